@@ -1,0 +1,79 @@
+//! What a running stage sees of the world around it.
+
+use std::path::Path;
+
+use super::StageError;
+
+/// Where tensors live. It never enters a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Device {
+    /// CUDA or Metal where the program was built with it and the machine has it, else the CPU.
+    #[default]
+    Auto,
+    Cpu,
+    Cuda(usize),
+    Metal(usize),
+}
+
+/// How far a stage has come. Numbers keep the order in which they should be shown.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Progress {
+    pub done: u64,
+    /// Zero when unknown.
+    pub total: u64,
+    /// What is counted: `steps`, `bytes`, `lines`.
+    pub unit: &'static str,
+    /// Named numbers to show beside it, such as `loss`, `learning_rate`, `tokens_per_s`.
+    pub numbers: Vec<(&'static str, f64)>,
+}
+
+/// How important a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    Note,
+    Warning,
+}
+
+/// The way from a stage back to whoever runs it.
+pub trait Signals: Sync {
+    fn cancelled(&self) -> bool;
+    fn progress(&self, progress: Progress);
+    fn message(&self, level: Level, text: String);
+}
+
+/// Everything a stage may use besides its parameters and inputs. The thread pool is the current rayon pool.
+pub struct Context<'a> {
+    /// An empty folder; what lies in it when the stage returns is the artifact.
+    pub output: &'a Path,
+    /// A folder of this key's own that outlives a failed or interrupted attempt: checkpoints lie here. It may not exist yet.
+    pub checkpoints: &'a Path,
+    /// For rebuildable files shared by all stages.
+    pub cache: &'a Path,
+    pub device: Device,
+    /// True when no stage may use the network.
+    pub offline: bool,
+    /// The commit that [`super::HubCommit`] was resolved to, for kinds that have one.
+    pub commit: Option<&'a str>,
+    pub signals: &'a dyn Signals,
+}
+
+impl Context<'_> {
+    /// # Errors
+    /// [`StageError::Cancelled`] when the run is being interrupted: save what is needed to go on, and return it.
+    pub fn check_cancelled(&self) -> Result<(), StageError> {
+        if self.signals.cancelled() { Err(StageError::Cancelled) } else { Ok(()) }
+    }
+
+    pub fn progress(&self, progress: Progress) {
+        self.signals.progress(progress);
+    }
+
+    /// Says something worth reading once, such as the device.
+    pub fn note(&self, text: impl Into<String>) {
+        self.signals.message(Level::Note, text.into());
+    }
+
+    pub fn warn(&self, text: impl Into<String>) {
+        self.signals.message(Level::Warning, text.into());
+    }
+}

@@ -1,0 +1,124 @@
+//! The type-erased row of the table of kinds.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::{Artifact, CodeVersion, Context, InputFolders, Inputs, Port, Stage, StageError};
+
+/// The name and layout version of an artifact type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ArtifactType {
+    pub name: &'static str,
+    pub format: u32,
+}
+
+/// A file whose content enters the key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFile {
+    /// The parameter that names it, for messages and spans.
+    pub parameter: &'static str,
+    /// Its name in the key: the parameter, and what distinguishes it when a parameter names a folder, as in `path/config.json`.
+    pub name: String,
+    pub path: PathBuf,
+}
+
+/// A revision of a hub repository, whose commit enters the key.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HubCommit {
+    pub repo: String,
+    /// A branch, a tag, or 40 hexadecimal digits, which need no resolving.
+    pub revision: String,
+}
+
+/// Something wrong with a parameter that its schema cannot say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParameterProblem {
+    /// The parameter at which the message points.
+    pub parameter: &'static str,
+    pub message: String,
+    pub help: Option<String>,
+}
+
+/// A stage with its type erased; see [`Stage`] for the methods.
+pub trait AnyStage: Send + Sync {
+    /// The parameters after defaults, paths among them. The plan leaves those out of the key, since only the content of the files counts.
+    fn parameters(&self) -> Value;
+    fn check(&self) -> Vec<ParameterProblem>;
+    fn sources(&self) -> Vec<SourceFile>;
+    fn hub_commit(&self) -> Option<HubCommit>;
+
+    /// # Errors
+    /// What the stage returns, and the failure to open an input.
+    fn run(&self, inputs: &InputFolders, context: &Context<'_>) -> Result<(), StageError>;
+}
+
+impl<S: Stage> AnyStage for S {
+    fn parameters(&self) -> Value {
+        serde_json::to_value(self).expect("parameters are plain data")
+    }
+
+    fn check(&self) -> Vec<ParameterProblem> {
+        Stage::check(self)
+    }
+
+    fn sources(&self) -> Vec<SourceFile> {
+        Stage::sources(self)
+    }
+
+    fn hub_commit(&self) -> Option<HubCommit> {
+        Stage::hub_commit(self)
+    }
+
+    fn run(&self, inputs: &InputFolders, context: &Context<'_>) -> Result<(), StageError> {
+        Stage::run(self, S::Inputs::open(inputs)?, context).map(drop)
+    }
+}
+
+/// A row of the table of kinds.
+#[derive(Clone, Copy)]
+pub struct StageKind {
+    pub name: &'static str,
+    pub ports: &'static [Port],
+    pub output: ArtifactType,
+    pub code: &'static [CodeVersion],
+    pub exclusive: bool,
+    schema: fn() -> Value,
+    parse: fn(Value) -> Result<Arc<dyn AnyStage>, serde_json::Error>,
+}
+
+impl StageKind {
+    #[must_use]
+    pub const fn of<S: Stage>() -> Self {
+        Self {
+            name: S::KIND,
+            ports: S::Inputs::PORTS,
+            output: ArtifactType { name: S::Output::TYPE, format: S::Output::FORMAT },
+            code: S::CODE,
+            exclusive: S::EXCLUSIVE,
+            schema: || schemars::schema_for!(S).to_value(),
+            parse: |value| Ok(Arc::new(serde_json::from_value::<S>(value)?)),
+        }
+    }
+
+    /// JSON Schema of the parameters: `description` is what the kind does, `properties` its parameters with types, bounds, defaults and help.
+    #[must_use]
+    pub fn schema(&self) -> Value {
+        (self.schema)()
+    }
+
+    /// Reads the parameters, filling in defaults.
+    ///
+    /// # Errors
+    /// When the value does not have the schema's shape.
+    pub fn parse(&self, parameters: Value) -> Result<Arc<dyn AnyStage>, serde_json::Error> {
+        (self.parse)(parameters)
+    }
+}
+
+impl std::fmt::Debug for StageKind {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("StageKind").field("name", &self.name).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,143 @@
+//! The contract between the engine and what it runs.
+//!
+//! A *stage kind* is a struct whose fields are its parameters. It names typed input ports, exactly one typed output, and the files whose content
+//! decides its result. The engine sees kinds only through [`StageKind`], the type-erased row of the table in `kinds`; it knows no tensor, no
+//! tokenizer and no metric.
+//!
+//! The life of a stage:
+//!
+//! 1. the plan reads its parameters with [`StageKind::parse`], after holding each against [`StageKind::schema`];
+//! 2. [`AnyStage::sources`] and [`AnyStage::hub_commit`] name what enters its key besides the parameters;
+//! 3. the executor calls [`AnyStage::run`] with the folders of its inputs and a [`Context`], inside a thread pool of the right size;
+//! 4. the folder [`Context::output`] becomes the artifact.
+//!
+//! Nothing here reads a clock, a file or the environment.
+
+mod context;
+mod error;
+mod kind;
+
+pub use context::{Context, Device, Level, Progress, Signals};
+pub use error::StageError;
+pub use kind::{AnyStage, ArtifactType, HubCommit, ParameterProblem, SourceFile, StageKind};
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Serialize, de::DeserializeOwned};
+
+/// A version of one part of the code on which a kind's results depend: raised by hand when results may differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CodeVersion {
+    pub part: &'static str,
+    pub version: u32,
+}
+
+/// What flows along a wire: a folder of files with a name for its type and a version of its layout.
+pub trait Artifact: Sized {
+    /// The type's name, as messages print it: `corpus`, `encoded`, `checkpoint`.
+    const TYPE: &'static str;
+    /// Version of the layout on disk; it enters the key of every stage that produces the type.
+    const FORMAT: u32;
+
+    /// Opens the artifact in `folder`, reading no more than its small parts.
+    ///
+    /// # Errors
+    /// When a file is missing or not in this format.
+    fn open(folder: &Path) -> Result<Self, StageError>;
+}
+
+/// One input of a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Port {
+    pub name: &'static str,
+    /// [`Artifact::TYPE`] of what it takes.
+    pub artifact: &'static str,
+    pub required: bool,
+    pub about: &'static str,
+}
+
+/// The folders that a stage's ports are wired to, by port name.
+pub type InputFolders = BTreeMap<String, PathBuf>;
+
+/// The typed inputs of a kind. Implemented by [`inputs!`](crate::inputs).
+pub trait Inputs: Sized {
+    const PORTS: &'static [Port];
+
+    /// # Errors
+    /// When an artifact cannot be opened.
+    fn open(folders: &InputFolders) -> Result<Self, StageError>;
+}
+
+/// A stage kind: its fields are its parameters, in the experiment file's spelling.
+///
+/// Field documentation becomes the help of `pipeline kinds`, the README's table and the editors' schema, so every field has a doc comment.
+/// Bounds are written as `#[schemars(range(min = 1))]` or `#[schemars(extend("exclusiveMinimum" = 0.0))]`; a path is a [`std::path::PathBuf`]
+/// with `#[schemars(extend("format" = "path"))]`; a field called `seed` makes the kind one that draws random numbers.
+pub trait Stage: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static {
+    const KIND: &'static str;
+    const CODE: &'static [CodeVersion];
+    /// True for work that uses all threads for long, of which only one runs at a time.
+    const EXCLUSIVE: bool = false;
+    type Inputs: Inputs;
+    type Output: Artifact;
+
+    /// What no single parameter shows wrong by itself, such as two that exclude each other.
+    fn check(&self) -> Vec<ParameterProblem> {
+        Vec::new()
+    }
+
+    /// Files whose content enters the key.
+    fn sources(&self) -> Vec<SourceFile> {
+        Vec::new()
+    }
+
+    /// The hub revision whose commit enters the key.
+    fn hub_commit(&self) -> Option<HubCommit> {
+        None
+    }
+
+    /// Writes the output into [`Context::output`] and returns it opened.
+    ///
+    /// # Errors
+    /// [`StageError`] with what went wrong and what to do; [`StageError::Cancelled`] when the context said so.
+    fn run(&self, inputs: Self::Inputs, context: &Context<'_>) -> Result<Self::Output, StageError>;
+}
+
+/// Declares a kind's inputs: a struct with one field for each port.
+///
+/// ```ignore
+/// inputs! {
+///     pub struct TrainInputs {
+///         /// the model to start from
+///         model: Backbone,
+///     }
+/// }
+/// ```
+/// A field of type `Option<T>` is an optional port: write `evaluation: optional Evaluation`.
+#[macro_export]
+macro_rules! inputs {
+    (@open $folders:ident $name:ident $artifact:ty) => {{
+        let folder = $folders.get(stringify!($name)).expect("the plan wired every required port");
+        <$artifact as $crate::stage::Artifact>::open(folder)?
+    }};
+    ($(#[$meta:meta])* $visibility:vis struct $struct:ident { $($(#[doc = $about:literal])* $name:ident: $artifact:ty),* $(,)? }) => {
+        $(#[$meta])*
+        $visibility struct $struct { $($(#[doc = $about])* pub $name: $artifact),* }
+
+        impl $crate::stage::Inputs for $struct {
+            const PORTS: &'static [$crate::stage::Port] = &[$($crate::stage::Port {
+                name: stringify!($name),
+                artifact: <$artifact as $crate::stage::Artifact>::TYPE,
+                required: true,
+                about: concat!($($about),*),
+            }),*];
+
+            #[allow(unused_variables, reason = "a kind without ports opens nothing")]
+            fn open(folders: &$crate::stage::InputFolders) -> Result<Self, $crate::stage::StageError> {
+                Ok(Self { $($name: $crate::inputs!(@open folders $name $artifact)),* })
+            }
+        }
+    };
+}
