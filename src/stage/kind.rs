@@ -7,11 +7,21 @@ use serde_json::Value;
 
 use super::{Artifact, CodeVersion, Context, InputFolders, Inputs, Port, Stage, StageError};
 
-/// The name and layout version of an artifact type.
+/// What the engine knows of an artifact type; see [`Artifact`] for the fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ArtifactType {
     pub name: &'static str,
     pub format: u32,
+    pub volatile: &'static [&'static str],
+    pub results: &'static [(&'static str, &'static str)],
+    pub metrics: Option<&'static str>,
+}
+
+impl ArtifactType {
+    #[must_use]
+    pub const fn of<A: Artifact>() -> Self {
+        Self { name: A::TYPE, format: A::FORMAT, volatile: A::VOLATILE, results: A::RESULTS, metrics: A::METRICS }
+    }
 }
 
 /// A file whose content enters the key.
@@ -94,7 +104,7 @@ impl StageKind {
         Self {
             name: S::KIND,
             ports: S::Inputs::PORTS,
-            output: ArtifactType { name: S::Output::TYPE, format: S::Output::FORMAT },
+            output: ArtifactType::of::<S::Output>(),
             code: S::CODE,
             exclusive: S::EXCLUSIVE,
             schema: || schemars::schema_for!(S).to_value(),

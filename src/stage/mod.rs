@@ -40,6 +40,12 @@ pub trait Artifact: Sized {
     const TYPE: &'static str;
     /// Version of the layout on disk; it enters the key of every stage that produces the type.
     const FORMAT: u32;
+    /// Files that hold clocks or speeds: their digests are kept, but are not part of the artifact's content.
+    const VOLATILE: &'static [&'static str] = &[];
+    /// What of it is published for people: the file, and its name in the results folder. A file that is not there is skipped.
+    const RESULTS: &'static [(&'static str, &'static str)] = &[];
+    /// A JSON file of named numbers, nested, for summaries, sweeps and objectives.
+    const METRICS: Option<&'static str> = None;
 
     /// Opens the artifact in `folder`, reading no more than its small parts.
     ///
