@@ -1,0 +1,70 @@
+//! Reading and writing the files of an artifact with errors that name them.
+
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::stage::StageError;
+
+/// The path of `name` in `folder`, which must be a file.
+///
+/// # Errors
+/// When it is not there: the artifact is damaged, since its files are digested when it is built.
+pub fn require(folder: &Path, name: &str) -> Result<PathBuf, StageError> {
+    let path = folder.join(name);
+    if path.is_file() {
+        Ok(path)
+    } else {
+        Err(StageError::new(format!("`{}` is missing", path.display())).with_help("`pipeline verify` lists damaged entries; `run` rebuilds them"))
+    }
+}
+
+pub fn read_text(path: &Path) -> Result<String, StageError> {
+    std::fs::read_to_string(path).map_err(|error| StageError::io("read", path, &error))
+}
+
+pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, StageError> {
+    serde_json::from_str(&read_text(path)?).map_err(|error| StageError::new(format!("`{}` is not what was expected: {error}", path.display())))
+}
+
+/// Writes `value` as indented JSON with a newline at the end.
+pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), StageError> {
+    let mut text = serde_json::to_string_pretty(value).map_err(|error| StageError::new(format!("cannot write `{}`: {error}", path.display())))?;
+    text.push('\n');
+    write_text(path, &text)
+}
+
+pub fn write_text(path: &Path, text: &str) -> Result<(), StageError> {
+    std::fs::write(path, text).map_err(|error| StageError::io("write", path, &error))
+}
+
+/// A CSV file that is written row by row.
+pub struct CsvFile {
+    path: PathBuf,
+    writer: csv::Writer<BufWriter<File>>,
+}
+
+impl CsvFile {
+    pub fn create(path: PathBuf) -> Result<Self, StageError> {
+        let file = File::create(&path).map_err(|error| StageError::io("create", &path, &error))?;
+        Ok(Self { writer: csv::Writer::from_writer(BufWriter::new(file)), path })
+    }
+
+    pub fn row(&mut self, row: &impl Serialize) -> Result<(), StageError> {
+        self.writer.serialize(row).map_err(|error| StageError::new(format!("cannot write `{}`: {error}", self.path.display())))
+    }
+
+    pub fn finish(self) -> Result<(), StageError> {
+        let failed = |error: &std::io::Error| StageError::io("write", &self.path, error);
+        let mut buffer = self.writer.into_inner().map_err(|error| failed(error.error()))?;
+        buffer.flush().map_err(|error| failed(&error))
+    }
+}
+
+/// All rows of a CSV file with a header.
+pub fn read_csv<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, StageError> {
+    let wrong = |error: csv::Error| StageError::new(format!("`{}` is not what was expected: {error}", path.display()));
+    csv::Reader::from_path(path).map_err(wrong)?.into_deserialize().collect::<Result<_, _>>().map_err(wrong)
+}

@@ -1,0 +1,212 @@
+//! The command line as clap reads it. Help texts here are what `--help` prints.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Runs declarative experiments that fine-tune encoders: one TOML file to a trained model, scores and plots.
+#[derive(Debug, Parser)]
+#[command(name = "pipeline", version, propagate_version = true, max_term_width = 110)]
+#[command(after_help = "Exit codes: 0 done · 1 a stage failed · 2 bad file or usage, nothing ran · 3 `plan --check` found work · \
+    4 nothing selected · 130 interrupted, resumable")]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+    /// When to use colours (`NO_COLOR` is honoured)
+    #[arg(long, global = true, value_enum, default_value_t = When::Auto, value_name = "WHEN")]
+    pub color: When,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run what has changed of an experiment, and publish its results
+    Run(Run),
+    /// Show what would run, and why
+    Plan(Plan),
+    /// Check experiment files without running anything
+    Check(Check),
+    /// Explain a stage's cache key against the nearest entry in the store
+    Explain(Explain),
+    /// Show the experiment after `extends`, or a run, or a store entry
+    Show(Show),
+    /// Draw the stages and their wires
+    Graph(Graph),
+    /// List the stage kinds, or describe one with its ports and parameters
+    Kinds(Kinds),
+    /// Tag texts with a trained model: lines or JSONL in, JSONL out
+    Predict(Predict),
+    /// Verify the digests of the whole store (exit 1 where one is wrong)
+    Verify(Verify),
+    /// Print the JSON Schema of experiment files, for editors
+    Schema,
+    /// Write a commented starter experiment and its templates
+    Init(Init),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell to complete for
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Changes to the file from the command line.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Changes {
+    /// Set a value, such as `stage.train.epochs=1`, `params.max_length=64` or `seed=7`
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub set: Vec<String>,
+    /// Sweep over values, such as `train.learning_rate=1e-5,2e-5`
+    #[arg(long, value_name = "AXIS=VALUES")]
+    pub sweep: Vec<String>,
+    /// Train every point with this many seeds
+    #[arg(long, value_name = "N")]
+    pub seeds: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The experiment file
+    pub file: PathBuf,
+    /// Only these stages and what they need
+    pub stages: Vec<String>,
+    #[command(flatten)]
+    pub changes: Changes,
+    /// Stages that may run at the same time; one training at a time in any case [default: the number of threads]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub jobs: Option<u32>,
+    /// Threads for all stages together [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub threads: Option<u32>,
+    /// Where to train: auto, cpu, cuda, cuda:1, metal [default: auto]
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<String>,
+    /// A profile of `pipeline.toml` [default: default]
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Run this stage even where the store has its result
+    #[arg(long, value_name = "STAGE")]
+    pub rerun: Vec<String>,
+    /// After a failure, finish what does not depend on it
+    #[arg(long)]
+    pub keep_going: bool,
+    /// Show what would run and stop, as `plan` does
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Use no network
+    #[arg(long)]
+    pub offline: bool,
+    /// Print events as NDJSON on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// The experiment file
+    pub file: PathBuf,
+    /// Only these stages and what they need
+    pub stages: Vec<String>,
+    #[command(flatten)]
+    pub changes: Changes,
+    /// Exit with 3 if work is pending
+    #[arg(long)]
+    pub check: bool,
+    #[arg(long, help = "Print JSON")]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Experiment files
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub changes: Changes,
+    #[arg(long, help = "Print JSON")]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The experiment file
+    pub file: PathBuf,
+    /// The stage to explain
+    pub stage: String,
+    #[command(flatten)]
+    pub changes: Changes,
+    #[arg(long, help = "Print JSON")]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Show {
+    /// An experiment file, the id of a run, or a key (its first digits are enough)
+    pub what: String,
+    #[command(flatten)]
+    pub changes: Changes,
+    /// Say where each value was written
+    #[arg(long)]
+    pub origins: bool,
+    #[arg(long, help = "Print JSON")]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Graph {
+    /// The experiment file
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub changes: Changes,
+    /// The language of the drawing
+    #[arg(long, value_enum, default_value_t = GraphFormat::Mermaid)]
+    pub format: GraphFormat,
+    #[arg(long, help = "Print JSON")]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GraphFormat {
+    Mermaid,
+    Dot,
+}
+
+#[derive(Debug, Args)]
+pub struct Kinds {
+    /// Describe this kind
+    pub kind: Option<String>,
+    #[arg(long, help = "Print JSON")]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Predict {
+    /// A trained model's folder, such as `outputs/tiny/model`, or a results folder such as `outputs/tiny`
+    pub model: PathBuf,
+    /// Lines of text, or JSONL with a `text` in each line [default: standard input]
+    pub file: Option<PathBuf>,
+    /// Texts in a batch
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub batch_size: u32,
+    /// Threads to use [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub threads: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub struct Verify {
+    #[arg(long, help = "Print JSON")]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Init {
+    /// The folder to write into
+    #[arg(default_value = ".")]
+    pub folder: PathBuf,
+}

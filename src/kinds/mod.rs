@@ -1,0 +1,26 @@
+//! The stage kinds: one file each, and one line each in the table [`ALL`].
+//!
+//! A kind reads its typed inputs, calls the machine-learning side, and writes its artifact. It never uses another kind.
+
+mod evaluate;
+mod fetch_model;
+mod generate_corpus;
+mod init_model;
+mod plot;
+mod read_corpus;
+mod tokenize;
+mod train;
+
+use crate::stage::StageKind;
+
+/// Every kind, in the order in which `pipeline kinds` lists them.
+pub static ALL: &[StageKind] = &[
+    StageKind::of::<fetch_model::FetchModel>(),
+    StageKind::of::<init_model::InitModel>(),
+    StageKind::of::<generate_corpus::GenerateCorpus>(),
+    StageKind::of::<read_corpus::ReadCorpus>(),
+    StageKind::of::<tokenize::Tokenize>(),
+    StageKind::of::<train::Train>(),
+    StageKind::of::<evaluate::Evaluate>(),
+    StageKind::of::<plot::Plot>(),
+];
