@@ -1,0 +1,27 @@
+//! Scores of predictions: plain slices in, numbers out.
+//!
+//! | function | equals |
+//! |---|---|
+//! | [`span_scores`] | seqeval's `classification_report(mode="strict", scheme=IOB2)` |
+//! | [`classification_report`] | scikit-learn's text, character for character |
+//! | [`binary_scores`], [`ConfusionMatrix`] | scikit-learn |
+//! | [`auroc`], [`average_precision`], [`roc_curve`], [`precision_recall_curve`] | scikit-learn, ties included |
+//!
+//! An undefined score (a precision without predictions, an area with one class) is `None`, never 0 or 0.5; only the report's text prints 0,
+//! because scikit-learn's does. Labels are numbers; a token whose true label is [`IGNORE`] counts nowhere.
+//! `tests/metrics/make_fixtures.py` makes what the tests compare with.
+
+mod classification;
+mod ranking;
+mod report;
+mod scores;
+mod spans;
+
+pub use classification::{BinaryScores, ClassCounts, ConfusionMatrix, binary_scores, token_accuracy};
+pub use ranking::{PrecisionRecallCurve, RocCurve, auroc, average_precision, precision_recall_curve, roc_curve};
+pub use report::{classification_report, span_report};
+pub use scores::{AnomalyScores, NerScores, Predictions, Scores};
+pub use spans::{PrecisionRecall, SpanScores, span_scores};
+
+/// The true label of a token that counts nowhere.
+pub const IGNORE: u32 = u32::MAX;

@@ -1,0 +1,178 @@
+//! Scores of a ranking: how well a number separates two classes at every threshold.
+
+/// One point for each distinct score, from the highest: how many of either class have at least this score.
+struct Thresholds {
+    scores: Vec<f64>,
+    true_positives: Vec<u64>,
+    false_positives: Vec<u64>,
+}
+
+/// Points of the receiver operating characteristic, from (0, 0) to (1, 1).
+#[derive(Debug, Clone, PartialEq)]
+pub struct RocCurve {
+    pub false_positive_rate: Vec<f64>,
+    pub true_positive_rate: Vec<f64>,
+    /// The lowest score counted as positive; the first is infinite.
+    pub thresholds: Vec<f64>,
+}
+
+/// Points of the precision-recall curve, recall falling from 1 to 0.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PrecisionRecallCurve {
+    pub precision: Vec<f64>,
+    pub recall: Vec<f64>,
+    /// One fewer than points: the last point, precision 1 at recall 0, has none.
+    pub thresholds: Vec<f64>,
+}
+
+impl Thresholds {
+    /// `None` when a score is not a number.
+    ///
+    /// # Panics
+    /// When the slices differ in length.
+    fn of(truth: &[u32], scores: &[f64]) -> Option<Self> {
+        assert_eq!(truth.len(), scores.len(), "one score for each truth");
+        if scores.iter().any(|score| score.is_nan()) {
+            return None;
+        }
+        let mut ranked: Vec<(f64, bool)> = scores.iter().copied().zip(truth.iter().map(|truth| *truth == 1)).collect();
+        ranked.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
+        let mut thresholds = Self { scores: Vec::new(), true_positives: Vec::new(), false_positives: Vec::new() };
+        let (mut positives, mut negatives) = (0, 0);
+        // Zero and minus zero are one score, as chunks compare with `==`.
+        for tied in ranked.chunk_by(|a, b| a.0 == b.0) {
+            let found = tied.iter().filter(|(_, positive)| *positive).count() as u64;
+            positives += found;
+            negatives += tied.len() as u64 - found;
+            thresholds.scores.push(tied[tied.len() - 1].0);
+            thresholds.true_positives.push(positives);
+            thresholds.false_positives.push(negatives);
+        }
+        Some(thresholds)
+    }
+
+    fn positives(&self) -> u64 {
+        self.true_positives.last().copied().unwrap_or(0)
+    }
+
+    fn negatives(&self) -> u64 {
+        self.false_positives.last().copied().unwrap_or(0)
+    }
+}
+
+/// The area under the ROC curve: the chance that a positive ranks above a negative, ties counting half.
+///
+/// * `truth`: 1 is positive, anything else negative
+/// * `scores`: higher means more positive
+///
+/// `None` unless both classes occur and every score is a number.
+///
+/// # Panics
+/// When the slices differ in length.
+#[must_use]
+pub fn auroc(truth: &[u32], scores: &[f64]) -> Option<f64> {
+    let thresholds = Thresholds::of(truth, scores)?;
+    let pairs = u128::from(thresholds.positives()) * u128::from(thresholds.negatives());
+    if pairs == 0 {
+        return None;
+    }
+    let (mut twice_the_area, mut last_true, mut last_false) = (0_u128, 0, 0);
+    for (true_positives, false_positives) in thresholds.true_positives.iter().zip(&thresholds.false_positives) {
+        twice_the_area += u128::from(false_positives - last_false) * u128::from(true_positives + last_true);
+        (last_true, last_false) = (*true_positives, *false_positives);
+    }
+    Some(twice_the_area as f64 / (2 * pairs) as f64)
+}
+
+/// Average precision: precision at every threshold, weighted by the recall gained there.
+///
+/// `None` without positives, or when a score is not a number.
+///
+/// # Panics
+/// When the slices differ in length.
+#[must_use]
+pub fn average_precision(truth: &[u32], scores: &[f64]) -> Option<f64> {
+    let curve = precision_recall_curve(truth, scores)?;
+    let gained = curve.recall.windows(2).map(|pair| pair[0] - pair[1]);
+    Some(gained.zip(&curve.precision).map(|(gained, precision)| gained * precision).sum::<f64>().max(0.0))
+}
+
+/// The ROC curve, without points between two others on a straight line. Scikit-learn's `roc_curve`.
+///
+/// `None` unless both classes occur and every score is a number.
+///
+/// # Panics
+/// When the slices differ in length.
+#[must_use]
+pub fn roc_curve(truth: &[u32], scores: &[f64]) -> Option<RocCurve> {
+    let points = Thresholds::of(truth, scores)?;
+    let (positives, negatives) = (points.positives(), points.negatives());
+    if positives == 0 || negatives == 0 {
+        return None;
+    }
+    let mut curve = RocCurve { false_positive_rate: vec![0.0], true_positive_rate: vec![0.0], thresholds: vec![f64::INFINITY] };
+    let count = points.scores.len();
+    let straight = |values: &[u64], index: usize| values[index + 1] + values[index - 1] == 2 * values[index];
+    for index in 0..count {
+        let inner = index > 0 && index + 1 < count;
+        if inner && straight(&points.true_positives, index) && straight(&points.false_positives, index) {
+            continue;
+        }
+        curve.false_positive_rate.push(points.false_positives[index] as f64 / negatives as f64);
+        curve.true_positive_rate.push(points.true_positives[index] as f64 / positives as f64);
+        curve.thresholds.push(points.scores[index]);
+    }
+    Some(curve)
+}
+
+/// The precision-recall curve. Scikit-learn's `precision_recall_curve`.
+///
+/// `None` without positives, or when a score is not a number.
+///
+/// # Panics
+/// When the slices differ in length.
+#[must_use]
+pub fn precision_recall_curve(truth: &[u32], scores: &[f64]) -> Option<PrecisionRecallCurve> {
+    let points = Thresholds::of(truth, scores)?;
+    let positives = points.positives();
+    if positives == 0 {
+        return None;
+    }
+    let mut curve = PrecisionRecallCurve { precision: Vec::new(), recall: Vec::new(), thresholds: Vec::new() };
+    for index in (0..points.scores.len()).rev() {
+        let found = points.true_positives[index];
+        curve.precision.push(found as f64 / (found + points.false_positives[index]) as f64);
+        curve.recall.push(found as f64 / positives as f64);
+        curve.thresholds.push(points.scores[index]);
+    }
+    curve.precision.push(1.0);
+    curve.recall.push(0.0);
+    Some(curve)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ties_count_half() {
+        assert_eq!(auroc(&[0, 1, 0, 1], &[0.5, 0.5, 0.5, 0.5]), Some(0.5));
+        assert_eq!(auroc(&[0, 1, 1], &[0.1, 0.1, 0.2]), Some(0.75));
+        assert_eq!(auroc(&[0, 1], &[0.0, -0.0]), Some(0.5));
+    }
+
+    #[test]
+    fn one_class_has_no_area() {
+        assert_eq!(auroc(&[1, 1], &[0.1, 0.9]), None);
+        assert_eq!(auroc(&[], &[]), None);
+        assert_eq!(average_precision(&[0, 0], &[0.1, 0.9]), None);
+        assert_eq!(average_precision(&[1, 1], &[0.1, 0.9]), Some(1.0));
+    }
+
+    #[test]
+    fn a_score_that_is_no_number_makes_every_ranking_undefined() {
+        assert_eq!(auroc(&[0, 1], &[f64::NAN, 0.5]), None);
+        assert_eq!(average_precision(&[0, 1], &[f64::NAN, 0.5]), None);
+        assert_eq!(roc_curve(&[0, 1], &[f64::NAN, 0.5]), None);
+    }
+}

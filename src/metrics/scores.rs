@@ -1,0 +1,123 @@
+//! All scores of a joint model in one structure: the content of `metrics.json`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{PrecisionRecall, auroc, average_precision, binary_scores, span_scores, token_accuracy};
+
+/// What a joint model predicted for some texts, beside the truth.
+#[derive(Debug, Clone, Copy)]
+pub struct Predictions<'a> {
+    /// `(tokens,)`, numbers in `names`; [`IGNORE`](super::IGNORE) where a token does not count
+    pub labels: &'a [u32],
+    /// `(tokens,)`
+    pub predicted_labels: &'a [u32],
+    /// `(sequences + 1,)`
+    pub bounds: &'a [u32],
+    /// The labels' names: `O`, `B-X`, `I-X`.
+    pub names: &'a [String],
+    /// `(sequences,)`, 0 or 1
+    pub anomaly: &'a [u32],
+    /// `(sequences,)`, 0 or 1
+    pub predicted_anomaly: &'a [u32],
+    /// `(sequences,)`, higher is more anomalous
+    pub anomaly_score: &'a [f64],
+    /// Mean loss over the texts, where known.
+    pub loss: Option<f64>,
+}
+
+/// The scores of a joint model. An undefined score is `None`, in JSON `null`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Scores {
+    pub ner: NerScores,
+    pub anomaly: AnomalyScores,
+    pub loss: Option<f64>,
+}
+
+/// Scores of the entities.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NerScores {
+    /// Over all tokens but special ones, `O` counted.
+    pub token_accuracy: Option<f64>,
+    pub span_precision: Option<f64>,
+    pub span_recall: Option<f64>,
+    pub span_f1: Option<f64>,
+    /// For every type with a true or a predicted entity.
+    pub per_label: BTreeMap<String, PrecisionRecall>,
+}
+
+/// Scores of the classification as normal or anomaly.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AnomalyScores {
+    pub accuracy: Option<f64>,
+    pub precision: Option<f64>,
+    pub recall: Option<f64>,
+    pub f1: Option<f64>,
+    pub auroc: Option<f64>,
+    pub average_precision: Option<f64>,
+    /// `[[true negatives, false positives], [false negatives, true positives]]`
+    pub confusion: [[u64; 2]; 2],
+}
+
+impl Scores {
+    /// # Panics
+    /// When slices that belong together differ in length.
+    #[must_use]
+    pub fn of(predictions: &Predictions<'_>) -> Self {
+        let Predictions { labels, predicted_labels, bounds, names, anomaly, predicted_anomaly, anomaly_score, loss } = *predictions;
+        let spans = span_scores(labels, predicted_labels, bounds, names);
+        let binary = binary_scores(anomaly, predicted_anomaly);
+        Self {
+            ner: NerScores {
+                token_accuracy: token_accuracy(labels, predicted_labels),
+                span_precision: spans.micro.precision,
+                span_recall: spans.micro.recall,
+                span_f1: spans.micro.f1,
+                per_label: spans.per_label,
+            },
+            anomaly: AnomalyScores {
+                accuracy: binary.accuracy,
+                precision: binary.precision,
+                recall: binary.recall,
+                f1: binary.f1,
+                auroc: auroc(anomaly, anomaly_score),
+                average_precision: average_precision(anomaly, anomaly_score),
+                confusion: binary.confusion,
+            },
+            loss: loss.filter(|loss| loss.is_finite()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn undefined_scores_are_null_in_json() {
+        let names = ["B-X", "I-X", "O"].map(String::from);
+        let scores = Scores::of(&Predictions {
+            labels: &[0, 1, 2],
+            predicted_labels: &[2, 2, 2],
+            bounds: &[0, 3],
+            names: &names,
+            anomaly: &[0],
+            predicted_anomaly: &[0],
+            anomaly_score: &[0.25],
+            loss: Some(f64::NAN),
+        });
+        let expected = serde_json::json!({
+            "ner": {
+                "token_accuracy": 1.0 / 3.0, "span_precision": null, "span_recall": 0.0, "span_f1": 0.0,
+                "per_label": {"X": {"precision": null, "recall": 0.0, "f1": 0.0, "support": 1}},
+            },
+            "anomaly": {
+                "accuracy": 1.0, "precision": null, "recall": null, "f1": null, "auroc": null, "average_precision": null,
+                "confusion": [[1, 0], [0, 0]],
+            },
+            "loss": null,
+        });
+        assert_eq!(serde_json::to_value(scores).unwrap(), expected);
+    }
+}
