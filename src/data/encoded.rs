@@ -216,8 +216,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x");
         for damage in [
-            |split: &mut EncodedSplit| drop(split.labels.pop()),
-            |split: &mut EncodedSplit| drop(split.bounds.pop()),
+            |split: &mut EncodedSplit| split.labels.truncate(6),
+            |split: &mut EncodedSplit| split.bounds.truncate(2),
             |split: &mut EncodedSplit| split.bounds[1] = 9,
             |split: &mut EncodedSplit| split.bounds.clear(),
         ] {

@@ -1,0 +1,32 @@
+//! Corpora: where texts come from, how they are split, and how they become labelled tokens.
+//!
+//! The way through:
+//!
+//! 1. [`Templates::generate`] or [`jsonl::read`] gives [`Example`]s, with entities in characters;
+//! 2. [`split`] divides them into a [`Corpus`];
+//! 3. [`LabelSet::of`] collects the BIO labels, and [`TextTokenizer::encode_split`] turns each part into an [`EncodedSplit`]: packed token
+//!    ids with a label and character offsets for every token ([`align`] decides which);
+//! 4. [`EncodedSplit::batch`] gathers any rows into a [`Batch`], packed as well: there is no padding anywhere;
+//! 5. [`spans::read`] leads back from labels to character spans.
+//!
+//! Everything is a function of its arguments: the same seed gives the same bytes, whatever the number of threads. There is no tensor here,
+//! and no vocabulary is ever changed by what is encoded.
+
+pub mod align;
+mod encoded;
+mod example;
+pub mod jsonl;
+mod labels;
+pub mod spans;
+mod split;
+mod templates;
+mod tokenize;
+mod train_tokenizer;
+
+pub use encoded::{Batch, EncodedError, EncodedSplit, IGNORE};
+pub use example::{Corpus, Duplicates, Entity, Example, Split};
+pub use labels::{LabelError, LabelSet};
+pub use split::{Fractions, SplitError, split};
+pub use templates::{TemplateProblem, Templates, TemplatesError};
+pub use tokenize::{Statistics, TextTokenizer, TokenizedText, TokenizerError};
+pub use train_tokenizer::{TrainTokenizerError, train_tokenizer};

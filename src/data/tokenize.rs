@@ -1,0 +1,264 @@
+//! Texts to labelled tokens, on all threads of the current pool.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use tokenizers::{ModelWrapper, Tokenizer};
+
+use super::align::{Alignment, align, anchor};
+use super::{EncodedSplit, Example, IGNORE, LabelSet};
+
+/// The largest `tokenizer.json` that is read.
+const LIMIT_BYTES: u64 = 256 << 20;
+
+/// A tokenizer that puts a `[CLS]` token before every text.
+///
+/// What its file says of padding and truncation is overridden: there is no padding, and the length is an argument.
+#[derive(Debug, Clone)]
+pub struct TextTokenizer {
+    inner: Tokenizer,
+    /// Special tokens before the text, and behind it.
+    around: (usize, usize),
+}
+
+/// The tokens of one text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TokenizedText {
+    pub ids: Vec<u32>,
+    /// First character of each token in the text; 0 at special tokens.
+    pub starts: Vec<u32>,
+    /// The character after its last one; 0 at special tokens.
+    pub ends: Vec<u32>,
+    /// Which tokens the tokenizer put around the text.
+    pub special: Vec<bool>,
+    /// True when tokens were dropped.
+    pub truncated: bool,
+    /// The first character, white space skipped, that a dropped token covers.
+    pub cut_at: Option<usize>,
+}
+
+/// What encoding a split came to.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Statistics {
+    pub sequences: usize,
+    /// Tokens with special ones.
+    pub tokens: usize,
+    /// Of a sequence, in tokens with special ones; 0 without sequences.
+    pub length_min: usize,
+    pub length_mean: f64,
+    pub length_max: usize,
+    /// Sequences that lost tokens.
+    pub truncated: usize,
+    pub anomalies: usize,
+    pub entities: usize,
+    /// Entities that truncation cut or dropped: their tokens are `O`.
+    pub entities_cut: usize,
+    /// Entities to which no token belongs.
+    pub entities_unaligned: usize,
+    /// Tokens of each label.
+    pub label_counts: BTreeMap<String, usize>,
+}
+
+/// Why there is no tokenizer, or no tokens.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenizerError {
+    #[error("cannot {doing} `{}`: {error}", path.display())]
+    Io { doing: &'static str, path: PathBuf, error: std::io::Error },
+    #[error("`{}` has {size} bytes, more than the {LIMIT_BYTES} that are read", path.display())]
+    TooLarge { path: PathBuf, size: u64 },
+    #[error("`{}` is no tokenizer: {reason}", path.display())]
+    Malformed { path: PathBuf, reason: String },
+    #[error("the tokenizer in `{}` puts no special token before a text, but the anomaly head reads a `[CLS]` there: its `post_processor` is to add one", path.display())]
+    NoClassToken { path: PathBuf },
+    #[error("a length of {max_length} tokens leaves none for the text: {special} are special, so expected at least {}", special + 1)]
+    MaxLength { max_length: usize, special: usize },
+    #[error("cannot tokenize line {line}: {reason}")]
+    Text { line: usize, reason: String },
+    #[error("more than 2^32 tokens in one split")]
+    TooManyTokens,
+}
+
+impl TextTokenizer {
+    /// Reads a `tokenizer.json`.
+    ///
+    /// # Errors
+    /// [`TokenizerError`] when the file cannot be read, is too large, is no tokenizer, or puts no `[CLS]` before a text.
+    pub fn load(path: &Path) -> Result<Self, TokenizerError> {
+        let io = |error| TokenizerError::Io { doing: "read", path: path.into(), error };
+        let size = std::fs::metadata(path).map_err(io)?.len();
+        if size > LIMIT_BYTES {
+            return Err(TokenizerError::TooLarge { path: path.into(), size });
+        }
+        let bytes = std::fs::read(path).map_err(io)?;
+        Self::from_bytes(&bytes, path)
+    }
+
+    /// Reads the content of a `tokenizer.json`; `path` is what messages call it.
+    ///
+    /// # Errors
+    /// As [`TextTokenizer::load`].
+    pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self, TokenizerError> {
+        // The library trusts the lengths of merges, and panics on some that lie.
+        let parsed = std::panic::catch_unwind(|| Tokenizer::from_bytes(bytes));
+        let malformed = |reason| TokenizerError::Malformed { path: path.into(), reason };
+        match parsed {
+            Ok(Ok(inner)) => Self::new(inner, path),
+            Ok(Err(error)) => Err(malformed(error.to_string())),
+            Err(_) => Err(malformed("its parts contradict each other".into())),
+        }
+    }
+
+    pub(super) fn new(mut inner: Tokenizer, path: &Path) -> Result<Self, TokenizerError> {
+        let malformed = |error: tokenizers::Error| TokenizerError::Malformed { path: path.into(), reason: error.to_string() };
+        inner.with_padding(None);
+        inner.with_truncation(None).map_err(malformed)?;
+        if let ModelWrapper::BPE(model) = inner.get_model()
+            && model.dropout.is_some()
+        {
+            // Merges dropped by chance would make the same text different tokens each time.
+            let mut model = model.clone();
+            model.dropout = None;
+            inner.with_model(model);
+        }
+        let encoding = inner.encode_char_offsets("a", true).map_err(malformed)?;
+        let mask = encoding.get_special_tokens_mask();
+        let before = mask.iter().take_while(|special| **special == 1).count();
+        let behind = mask.iter().rev().take_while(|special| **special == 1).count();
+        if before == 0 || before == mask.len() {
+            return Err(TokenizerError::NoClassToken { path: path.into() });
+        }
+        Ok(Self { inner, around: (before, behind) })
+    }
+
+    /// Writes a `tokenizer.json`.
+    ///
+    /// # Errors
+    /// [`TokenizerError::Io`] when the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<(), TokenizerError> {
+        let io = |error| TokenizerError::Io { doing: "write", path: path.into(), error };
+        let text = self.inner.to_string(true).map_err(|error| io(std::io::Error::other(error.to_string())))?;
+        std::fs::write(path, text).map_err(io)
+    }
+
+    /// One more than the largest id: how many rows an embedding needs.
+    #[must_use]
+    pub fn vocabulary_size(&self) -> usize {
+        self.inner.get_vocab(true).values().max().map_or(0, |largest| *largest as usize + 1)
+    }
+
+    /// The number of a token such as `[PAD]`.
+    #[must_use]
+    pub fn id(&self, token: &str) -> Option<u32> {
+        self.inner.token_to_id(token)
+    }
+
+    /// The token with number `id`, as the vocabulary spells it.
+    #[must_use]
+    pub fn token(&self, id: u32) -> Option<String> {
+        self.inner.id_to_token(id)
+    }
+
+    /// How many special tokens stand around a text.
+    #[must_use]
+    pub fn special_tokens(&self) -> usize {
+        self.around.0 + self.around.1
+    }
+
+    /// Tokenizes one text, keeping its first tokens and the special ones around them, `max_length` in all.
+    ///
+    /// # Errors
+    /// [`TokenizerError::MaxLength`] when the length leaves nothing for the text; [`TokenizerError::Text`], with line 0, when the tokenizer fails.
+    pub fn encode(&self, text: &str, max_length: usize) -> Result<TokenizedText, TokenizerError> {
+        self.encode_line(text, &text.chars().collect::<Vec<_>>(), max_length, 0)
+    }
+
+    fn encode_line(&self, text: &str, characters: &[char], max_length: usize, line: usize) -> Result<TokenizedText, TokenizerError> {
+        let special = self.special_tokens();
+        if max_length <= special {
+            return Err(TokenizerError::MaxLength { max_length, special });
+        }
+        let failed = |reason: String| TokenizerError::Text { line, reason };
+        let encoding = self.inner.encode_char_offsets(text, true).map_err(|error| failed(error.to_string()))?;
+        let (ids, offsets) = (encoding.get_ids(), encoding.get_offsets());
+        let (before, behind) = self.around;
+        let inner = ids.len().checked_sub(special).ok_or_else(|| failed("its special tokens are missing".into()))?;
+        let kept = inner.min(max_length - special);
+        let dropped = before + kept..before + inner;
+        let cut_at = offsets[dropped.clone()].iter().find_map(|token| anchor(characters, *token));
+        let mut tokens = TokenizedText { truncated: !dropped.is_empty(), cut_at, ..TokenizedText::default() };
+        let position = |offset: usize| u32::try_from(offset).map_err(|_| failed("it is longer than 2^32 characters".into()));
+        for index in (0..dropped.start).chain(dropped.end..ids.len()) {
+            let special = index < before || index >= before + inner;
+            let (start, end) = if special { (0, 0) } else { offsets[index] };
+            tokens.ids.push(ids[index]);
+            tokens.starts.push(position(start)?);
+            tokens.ends.push(position(end)?);
+            tokens.special.push(special);
+        }
+        debug_assert!(tokens.ids.len() == before + kept + behind, "special tokens stand only around the text");
+        Ok(tokens)
+    }
+
+    /// Tokenizes and labels `examples`, keeping their order.
+    ///
+    /// # Errors
+    /// [`TokenizerError`] when the length leaves nothing for the text, the tokenizer fails on a line, or there are too many tokens.
+    pub fn encode_split(
+        &self,
+        examples: &[Example],
+        labels: &LabelSet,
+        max_length: usize,
+    ) -> Result<(EncodedSplit, Statistics), TokenizerError> {
+        let encoded: Vec<(TokenizedText, Alignment)> = examples
+            .par_iter()
+            .with_min_len(16)
+            .map(|example| {
+                let characters: Vec<char> = example.text.chars().collect();
+                let tokens = self.encode_line(&example.text, &characters, max_length, example.line)?;
+                let spans: Vec<_> = tokens
+                    .special
+                    .iter()
+                    .zip(tokens.starts.iter().zip(&tokens.ends))
+                    .map(|(special, (start, end))| (!special).then_some((*start as usize, *end as usize)))
+                    .collect();
+                let alignment = align(&characters, &example.entities, &spans, tokens.cut_at, labels);
+                Ok((tokens, alignment))
+            })
+            .collect::<Result<_, _>>()?;
+        let mut split = EncodedSplit::default();
+        let mut statistics = Statistics { sequences: examples.len(), length_min: usize::MAX, ..Statistics::default() };
+        let mut counts = vec![0_usize; labels.len()];
+        for (example, (tokens, alignment)) in examples.iter().zip(encoded) {
+            let length = tokens.ids.len();
+            statistics.length_min = statistics.length_min.min(length);
+            statistics.length_max = statistics.length_max.max(length);
+            statistics.truncated += usize::from(tokens.truncated);
+            statistics.anomalies += usize::from(example.anomaly == 1);
+            statistics.entities += example.entities.len();
+            statistics.entities_cut += alignment.cut;
+            statistics.entities_unaligned += alignment.unaligned;
+            for label in alignment.labels.iter().filter(|label| **label != IGNORE) {
+                counts[*label as usize] += 1;
+            }
+            split.ids.extend(tokens.ids);
+            split.labels.extend(alignment.labels);
+            split.starts.extend(tokens.starts);
+            split.ends.extend(tokens.ends);
+            split.anomaly.push(example.anomaly);
+            split.bounds.push(u32::try_from(split.ids.len()).map_err(|_| TokenizerError::TooManyTokens)?);
+        }
+        statistics.tokens = split.ids.len();
+        if examples.is_empty() {
+            statistics.length_min = 0;
+        } else {
+            statistics.length_mean = statistics.tokens as f64 / examples.len() as f64;
+        }
+        statistics.label_counts = labels.names().iter().cloned().zip(counts).collect();
+        Ok((split, statistics))
+    }
+}
+
+#[cfg(test)]
+mod tests;

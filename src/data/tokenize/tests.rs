@@ -1,0 +1,156 @@
+use std::path::Path;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::data::{Entity, train_tokenizer};
+
+fn tokenizer() -> TextTokenizer {
+    let texts =
+        ["the user Ann Lee logged in from 192.0.2.1 at noon", "the disk of Ann failed at noon from noon", "Ann Lee Ann Lee user disk"];
+    train_tokenizer(texts.iter().copied().cycle().take(12), 400).unwrap()
+}
+
+fn example(text: &str, entities: &[(usize, usize, &str)]) -> Example {
+    let entities = entities.iter().map(|(start, end, label)| Entity { start: *start, end: *end, label: (*label).into() }).collect();
+    Example { text: text.into(), entities, anomaly: 0, fields: BTreeMap::new(), line: 1 }
+}
+
+fn labelled(tokenizer: &TextTokenizer, example: &Example, max_length: usize) -> Vec<(String, String)> {
+    let set = LabelSet::of(example.entities.iter().map(|entity| entity.label.as_str()));
+    let (split, _) = tokenizer.encode_split(std::slice::from_ref(example), &set, max_length).unwrap();
+    let name = |label: u32| set.names().get(label as usize).map_or("-", String::as_str).to_owned();
+    split.ids.iter().zip(&split.labels).map(|(id, label)| (tokenizer.token(*id).unwrap(), name(*label))).collect()
+}
+
+fn pairs(list: &[(String, String)]) -> Vec<(&str, &str)> {
+    list.iter().map(|(token, label)| (token.as_str(), label.as_str())).collect()
+}
+
+#[test]
+fn the_token_with_the_leading_space_begins_the_entity() {
+    let found = labelled(&tokenizer(), &example("the user Ann Lee logged in", &[(9, 16, "PER")]), 64);
+    let expected = [
+        ("[CLS]", "-"),
+        ("the", "O"),
+        ("Ġuser", "O"),
+        ("ĠAnn", "B-PER"),
+        ("ĠLee", "I-PER"),
+        ("Ġlogged", "O"),
+        ("Ġin", "O"),
+        ("[SEP]", "-"),
+    ];
+    assert_eq!(pairs(&found), expected);
+}
+
+#[test]
+fn truncation_keeps_the_special_tokens_and_never_half_an_entity() {
+    let example = example("the user Ann Lee logged in", &[(4, 8, "X"), (9, 16, "PER")]);
+    let tokenizer = tokenizer();
+    let expected = [("[CLS]", "-"), ("the", "O"), ("Ġuser", "B-X"), ("ĠAnn", "O"), ("[SEP]", "-")];
+    assert_eq!(pairs(&labelled(&tokenizer, &example, 5)), expected);
+    let set = LabelSet::of(["PER", "X"]);
+    let (_, statistics) = tokenizer.encode_split(&[example], &set, 5).unwrap();
+    assert_eq!((statistics.truncated, statistics.entities, statistics.entities_cut, statistics.entities_unaligned), (1, 2, 1, 0));
+}
+
+#[test]
+fn offsets_count_characters_also_where_a_character_is_several_tokens() {
+    let tokens = tokenizer().encode("é🦀 Ann", 64).unwrap();
+    let spans: Vec<(u32, u32)> = tokens.starts.iter().copied().zip(tokens.ends.iter().copied()).collect();
+    assert_eq!(spans, [(0, 0), (0, 1), (0, 1), (1, 2), (1, 2), (1, 2), (1, 2), (2, 6), (0, 0)]);
+}
+
+#[test]
+fn a_character_cut_by_truncation_cuts_its_entity() {
+    let tokens = tokenizer().encode("é🦀 Ann", 6).unwrap();
+    assert_eq!((tokens.ids.len(), tokens.cut_at), (6, Some(1)));
+}
+
+#[test]
+fn statistics_describe_lengths_and_labels() {
+    let examples = [example("the user Ann Lee", &[(9, 16, "PER")]), example("", &[])];
+    let (split, statistics) = tokenizer().encode_split(&examples, &LabelSet::of(["PER"]), 64).unwrap();
+    assert_eq!(split.bounds, [0, 6, 8]);
+    assert_eq!((statistics.length_min, statistics.length_max, statistics.length_mean, statistics.tokens), (2, 6, 4.0, 8));
+    assert_eq!(statistics.label_counts, [("B-PER", 1), ("I-PER", 1), ("O", 2)].map(|(name, count)| (name.to_owned(), count)).into());
+}
+
+#[test]
+fn the_number_of_threads_changes_nothing() {
+    let examples: Vec<Example> = (0..200).map(|index| example(&format!("the user Ann Lee {index}"), &[(9, 16, "PER")])).collect();
+    let with = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| tokenizer().encode_split(&examples, &LabelSet::of(["PER"]), 8).unwrap())
+    };
+    assert_eq!(with(1), with(3));
+}
+
+#[test]
+fn a_length_without_room_for_the_text_is_refused() {
+    let error = tokenizer().encode("a", 2).unwrap_err();
+    assert_eq!(error.to_string(), "a length of 2 tokens leaves none for the text: 2 are special, so expected at least 3");
+}
+
+#[test]
+fn padding_and_truncation_of_the_file_are_overridden() {
+    let mut inner = tokenizer().inner;
+    inner.with_padding(Some(tokenizers::PaddingParams { strategy: tokenizers::PaddingStrategy::Fixed(64), ..Default::default() }));
+    inner.with_truncation(Some(tokenizers::TruncationParams { max_length: 4, ..Default::default() })).unwrap();
+    let bytes = inner.to_string(false).unwrap().into_bytes();
+    let loaded = TextTokenizer::from_bytes(&bytes, Path::new("t")).unwrap();
+    assert_eq!(loaded.encode("the user Ann Lee", 64).unwrap().ids.len(), 6);
+}
+
+#[test]
+fn a_tokenizer_that_adds_no_class_token_is_refused() {
+    let mut value: serde_json::Value = serde_json::from_str(&tokenizer().inner.to_string(false).unwrap()).unwrap();
+    value["post_processor"] = serde_json::Value::Null;
+    let error = TextTokenizer::from_bytes(value.to_string().as_bytes(), Path::new("t.json")).unwrap_err();
+    assert!(matches!(error, TokenizerError::NoClassToken { .. }), "{error}");
+}
+
+#[test]
+fn a_file_that_is_no_tokenizer_is_refused() {
+    let value: serde_json::Value = serde_json::from_str(&tokenizer().inner.to_string(false).unwrap()).unwrap();
+    let mut lying = value.clone();
+    lying["model"]["merges"] = serde_json::json!([["a".repeat(500), "b"]]);
+    let mut longest = value;
+    longest["model"]["merges"] = serde_json::json!([["Ġlogged", "Ġlogged"]]);
+    for text in ["", "{}", "[]", &lying.to_string(), &longest.to_string()] {
+        let found = TextTokenizer::from_bytes(text.as_bytes(), Path::new("t.json"));
+        assert!(matches!(found, Err(TokenizerError::Malformed { .. })), "{text:.60}");
+    }
+}
+
+#[test]
+fn merges_dropped_by_chance_are_switched_off() {
+    let mut value: serde_json::Value = serde_json::from_str(&tokenizer().inner.to_string(false).unwrap()).unwrap();
+    value["model"]["dropout"] = 0.9.into();
+    let loaded = TextTokenizer::from_bytes(value.to_string().as_bytes(), Path::new("t")).unwrap();
+    assert_eq!(loaded.encode("the user Ann Lee", 64).unwrap().ids.len(), 6);
+}
+
+#[test]
+fn a_saved_tokenizer_gives_the_same_tokens() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokenizer.json");
+    let tokenizer = tokenizer();
+    tokenizer.save(&path).unwrap();
+    let text = "the user, é Ann [MASK] at noon";
+    assert_eq!(TextTokenizer::load(&path).unwrap().encode(text, 64).unwrap(), tokenizer.encode(text, 64).unwrap());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #[test]
+    fn any_text_has_ascending_offsets_inside_it(text in "\\PC{0,40}", max_length in 3_usize..40) {
+        thread_local!(static TOKENIZER: TextTokenizer = tokenizer());
+        let tokens = TOKENIZER.with(|tokenizer| tokenizer.encode(&text, max_length)).unwrap();
+        let length = text.chars().count();
+        prop_assert!(tokens.ids.len() <= max_length);
+        let inner: Vec<_> = (1..tokens.ids.len() - 1).map(|index| (tokens.starts[index] as usize, tokens.ends[index] as usize)).collect();
+        prop_assert!(inner.iter().all(|(start, end)| start <= end && *end <= length), "{inner:?} of {length}");
+        prop_assert!(inner.is_sorted_by_key(|(start, _)| *start), "{inner:?}");
+    }
+}
