@@ -1,0 +1,166 @@
+//! What can go wrong between a repository's name and its files on disk.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A failure to resolve, download or verify.
+///
+/// The message says what happened; [`HubError::help`] says what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum HubError {
+    #[error("`{endpoint}` has no model `{repo}`, or the model is private")]
+    MissingRepo { repo: String, endpoint: String, token: bool },
+    #[error("model `{repo}` has no revision `{revision}`")]
+    MissingRevision { repo: String, revision: String },
+    #[error("model `{repo}` has no file `{file}` at revision `{revision}`")]
+    MissingFile { repo: String, revision: String, file: String },
+    #[error("access to model `{repo}` is gated")]
+    GatedRepo { repo: String, endpoint: String, token: bool },
+    #[error("`{endpoint}` does not accept the token")]
+    InvalidToken { endpoint: String },
+    #[error("the token contains characters that no token has")]
+    MalformedToken,
+    #[error("`{url}` is forbidden{}", detail(.message))]
+    Forbidden { url: String, message: Option<String>, token: bool },
+    #[error("`{endpoint}` allows no more requests for now")]
+    RateLimited { endpoint: String, token: bool },
+    #[error("`{url}` was refused with status {status}{}", detail(.message))]
+    Refused { url: String, status: u16, message: Option<String> },
+    #[error("the server failed with status {status} at `{url}`")]
+    ServerFailed { url: String, status: u16 },
+    #[error("cannot reach `{host}`: {reason}")]
+    NoNetwork { host: String, reason: String },
+    #[error("the connection to `{host}` broke: {reason}")]
+    Broken { host: String, reason: String },
+    #[error("`{host}` has sent nothing for {seconds} s")]
+    Stalled { host: String, seconds: u64 },
+    #[error("no secure connection to `{host}`: {reason}")]
+    Tls { host: String, reason: String },
+    #[error("`{file}` of model `{repo}` at {commit} is not in the cache `{}`, and the network must not be used", .cache.display())]
+    OfflineFile { repo: String, commit: String, file: String, cache: PathBuf },
+    #[error("the cache `{}` does not know which commit `{revision}` of model `{repo}` is, and the network must not be used", .cache.display())]
+    OfflineRevision { repo: String, revision: String, cache: PathBuf },
+    #[error("`{file}` is truncated: {found} of {expected} bytes")]
+    Truncated { file: String, expected: u64, found: u64 },
+    #[error("`{file}` is too long: {found} bytes where {expected} were announced")]
+    Oversized { file: String, expected: u64, found: u64 },
+    #[error("`{file}` is damaged: its digest is {found}, but must be {expected}")]
+    DigestMismatch { file: String, expected: String, found: String, cached: Option<PathBuf> },
+    #[error("`{url}` does not say which digest the file has{}", detail(.etag))]
+    NoDigest { url: String, etag: Option<String> },
+    #[error("`{url}` answers with a web page where a file was expected")]
+    WebPage { url: String },
+    #[error("`{url}` does not answer like a hub: {problem}")]
+    UnexpectedAnswer { url: String, problem: String },
+    #[error("`{url}` redirects without end")]
+    TooManyRedirects { url: String },
+    #[error("`{file}` is not a whole safetensors file: {problem}")]
+    Safetensors { file: String, problem: String },
+    #[error("no space left for `{}`", .path.display())]
+    DiskFull { path: PathBuf },
+    #[error("cannot {doing} `{}`: {source}", .path.display())]
+    Io { doing: &'static str, path: PathBuf, source: io::Error },
+    #[error("`{name}` is no {what}: {problem}")]
+    InvalidName { what: &'static str, name: String, problem: &'static str },
+    #[error("`{endpoint}` cannot be the address of a hub: {problem}")]
+    InvalidEndpoint { endpoint: String, problem: &'static str },
+    #[error("cannot use the certificates in `{}`: {problem}", .path.display())]
+    Certificates { path: PathBuf, problem: String },
+    #[error("there is no home folder to keep downloads in")]
+    NoCacheFolder,
+    #[error("interrupted")]
+    Cancelled,
+}
+
+const OTHER_WAYS: &str =
+    "a local folder in Hugging Face layout works without the hub (`path = \"...\"`), and experiments/tiny.toml needs no download at all";
+
+impl HubError {
+    /// An input or output error, told apart where the remedy differs.
+    pub(super) fn io(doing: &'static str, path: &Path, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { path: path.to_path_buf() },
+            _ => Self::Io { doing, path: path.to_path_buf(), source },
+        }
+    }
+
+    /// True for what may be gone a moment later. A refusal is never transient.
+    pub(super) fn is_transient(&self) -> bool {
+        matches!(self, Self::ServerFailed { .. } | Self::Broken { .. } | Self::Stalled { .. })
+    }
+
+    /// What the user can do about it.
+    #[must_use]
+    pub fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::MissingRepo { token: false, .. } => {
+                "check the spelling of `repo`; if it is private, set HF_TOKEN to a token that may read it".to_owned()
+            }
+            Self::MissingRepo { token: true, .. } => "check the spelling of `repo`, and whether the token may read it".to_owned(),
+            Self::MissingRevision { repo, .. } => {
+                format!("`revision` is a branch, a tag or a full commit of 40 hexadecimal digits; `main` is the newest commit of `{repo}`")
+            }
+            Self::MissingFile { .. } => "choose a repository and revision that hold it, or a local folder with `path = \"...\"`".to_owned(),
+            Self::GatedRepo { repo, endpoint, token: false } => {
+                format!("accept the terms at {endpoint}/{repo}, then set HF_TOKEN to a token of the account that accepted them")
+            }
+            Self::GatedRepo { repo, endpoint, token: true } => {
+                format!(
+                    "accept the terms at {endpoint}/{repo} with the account that the token belongs to; the token must be allowed to read gated repositories"
+                )
+            }
+            Self::InvalidToken { endpoint } => {
+                format!("make a new token at {endpoint}/settings/tokens and set HF_TOKEN to it, or unset it: public models need none")
+            }
+            Self::MalformedToken => "HF_TOKEN, or the file with the token, must hold the token alone, on one line".to_owned(),
+            Self::Forbidden { token: true, .. } => "the token must be allowed to read this repository".to_owned(),
+            Self::Forbidden { token: false, .. } => "set HF_TOKEN to a token that may read it".to_owned(),
+            Self::RateLimited { token: true, .. } => "wait a few minutes and run the same command again".to_owned(),
+            Self::RateLimited { token: false, .. } => {
+                "wait a few minutes and run the same command again, or set HF_TOKEN: the limits are higher with a token".to_owned()
+            }
+            Self::ServerFailed { .. } | Self::Broken { .. } | Self::Stalled { .. } => {
+                "run the same command again later: what has arrived is kept, and the download goes on from there".to_owned()
+            }
+            Self::NoNetwork { .. } => format!("with `--offline` only what is in the cache is used; {OTHER_WAYS}"),
+            Self::Tls { .. } => {
+                "behind a proxy that opens secure connections, set SSL_CERT_FILE to a PEM file with its certificate".to_owned()
+            }
+            Self::OfflineFile { .. } | Self::OfflineRevision { .. } => {
+                format!("run once without `--offline` and without HF_HUB_OFFLINE; {OTHER_WAYS}")
+            }
+            Self::Truncated { .. } | Self::Oversized { .. } => {
+                "nothing of it is used; run the same command again, and if it comes back, use another HF_ENDPOINT".to_owned()
+            }
+            Self::DigestMismatch { cached: Some(path), .. } => {
+                format!("delete `{}`, or run without `--offline` to download it again", path.display())
+            }
+            Self::DigestMismatch { cached: None, .. } => {
+                "nothing of it is used; run the same command again, and if it comes back, use another HF_ENDPOINT".to_owned()
+            }
+            Self::NoDigest { .. } => {
+                format!("HF_ENDPOINT must point at a hub that passes on the digest (`X-Linked-Etag` or `ETag`); {OTHER_WAYS}")
+            }
+            Self::WebPage { .. } => {
+                "log in to the network if it asks for that in a browser, and check HF_ENDPOINT and the proxy".to_owned()
+            }
+            Self::UnexpectedAnswer { .. } | Self::TooManyRedirects { .. } | Self::InvalidEndpoint { .. } => {
+                "check HF_ENDPOINT; without it, https://huggingface.co is used".to_owned()
+            }
+            Self::Safetensors { .. } => "the file in the repository is broken: choose another revision".to_owned(),
+            Self::DiskFull { .. } => {
+                "make room, or set HF_HOME to a folder on a larger disk; what has arrived is kept, and the download goes on from there"
+                    .to_owned()
+            }
+            Self::Io { .. } => "the cache must be readable and writable; HF_HOME puts it elsewhere".to_owned(),
+            Self::NoCacheFolder => "set HF_HOME to the folder to use".to_owned(),
+            Self::Certificates { .. } => "SSL_CERT_FILE must name a PEM file with at least one certificate".to_owned(),
+            Self::Refused { .. } | Self::InvalidName { .. } | Self::Cancelled => return None,
+        };
+        Some(help)
+    }
+}
+
+fn detail(message: &Option<String>) -> String {
+    message.as_ref().map(|message| format!(": {message}")).unwrap_or_default()
+}

@@ -1,0 +1,72 @@
+//! The client of the Hugging Face hub: pinning, download, verification. It knows no stage.
+//!
+//! 1. [`Options::from_environment`] reads where the hub is, where files are kept, and the token: once, and nowhere else.
+//! 2. [`Client::resolve`] turns a branch or tag into a [`Commit`].
+//! 3. [`Client::fetch`] makes the commit's files lie in the cache, whole, and returns their folder. For each file:
+//!    1. what the cache has is read and held against the digest in its blob's name; if it fits, the network is not used;
+//!    2. else the hub is asked for digest and size, and under the blob's lock `<digest>.incomplete` is filled, from where it stands;
+//!    3. its length, its digest and a safetensors header are checked; only then it is renamed to the blob and linked into the snapshot.
+//!
+//! Files lie as Python's `huggingface_hub` puts them, and each uses what the other has downloaded:
+//!
+//! ```text
+//! models--owner--name/blobs/<digest>            the content
+//! models--owner--name/snapshots/<commit>/<file> -> ../../blobs/<digest>
+//! models--owner--name/refs/<branch>             the commit that it was when last asked
+//! .locks/models--owner--name/<digest>.lock      locked while a process downloads
+//! ```
+//!
+//! # What is trusted
+//!
+//! Nothing that a server sends, beyond the digest that the hub itself names: 64 hexadecimal digits are the sha256 of the content, 40 are the sha1
+//! of the git blob. A page with an error status is never stored. The token is sent to the hub only, and a redirect to another server ends that.
+//! Names from outside never leave their folder.
+//!
+//! # What hf-hub is used for
+//!
+//! The layout of the cache, the addresses and the place of the token are hf-hub's ([`hf_hub::Cache`], [`hf_hub::Repo`]). The transfer is ours, over
+//! the same `ureq`, because that of hf-hub 0.5 appends the whole file to the part when a server ignores `Range`, asks for bytes beyond the end of a
+//! part that is complete and never gets past it, checks neither length nor digest, sends the token to whichever server a file lies on, cannot be
+//! interrupted, gives up on a lock after five seconds, and cannot tell a missing repository from a missing revision or file.
+//!
+//! # What is not here
+//!
+//! Listing, uploading, other repositories than models, and several connections for one file.
+
+mod address;
+mod cache;
+mod client;
+mod error;
+mod exchange;
+mod names;
+mod options;
+mod refusal;
+mod transfer;
+mod verify;
+
+pub use client::Client;
+pub use error::HubError;
+pub use names::Commit;
+pub use options::{Options, Token};
+
+/// Whoever waits for the hub.
+pub trait Observer {
+    /// `done` of `total` bytes of `file` are on disk; `total` is 0 if nobody knows it.
+    fn progress(&mut self, file: &str, done: u64, total: u64);
+    /// Asked several times a second; after `true` the call returns [`HubError::Cancelled`], and what has arrived is kept.
+    fn cancelled(&self) -> bool;
+    /// Something worth reading once, such as a wait for another process.
+    fn message(&mut self, _text: String) {}
+}
+
+/// An observer that neither looks nor interrupts.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Observer for Silent {
+    fn progress(&mut self, _file: &str, _done: u64, _total: u64) {}
+
+    fn cancelled(&self) -> bool {
+        false
+    }
+}
