@@ -1,0 +1,347 @@
+//! AdamW in place over flat buffers, with the gradient's norm and its clipping.
+//!
+//! The life of a step: [`gradient_norm`] reads the gradient once; [`AdamW::step`] then makes one pass over parameters, moments and gradient,
+//! with the clipping folded in. Both split the buffers on boundaries that depend on lengths only, and every element, or partial sum, is
+//! computed by one thread in a fixed order: any number of threads gives the same bits. Nothing is allocated per step.
+//!
+//! The gradient of an embedding comes as rows. An absent row is a row of zeros, so the result is that of dense AdamW to the bit; rows that
+//! never had a gradient have zero moments and only decay, which saves reading those moments.
+//!
+//! Reference: `torch.optim.AdamW` and `torch.nn.utils.clip_grad_norm_`; parity in `tests/training.rs`.
+
+use rayon::prelude::*;
+
+/// Elements that one thread takes at a time; a boundary of partial sums, so that changing it changes bits.
+const CHUNK: usize = 1 << 16;
+
+/// Independent accumulators of a partial sum.
+const LANES: usize = 16;
+
+/// One part of the gradient, at its place in the flat buffer of parameters.
+#[derive(Debug, Clone, Copy)]
+pub enum Gradient<'a> {
+    /// A gradient for every parameter from `start` on.
+    Dense { start: usize, values: &'a [f32] },
+    /// Gradients for some rows of a matrix.
+    Rows {
+        /// Where the matrix begins.
+        start: usize,
+        /// Elements in a row.
+        width: usize,
+        /// Rows of the matrix.
+        count: usize,
+        /// The rows that have a gradient, ascending, each once.
+        rows: &'a [u32],
+        /// `(rows.len(), width)`
+        values: &'a [f32],
+    },
+}
+
+impl Gradient<'_> {
+    fn values(&self) -> &[f32] {
+        match self {
+            Self::Dense { values, .. } | Self::Rows { values, .. } => values,
+        }
+    }
+}
+
+/// The Euclidean norm of the whole gradient, summed in f64.
+#[must_use]
+pub fn gradient_norm(gradients: &[Gradient<'_>]) -> f64 {
+    gradients.iter().map(|gradient| sum_of_squares(gradient.values())).sum::<f64>().sqrt()
+}
+
+/// The partial sums of a group of chunks are added up in the chunks' order by one thread; groups likewise.
+fn sum_of_squares(values: &[f32]) -> f64 {
+    const GROUP: usize = 64;
+    let group = |values: &[f32]| {
+        let mut partial = [0.0_f64; GROUP];
+        partial.par_iter_mut().zip(values.par_chunks(CHUNK)).for_each(|(sum, chunk)| *sum = chunk_sum_of_squares(chunk));
+        partial.iter().sum::<f64>()
+    };
+    values.chunks(GROUP * CHUNK).map(group).sum()
+}
+
+fn chunk_sum_of_squares(chunk: &[f32]) -> f64 {
+    let mut lanes = [0.0_f64; LANES];
+    let (blocks, rest) = chunk.as_chunks::<LANES>();
+    for block in blocks {
+        for (lane, &value) in lanes.iter_mut().zip(block) {
+            *lane += f64::from(value) * f64::from(value);
+        }
+    }
+    for (lane, &value) in lanes.iter_mut().zip(rest) {
+        *lane += f64::from(value) * f64::from(value);
+    }
+    lanes.iter().sum()
+}
+
+/// The factor that brings a gradient of norm `norm` to at most `max_norm`; never above 1.
+#[must_use]
+pub fn clip_coefficient(norm: f64, max_norm: Option<f64>) -> f64 {
+    max_norm.map_or(1.0, |max_norm| (max_norm / (norm + 1e-6)).min(1.0))
+}
+
+/// The numbers of one step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Update {
+    pub learning_rate: f64,
+    pub betas: (f64, f64),
+    pub eps: f64,
+    pub weight_decay: f64,
+    /// The gradient is multiplied by this; see [`clip_coefficient`].
+    pub gradient_scale: f64,
+}
+
+/// The optimiser's state: both moments of every parameter, and the number of updates made.
+#[derive(Debug, Clone, Default)]
+pub struct AdamW {
+    first: Vec<f32>,
+    second: Vec<f32>,
+    updates: u64,
+    /// For the one sparse part: true for rows whose moments may differ from zero.
+    moving_rows: Vec<bool>,
+}
+
+impl AdamW {
+    /// The state before the first update of `parameters` parameters.
+    #[must_use]
+    pub fn new(parameters: usize) -> Self {
+        Self { first: vec![0.0; parameters], second: vec![0.0; parameters], updates: 0, moving_rows: Vec::new() }
+    }
+
+    #[must_use]
+    pub fn updates(&self) -> u64 {
+        self.updates
+    }
+
+    /// The first and the second moment.
+    #[must_use]
+    pub fn moments(&self) -> (&[f32], &[f32]) {
+        (&self.first, &self.second)
+    }
+
+    /// Both moments for a reader to fill, after which the state stands at `updates` updates.
+    pub fn restore(&mut self, updates: u64) -> (&mut [f32], &mut [f32]) {
+        self.updates = updates;
+        self.moving_rows.clear();
+        (&mut self.first, &mut self.second)
+    }
+
+    /// Moves `parameters` by one step.
+    ///
+    /// With `t` updates made, this one included, and `g` the scaled gradient:
+    /// `p *= 1 - lr * weight_decay`, `m += (1 - b1) * (g - m)`, `v = b2 * v + (1 - b2) * g * g`,
+    /// `p -= lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps)`.
+    ///
+    /// Moments below the normal range of f32 become zero: they cannot move a parameter, and some processors take a hundred times longer
+    /// over them.
+    ///
+    /// # Panics
+    /// When the lengths of parameters, moments and gradients do not belong together, or there is more than one sparse part.
+    pub fn step(&mut self, parameters: &mut [f32], gradients: &[Gradient<'_>], update: &Update) {
+        assert_eq!(parameters.len(), self.first.len(), "one moment for every parameter");
+        assert!(gradients.iter().filter(|gradient| matches!(gradient, Gradient::Rows { .. })).count() <= 1, "one sparse part");
+        self.updates += 1;
+        let constants = Constants::new(update, self.updates);
+        for gradient in gradients {
+            match *gradient {
+                Gradient::Dense { start, values } => {
+                    let range = start..start + values.len();
+                    let state = parameters[range.clone()].par_chunks_mut(CHUNK).zip(self.first[range.clone()].par_chunks_mut(CHUNK));
+                    let state = state.zip(self.second[range].par_chunks_mut(CHUNK)).zip(values.par_chunks(CHUNK));
+                    state.for_each(|(((parameters, first), second), gradient)| {
+                        update_with_gradient(parameters, first, second, gradient, &constants);
+                    });
+                }
+                Gradient::Rows { start, width, count, rows, values } => {
+                    assert_eq!(values.len(), rows.len() * width, "one gradient for every row");
+                    debug_assert!(rows.is_sorted_by(|left, right| left < right), "rows ascend");
+                    let range = start..start + count * width;
+                    self.mark_moving(range.clone(), width, rows);
+                    let rows_per_chunk = (CHUNK / width).max(1);
+                    let length = rows_per_chunk * width;
+                    let moving = self.moving_rows.par_chunks(rows_per_chunk);
+                    let state = parameters[range.clone()].par_chunks_mut(length).zip(self.first[range.clone()].par_chunks_mut(length));
+                    let state = state.zip(self.second[range].par_chunks_mut(length)).zip(moving).enumerate();
+                    state.for_each(|(chunk, (((parameters, first), second), moving))| {
+                        let from = (chunk * rows_per_chunk) as u32;
+                        let mut next = rows.partition_point(|&row| row < from);
+                        for (row, &moving) in moving.iter().enumerate() {
+                            let place = row * width..(row + 1) * width;
+                            let parameters = &mut parameters[place.clone()];
+                            if !moving {
+                                decay(parameters, &constants);
+                                continue;
+                            }
+                            let (first, second) = (&mut first[place.clone()], &mut second[place]);
+                            if rows.get(next) == Some(&(from + row as u32)) {
+                                update_with_gradient(parameters, first, second, &values[next * width..(next + 1) * width], &constants);
+                                next += 1;
+                            } else {
+                                update_without_gradient(parameters, first, second, &constants);
+                            }
+                        }
+                    });
+                }
+            }
+        }
+    }
+
+    /// Keeps [`moving_rows`](Self::moving_rows) right: after a restart it follows from the moments.
+    fn mark_moving(&mut self, range: std::ops::Range<usize>, width: usize, rows: &[u32]) {
+        if self.moving_rows.is_empty() {
+            let moves = |values: &[f32]| values.iter().any(|&value| value != 0.0);
+            let moments = self.first[range.clone()].par_chunks(width).zip(self.second[range].par_chunks(width));
+            moments.map(|(first, second)| moves(first) || moves(second)).collect_into_vec(&mut self.moving_rows);
+        }
+        for &row in rows {
+            self.moving_rows[row as usize] = true;
+        }
+    }
+}
+
+/// What is the same for all elements of a step, in the precision of the elements.
+struct Constants {
+    keep: f32,
+    gradient_scale: f32,
+    one_minus_beta1: f32,
+    beta2: f32,
+    one_minus_beta2: f32,
+    step_size: f32,
+    root_correction: f32,
+    eps: f32,
+}
+
+impl Constants {
+    fn new(update: &Update, updates: u64) -> Self {
+        let (beta1, beta2) = update.betas;
+        let exponent = updates as f64;
+        let (correction1, correction2) = (1.0 - beta1.powf(exponent), 1.0 - beta2.powf(exponent));
+        Self {
+            keep: (1.0 - update.learning_rate * update.weight_decay) as f32,
+            gradient_scale: update.gradient_scale as f32,
+            one_minus_beta1: (1.0 - beta1) as f32,
+            beta2: beta2 as f32,
+            one_minus_beta2: (1.0 - beta2) as f32,
+            step_size: (update.learning_rate / correction1) as f32,
+            root_correction: (1.0 / correction2.sqrt()) as f32,
+            eps: update.eps as f32,
+        }
+    }
+}
+
+#[inline(always)]
+fn normal_or_zero(value: f32) -> f32 {
+    if value.abs() < f32::MIN_POSITIVE { 0.0 } else { value }
+}
+
+#[inline(always)]
+fn update_element(parameter: &mut f32, first: &mut f32, second: &mut f32, gradient: f32, constants: &Constants) {
+    let momentum = normal_or_zero(*first + constants.one_minus_beta1 * (gradient - *first));
+    let variance = normal_or_zero(*second * constants.beta2 + constants.one_minus_beta2 * gradient * gradient);
+    let denominator = variance.sqrt() * constants.root_correction + constants.eps;
+    *parameter = *parameter * constants.keep - constants.step_size * (momentum / denominator);
+    *first = momentum;
+    *second = variance;
+}
+
+fn update_with_gradient(parameters: &mut [f32], first: &mut [f32], second: &mut [f32], gradient: &[f32], constants: &Constants) {
+    for (((parameter, first), second), &gradient) in parameters.iter_mut().zip(first).zip(second).zip(gradient) {
+        update_element(parameter, first, second, gradient * constants.gradient_scale, constants);
+    }
+}
+
+fn update_without_gradient(parameters: &mut [f32], first: &mut [f32], second: &mut [f32], constants: &Constants) {
+    for ((parameter, first), second) in parameters.iter_mut().zip(first).zip(second) {
+        update_element(parameter, first, second, 0.0, constants);
+    }
+}
+
+/// What [`update_without_gradient`] comes to where both moments are zero.
+fn decay(parameters: &mut [f32], constants: &Constants) {
+    for parameter in parameters {
+        *parameter *= constants.keep;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Rng;
+    use rand::Rng as _;
+
+    const UPDATE: Update = Update { learning_rate: 1e-2, betas: (0.9, 0.999), eps: 1e-8, weight_decay: 0.01, gradient_scale: 1.0 };
+
+    fn numbers(name: &str, count: usize) -> Vec<f32> {
+        let mut random = Rng::new(1).stream(name);
+        (0..count).map(|_| (random.next_u32() as f32 / u32::MAX as f32 - 0.5) * 2.0).collect()
+    }
+
+    fn bits(values: &[f32]) -> Vec<u32> {
+        values.iter().map(|value| value.to_bits()).collect()
+    }
+
+    #[test]
+    fn sparse_rows_give_the_bits_of_dense_adamw_over_thousands_of_steps() {
+        let (width, count) = (8, 37);
+        let mut random = Rng::new(2).stream("rows");
+        let (mut sparse, mut dense) = (numbers("start", width * count), numbers("start", width * count));
+        let (mut sparse_state, mut dense_state) = (AdamW::new(width * count), AdamW::new(width * count));
+        for step in 0..4000_u64 {
+            // Some rows are touched once, early, so that their moments sink through the denormal range; some never.
+            let rows: Vec<u32> = (0..count as u32).filter(|&row| row % 3 != 0 && (row > 20 || step < 3) && random.next_u32() % 8 == 0).collect();
+            let values: Vec<f32> = rows.iter().flat_map(|&row| numbers(&format!("{step}/{row}"), width)).map(|value| value * 1e-3).collect();
+            let mut full = vec![0.0; width * count];
+            for (&row, values) in rows.iter().zip(values.chunks(width)) {
+                full[row as usize * width..][..width].copy_from_slice(values);
+            }
+            sparse_state.step(&mut sparse, &[Gradient::Rows { start: 0, width, count, rows: &rows, values: &values }], &UPDATE);
+            dense_state.step(&mut dense, &[Gradient::Dense { start: 0, values: &full }], &UPDATE);
+            if step == 1234 {
+                // A restart in the middle changes nothing.
+                let (first, second) = (sparse_state.first.clone(), sparse_state.second.clone());
+                let (into_first, into_second) = sparse_state.restore(step + 1);
+                into_first.copy_from_slice(&first);
+                into_second.copy_from_slice(&second);
+            }
+        }
+        assert_eq!(bits(&sparse), bits(&dense));
+        assert_eq!(bits(sparse_state.moments().0), bits(dense_state.moments().0));
+        assert_eq!(bits(sparse_state.moments().1), bits(dense_state.moments().1));
+        assert!(sparse_state.moments().0.iter().all(|value| !value.is_subnormal()));
+    }
+
+    #[test]
+    fn any_number_of_threads_gives_the_same_bits() {
+        let length = 5 * CHUNK + 77;
+        let run = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+            pool.install(|| {
+                let (mut parameters, gradient) = (numbers("start", length), numbers("gradient", length));
+                let mut state = AdamW::new(length);
+                let gradients = [Gradient::Dense { start: 0, values: &gradient }];
+                let norm = gradient_norm(&gradients);
+                state.step(&mut parameters, &gradients, &Update { gradient_scale: clip_coefficient(norm, Some(1.0)), ..UPDATE });
+                (norm.to_bits(), bits(&parameters))
+            })
+        };
+        let one = run(1);
+        assert_eq!(one, run(2));
+        assert_eq!(one, run(3));
+    }
+
+    #[test]
+    fn the_norm_of_a_large_gradient_is_exact_to_rounding() {
+        let values = vec![0.5_f32; 100 * CHUNK + 3];
+        let norm = gradient_norm(&[Gradient::Dense { start: 0, values: &values }]);
+        assert!((norm - 0.5 * (values.len() as f64).sqrt()).abs() < 1e-9 * norm);
+    }
+
+    #[test]
+    fn clipping_never_scales_up_and_leaves_a_norm_of_at_most_the_bound() {
+        assert_eq!(clip_coefficient(0.5, Some(1.0)), 1.0);
+        assert!(clip_coefficient(4.0, Some(1.0)) * 4.0 <= 1.0);
+        assert_eq!(clip_coefficient(1e9, None), 1.0);
+    }
+}

@@ -1,0 +1,324 @@
+//! The file that a training continues from.
+//!
+//! ```text
+//! magic 8 | version 4 | header length 8 | header (JSON) | history rows | vectors of f32 | BLAKE3 of all before 32
+//! ```
+//!
+//! All numbers are little-endian. The header says how many rows, vectors and elements follow, and a reader holds that against the file's
+//! length before it allocates or reads anything. Writing goes from the training's own buffers through a small staging buffer into a temporary
+//! file, which is synchronised and then renamed, and its folder synchronised: whenever the process dies, the old file or the new one is there.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::engine::{Engine, EngineError, StateVector};
+use super::history::Row;
+use super::state::State;
+
+const MAGIC: [u8; 8] = *b"pltrain\0";
+const VERSION: u32 = 1;
+const PREFIX: u64 = 8 + 4 + 8;
+const DIGEST: u64 = 32;
+/// A header holds numbers and names only; a longer one is no header.
+const MAX_HEADER: u64 = 64 << 20;
+/// Elements converted to bytes at a time: large enough for BLAKE3 to use several threads.
+const STAGED: usize = 1 << 18;
+
+/// Why a checkpoint cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    #[error("cannot {doing} `{}`: {error}", path.display())]
+    Io { doing: &'static str, path: PathBuf, error: io::Error },
+    /// The content is not what was written.
+    #[error("`{}` is damaged: {reason}", path.display())]
+    Damaged { path: PathBuf, reason: String },
+    #[error("`{}` belongs to another training", path.display())]
+    Foreign { path: PathBuf },
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+impl CheckpointError {
+    /// The reason without the path.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Io { doing, error, .. } => format!("cannot {doing} it: {error}"),
+            Self::Damaged { reason, .. } => reason.clone(),
+            Self::Foreign { .. } => "it belongs to another training".into(),
+            Self::Engine(error) => error.to_string(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Header {
+    rows: u64,
+    vectors: u64,
+    elements: u64,
+    /// Absent in a file of weights alone.
+    state: Option<State>,
+}
+
+impl Header {
+    fn body_length(&self) -> Option<u64> {
+        let rows = self.rows.checked_mul(Row::BYTES as u64)?;
+        let vectors = self.vectors.checked_mul(self.elements)?.checked_mul(4)?;
+        rows.checked_add(vectors)
+    }
+}
+
+/// Writes parameters, moments, loop state and history to `path`.
+///
+/// # Errors
+/// [`CheckpointError`] when the disk refuses; then `path` is as it was.
+pub fn write(path: &Path, state: &State, history: &[Row], engine: &dyn Engine) -> Result<blake3::Hash, CheckpointError> {
+    write_vectors(path, Some(state), history, engine, &StateVector::ALL)
+}
+
+/// Writes the parameters alone to `path`, and returns the digest by which they are known.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_weights(path: &Path, engine: &dyn Engine) -> Result<blake3::Hash, CheckpointError> {
+    write_vectors(path, None, &[], engine, &[StateVector::Parameters])
+}
+
+fn write_vectors(
+    path: &Path,
+    state: Option<&State>,
+    history: &[Row],
+    engine: &dyn Engine,
+    vectors: &[StateVector],
+) -> Result<blake3::Hash, CheckpointError> {
+    let failed = |error| CheckpointError::Io { doing: "write", path: path.to_path_buf(), error };
+    let folder = path.parent().expect("a checkpoint lies in a folder");
+    let elements = elements(engine);
+    let header = Header { rows: history.len() as u64, vectors: vectors.len() as u64, elements, state: state.cloned() };
+    let header = serde_json::to_vec(&header).expect("plain data");
+
+    let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder).map_err(failed)?;
+    let mut sink = Digesting { file: file.as_file_mut(), hasher: blake3::Hasher::new() };
+    let mut prefix = Vec::with_capacity(PREFIX as usize + header.len());
+    prefix.extend(MAGIC);
+    prefix.extend(VERSION.to_le_bytes());
+    prefix.extend((header.len() as u64).to_le_bytes());
+    prefix.extend(header);
+    sink.write(&prefix).map_err(failed)?;
+    let rows: Vec<u8> = history.iter().flat_map(|row| row.to_bytes()).collect();
+    sink.write(&rows).map_err(failed)?;
+    let mut staged = Vec::with_capacity(STAGED * 4);
+    for &vector in vectors {
+        let mut written = 0_u64;
+        let exported = engine.export(vector, &mut |values| {
+            written += values.len() as u64;
+            for values in values.chunks(STAGED) {
+                staged.clear();
+                staged.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+                sink.write(&staged)?;
+            }
+            Ok(())
+        });
+        exported.map_err(|error| match error {
+            EngineError::Io(error) => failed(error),
+            other => other.into(),
+        })?;
+        assert_eq!(written, elements, "an engine exports every element");
+    }
+    let digest = sink.hasher.finalize();
+    sink.file.write_all(digest.as_bytes()).map_err(failed)?;
+    sink.file.sync_all().map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    sync_folder(folder).map_err(failed)?;
+    Ok(digest)
+}
+
+/// How temporary files begin, so that those of a killed process are known.
+pub(super) const TEMPORARY: &str = ".writing-";
+
+fn elements(engine: &dyn Engine) -> u64 {
+    engine.parameters().iter().map(|parameter| parameter.length as u64).sum()
+}
+
+/// A rename is on disk when the folder is.
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+struct Digesting<'a> {
+    file: &'a mut File,
+    hasher: blake3::Hasher,
+}
+
+impl Digesting<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.hasher.update_rayon(bytes);
+        self.file.write_all(bytes)
+    }
+}
+
+/// A file whose every byte has been checked and that is ready to be read into an engine.
+#[derive(Debug)]
+pub struct Verified {
+    path: PathBuf,
+    file: File,
+    header: Header,
+    body: u64,
+    digest: blake3::Hash,
+}
+
+impl Verified {
+    /// Opens `path`, checks its shape and the digest over every byte, and reads the small parts.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Damaged`] when a single bit differs from what was written.
+    pub fn open(path: &Path) -> Result<Self, CheckpointError> {
+        let failed = |error| CheckpointError::Io { doing: "read", path: path.to_path_buf(), error };
+        let damaged = |reason: &str| CheckpointError::Damaged { path: path.to_path_buf(), reason: reason.into() };
+        let mut file = File::open(path).map_err(failed)?;
+        let length = file.metadata().map_err(failed)?.len();
+        if length < PREFIX + DIGEST {
+            return Err(damaged("it is cut off"));
+        }
+        let mut prefix = [0; PREFIX as usize];
+        file.read_exact(&mut prefix).map_err(failed)?;
+        let header_length = header_length(&prefix, length).map_err(damaged)?;
+        let digest = digest_of_file(&mut file, length - DIGEST).map_err(failed)?;
+        let mut recorded = [0; DIGEST as usize];
+        file.read_exact(&mut recorded).map_err(failed)?;
+        if digest != recorded {
+            return Err(damaged("its digest does not match its content"));
+        }
+        file.seek(SeekFrom::Start(PREFIX)).map_err(failed)?;
+        let mut header = vec![0; header_length as usize];
+        file.read_exact(&mut header).map_err(failed)?;
+        let header: Header = serde_json::from_slice(&header).map_err(|error| damaged(&format!("its header cannot be read: {error}")))?;
+        let body = PREFIX + header_length;
+        if header.body_length() != Some(length - DIGEST - body) {
+            return Err(damaged("its length is not what its header says"));
+        }
+        Ok(Self { path: path.to_path_buf(), file, header, body, digest })
+    }
+
+    #[must_use]
+    pub fn digest(&self) -> blake3::Hash {
+        self.digest
+    }
+
+    /// The loop's state, if this is more than weights.
+    #[must_use]
+    pub fn state(&self) -> Option<&State> {
+        self.header.state.as_ref()
+    }
+
+    /// Reads the history.
+    ///
+    /// # Errors
+    /// When the file cannot be read or a row is none.
+    pub fn history(&mut self) -> Result<Vec<Row>, CheckpointError> {
+        let mut bytes = vec![0; self.header.rows as usize * Row::BYTES];
+        self.read_at(self.body, &mut bytes)?;
+        let (rows, _) = bytes.as_chunks::<{ Row::BYTES }>();
+        let rows: Option<Vec<Row>> = rows.iter().map(Row::from_bytes).collect();
+        rows.ok_or_else(|| CheckpointError::Damaged { path: self.path.clone(), reason: "a row of its history is none".into() })
+    }
+
+    /// Fills the engine's parameters, and its moments where the file has them.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Foreign`] when the engine has another number of parameters.
+    pub fn load(&mut self, engine: &mut dyn Engine) -> Result<(), CheckpointError> {
+        if self.header.elements != elements(engine) || !matches!(self.header.vectors, 1 | 3) {
+            return Err(CheckpointError::Foreign { path: self.path.clone() });
+        }
+        self.seek(self.body + self.header.rows * Row::BYTES as u64)?;
+        let mut staged = vec![0; STAGED * 4];
+        for &vector in &StateVector::ALL[..self.header.vectors as usize] {
+            let file = &mut self.file;
+            engine.import(vector, &mut |values| read_floats(file, values, &mut staged))?;
+        }
+        if let Some(state) = &self.header.state {
+            engine.set_updates(state.updates);
+        }
+        Ok(())
+    }
+
+    /// Reads the parameters alone.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn parameters(&mut self) -> Result<Vec<f32>, CheckpointError> {
+        self.seek(self.body + self.header.rows * Row::BYTES as u64)?;
+        let mut values = vec![0.0; self.header.elements as usize];
+        let read = read_floats(&mut self.file, &mut values, &mut vec![0; STAGED * 4]);
+        read.map_err(|error| CheckpointError::Io { doing: "read", path: self.path.clone(), error })?;
+        Ok(values)
+    }
+
+    fn read_at(&mut self, place: u64, bytes: &mut [u8]) -> Result<(), CheckpointError> {
+        self.seek(place)?;
+        self.file.read_exact(bytes).map_err(|error| CheckpointError::Io { doing: "read", path: self.path.clone(), error })
+    }
+
+    fn seek(&mut self, place: u64) -> Result<(), CheckpointError> {
+        let found = self.file.seek(SeekFrom::Start(place));
+        found.map(drop).map_err(|error| CheckpointError::Io { doing: "read", path: self.path.clone(), error })
+    }
+}
+
+/// Fills `values` from `file` through `staged`, which holds four bytes for each of [`STAGED`] values.
+fn read_floats(file: &mut File, values: &mut [f32], staged: &mut [u8]) -> io::Result<()> {
+    for values in values.chunks_mut(STAGED) {
+        let bytes = &mut staged[..values.len() * 4];
+        file.read_exact(bytes)?;
+        let (words, _) = bytes.as_chunks::<4>();
+        for (value, word) in values.iter_mut().zip(words) {
+            *value = f32::from_le_bytes(*word);
+        }
+    }
+    Ok(())
+}
+
+/// Holds the first bytes of a file of `length` bytes against what a checkpoint begins with, and returns the length of its header.
+fn header_length(prefix: &[u8; PREFIX as usize], length: u64) -> Result<u64, &'static str> {
+    if prefix[..8] != MAGIC {
+        return Err("it does not begin like a checkpoint");
+    }
+    if prefix[8..12] != VERSION.to_le_bytes() {
+        return Err("it is of another version");
+    }
+    let header_length = u64::from_le_bytes(prefix[12..20].try_into().expect("eight bytes"));
+    if header_length > MAX_HEADER.min(length.saturating_sub(PREFIX + DIGEST)) {
+        return Err("its header is longer than it may be");
+    }
+    Ok(header_length)
+}
+
+/// The loop's state in a checkpoint that need not be whole; good enough to decide which other files it needs.
+pub(super) fn peek(path: &Path) -> Option<State> {
+    let mut file = File::open(path).ok()?;
+    let length = file.metadata().ok()?.len();
+    let mut prefix = [0; PREFIX as usize];
+    file.read_exact(&mut prefix).ok()?;
+    let mut header = vec![0; header_length(&prefix, length).ok()? as usize];
+    file.read_exact(&mut header).ok()?;
+    serde_json::from_slice::<Header>(&header).ok()?.state
+}
+
+/// The digest of the first `length` bytes; leaves the file there.
+fn digest_of_file(file: &mut File, length: u64) -> io::Result<blake3::Hash> {
+    file.seek(SeekFrom::Start(0))?;
+    let mut hasher = blake3::Hasher::new();
+    let mut staged = vec![0; (STAGED * 4).min(length as usize)];
+    let mut left = length;
+    while left > 0 {
+        let part = &mut staged[..(STAGED as u64 * 4).min(left) as usize];
+        file.read_exact(part)?;
+        hasher.update_rayon(part);
+        left -= part.len() as u64;
+    }
+    Ok(hasher.finalize())
+}

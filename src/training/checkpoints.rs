@@ -1,0 +1,292 @@
+//! The folder of one training's checkpoints: which files lie in it, how long they stay, and how often they are written.
+//!
+//! ```text
+//! step-000000000120.checkpoint   everything after step 120; the newest two are kept
+//! best-000000000100.weights      the weights of an evaluation that a kept checkpoint, or the running training, calls the best
+//! lock                           held by the process that trains; the kernel releases it
+//! ```
+//!
+//! All of it may be deleted at any time: that costs only time.
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::checkpoint::{self, CheckpointError, TEMPORARY, Verified};
+use super::engine::Engine;
+use super::history::Row;
+use super::state::{Best, State};
+
+/// Checkpoints that are kept, so that a damaged newest one does not cost everything.
+const KEPT: usize = 2;
+
+/// How often a checkpoint is written. It never changes a result.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Cadence {
+    /// After this many steps; `None` goes by time.
+    pub steps: Option<u64>,
+    /// After this much time, where `steps` is `None`.
+    pub time: Duration,
+    /// The fraction of the time that writing may take. Whatever the two above say, the next one waits until the last one's cost is below it.
+    pub budget: f64,
+}
+
+impl Default for Cadence {
+    /// Once a minute, for at most a fiftieth of the time.
+    fn default() -> Self {
+        Self { steps: None, time: Duration::from_secs(60), budget: 0.02 }
+    }
+}
+
+impl Cadence {
+    /// After every so many steps, whatever it costs.
+    #[must_use]
+    pub fn every(steps: u64) -> Self {
+        Self { steps: Some(steps), time: Duration::ZERO, budget: f64::INFINITY }
+    }
+
+    /// Whether to write one, `steps` and `elapsed` after the last one, which took `cost` to write.
+    #[must_use]
+    pub fn is_due(&self, steps: u64, elapsed: Duration, cost: Duration) -> bool {
+        let wanted = self.steps.map_or(elapsed >= self.time, |every| steps >= every);
+        steps > 0 && wanted && elapsed.as_secs_f64() >= cost.as_secs_f64() / self.budget
+    }
+}
+
+/// An open folder, locked against other writers where it was opened for writing.
+#[derive(Debug)]
+pub struct Checkpoints {
+    folder: PathBuf,
+    _lock: Option<File>,
+}
+
+impl Checkpoints {
+    /// Opens `folder`, creating it where needed, and removes what a killed process left half written. `None` when another process has it open.
+    ///
+    /// # Errors
+    /// When the folder cannot be created or locked.
+    pub fn open(folder: &Path) -> Result<Option<Self>, CheckpointError> {
+        let failed = |error| CheckpointError::Io { doing: "open", path: folder.to_path_buf(), error };
+        fs::create_dir_all(folder).map_err(failed)?;
+        let lock = File::options().create(true).truncate(false).write(true).open(folder.join("lock")).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+        let checkpoints = Self { folder: folder.to_path_buf(), _lock: Some(lock) };
+        checkpoints.remove(|name| name.starts_with(TEMPORARY));
+        Ok(Some(checkpoints))
+    }
+
+    /// Opens `folder` for reading only, beside whoever writes in it.
+    #[must_use]
+    pub fn read_only(folder: &Path) -> Self {
+        Self { folder: folder.to_path_buf(), _lock: None }
+    }
+
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Loads the newest usable checkpoint of the training called `training` with at most `last_step` steps into the engine.
+    /// `unusable` hears about every one that had to be passed over.
+    ///
+    /// # Errors
+    /// When reading fails after the file was found whole, which leaves the engine half filled.
+    pub fn load_newest(
+        &self,
+        training: &str,
+        last_step: u64,
+        engine: &mut dyn Engine,
+        unusable: &mut dyn FnMut(&Path, &CheckpointError),
+    ) -> Result<Option<(State, Vec<Row>)>, CheckpointError> {
+        for (step, path) in self.newest_first() {
+            if step > last_step {
+                continue;
+            }
+            match self.verify(&path, training) {
+                Ok((mut verified, state, history)) => {
+                    verified.load(engine)?;
+                    return Ok(Some((state, history)));
+                }
+                Err(error) => unusable(&path, &error),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Checks everything that a continued training will need, the best weights included.
+    fn verify(&self, path: &Path, training: &str) -> Result<(Verified, State, Vec<Row>), CheckpointError> {
+        let mut verified = Verified::open(path)?;
+        let state = verified.state().filter(|state| state.training == training).cloned();
+        let state = state.ok_or_else(|| CheckpointError::Foreign { path: path.to_path_buf() })?;
+        let history = verified.history()?;
+        if let Some(best) = &state.best {
+            self.verify_best(best)?;
+        }
+        Ok((verified, state, history))
+    }
+
+    fn verify_best(&self, best: &Best) -> Result<Verified, CheckpointError> {
+        let path = self.best_path(best.step);
+        let verified = Verified::open(&path)?;
+        if best.digest.as_deref() == Some(verified.digest().to_hex().as_str()) {
+            Ok(verified)
+        } else {
+            Err(CheckpointError::Damaged { path, reason: "these are not the best weights that were recorded".into() })
+        }
+    }
+
+    /// Writes a checkpoint of the running training and removes what no longer serves: it went on from an older state than any later one here.
+    ///
+    /// # Errors
+    /// When the disk refuses; what was there before still is.
+    pub fn save(&self, state: &State, history: &[Row], engine: &dyn Engine) -> Result<(), CheckpointError> {
+        checkpoint::write(&self.checkpoint_path(state.step), state, history, engine)?;
+        self.prune(state, |step| step <= state.step);
+        Ok(())
+    }
+
+    /// Writes the finished state of a training beside that of one with another number of steps, the one with the most.
+    ///
+    /// # Errors
+    /// When the disk refuses; what was there before still is.
+    pub fn save_finished(&self, state: &State, history: &[Row], engine: &dyn Engine) -> Result<(), CheckpointError> {
+        checkpoint::write(&self.checkpoint_path(state.step), state, history, engine)?;
+        self.prune(state, |_| true);
+        Ok(())
+    }
+
+    /// True when a checkpoint of exactly this many steps is there, whole or not.
+    #[must_use]
+    pub fn has(&self, step: u64) -> bool {
+        self.checkpoint_path(step).exists()
+    }
+
+    /// Writes the engine's parameters as those of the best evaluation so far, and returns their digest.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn save_best(&self, step: u64, engine: &dyn Engine) -> Result<String, CheckpointError> {
+        Ok(checkpoint::write_weights(&self.best_path(step), engine)?.to_hex().to_string())
+    }
+
+    /// Loads the best weights into the engine.
+    ///
+    /// # Errors
+    /// When the file is not there or not what was written.
+    pub fn load_best(&self, best: &Best, engine: &mut dyn Engine) -> Result<(), CheckpointError> {
+        self.verify_best(best)?.load(engine)
+    }
+
+    /// Reads the best weights into memory.
+    ///
+    /// # Errors
+    /// When the file is not there or not what was written.
+    pub fn read_best(&self, best: &Best) -> Result<Vec<f32>, CheckpointError> {
+        self.verify_best(best)?.parameters()
+    }
+
+    /// Takes over the best weights that lie in another folder.
+    ///
+    /// # Errors
+    /// When the file is not there or the disk refuses.
+    pub fn adopt_best(&self, best: &Best, other: &Self) -> Result<(), CheckpointError> {
+        let (from, to) = (other.best_path(best.step), self.best_path(best.step));
+        let failed = |error| CheckpointError::Io { doing: "copy", path: from.clone(), error };
+        if to.exists() {
+            fs::remove_file(&to).map_err(failed)?;
+        }
+        // Files are written once and then only renamed or removed, so that two names of one file are as good as two files.
+        fs::hard_link(&from, &to).or_else(|_| fs::copy(&from, &to).map(drop)).map_err(failed)?;
+        checkpoint::sync_folder(&self.folder).map_err(failed)
+    }
+
+    /// Removes everything but the lock: the training is finished and its result is safe.
+    pub fn clear(&self) {
+        self.remove(|name| step_of(name, CHECKPOINT).is_some() || step_of(name, BEST).is_some());
+    }
+
+    /// Keeps the checkpoint of `state`, the newest other one that serves, and the best weights that they name.
+    fn prune(&self, state: &State, serves: impl Fn(u64) -> bool) {
+        let others = self.newest_first().into_iter().map(|(step, _)| step).filter(|&step| step != state.step && serves(step));
+        let others: Vec<u64> = others.take(KEPT - 1).collect();
+        let best_of_others = others.iter().filter_map(|&step| checkpoint::peek(&self.checkpoint_path(step))?.best);
+        let named: Vec<u64> = best_of_others.chain(state.best.clone()).map(|best| best.step).collect();
+        self.remove(|name| match (step_of(name, CHECKPOINT), step_of(name, BEST)) {
+            (Some(step), _) => step != state.step && !others.contains(&step),
+            (_, Some(step)) => !named.contains(&step),
+            _ => false,
+        });
+    }
+
+    /// What cannot be removed now will be the next time, so failures are of no interest.
+    fn remove(&self, unwanted: impl Fn(&str) -> bool) {
+        for name in self.names().into_iter().filter(|name| unwanted(name)) {
+            let _ = fs::remove_file(self.folder.join(name));
+        }
+    }
+
+    fn newest_first(&self) -> Vec<(u64, PathBuf)> {
+        let names = self.names();
+        let mut found: Vec<u64> = names.iter().filter_map(|name| step_of(name, CHECKPOINT)).collect();
+        found.sort_unstable_by(|left, right| right.cmp(left));
+        found.into_iter().map(|step| (step, self.checkpoint_path(step))).collect()
+    }
+
+    fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+    }
+
+    fn checkpoint_path(&self, step: u64) -> PathBuf {
+        self.folder.join(file_name(step, CHECKPOINT))
+    }
+
+    fn best_path(&self, step: u64) -> PathBuf {
+        self.folder.join(file_name(step, BEST))
+    }
+}
+
+const CHECKPOINT: (&str, &str) = ("step-", ".checkpoint");
+const BEST: (&str, &str) = ("best-", ".weights");
+
+fn file_name(step: u64, (prefix, suffix): (&str, &str)) -> String {
+    format!("{prefix}{step:012}{suffix}")
+}
+
+fn step_of(name: &str, kind: (&str, &str)) -> Option<u64> {
+    let step = name.strip_prefix(kind.0)?.strip_suffix(kind.1)?.parse().ok()?;
+    (file_name(step, kind) == name).then_some(step)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_waits_until_the_last_ones_cost_is_within_the_budget() {
+        let cadence = Cadence::default();
+        let (minute, second) = (Duration::from_secs(60), Duration::from_secs(1));
+        assert!(!cadence.is_due(10, minute - second, Duration::ZERO));
+        assert!(cadence.is_due(10, minute, second));
+        assert!(!cadence.is_due(10, minute, second * 2));
+        assert!(cadence.is_due(10, minute * 2, second * 2));
+        assert!(!cadence.is_due(0, minute * 2, second));
+    }
+
+    #[test]
+    fn a_cadence_of_steps_goes_by_steps_alone() {
+        assert!(Cadence::every(2).is_due(2, Duration::ZERO, Duration::from_secs(9)));
+        assert!(!Cadence::every(2).is_due(1, Duration::from_secs(9), Duration::ZERO));
+    }
+
+    #[test]
+    fn names_lead_back_to_steps() {
+        assert_eq!(step_of("step-000000000120.checkpoint", CHECKPOINT), Some(120));
+        assert_eq!(step_of("step-120.checkpoint", CHECKPOINT), None);
+        assert_eq!(step_of("best-000000000120.weights", CHECKPOINT), None);
+    }
+}

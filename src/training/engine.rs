@@ -1,0 +1,108 @@
+//! The seam between the training loop and the arithmetic, so that the loop is written once for every device.
+
+use std::ops::Range;
+
+use crate::data::Batch;
+use crate::models::{LossOptions, Losses};
+
+use super::adamw::Update;
+
+/// A model with its gradient and its optimiser's state.
+///
+/// The life of a step: [`accumulate`](Self::accumulate) once for each micro-batch, [`gradient_norm`](Self::gradient_norm), then
+/// [`step`](Self::step) or [`discard`](Self::discard), both of which leave the gradient empty.
+pub trait Engine {
+    /// The name and length of each parameter, in the order in which [`export`](Self::export) hands them out.
+    fn parameters(&self) -> &[Parameter];
+
+    /// Adds the gradient of the total loss of `batch` to the gradient, and returns the losses.
+    ///
+    /// # Errors
+    /// When the batch does not fit the model, or a device operation fails. Numbers that are not finite are no error here.
+    fn accumulate(&mut self, batch: &Batch, options: &LossOptions) -> Result<Losses, EngineError>;
+
+    /// The Euclidean norm of the whole gradient.
+    ///
+    /// # Errors
+    /// When a device operation fails.
+    fn gradient_norm(&mut self) -> Result<f64, EngineError>;
+
+    /// True when any element of the gradient of the part `elements` of parameter number `parameter` differs from zero.
+    ///
+    /// # Errors
+    /// When a device operation fails.
+    fn has_gradient(&mut self, parameter: usize, elements: Range<usize>) -> Result<bool, EngineError>;
+
+    /// Moves the parameters along the gradient with AdamW.
+    ///
+    /// # Errors
+    /// When a device operation fails.
+    fn step(&mut self, update: &Update) -> Result<(), EngineError>;
+
+    /// Forgets the gradient.
+    fn discard(&mut self);
+
+    /// The forward pass alone.
+    ///
+    /// # Errors
+    /// When a device operation fails.
+    fn logits(&mut self, batch: &Batch) -> Result<Logits, EngineError>;
+
+    /// The number of updates that the optimiser has made.
+    fn updates(&self) -> u64;
+
+    /// Hands out all elements of a vector of the state, in order, in slices of any length.
+    ///
+    /// # Errors
+    /// What `sink` returns, or when a device operation fails.
+    fn export(&self, vector: StateVector, sink: &mut dyn FnMut(&[f32]) -> std::io::Result<()>) -> Result<(), EngineError>;
+
+    /// Fills a vector of the state in the order of [`export`](Self::export).
+    ///
+    /// # Errors
+    /// What `source` returns, or when a device operation fails.
+    fn import(&mut self, vector: StateVector, source: &mut dyn FnMut(&mut [f32]) -> std::io::Result<()>) -> Result<(), EngineError>;
+
+    /// Says that the optimiser has made `updates` updates, after its moments were imported.
+    fn set_updates(&mut self, updates: u64);
+}
+
+/// A named parameter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameter {
+    pub name: String,
+    /// Elements.
+    pub length: usize,
+}
+
+/// What the heads say, unnormalised.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Logits {
+    /// `(tokens, labels)`
+    pub ner: Vec<f32>,
+    /// `(sequences, 2)`
+    pub anomaly: Vec<f32>,
+}
+
+/// A vector of the state with an element for every parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StateVector {
+    Parameters,
+    FirstMoments,
+    SecondMoments,
+}
+
+impl StateVector {
+    pub const ALL: [Self; 3] = [Self::Parameters, Self::FirstMoments, Self::SecondMoments];
+}
+
+/// A failure below the loop.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The device or the model refused.
+    #[error("{0}")]
+    Model(String),
+    /// Reading or writing the state.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}

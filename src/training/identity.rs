@@ -1,0 +1,29 @@
+//! Which training a checkpoint belongs to.
+
+use super::engine::Parameter;
+use super::recipe::Recipe;
+use super::train::Data;
+
+/// A digest over the recipe, the data and the shapes of the parameters. The epochs count only where they change the first steps, so that a
+/// longer training knows the state of a shorter one. The initial weights are not part of it: reading them all would cost every start, and
+/// the folder belongs to one model.
+pub(super) fn of_training(parameters: &[Parameter], data: Data<'_>, recipe: &Recipe) -> String {
+    let mut recipe = recipe.clone();
+    if recipe.horizon_parameter().is_none() {
+        recipe.epochs = 0;
+    }
+    let mut hasher = blake3::Hasher::new_derive_key("pipeline 2026-11 training");
+    hasher.update(format!("{recipe:?} {parameters:?} {:?}", data.labels).as_bytes());
+    for split in [Some(data.train), data.validation].into_iter().flatten() {
+        for words in [&split.ids, &split.bounds, &split.labels, &split.anomaly] {
+            hasher.update(&(words.len() as u64).to_le_bytes());
+            let mut staged = Vec::with_capacity(1 << 16);
+            for words in words.chunks(1 << 14) {
+                staged.clear();
+                staged.extend(words.iter().flat_map(|word| word.to_le_bytes()));
+                hasher.update(&staged);
+            }
+        }
+    }
+    hasher.finalize().to_hex().to_string()
+}

@@ -1,0 +1,43 @@
+//! Training: the loop, the optimiser, and what survives an interruption.
+//!
+//! The life of a training, as [`train`] runs it:
+//!
+//! 1. a [`Recipe`] says how; [`Data`] says on what; an [`Engine`] holds the model, its gradient and the optimiser's state;
+//! 2. the newest usable checkpoint of the same training is loaded, else the finished state of one with fewer epochs;
+//! 3. each step gathers its sequences in the epoch's own order ([`order`]), adds up their gradient, clips it and makes one pass of AdamW
+//!    ([`adamw`]) with the learning rate of that step ([`schedule`]);
+//! 4. evaluations look at the validation split ([`predict`], [`score`]), keep the best weights and may stop the training;
+//! 5. checkpoints are written as often as their cost allows ([`Cadence`]), and when the [`Observer`] asks to stop;
+//! 6. [`Trained`] has the history; the engine has the weights.
+//!
+//! The same model, data and recipe give the same bits on the same machine, whatever the number of threads and wherever the training was
+//! interrupted. Clocks decide when a checkpoint is written, and nothing else.
+//!
+//! There is no stage, key or store here, and no gradient is worked out: the models do that.
+
+pub mod adamw;
+mod checkpoint;
+mod checkpoints;
+mod coverage;
+mod engine;
+mod history;
+mod identity;
+mod observer;
+pub mod order;
+mod predict;
+mod recipe;
+pub mod schedule;
+mod session;
+mod state;
+mod train;
+
+pub use checkpoint::{CheckpointError, Verified as VerifiedCheckpoint};
+pub use checkpoints::{Cadence, Checkpoints};
+pub use engine::{Engine, EngineError, Logits, Parameter, StateVector};
+pub use history::{Part, Row, Timing, epoch_losses};
+pub use observer::{Notice, Observer, Progress};
+pub use predict::{Objective, Predicted, SplitLosses, predict, score};
+pub use recipe::{EarlyStopping, Interval, Metric, OnNonfinite, Recipe};
+pub use schedule::{Schedule, Warmup};
+pub use state::{Best, Evaluation, State, metric_value};
+pub use train::{Data, Storage, TrainError, Trained, train};

@@ -1,0 +1,89 @@
+//! What a training says while it runs.
+
+use std::path::PathBuf;
+
+use crate::metrics::Scores;
+
+use super::history::Row;
+
+/// Watches a training and may end it. Every method has a default, so that `&()` watches nothing.
+pub trait Observer {
+    /// After every step.
+    fn progress(&self, _progress: &Progress) {}
+
+    /// After every evaluation.
+    fn evaluated(&self, _row: &Row, _scores: &Scores) {}
+
+    /// Something worth reading once.
+    fn notice(&self, _notice: &Notice) {}
+
+    /// Asked before every step: with `true`, a checkpoint is saved and the training ends as cancelled.
+    fn cancelled(&self) -> bool {
+        false
+    }
+}
+
+impl Observer for () {}
+
+/// How far a training has come. The remaining time follows from `total_steps - step` and `tokens_per_s`; who shows it works it out.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Progress {
+    /// Steps made, this one included.
+    pub step: u64,
+    pub total_steps: u64,
+    /// Counted from 1.
+    pub epoch: u64,
+    pub loss: f64,
+    pub learning_rate: f64,
+    /// Of the last steps, smoothed.
+    pub tokens_per_s: f64,
+    /// Of the last steps, smoothed; evaluations and checkpoints left out.
+    pub seconds_per_step: f64,
+}
+
+/// Something that happened and changes no result.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Notice {
+    /// The training goes on from a checkpoint.
+    Resumed { step: u64, total_steps: u64 },
+    /// The training starts from the finished state of one with fewer epochs.
+    Extended { step: u64, total_steps: u64 },
+    /// A checkpoint cannot be used; an older one is looked for.
+    UnusableCheckpoint { path: PathBuf, reason: String },
+    /// A checkpoint could not be written; training goes on.
+    CheckpointFailed { reason: String },
+    /// Another process holds the folder of checkpoints, so this one writes none.
+    CheckpointsBusy { folder: PathBuf },
+    /// A step was skipped because its loss or gradient was not finite.
+    Skipped { step: u64, what: &'static str },
+    /// No improvement for `patience` evaluations.
+    StoppedEarly { step: u64, metric: &'static str },
+}
+
+impl Notice {
+    /// True when someone should look into it.
+    #[must_use]
+    pub fn is_warning(&self) -> bool {
+        !matches!(self, Self::Resumed { .. } | Self::Extended { .. } | Self::StoppedEarly { .. })
+    }
+}
+
+impl std::fmt::Display for Notice {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Resumed { step, total_steps } => write!(formatter, "continues after step {step} of {total_steps}"),
+            Self::Extended { step, total_steps } => {
+                write!(formatter, "continues a shorter training of the same recipe: {step} of {total_steps} steps are made")
+            }
+            Self::UnusableCheckpoint { path, reason } => {
+                write!(formatter, "the checkpoint `{}` cannot be used: {reason}; looking for an older one", path.display())
+            }
+            Self::CheckpointFailed { reason } => write!(formatter, "no checkpoint could be written, training goes on without: {reason}"),
+            Self::CheckpointsBusy { folder } => {
+                write!(formatter, "another process trains with the checkpoints in `{}`, so this one keeps none", folder.display())
+            }
+            Self::Skipped { step, what } => write!(formatter, "step {step} was skipped: its {what} is not finite"),
+            Self::StoppedEarly { step, metric } => write!(formatter, "stopped after step {step}: `{metric}` no longer improves"),
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! What a model says about a split: the one way from an engine to predictions and scores, inside the loop and outside of it.
+
+use crate::data::{Batch, EncodedSplit, IGNORE};
+use crate::metrics::{Predictions, Scores};
+
+use super::engine::{Engine, EngineError};
+
+/// What the losses of a split count.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Objective {
+    pub ner_weight: f64,
+    pub anomaly_weight: f64,
+    pub anomaly_class_weights: Option<[f32; 2]>,
+    /// The label `O` when tokens with it count in no loss.
+    pub ignore_outside: Option<u32>,
+}
+
+impl Default for Objective {
+    fn default() -> Self {
+        Self { ner_weight: 1.0, anomaly_weight: 1.0, anomaly_class_weights: None, ignore_outside: None }
+    }
+}
+
+impl Objective {
+    /// Takes the tokens out of a batch that count in no loss.
+    pub(super) fn mask(&self, batch: &mut Batch) {
+        if let Some(outside) = self.ignore_outside {
+            batch.labels.iter_mut().filter(|label| **label == outside).for_each(|label| *label = IGNORE);
+        }
+    }
+}
+
+/// What a model predicts for the sequences of a split, in their order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Predicted {
+    /// The most likely label of every token, special tokens included: `(tokens,)`.
+    pub labels: Vec<u32>,
+    /// The more likely class of every sequence: `(sequences,)`.
+    pub anomaly: Vec<u32>,
+    /// The probability of an anomaly: `(sequences,)`.
+    pub anomaly_score: Vec<f64>,
+    pub losses: SplitLosses,
+}
+
+/// Mean losses over a whole split, in nats; they do not depend on the size of the batches but for rounding.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SplitLosses {
+    /// `None` when no token counts.
+    pub ner: Option<f64>,
+    /// `None` when there is no sequence.
+    pub anomaly: Option<f64>,
+    /// The weighted sum.
+    pub total: f64,
+}
+
+/// Runs the model over `split` in batches of `batch_size` sequences, in order. Returns `None` as soon as `cancelled` says so.
+///
+/// Memory is bounded by one batch, beside the predictions themselves.
+///
+/// # Errors
+/// When the split does not fit the model, or a device operation fails.
+pub fn predict(
+    engine: &mut dyn Engine,
+    split: &EncodedSplit,
+    batch_size: usize,
+    objective: &Objective,
+    cancelled: &dyn Fn() -> bool,
+) -> Result<Option<Predicted>, EngineError> {
+    let mut labels = Vec::with_capacity(split.tokens());
+    let (mut anomaly, mut anomaly_score) = (Vec::with_capacity(split.len()), Vec::with_capacity(split.len()));
+    let (mut ner, mut sequence) = (WeightedMean::default(), WeightedMean::default());
+    let rows: Vec<u32> = (0..split.len() as u32).collect();
+    for rows in rows.chunks(batch_size.max(1)) {
+        if cancelled() {
+            return Ok(None);
+        }
+        let mut batch = split.batch(rows);
+        let logits = engine.logits(&batch)?;
+        objective.mask(&mut batch);
+        if !batch.ids.is_empty() {
+            let classes = logits.ner.len() / batch.ids.len();
+            for (logits, &label) in logits.ner.chunks_exact(classes).zip(&batch.labels) {
+                labels.push(argmax(logits));
+                if label != IGNORE {
+                    ner.add(cross_entropy(logits, label), 1.0);
+                }
+            }
+        }
+        for (logits, &class) in logits.anomaly.chunks_exact(2).zip(&batch.anomaly) {
+            anomaly.push(argmax(logits));
+            anomaly_score.push(1.0 / (1.0 + (f64::from(logits[0]) - f64::from(logits[1])).exp()));
+            let weight = objective.anomaly_class_weights.map_or(1.0, |weights| f64::from(weights[class as usize]));
+            sequence.add(cross_entropy(logits, class), weight);
+        }
+    }
+    let (ner, sequence) = (ner.mean(), sequence.mean());
+    let total = weighted(objective.ner_weight, ner) + weighted(objective.anomaly_weight, sequence);
+    Ok(Some(Predicted { labels, anomaly, anomaly_score, losses: SplitLosses { ner, anomaly: sequence, total } }))
+}
+
+/// A loss with weight 0 adds nothing, even when it is not a number.
+pub(super) fn weighted(weight: f64, loss: Option<f64>) -> f64 {
+    if weight == 0.0 { 0.0 } else { weight * loss.unwrap_or(0.0) }
+}
+
+/// Scores predictions against the split that they were made for.
+///
+/// * `names`: the labels' names, as the split numbers them
+///
+/// # Panics
+/// When `predicted` was made for another split.
+#[must_use]
+pub fn score(split: &EncodedSplit, predicted: &Predicted, names: &[String]) -> Scores {
+    Scores::of(&Predictions {
+        labels: &split.labels,
+        predicted_labels: &predicted.labels,
+        bounds: &split.bounds,
+        names,
+        anomaly: &split.anomaly,
+        predicted_anomaly: &predicted.anomaly,
+        anomaly_score: &predicted.anomaly_score,
+        loss: Some(predicted.losses.total),
+    })
+}
+
+#[derive(Default)]
+struct WeightedMean {
+    sum: f64,
+    weight: f64,
+}
+
+impl WeightedMean {
+    fn add(&mut self, value: f64, weight: f64) {
+        self.sum += value * weight;
+        self.weight += weight;
+    }
+
+    fn mean(&self) -> Option<f64> {
+        (self.weight > 0.0).then(|| self.sum / self.weight)
+    }
+}
+
+/// The first of the largest.
+fn argmax(logits: &[f32]) -> u32 {
+    let mut best = 0;
+    for (index, logit) in logits.iter().enumerate() {
+        if *logit > logits[best] {
+            best = index;
+        }
+    }
+    best as u32
+}
+
+/// `log(sum(exp(logits))) - logits[label]`
+fn cross_entropy(logits: &[f32], label: u32) -> f64 {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = logits.iter().map(|logit| f64::from((logit - largest).exp())).sum();
+    sum.ln() + f64::from(largest) - f64::from(logits[label as usize])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cross_entropy_of_even_logits_is_the_logarithm_of_their_number() {
+        assert!((cross_entropy(&[100.0, 100.0, 100.0], 1) - 3.0_f64.ln()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_first_of_equal_logits_wins() {
+        assert_eq!(argmax(&[0.0, 2.0, 2.0]), 1);
+        assert_eq!(argmax(&[f32::NAN, f32::NAN]), 0);
+    }
+}

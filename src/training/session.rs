@@ -1,0 +1,390 @@
+//! One training as it runs: the loop, from the first state to the last.
+
+use std::time::{Duration, Instant};
+
+use crate::data::EncodedSplit;
+use crate::models::{LossOptions, Losses, Normalisers, Targets};
+
+use super::adamw::{Update, clip_coefficient};
+use super::checkpoint::CheckpointError;
+use super::checkpoints::Checkpoints;
+use super::coverage::Coverage;
+use super::engine::{Engine, StateVector};
+use super::history::{Part, Row, Timing};
+use super::observer::{Notice, Observer, Progress};
+use super::order::epoch_order;
+use super::predict::{Objective, predict, score, weighted};
+use super::recipe::{Interval, OnNonfinite, Recipe};
+use super::schedule::LearningRate;
+use super::state::{Best, Evaluation, State, metric_value};
+use super::train::{Data, Storage, TrainError};
+
+/// Everything that a running training holds.
+pub(super) struct Session<'a> {
+    engine: &'a mut dyn Engine,
+    data: Data<'a>,
+    validation: Option<&'a EncodedSplit>,
+    recipe: &'a Recipe,
+    objective: Objective,
+    learning_rates: LearningRate,
+    steps_per_epoch: u64,
+    pub(super) total_steps: u64,
+    storage: Storage<'a>,
+    checkpoints: Option<Checkpoints>,
+    observer: &'a dyn Observer,
+    coverage: Coverage,
+    /// The order of the sequences in the epoch of this number.
+    order: Option<(u64, Vec<u32>)>,
+    /// The best weights where no folder keeps them.
+    best_weights: Vec<f32>,
+    last_checkpoint: LastCheckpoint,
+    speed: Speed,
+    pub(super) state: State,
+    pub(super) history: Vec<Row>,
+    pub(super) timings: Vec<Timing>,
+    pub(super) resumed_from: Option<u64>,
+}
+
+struct LastCheckpoint {
+    /// The step that can be returned to, if any.
+    step: Option<u64>,
+    since: u64,
+    at: Instant,
+    cost: Duration,
+}
+
+/// Exponentially smoothed.
+#[derive(Default)]
+struct Speed {
+    seconds: f64,
+    tokens: f64,
+    weight: f64,
+}
+
+impl<'a> Session<'a> {
+    /// Begins where a checkpoint or a shorter training ended, or at the start.
+    pub(super) fn open(
+        engine: &'a mut dyn Engine,
+        data: Data<'a>,
+        recipe: &'a Recipe,
+        storage: Storage<'a>,
+        observer: &'a dyn Observer,
+    ) -> Result<Self, TrainError> {
+        let sequences = data.train.len();
+        let total_steps = recipe.total_steps(sequences);
+        let longest = (0..sequences).map(|row| data.train.range(row).len()).max().unwrap_or(0);
+        let mut coverage = Coverage::new(engine.parameters(), recipe, longest);
+        let training = super::identity::of_training(engine.parameters(), data, recipe);
+        let lineage = storage.lineage.filter(|_| recipe.horizon_parameter().is_none()).map(Checkpoints::read_only);
+
+        let mut checkpoints = None;
+        if let Some(folder) = storage.checkpoints {
+            checkpoints = Checkpoints::open(folder)?;
+            if checkpoints.is_none() {
+                observer.notice(&Notice::CheckpointsBusy { folder: folder.to_path_buf() });
+            }
+        }
+        let mut unusable = |path: &std::path::Path, error: &CheckpointError| {
+            observer.notice(&Notice::UnusableCheckpoint { path: path.to_path_buf(), reason: error.reason() });
+        };
+        let mut found = None;
+        if let Some(checkpoints) = &checkpoints {
+            found = checkpoints.load_newest(&training, total_steps, engine, &mut unusable)?;
+        }
+        let mut extended = None;
+        if let (None, Some(lineage)) = (&found, &lineage) {
+            extended = lineage.load_newest(&training, total_steps, engine, &mut unusable)?;
+        }
+        let mut best_weights = Vec::new();
+        if let (Some((state, _)), Some(lineage)) = (&extended, &lineage) {
+            observer.notice(&Notice::Extended { step: state.step, total_steps });
+            if let Some(best) = &state.best {
+                match &checkpoints {
+                    Some(checkpoints) => checkpoints.adopt_best(best, lineage)?,
+                    None => best_weights = lineage.read_best(best)?,
+                }
+            }
+        } else if let Some((state, _)) = &found {
+            observer.notice(&Notice::Resumed { step: state.step, total_steps });
+        }
+        let saved = found.as_ref().map(|(state, _)| state.step);
+        let resumed = found.or(extended);
+        let resumed_from = resumed.as_ref().map(|(state, _)| state.step);
+        let (state, history) = resumed.unwrap_or_else(|| (State::new(training, coverage.names()), Vec::new()));
+        coverage.restore(&state.without_gradient);
+
+        let mut session = Self {
+            engine,
+            data,
+            validation: data.validation.filter(|split| !split.is_empty()),
+            recipe,
+            objective: recipe.objective(),
+            learning_rates: recipe.learning_rates(sequences),
+            steps_per_epoch: recipe.steps_per_epoch(sequences),
+            total_steps,
+            storage,
+            checkpoints,
+            observer,
+            coverage,
+            order: None,
+            best_weights,
+            last_checkpoint: LastCheckpoint { step: saved, since: state.step, at: Instant::now(), cost: Duration::ZERO },
+            speed: Speed::default(),
+            state,
+            history,
+            timings: Vec::new(),
+            resumed_from,
+        };
+        session.history.reserve(session.total_steps.saturating_sub(session.state.step).min(1 << 20) as usize);
+        Ok(session)
+    }
+
+    /// Trains to the end. Afterwards the engine holds the weights that the recipe asks for.
+    pub(super) fn run(&mut self) -> Result<(), TrainError> {
+        loop {
+            if self.evaluation_is_due() {
+                self.evaluate()?;
+            }
+            if self.state.stopped || self.state.step >= self.total_steps {
+                break;
+            }
+            if self.observer.cancelled() {
+                return Err(self.cancel());
+            }
+            let last = &self.last_checkpoint;
+            if self.storage.cadence.is_due(self.state.step - last.since, last.at.elapsed(), last.cost) {
+                self.save();
+            }
+            self.step()?;
+        }
+        self.leave_for_longer_trainings();
+        // The rows of a longer training would not have this one: it comes after the state that such a training goes on from.
+        if self.validation.is_some() && !self.is_evaluated() {
+            self.evaluate()?;
+        }
+        self.load_best()
+    }
+
+    /// One step of the optimiser.
+    fn step(&mut self) -> Result<(), TrainError> {
+        let begun = Instant::now();
+        let step = self.state.step;
+        let epoch = step / self.steps_per_epoch;
+        let rows = self.rows_of_step(step);
+        let mut batches: Vec<_> = rows.chunks(self.recipe.batch_size).map(|rows| self.data.train.batch(rows)).collect();
+        batches.iter_mut().for_each(|batch| self.objective.mask(batch));
+        let tokens: usize = batches.iter().map(|batch| batch.ids.len()).sum();
+
+        // Means over all micro-batches together, not means of their means.
+        let mut normalisers = Normalisers::default();
+        for batch in &batches {
+            normalisers += Normalisers::of(&Targets { labels: &batch.labels, anomaly: &batch.anomaly }, self.objective.anomaly_class_weights);
+        }
+        let options = LossOptions {
+            ner_weight: self.objective.ner_weight as f32,
+            anomaly_weight: self.objective.anomaly_weight as f32,
+            class_weights: self.objective.anomaly_class_weights,
+            normalisers: Some(normalisers),
+        };
+        let mut losses = Losses::default();
+        for batch in &batches {
+            losses += self.engine.accumulate(batch, &options)?;
+        }
+        let norm = self.engine.gradient_norm()?;
+        let ner = (losses.counted_tokens > 0).then_some(losses.ner);
+        let loss = weighted(self.objective.ner_weight, ner) + weighted(self.objective.anomaly_weight, Some(losses.anomaly));
+        let learning_rate = self.learning_rates.at(step);
+
+        if loss.is_finite() && norm.is_finite() {
+            if !self.coverage.is_complete() {
+                self.coverage.look(self.engine)?;
+                self.state.without_gradient = self.coverage.names();
+            }
+            self.engine.step(&Update {
+                learning_rate,
+                betas: self.recipe.betas,
+                eps: self.recipe.eps,
+                weight_decay: self.recipe.weight_decay,
+                gradient_scale: clip_coefficient(norm, self.recipe.max_grad_norm),
+            })?;
+        } else {
+            self.engine.discard();
+            let what = if loss.is_finite() { "gradient" } else { "loss" };
+            if self.recipe.on_nonfinite == OnNonfinite::Stop {
+                return Err(TrainError::NotFinite { step: step + 1, what, rows, checkpoint: self.last_checkpoint.step });
+            }
+            self.state.skipped += 1;
+            self.observer.notice(&Notice::Skipped { step: step + 1, what });
+        }
+
+        self.state.step = step + 1;
+        self.state.updates = self.engine.updates();
+        self.history.push(Row {
+            split: Part::Train,
+            step: step + 1,
+            epoch: epoch + 1,
+            learning_rate: Some(learning_rate),
+            loss,
+            ner_loss: ner,
+            anomaly_loss: Some(losses.anomaly),
+            grad_norm: Some(norm),
+        });
+        if self.state.step.is_multiple_of(self.steps_per_epoch) && self.state.updates > 0 && !self.coverage.is_complete() {
+            return Err(TrainError::NoGradient { parameters: self.coverage.names() });
+        }
+
+        let seconds = begun.elapsed().as_secs_f64();
+        self.timings.push(Timing { step: step + 1, seconds, tokens: tokens as u64 });
+        self.speed.add(seconds, tokens);
+        self.observer.progress(&Progress {
+            step: step + 1,
+            total_steps: self.total_steps,
+            epoch: epoch + 1,
+            loss,
+            learning_rate,
+            tokens_per_s: self.speed.tokens / self.speed.seconds,
+            seconds_per_step: self.speed.seconds / self.speed.weight,
+        });
+        Ok(())
+    }
+
+    /// The sequences of one step, in order.
+    fn rows_of_step(&mut self, step: u64) -> Vec<u32> {
+        let (epoch, step_in_epoch) = (step / self.steps_per_epoch, step % self.steps_per_epoch);
+        let sequences = self.data.train.len();
+        let per_step = self.recipe.batch_size.saturating_mul(self.recipe.gradient_accumulation).min(sequences);
+        if self.order.as_ref().is_none_or(|(of, _)| *of != epoch) {
+            self.order = Some((epoch, epoch_order(self.recipe.seed, epoch, sequences)));
+        }
+        let (_, order) = self.order.as_ref().expect("it was just made");
+        let begin = step_in_epoch as usize * per_step;
+        order[begin..(begin + per_step).min(sequences)].to_vec()
+    }
+
+    fn is_evaluated(&self) -> bool {
+        self.state.evaluations.last().is_some_and(|evaluation| evaluation.step == self.state.step)
+    }
+
+    fn evaluation_is_due(&self) -> bool {
+        let every = match self.recipe.evaluate_every {
+            Interval::Epoch => self.steps_per_epoch,
+            Interval::Steps(steps) => steps,
+        };
+        self.validation.is_some() && self.state.step > 0 && self.state.step.is_multiple_of(every) && !self.is_evaluated()
+    }
+
+    fn evaluate(&mut self) -> Result<(), TrainError> {
+        let Some(validation) = self.validation else { return Ok(()) };
+        let (step, epoch) = (self.state.step, self.state.step.div_ceil(self.steps_per_epoch));
+        let observer = self.observer;
+        let predicted = predict(self.engine, validation, self.recipe.batch_size, &self.objective, &|| observer.cancelled())?;
+        let Some(predicted) = predicted else { return Err(self.cancel()) };
+        let losses = predicted.losses;
+        let row = Row {
+            split: Part::Validation,
+            step,
+            epoch,
+            learning_rate: None,
+            loss: losses.total,
+            ner_loss: losses.ner,
+            anomaly_loss: losses.anomaly,
+            grad_norm: None,
+        };
+        let scores = score(validation, &predicted, self.data.labels);
+        self.observer.evaluated(&row, &scores);
+
+        if let Some(value) = self.recipe.keep_best.and_then(|metric| metric_value(&scores, metric).filter(|value| self.improves(metric, *value))) {
+            let digest = match &self.checkpoints {
+                Some(checkpoints) => Some(checkpoints.save_best(step, self.engine)?),
+                None => {
+                    self.best_weights.clear();
+                    let kept = &mut self.best_weights;
+                    self.engine.export(StateVector::Parameters, &mut |values| {
+                        kept.extend_from_slice(values);
+                        Ok(())
+                    })?;
+                    None
+                }
+            };
+            self.state.best = Some(Best { step, value, digest });
+        }
+        if let Some(stopping) = &self.recipe.early_stopping
+            && self.state.patience.exhausted_by(metric_value(&scores, stopping.metric), stopping)
+        {
+            // Also after the last step: a longer training that goes on from here would have ended here.
+            self.state.stopped = true;
+            self.observer.notice(&Notice::StoppedEarly { step, metric: stopping.metric.name() });
+        }
+        self.history.push(row);
+        self.state.evaluations.push(Evaluation { step, epoch, scores });
+        Ok(())
+    }
+
+    fn improves(&self, metric: super::recipe::Metric, value: f64) -> bool {
+        metric.improves(value, self.state.best.as_ref().map(|best| best.value), 0.0)
+    }
+
+    /// Writes a checkpoint if there is a folder for it. A training does not fail because it cannot be saved: it goes on, and says so.
+    fn save(&mut self) -> bool {
+        let Some(checkpoints) = &self.checkpoints else { return false };
+        let begun = Instant::now();
+        let saved = checkpoints.save(&self.state, &self.history, self.engine);
+        if saved.is_ok() {
+            self.last_checkpoint.step = Some(self.state.step);
+        }
+        self.last_checkpoint = LastCheckpoint { since: self.state.step, at: Instant::now(), cost: begun.elapsed(), ..self.last_checkpoint };
+        saved.map_err(|error| self.observer.notice(&Notice::CheckpointFailed { reason: error.to_string() })).is_ok()
+    }
+
+    fn cancel(&mut self) -> TrainError {
+        let saved = self.last_checkpoint.step == Some(self.state.step) || self.save();
+        TrainError::Cancelled { step: self.state.step, saved }
+    }
+
+    /// Leaves the finished state where a training with more epochs finds it. Its absence costs only time, and so does failing to write it.
+    fn leave_for_longer_trainings(&self) {
+        let Some(folder) = self.storage.lineage.filter(|_| self.recipe.horizon_parameter().is_none()) else { return };
+        if self.resumed_from == Some(self.state.step) && Checkpoints::read_only(folder).has(self.state.step) {
+            return;
+        }
+        let left = || -> Result<(), CheckpointError> {
+            // Another training of the same lineage is leaving its own state.
+            let Some(lineage) = Checkpoints::open(folder)? else { return Ok(()) };
+            match (&self.state.best, &self.checkpoints) {
+                (Some(best), Some(checkpoints)) => lineage.adopt_best(best, checkpoints)?,
+                // Weights that only memory holds are not worth a second path: such a state is not left.
+                (Some(_), None) => return Ok(()),
+                (None, _) => {}
+            }
+            lineage.save_finished(&self.state, &self.history, self.engine)
+        };
+        if let Err(error) = left() {
+            self.observer.notice(&Notice::CheckpointFailed { reason: error.to_string() });
+        }
+    }
+
+    fn load_best(&mut self) -> Result<(), TrainError> {
+        let Some(best) = self.state.best.as_ref().filter(|best| best.step != self.state.step) else { return Ok(()) };
+        if let (Some(checkpoints), Some(_)) = (&self.checkpoints, &best.digest) {
+            checkpoints.load_best(best, self.engine)?;
+        } else {
+            let mut rest = self.best_weights.as_slice();
+            self.engine.import(StateVector::Parameters, &mut |values| {
+                let (these, others) = rest.split_at(values.len());
+                values.copy_from_slice(these);
+                rest = others;
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+}
+
+impl Speed {
+    fn add(&mut self, seconds: f64, tokens: usize) {
+        const KEEP: f64 = 0.9;
+        self.seconds = self.seconds * KEEP + seconds;
+        self.tokens = self.tokens * KEEP + tokens as f64;
+        self.weight = self.weight * KEEP + 1.0;
+    }
+}

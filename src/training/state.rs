@@ -1,0 +1,114 @@
+//! Where a training stands, beside its weights and moments.
+
+use serde::{Deserialize, Serialize};
+
+use crate::metrics::Scores;
+
+use super::recipe::{EarlyStopping, Metric};
+
+/// The loop's state. The epoch and the place in its order follow from the step; the order follows from the seed and the epoch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// Which training this is: a digest over the recipe, the data and the parameters' shapes.
+    pub training: String,
+    /// Steps made, skipped ones included.
+    pub step: u64,
+    /// Updates that the optimiser has made.
+    pub updates: u64,
+    /// Steps that left the weights alone because something was not finite.
+    pub skipped: u64,
+    pub evaluations: Vec<Evaluation>,
+    pub best: Option<Best>,
+    pub patience: Patience,
+    /// True when early stopping has ended the training.
+    pub stopped: bool,
+    /// Parameters, or parts of them, whose gradient has been zero so far.
+    pub without_gradient: Vec<String>,
+}
+
+/// One look at the validation split.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    pub step: u64,
+    /// Counted from 1.
+    pub epoch: u64,
+    pub scores: Scores,
+}
+
+/// The evaluation whose weights are kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    pub step: u64,
+    pub value: f64,
+    /// Digest of the file that holds the weights; none when they are kept in memory.
+    pub digest: Option<String>,
+}
+
+/// How long early stopping has waited for an improvement.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Patience {
+    pub best: Option<f64>,
+    /// Evaluations since.
+    pub waited: u64,
+}
+
+impl State {
+    pub(super) fn new(training: String, without_gradient: Vec<String>) -> Self {
+        Self {
+            training,
+            step: 0,
+            updates: 0,
+            skipped: 0,
+            evaluations: Vec::new(),
+            best: None,
+            patience: Patience::default(),
+            stopped: false,
+            without_gradient,
+        }
+    }
+}
+
+impl Patience {
+    /// Takes in one evaluation; true when it is time to stop.
+    pub(super) fn exhausted_by(&mut self, value: Option<f64>, stopping: &EarlyStopping) -> bool {
+        match value {
+            Some(value) if stopping.metric.improves(value, self.best, stopping.min_delta) => {
+                *self = Self { best: Some(value), waited: 0 };
+            }
+            _ => self.waited += 1,
+        }
+        self.waited >= stopping.patience
+    }
+}
+
+/// The metric's value in `scores`; `None` when it is undefined there.
+#[must_use]
+pub fn metric_value(scores: &Scores, metric: Metric) -> Option<f64> {
+    match metric {
+        Metric::Loss => scores.loss,
+        Metric::TokenAccuracy => scores.ner.token_accuracy,
+        Metric::SpanPrecision => scores.ner.span_precision,
+        Metric::SpanRecall => scores.ner.span_recall,
+        Metric::SpanF1 => scores.ner.span_f1,
+        Metric::AnomalyAccuracy => scores.anomaly.accuracy,
+        Metric::AnomalyPrecision => scores.anomaly.precision,
+        Metric::AnomalyRecall => scores.anomaly.recall,
+        Metric::AnomalyF1 => scores.anomaly.f1,
+        Metric::Auroc => scores.anomaly.auroc,
+        Metric::AveragePrecision => scores.anomaly.average_precision,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patience_ends_after_evaluations_in_a_row_without_improvement() {
+        let stopping = EarlyStopping { metric: Metric::Loss, patience: 2, min_delta: 0.0 };
+        let mut patience = Patience::default();
+        let ends: Vec<bool> =
+            [Some(1.0), Some(1.5), Some(0.5), None, Some(0.5)].iter().map(|value| patience.exhausted_by(*value, &stopping)).collect();
+        assert_eq!(ends, [false, false, false, false, true]);
+    }
+}

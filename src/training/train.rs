@@ -1,0 +1,134 @@
+//! The entry to a training, and what comes out of it.
+
+use std::path::Path;
+
+use crate::data::EncodedSplit;
+
+use super::checkpoint::CheckpointError;
+use super::checkpoints::Cadence;
+use super::engine::{Engine, EngineError};
+use super::history::{Row, Timing, epoch_losses};
+use super::observer::Observer;
+use super::recipe::Recipe;
+use super::session::Session;
+use super::state::{Best, Evaluation};
+
+/// What a model is trained on.
+#[derive(Debug, Clone, Copy)]
+pub struct Data<'a> {
+    pub train: &'a EncodedSplit,
+    /// Without it there are no evaluations.
+    pub validation: Option<&'a EncodedSplit>,
+    /// The labels' names, as the splits number them.
+    pub labels: &'a [String],
+}
+
+/// Where a training keeps what it needs to continue. Nothing here changes a result.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Storage<'a> {
+    /// A folder that belongs to this model, data and recipe. Without it, an interrupted training begins anew.
+    pub checkpoints: Option<&'a Path>,
+    /// A folder that belongs to this model, data and recipe whatever its `epochs`: finished states are left there, and the newest one that is
+    /// not too far is where a longer training begins. Ignored when [`Recipe::horizon_parameter`] names something.
+    pub lineage: Option<&'a Path>,
+    pub cadence: Cadence,
+}
+
+/// A finished training. The weights are in the engine: the last ones, or the best where the recipe says so.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trained {
+    pub history: Vec<Row>,
+    /// The steps made by this process. They differ from run to run.
+    pub timings: Vec<Timing>,
+    pub evaluations: Vec<Evaluation>,
+    /// The mean training loss of each epoch.
+    pub epoch_losses: Vec<f64>,
+    pub steps: u64,
+    /// Steps that left the weights alone because something was not finite.
+    pub skipped: u64,
+    /// The evaluation whose weights are in the engine, where the recipe keeps the best.
+    pub best: Option<Best>,
+    pub stopped_early: bool,
+    /// The step after which this process went on.
+    pub resumed_from: Option<u64>,
+}
+
+/// Why a training ended without a result.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    #[error("the recipe cannot be trained: {}", problems.join("; "))]
+    Recipe { problems: Vec<String> },
+    #[error("the {what} of step {step} is not finite")]
+    NotFinite {
+        step: u64,
+        /// `loss` or `gradient`
+        what: &'static str,
+        /// The sequences of the step, as numbers in the training split.
+        rows: Vec<u32>,
+        /// The step of the newest checkpoint that this process wrote or began from.
+        checkpoint: Option<u64>,
+    },
+    /// The weights would have stayed as they were, in silence.
+    #[error("{} never got a gradient in the first epoch: {}", if parameters.len() == 1 { "a parameter" } else { "parameters" }, parameters.join(", "))]
+    NoGradient { parameters: Vec<String> },
+    /// The observer asked for it.
+    #[error("interrupted after step {step}")]
+    Cancelled {
+        step: u64,
+        /// True when the next attempt goes on from here.
+        saved: bool,
+    },
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+impl TrainError {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn help(&self) -> Option<&'static str> {
+        match self {
+            Self::NotFinite { .. } => Some("lower `learning_rate`, set `max_grad_norm`, or pass over such steps with `on_nonfinite = \"skip\"`"),
+            Self::NoGradient { parameters } if parameters.iter().all(|name| name.starts_with("ner_classifier.")) => {
+                Some("no token of the training split has a label that counts: set `ner_weight = 0`, or `ignore_outside = false`")
+            }
+            Self::NoGradient { .. } => Some("this is a mistake in the model's backward pass, please report it"),
+            _ => None,
+        }
+    }
+}
+
+/// Trains the model in `engine`.
+///
+/// The same model, data and recipe give the same bits on the same machine, whatever the number of threads of the current pool, whenever
+/// checkpoints are written, and wherever the training was interrupted and continued.
+///
+/// ```ignore
+/// let mut engine = CpuEngine::new(model);
+/// let data = Data { train: &train, validation: Some(&validation), labels: labels.names() };
+/// let trained = train(&mut engine, data, &Recipe::default(), Storage::default(), &())?;
+/// ```
+///
+/// # Errors
+/// [`TrainError`]; after [`TrainError::Cancelled`] with `saved`, the same call continues.
+pub fn train(engine: &mut dyn Engine, data: Data<'_>, recipe: &Recipe, storage: Storage<'_>, observer: &dyn Observer) -> Result<Trained, TrainError> {
+    let problems = recipe.problems(data.train.len(), data.validation.map_or(0, EncodedSplit::len));
+    if !problems.is_empty() {
+        return Err(TrainError::Recipe { problems });
+    }
+    let mut session = Session::open(engine, data, recipe, storage, observer)?;
+    session.run()?;
+    let Session { state, history, timings, resumed_from, total_steps, .. } = session;
+    Ok(Trained {
+        epoch_losses: epoch_losses(&history),
+        history,
+        timings,
+        evaluations: state.evaluations,
+        steps: state.step,
+        skipped: state.skipped,
+        best: state.best,
+        stopped_early: state.stopped && state.step < total_steps,
+        resumed_from,
+    })
+}

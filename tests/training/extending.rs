@@ -1,0 +1,67 @@
+//! A training with more epochs goes on from the finished state of one with fewer.
+
+use pipeline::training::{EarlyStopping, Interval, Metric, Notice, Recipe, Schedule, Storage, Trained};
+
+use crate::toy::{Toy, Watcher, recipe, run, undisturbed};
+
+fn constant() -> Recipe {
+    Recipe { schedule: Schedule::Constant, keep_best: Some(Metric::Loss), ..recipe() }
+}
+
+fn extend(from: &Recipe, to: &Recipe, with_checkpoints: bool) -> (Toy, Trained, Vec<Notice>) {
+    let (folder, lineage) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    let checkpoints = [folder.path().join("short"), folder.path().join("long")];
+    let storage = |index: usize| Storage { checkpoints: with_checkpoints.then_some(&checkpoints[index]), lineage: Some(lineage.path()), ..Storage::default() };
+    run(&mut Toy::new(), from, Storage { checkpoints: Some(&checkpoints[0]), ..storage(0) }, &()).expect("it trains");
+    let (mut toy, watcher) = (Toy::new(), Watcher::default());
+    let trained = run(&mut toy, to, storage(1), &watcher).expect("it goes on");
+    (toy, trained, watcher.notices.into_inner())
+}
+
+fn assert_same(short: &Recipe, long: &Recipe) {
+    let (expected, whole) = undisturbed(long);
+    for with_checkpoints in [true, false] {
+        let (toy, trained, notices) = extend(short, long, with_checkpoints);
+        assert!(matches!(notices[0], Notice::Extended { .. }), "{notices:?}");
+        assert!(trained.resumed_from.is_some());
+        assert_eq!(toy.parameters, expected.parameters);
+        assert_eq!(trained.history, whole.history);
+        assert_eq!(trained.evaluations, whole.evaluations);
+    }
+}
+
+#[test]
+fn three_epochs_and_then_seven_more_are_the_bits_of_ten() {
+    assert_same(&constant(), &Recipe { epochs: 10, ..constant() });
+}
+
+#[test]
+fn an_evaluation_that_only_the_shorter_training_made_leaves_no_trace() {
+    let off_cadence = Recipe { evaluate_every: Interval::Steps(7), ..constant() };
+    assert_same(&off_cadence, &Recipe { epochs: 5, ..off_cadence.clone() });
+}
+
+#[test]
+fn a_training_that_would_have_stopped_at_the_shorter_ones_end_stops_there() {
+    let stopping = EarlyStopping { metric: Metric::AnomalyF1, patience: 2, min_delta: 1.0 };
+    let impatient = Recipe { early_stopping: Some(stopping), ..constant() };
+    let (_, whole) = undisturbed(&Recipe { epochs: 10, ..impatient.clone() });
+    assert!(whole.stopped_early && whole.steps == 18, "the third epoch of six steps is the end: {}", whole.steps);
+    assert_same(&impatient, &Recipe { epochs: 10, ..impatient.clone() });
+}
+
+#[test]
+fn a_shorter_training_does_not_begin_where_a_longer_one_ended() {
+    let long = Recipe { epochs: 5, ..constant() };
+    let (toy, trained, _) = extend(&long, &constant(), true);
+    assert_eq!(trained.resumed_from, None);
+    assert_eq!(toy.parameters, undisturbed(&constant()).0.parameters);
+}
+
+#[test]
+fn a_schedule_that_knows_the_end_is_never_extended() {
+    let linear = Recipe { schedule: Schedule::Linear, ..constant() };
+    let (_, trained, notices) = extend(&linear, &Recipe { epochs: 5, ..linear.clone() }, true);
+    assert_eq!(trained.resumed_from, None);
+    assert!(notices.is_empty());
+}

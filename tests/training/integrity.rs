@@ -1,0 +1,139 @@
+//! A checkpoint is either what was written or not used.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use pipeline::training::{Cadence, Notice, Recipe, Storage};
+
+use crate::toy::{Toy, Watcher, recipe, run, undisturbed};
+
+fn storage(folder: &Path) -> Storage<'_> {
+    Storage { checkpoints: Some(folder), cadence: Cadence::every(2), ..Storage::default() }
+}
+
+/// A folder with the checkpoints after steps 8 and 10 of a training, newest first.
+fn interrupted() -> (tempfile::TempDir, [PathBuf; 2]) {
+    let folder = tempfile::tempdir().expect("a folder");
+    run(&mut Toy::new(), &Recipe { epochs: 3, ..recipe() }, storage(folder.path()), &Watcher::cancelling_at(13)).expect_err("it is interrupted");
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder.path()).expect("the folder").flatten().map(|entry| entry.path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "checkpoint"));
+    paths.sort();
+    paths.reverse();
+    let paths = paths.try_into().expect("two checkpoints");
+    (folder, paths)
+}
+
+/// Continues, and returns the step from which, and what was passed over.
+fn continued(folder: &Path) -> (Option<u64>, Vec<PathBuf>) {
+    let (mut toy, watcher) = (Toy::new(), Watcher::default());
+    let trained = run(&mut toy, &recipe(), storage(folder), &watcher).expect("it trains");
+    assert_eq!(toy.bits(), undisturbed(&recipe()).0.bits());
+    let unusable = watcher.notices.into_inner().into_iter().filter_map(|notice| match notice {
+        Notice::UnusableCheckpoint { path, .. } => Some(path),
+        _ => None,
+    });
+    (trained.resumed_from, unusable.collect())
+}
+
+fn step(path: &Path) -> u64 {
+    let name = path.file_stem().and_then(|name| name.to_str()).expect("a name");
+    name.strip_prefix("step-").expect("a step").parse().expect("a number")
+}
+
+#[test]
+fn a_damaged_newest_checkpoint_falls_back_to_the_one_before_and_says_so() {
+    let (folder, [newest, before]) = interrupted();
+    let mut bytes = fs::read(&newest).expect("a file");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&newest, bytes).expect("a file");
+    assert_eq!(continued(folder.path()), (Some(step(&before)), vec![newest]));
+}
+
+#[test]
+fn without_a_whole_checkpoint_the_training_begins_anew() {
+    let (folder, [newest, before]) = interrupted();
+    fs::write(&newest, b"").expect("a file");
+    fs::write(&before, b"pltrain\0 and then something else that is long enough to be looked at").expect("a file");
+    assert_eq!(continued(folder.path()), (None, vec![newest, before]));
+}
+
+#[test]
+fn a_flipped_bit_in_any_byte_is_found() {
+    let (folder, [newest, before]) = interrupted();
+    fs::remove_file(&before).expect("a file");
+    let bytes = fs::read(&newest).expect("a file");
+    for place in 0..bytes.len() {
+        let mut flipped = bytes.clone();
+        flipped[place] ^= 1 << (place % 8);
+        fs::write(&newest, flipped).expect("a file");
+        assert!(opens(&newest).is_err(), "byte {place}");
+    }
+    fs::write(&newest, bytes).expect("a file");
+    assert!(opens(&newest).is_ok());
+    drop(folder);
+}
+
+#[test]
+fn a_checkpoint_cut_off_anywhere_is_found() {
+    let (_folder, [newest, _]) = interrupted();
+    let bytes = fs::read(&newest).expect("a file");
+    for length in (0..bytes.len()).step_by(13) {
+        fs::write(&newest, &bytes[..length]).expect("a file");
+        assert!(opens(&newest).is_err(), "{length} bytes");
+    }
+}
+
+#[test]
+fn a_header_that_claims_terabytes_is_refused_before_anything_is_allocated() {
+    let (_folder, [newest, _]) = interrupted();
+    let bytes = fs::read(&newest).expect("a file");
+    let mut long_header = bytes.clone();
+    long_header[12..20].copy_from_slice(&(1_u64 << 42).to_le_bytes());
+    let mut huge = br#"{"rows":0,"vectors":3,"elements":1000000000000,"state":null}"#.to_vec();
+    let mut many = b"pltrain\0\x01\0\0\0".to_vec();
+    many.extend((huge.len() as u64).to_le_bytes());
+    many.append(&mut huge);
+    many.extend(*blake3::hash(&many).as_bytes());
+    for content in [long_header, many] {
+        fs::write(&newest, content).expect("a file");
+        assert!(opens(&newest).is_err());
+    }
+}
+
+fn opens(path: &Path) -> Result<(), pipeline::training::CheckpointError> {
+    pipeline::training::VerifiedCheckpoint::open(path).map(drop)
+}
+
+#[test]
+fn the_checkpoint_of_another_recipe_is_not_used() {
+    let (folder, paths) = interrupted();
+    let other = Recipe { learning_rate: 0.01, ..recipe() };
+    let (mut toy, watcher) = (Toy::new(), Watcher::default());
+    let trained = run(&mut toy, &other, storage(folder.path()), &watcher).expect("it trains");
+    assert_eq!(trained.resumed_from, None);
+    assert_eq!(watcher.notices.borrow().len(), paths.len());
+    assert_eq!(toy.bits(), undisturbed(&other).0.bits());
+}
+
+#[test]
+fn a_folder_that_vanishes_costs_a_warning_and_no_training() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let inner = folder.path().join("inner");
+    struct Removing<'a>(&'a Path, std::cell::Cell<usize>);
+    impl pipeline::training::Observer for Removing<'_> {
+        fn progress(&self, progress: &pipeline::training::Progress) {
+            if progress.step == 5 {
+                fs::remove_dir_all(self.0).expect("a folder");
+            }
+        }
+        fn notice(&self, notice: &Notice) {
+            self.1.set(self.1.get() + usize::from(matches!(notice, Notice::CheckpointFailed { .. })));
+        }
+    }
+    let observer = Removing(&inner, std::cell::Cell::new(0));
+    let mut toy = Toy::new();
+    run(&mut toy, &recipe(), storage(&inner), &observer).expect("it trains");
+    assert!(observer.1.get() > 0);
+    assert_eq!(toy.bits(), undisturbed(&recipe()).0.bits());
+}

@@ -1,0 +1,8 @@
+//! Training: the optimiser against PyTorch, and the loop's promises on a model small enough to train in microseconds.
+
+mod extending;
+mod integrity;
+mod optimiser;
+mod resume;
+mod recipe;
+mod toy;

@@ -1,0 +1,120 @@
+//! What the recipe's parameters do.
+
+use pipeline::training::{EarlyStopping, Interval, Metric, Notice, OnNonfinite, Part, Recipe, Storage, TrainError};
+
+use crate::toy::{Toy, Watcher, recipe, run, undisturbed};
+
+#[test]
+fn accumulating_two_halves_is_the_whole_batch_to_rounding() {
+    let halves = undisturbed(&Recipe { batch_size: 2, gradient_accumulation: 2, ..recipe() });
+    let whole = undisturbed(&Recipe { batch_size: 4, ..recipe() });
+    for (left, right) in halves.0.parameters.iter().zip(&whole.0.parameters) {
+        assert!((left - right).abs() < 1e-5, "{left} {right}");
+    }
+    for (left, right) in halves.1.history.iter().zip(&whole.1.history) {
+        assert!((left.loss - right.loss).abs() < 1e-5);
+    }
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_bits() {
+    let bits = [1, 2, 3].map(|threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+        pool.install(|| undisturbed(&recipe()).0.bits())
+    });
+    assert!(bits.iter().all(|these| *these == bits[0]));
+}
+
+#[test]
+fn the_history_has_a_row_for_every_step_and_every_evaluation() {
+    let (_, trained) = undisturbed(&recipe());
+    let rows = |part| trained.history.iter().filter(move |row| row.split == part).map(|row| (row.step, row.epoch));
+    assert_eq!(rows(Part::Train).collect::<Vec<_>>(), (1..=18).map(|step| (step, (step + 5) / 6)).collect::<Vec<_>>());
+    assert_eq!(rows(Part::Validation).collect::<Vec<_>>(), [(6, 1), (12, 2), (18, 3)]);
+    assert_eq!(trained.timings.len(), 18);
+    assert_eq!(trained.epoch_losses.len(), 3);
+    assert!(trained.epoch_losses[2] < trained.epoch_losses[0]);
+}
+
+#[test]
+fn an_interval_of_steps_evaluates_after_the_last_step_as_well() {
+    let (_, trained) = undisturbed(&Recipe { evaluate_every: Interval::Steps(7), ..recipe() });
+    assert_eq!(trained.evaluations.iter().map(|evaluation| evaluation.step).collect::<Vec<_>>(), [7, 14, 18]);
+}
+
+#[test]
+fn the_kept_weights_are_those_of_the_best_evaluation() {
+    let rising = Recipe { learning_rate: 3.0, keep_best: Some(Metric::Loss), evaluate_every: Interval::Steps(1), ..recipe() };
+    let (toy, trained) = undisturbed(&rising);
+    let best = trained.best.expect("a best");
+    assert!(best.step < 18, "a learning rate of 3 does not end at its best");
+    // A constant schedule stops there with the same weights.
+    let losses: Vec<f64> = trained.evaluations.iter().filter_map(|evaluation| evaluation.scores.loss).collect();
+    assert_eq!(Some(best.value), losses.iter().copied().reduce(f64::min));
+    let stop = Watcher::cancelling_at(asked_before_step(best.step + 1));
+    let mut stopped = Toy::new();
+    run(&mut stopped, &rising, Storage::default(), &stop).expect_err("it is interrupted");
+    assert_eq!(toy.parameters, stopped.parameters);
+}
+
+/// With an evaluation of three batches after every step, the observer is asked four times for each.
+fn asked_before_step(step: u64) -> u64 {
+    (step - 1) * 4
+}
+
+#[test]
+fn early_stopping_waits_for_its_patience() {
+    let stopping = EarlyStopping { metric: Metric::Loss, patience: 3, min_delta: 100.0 };
+    let watcher = Watcher::default();
+    let recipe = Recipe { early_stopping: Some(stopping), evaluate_every: Interval::Steps(2), ..recipe() };
+    let trained = run(&mut Toy::new(), &recipe, Storage::default(), &watcher).expect("it trains");
+    assert_eq!((trained.steps, trained.stopped_early), (8, true));
+    assert_eq!(watcher.notices.into_inner(), [Notice::StoppedEarly { step: 8, metric: "loss" }]);
+}
+
+#[test]
+fn a_gradient_that_is_not_finite_stops_with_the_step_and_its_sequences() {
+    let mut toy = Toy { poison: Some(4), ..Toy::new() };
+    let error = run(&mut toy, &recipe(), Storage::default(), &()).expect_err("it stops");
+    assert!(matches!(&error, TrainError::NotFinite { step: 5, what: "gradient", rows, checkpoint: None } if rows.len() == 2), "{error}");
+    assert!(toy.parameters.iter().all(|value| value.is_finite()));
+}
+
+#[test]
+fn a_skipped_step_is_counted_and_moves_nothing() {
+    let mut toy = Toy { poison: Some(4), ..Toy::new() };
+    let recipe = Recipe { on_nonfinite: OnNonfinite::Skip, ..recipe() };
+    let trained = run(&mut toy, &recipe, Storage::default(), &()).expect("it goes on");
+    assert_eq!((trained.skipped, trained.steps), (1, 18));
+    assert!(toy.parameters.iter().all(|value| value.is_finite()));
+    assert!(trained.history[4].grad_norm.is_some_and(f64::is_nan));
+}
+
+#[test]
+fn a_parameter_without_a_gradient_is_an_error_that_names_it() {
+    let mut toy = Toy { cut: true, ..Toy::new() };
+    let error = run(&mut toy, &recipe(), Storage::default(), &()).expect_err("it is noticed");
+    assert_eq!(error.to_string(), "a parameter never got a gradient in the first epoch: ner_classifier.weight");
+}
+
+#[test]
+fn a_head_that_the_recipe_switches_off_needs_no_gradient() {
+    let mut toy = Toy { cut: true, ..Toy::new() };
+    run(&mut toy, &Recipe { ner_weight: 0.0, ..recipe() }, Storage::default(), &()).expect("it trains");
+}
+
+#[test]
+fn outside_tokens_count_in_no_loss_when_the_recipe_ignores_them() {
+    let (_, all) = undisturbed(&recipe());
+    let (_, inside) = undisturbed(&Recipe { ignore_outside: Some(2), ..recipe() });
+    assert_ne!(all.history[0].ner_loss, inside.history[0].ner_loss);
+    let (_, nothing) = undisturbed(&Recipe { epochs: 1, anomaly_weight: 2.0, ..recipe() });
+    let first = nothing.history[0];
+    assert!((first.loss - first.ner_loss.expect("labels") - 2.0 * first.anomaly_loss.expect("sequences")).abs() < 1e-12);
+}
+
+#[test]
+fn an_unusable_recipe_is_refused_with_all_its_problems() {
+    let error = run(&mut Toy::new(), &Recipe { epochs: 0, batch_size: 0, ..recipe() }, Storage::default(), &()).expect_err("it is refused");
+    assert!(matches!(error, TrainError::Recipe { problems } if problems.len() == 2));
+}

@@ -1,0 +1,148 @@
+//! A training that was interrupted ends in the bits of one that was not.
+
+use std::time::Duration;
+
+use pipeline::training::{Cadence, Checkpoints, EarlyStopping, Interval, Metric, Notice, Recipe, Storage, TrainError, Trained};
+
+use crate::toy::{Toy, Watcher, recipe, run, undisturbed};
+
+fn storage(folder: &std::path::Path, cadence: Cadence) -> Storage<'_> {
+    Storage { checkpoints: Some(folder), lineage: None, cadence }
+}
+
+/// Everything that must not depend on interruptions.
+fn results(trained: Trained) -> (Vec<pipeline::training::Row>, Vec<pipeline::training::Evaluation>, u64, Option<u64>) {
+    let best = trained.best.map(|best| best.step);
+    (trained.history, trained.evaluations, trained.steps, best)
+}
+
+fn recipes() -> Vec<Recipe> {
+    let loss = EarlyStopping { metric: Metric::Loss, patience: 2, min_delta: 0.0 };
+    vec![
+        recipe(),
+        Recipe { keep_best: Some(Metric::AnomalyF1), evaluate_every: Interval::Steps(4), ..recipe() },
+        Recipe { gradient_accumulation: 2, ignore_outside: Some(2), keep_best: Some(Metric::SpanF1), ..recipe() },
+        Recipe { evaluate_every: Interval::Steps(1), learning_rate: 2.0, early_stopping: Some(loss), keep_best: Some(Metric::Loss), ..recipe() },
+    ]
+}
+
+#[test]
+fn an_interruption_at_any_moment_changes_no_bit() {
+    for recipe in recipes() {
+        let (expected, trained) = undisturbed(&recipe);
+        let expected_results = results(trained);
+        // The observer is asked before every step and every batch of an evaluation, so that this interrupts everywhere.
+        for moment in 0.. {
+            let folder = tempfile::tempdir().expect("a folder");
+            let mut first = Toy::new();
+            let interrupted = run(&mut first, &recipe, storage(folder.path(), Cadence::default()), &Watcher::cancelling_at(moment));
+            let Err(error) = interrupted else { break };
+            assert!(matches!(error, TrainError::Cancelled { saved: true, .. }), "{error}");
+            let mut second = Toy::new();
+            let trained = run(&mut second, &recipe, storage(folder.path(), Cadence::default()), &()).expect("it continues");
+            assert_eq!(second.bits()[..second.parameters.len()], expected.bits()[..expected.parameters.len()]);
+            assert_eq!(results(trained), expected_results, "interrupted at {moment}");
+        }
+    }
+}
+
+#[test]
+fn a_training_interrupted_before_every_step_still_ends_in_the_same_bits() {
+    for recipe in recipes() {
+        let (expected, trained) = undisturbed(&recipe);
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut attempts = 0;
+        let (toy, resumed) = loop {
+            let mut toy = Toy::new();
+            // Far enough to finish an evaluation, which is asked about once for each of its batches, and make one step.
+            match run(&mut toy, &recipe, storage(folder.path(), Cadence::default()), &Watcher::cancelling_at(4)) {
+                Ok(trained) => break (toy, trained),
+                Err(TrainError::Cancelled { .. }) => attempts += 1,
+                Err(error) => panic!("{error}"),
+            }
+        };
+        assert!(attempts > 2);
+        assert_eq!(toy.bits()[..toy.parameters.len()], expected.bits()[..expected.parameters.len()]);
+        assert_eq!(results(resumed), results(trained));
+    }
+}
+
+#[test]
+fn when_checkpoints_are_written_never_changes_a_weight() {
+    for recipe in recipes() {
+        let (expected, trained) = undisturbed(&recipe);
+        let expected_results = results(trained);
+        let never = Cadence { steps: None, time: Duration::MAX, budget: 0.0 };
+        for cadence in [Cadence::every(1), never, Cadence::every(3), Cadence { time: Duration::from_micros(50), ..Cadence::default() }] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let mut toy = Toy::new();
+            let trained = run(&mut toy, &recipe, storage(folder.path(), cadence), &()).expect("it trains");
+            assert_eq!(toy.bits(), expected.bits());
+            assert_eq!(results(trained), expected_results);
+        }
+    }
+}
+
+#[test]
+fn a_kill_after_any_checkpoint_changes_no_bit() {
+    let recipe = Recipe { keep_best: Some(Metric::AnomalyF1), evaluate_every: Interval::Steps(4), ..recipe() };
+    let (expected, trained) = undisturbed(&recipe);
+    let expected_results = results(trained);
+    for moment in 1..18 {
+        let folder = tempfile::tempdir().expect("a folder");
+        let copy = tempfile::tempdir().expect("a folder");
+        let mut first = Toy::new();
+        let stop = Watcher::cancelling_at(moment);
+        run(&mut first, &recipe, storage(folder.path(), Cadence::every(3)), &stop).expect_err("it is interrupted");
+        // What a kill would have left: without the checkpoint that the interruption itself wrote, if it wrote one off the cadence.
+        for entry in std::fs::read_dir(folder.path()).expect("the folder").flatten() {
+            let name = entry.file_name().into_string().expect("a name");
+            let step = name.strip_prefix("step-").and_then(|rest| rest.strip_suffix(".checkpoint")).map(|step| step.parse::<u64>().expect("a step"));
+            if step.is_none_or(|step| step % 3 == 0) {
+                std::fs::copy(entry.path(), copy.path().join(name)).expect("a copy");
+            }
+        }
+        let mut second = Toy::new();
+        let trained = run(&mut second, &recipe, storage(copy.path(), Cadence::every(3)), &()).expect("it continues");
+        assert_eq!(second.parameters, expected.parameters, "killed at {moment}");
+        assert_eq!(results(trained), expected_results);
+    }
+}
+
+#[test]
+fn the_last_two_checkpoints_and_the_best_weights_they_name_are_kept() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let recipe = Recipe { keep_best: Some(Metric::Loss), evaluate_every: Interval::Steps(1), ..recipe() };
+    let mut toy = Toy::new();
+    let trained = run(&mut toy, &recipe, storage(folder.path(), Cadence::every(1)), &()).expect("it trains");
+    let mut names: Vec<String> =
+        std::fs::read_dir(folder.path()).expect("the folder").flatten().map(|entry| entry.file_name().into_string().expect("a name")).collect();
+    names.sort();
+    let checkpoints = names.iter().filter(|name| name.ends_with(".checkpoint")).count();
+    let best = names.iter().filter(|name| name.ends_with(".weights")).count();
+    assert_eq!(checkpoints, 2, "{names:?}");
+    assert!((1..=3).contains(&best), "{names:?}");
+    assert!(trained.best.is_some());
+    Checkpoints::open(folder.path()).expect("a folder").expect("nobody else").clear();
+    assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 1, "the lock alone stays");
+}
+
+#[test]
+fn a_second_process_trains_without_checkpoints_and_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let _first = Checkpoints::open(folder.path()).expect("a folder").expect("nobody else");
+    let watcher = Watcher::default();
+    let mut toy = Toy::new();
+    let recipe = Recipe { keep_best: Some(Metric::Loss), ..recipe() };
+    run(&mut toy, &recipe, storage(folder.path(), Cadence::every(1)), &watcher).expect("it trains");
+    assert!(matches!(watcher.notices.borrow()[..], [Notice::CheckpointsBusy { .. }]));
+    assert_eq!(toy.bits(), undisturbed(&recipe).0.bits());
+}
+
+#[test]
+fn what_a_killed_process_left_half_written_is_removed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join(".writing-abc"), b"half").expect("a file");
+    run(&mut Toy::new(), &recipe(), storage(folder.path(), Cadence::default()), &()).expect("it trains");
+    assert!(!folder.path().join(".writing-abc").exists());
+}

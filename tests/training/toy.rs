@@ -1,0 +1,222 @@
+//! A joint model of one embedding and two linear heads, with its gradient by hand: enough for every promise of the loop.
+
+use std::cell::{Cell, RefCell};
+use std::ops::Range;
+
+use pipeline::data::{Batch, EncodedSplit, IGNORE};
+use pipeline::models::{LossOptions, Losses};
+use pipeline::training::adamw::{AdamW, Gradient, Update, gradient_norm};
+use pipeline::training::{
+    Data, Engine, EngineError, Logits, Notice, Observer, Parameter, Progress, Recipe, StateVector, Storage, TrainError, Trained, train,
+};
+
+pub const WIDTH: usize = 4;
+pub const WORDS: usize = 12;
+const EMBEDDING: usize = WORDS * WIDTH;
+const NER: usize = EMBEDDING + 3 * WIDTH;
+const ANOMALY: usize = NER + 2 * WIDTH;
+
+#[derive(Debug, Clone)]
+pub struct Toy {
+    pub parameters: Vec<f32>,
+    gradient: Vec<f32>,
+    optimiser: AdamW,
+    names: Vec<Parameter>,
+    /// Cuts the gradient of the head over tokens, as a mistaken backward would.
+    pub cut: bool,
+    /// Makes the gradient of this update not finite, counted from zero over all calls.
+    pub poison: Option<u64>,
+    calls: u64,
+}
+
+impl Toy {
+    pub fn new() -> Self {
+        let parameters = (0..ANOMALY).map(|index| ((index * 7919 % 101) as f32 - 50.0) / 100.0).collect();
+        let name = |name: &str, length| Parameter { name: name.into(), length };
+        let names = vec![
+            name("embedding.weight", EMBEDDING),
+            name("ner_classifier.weight", NER - EMBEDDING),
+            name("anomaly_classifier.weight", ANOMALY - NER),
+        ];
+        Self { parameters, gradient: vec![0.0; ANOMALY], optimiser: AdamW::new(ANOMALY), names, cut: false, poison: None, calls: 0 }
+    }
+
+    /// Weights and moments as bits.
+    pub fn bits(&self) -> Vec<u32> {
+        let (first, second) = self.optimiser.moments();
+        self.parameters.iter().chain(first).chain(second).map(|value| value.to_bits()).collect()
+    }
+
+    fn head(&self, from: usize, classes: usize, word: u32) -> Vec<f32> {
+        let hidden = &self.parameters[word as usize * WIDTH..][..WIDTH];
+        let row = |class: usize| &self.parameters[from + class * WIDTH..][..WIDTH];
+        (0..classes).map(|class| row(class).iter().zip(hidden).map(|(weight, value)| weight * value).sum()).collect()
+    }
+
+    /// Adds the gradient of `scale * cross-entropy`, and returns the cross-entropy.
+    fn backward(&mut self, from: usize, classes: usize, word: u32, label: u32, scale: f32) -> f64 {
+        let logits = self.head(from, classes, word);
+        let sum: f32 = logits.iter().map(|logit| logit.exp()).sum();
+        for (class, logit) in logits.iter().enumerate() {
+            let slope = scale * (logit.exp() / sum - f32::from(u8::from(class as u32 == label)));
+            for index in 0..WIDTH {
+                let (weight, value) = (from + class * WIDTH + index, word as usize * WIDTH + index);
+                if !(self.cut && from == EMBEDDING) {
+                    self.gradient[weight] += slope * self.parameters[value];
+                }
+                self.gradient[value] += slope * self.parameters[weight];
+            }
+        }
+        f64::from(sum.ln() - logits[label as usize])
+    }
+}
+
+impl Engine for Toy {
+    fn parameters(&self) -> &[Parameter] {
+        &self.names
+    }
+
+    fn accumulate(&mut self, batch: &Batch, options: &LossOptions) -> Result<Losses, EngineError> {
+        let normalisers = options.normalisers.expect("the loop gives them");
+        let mut losses = Losses::default();
+        for (&word, &label) in batch.ids.iter().zip(&batch.labels).filter(|(_, label)| **label != IGNORE) {
+            losses.ner += self.backward(EMBEDDING, 3, word, label, options.ner_weight / normalisers.ner as f32) / normalisers.ner;
+            losses.counted_tokens += 1;
+        }
+        for (&first, &class) in batch.bounds.iter().zip(&batch.anomaly) {
+            let weight = options.class_weights.map_or(1.0, |weights| weights[class as usize]);
+            let scale = options.anomaly_weight * weight / normalisers.anomaly as f32;
+            losses.anomaly += self.backward(NER, 2, batch.ids[first], class, scale) * f64::from(weight) / normalisers.anomaly;
+        }
+        if self.poison == Some(self.calls) {
+            self.gradient[0] = f32::NAN;
+        }
+        self.calls += 1;
+        Ok(losses)
+    }
+
+    fn gradient_norm(&mut self) -> Result<f64, EngineError> {
+        Ok(gradient_norm(&[Gradient::Dense { start: 0, values: &self.gradient }]))
+    }
+
+    fn has_gradient(&mut self, parameter: usize, elements: Range<usize>) -> Result<bool, EngineError> {
+        let start: usize = self.names[..parameter].iter().map(|parameter| parameter.length).sum();
+        Ok(self.gradient[start..][elements].iter().any(|value| *value != 0.0))
+    }
+
+    fn step(&mut self, update: &Update) -> Result<(), EngineError> {
+        self.optimiser.step(&mut self.parameters, &[Gradient::Dense { start: 0, values: &self.gradient }], update);
+        self.gradient.fill(0.0);
+        Ok(())
+    }
+
+    fn discard(&mut self) {
+        self.gradient.fill(0.0);
+    }
+
+    fn logits(&mut self, batch: &Batch) -> Result<Logits, EngineError> {
+        let ner = batch.ids.iter().flat_map(|word| self.head(EMBEDDING, 3, *word)).collect();
+        let firsts = &batch.bounds[..batch.bounds.len() - 1];
+        let anomaly = firsts.iter().flat_map(|first| self.head(NER, 2, batch.ids[*first])).collect();
+        Ok(Logits { ner, anomaly })
+    }
+
+    fn updates(&self) -> u64 {
+        self.optimiser.updates()
+    }
+
+    fn export(&self, vector: StateVector, sink: &mut dyn FnMut(&[f32]) -> std::io::Result<()>) -> Result<(), EngineError> {
+        let (first, second) = self.optimiser.moments();
+        let values = match vector {
+            StateVector::Parameters => &self.parameters,
+            StateVector::FirstMoments => first,
+            StateVector::SecondMoments => second,
+        };
+        Ok(values.chunks(7).try_for_each(sink)?)
+    }
+
+    fn import(&mut self, vector: StateVector, source: &mut dyn FnMut(&mut [f32]) -> std::io::Result<()>) -> Result<(), EngineError> {
+        let updates = self.optimiser.updates();
+        let (first, second) = self.optimiser.restore(updates);
+        let values = match vector {
+            StateVector::Parameters => &mut self.parameters,
+            StateVector::FirstMoments => first,
+            StateVector::SecondMoments => second,
+        };
+        Ok(values.chunks_mut(5).try_for_each(source)?)
+    }
+
+    fn set_updates(&mut self, updates: u64) {
+        self.optimiser.restore(updates);
+    }
+}
+
+/// Sentences of 3 to 6 words whose labels and class follow from the words.
+pub fn split(sequences: usize, shift: usize) -> EncodedSplit {
+    let mut split = EncodedSplit::default();
+    for row in 0..sequences {
+        let length = 3 + (row + shift) % 4;
+        for place in 0..length {
+            let word = if place == 0 { (row + shift) % 2 } else { 2 + (row * 5 + place * 3 + shift) % (WORDS - 2) } as u32;
+            split.ids.push(word);
+            split.labels.push(if place == 0 || place == length - 1 { IGNORE } else { word % 3 });
+            split.starts.push(0);
+            split.ends.push(0);
+        }
+        split.bounds.push(split.ids.len() as u32);
+        split.anomaly.push(((row + shift) % 2) as u32);
+    }
+    split
+}
+
+/// Two of whose three labels are an entity's, in the order of [`split`]'s numbers.
+pub fn labels() -> Vec<String> {
+    ["B-X", "I-X", "O"].map(String::from).into()
+}
+
+/// 11 sequences in batches of 2: six steps an epoch, the last of one sequence.
+pub fn recipe() -> Recipe {
+    Recipe { epochs: 3, batch_size: 2, learning_rate: 0.05, ..Recipe::default() }
+}
+
+/// What a training remembers about being watched.
+#[derive(Default)]
+pub struct Watcher {
+    pub notices: RefCell<Vec<Notice>>,
+    pub asked: Cell<u64>,
+    /// Cancels when it is asked for this time, counted from zero.
+    pub cancel_at: Option<u64>,
+}
+
+impl Watcher {
+    pub fn cancelling_at(asked: u64) -> Self {
+        Self { cancel_at: Some(asked), ..Self::default() }
+    }
+}
+
+impl Observer for Watcher {
+    fn progress(&self, progress: &Progress) {
+        assert!(progress.step <= progress.total_steps && progress.tokens_per_s > 0.0);
+    }
+
+    fn notice(&self, notice: &Notice) {
+        self.notices.borrow_mut().push(notice.clone());
+    }
+
+    fn cancelled(&self) -> bool {
+        let asked = self.asked.replace(self.asked.get() + 1);
+        Some(asked) == self.cancel_at
+    }
+}
+
+pub fn run(toy: &mut Toy, recipe: &Recipe, storage: Storage<'_>, observer: &dyn Observer) -> Result<Trained, TrainError> {
+    let (sentences, validation, labels) = (split(11, 0), split(5, 3), labels());
+    train(toy, Data { train: &sentences, validation: Some(&validation), labels: &labels }, recipe, storage, observer)
+}
+
+/// Trains without any storage, to the end.
+pub fn undisturbed(recipe: &Recipe) -> (Toy, Trained) {
+    let mut toy = Toy::new();
+    let trained = run(&mut toy, recipe, Storage::default(), &()).expect("it trains");
+    (toy, trained)
+}
