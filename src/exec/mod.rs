@@ -1,0 +1,25 @@
+//! Plan -> entries in the store: the only place where anything runs.
+//!
+//! The life of a run:
+//!
+//! 1. [`execute`] takes the plan's nodes in topological order; a node is ready when all that it depends on has ended well;
+//! 2. a ready node whose entry is in the store is done (a stat per file, nothing is read); one whose inputs have the contents that an older
+//!    entry was made from is done by naming that entry (early cutoff);
+//! 3. any other waits for a place within [`Options::jobs`] and for threads within [`Options::threads`], takes its key's lock, verifies its
+//!    inputs (once in a run) and runs on its own thread, inside a rayon pool of its size;
+//! 4. an input found damaged is set aside, and its producer goes back to the queue;
+//! 5. what happens is told to the [`Reporter`]; how it ended is the [`RunOutcome`].
+//!
+//! Nothing is printed here, and signals are not handled here: the caller sets [`Cancel`]. A stage's panic becomes its error; whether a panic
+//! also prints a backtrace is up to the hook that the caller has set.
+
+mod event;
+mod options;
+mod outcome;
+mod schedule;
+mod work;
+
+pub use event::{Counts, Event, Line, NodeName, Reporter};
+pub use options::{Cancel, Checkpoints, Options};
+pub use outcome::{Because, NodeResult, Outcome, RunOutcome};
+pub use schedule::{ExecError, execute};

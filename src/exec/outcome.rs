@@ -1,0 +1,98 @@
+//! How a run and each of its nodes ended.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::event::{Counts, NodeName};
+use crate::plan::CacheKey;
+use crate::stage::StageError;
+use crate::store::Entry;
+
+/// Why a node was not run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+pub enum Because {
+    /// A node that it depends on, perhaps over others, failed.
+    Failed { upstream: NodeName },
+    /// Another node failed, and the run was not asked to keep going.
+    Stopped { after: NodeName },
+    Interrupted,
+}
+
+impl std::fmt::Display for Because {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Failed { upstream } => write!(formatter, "`{upstream}` failed"),
+            Self::Stopped { after } => write!(formatter, "the run stopped after `{after}` failed"),
+            Self::Interrupted => formatter.write_str("the run was interrupted"),
+        }
+    }
+}
+
+/// How a node ended.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    Cached,
+    Built { elapsed: Duration },
+    /// Early cutoff: an older entry has the same content.
+    Reused { from: CacheKey },
+    Failed { error: StageError, elapsed: Duration },
+    NotRun { because: Because },
+    /// It was running when the run was interrupted.
+    Cancelled { elapsed: Duration },
+}
+
+/// A node's end, and its entry if it has one.
+#[derive(Debug, Clone)]
+pub struct NodeResult {
+    pub name: NodeName,
+    pub key: CacheKey,
+    pub outcome: Outcome,
+    pub entry: Option<Entry>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone)]
+pub struct RunOutcome {
+    /// One for each of the plan's nodes, in the plan's order.
+    pub nodes: Vec<NodeResult>,
+    pub interrupted: bool,
+    pub elapsed: Duration,
+}
+
+impl RunOutcome {
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for node in &self.nodes {
+            match node.outcome {
+                Outcome::Cached => counts.cached += 1,
+                Outcome::Built { .. } => counts.built += 1,
+                Outcome::Reused { .. } => counts.reused += 1,
+                Outcome::Failed { .. } => counts.failed += 1,
+                Outcome::NotRun { .. } => counts.not_run += 1,
+                Outcome::Cancelled { .. } => counts.cancelled += 1,
+            }
+        }
+        counts
+    }
+
+    /// Every node has its entry.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.nodes.iter().all(|node| matches!(node.outcome, Outcome::Cached | Outcome::Built { .. } | Outcome::Reused { .. }))
+    }
+
+    /// 0 when every node has its entry, 130 when the run was interrupted before that, 1 when a stage failed.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        if self.is_complete() {
+            0
+        } else if self.interrupted {
+            130
+        } else {
+            1
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! What the store says when it cannot do its work.
+
+use std::io::{Error, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use crate::plan::CacheKey;
+
+/// A failure of the store. Whatever it is, entries that were complete stay so, and no partial entry is left in place.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    #[error("no space is left for `{}`", path.display())]
+    Full { path: PathBuf },
+    #[error("`{}` lies on a file system that cannot be written", path.display())]
+    ReadOnly { path: PathBuf },
+    #[error("permission denied: cannot {doing} `{}`", path.display())]
+    Denied { doing: &'static str, path: PathBuf },
+    #[error("`{}` has vanished", path.display())]
+    Vanished { path: PathBuf },
+    #[error("cannot {doing} `{}`: {reason}", path.display())]
+    Io { doing: &'static str, path: PathBuf, reason: String },
+    /// An artifact may hold files and folders only, with names that other systems can have too.
+    #[error("`{}` cannot be part of an artifact: {reason}", path.display())]
+    Unfit { path: PathBuf, reason: &'static str },
+    /// The entry was damaged, rebuilt, and damaged again.
+    #[error("entry {} does not stay as it was written", key.short())]
+    Unstable { key: CacheKey },
+    #[error("`{text}` is no name for {what}")]
+    BadName { what: &'static str, text: String },
+}
+
+impl StoreError {
+    pub(super) fn io(doing: &'static str, path: &Path, error: &Error) -> Self {
+        let path = path.to_owned();
+        match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::Full { path },
+            ErrorKind::ReadOnlyFilesystem => Self::ReadOnly { path },
+            ErrorKind::PermissionDenied => Self::Denied { doing, path },
+            ErrorKind::NotFound => Self::Vanished { path },
+            _ => Self::Io { doing, path, reason: error.to_string() },
+        }
+    }
+
+    /// What the user can do about it.
+    #[must_use]
+    pub fn help(&self) -> Option<&'static str> {
+        match self {
+            Self::Full { .. } => Some("free some space, then run the same command: what is complete is kept"),
+            Self::ReadOnly { .. } | Self::Denied { .. } => Some("run from a folder that you may write, or change the permissions of `outputs`"),
+            Self::Vanished { .. } => Some("something removed it during the run; run the same command again"),
+            Self::Unstable { .. } => Some("check the disk and the memory of this machine"),
+            Self::Io { .. } | Self::Unfit { .. } | Self::BadName { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What a forecast asks of the store.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::SystemTime;
+
+use rayon::prelude::*;
+
+use super::{State, Store};
+use crate::plan::{CacheKey, Fingerprint, Lookup, Presence};
+
+/// Older entries than this many are not compared with: reading the manifests of a large store takes longer than the answer is worth.
+const NEWEST: usize = 2_000;
+
+impl Lookup for Store {
+    fn presence(&self, key: &CacheKey) -> Presence {
+        match self.state(key) {
+            Ok(State::Present(_)) => Presence::Present,
+            Ok(State::Absent) | Err(_) => Presence::Absent,
+            Ok(State::Damaged(_)) => Presence::Damaged,
+        }
+    }
+
+    fn fingerprint(&self, key: &CacheKey) -> Option<Fingerprint> {
+        if let Ok(Ok(Some(manifest))) = self.read_manifest(key) {
+            return Some(manifest.fingerprint);
+        }
+        let latest = self.latest.lock().expect("no panic while it is held");
+        latest.values().find_map(|latest| latest.fingerprints.get(key).cloned())
+    }
+
+    fn latest_run(&self, file: &Path, stage: &str) -> Vec<CacheKey> {
+        self.latest(file).stages.get(stage).cloned().unwrap_or_default()
+    }
+
+    fn nearest(&self, kind: &str) -> Vec<CacheKey> {
+        self.by_kind.get_or_init(|| self.scan_kinds()).get(kind).cloned().unwrap_or_default()
+    }
+}
+
+impl Store {
+    /// The newest entries by kind, the newest first.
+    fn scan_kinds(&self) -> HashMap<String, Vec<CacheKey>> {
+        let mut entries: Vec<(SystemTime, CacheKey)> = Vec::new();
+        let walked = self.walk(|_, name, path| {
+            if let (Ok(key), Ok(modified)) = (name.parse::<CacheKey>(), path.metadata().and_then(|metadata| metadata.modified())) {
+                entries.push((modified, key));
+            }
+        });
+        if walked.is_err() {
+            return HashMap::new();
+        }
+        entries.sort_unstable_by(|a, b| b.cmp(a));
+        entries.truncate(NEWEST);
+        let kinds: Vec<_> = entries
+            .into_par_iter()
+            .filter_map(|(_, key)| match self.read_manifest(&key) {
+                Ok(Ok(Some(manifest))) => Some((manifest.fingerprint.kind, key)),
+                _ => None,
+            })
+            .collect();
+        let mut by_kind: HashMap<String, Vec<CacheKey>> = HashMap::new();
+        for (kind, key) in kinds {
+            by_kind.entry(kind).or_default().push(key);
+        }
+        by_kind
+    }
+}

@@ -1,0 +1,258 @@
+//! Digests of files that users own, remembered by path and stamps so that an unchanged file is not read again.
+//!
+//! A memo is believed only while size, modification time, change time, inode and device are the same, and only if both times lie clearly
+//! before the moment at which the file was read: a file that was written in the same tick as it was read may have changed since without
+//! showing it (git calls such an entry racy). Change times cannot be set back by a program, so restoring a modification time hides nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File, Metadata};
+use std::io::{Error, ErrorKind, Result};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use super::disk::Disk;
+use super::{Store, digest, sealed};
+use crate::plan::{Digests, FileDigest};
+
+/// The coarsest clock of a file system in use.
+const TICK_NS: i128 = 2_000_000_000;
+
+/// Past this many, what this process did not ask for is forgotten.
+const MANY: usize = 10_000;
+
+/// How often a file is read that changes while it is read.
+const ATTEMPTS: usize = 3;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Stamps {
+    size: u64,
+    modified_ns: i128,
+    changed_ns: i128,
+    inode: u64,
+    device: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Memo {
+    stamps: Stamps,
+    /// When reading began.
+    read_ns: i128,
+    digest: String,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Records {
+    files: BTreeMap<String, Memo>,
+}
+
+#[derive(Default)]
+struct State {
+    records: Records,
+    used: BTreeSet<String>,
+    changed: bool,
+}
+
+/// Digests of files with a memory in `outputs/cache/`. What was learned is written when it is dropped.
+pub struct DigestMemo {
+    path: PathBuf,
+    disk: Disk,
+    clock: fn() -> SystemTime,
+    state: Mutex<State>,
+}
+
+impl Store {
+    /// The digests of source files. A memory that is missing or damaged starts empty.
+    #[must_use]
+    pub fn digests(&self) -> DigestMemo {
+        self.digests_at(SystemTime::now)
+    }
+
+    pub(super) fn digests_at(&self, clock: fn() -> SystemTime) -> DigestMemo {
+        let path = self.cache().join("digests.json");
+        let records = fs::read(&path).ok().and_then(|bytes| sealed::open(&bytes).ok()).unwrap_or_default();
+        DigestMemo { path, disk: self.disk.clone(), clock, state: Mutex::new(State { records, ..State::default() }) }
+    }
+}
+
+impl Stamps {
+    fn of(metadata: &Metadata) -> Self {
+        let ns = |seconds: i64, nanoseconds: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds);
+        Self {
+            size: metadata.len(),
+            modified_ns: ns(metadata.mtime(), metadata.mtime_nsec()),
+            changed_ns: ns(metadata.ctime(), metadata.ctime_nsec()),
+            inode: metadata.ino(),
+            device: metadata.dev(),
+        }
+    }
+
+    fn clearly_before(&self, moment_ns: i128) -> bool {
+        self.modified_ns + TICK_NS < moment_ns && self.changed_ns + TICK_NS < moment_ns
+    }
+}
+
+impl Digests for DigestMemo {
+    fn file(&self, path: &Path) -> Result<FileDigest> {
+        let metadata = fs::metadata(path)?;
+        let name = std::path::absolute(path)?.into_os_string().into_string().ok();
+        if let Some(name) = &name {
+            let mut state = self.state.lock().expect("no panic while it is held");
+            if let Some(memo) = state.records.files.get(name)
+                && memo.stamps == Stamps::of(&metadata)
+                && memo.stamps.clearly_before(memo.read_ns)
+            {
+                let found = FileDigest { digest: memo.digest.clone(), size: memo.stamps.size };
+                state.used.insert(name.clone());
+                return Ok(found);
+            }
+        }
+        let memo = self.read(path)?;
+        let found = FileDigest { digest: memo.digest.clone(), size: memo.stamps.size };
+        if let Some(name) = name {
+            let mut state = self.state.lock().expect("no panic while it is held");
+            state.records.files.insert(name.clone(), memo);
+            state.used.insert(name);
+            state.changed = true;
+        }
+        Ok(found)
+    }
+}
+
+impl DigestMemo {
+    fn read(&self, path: &Path) -> Result<Memo> {
+        for _ in 0..ATTEMPTS {
+            let now = (self.clock)().duration_since(UNIX_EPOCH).map_or(0, |since| i128::try_from(since.as_nanos()).unwrap_or(i128::MAX));
+            let file = File::open(path)?;
+            let before = file.metadata()?;
+            if !before.is_file() {
+                return Err(Error::new(ErrorKind::InvalidInput, "it is not a file"));
+            }
+            let digest = digest::of_file(&file, before.len());
+            let after = Stamps::of(&fs::metadata(path)?);
+            if Stamps::of(&before) == after {
+                return Ok(Memo { stamps: after, read_ns: now, digest: digest?.to_hex().to_string() });
+            }
+        }
+        Err(Error::new(ErrorKind::ResourceBusy, "it changes while it is read"))
+    }
+
+    /// Writes what was learned. Failing costs only time later, so it is silent.
+    fn save(&mut self) {
+        let Ok(state) = self.state.get_mut() else { return };
+        if !state.changed {
+            return;
+        }
+        if state.records.files.len() > MANY {
+            let used = &state.used;
+            state.records.files.retain(|name, _| used.contains(name));
+        }
+        let _ = self.disk.replace(&self.path, &sealed::seal(&state.records));
+    }
+}
+
+impl Drop for DigestMemo {
+    fn drop(&mut self) {
+        self.save();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn later() -> SystemTime {
+        SystemTime::now() + Duration::from_secs(3600)
+    }
+
+    struct Case {
+        folder: tempfile::TempDir,
+        store: Store,
+    }
+
+    impl Case {
+        fn new(content: &str) -> Self {
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            fs::write(folder.path().join("file"), content).expect("written");
+            let store = Store::open(&folder.path().join("outputs")).expect("opens");
+            Self { folder, store }
+        }
+
+        fn file(&self) -> PathBuf {
+            self.folder.path().join("file")
+        }
+
+        fn digest(&self, clock: fn() -> SystemTime) -> String {
+            self.store.digests_at(clock).file(&self.file()).expect("readable").digest
+        }
+
+        /// Puts a wrong digest in the memory, so that it shows whether the file was read.
+        fn forge(&self) {
+            let path = self.store.cache().join("digests.json");
+            let mut records: Records = sealed::open(&fs::read(&path).expect("saved")).expect("sealed");
+            for memo in records.files.values_mut() {
+                memo.digest = "forged".into();
+            }
+            fs::write(&path, sealed::seal(&records)).expect("written");
+        }
+    }
+
+    fn true_digest(content: &str) -> String {
+        blake3::hash(content.as_bytes()).to_hex().to_string()
+    }
+
+    #[test]
+    fn an_unchanged_file_is_not_read_again() {
+        let case = Case::new("one");
+        case.digest(later);
+        case.forge();
+        assert_eq!(case.digest(later), "forged");
+    }
+
+    #[test]
+    fn a_file_written_in_the_tick_in_which_it_was_read_is_read_again() {
+        let case = Case::new("one");
+        case.digest(SystemTime::now);
+        case.forge();
+        assert_eq!(case.digest(SystemTime::now), true_digest("one"));
+    }
+
+    #[test]
+    fn restoring_the_modification_time_hides_no_change() {
+        let case = Case::new("one");
+        case.digest(later);
+        let modified = fs::metadata(case.file()).expect("there").modified().expect("known");
+        fs::write(case.file(), "two").expect("written");
+        File::options().append(true).open(case.file()).and_then(|file| file.set_modified(modified)).expect("set");
+        assert_eq!(case.digest(later), true_digest("two"));
+    }
+
+    #[test]
+    fn a_damaged_memory_starts_empty() {
+        let case = Case::new("one");
+        case.digest(later);
+        case.forge();
+        let path = case.store.cache().join("digests.json");
+        let mut bytes = fs::read(&path).expect("saved");
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(&path, bytes).expect("written");
+        assert_eq!(case.digest(later), true_digest("one"));
+    }
+
+    #[test]
+    fn a_missing_file_is_an_error() {
+        let case = Case::new("one");
+        assert_eq!(case.store.digests().file(&case.folder.path().join("none")).map(|_| ()).map_err(|error| error.kind()), Err(ErrorKind::NotFound));
+    }
+
+    #[test]
+    fn a_folder_is_an_error() {
+        let case = Case::new("one");
+        assert!(case.store.digests().file(case.folder.path()).is_err());
+    }
+}

@@ -1,0 +1,256 @@
+//! Records of runs: `outputs/runs/<id>/` with `run.json`, `events.jsonl` and the resolved `experiment.toml`.
+//!
+//! `run.json` is written when the run begins and again when it ends; what still says `running` was killed. What the latest run of each
+//! experiment file came to is also kept in `outputs/cache/latest/`, so that a plan reads one small file and not every record.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use serde::{Deserialize, Serialize};
+
+use super::folder::list;
+use super::{Store, StoreError, sealed};
+use crate::plan::{CacheKey, Fingerprint};
+
+/// Enough to say what a later run changed; the parts of further keys are in the entries.
+const FINGERPRINTS_PER_STAGE: usize = 64;
+
+/// What is known when a run begins.
+#[derive(Debug, Clone, Copy)]
+pub struct NewRun<'a> {
+    pub experiment: &'a str,
+    pub file: &'a Path,
+    /// The experiment after `extends`, overrides and sweeps, as TOML.
+    pub resolved: &'a str,
+    pub started: jiff::Timestamp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunStatus {
+    Running,
+    Done,
+    Failed,
+    Interrupted,
+}
+
+/// How one node of a run ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunNode {
+    pub stage: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub label: String,
+    pub kind: String,
+    pub key: Option<CacheKey>,
+    /// `cached`, `built`, `reused`, `failed`, `not_run` or `cancelled`.
+    pub outcome: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elapsed_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// The content of `run.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunFile {
+    pub id: String,
+    pub experiment: String,
+    /// Relative to the folder that holds `outputs`, where it lies below.
+    pub file: PathBuf,
+    pub program: String,
+    pub status: RunStatus,
+    /// In UTC, as in `2026-11-24T18:22:15.000Z`, so that text order is time order.
+    pub started: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elapsed_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<u8>,
+    #[serde(default)]
+    pub nodes: Vec<RunNode>,
+}
+
+/// What the latest run of a file came to.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Latest {
+    file: PathBuf,
+    run: String,
+    /// The keys of each stage's nodes that have entries.
+    pub(super) stages: BTreeMap<String, Vec<CacheKey>>,
+    pub(super) fingerprints: BTreeMap<CacheKey, Fingerprint>,
+}
+
+/// A run that is being recorded.
+pub struct RunRecord<'a> {
+    store: &'a Store,
+    folder: PathBuf,
+    run: RunFile,
+    events: Mutex<File>,
+}
+
+impl Store {
+    fn runs(&self) -> PathBuf {
+        self.outputs().join("runs")
+    }
+
+    /// Begins the record of a run.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn begin_run(&self, new: &NewRun<'_>) -> Result<RunRecord<'_>, StoreError> {
+        let runs = self.runs();
+        self.disk.create_folder(&runs)?;
+        let stem = format!("{}-{}", new.started.strftime("%Y%m%d-%H%M%S"), plain_name(new.experiment));
+        let (id, folder) = (1..)
+            .map(|number| if number == 1 { stem.clone() } else { format!("{stem}-{number}") })
+            .find_map(|id| {
+                let folder = runs.join(&id);
+                match fs::create_dir(&folder) {
+                    Err(error) if error.kind() == ErrorKind::AlreadyExists => None,
+                    result => Some(result.map_err(|error| StoreError::io("create", &folder, &error)).map(|()| (id, folder))),
+                }
+            })
+            .expect("there is always a next number")?;
+        self.disk.replace(&folder.join("experiment.toml"), new.resolved.as_bytes())?;
+        let path = folder.join("events.jsonl");
+        let events = OpenOptions::new().create(true).append(true).open(&path).map_err(|error| StoreError::io("write", &path, &error))?;
+        let run = RunFile {
+            id,
+            experiment: new.experiment.to_owned(),
+            file: self.name_of_file(new.file),
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            status: RunStatus::Running,
+            started: new.started.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
+            elapsed_ms: None,
+            exit_code: None,
+            nodes: Vec::new(),
+        };
+        let record = RunRecord { store: self, folder, run, events: Mutex::new(events) };
+        record.write()?;
+        Ok(record)
+    }
+
+    /// Every run that has a readable record, the oldest first.
+    ///
+    /// # Errors
+    /// When the folder of records cannot be listed.
+    pub fn list_runs(&self) -> Result<Vec<RunFile>, StoreError> {
+        let mut runs: Vec<RunFile> =
+            list(&self.runs())?.iter().filter_map(|(_, path)| serde_json::from_slice(&fs::read(path.join("run.json")).ok()?).ok()).collect();
+        runs.sort_by(|a, b| (&a.started, &a.id).cmp(&(&b.started, &b.id)));
+        Ok(runs)
+    }
+
+    /// An experiment file's name in records: it stays the same when the folder that holds both it and `outputs` is moved.
+    fn name_of_file(&self, file: &Path) -> PathBuf {
+        let whole = |path: &Path| fs::canonicalize(path).or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned());
+        let file = whole(file);
+        let outputs = std::path::absolute(self.outputs()).unwrap_or_else(|_| self.outputs().to_owned());
+        let project = outputs.parent().map(whole).unwrap_or_default();
+        file.strip_prefix(&project).map(Path::to_owned).unwrap_or(file)
+    }
+
+    fn latest_file(&self, name: &Path) -> PathBuf {
+        let digest = blake3::hash(name.as_os_str().as_encoded_bytes()).to_hex();
+        self.cache().join("latest").join(format!("{}.json", &digest[..32]))
+    }
+
+    /// What the latest run of `file` came to: from the index, else from the records.
+    pub(super) fn latest(&self, file: &Path) -> Arc<Latest> {
+        let name = self.name_of_file(file);
+        let mut known = self.latest.lock().expect("no panic while it is held");
+        let load = || Arc::new(self.read_latest(&name).unwrap_or_else(|| self.latest_of_records(&name)));
+        Arc::clone(known.entry(name.clone()).or_insert_with(load))
+    }
+
+    fn read_latest(&self, name: &Path) -> Option<Latest> {
+        let latest: Latest = sealed::open(&fs::read(self.latest_file(name)).ok()?).ok()?;
+        (latest.file == name).then_some(latest)
+    }
+
+    fn latest_of_records(&self, name: &Path) -> Latest {
+        let mut latest = Latest { file: name.to_owned(), ..Latest::default() };
+        for run in self.list_runs().unwrap_or_default().iter().filter(|run| run.file == name) {
+            latest.take(run);
+        }
+        latest
+    }
+}
+
+impl Latest {
+    /// Later runs replace what earlier ones came to, stage by stage: a run of one stage says nothing about the others.
+    fn take(&mut self, run: &RunFile) {
+        let mut stages: BTreeMap<String, Vec<CacheKey>> = BTreeMap::new();
+        for node in run.nodes.iter().filter(|node| matches!(node.outcome.as_str(), "cached" | "built" | "reused")) {
+            stages.entry(node.stage.clone()).or_default().extend(node.key);
+        }
+        self.run.clone_from(&run.id);
+        self.stages.extend(stages);
+    }
+}
+
+impl RunRecord<'_> {
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.run.id
+    }
+
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Appends a line to `events.jsonl`. A record that cannot be written must not end a training, so failing is silent.
+    pub fn event(&self, event: &impl Serialize) {
+        if let Ok(mut line) = serde_json::to_vec(event) {
+            line.push(b'\n');
+            let _ = self.events.lock().expect("no panic while it is held").write_all(&line);
+        }
+    }
+
+    /// Ends the record.
+    ///
+    /// * `fingerprint`: the parts of a key, asked for a bounded number of keys
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn finish(
+        mut self,
+        status: RunStatus,
+        exit_code: u8,
+        elapsed_ms: u64,
+        nodes: Vec<RunNode>,
+        fingerprint: impl Fn(&CacheKey) -> Option<Fingerprint>,
+    ) -> Result<RunFile, StoreError> {
+        self.run = RunFile { status, exit_code: Some(exit_code), elapsed_ms: Some(elapsed_ms), nodes, ..self.run };
+        self.write()?;
+        let store = self.store;
+        let name = self.run.file.clone();
+        let mut latest = store.read_latest(&name).unwrap_or_else(|| store.latest_of_records(&name));
+        latest.take(&self.run);
+        let known = std::mem::take(&mut latest.fingerprints);
+        for key in latest.stages.values().flat_map(|keys| keys.iter().take(FINGERPRINTS_PER_STAGE)) {
+            if let Some(parts) = known.get(key).cloned().or_else(|| fingerprint(key)) {
+                latest.fingerprints.insert(*key, parts);
+            }
+        }
+        // An index only: it is made again from the records.
+        let _ = store.disk.replace(&store.latest_file(&name), &sealed::seal(&latest));
+        store.latest.lock().expect("no panic while it is held").remove(&name);
+        Ok(self.run)
+    }
+
+    fn write(&self) -> Result<(), StoreError> {
+        let mut bytes = serde_json::to_vec_pretty(&self.run).expect("records are plain data");
+        bytes.push(b'\n');
+        self.store.disk.replace(&self.folder.join("run.json"), &bytes)
+    }
+}
+
+/// A name that is one plain part of a path on any system.
+fn plain_name(name: &str) -> String {
+    let plain: String = name.chars().take(60).map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '_' }).collect();
+    if plain.is_empty() { "run".to_owned() } else { plain }
+}
