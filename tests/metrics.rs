@@ -1,0 +1,102 @@
+//! Scores against scikit-learn and seqeval on the same predictions; `metrics/make_fixtures.py` made theirs.
+
+use pipeline::metrics::{
+    ConfusionMatrix, PrecisionRecall, auroc, average_precision, binary_scores, classification_report, precision_recall_curve, roc_curve,
+    span_report, span_scores, token_accuracy,
+};
+use serde_json::Value;
+
+fn cases(text: &str) -> Vec<Value> {
+    serde_json::from_str(text).expect("the fixture is JSON")
+}
+
+fn list<T: serde::de::DeserializeOwned>(value: &Value) -> T {
+    serde_json::from_value(value.clone()).expect("the fixture has this shape")
+}
+
+/// The library sums areas and averages in another order than we do: about one rounding for each point of at most 300.
+fn assert_close(found: &[f64], expected: &[f64], what: &str) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    for (found, expected) in found.iter().zip(expected) {
+        assert!((found - expected).abs() <= 1e-13, "{what}: {found} is not {expected}");
+    }
+}
+
+fn spans() -> impl Iterator<Item = (Value, Vec<u32>, Vec<u32>, Vec<u32>, Vec<String>)> {
+    cases(include_str!("metrics/spans.json")).into_iter().map(|case| {
+        let (truth, predicted): (Vec<Vec<u32>>, Vec<Vec<u32>>) = (list(&case["truth"]), list(&case["predicted"]));
+        let mut bounds = vec![0];
+        for row in &truth {
+            bounds.push(bounds[bounds.len() - 1] + u32::try_from(row.len()).unwrap());
+        }
+        let names = list(&case["names"]);
+        (case, truth.concat(), predicted.concat(), bounds, names)
+    })
+}
+
+#[test]
+fn span_scores_are_seqevals_to_the_last_bit() {
+    let number = |score: Option<f64>| score.unwrap_or(0.0);
+    let row = |scores: &PrecisionRecall| [number(scores.precision), number(scores.recall), number(scores.f1), scores.support as f64];
+    for (case, truth, predicted, bounds, names) in spans() {
+        let scores = span_scores(&truth, &predicted, &bounds, &names);
+        assert_eq!(row(&scores.micro), list::<[f64; 4]>(&case["micro"]), "{case}");
+        assert_eq!(scores.per_label.values().map(row).collect::<Vec<_>>(), list::<Vec<[f64; 4]>>(&case["per_label"]), "{case}");
+    }
+}
+
+#[test]
+fn the_span_report_is_seqevals_text() {
+    for (case, truth, predicted, bounds, names) in spans() {
+        if let Some(expected) = case["report"].as_str() {
+            assert_eq!(span_report(&span_scores(&truth, &predicted, &bounds, &names), 4), expected);
+        }
+    }
+}
+
+#[test]
+fn the_classification_report_is_scikit_learns_text() {
+    for case in cases(include_str!("metrics/classification.json")) {
+        let (truth, predicted): (Vec<u32>, Vec<u32>) = (list(&case["truth"]), list(&case["predicted"]));
+        let (names, labels): (Vec<String>, Option<Vec<u32>>) = (list(&case["names"]), list(&case["labels"]));
+        assert_eq!(classification_report(&truth, &predicted, &names, labels.as_deref(), 4), case["report"].as_str().unwrap());
+    }
+}
+
+#[test]
+fn class_scores_are_scikit_learns() {
+    for case in cases(include_str!("metrics/classification.json")) {
+        let (truth, predicted): (Vec<u32>, Vec<u32>) = (list(&case["truth"]), list(&case["predicted"]));
+        let classes = list::<Vec<String>>(&case["names"]).len();
+        let matrix = ConfusionMatrix::of(&truth, &predicted, classes);
+        assert_eq!(matrix.rows().map(<[u64]>::to_vec).collect::<Vec<_>>(), list::<Vec<Vec<u64>>>(&case["confusion"]));
+        assert_eq!(token_accuracy(&truth, &predicted), list(&case["accuracy"]));
+        if case.get("binary").is_some() {
+            let scores = binary_scores(&truth, &predicted);
+            assert_eq!([scores.precision, scores.recall, scores.f1], list::<[Option<f64>; 3]>(&case["binary"]), "{case}");
+        }
+    }
+}
+
+#[test]
+fn areas_and_average_precision_are_scikit_learns_ties_included() {
+    for case in cases(include_str!("metrics/ranking.json")) {
+        let (truth, scores): (Vec<u32>, Vec<f64>) = (list(&case["truth"]), list(&case["scores"]));
+        let found = [auroc(&truth, &scores), average_precision(&truth, &scores)];
+        let expected: [Option<f64>; 2] = [list(&case["auroc"]), list(&case["average_precision"])];
+        assert_eq!(found.map(|score| score.is_some()), expected.map(|score| score.is_some()), "{case}");
+        assert_close(&found.map(Option::unwrap_or_default), &expected.map(Option::unwrap_or_default), "area and average precision");
+    }
+}
+
+#[test]
+fn curves_have_scikit_learns_points() {
+    for case in cases(include_str!("metrics/ranking.json")) {
+        let (truth, scores): (Vec<u32>, Vec<f64>) = (list(&case["truth"]), list(&case["scores"]));
+        let roc =
+            roc_curve(&truth, &scores).map(|curve| [curve.false_positive_rate, curve.true_positive_rate, curve.thresholds[1..].to_vec()]);
+        assert_eq!(roc, list::<Option<[Vec<f64>; 3]>>(&case["roc"]), "{case}");
+        let curve = precision_recall_curve(&truth, &scores).map(|curve| [curve.precision, curve.recall, curve.thresholds]);
+        assert_eq!(curve, list::<Option<[Vec<f64>; 3]>>(&case["curve"]), "{case}");
+    }
+}
