@@ -323,10 +323,11 @@ fn a_part_of_a_file_on_the_hub_itself_is_resumed_under_its_tag() {
 
 #[test]
 fn a_server_without_ranges_sends_everything_again() {
-    for fault in [Fault::IgnoreRange, Fault::WrongRange] {
+    for (fault, downloads) in [(Fault::IgnoreRange, 2), (Fault::WrongRange, 3)] {
         let world = world();
         world.hub.fault(WEIGHTS, &[Fault::Cut(1_000_000), fault]);
         assert_eq!(fetch(&world.client(), WEIGHTS).expect("fetched"), weights());
+        assert_eq!(world.hub.downloads(WEIGHTS).len(), downloads);
     }
 }
 
@@ -338,11 +339,12 @@ fn a_part_of_something_else_is_dropped() {
     flipped[0] ^= 1;
     let mut wrong = right.clone();
     wrong[0] ^= 1;
-    for part in [longer, flipped, wrong, right.clone()] {
+    for (part, downloads) in [(longer, 1), (flipped, 2), (wrong, 1), (right.clone(), 0)] {
         let world = world();
         fs::create_dir_all(world.repo().join("blobs")).expect("a folder");
         fs::write(world.incomplete(), &part).expect("written");
         assert_eq!(fetch(&world.client(), WEIGHTS).expect("fetched"), right);
+        assert_eq!(world.hub.downloads(WEIGHTS).len(), downloads);
         assert_eq!(world.blobs(), [sha256(&right)]);
     }
 }

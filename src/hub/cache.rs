@@ -67,7 +67,11 @@ impl Folder {
         let folder = path.parent().expect("a file below refs");
         make_folder(folder)?;
         let failed = |error| HubError::io("write", &path, error);
-        let temporary = tempfile::Builder::new().prefix(".ref-").tempfile_in(folder).map_err(failed)?;
+        let mut builder = tempfile::Builder::new();
+        // Others may share the cache; the umask still counts.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let temporary = builder.prefix(".ref-").tempfile_in(folder).map_err(failed)?;
         fs::write(temporary.path(), commit.as_str()).map_err(failed)?;
         temporary.persist(&path).map_err(|error| failed(error.error))?;
         Ok(())
@@ -91,7 +95,11 @@ impl Folder {
         make_folder(path.parent().expect("a file below .locks"))?;
         let mut waited = false;
         loop {
-            let file = File::options().create(true).append(true).open(&path).map_err(|error| HubError::io("lock", &path, error))?;
+            let file = match File::options().create(true).append(true).open(&path) {
+                // Another user has made it, in a cache that both may write.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(Lock { _file: None }),
+                result => result.map_err(|error| HubError::io("lock", &path, error))?,
+            };
             match file.try_lock() {
                 Ok(()) if is_still_at(&file, &path) => return Ok(Lock { _file: Some(file) }),
                 // Its last holder has removed the file: the lock is worth nothing.

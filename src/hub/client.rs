@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use hf_hub::{Repo, RepoType};
+use serde::Deserialize;
 use ureq::http::{HeaderValue, Method, header};
 
 use super::address::Endpoint;
@@ -32,6 +33,12 @@ struct Description {
     etag: Etag,
     size: Option<u64>,
     validator: Option<HeaderValue>,
+}
+
+/// What the hub says about a model, as far as it is of use here.
+#[derive(Deserialize)]
+struct Model {
+    sha: Option<String>,
 }
 
 impl Client {
@@ -235,8 +242,8 @@ impl Client {
         let named = commit_of(&answer);
         let unexpected = |problem: &str| HubError::UnexpectedAnswer { url: url.clone(), problem: problem.to_owned() };
         let body = answer.read_all(LONGEST_DESCRIPTION, observer)?.ok_or_else(|| unexpected("its description of the model is too long"))?;
-        let body: serde_json::Value = serde_json::from_slice(&body).map_err(|_| unexpected("its description of the model is no JSON"))?;
-        let commit = body.get("sha").and_then(serde_json::Value::as_str).and_then(Commit::parse).or(named);
+        let model: Model = serde_json::from_slice(&body).map_err(|_| unexpected("its description of the model is no JSON"))?;
+        let commit = model.sha.as_deref().and_then(Commit::parse).or(named);
         commit.ok_or_else(|| unexpected("it does not name the commit"))
     }
 

@@ -164,3 +164,48 @@ impl HubError {
 fn detail(message: &Option<String>) -> String {
     message.as_ref().map(|message| format!(": {message}")).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_apart_from_other_failures() {
+        for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded] {
+            assert!(matches!(HubError::io("write", Path::new("x"), kind.into()), HubError::DiskFull { .. }));
+        }
+        assert!(matches!(HubError::io("write", Path::new("x"), io::ErrorKind::PermissionDenied.into()), HubError::Io { .. }));
+    }
+
+    #[test]
+    fn messages_say_what_and_help_says_what_to_do() {
+        let repo = || "ada/engine".to_owned();
+        let endpoint = || "https://huggingface.co".to_owned();
+        for (error, message, help) in [
+            (
+                HubError::GatedRepo { repo: repo(), endpoint: endpoint(), token: false },
+                "access to model `ada/engine` is gated",
+                "accept the terms at https://huggingface.co/ada/engine, then set HF_TOKEN to a token of the account that accepted them",
+            ),
+            (
+                HubError::MissingRevision { repo: repo(), revision: "mian".to_owned() },
+                "model `ada/engine` has no revision `mian`",
+                "`revision` is a branch, a tag or a full commit of 40 hexadecimal digits; `main` is the newest commit of `ada/engine`",
+            ),
+            (
+                HubError::NoNetwork { host: "huggingface.co".to_owned(), reason: "its name has no address".to_owned() },
+                "cannot reach `huggingface.co`: its name has no address",
+                "with `--offline` only what is in the cache is used; a local folder in Hugging Face layout works without the hub (`path = \"...\"`), \
+                 and experiments/tiny.toml needs no download at all",
+            ),
+            (
+                HubError::Truncated { file: "model.safetensors".to_owned(), expected: 10, found: 7 },
+                "`model.safetensors` is truncated: 7 of 10 bytes",
+                "nothing of it is used; run the same command again, and if it comes back, use another HF_ENDPOINT",
+            ),
+        ] {
+            assert_eq!(error.to_string(), message);
+            assert_eq!(error.help().as_deref(), Some(help));
+        }
+    }
+}

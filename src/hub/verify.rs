@@ -1,13 +1,17 @@
 //! Whether the bytes on disk are the ones that the hub means.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use serde::de::{self, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-use super::names::is_hex;
+use super::names::{is_hex, shown};
 use super::{HubError, Observer};
 
 /// The digest by which the hub names a file's content.
@@ -75,6 +79,38 @@ fn digest<D: Digest>(mut hasher: D, file: &mut File, path: &Path, observer: &mut
     }
 }
 
+/// Reads a header without keeping any of it, and says where the data of its last tensor ends.
+struct Ends;
+
+#[derive(Deserialize)]
+struct Tensor {
+    data_offsets: (u64, u64),
+}
+
+impl<'de> Visitor<'de> for Ends {
+    type Value = u64;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a table of tensors")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<u64, A::Error> {
+        let mut end = 0;
+        while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+            if name == "__metadata__" {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            }
+            let (from, to) = map.next_value::<Tensor>()?.data_offsets;
+            if from > to {
+                return Err(de::Error::custom(format_args!("tensor `{}` ends before it begins", shown(&name))));
+            }
+            end = end.max(to);
+        }
+        Ok(end)
+    }
+}
+
 /// The longest header that the safetensors format allows.
 const LONGEST_HEADER: u64 = 100_000_000;
 
@@ -95,21 +131,11 @@ pub(super) fn check_safetensors(path: &Path, name: &str) -> Result<(), HubError>
     }
     let mut header = vec![0; usize::try_from(header_length).expect("at most 100 MB")];
     file.read_exact(&mut header).map_err(|error| HubError::io("read", path, error))?;
-    let header: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_slice(&header).map_err(|error| wrong(format!("its header is no JSON object: {error}")))?;
-
-    let mut end = 0;
-    for (tensor, entry) in header.iter().filter(|(tensor, _)| *tensor != "__metadata__") {
-        let offsets = entry.get("data_offsets").and_then(serde_json::Value::as_array).map(Vec::as_slice);
-        let range = match offsets {
-            Some([from, to]) => from.as_u64().zip(to.as_u64()).filter(|(from, to)| from <= to),
-            _ => None,
-        };
-        let Some((_, to)) = range else {
-            return Err(wrong(format!("tensor `{}` has no data offsets", super::names::shown(tensor))));
-        };
-        end = end.max(to);
-    }
+    let mut parser = serde_json::Deserializer::from_slice(&header);
+    let end = parser
+        .deserialize_map(Ends)
+        .and_then(|end| parser.end().map(|()| end))
+        .map_err(|error| wrong(format!("its header: {}", shown(&error.to_string()))))?;
     let data = length - 8 - header_length;
     if end != data {
         return Err(wrong(format!("its tensors need {end} bytes and it has {data}")));
