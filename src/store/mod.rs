@@ -32,6 +32,8 @@ mod runs;
 mod sealed;
 #[cfg(test)]
 mod test_support;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 pub use builder::{Builder, Committed, Record};

@@ -1,0 +1,5 @@
+mod alias;
+mod cleaning;
+mod commit;
+mod damage;
+mod runs;
