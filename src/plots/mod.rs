@@ -1,0 +1,46 @@
+//! Figures: plain rows in, a PNG out.
+//!
+//! One function for each figure, each writing one file in one go:
+//!
+//! 1. the rows are checked and refused with a [`PlotError`] where there is nothing to show;
+//! 2. ranges, ticks and label sizes decide the layout, so nothing overlaps and nothing is cut;
+//! 3. the figure is drawn with plotters on a backend of our own that anti-aliases, in a compiled-in typeface;
+//! 4. the picture is encoded.
+//!
+//! The same rows give the same bytes on every machine: no system font, no clock, no random number. A file is not replaced atomically; callers
+//! give a folder that nobody else sees. There is no interactive output and no theme.
+
+mod canvas;
+mod chart;
+mod confusion;
+mod curves;
+mod font;
+mod grid;
+mod history;
+mod ramp;
+mod raster;
+mod scale;
+mod smooth;
+mod sweep;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+pub use confusion::{anomaly_confusion, ner_confusion};
+pub use curves::{PrecisionRecall, Roc, precision_recall, roc};
+pub use history::{EpochRow, HistoryRow, HistorySplit, epoch_losses, learning_rate, loss_curves};
+pub use sweep::{SweepGrid, SweepPoint, sweep_grid, sweep_line};
+
+/// Why there is no picture.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlotError {
+    #[error("nothing to show in the figure `{figure}`: expected {expected}")]
+    NoData { figure: &'static str, expected: &'static str },
+    #[error("the figure `{figure}` expects {expected} cells, found {found}")]
+    Shape { figure: &'static str, expected: usize, found: usize },
+    #[error("a table of {found} labels is too large to draw: at most {most}")]
+    TooManyLabels { found: usize, most: usize },
+    #[error("cannot write `{}`: {reason}", path.display())]
+    Write { path: PathBuf, reason: String },
+}
