@@ -1,0 +1,248 @@
+//! Models on disk: safetensors files, read tensor by tensor into the flat buffer and written straight out of it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use safetensors::Dtype;
+use safetensors::tensor::{Metadata, TensorInfo};
+use thiserror::Error;
+
+use super::initialise::is_of_head;
+use super::{ConfigError, JointModel, Layout, ModernBertConfig};
+use crate::rng::Rng;
+
+/// Bytes that are in flight between file and buffer.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// A header larger than this is damage: the largest published ones have some hundred kilobytes.
+const LARGEST_HEADER: u64 = 100 << 20;
+
+/// Why a model could not be read or written.
+#[derive(Debug, Error)]
+pub enum CheckpointError {
+    #[error("cannot {action} `{}`: {source}", path.display())]
+    Io { action: &'static str, path: PathBuf, source: io::Error },
+    #[error("`{}` is not a safetensors file: {reason}", path.display())]
+    Header { path: PathBuf, reason: String },
+    #[error("`{}` has {found} bytes, but its header promises {expected}: the file is damaged or its download was cut short", path.display())]
+    Length { path: PathBuf, expected: u64, found: u64 },
+    #[error("`{}` does not hold the model that its configuration describes: {}", path.display(), list(problems))]
+    Tensors { path: PathBuf, problems: Vec<TensorProblem> },
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+}
+
+/// What is wrong with one tensor of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum TensorProblem {
+    #[error("`{name}` is missing")]
+    Missing { name: String },
+    #[error("`{name}` belongs to no part of a ModernBERT")]
+    Unexpected { name: String },
+    #[error("`{name}` is there twice, with and without `model.`")]
+    Twice { name: String },
+    #[error("`{name}` has shape {found:?}, expected {expected:?}")]
+    Shape { name: String, expected: Vec<usize>, found: Vec<usize> },
+    #[error("`{name}` has dtype {found}, expected F32, F16 or BF16")]
+    Dtype { name: String, found: String },
+}
+
+fn list(problems: &[TensorProblem]) -> String {
+    const SHOWN: usize = 5;
+    let mut text = problems.iter().take(SHOWN).map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    if problems.len() > SHOWN {
+        text += &format!("; and {} more", problems.len() - SHOWN);
+    }
+    text
+}
+
+impl JointModel {
+    /// Reads an encoder and gives it new heads, for `labels` labels, from `rng`. Heads in the file, of whatever task, are passed over.
+    ///
+    /// The names may begin with `model.` or not; numbers may be f32, f16 or bf16.
+    ///
+    /// # Errors
+    /// When the configuration cannot be used, or the file cannot be read, is damaged, or holds another model.
+    pub fn load(path: &Path, config: ModernBertConfig, labels: usize, rng: &Rng) -> Result<Self, CheckpointError> {
+        let mut model = Self::read(path, config, labels, false)?;
+        model.draw_heads(rng);
+        Ok(model)
+    }
+
+    /// Reads a whole joint model as [`JointModel::save`] wrote it, heads included.
+    ///
+    /// # Errors
+    /// As [`JointModel::load`], and when a head is missing or has another number of labels.
+    pub fn load_trained(path: &Path, config: ModernBertConfig, labels: usize) -> Result<Self, CheckpointError> {
+        Self::read(path, config, labels, true)
+    }
+
+    /// Writes all parameters, named as a `ModernBertModel` names them, with the heads beside it: transformers' `from_pretrained` reads the
+    /// encoder, [`JointModel::load_trained`] everything. Takes no memory to speak of beyond the model's own.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Io`]
+    pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
+        let written = File::create(path).and_then(|mut file| {
+            file.write_all(&header(&self.layout))?;
+            let mut piece = Vec::with_capacity(PIECE_BYTES);
+            for parameter in self.layout.parameters() {
+                for values in self.parameters[parameter.range.clone()].chunks(PIECE_BYTES / 4) {
+                    piece.clear();
+                    piece.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+                    file.write_all(&piece)?;
+                }
+            }
+            file.flush()
+        });
+        written.map_err(|source| CheckpointError::Io { action: "write", path: path.to_owned(), source })
+    }
+
+    fn read(path: &Path, config: ModernBertConfig, labels: usize, with_heads: bool) -> Result<Self, CheckpointError> {
+        config.validate()?;
+        let io_error = |source| CheckpointError::Io { action: "read", path: path.to_owned(), source };
+        let mut file = File::open(path).map_err(io_error)?;
+        let (metadata, data_start) = read_header(&mut file, path)?;
+        let layout = Layout::new(&config, labels);
+        let found =
+            find(&metadata, &layout, with_heads).map_err(|problems| CheckpointError::Tensors { path: path.to_owned(), problems })?;
+        let mut model = Self { parameters: vec![0.0; layout.len()], layout, config };
+        let mut piece = vec![0; PIECE_BYTES];
+        for (index, info) in found {
+            let range = model.layout.parameters()[index].range.clone();
+            file.seek(SeekFrom::Start(data_start + info.data_offsets.0 as u64)).map_err(io_error)?;
+            read_values(&mut file, &mut model.parameters[range], info.dtype, &mut piece).map_err(io_error)?;
+        }
+        Ok(model)
+    }
+}
+
+/// The beginning of a safetensors file with the parameters of `layout`, up to the first tensor's bytes.
+fn header(layout: &Layout) -> Vec<u8> {
+    let mut end = 0;
+    let tensors = layout.parameters().iter().map(|parameter| {
+        let start = end;
+        end += 4 * parameter.range.len();
+        (parameter.name.clone(), TensorInfo { dtype: Dtype::F32, shape: parameter.shape.clone(), data_offsets: (start, end) })
+    });
+    let format = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    let metadata = Metadata::new(Some(format), tensors.collect()).expect("tensors that follow each other are valid");
+    let mut text = serde_json::to_vec(&metadata).expect("names and numbers always have a JSON form");
+    text.resize(text.len().next_multiple_of(8), b' ');
+    let mut bytes = (text.len() as u64).to_le_bytes().to_vec();
+    bytes.append(&mut text);
+    bytes
+}
+
+/// The header of a safetensors file and where its tensors begin, checked against the length of the file.
+fn read_header(file: &mut File, path: &Path) -> Result<(Metadata, u64), CheckpointError> {
+    let io_error = |source| CheckpointError::Io { action: "read", path: path.to_owned(), source };
+    let bad = |reason: &dyn fmt::Display| CheckpointError::Header { path: path.to_owned(), reason: reason.to_string() };
+    let found = file.metadata().map_err(io_error)?.len();
+    let mut size = [0; 8];
+    if found < size.len() as u64 {
+        return Err(bad(&format_args!("it has {found} bytes")));
+    }
+    file.read_exact(&mut size).map_err(io_error)?;
+    let size = u64::from_le_bytes(size);
+    if size > LARGEST_HEADER {
+        return Err(bad(&format_args!("its first bytes promise a header of {size} bytes")));
+    }
+    if size + 8 > found {
+        return Err(CheckpointError::Length { path: path.to_owned(), expected: size + 8, found });
+    }
+    let mut text = vec![0; size as usize];
+    file.read_exact(&mut text).map_err(io_error)?;
+    let metadata: Metadata = serde_json::from_slice(&text).map_err(|error| bad(&error))?;
+    let expected = size + 8 + metadata.data_len() as u64;
+    if expected != found {
+        return Err(CheckpointError::Length { path: path.to_owned(), expected, found });
+    }
+    Ok((metadata, size + 8))
+}
+
+/// The tensors of a file that are parameters of `layout`, by the parameter's index; in the order of the file.
+fn find<'m>(metadata: &'m Metadata, layout: &Layout, with_heads: bool) -> Result<Vec<(usize, &'m TensorInfo)>, Vec<TensorProblem>> {
+    let indices: HashMap<&str, usize> =
+        layout.parameters().iter().enumerate().map(|(index, parameter)| (&*parameter.name, index)).collect();
+    let mut problems = Vec::new();
+    let mut found = BTreeMap::new();
+    for full_name in metadata.offset_keys() {
+        let name = full_name.strip_prefix("model.").unwrap_or(&full_name);
+        let Some(&index) = indices.get(name) else {
+            if !is_of_other_task(&full_name) {
+                problems.push(TensorProblem::Unexpected { name: full_name });
+            }
+            continue;
+        };
+        if is_of_head(name) && !with_heads {
+            continue;
+        }
+        let info = metadata.info(&full_name).expect("the name comes from the same header");
+        if found.insert(index, info).is_some() {
+            problems.push(TensorProblem::Twice { name: name.to_owned() });
+        }
+        let expected = &layout.parameters()[index].shape;
+        if info.shape != *expected {
+            problems.push(TensorProblem::Shape { name: full_name, expected: expected.clone(), found: info.shape.clone() });
+        } else if bytes_per_value(info.dtype).is_none() {
+            problems.push(TensorProblem::Dtype { name: full_name, found: format!("{:?}", info.dtype) });
+        }
+    }
+    for (index, parameter) in layout.parameters().iter().enumerate() {
+        if !found.contains_key(&index) && (with_heads || !is_of_head(&parameter.name)) {
+            problems.push(TensorProblem::Missing { name: parameter.name.clone() });
+        }
+    }
+    let mut found: Vec<_> = found.into_iter().collect();
+    found.sort_by_key(|(_, info)| info.data_offsets);
+    if problems.is_empty() { Ok(found) } else { Err(problems) }
+}
+
+/// Whether a tensor belongs to a head that transformers puts on a ModernBERT: masked tokens, classification of tokens or texts.
+fn is_of_other_task(name: &str) -> bool {
+    ["head.", "decoder.", "classifier.", "qa_outputs.", "ner_classifier.", "anomaly_classifier."].iter().any(|part| name.starts_with(part))
+}
+
+fn bytes_per_value(dtype: Dtype) -> Option<usize> {
+    match dtype {
+        Dtype::F32 => Some(4),
+        Dtype::F16 | Dtype::BF16 => Some(2),
+        _ => None,
+    }
+}
+
+/// Reads as many numbers as `values` holds; `dtype` has [`bytes_per_value`].
+fn read_values(file: &mut File, values: &mut [f32], dtype: Dtype, piece: &mut [u8]) -> io::Result<()> {
+    let width = bytes_per_value(dtype).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
+    for values in values.chunks_mut(piece.len() / 4) {
+        let bytes = &mut piece[..values.len() * width];
+        file.read_exact(bytes)?;
+        match dtype {
+            Dtype::F32 => {
+                values.iter_mut().zip(bytes.as_chunks().0).for_each(|(value, &bytes)| *value = f32::from_le_bytes(bytes));
+            }
+            Dtype::BF16 => {
+                let widen = |bytes| f32::from_bits(u32::from(u16::from_le_bytes(bytes)) << 16);
+                values.iter_mut().zip(bytes.as_chunks().0).for_each(|(value, &bytes)| *value = widen(bytes));
+            }
+            _ => values.iter_mut().zip(bytes.as_chunks().0).for_each(|(value, &bytes)| *value = from_half(u16::from_le_bytes(bytes))),
+        }
+    }
+    Ok(())
+}
+
+/// The number that the bits of an IEEE half-precision float stand for.
+fn from_half(bits: u16) -> f32 {
+    let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
+    let (exponent, fraction) = (i32::from(bits >> 10 & 0x1f), f32::from(bits & 0x3ff));
+    sign * match exponent {
+        0 => fraction * (2f32).powi(-24),
+        31 if fraction == 0.0 => f32::INFINITY,
+        31 => f32::NAN,
+        _ => (1024.0 + fraction) * (2f32).powi(exponent - 25),
+    }
+}

@@ -1,0 +1,266 @@
+//! The joint model in candle's differentiable operations: for devices that candle runs on, and as the oracle of the CPU path.
+//!
+//! It has the parameters of [`JointModel`] as variables, one each, in the order of its layout, and reads the same packed batches; inside,
+//! sequences are padded to the longest and masked. Nothing here is fused: candle's own fused norm, softmax and rotary embedding have no
+//! backward and would cut the gradient without a word.
+
+use std::ops::Range;
+
+use candle_core::{D, DType, Device, Result, Tensor, Var};
+
+use super::config::Attention;
+use super::kernels::rotary::Rotary;
+use super::layout::{HeadLayout, LayerLayout};
+use super::{IGNORE, JointModel, Layout, LossOptions, Losses, ModernBertConfig, Targets, Tokens};
+
+/// What a score becomes where attention may not look: far below any score, and finite, so that a row of padding stays finite too.
+const MASKED: f32 = -1e30;
+
+/// A joint model whose parameters are candle variables.
+#[derive(Debug, Clone)]
+pub struct ComposedModel {
+    config: ModernBertConfig,
+    layout: Layout,
+    variables: Vec<Var>,
+    device: Device,
+    product_dtype: DType,
+}
+
+/// A packed batch, padded, and the way back.
+struct Padded {
+    sequences: usize,
+    length: usize,
+    /// `(sequences * length,)`: ids, 0 where there is no token.
+    ids: Tensor,
+    /// `(sequences, 1, 1, length)`: 0 where there is a token, else [`MASKED`].
+    mask: Tensor,
+    /// `(tokens,)`: where the tokens are among `sequences * length` places.
+    places: Tensor,
+    /// `(sequences,)`: where the first tokens are.
+    firsts: Tensor,
+}
+
+/// Cosines and sines, `(length, head_dim / 2)` each.
+struct Angles {
+    cosines: Tensor,
+    sines: Tensor,
+}
+
+impl ComposedModel {
+    /// A copy of `model` on `device`.
+    ///
+    /// # Errors
+    /// When the device has no room.
+    pub fn new(model: &JointModel, device: &Device) -> Result<Self> {
+        let variable =
+            |parameter: &super::Parameter| Var::from_slice(&model.parameters[parameter.range.clone()], parameter.shape.as_slice(), device);
+        let variables = model.layout.parameters().iter().map(variable).collect::<Result<_>>()?;
+        let (config, layout) = (model.config.clone(), model.layout.clone());
+        Ok(Self { config, layout, variables, device: device.clone(), product_dtype: DType::F32 })
+    }
+
+    /// Computes matrix products in `dtype`, such as bf16, and everything else in f32, like PyTorch's autocast.
+    #[must_use]
+    pub fn with_products_in(mut self, dtype: DType) -> Self {
+        self.product_dtype = dtype;
+        self
+    }
+
+    /// The parameters, in the order of [`Layout::parameters`].
+    #[must_use]
+    pub fn variables(&self) -> &[Var] {
+        &self.variables
+    }
+
+    /// Copies the parameters back into the flat buffer of a model with the same layout, to be evaluated or saved.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn read_back(&self, model: &mut JointModel) -> Result<()> {
+        for (parameter, variable) in self.layout.parameters().iter().zip(&self.variables) {
+            let values = variable.as_tensor().flatten_all()?.to_vec1::<f32>()?;
+            model.parameters[parameter.range.clone()].copy_from_slice(&values);
+        }
+        Ok(())
+    }
+
+    /// The last hidden states, `(tokens, hidden)`, as [`JointModel::encode`].
+    ///
+    /// # Errors
+    /// When candle fails, for example because an id lies outside the vocabulary.
+    pub fn encode(&self, tokens: &Tokens<'_>) -> Result<Tensor> {
+        let padded = self.pad(tokens)?;
+        self.encode_padded(&padded)?.index_select(&padded.places, 0)
+    }
+
+    /// The logits of both heads, `(tokens, labels)` and `(sequences, 2)`, as [`JointModel::forward`].
+    ///
+    /// # Errors
+    /// When candle fails, for example because an id lies outside the vocabulary.
+    pub fn forward(&self, tokens: &Tokens<'_>) -> Result<(Tensor, Tensor)> {
+        let padded = self.pad(tokens)?;
+        let hidden = self.encode_padded(&padded)?; // (sequences * length, hidden)
+        let ner = self.classify(&hidden.index_select(&padded.places, 0)?, &self.layout.ner)?; // (tokens, labels)
+        let anomaly = self.classify(&hidden.index_select(&padded.firsts, 0)?, &self.layout.anomaly)?; // (sequences, 2)
+        Ok((ner, anomaly))
+    }
+
+    /// The total loss as a scalar to call `backward` on, and the losses that it consists of, as [`JointModel::loss_and_gradients`].
+    ///
+    /// # Errors
+    /// When candle fails, for example because an id or a label is out of range.
+    pub fn loss(&self, tokens: &Tokens<'_>, targets: &Targets<'_>, options: &LossOptions) -> Result<(Tensor, Losses)> {
+        let (ner_logits, anomaly_logits) = self.forward(tokens)?;
+        let normalisers = options.normalisers(targets);
+        let counted: Vec<u32> = (0..).zip(targets.labels).filter(|&(_, &label)| label != IGNORE).map(|(token, _)| token).collect();
+        let labels: Vec<u32> = targets.labels.iter().copied().filter(|&label| label != IGNORE).collect();
+
+        let zero = || Tensor::zeros((), DType::F32, &self.device);
+        let ner = if counted.is_empty() {
+            zero()?
+        } else {
+            let weights = vec![(1.0 / normalisers.ner) as f32; labels.len()];
+            let rows = Tensor::new(counted.as_slice(), &self.device)?;
+            self.cross_entropy(&ner_logits.index_select(&rows, 0)?, &labels, weights)?
+        };
+        let anomaly = if normalisers.anomaly > 0.0 {
+            let weight = |&class: &u32| (f64::from(options.class_weight(class)) / normalisers.anomaly) as f32;
+            self.cross_entropy(&anomaly_logits, targets.anomaly, targets.anomaly.iter().map(weight).collect())?
+        } else {
+            zero()?
+        };
+        let total = ((&ner * f64::from(options.ner_weight))? + (&anomaly * f64::from(options.anomaly_weight))?)?;
+        let number = |scalar: &Tensor| scalar.to_scalar::<f32>().map(f64::from);
+        let losses = Losses { ner: number(&ner)?, anomaly: number(&anomaly)?, total: number(&total)?, counted_tokens: counted.len() };
+        Ok((total, losses))
+    }
+
+    /// `(sequences * length, hidden)`
+    fn encode_padded(&self, padded: &Padded) -> Result<Tensor> {
+        let full = self.angles(Attention::Full, padded.length)?;
+        let sliding = self.angles(Attention::Sliding, padded.length)?;
+        let windows = padded.mask.broadcast_add(&self.window_mask(padded.length)?)?; // (sequences, 1, length, length)
+        let embedded = self.at(&self.layout.embedding).index_select(&padded.ids, 0)?; // (sequences * length, hidden)
+        let mut stream = self.layer_norm(&embedded, &self.layout.embedding_norm)?;
+        for (layer, layout) in self.layout.layers.iter().enumerate() {
+            let (mask, angles) = match self.config.layer_types[layer] {
+                Attention::Full => (&padded.mask, &full),
+                Attention::Sliding => (&windows, &sliding),
+            };
+            stream = self.layer(layout, &stream, mask, angles, padded)?;
+        }
+        self.layer_norm(&stream, &self.layout.final_norm)
+    }
+
+    /// * `stream`: `(sequences * length, hidden)`
+    fn layer(&self, layout: &LayerLayout, stream: &Tensor, mask: &Tensor, angles: &Angles, padded: &Padded) -> Result<Tensor> {
+        let normed = layout.attn_norm.as_ref().map_or_else(|| Ok(stream.clone()), |norm| self.layer_norm(stream, norm))?;
+        let attended = self.attention(&self.linear(&normed, &layout.wqkv)?, mask, angles, padded)?; // (sequences * length, hidden)
+        let stream = (stream + self.linear(&attended, &layout.attn_wo)?)?;
+
+        let expanded = self.linear(&self.layer_norm(&stream, &layout.mlp_norm)?, &layout.wi)?; // (sequences * length, 2 * intermediate)
+        let halves = expanded.chunk(2, D::Minus1)?;
+        let activated = (halves[0].gelu_erf()? * &halves[1])?; // (sequences * length, intermediate)
+        stream + self.linear(&activated, &layout.mlp_wo)?
+    }
+
+    /// * `qkv`: `(sequences * length, 3 * hidden)`; `mask` broadcasts to `(sequences, heads, length, length)`
+    fn attention(&self, qkv: &Tensor, mask: &Tensor, angles: &Angles, padded: &Padded) -> Result<Tensor> {
+        let (heads, head_dim) = (self.config.num_attention_heads, self.config.head_dim());
+        let qkv = qkv.reshape((padded.sequences, padded.length, 3, heads, head_dim))?.permute((2, 0, 3, 1, 4))?; // (3, sequences, heads, length, head_dim)
+        let part = |part: usize| qkv.narrow(0, part, 1)?.squeeze(0)?.contiguous(); // (sequences, heads, length, head_dim)
+        let queries = (turn(&part(0)?, angles)? / (head_dim as f64).sqrt())?;
+        let keys = turn(&part(1)?, angles)?;
+        let scores = self.product(&queries, &keys.t()?.contiguous()?)?.broadcast_add(mask)?; // (sequences, heads, length, length)
+        let weights = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?.detach())?.exp()?;
+        let weights = weights.broadcast_div(&weights.sum_keepdim(D::Minus1)?)?;
+        let attended = self.product(&weights, &part(2)?)?; // (sequences, heads, length, head_dim)
+        attended.transpose(1, 2)?.contiguous()?.reshape((padded.sequences * padded.length, heads * head_dim))
+    }
+
+    /// Layer norm without bias over the last dimension.
+    fn layer_norm(&self, input: &Tensor, weight: &Range<usize>) -> Result<Tensor> {
+        let centred = input.broadcast_sub(&input.mean_keepdim(D::Minus1)?)?;
+        let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
+        centred.broadcast_div(&(variance + self.config.norm_eps)?.sqrt()?)?.broadcast_mul(self.at(weight))
+    }
+
+    fn linear(&self, input: &Tensor, weight: &Range<usize>) -> Result<Tensor> {
+        self.product(input, &self.at(weight).t()?)
+    }
+
+    fn classify(&self, input: &Tensor, head: &HeadLayout) -> Result<Tensor> {
+        self.linear(input, &head.weight)?.broadcast_add(self.at(&head.bias))
+    }
+
+    fn product(&self, left: &Tensor, right: &Tensor) -> Result<Tensor> {
+        match self.product_dtype {
+            DType::F32 => left.matmul(right),
+            dtype => left.to_dtype(dtype)?.matmul(&right.to_dtype(dtype)?)?.to_dtype(DType::F32),
+        }
+    }
+
+    /// `sum(weights * -log softmax(logits)[labels])`, a scalar.
+    ///
+    /// * `logits`: `(rows, classes)`; `labels`, `weights`: `(rows,)`
+    fn cross_entropy(&self, logits: &Tensor, labels: &[u32], weights: Vec<f32>) -> Result<Tensor> {
+        let centred = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?.detach())?;
+        let log_sum = centred.exp()?.sum_keepdim(D::Minus1)?.log()?; // (rows, 1)
+        let labels = Tensor::new(labels, &self.device)?.unsqueeze(1)?; // (rows, 1)
+        let losses = (log_sum - centred.contiguous()?.gather(&labels, D::Minus1)?)?.squeeze(1)?; // (rows,)
+        let rows = weights.len();
+        (losses * Tensor::from_vec(weights, rows, &self.device)?)?.sum_all()
+    }
+
+    fn at(&self, range: &Range<usize>) -> &Tensor {
+        let index = self.layout.parameters().binary_search_by_key(&range.start, |parameter| parameter.range.start);
+        &self.variables[index.expect("every range of the layout is a parameter's")]
+    }
+
+    fn pad(&self, tokens: &Tokens<'_>) -> Result<Padded> {
+        let (sequences, length) = (tokens.sequences(), tokens.longest());
+        let mut ids = vec![0u32; sequences * length];
+        let mut mask = vec![MASKED; sequences * length];
+        let mut places = Vec::with_capacity(tokens.len());
+        for (sequence, bounds) in tokens.bounds().windows(2).enumerate() {
+            for (position, &id) in tokens.ids()[bounds[0]..bounds[1]].iter().enumerate() {
+                let place = sequence * length + position;
+                (ids[place], mask[place]) = (id, 0.0);
+                places.push(place as u32);
+            }
+        }
+        let firsts: Vec<u32> = (0..sequences).map(|sequence| (sequence * length) as u32).collect();
+        Ok(Padded {
+            sequences,
+            length,
+            ids: Tensor::from_vec(ids, sequences * length, &self.device)?,
+            mask: Tensor::from_vec(mask, (sequences, 1, 1, length), &self.device)?,
+            places: Tensor::new(places.as_slice(), &self.device)?,
+            firsts: Tensor::new(firsts.as_slice(), &self.device)?,
+        })
+    }
+
+    /// `(length, length)`: 0 within the sliding window, else [`MASKED`].
+    fn window_mask(&self, length: usize) -> Result<Tensor> {
+        let window = self.config.local_attention / 2;
+        let entries = (0..length).flat_map(|query| (0..length).map(move |key| if query.abs_diff(key) <= window { 0.0 } else { MASKED }));
+        Tensor::from_vec(entries.collect(), (length, length), &self.device)
+    }
+
+    fn angles(&self, attention: Attention, length: usize) -> Result<Angles> {
+        let head_dim = self.config.head_dim();
+        let mut rotary = Rotary::new(self.config.rope_theta(attention), head_dim);
+        rotary.grow(length);
+        let tensor = |values: &[f32]| Tensor::from_slice(values, (length, head_dim / 2), &self.device);
+        Ok(Angles { cosines: tensor(rotary.cosines())?, sines: tensor(rotary.sines())? })
+    }
+}
+
+/// * `features`: `(sequences, heads, length, head_dim)`
+fn turn(features: &Tensor, angles: &Angles) -> Result<Tensor> {
+    let halves = features.chunk(2, D::Minus1)?; // (sequences, heads, length, head_dim / 2) each
+    let (first, second) = (&halves[0], &halves[1]);
+    let turned_first = (first.broadcast_mul(&angles.cosines)? - second.broadcast_mul(&angles.sines)?)?;
+    let turned_second = (second.broadcast_mul(&angles.cosines)? + first.broadcast_mul(&angles.sines)?)?;
+    Tensor::cat(&[turned_first, turned_second], D::Minus1)
+}

@@ -1,0 +1,390 @@
+//! The configuration of a ModernBERT encoder: `config.json`, in the spelling of the published checkpoints and in that of transformers 5.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use thiserror::Error;
+
+/// What a layer's tokens look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum Attention {
+    /// Every token of the sequence.
+    #[serde(rename = "full_attention")]
+    Full,
+    /// The tokens at most `local_attention / 2` away.
+    #[serde(rename = "sliding_attention")]
+    Sliding,
+}
+
+/// The sizes and constants of an encoder; fields are named as in `config.json`.
+///
+/// A value that came from [`ModernBertConfig::from_json`] is valid; one that was put together by hand is checked by
+/// [`ModernBertConfig::validate`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModernBertConfig {
+    pub vocab_size: usize,
+    pub hidden_size: usize,
+    pub intermediate_size: usize,
+    pub num_hidden_layers: usize,
+    pub num_attention_heads: usize,
+    /// The longest text that the model is meant for. The rotary positions set no limit of their own.
+    pub max_position_embeddings: usize,
+    /// What each layer attends to, first layer first.
+    pub layer_types: Vec<Attention>,
+    /// Width of the sliding window: half of it on either side of a token.
+    pub local_attention: usize,
+    pub global_rope_theta: f64,
+    pub local_rope_theta: f64,
+    pub norm_eps: f64,
+    pub initializer_range: f64,
+    pub initializer_cutoff_factor: f64,
+    pub pad_token_id: Option<u32>,
+    pub bos_token_id: Option<u32>,
+    pub eos_token_id: Option<u32>,
+    pub cls_token_id: Option<u32>,
+    pub sep_token_id: Option<u32>,
+}
+
+/// Every reason why a configuration cannot be used.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum ConfigError {
+    #[error("the configuration is not the JSON expected of a ModernBERT `config.json`: {0}")]
+    Json(String),
+    #[error("unsupported configuration: {}", .0.join("; "))]
+    Unsupported(Vec<String>),
+}
+
+/// How often a layer of a published model looks at the whole text.
+const GLOBAL_EVERY: usize = 3;
+
+impl ModernBertConfig {
+    /// The sizes of `answerdotai/ModernBERT-base`: 149 M parameters.
+    #[must_use]
+    pub fn base() -> Self {
+        Self {
+            vocab_size: 50_368,
+            hidden_size: 768,
+            intermediate_size: 1_152,
+            num_hidden_layers: 22,
+            num_attention_heads: 12,
+            max_position_embeddings: 8_192,
+            layer_types: layer_types(22, GLOBAL_EVERY),
+            local_attention: 128,
+            global_rope_theta: 160_000.0,
+            local_rope_theta: 10_000.0,
+            norm_eps: 1e-5,
+            initializer_range: 0.02,
+            initializer_cutoff_factor: 2.0,
+            pad_token_id: Some(50_283),
+            bos_token_id: Some(50_281),
+            eos_token_id: Some(50_282),
+            cls_token_id: Some(50_281),
+            sep_token_id: Some(50_282),
+        }
+    }
+
+    /// The sizes of `answerdotai/ModernBERT-large`: 395 M parameters.
+    #[must_use]
+    pub fn large() -> Self {
+        Self {
+            hidden_size: 1_024,
+            intermediate_size: 2_624,
+            num_hidden_layers: 28,
+            num_attention_heads: 16,
+            layer_types: layer_types(28, GLOBAL_EVERY),
+            ..Self::base()
+        }
+    }
+
+    /// Reads a `config.json`. Absent keys have the defaults of transformers' `ModernBertConfig`; unknown ones are passed over.
+    ///
+    /// # Errors
+    /// [`ConfigError::Json`] when it is not JSON of the right shape; [`ConfigError::Unsupported`], with every reason, when it asks for
+    /// something that this implementation would not do as asked: dropout, biases, another activation or rotary embedding.
+    pub fn from_json(text: &str) -> Result<Self, ConfigError> {
+        let file: File = serde_json::from_str(text).map_err(|error| ConfigError::Json(error.to_string()))?;
+        let mut problems = file.unsupported();
+        let config = file.into_config(&mut problems);
+        problems.extend(config.problems());
+        if problems.is_empty() { Ok(config) } else { Err(ConfigError::Unsupported(problems)) }
+    }
+
+    /// The `config.json` of an encoder, in the published spelling, which every version of transformers reads.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut config = json!({
+            "architectures": ["ModernBertModel"],
+            "model_type": "modernbert",
+            "vocab_size": self.vocab_size,
+            "hidden_size": self.hidden_size,
+            "intermediate_size": self.intermediate_size,
+            "num_hidden_layers": self.num_hidden_layers,
+            "num_attention_heads": self.num_attention_heads,
+            "hidden_activation": "gelu",
+            "max_position_embeddings": self.max_position_embeddings,
+            "local_attention": self.local_attention,
+            "global_rope_theta": self.global_rope_theta,
+            "local_rope_theta": self.local_rope_theta,
+            "norm_eps": self.norm_eps,
+            "layer_norm_eps": self.norm_eps,
+            "norm_bias": false,
+            "attention_bias": false,
+            "mlp_bias": false,
+            "attention_dropout": 0.0,
+            "embedding_dropout": 0.0,
+            "mlp_dropout": 0.0,
+            "classifier_dropout": 0.0,
+            "initializer_range": self.initializer_range,
+            "initializer_cutoff_factor": self.initializer_cutoff_factor,
+            "pad_token_id": self.pad_token_id,
+            "bos_token_id": self.bos_token_id,
+            "eos_token_id": self.eos_token_id,
+            "cls_token_id": self.cls_token_id,
+            "sep_token_id": self.sep_token_id,
+            "torch_dtype": "float32",
+        });
+        match self.global_attn_every_n_layers() {
+            Some(every) => config["global_attn_every_n_layers"] = every.into(),
+            None => {
+                let names = self.layer_types.iter().map(|attention| match attention {
+                    Attention::Full => "full_attention",
+                    Attention::Sliding => "sliding_attention",
+                });
+                config["layer_types"] = names.collect();
+            }
+        }
+        let mut text = serde_json::to_string_pretty(&config).expect("a JSON value always has a text");
+        text.push('\n');
+        text
+    }
+
+    /// # Errors
+    /// [`ConfigError::Unsupported`] with every reason why no model can have these sizes.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let problems = self.problems();
+        if problems.is_empty() { Ok(()) } else { Err(ConfigError::Unsupported(problems)) }
+    }
+
+    /// The width of one attention head.
+    #[must_use]
+    pub fn head_dim(&self) -> usize {
+        self.hidden_size / self.num_attention_heads
+    }
+
+    /// How far a token of `layer` sees on either side, or `None` if it sees everything.
+    #[must_use]
+    pub fn window(&self, layer: usize) -> Option<usize> {
+        match self.layer_types[layer] {
+            Attention::Full => None,
+            Attention::Sliding => Some(self.local_attention / 2),
+        }
+    }
+
+    /// The base of the rotary frequencies of layers with this attention.
+    #[must_use]
+    pub fn rope_theta(&self, attention: Attention) -> f64 {
+        match attention {
+            Attention::Full => self.global_rope_theta,
+            Attention::Sliding => self.local_rope_theta,
+        }
+    }
+
+    /// `n` if the layers 0, n, 2n, ... and no others see everything, as in the published models.
+    #[must_use]
+    pub fn global_attn_every_n_layers(&self) -> Option<usize> {
+        let layers = self.num_hidden_layers;
+        std::iter::once(GLOBAL_EVERY).chain(1..=layers).find(|&every| self.layer_types == layer_types(layers, every))
+    }
+
+    /// Why no model can have these sizes.
+    fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let sizes = [
+            ("vocab_size", self.vocab_size, 1 << 24),
+            ("hidden_size", self.hidden_size, 1 << 16),
+            ("intermediate_size", self.intermediate_size, 1 << 18),
+            ("num_hidden_layers", self.num_hidden_layers, 1 << 10),
+            ("num_attention_heads", self.num_attention_heads, 1 << 10),
+            ("max_position_embeddings", self.max_position_embeddings, 1 << 24),
+            ("local_attention", self.local_attention, 1 << 24),
+        ];
+        for (name, size, most) in sizes {
+            if size == 0 || size > most {
+                problems.push(format!("`{name}` is {size}, expected 1 to {most}"));
+            }
+        }
+        let (hidden, heads) = (self.hidden_size, self.num_attention_heads);
+        if heads > 0 && hidden % heads != 0 {
+            problems.push(format!("`hidden_size` {hidden} is not a multiple of `num_attention_heads` {heads}"));
+        } else if heads > 0 && (hidden / heads) % 2 != 0 {
+            problems.push(format!("`hidden_size` {hidden} over `num_attention_heads` {heads} is odd; rotary embeddings turn pairs"));
+        }
+        if self.layer_types.len() != self.num_hidden_layers {
+            let (found, layers) = (self.layer_types.len(), self.num_hidden_layers);
+            problems.push(format!("`layer_types` names {found} layers, but `num_hidden_layers` is {layers}"));
+        }
+        let positive = [
+            ("global_rope_theta", self.global_rope_theta),
+            ("local_rope_theta", self.local_rope_theta),
+            ("norm_eps", self.norm_eps),
+            ("initializer_range", self.initializer_range),
+            ("initializer_cutoff_factor", self.initializer_cutoff_factor),
+        ];
+        for (name, value) in positive {
+            if !(value > 0.0 && value.is_finite()) {
+                problems.push(format!("`{name}` is {value}, expected a number above 0"));
+            }
+        }
+        if let Some(id) = self.pad_token_id.filter(|&id| id as usize >= self.vocab_size) {
+            problems.push(format!("`pad_token_id` is {id}, but `vocab_size` is {}", self.vocab_size));
+        }
+        problems
+    }
+}
+
+/// Layers 0, `every`, 2 `every`, ... see everything, the others a window.
+fn layer_types(layers: usize, every: usize) -> Vec<Attention> {
+    (0..layers).map(|layer| if layer.is_multiple_of(every) { Attention::Full } else { Attention::Sliding }).collect()
+}
+
+/// `config.json` as it may stand in a file: both spellings, everything optional.
+#[derive(Debug, Deserialize)]
+struct File {
+    model_type: Option<String>,
+    vocab_size: Option<usize>,
+    hidden_size: Option<usize>,
+    intermediate_size: Option<usize>,
+    num_hidden_layers: Option<usize>,
+    num_attention_heads: Option<usize>,
+    max_position_embeddings: Option<usize>,
+    global_attn_every_n_layers: Option<usize>,
+    layer_types: Option<Vec<Attention>>,
+    local_attention: Option<usize>,
+    global_rope_theta: Option<f64>,
+    local_rope_theta: Option<f64>,
+    rope_parameters: Option<RopeParameters>,
+    rope_scaling: Option<Value>,
+    norm_eps: Option<f64>,
+    initializer_range: Option<f64>,
+    initializer_cutoff_factor: Option<f64>,
+    pad_token_id: Option<u32>,
+    bos_token_id: Option<u32>,
+    eos_token_id: Option<OneOrMore>,
+    cls_token_id: Option<u32>,
+    sep_token_id: Option<u32>,
+    hidden_activation: Option<String>,
+    attention_dropout: Option<f64>,
+    embedding_dropout: Option<f64>,
+    mlp_dropout: Option<f64>,
+    classifier_dropout: Option<f64>,
+    attention_bias: Option<bool>,
+    mlp_bias: Option<bool>,
+    norm_bias: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct RopeParameters {
+    full_attention: Option<Rope>,
+    sliding_attention: Option<Rope>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Rope {
+    rope_theta: Option<f64>,
+    rope_type: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum OneOrMore {
+    One(u32),
+    More(Vec<u32>),
+}
+
+impl File {
+    /// What the file asks for and this implementation does not do.
+    fn unsupported(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if let Some(kind) = self.model_type.as_deref().filter(|&kind| kind != "modernbert") {
+            problems.push(format!("`model_type` is `{kind}`, expected `modernbert`"));
+        }
+        if let Some(name) = self.hidden_activation.as_deref().filter(|&name| name != "gelu") {
+            problems.push(format!("`hidden_activation` is `{name}`, expected `gelu`"));
+        }
+        let dropouts = [
+            ("attention_dropout", self.attention_dropout),
+            ("embedding_dropout", self.embedding_dropout),
+            ("mlp_dropout", self.mlp_dropout),
+            ("classifier_dropout", self.classifier_dropout),
+        ];
+        for (name, value) in dropouts {
+            if let Some(value) = value.filter(|&value| value != 0.0) {
+                problems.push(format!("`{name}` is {value}, but training has no dropout and would not do what is asked; set it to 0"));
+            }
+        }
+        let biases = [("attention_bias", self.attention_bias), ("mlp_bias", self.mlp_bias), ("norm_bias", self.norm_bias)];
+        for (name, value) in biases {
+            if value == Some(true) {
+                problems.push(format!("`{name}` is true, but the layers here have no bias"));
+            }
+        }
+        if self.rope_scaling.as_ref().is_some_and(|scaling| !scaling.is_null()) {
+            problems.push("`rope_scaling` is set, but rotary embeddings are not scaled here".to_owned());
+        }
+        for (name, rope) in [("full_attention", self.rope(Attention::Full)), ("sliding_attention", self.rope(Attention::Sliding))] {
+            if let Some(kind) = rope.and_then(|rope| rope.rope_type.as_deref()).filter(|&kind| kind != "default") {
+                problems.push(format!("`rope_parameters.{name}.rope_type` is `{kind}`, expected `default`"));
+            }
+        }
+        if self.global_attn_every_n_layers == Some(0) {
+            problems.push("`global_attn_every_n_layers` is 0, expected 1 or more".to_owned());
+        }
+        problems
+    }
+
+    fn rope(&self, attention: Attention) -> Option<&Rope> {
+        let ropes = self.rope_parameters.as_ref()?;
+        match attention {
+            Attention::Full => ropes.full_attention.as_ref(),
+            Attention::Sliding => ropes.sliding_attention.as_ref(),
+        }
+    }
+
+    fn into_config(self, problems: &mut Vec<String>) -> ModernBertConfig {
+        let defaults = ModernBertConfig::base();
+        let theta = |attention| self.rope(attention).and_then(|rope| rope.rope_theta);
+        let global_rope_theta = theta(Attention::Full).or(self.global_rope_theta).unwrap_or(defaults.global_rope_theta);
+        let local_rope_theta = theta(Attention::Sliding).or(self.local_rope_theta).unwrap_or(defaults.local_rope_theta);
+        // A size far out of range must not become a list of that length; `problems` names it afterwards.
+        let num_hidden_layers = self.num_hidden_layers.unwrap_or(defaults.num_hidden_layers);
+        let every = self.global_attn_every_n_layers.unwrap_or(GLOBAL_EVERY).max(1);
+        let regular = layer_types(num_hidden_layers.min(1 << 16), every);
+        if let (Some(types), Some(_)) = (&self.layer_types, self.global_attn_every_n_layers)
+            && *types != regular
+        {
+            problems.push("`layer_types` and `global_attn_every_n_layers` contradict each other".to_owned());
+        }
+        ModernBertConfig {
+            vocab_size: self.vocab_size.unwrap_or(defaults.vocab_size),
+            hidden_size: self.hidden_size.unwrap_or(defaults.hidden_size),
+            intermediate_size: self.intermediate_size.unwrap_or(defaults.intermediate_size),
+            num_hidden_layers,
+            num_attention_heads: self.num_attention_heads.unwrap_or(defaults.num_attention_heads),
+            max_position_embeddings: self.max_position_embeddings.unwrap_or(defaults.max_position_embeddings),
+            layer_types: self.layer_types.unwrap_or(regular),
+            local_attention: self.local_attention.unwrap_or(defaults.local_attention),
+            global_rope_theta,
+            local_rope_theta,
+            norm_eps: self.norm_eps.unwrap_or(defaults.norm_eps),
+            initializer_range: self.initializer_range.unwrap_or(defaults.initializer_range),
+            initializer_cutoff_factor: self.initializer_cutoff_factor.unwrap_or(defaults.initializer_cutoff_factor),
+            pad_token_id: self.pad_token_id,
+            bos_token_id: self.bos_token_id,
+            eos_token_id: self.eos_token_id.and_then(|ids| match ids {
+                OneOrMore::One(id) => Some(id),
+                OneOrMore::More(ids) => ids.first().copied(),
+            }),
+            cls_token_id: self.cls_token_id,
+            sep_token_id: self.sep_token_id,
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! The encoder: forward through embedding, layers and final norm, and backward.
+//!
+//! A layer computes, with `x` the residual stream:
+//!
+//! ```text
+//! x = x + Wo · attention(Wqkv · attn_norm(x))        (the first layer has no attn_norm)
+//! x = x + Wo · geglu(Wi · mlp_norm(x))
+//! ```
+//!
+//! Of this the backward keeps the stream before and between, the turned queries, keys and values, the attended values and the output of
+//! `Wi`; norms and activations are computed again.
+
+use std::ops::Range;
+
+use super::gradients::{Gradients, Write};
+use super::kernels::attention::{Heads, attention, attention_backward};
+use super::kernels::geglu::{geglu, geglu_backward};
+use super::kernels::layer_norm::{layer_norm, layer_norm_again, layer_norm_backward};
+use super::kernels::product::{linear, linear_backward_input, linear_backward_weight};
+use super::layout::{LayerLayout, Layout};
+use super::workspace::{LayerState, Rotaries, Scratch, Workspace, fill_up, fit};
+use super::{ModernBertConfig, Tokens};
+
+/// What a forward leaves behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// What the backward needs.
+    ForBackward,
+    /// The last hidden states only.
+    Nothing,
+}
+
+/// An encoder's configuration, layout and parameters, and the batch that it works on. All ids are below the vocabulary's size.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Encoder<'a> {
+    pub config: &'a ModernBertConfig,
+    pub layout: &'a Layout,
+    pub parameters: &'a [f32],
+    pub tokens: &'a Tokens<'a>,
+}
+
+impl Encoder<'_> {
+    /// Leaves the last hidden states, `(tokens, hidden)`, in `workspace.hidden`.
+    pub fn forward(&self, workspace: &mut Workspace, keep: Keep) {
+        let layers = self.config.num_hidden_layers;
+        let keep_layers = keep == Keep::ForBackward && !workspace.recomputes_layers();
+        let size = self.tokens.len() * self.config.hidden_size;
+        let Workspace { rotary, embedding_moments, inputs, layers: states, final_moments, hidden, scratch, .. } = workspace;
+        rotary.prepare(self.config, self.tokens.longest());
+        fill_up(inputs, if keep == Keep::ForBackward { layers + 1 } else { 2 });
+        fill_up(states, if keep_layers { layers } else { 1 });
+        let place = |layer: usize| if keep == Keep::ForBackward { layer } else { layer % 2 };
+
+        self.embed(fit(&mut scratch.normed, size)); // (tokens, hidden)
+        let moments = fit(embedding_moments, self.tokens.len());
+        let epsilon = self.config.norm_eps as f32;
+        layer_norm(fit(&mut inputs[0], size), moments, &scratch.normed, self.at(&self.layout.embedding_norm), epsilon);
+        for layer in 0..layers {
+            let mut output = std::mem::take(&mut inputs[place(layer + 1)]);
+            let state = &mut states[if keep_layers { layer } else { 0 }];
+            self.layer_forward(layer, Some(fit(&mut output, size)), &inputs[place(layer)], state, scratch, rotary);
+            inputs[place(layer + 1)] = output;
+        }
+        let moments = fit(final_moments, self.tokens.len());
+        layer_norm(fit(hidden, size), moments, &inputs[place(layers)], self.at(&self.layout.final_norm), epsilon);
+    }
+
+    /// Writes or adds the gradients of all encoder parameters, from that of the last hidden states in `workspace.hidden`.
+    ///
+    /// The forward of the same batch must have run with [`Keep::ForBackward`]. What it kept is used up.
+    pub fn backward(&self, workspace: &mut Workspace, gradients: &mut Gradients) {
+        let layers = self.config.num_hidden_layers;
+        let recompute = workspace.recomputes_layers();
+        let size = self.tokens.len() * self.config.hidden_size;
+        let write = gradients.write();
+        let Workspace { rotary, embedding_moments, inputs, layers: states, final_moments, hidden, scratch, .. } = workspace;
+
+        let range = &self.layout.final_norm;
+        let d_stream = fit(&mut scratch.d_stream, size);
+        let d_weight = gradients.at(range);
+        let partial = &mut scratch.partial;
+        layer_norm_backward(d_stream, Write::Replace, d_weight, write, hidden, &inputs[layers], final_moments, self.at(range), partial);
+        for layer in (0..layers).rev() {
+            let state = &mut states[if recompute { 0 } else { layer }];
+            if recompute {
+                self.layer_forward(layer, None, &inputs[layer], state, scratch, rotary);
+            }
+            self.layer_backward(layer, &inputs[layer], state, scratch, rotary, gradients);
+        }
+
+        let Scratch { normed, d_stream, d_normed, partial, .. } = scratch;
+        self.embed(fit(normed, size)); // (tokens, hidden)
+        let range = &self.layout.embedding_norm;
+        let (d_embedded, d_weight) = (fit(d_normed, size), gradients.at(range));
+        layer_norm_backward(d_embedded, Write::Replace, d_weight, write, d_stream, normed, embedding_moments, self.at(range), partial);
+        gradients.add_embedding(self.tokens.ids(), d_embedded);
+    }
+
+    /// * `input`, `output`: `(tokens, hidden)`; without an `output` only `state` is written
+    fn layer_forward(
+        &self,
+        layer: usize,
+        output: Option<&mut [f32]>,
+        input: &[f32],
+        state: &mut LayerState,
+        scratch: &mut Scratch,
+        rotary: &Rotaries,
+    ) {
+        let (rows, hidden, intermediate) = (self.tokens.len(), self.config.hidden_size, self.config.intermediate_size);
+        let epsilon = self.config.norm_eps as f32;
+        let LayerLayout { attn_norm, wqkv, attn_wo, mlp_norm, wi, mlp_wo } = &self.layout.layers[layer];
+        let normed = fit(&mut scratch.normed, rows * hidden);
+
+        let attention_input = match attn_norm {
+            None => input,
+            Some(weight) => {
+                layer_norm(normed, fit(&mut state.attn_moments, rows), input, self.at(weight), epsilon);
+                &*normed
+            }
+        };
+        let qkv = fit(&mut scratch.qkv, rows * 3 * hidden);
+        linear(qkv, Write::Replace, attention_input, self.at(wqkv), rows); // (tokens, 3 * hidden)
+        let attended = fit(&mut state.attended, rows * hidden);
+        let rotated = fit(&mut state.rotated, rows * 3 * hidden);
+        let log_sums = fit(&mut state.log_sums, rows * self.config.num_attention_heads);
+        let heads = self.heads(layer, rotary);
+        attention(attended, rotated, log_sums, qkv, fit(&mut scratch.heads, rows * hidden), &heads); // (tokens, hidden)
+        let middle = fit(&mut state.middle, rows * hidden);
+        middle.copy_from_slice(input);
+        linear(middle, Write::Add, attended, self.at(attn_wo), rows); // (tokens, hidden)
+
+        layer_norm(normed, fit(&mut state.mlp_moments, rows), middle, self.at(mlp_norm), epsilon);
+        let expanded = fit(&mut state.expanded, rows * 2 * intermediate);
+        linear(expanded, Write::Replace, normed, self.at(wi), rows); // (tokens, 2 * intermediate)
+        if let Some(output) = output {
+            let activated = fit(&mut scratch.activated, rows * intermediate);
+            geglu(activated, expanded, intermediate); // (tokens, intermediate)
+            output.copy_from_slice(middle);
+            linear(output, Write::Add, activated, self.at(mlp_wo), rows); // (tokens, hidden)
+        }
+    }
+
+    /// Turns `scratch.d_stream` from the gradient of the layer's output into that of its input, `(tokens, hidden)` both.
+    fn layer_backward(
+        &self,
+        layer: usize,
+        input: &[f32],
+        state: &mut LayerState,
+        scratch: &mut Scratch,
+        rotary: &Rotaries,
+        gradients: &mut Gradients,
+    ) {
+        let (rows, hidden, intermediate) = (self.tokens.len(), self.config.hidden_size, self.config.intermediate_size);
+        let LayerLayout { attn_norm, wqkv, attn_wo, mlp_norm, wi, mlp_wo } = &self.layout.layers[layer];
+        let write = gradients.write();
+        let Scratch { normed, qkv, heads, activated, d_stream, d_normed, partial } = scratch;
+        let (normed, d_normed) = (fit(normed, rows * hidden), fit(d_normed, rows * hidden));
+
+        // The MLP. The gradient of the activation turns into the activation, and the expanded rows into their gradient.
+        let activated = fit(activated, rows * intermediate);
+        linear_backward_input(activated, Write::Replace, d_stream, self.at(mlp_wo), rows); // (tokens, intermediate)
+        geglu_backward(&mut state.expanded, activated, intermediate);
+        linear_backward_weight(gradients.at(mlp_wo), write, d_stream, activated, rows);
+        let d_expanded = &state.expanded; // (tokens, 2 * intermediate)
+        layer_norm_again(normed, &state.mlp_moments, &state.middle, self.at(mlp_norm));
+        linear_backward_weight(gradients.at(wi), write, d_expanded, normed, rows);
+        linear_backward_input(d_normed, Write::Replace, d_expanded, self.at(wi), rows); // (tokens, hidden)
+        let weight = self.at(mlp_norm);
+        let d_weight = gradients.at(mlp_norm);
+        layer_norm_backward(d_stream, Write::Add, d_weight, write, d_normed, &state.middle, &state.mlp_moments, weight, partial);
+
+        // Attention.
+        linear_backward_weight(gradients.at(attn_wo), write, d_stream, &state.attended, rows);
+        linear_backward_input(d_normed, Write::Replace, d_stream, self.at(attn_wo), rows); // (tokens, hidden)
+        let d_qkv = fit(qkv, rows * 3 * hidden);
+        let heads_scratch = fit(heads, rows * 3 * hidden);
+        let shape = self.heads(layer, rotary);
+        attention_backward(d_qkv, d_normed, &state.attended, &state.rotated, &state.log_sums, heads_scratch, &shape);
+        match attn_norm {
+            None => {
+                linear_backward_weight(gradients.at(wqkv), write, d_qkv, input, rows);
+                linear_backward_input(d_stream, Write::Add, d_qkv, self.at(wqkv), rows); // (tokens, hidden)
+            }
+            Some(norm) => {
+                layer_norm_again(normed, &state.attn_moments, input, self.at(norm));
+                linear_backward_weight(gradients.at(wqkv), write, d_qkv, normed, rows);
+                linear_backward_input(d_normed, Write::Replace, d_qkv, self.at(wqkv), rows); // (tokens, hidden)
+                let d_weight = gradients.at(norm);
+                layer_norm_backward(d_stream, Write::Add, d_weight, write, d_normed, input, &state.attn_moments, self.at(norm), partial);
+            }
+        }
+    }
+
+    /// Looks up the tokens' rows: `embedded` is `(tokens, hidden)`.
+    fn embed(&self, embedded: &mut [f32]) {
+        let hidden = self.config.hidden_size;
+        let table = self.at(&self.layout.embedding);
+        for (row, &id) in embedded.chunks_exact_mut(hidden).zip(self.tokens.ids()) {
+            row.copy_from_slice(&table[id as usize * hidden..][..hidden]);
+        }
+    }
+
+    fn heads<'r>(&'r self, layer: usize, rotary: &'r Rotaries) -> Heads<'r> {
+        Heads {
+            bounds: self.tokens.bounds(),
+            heads: self.config.num_attention_heads,
+            head_dim: self.config.head_dim(),
+            window: self.config.window(layer),
+            rotary: rotary.of(self.config.layer_types[layer]),
+        }
+    }
+
+    fn at(&self, range: &Range<usize>) -> &[f32] {
+        &self.parameters[range.clone()]
+    }
+}

@@ -1,0 +1,310 @@
+//! Rotary attention over packed sequences, forward and backward.
+//!
+//! One task handles one head of one sequence. It walks over blocks of queries and, for each, looks at the keys that its window reaches, so
+//! the largest thing that exists at any time is a block of scores: `BLOCK` by sequence length in a layer that sees everything, `BLOCK` by
+//! `BLOCK + 2 * window` in a local one, whose cost therefore grows linearly with the length. The backward recomputes the attention weights from
+//! queries, keys and the logarithm of each row's sum.
+//!
+//! Within a sequence, tasks work on *heads layout*: `(heads, parts, length, head_dim)`, where the parts are queries, keys and values, or a
+//! single one. A head's matrices are then contiguous, and tasks write to disjoint slices.
+
+use rayon::prelude::*;
+
+use super::TASK_FLOATS;
+use super::functions::exp_of_nonpositive;
+use super::lanes::{dot, largest, sum_of, vectorised};
+use super::product::{Matrix, MatrixMut, Threads, multiply};
+use super::rotary::Rotary;
+use crate::models::gradients::Write;
+
+/// Queries that are looked at together.
+const BLOCK: usize = 64;
+
+/// Queries, keys and values.
+const PARTS: usize = 3;
+
+/// What the attention of a layer looks like.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::models) struct Heads<'a> {
+    /// `(sequences + 1,)`: where each sequence begins.
+    pub bounds: &'a [usize],
+    pub heads: usize,
+    pub head_dim: usize,
+    /// How far a token sees on either side, or `None` if it sees the whole sequence.
+    pub window: Option<usize>,
+    /// Angles for all positions of the longest sequence.
+    pub rotary: &'a Rotary,
+}
+
+/// Attention of every token over the tokens of its sequence.
+///
+/// * `attended`: `(tokens, hidden)`, written
+/// * `rotated`: queries and keys after the rotary embedding, and values, in heads layout; written, for the backward
+/// * `log_sums`: per sequence `(heads, length)`: the logarithm of each row's sum of exponentials; written, for the backward
+/// * `qkv`: `(tokens, 3 * hidden)`
+/// * `scratch`: `(tokens * hidden,)`
+///
+/// Reference: `eager_attention_forward` in transformers' ModernBERT, scaled by `head_dim^-1/2`.
+pub(in crate::models) fn attention(
+    attended: &mut [f32],
+    rotated: &mut [f32],
+    log_sums: &mut [f32],
+    qkv: &[f32],
+    scratch: &mut [f32],
+    shape: &Heads<'_>,
+) {
+    let tasks: Vec<_> = shape
+        .tasks()
+        .zip(shape.split(rotated, PARTS * shape.head_dim))
+        .zip(shape.split(log_sums, 1))
+        .zip(shape.split(scratch, shape.head_dim))
+        .collect();
+    tasks.into_par_iter().for_each_init(Vec::new, |scores, (((task, rotated), log_sums), output)| {
+        task.gather(rotated, qkv, shape);
+        task.forward(output, log_sums, rotated, scores, shape);
+    });
+    shape.collect_heads(attended, scratch, 1);
+}
+
+/// The gradient of [`attention`].
+///
+/// * `d_qkv`: `(tokens, 3 * hidden)`, replaced
+/// * `d_attended`, `attended`: `(tokens, hidden)`
+/// * `rotated`, `log_sums`: as the forward left them
+/// * `scratch`: `(tokens * 3 * hidden,)`
+pub(in crate::models) fn attention_backward(
+    d_qkv: &mut [f32],
+    d_attended: &[f32],
+    attended: &[f32],
+    rotated: &[f32],
+    log_sums: &[f32],
+    scratch: &mut [f32],
+    shape: &Heads<'_>,
+) {
+    let tasks: Vec<_> = shape.tasks().zip(shape.split(scratch, PARTS * shape.head_dim)).collect();
+    tasks.into_par_iter().for_each_init(<(Vec<f32>, Vec<f32>)>::default, |(weights, d_weights), (task, d_rotated)| {
+        let rotated = task.part_of(rotated, PARTS * shape.head_dim, shape);
+        let log_sums = task.part_of(log_sums, 1, shape);
+        task.backward(d_rotated, d_attended, attended, rotated, log_sums, weights, d_weights, shape);
+    });
+    shape.collect_heads(d_qkv, scratch, PARTS);
+}
+
+impl Heads<'_> {
+    fn hidden(&self) -> usize {
+        self.heads * self.head_dim
+    }
+
+    fn scale(&self) -> f32 {
+        (1.0 / (self.head_dim as f64).sqrt()) as f32
+    }
+
+    /// Every head of every sequence, in heads layout's order.
+    fn tasks(&self) -> impl Iterator<Item = Task> {
+        let heads = self.heads;
+        self.bounds.windows(2).flat_map(move |pair| (0..heads).map(move |head| Task { first: pair[0], length: pair[1] - pair[0], head }))
+    }
+
+    /// The slices of `data`, in heads layout, that belong to the tasks.
+    fn split<'d>(&self, mut data: &'d mut [f32], per_token: usize) -> impl Iterator<Item = &'d mut [f32]> {
+        self.tasks()
+            .map(move |task| data.split_off_mut(..task.length * per_token).expect("heads layout has room for every head of every token"))
+    }
+
+    /// The keys that queries `from..to` of a sequence see.
+    fn keys(&self, from: usize, to: usize, length: usize) -> (usize, usize) {
+        match self.window {
+            None => (0, length),
+            Some(window) => (from.saturating_sub(window), (to + window).min(length)),
+        }
+    }
+
+    /// From heads layout to `(tokens, parts * hidden)`.
+    fn collect_heads(&self, tokens: &mut [f32], heads: &[f32], parts: usize) {
+        let (hidden, head_dim) = (self.hidden(), self.head_dim);
+        let rows = tokens.par_chunks_exact_mut(parts * hidden).enumerate().with_min_len(TASK_FLOATS.div_ceil(parts * hidden));
+        rows.for_each(|(token, row)| {
+            let sequence = self.bounds.partition_point(|&bound| bound <= token) - 1;
+            let (first, length) = (self.bounds[sequence], self.bounds[sequence + 1] - self.bounds[sequence]);
+            for (place, features) in row.chunks_exact_mut(head_dim).enumerate() {
+                let (part, head) = (place / self.heads, place % self.heads);
+                let from = first * parts * hidden + ((head * parts + part) * length + token - first) * head_dim;
+                features.copy_from_slice(&heads[from..from + head_dim]);
+            }
+        });
+    }
+}
+
+/// One head of one sequence.
+#[derive(Debug, Clone, Copy)]
+struct Task {
+    /// The sequence's first token in the batch.
+    first: usize,
+    length: usize,
+    head: usize,
+}
+
+impl Task {
+    /// This task's slice of `data`, in heads layout.
+    fn part_of<'d>(&self, data: &'d [f32], per_token: usize, shape: &Heads<'_>) -> &'d [f32] {
+        let start = (self.first * shape.heads + self.head * self.length) * per_token;
+        &data[start..start + self.length * per_token]
+    }
+
+    /// This head's `rows` of a `(tokens, hidden)` matrix, the first of them being `from` of the sequence.
+    fn rows_of<'d>(&self, tokens: &'d [f32], from: usize, rows: usize, shape: &Heads<'_>) -> Matrix<'d> {
+        Matrix::with_stride(&tokens[self.start_of(from, shape)..], rows, shape.head_dim, shape.hidden())
+    }
+
+    /// Where this head's features of the sequence's token `row` begin in a `(tokens, hidden)` matrix.
+    fn start_of(&self, row: usize, shape: &Heads<'_>) -> usize {
+        (self.first + row) * shape.hidden() + self.head * shape.head_dim
+    }
+
+    /// Turns queries and keys and collects them with the values: `(3, length, head_dim)` from `(tokens, 3 * hidden)`.
+    fn gather(&self, rotated: &mut [f32], qkv: &[f32], shape: &Heads<'_>) {
+        let head_dim = shape.head_dim;
+        let (queries, rest) = rotated.split_at_mut(self.length * head_dim);
+        let (keys, values) = rest.split_at_mut(self.length * head_dim);
+        vectorised(|| {
+            let rows = queries.chunks_exact_mut(head_dim).zip(keys.chunks_exact_mut(head_dim)).zip(values.chunks_exact_mut(head_dim));
+            for (position, ((query, key), value)) in rows.enumerate() {
+                let part = |part: usize| {
+                    let start = ((self.first + position) * PARTS + part) * shape.hidden() + self.head * head_dim;
+                    &qkv[start..start + head_dim]
+                };
+                shape.rotary.turn(query, part(0), position);
+                shape.rotary.turn(key, part(1), position);
+                value.copy_from_slice(part(2));
+            }
+        });
+    }
+
+    /// * `output`: `(length, head_dim)`; `log_sums`: `(length,)`; `rotated`: `(3, length, head_dim)`
+    fn forward(&self, output: &mut [f32], log_sums: &mut [f32], rotated: &[f32], scores: &mut Vec<f32>, shape: &Heads<'_>) {
+        let Self { length, .. } = *self;
+        let head_dim = shape.head_dim;
+        let [queries, keys, values] = parts(rotated, length * head_dim);
+        for from in (0..length).step_by(BLOCK) {
+            let rows = BLOCK.min(length - from);
+            let (first_key, last_key) = shape.keys(from, from + rows, length);
+            let columns = last_key - first_key;
+            let queries = Matrix::new(&queries[from * head_dim..], rows, head_dim);
+            let keys = Matrix::new(&keys[first_key * head_dim..], columns, head_dim);
+            let values = Matrix::new(&values[first_key * head_dim..], columns, head_dim);
+
+            let scores = sized(scores, rows * columns); // (rows, columns)
+            multiply(MatrixMut::new(scores, rows, columns), Write::Replace, shape.scale(), queries, keys.transposed(), Threads::Caller);
+            vectorised(|| {
+                for (row, (scores, log_sum)) in scores.chunks_exact_mut(columns).zip(&mut log_sums[from..]).enumerate() {
+                    *log_sum = softmax(within_window(scores, from + row - first_key, shape.window));
+                }
+            });
+            let output = MatrixMut::new(&mut output[from * head_dim..], rows, head_dim);
+            multiply(output, Write::Replace, 1.0, Matrix::new(scores, rows, columns), values, Threads::Caller);
+        }
+    }
+
+    /// * `d_rotated`: `(3, length, head_dim)`, replaced by the gradient of queries and keys before their turn, and of values
+    /// * `d_attended`, `attended`: `(tokens, hidden)`; `rotated`: `(3, length, head_dim)`; `log_sums`: `(length,)`
+    #[expect(clippy::too_many_arguments, reason = "the forward's operands and results, and scratch")]
+    fn backward(
+        &self,
+        d_rotated: &mut [f32],
+        d_attended: &[f32],
+        attended: &[f32],
+        rotated: &[f32],
+        log_sums: &[f32],
+        weights: &mut Vec<f32>,
+        d_weights: &mut Vec<f32>,
+        shape: &Heads<'_>,
+    ) {
+        let Self { length, .. } = *self;
+        let (head_dim, scale) = (shape.head_dim, shape.scale());
+        let [queries, keys, values] = parts(rotated, length * head_dim);
+        let (d_queries, rest) = d_rotated.split_at_mut(length * head_dim);
+        let (d_keys, d_values) = rest.split_at_mut(length * head_dim);
+        // One block of queries writes all keys and values; several add to those that each of them sees.
+        let write = if length <= BLOCK { Write::Replace } else { Write::Add };
+        if write == Write::Add {
+            d_keys.fill(0.0);
+            d_values.fill(0.0);
+        }
+        for from in (0..length).step_by(BLOCK) {
+            let rows = BLOCK.min(length - from);
+            let (first_key, last_key) = shape.keys(from, from + rows, length);
+            let columns = last_key - first_key;
+            let (queries_from, keys_from) = (from * head_dim, first_key * head_dim);
+            let queries = Matrix::new(&queries[queries_from..], rows, head_dim);
+            let keys = Matrix::new(&keys[keys_from..], columns, head_dim);
+            let values = Matrix::new(&values[keys_from..], columns, head_dim);
+            let d_output = self.rows_of(d_attended, from, rows, shape);
+
+            let (weights, d_weights) = (sized(weights, rows * columns), sized(d_weights, rows * columns)); // (rows, columns) each
+            multiply(MatrixMut::new(weights, rows, columns), Write::Replace, scale, queries, keys.transposed(), Threads::Caller);
+            multiply(MatrixMut::new(d_weights, rows, columns), Write::Replace, 1.0, d_output, values.transposed(), Threads::Caller);
+            vectorised(|| {
+                let block = weights.chunks_exact_mut(columns).zip(d_weights.chunks_exact_mut(columns));
+                for (row, ((weights, d_weights), &log_sum)) in block.zip(&log_sums[from..]).enumerate() {
+                    let start = self.start_of(from + row, shape);
+                    let features = start..start + head_dim;
+                    let mean = dot(&d_attended[features.clone()], &attended[features]);
+                    let weights = within_window(weights, from + row - first_key, shape.window);
+                    let d_scores = within_window(d_weights, from + row - first_key, shape.window);
+                    for (weight, d_score) in weights.iter_mut().zip(d_scores) {
+                        *weight = exp_of_nonpositive(*weight - log_sum, 0.0);
+                        *d_score = *weight * (*d_score - mean);
+                    }
+                }
+            });
+            let (weights, d_scores) = (Matrix::new(weights, rows, columns), Matrix::new(d_weights, rows, columns));
+            let d_queries = MatrixMut::new(&mut d_queries[queries_from..], rows, head_dim);
+            multiply(d_queries, Write::Replace, scale, d_scores, keys, Threads::Caller);
+            let d_keys = MatrixMut::new(&mut d_keys[keys_from..], columns, head_dim);
+            multiply(d_keys, write, scale, d_scores.transposed(), queries, Threads::Caller);
+            let d_values = MatrixMut::new(&mut d_values[keys_from..], columns, head_dim);
+            multiply(d_values, write, 1.0, weights.transposed(), d_output, Threads::Caller);
+        }
+        vectorised(|| {
+            let rows = d_queries.chunks_exact_mut(head_dim).zip(d_keys.chunks_exact_mut(head_dim));
+            for (position, (d_query, d_key)) in rows.enumerate() {
+                shape.rotary.turn_back(d_query, position);
+                shape.rotary.turn_back(d_key, position);
+            }
+        });
+    }
+}
+
+/// Queries, keys and values of `(3, length, head_dim)`.
+fn parts(rotated: &[f32], size: usize) -> [&[f32]; PARTS] {
+    [&rotated[..size], &rotated[size..2 * size], &rotated[2 * size..]]
+}
+
+/// The first `length` floats of a scratch vector, whatever they hold.
+fn sized(scratch: &mut Vec<f32>, length: usize) -> &mut [f32] {
+    if scratch.len() < length {
+        scratch.resize(length, 0.0);
+    }
+    &mut scratch[..length]
+}
+
+/// The scores that the window around column `centre` reaches; those outside become 0.
+#[inline(always)]
+fn within_window(scores: &mut [f32], centre: usize, window: Option<usize>) -> &mut [f32] {
+    let Some(window) = window else { return scores };
+    let (from, to) = (centre.saturating_sub(window), (centre + window + 1).min(scores.len()));
+    scores[..from].fill(0.0);
+    scores[to..].fill(0.0);
+    &mut scores[from..to]
+}
+
+/// Turns scores into weights that sum to 1; returns the logarithm of the sum of their exponentials.
+#[inline(always)]
+fn softmax(scores: &mut [f32]) -> f32 {
+    let most = largest(scores);
+    scores.iter_mut().for_each(|score| *score = exp_of_nonpositive(*score - most, 0.0));
+    let sum = sum_of(scores, scores, scores, |score, _, _| score);
+    let share = 1.0 / sum;
+    scores.iter_mut().for_each(|score| *score *= share);
+    most + sum.ln()
+}

@@ -1,0 +1,191 @@
+//! Where each parameter lies: the one definition of names, shapes and order, used by every path through the model.
+
+use std::ops::Range;
+
+use super::ModernBertConfig;
+
+/// The classes of the anomaly head: normal, anomaly.
+pub(super) const ANOMALY_CLASSES: usize = 2;
+
+/// Every parameter begins on a multiple of this many floats, one cache line.
+const ALIGNMENT: usize = 16;
+
+/// One named parameter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameter {
+    /// As in the checkpoint of a `ModernBertModel`, such as `layers.3.attn.Wqkv.weight`.
+    pub name: String,
+    /// Row-major; a linear layer's weight is `(out, in)`.
+    pub shape: Vec<usize>,
+    /// Its place in the flat buffer.
+    pub range: Range<usize>,
+}
+
+/// The parameters of an encoder with its two heads, as ranges of one flat buffer.
+///
+/// The token embedding comes first, and after it everything else in the order of the computation. Between parameters there may be a few
+/// floats of padding, which are zero and stay so.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    parameters: Vec<Parameter>,
+    len: usize,
+    pub(super) embedding: Range<usize>,
+    pub(super) embedding_norm: Range<usize>,
+    pub(super) layers: Vec<LayerLayout>,
+    pub(super) final_norm: Range<usize>,
+    pub(super) ner: HeadLayout,
+    pub(super) anomaly: HeadLayout,
+    labels: usize,
+}
+
+/// The places of one encoder layer's parameters.
+#[derive(Debug, Clone)]
+pub struct LayerLayout {
+    /// `(hidden,)`; the first layer has none: it follows the norm of the embedding.
+    pub attn_norm: Option<Range<usize>>,
+    /// `(3 * hidden, hidden)`: the rows of queries, keys and values, heads in order within each.
+    pub wqkv: Range<usize>,
+    /// `(hidden, hidden)`
+    pub attn_wo: Range<usize>,
+    /// `(hidden,)`
+    pub mlp_norm: Range<usize>,
+    /// `(2 * intermediate, hidden)`: the rows that go through the activation, then those of the gate.
+    pub wi: Range<usize>,
+    /// `(hidden, intermediate)`
+    pub mlp_wo: Range<usize>,
+}
+
+/// The places of a classifier's parameters.
+#[derive(Debug, Clone)]
+pub(super) struct HeadLayout {
+    /// `(classes, hidden)`
+    pub weight: Range<usize>,
+    /// `(classes,)`
+    pub bias: Range<usize>,
+}
+
+impl Layout {
+    /// The layout of an encoder with `labels` token labels.
+    #[must_use]
+    pub fn new(config: &ModernBertConfig, labels: usize) -> Self {
+        let (hidden, intermediate) = (config.hidden_size, config.intermediate_size);
+        let mut builder = Builder::default();
+        let embedding = builder.place("embeddings.tok_embeddings.weight", &[config.vocab_size, hidden]);
+        let embedding_norm = builder.place("embeddings.norm.weight", &[hidden]);
+        let layers = (0..config.num_hidden_layers).map(|layer| {
+            let mut place = |name: &str, shape: &[usize]| builder.place(&format!("layers.{layer}.{name}"), shape);
+            LayerLayout {
+                attn_norm: (layer > 0).then(|| place("attn_norm.weight", &[hidden])),
+                wqkv: place("attn.Wqkv.weight", &[3 * hidden, hidden]),
+                attn_wo: place("attn.Wo.weight", &[hidden, hidden]),
+                mlp_norm: place("mlp_norm.weight", &[hidden]),
+                wi: place("mlp.Wi.weight", &[2 * intermediate, hidden]),
+                mlp_wo: place("mlp.Wo.weight", &[hidden, intermediate]),
+            }
+        });
+        let layers = layers.collect();
+        let final_norm = builder.place("final_norm.weight", &[hidden]);
+        let mut head = |name: &str, classes: usize| HeadLayout {
+            weight: builder.place(&format!("{name}.weight"), &[classes, hidden]),
+            bias: builder.place(&format!("{name}.bias"), &[classes]),
+        };
+        let ner = head("ner_classifier", labels);
+        let anomaly = head("anomaly_classifier", ANOMALY_CLASSES);
+        let Builder { parameters, len } = builder;
+        Self { parameters, len, embedding, embedding_norm, layers, final_norm, ner, anomaly, labels }
+    }
+
+    /// All parameters, in the order of their ranges.
+    #[must_use]
+    pub fn parameters(&self) -> &[Parameter] {
+        &self.parameters
+    }
+
+    /// The length of the flat buffer in floats, padding included.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "no model is without parameters")]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The token embedding `(vocabulary, hidden)`, whose gradient is sparse.
+    #[must_use]
+    pub fn embedding(&self) -> Range<usize> {
+        self.embedding.clone()
+    }
+
+    /// Everything but the token embedding.
+    #[must_use]
+    pub fn dense(&self) -> Range<usize> {
+        self.embedding_norm.start..self.len
+    }
+
+    /// The places of each layer's parameters.
+    #[must_use]
+    pub fn layers(&self) -> &[LayerLayout] {
+        &self.layers
+    }
+
+    /// How many labels the token head tells apart.
+    #[must_use]
+    pub fn labels(&self) -> usize {
+        self.labels
+    }
+
+    /// How many numbers the model learns.
+    #[must_use]
+    pub fn trainable(&self) -> usize {
+        self.parameters.iter().map(|parameter| parameter.range.len()).sum()
+    }
+}
+
+#[derive(Default)]
+struct Builder {
+    parameters: Vec<Parameter>,
+    len: usize,
+}
+
+impl Builder {
+    fn place(&mut self, name: &str, shape: &[usize]) -> Range<usize> {
+        let range = self.len..self.len + shape.iter().product::<usize>();
+        self.len = range.end.next_multiple_of(ALIGNMENT);
+        self.parameters.push(Parameter { name: name.to_owned(), shape: shape.to_vec(), range: range.clone() });
+        range
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_published_sizes_have_the_published_numbers_of_parameters() {
+        let encoder = |config: &ModernBertConfig| {
+            let heads = (93 + 1 + 2) * config.hidden_size + 93 + 2 - config.hidden_size;
+            Layout::new(config, 93).trainable() - heads
+        };
+        assert_eq!(encoder(&ModernBertConfig::base()), 149_014_272);
+        assert_eq!(encoder(&ModernBertConfig::large()), 394_781_696);
+    }
+
+    #[test]
+    fn parameters_are_aligned_and_do_not_overlap() {
+        let layout = Layout::new(&ModernBertConfig { hidden_size: 24, num_attention_heads: 2, ..ModernBertConfig::base() }, 5);
+        let mut end = 0;
+        for parameter in layout.parameters() {
+            assert!(parameter.range.start % ALIGNMENT == 0 && parameter.range.start >= end, "{}", parameter.name);
+            assert_eq!(parameter.range.len(), parameter.shape.iter().product::<usize>());
+            end = parameter.range.end;
+        }
+        assert!(layout.len() >= end);
+        assert_eq!(layout.dense().start, layout.parameters()[1].range.start);
+    }
+
+    #[test]
+    fn the_first_layer_has_no_attention_norm() {
+        let layout = Layout::new(&ModernBertConfig::base(), 5);
+        let has = |name: &str| layout.parameters().iter().any(|parameter| parameter.name == name);
+        assert!(!has("layers.0.attn_norm.weight"));
+        assert!(has("layers.1.attn_norm.weight"));
+    }
+}

@@ -1,0 +1,50 @@
+//! The joint model: a ModernBERT encoder with a head that tags every token and a head that classifies the whole text.
+//!
+//! What it does, as the data goes:
+//!
+//! 1. [`ModernBertConfig`] is read from a `config.json`, in either spelling, and checked.
+//! 2. [`Layout`] gives every parameter its checkpoint name, its shape and its place in one flat buffer. It is the one definition of the
+//!    parameters, for every path below.
+//! 3. [`JointModel`] is that buffer with meaning: drawn at random or loaded from a safetensors file, run, saved.
+//! 4. [`JointModel::forward`] gives logits; [`JointModel::loss_and_gradients`] a step's losses and [`Gradients`]. Both work in a
+//!    [`Workspace`], which keeps every temporary from step to step.
+//! 5. [`ComposedModel`] is the same model in candle's differentiable operations, for GPUs and as the oracle of the tests.
+//!
+//! # The CPU path
+//!
+//! A batch is packed: the sequences lie one after the other in a single `(tokens, hidden)` matrix, so no linear layer, norm or activation
+//! ever sees padding, and attention looks at one sequence at a time. Forward and backward are written out over flat `f32` buffers. The
+//! backward keeps little of the forward: it recomputes norms, activations and attention weights, which cost less than the memory that
+//! they would take.
+//!
+//! All of it runs on the current rayon pool and gives the same bits whatever its number of threads: matrix products never split the inner
+//! dimension, and every other sum runs over chunks whose boundaries depend on shapes alone.
+//!
+//! # What is not here
+//!
+//! Optimisers, schedules and loops live in `training`. There is no dropout: the published configurations have none, and one that asks for
+//! it is refused rather than trained differently.
+
+mod batch;
+mod checkpoint;
+mod composed;
+mod config;
+mod encoder;
+mod gradients;
+mod heads;
+mod initialise;
+mod joint;
+mod kernels;
+mod layout;
+mod loss;
+mod workspace;
+
+pub use batch::{BatchError, IGNORE, Targets, Tokens};
+pub use checkpoint::CheckpointError;
+pub use composed::ComposedModel;
+pub use config::{Attention, ConfigError, ModernBertConfig};
+pub use gradients::{Gradients, SparseRows};
+pub use joint::{JointModel, Logits};
+pub use layout::{LayerLayout, Layout, Parameter};
+pub use loss::{LossOptions, Losses, Normalisers};
+pub use workspace::Workspace;

@@ -1,0 +1,48 @@
+//! The same bits for any number of threads.
+
+use pipeline::models::{Gradients, JointModel, LossOptions, ModernBertConfig, Targets, Tokens, Workspace};
+use pipeline::rng::Rng;
+
+/// A model whose products lie above gemm's threshold for threads, 589,824 multiplications, with batches of a few sequences.
+fn model() -> JointModel {
+    let base = ModernBertConfig::base();
+    let config = ModernBertConfig {
+        vocab_size: 500,
+        hidden_size: 192,
+        intermediate_size: 288,
+        num_hidden_layers: 4,
+        num_attention_heads: 3,
+        layer_types: base.layer_types[..4].to_vec(),
+        local_attention: 32,
+        pad_token_id: None,
+        ..base
+    };
+    JointModel::new_random(config, 9, &Rng::new(3)).unwrap()
+}
+
+fn step(model: &JointModel, lengths: &[usize], threads: usize) -> (f64, Vec<f32>, Vec<f32>) {
+    let mut bounds = vec![0];
+    lengths.iter().for_each(|length| bounds.push(bounds[bounds.len() - 1] + length));
+    let count = bounds[lengths.len()] as u32;
+    let ids: Vec<u32> = (0..count).map(|token| token * 7_919 % 500).collect();
+    let labels: Vec<u32> = (0..count).map(|token| token % 9).collect();
+    let anomaly: Vec<u32> = (0..lengths.len() as u32).map(|sequence| sequence % 2).collect();
+    let (tokens, targets) = (Tokens::new(&ids, &bounds).unwrap(), Targets { labels: &labels, anomaly: &anomaly });
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    let mut gradients = Gradients::new(&model.layout);
+    let losses =
+        pool.install(|| model.loss_and_gradients(&tokens, &targets, &LossOptions::default(), &mut Workspace::new(), &mut gradients));
+    (losses.unwrap().total, gradients.dense().to_vec(), gradients.embedding().rows.clone())
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_bits() {
+    let model = model();
+    let lengths: [&[usize]; 4] = [&[150, 12, 34, 1, 20, 77], &[1], &[1, 1, 1], &[65]];
+    for lengths in lengths {
+        let one = step(&model, lengths, 1);
+        for threads in [2, 3] {
+            assert!(one == step(&model, lengths, threads), "lengths {lengths:?}, {threads} threads");
+        }
+    }
+}
