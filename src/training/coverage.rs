@@ -27,7 +27,8 @@ impl Coverage {
     /// * `longest`: the tokens of the longest sequence; a single token attends to itself whatever its query and key are
     pub(super) fn new(parameters: &[Parameter], recipe: &Recipe, longest: usize) -> Self {
         let trained = |name: &str| {
-            !(name.starts_with("ner_classifier.") && recipe.ner_weight == 0.0 || name.starts_with("anomaly_classifier.") && recipe.anomaly_weight == 0.0)
+            !(name.starts_with("ner_classifier.") && recipe.ner_weight == 0.0
+                || name.starts_with("anomaly_classifier.") && recipe.anomaly_weight == 0.0)
         };
         let mut missing = Vec::new();
         for (parameter, Parameter { name, length }) in parameters.iter().enumerate().filter(|(_, parameter)| trained(&parameter.name)) {

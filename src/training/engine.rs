@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::data::Batch;
-use crate::models::{LossOptions, Losses};
+use crate::models::{BatchError, LossOptions, Losses};
 
 use super::adamw::Update;
 
@@ -99,9 +99,12 @@ impl StateVector {
 /// A failure below the loop.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// The device or the model refused.
-    #[error("{0}")]
-    Model(String),
+    /// The batch does not fit the model.
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+    /// The device refused, for example because its memory is full.
+    #[error("the device failed: {0}")]
+    Device(#[from] candle_core::Error),
     /// Reading or writing the state.
     #[error(transparent)]
     Io(#[from] std::io::Error),

@@ -107,7 +107,16 @@ mod tests {
     use super::*;
 
     fn row(epoch: u64, loss: f64) -> Row {
-        Row { split: Part::Train, step: 7, epoch, learning_rate: Some(2e-5), loss, ner_loss: None, anomaly_loss: Some(0.1), grad_norm: Some(1.5) }
+        Row {
+            split: Part::Train,
+            step: 7,
+            epoch,
+            learning_rate: Some(2e-5),
+            loss,
+            ner_loss: None,
+            anomaly_loss: Some(0.1),
+            grad_norm: Some(1.5),
+        }
     }
 
     #[test]

@@ -16,9 +16,12 @@
 //! There is no stage, key or store here, and no gradient is worked out: the models do that.
 
 pub mod adamw;
+mod candle;
 mod checkpoint;
 mod checkpoints;
 mod coverage;
+mod cpu;
+mod device;
 mod engine;
 mod history;
 mod identity;
@@ -31,8 +34,11 @@ mod session;
 mod state;
 mod train;
 
+pub use candle::CandleEngine;
 pub use checkpoint::{CheckpointError, Verified as VerifiedCheckpoint};
 pub use checkpoints::{Cadence, Checkpoints};
+pub use cpu::CpuEngine;
+pub use device::ModelEngine;
 pub use engine::{Engine, EngineError, Logits, Parameter, StateVector};
 pub use history::{Part, Row, Timing, epoch_losses};
 pub use observer::{Notice, Observer, Progress};

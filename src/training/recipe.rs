@@ -230,7 +230,10 @@ impl Recipe {
             (!matches!(self.warmup, Warmup::Ratio(ratio) if !(0.0..=1.0).contains(&ratio)), "`warmup_ratio` must lie in [0, 1]"),
             (at_least_zero(self.ner_weight), "`ner_weight` must be a number of at least 0"),
             (at_least_zero(self.anomaly_weight), "`anomaly_weight` must be a number of at least 0"),
-            (self.ner_weight > 0.0 || self.anomaly_weight > 0.0, "`ner_weight` and `anomaly_weight` are both 0, which leaves nothing to learn"),
+            (
+                self.ner_weight > 0.0 || self.anomaly_weight > 0.0,
+                "`ner_weight` and `anomaly_weight` are both 0, which leaves nothing to learn",
+            ),
             (
                 self.anomaly_class_weights.is_none_or(|weights| weights.iter().all(|weight| weight.is_finite() && *weight > 0.0)),
                 "class weights must be above 0",

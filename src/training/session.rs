@@ -178,7 +178,8 @@ impl<'a> Session<'a> {
         // Means over all micro-batches together, not means of their means.
         let mut normalisers = Normalisers::default();
         for batch in &batches {
-            normalisers += Normalisers::of(&Targets { labels: &batch.labels, anomaly: &batch.anomaly }, self.objective.anomaly_class_weights);
+            normalisers +=
+                Normalisers::of(&Targets { labels: &batch.labels, anomaly: &batch.anomaly }, self.objective.anomaly_class_weights);
         }
         let options = LossOptions {
             ner_weight: self.objective.ner_weight as f32,
@@ -293,7 +294,9 @@ impl<'a> Session<'a> {
         let scores = score(validation, &predicted, self.data.labels);
         self.observer.evaluated(&row, &scores);
 
-        if let Some(value) = self.recipe.keep_best.and_then(|metric| metric_value(&scores, metric).filter(|value| self.improves(metric, *value))) {
+        if let Some(value) =
+            self.recipe.keep_best.and_then(|metric| metric_value(&scores, metric).filter(|value| self.improves(metric, *value)))
+        {
             let digest = match &self.checkpoints {
                 Some(checkpoints) => Some(checkpoints.save_best(step, self.engine)?),
                 None => {

@@ -89,7 +89,9 @@ impl TrainError {
     #[must_use]
     pub fn help(&self) -> Option<&'static str> {
         match self {
-            Self::NotFinite { .. } => Some("lower `learning_rate`, set `max_grad_norm`, or pass over such steps with `on_nonfinite = \"skip\"`"),
+            Self::NotFinite { .. } => {
+                Some("lower `learning_rate`, set `max_grad_norm`, or pass over such steps with `on_nonfinite = \"skip\"`")
+            }
             Self::NoGradient { parameters } if parameters.iter().all(|name| name.starts_with("ner_classifier.")) => {
                 Some("no token of the training split has a label that counts: set `ner_weight = 0`, or `ignore_outside = false`")
             }
@@ -112,7 +114,13 @@ impl TrainError {
 ///
 /// # Errors
 /// [`TrainError`]; after [`TrainError::Cancelled`] with `saved`, the same call continues.
-pub fn train(engine: &mut dyn Engine, data: Data<'_>, recipe: &Recipe, storage: Storage<'_>, observer: &dyn Observer) -> Result<Trained, TrainError> {
+pub fn train(
+    engine: &mut dyn Engine,
+    data: Data<'_>,
+    recipe: &Recipe,
+    storage: Storage<'_>,
+    observer: &dyn Observer,
+) -> Result<Trained, TrainError> {
     let problems = recipe.problems(data.train.len(), data.validation.map_or(0, EncodedSplit::len));
     if !problems.is_empty() {
         return Err(TrainError::Recipe { problems });

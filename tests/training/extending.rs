@@ -11,7 +11,11 @@ fn constant() -> Recipe {
 fn extend(from: &Recipe, to: &Recipe, with_checkpoints: bool) -> (Toy, Trained, Vec<Notice>) {
     let (folder, lineage) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
     let checkpoints = [folder.path().join("short"), folder.path().join("long")];
-    let storage = |index: usize| Storage { checkpoints: with_checkpoints.then_some(&checkpoints[index]), lineage: Some(lineage.path()), ..Storage::default() };
+    let storage = |index: usize| Storage {
+        checkpoints: with_checkpoints.then_some(&checkpoints[index]),
+        lineage: Some(lineage.path()),
+        ..Storage::default()
+    };
     run(&mut Toy::new(), from, Storage { checkpoints: Some(&checkpoints[0]), ..storage(0) }, &()).expect("it trains");
     let (mut toy, watcher) = (Toy::new(), Watcher::default());
     let trained = run(&mut toy, to, storage(1), &watcher).expect("it goes on");
@@ -33,6 +37,14 @@ fn assert_same(short: &Recipe, long: &Recipe) {
 #[test]
 fn three_epochs_and_then_seven_more_are_the_bits_of_ten() {
     assert_same(&constant(), &Recipe { epochs: 10, ..constant() });
+}
+
+#[test]
+fn the_best_weights_of_the_shorter_training_stay_the_best() {
+    let early = Recipe { keep_best: Some(Metric::AnomalyF1), ..constant() };
+    let long = Recipe { epochs: 10, ..early.clone() };
+    assert!(undisturbed(&long).1.best.is_some_and(|best| best.step <= 18));
+    assert_same(&early, &long);
 }
 
 #[test]

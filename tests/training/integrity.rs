@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pipeline::training::{Cadence, Notice, Recipe, Storage};
+use pipeline::training::{Cadence, Metric, Notice, Recipe, Storage};
 
 use crate::toy::{Toy, Watcher, recipe, run, undisturbed};
 
@@ -14,7 +14,8 @@ fn storage(folder: &Path) -> Storage<'_> {
 /// A folder with the checkpoints after steps 8 and 10 of a training, newest first.
 fn interrupted() -> (tempfile::TempDir, [PathBuf; 2]) {
     let folder = tempfile::tempdir().expect("a folder");
-    run(&mut Toy::new(), &Recipe { epochs: 3, ..recipe() }, storage(folder.path()), &Watcher::cancelling_at(13)).expect_err("it is interrupted");
+    run(&mut Toy::new(), &Recipe { epochs: 3, ..recipe() }, storage(folder.path()), &Watcher::cancelling_at(13))
+        .expect_err("it is interrupted");
     let mut paths: Vec<PathBuf> = fs::read_dir(folder.path()).expect("the folder").flatten().map(|entry| entry.path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "checkpoint"));
     paths.sort();
@@ -56,6 +57,24 @@ fn without_a_whole_checkpoint_the_training_begins_anew() {
     fs::write(&newest, b"").expect("a file");
     fs::write(&before, b"pltrain\0 and then something else that is long enough to be looked at").expect("a file");
     assert_eq!(continued(folder.path()), (None, vec![newest, before]));
+}
+
+#[test]
+fn a_checkpoint_whose_best_weights_are_damaged_is_not_used() {
+    let recipe = Recipe { keep_best: Some(Metric::AnomalyF1), ..recipe() };
+    let folder = tempfile::tempdir().expect("a folder");
+    run(&mut Toy::new(), &recipe, storage(folder.path()), &Watcher::cancelling_at(20)).expect_err("it is interrupted");
+    let best = fs::read_dir(folder.path()).expect("the folder").flatten().map(|entry| entry.path());
+    for path in best.filter(|path| path.extension().is_some_and(|extension| extension == "weights")) {
+        let mut bytes = fs::read(&path).expect("a file");
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(&path, bytes).expect("a file");
+    }
+    let (mut toy, watcher) = (Toy::new(), Watcher::default());
+    run(&mut toy, &recipe, storage(folder.path()), &watcher).expect("it trains");
+    assert!(matches!(watcher.notices.borrow()[0], Notice::UnusableCheckpoint { .. }));
+    assert_eq!(toy.bits(), undisturbed(&recipe).0.bits());
 }
 
 #[test]

@@ -3,6 +3,6 @@
 mod extending;
 mod integrity;
 mod optimiser;
-mod resume;
 mod recipe;
+mod resume;
 mod toy;

@@ -1,6 +1,6 @@
 //! What the recipe's parameters do.
 
-use pipeline::training::{EarlyStopping, Interval, Metric, Notice, OnNonfinite, Part, Recipe, Storage, TrainError};
+use pipeline::training::{EarlyStopping, Interval, Metric, Notice, OnNonfinite, Part, Recipe, Schedule, Storage, TrainError};
 
 use crate::toy::{Toy, Watcher, recipe, run, undisturbed};
 
@@ -44,7 +44,13 @@ fn an_interval_of_steps_evaluates_after_the_last_step_as_well() {
 
 #[test]
 fn the_kept_weights_are_those_of_the_best_evaluation() {
-    let rising = Recipe { learning_rate: 3.0, keep_best: Some(Metric::Loss), evaluate_every: Interval::Steps(1), ..recipe() };
+    let rising = Recipe {
+        learning_rate: 3.0,
+        schedule: Schedule::Constant,
+        keep_best: Some(Metric::Loss),
+        evaluate_every: Interval::Steps(1),
+        ..recipe()
+    };
     let (toy, trained) = undisturbed(&rising);
     let best = trained.best.expect("a best");
     assert!(best.step < 18, "a learning rate of 3 does not end at its best");
@@ -74,7 +80,7 @@ fn early_stopping_waits_for_its_patience() {
 
 #[test]
 fn a_gradient_that_is_not_finite_stops_with_the_step_and_its_sequences() {
-    let mut toy = Toy { poison: Some(4), ..Toy::new() };
+    let mut toy = Toy::poisoned(4);
     let error = run(&mut toy, &recipe(), Storage::default(), &()).expect_err("it stops");
     assert!(matches!(&error, TrainError::NotFinite { step: 5, what: "gradient", rows, checkpoint: None } if rows.len() == 2), "{error}");
     assert!(toy.parameters.iter().all(|value| value.is_finite()));
@@ -82,7 +88,7 @@ fn a_gradient_that_is_not_finite_stops_with_the_step_and_its_sequences() {
 
 #[test]
 fn a_skipped_step_is_counted_and_moves_nothing() {
-    let mut toy = Toy { poison: Some(4), ..Toy::new() };
+    let mut toy = Toy::poisoned(4);
     let recipe = Recipe { on_nonfinite: OnNonfinite::Skip, ..recipe() };
     let trained = run(&mut toy, &recipe, Storage::default(), &()).expect("it goes on");
     assert_eq!((trained.skipped, trained.steps), (1, 18));
@@ -92,25 +98,33 @@ fn a_skipped_step_is_counted_and_moves_nothing() {
 
 #[test]
 fn a_parameter_without_a_gradient_is_an_error_that_names_it() {
-    let mut toy = Toy { cut: true, ..Toy::new() };
+    let mut toy = Toy::cut();
     let error = run(&mut toy, &recipe(), Storage::default(), &()).expect_err("it is noticed");
     assert_eq!(error.to_string(), "a parameter never got a gradient in the first epoch: ner_classifier.weight");
 }
 
 #[test]
 fn a_head_that_the_recipe_switches_off_needs_no_gradient() {
-    let mut toy = Toy { cut: true, ..Toy::new() };
+    let mut toy = Toy::cut();
     run(&mut toy, &Recipe { ner_weight: 0.0, ..recipe() }, Storage::default(), &()).expect("it trains");
 }
 
 #[test]
 fn outside_tokens_count_in_no_loss_when_the_recipe_ignores_them() {
-    let (_, all) = undisturbed(&recipe());
-    let (_, inside) = undisturbed(&Recipe { ignore_outside: Some(2), ..recipe() });
-    assert_ne!(all.history[0].ner_loss, inside.history[0].ner_loss);
-    let (_, nothing) = undisturbed(&Recipe { epochs: 1, anomaly_weight: 2.0, ..recipe() });
-    let first = nothing.history[0];
-    assert!((first.loss - first.ner_loss.expect("labels") - 2.0 * first.anomaly_loss.expect("sequences")).abs() < 1e-12);
+    let outside = Some(2);
+    let batch_without_entities = |recipe: &Recipe| undisturbed(recipe).1.history.iter().filter(|row| row.ner_loss.is_none()).count();
+    let one_by_one = Recipe { batch_size: 1, epochs: 1, ..recipe() };
+    assert_eq!(batch_without_entities(&one_by_one), 0);
+    assert!(batch_without_entities(&Recipe { ignore_outside: outside, ..one_by_one }) > 0);
+}
+
+#[test]
+fn the_loss_is_the_weighted_sum_of_both() {
+    let (_, trained) = undisturbed(&Recipe { ner_weight: 0.5, anomaly_weight: 2.0, ..recipe() });
+    for row in trained.history {
+        let expected = 0.5 * row.ner_loss.expect("labels") + 2.0 * row.anomaly_loss.expect("sequences");
+        assert!((row.loss - expected).abs() < 1e-12);
+    }
 }
 
 #[test]

@@ -22,10 +22,8 @@ pub struct Toy {
     gradient: Vec<f32>,
     optimiser: AdamW,
     names: Vec<Parameter>,
-    /// Cuts the gradient of the head over tokens, as a mistaken backward would.
-    pub cut: bool,
-    /// Makes the gradient of this update not finite, counted from zero over all calls.
-    pub poison: Option<u64>,
+    cut: bool,
+    poison: Option<u64>,
     calls: u64,
 }
 
@@ -39,6 +37,16 @@ impl Toy {
             name("anomaly_classifier.weight", ANOMALY - NER),
         ];
         Self { parameters, gradient: vec![0.0; ANOMALY], optimiser: AdamW::new(ANOMALY), names, cut: false, poison: None, calls: 0 }
+    }
+
+    /// Never gives the head over tokens a gradient, as a mistaken backward would.
+    pub fn cut() -> Self {
+        Self { cut: true, ..Self::new() }
+    }
+
+    /// Its gradient is not finite in the batch of this number, counted from zero.
+    pub fn poisoned(batch: u64) -> Self {
+        Self { poison: Some(batch), ..Self::new() }
     }
 
     /// Weights and moments as bits.
@@ -56,6 +64,8 @@ impl Toy {
     /// Adds the gradient of `scale * cross-entropy`, and returns the cross-entropy.
     fn backward(&mut self, from: usize, classes: usize, word: u32, label: u32, scale: f32) -> f64 {
         let logits = self.head(from, classes, word);
+        let largest = logits.iter().copied().fold(f32::MIN, f32::max);
+        let logits: Vec<f32> = logits.iter().map(|logit| logit - largest).collect();
         let sum: f32 = logits.iter().map(|logit| logit.exp()).sum();
         for (class, logit) in logits.iter().enumerate() {
             let slope = scale * (logit.exp() / sum - f32::from(u8::from(class as u32 == label)));

@@ -1,0 +1,180 @@
+//! The engine of any device that candle runs on: candle's differentiable operations and AdamW in candle's operations, with moments that can be
+//! saved. On a CPU it is the oracle of [`CpuEngine`](super::CpuEngine).
+
+use std::ops::Range;
+
+use candle_core::{D, DType, Device, Result, Tensor};
+
+use crate::data::Batch;
+use crate::models::{ComposedModel, JointModel, LossOptions, Losses, Targets, Tokens};
+
+use super::adamw::Update;
+use super::engine::{Engine, EngineError, Logits, Parameter, StateVector};
+
+/// A joint model on a candle device.
+#[derive(Debug)]
+pub struct CandleEngine {
+    model: ComposedModel,
+    parameters: Vec<Parameter>,
+    /// One for each variable, like the following two.
+    gradient: Vec<Option<Tensor>>,
+    first: Vec<Tensor>,
+    second: Vec<Tensor>,
+    updates: u64,
+}
+
+impl CandleEngine {
+    /// A copy of `model` on `device`, whose matrix products are computed in `products`.
+    ///
+    /// # Errors
+    /// When the device has no room.
+    pub fn new(model: &JointModel, device: &Device, products: DType) -> Result<Self> {
+        let parameters =
+            model.layout.parameters().iter().map(|parameter| Parameter { name: parameter.name.clone(), length: parameter.range.len() });
+        let parameters = parameters.collect();
+        let model = ComposedModel::new(model, device)?.with_products_in(products);
+        let zeros = || model.variables().iter().map(|variable| variable.zeros_like()).collect::<Result<Vec<_>>>();
+        let (first, second) = (zeros()?, zeros()?);
+        Ok(Self { gradient: vec![None; first.len()], parameters, first, second, updates: 0, model })
+    }
+
+    #[must_use]
+    pub fn model(&self) -> &ComposedModel {
+        &self.model
+    }
+
+    fn vector(&self, vector: StateVector) -> Vec<&Tensor> {
+        match vector {
+            StateVector::Parameters => self.model.variables().iter().map(|variable| variable.as_tensor()).collect(),
+            StateVector::FirstMoments => self.first.iter().collect(),
+            StateVector::SecondMoments => self.second.iter().collect(),
+        }
+    }
+
+    fn try_accumulate(&mut self, tokens: &Tokens<'_>, targets: &Targets<'_>, options: &LossOptions) -> Result<Losses> {
+        let (total, losses) = self.model.loss(tokens, targets, options)?;
+        let mut found = total.backward()?;
+        for (sum, variable) in self.gradient.iter_mut().zip(self.model.variables()) {
+            if let Some(gradient) = found.remove(variable) {
+                // A gradient keeps the graph that it was computed in unless it is detached.
+                let gradient = gradient.detach();
+                *sum = Some(match sum.take() {
+                    Some(sum) => (sum + gradient)?,
+                    None => gradient,
+                });
+            }
+        }
+        Ok(losses)
+    }
+
+    /// Adds up rows first and then their sums, which loses less in f32 than one long sum, and reads all back at once.
+    fn try_norm(&self) -> Result<f64> {
+        let squares = self.gradient.iter().flatten().map(|gradient| gradient.sqr()?.sum(D::Minus1)?.sum_all());
+        let squares = squares.collect::<Result<Vec<_>>>()?;
+        if squares.is_empty() {
+            return Ok(0.0);
+        }
+        let squares = Tensor::stack(&squares, 0)?.to_vec1::<f32>()?;
+        Ok(squares.into_iter().map(f64::from).sum::<f64>().sqrt())
+    }
+
+    fn try_has_gradient(&self, parameter: usize, elements: Range<usize>) -> Result<bool> {
+        let Some(gradient) = &self.gradient[parameter] else { return Ok(false) };
+        let part = gradient.flatten_all()?.narrow(0, elements.start, elements.len())?;
+        Ok(part.abs()?.max(0)?.to_scalar::<f32>()? != 0.0)
+    }
+
+    /// The formulas of [`AdamW::step`](super::adamw::AdamW::step). A variable without a gradient has one of zeros.
+    fn try_step(&mut self, update: &Update) -> Result<()> {
+        let updates = (self.updates + 1) as f64;
+        let (beta1, beta2) = update.betas;
+        let step_size = update.learning_rate / (1.0 - beta1.powf(updates));
+        let root_correction = 1.0 / (1.0 - beta2.powf(updates)).sqrt();
+        let variables = self.model.variables().iter().zip(&mut self.gradient).zip(self.first.iter_mut().zip(&mut self.second));
+        for ((variable, gradient), (first, second)) in variables {
+            match gradient.take() {
+                Some(gradient) => {
+                    let gradient = (gradient * update.gradient_scale)?;
+                    *first = (&*first + ((&gradient - &*first)? * (1.0 - beta1))?)?;
+                    *second = ((&*second * beta2)? + (gradient.sqr()? * (1.0 - beta2))?)?;
+                }
+                None => {
+                    *first = (&*first * beta1)?;
+                    *second = (&*second * beta2)?;
+                }
+            }
+            let denominator = ((second.sqrt()? * root_correction)? + update.eps)?;
+            let decayed = (variable.as_tensor() * (1.0 - update.learning_rate * update.weight_decay))?;
+            variable.set(&(decayed - (&*first / denominator)? * step_size)?.detach())?;
+        }
+        self.updates += 1;
+        Ok(())
+    }
+}
+
+impl Engine for CandleEngine {
+    fn parameters(&self) -> &[Parameter] {
+        &self.parameters
+    }
+
+    fn accumulate(&mut self, batch: &Batch, options: &LossOptions) -> std::result::Result<Losses, EngineError> {
+        let tokens = Tokens::new(&batch.ids, &batch.bounds)?;
+        let targets = Targets { labels: &batch.labels, anomaly: &batch.anomaly };
+        Ok(self.try_accumulate(&tokens, &targets, options)?)
+    }
+
+    fn gradient_norm(&mut self) -> std::result::Result<f64, EngineError> {
+        Ok(self.try_norm()?)
+    }
+
+    fn has_gradient(&mut self, parameter: usize, elements: Range<usize>) -> std::result::Result<bool, EngineError> {
+        Ok(self.try_has_gradient(parameter, elements)?)
+    }
+
+    fn step(&mut self, update: &Update) -> std::result::Result<(), EngineError> {
+        Ok(self.try_step(update)?)
+    }
+
+    fn discard(&mut self) {
+        self.gradient.fill(None);
+    }
+
+    fn logits(&mut self, batch: &Batch) -> std::result::Result<Logits, EngineError> {
+        let (ner, anomaly) = self.model.forward(&Tokens::new(&batch.ids, &batch.bounds)?)?;
+        Ok(Logits { ner: ner.flatten_all()?.to_vec1()?, anomaly: anomaly.flatten_all()?.to_vec1()? })
+    }
+
+    fn updates(&self) -> u64 {
+        self.updates
+    }
+
+    fn export(&self, vector: StateVector, sink: &mut dyn FnMut(&[f32]) -> std::io::Result<()>) -> std::result::Result<(), EngineError> {
+        for tensor in self.vector(vector) {
+            sink(&tensor.flatten_all()?.to_vec1::<f32>()?)?;
+        }
+        Ok(())
+    }
+
+    fn import(
+        &mut self,
+        vector: StateVector,
+        source: &mut dyn FnMut(&mut [f32]) -> std::io::Result<()>,
+    ) -> std::result::Result<(), EngineError> {
+        for index in 0..self.parameters.len() {
+            let mut values = vec![0.0; self.parameters[index].length];
+            source(&mut values)?;
+            let variable = &self.model.variables()[index];
+            let tensor = Tensor::from_vec(values, variable.shape(), variable.device())?;
+            match vector {
+                StateVector::Parameters => variable.set(&tensor)?,
+                StateVector::FirstMoments => self.first[index] = tensor,
+                StateVector::SecondMoments => self.second[index] = tensor,
+            }
+        }
+        Ok(())
+    }
+
+    fn set_updates(&mut self, updates: u64) {
+        self.updates = updates;
+    }
+}

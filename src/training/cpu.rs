@@ -1,0 +1,132 @@
+//! The engine of the CPU: explicit forward and backward over one flat buffer, and AdamW in place.
+
+use std::ops::Range;
+
+use crate::data::Batch;
+use crate::models::{Gradients, JointModel, LossOptions, Losses, Targets, Tokens, Workspace};
+
+use super::adamw::{AdamW, Gradient, Update, gradient_norm};
+use super::engine::{Engine, EngineError, Logits, Parameter, StateVector};
+
+/// A joint model on the CPU, on the threads of the current pool.
+///
+/// Moments and gradients take memory only once a step has been made, so that an engine which only predicts is as large as its model.
+#[derive(Debug)]
+pub struct CpuEngine {
+    model: JointModel,
+    gradients: Gradients,
+    optimiser: AdamW,
+    workspace: Workspace,
+    parameters: Vec<Parameter>,
+}
+
+impl CpuEngine {
+    #[must_use]
+    pub fn new(model: JointModel) -> Self {
+        let parameters =
+            model.layout.parameters().iter().map(|parameter| Parameter { name: parameter.name.clone(), length: parameter.range.len() });
+        Self {
+            parameters: parameters.collect(),
+            gradients: Gradients::new(&model.layout),
+            optimiser: AdamW::new(model.layout.len()),
+            workspace: Workspace::default(),
+            model,
+        }
+    }
+
+    /// Uses a workspace of the caller's, which may be set to compute layers anew in the backward.
+    #[must_use]
+    pub fn with_workspace(self, workspace: Workspace) -> Self {
+        Self { workspace, ..self }
+    }
+
+    #[must_use]
+    pub fn model(&self) -> &JointModel {
+        &self.model
+    }
+
+    /// The model with its present weights.
+    #[must_use]
+    pub fn into_model(self) -> JointModel {
+        self.model
+    }
+
+    /// The gradient as AdamW takes it.
+    fn gradient(gradients: &Gradients, embedding: Range<usize>, dense: Range<usize>) -> [Gradient<'_>; 2] {
+        let rows = gradients.embedding();
+        [
+            Gradient::Rows { start: embedding.start, width: rows.width, count: embedding.len() / rows.width, rows: &rows.ids, values: &rows.rows },
+            Gradient::Dense { start: dense.start, values: gradients.dense() },
+        ]
+    }
+}
+
+impl Engine for CpuEngine {
+    fn parameters(&self) -> &[Parameter] {
+        &self.parameters
+    }
+
+    fn accumulate(&mut self, batch: &Batch, options: &LossOptions) -> Result<Losses, EngineError> {
+        let tokens = Tokens::new(&batch.ids, &batch.bounds)?;
+        let targets = Targets { labels: &batch.labels, anomaly: &batch.anomaly };
+        Ok(self.model.loss_and_gradients(&tokens, &targets, options, &mut self.workspace, &mut self.gradients)?)
+    }
+
+    fn gradient_norm(&mut self) -> Result<f64, EngineError> {
+        let layout = &self.model.layout;
+        Ok(gradient_norm(&Self::gradient(&self.gradients, layout.embedding(), layout.dense())))
+    }
+
+    fn has_gradient(&mut self, parameter: usize, elements: Range<usize>) -> Result<bool, EngineError> {
+        let values = self.gradients.parameter(&self.model.layout.parameters()[parameter]);
+        // Of the embedding there are only rows, and nobody asks for a part of it.
+        let values = values.map_or(self.gradients.embedding().rows.as_slice(), |values| &values[elements]);
+        Ok(values.iter().any(|value| *value != 0.0))
+    }
+
+    fn step(&mut self, update: &Update) -> Result<(), EngineError> {
+        let layout = &self.model.layout;
+        let gradient = Self::gradient(&self.gradients, layout.embedding(), layout.dense());
+        self.optimiser.step(&mut self.model.parameters, &gradient, update);
+        self.gradients.clear();
+        Ok(())
+    }
+
+    fn discard(&mut self) {
+        self.gradients.clear();
+    }
+
+    fn logits(&mut self, batch: &Batch) -> Result<Logits, EngineError> {
+        let tokens = Tokens::new(&batch.ids, &batch.bounds)?;
+        let logits = self.model.forward(&tokens, &mut self.workspace)?;
+        Ok(Logits { ner: logits.ner.to_vec(), anomaly: logits.anomaly.to_vec() })
+    }
+
+    fn updates(&self) -> u64 {
+        self.optimiser.updates()
+    }
+
+    fn export(&self, vector: StateVector, sink: &mut dyn FnMut(&[f32]) -> std::io::Result<()>) -> Result<(), EngineError> {
+        let (first, second) = self.optimiser.moments();
+        let values = match vector {
+            StateVector::Parameters => &self.model.parameters,
+            StateVector::FirstMoments => first,
+            StateVector::SecondMoments => second,
+        };
+        Ok(self.model.layout.parameters().iter().try_for_each(|parameter| sink(&values[parameter.range.clone()]))?)
+    }
+
+    fn import(&mut self, vector: StateVector, source: &mut dyn FnMut(&mut [f32]) -> std::io::Result<()>) -> Result<(), EngineError> {
+        let (first, second) = self.optimiser.restore(self.optimiser.updates());
+        let values = match vector {
+            StateVector::Parameters => &mut self.model.parameters,
+            StateVector::FirstMoments => first,
+            StateVector::SecondMoments => second,
+        };
+        Ok(self.model.layout.parameters().iter().try_for_each(|parameter| source(&mut values[parameter.range.clone()]))?)
+    }
+
+    fn set_updates(&mut self, updates: u64) {
+        self.optimiser.restore(updates);
+    }
+}
