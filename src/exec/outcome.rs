@@ -5,18 +5,22 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::event::{Counts, NodeName};
-use crate::plan::CacheKey;
+use crate::plan::{CacheKey, Fingerprint, Plan};
 use crate::stage::StageError;
-use crate::store::Entry;
+use crate::store::{Entry, RunNode};
 
 /// Why a node was not run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum Because {
     /// A node that it depends on, perhaps over others, failed.
-    Failed { upstream: NodeName },
+    Failed {
+        upstream: NodeName,
+    },
     /// Another node failed, and the run was not asked to keep going.
-    Stopped { after: NodeName },
+    Stopped {
+        after: NodeName,
+    },
     Interrupted,
 }
 
@@ -34,13 +38,24 @@ impl std::fmt::Display for Because {
 #[derive(Debug, Clone)]
 pub enum Outcome {
     Cached,
-    Built { elapsed: Duration },
+    Built {
+        elapsed: Duration,
+    },
     /// Early cutoff: an older entry has the same content.
-    Reused { from: CacheKey },
-    Failed { error: StageError, elapsed: Duration },
-    NotRun { because: Because },
+    Reused {
+        from: CacheKey,
+    },
+    Failed {
+        error: StageError,
+        elapsed: Duration,
+    },
+    NotRun {
+        because: Because,
+    },
     /// It was running when the run was interrupted.
-    Cancelled { elapsed: Duration },
+    Cancelled {
+        elapsed: Duration,
+    },
 }
 
 /// A node's end, and its entry if it has one.
@@ -84,6 +99,37 @@ impl RunOutcome {
         self.nodes.iter().all(|node| matches!(node.outcome, Outcome::Cached | Outcome::Built { .. } | Outcome::Reused { .. }))
     }
 
+    /// What the run's record says of each node.
+    #[must_use]
+    pub fn records(&self, plan: &Plan) -> Vec<RunNode> {
+        let record = |(result, node): (&NodeResult, &crate::plan::Node)| {
+            let (outcome, elapsed, error) = match &result.outcome {
+                Outcome::Cached => ("cached", None, None),
+                Outcome::Built { elapsed } => ("built", Some(*elapsed), None),
+                Outcome::Reused { .. } => ("reused", None, None),
+                Outcome::Failed { error, elapsed } => ("failed", Some(*elapsed), Some(error.to_string())),
+                Outcome::NotRun { because } => ("not_run", None, Some(because.to_string())),
+                Outcome::Cancelled { elapsed } => ("cancelled", Some(*elapsed), None),
+            };
+            RunNode {
+                stage: node.stage.to_string(),
+                label: node.label.to_string(),
+                kind: node.kind.name.to_owned(),
+                key: Some(result.key),
+                outcome: outcome.to_owned(),
+                elapsed_ms: elapsed.map(millis),
+                error,
+            }
+        };
+        self.nodes.iter().zip(&plan.nodes).map(record).collect()
+    }
+
+    /// The parts of a key that this run has an entry of.
+    #[must_use]
+    pub fn fingerprint_of(&self, key: &CacheKey) -> Option<Fingerprint> {
+        self.nodes.iter().find(|node| node.key == *key)?.entry.as_ref().map(|entry| entry.manifest().fingerprint.clone())
+    }
+
     /// 0 when every node has its entry, 130 when the run was interrupted before that, 1 when a stage failed.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
@@ -95,4 +141,8 @@ impl RunOutcome {
             1
         }
     }
+}
+
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

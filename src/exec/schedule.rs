@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::event::{Event, NodeName, Reporter};
 use super::options::{Cancel, Checkpoints, Options};
-use super::outcome::{Because, NodeResult, Outcome, RunOutcome};
+use super::outcome::{Because, NodeResult, Outcome, RunOutcome, millis};
 use super::work::{Job, Verdict, error_of};
 use crate::plan::{CacheKey, NodeId, Plan};
 use crate::stage::{HubCommit, StageError};
@@ -127,7 +127,8 @@ impl<'a> Scheduler<'a> {
         let mut needs: Vec<Vec<usize>> = Vec::with_capacity(plan.nodes.len());
         let mut needed_by = vec![Vec::new(); plan.nodes.len()];
         for (index, node) in plan.nodes.iter().enumerate() {
-            let mut before: Vec<usize> = node.inputs.iter().map(|(_, id)| *id).chain(node.after.iter().copied()).map(NodeId::index).collect();
+            let mut before: Vec<usize> =
+                node.inputs.iter().map(|(_, id)| *id).chain(node.after.iter().copied()).map(NodeId::index).collect();
             before.sort_unstable();
             before.dedup();
             for producer in &before {
@@ -512,8 +513,4 @@ impl<'a> Scheduler<'a> {
         });
         RunOutcome { nodes: nodes.collect(), interrupted, elapsed: started.elapsed() }
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

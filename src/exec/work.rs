@@ -81,8 +81,12 @@ impl Job<'_> {
             InPlace::Outdated => true,
             InPlace::Nothing => false,
         };
-        let damaged: Vec<usize> =
-            self.inputs.iter().filter(|(_, _, entry)| !self.store.verify_once(entry).is_empty()).map(|(_, producer, _)| *producer).collect();
+        let damaged: Vec<usize> = self
+            .inputs
+            .iter()
+            .filter(|(_, _, entry)| !self.store.verify_once(entry).is_empty())
+            .map(|(_, producer, _)| *producer)
+            .collect();
         if !damaged.is_empty() {
             return Ok(Verdict::InputsDamaged(damaged));
         }
@@ -109,7 +113,9 @@ impl Job<'_> {
             }
             State::Present(entry) => Ok(InPlace::Good(entry)),
             // It holds no files, and makes way for the new entry by itself.
-            State::Damaged(findings) if findings.iter().all(|finding| matches!(finding.problem, Problem::Dangling { .. })) => Ok(InPlace::Nothing),
+            State::Damaged(findings) if findings.iter().all(|finding| matches!(finding.problem, Problem::Dangling { .. })) => {
+                Ok(InPlace::Nothing)
+            }
             State::Damaged(findings) => {
                 self.set_aside(&self.key, &findings)?;
                 Ok(InPlace::Nothing)
@@ -202,7 +208,8 @@ impl Job<'_> {
 fn panic_error(payload: &(dyn Any + Send)) -> StageError {
     let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned()).or_else(|| payload.downcast_ref::<String>().cloned());
     let text = text.unwrap_or_else(|| "without a message".to_owned());
-    StageError::new(format!("the stage panicked: {text}")).with_help("this is a mistake in the program, not in the experiment: please report it")
+    StageError::new(format!("the stage panicked: {text}"))
+        .with_help("this is a mistake in the program, not in the experiment: please report it")
 }
 
 /// Carries what a stage says to the reporter.

@@ -26,9 +26,16 @@ const ATTEMPTS: usize = 4;
 
 /// A temporary folder, which goes away with its owner: when it is dropped, or at the next run when the process died.
 #[derive(Debug)]
-struct Scratch {
+pub struct Scratch {
     folder: PathBuf,
     _lock: FileLock,
+}
+
+impl Scratch {
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.folder
+    }
 }
 
 impl Drop for Scratch {
@@ -80,7 +87,13 @@ impl Store {
         Ok(builder)
     }
 
-    fn scratch(&self, name: &str) -> Result<Scratch, StoreError> {
+    /// A temporary folder on the disk of `outputs`, for what is put in place with a rename.
+    ///
+    /// * `name`: how its name begins
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn scratch(&self, name: &str) -> Result<Scratch, StoreError> {
         let temporary = self.temporary();
         self.disk.create_folder(&temporary)?;
         let folder = temporary.join(format!("{name}-{}", unique()));
@@ -238,7 +251,11 @@ impl Found {
             let name = entry.file_name().into_string().map_err(|_| unfit("its name is not UTF-8"))?;
             let name = if inside.is_empty() { name } else { format!("{inside}/{name}") };
             if !is_inside(&name) {
-                return Err(unfit(if name == MANIFEST { "the store's own file has this name" } else { "its name means something else on some systems" }));
+                return Err(unfit(if name == MANIFEST {
+                    "the store's own file has this name"
+                } else {
+                    "its name means something else on some systems"
+                }));
             }
             let kind = entry.file_type().map_err(|failure| error(&failure))?;
             if kind.is_dir() {

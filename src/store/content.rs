@@ -27,7 +27,11 @@ impl Store {
     }
 
     /// The entry that was made in the same way from inputs with the same contents, under whatever key.
-    pub(super) fn find_by_content(&self, fingerprint: &Fingerprint, contents: &BTreeMap<String, String>) -> Result<Option<Entry>, StoreError> {
+    pub(super) fn find_by_content(
+        &self,
+        fingerprint: &Fingerprint,
+        contents: &BTreeMap<String, String>,
+    ) -> Result<Option<Entry>, StoreError> {
         self.indexed.get_or_init(|| {
             if !self.content_index().is_dir() {
                 self.rebuild_content_index();

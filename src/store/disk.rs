@@ -71,7 +71,9 @@ impl Disk {
                 self.tell(|| Change::Renamed { from: from.to_owned(), to: to.to_owned() });
                 Ok(true)
             }
-            Err(error) if matches!(error.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists | ErrorKind::NotADirectory) => Ok(false),
+            Err(error) if matches!(error.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists | ErrorKind::NotADirectory) => {
+                Ok(false)
+            }
             Err(error) => Err(StoreError::io("rename", from, &error)),
         }
     }
@@ -90,7 +92,8 @@ impl Disk {
     pub(super) fn replace(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
         let folder = path.parent().expect("a file lies in a folder");
         self.create_folder(folder)?;
-        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder).map_err(|error| StoreError::io("write in", folder, &error))?;
+        let mut file =
+            tempfile::Builder::new().prefix(".new-").tempfile_in(folder).map_err(|error| StoreError::io("write in", folder, &error))?;
         let (first, second) = bytes.split_at(bytes.len() / 2);
         let error = |error| StoreError::io("write", path, &error);
         file.write_all(first).map_err(error)?;

@@ -73,14 +73,26 @@ pub struct Finding {
 #[serde(tag = "problem", rename_all = "snake_case")]
 pub enum Problem {
     Missing,
-    Size { expected: u64, found: u64 },
-    Content { expected: String, found: String },
-    Unreadable { reason: String },
+    Size {
+        expected: u64,
+        found: u64,
+    },
+    Content {
+        expected: String,
+        found: String,
+    },
+    Unreadable {
+        reason: String,
+    },
     /// The manifest does not list it.
     Unknown,
-    Manifest { reason: String },
+    Manifest {
+        reason: String,
+    },
     /// The entry that holds the files is gone, or holds something else.
-    Dangling { target: CacheKey },
+    Dangling {
+        target: CacheKey,
+    },
     /// The folder's name is no key.
     NotAKey,
 }

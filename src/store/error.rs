@@ -45,7 +45,9 @@ impl StoreError {
     pub fn help(&self) -> Option<&'static str> {
         match self {
             Self::Full { .. } => Some("free some space, then run the same command: what is complete is kept"),
-            Self::ReadOnly { .. } | Self::Denied { .. } => Some("run from a folder that you may write, or change the permissions of `outputs`"),
+            Self::ReadOnly { .. } | Self::Denied { .. } => {
+                Some("run from a folder that you may write, or change the permissions of `outputs`")
+            }
             Self::Vanished { .. } => Some("something removed it during the run; run the same command again"),
             Self::Unstable { .. } => Some("check the disk and the memory of this machine"),
             Self::Io { .. } | Self::Unfit { .. } | Self::BadName { .. } => None,

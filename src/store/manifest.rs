@@ -83,7 +83,17 @@ impl Manifest {
     ) -> Self {
         files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         let content = content_digest(&files);
-        Self { version: VERSION, key: fingerprint.key(), artifact: artifact.to_owned(), alias_of: None, fingerprint, inputs, made_with, content, files }
+        Self {
+            version: VERSION,
+            key: fingerprint.key(),
+            artifact: artifact.to_owned(),
+            alias_of: None,
+            fingerprint,
+            inputs,
+            made_with,
+            content,
+            files,
+        }
     }
 
     /// The same entry under another key.
@@ -190,7 +200,10 @@ mod tests {
 
     #[test]
     fn volatile_files_are_no_part_of_the_content() {
-        assert_eq!(manifest(vec![file("a", false, 1), file("t", true, 2)]).content, manifest(vec![file("a", false, 1), file("t", true, 3)]).content);
+        assert_eq!(
+            manifest(vec![file("a", false, 1), file("t", true, 2)]).content,
+            manifest(vec![file("a", false, 1), file("t", true, 3)]).content
+        );
         assert_ne!(manifest(vec![file("a", false, 1)]).content, manifest(vec![file("a", false, 2)]).content);
     }
 

@@ -247,7 +247,10 @@ mod tests {
     #[test]
     fn a_missing_file_is_an_error() {
         let case = Case::new("one");
-        assert_eq!(case.store.digests().file(&case.folder.path().join("none")).map(|_| ()).map_err(|error| error.kind()), Err(ErrorKind::NotFound));
+        assert_eq!(
+            case.store.digests().file(&case.folder.path().join("none")).map(|_| ()).map_err(|error| error.kind()),
+            Err(ErrorKind::NotFound)
+        );
     }
 
     #[test]

@@ -36,7 +36,7 @@ mod test_support;
 mod tests;
 mod verify;
 
-pub use builder::{Builder, Committed, Record};
+pub use builder::{Builder, Committed, Record, Scratch};
 pub use claim::Claim;
 pub use crash::crash_point;
 pub use disk::{Change, Watch};

@@ -137,8 +137,10 @@ impl Store {
     /// # Errors
     /// When the folder of records cannot be listed.
     pub fn list_runs(&self) -> Result<Vec<RunFile>, StoreError> {
-        let mut runs: Vec<RunFile> =
-            list(&self.runs())?.iter().filter_map(|(_, path)| serde_json::from_slice(&fs::read(path.join("run.json")).ok()?).ok()).collect();
+        let mut runs: Vec<RunFile> = list(&self.runs())?
+            .iter()
+            .filter_map(|(_, path)| serde_json::from_slice(&fs::read(path.join("run.json")).ok()?).ok())
+            .collect();
         runs.sort_by(|a, b| (&a.started, &a.id).cmp(&(&b.started, &b.id)));
         Ok(runs)
     }

@@ -30,14 +30,7 @@ pub(super) fn from_input(input: &Entry) -> BTreeMap<String, String> {
 }
 
 pub(super) fn record(fingerprint: Fingerprint) -> Record<'static> {
-    Record {
-        fingerprint,
-        artifact: "text",
-        inputs: BTreeMap::new(),
-        made_with: BTreeMap::new(),
-        volatile: &["timing.csv"],
-        replace: false,
-    }
+    Record { fingerprint, artifact: "text", inputs: BTreeMap::new(), made_with: BTreeMap::new(), volatile: &["timing.csv"], replace: false }
 }
 
 pub(super) struct Case {
@@ -88,8 +81,7 @@ impl Case {
 
 /// Names in a folder, sorted.
 pub(super) fn names(folder: &Path) -> Vec<String> {
-    let mut names: Vec<String> =
-        super::folder::list(folder).expect("readable").into_iter().map(|(name, _)| name).collect();
+    let mut names: Vec<String> = super::folder::list(folder).expect("readable").into_iter().map(|(name, _)| name).collect();
     names.sort_unstable();
     names
 }

@@ -45,7 +45,9 @@ impl Store {
     pub fn verify_entry(&self, entry: &Entry) -> Vec<Finding> {
         let key = entry.storage_key();
         match self.read_manifest(&key) {
-            Ok(Ok(Some(manifest))) if manifest.alias_of.is_none() && manifest.files == entry.manifest().files => self.verify_files(&key, &manifest, &|_| {}),
+            Ok(Ok(Some(manifest))) if manifest.alias_of.is_none() && manifest.files == entry.manifest().files => {
+                self.verify_files(&key, &manifest, &|_| {})
+            }
             Ok(Ok(_)) => vec![whole(&key, Problem::Dangling { target: key })],
             Ok(Err(finding)) => vec![finding],
             Err(error) => vec![whole(&key, Problem::Unreadable { reason: error.to_string() })],

@@ -35,7 +35,9 @@ fn every_flipped_bit_of_every_file_is_found() {
             overwrite(&path, &bad);
             let other = case.again();
             assert_ne!(other.verify_entry(&entry), [], "byte {at} of {}", path.display());
-            assert_ne!(other.verify(&|_| {}).expect("readable").findings, [], "byte {at} of {}", path.display());
+            if at % 16 == 0 {
+                assert_ne!(other.verify(&|_| {}).expect("readable").findings, [], "byte {at} of {}", path.display());
+            }
             flipped += 1;
         }
         overwrite(&path, &good);
@@ -67,7 +69,10 @@ fn a_missing_manifest_is_found() {
 
 #[test]
 fn a_file_that_does_not_belong_is_found() {
-    assert_eq!(findings(|entry| fs::write(entry.folder().join("model/more"), "").expect("ours")), ["entry/model/more: not part of the entry"]);
+    assert_eq!(
+        findings(|entry| fs::write(entry.folder().join("model/more"), "").expect("ours")),
+        ["entry/model/more: not part of the entry"]
+    );
 }
 
 #[test]

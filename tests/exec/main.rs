@@ -1,0 +1,7 @@
+//! The executor with small stage kinds, on a store in a temporary folder.
+
+mod kinds;
+mod processes;
+mod runs;
+mod scheduling;
+mod support;

@@ -1,0 +1,181 @@
+//! A project in a temporary folder, and what its runs do.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use pipeline::exec::{Cancel, Event, Options, Outcome, Reporter, RunOutcome, execute};
+use pipeline::experiment::{Experiment, Overrides};
+use pipeline::plan::{CacheKey, Plan};
+use pipeline::store::Store;
+
+use crate::kinds;
+
+/// Remembers every event, and may do something at one.
+#[derive(Default)]
+pub struct Log<'a> {
+    events: Mutex<Vec<Event>>,
+    react: Option<Box<dyn Fn(&Event) + Sync + 'a>>,
+}
+
+impl Reporter for Log<'_> {
+    fn event(&self, event: &Event) {
+        self.events.lock().expect("no panic").push(event.clone());
+        if let Some(react) = &self.react {
+            react(event);
+        }
+    }
+}
+
+/// A finished run.
+pub struct Ran {
+    pub outcome: RunOutcome,
+    pub events: Vec<Event>,
+}
+
+impl Ran {
+    /// The stages that ran, in order of their beginning.
+    pub fn started(&self) -> Vec<String> {
+        self.events
+            .iter()
+            .filter_map(|event| if let Event::StageStarted { name, .. } = event { Some(name.to_string()) } else { None })
+            .collect()
+    }
+
+    /// How each stage ended, in a word.
+    pub fn ends(&self) -> BTreeMap<String, &'static str> {
+        let end = |outcome: &Outcome| match outcome {
+            Outcome::Cached => "cached",
+            Outcome::Built { .. } => "built",
+            Outcome::Reused { .. } => "reused",
+            Outcome::Failed { .. } => "failed",
+            Outcome::NotRun { .. } => "not run",
+            Outcome::Cancelled { .. } => "cancelled",
+        };
+        self.outcome.nodes.iter().map(|node| (node.name.to_string(), end(&node.outcome))).collect()
+    }
+
+    pub fn end(&self, stage: &str) -> &'static str {
+        self.ends()[stage]
+    }
+
+    pub fn outcome_of(&self, stage: &str) -> &Outcome {
+        &self.outcome.nodes.iter().find(|node| &*node.name.stage == stage).expect("a stage of the plan").outcome
+    }
+
+    /// What the stages said.
+    pub fn messages(&self) -> Vec<String> {
+        self.events
+            .iter()
+            .filter_map(|event| if let Event::StageMessage { text, .. } = event { Some(text.clone()) } else { None })
+            .collect()
+    }
+
+    pub fn text(&self, stage: &str) -> String {
+        let node = self.outcome.nodes.iter().find(|node| &*node.name.stage == stage).expect("a stage of the plan");
+        fs::read_to_string(node.entry.as_ref().expect("it has an entry").folder().join("text")).expect("readable")
+    }
+}
+
+pub struct Project {
+    _folder: Option<tempfile::TempDir>,
+    root: PathBuf,
+    pub options: Options,
+}
+
+impl Project {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        Self { root: folder.path().to_owned(), _folder: Some(folder), options: Self::options() }
+    }
+
+    /// A project that another process made.
+    pub fn at(root: &Path) -> Self {
+        Self { root: root.to_owned(), _folder: None, options: Self::options() }
+    }
+
+    fn options() -> Options {
+        Options { jobs: 4, threads: 4, ..Options::default() }
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub fn outputs(&self) -> PathBuf {
+        self.root.join("outputs")
+    }
+
+    pub fn store(&self) -> Store {
+        Store::open(&self.outputs()).expect("opens")
+    }
+
+    pub fn plan(&self, stages: &str) -> Plan {
+        // Several processes and threads may be at it.
+        let file = self.root.join(format!("{}-{:?}.toml", std::process::id(), std::thread::current().id()));
+        fs::write(&file, format!("version = 1\n{stages}")).expect("writable");
+        let overrides = Overrides { set: vec![], sweep: vec![], seeds: None, folder: self.root.clone() };
+        let experiment = Experiment::read(&file, &overrides).unwrap_or_else(|error| panic!("{}", error.render(false)));
+        match Plan::build(&experiment, kinds::ALL, &self.store().digests(), &[]) {
+            Ok(plan) => plan,
+            Err(pipeline::plan::PlanError::Diagnostics(error)) => panic!("{}", error.render(false)),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    pub fn key(&self, stages: &str, stage: &str) -> CacheKey {
+        let plan = self.plan(stages);
+        plan.node(plan.node_of(0, stage).expect("a stage of the plan")).identity.key().expect("a key")
+    }
+
+    /// The folder of a stage's entry.
+    pub fn folder(&self, stages: &str, stage: &str) -> PathBuf {
+        self.store().get(&self.key(stages, stage)).expect("readable").expect("there").folder().to_owned()
+    }
+
+    pub fn run(&self, stages: &str) -> Ran {
+        self.run_with(stages, &Cancel::new(), None)
+    }
+
+    /// Runs, and does something at some event.
+    pub fn run_with<'a>(&self, stages: &str, cancel: &Cancel, react: Option<Box<dyn Fn(&Event) + Sync + 'a>>) -> Ran {
+        let log = Log { events: Mutex::default(), react };
+        let outcome = execute(&self.plan(stages), &self.store(), &self.options, &log, cancel).expect("it can start");
+        Ran { outcome, events: log.events.into_inner().expect("no panic") }
+    }
+
+    /// Names in the store's folder for what is unfinished.
+    pub fn temporary(&self) -> Vec<String> {
+        names(&self.outputs().join("store/tmp"))
+    }
+}
+
+pub fn names(folder: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut names: Vec<String> = entries.map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned()).collect();
+    names.sort_unstable();
+    names
+}
+
+/// Changes one bit of a file in the store.
+pub fn flip(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    let mut bytes = fs::read(path).expect("readable");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o644)).expect("ours");
+    fs::write(path, bytes).expect("writable");
+}
+
+/// Every file of every entry with its content, but for what holds clocks.
+pub fn contents(store: &Store) -> BTreeMap<(CacheKey, String), Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for key in store.keys().expect("readable") {
+        let entry = store.get(&key).expect("readable").expect("complete");
+        for file in entry.manifest().files.iter().filter(|file| !file.volatile) {
+            found.insert((key, file.path.clone()), fs::read(entry.folder().join(&file.path)).expect("readable"));
+        }
+    }
+    found
+}
