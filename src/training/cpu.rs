@@ -55,7 +55,13 @@ impl CpuEngine {
     fn gradient(gradients: &Gradients, embedding: Range<usize>, dense: Range<usize>) -> [Gradient<'_>; 2] {
         let rows = gradients.embedding();
         [
-            Gradient::Rows { start: embedding.start, width: rows.width, count: embedding.len() / rows.width, rows: &rows.ids, values: &rows.rows },
+            Gradient::Rows {
+                start: embedding.start,
+                width: rows.width,
+                count: embedding.len() / rows.width,
+                rows: &rows.ids,
+                values: &rows.rows,
+            },
             Gradient::Dense { start: dense.start, values: gradients.dense() },
         ]
     }

@@ -1,5 +1,6 @@
 //! Training: the optimiser against PyTorch, and the loop's promises on a model small enough to train in microseconds.
 
+mod engines;
 mod extending;
 mod integrity;
 mod optimiser;
