@@ -1,0 +1,224 @@
+//! [`Plan::build`]: everything put together.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::grid::Grid;
+use super::instances::{Instances, Reader};
+use super::key::key_of;
+use super::node::{Commit, TrialSet};
+use super::schema::Schemas;
+use super::sweep::{Dimensions, Target, check_effects};
+use super::wires::{Draft, Graph};
+use super::{Digests, Identity, Node, NodeId, Plan, PlanError};
+use crate::diagnostics::{Diagnostic, Diagnostics, suggest};
+use crate::experiment::Experiment;
+use crate::stage::StageKind;
+
+impl Plan {
+    /// Plans an experiment: types, wires, trials and keys.
+    ///
+    /// * `kinds`: the table of kinds
+    /// * `selected`: names of the stages that are wanted; all of them where empty. What they need is planned with them.
+    ///
+    /// # Errors
+    /// [`PlanError::Diagnostics`] with every mistake, of stages that were not selected too. For an experiment of which not all could be read
+    /// ([`Experiment::read_recovering`]) it is what comes on top of the reader's own, maybe nothing.
+    /// [`PlanError::NothingSelected`] when there is no stage of a selected name.
+    pub fn build(
+        experiment: &Experiment,
+        kinds: &'static [StageKind],
+        digests: &dyn Digests,
+        selected: &[String],
+    ) -> Result<Self, PlanError> {
+        let mut found = Vec::new();
+        let graph = Graph::connect(experiment, kinds, &mut Schemas::default(), &mut found);
+        let dimensions = Dimensions::resolve(experiment, &graph, &mut found);
+        let mut reader = Reader::new(experiment, &dimensions, digests, &mut found);
+        let instances: Vec<Option<Instances>> = graph.drafts.iter().enumerate().map(|(number, draft)| reader.read(number, draft)).collect();
+        let used = reader.used;
+        check_axes(&dimensions, &graph, &used, &instances, &mut found);
+        let instances: Option<Vec<Instances>> = instances.into_iter().collect();
+        let Some(instances) = instances.filter(|_| found.is_empty() && dimensions.complete) else {
+            return Err(Diagnostics::new(Arc::clone(&experiment.sources), found).into());
+        };
+        let wanted = select(&graph, selected)?;
+        let mut assembly = Assembly { dimensions: &dimensions, nodes: Vec::new(), placed: HashMap::new(), labels: HashMap::new() };
+        let order: Vec<usize> = graph.order.iter().copied().filter(|stage| wanted.contains(stage)).collect();
+        for stage in &order {
+            assembly.place(*stage, &graph.drafts[*stage], &instances[*stage]);
+        }
+        let trials = dimensions.trials();
+        let table = assembly.share_out(&order, trials.len());
+        Ok(Self {
+            name: experiment.name.clone(),
+            file: experiment.file.clone(),
+            nodes: assembly.nodes,
+            trials,
+            sweep: dimensions.shape(experiment),
+            stages: order.iter().map(|stage| Arc::clone(&graph.drafts[*stage].declaration.name)).collect(),
+            table,
+        })
+    }
+}
+
+/// An axis must reach a stage, and each of its values must change something there.
+fn check_axes(
+    dimensions: &Dimensions<'_>,
+    graph: &Graph<'_>,
+    used: &BTreeSet<usize>,
+    instances: &[Option<Instances>],
+    found: &mut Vec<Diagnostic>,
+) {
+    // A stage without a kind may use an axis in a way that nobody can tell.
+    let all_known = graph.drafts.iter().all(|draft| draft.kind.is_some());
+    for (number, dimension) in dimensions.axes.iter().enumerate() {
+        if !used.contains(&number) {
+            if let (Target::Params(name), true) = (&dimension.target, all_known) {
+                let message = format!("axis `{}` changes nothing: no parameter refers to it", dimension.name);
+                let help = format!("write `\"@params.{name}\"` as the value of a parameter, or sweep `stage.parameter` itself");
+                found.push(Diagnostic::new("idle-axis", message).at(dimension.axis.span).help(help));
+            }
+            continue;
+        }
+        if !instances.iter().all(Option::is_some) {
+            continue;
+        }
+        let mut effects: Vec<Vec<u8>> = vec![Vec::new(); dimension.axis.values.len()];
+        for instances in instances.iter().flatten().filter(|instances| instances.grid.dimensions.contains(&number)) {
+            for (row, instance) in instances.rows.iter().enumerate() {
+                effects[instances.grid.coordinate(row, number)].extend_from_slice(&instance.typed);
+            }
+        }
+        check_effects(dimension, &effects, found);
+    }
+}
+
+/// The stages that are wanted, and all that they need.
+fn select(graph: &Graph<'_>, selected: &[String]) -> Result<BTreeSet<usize>, PlanError> {
+    let mut open = Vec::new();
+    for selector in selected {
+        let Some(stage) = graph.position(selector) else {
+            let stages: Vec<String> = graph.drafts.iter().map(|draft| draft.declaration.name.to_string()).collect();
+            let suggestion = suggest(selector, stages.iter().map(String::as_str)).map(str::to_owned);
+            return Err(PlanError::NothingSelected { selector: selector.clone(), suggestion, stages });
+        };
+        open.push(stage);
+    }
+    if selected.is_empty() {
+        open.extend(0..graph.drafts.len());
+    }
+    let mut wanted = BTreeSet::new();
+    while let Some(stage) = open.pop() {
+        if wanted.insert(stage) {
+            let draft = &graph.drafts[stage];
+            open.extend(draft.wires.iter().map(|wire| wire.stage).chain(draft.after.iter().map(|(stage, _)| *stage)));
+        }
+    }
+    Ok(wanted)
+}
+
+/// A stage's nodes along everything that reaches it.
+struct Placed {
+    grid: Grid,
+    /// By row of the grid.
+    nodes: Vec<NodeId>,
+}
+
+struct Assembly<'a> {
+    dimensions: &'a Dimensions<'a>,
+    nodes: Vec<Node>,
+    /// By number of the draft.
+    placed: HashMap<usize, Placed>,
+    /// By the dimensions of a grid.
+    labels: HashMap<Vec<usize>, Arc<[Arc<str>]>>,
+}
+
+impl Assembly<'_> {
+    /// Makes the nodes of a stage, whose inputs have theirs.
+    fn place(&mut self, number: usize, draft: &Draft<'_>, instances: &Instances) {
+        let Some((kind, _)) = &draft.kind else { return };
+        let upstream = |stage: usize| &self.placed[&stage];
+        let reach = draft.wires.iter().flat_map(|wire| upstream(wire.stage).grid.dimensions.iter()).chain(&instances.grid.dimensions);
+        let grid = self.dimensions.grid(reach.copied().collect());
+        let own = grid.onto(&instances.grid);
+        let wires: Vec<_> =
+            draft.wires.iter().map(|wire| (wire.port.name, grid.onto(&upstream(wire.stage).grid), &upstream(wire.stage).nodes)).collect();
+        let after: Vec<_> = draft.after.iter().map(|(stage, _)| (grid.onto(&upstream(*stage).grid), &upstream(*stage).nodes)).collect();
+        // Keys list inputs by name.
+        let mut by_name: Vec<usize> = (0..wires.len()).collect();
+        by_name.sort_unstable_by_key(|at| wires[*at].0);
+
+        let labels = self.labels.entry(grid.dimensions.clone()).or_insert_with(|| self.dimensions.labels(&grid).into());
+        let mut same: HashMap<([u8; 32], Vec<NodeId>), NodeId> = HashMap::with_capacity(grid.rows);
+        let mut placed = Vec::with_capacity(grid.rows);
+        for row in 0..grid.rows {
+            let instance = &instances.rows[own.row(row)];
+            let inputs: Vec<NodeId> = wires.iter().map(|(_, onto, nodes)| nodes[onto.row(row)]).collect();
+            let mut waits: Vec<NodeId> = after.iter().flat_map(|(onto, nodes)| onto.rows(row).map(|row| nodes[row])).collect();
+            waits.sort_unstable();
+            waits.dedup();
+            let next = NodeId(u32::try_from(self.nodes.len()).expect("trials and stages are bounded"));
+            let id = *same.entry((instance.own.digest, inputs)).or_insert_with_key(|(_, inputs)| {
+                let identity = identity(&instance.own.commit, &self.nodes, inputs, |nodes| {
+                    let keys: Vec<_> =
+                        by_name.iter().filter_map(|at| Some((wires[*at].0, nodes[inputs[*at].index()].identity.key()?))).collect();
+                    key_of(&instance.own.digest, keys.into_iter())
+                });
+                self.nodes.push(Node {
+                    stage: Arc::clone(&draft.declaration.name),
+                    kind,
+                    instance: Arc::clone(&instance.stage),
+                    inputs: wires.iter().zip(inputs).map(|((port, _, _), input)| (*port, *input)).collect(),
+                    after: Vec::new(),
+                    identity,
+                    trials: TrialSet::default(),
+                    label: Arc::clone(&labels[row]),
+                    own: Arc::clone(&instance.own),
+                });
+                next
+            });
+            let node = &mut self.nodes[id.index()];
+            if node.after.is_empty() {
+                node.after = waits;
+            } else if node.after != waits {
+                node.after.extend(waits);
+                node.after.sort_unstable();
+                node.after.dedup();
+            }
+            placed.push(id);
+        }
+        self.placed.insert(number, Placed { grid, nodes: placed });
+    }
+
+    /// Which node each trial uses for each stage; tells the nodes too.
+    fn share_out(&mut self, order: &[usize], trials: usize) -> Vec<Vec<NodeId>> {
+        let whole = self.dimensions.grid((0..self.dimensions.sizes.len()).collect());
+        order
+            .iter()
+            .map(|stage| {
+                let placed = &self.placed[stage];
+                let onto = whole.onto(&placed.grid);
+                (0..trials)
+                    .map(|trial| {
+                        let id = placed.nodes[onto.row(trial)];
+                        self.nodes[id.index()].trials.push(u32::try_from(trial).expect("the number of trials is bounded"));
+                        id
+                    })
+                    .collect()
+            })
+            .collect()
+    }
+}
+
+fn identity(commit: &Commit, nodes: &[Node], inputs: &[NodeId], key: impl FnOnce(&[Node]) -> super::CacheKey) -> Identity {
+    if let Commit::Unknown(commit) = commit {
+        return Identity::CommitUnknown(Arc::clone(commit));
+    }
+    for input in inputs {
+        if let Identity::CommitUnknown(commit) = &nodes[input.index()].identity {
+            return Identity::CommitUnknown(Arc::clone(commit));
+        }
+    }
+    Identity::Key(key(nodes))
+}

@@ -1,0 +1,233 @@
+//! What differs between two fingerprints, in words.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{CacheKey, Fingerprint};
+
+/// One difference between an old fingerprint and a new one.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "change")]
+pub enum Change {
+    Kind {
+        old: String,
+        new: String,
+    },
+    Format {
+        old: u32,
+        new: u32,
+    },
+    /// `None` where that side does not have the part.
+    Code {
+        part: String,
+        old: Option<u32>,
+        new: Option<u32>,
+    },
+    /// `name` is dotted inside a table; `None` is a side where the parameter is at its default or did not exist.
+    Parameter {
+        name: String,
+        old: Option<Value>,
+        new: Option<Value>,
+    },
+    Source {
+        name: String,
+        old: Option<String>,
+        new: Option<String>,
+    },
+    Commit {
+        old: Option<String>,
+        new: Option<String>,
+    },
+    /// The artifact at a port is another one.
+    Input {
+        port: String,
+        old: Option<CacheKey>,
+        new: Option<CacheKey>,
+    },
+}
+
+impl Fingerprint {
+    /// How `self` differs from `old`, parameters first: what a person changed stands before what followed from it.
+    #[must_use]
+    pub fn compare(&self, old: &Self) -> Vec<Change> {
+        let mut changes = Vec::new();
+        if self.kind != old.kind {
+            // Nothing else can be compared between two kinds.
+            return vec![Change::Kind { old: old.kind.clone(), new: self.kind.clone() }];
+        }
+        let names: BTreeSet<&String> = self.parameters.keys().chain(old.parameters.keys()).collect();
+        for name in names {
+            compare_values(name, old.parameters.get(name), self.parameters.get(name), &mut changes);
+        }
+        for name in self.sources.keys().chain(old.sources.keys()).collect::<BTreeSet<_>>() {
+            let (old, new) = (old.sources.get(name).cloned(), self.sources.get(name).cloned());
+            if old != new {
+                changes.push(Change::Source { name: name.clone(), old, new });
+            }
+        }
+        if self.commit != old.commit {
+            changes.push(Change::Commit { old: old.commit.clone(), new: self.commit.clone() });
+        }
+        for part in self.code.keys().chain(old.code.keys()).collect::<BTreeSet<_>>() {
+            let (old, new) = (old.code.get(part).copied(), self.code.get(part).copied());
+            if old != new {
+                changes.push(Change::Code { part: part.clone(), old, new });
+            }
+        }
+        if self.format != old.format {
+            changes.push(Change::Format { old: old.format, new: self.format });
+        }
+        for port in self.inputs.keys().chain(old.inputs.keys()).collect::<BTreeSet<_>>() {
+            let (old, new) = (old.inputs.get(port).copied(), self.inputs.get(port).copied());
+            if old != new {
+                changes.push(Change::Input { port: port.clone(), old, new });
+            }
+        }
+        changes
+    }
+}
+
+fn compare_values(name: &str, old: Option<&Value>, new: Option<&Value>, changes: &mut Vec<Change>) {
+    let old = old.filter(|value| !value.is_null());
+    let new = new.filter(|value| !value.is_null());
+    match (old, new) {
+        (Some(Value::Object(old)), Some(Value::Object(new))) => {
+            for key in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
+                compare_values(&format!("{name}.{key}"), old.get(key), new.get(key), changes);
+            }
+        }
+        _ if old == new => {}
+        _ => changes.push(Change::Parameter { name: name.to_owned(), old: old.cloned(), new: new.cloned() }),
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = |text: &Option<String>| text.as_ref().map_or_else(|| "none".to_owned(), |text| text.chars().take(8).collect());
+        let number = |number: &Option<u32>| number.map_or_else(|| "none".to_owned(), |number| number.to_string());
+        match self {
+            Self::Kind { old, new } => write!(formatter, "kind {old} -> {new}"),
+            Self::Format { old, new } => write!(formatter, "output format {old} -> {new}"),
+            Self::Code { part, old, new } => write!(formatter, "code `{part}` {} -> {}", number(old), number(new)),
+            Self::Parameter { name, old, new } => {
+                let text = |value: &Option<Value>| value.as_ref().map_or_else(|| "(not set)".to_owned(), value_text);
+                write!(formatter, "{name} {} -> {}", text(old), text(new))
+            }
+            Self::Source { name, old: Some(_), new: Some(_) } => write!(formatter, "source `{name}` changed"),
+            Self::Source { name, old: None, .. } => write!(formatter, "source `{name}` added"),
+            Self::Source { name, .. } => write!(formatter, "source `{name}` removed"),
+            Self::Commit { old, new } => write!(formatter, "commit {} -> {}", digits(old), digits(new)),
+            Self::Input { port, old: Some(_), new: Some(_) } => write!(formatter, "input `{port}` changed"),
+            Self::Input { port, old: None, .. } => write!(formatter, "input `{port}` added"),
+            Self::Input { port, .. } => write!(formatter, "input `{port}` removed"),
+        }
+    }
+}
+
+/// A value as one writes it in an experiment file, shortened where it is long.
+#[must_use]
+pub fn value_text(value: &Value) -> String {
+    let text = full_text(value);
+    if text.chars().count() <= 60 { text } else { format!("{}...", text.chars().take(57).collect::<String>()) }
+}
+
+fn full_text(value: &Value) -> String {
+    match value {
+        Value::Null => "(not set)".to_owned(),
+        Value::Bool(value) => value.to_string(),
+        Value::Number(number) => match number.as_f64() {
+            Some(float) if number.is_f64() => float_text(float),
+            _ => number.to_string(),
+        },
+        Value::String(text) => format!("{text:?}"),
+        Value::Array(items) => format!("[{}]", items.iter().map(full_text).collect::<Vec<_>>().join(", ")),
+        Value::Object(map) if map.is_empty() => "{}".to_owned(),
+        Value::Object(map) => {
+            format!("{{ {} }}", map.iter().map(|(name, value)| format!("{name} = {}", full_text(value))).collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+/// A float in its shortest form that reads back: `2e-5`, `0.01`, `1.0`.
+pub(super) fn float_text(float: f64) -> String {
+    if float != 0.0 && !(1e-3..1e7).contains(&float.abs()) { format!("{float:e}") } else { format!("{float:?}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use std::collections::BTreeMap;
+
+    fn fingerprint(parameters: &Value) -> Fingerprint {
+        Fingerprint {
+            kind: "train".into(),
+            format: 1,
+            code: BTreeMap::from([("loop".into(), 1)]),
+            parameters: parameters.as_object().cloned().expect("an object"),
+            sources: BTreeMap::from([("templates".into(), "ab".into())]),
+            commit: Some("8949b909ec900327062f0ebf497f51aef5e6f0c8".into()),
+            inputs: BTreeMap::from([("data".into(), CacheKey::from_bytes([7; 32]))]),
+        }
+    }
+
+    #[test]
+    fn changes_read_as_a_person_would_say_them() {
+        let old = fingerprint(&json!({
+            "learning_rate": 2e-5, "epochs": 3, "schedule": "linear", "split": {"train": 0.8, "validation": 0.2}, "betas": [0.9, 0.999], "warmup": 1
+        }));
+        let mut new = fingerprint(&json!({
+            "learning_rate": 1e-5, "epochs": 3, "schedule": "cosine", "split": {"train": 0.75, "validation": 0.2}, "betas": [0.9, 0.98], "name": "x"
+        }));
+        new.format = 2;
+        new.code = BTreeMap::from([("loop".into(), 2), ("loss".into(), 1)]);
+        new.sources = BTreeMap::from([("templates".into(), "ac".into()), ("words".into(), "ad".into())]);
+        new.commit = Some("45bb4654a4d5aaff24dd11d4781fa46d39bf8c13".into());
+        new.inputs = BTreeMap::from([("data".into(), CacheKey::from_bytes([8; 32])), ("model".into(), CacheKey::from_bytes([9; 32]))]);
+        let text: Vec<String> = new.compare(&old).iter().map(Change::to_string).collect();
+        let expected = [
+            "betas [0.9, 0.999] -> [0.9, 0.98]",
+            "learning_rate 2e-5 -> 1e-5",
+            "name (not set) -> \"x\"",
+            "schedule \"linear\" -> \"cosine\"",
+            "split.train 0.8 -> 0.75",
+            "warmup 1 -> (not set)",
+            "source `templates` changed",
+            "source `words` added",
+            "commit 8949b909 -> 45bb4654",
+            "code `loop` 1 -> 2",
+            "code `loss` none -> 1",
+            "output format 1 -> 2",
+            "input `data` changed",
+            "input `model` added",
+        ];
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn equal_fingerprints_have_no_changes() {
+        let it = fingerprint(&json!({"epochs": 3}));
+        assert_eq!(it.compare(&it), []);
+    }
+
+    #[test]
+    fn a_parameter_that_is_not_set_equals_null() {
+        assert_eq!(fingerprint(&json!({"warmup": null})).compare(&fingerprint(&json!({}))), []);
+    }
+
+    #[test]
+    fn another_kind_is_the_only_change() {
+        let old = fingerprint(&json!({"epochs": 3}));
+        let new = Fingerprint { kind: "tune".into(), ..fingerprint(&json!({"epochs": 4})) };
+        assert_eq!(new.compare(&old).iter().map(Change::to_string).collect::<Vec<_>>(), ["kind train -> tune"]);
+    }
+
+    #[test]
+    fn floats_are_short_and_read_back() {
+        let texts: Vec<String> = [2e-5, 0.01, 1.0, 0.0, 160_000.0, 1e10, -3.5e-9].into_iter().map(float_text).collect();
+        assert_eq!(texts, ["2e-5", "0.01", "1.0", "0.0", "160000.0", "1e10", "-3.5e-9"]);
+    }
+}

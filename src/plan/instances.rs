@@ -1,0 +1,382 @@
+//! The typed parameters of each stage, once for every combination of what sweeps it.
+//!
+//! 1. Each parameter is resolved and held against its shape once for every value that it takes: a swept value is checked alone, however many
+//!    trials use it.
+//! 2. Each combination is read by the kind, which fills in defaults and checks what no single parameter shows.
+//! 3. Digests of source files and commits complete what a stage's own parameters give to its key.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use serde_json::{Map, Value as Json};
+
+use super::Digests;
+use super::grid::Grid;
+use super::key::{own_digest, parameters_digest};
+use super::node::{Commit, Own};
+use super::schema::{Property, Schema};
+use super::sweep::{Dimensions, REPLICATED_KIND, Target, two_seeds};
+use super::validate::{Validator, names_text};
+use super::wires::Draft;
+use crate::diagnostics::{Diagnostic, Span};
+use crate::experiment::{Data, Experiment, Value};
+use crate::stage::{AnyStage, HubCommit, ParameterProblem, SourceFile, StageKind};
+
+/// A stage's parameters along the dimensions that sweep it directly.
+pub(super) struct Instances {
+    pub(super) grid: Grid,
+    /// By row of the grid.
+    pub(super) rows: Vec<Instance>,
+}
+
+#[derive(Clone)]
+pub(super) struct Instance {
+    pub(super) stage: Arc<dyn AnyStage>,
+    /// Tells parameters as read apart, paths among them.
+    pub(super) typed: [u8; 32],
+    pub(super) own: Arc<Own>,
+}
+
+/// What all stages share while they are read.
+pub(super) struct Reader<'a> {
+    pub(super) experiment: &'a Experiment,
+    pub(super) dimensions: &'a Dimensions<'a>,
+    pub(super) digests: &'a dyn Digests,
+    /// Each path is asked for once.
+    files: HashMap<PathBuf, Result<String, (ErrorKind, String)>>,
+    /// The axes whose values some stage uses.
+    pub(super) used: BTreeSet<usize>,
+    pub(super) found: &'a mut Vec<Diagnostic>,
+}
+
+/// A parameter along the dimensions that sweep it.
+struct Column<'a> {
+    property: &'a Property,
+    grid: Grid,
+    /// By row of the grid.
+    cells: Vec<Cell>,
+}
+
+#[derive(Clone)]
+struct Cell {
+    /// `None` when it is wrong, which has been said.
+    json: Option<Json>,
+    span: Span,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(
+        experiment: &'a Experiment,
+        dimensions: &'a Dimensions<'a>,
+        digests: &'a dyn Digests,
+        found: &'a mut Vec<Diagnostic>,
+    ) -> Self {
+        Self { experiment, dimensions, digests, files: HashMap::new(), used: BTreeSet::new(), found }
+    }
+
+    /// `None` when something is wrong with the stage, which has been said.
+    pub(super) fn read(&mut self, number: usize, draft: &Draft<'_>) -> Option<Instances> {
+        let (kind, schema) = draft.kind.as_ref()?;
+        let columns = self.columns(number, draft, schema);
+        let complete = self.check_complete(draft, schema, &columns);
+        if !complete || !self.dimensions.bounded || columns.iter().any(|column| column.cells.iter().any(|cell| cell.json.is_none())) {
+            return None;
+        }
+        let seed = schema.property("seed").filter(|_| *draft.declaration.kind == *REPLICATED_KIND).and(self.dimensions.seed_dimension());
+        let grid = self.dimensions.grid(columns.iter().flat_map(|column| column.grid.dimensions.iter().copied()).chain(seed).collect());
+        let parsed = self.parse(draft, kind, schema, &columns, &grid)?;
+        self.complete(draft, kind, schema, &columns, grid, parsed)
+    }
+
+    /// Every parameter that the file, an axis or the experiment's seed gives.
+    fn columns<'s>(&mut self, number: usize, draft: &Draft<'_>, schema: &'s Schema) -> Vec<Column<'s>> {
+        let mut columns = Vec::new();
+        for property in &schema.properties {
+            if let Some(axis) = self.dimensions.of_parameter(number, &property.name) {
+                self.used.insert(axis);
+                let grid = self.dimensions.grid(vec![axis]);
+                let values = &self.dimensions.axes[axis].axis.values;
+                let cells = values.iter().map(|value| self.cell(draft, property, value)).collect();
+                columns.push(Column { property, grid, cells });
+            } else if let Some(parameter) = draft.parameters.iter().find(|parameter| *parameter.name == *property.name) {
+                columns.push(self.declared(draft, property, &parameter.value));
+            } else if let Some((seed, span)) = self.experiment.seed.filter(|_| property.name == "seed") {
+                let data = i64::try_from(seed).map_or(Data::Invalid, Data::Integer);
+                let value = Value { data, span, folder: Path::new("").into() };
+                let cells = vec![self.cell(draft, property, &value)];
+                columns.push(Column { property, grid: self.dimensions.grid(Vec::new()), cells });
+            }
+        }
+        columns
+    }
+
+    /// A parameter as the file declares it, with its references replaced, once for every combination of the axes that it refers to.
+    fn declared<'s>(&mut self, draft: &Draft<'_>, property: &'s Property, value: &Value) -> Column<'s> {
+        let mut roots = BTreeSet::new();
+        references(value, &mut roots);
+        let axes: Vec<usize> = roots.iter().filter_map(|root| self.dimensions.of_param(root)).collect();
+        self.used.extend(&axes);
+        if let (Some(seeds), "seed", Some(axis)) = (self.dimensions.seeds, property.name.as_str(), axes.first())
+            && *draft.declaration.kind == *REPLICATED_KIND
+        {
+            let dimension = &self.dimensions.axes[*axis];
+            self.found.push(two_seeds(&dimension.name, dimension.axis.span, seeds));
+        }
+        let grid = self.dimensions.grid(axes);
+        if roots.is_empty() {
+            return Column { property, grid, cells: vec![self.cell(draft, property, value)] };
+        }
+        // Only what is referred to, so that a row costs no copy of all params.
+        let mut params: BTreeMap<String, Value> = match axes_cover(&roots, &grid) {
+            true => BTreeMap::new(),
+            false => self.experiment.params.clone(),
+        };
+        let mut cells = Vec::with_capacity(grid.rows);
+        for row in 0..grid.rows {
+            for axis in &grid.dimensions {
+                let dimension = &self.dimensions.axes[*axis];
+                if let Target::Params(name) = &dimension.target {
+                    params.insert(name.to_string(), dimension.axis.values[grid.coordinate(row, *axis)].clone());
+                }
+            }
+            cells.push(match value.resolve(&params) {
+                Ok(value) => self.cell(draft, property, &value),
+                Err(diagnostic) => {
+                    let swept = grid.dimensions.iter().map(|axis| &self.dimensions.axes[*axis].axis.values[grid.coordinate(row, *axis)]);
+                    self.found.push(swept.fold(diagnostic, |diagnostic, value| diagnostic.label(value.span, "where it has this value")));
+                    Cell { json: None, span: value.span }
+                }
+            });
+        }
+        Column { property, grid, cells }
+    }
+
+    fn cell(&mut self, draft: &Draft<'_>, property: &Property, value: &Value) -> Cell {
+        let json = Validator { stage: &draft.declaration.name, found: self.found }.value(&property.name, &property.shape, value);
+        Cell { json, span: value.span }
+    }
+
+    fn check_complete(&mut self, draft: &Draft<'_>, schema: &Schema, columns: &[Column<'_>]) -> bool {
+        let given = |name: &str| columns.iter().any(|column| column.property.name == name);
+        let (misspelled, missing): (Vec<&Property>, Vec<&Property>) =
+            schema.properties.iter().filter(|it| it.required && !given(&it.name)).partition(|it| draft.meant.contains(&it.name));
+        if missing.is_empty() {
+            return misspelled.is_empty();
+        }
+        let names = names_text(missing.iter().map(|property| property.name.as_str()));
+        let plural = if missing.len() == 1 { "" } else { "s" };
+        let message = format!("stage `{}` lacks its parameter{plural} {names}", draft.declaration.name);
+        let mut diagnostic = Diagnostic::new("missing-parameter", message).at(draft.declaration.name_span);
+        for property in missing {
+            diagnostic = match &property.about {
+                Some(about) => diagnostic.help(format!("`{}`, {}: {about}", property.name, property.shape.noun())),
+                None => diagnostic.help(format!("`{}` is {}", property.name, property.shape.noun())),
+            };
+        }
+        self.found.push(diagnostic);
+        false
+    }
+
+    /// Lets the kind read every combination.
+    fn parse(
+        &mut self,
+        draft: &Draft<'_>,
+        kind: &'static StageKind,
+        schema: &Schema,
+        columns: &[Column<'_>],
+        grid: &Grid,
+    ) -> Option<Vec<Parsed>> {
+        /// Below this a pool of threads costs more than it saves.
+        const PARALLEL_ROWS: usize = 512;
+        let seeds = self.dimensions.seeds.filter(|_| *draft.declaration.kind == *REPLICATED_KIND && schema.property("seed").is_some());
+        let seed_dimension = self.dimensions.axes.len();
+        let projections: Vec<_> = columns.iter().map(|column| grid.onto(&column.grid)).collect();
+        let one = |row: usize| {
+            let mut parameters = Map::with_capacity(columns.len() + 1);
+            for (column, projection) in columns.iter().zip(&projections) {
+                parameters.insert(column.property.name.clone(), column.cells[projection.row(row)].json.clone().unwrap_or_default());
+            }
+            if let Some(seeds) = seeds {
+                let addend = seeds.addends[grid.coordinate(row, seed_dimension)];
+                let base = match parameters.get("seed") {
+                    Some(seed) => seed.as_u64(),
+                    None => schema.property("seed").and_then(|seed| seed.default.as_ref()).map_or(Some(0), Json::as_u64),
+                };
+                let seed = base.and_then(|base| base.checked_add(addend)).ok_or(Failure::Seed(addend))?;
+                parameters.insert("seed".to_owned(), seed.into());
+            }
+            Parsed::of(kind, schema, parameters).map_err(|error| Failure::Unreadable(error.to_string()))
+        };
+        let parsed: Result<Vec<Parsed>, Failure> =
+            if grid.rows < PARALLEL_ROWS { (0..grid.rows).map(one).collect() } else { (0..grid.rows).into_par_iter().map(one).collect() };
+        match parsed {
+            Ok(parsed) => Some(parsed),
+            Err(failure) => {
+                let name = &draft.declaration.name;
+                self.found.push(match (failure, seeds) {
+                    (Failure::Seed(addend), Some(seeds)) => {
+                        let message = format!("{addend} added to the seed of stage `{name}` is out of range");
+                        Diagnostic::new("out-of-range", message).at(seeds.span)
+                    }
+                    (Failure::Seed(_), None) => Diagnostic::new("out-of-range", format!("the seed of stage `{name}` is out of range")),
+                    (Failure::Unreadable(reason), _) => {
+                        let message = format!("the parameters of stage `{name}` do not fit its kind `{}`: {reason}", kind.name);
+                        Diagnostic::new("invalid-parameters", message).at(draft.declaration.name_span)
+                    }
+                });
+                None
+            }
+        }
+    }
+
+    /// Adds digests and commits, and asks the kind for what is wrong beyond single parameters.
+    fn complete(
+        &mut self,
+        draft: &Draft<'_>,
+        kind: &'static StageKind,
+        schema: &Arc<Schema>,
+        columns: &[Column<'_>],
+        grid: Grid,
+        parsed: Vec<Parsed>,
+    ) -> Option<Instances> {
+        let mut code: Vec<(&str, u32)> = kind.code.iter().map(|code| (code.part, code.version)).collect();
+        code.sort_unstable();
+        let span = |row: usize, parameter: &str| {
+            columns
+                .iter()
+                .find(|column| column.property.name == parameter)
+                .map_or(draft.declaration.name_span, |column| column.cells[grid.onto(&column.grid).row(row)].span)
+        };
+        let mut sound = true;
+        let mut owns: HashMap<[u8; 32], Arc<Own>> = HashMap::new();
+        let mut rows = Vec::with_capacity(parsed.len());
+        for (row, parsed) in parsed.into_iter().enumerate() {
+            for problem in &parsed.problems {
+                sound = false;
+                let message = format!("stage `{}`: {}", draft.declaration.name, problem.message);
+                let diagnostic = Diagnostic::new("invalid-parameter", message).at(span(row, problem.parameter));
+                self.found.push(match &problem.help {
+                    Some(help) => diagnostic.help(help.as_str()),
+                    None => diagnostic,
+                });
+            }
+            let mut sources = BTreeMap::new();
+            for source in &parsed.sources {
+                match self.digest(&source.path) {
+                    Ok(digest) => drop(sources.insert(source.name.clone(), digest)),
+                    Err((error, text)) => {
+                        sound = false;
+                        self.found.push(source_diagnostic(draft, source, error, &text).at(span(row, source.parameter)));
+                    }
+                }
+            }
+            let commit = self.commit(parsed.commit);
+            let own = own(kind, &code, &parsed.stripped, sources, commit, schema);
+            let own = Arc::clone(owns.entry(own.digest).or_insert_with(|| Arc::new(own)));
+            rows.push(Instance { stage: parsed.stage, typed: parsed.typed, own });
+        }
+        sound.then_some(Instances { grid, rows })
+    }
+
+    fn digest(&mut self, path: &Path) -> Result<String, (ErrorKind, String)> {
+        if let Some(known) = self.files.get(path) {
+            return known.clone();
+        }
+        let digest = self.digests.file(path).map(|file| file.digest).map_err(|error| (error.kind(), error.to_string()));
+        self.files.insert(path.to_owned(), digest.clone());
+        digest
+    }
+
+    fn commit(&self, revision: Option<HubCommit>) -> Commit {
+        let Some(revision) = revision else { return Commit::None };
+        if revision.revision.len() == 40 && revision.revision.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Commit::Known(revision.revision.to_ascii_lowercase());
+        }
+        match self.experiment.pins.lookup(&revision.repo, &revision.revision) {
+            Some(commit) => Commit::Known(commit.to_owned()),
+            None => Commit::Unknown(Arc::new(revision)),
+        }
+    }
+}
+
+/// The first words of the `@params` references in a value.
+fn references(value: &Value, roots: &mut BTreeSet<String>) {
+    match &value.data {
+        Data::Param(path) => drop(roots.insert(path.split('.').next().unwrap_or_default().to_owned())),
+        Data::Array(items) => items.iter().for_each(|item| references(item, roots)),
+        Data::Table(entries) => entries.iter().for_each(|(_, _, value)| references(value, roots)),
+        _ => {}
+    }
+}
+
+/// True when each of the params that are referred to is swept.
+fn axes_cover(roots: &BTreeSet<String>, grid: &Grid) -> bool {
+    roots.len() == grid.dimensions.len()
+}
+
+enum Failure {
+    /// This addend leaves the range of seeds.
+    Seed(u64),
+    /// The kind's own words.
+    Unreadable(String),
+}
+
+/// One combination, as its kind reads it.
+struct Parsed {
+    stage: Arc<dyn AnyStage>,
+    problems: Vec<ParameterProblem>,
+    sources: Vec<SourceFile>,
+    commit: Option<HubCommit>,
+    typed: [u8; 32],
+    /// The digest of what enters the key.
+    stripped: [u8; 32],
+}
+
+impl Parsed {
+    fn of(kind: &StageKind, schema: &Schema, parameters: Map<String, Json>) -> Result<Self, serde_json::Error> {
+        let stage = kind.parse(Json::Object(parameters))?;
+        let mut parameters = match stage.parameters() {
+            Json::Object(parameters) => parameters,
+            _ => Map::new(),
+        };
+        let typed = parameters_digest(&parameters);
+        let stripped = if schema.strips() {
+            schema.strip(&mut parameters);
+            parameters_digest(&parameters)
+        } else {
+            typed
+        };
+        Ok(Self { problems: stage.check(), sources: stage.sources(), commit: stage.hub_commit(), stage, typed, stripped })
+    }
+}
+
+fn own(
+    kind: &StageKind,
+    code: &[(&str, u32)],
+    parameters: &[u8; 32],
+    sources: BTreeMap<String, String>,
+    commit: Commit,
+    schema: &Arc<Schema>,
+) -> Own {
+    // A digest with an unknown commit never becomes a key; it only tells such stages apart.
+    let text = match &commit {
+        Commit::None => None,
+        Commit::Known(commit) => Some(commit.clone()),
+        Commit::Unknown(revision) => Some(format!("unknown {} {}", revision.repo, revision.revision)),
+    };
+    let digest = own_digest(kind.name, kind.output.format, code.iter().copied(), parameters, &sources, text.as_deref());
+    Own { schema: Arc::clone(schema), sources, commit, digest }
+}
+
+fn source_diagnostic(draft: &Draft<'_>, source: &SourceFile, error: ErrorKind, text: &str) -> Diagnostic {
+    let subject = format!("stage `{}` parameter `{}`", draft.declaration.name, source.parameter);
+    let path = source.path.display();
+    match error {
+        ErrorKind::NotFound => Diagnostic::new("missing-file", format!("{subject}: there is no file `{path}`"))
+            .help("a relative path starts at the folder of the file that wrote it"),
+        _ => Diagnostic::new("unreadable-file", format!("{subject}: cannot read `{path}`: {text}")),
+    }
+}

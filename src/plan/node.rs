@@ -1,0 +1,242 @@
+//! The plan itself: nodes in topological order, trials, identities.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::schema::Schema;
+use super::{CacheKey, Fingerprint, SweepShape, Trial};
+use crate::diagnostics::Diagnostics;
+use crate::stage::{AnyStage, HubCommit, StageKind};
+
+/// The position of a node in [`Plan::nodes`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct NodeId(pub u32);
+
+impl NodeId {
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// What is to be computed, and how each result is called.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The experiment's name, which names the folder of its results.
+    pub name: String,
+    pub file: PathBuf,
+    /// In topological order: a node comes after its inputs and after what it was told to wait for. Two nodes may have equal keys where two
+    /// stages of different names ask for the same thing.
+    pub nodes: Vec<Node>,
+    /// One for each point and seed; without a sweep a single one with an empty label.
+    pub trials: Vec<Trial>,
+    pub sweep: Option<SweepShape>,
+    /// By trial and stage, in the order of `stages`.
+    pub(super) stages: Vec<Arc<str>>,
+    pub(super) table: Vec<Vec<NodeId>>,
+}
+
+/// One stage at one point of what reaches it.
+#[derive(Clone)]
+pub struct Node {
+    pub stage: Arc<str>,
+    pub kind: &'static StageKind,
+    pub instance: Arc<dyn AnyStage>,
+    /// The wired ports, in the order of the kind's.
+    pub inputs: Vec<(&'static str, NodeId)>,
+    /// What must be done before, without handing on data.
+    pub after: Vec<NodeId>,
+    pub identity: Identity,
+    /// The trials that use this node.
+    pub trials: TrialSet,
+    /// The swept values that reach it, such as `learning_rate=1e-5,seed=0`; empty where none does.
+    pub label: Arc<str>,
+    pub(super) own: Arc<Own>,
+}
+
+/// What a node is called in the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Identity {
+    Key(CacheKey),
+    /// The commit of this hub revision must be resolved and pinned first, for this stage or one upstream of it.
+    CommitUnknown(Arc<HubCommit>),
+}
+
+impl Identity {
+    #[must_use]
+    pub fn key(&self) -> Option<CacheKey> {
+        match self {
+            Self::Key(key) => Some(*key),
+            Self::CommitUnknown(_) => None,
+        }
+    }
+}
+
+/// The parts of a key that do not come from the inputs, shared by all nodes which have them.
+#[derive(Debug)]
+pub(super) struct Own {
+    pub(super) schema: Arc<Schema>,
+    pub(super) sources: BTreeMap<String, String>,
+    pub(super) commit: Commit,
+    pub(super) digest: [u8; 32],
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Commit {
+    None,
+    Known(String),
+    Unknown(Arc<HubCommit>),
+}
+
+impl Plan {
+    #[must_use]
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.index()]
+    }
+
+    pub fn ids(&self) -> impl ExactSizeIterator<Item = NodeId> + use<> {
+        #[expect(clippy::cast_possible_truncation, reason = "the number of trials and stages is bounded far below")]
+        (0..self.nodes.len() as u32).map(NodeId)
+    }
+
+    /// The stages of the plan, topologically sorted: those that were selected and what they need.
+    #[must_use]
+    pub fn stages(&self) -> &[Arc<str>] {
+        &self.stages
+    }
+
+    /// The node of `stage` in a trial; `None` when the plan has no such stage or trial.
+    #[must_use]
+    pub fn node_of(&self, trial: u32, stage: &str) -> Option<NodeId> {
+        let stage = self.stages.iter().position(|name| **name == *stage)?;
+        self.table[stage].get(trial as usize).copied()
+    }
+
+    /// The parts of a node's key; `None` as long as a commit upstream is unknown.
+    #[must_use]
+    pub fn fingerprint(&self, id: NodeId) -> Option<Fingerprint> {
+        let node = self.node(id);
+        node.identity.key()?;
+        let mut inputs = BTreeMap::new();
+        for (port, input) in &node.inputs {
+            inputs.insert((*port).to_owned(), self.node(*input).identity.key()?);
+        }
+        Some(Fingerprint { inputs, ..node.own_fingerprint() })
+    }
+
+    /// The hub revisions whose commits must be found and pinned before every node has a key, each once.
+    #[must_use]
+    pub fn unresolved(&self) -> Vec<HubCommit> {
+        let mut commits: Vec<HubCommit> = Vec::new();
+        for node in &self.nodes {
+            if let Commit::Unknown(commit) = &node.own.commit
+                && !commits.contains(commit)
+            {
+                commits.push(HubCommit::clone(commit));
+            }
+        }
+        commits
+    }
+}
+
+impl Node {
+    /// The commit that the node's own hub revision stands for, where it has one and it is known.
+    #[must_use]
+    pub fn commit(&self) -> Option<&str> {
+        match &self.own.commit {
+            Commit::Known(commit) => Some(commit),
+            Commit::None | Commit::Unknown(_) => None,
+        }
+    }
+
+    /// What to call it to a person: the stage, and the swept values that reach it.
+    #[must_use]
+    pub fn title(&self) -> String {
+        if self.label.is_empty() { self.stage.to_string() } else { format!("{} [{}]", self.stage, self.label) }
+    }
+
+    /// The parts of the key that the node's own parameters give, with no inputs.
+    pub(super) fn own_fingerprint(&self) -> Fingerprint {
+        let parameters = match self.instance.parameters() {
+            Value::Object(mut parameters) => {
+                self.own.schema.strip(&mut parameters);
+                parameters.retain(|_, value| !value.is_null());
+                parameters.sort_keys();
+                parameters
+            }
+            _ => serde_json::Map::new(),
+        };
+        Fingerprint {
+            kind: self.kind.name.to_owned(),
+            format: self.kind.output.format,
+            code: self.kind.code.iter().map(|code| (code.part.to_owned(), code.version)).collect(),
+            parameters,
+            sources: self.own.sources.clone(),
+            commit: self.commit().map(str::to_owned),
+            inputs: BTreeMap::new(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Node").field("title", &self.title()).field("identity", &self.identity).finish_non_exhaustive()
+    }
+}
+
+/// A set of trial numbers, kept as runs: a node belongs either to nearly all trials or to few.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TrialSet {
+    runs: Vec<(u32, u32)>,
+}
+
+impl TrialSet {
+    /// Adds a trial; trials come in ascending order.
+    pub(super) fn push(&mut self, trial: u32) {
+        match self.runs.last_mut() {
+            Some((_, end)) if *end == trial => *end += 1,
+            _ => self.runs.push((trial, trial + 1)),
+        }
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        self.runs.iter().flat_map(|&(start, end)| start..end)
+    }
+
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.runs.iter().map(|(start, end)| (end - start) as usize).sum()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    #[must_use]
+    pub fn first(&self) -> Option<u32> {
+        self.runs.first().map(|(start, _)| *start)
+    }
+
+    #[must_use]
+    pub fn contains(&self, trial: u32) -> bool {
+        let after = self.runs.partition_point(|(start, _)| *start <= trial);
+        after > 0 && trial < self.runs[after - 1].1
+    }
+}
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// The experiment has mistakes.
+    #[error(transparent)]
+    Diagnostics(#[from] Diagnostics),
+    /// A stage that was asked for by name is none of the experiment's.
+    #[error("there is no stage `{selector}`{}", suggestion.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default())]
+    NothingSelected { selector: String, suggestion: Option<String>, stages: Vec<String> },
+}

@@ -1,0 +1,16 @@
+//! Plans of experiment files over a small world of stage kinds.
+
+#[path = "plan/forecasts.rs"]
+mod forecasts;
+#[path = "plan/keys.rs"]
+mod keys;
+#[path = "plan/kinds.rs"]
+mod kinds;
+#[path = "plan/mistakes.rs"]
+mod mistakes;
+#[path = "plan/properties.rs"]
+mod properties;
+#[path = "plan/sweeps.rs"]
+mod sweeps;
+#[path = "plan/world.rs"]
+mod world;

@@ -1,0 +1,295 @@
+//! A small world of stage kinds, in the shape of the real ones, which compute nothing.
+
+use std::path::{Path, PathBuf};
+
+use pipeline::inputs;
+use pipeline::stage::{
+    Artifact, CodeVersion, Context, HubCommit, InputFolders, Inputs, ParameterProblem, Port, SourceFile, Stage, StageError, StageKind,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+macro_rules! artifact {
+    ($name:ident, $type:literal) => {
+        pub struct $name;
+
+        impl Artifact for $name {
+            const TYPE: &'static str = $type;
+            const FORMAT: u32 = 1;
+
+            fn open(_: &Path) -> Result<Self, StageError> {
+                Ok(Self)
+            }
+        }
+    };
+}
+
+artifact!(Backbone, "backbone");
+artifact!(Corpus, "corpus");
+artifact!(Encoded, "encoded");
+artifact!(Checkpoint, "checkpoint");
+artifact!(Evaluation, "evaluation");
+artifact!(Figures, "figures");
+
+/// A stage that is never run.
+macro_rules! stage {
+    ($struct:ident, $kind:literal, $inputs:ty => $output:ty $(, $extra:item)*) => {
+        impl Stage for $struct {
+            const KIND: &'static str = $kind;
+            const CODE: &'static [CodeVersion] = &[CodeVersion { part: $kind, version: 1 }];
+            type Inputs = $inputs;
+            type Output = $output;
+            $($extra)*
+
+            fn run(&self, _: Self::Inputs, _: &Context<'_>) -> Result<Self::Output, StageError> {
+                Err(StageError::new("stages of this world do not run"))
+            }
+        }
+    };
+}
+
+inputs! { pub struct Nothing {} }
+inputs! {
+    pub struct TokenizeInputs {
+        /// whose tokenizer is used
+        model: Backbone,
+        /// what is tokenized
+        corpus: Corpus,
+    }
+}
+inputs! {
+    pub struct TrainInputs {
+        /// the model to start from
+        model: Backbone,
+        /// what to learn
+        data: Encoded,
+    }
+}
+inputs! {
+    pub struct EvaluateInputs {
+        /// the trained model
+        model: Checkpoint,
+        /// the data
+        data: Encoded,
+    }
+}
+
+/// Written by hand: an optional port.
+pub struct PlotInputs;
+
+impl Inputs for PlotInputs {
+    const PORTS: &'static [Port] = &[
+        Port { name: "history", artifact: "checkpoint", required: true, about: "a training" },
+        Port { name: "evaluation", artifact: "evaluation", required: false, about: "an evaluation" },
+    ];
+
+    fn open(_: &InputFolders) -> Result<Self, StageError> {
+        Ok(Self)
+    }
+}
+
+/// Takes a model from the hub or a folder.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub struct FetchModel {
+    /// The repository on the hub.
+    #[serde(default)]
+    repo: Option<String>,
+    /// A branch, a tag or a commit.
+    #[serde(default)]
+    #[schemars(extend("format" = "revision"))]
+    revision: Option<String>,
+    /// A folder instead.
+    #[serde(default)]
+    #[schemars(extend("format" = "path"))]
+    path: Option<PathBuf>,
+}
+
+stage!(FetchModel, "fetch_model", Nothing => Backbone,
+    fn check(&self) -> Vec<ParameterProblem> {
+        match (&self.repo, &self.path) {
+            (Some(_), Some(_)) => vec![ParameterProblem {
+                parameter: "path",
+                message: "`repo` and `path` exclude each other".into(),
+                help: Some("take one of them out".into()),
+            }],
+            (None, None) => vec![ParameterProblem { parameter: "repo", message: "neither `repo` nor `path` is given".into(), help: None }],
+            _ => Vec::new(),
+        }
+    },
+    fn sources(&self) -> Vec<SourceFile> {
+        self.path.iter().map(|path| SourceFile { parameter: "path", name: "path/config.json".into(), path: path.join("config.json") }).collect()
+    },
+    fn hub_commit(&self) -> Option<HubCommit> {
+        Some(HubCommit { repo: self.repo.clone()?, revision: self.revision.clone().unwrap_or_else(|| "main".into()) })
+    }
+);
+
+fn tenth() -> f64 {
+    0.1
+}
+
+/// How a corpus is divided.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub struct Split {
+    /// The share to learn from.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    train: f64,
+    /// The share to choose by.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    validation: f64,
+    /// The share to judge by.
+    #[serde(default)]
+    test: f64,
+}
+
+/// Fills templates.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub struct GenerateCorpus {
+    /// The templates and the words that fill them.
+    #[schemars(extend("format" = "path"))]
+    templates: PathBuf,
+    /// How many texts to make.
+    #[schemars(range(min = 1))]
+    samples: u32,
+    /// The share of anomalies.
+    #[serde(default = "tenth")]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    anomaly_ratio: f64,
+    /// The shares of the splits.
+    split: Split,
+    /// Decides everything that is left to chance.
+    seed: u64,
+}
+
+stage!(GenerateCorpus, "generate_corpus", Nothing => Corpus,
+    fn sources(&self) -> Vec<SourceFile> {
+        vec![SourceFile { parameter: "templates", name: "templates".into(), path: self.templates.clone() }]
+    }
+);
+
+fn length() -> u32 {
+    128
+}
+
+/// Turns texts into tokens.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub struct Tokenize {
+    /// The longest sequence, in tokens.
+    #[serde(default = "length")]
+    #[schemars(range(min = 8, max = 8192))]
+    max_length: u32,
+}
+
+stage!(Tokenize, "tokenize", TokenizeInputs => Encoded);
+
+/// How the learning rate goes.
+#[derive(Serialize, Deserialize, JsonSchema, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Schedule {
+    /// Down to nothing in a straight line.
+    #[default]
+    Linear,
+    /// Down to nothing along a cosine.
+    Cosine,
+    /// Stays.
+    Constant,
+}
+
+/// When to stop.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EarlyStop {
+    metric: String,
+    #[schemars(range(min = 1))]
+    patience: u32,
+}
+
+/// Warm-up, in either of two units.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Warmup {
+    Steps(u32),
+    Ratio(f64),
+}
+
+fn rate() -> f64 {
+    2e-5
+}
+
+fn betas() -> [f64; 2] {
+    [0.9, 0.999]
+}
+
+/// Fits the model.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub struct Train {
+    /// How often to see every text.
+    #[schemars(range(min = 1))]
+    epochs: u32,
+    /// The step size at its highest.
+    #[serde(default = "rate")]
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
+    learning_rate: f64,
+    /// Pulls weights towards zero.
+    #[serde(default)]
+    #[schemars(range(min = 0.0))]
+    weight_decay: f64,
+    /// AdamW's decay rates.
+    #[serde(default = "betas")]
+    betas: [f64; 2],
+    /// How the learning rate goes.
+    #[serde(default)]
+    schedule: Schedule,
+    /// How it begins.
+    #[serde(default)]
+    warmup: Option<Warmup>,
+    /// Leave tokens outside of entities out of the loss.
+    #[serde(default)]
+    ignore_outside: bool,
+    /// When to stop before the last epoch.
+    #[serde(default)]
+    early_stop: Option<EarlyStop>,
+    /// Layers to leave as they are.
+    #[serde(default)]
+    frozen: Vec<String>,
+    /// Decides everything that is left to chance.
+    #[serde(default)]
+    seed: u64,
+}
+
+stage!(Train, "train", TrainInputs => Checkpoint);
+
+/// Judges the model.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub struct Evaluate {
+    /// Which split.
+    #[serde(default)]
+    split: Part,
+}
+
+/// A split.
+#[derive(Serialize, Deserialize, JsonSchema, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    Train,
+    #[default]
+    Validation,
+    Test,
+}
+
+stage!(Evaluate, "evaluate", EvaluateInputs => Evaluation);
+
+/// Draws.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub struct Plot {}
+
+stage!(Plot, "plot", PlotInputs => Figures);
+
+pub static KINDS: &[StageKind] = &[
+    StageKind::of::<FetchModel>(),
+    StageKind::of::<GenerateCorpus>(),
+    StageKind::of::<Tokenize>(),
+    StageKind::of::<Train>(),
+    StageKind::of::<Evaluate>(),
+    StageKind::of::<Plot>(),
+];

@@ -1,0 +1,171 @@
+//! Trials, and what they share.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::time::Instant;
+
+use crate::world::{SMALL, World, count, key_in};
+
+fn swept(sweep: &str) -> String {
+    format!("{SMALL}\n{sweep}\n")
+}
+
+fn labels(text: &str) -> Vec<String> {
+    World::new().plan(text).trials.iter().map(|trial| trial.label.to_string()).collect()
+}
+
+#[test]
+fn nine_trials_tokenize_once_and_train_nine_times() {
+    let plan = World::new().plan(&swept("[sweep]\nseeds = 3\nover = { train.learning_rate = [1e-5, 2e-5, 5e-5] }"));
+    let counts = ["fetch_model", "corpus", "tokenize", "train", "evaluate", "plot"].map(|stage| count(&plan, stage));
+    assert_eq!(counts, [1, 1, 1, 9, 9, 9]);
+}
+
+#[test]
+fn labels_name_the_values_and_the_seed() {
+    let labels = labels(&swept("[sweep]\nseeds = 2\nover = { train.learning_rate = [1e-5, 0.002], train.betas = [[0.9, 0.98]] }"));
+    let expected = [
+        "betas=0.9_0.98,learning_rate=1e-5,seed=0",
+        "betas=0.9_0.98,learning_rate=1e-5,seed=1",
+        "betas=0.9_0.98,learning_rate=0.002,seed=0",
+        "betas=0.9_0.98,learning_rate=0.002,seed=1",
+    ];
+    assert_eq!(labels, expected);
+}
+
+#[test]
+fn a_label_with_an_ambiguous_name_names_the_stage_too() {
+    let text = swept("[sweep.over]\ntokenize.max_length = [64]\nparams.max_length = [1]").replacen(
+        "epochs = 3",
+        "epochs = \"@params.max_length\"",
+        1,
+    );
+    assert_eq!(labels(&text), ["params.max_length=1,tokenize.max_length=64"]);
+}
+
+#[test]
+fn a_label_is_safe_as_the_name_of_a_file() {
+    let labels = labels(&swept("[sweep.over]\ntrain.frozen = [[\"a/../b\"], [\"ä\", \"..\"], []]"));
+    let safe = |label: &str| label.chars().all(|it| it.is_ascii_alphanumeric() || "=,._+-".contains(it)) && label.starts_with("frozen=");
+    assert!(labels.iter().all(|label| safe(label)), "{labels:?}");
+    assert_eq!(labels.iter().collect::<BTreeSet<_>>().len(), 3);
+}
+
+#[test]
+fn a_long_label_is_shortened_and_stays_its_own() {
+    let long = |letter: &str| format!("\"{}\"", letter.repeat(39));
+    let mut params = String::new();
+    let mut over = String::new();
+    let mut used = String::new();
+    for number in 0..6 {
+        let _ = write!(params, "\np{number} = {}", long("x"));
+        let _ = write!(used, "\"@params.p{number}\", ");
+        let _ = write!(over, "\nparams.p{number} = [{}, {}]", long("y"), long("z"));
+    }
+    let text = swept(&format!("[sweep.over]{over}")).replacen("[params]", &format!("[params]{params}"), 1).replacen(
+        "epochs = 3",
+        &format!("epochs = 3\nfrozen = [{used}]"),
+        1,
+    );
+    let labels = labels(&text);
+    assert!(labels.iter().all(|label| label.len() <= 160));
+    assert_eq!(labels.iter().collect::<BTreeSet<_>>().len(), 64);
+}
+
+#[test]
+fn a_new_point_or_seed_keeps_the_old_labels_points_and_keys() {
+    let world = World::new();
+    let few = world.plan(&swept("[sweep]\nseeds = 2\nover = { train.learning_rate = [1e-5, 2e-5] }"));
+    let more = world.plan(&swept("[sweep]\nseeds = 3\nover = { train.learning_rate = [5e-5, 1e-5, 2e-5] }"));
+    for trial in &few.trials {
+        let same = more.trials.iter().find(|other| other.label == trial.label).expect("every old trial is there");
+        assert_eq!(same.point.id, trial.point.id);
+        assert_eq!(key_in(&more, same.index, "plot"), key_in(&few, trial.index, "plot"));
+    }
+}
+
+#[test]
+fn a_point_has_one_identity_for_all_its_seeds() {
+    let plan = World::new().plan(&swept("[sweep]\nseeds = 2\nover = { train.learning_rate = [1e-5, 2e-5] }"));
+    let points: Vec<&str> = plan.trials.iter().map(|trial| trial.point.id.as_str()).collect();
+    assert!(points[0] == points[1] && points[2] == points[3] && points[0] != points[2]);
+}
+
+#[test]
+fn seeds_are_added_to_the_seed_of_the_training_and_of_nothing_else() {
+    let world = World::new();
+    let plain = world.plan(&SMALL.replacen("epochs = 3", "epochs = 3\nseed = 45", 1));
+    let swept = world.plan(&swept("[sweep]\nseeds = [3]"));
+    assert_eq!(key_in(&swept, 0, "plot"), key_in(&plain, 0, "plot"));
+}
+
+#[test]
+fn the_first_seed_of_a_sweep_is_the_experiment_itself() {
+    let world = World::new();
+    assert_eq!(key_in(&world.plan(&swept("[sweep]\nseeds = 2")), 0, "plot"), key_in(&world.plan(SMALL), 0, "plot"));
+}
+
+#[test]
+fn a_swept_param_reaches_every_stage_that_refers_to_it() {
+    let plan = World::new().plan(&swept("[sweep.over]\nparams.max_length = [64, 128]"));
+    let counts = ["fetch_model", "corpus", "tokenize", "train"].map(|stage| count(&plan, stage));
+    assert_eq!(counts, [1, 1, 2, 2]);
+}
+
+#[test]
+fn two_axes_of_two_stages_multiply_only_where_they_meet() {
+    let plan = World::new().plan(&swept("[sweep.over]\ntokenize.max_length = [64, 128]\nevaluate.split = [\"train\", \"test\"]"));
+    assert_eq!(["tokenize", "train", "evaluate", "plot"].map(|stage| count(&plan, stage)), [2, 2, 4, 4]);
+}
+
+#[test]
+fn waiting_for_a_swept_stage_waits_for_all_of_it_without_fanning_out() {
+    let text = swept("[sweep.over]\ntrain.epochs = [1, 2, 3]")
+        + "\n[stage.more]\nkind = \"tokenize\"\nmodel = \"@fetch_model\"\ncorpus = \"@corpus\"\nafter = [\"train\"]\n";
+    let plan = World::new().plan(&text);
+    let more: Vec<usize> = plan.nodes.iter().filter(|node| &*node.stage == "more").map(|node| node.after.len()).collect();
+    assert_eq!(more, [3]);
+}
+
+#[test]
+fn paths_to_the_same_content_share_a_node() {
+    let world = World::new();
+    world.write("same.toml", "one template");
+    let plan = world.plan(&swept("[sweep.over]\ncorpus.templates = [\"templates.toml\", \"same.toml\"]"));
+    assert_eq!((plan.trials.len(), count(&plan, "corpus"), count(&plan, "plot")), (2, 1, 1));
+}
+
+#[test]
+fn every_trial_uses_one_node_of_each_stage() {
+    let plan =
+        World::new().plan(&swept("[sweep]\nseeds = 2\nover = { train.learning_rate = [1e-5, 2e-5], tokenize.max_length = [64, 128] }"));
+    for stage in plan.stages() {
+        let mut trials: Vec<u32> = plan.nodes.iter().filter(|node| node.stage == *stage).flat_map(|node| node.trials.iter()).collect();
+        trials.sort_unstable();
+        assert_eq!(trials, (0..8).collect::<Vec<u32>>());
+    }
+    let id = plan.node_of(5, "train").expect("a stage");
+    assert!(plan.node(id).trials.contains(5) && !plan.node(id).trials.contains(4));
+}
+
+#[test]
+fn ten_thousand_trials_are_planned_with_one_node_for_each_difference() {
+    let rates: Vec<String> = (1..=100).map(|number| format!("{number}e-6")).collect();
+    let decays: Vec<String> = (0..10).map(|number| format!("0.0{number}")).collect();
+    let sweep = format!(
+        "[sweep]\nseeds = 10\nobjective = \"max evaluate.ner.span_f1\"\n[sweep.over]\ntrain.learning_rate = [{}]\ntrain.weight_decay = [{}]",
+        rates.join(", "),
+        decays.join(", ")
+    );
+    let world = World::new();
+    let begin = Instant::now();
+    let plan = world.plan(&swept(&sweep));
+    let elapsed_ms = begin.elapsed().as_millis();
+    #[expect(clippy::print_stdout, reason = "shown with --nocapture, for whoever wants to know")]
+    {
+        println!("read and planned {} trials with {} nodes in {elapsed_ms} ms", plan.trials.len(), plan.nodes.len());
+    }
+    assert_eq!((plan.trials.len(), plan.nodes.len()), (10_000, 30_003));
+    let keys: BTreeSet<_> = plan.nodes.iter().map(|node| node.identity.key()).collect();
+    assert_eq!(keys.len(), 30_003);
+}

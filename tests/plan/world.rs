@@ -1,0 +1,121 @@
+//! Experiment files in a temporary folder, and plans of them.
+
+use std::io;
+use std::path::Path;
+
+use pipeline::experiment::{Experiment, Overrides, Pin, Pins};
+use pipeline::plan::{CacheKey, Digests, FileDigest, Plan, PlanError};
+
+use crate::kinds::KINDS;
+
+/// The experiment of which all tests are variants.
+pub const SMALL: &str = r#"
+version = 1
+seed = 42
+
+[params]
+max_length = 128
+
+[stage.fetch_model]
+repo = "answerdotai/ModernBERT-base"
+revision = "8949b909ec900327062f0ebf497f51aef5e6f0c8"
+
+[stage.corpus]
+kind = "generate_corpus"
+templates = "templates.toml"
+samples = 5000
+anomaly_ratio = 0.3
+split = { train = 0.8, validation = 0.2 }
+
+[stage.tokenize]
+model = "@fetch_model"
+corpus = "@corpus"
+max_length = "@params.max_length"
+
+[stage.train]
+model = "@fetch_model"
+data = "@tokenize"
+epochs = 3
+learning_rate = 2e-5
+
+[stage.evaluate]
+model = "@train"
+data = "@tokenize"
+
+[stage.plot]
+history = "@train"
+evaluation = "@evaluate"
+"#;
+
+/// Digests files without a memo.
+struct Direct;
+
+impl Digests for Direct {
+    fn file(&self, path: &Path) -> io::Result<FileDigest> {
+        let bytes = std::fs::read(path)?;
+        Ok(FileDigest { digest: blake3::hash(&bytes).to_hex().to_string(), size: bytes.len() as u64 })
+    }
+}
+
+pub struct World {
+    pub folder: tempfile::TempDir,
+}
+
+impl World {
+    pub fn new() -> Self {
+        let world = Self { folder: tempfile::tempdir().expect("a temporary folder") };
+        world.write("templates.toml", "one template");
+        world
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.folder.path().join(name), text).expect("the folder is writable");
+    }
+
+    /// Pins a revision for `experiment.toml`.
+    pub fn pin(&self, repo: &str, revision: &str, commit: &str) {
+        let pin = Pin { repo: repo.into(), revision: revision.into(), commit: commit.into() };
+        Pins::write(&Pins::path_for(&self.folder.path().join("experiment.toml")), [pin]).expect("the folder is writable");
+    }
+
+    pub fn plan_selected(&self, name: &str, selected: &[&str]) -> Result<Plan, PlanError> {
+        let overrides = Overrides { set: Vec::new(), sweep: Vec::new(), seeds: None, folder: self.folder.path().to_owned() };
+        let experiment = Experiment::read(&self.folder.path().join(name), &overrides)?;
+        let selected: Vec<String> = selected.iter().map(|name| (*name).to_owned()).collect();
+        Plan::build(&experiment, KINDS, &Direct, &selected)
+    }
+
+    pub fn plan_file(&self, name: &str) -> Result<Plan, PlanError> {
+        self.plan_selected(name, &[])
+    }
+
+    pub fn plan(&self, text: &str) -> Plan {
+        self.write("experiment.toml", text);
+        self.plan_file("experiment.toml").unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The rendered mistakes, without the name of the temporary folder.
+    pub fn mistakes(&self, text: &str) -> String {
+        self.write("experiment.toml", text);
+        match self.plan_file("experiment.toml") {
+            Ok(_) => "no mistakes".to_owned(),
+            Err(error) => error.to_string().replace(&format!("{}/", self.folder.path().display()), ""),
+        }
+    }
+}
+
+/// The key of a stage in a plan without a sweep.
+pub fn key(plan: &Plan, stage: &str) -> CacheKey {
+    key_in(plan, 0, stage)
+}
+
+/// The key of a stage in a trial.
+pub fn key_in(plan: &Plan, trial: u32, stage: &str) -> CacheKey {
+    let id = plan.node_of(trial, stage).expect("a stage of the plan");
+    plan.node(id).identity.key().expect("no commit is unknown")
+}
+
+/// How many nodes a stage has.
+pub fn count(plan: &Plan, stage: &str) -> usize {
+    plan.nodes.iter().filter(|node| &*node.stage == stage).count()
+}
