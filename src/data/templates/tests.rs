@@ -1,3 +1,5 @@
+use proptest::prelude::{ProptestConfig, prop_assert, proptest};
+
 use super::*;
 
 const ENTITIES: &str = r#"[entities.user]
@@ -138,4 +140,21 @@ fn a_class_without_templates_cannot_be_asked_for() {
 #[test]
 fn unused_placeholders_are_known() {
     assert_eq!(parse(r#"normal = ["{ip}"]"#).unwrap().unused(), ["user"]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+    #[test]
+    fn any_template_is_refused_or_filled_with_offsets_inside_the_text(template in "([a-é🦀 ]|\\{|\\}|\\{\\{|\\{ip\\}|\\{user:a\\}|:){0,12}") {
+        let Ok(templates) = parse(&format!("normal = ['{template}']")) else { return Ok(()) };
+        let example = &templates.generate(1, 0.0, Rng::new(1)).unwrap()[0];
+        let length = example.text.chars().count();
+        prop_assert!(example.entities.iter().all(|entity| entity.start < entity.end && entity.end <= length));
+        prop_assert!(example.entities.windows(2).all(|pair| pair[0].end <= pair[1].start));
+    }
+
+    #[test]
+    fn any_text_is_read_or_refused(text in "(\\[|\\]|entities|templates|\\.|=|\"|'|\n|a|é|\\{|\\}|normal|label|values){0,30}") {
+        let _ = Templates::parse(&text, Path::new("t.toml"));
+    }
 }
