@@ -291,7 +291,7 @@ mod tests {
         for step in 0..4000_u64 {
             // Some rows are touched once, early, so that their moments sink through the denormal range; some never.
             let rows: Vec<u32> =
-                (0..count as u32).filter(|&row| row % 3 != 0 && (row > 20 || step < 3) && random.next_u32() % 8 == 0).collect();
+                (0..count as u32).filter(|&row| row % 3 != 0 && (row > 20 || step < 3) && random.next_u32().is_multiple_of(8)).collect();
             let values: Vec<f32> =
                 rows.iter().flat_map(|&row| numbers(&format!("{step}/{row}"), width)).map(|value| value * 1e-3).collect();
             let mut full = vec![0.0; width * count];

@@ -29,7 +29,7 @@ fn any_number_of_threads_gives_the_same_bits() {
 fn the_history_has_a_row_for_every_step_and_every_evaluation() {
     let (_, trained) = undisturbed(&recipe());
     let rows = |part| trained.history.iter().filter(move |row| row.split == part).map(|row| (row.step, row.epoch));
-    assert_eq!(rows(Part::Train).collect::<Vec<_>>(), (1..=18).map(|step| (step, (step + 5) / 6)).collect::<Vec<_>>());
+    assert_eq!(rows(Part::Train).collect::<Vec<_>>(), (1..=18_u64).map(|step| (step, step.div_ceil(6))).collect::<Vec<_>>());
     assert_eq!(rows(Part::Validation).collect::<Vec<_>>(), [(6, 1), (12, 2), (18, 3)]);
     assert_eq!(trained.timings.len(), 18);
     assert_eq!(trained.epoch_losses.len(), 3);
