@@ -1,0 +1,235 @@
+//! `--set`, `--sweep` and `--seeds`: the last layer.
+
+use std::collections::HashSet;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::Parameter;
+use super::layer::{Layer, Place, Reader, StageLayer, is_name};
+use super::problems::Problems;
+use super::sweep::{self, Axis, Seeds};
+use super::syntax::{self, Entry, Node, NodeData};
+use crate::diagnostics::{Diagnostic, SourceId, Sources, Span, quoted};
+
+/// What the command line changes in the file, as it was typed.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// `stage.train.epochs=1`, `params.x=2`, `seed=3`. Of two for the same path the last one counts.
+    pub set: Vec<String>,
+    /// `train.learning_rate=1e-5,2e-5`.
+    pub sweep: Vec<String>,
+    /// `5`, or `0,1,7`.
+    pub seeds: Option<String>,
+    /// The current folder, to which paths in these texts are relative.
+    pub folder: PathBuf,
+}
+
+/// What the command line says.
+#[derive(Debug, Default)]
+pub(super) struct CommandLine {
+    /// `--set`.
+    pub layer: Layer,
+    /// Replaces the axes of the file, if there are any.
+    pub axes: Vec<Axis>,
+    pub seeds: Option<Seeds>,
+}
+
+type Words = Vec<(Arc<str>, Span)>;
+
+/// Reads all options. Each text becomes a source of its own, called as it was typed.
+pub(super) fn read(overrides: &Overrides, sources: &mut Sources, problems: &mut Problems) -> CommandLine {
+    let folder: Arc<Path> = overrides.folder.as_path().into();
+    let mut all = CommandLine::default();
+    for text in &overrides.set {
+        let id = sources.add(format!("--set {text}"), text.clone());
+        let mut reader = Reader { id, text, folder: &folder, problems };
+        if let Some((words, range)) = assignment(&mut reader, "--set stage.train.epochs=1") {
+            let node = value(text, range, id, reader.problems);
+            set(&mut reader, &words, node, &mut all.layer);
+        }
+    }
+    let mut seen = HashSet::new();
+    for text in &overrides.sweep {
+        let id = sources.add(format!("--sweep {text}"), text.clone());
+        let mut reader = Reader { id, text, folder: &folder, problems };
+        let Some((words, range)) = assignment(&mut reader, "--sweep train.learning_rate=1e-5,2e-5") else { continue };
+        let Some(axis) = axis(&mut reader, &words, range) else { continue };
+        if seen.insert(axis.target.clone()) {
+            all.axes.push(axis);
+        } else {
+            let message = format!("the axis {} is given twice", quoted(&axis.target.to_string()));
+            problems.push(Diagnostic::new("repeated-axis", message).at(axis.span).help("one `--sweep` lists all values of an axis"));
+        }
+    }
+    if let Some(text) = &overrides.seeds {
+        let id = sources.add(format!("--seeds {text}"), text.clone());
+        let mut reader = Reader { id, text, folder: &folder, problems };
+        let range = trimmed(text, 0..text.len());
+        if range.is_empty() {
+            let diagnostic = Diagnostic::new("syntax", "expected a number of replicates or a list of seeds").at(Span::new(id, range));
+            problems.push(diagnostic.help("as in `--seeds 5`"));
+            return all;
+        }
+        let pieces = pieces(text, range.clone());
+        let node = if pieces.len() == 1 {
+            value(text, range, id, reader.problems)
+        } else {
+            let items = pieces.into_iter().map(|piece| value(text, piece, id, reader.problems)).collect();
+            Node { span: Span::new(id, range), data: NodeData::Array { items, tables: false } }
+        };
+        all.seeds = sweep::seeds(&mut reader, &node);
+    }
+    all
+}
+
+/// Splits `path=value` into the words of the path and the place of the value.
+fn assignment(reader: &mut Reader<'_>, example: &str) -> Option<(Words, Range<usize>)> {
+    let text = reader.text;
+    let mut quote = None;
+    let equals = text.char_indices().find_map(|(at, character)| match (quote, character) {
+        (None, '=') => Some(at),
+        (None, '"' | '\'') => {
+            quote = Some(character);
+            None
+        }
+        (Some(open), _) if open == character => {
+            quote = None;
+            None
+        }
+        _ => None,
+    });
+    let Some(equals) = equals else {
+        let whole = Span::new(reader.id, 0..text.len());
+        reader.problems.push(Diagnostic::new("syntax", "expected `path=value`").at(whole).help(format!("as in `{example}`")));
+        return None;
+    };
+    let words = syntax::key(text, trimmed(text, 0..equals), reader.id, reader.problems)?;
+    let range = trimmed(text, equals + 1..text.len());
+    if range.is_empty() {
+        let diagnostic = Diagnostic::new("syntax", "expected a value after `=`").at(Span::new(reader.id, range));
+        reader.problems.push(diagnostic.help("the empty string is `''`"));
+        return None;
+    }
+    Some((words, range))
+}
+
+/// A TOML value, or a bare word, which is a string.
+fn value(text: &str, range: Range<usize>, id: SourceId, problems: &mut Problems) -> Node {
+    let mut own = Problems::default();
+    let node = syntax::value(text, range.clone(), id, &mut own);
+    // A number or a date that is none of ours is still meant as one; so is what starts like a string, an array or a table.
+    let meant = text[range.clone()].starts_with(['"', '\'', '[', '{']) || own.only_about_values();
+    if own.is_empty() || meant {
+        problems.extend(own);
+        return node;
+    }
+    Node { span: Span::new(id, range.clone()), data: NodeData::String(text[range].to_owned()) }
+}
+
+fn set(reader: &mut Reader<'_>, words: &[(Arc<str>, Span)], node: Node, layer: &mut Layer) {
+    let whole = Span { start: words[0].1.start, ..words[words.len() - 1].1 };
+    let names: Vec<&str> = words.iter().map(|(word, _)| &**word).collect();
+    let (message, help) = match names[..] {
+        ["seed"] => {
+            layer.seed = reader.seed(&node);
+            return;
+        }
+        ["params", _] => {
+            let (name, name_span) = words[1].clone();
+            let value = reader.value(node, Place::Plain("`[params]`"));
+            layer.params.push(Parameter { name, name_span, value });
+            return;
+        }
+        ["stage", _, _] => {
+            let ((stage, stage_span), (name, name_span)) = (words[1].clone(), words[2].clone());
+            let position = layer.stages.iter().position(|other| other.name == stage);
+            let mut stage = match position {
+                Some(position) => layer.stages.swap_remove(position),
+                None => StageLayer { name: stage, name_span: stage_span, kind: None, after: None, parameters: Vec::new() },
+            };
+            reader.stage_entry(Entry { name, name_span, node }, &mut stage, layer);
+            layer.stages.push(stage);
+            return;
+        }
+        ["stage", stage] => {
+            (format!("the path {} names no parameter", quoted(&names.join("."))), format!("write `stage.{stage}.parameter=value`"))
+        }
+        ["stage", _, _, ..] | ["params", _, _, ..] => {
+            let parent = names[..if names[0] == "stage" { 3 } else { 2 }].join(".");
+            (format!("{} is part of a value", quoted(&names.join("."))), format!("set the whole value: `{parent}={{ ... }}`"))
+        }
+        [stage, parameter] if is_name(stage) => {
+            (format!("unknown path {}", quoted(&names.join("."))), format!("a parameter is `stage.{stage}.{parameter}`"))
+        }
+        _ => {
+            let help = "`--set` takes `stage.name.parameter`, `params.name` and `seed`".to_owned();
+            (format!("unknown path {}", quoted(&names.join("."))), help)
+        }
+    };
+    reader.problems.push(Diagnostic::new("unknown-path", message).at(whole).help(help));
+}
+
+fn axis(reader: &mut Reader<'_>, words: &[(Arc<str>, Span)], range: Range<usize>) -> Option<Axis> {
+    let span = Span { start: words[0].1.start, ..words[words.len() - 1].1 };
+    let [(stage, stage_span), (parameter, _)] = words else {
+        let path: Vec<&str> = words.iter().map(|(word, _)| &**word).collect();
+        let diagnostic = Diagnostic::new("bad-axis", format!("the axis {} is not two words", quoted(&path.join(".")))).at(span);
+        reader.problems.push(match path[..] {
+            ["stage", stage, parameter] => diagnostic.help(format!("write `{stage}.{parameter}`")),
+            _ => diagnostic.help("an axis is `stage.parameter` or `params.name`"),
+        });
+        return None;
+    };
+    let target = sweep::target(reader, stage, *stage_span, parameter, span)?;
+    let whole = Span::new(reader.id, range.clone());
+    let mut pieces = pieces(reader.text, range);
+    if let [only] = &pieces[..]
+        && reader.text[only.clone()].starts_with('[')
+    {
+        // The list as it stands in the file.
+        let node = value(reader.text, only.clone(), reader.id, reader.problems);
+        let NodeData::Array { items, .. } = node.data else { return None };
+        return sweep::distinct(reader, &target, whole, items).map(|values| Axis { target, span, values });
+    }
+    if pieces.last().is_some_and(Range::is_empty) && pieces.len() > 1 {
+        pieces.pop();
+    }
+    let mut items = Vec::with_capacity(pieces.len());
+    for piece in pieces {
+        if piece.is_empty() {
+            reader.problems.push(Diagnostic::new("syntax", "expected a value between the commas").at(Span::new(reader.id, piece)));
+        } else {
+            items.push(value(reader.text, piece, reader.id, reader.problems));
+        }
+    }
+    sweep::distinct(reader, &target, whole, items).map(|values| Axis { target, span, values })
+}
+
+/// The parts of a list between the commas that stand in no string, array or table.
+fn pieces(text: &str, range: Range<usize>) -> Vec<Range<usize>> {
+    let (mut depth, mut quote, mut start) = (0_usize, None, range.start);
+    let mut pieces = Vec::new();
+    for (at, character) in text[range.clone()].char_indices() {
+        match (quote, character) {
+            (Some(open), _) if open == character => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => quote = Some(character),
+            (None, '[' | '{') => depth += 1,
+            (None, ']' | '}') => depth = depth.saturating_sub(1),
+            (None, ',') if depth == 0 => {
+                pieces.push(trimmed(text, start..range.start + at));
+                start = range.start + at + 1;
+            }
+            _ => {}
+        }
+    }
+    pieces.push(trimmed(text, start..range.end));
+    pieces
+}
+
+fn trimmed(text: &str, range: Range<usize>) -> Range<usize> {
+    let part = &text[range.clone()];
+    let start = range.start + part.len() - part.trim_start().len();
+    start..start + part.trim().len()
+}

@@ -1,0 +1,129 @@
+//! Reading the text of an experiment file.
+
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use super::problems::Problems;
+use crate::diagnostics::{Diagnostic, SourceId, Sources, Span, quoted, suggest};
+
+/// Larger files are refused: an experiment file is written by hand.
+pub(super) const LARGEST: u64 = 8 * 1024 * 1024;
+
+/// Where texts come from, so that tests need no disk.
+pub(super) trait Files {
+    /// At most one byte more than `limit`.
+    fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>>;
+    /// The same for two ways of writing the path of one file.
+    fn identity(&self, path: &Path) -> PathBuf;
+    /// Names of what lies beside it, for suggestions.
+    fn beside(&self, path: &Path) -> Vec<String>;
+}
+
+/// The file system.
+pub(super) struct Disk;
+
+impl Files for Disk {
+    fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        std::fs::File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn identity(&self, path: &Path) -> PathBuf {
+        path.canonicalize().unwrap_or_else(|_| path.to_owned())
+    }
+
+    fn beside(&self, path: &Path) -> Vec<String> {
+        const LISTED: usize = 1000;
+        let entries = std::fs::read_dir(folder_of(path)).into_iter().flatten().take(LISTED).flatten();
+        let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        names.sort();
+        names
+    }
+}
+
+/// One text under a name, in front of the disk.
+pub(super) struct Given<'a> {
+    pub path: &'a Path,
+    pub text: &'a str,
+}
+
+impl Files for Given<'_> {
+    fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+        if path == self.path { Ok(self.text.as_bytes().to_vec()) } else { Disk.read(path, limit) }
+    }
+
+    fn identity(&self, path: &Path) -> PathBuf {
+        Disk.identity(path)
+    }
+
+    fn beside(&self, path: &Path) -> Vec<String> {
+        Disk.beside(path)
+    }
+}
+
+/// The folder to which a file's relative paths belong, as it can be opened.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Reads a file into `sources`. `wanted_by` is the `extends` that names it.
+pub(super) fn read(
+    files: &dyn Files,
+    path: &Path,
+    wanted_by: Option<Span>,
+    sources: &mut Sources,
+    problems: &mut Problems,
+) -> Option<SourceId> {
+    let shown = path.display().to_string();
+    let mut fail = |diagnostic: Diagnostic| {
+        problems.push(match wanted_by {
+            Some(span) if diagnostic.span.is_none() => diagnostic.at(span),
+            _ => diagnostic,
+        });
+        None
+    };
+    let bytes = match files.read(path, LARGEST) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let diagnostic = Diagnostic::new("missing-file", format!("cannot read {}: there is no such file", quoted(&shown)));
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let beside = files.beside(path);
+            let near = suggest(name, beside.iter().map(String::as_str).filter(|name| name.ends_with(".toml")));
+            return fail(match near {
+                Some(near) => diagnostic.help(format!("did you mean `{}`?", path.with_file_name(near).display())),
+                None => diagnostic,
+            });
+        }
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+            return fail(Diagnostic::new("unreadable-file", format!("{} is a folder, not an experiment file", quoted(&shown))));
+        }
+        Err(error) => return fail(Diagnostic::new("unreadable-file", format!("cannot read {}: {}", quoted(&shown), error.kind()))),
+    };
+    if bytes.len() as u64 > LARGEST {
+        let message = format!("{} is larger than 8 MiB", quoted(&shown));
+        return fail(Diagnostic::new("file-too-large", message).help("an experiment file names its data by path instead of holding it"));
+    }
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    match std::str::from_utf8(bytes) {
+        Ok(text) => {
+            let id = sources.add(shown, text.to_owned());
+            if text.trim().is_empty() {
+                return fail(Diagnostic::new("empty-file", "the file is empty").at(Span::new(id, 0..0)));
+            }
+            Some(id)
+        }
+        Err(error) => {
+            let at = error.valid_up_to();
+            let text = String::from_utf8_lossy(bytes).into_owned();
+            let id = sources.add(shown, text);
+            let span = Span::new(id, at..at + char::REPLACEMENT_CHARACTER.len_utf8());
+            let diagnostic = Diagnostic::new("invalid-utf8", format!("the byte 0x{:02x} is not UTF-8 text", bytes[at])).at(span);
+            let utf16 = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
+            fail(diagnostic.help(if utf16 { "the file is UTF-16: save it as UTF-8" } else { "save the file as UTF-8" }))
+        }
+    }
+}

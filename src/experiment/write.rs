@@ -1,0 +1,196 @@
+//! An experiment as text again: the resolved file of a run, and where each value came from.
+
+use std::fmt::Write as _;
+
+use super::{AxisTarget, Data, Experiment, Method, Value};
+use crate::diagnostics::Span;
+
+/// Where a value came from, for `show --origins`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// `stage.train.epochs`, `params.x`, `seed`, `sweep.over.train.learning_rate`.
+    pub path: String,
+    /// The value as TOML.
+    pub value: String,
+    /// `experiments/small.toml`, or `--set stage.train.epochs=1`.
+    pub file: String,
+    pub line: usize,
+    pub column: usize,
+}
+
+/// Writes a value of a parameter of a stage; the text that replaces it, or nothing for the value as it is.
+type Rewrite<'a> = &'a dyn Fn(&str, &str, &Value) -> Option<String>;
+
+impl Experiment {
+    /// The experiment as one file, after `extends` and the command line. Read again, it is the same experiment up to spans and folders.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        self.write(&|_, _, _| None)
+    }
+
+    /// As [`Experiment::to_toml`], but with the relative paths of parameters made absolute, so that the file means the same wherever it lies.
+    /// `is_path` says of a kind and its parameter whether the value is a path.
+    #[must_use]
+    pub fn to_toml_with_paths(&self, is_path: &dyn Fn(&str, &str) -> bool) -> String {
+        self.write(&|kind, parameter, value| {
+            let value = if is_path(kind, parameter) { value.resolve(&self.params).ok()? } else { return None };
+            let Data::String(path) = &value.data else { return None };
+            let path = std::path::absolute(value.folder.join(path)).ok()?;
+            Some(quote_plain(path.to_str()?))
+        })
+    }
+
+    fn write(&self, rewrite: Rewrite<'_>) -> String {
+        let mut out = format!("version = 1\nname = {}\n", quote_plain(&self.name));
+        if let Some(about) = &self.about {
+            let _ = writeln!(out, "about = {}", quote_plain(about));
+        }
+        if let Some((seed, _)) = self.seed {
+            let _ = writeln!(out, "seed = {seed}");
+        }
+        if !self.params.is_empty() {
+            out.push_str("\n[params]\n");
+            for (name, value) in &self.params {
+                let _ = writeln!(out, "{} = {}", key(name), toml(value));
+            }
+        }
+        for stage in &self.stages {
+            let _ = writeln!(out, "\n[stage.{}]\nkind = {}", key(&stage.name), quote(&stage.kind));
+            if !stage.after.is_empty() {
+                let names: Vec<String> = stage.after.iter().map(|(name, _)| quote(name)).collect();
+                let _ = writeln!(out, "after = [{}]", names.join(", "));
+            }
+            for parameter in &stage.parameters {
+                let value = rewrite(&stage.kind, &parameter.name, &parameter.value).unwrap_or_else(|| toml(&parameter.value));
+                let _ = writeln!(out, "{} = {value}", key(&parameter.name));
+            }
+        }
+        self.write_sweep(&mut out, rewrite);
+        out
+    }
+
+    fn write_sweep(&self, out: &mut String, rewrite: Rewrite<'_>) {
+        let Some(sweep) = &self.sweep else { return };
+        let method = match sweep.method {
+            Method::Grid => "grid",
+        };
+        let _ = writeln!(out, "\n[sweep]\nmethod = {}", quote(method));
+        if let Some(objective) = &sweep.objective {
+            let direction = if objective.maximize { "max" } else { "min" };
+            let _ = writeln!(out, "objective = {}", quote(&format!("{direction} {}", objective.metric)));
+        }
+        if let Some(seeds) = &sweep.seeds {
+            let _ = writeln!(out, "seeds = {:?}", seeds.addends);
+        }
+        if sweep.axes.is_empty() {
+            return;
+        }
+        out.push_str("\n[sweep.over]\n");
+        for axis in &sweep.axes {
+            let (first, second) = words(&axis.target);
+            let kind = self.stages.iter().find(|stage| &*stage.name == first).map(|stage| &*stage.kind);
+            let one = |value: &Value| kind.and_then(|kind| rewrite(kind, second, value)).unwrap_or_else(|| toml(value));
+            let values: Vec<String> = axis.values.iter().map(one).collect();
+            let _ = writeln!(out, "{}.{} = [{}]", key(first), key(second), values.join(", "));
+        }
+    }
+
+    /// Every value with the place that wrote it, in the order of [`Experiment::to_toml`].
+    #[must_use]
+    pub fn origins(&self) -> Vec<Origin> {
+        let mut origins = Vec::new();
+        let mut add = |path: String, value: String, span: Span| {
+            let (line, column) = self.sources.location(span);
+            origins.push(Origin { path, value, file: self.sources.name(span.source).to_owned(), line, column });
+        };
+        if let Some((seed, span)) = self.seed {
+            add("seed".to_owned(), seed.to_string(), span);
+        }
+        for (name, value) in &self.params {
+            add(format!("params.{}", key(name)), toml(value), value.span);
+        }
+        for stage in &self.stages {
+            let path = format!("stage.{}", key(&stage.name));
+            add(format!("{path}.kind"), quote(&stage.kind), stage.kind_span);
+            for (name, span) in &stage.after {
+                add(format!("{path}.after"), quote(name), *span);
+            }
+            for parameter in &stage.parameters {
+                add(format!("{path}.{}", key(&parameter.name)), toml(&parameter.value), parameter.value.span);
+            }
+        }
+        if let Some(sweep) = &self.sweep {
+            if let Some(objective) = &sweep.objective {
+                let direction = if objective.maximize { "max" } else { "min" };
+                add("sweep.objective".to_owned(), quote(&format!("{direction} {}", objective.metric)), objective.span);
+            }
+            if let Some(seeds) = &sweep.seeds {
+                add("sweep.seeds".to_owned(), format!("{:?}", seeds.addends), seeds.span);
+            }
+            for axis in &sweep.axes {
+                let (first, second) = words(&axis.target);
+                let values: Vec<String> = axis.values.iter().map(toml).collect();
+                add(format!("sweep.over.{}.{}", key(first), key(second)), format!("[{}]", values.join(", ")), axis.span);
+            }
+        }
+        origins
+    }
+}
+
+fn words(target: &AxisTarget) -> (&str, &str) {
+    match target {
+        AxisTarget::Stage { stage, parameter } => (stage, parameter),
+        AxisTarget::Params(name) => ("params", name),
+    }
+}
+
+/// A value on one line of TOML.
+fn toml(value: &Value) -> String {
+    match &value.data {
+        Data::Bool(value) => value.to_string(),
+        Data::Integer(value) => value.to_string(),
+        // `{:?}` is the shortest text that is the same number again, and has a point or an exponent.
+        Data::Float(value) => format!("{value:?}"),
+        Data::String(text) => quote_plain(text),
+        Data::Array(items) => format!("[{}]", items.iter().map(toml).collect::<Vec<_>>().join(", ")),
+        Data::Table(entries) if entries.is_empty() => "{}".to_owned(),
+        Data::Table(entries) => {
+            let entries: Vec<String> = entries.iter().map(|(name, _, value)| format!("{} = {}", key(name), toml(value))).collect();
+            format!("{{ {} }}", entries.join(", "))
+        }
+        Data::Stage(name) => quote(&format!("@{name}")),
+        Data::Param(path) => quote(&format!("@params.{path}")),
+        Data::Invalid => "\"\"".to_owned(),
+    }
+}
+
+/// A string that is no reference, whatever it starts with.
+fn quote_plain(text: &str) -> String {
+    if text.starts_with('@') { quote(&format!("@{text}")) } else { quote(text) }
+}
+
+/// A basic string of TOML.
+pub(super) fn quote(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for character in text.chars() {
+        match character {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            '\r' => out.push_str("\\r"),
+            control if control.is_control() => {
+                let _ = write!(out, "\\u{:04x}", u32::from(control));
+            }
+            other => out.push(other),
+        }
+    }
+    out.push('"');
+    out
+}
+
+fn key(name: &str) -> String {
+    let bare = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
+    if bare { name.to_owned() } else { quote(name) }
+}
