@@ -2,6 +2,8 @@
 
 #[path = "plan/forecasts.rs"]
 mod forecasts;
+#[path = "plan/hostile.rs"]
+mod hostile;
 #[path = "plan/keys.rs"]
 mod keys;
 #[path = "plan/kinds.rs"]

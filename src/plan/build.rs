@@ -72,25 +72,26 @@ fn check_axes(
 ) {
     // A stage without a kind may use an axis in a way that nobody can tell.
     let all_known = graph.drafts.iter().all(|draft| draft.kind.is_some());
-    for (number, dimension) in dimensions.axes.iter().enumerate() {
-        if !used.contains(&number) {
-            if let (Target::Params(name), true) = (&dimension.target, all_known) {
-                let message = format!("axis `{}` changes nothing: no parameter refers to it", dimension.name);
-                let help = format!("write `\"@params.{name}\"` as the value of a parameter, or sweep `stage.parameter` itself");
-                found.push(Diagnostic::new("idle-axis", message).at(dimension.axis.span).help(help));
-            }
-            continue;
+    for (_, dimension) in dimensions.axes.iter().enumerate().filter(|(number, _)| !used.contains(number)) {
+        if let (Target::Params(name), true) = (&dimension.target, all_known) {
+            let message = format!("axis `{}` changes nothing: no parameter refers to it", dimension.name);
+            let help = format!("write `\"@params.{name}\"` as the value of a parameter, or sweep `stage.parameter` itself");
+            found.push(Diagnostic::new("idle-axis", message).at(dimension.axis.span).help(help));
         }
-        if !instances.iter().all(Option::is_some) {
-            continue;
-        }
-        let mut effects: Vec<Vec<u8>> = vec![Vec::new(); dimension.axis.values.len()];
-        for instances in instances.iter().flatten().filter(|instances| instances.grid.dimensions.contains(&number)) {
+    }
+    if !instances.iter().all(Option::is_some) {
+        return;
+    }
+    let mut effects: Vec<Vec<Vec<u8>>> = dimensions.axes.iter().map(|dimension| vec![Vec::new(); dimension.axis.values.len()]).collect();
+    for instances in instances.iter().flatten() {
+        for number in instances.grid.dimensions.iter().filter(|number| **number < dimensions.axes.len()) {
             for (row, instance) in instances.rows.iter().enumerate() {
-                effects[instances.grid.coordinate(row, number)].extend_from_slice(&instance.typed);
+                effects[*number][instances.grid.coordinate(row, *number)].extend_from_slice(&instance.typed);
             }
         }
-        check_effects(dimension, &effects, found);
+    }
+    for number in used {
+        check_effects(&dimensions.axes[*number], &effects[*number], found);
     }
 }
 

@@ -129,6 +129,10 @@ impl<'a> Reader<'a> {
         if roots.is_empty() {
             return Column { property, grid, cells: vec![self.cell(draft, property, value)] };
         }
+        if !self.dimensions.bounded && grid.dimensions.len() > 1 {
+            // Their combinations may be without number.
+            return Column { property, grid: self.dimensions.grid(Vec::new()), cells: vec![Cell { json: None, span: value.span }] };
+        }
         // Only what is referred to, so that a row costs no copy of all params.
         let mut params: BTreeMap<String, Value> = match axes_cover(&roots, &grid) {
             true => BTreeMap::new(),

@@ -26,6 +26,7 @@ mod grid;
 mod instances;
 mod key;
 mod node;
+mod order;
 mod schema;
 mod sweep;
 mod validate;

@@ -15,8 +15,11 @@ use crate::experiment::{Axis, AxisTarget, Experiment, Objective, Seeds, Value};
 
 /// The kind to whose seed the sweep's `seeds` are added.
 pub(super) const REPLICATED_KIND: &str = "train";
-/// A grid beyond this is taken for a mistake: its plan alone would not fit on a screen or in a day.
+/// A grid beyond this is taken for a mistake, which must not cost the machine its memory.
 const MOST_TRIALS: usize = 100_000;
+/// Bounds trials times stages and wires.
+const MOST_NODES: usize = 4_000_000;
+const MOST_AXES: usize = 64;
 
 /// One point and seed.
 #[derive(Debug, Clone)]
@@ -61,6 +64,7 @@ pub(super) struct Dimensions<'a> {
     pub(super) bounded: bool,
     /// False when an axis leads nowhere, of which the reader has complained.
     pub(super) complete: bool,
+    by_target: HashMap<Target, usize>,
 }
 
 pub(super) struct Dimension<'a> {
@@ -71,7 +75,7 @@ pub(super) struct Dimension<'a> {
     label: String,
 }
 
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) enum Target {
     /// The number of the draft.
     Stage(usize, Arc<str>),
@@ -81,7 +85,7 @@ pub(super) enum Target {
 impl<'a> Dimensions<'a> {
     pub(super) fn resolve(experiment: &'a Experiment, graph: &Graph<'_>, found: &mut Vec<Diagnostic>) -> Self {
         let Some(sweep) = &experiment.sweep else {
-            return Self { axes: Vec::new(), seeds: None, sizes: Vec::new(), bounded: true, complete: true };
+            return Self { axes: Vec::new(), seeds: None, sizes: Vec::new(), bounded: true, complete: true, by_target: HashMap::new() };
         };
         let mut axes: Vec<Dimension<'a>> = Vec::new();
         for axis in &sweep.axes {
@@ -92,8 +96,10 @@ impl<'a> Dimensions<'a> {
         axes.sort_by(|one, other| one.name.cmp(&other.name));
         let short = |dimension: &Dimension<'_>| dimension.name.rsplit('.').next().unwrap_or_default().to_owned();
         let shorts: Vec<String> = axes.iter().map(short).collect();
+        let mut counts: HashMap<&str, usize> = HashMap::new();
+        shorts.iter().for_each(|short| *counts.entry(short).or_default() += 1);
         for (dimension, short) in axes.iter_mut().zip(&shorts) {
-            let ambiguous = shorts.iter().filter(|other| *other == short).count() > 1 || short == "seed";
+            let ambiguous = counts[short.as_str()] > 1 || short == "seed";
             dimension.label = file_safe(if ambiguous { &dimension.name } else { short });
         }
         let seeds = sweep.seeds.as_ref();
@@ -101,16 +107,26 @@ impl<'a> Dimensions<'a> {
         let sizes: Vec<usize> =
             axes.iter().map(|dimension| dimension.axis.values.len()).chain(seeds.map(|seeds| seeds.addends.len())).collect();
         let trials = sizes.iter().fold(1_usize, |trials, size| trials.saturating_mul(*size));
-        let bounded = trials <= MOST_TRIALS;
-        if !bounded {
-            let message = format!("the sweep has {trials} trials, more than the {MOST_TRIALS} that a plan may have");
-            let factors: Vec<String> = sizes.iter().map(usize::to_string).collect();
-            found.push(
-                Diagnostic::new("too-many-trials", message).at(sweep.span).help(format!("its axes and seeds span {}", factors.join(" x "))),
-            );
+        let too_much = match (axes.len(), trials) {
+            (axes, _) if axes > MOST_AXES => Some(format!("the sweep has {axes} axes, more than the {MOST_AXES} that a plan may have")),
+            (_, trials) if trials > MOST_TRIALS => {
+                Some(format!("the sweep has {trials} trials, more than the {MOST_TRIALS} that a plan may have"))
+            }
+            (_, trials) if trials > 1 && trials.saturating_mul(graph.size()) > MOST_NODES => {
+                Some(format!("the sweep has {trials} trials, too many for a file of {} stages", graph.drafts.len()))
+            }
+            _ => None,
+        };
+        let bounded = too_much.is_none();
+        if let Some(message) = too_much {
+            let factors: Vec<String> = sizes.iter().take(12).map(usize::to_string).collect();
+            let more = if sizes.len() > factors.len() { " x ..." } else { "" };
+            let help = format!("its axes and seeds span {}{more}", factors.join(" x "));
+            found.push(Diagnostic::new("too-many-trials", message).at(sweep.span).help(help));
         }
+        let by_target = axes.iter().enumerate().map(|(number, dimension)| (dimension.target.clone(), number)).collect();
         let complete = axes.len() == sweep.axes.len();
-        Self { axes, seeds, sizes, bounded, complete }
+        Self { axes, seeds, sizes, bounded, complete, by_target }
     }
 
     /// The number of the seeds' dimension.
@@ -124,14 +140,15 @@ impl<'a> Dimensions<'a> {
 
     /// The axis that sweeps a parameter of a stage.
     pub(super) fn of_parameter(&self, stage: usize, parameter: &str) -> Option<usize> {
-        self.axes
-            .iter()
-            .position(|dimension| matches!(&dimension.target, Target::Stage(number, name) if *number == stage && **name == *parameter))
+        if self.axes.is_empty() {
+            return None;
+        }
+        self.by_target.get(&Target::Stage(stage, parameter.into())).copied()
     }
 
     /// The axis that sweeps a param.
     pub(super) fn of_param(&self, param: &str) -> Option<usize> {
-        self.axes.iter().position(|dimension| matches!(&dimension.target, Target::Params(name) if **name == *param))
+        self.by_target.get(&Target::Params(param.into())).copied()
     }
 
     /// A label for every row of a grid.

@@ -1,5 +1,6 @@
 //! A value of the experiment file against a shape: every mistake at its own place, and the value as the kind reads it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
@@ -159,9 +160,10 @@ impl Validator<'_> {
         }
         let mut sound = true;
         let mut out = Vec::with_capacity(items.len());
+        let mut seen = HashSet::new();
         for (number, item) in items.iter().enumerate() {
             match self.value(&format!("{path}[{number}]"), first.get(number).or(rest).unwrap_or(&Shape::Any), item) {
-                Some(json) if unique && out.contains(&json) => {
+                Some(json) if unique && !seen.insert(json.to_string()) => {
                     let message = format!("{} has {} twice", self.subject(path), value_text(&json));
                     self.report(Diagnostic::new("duplicate-item", message).at(item.span));
                     sound = false;

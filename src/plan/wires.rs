@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::order::order;
 use super::schema::{Schema, Schemas};
 use super::validate::names_text;
 use crate::diagnostics::{Diagnostic, Span, quoted, suggest};
@@ -40,6 +41,7 @@ pub(super) struct Graph<'a> {
     pub(super) drafts: Vec<Draft<'a>>,
     /// Numbers of drafts, each after those that it needs; meaningless where there is a cycle.
     pub(super) order: Vec<usize>,
+    numbers: HashMap<&'a str, usize>,
 }
 
 impl<'a> Graph<'a> {
@@ -49,42 +51,109 @@ impl<'a> Graph<'a> {
         schemas: &mut Schemas,
         found: &mut Vec<Diagnostic>,
     ) -> Self {
-        let stages = &experiment.stages;
-        let numbers: HashMap<&str, usize> = stages.iter().enumerate().map(|(number, stage)| (&*stage.name, number)).collect();
-        let mut drafts: Vec<Draft<'a>> = Vec::with_capacity(stages.len());
-        for declaration in stages {
-            let mut connector = Connector { declaration, stages, kinds, numbers: &numbers, found };
+        let names = Names::of(&experiment.stages, kinds);
+        let mut drafts: Vec<Draft<'a>> = Vec::with_capacity(experiment.stages.len());
+        for declaration in &experiment.stages {
+            let mut connector = Connector { declaration, names: &names, found };
             let kind = connector.kind().map(|kind| (kind, schemas.of(kind)));
             drafts.push(connector.draft(kind));
         }
-        check_types(&drafts, kinds, found);
+        check_types(&drafts, &names, found);
         let order = order(&drafts, found);
-        Self { drafts, order }
+        Self { drafts, order, numbers: names.numbers }
     }
 
     pub(super) fn position(&self, name: &str) -> Option<usize> {
-        self.drafts.iter().position(|draft| *draft.declaration.name == *name)
+        self.numbers.get(name).copied()
+    }
+
+    /// How many stages and edges there are.
+    pub(super) fn size(&self) -> usize {
+        self.drafts.iter().map(|draft| 1 + draft.wires.len() + draft.after.len()).sum()
+    }
+}
+
+/// What there is to refer to.
+struct Names<'a> {
+    stages: &'a [StageDeclaration],
+    kinds: &'static [StageKind],
+    numbers: HashMap<&'a str, usize>,
+    /// The first few stages that produce each artifact.
+    producers: HashMap<&'static str, Vec<&'a str>>,
+}
+
+impl<'a> Names<'a> {
+    fn of(stages: &'a [StageDeclaration], kinds: &'static [StageKind]) -> Self {
+        const NAMED: usize = 6;
+        let numbers = stages.iter().enumerate().map(|(number, stage)| (&*stage.name, number)).collect();
+        let mut names = Self { stages, kinds, numbers, producers: HashMap::new() };
+        for stage in stages {
+            if let Some(kind) = names.kind(&stage.kind) {
+                let producers = names.producers.entry(kind.output.name).or_default();
+                if producers.len() < NAMED {
+                    producers.push(&stage.name);
+                }
+            }
+        }
+        names
+    }
+
+    fn kind(&self, name: &str) -> Option<&'static StageKind> {
+        self.kinds.iter().find(|kind| kind.name == name)
+    }
+
+    fn producers(&self, artifact: &str) -> &[&'a str] {
+        self.producers.get(artifact).map_or(&[], Vec::as_slice)
+    }
+
+    /// The only stage but `except` that produces an artifact, if there is just one.
+    fn producer(&self, artifact: &str, except: &str) -> Option<&'a str> {
+        let mut names = self.producers(artifact).iter().filter(|name| **name != except);
+        names.next().filter(|_| names.next().is_none()).copied()
+    }
+
+    /// Who produces an artifact: stages of the file, else kinds.
+    fn producers_text(&self, artifact: &str) -> String {
+        let named = self.producers(artifact);
+        if !named.is_empty() {
+            let produce = if named.len() == 1 { "produces" } else { "produce" };
+            return format!("{} {produce} `{artifact}`", names_text(named.iter().copied()));
+        }
+        let able: Vec<&str> = self.kinds.iter().filter(|kind| kind.output.name == artifact).map(|kind| kind.name).collect();
+        match able.len() {
+            0 => format!("no kind produces `{artifact}`"),
+            1 => format!("a stage of kind `{}` produces `{artifact}`", able[0]),
+            _ => format!("stages of the kinds {} produce `{artifact}`", names_text(able)),
+        }
+    }
+
+    fn stages_text(&self) -> String {
+        const SHOWN: usize = 12;
+        let names = || self.stages.iter().map(|stage| &*stage.name);
+        match self.stages.len() {
+            0 => "the file declares no stage".to_owned(),
+            count if count <= SHOWN => format!("stages are {}", names_text(names())),
+            count => format!("stages are {} and {} more", names_text(names().take(SHOWN)).replace(" and ", ", "), count - SHOWN),
+        }
     }
 }
 
 /// Reads one stage.
 struct Connector<'a, 'b> {
     declaration: &'a StageDeclaration,
-    stages: &'a [StageDeclaration],
-    kinds: &'static [StageKind],
-    numbers: &'b HashMap<&'a str, usize>,
+    names: &'b Names<'a>,
     found: &'b mut Vec<Diagnostic>,
 }
 
 impl<'a> Connector<'a, '_> {
     fn kind(&mut self) -> Option<&'static StageKind> {
         let StageDeclaration { kind: name, kind_span, name_span, .. } = self.declaration;
-        let kind = self.kinds.iter().find(|kind| *kind.name == **name);
+        let kind = self.names.kind(name);
         if kind.is_none() {
             let diagnostic = Diagnostic::new("unknown-kind", format!("unknown stage kind {}", quoted(name))).at(*kind_span);
-            let diagnostic = match suggest(name, self.kinds.iter().map(|kind| kind.name)) {
+            let diagnostic = match suggest(name, self.names.kinds.iter().map(|kind| kind.name)) {
                 Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-                None => diagnostic.help(format!("kinds are {}", names_text(self.kinds.iter().map(|kind| kind.name)))),
+                None => diagnostic.help(format!("kinds are {}", names_text(self.names.kinds.iter().map(|kind| kind.name)))),
             };
             self.found.push(match kind_span == name_span {
                 true => diagnostic
@@ -127,13 +196,19 @@ impl<'a> Connector<'a, '_> {
 
     /// Finds the stage to which something refers, or says that there is none.
     fn stage(&mut self, name: &str, span: Span) -> Option<usize> {
-        if let Some(number) = self.numbers.get(name) {
+        /// Suggestions among thousands of stages cost time, and nobody reads more.
+        const SUGGESTED: usize = 200;
+        if let Some(number) = self.names.numbers.get(name) {
             return Some(*number);
         }
         let diagnostic = Diagnostic::new("unknown-stage", format!("there is no stage {}", quoted(name))).at(span);
-        self.found.push(match suggest(name, self.stages.iter().map(|stage| &*stage.name)) {
+        let near = match self.found.len() < SUGGESTED {
+            true => suggest(name, self.names.stages.iter().map(|stage| &*stage.name)),
+            false => None,
+        };
+        self.found.push(match near {
             Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-            None => diagnostic.help(stages_text(self.stages)),
+            None => diagnostic.help(self.names.stages_text()),
         });
         None
     }
@@ -153,20 +228,14 @@ impl<'a> Connector<'a, '_> {
         );
         let diagnostic = Diagnostic::new("value-for-wire", message).at(value.span);
         let named = match &value.data {
-            Data::String(text) if self.numbers.contains_key(text.as_str()) => Some(text.as_str()),
+            Data::String(text) if self.names.numbers.contains_key(text.as_str()) => Some(text.as_str()),
             _ => None,
         };
-        self.found.push(match named.or_else(|| self.producer(port.artifact)) {
+        self.found.push(match named.or_else(|| self.names.producer(port.artifact, &self.declaration.name)) {
             Some(name) => diagnostic.help(format!("write `\"@{name}\"`")),
-            None => diagnostic.help(producers_text(port.artifact, self.stages, self.kinds)),
+            None => diagnostic.help(self.names.producers_text(port.artifact)),
         });
         None
-    }
-
-    /// The only stage of the file that produces an artifact, if there is just one.
-    fn producer(&self, artifact: &str) -> Option<&'a str> {
-        let mut names = producers(artifact, self.stages, self.kinds).filter(|name| **name != *self.declaration.name);
-        names.next().filter(|_| names.next().is_none())
     }
 
     /// Returns the name that was most likely meant.
@@ -176,8 +245,8 @@ impl<'a> Connector<'a, '_> {
         let diagnostic = Diagnostic::new("unknown-parameter", message).at(parameter.name_span);
         // A wire under a wrong name most likely belongs to the port of its type.
         let fitting = match &parameter.value.data {
-            Data::Stage(name) => self.stages.iter().find(|stage| stage.name == *name).and_then(|stage| {
-                let output = self.kinds.iter().find(|kind| *kind.name == *stage.kind)?.output.name;
+            Data::Stage(name) => self.names.numbers.get(&**name).and_then(|number| {
+                let output = self.names.kind(&self.names.stages[*number].kind)?.output.name;
                 kind.ports.iter().find(|port| port.artifact == output && self.declaration.parameter(port.name).is_none())
             }),
             _ => None,
@@ -200,10 +269,10 @@ impl<'a> Connector<'a, '_> {
         let message = format!("stage `{}` lacks its input{} {names}", self.declaration.name, if missing.len() == 1 { "" } else { "s" });
         let mut diagnostic = Diagnostic::new("missing-input", message).at(self.declaration.name_span);
         for port in missing {
-            diagnostic = match self.producer(port.artifact) {
+            diagnostic = match self.names.producer(port.artifact, &self.declaration.name) {
                 Some(stage) => diagnostic.help(format!("add `{} = \"@{stage}\"`", port.name)),
                 None => {
-                    let producers = producers_text(port.artifact, self.stages, self.kinds);
+                    let producers = self.names.producers_text(port.artifact);
                     diagnostic.help(format!("`{}` takes `{}`; {producers}", port.name, port.artifact))
                 }
             };
@@ -212,41 +281,7 @@ impl<'a> Connector<'a, '_> {
     }
 }
 
-fn stages_text(stages: &[StageDeclaration]) -> String {
-    const SHOWN: usize = 12;
-    match stages.len() {
-        0 => "the file declares no stage".to_owned(),
-        count if count <= SHOWN => format!("stages are {}", names_text(stages.iter().map(|stage| &*stage.name))),
-        count => format!(
-            "stages are {} and {} more",
-            stages[..SHOWN].iter().map(|it| format!("`{}`", it.name)).collect::<Vec<_>>().join(", "),
-            count - SHOWN
-        ),
-    }
-}
-
-fn producers<'a>(artifact: &str, stages: &'a [StageDeclaration], kinds: &'static [StageKind]) -> impl Iterator<Item = &'a str> {
-    let kinds: Vec<&str> = kinds.iter().filter(|kind| kind.output.name == artifact).map(|kind| kind.name).collect();
-    stages.iter().filter(move |stage| kinds.contains(&&*stage.kind)).map(|stage| &*stage.name)
-}
-
-/// Who produces an artifact: stages of the file, else kinds.
-fn producers_text(artifact: &str, stages: &[StageDeclaration], kinds: &'static [StageKind]) -> String {
-    let produce = |names: usize| if names == 1 { "produces" } else { "produce" };
-    let named: Vec<&str> = producers(artifact, stages, kinds).take(6).collect();
-    if !named.is_empty() {
-        return format!("{} {} `{artifact}`", names_text(named.iter().copied()), produce(named.len()));
-    }
-    let able: Vec<&str> = kinds.iter().filter(|kind| kind.output.name == artifact).map(|kind| kind.name).collect();
-    match able.len() {
-        0 => format!("no kind produces `{artifact}`"),
-        1 => format!("a stage of kind `{}` produces `{artifact}`", able[0]),
-        _ => format!("stages of the kinds {} produce `{artifact}`", names_text(able)),
-    }
-}
-
-fn check_types(drafts: &[Draft<'_>], kinds: &'static [StageKind], found: &mut Vec<Diagnostic>) {
-    let mut stages = None;
+fn check_types(drafts: &[Draft<'_>], names: &Names<'_>, found: &mut Vec<Diagnostic>) {
     for draft in drafts {
         for wire in &draft.wires {
             let Some((producer, _)) = &drafts[wire.stage].kind else { continue };
@@ -257,81 +292,7 @@ fn check_types(drafts: &[Draft<'_>], kinds: &'static [StageKind], found: &mut Ve
                 "stage `{}` input `{}` expects `{}`, but `{}` produces `{}`",
                 draft.declaration.name, wire.port.name, wire.port.artifact, drafts[wire.stage].declaration.name, producer.output.name
             );
-            let stages: &Vec<StageDeclaration> =
-                stages.get_or_insert_with(|| drafts.iter().map(|draft| draft.declaration.clone()).collect());
-            let help = producers_text(wire.port.artifact, stages, kinds);
-            found.push(Diagnostic::new("wrong-wire", message).at(wire.span).help(help));
+            found.push(Diagnostic::new("wrong-wire", message).at(wire.span).help(names.producers_text(wire.port.artifact)));
         }
     }
-}
-
-/// Sorts topologically, and names each cycle whole.
-fn order(drafts: &[Draft<'_>], found: &mut Vec<Diagnostic>) -> Vec<usize> {
-    #[derive(Clone, Copy, PartialEq)]
-    enum Mark {
-        New,
-        Open,
-        Done,
-    }
-    let needs: Vec<Vec<(usize, Span)>> = drafts
-        .iter()
-        .map(|draft| draft.wires.iter().map(|wire| (wire.stage, wire.span)).chain(draft.after.iter().copied()).collect())
-        .collect();
-    let mut marks = vec![Mark::New; drafts.len()];
-    let mut in_cycle = vec![false; drafts.len()];
-    let mut order = Vec::with_capacity(drafts.len());
-    for root in 0..drafts.len() {
-        if marks[root] != Mark::New {
-            continue;
-        }
-        // A path of open stages, each with the number of its next need; recursion would overflow on a long chain.
-        let mut path: Vec<(usize, usize)> = vec![(root, 0)];
-        marks[root] = Mark::Open;
-        while let Some((stage, next)) = path.last_mut() {
-            let stage = *stage;
-            let Some((need, _)) = needs[stage].get(*next).copied() else {
-                marks[stage] = Mark::Done;
-                order.push(stage);
-                path.pop();
-                continue;
-            };
-            *next += 1;
-            match marks[need] {
-                Mark::New => {
-                    marks[need] = Mark::Open;
-                    path.push((need, 0));
-                }
-                Mark::Open => {
-                    let begin = path.iter().position(|(stage, _)| *stage == need).unwrap_or_default();
-                    // The last need that each stage on the path followed leads to the next one, and that of the last one to the first.
-                    let cycle: Vec<(usize, Span)> = path[begin..].iter().map(|(stage, next)| (*stage, needs[*stage][next - 1].1)).collect();
-                    if !cycle.iter().all(|(stage, _)| in_cycle[*stage]) {
-                        cycle.iter().for_each(|(stage, _)| in_cycle[*stage] = true);
-                        found.push(cycle_diagnostic(drafts, cycle));
-                    }
-                }
-                Mark::Done => {}
-            }
-        }
-    }
-    order
-}
-
-fn cycle_diagnostic(drafts: &[Draft<'_>], mut cycle: Vec<(usize, Span)>) -> Diagnostic {
-    const SHOWN: usize = 20;
-    let first = (0..cycle.len()).min_by_key(|at| cycle[*at].0).unwrap_or_default();
-    cycle.rotate_left(first);
-    let name = |stage: usize| &*drafts[stage].declaration.name;
-    let mut names: Vec<&str> = cycle.iter().map(|(stage, _)| name(*stage)).collect();
-    names.push(names[0]);
-    if names.len() > 1000 {
-        names.splice(SHOWN..names.len() - SHOWN, ["..."]);
-    }
-    let verb = if cycle.len() == 1 { "stage needs itself" } else { "stages need each other" };
-    let mut diagnostic = Diagnostic::new("cycle", format!("{verb}: `{}`", names.join(" -> "))).at(cycle[0].1);
-    for at in 1..cycle.len().min(SHOWN) {
-        let next = cycle[(at + 1) % cycle.len()].0;
-        diagnostic = diagnostic.label(cycle[at].1, format!("`{}` needs `{}`", name(cycle[at].0), name(next)));
-    }
-    diagnostic.help("take out one of these wires, or wire it to another stage")
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use pipeline::diagnostics::Diagnostics;
 use pipeline::experiment::{Experiment, Overrides, Pin, Pins};
 use pipeline::plan::{CacheKey, Digests, FileDigest, Plan, PlanError};
 
@@ -87,6 +88,18 @@ impl World {
 
     pub fn plan_file(&self, name: &str) -> Result<Plan, PlanError> {
         self.plan_selected(name, &[])
+    }
+
+    /// The codes of the mistakes of a file that cannot be read whole: the reader's, and those that the plan adds.
+    pub fn recovered(&self, name: &str) -> (Vec<&'static str>, Vec<&'static str>) {
+        let overrides = Overrides { set: Vec::new(), sweep: Vec::new(), seeds: None, folder: self.folder.path().to_owned() };
+        let reading = Experiment::read_recovering(&self.folder.path().join(name), &overrides);
+        let codes = |all: &Diagnostics| all.list().iter().map(|diagnostic| diagnostic.code).collect();
+        let plan = match Plan::build(&reading.experiment.expect("most of it can be read"), KINDS, &Direct, &[]) {
+            Err(PlanError::Diagnostics(diagnostics)) => codes(&diagnostics),
+            other => panic!("{other:?}"),
+        };
+        (codes(&reading.diagnostics), plan)
     }
 
     pub fn plan(&self, text: &str) -> Plan {
