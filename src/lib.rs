@@ -1,1 +1,20 @@
+#![doc = include_str!("ARCHITECTURE.md")]
 
+pub mod artifacts;
+pub mod cli;
+pub mod data;
+pub mod diagnostics;
+pub mod exec;
+pub mod experiment;
+pub mod hub;
+pub mod kinds;
+pub mod metrics;
+pub mod models;
+pub mod plan;
+pub mod plots;
+pub mod report;
+pub mod rng;
+pub mod stage;
+pub mod store;
+pub mod tools;
+pub mod training;

@@ -1,1 +1,5 @@
-fn main(){}
+//! The `pipeline` program; see [`pipeline::cli`].
+
+fn main() -> std::process::ExitCode {
+    pipeline::cli::main()
+}

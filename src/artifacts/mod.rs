@@ -11,11 +11,11 @@ mod corpus;
 mod encoded;
 mod evaluation;
 mod figures;
-mod files;
+pub mod files;
 
 pub use backbone::Backbone;
-pub use checkpoint::Checkpoint;
+pub use checkpoint::{Checkpoint, HistoryRow};
 pub use corpus::CorpusFiles;
-pub use encoded::Encoded;
-pub use evaluation::Evaluation;
+pub use encoded::{Encoded, EncodedWriter};
+pub use evaluation::{Evaluation, LabelConfusion, PredictionRow};
 pub use figures::Figures;

@@ -32,6 +32,17 @@ pub enum ExecError {
     Store(#[from] StoreError),
 }
 
+impl ExecError {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn help(&self) -> Option<&'static str> {
+        match self {
+            Self::CommitUnknown { .. } => Some("give the whole commit as `revision`"),
+            Self::Store(error) => error.help(),
+        }
+    }
+}
+
 /// Makes every node of `plan` present in `store`.
 ///
 /// # Errors

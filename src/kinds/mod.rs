@@ -2,14 +2,17 @@
 //!
 //! A kind reads its typed inputs, calls the machine-learning side, and writes its artifact. It never uses another kind.
 
+mod engine;
 mod evaluate;
 mod fetch_model;
 mod generate_corpus;
 mod init_model;
 mod plot;
 mod read_corpus;
+mod splits;
 mod tokenize;
 mod train;
+pub mod versions;
 
 use crate::stage::StageKind;
 
@@ -24,3 +27,8 @@ pub static ALL: &[StageKind] = &[
     StageKind::of::<evaluate::Evaluate>(),
     StageKind::of::<plot::Plot>(),
 ];
+
+/// The seed of a stage whose file gives none.
+fn default_seed() -> u64 {
+    42
+}

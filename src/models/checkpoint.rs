@@ -11,7 +11,7 @@ use safetensors::tensor::{Metadata, TensorInfo};
 use thiserror::Error;
 
 use super::initialise::is_of_head;
-use super::{ConfigError, JointModel, Layout, ModernBertConfig};
+use super::{ConfigError, JointModel, Layout, ModernBertConfig, Parameter};
 use crate::rng::Rng;
 
 /// Bytes that are in flight between file and buffer.
@@ -86,10 +86,23 @@ impl JointModel {
     /// # Errors
     /// [`CheckpointError::Io`]
     pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
+        self.write(path, |_| true)
+    }
+
+    /// Writes the encoder alone, as a pretrained model has it.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Io`]
+    pub fn save_encoder(&self, path: &Path) -> Result<(), CheckpointError> {
+        self.write(path, |parameter| !is_of_head(&parameter.name))
+    }
+
+    fn write(&self, path: &Path, wanted: impl Fn(&Parameter) -> bool) -> Result<(), CheckpointError> {
+        let parameters: Vec<&Parameter> = self.layout.parameters().iter().filter(|parameter| wanted(parameter)).collect();
         let written = File::create(path).and_then(|mut file| {
-            file.write_all(&header(&self.layout))?;
+            file.write_all(&header(&parameters))?;
             let mut piece = Vec::with_capacity(PIECE_BYTES);
-            for parameter in self.layout.parameters() {
+            for parameter in &parameters {
                 for values in self.parameters[parameter.range.clone()].chunks(PIECE_BYTES / 4) {
                     piece.clear();
                     piece.extend(values.iter().flat_map(|value| value.to_le_bytes()));
@@ -120,10 +133,10 @@ impl JointModel {
     }
 }
 
-/// The beginning of a safetensors file with the parameters of `layout`, up to the first tensor's bytes.
-fn header(layout: &Layout) -> Vec<u8> {
+/// The beginning of a safetensors file with these parameters, up to the first tensor's bytes.
+fn header(parameters: &[&Parameter]) -> Vec<u8> {
     let mut end = 0;
-    let tensors = layout.parameters().iter().map(|parameter| {
+    let tensors = parameters.iter().map(|parameter| {
         let start = end;
         end += 4 * parameter.range.len();
         (parameter.name.clone(), TensorInfo { dtype: Dtype::F32, shape: parameter.shape.clone(), data_offsets: (start, end) })

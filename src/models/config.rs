@@ -241,8 +241,9 @@ impl ModernBertConfig {
     }
 }
 
-/// Layers 0, `every`, 2 `every`, ... see everything, the others a window.
-fn layer_types(layers: usize, every: usize) -> Vec<Attention> {
+/// Layers 0, `every`, 2 `every`, ... see everything, the others a window: [`ModernBertConfig::layer_types`] of a model.
+#[must_use]
+pub fn layer_types(layers: usize, every: usize) -> Vec<Attention> {
     (0..layers).map(|layer| if layer.is_multiple_of(every) { Attention::Full } else { Attention::Sliding }).collect()
 }
 

@@ -42,7 +42,7 @@ mod workspace;
 pub use batch::{BatchError, IGNORE, Targets, Tokens};
 pub use checkpoint::CheckpointError;
 pub use composed::ComposedModel;
-pub use config::{Attention, ConfigError, ModernBertConfig};
+pub use config::{Attention, ConfigError, ModernBertConfig, layer_types};
 pub use gradients::{Gradients, SparseRows};
 pub use joint::{JointModel, Logits};
 pub use layout::{LayerLayout, Layout, Parameter};

@@ -8,7 +8,7 @@
 //!    last and everything flushed before;
 //! 3. [`Store::reuse`] gives an entry a second key when it was made from inputs of the same content (an alias: a manifest without files);
 //! 4. [`Store::verify_once`] reads its contents when they are first used in a run; [`Store::set_aside`] moves a damaged one away;
-//! 5. [`Store::verify`] reads everything.
+//! 5. [`Store::verify`] reads everything; [`Store::gc`] removes what nobody needs, but nothing that a living run [claims](Store::claim).
 //!
 //! Correctness rests on the rename alone. Locks only save work, and none outlives its process: they are `flock`s, which the kernel
 //! releases. Nothing in `outputs/cache/` is needed: indexes and memos are checked when they are read, and rebuilt when they are missing.
@@ -24,6 +24,7 @@ mod disk;
 mod entry;
 mod error;
 mod folder;
+mod gc;
 mod lock;
 mod lookup;
 mod manifest;
@@ -43,6 +44,7 @@ pub use disk::{Change, Watch};
 pub use entry::{Entry, Finding, Problem, State};
 pub use error::StoreError;
 pub use folder::{KeyLock, Store};
+pub use gc::{Collection, Limits, Waste};
 pub use manifest::{FileRecord, MANIFEST, Manifest};
 pub use memo::DigestMemo;
 pub use runs::{NewRun, RunFile, RunNode, RunRecord, RunStatus};

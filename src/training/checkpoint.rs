@@ -251,6 +251,9 @@ impl Verified {
     /// # Errors
     /// When the file cannot be read.
     pub fn parameters(&mut self) -> Result<Vec<f32>, CheckpointError> {
+        if self.header.vectors == 0 {
+            return Err(CheckpointError::Foreign { path: self.path.clone() });
+        }
         self.seek(self.body + self.header.rows * Row::BYTES as u64)?;
         let mut values = vec![0.0; self.header.elements as usize];
         let read = read_floats(&mut self.file, &mut values, &mut vec![0; STAGED * 4]);

@@ -106,7 +106,7 @@ impl Checkpoints {
             if step > last_step {
                 continue;
             }
-            match self.verify(&path, training) {
+            match self.verify(&path, training, step) {
                 Ok((mut verified, state, history)) => {
                     verified.load(engine)?;
                     return Ok(Some((state, history)));
@@ -118,9 +118,9 @@ impl Checkpoints {
     }
 
     /// Checks everything that a continued training will need, the best weights included.
-    fn verify(&self, path: &Path, training: &str) -> Result<(Verified, State, Vec<Row>), CheckpointError> {
+    fn verify(&self, path: &Path, training: &str, step: u64) -> Result<(Verified, State, Vec<Row>), CheckpointError> {
         let mut verified = Verified::open(path)?;
-        let state = verified.state().filter(|state| state.training == training).cloned();
+        let state = verified.state().filter(|state| state.training == training && state.step == step).cloned();
         let state = state.ok_or_else(|| CheckpointError::Foreign { path: path.to_path_buf() })?;
         let history = verified.history()?;
         if let Some(best) = &state.best {

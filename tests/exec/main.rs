@@ -1,5 +1,6 @@
 //! The executor with small stage kinds, on a store in a temporary folder.
 
+mod disk;
 mod kinds;
 mod processes;
 mod runs;

@@ -12,11 +12,13 @@ use pipeline::store::Store;
 
 use crate::kinds;
 
+pub type React<'a> = Box<dyn Fn(&Event) + Sync + 'a>;
+
 /// Remembers every event, and may do something at one.
 #[derive(Default)]
 pub struct Log<'a> {
     events: Mutex<Vec<Event>>,
-    react: Option<Box<dyn Fn(&Event) + Sync + 'a>>,
+    react: Option<React<'a>>,
 }
 
 impl Reporter for Log<'_> {
@@ -139,7 +141,7 @@ impl Project {
     }
 
     /// Runs, and does something at some event.
-    pub fn run_with<'a>(&self, stages: &str, cancel: &Cancel, react: Option<Box<dyn Fn(&Event) + Sync + 'a>>) -> Ran {
+    pub fn run_with<'a>(&self, stages: &str, cancel: &Cancel, react: Option<React<'a>>) -> Ran {
         let log = Log { events: Mutex::default(), react };
         let outcome = execute(&self.plan(stages), &self.store(), &self.options, &log, cancel).expect("it can start");
         Ran { outcome, events: log.events.into_inner().expect("no panic") }

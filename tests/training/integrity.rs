@@ -120,6 +120,13 @@ fn a_header_that_claims_terabytes_is_refused_before_anything_is_allocated() {
     }
 }
 
+#[test]
+fn a_checkpoint_under_another_steps_name_is_not_used() {
+    let (folder, [newest, before]) = interrupted();
+    fs::rename(&newest, newest.with_file_name("step-000000000015.checkpoint")).expect("a file");
+    assert_eq!(continued(folder.path()), (Some(step(&before)), vec![newest.with_file_name("step-000000000015.checkpoint")]));
+}
+
 fn opens(path: &Path) -> Result<(), pipeline::training::CheckpointError> {
     pipeline::training::VerifiedCheckpoint::open(path).map(drop)
 }

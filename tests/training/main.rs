@@ -3,6 +3,7 @@
 mod engines;
 mod extending;
 mod integrity;
+mod killed;
 mod optimiser;
 mod recipe;
 mod resume;

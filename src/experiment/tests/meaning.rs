@@ -105,7 +105,10 @@ fn references_and_escapes_are_told_apart() {
 #[test]
 fn a_param_keeps_its_type_and_the_folder_of_the_file_that_wrote_it() {
     let experiment = good(&[
-        ("lab/child.toml", "extends = \"../experiments/small.toml\"\n[stage.corpus]\nsamples = 10\n"),
+        (
+            "lab/child.toml",
+            "extends = \"../experiments/small.toml\"\n[stage.corpus]\nsamples = 10\ntemplates = \"@params.files.templates\"\n",
+        ),
         ("lab/../experiments/small.toml", SMALL),
     ]);
     let templates = value(&experiment, "corpus", "templates").resolve(&experiment.params).expect("the param exists");

@@ -117,6 +117,8 @@ fn syntax_mistakes_are_in_our_words() {
         "epochs.x = 4",
         "split = { train = 1, train = 2 }",
         "split = { train = 1 }\nsplit.validation = 2",
+        "[stage.other.x]\n[stage.other]\nx.y = 1",
+        "[[stage.other]]\n[stage.other]",
         "[stage.train]",
         "[stage.train.epochs]",
         "[stage.other",

@@ -174,7 +174,7 @@ proptest! {
     }
 
     #[test]
-    fn tables_are_extended_as_the_toml_crate_extends_them(lines in prop::collection::vec(prop::sample::select(LINES), 0..9)) {
+    fn tables_are_extended_as_the_toml_crate_extends_them(lines in prop::collection::vec(prop::sample::select(LINES), 0..6)) {
         reads_as_the_toml_crate(&lines.concat())?;
     }
 

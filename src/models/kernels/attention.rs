@@ -166,7 +166,7 @@ impl Task {
         let head_dim = shape.head_dim;
         let (queries, rest) = rotated.split_at_mut(self.length * head_dim);
         let (keys, values) = rest.split_at_mut(self.length * head_dim);
-        vectorised(|| {
+        vectorised!(|| {
             let rows = queries.chunks_exact_mut(head_dim).zip(keys.chunks_exact_mut(head_dim)).zip(values.chunks_exact_mut(head_dim));
             for (position, ((query, key), value)) in rows.enumerate() {
                 let part = |part: usize| {
@@ -195,7 +195,7 @@ impl Task {
 
             let scores = sized(scores, rows * columns); // (rows, columns)
             multiply(MatrixMut::new(scores, rows, columns), Write::Replace, shape.scale(), queries, keys.transposed(), Threads::Caller);
-            vectorised(|| {
+            vectorised!(|| {
                 for (row, (scores, log_sum)) in scores.chunks_exact_mut(columns).zip(&mut log_sums[from..]).enumerate() {
                     *log_sum = softmax(within_window(scores, from + row - first_key, shape.window));
                 }
@@ -243,7 +243,7 @@ impl Task {
             let (weights, d_weights) = (sized(weights, rows * columns), sized(d_weights, rows * columns)); // (rows, columns) each
             multiply(MatrixMut::new(weights, rows, columns), Write::Replace, scale, queries, keys.transposed(), Threads::Caller);
             multiply(MatrixMut::new(d_weights, rows, columns), Write::Replace, 1.0, d_output, values.transposed(), Threads::Caller);
-            vectorised(|| {
+            vectorised!(|| {
                 let block = weights.chunks_exact_mut(columns).zip(d_weights.chunks_exact_mut(columns));
                 for (row, ((weights, d_weights), &log_sum)) in block.zip(&log_sums[from..]).enumerate() {
                     let start = self.start_of(from + row, shape);
@@ -265,7 +265,7 @@ impl Task {
             let d_values = MatrixMut::new(&mut d_values[keys_from..], columns, head_dim);
             multiply(d_values, write, 1.0, weights.transposed(), d_output, Threads::Caller);
         }
-        vectorised(|| {
+        vectorised!(|| {
             let rows = d_queries.chunks_exact_mut(head_dim).zip(d_keys.chunks_exact_mut(head_dim));
             for (position, (d_query, d_key)) in rows.enumerate() {
                 shape.rotary.turn_back(d_query, position);

@@ -20,7 +20,7 @@ pub(in crate::models) fn cross_entropy(
     weight: impl Fn(u32) -> f32,
     d_scale: Option<f32>,
 ) -> f64 {
-    vectorised(|| {
+    vectorised!(|| {
         let mut sum = 0.0;
         for (logits, &label) in logits.chunks_exact_mut(classes).zip(labels) {
             if label == IGNORE {

@@ -14,7 +14,7 @@ use super::lanes::vectorised;
 pub(in crate::models) fn geglu(output: &mut [f32], input: &[f32], width: usize) {
     let rows = output.par_chunks_exact_mut(width).zip(input.par_chunks_exact(2 * width));
     rows.with_min_len(TASK_FLOATS.div_ceil(4 * width)).for_each(|(output, input)| {
-        vectorised(|| {
+        vectorised!(|| {
             let (first, gate) = input.split_at(width);
             for ((output, &first), &gate) in output.iter_mut().zip(first).zip(gate) {
                 *output = first * normal_distribution(first).0 * gate;
@@ -32,7 +32,7 @@ pub(in crate::models) fn geglu(output: &mut [f32], input: &[f32], width: usize) 
 pub(in crate::models) fn geglu_backward(input: &mut [f32], output: &mut [f32], width: usize) {
     let rows = output.par_chunks_exact_mut(width).zip(input.par_chunks_exact_mut(2 * width));
     rows.with_min_len(TASK_FLOATS.div_ceil(4 * width)).for_each(|(output, input)| {
-        vectorised(|| {
+        vectorised!(|| {
             let (first, gate) = input.split_at_mut(width);
             for ((output, first), gate) in output.iter_mut().zip(first).zip(gate) {
                 let (below, density) = normal_distribution(*first);

@@ -3,12 +3,31 @@
 /// Floats that are summed side by side.
 pub(super) const LANES: usize = 16;
 
-/// Runs `kernel` compiled for the widest vectors that this machine has.
+/// Runs a closure without arguments, compiled for the widest vectors that this machine has.
 ///
-/// Only what is inlined into `kernel` profits, so the functions it calls are `#[inline(always)]`.
-#[inline(always)]
-pub(super) fn vectorised<R>(kernel: impl FnOnce() -> R) -> R {
-    kernel()
+/// Only what is inlined into the closure profits, so the functions it calls are `#[inline(always)]`. This is a macro so that the closure
+/// is, too. None of the instructions chosen fuses a multiplication with an addition, so the choice changes no bit.
+macro_rules! vectorised {
+    (|| $kernel:expr) => {
+        pulp::Arch::new().dispatch($crate::models::kernels::lanes::Kernel(
+            #[inline(always)]
+            || $kernel,
+        ))
+    };
+}
+
+pub(super) use vectorised;
+
+/// A closure that is called in place: as a mere `FnOnce` it would be called through a function of its own, compiled for any machine.
+pub(super) struct Kernel<F>(pub F);
+
+impl<R, F: FnMut() -> R> pulp::NullaryFnOnce for Kernel<F> {
+    type Output = R;
+
+    #[inline(always)]
+    fn call(mut self) -> R {
+        (self.0)()
+    }
 }
 
 /// The sum of `term(a[i], b[i], c[i])`.

@@ -25,7 +25,7 @@ pub(in crate::models) fn layer_norm(output: &mut [f32], moments: &mut [Moments],
     let width = weight.len();
     let rows = output.par_chunks_exact_mut(width).zip(input.par_chunks_exact(width)).zip(moments);
     rows.with_min_len(TASK_FLOATS.div_ceil(width)).for_each(|((output, input), moments)| {
-        vectorised(|| {
+        vectorised!(|| {
             *moments = moments_of(input, epsilon);
             normalise(output, input, *moments, weight);
         });
@@ -37,7 +37,7 @@ pub(in crate::models) fn layer_norm_again(output: &mut [f32], moments: &[Moments
     let width = weight.len();
     let rows = output.par_chunks_exact_mut(width).zip(input.par_chunks_exact(width)).zip(moments);
     rows.with_min_len(TASK_FLOATS.div_ceil(width)).for_each(|((output, input), moments)| {
-        vectorised(|| normalise(output, input, *moments, weight));
+        vectorised!(|| normalise(output, input, *moments, weight));
     });
 }
 
@@ -69,7 +69,7 @@ pub(in crate::models) fn layer_norm_backward(
     let chunks = d_input.par_chunks_mut(chunk).zip(d_output.par_chunks(chunk)).zip(input.par_chunks(chunk));
     chunks.zip(moments.par_chunks(CHUNK_ROWS)).zip(partial.par_chunks_exact_mut(width)).with_min_len(TASK_FLOATS.div_ceil(chunk)).for_each(
         |((((d_input, d_output), input), moments), d_weight)| {
-            vectorised(|| {
+            vectorised!(|| {
                 let rows = d_input.chunks_exact_mut(width).zip(d_output.chunks_exact(width)).zip(input.chunks_exact(width));
                 for (((d_input, d_output), input), moments) in rows.zip(moments) {
                     backward_row(d_input, write, d_weight, d_output, input, *moments, weight);

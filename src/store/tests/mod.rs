@@ -2,4 +2,5 @@ mod alias;
 mod cleaning;
 mod commit;
 mod damage;
+mod gc;
 mod runs;

@@ -1,0 +1,36 @@
+//! `pipeline check`: finds every mistake in experiment files, and runs nothing.
+
+use serde_json::json;
+
+use super::args::Check;
+use super::failure::{Failure, Outcome};
+use super::{project, terminal};
+
+pub fn run(arguments: &Check, color: bool) -> Result<Outcome, Failure> {
+    let store = project::open_store()?;
+    let mut reports = Vec::new();
+    let mut text = String::new();
+    let mut outcome = Outcome::Done;
+    for file in &arguments.files {
+        match project::plan(file, &arguments.changes, &[], &store) {
+            Ok((_, plan)) => {
+                let trials = if plan.sweep.is_some() { format!(", {} trials", plan.trials.len()) } else { String::new() };
+                text += &format!("{}: ok, {} stages{trials}\n", file.display(), plan.stages().len());
+                reports.push(json!({"file": file, "ok": true, "stages": plan.stages().len(), "trials": plan.trials.len()}));
+            }
+            Err(failure) => {
+                outcome = Outcome::Refused;
+                if !arguments.json {
+                    terminal::complain(&failure.render(color));
+                }
+                reports.push(json!({"file": file, "ok": false, "errors": failure.to_json()}));
+            }
+        }
+    }
+    if arguments.json {
+        terminal::json(&json!({ "files": reports }))?
+    } else {
+        terminal::print(&text)?
+    }
+    Ok(outcome)
+}

@@ -1,0 +1,68 @@
+//! `pipeline explain`: the parts of a stage's key against the nearest known result.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::args::Explain;
+use super::project::Project;
+use super::{Failure, terminal};
+use crate::plan::{Comparison, Forecast, NodeId, Plan, value_text};
+use crate::store::Store;
+
+pub fn run(arguments: &Explain) -> Result<(), Failure> {
+    let (project, plan) = Project::plan(&arguments.file, &arguments.changes, std::slice::from_ref(&arguments.stage))?;
+    let forecast = Forecast::of(&plan, &project.store, &[]);
+    let nodes: Vec<NodeId> = plan.ids().filter(|id| *plan.node(*id).stage == *arguments.stage).collect();
+    if arguments.json {
+        return terminal::json(&Value::Array(nodes.iter().map(|id| to_json(&plan, *id, &forecast, &project.store)).collect()));
+    }
+    let texts: Vec<_> = nodes.iter().map(|id| to_text(&plan, *id, &forecast, &project.store)).collect();
+    terminal::print(&texts.join("\n"))
+}
+
+fn to_text(plan: &Plan, id: NodeId, forecast: &Forecast, store: &Store) -> String {
+    let node = plan.node(id);
+    let mut text = format!("{} ({}): {}\n", node.title(), node.kind.name, forecast.node(id));
+    let Some(fingerprint) = plan.fingerprint(id) else { return text };
+    let mut row = |part: &str, value: &str| writeln!(text, "  {part:<34} {value}").expect("a string");
+    row("key", &fingerprint.key().to_string());
+    row("output format", &fingerprint.format.to_string());
+    for (part, version) in &fingerprint.code {
+        row(&format!("code: {part}"), &format!("version {version}"));
+    }
+    for (name, value) in &fingerprint.parameters {
+        row(name, &value_text(value));
+    }
+    for (name, digest) in &fingerprint.sources {
+        row(&format!("content of {name}"), &digest[..digest.len().min(16)]);
+    }
+    if let Some(commit) = &fingerprint.commit {
+        row("commit", commit);
+    }
+    for (port, input) in &node.inputs {
+        let from = plan.node(*input);
+        let key = from.identity.key().map_or_else(String::new, |key| key.short());
+        row(&format!("input {port}"), &format!("{key} ({})", from.title()));
+    }
+    if let Some(nearest) = Comparison::nearest(plan, id, store).filter(|nearest| !nearest.changes.is_empty()) {
+        writeln!(text, "\n  against the nearest known result, {}:", nearest.key.short()).expect("a string");
+        for change in &nearest.changes {
+            writeln!(text, "    {change}").expect("a string");
+        }
+    }
+    text
+}
+
+fn to_json(plan: &Plan, id: NodeId, forecast: &Forecast, store: &Store) -> Value {
+    let node = plan.node(id);
+    json!({
+        "stage": &*node.stage,
+        "kind": node.kind.name,
+        "variant": (!node.label.is_empty()).then(|| &*node.label),
+        "expectation": forecast.node(id).to_string(),
+        "fingerprint": plan.fingerprint(id),
+        "key": node.identity.key(),
+        "nearest": Comparison::nearest(plan, id, store),
+    })
+}

@@ -1,0 +1,105 @@
+//! How a command ends.
+
+use std::process::ExitCode;
+
+use crate::diagnostics::Diagnostics;
+
+/// How a command that did what it was asked ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Done,
+    /// A stage failed, or an entry of the store is damaged.
+    Failed,
+    /// Bad file or usage: nothing ran.
+    Refused,
+    /// `plan --check` found work to do.
+    Pending,
+    /// A selector matched nothing.
+    NotFound,
+    Interrupted,
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        ExitCode::from(match outcome {
+            Outcome::Done => 0,
+            Outcome::Failed => 1,
+            Outcome::Refused => 2,
+            Outcome::Pending => 3,
+            Outcome::NotFound => 4,
+            Outcome::Interrupted => 130,
+        })
+    }
+}
+
+/// Why a command could not do what it was asked.
+#[derive(Debug)]
+pub enum Failure {
+    /// Mistakes in an experiment file, with their places.
+    Diagnostics(Diagnostics),
+    Message {
+        message: String,
+        help: Vec<String>,
+        outcome: Outcome,
+    },
+}
+
+impl Failure {
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::Message { message: message.into(), help: Vec::new(), outcome: Outcome::Refused }
+    }
+
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self::Message { message: message.into(), help: Vec::new(), outcome: Outcome::NotFound }
+    }
+
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self::Message { message: message.into(), help: Vec::new(), outcome: Outcome::Failed }
+    }
+
+    #[must_use]
+    pub fn with_help(mut self, text: impl Into<String>) -> Self {
+        if let Self::Message { help, .. } = &mut self {
+            help.push(text.into());
+        }
+        self
+    }
+
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Diagnostics(_) => Outcome::Refused,
+            Self::Message { outcome, .. } => *outcome,
+        }
+    }
+
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        match self {
+            Self::Diagnostics(diagnostics) => diagnostics.to_json(),
+            Self::Message { message, help, .. } => serde_json::json!([{"message": message, "help": help}]),
+        }
+    }
+
+    /// The text for standard error.
+    #[must_use]
+    pub fn render(&self, color: bool) -> String {
+        match self {
+            Self::Diagnostics(diagnostics) => diagnostics.render(color),
+            Self::Message { message, help, .. } => {
+                let (red, cyan, bold, reset) = if color { ("\x1b[1;31m", "\x1b[1;36m", "\x1b[1m", "\x1b[0m") } else { ("", "", "", "") };
+                let mut text = format!("{red}error{reset}{bold}: {message}{reset}\n");
+                for line in help {
+                    text += &format!("{cyan}help{reset}: {line}\n");
+                }
+                text
+            }
+        }
+    }
+}
+
+impl From<Diagnostics> for Failure {
+    fn from(diagnostics: Diagnostics) -> Self {
+        Self::Diagnostics(diagnostics)
+    }
+}

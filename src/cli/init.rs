@@ -1,0 +1,38 @@
+//! `pipeline init`: a commented starter experiment that runs as it is, without network and data.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use super::args::Init;
+use super::{Failure, terminal};
+
+/// What is written: the path in the folder, and the text.
+const FILES: &[(&str, &str)] = &[
+    ("experiments/starter.toml", include_str!("starter/starter.toml")),
+    ("experiments/data/starter_events.toml", include_str!("starter/starter_events.toml")),
+];
+
+pub fn run(arguments: &Init) -> Result<(), Failure> {
+    if let Some((name, _)) = FILES.iter().find(|(name, _)| arguments.folder.join(name).exists()) {
+        return Err(Failure::usage(format!("`{}` exists already", arguments.folder.join(name).display()))
+            .with_help("nothing was written; name another folder: `pipeline init FOLDER`"));
+    }
+    for (name, text) in FILES {
+        write_new(&arguments.folder.join(name), text)?;
+    }
+    let experiment = arguments.folder.join(FILES[0].0);
+    let mut text = String::new();
+    for (name, _) in FILES {
+        text += &format!("wrote {}\n", arguments.folder.join(name).display());
+    }
+    terminal::print(&format!("{text}\nRun it: pipeline run {}\n", experiment.display()))
+}
+
+/// Writes a file that must not exist, so that two of us, or a file made meanwhile, lose nothing.
+fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
+    let write = || {
+        std::fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+        std::fs::File::create_new(path)?.write_all(text.as_bytes())
+    };
+    write().map_err(|error| Failure::usage(format!("cannot write `{}`: {error}", path.display())))
+}

@@ -1,0 +1,73 @@
+//! The program's commands, and rendering to a person. Only this module knows the command line.
+
+mod args;
+mod check;
+mod complete;
+mod explain;
+mod failure;
+mod graph;
+mod init;
+mod kinds;
+mod plan;
+mod predict;
+mod project;
+mod run;
+mod schema;
+mod show;
+mod terminal;
+mod verify;
+
+pub use failure::{Failure, Outcome};
+pub use kinds::markdown as kinds_markdown;
+
+use clap::Parser as _;
+
+use args::{Cli, Command};
+
+/// Reads the command line, does what it says, and returns the exit code.
+#[must_use]
+pub fn main() -> std::process::ExitCode {
+    // A panic in a stage becomes that stage's error, with its text, and any other is reported below; neither prints by itself.
+    std::panic::set_hook(Box::new(|_| {}));
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // clap prints help and usage errors itself, with exit codes 0 and 2 as ours.
+        Err(error) => {
+            let _ = error.print();
+            return std::process::ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let color = terminal::colored(cli.color);
+    let outcome = std::panic::catch_unwind(|| dispatch(cli.command, color)).unwrap_or_else(|panic| Err(bug(&*panic)));
+    outcome
+        .unwrap_or_else(|failure| {
+            terminal::complain(&failure.render(color));
+            failure.outcome()
+        })
+        .into()
+}
+
+fn dispatch(command: Command, color: bool) -> Result<Outcome, Failure> {
+    let done = |()| Outcome::Done;
+    match command {
+        Command::Run(arguments) => run::run(&arguments, color),
+        Command::Plan(arguments) => plan::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments, color),
+        Command::Explain(arguments) => explain::run(&arguments).map(done),
+        Command::Show(arguments) => show::run(&arguments).map(done),
+        Command::Graph(arguments) => graph::run(&arguments).map(done),
+        Command::Kinds(arguments) => kinds::run(&arguments).map(done),
+        Command::Predict(arguments) => predict::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
+        Command::Schema => schema::run().map(done),
+        Command::Init(arguments) => init::run(&arguments).map(done),
+        Command::Completions { shell } => complete::run(shell).map(done),
+    }
+}
+
+/// A mistake of ours, which is no reason to show a user a backtrace.
+fn bug(panic: &(dyn std::any::Any + Send)) -> Failure {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+    Failure::failed(format!("internal error: {text}"))
+        .with_help("this is a mistake in the program; please report it with the command and the file")
+}

@@ -1,0 +1,107 @@
+//! `pipeline plan`: what would run, and why.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::args::Plan as Arguments;
+use super::failure::{Failure, Outcome};
+use super::project::Project;
+use super::terminal;
+use crate::plan::{Expectation, Forecast, Identity, NodeId, Plan, Reason};
+
+/// Plans with more nodes are summarised by stage.
+const LISTED: usize = 60;
+
+pub fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
+    let (project, plan) = Project::plan(&arguments.file, &arguments.changes, &arguments.stages)?;
+    let forecast = Forecast::of(&plan, &project.store, &[]);
+    print(&plan, &forecast, arguments.json)?;
+    Ok(if arguments.check && forecast.pending() > 0 { Outcome::Pending } else { Outcome::Done })
+}
+
+/// Prints the forecast on standard output.
+pub fn print(plan: &Plan, forecast: &Forecast, as_json: bool) -> Result<(), Failure> {
+    if as_json { terminal::json(&to_json(plan, forecast)) } else { terminal::print(&to_text(plan, forecast)) }
+}
+
+fn action(expectation: &Expectation) -> &'static str {
+    match expectation {
+        Expectation::Hit => "cached",
+        Expectation::MayBeReused { .. } => "maybe",
+        Expectation::Miss(_) => "run",
+    }
+}
+
+fn reason(expectation: &Expectation) -> String {
+    match expectation {
+        Expectation::Hit => String::new(),
+        other => other.to_string(),
+    }
+}
+
+fn to_text(plan: &Plan, forecast: &Forecast) -> String {
+    let mut text = String::new();
+    let trials = if plan.sweep.is_some() { format!(" of {} trials", plan.trials.len()) } else { String::new() };
+    let lines: Vec<(String, &str, String)> = if plan.nodes.len() <= LISTED {
+        plan.ids().map(|id| (plan.node(id).title(), action(forecast.node(id)), reason(forecast.node(id)))).collect()
+    } else {
+        by_stage(plan, forecast)
+    };
+    let width = lines.iter().map(|(title, ..)| title.chars().count()).max().unwrap_or(0);
+    for (title, action, reason) in lines {
+        writeln!(text, "{}", format!("{title:width$}  {action:<6}  {reason}").trim_end()).expect("a string");
+    }
+    let count = |wanted: &str| plan.ids().filter(|id| action(forecast.node(*id)) == wanted).count();
+    let (run, maybe, cached) = (count("run"), count("maybe"), count("cached"));
+    let maybe = if maybe > 0 { format!(", {maybe} may be reused") } else { String::new() };
+    writeln!(text, "\n{}: {} nodes{trials}: {run} to run{maybe}, {cached} cached", plan.name, plan.nodes.len()).expect("a string");
+    text
+}
+
+/// A line for each stage and action, with the reason that most of its nodes have.
+fn by_stage(plan: &Plan, forecast: &Forecast) -> Vec<(String, &'static str, String)> {
+    let mut lines = Vec::new();
+    for stage in plan.stages() {
+        let mut groups: BTreeMap<&'static str, BTreeMap<String, usize>> = BTreeMap::new();
+        for id in plan.ids().filter(|id| plan.node(*id).stage == *stage) {
+            let expectation = forecast.node(id);
+            *groups.entry(action(expectation)).or_default().entry(reason(expectation)).or_default() += 1;
+        }
+        for (action, reasons) in groups {
+            let total: usize = reasons.values().sum();
+            let (most, count) = reasons.iter().max_by_key(|(_, count)| **count).expect("a group has a member");
+            let reason = if *count < total { format!("{most} (and {} with other reasons)", total - count) } else { most.clone() };
+            lines.push((format!("{stage} ({total}x)"), action, reason));
+        }
+    }
+    lines
+}
+
+fn to_json(plan: &Plan, forecast: &Forecast) -> Value {
+    let node = |id: NodeId| {
+        let (node, expectation) = (plan.node(id), forecast.node(id));
+        let mut value = json!({
+            "stage": &*node.stage,
+            "kind": node.kind.name,
+            "key": match node.identity { Identity::Key(key) => Some(key.to_string()), Identity::CommitUnknown(_) => None },
+            "action": action(expectation),
+            "reason": (*expectation != Expectation::Hit).then(|| reason(expectation)),
+        });
+        if !node.label.is_empty() {
+            value["variant"] = json!(&*node.label);
+        }
+        if let Expectation::Miss(Reason::Changes(changes)) = expectation {
+            value["changes"] = json!(changes);
+        }
+        value
+    };
+    json!({
+        "experiment": plan.name,
+        "file": plan.file,
+        "trials": plan.trials.len(),
+        "pending": forecast.pending(),
+        "nodes": plan.ids().map(node).collect::<Vec<_>>(),
+    })
+}

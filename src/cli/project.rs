@@ -1,0 +1,125 @@
+//! What most commands begin with: the experiment, its plan, the store beside it, and the settings of `pipeline.toml`.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::Failure;
+use super::args::Changes;
+use crate::experiment::{Experiment, Overrides};
+use crate::kinds;
+use crate::plan::{Plan, PlanError};
+use crate::store::Store;
+
+/// The name of the file that marks a project's root and holds how and where work runs.
+const SETTINGS: &str = "pipeline.toml";
+
+/// An experiment with the store beside it.
+pub struct Project {
+    pub experiment: Experiment,
+    pub store: Store,
+}
+
+impl Project {
+    /// Opens the store, reads the experiment, and plans it. Every mistake of both is reported in one go.
+    pub fn plan(file: &Path, changes: &Changes, stages: &[String]) -> Result<(Self, Plan), Failure> {
+        let store = open_store()?;
+        let (experiment, plan) = plan(file, changes, stages, &store)?;
+        Ok((Self { experiment, store }, plan))
+    }
+}
+
+/// Reads and plans an experiment.
+pub fn plan(file: &Path, changes: &Changes, stages: &[String], store: &Store) -> Result<(Experiment, Plan), Failure> {
+    let reading = Experiment::read_recovering(file, &overrides(changes)?);
+    let mut diagnostics = reading.diagnostics;
+    let Some(experiment) = reading.experiment else { return Err(diagnostics.into()) };
+    match Plan::build(&experiment, kinds::ALL, &store.digests(), stages) {
+        Ok(plan) if diagnostics.is_empty() => Ok((experiment, plan)),
+        Ok(_) => Err(diagnostics.into()),
+        Err(PlanError::Diagnostics(more)) => {
+            diagnostics = diagnostics.merge(more);
+            Err(diagnostics.into())
+        }
+        Err(PlanError::NothingSelected { selector, suggestion, stages }) => {
+            if !diagnostics.is_empty() {
+                return Err(diagnostics.into());
+            }
+            let help = match suggestion {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("the stages are {}", stages.iter().map(|stage| format!("`{stage}`")).collect::<Vec<_>>().join(", ")),
+            };
+            Err(Failure::not_found(format!("no stage is named `{selector}`")).with_help(help))
+        }
+    }
+}
+
+pub fn overrides(changes: &Changes) -> Result<Overrides, Failure> {
+    let folder = std::env::current_dir().map_err(|error| Failure::usage(format!("the current folder cannot be used: {error}")))?;
+    Ok(Overrides { set: changes.set.clone(), sweep: changes.sweep.clone(), seeds: changes.seeds.clone(), folder })
+}
+
+pub fn open_store() -> Result<Store, Failure> {
+    let outputs = root().join("outputs");
+    Store::open(&outputs).map_err(|error| {
+        let failure = Failure::usage(error.to_string());
+        match error.help() {
+            Some(help) => failure.with_help(help),
+            None => failure,
+        }
+    })
+}
+
+/// The folder of the nearest `pipeline.toml` above the current folder, else the current folder, as a relative path where it is that.
+pub fn root() -> PathBuf {
+    let current = std::env::current_dir().unwrap_or_default();
+    match current.ancestors().find(|folder| folder.join(SETTINGS).is_file()) {
+        Some(folder) if folder != current => folder.to_owned(),
+        _ => PathBuf::new(),
+    }
+}
+
+/// A profile of `pipeline.toml`: how work runs on one machine. Nothing here enters a key.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    pub jobs: Option<u32>,
+    pub threads: Option<u32>,
+    pub device: Option<String>,
+    #[serde(default)]
+    pub offline: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    #[serde(default)]
+    profile: std::collections::BTreeMap<String, Profile>,
+}
+
+/// The named profile, or the one called `default`, which need not be there.
+pub fn profile(name: Option<&str>) -> Result<Profile, Failure> {
+    let path = root().join(SETTINGS);
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(Failure::usage(format!("cannot read `{}`: {error}", path.display()))),
+    };
+    let settings: Settings = toml::from_str(&text).map_err(|error| {
+        let place = error.span().map_or_else(String::new, |span| format!(":{}", text[..span.start.min(text.len())].lines().count().max(1)));
+        Failure::usage(format!("`{}`{place}: {}", path.display(), error.message()))
+            .with_help("a profile is `[profile.NAME]` with `jobs`, `threads`, `device`, `offline`")
+    })?;
+    match name {
+        None => Ok(settings.profile.get("default").cloned().unwrap_or_default()),
+        Some(name) => settings.profile.get(name).cloned().ok_or_else(|| {
+            let known: Vec<_> = settings.profile.keys().map(|name| format!("`{name}`")).collect();
+            let help = if known.is_empty() {
+                format!("write `[profile.{name}]` into `{}`", path.display())
+            } else {
+                format!("there are {}", known.join(", "))
+            };
+            Failure::usage(format!("there is no profile `{name}`")).with_help(help)
+        }),
+    }
+}

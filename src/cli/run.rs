@@ -1,0 +1,233 @@
+//! `pipeline run`: plans, pins, runs what has changed, records, publishes, and says how it went.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Instant;
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use super::args::Run;
+use super::failure::{Failure, Outcome};
+use super::project::{self, Profile, Project};
+use super::{plan as planning, terminal};
+use crate::exec::{self, Cancel, Counts, Event, Line, Options, Reporter, RunOutcome};
+use crate::experiment::{Pin, Pins, PinsError};
+use crate::hub;
+use crate::plan::{Forecast, Plan};
+use crate::report::{self, Console, Metrics, Published, format};
+use crate::stage::{Device, HubCommit};
+use crate::store::{NewRun, RunRecord, RunStatus};
+
+pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
+    let profile = project::profile(arguments.profile.as_deref())?;
+    let offline = arguments.offline || profile.offline;
+    let options = options(arguments, &profile, offline)?;
+    let (mut project, mut plan) = Project::plan(&arguments.file, &arguments.changes, &arguments.stages)?;
+    if let Some(stage) = arguments.rerun.iter().find(|stage| !plan.stages().iter().any(|known| **known == ***stage)) {
+        return Err(Failure::not_found(format!("no stage is named `{stage}`"))
+            .with_help("`--rerun` takes the name of a stage that this run includes"));
+    }
+    if arguments.dry_run {
+        let forecast = Forecast::of(&plan, &project.store, &arguments.rerun);
+        return planning::print(&plan, &forecast, arguments.json).map(|()| Outcome::Done);
+    }
+    report::check_place(&plan, project.store.outputs()).map_err(|error| {
+        let failure = Failure::usage(error.to_string());
+        error.help().into_iter().fold(failure, Failure::with_help)
+    })?;
+    let unresolved = plan.unresolved();
+    if !unresolved.is_empty() {
+        pin(&project, &unresolved, offline)?;
+        (project, plan) = Project::plan(&arguments.file, &arguments.changes, &arguments.stages)?;
+    }
+    execute(arguments, &project, &plan, &options, color)
+}
+
+fn execute(arguments: &Run, project: &Project, plan: &Plan, options: &Options, color: bool) -> Result<Outcome, Failure> {
+    let resolved = project.experiment.to_toml();
+    let new = NewRun { experiment: &plan.name, file: &plan.file, resolved: &resolved, started: jiff::Timestamp::now() };
+    let record = project.store.begin_run(&new).map_err(store_failure)?;
+    let titles: Vec<String> = plan.nodes.iter().map(crate::plan::Node::title).collect();
+    let console = (!arguments.json).then(|| Console::new(titles.iter().map(String::as_str), color));
+    let listener = Listener { begun: Instant::now(), record: &record, console, json: arguments.json };
+    let cancel = cancel_on_signals()?;
+    let outcome = exec::execute(plan, &project.store, options, &listener, &cancel).map_err(|error| Failure::failed(error.to_string()))?;
+    let published = report::publish(plan, &outcome, &project.store).map_err(|error| {
+        let failure = Failure::failed(error.to_string());
+        error.help().into_iter().fold(failure, Failure::with_help)
+    });
+    let run = finish(record, plan, &outcome)?;
+    let published = published?;
+    if !arguments.json {
+        terminal::print(&summary(&outcome, published.as_ref(), &run))?;
+    }
+    Ok(match outcome.exit_code() {
+        0 => Outcome::Done,
+        130 => Outcome::Interrupted,
+        _ => Outcome::Failed,
+    })
+}
+
+fn options(arguments: &Run, profile: &Profile, offline: bool) -> Result<Options, Failure> {
+    let defaults = Options::default();
+    let threads = arguments.threads.or(profile.threads).map_or(defaults.threads, |threads| threads as usize);
+    let jobs = arguments.jobs.or(profile.jobs).map_or(threads, |jobs| jobs as usize);
+    let device = device(arguments.device.as_deref().or(profile.device.as_deref()).unwrap_or("auto"))?;
+    let rerun: BTreeSet<Arc<str>> = arguments.rerun.iter().map(|stage| stage.as_str().into()).collect();
+    Ok(Options { jobs, threads, device, keep_going: arguments.keep_going, offline, rerun, ..defaults })
+}
+
+/// Reads `auto`, `cpu`, `cuda`, `cuda:1`, `metal`.
+fn device(text: &str) -> Result<Device, Failure> {
+    let (name, number) = text.split_once(':').unwrap_or((text, "0"));
+    let device = match (name, number.parse::<usize>()) {
+        ("auto", Ok(0)) => Device::Auto,
+        ("cpu", Ok(0)) => Device::Cpu,
+        ("cuda", Ok(number)) => Device::Cuda(number),
+        ("metal", Ok(number)) => Device::Metal(number),
+        _ => {
+            return Err(
+                Failure::usage(format!("there is no device `{text}`")).with_help("expected `auto`, `cpu`, `cuda`, `cuda:1` or `metal`")
+            );
+        }
+    };
+    let lacking = match device {
+        Device::Cuda(_) if !cfg!(feature = "cuda") => Some("cuda"),
+        Device::Metal(_) if !cfg!(feature = "metal") => Some("metal"),
+        _ => None,
+    };
+    match lacking {
+        Some(feature) => Err(Failure::usage(format!("this program was built without `{feature}`"))
+            .with_help(format!("build it with `cargo build --release --features {feature}`, or use `--device cpu`"))),
+        None => Ok(device),
+    }
+}
+
+/// Resolves hub revisions to commits and pins them beside the experiment file, so that the plan is the same from then on.
+fn pin(project: &Project, unresolved: &[HubCommit], offline: bool) -> Result<(), Failure> {
+    let mut options = hub::Options::from_environment();
+    options.offline |= offline;
+    let failed = |error: hub::HubError| error.help().into_iter().fold(Failure::failed(error.to_string()), Failure::with_help);
+    let client = hub::Client::new(options).map_err(failed)?;
+    let mut pins = Vec::new();
+    for HubCommit { repo, revision } in unresolved {
+        let commit = client.resolve(repo, revision, &mut hub::Silent).map_err(failed)?;
+        terminal::complain(&format!(
+            "{repo}: {revision} is {}, pinned in {}\n",
+            commit.as_str(),
+            Pins::path_for(&project.experiment.file).display()
+        ));
+        pins.push(Pin { repo: repo.clone(), revision: revision.clone(), commit: commit.as_str().to_owned() });
+    }
+    Pins::write(&Pins::path_for(&project.experiment.file), pins).map(drop).map_err(|error| match error {
+        PinsError::Malformed(diagnostics) => diagnostics.into(),
+        error @ PinsError::Write { .. } => Failure::usage(error.to_string()),
+    })
+}
+
+/// The first signal asks the run to stop in order; the second ends the program at once. Both are safe: a kill loses nothing that is complete.
+fn cancel_on_signals() -> Result<Cancel, Failure> {
+    let cancel = Cancel::new();
+    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])
+        .map_err(|error| Failure::failed(format!("signals cannot be handled: {error}")))?;
+    let asked = cancel.clone();
+    std::thread::spawn(move || {
+        for _ in signals.forever() {
+            if asked.is_cancelled() {
+                std::process::exit(130);
+            }
+            asked.cancel();
+            terminal::complain("\nstopping; what is finished stays, and trainings save a checkpoint (again to stop at once)\n");
+        }
+    });
+    Ok(cancel)
+}
+
+/// Tells everyone who listens: the record, and either the console or standard output as NDJSON.
+struct Listener<'a> {
+    begun: Instant,
+    record: &'a RunRecord<'a>,
+    console: Option<Console>,
+    json: bool,
+}
+
+impl Reporter for Listener<'_> {
+    fn event(&self, event: &Event) {
+        let at_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let line = Line { at_ms, event };
+        if !matches!(event, Event::StageProgress { .. }) {
+            self.record.event(&line);
+        }
+        if let Some(console) = &self.console {
+            console.event(event);
+        }
+        if self.json
+            && let Ok(text) = serde_json::to_string(&line)
+        {
+            // A reader that went away must not end a training.
+            let _ = terminal::try_print(&format!("{text}\n"));
+        }
+    }
+}
+
+/// Completes the record, and returns the run's id.
+fn finish(record: RunRecord<'_>, plan: &Plan, outcome: &RunOutcome) -> Result<String, Failure> {
+    let status = match outcome.exit_code() {
+        0 => RunStatus::Done,
+        130 => RunStatus::Interrupted,
+        _ => RunStatus::Failed,
+    };
+    let elapsed = u64::try_from(outcome.elapsed.as_millis()).unwrap_or(u64::MAX);
+    let nodes = outcome.records(plan);
+    let run = record.finish(status, outcome.exit_code(), elapsed, nodes, |key| outcome.fingerprint_of(key)).map_err(store_failure)?;
+    Ok(run.id)
+}
+
+fn store_failure(error: crate::store::StoreError) -> Failure {
+    let help = error.help();
+    help.into_iter().fold(Failure::failed(error.to_string()), |failure, help| failure.with_help(help))
+}
+
+fn summary(outcome: &RunOutcome, published: Option<&Published>, run: &str) -> String {
+    let mut text = format!("\n{} in {}: {}\n", ending(outcome), format::duration(outcome.elapsed), counts(outcome.counts()));
+    if let Some(Published { folder, record, .. }) = published {
+        text += &metrics(&record.metrics);
+        writeln!(text, "results: {}", folder.display()).expect("a string");
+    }
+    if !outcome.is_complete() {
+        writeln!(text, "run: {run} (`pipeline show {run}`)").expect("a string");
+    }
+    text
+}
+
+fn ending(outcome: &RunOutcome) -> &'static str {
+    match outcome.exit_code() {
+        0 => "done",
+        130 => "interrupted",
+        _ => "failed",
+    }
+}
+
+fn counts(counts: Counts) -> String {
+    let Counts { built, cached, reused, failed, not_run, cancelled } = counts;
+    let named =
+        [(built, "built"), (cached, "cached"), (reused, "reused"), (failed, "failed"), (cancelled, "stopped"), (not_run, "not run")];
+    let parts: Vec<_> = named.iter().filter(|(count, _)| *count > 0).map(|(count, name)| format!("{count} {name}")).collect();
+    parts.join(", ")
+}
+
+/// The metrics in a line for each table of them; per-label scores are left to the files.
+fn metrics(metrics: &Metrics) -> String {
+    let mut lines: Vec<(&str, String)> = Vec::new();
+    for (name, value) in metrics.iter().filter(|(name, _)| !name.contains(".per_label.")) {
+        let (table, name) = name.rsplit_once('.').unwrap_or(("", name));
+        let value = format!("{name} {}", value.map_or_else(|| "undefined".to_owned(), format::number));
+        match lines.iter_mut().find(|(known, _)| *known == table) {
+            Some((_, line)) => *line += &format!("  {value}"),
+            None => lines.push((table, value)),
+        }
+    }
+    let width = lines.iter().map(|(table, _)| table.len()).max().unwrap_or(0);
+    lines.iter().map(|(table, line)| format!("  {table:width$}  {line}\n")).collect()
+}

@@ -1,0 +1,125 @@
+//! `pipeline show`: an experiment after `extends`, a run, or an entry of the store.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::args::Show;
+use super::{Failure, project, terminal};
+use crate::experiment::Experiment;
+use crate::plan::{CacheKey, value_text};
+use crate::report::format;
+use crate::store::{Entry, RunFile, Store};
+
+pub fn run(arguments: &Show) -> Result<(), Failure> {
+    if Path::new(&arguments.what).is_file() {
+        return experiment(arguments);
+    }
+    let store = project::open_store()?;
+    let runs = store.list_runs().map_err(|error| Failure::failed(error.to_string()))?;
+    if let Some(run) = runs.iter().find(|run| run.id == arguments.what) {
+        return show_run(run, arguments.json);
+    }
+    let digits = &arguments.what;
+    if digits.len() >= 4 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+        let keys = store.keys().map_err(|error| Failure::failed(error.to_string()))?;
+        let found: Vec<&CacheKey> = keys.iter().filter(|key| key.to_string().starts_with(digits)).collect();
+        match found.as_slice() {
+            [key] => return show_entry(&store, key, arguments.json),
+            [] => {}
+            several => {
+                return Err(
+                    Failure::not_found(format!("{} keys start with `{digits}`", several.len())).with_help("write more of its digits")
+                );
+            }
+        }
+    }
+    let mut failure =
+        Failure::not_found(format!("`{digits}` is no experiment file, no run, and no key in `{}`", store.outputs().display()));
+    if let Some(run) = runs.last() {
+        failure = failure.with_help(format!("the latest run is `{}`", run.id));
+    }
+    Err(failure)
+}
+
+fn experiment(arguments: &Show) -> Result<(), Failure> {
+    let experiment = Experiment::read(Path::new(&arguments.what), &project::overrides(&arguments.changes)?)?;
+    let origins = experiment.origins();
+    if arguments.json {
+        let origins: Vec<_> = origins
+            .iter()
+            .map(|origin| json!({"path": origin.path, "value": origin.value, "file": origin.file, "line": origin.line, "column": origin.column}))
+            .collect();
+        return terminal::json(&json!({"experiment": experiment.name, "files": experiment.chain, "values": origins}));
+    }
+    if !arguments.origins {
+        return terminal::print(&experiment.to_toml());
+    }
+    let width = |text: fn(&crate::experiment::Origin) -> usize, most: usize| origins.iter().map(text).max().unwrap_or(0).min(most);
+    let (paths, values) = (width(|origin| origin.path.chars().count(), 48), width(|origin| origin.value.chars().count(), 48));
+    let mut text = String::new();
+    for origin in &origins {
+        writeln!(text, "{:paths$}  {:values$}  {}:{}:{}", origin.path, origin.value, origin.file, origin.line, origin.column)
+            .expect("a string");
+    }
+    terminal::print(&text)
+}
+
+fn show_run(run: &RunFile, as_json: bool) -> Result<(), Failure> {
+    if as_json {
+        return terminal::json(&json!(run));
+    }
+    let mut text = format!("run {}\n", run.id);
+    let mut row = |name: &str, value: &str| writeln!(text, "  {name:<12} {value}").expect("a string");
+    row("experiment", &run.experiment);
+    row("file", &run.file.display().to_string());
+    row("status", &json!(run.status).as_str().unwrap_or_default().replace('_', " "));
+    row("started", &run.started);
+    if let Some(elapsed) = run.elapsed_ms {
+        row("took", &format::duration(Duration::from_millis(elapsed)));
+    }
+    let title =
+        |node: &crate::store::RunNode| if node.label.is_empty() { node.stage.clone() } else { format!("{} [{}]", node.stage, node.label) };
+    let width = run.nodes.iter().map(|node| title(node).chars().count()).max().unwrap_or(0);
+    for node in &run.nodes {
+        let key = node.key.map_or_else(String::new, |key| key.short());
+        let elapsed = node.elapsed_ms.map_or_else(String::new, |elapsed| format::duration(Duration::from_millis(elapsed)));
+        let line = format!("  {:width$}  {:<9} {key:<10}  {elapsed:>8}", title(node), node.outcome.replace('_', " "));
+        writeln!(text, "{}", line.trim_end()).expect("a string");
+        if let Some(error) = &node.error {
+            writeln!(text, "    {error}").expect("a string");
+        }
+    }
+    terminal::print(&text)
+}
+
+fn show_entry(store: &Store, key: &CacheKey, as_json: bool) -> Result<(), Failure> {
+    let entry: Entry = store
+        .get(key)
+        .map_err(|error| Failure::failed(error.to_string()))?
+        .ok_or_else(|| Failure::failed(format!("the entry {key} is damaged")).with_help("`pipeline verify` says how; `run` rebuilds it"))?;
+    let manifest = entry.manifest();
+    if as_json {
+        return terminal::json(&json!(manifest));
+    }
+    let mut text = format!("{} {key}\n", manifest.artifact);
+    let mut row = |name: &str, value: &str| writeln!(text, "  {name:<28} {value}").expect("a string");
+    row("folder", &entry.folder().display().to_string());
+    row("content", &manifest.content);
+    row("kind", &manifest.fingerprint.kind);
+    for (name, value) in &manifest.fingerprint.parameters {
+        row(name, &value_text(value));
+    }
+    for (port, input) in &manifest.fingerprint.inputs {
+        row(&format!("input {port}"), &input.short());
+    }
+    for (name, value) in &manifest.made_with {
+        row(&format!("made with {name}"), value);
+    }
+    for file in &manifest.files {
+        row(&format!("file {}", file.path), &format::bytes(file.size));
+    }
+    terminal::print(&text)
+}

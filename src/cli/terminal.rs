@@ -1,0 +1,60 @@
+//! Writing to standard output and standard error: results to the one, all else to the other.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use serde_json::Value;
+
+use super::Failure;
+use super::args::When;
+
+/// Prints `text` on standard output. A reader that went away, such as `head`, ends the program quietly.
+pub fn print(text: &str) -> Result<(), Failure> {
+    match try_print(text) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
+        other => other.map_err(|error| Failure::usage(format!("cannot write to standard output: {error}"))),
+    }
+}
+
+/// Prints `text` on standard output, for who has something better to do than to end when nobody reads it.
+pub fn try_print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// Prints indented JSON on standard output.
+pub fn json(value: &Value) -> Result<(), Failure> {
+    print(&format!("{value:#}\n"))
+}
+
+/// Prints `text` on standard error, where nothing can be done about a failure.
+pub fn complain(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Whether standard error takes colours.
+pub fn colored(when: When) -> bool {
+    match when {
+        When::Always => true,
+        When::Never => false,
+        When::Auto => io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+    }
+}
+
+/// Breaks `text` into lines of at most 100 columns, each indented.
+#[must_use]
+pub fn wrap(text: &str, indent: usize) -> String {
+    let mut lines = String::new();
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        if !line.is_empty() && indent + line.chars().count() + 1 + word.chars().count() > 100 {
+            lines += &format!("{:indent$}{line}\n", "");
+            line.clear();
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line += word;
+    }
+    lines + &format!("{:indent$}{line}", "")
+}

@@ -1,0 +1,39 @@
+//! A model on the device that the run asks for.
+
+use candle_core::{DType, Device as Place};
+
+use crate::models::JointModel;
+use crate::stage::{Context, Device, StageError};
+use crate::training::ModelEngine;
+
+/// Puts the model on the context's device, and says which that is.
+pub fn open(model: JointModel, context: &Context<'_>) -> Result<ModelEngine, StageError> {
+    let (place, name) = place(context.device)?;
+    context.note(match place {
+        Place::Cpu => format!("on the CPU with {} threads", rayon::current_num_threads()),
+        _ => format!("on {name}"),
+    });
+    ModelEngine::on(&place, model, DType::F32).map_err(|error| StageError::new(error.to_string()))
+}
+
+/// `auto` is a GPU where the program was built for one and the machine has one.
+fn place(device: Device) -> Result<(Place, String), StageError> {
+    let failed = |name: &str, error: candle_core::Error| {
+        StageError::new(format!("{name} cannot be used: {error}")).with_help("`--device cpu` needs no GPU; `nvidia-smi` says whether the driver sees one")
+    };
+    match device {
+        Device::Cpu => Ok((Place::Cpu, "the CPU".to_owned())),
+        Device::Cuda(number) => {
+            let name = format!("CUDA device {number}");
+            Place::new_cuda(number).map_err(|error| failed(&name, error)).map(|place| (place, name))
+        }
+        Device::Metal(number) => {
+            let name = format!("Metal device {number}");
+            Place::new_metal(number).map_err(|error| failed(&name, error)).map(|place| (place, name))
+        }
+        Device::Auto => {
+            let gpu = [Device::Cuda(0), Device::Metal(0)].into_iter().find_map(|device| place(device).ok());
+            gpu.map_or_else(|| place(Device::Cpu), Ok)
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! `evaluate`: predictions and scores of a trained model on one split.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::versions;
+use crate::artifacts::{Checkpoint, Encoded, Evaluation, LabelConfusion, PredictionRow};
+use crate::data::{self, EncodedSplit, Entity, Example, LabelSet, spans};
+use crate::metrics::{self, ConfusionMatrix, Scores, classification_report, span_scores};
+use crate::stage::{CodeVersion, Context, Stage, StageError};
+use crate::training::{self, Objective, Predicted};
+
+/// Scores a trained model on one split: classification reports, entity-level scores as seqeval defines them (strict, `O` counted), anomaly scores as scikit-learn defines them, and every prediction as CSV.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Evaluate {
+    /// Split to score on.
+    #[serde(default)]
+    pub split: SplitName,
+    /// Texts in one pass through the model.
+    #[serde(default = "batch_size")]
+    #[schemars(range(min = 1, max = 65_536))]
+    pub batch_size: usize,
+}
+
+fn batch_size() -> usize {
+    32
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SplitName {
+    /// the texts that were trained on
+    Train,
+    /// the texts that training was watched by
+    #[default]
+    Validation,
+    /// the texts kept for the end
+    Test,
+}
+
+impl From<SplitName> for data::Split {
+    fn from(name: SplitName) -> Self {
+        match name {
+            SplitName::Train => Self::Train,
+            SplitName::Validation => Self::Validation,
+            SplitName::Test => Self::Test,
+        }
+    }
+}
+
+crate::inputs! {
+    pub struct EvaluateInputs {
+        /// The trained model.
+        model: Checkpoint,
+        /// The texts, tokenized as the model was trained.
+        data: Encoded,
+    }
+}
+
+impl Stage for Evaluate {
+    const KIND: &'static str = "evaluate";
+    const CODE: &'static [CodeVersion] = &[versions::MODEL, versions::METRICS];
+    const EXCLUSIVE: bool = true;
+    type Inputs = EvaluateInputs;
+    type Output = Evaluation;
+
+    fn run(&self, inputs: EvaluateInputs, context: &Context<'_>) -> Result<Evaluation, StageError> {
+        let EvaluateInputs { model, data } = inputs;
+        if model.labels != data.labels {
+            return Err(StageError::new("the model was trained on other labels than the data has").with_help(
+                "wire `data` to the `tokenize` stage that the model was trained on, or to one over texts with the same entity types",
+            ));
+        }
+        let split = data::Split::from(self.split);
+        let tokens = data.tokens(split)?;
+        if tokens.is_empty() {
+            return Err(StageError::new(format!("the `{split}` split is empty"))
+                .with_help("choose another `split`, or give the corpus stage a fraction for it"));
+        }
+        let mut engine = super::engine::open(model.model()?, context)?;
+        let predicted =
+            training::predict(engine.engine(), &tokens, self.batch_size, &Objective::default(), &|| context.signals.cancelled())
+                .map_err(|error| StageError::new(error.to_string()))?
+                .ok_or(StageError::Cancelled)?;
+        let labels = data.labels.names();
+        let scores = training::score(&tokens, &predicted, labels);
+        let report = report(&tokens, &predicted, &data.labels, &scores);
+        let confusion = ConfusionMatrix::of(&tokens.labels, &predicted.labels, labels.len());
+        let confusion = LabelConfusion { labels: labels.to_vec(), counts: confusion.counts };
+        let examples = data.examples(split)?;
+        let rows = examples.iter().enumerate().map(|(row, example)| prediction(row, example, &tokens, &predicted, &data.labels));
+        Evaluation::write(context.output, &scores, &report, rows, &confusion)
+    }
+}
+
+/// `classification_report.txt`: the recipe's two reports as scikit-learn prints them, and the entity-level one beside them.
+fn report(tokens: &EncodedSplit, predicted: &Predicted, labels: &LabelSet, scores: &Scores) -> String {
+    const DIGITS: usize = 4;
+    let anomaly_names = ["Normal".to_owned(), "Anomaly".to_owned()];
+    let outside = labels.outside();
+    let (truth, guess): (Vec<u32>, Vec<u32>) =
+        tokens.labels.iter().zip(&predicted.labels).filter(|(truth, _)| **truth != outside && **truth != data::IGNORE).unzip();
+    let spans = span_scores(&tokens.labels, &predicted.labels, &tokens.bounds, labels.names());
+    let percent = |value: Option<f64>| value.map_or_else(|| "undefined".to_owned(), |value| format!("{value:.4}"));
+    let mut text = String::from("Anomaly detection (per text)\n\n");
+    text += &classification_report(&tokens.anomaly, &predicted.anomaly, &anomaly_names, None, DIGITS);
+    text += &format!("\nAUROC {}, average precision {}\n", percent(scores.anomaly.auroc), percent(scores.anomaly.average_precision));
+    text += "\n\nNamed entities (whole entities: type and both ends must be right; `O` counts)\n\n";
+    text += &metrics::span_report(&spans, DIGITS);
+    text += "\n\nToken labels (only tokens whose true label is not `O`: what this leaves out are entities found where there are none)\n\n";
+    if truth.is_empty() {
+        text += "There are no such tokens.\n";
+    } else {
+        text += &classification_report(&truth, &guess, labels.names(), None, DIGITS);
+    }
+    text += &format!("\nAccuracy over all tokens {}\n", percent(scores.ner.token_accuracy));
+    text
+}
+
+fn prediction(row: usize, example: &Example, tokens: &EncodedSplit, predicted: &Predicted, labels: &LabelSet) -> PredictionRow {
+    let characters: Vec<char> = example.text.chars().collect();
+    let range = tokens.range(row);
+    // Special tokens carry no label, whatever the model says of them.
+    let guess: Vec<u32> =
+        range.clone().map(|token| if tokens.labels[token] == data::IGNORE { data::IGNORE } else { predicted.labels[token] }).collect();
+    let found = spans::read(&characters, &guess, &tokens.starts[range.clone()], &tokens.ends[range], labels);
+    let json = |entities: &[Entity]| serde_json::to_string(entities).expect("plain data");
+    PredictionRow {
+        text: example.text.clone(),
+        anomaly: example.anomaly,
+        predicted_anomaly: predicted.anomaly[row],
+        anomaly_score: predicted.anomaly_score[row],
+        entities: json(&example.entities),
+        predicted_entities: json(&found),
+    }
+}

@@ -1,0 +1,128 @@
+//! `fetch_model`: a pretrained encoder from the hub or a local folder.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::artifacts::{Backbone, files};
+use crate::hub::{self, Client, HubError, Options};
+use crate::stage::{Artifact as _, CodeVersion, Context, HubCommit, ParameterProblem, Progress, SourceFile, Stage, StageError};
+
+/// A pretrained ModernBERT from the Hugging Face hub, or from a local folder in Hugging Face layout (`config.json`, `model.safetensors`, `tokenizer.json`). A token is read from `HF_TOKEN` or from where `hf auth login` puts it; `HF_ENDPOINT`, `HF_HOME` and `HF_HUB_OFFLINE` are honoured.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FetchModel {
+    /// Repository on the hub, such as `answerdotai/ModernBERT-base`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repo: Option<String>,
+    /// Branch, tag or commit. `run` resolves a branch to a commit and pins it in `<file>.lock`.
+    #[serde(default = "main_branch")]
+    #[schemars(extend("format" = "revision"))]
+    pub revision: String,
+    /// Local folder, instead of `repo`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "path"))]
+    pub path: Option<PathBuf>,
+}
+
+fn main_branch() -> String {
+    "main".to_owned()
+}
+
+crate::inputs! {
+    pub struct NoInputs {}
+}
+
+impl Stage for FetchModel {
+    const KIND: &'static str = "fetch_model";
+    const CODE: &'static [CodeVersion] = &[];
+    type Inputs = NoInputs;
+    type Output = Backbone;
+
+    fn check(&self) -> Vec<ParameterProblem> {
+        let problem = |parameter, message: &str, help: &str| {
+            vec![ParameterProblem { parameter, message: message.to_owned(), help: Some(help.to_owned()) }]
+        };
+        match (&self.repo, &self.path) {
+            (None, None) => problem(
+                "repo",
+                "one of `repo` and `path` is needed",
+                "`repo = \"answerdotai/ModernBERT-base\"`, or `path` with a local folder",
+            ),
+            (Some(_), Some(_)) => problem("path", "`repo` and `path` exclude each other", "remove one of them"),
+            (Some(_), None) | (None, Some(_)) => Vec::new(),
+        }
+    }
+
+    fn sources(&self) -> Vec<SourceFile> {
+        let file = |folder: &Path, name: &str| SourceFile { parameter: "path", name: format!("path/{name}"), path: folder.join(name) };
+        self.path.iter().flat_map(|folder| Backbone::FILES.map(|name| file(folder, name))).collect()
+    }
+
+    fn hub_commit(&self) -> Option<HubCommit> {
+        self.repo.as_ref().map(|repo| HubCommit { repo: repo.clone(), revision: self.revision.clone() })
+    }
+
+    fn run(&self, _inputs: NoInputs, context: &Context<'_>) -> Result<Backbone, StageError> {
+        let folder = match (&self.path, &self.repo) {
+            (Some(folder), _) => folder.clone(),
+            (None, Some(repo)) => download(repo, context)?,
+            (None, None) => return Err(StageError::new("one of `repo` and `path` is needed")),
+        };
+        for name in Backbone::FILES {
+            context.check_cancelled()?;
+            files::copy(&folder.join(name), &context.output.join(name))?;
+        }
+        Backbone::open(context.output)
+    }
+}
+
+fn download(repo: &str, context: &Context<'_>) -> Result<PathBuf, StageError> {
+    let commit = context.commit.ok_or_else(|| StageError::new("the commit of the hub revision was not resolved"))?;
+    let commit = hub::Commit::parse(commit).ok_or_else(|| StageError::new(format!("`{commit}` is no commit")))?;
+    let mut options = Options::from_environment();
+    options.offline |= context.offline;
+    let client = Client::new(options).map_err(failed)?;
+    let mut watch = Watch { context, begun: Instant::now(), shown: None };
+    client.fetch(repo, &commit, &Backbone::FILES, &mut watch).map_err(failed)
+}
+
+/// Shows the progress of the file that is being downloaded.
+struct Watch<'a> {
+    context: &'a Context<'a>,
+    begun: Instant,
+    shown: Option<Instant>,
+}
+
+impl hub::Observer for Watch<'_> {
+    fn progress(&mut self, _file: &str, done: u64, total: u64) {
+        if self.shown.is_some_and(|shown| shown.elapsed() < Duration::from_millis(100)) {
+            return;
+        }
+        let now = Instant::now();
+        let speed = done as f64 / now.duration_since(self.begun).as_secs_f64().max(1e-3);
+        self.shown = Some(now);
+        self.context.progress(Progress { done, total, unit: "bytes", numbers: vec![("bytes_per_s", speed)] });
+    }
+
+    fn cancelled(&self) -> bool {
+        self.context.signals.cancelled()
+    }
+
+    fn message(&mut self, text: String) {
+        self.context.note(text);
+    }
+}
+
+fn failed(error: HubError) -> StageError {
+    if matches!(error, HubError::Cancelled) {
+        return StageError::Cancelled;
+    }
+    let failure = StageError::new(error.to_string());
+    match error.help() {
+        Some(help) => failure.with_help(help),
+        None => failure,
+    }
+}

@@ -1,0 +1,102 @@
+//! `plot`: pictures of a training and of an evaluation.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::versions;
+use crate::artifacts::{self, Checkpoint, Evaluation, Figures};
+use crate::metrics::{precision_recall_curve, roc_curve};
+use crate::plots::{self, EpochRow, HistoryRow, HistorySplit, PlotError, PrecisionRecall, Roc};
+use crate::stage::{Artifact as _, CodeVersion, Context, Stage, StageError};
+
+/// Draws the training's loss and learning rate, and the evaluation's confusion matrices, precision-recall and ROC curves, as PNG files.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Plot {}
+
+crate::inputs! {
+    pub struct PlotInputs {
+        /// The trained model whose history to draw.
+        history: Checkpoint,
+        /// The evaluation to draw.
+        evaluation: Evaluation,
+    }
+}
+
+impl Stage for Plot {
+    const KIND: &'static str = "plot";
+    const CODE: &'static [CodeVersion] = &[versions::PLOTS, versions::METRICS];
+    type Inputs = PlotInputs;
+    type Output = Figures;
+
+    fn run(&self, inputs: PlotInputs, context: &Context<'_>) -> Result<Figures, StageError> {
+        let at = |name: &str| context.output.join(name);
+        let rows: Vec<HistoryRow> = inputs.history.history()?.into_iter().map(history_row).collect();
+        let scores = inputs.evaluation.scores()?;
+        let confusion = inputs.evaluation.confusion()?;
+        let (truth, probability): (Vec<u32>, Vec<f64>) =
+            inputs.evaluation.predictions()?.iter().map(|row| (row.anomaly, row.anomaly_score)).unzip();
+        let positives = truth.iter().filter(|anomaly| **anomaly == 1).count();
+        let prevalence = (!truth.is_empty()).then(|| positives as f64 / truth.len() as f64);
+        let precision_recall = PrecisionRecall {
+            points: precision_recall_curve(&truth, &probability)
+                .map(|curve| curve.recall.into_iter().zip(curve.precision).collect())
+                .unwrap_or_default(),
+            average_precision: scores.anomaly.average_precision,
+            prevalence,
+        };
+        let roc = Roc {
+            points: roc_curve(&truth, &probability)
+                .map(|curve| curve.false_positive_rate.into_iter().zip(curve.true_positive_rate).collect())
+                .unwrap_or_default(),
+            auroc: scores.anomaly.auroc,
+        };
+
+        drawn("loss", plots::loss_curves(&rows, &at("loss.png")), context)?;
+        drawn("loss per epoch", plots::epoch_losses(&epochs(&rows), &at("loss_per_epoch.png")), context)?;
+        drawn("learning rate", plots::learning_rate(&rows, &at("learning_rate.png")), context)?;
+        drawn("anomaly confusion", plots::anomaly_confusion(scores.anomaly.confusion, &at("anomaly_confusion.png")), context)?;
+        drawn("NER confusion", plots::ner_confusion(&confusion.labels, &confusion.counts, &at("ner_confusion.png")), context)?;
+        drawn("precision-recall", plots::precision_recall(&precision_recall, &at("precision_recall.png")), context)?;
+        drawn("ROC", plots::roc(&roc, &at("roc.png")), context)?;
+        Figures::open(context.output)
+    }
+}
+
+/// A figure for which there is nothing to show is left out, and said; anything else that goes wrong is the stage's failure.
+fn drawn(figure: &str, result: Result<(), PlotError>, context: &Context<'_>) -> Result<(), StageError> {
+    match result {
+        Ok(()) => Ok(()),
+        Err(error @ (PlotError::NoData { .. } | PlotError::TooManyLabels { .. })) => {
+            context.warn(format!("{figure} was not drawn: {error}"));
+            Ok(())
+        }
+        Err(error) => Err(StageError::new(error.to_string())),
+    }
+}
+
+fn history_row(row: artifacts::HistoryRow) -> HistoryRow {
+    HistoryRow {
+        split: if row.split == "train" { HistorySplit::Train } else { HistorySplit::Validation },
+        step: row.step,
+        epoch: row.epoch,
+        learning_rate: row.learning_rate.unwrap_or(f64::NAN),
+        loss: row.loss,
+        ner_loss: row.ner_loss.unwrap_or(f64::NAN),
+        anomaly_loss: row.anomaly_loss.unwrap_or(f64::NAN),
+    }
+}
+
+/// The mean training loss of each epoch, as the reference recipe reports it, and the last validation loss in it.
+fn epochs(rows: &[HistoryRow]) -> Vec<EpochRow> {
+    let last = rows.iter().map(|row| row.epoch).max().unwrap_or(0);
+    let of = |epoch: u64, split: HistorySplit| rows.iter().filter(move |row| row.epoch == epoch && row.split == split).map(|row| row.loss);
+    (1..=last)
+        .map(|epoch| {
+            let (sum, count) = of(epoch, HistorySplit::Train)
+                .filter(|loss| loss.is_finite())
+                .fold((0.0, 0.0), |(sum, count), loss| (sum + loss, count + 1.0));
+            EpochRow { epoch, train: sum / count, validation: of(epoch, HistorySplit::Validation).last().unwrap_or(f64::NAN) }
+        })
+        .collect()
+}

@@ -1,0 +1,71 @@
+//! `tokenize`: texts to labelled tokens.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::versions;
+use crate::artifacts::{Backbone, CorpusFiles, Encoded, EncodedWriter};
+use crate::data::{LabelSet, Split, TextTokenizer};
+use crate::stage::{CodeVersion, Context, Stage, StageError};
+
+/// Turns texts into tokens with the model's own tokenizer and gives each a BIO label: `B-` where an entity's first character that is no space begins, `I-` inside it. An entity that truncation cuts is labelled `O` altogether.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tokenize {
+    /// Most tokens of a text, special ones included; what is beyond is cut off.
+    #[serde(default = "max_length")]
+    #[schemars(range(min = 3, max = 1_048_576))]
+    pub max_length: usize,
+}
+
+fn max_length() -> usize {
+    128
+}
+
+crate::inputs! {
+    pub struct TokenizeInputs {
+        /// The model whose tokenizer to use.
+        model: Backbone,
+        /// The texts.
+        corpus: CorpusFiles,
+    }
+}
+
+impl Stage for Tokenize {
+    const KIND: &'static str = "tokenize";
+    const CODE: &'static [CodeVersion] = &[versions::ALIGNMENT];
+    type Inputs = TokenizeInputs;
+    type Output = Encoded;
+
+    fn run(&self, inputs: TokenizeInputs, context: &Context<'_>) -> Result<Encoded, StageError> {
+        let limit = inputs.model.config.max_position_embeddings;
+        if self.max_length > limit {
+            return Err(StageError::new(format!(
+                "`max_length` = {} is beyond the model's `max_position_embeddings` = {limit}",
+                self.max_length
+            ))
+            .with_help(format!("set `max_length` to at most {limit}")));
+        }
+        let tokenizer = TextTokenizer::load(&inputs.model.tokenizer).map_err(|error| StageError::new(error.to_string()))?;
+        let corpus = inputs.corpus.read()?;
+        let labels = LabelSet::of(corpus.entity_labels());
+        let mut writer = EncodedWriter::new(context.output, &inputs.model.tokenizer, &labels, self.max_length)?;
+        for split in Split::ALL {
+            context.check_cancelled()?;
+            let examples = corpus.get(split);
+            let (tokens, statistics) =
+                tokenizer.encode_split(examples, &labels, self.max_length).map_err(|error| StageError::new(error.to_string()))?;
+            if statistics.truncated > 0 {
+                context.warn(format!(
+                    "{} of {} {split} texts are longer than {} tokens and were cut, {} entities with them",
+                    statistics.truncated,
+                    examples.len(),
+                    self.max_length,
+                    statistics.entities_cut
+                ));
+            }
+            writer.split(split, &tokens, statistics, examples)?;
+        }
+        writer.finish()
+    }
+}

@@ -1,0 +1,324 @@
+//! `train`: fine-tunes the joint model.
+
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::versions;
+use crate::artifacts::{Backbone, Checkpoint, Encoded, files};
+use crate::data::Split;
+use crate::models::JointModel;
+use crate::rng::Rng;
+use crate::stage::{Artifact as _, CodeVersion, Context, ParameterProblem, Progress, Stage, StageError};
+use crate::training::{self, Cadence, Interval, Metric, OnNonfinite, Recipe, Schedule, Storage, TrainError, Trained, Warmup};
+
+/// Fine-tunes the joint model: the encoder with one head that tags every token and one that classifies the whole text from its first token. The loss is the sum of both cross-entropies; AdamW with clipping. The defaults are the reference recipe. The same file gives the same weights, bit for bit, on the same CPU model, whatever the number of threads.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Train {
+    /// Passes over the training split.
+    #[serde(default = "epochs")]
+    #[schemars(range(min = 1, max = 100_000))]
+    pub epochs: u64,
+    /// Texts in one pass through the model.
+    #[serde(default = "batch_size")]
+    #[schemars(range(min = 1, max = 65_536))]
+    pub batch_size: usize,
+    /// Batches whose gradients are added up for one step.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 65_536))]
+    pub gradient_accumulation: usize,
+    /// Highest learning rate.
+    #[serde(default = "learning_rate")]
+    #[schemars(extend("exclusiveMinimum" = 0.0), range(max = 10.0))]
+    pub learning_rate: f64,
+    /// Course of the learning rate after its warm-up.
+    #[serde(default)]
+    pub schedule: Schedule,
+    /// Steps over which the learning rate rises from 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warmup_steps: Option<u64>,
+    /// The same as a fraction of all steps, instead of `warmup_steps`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub warmup_ratio: Option<f64>,
+    /// Decoupled weight decay, on every parameter.
+    #[serde(default = "weight_decay")]
+    #[schemars(range(min = 0.0, max = 10.0))]
+    pub weight_decay: f64,
+    /// Decay rates of AdamW's moments.
+    #[serde(default = "betas")]
+    #[schemars(extend("items" = {"type": "number", "minimum": 0.0, "exclusiveMaximum": 1.0}))]
+    pub betas: [f64; 2],
+    /// AdamW's epsilon.
+    #[serde(default = "eps")]
+    #[schemars(extend("exclusiveMinimum" = 0.0), range(max = 1.0))]
+    pub eps: f64,
+    /// Norm to which the gradient is clipped; 0 never clips.
+    #[serde(default = "max_grad_norm")]
+    #[schemars(range(min = 0.0))]
+    pub max_grad_norm: f64,
+    /// Leave tokens labelled `O` out of the loss. The model then never learns `O`, and takes every token for an entity.
+    #[serde(default)]
+    pub ignore_outside: bool,
+    /// Weight of the tagging loss.
+    #[serde(default = "weight")]
+    #[schemars(range(min = 0.0))]
+    pub ner_weight: f64,
+    /// Weight of the classification loss.
+    #[serde(default = "weight")]
+    #[schemars(range(min = 0.0))]
+    pub anomaly_weight: f64,
+    /// Weights of the classes normal and anomaly in the classification loss.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("items" = {"type": "number", "exclusiveMinimum": 0.0}))]
+    pub class_weights: Option<[f32; 2]>,
+    /// Steps between evaluations on the validation split; each epoch's end when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub evaluate_every: Option<u64>,
+    /// Stop when a metric on the validation split no longer improves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub early_stopping: Option<EarlyStopping>,
+    /// Keep the weights of the evaluation that is best in this metric, such as `ner.span_f1`, instead of the last ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_best: Option<Metric>,
+    /// What to do when a loss or a gradient is infinite or not a number.
+    #[serde(default)]
+    pub on_nonfinite: OnNonfinite,
+    /// Arithmetic of the training.
+    #[serde(default)]
+    pub dtype: Dtype,
+    /// Seed of the heads' initial weights and of the order of the texts.
+    #[serde(default = "super::default_seed")]
+    pub seed: u64,
+}
+
+/// When to stop before the last epoch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EarlyStopping {
+    /// Metric to watch, such as `loss` or `ner.span_f1`.
+    pub metric: Metric,
+    /// Evaluations in a row without improvement.
+    #[schemars(range(min = 1))]
+    pub patience: u64,
+    /// Improvement that counts.
+    #[serde(default)]
+    #[schemars(range(min = 0.0))]
+    pub min_delta: f64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Dtype {
+    /// 32-bit floating point
+    #[default]
+    F32,
+}
+
+fn epochs() -> u64 {
+    3
+}
+fn batch_size() -> usize {
+    16
+}
+fn one() -> usize {
+    1
+}
+fn learning_rate() -> f64 {
+    2e-5
+}
+fn weight_decay() -> f64 {
+    0.01
+}
+fn betas() -> [f64; 2] {
+    [0.9, 0.999]
+}
+fn eps() -> f64 {
+    1e-8
+}
+fn max_grad_norm() -> f64 {
+    1.0
+}
+fn weight() -> f64 {
+    1.0
+}
+
+crate::inputs! {
+    pub struct TrainInputs {
+        /// The encoder to start from.
+        model: Backbone,
+        /// What to train on; its validation split is watched.
+        data: Encoded,
+    }
+}
+
+impl Train {
+    /// * `outside`: the number of the label `O`
+    fn recipe(&self, outside: u32) -> Recipe {
+        let warmup = match (self.warmup_steps, self.warmup_ratio) {
+            (_, Some(ratio)) => Warmup::Ratio(ratio),
+            (steps, None) => Warmup::Steps(steps.unwrap_or(0)),
+        };
+        let early_stopping = self.early_stopping.as_ref().map(|stopping| training::EarlyStopping {
+            metric: stopping.metric,
+            patience: stopping.patience,
+            min_delta: stopping.min_delta,
+        });
+        Recipe {
+            epochs: self.epochs,
+            batch_size: self.batch_size,
+            gradient_accumulation: self.gradient_accumulation,
+            learning_rate: self.learning_rate,
+            weight_decay: self.weight_decay,
+            betas: (self.betas[0], self.betas[1]),
+            eps: self.eps,
+            schedule: self.schedule,
+            warmup,
+            max_grad_norm: (self.max_grad_norm > 0.0).then_some(self.max_grad_norm),
+            ignore_outside: self.ignore_outside.then_some(outside),
+            ner_weight: self.ner_weight,
+            anomaly_weight: self.anomaly_weight,
+            anomaly_class_weights: self.class_weights,
+            seed: self.seed,
+            evaluate_every: self.evaluate_every.map_or(Interval::Epoch, Interval::Steps),
+            early_stopping,
+            keep_best: self.keep_best,
+            on_nonfinite: self.on_nonfinite,
+        }
+    }
+}
+
+impl Stage for Train {
+    const KIND: &'static str = "train";
+    const CODE: &'static [CodeVersion] = &[versions::INITIAL_WEIGHTS, versions::MODEL, versions::TRAINING, versions::METRICS];
+    const EXCLUSIVE: bool = true;
+    type Inputs = TrainInputs;
+    type Output = Checkpoint;
+
+    fn check(&self) -> Vec<ParameterProblem> {
+        let problem =
+            |parameter, message: &str, help: &str| ParameterProblem { parameter, message: message.to_owned(), help: Some(help.to_owned()) };
+        let mut problems = Vec::new();
+        if self.warmup_steps.is_some() && self.warmup_ratio.is_some() {
+            problems.push(problem("warmup_ratio", "`warmup_steps` and `warmup_ratio` exclude each other", "remove one of them"));
+        }
+        if self.ner_weight == 0.0 && self.anomaly_weight == 0.0 {
+            problems.push(problem(
+                "ner_weight",
+                "`ner_weight` and `anomaly_weight` are both 0, which leaves nothing to learn",
+                "give one of them a weight",
+            ));
+        }
+        problems
+    }
+
+    fn run(&self, inputs: TrainInputs, context: &Context<'_>) -> Result<Checkpoint, StageError> {
+        let TrainInputs { model, data } = inputs;
+        let labels = &data.labels;
+        let (train, validation) = (data.tokens(Split::Train)?, data.tokens(Split::Validation)?);
+        if let Some(id) = train.ids.iter().chain(&validation.ids).find(|id| **id as usize >= model.config.vocab_size) {
+            return Err(StageError::new(format!(
+                "the data has token {id}, but the model's vocabulary has {} entries",
+                model.config.vocab_size
+            ))
+            .with_help("wire `tokenize` and `train` to the same model"));
+        }
+        let joint = JointModel::load(&model.weights, model.config, labels.len(), &Rng::new(self.seed))
+            .map_err(|error| StageError::new(error.to_string()))?;
+        let mut engine = super::engine::open(joint, context)?;
+        let recipe = self.recipe(labels.outside());
+        let splits = training::Data { train: &train, validation: (!validation.is_empty()).then_some(&validation), labels: labels.names() };
+        let storage = Storage { checkpoints: Some(context.checkpoints), lineage: None, cadence: Cadence::default() };
+        let trained =
+            training::train(engine.engine(), splits, &recipe, storage, &Watch { context }).map_err(|error| failed(error, &data))?;
+        if trained.skipped > 0 {
+            context.warn(format!("{} of {} steps were skipped because a loss or gradient was not finite", trained.skipped, trained.steps));
+        }
+        write_history(&trained, context.output)?;
+        Checkpoint::write_model(context.output, &engine.into_model().map_err(|error| StageError::new(error.to_string()))?, &data.tokenizer(), labels, data.max_length)?;
+        Checkpoint::open(context.output)
+    }
+}
+
+fn write_history(trained: &Trained, folder: &Path) -> Result<(), StageError> {
+    let mut history = files::CsvFile::create(folder.join(Checkpoint::HISTORY))?;
+    trained.history.iter().try_for_each(|row| history.row(row))?;
+    history.finish()?;
+    let mut timing = files::CsvFile::create(folder.join(Checkpoint::TIMING))?;
+    for row in &trained.timings {
+        timing.row(&TimingRow {
+            step: row.step,
+            seconds: row.seconds,
+            tokens: row.tokens,
+            tokens_per_s: row.tokens as f64 / row.seconds,
+        })?;
+    }
+    timing.finish()
+}
+
+/// One row of `timing.csv`: the steps that the finishing process made.
+#[derive(Serialize)]
+struct TimingRow {
+    step: u64,
+    seconds: f64,
+    tokens: u64,
+    tokens_per_s: f64,
+}
+
+fn failed(error: TrainError, data: &Encoded) -> StageError {
+    let help = error.help();
+    let message = match &error {
+        TrainError::Cancelled { .. } => return StageError::Cancelled,
+        TrainError::NotFinite { rows, checkpoint, .. } => {
+            let examples = data.examples(Split::Train).unwrap_or_default();
+            let lines: Vec<_> = rows.iter().filter_map(|row| examples.get(*row as usize)).map(|example| example.line.to_string()).collect();
+            let checkpoint = checkpoint.map_or_else(
+                || "there is no earlier checkpoint".to_owned(),
+                |step| format!("the last good checkpoint is that of step {step}"),
+            );
+            format!("{error}; its texts are those of line {} of the training split; {checkpoint}", lines.join(", "))
+        }
+        _ => error.to_string(),
+    };
+    let failure = StageError::new(message);
+    match help {
+        Some(help) => failure.with_help(help),
+        None => failure,
+    }
+}
+
+/// Passes on what the training says.
+struct Watch<'a> {
+    context: &'a Context<'a>,
+}
+
+impl training::Observer for Watch<'_> {
+    fn progress(&self, progress: &training::Progress) {
+        self.context.progress(Progress {
+            done: progress.step,
+            total: progress.total_steps,
+            unit: "steps",
+            numbers: vec![
+                ("epoch", progress.epoch as f64),
+                ("loss", progress.loss),
+                ("learning_rate", progress.learning_rate),
+                ("tokens_per_s", progress.tokens_per_s),
+            ],
+        });
+    }
+
+    fn notice(&self, notice: &training::Notice) {
+        if notice.is_warning() {
+            self.context.warn(notice.to_string());
+        } else {
+            self.context.note(notice.to_string());
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        self.context.signals.cancelled()
+    }
+}

@@ -1,0 +1,188 @@
+//! A run as a person follows it: live lines per stage on a terminal, plain lines otherwise. Everything goes to standard error.
+
+use std::collections::HashMap;
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::format;
+use crate::exec::{Event, NodeName, Reporter};
+
+/// Without a terminal, a running stage says how far it is this often.
+const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Prints a run's events.
+pub struct Console {
+    /// Absent where standard error is no terminal.
+    live: Option<MultiProgress>,
+    color: bool,
+    /// Width of the column of stage names.
+    width: usize,
+    running: Mutex<HashMap<usize, Running>>,
+}
+
+/// A stage under way.
+struct Running {
+    bar: Option<ProgressBar>,
+    started: Instant,
+    /// When and at what count progress began, since a resumed training does not begin at zero.
+    first: Option<(Instant, u64)>,
+    last_line: Instant,
+}
+
+#[derive(Clone, Copy)]
+enum Tone {
+    Good,
+    Quiet,
+    Attention,
+    Bad,
+}
+
+impl Console {
+    /// * `names`: the titles of the plan's nodes, for the width of the first column
+    pub fn new<'a>(names: impl IntoIterator<Item = &'a str>, color: bool) -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        Self {
+            live: terminal.then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(12))),
+            color,
+            width: names.into_iter().map(|name| name.chars().count()).max().unwrap_or(0).clamp(8, 44),
+            running: Mutex::default(),
+        }
+    }
+
+    /// A panic elsewhere must not silence the rest of the run.
+    fn running(&self) -> MutexGuard<'_, HashMap<usize, Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn paint(&self, tone: Tone, text: &str) -> String {
+        if !self.color {
+            return text.to_owned();
+        }
+        let code = match tone {
+            Tone::Good => "32",
+            Tone::Quiet => "2",
+            Tone::Attention => "33",
+            Tone::Bad => "1;31",
+        };
+        format!("\x1b[{code}m{text}\x1b[0m")
+    }
+
+    fn line(&self, name: &NodeName, tone: Tone, state: &str, rest: &str) {
+        let state = self.paint(tone, &format!("{state:<8}"));
+        self.print(format!("{:width$}  {state} {rest}", name.to_string(), width = self.width).trim_end());
+    }
+
+    fn print(&self, line: &str) {
+        match &self.live {
+            Some(live) => drop(live.println(line)),
+            None => drop(writeln!(std::io::stderr().lock(), "{line}")),
+        }
+    }
+
+    fn begin(&self, name: &NodeName) {
+        let bar = self.live.as_ref().map(|live| {
+            let style = ProgressStyle::with_template("{prefix}  {spinner} {wide_msg}").expect("the template is well-formed");
+            let bar = live.add(ProgressBar::new_spinner().with_style(style.tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ")));
+            bar.set_prefix(format!("{:width$}", name.to_string(), width = self.width));
+            bar.set_message("running");
+            bar.enable_steady_tick(Duration::from_millis(100));
+            bar
+        });
+        let now = Instant::now();
+        self.running().insert(name.node, Running { bar, started: now, first: None, last_line: now });
+    }
+
+    fn progress(&self, name: &NodeName, done: u64, total: u64, unit: &str, numbers: &[(&'static str, f64)]) {
+        let mut guard = self.running();
+        let Some(running) = guard.get_mut(&name.node) else { return };
+        let now = Instant::now();
+        let (since, at) = *running.first.get_or_insert((now, done));
+        let mut parts = vec![match total {
+            0 => format!("{} {unit}", count(done, unit)),
+            _ => format!("{}/{} {unit}", count(done, unit), count(total, unit)),
+        }];
+        parts.extend(numbers.iter().map(|(name, value)| numbered(name, *value)));
+        if done > at && total > done {
+            let left = now.duration_since(since).as_secs_f64() / (done - at) as f64 * (total - done) as f64;
+            parts.push(format!("ETA {}", format::duration(Duration::try_from_secs_f64(left).unwrap_or_default())));
+        }
+        let text = parts.join("  ");
+        if let Some(bar) = &running.bar {
+            bar.set_message(text);
+        } else if now.duration_since(running.last_line) >= PLAIN_INTERVAL {
+            running.last_line = now;
+            drop(guard);
+            self.line(name, Tone::Quiet, "running", &text);
+        }
+    }
+
+    /// Takes the live line away.
+    fn end(&self, name: &NodeName) -> Option<Duration> {
+        let running = self.running().remove(&name.node)?;
+        if let Some(bar) = running.bar {
+            bar.finish_and_clear();
+        }
+        Some(running.started.elapsed())
+    }
+}
+
+impl Reporter for Console {
+    fn event(&self, event: &Event) {
+        match event {
+            Event::RunStarted { .. } | Event::RunFinished { .. } => {}
+            Event::StageCached { name, .. } => {
+                self.end(name);
+                self.line(name, Tone::Quiet, "cached", "");
+            }
+            Event::StageReused { name, from, .. } => {
+                self.end(name);
+                self.line(name, Tone::Quiet, "reused", &format!("same content as {}", from.short()));
+            }
+            Event::StageWaiting { name, .. } => self.line(name, Tone::Quiet, "waiting", "another process is building it"),
+            Event::StageStarted { name, .. } => self.begin(name),
+            Event::StageProgress { name, done, total, unit, numbers } => self.progress(name, *done, *total, unit, numbers),
+            Event::StageMessage { name, warning: true, text } => self.line(name, Tone::Attention, "warning", text),
+            Event::StageMessage { name, warning: false, text } => self.line(name, Tone::Quiet, "note", text),
+            Event::EntryDamaged { name, findings, moved_to, .. } => {
+                let text = format!("{}; set aside in {moved_to}, built again", findings.join("; "));
+                self.line(name, Tone::Attention, "damaged", &text);
+            }
+            Event::StageFinished { name, elapsed_ms, size_bytes, .. } => {
+                self.end(name);
+                let elapsed = format::duration(Duration::from_millis(*elapsed_ms));
+                self.line(name, Tone::Good, "done", &format!("{elapsed:>8}  {}", format::bytes(*size_bytes)));
+            }
+            Event::StageFailed { name, error, help, .. } => {
+                self.end(name);
+                let indent = " ".repeat(self.width + 11);
+                self.line(name, Tone::Bad, "failed", &error.replace('\n', &format!("\n{indent}")));
+                for line in help.iter().flat_map(|help| help.lines()) {
+                    self.print(&format!("{indent}help: {line}"));
+                }
+            }
+            Event::StageCancelled { name, .. } => {
+                self.end(name);
+                self.line(name, Tone::Attention, "stopped", "the same command continues");
+            }
+            Event::StageNotRun { name, because } => self.line(name, Tone::Quiet, "not run", &format!("because {because}")),
+        }
+    }
+}
+
+fn count(value: u64, unit: &str) -> String {
+    if unit == "bytes" { format::bytes(value) } else { format::grouped(value) }
+}
+
+/// A named number beside the progress, with the unit that its name ends in.
+fn numbered(name: &str, value: f64) -> String {
+    match name {
+        "tokens_per_s" => format!("{} tokens/s", format::grouped(value.max(0.0) as u64)),
+        "bytes_per_s" => format!("{}/s", format::bytes(value.max(0.0) as u64)),
+        "epoch" => format!("epoch {value:.0}"),
+        "learning_rate" => format!("lr {}", format::number(value)),
+        name => format!("{} {}", name.replace('_', " "), format::number(value)),
+    }
+}

@@ -1,0 +1,201 @@
+//! From a finished run to `outputs/<experiment>/`: the latest results, for people.
+//!
+//! A results folder carries a record of what it was made from. With it, publishing the same keys again does nothing, results of another
+//! experiment file are never overwritten, and files that a person put beside ours are carried over.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::results::{self, Metrics, TrialResults};
+use super::sweep;
+use crate::exec::RunOutcome;
+use crate::plan::Plan;
+use crate::store::{Store, StoreError};
+
+/// The record's name in a results folder.
+const RECORD: &str = "published.json";
+const VERSION: u32 = 1;
+
+/// What a results folder was made from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    version: u32,
+    /// The experiment file, relative to the folder that holds `outputs/` where it lies inside.
+    experiment: String,
+    /// By trial (empty without a sweep) and stage.
+    keys: BTreeMap<String, BTreeMap<String, String>>,
+    /// What was made at the folder's top; everything else there is somebody else's.
+    made: BTreeSet<String>,
+    /// Without a sweep the metrics; with one, the objective's best mean.
+    pub metrics: Metrics,
+}
+
+/// The results of a run as they lie on the disk.
+#[derive(Debug)]
+pub struct Published {
+    pub folder: PathBuf,
+    pub record: Record,
+    /// False when the same keys were published already.
+    pub fresh: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    #[error("`{}` holds the results of {experiment}", folder.display())]
+    OtherExperiment { folder: PathBuf, experiment: String },
+    #[error("`{}` exists and was not made by a run", folder.display())]
+    Foreign { folder: PathBuf },
+    #[error("cannot publish to `{}`: {error}", folder.display())]
+    Io { folder: PathBuf, error: std::io::Error },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("cannot draw the sweep: {0}")]
+    Plot(#[from] crate::plots::PlotError),
+}
+
+impl PublishError {
+    #[must_use]
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::OtherExperiment { .. } => {
+                Some("give one of the two experiments a `name = \"...\"` of its own, or remove the folder".to_owned())
+            }
+            Self::Foreign { .. } => Some("give the experiment a `name = \"...\"` of its own, or move the folder away".to_owned()),
+            Self::Store(error) => error.help().map(str::to_owned),
+            Self::Io { .. } | Self::Plot(_) => None,
+        }
+    }
+}
+
+/// Says before anything runs whether the results will have a place.
+///
+/// # Errors
+/// [`PublishError::OtherExperiment`] and [`PublishError::Foreign`].
+pub fn check_place(plan: &Plan, outputs: &Path) -> Result<(), PublishError> {
+    let folder = outputs.join(&plan.name);
+    if !folder.exists() {
+        return Ok(());
+    }
+    match read_record(&folder) {
+        Some(record) if record.experiment == experiment_name(plan, outputs) => Ok(()),
+        Some(Record { experiment, .. }) => Err(PublishError::OtherExperiment { folder, experiment }),
+        None if is_empty(&folder) => Ok(()),
+        None => Err(PublishError::Foreign { folder }),
+    }
+}
+
+/// Publishes what a run made: nothing where it made nothing for people, or the same lies there already. A sweep is published with the trials
+/// that came to their end; anything else only when it is complete.
+///
+/// # Errors
+/// [`PublishError`]; what was published before stays until the new folder is whole.
+pub fn publish(plan: &Plan, outcome: &RunOutcome, store: &Store) -> Result<Option<Published>, PublishError> {
+    let outputs = store.outputs();
+    check_place(plan, outputs)?;
+    let trials: Vec<Option<TrialResults<'_>>> = plan.trials.iter().map(|trial| TrialResults::of(plan, outcome, trial.index)).collect();
+    let done = trials.iter().flatten().count();
+    if done == 0 || !trials.iter().flatten().any(TrialResults::has_results) {
+        return Ok(None);
+    }
+    let folder = outputs.join(&plan.name);
+    let keys: BTreeMap<_, _> =
+        plan.trials.iter().zip(&trials).filter_map(|(trial, results)| Some((trial.label.to_string(), results.as_ref()?.keys()))).collect();
+    if let Some(record) = read_record(&folder)
+        && record.covers(&keys, plan.sweep.is_some())
+        && record.made.iter().all(|name| folder.join(name).exists())
+    {
+        return Ok(Some(Published { folder, record, fresh: false }));
+    }
+    let io = |error| PublishError::Io { folder: folder.clone(), error };
+    let scratch = store.scratch("publish")?;
+    let building = scratch.path().join("results");
+    std::fs::create_dir(&building).map_err(io)?;
+    let mut metrics = Metrics::new();
+    if let Some(shape) = &plan.sweep {
+        metrics = sweep::write(plan, shape, &trials, &building)?;
+    } else if let [Some(results)] = trials.as_slice() {
+        results::place(&results.files(), &building).map_err(io)?;
+        metrics = results.metrics().map_err(io)?;
+    }
+    let made = names(&building).map_err(io)?;
+    let record = Record { version: VERSION, experiment: experiment_name(plan, outputs), keys, made, metrics };
+    let text = serde_json::to_string_pretty(&record).map_err(|error| io(error.into()))?;
+    std::fs::write(building.join(RECORD), text + "\n").map_err(io)?;
+    swap(&building, &folder).map_err(io)?;
+    Ok(Some(Published { folder, record, fresh: true }))
+}
+
+impl Record {
+    /// Whether everything that these keys would publish is what was published. A run of a few stages does not undo what a run of all left.
+    fn covers(&self, keys: &BTreeMap<String, BTreeMap<String, String>>, swept: bool) -> bool {
+        if swept {
+            return self.keys == *keys;
+        }
+        let has = |(trial, stages): (&String, &BTreeMap<String, String>)| {
+            self.keys.get(trial).is_some_and(|known| stages.iter().all(|(stage, key)| known.get(stage) == Some(key)))
+        };
+        keys.iter().all(has)
+    }
+}
+
+/// Exchanges the new folder with the old one in one step, so that a kill leaves either, and what somebody else keeps in the old one lies in
+/// both before. A disk that cannot exchange gets two renames; a kill between them leaves no folder, which the next run publishes again.
+fn swap(building: &Path, folder: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(folder.parent().unwrap_or(folder))?;
+    if !folder.exists() {
+        return std::fs::rename(building, folder);
+    }
+    let ours = read_record(folder).map(|record| record.made).unwrap_or_default();
+    for name in names(folder)?.difference(&ours).filter(|name| *name != RECORD) {
+        if !building.join(name).exists() {
+            copy_all(&folder.join(name), &building.join(name))?;
+        }
+    }
+    if exchange(building, folder).is_err() {
+        std::fs::rename(folder, building.with_file_name("retired"))?;
+        std::fs::rename(building, folder)?;
+    }
+    Ok(())
+}
+
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+fn exchange(a: &Path, b: &Path) -> std::io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    Ok(renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE)?)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+fn exchange(_a: &Path, _b: &Path) -> std::io::Result<()> {
+    Err(std::io::ErrorKind::Unsupported.into())
+}
+
+fn copy_all(from: &Path, to: &Path) -> std::io::Result<()> {
+    if !from.symlink_metadata()?.is_dir() {
+        return std::fs::copy(from, to).map(drop);
+    }
+    std::fs::create_dir(to)?;
+    names(from)?.iter().try_for_each(|name| copy_all(&from.join(name), &to.join(name)))
+}
+
+fn names(folder: &Path) -> std::io::Result<BTreeSet<String>> {
+    std::fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+}
+
+fn is_empty(folder: &Path) -> bool {
+    std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none())
+}
+
+fn read_record(folder: &Path) -> Option<Record> {
+    let record: Record = serde_json::from_slice(&std::fs::read(folder.join(RECORD)).ok()?).ok()?;
+    (record.version == VERSION).then_some(record)
+}
+
+/// The experiment file as the record names it: the same on another machine when the whole project moves.
+fn experiment_name(plan: &Plan, outputs: &Path) -> String {
+    let absolute = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let file = absolute(&plan.file);
+    let project = absolute(outputs.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")));
+    file.strip_prefix(&project).unwrap_or(&file).to_string_lossy().into_owned()
+}

@@ -1,0 +1,137 @@
+//! From nodes and their entries to the files and numbers that people want.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::exec::RunOutcome;
+use crate::plan::{NodeId, Plan};
+use crate::store::Entry;
+
+/// A file to publish: where it lies in the store, and its name in the results folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResultFile {
+    pub source: PathBuf,
+    pub name: String,
+}
+
+/// Named numbers, such as `evaluate.ner.span_f1`; a metric that is undefined is `None`.
+pub type Metrics = BTreeMap<String, Option<f64>>;
+
+/// One trial's nodes that have results, with their entries.
+pub struct TrialResults<'a> {
+    nodes: Vec<(&'a str, NodeId, &'a Entry)>,
+    plan: &'a Plan,
+}
+
+impl<'a> TrialResults<'a> {
+    /// `None` where a node of the trial has no entry.
+    #[must_use]
+    pub fn of(plan: &'a Plan, outcome: &'a RunOutcome, trial: u32) -> Option<Self> {
+        let mut nodes = Vec::new();
+        for stage in plan.stages() {
+            let id = plan.node_of(trial, stage)?;
+            nodes.push((&**stage, id, outcome.nodes[id.index()].entry.as_ref()?));
+        }
+        Some(Self { nodes, plan })
+    }
+
+    /// The keys of the nodes by stage: equal keys, equal results.
+    #[must_use]
+    pub fn keys(&self) -> BTreeMap<String, String> {
+        let key = |id: NodeId| self.plan.node(id).identity.key().map(|key| key.to_string()).unwrap_or_default();
+        self.nodes.iter().map(|(stage, id, _)| ((*stage).to_owned(), key(*id))).collect()
+    }
+
+    /// Whether any of its stages makes something for people.
+    #[must_use]
+    pub fn has_results(&self) -> bool {
+        self.nodes.iter().any(|(_, id, _)| !self.plan.node(*id).kind.output.results.is_empty())
+    }
+
+    /// What to publish. Where two stages share a kind, each one's files lie in a folder of its name.
+    #[must_use]
+    pub fn files(&self) -> Vec<ResultFile> {
+        let mut files = Vec::new();
+        for (stage, id, entry) in &self.nodes {
+            let kind = self.plan.node(*id).kind;
+            let shared = self.nodes.iter().filter(|(_, other, _)| self.plan.node(*other).kind.name == kind.name).count() > 1;
+            for (file, name) in kind.output.results {
+                let source = entry.folder().join(file);
+                if source.is_file() {
+                    files.push(ResultFile { source, name: if shared { format!("{stage}/{name}") } else { (*name).to_owned() } });
+                }
+            }
+        }
+        files
+    }
+
+    /// Every number of the trial's metrics, by stage and path.
+    ///
+    /// # Errors
+    /// When a metrics file cannot be read.
+    pub fn metrics(&self) -> std::io::Result<Metrics> {
+        let mut metrics = Metrics::new();
+        for (stage, id, entry) in &self.nodes {
+            if let Some(file) = self.plan.node(*id).kind.output.metrics {
+                let value: Value = serde_json::from_slice(&std::fs::read(entry.folder().join(file))?)?;
+                flatten(stage, &value, &mut metrics);
+            }
+        }
+        Ok(metrics)
+    }
+}
+
+fn flatten(path: &str, value: &Value, metrics: &mut Metrics) {
+    match value {
+        Value::Object(map) => map.iter().for_each(|(name, value)| flatten(&format!("{path}.{name}"), value, metrics)),
+        Value::Number(number) => drop(metrics.insert(path.to_owned(), number.as_f64())),
+        Value::Null => drop(metrics.insert(path.to_owned(), None)),
+        Value::Array(_) | Value::String(_) | Value::Bool(_) => {}
+    }
+}
+
+/// Puts files into `folder`: large ones as hard links to the store's read-only files where the disk allows it, others as copies that
+/// belong to the user.
+///
+/// # Errors
+/// When a file can neither be linked nor copied.
+pub fn place(files: &[ResultFile], folder: &Path) -> std::io::Result<()> {
+    const LARGE: u64 = 1 << 20;
+    for file in files {
+        let target = folder.join(&file.name);
+        std::fs::create_dir_all(target.parent().unwrap_or(folder))?;
+        if file.source.metadata()?.len() >= LARGE && std::fs::hard_link(&file.source, &target).is_ok() {
+            continue;
+        }
+        // Content only: the store's files are read-only, the user's are not.
+        std::io::copy(&mut std::fs::File::open(&file.source)?, &mut std::fs::File::create(&target)?)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn numbers_are_named_by_stage_and_path_and_undefined_ones_are_kept() {
+        let mut metrics = Metrics::new();
+        flatten("evaluate", &json!({"ner": {"span_f1": 0.5, "per_label": {"PER": {"f1": null}}}, "confusion": [[1, 2]]}), &mut metrics);
+        assert_eq!(metrics, Metrics::from([("evaluate.ner.span_f1".into(), Some(0.5)), ("evaluate.ner.per_label.PER.f1".into(), None)]));
+    }
+
+    #[test]
+    fn a_published_copy_can_be_written_by_its_owner() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = folder.path().join("a.txt");
+        std::fs::write(&source, "x").unwrap();
+        let mut permissions = source.metadata().unwrap().permissions();
+        permissions.set_readonly(true);
+        std::fs::set_permissions(&source, permissions).unwrap();
+        place(&[ResultFile { source, name: "sub/b.txt".into() }], folder.path()).unwrap();
+        assert!(!folder.path().join("sub/b.txt").metadata().unwrap().permissions().readonly());
+    }
+}

@@ -1,0 +1,191 @@
+//! What a sweep leaves: a table of its trials, a table of its points, pictures that compare them, each trial's results, and the best.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::publish::PublishError;
+use super::results::{self, Metrics, TrialResults};
+use crate::plan::{Plan, SweepShape, Trial, value_text};
+use crate::plots::{SweepGrid, SweepPoint, sweep_grid, sweep_line};
+
+/// A trial with what came of it.
+struct Row<'a> {
+    trial: &'a Trial,
+    /// `None` where a stage of the trial has no result.
+    results: Option<&'a TrialResults<'a>>,
+    metrics: Metrics,
+}
+
+/// The trials of one point.
+struct PointRows<'a> {
+    label: &'a str,
+    rows: Vec<&'a Row<'a>>,
+}
+
+/// Mean, standard deviation of the sample, and how many there were, of the values that are defined.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Moments {
+    mean: Option<f64>,
+    deviation: Option<f64>,
+    count: usize,
+}
+
+impl Moments {
+    fn of(values: &[f64]) -> Self {
+        let count = values.len();
+        let mean = (count > 0).then(|| values.iter().sum::<f64>() / count as f64);
+        let deviation = mean
+            .filter(|_| count > 1)
+            .map(|mean| (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1) as f64).sqrt());
+        Self { mean, deviation, count }
+    }
+}
+
+/// Writes a sweep's results into `folder`, and returns the metrics of its best trial where it has an objective.
+///
+/// * `trials`: by trial; `None` where one did not come to its end
+///
+/// # Errors
+/// When the disk refuses, or a picture cannot be drawn.
+pub fn write(plan: &Plan, shape: &SweepShape, trials: &[Option<TrialResults<'_>>], folder: &Path) -> Result<Metrics, PublishError> {
+    let io = |error: std::io::Error| PublishError::Io { folder: folder.to_owned(), error };
+    let mut rows = Vec::with_capacity(trials.len());
+    for (trial, results) in plan.trials.iter().zip(trials) {
+        let metrics = results.as_ref().map_or_else(|| Ok(Metrics::new()), TrialResults::metrics).map_err(io)?;
+        rows.push(Row { trial, results: results.as_ref(), metrics });
+    }
+    let mut points: Vec<PointRows<'_>> = Vec::with_capacity(shape.points);
+    for row in &rows {
+        match points.last_mut() {
+            Some(point) if *point.label == *row.trial.point.label => point.rows.push(row),
+            _ => points.push(PointRows { label: &row.trial.point.label, rows: vec![row] }),
+        }
+    }
+    let names: BTreeSet<&str> = rows.iter().flat_map(|row| row.metrics.keys()).map(String::as_str).collect();
+    write_trials(shape, &rows, &names, &folder.join("trials.csv")).map_err(|error| io(error.into()))?;
+    write_summary(shape, &points, &names, &folder.join("summary.csv")).map_err(|error| io(error.into()))?;
+    draw(shape, &points, &names, folder)?;
+    for row in &rows {
+        let Some(results) = row.results else { continue };
+        let files: Vec<_> = results.files().into_iter().filter(|file| !file.name.split('/').any(|part| part == "model")).collect();
+        results::place(&files, &folder.join("trials").join(&*row.trial.label)).map_err(io)?;
+    }
+    let Some((best, results)) = best(shape, &points).and_then(|row| Some((row, row.results?))) else { return Ok(Metrics::new()) };
+    results::place(&results.files(), &folder.join("best")).map_err(io)?;
+    std::fs::write(folder.join("best/trial.txt"), format!("{}\n", best.trial.label)).map_err(io)?;
+    Ok(best.metrics.clone())
+}
+
+/// The best trial of the point whose mean is best in the objective; the first of equals.
+fn best<'a>(shape: &SweepShape, points: &'a [PointRows<'a>]) -> Option<&'a Row<'a>> {
+    let objective = shape.objective.as_ref()?;
+    let sign = if objective.maximize { 1.0 } else { -1.0 };
+    let value = |row: &Row<'_>| row.metrics.get(&objective.metric).copied().flatten();
+    let mean = |point: &PointRows<'_>| Moments::of(&point.rows.iter().filter_map(|row| value(row)).collect::<Vec<_>>()).mean;
+    let first_best = |best: Option<(f64, usize)>, (index, score): (usize, Option<f64>)| match (best, score.map(|score| sign * score)) {
+        (Some((known, _)), Some(score)) if score > known => Some((score, index)),
+        (None, Some(score)) => Some((score, index)),
+        (best, _) => best,
+    };
+    let (_, point) = points.iter().map(mean).enumerate().fold(None, first_best)?;
+    let rows = &points[point].rows;
+    let (_, row) = rows.iter().map(|row| value(row)).enumerate().fold(None, first_best)?;
+    Some(rows[row])
+}
+
+/// A row for each trial: its values, its seed, and every metric; an undefined metric is an empty field.
+fn write_trials(shape: &SweepShape, rows: &[Row<'_>], names: &BTreeSet<&str>, path: &Path) -> csv::Result<()> {
+    let mut table = csv::Writer::from_path(path)?;
+    let axes = shape.axes.iter().map(|(name, _)| &**name);
+    table.write_record(["trial", "status"].into_iter().chain(axes).chain(["seed"]).chain(names.iter().copied()))?;
+    for row in rows {
+        let mut fields = vec![row.trial.label.to_string(), if row.results.is_some() { "done" } else { "failed" }.to_owned()];
+        fields.extend(row.trial.point.values.iter().map(|(_, value)| value_text(value)));
+        fields.push(row.trial.seed_addend.map_or_else(String::new, |seed| seed.to_string()));
+        fields.extend(names.iter().map(|name| field(row.metrics.get(*name).copied().flatten())));
+        table.write_record(&fields)?;
+    }
+    Ok(table.flush()?)
+}
+
+/// A row for each point: its values, and mean, standard deviation and count of every metric over its seeds.
+fn write_summary(shape: &SweepShape, points: &[PointRows<'_>], names: &BTreeSet<&str>, path: &Path) -> csv::Result<()> {
+    let mut table = csv::Writer::from_path(path)?;
+    let mut header = vec!["point".to_owned()];
+    header.extend(shape.axes.iter().map(|(name, _)| name.to_string()));
+    header.extend(names.iter().flat_map(|name| ["mean", "sd", "n"].map(|part| format!("{name}.{part}"))));
+    table.write_record(&header)?;
+    for point in points {
+        let mut fields = vec![point.label.to_owned()];
+        fields.extend(point.rows[0].trial.point.values.iter().map(|(_, value)| value_text(value)));
+        for name in names {
+            let moments = Moments::of(&values(point, name));
+            fields.extend([field(moments.mean), field(moments.deviation), moments.count.to_string()]);
+        }
+        table.write_record(&fields)?;
+    }
+    Ok(table.flush()?)
+}
+
+fn values(point: &PointRows<'_>, name: &str) -> Vec<f64> {
+    point.rows.iter().filter_map(|row| row.metrics.get(name).copied().flatten()).collect()
+}
+
+/// The shortest text that reads back as the same number.
+fn field(value: Option<f64>) -> String {
+    value.map_or_else(String::new, |value| value.to_string())
+}
+
+/// Draws the objective, or every metric that is not of a single label where there is none.
+fn draw(shape: &SweepShape, points: &[PointRows<'_>], names: &BTreeSet<&str>, folder: &Path) -> Result<(), PublishError> {
+    let wanted = |name: &str| match &shape.objective {
+        Some(objective) => objective.metric == name,
+        None => !name.contains(".per_label."),
+    };
+    for name in names.iter().filter(|name| wanted(name)) {
+        let metrics = |point: &PointRows<'_>| values(point, name);
+        if points.iter().all(|point| metrics(point).is_empty()) {
+            continue;
+        }
+        let path = folder.join(format!("{name}.png"));
+        match shape.axes.as_slice() {
+            [(y_name, y_values), (x_name, x_values)] if points.len() == x_values.len() * y_values.len() => {
+                let texts = |values: &[serde_json::Value]| values.iter().map(value_text).collect();
+                let grid = SweepGrid {
+                    x_name: x_name.to_string(),
+                    y_name: y_name.to_string(),
+                    x_labels: texts(x_values),
+                    y_labels: texts(y_values),
+                    metrics: points.iter().map(metrics).collect(),
+                };
+                sweep_grid(&grid, name, &path)?;
+            }
+            axes => {
+                // With one axis its values are numbers or names; with more, or none, each point is a name.
+                let axis = if let [(axis, _)] = axes { axis } else { "point" };
+                let points: Vec<_> = points.iter().map(|point| sweep_point(axes.len() == 1, point, metrics(point))).collect();
+                sweep_line(axis, name, &points, &path)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn sweep_point(one_axis: bool, point: &PointRows<'_>, metrics: Vec<f64>) -> SweepPoint {
+    match point.rows[0].trial.point.values.as_slice() {
+        [(_, value)] if one_axis => SweepPoint { label: value_text(value), value: value.as_f64(), metrics },
+        _ => SweepPoint { label: if point.label.is_empty() { "all".to_owned() } else { point.label.to_owned() }, value: None, metrics },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_deviation_is_that_of_a_sample_and_undefined_for_one_value() {
+        assert_eq!(Moments::of(&[1.0, 3.0]), Moments { mean: Some(2.0), deviation: Some(2.0_f64.sqrt()), count: 2 });
+        assert_eq!(Moments::of(&[1.0]), Moments { mean: Some(1.0), deviation: None, count: 1 });
+        assert_eq!(Moments::of(&[]), Moments { mean: None, deviation: None, count: 0 });
+    }
+}

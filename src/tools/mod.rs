@@ -1,0 +1,5 @@
+//! What works on a trained model without a pipeline.
+
+mod predict;
+
+pub use predict::{Prediction, Predictor};

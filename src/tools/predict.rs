@@ -1,0 +1,93 @@
+//! Tags texts with a trained model.
+
+use std::path::Path;
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::artifacts::Checkpoint;
+use crate::data::{EncodedSplit, Entity, IGNORE, LabelSet, TextTokenizer, TokenizedText, spans};
+use crate::stage::{Artifact as _, StageError};
+use crate::training::{self, CpuEngine, Objective};
+
+/// A trained model ready to tag texts.
+pub struct Predictor {
+    engine: CpuEngine,
+    tokenizer: TextTokenizer,
+    labels: LabelSet,
+    max_length: usize,
+}
+
+/// What the model says of one text.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Prediction {
+    pub text: String,
+    /// Offsets in characters, half-open.
+    pub entities: Vec<Entity>,
+    /// 0 is normal, 1 an anomaly.
+    pub anomaly: u32,
+    /// Probability of an anomaly.
+    pub anomaly_score: f64,
+    /// True when the end of the text was beyond what the model was trained to read, and was not looked at.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
+}
+
+impl Predictor {
+    /// Opens a model's folder, or a results folder with a `model` in it.
+    ///
+    /// # Errors
+    /// When there is no trained model in it.
+    pub fn open(folder: &Path) -> Result<Self, StageError> {
+        let inner = folder.join("model");
+        let folder = if inner.is_dir() { &inner } else { folder };
+        let checkpoint = Checkpoint::open(folder)?;
+        let tokenizer = TextTokenizer::load(&checkpoint.tokenizer()).map_err(|error| StageError::new(error.to_string()))?;
+        let engine = CpuEngine::new(checkpoint.model()?);
+        Ok(Self { engine, tokenizer, labels: checkpoint.labels, max_length: checkpoint.max_length })
+    }
+
+    /// Predicts texts in batches of `batch_size`, in order.
+    ///
+    /// # Errors
+    /// When a text cannot be tokenized.
+    pub fn predict(&mut self, texts: &[String], batch_size: usize) -> Result<Vec<Prediction>, StageError> {
+        let failed = |error: &dyn std::fmt::Display| StageError::new(error.to_string());
+        let encoded: Vec<TokenizedText> = texts
+            .par_iter()
+            .map(|text| self.tokenizer.encode(text, self.max_length))
+            .collect::<Result<_, _>>()
+            .map_err(|error| failed(&error))?;
+        let split = unlabelled(&encoded);
+        let predicted = training::predict(&mut self.engine, &split, batch_size, &Objective::default(), &|| false)
+            .map_err(|error| failed(&error))?
+            .ok_or(StageError::Cancelled)?;
+        let read = |(row, (text, tokens)): (usize, (&String, &TokenizedText))| {
+            let characters: Vec<char> = text.chars().collect();
+            let found = predicted.labels[split.range(row)].iter().zip(&tokens.special);
+            let labels: Vec<u32> = found.map(|(label, special)| if *special { IGNORE } else { *label }).collect();
+            Prediction {
+                text: text.clone(),
+                entities: spans::read(&characters, &labels, &tokens.starts, &tokens.ends, &self.labels),
+                anomaly: predicted.anomaly[row],
+                anomaly_score: predicted.anomaly_score[row],
+                truncated: tokens.truncated,
+            }
+        };
+        Ok(texts.iter().zip(&encoded).enumerate().map(read).collect())
+    }
+}
+
+/// Tokens without a truth.
+fn unlabelled(texts: &[TokenizedText]) -> EncodedSplit {
+    let mut split = EncodedSplit::default();
+    for text in texts {
+        split.ids.extend(&text.ids);
+        split.labels.resize(split.ids.len(), IGNORE);
+        split.starts.extend(&text.starts);
+        split.ends.extend(&text.ends);
+        split.anomaly.push(0);
+        split.bounds.push(u32::try_from(split.ids.len()).expect("a chunk of texts is far below 2^32 tokens"));
+    }
+    split
+}
