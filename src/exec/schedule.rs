@@ -288,14 +288,17 @@ impl<'a> Scheduler<'a> {
         self.queued.insert(index);
     }
 
-    /// Starts what fits into the budget, in the plan's order.
+    /// Starts what fits into the budget: in the plan's order, but what shares the threads before what takes all of them for long, so that a
+    /// sweep's first trial is evaluated before its second is trained.
     fn start<'scope>(&mut self, scope: &'scope Scope<'scope, '_>, sender: &Sender<Report>)
     where
         'a: 'scope,
     {
         let jobs = self.options.jobs.max(1);
         let threads = self.options.threads.max(1);
-        for index in self.queued.clone() {
+        let mut order: Vec<usize> = self.queued.iter().copied().collect();
+        order.sort_by_key(|index| self.plan.nodes[*index].kind.exclusive);
+        for index in order {
             let free = threads.saturating_sub(self.running.values().sum());
             let places = jobs.saturating_sub(self.running.len());
             if free == 0 || places == 0 {

@@ -42,6 +42,16 @@ fn exclusive_stages_run_alone_on_all_threads() {
 }
 
 #[test]
+fn what_can_share_the_threads_goes_before_what_takes_them_all() {
+    let project = Project::new();
+    let ran = project.run(
+        "[stage.a]\nkind = \"solo\"\nname = \"1\"\n[stage.b]\nkind = \"solo\"\nname = \"2\"\n\
+         [stage.c]\nkind = \"gauge\"\nname = \"3\"\nafter = [\"a\"]\n",
+    );
+    assert_eq!(ran.started(), ["a", "c", "b"]);
+}
+
+#[test]
 fn a_stage_has_the_threads_that_were_announced() {
     let mut project = Project::new();
     project.options.threads = 3;
