@@ -39,9 +39,9 @@ fn a_training_that_waits_to_be_killed_ends_when_it_is_not() {
 #[test]
 fn a_training_killed_again_and_again_ends_in_the_bits_of_one_that_was_not() {
     let (expected, whole) = undisturbed(&killed_recipe());
-    for round in 0..4_u64 {
+    for round in 0..12_u64 {
         let folder = tempfile::tempdir().expect("a folder");
-        for kill in 0..6_u64 {
+        for kill in 0..1 + round % 3 {
             let mut child = Command::new(std::env::current_exe().expect("this program"))
                 .args(["--exact", "--ignored", "killed::a_training_that_waits_to_be_killed_ends_when_it_is_not"])
                 .env(FOLDER, folder.path())
@@ -49,7 +49,7 @@ fn a_training_killed_again_and_again_ends_in_the_bits_of_one_that_was_not() {
                 .stderr(Stdio::null())
                 .spawn()
                 .expect("a child");
-            std::thread::sleep(Duration::from_millis(4 + (round * 7 + kill * 3) % 11));
+            std::thread::sleep(Duration::from_micros(3000 + (round * 1700 + kill * 900) % 12_000));
             child.kill().expect("a kill");
             child.wait().expect("an end");
         }
