@@ -8,17 +8,22 @@ use super::files;
 use crate::data::{Corpus, Example, Split, jsonl};
 use crate::stage::{Artifact, StageError};
 
-/// One JSONL file for each split, in the format that `read_corpus` reads.
+/// One JSONL file for each split, in the format that `read_corpus` reads, and what a reader of scores on them should know.
 pub struct CorpusFiles {
     folder: PathBuf,
+    /// Whole sentences, such as that two splits share texts.
+    pub notes: Vec<String>,
 }
 
 impl CorpusFiles {
+    const NOTES: &'static str = "notes.json";
+
     /// Writes every split, the empty ones too.
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn write(corpus: &Corpus, folder: &Path) -> Result<Self, StageError> {
+    pub fn write(corpus: &Corpus, notes: &[String], folder: &Path) -> Result<Self, StageError> {
+        files::write_json(&folder.join(Self::NOTES), &notes)?;
         for split in Split::ALL {
             write_examples(&folder.join(file_name(split)), corpus.get(split))?;
         }
@@ -42,7 +47,8 @@ impl Artifact for CorpusFiles {
 
     fn open(folder: &Path) -> Result<Self, StageError> {
         Split::ALL.iter().try_for_each(|split| files::require(folder, &file_name(*split)).map(drop))?;
-        Ok(Self { folder: folder.to_owned() })
+        let notes = files::read_json(&files::require(folder, Self::NOTES)?)?;
+        Ok(Self { folder: folder.to_owned(), notes })
     }
 }
 

@@ -15,6 +15,8 @@ pub struct Encoded {
     pub labels: LabelSet,
     pub max_length: usize,
     pub statistics: BTreeMap<Split, Statistics>,
+    /// What a reader of scores on these texts should know, in whole sentences.
+    pub notes: Vec<String>,
 }
 
 /// `encoding.json`.
@@ -23,6 +25,7 @@ struct Encoding {
     max_length: usize,
     labels: Vec<String>,
     statistics: BTreeMap<Split, Statistics>,
+    notes: Vec<String>,
 }
 
 /// Writes an [`Encoded`] split by split, so that only one is in memory.
@@ -34,9 +37,9 @@ pub struct EncodedWriter {
 impl EncodedWriter {
     /// # Errors
     /// When the tokenizer cannot be copied.
-    pub fn new(folder: &Path, tokenizer: &Path, labels: &LabelSet, max_length: usize) -> Result<Self, StageError> {
+    pub fn new(folder: &Path, tokenizer: &Path, labels: &LabelSet, max_length: usize, notes: Vec<String>) -> Result<Self, StageError> {
         files::copy(tokenizer, &folder.join(Encoded::TOKENIZER))?;
-        let encoding = Encoding { max_length, labels: labels.names().to_vec(), statistics: BTreeMap::new() };
+        let encoding = Encoding { max_length, labels: labels.names().to_vec(), statistics: BTreeMap::new(), notes };
         Ok(Self { folder: folder.to_owned(), encoding })
     }
 
@@ -92,9 +95,9 @@ impl Artifact for Encoded {
             files::require(folder, &texts_file(split))?;
         }
         let path = files::require(folder, Self::ENCODING)?;
-        let Encoding { max_length, labels, statistics } = files::read_json(&path)?;
+        let Encoding { max_length, labels, statistics, notes } = files::read_json(&path)?;
         let labels = LabelSet::from_names(&labels).map_err(|error| StageError::new(format!("`{}`: {error}", path.display())))?;
-        Ok(Self { folder: folder.to_owned(), labels, max_length, statistics })
+        Ok(Self { folder: folder.to_owned(), labels, max_length, statistics, notes })
     }
 }
 

@@ -14,6 +14,7 @@ use super::{plan as planning, terminal};
 use crate::exec::{self, Cancel, Counts, Event, Line, Options, Reporter, RunOutcome};
 use crate::experiment::{Pin, Pins, PinsError};
 use crate::hub;
+use crate::kinds;
 use crate::plan::{Forecast, Plan};
 use crate::report::{self, Console, Metrics, Published, format};
 use crate::stage::{Device, HubCommit};
@@ -45,7 +46,10 @@ pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
 }
 
 fn execute(arguments: &Run, project: &Project, plan: &Plan, options: &Options, color: bool) -> Result<Outcome, Failure> {
-    let resolved = project.experiment.to_toml();
+    let is_path = |kind: &str, parameter: &str| {
+        kinds::ALL.iter().find(|known| known.name == kind).is_some_and(|kind| kind.schema()["properties"][parameter]["format"] == "path")
+    };
+    let resolved = project.experiment.to_toml_with_paths(&is_path);
     let new = NewRun { experiment: &plan.name, file: &plan.file, resolved: &resolved, started: jiff::Timestamp::now() };
     let record = project.store.begin_run(&new).map_err(store_failure)?;
     let titles: Vec<String> = plan.nodes.iter().map(crate::plan::Node::title).collect();

@@ -19,7 +19,8 @@ pub fn open(model: JointModel, context: &Context<'_>) -> Result<ModelEngine, Sta
 /// `auto` is a GPU where the program was built for one and the machine has one.
 fn place(device: Device) -> Result<(Place, String), StageError> {
     let failed = |name: &str, error: candle_core::Error| {
-        StageError::new(format!("{name} cannot be used: {error}")).with_help("`--device cpu` needs no GPU; `nvidia-smi` says whether the driver sees one")
+        StageError::new(format!("{name} cannot be used: {error}"))
+            .with_help("`--device cpu` needs no GPU; `nvidia-smi` says whether the driver sees one")
     };
     match device {
         Device::Cpu => Ok((Place::Cpu, "the CPU".to_owned())),

@@ -85,7 +85,7 @@ impl Stage for Evaluate {
                 .ok_or(StageError::Cancelled)?;
         let labels = data.labels.names();
         let scores = training::score(&tokens, &predicted, labels);
-        let report = report(&tokens, &predicted, &data.labels, &scores);
+        let report = report(&tokens, &predicted, &data, &scores);
         let confusion = ConfusionMatrix::of(&tokens.labels, &predicted.labels, labels.len());
         let confusion = LabelConfusion { labels: labels.to_vec(), counts: confusion.counts };
         let examples = data.examples(split)?;
@@ -95,15 +95,20 @@ impl Stage for Evaluate {
 }
 
 /// `classification_report.txt`: the recipe's two reports as scikit-learn prints them, and the entity-level one beside them.
-fn report(tokens: &EncodedSplit, predicted: &Predicted, labels: &LabelSet, scores: &Scores) -> String {
+fn report(tokens: &EncodedSplit, predicted: &Predicted, data: &Encoded, scores: &Scores) -> String {
     const DIGITS: usize = 4;
+    let labels = &data.labels;
     let anomaly_names = ["Normal".to_owned(), "Anomaly".to_owned()];
     let outside = labels.outside();
     let (truth, guess): (Vec<u32>, Vec<u32>) =
         tokens.labels.iter().zip(&predicted.labels).filter(|(truth, _)| **truth != outside && **truth != data::IGNORE).unzip();
     let spans = span_scores(&tokens.labels, &predicted.labels, &tokens.bounds, labels.names());
     let percent = |value: Option<f64>| value.map_or_else(|| "undefined".to_owned(), |value| format!("{value:.4}"));
-    let mut text = String::from("Anomaly detection (per text)\n\n");
+    let mut text: String = data.notes.iter().map(|note| format!("Note: {note}.\n")).collect();
+    if !text.is_empty() {
+        text += "\n\n";
+    }
+    text += "Anomaly detection (per text)\n\n";
     text += &classification_report(&tokens.anomaly, &predicted.anomaly, &anomaly_names, None, DIGITS);
     text += &format!("\nAUROC {}, average precision {}\n", percent(scores.anomaly.auroc), percent(scores.anomaly.average_precision));
     text += "\n\nNamed entities (whole entities: type and both ends must be right; `O` counts)\n\n";

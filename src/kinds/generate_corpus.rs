@@ -66,7 +66,6 @@ impl Stage for GenerateCorpus {
         let examples = templates.generate(self.samples, self.anomaly_ratio, rng).map_err(|error| StageError::new(error.to_string()))?;
         context.check_cancelled()?;
         let corpus = split(examples, self.split.into(), self.by.as_deref(), rng).map_err(splits::failed)?;
-        splits::warn_of_duplicates(&corpus, context);
-        CorpusFiles::write(&corpus, context.output)
+        splits::write(&corpus, Some(("template", "templates")), context)
     }
 }

@@ -100,8 +100,7 @@ impl Stage for ReadCorpus {
                 .map_err(splits::failed)?,
             None => Corpus { train: optional(&self.train)?, validation: optional(&self.validation)?, test: optional(&self.test)? },
         };
-        splits::warn_of_duplicates(&corpus, context);
-        CorpusFiles::write(&corpus, context.output)
+        splits::write(&corpus, None, context)
     }
 }
 

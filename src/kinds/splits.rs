@@ -1,8 +1,11 @@
-//! What the two corpus kinds share: the fractions of the splits, and the warning about texts that lie in two of them.
+//! What the two corpus kinds share: the fractions of the splits, and notes about what lies in two of them.
+
+use std::collections::BTreeSet;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::artifacts::CorpusFiles;
 use crate::data::{self, Corpus, Split, SplitError};
 use crate::stage::{Context, ParameterProblem, StageError};
 
@@ -49,8 +52,11 @@ pub(super) fn failed(error: SplitError) -> StageError {
     StageError::new(error.to_string())
 }
 
-/// A score on texts that were trained on measures memory, so it is said.
-pub(super) fn warn_of_duplicates(corpus: &Corpus, context: &Context<'_>) {
+/// Writes the corpus with what a reader of scores on it should know: texts, or values of `group`, that lie in two splits.
+///
+/// * `group`: a field, and what to call its values
+pub(super) fn write(corpus: &Corpus, group: Option<(&str, &str)>, context: &Context<'_>) -> Result<CorpusFiles, StageError> {
+    let mut notes = Vec::new();
     let found = corpus.duplicates();
     let counts = [
         (found.validation_in_train, Split::Validation, Split::Train),
@@ -59,6 +65,17 @@ pub(super) fn warn_of_duplicates(corpus: &Corpus, context: &Context<'_>) {
     ];
     for (count, split, other) in counts.into_iter().filter(|(count, ..)| *count > 0) {
         let total = corpus.get(split).len();
-        context.warn(format!("{count} of {total} {split} texts are also in {other}: scores on them measure memory"));
+        notes.push(format!("{count} of {total} {split} texts are also in {other}: scores on them measure memory"));
     }
+    notes.iter().for_each(|note| context.warn(note));
+    if let Some((field, name)) = group {
+        let values = |split| corpus.get(split).iter().filter_map(|example| example.fields.get(field)).collect::<BTreeSet<_>>();
+        let train = values(Split::Train);
+        for split in [Split::Validation, Split::Test].into_iter().filter(|split| !values(*split).is_disjoint(&train)) {
+            notes.push(format!(
+                "{split} shares its {name} with train: scores on it say little about other {name}; `by = \"{field}\"` keeps them apart"
+            ));
+        }
+    }
+    CorpusFiles::write(corpus, &notes, context.output)
 }

@@ -49,7 +49,7 @@ impl Stage for Tokenize {
         let tokenizer = TextTokenizer::load(&inputs.model.tokenizer).map_err(|error| StageError::new(error.to_string()))?;
         let corpus = inputs.corpus.read()?;
         let labels = LabelSet::of(corpus.entity_labels());
-        let mut writer = EncodedWriter::new(context.output, &inputs.model.tokenizer, &labels, self.max_length)?;
+        let mut writer = EncodedWriter::new(context.output, &inputs.model.tokenizer, &labels, self.max_length, inputs.corpus.notes)?;
         for split in Split::ALL {
             context.check_cancelled()?;
             let examples = corpus.get(split);

@@ -73,7 +73,7 @@ pub struct Train {
     /// Weights of the classes normal and anomaly in the classification loss.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("items" = {"type": "number", "exclusiveMinimum": 0.0}))]
-    pub class_weights: Option<[f32; 2]>,
+    pub class_weights: Option<[f64; 2]>,
     /// Steps between evaluations on the validation split; each epoch's end when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
@@ -181,7 +181,7 @@ impl Train {
             ignore_outside: self.ignore_outside.then_some(outside),
             ner_weight: self.ner_weight,
             anomaly_weight: self.anomaly_weight,
-            anomaly_class_weights: self.class_weights,
+            anomaly_class_weights: self.class_weights.map(|weights| weights.map(|weight| weight as f32)),
             seed: self.seed,
             evaluate_every: self.evaluate_every.map_or(Interval::Epoch, Interval::Steps),
             early_stopping,
@@ -238,7 +238,13 @@ impl Stage for Train {
             context.warn(format!("{} of {} steps were skipped because a loss or gradient was not finite", trained.skipped, trained.steps));
         }
         write_history(&trained, context.output)?;
-        Checkpoint::write_model(context.output, &engine.into_model().map_err(|error| StageError::new(error.to_string()))?, &data.tokenizer(), labels, data.max_length)?;
+        Checkpoint::write_model(
+            context.output,
+            &engine.into_model().map_err(|error| StageError::new(error.to_string()))?,
+            &data.tokenizer(),
+            labels,
+            data.max_length,
+        )?;
         Checkpoint::open(context.output)
     }
 }

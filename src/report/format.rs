@@ -58,7 +58,7 @@ pub fn number(value: f64) -> String {
         let text = format!("{value:.2e}");
         let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
         format!("{}e{exponent}", mantissa.trim_end_matches('0').trim_end_matches('.'))
-    } else if size < 1.0 {
+    } else if size <= 1.0 {
         format!("{value:.4}")
     } else {
         let decimals = 3_usize.saturating_sub(size.log10() as usize);
@@ -89,6 +89,6 @@ mod tests {
 
     #[test]
     fn numbers_keep_four_digits() {
-        assert_eq!([0.9713, 2e-5, 1.5, 123.456, 0.0, 1e9].map(number), ["0.9713", "2e-5", "1.500", "123.5", "0", "1e9"]);
+        assert_eq!([0.9713, 1.0, 2e-5, 1.5, 123.456, 0.0, 1e9].map(number), ["0.9713", "1.0000", "2e-5", "1.500", "123.5", "0", "1e9"]);
     }
 }

@@ -121,7 +121,6 @@ pub trait Stage: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'stat
 ///     }
 /// }
 /// ```
-/// A field of type `Option<T>` is an optional port: write `evaluation: optional Evaluation`.
 #[macro_export]
 macro_rules! inputs {
     (@open $folders:ident $name:ident $artifact:ty) => {{

@@ -92,8 +92,10 @@ impl Disk {
     pub(super) fn replace(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
         let folder = path.parent().expect("a file lies in a folder");
         self.create_folder(folder)?;
-        let mut file =
-            tempfile::Builder::new().prefix(".new-").tempfile_in(folder).map_err(|error| StoreError::io("write in", folder, &error))?;
+        let mut builder = tempfile::Builder::new();
+        // Temporary files are private by default; these are to be read by whoever may read the folder.
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let mut file = builder.prefix(".new-").tempfile_in(folder).map_err(|error| StoreError::io("write in", folder, &error))?;
         let (first, second) = bytes.split_at(bytes.len() / 2);
         let error = |error| StoreError::io("write", path, &error);
         file.write_all(first).map_err(error)?;
