@@ -95,7 +95,8 @@ impl ModernBertConfig {
         }
     }
 
-    /// Reads a `config.json`. Absent keys have the defaults of transformers' `ModernBertConfig`; unknown ones are passed over.
+    /// Reads a `config.json`. Absent keys have the defaults of transformers' `ModernBertConfig`, except that an absent special token stays
+    /// absent; unknown keys are passed over.
     ///
     /// # Errors
     /// [`ConfigError::Json`] when it is not JSON of the right shape; [`ConfigError::Unsupported`], with every reason, when it asks for

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use pipeline::models::{CheckpointError, JointModel};
+use pipeline::models::{CheckpointError, JointModel, ModernBertConfig, Workspace};
 use pipeline::rng::Rng;
 
 use crate::fixture::{config, folder, model, read};
@@ -46,6 +46,28 @@ fn a_saved_model_reads_back_to_the_bit() {
     let again = JointModel::load_trained(&path, model.config.clone(), model.labels()).unwrap();
     assert!(again.parameters == model.parameters);
     assert_eq!(read(&path), read(&crate::fixture::folder("uneven").join("model.safetensors")), "other readers see the same");
+}
+
+/// Saves a model with its configuration, and hidden states that it computes, into the folder that `SAVED_MODEL` names.
+#[test]
+#[ignore = "is run by load_saved.py, which looks at what it leaves"]
+fn a_model_for_transformers() {
+    let folder = std::path::PathBuf::from(std::env::var_os("SAVED_MODEL").expect("load_saved.py names a folder"));
+    let config = ModernBertConfig { vocab_size: 120, pad_token_id: Some(0), hidden_size: 96, ..ModernBertConfig::base() };
+    let model = JointModel::new_random(config, 4, &Rng::new(8)).unwrap();
+    std::fs::write(folder.join("config.json"), model.config.to_json()).unwrap();
+    model.save(&folder.join("model.safetensors")).unwrap();
+
+    let batch = crate::fixture::Batch::read("uneven");
+    let hidden = model.encode(&batch.tokens(), &mut Workspace::new()).unwrap().to_vec();
+    let bytes = |values: &[u32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+    let bounds: Vec<u32> = batch.bounds.iter().map(|&bound| bound as u32).collect();
+    let tensors = [
+        ("ids".to_owned(), "U32", vec![batch.ids.len()], bytes(&batch.ids)),
+        ("bounds".to_owned(), "U32", vec![bounds.len()], bytes(&bounds)),
+        ("hidden".to_owned(), "F32", vec![batch.ids.len(), 96], hidden.iter().flat_map(|value| value.to_le_bytes()).collect()),
+    ];
+    write(&folder.join("computed.safetensors"), &tensors);
 }
 
 #[test]
