@@ -155,7 +155,7 @@ impl Stage for Sleep {
         let saved = fs::read_to_string(&checkpoint).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
         for done in saved..self.milliseconds {
             context.progress(Progress { done, total: self.milliseconds, unit: "ms", numbers: vec![("left", f64::NAN)] });
-            if context.signals.cancelled() {
+            if done == saved || context.signals.cancelled() {
                 fs::create_dir_all(context.checkpoints).and_then(|()| fs::write(&checkpoint, done.to_string())).expect("writable");
             }
             context.check_cancelled()?;

@@ -157,6 +157,7 @@ fn damage_behind_an_alias_and_its_entry_in_one_plan_is_repaired() {
     flip(&project.folder(&both, "b").join("text"));
     let ran = project.run(&both.replace(" three", " 3"));
     assert_eq!((ran.text("c"), ran.text("c2")), ("one two 3".into(), "one two 3".into()));
+    assert_eq!((ran.text("b"), ran.text("b2")), ("one two".into(), "one two".into()));
     assert_eq!(ran.outcome.exit_code(), 0);
     assert_eq!(project.store().verify(&|_| {}).expect("readable").findings, []);
 }

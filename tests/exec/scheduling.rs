@@ -109,6 +109,14 @@ fn a_stage_waits_for_what_it_comes_after() {
     assert_eq!(ran.started(), ["first", "a_second"]);
 }
 
+#[test]
+fn progress_is_told_a_few_times_a_second() {
+    let started = Instant::now();
+    let ran = Project::new().run("[stage.a]\nkind = \"sleep\"\nmilliseconds = 250\n");
+    let told = ran.events.iter().filter(|event| matches!(event, Event::StageProgress { .. })).count();
+    assert!(told as u128 <= 1 + started.elapsed().as_millis() / 100, "{told} times in {:?}", started.elapsed());
+}
+
 const LONG: &str = r#"
     [stage.quick]
     kind = "write"
