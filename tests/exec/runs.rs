@@ -153,7 +153,8 @@ fn damage_behind_an_alias_and_its_entry_in_one_plan_is_repaired() {
         "[stage.a2]\nkind = \"write\"\ntext = \"one\"\n[stage.b2]\nkind = \"copy\"\nfrom = \"@a2\"\nsuffix = \" two\"\n\
          [stage.c2]\nkind = \"copy\"\nfrom = \"@b2\"\nsuffix = \" three\"\n"
     );
-    project.run(&both);
+    project.run(CHAIN);
+    assert_eq!(project.run(&both).end("b"), "reused");
     flip(&project.folder(&both, "b").join("text"));
     let ran = project.run(&both.replace(" three", " 3"));
     assert_eq!((ran.text("c"), ran.text("c2")), ("one two 3".into(), "one two 3".into()));
