@@ -196,6 +196,9 @@ fn store_failure(error: crate::store::StoreError) -> Failure {
 fn summary(outcome: &RunOutcome, published: Option<&Published>, run: &str) -> String {
     let mut text = format!("\n{} in {}: {}\n", ending(outcome), format::duration(outcome.elapsed), counts(outcome.counts()));
     if let Some(Published { folder, record, .. }) = published {
+        if let Some(best) = &record.best {
+            writeln!(text, "best trial: {best}").expect("a string");
+        }
         text += &metrics(&record.metrics);
         writeln!(text, "results: {}", folder.display()).expect("a string");
     }

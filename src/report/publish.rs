@@ -28,8 +28,11 @@ pub struct Record {
     keys: BTreeMap<String, BTreeMap<String, String>>,
     /// What was made at the folder's top; everything else there is somebody else's.
     made: BTreeSet<String>,
-    /// Without a sweep the metrics; with one, the objective's best mean.
+    /// With a sweep, those of its best trial.
     pub metrics: Metrics,
+    /// The trial that is best in a sweep's objective.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best: Option<String>,
 }
 
 /// The results of a run as they lie on the disk.
@@ -112,15 +115,17 @@ pub fn publish(plan: &Plan, outcome: &RunOutcome, store: &Store) -> Result<Optio
     let scratch = store.scratch("publish")?;
     let building = scratch.path().join("results");
     std::fs::create_dir(&building).map_err(io)?;
-    let mut metrics = Metrics::new();
+    let (mut metrics, mut best) = (Metrics::new(), None);
     if let Some(shape) = &plan.sweep {
-        metrics = sweep::write(plan, shape, &trials, &building)?;
+        if let Some((trial, its)) = sweep::write(plan, shape, &trials, &building)? {
+            (metrics, best) = (its, Some(trial));
+        }
     } else if let [Some(results)] = trials.as_slice() {
         results::place(&results.files(), &building).map_err(io)?;
         metrics = results.metrics().map_err(io)?;
     }
     let made = names(&building).map_err(io)?;
-    let record = Record { version: VERSION, experiment: experiment_name(plan, outputs), keys, made, metrics };
+    let record = Record { version: VERSION, experiment: experiment_name(plan, outputs), keys, made, metrics, best };
     let text = serde_json::to_string_pretty(&record).map_err(|error| io(error.into()))?;
     std::fs::write(building.join(RECORD), text + "\n").map_err(io)?;
     swap(&building, &folder).map_err(io)?;

@@ -41,13 +41,13 @@ impl Moments {
     }
 }
 
-/// Writes a sweep's results into `folder`, and returns the metrics of its best trial where it has an objective.
+/// Writes a sweep's results into `folder`, and returns the label and metrics of its best trial where it has an objective.
 ///
 /// * `trials`: by trial; `None` where one did not come to its end
 ///
 /// # Errors
 /// When the disk refuses, or a picture cannot be drawn.
-pub fn write(plan: &Plan, shape: &SweepShape, trials: &[Option<TrialResults<'_>>], folder: &Path) -> Result<Metrics, PublishError> {
+pub fn write(plan: &Plan, shape: &SweepShape, trials: &[Option<TrialResults<'_>>], folder: &Path) -> Result<Option<(String, Metrics)>, PublishError> {
     let io = |error: std::io::Error| PublishError::Io { folder: folder.to_owned(), error };
     let mut rows = Vec::with_capacity(trials.len());
     for (trial, results) in plan.trials.iter().zip(trials) {
@@ -70,10 +70,10 @@ pub fn write(plan: &Plan, shape: &SweepShape, trials: &[Option<TrialResults<'_>>
         let files: Vec<_> = results.files().into_iter().filter(|file| !file.name.split('/').any(|part| part == "model")).collect();
         results::place(&files, &folder.join("trials").join(&*row.trial.label)).map_err(io)?;
     }
-    let Some((best, results)) = best(shape, &points).and_then(|row| Some((row, row.results?))) else { return Ok(Metrics::new()) };
+    let Some((best, results)) = best(shape, &points).and_then(|row| Some((row, row.results?))) else { return Ok(None) };
     results::place(&results.files(), &folder.join("best")).map_err(io)?;
     std::fs::write(folder.join("best/trial.txt"), format!("{}\n", best.trial.label)).map_err(io)?;
-    Ok(best.metrics.clone())
+    Ok(Some((best.trial.label.to_string(), best.metrics.clone())))
 }
 
 /// The best trial of the point whose mean is best in the objective; the first of equals.
