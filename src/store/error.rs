@@ -54,3 +54,18 @@ impl StoreError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_went_wrong_with_the_disk_is_named() {
+        let error = |kind: ErrorKind| StoreError::io("write", Path::new("x"), &Error::from(kind)).to_string();
+        assert_eq!(error(ErrorKind::StorageFull), "no space is left for `x`");
+        assert_eq!(error(ErrorKind::QuotaExceeded), "no space is left for `x`");
+        assert_eq!(error(ErrorKind::ReadOnlyFilesystem), "`x` lies on a file system that cannot be written");
+        assert_eq!(error(ErrorKind::PermissionDenied), "permission denied: cannot write `x`");
+        assert_eq!(error(ErrorKind::NotFound), "`x` has vanished");
+    }
+}

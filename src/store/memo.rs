@@ -143,7 +143,9 @@ impl DigestMemo {
     /// Writes what was learned. Failing costs only time later, so it is silent.
     fn save(&mut self) {
         let Ok(state) = self.state.get_mut() else { return };
-        if !state.changed {
+        // Where there is no folder yet, nothing was built, and asking is no reason to make one.
+        let folder_is_there = self.path.ancestors().nth(2).is_some_and(Path::is_dir);
+        if !state.changed || !folder_is_there {
             return;
         }
         if state.records.files.len() > MANY {
@@ -178,7 +180,9 @@ mod tests {
         fn new(content: &str) -> Self {
             let folder = tempfile::tempdir().expect("a temporary folder");
             fs::write(folder.path().join("file"), content).expect("written");
-            let store = Store::open(&folder.path().join("outputs")).expect("opens");
+            let outputs = folder.path().join("outputs");
+            fs::create_dir(&outputs).expect("created");
+            let store = Store::open(&outputs).expect("opens");
             Self { folder, store }
         }
 

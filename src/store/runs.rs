@@ -151,7 +151,8 @@ impl Store {
         let file = whole(file);
         let outputs = std::path::absolute(self.outputs()).unwrap_or_else(|_| self.outputs().to_owned());
         let project = outputs.parent().map(whole).unwrap_or_default();
-        file.strip_prefix(&project).map(Path::to_owned).unwrap_or(file)
+        // Records are text: of a name that is not UTF-8 they keep what can be read.
+        file.strip_prefix(&project).unwrap_or(&file).to_string_lossy().into_owned().into()
     }
 
     fn latest_file(&self, name: &Path) -> PathBuf {
