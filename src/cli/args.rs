@@ -4,6 +4,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+/// Reads a whole number from 1 to `MOST`, in words that say what is wanted.
+fn count<const MOST: u32>(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(number) if (1..=MOST).contains(&number) => Ok(number),
+        _ => Err(format!("expected a whole number from 1 to {MOST}")),
+    }
+}
+
 /// Runs declarative experiments that fine-tune encoders: one TOML file to a trained model, scores and plots.
 #[derive(Debug, Parser)]
 #[command(name = "pipeline", version, propagate_version = true, max_term_width = 110)]
@@ -78,10 +86,10 @@ pub struct Run {
     #[command(flatten)]
     pub changes: Changes,
     /// Stages that may run at the same time; one training at a time in any case [default: the number of threads]
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(short, long, value_name = "N", value_parser = count::<1024>)]
     pub jobs: Option<u32>,
     /// Threads for all stages together [default: all cores]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(long, value_name = "N", value_parser = count::<1024>)]
     pub threads: Option<u32>,
     /// Where to train: auto, cpu, cuda, cuda:1, metal [default: auto]
     #[arg(long, value_name = "DEVICE")]
@@ -147,7 +155,7 @@ pub struct Explain {
 #[derive(Debug, Args)]
 pub struct Show {
     /// An experiment file, the id of a run, or a key (its first digits are enough)
-    pub what: String,
+    pub what: PathBuf,
     #[command(flatten)]
     pub changes: Changes,
     /// Say where each value was written
@@ -191,10 +199,10 @@ pub struct Predict {
     /// Lines of text, or JSONL with a `text` in each line [default: standard input]
     pub file: Option<PathBuf>,
     /// Texts in a batch
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = count::<4096>)]
     pub batch_size: u32,
     /// Threads to use [default: all cores]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(long, value_name = "N", value_parser = count::<1024>)]
     pub threads: Option<u32>,
 }
 

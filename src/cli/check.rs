@@ -16,14 +16,15 @@ pub fn run(arguments: &Check, color: bool) -> Result<Outcome, Failure> {
             Ok((_, plan)) => {
                 let trials = if plan.sweep.is_some() { format!(", {} trials", plan.trials.len()) } else { String::new() };
                 text += &format!("{}: ok, {} stages{trials}\n", file.display(), plan.stages().len());
-                reports.push(json!({"file": file, "ok": true, "stages": plan.stages().len(), "trials": plan.trials.len()}));
+                reports
+                    .push(json!({"file": file.to_string_lossy(), "ok": true, "stages": plan.stages().len(), "trials": plan.trials.len()}));
             }
             Err(failure) => {
                 outcome = Outcome::Refused;
                 if !arguments.json {
                     terminal::complain(&failure.render(color));
                 }
-                reports.push(json!({"file": file, "ok": false, "errors": failure.to_json()}));
+                reports.push(json!({"file": file.to_string_lossy(), "ok": false, "errors": failure.to_json()}));
             }
         }
     }

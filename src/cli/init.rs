@@ -1,7 +1,7 @@
 //! `pipeline init`: a commented starter experiment that runs as it is, without network and data.
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::args::Init;
 use super::{Failure, terminal};
@@ -13,19 +13,23 @@ const FILES: &[(&str, &str)] = &[
 ];
 
 pub fn run(arguments: &Init) -> Result<(), Failure> {
-    if let Some((name, _)) = FILES.iter().find(|(name, _)| arguments.folder.join(name).exists()) {
-        return Err(Failure::usage(format!("`{}` exists already", arguments.folder.join(name).display()))
+    if let Some((name, _)) = FILES.iter().find(|(name, _)| place(arguments, name).exists()) {
+        return Err(Failure::usage(format!("`{}` exists already", place(arguments, name).display()))
             .with_help("nothing was written; name another folder: `pipeline init FOLDER`"));
     }
     for (name, text) in FILES {
-        write_new(&arguments.folder.join(name), text)?;
+        write_new(&place(arguments, name), text)?;
     }
-    let experiment = arguments.folder.join(FILES[0].0);
+    let experiment = place(arguments, FILES[0].0);
     let mut text = String::new();
     for (name, _) in FILES {
-        text += &format!("wrote {}\n", arguments.folder.join(name).display());
+        text += &format!("wrote {}\n", place(arguments, name).display());
     }
     terminal::print(&format!("{text}\nRun it: pipeline run {}\n", experiment.display()))
+}
+
+fn place(arguments: &Init, name: &str) -> PathBuf {
+    if arguments.folder.as_os_str() == "." { name.into() } else { arguments.folder.join(name) }
 }
 
 /// Writes a file that must not exist, so that two of us, or a file made meanwhile, lose nothing.
@@ -34,5 +38,5 @@ fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
         std::fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
         std::fs::File::create_new(path)?.write_all(text.as_bytes())
     };
-    write().map_err(|error| Failure::usage(format!("cannot write `{}`: {error}", path.display())))
+    write().map_err(|error| Failure::usage(format!("cannot write `{}`: {}", path.display(), error.kind())))
 }

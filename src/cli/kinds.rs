@@ -8,7 +8,11 @@ use super::args::Kinds;
 use super::{Failure, terminal};
 use crate::diagnostics::suggest;
 use crate::kinds::ALL;
+use crate::report::format;
 use crate::stage::StageKind;
+
+/// Lines are no longer than the narrowest terminal in use.
+const COLUMNS: usize = 80;
 
 pub fn run(arguments: &Kinds) -> Result<(), Failure> {
     let chosen = match &arguments.kind {
@@ -33,11 +37,16 @@ pub fn run(arguments: &Kinds) -> Result<(), Failure> {
     } else {
         let width = ALL.iter().map(|kind| kind.name.len()).max().unwrap_or(0);
         for kind in chosen {
-            writeln!(text, "{:width$}  {}", kind.name, first_sentence(&about(kind))).expect("a string takes everything");
+            let about = format::fold(&first_sentence(&about(kind)), width + 2, COLUMNS);
+            writeln!(text, "{:width$}  {about}", kind.name).expect("a string takes everything");
         }
         text += "\n`pipeline kinds KIND` lists a kind's ports and parameters.\n";
     }
     terminal::print(&text)
+}
+
+fn indented(text: &str, indent: usize) -> String {
+    format!("{:indent$}{}", "", format::fold(text, indent, COLUMNS))
 }
 
 /// A kind's parameter as people read it.
@@ -147,13 +156,13 @@ fn bound_text(bound: &Value) -> String {
 }
 
 fn describe(kind: &StageKind) -> String {
-    let mut text = format!("{}\n\n{}\n", kind.name, terminal::wrap(&about(kind), 2));
+    let mut text = format!("{}\n\n{}\n", kind.name, indented(&about(kind), 2));
     if !kind.ports.is_empty() {
         text += "\n  Inputs\n";
         for port in kind.ports {
             writeln!(text, "    {} = \"@stage\"  ({}){}", port.name, port.artifact, if port.required { "" } else { " optional" })
                 .expect("a string");
-            text += &terminal::wrap(port.about.trim(), 8);
+            text += &indented(port.about.trim(), 8);
             text.push('\n');
         }
     }
@@ -169,7 +178,7 @@ fn describe(kind: &StageKind) -> String {
             default => format!("default {default}"),
         };
         writeln!(text, "    {}  ({}; {default})", parameter.name, parameter.kind).expect("a string");
-        text += &terminal::wrap(&parameter.about, 8);
+        text += &indented(&parameter.about, 8);
         text.push('\n');
     }
     text

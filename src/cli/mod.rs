@@ -20,8 +20,10 @@ mod verify;
 pub use failure::{Failure, Outcome};
 pub use kinds::markdown as kinds_markdown;
 
-use clap::Parser as _;
+use clap::error::{ContextKind, ContextValue};
+use clap::{CommandFactory as _, Parser as _};
 
+use crate::diagnostics;
 use args::{Cli, Command};
 
 /// Reads the command line, does what it says, and returns the exit code.
@@ -33,6 +35,10 @@ pub fn main() -> std::process::ExitCode {
         Ok(cli) => cli,
         // clap prints help and usage errors itself, with exit codes 0 and 2 as ours.
         Err(error) => {
+            if let Some(failure) = unknown_command(&error) {
+                terminal::complain(&failure.render(terminal::colored(args::When::Auto)));
+                return failure.outcome().into();
+            }
             let _ = error.print();
             return std::process::ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
@@ -63,6 +69,17 @@ fn dispatch(command: Command, color: bool) -> Result<Outcome, Failure> {
         Command::Init(arguments) => init::run(&arguments).map(done),
         Command::Completions { shell } => complete::run(shell).map(done),
     }
+}
+
+/// A mistyped command, with the nearest there is: clap's own suggestion misses letters in the wrong order.
+fn unknown_command(error: &clap::Error) -> Option<Failure> {
+    let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidSubcommand) else { return None };
+    let command = Cli::command();
+    let failure = Failure::usage(format!("there is no command `{name}`"));
+    Some(match diagnostics::suggest(name, command.get_subcommands().map(clap::Command::get_name)) {
+        Some(near) => failure.with_help(format!("did you mean `{near}`?")),
+        None => failure.with_help("`pipeline --help` lists the commands"),
+    })
 }
 
 /// A mistake of ours, which is no reason to show a user a backtrace.

@@ -56,7 +56,8 @@ fn to_text(plan: &Plan, forecast: &Forecast) -> String {
     let count = |wanted: &str| plan.ids().filter(|id| action(forecast.node(*id)) == wanted).count();
     let (run, maybe, cached) = (count("run"), count("maybe"), count("cached"));
     let maybe = if maybe > 0 { format!(", {maybe} may be reused") } else { String::new() };
-    writeln!(text, "\n{}: {} nodes{trials}: {run} to run{maybe}, {cached} cached", plan.name, plan.nodes.len()).expect("a string");
+    let what = if plan.sweep.is_some() { "nodes" } else { "stages" };
+    writeln!(text, "\n{}: {} {what}{trials}: {run} to run{maybe}, {cached} cached", plan.name, plan.nodes.len()).expect("a string");
     text
 }
 
@@ -99,7 +100,7 @@ fn to_json(plan: &Plan, forecast: &Forecast) -> Value {
     };
     json!({
         "experiment": plan.name,
-        "file": plan.file,
+        "file": plan.file.to_string_lossy(),
         "trials": plan.trials.len(),
         "pending": forecast.pending(),
         "nodes": plan.ids().map(node).collect::<Vec<_>>(),

@@ -17,9 +17,11 @@ pub fn run(arguments: &Predict) -> Result<Outcome, Failure> {
     let input: Box<dyn Read> = match arguments.file.as_deref() {
         None => Box::new(std::io::stdin()),
         Some(path) if path.as_os_str() == "-" => Box::new(std::io::stdin()),
-        Some(path) => {
-            Box::new(std::fs::File::open(path).map_err(|error| Failure::usage(format!("cannot read `{}`: {error}", path.display())))?)
-        }
+        Some(path) if path.is_dir() => return Err(Failure::usage(format!("`{}` is a folder, not a file of texts", path.display()))),
+        Some(path) => Box::new(std::fs::File::open(path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => Failure::usage(format!("cannot read `{}`: there is no such file", path.display())),
+            kind => Failure::usage(format!("cannot read `{}`: {kind}", path.display())),
+        })?),
     };
     let name = arguments.file.as_ref().map_or_else(|| "standard input".to_owned(), |path| path.display().to_string());
     let pool = rayon::ThreadPoolBuilder::new()
@@ -27,7 +29,13 @@ pub fn run(arguments: &Predict) -> Result<Outcome, Failure> {
         .build()
         .map_err(|error| Failure::failed(format!("threads cannot be started: {error}")))?;
     let mut predictor = Predictor::open(&arguments.model).map_err(|error| {
-        Failure::usage(error.to_string()).with_help("expected a folder that `run` published, such as `outputs/tiny/model`")
+        let model = arguments.model.display();
+        let message = match std::fs::metadata(&arguments.model) {
+            Ok(metadata) if metadata.is_dir() => format!("`{model}` holds no trained model: {error}"),
+            Ok(_) => format!("`{model}` is a file, not a model's folder"),
+            Err(_) => format!("there is no folder `{model}`"),
+        };
+        Failure::usage(message).with_help("a trained model is a folder that `run` published, such as `outputs/tiny/model`")
     })?;
     let mut lines = Lines { reader: BufReader::new(input), name, number: 0, json: None };
     loop {
@@ -66,8 +74,12 @@ impl<R: Read> Lines<R> {
             let mut bytes = Vec::new();
             self.number += 1;
             let wrong = |reason: String| Failure::usage(format!("{}:{}: {reason}", self.name, self.number));
-            let read =
-                self.reader.by_ref().take(LINE_LIMIT_BYTES).read_until(b'\n', &mut bytes).map_err(|error| wrong(error.to_string()))?;
+            let read = self
+                .reader
+                .by_ref()
+                .take(LINE_LIMIT_BYTES)
+                .read_until(b'\n', &mut bytes)
+                .map_err(|error| wrong(error.kind().to_string()))?;
             if read == 0 {
                 break;
             }

@@ -55,7 +55,9 @@ pub fn plan(file: &Path, changes: &Changes, stages: &[String], store: &Store) ->
 }
 
 pub fn overrides(changes: &Changes) -> Result<Overrides, Failure> {
-    let folder = std::env::current_dir().map_err(|error| Failure::usage(format!("the current folder cannot be used: {error}")))?;
+    let folder = std::env::current_dir().map_err(|error| {
+        Failure::usage(format!("the current folder cannot be used: {}", error.kind())).with_help("change into a folder that exists")
+    })?;
     Ok(Overrides { set: changes.set.clone(), sweep: changes.sweep.clone(), seeds: changes.seeds.clone(), folder })
 }
 
@@ -70,13 +72,11 @@ pub fn open_store() -> Result<Store, Failure> {
     })
 }
 
-/// The folder of the nearest `pipeline.toml` above the current folder, else the current folder, as a relative path where it is that.
+/// The folder of the nearest `pipeline.toml` above the current folder, else the current folder, relative to it.
 pub fn root() -> PathBuf {
     let current = std::env::current_dir().unwrap_or_default();
-    match current.ancestors().find(|folder| folder.join(SETTINGS).is_file()) {
-        Some(folder) if folder != current => folder.to_owned(),
-        _ => PathBuf::new(),
-    }
+    let above = current.ancestors().position(|folder| folder.join(SETTINGS).is_file()).unwrap_or(0);
+    std::iter::repeat_n("..", above).collect()
 }
 
 /// A profile of `pipeline.toml`: how work runs on one machine. Nothing here enters a key.
@@ -103,7 +103,7 @@ pub fn profile(name: Option<&str>) -> Result<Profile, Failure> {
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(Failure::usage(format!("cannot read `{}`: {error}", path.display()))),
+        Err(error) => return Err(Failure::usage(format!("cannot read `{}`: {}", path.display(), error.kind()))),
     };
     let settings: Settings = toml::from_str(&text).map_err(|error| {
         let place = error.span().map_or_else(String::new, |span| format!(":{}", text[..span.start.min(text.len())].lines().count().max(1)));

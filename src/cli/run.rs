@@ -11,6 +11,7 @@ use super::args::Run;
 use super::failure::{Failure, Outcome};
 use super::project::{self, Profile, Project};
 use super::{plan as planning, terminal};
+use crate::diagnostics::suggest;
 use crate::exec::{self, Cancel, Counts, Event, Line, Options, Reporter, RunOutcome};
 use crate::experiment::{Pin, Pins, PinsError};
 use crate::hub;
@@ -26,8 +27,11 @@ pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
     let options = options(arguments, &profile, offline)?;
     let (mut project, mut plan) = Project::plan(&arguments.file, &arguments.changes, &arguments.stages)?;
     if let Some(stage) = arguments.rerun.iter().find(|stage| !plan.stages().iter().any(|known| **known == ***stage)) {
-        return Err(Failure::not_found(format!("no stage is named `{stage}`"))
-            .with_help("`--rerun` takes the name of a stage that this run includes"));
+        let help = match suggest(stage, plan.stages().iter().map(|known| &**known)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "`--rerun` takes the name of a stage that this run includes".to_owned(),
+        };
+        return Err(Failure::not_found(format!("no stage is named `{stage}`")).with_help(help));
     }
     if arguments.dry_run {
         let forecast = Forecast::of(&plan, &project.store, &arguments.rerun);
@@ -51,11 +55,14 @@ fn execute(arguments: &Run, project: &Project, plan: &Plan, options: &Options, c
     };
     let resolved = project.experiment.to_toml_with_paths(&is_path);
     let new = NewRun { experiment: &plan.name, file: &plan.file, resolved: &resolved, started: jiff::Timestamp::now() };
-    let record = project.store.begin_run(&new).map_err(store_failure)?;
+    let record = project.store.begin_run(&new).map_err(|error| {
+        let refused = Failure::usage(error.to_string());
+        error.help().into_iter().fold(refused, |failure, help| failure.with_help(help))
+    })?;
     let titles: Vec<String> = plan.nodes.iter().map(crate::plan::Node::title).collect();
-    let console = (!arguments.json).then(|| Console::new(titles.iter().map(String::as_str), color));
+    let console = (!arguments.json).then(|| Arc::new(Console::new(titles.iter().map(String::as_str), color)));
+    let cancel = cancel_on_signals(console.clone())?;
     let listener = Listener { begun: Instant::now(), record: &record, console, json: arguments.json };
-    let cancel = cancel_on_signals()?;
     let outcome = exec::execute(plan, &project.store, options, &listener, &cancel).map_err(|error| Failure::failed(error.to_string()))?;
     let published = report::publish(plan, &outcome, &project.store).map_err(|error| {
         let failure = Failure::failed(error.to_string());
@@ -131,7 +138,7 @@ fn pin(project: &Project, unresolved: &[HubCommit], offline: bool) -> Result<(),
 }
 
 /// The first signal asks the run to stop in order; the second ends the program at once. Both are safe: a kill loses nothing that is complete.
-fn cancel_on_signals() -> Result<Cancel, Failure> {
+fn cancel_on_signals(console: Option<Arc<Console>>) -> Result<Cancel, Failure> {
     let cancel = Cancel::new();
     let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])
         .map_err(|error| Failure::failed(format!("signals cannot be handled: {error}")))?;
@@ -139,10 +146,17 @@ fn cancel_on_signals() -> Result<Cancel, Failure> {
     std::thread::spawn(move || {
         for _ in signals.forever() {
             if asked.is_cancelled() {
+                if let Some(console) = &console {
+                    console.clear();
+                }
                 std::process::exit(130);
             }
             asked.cancel();
-            terminal::complain("\nstopping; what is finished stays, and trainings save a checkpoint (again to stop at once)\n");
+            let text = "stopping: trainings save a checkpoint (Ctrl-C again stops at once)";
+            match &console {
+                Some(console) => console.say(text),
+                None => terminal::complain(&format!("{text}\n")),
+            }
         }
     });
     Ok(cancel)
@@ -152,7 +166,7 @@ fn cancel_on_signals() -> Result<Cancel, Failure> {
 struct Listener<'a> {
     begun: Instant,
     record: &'a RunRecord<'a>,
-    console: Option<Console>,
+    console: Option<Arc<Console>>,
     json: bool,
 }
 
@@ -224,17 +238,19 @@ fn counts(counts: Counts) -> String {
     parts.join(", ")
 }
 
-/// The metrics in a line for each table of them; per-label scores are left to the files.
+/// The metrics, table by table; per-label scores are left to the files.
 fn metrics(metrics: &Metrics) -> String {
-    let mut lines: Vec<(&str, String)> = Vec::new();
+    const COLUMNS: usize = 80;
+    let mut lines: Vec<(&str, Vec<String>)> = Vec::new();
     for (name, value) in metrics.iter().filter(|(name, _)| !name.contains(".per_label.")) {
         let (table, name) = name.rsplit_once('.').unwrap_or(("", name));
         let value = format!("{name} {}", value.map_or_else(|| "undefined".to_owned(), format::number));
         match lines.iter_mut().find(|(known, _)| *known == table) {
-            Some((_, line)) => *line += &format!("  {value}"),
-            None => lines.push((table, value)),
+            Some((_, line)) => line.push(value),
+            None => lines.push((table, vec![value])),
         }
     }
     let width = lines.iter().map(|(table, _)| table.len()).max().unwrap_or(0);
-    lines.iter().map(|(table, line)| format!("  {table:width$}  {line}\n")).collect()
+    let fold = |line: &[String]| format::fold_parts(line.iter().map(String::as_str), "  ", width + 4, COLUMNS);
+    lines.iter().map(|(table, line)| format!("  {table:width$}  {}\n", fold(line))).collect()
 }

@@ -1,29 +1,31 @@
 //! `pipeline show`: an experiment after `extends`, a run, or an entry of the store.
 
 use std::fmt::Write as _;
-use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
 
 use super::args::Show;
 use super::{Failure, project, terminal};
+use crate::diagnostics::suggest;
 use crate::experiment::Experiment;
 use crate::plan::{CacheKey, value_text};
 use crate::report::format;
 use crate::store::{Entry, RunFile, Store};
 
 pub fn run(arguments: &Show) -> Result<(), Failure> {
-    if Path::new(&arguments.what).is_file() {
-        return experiment(arguments);
-    }
+    // A run and a key are plain names; anything else can only be a file, and reading it says what is wrong with it.
+    let name = match arguments.what.to_str() {
+        Some(name) if !name.contains(['/', '\\']) && !name.ends_with(".toml") && !arguments.what.exists() => name,
+        _ => return experiment(arguments),
+    };
     let store = project::open_store()?;
     let runs = store.list_runs().map_err(|error| Failure::failed(error.to_string()))?;
-    if let Some(run) = runs.iter().find(|run| run.id == arguments.what) {
+    if let Some(run) = runs.iter().find(|run| run.id == name) {
         return show_run(run, arguments.json);
     }
-    let digits = &arguments.what;
-    if digits.len() >= 4 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+    let digits = name;
+    if !digits.is_empty() && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
         let keys = store.keys().map_err(|error| Failure::failed(error.to_string()))?;
         let found: Vec<&CacheKey> = keys.iter().filter(|key| key.to_string().starts_with(digits)).collect();
         match found.as_slice() {
@@ -36,16 +38,16 @@ pub fn run(arguments: &Show) -> Result<(), Failure> {
             }
         }
     }
-    let mut failure =
-        Failure::not_found(format!("`{digits}` is no experiment file, no run, and no key in `{}`", store.outputs().display()));
-    if let Some(run) = runs.last() {
-        failure = failure.with_help(format!("the latest run is `{}`", run.id));
-    }
-    Err(failure)
+    let failure = Failure::not_found(format!("`{name}` is no experiment file, no run, and no key in `{}`", store.outputs().display()));
+    Err(match (suggest(name, runs.iter().rev().map(|run| run.id.as_str())), runs.last()) {
+        (Some(near), _) => failure.with_help(format!("did you mean `{near}`?")),
+        (None, Some(run)) => failure.with_help(format!("the latest run is `{}`", run.id)),
+        (None, None) => failure,
+    })
 }
 
 fn experiment(arguments: &Show) -> Result<(), Failure> {
-    let experiment = Experiment::read(Path::new(&arguments.what), &project::overrides(&arguments.changes)?)?;
+    let experiment = Experiment::read(&arguments.what, &project::overrides(&arguments.changes)?)?;
     let origins = experiment.origins();
     if arguments.json {
         let origins: Vec<_> = origins

@@ -11,7 +11,7 @@ use super::args::When;
 pub fn print(text: &str) -> Result<(), Failure> {
     match try_print(text) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
-        other => other.map_err(|error| Failure::usage(format!("cannot write to standard output: {error}"))),
+        other => other.map_err(|error| Failure::failed(format!("cannot write to standard output: {}", error.kind()))),
     }
 }
 
@@ -39,22 +39,4 @@ pub fn colored(when: When) -> bool {
         When::Never => false,
         When::Auto => io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
     }
-}
-
-/// Breaks `text` into lines of at most 100 columns, each indented.
-#[must_use]
-pub fn wrap(text: &str, indent: usize) -> String {
-    let mut lines = String::new();
-    let mut line = String::new();
-    for word in text.split_whitespace() {
-        if !line.is_empty() && indent + line.chars().count() + 1 + word.chars().count() > 100 {
-            lines += &format!("{:indent$}{line}\n", "");
-            line.clear();
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line += word;
-    }
-    lines + &format!("{:indent$}{line}", "")
 }

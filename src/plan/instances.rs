@@ -381,6 +381,9 @@ fn source_diagnostic(draft: &Draft<'_>, source: &SourceFile, error: ErrorKind, t
     match error {
         ErrorKind::NotFound => Diagnostic::new("missing-file", format!("{subject}: there is no file `{path}`"))
             .help("a relative path starts at the folder of the file that wrote it"),
+        ErrorKind::PermissionDenied | ErrorKind::IsADirectory | ErrorKind::NotADirectory => {
+            Diagnostic::new("unreadable-file", format!("{subject}: cannot read `{path}`: {error}"))
+        }
         _ => Diagnostic::new("unreadable-file", format!("{subject}: cannot read `{path}`: {text}")),
     }
 }

@@ -1,6 +1,6 @@
 //! A run as a person follows it: live lines per stage on a terminal, plain lines otherwise. Everything goes to standard error.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -21,6 +21,8 @@ pub struct Console {
     /// Width of the column of stage names.
     width: usize,
     running: Mutex<HashMap<usize, Running>>,
+    /// By stage: a sweep's trainings all say on which device they run, and once is enough.
+    notes: Mutex<HashSet<(String, String)>>,
 }
 
 /// A stage under way.
@@ -49,6 +51,7 @@ impl Console {
             color,
             width: names.into_iter().map(|name| name.chars().count()).max().unwrap_or(0).clamp(8, 44),
             running: Mutex::default(),
+            notes: Mutex::default(),
         }
     }
 
@@ -70,9 +73,31 @@ impl Console {
         format!("\x1b[{code}m{text}\x1b[0m")
     }
 
+    /// Says something about the run as a whole, between the lines of its stages.
+    pub fn say(&self, text: &str) {
+        self.print(text);
+    }
+
+    /// Takes the live lines away, for who is about to end the program.
+    pub fn clear(&self) {
+        if let Some(live) = &self.live {
+            drop(live.clear());
+        }
+    }
+
     fn line(&self, name: &NodeName, tone: Tone, state: &str, rest: &str) {
         let state = self.paint(tone, &format!("{state:<8}"));
-        self.print(format!("{:width$}  {state} {rest}", name.to_string(), width = self.width).trim_end());
+        self.print(format!("{:width$}  {state} {}", name.to_string(), self.fold(rest), width = self.width).trim_end());
+    }
+
+    /// Breaks what stands behind a stage's name and state, so that a terminal does not break it anywhere; a file gets whole lines.
+    fn fold(&self, text: &str) -> String {
+        let indent = self.width + 11;
+        let columns = terminal_width();
+        if self.live.is_none() || columns < indent + 20 {
+            return text.replace('\n', &format!("\n{:indent$}", ""));
+        }
+        text.lines().map(|line| format::fold(line, indent, columns)).collect::<Vec<_>>().join(&format!("\n{:indent$}", ""))
     }
 
     fn print(&self, line: &str) {
@@ -84,7 +109,7 @@ impl Console {
 
     fn begin(&self, name: &NodeName) {
         let bar = self.live.as_ref().map(|live| {
-            let style = ProgressStyle::with_template("{prefix}  {spinner} {wide_msg}").expect("the template is well-formed");
+            let style = ProgressStyle::with_template("{prefix}  {spinner} {msg}").expect("the template is well-formed");
             let bar = live.add(ProgressBar::new_spinner().with_style(style.tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ")));
             bar.set_prefix(format!("{:width$}", name.to_string(), width = self.width));
             bar.set_message("running");
@@ -104,14 +129,16 @@ impl Console {
             0 => format!("{} {unit}", count(done, unit)),
             _ => format!("{}/{} {unit}", count(done, unit), count(total, unit)),
         }];
-        parts.extend(numbers.iter().map(|(name, value)| numbered(name, *value)));
         if done > at && total > done {
             let left = now.duration_since(since).as_secs_f64() / (done - at) as f64 * (total - done) as f64;
             parts.push(format!("ETA {}", format::duration(Duration::try_from_secs_f64(left).unwrap_or_default())));
         }
+        parts.extend(numbers.iter().map(|(name, value)| numbered(name, *value)));
         let text = parts.join("  ");
         if let Some(bar) = &running.bar {
-            bar.set_message(text);
+            // Two columns stay free for the `^C` that a terminal echoes, which would break the line and leave it behind.
+            let room = terminal_width().saturating_sub(self.width + 7);
+            bar.set_message(text.chars().take(room).collect::<String>());
         } else if now.duration_since(running.last_line) >= PLAIN_INTERVAL {
             running.last_line = now;
             drop(guard);
@@ -145,7 +172,12 @@ impl Reporter for Console {
             Event::StageStarted { name, .. } => self.begin(name),
             Event::StageProgress { name, done, total, unit, numbers } => self.progress(name, *done, *total, unit, numbers),
             Event::StageMessage { name, warning: true, text } => self.line(name, Tone::Attention, "warning", text),
-            Event::StageMessage { name, warning: false, text } => self.line(name, Tone::Quiet, "note", text),
+            Event::StageMessage { name, warning: false, text } => {
+                let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+                if notes.insert((name.stage.to_string(), text.clone())) {
+                    self.line(name, Tone::Quiet, "note", text);
+                }
+            }
             Event::EntryDamaged { name, findings, moved_to, .. } => {
                 let text = format!("{}; set aside in {moved_to}, built again", findings.join("; "));
                 self.line(name, Tone::Attention, "damaged", &text);
@@ -157,10 +189,9 @@ impl Reporter for Console {
             }
             Event::StageFailed { name, error, help, .. } => {
                 self.end(name);
-                let indent = " ".repeat(self.width + 11);
-                self.line(name, Tone::Bad, "failed", &error.replace('\n', &format!("\n{indent}")));
+                self.line(name, Tone::Bad, "failed", error);
                 for line in help.iter().flat_map(|help| help.lines()) {
-                    self.print(&format!("{indent}help: {line}"));
+                    self.print(&format!("{:indent$}{}", "", self.fold(&format!("help: {line}")), indent = self.width + 11));
                 }
             }
             Event::StageCancelled { name, .. } => {
@@ -170,6 +201,12 @@ impl Reporter for Console {
             Event::StageNotRun { name, because } => self.line(name, Tone::Quiet, "not run", &format!("because {because}")),
         }
     }
+}
+
+/// Columns of the terminal behind standard error.
+fn terminal_width() -> usize {
+    let size = rustix::termios::tcgetwinsize(std::io::stderr());
+    size.ok().map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0).unwrap_or(80)
 }
 
 fn count(value: u64, unit: &str) -> String {

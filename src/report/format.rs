@@ -66,6 +66,35 @@ pub fn number(value: f64) -> String {
     }
 }
 
+/// Breaks `text` at spaces into lines of at most `width` columns, every line but the first behind `indent` columns, which count for the
+/// first one too: it stands behind something of that width. What holds no space is not broken.
+#[must_use]
+pub fn fold(text: &str, indent: usize, width: usize) -> String {
+    fold_parts(text.split_whitespace(), " ", indent, width)
+}
+
+/// [`fold`] for parts that stay whole.
+#[must_use]
+pub fn fold_parts<'a>(parts: impl IntoIterator<Item = &'a str>, separator: &str, indent: usize, width: usize) -> String {
+    let mut text = String::new();
+    let mut column = indent;
+    for part in parts {
+        let length = part.chars().count();
+        if text.is_empty() {
+            column += length;
+        } else if column + separator.len() + length > width {
+            text.push('\n');
+            text.extend(std::iter::repeat_n(' ', indent));
+            column = indent + length;
+        } else {
+            text += separator;
+            column += separator.len() + length;
+        }
+        text += part;
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,6 +114,12 @@ mod tests {
     #[test]
     fn counts_are_grouped_by_thousands() {
         assert_eq!([7, 1_234, 123_456, 1_000_000].map(grouped), ["7", "1,234", "123,456", "1,000,000"]);
+    }
+
+    #[test]
+    fn folded_lines_keep_within_the_width_and_hang_behind_the_indent() {
+        assert_eq!(fold("one two three four", 4, 12), "one two\n    three\n    four");
+        assert_eq!(fold_parts(["a 1", "b 2"], "  ", 2, 9), "a 1\n  b 2");
     }
 
     #[test]

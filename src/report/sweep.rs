@@ -47,7 +47,12 @@ impl Moments {
 ///
 /// # Errors
 /// When the disk refuses, or a picture cannot be drawn.
-pub fn write(plan: &Plan, shape: &SweepShape, trials: &[Option<TrialResults<'_>>], folder: &Path) -> Result<Option<(String, Metrics)>, PublishError> {
+pub fn write(
+    plan: &Plan,
+    shape: &SweepShape,
+    trials: &[Option<TrialResults<'_>>],
+    folder: &Path,
+) -> Result<Option<(String, Metrics)>, PublishError> {
     let io = |error: std::io::Error| PublishError::Io { folder: folder.to_owned(), error };
     let mut rows = Vec::with_capacity(trials.len());
     for (trial, results) in plan.trials.iter().zip(trials) {
