@@ -1,8 +1,17 @@
 //! Matrix products: `gemm` behind views whose bounds are checked.
 
+use std::marker::PhantomData;
+
 use gemm::Parallelism;
+use rayon::prelude::*;
 
 use crate::models::gradients::Write;
+
+/// A product with fewer multiplications is done before other threads have heard of it.
+const POOL_MULTIPLICATIONS: usize = 1 << 19;
+
+/// Columns that one task computes: what one call of gemm's innermost loop does.
+const BLOCK_COLUMNS: usize = 64;
 
 /// A matrix in a slice: element `(row, column)` is `data[row * row_stride + column * column_stride]`.
 #[derive(Debug, Clone, Copy)]
@@ -14,14 +23,21 @@ pub(in crate::models) struct Matrix<'a> {
     column_stride: usize,
 }
 
-/// A row-major matrix in a slice that a product writes to.
+/// A row-major matrix in a slice that a product writes to, or some of its columns.
+///
+/// It has the elements `pointer[row * row_stride + column]` to itself for as long as the slice is borrowed.
 #[derive(Debug)]
 pub(in crate::models) struct MatrixMut<'a> {
-    data: &'a mut [f32],
+    pointer: *mut f32,
     rows: usize,
     columns: usize,
     row_stride: usize,
+    slice: PhantomData<&'a mut [f32]>,
 }
+
+#[expect(unsafe_code, reason = "a view holds a raw pointer, because blocks of columns of one slice interleave")]
+// SAFETY: no element belongs to two views, so a view may go to another thread as the mutable slice that it came from may.
+unsafe impl Send for MatrixMut<'_> {}
 
 /// Who computes a product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,18 +65,33 @@ impl<'a> Matrix<'a> {
         let Self { data, rows, columns, row_stride, column_stride } = self;
         Self { data, rows: columns, columns: rows, row_stride: column_stride, column_stride: row_stride }
     }
+
+    /// Views of `width` columns each; the last may have fewer.
+    fn column_blocks(self, width: usize) -> impl Iterator<Item = Self> {
+        (0..self.columns).step_by(width).map(move |first| {
+            let data = self.data.get(first * self.column_stride..).unwrap_or_default(); // empty if there are no rows
+            Self { data, columns: width.min(self.columns - first), ..self }
+        })
+    }
 }
 
 impl<'a> MatrixMut<'a> {
     /// Rows that follow each other without a gap.
     pub(in crate::models) fn new(data: &'a mut [f32], rows: usize, columns: usize) -> Self {
-        Self::with_stride(data, rows, columns, columns)
+        check_bounds(data.len(), rows, columns, columns);
+        Self { pointer: data.as_mut_ptr(), rows, columns, row_stride: columns, slice: PhantomData }
     }
 
-    /// Rows that begin `row_stride` apart.
-    pub(in crate::models) fn with_stride(data: &'a mut [f32], rows: usize, columns: usize, row_stride: usize) -> Self {
-        check_bounds(data.len(), rows, columns, row_stride);
-        Self { data, rows, columns, row_stride }
+    /// Views of `width` columns each; the last may have fewer. They have no element in common.
+    fn column_blocks(self, width: usize) -> impl Iterator<Item = Self> {
+        let Self { pointer, rows, columns, row_stride, slice } = self;
+        (0..columns).step_by(width).map(move |first| Self {
+            pointer: pointer.wrapping_add(first),
+            rows,
+            columns: width.min(columns - first),
+            row_stride,
+            slice,
+        })
     }
 }
 
@@ -68,8 +99,10 @@ impl<'a> MatrixMut<'a> {
 /// When a matrix of this shape does not fit into `length` floats, or its rows overlap.
 fn check_bounds(length: usize, rows: usize, columns: usize, row_stride: usize) {
     assert!(rows <= 1 || row_stride >= columns, "rows of {columns} floats that begin {row_stride} apart overlap");
-    let needed =
-        if rows == 0 || columns == 0 { Some(0) } else { (rows - 1).checked_mul(row_stride).and_then(|last| last.checked_add(columns)) };
+    let needed = match (rows, columns) {
+        (0, _) | (_, 0) => Some(0),
+        _ => (rows - 1).checked_mul(row_stride).and_then(|last| last.checked_add(columns)),
+    };
     assert!(needed.is_some_and(|needed| needed <= length), "a {rows} x {columns} matrix does not fit into {length} floats");
 }
 
@@ -77,11 +110,12 @@ fn check_bounds(length: usize, rows: usize, columns: usize, row_stride: usize) {
 ///
 /// * `left`: `(rows, depth)`; `right`: `(depth, columns)`; `destination`: `(rows, columns)`
 ///
-/// The sum over `depth` is never split between threads, so their number changes no bit.
+/// On the pool, a product is cut into blocks of columns if the rows of `left` are contiguous: gemm reads such a factor where it is, so the
+/// blocks share no preparation. Otherwise gemm rearranges `left` first, and the cut is left to it. Either way the sum over `depth` is never
+/// split and whatever could change its order depends on shapes alone, so the number of threads changes no bit.
 ///
 /// # Panics
 /// When the shapes do not fit together.
-#[expect(unsafe_code, reason = "gemm takes raw pointers; the views have checked that every element lies inside its slice")]
 pub(in crate::models) fn multiply(
     destination: MatrixMut<'_>,
     write: Write,
@@ -90,25 +124,35 @@ pub(in crate::models) fn multiply(
     right: Matrix<'_>,
     threads: Threads,
 ) {
-    let (rows, columns, depth) = (destination.rows, destination.columns, left.columns);
+    let small = destination.rows * destination.columns * left.columns < POOL_MULTIPLICATIONS;
+    match threads {
+        Threads::Pool if !small && left.column_stride == 1 => {
+            let blocks: Vec<_> = destination.column_blocks(BLOCK_COLUMNS).zip(right.column_blocks(BLOCK_COLUMNS)).collect();
+            blocks.into_par_iter().for_each(|(destination, right)| call_gemm(destination, write, scale, left, right, Parallelism::None));
+        }
+        Threads::Pool if !small => call_gemm(destination, write, scale, left, right, Parallelism::Rayon(0)),
+        Threads::Pool | Threads::Caller => call_gemm(destination, write, scale, left, right, Parallelism::None),
+    }
+}
+
+#[expect(unsafe_code, reason = "gemm takes raw pointers")]
+fn call_gemm(destination: MatrixMut<'_>, write: Write, scale: f32, left: Matrix<'_>, right: Matrix<'_>, parallelism: Parallelism) {
+    let MatrixMut { pointer, rows, columns, row_stride, .. } = destination;
+    let depth = left.columns;
     assert_eq!((left.rows, left.columns), (rows, right.rows), "the left factor does not fit");
     assert_eq!(right.columns, columns, "the right factor does not fit");
-    let parallelism = match threads {
-        Threads::Pool => Parallelism::Rayon(0),
-        Threads::Caller => Parallelism::None,
-    };
     let stride = |stride: usize| isize::try_from(stride).expect("a stride within a slice fits into isize");
-    // SAFETY: the constructors of the views have checked that all elements of the given shapes and strides lie within the slices, and
-    // the borrows keep the slices alive and the destination apart from the factors. gemm writes the destination's elements only, and
-    // does not read them unless it is to add.
+    // SAFETY: the constructors of the views have checked that all elements of the given shapes and strides lie within the slices that they
+    // borrow, and a block has no others. The destination's elements belong to no other view. gemm writes those only, and does not read
+    // them unless it is to add.
     unsafe {
         gemm::gemm(
             rows,
             columns,
             depth,
-            destination.data.as_mut_ptr(),
+            pointer,
             1,
-            stride(destination.row_stride),
+            stride(row_stride),
             write == Write::Add,
             left.data.as_ptr(),
             stride(left.column_stride),
@@ -158,22 +202,48 @@ mod tests {
         (0..count).map(|index| ((index * 7_919 + seed * 104_729) % 23) as f32 - 11.0).collect()
     }
 
+    /// `destination + scale * left · right`, by the definition.
+    fn expected(
+        destination: &[f32],
+        scale: f32,
+        left: impl Fn(usize, usize) -> f32,
+        right: impl Fn(usize, usize) -> f32,
+        shape: [usize; 3],
+    ) -> Vec<f32> {
+        let [_, columns, depth] = shape;
+        let sum = |place: usize| -> f32 { (0..depth).map(|inner| left(place / columns, inner) * right(inner, place % columns)).sum() };
+        destination.iter().enumerate().map(|(place, before)| before + scale * sum(place)).collect()
+    }
+
     #[test]
     fn a_product_with_strides_and_transposes_is_what_the_definition_says() {
         let (rows, columns, depth) = (5, 7, 3);
-        let (left, right) = (numbers(depth * 8, 1), numbers(depth * 9, 2));
-        let mut destination = numbers(rows * 10, 3);
-        let before = destination.clone();
-        let transposed = Matrix::with_stride(&left, depth, rows, 8).transposed();
-        let target = MatrixMut::with_stride(&mut destination, rows, columns, 10);
-        multiply(target, Write::Add, 2.0, transposed, Matrix::with_stride(&right, depth, columns, 9), Threads::Caller);
-        for row in 0..rows {
-            for column in 0..10 {
-                let sum: f32 = (0..depth).map(|inner| left[inner * 8 + row] * right[inner * 9 + column.min(8)]).sum();
-                let expected = before[row * 10 + column] + if column < columns { 2.0 * sum } else { 0.0 };
-                assert_eq!(destination[row * 10 + column], expected, "row {row}, column {column}");
-            }
-        }
+        let (left, right, before) = (numbers(depth * 8, 1), numbers(depth * 9, 2), numbers(rows * columns, 3));
+        let mut destination = before.clone();
+        let left_view = Matrix::with_stride(&left, depth, rows, 8).transposed();
+        let right_view = Matrix::with_stride(&right, depth, columns, 9);
+        multiply(MatrixMut::new(&mut destination, rows, columns), Write::Add, 2.0, left_view, right_view, Threads::Caller);
+        let (left, right) = (|row, inner| left[inner * 8 + row], |inner, column| right[inner * 9 + column]);
+        assert_eq!(destination, expected(&before, 2.0, left, right, [rows, columns, depth]));
+    }
+
+    #[test]
+    fn products_on_the_pool_are_what_the_definition_says() {
+        let (rows, inputs, outputs) = (70, 60, 150); // the last block of columns is narrower
+        assert!(rows * inputs * outputs >= POOL_MULTIPLICATIONS);
+        let (x, y, w) = (numbers(rows * inputs, 1), numbers(rows * outputs, 2), numbers(outputs * inputs, 3));
+        let (x_at, y_at) = (|row, column| x[row * inputs + column], |row, column| y[row * outputs + column]);
+        let w_at = |row, column| w[row * inputs + column];
+
+        let mut output = y.clone();
+        linear(&mut output, Write::Add, &x, &w, rows);
+        assert_eq!(output, expected(&y, 1.0, x_at, |inner, column| w_at(column, inner), [rows, outputs, inputs]));
+        let mut d_input = x.clone();
+        linear_backward_input(&mut d_input, Write::Add, &y, &w, rows);
+        assert_eq!(d_input, expected(&x, 1.0, y_at, w_at, [rows, inputs, outputs]));
+        let mut d_weight = w.clone();
+        linear_backward_weight(&mut d_weight, Write::Add, &y, &x, rows);
+        assert_eq!(d_weight, expected(&w, 1.0, |row, inner| y_at(inner, row), x_at, [outputs, inputs, rows]));
     }
 
     #[test]
