@@ -19,3 +19,6 @@ pub use corpus::CorpusFiles;
 pub use encoded::{Encoded, EncodedWriter};
 pub use evaluation::{Evaluation, LabelConfusion, PredictionRow};
 pub use figures::Figures;
+
+/// What opens each of them.
+pub use crate::stage::Artifact;

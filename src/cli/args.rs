@@ -86,10 +86,10 @@ pub struct Run {
     #[command(flatten)]
     pub changes: Changes,
     /// Stages that may run at the same time; one training at a time in any case [default: the number of threads]
-    #[arg(short, long, value_name = "N", value_parser = count::<1024>)]
+    #[arg(short, long, value_name = "N", allow_negative_numbers = true, value_parser = count::<1024>)]
     pub jobs: Option<u32>,
     /// Threads for all stages together [default: all cores]
-    #[arg(long, value_name = "N", value_parser = count::<1024>)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count::<1024>)]
     pub threads: Option<u32>,
     /// Where to train: auto, cpu, cuda, cuda:1, metal [default: auto]
     #[arg(long, value_name = "DEVICE")]
@@ -199,10 +199,10 @@ pub struct Predict {
     /// Lines of text, or JSONL with a `text` in each line [default: standard input]
     pub file: Option<PathBuf>,
     /// Texts in a batch
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = count::<4096>)]
+    #[arg(long, value_name = "N", default_value_t = 32, allow_negative_numbers = true, value_parser = count::<4096>)]
     pub batch_size: u32,
     /// Threads to use [default: all cores]
-    #[arg(long, value_name = "N", value_parser = count::<1024>)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count::<1024>)]
     pub threads: Option<u32>,
 }
 

@@ -11,6 +11,7 @@ pub fn run(arguments: &Check, color: bool) -> Result<Outcome, Failure> {
     let mut reports = Vec::new();
     let mut text = String::new();
     let mut outcome = Outcome::Done;
+    let mut complained = false;
     for file in &arguments.files {
         match project::plan(file, &arguments.changes, &[], &store) {
             Ok((_, plan)) => {
@@ -22,7 +23,8 @@ pub fn run(arguments: &Check, color: bool) -> Result<Outcome, Failure> {
             Err(failure) => {
                 outcome = Outcome::Refused;
                 if !arguments.json {
-                    terminal::complain(&failure.render(color));
+                    let gap = if std::mem::replace(&mut complained, true) { "\n" } else { "" };
+                    terminal::complain(&format!("{gap}{}", failure.render(color)));
                 }
                 reports.push(json!({"file": file.to_string_lossy(), "ok": false, "errors": failure.to_json()}));
             }

@@ -23,7 +23,8 @@ pub fn run(arguments: &Explain) -> Result<(), Failure> {
 
 fn to_text(plan: &Plan, id: NodeId, forecast: &Forecast, store: &Store) -> String {
     let node = plan.node(id);
-    let mut text = format!("{} ({}): {}\n", node.title(), node.kind.name, forecast.node(id));
+    let kind = if *node.stage == *node.kind.name { String::new() } else { format!(" ({})", node.kind.name) };
+    let mut text = format!("{}{kind}: {}\n", node.title(), forecast.node(id));
     let Some(fingerprint) = plan.fingerprint(id) else { return text };
     let mut row = |part: &str, value: &str| writeln!(text, "  {part:<34} {value}").expect("a string");
     row("key", &fingerprint.key().to_string());

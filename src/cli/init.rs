@@ -25,7 +25,9 @@ pub fn run(arguments: &Init) -> Result<(), Failure> {
     for (name, _) in FILES {
         text += &format!("wrote {}\n", place(arguments, name).display());
     }
-    terminal::print(&format!("{text}\nRun it: pipeline run {}\n", experiment.display()))
+    let shown = experiment.display().to_string();
+    let quote = if shown.chars().any(|c| c.is_whitespace() || "\"$&();<>*?|`\\".contains(c)) { "'" } else { "" };
+    terminal::print(&format!("{text}\nRun it: pipeline run {quote}{shown}{quote}\n"))
 }
 
 fn place(arguments: &Init, name: &str) -> PathBuf {

@@ -49,6 +49,11 @@ fn indented(text: &str, indent: usize) -> String {
     format!("{:indent$}{}", "", format::fold(text, indent, COLUMNS))
 }
 
+/// A parameter's line; one that is too long hangs behind the texts below it.
+fn title_lines(title: &str) -> String {
+    if 4 + title.chars().count() <= COLUMNS { title.to_owned() } else { format::fold(title, 8, COLUMNS) }
+}
+
 /// A kind's parameter as people read it.
 struct ParameterHelp {
     name: String,
@@ -177,7 +182,8 @@ fn describe(kind: &StageKind) -> String {
             "required" => "required".to_owned(),
             default => format!("default {default}"),
         };
-        writeln!(text, "    {}  ({}; {default})", parameter.name, parameter.kind).expect("a string");
+        let title = format!("{}  ({}; {default})", parameter.name, parameter.kind);
+        writeln!(text, "    {}", title_lines(&title)).expect("a string");
         text += &indented(&parameter.about, 8);
         text.push('\n');
     }

@@ -73,8 +73,12 @@ fn by_stage(plan: &Plan, forecast: &Forecast) -> Vec<(String, &'static str, Stri
         for (action, reasons) in groups {
             let total: usize = reasons.values().sum();
             let (most, count) = reasons.iter().max_by_key(|(_, count)| **count).expect("a group has a member");
-            let reason = if *count < total { format!("{most} (and {} with other reasons)", total - count) } else { most.clone() };
-            lines.push((format!("{stage} ({total}x)"), action, reason));
+            let reason = match total - count {
+                0 => most.clone(),
+                _ if *count == 1 => format!("each for its own reason, one of them: {most}"),
+                others => format!("{most} ({others} for other reasons)"),
+            };
+            lines.push((if total > 1 { format!("{stage} ×{total}") } else { stage.to_string() }, action, reason));
         }
     }
     lines

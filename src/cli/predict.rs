@@ -5,8 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use super::args::Predict;
 use super::failure::{Failure, Outcome};
 use super::terminal;
-use crate::stage::StageError;
-use crate::tools::Predictor;
+use crate::tools::{PredictError, Predictor};
 
 /// Texts read before any is tagged, so that memory stays bounded and output begins early.
 const CHUNK: usize = 1024;
@@ -53,7 +52,7 @@ pub fn run(arguments: &Predict) -> Result<Outcome, Failure> {
     }
 }
 
-fn failed(error: StageError) -> Failure {
+fn failed(error: PredictError) -> Failure {
     Failure::failed(error.to_string())
 }
 
@@ -101,7 +100,12 @@ impl<R: Read> Lines<R> {
 
 /// The text of a JSON line.
 fn text_of(line: &str) -> Result<String, String> {
-    let value: serde_json::Value = serde_json::from_str(line).map_err(|error| format!("not a JSON object: {error}"))?;
+    let value: serde_json::Value = serde_json::from_str(line).map_err(|error| {
+        // The line is the stream's, and is said already.
+        let message = error.to_string();
+        let message = message.split(" at line ").next().unwrap_or_default();
+        format!("not a JSON object: {message} at byte {}", error.column())
+    })?;
     value["text"].as_str().map(str::to_owned).ok_or_else(|| "the object has no `text` that is a string".to_owned())
 }
 

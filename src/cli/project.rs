@@ -1,11 +1,15 @@
 //! What most commands begin with: the experiment, its plan, the store beside it, and the settings of `pipeline.toml`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use super::Failure;
 use super::args::Changes;
+use crate::diagnostics::{Diagnostic, Diagnostics, Sources, Span, suggest};
 use crate::experiment::{Experiment, Overrides};
 use crate::kinds;
 use crate::plan::{Plan, PlanError};
@@ -67,7 +71,7 @@ pub fn open_store() -> Result<Store, Failure> {
         let failure = Failure::usage(error.to_string());
         match error.help() {
             Some(help) => failure.with_help(help),
-            None => failure,
+            None => failure.with_help("results and the store lie there: move it away, or run in another folder"),
         }
     })
 }
@@ -83,7 +87,9 @@ pub fn root() -> PathBuf {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
+    #[serde(default, deserialize_with = "count")]
     pub jobs: Option<u32>,
+    #[serde(default, deserialize_with = "count")]
     pub threads: Option<u32>,
     pub device: Option<String>,
     #[serde(default)]
@@ -94,7 +100,15 @@ pub struct Profile {
 #[serde(deny_unknown_fields)]
 struct Settings {
     #[serde(default)]
-    profile: std::collections::BTreeMap<String, Profile>,
+    profile: BTreeMap<String, Profile>,
+}
+
+/// The bounds of `--jobs` and `--threads`.
+fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    match u32::deserialize(deserializer) {
+        Ok(number @ 1..=1024) => Ok(Some(number)),
+        _ => Err(D::Error::custom("expected a whole number from 1 to 1024")),
+    }
 }
 
 /// The named profile, or the one called `default`, which need not be there.
@@ -103,23 +117,33 @@ pub fn profile(name: Option<&str>) -> Result<Profile, Failure> {
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+            return Err(Failure::usage(format!("`{}` is not UTF-8 text", path.display())));
+        }
         Err(error) => return Err(Failure::usage(format!("cannot read `{}`: {}", path.display(), error.kind()))),
     };
-    let settings: Settings = toml::from_str(&text).map_err(|error| {
-        let place = error.span().map_or_else(String::new, |span| format!(":{}", text[..span.start.min(text.len())].lines().count().max(1)));
-        Failure::usage(format!("`{}`{place}: {}", path.display(), error.message()))
-            .with_help("a profile is `[profile.NAME]` with `jobs`, `threads`, `device`, `offline`")
-    })?;
+    let settings: Settings = toml::from_str(&text).map_err(|error| malformed(&path, &text, &error))?;
     match name {
         None => Ok(settings.profile.get("default").cloned().unwrap_or_default()),
         Some(name) => settings.profile.get(name).cloned().ok_or_else(|| {
-            let known: Vec<_> = settings.profile.keys().map(|name| format!("`{name}`")).collect();
-            let help = if known.is_empty() {
-                format!("write `[profile.{name}]` into `{}`", path.display())
-            } else {
-                format!("there are {}", known.join(", "))
+            let known = || settings.profile.keys().map(String::as_str);
+            let help = match suggest(name, known()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None if settings.profile.is_empty() => format!("write `[profile.{name}]` into `{}`", path.display()),
+                None => format!("`{}` has {}", path.display(), known().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
             };
             Failure::usage(format!("there is no profile `{name}`")).with_help(help)
         }),
     }
+}
+
+/// The mistake with its line, as those of experiments are shown.
+fn malformed(path: &Path, text: &str, error: &toml::de::Error) -> Failure {
+    let mut sources = Sources::new();
+    let source = sources.add(path.display().to_string(), text.to_owned());
+    let span = Span::new(source, error.span().unwrap_or(0..0));
+    let message = error.message().split(", expected one of").next().unwrap_or_default();
+    let diagnostic =
+        Diagnostic::new("settings", message).at(span).help("a profile is `[profile.NAME]` with `jobs`, `threads`, `device`, `offline`");
+    Diagnostics::new(Arc::new(sources), vec![diagnostic]).into()
 }

@@ -144,17 +144,18 @@ fn cancel_on_signals(console: Option<Arc<Console>>) -> Result<Cancel, Failure> {
         .map_err(|error| Failure::failed(format!("signals cannot be handled: {error}")))?;
     let asked = cancel.clone();
     std::thread::spawn(move || {
-        for _ in signals.forever() {
+        for signal in signals.forever() {
+            let typed = signal == SIGINT;
             if asked.is_cancelled() {
                 if let Some(console) = &console {
-                    console.clear();
+                    console.clear(typed);
                 }
                 std::process::exit(130);
             }
             asked.cancel();
             let text = "stopping: trainings save a checkpoint (Ctrl-C again stops at once)";
             match &console {
-                Some(console) => console.say(text),
+                Some(console) => console.interrupt(text, typed),
                 None => terminal::complain(&format!("{text}\n")),
             }
         }

@@ -54,7 +54,8 @@ fn experiment(arguments: &Show) -> Result<(), Failure> {
             .iter()
             .map(|origin| json!({"path": origin.path, "value": origin.value, "file": origin.file, "line": origin.line, "column": origin.column}))
             .collect();
-        return terminal::json(&json!({"experiment": experiment.name, "files": experiment.chain, "values": origins}));
+        let files: Vec<_> = experiment.chain.iter().map(|file| file.to_string_lossy()).collect();
+        return terminal::json(&json!({"experiment": experiment.name, "files": files, "values": origins}));
     }
     if !arguments.origins {
         return terminal::print(&experiment.to_toml());
@@ -91,7 +92,8 @@ fn show_run(run: &RunFile, as_json: bool) -> Result<(), Failure> {
         let line = format!("  {:width$}  {:<9} {key:<10}  {elapsed:>8}", title(node), node.outcome.replace('_', " "));
         writeln!(text, "{}", line.trim_end()).expect("a string");
         if let Some(error) = &node.error {
-            writeln!(text, "    {error}").expect("a string");
+            let because = if node.outcome == "not_run" { "because " } else { "" };
+            writeln!(text, "    {because}{error}").expect("a string");
         }
     }
     terminal::print(&text)

@@ -78,7 +78,7 @@ fn read_pins(files: &dyn Files, path: &Path, sources: &mut Sources, problems: &m
     let path = Pins::path_for(path);
     match files.read(&path, source::LARGEST) {
         Ok(bytes) => pins::parse(&bytes, &path, sources, problems),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Pins::default(),
+        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => Pins::default(),
         Err(error) => {
             let message = format!("cannot read {}: {}", quoted(&path.display().to_string()), error.kind());
             problems.push(Diagnostic::new("unreadable-file", message));

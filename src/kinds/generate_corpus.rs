@@ -61,7 +61,12 @@ impl Stage for GenerateCorpus {
     }
 
     fn run(&self, _inputs: NoInputs, context: &Context<'_>) -> Result<CorpusFiles, StageError> {
-        let templates = Templates::read(&self.templates).map_err(|error| StageError::new(error.to_string()))?;
+        let templates = Templates::read(&self.templates).map_err(|error| {
+            StageError::new(error.to_string()).with_help(
+                "a file of templates has `[templates]` with lists `normal` and `anomaly`, and for each `{x}` in them `[entities.x]` with `label` \
+                 and `values`; `pipeline init` writes one",
+            )
+        })?;
         let rng = Rng::new(self.seed);
         let examples = templates.generate(self.samples, self.anomaly_ratio, rng).map_err(|error| StageError::new(error.to_string()))?;
         context.check_cancelled()?;

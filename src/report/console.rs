@@ -73,15 +73,31 @@ impl Console {
         format!("\x1b[{code}m{text}\x1b[0m")
     }
 
-    /// Says something about the run as a whole, between the lines of its stages.
-    pub fn say(&self, text: &str) {
+    /// Says something about the run as a whole that a signal caused, between the lines of its stages.
+    ///
+    /// * `typed`: the signal was typed, as Ctrl-C, so that the terminal may have echoed `^C`
+    pub fn interrupt(&self, text: &str, typed: bool) {
+        self.step_over_echo(typed);
         self.print(text);
     }
 
-    /// Takes the live lines away, for who is about to end the program.
-    pub fn clear(&self) {
+    /// Takes the live lines away, for who is about to end the program. `typed` as in [`interrupt`](Self::interrupt).
+    pub fn clear(&self, typed: bool) {
         if let Some(live) = &self.live {
+            self.step_over_echo(typed);
             drop(live.clear());
+            drop(write!(std::io::stderr().lock(), "\r\x1b[J"));
+        }
+    }
+
+    /// Live lines are drawn up to the right edge, so an echoed `^C` goes to the line below them, and whoever clears them would begin one line
+    /// too low and leave the first one behind.
+    fn step_over_echo(&self, typed: bool) {
+        use rustix::termios::{LocalModes, tcgetattr};
+        let echoes = || tcgetattr(std::io::stderr()).is_ok_and(|modes| modes.local_modes.contains(LocalModes::ECHO | LocalModes::ECHOCTL));
+        if self.live.is_some() && typed && echoes() {
+            let step = if self.running().is_empty() { "\r\x1b[K" } else { "\x1b[A" };
+            drop(write!(std::io::stderr().lock(), "{step}"));
         }
     }
 
@@ -97,7 +113,9 @@ impl Console {
         if self.live.is_none() || columns < indent + 20 {
             return text.replace('\n', &format!("\n{:indent$}", ""));
         }
-        text.lines().map(|line| format::fold(line, indent, columns)).collect::<Vec<_>>().join(&format!("\n{:indent$}", ""))
+        let fits = |line: &str| indent + line.chars().count() <= columns;
+        let fold = |line: &str| if fits(line) { line.to_owned() } else { format::fold(line, indent, columns) };
+        text.lines().map(fold).collect::<Vec<_>>().join(&format!("\n{:indent$}", ""))
     }
 
     fn print(&self, line: &str) {
@@ -134,15 +152,12 @@ impl Console {
             parts.push(format!("ETA {}", format::duration(Duration::try_from_secs_f64(left).unwrap_or_default())));
         }
         parts.extend(numbers.iter().map(|(name, value)| numbered(name, *value)));
-        let text = parts.join("  ");
         if let Some(bar) = &running.bar {
-            // Two columns stay free for the `^C` that a terminal echoes, which would break the line and leave it behind.
-            let room = terminal_width().saturating_sub(self.width + 7);
-            bar.set_message(text.chars().take(room).collect::<String>());
+            bar.set_message(within(terminal_width().saturating_sub(self.width + 4), &parts));
         } else if now.duration_since(running.last_line) >= PLAIN_INTERVAL {
             running.last_line = now;
             drop(guard);
-            self.line(name, Tone::Quiet, "running", &text);
+            self.line(name, Tone::Quiet, "running", &parts.join("  "));
         }
     }
 
@@ -203,6 +218,19 @@ impl Reporter for Console {
     }
 }
 
+/// As many of the parts as there is room for, the first in any case.
+fn within(room: usize, parts: &[String]) -> String {
+    let mut text = String::new();
+    for part in parts {
+        if !text.is_empty() && text.chars().count() + 2 + part.chars().count() > room {
+            break;
+        }
+        text += if text.is_empty() { "" } else { "  " };
+        text += part;
+    }
+    text.chars().take(room).collect()
+}
+
 /// Columns of the terminal behind standard error.
 fn terminal_width() -> usize {
     let size = rustix::termios::tcgetwinsize(std::io::stderr());
@@ -221,5 +249,16 @@ fn numbered(name: &str, value: f64) -> String {
         "epoch" => format!("epoch {value:.0}"),
         "learning_rate" => format!("lr {}", format::number(value)),
         name => format!("{} {}", name.replace('_', " "), format::number(value)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_live_line_leaves_out_the_last_numbers_rather_than_half_of_one() {
+        let parts = ["12/40 steps", "ETA 3 s", "loss 0.31"].map(str::to_owned);
+        assert_eq!([31, 30, 5].map(|room| within(room, &parts)), ["12/40 steps  ETA 3 s  loss 0.31", "12/40 steps  ETA 3 s", "12/40"]);
     }
 }

@@ -2,4 +2,4 @@
 
 mod predict;
 
-pub use predict::{Prediction, Predictor};
+pub use predict::{PredictError, Prediction, Predictor};

@@ -5,10 +5,20 @@ use std::path::Path;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::artifacts::Checkpoint;
+use crate::artifacts::{Artifact as _, Checkpoint};
 use crate::data::{EncodedSplit, Entity, IGNORE, LabelSet, TextTokenizer, TokenizedText, spans};
-use crate::stage::{Artifact as _, StageError};
 use crate::training::{self, CpuEngine, Objective};
+
+/// Why there is no model, or no prediction.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub struct PredictError(String);
+
+impl PredictError {
+    fn of(error: impl std::fmt::Display) -> Self {
+        Self(error.to_string())
+    }
+}
 
 /// A trained model ready to tag texts.
 pub struct Predictor {
@@ -38,12 +48,12 @@ impl Predictor {
     ///
     /// # Errors
     /// When there is no trained model in it.
-    pub fn open(folder: &Path) -> Result<Self, StageError> {
+    pub fn open(folder: &Path) -> Result<Self, PredictError> {
         let inner = folder.join("model");
         let folder = if inner.is_dir() { &inner } else { folder };
-        let checkpoint = Checkpoint::open(folder)?;
-        let tokenizer = TextTokenizer::load(&checkpoint.tokenizer()).map_err(|error| StageError::new(error.to_string()))?;
-        let engine = CpuEngine::new(checkpoint.model()?);
+        let checkpoint = Checkpoint::open(folder).map_err(PredictError::of)?;
+        let tokenizer = TextTokenizer::load(&checkpoint.tokenizer()).map_err(PredictError::of)?;
+        let engine = CpuEngine::new(checkpoint.model().map_err(PredictError::of)?);
         Ok(Self { engine, tokenizer, labels: checkpoint.labels, max_length: checkpoint.max_length })
     }
 
@@ -51,17 +61,16 @@ impl Predictor {
     ///
     /// # Errors
     /// When a text cannot be tokenized.
-    pub fn predict(&mut self, texts: &[String], batch_size: usize) -> Result<Vec<Prediction>, StageError> {
-        let failed = |error: &dyn std::fmt::Display| StageError::new(error.to_string());
+    pub fn predict(&mut self, texts: &[String], batch_size: usize) -> Result<Vec<Prediction>, PredictError> {
         let encoded: Vec<TokenizedText> = texts
             .par_iter()
             .map(|text| self.tokenizer.encode(text, self.max_length))
             .collect::<Result<_, _>>()
-            .map_err(|error| failed(&error))?;
+            .map_err(PredictError::of)?;
         let split = unlabelled(&encoded);
         let predicted = training::predict(&mut self.engine, &split, batch_size, &Objective::default(), &|| false)
-            .map_err(|error| failed(&error))?
-            .ok_or(StageError::Cancelled)?;
+            .map_err(PredictError::of)?
+            .expect("nothing asks it to stop");
         let read = |(row, (text, tokens)): (usize, (&String, &TokenizedText))| {
             let characters: Vec<char> = text.chars().collect();
             let found = predicted.labels[split.range(row)].iter().zip(&tokens.special);

@@ -1,0 +1,116 @@
+//! `check`: every mistake at once.
+
+use crate::world::{World, snapshot};
+
+const MISTAKES: &str = r#"version = 1
+colour = "blue"
+
+[params]
+length = "long"
+
+[stage.corpus]
+kind = "generate_corpora"
+templates = "data/events.toml"
+
+[stage.texts]
+kind = "generate_corpus"
+templates = "data/evens.toml"
+samples = 0
+split = { train = 0.8, validation = 0.3 }
+
+[stage.init_model]
+corpus = "@texts"
+num_attention_heads = 3
+
+[stage.tokenize]
+model = "@init_modell"
+corpus = "@texts"
+max_length = "@params.length"
+
+[stage.train]
+model = "@init_model"
+data = "@texts"
+epoch = 3
+learning_rate = "fast"
+
+[stage.evaluate]
+data = "@tokenize"
+model = "@train"
+split = "validate"
+after = ["plot"]
+
+[stage.plot]
+history = "@train"
+evaluation = "@evaluate"
+
+[sweep]
+method = "grid"
+objective = "best evaluate.ner.span_f1"
+[sweep.over]
+train.learning_rate = [1e-3, -1.0]
+"#;
+
+#[test]
+fn all_mistakes_of_a_file_come_at_once_each_with_its_place_and_a_remedy() {
+    let world = World::new();
+    world.write("experiments/wrong.toml", MISTAKES);
+    snapshot!(world.pipeline(["check", "experiments/wrong.toml"]));
+}
+
+#[test]
+fn a_file_that_passes_says_how_much_is_in_it() {
+    let world = World::new();
+    snapshot!(
+        world.pipeline(["check", "experiments/mini.toml"]),
+        world.pipeline(["check", "experiments/mini.toml", "--sweep", "train.epochs=1,2", "--seeds", "3"])
+    );
+}
+
+#[test]
+fn several_files_are_all_checked_and_one_mistake_makes_exit_code_2() {
+    let world = World::new();
+    world.child("wrong", "[stage.train]\nepochs = 0\n");
+    snapshot!(world.pipeline([
+        "check",
+        "experiments/mini.toml",
+        "experiments/wrong.toml",
+        "experiments/mimi.toml",
+        "experiments/mini.toml"
+    ]));
+}
+
+#[test]
+fn mistakes_as_json_have_code_place_and_help() {
+    let world = World::new();
+    world.child("wrong", "[stage.train]\nepoch = 1\n");
+    snapshot!(world.pipeline(["check", "--json", "experiments/wrong.toml", "experiments/mini.toml"]));
+}
+
+#[test]
+fn mistakes_on_the_command_line_are_pointed_at() {
+    let world = World::new();
+    let check = |option: &str, value: &str| world.pipeline(["check", "experiments/mini.toml", option, value]);
+    snapshot!(
+        check("--set", "stage.train.epoch=1"),
+        check("--set", "train.epochs=1"),
+        check("--set", "stage.train.epochs"),
+        check("--set", "stage.train.epochs=many"),
+        check("--sweep", "train.epochs=0,1"),
+        check("--sweep", "train.epoch=1,2"),
+        check("--seeds", "0"),
+    );
+}
+
+#[test]
+fn checking_planning_showing_and_drawing_leave_nothing_behind() {
+    let world = World::new();
+    for command in [&["check"][..], &["plan"], &["show"], &["show", "--origins"], &["graph"], &["run", "--dry-run"]] {
+        let shot = world.pipeline(command.iter().chain(&["experiments/mini.toml"]));
+        assert_eq!(shot.code, Some(0), "{shot}");
+    }
+    for arguments in [&["explain", "experiments/mini.toml", "train"][..], &["verify"], &["show", "abcd"], &["kinds"]] {
+        world.pipeline(arguments);
+    }
+    assert_eq!(world.names("."), ["experiments"]);
+    assert_eq!(world.names("experiments"), ["data", "mini.toml"]);
+}

@@ -1,0 +1,65 @@
+//! `--help`, and what is said of a command line that is none.
+
+use crate::world::{World, snapshot};
+
+macro_rules! help {
+    ($($name:ident: $arguments:expr;)+) => {$(
+        #[test]
+        fn $name() {
+            snapshot!(World::empty().pipeline($arguments));
+        }
+    )+};
+}
+
+help! {
+    the_help_lists_every_command_and_exit_code: ["--help"];
+    the_help_of_run_says_what_each_option_takes: ["run", "--help"];
+    the_help_of_plan_says_what_each_option_takes: ["plan", "--help"];
+    the_help_of_check_says_what_each_option_takes: ["check", "--help"];
+    the_help_of_explain_says_what_each_option_takes: ["explain", "--help"];
+    the_help_of_show_says_what_each_option_takes: ["show", "--help"];
+    the_help_of_graph_says_what_each_option_takes: ["graph", "--help"];
+    the_help_of_kinds_says_what_each_option_takes: ["kinds", "--help"];
+    the_help_of_predict_says_what_each_option_takes: ["predict", "--help"];
+    the_help_of_verify_says_what_each_option_takes: ["verify", "--help"];
+    the_help_of_schema_says_what_each_option_takes: ["schema", "--help"];
+    the_help_of_init_says_what_each_option_takes: ["init", "--help"];
+    the_help_of_completions_says_what_each_option_takes: ["completions", "--help"];
+}
+
+#[test]
+fn no_command_at_all_prints_the_help_and_is_a_mistake() {
+    let shot = World::empty().pipeline::<[&str; 0], _>([]);
+    assert!(shot.code == Some(2) && shot.stdout.is_empty() && shot.stderr.contains("Usage: pipeline"), "{shot}");
+}
+
+#[test]
+fn a_mistyped_command_gets_the_nearest_one() {
+    let world = World::empty();
+    snapshot!(world.pipeline(["rnu", "x.toml"]), world.pipeline(["pln"]), world.pipeline(["frobnicate"]));
+}
+
+#[test]
+fn options_say_what_they_expect() {
+    let world = World::new();
+    let run = |option: &str, value: &str| world.pipeline(["run", "experiments/mini.toml", option, value]);
+    snapshot!(
+        run("--threads", "0"),
+        run("--jobs", "x"),
+        run("--jobs", "-1"),
+        run("--device", "gpu"),
+        run("--device", "cpu:1"),
+        run("--prof", "x"),
+        run("--color", "blue"),
+        world.pipeline(["run"]),
+        world.pipeline(["predict", "outputs/mini", "--batch-size", "0"]),
+        world.pipeline(["completions", "tcsh"]),
+    );
+}
+
+#[test]
+fn a_device_that_the_program_was_not_built_for_names_the_feature() {
+    if !cfg!(feature = "cuda") {
+        snapshot!(World::new().pipeline(["run", "experiments/mini.toml", "--device", "cuda:1"]));
+    }
+}

@@ -1,0 +1,15 @@
+//! What a person meets on the command line: the real program, run in a temporary folder, with all that it says and how it ends.
+
+mod check;
+mod help;
+mod hostile;
+mod init;
+mod kinds;
+mod plan;
+mod predict;
+mod project;
+mod run;
+mod show;
+mod streams;
+mod sweep;
+mod world;

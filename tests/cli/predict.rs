@@ -1,0 +1,120 @@
+//! `predict`.
+
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+use crate::world::{MINI, Shot, World, snapshot};
+
+/// A world whose model has learned enough to find something; trained once for all tests here.
+fn world() -> &'static World {
+    static WORLD: OnceLock<World> = OnceLock::new();
+    WORLD.get_or_init(|| {
+        let world = World::new();
+        let longer = MINI.replace("epochs = 1", "epochs = 6").replace("1e-3", "5e-3").replace("samples = 80", "samples = 300");
+        world.write("experiments/mini.toml", longer);
+        assert_eq!(world.pipeline(["run", "experiments/mini.toml"]).code, Some(0));
+        world
+    })
+}
+
+fn predict(input: impl Into<Vec<u8>>) -> Shot {
+    let world = world();
+    world.shot("predict outputs/mini", world.command(["predict", "outputs/mini"]).write_stdin(input))
+}
+
+fn predictions(shot: &Shot) -> Vec<Value> {
+    shot.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+#[test]
+fn lines_become_one_object_each_in_order_and_empty_lines_are_passed_over() {
+    let found = predictions(&predict("db-07 crashed at 02:15\n\n  \nbackup of web-12 finished at 04:40\n"));
+    let texts: Vec<_> = found.iter().map(|prediction| prediction["text"].as_str().expect("a text")).collect();
+    assert_eq!(texts, ["db-07 crashed at 02:15", "backup of web-12 finished at 04:40"]);
+    let keys: Vec<_> = found[0].as_object().expect("an object").keys().collect();
+    assert_eq!(keys, ["text", "entities", "anomaly", "anomaly_score"]);
+}
+
+#[test]
+fn json_lines_give_their_text() {
+    let found = predictions(&predict("{\"text\": \"db-07 crashed\", \"id\": 1}\n{\"text\": \"all is well\"}\n"));
+    assert_eq!([found[0]["text"].clone(), found[1]["text"].clone()], ["db-07 crashed", "all is well"]);
+}
+
+#[test]
+fn offsets_count_characters_whatever_their_bytes() {
+    let text = "ünïcödé 😀 db-07 crashed at 02:15";
+    let found = predictions(&predict(text));
+    let entities = found[0]["entities"].as_array().expect("a list");
+    assert!(!entities.is_empty(), "the model finds something: {}", found[0]);
+    let characters = text.chars().count() as u64;
+    for entity in entities {
+        let (start, end) = (entity["start"].as_u64().expect("a number"), entity["end"].as_u64().expect("a number"));
+        assert!(start < end && end <= characters, "{entity} lies in {characters} characters");
+    }
+}
+
+#[test]
+fn the_found_entity_is_the_one_that_the_offsets_cut_out() {
+    let text = "é😀é db-07 crashed at 02:15";
+    let found = predictions(&predict(text));
+    let cut = |entity: &Value| -> String {
+        let (start, end) = (entity["start"].as_u64().expect("a number") as usize, entity["end"].as_u64().expect("a number") as usize);
+        text.chars().skip(start).take(end - start).collect()
+    };
+    let cuts: Vec<String> = found[0]["entities"].as_array().expect("a list").iter().map(cut).collect();
+    assert!(cuts.iter().any(|cut| cut == "02:15"), "{cuts:?}");
+}
+
+#[test]
+fn no_input_is_no_output() {
+    let shot = predict("");
+    assert_eq!((shot.code, shot.stdout.as_str(), shot.stderr.as_str()), (Some(0), "", ""));
+}
+
+#[test]
+fn a_text_beyond_the_length_that_the_model_reads_says_so() {
+    let found = predictions(&predict("db-07 crashed at 02:15 ".repeat(100)));
+    assert_eq!(found[0]["truncated"], true);
+}
+
+#[test]
+fn what_cannot_be_read_names_the_line() {
+    snapshot!(
+        predict("{\"text\": \"a\"}\nnot json\n"),
+        predict("{\"text\": \"a\"}\n{\"txt\": \"b\"}\n"),
+        predict(b"fine\n\xff\xfe\n".to_vec()),
+    );
+}
+
+#[test]
+fn a_model_or_a_file_that_is_not_there_says_what_was_expected() {
+    let world = world();
+    snapshot!(
+        world.pipeline(["predict", "outputs/none"]),
+        world.pipeline(["predict", "outputs"]),
+        world.pipeline(["predict", "experiments/mini.toml"]),
+        world.pipeline(["predict", "outputs/mini", "none.txt"]),
+        world.pipeline(["predict", "outputs/mini", "experiments"]),
+    );
+}
+
+#[test]
+fn a_file_and_a_model_folder_are_as_good_as_a_stream_and_a_results_folder() {
+    let world = world();
+    world.write("texts.txt", "db-07 crashed at 02:15\n");
+    let file = world.pipeline(["predict", "outputs/mini/model", "texts.txt", "--threads", "1"]);
+    assert_eq!(file.stdout, predict("db-07 crashed at 02:15").stdout);
+}
+
+#[test]
+fn the_batch_size_changes_no_prediction() {
+    let world = world();
+    let lines = "db-07 crashed at 02:15\nroutine check of web-12 at 09:30\nmail-2 was restarted at 04:40 as planned\n";
+    let with = |size: &str| {
+        predictions(&world.shot("predict", world.command(["predict", "outputs/mini", "--batch-size", size]).write_stdin(lines)))
+    };
+    let entities = |found: &[Value]| found.iter().map(|prediction| prediction["entities"].clone()).collect::<Vec<_>>();
+    assert_eq!(entities(&with("1")), entities(&with("32")));
+}

@@ -1,0 +1,165 @@
+//! `run`, `verify`.
+
+use crate::world::{World, snapshot};
+
+const FILE: &str = "experiments/mini.toml";
+
+#[test]
+fn the_first_run_does_all_and_the_second_nothing() {
+    let world = World::new();
+    snapshot!(world.pipeline(["run", FILE, "-j", "1"]), world.pipeline(["run", FILE]));
+    snapshot!("what_a_run_leaves", world.names("outputs/mini").join("\n"));
+}
+
+#[test]
+fn the_summary_gives_the_metrics_in_lines_of_80_columns() {
+    let shot = World::new().pipeline(["run", FILE]);
+    for name in ["evaluate.anomaly", "average_precision", "evaluate.ner", "span_f1", "token_accuracy", "results: outputs/mini"] {
+        assert!(shot.stdout.contains(name), "{name}\n{shot}");
+    }
+    assert!(shot.stdout.lines().all(|line| line.chars().count() <= 80), "{shot}");
+}
+
+#[test]
+fn a_dry_run_is_a_plan() {
+    let world = World::new();
+    let (dry, plan) = (world.pipeline(["run", FILE, "--dry-run"]), world.pipeline(["plan", FILE]));
+    assert_eq!((dry.stdout, dry.code), (plan.stdout, plan.code));
+}
+
+#[test]
+fn a_run_of_one_stage_runs_what_it_needs_and_publishes_nothing_that_is_not_there() {
+    let world = World::new();
+    snapshot!(world.pipeline(["run", FILE, "tokenize", "-j", "1"]), world.pipeline(["run", FILE, "train", "-j", "1"]));
+}
+
+#[test]
+fn rerun_runs_a_stage_although_it_is_there() {
+    snapshot!(World::trained().pipeline(["run", FILE, "--rerun", "tokenize", "-j", "1"]));
+}
+
+/// A second corpus from a broken file, and what hangs on it.
+const BROKEN: &str = r#"
+[stage.logs]
+kind = "read_corpus"
+path = "data/logs.jsonl"
+
+[stage.log_tokens]
+kind = "tokenize"
+model = "@init_model"
+corpus = "@logs"
+"#;
+
+#[test]
+fn a_failing_stage_says_which_line_is_malformed_and_stops_the_run() {
+    let world = World::new();
+    world.child("broken", BROKEN);
+    world.write("experiments/data/logs.jsonl", "{\"text\": \"a b\", \"entities\": [], \"anomaly\": 0}\n{\"text\": \"a b\",\n");
+    let shot = world.pipeline(["run", "experiments/broken.toml", "logs", "log_tokens", "-j", "1"]);
+    let id = world.latest_run();
+    snapshot!(shot, world.pipeline(["show", &id]));
+}
+
+#[test]
+fn keep_going_finishes_what_does_not_depend_on_a_failure() {
+    let world = World::new();
+    world.child("broken", BROKEN);
+    world.write(
+        "experiments/data/logs.jsonl",
+        "{\"text\": \"a b\", \"entities\": [{\"start\": 1, \"end\": 9, \"label\": \"X\"}], \"anomaly\": 0}\n",
+    );
+    snapshot!(world.pipeline(["run", "experiments/broken.toml", "--keep-going", "-j", "1"]));
+}
+
+#[test]
+fn the_command_that_failed_goes_on_once_the_file_is_mended() {
+    let world = World::new();
+    world.child("broken", BROKEN);
+    world.write("experiments/data/logs.jsonl", "nonsense\n");
+    let run = || world.pipeline(["run", "experiments/broken.toml", "--keep-going", "log_tokens", "evaluate"]);
+    assert_eq!(run().code, Some(1));
+    let lines: String =
+        (0..20).map(|line| format!("{{\"text\": \"line {line}\", \"entities\": [], \"anomaly\": {}}}\n", line % 2)).collect();
+    world.write("experiments/data/logs.jsonl", lines);
+    let shot = run();
+    assert!(shot.code == Some(0) && shot.stdout.contains("2 built, 5 cached"), "{shot}");
+}
+
+#[test]
+fn events_come_as_one_json_object_a_line_from_start_to_end() {
+    let shot = World::new().pipeline(["run", FILE, "--json"]);
+    let events: Vec<serde_json::Value> = shot.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let name = |event: Option<&serde_json::Value>| event.expect("an event")["event"].clone();
+    assert_eq!([name(events.first()), name(events.last())], ["run_started", "run_finished"]);
+    assert_eq!(events.iter().filter(|event| event["event"] == "stage_finished").count(), 6);
+    assert!(events.iter().all(|event| event["at_ms"].is_u64()));
+    assert_eq!((shot.code, shot.stderr.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn events_of_a_run_that_does_nothing() {
+    snapshot!(World::trained().pipeline(["run", FILE, "--json", "-j", "1", "--threads", "1"]));
+}
+
+#[test]
+fn results_of_another_file_are_not_overwritten_and_the_remedy_is_a_name() {
+    let world = World::trained();
+    world.write("other/mini.toml", world.read(FILE).replace("data/events.toml", "../experiments/data/events.toml"));
+    let refused = world.pipeline(["run", "other/mini.toml"]);
+    world.write("other/mini.toml", format!("name = \"other\"\n{}", world.read("other/mini.toml")));
+    let named = world.pipeline(["run", "other/mini.toml"]);
+    snapshot!(refused, named);
+}
+
+#[test]
+fn a_folder_that_no_run_made_is_not_touched() {
+    let world = World::new();
+    world.write("outputs/mini/diary.txt", "mine");
+    snapshot!(world.pipeline(["run", FILE]));
+    assert_eq!(world.names("outputs/mini"), ["diary.txt"]);
+}
+
+#[test]
+fn results_that_were_removed_are_published_again_without_running_anything() {
+    let world = World::trained();
+    std::fs::remove_dir_all(world.path("outputs/mini")).expect("removed");
+    let shot = world.pipeline(["run", FILE]);
+    assert!(shot.stdout.contains("6 cached") && world.path("outputs/mini/loss.png").is_file(), "{shot}");
+}
+
+#[test]
+fn what_a_person_put_beside_the_results_stays_there() {
+    let world = World::trained();
+    world.write("outputs/mini/notes.txt", "mine");
+    world.pipeline(["run", FILE, "--set", "stage.train.epochs=2"]);
+    assert_eq!(world.read("outputs/mini/notes.txt"), "mine");
+}
+
+#[test]
+fn verify_counts_what_is_right() {
+    let world = World::trained();
+    let shot = world.pipeline(["verify"]);
+    assert!(
+        shot.code == Some(0) && shot.stdout.starts_with("6 entries, ") && shot.stdout.ends_with("all as their manifests say\n"),
+        "{shot}"
+    );
+    assert_eq!(world.pipeline(["verify", "--json"]).json()["entries"], 6);
+}
+
+#[test]
+fn verify_finds_a_changed_byte_and_run_sets_the_entry_aside_and_builds_it_again() {
+    let world = World::trained();
+    let file = world.entry("corpus").join("train.jsonl");
+    let mut bytes = std::fs::read(&file).expect("readable");
+    bytes[20] ^= 1;
+    let mut permissions = file.metadata().expect("there").permissions();
+    #[expect(clippy::permissions_set_readonly_false, reason = "a folder of a test")]
+    permissions.set_readonly(false);
+    std::fs::set_permissions(&file, permissions).expect("set");
+    std::fs::write(&file, bytes).expect("written");
+    snapshot!(
+        world.pipeline(["verify"]),
+        world.pipeline(["run", FILE, "--set", "stage.tokenize.max_length=40", "-j", "1"]),
+        world.pipeline(["verify"])
+    );
+}

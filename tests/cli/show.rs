@@ -1,0 +1,65 @@
+//! `show`.
+
+use crate::world::{World, snapshot};
+
+const FILE: &str = "experiments/mini.toml";
+
+#[test]
+fn a_file_is_shown_after_extends_and_overrides() {
+    let world = World::new();
+    world.child("child", "about = \"a child\"\n[stage.train]\nepochs = 5\n");
+    snapshot!(world.pipeline(["show", "experiments/child.toml", "--set", "stage.train.batch_size=8"]));
+}
+
+#[test]
+fn origins_say_where_each_value_was_written() {
+    let world = World::new();
+    world.child("child", "[stage.train]\nepochs = 5\n");
+    snapshot!(world.pipeline(["show", "experiments/child.toml", "--origins", "--set", "stage.train.batch_size=8"]));
+}
+
+#[test]
+fn a_file_as_json_has_every_value_with_its_place() {
+    let shown = World::new().pipeline(["show", FILE, "--json"]).json();
+    let epochs = shown["values"].as_array().expect("values").iter().find(|value| value["path"] == "stage.train.epochs").cloned();
+    assert_eq!(epochs.expect("there")["line"], 25);
+}
+
+#[test]
+fn a_run_is_shown_with_its_stages() {
+    let world = World::trained();
+    let id = world.latest_run();
+    snapshot!(world.pipeline(["show", &id]));
+    assert_eq!(world.pipeline(["show", &id, "--json"]).json()["status"], "done");
+}
+
+#[test]
+fn an_entry_is_shown_by_the_first_digits_of_its_key() {
+    let world = World::trained();
+    let key = world.key("tokenize");
+    let (short, whole) = (world.pipeline(["show", &key[..8]]), world.pipeline(["show", &key]));
+    assert_eq!(short.stdout, whole.stdout);
+    snapshot!(short.stdout);
+    assert_eq!(world.pipeline(["show", &key, "--json"]).json()["artifact"], "encoded");
+}
+
+#[test]
+fn what_is_nothing_says_what_it_was_taken_for() {
+    let world = World::trained();
+    let mistyped = world.latest_run().replace("mini", "mimi");
+    snapshot!(
+        world.pipeline(["show", &mistyped]),
+        world.pipeline(["show", "nothing"]),
+        world.pipeline(["show", "experiments/mimi.toml"]),
+        world.pipeline(["show", "experiments"]),
+        World::new().pipeline(["show", "abcd"]),
+    );
+}
+
+#[test]
+fn a_damaged_entry_says_how_to_mend_it() {
+    let world = World::trained();
+    let key = world.key("corpus");
+    std::fs::remove_file(world.entry("corpus").join("train.jsonl")).expect("removed");
+    snapshot!(world.pipeline(["show", &key[..12]]), world.pipeline(["plan", FILE]));
+}

@@ -1,0 +1,133 @@
+//! Colours, pipes that break, streams that are closed, signals.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use crate::world::{World, snapshot};
+
+const FILE: &str = "experiments/mini.toml";
+
+#[test]
+fn colours_come_when_asked_for_and_never_into_a_pipe_by_themselves() {
+    let world = World::new();
+    world.child("wrong", "[stage.train]\nepochs = 0\n");
+    snapshot!(
+        world.pipeline(["check", "experiments/wrong.toml", "--color", "always"]),
+        world.pipeline(["run", FILE, "corpus", "--color", "always"]),
+        world.pipeline(["run", "none.toml", "--color", "always"]),
+    );
+    let plain = world.pipeline(["run", FILE, "corpus"]);
+    assert!(!plain.to_string().contains('\x1b'), "{plain}");
+}
+
+#[test]
+fn no_color_is_honoured_and_the_option_outweighs_it() {
+    let world = World::new();
+    let stderr = |option: &str| world.shot("run", world.command(["run", "none.toml", "--color", option]).env("NO_COLOR", "1")).stderr;
+    assert!(!stderr("auto").contains('\x1b'));
+    assert!(stderr("always").contains('\x1b'));
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_the_program_quietly() {
+    let world = World::trained();
+    for arguments in [
+        &["schema"][..],
+        &["kinds", "train"],
+        &["completions", "zsh"],
+        &["show", FILE, "--origins"],
+        &["run", FILE, "--json"],
+        &["plan", FILE],
+    ] {
+        let mut child = world.process(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        drop(child.stdout.take());
+        let output = child.wait_with_output().expect("it ends");
+        assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_run_goes_on_when_nobody_reads_it_any_more() {
+    let world = World::new();
+    let mut child = world.process(["run", FILE, "--json"]).stdout(Stdio::piped()).spawn().expect("the program starts");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+    assert!(world.path("outputs/mini/loss.png").is_file());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_behind_standard_output_is_a_failure_that_is_said() {
+    let world = World::trained();
+    let full = || Stdio::from(std::fs::File::options().write(true).open("/dev/full").expect("a Linux device"));
+    let output = world.process(["run", FILE]).stdout(full()).output().expect("the program starts");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && stderr.contains("error: cannot write to standard output: no storage space"), "{stderr}");
+    let silent = world.process(["run", FILE]).stderr(full()).output().expect("the program starts");
+    assert_eq!(silent.status.code(), Some(0), "progress that nobody can read is no failure");
+}
+
+#[test]
+fn closed_streams_are_no_reason_to_fail() {
+    let world = World::new();
+    let program = env!("CARGO_BIN_EXE_pipeline");
+    let status = std::process::Command::new("sh")
+        .arg("-c")
+        .arg(format!("exec '{program}' run {FILE} <&- >&- 2>&-"))
+        .current_dir(world.path(""))
+        .status()
+        .expect("a shell");
+    assert_eq!(status.code(), Some(0));
+    assert!(world.path("outputs/mini/loss.png").is_file());
+}
+
+/// A training of minutes, and a reader that waits for it to begin.
+fn long_run(world: &World) -> (std::process::Child, BufReader<std::process::ChildStderr>) {
+    let slow = ["run", FILE, "--set", "stage.train.epochs=100000"];
+    let mut child = world.process(slow).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+    let mut stderr = BufReader::new(child.stderr.take().expect("piped"));
+    let mut line = String::new();
+    while !line.starts_with("train ") {
+        line.clear();
+        assert!(stderr.read_line(&mut line).expect("readable") > 0, "the training begins");
+    }
+    (child, stderr)
+}
+
+fn signal(child: &std::process::Child, name: &str) {
+    let status = std::process::Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status();
+    assert!(status.expect("kill").success());
+}
+
+#[test]
+fn an_interrupted_run_exits_with_130_and_the_same_command_continues() {
+    for name in ["INT", "TERM"] {
+        let world = World::new();
+        let (mut child, mut stderr) = long_run(&world);
+        signal(&child, name);
+        let mut said = String::new();
+        stderr.read_to_string(&mut said).expect("readable");
+        assert_eq!(child.wait().expect("it ends").code(), Some(130), "{said}");
+        assert!(said.contains("stopping: ") && said.contains("stopped  the same command continues"), "{said}");
+        let (mut again, _stderr) = long_run(&world);
+        again.kill().expect("killed");
+        again.wait().expect("it ends");
+        let plan = world.pipeline(["plan", FILE, "--set", "stage.train.epochs=100000"]);
+        assert!(plan.stdout.contains("tokenize    cached"), "{plan}");
+    }
+}
+
+#[test]
+fn a_second_signal_ends_the_program_at_once() {
+    let world = World::new();
+    let (mut child, mut stderr) = long_run(&world);
+    signal(&child, "INT");
+    signal(&child, "INT");
+    let begun = Instant::now();
+    let mut said = String::new();
+    stderr.read_to_string(&mut said).expect("readable");
+    assert_eq!(child.wait().expect("it ends").code(), Some(130), "{said}");
+    assert!(begun.elapsed() < Duration::from_secs(5));
+}

@@ -1,0 +1,222 @@
+//! A temporary folder with an experiment that trains in a moment, and the program run in it.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use assert_cmd::Command;
+
+/// A whole experiment that takes less than half a second.
+pub const MINI: &str = r#"version = 1
+about = "small enough for a test"
+seed = 7
+
+[stage.corpus]
+kind = "generate_corpus"
+templates = "data/events.toml"
+samples = 80
+
+[stage.init_model]
+corpus = "@corpus"
+vocab_size = 300
+hidden_size = 32
+num_hidden_layers = 2
+num_attention_heads = 2
+intermediate_size = 48
+
+[stage.tokenize]
+model = "@init_model"
+corpus = "@corpus"
+
+[stage.train]
+model = "@init_model"
+data = "@tokenize"
+epochs = 1
+learning_rate = 1e-3
+
+[stage.evaluate]
+model = "@train"
+data = "@tokenize"
+
+[stage.plot]
+history = "@train"
+evaluation = "@evaluate"
+"#;
+
+const EVENTS: &str = r#"[templates]
+normal = ["backup of {host} finished at {time}", "{host} was restarted at {time} as planned", "routine check of {host} at {time}"]
+anomaly = ["attack on {host} since {time}", "{host} crashed at {time}", "unknown process on {host} at {time}"]
+
+[entities.host]
+label = "HOST"
+values = ["db-07", "web-12", "cache-3", "mail-2"]
+
+[entities.time]
+label = "TIME"
+values = ["02:15", "04:40", "07:05", "09:30", "11:55"]
+"#;
+
+pub struct World {
+    folder: tempfile::TempDir,
+    /// Where the program is started, below the folder.
+    inside: PathBuf,
+}
+
+impl World {
+    /// An empty folder.
+    pub fn empty() -> Self {
+        Self { folder: tempfile::tempdir().expect("a temporary folder"), inside: PathBuf::new() }
+    }
+
+    /// A folder with `experiments/mini.toml`.
+    pub fn new() -> Self {
+        let world = Self::empty();
+        world.write("experiments/mini.toml", MINI);
+        world.write("experiments/data/events.toml", EVENTS);
+        world
+    }
+
+    /// A folder in which `experiments/mini.toml` was run.
+    pub fn trained() -> Self {
+        let world = Self::new();
+        assert_eq!(world.pipeline(["run", "experiments/mini.toml"]).code, Some(0));
+        world
+    }
+
+    /// The same folder, with the program started in a folder of it.
+    pub fn inside(mut self, folder: &str) -> Self {
+        std::fs::create_dir_all(self.path(folder)).expect("created");
+        self.inside = folder.into();
+        self
+    }
+
+    pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn write(&self, name: impl AsRef<Path>, content: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().expect("below the folder")).expect("created");
+        std::fs::write(path, content).expect("written");
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).expect("readable")
+    }
+
+    /// Writes a child of `mini.toml`.
+    pub fn child(&self, name: &str, text: &str) {
+        self.write(format!("experiments/{name}.toml"), format!("extends = \"mini.toml\"\n{text}"));
+    }
+
+    /// Names in a folder, sorted.
+    pub fn names(&self, folder: &str) -> Vec<String> {
+        let entries = std::fs::read_dir(self.path(folder)).expect("listed");
+        let mut names: Vec<_> = entries.map(|entry| entry.expect("listed").file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    /// The id of the latest run.
+    pub fn latest_run(&self) -> String {
+        let newest = |id: &String| {
+            std::fs::metadata(self.path(format!("outputs/runs/{id}/run.json"))).and_then(|meta| meta.modified()).expect("there")
+        };
+        self.names("outputs/runs").into_iter().max_by_key(newest).expect("a run")
+    }
+
+    /// The key of a stage's result, from the results folder's record.
+    pub fn key(&self, stage: &str) -> String {
+        let record: serde_json::Value = serde_json::from_str(&self.read("outputs/mini/published.json")).expect("JSON");
+        record["keys"][""][stage].as_str().expect("a key").to_owned()
+    }
+
+    pub fn entry(&self, stage: &str) -> PathBuf {
+        let key = self.key(stage);
+        self.path(format!("outputs/store/{}/{key}", &key[..2]))
+    }
+
+    /// The program with its arguments, in a bare environment.
+    pub fn command<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, arguments: I) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pipeline"));
+        command.env_clear().env("HOME", self.folder.path()).env("HF_HUB_OFFLINE", "1").current_dir(self.path(&self.inside)).args(arguments);
+        command
+    }
+
+    /// The same for who connects the streams.
+    pub fn process<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, arguments: I) -> std::process::Command {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_pipeline"));
+        command.env_clear().env("HOME", self.folder.path()).current_dir(self.path(&self.inside)).args(arguments).stdin(Stdio::null());
+        command
+    }
+
+    pub fn pipeline<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, arguments: I) -> Shot {
+        let arguments: Vec<_> = arguments.into_iter().collect();
+        let line: Vec<_> = arguments.iter().map(|argument| argument.as_ref().to_string_lossy()).collect();
+        self.shot(&line.join(" "), &mut self.command(&arguments))
+    }
+
+    pub fn shot(&self, line: &str, command: &mut Command) -> Shot {
+        let output = command.timeout(std::time::Duration::from_secs(60)).output().expect("the program starts");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(&*self.folder.path().to_string_lossy(), "[folder]");
+        Shot { line: line.to_owned(), code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+    }
+}
+
+/// What a command said, and how it ended.
+pub struct Shot {
+    line: String,
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Shot {
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}\n{self}"))
+    }
+}
+
+impl fmt::Display for Shot {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let code = self.code.map_or_else(|| "none".to_owned(), |code| code.to_string());
+        writeln!(formatter, "$ pipeline {}", self.line)?;
+        if !self.stdout.is_empty() {
+            writeln!(formatter, "{}", self.stdout.trim_end())?;
+        }
+        if !self.stderr.is_empty() {
+            writeln!(formatter, "--- stderr\n{}", self.stderr.trim_end())?;
+        }
+        writeln!(formatter, "[exit code {code}]")
+    }
+}
+
+/// What differs from run to run, and from machine to machine, with what stands for it.
+pub const FILTERS: &[(&str, &str)] = &[
+    (r"(?m)(^  (evaluate[\w.]*)? +(\w+ (undefined|[\d.e-]+)( {2})?)+\n)+", "  [metrics]\n"),
+    (r"damaged-[0-9a-f]{10}-[0-9a-f-]+", "damaged-[short key]"),
+    (r"\b[0-9a-f]{2}/([0-9a-f]{64})", "ab/$1"),
+    (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "[moment]"),
+    (r"\d{8}-\d{6}-", "[run]-"),
+    (r"\b[0-9a-f]{64}\b", "[key]"),
+    (r"\b[0-9a-f]{16}\b", "[digest]"),
+    (r"\b[0-9a-f]{10}\b", "[short key]"),
+    (r" *\b[\d.:]+ (ms|s|min|h)\b", " [time]"),
+    (r"\b[\d.]+ (B|kB|MB|GB)\b", "[size]"),
+    (r#""(at_ms|elapsed_ms|size_bytes)":\d+"#, r#""$1":0"#),
+    (r"with \d+ threads?\b", "with [n] threads"),
+    (r"\x1b", "␛"),
+];
+
+/// Holds what commands said against the snapshot of the test's name.
+macro_rules! snapshot {
+    ($($shot:expr),+ $(,)?) => {{
+        let text = [$($shot.to_string()),+].join("\n");
+        insta::with_settings!({
+            filters => $crate::world::FILTERS.iter().copied(),
+            prepend_module_to_snapshot => false, snapshot_path => "snapshots", omit_expression => true
+        }, { insta::assert_snapshot!(text); });
+    }};
+}
+pub(crate) use snapshot;
