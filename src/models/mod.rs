@@ -37,6 +37,7 @@ mod joint;
 mod kernels;
 mod layout;
 mod loss;
+mod products;
 mod workspace;
 
 pub use batch::{BatchError, IGNORE, Targets, Tokens};
@@ -46,5 +47,6 @@ pub use config::{Attention, ConfigError, ModernBertConfig, layer_types};
 pub use gradients::{Gradients, SparseRows};
 pub use joint::{JointModel, Logits};
 pub use layout::{LayerLayout, Layout, Parameter};
+pub use products::LayerProducts;
 pub use loss::{LossOptions, Losses, Normalisers};
 pub use workspace::Workspace;

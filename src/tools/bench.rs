@@ -1,0 +1,287 @@
+//! Measures what training costs on this machine: the step itself, and the matrix products that it cannot do without.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use rand::Rng as _;
+use serde::Serialize;
+
+use crate::artifacts::{Backbone, Encoded, files};
+use crate::data::{EncodedSplit, IGNORE, Split};
+use crate::models::{JointModel, LayerProducts, ModernBertConfig, layer_types};
+use crate::rng::Rng;
+use crate::stage::{Artifact as _, StageError};
+use crate::training::{self, CpuEngine, Data, Objective, Recipe, Storage};
+
+/// Steps that are not counted: the first ones touch their memory for the first time.
+const WARM_UP: usize = 2;
+/// Labels and lengths where there is no data: those of the reference recipe.
+const SYNTHETIC_LABELS: usize = 93;
+const SYNTHETIC_LENGTHS: std::ops::Range<u64> = 12..35;
+
+/// Which model to measure. Weights are drawn at random: the arithmetic is the same.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Shape {
+    Base,
+    Large,
+    /// A folder with a `config.json`.
+    Folder(PathBuf),
+    /// The parameters of an `init_model` stage, by name.
+    Sizes(serde_json::Value),
+}
+
+/// What to measure.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Workload {
+    pub shape: Shape,
+    /// An `encoded` artifact; without one, batches have lengths uniform in 12 to 34.
+    pub data: Option<PathBuf>,
+    pub batch_size: usize,
+    pub gradient_accumulation: usize,
+    /// For the estimate of the whole training; 0 when there is none.
+    pub epochs: u64,
+    /// Steps to measure.
+    pub steps: usize,
+}
+
+/// What was measured, on the current pool.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Measurement {
+    pub parameters: usize,
+    pub threads: usize,
+    pub batch_size: usize,
+    pub gradient_accumulation: usize,
+    /// Whether the texts are made up.
+    pub synthetic: bool,
+    /// Steps that were measured.
+    pub steps: usize,
+    /// Median seconds of one training step: batch assembly, forward, backward, clipping, AdamW and loss.
+    pub step_s: f64,
+    pub tokens_per_step: f64,
+    pub tokens_per_s: f64,
+    /// Median rate of the step's own matrix shapes, in 10^9 floating-point operations a second.
+    pub matmul_gflops: f64,
+    /// Seconds that the linear layers' products of one step take at that rate.
+    pub floor_s: f64,
+    /// `step_s` over `floor_s`.
+    pub floor_ratio: f64,
+    /// Texts a second without gradients.
+    pub inference_texts_per_s: f64,
+    /// Steps of the whole training, where the workload has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total_steps: Option<u64>,
+    /// Seconds of them all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub training_s: Option<f64>,
+    /// Most memory that the process held, in GiB; absent where the system does not say.
+    pub peak_rss_gib: Option<f64>,
+}
+
+/// # Errors
+/// When the model's sizes or the data cannot be used.
+pub fn bench(workload: &Workload) -> Result<Measurement, StageError> {
+    let failed = |error: &dyn std::fmt::Display| StageError::new(error.to_string());
+    let mut config = config(&workload.shape)?;
+    let data = workload.data.as_deref().map(real_data).transpose()?;
+    let synthetic = data.is_none();
+    let per_step = workload.batch_size * workload.gradient_accumulation;
+    let sequences = per_step * (workload.steps + WARM_UP);
+    let (pool, labels, total) = match data {
+        Some((split, labels)) => {
+            config.vocab_size = config.vocab_size.max(split.ids.iter().max().map_or(0, |id| *id as usize + 1));
+            let total = split.len();
+            (split, labels, Some(total))
+        }
+        None => {
+            let labels: Vec<String> = (0..SYNTHETIC_LABELS).map(|label| label.to_string()).collect();
+            (synthetic_split(sequences, config.vocab_size), labels, None)
+        }
+    };
+    let rows: Vec<u32> = (0..sequences).map(|row| (row % pool.len()) as u32).collect();
+    let split = select(&pool, &rows);
+    let model = JointModel::new_random(config.clone(), labels.len(), &Rng::new(0)).map_err(|error| failed(&error))?;
+    let parameters = model.layout.parameters().iter().map(|parameter| parameter.range.len()).sum();
+    let mut engine = CpuEngine::new(model);
+    let recipe = Recipe { epochs: 1, batch_size: workload.batch_size, gradient_accumulation: workload.gradient_accumulation, ..Recipe::default() };
+    let data = Data { train: &split, validation: None, labels: &labels };
+    // The loop that `train` runs, and its own clock.
+    let trained = training::train(&mut engine, data, &recipe, Storage::default(), &()).map_err(|error| failed(&error))?;
+    let timings = &trained.timings[WARM_UP.min(trained.timings.len() - 1)..];
+    let step_s = median(timings.iter().map(|timing| timing.seconds));
+    let tokens_per_step = timings.iter().map(|timing| timing.tokens as f64).sum::<f64>() / timings.len() as f64;
+    let inference_texts_per_s = inference(&mut engine, &split, workload.batch_size)?;
+    let rate = matrix_rate(&config, (tokens_per_step as usize / workload.gradient_accumulation).max(1));
+    let linear = LayerProducts::new(&config, 1).parameters() * config.num_hidden_layers;
+    let floor_s = 6.0 * linear as f64 * tokens_per_step / rate;
+    let total_steps = total.filter(|_| workload.epochs > 0).map(|total| Recipe { epochs: workload.epochs, ..recipe.clone() }.total_steps(total));
+    Ok(Measurement {
+        parameters,
+        threads: rayon::current_num_threads(),
+        batch_size: workload.batch_size,
+        gradient_accumulation: workload.gradient_accumulation,
+        synthetic,
+        steps: timings.len(),
+        step_s,
+        tokens_per_step,
+        tokens_per_s: tokens_per_step / step_s,
+        matmul_gflops: rate / 1e9,
+        floor_s,
+        floor_ratio: step_s / floor_s,
+        inference_texts_per_s,
+        total_steps,
+        training_s: total_steps.map(|steps| steps as f64 * step_s),
+        peak_rss_gib: peak_rss_gib(),
+    })
+}
+
+fn config(shape: &Shape) -> Result<ModernBertConfig, StageError> {
+    match shape {
+        Shape::Base => Ok(ModernBertConfig::base()),
+        Shape::Large => Ok(ModernBertConfig::large()),
+        Shape::Folder(folder) => {
+            let text = files::read_text(&folder.join(Backbone::CONFIG))?;
+            ModernBertConfig::from_json(&text).map_err(|error| StageError::new(error.to_string()))
+        }
+        Shape::Sizes(sizes) => {
+            let size = |name: &str| {
+                let found = sizes[name].as_u64().and_then(|size| usize::try_from(size).ok());
+                found.ok_or_else(|| StageError::new(format!("the model's `{name}` is not known")))
+            };
+            let layers = size("num_hidden_layers")?;
+            let config = ModernBertConfig {
+                vocab_size: size("vocab_size")?,
+                hidden_size: size("hidden_size")?,
+                intermediate_size: size("intermediate_size")?,
+                num_hidden_layers: layers,
+                num_attention_heads: size("num_attention_heads")?,
+                local_attention: size("local_attention")?,
+                layer_types: layer_types(layers, size("global_attn_every_n_layers")?),
+                pad_token_id: None,
+                bos_token_id: None,
+                eos_token_id: None,
+                cls_token_id: None,
+                sep_token_id: None,
+                ..ModernBertConfig::base()
+            };
+            config.validate().map(|()| config).map_err(|error| StageError::new(error.to_string()))
+        }
+    }
+}
+
+fn real_data(folder: &Path) -> Result<(EncodedSplit, Vec<String>), StageError> {
+    let encoded = Encoded::open(folder)?;
+    let split = encoded.tokens(Split::Train)?;
+    if split.is_empty() {
+        return Err(StageError::new("the training split is empty"));
+    }
+    Ok((split, encoded.labels.names().to_vec()))
+}
+
+/// Made-up texts like those of the reference recipe: lengths uniform in 12 to 34, a quarter of the tokens labelled.
+fn synthetic_split(sequences: usize, vocab_size: usize) -> EncodedSplit {
+    let mut stream = Rng::new(7).stream("bench");
+    let mut below = move |limit: u64| stream.next_u64() % limit;
+    let mut split = EncodedSplit::default();
+    for _ in 0..sequences {
+        let length = SYNTHETIC_LENGTHS.start + below(SYNTHETIC_LENGTHS.end - SYNTHETIC_LENGTHS.start);
+        for token in 0..length {
+            split.ids.push(below(vocab_size as u64) as u32);
+            let special = token == 0 || token + 1 == length;
+            let outside = SYNTHETIC_LABELS as u64 - 1;
+            split.labels.push(if special { IGNORE } else if below(4) == 0 { below(outside) as u32 } else { outside as u32 });
+        }
+        split.starts.resize(split.ids.len(), 0);
+        split.ends.resize(split.ids.len(), 0);
+        split.bounds.push(split.ids.len() as u32);
+        split.anomaly.push(below(2) as u32);
+    }
+    split
+}
+
+/// Some sequences of a split, which may repeat.
+fn select(split: &EncodedSplit, rows: &[u32]) -> EncodedSplit {
+    let batch = split.batch(rows);
+    let tokens = batch.ids.len();
+    EncodedSplit {
+        ids: batch.ids,
+        bounds: batch.bounds.iter().map(|bound| *bound as u32).collect(),
+        labels: batch.labels,
+        starts: vec![0; tokens],
+        ends: vec![0; tokens],
+        anomaly: batch.anomaly,
+    }
+}
+
+fn inference(engine: &mut CpuEngine, split: &EncodedSplit, batch_size: usize) -> Result<f64, StageError> {
+    let mut run = || {
+        let begun = Instant::now();
+        training::predict(engine, split, batch_size, &Objective::default(), &|| false).map_err(|error| StageError::new(error.to_string()))?;
+        Ok::<_, StageError>(begun.elapsed().as_secs_f64())
+    };
+    run()?;
+    let seconds = [run()?, run()?, run()?];
+    Ok(split.len() as f64 / median(seconds.into_iter()))
+}
+
+/// Operations a second over the shapes of one layer.
+fn matrix_rate(config: &ModernBertConfig, tokens: usize) -> f64 {
+    let mut products = LayerProducts::new(config, tokens);
+    products.run();
+    let mut rates = Vec::new();
+    let begun = Instant::now();
+    while rates.len() < 5 || (begun.elapsed().as_secs_f64() < 0.5 && rates.len() < 1000) {
+        let started = Instant::now();
+        let operations = products.run();
+        rates.push(operations / started.elapsed().as_secs_f64());
+    }
+    median(rates.into_iter())
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_unstable_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    if values.len().is_multiple_of(2) && middle > 0 { (values[middle - 1] + values[middle]) / 2.0 } else { values[middle] }
+}
+
+/// What Linux calls the high-water mark.
+fn peak_rss_gib() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes / f64::from(1 << 20))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn workload() -> Workload {
+        let sizes = json!({
+            "vocab_size": 300, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2,
+            "local_attention": 8, "global_attn_every_n_layers": 3,
+        });
+        Workload { shape: Shape::Sizes(sizes), data: None, batch_size: 4, gradient_accumulation: 2, epochs: 0, steps: 3 }
+    }
+
+    #[test]
+    fn a_measurement_counts_the_steps_that_it_was_asked_for() {
+        let found = bench(&workload()).unwrap();
+        assert_eq!((found.steps, found.synthetic), (3, true));
+        assert!(found.tokens_per_step >= 8.0 * 12.0 && found.tokens_per_step <= 8.0 * 34.0);
+        assert!(found.step_s > 0.0 && found.floor_s > 0.0 && found.matmul_gflops > 0.0);
+    }
+
+    #[test]
+    fn a_model_without_a_size_is_refused_by_the_name_of_the_size() {
+        let shape = Shape::Sizes(json!({"num_hidden_layers": 2}));
+        assert!(bench(&Workload { shape, ..workload() }).unwrap_err().to_string().contains("`vocab_size`"));
+    }
+
+    #[test]
+    fn the_median_of_an_even_number_is_the_mean_of_the_middle_two() {
+        assert_eq!(median([4.0, 1.0, 3.0, 2.0].into_iter()), 2.5);
+        assert_eq!(median([3.0, 1.0, 2.0].into_iter()), 2.0);
+    }
+}
