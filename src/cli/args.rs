@@ -50,6 +50,8 @@ pub enum Command {
     Kinds(Kinds),
     /// Tag texts with a trained model: lines or JSONL in, JSONL out
     Predict(Predict),
+    /// Measure a training step on this machine, and what limits it
+    Bench(Bench),
     /// Verify the digests of the whole store (exit 1 where one is wrong)
     Verify(Verify),
     /// Print the JSON Schema of experiment files, for editors
@@ -204,6 +206,34 @@ pub struct Predict {
     /// Threads to use [default: all cores]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count::<1024>)]
     pub threads: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// An experiment file, whose first training is measured [default: ModernBERT-base on made-up texts]
+    pub file: Option<PathBuf>,
+    #[command(flatten)]
+    pub changes: Changes,
+    /// The model to measure instead of an experiment's
+    #[arg(long, value_enum, value_name = "MODEL")]
+    pub model: Option<Preset>,
+    /// Texts in a batch [default: the experiment's, else 16]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub batch_size: Option<u32>,
+    /// Steps to measure
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub steps: u32,
+    /// Threads to use [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub threads: Option<u32>,
+    #[arg(long, help = "Print JSON")]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Preset {
+    Base,
+    Large,
 }
 
 #[derive(Debug, Args)]

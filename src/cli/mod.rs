@@ -1,6 +1,7 @@
 //! The program's commands, and rendering to a person. Only this module knows the command line.
 
 mod args;
+mod bench;
 mod check;
 mod complete;
 mod explain;
@@ -64,6 +65,7 @@ fn dispatch(command: Command, color: bool) -> Result<Outcome, Failure> {
         Command::Graph(arguments) => graph::run(&arguments).map(done),
         Command::Kinds(arguments) => kinds::run(&arguments).map(done),
         Command::Predict(arguments) => predict::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments).map(done),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Schema => schema::run().map(done),
         Command::Init(arguments) => init::run(&arguments).map(done),

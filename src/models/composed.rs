@@ -1,12 +1,13 @@
 //! The joint model in candle's differentiable operations: for devices that candle runs on, and as the oracle of the CPU path.
 //!
 //! It has the parameters of [`JointModel`] as variables, one each, in the order of its layout, and reads the same packed batches; inside,
-//! sequences are padded to the longest and masked. Nothing here is fused: candle's own fused norm, softmax and rotary embedding have no
+//! sequences are padded to the longest and masked. Nothing here is fused: candle's fused norm, softmax and rotary embedding have no
 //! backward and would cut the gradient without a word.
 
 use std::ops::Range;
 
 use candle_core::{D, DType, Device, Result, Tensor, Var};
+use candle_nn::ops::{log_softmax, softmax};
 
 use super::config::Attention;
 use super::kernels::rotary::Rotary;
@@ -172,9 +173,7 @@ impl ComposedModel {
         let queries = (turn(&part(0)?, angles)? / (head_dim as f64).sqrt())?;
         let keys = turn(&part(1)?, angles)?;
         let scores = self.product(&queries, &keys.t()?.contiguous()?)?.broadcast_add(mask)?; // (sequences, heads, length, length)
-        let weights = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?.detach())?.exp()?;
-        let weights = weights.broadcast_div(&weights.sum_keepdim(D::Minus1)?)?;
-        let attended = self.product(&weights, &part(2)?)?; // (sequences, heads, length, head_dim)
+        let attended = self.product(&softmax(&scores, D::Minus1)?, &part(2)?)?; // (sequences, heads, length, head_dim)
         attended.transpose(1, 2)?.contiguous()?.reshape((padded.sequences * padded.length, heads * head_dim))
     }
 
@@ -204,10 +203,9 @@ impl ComposedModel {
     ///
     /// * `logits`: `(rows, classes)`; `labels`, `weights`: `(rows,)`
     fn cross_entropy(&self, logits: &Tensor, labels: &[u32], weights: Vec<f32>) -> Result<Tensor> {
-        let centred = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?.detach())?;
-        let log_sum = centred.exp()?.sum_keepdim(D::Minus1)?.log()?; // (rows, 1)
+        let logarithms = log_softmax(logits, D::Minus1)?; // (rows, classes)
         let labels = Tensor::new(labels, &self.device)?.unsqueeze(1)?; // (rows, 1)
-        let losses = (log_sum - centred.contiguous()?.gather(&labels, D::Minus1)?)?.squeeze(1)?; // (rows,)
+        let losses = logarithms.contiguous()?.gather(&labels, D::Minus1)?.squeeze(1)?.neg()?; // (rows,)
         let rows = weights.len();
         (losses * Tensor::from_vec(weights, rows, &self.device)?)?.sum_all()
     }

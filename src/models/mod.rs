@@ -47,6 +47,6 @@ pub use config::{Attention, ConfigError, ModernBertConfig, layer_types};
 pub use gradients::{Gradients, SparseRows};
 pub use joint::{JointModel, Logits};
 pub use layout::{LayerLayout, Layout, Parameter};
-pub use products::LayerProducts;
 pub use loss::{LossOptions, Losses, Normalisers};
+pub use products::LayerProducts;
 pub use workspace::Workspace;

@@ -12,7 +12,7 @@ use super::results::{self, Metrics, TrialResults};
 use super::sweep;
 use crate::exec::RunOutcome;
 use crate::plan::Plan;
-use crate::store::{Store, StoreError};
+use crate::store::{Entry, Store, StoreError};
 
 /// The record's name in a results folder.
 const RECORD: &str = "published.json";
@@ -52,6 +52,9 @@ pub enum PublishError {
     Foreign { folder: PathBuf },
     #[error("cannot publish to `{}`: {error}", folder.display())]
     Io { folder: PathBuf, error: std::io::Error },
+    /// The entry was set aside, so that running again builds it.
+    #[error("a stored result was damaged: {finding}")]
+    Damaged { finding: String },
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("cannot draw the sweep: {0}")]
@@ -66,6 +69,7 @@ impl PublishError {
                 Some("give one of the two experiments a `name = \"...\"` of its own, or remove the folder".to_owned())
             }
             Self::Foreign { .. } => Some("give the experiment a `name = \"...\"` of its own, or move the folder away".to_owned()),
+            Self::Damaged { .. } => Some("it was set aside; the same command builds it again".to_owned()),
             Self::Store(error) => error.help().map(str::to_owned),
             Self::Io { .. } | Self::Plot(_) => None,
         }
@@ -111,6 +115,9 @@ pub fn publish(plan: &Plan, outcome: &RunOutcome, store: &Store) -> Result<Optio
     {
         return Ok(Some(Published { folder, record, fresh: false }));
     }
+    for entry in trials.iter().flatten().flat_map(TrialResults::entries) {
+        set_aside_if_damaged(entry, store)?;
+    }
     let io = |error| PublishError::Io { folder: folder.clone(), error };
     let scratch = store.scratch("publish")?;
     let building = scratch.path().join("results");
@@ -130,6 +137,17 @@ pub fn publish(plan: &Plan, outcome: &RunOutcome, store: &Store) -> Result<Optio
     std::fs::write(building.join(RECORD), text + "\n").map_err(io)?;
     swap(&building, &folder).map_err(io)?;
     Ok(Some(Published { folder, record, fresh: true }))
+}
+
+/// What is linked into the results must be what the manifest says; a damaged entry is moved away, so that the next run builds it again.
+fn set_aside_if_damaged(entry: &Entry, store: &Store) -> Result<(), PublishError> {
+    let findings = store.verify_once(entry);
+    let Some(finding) = findings.first() else { return Ok(()) };
+    let key = entry.storage_key();
+    if let Some(lock) = store.try_lock(&key)? {
+        store.set_aside(&key, &lock)?;
+    }
+    Err(PublishError::Damaged { finding: finding.to_string() })
 }
 
 impl Record {

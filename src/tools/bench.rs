@@ -102,7 +102,8 @@ pub fn bench(workload: &Workload) -> Result<Measurement, StageError> {
     let model = JointModel::new_random(config.clone(), labels.len(), &Rng::new(0)).map_err(|error| failed(&error))?;
     let parameters = model.layout.parameters().iter().map(|parameter| parameter.range.len()).sum();
     let mut engine = CpuEngine::new(model);
-    let recipe = Recipe { epochs: 1, batch_size: workload.batch_size, gradient_accumulation: workload.gradient_accumulation, ..Recipe::default() };
+    let recipe =
+        Recipe { epochs: 1, batch_size: workload.batch_size, gradient_accumulation: workload.gradient_accumulation, ..Recipe::default() };
     let data = Data { train: &split, validation: None, labels: &labels };
     // The loop that `train` runs, and its own clock.
     let trained = training::train(&mut engine, data, &recipe, Storage::default(), &()).map_err(|error| failed(&error))?;
@@ -113,7 +114,8 @@ pub fn bench(workload: &Workload) -> Result<Measurement, StageError> {
     let rate = matrix_rate(&config, (tokens_per_step as usize / workload.gradient_accumulation).max(1));
     let linear = LayerProducts::new(&config, 1).parameters() * config.num_hidden_layers;
     let floor_s = 6.0 * linear as f64 * tokens_per_step / rate;
-    let total_steps = total.filter(|_| workload.epochs > 0).map(|total| Recipe { epochs: workload.epochs, ..recipe.clone() }.total_steps(total));
+    let total_steps =
+        total.filter(|_| workload.epochs > 0).map(|total| Recipe { epochs: workload.epochs, ..recipe.clone() }.total_steps(total));
     Ok(Measurement {
         parameters,
         threads: rayon::current_num_threads(),
@@ -188,7 +190,13 @@ fn synthetic_split(sequences: usize, vocab_size: usize) -> EncodedSplit {
             split.ids.push(below(vocab_size as u64) as u32);
             let special = token == 0 || token + 1 == length;
             let outside = SYNTHETIC_LABELS as u64 - 1;
-            split.labels.push(if special { IGNORE } else if below(4) == 0 { below(outside) as u32 } else { outside as u32 });
+            split.labels.push(if special {
+                IGNORE
+            } else if below(4) == 0 {
+                below(outside) as u32
+            } else {
+                outside as u32
+            });
         }
         split.starts.resize(split.ids.len(), 0);
         split.ends.resize(split.ids.len(), 0);
@@ -215,7 +223,8 @@ fn select(split: &EncodedSplit, rows: &[u32]) -> EncodedSplit {
 fn inference(engine: &mut CpuEngine, split: &EncodedSplit, batch_size: usize) -> Result<f64, StageError> {
     let mut run = || {
         let begun = Instant::now();
-        training::predict(engine, split, batch_size, &Objective::default(), &|| false).map_err(|error| StageError::new(error.to_string()))?;
+        training::predict(engine, split, batch_size, &Objective::default(), &|| false)
+            .map_err(|error| StageError::new(error.to_string()))?;
         Ok::<_, StageError>(begun.elapsed().as_secs_f64())
     };
     run()?;

@@ -66,6 +66,19 @@ fn results_that_were_removed_are_published_again() {
 }
 
 #[test]
+fn a_damaged_result_is_not_published_but_built_again() {
+    let project = Project::new();
+    project.run(&["run", "experiments/quick.toml"]);
+    let metrics = project.read("outputs/quick/metrics.json");
+    let entry = walk(&project.path("outputs/store")).into_iter().find(|path| path.ends_with("metrics.json")).expect("an entry");
+    std::fs::remove_file(&entry).expect("a file");
+    std::fs::write(&entry, vec![b' '; metrics.len()]).expect("a file");
+    std::fs::remove_dir_all(project.path("outputs/quick")).expect("a folder");
+    project.run(&["run", "experiments/quick.toml"]);
+    assert_eq!(project.read("outputs/quick/metrics.json"), metrics);
+}
+
+#[test]
 fn a_file_that_the_user_put_beside_the_results_stays() {
     let project = Project::new();
     project.run(&["run", "experiments/quick.toml"]);
