@@ -1,0 +1,133 @@
+//! `cargo bench`: the parts whose time a user notices. The step of a base-sized model, beside PyTorch, is `benches/compare.sh`.
+
+use std::path::Path;
+use std::process::Command;
+
+use candle_core::{DType, Device};
+use divan::{Bencher, black_box};
+use pipeline::data::{EncodedSplit, Example, LabelSet, TextTokenizer, Templates, train_tokenizer};
+use pipeline::experiment::{Experiment, Overrides};
+use pipeline::kinds;
+use pipeline::models::{JointModel, LayerProducts, ModernBertConfig, layer_types};
+use pipeline::plan::{Digests, FileDigest, Plan};
+use pipeline::rng::Rng;
+use pipeline::training::{self, CandleEngine, CpuEngine, Data, Engine, Recipe, Storage};
+
+fn main() {
+    divan::main();
+}
+
+fn corpus(samples: usize) -> Vec<Example> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments/data/security_events.toml");
+    let templates = Templates::read(&path).expect("the shipped templates");
+    templates.generate(samples, 0.3, Rng::new(42)).expect("templates of both classes")
+}
+
+fn tokenizer(examples: &[Example]) -> TextTokenizer {
+    train_tokenizer(examples.iter().map(|example| example.text.as_str()), 2000).expect("a vocabulary")
+}
+
+/// The tiny model of `tiny.toml`, and one batch of its texts.
+fn tiny() -> (JointModel, EncodedSplit, LabelSet) {
+    let examples = corpus(16);
+    let labels = LabelSet::of(examples.iter().flat_map(|example| &example.entities).map(|entity| entity.label.as_str()));
+    let tokenizer = tokenizer(&examples);
+    let (split, _) = tokenizer.encode_split(&examples, &labels, 128).expect("short texts");
+    let config = ModernBertConfig {
+        vocab_size: 2000,
+        hidden_size: 128,
+        intermediate_size: 192,
+        num_hidden_layers: 4,
+        num_attention_heads: 4,
+        layer_types: layer_types(4, 3),
+        pad_token_id: None,
+        bos_token_id: None,
+        eos_token_id: None,
+        cls_token_id: None,
+        sep_token_id: None,
+        ..ModernBertConfig::base()
+    };
+    let model = JointModel::new_random(config, labels.len(), &Rng::new(1)).expect("good sizes");
+    (model, split, labels)
+}
+
+/// A training of one step.
+fn step(engine: &mut dyn Engine, split: &EncodedSplit, labels: &LabelSet) {
+    let recipe = Recipe { epochs: 1, batch_size: split.len(), ..Recipe::default() };
+    let data = Data { train: split, validation: None, labels: labels.names() };
+    black_box(training::train(engine, data, &recipe, Storage::default(), &()).expect("a step"));
+}
+
+#[divan::bench]
+fn tiny_step(bencher: Bencher) {
+    let (model, split, labels) = tiny();
+    let mut engine = CpuEngine::new(model);
+    bencher.bench_local(|| step(&mut engine, &split, &labels));
+}
+
+#[divan::bench]
+fn tiny_step_in_composed_candle_operations(bencher: Bencher) {
+    let (model, split, labels) = tiny();
+    let mut engine = CandleEngine::new(&model, &Device::Cpu, DType::F32).expect("a CPU");
+    bencher.bench_local(|| step(&mut engine, &split, &labels));
+}
+
+#[divan::bench]
+fn matrix_products_of_a_tiny_step(bencher: Bencher) {
+    let (model, split, _) = tiny();
+    let mut products = LayerProducts::new(&model.config, split.tokens());
+    bencher.bench_local(|| (0..model.config.num_hidden_layers).map(|_| products.run()).sum::<f64>());
+}
+
+#[divan::bench(sample_count = 10)]
+fn tokenize_5000_texts(bencher: Bencher) {
+    let examples = corpus(5000);
+    let labels = LabelSet::of(examples.iter().flat_map(|example| &example.entities).map(|entity| entity.label.as_str()));
+    let tokenizer = tokenizer(&examples);
+    bencher.bench_local(|| tokenizer.encode_split(&examples, &labels, 128).expect("short texts"));
+}
+
+/// Reads files without a memory.
+struct Fresh;
+
+impl Digests for Fresh {
+    fn file(&self, path: &Path) -> std::io::Result<FileDigest> {
+        let bytes = std::fs::read(path)?;
+        Ok(FileDigest { digest: blake3::hash(&bytes).to_hex().to_string(), size: bytes.len() as u64 })
+    }
+}
+
+#[divan::bench(sample_count = 20)]
+fn plan_10000_trials(bencher: Bencher) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments/tiny.toml");
+    let rates: Vec<String> = (1..=100).map(|rate| format!("{rate}e-5")).collect();
+    let decays: Vec<String> = (0..10).map(|decay| format!("{decay}e-3")).collect();
+    let text = format!(
+        "extends = {:?}\n[sweep]\nseeds = 10\n[sweep.over]\ntrain.learning_rate = [{}]\ntrain.weight_decay = [{}]\n",
+        shipped.display().to_string(),
+        rates.join(", "),
+        decays.join(", ")
+    );
+    let file = folder.path().join("many.toml");
+    std::fs::write(&file, text).expect("a file");
+    bencher.bench_local(|| {
+        let experiment = Experiment::read(&file, &Overrides::default()).expect("a good file");
+        let plan = Plan::build(&experiment, kinds::ALL, &Fresh, &[]).expect("a good plan");
+        assert_eq!(plan.trials.len(), 10_000);
+    });
+}
+
+#[divan::bench(sample_count = 20)]
+fn run_of_an_experiment_that_is_done(bencher: Bencher) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments/tiny.toml");
+    let run = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pipeline"));
+        command.current_dir(folder.path()).args(["run", "--set", "stage.train.epochs=1", "--set", "stage.corpus.samples=200"]).arg(&shipped);
+        let output = command.output().expect("the binary starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    run();
+    bencher.bench_local(run);
+}

@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+"""The other side of `BENCHMARKS.md`: a training step of the same joint model in PyTorch and transformers.
+
+    python -m venv venv && venv/bin/pip install torch transformers numpy
+    venv/bin/python benches/torch_step.py --threads 2 [--model base|large] [--modes padded,dynamic,sorted,infer]
+
+`padded` pads every text to 128 tokens, as the reference recipe does; `dynamic` pads to the longest of the batch; `sorted` also puts texts of
+similar length together; `infer` is the forward pass alone on dynamic batches. Texts have 12 to 34 tokens, uniform, 16 in a batch; weights are
+random, which changes no operation. Prints JSON: for each mode the median seconds of a step, and the most memory that the process held so far.
+"""
+import argparse, json, os, resource, time
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--threads", type=int, default=2)
+parser.add_argument("--model", choices=["base", "large"], default="base")
+parser.add_argument("--modes", default="padded,dynamic,sorted,infer")
+parser.add_argument("--steps", type=int, default=5)
+arguments = parser.parse_args()
+os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(arguments.threads)
+
+import numpy
+import torch
+from torch.nn.functional import cross_entropy
+from transformers import ModernBertConfig, ModernBertModel
+
+torch.set_num_threads(arguments.threads)
+torch.manual_seed(0)
+BATCH, LABELS, OUTSIDE, WARM_UP, TEXTS = 16, 93, 92, 2, 320
+sizes = dict(hidden_size=1024, num_hidden_layers=28, num_attention_heads=16, intermediate_size=2624) if arguments.model == "large" else {}
+config = ModernBertConfig(attn_implementation="sdpa", **sizes)
+encoder = ModernBertModel(config)
+ner, anomaly = torch.nn.Linear(config.hidden_size, LABELS), torch.nn.Linear(config.hidden_size, 2)
+parameters = [*encoder.parameters(), *ner.parameters(), *anomaly.parameters()]
+
+draw = numpy.random.default_rng(7)
+texts = []
+for length in draw.integers(12, 35, TEXTS):
+    labels = numpy.where(draw.random(length) < 0.25, draw.integers(0, OUTSIDE, length), OUTSIDE)
+    texts.append((draw.integers(5, 50_000, length), labels, draw.integers(0, 2)))
+
+
+def batches(mode):
+    order = sorted(range(TEXTS), key=lambda text: len(texts[text][0])) if mode == "sorted" else range(TEXTS)
+    groups = [list(order)[start : start + BATCH] for start in range(0, TEXTS, BATCH)]
+    draw.shuffle(groups)
+    for group in groups:
+        rows = [texts[text] for text in group]
+        width = 128 if mode == "padded" else max(len(ids) for ids, _, _ in rows)
+        fill = lambda index, value: torch.tensor(numpy.array([numpy.pad(row[index], (0, width - len(row[0])), constant_values=value) for row in rows]))
+        mask = torch.tensor([[1] * len(ids) + [0] * (width - len(ids)) for ids, _, _ in rows])
+        yield fill(0, config.pad_token_id), mask, fill(1, OUTSIDE), torch.tensor([int(row[2]) for row in rows])
+
+
+result = {}
+for mode in arguments.modes.split(","):
+    optimizer = torch.optim.AdamW(parameters, lr=2e-5, weight_decay=0.01)
+    encoder.train(mode != "infer")
+    seconds = []
+    for _, (ids, mask, labels, classes) in zip(range(WARM_UP + arguments.steps), batches(mode)):
+        begun = time.perf_counter()
+        with torch.set_grad_enabled(mode != "infer"):
+            hidden = encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+            tags, kinds = ner(hidden), anomaly(hidden[:, 0])
+        if mode != "infer":
+            loss = cross_entropy(tags.view(-1, LABELS), labels.view(-1), ignore_index=OUTSIDE) + cross_entropy(kinds, classes)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimizer.step()
+            loss.item()
+        seconds.append(time.perf_counter() - begun)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    result[mode] = {"step_s": round(float(numpy.median(seconds[WARM_UP:])), 4), "peak_rss_gib": round(peak, 2)}
+print(json.dumps({"torch": torch.__version__, "threads": arguments.threads, "model": arguments.model, "modes": result}, indent=1))
