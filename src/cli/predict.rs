@@ -7,8 +7,10 @@ use super::failure::{Failure, Outcome};
 use super::terminal;
 use crate::tools::{PredictError, Predictor};
 
-/// Texts read before any is tagged, so that memory stays bounded and output begins early.
+/// Most texts read before they are tagged, so that memory stays bounded and output begins early.
 const CHUNK: usize = 1024;
+/// A file fills it; of a stream it takes what is there.
+const BUFFER_BYTES: usize = 256 << 10;
 /// A longer line is no text.
 const LINE_LIMIT_BYTES: u64 = 16 << 20;
 
@@ -36,7 +38,7 @@ pub fn run(arguments: &Predict) -> Result<Outcome, Failure> {
         };
         Failure::usage(message).with_help("a trained model is a folder that `run` published, such as `outputs/tiny/model`")
     })?;
-    let mut lines = Lines { reader: BufReader::new(input), name, number: 0, json: None };
+    let mut lines = Lines { reader: BufReader::with_capacity(BUFFER_BYTES, input), name, number: 0, json: None };
     loop {
         let texts = lines.chunk()?;
         if texts.is_empty() {
@@ -66,10 +68,11 @@ struct Lines<R> {
 }
 
 impl<R: Read> Lines<R> {
-    /// The next texts; none at the end. Empty lines are passed over.
+    /// The next texts; none at the end. Empty lines are passed over. It waits for a text, but not for more of them: what writes a line now and
+    /// then sees each tagged at once.
     fn chunk(&mut self) -> Result<Vec<String>, Failure> {
         let mut texts = Vec::new();
-        while texts.len() < CHUNK {
+        while texts.len() < CHUNK && (texts.is_empty() || self.reader.buffer().contains(&b'\n')) {
             let mut bytes = Vec::new();
             self.number += 1;
             let wrong = |reason: String| Failure::usage(format!("{}:{}: {reason}", self.name, self.number));
@@ -115,7 +118,13 @@ mod tests {
 
     fn texts(input: &str) -> Result<Vec<String>, String> {
         let mut lines = Lines { reader: BufReader::new(input.as_bytes()), name: "in".into(), number: 0, json: None };
-        lines.chunk().map_err(|failure| failure.render(false))
+        let mut all = Vec::new();
+        loop {
+            match lines.chunk().map_err(|failure| failure.render(false))? {
+                texts if texts.is_empty() => return Ok(all),
+                texts => all.extend(texts),
+            }
+        }
     }
 
     #[test]

@@ -26,9 +26,12 @@ fn schema() -> Value {
         .iter()
         .map(|kind| json!({"if": {"properties": {"kind": {"const": kind.name}}, "required": ["kind"]}, "then": of_kind(kind.name)}))
         .collect();
+    // An inherited stage need not repeat its kind, so the kind is not required; what it is must be one that there is.
+    let kinds: Vec<_> = ALL.iter().map(|kind| kind.name).collect();
+    let of_its_kind = json!({"properties": {"kind": {"enum": kinds, "description": "What the stage does; `pipeline kinds` describes them."}}, "allOf": by_kind});
     let named: Map<_, _> = ALL
         .iter()
-        .map(|kind| (kind.name.to_owned(), json!({"if": {"required": ["kind"]}, "then": {"allOf": by_kind}, "else": of_kind(kind.name)})))
+        .map(|kind| (kind.name.to_owned(), json!({"if": {"required": ["kind"]}, "then": of_its_kind, "else": of_kind(kind.name)})))
         .collect();
     let axis = json!({"anyOf": [
         {"type": "array", "minItems": 1},
@@ -47,7 +50,7 @@ fn schema() -> Value {
             "extends": {"type": "string", "description": "A file to inherit from, relative to this one."},
             "unset": {"type": "array", "items": {"type": "string"}, "description": "Paths to drop from what was inherited: `stage.x.y`, `stage.x`, `params.x`, `sweep`."},
             "params": {"type": "object", "description": "Values to refer to as `@params.name`."},
-            "stage": {"type": "object", "properties": named, "additionalProperties": {"allOf": by_kind}, "propertyNames": {"pattern": "^[A-Za-z][A-Za-z0-9_-]*$"}},
+            "stage": {"type": "object", "properties": named, "additionalProperties": of_its_kind, "propertyNames": {"pattern": "^[A-Za-z][A-Za-z0-9_-]*$"}},
             "sweep": {
                 "type": "object",
                 "additionalProperties": false,

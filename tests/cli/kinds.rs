@@ -57,6 +57,8 @@ fn every_reference_of_the_schema_leads_somewhere() {
 fn the_schema_defines_every_kind_with_its_ports_and_parameters_and_nothing_else() {
     let schema = World::empty().pipeline(["schema"]).json();
     assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    let names: Vec<_> = pipeline::kinds::ALL.iter().map(|kind| kind.name).collect();
+    assert_eq!(schema["properties"]["stage"]["additionalProperties"]["properties"]["kind"]["enum"], serde_json::json!(names));
     for kind in pipeline::kinds::ALL {
         let definition = &schema["$defs"][kind.name];
         assert_eq!(definition["additionalProperties"], false, "{}", kind.name);

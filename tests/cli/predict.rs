@@ -1,5 +1,7 @@
 //! `predict`.
 
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::Stdio;
 use std::sync::OnceLock;
 
 use serde_json::Value;
@@ -65,6 +67,20 @@ fn the_found_entity_is_the_one_that_the_offsets_cut_out() {
     };
     let cuts: Vec<String> = found[0]["entities"].as_array().expect("a list").iter().map(cut).collect();
     assert!(cuts.iter().any(|cut| cut == "02:15"), "{cuts:?}");
+}
+
+#[test]
+fn a_line_of_a_stream_is_tagged_before_the_next_one_comes() {
+    let mut child = world().process(["predict", "outputs/mini"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
+    let (mut input, mut output) = (child.stdin.take().expect("piped"), BufReader::new(child.stdout.take().expect("piped")));
+    for line in ["db-07 crashed at 02:15", "all is well"] {
+        writeln!(input, "{line}").expect("written");
+        let mut answer = String::new();
+        output.read_line(&mut answer).expect("readable");
+        assert!(answer.contains(line), "{answer}");
+    }
+    drop(input);
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
 }
 
 #[test]
