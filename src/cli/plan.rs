@@ -34,10 +34,11 @@ fn action(expectation: &Expectation) -> &'static str {
     }
 }
 
-fn reason(expectation: &Expectation) -> String {
-    match expectation {
-        Expectation::Hit => String::new(),
-        other => other.to_string(),
+fn reason(forecast: &Forecast, id: NodeId) -> String {
+    match (forecast.node(id), forecast.continuations.get(&id)) {
+        (Expectation::Hit, _) => String::new(),
+        (other, None) => other.to_string(),
+        (other, Some(continuation)) => format!("{other}; {continuation}"),
     }
 }
 
@@ -45,7 +46,7 @@ fn to_text(plan: &Plan, forecast: &Forecast) -> String {
     let mut text = String::new();
     let trials = if plan.sweep.is_some() { format!(" of {} trials", plan.trials.len()) } else { String::new() };
     let lines: Vec<(String, &str, String)> = if plan.nodes.len() <= LISTED {
-        plan.ids().map(|id| (plan.node(id).title(), action(forecast.node(id)), reason(forecast.node(id)))).collect()
+        plan.ids().map(|id| (plan.node(id).title(), action(forecast.node(id)), reason(forecast, id))).collect()
     } else {
         by_stage(plan, forecast)
     };
@@ -68,7 +69,7 @@ fn by_stage(plan: &Plan, forecast: &Forecast) -> Vec<(String, &'static str, Stri
         let mut groups: BTreeMap<&'static str, BTreeMap<String, usize>> = BTreeMap::new();
         for id in plan.ids().filter(|id| plan.node(*id).stage == *stage) {
             let expectation = forecast.node(id);
-            *groups.entry(action(expectation)).or_default().entry(reason(expectation)).or_default() += 1;
+            *groups.entry(action(expectation)).or_default().entry(reason(forecast, id)).or_default() += 1;
         }
         for (action, reasons) in groups {
             let total: usize = reasons.values().sum();
@@ -92,7 +93,7 @@ fn to_json(plan: &Plan, forecast: &Forecast) -> Value {
             "kind": node.kind.name,
             "key": match node.identity { Identity::Key(key) => Some(key.to_string()), Identity::CommitUnknown(_) => None },
             "action": action(expectation),
-            "reason": (*expectation != Expectation::Hit).then(|| reason(expectation)),
+            "reason": (*expectation != Expectation::Hit).then(|| reason(forecast, id)),
         });
         if !node.label.is_empty() {
             value["variant"] = json!(&*node.label);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::event::{Counts, NodeName};
-use crate::plan::{CacheKey, Fingerprint, Plan};
+use crate::plan::{CacheKey, Fingerprint, NodeId, Plan};
 use crate::stage::StageError;
 use crate::store::{Entry, RunNode};
 
@@ -102,7 +102,8 @@ impl RunOutcome {
     /// What the run's record says of each node.
     #[must_use]
     pub fn records(&self, plan: &Plan) -> Vec<RunNode> {
-        let record = |(result, node): (&NodeResult, &crate::plan::Node)| {
+        let record = |(id, result): (NodeId, &NodeResult)| {
+            let node = plan.node(id);
             let (outcome, elapsed, error) = match &result.outcome {
                 Outcome::Cached => ("cached", None, None),
                 Outcome::Built { elapsed } => ("built", Some(*elapsed), None),
@@ -119,9 +120,11 @@ impl RunOutcome {
                 outcome: outcome.to_owned(),
                 elapsed_ms: elapsed.map(millis),
                 error,
+                earlier_errors: Vec::new(),
+                lineage: plan.lineage(id),
             }
         };
-        self.nodes.iter().zip(&plan.nodes).map(record).collect()
+        plan.ids().zip(&self.nodes).map(record).collect()
     }
 
     /// The parts of a key that this run has an entry of.

@@ -58,7 +58,7 @@ pub fn execute(plan: &Plan, store: &Store, options: &Options, reporter: &dyn Rep
             }
         }
     }
-    let _claim = store.claim(keys.iter().copied())?;
+    let _claim = store.claim(keys.iter().copied().chain(plan.ids().filter_map(|id| plan.lineage(id))))?;
     let jobs = options.jobs.max(1);
     let threads = options.threads.max(1);
     reporter.event(&Event::RunStarted { experiment: plan.name.clone(), nodes: plan.nodes.len(), jobs, threads });
@@ -279,8 +279,7 @@ impl<'a> Scheduler<'a> {
     }
 
     fn fingerprint(&self, index: usize) -> crate::plan::Fingerprint {
-        let id = NodeId(u32::try_from(index).expect("a plan numbers its nodes in 32 bits"));
-        self.plan.fingerprint(id).expect("every node has its key")
+        self.plan.fingerprint(id_of(index)).expect("every node has its key")
     }
 
     fn queue(&mut self, index: usize) {
@@ -338,6 +337,7 @@ impl<'a> Scheduler<'a> {
                 name: self.name(index),
                 key: self.keys[index],
                 fingerprint: self.fingerprint(index),
+                lineage: self.plan.lineage(id_of(index)),
                 lock,
                 threads: share,
                 inputs: self.inputs(index),
@@ -527,4 +527,8 @@ impl<'a> Scheduler<'a> {
         });
         RunOutcome { nodes: nodes.collect(), interrupted, elapsed: started.elapsed() }
     }
+}
+
+fn id_of(index: usize) -> NodeId {
+    NodeId(u32::try_from(index).expect("a plan numbers its nodes in 32 bits"))
 }

@@ -21,6 +21,8 @@ pub(super) struct Job<'a> {
     pub(super) name: NodeName,
     pub(super) key: CacheKey,
     pub(super) fingerprint: Fingerprint,
+    /// The name under which shorter and longer ones leave their state, where the stage can go on from one.
+    pub(super) lineage: Option<CacheKey>,
     pub(super) lock: KeyLock,
     pub(super) threads: usize,
     /// Port, place of the producer in the plan, its entry.
@@ -158,9 +160,12 @@ impl Job<'_> {
         let output = builder.folder();
         let folders: InputFolders = self.inputs.iter().map(|(port, _, entry)| ((*port).to_owned(), entry.folder().to_owned())).collect();
         let signals = NodeSignals { name: &self.name, reporter: self.reporter, cancel: self.cancel, last: Mutex::new(None) };
+        // Whoever asks for the work to be done again does not want it to begin at its own end.
+        let lineage = self.lineage.filter(|_| !self.rerun).map(|lineage| self.store.checkpoints(&lineage));
         let context = Context {
             output: &output,
             checkpoints: &self.store.checkpoints(&self.key),
+            lineage: lineage.as_deref(),
             cache: &self.store.cache(),
             device: self.options.device,
             offline: self.options.offline,

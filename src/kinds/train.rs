@@ -10,7 +10,7 @@ use crate::artifacts::{Backbone, Checkpoint, Encoded, files};
 use crate::data::Split;
 use crate::models::JointModel;
 use crate::rng::Rng;
-use crate::stage::{Artifact as _, CodeVersion, Context, ParameterProblem, Progress, Stage, StageError};
+use crate::stage::{Artifact as _, CodeVersion, Context, Extension, ParameterProblem, Progress, Stage, StageError};
 use crate::training::{self, Cadence, Interval, Metric, OnNonfinite, Recipe, Schedule, Storage, TrainError, Trained, Warmup};
 
 /// Fine-tunes the joint model: the encoder with one head that tags every token and one that classifies the whole text from its first token. The loss is the sum of both cross-entropies; AdamW with clipping. The defaults are the reference recipe. The same file gives the same weights, bit for bit, on the same CPU model, whatever the number of threads.
@@ -215,6 +215,14 @@ impl Stage for Train {
         problems
     }
 
+    fn extension(&self) -> Option<Extension> {
+        let obstacle = self.recipe(0).horizon_parameter().map(|parameter| {
+            let value = &serde_json::to_value(self).unwrap_or_default()[parameter];
+            format!("`{parameter} = {value}` depends on how many steps there will be")
+        });
+        Some(Extension { parameter: "epochs", obstacle })
+    }
+
     fn run(&self, inputs: TrainInputs, context: &Context<'_>) -> Result<Checkpoint, StageError> {
         let TrainInputs { model, data } = inputs;
         let labels = &data.labels;
@@ -231,7 +239,7 @@ impl Stage for Train {
         let mut engine = super::engine::open(joint, context)?;
         let recipe = self.recipe(labels.outside());
         let splits = training::Data { train: &train, validation: (!validation.is_empty()).then_some(&validation), labels: labels.names() };
-        let storage = Storage { checkpoints: Some(context.checkpoints), lineage: None, cadence: Cadence::default() };
+        let storage = Storage { checkpoints: Some(context.checkpoints), lineage: context.lineage, cadence: Cadence::default() };
         let trained =
             training::train(engine.engine(), splits, &recipe, storage, &Watch { context }).map_err(|error| failed(error, &data))?;
         if trained.skipped > 0 {

@@ -1,6 +1,6 @@
 //! What would run, and why, said beside a store without reading an artifact.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -28,6 +28,11 @@ pub trait Lookup {
     fn latest_run(&self, file: &Path, stage: &str) -> Vec<CacheKey>;
     /// Keys of entries of a kind, the newest first.
     fn nearest(&self, kind: &str) -> Vec<CacheKey>;
+    /// Whether a state to go on from was left under this name.
+    fn has_state(&self, lineage: &CacheKey) -> bool {
+        let _ = lineage;
+        false
+    }
 }
 
 /// What is expected of every node.
@@ -35,6 +40,18 @@ pub trait Lookup {
 pub struct Forecast {
     /// By [`NodeId`].
     pub nodes: Vec<Expectation>,
+    /// Of the nodes that only go further than a result which is known.
+    pub continuations: BTreeMap<NodeId, Continuation>,
+}
+
+/// Whether a node goes on from where a result ended that went less far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Continuation {
+    Continues,
+    /// It could, but the state that it would go on from is gone.
+    StateGone,
+    /// Its parameters do not allow it; the text says which.
+    Impossible(String),
 }
 
 /// What is expected of one node.
@@ -80,11 +97,15 @@ impl Forecast {
     pub fn of(plan: &Plan, lookup: &dyn Lookup, rerun: &[String]) -> Self {
         let mut history = History::new(plan, lookup);
         let mut nodes: Vec<Expectation> = Vec::with_capacity(plan.nodes.len());
+        let mut continuations = BTreeMap::new();
         for id in plan.ids() {
             let expectation = expect(plan, id, &nodes, &mut history, rerun);
+            if let Some(continuation) = Continuation::of(plan, id, &expectation, lookup) {
+                continuations.insert(id, continuation);
+            }
             nodes.push(expectation);
         }
-        Self { nodes }
+        Self { nodes, continuations }
     }
 
     #[must_use]
@@ -96,6 +117,23 @@ impl Forecast {
     #[must_use]
     pub fn pending(&self) -> usize {
         self.nodes.iter().filter(|expectation| **expectation != Expectation::Hit).count()
+    }
+}
+
+impl Continuation {
+    /// `None` unless the only change is that the node goes further.
+    fn of(plan: &Plan, id: NodeId, expectation: &Expectation, lookup: &dyn Lookup) -> Option<Self> {
+        let Expectation::Miss(Reason::Changes(changes)) = expectation else { return None };
+        let [Change::Parameter { name, old: Some(old), new: Some(new) }] = changes.as_slice() else { return None };
+        let extension = plan.node(id).instance.extension()?;
+        if extension.parameter != name || old.as_f64()? >= new.as_f64()? {
+            return None;
+        }
+        Some(match (extension.obstacle, plan.lineage(id)) {
+            (Some(obstacle), _) => Self::Impossible(obstacle),
+            (None, Some(lineage)) if lookup.has_state(&lineage) => Self::Continues,
+            (None, _) => Self::StateGone,
+        })
     }
 }
 
@@ -194,6 +232,16 @@ impl fmt::Display for Expectation {
             Self::Hit => formatter.write_str("cached"),
             Self::MayBeReused { ports } => write!(formatter, "may be reused: {} will be rebuilt", inputs_text(ports)),
             Self::Miss(reason) => reason.fmt(formatter),
+        }
+    }
+}
+
+impl fmt::Display for Continuation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Continues => formatter.write_str("continues what is finished"),
+            Self::StateGone => formatter.write_str("cannot continue what is finished: the state to go on from is gone"),
+            Self::Impossible(obstacle) => write!(formatter, "cannot continue what is finished: {obstacle}"),
         }
     }
 }

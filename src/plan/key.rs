@@ -119,6 +119,13 @@ impl Fingerprint {
         CacheKey(canonical.digest())
     }
 
+    /// The name of everything that differs from this only in `parameter`.
+    pub(super) fn lineage(mut self, parameter: &str) -> CacheKey {
+        self.parameters.shift_remove(parameter);
+        let mut canonical = Canonical::new("lineage 1", Numbers::Typed);
+        CacheKey(canonical.text(parameter).raw(self.key().as_bytes()).digest())
+    }
+
     fn own_digest(&self) -> [u8; 32] {
         own_digest(
             &self.kind,
@@ -229,6 +236,17 @@ mod tests {
             change(&mut other);
             assert_ne!(other.key(), fingerprint().key());
         }
+    }
+
+    #[test]
+    fn a_lineage_is_the_same_for_every_value_of_its_parameter_and_no_key() {
+        let mut longer = fingerprint();
+        longer.parameters.insert("epochs".into(), json!(10));
+        assert_eq!(longer.clone().lineage("epochs"), fingerprint().lineage("epochs"));
+        longer.parameters.insert("learning_rate".into(), json!(1e-5));
+        assert_ne!(longer.clone().lineage("epochs"), fingerprint().lineage("epochs"));
+        longer.parameters.shift_remove("epochs");
+        assert_ne!(longer.key(), longer.clone().lineage("epochs"));
     }
 
     #[test]

@@ -33,7 +33,7 @@ mod validate;
 mod wires;
 
 pub use change::{Change, value_text};
-pub use forecast::{Comparison, Expectation, Forecast, Lookup, Presence, Reason};
+pub use forecast::{Comparison, Continuation, Expectation, Forecast, Lookup, Presence, Reason};
 pub use key::{CacheKey, Fingerprint, KeyError};
 pub use node::{Identity, Node, NodeId, Plan, PlanError, TrialSet};
 pub use sweep::{Point, SweepShape, Trial};

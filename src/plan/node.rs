@@ -129,6 +129,13 @@ impl Plan {
         Some(Fingerprint { inputs, ..node.own_fingerprint() })
     }
 
+    /// The name that a node shares with those that differ from it only in how far they go, where it can go on from what a shorter one left.
+    #[must_use]
+    pub fn lineage(&self, id: NodeId) -> Option<CacheKey> {
+        let extension = self.node(id).instance.extension().filter(|extension| extension.obstacle.is_none())?;
+        Some(self.fingerprint(id)?.lineage(extension.parameter))
+    }
+
     /// The hub revisions whose commits must be found and pinned before every node has a key, each once.
     #[must_use]
     pub fn unresolved(&self) -> Vec<HubCommit> {

@@ -47,6 +47,9 @@ pub struct Context<'a> {
     pub output: &'a Path,
     /// A folder of this key's own that outlives a failed or interrupted attempt: checkpoints lie here. It may not exist yet.
     pub checkpoints: &'a Path,
+    /// A folder of all stages that differ from this one only in how far they go, where the stage can go on from what a shorter one left there:
+    /// see [`Stage::extension`](super::Stage::extension). It outlives the stage, it may not exist yet, and what lies in it may be gone next time.
+    pub lineage: Option<&'a Path>,
     /// For rebuildable files shared by all stages.
     pub cache: &'a Path,
     pub device: Device,

@@ -51,6 +51,15 @@ pub struct ParameterProblem {
     pub help: Option<String>,
 }
 
+/// A parameter that only says how far the work goes: a stage with more of it does all that an equal one with less does, and then goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Extension {
+    pub parameter: &'static str,
+    /// Why these parameters do not allow to go on from where a shorter one ended, such as "`schedule = "linear"` depends on how many steps
+    /// there will be"; `None` where they do.
+    pub obstacle: Option<String>,
+}
+
 /// A stage with its type erased; see [`Stage`] for the methods.
 pub trait AnyStage: Send + Sync {
     /// The parameters after defaults, paths among them. The plan leaves those out of the key, since only the content of the files counts.
@@ -58,6 +67,7 @@ pub trait AnyStage: Send + Sync {
     fn check(&self) -> Vec<ParameterProblem>;
     fn sources(&self) -> Vec<SourceFile>;
     fn hub_commit(&self) -> Option<HubCommit>;
+    fn extension(&self) -> Option<Extension>;
 
     /// # Errors
     /// What the stage returns, and the failure to open an input.
@@ -79,6 +89,10 @@ impl<S: Stage> AnyStage for S {
 
     fn hub_commit(&self) -> Option<HubCommit> {
         Stage::hub_commit(self)
+    }
+
+    fn extension(&self) -> Option<Extension> {
+        Stage::extension(self)
     }
 
     fn run(&self, inputs: &InputFolders, context: &Context<'_>) -> Result<(), StageError> {

@@ -19,7 +19,7 @@ mod kind;
 
 pub use context::{Context, Device, Level, Progress, Signals};
 pub use error::StageError;
-pub use kind::{AnyStage, ArtifactType, HubCommit, ParameterProblem, SourceFile, StageKind};
+pub use kind::{AnyStage, ArtifactType, Extension, HubCommit, ParameterProblem, SourceFile, StageKind};
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -101,6 +101,12 @@ pub trait Stage: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'stat
 
     /// The hub revision whose commit enters the key.
     fn hub_commit(&self) -> Option<HubCommit> {
+        None
+    }
+
+    /// The parameter that only says how far the work goes, for kinds that have one. What a stage leaves in [`Context::lineage`] when it ends is
+    /// then there for one that goes further.
+    fn extension(&self) -> Option<Extension> {
         None
     }
 

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use rayon::prelude::*;
 
+use super::folder::list;
 use super::{State, Store};
 use crate::plan::{CacheKey, Fingerprint, Lookup, Presence};
 
@@ -35,6 +36,12 @@ impl Lookup for Store {
 
     fn nearest(&self, kind: &str) -> Vec<CacheKey> {
         self.by_kind.get_or_init(|| self.scan_kinds()).get(kind).cloned().unwrap_or_default()
+    }
+
+    fn has_state(&self, lineage: &CacheKey) -> bool {
+        // A lock's file is empty, and stays.
+        let holds_something = |path: &Path| path.metadata().is_ok_and(|metadata| metadata.len() > 0);
+        list(&self.checkpoints(lineage)).is_ok_and(|files| files.iter().any(|(_, path)| holds_something(path)))
     }
 }
 

@@ -51,6 +51,12 @@ pub struct RunNode {
     pub elapsed_ms: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// What went wrong in the attempts before the last one, where the stage was tried more than once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier_errors: Vec<String>,
+    /// Where it left a state for a stage that goes further.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lineage: Option<CacheKey>,
 }
 
 /// The content of `run.json`.

@@ -46,6 +46,8 @@ impl Used {
             outcome: "cached".into(),
             elapsed_ms: None,
             error: None,
+            earlier_errors: Vec::new(),
+            lineage: None,
         };
         let record = self.case.store.begin_run(&new).expect("writable");
         record.finish(RunStatus::Done, 0, 1, vec![node], |_| None).expect("writable");

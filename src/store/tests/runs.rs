@@ -19,6 +19,8 @@ fn node(stage: &str, text: &str, outcome: &str) -> RunNode {
         outcome: outcome.into(),
         elapsed_ms: None,
         error: None,
+        earlier_errors: Vec::new(),
+        lineage: None,
     }
 }
 

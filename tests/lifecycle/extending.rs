@@ -1,0 +1,91 @@
+//! A training that goes further than a finished one.
+
+use crate::support::Project;
+
+const THREE: &str = "schedule = \"constant\"\nepochs = 3";
+const TEN: &str = "schedule = \"constant\"\nepochs = 10";
+
+#[test]
+fn ten_epochs_after_three_make_the_steps_of_seven_and_the_bytes_of_ten_at_once() {
+    let project = Project::new();
+    assert_eq!(project.run(THREE).steps(), 12);
+    let extended = project.run(TEN);
+    assert_eq!(extended.steps(), 28);
+    let other = Project::new();
+    let at_once = other.run(TEN);
+    assert_eq!(at_once.steps(), 40);
+    assert!(extended.files() == at_once.files());
+}
+
+#[test]
+fn the_state_to_go_on_from_costs_only_time_when_it_is_gone() {
+    let project = Project::new();
+    project.run(THREE);
+    std::fs::remove_dir_all(project.outputs().join("checkpoints")).expect("it is there");
+    let again = project.run(TEN);
+    assert_eq!(again.steps(), 40);
+    assert!(again.files() == Project::new().run(TEN).files());
+}
+
+#[test]
+fn a_finished_training_leaves_the_state_of_its_lineage_and_no_checkpoints_of_its_own() {
+    let project = Project::new();
+    let ran = project.run(THREE);
+    let lineage = ran.plan.lineage(crate::support::train_of(&ran.plan)).expect("it can be extended");
+    assert_eq!(project.checkpoints(), [lineage.to_string()]);
+}
+
+#[test]
+fn with_a_schedule_that_knows_the_end_nothing_is_left() {
+    let project = Project::new();
+    project.run("epochs = 1");
+    assert_eq!(project.checkpoints(), [""; 0]);
+}
+
+#[test]
+fn a_training_that_is_asked_for_again_begins_at_its_beginning() {
+    let mut project = Project::new();
+    let first = project.run(THREE);
+    project.options.rerun.insert("train".into());
+    let again = project.run(THREE);
+    assert!(!again.messages().iter().any(|message| message.contains("continues")), "{:?}", again.messages());
+    assert!(again.files() == first.files());
+}
+
+#[test]
+fn the_plan_says_that_more_epochs_continue() {
+    let project = Project::new();
+    project.run(THREE);
+    assert_eq!(project.forecast(TEN), "epochs 3 -> 10; continues what is finished");
+}
+
+#[test]
+fn the_plan_says_why_more_epochs_cannot_continue() {
+    let project = Project::new();
+    project.run("epochs = 3");
+    assert_eq!(
+        project.forecast("epochs = 10"),
+        "epochs 3 -> 10; cannot continue what is finished: `schedule = \"linear\"` depends on how many steps there will be"
+    );
+    project.run(&format!("{THREE}\nwarmup_ratio = 0.5"));
+    assert_eq!(
+        project.forecast(&format!("{TEN}\nwarmup_ratio = 0.5")),
+        "epochs 3 -> 10; cannot continue what is finished: `warmup_ratio = 0.5` depends on how many steps there will be"
+    );
+}
+
+#[test]
+fn the_plan_says_when_the_state_is_gone() {
+    let project = Project::new();
+    project.run(THREE);
+    std::fs::remove_dir_all(project.outputs().join("checkpoints")).expect("it is there");
+    assert_eq!(project.forecast(TEN), "epochs 3 -> 10; cannot continue what is finished: the state to go on from is gone");
+}
+
+#[test]
+fn fewer_epochs_and_other_changes_are_no_continuation() {
+    let project = Project::new();
+    project.run(THREE);
+    assert_eq!(project.forecast("schedule = \"constant\"\nepochs = 2"), "epochs 3 -> 2");
+    assert_eq!(project.forecast(&format!("{TEN}\nseed = 1")), "epochs 3 -> 10, seed 42 -> 1");
+}

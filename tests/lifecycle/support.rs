@@ -1,0 +1,176 @@
+//! A project in a temporary folder with a training of a few steps.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use pipeline::exec::{Cancel, Event, Options, Outcome, Reporter, RunOutcome, execute};
+use pipeline::experiment::{Experiment, Overrides};
+use pipeline::kinds;
+use pipeline::plan::{Forecast, NodeId, Plan};
+use pipeline::store::{NewRun, RunStatus, Store};
+
+/// What a stage called `train` is made from: four steps an epoch.
+const UPSTREAM: &str = r#"
+version = 1
+
+[stage.corpus]
+kind = "generate_corpus"
+templates = "TEMPLATES"
+samples = 40
+split = { train = 0.8, validation = 0.2 }
+
+[stage.init_model]
+corpus = "@corpus"
+vocab_size = 400
+hidden_size = 16
+num_hidden_layers = 2
+num_attention_heads = 2
+intermediate_size = 16
+
+[stage.tokenize]
+model = "@init_model"
+corpus = "@corpus"
+max_length = 32
+
+[stage.train]
+model = "@init_model"
+data = "@tokenize"
+batch_size = 8
+learning_rate = 1e-3
+"#;
+
+/// Remembers every event, and may do something at one.
+struct Log<'a> {
+    events: Mutex<Vec<Event>>,
+    react: &'a (dyn Fn(&Event) + Sync),
+}
+
+impl Reporter for Log<'_> {
+    fn event(&self, event: &Event) {
+        self.events.lock().expect("no panic").push(event.clone());
+        (self.react)(event);
+    }
+}
+
+pub struct Ran {
+    pub plan: Plan,
+    pub outcome: RunOutcome,
+    pub events: Vec<Event>,
+}
+
+pub struct Project {
+    folder: tempfile::TempDir,
+    pub options: Options,
+}
+
+impl Project {
+    pub fn new() -> Self {
+        let options = Options { jobs: 2, threads: 2, ..Options::default() };
+        Self { folder: tempfile::tempdir().expect("a temporary folder"), options }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn outputs(&self) -> PathBuf {
+        self.path().join("outputs")
+    }
+
+    pub fn store(&self) -> Store {
+        Store::open(&self.outputs()).expect("opens")
+    }
+
+    /// The file of the training with more lines in the table of `train`.
+    pub fn write(&self, train: &str) -> PathBuf {
+        let file = self.path().join("small.toml");
+        let templates = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments/data/security_events.toml");
+        let text = UPSTREAM.replace("TEMPLATES", templates.to_str().expect("UTF-8"));
+        fs::write(&file, format!("{text}{train}\n")).expect("writable");
+        file
+    }
+
+    pub fn plan(&self, train: &str) -> Plan {
+        let overrides = Overrides { set: vec![], sweep: vec![], seeds: None, folder: self.path().to_owned() };
+        let experiment = Experiment::read(&self.write(train), &overrides).unwrap_or_else(|error| panic!("{}", error.render(false)));
+        match Plan::build(&experiment, kinds::ALL, &self.store().digests(), &[]) {
+            Ok(plan) => plan,
+            Err(pipeline::plan::PlanError::Diagnostics(error)) => panic!("{}", error.render(false)),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    pub fn run(&self, train: &str) -> Ran {
+        self.run_with(train, &Cancel::new(), &|_| {})
+    }
+
+    /// Runs with a record, as the command does.
+    pub fn run_with(&self, train: &str, cancel: &Cancel, react: &(dyn Fn(&Event) + Sync)) -> Ran {
+        let plan = self.plan(train);
+        let store = self.store();
+        let new = NewRun { experiment: &plan.name, file: &plan.file, resolved: "", started: jiff::Timestamp::now() };
+        let record = store.begin_run(&new).expect("writable");
+        let log = Log { events: Mutex::default(), react };
+        let outcome = execute(&plan, &store, &self.options, &log, cancel).expect("it can start");
+        record
+            .finish(RunStatus::Done, outcome.exit_code(), 0, outcome.records(&plan), |key| outcome.fingerprint_of(key))
+            .expect("writable");
+        Ran { plan, outcome, events: log.events.into_inner().expect("no panic") }
+    }
+
+    /// What `plan` says of `train`.
+    pub fn forecast(&self, train: &str) -> String {
+        let plan = self.plan(train);
+        let forecast = Forecast::of(&plan, &self.store(), &[]);
+        let id = train_of(&plan);
+        match forecast.continuations.get(&id) {
+            Some(continuation) => format!("{}; {continuation}", forecast.node(id)),
+            None => forecast.node(id).to_string(),
+        }
+    }
+
+    pub fn checkpoints(&self) -> Vec<String> {
+        names(&self.outputs().join("checkpoints"))
+    }
+}
+
+pub fn train_of(plan: &Plan) -> NodeId {
+    plan.node_of(0, "train").expect("a stage of the plan")
+}
+
+pub fn names(folder: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut names: Vec<String> = entries.map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned()).collect();
+    names.sort_unstable();
+    names
+}
+
+impl Ran {
+    fn train(&self) -> &pipeline::exec::NodeResult {
+        &self.outcome.nodes[train_of(&self.plan).index()]
+    }
+
+    pub fn outcome(&self) -> &Outcome {
+        &self.train().outcome
+    }
+
+    /// Every file of the trained model that holds no clock.
+    pub fn files(&self) -> BTreeMap<String, Vec<u8>> {
+        let entry = self.train().entry.as_ref().unwrap_or_else(|| panic!("no entry: {:?}", self.outcome()));
+        let files = entry.manifest().files.iter().filter(|file| !file.volatile);
+        files.map(|file| (file.path.clone(), fs::read(entry.folder().join(&file.path)).expect("readable"))).collect()
+    }
+
+    /// The steps that this run made.
+    pub fn steps(&self) -> usize {
+        let entry = self.train().entry.as_ref().expect("it has an entry");
+        fs::read_to_string(entry.folder().join("timing.csv")).expect("readable").lines().count() - 1
+    }
+
+    pub fn messages(&self) -> Vec<String> {
+        let message = |event: &Event| if let Event::StageMessage { text, .. } = event { Some(text.clone()) } else { None };
+        self.events.iter().filter_map(message).collect()
+    }
+}
