@@ -17,7 +17,7 @@ const HOUSE: &[(&str, &[&str])] = &[
     ("diagnostics", &[]),
     ("stage", &[]),
     ("kinds", &["stage", "artifacts", "data", "models", "training", "metrics", "plots", "hub", "rng"]),
-    ("tools", &["artifacts", "data", "models", "training", "metrics"]),
+    ("tools", &["artifacts", "data", "models", "training", "metrics", "rng"]),
     ("artifacts", &["stage", "data", "models", "training", "metrics"]),
     ("hub", &[]),
     ("rng", &[]),

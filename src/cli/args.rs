@@ -218,13 +218,13 @@ pub struct Bench {
     #[arg(long, value_enum, value_name = "MODEL")]
     pub model: Option<Preset>,
     /// Texts in a batch [default: the experiment's, else 16]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count::<65_536>)]
     pub batch_size: Option<u32>,
     /// Steps to measure
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, value_name = "N", default_value_t = 5, allow_negative_numbers = true, value_parser = count::<100_000>)]
     pub steps: u32,
     /// Threads to use [default: all cores]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count::<1024>)]
     pub threads: Option<u32>,
     #[arg(long, help = "Print JSON")]
     pub json: bool,

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use super::args::Predict;
 use super::failure::{Failure, Outcome};
 use super::terminal;
-use crate::tools::{PredictError, Predictor};
+use crate::tools::{Predictor, ToolError};
 
 /// Most texts read before they are tagged, so that memory stays bounded and output begins early.
 const CHUNK: usize = 1024;
@@ -54,7 +54,7 @@ pub fn run(arguments: &Predict) -> Result<Outcome, Failure> {
     }
 }
 
-fn failed(error: PredictError) -> Failure {
+fn failed(error: ToolError) -> Failure {
     Failure::failed(error.to_string())
 }
 

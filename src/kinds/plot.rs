@@ -96,7 +96,7 @@ fn epochs(rows: &[HistoryRow]) -> Vec<EpochRow> {
             let (sum, count) = of(epoch, HistorySplit::Train)
                 .filter(|loss| loss.is_finite())
                 .fold((0.0, 0.0), |(sum, count), loss| (sum + loss, count + 1.0));
-            EpochRow { epoch, train: sum / count, validation: of(epoch, HistorySplit::Validation).last().unwrap_or(f64::NAN) }
+            EpochRow { epoch, train: sum / count, validation: of(epoch, HistorySplit::Validation).next_back().unwrap_or(f64::NAN) }
         })
         .collect()
 }

@@ -6,11 +6,11 @@ use std::time::Instant;
 use rand::Rng as _;
 use serde::Serialize;
 
-use crate::artifacts::{Backbone, Encoded, files};
+use super::ToolError;
+use crate::artifacts::{Artifact as _, Backbone, Encoded, files};
 use crate::data::{EncodedSplit, IGNORE, Split};
 use crate::models::{JointModel, LayerProducts, ModernBertConfig, layer_types};
 use crate::rng::Rng;
-use crate::stage::{Artifact as _, StageError};
 use crate::training::{self, CpuEngine, Data, Objective, Recipe, Storage};
 
 /// Steps that are not counted: the first ones touch their memory for the first time.
@@ -79,8 +79,7 @@ pub struct Measurement {
 
 /// # Errors
 /// When the model's sizes or the data cannot be used.
-pub fn bench(workload: &Workload) -> Result<Measurement, StageError> {
-    let failed = |error: &dyn std::fmt::Display| StageError::new(error.to_string());
+pub fn bench(workload: &Workload) -> Result<Measurement, ToolError> {
     let mut config = config(&workload.shape)?;
     let data = workload.data.as_deref().map(real_data).transpose()?;
     let synthetic = data.is_none();
@@ -99,14 +98,14 @@ pub fn bench(workload: &Workload) -> Result<Measurement, StageError> {
     };
     let rows: Vec<u32> = (0..sequences).map(|row| (row % pool.len()) as u32).collect();
     let split = select(&pool, &rows);
-    let model = JointModel::new_random(config.clone(), labels.len(), &Rng::new(0)).map_err(|error| failed(&error))?;
+    let model = JointModel::new_random(config.clone(), labels.len(), &Rng::new(0)).map_err(ToolError::of)?;
     let parameters = model.layout.parameters().iter().map(|parameter| parameter.range.len()).sum();
     let mut engine = CpuEngine::new(model);
     let recipe =
         Recipe { epochs: 1, batch_size: workload.batch_size, gradient_accumulation: workload.gradient_accumulation, ..Recipe::default() };
     let data = Data { train: &split, validation: None, labels: &labels };
     // The loop that `train` runs, and its own clock.
-    let trained = training::train(&mut engine, data, &recipe, Storage::default(), &()).map_err(|error| failed(&error))?;
+    let trained = training::train(&mut engine, data, &recipe, Storage::default(), &()).map_err(ToolError::of)?;
     let timings = &trained.timings[WARM_UP.min(trained.timings.len() - 1)..];
     let step_s = median(timings.iter().map(|timing| timing.seconds));
     let tokens_per_step = timings.iter().map(|timing| timing.tokens as f64).sum::<f64>() / timings.len() as f64;
@@ -136,18 +135,18 @@ pub fn bench(workload: &Workload) -> Result<Measurement, StageError> {
     })
 }
 
-fn config(shape: &Shape) -> Result<ModernBertConfig, StageError> {
+fn config(shape: &Shape) -> Result<ModernBertConfig, ToolError> {
     match shape {
         Shape::Base => Ok(ModernBertConfig::base()),
         Shape::Large => Ok(ModernBertConfig::large()),
         Shape::Folder(folder) => {
-            let text = files::read_text(&folder.join(Backbone::CONFIG))?;
-            ModernBertConfig::from_json(&text).map_err(|error| StageError::new(error.to_string()))
+            let text = files::read_text(&folder.join(Backbone::CONFIG)).map_err(ToolError::of)?;
+            ModernBertConfig::from_json(&text).map_err(ToolError::of)
         }
         Shape::Sizes(sizes) => {
             let size = |name: &str| {
                 let found = sizes[name].as_u64().and_then(|size| usize::try_from(size).ok());
-                found.ok_or_else(|| StageError::new(format!("the model's `{name}` is not known")))
+                found.ok_or_else(|| ToolError::of(format!("the model's `{name}` is not known")))
             };
             let layers = size("num_hidden_layers")?;
             let config = ModernBertConfig {
@@ -165,16 +164,16 @@ fn config(shape: &Shape) -> Result<ModernBertConfig, StageError> {
                 sep_token_id: None,
                 ..ModernBertConfig::base()
             };
-            config.validate().map(|()| config).map_err(|error| StageError::new(error.to_string()))
+            config.validate().map(|()| config).map_err(ToolError::of)
         }
     }
 }
 
-fn real_data(folder: &Path) -> Result<(EncodedSplit, Vec<String>), StageError> {
-    let encoded = Encoded::open(folder)?;
-    let split = encoded.tokens(Split::Train)?;
+fn real_data(folder: &Path) -> Result<(EncodedSplit, Vec<String>), ToolError> {
+    let encoded = Encoded::open(folder).map_err(ToolError::of)?;
+    let split = encoded.tokens(Split::Train).map_err(ToolError::of)?;
     if split.is_empty() {
-        return Err(StageError::new("the training split is empty"));
+        return Err(ToolError::of("the training split is empty"));
     }
     Ok((split, encoded.labels.names().to_vec()))
 }
@@ -220,12 +219,11 @@ fn select(split: &EncodedSplit, rows: &[u32]) -> EncodedSplit {
     }
 }
 
-fn inference(engine: &mut CpuEngine, split: &EncodedSplit, batch_size: usize) -> Result<f64, StageError> {
+fn inference(engine: &mut CpuEngine, split: &EncodedSplit, batch_size: usize) -> Result<f64, ToolError> {
     let mut run = || {
         let begun = Instant::now();
-        training::predict(engine, split, batch_size, &Objective::default(), &|| false)
-            .map_err(|error| StageError::new(error.to_string()))?;
-        Ok::<_, StageError>(begun.elapsed().as_secs_f64())
+        training::predict(engine, split, batch_size, &Objective::default(), &|| false).map_err(ToolError::of)?;
+        Ok::<_, ToolError>(begun.elapsed().as_secs_f64())
     };
     run()?;
     let seconds = [run()?, run()?, run()?];

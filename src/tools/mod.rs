@@ -1,7 +1,9 @@
 //! What works on a trained model without a pipeline.
 
 mod bench;
+mod error;
 mod predict;
 
 pub use bench::{Measurement, Shape, Workload, bench};
-pub use predict::{PredictError, Prediction, Predictor};
+pub use error::ToolError;
+pub use predict::{Prediction, Predictor};

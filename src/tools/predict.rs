@@ -5,20 +5,10 @@ use std::path::Path;
 use rayon::prelude::*;
 use serde::Serialize;
 
+use super::ToolError;
 use crate::artifacts::{Artifact as _, Checkpoint};
 use crate::data::{EncodedSplit, Entity, IGNORE, LabelSet, TextTokenizer, TokenizedText, spans};
 use crate::training::{self, CpuEngine, Objective};
-
-/// Why there is no model, or no prediction.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{0}")]
-pub struct PredictError(String);
-
-impl PredictError {
-    fn of(error: impl std::fmt::Display) -> Self {
-        Self(error.to_string())
-    }
-}
 
 /// A trained model ready to tag texts.
 pub struct Predictor {
@@ -48,12 +38,12 @@ impl Predictor {
     ///
     /// # Errors
     /// When there is no trained model in it.
-    pub fn open(folder: &Path) -> Result<Self, PredictError> {
+    pub fn open(folder: &Path) -> Result<Self, ToolError> {
         let inner = folder.join("model");
         let folder = if inner.is_dir() { &inner } else { folder };
-        let checkpoint = Checkpoint::open(folder).map_err(PredictError::of)?;
-        let tokenizer = TextTokenizer::load(&checkpoint.tokenizer()).map_err(PredictError::of)?;
-        let engine = CpuEngine::new(checkpoint.model().map_err(PredictError::of)?);
+        let checkpoint = Checkpoint::open(folder).map_err(ToolError::of)?;
+        let tokenizer = TextTokenizer::load(&checkpoint.tokenizer()).map_err(ToolError::of)?;
+        let engine = CpuEngine::new(checkpoint.model().map_err(ToolError::of)?);
         Ok(Self { engine, tokenizer, labels: checkpoint.labels, max_length: checkpoint.max_length })
     }
 
@@ -61,15 +51,12 @@ impl Predictor {
     ///
     /// # Errors
     /// When a text cannot be tokenized.
-    pub fn predict(&mut self, texts: &[String], batch_size: usize) -> Result<Vec<Prediction>, PredictError> {
-        let encoded: Vec<TokenizedText> = texts
-            .par_iter()
-            .map(|text| self.tokenizer.encode(text, self.max_length))
-            .collect::<Result<_, _>>()
-            .map_err(PredictError::of)?;
+    pub fn predict(&mut self, texts: &[String], batch_size: usize) -> Result<Vec<Prediction>, ToolError> {
+        let encoded: Vec<TokenizedText> =
+            texts.par_iter().map(|text| self.tokenizer.encode(text, self.max_length)).collect::<Result<_, _>>().map_err(ToolError::of)?;
         let split = unlabelled(&encoded);
         let predicted = training::predict(&mut self.engine, &split, batch_size, &Objective::default(), &|| false)
-            .map_err(PredictError::of)?
+            .map_err(ToolError::of)?
             .expect("nothing asks it to stop");
         let read = |(row, (text, tokens)): (usize, (&String, &TokenizedText))| {
             let characters: Vec<char> = text.chars().collect();
