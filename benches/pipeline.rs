@@ -5,7 +5,7 @@ use std::process::Command;
 
 use candle_core::{DType, Device};
 use divan::{Bencher, black_box};
-use pipeline::data::{EncodedSplit, Example, LabelSet, TextTokenizer, Templates, train_tokenizer};
+use pipeline::data::{EncodedSplit, Example, LabelSet, Templates, TextTokenizer, train_tokenizer};
 use pipeline::experiment::{Experiment, Overrides};
 use pipeline::kinds;
 use pipeline::models::{JointModel, LayerProducts, ModernBertConfig, layer_types};
@@ -124,7 +124,10 @@ fn run_of_an_experiment_that_is_done(bencher: Bencher) {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments/tiny.toml");
     let run = || {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pipeline"));
-        command.current_dir(folder.path()).args(["run", "--set", "stage.train.epochs=1", "--set", "stage.corpus.samples=200"]).arg(&shipped);
+        command
+            .current_dir(folder.path())
+            .args(["run", "--set", "stage.train.epochs=1", "--set", "stage.corpus.samples=200"])
+            .arg(&shipped);
         let output = command.output().expect("the binary starts");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     };
