@@ -18,3 +18,4 @@ pub mod stage;
 pub mod store;
 pub mod tools;
 pub mod training;
+pub mod units;

@@ -75,6 +75,14 @@ fn stage_schema(kind: &StageKind) -> Value {
         "after".to_owned(),
         json!({"type": "array", "items": {"type": "string"}, "description": "Stages that must be done before, without data."}),
     );
+    properties.insert(
+        "retry".to_owned(),
+        json!({"type": "integer", "minimum": 0, "maximum": 100, "description": "How often the stage is tried again when it fails."}),
+    );
+    properties.insert(
+        "timeout".to_owned(),
+        json!({"type": "string", "pattern": "^([0-9.]+ *(d|h|m|s|ms) *)+$", "description": "How long one attempt may take, such as `30m` or `1h30m`."}),
+    );
     for port in kind.ports {
         properties.insert(port.name.to_owned(), json!({"type": "string", "pattern": "^@[A-Za-z]", "description": port.about.trim()}));
     }

@@ -91,6 +91,9 @@ fn show_run(run: &RunFile, as_json: bool) -> Result<(), Failure> {
         let elapsed = node.elapsed_ms.map_or_else(String::new, |elapsed| format::duration(Duration::from_millis(elapsed)));
         let line = format!("  {:width$}  {:<9} {key:<10}  {elapsed:>8}", title(node), node.outcome.replace('_', " "));
         writeln!(text, "{}", line.trim_end()).expect("a string");
+        for (number, error) in node.earlier_errors.iter().enumerate() {
+            writeln!(text, "    attempt {}: {error}", number + 1).expect("a string");
+        }
         if let Some(error) = &node.error {
             let because = if node.outcome == "not_run" { "because " } else { "" };
             writeln!(text, "    {because}{error}").expect("a string");

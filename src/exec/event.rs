@@ -105,6 +105,22 @@ pub enum Event {
         elapsed_ms: u64,
         size_bytes: u64,
     },
+    /// It failed, and is tried again.
+    StageRetried {
+        #[serde(flatten)]
+        name: NodeName,
+        /// The attempt that failed, counted from 1.
+        attempt: u32,
+        /// Attempts that there may be.
+        attempts: u32,
+        error: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        help: Option<String>,
+        /// How long the attempt took.
+        elapsed_ms: u64,
+        /// How long the next one waits.
+        pause_ms: u64,
+    },
     StageFailed {
         #[serde(flatten)]
         name: NodeName,

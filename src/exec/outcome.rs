@@ -65,6 +65,8 @@ pub struct NodeResult {
     pub key: CacheKey,
     pub outcome: Outcome,
     pub entry: Option<Entry>,
+    /// What went wrong in the attempts before the last one.
+    pub earlier_errors: Vec<String>,
 }
 
 /// How a run ended.
@@ -120,7 +122,7 @@ impl RunOutcome {
                 outcome: outcome.to_owned(),
                 elapsed_ms: elapsed.map(millis),
                 error,
-                earlier_errors: Vec::new(),
+                earlier_errors: result.earlier_errors.clone(),
                 lineage: plan.lineage(id),
             }
         };

@@ -98,11 +98,14 @@ struct Slot {
     /// What it held before it was found damaged.
     before: Option<String>,
     told_waiting: bool,
+    /// What went wrong in attempts that were not the last.
+    earlier_errors: Vec<String>,
 }
 
 struct Report {
     node: usize,
     verdict: Verdict,
+    earlier_errors: Vec<String>,
     elapsed: Duration,
 }
 
@@ -156,6 +159,7 @@ impl<'a> Scheduler<'a> {
             repairs: 0,
             before: None,
             told_waiting: false,
+            earlier_errors: Vec::new(),
         };
         Self {
             slots: plan.nodes.iter().map(slot).collect(),
@@ -351,9 +355,9 @@ impl<'a> Scheduler<'a> {
             let sender = sender.clone();
             scope.spawn(move || {
                 let started = Instant::now();
-                let verdict = job.run();
+                let (verdict, earlier_errors) = job.run();
                 // The other end lives as long as anything runs.
-                let _ = sender.send(Report { node: index, verdict, elapsed: started.elapsed() });
+                let _ = sender.send(Report { node: index, verdict, earlier_errors, elapsed: started.elapsed() });
             });
         }
     }
@@ -367,7 +371,8 @@ impl<'a> Scheduler<'a> {
     }
 
     fn take(&mut self, report: Report) {
-        let Report { node: index, verdict, elapsed } = report;
+        let Report { node: index, verdict, earlier_errors, elapsed } = report;
+        self.slots[index].earlier_errors.extend(earlier_errors);
         self.running.remove(&index);
         match verdict {
             Verdict::Built(entry) => self.done(index, entry, Outcome::Built { elapsed }),
@@ -524,6 +529,7 @@ impl<'a> Scheduler<'a> {
             key: *key,
             outcome: slot.outcome.expect("every node has ended"),
             entry: slot.entry,
+            earlier_errors: slot.earlier_errors,
         });
         RunOutcome { nodes: nodes.collect(), interrupted, elapsed: started.elapsed() }
     }

@@ -8,12 +8,20 @@ use std::time::{Duration, Instant};
 
 use super::event::{Event, NodeName, Reporter};
 use super::options::{Cancel, Checkpoints, Options};
+use super::outcome::millis;
 use crate::plan::{CacheKey, Fingerprint, Node};
 use crate::stage::{Context, Device, InputFolders, Level, Progress, Signals, StageError};
 use crate::store::{Entry, Finding, KeyLock, Problem, Record, State, Store, StoreError, crash_point};
+use crate::units;
 
 /// Between two progress events of a node.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How long to wait after so many failures and one more: what fails for a reason outside, such as a network, needs time to recover.
+fn pause_after(failures: usize) -> Duration {
+    let doubled = 1_u64 << failures.min(9);
+    Duration::from_millis(200 * doubled).min(Duration::from_secs(60))
+}
 
 /// What a node's thread needs.
 pub(super) struct Job<'a> {
@@ -64,20 +72,25 @@ pub(super) fn error_of(error: &StoreError) -> StageError {
 }
 
 impl Job<'_> {
-    pub(super) fn run(self) -> Verdict {
+    /// Does the work. The texts are the errors of attempts that were not the last.
+    pub(super) fn run(self) -> (Verdict, Vec<String>) {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(self.threads).thread_name(|index| format!("stage-{index}")).build();
         let pool = match pool {
             Ok(pool) => pool,
-            Err(error) => return Verdict::Failed(StageError::new(format!("cannot start {} threads: {error}", self.threads))),
+            Err(error) => {
+                return (Verdict::Failed(StageError::new(format!("cannot start {} threads: {error}", self.threads))), Vec::new());
+            }
         };
-        match catch_unwind(AssertUnwindSafe(|| pool.install(|| self.work()))) {
+        let mut earlier = Vec::new();
+        let verdict = match catch_unwind(AssertUnwindSafe(|| pool.install(|| self.work(&mut earlier)))) {
             Ok(Ok(verdict)) => verdict,
             Ok(Err(error)) => Verdict::Failed(error_of(&error)),
             Err(payload) => Verdict::Failed(panic_error(payload.as_ref())),
-        }
+        };
+        (verdict, earlier)
     }
 
-    fn work(&self) -> Result<Verdict, StoreError> {
+    fn work(&self, earlier: &mut Vec<String>) -> Result<Verdict, StoreError> {
         let replace = match self.look_in_place()? {
             InPlace::Good(entry) => return Ok(Verdict::Found(entry)),
             InPlace::Outdated => true,
@@ -96,7 +109,44 @@ impl Job<'_> {
             return Ok(Verdict::Cancelled);
         }
         self.reporter.event(&Event::StageStarted { name: self.name.clone(), key: self.key, threads: self.threads });
-        self.build(replace)
+        loop {
+            let begun = Instant::now();
+            let error = match self.build(replace)? {
+                Verdict::Failed(error) if (earlier.len() as u64) < u64::from(self.node.retry) => error,
+                verdict => return Ok(verdict),
+            };
+            let pause = pause_after(earlier.len());
+            earlier.push(error.to_string());
+            self.tell_retried(earlier.len(), &error, begun.elapsed(), pause);
+            if !self.wait(pause) {
+                return Ok(Verdict::Cancelled);
+            }
+        }
+    }
+
+    fn tell_retried(&self, failed: usize, error: &StageError, elapsed: Duration, pause: Duration) {
+        let help = if let StageError::Failed { help, .. } = error { help.clone() } else { None };
+        self.reporter.event(&Event::StageRetried {
+            name: self.name.clone(),
+            attempt: u32::try_from(failed).unwrap_or(u32::MAX),
+            attempts: self.node.retry.saturating_add(1),
+            error: error.to_string(),
+            help,
+            elapsed_ms: millis(elapsed),
+            pause_ms: millis(pause),
+        });
+    }
+
+    /// False when the run is interrupted meanwhile.
+    fn wait(&self, pause: Duration) -> bool {
+        let until = Instant::now() + pause;
+        while !self.cancel.is_cancelled() {
+            match until.checked_duration_since(Instant::now()) {
+                Some(left) if !left.is_zero() => std::thread::sleep(left.min(Duration::from_millis(50))),
+                _ => return true,
+            }
+        }
+        false
     }
 
     /// What lies in the key's place. What is damaged is set aside; the key's lock is held.
@@ -159,7 +209,8 @@ impl Job<'_> {
         let builder = self.store.builder(&self.key)?;
         let output = builder.folder();
         let folders: InputFolders = self.inputs.iter().map(|(port, _, entry)| ((*port).to_owned(), entry.folder().to_owned())).collect();
-        let signals = NodeSignals { name: &self.name, reporter: self.reporter, cancel: self.cancel, last: Mutex::new(None) };
+        let deadline = self.node.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let signals = NodeSignals { name: &self.name, reporter: self.reporter, cancel: self.cancel, deadline, last: Mutex::new(None) };
         // Whoever asks for the work to be done again does not want it to begin at its own end.
         let lineage = self.lineage.filter(|_| !self.rerun).map(|lineage| self.store.checkpoints(&lineage));
         let context = Context {
@@ -172,9 +223,11 @@ impl Job<'_> {
             commit: self.node.commit(),
             signals: &signals,
         };
-        match self.node.instance.run(&folders, &context) {
+        let ran = catch_unwind(AssertUnwindSafe(|| self.node.instance.run(&folders, &context)));
+        match ran.unwrap_or_else(|payload| Err(panic_error(payload.as_ref()))) {
             Ok(()) => {}
             Err(StageError::Cancelled) if self.cancel.is_cancelled() => return Ok(Verdict::Cancelled),
+            Err(StageError::Cancelled) if signals.is_too_late() => return Ok(Verdict::Failed(self.timed_out())),
             Err(StageError::Cancelled) => return Ok(Verdict::Failed(StageError::new("the stage stopped without being asked to"))),
             Err(error) => return Ok(Verdict::Failed(error)),
         }
@@ -193,6 +246,12 @@ impl Job<'_> {
             let _ = self.store.remove_checkpoints(&self.key);
         }
         Ok(Verdict::Built(committed.entry))
+    }
+
+    fn timed_out(&self) -> StageError {
+        let timeout = self.node.timeout.map(units::duration_text).unwrap_or_default();
+        StageError::new(format!("it took longer than its `timeout` of {timeout}"))
+            .with_help("what it has saved is kept, so that the same command goes on from there; or give it a longer `timeout`")
     }
 
     fn made_with(&self) -> BTreeMap<String, String> {
@@ -222,12 +281,20 @@ struct NodeSignals<'a> {
     name: &'a NodeName,
     reporter: &'a dyn Reporter,
     cancel: &'a Cancel,
+    /// When the stage has had its time.
+    deadline: Option<Instant>,
     last: Mutex<Option<Instant>>,
+}
+
+impl NodeSignals<'_> {
+    fn is_too_late(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
 }
 
 impl Signals for NodeSignals<'_> {
     fn cancelled(&self) -> bool {
-        self.cancel.is_cancelled()
+        self.cancel.is_cancelled() || self.is_too_late()
     }
 
     fn progress(&self, progress: Progress) {

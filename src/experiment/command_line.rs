@@ -146,7 +146,7 @@ fn set(reader: &mut Reader<'_>, words: &[(Arc<str>, Span)], node: Node, layer: &
             let position = layer.stages.iter().position(|other| other.name == stage);
             let mut stage = match position {
                 Some(position) => layer.stages.swap_remove(position),
-                None => StageLayer { name: stage, name_span: stage_span, kind: None, after: None, parameters: Vec::new() },
+                None => StageLayer::new(stage, stage_span),
             };
             reader.stage_entry(Entry { name, name_span, node }, &mut stage, layer);
             layer.stages.push(stage);

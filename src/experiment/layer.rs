@@ -2,18 +2,22 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::problems::Problems;
 use super::sweep::{self, SweepLayer};
 use super::syntax::{self, Document, Entry, Node, NodeData, Table};
 use super::{Data, Parameter, Value};
 use crate::diagnostics::{Diagnostic, SourceId, Span, quoted};
+use crate::units;
 
 /// Keys of the file itself.
 const KEYS: [&str; 9] = ["version", "extends", "unset", "about", "name", "seed", "params", "stage", "sweep"];
 /// The version of the format that this program reads.
 pub(super) const VERSION: i64 = 1;
 pub(super) const NAME_RULE: &str = "a name is at most 100 letters, digits, `-` and `_`, and starts with a letter";
+/// More than that is a mistake, or a stage that fails in any case.
+const MOST_RETRIES: u32 = 100;
 /// Names become folders.
 const LONGEST_NAME: usize = 100;
 
@@ -42,7 +46,15 @@ pub(super) struct StageLayer {
     pub name_span: Span,
     pub kind: Option<(Arc<str>, Span)>,
     pub after: Option<Vec<(Arc<str>, Span)>>,
+    pub retry: Option<(u32, Span)>,
+    pub timeout: Option<(Duration, Span)>,
     pub parameters: Vec<Parameter>,
+}
+
+impl StageLayer {
+    pub fn new(name: Arc<str>, name_span: Span) -> Self {
+        Self { name, name_span, kind: None, after: None, retry: None, timeout: None, parameters: Vec::new() }
+    }
 }
 
 /// One member of `unset`.
@@ -265,7 +277,8 @@ impl Reader<'_> {
     }
 
     fn stage(&mut self, name: Arc<str>, name_span: Span, table: Table, layer: &mut Layer) -> StageLayer {
-        let mut stage = StageLayer { name, name_span, kind: None, after: None, parameters: Vec::with_capacity(table.entries.len()) };
+        let mut stage = StageLayer::new(name, name_span);
+        stage.parameters.reserve(table.entries.len());
         for entry in table.entries {
             self.stage_entry(entry, &mut stage, layer);
         }
@@ -289,8 +302,47 @@ impl Reader<'_> {
                 }
             },
             "after" => stage.after = self.after(node),
+            "retry" => stage.retry = self.retry(&node),
+            "timeout" => stage.timeout = self.timeout(&node),
             _ => stage.parameters.push(Parameter { name, name_span, value: self.value(node, Place::Parameter) }),
         }
+    }
+
+    fn retry(&mut self, node: &Node) -> Option<(u32, Span)> {
+        match &node.data {
+            NodeData::Integer(count) => match u32::try_from(*count).ok().filter(|count| *count <= MOST_RETRIES) {
+                Some(count) => return Some((count, node.span)),
+                None => {
+                    let message = format!("`retry` must be at least 0 and at most {MOST_RETRIES}, but is {count}");
+                    self.problems.push(Diagnostic::new("out-of-range", message).at(node.span));
+                }
+            },
+            NodeData::Invalid => {}
+            _ => {
+                let help = "`retry = 2` tries a stage that fails twice more";
+                self.problems.push(mismatch("`retry`", "an integer", node).help(help));
+            }
+        }
+        None
+    }
+
+    fn timeout(&mut self, node: &Node) -> Option<(Duration, Span)> {
+        match &node.data {
+            NodeData::String(text) => match units::duration(text) {
+                Some(duration) => return Some((duration, node.span)),
+                None => {
+                    let message = format!("`timeout` cannot be {}", quoted(text));
+                    self.problems.push(Diagnostic::new("bad-duration", message).at(node.span).help(format!("write {}", units::DURATION)));
+                }
+            },
+            NodeData::Integer(seconds) if *seconds > 0 => {
+                let help = format!("write `timeout = \"{seconds}s\"` if these are seconds");
+                self.problems.push(mismatch("`timeout`", "a duration with its unit", node).help(help));
+            }
+            NodeData::Invalid => {}
+            _ => self.problems.push(mismatch("`timeout`", "a duration", node).help(format!("write {}", units::DURATION))),
+        }
+        None
     }
 
     fn after(&mut self, node: Node) -> Option<Vec<(Arc<str>, Span)>> {

@@ -85,6 +85,8 @@ impl<'a> Merge<'a> {
             stage.kind_span = span;
         }
         stage.after = layer.after.unwrap_or(std::mem::take(&mut stage.after));
+        stage.retry = layer.retry.or(stage.retry);
+        stage.timeout = layer.timeout.or(stage.timeout);
         let mut index: HashMap<Arc<str>, usize> =
             stage.parameters.iter().enumerate().map(|(position, parameter)| (parameter.name.clone(), position)).collect();
         for parameter in layer.parameters {
@@ -192,6 +194,10 @@ impl<'a> Merge<'a> {
             let path = format!("stage.{name}.{parameter}");
             if *parameter == "after" && !stage.after.is_empty() {
                 stage.after.clear();
+            } else if *parameter == "retry" && stage.retry.is_some() {
+                stage.retry = None;
+            } else if *parameter == "timeout" && stage.timeout.is_some() {
+                stage.timeout = None;
             } else if *parameter == "kind" {
                 let diagnostic = Diagnostic::new("unset", format!("{} cannot be unset: a stage has a kind", quoted(&path))).at(*span);
                 self.problems.push(diagnostic.help(format!("write another `kind` under `[stage.{name}]`, which starts it empty")));
@@ -358,9 +364,9 @@ fn empty_sweep(span: Span) -> Sweep {
 
 /// A stage that is nowhere yet.
 fn declaration(layer: StageLayer) -> StageDeclaration {
-    let StageLayer { name, name_span, kind, after, parameters } = layer;
+    let StageLayer { name, name_span, kind, after, retry, timeout, parameters } = layer;
     let (kind, kind_span) = kind.unwrap_or_else(|| (name.clone(), name_span));
-    StageDeclaration { name, name_span, kind, kind_span, after: after.unwrap_or_default(), parameters }
+    StageDeclaration { name, name_span, kind, kind_span, after: after.unwrap_or_default(), retry, timeout, parameters }
 }
 
 /// Complains of references to params that do not exist, at any depth.

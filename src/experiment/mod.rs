@@ -31,6 +31,7 @@ pub use write::Origin;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::diagnostics::{Diagnostics, Sources, Span};
 
@@ -63,6 +64,10 @@ pub struct StageDeclaration {
     /// The value of `kind`, or the name where there is none.
     pub kind_span: Span,
     pub after: Vec<(Arc<str>, Span)>,
+    /// How often it is tried again when it fails.
+    pub retry: Option<(u32, Span)>,
+    /// How long one attempt may take.
+    pub timeout: Option<(Duration, Span)>,
     /// In the order of the file.
     pub parameters: Vec<Parameter>,
 }

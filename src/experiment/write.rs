@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::{AxisTarget, Data, Experiment, Method, Value};
 use crate::diagnostics::Span;
+use crate::units;
 
 /// Where a value came from, for `show --origins`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +61,12 @@ impl Experiment {
                 let names: Vec<String> = stage.after.iter().map(|(name, _)| quote(name)).collect();
                 let _ = writeln!(out, "after = [{}]", names.join(", "));
             }
+            if let Some((retry, _)) = stage.retry {
+                let _ = writeln!(out, "retry = {retry}");
+            }
+            if let Some((timeout, _)) = stage.timeout {
+                let _ = writeln!(out, "timeout = {}", quote(&units::duration_text(timeout)));
+            }
             for parameter in &stage.parameters {
                 let value = rewrite(&stage.kind, &parameter.name, &parameter.value).unwrap_or_else(|| toml(&parameter.value));
                 let _ = writeln!(out, "{} = {value}", key(&parameter.name));
@@ -114,6 +121,12 @@ impl Experiment {
             add(format!("{path}.kind"), quote(&stage.kind), stage.kind_span);
             for (name, span) in &stage.after {
                 add(format!("{path}.after"), quote(name), *span);
+            }
+            if let Some((retry, span)) = stage.retry {
+                add(format!("{path}.retry"), retry.to_string(), span);
+            }
+            if let Some((timeout, span)) = stage.timeout {
+                add(format!("{path}.timeout"), quote(&units::duration_text(timeout)), span);
             }
             for parameter in &stage.parameters {
                 add(format!("{path}.{}", key(&parameter.name)), toml(&parameter.value), parameter.value.span);

@@ -172,6 +172,8 @@ impl Assembly<'_> {
                     instance: Arc::clone(&instance.stage),
                     inputs: wires.iter().zip(inputs).map(|((port, _, _), input)| (*port, *input)).collect(),
                     after: Vec::new(),
+                    retry: draft.declaration.retry.map_or(0, |(retry, _)| retry),
+                    timeout: draft.declaration.timeout.map(|(timeout, _)| timeout),
                     identity,
                     trials: TrialSet::default(),
                     label: Arc::clone(&labels[row]),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -51,6 +52,10 @@ pub struct Node {
     pub inputs: Vec<(&'static str, NodeId)>,
     /// What must be done before, without handing on data.
     pub after: Vec<NodeId>,
+    /// How often it is tried again when it fails.
+    pub retry: u32,
+    /// How long one attempt may take.
+    pub timeout: Option<Duration>,
     pub identity: Identity,
     /// The trials that use this node.
     pub trials: TrialSet,

@@ -13,6 +13,9 @@ use crate::diagnostics::{Diagnostic, Span, quoted, suggest};
 use crate::experiment::{Data, Experiment, Parameter, StageDeclaration};
 use crate::stage::{Port, StageKind};
 
+/// Keys of a stage's table that are no parameters of its kind.
+const ENGINE: [&str; 4] = ["kind", "after", "retry", "timeout"];
+
 /// A stage as far as its own table tells.
 pub(super) struct Draft<'a> {
     pub(super) declaration: &'a StageDeclaration,
@@ -251,7 +254,7 @@ impl<'a> Connector<'a, '_> {
             }),
             _ => None,
         };
-        let near = suggest(&parameter.name, known()).or(fitting.map(|port| port.name));
+        let near = suggest(&parameter.name, known().chain(ENGINE)).or(fitting.map(|port| port.name));
         self.found.push(match near {
             Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
             None => diagnostic.help(format!("kind `{}` has {}", kind.name, names_text(known()))),

@@ -202,6 +202,10 @@ impl Reporter for Console {
                 let elapsed = format::duration(Duration::from_millis(*elapsed_ms));
                 self.line(name, Tone::Good, "done", &format!("{elapsed:>8}  {}", format::bytes(*size_bytes)));
             }
+            Event::StageRetried { name, attempt, attempts, error, pause_ms, .. } => {
+                let again = format::duration(Duration::from_millis(*pause_ms));
+                self.line(name, Tone::Attention, "retry", &format!("attempt {attempt} of {attempts} failed: {error}; again in {again}"));
+            }
             Event::StageFailed { name, error, help, .. } => {
                 self.end(name);
                 self.line(name, Tone::Bad, "failed", error);

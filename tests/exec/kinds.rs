@@ -22,6 +22,7 @@ pub static ALL: &[StageKind] = &[
     StageKind::of::<Numbers>(),
     StageKind::of::<Moody>(),
     StageKind::of::<Giveup>(),
+    StageKind::of::<Flaky>(),
 ];
 
 pub struct Text {
@@ -300,5 +301,37 @@ impl Stage for Giveup {
 
     fn run(&self, _inputs: Nothing, _context: &Context<'_>) -> Result<Text, StageError> {
         Err(StageError::Cancelled)
+    }
+}
+
+/// Fails a few times before it works.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Flaky {
+    /// how often
+    failures: usize,
+    /// with a panic
+    #[serde(default)]
+    panics: bool,
+}
+
+impl Stage for Flaky {
+    const KIND: &'static str = "flaky";
+    const CODE: &'static [CodeVersion] = CODE;
+    type Inputs = Nothing;
+    type Output = Text;
+
+    fn run(&self, _inputs: Nothing, context: &Context<'_>) -> Result<Text, StageError> {
+        // What a failed attempt wrote is not there for the next one.
+        assert_eq!(fs::read_dir(context.output).expect("readable").count(), 0);
+        fs::create_dir_all(context.checkpoints).expect("writable");
+        let failed = fs::read_dir(context.checkpoints).expect("readable").count();
+        if failed == self.failures {
+            return Text::write(context, "at last");
+        }
+        fs::write(context.checkpoints.join(failed.to_string()), "").expect("writable");
+        Text::write(context, "half")?;
+        assert!(!self.panics, "attempt {failed}");
+        Err(StageError::new(format!("failure {}", failed + 1)))
     }
 }

@@ -2,6 +2,7 @@
 
 mod disk;
 mod kinds;
+mod limits;
 mod processes;
 mod runs;
 mod scheduling;

@@ -56,6 +56,11 @@ fn waiting_for_a_stage_changes_nothing() {
 }
 
 #[test]
+fn how_often_and_how_long_a_stage_is_tried_changes_nothing() {
+    assert!(differing(SMALL, &with("samples = 5000", "samples = 5000\nretry = 2\ntimeout = \"30m\"")).is_empty());
+}
+
+#[test]
 fn the_seed_of_the_experiment_fills_the_stages_that_draw() {
     assert_eq!(differing(SMALL, &with("seed = 42", "seed = 43")), ["corpus", "tokenize", "train", "evaluate", "plot"]);
 }

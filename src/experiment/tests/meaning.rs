@@ -260,6 +260,26 @@ fn the_values_of_sweep_are_read_as_a_list() {
 }
 
 #[test]
+fn retry_and_timeout_are_inherited_replaced_and_unset() {
+    let limits = |text: &str| {
+        let experiment = good(&[("child.toml", text), ("root.toml", "version = 1\n[stage.train]\nretry = 2\ntimeout = \"1h30m\"\n")]);
+        let train = stage(&experiment, "train");
+        assert!(train.parameters.is_empty());
+        (train.retry.map(|(retry, _)| retry), train.timeout.map(|(timeout, _)| timeout.as_secs()))
+    };
+    assert_eq!(limits("extends = \"root.toml\"\n"), (Some(2), Some(5400)));
+    assert_eq!(limits("extends = \"root.toml\"\n[stage.train]\ntimeout = \"90s\"\n"), (Some(2), Some(90)));
+    assert_eq!(limits("extends = \"root.toml\"\nunset = [\"stage.train.retry\", \"stage.train.timeout\"]\n"), (None, None));
+}
+
+#[test]
+fn retry_and_timeout_can_be_set_on_the_command_line() {
+    let experiment = small_with(&set(&["stage.train.retry=3", "stage.train.timeout='2h'"]));
+    let train = stage(&experiment, "train");
+    assert_eq!((train.retry.map(|it| it.0), train.timeout.map(|it| it.0.as_secs())), (Some(3), Some(7200)));
+}
+
+#[test]
 fn a_byte_order_mark_and_windows_line_ends_do_not_matter() {
     let plain = good(&[("x.toml", SMALL)]);
     let windows = good(&[("x.toml", &format!("\u{feff}{}", SMALL.replace('\n', "\r\n")))]);

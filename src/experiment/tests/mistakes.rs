@@ -135,6 +135,25 @@ fn syntax_mistakes_are_in_our_words() {
 }
 
 #[test]
+fn retries_and_timeouts_that_are_none_are_found() {
+    let mut report = Report::default();
+    for text in [
+        "retry = -1",
+        "retry = 1000",
+        "retry = \"twice\"",
+        "timeout = 1800",
+        "timeout = \"30 minutes\"",
+        "timeout = \"0s\"",
+        "timeout = \"@params.x\"",
+        "timeout = [\"30m\"]",
+    ] {
+        report.in_stage(text, text);
+    }
+    report.line("a retry on the command line", &set(&["stage.train.retry=many"]));
+    insta::assert_snapshot!(report.0);
+}
+
+#[test]
 fn mistakes_outside_of_stages_are_found() {
     let mut report = Report::default();
     report.whole("no version", "[stage.train]\n");

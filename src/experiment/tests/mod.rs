@@ -86,9 +86,10 @@ fn meaning(experiment: &Experiment) -> serde_json::Value {
         .iter()
         .map(|stage| {
             let after: Vec<&str> = stage.after.iter().map(|(name, _)| &**name).collect();
+            let limits = (stage.retry.map(|(retry, _)| retry), stage.timeout.map(|(timeout, _)| timeout));
             (
                 stage.name.to_string(),
-                serde_json::json!({ "kind": &*stage.kind, "after": after, "parameters": parameters(&stage.parameters) }),
+                serde_json::json!({ "kind": &*stage.kind, "after": after, "limits": limits, "parameters": parameters(&stage.parameters) }),
             )
         })
         .collect();
