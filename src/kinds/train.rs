@@ -12,6 +12,7 @@ use crate::models::JointModel;
 use crate::rng::Rng;
 use crate::stage::{Artifact as _, CodeVersion, Context, Extension, ParameterProblem, Progress, Stage, StageError};
 use crate::training::{self, Cadence, Interval, Metric, OnNonfinite, Recipe, Schedule, Storage, TrainError, Trained, Warmup};
+use crate::units;
 
 /// Fine-tunes the joint model: the encoder with one head that tags every token and one that classifies the whole text from its first token. The loss is the sum of both cross-entropies; AdamW with clipping. The defaults are the reference recipe. The same file gives the same weights, bit for bit, on the same CPU model, whatever the number of threads.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -87,6 +88,10 @@ pub struct Train {
     /// What to do when a loss or a gradient is infinite or not a number.
     #[serde(default)]
     pub on_nonfinite: OnNonfinite,
+    /// How often a checkpoint is written: after a number of steps, whatever that costs, or after a time such as `"10m"`, or later if writing would take more than 2 % of the time. Once a minute when left out. It changes no result.
+    // It decides nothing but what an interruption costs, so it stays out of the parameters that are compared and enter the key.
+    #[serde(default, skip_serializing)]
+    pub checkpoint_every: Option<CheckpointEvery>,
     /// Arithmetic of the training.
     #[serde(default)]
     pub dtype: Dtype,
@@ -108,6 +113,14 @@ pub struct EarlyStopping {
     #[serde(default)]
     #[schemars(range(min = 0.0))]
     pub min_delta: f64,
+}
+
+/// Steps, or a time with its unit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum CheckpointEvery {
+    Steps(#[schemars(range(min = 1))] u64),
+    Time(#[schemars(length(min = 1))] String),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -156,6 +169,15 @@ crate::inputs! {
 }
 
 impl Train {
+    /// `None` when the time is none.
+    fn cadence(&self) -> Option<Cadence> {
+        match &self.checkpoint_every {
+            None => Some(Cadence::default()),
+            Some(CheckpointEvery::Steps(steps)) => Some(Cadence::every(*steps)),
+            Some(CheckpointEvery::Time(text)) => Some(Cadence { time: units::duration(text)?, ..Cadence::default() }),
+        }
+    }
+
     /// * `outside`: the number of the label `O`
     fn recipe(&self, outside: u32) -> Recipe {
         let warmup = match (self.warmup_steps, self.warmup_ratio) {
@@ -212,6 +234,10 @@ impl Stage for Train {
                 "give one of them a weight",
             ));
         }
+        if self.cadence().is_none() {
+            let help = format!("a number of steps, or {}", units::DURATION);
+            problems.push(problem("checkpoint_every", "`checkpoint_every` is neither a number of steps nor a time", &help));
+        }
         problems
     }
 
@@ -239,7 +265,8 @@ impl Stage for Train {
         let mut engine = super::engine::open(joint, context)?;
         let recipe = self.recipe(labels.outside());
         let splits = training::Data { train: &train, validation: (!validation.is_empty()).then_some(&validation), labels: labels.names() };
-        let storage = Storage { checkpoints: Some(context.checkpoints), lineage: context.lineage, cadence: Cadence::default() };
+        let storage =
+            Storage { checkpoints: Some(context.checkpoints), lineage: context.lineage, cadence: self.cadence().unwrap_or_default() };
         let trained =
             training::train(engine.engine(), splits, &recipe, storage, &Watch { context }).map_err(|error| failed(error, &data))?;
         if trained.skipped > 0 {

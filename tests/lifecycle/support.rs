@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use pipeline::exec::{Cancel, Event, Options, Outcome, Reporter, RunOutcome, execute};
 use pipeline::experiment::{Experiment, Overrides};
 use pipeline::kinds;
-use pipeline::plan::{Forecast, NodeId, Plan};
+use pipeline::plan::{Forecast, NodeId, Plan, PlanError};
 use pipeline::store::{NewRun, RunStatus, Store};
 
 /// What a stage called `train` is made from: four steps an epoch.
@@ -93,13 +93,18 @@ impl Project {
     }
 
     pub fn plan(&self, train: &str) -> Plan {
+        self.try_plan(train).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn try_plan(&self, train: &str) -> Result<Plan, PlanError> {
         let overrides = Overrides { set: vec![], sweep: vec![], seeds: None, folder: self.path().to_owned() };
-        let experiment = Experiment::read(&self.write(train), &overrides).unwrap_or_else(|error| panic!("{}", error.render(false)));
-        match Plan::build(&experiment, kinds::ALL, &self.store().digests(), &[]) {
-            Ok(plan) => plan,
-            Err(pipeline::plan::PlanError::Diagnostics(error)) => panic!("{}", error.render(false)),
-            Err(error) => panic!("{error}"),
-        }
+        let experiment = Experiment::read(&self.write(train), &overrides)?;
+        Plan::build(&experiment, kinds::ALL, &self.store().digests(), &[])
+    }
+
+    /// What is wrong with a file.
+    pub fn mistakes(&self, train: &str) -> String {
+        self.try_plan(train).map_or_else(|error| error.to_string(), |_| "no mistakes".to_owned())
     }
 
     pub fn run(&self, train: &str) -> Ran {
