@@ -2,6 +2,7 @@
 
 pub mod artifacts;
 pub mod cli;
+mod crash;
 pub mod data;
 pub mod diagnostics;
 pub mod exec;

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use super::event::{Event, NodeName, Reporter};
 use super::options::{Cancel, Checkpoints, Options};
 use super::outcome::millis;
+use crate::crash::crash_point;
 use crate::plan::{CacheKey, Fingerprint, Node};
 use crate::stage::{Context, Device, InputFolders, Level, Progress, Signals, StageError};
-use crate::store::{Entry, Finding, KeyLock, Problem, Record, State, Store, StoreError, crash_point};
+use crate::store::{Entry, Finding, KeyLock, Problem, Record, State, Store, StoreError};
 use crate::units;
 
 /// Between two progress events of a node.

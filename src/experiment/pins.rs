@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use super::problems::Problems;
 use super::syntax::{self, NodeData, Table};
 use super::write::quote;
+use crate::crash::crash_point;
 use crate::diagnostics::{Diagnostic, Diagnostics, SourceId, Sources, Span, quoted};
 
 const VERSION: i64 = 1;
@@ -97,7 +98,9 @@ impl Pins {
         let mut file = builder.prefix(".lock-").tempfile_in(folder).map_err(failed)?;
         file.write_all(pins.to_toml().as_bytes()).map_err(failed)?;
         file.as_file().sync_all().map_err(failed)?;
+        crash_point("before-pins-rename");
         file.persist(path).map_err(|error| failed(error.error))?;
+        crash_point("after-pins-rename");
         Ok(pins)
     }
 

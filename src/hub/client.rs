@@ -14,6 +14,7 @@ use super::refusal::{Subject, is_ambiguous, refusal};
 use super::transfer::{Patience, Source};
 use super::verify::{Etag, check_digest, check_safetensors};
 use super::{Commit, HubError, Observer, Options};
+use crate::crash::crash_point;
 
 const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
 /// The description of a repository lists its files; large ones have tens of thousands.
@@ -166,7 +167,9 @@ impl Client {
             let source =
                 Source { session, subject, file, path: &path, etag, size: described.size, validator: described.validator, patience };
             source.download(&folder.incomplete(etag), observer)?;
+            crash_point("before-blob-rename");
             folder.publish(etag)?;
+            crash_point("after-blob-rename");
         }
         folder.link(commit, file, etag)
     }

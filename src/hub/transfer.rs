@@ -11,6 +11,7 @@ use super::exchange::{Answer, Follow, Session, wait};
 use super::refusal::{Subject, refusal};
 use super::verify::{Etag, check_digest};
 use super::{HubError, Observer};
+use crate::crash::crash_point;
 
 /// How often, and after which waits, a transient failure is tried again.
 #[derive(Debug, Clone, Copy)]
@@ -159,6 +160,7 @@ impl Source<'_> {
                 self.check_length(size, done)?;
             }
             file.write_all(&bytes).map_err(failed)?;
+            crash_point("mid-download");
             observer.progress(self.file, done, total.unwrap_or(0));
         }
         file.sync_all().map_err(failed)?;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::results::{self, Metrics, TrialResults};
 use super::sweep;
+use crate::crash::crash_point;
 use crate::exec::RunOutcome;
 use crate::plan::Plan;
 use crate::store::{Entry, Store, StoreError};
@@ -131,11 +132,14 @@ pub fn publish(plan: &Plan, outcome: &RunOutcome, store: &Store) -> Result<Optio
         results::place(&results.files(), &building).map_err(io)?;
         metrics = results.metrics().map_err(io)?;
     }
+    crash_point("mid-publish");
     let made = names(&building).map_err(io)?;
     let record = Record { version: VERSION, experiment: experiment_name(plan, outputs), keys, made, metrics, best };
     let text = serde_json::to_string_pretty(&record).map_err(|error| io(error.into()))?;
     std::fs::write(building.join(RECORD), text + "\n").map_err(io)?;
+    crash_point("before-publish-swap");
     swap(&building, &folder).map_err(io)?;
+    crash_point("after-publish-swap");
     Ok(Some(Published { folder, record, fresh: true }))
 }
 

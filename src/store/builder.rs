@@ -14,11 +14,11 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::crash::crash_point;
 use super::folder::list;
 use super::lock::{FileLock, unique};
 use super::manifest::{MANIFEST, is_inside};
 use super::{Entry, FileRecord, Manifest, Problem, State, Store, StoreError, digest};
+use crate::crash::crash_point;
 use crate::plan::{CacheKey, Fingerprint};
 
 /// How often something in the way is moved before giving up.
@@ -104,6 +104,7 @@ impl Store {
                 break lock;
             }
         };
+        crash_point("after-scratch-lock");
         let scratch = Scratch { folder, _lock: lock };
         self.disk.create_folder(&scratch.folder)?;
         Ok(scratch)

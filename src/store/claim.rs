@@ -10,6 +10,7 @@ use std::path::Path;
 use super::folder::list;
 use super::lock::{FileLock, unique};
 use super::{Store, StoreError};
+use crate::crash::crash_point;
 use crate::plan::CacheKey;
 
 /// Keeps the entries of some keys from being removed, as long as it lives.
@@ -46,6 +47,7 @@ impl Store {
                 break lock;
             }
         };
+        crash_point("before-claim");
         let lines: String = keys.into_iter().map(|key| format!("{key}\n")).collect();
         lock.file.write_all(lines.as_bytes()).map_err(|failure| error(&failure))?;
         Ok(Claim { _lock: lock })

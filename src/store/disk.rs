@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::StoreError;
-use super::crash::crash_point;
+use crate::crash::crash_point;
 
 /// A change of the file system, told after it was made.
 #[derive(Debug, Clone, PartialEq, Eq)]

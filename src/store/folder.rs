@@ -11,6 +11,7 @@ use super::lock::{FileLock, unique};
 use super::manifest::{MANIFEST, MAX_BYTES};
 use super::runs::Latest;
 use super::{Entry, Finding, Manifest, Problem, State, StoreError};
+use crate::crash::crash_point;
 use crate::plan::CacheKey;
 
 /// What was found when an entry's contents were read for the first time.
@@ -192,7 +193,10 @@ impl Store {
         self.disk.create_folder(&self.temporary())?;
         self.verified.lock().expect("no panic while it is held").remove(key);
         match self.disk.rename(&from, &to) {
-            Ok(_) => Ok(Some(to)),
+            Ok(_) => {
+                crash_point("after-set-aside");
+                Ok(Some(to))
+            }
             Err(StoreError::Vanished { .. }) => Ok(None),
             Err(error) => Err(error),
         }

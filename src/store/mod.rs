@@ -18,7 +18,6 @@
 mod builder;
 mod claim;
 mod content;
-mod crash;
 mod digest;
 mod disk;
 mod entry;
@@ -39,7 +38,6 @@ mod verify;
 
 pub use builder::{Builder, Committed, Record, Scratch};
 pub use claim::Claim;
-pub use crash::crash_point;
 pub use disk::{Change, Watch};
 pub use entry::{Entry, Finding, Problem, State};
 pub use error::StoreError;

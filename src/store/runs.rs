@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::folder::list;
 use super::{Store, StoreError, sealed};
+use crate::crash::crash_point;
 use crate::plan::{CacheKey, Fingerprint};
 
 /// Enough to say what a later run changed; the parts of further keys are in the entries.
@@ -119,6 +120,7 @@ impl Store {
                 }
             })
             .expect("there is always a next number")?;
+        crash_point("before-run-record");
         self.disk.replace(&folder.join("experiment.toml"), new.resolved.as_bytes())?;
         let path = folder.join("events.jsonl");
         let events = OpenOptions::new().create(true).append(true).open(&path).map_err(|error| StoreError::io("write", &path, &error))?;
@@ -233,6 +235,7 @@ impl RunRecord<'_> {
         nodes: Vec<RunNode>,
         fingerprint: impl Fn(&CacheKey) -> Option<Fingerprint>,
     ) -> Result<RunFile, StoreError> {
+        crash_point("before-run-finished");
         self.run = RunFile { status, exit_code: Some(exit_code), elapsed_ms: Some(elapsed_ms), nodes, ..self.run };
         self.write()?;
         let store = self.store;
@@ -245,6 +248,7 @@ impl RunRecord<'_> {
                 latest.fingerprints.insert(*key, parts);
             }
         }
+        crash_point("before-latest-run");
         // An index only: it is made again from the records.
         let _ = store.disk.replace(&store.latest_file(&name), &sealed::seal(&latest));
         store.latest.lock().expect("no panic while it is held").remove(&name);

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::engine::{Engine, EngineError, StateVector};
 use super::history::Row;
 use super::state::State;
+use crate::crash::crash_point;
 
 const MAGIC: [u8; 8] = *b"pltrain\0";
 const VERSION: u32 = 1;
@@ -119,6 +120,7 @@ fn write_vectors(
                 staged.clear();
                 staged.extend(values.iter().flat_map(|value| value.to_le_bytes()));
                 sink.write(&staged)?;
+                crash_point("mid-checkpoint");
             }
             Ok(())
         });
@@ -131,7 +133,9 @@ fn write_vectors(
     let digest = sink.hasher.finalize();
     sink.file.write_all(digest.as_bytes()).map_err(failed)?;
     sink.file.sync_all().map_err(failed)?;
+    crash_point("before-checkpoint-rename");
     file.persist(path).map_err(|error| failed(error.error))?;
+    crash_point("after-checkpoint-rename");
     sync_folder(folder).map_err(failed)?;
     Ok(digest)
 }
