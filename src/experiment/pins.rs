@@ -11,6 +11,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -80,6 +81,7 @@ impl Pins {
     /// When the file that is there cannot be read, or the new one not be written.
     pub fn write(path: &Path, add: impl IntoIterator<Item = Pin>) -> Result<Self, PinsError> {
         let failed = |error| PinsError::Write { path: path.to_owned(), error };
+        let (mut file, new) = locked_beside(path).map_err(failed)?;
         let (mut sources, mut problems) = (Sources::new(), Problems::default());
         let mut pins = match std::fs::read(path) {
             Ok(bytes) => parse(&bytes, path, &mut sources, &mut problems),
@@ -87,19 +89,21 @@ impl Pins {
             Err(error) => return Err(failed(error)),
         };
         if !problems.is_empty() {
+            let _ = std::fs::remove_file(new);
             return Err(PinsError::Malformed(problems.finish(sources.into())));
         }
         add.into_iter().for_each(|pin| pins.insert(pin));
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut builder = tempfile::Builder::new();
-        // Temporary files are private by default; this one is to be committed and shared.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let mut file = builder.prefix(".lock-").tempfile_in(folder).map_err(failed)?;
-        file.write_all(pins.to_toml().as_bytes()).map_err(failed)?;
-        file.as_file().sync_all().map_err(failed)?;
-        crash_point("before-pins-rename");
-        file.persist(path).map_err(|error| failed(error.error))?;
+        let mut written = || {
+            file.set_len(0)?;
+            file.write_all(pins.to_toml().as_bytes())?;
+            file.sync_all()?;
+            crash_point("before-pins-rename");
+            std::fs::rename(&new, path)
+        };
+        if let Err(error) = written() {
+            let _ = std::fs::remove_file(&new);
+            return Err(failed(error));
+        }
         crash_point("after-pins-rename");
         Ok(pins)
     }
@@ -114,6 +118,38 @@ impl Pins {
         }
         out
     }
+}
+
+/// A file beside `path` for its new content, locked until it is closed, so that two processes add their pins one after the other. It always
+/// has the same name: one that a killed process left is used, not left lying about.
+fn locked_beside(path: &Path) -> std::io::Result<(File, PathBuf)> {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".new");
+    let new = path.with_file_name(name);
+    loop {
+        let file = File::options().create(true).truncate(false).write(true).open(&new)?;
+        match file.lock() {
+            Err(error) if error.kind() != std::io::ErrorKind::Unsupported => return Err(error),
+            _ => {}
+        }
+        // Whoever held the lock has renamed the file; then it is no longer the one beside `path`.
+        if is_at(&file, &new) {
+            return Ok((file, new));
+        }
+    }
+}
+
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let same = |there: &std::fs::Metadata, open: &std::fs::Metadata| there.ino() == open.ino() && there.dev() == open.dev();
+    matches!((path.metadata(), file.metadata()), (Ok(there), Ok(open)) if same(&there, &open))
+}
+
+#[cfg(not(unix))]
+fn is_at(_file: &File, path: &Path) -> bool {
+    path.exists()
 }
 
 /// Reads a lock file.
