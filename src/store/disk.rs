@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::StoreError;
+use super::lock::{FileLock, unique};
 use crate::crash::crash_point;
 
 /// A change of the file system, told after it was made.
@@ -21,8 +22,10 @@ pub enum Change {
 pub type Watch = Arc<dyn Fn(&Change) + Send + Sync>;
 
 /// The file system as the store uses it.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Disk {
+    /// The store's folder for what is unfinished.
+    pub(super) temporary: PathBuf,
     pub(super) watch: Option<Watch>,
 }
 
@@ -89,21 +92,36 @@ impl Disk {
     }
 
     /// Replaces the file at `path`, so that a reader sees the old content or the new one. The folder is made if it is not there.
+    ///
+    /// The new content is written in the store's `tmp`, under a lock: what a dead process leaves there, the next run removes.
     pub(super) fn replace(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
         let folder = path.parent().expect("a file lies in a folder");
         self.create_folder(folder)?;
-        let mut builder = tempfile::Builder::new();
-        // Temporary files are private by default; these are to be read by whoever may read the folder.
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let mut file = builder.prefix(".new-").tempfile_in(folder).map_err(|error| StoreError::io("write in", folder, &error))?;
-        let (first, second) = bytes.split_at(bytes.len() / 2);
-        let error = |error| StoreError::io("write", path, &error);
-        file.write_all(first).map_err(error)?;
-        crash_point("mid-replace");
-        file.write_all(second).map_err(error)?;
-        file.persist(path).map_err(|persist| error(persist.error))?;
+        self.create_folder(&self.temporary)?;
+        let error = |error: &std::io::Error| StoreError::io("write", path, error);
+        match self.write_and_rename(&self.temporary.join(format!("write-{}.lock", unique())), path, bytes) {
+            // A part of `outputs` may be a link to another disk.
+            Err(failure) if failure.kind() == ErrorKind::CrossesDevices => {
+                self.write_and_rename(&folder.join(format!(".new-{}", unique())), path, bytes).map_err(|failure| error(&failure))?;
+            }
+            result => result.map_err(|failure| error(&failure))?,
+        }
         self.tell(|| Change::Written(path.to_owned()));
         Ok(())
+    }
+
+    fn write_and_rename(&self, new: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+        // Until it is locked, a cleaner may remove it; then there is another.
+        let mut lock = loop {
+            if let Some(lock) = FileLock::try_take(new)? {
+                break lock;
+            }
+        };
+        let (first, second) = bytes.split_at(bytes.len() / 2);
+        lock.file.write_all(first)?;
+        crash_point("mid-replace");
+        lock.file.write_all(second)?;
+        fs::rename(new, path)
     }
 
     /// Removes a folder with all that is in it; one that is not there is fine.

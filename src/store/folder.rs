@@ -14,6 +14,9 @@ use super::{Entry, Finding, Manifest, Problem, State, StoreError};
 use crate::crash::crash_point;
 use crate::plan::CacheKey;
 
+/// For what is unfinished, and what was set aside.
+const TEMPORARY: &str = "store/tmp";
+
 /// What was found when an entry's contents were read for the first time.
 type Verified = Arc<OnceLock<Vec<Finding>>>;
 
@@ -48,7 +51,7 @@ impl Store {
         }
         Ok(Self {
             outputs: outputs.to_owned(),
-            disk: Disk::default(),
+            disk: Disk { temporary: outputs.join(TEMPORARY), watch: None },
             verified: Mutex::default(),
             indexed: OnceLock::new(),
             by_kind: OnceLock::new(),
@@ -59,7 +62,7 @@ impl Store {
     /// Has `watch` told of every change of the file system, for tests of their order.
     #[must_use]
     pub fn watched_by(mut self, watch: Watch) -> Self {
-        self.disk = Disk { watch: Some(watch) };
+        self.disk.watch = Some(watch);
         self
     }
 
@@ -86,7 +89,7 @@ impl Store {
     }
 
     pub(super) fn temporary(&self) -> PathBuf {
-        self.outputs.join("store/tmp")
+        self.outputs.join(TEMPORARY)
     }
 
     /// `ab/abcd...`, relative to the store.
