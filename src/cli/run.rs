@@ -17,7 +17,7 @@ use crate::experiment::{Pin, Pins, PinsError};
 use crate::hub;
 use crate::kinds;
 use crate::plan::{Forecast, Plan};
-use crate::report::{self, Console, Metrics, PublishError, Published, format};
+use crate::report::{self, Console, Metrics, Published, format};
 use crate::stage::{Device, HubCommit};
 use crate::store::{NewRun, RunRecord, RunStatus};
 
@@ -63,16 +63,14 @@ fn execute(arguments: &Run, project: &Project, plan: &Plan, options: &Options, c
     let console = (!arguments.json).then(|| Arc::new(Console::new(titles.iter().map(String::as_str), color)));
     let cancel = cancel_on_signals(console.clone())?;
     let listener = Listener { begun: Instant::now(), record: &record, console, json: arguments.json };
-    let execute = || exec::execute(plan, &project.store, options, &listener, &cancel).map_err(|error| Failure::failed(error.to_string()));
-    let mut outcome = execute()?;
-    let mut published = report::publish(plan, &outcome, &project.store);
-    if let Err(damage @ PublishError::Damaged { .. }) = &published {
-        // What no stage has opened in this run is first read here; it was set aside, and is built again.
-        terminal::complain(&format!("{damage}; building it again\n"));
-        outcome = execute()?;
-        published = report::publish(plan, &outcome, &project.store);
-    }
-    let published = published.map_err(|error| {
+    // Until the results are published, nobody may remove what they are made from.
+    let _claim = project.store.claim(plan.nodes.iter().filter_map(|node| node.identity.key())).map_err(store_failure)?;
+    let options = Options { verify_results: !report::is_published(plan, project.store.outputs()), ..options.clone() };
+    let outcome = exec::execute(plan, &project.store, &options, &listener, &cancel).map_err(|error| {
+        let failure = Failure::failed(error.to_string());
+        error.help().into_iter().fold(failure, Failure::with_help)
+    })?;
+    let published = report::publish(plan, &outcome, &project.store).map_err(|error| {
         let failure = Failure::failed(error.to_string());
         error.help().into_iter().fold(failure, Failure::with_help)
     });

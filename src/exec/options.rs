@@ -21,6 +21,8 @@ pub struct Options {
     /// Stages that run although their entries are there.
     pub rerun: BTreeSet<Arc<str>>,
     pub checkpoints: Checkpoints,
+    /// Read the entries that have results for people even where nothing else needs them: the caller is about to publish them.
+    pub verify_results: bool,
 }
 
 /// What becomes of a node's checkpoints once its entry is complete.
@@ -43,6 +45,7 @@ impl Default for Options {
             offline: false,
             rerun: BTreeSet::new(),
             checkpoints: Checkpoints::default(),
+            verify_results: false,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! experiment file are never overwritten, and files that a person put beside ours are carried over.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -13,11 +14,13 @@ use super::sweep;
 use crate::crash::crash_point;
 use crate::exec::RunOutcome;
 use crate::plan::Plan;
-use crate::store::{Entry, Store, StoreError};
+use crate::store::{Store, StoreError};
 
 /// The record's name in a results folder.
 const RECORD: &str = "published.json";
 const VERSION: u32 = 1;
+/// How often results are put in place before another process is let have its way.
+const ATTEMPTS: usize = 16;
 
 /// What a results folder was made from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,9 +56,6 @@ pub enum PublishError {
     Foreign { folder: PathBuf },
     #[error("cannot publish to `{}`: {error}", folder.display())]
     Io { folder: PathBuf, error: std::io::Error },
-    /// The entry was set aside, so that running again builds it.
-    #[error("a stored result was damaged: {finding}")]
-    Damaged { finding: String },
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("cannot draw the sweep: {0}")]
@@ -70,7 +70,6 @@ impl PublishError {
                 Some("give one of the two experiments a `name = \"...\"` of its own, or remove the folder".to_owned())
             }
             Self::Foreign { .. } => Some("give the experiment a `name = \"...\"` of its own, or move the folder away".to_owned()),
-            Self::Damaged { .. } => Some("it was set aside; the same command builds it again".to_owned()),
             Self::Store(error) => error.help().map(str::to_owned),
             Self::Io { .. } | Self::Plot(_) => None,
         }
@@ -94,6 +93,16 @@ pub fn check_place(plan: &Plan, outputs: &Path) -> Result<(), PublishError> {
     }
 }
 
+/// Whether everything that a plan would publish lies in its place, so that publishing will read nothing from the store.
+#[must_use]
+pub fn is_published(plan: &Plan, outputs: &Path) -> bool {
+    let folder = outputs.join(&plan.name);
+    let key = |trial: u32, stage: &str| plan.node_of(trial, stage).and_then(|id| plan.node(id).identity.key());
+    let stages = |trial| plan.stages().iter().filter_map(|stage| Some((stage.to_string(), key(trial, stage)?.to_string()))).collect();
+    let keys = plan.trials.iter().map(|trial| (trial.label.to_string(), stages(trial.index))).collect();
+    read_record(&folder).is_some_and(|record| record.covers(&keys, plan.sweep.is_some()) && record.is_whole(&folder))
+}
+
 /// Publishes what a run made: nothing where it made nothing for people, or the same lies there already. A sweep is published with the trials
 /// that came to their end; anything else only when it is complete.
 ///
@@ -112,12 +121,9 @@ pub fn publish(plan: &Plan, outcome: &RunOutcome, store: &Store) -> Result<Optio
         plan.trials.iter().zip(&trials).filter_map(|(trial, results)| Some((trial.label.to_string(), results.as_ref()?.keys()))).collect();
     if let Some(record) = read_record(&folder)
         && record.covers(&keys, plan.sweep.is_some())
-        && record.made.iter().all(|name| folder.join(name).exists())
+        && record.is_whole(&folder)
     {
         return Ok(Some(Published { folder, record, fresh: false }));
-    }
-    for entry in trials.iter().flatten().flat_map(TrialResults::entries) {
-        set_aside_if_damaged(entry, store)?;
     }
     let io = |error| PublishError::Io { folder: folder.clone(), error };
     let scratch = store.scratch("publish")?;
@@ -143,18 +149,12 @@ pub fn publish(plan: &Plan, outcome: &RunOutcome, store: &Store) -> Result<Optio
     Ok(Some(Published { folder, record, fresh: true }))
 }
 
-/// What is linked into the results must be what the manifest says; a damaged entry is moved away, so that the next run builds it again.
-fn set_aside_if_damaged(entry: &Entry, store: &Store) -> Result<(), PublishError> {
-    let findings = store.verify_once(entry);
-    let Some(finding) = findings.first() else { return Ok(()) };
-    let key = entry.storage_key();
-    if let Some(lock) = store.try_lock(&key)? {
-        store.set_aside(&key, &lock)?;
-    }
-    Err(PublishError::Damaged { finding: finding.to_string() })
-}
-
 impl Record {
+    /// Whether all that was made is still there.
+    fn is_whole(&self, folder: &Path) -> bool {
+        self.made.iter().all(|name| folder.join(name).exists())
+    }
+
     /// Whether everything that these keys would publish is what was published. A run of a few stages does not undo what a run of all left.
     fn covers(&self, keys: &BTreeMap<String, BTreeMap<String, String>>, swept: bool) -> bool {
         if swept {
@@ -171,6 +171,17 @@ impl Record {
 /// both before. A disk that cannot exchange gets two renames; a kill between them leaves no folder, which the next run publishes again.
 fn swap(building: &Path, folder: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(folder.parent().unwrap_or(folder))?;
+    for _ in 0..ATTEMPTS {
+        match replace(building, folder) {
+            // Another process was faster, or somebody removed the folder, between the look and the rename.
+            Err(error) if matches!(error.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists | ErrorKind::NotFound) => {}
+            result => return result,
+        }
+    }
+    replace(building, folder)
+}
+
+fn replace(building: &Path, folder: &Path) -> std::io::Result<()> {
     if !folder.exists() {
         return std::fs::rename(building, folder);
     }

@@ -50,15 +50,6 @@ impl<'a> TrialResults<'a> {
         self.nodes.iter().any(|(_, id, _)| !self.plan.node(*id).kind.output.results.is_empty())
     }
 
-    /// The entries whose files are published or read.
-    pub fn entries(&self) -> impl Iterator<Item = &'a Entry> + '_ {
-        let wanted = |id: NodeId| {
-            let output = self.plan.node(id).kind.output;
-            !output.results.is_empty() || output.metrics.is_some()
-        };
-        self.nodes.iter().filter(move |(_, id, _)| wanted(*id)).map(|(_, _, entry)| *entry)
-    }
-
     /// What to publish. Where two stages share a kind, each one's files lie in a folder of its name.
     #[must_use]
     pub fn files(&self) -> Vec<ResultFile> {
