@@ -297,9 +297,14 @@ impl<'a> Session<'a> {
         if let Some(value) =
             self.recipe.keep_best.and_then(|metric| metric_value(&scores, metric).filter(|value| self.improves(metric, *value)))
         {
-            let digest = match &self.checkpoints {
-                Some(checkpoints) => Some(checkpoints.save_best(step, self.engine)?),
-                None => {
+            let saved = self.checkpoints.as_ref().map(|checkpoints| checkpoints.save_best(step, self.engine));
+            let digest = match saved {
+                Some(Ok(digest)) => Some(digest),
+                refused => {
+                    // A training does not fail because it cannot be saved: without a disk that takes them, memory keeps the best weights.
+                    if let Some(Err(error)) = refused {
+                        self.observer.notice(&Notice::CheckpointFailed { reason: error.to_string() });
+                    }
                     self.best_weights.clear();
                     let kept = &mut self.best_weights;
                     self.engine.export(StateVector::Parameters, &mut |values| {
@@ -330,6 +335,10 @@ impl<'a> Session<'a> {
     /// Writes a checkpoint if there is a folder for it. A training does not fail because it cannot be saved: it goes on, and says so.
     fn save(&mut self) -> bool {
         let Some(checkpoints) = &self.checkpoints else { return false };
+        if self.state.best.as_ref().is_some_and(|best| best.digest.is_none()) {
+            // Nobody could go on from it without the best weights, which only memory holds.
+            return false;
+        }
         let begun = Instant::now();
         let saved = checkpoints.save(&self.state, &self.history, self.engine);
         if saved.is_ok() {

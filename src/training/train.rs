@@ -95,6 +95,9 @@ impl TrainError {
             Self::NoGradient { parameters } if parameters.iter().all(|name| name.starts_with("ner_classifier.")) => {
                 Some("no token of the training split has a label that counts: set `ner_weight = 0`, or `ignore_outside = false`")
             }
+            Self::Checkpoint(CheckpointError::Io { .. }) => {
+                Some("see that `outputs/checkpoints` can be written and nothing removes it; the same command goes on from what is there")
+            }
             Self::NoGradient { .. } => Some("this is a mistake in the model's backward pass, please report it"),
             _ => None,
         }
