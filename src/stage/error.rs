@@ -1,5 +1,7 @@
 //! What a stage says when it cannot do its work.
 
+use std::io::ErrorKind;
+
 /// A failure of one stage.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StageError {
@@ -26,6 +28,15 @@ impl StageError {
 
     /// An input or output error on `path`, said with the path.
     pub fn io(doing: &str, path: &std::path::Path, error: &std::io::Error) -> Self {
-        Self::new(format!("cannot {doing} `{}`: {error}", path.display()))
+        let failure = Self::new(format!("cannot {doing} `{}`: {error}", path.display()));
+        match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                failure.with_help("free some space, then run the same command: what is complete is kept")
+            }
+            ErrorKind::NotFound if doing != "read" => {
+                failure.with_help("something removed its folder during the run; run the same command again")
+            }
+            _ => failure,
+        }
     }
 }
