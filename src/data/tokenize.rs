@@ -1,11 +1,12 @@
 //! Texts to labelled tokens, on all threads of the current pool.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use tokenizers::{ModelWrapper, Tokenizer};
+use tokenizers::{Encoding, ModelWrapper, Tokenizer};
 
 use super::align::{Alignment, align, anchor};
 use super::{EncodedSplit, Example, IGNORE, LabelSet};
@@ -80,6 +81,15 @@ pub enum TokenizerError {
     TooManyTokens,
 }
 
+/// The library's encoding, with its panics as errors: it trusts a file's post-processor to name only tokens that there are.
+fn encode(tokenizer: &Tokenizer, text: &str) -> Result<Encoding, String> {
+    match catch_unwind(AssertUnwindSafe(|| tokenizer.encode_char_offsets(text, true))) {
+        Ok(Ok(encoding)) => Ok(encoding),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("its parts contradict each other".into()),
+    }
+}
+
 impl TextTokenizer {
     /// Reads a `tokenizer.json`.
     ///
@@ -101,7 +111,7 @@ impl TextTokenizer {
     /// As [`TextTokenizer::load`].
     pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self, TokenizerError> {
         // The library trusts the lengths of merges, and panics on some that lie.
-        let parsed = std::panic::catch_unwind(|| Tokenizer::from_bytes(bytes));
+        let parsed = catch_unwind(|| Tokenizer::from_bytes(bytes));
         let malformed = |reason| TokenizerError::Malformed { path: path.into(), reason };
         match parsed {
             Ok(Ok(inner)) => Self::new(inner, path),
@@ -122,7 +132,10 @@ impl TextTokenizer {
             model.dropout = None;
             inner.with_model(model);
         }
-        let encoding = inner.encode_char_offsets("a", true).map_err(malformed)?;
+        let encoding = match encode(&inner, "a") {
+            Ok(encoding) => encoding,
+            Err(reason) => return Err(TokenizerError::Malformed { path: path.into(), reason }),
+        };
         let mask = encoding.get_special_tokens_mask();
         let before = mask.iter().take_while(|special| **special == 1).count();
         let behind = mask.iter().rev().take_while(|special| **special == 1).count();
@@ -180,7 +193,7 @@ impl TextTokenizer {
             return Err(TokenizerError::MaxLength { max_length, special });
         }
         let failed = |reason: String| TokenizerError::Text { line, reason };
-        let encoding = self.inner.encode_char_offsets(text, true).map_err(|error| failed(error.to_string()))?;
+        let encoding = encode(&self.inner, text).map_err(failed)?;
         let (ids, offsets) = (encoding.get_ids(), encoding.get_offsets());
         let (before, behind) = self.around;
         let inner = ids.len().checked_sub(special).ok_or_else(|| failed("its special tokens are missing".into()))?;
