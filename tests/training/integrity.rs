@@ -142,24 +142,40 @@ fn the_checkpoint_of_another_recipe_is_not_used() {
     assert_eq!(toy.bits(), undisturbed(&other).0.bits());
 }
 
+/// Removes the folder of a training at its fifth step, and counts what could not be written from then on.
+struct Removing<'a>(&'a Path, std::cell::Cell<usize>);
+
+impl pipeline::training::Observer for Removing<'_> {
+    fn progress(&self, progress: &pipeline::training::Progress) {
+        if progress.step == 5 {
+            fs::remove_dir_all(self.0).expect("a folder");
+        }
+    }
+
+    fn notice(&self, notice: &Notice) {
+        self.1.set(self.1.get() + usize::from(matches!(notice, Notice::CheckpointFailed { .. })));
+    }
+}
+
 #[test]
 fn a_folder_that_vanishes_costs_a_warning_and_no_training() {
     let folder = tempfile::tempdir().expect("a folder");
     let inner = folder.path().join("inner");
-    struct Removing<'a>(&'a Path, std::cell::Cell<usize>);
-    impl pipeline::training::Observer for Removing<'_> {
-        fn progress(&self, progress: &pipeline::training::Progress) {
-            if progress.step == 5 {
-                fs::remove_dir_all(self.0).expect("a folder");
-            }
-        }
-        fn notice(&self, notice: &Notice) {
-            self.1.set(self.1.get() + usize::from(matches!(notice, Notice::CheckpointFailed { .. })));
-        }
-    }
     let observer = Removing(&inner, std::cell::Cell::new(0));
     let mut toy = Toy::new();
     run(&mut toy, &recipe(), storage(&inner), &observer).expect("it trains");
     assert!(observer.1.get() > 0);
     assert_eq!(toy.bits(), undisturbed(&recipe()).0.bits());
+}
+
+#[test]
+fn best_weights_that_the_disk_does_not_take_stay_in_memory() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let inner = folder.path().join("inner");
+    let recipe = Recipe { keep_best: Some(Metric::Loss), ..recipe() };
+    let observer = Removing(&inner, std::cell::Cell::new(0));
+    let mut toy = Toy::new();
+    run(&mut toy, &recipe, storage(&inner), &observer).expect("it trains");
+    assert!(observer.1.get() > 0);
+    assert_eq!(toy.bits(), undisturbed(&recipe).0.bits());
 }
