@@ -1,0 +1,182 @@
+//! Disks that are full or cannot be written, and folders that vanish.
+//!
+//! Small file systems are mounted in a mount namespace of a process of its own; where that is not allowed, those tests say that they were
+//! skipped.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::support::*;
+
+const SKIPPED: u8 = b'-';
+
+/// Runs one of this program's tests where it may mount things.
+fn in_a_namespace(test: &str) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let output = Command::new("unshare")
+        .args(["--map-root-user", "--mount"])
+        .arg(std::env::current_exe().expect("known"))
+        .args(["--exact", test, "--ignored", "--nocapture"])
+        .env("TEST_DISK", folder.path())
+        .output();
+    let report = fs::read(folder.path().join("report")).unwrap_or_default();
+    match output {
+        Ok(output) if output.status.success() && report.first() != Some(&SKIPPED) && !report.is_empty() => {}
+        Ok(output) if String::from_utf8_lossy(&output.stdout).contains("running 1 test") && report.first() != Some(&SKIPPED) => {
+            panic!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+        }
+        _ => eprintln!("SKIPPED: {test} needs `unshare` and the right to mount"),
+    }
+}
+
+/// A folder with a disk of this size in it; `None` where nothing may be mounted.
+fn disk(size: &str) -> Option<PathBuf> {
+    let folder = PathBuf::from(std::env::var_os("TEST_DISK")?);
+    let path = folder.join("disk");
+    fs::create_dir_all(&path).expect("writable");
+    let mounted = mount(&format!("size={size}"), &path);
+    fs::write(folder.join("report"), if mounted { "+" } else { "-" }).expect("writable");
+    mounted.then_some(path)
+}
+
+fn mount(options: &str, path: &Path) -> bool {
+    Command::new("mount").args(["-t", "tmpfs", "-o", options, "none"]).arg(path).status().is_ok_and(|status| status.success())
+}
+
+fn run_in(folder: &Path, arguments: &[&str]) -> Ended {
+    finish(start(&mut command(folder, arguments)))
+}
+
+fn results_in(folder: &Path) -> Files {
+    let mut files = files_below(&folder.join("outputs/small"));
+    files.retain(|name, _| !name.ends_with("timing.csv"));
+    files
+}
+
+#[test]
+fn on_a_full_disk_what_is_complete_stays_and_the_run_goes_on_when_there_is_space() {
+    in_a_namespace("disk::full");
+}
+
+#[test]
+#[ignore = "run by another test, as a process of its own"]
+fn full() {
+    let Some(disk) = disk("8m") else { return };
+    Project::new().fill(&disk);
+    let (mut failed, mut size) = (0, 64);
+    loop {
+        // Ever more space, so that it runs out in every stage.
+        assert!(mount(&format!("remount,size={size}k"), &disk));
+        let ended = run_in(&disk, &["run", "small.toml"]);
+        if ended.code == Some(0) {
+            break;
+        }
+        failed += 1;
+        assert_eq!(ended.code, Some(1), "{size} kB: {ended:#?}");
+        assert!(ended.stderr.to_lowercase().contains("space"), "{size} kB: {ended:#?}");
+        let verified = run_in(&disk, &["verify"]);
+        assert_eq!(verified.code, Some(0), "{size} kB: {verified:#?}");
+        assert!(results_in(&disk).is_empty(), "{size} kB: half of something is published");
+        size += 48;
+        assert!(size < 8000, "{ended:#?}");
+    }
+    assert!(failed >= 5, "{failed}");
+    assert_same(&results_in(&disk), undisturbed("small.toml"), "after a full disk");
+    assert_eq!(names(&disk.join("outputs/store/tmp")), [""; 0]);
+}
+
+#[test]
+fn a_disk_that_cannot_be_written_serves_what_it_has_and_says_why_nothing_is_built() {
+    in_a_namespace("disk::read_only");
+}
+
+#[test]
+#[ignore = "run by another test, as a process of its own"]
+fn read_only() {
+    let Some(disk) = disk("16m") else { return };
+    Project::new().fill(&disk);
+    assert_eq!(run_in(&disk, &["run", "small.toml"]).code, Some(0));
+    assert!(mount("remount,ro", &disk));
+    assert_eq!(run_in(&disk, &["plan", "small.toml", "--check"]).code, Some(0));
+    assert_eq!(run_in(&disk, &["verify"]).code, Some(0));
+    let ended = run_in(&disk, &["run", "small.toml", "--set", "stage.train.epochs=1"]);
+    assert!(matches!(ended.code, Some(1 | 2)), "{ended:#?}");
+    assert!(ended.stderr.contains("cannot be written"), "{ended:#?}");
+    assert!(mount("remount,rw", &disk));
+    assert_same(&results_in(&disk), undisturbed("small.toml"), "read-only");
+    assert_eq!(run_in(&disk, &["run", "small.toml", "corpus", "--set", "stage.corpus.samples=40"]).code, Some(0));
+}
+
+/// Runs the program as somebody who owns nothing, where the tests run as root, whom permissions do not stop.
+fn as_nobody(project: &Project, arguments: &[&str]) -> Ended {
+    let mut command = project.command(arguments);
+    if rustix::process::geteuid().is_root() {
+        // The program itself may lie where nobody may read.
+        let program = project.root().join("program");
+        if !program.exists() {
+            fs::copy(assert_cmd::cargo::cargo_bin!("pipeline"), &program).expect("readable");
+        }
+        let mut other = Command::new(program);
+        other.args(arguments).current_dir(project.root()).uid(65534).gid(65534);
+        command = other;
+    }
+    finish(start(&mut command))
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("ours");
+}
+
+#[test]
+fn a_folder_that_may_not_be_written_is_said_and_left_as_it_is() {
+    let project = Project::new();
+    set_mode(project.root(), 0o755);
+    project.run("small.toml");
+    let store = project.outputs().join("store");
+    let before = files_below(&project.outputs());
+    for folder in [project.outputs(), store.clone(), store.join("tmp"), project.outputs().join("runs")] {
+        set_mode(&folder, 0o555);
+        if !rustix::process::geteuid().is_root() {
+            continue;
+        }
+        // Everything belongs to root, and nobody may write none of it.
+        chown(&folder, Some(0), Some(0)).expect("we are root");
+    }
+    let ended = as_nobody(&project, &["run", "small.toml", "--set", "stage.train.epochs=1"]);
+    assert!(matches!(ended.code, Some(1 | 2)), "{ended:#?}");
+    assert!(ended.stderr.contains("permission denied") && ended.stderr.contains("help"), "{ended:#?}");
+    assert_eq!(as_nobody(&project, &["verify"]).code, Some(0));
+    assert!(files_below(&project.outputs()) == before, "something was changed");
+    for folder in [project.outputs(), store.clone(), store.join("tmp"), project.outputs().join("runs")] {
+        set_mode(&folder, 0o755);
+    }
+    assert_recovers(&project, "small.toml", "small", "permissions");
+}
+
+#[test]
+fn folders_removed_under_a_running_training_cost_at_most_this_run() {
+    for removed in ["outputs", "outputs/store", "outputs/store/tmp", "outputs/checkpoints", "outputs/runs", "outputs/cache"] {
+        let project = Project::new();
+        let mut child = start(&mut project.command(&["run", "long.toml", "--json"]));
+        assert!(until(&mut child, trained(5)), "the training was not seen");
+        // The program may be writing into it.
+        while fs::remove_dir_all(project.root().join(removed)).is_err_and(|error| error.kind() != std::io::ErrorKind::NotFound) {}
+        let ended = finish(child);
+        match ended.code {
+            Some(0) => assert_same(&project.results("long"), undisturbed("long.toml"), removed),
+            Some(1) => {
+                let said = format!("{}{}", ended.stdout, ended.stderr);
+                assert!(said.contains("vanished") || said.contains("No such file"), "{removed}: {ended:#?}");
+                assert!(said.contains("outputs"), "{removed}: {ended:#?}");
+            }
+            _ => panic!("{removed}: {ended:#?}"),
+        }
+        if project.outputs().join("store").exists() {
+            project.assert_verifies(removed);
+        }
+        assert_recovers(&project, "long.toml", "long", removed);
+    }
+}

@@ -1,0 +1,145 @@
+//! Damaged files, and the whole program's answer.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use crate::support::*;
+
+/// Changes one bit of a file, read-only or not.
+pub fn flip(path: &Path, at: usize) {
+    let mut bytes = fs::read(path).expect("readable");
+    let at = at % bytes.len();
+    bytes[at] ^= 1 << (at % 8);
+    // Written as a new file: results may be hard links to it.
+    fs::set_permissions(path, fs::Permissions::from_mode(0o644)).expect("ours");
+    fs::write(path, bytes).expect("writable");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o444)).expect("ours");
+}
+
+/// The stage that opens another stage's entry; what people look at is opened to be published.
+fn reader_of(stage: &str) -> Option<&'static str> {
+    match stage {
+        "corpus" => Some("init_model"),
+        "init_model" => Some("tokenize"),
+        "tokenize" => Some("train"),
+        _ => None,
+    }
+}
+
+/// Stage by key.
+fn stages(project: &Project) -> BTreeMap<String, String> {
+    let finished = |event: &&serde_json::Value| event["event"] == "stage_finished";
+    let text = |value: &serde_json::Value| value.as_str().expect("text").to_owned();
+    project.events().iter().filter(finished).map(|event| (text(&event["key"]), text(&event["stage"]))).collect()
+}
+
+#[test]
+fn one_flipped_bit_in_any_file_of_any_entry_is_found_and_repaired() {
+    let all = std::env::var_os("PIPELINE_FAULT_FLIPS").is_some();
+    let project = Project::new();
+    project.run("small.toml");
+    let stages = stages(&project);
+    let files = project.entry_files();
+    let mut draw = Draw(seed());
+    let mut flipped = 0;
+    for (index, name) in files.iter().enumerate() {
+        let path = project.outputs().join("store").join(name);
+        let bytes = fs::read(&path).expect("readable");
+        let stage = &stages[name.split('/').nth(1).expect("a key")];
+        let sampled = index % 4 == (seed() % 4) as usize || (name.ends_with("manifest.json") && index % 2 == 0);
+        if bytes.is_empty() || !(all || sampled) {
+            continue;
+        }
+        flipped += 1;
+        let what = format!("{stage}: {name}");
+        flip(&path, draw.below(bytes.len() as u64) as usize);
+        let before = files_below(&project.outputs());
+        let ended = project.pipeline(&["verify"]);
+        assert_eq!(ended.code, Some(1), "{what}: {ended:#?}");
+        assert!(ended.stdout.contains(name.as_str()), "{what}: {ended:#?}");
+        assert!(files_below(&project.outputs()) == before, "{what}: verify changed something");
+
+        fs::remove_dir_all(project.outputs().join("small")).expect("published");
+        let mut arguments = vec!["run", "small.toml"];
+        arguments.extend(reader_of(stage).into_iter().flat_map(|stage| ["--rerun", stage]));
+        let ended = project.pipeline(&arguments);
+        assert_eq!(ended.code, Some(0), "{what}: {ended:#?}");
+        assert!(ended.stderr.contains("damaged"), "{what}: it does not say so: {ended:#?}");
+        assert_same(&project.results("small"), undisturbed("small.toml"), &what);
+        project.assert_verifies(&what);
+    }
+    eprintln!("{flipped} of {} files were damaged and repaired", files.len());
+    assert!(flipped >= 8);
+    assert!(project.litter().iter().all(|name| name.starts_with("tmp/damaged-")), "{:?}", project.litter());
+}
+
+#[test]
+fn a_run_with_nothing_to_do_and_nothing_to_publish_reads_no_contents() {
+    let project = Project::new();
+    project.run("small.toml");
+    let name = project.entry_files().into_iter().find(|name| name.ends_with("roc.png")).expect("a picture");
+    flip(&project.outputs().join("store").join(name), 100);
+    let ended = project.run("small.toml");
+    assert!(!ended.stderr.contains("damaged"), "{ended:#?}");
+}
+
+#[test]
+fn damaged_or_missing_indexes_cost_only_time() {
+    let project = Project::new();
+    project.run("small.toml");
+    let mut draw = Draw(seed());
+    let cache = project.outputs().join("cache");
+    let files = files_below(&cache);
+    assert!(files.len() >= 3, "{:?}", files.keys());
+    for (name, bytes) in files {
+        for way in 0..3 {
+            let path = cache.join(&name);
+            match way {
+                0 => flip(&path, draw.below(bytes.len() as u64) as usize),
+                1 => fs::write(&path, b"").expect("writable"),
+                _ => fs::remove_file(&path).expect("writable"),
+            }
+            project.run("small.toml");
+            let ended = project.pipeline(&["plan", "small.toml", "--check"]);
+            assert_eq!(ended.code, Some(0), "{name}: {ended:#?}");
+            fs::create_dir_all(path.parent().expect("inside")).expect("writable");
+            if path.exists() {
+                fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("ours");
+            }
+            fs::write(&path, &bytes).expect("writable");
+        }
+    }
+    fs::remove_dir_all(&cache).expect("there");
+    project.run("small.toml");
+    assert_same(&project.results("small"), undisturbed("small.toml"), "without indexes");
+}
+
+#[test]
+fn damaged_records_of_runs_disturb_no_later_run() {
+    let project = Project::new();
+    project.run("small.toml");
+    let runs = project.outputs().join("runs");
+    for content in [&b""[..], b"{", b"[[[[", b"\xff\xfe", b"null"] {
+        for name in files_below(&runs).into_keys() {
+            fs::write(runs.join(name), content).expect("writable");
+        }
+        let _ = fs::remove_dir_all(project.outputs().join("cache"));
+        project.run("small.toml");
+    }
+    assert_same(&project.results("small"), undisturbed("small.toml"), "damaged records");
+}
+
+#[test]
+fn a_damaged_record_of_what_was_published_never_has_foreign_files_overwritten() {
+    let project = Project::new();
+    project.run("small.toml");
+    let record = project.outputs().join("small/published.json");
+    fs::write(&record, "{").expect("writable");
+    let ended = project.pipeline(&["run", "small.toml"]);
+    assert_eq!(ended.code, Some(2), "{ended:#?}");
+    assert!(ended.stderr.contains("small"), "{ended:#?}");
+    fs::remove_dir_all(project.outputs().join("small")).expect("ours");
+    assert_recovers(&project, "small.toml", "small", "removed by hand");
+}
