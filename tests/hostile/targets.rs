@@ -1,0 +1,191 @@
+//! Everything that reads what the program did not write, as functions of bytes: for the fuzzer, and for the tests that replay its corpus.
+//!
+//! A target may refuse whatever it gets. It may not panic, hang, or take more memory than a small multiple of its input.
+
+use std::cell::RefCell;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use pipeline::data::{EncodedSplit, Templates, TextTokenizer, jsonl};
+use pipeline::experiment::Experiment;
+use pipeline::kinds;
+use pipeline::models::{JointModel, ModernBertConfig};
+use pipeline::plan::{CacheKey, Digests, FileDigest, Plan};
+use pipeline::rng::Rng;
+use pipeline::store::{State, Store};
+use pipeline::training::VerifiedCheckpoint;
+
+pub type Target = fn(&[u8]);
+
+/// Name, which is also that of its folder in the corpus, and function.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("experiment", experiment),
+    ("jsonl", lines),
+    ("templates", templates),
+    ("weights", weights),
+    ("encoded", encoded),
+    ("config", config),
+    ("tokenizer", tokenizer),
+    ("manifest", manifest),
+    ("checkpoint", checkpoint),
+];
+
+/// Source files that are all the same and never read.
+struct Nowhere;
+
+impl Digests for Nowhere {
+    fn file(&self, _: &Path) -> std::io::Result<FileDigest> {
+        Ok(FileDigest { digest: "0".repeat(64), size: 0 })
+    }
+}
+
+/// An experiment file: read, and planned if it can be.
+pub fn experiment(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    match Experiment::parse(Path::new("/nowhere/experiment.toml"), text) {
+        Ok(experiment) => {
+            let _ = experiment.to_toml();
+            match Plan::build(&experiment, kinds::ALL, &Nowhere, &[]) {
+                Ok(_) => {}
+                Err(error) => drop(error.to_string()),
+            }
+        }
+        Err(diagnostics) => drop(diagnostics.render(true)),
+    }
+}
+
+/// A corpus of JSON lines; what could be read is written and read again.
+pub fn lines(bytes: &[u8]) {
+    match jsonl::read_from(bytes, Path::new("lines.jsonl")) {
+        Ok(examples) => {
+            let mut written = Vec::new();
+            jsonl::write(&examples, &mut written).expect("memory takes everything");
+            let again = jsonl::read_from(written.as_slice(), Path::new("lines.jsonl")).expect("what was written can be read");
+            assert_eq!(again.len(), examples.len());
+        }
+        Err(error) => drop(error.to_string()),
+    }
+}
+
+/// Templates, and a few sentences from them.
+pub fn templates(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    match Templates::parse(text, Path::new("templates.toml")) {
+        Ok(templates) => drop(templates.generate(8, 0.5, Rng::new(1))),
+        Err(error) => drop(error.to_string()),
+    }
+}
+
+/// The configuration of the smallest model, whose weights lie in the corpus.
+fn smallest() -> ModernBertConfig {
+    let text = r#"{"model_type": "modernbert", "vocab_size": 8, "hidden_size": 4, "intermediate_size": 4, "num_hidden_layers": 1,
+        "num_attention_heads": 1, "max_position_embeddings": 16, "local_attention": 4, "pad_token_id": 0, "bos_token_id": 1,
+        "eos_token_id": 2, "cls_token_id": 1, "sep_token_id": 2}"#;
+    ModernBertConfig::from_json(text).expect("a good configuration")
+}
+
+/// `model.safetensors`
+pub fn weights(bytes: &[u8]) {
+    with_file(bytes, |path| {
+        for read in [JointModel::load(path, smallest(), 5, &Rng::new(1)), JointModel::load_trained(path, smallest(), 5)] {
+            read.map(drop).unwrap_or_else(|error| drop(error.to_string()));
+        }
+    });
+}
+
+/// The tensors of an encoded split.
+pub fn encoded(bytes: &[u8]) {
+    with_file(bytes, |path| match EncodedSplit::load(path) {
+        Ok(split) => {
+            let rows: Vec<u32> = (0..split.len().min(8) as u32).collect();
+            let _ = split.batch(&rows);
+        }
+        Err(error) => drop(error.to_string()),
+    });
+}
+
+/// `config.json`, and a model of these sizes asked of a file that holds another.
+pub fn config(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    match ModernBertConfig::from_json(text) {
+        Ok(config) => {
+            assert_eq!(ModernBertConfig::from_json(&config.to_json()).expect("what was written can be read"), config);
+            with_file(&WEIGHTS, |path| drop(JointModel::load(path, config, 5, &Rng::new(1))));
+        }
+        Err(error) => drop(error.to_string()),
+    }
+}
+
+/// A safetensors file without tensors.
+const WEIGHTS: [u8; 10] = *b"\x02\0\0\0\0\0\0\0{}";
+
+/// `tokenizer.json`, and a text put through it.
+pub fn tokenizer(bytes: &[u8]) {
+    match TextTokenizer::from_bytes(bytes, Path::new("tokenizer.json")) {
+        Ok(tokenizer) => drop(tokenizer.encode("Disk sda of Grace Hopper failed: \u{1f4a5} e\u{301}", 16)),
+        Err(error) => drop(error.to_string()),
+    }
+}
+
+/// A store with this manifest at the place of the key that it names, with its own digest and with the right one.
+pub fn manifest(bytes: &[u8]) {
+    let named = bytes.windows(8).position(|part| part == b"\"key\": \"").and_then(|at| bytes.get(at + 8..at + 72));
+    let named = named.and_then(|text| std::str::from_utf8(text).ok()?.parse::<CacheKey>().ok());
+    let key = named.unwrap_or_else(|| "ab".repeat(32).parse().expect("a key"));
+    let mut whole = bytes.to_vec();
+    let end = whole.windows(14).rposition(|part| part == b",\n  \"digest\": ").unwrap_or(whole.len());
+    whole.truncate(end);
+    let seal = format!(",\n  \"digest\": \"{}\"\n}}\n", blake3::hash(&whole).to_hex());
+    whole.extend(seal.as_bytes());
+    with_folder(|folder| {
+        let text = key.to_string();
+        let entry = folder.join("store").join(&text[..2]).join(&text);
+        fs::create_dir_all(&entry).expect("writable");
+        for content in [bytes, &whole] {
+            fs::write(entry.join("manifest.json"), content).expect("writable");
+            let store = Store::open(folder).expect("a folder");
+            if let Ok(State::Present(entry)) = store.state(&key) {
+                let leaves = |path: &str| path.starts_with('/') || path.split('/').any(|part| part == "..");
+                assert!(!entry.manifest().files.iter().any(|file| leaves(&file.path)), "a name leaves the entry");
+            }
+            for finding in store.verify(&|_| {}).expect("readable").findings {
+                let _ = finding.to_string();
+            }
+        }
+        fs::remove_dir_all(folder.join("store")).expect("ours");
+    });
+}
+
+/// A training's checkpoint, with its own digest and with the right one.
+pub fn checkpoint(bytes: &[u8]) {
+    let mut whole = bytes[..bytes.len().saturating_sub(32)].to_vec();
+    whole.extend(*blake3::hash(&whole).as_bytes());
+    for content in [bytes, &whole] {
+        with_file(content, |path| match VerifiedCheckpoint::open(path) {
+            Ok(mut checkpoint) => {
+                let _ = checkpoint.history();
+                let _ = checkpoint.parameters();
+            }
+            Err(error) => drop(error.to_string()),
+        });
+    }
+}
+
+/// Calls `work` with a folder of this thread, in memory where there is a place for that.
+fn with_folder(work: impl FnOnce(&Path)) {
+    thread_local! {
+        static FOLDER: RefCell<Option<tempfile::TempDir>> = const { RefCell::new(None) };
+    }
+    FOLDER.with_borrow_mut(|folder| {
+        let make = || tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a temporary folder");
+        work(folder.get_or_insert_with(make).path());
+    });
+}
+
+fn with_file(bytes: &[u8], work: impl FnOnce(&PathBuf)) {
+    with_folder(|folder| {
+        let path = folder.join("file");
+        fs::write(&path, bytes).expect("writable");
+        work(&path);
+    });
+}
