@@ -94,6 +94,20 @@ impl Artifact for Evaluation {
     const TYPE: &'static str = "evaluation";
     const FORMAT: u32 = 1;
     const METRICS: Option<&'static str> = Some(Self::METRICS_FILE);
+    const METRIC_NAMES: &'static [&'static str] = &[
+        "loss",
+        "ner.token_accuracy",
+        "ner.span_precision",
+        "ner.span_recall",
+        "ner.span_f1",
+        "ner.per_label.",
+        "anomaly.accuracy",
+        "anomaly.precision",
+        "anomaly.recall",
+        "anomaly.f1",
+        "anomaly.auroc",
+        "anomaly.average_precision",
+    ];
     const RESULTS: &'static [(&'static str, &'static str)] = &[
         (Self::METRICS_FILE, "metrics.json"),
         (Self::REPORT, "classification_report.txt"),
@@ -104,5 +118,18 @@ impl Artifact for Evaluation {
     fn open(folder: &Path) -> Result<Self, StageError> {
         files::require(folder, Self::METRICS_FILE)?;
         Ok(Self { folder: folder.to_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::training::Metric;
+
+    #[test]
+    fn an_objective_may_be_any_metric_that_training_can_watch() {
+        for metric in Metric::ALL {
+            assert!(Evaluation::METRIC_NAMES.contains(&metric.name()), "{}", metric.name());
+        }
     }
 }

@@ -99,6 +99,8 @@ fn options(arguments: &Run, profile: &Profile, offline: bool) -> Result<Options,
 fn device(text: &str) -> Result<Device, Failure> {
     let (name, number) = text.split_once(':').unwrap_or((text, "0"));
     let device = match (name, number.parse::<usize>()) {
+        // Without a GPU's feature there is nothing to choose between, and records say what was used.
+        ("auto", Ok(0)) if !cfg!(any(feature = "cuda", feature = "metal")) => Device::Cpu,
         ("auto", Ok(0)) => Device::Auto,
         ("cpu", Ok(0)) => Device::Cpu,
         ("cuda", Ok(number)) => Device::Cuda(number),

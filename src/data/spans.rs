@@ -19,9 +19,12 @@ pub fn read(text: &[char], labels: &[u32], starts: &[u32], ends: &[u32], set: &L
     assert!(labels.len() == starts.len() && labels.len() == ends.len(), "a label and two offsets for each token");
     let mut found: Vec<(u32, usize, usize)> = Vec::new();
     let mut open = false;
+    let mut past = 0;
     for ((label, start), end) in labels.iter().zip(starts).zip(ends).filter(|((label, _), _)| **label != IGNORE) {
         let (start, end) = (*start as usize, *end as usize);
         match set.tag(*label) {
+            // Tokens may be pieces of one character; the first entity that has it keeps it.
+            Tag::Begin(_) if start < past => open = false,
             Tag::Begin(kind) => {
                 found.push((kind, start, end));
                 open = true;
@@ -31,6 +34,9 @@ pub fn read(text: &[char], labels: &[u32], starts: &[u32], ends: &[u32], set: &L
                 _ => open = false,
             },
             Tag::Outside => open = false,
+        }
+        if let Some(last) = found.last().filter(|_| open) {
+            past = last.2;
         }
     }
     found.into_iter().filter_map(|(kind, start, end)| trimmed(text, start, end, &set.types()[kind as usize])).collect()

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::artifacts::{Backbone, files};
 use crate::hub::{self, Client, HubError, Options};
+use crate::models::JointModel;
 use crate::stage::{Artifact as _, CodeVersion, Context, HubCommit, ParameterProblem, Progress, SourceFile, Stage, StageError};
 
 /// A pretrained ModernBERT from the Hugging Face hub, or from a local folder in Hugging Face layout (`config.json`, `model.safetensors`, `tokenizer.json`). A token is read from `HF_TOKEN` or from where `hf auth login` puts it; `HF_ENDPOINT`, `HF_HOME` and `HF_HUB_OFFLINE` are honoured.
@@ -71,6 +72,9 @@ impl Stage for FetchModel {
             (None, Some(repo)) => download(repo, context)?,
             (None, None) => return Err(StageError::new("one of `repo` and `path` is needed")),
         };
+        let model = Backbone::open(&folder)?;
+        JointModel::check(&model.weights, &model.config)
+            .map_err(|error| StageError::new(error.to_string()).with_help("get the file again, or the configuration that belongs to it"))?;
         for name in Backbone::FILES {
             context.check_cancelled()?;
             files::copy(&folder.join(name), &context.output.join(name))?;

@@ -94,7 +94,30 @@ pub fn auroc(truth: &[u32], scores: &[f64]) -> Option<f64> {
 pub fn average_precision(truth: &[u32], scores: &[f64]) -> Option<f64> {
     let curve = precision_recall_curve(truth, scores)?;
     let gained = curve.recall.windows(2).map(|pair| pair[0] - pair[1]);
-    Some(gained.zip(&curve.precision).map(|(gained, precision)| gained * precision).sum::<f64>().max(0.0))
+    let terms: Vec<f64> = gained.zip(&curve.precision).map(|(gained, precision)| gained * precision).collect();
+    Some(pairwise_sum(&terms).max(0.0))
+}
+
+/// Sums in the order of `numpy.sum`, so that not even the last digit differs: eight running sums up to 128 terms, halves beyond.
+///
+/// Reference: `DOUBLE_pairwise_sum` in numpy's `loops_utils.h.src`.
+fn pairwise_sum(terms: &[f64]) -> f64 {
+    let count = terms.len();
+    if count < 8 {
+        return terms.iter().sum();
+    }
+    if count <= 128 {
+        let mut sums: [f64; 8] = std::array::from_fn(|lane| terms[lane]);
+        let blocks = terms[8..].chunks_exact(8);
+        let rest = blocks.remainder();
+        for block in blocks {
+            sums.iter_mut().zip(block).for_each(|(sum, term)| *sum += term);
+        }
+        let sum = ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+        return rest.iter().fold(sum, |sum, term| sum + term);
+    }
+    let half = count / 2 - (count / 2) % 8;
+    pairwise_sum(&terms[..half]) + pairwise_sum(&terms[half..])
 }
 
 /// The ROC curve, without points between two others on a straight line. Scikit-learn's `roc_curve`.

@@ -80,6 +80,20 @@ impl JointModel {
         Self::read(path, config, labels, true)
     }
 
+    /// Whether a file holds the encoder that `config` describes, by its header and length; no weight is read.
+    ///
+    /// # Errors
+    /// As [`JointModel::load`].
+    pub fn check(path: &Path, config: &ModernBertConfig) -> Result<(), CheckpointError> {
+        config.validate()?;
+        let mut file = File::open(path).map_err(|source| CheckpointError::Io { action: "read", path: path.to_owned(), source })?;
+        let (metadata, _) = read_header(&mut file, path)?;
+        match find(&metadata, &Layout::new(config, 1), false) {
+            Ok(_) => Ok(()),
+            Err(problems) => Err(CheckpointError::Tensors { path: path.to_owned(), problems }),
+        }
+    }
+
     /// Writes all parameters, named as a `ModernBertModel` names them, with the heads beside it: transformers' `from_pretrained` reads the
     /// encoder, [`JointModel::load_trained`] everything. Takes no memory to speak of beyond the model's own.
     ///

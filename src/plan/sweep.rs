@@ -82,6 +82,24 @@ pub(super) enum Target {
     Params(Arc<str>),
 }
 
+/// The stage is there, as the reader has seen; its kind must have such a metric.
+fn check_objective(objective: &Objective, graph: &Graph<'_>, found: &mut Vec<Diagnostic>) {
+    let Some((stage, metric)) = objective.metric.split_once('.') else { return };
+    let draft = graph.drafts.iter().find(|draft| *draft.declaration.name == *stage);
+    let Some((kind, _)) = draft.and_then(|draft| draft.kind.as_ref()) else { return };
+    let names = kind.output.metric_names;
+    if names.iter().any(|name| *name == metric || (name.ends_with('.') && metric.starts_with(name) && metric.len() > name.len())) {
+        return;
+    }
+    let message = format!("stage `{stage}` of kind `{}` has no metric {}", kind.name, quoted(metric));
+    let help = match suggest(metric, names.iter().copied()) {
+        Some(near) => format!("did you mean `{stage}.{near}`?"),
+        None if names.is_empty() => "an objective is a metric of a stage that evaluates".to_owned(),
+        None => format!("it has {}", names_text(names.iter().map(|name| name.trim_end_matches('.')))),
+    };
+    found.push(Diagnostic::new("unknown-metric", message).at(objective.span).help(help));
+}
+
 impl<'a> Dimensions<'a> {
     pub(super) fn resolve(experiment: &'a Experiment, graph: &Graph<'_>, found: &mut Vec<Diagnostic>) -> Self {
         let Some(sweep) = &experiment.sweep else {
@@ -104,6 +122,9 @@ impl<'a> Dimensions<'a> {
         }
         let seeds = sweep.seeds.as_ref();
         check_seeds(seeds, graph, found);
+        if let Some(objective) = &sweep.objective {
+            check_objective(objective, graph, found);
+        }
         let sizes: Vec<usize> =
             axes.iter().map(|dimension| dimension.axis.values.len()).chain(seeds.map(|seeds| seeds.addends.len())).collect();
         let trials = sizes.iter().fold(1_usize, |trials, size| trials.saturating_mul(*size));

@@ -32,6 +32,9 @@ pub struct Record {
     keys: BTreeMap<String, BTreeMap<String, String>>,
     /// What was made at the folder's top; everything else there is somebody else's.
     made: BTreeSet<String>,
+    /// What a sweep's best is chosen by, such as `max evaluate.ner.span_f1`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    objective: Option<String>,
     /// With a sweep, those of its best trial.
     pub metrics: Metrics,
     /// The trial that is best in a sweep's objective.
@@ -119,8 +122,10 @@ pub fn publish(plan: &Plan, outcome: &RunOutcome, store: &Store) -> Result<Optio
     let folder = outputs.join(&plan.name);
     let keys: BTreeMap<_, _> =
         plan.trials.iter().zip(&trials).filter_map(|(trial, results)| Some((trial.label.to_string(), results.as_ref()?.keys()))).collect();
+    let objective = plan.sweep.as_ref().and_then(|shape| shape.objective.as_ref());
+    let objective = objective.map(|objective| format!("{} {}", if objective.maximize { "max" } else { "min" }, objective.metric));
     if let Some(record) = read_record(&folder)
-        && record.covers(&keys, plan.sweep.is_some())
+        && record.covers(&keys, plan.sweep.is_some(), objective.as_deref())
         && record.is_whole(&folder)
     {
         return Ok(Some(Published { folder, record, fresh: false }));
@@ -140,7 +145,7 @@ pub fn publish(plan: &Plan, outcome: &RunOutcome, store: &Store) -> Result<Optio
     }
     crash_point("mid-publish");
     let made = names(&building).map_err(io)?;
-    let record = Record { version: VERSION, experiment: experiment_name(plan, outputs), keys, made, metrics, best };
+    let record = Record { version: VERSION, experiment: experiment_name(plan, outputs), keys, made, objective, metrics, best };
     let text = serde_json::to_string_pretty(&record).map_err(|error| io(error.into()))?;
     std::fs::write(building.join(RECORD), text + "\n").map_err(io)?;
     crash_point("before-publish-swap");
@@ -156,9 +161,9 @@ impl Record {
     }
 
     /// Whether everything that these keys would publish is what was published. A run of a few stages does not undo what a run of all left.
-    fn covers(&self, keys: &BTreeMap<String, BTreeMap<String, String>>, swept: bool) -> bool {
+    fn covers(&self, keys: &BTreeMap<String, BTreeMap<String, String>>, swept: bool, objective: Option<&str>) -> bool {
         if swept {
-            return self.keys == *keys;
+            return self.keys == *keys && self.objective.as_deref() == objective;
         }
         let has = |(trial, stages): (&String, &BTreeMap<String, String>)| {
             self.keys.get(trial).is_some_and(|known| stages.iter().all(|(stage, key)| known.get(stage) == Some(key)))

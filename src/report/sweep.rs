@@ -66,7 +66,10 @@ pub fn write(
             _ => points.push(PointRows { label: &row.trial.point.label, rows: vec![row] }),
         }
     }
+    // Scores of single labels come last: there are many, and what a sweep is looked at for is not among them.
     let names: BTreeSet<&str> = rows.iter().flat_map(|row| row.metrics.keys()).map(String::as_str).collect();
+    let (single, main): (Vec<&str>, Vec<&str>) = names.into_iter().partition(|name| name.contains(".per_label."));
+    let names = [main, single].concat();
     write_trials(shape, &rows, &names, &folder.join("trials.csv")).map_err(|error| io(error.into()))?;
     write_summary(shape, &points, &names, &folder.join("summary.csv")).map_err(|error| io(error.into()))?;
     draw(shape, &points, &names, folder)?;
@@ -99,7 +102,7 @@ fn best<'a>(shape: &SweepShape, points: &'a [PointRows<'a>]) -> Option<&'a Row<'
 }
 
 /// A row for each trial: its values, its seed, and every metric; an undefined metric is an empty field.
-fn write_trials(shape: &SweepShape, rows: &[Row<'_>], names: &BTreeSet<&str>, path: &Path) -> csv::Result<()> {
+fn write_trials(shape: &SweepShape, rows: &[Row<'_>], names: &[&str], path: &Path) -> csv::Result<()> {
     let mut table = csv::Writer::from_path(path)?;
     let axes = shape.axes.iter().map(|(name, _)| &**name);
     table.write_record(["trial", "status"].into_iter().chain(axes).chain(["seed"]).chain(names.iter().copied()))?;
@@ -114,7 +117,7 @@ fn write_trials(shape: &SweepShape, rows: &[Row<'_>], names: &BTreeSet<&str>, pa
 }
 
 /// A row for each point: its values, and mean, standard deviation and count of every metric over its seeds.
-fn write_summary(shape: &SweepShape, points: &[PointRows<'_>], names: &BTreeSet<&str>, path: &Path) -> csv::Result<()> {
+fn write_summary(shape: &SweepShape, points: &[PointRows<'_>], names: &[&str], path: &Path) -> csv::Result<()> {
     let mut table = csv::Writer::from_path(path)?;
     let mut header = vec!["point".to_owned()];
     header.extend(shape.axes.iter().map(|(name, _)| name.to_string()));
@@ -142,7 +145,7 @@ fn field(value: Option<f64>) -> String {
 }
 
 /// Draws the objective, or every metric that is not of a single label where there is none.
-fn draw(shape: &SweepShape, points: &[PointRows<'_>], names: &BTreeSet<&str>, folder: &Path) -> Result<(), PublishError> {
+fn draw(shape: &SweepShape, points: &[PointRows<'_>], names: &[&str], folder: &Path) -> Result<(), PublishError> {
     let wanted = |name: &str| match &shape.objective {
         Some(objective) => objective.metric == name,
         None => !name.contains(".per_label."),

@@ -15,12 +15,20 @@ pub struct ArtifactType {
     pub volatile: &'static [&'static str],
     pub results: &'static [(&'static str, &'static str)],
     pub metrics: Option<&'static str>,
+    pub metric_names: &'static [&'static str],
 }
 
 impl ArtifactType {
     #[must_use]
     pub const fn of<A: Artifact>() -> Self {
-        Self { name: A::TYPE, format: A::FORMAT, volatile: A::VOLATILE, results: A::RESULTS, metrics: A::METRICS }
+        Self {
+            name: A::TYPE,
+            format: A::FORMAT,
+            volatile: A::VOLATILE,
+            results: A::RESULTS,
+            metrics: A::METRICS,
+            metric_names: A::METRIC_NAMES,
+        }
     }
 }
 

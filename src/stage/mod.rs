@@ -46,6 +46,8 @@ pub trait Artifact: Sized {
     const RESULTS: &'static [(&'static str, &'static str)] = &[];
     /// A JSON file of named numbers, nested, for summaries, sweeps and objectives.
     const METRICS: Option<&'static str> = None;
+    /// The paths of those numbers, such as `ner.span_f1`; one that ends with a dot stands for all below it.
+    const METRIC_NAMES: &'static [&'static str] = &[];
 
     /// Opens the artifact in `folder`, reading no more than its small parts.
     ///

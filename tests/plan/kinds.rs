@@ -10,12 +10,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 macro_rules! artifact {
-    ($name:ident, $type:literal) => {
+    ($name:ident, $type:literal $(, $metric:literal)*) => {
         pub struct $name;
 
         impl Artifact for $name {
             const TYPE: &'static str = $type;
             const FORMAT: u32 = 1;
+            const METRIC_NAMES: &'static [&'static str] = &[$($metric),*];
 
             fn open(_: &Path) -> Result<Self, StageError> {
                 Ok(Self)
@@ -28,7 +29,7 @@ artifact!(Backbone, "backbone");
 artifact!(Corpus, "corpus");
 artifact!(Encoded, "encoded");
 artifact!(Checkpoint, "checkpoint");
-artifact!(Evaluation, "evaluation");
+artifact!(Evaluation, "evaluation", "loss", "ner.span_f1", "ner.per_label.");
 artifact!(Figures, "figures");
 
 /// A stage that is never run.
