@@ -103,7 +103,7 @@ pub fn is_published(plan: &Plan, outputs: &Path) -> bool {
     let key = |trial: u32, stage: &str| plan.node_of(trial, stage).and_then(|id| plan.node(id).identity.key());
     let stages = |trial| plan.stages().iter().filter_map(|stage| Some((stage.to_string(), key(trial, stage)?.to_string()))).collect();
     let keys = plan.trials.iter().map(|trial| (trial.label.to_string(), stages(trial.index))).collect();
-    read_record(&folder).is_some_and(|record| record.covers(&keys, plan.sweep.is_some()) && record.is_whole(&folder))
+    read_record(&folder).is_some_and(|record| record.covers(&keys, plan) && record.is_whole(&folder))
 }
 
 /// Publishes what a run made: nothing where it made nothing for people, or the same lies there already. A sweep is published with the trials
@@ -122,10 +122,8 @@ pub fn publish(plan: &Plan, outcome: &RunOutcome, store: &Store) -> Result<Optio
     let folder = outputs.join(&plan.name);
     let keys: BTreeMap<_, _> =
         plan.trials.iter().zip(&trials).filter_map(|(trial, results)| Some((trial.label.to_string(), results.as_ref()?.keys()))).collect();
-    let objective = plan.sweep.as_ref().and_then(|shape| shape.objective.as_ref());
-    let objective = objective.map(|objective| format!("{} {}", if objective.maximize { "max" } else { "min" }, objective.metric));
     if let Some(record) = read_record(&folder)
-        && record.covers(&keys, plan.sweep.is_some(), objective.as_deref())
+        && record.covers(&keys, plan)
         && record.is_whole(&folder)
     {
         return Ok(Some(Published { folder, record, fresh: false }));
@@ -145,13 +143,20 @@ pub fn publish(plan: &Plan, outcome: &RunOutcome, store: &Store) -> Result<Optio
     }
     crash_point("mid-publish");
     let made = names(&building).map_err(io)?;
-    let record = Record { version: VERSION, experiment: experiment_name(plan, outputs), keys, made, objective, metrics, best };
+    let record =
+        Record { version: VERSION, experiment: experiment_name(plan, outputs), keys, made, objective: objective(plan), metrics, best };
     let text = serde_json::to_string_pretty(&record).map_err(|error| io(error.into()))?;
     std::fs::write(building.join(RECORD), text + "\n").map_err(io)?;
     crash_point("before-publish-swap");
     swap(&building, &folder).map_err(io)?;
     crash_point("after-publish-swap");
     Ok(Some(Published { folder, record, fresh: true }))
+}
+
+/// What a sweep's best is chosen by; it enters no key.
+fn objective(plan: &Plan) -> Option<String> {
+    let objective = plan.sweep.as_ref()?.objective.as_ref()?;
+    Some(format!("{} {}", if objective.maximize { "max" } else { "min" }, objective.metric))
 }
 
 impl Record {
@@ -161,9 +166,9 @@ impl Record {
     }
 
     /// Whether everything that these keys would publish is what was published. A run of a few stages does not undo what a run of all left.
-    fn covers(&self, keys: &BTreeMap<String, BTreeMap<String, String>>, swept: bool, objective: Option<&str>) -> bool {
-        if swept {
-            return self.keys == *keys && self.objective.as_deref() == objective;
+    fn covers(&self, keys: &BTreeMap<String, BTreeMap<String, String>>, plan: &Plan) -> bool {
+        if plan.sweep.is_some() {
+            return self.keys == *keys && self.objective == objective(plan);
         }
         let has = |(trial, stages): (&String, &BTreeMap<String, String>)| {
             self.keys.get(trial).is_some_and(|known| stages.iter().all(|(stage, key)| known.get(stage) == Some(key)))

@@ -29,6 +29,13 @@ fn three_rates_and_three_seeds_make_one_corpus_and_nine_trainings() {
     assert!(project.path("outputs/rates/trials/learning_rate=5e-4,seed=0/metrics.json").is_file());
     assert!(!project.path("outputs/rates/trials/learning_rate=5e-4,seed=0/model").exists());
 
+    // Another objective runs nothing, and picks another best.
+    let best = project.read("outputs/rates/best/trial.txt");
+    project.write("experiments/rates.toml", &SWEEP.replace("max evaluate", "min evaluate"));
+    let outcomes = project.outcomes(&["experiments/rates.toml"]);
+    assert!(outcomes.keys().all(|(_, outcome)| outcome == "stage_cached"), "{outcomes:?}");
+    assert_ne!(project.read("outputs/rates/best/trial.txt"), best);
+
     // A further seed and a further point run only what is new.
     let more = SWEEP.replace("seeds     = 3", "seeds     = 4").replace("2e-3]", "2e-3, 4e-3]");
     project.write("experiments/rates.toml", &more);

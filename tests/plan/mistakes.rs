@@ -63,6 +63,11 @@ mistake!(a_missing_file, [("templates.toml", "template.toml")], "");
 mistake!(a_folder_for_a_file, [("templates.toml", ".")], "");
 mistake!(an_axis_of_an_unknown_parameter, [], "\n[sweep.over]\ntrain.epoch = [1, 2]\n");
 mistake!(an_axis_of_an_input, [], "\n[sweep.over]\ntrain.data = [1, 2]\n");
+mistake!(
+    an_objective_that_its_stage_does_not_measure,
+    [],
+    "\n[sweep]\nobjective = \"max evaluate.ner.span_f2\"\n[sweep.over]\ntrain.epochs = [1, 2]\n"
+);
 mistake!(an_axis_that_nothing_refers_to, [("\"@params.max_length\"", "64")], "\n[sweep.over]\nparams.max_length = [64, 128]\n");
 mistake!(an_axis_hidden_by_another, [], "\n[sweep.over]\nparams.max_length = [64, 128]\ntokenize.max_length = [32, 256]\n");
 mistake!(an_axis_whose_values_are_all_the_same, [], "\n[sweep.over]\ntrain.weight_decay = [1, 1.0]\n");
