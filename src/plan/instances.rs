@@ -82,7 +82,11 @@ impl<'a> Reader<'a> {
         let (kind, schema) = draft.kind.as_ref()?;
         let columns = self.columns(number, draft, schema);
         let complete = self.check_complete(draft, schema, &columns);
-        if !complete || !self.dimensions.bounded || columns.iter().any(|column| column.cells.iter().any(|cell| cell.json.is_none())) {
+        if !complete || !self.dimensions.bounded {
+            return None;
+        }
+        if columns.iter().any(Column::is_wrong) {
+            self.look_further(draft, kind, schema, columns);
             return None;
         }
         let seed = schema.property("seed").filter(|_| *draft.declaration.kind == *REPLICATED_KIND).and(self.dimensions.seed_dimension());
@@ -91,12 +95,43 @@ impl<'a> Reader<'a> {
         self.complete(draft, kind, schema, &columns, grid, parsed)
     }
 
+    /// Finds what else is wrong with a stage some of whose parameters are: files that are missing, and parameters that do not go together, as
+    /// far as they have nothing to do with the wrong ones, which are left at their defaults.
+    fn look_further(&mut self, draft: &Draft<'_>, kind: &'static StageKind, schema: &Schema, columns: Vec<Column<'_>>) {
+        let (wrong, right): (Vec<_>, Vec<_>) = columns.into_iter().partition(Column::is_wrong);
+        if wrong.iter().any(|column| column.property.required) {
+            return;
+        }
+        let first = |column: &Column<'_>| (column.property.name.clone(), column.cells[0].json.clone().unwrap_or_default());
+        let Ok(parsed) = Parsed::of(kind, schema, right.iter().map(first).collect()) else { return };
+        let span = |parameter: &str| right.iter().find(|column| column.property.name == parameter).map(|column| column.cells[0].span);
+        let follows = |message: &str| wrong.iter().any(|column| message.contains(&format!("`{}`", column.property.name)));
+        for problem in parsed.problems.iter().filter(|problem| !follows(&problem.message)) {
+            if let Some(span) = span(problem.parameter) {
+                self.found.push(problem_diagnostic(draft, problem).at(span));
+            }
+        }
+        for source in &parsed.sources {
+            if let (Some(span), Err((error, text))) = (span(source.parameter), self.digest(&source.path)) {
+                self.found.push(source_diagnostic(draft, source, error, &text).at(span));
+            }
+        }
+    }
+
     /// Every parameter that the file, an axis or the experiment's seed gives.
     fn columns<'s>(&mut self, number: usize, draft: &Draft<'_>, schema: &'s Schema) -> Vec<Column<'s>> {
         let mut columns = Vec::new();
         for property in &schema.properties {
             if let Some(axis) = self.dimensions.of_parameter(number, &property.name) {
                 self.used.insert(axis);
+                // What the axis hides is wrong all the same, and runs once the sweep is gone.
+                if let Some(hidden) = draft.parameters.iter().find(|parameter| *parameter.name == *property.name) {
+                    let mut roots = BTreeSet::new();
+                    references(&hidden.value, &mut roots);
+                    if roots.is_empty() {
+                        self.cell(draft, property, &hidden.value);
+                    }
+                }
                 let grid = self.dimensions.grid(vec![axis]);
                 let values = &self.dimensions.axes[axis].axis.values;
                 let cells = values.iter().map(|value| self.cell(draft, property, value)).collect();
@@ -260,12 +295,7 @@ impl<'a> Reader<'a> {
         for (row, parsed) in parsed.into_iter().enumerate() {
             for problem in &parsed.problems {
                 sound = false;
-                let message = format!("stage `{}`: {}", draft.declaration.name, problem.message);
-                let diagnostic = Diagnostic::new("invalid-parameter", message).at(span(row, problem.parameter));
-                self.found.push(match &problem.help {
-                    Some(help) => diagnostic.help(help.as_str()),
-                    None => diagnostic,
-                });
+                self.found.push(problem_diagnostic(draft, problem).at(span(row, problem.parameter)));
             }
             let mut sources = BTreeMap::new();
             for source in &parsed.sources {
@@ -326,6 +356,20 @@ enum Failure {
     Seed(u64),
     /// The kind's own words.
     Unreadable(String),
+}
+
+impl Column<'_> {
+    fn is_wrong(&self) -> bool {
+        self.cells.iter().any(|cell| cell.json.is_none())
+    }
+}
+
+fn problem_diagnostic(draft: &Draft<'_>, problem: &ParameterProblem) -> Diagnostic {
+    let diagnostic = Diagnostic::new("invalid-parameter", format!("stage `{}`: {}", draft.declaration.name, problem.message));
+    match &problem.help {
+        Some(help) => diagnostic.help(help.as_str()),
+        None => diagnostic,
+    }
 }
 
 /// One combination, as its kind reads it.

@@ -60,6 +60,16 @@ mistake!(a_wrong_value_in_an_alternative, [("epochs = 3", "epochs = 3\nwarmup = 
 mistake!(missing_parameters_say_what_they_are_for, [("templates = \"templates.toml\"\nsamples = 5000\n", "")], "");
 mistake!(parameters_that_exclude_each_other, [("revision = ", "path = \"model\"\nrevision = ")], "");
 mistake!(a_missing_file, [("templates.toml", "template.toml")], "");
+mistake!(
+    a_missing_file_beside_a_wrong_value_of_the_same_stage,
+    [("templates.toml", "template.toml"), ("anomaly_ratio = 0.3", "anomaly_ratio = 1.5")],
+    ""
+);
+mistake!(
+    a_wrong_value_that_an_axis_hides,
+    [("learning_rate = 2e-5", "learning_rate = -2e-5")],
+    "\n[sweep.over]\ntrain.learning_rate = [1e-5, 2e-5]\n"
+);
 mistake!(a_folder_for_a_file, [("templates.toml", ".")], "");
 mistake!(an_axis_of_an_unknown_parameter, [], "\n[sweep.over]\ntrain.epoch = [1, 2]\n");
 mistake!(an_axis_of_an_input, [], "\n[sweep.over]\ntrain.data = [1, 2]\n");
