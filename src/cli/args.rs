@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::units;
+
 /// Reads a whole number from 1 to `MOST`, in words that say what is wanted.
 fn count<const MOST: u32>(text: &str) -> Result<u32, String> {
     match text.parse() {
@@ -54,6 +56,8 @@ pub enum Command {
     Bench(Bench),
     /// Verify the digests of the whole store (exit 1 where one is wrong)
     Verify(Verify),
+    /// Show what can be removed from `outputs/`, and remove it with `--apply`
+    Gc(Gc),
     /// Print the JSON Schema of experiment files, for editors
     Schema,
     /// Write a commented starter experiment and its templates
@@ -240,6 +244,37 @@ pub enum Preset {
 pub struct Verify {
     #[arg(long, help = "Print JSON")]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "What goes: results and states of earlier runs, checkpoints of work that was given up, damaged entries that were set aside.\n\
+    What stays in any case: what the latest run of each experiment file, pinned runs and running processes need.\n\
+    A run is pinned by a file in its folder: touch outputs/runs/RUN/pinned"
+)]
+pub struct Gc {
+    /// Only what was not used for this long, such as `30d` or `12h`
+    #[arg(long, value_name = "AGE", allow_negative_numbers = true, value_parser = age)]
+    pub older_than: Option<std::time::Duration>,
+    /// Only the least recently used, until the rest is no larger than this, such as `20GB`
+    #[arg(long, value_name = "SIZE", allow_negative_numbers = true, value_parser = size)]
+    pub max_size: Option<u64>,
+    /// A run whose results stay, as in `outputs/runs/RUN`
+    #[arg(long, value_name = "RUN")]
+    pub keep: Vec<String>,
+    /// Remove it
+    #[arg(long)]
+    pub apply: bool,
+    #[arg(long, help = "Print JSON")]
+    pub json: bool,
+}
+
+fn age(text: &str) -> Result<std::time::Duration, String> {
+    units::duration(text).ok_or_else(|| format!("expected {}", units::DURATION))
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    units::size(text).ok_or_else(|| format!("expected {}", units::SIZE))
 }
 
 #[derive(Debug, Args)]

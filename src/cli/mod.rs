@@ -6,6 +6,7 @@ mod check;
 mod complete;
 mod explain;
 mod failure;
+mod gc;
 mod graph;
 mod init;
 mod kinds;
@@ -67,6 +68,7 @@ fn dispatch(command: Command, color: bool) -> Result<Outcome, Failure> {
         Command::Predict(arguments) => predict::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments).map(done),
         Command::Verify(arguments) => verify::run(&arguments),
+        Command::Gc(arguments) => gc::run(&arguments).map(done),
         Command::Schema => schema::run().map(done),
         Command::Init(arguments) => init::run(&arguments).map(done),
         Command::Completions { shell } => complete::run(shell).map(done),

@@ -59,6 +59,8 @@ fn execute(arguments: &Run, project: &Project, plan: &Plan, options: &Options, c
         let refused = Failure::usage(error.to_string());
         error.help().into_iter().fold(refused, |failure, help| failure.with_help(help))
     })?;
+    // Until the results are published and the record says what was used: from there `gc` knows it.
+    let _claim = project.store.claim(plan.names()).map_err(store_failure)?;
     let titles: Vec<String> = plan.nodes.iter().map(crate::plan::Node::title).collect();
     let console = (!arguments.json).then(|| Arc::new(Console::new(titles.iter().map(String::as_str), color)));
     let cancel = cancel_on_signals(console.clone())?;

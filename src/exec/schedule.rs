@@ -58,7 +58,7 @@ pub fn execute(plan: &Plan, store: &Store, options: &Options, reporter: &dyn Rep
             }
         }
     }
-    let _claim = store.claim(keys.iter().copied().chain(plan.ids().filter_map(|id| plan.lineage(id))))?;
+    let _claim = store.claim(plan.names())?;
     let jobs = options.jobs.max(1);
     let threads = options.threads.max(1);
     reporter.event(&Event::RunStarted { experiment: plan.name.clone(), nodes: plan.nodes.len(), jobs, threads });

@@ -141,6 +141,12 @@ impl Plan {
         Some(self.fingerprint(id)?.lineage(extension.parameter))
     }
 
+    /// Every name under which a run of the plan may look for something, or leave it.
+    #[must_use]
+    pub fn names(&self) -> Vec<CacheKey> {
+        self.nodes.iter().filter_map(|node| node.identity.key()).chain(self.ids().filter_map(|id| self.lineage(id))).collect()
+    }
+
     /// The hub revisions whose commits must be found and pinned before every node has a key, each once.
     #[must_use]
     pub fn unresolved(&self) -> Vec<HubCommit> {

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use rayon::prelude::*;
 
+use super::folder::list;
 use super::{Entry, Manifest, State, Store, StoreError};
 use crate::plan::{CacheKey, Fingerprint};
 
@@ -59,6 +60,18 @@ impl Store {
         if !manifest.inputs.is_empty() {
             let content = content_key(&manifest.fingerprint, &manifest.inputs);
             let _ = self.disk.replace(&self.content_file(&content), format!("{}\n", manifest.key).as_bytes());
+        }
+    }
+
+    /// Forgets the entries that are no longer there.
+    pub(super) fn forget_removed_contents(&self) {
+        let folders = list(&self.content_index()).unwrap_or_default();
+        for (_, path) in folders.iter().flat_map(|(_, folder)| list(folder).unwrap_or_default()) {
+            let key = fs::read_to_string(&path).ok().and_then(|text| text.trim_end().parse::<CacheKey>().ok());
+            if key.is_none_or(|key| !self.entry_folder(&key).exists()) {
+                // It is not believed in any case.
+                let _ = fs::remove_file(&path);
+            }
         }
     }
 

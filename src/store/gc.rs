@@ -1,8 +1,17 @@
-//! Removing entries that nobody needs.
+//! Removing what nobody needs: entries, damaged entries that were set aside, checkpoints and states to go on from.
 //!
 //! Nothing is removed that the caller wants to keep, that a living run has claimed, or that holds the files of such an entry. Of the rest go
-//! those that were not used for long, then the least recently used until the others fit into the budget. When an entry was last used, and by
+//! those that were not used for long, then the least recently used until the others fit into the budget. When something was last used, and by
 //! whom, is read from the records of runs, so that a hit need not write anything.
+//!
+//! What is needed, for [`Store::collect`]:
+//!
+//! | by | what |
+//! |---|---|
+//! | the latest run of each experiment file | the keys that each stage came to, and all that were tried since without success |
+//! | a run whose folder in `outputs/runs/` holds a file `pinned`, or that is named | all keys of its record |
+//! | a run that was killed | the keys that its events name: their checkpoints are hours of work |
+//! | a living run | what it has claimed |
 //!
 //! It is safe beside a running `run`: what that has claimed stays, and one that begins waits until the removing is done.
 
@@ -14,7 +23,7 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 
 use super::folder::list;
-use super::{Store, StoreError};
+use super::{RunFile, Store, StoreError};
 use crate::plan::CacheKey;
 
 /// What may go.
@@ -26,9 +35,20 @@ pub struct Limits {
     pub budget: Option<u64>,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WasteOf {
+    Entry,
+    /// A damaged entry that was set aside.
+    Damaged,
+    /// What an unfinished stage would go on from, or what a finished one left for one that goes further.
+    Checkpoints,
+}
+
 /// Something that goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Waste {
+    pub what: WasteOf,
     /// Absent for a damaged entry that was set aside.
     pub key: Option<CacheKey>,
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -37,8 +57,18 @@ pub struct Waste {
     pub bytes: u64,
     /// Experiments that used it, with the stage's name: `tiny/train`.
     pub used_by: BTreeSet<String>,
-    #[serde(skip)]
+    /// The last run that used it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_run: Option<String>,
+    #[serde(serialize_with = "as_text")]
     pub last_used: SystemTime,
+}
+
+fn as_text<S: serde::Serializer>(moment: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+    match jiff::Timestamp::try_from(*moment) {
+        Ok(moment) => serializer.collect_str(&moment.strftime("%Y-%m-%dT%H:%M:%SZ")),
+        Err(_) => serializer.serialize_none(),
+    }
 }
 
 /// What [`Store::gc`] found, and removed if it was told to.
@@ -46,6 +76,7 @@ pub struct Waste {
 pub struct Collection {
     /// The first to go comes first.
     pub waste: Vec<Waste>,
+    /// Entries and folders of checkpoints that stay.
     pub kept_entries: usize,
     pub kept_bytes: u64,
 }
@@ -65,20 +96,45 @@ struct Candidate {
 }
 
 impl Store {
-    /// The keys that the latest run of each experiment file came to, by the records of runs.
+    /// The keys that the latest run of each experiment file came to, by the records of runs, and those that were tried since without success.
     ///
     /// # Errors
     /// When the records cannot be listed.
     pub fn keys_of_latest_runs(&self) -> Result<BTreeSet<CacheKey>, StoreError> {
         let mut latest: BTreeMap<(PathBuf, String), BTreeSet<CacheKey>> = BTreeMap::new();
         for run in self.list_runs()? {
-            let mut stages: BTreeMap<String, BTreeSet<CacheKey>> = BTreeMap::new();
-            for node in run.nodes {
-                stages.entry(node.stage).or_default().extend(node.key);
+            let mut stages: BTreeMap<String, (bool, BTreeSet<CacheKey>)> = BTreeMap::new();
+            for used in self.used_by(&run) {
+                let (complete, keys) = stages.entry(used.stage).or_insert((true, BTreeSet::new()));
+                *complete &= used.complete;
+                keys.extend(used.keys);
             }
-            latest.extend(stages.into_iter().map(|(stage, keys)| ((run.file.clone(), stage), keys)));
+            for (stage, (complete, keys)) in stages {
+                let known = latest.entry((run.file.clone(), stage)).or_default();
+                if complete {
+                    known.clear();
+                }
+                known.extend(keys);
+            }
         }
         Ok(latest.into_values().flatten().collect())
+    }
+
+    /// [`gc`](Self::gc) that keeps what runs need.
+    ///
+    /// * `keep`: identifiers of runs that need their keys too, beside the latest of each file and those that are pinned
+    ///
+    /// # Errors
+    /// As [`gc`](Self::gc).
+    pub fn collect(&self, limits: Limits, keep: &BTreeSet<String>, now: SystemTime, apply: bool) -> Result<Collection, StoreError> {
+        let _no_run_begins = if apply { Some(self.lock_against_gc(true)?) } else { None };
+        // Before the records: a run writes its record before it gives up its claim.
+        let mut kept: BTreeSet<CacheKey> = self.claimed()?.into_iter().collect();
+        kept.extend(self.keys_of_latest_runs()?);
+        for run in self.list_runs()?.iter().filter(|run| keep.contains(&run.id) || self.is_pinned(&run.id)) {
+            kept.extend(self.used_by(run).into_iter().flat_map(|used| used.keys));
+        }
+        self.remove_all_but(kept, limits, now, apply)
     }
 
     /// Finds what may go, and removes it if `apply` is set.
@@ -91,17 +147,28 @@ impl Store {
         let _no_run_begins = if apply { Some(self.lock_against_gc(true)?) } else { None };
         let mut kept: BTreeSet<CacheKey> = keep.clone();
         kept.extend(self.claimed()?);
+        self.remove_all_but(kept, limits, now, apply)
+    }
+
+    fn remove_all_but(&self, mut kept: BTreeSet<CacheKey>, limits: Limits, now: SystemTime, apply: bool) -> Result<Collection, StoreError> {
         let mut candidates = self.candidates()?;
         // An alias needs the entry that has its files, and using it uses them.
-        for (alias_of, last_used, used_by, key) in aliases(&candidates) {
-            if kept.contains(&key) {
+        for alias in candidates
+            .values()
+            .filter(|candidate| candidate.alias_of.is_some())
+            .map(|alias| (alias.alias_of, alias.waste.clone()))
+            .collect::<Vec<_>>()
+        {
+            let (Some(alias_of), waste) = alias else { continue };
+            if waste.key.is_some_and(|key| kept.contains(&key)) {
                 kept.insert(alias_of);
             }
             if let Some(target) = candidates.get_mut(&alias_of) {
-                target.waste.last_used = target.waste.last_used.max(last_used);
-                target.waste.used_by.extend(used_by);
+                target.waste.used(waste.last_used, waste.last_run.as_deref());
+                target.waste.used_by.extend(waste.used_by);
             }
         }
+        let candidates = candidates.into_values().chain(self.checkpoint_candidates()?).collect();
         let mut collection = choose(candidates, limits, &kept, now);
         collection.waste.extend(self.set_aside_before(limits, now)?);
         if apply {
@@ -116,6 +183,7 @@ impl Store {
                 }
             }
             collection.waste = removed;
+            self.forget_removed_contents();
         }
         Ok(collection)
     }
@@ -129,6 +197,10 @@ impl Store {
                 lock => lock,
             },
         };
+        if waste.what == WasteOf::Checkpoints {
+            // Any part of them may be missing at any time.
+            return self.disk.remove_folder(&waste.path).map(|()| true);
+        }
         match self.disk.rename(&waste.path, to) {
             Ok(_) => self.disk.remove_folder(to).map(|()| true),
             Err(StoreError::Vanished { .. }) => Ok(true),
@@ -148,21 +220,54 @@ impl Store {
                 }
                 Ok(None) | Err(_) => (String::new(), None, size_of(&path)),
             };
-            let waste = Waste { key: Some(key), kind, path, bytes, used_by: BTreeSet::new(), last_used };
+            let waste =
+                Waste { what: WasteOf::Entry, key: Some(key), kind, path, bytes, used_by: BTreeSet::new(), last_run: None, last_used };
             candidates.insert(key, Candidate { waste, alias_of });
         }
-        for run in self.list_runs()? {
-            let milliseconds =
-                run.started.parse::<jiff::Timestamp>().map_or(0, |started| u64::try_from(started.as_millisecond()).unwrap_or(0));
-            let started = SystemTime::UNIX_EPOCH + Duration::from_millis(milliseconds);
-            for node in run.nodes {
-                if let Some(candidate) = node.key.and_then(|key| candidates.get_mut(&key)) {
-                    candidate.waste.last_used = candidate.waste.last_used.max(started);
-                    candidate.waste.used_by.insert(format!("{}/{}", run.experiment, node.stage));
+        for (run, started) in self.list_runs()?.iter().map(|run| (run, started(run))) {
+            for used in self.used_by(run) {
+                for key in used.keys {
+                    if let Some(candidate) = candidates.get_mut(&key) {
+                        candidate.waste.used(started, Some(&run.id));
+                        candidate.waste.used_by.insert(format!("{}/{}", run.experiment, used.stage));
+                    }
                 }
             }
         }
         Ok(candidates)
+    }
+
+    /// Folders of checkpoints, and of states to go on from.
+    fn checkpoint_candidates(&self) -> Result<Vec<Candidate>, StoreError> {
+        let mut candidates: BTreeMap<CacheKey, Candidate> = BTreeMap::new();
+        for key in self.checkpointed() {
+            let path = self.checkpoints(&key);
+            let written = list(&path)?.iter().filter_map(|(_, path)| path.metadata().ok()?.modified().ok()).max();
+            let last_used = written.unwrap_or(SystemTime::UNIX_EPOCH);
+            let waste = Waste {
+                what: WasteOf::Checkpoints,
+                key: Some(key),
+                kind: String::new(),
+                bytes: size_of(&path),
+                path,
+                used_by: BTreeSet::new(),
+                last_run: None,
+                last_used,
+            };
+            candidates.insert(key, Candidate { waste, alias_of: None });
+        }
+        for run in self.list_runs()? {
+            for used in self.used_by(&run) {
+                for key in used.keys {
+                    if let Some(candidate) = candidates.get_mut(&key) {
+                        candidate.waste.kind.clone_from(&used.kind);
+                        candidate.waste.used(started(&run), Some(&run.id));
+                        candidate.waste.used_by.insert(format!("{}/{}", run.experiment, used.stage));
+                    }
+                }
+            }
+        }
+        Ok(candidates.into_values().collect())
     }
 
     /// Damaged entries that were set aside: all of them, or those of a certain age.
@@ -171,27 +276,44 @@ impl Store {
         for (name, path) in list(&self.temporary())? {
             let last_used = fs::metadata(&path).and_then(|metadata| metadata.modified()).unwrap_or(now);
             if name.starts_with("damaged-") && limits.unused_for.is_none_or(|age| is_older(last_used, age, now)) {
-                waste.push(Waste { key: None, kind: String::new(), bytes: size_of(&path), path, used_by: BTreeSet::new(), last_used });
+                waste.push(Waste {
+                    what: WasteOf::Damaged,
+                    key: None,
+                    kind: String::new(),
+                    bytes: size_of(&path),
+                    path,
+                    used_by: BTreeSet::new(),
+                    last_run: None,
+                    last_used,
+                });
             }
         }
         Ok(waste)
     }
 }
 
-fn aliases(candidates: &BTreeMap<CacheKey, Candidate>) -> Vec<(CacheKey, SystemTime, BTreeSet<String>, CacheKey)> {
-    let alias = |(key, candidate): (&CacheKey, &Candidate)| {
-        Some((candidate.alias_of?, candidate.waste.last_used, candidate.waste.used_by.clone(), *key))
-    };
-    candidates.iter().filter_map(alias).collect()
+impl Waste {
+    /// A run, if it is known which, used it at a moment. Of equal moments the later call counts.
+    fn used(&mut self, moment: SystemTime, run: Option<&str>) {
+        if moment >= self.last_used || self.last_run.is_none() {
+            self.last_run = run.map(str::to_owned).or(self.last_run.take());
+        }
+        self.last_used = self.last_used.max(moment);
+    }
+}
+
+fn started(run: &RunFile) -> SystemTime {
+    let milliseconds = run.started.parse::<jiff::Timestamp>().map_or(0, |started| u64::try_from(started.as_millisecond()).unwrap_or(0));
+    SystemTime::UNIX_EPOCH + Duration::from_millis(milliseconds)
 }
 
 /// Which of the entries go. Those that are not kept are looked at from the least recently used on; of equals, an alias goes before its files.
-fn choose(candidates: BTreeMap<CacheKey, Candidate>, limits: Limits, kept: &BTreeSet<CacheKey>, now: SystemTime) -> Collection {
+fn choose(candidates: Vec<Candidate>, limits: Limits, kept: &BTreeSet<CacheKey>, now: SystemTime) -> Collection {
     let entries = candidates.len();
-    let mut bytes: u64 = candidates.values().map(|candidate| candidate.waste.bytes).sum();
+    let mut bytes: u64 = candidates.iter().map(|candidate| candidate.waste.bytes).sum();
     let mut free: Vec<Candidate> =
-        candidates.into_values().filter(|candidate| candidate.waste.key.is_some_and(|key| !kept.contains(&key))).collect();
-    free.sort_by_key(|candidate| (candidate.waste.last_used, candidate.alias_of.is_none(), candidate.waste.key));
+        candidates.into_iter().filter(|candidate| candidate.waste.key.is_some_and(|key| !kept.contains(&key))).collect();
+    free.sort_by_key(|candidate| (candidate.waste.last_used, candidate.alias_of.is_none(), candidate.waste.key, candidate.waste.what));
     let mut waste = Vec::new();
     for candidate in free {
         let old = limits.unused_for.is_some_and(|age| is_older(candidate.waste.last_used, age, now));

@@ -42,7 +42,7 @@ pub use disk::{Change, Watch};
 pub use entry::{Entry, Finding, Problem, State};
 pub use error::StoreError;
 pub use folder::{KeyLock, Store};
-pub use gc::{Collection, Limits, Waste};
+pub use gc::{Collection, Limits, Waste, WasteOf};
 pub use manifest::{FileRecord, MANIFEST, Manifest};
 pub use memo::DigestMemo;
 pub use runs::{NewRun, RunFile, RunNode, RunRecord, RunStatus};

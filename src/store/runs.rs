@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -77,6 +77,25 @@ pub struct RunFile {
     pub exit_code: Option<u8>,
     #[serde(default)]
     pub nodes: Vec<RunNode>,
+}
+
+/// What a run did to one node, as far as its record or its events tell.
+pub(super) struct Used {
+    pub(super) stage: String,
+    pub(super) kind: String,
+    /// That of its entry, and of the state that it left.
+    pub(super) keys: Vec<CacheKey>,
+    /// It ended with an entry.
+    pub(super) complete: bool,
+}
+
+/// What is read of a line of `events.jsonl`.
+#[derive(Deserialize)]
+struct KeyedEvent {
+    stage: String,
+    #[serde(default)]
+    kind: String,
+    key: CacheKey,
 }
 
 /// What the latest run of a file came to.
@@ -151,6 +170,35 @@ impl Store {
             .collect();
         runs.sort_by(|a, b| (&a.started, &a.id).cmp(&(&b.started, &b.id)));
         Ok(runs)
+    }
+
+    /// What a run used. A run that was killed has listed nothing, but its events name what it had begun.
+    pub(super) fn used_by(&self, run: &RunFile) -> Vec<Used> {
+        if run.nodes.is_empty() && run.status == RunStatus::Running {
+            let Ok(events) = File::open(self.runs().join(&run.id).join("events.jsonl")) else { return Vec::new() };
+            let event = |line: std::io::Result<String>| serde_json::from_str::<KeyedEvent>(&line.ok()?).ok();
+            return BufReader::new(events)
+                .lines()
+                .filter_map(event)
+                .map(|KeyedEvent { stage, kind, key }| Used { stage, kind, keys: vec![key], complete: false })
+                .collect();
+        }
+        let is_complete = |node: &RunNode| matches!(node.outcome.as_str(), "cached" | "built" | "reused");
+        run.nodes
+            .iter()
+            .map(|node| Used {
+                stage: node.stage.clone(),
+                kind: node.kind.clone(),
+                keys: node.key.into_iter().chain(node.lineage).collect(),
+                complete: is_complete(node),
+            })
+            .collect()
+    }
+
+    /// Whether a person has put a file `pinned` into a run's folder, so that what it used is kept.
+    #[must_use]
+    pub fn is_pinned(&self, run: &str) -> bool {
+        self.runs().join(run).join("pinned").exists()
     }
 
     /// An experiment file's name in records: it stays the same when the folder that holds both it and `outputs` is moved.

@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod gc;
 mod help;
 mod hostile;
 mod init;

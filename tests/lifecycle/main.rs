@@ -2,5 +2,6 @@
 //! is thrown away. With the real kinds, on a model that trains in a moment.
 
 mod checkpoints;
+mod collecting;
 mod extending;
 mod support;

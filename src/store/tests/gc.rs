@@ -36,6 +36,10 @@ impl Used {
     }
 
     fn run(&self, days: u32, text: &str) {
+        self.run_to(days, text, "cached", None);
+    }
+
+    fn run_to(&self, days: u32, text: &str, outcome: &str, lineage: Option<CacheKey>) {
         let started = jiff::Timestamp::try_from(later(days)).expect("in range");
         let new = NewRun { experiment: "tiny", file: &self.case.path().join("tiny.toml"), resolved: "", started };
         let node = RunNode {
@@ -43,11 +47,11 @@ impl Used {
             label: String::new(),
             kind: "copy".into(),
             key: Some(key(text)),
-            outcome: "cached".into(),
+            outcome: outcome.into(),
             elapsed_ms: None,
             error: None,
             earlier_errors: Vec::new(),
-            lineage: None,
+            lineage,
         };
         let record = self.case.store.begin_run(&new).expect("writable");
         record.finish(RunStatus::Done, 0, 1, vec![node], |_| None).expect("writable");
@@ -57,6 +61,20 @@ impl Used {
     fn gone(&self, limits: Limits, keep: &[&str], apply: bool) -> Vec<&'static str> {
         let keep: BTreeSet<CacheKey> = keep.iter().map(|text| key(text)).collect();
         let collection = self.case.again().gc(limits, &keep, later(31), apply).expect("writable");
+        Self::names(collection)
+    }
+
+    /// Which entries go that no run needs.
+    fn unneeded(&self, keep: &[&str]) -> Vec<&'static str> {
+        let keep: BTreeSet<String> = keep.iter().map(|run| (*run).to_owned()).collect();
+        Self::names(self.case.again().collect(Limits::default(), &keep, later(31), false).expect("readable"))
+    }
+
+    fn ids(&self) -> Vec<String> {
+        self.case.store.list_runs().expect("readable").into_iter().map(|run| run.id).collect()
+    }
+
+    fn names(collection: Collection) -> Vec<&'static str> {
         let name = |waste: Waste| ["a", "b", "c"].into_iter().find(|text| Some(key(text)) == waste.key).expect("one of them");
         collection.waste.into_iter().map(name).collect()
     }
@@ -152,4 +170,118 @@ fn damaged_entries_go() {
     drop(lock);
     case.store.gc(Limits::default(), &BTreeSet::new(), later(1), true).expect("writable");
     assert_eq!(case.temporary(), [""; 0]);
+}
+
+#[test]
+fn it_says_which_run_used_an_entry_last() {
+    let used = Used::new();
+    used.run(31, "c");
+    let ids = used.ids();
+    let collection = used.case.store.gc(Limits::default(), &BTreeSet::new(), later(31), false).expect("readable");
+    let last: Vec<Option<String>> = collection.waste.into_iter().map(|waste| waste.last_run).collect();
+    assert_eq!(last, [Some(ids[1].clone()), Some(ids[2].clone()), Some(ids[3].clone())]);
+}
+
+#[test]
+fn what_the_latest_run_needs_is_not_collected() {
+    assert_eq!(Used::new().unneeded(&[]), ["c", "b"]);
+}
+
+#[test]
+fn what_a_named_or_pinned_run_needs_is_not_collected() {
+    let used = Used::new();
+    let ids = used.ids();
+    assert_eq!(used.unneeded(&[&ids[0]]), ["b"]);
+    std::fs::write(used.case.store.outputs().join("runs").join(&ids[1]).join("pinned"), "").expect("writable");
+    assert_eq!(used.unneeded(&[]), ["c"]);
+}
+
+#[test]
+fn a_run_that_failed_does_not_take_the_place_of_the_last_good_one() {
+    let used = Used::new();
+    used.run_to(31, "b", "failed", None);
+    assert_eq!(used.unneeded(&[]), ["c"]);
+}
+
+/// Puts a checkpoint into the folder of a key.
+fn checkpoint(case: &Case, key: &CacheKey) {
+    let folder = case.store.checkpoints(key);
+    std::fs::create_dir_all(&folder).expect("writable");
+    std::fs::write(folder.join("step-1"), "12345").expect("writable");
+}
+
+fn checkpointed(case: &Case) -> Vec<CacheKey> {
+    let mut keys = case.store.checkpointed();
+    keys.sort_unstable();
+    keys
+}
+
+#[test]
+fn checkpoints_of_work_that_was_given_up_go_and_say_how_large_they_are() {
+    let used = Used::new();
+    checkpoint(&used.case, &key("given up"));
+    let collection = used.case.store.collect(Limits::default(), &BTreeSet::new(), later(31), true).expect("writable");
+    let waste = collection.waste.iter().find(|waste| waste.what == WasteOf::Checkpoints).expect("they go");
+    assert_eq!((waste.key, waste.bytes), (Some(key("given up")), 5));
+    assert_eq!(checkpointed(&used.case), []);
+}
+
+#[test]
+fn young_checkpoints_stay_where_there_is_an_age() {
+    let used = Used::new();
+    checkpoint(&used.case, &key("given up"));
+    let limits = Limits { unused_for: Some(15 * DAY), budget: None };
+    used.case.store.collect(limits, &BTreeSet::new(), later(10), true).expect("writable");
+    assert_eq!(checkpointed(&used.case), [key("given up")]);
+}
+
+#[test]
+fn what_a_killed_run_had_begun_stays() {
+    let used = Used::new();
+    let begun = key("unfinished");
+    checkpoint(&used.case, &begun);
+    let new = NewRun { experiment: "tiny", file: &used.case.path().join("tiny.toml"), resolved: "", started: jiff::Timestamp::now() };
+    let record = used.case.store.begin_run(&new).expect("writable");
+    record.event(&serde_json::json!({"event": "run_started", "nodes": 1}));
+    record.event(&serde_json::json!({"event": "stage_started", "stage": "train", "kind": "copy", "key": begun}));
+    drop(record);
+    used.case.store.collect(Limits::default(), &BTreeSet::new(), later(31), true).expect("writable");
+    assert_eq!(checkpointed(&used.case), [begun]);
+}
+
+#[test]
+fn the_state_that_the_latest_run_left_stays_and_that_of_an_earlier_one_goes() {
+    let used = Used::new();
+    let (early, late) = (key("early lineage"), key("late lineage"));
+    used.run_to(31, "b", "built", Some(early));
+    used.run_to(32, "a", "built", Some(late));
+    checkpoint(&used.case, &early);
+    checkpoint(&used.case, &late);
+    used.case.store.collect(Limits::default(), &BTreeSet::new(), later(33), true).expect("writable");
+    assert_eq!(checkpointed(&used.case), [late]);
+}
+
+#[test]
+fn checkpoints_count_in_the_budget() {
+    let used = Used::new();
+    checkpoint(&used.case, &key("given up"));
+    let limits = Limits { unused_for: None, budget: Some(304) };
+    let collection = used.case.store.gc(limits, &BTreeSet::new(), later(31), false).expect("readable");
+    // Written just now, and so before any of the runs.
+    assert_eq!(collection.waste.iter().map(|waste| waste.what).collect::<Vec<_>>(), [WasteOf::Checkpoints]);
+    assert_eq!(collection.kept_bytes, 300);
+}
+
+#[test]
+fn the_index_of_contents_forgets_what_was_removed() {
+    let case = Case::new();
+    let first = case.commit(&fingerprint("copy", "a"), &[("x", "same")]).expect("committed").entry;
+    let parts = with_input("count", first.key());
+    case.builder(&parts, &[("n", "1")]).commit(Record { inputs: from_input(&first), ..record(parts.clone()) }).expect("committed");
+    let index = || contents(&case.store.cache().join("content")).len();
+    assert_eq!(index(), 1);
+    case.store.gc(Limits::default(), &BTreeSet::from([parts.key()]), later(1), true).expect("writable");
+    assert_eq!(index(), 1);
+    case.store.gc(Limits::default(), &BTreeSet::new(), later(1), true).expect("writable");
+    assert_eq!(index(), 0);
 }

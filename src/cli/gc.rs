@@ -1,0 +1,101 @@
+//! `pipeline gc`: what can be removed from `outputs/`, and removing it.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::time::SystemTime;
+
+use serde_json::{Value, json};
+
+use super::args::Gc;
+use super::failure::Failure;
+use super::{project, terminal};
+use crate::diagnostics::suggest;
+use crate::report::format;
+use crate::store::{Collection, Limits, Store, Waste, WasteOf};
+
+pub fn run(arguments: &Gc) -> Result<(), Failure> {
+    let store = project::open_store()?;
+    let keep = runs(&store, &arguments.keep)?;
+    let limits = Limits { unused_for: arguments.older_than, budget: arguments.max_size };
+    let found = store.collect(limits, &keep, SystemTime::now(), arguments.apply).map_err(|error| {
+        let failure = Failure::failed(error.to_string());
+        error.help().into_iter().fold(failure, Failure::with_help)
+    })?;
+    if arguments.json { terminal::json(&to_json(&found, arguments.apply)) } else { terminal::print(&to_text(&found, arguments.apply)) }
+}
+
+/// Holds the runs that are to be kept against those that there are.
+fn runs(store: &Store, keep: &[String]) -> Result<BTreeSet<String>, Failure> {
+    let known = store.list_runs().map_err(|error| Failure::failed(error.to_string()))?;
+    for run in keep {
+        if !known.iter().any(|known| known.id == *run) {
+            let failure = Failure::not_found(format!("there is no run `{run}`"));
+            return Err(match suggest(run, known.iter().map(|run| run.id.as_str())) {
+                Some(near) => failure.with_help(format!("did you mean `{near}`?")),
+                None => failure.with_help("runs are the folders in `outputs/runs`"),
+            });
+        }
+    }
+    Ok(keep.iter().cloned().collect())
+}
+
+fn what(waste: &Waste) -> String {
+    match (waste.what, waste.kind.as_str()) {
+        (WasteOf::Damaged, _) => "damaged".to_owned(),
+        (WasteOf::Entry, "") => "unreadable".to_owned(),
+        (WasteOf::Entry, kind) => kind.to_owned(),
+        (WasteOf::Checkpoints, "") => "checkpoints".to_owned(),
+        (WasteOf::Checkpoints, kind) => format!("{kind} checkpoints"),
+    }
+}
+
+/// Who used it, the stage's name as in `tiny/train`, and in which run last.
+fn used_by(waste: &Waste) -> String {
+    const NAMED: usize = 3;
+    let mut names: Vec<&str> = waste.used_by.iter().take(NAMED).map(String::as_str).collect();
+    if waste.used_by.len() > NAMED {
+        names.push("...");
+    }
+    match &waste.last_run {
+        Some(run) => format!("{}, last in {run}", names.join(" ")),
+        None => "by no run on record".to_owned(),
+    }
+}
+
+fn day(moment: SystemTime) -> String {
+    jiff::Timestamp::try_from(moment).map_or_else(|_| String::new(), |moment| moment.strftime("%Y-%m-%d").to_string())
+}
+
+fn to_text(found: &Collection, applied: bool) -> String {
+    let mut text = String::new();
+    let width = found.waste.iter().map(|waste| what(waste).chars().count()).max().unwrap_or(0);
+    for waste in &found.waste {
+        let key = waste.key.map_or_else(String::new, |key| key.short());
+        let (what, size, day) = (what(waste), format::bytes(waste.bytes), day(waste.last_used));
+        writeln!(text, "{what:width$}  {key:<10}  {size:>8}  {day}  {}", used_by(waste)).expect("a string");
+    }
+    let stays = format!("{} {} of {} stay", found.kept_entries, plural("folder", found.kept_entries), format::bytes(found.kept_bytes));
+    let (count, size) = (found.waste.len(), format::bytes(found.bytes()));
+    if count == 0 {
+        writeln!(text, "nothing to remove; {stays}").expect("a string");
+    } else if applied {
+        writeln!(text, "\nremoved {count} {} of {size}; {stays}", plural("folder", count)).expect("a string");
+    } else {
+        writeln!(text, "\n{count} {} of {size} can go, {stays}; `--apply` removes them", plural("folder", count)).expect("a string");
+    }
+    text
+}
+
+fn plural(noun: &str, count: usize) -> String {
+    if count == 1 { noun.to_owned() } else { format!("{noun}s") }
+}
+
+fn to_json(found: &Collection, applied: bool) -> Value {
+    json!({
+        "applied": applied,
+        "bytes": found.bytes(),
+        "waste": found.waste,
+        "kept": found.kept_entries,
+        "kept_bytes": found.kept_bytes,
+    })
+}
