@@ -50,16 +50,18 @@ fn pins_added_by_several_at_once_are_all_kept() {
     let path = project.root().join("hub.toml.lock");
     let commit = "0123456789abcdef0123456789abcdef01234567";
     std::thread::scope(|scope| {
-        for number in 0..16 {
+        for thread in 0..8 {
             let path = &path;
             scope.spawn(move || {
-                let pin = Pin { repo: format!("owner/model-{number}"), revision: "main".into(), commit: commit.into() };
-                Pins::write(path, [pin]).expect("writable");
+                for number in 0..25 {
+                    let repo = format!("owner/model-{}", 25 * thread + number);
+                    Pins::write(path, [Pin { repo, revision: "main".into(), commit: commit.into() }]).expect("writable");
+                }
             });
         }
     });
     let pins = Pins::write(&path, []).expect("readable");
-    assert!((0..16).all(|number| pins.lookup(&format!("owner/model-{number}"), "main") == Some(commit)));
+    assert!((0..200).all(|number| pins.lookup(&format!("owner/model-{number}"), "main") == Some(commit)));
     assert_eq!(project.litter(), [""; 0]);
 }
 
