@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::downloads::Downloads;
@@ -106,6 +107,36 @@ fn a_run_killed_while_it_replaces_results_leaves_the_old_ones_or_the_new_ones() 
         assert!(now == old || now == project.results("small"), "{point}: half of something is published");
         assert_eq!(project.litter(), [""; 0], "{point}");
     }
+}
+
+#[test]
+fn results_are_never_missing_or_half_there_while_a_run_replaces_them() {
+    let project = Project::new();
+    project.run("small.toml");
+    let folder = project.outputs().join("small");
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let watching = scope.spawn(|| {
+            let (mut looks, mut missing) = (0_u64, BTreeSet::new());
+            while !done.load(Ordering::Relaxed) {
+                looks += 1;
+                for name in ["metrics.json", "model/model.safetensors", "published.json"] {
+                    if !folder.join(name).exists() {
+                        missing.insert(name);
+                    }
+                }
+            }
+            (looks, missing)
+        });
+        let text = std::fs::read_to_string(project.root().join("small.toml")).expect("ours");
+        for samples in [50, 60, 50, 60] {
+            project.write("small.toml", &text.replace("samples = 60", &format!("samples = {samples}")));
+            project.run("small.toml");
+        }
+        done.store(true, Ordering::Relaxed);
+        let (looks, missing) = watching.join().expect("no panic");
+        assert!(looks > 1000 && missing.is_empty(), "{missing:?} were missing");
+    });
 }
 
 #[test]
