@@ -66,7 +66,7 @@ fn folder(node: &Node, store: &Store) -> Option<std::path::PathBuf> {
 }
 
 /// The sizes of a model: of its entry, else as far as they are known without it.
-fn shape(node: &Node, store: &Store, plan: &Plan) -> Result<Shape, Failure> {
+pub(super) fn shape(node: &Node, store: &Store, plan: &Plan) -> Result<Shape, Failure> {
     if let Some(folder) = folder(node, store) {
         return Ok(Shape::Folder(folder));
     }

@@ -10,6 +10,7 @@ mod gc;
 mod graph;
 mod init;
 mod kinds;
+mod memory;
 mod plan;
 mod predict;
 mod project;

@@ -7,9 +7,11 @@ use serde_json::{Value, json};
 
 use super::args::Plan as Arguments;
 use super::failure::{Failure, Outcome};
+use super::memory::Outlook;
 use super::project::Project;
 use super::terminal;
 use crate::plan::{Expectation, Forecast, Identity, NodeId, Plan, Reason};
+use crate::store::Store;
 
 /// Plans with more nodes are summarised by stage.
 const LISTED: usize = 60;
@@ -17,13 +19,19 @@ const LISTED: usize = 60;
 pub fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
     let (project, plan) = Project::plan(&arguments.file, &arguments.changes, &arguments.stages)?;
     let forecast = Forecast::of(&plan, &project.store, &[]);
-    print(&plan, &forecast, arguments.json)?;
+    print(&plan, &forecast, &project.store, arguments.json)?;
     Ok(if arguments.check && forecast.pending() > 0 { Outcome::Pending } else { Outcome::Done })
 }
 
 /// Prints the forecast on standard output.
-pub fn print(plan: &Plan, forecast: &Forecast, as_json: bool) -> Result<(), Failure> {
-    if as_json { terminal::json(&to_json(plan, forecast)) } else { terminal::print(&to_text(plan, forecast)) }
+pub fn print(plan: &Plan, forecast: &Forecast, store: &Store, as_json: bool) -> Result<(), Failure> {
+    let memory = Outlook::of(plan, forecast, store);
+    if as_json {
+        return terminal::json(&to_json(plan, forecast, &memory));
+    }
+    terminal::print(&(to_text(plan, forecast) + &memory.text(plan)))?;
+    terminal::complain(&memory.warning(plan).unwrap_or_default());
+    Ok(())
 }
 
 fn action(expectation: &Expectation) -> &'static str {
@@ -85,7 +93,7 @@ fn by_stage(plan: &Plan, forecast: &Forecast) -> Vec<(String, &'static str, Stri
     lines
 }
 
-fn to_json(plan: &Plan, forecast: &Forecast) -> Value {
+fn to_json(plan: &Plan, forecast: &Forecast, memory: &Outlook) -> Value {
     let node = |id: NodeId| {
         let (node, expectation) = (plan.node(id), forecast.node(id));
         let mut value = json!({
@@ -101,6 +109,9 @@ fn to_json(plan: &Plan, forecast: &Forecast) -> Value {
         if let Expectation::Miss(Reason::Changes(changes)) = expectation {
             value["changes"] = json!(changes);
         }
+        if let Some(need) = memory.needs.get(&id) {
+            value["memory_bytes"] = json!(need.bytes());
+        }
         value
     };
     json!({
@@ -108,6 +119,7 @@ fn to_json(plan: &Plan, forecast: &Forecast) -> Value {
         "file": plan.file.to_string_lossy(),
         "trials": plan.trials.len(),
         "pending": forecast.pending(),
+        "memory_available_bytes": memory.available,
         "nodes": plan.ids().map(node).collect::<Vec<_>>(),
     })
 }

@@ -10,16 +10,16 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use super::args::Run;
 use super::failure::{Failure, Outcome};
 use super::project::{self, Profile, Project};
-use super::{plan as planning, terminal};
+use super::{memory, plan as planning, terminal};
 use crate::diagnostics::suggest;
-use crate::exec::{self, Cancel, Counts, Event, Line, Options, Reporter, RunOutcome};
+use crate::exec::{self, Cancel, Counts, Event, Line, NodeName, Options, Reporter, RunOutcome};
 use crate::experiment::{Pin, Pins, PinsError};
 use crate::hub;
 use crate::kinds;
-use crate::plan::{Forecast, Plan};
+use crate::plan::{Forecast, NodeId, Plan};
 use crate::report::{self, Console, Metrics, Published, format};
 use crate::stage::{Device, HubCommit};
-use crate::store::{NewRun, RunRecord, RunStatus};
+use crate::store::{NewRun, RunRecord, RunStatus, Store};
 
 pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
     let profile = project::profile(arguments.profile.as_deref())?;
@@ -35,7 +35,7 @@ pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
     }
     if arguments.dry_run {
         let forecast = Forecast::of(&plan, &project.store, &arguments.rerun);
-        return planning::print(&plan, &forecast, arguments.json).map(|()| Outcome::Done);
+        return planning::print(&plan, &forecast, &project.store, arguments.json).map(|()| Outcome::Done);
     }
     report::check_place(&plan, project.store.outputs()).map_err(|error| {
         let failure = Failure::usage(error.to_string());
@@ -64,7 +64,8 @@ fn execute(arguments: &Run, project: &Project, plan: &Plan, options: &Options, c
     let titles: Vec<String> = plan.nodes.iter().map(crate::plan::Node::title).collect();
     let console = (!arguments.json).then(|| Arc::new(Console::new(titles.iter().map(String::as_str), color)));
     let cancel = cancel_on_signals(console.clone())?;
-    let listener = Listener { begun: Instant::now(), record: &record, console, json: arguments.json };
+    let on_cpu = matches!(options.device, Device::Cpu | Device::Auto) && !cfg!(any(feature = "cuda", feature = "metal"));
+    let listener = Listener { begun: Instant::now(), record: &record, console, json: arguments.json, plan, store: &project.store, on_cpu };
     // Until the results are published, nobody may remove what they are made from.
     let _claim = project.store.claim(plan.nodes.iter().filter_map(|node| node.identity.key())).map_err(store_failure)?;
     let options = Options { verify_results: !report::is_published(plan, project.store.outputs()), ..options.clone() };
@@ -179,6 +180,19 @@ struct Listener<'a> {
     record: &'a RunRecord<'a>,
     console: Option<Arc<Console>>,
     json: bool,
+    plan: &'a Plan,
+    store: &'a Store,
+    on_cpu: bool,
+}
+
+impl Listener<'_> {
+    /// Foresees that a stage will not have enough memory, now that what it begins from is there.
+    fn foresee(&self, name: &NodeName) {
+        let id = NodeId(u32::try_from(name.node).expect("a plan numbers its nodes in 32 bits"));
+        if let Some(text) = memory::warning(self.plan, id, self.store) {
+            self.event(&Event::StageMessage { name: name.clone(), warning: true, text });
+        }
+    }
 }
 
 impl Reporter for Listener<'_> {
@@ -196,6 +210,11 @@ impl Reporter for Listener<'_> {
         {
             // A reader that went away must not end a training.
             let _ = terminal::try_print(&format!("{text}\n"));
+        }
+        if let Event::StageStarted { name, .. } = event
+            && self.on_cpu
+        {
+            self.foresee(name);
         }
     }
 }

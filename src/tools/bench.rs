@@ -16,7 +16,7 @@ use crate::training::{self, CpuEngine, Data, Objective, Recipe, Storage};
 /// Steps that are not counted: the first ones touch their memory for the first time.
 const WARM_UP: usize = 2;
 /// Labels and lengths where there is no data: those of the reference recipe.
-const SYNTHETIC_LABELS: usize = 93;
+pub(super) const SYNTHETIC_LABELS: usize = 93;
 const SYNTHETIC_LENGTHS: std::ops::Range<u64> = 12..35;
 
 /// Which model to measure. Weights are drawn at random: the arithmetic is the same.
@@ -135,7 +135,7 @@ pub fn bench(workload: &Workload) -> Result<Measurement, ToolError> {
     })
 }
 
-fn config(shape: &Shape) -> Result<ModernBertConfig, ToolError> {
+pub(super) fn config(shape: &Shape) -> Result<ModernBertConfig, ToolError> {
     match shape {
         Shape::Base => Ok(ModernBertConfig::base()),
         Shape::Large => Ok(ModernBertConfig::large()),

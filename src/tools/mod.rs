@@ -2,8 +2,10 @@
 
 mod bench;
 mod error;
+mod memory;
 mod predict;
 
 pub use bench::{Measurement, Shape, Workload, bench};
 pub use error::ToolError;
+pub use memory::{MemoryNeed, memory_need};
 pub use predict::{Prediction, Predictor};

@@ -33,6 +33,19 @@ fn a_changed_source_file_is_named() {
 }
 
 #[test]
+fn a_training_for_which_there_is_not_enough_memory_is_foreseen() {
+    let world = World::new();
+    let large = ["stage.init_model.hidden_size=16384", "stage.init_model.num_hidden_layers=512", "stage.init_model.num_attention_heads=64"];
+    snapshot!(
+        world.pipeline(["plan", FILE, "--set", "stage.train.batch_size=65536", "--set", "stage.tokenize.max_length=8192"]),
+        world.pipeline(["plan", FILE].into_iter().chain(large.iter().flat_map(|size| ["--set", size]))),
+    );
+    let plan = world.pipeline(["plan", FILE, "--json"]).json();
+    let train = plan["nodes"].as_array().expect("nodes").iter().find(|node| node["stage"] == "train").cloned().expect("there");
+    assert!(train["memory_bytes"].as_u64().is_some_and(|bytes| (1_000_000..100_000_000).contains(&bytes)), "{train}");
+}
+
+#[test]
 fn a_sweep_fans_out_behind_the_swept_stage() {
     snapshot!(World::trained().pipeline(["plan", FILE, "--sweep", "train.learning_rate=1e-3,2e-3", "--seeds", "2"]));
 }

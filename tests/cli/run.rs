@@ -163,3 +163,13 @@ fn verify_finds_a_changed_byte_and_run_sets_the_entry_aside_and_builds_it_again(
         world.pipeline(["verify"])
     );
 }
+
+#[test]
+fn a_training_that_may_not_fit_into_memory_begins_with_a_warning() {
+    let world = World::new();
+    let large = ["--set", "stage.train.batch_size=65536", "--set", "stage.tokenize.max_length=8192"];
+    let shot = world.pipeline(["run", FILE].iter().chain(&large));
+    assert!(shot.stderr.contains("train       warning  needs up to about "), "{shot}");
+    assert_eq!(shot.code, Some(0), "what little data there is fits");
+    assert!(!world.pipeline(["run", FILE].iter().chain(&large)).stderr.contains("warning"));
+}

@@ -4,4 +4,5 @@
 mod checkpoints;
 mod collecting;
 mod extending;
+mod numbers;
 mod support;

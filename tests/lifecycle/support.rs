@@ -9,6 +9,7 @@ use pipeline::exec::{Cancel, Event, Options, Outcome, Reporter, RunOutcome, exec
 use pipeline::experiment::{Experiment, Overrides};
 use pipeline::kinds;
 use pipeline::plan::{Forecast, NodeId, Plan, PlanError};
+use pipeline::stage::StageError;
 use pipeline::store::{NewRun, RunStatus, Store};
 
 /// What a stage called `train` is made from: four steps an epoch.
@@ -38,7 +39,6 @@ max_length = 32
 model = "@init_model"
 data = "@tokenize"
 batch_size = 8
-learning_rate = 1e-3
 "#;
 
 /// Remembers every event, and may do something at one.
@@ -88,7 +88,8 @@ impl Project {
         let file = self.path().join("small.toml");
         let templates = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments/data/security_events.toml");
         let text = UPSTREAM.replace("TEMPLATES", templates.to_str().expect("UTF-8"));
-        fs::write(&file, format!("{text}{train}\n")).expect("writable");
+        let rate = if train.contains("learning_rate") { "" } else { "learning_rate = 1e-3\n" };
+        fs::write(&file, format!("{text}{rate}{train}\n")).expect("writable");
         file
     }
 
@@ -172,6 +173,22 @@ impl Ran {
     pub fn steps(&self) -> usize {
         let entry = self.train().entry.as_ref().expect("it has an entry");
         fs::read_to_string(entry.folder().join("timing.csv")).expect("readable").lines().count() - 1
+    }
+
+    /// The message of a failed `train`.
+    pub fn error(&self) -> String {
+        match self.outcome() {
+            Outcome::Failed { error, .. } => error.to_string(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What is said to help.
+    pub fn help(&self) -> String {
+        match self.outcome() {
+            Outcome::Failed { error: StageError::Failed { help: Some(help), .. }, .. } => help.clone(),
+            other => panic!("{other:?}"),
+        }
     }
 
     pub fn messages(&self) -> Vec<String> {

@@ -1,0 +1,124 @@
+//! What the trainings of a plan will take of the main memory, and whether there is as much.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::bench::shape;
+use crate::plan::{Expectation, Forecast, NodeId, Plan};
+use crate::report::format;
+use crate::store::Store;
+use crate::tools::{MemoryNeed, memory_need};
+
+/// The memory that the trainings to run need on the CPU, where the sizes of their models are known.
+pub struct Outlook {
+    pub needs: BTreeMap<NodeId, MemoryNeed>,
+    /// In bytes; `None` where the system does not say.
+    pub available: Option<u64>,
+}
+
+impl Outlook {
+    pub fn of(plan: &Plan, forecast: &Forecast, store: &Store) -> Self {
+        // A sweep asks for the same many times.
+        let mut known: HashMap<Sizes, Option<MemoryNeed>> = HashMap::new();
+        let mut needs = BTreeMap::new();
+        for id in plan.ids().filter(|id| *forecast.node(*id) != Expectation::Hit) {
+            let Some(sizes) = Sizes::of(plan, id) else { continue };
+            needs.extend(known.entry(sizes).or_insert_with(|| sizes.need(plan, store)).map(|need| (id, need)));
+        }
+        Self { needs, available: available() }
+    }
+
+    /// The training that needs most.
+    fn largest(&self) -> Option<(NodeId, MemoryNeed)> {
+        self.needs.iter().map(|(id, need)| (*id, *need)).max_by_key(|(_, need)| need.bytes())
+    }
+
+    /// A line about the training that needs most; empty where nothing is known.
+    pub fn text(&self, plan: &Plan) -> String {
+        let Some((id, need)) = self.largest() else { return String::new() };
+        let (all, parameters, activations) = (format::bytes(need.bytes()), format::bytes(need.parameters), format::bytes(need.activations));
+        format!(
+            "memory: up to about {all} for {} on the CPU ({parameters} for parameters, {activations} for a batch)\n",
+            plan.node(id).title()
+        )
+    }
+
+    /// What to say of a training for which there is not enough.
+    pub fn warning(&self, plan: &Plan) -> Option<String> {
+        let (id, need) = self.largest()?;
+        Some(format!("warning: `{}` {}\n", plan.node(id).title(), too_much(need, self.available?)?))
+    }
+}
+
+/// What to say when a node begins for which there is not enough memory.
+pub fn warning(plan: &Plan, id: NodeId, store: &Store) -> Option<String> {
+    too_much(Sizes::of(plan, id)?.need(plan, store)?, available()?)
+}
+
+fn too_much(need: MemoryNeed, available: u64) -> Option<String> {
+    if need.bytes() <= available {
+        return None;
+    }
+    let remedy = if need.parameters > available {
+        "its parameters alone do not fit: take a smaller model"
+    } else {
+        "lower `batch_size` and raise `gradient_accumulation` by as much, or lower `max_length`"
+    };
+    let (needed, available) = (format::bytes(need.bytes()), format::bytes(available));
+    Some(format!("needs up to about {needed} of memory on the CPU, and {available} are available; {remedy}"))
+}
+
+/// What the need of a training depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Sizes {
+    model: NodeId,
+    batch_size: u64,
+    max_length: u64,
+}
+
+impl Sizes {
+    /// `None` for other kinds of stages.
+    fn of(plan: &Plan, id: NodeId) -> Option<Self> {
+        let node = plan.node(id);
+        if node.kind.name != "train" {
+            return None;
+        }
+        let input = |port: &str| node.inputs.iter().find(|(name, _)| *name == port).map(|(_, id)| *id);
+        Some(Self {
+            model: input("model")?,
+            batch_size: node.instance.parameters()["batch_size"].as_u64()?,
+            max_length: plan.node(input("data")?).instance.parameters()["max_length"].as_u64()?,
+        })
+    }
+
+    /// `None` where the model's own sizes are not known yet.
+    fn need(self, plan: &Plan, store: &Store) -> Option<MemoryNeed> {
+        let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        memory_need(&shape(plan.node(self.model), store, plan).ok()?, size(self.batch_size), size(self.max_length)).ok()
+    }
+}
+
+/// Main memory that a process can have without swapping, within the limit of its control group.
+fn available() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let free = meminfo(&text)?;
+    let limit = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|text| text.trim().parse().ok());
+    Some(limit.map_or(free, |limit: u64| limit.min(free)))
+}
+
+/// `MemAvailable` in bytes.
+fn meminfo(text: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn available_memory_is_read_in_bytes() {
+        assert_eq!(meminfo("MemTotal:       24630924 kB\nMemFree: 1 kB\nMemAvailable:   20000000 kB\n"), Some(20_480_000_000));
+        assert_eq!(meminfo("MemTotal: 3 kB\n"), None);
+    }
+}

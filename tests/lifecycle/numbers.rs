@@ -1,0 +1,40 @@
+//! Numbers that go wrong: a decay that multiplies the weights with -99 at every step overflows soon.
+
+use crate::support::Project;
+
+const DIVERGES: &str = "learning_rate = 10.0\nweight_decay = 10.0\nschedule = \"constant\"\nepochs = 12";
+
+/// Numbers in a text.
+fn numbers(text: &str) -> Vec<u64> {
+    text.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse().ok()).collect()
+}
+
+#[test]
+fn a_training_that_diverges_stops_and_names_the_step_its_lines_and_the_last_good_checkpoint() {
+    let project = Project::new();
+    let ran = project.run(&format!("{DIVERGES}\ncheckpoint_every = 1"));
+    let error = ran.error();
+    let (what, rest) = error.split_once(" is not finite; its texts are those of line ").unwrap_or_else(|| panic!("{error}"));
+    let (lines, checkpoint) = rest.split_once(" of the training split; the last good checkpoint is that of step ").expect(&error);
+    let step = numbers(what)[0];
+    assert_eq!(numbers(checkpoint), [step - 1], "{error}");
+    assert_eq!(numbers(lines).len(), 8, "a batch: {error}");
+    assert!(ran.help().contains("on_nonfinite"), "{}", ran.help());
+}
+
+#[test]
+fn without_a_checkpoint_it_says_so() {
+    let error = Project::new().run(DIVERGES).error();
+    assert!(error.ends_with("there is no earlier checkpoint"), "{error}");
+}
+
+#[test]
+fn steps_that_are_skipped_are_counted_and_reported() {
+    let ran = Project::new();
+    let ran = ran.run(&format!("{DIVERGES}\non_nonfinite = \"skip\""));
+    let messages = ran.messages();
+    let each = messages.iter().filter(|message| message.contains(" was skipped: its ")).count();
+    let total = messages.iter().find(|message| message.contains("steps were skipped")).unwrap_or_else(|| panic!("{messages:?}"));
+    assert!(each > 0, "{messages:?}");
+    assert_eq!(numbers(total), [each as u64, 48]);
+}
