@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use candle_core::DType;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -92,7 +93,7 @@ pub struct Train {
     // It decides nothing but what an interruption costs, so it stays out of the parameters that are compared and enter the key.
     #[serde(default, skip_serializing)]
     pub checkpoint_every: Option<CheckpointEvery>,
-    /// Arithmetic of the training.
+    /// Arithmetic of the matrix products: `"bf16"` is mixed precision, on GPUs only. Weights, moments and everything else are f32 in any case.
     #[serde(default)]
     pub dtype: Dtype,
     /// Seed of the heads' initial weights and of the order of the texts.
@@ -129,6 +130,17 @@ pub enum Dtype {
     /// 32-bit floating point
     #[default]
     F32,
+    /// bfloat16, the upper half of an f32
+    Bf16,
+}
+
+impl From<Dtype> for DType {
+    fn from(dtype: Dtype) -> Self {
+        match dtype {
+            Dtype::F32 => Self::F32,
+            Dtype::Bf16 => Self::BF16,
+        }
+    }
 }
 
 fn epochs() -> u64 {
@@ -262,7 +274,7 @@ impl Stage for Train {
         }
         let joint = JointModel::load(&model.weights, model.config, labels.len(), &Rng::new(self.seed))
             .map_err(|error| StageError::new(error.to_string()))?;
-        let mut engine = super::engine::open(joint, context)?;
+        let mut engine = super::engine::open(joint, self.dtype.into(), context)?;
         let recipe = self.recipe(labels.outside());
         let splits = training::Data { train: &train, validation: (!validation.is_empty()).then_some(&validation), labels: labels.names() };
         let storage =

@@ -22,6 +22,16 @@ fn threads_and_jobs_change_no_byte_of_a_result() {
 }
 
 #[test]
+fn half_precision_on_a_cpu_is_refused_with_what_to_do() {
+    let project = Project::new();
+    let arguments = ["run", "experiments/quick.toml", "--device", "cpu", "--set", "stage.train.dtype=bf16"];
+    let output = project.command(&arguments).output().expect("the binary starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("a CPU computes in f32 only, and `dtype` is \"bf16\"") && said.contains("leave `dtype` out"), "{said}");
+}
+
+#[test]
 fn another_seed_gives_other_weights() {
     assert!(results(&[])[0] != results(&["--set", "stage.train.seed=7"])[0]);
 }

@@ -144,6 +144,23 @@ fn composed_candle_operations_give_the_gradients_of_torch() -> candle_core::Resu
     Ok(())
 }
 
+/// A half-precision product has 11 bits of its factors (f16; candle's CPU has no bf16 product), so a gradient is off by some 1e-3.
+#[test]
+fn products_in_half_precision_give_the_gradients_to_half_precision() -> candle_core::Result<()> {
+    let (model, batch, expected) = (model("small"), Batch::read("small"), expected("small"));
+    let composed = ComposedModel::new(&model, &Device::Cpu)?.with_products_in(DType::F16);
+    let (total, losses) = composed.loss(&batch.tokens(), &batch.targets(), &LossOptions::default())?;
+    let error = (losses.total / expected["losses"].1[2] - 1.0).abs();
+    assert!(error > ROUNDING && error < 1e-2, "the loss is off by {error:e}");
+    let store = total.backward()?;
+    for (parameter, variable) in model.layout.parameters().iter().zip(composed.variables()) {
+        let gradient: Vec<f32> = store.get(variable).unwrap_or_else(|| panic!("{} has no gradient", parameter.name)).flatten_all()?.to_vec1()?;
+        let error = relative_error(&gradient, &expected[&format!("gradient.{}", parameter.name)].1);
+        assert!(error < 2e-2, "{} is off by {error:e}", parameter.name);
+    }
+    Ok(())
+}
+
 #[test]
 fn all_paths_weigh_losses_and_classes_alike() -> candle_core::Result<()> {
     let (model, batch) = (model("small"), Batch::read("small"));
