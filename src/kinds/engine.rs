@@ -10,8 +10,9 @@ use crate::training::ModelEngine;
 pub fn open(model: JointModel, products: DType, context: &Context<'_>) -> Result<ModelEngine, StageError> {
     let (place, name) = place(context.device)?;
     if place.is_cpu() && products != DType::F32 {
-        return Err(StageError::new(format!("a CPU computes in f32 only, and `dtype` is \"{}\"", products.as_str()))
-            .with_help("leave `dtype` out, or train on a GPU: a program built with `--features cuda` or `--features metal`, and `--device`"));
+        return Err(StageError::new(format!("a CPU computes in f32 only, and `dtype` is \"{}\"", products.as_str())).with_help(
+            "leave `dtype` out, or train on a GPU: a program built with `--features cuda` or `--features metal`, and `--device`",
+        ));
     }
     context.note(match place {
         Place::Cpu => format!("on the CPU with {} threads", rayon::current_num_threads()),

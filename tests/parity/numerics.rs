@@ -154,7 +154,8 @@ fn products_in_half_precision_give_the_gradients_to_half_precision() -> candle_c
     assert!(error > ROUNDING && error < 1e-2, "the loss is off by {error:e}");
     let store = total.backward()?;
     for (parameter, variable) in model.layout.parameters().iter().zip(composed.variables()) {
-        let gradient: Vec<f32> = store.get(variable).unwrap_or_else(|| panic!("{} has no gradient", parameter.name)).flatten_all()?.to_vec1()?;
+        let gradient: Vec<f32> =
+            store.get(variable).unwrap_or_else(|| panic!("{} has no gradient", parameter.name)).flatten_all()?.to_vec1()?;
         let error = relative_error(&gradient, &expected[&format!("gradient.{}", parameter.name)].1);
         assert!(error < 2e-2, "{} is off by {error:e}", parameter.name);
     }
