@@ -224,12 +224,18 @@ pub struct Bench {
     /// Texts in a batch [default: the experiment's, else 16]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count::<65_536>)]
     pub batch_size: Option<u32>,
+    /// Measure on made-up texts of this many tokens each [default: the experiment's texts, else 12 to 34 tokens]
+    #[arg(long, value_name = "TOKENS", allow_negative_numbers = true, value_parser = count::<1_048_576>)]
+    pub length: Option<u32>,
     /// Steps to measure
     #[arg(long, value_name = "N", default_value_t = 5, allow_negative_numbers = true, value_parser = count::<100_000>)]
     pub steps: u32,
     /// Threads to use [default: all cores]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count::<1024>)]
     pub threads: Option<u32>,
+    /// Show where the time of a step goes
+    #[arg(long)]
+    pub profile: bool,
     #[arg(long, help = "Print JSON")]
     pub json: bool,
 }

@@ -1,91 +1,83 @@
 //! `pipeline bench`: what a training step costs on this machine, and what limits it.
 
 use std::fmt::Write as _;
-use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
 
-use super::args::{Bench, Changes, Preset};
+use super::args::{Bench, Preset};
 use super::project::Project;
-use super::{Failure, terminal};
-use crate::plan::{Node, Plan};
+use super::training::Training;
+use super::{Failure, duration, terminal};
+use crate::plan::Plan;
 use crate::report::format;
 use crate::store::Store;
-use crate::tools::{Measurement, Shape, Workload, bench};
+use crate::tools::{Measurement, Shape, Speed, Workload, bench};
 
 pub fn run(arguments: &Bench) -> Result<(), Failure> {
-    let workload = match (&arguments.file, arguments.model) {
-        (Some(file), None) => of_experiment(file, &arguments.changes, arguments.steps as usize)?,
-        (None, model) => Workload {
-            shape: match model.unwrap_or(Preset::Base) {
-                Preset::Base => Shape::Base,
-                Preset::Large => Shape::Large,
-            },
-            data: None,
-            batch_size: 16,
-            gradient_accumulation: 1,
-            epochs: 0,
-            steps: arguments.steps as usize,
-        },
+    let steps = arguments.steps as usize;
+    let (workload, store) = match (&arguments.file, arguments.model) {
+        (Some(file), None) => {
+            let (project, plan) = Project::plan(file, &arguments.changes, &[])?;
+            (of_experiment(&plan, &project.store, steps)?, Some(project.store))
+        }
+        (None, model) => (of_preset(model.unwrap_or(Preset::Base), steps), None),
         (Some(_), Some(_)) => return Err(Failure::usage("an experiment file and `--model` exclude each other")),
     };
-    let workload = Workload { batch_size: arguments.batch_size.map_or(workload.batch_size, |size| size as usize), ..workload };
+    let length = arguments.length.map(|length| length as usize);
+    let workload = Workload {
+        batch_size: arguments.batch_size.map_or(workload.batch_size, |size| size as usize),
+        // Texts of one length are made up.
+        data: workload.data.filter(|_| length.is_none()),
+        length,
+        ..workload
+    };
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(arguments.threads.map_or(0, |threads| threads as usize))
         .build()
         .map_err(|error| Failure::failed(format!("threads cannot be started: {error}")))?;
     let found = pool.install(|| bench(&workload)).map_err(|error| Failure::failed(error.to_string()))?;
-    if arguments.json { terminal::json(&json!(found)) } else { terminal::print(&text(&found)) }
+    // Texts of another length say less about the experiment's.
+    if let (Some(store), None, Ok(speed)) = (&store, length, Speed::of_bench(&found, &workload.shape)) {
+        duration::remember(store, [speed]);
+    }
+    if arguments.json {
+        return terminal::json(&json!(found));
+    }
+    terminal::print(&(text(&found) + &if arguments.profile { profile(&found) } else { String::new() }))
+}
+
+fn of_preset(model: Preset, steps: usize) -> Workload {
+    let shape = match model {
+        Preset::Base => Shape::Base,
+        Preset::Large => Shape::Large,
+    };
+    Workload {
+        shape,
+        data: None,
+        length: None,
+        batch_size: 16,
+        gradient_accumulation: 1,
+        activation_checkpointing: false,
+        epochs: 0,
+        steps,
+    }
 }
 
 /// The first training of an experiment, with what the store has of its model and data.
-fn of_experiment(file: &Path, changes: &Changes, steps: usize) -> Result<Workload, Failure> {
-    let (project, plan) = Project::plan(file, changes, &[])?;
-    let train = plan.nodes.iter().find(|node| node.kind.name == "train");
-    let train = train.ok_or_else(|| Failure::not_found(format!("`{}` has no stage of kind `train`", file.display())))?;
-    let parameters = train.instance.parameters();
-    let number = |name: &str| parameters[name].as_u64().unwrap_or(1);
-    let input = |port: &str| train.inputs.iter().find(|(name, _)| *name == port).map(|(_, id)| plan.node(*id));
-    let data = input("data").and_then(|node| folder(node, &project.store));
-    let shape = input("model").map_or(Ok(Shape::Base), |node| shape(node, &project.store, &plan))?;
-    let size = |name: &str| usize::try_from(number(name)).unwrap_or(usize::MAX);
+fn of_experiment(plan: &Plan, store: &Store, steps: usize) -> Result<Workload, Failure> {
+    let train = plan.ids().find_map(|id| Training::of(plan, id));
+    let train = train.ok_or_else(|| Failure::not_found(format!("`{}` has no stage of kind `train`", plan.file.display())))?;
     Ok(Workload {
-        shape,
-        data,
-        batch_size: size("batch_size"),
-        gradient_accumulation: size("gradient_accumulation"),
-        epochs: number("epochs"),
+        shape: train.shape(plan, store)?,
+        data: train.encoded(plan, store),
+        length: None,
+        batch_size: train.batch_size,
+        gradient_accumulation: train.gradient_accumulation,
+        activation_checkpointing: train.activation_checkpointing,
+        epochs: train.epochs,
         steps,
     })
-}
-
-fn folder(node: &Node, store: &Store) -> Option<std::path::PathBuf> {
-    let entry = store.get(&node.identity.key()?).ok()??;
-    Some(entry.folder().to_owned())
-}
-
-/// The sizes of a model: of its entry, else as far as they are known without it.
-pub(super) fn shape(node: &Node, store: &Store, plan: &Plan) -> Result<Shape, Failure> {
-    if let Some(folder) = folder(node, store) {
-        return Ok(Shape::Folder(folder));
-    }
-    let parameters = node.instance.parameters();
-    if node.kind.name == "init_model" {
-        return Ok(Shape::Sizes(parameters));
-    }
-    if let Some(path) = parameters["path"].as_str() {
-        return Ok(Shape::Folder(path.into()));
-    }
-    match parameters["repo"].as_str().and_then(|repo| repo.rsplit('/').next()) {
-        Some("ModernBERT-base") => Ok(Shape::Base),
-        Some("ModernBERT-large") => Ok(Shape::Large),
-        _ => Err(Failure::failed(format!("the sizes of the model of `{}` are not known yet", node.stage)).with_help(format!(
-            "`pipeline run {} {}` fetches it",
-            plan.file.display(),
-            node.stage
-        ))),
-    }
 }
 
 fn text(found: &Measurement) -> String {
@@ -93,7 +85,11 @@ fn text(found: &Measurement) -> String {
     let mut row = |name: &str, value: String| writeln!(text, "{name:<22} {value}").expect("a string");
     row("parameters", format::grouped(found.parameters as u64));
     row("threads", found.threads.to_string());
-    let texts = if found.synthetic { "made-up texts of 12 to 34 tokens" } else { "texts of the training split" };
+    let texts = match (found.synthetic, found.length) {
+        (false, _) => "texts of the training split".to_owned(),
+        (true, None) => "made-up texts of 12 to 34 tokens".to_owned(),
+        (true, Some(length)) => format!("made-up texts of {} tokens", format::grouped(length as u64)),
+    };
     row("step", format!("{} x {} {texts}, {:.0} tokens", found.gradient_accumulation, found.batch_size, found.tokens_per_step));
     row("seconds per step", format::number(found.step_s));
     row("tokens per second", format::grouped(found.tokens_per_s as u64));
@@ -116,6 +112,20 @@ fn text(found: &Measurement) -> String {
     if let (Some(steps), Some(seconds)) = (found.total_steps, found.training_s) {
         let duration = Duration::try_from_secs_f64(seconds).unwrap_or_default();
         row("whole training", format!("{} steps, about {}", format::grouped(steps), format::duration(duration)));
+    }
+    text
+}
+
+/// The parts of a step, by the time that they take.
+fn profile(found: &Measurement) -> String {
+    let parts = found.profile_s.iter().flat_map(|(pass, parts)| parts.iter().map(move |(part, seconds)| (*pass, *part, *seconds)));
+    let mut parts: Vec<(&str, &str, f64)> = parts.collect();
+    parts.sort_by(|left, right| right.2.total_cmp(&left.2));
+    let total: f64 = parts.iter().map(|(.., seconds)| seconds).sum();
+    let mut text = format!("\n{:<9} {:<17} {:>10} {:>7}\n", "pass", "part", "ms a step", "share");
+    for (pass, part, seconds) in parts {
+        let part = part.replace('_', " ");
+        writeln!(text, "{pass:<9} {part:<17} {:>10.3} {:>5.1} %", seconds * 1e3, 100.0 * seconds / total).expect("a string");
     }
     text
 }

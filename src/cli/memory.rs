@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::bench::shape;
+use super::training::Training;
 use crate::plan::{Expectation, Forecast, NodeId, Plan};
 use crate::report::format;
 use crate::store::Store;
@@ -18,11 +18,11 @@ pub struct Outlook {
 impl Outlook {
     pub fn of(plan: &Plan, forecast: &Forecast, store: &Store) -> Self {
         // A sweep asks for the same many times.
-        let mut known: HashMap<Sizes, Option<MemoryNeed>> = HashMap::new();
+        let mut known: HashMap<Training, Option<MemoryNeed>> = HashMap::new();
         let mut needs = BTreeMap::new();
         for id in plan.ids().filter(|id| *forecast.node(*id) != Expectation::Hit) {
-            let Some(sizes) = Sizes::of(plan, id) else { continue };
-            needs.extend(known.entry(sizes).or_insert_with(|| sizes.need(plan, store)).map(|need| (id, need)));
+            let Some(training) = Training::of(plan, id) else { continue };
+            needs.extend(known.entry(training).or_insert_with(|| need(&training, plan, store)).map(|need| (id, need)));
         }
         Self { needs, available: available() }
     }
@@ -45,56 +45,37 @@ impl Outlook {
     /// What to say of a training for which there is not enough.
     pub fn warning(&self, plan: &Plan) -> Option<String> {
         let (id, need) = self.largest()?;
-        Some(format!("warning: `{}` {}\n", plan.node(id).title(), too_much(need, self.available?)?))
+        let checkpointing = Training::of(plan, id)?.activation_checkpointing;
+        Some(format!("warning: `{}` {}\n", plan.node(id).title(), too_much(need, self.available?, checkpointing)?))
     }
 }
 
 /// What to say when a node begins for which there is not enough memory.
 pub fn warning(plan: &Plan, id: NodeId, store: &Store) -> Option<String> {
-    too_much(Sizes::of(plan, id)?.need(plan, store)?, available()?)
+    let training = Training::of(plan, id)?;
+    too_much(need(&training, plan, store)?, available()?, training.activation_checkpointing)
 }
 
-fn too_much(need: MemoryNeed, available: u64) -> Option<String> {
+/// * `checkpointing`: whether the training already does without most of its activations
+fn too_much(need: MemoryNeed, available: u64, checkpointing: bool) -> Option<String> {
     if need.bytes() <= available {
         return None;
     }
     let remedy = if need.parameters > available {
         "its parameters alone do not fit: take a smaller model"
-    } else {
+    } else if checkpointing {
         "lower `batch_size` and raise `gradient_accumulation` by as much, or lower `max_length`"
+    } else {
+        "set `activation_checkpointing = true`, lower `batch_size` and raise `gradient_accumulation` by as much, or lower `max_length`"
     };
     let (needed, available) = (format::bytes(need.bytes()), format::bytes(available));
     Some(format!("needs up to about {needed} of memory on the CPU, and {available} are available; {remedy}"))
 }
 
-/// What the need of a training depends on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Sizes {
-    model: NodeId,
-    batch_size: u64,
-    max_length: u64,
-}
-
-impl Sizes {
-    /// `None` for other kinds of stages.
-    fn of(plan: &Plan, id: NodeId) -> Option<Self> {
-        let node = plan.node(id);
-        if node.kind.name != "train" {
-            return None;
-        }
-        let input = |port: &str| node.inputs.iter().find(|(name, _)| *name == port).map(|(_, id)| *id);
-        Some(Self {
-            model: input("model")?,
-            batch_size: node.instance.parameters()["batch_size"].as_u64()?,
-            max_length: plan.node(input("data")?).instance.parameters()["max_length"].as_u64()?,
-        })
-    }
-
-    /// `None` where the model's own sizes are not known yet.
-    fn need(self, plan: &Plan, store: &Store) -> Option<MemoryNeed> {
-        let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-        memory_need(&shape(plan.node(self.model), store, plan).ok()?, size(self.batch_size), size(self.max_length)).ok()
-    }
+/// `None` where the sizes of its model are not known yet.
+fn need(training: &Training, plan: &Plan, store: &Store) -> Option<MemoryNeed> {
+    let shape = training.shape(plan, store).ok()?;
+    memory_need(&shape, training.batch_size, training.max_length(plan)?, training.activation_checkpointing).ok()
 }
 
 /// Main memory that a process can have without swapping, within the limit of its control group.

@@ -4,6 +4,7 @@ mod args;
 mod bench;
 mod check;
 mod complete;
+mod duration;
 mod explain;
 mod failure;
 mod gc;
@@ -18,6 +19,7 @@ mod run;
 mod schema;
 mod show;
 mod terminal;
+mod training;
 mod verify;
 
 pub use failure::{Failure, Outcome};

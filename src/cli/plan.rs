@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::args::Plan as Arguments;
 use super::failure::{Failure, Outcome};
-use super::memory::Outlook;
 use super::project::Project;
-use super::terminal;
+use super::{duration, memory, terminal};
+use crate::exec::Options;
 use crate::plan::{Expectation, Forecast, Identity, NodeId, Plan, Reason};
 use crate::store::Store;
 
@@ -19,17 +19,20 @@ const LISTED: usize = 60;
 pub fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
     let (project, plan) = Project::plan(&arguments.file, &arguments.changes, &arguments.stages)?;
     let forecast = Forecast::of(&plan, &project.store, &[]);
-    print(&plan, &forecast, &project.store, arguments.json)?;
+    print(&plan, &forecast, &project.store, Options::default().threads, arguments.json)?;
     Ok(if arguments.check && forecast.pending() > 0 { Outcome::Pending } else { Outcome::Done })
 }
 
 /// Prints the forecast on standard output.
-pub fn print(plan: &Plan, forecast: &Forecast, store: &Store, as_json: bool) -> Result<(), Failure> {
-    let memory = Outlook::of(plan, forecast, store);
+///
+/// * `threads`: what the run would use
+pub fn print(plan: &Plan, forecast: &Forecast, store: &Store, threads: usize, as_json: bool) -> Result<(), Failure> {
+    let memory = memory::Outlook::of(plan, forecast, store);
+    let duration = duration::Outlook::of(plan, forecast, store, threads);
     if as_json {
-        return terminal::json(&to_json(plan, forecast, &memory));
+        return terminal::json(&to_json(plan, forecast, &memory, &duration));
     }
-    terminal::print(&(to_text(plan, forecast) + &memory.text(plan)))?;
+    terminal::print(&(to_text(plan, forecast) + &memory.text(plan) + &duration.text(plan)))?;
     terminal::complain(&memory.warning(plan).unwrap_or_default());
     Ok(())
 }
@@ -93,7 +96,7 @@ fn by_stage(plan: &Plan, forecast: &Forecast) -> Vec<(String, &'static str, Stri
     lines
 }
 
-fn to_json(plan: &Plan, forecast: &Forecast, memory: &Outlook) -> Value {
+fn to_json(plan: &Plan, forecast: &Forecast, memory: &memory::Outlook, duration: &duration::Outlook) -> Value {
     let node = |id: NodeId| {
         let (node, expectation) = (plan.node(id), forecast.node(id));
         let mut value = json!({
@@ -111,6 +114,9 @@ fn to_json(plan: &Plan, forecast: &Forecast, memory: &Outlook) -> Value {
         }
         if let Some(need) = memory.needs.get(&id) {
             value["memory_bytes"] = json!(need.bytes());
+        }
+        if let Some(estimate) = duration.estimate(id) {
+            value["time"] = json!(estimate);
         }
         value
     };

@@ -10,7 +10,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use super::args::Run;
 use super::failure::{Failure, Outcome};
 use super::project::{self, Profile, Project};
-use super::{memory, plan as planning, terminal};
+use super::{duration, memory, plan as planning, terminal};
 use crate::diagnostics::suggest;
 use crate::exec::{self, Cancel, Counts, Event, Line, NodeName, Options, Reporter, RunOutcome};
 use crate::experiment::{Pin, Pins, PinsError};
@@ -35,7 +35,7 @@ pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
     }
     if arguments.dry_run {
         let forecast = Forecast::of(&plan, &project.store, &arguments.rerun);
-        return planning::print(&plan, &forecast, &project.store, arguments.json).map(|()| Outcome::Done);
+        return planning::print(&plan, &forecast, &project.store, options.threads, arguments.json).map(|()| Outcome::Done);
     }
     report::check_place(&plan, project.store.outputs()).map_err(|error| {
         let failure = Failure::usage(error.to_string());
@@ -73,6 +73,9 @@ fn execute(arguments: &Run, project: &Project, plan: &Plan, options: &Options, c
         let failure = Failure::failed(error.to_string());
         error.help().into_iter().fold(failure, Failure::with_help)
     })?;
+    if on_cpu {
+        duration::remember_run(plan, &outcome, &project.store, options.threads);
+    }
     let published = report::publish(plan, &outcome, &project.store).map_err(|error| {
         let failure = Failure::failed(error.to_string());
         error.help().into_iter().fold(failure, Failure::with_help)

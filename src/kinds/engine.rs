@@ -6,8 +6,11 @@ use crate::models::JointModel;
 use crate::stage::{Context, Device, StageError};
 use crate::training::ModelEngine;
 
-/// Puts the model on the context's device, where it computes its matrix products in `products`, and says which that is.
-pub fn open(model: JointModel, products: DType, context: &Context<'_>) -> Result<ModelEngine, StageError> {
+/// Puts the model on the context's device, and says which that is.
+///
+/// * `products`: the type of its matrix products
+/// * `activation_checkpointing`: whether a backward computes each layer again from its input
+pub fn open(model: JointModel, products: DType, activation_checkpointing: bool, context: &Context<'_>) -> Result<ModelEngine, StageError> {
     let (place, name) = place(context.device)?;
     if place.is_cpu() && products != DType::F32 {
         return Err(StageError::new(format!("a CPU computes in f32 only, and `dtype` is \"{}\"", products.as_str())).with_help(
@@ -18,7 +21,7 @@ pub fn open(model: JointModel, products: DType, context: &Context<'_>) -> Result
         Place::Cpu => format!("on the CPU with {} threads", rayon::current_num_threads()),
         _ => format!("on {name}"),
     });
-    ModelEngine::on(&place, model, products).map_err(|error| StageError::new(error.to_string()))
+    ModelEngine::on(&place, model, products, activation_checkpointing).map_err(|error| StageError::new(error.to_string()))
 }
 
 /// `auto` is a GPU where the program was built for one and the machine has one.

@@ -79,7 +79,7 @@ impl Stage for Evaluate {
             return Err(StageError::new(format!("the `{split}` split is empty"))
                 .with_help("choose another `split`, or give the corpus stage a fraction for it"));
         }
-        let mut engine = super::engine::open(model.model()?, DType::F32, context)?;
+        let mut engine = super::engine::open(model.model()?, DType::F32, false, context)?;
         let predicted =
             training::predict(engine.engine(), &tokens, self.batch_size, &Objective::default(), &|| context.signals.cancelled())
                 .map_err(|error| StageError::new(error.to_string()))?

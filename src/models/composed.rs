@@ -6,12 +6,13 @@
 
 use std::ops::Range;
 
+use candle_core::backprop::GradStore;
 use candle_core::{D, DType, Device, Result, Tensor, Var};
 use candle_nn::ops::{log_softmax, softmax};
 
 use super::config::Attention;
 use super::kernels::rotary::Rotary;
-use super::layout::{HeadLayout, LayerLayout};
+use super::layout::HeadLayout;
 use super::{IGNORE, JointModel, Layout, LossOptions, Losses, ModernBertConfig, Targets, Tokens};
 
 /// What a score becomes where attention may not look: far below any score, and finite, so that a row of padding stays finite too.
@@ -39,6 +40,10 @@ struct Padded {
     places: Tensor,
     /// `(sequences,)`: where the first tokens are.
     firsts: Tensor,
+    /// `(sequences, 1, length, length)`: the mask within the sliding window.
+    windows: Tensor,
+    full: Angles,
+    sliding: Angles,
 }
 
 /// Cosines and sines, `(length, head_dim / 2)` each.
@@ -100,7 +105,11 @@ impl ComposedModel {
     /// When candle fails, for example because an id lies outside the vocabulary.
     pub fn forward(&self, tokens: &Tokens<'_>) -> Result<(Tensor, Tensor)> {
         let padded = self.pad(tokens)?;
-        let hidden = self.encode_padded(&padded)?; // (sequences * length, hidden)
+        self.heads(&self.encode_padded(&padded)?, &padded)
+    }
+
+    /// * `hidden`: `(sequences * length, hidden)`
+    fn heads(&self, hidden: &Tensor, padded: &Padded) -> Result<(Tensor, Tensor)> {
         let ner = self.classify(&hidden.index_select(&padded.places, 0)?, &self.layout.ner)?; // (tokens, labels)
         let anomaly = self.classify(&hidden.index_select(&padded.firsts, 0)?, &self.layout.anomaly)?; // (sequences, 2)
         Ok((ner, anomaly))
@@ -112,6 +121,72 @@ impl ComposedModel {
     /// When candle fails, for example because an id or a label is out of range.
     pub fn loss(&self, tokens: &Tokens<'_>, targets: &Targets<'_>, options: &LossOptions) -> Result<(Tensor, Losses)> {
         let (ner_logits, anomaly_logits) = self.forward(tokens)?;
+        self.losses(&ner_logits, &anomaly_logits, targets, options)
+    }
+
+    /// The losses, and the gradient of the total with respect to each of [`variables`](Self::variables) that it depends on.
+    ///
+    /// * `recompute_layers`: whether to keep only the input of each layer and compute the layer anew in the backward, so that the graph of one
+    ///   layer at a time is in memory
+    ///
+    /// # Errors
+    /// When candle fails, for example because an id or a label is out of range.
+    pub fn loss_and_gradients(
+        &self,
+        tokens: &Tokens<'_>,
+        targets: &Targets<'_>,
+        options: &LossOptions,
+        recompute_layers: bool,
+    ) -> Result<(Losses, Vec<Option<Tensor>>)> {
+        let mut gradients = vec![None; self.variables.len()];
+        if !recompute_layers {
+            let (total, losses) = self.loss(tokens, targets, options)?;
+            self.collect(total.backward()?, &mut gradients);
+            return Ok((losses, gradients));
+        }
+        let padded = self.pad(tokens)?;
+        let mut inputs = vec![self.embed(&padded)?.detach()];
+        for layer in 0..self.layout.layers.len() {
+            inputs.push(self.layer(layer, &inputs[layer], &padded)?.detach());
+        }
+        // A detached stream gets its gradient as a variable of its own; that of what it came from goes on from there.
+        let stream = Var::from_tensor(&inputs.pop().expect("the output of the last layer"))?;
+        let (ner, anomaly) = self.heads(&self.layer_norm(&stream, &self.layout.final_norm)?, &padded)?;
+        let (total, losses) = self.losses(&ner, &anomaly, targets, options)?;
+        let mut found = total.backward()?;
+        let mut d_stream = found.remove(&stream);
+        self.collect(found, &mut gradients);
+        for (layer, input) in inputs.iter().enumerate().rev() {
+            let Some(d_output) = d_stream.take() else { break };
+            let stream = Var::from_tensor(input)?;
+            let mut found = (self.layer(layer, &stream, &padded)? * d_output.detach())?.sum_all()?.backward()?;
+            d_stream = found.remove(&stream);
+            self.collect(found, &mut gradients);
+        }
+        if let Some(d_embedded) = d_stream {
+            self.collect((self.embed(&padded)? * d_embedded.detach())?.sum_all()?.backward()?, &mut gradients);
+        }
+        Ok((losses, gradients))
+    }
+
+    /// Takes the gradients of the variables.
+    fn collect(&self, mut found: GradStore, gradients: &mut [Option<Tensor>]) {
+        for (gradient, variable) in gradients.iter_mut().zip(&self.variables) {
+            // A gradient keeps the graph that it was computed in unless it is detached.
+            if let Some(found) = found.remove(variable) {
+                *gradient = Some(found.detach());
+            }
+        }
+    }
+
+    /// * `ner_logits`: `(tokens, labels)`; `anomaly_logits`: `(sequences, 2)`
+    fn losses(
+        &self,
+        ner_logits: &Tensor,
+        anomaly_logits: &Tensor,
+        targets: &Targets<'_>,
+        options: &LossOptions,
+    ) -> Result<(Tensor, Losses)> {
         let normalisers = options.normalisers(targets);
         let counted: Vec<u32> = (0..).zip(targets.labels).filter(|&(_, &label)| label != IGNORE).map(|(token, _)| token).collect();
         let labels: Vec<u32> = targets.labels.iter().copied().filter(|&label| label != IGNORE).collect();
@@ -126,7 +201,7 @@ impl ComposedModel {
         };
         let anomaly = if normalisers.anomaly > 0.0 {
             let weight = |&class: &u32| (f64::from(options.class_weight(class)) / normalisers.anomaly) as f32;
-            self.cross_entropy(&anomaly_logits, targets.anomaly, targets.anomaly.iter().map(weight).collect())?
+            self.cross_entropy(anomaly_logits, targets.anomaly, targets.anomaly.iter().map(weight).collect())?
         } else {
             zero()?
         };
@@ -138,23 +213,25 @@ impl ComposedModel {
 
     /// `(sequences * length, hidden)`
     fn encode_padded(&self, padded: &Padded) -> Result<Tensor> {
-        let full = self.angles(Attention::Full, padded.length)?;
-        let sliding = self.angles(Attention::Sliding, padded.length)?;
-        let windows = padded.mask.broadcast_add(&self.window_mask(padded.length)?)?; // (sequences, 1, length, length)
-        let embedded = self.at(&self.layout.embedding).index_select(&padded.ids, 0)?; // (sequences * length, hidden)
-        let mut stream = self.layer_norm(&embedded, &self.layout.embedding_norm)?;
-        for (layer, layout) in self.layout.layers.iter().enumerate() {
-            let (mask, angles) = match self.config.layer_types[layer] {
-                Attention::Full => (&padded.mask, &full),
-                Attention::Sliding => (&windows, &sliding),
-            };
-            stream = self.layer(layout, &stream, mask, angles, padded)?;
+        let mut stream = self.embed(padded)?;
+        for layer in 0..self.layout.layers.len() {
+            stream = self.layer(layer, &stream, padded)?;
         }
         self.layer_norm(&stream, &self.layout.final_norm)
     }
 
+    /// `(sequences * length, hidden)`
+    fn embed(&self, padded: &Padded) -> Result<Tensor> {
+        self.layer_norm(&self.at(&self.layout.embedding).index_select(&padded.ids, 0)?, &self.layout.embedding_norm)
+    }
+
     /// * `stream`: `(sequences * length, hidden)`
-    fn layer(&self, layout: &LayerLayout, stream: &Tensor, mask: &Tensor, angles: &Angles, padded: &Padded) -> Result<Tensor> {
+    fn layer(&self, layer: usize, stream: &Tensor, padded: &Padded) -> Result<Tensor> {
+        let layout = &self.layout.layers[layer];
+        let (mask, angles) = match self.config.layer_types[layer] {
+            Attention::Full => (&padded.mask, &padded.full),
+            Attention::Sliding => (&padded.windows, &padded.sliding),
+        };
         let normed = layout.attn_norm.as_ref().map_or_else(|| Ok(stream.clone()), |norm| self.layer_norm(stream, norm))?;
         let attended = self.attention(&self.linear(&normed, &layout.wqkv)?, mask, angles, padded)?; // (sequences * length, hidden)
         let stream = (stream + self.linear(&attended, &layout.attn_wo)?)?;
@@ -228,11 +305,15 @@ impl ComposedModel {
             }
         }
         let firsts: Vec<u32> = (0..sequences).map(|sequence| (sequence * length) as u32).collect();
+        let mask = Tensor::from_vec(mask, (sequences, 1, 1, length), &self.device)?;
         Ok(Padded {
             sequences,
             length,
             ids: Tensor::from_vec(ids, sequences * length, &self.device)?,
-            mask: Tensor::from_vec(mask, (sequences, 1, 1, length), &self.device)?,
+            windows: mask.broadcast_add(&self.window_mask(length)?)?,
+            full: self.angles(Attention::Full, length)?,
+            sliding: self.angles(Attention::Sliding, length)?,
+            mask,
             places: Tensor::new(places.as_slice(), &self.device)?,
             firsts: Tensor::new(firsts.as_slice(), &self.device)?,
         })

@@ -12,6 +12,7 @@
 
 use std::ops::Range;
 
+use super::config::Attention;
 use super::gradients::{Gradients, Write};
 use super::kernels::attention::{Heads, attention, attention_backward};
 use super::kernels::geglu::{geglu, geglu_backward};
@@ -19,7 +20,7 @@ use super::kernels::layer_norm::{layer_norm, layer_norm_again, layer_norm_backwa
 use super::kernels::product::{linear, linear_backward_input, linear_backward_weight};
 use super::layout::{LayerLayout, Layout};
 use super::workspace::{LayerState, Rotaries, Scratch, Workspace, fill_up, fit};
-use super::{ModernBertConfig, Tokens};
+use super::{ModernBertConfig, Part, Pass, Tokens};
 
 /// What a forward leaves behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,15 +47,18 @@ impl Encoder<'_> {
         let keep_layers = keep == Keep::ForBackward && !workspace.recomputes_layers();
         let size = self.tokens.len() * self.config.hidden_size;
         let Workspace { rotary, embedding_moments, inputs, layers: states, final_moments, hidden, scratch, .. } = workspace;
+        scratch.profile.begin(Pass::Forward);
         rotary.prepare(self.config, self.tokens.longest());
         fill_up(inputs, if keep == Keep::ForBackward { layers + 1 } else { 2 });
         fill_up(states, if keep_layers { layers } else { 1 });
         let place = |layer: usize| if keep == Keep::ForBackward { layer } else { layer % 2 };
 
         self.embed(fit(&mut scratch.normed, size)); // (tokens, hidden)
+        scratch.profile.lap(Part::Embedding);
         let moments = fit(embedding_moments, self.tokens.len());
         let epsilon = self.config.norm_eps as f32;
         layer_norm(fit(&mut inputs[0], size), moments, &scratch.normed, self.at(&self.layout.embedding_norm), epsilon);
+        scratch.profile.lap(Part::Norms);
         for layer in 0..layers {
             let mut output = std::mem::take(&mut inputs[place(layer + 1)]);
             let state = &mut states[if keep_layers { layer } else { 0 }];
@@ -63,6 +67,7 @@ impl Encoder<'_> {
         }
         let moments = fit(final_moments, self.tokens.len());
         layer_norm(fit(hidden, size), moments, &inputs[place(layers)], self.at(&self.layout.final_norm), epsilon);
+        scratch.profile.lap(Part::Norms);
     }
 
     /// Writes or adds the gradients of all encoder parameters, from that of the last hidden states in `workspace.hidden`.
@@ -80,6 +85,7 @@ impl Encoder<'_> {
         let d_weight = gradients.at(range);
         let partial = &mut scratch.partial;
         layer_norm_backward(d_stream, Write::Replace, d_weight, write, hidden, &inputs[layers], final_moments, self.at(range), partial);
+        scratch.profile.lap(Part::Norms);
         for layer in (0..layers).rev() {
             let state = &mut states[if recompute { 0 } else { layer }];
             if recompute {
@@ -88,12 +94,15 @@ impl Encoder<'_> {
             self.layer_backward(layer, &inputs[layer], state, scratch, rotary, gradients);
         }
 
-        let Scratch { normed, d_stream, d_normed, partial, .. } = scratch;
+        let Scratch { normed, d_stream, d_normed, partial, profile, .. } = scratch;
         self.embed(fit(normed, size)); // (tokens, hidden)
+        profile.lap(Part::Embedding);
         let range = &self.layout.embedding_norm;
         let (d_embedded, d_weight) = (fit(d_normed, size), gradients.at(range));
         layer_norm_backward(d_embedded, Write::Replace, d_weight, write, d_stream, normed, embedding_moments, self.at(range), partial);
+        profile.lap(Part::Norms);
         gradients.add_embedding(self.tokens.ids(), d_embedded);
+        profile.lap(Part::Embedding);
     }
 
     /// * `input`, `output`: `(tokens, hidden)`; without an `output` only `state` is written
@@ -118,25 +127,33 @@ impl Encoder<'_> {
                 &*normed
             }
         };
+        scratch.profile.lap(Part::Norms);
         let qkv = fit(&mut scratch.qkv, rows * 3 * hidden);
         linear(qkv, Write::Replace, attention_input, self.at(wqkv), rows); // (tokens, 3 * hidden)
+        scratch.profile.lap(Part::Linear);
         let attended = fit(&mut state.attended, rows * hidden);
         let rotated = fit(&mut state.rotated, rows * 3 * hidden);
         let log_sums = fit(&mut state.log_sums, rows * self.config.num_attention_heads);
         let heads = self.heads(layer, rotary);
         attention(attended, rotated, log_sums, qkv, fit(&mut scratch.heads, rows * hidden), &heads); // (tokens, hidden)
+        scratch.profile.lap(self.attention_part(layer));
         let middle = fit(&mut state.middle, rows * hidden);
         middle.copy_from_slice(input);
         linear(middle, Write::Add, attended, self.at(attn_wo), rows); // (tokens, hidden)
+        scratch.profile.lap(Part::Linear);
 
         layer_norm(normed, fit(&mut state.mlp_moments, rows), middle, self.at(mlp_norm), epsilon);
+        scratch.profile.lap(Part::Norms);
         let expanded = fit(&mut state.expanded, rows * 2 * intermediate);
         linear(expanded, Write::Replace, normed, self.at(wi), rows); // (tokens, 2 * intermediate)
+        scratch.profile.lap(Part::Linear);
         if let Some(output) = output {
             let activated = fit(&mut scratch.activated, rows * intermediate);
             geglu(activated, expanded, intermediate); // (tokens, intermediate)
+            scratch.profile.lap(Part::Activation);
             output.copy_from_slice(middle);
             linear(output, Write::Add, activated, self.at(mlp_wo), rows); // (tokens, hidden)
+            scratch.profile.lap(Part::Linear);
         }
     }
 
@@ -153,40 +170,52 @@ impl Encoder<'_> {
         let (rows, hidden, intermediate) = (self.tokens.len(), self.config.hidden_size, self.config.intermediate_size);
         let LayerLayout { attn_norm, wqkv, attn_wo, mlp_norm, wi, mlp_wo } = &self.layout.layers[layer];
         let write = gradients.write();
-        let Scratch { normed, qkv, heads, activated, d_stream, d_normed, partial } = scratch;
+        let Scratch { normed, qkv, heads, activated, d_stream, d_normed, partial, profile } = scratch;
         let (normed, d_normed) = (fit(normed, rows * hidden), fit(d_normed, rows * hidden));
 
         // The MLP. The gradient of the activation turns into the activation, and the expanded rows into their gradient.
         let activated = fit(activated, rows * intermediate);
         linear_backward_input(activated, Write::Replace, d_stream, self.at(mlp_wo), rows); // (tokens, intermediate)
+        profile.lap(Part::Linear);
         geglu_backward(&mut state.expanded, activated, intermediate);
+        profile.lap(Part::Activation);
         linear_backward_weight(gradients.at(mlp_wo), write, d_stream, activated, rows);
         let d_expanded = &state.expanded; // (tokens, 2 * intermediate)
+        profile.lap(Part::Linear);
         layer_norm_again(normed, &state.mlp_moments, &state.middle, self.at(mlp_norm));
+        profile.lap(Part::Norms);
         linear_backward_weight(gradients.at(wi), write, d_expanded, normed, rows);
         linear_backward_input(d_normed, Write::Replace, d_expanded, self.at(wi), rows); // (tokens, hidden)
+        profile.lap(Part::Linear);
         let weight = self.at(mlp_norm);
         let d_weight = gradients.at(mlp_norm);
         layer_norm_backward(d_stream, Write::Add, d_weight, write, d_normed, &state.middle, &state.mlp_moments, weight, partial);
+        profile.lap(Part::Norms);
 
         // Attention.
         linear_backward_weight(gradients.at(attn_wo), write, d_stream, &state.attended, rows);
         linear_backward_input(d_normed, Write::Replace, d_stream, self.at(attn_wo), rows); // (tokens, hidden)
+        profile.lap(Part::Linear);
         let d_qkv = fit(qkv, rows * 3 * hidden);
         let heads_scratch = fit(heads, rows * 3 * hidden);
         let shape = self.heads(layer, rotary);
         attention_backward(d_qkv, d_normed, &state.attended, &state.rotated, &state.log_sums, heads_scratch, &shape);
+        profile.lap(self.attention_part(layer));
         match attn_norm {
             None => {
                 linear_backward_weight(gradients.at(wqkv), write, d_qkv, input, rows);
                 linear_backward_input(d_stream, Write::Add, d_qkv, self.at(wqkv), rows); // (tokens, hidden)
+                profile.lap(Part::Linear);
             }
             Some(norm) => {
                 layer_norm_again(normed, &state.attn_moments, input, self.at(norm));
+                profile.lap(Part::Norms);
                 linear_backward_weight(gradients.at(wqkv), write, d_qkv, normed, rows);
                 linear_backward_input(d_normed, Write::Replace, d_qkv, self.at(wqkv), rows); // (tokens, hidden)
+                profile.lap(Part::Linear);
                 let d_weight = gradients.at(norm);
                 layer_norm_backward(d_stream, Write::Add, d_weight, write, d_normed, input, &state.attn_moments, self.at(norm), partial);
+                profile.lap(Part::Norms);
             }
         }
     }
@@ -207,6 +236,13 @@ impl Encoder<'_> {
             head_dim: self.config.head_dim(),
             window: self.config.window(layer),
             rotary: rotary.of(self.config.layer_types[layer]),
+        }
+    }
+
+    fn attention_part(&self, layer: usize) -> Part {
+        match self.config.layer_types[layer] {
+            Attention::Full => Part::GlobalAttention,
+            Attention::Sliding => Part::LocalAttention,
         }
     }
 

@@ -1,7 +1,7 @@
 //! The joint model: parameters with meaning, run forward and backward.
 
 use super::encoder::{Encoder, Keep};
-use super::{BatchError, Gradients, Layout, LossOptions, Losses, ModernBertConfig, Targets, Tokens, Workspace, heads};
+use super::{BatchError, Gradients, Layout, LossOptions, Losses, ModernBertConfig, Part, Pass, Targets, Tokens, Workspace, heads};
 
 /// A ModernBERT encoder with a head for tokens and a head for whole texts.
 ///
@@ -92,7 +92,10 @@ impl JointModel {
             self.encoder(tokens).forward(workspace, Keep::ForBackward);
             heads::forward(&self.layout, &self.parameters, tokens, workspace);
             let losses = heads::losses(&self.layout, tokens, targets, options, workspace, true);
+            workspace.profile_mut().lap(Part::Heads);
+            workspace.profile_mut().begin(Pass::Backward);
             heads::backward(&self.layout, &self.parameters, tokens, workspace, gradients);
+            workspace.profile_mut().lap(Part::Heads);
             self.encoder(tokens).backward(workspace, gradients);
             gradients.written();
             losses

@@ -38,6 +38,7 @@ mod kernels;
 mod layout;
 mod loss;
 mod products;
+mod profile;
 mod workspace;
 
 pub use batch::{BatchError, IGNORE, Targets, Tokens};
@@ -49,4 +50,5 @@ pub use joint::{JointModel, Logits};
 pub use layout::{LayerLayout, Layout, Parameter};
 pub use loss::{LossOptions, Losses, Normalisers};
 pub use products::LayerProducts;
+pub use profile::{Part, Pass, Profile};
 pub use workspace::Workspace;

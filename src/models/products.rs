@@ -27,8 +27,6 @@ struct Linear {
 impl LayerProducts {
     #[must_use]
     pub fn new(config: &ModernBertConfig, tokens: usize) -> Self {
-        let (hidden, intermediate) = (config.hidden_size, config.intermediate_size);
-        let shapes = [(hidden, 3 * hidden), (hidden, hidden), (hidden, 2 * intermediate), (intermediate, hidden)];
         // Small numbers that are neither zero nor denormal, since those take another time.
         let filled = |length: usize| (0..length).map(|index| (index % 17) as f32 * 1e-2 - 0.08).collect::<Vec<f32>>();
         let linear = |(inputs, outputs): (usize, usize)| Linear {
@@ -40,7 +38,7 @@ impl LayerProducts {
             input_gradient: filled(tokens * inputs),
             output: filled(tokens * outputs),
         };
-        Self { tokens, maps: shapes.into_iter().map(linear).collect() }
+        Self { tokens, maps: maps(config).into_iter().map(linear).collect() }
     }
 
     /// Computes them once on the current pool. Returns the floating-point operations: two for each multiplication and addition.
@@ -82,6 +80,18 @@ impl LayerProducts {
     pub fn parameters(&self) -> usize {
         self.maps.iter().map(|map| map.inputs * map.outputs).sum()
     }
+
+    /// Weights of the linear maps of all layers: what a step's matrix products grow with.
+    #[must_use]
+    pub fn parameters_of(config: &ModernBertConfig) -> usize {
+        maps(config).iter().map(|(inputs, outputs)| inputs * outputs).sum::<usize>() * config.num_hidden_layers
+    }
+}
+
+/// Inputs and outputs of the linear maps of a layer.
+fn maps(config: &ModernBertConfig) -> [(usize, usize); 4] {
+    let (hidden, intermediate) = (config.hidden_size, config.intermediate_size);
+    [(hidden, 3 * hidden), (hidden, hidden), (hidden, 2 * intermediate), (intermediate, hidden)]
 }
 
 #[cfg(test)]
@@ -92,5 +102,6 @@ mod tests {
     fn the_products_of_base_hold_its_published_number_of_parameters() {
         let config = ModernBertConfig::base();
         assert_eq!(LayerProducts::new(&config, 1).parameters() * config.num_hidden_layers, 110_297_088);
+        assert_eq!(LayerProducts::parameters_of(&config), 110_297_088);
     }
 }

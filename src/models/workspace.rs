@@ -1,9 +1,9 @@
 //! Every buffer that a step needs besides parameters and gradients, kept from step to step.
 
-use super::ModernBertConfig;
 use super::config::Attention;
 use super::kernels::layer_norm::Moments;
 use super::kernels::rotary::Rotary;
+use super::{ModernBertConfig, Profile};
 
 /// Activations and temporaries. They grow to the largest batch seen and stay, so that a step allocates nothing large.
 ///
@@ -73,6 +73,7 @@ pub(super) struct Scratch {
     pub d_normed: Vec<f32>,
     /// The gradients of a norm's weight, per chunk of rows.
     pub partial: Vec<f32>,
+    pub profile: Profile,
 }
 
 /// The angles of both kinds of layers.
@@ -96,7 +97,18 @@ impl Workspace {
         self
     }
 
-    pub(super) fn recomputes_layers(&self) -> bool {
+    /// Where the time goes; [`Profile::start`] begins to count.
+    #[must_use]
+    pub fn profile(&self) -> &Profile {
+        &self.scratch.profile
+    }
+
+    pub(crate) fn profile_mut(&mut self) -> &mut Profile {
+        &mut self.scratch.profile
+    }
+
+    #[must_use]
+    pub fn recomputes_layers(&self) -> bool {
         self.recompute_layers
     }
 }

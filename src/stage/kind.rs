@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{Artifact, CodeVersion, Context, InputFolders, Inputs, Port, Stage, StageError};
 
@@ -75,6 +75,7 @@ pub trait AnyStage: Send + Sync {
     fn check(&self) -> Vec<ParameterProblem>;
     fn sources(&self) -> Vec<SourceFile>;
     fn hub_commit(&self) -> Option<HubCommit>;
+    fn execution(&self) -> Map<String, Value>;
     fn extension(&self) -> Option<Extension>;
 
     /// # Errors
@@ -97,6 +98,10 @@ impl<S: Stage> AnyStage for S {
 
     fn hub_commit(&self) -> Option<HubCommit> {
         Stage::hub_commit(self)
+    }
+
+    fn execution(&self) -> Map<String, Value> {
+        Stage::execution(self)
     }
 
     fn extension(&self) -> Option<Extension> {

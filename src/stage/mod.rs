@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
 
 /// A version of one part of the code on which a kind's results depend: raised by hand when results may differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,6 +105,12 @@ pub trait Stage: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'stat
     /// The hub revision whose commit enters the key.
     fn hub_commit(&self) -> Option<HubCommit> {
         None
+    }
+
+    /// Parameters that say how the work is done and change no result. They are not serialised, so that they stay out of the key; whoever foresees
+    /// what the work takes finds them here.
+    fn execution(&self) -> Map<String, Value> {
+        Map::new()
     }
 
     /// The parameter that only says how far the work goes, for kinds that have one. What a stage leaves in [`Context::lineage`] when it ends is

@@ -1,15 +1,17 @@
 //! Measures what training costs on this machine: the step itself, and the matrix products that it cannot do without.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use rand::Rng as _;
 use serde::Serialize;
 
-use super::ToolError;
-use crate::artifacts::{Artifact as _, Backbone, Encoded, files};
+use super::shape::{Shape, config};
+use super::{ToolError, median};
+use crate::artifacts::{Artifact as _, Encoded};
 use crate::data::{EncodedSplit, IGNORE, Split};
-use crate::models::{JointModel, LayerProducts, ModernBertConfig, layer_types};
+use crate::models::{JointModel, LayerProducts, ModernBertConfig, Part, Pass, Workspace};
 use crate::rng::Rng;
 use crate::training::{self, CpuEngine, Data, Objective, Recipe, Storage};
 
@@ -17,27 +19,19 @@ use crate::training::{self, CpuEngine, Data, Objective, Recipe, Storage};
 const WARM_UP: usize = 2;
 /// Labels and lengths where there is no data: those of the reference recipe.
 pub(super) const SYNTHETIC_LABELS: usize = 93;
-const SYNTHETIC_LENGTHS: std::ops::Range<u64> = 12..35;
+const SYNTHETIC_LENGTHS: std::ops::RangeInclusive<usize> = 12..=34;
 
-/// Which model to measure. Weights are drawn at random: the arithmetic is the same.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Shape {
-    Base,
-    Large,
-    /// A folder with a `config.json`.
-    Folder(PathBuf),
-    /// The parameters of an `init_model` stage, by name.
-    Sizes(serde_json::Value),
-}
-
-/// What to measure.
+/// What to measure. Weights are drawn at random: the arithmetic is the same.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Workload {
     pub shape: Shape,
-    /// An `encoded` artifact; without one, batches have lengths uniform in 12 to 34.
+    /// An `encoded` artifact; without one, texts are made up.
     pub data: Option<PathBuf>,
+    /// The length of made-up texts in tokens; without one, lengths are uniform in 12 to 34.
+    pub length: Option<usize>,
     pub batch_size: usize,
     pub gradient_accumulation: usize,
+    pub activation_checkpointing: bool,
     /// For the estimate of the whole training; 0 when there is none.
     pub epochs: u64,
     /// Steps to measure.
@@ -51,8 +45,12 @@ pub struct Measurement {
     pub threads: usize,
     pub batch_size: usize,
     pub gradient_accumulation: usize,
+    pub activation_checkpointing: bool,
     /// Whether the texts are made up.
     pub synthetic: bool,
+    /// Of the made-up texts, where they are equally long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub length: Option<usize>,
     /// Steps that were measured.
     pub steps: usize,
     /// Median seconds of one training step: batch assembly, forward, backward, clipping, AdamW and loss.
@@ -65,6 +63,8 @@ pub struct Measurement {
     pub floor_s: f64,
     /// `step_s` over `floor_s`.
     pub floor_ratio: f64,
+    /// Mean seconds of a step by pass and part; what is left to `step_s` assembles the batch and reads out the loss.
+    pub profile_s: BTreeMap<&'static str, BTreeMap<&'static str, f64>>,
     /// Texts a second without gradients.
     pub inference_texts_per_s: f64,
     /// Steps of the whole training, where the workload has one.
@@ -93,25 +93,32 @@ pub fn bench(workload: &Workload) -> Result<Measurement, ToolError> {
         }
         None => {
             let labels: Vec<String> = (0..SYNTHETIC_LABELS).map(|label| label.to_string()).collect();
-            (synthetic_split(sequences, config.vocab_size), labels, None)
+            (synthetic_split(sequences, config.vocab_size, workload.length), labels, None)
         }
     };
     let rows: Vec<u32> = (0..sequences).map(|row| (row % pool.len()) as u32).collect();
-    let split = select(&pool, &rows);
+    let (warm_up, rows) = rows.split_at(per_step * WARM_UP);
+    let (warm_up, split) = (select(&pool, warm_up), select(&pool, rows));
     let model = JointModel::new_random(config.clone(), labels.len(), &Rng::new(0)).map_err(ToolError::of)?;
     let parameters = model.layout.parameters().iter().map(|parameter| parameter.range.len()).sum();
-    let mut engine = CpuEngine::new(model);
+    let workspace = Workspace::new().recompute_layers(workload.activation_checkpointing);
+    let mut engine = CpuEngine::new(model).with_workspace(workspace);
     let recipe =
         Recipe { epochs: 1, batch_size: workload.batch_size, gradient_accumulation: workload.gradient_accumulation, ..Recipe::default() };
-    let data = Data { train: &split, validation: None, labels: &labels };
     // The loop that `train` runs, and its own clock.
-    let trained = training::train(&mut engine, data, &recipe, Storage::default(), &()).map_err(ToolError::of)?;
-    let timings = &trained.timings[WARM_UP.min(trained.timings.len() - 1)..];
+    let train = |split: &EncodedSplit, engine: &mut CpuEngine| {
+        let data = Data { train: split, validation: None, labels: &labels };
+        training::train(engine, data, &recipe, Storage::default(), &()).map(|trained| trained.timings).map_err(ToolError::of)
+    };
+    train(&warm_up, &mut engine)?;
+    engine.start_profile();
+    let timings = train(&split, &mut engine)?;
+    let profile_s = profile(&engine, timings.len());
     let step_s = median(timings.iter().map(|timing| timing.seconds));
     let tokens_per_step = timings.iter().map(|timing| timing.tokens as f64).sum::<f64>() / timings.len() as f64;
     let inference_texts_per_s = inference(&mut engine, &split, workload.batch_size)?;
     let rate = matrix_rate(&config, (tokens_per_step as usize / workload.gradient_accumulation).max(1));
-    let linear = LayerProducts::new(&config, 1).parameters() * config.num_hidden_layers;
+    let linear = LayerProducts::parameters_of(&config);
     let floor_s = 6.0 * linear as f64 * tokens_per_step / rate;
     let total_steps =
         total.filter(|_| workload.epochs > 0).map(|total| Recipe { epochs: workload.epochs, ..recipe.clone() }.total_steps(total));
@@ -120,7 +127,9 @@ pub fn bench(workload: &Workload) -> Result<Measurement, ToolError> {
         threads: rayon::current_num_threads(),
         batch_size: workload.batch_size,
         gradient_accumulation: workload.gradient_accumulation,
+        activation_checkpointing: workload.activation_checkpointing,
         synthetic,
+        length: workload.length.filter(|_| synthetic),
         steps: timings.len(),
         step_s,
         tokens_per_step,
@@ -128,45 +137,12 @@ pub fn bench(workload: &Workload) -> Result<Measurement, ToolError> {
         matmul_gflops: rate / 1e9,
         floor_s,
         floor_ratio: step_s / floor_s,
+        profile_s,
         inference_texts_per_s,
         total_steps,
         training_s: total_steps.map(|steps| steps as f64 * step_s),
         peak_rss_gib: peak_rss_gib(),
     })
-}
-
-pub(super) fn config(shape: &Shape) -> Result<ModernBertConfig, ToolError> {
-    match shape {
-        Shape::Base => Ok(ModernBertConfig::base()),
-        Shape::Large => Ok(ModernBertConfig::large()),
-        Shape::Folder(folder) => {
-            let text = files::read_text(&folder.join(Backbone::CONFIG)).map_err(ToolError::of)?;
-            ModernBertConfig::from_json(&text).map_err(ToolError::of)
-        }
-        Shape::Sizes(sizes) => {
-            let size = |name: &str| {
-                let found = sizes[name].as_u64().and_then(|size| usize::try_from(size).ok());
-                found.ok_or_else(|| ToolError::of(format!("the model's `{name}` is not known")))
-            };
-            let layers = size("num_hidden_layers")?;
-            let config = ModernBertConfig {
-                vocab_size: size("vocab_size")?,
-                hidden_size: size("hidden_size")?,
-                intermediate_size: size("intermediate_size")?,
-                num_hidden_layers: layers,
-                num_attention_heads: size("num_attention_heads")?,
-                local_attention: size("local_attention")?,
-                layer_types: layer_types(layers, size("global_attn_every_n_layers")?),
-                pad_token_id: None,
-                bos_token_id: None,
-                eos_token_id: None,
-                cls_token_id: None,
-                sep_token_id: None,
-                ..ModernBertConfig::base()
-            };
-            config.validate().map(|()| config).map_err(ToolError::of)
-        }
-    }
 }
 
 fn real_data(folder: &Path) -> Result<(EncodedSplit, Vec<String>), ToolError> {
@@ -178,13 +154,23 @@ fn real_data(folder: &Path) -> Result<(EncodedSplit, Vec<String>), ToolError> {
     Ok((split, encoded.labels.names().to_vec()))
 }
 
-/// Made-up texts like those of the reference recipe: lengths uniform in 12 to 34, a quarter of the tokens labelled.
-fn synthetic_split(sequences: usize, vocab_size: usize) -> EncodedSplit {
+/// Seconds of a step where there are any, by the names of passes and parts.
+fn profile(engine: &CpuEngine, steps: usize) -> BTreeMap<&'static str, BTreeMap<&'static str, f64>> {
+    let of_pass = |pass: Pass| {
+        let parts = Part::ALL.into_iter().map(|part| (part.name(), engine.profile().seconds(pass, part) / steps as f64));
+        parts.filter(|(_, seconds)| *seconds > 0.0).collect()
+    };
+    Pass::ALL.into_iter().map(|pass| (pass.name(), of_pass(pass))).collect()
+}
+
+/// Made-up texts like those of the reference recipe: lengths uniform in 12 to 34 unless one is given, a quarter of the tokens labelled.
+fn synthetic_split(sequences: usize, vocab_size: usize, length: Option<usize>) -> EncodedSplit {
     let mut stream = Rng::new(7).stream("bench");
     let mut below = move |limit: u64| stream.next_u64() % limit;
+    let lengths = length.map_or(SYNTHETIC_LENGTHS, |length| length..=length);
     let mut split = EncodedSplit::default();
     for _ in 0..sequences {
-        let length = SYNTHETIC_LENGTHS.start + below(SYNTHETIC_LENGTHS.end - SYNTHETIC_LENGTHS.start);
+        let length = *lengths.start() as u64 + below((lengths.end() - lengths.start() + 1) as u64);
         for token in 0..length {
             split.ids.push(below(vocab_size as u64) as u32);
             let special = token == 0 || token + 1 == length;
@@ -244,13 +230,6 @@ fn matrix_rate(config: &ModernBertConfig, tokens: usize) -> f64 {
     median(rates.into_iter())
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_unstable_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    if values.len().is_multiple_of(2) && middle > 0 { (values[middle - 1] + values[middle]) / 2.0 } else { values[middle] }
-}
-
 /// What Linux calls the high-water mark.
 fn peak_rss_gib() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
@@ -269,7 +248,16 @@ mod tests {
             "vocab_size": 300, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2,
             "local_attention": 8, "global_attn_every_n_layers": 3,
         });
-        Workload { shape: Shape::Sizes(sizes), data: None, batch_size: 4, gradient_accumulation: 2, epochs: 0, steps: 3 }
+        Workload {
+            shape: Shape::Sizes(sizes),
+            data: None,
+            length: None,
+            batch_size: 4,
+            gradient_accumulation: 2,
+            activation_checkpointing: false,
+            epochs: 0,
+            steps: 3,
+        }
     }
 
     #[test]
@@ -287,8 +275,18 @@ mod tests {
     }
 
     #[test]
-    fn the_median_of_an_even_number_is_the_mean_of_the_middle_two() {
-        assert_eq!(median([4.0, 1.0, 3.0, 2.0].into_iter()), 2.5);
-        assert_eq!(median([3.0, 1.0, 2.0].into_iter()), 2.0);
+    fn made_up_texts_have_the_length_that_was_asked_for() {
+        let found = bench(&Workload { length: Some(20), ..workload() }).unwrap();
+        assert_eq!((found.length, found.tokens_per_step), (Some(20), 8.0 * 20.0));
+    }
+
+    #[test]
+    fn the_parts_of_a_step_take_most_of_it_and_no_more() {
+        let found = bench(&Workload { length: Some(64), steps: 20, ..workload() }).unwrap();
+        let parts = |pass: &str| found.profile_s[pass].values().sum::<f64>();
+        let sum = parts("forward") + parts("backward") + parts("update");
+        assert!(sum > 0.0 && found.profile_s["backward"]["linear_layers"] > 0.0, "{:?}", found.profile_s);
+        // The median of a busy machine is below its mean, never by ten times.
+        assert!(sum < 10.0 * found.step_s, "{sum} of {}", found.step_s);
     }
 }

@@ -1,7 +1,8 @@
 //! Foresees what a training takes, before anything is loaded.
 
 use super::ToolError;
-use super::bench::{SYNTHETIC_LABELS, Shape, config};
+use super::bench::SYNTHETIC_LABELS;
+use super::shape::{Shape, config};
 use crate::training;
 
 pub use crate::training::MemoryNeed;
@@ -10,6 +11,6 @@ pub use crate::training::MemoryNeed;
 ///
 /// # Errors
 /// When the model's sizes cannot be used.
-pub fn memory_need(shape: &Shape, batch_size: usize, max_length: usize) -> Result<MemoryNeed, ToolError> {
-    Ok(training::memory_need(&config(shape)?, SYNTHETIC_LABELS, batch_size, max_length))
+pub fn memory_need(shape: &Shape, batch_size: usize, max_length: usize, activation_checkpointing: bool) -> Result<MemoryNeed, ToolError> {
+    Ok(training::memory_need(&config(shape)?, SYNTHETIC_LABELS, batch_size, max_length, activation_checkpointing))
 }

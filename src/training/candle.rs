@@ -21,6 +21,7 @@ pub struct CandleEngine {
     first: Vec<Tensor>,
     second: Vec<Tensor>,
     updates: u64,
+    activation_checkpointing: bool,
 }
 
 impl CandleEngine {
@@ -35,7 +36,13 @@ impl CandleEngine {
         let model = ComposedModel::new(model, device)?.with_products_in(products);
         let zeros = || model.variables().iter().map(|variable| variable.zeros_like()).collect::<Result<Vec<_>>>();
         let (first, second) = (zeros()?, zeros()?);
-        Ok(Self { gradient: vec![None; first.len()], parameters, first, second, updates: 0, model })
+        Ok(Self { gradient: vec![None; first.len()], parameters, first, second, updates: 0, activation_checkpointing: false, model })
+    }
+
+    /// Whether a backward computes each layer again from its input, which saves memory and changes no result.
+    #[must_use]
+    pub fn with_activation_checkpointing(self, activation_checkpointing: bool) -> Self {
+        Self { activation_checkpointing, ..self }
     }
 
     #[must_use]
@@ -52,12 +59,9 @@ impl CandleEngine {
     }
 
     fn try_accumulate(&mut self, tokens: &Tokens<'_>, targets: &Targets<'_>, options: &LossOptions) -> Result<Losses> {
-        let (total, losses) = self.model.loss(tokens, targets, options)?;
-        let mut found = total.backward()?;
-        for (sum, variable) in self.gradient.iter_mut().zip(self.model.variables()) {
-            if let Some(gradient) = found.remove(variable) {
-                // A gradient keeps the graph that it was computed in unless it is detached.
-                let gradient = gradient.detach();
+        let (losses, found) = self.model.loss_and_gradients(tokens, targets, options, self.activation_checkpointing)?;
+        for (sum, found) in self.gradient.iter_mut().zip(found) {
+            if let Some(gradient) = found {
                 *sum = Some(match sum.take() {
                     Some(sum) => (sum + gradient)?,
                     None => gradient,

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::data::Batch;
-use crate::models::{Gradients, JointModel, LossOptions, Losses, Targets, Tokens, Workspace};
+use crate::models::{Gradients, JointModel, LossOptions, Losses, Part, Pass, Profile, Targets, Tokens, Workspace};
 
 use super::adamw::{AdamW, Gradient, Update, gradient_norm};
 use super::engine::{Engine, EngineError, Logits, Parameter, StateVector};
@@ -45,6 +45,22 @@ impl CpuEngine {
         &self.model
     }
 
+    /// Whether a backward computes each layer again from its input.
+    #[must_use]
+    pub fn checkpoints_activations(&self) -> bool {
+        self.workspace.recomputes_layers()
+    }
+
+    /// Counts where the time of steps goes, from zero.
+    pub fn start_profile(&mut self) {
+        self.workspace.profile_mut().start();
+    }
+
+    #[must_use]
+    pub fn profile(&self) -> &Profile {
+        self.workspace.profile()
+    }
+
     /// The model with its present weights.
     #[must_use]
     pub fn into_model(self) -> JointModel {
@@ -79,8 +95,11 @@ impl Engine for CpuEngine {
     }
 
     fn gradient_norm(&mut self) -> Result<f64, EngineError> {
+        self.workspace.profile_mut().begin(Pass::Update);
         let layout = &self.model.layout;
-        Ok(gradient_norm(&Self::gradient(&self.gradients, layout.embedding(), layout.dense())))
+        let norm = gradient_norm(&Self::gradient(&self.gradients, layout.embedding(), layout.dense()));
+        self.workspace.profile_mut().lap(Part::GradientNorm);
+        Ok(norm)
     }
 
     fn has_gradient(&mut self, parameter: usize, elements: Range<usize>) -> Result<bool, EngineError> {
@@ -91,9 +110,11 @@ impl Engine for CpuEngine {
     }
 
     fn step(&mut self, update: &Update) -> Result<(), EngineError> {
+        self.workspace.profile_mut().begin(Pass::Update);
         let layout = &self.model.layout;
         let gradient = Self::gradient(&self.gradients, layout.embedding(), layout.dense());
         self.optimiser.step(&mut self.model.parameters, &gradient, update);
+        self.workspace.profile_mut().lap(Part::Optimiser);
         self.gradients.clear();
         Ok(())
     }

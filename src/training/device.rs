@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Device};
 
-use crate::models::JointModel;
+use crate::models::{JointModel, Workspace};
 
 use super::candle::CandleEngine;
 use super::cpu::CpuEngine;
@@ -20,14 +20,17 @@ impl ModelEngine {
     /// On a CPU the explicit path, else candle's.
     ///
     /// * `products`: the type of matrix products; a CPU computes in f32 whatever it says
+    /// * `activation_checkpointing`: whether a backward computes each layer again from its input, which saves memory and changes no result
     ///
     /// # Errors
     /// When the device has no room.
-    pub fn on(device: &Device, model: JointModel, products: DType) -> Result<Self, EngineError> {
+    pub fn on(device: &Device, model: JointModel, products: DType, activation_checkpointing: bool) -> Result<Self, EngineError> {
         if device.is_cpu() {
-            Ok(Self::Cpu(Box::new(CpuEngine::new(model))))
+            let workspace = Workspace::new().recompute_layers(activation_checkpointing);
+            Ok(Self::Cpu(Box::new(CpuEngine::new(model).with_workspace(workspace))))
         } else {
-            Ok(Self::Device(Box::new((CandleEngine::new(&model, device, products)?, model))))
+            let engine = CandleEngine::new(&model, device, products)?.with_activation_checkpointing(activation_checkpointing);
+            Ok(Self::Device(Box::new((engine, model))))
         }
     }
 
@@ -50,6 +53,30 @@ impl ModelEngine {
                 engine.model().read_back(&mut model)?;
                 Ok(model)
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::ModernBertConfig;
+    use crate::rng::Rng;
+
+    #[test]
+    fn the_cpu_checkpoints_activations_when_it_is_asked_to() {
+        let sizes = ModernBertConfig {
+            vocab_size: 60_000,
+            num_hidden_layers: 1,
+            hidden_size: 8,
+            num_attention_heads: 1,
+            ..ModernBertConfig::base()
+        };
+        let config = ModernBertConfig { layer_types: crate::models::layer_types(1, 3), ..sizes };
+        for asked in [false, true] {
+            let model = JointModel::new_random(config.clone(), 3, &Rng::new(1)).expect("good sizes");
+            let engine = ModelEngine::on(&Device::Cpu, model, DType::F32, asked).expect("a CPU");
+            assert!(matches!(engine, ModelEngine::Cpu(engine) if engine.checkpoints_activations() == asked));
         }
     }
 }

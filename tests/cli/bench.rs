@@ -1,5 +1,7 @@
 //! `bench`.
 
+use serde_json::json;
+
 use crate::world::{World, snapshot};
 
 #[test]
@@ -9,6 +11,24 @@ fn a_training_step_of_an_experiment_is_measured_before_and_after_its_run() {
     let (before, _, after) = (bench(), world.pipeline(["run", "experiments/mini.toml"]), bench());
     assert_eq!([&before["synthetic"], &after["synthetic"]], [true, false]);
     assert!(after["step_s"].as_f64().is_some_and(|seconds| seconds > 0.0), "{after}");
+}
+
+#[test]
+fn texts_of_a_length_and_layers_computed_again_are_measured_when_asked_for() {
+    let world = World::new();
+    let arguments = ["bench", "experiments/mini.toml", "--steps", "2", "--length", "40", "--batch-size", "2", "--json"];
+    let found = world.pipeline(arguments.into_iter().chain(["--set", "stage.train.activation_checkpointing=true"])).json();
+    assert_eq!([&found["length"], &found["tokens_per_step"], &found["activation_checkpointing"]], [&json!(40), &json!(80.0), &json!(true)]);
+    let part = |pass: &str, part: &str| found["profile_s"][pass][part].as_f64().is_some_and(|seconds| seconds > 0.0);
+    assert!(part("forward", "global_attention") && part("backward", "norms") && part("update", "optimiser"), "{found}");
+}
+
+#[test]
+fn the_parts_of_a_step_are_listed_when_asked_for() {
+    let shot = World::new().pipeline(["bench", "experiments/mini.toml", "--steps", "1", "--profile"]);
+    let lines = |pass: &str| shot.stdout.lines().filter(|line| line.starts_with(pass)).count();
+    // Of the two layers the first is global and the second local.
+    assert_eq!([lines("forward"), lines("backward"), lines("update")], [7, 7, 2], "{shot}");
 }
 
 #[test]

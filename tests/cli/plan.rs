@@ -45,6 +45,58 @@ fn a_training_for_which_there_is_not_enough_memory_is_foreseen() {
     assert!(train["memory_bytes"].as_u64().is_some_and(|bytes| (1_000_000..100_000_000).contains(&bytes)), "{train}");
 }
 
+fn train_of(plan: &serde_json::Value) -> serde_json::Value {
+    plan["nodes"].as_array().expect("nodes").iter().find(|node| node["stage"] == "train").cloned().expect("there")
+}
+
+#[test]
+fn a_plan_estimates_a_training_from_what_bench_measured() {
+    let world = World::new();
+    let before = train_of(&world.pipeline(["plan", FILE, "--json"]).json());
+    assert_eq!(world.pipeline(["bench", FILE, "--steps", "1"]).code, Some(0));
+    let after = train_of(&world.pipeline(["plan", FILE, "--json"]).json());
+    assert!(before["time"].is_null() && after["time"]["total_s"].as_f64().is_some_and(|seconds| seconds > 0.0), "{before} {after}");
+    assert_eq!([&after["time"]["measured_by"], &after["time"]["steps"]], [&serde_json::json!("bench"), &serde_json::json!(4)]);
+    assert_eq!(before["key"], after["key"]);
+    snapshot!(
+        world.pipeline(["plan", FILE]),
+        world.pipeline(["run", FILE, "--dry-run", "--threads", "1", "--sweep", "train.learning_rate=1e-3,2e-3"]),
+        world.pipeline(["plan", FILE, "--set", "stage.init_model.hidden_size=64"]),
+    );
+}
+
+#[test]
+fn texts_that_nobody_has_counted_leave_the_duration_of_a_step() {
+    let world = World::trained();
+    let line = r#"{"text": "one two", "entities": [], "anomaly": 0}"#;
+    world.write("experiments/lines.jsonl", format!("{line}\n").repeat(20));
+    world.child("lines", "[stage.corpus]\nkind = \"read_corpus\"\npath = \"lines.jsonl\"\n");
+    snapshot!(world.pipeline(["plan", "experiments/lines.toml", "train"]));
+}
+
+#[test]
+fn what_is_remembered_of_speeds_can_be_deleted_or_damaged() {
+    let world = World::trained();
+    let plan = || train_of(&world.pipeline(["plan", FILE, "--json", "--set", "stage.train.epochs=2"]).json());
+    assert_eq!(plan()["time"]["measured_by"], "training");
+    world.write("outputs/cache/speeds.json", "[");
+    assert!(plan()["time"].is_null());
+    assert_eq!(world.pipeline(["bench", FILE, "--steps", "1"]).code, Some(0));
+    assert_eq!(plan()["time"]["measured_by"], "bench");
+}
+
+#[test]
+fn activation_checkpointing_needs_less_memory_and_keeps_the_key() {
+    let world = World::trained();
+    let on = ["--set", "stage.train.activation_checkpointing=true"];
+    assert_eq!(world.pipeline(["plan", FILE, "--check"].into_iter().chain(on)).code, Some(0));
+    let bytes = |more: &[&str]| {
+        let plan = world.pipeline(["plan", FILE, "--json", "--set", "stage.train.epochs=2"].iter().chain(more)).json();
+        train_of(&plan)["memory_bytes"].as_u64().expect("a size")
+    };
+    assert!(bytes(&on) < bytes(&[]));
+}
+
 #[test]
 fn a_sweep_fans_out_behind_the_swept_stage() {
     snapshot!(World::trained().pipeline(["plan", FILE, "--sweep", "train.learning_rate=1e-3,2e-3", "--seeds", "2"]));

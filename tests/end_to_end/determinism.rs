@@ -32,6 +32,14 @@ fn half_precision_on_a_cpu_is_refused_with_what_to_do() {
 }
 
 #[test]
+fn activation_checkpointing_changes_no_byte_of_a_result() {
+    let (without, with) = (results(&[]), results(&["--set", "stage.train.activation_checkpointing=true"]));
+    for (file, (ours, theirs)) in FILES.iter().zip(without.iter().zip(&with)) {
+        assert!(ours == theirs, "{file} differs");
+    }
+}
+
+#[test]
 fn another_seed_gives_other_weights() {
     assert!(results(&[])[0] != results(&["--set", "stage.train.seed=7"])[0]);
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device};
 use pipeline::data::{Batch, EncodedSplit};
-use pipeline::models::{JointModel, LossOptions, ModernBertConfig};
+use pipeline::models::{JointModel, LossOptions, ModernBertConfig, Workspace};
 use pipeline::training::adamw::{Update, clip_coefficient};
 use pipeline::training::schedule::LearningRate;
 use pipeline::training::{
@@ -216,6 +216,25 @@ fn one_two_and_three_threads_give_the_same_bits() {
         pool.install(|| bits(&undisturbed(&recipe()).0))
     });
     assert!(found.iter().all(|bits| *bits == found[0]));
+}
+
+#[test]
+fn activation_checkpointing_changes_no_bit() {
+    let mut engine = CpuEngine::new(model()).with_workspace(Workspace::new().recompute_layers(true));
+    let trained = run(&mut engine, &recipe(), Storage::default(), &()).expect("it trains");
+    let (expected, whole) = undisturbed(&recipe());
+    assert_eq!(bits(&weights(&engine)), bits(&expected));
+    assert_eq!(trained.history, whole.history);
+}
+
+#[test]
+fn activation_checkpointing_changes_no_bit_in_candles_operations() {
+    let weights = [false, true].map(|checkpointing| {
+        let mut engine = candle().with_activation_checkpointing(checkpointing);
+        run(&mut engine, &recipe(), Storage::default(), &()).expect("it trains");
+        bits(&weights(&engine))
+    });
+    assert!(weights[0] == weights[1]);
 }
 
 #[test]

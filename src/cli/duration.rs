@@ -1,0 +1,138 @@
+//! How long the trainings of a plan will take on this machine, as far as something was measured on it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::training::Training;
+use crate::exec::{Outcome, RunOutcome};
+use crate::plan::{Expectation, Forecast, NodeId, Plan};
+use crate::report::format;
+use crate::store::Store;
+use crate::tools::{Effort, Estimate, Job, Speed, SpeedSource, Speeds, Texts, machine};
+
+/// The durations of the trainings to run. Nothing of it is part of the plan, which is the same on any machine.
+pub struct Outlook {
+    /// `None` where nothing is known.
+    estimates: BTreeMap<NodeId, Option<Estimate>>,
+}
+
+impl Outlook {
+    /// * `threads`: what the run would use
+    pub fn of(plan: &Plan, forecast: &Forecast, store: &Store, threads: usize) -> Self {
+        let pending = plan.ids().filter(|id| *forecast.node(*id) != Expectation::Hit);
+        let trainings: Vec<(NodeId, Training)> = pending.filter_map(|id| Some((id, Training::of(plan, id)?))).collect();
+        if trainings.is_empty() {
+            return Self { estimates: BTreeMap::new() };
+        }
+        let (speeds, machine) = (Speeds::read(&file(store)), machine());
+        // A sweep asks for the same many times.
+        let mut known: HashMap<Training, Option<Estimate>> = HashMap::new();
+        let mut estimate = |training: Training| {
+            *known.entry(training).or_insert_with(|| speeds.estimate(&job(&training, plan, store)?, &machine, threads))
+        };
+        Self { estimates: trainings.into_iter().map(|(id, training)| (id, estimate(training))).collect() }
+    }
+
+    pub fn estimate(&self, id: NodeId) -> Option<Estimate> {
+        self.estimates.get(&id).copied().flatten()
+    }
+
+    /// A line for each stage that trains; empty where none does.
+    pub fn text(&self, plan: &Plan) -> String {
+        let mut text = String::new();
+        for stage in plan.stages() {
+            let of_stage: Vec<_> = self.estimates.iter().filter(|(id, _)| plan.node(**id).stage == *stage).collect();
+            let Some((first, _)) = of_stage.first() else { continue };
+            let title = match of_stage.len() {
+                1 => plan.node(**first).title(),
+                count => format!("{stage} ×{count}"),
+            };
+            let estimates: Option<Vec<Estimate>> = of_stage.iter().map(|(_, estimate)| **estimate).collect();
+            match estimates {
+                Some(estimates) => writeln!(text, "time: {}", line(&title, &estimates)),
+                None => {
+                    writeln!(text, "time: not known for {title} on this machine: `pipeline bench {}` measures a step", plan.file.display())
+                }
+            }
+            .expect("a string");
+        }
+        text
+    }
+}
+
+/// * `estimates`: of the trainings of a stage, at least one
+fn line(title: &str, estimates: &[Estimate]) -> String {
+    let Estimate { step_s, measured_by, threads, .. } = estimates[0];
+    let by = match measured_by {
+        SpeedSource::Bench => "`pipeline bench`",
+        SpeedSource::Training => "a training here",
+    };
+    let scaled = if estimates.iter().any(|estimate| estimate.scaled) { ", scaled from another model or batch" } else { "" };
+    let basis = format!("measured by {by} with {threads} {}{scaled}", if threads == 1 { "thread" } else { "threads" });
+    let totals: Option<(Vec<u64>, Vec<f64>)> = estimates.iter().map(|estimate| Some((estimate.steps?, estimate.total_s?))).collect();
+    let seconds = |seconds: f64| format::duration(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX));
+    match totals {
+        Some((steps, totals)) => {
+            let (steps, total) = (format::grouped(steps.iter().sum()), seconds(totals.iter().sum()));
+            format!("about {total} for {title} on the CPU ({steps} steps of about {}, {basis})", seconds(step_s))
+        }
+        None => format!(
+            "about {} for a step of {title} on the CPU ({basis}); how many there are is known once it has its texts",
+            seconds(step_s)
+        ),
+    }
+}
+
+fn job(training: &Training, plan: &Plan, store: &Store) -> Option<Job> {
+    let Training { batch_size, gradient_accumulation, activation_checkpointing, epochs, evaluate_every, .. } = *training;
+    let shape = training.shape(plan, store).ok()?;
+    let effort = Effort::of(&shape, batch_size, gradient_accumulation, activation_checkpointing).ok()?;
+    let encoded = training.encoded(plan, store).and_then(|folder| Texts::of_encoded(&folder).ok());
+    Some(Job { effort, epochs, evaluate_every, texts: encoded.or_else(|| texts_to_generate(training, plan)) })
+}
+
+/// How many texts there will be, where the corpus' parameters say it.
+fn texts_to_generate(training: &Training, plan: &Plan) -> Option<Texts> {
+    let tokenize = plan.node(training.data);
+    let (_, corpus) = tokenize.inputs.iter().find(|(port, _)| *port == "corpus")?;
+    let corpus = plan.node(*corpus);
+    if corpus.kind.name != "generate_corpus" {
+        return None;
+    }
+    let parameters = corpus.instance.parameters();
+    let samples = parameters["samples"].as_f64()?;
+    let count = |split: &str| parameters["split"][split].as_f64().map(|fraction| (samples * fraction).round() as usize);
+    Some(Texts { train: count("train")?, validation: count("validation")?, tokens_per_text: None })
+}
+
+/// Remembers what a measurement found; failing to costs only the estimate.
+pub fn remember(store: &Store, found: impl IntoIterator<Item = Speed>) {
+    let mut found = found.into_iter().peekable();
+    if found.peek().is_none() {
+        return;
+    }
+    let path = file(store);
+    let mut speeds = Speeds::read(&path);
+    found.for_each(|speed| speeds.remember(speed));
+    let _ = speeds.write(&path);
+}
+
+/// Remembers what the steps of the trainings took that a run on the CPU has made.
+pub fn remember_run(plan: &Plan, outcome: &RunOutcome, store: &Store, threads: usize) {
+    let mut known: HashMap<Training, Option<Speed>> = HashMap::new();
+    let built = plan.ids().zip(&outcome.nodes).filter(|(_, result)| matches!(result.outcome, Outcome::Built { .. }));
+    for (id, result) in built {
+        let (Some(training), Some(entry)) = (Training::of(plan, id), &result.entry) else { continue };
+        let Training { batch_size, gradient_accumulation, activation_checkpointing, .. } = training;
+        known.entry(training).or_insert_with(|| {
+            Speed::of_training(entry.folder(), batch_size, gradient_accumulation, activation_checkpointing, threads).ok()?
+        });
+    }
+    remember(store, known.into_values().flatten());
+}
+
+fn file(store: &Store) -> PathBuf {
+    store.cache().join("speeds.json")
+}
