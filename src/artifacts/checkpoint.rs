@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{Backbone, files};
 use crate::data::{LabelSet, TextTokenizer};
 use crate::models::{JointModel, ModernBertConfig};
 use crate::stage::{Artifact, StageError};
+use crate::training::Row;
 
 /// A joint model in Hugging Face layout, with its history.
 ///
@@ -19,20 +19,6 @@ pub struct Checkpoint {
     pub config: ModernBertConfig,
     pub labels: LabelSet,
     pub max_length: usize,
-}
-
-/// One row of `history.csv`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct HistoryRow {
-    /// `train` or `validation`.
-    pub split: String,
-    pub step: u64,
-    pub epoch: u64,
-    pub learning_rate: Option<f64>,
-    pub loss: f64,
-    pub ner_loss: Option<f64>,
-    pub anomaly_loss: Option<f64>,
-    pub grad_norm: Option<f64>,
 }
 
 impl Checkpoint {
@@ -74,7 +60,7 @@ impl Checkpoint {
 
     /// # Errors
     /// When the file is not what was written.
-    pub fn history(&self) -> Result<Vec<HistoryRow>, StageError> {
+    pub fn history(&self) -> Result<Vec<Row>, StageError> {
         files::read_csv(&files::require(&self.folder, Self::HISTORY)?)
     }
 }

@@ -14,7 +14,7 @@ mod figures;
 pub mod files;
 
 pub use backbone::Backbone;
-pub use checkpoint::{Checkpoint, HistoryRow};
+pub use checkpoint::Checkpoint;
 pub use corpus::CorpusFiles;
 pub use encoded::{Encoded, EncodedWriter};
 pub use evaluation::{Evaluation, LabelConfusion, PredictionRow};

@@ -4,10 +4,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::versions;
-use crate::artifacts::{self, Checkpoint, Evaluation, Figures};
+use crate::artifacts::{Checkpoint, Evaluation, Figures};
 use crate::metrics::{precision_recall_curve, roc_curve};
 use crate::plots::{self, EpochRow, HistoryRow, HistorySplit, PlotError, PrecisionRecall, Roc};
 use crate::stage::{Artifact as _, CodeVersion, Context, Stage, StageError};
+use crate::training::{Part, Row};
 
 /// Draws the training's loss and learning rate, and the evaluation's confusion matrices, precision-recall and ROC curves, as PNG files.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -75,9 +76,12 @@ fn drawn(figure: &str, result: Result<(), PlotError>, context: &Context<'_>) -> 
     }
 }
 
-fn history_row(row: artifacts::HistoryRow) -> HistoryRow {
+fn history_row(row: Row) -> HistoryRow {
     HistoryRow {
-        split: if row.split == "train" { HistorySplit::Train } else { HistorySplit::Validation },
+        split: match row.split {
+            Part::Train => HistorySplit::Train,
+            Part::Validation => HistorySplit::Validation,
+        },
         step: row.step,
         epoch: row.epoch,
         learning_rate: row.learning_rate.unwrap_or(f64::NAN),

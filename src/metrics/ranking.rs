@@ -67,21 +67,15 @@ impl Thresholds {
 ///
 /// `None` unless both classes occur and every score is a number.
 ///
+/// Reference: scikit-learn's `roc_auc_score`, with its trapezoids and the order of its sum, so that not even the last digit differs.
+///
 /// # Panics
 /// When the slices differ in length.
 #[must_use]
 pub fn auroc(truth: &[u32], scores: &[f64]) -> Option<f64> {
-    let thresholds = Thresholds::of(truth, scores)?;
-    let pairs = u128::from(thresholds.positives()) * u128::from(thresholds.negatives());
-    if pairs == 0 {
-        return None;
-    }
-    let (mut twice_the_area, mut last_true, mut last_false) = (0_u128, 0, 0);
-    for (true_positives, false_positives) in thresholds.true_positives.iter().zip(&thresholds.false_positives) {
-        twice_the_area += u128::from(false_positives - last_false) * u128::from(true_positives + last_true);
-        (last_true, last_false) = (*true_positives, *false_positives);
-    }
-    Some(twice_the_area as f64 / (2 * pairs) as f64)
+    let RocCurve { false_positive_rate: x, true_positive_rate: y, .. } = roc_curve(truth, scores)?;
+    let trapezoids: Vec<f64> = x.windows(2).zip(y.windows(2)).map(|(x, y)| (x[1] - x[0]) * (y[1] + y[0]) / 2.0).collect();
+    Some(pairwise_sum(&trapezoids))
 }
 
 /// Average precision: precision at every threshold, weighted by the recall gained there.

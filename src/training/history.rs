@@ -1,9 +1,9 @@
 //! What a training leaves in numbers: the history, which is a pure function of its inputs, and the timings, which are not.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The split a row is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
     Train,
@@ -11,7 +11,7 @@ pub enum Part {
 }
 
 /// One row of `history.csv`; the fields in order are its columns.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     pub split: Part,
     /// Steps of the optimiser made so far, this row's included.
