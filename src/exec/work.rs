@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::event::{Event, NodeName, Reporter};
@@ -11,7 +11,7 @@ use super::options::{Cancel, Checkpoints, Options};
 use super::outcome::millis;
 use crate::crash::crash_point;
 use crate::plan::{CacheKey, Fingerprint, Node};
-use crate::stage::{Context, Device, InputFolders, Level, Progress, Signals, StageError};
+use crate::stage::{Context, InputFolders, Level, Progress, Signals, StageError};
 use crate::store::{Entry, Finding, KeyLock, Problem, Record, State, Store, StoreError};
 use crate::units;
 
@@ -211,7 +211,14 @@ impl Job<'_> {
         let output = builder.folder();
         let folders: InputFolders = self.inputs.iter().map(|(port, _, entry)| ((*port).to_owned(), entry.folder().to_owned())).collect();
         let deadline = self.node.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let signals = NodeSignals { name: &self.name, reporter: self.reporter, cancel: self.cancel, deadline, last: Mutex::new(None) };
+        let signals = NodeSignals {
+            name: &self.name,
+            reporter: self.reporter,
+            cancel: self.cancel,
+            deadline,
+            last: Mutex::default(),
+            used: Mutex::default(),
+        };
         // Whoever asks for the work to be done again does not want it to begin at its own end.
         let lineage = self.lineage.filter(|_| !self.rerun).map(|lineage| self.store.checkpoints(&lineage));
         let context = Context {
@@ -237,7 +244,7 @@ impl Job<'_> {
             fingerprint: self.fingerprint.clone(),
             artifact: self.node.kind.output.name,
             inputs: self.contents(),
-            made_with: self.made_with(),
+            made_with: self.made_with(signals.used.into_inner().unwrap_or_else(PoisonError::into_inner)),
             volatile: self.node.kind.output.volatile,
             replace,
         })?;
@@ -255,16 +262,11 @@ impl Job<'_> {
             .with_help("what it has saved is kept, so that the same command goes on from there; or give it a longer `timeout`")
     }
 
-    fn made_with(&self) -> BTreeMap<String, String> {
-        let device = match self.options.device {
-            Device::Auto => "auto".to_owned(),
-            Device::Cpu => "cpu".to_owned(),
-            Device::Cuda(index) => format!("cuda:{index}"),
-            Device::Metal(index) => format!("metal:{index}"),
-        };
+    /// * `device`: what the stage said that it used
+    fn made_with(&self, device: Option<String>) -> BTreeMap<String, String> {
         BTreeMap::from([
             ("program".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
-            ("device".to_owned(), device),
+            ("device".to_owned(), device.unwrap_or_else(|| "cpu".to_owned())),
             ("threads".to_owned(), self.threads.to_string()),
         ])
     }
@@ -285,6 +287,8 @@ struct NodeSignals<'a> {
     /// When the stage has had its time.
     deadline: Option<Instant>,
     last: Mutex<Option<Instant>>,
+    /// The device that the stage says it uses.
+    used: Mutex<Option<String>>,
 }
 
 impl NodeSignals<'_> {
@@ -301,7 +305,7 @@ impl Signals for NodeSignals<'_> {
     fn progress(&self, progress: Progress) {
         let finished = progress.total > 0 && progress.done >= progress.total;
         {
-            let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
             if !finished && last.is_some_and(|last| last.elapsed() < PROGRESS_INTERVAL) {
                 return;
             }
@@ -313,5 +317,9 @@ impl Signals for NodeSignals<'_> {
 
     fn message(&self, level: Level, text: String) {
         self.reporter.event(&Event::StageMessage { name: self.name.clone(), warning: level == Level::Warning, text });
+    }
+
+    fn device(&self, name: &str) {
+        *self.used.lock().unwrap_or_else(PoisonError::into_inner) = Some(name.to_owned());
     }
 }

@@ -1,6 +1,6 @@
 //! A model on the device that the run asks for.
 
-use candle_core::{DType, Device as Place};
+use candle_core::{DType, Device as Place, DeviceLocation};
 
 use crate::models::JointModel;
 use crate::stage::{Context, Device, StageError};
@@ -17,32 +17,29 @@ pub fn open(model: JointModel, products: DType, activation_checkpointing: bool, 
             "leave `dtype` out, or train on a GPU: a program built with `--features cuda` or `--features metal`, and `--device`",
         ));
     }
-    context.note(match place {
-        Place::Cpu => format!("on the CPU with {} threads", rayon::current_num_threads()),
-        _ => format!("on {name}"),
+    context.uses_device(&name);
+    context.note(match place.location() {
+        DeviceLocation::Cpu => format!("on the CPU with {} threads", rayon::current_num_threads()),
+        DeviceLocation::Cuda { gpu_id } => format!("on CUDA device {gpu_id}"),
+        DeviceLocation::Metal { gpu_id } => format!("on Metal device {gpu_id}"),
     });
     ModelEngine::on(&place, model, products, activation_checkpointing).map_err(|error| StageError::new(error.to_string()))
 }
 
-/// `auto` is a GPU where the program was built for one and the machine has one.
+/// The device, and its name as `--device` spells it. `auto` is a GPU where the program was built for one and the machine has one.
 fn place(device: Device) -> Result<(Place, String), StageError> {
-    let failed = |name: &str, error: candle_core::Error| {
-        StageError::new(format!("{name} cannot be used: {error}"))
-            .with_help("`--device cpu` needs no GPU; `nvidia-smi` says whether the driver sees one")
-    };
-    match device {
-        Device::Cpu => Ok((Place::Cpu, "the CPU".to_owned())),
-        Device::Cuda(number) => {
-            let name = format!("CUDA device {number}");
-            Place::new_cuda(number).map_err(|error| failed(&name, error)).map(|place| (place, name))
-        }
-        Device::Metal(number) => {
-            let name = format!("Metal device {number}");
-            Place::new_metal(number).map_err(|error| failed(&name, error)).map(|place| (place, name))
-        }
+    let (opened, name) = match device {
+        Device::Cpu => (Ok(Place::Cpu), "cpu".to_owned()),
+        Device::Cuda(number) => (Place::new_cuda(number), format!("cuda:{number}")),
+        Device::Metal(number) => (Place::new_metal(number), format!("metal:{number}")),
         Device::Auto => {
             let gpu = [Device::Cuda(0), Device::Metal(0)].into_iter().find_map(|device| place(device).ok());
-            gpu.map_or_else(|| place(Device::Cpu), Ok)
+            return gpu.map_or_else(|| place(Device::Cpu), Ok);
         }
-    }
+    };
+    let failed = |error: candle_core::Error| {
+        StageError::new(format!("device `{name}` cannot be used: {error}"))
+            .with_help("`--device cpu` needs no GPU; `nvidia-smi` says whether the driver sees one")
+    };
+    opened.map_err(failed).map(|place| (place, name.clone()))
 }

@@ -39,6 +39,8 @@ pub trait Signals: Sync {
     fn cancelled(&self) -> bool;
     fn progress(&self, progress: Progress);
     fn message(&self, level: Level, text: String);
+    /// Where the stage computes, as `--device` spells it: `cpu`, `cuda:0`. A stage that says nothing computes on the CPU.
+    fn device(&self, name: &str);
 }
 
 /// Everything a stage may use besides its parameters and inputs. The thread pool is the current rayon pool.
@@ -69,6 +71,11 @@ impl Context<'_> {
 
     pub fn progress(&self, progress: Progress) {
         self.signals.progress(progress);
+    }
+
+    /// Says which device was found for what [`Context::device`] asks, so that the record holds what was used.
+    pub fn uses_device(&self, name: &str) {
+        self.signals.device(name);
     }
 
     /// Says something worth reading once, such as the device.

@@ -242,6 +242,7 @@ impl Stage for Solo {
     type Output = Text;
 
     fn run(&self, _inputs: Nothing, context: &Context<'_>) -> Result<Text, StageError> {
+        context.uses_device("toy:1");
         gauge(context)
     }
 }
