@@ -199,6 +199,13 @@ pub struct Kinds {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Each line of input is answered by one line of JSON, in order, as soon as it is there: line 7 of the output is about line 7.\n\
+    Input is JSONL where the first line that is not blank is a JSON object, else every line is a text as it stands.\n\
+    A blank line, like a text of nothing but blanks, has no entities, and `anomaly` and `anomaly_score` are null.\n\
+    A line without a text (no JSON object with a `text`, not UTF-8, longer than 16 MiB) is answered by\n\
+    {\"error\": \"...\", \"line\": 7}; the others are tagged, and the exit code is 1 at the end."
+)]
 pub struct Predict {
     /// A trained model's folder, such as `outputs/tiny/model`, or a results folder such as `outputs/tiny`
     pub model: PathBuf,

@@ -11,6 +11,7 @@ mod gc;
 mod graph;
 mod init;
 mod kinds;
+mod lines;
 mod memory;
 mod plan;
 mod predict;

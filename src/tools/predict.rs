@@ -24,10 +24,10 @@ pub struct Prediction {
     pub text: String,
     /// Offsets in characters, half-open.
     pub entities: Vec<Entity>,
-    /// 0 is normal, 1 an anomaly.
-    pub anomaly: u32,
+    /// 0 is normal, 1 an anomaly; `None` for a blank text, in which there is nothing to judge.
+    pub anomaly: Option<u32>,
     /// Probability of an anomaly.
-    pub anomaly_score: f64,
+    pub anomaly_score: Option<f64>,
     /// True when the end of the text was beyond what the model was trained to read, and was not looked at.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
@@ -47,26 +47,36 @@ impl Predictor {
         Ok(Self { engine, tokenizer, labels: checkpoint.labels, max_length: checkpoint.max_length })
     }
 
-    /// Predicts texts in batches of `batch_size`, in order.
+    /// Predicts texts in batches of `batch_size`, in order. Blank ones are answered without the model.
     ///
     /// # Errors
     /// When a text cannot be tokenized.
     pub fn predict(&mut self, texts: &[String], batch_size: usize) -> Result<Vec<Prediction>, ToolError> {
+        let is_blank = |text: &&String| text.trim().is_empty();
+        let told: Vec<&String> = texts.iter().filter(|text| !is_blank(text)).collect();
+        let mut predictions = self.tag(&told, batch_size)?.into_iter();
+        let blank =
+            |text: &String| Prediction { text: text.clone(), entities: Vec::new(), anomaly: None, anomaly_score: None, truncated: false };
+        let answer = |text| if is_blank(&text) { blank(text) } else { predictions.next().expect("one for each text") };
+        Ok(texts.iter().map(answer).collect())
+    }
+
+    fn tag(&mut self, texts: &[&String], batch_size: usize) -> Result<Vec<Prediction>, ToolError> {
         let encoded: Vec<TokenizedText> =
             texts.par_iter().map(|text| self.tokenizer.encode(text, self.max_length)).collect::<Result<_, _>>().map_err(ToolError::of)?;
         let split = unlabelled(&encoded);
         let predicted = training::predict(&mut self.engine, &split, batch_size, &Objective::default(), &|| false)
             .map_err(ToolError::of)?
             .expect("nothing asks it to stop");
-        let read = |(row, (text, tokens)): (usize, (&String, &TokenizedText))| {
+        let read = |(row, (text, tokens)): (usize, (&&String, &TokenizedText))| {
             let characters: Vec<char> = text.chars().collect();
             let found = predicted.labels[split.range(row)].iter().zip(&tokens.special);
             let labels: Vec<u32> = found.map(|(label, special)| if *special { IGNORE } else { *label }).collect();
             Prediction {
-                text: text.clone(),
+                text: (*text).clone(),
                 entities: spans::read(&characters, &labels, &tokens.starts, &tokens.ends, &self.labels),
-                anomaly: predicted.anomaly[row],
-                anomaly_score: predicted.anomaly_score[row],
+                anomaly: Some(predicted.anomaly[row]),
+                anomaly_score: Some(predicted.anomaly_score[row]),
                 truncated: tokens.truncated,
             }
         };

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::Stdio;
 use std::sync::OnceLock;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::world::{MINI, Shot, World, snapshot};
 
@@ -30,12 +30,19 @@ fn predictions(shot: &Shot) -> Vec<Value> {
 }
 
 #[test]
-fn lines_become_one_object_each_in_order_and_empty_lines_are_passed_over() {
-    let found = predictions(&predict("db-07 crashed at 02:15\n\n  \nbackup of web-12 finished at 04:40\n"));
+fn line_n_of_the_output_is_about_line_n_of_the_input() {
+    let found = predictions(&predict("db-07 crashed at 02:15\r\n\n  \nbackup of web-12 finished at 04:40\n"));
     let texts: Vec<_> = found.iter().map(|prediction| prediction["text"].as_str().expect("a text")).collect();
-    assert_eq!(texts, ["db-07 crashed at 02:15", "backup of web-12 finished at 04:40"]);
+    assert_eq!(texts, ["db-07 crashed at 02:15", "", "  ", "backup of web-12 finished at 04:40"]);
     let keys: Vec<_> = found[0].as_object().expect("an object").keys().collect();
     assert_eq!(keys, ["text", "entities", "anomaly", "anomaly_score"]);
+    assert_eq!(found[1], json!({"text": "", "entities": [], "anomaly": null, "anomaly_score": null}));
+}
+
+#[test]
+fn blank_lines_change_no_other_prediction() {
+    let text = "db-07 crashed at 02:15";
+    assert_eq!(predictions(&predict(format!("\n{text}\n\n")))[1], predictions(&predict(text))[0]);
 }
 
 #[test]
@@ -84,6 +91,35 @@ fn a_line_of_a_stream_is_tagged_before_the_next_one_comes() {
 }
 
 #[test]
+fn many_bad_lines_are_counted_and_a_few_are_named() {
+    let shot = predict(format!("{{\"text\": \"\"}}\n{}", "nonsense\n".repeat(3000)));
+    assert_eq!((shot.code, predictions(&shot).len()), (Some(1), 3001));
+    assert!(
+        shot.stderr.starts_with("error: 3000 of 3001 lines could not be tagged: 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, ...\n"),
+        "{}",
+        shot.stderr
+    );
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_ends_it_quietly() {
+    let mut child = world()
+        .process(["predict", "outputs/mini"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut input = child.stdin.take().expect("piped");
+    let writer = std::thread::spawn(move || while input.write_all(b"db-07 crashed at 02:15\n").is_ok() {});
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("readable");
+    let output = child.wait_with_output().expect("it ends");
+    writer.join().expect("the pipe breaks");
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
+}
+
+#[test]
 fn no_input_is_no_output() {
     let shot = predict("");
     assert_eq!((shot.code, shot.stdout.as_str(), shot.stderr.as_str()), (Some(0), "", ""));
@@ -96,12 +132,8 @@ fn a_text_beyond_the_length_that_the_model_reads_says_so() {
 }
 
 #[test]
-fn what_cannot_be_read_names_the_line() {
-    snapshot!(
-        predict("{\"text\": \"a\"}\nnot json\n"),
-        predict("{\"text\": \"a\"}\n{\"txt\": \"b\"}\n"),
-        predict(b"fine\n\xff\xfe\n".to_vec()),
-    );
+fn what_cannot_be_read_is_answered_in_its_place_and_the_rest_is_tagged() {
+    snapshot!(predict("{\"text\": \"\"}\nnot json\n{\"txt\": \"b\"}\n\n"), predict(b" \n\xff\xfe\n".to_vec()),);
 }
 
 #[test]
