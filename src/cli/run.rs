@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -83,7 +84,8 @@ fn execute(arguments: &Run, project: &Project, plan: &Plan, options: &Options, c
     let run = finish(record, plan, &outcome)?;
     let published = published?;
     if !arguments.json {
-        terminal::print(&summary(&outcome, published.as_ref(), &run))?;
+        let earlier = if published.is_none() { report::earlier(plan, project.store.outputs()) } else { None };
+        terminal::print(&summary(&outcome, published.as_ref(), earlier.as_deref(), &run))?;
     }
     Ok(match outcome.exit_code() {
         0 => Outcome::Done,
@@ -240,7 +242,8 @@ fn store_failure(error: crate::store::StoreError) -> Failure {
     help.into_iter().fold(Failure::failed(error.to_string()), |failure, help| failure.with_help(help))
 }
 
-fn summary(outcome: &RunOutcome, published: Option<&Published>, run: &str) -> String {
+/// * `earlier`: the folder of results that this run left as they were
+fn summary(outcome: &RunOutcome, published: Option<&Published>, earlier: Option<&Path>, run: &str) -> String {
     let mut text = format!("\n{} in {}: {}\n", ending(outcome), format::duration(outcome.elapsed), counts(outcome.counts()));
     if let Some(Published { folder, record, .. }) = published {
         if let Some(best) = &record.best {
@@ -248,6 +251,13 @@ fn summary(outcome: &RunOutcome, published: Option<&Published>, run: &str) -> St
         }
         text += &metrics(&record.metrics);
         writeln!(text, "results: {}", folder.display()).expect("a string");
+        if !record.missing.is_empty() {
+            let stages: Vec<String> = record.missing.iter().map(|stage| format!("`{stage}`")).collect();
+            writeln!(text, "missing: what {} would have made", stages.join(", ")).expect("a string");
+        }
+    }
+    if let Some(folder) = earlier.filter(|_| !outcome.is_complete()) {
+        writeln!(text, "results: none; `{}` still holds those of an earlier run", folder.display()).expect("a string");
     }
     if !outcome.is_complete() {
         writeln!(text, "run: {run} (`pipeline show {run}`)").expect("a string");

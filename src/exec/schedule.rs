@@ -120,6 +120,8 @@ struct Scheduler<'a> {
     /// What each node depends on, and what depends on it, each once.
     needs: Vec<Vec<usize>>,
     needed_by: Vec<Vec<usize>>,
+    /// How many nodes lie on the longest way to each.
+    depths: Vec<usize>,
     ready: BTreeSet<usize>,
     queued: BTreeSet<usize>,
     busy: BTreeSet<usize>,
@@ -150,6 +152,10 @@ impl<'a> Scheduler<'a> {
             }
             needs.push(before);
         }
+        let mut depths = Vec::with_capacity(needs.len());
+        for before in &needs {
+            depths.push(before.iter().map(|producer| depths[*producer] + 1).max().unwrap_or(0));
+        }
         let slot = |node: &crate::plan::Node| Slot {
             phase: Phase::Waiting,
             outcome: None,
@@ -171,6 +177,7 @@ impl<'a> Scheduler<'a> {
             keys,
             needs,
             needed_by,
+            depths,
             ready: BTreeSet::new(),
             queued: BTreeSet::new(),
             busy: BTreeSet::new(),
@@ -303,8 +310,9 @@ impl<'a> Scheduler<'a> {
         self.queued.insert(index);
     }
 
-    /// Starts what fits into the budget: in the plan's order, but what shares the threads before what takes all of them for long, so that a
-    /// sweep's first trial is evaluated before its second is trained.
+    /// Starts what fits into the budget: what shares the threads before what takes all of them for long, what is further down before what is
+    /// further up, else in the plan's order. So a sweep's first trial is evaluated before its second is trained, and an interrupted sweep has
+    /// whole trials to show.
     fn start<'scope>(&mut self, scope: &'scope Scope<'scope, '_>, sender: &Sender<Report>)
     where
         'a: 'scope,
@@ -312,7 +320,7 @@ impl<'a> Scheduler<'a> {
         let jobs = self.options.jobs.max(1);
         let threads = self.options.threads.max(1);
         let mut order: Vec<usize> = self.queued.iter().copied().collect();
-        order.sort_by_key(|index| self.plan.nodes[*index].kind.exclusive);
+        order.sort_by_key(|index| (self.plan.nodes[*index].kind.exclusive, std::cmp::Reverse(self.depths[*index])));
         for index in order {
             let free = threads.saturating_sub(self.running.values().sum());
             let places = jobs.saturating_sub(self.running.len());

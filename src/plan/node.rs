@@ -122,6 +122,20 @@ impl Plan {
         self.table[stage].get(trial as usize).copied()
     }
 
+    /// The stages to whose seeds a sweep's `seeds` are added.
+    pub fn replicated(&self) -> impl Iterator<Item = &str> {
+        self.stages
+            .iter()
+            .map(|stage| &**stage)
+            .filter(|stage| self.node_of(0, stage).is_some_and(|id| self.node(id).kind.name == super::sweep::REPLICATED_KIND))
+    }
+
+    /// The seed that a stage has in a trial, whatever it was added up from.
+    #[must_use]
+    pub fn seed(&self, trial: u32, stage: &str) -> Option<u64> {
+        self.node(self.node_of(trial, stage)?).instance.parameters()["seed"].as_u64()
+    }
+
     /// The parts of a node's key; `None` as long as a commit upstream is unknown.
     #[must_use]
     pub fn fingerprint(&self, id: NodeId) -> Option<Fingerprint> {

@@ -28,8 +28,6 @@ pub struct Trial {
     /// Safe as a file's name, and the same whatever other points there are: `learning_rate=1e-5,seed=0`. Empty without a sweep.
     pub label: Arc<str>,
     pub point: Arc<Point>,
-    /// What is added to the seed of each stage of kind `train`.
-    pub seed_addend: Option<u64>,
 }
 
 /// A value of every axis.
@@ -223,7 +221,6 @@ impl<'a> Dimensions<'a> {
                 index: u32::try_from(row).expect("the number of trials is bounded"),
                 label,
                 point: Arc::clone(&points[row / seeds]),
-                seed_addend: self.seeds.map(|all| all.addends[row % seeds]),
             })
             .collect()
     }

@@ -49,7 +49,7 @@ impl Console {
         Self {
             live: terminal.then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(12))),
             color,
-            width: names.into_iter().map(|name| name.chars().count()).max().unwrap_or(0).clamp(8, 44),
+            width: names.into_iter().map(|name| name.chars().count()).max().unwrap_or(0).clamp(8, if terminal { 44 } else { 64 }),
             running: Mutex::default(),
             notes: Mutex::default(),
         }

@@ -13,5 +13,5 @@ mod results;
 mod sweep;
 
 pub use console::Console;
-pub use publish::{PublishError, Published, Record, check_place, is_published, publish};
+pub use publish::{PublishError, Published, Record, check_place, earlier, is_published, publish};
 pub use results::Metrics;

@@ -2,6 +2,16 @@
 //!
 //! A results folder carries a record of what it was made from. With it, publishing the same keys again does nothing, results of another
 //! experiment file are never overwritten, and files that a person put beside ours are carried over.
+//!
+//! A folder never holds the results of two runs side by side:
+//!
+//! | the run | without a sweep | a sweep |
+//! |---|---|---|
+//! | was complete | all results | all trials |
+//! | failed, with `--keep-going` or not | what it made or found in the cache; the files of stages that failed or were not run disappear, and the record lists these stages as `missing` | the trials that came to their end; `trials.csv` says what became of the others |
+//! | was interrupted | nothing: the same command continues | the trials that came to their end |
+//!
+//! A run that has nothing to publish leaves the folder as it was, whole and of an earlier run: [`earlier`] tells, so that the summary can say it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
@@ -35,6 +45,9 @@ pub struct Record {
     /// What a sweep's best is chosen by, such as `max evaluate.ner.span_f1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     objective: Option<String>,
+    /// Stages whose results are not here, since they failed or were not run.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub missing: BTreeSet<String>,
     /// With a sweep, those of its best trial.
     pub metrics: Metrics,
     /// The trial that is best in a sweep's objective.
@@ -103,27 +116,40 @@ pub fn is_published(plan: &Plan, outputs: &Path) -> bool {
     let key = |trial: u32, stage: &str| plan.node_of(trial, stage).and_then(|id| plan.node(id).identity.key());
     let stages = |trial| plan.stages().iter().filter_map(|stage| Some((stage.to_string(), key(trial, stage)?.to_string()))).collect();
     let keys = plan.trials.iter().map(|trial| (trial.label.to_string(), stages(trial.index))).collect();
-    read_record(&folder).is_some_and(|record| record.covers(&keys, plan) && record.is_whole(&folder))
+    read_record(&folder).is_some_and(|record| record.covers(&keys, &BTreeSet::new(), plan) && record.is_whole(&folder))
 }
 
-/// Publishes what a run made: nothing where it made nothing for people, or the same lies there already. A sweep is published with the trials
-/// that came to their end; anything else only when it is complete.
+/// The results folder of a plan's experiment where it holds results, for who has published nothing.
+#[must_use]
+pub fn earlier(plan: &Plan, outputs: &Path) -> Option<PathBuf> {
+    let folder = outputs.join(&plan.name);
+    let record = read_record(&folder)?;
+    (record.experiment == experiment_name(plan, outputs)).then_some(folder)
+}
+
+/// Publishes what a run made, under the rules at the top: nothing where it made nothing for people, or the same lies there already.
 ///
 /// # Errors
 /// [`PublishError`]; what was published before stays until the new folder is whole.
 pub fn publish(plan: &Plan, outcome: &RunOutcome, store: &Store) -> Result<Option<Published>, PublishError> {
     let outputs = store.outputs();
     check_place(plan, outputs)?;
-    let trials: Vec<Option<TrialResults<'_>>> = plan.trials.iter().map(|trial| TrialResults::of(plan, outcome, trial.index)).collect();
-    let done = trials.iter().flatten().count();
-    if done == 0 || !trials.iter().flatten().any(TrialResults::has_results) {
+    let in_part = plan.sweep.is_none() && outcome.exit_code() == 1;
+    let whole_enough = |results: &TrialResults<'_>| results.is_whole() || in_part;
+    let trials: Vec<Option<TrialResults<'_>>> =
+        plan.trials.iter().map(|trial| Some(TrialResults::of(plan, outcome, trial.index)).filter(whole_enough)).collect();
+    if !trials.iter().flatten().any(TrialResults::has_results) {
         return Ok(None);
     }
     let folder = outputs.join(&plan.name);
     let keys: BTreeMap<_, _> =
         plan.trials.iter().zip(&trials).filter_map(|(trial, results)| Some((trial.label.to_string(), results.as_ref()?.keys()))).collect();
+    let missing = match trials.as_slice() {
+        [Some(results)] if in_part => results.missing(0),
+        _ => BTreeSet::new(),
+    };
     if let Some(record) = read_record(&folder)
-        && record.covers(&keys, plan)
+        && record.covers(&keys, &missing, plan)
         && record.is_whole(&folder)
     {
         return Ok(Some(Published { folder, record, fresh: false }));
@@ -134,7 +160,7 @@ pub fn publish(plan: &Plan, outcome: &RunOutcome, store: &Store) -> Result<Optio
     std::fs::create_dir(&building).map_err(io)?;
     let (mut metrics, mut best) = (Metrics::new(), None);
     if let Some(shape) = &plan.sweep {
-        if let Some((trial, its)) = sweep::write(plan, shape, &trials, &building)? {
+        if let Some((trial, its)) = sweep::write(plan, outcome, shape, &trials, &building)? {
             (metrics, best) = (its, Some(trial));
         }
     } else if let [Some(results)] = trials.as_slice() {
@@ -143,8 +169,16 @@ pub fn publish(plan: &Plan, outcome: &RunOutcome, store: &Store) -> Result<Optio
     }
     crash_point("mid-publish");
     let made = names(&building).map_err(io)?;
-    let record =
-        Record { version: VERSION, experiment: experiment_name(plan, outputs), keys, made, objective: objective(plan), metrics, best };
+    let record = Record {
+        version: VERSION,
+        experiment: experiment_name(plan, outputs),
+        keys,
+        made,
+        objective: objective(plan),
+        missing,
+        metrics,
+        best,
+    };
     let text = serde_json::to_string_pretty(&record).map_err(|error| io(error.into()))?;
     std::fs::write(building.join(RECORD), text + "\n").map_err(io)?;
     crash_point("before-publish-swap");
@@ -165,10 +199,14 @@ impl Record {
         self.made.iter().all(|name| folder.join(name).exists())
     }
 
-    /// Whether everything that these keys would publish is what was published. A run of a few stages does not undo what a run of all left.
-    fn covers(&self, keys: &BTreeMap<String, BTreeMap<String, String>>, plan: &Plan) -> bool {
+    /// Whether everything that these keys would publish is what was published. A run of a few stages does not undo what a run of all left, but
+    /// one in which stages failed does: their files would be taken for its own.
+    fn covers(&self, keys: &BTreeMap<String, BTreeMap<String, String>>, missing: &BTreeSet<String>, plan: &Plan) -> bool {
         if plan.sweep.is_some() {
             return self.keys == *keys && self.objective == objective(plan);
+        }
+        if !missing.is_empty() {
+            return self.keys == *keys && self.missing == *missing;
         }
         let has = |(trial, stages): (&String, &BTreeMap<String, String>)| {
             self.keys.get(trial).is_some_and(|known| stages.iter().all(|(stage, key)| known.get(stage) == Some(key)))

@@ -1,7 +1,8 @@
 //! From nodes and their entries to the files and numbers that people want.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -19,22 +20,35 @@ pub struct ResultFile {
 /// Named numbers, such as `evaluate.ner.span_f1`; a metric that is undefined is `None`.
 pub type Metrics = BTreeMap<String, Option<f64>>;
 
-/// One trial's nodes that have results, with their entries.
+/// One trial's nodes that have an entry.
 pub struct TrialResults<'a> {
     nodes: Vec<(&'a str, NodeId, &'a Entry)>,
     plan: &'a Plan,
 }
 
 impl<'a> TrialResults<'a> {
-    /// `None` where a node of the trial has no entry.
     #[must_use]
-    pub fn of(plan: &'a Plan, outcome: &'a RunOutcome, trial: u32) -> Option<Self> {
-        let mut nodes = Vec::new();
-        for stage in plan.stages() {
+    pub fn of(plan: &'a Plan, outcome: &'a RunOutcome, trial: u32) -> Self {
+        let node = |stage: &'a Arc<str>| {
             let id = plan.node_of(trial, stage)?;
-            nodes.push((&**stage, id, outcome.nodes[id.index()].entry.as_ref()?));
-        }
-        Some(Self { nodes, plan })
+            Some((&**stage, id, outcome.nodes[id.index()].entry.as_ref()?))
+        };
+        Self { nodes: plan.stages().iter().filter_map(node).collect(), plan }
+    }
+
+    /// Whether every stage of the trial has its entry.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.nodes.len() == self.plan.stages().len()
+    }
+
+    /// The stages without an entry that would make something for people.
+    #[must_use]
+    pub fn missing(&self, trial: u32) -> BTreeSet<String> {
+        let makes_results =
+            |stage: &str| self.plan.node_of(trial, stage).is_some_and(|id| !self.plan.node(id).kind.output.results.is_empty());
+        let absent = |stage: &&Arc<str>| self.nodes.iter().all(|(name, _, _)| *name != &***stage);
+        self.plan.stages().iter().filter(absent).filter(|stage| makes_results(stage)).map(ToString::to_string).collect()
     }
 
     /// The keys of the nodes by stage: equal keys, equal results.
@@ -50,13 +64,14 @@ impl<'a> TrialResults<'a> {
         self.nodes.iter().any(|(_, id, _)| !self.plan.node(*id).kind.output.results.is_empty())
     }
 
-    /// What to publish. Where two stages share a kind, each one's files lie in a folder of its name.
+    /// What to publish. Where two stages share a kind, each one's files lie in a folder of its name, whether or not the other has any.
     #[must_use]
     pub fn files(&self) -> Vec<ResultFile> {
         let mut files = Vec::new();
         for (stage, id, entry) in &self.nodes {
             let kind = self.plan.node(*id).kind;
-            let shared = self.nodes.iter().filter(|(_, other, _)| self.plan.node(*other).kind.name == kind.name).count() > 1;
+            let is_of_kind = |other: &&Arc<str>| self.plan.node_of(0, other).is_some_and(|id| self.plan.node(id).kind.name == kind.name);
+            let shared = self.plan.stages().iter().filter(is_of_kind).count() > 1;
             for (file, name) in kind.output.results {
                 let source = entry.folder().join(file);
                 if source.is_file() {

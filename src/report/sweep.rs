@@ -5,15 +5,58 @@ use std::path::Path;
 
 use super::publish::PublishError;
 use super::results::{self, Metrics, TrialResults};
+use crate::exec::{Outcome, RunOutcome};
 use crate::plan::{Plan, SweepShape, Trial, value_text};
 use crate::plots::{SweepGrid, SweepPoint, sweep_grid, sweep_line};
 
 /// A trial with what came of it.
 struct Row<'a> {
     trial: &'a Trial,
+    status: Status,
+    /// The seed of each stage that the sweep's seeds replicate, in the order of [`Plan::replicated`].
+    seeds: Vec<Option<u64>>,
     /// `None` where a stage of the trial has no result.
     results: Option<&'a TrialResults<'a>>,
     metrics: Metrics,
+}
+
+/// What became of a trial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Status {
+    Done,
+    /// A stage of it failed.
+    Failed,
+    /// A stage of it was running when the run was interrupted.
+    Interrupted,
+    /// The run ended before its turn.
+    NotRun,
+}
+
+impl Status {
+    fn of(plan: &Plan, outcome: &RunOutcome, trial: &Trial) -> Self {
+        let ends = || {
+            let ids = plan.stages().iter().filter_map(|stage| plan.node_of(trial.index, stage));
+            ids.map(|id| &outcome.nodes[id.index()])
+        };
+        if ends().all(|node| node.entry.is_some()) {
+            Self::Done
+        } else if ends().any(|node| matches!(node.outcome, Outcome::Failed { .. })) {
+            Self::Failed
+        } else if ends().any(|node| matches!(node.outcome, Outcome::Cancelled { .. })) {
+            Self::Interrupted
+        } else {
+            Self::NotRun
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Interrupted => "interrupted",
+            Self::NotRun => "not_run",
+        }
+    }
 }
 
 /// The trials of one point.
@@ -49,6 +92,7 @@ impl Moments {
 /// When the disk refuses, or a picture cannot be drawn.
 pub fn write(
     plan: &Plan,
+    outcome: &RunOutcome,
     shape: &SweepShape,
     trials: &[Option<TrialResults<'_>>],
     folder: &Path,
@@ -57,7 +101,9 @@ pub fn write(
     let mut rows = Vec::with_capacity(trials.len());
     for (trial, results) in plan.trials.iter().zip(trials) {
         let metrics = results.as_ref().map_or_else(|| Ok(Metrics::new()), TrialResults::metrics).map_err(io)?;
-        rows.push(Row { trial, results: results.as_ref(), metrics });
+        let status = Status::of(plan, outcome, trial);
+        let seeds = plan.replicated().map(|stage| plan.seed(trial.index, stage)).collect();
+        rows.push(Row { trial, status, seeds, results: results.as_ref(), metrics });
     }
     let mut points: Vec<PointRows<'_>> = Vec::with_capacity(shape.points);
     for row in &rows {
@@ -70,7 +116,7 @@ pub fn write(
     let names: BTreeSet<&str> = rows.iter().flat_map(|row| row.metrics.keys()).map(String::as_str).collect();
     let (single, main): (Vec<&str>, Vec<&str>) = names.into_iter().partition(|name| name.contains(".per_label."));
     let names = [main, single].concat();
-    write_trials(shape, &rows, &names, &folder.join("trials.csv")).map_err(|error| io(error.into()))?;
+    write_trials(plan, shape, &rows, &names, &folder.join("trials.csv")).map_err(|error| io(error.into()))?;
     write_summary(shape, &points, &names, &folder.join("summary.csv")).map_err(|error| io(error.into()))?;
     draw(shape, &points, &names, folder)?;
     for row in &rows {
@@ -101,15 +147,21 @@ fn best<'a>(shape: &SweepShape, points: &'a [PointRows<'a>]) -> Option<&'a Row<'
     Some(rows[row])
 }
 
-/// A row for each trial: its values, its seed, and every metric; an undefined metric is an empty field.
-fn write_trials(shape: &SweepShape, rows: &[Row<'_>], names: &[&str], path: &Path) -> csv::Result<()> {
+/// A row for each trial: its values, the seeds that its trainings had, and every metric; an undefined metric is an empty field.
+fn write_trials(plan: &Plan, shape: &SweepShape, rows: &[Row<'_>], names: &[&str], path: &Path) -> csv::Result<()> {
     let mut table = csv::Writer::from_path(path)?;
-    let axes = shape.axes.iter().map(|(name, _)| &**name);
-    table.write_record(["trial", "status"].into_iter().chain(axes).chain(["seed"]).chain(names.iter().copied()))?;
+    let mut header = vec!["trial".to_owned(), "status".to_owned()];
+    header.extend(shape.axes.iter().map(|(name, _)| name.to_string()));
+    let seeds: Vec<(usize, String)> = plan.replicated().map(|stage| format!("{stage}.seed")).enumerate().collect();
+    // A seed that is swept has its column as an axis.
+    let seeds: Vec<_> = seeds.into_iter().filter(|(_, name)| !shape.axes.iter().any(|(axis, _)| **axis == **name)).collect();
+    header.extend(seeds.iter().map(|(_, name)| name.clone()));
+    header.extend(names.iter().map(ToString::to_string));
+    table.write_record(&header)?;
     for row in rows {
-        let mut fields = vec![row.trial.label.to_string(), if row.results.is_some() { "done" } else { "failed" }.to_owned()];
+        let mut fields = vec![row.trial.label.to_string(), row.status.name().to_owned()];
         fields.extend(row.trial.point.values.iter().map(|(_, value)| value_text(value)));
-        fields.push(row.trial.seed_addend.map_or_else(String::new, |seed| seed.to_string()));
+        fields.extend(seeds.iter().map(|(index, _)| row.seeds[*index].map_or_else(String::new, |seed| seed.to_string())));
         fields.extend(names.iter().map(|name| field(row.metrics.get(*name).copied().flatten())));
         table.write_record(&fields)?;
     }

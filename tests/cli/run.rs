@@ -71,6 +71,48 @@ fn keep_going_finishes_what_does_not_depend_on_a_failure() {
     snapshot!(world.pipeline(["run", "experiments/broken.toml", "--keep-going", "-j", "1"]));
 }
 
+/// The names in the results folder, and the stages that its record says are missing.
+fn left(world: &World) -> (Vec<String>, serde_json::Value) {
+    let record: serde_json::Value = serde_json::from_str(&world.read("outputs/mini/published.json")).expect("JSON");
+    (world.names("outputs/mini"), record["missing"].clone())
+}
+
+#[test]
+fn a_failed_run_leaves_what_it_made_and_no_file_of_an_earlier_run() {
+    // Whether the rest is finished makes no difference here.
+    for option in ["--keep-going", "-j1"] {
+        let world = World::trained();
+        let whole = left(&world);
+        let shot = world.pipeline(["run", FILE, option, "--set", "stage.evaluate.split=test"]);
+        assert_eq!(shot.code, Some(1));
+        assert!(shot.stdout.contains("results: outputs/mini\nmissing: what `evaluate`, `plot` would have made\n"), "{shot}");
+        let expected = ["history.csv", "model", "published.json", "timing.csv"].map(str::to_owned).to_vec();
+        assert_eq!(left(&world), (expected, serde_json::json!(["evaluate", "plot"])));
+        let again = world.pipeline(["run", FILE]);
+        assert!(again.stdout.contains("6 cached"), "{again}");
+        assert_eq!(left(&world), whole);
+    }
+}
+
+#[test]
+fn a_failed_run_that_has_no_results_leaves_those_of_an_earlier_one_and_says_so() {
+    let world = World::trained();
+    let whole = left(&world);
+    let shot = world.pipeline(["run", FILE, "--set", "stage.tokenize.max_length=9000"]);
+    assert!(shot.code == Some(1) && shot.stdout.contains("results: none; `outputs/mini` still holds those of an earlier run\n"), "{shot}");
+    assert_eq!(left(&world), whole);
+    let nothing = World::new().pipeline(["run", FILE, "--set", "stage.tokenize.max_length=9000"]);
+    assert!(!nothing.stdout.contains("results:"), "{nothing}");
+}
+
+#[test]
+fn results_of_one_of_two_evaluations_keep_their_place_when_the_other_fails() {
+    let world = World::new();
+    world.child("two", "[stage.test]\nkind = \"evaluate\"\nmodel = \"@train\"\ndata = \"@tokenize\"\nsplit = \"test\"\n");
+    world.pipeline(["run", "experiments/two.toml", "--keep-going"]);
+    assert!(world.path("outputs/two/evaluate/metrics.json").is_file());
+}
+
 #[test]
 fn the_command_that_failed_goes_on_once_the_file_is_mended() {
     let world = World::new();

@@ -111,6 +111,7 @@ fn an_interrupted_run_exits_with_130_and_the_same_command_continues() {
         stderr.read_to_string(&mut said).expect("readable");
         assert_eq!(child.wait().expect("it ends").code(), Some(130), "{said}");
         assert!(said.contains("stopping: ") && said.contains("stopped  the same command continues"), "{said}");
+        assert!(!world.path("outputs/mini").exists(), "half of the results is not published, since the rest will come");
         let (mut again, _stderr) = long_run(&world);
         again.kill().expect("killed");
         again.wait().expect("it ends");

@@ -1,5 +1,8 @@
 //! What a sweep says and leaves.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
 use crate::world::{World, snapshot};
 
 const SWEEP: &str = r#"
@@ -11,6 +14,20 @@ seeds = 2
 train.learning_rate = [1e-3, 2e-3]
 "#;
 
+/// The fields of a table in `outputs/rates/`, the header first.
+fn table(world: &World, name: &str) -> Vec<Vec<String>> {
+    let text = world.read(&format!("outputs/rates/{name}"));
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_bytes());
+    reader.records().map(|row| row.expect("a row").iter().map(str::to_owned).collect()).collect()
+}
+
+/// A column of it by its name.
+fn column(world: &World, name: &str, column: &str) -> Vec<String> {
+    let rows = table(world, name);
+    let place = rows[0].iter().position(|name| name == column).unwrap_or_else(|| panic!("{column} in {:?}", rows[0]));
+    rows[1..].iter().map(|row| row[place].clone()).collect()
+}
+
 #[test]
 fn a_sweep_trains_every_point_and_seed_and_leaves_tables_pictures_trials_and_the_best() {
     let world = World::new();
@@ -19,14 +36,7 @@ fn a_sweep_trains_every_point_and_seed_and_leaves_tables_pictures_trials_and_the
     let best = shot.stdout.lines().find(|line| line.starts_with("best trial: ")).unwrap_or_default().to_owned();
     assert!(best.contains("learning_rate="), "{shot}");
     let told = shot.to_string().replace(&best, "best trial: [label]");
-    let table = |name: &str| {
-        world
-            .read(&format!("outputs/rates/{name}"))
-            .lines()
-            .map(|line| line.split(',').take(4).collect::<Vec<_>>().join(","))
-            .collect::<Vec<_>>()
-            .join("\n")
-    };
+    let table = |name: &str| table(&world, name).iter().map(|row| row[..4].join("  ")).collect::<Vec<_>>().join("\n");
     assert_eq!(table("summary.csv").lines().count(), 3, "a row for each point");
     snapshot!(
         told,
@@ -54,11 +64,53 @@ fn a_trial_that_fails_is_in_the_table_and_the_others_are_published() {
     let world = World::new();
     world.child("lengths", "[sweep]\nmethod = \"grid\"\n[sweep.over]\ntokenize.max_length = [32, 9000]\n");
     snapshot!(world.pipeline(["run", "experiments/lengths.toml", "-j", "1", "--keep-going"]));
-    let statuses: Vec<String> = world
-        .read("outputs/lengths/trials.csv")
-        .lines()
-        .skip(1)
-        .map(|line| line.split(',').nth(1).unwrap_or_default().to_owned())
-        .collect();
+    let table = world.read("outputs/lengths/trials.csv");
+    let statuses: Vec<_> = table.lines().skip(1).filter_map(|line| line.split(',').nth(1)).collect();
     assert_eq!(statuses, ["done", "failed"]);
+}
+
+#[test]
+fn the_table_of_trials_has_the_seed_with_which_each_was_trained() {
+    let world = World::new();
+    world.child("rates", "[sweep]\nseeds = [0, 5]\n");
+    world.pipeline(["run", "experiments/rates.toml"]);
+    assert_eq!(column(&world, "trials.csv", "train.seed"), ["7", "12"]);
+}
+
+/// The second point fails, and the run stops there.
+const SPLITS: &str = "[sweep]\n[sweep.over]\nevaluate.split = [\"validation\", \"test\", \"train\"]\n";
+
+#[test]
+fn a_trial_that_did_not_run_is_told_from_one_that_failed() {
+    let world = World::new();
+    world.child("rates", SPLITS);
+    world.pipeline(["run", "experiments/rates.toml", "-j", "1"]);
+    assert_eq!(column(&world, "trials.csv", "status"), ["done", "failed", "not_run"]);
+}
+
+#[test]
+fn a_point_without_a_result_has_a_row_that_counts_none() {
+    let world = World::new();
+    world.child("rates", SPLITS);
+    world.pipeline(["run", "experiments/rates.toml", "--keep-going"]);
+    assert_eq!(column(&world, "summary.csv", "evaluate.loss.n"), ["1", "0", "1"]);
+    assert_eq!(column(&world, "summary.csv", "evaluate.loss.mean")[1], "");
+}
+
+#[test]
+fn an_interrupted_sweep_leaves_the_trials_that_came_to_their_end() {
+    let world = World::new();
+    world.child("rates", "[sweep]\n[sweep.over]\ntrain.epochs = [1, 99999, 100000]\n");
+    let mut child = world.process(["run", "experiments/rates.toml", "--json"]).stdout(Stdio::piped()).spawn().expect("the program starts");
+    let mut events = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let begun = |line: &std::io::Result<String>| {
+        let event: serde_json::Value = serde_json::from_str(line.as_ref().expect("readable")).expect("JSON");
+        event["event"] == "stage_started" && event["stage"] == "train" && event["label"] == "epochs=99999"
+    };
+    assert!(events.any(|line| begun(&line)), "the second training begins");
+    let status = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
+    assert!(status.success());
+    assert!(events.count() > 0, "the rest is read, so that nothing blocks");
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    assert_eq!(column(&world, "trials.csv", "status"), ["done", "interrupted", "not_run"]);
 }

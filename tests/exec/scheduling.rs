@@ -52,10 +52,31 @@ fn what_can_share_the_threads_goes_before_what_takes_them_all() {
 }
 
 #[test]
+fn what_is_further_down_goes_first() {
+    let mut project = Project::new();
+    project.options.jobs = 1;
+    let stages: String = ["a", "b"]
+        .map(|name| format!("[stage.{name}]\nkind = \"solo\"\nname = \"{name}\"\n[stage.{name}2]\nkind = \"solo\"\nname = \"{name}2\"\nafter = [\"{name}\"]\n"))
+        .concat();
+    assert_eq!(project.run(&stages).started(), ["a", "a2", "b", "b2"]);
+}
+
+#[test]
 fn a_stage_has_the_threads_that_were_announced() {
     let mut project = Project::new();
     project.options.threads = 3;
     assert_eq!(project.run(&many("solo", 1)).messages(), ["3 threads"]);
+}
+
+#[test]
+fn the_record_of_an_entry_names_the_device_that_the_stage_used() {
+    let project = Project::new();
+    let stages = many("solo", 1) + "[stage.b]\nkind = \"write\"\ntext = \"x\"\n";
+    let ran = project.run(&stages);
+    let device = |node: &pipeline::exec::NodeResult| node.entry.as_ref().expect("built").manifest().made_with["device"].clone();
+    let mut devices: Vec<String> = ran.outcome.nodes.iter().map(device).collect();
+    devices.sort();
+    assert_eq!(devices, ["cpu", "toy:1"]);
 }
 
 #[test]
