@@ -176,7 +176,10 @@ pub fn epoch_losses(rows: &[EpochRow], path: &Path) -> Result<(), PlotError> {
     let mut y = Scale::fit(&values, LOG_SPREAD);
     // The values stand above or below their points.
     match y.kind {
-        Kind::Linear => y.high += 0.06 * (y.high - y.low),
+        Kind::Linear => {
+            let room = 0.06 * (y.high - y.low);
+            (y.low, y.high) = (if y.low > 0.0 { (y.low - 1.5 * room).max(0.0) } else { y.low }, y.high + room);
+        }
         Kind::Log => y = Scale::log(y.low, y.high, 0.08),
     }
     let ticks = Some(Scale::linear(first, last).whole_ticks(10));

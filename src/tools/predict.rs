@@ -7,8 +7,11 @@ use serde::Serialize;
 
 use super::ToolError;
 use crate::artifacts::{Artifact as _, Checkpoint};
-use crate::data::{EncodedSplit, Entity, IGNORE, LabelSet, TextTokenizer, TokenizedText, spans};
+use crate::data::{EncodedSplit, Entity, IGNORE, LabelSet, TextTokenizer, TokenizedText, TokenizerError, spans};
 use crate::training::{self, CpuEngine, Objective};
+
+/// Few texts have longer tokens on average.
+const BYTES_PER_TOKEN: usize = 64;
 
 /// A trained model ready to tag texts.
 pub struct Predictor {
@@ -61,9 +64,23 @@ impl Predictor {
         Ok(texts.iter().map(answer).collect())
     }
 
+    /// Tokenizes no more of a text than the model reads: the rest of a line of megabytes would cost seconds and gigabytes. The last word of what
+    /// is looked at may have become another by the cut, so the tokens count only where they end before it.
+    fn encode(&self, text: &str) -> Result<TokenizedText, TokenizerError> {
+        let head = &text[..text.floor_char_boundary(BYTES_PER_TOKEN * self.max_length)];
+        if head.len() < text.len() {
+            let tokens = self.tokenizer.encode(head, self.max_length)?;
+            let safe = head[..last_word(head)].chars().count();
+            if tokens.truncated && tokens.ends.iter().all(|end| (*end as usize) < safe) {
+                return Ok(tokens);
+            }
+        }
+        self.tokenizer.encode(text, self.max_length)
+    }
+
     fn tag(&mut self, texts: &[&String], batch_size: usize) -> Result<Vec<Prediction>, ToolError> {
         let encoded: Vec<TokenizedText> =
-            texts.par_iter().map(|text| self.tokenizer.encode(text, self.max_length)).collect::<Result<_, _>>().map_err(ToolError::of)?;
+            texts.par_iter().map(|text| self.encode(text)).collect::<Result<_, _>>().map_err(ToolError::of)?;
         let split = unlabelled(&encoded);
         let predicted = training::predict(&mut self.engine, &split, batch_size, &Objective::default(), &|| false)
             .map_err(ToolError::of)?
@@ -82,6 +99,12 @@ impl Predictor {
         };
         Ok(texts.iter().zip(&encoded).enumerate().map(read).collect())
     }
+}
+
+/// Where the last word of a text begins with the white space before it, in bytes.
+fn last_word(text: &str) -> usize {
+    let text = text.trim_end();
+    text.rfind(char::is_whitespace).map_or(0, |space| text[..space].trim_end().len())
 }
 
 /// Tokens without a truth.

@@ -132,6 +132,18 @@ fn a_text_beyond_the_length_that_the_model_reads_says_so() {
 }
 
 #[test]
+fn how_much_follows_behind_what_the_model_reads_makes_no_difference() {
+    let answer = |times: usize| {
+        let mut prediction = predictions(&predict("db-07 crashed at 02:15 ".repeat(times))).remove(0);
+        prediction["text"].take();
+        prediction
+    };
+    assert_eq!(answer(50_000), answer(100));
+    // Without a space there is no place at which to stop reading.
+    assert_eq!(predictions(&predict("x".repeat(1 << 17)))[0]["truncated"], true);
+}
+
+#[test]
 fn what_cannot_be_read_is_answered_in_its_place_and_the_rest_is_tagged() {
     snapshot!(predict("{\"text\": \"\"}\nnot json\n{\"txt\": \"b\"}\n\n"), predict(b" \n\xff\xfe\n".to_vec()),);
 }
