@@ -1,5 +1,8 @@
 //! Plans of experiment files over a small world of stage kinds.
 
+#[path = "common/mod.rs"]
+#[allow(dead_code, reason = "shared with other tests")]
+mod common;
 #[path = "plan/forecasts.rs"]
 mod forecasts;
 #[path = "plan/hostile.rs"]

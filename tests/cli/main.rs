@@ -2,6 +2,9 @@
 
 mod bench;
 mod check;
+#[path = "../common/mod.rs"]
+#[allow(dead_code, reason = "shared with other tests")]
+mod common;
 mod gc;
 mod help;
 mod hostile;

@@ -3,9 +3,10 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use assert_cmd::Command;
+
+use crate::common::{self, Folder};
 
 /// A whole experiment that takes less than half a second.
 pub const MINI: &str = r#"version = 1
@@ -58,7 +59,7 @@ values = ["02:15", "04:40", "07:05", "09:30", "11:55"]
 "#;
 
 pub struct World {
-    folder: tempfile::TempDir,
+    folder: Folder,
     /// Where the program is started, below the folder.
     inside: PathBuf,
 }
@@ -66,7 +67,7 @@ pub struct World {
 impl World {
     /// An empty folder.
     pub fn empty() -> Self {
-        Self { folder: tempfile::tempdir().expect("a temporary folder"), inside: PathBuf::new() }
+        Self { folder: Folder::new(), inside: PathBuf::new() }
     }
 
     /// A folder with `experiments/mini.toml`.
@@ -92,13 +93,11 @@ impl World {
     }
 
     pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
-        self.folder.path().join(name)
+        self.folder.path(name)
     }
 
     pub fn write(&self, name: impl AsRef<Path>, content: impl AsRef<[u8]>) {
-        let path = self.path(name);
-        std::fs::create_dir_all(path.parent().expect("below the folder")).expect("created");
-        std::fs::write(path, content).expect("written");
+        self.folder.write(name, content);
     }
 
     pub fn read(&self, name: &str) -> String {
@@ -112,10 +111,7 @@ impl World {
 
     /// Names in a folder, sorted.
     pub fn names(&self, folder: &str) -> Vec<String> {
-        let entries = std::fs::read_dir(self.path(folder)).expect("listed");
-        let mut names: Vec<_> = entries.map(|entry| entry.expect("listed").file_name().to_string_lossy().into_owned()).collect();
-        names.sort();
-        names
+        common::names(&self.path(folder))
     }
 
     /// The id of the latest run.
@@ -139,16 +135,14 @@ impl World {
 
     /// The program with its arguments, in a bare environment.
     pub fn command<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, arguments: I) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pipeline"));
-        command.env_clear().env("HOME", self.folder.path()).env("HF_HUB_OFFLINE", "1").current_dir(self.path(&self.inside)).args(arguments);
+        let mut command = Command::from_std(self.process(arguments));
+        command.env("HF_HUB_OFFLINE", "1");
         command
     }
 
     /// The same for who connects the streams.
     pub fn process<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, arguments: I) -> std::process::Command {
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_pipeline"));
-        command.env_clear().env("HOME", self.folder.path()).current_dir(self.path(&self.inside)).args(arguments).stdin(Stdio::null());
-        command
+        common::program(self.folder.root(), &self.path(&self.inside), arguments)
     }
 
     pub fn pipeline<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, arguments: I) -> Shot {
@@ -159,7 +153,7 @@ impl World {
 
     pub fn shot(&self, line: &str, command: &mut Command) -> Shot {
         let output = command.timeout(std::time::Duration::from_secs(60)).output().expect("the program starts");
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(&*self.folder.path().to_string_lossy(), "[folder]");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(&*self.folder.root().to_string_lossy(), "[folder]");
         Shot { line: line.to_owned(), code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
     }
 }

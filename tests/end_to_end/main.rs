@@ -5,6 +5,9 @@
 mod server;
 
 mod caching;
+#[path = "../common/mod.rs"]
+#[allow(dead_code, reason = "shared with other tests")]
+mod common;
 mod determinism;
 mod hub;
 mod real_data;

@@ -6,6 +6,8 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+use crate::common::{self, Folder};
+
 /// An experiment that takes about a second: the shipped templates, a model of width 192 so that matrix products are above the size from which
 /// they use threads, and a few steps.
 pub const QUICK: &str = r#"
@@ -46,34 +48,31 @@ evaluation = "@evaluate"
 "#;
 
 pub struct Project {
-    folder: tempfile::TempDir,
+    folder: Folder,
 }
 
 impl Project {
     /// A folder with [`QUICK`] as `quick.toml`, the shipped experiments, and the templates where both expect them.
     pub fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let project = Self { folder };
+        let project = Self { folder: Folder::new() };
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments");
         for name in ["tiny.toml", "small.toml", "large.toml", "sweep.toml", "data/security_events.toml"] {
-            let target = project.path(&format!("experiments/{name}"));
-            std::fs::create_dir_all(target.parent().expect("a folder")).expect("a folder");
-            std::fs::copy(shipped.join(name), target).expect("a shipped file");
+            project.folder.write(format!("experiments/{name}"), std::fs::read(shipped.join(name)).expect("a shipped file"));
         }
         project.write("experiments/quick.toml", QUICK);
         project
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.folder.path(name)
     }
 
     pub fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.path(name), text).expect("a file in a temporary folder");
+        self.folder.write(name, text);
     }
 
     pub fn read(&self, name: &str) -> Vec<u8> {
-        std::fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+        self.folder.read(name)
     }
 
     pub fn json(&self, name: &str) -> Value {
@@ -81,13 +80,7 @@ impl Project {
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pipeline"));
-        command.current_dir(self.folder.path()).args(arguments);
-        // What a developer's environment says of the hub must not reach a test.
-        for name in ["HF_ENDPOINT", "HF_HOME", "HF_HUB_CACHE", "HF_TOKEN", "HF_HUB_OFFLINE", "HUGGING_FACE_HUB_TOKEN"] {
-            command.env_remove(name);
-        }
-        command
+        common::program(self.folder.root(), self.folder.root(), arguments)
     }
 
     /// Runs the binary and expects it to succeed.

@@ -10,6 +10,7 @@ use pipeline::experiment::{Experiment, Overrides};
 use pipeline::plan::{CacheKey, Plan};
 use pipeline::store::Store;
 
+pub use crate::common::names;
 use crate::kinds;
 
 pub type React<'a> = Box<dyn Fn(&Event) + Sync + 'a>;
@@ -151,13 +152,6 @@ impl Project {
     pub fn temporary(&self) -> Vec<String> {
         names(&self.outputs().join("store/tmp"))
     }
-}
-
-pub fn names(folder: &Path) -> Vec<String> {
-    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    let mut names: Vec<String> = entries.map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned()).collect();
-    names.sort_unstable();
-    names
 }
 
 /// Changes one bit of a file in the store.

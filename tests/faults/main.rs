@@ -8,6 +8,9 @@
 
 #![expect(clippy::print_stderr, reason = "counts, and what was skipped, are for whoever runs the tests")]
 
+#[path = "../common/mod.rs"]
+#[allow(dead_code, reason = "shared with other tests")]
+mod common;
 mod concurrency;
 mod disk;
 mod downloads;

@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::common::{Folder, program};
+pub use crate::common::{files_below, names};
+
 /// A run that takes longer than this hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -85,7 +88,7 @@ const CHANGED: &str = "extends = \"small.toml\"\nname = \"small\"\n[stage.corpus
 const LONG: &str = "extends = \"small.toml\"\n[stage.train]\nepochs = 40\n";
 
 pub struct Project {
-    folder: tempfile::TempDir,
+    folder: Folder,
 }
 
 /// How a run ended.
@@ -101,11 +104,8 @@ pub struct Ended {
 pub type Files = BTreeMap<String, Vec<u8>>;
 
 impl Project {
-    /// In memory where there is a place for that: a kill is the same on any file system, and nothing waits for a disk.
     pub fn new() -> Self {
-        let memory = Path::new("/dev/shm");
-        let folder = tempfile::Builder::new().prefix("pipeline-").tempdir_in(memory).or_else(|_| tempfile::tempdir());
-        let project = Self { folder: folder.expect("a temporary folder") };
+        let project = Self { folder: Folder::in_memory() };
         project.fill(project.root());
         project
     }
@@ -119,7 +119,7 @@ impl Project {
     }
 
     pub fn root(&self) -> &Path {
-        self.folder.path()
+        self.folder.root()
     }
 
     pub fn outputs(&self) -> PathBuf {
@@ -127,7 +127,7 @@ impl Project {
     }
 
     pub fn write(&self, name: &str, text: &str) {
-        fs::write(self.root().join(name), text).expect("writable");
+        self.folder.write(name, text);
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
@@ -190,12 +190,7 @@ impl Project {
 }
 
 pub fn command(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("pipeline"));
-    command.args(arguments).current_dir(folder);
-    for name in ["PIPELINE_CRASH_AT", "HF_TOKEN", "HF_ENDPOINT", "HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "http_proxy", "HTTP_PROXY"] {
-        command.env_remove(name);
-    }
-    command
+    program(folder, folder, arguments)
 }
 
 pub fn start(command: &mut Command) -> Child {
@@ -254,30 +249,6 @@ pub fn until(child: &mut Child, wanted: impl Fn(&serde_json::Value) -> bool) -> 
 /// True at the progress of a training that has made this many steps.
 pub fn trained(steps: u64) -> impl Fn(&serde_json::Value) -> bool {
     move |event| event["event"] == "stage_progress" && event["stage"] == "train" && event["done"].as_u64() >= Some(steps)
-}
-
-pub fn names(folder: &Path) -> Vec<String> {
-    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    let mut names: Vec<String> = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-    names.sort_unstable();
-    names
-}
-
-pub fn files_below(folder: &Path) -> Files {
-    let mut files = Files::new();
-    let mut pending = vec![String::new()];
-    while let Some(inside) = pending.pop() {
-        for name in names(&folder.join(&inside)) {
-            let name = if inside.is_empty() { name } else { format!("{inside}/{name}") };
-            let path = folder.join(&name);
-            if path.is_dir() {
-                pending.push(name);
-            } else if let Ok(bytes) = fs::read(&path) {
-                files.insert(name, bytes);
-            }
-        }
-    }
-    files
 }
 
 /// The results of an undisturbed run.

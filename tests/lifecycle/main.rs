@@ -3,6 +3,9 @@
 
 mod checkpoints;
 mod collecting;
+#[path = "../common/mod.rs"]
+#[allow(dead_code, reason = "shared with other tests")]
+mod common;
 mod extending;
 mod numbers;
 mod support;

@@ -12,6 +12,8 @@ use pipeline::plan::{Forecast, NodeId, Plan, PlanError};
 use pipeline::stage::StageError;
 use pipeline::store::{NewRun, RunStatus, Store};
 
+pub use crate::common::names;
+
 /// What a stage called `train` is made from: four steps an epoch.
 const UPSTREAM: &str = r#"
 version = 1
@@ -144,13 +146,6 @@ impl Project {
 
 pub fn train_of(plan: &Plan) -> NodeId {
     plan.node_of(0, "train").expect("a stage of the plan")
-}
-
-pub fn names(folder: &Path) -> Vec<String> {
-    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    let mut names: Vec<String> = entries.map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned()).collect();
-    names.sort_unstable();
-    names
 }
 
 impl Ran {

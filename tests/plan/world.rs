@@ -7,6 +7,7 @@ use pipeline::diagnostics::Diagnostics;
 use pipeline::experiment::{Experiment, Overrides, Pin, Pins};
 use pipeline::plan::{CacheKey, Digests, FileDigest, Plan, PlanError};
 
+use crate::common::Folder;
 use crate::kinds::KINDS;
 
 /// The experiment of which all tests are variants.
@@ -59,29 +60,29 @@ impl Digests for Direct {
 }
 
 pub struct World {
-    pub folder: tempfile::TempDir,
+    pub folder: Folder,
 }
 
 impl World {
     pub fn new() -> Self {
-        let world = Self { folder: tempfile::tempdir().expect("a temporary folder") };
+        let world = Self { folder: Folder::new() };
         world.write("templates.toml", "one template");
         world
     }
 
     pub fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.folder.path().join(name), text).expect("the folder is writable");
+        self.folder.write(name, text);
     }
 
     /// Pins a revision for `experiment.toml`.
     pub fn pin(&self, repo: &str, revision: &str, commit: &str) {
         let pin = Pin { repo: repo.into(), revision: revision.into(), commit: commit.into() };
-        Pins::write(&Pins::path_for(&self.folder.path().join("experiment.toml")), [pin]).expect("the folder is writable");
+        Pins::write(&Pins::path_for(&self.folder.path("experiment.toml")), [pin]).expect("the folder is writable");
     }
 
     pub fn plan_selected(&self, name: &str, selected: &[&str]) -> Result<Plan, PlanError> {
-        let overrides = Overrides { set: Vec::new(), sweep: Vec::new(), seeds: None, folder: self.folder.path().to_owned() };
-        let experiment = Experiment::read(&self.folder.path().join(name), &overrides)?;
+        let overrides = Overrides { set: Vec::new(), sweep: Vec::new(), seeds: None, folder: self.folder.root().to_owned() };
+        let experiment = Experiment::read(&self.folder.path(name), &overrides)?;
         let selected: Vec<String> = selected.iter().map(|name| (*name).to_owned()).collect();
         Plan::build(&experiment, KINDS, &Direct, &selected)
     }
@@ -92,8 +93,8 @@ impl World {
 
     /// The codes of the mistakes of a file that cannot be read whole: the reader's, and those that the plan adds.
     pub fn recovered(&self, name: &str) -> (Vec<&'static str>, Vec<&'static str>) {
-        let overrides = Overrides { set: Vec::new(), sweep: Vec::new(), seeds: None, folder: self.folder.path().to_owned() };
-        let reading = Experiment::read_recovering(&self.folder.path().join(name), &overrides);
+        let overrides = Overrides { set: Vec::new(), sweep: Vec::new(), seeds: None, folder: self.folder.root().to_owned() };
+        let reading = Experiment::read_recovering(&self.folder.path(name), &overrides);
         let codes = |all: &Diagnostics| all.list().iter().map(|diagnostic| diagnostic.code).collect();
         let plan = match Plan::build(&reading.experiment.expect("most of it can be read"), KINDS, &Direct, &[]) {
             Err(PlanError::Diagnostics(diagnostics)) => codes(&diagnostics),
@@ -112,7 +113,7 @@ impl World {
         self.write("experiment.toml", text);
         match self.plan_file("experiment.toml") {
             Ok(_) => "no mistakes".to_owned(),
-            Err(error) => error.to_string().replace(&format!("{}/", self.folder.path().display()), ""),
+            Err(error) => error.to_string().replace(&format!("{}/", self.folder.root().display()), ""),
         }
     }
 }
