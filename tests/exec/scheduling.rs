@@ -55,10 +55,10 @@ fn what_can_share_the_threads_goes_before_what_takes_them_all() {
 fn what_is_further_down_goes_first() {
     let mut project = Project::new();
     project.options.jobs = 1;
-    let stages: String = ["a", "b"]
-        .map(|name| format!("[stage.{name}]\nkind = \"solo\"\nname = \"{name}\"\n[stage.{name}2]\nkind = \"solo\"\nname = \"{name}2\"\nafter = [\"{name}\"]\n"))
-        .concat();
-    assert_eq!(project.run(&stages).started(), ["a", "a2", "b", "b2"]);
+    let first = many("solo", 2);
+    let second = many("solo", 2).replace("stage.s", "stage.t").replace("name = \"", "name = \"t");
+    let second = second.replace("\"t0\"\n", "\"t0\"\nafter = [\"s0\"]\n").replace("\"t1\"\n", "\"t1\"\nafter = [\"s1\"]\n");
+    assert_eq!(project.run(&(first + &second)).started(), ["s0", "t0", "s1", "t1"]);
 }
 
 #[test]

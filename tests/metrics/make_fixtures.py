@@ -122,5 +122,6 @@ write(
 write(
     "ranking.json",
     [ranking_case(count, levels, share) for count in (1, 2, 5, 60) for levels in (0, 1, 3, 10) for share in (0.3, 0.9)]
-    + [ranking_case(20, 5, 0.0), ranking_case(20, 5, 1.0), ranking_case(300, 0, 0.1), ranking_case(300, 40, 0.5)],
+    + [ranking_case(20, 5, 0.0), ranking_case(20, 5, 1.0), ranking_case(300, 0, 0.1), ranking_case(300, 40, 0.5)]
+    + [ranking_case(count, 0, 0.4) for count in (30, 200, 300)],
 )
