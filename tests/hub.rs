@@ -609,3 +609,24 @@ fn names_are_checked_before_anything_is_asked() {
     assert!(matches!(client.resolve(REPO, "../../x", &mut Silent), Err(HubError::InvalidName { .. })));
     assert!(world.hub.log().is_empty());
 }
+
+/// A token of a mirror's own, which looks like nothing.
+#[test]
+fn what_a_server_repeats_of_the_request_is_not_repeated() {
+    let world = world();
+    let secret = "a-token-that-looks-like-nothing";
+    let client = Client::new(Options { token: Token::new(secret), retries: 0, ..world.options() }).expect("good options");
+    let commit = Commit::parse(COMMIT).expect("a commit");
+    for status in [200, 302, 400, 401, 403, 404, 409, 418, 500, 503] {
+        world.hub.set().access = Access::Echoes(status);
+        let errors = [
+            client.resolve(REPO, "main", &mut Silent).map(drop).expect_err("it refuses"),
+            client.fetch(REPO, &commit, &[CONFIG], &mut Silent).map(drop).expect_err("it refuses"),
+        ];
+        for error in errors {
+            let said = format!("{error} {error:?} {:?}", error.help());
+            assert!(!said.contains(secret), "{status}: {said}");
+        }
+    }
+    assert!(world.hub.log().iter().any(|request| request.header("authorization").is_some_and(|sent| sent.contains(secret))));
+}

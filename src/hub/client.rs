@@ -206,7 +206,7 @@ impl Client {
             if answer.is_web_page() {
                 return Err(HubError::WebPage { url: answer.url() });
             }
-            let etag = linked.or(own).map(|etag| format!("its tag is `{}`", super::names::shown(etag)));
+            let etag = linked.or(own).map(|etag| format!("its tag is `{}`", answer.shown(etag)));
             return Err(HubError::NoDigest { url: answer.url(), etag });
         };
         let length = match answer.status {

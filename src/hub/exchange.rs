@@ -14,6 +14,7 @@ use ureq::tls::{PemItem, RootCerts, TlsConfig};
 use ureq::{Agent, Timeout};
 
 use super::address::{Endpoint, display, join, same_origin};
+use super::secrets::Secrets;
 use super::{HubError, Observer, Options};
 
 const MAX_REDIRECTS: usize = 10;
@@ -26,6 +27,7 @@ pub(super) struct Session {
     agent: Agent,
     endpoint: Endpoint,
     token: Option<HeaderValue>,
+    secrets: Secrets,
     patience: Duration,
 }
 
@@ -46,6 +48,7 @@ pub(super) struct Answer {
     /// True if no redirect has led to another server.
     pub(super) from_hub: bool,
     host: String,
+    secrets: Secrets,
     patience: Duration,
     pieces: Receiver<Piece>,
 }
@@ -76,7 +79,8 @@ impl Session {
         {
             config = config.tls_config(TlsConfig::builder().root_certs(certificates(path)?).build());
         }
-        Ok(Self { agent: config.build().new_agent(), endpoint, token, patience: options.patience })
+        let secrets = Secrets::new(token.as_ref(), &endpoint, options.proxy.as_ref());
+        Ok(Self { agent: config.build().new_agent(), endpoint, token, secrets, patience: options.patience })
     }
 
     pub(super) fn has_token(&self) -> bool {
@@ -101,11 +105,11 @@ impl Session {
                 return Ok(answer);
             }
             let location = answer.header(&header::LOCATION).ok_or_else(|| HubError::UnexpectedAnswer {
-                url: display(&uri),
+                url: self.secrets.hide(&display(&uri)),
                 problem: "it redirects without saying where to".to_owned(),
             })?;
             let next = join(&uri, location).ok_or_else(|| HubError::UnexpectedAnswer {
-                url: display(&uri),
+                url: self.secrets.hide(&display(&uri)),
                 problem: "it redirects to something that is no address".to_owned(),
             })?;
             let stays = same_origin(&next, self.endpoint.base());
@@ -115,7 +119,7 @@ impl Session {
             from_hub &= stays;
             uri = next;
         }
-        Err(HubError::TooManyRedirects { url: display(&start) })
+        Err(HubError::TooManyRedirects { url: self.secrets.hide(&display(&start)) })
     }
 
     fn send(
@@ -134,7 +138,7 @@ impl Session {
             request = request.header(header::AUTHORIZATION, token);
         }
         let host = uri.host().unwrap_or_default().to_owned();
-        let request = request.body(()).map_err(|error| failure(ureq::Error::Http(error), &host, self.patience))?;
+        let request = request.body(()).map_err(|error| failure(ureq::Error::Http(error), &host, self.patience, &self.secrets))?;
 
         let (sender, pieces) = sync_channel(4);
         let agent = self.agent.clone();
@@ -144,7 +148,7 @@ impl Session {
             .map_err(|error| HubError::Broken { host: host.clone(), reason: error.to_string() })?;
 
         let head = match receive(&pieces, &host, observer)? {
-            Piece::Head(head) => head.map_err(|error| failure(error, &host, self.patience))?,
+            Piece::Head(head) => head.map_err(|error| failure(error, &host, self.patience, &self.secrets))?,
             _ => unreachable!("the head comes first"),
         };
         Ok(Answer {
@@ -153,6 +157,7 @@ impl Session {
             uri: uri.clone(),
             from_hub,
             host,
+            secrets: self.secrets.clone(),
             patience: self.patience,
             pieces,
         })
@@ -189,7 +194,16 @@ impl Answer {
     }
 
     pub(super) fn url(&self) -> String {
-        display(&self.uri)
+        self.shown(&display(&self.uri))
+    }
+
+    pub(super) fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    /// Something that the server said, as it may stand in a message.
+    pub(super) fn shown(&self, text: &str) -> String {
+        self.secrets.hide(text)
     }
 
     /// The next piece of the body, `None` at its end.
@@ -197,7 +211,7 @@ impl Answer {
         match receive(&self.pieces, &self.host, observer)? {
             Piece::Chunk(bytes) => Ok(Some(bytes)),
             Piece::End => Ok(None),
-            Piece::Failed(error) => Err(failure(error, &self.host, self.patience)),
+            Piece::Failed(error) => Err(failure(error, &self.host, self.patience, &self.secrets)),
             Piece::Head(_) => unreachable!("the head comes once"),
         }
     }
@@ -291,11 +305,11 @@ fn certificates(path: &std::path::Path) -> Result<RootCerts, HubError> {
 }
 
 /// What a failure of the transport means to the user.
-fn failure(error: ureq::Error, host: &str, patience: Duration) -> HubError {
+fn failure(error: ureq::Error, host: &str, patience: Duration, secrets: &Secrets) -> HubError {
     use std::io::ErrorKind;
 
     let host = host.to_owned();
-    let unreachable = |host, reason: String| HubError::NoNetwork { host, reason };
+    let unreachable = |host, reason: String| HubError::NoNetwork { host, reason: secrets.hide(&reason) };
     match error {
         ureq::Error::HostNotFound => unreachable(host, "its name has no address".to_owned()),
         ureq::Error::ConnectionFailed => unreachable(host, "no connection".to_owned()),
@@ -313,12 +327,12 @@ fn failure(error: ureq::Error, host: &str, patience: Duration) -> HubError {
             // The standard library has no kind for it.
             _ if error.to_string().starts_with("failed to lookup address") => unreachable(host, "its name has no address".to_owned()),
             // Only a secure connection calls the bytes of its peer invalid.
-            ErrorKind::InvalidData => HubError::Tls { host, reason: error.to_string() },
-            _ => HubError::Broken { host, reason: error.to_string().to_lowercase() },
+            ErrorKind::InvalidData => HubError::Tls { host, reason: secrets.hide(&error.to_string()) },
+            _ => HubError::Broken { host, reason: secrets.hide(&error.to_string()).to_lowercase() },
         },
         ureq::Error::Tls(_) | ureq::Error::Pem(_) | ureq::Error::Rustls(_) | ureq::Error::TlsRequired => {
-            HubError::Tls { host, reason: error.to_string() }
+            HubError::Tls { host, reason: secrets.hide(&error.to_string()) }
         }
-        _ => HubError::UnexpectedAnswer { url: host, problem: error.to_string() },
+        _ => HubError::UnexpectedAnswer { url: host, problem: secrets.hide(&error.to_string()) },
     }
 }

@@ -41,6 +41,7 @@ mod exchange;
 mod names;
 mod options;
 mod refusal;
+mod secrets;
 mod transfer;
 mod verify;
 

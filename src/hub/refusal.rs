@@ -2,7 +2,6 @@
 
 use super::HubError;
 use super::exchange::Answer;
-use super::names::shown;
 use super::{Observer, address::Endpoint};
 
 /// What was asked for.
@@ -69,9 +68,10 @@ pub(super) fn refusal(answer: Answer, subject: &Subject<'_>, observer: &mut dyn 
 
 fn message_of(answer: Answer, observer: &mut dyn Observer) -> Option<String> {
     if let Some(message) = answer.named("x-error-message") {
-        return Some(shown(message));
+        return Some(answer.shown(message));
     }
+    let secrets = answer.secrets().clone();
     let body = answer.read_all(64 << 10, observer).ok()??;
     let body: serde_json::Value = serde_json::from_slice(&body).ok()?;
-    body.get("error")?.as_str().map(shown)
+    body.get("error")?.as_str().map(|message| secrets.hide(message))
 }

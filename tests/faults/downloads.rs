@@ -4,10 +4,13 @@ use std::fs;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::server::{Access, Hub, REPO};
+use crate::server::{Access, COMMIT, Hub, REPO};
 use crate::support::*;
 
 const TOKEN: &str = "hf_ThisTokenIsASecretOfTheTest";
+const PASSWORD: &str = "ThisPasswordToo";
+/// `user:ThisPasswordToo` in Base64.
+const PASSWORD_SENT: &str = "dXNlcjpUaGlzUGFzc3dvcmRUb28=";
 
 /// A private model behind a branch.
 pub struct Downloads {
@@ -72,13 +75,17 @@ impl Place {
 }
 
 fn assert_secret(place: &Place, ended: &Ended) {
+    assert_hidden(place, ended, &TOKEN[3..]);
+}
+
+fn assert_hidden(place: &Place, ended: &Ended, secret: &str) {
     let mut texts = files_below(place.project.root());
     texts.insert("standard output".into(), ended.stdout.clone().into_bytes());
     texts.insert("standard error".into(), ended.stderr.clone().into_bytes());
-    let secret = &TOKEN.as_bytes()[3..];
+    let secret = secret.as_bytes();
     let telling: Vec<&String> =
         texts.iter().filter(|(_, bytes)| bytes.windows(secret.len()).any(|part| part == secret)).map(|(name, _)| name).collect();
-    assert_eq!(telling, [""; 0], "the token is in there");
+    assert_eq!(telling, [""; 0], "a secret is in there: {ended:#?}");
 }
 
 #[test]
@@ -103,6 +110,51 @@ fn the_token_shows_in_no_error() {
         let ended = finish(start(&mut place.command(&["run", "hub.toml"])));
         assert_eq!(ended.code, Some(1), "{ended:#?}");
         assert_secret(&place, &ended);
+    }
+}
+
+#[test]
+fn a_server_that_repeats_the_token_is_not_repeated() {
+    let downloads = Downloads::new();
+    for status in [200, 302, 400, 401, 403, 404, 418, 500] {
+        downloads.hub.set().access = Access::Echoes(status);
+        // With a commit no branch is resolved before the run, so that the stage itself meets the server.
+        for revision in ["main", COMMIT] {
+            let place = downloads.place();
+            let text = fs::read_to_string(place.project.root().join("hub.toml")).expect("ours");
+            place.project.write("hub.toml", &text.replace("\"main\"", &format!("\"{revision}\"")));
+            for json in [&["run", "hub.toml"][..], &["run", "hub.toml", "--json"]] {
+                let ended = finish(start(&mut place.command(json)));
+                assert!(matches!(ended.code, Some(1 | 2)), "{status}: {ended:#?}");
+                assert_secret(&place, &ended);
+            }
+        }
+    }
+    let sent = downloads.hub.log().iter().filter(|request| request.header("authorization").is_some()).count();
+    assert!(sent > 10, "the token was not sent");
+}
+
+#[test]
+fn a_password_in_an_address_shows_in_no_file_and_no_output() {
+    let downloads = Downloads::new();
+    let refuses = std::net::TcpListener::bind("127.0.0.1:0").and_then(|port| port.local_addr()).expect("a port that is free again");
+    for access in [Access::Public, Access::Gated, Access::Limited, Access::Echoes(403), Access::Echoes(302), Access::Echoes(500)] {
+        downloads.hub.set().access = access;
+        for (variable, address) in [
+            ("HF_ENDPOINT", format!("http://user:{PASSWORD}@{}", downloads.hub.url.trim_start_matches("http://"))),
+            ("HF_ENDPOINT", format!("http://user:{PASSWORD}@{refuses}")),
+            ("HF_ENDPOINT", format!("ftp://user:{PASSWORD}@hub.example")),
+            ("HF_ENDPOINT", format!("http://user:{PASSWORD}@hub example/")),
+            ("HTTP_PROXY", format!("http://user:{PASSWORD}@{refuses}")),
+        ] {
+            let place = downloads.place();
+            // Without a token the password is what is sent.
+            let ended = finish(start(place.command(&["run", "hub.toml"]).env_remove("HF_TOKEN").env(variable, &address)));
+            assert!(ended.code.is_some(), "{ended:#?}");
+            assert_hidden(&place, &ended, PASSWORD);
+            // The same in the form in which it is sent.
+            assert_hidden(&place, &ended, PASSWORD_SENT);
+        }
     }
 }
 

@@ -48,6 +48,8 @@ pub enum Access {
     RefusesTokens,
     /// The hub is overloaded by us.
     Limited,
+    /// Refuses everything with this status, and repeats what it was sent wherever it can.
+    Echoes(u16),
 }
 
 #[derive(Debug, Clone)]
@@ -270,6 +272,13 @@ fn hub(settings: &mut Settings, request: &Request, content_url: &str) -> Reply {
             return Reply::refusal(settings, 401, "", "Invalid credentials in Authorization header");
         }
         Access::Limited => return Reply::new(429),
+        Access::Echoes(status) => {
+            let sent = format!("you sent {:?} to {}", request.headers, request.path).replace('"', "'");
+            let reply =
+                Reply::new(status).header("X-Error-Message", &sent).header("ETag", &sent).header("Content-Type", "application/json");
+            let secret = token.unwrap_or_default().replace(' ', "-");
+            return reply.header("Location", format!("/elsewhere/{secret}?{secret}")).body(format!("{{\"error\": \"{sent}\"}}"));
+        }
         Access::Private(wanted) if token != Some(&format!("Bearer {wanted}")) => {
             return Reply::refusal(settings, 401, "RepoNotFound", "Invalid username or password.");
         }
