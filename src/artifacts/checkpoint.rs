@@ -37,7 +37,8 @@ impl Checkpoint {
         labels: &LabelSet,
         max_length: usize,
     ) -> Result<(), StageError> {
-        model.save(&folder.join(Backbone::WEIGHTS)).map_err(|error| StageError::new(error.to_string()))?;
+        let weights = folder.join(Backbone::WEIGHTS);
+        model.save(&weights).map_err(|error| StageError::writing(&weights, &error))?;
         files::copy(tokenizer, &folder.join(Backbone::TOKENIZER))?;
         files::write_json(&folder.join(Backbone::CONFIG), &config_with_labels(&model.config, labels)?)?;
         files::write_json(&folder.join(Self::TOKENIZER_CONFIG), &tokenizer_config(tokenizer, max_length)?)

@@ -46,7 +46,8 @@ impl EncodedWriter {
     /// # Errors
     /// When the disk refuses.
     pub fn split(&mut self, split: Split, tokens: &EncodedSplit, statistics: Statistics, examples: &[Example]) -> Result<(), StageError> {
-        tokens.save(&self.folder.join(tokens_file(split))).map_err(|error| StageError::new(error.to_string()))?;
+        let path = self.folder.join(tokens_file(split));
+        tokens.save(&path).map_err(|error| StageError::writing(&path, &error))?;
         corpus::write_examples(&self.folder.join(texts_file(split)), examples)?;
         self.encoding.statistics.insert(split, statistics);
         Ok(())

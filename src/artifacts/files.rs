@@ -63,12 +63,12 @@ impl CsvFile {
     }
 
     pub fn row(&mut self, row: &impl Serialize) -> Result<(), StageError> {
-        self.writer.serialize(row).map_err(|error| StageError::new(format!("cannot write `{}`: {error}", self.path.display())))
+        self.writer.serialize(row).map_err(|error| StageError::io("write", &self.path, &error.into()))
     }
 
     /// A row of fields as they are, for files whose columns are data.
     pub fn record(&mut self, fields: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Result<(), StageError> {
-        self.writer.write_record(fields).map_err(|error| StageError::new(format!("cannot write `{}`: {error}", self.path.display())))
+        self.writer.write_record(fields).map_err(|error| StageError::io("write", &self.path, &error.into()))
     }
 
     pub fn finish(self) -> Result<(), StageError> {

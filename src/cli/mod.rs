@@ -37,6 +37,9 @@ use args::{Cli, Command};
 pub fn main() -> std::process::ExitCode {
     // A panic in a stage becomes that stage's error, with its text, and any other is reported below; neither prints by itself.
     std::panic::set_hook(Box::new(|_| {}));
+    // A file that grows over the limit is an error with a remedy, and not the end of the process.
+    #[cfg(unix)]
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, std::sync::Arc::default());
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         // clap prints help and usage errors itself, with exit codes 0 and 2 as ours.

@@ -20,6 +20,7 @@ use super::syntax::{self, NodeData, Table};
 use super::write::quote;
 use crate::crash::crash_point;
 use crate::diagnostics::{Diagnostic, Diagnostics, SourceId, Sources, Span, quoted};
+use crate::durable;
 
 const VERSION: i64 = 1;
 
@@ -96,9 +97,11 @@ impl Pins {
         let mut written = || {
             file.set_len(0)?;
             file.write_all(pins.to_toml().as_bytes())?;
-            file.sync_all()?;
+            durable::sync_file(&file, &new)?;
             crash_point("before-pins-rename");
-            std::fs::rename(&new, path)
+            durable::rename(&new, path)?;
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            durable::sync_folder(folder.unwrap_or(Path::new(".")))
         };
         if let Err(error) = written() {
             let _ = std::fs::remove_file(&new);

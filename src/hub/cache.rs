@@ -10,6 +10,7 @@ use hf_hub::{Cache, CacheRepo, Repo, RepoType};
 use super::exchange::wait;
 use super::verify::Etag;
 use super::{Commit, HubError, Observer};
+use crate::durable;
 
 pub(super) struct Folder {
     cache: PathBuf,
@@ -73,8 +74,12 @@ impl Folder {
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let temporary = builder.prefix(".ref-").tempfile_in(folder).map_err(failed)?;
         fs::write(temporary.path(), commit.as_str()).map_err(failed)?;
-        temporary.persist(&path).map_err(|error| failed(error.error))?;
-        Ok(())
+        durable::sync_file(temporary.as_file(), temporary.path()).map_err(failed)?;
+        let written = temporary.into_temp_path();
+        durable::rename(&written, &path).map_err(failed)?;
+        // It has another name now, under which it stays.
+        let _ = written.keep();
+        sync_folder(folder)
     }
 
     /// The file in the snapshot, if there is one.
@@ -119,7 +124,7 @@ impl Folder {
     /// Makes the verified download the blob.
     pub(super) fn publish(&self, etag: &Etag) -> Result<(), HubError> {
         let blob = self.blob(etag);
-        fs::rename(self.incomplete(etag), &blob).map_err(|error| HubError::io("write", &blob, error))?;
+        durable::rename(&self.incomplete(etag), &blob).map_err(|error| HubError::io("write", &blob, error))?;
         sync_folder(blob.parent().expect("a file below blobs"))
     }
 
@@ -147,7 +152,7 @@ impl Folder {
 }
 
 pub(super) fn make_folder(path: &Path) -> Result<(), HubError> {
-    fs::create_dir_all(path).map_err(|error| HubError::io("create the folder", path, error))
+    durable::create_folder(path).map_err(|error| HubError::io("create the folder", path, error))
 }
 
 #[cfg(unix)]
@@ -174,8 +179,5 @@ fn is_still_at(_file: &File, _path: &Path) -> bool {
 
 /// A rename is durable once its folder is.
 fn sync_folder(path: &Path) -> Result<(), HubError> {
-    if cfg!(unix) {
-        File::open(path).and_then(|folder| folder.sync_all()).map_err(|error| HubError::io("write", path, error))?;
-    }
-    Ok(())
+    durable::sync_folder(path).map_err(|error| HubError::io("write", path, error))
 }

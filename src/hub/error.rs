@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::no_room::NoRoom;
+
 /// A failure to resolve, download or verify.
 ///
 /// The message says what happened; [`HubError::help`] says what to do about it.
@@ -56,8 +58,8 @@ pub enum HubError {
     TooManyRedirects { url: String },
     #[error("`{file}` is not a whole safetensors file: {problem}")]
     Safetensors { file: String, problem: String },
-    #[error("no space left for `{}`", .path.display())]
-    DiskFull { path: PathBuf },
+    #[error("{}", .why.message(.path))]
+    DiskFull { path: PathBuf, why: NoRoom },
     #[error("cannot {doing} `{}`: {source}", .path.display())]
     Io { doing: &'static str, path: PathBuf, source: io::Error },
     #[error("`{name}` is no {what}: {problem}")]
@@ -78,9 +80,10 @@ const OTHER_WAYS: &str =
 impl HubError {
     /// An input or output error, told apart where the remedy differs.
     pub(super) fn io(doing: &'static str, path: &Path, source: io::Error) -> Self {
-        match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { path: path.to_path_buf() },
-            _ => Self::Io { doing, path: path.to_path_buf(), source },
+        let path = path.to_path_buf();
+        match NoRoom::of(&source, &path) {
+            Some(why) => Self::DiskFull { path, why },
+            None => Self::Io { doing, path, source },
         }
     }
 
@@ -149,7 +152,7 @@ impl HubError {
             }
             Self::Safetensors { .. } => "the file in the repository is broken: choose another revision".to_owned(),
             Self::DiskFull { .. } => {
-                "make room, or set HF_HOME to a folder on a larger disk; what has arrived is kept, and the download goes on from there"
+                "make room, or set HF_HOME to a folder on another disk; what has arrived is kept, and the download goes on from there"
                     .to_owned()
             }
             Self::Io { .. } => "the cache must be readable and writable; HF_HOME puts it elsewhere".to_owned(),
@@ -171,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_told_apart_from_other_failures() {
-        for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded] {
+        for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded, io::ErrorKind::FileTooLarge] {
             assert!(matches!(HubError::io("write", Path::new("x"), kind.into()), HubError::DiskFull { .. }));
         }
         assert!(matches!(HubError::io("write", Path::new("x"), io::ErrorKind::PermissionDenied.into()), HubError::Io { .. }));

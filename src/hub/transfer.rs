@@ -12,6 +12,7 @@ use super::refusal::{Subject, refusal};
 use super::verify::{Etag, check_digest};
 use super::{HubError, Observer};
 use crate::crash::crash_point;
+use crate::durable;
 
 /// How often, and after which waits, a transient failure is tried again.
 #[derive(Debug, Clone, Copy)]
@@ -163,7 +164,7 @@ impl Source<'_> {
             crash_point("mid-download");
             observer.progress(self.file, done, total.unwrap_or(0));
         }
-        file.sync_all().map_err(failed)?;
+        durable::sync_file(&file, incomplete).map_err(failed)?;
         match total {
             // Nobody announced the end, so it was the connection's.
             Some(total) if done < total => {

@@ -121,7 +121,8 @@ impl Stage for InitModel {
         let corpus = inputs.corpus.read()?;
         let texts = corpus.train.iter().map(|example| example.text.as_str());
         let tokenizer = train_tokenizer(texts, self.vocab_size).map_err(|error| StageError::new(error.to_string()))?;
-        tokenizer.save(&context.output.join(Backbone::TOKENIZER)).map_err(|error| StageError::new(error.to_string()))?;
+        let path = context.output.join(Backbone::TOKENIZER);
+        tokenizer.save(&path).map_err(|error| StageError::writing(&path, &error))?;
 
         // The embedding has a row for every entry that there is, not for every entry that was allowed.
         let mut config = self.config();
@@ -133,7 +134,8 @@ impl Stage for InitModel {
         config.pad_token_id = tokenizer.id("[PAD]");
         context.check_cancelled()?;
         let model = JointModel::new_random(config, 1, &Rng::new(self.seed)).map_err(|error| StageError::new(error.to_string()))?;
-        model.save_encoder(&context.output.join(Backbone::WEIGHTS)).map_err(|error| StageError::new(error.to_string()))?;
+        let path = context.output.join(Backbone::WEIGHTS);
+        model.save_encoder(&path).map_err(|error| StageError::writing(&path, &error))?;
         files::write_text(&context.output.join(Backbone::CONFIG), &model.config.to_json())?;
         Backbone::open(context.output)
     }

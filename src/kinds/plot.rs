@@ -72,7 +72,7 @@ fn drawn(figure: &str, result: Result<(), PlotError>, context: &Context<'_>) -> 
             context.warn(format!("{figure} was not drawn: {error}"));
             Ok(())
         }
-        Err(error) => Err(StageError::new(error.to_string())),
+        Err(error) => Err(StageError::writing(context.output, &error)),
     }
 }
 

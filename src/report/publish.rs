@@ -22,7 +22,9 @@ use serde::{Deserialize, Serialize};
 use super::results::{self, Metrics, TrialResults};
 use super::sweep;
 use crate::crash::crash_point;
+use crate::durable;
 use crate::exec::RunOutcome;
+use crate::no_room::NoRoom;
 use crate::plan::Plan;
 use crate::store::{Store, StoreError};
 
@@ -70,6 +72,8 @@ pub enum PublishError {
     OtherExperiment { folder: PathBuf, experiment: String },
     #[error("`{}` exists and was not made by a run", folder.display())]
     Foreign { folder: PathBuf },
+    #[error("{}", why.message(folder))]
+    Full { folder: PathBuf, why: NoRoom },
     #[error("cannot publish to `{}`: {error}", folder.display())]
     Io { folder: PathBuf, error: std::io::Error },
     #[error(transparent)]
@@ -79,6 +83,14 @@ pub enum PublishError {
 }
 
 impl PublishError {
+    pub(super) fn io(folder: &Path, error: std::io::Error) -> Self {
+        let folder = folder.to_owned();
+        match NoRoom::of(&error, &folder) {
+            Some(why) => Self::Full { folder, why },
+            None => Self::Io { folder, error },
+        }
+    }
+
     #[must_use]
     pub fn help(&self) -> Option<String> {
         match self {
@@ -87,6 +99,7 @@ impl PublishError {
             }
             Self::Foreign { .. } => Some("give the experiment a `name = \"...\"` of its own, or move the folder away".to_owned()),
             Self::Store(error) => error.help().map(str::to_owned),
+            Self::Full { why, .. } => Some(why.help().to_owned()),
             Self::Io { .. } | Self::Plot(_) => None,
         }
     }
@@ -154,7 +167,7 @@ pub fn publish(plan: &Plan, outcome: &RunOutcome, store: &Store) -> Result<Optio
     {
         return Ok(Some(Published { folder, record, fresh: false }));
     }
-    let io = |error| PublishError::Io { folder: folder.clone(), error };
+    let io = |error| PublishError::io(&folder, error);
     let scratch = store.scratch("publish")?;
     let building = scratch.path().join("results");
     std::fs::create_dir(&building).map_err(io)?;
@@ -181,6 +194,7 @@ pub fn publish(plan: &Plan, outcome: &RunOutcome, store: &Store) -> Result<Optio
     };
     let text = serde_json::to_string_pretty(&record).map_err(|error| io(error.into()))?;
     std::fs::write(building.join(RECORD), text + "\n").map_err(io)?;
+    durable::sync_below(&building).map_err(io)?;
     crash_point("before-publish-swap");
     swap(&building, &folder).map_err(io)?;
     crash_point("after-publish-swap");
@@ -218,51 +232,62 @@ impl Record {
 /// Exchanges the new folder with the old one in one step, so that a kill leaves either, and what somebody else keeps in the old one lies in
 /// both before. A disk that cannot exchange gets two renames; a kill between them leaves no folder, which the next run publishes again.
 fn swap(building: &Path, folder: &Path) -> std::io::Result<()> {
-    std::fs::create_dir_all(folder.parent().unwrap_or(folder))?;
+    let parent = folder.parent().unwrap_or(folder);
+    durable::create_folder(parent)?;
     for _ in 0..ATTEMPTS {
         match replace(building, folder) {
             // Another process was faster, or somebody removed the folder, between the look and the rename.
             Err(error) if matches!(error.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists | ErrorKind::NotFound) => {}
-            result => return result,
+            Err(error) => return Err(error),
+            Ok(()) => return durable::sync_folder(parent),
         }
     }
-    replace(building, folder)
+    replace(building, folder)?;
+    durable::sync_folder(parent)
 }
 
 fn replace(building: &Path, folder: &Path) -> std::io::Result<()> {
     if !folder.exists() {
-        return std::fs::rename(building, folder);
+        return durable::rename(building, folder);
     }
     let ours = read_record(folder).map(|record| record.made).unwrap_or_default();
-    for name in names(folder)?.difference(&ours).filter(|name| *name != RECORD) {
-        if !building.join(name).exists() {
-            copy_all(&folder.join(name), &building.join(name))?;
-        }
+    let before = names(building)?;
+    let mut carried = names(folder)?;
+    carried.retain(|name| !ours.contains(name) && name != RECORD && !before.contains(name));
+    for name in &carried {
+        carry(&folder.join(name), &building.join(name))?;
     }
-    if exchange(building, folder).is_err() {
-        std::fs::rename(folder, building.with_file_name("retired"))?;
-        std::fs::rename(building, folder)?;
+    if !carried.is_empty() {
+        durable::sync_below(building)?;
+    }
+    if durable::exchange(building, folder).is_err() {
+        durable::rename_unflushed(folder, &building.with_file_name("retired"))?;
+        durable::rename(building, folder)?;
     }
     Ok(())
 }
 
-#[cfg(any(target_os = "linux", target_os = "macos"))]
-fn exchange(a: &Path, b: &Path) -> std::io::Result<()> {
-    use rustix::fs::{CWD, RenameFlags, renameat_with};
-    Ok(renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE)?)
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "macos")))]
-fn exchange(_a: &Path, _b: &Path) -> std::io::Result<()> {
-    Err(std::io::ErrorKind::Unsupported.into())
-}
-
-fn copy_all(from: &Path, to: &Path) -> std::io::Result<()> {
-    if !from.symlink_metadata()?.is_dir() {
+/// Copies what somebody put beside our files. A link stays a link, wherever it leads: what it names is not ours to copy.
+fn carry(from: &Path, to: &Path) -> std::io::Result<()> {
+    let kind = from.symlink_metadata()?.file_type();
+    if kind.is_symlink() {
+        return link(&std::fs::read_link(from)?, to);
+    }
+    if !kind.is_dir() {
         return std::fs::copy(from, to).map(drop);
     }
     std::fs::create_dir(to)?;
-    names(from)?.iter().try_for_each(|name| copy_all(&from.join(name), &to.join(name)))
+    names(from)?.iter().try_for_each(|name| carry(&from.join(name), &to.join(name)))
+}
+
+#[cfg(unix)]
+fn link(target: &Path, to: &Path) -> std::io::Result<()> {
+    std::os::unix::fs::symlink(target, to)
+}
+
+#[cfg(not(unix))]
+fn link(_target: &Path, _to: &Path) -> std::io::Result<()> {
+    Err(ErrorKind::Unsupported.into())
 }
 
 fn names(folder: &Path) -> std::io::Result<BTreeSet<String>> {

@@ -2,6 +2,8 @@
 
 use std::io::ErrorKind;
 
+use crate::no_room::NoRoom;
+
 /// A failure of one stage.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StageError {
@@ -26,13 +28,22 @@ impl StageError {
         }
     }
 
+    /// `error` of a library that was to write `path`, in its own words unless the disk takes no more.
+    pub fn writing(path: &std::path::Path, error: &impl std::fmt::Display) -> Self {
+        let text = error.to_string();
+        match NoRoom::of_text(&text, path) {
+            Some(why) => Self::new(why.message(path)).with_help(why.help()),
+            None => Self::new(text),
+        }
+    }
+
     /// An input or output error on `path`, said with the path.
     pub fn io(doing: &str, path: &std::path::Path, error: &std::io::Error) -> Self {
+        if let Some(why) = NoRoom::of(error, path) {
+            return Self::new(why.message(path)).with_help(why.help());
+        }
         let failure = Self::new(format!("cannot {doing} `{}`: {error}", path.display()));
         match error.kind() {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-                failure.with_help("free some space, then run the same command: what is complete is kept")
-            }
             ErrorKind::NotFound if doing != "read" => {
                 failure.with_help("something removed its folder during the run; run the same command again")
             }

@@ -19,6 +19,7 @@ use super::lock::{FileLock, unique};
 use super::manifest::{MANIFEST, is_inside};
 use super::{Entry, FileRecord, Manifest, Problem, State, Store, StoreError, digest};
 use crate::crash::crash_point;
+use crate::durable;
 use crate::plan::{CacheKey, Fingerprint};
 
 /// How often something in the way is moved before giving up.
@@ -83,7 +84,7 @@ impl Store {
     pub fn builder(&self, key: &CacheKey) -> Result<Builder<'_>, StoreError> {
         let scratch = self.scratch(&key.short())?;
         let builder = Builder { store: self, scratch };
-        self.disk.create_folder(&builder.folder())?;
+        self.disk.create_temporary(&builder.folder())?;
         Ok(builder)
     }
 
@@ -95,7 +96,7 @@ impl Store {
     /// When it cannot be made.
     pub fn scratch(&self, name: &str) -> Result<Scratch, StoreError> {
         let temporary = self.temporary();
-        self.disk.create_folder(&temporary)?;
+        self.disk.create_temporary(&temporary)?;
         let folder = temporary.join(format!("{name}-{}", unique()));
         // The lock comes first, so that a folder without one has no owner. Until it is locked, a cleaner may remove it; then we make another.
         let path = folder.with_added_extension("lock");
@@ -106,7 +107,7 @@ impl Store {
         };
         crash_point("after-scratch-lock");
         let scratch = Scratch { folder, _lock: lock };
-        self.disk.create_folder(&scratch.folder)?;
+        self.disk.create_temporary(&scratch.folder)?;
         Ok(scratch)
     }
 
@@ -138,7 +139,7 @@ impl Store {
         let Some(older) = self.find_by_content(fingerprint, contents)? else { return Ok(None) };
         let manifest = older.manifest().alias(fingerprint.clone());
         let scratch = self.scratch(&manifest.key.short())?;
-        self.disk.create_folder(&scratch.folder.join("entry"))?;
+        self.disk.create_temporary(&scratch.folder.join("entry"))?;
         self.place(&scratch, manifest, false).map(|committed| Some(committed.entry))
     }
 
@@ -147,20 +148,17 @@ impl Store {
         let made = scratch.folder.join("entry");
         crash_point("before-manifest");
         self.disk.write(&made.join(MANIFEST), &manifest.to_bytes())?;
-        self.disk.sync(&made)?;
+        self.disk.sync_folder(&made)?;
         crash_point("before-rename");
 
         let key = manifest.key;
         let place = self.entry_folder(&key);
         let prefix = place.parent().expect("an entry lies in a folder").to_owned();
-        if !prefix.is_dir() {
-            self.disk.create_folder(&prefix)?;
-            self.disk.sync(&self.folder())?;
-        }
+        self.disk.create_folder(&prefix)?;
         for attempt in 0..ATTEMPTS {
             if self.disk.rename(&made, &place)? {
                 crash_point("after-rename");
-                self.disk.sync(&prefix)?;
+                self.disk.sync_folder(&prefix)?;
                 let folder = manifest.alias_of.map_or(place, |target| self.entry_folder(&target));
                 return Ok(Committed { entry: Entry::new(folder, manifest), placed: true });
             }
@@ -169,17 +167,17 @@ impl Store {
                 State::Present(there) => {
                     let other = there.content() != manifest.content || there.manifest().inputs != manifest.inputs;
                     if replace && other {
-                        self.disk.rename(&place, &scratch.folder.join(format!("replaced-{attempt}")))?;
+                        self.disk.move_away(&place, &scratch.folder.join(format!("replaced-{attempt}")))?;
                     } else if self.verify_once(&there).is_empty() {
                         return Ok(Committed { entry: there, placed: false });
                     } else if there.storage_key() == key {
                         self.move_aside(&key)?;
                     } else {
-                        self.disk.rename(&place, &scratch.folder.join(format!("replaced-{attempt}")))?;
+                        self.disk.move_away(&place, &scratch.folder.join(format!("replaced-{attempt}")))?;
                     }
                 }
                 State::Damaged(findings) if matches!(findings[0].problem, Problem::Dangling { .. }) => {
-                    self.disk.rename(&place, &scratch.folder.join(format!("replaced-{attempt}")))?;
+                    self.disk.move_away(&place, &scratch.folder.join(format!("replaced-{attempt}")))?;
                 }
                 State::Damaged(_) => drop(self.move_aside(&key)?),
             }
@@ -207,7 +205,7 @@ impl Builder<'_> {
         let files = found.files.into_par_iter().map(|path| store.seal_file(&root, path, record.volatile)).collect::<Result<Vec<_>, _>>()?;
         // Deepest first: a folder's names are flushed after what they name.
         for folder in found.folders.iter().rev() {
-            store.disk.sync(&root.join(folder))?;
+            store.disk.sync_folder(&root.join(folder))?;
         }
         let manifest = Manifest::new(record.fingerprint, record.artifact, record.inputs, record.made_with, files);
         let committed = store.place(&self.scratch, manifest, record.replace)?;
@@ -227,7 +225,7 @@ impl Store {
         let file = File::open(&path).map_err(error)?;
         let size = file.metadata().map_err(error)?.len();
         let blake3 = digest::of_file(&file, size).map_err(error)?.to_hex().to_string();
-        self.disk.sync(&path)?;
+        durable::sync_file(&file, &path).map_err(error)?;
         Ok(FileRecord { size, blake3, volatile: volatile.contains(&inside.as_str()), path: inside })
     }
 }

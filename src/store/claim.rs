@@ -38,7 +38,7 @@ impl Store {
     }
 
     fn write_claim(&self, keys: impl IntoIterator<Item = CacheKey>) -> Result<Claim, StoreError> {
-        self.disk.create_folder(&self.temporary())?;
+        self.disk.create_temporary(&self.temporary())?;
         let _no_gc = self.lock_against_gc(false)?;
         let path = self.temporary().join(format!("run-{}.lock", unique()));
         let error = |error: &std::io::Error| StoreError::io("write", &path, error);

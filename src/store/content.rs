@@ -59,7 +59,7 @@ impl Store {
         // Without inputs, equal content means equal key.
         if !manifest.inputs.is_empty() {
             let content = content_key(&manifest.fingerprint, &manifest.inputs);
-            let _ = self.disk.replace(&self.content_file(&content), format!("{}\n", manifest.key).as_bytes());
+            let _ = self.disk.replace_index(&self.content_file(&content), format!("{}\n", manifest.key).as_bytes());
         }
     }
 

@@ -1,42 +1,28 @@
-//! Everything that the store writes goes through here, in an order that survives a crash and that a test can watch.
+//! Everything that the store writes goes through here, in an order that survives a crash.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::StoreError;
 use super::lock::{FileLock, unique};
 use crate::crash::crash_point;
-
-/// A change of the file system, told after it was made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
-    Written(PathBuf),
-    Synced(PathBuf),
-    Renamed { from: PathBuf, to: PathBuf },
-    Removed(PathBuf),
-}
-
-/// Who watches the changes, in tests of their order.
-pub type Watch = Arc<dyn Fn(&Change) + Send + Sync>;
+use crate::durable;
 
 /// The file system as the store uses it.
 #[derive(Clone)]
 pub(super) struct Disk {
     /// The store's folder for what is unfinished.
     pub(super) temporary: PathBuf,
-    pub(super) watch: Option<Watch>,
 }
 
 impl Disk {
-    fn tell(&self, change: impl FnOnce() -> Change) {
-        if let Some(watch) = &self.watch {
-            watch(&change());
-        }
+    pub(super) fn create_folder(&self, path: &Path) -> Result<(), StoreError> {
+        durable::create_folder(path).map_err(|error| StoreError::io("create", path, &error))
     }
 
-    pub(super) fn create_folder(&self, path: &Path) -> Result<(), StoreError> {
+    /// [`create_folder`](Self::create_folder) for what need not outlive a power loss.
+    pub(super) fn create_temporary(&self, path: &Path) -> Result<(), StoreError> {
         fs::create_dir_all(path).map_err(|error| StoreError::io("create", path, &error))
     }
 
@@ -48,32 +34,28 @@ impl Disk {
         file.write_all(first).map_err(error)?;
         crash_point("mid-write");
         file.write_all(second).map_err(error)?;
-        self.tell(|| Change::Written(path.to_owned()));
         self.make_read_only(path)?;
-        file.sync_all().map_err(error)?;
-        self.tell(|| Change::Synced(path.to_owned()));
-        Ok(())
+        durable::sync_file(&file, path).map_err(error)
     }
 
-    /// Flushes a file, or the names in a folder, to the medium.
-    pub(super) fn sync(&self, path: &Path) -> Result<(), StoreError> {
-        let result = File::open(path).and_then(|file| file.sync_all());
-        match result {
-            // Some file systems cannot flush a folder, and say so in one of these ways; nothing more can be done there.
-            Err(error) if path.is_dir() && matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => {}
-            result => result.map_err(|error| StoreError::io("flush", path, &error))?,
-        }
-        self.tell(|| Change::Synced(path.to_owned()));
-        Ok(())
+    /// Flushes the names in a folder to the medium.
+    pub(super) fn sync_folder(&self, path: &Path) -> Result<(), StoreError> {
+        durable::sync_folder(path).map_err(|error| StoreError::io("flush", path, &error))
     }
 
-    /// Returns false when something that cannot be replaced is at `to` already.
+    /// Puts in place what has been flushed. Returns false when something that cannot be replaced is at `to` already.
     pub(super) fn rename(&self, from: &Path, to: &Path) -> Result<bool, StoreError> {
-        match fs::rename(from, to) {
-            Ok(()) => {
-                self.tell(|| Change::Renamed { from: from.to_owned(), to: to.to_owned() });
-                Ok(true)
-            }
+        Self::was_free(durable::rename(from, to), from)
+    }
+
+    /// Moves something that nobody needs out of the way. Returns false as [`rename`](Self::rename) does.
+    pub(super) fn move_away(&self, from: &Path, to: &Path) -> Result<bool, StoreError> {
+        Self::was_free(durable::rename_unflushed(from, to), from)
+    }
+
+    fn was_free(renamed: std::io::Result<()>, from: &Path) -> Result<bool, StoreError> {
+        match renamed {
+            Ok(()) => Ok(true),
             Err(error) if matches!(error.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists | ErrorKind::NotADirectory) => {
                 Ok(false)
             }
@@ -91,26 +73,39 @@ impl Disk {
         Ok(())
     }
 
-    /// Replaces the file at `path`, so that a reader sees the old content or the new one. The folder is made if it is not there.
+    /// Replaces the file at `path`, so that a reader sees the old content or the new one, also after a power loss. The folder is made if it
+    /// is not there.
     ///
     /// The new content is written in the store's `tmp`, under a lock: what a dead process leaves there, the next run removes.
     pub(super) fn replace(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-        let folder = path.parent().expect("a file lies in a folder");
-        self.create_folder(folder)?;
-        self.create_folder(&self.temporary)?;
-        let error = |error: &std::io::Error| StoreError::io("write", path, error);
-        match self.write_and_rename(&self.temporary.join(format!("write-{}.lock", unique())), path, bytes) {
-            // A part of `outputs` may be a link to another disk.
-            Err(failure) if failure.kind() == ErrorKind::CrossesDevices => {
-                self.write_and_rename(&folder.join(format!(".new-{}", unique())), path, bytes).map_err(|failure| error(&failure))?;
-            }
-            result => result.map_err(|failure| error(&failure))?,
-        }
-        self.tell(|| Change::Written(path.to_owned()));
-        Ok(())
+        self.put(path, bytes, true)
     }
 
-    fn write_and_rename(&self, new: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    /// [`replace`](Self::replace) for an index: flushing it would cost more than making it again, and its reader checks what it reads.
+    pub(super) fn replace_index(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+        self.put(path, bytes, false)
+    }
+
+    fn put(&self, path: &Path, bytes: &[u8], flushed: bool) -> Result<(), StoreError> {
+        let folder = path.parent().expect("a file lies in a folder");
+        if flushed {
+            self.create_folder(folder)?
+        } else {
+            self.create_temporary(folder)?
+        }
+        self.create_temporary(&self.temporary)?;
+        let error = |error: &std::io::Error| StoreError::io("write", path, error);
+        match Self::write_and_rename(&self.temporary.join(format!("write-{}.lock", unique())), path, bytes, flushed) {
+            // A part of `outputs` may be a link to another disk.
+            Err(failure) if failure.kind() == ErrorKind::CrossesDevices => {
+                let beside = folder.join(format!(".new-{}", unique()));
+                Self::write_and_rename(&beside, path, bytes, flushed).map_err(|failure| error(&failure))
+            }
+            result => result.map_err(|failure| error(&failure)),
+        }
+    }
+
+    fn write_and_rename(new: &Path, path: &Path, bytes: &[u8], flushed: bool) -> std::io::Result<()> {
         // Until it is locked, a cleaner may remove it; then there is another.
         let mut lock = loop {
             if let Some(lock) = FileLock::try_take(new)? {
@@ -121,18 +116,19 @@ impl Disk {
         lock.file.write_all(first)?;
         crash_point("mid-replace");
         lock.file.write_all(second)?;
-        fs::rename(new, path)
+        if !flushed {
+            return durable::rename_unflushed(new, path);
+        }
+        durable::sync_file(&lock.file, new)?;
+        durable::rename(new, path)?;
+        durable::sync_folder(path.parent().expect("a file lies in a folder"))
     }
 
     /// Removes a folder with all that is in it; one that is not there is fine.
     pub(super) fn remove_folder(&self, path: &Path) -> Result<(), StoreError> {
         match fs::remove_dir_all(path) {
-            Ok(()) => {
-                self.tell(|| Change::Removed(path.to_owned()));
-                Ok(())
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(StoreError::io("remove", path, &error)),
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(StoreError::io("remove", path, &error)),
+            _ => Ok(()),
         }
     }
 }

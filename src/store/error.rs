@@ -3,13 +3,14 @@
 use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use crate::no_room::NoRoom;
 use crate::plan::CacheKey;
 
 /// A failure of the store. Whatever it is, entries that were complete stay so, and no partial entry is left in place.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
-    #[error("no space is left for `{}`", path.display())]
-    Full { path: PathBuf },
+    #[error("{}", why.message(path))]
+    Full { path: PathBuf, why: NoRoom },
     #[error("`{}` lies on a file system that cannot be written", path.display())]
     ReadOnly { path: PathBuf },
     #[error("permission denied: cannot {doing} `{}`", path.display())]
@@ -31,8 +32,10 @@ pub enum StoreError {
 impl StoreError {
     pub(super) fn io(doing: &'static str, path: &Path, error: &Error) -> Self {
         let path = path.to_owned();
+        if let Some(why) = NoRoom::of(error, &path) {
+            return Self::Full { path, why };
+        }
         match error.kind() {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::Full { path },
             ErrorKind::ReadOnlyFilesystem => Self::ReadOnly { path },
             ErrorKind::PermissionDenied => Self::Denied { doing, path },
             ErrorKind::NotFound => Self::Vanished { path },
@@ -44,7 +47,7 @@ impl StoreError {
     #[must_use]
     pub fn help(&self) -> Option<&'static str> {
         match self {
-            Self::Full { .. } => Some("free some space, then run the same command: what is complete is kept"),
+            Self::Full { why, .. } => Some(why.help()),
             Self::ReadOnly { .. } | Self::Denied { .. } => {
                 Some("run from a folder that you may write, or change the permissions of `outputs`")
             }
@@ -63,7 +66,8 @@ mod tests {
     fn what_went_wrong_with_the_disk_is_named() {
         let error = |kind: ErrorKind| StoreError::io("write", Path::new("x"), &Error::from(kind)).to_string();
         assert_eq!(error(ErrorKind::StorageFull), "no space is left for `x`");
-        assert_eq!(error(ErrorKind::QuotaExceeded), "no space is left for `x`");
+        assert_eq!(error(ErrorKind::QuotaExceeded), "the disk quota is used up: cannot write `x`");
+        assert_eq!(error(ErrorKind::FileTooLarge), "`x` would be larger than a file may be here");
         assert_eq!(error(ErrorKind::ReadOnlyFilesystem), "`x` lies on a file system that cannot be written");
         assert_eq!(error(ErrorKind::PermissionDenied), "permission denied: cannot write `x`");
         assert_eq!(error(ErrorKind::NotFound), "`x` has vanished");

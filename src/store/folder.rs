@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use super::disk::{Disk, Watch};
+use super::disk::Disk;
 use super::lock::{FileLock, unique};
 use super::manifest::{MANIFEST, MAX_BYTES};
 use super::runs::Latest;
@@ -51,19 +51,12 @@ impl Store {
         }
         Ok(Self {
             outputs: outputs.to_owned(),
-            disk: Disk { temporary: outputs.join(TEMPORARY), watch: None },
+            disk: Disk { temporary: outputs.join(TEMPORARY) },
             verified: Mutex::default(),
             indexed: OnceLock::new(),
             by_kind: OnceLock::new(),
             latest: Mutex::default(),
         })
-    }
-
-    /// Has `watch` told of every change of the file system, for tests of their order.
-    #[must_use]
-    pub fn watched_by(mut self, watch: Watch) -> Self {
-        self.disk.watch = Some(watch);
-        self
     }
 
     /// The folder that everything lies in.
@@ -174,7 +167,7 @@ impl Store {
     /// # Errors
     /// When the lock's file cannot be made.
     pub fn try_lock(&self, key: &CacheKey) -> Result<Option<KeyLock>, StoreError> {
-        self.disk.create_folder(&self.temporary())?;
+        self.disk.create_temporary(&self.temporary())?;
         let path = self.temporary().join(format!("{key}.lock"));
         let lock = FileLock::try_take(&path).map_err(|error| StoreError::io("lock", &path, &error))?;
         Ok(lock.map(|lock| KeyLock { _lock: lock }))
@@ -193,9 +186,9 @@ impl Store {
     pub(super) fn move_aside(&self, key: &CacheKey) -> Result<Option<PathBuf>, StoreError> {
         let from = self.entry_folder(key);
         let to = self.temporary().join(format!("damaged-{}-{}", key.short(), unique()));
-        self.disk.create_folder(&self.temporary())?;
+        self.disk.create_temporary(&self.temporary())?;
         self.verified.lock().expect("no panic while it is held").remove(key);
-        match self.disk.rename(&from, &to) {
+        match self.disk.move_away(&from, &to) {
             Ok(_) => {
                 crash_point("after-set-aside");
                 Ok(Some(to))

@@ -11,12 +11,13 @@
 //! | the latest run of each experiment file | the keys that each stage came to, and all that were tried since without success |
 //! | a run whose folder in `outputs/runs/` holds a file `pinned`, or that is named | all keys of its record |
 //! | a run that was killed | the keys that its events name: their checkpoints are hours of work |
+//! | a run whose record is damaged | the keys that its events name |
 //! | a living run | what it has claimed |
 //!
 //! It is safe beside a running `run`: what that has claimed stays, and one that begins waits until the removing is done.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -24,6 +25,7 @@ use serde::Serialize;
 
 use super::folder::list;
 use super::{RunFile, Store, StoreError};
+use crate::crash::crash_point;
 use crate::plan::CacheKey;
 
 /// What may go.
@@ -127,10 +129,11 @@ impl Store {
     /// # Errors
     /// As [`gc`](Self::gc).
     pub fn collect(&self, limits: Limits, keep: &BTreeSet<String>, now: SystemTime, apply: bool) -> Result<Collection, StoreError> {
-        let _no_run_begins = if apply { Some(self.lock_against_gc(true)?) } else { None };
+        let _no_run_begins = if apply { self.lock_out_runs()? } else { None };
         // Before the records: a run writes its record before it gives up its claim.
         let mut kept: BTreeSet<CacheKey> = self.claimed()?.into_iter().collect();
         kept.extend(self.keys_of_latest_runs()?);
+        kept.extend(self.keys_of_damaged_records()?);
         for run in self.list_runs()?.iter().filter(|run| keep.contains(&run.id) || self.is_pinned(&run.id)) {
             kept.extend(self.used_by(run).into_iter().flat_map(|used| used.keys));
         }
@@ -144,10 +147,19 @@ impl Store {
     /// # Errors
     /// When the store cannot be read, or something cannot be removed; what was removed before stays removed.
     pub fn gc(&self, limits: Limits, keep: &BTreeSet<CacheKey>, now: SystemTime, apply: bool) -> Result<Collection, StoreError> {
-        let _no_run_begins = if apply { Some(self.lock_against_gc(true)?) } else { None };
+        let _no_run_begins = if apply { self.lock_out_runs()? } else { None };
         let mut kept: BTreeSet<CacheKey> = keep.clone();
         kept.extend(self.claimed()?);
         self.remove_all_but(kept, limits, now, apply)
+    }
+
+    /// Keeps runs from beginning. Where there is nothing yet, nothing is made: there is nothing to remove either.
+    fn lock_out_runs(&self) -> Result<Option<File>, StoreError> {
+        if !self.outputs().exists() {
+            return Ok(None);
+        }
+        self.disk.create_temporary(&self.temporary())?;
+        self.lock_against_gc(true).map(Some)
     }
 
     fn remove_all_but(&self, mut kept: BTreeSet<CacheKey>, limits: Limits, now: SystemTime, apply: bool) -> Result<Collection, StoreError> {
@@ -171,7 +183,9 @@ impl Store {
         let candidates = candidates.into_values().chain(self.checkpoint_candidates()?).collect();
         let mut collection = choose(candidates, limits, &kept, now);
         collection.waste.extend(self.set_aside_before(limits, now)?);
-        if apply {
+        if apply && self.outputs().exists() {
+            // What dead processes left, a `gc` that was killed among them.
+            self.clean()?;
             let scratch = self.scratch("gc")?;
             let mut removed = Vec::new();
             for (number, waste) in collection.waste.into_iter().enumerate() {
@@ -188,7 +202,7 @@ impl Store {
         Ok(collection)
     }
 
-    /// Moves it away first, so that nobody sees half an entry. False when someone is at work there.
+    /// Moves it away first, so that nobody sees half an entry; what a killed `gc` has moved, the next `gc` or run removes. False when someone is at work there.
     fn remove(&self, waste: &Waste, to: &Path) -> Result<bool, StoreError> {
         let _lock = match &waste.key {
             None => None,
@@ -197,13 +211,17 @@ impl Store {
                 lock => lock,
             },
         };
-        if waste.what == WasteOf::Checkpoints {
-            // Any part of them may be missing at any time.
-            return self.disk.remove_folder(&waste.path).map(|()| true);
-        }
-        match self.disk.rename(&waste.path, to) {
-            Ok(_) => self.disk.remove_folder(to).map(|()| true),
+        crash_point("before-gc-move");
+        match self.disk.move_away(&waste.path, to) {
+            Ok(_) => {
+                crash_point("after-gc-move");
+                self.disk.remove_folder(to)?;
+                crash_point("after-gc-removal");
+                Ok(true)
+            }
             Err(StoreError::Vanished { .. }) => Ok(true),
+            // Checkpoints may lie on another disk, and any part of them may be missing at any time.
+            Err(_) if waste.what == WasteOf::Checkpoints => self.disk.remove_folder(&waste.path).map(|()| true),
             Err(error) => Err(error),
         }
     }

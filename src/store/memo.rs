@@ -152,7 +152,7 @@ impl DigestMemo {
             let used = &state.used;
             state.records.files.retain(|name, _| used.contains(name));
         }
-        let _ = self.disk.replace(&self.path, &sealed::seal(&state.records));
+        let _ = self.disk.replace_index(&self.path, &sealed::seal(&state.records));
     }
 }
 

@@ -38,7 +38,6 @@ mod verify;
 
 pub use builder::{Builder, Committed, Record, Scratch};
 pub use claim::Claim;
-pub use disk::{Change, Watch};
 pub use entry::{Entry, Finding, Problem, State};
 pub use error::StoreError;
 pub use folder::{KeyLock, Store};

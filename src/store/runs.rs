@@ -3,7 +3,7 @@
 //! `run.json` is written when the run begins and again when it ends; what still says `running` was killed. What the latest run of each
 //! experiment file came to is also kept in `outputs/cache/latest/`, so that a plan reads one small file and not every record.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -139,6 +139,7 @@ impl Store {
                 }
             })
             .expect("there is always a next number")?;
+        self.disk.sync_folder(&runs)?;
         crash_point("before-run-record");
         self.disk.replace(&folder.join("experiment.toml"), new.resolved.as_bytes())?;
         let path = folder.join("events.jsonl");
@@ -175,13 +176,7 @@ impl Store {
     /// What a run used. A run that was killed has listed nothing, but its events name what it had begun.
     pub(super) fn used_by(&self, run: &RunFile) -> Vec<Used> {
         if run.nodes.is_empty() && run.status == RunStatus::Running {
-            let Ok(events) = File::open(self.runs().join(&run.id).join("events.jsonl")) else { return Vec::new() };
-            let event = |line: std::io::Result<String>| serde_json::from_str::<KeyedEvent>(&line.ok()?).ok();
-            return BufReader::new(events)
-                .lines()
-                .filter_map(event)
-                .map(|KeyedEvent { stage, kind, key }| Used { stage, kind, keys: vec![key], complete: false })
-                .collect();
+            return self.named_in_events(&run.id);
         }
         let is_complete = |node: &RunNode| matches!(node.outcome.as_str(), "cached" | "built" | "reused");
         run.nodes
@@ -193,6 +188,23 @@ impl Store {
                 complete: is_complete(node),
             })
             .collect()
+    }
+
+    fn named_in_events(&self, run: &str) -> Vec<Used> {
+        let Ok(events) = File::open(self.runs().join(run).join("events.jsonl")) else { return Vec::new() };
+        let event = |line: std::io::Result<String>| serde_json::from_str::<KeyedEvent>(&line.ok()?).ok();
+        BufReader::new(events)
+            .lines()
+            .filter_map(event)
+            .map(|KeyedEvent { stage, kind, key }| Used { stage, kind, keys: vec![key], complete: false })
+            .collect()
+    }
+
+    /// What the events name of runs whose `run.json` cannot be read: nobody knows whether one of them is the latest of its file.
+    pub(super) fn keys_of_damaged_records(&self) -> Result<Vec<CacheKey>, StoreError> {
+        let readable: BTreeSet<String> = self.list_runs()?.into_iter().map(|run| run.id).collect();
+        let damaged = list(&self.runs())?.into_iter().filter(|(id, _)| !readable.contains(id));
+        Ok(damaged.flat_map(|(id, _)| self.named_in_events(&id)).flat_map(|used| used.keys).collect())
     }
 
     /// Whether a person has put a file `pinned` into a run's folder, so that what it used is kept.
@@ -298,7 +310,7 @@ impl RunRecord<'_> {
         }
         crash_point("before-latest-run");
         // An index only: it is made again from the records.
-        let _ = store.disk.replace(&store.latest_file(&name), &sealed::seal(&latest));
+        let _ = store.disk.replace_index(&store.latest_file(&name), &sealed::seal(&latest));
         store.latest.lock().expect("no panic while it is held").remove(&name);
         Ok(self.run)
     }

@@ -18,6 +18,8 @@ use super::engine::{Engine, EngineError, StateVector};
 use super::history::Row;
 use super::state::State;
 use crate::crash::crash_point;
+use crate::durable;
+use crate::no_room::NoRoom;
 
 const MAGIC: [u8; 8] = *b"pltrain\0";
 const VERSION: u32 = 1;
@@ -31,6 +33,8 @@ const STAGED: usize = 1 << 18;
 /// Why a checkpoint cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
+    #[error("{}", why.message(path))]
+    Full { path: PathBuf, why: NoRoom },
     #[error("cannot {doing} `{}`: {error}", path.display())]
     Io { doing: &'static str, path: PathBuf, error: io::Error },
     /// The content is not what was written.
@@ -43,10 +47,19 @@ pub enum CheckpointError {
 }
 
 impl CheckpointError {
+    pub(super) fn io(doing: &'static str, path: &Path, error: io::Error) -> Self {
+        let path = path.to_owned();
+        match NoRoom::of(&error, &path) {
+            Some(why) => Self::Full { path, why },
+            None => Self::Io { doing, path, error },
+        }
+    }
+
     /// The reason without the path.
     #[must_use]
     pub fn reason(&self) -> String {
         match self {
+            Self::Full { .. } => self.to_string(),
             Self::Io { doing, error, .. } => format!("cannot {doing} it: {error}"),
             Self::Damaged { reason, .. } => reason.clone(),
             Self::Foreign { .. } => "it belongs to another training".into(),
@@ -95,7 +108,7 @@ fn write_vectors(
     engine: &dyn Engine,
     vectors: &[StateVector],
 ) -> Result<blake3::Hash, CheckpointError> {
-    let failed = |error| CheckpointError::Io { doing: "write", path: path.to_path_buf(), error };
+    let failed = |error| CheckpointError::io("write", path, error);
     let folder = path.parent().expect("a checkpoint lies in a folder");
     let elements = elements(engine);
     let header = Header { rows: history.len() as u64, vectors: vectors.len() as u64, elements, state: state.cloned() };
@@ -132,11 +145,14 @@ fn write_vectors(
     }
     let digest = sink.hasher.finalize();
     sink.file.write_all(digest.as_bytes()).map_err(failed)?;
-    sink.file.sync_all().map_err(failed)?;
+    durable::sync_file(file.as_file(), file.path()).map_err(failed)?;
     crash_point("before-checkpoint-rename");
-    file.persist(path).map_err(|error| failed(error.error))?;
+    let written = file.into_temp_path();
+    durable::rename(&written, path).map_err(failed)?;
+    // It has another name now, under which it stays.
+    let _ = written.keep();
     crash_point("after-checkpoint-rename");
-    sync_folder(folder).map_err(failed)?;
+    durable::sync_folder(folder).map_err(failed)?;
     Ok(digest)
 }
 
@@ -145,11 +161,6 @@ pub(super) const TEMPORARY: &str = ".writing-";
 
 fn elements(engine: &dyn Engine) -> u64 {
     engine.parameters().iter().map(|parameter| parameter.length as u64).sum()
-}
-
-/// A rename is on disk when the folder is.
-pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
 struct Digesting<'a> {
@@ -180,7 +191,7 @@ impl Verified {
     /// # Errors
     /// [`CheckpointError::Damaged`] when a single bit differs from what was written.
     pub fn open(path: &Path) -> Result<Self, CheckpointError> {
-        let failed = |error| CheckpointError::Io { doing: "read", path: path.to_path_buf(), error };
+        let failed = |error| CheckpointError::io("read", path, error);
         let damaged = |reason: &str| CheckpointError::Damaged { path: path.to_path_buf(), reason: reason.into() };
         let mut file = File::open(path).map_err(failed)?;
         let length = file.metadata().map_err(failed)?.len();
@@ -261,18 +272,18 @@ impl Verified {
         self.seek(self.body + self.header.rows * Row::BYTES as u64)?;
         let mut values = vec![0.0; self.header.elements as usize];
         let read = read_floats(&mut self.file, &mut values, &mut vec![0; STAGED * 4]);
-        read.map_err(|error| CheckpointError::Io { doing: "read", path: self.path.clone(), error })?;
+        read.map_err(|error| CheckpointError::io("read", &self.path, error))?;
         Ok(values)
     }
 
     fn read_at(&mut self, place: u64, bytes: &mut [u8]) -> Result<(), CheckpointError> {
         self.seek(place)?;
-        self.file.read_exact(bytes).map_err(|error| CheckpointError::Io { doing: "read", path: self.path.clone(), error })
+        self.file.read_exact(bytes).map_err(|error| CheckpointError::io("read", &self.path, error))
     }
 
     fn seek(&mut self, place: u64) -> Result<(), CheckpointError> {
         let found = self.file.seek(SeekFrom::Start(place));
-        found.map(drop).map_err(|error| CheckpointError::Io { doing: "read", path: self.path.clone(), error })
+        found.map(drop).map_err(|error| CheckpointError::io("read", &self.path, error))
     }
 }
 

@@ -16,6 +16,7 @@ use super::checkpoint::{self, CheckpointError, TEMPORARY, Verified};
 use super::engine::Engine;
 use super::history::Row;
 use super::state::{Best, State};
+use crate::durable;
 
 /// Checkpoints that are kept, so that a damaged newest one does not cost everything.
 const KEPT: usize = 2;
@@ -66,8 +67,8 @@ impl Checkpoints {
     /// # Errors
     /// When the folder cannot be created or locked.
     pub fn open(folder: &Path) -> Result<Option<Self>, CheckpointError> {
-        let failed = |error| CheckpointError::Io { doing: "open", path: folder.to_path_buf(), error };
-        fs::create_dir_all(folder).map_err(failed)?;
+        let failed = |error| CheckpointError::io("open", folder, error);
+        durable::create_folder(folder).map_err(failed)?;
         let lock = File::options().create(true).truncate(false).write(true).open(folder.join("lock")).map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => {}
@@ -195,13 +196,14 @@ impl Checkpoints {
     /// When the file is not there or the disk refuses.
     pub fn adopt_best(&self, best: &Best, other: &Self) -> Result<(), CheckpointError> {
         let (from, to) = (other.best_path(best.step), self.best_path(best.step));
-        let failed = |error| CheckpointError::Io { doing: "copy", path: from.clone(), error };
+        let failed = |error| CheckpointError::io("copy", &to, error);
         if to.exists() {
             fs::remove_file(&to).map_err(failed)?;
         }
         // Files are written once and then only renamed or removed, so that two names of one file are as good as two files.
         fs::hard_link(&from, &to).or_else(|_| fs::copy(&from, &to).map(drop)).map_err(failed)?;
-        checkpoint::sync_folder(&self.folder).map_err(failed)
+        File::open(&to).and_then(|file| durable::sync_file(&file, &to)).map_err(failed)?;
+        durable::sync_folder(&self.folder).map_err(failed)
     }
 
     /// Removes everything but the lock: the training is finished and its result is safe.

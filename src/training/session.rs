@@ -45,6 +45,9 @@ pub(super) struct Session<'a> {
     pub(super) resumed_from: Option<u64>,
 }
 
+/// Skipped steps in a row after which the weights are beyond hope: a bad batch or two are nothing like it.
+const SPOILT: usize = 100;
+
 struct LastCheckpoint {
     /// The step that can be returned to, if any.
     step: Option<u64>,
@@ -234,6 +237,10 @@ impl<'a> Session<'a> {
             return Err(TrainError::NoGradient { parameters: self.coverage.names() });
         }
 
+        if self.is_spoilt() {
+            return Err(TrainError::Spoilt { step: step + 1, skipped: SPOILT });
+        }
+
         let seconds = begun.elapsed().as_secs_f64();
         self.timings.push(Timing { step: step + 1, seconds, tokens: tokens as u64 });
         self.speed.add(seconds, tokens);
@@ -247,6 +254,13 @@ impl<'a> Session<'a> {
             seconds_per_step: self.speed.seconds / self.speed.weight,
         });
         Ok(())
+    }
+
+    /// Whether so many steps in a row were skipped that no later one will be better. It asks the history, which outlives an interruption.
+    fn is_spoilt(&self) -> bool {
+        let skipped = |row: &&Row| !(row.loss.is_finite() && row.grad_norm.is_some_and(f64::is_finite));
+        let steps = self.history.iter().rev().filter(|row| row.split == Part::Train).take(SPOILT);
+        self.state.skipped >= SPOILT as u64 && steps.filter(skipped).count() == SPOILT
     }
 
     /// The sequences of one step, in order.

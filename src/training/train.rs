@@ -68,6 +68,9 @@ pub enum TrainError {
         /// The step of the newest checkpoint that this process wrote or began from.
         checkpoint: Option<u64>,
     },
+    /// Skipping does not help any more: what was learnt before has spoilt the weights.
+    #[error("the last {skipped} steps up to step {step} were all skipped: the weights no longer give a finite loss")]
+    Spoilt { step: u64, skipped: usize },
     /// The weights would have stayed as they were, in silence.
     #[error("{} never got a gradient in the first epoch: {}", if parameters.len() == 1 { "a parameter" } else { "parameters" }, parameters.join(", "))]
     NoGradient { parameters: Vec<String> },
@@ -89,12 +92,14 @@ impl TrainError {
     #[must_use]
     pub fn help(&self) -> Option<&'static str> {
         match self {
+            Self::Spoilt { .. } => Some("lower `learning_rate`, or set `max_grad_norm`"),
             Self::NotFinite { .. } => {
                 Some("lower `learning_rate`, set `max_grad_norm`, or pass over such steps with `on_nonfinite = \"skip\"`")
             }
             Self::NoGradient { parameters } if parameters.iter().all(|name| name.starts_with("ner_classifier.")) => {
                 Some("no token of the training split has a label that counts: set `ner_weight = 0`, or `ignore_outside = false`")
             }
+            Self::Checkpoint(CheckpointError::Full { why, .. }) => Some(why.help()),
             Self::Checkpoint(CheckpointError::Io { .. }) => {
                 Some("see that `outputs/checkpoints` can be written and nothing removes it; the same command goes on from what is there")
             }

@@ -29,6 +29,36 @@ fn eight_processes_on_one_store_build_each_entry_once_and_all_end_right() {
 }
 
 #[test]
+fn one_of_eight_that_is_killed_costs_the_others_nothing_but_what_it_was_building() {
+    for round in 0..3 {
+        let project = Project::new();
+        let files = ["small.toml", "sweep.toml", "small.toml", "long.toml", "sweep.toml", "small.toml", "long.toml", "sweep.toml"];
+        let mut children: Vec<_> = files.iter().map(|file| start(&mut project.command(&["run", file]))).collect();
+        let mut draw = Draw(seed() + round);
+        let mut victim = children.remove(draw.below(8) as usize);
+        std::thread::sleep(std::time::Duration::from_micros(draw.below(800_000)));
+        victim.kill().expect("ours");
+        let killed = finish(victim).signal == Some(9);
+        for child in children {
+            let ended = finish(child);
+            assert_eq!(ended.code, Some(0), "{ended:#?}");
+        }
+        let mut built: BTreeMap<String, u32> = BTreeMap::new();
+        for event in project.events().iter().filter(|event| event["event"] == "stage_finished") {
+            *built.entry(event["key"].as_str().expect("a key").to_owned()).or_default() += 1;
+        }
+        // Every entry was built by somebody; what the victim had put in place and had not said yet, nobody has said.
+        assert!(built.values().all(|times| *times == 1) && built.len() >= 11, "killed: {killed}: {built:?}");
+        let started = project.events().iter().filter(|event| event["event"] == "stage_started").count();
+        assert!(started <= 13, "more was begun twice than one process can have been at: {started}");
+        for (file, name) in [("small.toml", "small"), ("sweep.toml", "sweep"), ("long.toml", "long")] {
+            assert_same(&project.results(name), undisturbed(file), file);
+        }
+        assert_recovers(&project, "small.toml", "small", "seven of eight");
+    }
+}
+
+#[test]
 fn results_published_by_several_processes_at_once_are_whole() {
     let project = Project::new();
     project.run("small.toml");

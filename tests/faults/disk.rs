@@ -32,12 +32,12 @@ fn in_a_namespace(test: &str) {
     }
 }
 
-/// A folder with a disk of this size in it; `None` where nothing may be mounted.
-fn disk(size: &str) -> Option<PathBuf> {
+/// A folder with a disk with these options in it; `None` where nothing may be mounted.
+fn disk(options: &str) -> Option<PathBuf> {
     let folder = PathBuf::from(std::env::var_os("TEST_DISK")?);
     let path = folder.join("disk");
     fs::create_dir_all(&path).expect("writable");
-    let mounted = mount(&format!("size={size}"), &path);
+    let mounted = mount(options, &path);
     fs::write(folder.join("report"), if mounted { "+" } else { "-" }).expect("writable");
     mounted.then_some(path)
 }
@@ -64,7 +64,7 @@ fn on_a_full_disk_what_is_complete_stays_and_the_run_goes_on_when_there_is_space
 #[test]
 #[ignore = "run by another test, as a process of its own"]
 fn full() {
-    let Some(disk) = disk("8m") else { return };
+    let Some(disk) = disk("size=8m") else { return };
     Project::new().fill(&disk);
     let (mut failed, mut size) = (0, 64);
     loop {
@@ -76,7 +76,8 @@ fn full() {
         }
         failed += 1;
         assert_eq!(ended.code, Some(1), "{size} kB: {ended:#?}");
-        assert!(ended.stderr.to_lowercase().contains("space"), "{size} kB: {ended:#?}");
+        assert!(ended.stderr.contains("no space is left for `"), "{size} kB: {ended:#?}");
+        assert!(ended.stderr.contains("outputs") && ended.stderr.contains("help: free some space"), "{size} kB: {ended:#?}");
         let verified = run_in(&disk, &["verify"]);
         assert_eq!(verified.code, Some(0), "{size} kB: {verified:#?}");
         assert!(results_in(&disk).is_empty(), "{size} kB: half of something is published");
@@ -89,6 +90,72 @@ fn full() {
 }
 
 #[test]
+fn a_disk_that_holds_no_more_files_is_said_and_what_is_complete_stays() {
+    in_a_namespace("disk::no_more_files");
+}
+
+#[test]
+#[ignore = "run by another test, as a process of its own"]
+fn no_more_files() {
+    let Some(disk) = disk("size=64m") else { return };
+    Project::new().fill(&disk);
+    let (mut failed, mut files) = (0, 20);
+    loop {
+        // Ever more files, so that there is no place for one in every stage.
+        assert!(mount(&format!("remount,size=64m,nr_inodes={files}"), &disk));
+        let ended = run_in(&disk, &["run", "small.toml"]);
+        if ended.code == Some(0) {
+            break;
+        }
+        failed += 1;
+        assert_eq!(ended.code, Some(1), "{files} files: {ended:#?}");
+        assert!(ended.stderr.contains("the disk can hold no more files: cannot make `"), "{files} files: {ended:#?}");
+        assert!(ended.stderr.contains("outputs") && ended.stderr.contains("help: remove files"), "{files} files: {ended:#?}");
+        let verified = run_in(&disk, &["verify"]);
+        assert_eq!(verified.code, Some(0), "{files} files: {verified:#?}");
+        assert!(results_in(&disk).is_empty(), "{files} files: half of something is published");
+        files += 10;
+        assert!(files < 1000, "{ended:#?}");
+    }
+    assert!(failed >= 8, "{failed}");
+    eprintln!("{failed} runs found no place for a file");
+    assert_same(&results_in(&disk), undisturbed("small.toml"), "after too many files");
+    assert_eq!(names(&disk.join("outputs/store/tmp")), [""; 0]);
+}
+
+/// Runs the program where no file may be larger than so many bytes.
+fn run_limited(project: &Project, bytes: u64) -> Ended {
+    let program = assert_cmd::cargo::cargo_bin!("pipeline");
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("ulimit -f {} && exec \"$0\" run small.toml", bytes / 512)]).arg(program).current_dir(project.root());
+    finish(start(&mut command))
+}
+
+#[test]
+fn files_that_may_not_be_as_large_as_they_must_are_said_and_what_is_complete_stays() {
+    let project = Project::new();
+    let (mut failed, mut limit) = (0, 512);
+    loop {
+        let ended = run_limited(&project, limit);
+        if ended.code == Some(0) {
+            break;
+        }
+        failed += 1;
+        // Not a signal, which would say nothing; 2 where the run could not even be recorded.
+        assert!(matches!(ended.code, Some(1 | 2)), "{limit} bytes: {ended:#?}");
+        assert!(ended.stderr.contains("would be larger than a file may be here"), "{limit} bytes: {ended:#?}");
+        assert!(ended.stderr.contains("outputs") && ended.stderr.contains("ulimit -f"), "{limit} bytes: {ended:#?}");
+        project.assert_verifies("a limit on files");
+        assert!(project.results("small").is_empty(), "{limit} bytes: half of something is published");
+        limit = limit * 3 / 2 / 512 * 512 + 512;
+        assert!(limit < 64 << 20, "{ended:#?}");
+    }
+    assert!(failed >= 5, "{failed}");
+    eprintln!("{failed} runs were not allowed their largest file");
+    assert_recovers(&project, "small.toml", "small", "a limit on files");
+}
+
+#[test]
 fn a_disk_that_cannot_be_written_serves_what_it_has_and_says_why_nothing_is_built() {
     in_a_namespace("disk::read_only");
 }
@@ -96,7 +163,7 @@ fn a_disk_that_cannot_be_written_serves_what_it_has_and_says_why_nothing_is_buil
 #[test]
 #[ignore = "run by another test, as a process of its own"]
 fn read_only() {
-    let Some(disk) = disk("16m") else { return };
+    let Some(disk) = disk("size=16m") else { return };
     Project::new().fill(&disk);
     assert_eq!(run_in(&disk, &["run", "small.toml"]).code, Some(0));
     assert!(mount("remount,ro", &disk));

@@ -132,6 +132,33 @@ fn damaged_records_of_runs_disturb_no_later_run() {
 }
 
 #[test]
+fn records_that_were_cut_anywhere_disturb_no_command() {
+    let project = Project::new();
+    project.run("small.toml");
+    project.run("small.toml");
+    let runs = project.outputs().join("runs");
+    let mut draw = Draw(seed());
+    for (name, bytes) in files_below(&runs) {
+        let length = draw.below(bytes.len() as u64) as usize;
+        fs::write(runs.join(&name), &bytes[..length]).expect("writable");
+    }
+    let _ = fs::remove_dir_all(project.outputs().join("cache"));
+    for arguments in [
+        &["plan", "small.toml", "--check"][..],
+        &["explain", "small.toml", "train"],
+        &["graph", "small.toml"],
+        &["verify"],
+        &["show", "small.toml"],
+        &["gc"],
+        &["gc", "--json"],
+        &["run", "small.toml"],
+    ] {
+        let ended = project.pipeline(arguments);
+        assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:#?}");
+    }
+}
+
+#[test]
 fn a_damaged_record_of_what_was_published_never_has_foreign_files_overwritten() {
     let project = Project::new();
     project.run("small.toml");

@@ -37,8 +37,17 @@ const IN_A_RUN: &[&str] = &[
 ];
 
 /// Points that need something else to happen first.
-const ELSEWHERE: &[&str] =
-    &["after-set-aside", "before-pins-rename", "after-pins-rename", "mid-download", "before-blob-rename", "after-blob-rename"];
+const ELSEWHERE: &[&str] = &[
+    "before-gc-move",
+    "after-gc-move",
+    "after-gc-removal",
+    "after-set-aside",
+    "before-pins-rename",
+    "after-pins-rename",
+    "mid-download",
+    "before-blob-rename",
+    "after-blob-rename",
+];
 
 fn name_of(point: &str) -> &str {
     point.split(':').next().unwrap_or_default()

@@ -8,6 +8,7 @@
 
 #![expect(clippy::print_stderr, reason = "counts, and what was skipped, are for whoever runs the tests")]
 
+mod collecting;
 #[path = "../common/mod.rs"]
 #[allow(dead_code, reason = "shared with other tests")]
 mod common;
@@ -17,6 +18,8 @@ mod downloads;
 mod integrity;
 mod interrupts;
 mod kills;
+mod names;
+mod power;
 #[path = "../hub/server.rs"]
 #[expect(dead_code, reason = "the tests of the hub client need all of it")]
 mod server;

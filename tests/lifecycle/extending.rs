@@ -1,5 +1,10 @@
 //! A training that goes further than a finished one.
 
+use std::collections::BTreeSet;
+use std::time::SystemTime;
+
+use pipeline::store::{Limits, WasteOf};
+
 use crate::support::Project;
 
 const THREE: &str = "schedule = \"constant\"\nepochs = 3";
@@ -25,6 +30,37 @@ fn the_state_to_go_on_from_costs_only_time_when_it_is_gone() {
     let again = project.run(TEN);
     assert_eq!(again.steps(), 40);
     assert!(again.files() == Project::new().run(TEN).files());
+}
+
+#[test]
+fn after_gc_has_removed_the_state_of_a_lineage_the_bytes_are_the_same() {
+    let project = Project::new();
+    project.run(THREE);
+    // The latest run of the file needs another lineage.
+    project.run(&format!("{THREE}\nseed = 5"));
+    let collected = project.store().collect(Limits::default(), &BTreeSet::new(), SystemTime::now(), true).expect("writable");
+    assert_eq!(collected.waste.iter().filter(|waste| waste.what == WasteOf::Checkpoints).count(), 1);
+    let again = project.run(TEN);
+    assert_eq!(again.steps(), 40);
+    assert!(again.files() == Project::new().run(TEN).files());
+}
+
+#[test]
+fn the_best_weights_and_an_early_end_survive_an_extension() {
+    for more in [
+        "keep_best = \"loss\"",
+        "keep_best = \"anomaly.f1\"\nevaluate_every = 3",
+        "early_stopping = { metric = \"loss\", patience = 2, min_delta = 0.3 }\nkeep_best = \"loss\"",
+        "early_stopping = { metric = \"ner.span_f1\", patience = 3 }\nevaluate_every = 3",
+    ] {
+        let project = Project::new();
+        project.run(&format!("{THREE}\n{more}"));
+        let extended = project.run(&format!("{TEN}\n{more}"));
+        let other = Project::new();
+        let at_once = other.run(&format!("{TEN}\n{more}"));
+        assert_eq!(extended.steps(), at_once.steps().saturating_sub(12), "{more}");
+        assert!(extended.files() == at_once.files(), "{more}");
+    }
 }
 
 #[test]

@@ -29,6 +29,15 @@ fn without_a_checkpoint_it_says_so() {
 }
 
 #[test]
+fn a_training_in_which_nothing_but_skipping_is_left_has_failed() {
+    let ran = Project::new().run(&format!("{}\non_nonfinite = \"skip\"", DIVERGES.replace("epochs = 12", "epochs = 60")));
+    let error = ran.error();
+    let (_, step) = error.split_once("the last 100 steps up to step ").unwrap_or_else(|| panic!("{error}"));
+    assert!((101..240).contains(&numbers(step)[0]), "{error}");
+    assert!(ran.help().contains("learning_rate"), "{}", ran.help());
+}
+
+#[test]
 fn steps_that_are_skipped_are_counted_and_reported() {
     let ran = Project::new();
     let ran = ran.run(&format!("{DIVERGES}\non_nonfinite = \"skip\""));

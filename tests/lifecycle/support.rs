@@ -167,7 +167,7 @@ impl Ran {
     /// The steps that this run made.
     pub fn steps(&self) -> usize {
         let entry = self.train().entry.as_ref().expect("it has an entry");
-        fs::read_to_string(entry.folder().join("timing.csv")).expect("readable").lines().count() - 1
+        fs::read_to_string(entry.folder().join("timing.csv")).expect("readable").lines().count().saturating_sub(1)
     }
 
     /// The message of a failed `train`.

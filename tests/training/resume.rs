@@ -91,6 +91,35 @@ fn when_checkpoints_are_written_never_changes_a_weight() {
     }
 }
 
+/// Counts the checkpoints that it sees in a folder, after steps that take a moment.
+struct Counting<'a>(&'a std::path::Path, std::cell::RefCell<std::collections::BTreeSet<std::ffi::OsString>>);
+
+impl pipeline::training::Observer for Counting<'_> {
+    fn progress(&self, _: &pipeline::training::Progress) {
+        std::thread::sleep(Duration::from_millis(1));
+        let names = std::fs::read_dir(self.0).expect("the folder").flatten().map(|entry| entry.file_name());
+        self.1.borrow_mut().extend(names.filter(|name| name.to_string_lossy().ends_with(".checkpoint")));
+    }
+}
+
+#[test]
+fn the_slower_the_disk_the_rarer_a_checkpoint_so_that_they_take_a_fiftieth_of_the_time() {
+    let recipe = Recipe { epochs: 60, ..recipe() };
+    let folder = tempfile::tempdir().expect("a folder");
+    let counting = Counting(folder.path(), Default::default());
+    let pause = Duration::from_millis(2);
+    let mut toy = Toy::new();
+    toy.export_pause = pause;
+    let begun = std::time::Instant::now();
+    // As often as the budget allows.
+    let cadence = Cadence { time: Duration::ZERO, ..Cadence::default() };
+    run(&mut toy, &recipe, storage(folder.path(), cadence), &counting).expect("it trains");
+    let (written, elapsed) = (counting.1.into_inner().len() as u32, begun.elapsed());
+    assert!(written >= 2, "{written} in {elapsed:?}");
+    // Each but the last has been followed by fifty times what it cost.
+    assert!((written - 1) * pause * 50 <= elapsed, "{written} in {elapsed:?}");
+}
+
 #[test]
 fn a_kill_after_any_checkpoint_changes_no_bit() {
     let recipe = Recipe { keep_best: Some(Metric::AnomalyF1), evaluate_every: Interval::Steps(4), ..recipe() };

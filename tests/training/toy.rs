@@ -25,6 +25,8 @@ pub struct Toy {
     cut: bool,
     poison: Option<u64>,
     calls: u64,
+    /// How long it takes to write the weights, as on a slow disk.
+    pub export_pause: std::time::Duration,
 }
 
 impl Toy {
@@ -36,7 +38,16 @@ impl Toy {
             name("ner_classifier.weight", NER - EMBEDDING),
             name("anomaly_classifier.weight", ANOMALY - NER),
         ];
-        Self { parameters, gradient: vec![0.0; ANOMALY], optimiser: AdamW::new(ANOMALY), names, cut: false, poison: None, calls: 0 }
+        Self {
+            parameters,
+            gradient: vec![0.0; ANOMALY],
+            optimiser: AdamW::new(ANOMALY),
+            names,
+            cut: false,
+            poison: None,
+            calls: 0,
+            export_pause: std::time::Duration::ZERO,
+        }
     }
 
     /// Never gives the head over tokens a gradient, as a mistaken backward would.
@@ -137,6 +148,9 @@ impl Engine for Toy {
 
     fn export(&self, vector: StateVector, sink: &mut dyn FnMut(&[f32]) -> std::io::Result<()>) -> Result<(), EngineError> {
         let (first, second) = self.optimiser.moments();
+        if vector == StateVector::Parameters {
+            std::thread::sleep(self.export_pause);
+        }
         let values = match vector {
             StateVector::Parameters => &self.parameters,
             StateVector::FirstMoments => first,

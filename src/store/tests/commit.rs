@@ -1,7 +1,6 @@
 //! How an entry comes into place.
 
 use std::fs;
-use std::sync::{Arc, Mutex};
 
 use crate::store::test_support::*;
 use crate::store::*;
@@ -63,32 +62,6 @@ fn volatile_files_are_digested_but_are_not_content() {
     let two = case.commit(&fingerprint("copy", "b"), &[("x", "1"), ("timing.csv", "2")]).expect("committed").entry;
     assert_eq!(one.content(), two.content());
     assert_ne!(one.manifest().files, two.manifest().files);
-}
-
-/// Kills cannot show what a power loss does, so the order is watched instead.
-#[test]
-fn everything_is_flushed_before_the_rename_and_the_folder_after_it() {
-    let case = Case::new();
-    let log: Arc<Mutex<Vec<Change>>> = Arc::default();
-    let watching = Arc::clone(&log);
-    let store = case.again().watched_by(Arc::new(move |change| watching.lock().expect("no panic").push(change.clone())));
-    let parts = fingerprint("copy", "a");
-    let builder = store.builder(&parts.key()).expect("writable");
-    let made = builder.folder();
-    fs::create_dir_all(made.join("b")).expect("writable");
-    fs::write(made.join("a"), "1").expect("writable");
-    fs::write(made.join("b/c"), "2").expect("writable");
-    let place = builder.commit(record(parts)).expect("committed").entry.folder().to_owned();
-
-    let log = log.lock().expect("no panic");
-    let at = |change: Change| log.iter().position(|other| *other == change).unwrap_or_else(|| panic!("{change:?} is missing in {log:?}"));
-    let synced = |name: &str| at(Change::Synced(made.join(name)));
-    let manifest = at(Change::Written(made.join(MANIFEST)));
-    let folder = at(Change::Synced(made.clone()));
-    let rename = at(Change::Renamed { from: made.clone(), to: place.clone() });
-    let parent = at(Change::Synced(place.parent().expect("inside").to_owned()));
-    assert!(synced("a") < manifest && synced("b/c") < synced("b") && synced("b") < manifest, "{log:?}");
-    assert!(manifest < synced(MANIFEST) && synced(MANIFEST) < folder && folder < rename && rename < parent, "{log:?}");
 }
 
 #[test]
