@@ -13,6 +13,8 @@ mod keys;
 mod kinds;
 #[path = "plan/mistakes.rs"]
 mod mistakes;
+#[path = "plan/names.rs"]
+mod names;
 #[path = "plan/properties.rs"]
 mod properties;
 #[path = "plan/sweeps.rs"]

@@ -97,7 +97,7 @@ pub fn write(
     trials: &[Option<TrialResults<'_>>],
     folder: &Path,
 ) -> Result<Option<(String, Metrics)>, PublishError> {
-    let io = |error: std::io::Error| PublishError::Io { folder: folder.to_owned(), error };
+    let io = |error: std::io::Error| PublishError::io(folder, error);
     let mut rows = Vec::with_capacity(trials.len());
     for (trial, results) in plan.trials.iter().zip(trials) {
         let metrics = results.as_ref().map_or_else(|| Ok(Metrics::new()), TrialResults::metrics).map_err(io)?;
@@ -207,7 +207,7 @@ fn draw(shape: &SweepShape, points: &[PointRows<'_>], names: &[&str], folder: &P
         if points.iter().all(|point| metrics(point).is_empty()) {
             continue;
         }
-        let path = folder.join(format!("{name}.png"));
+        let path = folder.join(format!("{}.png", file_name(name)));
         match shape.axes.as_slice() {
             [(y_name, y_values), (x_name, x_values)] if points.len() == x_values.len() * y_values.len() => {
                 let texts = |values: &[serde_json::Value]| values.iter().map(value_text).collect();
@@ -231,6 +231,18 @@ fn draw(shape: &SweepShape, points: &[PointRows<'_>], names: &[&str], folder: &P
     Ok(())
 }
 
+/// The name of a metric as that of a file. Scores of single labels name the label, and a label may be any text.
+fn file_name(metric: &str) -> String {
+    const LONGEST: usize = 120;
+    let is_safe = |character: char| character.is_alphanumeric() || "._-+".contains(character);
+    let safe: String = metric.chars().take(LONGEST).map(|character| if is_safe(character) { character } else { '-' }).collect();
+    if safe == metric && !safe.is_empty() && safe.len() <= LONGEST && !safe.starts_with('.') {
+        return safe;
+    }
+    let kept: String = safe.trim_start_matches('.').chars().filter(char::is_ascii).collect();
+    format!("{kept}-{}", &blake3::hash(metric.as_bytes()).to_hex()[..6])
+}
+
 fn sweep_point(one_axis: bool, point: &PointRows<'_>, metrics: Vec<f64>) -> SweepPoint {
     match point.rows[0].trial.point.values.as_slice() {
         [(_, value)] if one_axis => SweepPoint { label: value_text(value), value: value.as_f64(), metrics },
@@ -241,6 +253,20 @@ fn sweep_point(one_axis: bool, point: &PointRows<'_>, metrics: Vec<f64>) -> Swee
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_metric_whose_label_is_no_name_is_drawn_inside_the_folder() {
+        assert_eq!(file_name("evaluate.ner.span_f1"), "evaluate.ner.span_f1");
+        assert_eq!(file_name("evaluate.ner.per_label.Stra\u{df}e.f1"), "evaluate.ner.per_label.Stra\u{df}e.f1");
+        let long = "\u{e9}".repeat(400);
+        let all = ["..", "../../x", "/etc/passwd", "a\0b", "a/b", "a-b", "a\\b", "LOC:CITY", "", ".png", &long, &long[2..]];
+        let names: BTreeSet<String> = all.iter().map(|metric| file_name(metric)).collect();
+        assert_eq!(names.len(), all.len(), "{names:?}");
+        for name in names {
+            let parts: Vec<_> = Path::new(&name).components().collect();
+            assert!(matches!(parts[..], [std::path::Component::Normal(_)]) && name.len() < 200 && !name.contains('\0'), "{name}");
+        }
+    }
 
     #[test]
     fn the_deviation_is_that_of_a_sample_and_undefined_for_one_value() {

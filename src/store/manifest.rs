@@ -186,9 +186,22 @@ mod tests {
 
     #[test]
     fn names_that_leave_the_folder_are_refused() {
-        for path in ["../x", "/etc/passwd", "a/../../b", "a//b", "", ".", "a/", "c:\\x", "manifest.json"] {
+        for path in ["..", "a/..", "a\0b", "..\\x", "../x", "/etc/passwd", "a/../../b", "a//b", "", ".", "a/", "c:\\x", "manifest.json"] {
             let manifest = manifest(vec![file(path, false, 1)]);
             assert_eq!(Manifest::read(&manifest.to_bytes(), &manifest.key), Err(ManifestError::Escapes(path.into())), "{path}");
+        }
+    }
+
+    proptest::proptest! {
+        /// Parts that mean something, and anything else.
+        #[test]
+        fn a_name_that_is_accepted_lies_in_the_folder(parts in proptest::collection::vec("\\.{1,2}|[a\u{301}\u{e9}]{1,2}|a{300}|\\PC{0,3}|[\\x00-\\x1f/\\\\:~]{0,2}", 1..5)) {
+            let path = parts.join("/");
+            if is_inside(&path) {
+                let joined = std::path::Path::new("/entry").join(&path);
+                let plain = joined.components().skip(1).all(|part| matches!(part, std::path::Component::Normal(_)));
+                proptest::prop_assert!(plain && joined.starts_with("/entry") && joined != std::path::Path::new("/entry") && !path.contains('\0'));
+            }
         }
     }
 
