@@ -13,6 +13,7 @@ use super::shape::{Shape, config};
 use super::{ToolError, median};
 use crate::artifacts::{Artifact as _, Checkpoint, Encoded, files};
 use crate::data::Split;
+use crate::durable;
 use crate::models::{LayerProducts, ModernBertConfig};
 use crate::training::Recipe;
 
@@ -228,7 +229,7 @@ impl Speeds {
         std::fs::create_dir_all(folder)?;
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
         file.write_all(&serde_json::to_vec_pretty(self)?)?;
-        file.persist(path).map(drop).map_err(|error| error.error)
+        durable::rename_unflushed(&file.into_temp_path(), path)
     }
 
     /// How long `job` takes on `machine`, from the measurement that is nearest to it; `None` where nothing was measured there.
