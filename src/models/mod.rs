@@ -34,7 +34,7 @@ mod gradients;
 mod heads;
 mod initialise;
 mod joint;
-mod kernels;
+pub(crate) mod kernels;
 mod layout;
 mod loss;
 mod products;

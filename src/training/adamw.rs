@@ -11,6 +11,8 @@
 
 use rayon::prelude::*;
 
+use crate::models::kernels::lanes::vectorised;
+
 /// Elements that one thread takes at a time; a boundary of partial sums, so that changing it changes bits.
 const CHUNK: usize = 1 << 16;
 
@@ -63,17 +65,19 @@ fn sum_of_squares(values: &[f32]) -> f64 {
 }
 
 fn chunk_sum_of_squares(chunk: &[f32]) -> f64 {
-    let mut lanes = [0.0_f64; LANES];
-    let (blocks, rest) = chunk.as_chunks::<LANES>();
-    for block in blocks {
-        for (lane, &value) in lanes.iter_mut().zip(block) {
+    vectorised!(|| {
+        let mut lanes = [0.0_f64; LANES];
+        let (blocks, rest) = chunk.as_chunks::<LANES>();
+        for block in blocks {
+            for (lane, &value) in lanes.iter_mut().zip(block) {
+                *lane += f64::from(value) * f64::from(value);
+            }
+        }
+        for (lane, &value) in lanes.iter_mut().zip(rest) {
             *lane += f64::from(value) * f64::from(value);
         }
-    }
-    for (lane, &value) in lanes.iter_mut().zip(rest) {
-        *lane += f64::from(value) * f64::from(value);
-    }
-    lanes.iter().sum()
+        lanes.iter().sum()
+    })
 }
 
 /// The factor that brings a gradient of norm `norm` to at most `max_norm`; never above 1.
@@ -247,15 +251,19 @@ fn update_element(parameter: &mut f32, first: &mut f32, second: &mut f32, gradie
 }
 
 fn update_with_gradient(parameters: &mut [f32], first: &mut [f32], second: &mut [f32], gradient: &[f32], constants: &Constants) {
-    for (((parameter, first), second), &gradient) in parameters.iter_mut().zip(first).zip(second).zip(gradient) {
-        update_element(parameter, first, second, gradient * constants.gradient_scale, constants);
-    }
+    vectorised!(|| {
+        for (((parameter, first), second), &gradient) in parameters.iter_mut().zip(&mut *first).zip(&mut *second).zip(gradient) {
+            update_element(parameter, first, second, gradient * constants.gradient_scale, constants);
+        }
+    });
 }
 
 fn update_without_gradient(parameters: &mut [f32], first: &mut [f32], second: &mut [f32], constants: &Constants) {
-    for ((parameter, first), second) in parameters.iter_mut().zip(first).zip(second) {
-        update_element(parameter, first, second, 0.0, constants);
-    }
+    vectorised!(|| {
+        for ((parameter, first), second) in parameters.iter_mut().zip(&mut *first).zip(&mut *second) {
+            update_element(parameter, first, second, 0.0, constants);
+        }
+    });
 }
 
 /// What [`update_without_gradient`] comes to where both moments are zero.

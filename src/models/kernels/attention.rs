@@ -308,3 +308,36 @@ fn softmax(scores: &mut [f32]) -> f32 {
     scores.iter_mut().for_each(|score| *score *= share);
     most + sum.ln()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Floats of the largest block of scores of one head.
+    fn scores(length: usize, window: Option<usize>) -> usize {
+        let head_dim = 4;
+        let mut rotary = Rotary::new(10_000.0, head_dim);
+        rotary.grow(length);
+        let shape = Heads { bounds: &[0, length], heads: 1, head_dim, window, rotary: &rotary };
+        let task = Task { first: 0, length, head: 0 };
+        let rotated = vec![0.1; PARTS * length * head_dim];
+        let (mut output, mut log_sums) = (vec![0.0; length * head_dim], vec![0.0; length]);
+        let (mut forward, mut weights, mut d_weights) = (Vec::new(), Vec::new(), Vec::new());
+        task.forward(&mut output, &mut log_sums, &rotated, &mut forward, &shape);
+        let mut d_rotated = vec![0.0; rotated.len()];
+        task.backward(&mut d_rotated, &output, &output, &rotated, &log_sums, &mut weights, &mut d_weights, &shape);
+        assert_eq!((weights.len(), d_weights.len()), (forward.len(), forward.len()));
+        forward.len()
+    }
+
+    #[test]
+    fn a_local_layer_holds_no_more_scores_for_a_longer_text() {
+        assert_eq!(scores(1000, Some(16)), BLOCK * (BLOCK + 2 * 16));
+        assert_eq!(scores(4000, Some(16)), scores(1000, Some(16)));
+    }
+
+    #[test]
+    fn a_global_layer_holds_a_block_of_rows() {
+        assert_eq!(scores(1000, None), BLOCK * 1000);
+    }
+}

@@ -16,10 +16,10 @@ macro_rules! vectorised {
     };
 }
 
-pub(super) use vectorised;
+pub(crate) use vectorised;
 
 /// A closure that is called in place: as a mere `FnOnce` it would be called through a function of its own, compiled for any machine.
-pub(super) struct Kernel<F>(pub F);
+pub(crate) struct Kernel<F>(pub F);
 
 impl<R, F: FnMut() -> R> pulp::NullaryFnOnce for Kernel<F> {
     type Output = R;

@@ -7,7 +7,7 @@ pub(super) mod attention;
 pub(super) mod cross_entropy;
 mod functions;
 pub(super) mod geglu;
-mod lanes;
+pub(crate) mod lanes;
 pub(super) mod layer_norm;
 pub(super) mod product;
 pub(super) mod rotary;
