@@ -95,6 +95,14 @@ impl Digests for Fresh {
         let bytes = std::fs::read(path)?;
         Ok(FileDigest { digest: blake3::hash(&bytes).to_hex().to_string(), size: bytes.len() as u64 })
     }
+
+    fn content(&self, path: &Path) -> std::io::Result<Vec<u8>> {
+        std::fs::read(path)
+    }
+
+    fn names(&self, _: &Path) -> std::io::Result<Vec<String>> {
+        Ok(Vec::new())
+    }
 }
 
 #[divan::bench(sample_count = 20)]

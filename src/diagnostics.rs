@@ -45,6 +45,8 @@ impl Span {
 struct Source {
     name: String,
     text: String,
+    /// From the command line, where lines have no numbers.
+    typed: bool,
     /// Where each line starts.
     lines: Vec<usize>,
 }
@@ -85,9 +87,18 @@ impl Sources {
 
     /// Keeps `text` under the name that messages print, usually a path.
     pub fn add(&mut self, name: String, text: String) -> SourceId {
+        self.push(name, text, false)
+    }
+
+    /// Keeps what was typed on the command line: `name` alone says where that is.
+    pub fn add_typed(&mut self, name: String, text: String) -> SourceId {
+        self.push(name, text, true)
+    }
+
+    fn push(&mut self, name: String, text: String, typed: bool) -> SourceId {
         let id = SourceId(u32::try_from(self.list.len()).expect("fewer than 2^32 texts fit into memory"));
         let lines = std::iter::once(0).chain(text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1)).collect();
-        self.list.push(Source { name, text, lines });
+        self.list.push(Source { name, text, typed, lines });
         id
     }
 
@@ -233,25 +244,24 @@ impl Diagnostics {
 
     fn render_one(&self, renderer: &Renderer, diagnostic: &Diagnostic, out: &mut String) {
         let mut group = Group::with_title(Level::ERROR.primary_title(diagnostic.message.as_str()));
-        let mut cut = None;
+        // What the renderer calls a place, and what it is called here.
+        let mut places: Vec<(String, String)> = Vec::new();
         if let Some(span) = diagnostic.span {
             let source = self.sources.get(span.source);
             let (near, far): (Vec<_>, Vec<_>) = diagnostic.labels.iter().partition(|(other, _)| self.close(span, *other));
             let mut excerpt = Excerpt::around(source, std::iter::once(span).chain(near.iter().map(|(span, _)| *span)));
-            cut = excerpt.shift.take();
+            places.extend(self.renamed(span, excerpt.shift.take()));
             group = group.element(excerpt.snippet(source, Some(span), &near));
             for label in far {
                 let source = self.sources.get(label.0.source);
-                let excerpt = Excerpt::around(source, std::iter::once(label.0));
+                let mut excerpt = Excerpt::around(source, std::iter::once(label.0));
+                places.extend(self.renamed(label.0, excerpt.shift.take()));
                 group = group.element(excerpt.snippet(source, None, &[label]));
             }
         }
         let mut text = renderer.render(&[group]);
-        if let (Some(shown), Some(span)) = (cut, diagnostic.span) {
-            // The renderer counts columns in the excerpt; the reader wants those of the file.
-            let name = self.sources.name(span.source);
-            let (line, column) = self.sources.location(span);
-            text = text.replacen(&format!("{name}:{line}:{shown}"), &format!("{name}:{line}:{column}"), 1);
+        for (shown, place) in places {
+            text = text.replacen(&shown, &place, 1);
         }
         for help in &diagnostic.help {
             text.push('\n');
@@ -261,6 +271,21 @@ impl Diagnostics {
         for line in text.lines() {
             out.push_str(line.trim_end());
             out.push('\n');
+        }
+    }
+
+    /// The name of a place where it differs from the renderer's: that counts columns in the excerpt, while the reader wants those of the file, and
+    /// counts lines where there are none.
+    ///
+    /// * `cut`: the column in the excerpt, where that lacks the start of the line
+    fn renamed(&self, span: Span, cut: Option<usize>) -> Option<(String, String)> {
+        let Source { name, typed, .. } = self.sources.get(span.source);
+        let (line, column) = self.sources.location(span);
+        let shown = format!("{name}:{line}:{}", cut.unwrap_or(column));
+        match (typed, cut) {
+            (true, _) => Some((shown, name.clone())),
+            (false, Some(_)) => Some((shown, format!("{name}:{line}:{column}"))),
+            (false, None) => None,
         }
     }
 
@@ -368,11 +393,37 @@ pub fn suggest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
                 return Some(distance);
             }
         }
+        if lower.len() > 1 && initials(&other) == lower {
+            return Some(1);
+        }
+        // `retries` for `retry`: the same beginning, and another end.
+        let same = lower.chars().zip(other.chars()).take_while(|(one, other)| one == other).count();
+        let ends = lower.chars().count().max(other.chars().count()) - same;
+        if same >= 4 && ends <= 3 {
+            return Some(allowed + ends);
+        }
         // `lr_rate` for `learning_rate` is far in letters; a word that contains the other is near in meaning.
         let (short, long) = if lower.len() < other.len() { (&lower, &other) } else { (&other, &lower) };
         (short.len() >= 4 && long.contains(short.as_str())).then_some(allowed + long.len() - short.len())
     };
     candidates.into_iter().take(COMPARED).filter_map(|candidate| Some((near(candidate)?, candidate))).min().map(|(_, candidate)| candidate)
+}
+
+/// The file that a mistyped name most likely meant: one that ends alike, and is called nearly so before that.
+#[must_use]
+pub fn suggest_file<'a>(name: &str, files: &'a [String]) -> Option<&'a str> {
+    let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
+    let parts = || files.iter().map(|file| (file.as_str(), file.rsplit_once('.').unwrap_or((file, ""))));
+    let alike = || parts().filter(|(_, (_, other))| *other == extension);
+    match suggest(stem, alike().map(|(_, (stem, _))| stem)) {
+        Some(near) => alike().find(|(_, (stem, _))| *stem == near).map(|(file, _)| file),
+        None => parts().find(|(_, (other, _))| *other == stem).map(|(file, _)| file),
+    }
+}
+
+/// `lr` of `learning_rate`.
+fn initials(name: &str) -> String {
+    name.split(['_', '-', ' ']).filter_map(|word| word.chars().next()).collect()
 }
 
 /// A text as a message quotes it: in backticks, on one line, and no longer than a reader needs to recognise it.

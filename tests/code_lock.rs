@@ -20,7 +20,7 @@ const BEHIND: &[(&str, &[&str])] = &[
     ("model", &["models"]),
     ("plots", &["plots", "kinds/plot.rs"]),
     ("split", &["data/split.rs", "kinds/splits.rs"]),
-    ("templates", &["data/templates.rs", "kinds/generate_corpus.rs"]),
+    ("templates", &["data/templates.rs", "data/templates", "kinds/generate_corpus.rs"]),
     ("tokenizer_training", &["data/train_tokenizer.rs"]),
     ("training", &["training", "kinds/train.rs"]),
 ];

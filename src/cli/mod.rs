@@ -26,7 +26,7 @@ mod verify;
 pub use failure::{Failure, Outcome};
 pub use kinds::markdown as kinds_markdown;
 
-use clap::error::{ContextKind, ContextValue};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::diagnostics;
@@ -49,6 +49,9 @@ pub fn main() -> std::process::ExitCode {
                 return failure.outcome().into();
             }
             let _ = error.print();
+            if let Some(example) = example(&error) {
+                terminal::complain(&format!("For example: {example}\n"));
+            }
             return std::process::ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
@@ -91,6 +94,22 @@ fn unknown_command(error: &clap::Error) -> Option<Failure> {
         Some(near) => failure.with_help(format!("did you mean `{near}`?")),
         None => failure.with_help("`pipeline --help` lists the commands"),
     })
+}
+
+/// How a command that lacks its file is written.
+fn example(error: &clap::Error) -> Option<String> {
+    if error.kind() != ErrorKind::MissingRequiredArgument {
+        return None;
+    }
+    let Some(ContextValue::StyledStr(usage)) = error.get(ContextKind::Usage) else { return None };
+    let usage = usage.to_string();
+    let mut words = usage.split_whitespace().skip_while(|word| *word != "pipeline").skip(1);
+    let rest = match words.next()? {
+        name @ ("run" | "plan" | "check" | "graph" | "show") => format!("{name} experiments/tiny.toml"),
+        "explain" => "explain experiments/tiny.toml train".to_owned(),
+        _ => return None,
+    };
+    Some(format!("pipeline {rest}"))
 }
 
 /// A mistake of ours, which is no reason to show a user a backtrace.

@@ -51,10 +51,14 @@ pub enum SplitError {
     Sum { sum: f64 },
     #[error("line {line} has no field `{field}` to split by{}", known(.fields))]
     MissingField { field: String, line: usize, fields: Vec<String> },
-    #[error("{examples} examples leave none for `{split}`, which is to get {fraction} of them")]
+    #[error("{} none for `{split}`, which is to get {fraction} of them", leave(*.examples))]
     TooFew { split: Split, fraction: f64, examples: usize },
     #[error("{groups} different values of `{field}` leave none for `{split}`")]
     TooFewGroups { split: Split, field: String, groups: usize },
+}
+
+fn leave(examples: usize) -> String {
+    if examples == 1 { "1 example leaves".to_owned() } else { format!("{examples} examples leave") }
 }
 
 fn known(fields: &[String]) -> String {
@@ -87,27 +91,48 @@ pub fn split(examples: Vec<Example>, fractions: Fractions, by: Option<&str>, rng
 
 fn stratified(examples: &[Example], fractions: Fractions, rng: Rng) -> Vec<Split> {
     let mut membership = vec![Split::Train; examples.len()];
-    // The last example of each part among all classes so far: sizes come out right in total and for each class to within one.
-    let ends = |seen: usize| {
-        let end = |fraction: f64| (seen as f64 * fraction).round() as usize;
-        [end(fractions.train), end(fractions.train + fractions.validation).min(seen), seen]
-    };
     let mut seen = 0;
     for class in [0, 1] {
         let mut members: Vec<usize> = (0..examples.len()).filter(|index| examples[*index].anomaly == class).collect();
         members.shuffle(&mut rng.stream(&format!("split/{class}")));
-        let (before, after) = (ends(seen), ends(seen + members.len()));
-        seen += members.len();
         let mut from = 0;
-        for (part, split) in Split::ALL.into_iter().enumerate() {
-            let to = if part + 1 == Split::ALL.len() { members.len() } else { (after[part] - before[part]).clamp(from, members.len()) };
+        for (split, to) in Split::ALL.into_iter().zip(class_ends(fractions, seen, members.len())) {
             for index in &members[from..to] {
                 membership[*index] = split;
             }
             from = to;
         }
+        seen += members.len();
     }
     membership
+}
+
+/// Where each part ends among the `count` members of a class that follow `seen` members of others: sizes come out right in total, and for
+/// each class to within one.
+fn class_ends(fractions: Fractions, seen: usize, count: usize) -> [usize; 3] {
+    let ends = |seen: usize| {
+        let end = |fraction: f64| (seen as f64 * fraction).round() as usize;
+        [end(fractions.train), end(fractions.train + fractions.validation).min(seen)]
+    };
+    let (before, after) = (ends(seen), ends(seen + count));
+    let train = (after[0] - before[0]).clamp(0, count);
+    [train, (after[1] - before[1]).clamp(train, count), count]
+}
+
+/// Says whether a corpus of so many normal texts and anomalies can be divided without `by`, before there is one.
+///
+/// # Errors
+/// [`SplitError::TooFew`] as [`split`].
+pub fn check_sizes([normal, anomalies]: [usize; 2], fractions: Fractions) -> Result<(), SplitError> {
+    let (one, other) = (class_ends(fractions, 0, normal), class_ends(fractions, normal, anomalies));
+    for (part, split) in Split::ALL.into_iter().enumerate() {
+        let start = |ends: [usize; 3]| if part == 0 { 0 } else { ends[part - 1] };
+        let fraction = fractions.get(split);
+        if fraction > 0.0 && one[part] == start(one) && other[part] == start(other) {
+            return Err(SplitError::TooFew { split, fraction, examples: normal + anomalies });
+        }
+    }
+    Ok(())
 }
 
 fn grouped(examples: &[Example], fractions: Fractions, field: &str, rng: Rng) -> Result<Vec<Split>, SplitError> {
@@ -248,6 +273,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn sizes_are_known_before_there_is_a_corpus(normal in 0..12_usize, anomalous in 0..12_usize, train in 0.0..1.0_f64, share in 0.0..1.0_f64) {
+            let fractions = fractions(train, (1.0 - train) * share);
+            let whole = split(corpus(normal + anomalous, anomalous, 3), fractions, None, Rng::new(1));
+            prop_assert_eq!(check_sizes([normal, anomalous], fractions).err(), whole.err());
+        }
+
         #[test]
         fn parts_hold_every_example_once_and_groups_stay_whole(
             count in 12_usize..200, anomalous in 0_usize..200, groups in 3_usize..12, train in 1_u32..8, validation in 1_u32..8,

@@ -150,6 +150,37 @@ fn json_names_code_place_and_help() {
 }
 
 #[test]
+fn what_was_typed_on_the_command_line_has_no_lines() {
+    let mut sources = Sources::new();
+    let id = sources.add_typed("--seeds 2".to_owned(), "2".to_owned());
+    let other = sources.add_typed("--sweep train.seed=1".to_owned(), "train.seed=1".to_owned());
+    let diagnostic = Diagnostic::new("x", "m").at(Span::new(other, 6..10)).label(Span::new(id, 0..1), "here");
+    let all = Diagnostics::new(Arc::new(sources), vec![diagnostic]);
+    insta::assert_snapshot!(all.render(false), @"
+    error: m
+     --> --sweep train.seed=1
+      |
+    1 | train.seed=1
+      |       ^^^^
+      |
+     ::: --seeds 2
+      |
+    1 | 2
+      | - here
+    ");
+    assert_eq!(all.to_json()[0]["place"]["column"], 7);
+}
+
+#[test]
+fn a_file_is_suggested_for_its_name_and_not_for_its_ending() {
+    let files = ["base.toml", "bin.toml", "events.jsonl"].map(str::to_owned);
+    assert_eq!(
+        ["bases.toml", "none.toml", "events.toml", "x"].map(|name| suggest_file(name, &files)),
+        [Some("base.toml"), None, Some("events.jsonl"), None]
+    );
+}
+
+#[test]
 fn suggestions_are_what_was_probably_meant() {
     let names = ["learning_rate", "epochs", "batch_size", "seed", "data"];
     for (word, expected) in [
@@ -157,6 +188,9 @@ fn suggestions_are_what_was_probably_meant() {
         ("epoch", Some("epochs")),
         ("Epochs", Some("epochs")),
         ("rate", Some("learning_rate")),
+        ("lr", Some("learning_rate")),
+        ("bs", Some("batch_size")),
+        ("epoching", Some("epochs")),
         ("xyz", None),
         ("", None),
         ("data", None),

@@ -42,7 +42,7 @@ pub(super) fn read(overrides: &Overrides, sources: &mut Sources, problems: &mut 
     let folder: Arc<Path> = overrides.folder.as_path().into();
     let mut all = CommandLine::default();
     for text in &overrides.set {
-        let id = sources.add(format!("--set {text}"), text.clone());
+        let id = sources.add_typed(format!("--set {text}"), text.clone());
         let mut reader = Reader { id, text, folder: &folder, problems };
         if let Some((words, range)) = assignment(&mut reader, "--set stage.train.epochs=1") {
             let node = value(text, range, id, reader.problems);
@@ -51,7 +51,7 @@ pub(super) fn read(overrides: &Overrides, sources: &mut Sources, problems: &mut 
     }
     let mut seen = HashSet::new();
     for text in &overrides.sweep {
-        let id = sources.add(format!("--sweep {text}"), text.clone());
+        let id = sources.add_typed(format!("--sweep {text}"), text.clone());
         let mut reader = Reader { id, text, folder: &folder, problems };
         let Some((words, range)) = assignment(&mut reader, "--sweep train.learning_rate=1e-5,2e-5") else { continue };
         let Some(axis) = axis(&mut reader, &words, range) else { continue };
@@ -63,7 +63,7 @@ pub(super) fn read(overrides: &Overrides, sources: &mut Sources, problems: &mut 
         }
     }
     if let Some(text) = &overrides.seeds {
-        let id = sources.add(format!("--seeds {text}"), text.clone());
+        let id = sources.add_typed(format!("--seeds {text}"), text.clone());
         let mut reader = Reader { id, text, folder: &folder, problems };
         let range = trimmed(text, 0..text.len());
         if range.is_empty() {
@@ -148,7 +148,7 @@ fn set(reader: &mut Reader<'_>, words: &[(Arc<str>, Span)], node: Node, layer: &
                 Some(position) => layer.stages.swap_remove(position),
                 None => StageLayer::new(stage, stage_span),
             };
-            reader.stage_entry(Entry { name, name_span, node }, &mut stage, layer);
+            reader.stage_entry(Entry { name, name_span, node }, &mut stage);
             layer.stages.push(stage);
             return;
         }

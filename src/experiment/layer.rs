@@ -13,6 +13,8 @@ use crate::units;
 
 /// Keys of the file itself.
 const KEYS: [&str; 9] = ["version", "extends", "unset", "about", "name", "seed", "params", "stage", "sweep"];
+/// Keys that every stage has.
+const STAGE_KEYS: [&str; 4] = ["kind", "after", "retry", "timeout"];
 /// The version of the format that this program reads.
 pub(super) const VERSION: i64 = 1;
 pub(super) const NAME_RULE: &str = "a name is at most 100 letters, digits, `-` and `_`, and starts with a letter";
@@ -161,7 +163,10 @@ impl Reader<'_> {
             None if matches!(node.data, NodeData::Table(_)) && is_name(name) => {
                 diagnostic.help(format!("a stage is written `[stage.{name}]`"))
             }
-            None => diagnostic.help(format!("outside of stages the keys are {}", listed(&KEYS))),
+            None if STAGE_KEYS.contains(&name) => diagnostic.help("it belongs below the header of a stage, such as `[stage.train]`"),
+            None => diagnostic
+                .help(format!("outside of stages the keys are {}", listed(&KEYS)))
+                .help("a parameter belongs below the header of its stage, such as `[stage.train]`"),
         };
         self.problems.push(diagnostic);
     }
@@ -261,38 +266,42 @@ impl Reader<'_> {
             }
             match node.data {
                 NodeData::Table(table) => {
-                    let stage = self.stage(name, name_span, table, layer);
+                    let stage = self.stage(name, name_span, table);
                     layer.stages.push(stage);
                 }
                 NodeData::Invalid => layer.broken = true,
-                _ => {
+                NodeData::Array { .. } => {
                     layer.broken = true;
-                    self.problems.push(
-                        mismatch(&quoted(&format!("stage.{name}")), "a table", &node)
-                            .help(format!("write `[stage.{name}]` above its parameters")),
-                    );
+                    let diagnostic = mismatch(&quoted(&format!("stage.{name}")), "a table", &node);
+                    self.problems.push(diagnostic.help(format!("write `[stage.{name}]` above its parameters")));
+                }
+                _ => {
+                    layer.misplaced = true;
+                    let diagnostic = mismatch(&quoted(&format!("stage.{name}")), "a table", &node);
+                    self.problems.push(diagnostic.help("a parameter belongs below the header of its stage, such as `[stage.train]`"));
                 }
             }
         }
     }
 
-    fn stage(&mut self, name: Arc<str>, name_span: Span, table: Table, layer: &mut Layer) -> StageLayer {
+    fn stage(&mut self, name: Arc<str>, name_span: Span, table: Table) -> StageLayer {
         let mut stage = StageLayer::new(name, name_span);
         stage.parameters.reserve(table.entries.len());
         for entry in table.entries {
-            self.stage_entry(entry, &mut stage, layer);
+            self.stage_entry(entry, &mut stage);
         }
         stage
     }
 
     /// One key of a stage, which may come from the command line.
-    pub fn stage_entry(&mut self, entry: Entry, stage: &mut StageLayer, layer: &mut Layer) {
+    pub fn stage_entry(&mut self, entry: Entry, stage: &mut StageLayer) {
         let Entry { name, name_span, node } = entry;
         match &*name {
             "kind" => match &node.data {
                 NodeData::String(text) if is_name(text) => stage.kind = Some((text.as_str().into(), node.span)),
                 other => {
-                    layer.broken = true;
+                    // A stage without a kind, of which nothing else can be said.
+                    stage.kind = Some(("".into(), node.span));
                     if let NodeData::String(text) = other {
                         let message = format!("{} cannot be the name of a kind", quoted(text));
                         self.problems.push(Diagnostic::new("bad-name", message).at(node.span).help("`pipeline kinds` lists the kinds"));
@@ -411,9 +420,11 @@ impl Reader<'_> {
             },
             (Place::Parameter, _) if is_name(rest) => return Data::Stage(rest.into()),
             (_, _) if is_name(rest) => {
-                (format!("{} stands inside a value: only a whole value can refer to a stage", quoted(&text)), escaped(&text))
+                let help = format!("write `\"{text}\"` as the whole value of an input; {}", escaped(&text));
+                (format!("{} stands inside a value: only a whole value can refer to a stage", quoted(&text)), help)
             }
             (_, _) => match rest.split_once('.') {
+                Some(("param", path)) => (format!("{} is not a reference", quoted(&text)), format!("did you mean `@params.{path}`?")),
                 Some((stage, _)) if is_name(stage) => {
                     (format!("{} is not a reference", quoted(&text)), format!("a stage has exactly one output: write `@{stage}`"))
                 }

@@ -219,7 +219,11 @@ impl<'a> Merge<'a> {
                 self.problems.with_suggestion(diagnostic, name, self.index.keys().map(|name| &**name))
             }
             ["params", name] => self.problems.with_suggestion(diagnostic, name, self.params.keys().map(String::as_str)),
-            ["sweep", ..] | ["seed"] => diagnostic,
+            ["sweep", ..] => diagnostic.help(format!(
+                "of a sweep, `unset` takes {}",
+                listed(&["sweep", "sweep.over", "sweep.over.stage.parameter", "sweep.objective", "sweep.seeds"])
+            )),
+            ["seed"] => diagnostic,
             ["stage", _, _, ..] | ["params", _, ..] => diagnostic.help("a value is inherited or unset whole"),
             _ => diagnostic.help(format!("`unset` takes {}", listed(&["stage.x.y", "stage.x", "params.x", "seed", "sweep"]))),
         };

@@ -4,7 +4,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::problems::Problems;
-use crate::diagnostics::{Diagnostic, SourceId, Sources, Span, quoted, suggest};
+use crate::diagnostics::{Diagnostic, SourceId, Sources, Span, quoted, suggest_file};
 
 /// Larger files are refused: an experiment file is written by hand.
 pub(super) const LARGEST: u64 = 8 * 1024 * 1024;
@@ -92,7 +92,7 @@ pub(super) fn read(
             let diagnostic = Diagnostic::new("missing-file", format!("cannot read {}: there is no such file", quoted(&shown)));
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             let beside = files.beside(path);
-            let near = suggest(name, beside.iter().map(String::as_str).filter(|name| name.ends_with(".toml")));
+            let near = suggest_file(name, &beside).filter(|name| name.ends_with(".toml"));
             return fail(match near {
                 Some(near) => diagnostic.help(format!("did you mean `{}`?", path.with_file_name(near).display())),
                 None => diagnostic,

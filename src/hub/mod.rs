@@ -47,7 +47,7 @@ mod verify;
 
 pub use client::Client;
 pub use error::HubError;
-pub use names::Commit;
+pub use names::{Commit, check_repo, check_revision};
 pub use options::{Options, Token};
 
 /// Whoever waits for the hub.

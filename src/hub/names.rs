@@ -32,7 +32,10 @@ pub(super) fn is_hex(text: &str, digits: usize) -> bool {
 }
 
 /// Holds `repo` against the hub's own rules: `name` or `owner/name`, of letters, digits, `-`, `_` and `.`.
-pub(super) fn check_repo(repo: &str) -> Result<(), HubError> {
+///
+/// # Errors
+/// [`HubError::InvalidName`] with the rule that it breaks.
+pub fn check_repo(repo: &str) -> Result<(), HubError> {
     let problem = if repo.is_empty() {
         "it is empty"
     } else if repo.len() > 96 {
@@ -52,7 +55,10 @@ pub(super) fn check_repo(repo: &str) -> Result<(), HubError> {
 }
 
 /// A revision becomes a file below `refs/`, so it must be a path that stays there.
-pub(super) fn check_revision(revision: &str) -> Result<(), HubError> {
+///
+/// # Errors
+/// [`HubError::InvalidName`] with the rule that it breaks.
+pub fn check_revision(revision: &str) -> Result<(), HubError> {
     path_problem(revision).map_or(Ok(()), |problem| Err(HubError::InvalidName { what: "revision", name: shown(revision), problem }))
 }
 

@@ -46,7 +46,7 @@ impl Stage for FetchModel {
         let problem = |parameter, message: &str, help: &str| {
             vec![ParameterProblem { parameter, message: message.to_owned(), help: Some(help.to_owned()) }]
         };
-        match (&self.repo, &self.path) {
+        let mut problems = match (&self.repo, &self.path) {
             (None, None) => problem(
                 "repo",
                 "one of `repo` and `path` is needed",
@@ -54,11 +54,25 @@ impl Stage for FetchModel {
             ),
             (Some(_), Some(_)) => problem("path", "`repo` and `path` exclude each other", "remove one of them"),
             (Some(_), None) | (None, Some(_)) => Vec::new(),
+        };
+        if let Some(repo) = &self.repo {
+            if let Err(error) = hub::check_repo(repo) {
+                problems.extend(problem("repo", &error.to_string(), "such as `repo = \"answerdotai/ModernBERT-base\"`"));
+            }
+            if let Err(error) = hub::check_revision(&self.revision) {
+                problems.extend(problem("revision", &error.to_string(), "a branch, a tag, or the 40 digits of a commit"));
+            }
         }
+        problems
     }
 
     fn sources(&self) -> Vec<SourceFile> {
-        let file = |folder: &Path, name: &str| SourceFile { parameter: "path", name: format!("path/{name}"), path: folder.join(name) };
+        let file = |folder: &Path, name: &str| SourceFile {
+            parameter: "path",
+            name: format!("path/{name}"),
+            path: folder.join(name),
+            inspection: None,
+        };
         self.path.iter().flat_map(|folder| Backbone::FILES.map(|name| file(folder, name))).collect()
     }
 

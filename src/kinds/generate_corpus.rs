@@ -1,6 +1,8 @@
 //! `generate_corpus`: sentences from templates with `{placeholders}`.
 
+use std::any::Any;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,9 +11,9 @@ use super::fetch_model::NoInputs;
 use super::splits::{self, Fractions};
 use super::versions;
 use crate::artifacts::CorpusFiles;
-use crate::data::{Templates, split};
+use crate::data::{self, TEMPLATES_FORMAT, TemplateProblem, Templates, split};
 use crate::rng::Rng;
-use crate::stage::{CodeVersion, Context, ParameterProblem, SourceFile, Stage, StageError};
+use crate::stage::{CodeVersion, Content, Context, Inspection, ParameterProblem, SourceFile, SourceProblem, Stage, StageError};
 
 /// Synthetic labelled sentences from a file of templates: each placeholder is filled with one of its values and becomes an entity. Sentences of anomalous templates are anomalies.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -39,6 +41,20 @@ pub struct GenerateCorpus {
     pub seed: u64,
 }
 
+/// The field of a sentence that names its template.
+const FIELD: &str = "template";
+
+/// Templates are written by hand: a larger file than this is somebody's data, which no plan should read.
+const INSPECTION: Inspection = Inspection { largest: 1 << 20, read };
+
+fn read(text: &str) -> Result<Content, Vec<SourceProblem>> {
+    let problem = |TemplateProblem { range, message, help, .. }| SourceProblem { range, message, help };
+    match Templates::check(text) {
+        Ok(templates) => Ok(Arc::new(templates)),
+        Err(problems) => Err(problems.into_iter().map(problem).collect()),
+    }
+}
+
 fn samples() -> usize {
     5000
 }
@@ -53,24 +69,46 @@ impl Stage for GenerateCorpus {
     type Output = CorpusFiles;
 
     fn check(&self) -> Vec<ParameterProblem> {
-        splits::check(&self.split)
+        let mut problems = splits::check(&self.split);
+        if let Some(by) = self.by.as_ref().filter(|by| *by != FIELD) {
+            let message = format!("`by` cannot be `{by}`: all that sentences from templates have is the field `{FIELD}`");
+            let help = format!("`by = \"{FIELD}\"` keeps the sentences of one template in one split");
+            problems.push(ParameterProblem { parameter: "by", message, help: Some(help) });
+        }
+        if let (true, None, Err(error)) =
+            (problems.is_empty(), &self.by, data::check_sizes(data::classes(self.samples, self.anomaly_ratio), self.split.into()))
+        {
+            let help = Some("more `samples`, or a larger fraction".to_owned());
+            problems.push(ParameterProblem { parameter: "samples", message: error.to_string(), help });
+        }
+        problems
     }
 
     fn sources(&self) -> Vec<SourceFile> {
-        vec![SourceFile { parameter: "templates", name: "templates".to_owned(), path: self.templates.clone() }]
+        vec![SourceFile {
+            parameter: "templates",
+            name: "templates".to_owned(),
+            path: self.templates.clone(),
+            inspection: Some(INSPECTION),
+        }]
+    }
+
+    fn check_content(&self, content: &dyn Any) -> Vec<ParameterProblem> {
+        let Some(Err(error)) =
+            content.downcast_ref::<Templates>().map(|templates| templates.check_classes(self.samples, self.anomaly_ratio))
+        else {
+            return Vec::new();
+        };
+        let help = Some("add such templates to the file, or change `anomaly_ratio`: 0 is no anomaly, 1 nothing else".to_owned());
+        vec![ParameterProblem { parameter: "templates", message: error.to_string(), help }]
     }
 
     fn run(&self, _inputs: NoInputs, context: &Context<'_>) -> Result<CorpusFiles, StageError> {
-        let templates = Templates::read(&self.templates).map_err(|error| {
-            StageError::new(error.to_string()).with_help(
-                "a file of templates has `[templates]` with lists `normal` and `anomaly`, and for each `{x}` in them `[entities.x]` with `label` \
-                 and `values`; `pipeline init` writes one",
-            )
-        })?;
+        let templates = Templates::read(&self.templates).map_err(|error| StageError::new(error.to_string()).with_help(TEMPLATES_FORMAT))?;
         let rng = Rng::new(self.seed);
         let examples = templates.generate(self.samples, self.anomaly_ratio, rng).map_err(|error| StageError::new(error.to_string()))?;
         context.check_cancelled()?;
         let corpus = split(examples, self.split.into(), self.by.as_deref(), rng).map_err(splits::failed)?;
-        splits::write(&corpus, Some(("template", "templates")), context)
+        splits::write(&corpus, Some((FIELD, "templates")), context)
     }
 }

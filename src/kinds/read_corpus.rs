@@ -88,7 +88,7 @@ impl Stage for ReadCorpus {
 
     fn sources(&self) -> Vec<SourceFile> {
         let source = |(parameter, path): (&'static str, Option<&PathBuf>)| {
-            Some(SourceFile { parameter, name: parameter.to_owned(), path: path?.clone() })
+            Some(SourceFile { parameter, name: parameter.to_owned(), path: path?.clone(), inspection: None })
         };
         self.files().into_iter().filter_map(source).collect()
     }

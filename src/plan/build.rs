@@ -8,7 +8,7 @@ use super::instances::{Instances, Reader};
 use super::key::key_of;
 use super::node::{Commit, TrialSet};
 use super::schema::Schemas;
-use super::sweep::{Dimensions, Target, check_effects};
+use super::sweep::{Dimensions, Target, check_effects, one_idle_value};
 use super::wires::{Draft, Graph};
 use super::{Digests, Identity, Node, NodeId, Plan, PlanError};
 use crate::diagnostics::{Diagnostic, Diagnostics, suggest};
@@ -36,11 +36,12 @@ impl Plan {
         let dimensions = Dimensions::resolve(experiment, &graph, &mut found);
         let mut reader = Reader::new(experiment, &dimensions, digests, &mut found);
         let instances: Vec<Option<Instances>> = graph.drafts.iter().enumerate().map(|(number, draft)| reader.read(number, draft)).collect();
-        let used = reader.used;
-        check_axes(&dimensions, &graph, &used, &instances, &mut found);
+        let Reader { used, telling, files, .. } = reader;
+        let texts = files.into_texts();
+        check_axes(&dimensions, &graph, experiment, (&used, &telling), &instances, &mut found);
         let instances: Option<Vec<Instances>> = instances.into_iter().collect();
         let Some(instances) = instances.filter(|_| found.is_empty() && dimensions.complete) else {
-            return Err(Diagnostics::new(Arc::clone(&experiment.sources), found).into());
+            return Err(Diagnostics::new(texts, found).into());
         };
         let wanted = select(&graph, selected)?;
         let mut assembly = Assembly { dimensions: &dimensions, nodes: Vec::new(), placed: HashMap::new(), labels: HashMap::new() };
@@ -66,7 +67,8 @@ impl Plan {
 fn check_axes(
     dimensions: &Dimensions<'_>,
     graph: &Graph<'_>,
-    used: &BTreeSet<usize>,
+    experiment: &Experiment,
+    (used, telling): (&BTreeSet<usize>, &BTreeSet<usize>),
     instances: &[Option<Instances>],
     found: &mut Vec<Diagnostic>,
 ) {
@@ -91,7 +93,11 @@ fn check_axes(
         }
     }
     for number in used {
-        check_effects(&dimensions.axes[*number], &effects[*number], found);
+        let dimension = &dimensions.axes[*number];
+        check_effects(dimension, &effects[*number], found);
+        if let ([value], false) = (dimension.axis.values.as_slice(), telling.contains(number)) {
+            found.push(one_idle_value(dimension, value, graph, experiment));
+        }
     }
 }
 

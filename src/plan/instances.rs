@@ -6,8 +6,7 @@
 //! 3. Digests of source files and commits complete what a stage's own parameters give to its key.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -18,6 +17,7 @@ use super::grid::Grid;
 use super::key::{own_digest, parameters_digest};
 use super::node::{Commit, Own};
 use super::schema::{Property, Schema};
+use super::sources::{Owner, SourceFiles, problem_diagnostic};
 use super::sweep::{Dimensions, REPLICATED_KIND, Target, two_seeds};
 use super::validate::{Validator, names_text};
 use super::wires::Draft;
@@ -44,11 +44,11 @@ pub(super) struct Instance {
 pub(super) struct Reader<'a> {
     pub(super) experiment: &'a Experiment,
     pub(super) dimensions: &'a Dimensions<'a>,
-    pub(super) digests: &'a dyn Digests,
-    /// Each path is asked for once.
-    files: HashMap<PathBuf, Result<String, (ErrorKind, String)>>,
+    pub(super) files: SourceFiles<'a>,
     /// The axes whose values some stage uses.
     pub(super) used: BTreeSet<usize>,
+    /// The axes of one value with which some stage is not what it would be without them.
+    pub(super) telling: BTreeSet<usize>,
     pub(super) found: &'a mut Vec<Diagnostic>,
 }
 
@@ -58,6 +58,8 @@ struct Column<'a> {
     grid: Grid,
     /// By row of the grid.
     cells: Vec<Cell>,
+    /// For each axis of one value what the parameter would be without it; nothing where it would not be given.
+    unswept: Vec<(usize, Option<Cell>)>,
 }
 
 #[derive(Clone)]
@@ -74,48 +76,105 @@ impl<'a> Reader<'a> {
         digests: &'a dyn Digests,
         found: &'a mut Vec<Diagnostic>,
     ) -> Self {
-        Self { experiment, dimensions, digests, files: HashMap::new(), used: BTreeSet::new(), found }
+        let files = SourceFiles::new(digests, Arc::clone(&experiment.sources));
+        Self { experiment, dimensions, files, used: BTreeSet::new(), telling: BTreeSet::new(), found }
     }
 
     /// `None` when something is wrong with the stage, which has been said.
     pub(super) fn read(&mut self, number: usize, draft: &Draft<'_>) -> Option<Instances> {
         let (kind, schema) = draft.kind.as_ref()?;
         let columns = self.columns(number, draft, schema);
-        let complete = self.check_complete(draft, schema, &columns);
-        if !complete || !self.dimensions.bounded {
+        let missing = self.missing(draft, schema, &columns);
+        if !self.dimensions.bounded {
             return None;
         }
-        if columns.iter().any(Column::is_wrong) {
-            self.look_further(draft, kind, schema, columns);
+        if !missing.is_empty() || columns.iter().any(Column::is_wrong) {
+            self.look_further(draft, kind, schema, &columns, &missing);
             return None;
         }
         let seed = schema.property("seed").filter(|_| *draft.declaration.kind == *REPLICATED_KIND).and(self.dimensions.seed_dimension());
         let grid = self.dimensions.grid(columns.iter().flat_map(|column| column.grid.dimensions.iter().copied()).chain(seed).collect());
         let parsed = self.parse(draft, kind, schema, &columns, &grid)?;
+        self.compare_unswept(kind, schema, &columns);
         self.complete(draft, kind, schema, &columns, grid, parsed)
     }
 
     /// Finds what else is wrong with a stage some of whose parameters are: files that are missing, and parameters that do not go together, as
-    /// far as they have nothing to do with the wrong ones, which are left at their defaults.
-    fn look_further(&mut self, draft: &Draft<'_>, kind: &'static StageKind, schema: &Schema, columns: Vec<Column<'_>>) {
-        let (wrong, right): (Vec<_>, Vec<_>) = columns.into_iter().partition(Column::is_wrong);
-        if wrong.iter().any(|column| column.property.required) {
-            return;
+    /// far as they have nothing to do with the wrong ones. Those are left at their defaults, or where there is none at some value of their shape.
+    fn look_further(
+        &mut self,
+        draft: &Draft<'_>,
+        kind: &'static StageKind,
+        schema: &Schema,
+        columns: &[Column<'_>],
+        missing: &[&Property],
+    ) {
+        let sound = |column: &Column<'_>| column.cells.iter().position(|cell| cell.json.is_some());
+        let guessed: Vec<&Property> =
+            columns.iter().filter(|column| sound(column).is_none()).map(|column| column.property).chain(missing.iter().copied()).collect();
+        let mut base = Map::new();
+        for property in guessed.iter().filter(|property| property.required) {
+            let Some(value) = property.shape.example() else { return };
+            base.insert(property.name.clone(), value);
         }
-        let first = |column: &Column<'_>| (column.property.name.clone(), column.cells[0].json.clone().unwrap_or_default());
-        let Ok(parsed) = Parsed::of(kind, schema, right.iter().map(first).collect()) else { return };
-        let span = |parameter: &str| right.iter().find(|column| column.property.name == parameter).map(|column| column.cells[0].span);
-        let follows = |message: &str| wrong.iter().any(|column| message.contains(&format!("`{}`", column.property.name)));
-        for problem in parsed.problems.iter().filter(|problem| !follows(&problem.message)) {
-            if let Some(span) = span(problem.parameter) {
-                self.found.push(problem_diagnostic(draft, problem).at(span));
+        let first: Vec<(&Column<'_>, usize)> = columns.iter().filter_map(|column| Some((column, sound(column)?))).collect();
+        for (column, cell) in &first {
+            base.insert(column.property.name.clone(), column.cells[*cell].json.clone().unwrap_or_default());
+        }
+        self.look_at(draft, kind, schema, base.clone(), &guessed, &|name| {
+            first.iter().find(|(column, _)| column.property.name == name).map(|(column, cell)| column.cells[*cell].span)
+        });
+        // Each further value of an axis beside the first ones of all others.
+        for (column, cell) in &first {
+            for cell in column.cells.iter().skip(cell + 1) {
+                let Some(json) = &cell.json else { continue };
+                let mut parameters = base.clone();
+                parameters.insert(column.property.name.clone(), json.clone());
+                self.look_at(draft, kind, schema, parameters, &guessed, &|name| (name == column.property.name).then_some(cell.span));
             }
         }
-        for source in &parsed.sources {
-            if let (Some(span), Err((error, text))) = (span(source.parameter), self.digest(&source.path)) {
-                self.found.push(source_diagnostic(draft, source, error, &text).at(span));
+    }
+
+    /// Says what is wrong with one combination, where `span` knows a place for it.
+    fn look_at(
+        &mut self,
+        draft: &Draft<'_>,
+        kind: &'static StageKind,
+        schema: &Schema,
+        parameters: Map<String, Json>,
+        guessed: &[&Property],
+        span: &dyn Fn(&str) -> Option<Span>,
+    ) {
+        let Ok(parsed) = Parsed::of(kind, schema, parameters) else { return };
+        let follows = |text: &str| draft.explains(text) || guessed.iter().any(|property| text.contains(&format!("`{}`", property.name)));
+        for problem in &parsed.problems {
+            if let (Some(span), false) = (span(problem.parameter), follows(&problem.message)) {
+                self.found.push(problem_diagnostic(&draft.declaration.name, problem).at(span));
             }
         }
+        let owner = Owner { name: &draft.declaration.name, kind: kind.name, stage: &*parsed.stage };
+        let mut more = Vec::new();
+        self.files.read(&owner, &parsed.sources, span, &mut more);
+        let follows = |diagnostic: &Diagnostic| follows(&diagnostic.message) || diagnostic.help.iter().any(|help| follows(help));
+        self.found.extend(more.into_iter().filter(|diagnostic| diagnostic.code != "invalid-parameter" || !follows(diagnostic)));
+    }
+
+    /// Notes the axes of one value that make a difference to this stage.
+    fn compare_unswept(&mut self, kind: &StageKind, schema: &Schema, columns: &[Column<'_>]) {
+        let axes: BTreeSet<usize> = columns.iter().flat_map(|column| column.unswept.iter().map(|(axis, _)| *axis)).collect();
+        let digest = |without: Option<usize>| {
+            let mut parameters = Map::new();
+            for column in columns {
+                let unswept = column.unswept.iter().find(|(axis, _)| Some(*axis) == without);
+                let cell = unswept.map_or(Some(&column.cells[0]), |(_, cell)| cell.as_ref());
+                if let Some(cell) = cell {
+                    parameters.insert(column.property.name.clone(), cell.json.clone()?);
+                }
+            }
+            Parsed::of(kind, schema, parameters).ok().map(|parsed| parsed.typed)
+        };
+        let swept = digest(None);
+        self.telling.extend(axes.into_iter().filter(|axis| digest(Some(*axis)) != swept));
     }
 
     /// Every parameter that the file, an axis or the experiment's seed gives.
@@ -124,28 +183,48 @@ impl<'a> Reader<'a> {
         for property in &schema.properties {
             if let Some(axis) = self.dimensions.of_parameter(number, &property.name) {
                 self.used.insert(axis);
-                // What the axis hides is wrong all the same, and runs once the sweep is gone.
-                if let Some(hidden) = draft.parameters.iter().find(|parameter| *parameter.name == *property.name) {
-                    let mut roots = BTreeSet::new();
-                    references(&hidden.value, &mut roots);
-                    if roots.is_empty() {
-                        self.cell(draft, property, &hidden.value);
-                    }
-                }
+                let hidden = self.hidden(draft, property);
                 let grid = self.dimensions.grid(vec![axis]);
                 let values = &self.dimensions.axes[axis].axis.values;
-                let cells = values.iter().map(|value| self.cell(draft, property, value)).collect();
-                columns.push(Column { property, grid, cells });
+                let cells: Vec<Cell> = values.iter().map(|value| self.cell(draft, property, value)).collect();
+                let unswept = if cells.len() == 1 { vec![(axis, hidden)] } else { Vec::new() };
+                columns.push(Column { property, grid, cells, unswept });
             } else if let Some(parameter) = draft.parameters.iter().find(|parameter| *parameter.name == *property.name) {
                 columns.push(self.declared(draft, property, &parameter.value));
-            } else if let Some((seed, span)) = self.experiment.seed.filter(|_| property.name == "seed") {
-                let data = i64::try_from(seed).map_or(Data::Invalid, Data::Integer);
-                let value = Value { data, span, folder: Path::new("").into() };
-                let cells = vec![self.cell(draft, property, &value)];
-                columns.push(Column { property, grid: self.dimensions.grid(Vec::new()), cells });
+            } else if let Some(seed) = self.experiment_seed(property) {
+                let cells = vec![self.cell(draft, property, &seed)];
+                columns.push(Column { property, grid: self.dimensions.grid(Vec::new()), cells, unswept: Vec::new() });
             }
         }
         columns
+    }
+
+    /// The seed of the experiment, which fills a stage's own.
+    fn experiment_seed(&self, property: &Property) -> Option<Value> {
+        let (seed, span) = self.experiment.seed.filter(|_| property.name == "seed")?;
+        let data = i64::try_from(seed).map_or(Data::Invalid, Data::Integer);
+        Some(Value { data, span, folder: Path::new("").into() })
+    }
+
+    /// The value of a parameter that an axis hides. If it is wrong it is wrong all the same, and runs once the sweep is gone.
+    fn hidden(&mut self, draft: &Draft<'_>, property: &Property) -> Option<Cell> {
+        let Some(parameter) = draft.parameters.iter().find(|parameter| *parameter.name == *property.name) else {
+            return self.experiment_seed(property).map(|seed| self.cell(draft, property, &seed));
+        };
+        let mut roots = BTreeSet::new();
+        references(&parameter.value, &mut roots);
+        if roots.is_empty() {
+            return Some(self.cell(draft, property, &parameter.value));
+        }
+        Some(self.without_sweep(draft, property, &parameter.value, &self.experiment.params))
+    }
+
+    /// A value as it would be with other params, about which nothing is said.
+    fn without_sweep(&self, draft: &Draft<'_>, property: &Property, value: &Value, params: &BTreeMap<String, Value>) -> Cell {
+        let mut unsaid = Vec::new();
+        let mut validator = Validator { stage: &draft.declaration.name, found: &mut unsaid };
+        let json = value.resolve(params).ok().and_then(|value| validator.value(&property.name, &property.shape, &value));
+        Cell { json, span: value.span }
     }
 
     /// A parameter as the file declares it, with its references replaced, once for every combination of the axes that it refers to.
@@ -162,11 +241,12 @@ impl<'a> Reader<'a> {
         }
         let grid = self.dimensions.grid(axes);
         if roots.is_empty() {
-            return Column { property, grid, cells: vec![self.cell(draft, property, value)] };
+            return Column { property, grid, cells: vec![self.cell(draft, property, value)], unswept: Vec::new() };
         }
         if !self.dimensions.bounded && grid.dimensions.len() > 1 {
             // Their combinations may be without number.
-            return Column { property, grid: self.dimensions.grid(Vec::new()), cells: vec![Cell { json: None, span: value.span }] };
+            let cells = vec![Cell { json: None, span: value.span }];
+            return Column { property, grid: self.dimensions.grid(Vec::new()), cells, unswept: Vec::new() };
         }
         // Only what is referred to, so that a row costs no copy of all params.
         let mut params: BTreeMap<String, Value> = match axes_cover(&roots, &grid) {
@@ -190,7 +270,25 @@ impl<'a> Reader<'a> {
                 }
             });
         }
-        Column { property, grid, cells }
+        // The first row's params, and for one axis the param as the file has it.
+        let mut unswept = Vec::new();
+        for axis in &grid.dimensions {
+            let dimension = &self.dimensions.axes[*axis];
+            if let Target::Params(name) = &dimension.target {
+                params.insert(name.to_string(), dimension.axis.values[0].clone());
+            }
+        }
+        for axis in &grid.dimensions {
+            let dimension = &self.dimensions.axes[*axis];
+            if let (Target::Params(name), [_]) = (&dimension.target, dimension.axis.values.as_slice())
+                && let Some(param) = self.experiment.params.get(&**name)
+            {
+                let swept = params.insert(name.to_string(), param.clone());
+                unswept.push((*axis, Some(self.without_sweep(draft, property, value, &params))));
+                params.extend(swept.map(|swept| (name.to_string(), swept)));
+            }
+        }
+        Column { property, grid, cells, unswept }
     }
 
     fn cell(&mut self, draft: &Draft<'_>, property: &Property, value: &Value) -> Cell {
@@ -198,12 +296,13 @@ impl<'a> Reader<'a> {
         Cell { json, span: value.span }
     }
 
-    fn check_complete(&mut self, draft: &Draft<'_>, schema: &Schema, columns: &[Column<'_>]) -> bool {
+    /// The parameters without which there is no stage, and which nobody gives.
+    fn missing<'s>(&mut self, draft: &Draft<'_>, schema: &'s Schema, columns: &[Column<'_>]) -> Vec<&'s Property> {
         let given = |name: &str| columns.iter().any(|column| column.property.name == name);
-        let (misspelled, missing): (Vec<&Property>, Vec<&Property>) =
-            schema.properties.iter().filter(|it| it.required && !given(&it.name)).partition(|it| draft.meant.contains(&it.name));
+        let absent: Vec<&Property> = schema.properties.iter().filter(|it| it.required && !given(&it.name)).collect();
+        let missing: Vec<&Property> = absent.iter().copied().filter(|it| !draft.meant.contains(&it.name)).collect();
         if missing.is_empty() {
-            return misspelled.is_empty();
+            return absent;
         }
         let names = names_text(missing.iter().map(|property| property.name.as_str()));
         let plural = if missing.len() == 1 { "" } else { "s" };
@@ -216,7 +315,7 @@ impl<'a> Reader<'a> {
             };
         }
         self.found.push(diagnostic);
-        false
+        absent
     }
 
     /// Lets the kind read every combination.
@@ -293,35 +392,21 @@ impl<'a> Reader<'a> {
         let mut owns: HashMap<[u8; 32], Arc<Own>> = HashMap::new();
         let mut rows = Vec::with_capacity(parsed.len());
         for (row, parsed) in parsed.into_iter().enumerate() {
-            for problem in &parsed.problems {
+            let owner = Owner { name: &draft.declaration.name, kind: kind.name, stage: &*parsed.stage };
+            for problem in parsed.problems.iter().filter(|problem| !draft.explains(&problem.message)) {
                 sound = false;
-                self.found.push(problem_diagnostic(draft, problem).at(span(row, problem.parameter)));
+                self.found.push(problem_diagnostic(owner.name, problem).at(span(row, problem.parameter)));
             }
-            let mut sources = BTreeMap::new();
-            for source in &parsed.sources {
-                match self.digest(&source.path) {
-                    Ok(digest) => drop(sources.insert(source.name.clone(), digest)),
-                    Err((error, text)) => {
-                        sound = false;
-                        self.found.push(source_diagnostic(draft, source, error, &text).at(span(row, source.parameter)));
-                    }
-                }
-            }
+            let Some(sources) = self.files.read(&owner, &parsed.sources, &|parameter| Some(span(row, parameter)), self.found) else {
+                sound = false;
+                continue;
+            };
             let commit = self.commit(parsed.commit);
             let own = own(kind, &code, &parsed.stripped, sources, commit, schema);
             let own = Arc::clone(owns.entry(own.digest).or_insert_with(|| Arc::new(own)));
             rows.push(Instance { stage: parsed.stage, typed: parsed.typed, own });
         }
         sound.then_some(Instances { grid, rows })
-    }
-
-    fn digest(&mut self, path: &Path) -> Result<String, (ErrorKind, String)> {
-        if let Some(known) = self.files.get(path) {
-            return known.clone();
-        }
-        let digest = self.digests.file(path).map(|file| file.digest).map_err(|error| (error.kind(), error.to_string()));
-        self.files.insert(path.to_owned(), digest.clone());
-        digest
     }
 
     fn commit(&self, revision: Option<HubCommit>) -> Commit {
@@ -361,14 +446,6 @@ enum Failure {
 impl Column<'_> {
     fn is_wrong(&self) -> bool {
         self.cells.iter().any(|cell| cell.json.is_none())
-    }
-}
-
-fn problem_diagnostic(draft: &Draft<'_>, problem: &ParameterProblem) -> Diagnostic {
-    let diagnostic = Diagnostic::new("invalid-parameter", format!("stage `{}`: {}", draft.declaration.name, problem.message));
-    match &problem.help {
-        Some(help) => diagnostic.help(help.as_str()),
-        None => diagnostic,
     }
 }
 
@@ -417,17 +494,4 @@ fn own(
     };
     let digest = own_digest(kind.name, kind.output.format, code.iter().copied(), parameters, &sources, text.as_deref());
     Own { schema: Arc::clone(schema), sources, commit, digest }
-}
-
-fn source_diagnostic(draft: &Draft<'_>, source: &SourceFile, error: ErrorKind, text: &str) -> Diagnostic {
-    let subject = format!("stage `{}` parameter `{}`", draft.declaration.name, source.parameter);
-    let path = source.path.display();
-    match error {
-        ErrorKind::NotFound => Diagnostic::new("missing-file", format!("{subject}: there is no file `{path}`"))
-            .help("a relative path starts at the folder of the file that wrote it"),
-        ErrorKind::PermissionDenied | ErrorKind::IsADirectory | ErrorKind::NotADirectory => {
-            Diagnostic::new("unreadable-file", format!("{subject}: cannot read `{path}`: {error}"))
-        }
-        _ => Diagnostic::new("unreadable-file", format!("{subject}: cannot read `{path}`: {text}")),
-    }
 }

@@ -18,6 +18,8 @@
 //!
 //! A plan is the same on any machine: nothing here reads the store, the network or a clock, and files only through [`Digests`].
 
+use std::path::Path;
+
 mod build;
 mod canonical;
 mod change;
@@ -28,6 +30,7 @@ mod key;
 mod node;
 mod order;
 mod schema;
+mod sources;
 mod sweep;
 mod validate;
 mod wires;
@@ -47,9 +50,21 @@ pub struct FileDigest {
     pub size: u64,
 }
 
-/// Digests of source files. The store memoises them by path and stamps; a plan asks for each path once.
+/// Source files, as a plan sees them. The store memoises digests by path and stamps; a plan asks for each path once.
 pub trait Digests {
     /// # Errors
     /// When `path` cannot be read, or is no file.
-    fn file(&self, path: &std::path::Path) -> std::io::Result<FileDigest>;
+    fn file(&self, path: &Path) -> std::io::Result<FileDigest>;
+
+    /// The content of a small file.
+    ///
+    /// # Errors
+    /// When `path` cannot be read.
+    fn content(&self, path: &Path) -> std::io::Result<Vec<u8>>;
+
+    /// The names of what lies in a folder, for suggestions: maybe not all of them.
+    ///
+    /// # Errors
+    /// When `path` is no folder, or cannot be read.
+    fn names(&self, path: &Path) -> std::io::Result<Vec<String>>;
 }

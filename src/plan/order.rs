@@ -53,7 +53,7 @@ pub(super) fn order(drafts: &[Draft<'_>], found: &mut Vec<Diagnostic>) -> Vec<us
                     // The need that each stage on the path followed last leads to the next one, and that of the last one to the first.
                     let cycle: Vec<(usize, Span)> =
                         path[places[need]..].iter().map(|(stage, next)| (*stage, needs[*stage][next - 1].1)).collect();
-                    if !cycle.iter().all(|(stage, _)| in_cycle[*stage]) {
+                    if cycle.len() == 1 || !cycle.iter().all(|(stage, _)| in_cycle[*stage]) {
                         cycle.iter().for_each(|(stage, _)| in_cycle[*stage] = true);
                         found.push(cycle_diagnostic(drafts, cycle));
                     }

@@ -86,16 +86,30 @@ fn check_objective(objective: &Objective, graph: &Graph<'_>, found: &mut Vec<Dia
     let draft = graph.drafts.iter().find(|draft| *draft.declaration.name == *stage);
     let Some((kind, _)) = draft.and_then(|draft| draft.kind.as_ref()) else { return };
     let names = kind.output.metric_names;
-    if names.iter().any(|name| *name == metric || (name.ends_with('.') && metric.starts_with(name) && metric.len() > name.len())) {
+    if has_metric(names, metric) {
         return;
     }
     let message = format!("stage `{stage}` of kind `{}` has no metric {}", kind.name, quoted(metric));
     let help = match suggest(metric, names.iter().copied()) {
         Some(near) => format!("did you mean `{stage}.{near}`?"),
-        None if names.is_empty() => "an objective is a metric of a stage that evaluates".to_owned(),
+        None if names.is_empty() => match other_stage(metric, graph) {
+            Some(stage) => format!("did you mean `{stage}.{metric}`?"),
+            None => "an objective is a metric of a stage that evaluates".to_owned(),
+        },
         None => format!("it has {}", names_text(names.iter().map(|name| name.trim_end_matches('.')))),
     };
     found.push(Diagnostic::new("unknown-metric", message).at(objective.span).help(help));
+}
+
+fn has_metric(names: &[&str], metric: &str) -> bool {
+    names.iter().any(|name| *name == metric || (name.ends_with('.') && metric.starts_with(name) && metric.len() > name.len()))
+}
+
+/// A stage that measures what was asked of another.
+fn other_stage<'a>(metric: &str, graph: &Graph<'a>) -> Option<&'a str> {
+    let measures =
+        |draft: &&super::wires::Draft<'_>| draft.kind.as_ref().is_some_and(|(kind, _)| has_metric(kind.output.metric_names, metric));
+    graph.drafts.iter().find(measures).map(|draft| &*draft.declaration.name)
 }
 
 impl<'a> Dimensions<'a> {
@@ -300,6 +314,27 @@ pub(super) fn check_effects(dimension: &Dimension<'_>, effects: &[Vec<u8>], foun
             let message = format!("axis `{}` has values of the same effect, {one} and {other}", dimension.name);
             found.push(Diagnostic::new("idle-value", message).at(values[number].span).label(values[earlier].span, "the same as this"));
         }
+    }
+}
+
+/// An axis whose only value is what there is without it.
+pub(super) fn one_idle_value(dimension: &Dimension<'_>, value: &Value, graph: &Graph<'_>, experiment: &Experiment) -> Diagnostic {
+    let without = match &dimension.target {
+        Target::Params(name) => experiment.params.get(&**name).map(|value| value.span),
+        Target::Stage(stage, parameter) => {
+            let declaration = graph.drafts[*stage].declaration;
+            let seed = experiment.seed.filter(|_| &**parameter == "seed").map(|(_, span)| span);
+            declaration.parameter(parameter).map(|parameter| parameter.value.span).or(seed)
+        }
+    };
+    let value = value_text(&value.to_json());
+    let help = "list the values to compare, or leave the axis out";
+    let diagnostic = |reason: &str| {
+        Diagnostic::new("idle-axis", format!("axis `{}` changes nothing: {value} {reason}", dimension.name)).at(dimension.axis.span)
+    };
+    match without {
+        Some(span) => diagnostic("is what there is without it").label(span, "the same").help(help),
+        None => diagnostic("is the default").help(help),
     }
 }
 

@@ -25,7 +25,12 @@ impl Validator<'_> {
             (_, Data::Invalid | Data::Param(_)) => None,
             (_, Data::Stage(name)) => {
                 let message = format!("{} takes {}, but `@{name}` refers to a stage", self.subject(path), shape.noun());
-                self.report(Diagnostic::new("wire-for-value", message).at(value.span))
+                let help = match shape {
+                    Shape::Choice(options) if options.iter().any(|option| option == &**name) => format!("write `\"{name}\"`"),
+                    Shape::Text { .. } => format!("for a string that starts with `@`, write `@@{name}`"),
+                    _ => "`@params.name` refers to a value".to_owned(),
+                };
+                self.report(Diagnostic::new("wire-for-value", message).at(value.span).help(help))
             }
             (Shape::Any, _) => Some(value.to_json()),
             (Shape::Boolean, Data::Bool(it)) => Some(Json::Bool(*it)),
@@ -82,6 +87,10 @@ impl Validator<'_> {
             }
             (Shape::Boolean, Data::String(text)) if matches!(text.as_str(), "true" | "false") => {
                 Some(format!("write `{text}`, without quotes"))
+            }
+            (Shape::Boolean, _) => Some("write `true` or `false`".to_owned()),
+            (Shape::Integer(_) | Shape::Number(_) | Shape::Text { .. } | Shape::Choice(_), Data::Array(items)) if items.len() == 1 => {
+                Some(format!("write `{}`, without brackets", value_text(&items[0].to_json())))
             }
             (Shape::Choice(options), _) if !options.is_empty() => Some(options_text(options)),
             (Shape::Array { .. }, Data::String(_) | Data::Integer(_) | Data::Float(_) | Data::Bool(_)) => {

@@ -30,6 +30,13 @@ pub(super) struct Draft<'a> {
     pub(super) meant: Vec<String>,
 }
 
+impl Draft<'_> {
+    /// Whether a problem is most likely but a consequence of a misspelled name.
+    pub(super) fn explains(&self, problem: &str) -> bool {
+        self.meant.iter().any(|name| problem.contains(&format!("`{name}`")))
+    }
+}
+
 /// A port and the stage whose output it takes.
 pub(super) struct Wire {
     pub(super) port: &'static Port,
@@ -151,6 +158,10 @@ struct Connector<'a, 'b> {
 impl<'a> Connector<'a, '_> {
     fn kind(&mut self) -> Option<&'static StageKind> {
         let StageDeclaration { kind: name, kind_span, name_span, .. } = self.declaration;
+        if name.is_empty() {
+            // No name at all, of which the reader has complained.
+            return None;
+        }
         let kind = self.names.kind(name);
         if kind.is_none() {
             let diagnostic = Diagnostic::new("unknown-kind", format!("unknown stage kind {}", quoted(name))).at(*kind_span);
@@ -220,7 +231,7 @@ impl<'a> Connector<'a, '_> {
         let value = &parameter.value;
         match &value.data {
             Data::Stage(name) => return self.stage(name, value.span),
-            Data::Invalid => return None,
+            data if holds_invalid(data) => return None,
             _ => {}
         }
         let message = format!(
@@ -281,6 +292,16 @@ impl<'a> Connector<'a, '_> {
             };
         }
         self.found.push(diagnostic);
+    }
+}
+
+/// Whether there is something of which the reader has complained.
+fn holds_invalid(data: &Data) -> bool {
+    match data {
+        Data::Invalid => true,
+        Data::Array(items) => items.iter().any(|item| holds_invalid(&item.data)),
+        Data::Table(entries) => entries.iter().any(|(_, _, value)| holds_invalid(&value.data)),
+        _ => false,
     }
 }
 

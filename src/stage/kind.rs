@@ -1,5 +1,7 @@
 //! The type-erased row of the table of kinds.
 
+use std::any::Any;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -33,13 +35,37 @@ impl ArtifactType {
 }
 
 /// A file whose content enters the key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct SourceFile {
     /// The parameter that names it, for messages and spans.
     pub parameter: &'static str,
     /// Its name in the key: the parameter, and what distinguishes it when a parameter names a folder, as in `path/config.json`.
     pub name: String,
     pub path: PathBuf,
+    /// For a file in which a plan looks for mistakes; all others are only digested until their stage runs.
+    pub inspection: Option<Inspection>,
+}
+
+/// How a plan looks into a source file, so that what is wrong inside is found before anything runs. Each file is read once for a plan, and again
+/// whenever one is made: that is for files which are small by nature, never for data.
+#[derive(Debug, Clone, Copy)]
+pub struct Inspection {
+    /// In bytes. A larger file is left to the run.
+    pub largest: u64,
+    /// Reads the text, or says everything that is wrong with it.
+    pub read: fn(&str) -> Result<Content, Vec<SourceProblem>>,
+}
+
+/// What an [`Inspection`] made of a text, for [`Stage::check_content`].
+pub type Content = Arc<dyn Any + Send + Sync>;
+
+/// Something wrong inside a source file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceProblem {
+    /// In bytes of the text.
+    pub range: Range<usize>,
+    pub message: String,
+    pub help: Option<String>,
 }
 
 /// A revision of a hub repository, whose commit enters the key.
@@ -74,6 +100,7 @@ pub trait AnyStage: Send + Sync {
     fn parameters(&self) -> Value;
     fn check(&self) -> Vec<ParameterProblem>;
     fn sources(&self) -> Vec<SourceFile>;
+    fn check_content(&self, content: &dyn Any) -> Vec<ParameterProblem>;
     fn hub_commit(&self) -> Option<HubCommit>;
     fn execution(&self) -> Map<String, Value>;
     fn extension(&self) -> Option<Extension>;
@@ -94,6 +121,10 @@ impl<S: Stage> AnyStage for S {
 
     fn sources(&self) -> Vec<SourceFile> {
         Stage::sources(self)
+    }
+
+    fn check_content(&self, content: &dyn Any) -> Vec<ParameterProblem> {
+        Stage::check_content(self, content)
     }
 
     fn hub_commit(&self) -> Option<HubCommit> {

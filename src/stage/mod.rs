@@ -7,7 +7,8 @@
 //! The life of a stage:
 //!
 //! 1. the plan reads its parameters with [`StageKind::parse`], after holding each against [`StageKind::schema`];
-//! 2. [`AnyStage::sources`] and [`AnyStage::hub_commit`] name what enters its key besides the parameters;
+//! 2. [`AnyStage::sources`] and [`AnyStage::hub_commit`] name what enters its key besides the parameters; an [`Inspection`] lets the plan find
+//!    what is wrong inside a small source file;
 //! 3. the executor calls [`AnyStage::run`] with the folders of its inputs and a [`Context`], inside a thread pool of the right size;
 //! 4. the folder [`Context::output`] becomes the artifact.
 //!
@@ -19,8 +20,9 @@ mod kind;
 
 pub use context::{Context, Device, Level, Progress, Signals};
 pub use error::StageError;
-pub use kind::{AnyStage, ArtifactType, Extension, HubCommit, ParameterProblem, SourceFile, StageKind};
+pub use kind::{AnyStage, ArtifactType, Content, Extension, HubCommit, Inspection, ParameterProblem, SourceFile, SourceProblem, StageKind};
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -99,6 +101,13 @@ pub trait Stage: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'stat
 
     /// Files whose content enters the key.
     fn sources(&self) -> Vec<SourceFile> {
+        Vec::new()
+    }
+
+    /// What is wrong with the parameters in view of what lies in a source file.
+    ///
+    /// * `content`: what the file's [`Inspection`] made of it
+    fn check_content(&self, _content: &dyn Any) -> Vec<ParameterProblem> {
         Vec::new()
     }
 

@@ -120,6 +120,16 @@ impl Digests for DigestMemo {
         }
         Ok(found)
     }
+
+    fn content(&self, path: &Path) -> Result<Vec<u8>> {
+        fs::read(path)
+    }
+
+    fn names(&self, path: &Path) -> Result<Vec<String>> {
+        const LISTED: usize = 1000;
+        let folder = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        Ok(fs::read_dir(folder)?.take(LISTED).flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect())
+    }
 }
 
 impl DigestMemo {

@@ -98,6 +98,9 @@ fn mistakes_on_the_command_line_are_pointed_at() {
         check("--sweep", "train.epochs=0,1"),
         check("--sweep", "train.epoch=1,2"),
         check("--seeds", "0"),
+        check("--sweep", "train.learning_rate=1e-3"),
+        world.pipeline(["check", "experiments/mini.toml", "--sweep", "train.seed=1,2", "--seeds", "2"]),
+        world.pipeline(["check", "experiments/mini.toml", "--json", "--set", "stage.train.epoch=1"]),
     );
 }
 
@@ -113,4 +116,49 @@ fn checking_planning_showing_and_drawing_leave_nothing_behind() {
     }
     assert_eq!(world.names("."), ["experiments"]);
     assert_eq!(world.names("experiments"), ["data", "mini.toml"]);
+}
+
+#[test]
+fn mistakes_inside_a_file_of_templates_are_found_before_anything_runs() {
+    let world = World::new();
+    let check = |templates: &str| {
+        world.write("experiments/data/events.toml", templates);
+        world.pipeline(["check", "experiments/mini.toml"])
+    };
+    snapshot!(
+        check(""),
+        check("# nothing yet\n"),
+        check("[entities.user]\nlabel = \"PER\"\nvalues = [\"a\", \"b\"]\n"),
+        check(
+            "[templates]\nnormal = [\"{usr} and {user:b} {user:c}\", \"{user\", \"{nobody} }\"]\n[entities.user]\nlabel = \"P ER\"\nvalues = [\"a\", \"a\"]\n"
+        ),
+        check("[templates]\nnormal = \"x\"\nanomalies = [3]\n[entities.user]\nlabel = 3\nvalue = []\n[entities]\nip = 4\n"),
+        check("[templates]\nnormal = [\"a\" \"b\"]\nanomaly = [x]\n"),
+        check("[templates]\nnormal = [\"a\",\nanomaly = [\"b\"]\n"),
+        check("[templates]\nnormal = [\"a\", \"b\"]\n"),
+    );
+    let shot = world.pipeline(["run", "experiments/mini.toml"]);
+    assert!(shot.code == Some(2) && !world.path("outputs").exists(), "{shot}");
+}
+
+#[test]
+fn a_corpus_that_cannot_be_divided_is_found_before_anything_runs() {
+    let world = World::new();
+    let check = |set: &str| world.pipeline(["check", "experiments/mini.toml", "--set", set]);
+    snapshot!(
+        check("stage.corpus.samples=1"),
+        check("stage.corpus.by=colour"),
+        check("stage.corpus.split={ train = 0.9999, validation = 0.0001 }"),
+        check("stage.corpus.split={ train = 0.9, validation = 0.2 }"),
+    );
+}
+
+#[test]
+fn names_that_the_hub_does_not_have_are_found_without_it() {
+    let world = World::new();
+    world.child(
+        "wrong",
+        "[stage.a]\nkind = \"fetch_model\"\nrepo = \"a/b/c\"\nrevision = \"../x\"\n[stage.b]\nkind = \"fetch_model\"\npath = \"model\"\n",
+    );
+    snapshot!(world.pipeline(["check", "experiments/wrong.toml"]));
 }

@@ -36,6 +36,20 @@ fn no_command_at_all_prints_the_help_and_is_a_mistake() {
 }
 
 #[test]
+fn a_command_without_its_file_shows_how_it_is_written() {
+    let world = World::empty();
+    snapshot!(
+        world.pipeline(["run"]),
+        world.pipeline(["plan", "--json"]),
+        world.pipeline(["check"]),
+        world.pipeline(["explain", "experiments/tiny.toml"]),
+        world.pipeline(["show"]),
+        world.pipeline(["graph"]),
+        world.pipeline(["predict"]),
+    );
+}
+
+#[test]
 fn a_mistyped_command_gets_the_nearest_one() {
     let world = World::empty();
     snapshot!(world.pipeline(["rnu", "x.toml"]), world.pipeline(["pln"]), world.pipeline(["frobnicate"]));

@@ -1,10 +1,13 @@
 //! A small world of stage kinds, in the shape of the real ones, which compute nothing.
 
+use std::any::Any;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use pipeline::inputs;
 use pipeline::stage::{
-    Artifact, CodeVersion, Context, HubCommit, InputFolders, Inputs, ParameterProblem, Port, SourceFile, Stage, StageError, StageKind,
+    Artifact, CodeVersion, Content, Context, HubCommit, InputFolders, Inputs, Inspection, ParameterProblem, Port, SourceFile,
+    SourceProblem, Stage, StageError, StageKind,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -118,7 +121,8 @@ stage!(FetchModel, "fetch_model", Nothing => Backbone,
         }
     },
     fn sources(&self) -> Vec<SourceFile> {
-        self.path.iter().map(|path| SourceFile { parameter: "path", name: "path/config.json".into(), path: path.join("config.json") }).collect()
+        let file = |path: &PathBuf, name: &str| SourceFile { parameter: "path", name: format!("path/{name}"), path: path.join(name), inspection: None };
+        self.path.iter().flat_map(|path| [file(path, "config.json"), file(path, "weights")]).collect()
     },
     fn hub_commit(&self) -> Option<HubCommit> {
         Some(HubCommit { repo: self.repo.clone()?, revision: self.revision.clone().unwrap_or_else(|| "main".into()) })
@@ -162,9 +166,31 @@ pub struct GenerateCorpus {
     seed: u64,
 }
 
+/// Finds the word `wrong`; what it makes of a text is its number of words.
+fn count_words(text: &str) -> Result<Content, Vec<SourceProblem>> {
+    let problem = |(at, word): (usize, &str)| SourceProblem {
+        range: at..at + word.len(),
+        message: "a word is wrong".into(),
+        help: Some("write another".into()),
+    };
+    let wrong: Vec<_> = text.match_indices("wrong").map(problem).collect();
+    if wrong.is_empty() { Ok(Arc::new(text.split_whitespace().count())) } else { Err(wrong) }
+}
+
 stage!(GenerateCorpus, "generate_corpus", Nothing => Corpus,
+    fn check(&self) -> Vec<ParameterProblem> {
+        let message = "more than there is in `split`".into();
+        let problem = ParameterProblem { parameter: "split", message, help: None };
+        if self.split.train + self.split.validation > 1.5 { vec![problem] } else { Vec::new() }
+    },
     fn sources(&self) -> Vec<SourceFile> {
-        vec![SourceFile { parameter: "templates", name: "templates".into(), path: self.templates.clone() }]
+        let inspection = Some(Inspection { largest: 100, read: count_words });
+        vec![SourceFile { parameter: "templates", name: "templates".into(), path: self.templates.clone(), inspection }]
+    },
+    fn check_content(&self, content: &dyn Any) -> Vec<ParameterProblem> {
+        let message = "an `anomaly_ratio` of 1 takes more than one word".into();
+        let problem = ParameterProblem { parameter: "anomaly_ratio", message, help: None };
+        if content.downcast_ref() == Some(&1_usize) && self.anomaly_ratio == 1.0 { vec![problem] } else { Vec::new() }
     }
 );
 

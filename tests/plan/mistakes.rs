@@ -12,12 +12,22 @@ fn changed(changes: &[(&str, &str)], added: &str) -> String {
     text + added
 }
 
+/// The mistakes of an experiment with a file of templates.
+fn with_templates(templates: &[u8], text: &str) -> String {
+    let world = World::new();
+    world.write("templates.toml", templates);
+    world.mistakes(text)
+}
+
 /// Writes the test and its snapshot under one name.
 macro_rules! mistake {
     ($name:ident, $changes:expr, $added:expr) => {
+        mistake!($name, b"one template", $changes, $added);
+    };
+    ($name:ident, $templates:expr, $changes:expr, $added:expr) => {
         #[test]
         fn $name() {
-            let text = World::new().mistakes(&changed(&$changes, $added));
+            let text = with_templates($templates, &changed(&$changes, $added));
             insta::with_settings!({ prepend_module_to_snapshot => false, snapshot_path => "snapshots", omit_expression => true }, {
                 insta::assert_snapshot!(stringify!($name), text);
             });
@@ -38,6 +48,15 @@ mistake!(an_unknown_stage_in_after_gets_a_suggestion, [("epochs = 3", "epochs = 
 mistake!(a_cycle_is_named_whole, [("epochs = 3", "epochs = 3\nafter = [\"plot\"]")], "");
 mistake!(a_stage_that_needs_itself_is_a_cycle, [("epochs = 3", "epochs = 3\nafter = [\"train\"]")], "");
 mistake!(a_wire_where_a_value_belongs, [("epochs = 3", "epochs = \"@corpus\"")], "");
+mistake!(a_wire_where_one_of_a_few_values_belongs, [("epochs = 3", "epochs = 3\nschedule = \"@cosine\"\nfrozen = [\"a\"]")], "");
+mistake!(
+    brackets_around_a_single_value,
+    [("epochs = 3", "epochs = [3]\nschedule = [\"cosine\"]"), ("learning_rate = 2e-5", "learning_rate = [1, 2]")],
+    ""
+);
+mistake!(a_word_for_a_boolean, [("epochs = 3", "epochs = 3\nignore_outside = \"yes\"")], "");
+mistake!(a_key_with_another_ending, [("epochs = 3", "epochs = 3\nretries = 2")], "");
+mistake!(a_stage_in_a_cycle_that_needs_itself_too, [("epochs = 3", "epochs = 3\nafter = [\"plot\", \"train\"]")], "");
 mistake!(a_value_where_a_wire_belongs, [(r#"data = "@tokenize""#, r#"data = "tokenize""#)], "");
 mistake!(a_number_where_a_wire_belongs, [(r#"data = "@tokenize""#, "data = 3")], "");
 mistake!(a_param_where_a_wire_belongs, [(r#"data = "@tokenize""#, r#"data = "@params.max_length""#)], "");
@@ -70,6 +89,43 @@ mistake!(
     [("learning_rate = 2e-5", "learning_rate = -2e-5")],
     "\n[sweep.over]\ntrain.learning_rate = [1e-5, 2e-5]\n"
 );
+mistake!(a_missing_folder, [("templates.toml", "data/templates.toml")], "");
+mistake!(a_path_in_the_home_folder, [("templates.toml", "~/templates.toml")], "");
+mistake!(a_path_with_a_variable, [("templates.toml", "$HOME/templates.toml")], "");
+mistake!(several_files_that_are_missing_in_a_folder, [("repo = \"answerdotai/ModernBERT-base\"", "path = \".\"")], "");
+mistake!(
+    a_missing_file_beside_a_wrong_required_value,
+    [("templates.toml", "template.toml"), ("samples = 5000", "samples = \"many\""), ("validation = 0.2", "validation = 0.8")],
+    ""
+);
+mistake!(
+    a_missing_file_beside_a_required_parameter_that_is_not_given,
+    [("templates.toml", "template.toml"), ("samples = 5000", ""), ("validation = 0.2", "validation = 0.8")],
+    ""
+);
+mistake!(
+    what_follows_from_a_wrong_required_value_is_not_said,
+    [("split = { train = 0.8, validation = 0.2 }", "split = 3"), ("\"templates.toml\"", "true")],
+    ""
+);
+mistake!(
+    every_swept_value_is_looked_at_beside_a_wrong_one,
+    [("samples = 5000", "samples = 0")],
+    "\n[sweep.over]\ncorpus.templates = [\"templates.toml\", \"none.toml\", 3, \"nothing.toml\"]\ncorpus.split = [{ train = 1, validation = 1 }, 3]\n"
+);
+mistake!(
+    mistakes_inside_a_source_file_are_pointed_at_there_beside_those_of_the_experiment,
+    b"one\na wrong and a wrong template",
+    [("epochs = 3", "epochs = 0"), ("samples = 5000", "samples = \"x\"")],
+    ""
+);
+mistake!(a_source_file_that_is_no_text_says_where, b"one\ntemplate \xff\n", [], "");
+mistake!(
+    a_parameter_that_does_not_fit_the_content_of_a_source_file_is_pointed_at,
+    b"one",
+    [("anomaly_ratio = 0.3", "anomaly_ratio = 1")],
+    ""
+);
 mistake!(a_folder_for_a_file, [("templates.toml", ".")], "");
 mistake!(an_axis_of_an_unknown_parameter, [], "\n[sweep.over]\ntrain.epoch = [1, 2]\n");
 mistake!(an_axis_of_an_input, [], "\n[sweep.over]\ntrain.data = [1, 2]\n");
@@ -78,9 +134,27 @@ mistake!(
     [],
     "\n[sweep]\nobjective = \"max evaluate.ner.span_f2\"\n[sweep.over]\ntrain.epochs = [1, 2]\n"
 );
+mistake!(
+    an_objective_that_another_stage_measures,
+    [],
+    "\n[sweep]\nobjective = \"max train.ner.span_f1\"\n[sweep.over]\ntrain.epochs = [1, 2]\n"
+);
+mistake!(an_axis_named_by_initials, [], "\n[sweep.over]\ntrain.lr = [1, 2]\n");
 mistake!(an_axis_that_nothing_refers_to, [("\"@params.max_length\"", "64")], "\n[sweep.over]\nparams.max_length = [64, 128]\n");
 mistake!(an_axis_hidden_by_another, [], "\n[sweep.over]\nparams.max_length = [64, 128]\ntokenize.max_length = [32, 256]\n");
 mistake!(an_axis_whose_values_are_all_the_same, [], "\n[sweep.over]\ntrain.weight_decay = [1, 1.0]\n");
+mistake!(an_axis_of_the_value_that_the_file_has, [], "\n[sweep.over]\ntrain.learning_rate = [0.00002]\n");
+mistake!(
+    an_axis_of_the_default_as_an_integer_and_one_of_the_experiments_seed,
+    [],
+    "\n[sweep.over]\ntrain.weight_decay = [0]\ncorpus.seed = [42]\n"
+);
+mistake!(an_axis_of_the_value_that_a_param_has, [], "\n[sweep.over]\nparams.max_length = [128]\n");
+mistake!(
+    an_axis_of_what_a_reference_stands_for_beside_one_that_tells,
+    [],
+    "\n[sweep.over]\ntokenize.max_length = [128]\ntrain.epochs = [1]\n"
+);
 mistake!(values_of_an_axis_with_the_same_effect, [], "\n[sweep.over]\ntrain.weight_decay = [1, 0.5, 1.0]\n");
 mistake!(
     a_bad_swept_value_is_pointed_at_on_its_own_line,
@@ -120,4 +194,28 @@ fn what_the_reader_could_not_read_is_not_complained_of_again() {
     world.write("experiment.toml", &changed(&[("epochs = 3", "epochs = 1979-05-27"), ("samples = 5000", "samples = 0")], ""));
     let (reader, plan) = world.recovered("experiment.toml");
     assert_eq!((reader.len(), plan), (1, vec!["out-of-range"]));
+}
+
+#[test]
+fn a_byte_order_mark_moves_no_caret() {
+    let text = with_templates(b"\xef\xbb\xbfa wrong word", SMALL);
+    assert!(text.contains("templates.toml:1:3\n"), "{text}");
+}
+
+#[test]
+fn a_source_file_beyond_the_size_is_left_to_the_run() {
+    let world = World::new();
+    world.write("templates.toml", "wrong ".repeat(100));
+    world.plan(SMALL);
+    assert_eq!(world.looks.get(), 0);
+}
+
+#[test]
+fn a_source_file_is_looked_into_once_for_all_stages_and_trials() {
+    let world = World::new();
+    let samples: Vec<String> = (1..=100).map(|number| number.to_string()).collect();
+    let more =
+        "[stage.more]\nkind = \"generate_corpus\"\ntemplates = \"templates.toml\"\nsamples = 5\nsplit = { train = 1, validation = 0 }\n";
+    world.plan(&changed(&[], &format!("\n{more}[sweep.over]\ncorpus.samples = [{}]\n", samples.join(", "))));
+    assert_eq!(world.looks.get(), 1);
 }

@@ -169,3 +169,26 @@ fn ten_thousand_trials_are_planned_with_one_node_for_each_difference() {
     let keys: BTreeSet<_> = plan.nodes.iter().map(|node| node.identity.key()).collect();
     assert_eq!(keys.len(), 30_003);
 }
+
+#[test]
+fn an_axis_of_one_value_that_differs_from_the_files_is_an_axis() {
+    let world = World::new();
+    for axis in ["train.learning_rate = [1e-5]", "params.max_length = [64]", "train.betas = [[0.9, 0.99]]", "corpus.seed = [43]"] {
+        assert_eq!(world.plan(&swept(&format!("[sweep.over]\n{axis}"))).trials.len(), 1, "{axis}");
+    }
+}
+
+#[test]
+fn an_axis_of_one_value_that_is_needed_is_an_axis() {
+    let text = swept("[sweep.over]\ntrain.epochs = [3]").replacen("epochs = 3\n", "", 1);
+    assert_eq!(World::new().plan(&text).trials.len(), 1);
+}
+
+#[test]
+fn an_axis_that_tells_in_one_of_two_stages_is_an_axis() {
+    let text =
+        swept("[sweep.over]\nparams.max_length = [128.0]").replacen("learning_rate = 2e-5", "weight_decay = \"@params.max_length\"", 1);
+    let text =
+        text.replacen("max_length = \"@params.max_length\"", "max_length = 8", 1).replacen("max_length = 128\n", "max_length = 0\n", 1);
+    assert_eq!(World::new().plan(&text).trials.len(), 1);
+}

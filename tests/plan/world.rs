@@ -1,5 +1,6 @@
 //! Experiment files in a temporary folder, and plans of them.
 
+use std::cell::Cell;
 use std::io;
 use std::path::Path;
 
@@ -49,28 +50,41 @@ history = "@train"
 evaluation = "@evaluate"
 "#;
 
-/// Digests files without a memo.
-struct Direct;
+/// Digests files without a memo, and counts those into which somebody looks.
+struct Direct<'a> {
+    looks: &'a Cell<usize>,
+}
 
-impl Digests for Direct {
+impl Digests for Direct<'_> {
     fn file(&self, path: &Path) -> io::Result<FileDigest> {
         let bytes = std::fs::read(path)?;
         Ok(FileDigest { digest: blake3::hash(&bytes).to_hex().to_string(), size: bytes.len() as u64 })
+    }
+
+    fn content(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.looks.set(self.looks.get() + 1);
+        std::fs::read(path)
+    }
+
+    fn names(&self, path: &Path) -> io::Result<Vec<String>> {
+        Ok(std::fs::read_dir(path)?.map(|entry| entry.expect("listed").file_name().to_string_lossy().into_owned()).collect())
     }
 }
 
 pub struct World {
     pub folder: Folder,
+    /// How often a plan looked into a file.
+    pub looks: Cell<usize>,
 }
 
 impl World {
     pub fn new() -> Self {
-        let world = Self { folder: Folder::new() };
+        let world = Self { folder: Folder::new(), looks: Cell::new(0) };
         world.write("templates.toml", "one template");
         world
     }
 
-    pub fn write(&self, name: &str, text: &str) {
+    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
         self.folder.write(name, text);
     }
 
@@ -84,7 +98,7 @@ impl World {
         let overrides = Overrides { set: Vec::new(), sweep: Vec::new(), seeds: None, folder: self.folder.root().to_owned() };
         let experiment = Experiment::read(&self.folder.path(name), &overrides)?;
         let selected: Vec<String> = selected.iter().map(|name| (*name).to_owned()).collect();
-        Plan::build(&experiment, KINDS, &Direct, &selected)
+        Plan::build(&experiment, KINDS, &Direct { looks: &self.looks }, &selected)
     }
 
     pub fn plan_file(&self, name: &str) -> Result<Plan, PlanError> {
@@ -96,7 +110,7 @@ impl World {
         let overrides = Overrides { set: Vec::new(), sweep: Vec::new(), seeds: None, folder: self.folder.root().to_owned() };
         let reading = Experiment::read_recovering(&self.folder.path(name), &overrides);
         let codes = |all: &Diagnostics| all.list().iter().map(|diagnostic| diagnostic.code).collect();
-        let plan = match Plan::build(&reading.experiment.expect("most of it can be read"), KINDS, &Direct, &[]) {
+        let plan = match Plan::build(&reading.experiment.expect("most of it can be read"), KINDS, &Direct { looks: &self.looks }, &[]) {
             Err(PlanError::Diagnostics(diagnostics)) => codes(&diagnostics),
             other => panic!("{other:?}"),
         };

@@ -83,7 +83,10 @@ fn unbalanced_braces_are_errors() {
         ("a {ip", "t.toml:10:14: `{` without `}`; write `{{` for a brace"),
         ("a {ip {user}", "t.toml:10:14: `{` without `}`; write `{{` for a brace"),
         ("a } b", "t.toml:10:14: `}` without `{`; write `}}` for a brace"),
-        ("a {} b", "t.toml:10:14: `{}` is no placeholder: expected a name, or a name and what tells it apart as in `{ip:other}`"),
+        (
+            "a {} b",
+            "t.toml:10:14: `{}` is no placeholder; expected a name, or a name and what tells it apart as in `{ip:other}`; `{{` is a brace",
+        ),
     ] {
         assert_eq!(parse(&format!("normal = [\"{template}\"]")).unwrap_err(), [problem]);
     }
@@ -122,11 +125,48 @@ fn empty_lists_and_values_are_errors_all_at_once() {
 fn a_mistake_in_the_toml_is_located() {
     assert!(
         whole("[entities.a]\nlabel = 3\nvalues = []\n[templates]\n")
-            .starts_with("t.toml:2:9: invalid type: integer `3`, expected a string")
+            .starts_with("t.toml:2:9: `label` of `a` must be a string, but this is an integer")
     );
     assert!(whole("[entities.a\n").starts_with("t.toml:1:12: "));
-    assert!(whole("[entities]\n[templates]\nodd = []\n").starts_with("t.toml:3:1: unknown field `odd`"));
-    assert_eq!(whole("[entities]\n[templates]\n"), "t.toml:2:1: no templates: write lists `normal` and `anomaly`");
+    assert_eq!(whole("[entities]\n[templates]\nodd = []\n"), "t.toml:3:1: `[templates]` has no key `odd`; it has `normal` and `anomaly`");
+    assert_eq!(whole("[entities]\n[templates]\n"), "t.toml:2:2: no templates; write lists `normal` and `anomaly`");
+}
+
+#[test]
+fn every_mistake_of_a_template_is_found_up_to_a_lost_brace() {
+    let expected = [
+        "t.toml:10:12: unknown placeholder `{usr}`; did you mean `{user}`?",
+        "t.toml:10:18: unknown placeholder `{zone}`; add `[entities.zone]` with `label` and `values`",
+        "t.toml:10:25: `}` without `{`; write `}}` for a brace",
+    ];
+    assert_eq!(parse("normal = [\"{usr} {zone} } {nobody}\"]").unwrap_err(), expected);
+}
+
+#[test]
+fn a_file_without_templates_says_what_belongs_into_it() {
+    for (text, problem) in
+        [("", "t.toml:1:1: the file is empty; a file of templates has"), ("# x\n", "t.toml:1:1: the file holds nothing but comments; ")]
+    {
+        assert!(whole(text).starts_with(problem), "{}", whole(text));
+    }
+    assert_eq!(whole("[entities]\n"), "t.toml:1:1: the file lacks `templates`; write `[templates]` with lists `normal` and `anomaly`");
+}
+
+#[test]
+fn an_entity_with_a_mistake_makes_no_second_one_where_it_is_used() {
+    let text = "[entities]\na = 3\nc = { values = [\"x\"] }\nb = { label = \"B\", value = [\"x\"] }\n[templates]\nnormal = [\"{a} {b} {b:other}\"]\n";
+    let expected = [
+        "t.toml:2:5: `entities.a` must be a table, but this is an integer",
+        "t.toml:3:1: `entities.c` lacks `label`; write `label = \"C\"`",
+        "t.toml:4:20: `entities.b` has no key `value`; did you mean `values`?",
+    ];
+    assert_eq!(whole(text).lines().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn one_mistake_of_syntax_is_one_mistake() {
+    assert_eq!(whole("[templates]\nnormal = [\"a\",\nanomaly = [\"b\"]\n[entities.x]\nlabel = \"X\"\n").lines().count(), 2);
+    assert_eq!(whole("[templates]\nnormal = [a b]\nanomaly = [c]\n").lines().count(), 2);
 }
 
 #[test]

@@ -332,10 +332,17 @@ fn what_could_be_read_is_there_in_spite_of_mistakes() {
 #[test]
 fn nothing_is_guessed_when_part_of_a_file_is_swallowed() {
     for text in
-        ["version = 1\n[stage.train]\nx = [1,\n[stage.other]\n", "version = 1\nstage = 3\n", "version = 1\n[stage.train]\nkind = 3\n"]
+        ["version = 1\n[stage.train]\nx = [1,\n[stage.other]\n", "version = 1\nstage = 3\n", "version = 1\n[[stage.train]]\nkind = \"a\"\n"]
     {
         assert!(read(&[("x.toml", text)]).experiment.is_none(), "{text}");
     }
+}
+
+#[test]
+fn a_stage_whose_kind_cannot_be_read_is_there_without_one() {
+    let reading = read(&[("x.toml", "version = 1\n[stage.train]\nkind = 3\n[stage.plot]\nhistory = \"@train\"\n")]);
+    assert_eq!(reading.diagnostics.list().len(), 1);
+    assert_eq!(&*stage(&reading.experiment.expect("the mistake is small"), "train").kind, "");
 }
 
 #[test]

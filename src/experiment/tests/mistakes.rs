@@ -180,6 +180,12 @@ fn mistakes_outside_of_stages_are_found() {
     report.whole("a stage that is an array", "version = 1\n[[stage.train]]\n");
     report.whole("a stage with a strange name", "version = 1\n[stage.2nd]\n[stage.\"a b\"]\n[stage.params]\n");
     report.in_stage("a kind that is no string", "kind = 3");
+    report.in_stage(
+        "a kind that is no string, and mistakes beside it",
+        "kind = 3\nafter = 4\n[stage.plot]\nhistory = [\"@train\"]\nx = \"@params.y\"",
+    );
+    report.whole("a parameter below `stage` alone", "version = 1\n[stage]\nepochs = 3\n[stage.train]\nretry = -1\n");
+    report.whole("a key of stages outside of them", "version = 1\nafter = [\"corpus\"]\n[stage.train]\n");
     report.in_stage("a kind with a strange name", "kind = \"@train\"");
     report.in_stage("after that is a string", "after = \"corpus\"");
     report.in_stage("after with references", "after = [\"@corpus\", 3, \"a b\"]");
@@ -191,6 +197,7 @@ fn references_that_are_none_are_found() {
     let mut report = Report::default();
     report.in_stage("a reference to a stage inside an array", "data = [\"@corpus\"]");
     report.in_stage("a reference to the output of a stage", "data = \"@corpus.train\"");
+    report.in_stage("params in the singular", "length = \"@param.length\"");
     report.in_stage("an address", "data = \"@me@example.org\"");
     report.in_stage("nothing but the sign", "data = \"@\"");
     report.in_stage("no param", "data = \"@params\"");
@@ -246,6 +253,7 @@ fn mistakes_in_what_is_extended_are_found() {
         "\"params.x\"",
         "\"sweep\"",
         "\"sweep.over.train.epochs\"",
+        "\"sweep.train\"",
         "\"seed\"",
         "\"train.epochs\"",
         "\"a b\"",

@@ -1,0 +1,375 @@
+//! From the text of a file of templates to [`Templates`], or to everything that is wrong with it.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::super::jsonl::check_label;
+use super::{FORMAT, Piece, Placeholder, Template, TemplateProblem, Templates};
+
+type Table<'a> = DeTable<'a>;
+type Value<'a> = Spanned<DeValue<'a>>;
+
+/// Mistakes beyond these are not looked for: nobody reads them, and a hostile file must cost little.
+const KEPT: usize = 1000;
+
+pub(super) fn parse(text: &str) -> Result<Templates, Vec<TemplateProblem>> {
+    let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+    let mut parser = Parser { text, lines, problems: Vec::new() };
+    let templates = parser.file();
+    if parser.problems.is_empty() { Ok(templates) } else { Err(located(text, parser.problems)) }
+}
+
+/// Puts mistakes into the order of the text, with their lines and columns.
+fn located(text: &str, mut all: Vec<Found>) -> Vec<TemplateProblem> {
+    all.sort_by_key(|found| found.range.start);
+    all.dedup_by(|later, earlier| later.range == earlier.range && later.message == earlier.message);
+    // One walk for all of them, since a file may be a single line of megabytes.
+    let (mut at, mut line, mut column) = (0, 1, 1);
+    let mut locate = |Found { range, message, help }: Found| {
+        for character in text.get(at..range.start).unwrap_or_default().chars() {
+            (line, column) = if character == '\n' { (line + 1, 1) } else { (line, column + 1) };
+        }
+        at = at.max(range.start);
+        TemplateProblem { line, column, range, message, help }
+    };
+    all.into_iter().map(&mut locate).collect()
+}
+
+/// The place behind a text that ends where it should not.
+pub(super) fn end(text: &str, message: &str) -> Vec<TemplateProblem> {
+    located(text, vec![Found { range: text.len()..text.len(), message: message.into(), help: None }])
+}
+
+struct Found {
+    range: Range<usize>,
+    message: String,
+    help: Option<String>,
+}
+
+struct Parser<'a> {
+    text: &'a str,
+    /// Where each line starts.
+    lines: Vec<usize>,
+    problems: Vec<Found>,
+}
+
+/// A string and where it stands, quotes included.
+struct Text {
+    range: Range<usize>,
+    text: String,
+}
+
+impl Parser<'_> {
+    fn report(&mut self, range: Range<usize>, message: impl Into<String>) {
+        self.push(Found { range, message: message.into(), help: None });
+    }
+
+    fn report_with(&mut self, range: Range<usize>, message: impl Into<String>, help: impl Into<String>) {
+        self.push(Found { range, message: message.into(), help: Some(help.into()) });
+    }
+
+    fn push(&mut self, found: Found) {
+        if !self.is_full() {
+            self.problems.push(found);
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.problems.len() >= KEPT
+    }
+
+    fn file(&mut self) -> Templates {
+        let nothing = Templates { placeholders: Vec::new(), normal: Vec::new(), anomaly: Vec::new() };
+        let (file, errors) = DeTable::parse_recoverable(self.text);
+        if !errors.is_empty() {
+            // What follows a mistake of syntax may stand where nobody meant it to: further complaints would mislead.
+            let mut last_line = 0;
+            let swallowed = errors.iter().position(|error| error.message().starts_with("unclosed"));
+            for (number, error) in errors.iter().enumerate() {
+                // An array that is never closed takes in what follows, which is wrong only there.
+                if number == 0 || swallowed.is_none_or(|swallowed| number == swallowed) {
+                    let range = error.span().unwrap_or(0..0);
+                    let line = self.line(range.start);
+                    if line == std::mem::replace(&mut last_line, line) {
+                        continue;
+                    }
+                    match swallowed {
+                        Some(_) => self.report_with(range, error.message(), "an array or a table before this is never closed"),
+                        None => self.report(range, error.message()),
+                    }
+                }
+            }
+            return nothing;
+        }
+        let file = file.into_inner();
+        if file.is_empty() {
+            let what = if self.text.trim().is_empty() { "the file is empty" } else { "the file holds nothing but comments" };
+            self.report_with(0..0, what, FORMAT);
+            return nothing;
+        }
+        let meant = self.known(&file, "the file", &["templates", "entities"]);
+        let placeholders = match file.get("entities") {
+            Some(entities) => match self.table(entities, "`entities`") {
+                Some(entities) => self.placeholders(entities),
+                None => return nothing,
+            },
+            None => Vec::new(),
+        };
+        let Some((name, templates)) = file.get_key_value("templates") else {
+            if !meant.contains(&"templates") {
+                self.report_with(0..0, "the file lacks `templates`", "write `[templates]` with lists `normal` and `anomaly`");
+            }
+            return nothing;
+        };
+        let Some(lists) = self.table(templates, "`templates`") else { return nothing };
+        self.known(lists, "`[templates]`", &["normal", "anomaly"]);
+        let mut seen = HashMap::new();
+        let normal = self.templates("normal", lists, &placeholders, &mut seen);
+        let anomaly = self.templates("anomaly", lists, &placeholders, &mut seen);
+        if lists.is_empty() {
+            self.report_with(name.span(), "no templates", "write lists `normal` and `anomaly`");
+        }
+        Templates { placeholders, normal, anomaly }
+    }
+
+    /// Complains of keys that nobody reads. Returns those that were most likely meant: that they are missing is no mistake of its own.
+    fn known<'k>(&mut self, table: &Table<'_>, what: &str, keys: &[&'k str]) -> Vec<&'k str> {
+        let mut meant = Vec::new();
+        for name in table.keys().filter(|name| !keys.contains(&name.get_ref().as_ref())).take(KEPT) {
+            let near = nearest(name.get_ref(), keys.iter().copied());
+            meant.extend(near);
+            let help = match near {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("it has `{}`", keys.join("` and `")),
+            };
+            self.report_with(name.span(), format!("{what} has no key `{}`", name.get_ref()), help);
+        }
+        meant
+    }
+
+    fn wrong_type(&mut self, value: &Value<'_>, what: &str, expected: &str) {
+        let article = |noun: &str| if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+        let found = value.get_ref().type_str();
+        self.report(value.span(), format!("{what} must be {expected}, but this is {} {found}", article(found)));
+    }
+
+    fn table<'v, 'a>(&mut self, value: &'v Value<'a>, what: &str) -> Option<&'v Table<'a>> {
+        let table = value.get_ref().as_table();
+        if table.is_none() {
+            self.wrong_type(value, what, "a table");
+        }
+        table
+    }
+
+    fn string(&mut self, value: &Value<'_>, what: &str) -> Option<Text> {
+        let text = value.get_ref().as_str();
+        if text.is_none() {
+            self.wrong_type(value, what, "a string");
+        }
+        Some(Text { range: value.span(), text: text?.to_owned() })
+    }
+
+    fn strings(&mut self, value: &Value<'_>, what: &str) -> Option<Vec<Text>> {
+        let Some(items) = value.get_ref().as_array() else {
+            self.wrong_type(value, what, "a list of strings");
+            return None;
+        };
+        Some(items.iter().filter_map(|item| self.string(item, &format!("an item of {what}"))).collect())
+    }
+
+    /// One for each entity, also where something is wrong with it: that a template names it is then no mistake.
+    fn placeholders(&mut self, entities: &Table<'_>) -> Vec<Placeholder> {
+        let mut placeholders = Vec::new();
+        for (key, entity) in entities {
+            if self.is_full() {
+                break;
+            }
+            let (place, name) = (key.span(), key.get_ref().to_string());
+            if !is_name(&name) {
+                self.report(place.clone(), format!("`{name}` is no name of a placeholder: expected letters, digits and `_`"));
+            }
+            let what = format!("`entities.{name}`");
+            let Some(entity) = self.table(entity, &what) else {
+                placeholders.push(Placeholder { name, label: String::new(), values: Vec::new() });
+                continue;
+            };
+            let meant = self.known(entity, &what, &["label", "values"]);
+            let label = match entity.get("label") {
+                Some(label) => self.string(label, &format!("`label` of `{name}`")),
+                None => {
+                    let help = format!("write `label = \"{}\"`", name.to_uppercase());
+                    self.missing(&meant, "label", place.clone(), &what, &help)
+                }
+            };
+            if let Some(label) = &label
+                && let Err(problem) = check_label(&label.text)
+            {
+                self.report(label.range.clone(), format!("`label` of `{name}` {problem}"));
+            }
+            let values = match entity.get("values") {
+                Some(values) => self.values(&name, values),
+                None => self.missing(&meant, "values", place, &what, "write `values = [\"...\", \"...\"]`"),
+            };
+            let label = label.map(|label| label.text).unwrap_or_default();
+            placeholders.push(Placeholder { name, label, values: values.unwrap_or_default() });
+        }
+        placeholders
+    }
+
+    fn missing<T>(&mut self, meant: &[&str], key: &str, place: Range<usize>, what: &str, help: &str) -> Option<T> {
+        if !meant.contains(&key) {
+            self.report_with(place, format!("{what} lacks `{key}`"), help);
+        }
+        None
+    }
+
+    fn values(&mut self, name: &str, values: &Value<'_>) -> Option<Vec<String>> {
+        let items = self.strings(values, &format!("`values` of `{name}`"))?;
+        if values.get_ref().as_array().is_some_and(|items| items.is_empty()) {
+            self.report(values.span(), format!("`{name}` has no values"));
+        }
+        let mut seen = HashMap::new();
+        for Text { range, text } in &items {
+            self.check_text(range.clone(), &format!("a value of `{name}`"), text);
+            if let Some(first) = seen.insert(text.as_str(), range.start) {
+                let line = self.line(first);
+                self.report(range.clone(), format!("value `{text}` of `{name}` stands twice, first in line {line}"));
+            }
+        }
+        Some(items.into_iter().map(|item| item.text).collect())
+    }
+
+    fn templates(
+        &mut self,
+        class: &str,
+        lists: &Table<'_>,
+        placeholders: &[Placeholder],
+        seen: &mut HashMap<String, usize>,
+    ) -> Vec<Template> {
+        let Some(list) = lists.get(class) else { return Vec::new() };
+        let Some(items) = self.strings(list, &format!("`{class}`")) else { return Vec::new() };
+        if list.get_ref().as_array().is_some_and(|items| items.is_empty()) {
+            self.report(list.span(), format!("the list `{class}` is empty; leave it out if there are no such templates"));
+        }
+        let mut templates = Vec::new();
+        for (index, Text { range, text }) in items.into_iter().enumerate() {
+            self.check_text(range.clone(), "a template", &text);
+            if let Some(first) = seen.insert(text.clone(), range.start) {
+                let line = self.line(first);
+                self.report(range.clone(), format!("the template stands twice, first in line {line}"));
+            }
+            if self.is_full() {
+                break;
+            }
+            let mut mistakes = Vec::new();
+            let (pieces, draws) = pieces(&text, placeholders, &mut mistakes);
+            for Found { range: inside, message, help } in mistakes {
+                let range = self.inside(&range, &text, inside);
+                self.push(Found { range, message, help });
+            }
+            templates.push(Template { id: format!("{class}-{:02}", index + 1), pieces, draws });
+        }
+        templates
+    }
+
+    fn line(&self, at: usize) -> usize {
+        self.lines.partition_point(|start| *start <= at)
+    }
+
+    /// Where a stretch of a string stands in the file, as well as can be told: escapes move it, and then the whole string must do.
+    fn inside(&self, whole: &Range<usize>, value: &str, inside: Range<usize>) -> Range<usize> {
+        let raw = self.text.get(whole.start + 1..whole.end.saturating_sub(1));
+        if raw == Some(value) { whole.start + 1 + inside.start..whole.start + 1 + inside.end } else { whole.clone() }
+    }
+
+    fn check_text(&mut self, range: Range<usize>, what: &str, text: &str) {
+        if text.trim().is_empty() {
+            self.report(range, format!("{what} is empty"));
+        } else if text.trim() != text {
+            self.report(range, format!("{what} begins or ends with white space"));
+        } else if let Some(character) = text.chars().find(|character| character.is_control()) {
+            self.report(range, format!("{what} holds the control character {character:?}"));
+        }
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|character| character.is_ascii_alphanumeric() || character == '_')
+}
+
+/// Takes a template apart. Mistakes have their place in it; behind a brace that has no other, nothing is looked at.
+fn pieces(template: &str, placeholders: &[Placeholder], mistakes: &mut Vec<Found>) -> (Vec<Piece>, Vec<usize>) {
+    let (mut pieces, mut draws): (Vec<Piece>, Vec<usize>) = (Vec::new(), Vec::new());
+    let mut named: Vec<&str> = Vec::new();
+    let mut literal = String::new();
+    let mut at = 0;
+    while let Some(character) = template[at..].chars().next() {
+        let rest = &template[at..];
+        if let Some(brace) = ["{{", "}}"].into_iter().find(|brace| rest.starts_with(brace)) {
+            literal.push_str(&brace[1..]);
+            at += 2;
+        } else if character == '}' {
+            mistakes.push(Found { range: at..at + 1, message: "`}` without `{`".into(), help: Some("write `}}` for a brace".into()) });
+            break;
+        } else if character == '{' {
+            let Some(length) = rest[1..].find(['{', '}']).filter(|end| rest[1 + end..].starts_with('}')) else {
+                mistakes.push(Found { range: at..at + 1, message: "`{` without `}`".into(), help: Some("write `{{` for a brace".into()) });
+                break;
+            };
+            let whole = &rest[1..=length];
+            let range = at..at + length + 2;
+            at = range.end;
+            match placeholder(whole, placeholders) {
+                Ok(placeholder) => {
+                    if !literal.is_empty() {
+                        pieces.push(Piece::Text(std::mem::take(&mut literal)));
+                    }
+                    let draw = named.iter().position(|other| *other == whole).unwrap_or_else(|| {
+                        named.push(whole);
+                        draws.push(placeholder);
+                        draws.len() - 1
+                    });
+                    let Placeholder { name, values, .. } = &placeholders[placeholder];
+                    if !values.is_empty() && draws.iter().filter(|other| **other == placeholder).count() > values.len() {
+                        let message = format!("`{{{whole}}}` needs a further value, but `{name}` has only {}", values.len());
+                        mistakes.push(Found { range, message, help: None });
+                    }
+                    pieces.push(Piece::Draw(draw));
+                }
+                Err((message, help)) => mistakes.push(Found { range, message, help: Some(help) }),
+            }
+        } else {
+            literal.push(character);
+            at += character.len_utf8();
+        }
+    }
+    if !literal.is_empty() {
+        pieces.push(Piece::Text(literal));
+    }
+    (pieces, draws)
+}
+
+/// The placeholder that stands between braces, or what is wrong there and what to do.
+fn placeholder(whole: &str, placeholders: &[Placeholder]) -> Result<usize, (String, String)> {
+    let (name, further) = whole.split_once(':').map_or((whole, None), |(name, further)| (name, Some(further)));
+    if !is_name(name) || further.is_some_and(|further| !is_name(further)) {
+        let help = "expected a name, or a name and what tells it apart as in `{ip:other}`; `{{` is a brace";
+        return Err((format!("`{{{whole}}}` is no placeholder"), help.into()));
+    }
+    placeholders.iter().position(|placeholder| placeholder.name == name).ok_or_else(|| {
+        let help = match nearest(name, placeholders.iter().map(|placeholder| placeholder.name.as_str())) {
+            Some(near) => format!("did you mean `{{{near}}}`?"),
+            None => format!("add `[entities.{name}]` with `label` and `values`"),
+        };
+        (format!("unknown placeholder `{{{name}}}`"), help)
+    })
+}
+
+/// What a mistyped name most likely meant.
+fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let likeness = candidates.map(|candidate| (strsim::jaro_winkler(name, candidate), candidate));
+    likeness.max_by(|one, other| one.0.total_cmp(&other.0)).filter(|(likeness, _)| *likeness > 0.8).map(|(_, nearest)| nearest)
+}
