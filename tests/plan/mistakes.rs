@@ -191,7 +191,7 @@ mistake!(
 #[test]
 fn what_the_reader_could_not_read_is_not_complained_of_again() {
     let world = World::new();
-    world.write("experiment.toml", &changed(&[("epochs = 3", "epochs = 1979-05-27"), ("samples = 5000", "samples = 0")], ""));
+    world.write("experiment.toml", changed(&[("epochs = 3", "epochs = 1979-05-27"), ("samples = 5000", "samples = 0")], ""));
     let (reader, plan) = world.recovered("experiment.toml");
     assert_eq!((reader.len(), plan), (1, vec!["out-of-range"]));
 }

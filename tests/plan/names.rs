@@ -70,7 +70,7 @@ proptest! {
         let world = World::new();
         let texts: Vec<String> = texts.into_iter().filter(|text| !text.is_empty()).collect();
         let values: Vec<String> = texts.iter().map(|text| format!("[{}]", quoted(text))).collect();
-        world.write("experiment.toml", &format!("{SMALL}\n[sweep.over]\ntrain.frozen = [{}]\n", values.join(", ")));
+        world.write("experiment.toml", format!("{SMALL}\n[sweep.over]\ntrain.frozen = [{}]\n", values.join(", ")));
         if let Ok(plan) = world.plan_file("experiment.toml") {
             let labels: BTreeSet<&str> = plan.trials.iter().map(|trial| &*trial.label).collect();
             prop_assert_eq!(labels.len(), texts.len());
@@ -85,7 +85,7 @@ fn the_drawn_texts_do_become_names() {
     let world = World::new();
     world.write(
         "experiment.toml",
-        &format!("{SMALL}\n[sweep.over]\ntrain.frozen = [[\"../../x\"], [\"/etc/passwd\"], [\"{}\"]]\n", "a".repeat(300)),
+        format!("{SMALL}\n[sweep.over]\ntrain.frozen = [[\"../../x\"], [\"/etc/passwd\"], [\"{}\"]]\n", "a".repeat(300)),
     );
     assert_eq!(world.plan_file("experiment.toml").expect("a plan").trials.len(), 3);
 }

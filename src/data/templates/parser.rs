@@ -86,20 +86,19 @@ impl Parser<'_> {
         let (file, errors) = DeTable::parse_recoverable(self.text);
         if !errors.is_empty() {
             // What follows a mistake of syntax may stand where nobody meant it to: further complaints would mislead.
-            let mut last_line = 0;
             let swallowed = errors.iter().position(|error| error.message().starts_with("unclosed"));
+            let mut last_line = 0;
             for (number, error) in errors.iter().enumerate() {
-                // An array that is never closed takes in what follows, which is wrong only there.
-                if number == 0 || swallowed.is_none_or(|swallowed| number == swallowed) {
-                    let range = error.span().unwrap_or(0..0);
-                    let line = self.line(range.start);
-                    if line == std::mem::replace(&mut last_line, line) {
-                        continue;
+                let range = error.span().unwrap_or(0..0);
+                let same_line = self.line(range.start) == std::mem::replace(&mut last_line, self.line(range.start));
+                match swallowed {
+                    // An array that is never closed takes in what follows, which is wrong only there.
+                    Some(swallowed) if number == swallowed => {
+                        self.report_with(range, error.message(), "what is never closed starts above, maybe far above");
                     }
-                    match swallowed {
-                        Some(_) => self.report_with(range, error.message(), "an array or a table before this is never closed"),
-                        None => self.report(range, error.message()),
-                    }
+                    Some(_) if number == 0 => self.report(range, error.message()),
+                    None if !same_line => self.report(range, error.message()),
+                    _ => {}
                 }
             }
             return nothing;
