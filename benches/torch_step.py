@@ -5,7 +5,7 @@
     venv/bin/python benches/torch_step.py --threads 2 [--model base|large] [--modes padded,dynamic,sorted,infer]
 
 `padded` pads every text to 128 tokens, as the reference recipe does; `dynamic` pads to the longest of the batch; `sorted` also puts texts of
-similar length together; `infer` is the forward pass alone on dynamic batches. Texts have 12 to 34 tokens, uniform, 16 in a batch; weights are
+similar length together; `infer` is the forward pass alone on dynamic batches. Texts have 12 to 34 tokens, uniform, 16 in a batch, unless told; weights are
 random, which changes no operation. Prints JSON: for each mode the median seconds of a step, and the most memory that the process held so far.
 """
 import argparse, json, os, resource, time
@@ -15,6 +15,8 @@ parser.add_argument("--threads", type=int, default=2)
 parser.add_argument("--model", choices=["base", "large"], default="base")
 parser.add_argument("--modes", default="padded,dynamic,sorted,infer")
 parser.add_argument("--steps", type=int, default=5)
+parser.add_argument("--batch-size", type=int, default=16)
+parser.add_argument("--length", type=int, help="tokens of every text, instead of 12 to 34")
 arguments = parser.parse_args()
 os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(arguments.threads)
 
@@ -25,7 +27,8 @@ from transformers import ModernBertConfig, ModernBertModel
 
 torch.set_num_threads(arguments.threads)
 torch.manual_seed(0)
-BATCH, LABELS, OUTSIDE, WARM_UP, TEXTS = 16, 93, 92, 2, 320
+BATCH, LABELS, OUTSIDE, WARM_UP = arguments.batch_size, 93, 92, 1 if arguments.length else 2
+TEXTS = max(BATCH * (WARM_UP + arguments.steps), 320 if not arguments.length else 0)
 sizes = dict(hidden_size=1024, num_hidden_layers=28, num_attention_heads=16, intermediate_size=2624) if arguments.model == "large" else {}
 config = ModernBertConfig(attn_implementation="sdpa", **sizes)
 encoder = ModernBertModel(config)
@@ -34,7 +37,7 @@ parameters = [*encoder.parameters(), *ner.parameters(), *anomaly.parameters()]
 
 draw = numpy.random.default_rng(7)
 texts = []
-for length in draw.integers(12, 35, TEXTS):
+for length in draw.integers(12, 35, TEXTS) if not arguments.length else [arguments.length] * TEXTS:
     labels = numpy.where(draw.random(length) < 0.25, draw.integers(0, OUTSIDE, length), OUTSIDE)
     texts.append((draw.integers(5, 50_000, length), labels, draw.integers(0, 2)))
 

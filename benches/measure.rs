@@ -1,0 +1,181 @@
+//! The measurements of `benches/compare.sh` that need the library: `cargo bench --bench measure -- SECTION...` prints a line of JSON for each.
+//!
+//! `composed`: a step of base in composed candle operations, with our AdamW and with `candle_nn::AdamW`; `tokenize FOLDER [TOKENIZER]`: texts a
+//! second, on texts that it leaves in the folder for others to tokenize; `digest`: bytes a second; `plan`: 10,000 trials.
+
+use std::path::Path;
+use std::time::Instant;
+
+use candle_core::{DType, Device};
+use candle_nn::{AdamW, Optimizer as _, ParamsAdamW};
+use pipeline::data::{EncodedSplit, Example, IGNORE, LabelSet, Templates, TextTokenizer, train_tokenizer};
+use pipeline::experiment::{Experiment, Overrides};
+use pipeline::kinds;
+use pipeline::models::{ComposedModel, JointModel, LossOptions, ModernBertConfig, Targets, Tokens};
+use pipeline::plan::{Digests as _, Plan};
+use pipeline::rng::Rng;
+use pipeline::store::Store;
+use pipeline::training::{self, CandleEngine, Data, Engine, Recipe, Storage};
+use rand::Rng as _;
+use serde_json::{Value, json};
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let mut rest = arguments.iter().map(String::as_str);
+    while let Some(section) = rest.next() {
+        let found = match section {
+            "composed" => composed(),
+            "composed_candle_adamw" => composed_with_candles_adamw(),
+            "tokenize" => tokenize(Path::new(rest.next().expect("a folder")), rest.next().map(Path::new)),
+            "digest" => digest(),
+            "plan" => plan(),
+            other => panic!("there is no section `{other}`"),
+        };
+        #[expect(clippy::print_stdout, reason = "what the script reads")]
+        {
+            println!("{found}");
+        }
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// Seconds that each call takes.
+fn times(count: usize, mut call: impl FnMut()) -> Vec<f64> {
+    let time = |_| {
+        let begun = Instant::now();
+        call();
+        begun.elapsed().as_secs_f64()
+    };
+    (0..count).map(time).collect()
+}
+
+const BATCH: usize = 16;
+const LABELS: usize = 93;
+const WARM_UP: usize = 1;
+const STEPS: usize = 3;
+
+/// Texts of 12 to 34 tokens as `pipeline bench` makes them up, a quarter of the tokens labelled.
+fn split(config: &ModernBertConfig) -> EncodedSplit {
+    let mut stream = Rng::new(7).stream("bench");
+    let mut below = move |limit: u64| stream.next_u64() % limit;
+    let mut split = EncodedSplit::default();
+    for _ in 0..BATCH * (WARM_UP + STEPS) {
+        let length = 12 + below(23);
+        for token in 0..length {
+            split.ids.push(below(config.vocab_size as u64) as u32);
+            let label = if below(4) == 0 { below(LABELS as u64 - 1) } else { LABELS as u64 - 1 };
+            split.labels.push(if token == 0 || token + 1 == length { IGNORE } else { label as u32 });
+        }
+        split.starts.resize(split.ids.len(), 0);
+        split.ends.resize(split.ids.len(), 0);
+        split.bounds.push(split.ids.len() as u32);
+        split.anomaly.push(below(2) as u32);
+    }
+    split
+}
+
+fn base() -> JointModel {
+    JointModel::new_random(ModernBertConfig::base(), LABELS, &Rng::new(0)).expect("good sizes")
+}
+
+fn composed() -> Value {
+    let model = base();
+    let split = split(&model.config);
+    let mut engine = CandleEngine::new(&model, &Device::Cpu, DType::F32).expect("a CPU");
+    drop(model);
+    let labels: Vec<String> = (0..LABELS).map(|label| label.to_string()).collect();
+    let recipe = Recipe { epochs: 1, batch_size: BATCH, ..Recipe::default() };
+    let data = Data { train: &split, validation: None, labels: &labels };
+    let engine: &mut dyn Engine = &mut engine;
+    let trained = training::train(engine, data, &recipe, Storage::default(), &()).expect("steps");
+    let seconds = trained.timings[WARM_UP..].iter().map(|timing| timing.seconds).collect();
+    json!({"section": "composed", "step_s": median(seconds), "peak_rss_gib": peak_rss_gib()})
+}
+
+fn composed_with_candles_adamw() -> Value {
+    let model = base();
+    let split = split(&model.config);
+    let composed = ComposedModel::new(&model, &Device::Cpu).expect("a CPU");
+    drop(model);
+    let parameters = ParamsAdamW { lr: 2e-5, weight_decay: 0.01, ..ParamsAdamW::default() };
+    let mut optimiser = AdamW::new(composed.variables().to_vec(), parameters).expect("an optimiser");
+    let mut rows = (0..split.len() as u32).collect::<Vec<_>>().chunks(BATCH).map(|rows| split.batch(rows)).collect::<Vec<_>>().into_iter();
+    let seconds = times(WARM_UP + STEPS, || {
+        let batch = rows.next().expect("a batch for each step");
+        let tokens = Tokens::new(&batch.ids, &batch.bounds).expect("a batch");
+        let targets = Targets { labels: &batch.labels, anomaly: &batch.anomaly };
+        let (loss, _) = composed.loss(&tokens, &targets, &LossOptions::default()).expect("a loss");
+        optimiser.backward_step(&loss).expect("a step");
+    });
+    json!({"section": "composed_candle_adamw", "step_s": median(seconds[WARM_UP..].to_vec()), "peak_rss_gib": peak_rss_gib()})
+}
+
+/// What Linux calls the high-water mark.
+fn peak_rss_gib() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes / f64::from(1 << 20))
+}
+
+fn corpus(samples: usize) -> Vec<Example> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments/data/security_events.toml");
+    let templates = Templates::read(&path).expect("the shipped templates");
+    templates.generate(samples, 0.3, Rng::new(42)).expect("templates of both classes")
+}
+
+/// Leaves `texts.txt`, a text in each line, and `tokenizer.json` in `folder`.
+fn tokenize(folder: &Path, tokenizer: Option<&Path>) -> Value {
+    let examples = corpus(20_000);
+    let labels = LabelSet::of(examples.iter().flat_map(|example| &example.entities).map(|entity| entity.label.as_str()));
+    let tokenizer = match tokenizer {
+        Some(path) => TextTokenizer::load(path).expect("a tokenizer"),
+        None => train_tokenizer(examples.iter().map(|example| example.text.as_str()), 2000).expect("a vocabulary"),
+    };
+    let texts: Vec<&str> = examples.iter().map(|example| example.text.as_str()).collect();
+    std::fs::write(folder.join("texts.txt"), texts.join("\n")).expect("written");
+    tokenizer.save(&folder.join("tokenizer.json")).expect("written");
+    let mut tokens = 0;
+    let seconds = times(7, || tokens = tokenizer.encode_split(&examples, &labels, 128).expect("short texts").0.tokens());
+    json!({"section": "tokenize", "texts": texts.len(), "tokens": tokens, "texts_per_s": texts.len() as f64 / median(seconds)})
+}
+
+/// The digest of a file in the page cache, against BLAKE3 over the same bytes in memory on all threads.
+fn digest() -> Value {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("bytes");
+    let bytes: Vec<u8> = (0..(256 << 20) / 4_u32).flat_map(|word| word.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    std::fs::write(&path, &bytes).expect("written");
+    // A new store each time, which remembers nothing.
+    let file = times(7, || drop(Store::open(&folder.path().join("outputs")).expect("a store").digests().file(&path).expect("a digest")));
+    let memory = times(7, || {
+        std::hint::black_box(blake3::Hasher::new().update_rayon(&bytes).finalize());
+    });
+    let rate = |seconds| bytes.len() as f64 / median(seconds) / 1e9;
+    json!({"section": "digest", "file_gb_per_s": rate(file), "memory_gb_per_s": rate(memory)})
+}
+
+fn plan() -> Value {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments/tiny.toml");
+    let list = |exponent: i32, count: i32| (1..=count).map(|value| format!("{value}e{exponent}")).collect::<Vec<_>>().join(", ");
+    let text = format!(
+        "extends = {:?}\n[sweep]\nseeds = 10\n[sweep.over]\ntrain.learning_rate = [{}]\ntrain.weight_decay = [{}]\n",
+        shipped.display().to_string(),
+        list(-5, 100),
+        list(-3, 10)
+    );
+    let file = folder.path().join("many.toml");
+    std::fs::write(&file, text).expect("a file");
+    let store = Store::open(&folder.path().join("outputs")).expect("a store");
+    let mut trials = 0;
+    let seconds = times(9, || {
+        let experiment = Experiment::read(&file, &Overrides::default()).expect("a good file");
+        trials = Plan::build(&experiment, kinds::ALL, &store.digests(), &[]).expect("a good plan").trials.len();
+    });
+    json!({"section": "plan", "trials": trials, "plan_s": median(seconds)})
+}
