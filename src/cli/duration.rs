@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::training::Training;
 use crate::exec::{Outcome, RunOutcome};
-use crate::plan::{Expectation, Forecast, NodeId, Plan};
+use crate::plan::{NodeId, Plan};
 use crate::report::format;
 use crate::store::Store;
 use crate::tools::{Effort, Estimate, Job, Speed, SpeedSource, Speeds, Texts, machine};
@@ -19,10 +19,9 @@ pub struct Outlook {
 }
 
 impl Outlook {
+    /// * `trainings`: those to run
     /// * `threads`: what the run would use
-    pub fn of(plan: &Plan, forecast: &Forecast, store: &Store, threads: usize) -> Self {
-        let pending = plan.ids().filter(|id| *forecast.node(*id) != Expectation::Hit);
-        let trainings: Vec<(NodeId, Training)> = pending.filter_map(|id| Some((id, Training::of(plan, id)?))).collect();
+    pub fn of(trainings: &[(NodeId, Training)], plan: &Plan, store: &Store, threads: usize) -> Self {
         if trainings.is_empty() {
             return Self { estimates: BTreeMap::new() };
         }
@@ -32,7 +31,7 @@ impl Outlook {
         let mut estimate = |training: Training| {
             *known.entry(training).or_insert_with(|| speeds.estimate(&job(&training, plan, store)?, &machine, threads))
         };
-        Self { estimates: trainings.into_iter().map(|(id, training)| (id, estimate(training))).collect() }
+        Self { estimates: trainings.iter().map(|(id, training)| (*id, estimate(*training))).collect() }
     }
 
     pub fn estimate(&self, id: NodeId) -> Option<Estimate> {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::training::Training;
-use crate::plan::{Expectation, Forecast, NodeId, Plan};
+use crate::plan::{NodeId, Plan};
 use crate::report::format;
 use crate::store::Store;
 use crate::tools::{MemoryNeed, memory_need};
@@ -16,13 +16,13 @@ pub struct Outlook {
 }
 
 impl Outlook {
-    pub fn of(plan: &Plan, forecast: &Forecast, store: &Store) -> Self {
+    /// * `trainings`: those to run
+    pub fn of(trainings: &[(NodeId, Training)], plan: &Plan, store: &Store) -> Self {
         // A sweep asks for the same many times.
         let mut known: HashMap<Training, Option<MemoryNeed>> = HashMap::new();
         let mut needs = BTreeMap::new();
-        for id in plan.ids().filter(|id| *forecast.node(*id) != Expectation::Hit) {
-            let Some(training) = Training::of(plan, id) else { continue };
-            needs.extend(known.entry(training).or_insert_with(|| need(&training, plan, store)).map(|need| (id, need)));
+        for (id, training) in trainings {
+            needs.extend(known.entry(*training).or_insert_with(|| need(training, plan, store)).map(|need| (*id, need)));
         }
         Self { needs, available: available() }
     }

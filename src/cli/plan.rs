@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::args::Plan as Arguments;
 use super::failure::{Failure, Outcome};
 use super::project::Project;
+use super::training::Training;
 use super::{duration, memory, terminal};
 use crate::exec::Options;
 use crate::plan::{Expectation, Forecast, Identity, NodeId, Plan, Reason};
@@ -27,8 +28,9 @@ pub fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
 ///
 /// * `threads`: what the run would use
 pub fn print(plan: &Plan, forecast: &Forecast, store: &Store, threads: usize, as_json: bool) -> Result<(), Failure> {
-    let memory = memory::Outlook::of(plan, forecast, store);
-    let duration = duration::Outlook::of(plan, forecast, store, threads);
+    let trainings = Training::pending(plan, forecast);
+    let memory = memory::Outlook::of(&trainings, plan, store);
+    let duration = duration::Outlook::of(&trainings, plan, store, threads);
     if as_json {
         return terminal::json(&to_json(plan, forecast, &memory, &duration));
     }

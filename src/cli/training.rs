@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Failure;
-use crate::plan::{Node, NodeId, Plan};
+use crate::plan::{Expectation, Forecast, Node, NodeId, Plan};
 use crate::store::Store;
 use crate::tools::Shape;
 
@@ -38,6 +38,12 @@ impl Training {
             evaluate_every: parameters["evaluate_every"].as_u64(),
             activation_checkpointing: node.instance.execution().get("activation_checkpointing").is_some_and(|value| value == true),
         })
+    }
+
+    /// Those that are to run.
+    pub fn pending(plan: &Plan, forecast: &Forecast) -> Vec<(NodeId, Self)> {
+        let pending = plan.ids().filter(|id| *forecast.node(*id) != Expectation::Hit);
+        pending.filter_map(|id| Some((id, Self::of(plan, id)?))).collect()
     }
 
     /// The longest text in tokens.
