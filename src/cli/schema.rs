@@ -86,11 +86,11 @@ fn stage_schema(kind: &StageKind) -> Value {
     for port in kind.ports {
         properties.insert(port.name.to_owned(), json!({"type": "string", "pattern": "^@[A-Za-z]", "description": port.about.trim()}));
     }
-    let reference = json!({"type": "string", "pattern": "^@params\\."});
-    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
-        let description = property["description"].clone();
-        properties.insert(name.clone(), json!({"anyOf": [property, reference], "description": description}));
+    allow_references(&mut schema);
+    if let Some(definitions) = schema.get_mut("$defs").and_then(Value::as_object_mut) {
+        definitions.values_mut().for_each(allow_references);
     }
+    properties.extend(schema["properties"].as_object().cloned().into_iter().flatten());
     if let Some(map) = schema.as_object_mut() {
         map.remove("$schema");
         map.insert("properties".to_owned(), Value::Object(properties));
@@ -99,4 +99,25 @@ fn stage_schema(kind: &StageKind) -> Value {
         map.remove("required");
     }
     schema
+}
+
+/// Lets `@params.name` stand for any value inside, at any depth.
+fn allow_references(schema: &mut Value) {
+    let Some(schema) = schema.as_object_mut() else { return };
+    let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+    let inner: Vec<&mut Value> = properties.into_iter().flat_map(|properties| properties.values_mut()).collect();
+    inner.into_iter().for_each(allow_reference);
+    if let Some(items) = schema.get_mut("items").filter(|items| items.is_object()) {
+        allow_reference(items);
+    }
+    let alternatives = schema.get_mut("anyOf").and_then(Value::as_array_mut);
+    alternatives.into_iter().flatten().for_each(allow_references);
+}
+
+fn allow_reference(value: &mut Value) {
+    allow_references(value);
+    let description = value.get("description").cloned();
+    let mut either = json!({"anyOf": [value.take(), {"type": "string", "pattern": "^@params\\."}]});
+    either.as_object_mut().expect("it was just made").extend(description.map(|text| ("description".to_owned(), text)));
+    *value = either;
 }

@@ -4,11 +4,11 @@ use candle_core::DType;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::versions;
+use super::{facts, versions};
 use crate::artifacts::{Checkpoint, Encoded, Evaluation, LabelConfusion, PredictionRow};
 use crate::data::{self, EncodedSplit, Entity, Example, LabelSet, spans};
 use crate::metrics::{self, ConfusionMatrix, Scores, classification_report, span_scores};
-use crate::stage::{CodeVersion, Context, Stage, StageError};
+use crate::stage::{CodeVersion, Context, InputFacts, ParameterProblem, Stage, StageError};
 use crate::training::{self, Objective, Predicted};
 
 /// Scores a trained model on one split: classification reports, entity-level scores as seqeval defines them (strict, `O` counted), anomaly scores as scikit-learn defines them, and every prediction as CSV.
@@ -23,6 +23,8 @@ pub struct Evaluate {
     #[schemars(range(min = 1, max = 65_536))]
     pub batch_size: usize,
 }
+
+const NO_TEXTS: &str = "choose another `split`, or give the corpus stage a fraction or a file for it";
 
 fn batch_size() -> usize {
     32
@@ -66,6 +68,15 @@ impl Stage for Evaluate {
     type Inputs = EvaluateInputs;
     type Output = Evaluation;
 
+    fn check_inputs(&self, inputs: InputFacts<'_>) -> Vec<ParameterProblem> {
+        let split = data::Split::from(self.split);
+        if !facts::is_empty(inputs, "data", split) {
+            return Vec::new();
+        }
+        let message = format!("the `{split}` split is empty");
+        vec![ParameterProblem { parameter: "split", message, help: Some(NO_TEXTS.to_owned()) }]
+    }
+
     fn run(&self, inputs: EvaluateInputs, context: &Context<'_>) -> Result<Evaluation, StageError> {
         let EvaluateInputs { model, data } = inputs;
         if model.labels != data.labels {
@@ -76,8 +87,7 @@ impl Stage for Evaluate {
         let split = data::Split::from(self.split);
         let tokens = data.tokens(split)?;
         if tokens.is_empty() {
-            return Err(StageError::new(format!("the `{split}` split is empty"))
-                .with_help("choose another `split`, or give the corpus stage a fraction for it"));
+            return Err(StageError::new(format!("the `{split}` split is empty")).with_help(NO_TEXTS));
         }
         let mut engine = super::engine::open(model.model()?, DType::F32, false, context)?;
         let predicted =
@@ -86,7 +96,7 @@ impl Stage for Evaluate {
                 .ok_or(StageError::Cancelled)?;
         let labels = data.labels.names();
         let scores = training::score(&tokens, &predicted, labels);
-        let report = report(&tokens, &predicted, &data, &scores);
+        let report = report(&tokens, &predicted, &data, split, &scores);
         let confusion = ConfusionMatrix::of(&tokens.labels, &predicted.labels, labels.len());
         let confusion = LabelConfusion { labels: labels.to_vec(), counts: confusion.counts };
         let examples = data.examples(split)?;
@@ -96,7 +106,7 @@ impl Stage for Evaluate {
 }
 
 /// `classification_report.txt`: the recipe's two reports as scikit-learn prints them, and the entity-level one beside them.
-fn report(tokens: &EncodedSplit, predicted: &Predicted, data: &Encoded, scores: &Scores) -> String {
+fn report(tokens: &EncodedSplit, predicted: &Predicted, data: &Encoded, split: data::Split, scores: &Scores) -> String {
     const DIGITS: usize = 4;
     let labels = &data.labels;
     let anomaly_names = ["Normal".to_owned(), "Anomaly".to_owned()];
@@ -105,7 +115,15 @@ fn report(tokens: &EncodedSplit, predicted: &Predicted, data: &Encoded, scores: 
         tokens.labels.iter().zip(&predicted.labels).filter(|(truth, _)| **truth != outside && **truth != data::IGNORE).unzip();
     let spans = span_scores(&tokens.labels, &predicted.labels, &tokens.bounds, labels.names());
     let percent = |value: Option<f64>| value.map_or_else(|| "undefined".to_owned(), |value| format!("{value:.4}"));
-    let mut text: String = data.notes.iter().map(|note| format!("Note: {note}.\n")).collect();
+    let mut notes = data.notes.clone();
+    if let Some(found) = data.statistics.get(&split).filter(|found| found.entities_cut + found.entities_unaligned > 0) {
+        let lost = found.entities_cut + found.entities_unaligned;
+        notes.push(format!(
+            "{lost} of {} {split} entities are cut off by `max_length` = {} tokens or have no token of their own: no score here counts them",
+            found.entities, data.max_length
+        ));
+    }
+    let mut text: String = notes.iter().map(|note| format!("Note: {note}.\n")).collect();
     if !text.is_empty() {
         text += "\n\n";
     }

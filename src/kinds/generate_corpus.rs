@@ -7,13 +7,16 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::facts;
 use super::fetch_model::NoInputs;
 use super::splits::{self, Fractions};
 use super::versions;
 use crate::artifacts::CorpusFiles;
 use crate::data::{self, TEMPLATES_FORMAT, TemplateProblem, Templates, split};
 use crate::rng::Rng;
-use crate::stage::{CodeVersion, Content, Context, Inspection, ParameterProblem, SourceFile, SourceProblem, Stage, StageError};
+use crate::stage::{
+    CodeVersion, Content, Context, Facts, InputFacts, Inspection, ParameterProblem, SourceFile, SourceProblem, Stage, StageError,
+};
 
 /// Synthetic labelled sentences from a file of templates: each placeholder is filled with one of its values and becomes an entity. Sentences of anomalous templates are anomalies.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -101,6 +104,10 @@ impl Stage for GenerateCorpus {
         };
         let help = Some("add such templates to the file, or change `anomaly_ratio`: 0 is no anomaly, 1 nothing else".to_owned());
         vec![ParameterProblem { parameter: "templates", message: error.to_string(), help }]
+    }
+
+    fn facts(&self, _inputs: InputFacts<'_>) -> Facts {
+        facts::of_fractions(&self.split)
     }
 
     fn run(&self, _inputs: NoInputs, context: &Context<'_>) -> Result<CorpusFiles, StageError> {

@@ -3,12 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::versions;
+use super::{facts, versions};
 use crate::artifacts::{Backbone, CorpusFiles, files};
 use crate::data::train_tokenizer;
 use crate::models::{JointModel, ModernBertConfig, layer_types};
 use crate::rng::Rng;
-use crate::stage::{Artifact as _, CodeVersion, Context, ParameterProblem, Stage, StageError};
+use crate::stage::{Artifact as _, CodeVersion, Context, Facts, InputFacts, ParameterProblem, Stage, StageError};
 
 /// A ModernBERT of any size with random weights, drawn as transformers draws them, and a byte-level BPE tokenizer trained on the corpus's training split. Needs no download. Sizes are named as in `config.json`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -115,6 +115,10 @@ impl Stage for InitModel {
         );
         let help = format!("`hidden_size` must be a multiple of {}", 2 * self.num_attention_heads);
         vec![ParameterProblem { parameter: "num_attention_heads", message, help: Some(help) }]
+    }
+
+    fn facts(&self, _inputs: InputFacts<'_>) -> Facts {
+        facts::of_model(self.max_position_embeddings)
     }
 
     fn run(&self, inputs: InitModelInputs, context: &Context<'_>) -> Result<Backbone, StageError> {

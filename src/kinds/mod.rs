@@ -4,6 +4,7 @@
 
 mod engine;
 mod evaluate;
+mod facts;
 mod fetch_model;
 mod generate_corpus;
 mod init_model;

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::facts;
 use super::fetch_model::NoInputs;
 use super::splits::{self, Fractions};
 use super::versions;
 use crate::artifacts::CorpusFiles;
 use crate::data::{Corpus, Example, jsonl, split};
 use crate::rng::Rng;
-use crate::stage::{CodeVersion, Context, ParameterProblem, SourceFile, Stage, StageError};
+use crate::stage::{CodeVersion, Context, Facts, InputFacts, ParameterProblem, SourceFile, Stage, StageError};
 
 /// Labelled texts from JSONL files with lines such as `{"text": "...", "entities": [{"start": 0, "end": 5, "label": "NODE"}], "anomaly": 0}`, offsets in characters, half-open. Either one file (`path`) that is split, or a file for each split (`train`, `validation`, `test`).
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -91,6 +92,13 @@ impl Stage for ReadCorpus {
             Some(SourceFile { parameter, name: parameter.to_owned(), path: path?.clone(), inspection: None })
         };
         self.files().into_iter().filter_map(source).collect()
+    }
+
+    fn facts(&self, _inputs: InputFacts<'_>) -> Facts {
+        match self.path {
+            Some(_) => facts::of_fractions(&self.split.unwrap_or_default()),
+            None => facts::of_splits(self.train.is_none(), self.validation.is_none(), self.test.is_none()),
+        }
     }
 
     fn run(&self, _inputs: NoInputs, context: &Context<'_>) -> Result<CorpusFiles, StageError> {

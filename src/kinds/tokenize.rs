@@ -3,10 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::versions;
+use super::{facts, versions};
 use crate::artifacts::{Backbone, CorpusFiles, Encoded, EncodedWriter};
 use crate::data::{LabelSet, Split, TextTokenizer};
-use crate::stage::{CodeVersion, Context, Stage, StageError};
+use crate::stage::{CodeVersion, Context, Facts, InputFacts, ParameterProblem, Stage, StageError};
 
 /// Turns texts into tokens with the model's own tokenizer and gives each a BIO label: `B-` where an entity's first character that is no space begins, `I-` inside it. An entity that truncation cuts is labelled `O` altogether.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -31,20 +31,33 @@ crate::inputs! {
     }
 }
 
+/// What to say of a length that the model cannot take, and what helps.
+fn too_long(max_length: usize, limit: usize) -> (String, String) {
+    let message = format!("`max_length` = {max_length} is beyond the model's `max_position_embeddings` = {limit}");
+    (message, format!("set `max_length` to at most {limit}"))
+}
+
 impl Stage for Tokenize {
     const KIND: &'static str = "tokenize";
     const CODE: &'static [CodeVersion] = &[versions::ALIGNMENT];
     type Inputs = TokenizeInputs;
     type Output = Encoded;
 
+    fn facts(&self, inputs: InputFacts<'_>) -> Facts {
+        facts::splits_of(inputs, "corpus")
+    }
+
+    fn check_inputs(&self, inputs: InputFacts<'_>) -> Vec<ParameterProblem> {
+        let Some(limit) = facts::longest(inputs, "model").filter(|limit| self.max_length > *limit) else { return Vec::new() };
+        let (message, help) = too_long(self.max_length, limit);
+        vec![ParameterProblem { parameter: "max_length", message, help: Some(help) }]
+    }
+
     fn run(&self, inputs: TokenizeInputs, context: &Context<'_>) -> Result<Encoded, StageError> {
         let limit = inputs.model.config.max_position_embeddings;
         if self.max_length > limit {
-            return Err(StageError::new(format!(
-                "`max_length` = {} is beyond the model's `max_position_embeddings` = {limit}",
-                self.max_length
-            ))
-            .with_help(format!("set `max_length` to at most {limit}")));
+            let (message, help) = too_long(self.max_length, limit);
+            return Err(StageError::new(message).with_help(help));
         }
         let tokenizer = TextTokenizer::load(&inputs.model.tokenizer).map_err(|error| StageError::new(error.to_string()))?;
         let corpus = inputs.corpus.read()?;

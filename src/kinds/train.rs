@@ -7,12 +7,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::versions;
+use super::{facts, versions};
 use crate::artifacts::{Backbone, Checkpoint, Encoded, files};
 use crate::data::Split;
 use crate::models::JointModel;
 use crate::rng::Rng;
-use crate::stage::{Artifact as _, CodeVersion, Context, Extension, ParameterProblem, Progress, Stage, StageError};
+use crate::stage::{Artifact as _, CodeVersion, Context, Extension, InputFacts, ParameterProblem, Progress, Stage, StageError};
 use crate::training::{self, Cadence, Interval, Metric, OnNonfinite, Recipe, Schedule, Storage, TrainError, Trained, Warmup};
 use crate::units;
 
@@ -255,6 +255,23 @@ impl Stage for Train {
         if self.cadence().is_none() {
             let help = format!("a number of steps, or {}", units::DURATION);
             problems.push(problem("checkpoint_every", "`checkpoint_every` is neither a number of steps nor a time", &help));
+        }
+        problems
+    }
+
+    fn check_inputs(&self, inputs: InputFacts<'_>) -> Vec<ParameterProblem> {
+        let mut problems = Vec::new();
+        if facts::is_empty(inputs, "data", Split::Train) {
+            let help = "give the corpus stage a fraction or a file for it".to_owned();
+            problems.push(ParameterProblem { parameter: "data", message: "the `train` split is empty".to_owned(), help: Some(help) });
+        }
+        if facts::is_empty(inputs, "data", Split::Validation) {
+            let choosing = [("early_stopping", self.early_stopping.is_some()), ("keep_best", self.keep_best.is_some())];
+            for (parameter, _) in choosing.into_iter().filter(|(_, is_given)| *is_given) {
+                let message = format!("`{parameter}` needs a validation split, and it is empty");
+                let help = format!("give the corpus stage a `validation` split, or leave `{parameter}` out");
+                problems.push(ParameterProblem { parameter, message, help: Some(help) });
+            }
         }
         problems
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::foresight::Foresight;
 use super::grid::Grid;
 use super::instances::{Instances, Reader};
 use super::key::key_of;
@@ -39,15 +40,19 @@ impl Plan {
         let Reader { used, telling, files, .. } = reader;
         let texts = files.into_texts();
         check_axes(&dimensions, &graph, experiment, (&used, &telling), &instances, &mut found);
-        let instances: Option<Vec<Instances>> = instances.into_iter().collect();
-        let Some(instances) = instances.filter(|_| found.is_empty() && dimensions.complete) else {
+        let mut assembly = Assembly::new(&dimensions);
+        if dimensions.bounded && dimensions.complete {
+            assembly.place_all(&graph, &graph.order, &instances);
+            found.append(&mut assembly.foresight.found);
+        }
+        if !found.is_empty() || !dimensions.complete || !instances.iter().all(Option::is_some) {
             return Err(Diagnostics::new(texts, found).into());
-        };
+        }
         let wanted = select(&graph, selected)?;
-        let mut assembly = Assembly { dimensions: &dimensions, nodes: Vec::new(), placed: HashMap::new(), labels: HashMap::new() };
         let order: Vec<usize> = graph.order.iter().copied().filter(|stage| wanted.contains(stage)).collect();
-        for stage in &order {
-            assembly.place(*stage, &graph.drafts[*stage], &instances[*stage]);
+        if order.len() < graph.drafts.len() {
+            assembly = Assembly::new(&dimensions);
+            assembly.place_all(&graph, &order, &instances);
         }
         let trials = dimensions.trials();
         let table = assembly.share_out(&order, trials.len());
@@ -139,9 +144,25 @@ struct Assembly<'a> {
     placed: HashMap<usize, Placed>,
     /// By the dimensions of a grid.
     labels: HashMap<Vec<usize>, Arc<[Arc<str>]>>,
+    foresight: Foresight,
 }
 
-impl Assembly<'_> {
+impl<'a> Assembly<'a> {
+    fn new(dimensions: &'a Dimensions<'a>) -> Self {
+        Self { dimensions, nodes: Vec::new(), placed: HashMap::new(), labels: HashMap::new(), foresight: Foresight::default() }
+    }
+
+    /// Makes the nodes of all stages in `order` which are sound and whose inputs are.
+    fn place_all(&mut self, graph: &Graph<'_>, order: &[usize], instances: &[Option<Instances>]) {
+        for stage in order {
+            let draft = &graph.drafts[*stage];
+            let mut needs = draft.wires.iter().map(|wire| wire.stage).chain(draft.after.iter().map(|(stage, _)| *stage));
+            if let (Some(instances), true) = (&instances[*stage], needs.all(|stage| self.placed.contains_key(&stage))) {
+                self.place(*stage, draft, instances);
+            }
+        }
+    }
+
     /// Makes the nodes of a stage, whose inputs have theirs.
     fn place(&mut self, number: usize, draft: &Draft<'_>, instances: &Instances) {
         let Some((kind, _)) = &draft.kind else { return };
@@ -159,6 +180,8 @@ impl Assembly<'_> {
         let labels = self.labels.entry(grid.dimensions.clone()).or_insert_with(|| self.dimensions.labels(&grid).into());
         let mut same: HashMap<([u8; 32], Vec<NodeId>), NodeId> = HashMap::with_capacity(grid.rows);
         let mut placed = Vec::with_capacity(grid.rows);
+        let first = self.nodes.len();
+        let mut row_of_new = Vec::new();
         for row in 0..grid.rows {
             let instance = &instances.rows[own.row(row)];
             let inputs: Vec<NodeId> = wires.iter().map(|(_, onto, nodes)| nodes[onto.row(row)]).collect();
@@ -187,6 +210,9 @@ impl Assembly<'_> {
                 });
                 next
             });
+            if id == next {
+                row_of_new.push(row);
+            }
             let node = &mut self.nodes[id.index()];
             if node.after.is_empty() {
                 node.after = waits;
@@ -196,6 +222,9 @@ impl Assembly<'_> {
                 node.after.dedup();
             }
             placed.push(id);
+        }
+        for (node, row) in self.nodes[first..].iter().zip(row_of_new) {
+            self.foresight.look(node, number, draft, self.dimensions, (&grid, row));
         }
         self.placed.insert(number, Placed { grid, nodes: placed });
     }

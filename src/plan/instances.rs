@@ -395,7 +395,11 @@ impl<'a> Reader<'a> {
             let owner = Owner { name: &draft.declaration.name, kind: kind.name, stage: &*parsed.stage };
             for problem in parsed.problems.iter().filter(|problem| !draft.explains(&problem.message)) {
                 sound = false;
-                self.found.push(problem_diagnostic(owner.name, problem).at(span(row, problem.parameter)));
+                let place = span(row, problem.parameter);
+                let diagnostic = problem_diagnostic(owner.name, problem).at(place);
+                let swept = self.swept_values(columns, &grid, row, problem).into_iter().filter(|value| *value != place);
+                let labelled = swept.fold(diagnostic, |diagnostic, value| diagnostic.label(value, "where it has this value"));
+                self.found.push(labelled);
             }
             let Some(sources) = self.files.read(&owner, &parsed.sources, &|parameter| Some(span(row, parameter)), self.found) else {
                 sound = false;
@@ -407,6 +411,13 @@ impl<'a> Reader<'a> {
             rows.push(Instance { stage: parsed.stage, typed: parsed.typed, own });
         }
         sound.then_some(Instances { grid, rows })
+    }
+
+    /// The values of axes with which one combination has a problem: those of the parameters that the problem speaks of.
+    fn swept_values(&self, columns: &[Column<'_>], grid: &Grid, row: usize, problem: &ParameterProblem) -> BTreeSet<Span> {
+        let is_meant = |name: &str| name == problem.parameter || problem.message.contains(&format!("`{name}`"));
+        let axes = columns.iter().filter(|column| is_meant(&column.property.name)).flat_map(|column| &column.grid.dimensions);
+        axes.map(|axis| self.dimensions.axes[*axis].axis.values[grid.coordinate(row, *axis)].span).collect()
     }
 
     fn commit(&self, revision: Option<HubCommit>) -> Commit {

@@ -24,6 +24,7 @@ mod build;
 mod canonical;
 mod change;
 mod forecast;
+mod foresight;
 mod grid;
 mod instances;
 mod key;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::{Artifact, CodeVersion, Context, InputFolders, Inputs, Port, Stage, StageError};
+use super::{Artifact, CodeVersion, Context, Facts, InputFacts, InputFolders, Inputs, Port, Stage, StageError};
 
 /// What the engine knows of an artifact type; see [`Artifact`] for the fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,6 +101,8 @@ pub trait AnyStage: Send + Sync {
     fn check(&self) -> Vec<ParameterProblem>;
     fn sources(&self) -> Vec<SourceFile>;
     fn check_content(&self, content: &dyn Any) -> Vec<ParameterProblem>;
+    fn facts(&self, inputs: InputFacts<'_>) -> Facts;
+    fn check_inputs(&self, inputs: InputFacts<'_>) -> Vec<ParameterProblem>;
     fn hub_commit(&self) -> Option<HubCommit>;
     fn execution(&self) -> Map<String, Value>;
     fn extension(&self) -> Option<Extension>;
@@ -125,6 +127,14 @@ impl<S: Stage> AnyStage for S {
 
     fn check_content(&self, content: &dyn Any) -> Vec<ParameterProblem> {
         Stage::check_content(self, content)
+    }
+
+    fn facts(&self, inputs: InputFacts<'_>) -> Facts {
+        Stage::facts(self, inputs)
+    }
+
+    fn check_inputs(&self, inputs: InputFacts<'_>) -> Vec<ParameterProblem> {
+        Stage::check_inputs(self, inputs)
     }
 
     fn hub_commit(&self) -> Option<HubCommit> {

@@ -81,6 +81,21 @@ pub trait Inputs: Sized {
     fn open(folders: &InputFolders) -> Result<Self, StageError>;
 }
 
+/// What kinds know of an output before anything runs, by names that they agree upon. What is not known is not there.
+pub type Facts = Map<String, Value>;
+
+/// What is known of the inputs of a stage, by port.
+#[derive(Debug, Clone, Copy)]
+pub struct InputFacts<'a>(pub &'a [(&'static str, &'a Facts)]);
+
+impl<'a> InputFacts<'a> {
+    /// A fact of what is wired to `port`.
+    #[must_use]
+    pub fn get(self, port: &str, fact: &str) -> Option<&'a Value> {
+        self.0.iter().find(|(name, _)| *name == port).and_then(|(_, facts)| facts.get(fact))
+    }
+}
+
 /// A stage kind: its fields are its parameters, in the experiment file's spelling.
 ///
 /// Field documentation becomes the help of `pipeline kinds`, the README's table and the editors' schema, so every field has a doc comment.
@@ -108,6 +123,16 @@ pub trait Stage: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'stat
     ///
     /// * `content`: what the file's [`Inspection`] made of it
     fn check_content(&self, _content: &dyn Any) -> Vec<ParameterProblem> {
+        Vec::new()
+    }
+
+    /// What is known of the output before anything runs.
+    fn facts(&self, _inputs: InputFacts<'_>) -> Facts {
+        Facts::new()
+    }
+
+    /// What is wrong with the parameters in view of what is known of the inputs.
+    fn check_inputs(&self, _inputs: InputFacts<'_>) -> Vec<ParameterProblem> {
         Vec::new()
     }
 

@@ -162,3 +162,39 @@ fn names_that_the_hub_does_not_have_are_found_without_it() {
     );
     snapshot!(world.pipeline(["check", "experiments/wrong.toml"]));
 }
+
+#[test]
+fn mistakes_that_span_two_stages_are_found_before_anything_runs() {
+    let world = World::new();
+    let check = |sets: &[&str]| {
+        let sets = sets.iter().flat_map(|set| ["--set", set]);
+        world.pipeline(["check", "experiments/mini.toml"].into_iter().chain(sets))
+    };
+    snapshot!(
+        check(&["stage.evaluate.split=test", "stage.tokenize.max_length=64", "stage.init_model.max_position_embeddings=32"]),
+        check(&["stage.corpus.split={ train = 1.0 }", "stage.train.early_stopping={ metric = \"loss\", patience = 1 }"]),
+        // What is wrong elsewhere hides none of it.
+        check(&["stage.evaluate.split=test", "stage.plot.colour=red"]),
+        world.pipeline([
+            "check",
+            "experiments/mini.toml",
+            "--sweep",
+            "tokenize.max_length=16,64",
+            "--set",
+            "stage.init_model.max_position_embeddings=32"
+        ]),
+    );
+}
+
+#[test]
+fn a_swept_value_that_does_not_go_with_another_parameter_is_pointed_at() {
+    let world = World::new();
+    world.child(
+        "swept",
+        "[params]\nheld_out = 0.2\n[stage.corpus]\nsplit = { train = 0.8, validation = \"@params.held_out\" }\n[sweep.over]\nparams.held_out = [0.2, 0.3]\n",
+    );
+    snapshot!(
+        world.pipeline(["check", "experiments/mini.toml", "--sweep", "init_model.hidden_size=32,33"]),
+        world.pipeline(["check", "experiments/swept.toml"]),
+    );
+}

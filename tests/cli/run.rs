@@ -77,17 +77,42 @@ fn left(world: &World) -> (Vec<String>, serde_json::Value) {
     (world.names("outputs/mini"), record["missing"].clone())
 }
 
+/// Texts with other labels than those of `mini.toml`, on which its model cannot be evaluated. Only the run finds out.
+const OTHERS: &str = r#"
+[stage.others]
+kind = "read_corpus"
+path = "data/others.jsonl"
+[stage.other_tokens]
+kind = "tokenize"
+model = "@init_model"
+corpus = "@others"
+"#;
+
+fn write_others(world: &World) {
+    world.write("experiments/data/others.jsonl", "{\"text\": \"a b\", \"entities\": [], \"anomaly\": 0}\n".repeat(20));
+}
+
 #[test]
 fn a_failed_run_leaves_what_it_made_and_no_file_of_an_earlier_run() {
     // Whether the rest is finished makes no difference here.
     for option in ["--keep-going", "-j1"] {
         let world = World::trained();
         let whole = left(&world);
-        let shot = world.pipeline(["run", FILE, option, "--set", "stage.evaluate.split=test"]);
-        assert_eq!(shot.code, Some(1));
+        let mini = world.read(FILE);
+        write_others(&world);
+        world.write(
+            FILE,
+            mini.replace(
+                "[stage.evaluate]\nmodel = \"@train\"\ndata = \"@tokenize\"",
+                "[stage.evaluate]\nmodel = \"@train\"\ndata = \"@other_tokens\"",
+            ) + OTHERS,
+        );
+        let shot = world.pipeline(["run", FILE, option]);
+        assert_eq!(shot.code, Some(1), "{shot}");
         assert!(shot.stdout.contains("results: outputs/mini\nmissing: what `evaluate`, `plot` would have made\n"), "{shot}");
         let expected = ["history.csv", "model", "published.json", "timing.csv"].map(str::to_owned).to_vec();
         assert_eq!(left(&world), (expected, serde_json::json!(["evaluate", "plot"])));
+        world.write(FILE, mini);
         let again = world.pipeline(["run", FILE]);
         assert!(again.stdout.contains("6 cached"), "{again}");
         assert_eq!(left(&world), whole);
@@ -98,18 +123,20 @@ fn a_failed_run_leaves_what_it_made_and_no_file_of_an_earlier_run() {
 fn a_failed_run_that_has_no_results_leaves_those_of_an_earlier_one_and_says_so() {
     let world = World::trained();
     let whole = left(&world);
-    let shot = world.pipeline(["run", FILE, "--set", "stage.tokenize.max_length=9000"]);
+    let shot = world.pipeline(["run", FILE, "--device", "cpu", "--set", "stage.train.dtype=bf16"]);
     assert!(shot.code == Some(1) && shot.stdout.contains("results: none; `outputs/mini` still holds those of an earlier run\n"), "{shot}");
     assert_eq!(left(&world), whole);
-    let nothing = World::new().pipeline(["run", FILE, "--set", "stage.tokenize.max_length=9000"]);
+    let nothing = World::new().pipeline(["run", FILE, "--device", "cpu", "--set", "stage.train.dtype=bf16"]);
     assert!(!nothing.stdout.contains("results:"), "{nothing}");
 }
 
 #[test]
 fn results_of_one_of_two_evaluations_keep_their_place_when_the_other_fails() {
     let world = World::new();
-    world.child("two", "[stage.test]\nkind = \"evaluate\"\nmodel = \"@train\"\ndata = \"@tokenize\"\nsplit = \"test\"\n");
-    world.pipeline(["run", "experiments/two.toml", "--keep-going"]);
+    write_others(&world);
+    world.child("two", &format!("{OTHERS}[stage.test]\nkind = \"evaluate\"\nmodel = \"@train\"\ndata = \"@other_tokens\"\n"));
+    let shot = world.pipeline(["run", "experiments/two.toml", "--keep-going"]);
+    assert_eq!(shot.code, Some(1), "{shot}");
     assert!(world.path("outputs/two/evaluate/metrics.json").is_file());
 }
 
@@ -214,4 +241,13 @@ fn a_training_that_may_not_fit_into_memory_begins_with_a_warning() {
     assert!(shot.stderr.contains("train       warning  needs up to about "), "{shot}");
     assert_eq!(shot.code, Some(0), "what little data there is fits");
     assert!(!world.pipeline(["run", FILE].iter().chain(&large)).stderr.contains("warning"));
+}
+
+#[test]
+fn the_report_says_how_many_entities_no_score_counts() {
+    let world = World::new();
+    let shot = world.pipeline(["run", "experiments/mini.toml", "--set", "stage.tokenize.max_length=8"]);
+    assert_eq!(shot.code, Some(0), "{shot}");
+    let report = world.read("outputs/mini/classification_report.txt");
+    assert!(report.contains("validation entities are cut off by `max_length` = 8 tokens"), "{report}");
 }

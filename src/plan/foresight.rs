@@ -1,0 +1,49 @@
+//! What parameters do not go together with what will flow in: the kinds say what they know of their outputs before anything runs, and hold their
+//! parameters against what is known of their inputs.
+//!
+//! 1. Nodes come in the plan's order, so that what is known of a node's inputs is there.
+//! 2. Each mistake is shown once, at the parameter, or at the swept value that makes it.
+
+use std::collections::HashSet;
+
+use super::NodeId;
+use super::grid::Grid;
+use super::node::Node;
+use super::sources::problem_diagnostic;
+use super::sweep::Dimensions;
+use super::wires::Draft;
+use crate::diagnostics::{Diagnostic, Span};
+use crate::stage::{Facts, InputFacts};
+
+#[derive(Default)]
+pub(super) struct Foresight {
+    /// By node.
+    facts: Vec<Facts>,
+    said: HashSet<(usize, String)>,
+    pub(super) found: Vec<Diagnostic>,
+}
+
+impl Foresight {
+    /// Looks at the next node: one of stage `number`, which stands in `row` of that stage's `grid`.
+    pub(super) fn look(&mut self, node: &Node, number: usize, draft: &Draft<'_>, dimensions: &Dimensions<'_>, (grid, row): (&Grid, usize)) {
+        let inputs: Vec<(&'static str, &Facts)> =
+            node.inputs.iter().map(|(port, input): &(_, NodeId)| (*port, &self.facts[input.index()])).collect();
+        let inputs = InputFacts(&inputs);
+        for problem in node.instance.check_inputs(inputs) {
+            if self.said.insert((number, problem.message.clone())) {
+                let span = span(number, draft, dimensions, (grid, row), problem.parameter);
+                self.found.push(problem_diagnostic(&node.stage, &problem).at(span));
+            }
+        }
+        let facts = node.instance.facts(inputs);
+        self.facts.push(facts);
+    }
+}
+
+fn span(number: usize, draft: &Draft<'_>, dimensions: &Dimensions<'_>, (grid, row): (&Grid, usize), parameter: &str) -> Span {
+    if let Some(axis) = dimensions.of_parameter(number, parameter) {
+        return dimensions.axes[axis].axis.values[grid.coordinate(row, axis)].span;
+    }
+    let declared = draft.parameters.iter().find(|declared| *declared.name == *parameter);
+    declared.map_or(draft.declaration.name_span, |declared| declared.value.span)
+}
