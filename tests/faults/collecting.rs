@@ -144,6 +144,24 @@ fn gc_waits_for_no_training() {
     assert_same(&project.results("long"), undisturbed("long.toml"), "gc beside it");
 }
 
+/// Nothing but its claim says that a run will come to these entries: no record names them yet that is the latest of its file.
+#[test]
+fn what_a_run_will_need_later_is_claimed_from_its_beginning() {
+    let project = Project::new();
+    let (older, newer) = ("stage.train.learning_rate=0.002", "stage.train.learning_rate=0.003");
+    for rate in [older, newer] {
+        assert_eq!(project.pipeline(&["run", "long.toml", "--set", rate]).code, Some(0));
+    }
+    let evaluations = |project: &Project| waste(project).iter().filter(|waste| waste["kind"] == "evaluate").count();
+    assert_eq!(evaluations(&project), 1);
+    let mut child = start(&mut project.command(&["run", "long.toml", "--set", older, "--rerun", "train", "--json"]));
+    assert!(until(&mut child, trained(1)), "the training was not seen");
+    assert_eq!(evaluations(&project), 0);
+    assert!(child.try_wait().expect("ours").is_none(), "the training was over: this shows nothing");
+    let ended = finish(child);
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+}
+
 #[test]
 fn the_checkpoints_of_a_killed_training_outlive_gc() {
     let project = Project::new();

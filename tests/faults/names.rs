@@ -78,8 +78,11 @@ fn links_inside_an_entry_are_damage_and_what_they_lead_to_is_left_alone() {
     let store = project.outputs().join("store");
     let weights = project.entry_files().into_iter().find(|name| name.ends_with("model.safetensors")).expect("a model");
     let entry = store.join(&weights).parent().expect("inside").to_owned();
-    fs::rename(store.join(&weights), project.root().join("taken")).expect("one disk");
-    symlink(other.path().join("model.safetensors"), store.join(&weights)).expect("writable");
+    // The same bytes, so that nothing but its being a link is wrong with it.
+    let taken = project.root().join("taken");
+    fs::rename(store.join(&weights), &taken).expect("one disk");
+    symlink(&taken, store.join(&weights)).expect("writable");
+    let bytes = fs::read(&taken).expect("readable");
     symlink(other.path(), entry.join("folder")).expect("writable");
     let ended = project.pipeline(&["verify"]);
     assert_eq!(ended.code, Some(1), "{ended:#?}");
@@ -91,6 +94,7 @@ fn links_inside_an_entry_are_damage_and_what_they_lead_to_is_left_alone() {
     assert_eq!(project.pipeline(&["gc", "--apply"]).code, Some(0));
     assert_eq!(names(&store.join("tmp")), [""; 0]);
     assert_untouched(other.path(), &files, "in an entry");
+    assert!(fs::read(&taken).is_ok_and(|left| left == bytes));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What goes, and what stays.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use crate::plan::CacheKey;
@@ -125,6 +126,24 @@ fn what_a_living_run_has_claimed_stays() {
     let _claim = used.case.store.claim([key("b")]).expect("writable");
     used.gone(Limits::default(), &[], true);
     assert_eq!(used.there(), ["b"]);
+}
+
+#[test]
+fn a_run_that_begins_waits_until_a_gc_has_finished() {
+    let used = Used::new();
+    let begun = AtomicBool::new(false);
+    let removing = used.case.again().lock_against_gc(true).expect("free");
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| {
+            let claim = used.case.again().claim([key("b")]).expect("writable");
+            begun.store(true, Ordering::SeqCst);
+            claim
+        });
+        std::thread::sleep(Duration::from_millis(50));
+        let waits = !begun.load(Ordering::SeqCst);
+        drop(removing);
+        assert!(waits && run.join().expect("no panic").is_some());
+    });
 }
 
 #[test]
