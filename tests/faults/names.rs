@@ -90,6 +90,7 @@ fn links_inside_an_entry_are_damage_and_what_they_lead_to_is_left_alone() {
     // The run sets it aside and builds it again; `gc` then removes it.
     fs::remove_dir_all(project.outputs().join("small")).expect("ours");
     project.run("small.toml");
+    assert!(store.join(&weights).symlink_metadata().expect("built again").is_file());
     assert_same(&project.results("small"), undisturbed("small.toml"), "links in an entry");
     assert_eq!(project.pipeline(&["gc", "--apply"]).code, Some(0));
     assert_eq!(names(&store.join("tmp")), [""; 0]);
