@@ -164,3 +164,13 @@ fn a_manifest_of_hostile_bytes_is_damage() {
         assert!(matches!(case.again().state(&entry.key()), Ok(State::Damaged(_))));
     }
 }
+
+#[test]
+fn a_link_to_the_right_bytes_is_damage() {
+    let case = Case::new();
+    let entry = case.entry();
+    let (file, elsewhere) = (entry.folder().join("words.txt"), case.path().join("words.txt"));
+    fs::rename(&file, &elsewhere).expect("one disk");
+    std::os::unix::fs::symlink(&elsewhere, &file).expect("writable");
+    assert!(matches!(case.again().state(&entry.key()).expect("readable"), State::Damaged(_)));
+}
