@@ -74,7 +74,7 @@ fn gc_beside_runs_that_are_killed_takes_nothing_from_those_that_live() {
             let samples = format!("stage.corpus.samples={}", [60, 50, 40][draw.below(3) as usize]);
             let mut child = start(&mut project.command(&["run", &file, "--set", &samples]));
             if draw.below(2) == 0 {
-                std::thread::sleep(Duration::from_micros(draw.below(400_000)));
+                std::thread::sleep(Duration::from_micros(draw.below(150_000)));
                 child.kill().expect("ours");
             }
             let ended = finish(child);
