@@ -1,7 +1,9 @@
 """Runs both sides in turn, takes medians, and prints Markdown; called by `compare.sh`, which builds what it runs."""
+import csv
 import json
 import os
 import pathlib
+import shutil
 import statistics
 import subprocess
 import sys
@@ -10,7 +12,19 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PIPELINE = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release" / "pipeline"
+TORCH = os.environ.get("TORCH_STEP", ROOT / "benches/torch_step.py")
 THREADS = len(os.sched_getaffinity(0))
+
+
+def whole(command, folder):
+    """What a process prints, its seconds, and the most memory that it held, in GiB."""
+    begun = time.perf_counter()
+    process = subprocess.Popen([str(part) for part in command], cwd=folder, stdout=subprocess.PIPE, text=True)
+    printed = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    if status != 0:
+        sys.exit(f"{' '.join(map(str, command))} ended with {status}\n{printed}")
+    return printed, time.perf_counter() - begun, usage.ru_maxrss / 2**20
 
 
 def output(command, folder=ROOT):
@@ -25,7 +39,7 @@ def bench(*arguments):
 
 
 def torch(*arguments):
-    return json.loads(output([sys.executable, ROOT / "benches/torch_step.py", *arguments]))["modes"]
+    return json.loads(output([sys.executable, TORCH, *arguments]))["modes"]
 
 
 def measure(*sections):
@@ -80,6 +94,76 @@ def composed():
         [found] = measure(section)
         rows.append([name, f"{found['step_s']:.3f}", f"{found['peak_rss_gib'] or 0:.2f} GiB", f"{found['step_s'] / own['step_s']:.1f} times"])
     table("Composed candle operations, base, all threads", ["", "seconds per step", "peak memory", "ours is faster"], rows)
+
+
+def checkpoint(size, folder, tokenizer):
+    """A checkpoint of the published shape with random weights, as `fetch_model` reads one."""
+    import transformers
+
+    sizes = dict(hidden_size=1024, num_hidden_layers=28, num_attention_heads=16, intermediate_size=2624) if size == "large" else {}
+    transformers.ModernBertForMaskedLM(transformers.ModernBertConfig(**sizes)).save_pretrained(folder / size)
+    shutil.copy(tokenizer, folder / size / "tokenizer.json")
+
+
+def recipe():
+    """One epoch of `small.toml`, and some steps of `large.toml`, each from a checkpoint to its figures."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        measure("tokenize", folder)
+        for size, file, samples, extra in [("base", "small", 5000, ""), ("large", "large", 320, 'checkpoint_every = "1 step"\nkeep_best = "loss"\n')]:
+            checkpoint(size, folder, folder / "tokenizer.json")
+            text = f"""extends = "{ROOT}/experiments/{file}.toml"
+name = "{size}-recipe"
+unset = ["stage.fetch_model"]
+[stage.fetch_model]
+path = "{size}"
+[stage.corpus]
+samples = {samples}
+[stage.train]
+epochs = 1
+{extra}"""
+            (folder / f"{size}.toml").write_text(text)
+            events, seconds, gib = whole([PIPELINE, "run", f"{size}.toml", "--json"], folder)
+            events = [json.loads(line) for line in events.splitlines()]
+            took = {event["stage"]: event["elapsed_ms"] / 1e3 for event in events if event.get("event") == "stage_finished" and event.get("elapsed_ms")}
+            with open(folder / f"outputs/{size}-recipe/timing.csv", newline="") as file:
+                steps = [float(row["seconds"]) for row in csv.DictReader(file)]
+            rest = took["train"] - sum(steps)
+            others = ", ".join(f"{stage} {value:.1f}" for stage, value in took.items() if stage != "train")
+            rows.append([f"{size}, {len(steps)} steps", f"{seconds:.0f}", f"{took['train']:.1f}", f"{sum(steps):.1f}", f"{rest:.1f}", others, f"{gib:.2f} GiB"])
+            shutil.rmtree(folder / size)
+            shutil.rmtree(folder / "outputs")
+    header = ["", "seconds in all", "`train`", "of it steps", "of it the rest, evaluation included", "other stages", "peak memory"]
+    table("The recipe, one epoch, from a checkpoint on the disk to its figures", header, rows)
+
+
+def memory():
+    """A step on 16 texts of 512 tokens, in the ways that bound its memory."""
+    ways = [
+        ("one batch of 16", 16, 1, False),
+        ("one batch of 16, `activation_checkpointing`", 16, 1, True),
+        ("4 batches of 4 accumulated", 4, 4, False),
+        ("16 batches of 1 accumulated", 1, 16, False),
+        ("16 batches of 1, `activation_checkpointing`", 1, 16, True),
+    ]
+    rows = []
+    for name, size, batches, again in ways:
+        settings = [f"stage.train.batch_size={size}", f"stage.train.gradient_accumulation={batches}", f"stage.train.activation_checkpointing={str(again).lower()}"]
+        own = bench(ROOT / "experiments/small.toml", "--model", "base", "--length", 512, "--steps", 1, *(part for setting in settings for part in ("--set", setting)))
+        rows.append([name, f"{own['step_s']:.1f}", f"{own['peak_rss_gib'] or 0:.2f} GiB"])
+    table("16 texts of 512 tokens in a step, base", ["", "seconds per step", "peak memory"], rows)
+
+
+def curve():
+    """The losses of a whole training on both paths of the model."""
+    rows = []
+    for section in ["curve_tiny", "curve_base"]:
+        [found] = measure(section)
+        columns = [f"{found['first']:.4f} to {found['last']:.4f}", f"{found['largest_loss_difference']:.1e}", f"{found['largest_norm_difference']:.1e}"]
+        rows.append([found["what"], str(found["steps"]), *columns, f"{found['weights_difference']:.1e}"])
+    header = ["", "steps", "loss", "largest difference of a loss", "of a gradient's norm, relative", "of the last weights, relative"]
+    table("The loss curve of our kernels beside that of composed candle operations", header, rows)
 
 
 def long():
@@ -153,10 +237,13 @@ def other():
 
 SECTIONS = {
     "step": lambda: step(THREADS),
-    "thread": lambda: step(1, rounds=1, steps=3),
+    "thread": lambda: step(1, steps=3),
     "composed": composed,
-    "large": lambda: step(THREADS, "large", rounds=1, modes="dynamic", padded=False, steps=3),
+    "large": lambda: step(THREADS, "large", modes="dynamic", padded=False, steps=3),
     "long": long,
+    "memory": memory,
+    "recipe": recipe,
+    "curve": curve,
     "tokenize": tokenize,
     "tiny": tiny,
     "other": other,

@@ -1,7 +1,8 @@
 //! The measurements of `benches/compare.sh` that need the library: `cargo bench --bench measure -- SECTION...` prints a line of JSON for each.
 //!
 //! `composed`: a step of base in composed candle operations, with our AdamW and with `candle_nn::AdamW`; `tokenize FOLDER [TOKENIZER]`: texts a
-//! second, on texts that it leaves in the folder for others to tokenize; `digest`: bytes a second; `plan`: 10,000 trials.
+//! second, on texts that it leaves in the folder for others to tokenize; `digest`: bytes a second; `plan`: 10,000 trials; `curve_tiny`, `curve_base`:
+//! the loss curve of our kernels beside that of composed candle operations.
 
 use std::path::Path;
 use std::time::Instant;
@@ -11,11 +12,11 @@ use candle_nn::{AdamW, Optimizer as _, ParamsAdamW};
 use pipeline::data::{EncodedSplit, Example, IGNORE, LabelSet, Templates, TextTokenizer, train_tokenizer};
 use pipeline::experiment::{Experiment, Overrides};
 use pipeline::kinds;
-use pipeline::models::{ComposedModel, JointModel, LossOptions, ModernBertConfig, Targets, Tokens};
+use pipeline::models::{ComposedModel, JointModel, LossOptions, ModernBertConfig, Targets, Tokens, layer_types};
 use pipeline::plan::{Digests as _, Plan};
 use pipeline::rng::Rng;
 use pipeline::store::Store;
-use pipeline::training::{self, CandleEngine, Data, Engine, Recipe, Storage};
+use pipeline::training::{self, CandleEngine, CpuEngine, Data, Engine, Recipe, Row, StateVector, Storage, Warmup};
 use rand::Rng as _;
 use serde_json::{Value, json};
 
@@ -29,6 +30,8 @@ fn main() {
             "tokenize" => tokenize(Path::new(rest.next().expect("a folder")), rest.next().map(Path::new)),
             "digest" => digest(),
             "plan" => plan(),
+            "curve_tiny" => curve_tiny(),
+            "curve_base" => curve_base(),
             other => panic!("there is no section `{other}`"),
         };
         #[expect(clippy::print_stdout, reason = "what the script reads")]
@@ -178,4 +181,68 @@ fn plan() -> Value {
         trials = Plan::build(&experiment, kinds::ALL, &store.digests(), &[]).expect("a good plan").trials.len();
     });
     json!({"section": "plan", "trials": trials, "plan_s": median(seconds)})
+}
+
+/// The training of `tiny.toml`.
+fn curve_tiny() -> Value {
+    let config = ModernBertConfig {
+        hidden_size: 128,
+        intermediate_size: 192,
+        num_hidden_layers: 4,
+        num_attention_heads: 4,
+        layer_types: layer_types(4, 3),
+        ..ModernBertConfig::base()
+    };
+    let recipe = Recipe { epochs: 8, learning_rate: 1e-3, warmup: Warmup::Ratio(0.1), ..Recipe::default() };
+    curve("tiny.toml, from random weights", config, &corpus(1600), &recipe)
+}
+
+/// The training of `small.toml` on fewer texts, from random weights.
+fn curve_base() -> Value {
+    let recipe = Recipe { epochs: 2, learning_rate: 2e-5, ..Recipe::default() };
+    curve("small.toml on 160 texts, from random weights", ModernBertConfig::base(), &corpus(160), &recipe)
+}
+
+/// Trains the same model on the same batches by our kernels and by composed candle operations.
+fn curve(what: &str, config: ModernBertConfig, examples: &[Example], recipe: &Recipe) -> Value {
+    let labels = LabelSet::of(examples.iter().flat_map(|example| &example.entities).map(|entity| entity.label.as_str()));
+    let tokenizer = train_tokenizer(examples.iter().map(|example| example.text.as_str()), 2000).expect("a vocabulary");
+    let (split, _) = tokenizer.encode_split(examples, &labels, 128).expect("short texts");
+    let config = ModernBertConfig {
+        vocab_size: tokenizer.vocabulary_size(),
+        pad_token_id: None,
+        bos_token_id: None,
+        eos_token_id: None,
+        cls_token_id: None,
+        sep_token_id: None,
+        ..config
+    };
+    let model = JointModel::new_random(config, labels.len(), &Rng::new(42)).expect("good sizes");
+    let run = |engine: &mut dyn Engine| {
+        let data = Data { train: &split, validation: None, labels: labels.names() };
+        let trained = training::train(engine, data, recipe, Storage::default(), &()).expect("a training");
+        let mut weights = Vec::new();
+        let exported = engine.export(StateVector::Parameters, &mut |values| {
+            weights.extend_from_slice(values);
+            Ok(())
+        });
+        exported.expect("weights");
+        (trained.history, weights)
+    };
+    let (composed, composed_weights) = run(&mut CandleEngine::new(&model, &Device::Cpu, DType::F32).expect("a CPU"));
+    let (own, own_weights) = run(&mut CpuEngine::new(model));
+    let largest =
+        |difference: &dyn Fn(&Row, &Row) -> f64| own.iter().zip(&composed).map(|(own, other)| difference(own, other)).fold(0.0, f64::max);
+    let norm = |row: &Row| row.grad_norm.expect("every step has a gradient");
+    let length = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>().sqrt();
+    let apart = length(&mut own_weights.iter().zip(&composed_weights).map(|(own, other)| f64::from(own - other)));
+    json!({
+        "what": what,
+        "steps": own.len(),
+        "first": own[0].loss,
+        "last": own[own.len() - 1].loss,
+        "largest_loss_difference": largest(&|own, other| (own.loss - other.loss).abs()),
+        "largest_norm_difference": largest(&|own, other| (norm(own) / norm(other) - 1.0).abs()),
+        "weights_difference": apart / length(&mut own_weights.iter().map(|&weight| f64::from(weight))),
+    })
 }

@@ -18,6 +18,9 @@ use super::{IGNORE, JointModel, Layout, LossOptions, Losses, ModernBertConfig, T
 /// What a score becomes where attention may not look: far below any score, and finite, so that a row of padding stays finite too.
 const MASKED: f32 = -1e30;
 
+/// Queries of a layer with a window that look at their keys together.
+const BLOCK: usize = 256;
+
 /// A joint model whose parameters are candle variables.
 #[derive(Debug, Clone)]
 pub struct ComposedModel {
@@ -40,10 +43,18 @@ struct Padded {
     places: Tensor,
     /// `(sequences,)`: where the first tokens are.
     firsts: Tensor,
-    /// `(sequences, 1, length, length)`: the mask within the sliding window.
-    windows: Tensor,
+    /// Queries `0..length` in order, with the keys that a sliding window shows them.
+    blocks: Vec<Block>,
     full: Angles,
     sliding: Angles,
+}
+
+/// Consecutive queries, and the keys that at least one of them sees.
+struct Block {
+    queries: Range<usize>,
+    keys: Range<usize>,
+    /// `(sequences, 1, queries, keys)`: 0 where a query sees a key, else [`MASKED`].
+    mask: Tensor,
 }
 
 /// Cosines and sines, `(length, head_dim / 2)` each.
@@ -228,12 +239,8 @@ impl ComposedModel {
     /// * `stream`: `(sequences * length, hidden)`
     fn layer(&self, layer: usize, stream: &Tensor, padded: &Padded) -> Result<Tensor> {
         let layout = &self.layout.layers[layer];
-        let (mask, angles) = match self.config.layer_types[layer] {
-            Attention::Full => (&padded.mask, &padded.full),
-            Attention::Sliding => (&padded.windows, &padded.sliding),
-        };
         let normed = layout.attn_norm.as_ref().map_or_else(|| Ok(stream.clone()), |norm| self.layer_norm(stream, norm))?;
-        let attended = self.attention(&self.linear(&normed, &layout.wqkv)?, mask, angles, padded)?; // (sequences * length, hidden)
+        let attended = self.attention(&self.linear(&normed, &layout.wqkv)?, self.config.layer_types[layer], padded)?; // (sequences * length, hidden)
         let stream = (stream + self.linear(&attended, &layout.attn_wo)?)?;
 
         let expanded = self.linear(&self.layer_norm(&stream, &layout.mlp_norm)?, &layout.wi)?; // (sequences * length, 2 * intermediate)
@@ -242,16 +249,36 @@ impl ComposedModel {
         stream + self.linear(&activated, &layout.mlp_wo)?
     }
 
-    /// * `qkv`: `(sequences * length, 3 * hidden)`; `mask` broadcasts to `(sequences, heads, length, length)`
-    fn attention(&self, qkv: &Tensor, mask: &Tensor, angles: &Angles, padded: &Padded) -> Result<Tensor> {
+    /// * `qkv`: `(sequences * length, 3 * hidden)`
+    fn attention(&self, qkv: &Tensor, kind: Attention, padded: &Padded) -> Result<Tensor> {
         let (heads, head_dim) = (self.config.num_attention_heads, self.config.head_dim());
+        let angles = match kind {
+            Attention::Full => &padded.full,
+            Attention::Sliding => &padded.sliding,
+        };
         let qkv = qkv.reshape((padded.sequences, padded.length, 3, heads, head_dim))?.permute((2, 0, 3, 1, 4))?; // (3, sequences, heads, length, head_dim)
         let part = |part: usize| qkv.narrow(0, part, 1)?.squeeze(0)?.contiguous(); // (sequences, heads, length, head_dim)
         let queries = (turn(&part(0)?, angles)? / (head_dim as f64).sqrt())?;
-        let keys = turn(&part(1)?, angles)?;
-        let scores = self.product(&queries, &keys.t()?.contiguous()?)?.broadcast_add(mask)?; // (sequences, heads, length, length)
-        let attended = self.product(&softmax(&scores, D::Minus1)?, &part(2)?)?; // (sequences, heads, length, head_dim)
+        let (keys, values) = (turn(&part(1)?, angles)?, part(2)?);
+        let attended = match kind {
+            Attention::Full => self.attend(&queries, &keys, &values, &padded.mask)?,
+            Attention::Sliding => {
+                let rows = |tensor: &Tensor, of: &Range<usize>| tensor.narrow(2, of.start, of.len())?.contiguous();
+                let attend = |block: &Block| {
+                    self.attend(&rows(&queries, &block.queries)?, &rows(&keys, &block.keys)?, &rows(&values, &block.keys)?, &block.mask)
+                };
+                Tensor::cat(&padded.blocks.iter().map(attend).collect::<Result<Vec<_>>>()?, 2)?
+            }
+        };
         attended.transpose(1, 2)?.contiguous()?.reshape((padded.sequences * padded.length, heads * head_dim))
+    }
+
+    /// What the queries take from the values: `(sequences, heads, queries, head_dim)`.
+    ///
+    /// * `keys`, `values`: `(sequences, heads, keys, head_dim)`; `mask` broadcasts to `(sequences, heads, queries, keys)`
+    fn attend(&self, queries: &Tensor, keys: &Tensor, values: &Tensor, mask: &Tensor) -> Result<Tensor> {
+        let scores = self.product(queries, &keys.t()?.contiguous()?)?.broadcast_add(mask)?; // (sequences, heads, queries, keys)
+        self.product(&softmax(&scores, D::Minus1)?, values)
     }
 
     /// Layer norm without bias over the last dimension.
@@ -310,7 +337,7 @@ impl ComposedModel {
             sequences,
             length,
             ids: Tensor::from_vec(ids, sequences * length, &self.device)?,
-            windows: mask.broadcast_add(&self.window_mask(length)?)?,
+            blocks: (0..length).step_by(BLOCK).map(|from| self.block(from, length, &mask)).collect::<Result<_>>()?,
             full: self.angles(Attention::Full, length)?,
             sliding: self.angles(Attention::Sliding, length)?,
             mask,
@@ -319,11 +346,18 @@ impl ComposedModel {
         })
     }
 
-    /// `(length, length)`: 0 within the sliding window, else [`MASKED`].
-    fn window_mask(&self, length: usize) -> Result<Tensor> {
+    /// The block of queries that begins at `from`. A block does not grow with the length of the text, so neither does what it is scored in.
+    ///
+    /// * `mask`: `(sequences, 1, 1, length)`
+    fn block(&self, from: usize, length: usize, mask: &Tensor) -> Result<Block> {
         let window = self.config.local_attention / 2;
-        let entries = (0..length).flat_map(|query| (0..length).map(move |key| if query.abs_diff(key) <= window { 0.0 } else { MASKED }));
-        Tensor::from_vec(entries.collect(), (length, length), &self.device)
+        let queries = from..(from + BLOCK).min(length);
+        let keys = from.saturating_sub(window)..(queries.end + window).min(length);
+        let sees = |query: usize, key: usize| if query.abs_diff(key) <= window { 0.0 } else { MASKED };
+        let entries = queries.clone().flat_map(|query| keys.clone().map(move |key| sees(query, key))).collect();
+        let windows = Tensor::from_vec(entries, (queries.len(), keys.len()), &self.device)?;
+        let mask = mask.narrow(3, keys.start, keys.len())?.broadcast_add(&windows)?;
+        Ok(Block { queries, keys, mask })
     }
 
     fn angles(&self, attention: Attention, length: usize) -> Result<Angles> {

@@ -13,7 +13,8 @@
 use std::ops::Range;
 
 use super::config::Attention;
-use super::gradients::{Gradients, Write};
+use super::gradients::Gradients;
+use super::kernels::Write;
 use super::kernels::attention::{Heads, attention, attention_backward};
 use super::kernels::geglu::{geglu, geglu_backward};
 use super::kernels::layer_norm::{layer_norm, layer_norm_again, layer_norm_backward};

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::kernels::Write;
 use super::{Layout, Parameter};
 
 /// Gradients that a step writes, or that micro-batches add up to.
@@ -25,13 +26,6 @@ pub struct SparseRows {
     pub rows: Vec<f32>,
     /// The length of a row.
     pub width: usize,
-}
-
-/// Whether a result replaces what its place held or is added to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Write {
-    Replace,
-    Add,
 }
 
 impl Gradients {

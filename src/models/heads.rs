@@ -1,6 +1,7 @@
 //! The two classifiers on top of the encoder, forward and backward.
 
-use super::gradients::{Gradients, Write};
+use super::gradients::Gradients;
+use super::kernels::Write;
 use super::kernels::cross_entropy::cross_entropy;
 use super::kernels::product::{linear, linear_backward_input, linear_backward_weight};
 use super::layout::{ANOMALY_CLASSES, HeadLayout, Layout};

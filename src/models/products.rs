@@ -1,14 +1,22 @@
 //! The matrix products of a training step by themselves: the floor below which no step on this machine can go.
 
 use super::ModernBertConfig;
-use super::gradients::Write;
-use super::kernels::product::{Matrix, MatrixMut, Threads, multiply};
+use super::kernels::Write;
+use super::kernels::product::{linear, linear_backward_input, linear_backward_weight};
 
-/// The four linear maps of one encoder layer, with the three products that each costs in a training step: forward, the gradient of its input, and
-/// the gradient of its weight. All on buffers of their own, of the shapes that a batch of `tokens` tokens gives.
-pub struct LayerProducts {
+/// The products of the linear layers of a training step, in the step's order: all layers forward, then backward the gradients of every weight
+/// and input.
+///
+/// Every layer has weights and gradients of its own, so that they come from memory, as a step's do, and not from the cache of the layer before.
+/// Inputs and outputs are shared: in a step they come from the operation before, mostly from the cache.
+pub struct StepProducts {
     tokens: usize,
-    maps: Vec<Linear>,
+    /// By layer.
+    maps: Vec<[Linear; 4]>,
+    /// Long enough for the inputs or outputs of any map, as are the two below. They stay what they are, so that no number grows from run to run.
+    inputs: Vec<f32>,
+    outputs: Vec<f32>,
+    d_inputs: Vec<f32>,
 }
 
 struct Linear {
@@ -16,72 +24,47 @@ struct Linear {
     outputs: usize,
     /// `(outputs, inputs)`
     weight: Vec<f32>,
-    weight_gradient: Vec<f32>,
-    /// `(tokens, inputs)`
-    input: Vec<f32>,
-    input_gradient: Vec<f32>,
-    /// `(tokens, outputs)`
-    output: Vec<f32>,
+    gradient: Vec<f32>,
 }
 
-impl LayerProducts {
+impl StepProducts {
+    /// The products of a batch of `tokens` tokens. They take 8 bytes for each weight of the linear layers.
     #[must_use]
     pub fn new(config: &ModernBertConfig, tokens: usize) -> Self {
         // Small numbers that are neither zero nor denormal, since those take another time.
         let filled = |length: usize| (0..length).map(|index| (index % 17) as f32 * 1e-2 - 0.08).collect::<Vec<f32>>();
-        let linear = |(inputs, outputs): (usize, usize)| Linear {
-            inputs,
-            outputs,
-            weight: filled(inputs * outputs),
-            weight_gradient: filled(inputs * outputs),
-            input: filled(tokens * inputs),
-            input_gradient: filled(tokens * inputs),
-            output: filled(tokens * outputs),
-        };
-        Self { tokens, maps: maps(config).into_iter().map(linear).collect() }
+        let linear = |(inputs, outputs)| Linear { inputs, outputs, weight: filled(inputs * outputs), gradient: filled(inputs * outputs) };
+        let widest = maps(config).into_iter().map(|(inputs, outputs)| inputs.max(outputs)).max().unwrap_or(0);
+        Self {
+            tokens,
+            maps: (0..config.num_hidden_layers).map(|_| maps(config).map(linear)).collect(),
+            inputs: filled(tokens * widest),
+            outputs: filled(tokens * widest),
+            d_inputs: filled(tokens * widest),
+        }
     }
 
     /// Computes them once on the current pool. Returns the floating-point operations: two for each multiplication and addition.
     pub fn run(&mut self) -> f64 {
-        let tokens = self.tokens;
-        for map in &mut self.maps {
-            let Linear { inputs, outputs, weight, weight_gradient, input, input_gradient, output } = map;
-            let (inputs, outputs) = (*inputs, *outputs);
-            multiply(
-                MatrixMut::new(output, tokens, outputs),
-                Write::Replace,
-                1.0,
-                Matrix::new(input, tokens, inputs),
-                Matrix::new(weight, outputs, inputs).transposed(),
-                Threads::Pool,
-            );
-            multiply(
-                MatrixMut::new(input_gradient, tokens, inputs),
-                Write::Replace,
-                1.0,
-                Matrix::new(output, tokens, outputs),
-                Matrix::new(weight, outputs, inputs),
-                Threads::Pool,
-            );
-            multiply(
-                MatrixMut::new(weight_gradient, outputs, inputs),
-                Write::Replace,
-                1.0,
-                Matrix::new(output, tokens, outputs).transposed(),
-                Matrix::new(input, tokens, inputs),
-                Threads::Pool,
-            );
+        let Self { tokens, maps, inputs, outputs, d_inputs } = self;
+        let tokens = *tokens;
+        for map in maps.iter().flatten() {
+            linear(&mut outputs[..tokens * map.outputs], Write::Replace, &inputs[..tokens * map.inputs], &map.weight, tokens);
+        }
+        for map in maps.iter_mut().rev().flat_map(|layer| layer.iter_mut().rev()) {
+            let (inputs, outputs) = (&inputs[..tokens * map.inputs], &outputs[..tokens * map.outputs]);
+            linear_backward_weight(&mut map.gradient, Write::Replace, outputs, inputs, tokens);
+            linear_backward_input(&mut d_inputs[..tokens * map.inputs], Write::Replace, outputs, &map.weight, tokens);
         }
         6.0 * tokens as f64 * self.parameters() as f64
     }
 
-    /// Weights of the four maps.
-    #[must_use]
-    pub fn parameters(&self) -> usize {
-        self.maps.iter().map(|map| map.inputs * map.outputs).sum()
+    /// Weights of the linear layers.
+    fn parameters(&self) -> usize {
+        self.maps.iter().flatten().map(|map| map.weight.len()).sum()
     }
 
-    /// Weights of the linear maps of all layers: what a step's matrix products grow with.
+    /// Weights of the linear layers of a model: what a step's matrix products grow with.
     #[must_use]
     pub fn parameters_of(config: &ModernBertConfig) -> usize {
         maps(config).iter().map(|(inputs, outputs)| inputs * outputs).sum::<usize>() * config.num_hidden_layers
@@ -100,8 +83,13 @@ mod tests {
 
     #[test]
     fn the_products_of_base_hold_its_published_number_of_parameters() {
-        let config = ModernBertConfig::base();
-        assert_eq!(LayerProducts::new(&config, 1).parameters() * config.num_hidden_layers, 110_297_088);
-        assert_eq!(LayerProducts::parameters_of(&config), 110_297_088);
+        assert_eq!(StepProducts::parameters_of(&ModernBertConfig::base()), 110_297_088);
+    }
+
+    #[test]
+    fn a_run_counts_six_operations_for_each_token_and_weight() {
+        let config = ModernBertConfig { hidden_size: 8, intermediate_size: 12, num_hidden_layers: 3, ..ModernBertConfig::base() };
+        let weights = 3 * 8 * (24 + 8 + 24 + 12);
+        assert_eq!(StepProducts::new(&config, 5).run(), (6 * 5 * weights) as f64);
     }
 }

@@ -11,7 +11,7 @@ use super::shape::{Shape, config};
 use super::{ToolError, median};
 use crate::artifacts::{Artifact as _, Encoded};
 use crate::data::{EncodedSplit, IGNORE, Split};
-use crate::models::{JointModel, LayerProducts, ModernBertConfig, Part, Pass, Workspace};
+use crate::models::{JointModel, ModernBertConfig, Part, Pass, StepProducts, Workspace};
 use crate::rng::Rng;
 use crate::training::{self, CpuEngine, Data, Objective, Recipe, Storage};
 
@@ -57,9 +57,9 @@ pub struct Measurement {
     pub step_s: f64,
     pub tokens_per_step: f64,
     pub tokens_per_s: f64,
-    /// Median rate of the step's own matrix shapes, in 10^9 floating-point operations a second.
+    /// Median rate of the matrix products of the step's linear layers by themselves, in 10^9 floating-point operations a second.
     pub matmul_gflops: f64,
-    /// Seconds that the linear layers' products of one step take at that rate.
+    /// Seconds that these products take at that rate.
     pub floor_s: f64,
     /// `step_s` over `floor_s`.
     pub floor_ratio: f64,
@@ -117,8 +117,9 @@ pub fn bench(workload: &Workload) -> Result<Measurement, ToolError> {
     let step_s = median(timings.iter().map(|timing| timing.seconds));
     let tokens_per_step = timings.iter().map(|timing| timing.tokens as f64).sum::<f64>() / timings.len() as f64;
     let inference_texts_per_s = inference(&mut engine, &split, workload.batch_size)?;
+    drop(engine); // whose memory the products take over
     let rate = matrix_rate(&config, (tokens_per_step as usize / workload.gradient_accumulation).max(1));
-    let linear = LayerProducts::parameters_of(&config);
+    let linear = StepProducts::parameters_of(&config);
     let floor_s = 6.0 * linear as f64 * tokens_per_step / rate;
     let total_steps =
         total.filter(|_| workload.epochs > 0).map(|total| Recipe { epochs: workload.epochs, ..recipe.clone() }.total_steps(total));
@@ -217,13 +218,13 @@ fn inference(engine: &mut CpuEngine, split: &EncodedSplit, batch_size: usize) ->
     Ok(split.len() as f64 / median(seconds.into_iter()))
 }
 
-/// Operations a second over the shapes of one layer.
+/// Operations a second of the products of a step.
 fn matrix_rate(config: &ModernBertConfig, tokens: usize) -> f64 {
-    let mut products = LayerProducts::new(config, tokens);
+    let mut products = StepProducts::new(config, tokens);
     products.run();
     let mut rates = Vec::new();
     let begun = Instant::now();
-    while rates.len() < 5 || (begun.elapsed().as_secs_f64() < 0.5 && rates.len() < 1000) {
+    while rates.len() < 3 || (begun.elapsed().as_secs_f64() < 0.5 && rates.len() < 1000) {
         let started = Instant::now();
         let operations = products.run();
         rates.push(operations / started.elapsed().as_secs_f64());

@@ -14,7 +14,7 @@ use super::{ToolError, median};
 use crate::artifacts::{Artifact as _, Checkpoint, Encoded, files};
 use crate::data::Split;
 use crate::durable;
-use crate::models::{LayerProducts, ModernBertConfig};
+use crate::models::{ModernBertConfig, StepProducts};
 use crate::training::Recipe;
 
 /// Older ones are forgotten.
@@ -135,7 +135,7 @@ impl Effort {
     fn operations(&self, forwards: f64) -> f64 {
         let (hidden_size, intermediate_size, num_hidden_layers) = (self.hidden_size, self.intermediate_size, self.num_hidden_layers);
         let config = ModernBertConfig { hidden_size, intermediate_size, num_hidden_layers, ..ModernBertConfig::base() };
-        2.0 * forwards * LayerProducts::parameters_of(&config) as f64
+        2.0 * forwards * StepProducts::parameters_of(&config) as f64
     }
 
     fn operations_of_step(&self) -> f64 {

@@ -5,7 +5,10 @@
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
-use pipeline::models::{ComposedModel, Gradients, IGNORE, JointModel, LossOptions, Normalisers, Targets, Workspace};
+use pipeline::models::{
+    ComposedModel, Gradients, IGNORE, JointModel, LossOptions, ModernBertConfig, Normalisers, Targets, Tokens, Workspace,
+};
+use pipeline::rng::Rng;
 
 use crate::fixture::{Batch, NAMES, config, expected, folder, model, read, relative_error};
 
@@ -181,6 +184,28 @@ fn all_paths_weigh_losses_and_classes_alike() -> candle_core::Result<()> {
     Ok(())
 }
 
+/// Both paths cut the queries of a local layer into blocks, each in its own way.
+#[test]
+fn all_paths_agree_on_texts_much_longer_than_the_window() -> candle_core::Result<()> {
+    let config = ModernBertConfig { local_attention: 16, max_position_embeddings: 700, ..config("small") };
+    let model = JointModel::new_random(config, 5, &Rng::new(4)).unwrap();
+    let bounds = [0, 600, 603, 1_000];
+    let ids: Vec<u32> = (0..1_000).map(|token| token * 7_919 % model.config.vocab_size as u32).collect();
+    let (labels, anomaly): (Vec<u32>, _) = ((0..1_000).map(|token| token % 5).collect(), [1, 0, 1]);
+    let batch = (Tokens::new(&ids, &bounds).unwrap(), Targets { labels: &labels, anomaly: &anomaly });
+    let (mut workspace, mut gradients) = (Workspace::new(), Gradients::new(&model.layout));
+    let found = model.loss_and_gradients(&batch.0, &batch.1, &LossOptions::default(), &mut workspace, &mut gradients).unwrap();
+    let composed = ComposedModel::new(&model, &Device::Cpu)?;
+    let (losses, expected) = composed.loss_and_gradients(&batch.0, &batch.1, &LossOptions::default(), false)?;
+    assert!((found.total / losses.total - 1.0).abs() < ROUNDING, "{found:?} {losses:?}");
+    for ((name, found), expected) in by_name(&model, &gradients).iter().zip(expected) {
+        let expected: Vec<f32> = expected.expect("a gradient").flatten_all()?.to_vec1()?;
+        let error = relative_error(found, &expected.into_iter().map(f64::from).collect::<Vec<_>>());
+        assert!(error < 2.0 * ROUNDING, "{name}: both are off by rounding, not by {error:e}");
+    }
+    Ok(())
+}
+
 #[test]
 fn candle_transformers_computes_the_same_hidden_states() -> candle_core::Result<()> {
     for name in NAMES {
@@ -200,7 +225,7 @@ fn candle_transformers_computes_the_same_hidden_states() -> candle_core::Result<
             let hidden = theirs.forward(&input, &input.ones_like()?)?.flatten_all()?.to_vec1::<f32>()?;
             let hidden: Vec<f64> = hidden.into_iter().map(f64::from).collect();
             let whole = [0, ids.len()];
-            let tokens = pipeline::models::Tokens::new(ids, &whole).unwrap();
+            let tokens = Tokens::new(ids, &whole).unwrap();
             let error = relative_error(model.encode(&tokens, &mut Workspace::new()).unwrap(), &hidden);
             assert!(error < 2.0 * ROUNDING, "{name}: both are off by rounding, not by {error:e}");
         }

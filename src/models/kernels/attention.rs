@@ -10,12 +10,11 @@
 
 use rayon::prelude::*;
 
-use super::TASK_FLOATS;
 use super::functions::exp_of_nonpositive;
 use super::lanes::{dot, largest, sum_of, vectorised};
 use super::product::{Matrix, MatrixMut, Threads, multiply};
 use super::rotary::Rotary;
-use crate::models::gradients::Write;
+use super::{TASK_FLOATS, Write};
 
 /// Queries that are looked at together.
 const BLOCK: usize = 64;
@@ -25,7 +24,7 @@ const PARTS: usize = 3;
 
 /// What the attention of a layer looks like.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::models) struct Heads<'a> {
+pub struct Heads<'a> {
     /// `(sequences + 1,)`: where each sequence begins.
     pub bounds: &'a [usize],
     pub heads: usize,
@@ -45,14 +44,7 @@ pub(in crate::models) struct Heads<'a> {
 /// * `scratch`: `(tokens * hidden,)`
 ///
 /// Reference: `eager_attention_forward` in transformers' ModernBERT, scaled by `head_dim^-1/2`.
-pub(in crate::models) fn attention(
-    attended: &mut [f32],
-    rotated: &mut [f32],
-    log_sums: &mut [f32],
-    qkv: &[f32],
-    scratch: &mut [f32],
-    shape: &Heads<'_>,
-) {
+pub fn attention(attended: &mut [f32], rotated: &mut [f32], log_sums: &mut [f32], qkv: &[f32], scratch: &mut [f32], shape: &Heads<'_>) {
     let tasks: Vec<_> = shape
         .tasks()
         .zip(shape.split(rotated, PARTS * shape.head_dim))
@@ -72,7 +64,7 @@ pub(in crate::models) fn attention(
 /// * `d_attended`, `attended`: `(tokens, hidden)`
 /// * `rotated`, `log_sums`: as the forward left them
 /// * `scratch`: `(tokens * 3 * hidden,)`
-pub(in crate::models) fn attention_backward(
+pub fn attention_backward(
     d_qkv: &mut [f32],
     d_attended: &[f32],
     attended: &[f32],

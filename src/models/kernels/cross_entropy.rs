@@ -13,13 +13,7 @@ use crate::models::IGNORE;
 /// The sum is in nats and in f64: it is that of thousands of rows.
 ///
 /// Reference: `torch.nn.functional.cross_entropy(weight=..., ignore_index=..., reduction="sum")`.
-pub(in crate::models) fn cross_entropy(
-    logits: &mut [f32],
-    classes: usize,
-    labels: &[u32],
-    weight: impl Fn(u32) -> f32,
-    d_scale: Option<f32>,
-) -> f64 {
+pub fn cross_entropy(logits: &mut [f32], classes: usize, labels: &[u32], weight: impl Fn(u32) -> f32, d_scale: Option<f32>) -> f64 {
     vectorised!(|| {
         let mut sum = 0.0;
         for (logits, &label) in logits.chunks_exact_mut(classes).zip(labels) {

@@ -11,7 +11,7 @@ use super::lanes::vectorised;
 /// * `input`: `(rows, 2 * width)`; `output`: `(rows, width)`
 ///
 /// Reference: `ModernBertMLP` with `torch.nn.GELU(approximate="none")`.
-pub(in crate::models) fn geglu(output: &mut [f32], input: &[f32], width: usize) {
+pub fn geglu(output: &mut [f32], input: &[f32], width: usize) {
     let rows = output.par_chunks_exact_mut(width).zip(input.par_chunks_exact(2 * width));
     rows.with_min_len(TASK_FLOATS.div_ceil(4 * width)).for_each(|(output, input)| {
         vectorised!(|| {
@@ -29,7 +29,7 @@ pub(in crate::models) fn geglu(output: &mut [f32], input: &[f32], width: usize) 
 /// * `output`: `(rows, width)`, holds the gradient of the output and is replaced by the output itself, computed anew
 ///
 /// So what comes out is what the gradients of the weights before and behind need, without another buffer.
-pub(in crate::models) fn geglu_backward(input: &mut [f32], output: &mut [f32], width: usize) {
+pub fn geglu_backward(input: &mut [f32], output: &mut [f32], width: usize) {
     let rows = output.par_chunks_exact_mut(width).zip(input.par_chunks_exact_mut(2 * width));
     rows.with_min_len(TASK_FLOATS.div_ceil(4 * width)).for_each(|(output, input)| {
         vectorised!(|| {

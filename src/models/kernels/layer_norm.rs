@@ -2,16 +2,15 @@
 
 use rayon::prelude::*;
 
-use super::TASK_FLOATS;
 use super::lanes::{dot, sum_of, vectorised};
-use crate::models::gradients::Write;
+use super::{TASK_FLOATS, Write};
 
 /// Rows whose contributions to the weight's gradient are summed one after the other; the sums of such chunks are added in order.
 const CHUNK_ROWS: usize = 32;
 
 /// What the backward needs to know of a row: its mean, and one over its standard deviation.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(in crate::models) struct Moments {
+pub struct Moments {
     mean: f32,
     inverse_deviation: f32,
 }
@@ -21,7 +20,7 @@ pub(in crate::models) struct Moments {
 /// * `input`, `output`: `(rows, width)`; `weight`: `(width,)`; `moments`: `(rows,)`, written
 ///
 /// Reference: `torch.nn.LayerNorm(bias=False)`.
-pub(in crate::models) fn layer_norm(output: &mut [f32], moments: &mut [Moments], input: &[f32], weight: &[f32], epsilon: f32) {
+pub fn layer_norm(output: &mut [f32], moments: &mut [Moments], input: &[f32], weight: &[f32], epsilon: f32) {
     let width = weight.len();
     let rows = output.par_chunks_exact_mut(width).zip(input.par_chunks_exact(width)).zip(moments);
     rows.with_min_len(TASK_FLOATS.div_ceil(width)).for_each(|((output, input), moments)| {
@@ -33,7 +32,7 @@ pub(in crate::models) fn layer_norm(output: &mut [f32], moments: &mut [Moments],
 }
 
 /// The output of [`layer_norm`] once more, from the moments that it wrote.
-pub(in crate::models) fn layer_norm_again(output: &mut [f32], moments: &[Moments], input: &[f32], weight: &[f32]) {
+pub fn layer_norm_again(output: &mut [f32], moments: &[Moments], input: &[f32], weight: &[f32]) {
     let width = weight.len();
     let rows = output.par_chunks_exact_mut(width).zip(input.par_chunks_exact(width)).zip(moments);
     rows.with_min_len(TASK_FLOATS.div_ceil(width)).for_each(|((output, input), moments)| {
@@ -51,7 +50,7 @@ pub(in crate::models) fn layer_norm_again(output: &mut [f32], moments: &[Moments
 /// With `x` the normalised row and `g = d_output * weight`, the input's gradient is
 /// `(g - mean(g) - x * mean(g * x)) / deviation`, and the weight's the sum of `d_output * x` over the rows.
 #[expect(clippy::too_many_arguments, reason = "two results, each with its own mode, and four operands")]
-pub(in crate::models) fn layer_norm_backward(
+pub fn layer_norm_backward(
     d_input: &mut [f32],
     write: Write,
     d_weight: &mut [f32],

@@ -3,14 +3,21 @@
 //! Every kernel gives the same bits for any number of threads: it splits its work on boundaries that depend on shapes alone, and sums
 //! within a chunk in a fixed order. Vectors are 16 floats wide whatever the machine offers, so a wider one changes the speed, not a sum.
 
-pub(super) mod attention;
-pub(super) mod cross_entropy;
+pub mod attention;
+pub mod cross_entropy;
 mod functions;
-pub(super) mod geglu;
+pub mod geglu;
 pub(crate) mod lanes;
-pub(super) mod layer_norm;
-pub(super) mod product;
-pub(super) mod rotary;
+pub mod layer_norm;
+pub mod product;
+pub mod rotary;
+
+/// Whether a result replaces what its place held or is added to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Write {
+    Replace,
+    Add,
+}
 
 /// At least this many floats make a task of an elementwise kernel: less work than that is done sooner than it is handed over.
 const TASK_FLOATS: usize = 1 << 14;

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use gemm::Parallelism;
 use rayon::prelude::*;
 
-use crate::models::gradients::Write;
+use super::Write;
 
 /// A product with fewer multiplications is done before other threads have heard of it.
 const POOL_MULTIPLICATIONS: usize = 1 << 19;
@@ -15,7 +15,7 @@ const BLOCK_COLUMNS: usize = 64;
 
 /// A matrix in a slice: element `(row, column)` is `data[row * row_stride + column * column_stride]`.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::models) struct Matrix<'a> {
+pub struct Matrix<'a> {
     data: &'a [f32],
     rows: usize,
     columns: usize,
@@ -27,7 +27,7 @@ pub(in crate::models) struct Matrix<'a> {
 ///
 /// It has the elements `pointer[row * row_stride + column]` to itself for as long as the slice is borrowed.
 #[derive(Debug)]
-pub(in crate::models) struct MatrixMut<'a> {
+pub struct MatrixMut<'a> {
     pointer: *mut f32,
     rows: usize,
     columns: usize,
@@ -41,7 +41,7 @@ unsafe impl Send for MatrixMut<'_> {}
 
 /// Who computes a product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::models) enum Threads {
+pub enum Threads {
     /// All threads of the current pool, if it is large enough.
     Pool,
     /// The calling thread.
@@ -50,18 +50,18 @@ pub(in crate::models) enum Threads {
 
 impl<'a> Matrix<'a> {
     /// Rows that follow each other without a gap.
-    pub(in crate::models) fn new(data: &'a [f32], rows: usize, columns: usize) -> Self {
+    pub fn new(data: &'a [f32], rows: usize, columns: usize) -> Self {
         Self::with_stride(data, rows, columns, columns)
     }
 
     /// Rows that begin `row_stride` apart.
-    pub(in crate::models) fn with_stride(data: &'a [f32], rows: usize, columns: usize, row_stride: usize) -> Self {
+    pub fn with_stride(data: &'a [f32], rows: usize, columns: usize, row_stride: usize) -> Self {
         check_bounds(data.len(), rows, columns, row_stride);
         Self { data, rows, columns, row_stride, column_stride: 1 }
     }
 
     /// The same elements with rows for columns.
-    pub(in crate::models) fn transposed(self) -> Self {
+    pub fn transposed(self) -> Self {
         let Self { data, rows, columns, row_stride, column_stride } = self;
         Self { data, rows: columns, columns: rows, row_stride: column_stride, column_stride: row_stride }
     }
@@ -77,7 +77,7 @@ impl<'a> Matrix<'a> {
 
 impl<'a> MatrixMut<'a> {
     /// Rows that follow each other without a gap.
-    pub(in crate::models) fn new(data: &'a mut [f32], rows: usize, columns: usize) -> Self {
+    pub fn new(data: &'a mut [f32], rows: usize, columns: usize) -> Self {
         check_bounds(data.len(), rows, columns, columns);
         Self { pointer: data.as_mut_ptr(), rows, columns, row_stride: columns, slice: PhantomData }
     }
@@ -116,14 +116,7 @@ fn check_bounds(length: usize, rows: usize, columns: usize, row_stride: usize) {
 ///
 /// # Panics
 /// When the shapes do not fit together.
-pub(in crate::models) fn multiply(
-    destination: MatrixMut<'_>,
-    write: Write,
-    scale: f32,
-    left: Matrix<'_>,
-    right: Matrix<'_>,
-    threads: Threads,
-) {
+pub fn multiply(destination: MatrixMut<'_>, write: Write, scale: f32, left: Matrix<'_>, right: Matrix<'_>, threads: Threads) {
     let small = destination.rows * destination.columns * left.columns < POOL_MULTIPLICATIONS;
     match threads {
         Threads::Pool if !small && left.column_stride == 1 => {
@@ -173,21 +166,21 @@ fn call_gemm(destination: MatrixMut<'_>, write: Write, scale: f32, left: Matrix<
 /// A linear layer: `output = input · weightᵀ`, or `+=`.
 ///
 /// * `input`: `(rows, inputs)`; `weight`: `(outputs, inputs)`; `output`: `(rows, outputs)`
-pub(in crate::models) fn linear(output: &mut [f32], write: Write, input: &[f32], weight: &[f32], rows: usize) {
+pub fn linear(output: &mut [f32], write: Write, input: &[f32], weight: &[f32], rows: usize) {
     let (inputs, outputs) = (input.len() / rows, output.len() / rows);
     let weight = Matrix::new(weight, outputs, inputs).transposed();
     multiply(MatrixMut::new(output, rows, outputs), write, 1.0, Matrix::new(input, rows, inputs), weight, Threads::Pool);
 }
 
 /// The gradient of a linear layer's input: `d_input = d_output · weight`, or `+=`. Shapes as in [`linear`].
-pub(in crate::models) fn linear_backward_input(d_input: &mut [f32], write: Write, d_output: &[f32], weight: &[f32], rows: usize) {
+pub fn linear_backward_input(d_input: &mut [f32], write: Write, d_output: &[f32], weight: &[f32], rows: usize) {
     let (inputs, outputs) = (d_input.len() / rows, d_output.len() / rows);
     let weight = Matrix::new(weight, outputs, inputs);
     multiply(MatrixMut::new(d_input, rows, inputs), write, 1.0, Matrix::new(d_output, rows, outputs), weight, Threads::Pool);
 }
 
 /// The gradient of a linear layer's weight: `d_weight = d_outputᵀ · input`, or `+=`. Shapes as in [`linear`].
-pub(in crate::models) fn linear_backward_weight(d_weight: &mut [f32], write: Write, d_output: &[f32], input: &[f32], rows: usize) {
+pub fn linear_backward_weight(d_weight: &mut [f32], write: Write, d_output: &[f32], input: &[f32], rows: usize) {
     let (inputs, outputs) = (input.len() / rows, d_output.len() / rows);
     let d_output = Matrix::new(d_output, rows, outputs).transposed();
     multiply(MatrixMut::new(d_weight, outputs, inputs), write, 1.0, d_output, Matrix::new(input, rows, inputs), Threads::Pool);

@@ -2,7 +2,7 @@
 
 /// Cosines and sines for the positions that have been needed so far.
 #[derive(Debug, Clone)]
-pub(in crate::models) struct Rotary {
+pub struct Rotary {
     theta: f64,
     inverse_frequencies: Vec<f32>,
     /// `(positions, head_dim / 2)` each
@@ -11,7 +11,9 @@ pub(in crate::models) struct Rotary {
 }
 
 impl Rotary {
-    pub(in crate::models) fn new(theta: f64, head_dim: usize) -> Self {
+    /// The angles `position / theta^(2 * pair / head_dim)`, for no position yet: [`Rotary::grow`] adds them.
+    #[must_use]
+    pub fn new(theta: f64, head_dim: usize) -> Self {
         // In f32 where transformers computes in f32, so that far positions have its angles and not better ones.
         let inverse_frequency = |pair: usize| 1.0 / theta.powf((2 * pair) as f64 / head_dim as f64) as f32;
         let inverse_frequencies = (0..head_dim / 2).map(inverse_frequency).collect();
@@ -19,12 +21,13 @@ impl Rotary {
     }
 
     /// Whether these are the angles of another configuration.
-    pub(in crate::models) fn differs_from(&self, theta: f64, head_dim: usize) -> bool {
+    #[must_use]
+    pub fn differs_from(&self, theta: f64, head_dim: usize) -> bool {
         self.theta.to_bits() != theta.to_bits() || self.inverse_frequencies.len() != head_dim / 2
     }
 
     /// Makes sure that positions up to `length` are there.
-    pub(in crate::models) fn grow(&mut self, length: usize) {
+    pub fn grow(&mut self, length: usize) {
         let pairs = self.inverse_frequencies.len();
         for position in self.cosines.len() / pairs..length {
             for &inverse_frequency in &self.inverse_frequencies {
@@ -35,12 +38,15 @@ impl Rotary {
         }
     }
 
-    /// `(positions, head_dim / 2)`: the cosine of every angle, with the sines in [`Rotary::sines`].
-    pub(in crate::models) fn cosines(&self) -> &[f32] {
+    /// `(positions, head_dim / 2)`: the cosine of every angle.
+    #[must_use]
+    pub fn cosines(&self) -> &[f32] {
         &self.cosines
     }
 
-    pub(in crate::models) fn sines(&self) -> &[f32] {
+    /// `(positions, head_dim / 2)`: the sine of every angle.
+    #[must_use]
+    pub fn sines(&self) -> &[f32] {
         &self.sines
     }
 
@@ -48,7 +54,7 @@ impl Rotary {
     ///
     /// * `output`, `input`: `(head_dim,)`
     #[inline(always)]
-    pub(super) fn turn(&self, output: &mut [f32], input: &[f32], position: usize) {
+    pub fn turn(&self, output: &mut [f32], input: &[f32], position: usize) {
         let pairs = self.inverse_frequencies.len();
         let (cosines, sines) = self.at(position);
         let (output_first, output_second) = output.split_at_mut(pairs);
@@ -63,7 +69,7 @@ impl Rotary {
 
     /// Turns back, in place: what [`Rotary::turn`] does to a gradient on its way back.
     #[inline(always)]
-    pub(super) fn turn_back(&self, features: &mut [f32], position: usize) {
+    pub fn turn_back(&self, features: &mut [f32], position: usize) {
         let (cosines, sines) = self.at(position);
         let (first, second) = features.split_at_mut(self.inverse_frequencies.len());
         for ((first, second), (&cosine, &sine)) in first.iter_mut().zip(second).zip(cosines.iter().zip(sines)) {
