@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokenizers::{Encoding, ModelWrapper, Tokenizer};
 
 use super::align::{Alignment, align, anchor};
@@ -13,6 +14,9 @@ use super::{EncodedSplit, Example, IGNORE, LabelSet};
 
 /// The largest `tokenizer.json` that is read.
 const LIMIT_BYTES: u64 = 256 << 20;
+
+/// How many times as long a normalizer may make a text: published ones replace a character by three or so, once.
+const LIMIT_GROWTH: f64 = 1000.0;
 
 /// A tokenizer that puts a `[CLS]` token before every text.
 ///
@@ -71,6 +75,8 @@ pub enum TokenizerError {
     TooLarge { path: PathBuf, size: u64 },
     #[error("`{}` is no tokenizer: {reason}", path.display())]
     Malformed { path: PathBuf, reason: String },
+    #[error("the normalizer of `{}` can make a text more than {LIMIT_GROWTH} times as long", path.display())]
+    Growth { path: PathBuf },
     #[error("the tokenizer in `{}` puts no special token before a text, but the anomaly head reads a `[CLS]` there: its `post_processor` is to add one", path.display())]
     NoClassToken { path: PathBuf },
     #[error("a length of {max_length} tokens leaves none for the text: {special} are special, so expected at least {}", special + 1)]
@@ -90,11 +96,26 @@ fn encode(tokenizer: &Tokenizer, text: &str) -> Result<Encoding, String> {
     }
 }
 
+/// How many times as long a normalizer, as a file has it, makes a text at most. Replacements one after the other multiply.
+fn growth(normalizer: &Value) -> f64 {
+    let characters = |text: &Value| text.as_str().map_or(0, |text| text.chars().count()) as f64;
+    match normalizer["type"].as_str() {
+        Some("Sequence") => normalizer["normalizers"].as_array().map_or(1.0, |steps| steps.iter().map(growth).product()),
+        // A regular expression may match between any two characters, as nothing does.
+        Some("Replace") => match characters(&normalizer["pattern"]["String"]) {
+            0.0 => 1.0 + characters(&normalizer["content"]),
+            pattern => (characters(&normalizer["content"]) / pattern).max(1.0),
+        },
+        Some("Prepend") => 1.0 + characters(&normalizer["prepend"]),
+        _ => 1.0,
+    }
+}
+
 impl TextTokenizer {
     /// Reads a `tokenizer.json`.
     ///
     /// # Errors
-    /// [`TokenizerError`] when the file cannot be read, is too large, is no tokenizer, or puts no `[CLS]` before a text.
+    /// [`TokenizerError`] when the file cannot be read, is too large, is no tokenizer, multiplies texts, or puts no `[CLS]` before them.
     pub fn load(path: &Path) -> Result<Self, TokenizerError> {
         let io = |error| TokenizerError::Io { doing: "read", path: path.into(), error };
         let size = std::fs::metadata(path).map_err(io)?.len();
@@ -122,6 +143,10 @@ impl TextTokenizer {
 
     pub(super) fn new(mut inner: Tokenizer, path: &Path) -> Result<Self, TokenizerError> {
         let malformed = |error: tokenizers::Error| TokenizerError::Malformed { path: path.into(), reason: error.to_string() };
+        let normalizer = serde_json::to_value(inner.get_normalizer()).map_err(|error| malformed(error.into()))?;
+        if growth(&normalizer) > LIMIT_GROWTH {
+            return Err(TokenizerError::Growth { path: path.into() });
+        }
         inner.with_padding(None);
         inner.with_truncation(None).map_err(malformed)?;
         if let ModelWrapper::BPE(model) = inner.get_model()

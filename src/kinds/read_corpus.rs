@@ -105,7 +105,7 @@ impl Stage for ReadCorpus {
         let optional = |path: &Option<PathBuf>| path.as_deref().map_or_else(|| Ok(Vec::new()), read);
         let corpus = match &self.path {
             Some(path) => split(read(path)?, self.split.unwrap_or_default().into(), self.by.as_deref(), Rng::new(self.seed))
-                .map_err(splits::failed)?,
+                .map_err(|error| StageError::new(format!("{}: {error}", path.display())))?,
             None => Corpus { train: optional(&self.train)?, validation: optional(&self.validation)?, test: optional(&self.test)? },
         };
         splits::write(&corpus, None, context)

@@ -154,3 +154,16 @@ proptest! {
         prop_assert!(inner.is_sorted_by_key(|(start, _)| *start), "{inner:?}");
     }
 }
+
+#[test]
+fn a_normalizer_that_multiplies_texts_is_refused_and_one_that_lengthens_them_is_not() {
+    let mut file: serde_json::Value = serde_json::from_str(&tokenizer().inner.to_string(false).unwrap()).unwrap();
+    let mut load = |replacements: usize, content: &str| {
+        let replace = serde_json::json!({"type": "Replace", "pattern": {"String": "a"}, "content": content});
+        file["normalizer"] = serde_json::json!({"type": "Sequence", "normalizers": vec![replace; replacements]});
+        TextTokenizer::from_bytes(file.to_string().as_bytes(), Path::new("tokenizer.json"))
+    };
+    assert!(load(1, "aaa").is_ok());
+    let error = load(7, &"a".repeat(16)).unwrap_err().to_string();
+    assert_eq!(error, "the normalizer of `tokenizer.json` can make a text more than 1000 times as long");
+}
