@@ -141,6 +141,15 @@ fn a_commit_needs_no_resolving() {
 }
 
 #[test]
+fn a_file_of_another_commit_is_refused() {
+    let world = world();
+    world.hub.set().answers_for = Some("0".repeat(40));
+    let error = fetch(&world.client(), CONFIG).expect_err("refused");
+    assert!(error.to_string().contains("it answers for another commit"), "{error}");
+    assert_eq!(world.blobs(), [""; 0]);
+}
+
+#[test]
 fn a_mirror_without_an_interface_names_the_commit_with_a_file() {
     let world = world();
     world.hub.set().without_api = true;
@@ -261,6 +270,16 @@ fn the_token_goes_to_the_hub_and_nowhere_else() {
 }
 
 #[test]
+fn the_token_does_not_come_back_with_a_redirect_from_elsewhere() {
+    let world = world();
+    world.hub.fault(WEIGHTS, &[Fault::Redirect(format!("{}/resolve-cache/{WEIGHTS}", world.hub.url))]);
+    assert_eq!(fetch(&world.with_token(), WEIGHTS).expect("fetched"), weights());
+    let log = world.hub.log();
+    let back = log.iter().find(|request| request.path.starts_with("/resolve-cache/")).expect("it was followed");
+    assert_eq!((back.on_content_server, back.header("authorization")), (false, None));
+}
+
+#[test]
 fn a_relative_redirect_stays_on_the_hub_with_the_token() {
     let world = world();
     world.hub.set().access = Access::Private(TOKEN);
@@ -326,8 +345,12 @@ fn a_server_without_ranges_sends_everything_again() {
     for (fault, downloads) in [(Fault::IgnoreRange, 2), (Fault::WrongRange, 3)] {
         let world = world();
         world.hub.fault(WEIGHTS, &[Fault::Cut(1_000_000), fault]);
-        assert_eq!(fetch(&world.client(), WEIGHTS).expect("fetched"), weights());
+        let mut watcher = Watcher::default();
+        world.client().fetch(REPO, &commit(), &[WEIGHTS], &mut watcher).expect("fetched");
+        assert_eq!(fs::read(world.blob(&sha256(&weights()))).expect("the blob"), weights());
         assert_eq!(world.hub.downloads(WEIGHTS).len(), downloads);
+        // Nothing was put where it does not belong, to be found out by the digest only.
+        assert_eq!(watcher.messages, [""; 0]);
     }
 }
 

@@ -86,6 +86,18 @@ mod tests {
     }
 
     #[test]
+    fn a_lock_on_a_file_that_is_no_longer_at_its_path_is_none() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("a.lock");
+        let file = File::create(&path).expect("writable");
+        assert!(is_at(&file, &path).expect("readable"));
+        std::fs::remove_file(&path).expect("writable");
+        assert!(!is_at(&file, &path).expect("readable"));
+        std::fs::write(&path, "").expect("writable");
+        assert!(!is_at(&file, &path).expect("readable"));
+    }
+
+    #[test]
     fn only_one_holds_a_lock_while_others_take_and_remove_it() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("a.lock");

@@ -205,6 +205,14 @@ mod tests {
         }
     }
 
+    /// Early cutoff compares contents by this digest alone.
+    #[test]
+    fn a_content_digest_that_is_not_that_of_the_files_is_refused() {
+        let mut manifest = manifest(vec![file("a", false, 1)]);
+        manifest.content = content_digest(&[file("a", false, 2)]);
+        assert_eq!(Manifest::read(&manifest.to_bytes(), &manifest.key), Err(ManifestError::Content));
+    }
+
     #[test]
     fn a_file_twice_is_refused() {
         let manifest = manifest(vec![file("a", false, 1), file("a", false, 2)]);

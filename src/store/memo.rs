@@ -206,10 +206,16 @@ mod tests {
 
         /// Puts a wrong digest in the memory, so that it shows whether the file was read.
         fn forge(&self) {
+            self.forge_stamps(|_| {});
+        }
+
+        /// And other stamps, as those of another file.
+        fn forge_stamps(&self, change: fn(&mut Stamps)) {
             let path = self.store.cache().join("digests.json");
             let mut records: Records = sealed::open(&fs::read(&path).expect("saved")).expect("sealed");
             for memo in records.files.values_mut() {
                 memo.digest = "forged".into();
+                change(&mut memo.stamps);
             }
             fs::write(&path, sealed::seal(&records)).expect("written");
         }
@@ -225,6 +231,23 @@ mod tests {
         case.digest(later);
         case.forge();
         assert_eq!(case.digest(later), "forged");
+    }
+
+    #[test]
+    fn a_file_that_differs_in_one_stamp_is_read_again() {
+        let changes: [fn(&mut Stamps); 5] = [
+            |stamps| stamps.size += 1,
+            |stamps| stamps.modified_ns -= 1,
+            |stamps| stamps.changed_ns -= 1,
+            |stamps| stamps.inode += 1,
+            |stamps| stamps.device += 1,
+        ];
+        for change in changes {
+            let case = Case::new("one");
+            case.digest(later);
+            case.forge_stamps(change);
+            assert_eq!(case.digest(later), true_digest("one"));
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use pipeline::exec::{Because, Event, Outcome, execute};
+use pipeline::exec::{Because, Cancel, Event, Outcome, execute};
 use pipeline::stage::StageError;
 
 use crate::support::*;
@@ -70,6 +70,22 @@ fn early_cutoff_reuses_what_was_made_from_the_same_content() {
     assert_eq!(ran.started(), ["a"]);
     assert_eq!((ran.end("b"), ran.end("c")), ("reused", "reused"));
     assert_eq!(ran.text("c"), "one two three");
+}
+
+#[test]
+fn an_older_entry_is_taken_only_where_nobody_builds_the_new_one() {
+    let project = Project::new();
+    project.run(CHAIN);
+    let store = project.store();
+    let held = std::sync::Mutex::new(store.try_lock(&project.key(&noted("other"), "b")).expect("writable"));
+    let react = |event: &Event| {
+        if matches!(event, Event::StageWaiting { .. }) {
+            drop(held.lock().expect("no panic").take());
+        }
+    };
+    let ran = project.run_with(&noted("other"), &Cancel::new(), Some(Box::new(react)));
+    assert!(held.into_inner().expect("no panic").is_none(), "nobody waited");
+    assert_eq!(ran.end("b"), "reused");
 }
 
 #[test]

@@ -170,3 +170,12 @@ fn a_damaged_record_of_what_was_published_never_has_foreign_files_overwritten() 
     fs::remove_dir_all(project.outputs().join("small")).expect("ours");
     assert_recovers(&project, "small.toml", "small", "removed by hand");
 }
+
+#[test]
+fn a_single_result_that_was_removed_is_published_again() {
+    let project = Project::new();
+    project.run("small.toml");
+    fs::remove_file(project.outputs().join("small/metrics.json")).expect("published");
+    project.run("small.toml");
+    assert_same(&project.results("small"), undisturbed("small.toml"), "published again");
+}

@@ -97,6 +97,18 @@ fn a_run_killed_at_a_named_point_leaves_nothing_that_needs_a_hand() {
 }
 
 #[test]
+fn a_training_killed_while_it_writes_a_checkpoint_goes_on_from_the_one_before_without_a_complaint() {
+    // The checkpoint of step 3, the best weights of step 4 and the checkpoint of step 6.
+    for point in ["before-checkpoint-rename:2", "before-checkpoint-rename:3"] {
+        let project = Project::new();
+        kill_at(&project, point, &["run", "small.toml"]);
+        let ended = project.run("small.toml");
+        assert!(ended.stderr.contains("continues after step 3"), "{point}: {ended:#?}");
+        assert!(!ended.stderr.contains("cannot be used"), "{point}: {ended:#?}");
+    }
+}
+
+#[test]
 fn a_run_killed_while_it_replaces_results_leaves_the_old_ones_or_the_new_ones() {
     for point in ["mid-publish", "before-publish-swap", "after-publish-swap", "before-run-finished"] {
         let project = Project::new();

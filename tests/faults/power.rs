@@ -146,3 +146,24 @@ fn downloads_and_pins_outlive_a_power_loss() {
     let snapshot = |line: &Line| line.what == "synced" && line.path.parent().is_some_and(|folder| folder.ends_with("snapshots"));
     assert!(log.iter().any(snapshot), "the folder of the snapshot was not flushed");
 }
+
+/// Nobody may see half an entry, and a kill in the middle of removing must not leave one in place.
+#[test]
+fn what_gc_removes_is_first_moved_away_whole() {
+    let project = Project::new();
+    for rate in ["0.01", "0.001"] {
+        let rate = format!("stage.train.learning_rate={rate}");
+        let ended = project.pipeline(&["run", "small.toml", "--set", "stage.train.schedule=constant", "--set", &rate]);
+        assert_eq!(ended.code, Some(0), "{ended:#?}");
+    }
+    let ended = project.pipeline(&["gc", "--json"]);
+    let found: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("{ended:#?}"));
+    let waste = found["waste"].as_array().expect("a list");
+    let mut paths: Vec<PathBuf> = waste.iter().map(|waste| project.root().join(waste["path"].as_str().expect("a path"))).collect();
+    let log = logged(&mut project.command(&["gc", "--apply"]), &project.root().join("writes.jsonl"));
+    let mut moved: Vec<PathBuf> = log.into_iter().filter(|line| line.what == "moved").map(|line| line.path).collect();
+    paths.sort();
+    moved.sort();
+    assert!(paths.len() >= 3, "{paths:?}");
+    assert_eq!(moved, paths);
+}

@@ -35,6 +35,7 @@ pub enum Fault {
     Stall(usize),
     Page,
     RedirectLoop,
+    Redirect(String),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +86,8 @@ pub struct Settings {
     /// Instead of the right one.
     pub etag: Option<String>,
     pub commits: Vec<String>,
+    /// Every file is said to be of this commit.
+    pub answers_for: Option<String>,
     pub faults: BTreeMap<String, VecDeque<Fault>>,
     pub head_faults: VecDeque<u16>,
     /// Between pieces of 64 KiB.
@@ -112,6 +115,7 @@ impl Hub {
             relative_redirect: false,
             etag: None,
             commits: vec![COMMIT.to_owned()],
+            answers_for: None,
             faults: BTreeMap::new(),
             head_faults: VecDeque::new(),
             pace: None,
@@ -303,6 +307,7 @@ fn hub(settings: &mut Settings, request: &Request, content_url: &str) -> Reply {
     let Some(file) = file else {
         return Reply::new(200).header("Content-Type", "application/json").body(format!(r#"{{"id": "{REPO}", "sha": "{commit}"}}"#));
     };
+    let commit = settings.answers_for.clone().unwrap_or(commit);
     if settings.access == Access::Gated {
         return Reply::refusal(settings, 403, "GatedRepo", "Access to this model is restricted");
     }
@@ -343,6 +348,7 @@ fn deliver(settings: &mut Settings, request: &Request, file: &str, content: &[u8
             settings.faults.entry(file.to_owned()).or_default().push_front(Fault::RedirectLoop);
             return Reply::new(302).header("Location", &request.path);
         }
+        Some(Fault::Redirect(to)) => return Reply::new(302).header("Location", to),
         Some(Fault::Flip(at)) => content[at] ^= 1,
         Some(Fault::Short(length)) => content.truncate(length),
         Some(Fault::Long) => content.push(0),

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pipeline::training::{Cadence, Metric, Notice, Recipe, Storage};
+use pipeline::training::{Cadence, Engine as _, Interval, Metric, Notice, Recipe, Storage, TrainError};
 
 use crate::toy::{Toy, Watcher, recipe, run, undisturbed};
 
@@ -178,4 +178,84 @@ fn best_weights_that_the_disk_does_not_take_stay_in_memory() {
     run(&mut toy, &recipe, storage(&inner), &observer).expect("it trains");
     assert!(observer.1.get() > 0);
     assert_eq!(toy.bits(), undisturbed(&recipe).0.bits());
+}
+
+/// Files in a folder whose names end in `ending`, by name.
+fn ending(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder).expect("the folder").flatten().map(|entry| entry.path()).collect();
+    paths.retain(|path| path.to_string_lossy().ends_with(ending));
+    paths.sort();
+    paths
+}
+
+#[test]
+fn whole_weights_that_are_not_the_recorded_best_are_not_used() {
+    let recipe = Recipe { keep_best: Some(Metric::Loss), ..recipe() };
+    let (folder, other) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    run(&mut Toy::new(), &recipe, storage(folder.path()), &Watcher::cancelling_at(13)).expect_err("it is interrupted");
+    let faster = Recipe { learning_rate: 0.06, ..recipe.clone() };
+    run(&mut Toy::new(), &faster, storage(other.path()), &Watcher::cancelling_at(13)).expect_err("it is interrupted");
+    let ([best], [theirs]) = (&ending(folder.path(), ".weights")[..], &ending(other.path(), ".weights")[..]) else { panic!("one each") };
+    fs::copy(theirs, best).expect("a file");
+    let (mut toy, watcher) = (Toy::new(), Watcher::default());
+    run(&mut toy, &recipe, storage(folder.path()), &watcher).expect("it trains");
+    assert!(matches!(watcher.notices.borrow()[0], Notice::UnusableCheckpoint { .. }));
+    assert_eq!(toy.bits(), undisturbed(&recipe).0.bits());
+}
+
+#[test]
+fn the_checkpoint_before_the_newest_keeps_its_best_weights() {
+    // Every evaluation is better than the one before.
+    let recipe = Recipe { keep_best: Some(Metric::Loss), evaluate_every: Interval::Steps(1), learning_rate: 0.01, ..recipe() };
+    let folder = tempfile::tempdir().expect("a folder");
+    let storage = Storage { cadence: Cadence::every(1), ..storage(folder.path()) };
+    run(&mut Toy::new(), &recipe, storage, &Watcher::cancelling_at(20)).expect_err("it is interrupted");
+    let [before, newest] = &ending(folder.path(), ".checkpoint")[..] else { panic!("two checkpoints") };
+    fs::write(newest, "damaged").expect("a file");
+    let trained = run(&mut Toy::new(), &recipe, storage, &()).expect("it trains");
+    assert_eq!(trained.resumed_from, Some(step(before)));
+}
+
+#[test]
+fn a_damaged_newest_checkpoint_takes_the_place_of_no_whole_one() {
+    let (folder, [newest, before]) = interrupted();
+    fs::write(&newest, "damaged").expect("a file");
+    let storage = Storage { cadence: Cadence::every(1), ..storage(folder.path()) };
+    run(&mut Toy::new(), &recipe(), storage, &Watcher::cancelling_at(1)).expect_err("it is interrupted");
+    let steps: Vec<u64> = ending(folder.path(), ".checkpoint").iter().map(|path| step(path)).collect();
+    assert_eq!(steps, [step(&before), step(&before) + 1]);
+}
+
+#[test]
+fn while_only_memory_has_the_best_weights_the_last_checkpoint_stays() {
+    let recipe = Recipe { keep_best: Some(Metric::Loss), evaluate_every: Interval::Steps(4), ..recipe() };
+    let folder = tempfile::tempdir().expect("a folder");
+    // The disk does not take the best weights: something is in their way.
+    fs::create_dir(folder.path().join("best-000000000004.weights")).expect("a folder");
+    let storage = Storage { cadence: Cadence::every(1), ..storage(folder.path()) };
+    let error = run(&mut Toy::new(), &recipe, storage, &Watcher::cancelling_at(9)).expect_err("it is interrupted");
+    assert!(matches!(error, TrainError::Cancelled { step: 6, saved: false }), "{error}");
+    let mut toy = Toy::new();
+    let trained = run(&mut toy, &recipe, storage, &()).expect("it trains");
+    assert_eq!(trained.resumed_from, Some(3));
+    assert_eq!(toy.parameters, undisturbed(&recipe).0.parameters);
+}
+
+#[test]
+fn a_file_with_another_number_of_vectors_is_not_loaded() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut toy = Toy::new();
+    let elements: usize = toy.parameters().iter().map(|parameter| parameter.length).sum();
+    for vectors in [0, 2, 4] {
+        let header = format!(r#"{{"rows":0,"vectors":{vectors},"elements":{elements},"state":null}}"#);
+        let mut content = b"pltrain\0\x01\0\0\0".to_vec();
+        content.extend((header.len() as u64).to_le_bytes());
+        content.extend(header.as_bytes());
+        content.resize(content.len() + vectors * elements * 4, 0);
+        content.extend(*blake3::hash(&content).as_bytes());
+        let path = folder.path().join("step-000000000001.checkpoint");
+        fs::write(&path, content).expect("a file");
+        let mut whole = pipeline::training::VerifiedCheckpoint::open(&path).expect("it is whole");
+        assert!(whole.load(&mut toy).is_err(), "{vectors}");
+    }
 }

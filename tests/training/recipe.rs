@@ -132,3 +132,15 @@ fn an_unusable_recipe_is_refused_with_all_its_problems() {
     let error = run(&mut Toy::new(), &Recipe { epochs: 0, batch_size: 0, ..recipe() }, Storage::default(), &()).expect_err("it is refused");
     assert!(matches!(error, TrainError::Recipe { problems } if problems.len() == 2));
 }
+
+#[test]
+fn every_epoch_has_batches_of_its_own() {
+    // Steps too small to change a weight, so that equal batches have equal losses.
+    let still = Recipe { epochs: 2, learning_rate: 1e-30, weight_decay: 0.0, ..recipe() };
+    let (toy, trained) = undisturbed(&still);
+    assert_eq!(toy.parameters, Toy::new().parameters);
+    let losses = |epoch| trained.history.iter().filter(|row| row.split == Part::Train && row.epoch == epoch).map(|row| row.loss).collect();
+    let (first, second): (Vec<f64>, Vec<f64>) = (losses(1), losses(2));
+    assert_eq!((first.len(), second.len()), (6, 6));
+    assert_ne!(first, second);
+}

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use pipeline::training::{Cadence, Checkpoints, EarlyStopping, Interval, Metric, Notice, Recipe, Storage, TrainError, Trained};
+use pipeline::training::{
+    Cadence, Checkpoints, EarlyStopping, Interval, Metric, Notice, OnNonfinite, Recipe, Storage, TrainError, Trained,
+};
 
 use crate::toy::{Toy, Watcher, recipe, run, undisturbed};
 
@@ -189,4 +191,14 @@ fn what_a_killed_process_left_half_written_is_removed() {
     std::fs::write(folder.path().join(".writing-abc"), b"half").expect("a file");
     run(&mut Toy::new(), &recipe(), storage(folder.path(), Cadence::default()), &()).expect("it trains");
     assert!(!folder.path().join(".writing-abc").exists());
+}
+
+#[test]
+fn steps_that_were_skipped_before_an_interruption_stay_counted() {
+    let recipe = Recipe { on_nonfinite: OnNonfinite::Skip, ..recipe() };
+    let folder = tempfile::tempdir().expect("a folder");
+    let storage = storage(folder.path(), Cadence::default());
+    run(&mut Toy::poisoned(4), &recipe, storage, &Watcher::cancelling_at(8)).expect_err("it is interrupted");
+    let trained = run(&mut Toy::new(), &recipe, storage, &()).expect("it continues");
+    assert_eq!((trained.skipped, trained.steps), (1, 18));
 }
