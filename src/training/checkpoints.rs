@@ -145,6 +145,7 @@ impl Checkpoints {
     /// # Errors
     /// When the disk refuses; what was there before still is.
     pub fn save(&self, state: &State, history: &[Row], engine: &dyn Engine) -> Result<(), CheckpointError> {
+        self.restore_folder()?;
         checkpoint::write(&self.checkpoint_path(state.step), state, history, engine)?;
         self.prune(state, |step| step <= state.step);
         Ok(())
@@ -155,6 +156,7 @@ impl Checkpoints {
     /// # Errors
     /// When the disk refuses; what was there before still is.
     pub fn save_finished(&self, state: &State, history: &[Row], engine: &dyn Engine) -> Result<(), CheckpointError> {
+        self.restore_folder()?;
         checkpoint::write(&self.checkpoint_path(state.step), state, history, engine)?;
         self.prune(state, |_| true);
         Ok(())
@@ -171,7 +173,13 @@ impl Checkpoints {
     /// # Errors
     /// When the disk refuses.
     pub fn save_best(&self, step: u64, engine: &dyn Engine) -> Result<String, CheckpointError> {
+        self.restore_folder()?;
         Ok(checkpoint::write_weights(&self.best_path(step), engine)?.to_hex().to_string())
+    }
+
+    /// Makes the folder again where somebody has removed it under a running training. The lock that went with it only saved work.
+    fn restore_folder(&self) -> Result<(), CheckpointError> {
+        durable::create_folder(&self.folder).map_err(|error| CheckpointError::io("create", &self.folder, error))
     }
 
     /// Loads the best weights into the engine.

@@ -47,5 +47,5 @@ pub use observer::{Notice, Observer, Progress};
 pub use predict::{Objective, Predicted, SplitLosses, predict, score};
 pub use recipe::{EarlyStopping, Interval, Metric, OnNonfinite, Recipe};
 pub use schedule::{Schedule, Warmup};
-pub use state::{Best, Evaluation, State, metric_value};
+pub use state::{Best, State, metric_value};
 pub use train::{Data, Storage, TrainError, Trained, train};

@@ -16,7 +16,7 @@ use super::order::epoch_order;
 use super::predict::{Objective, predict, score, weighted};
 use super::recipe::{Interval, OnNonfinite, Recipe};
 use super::schedule::LearningRate;
-use super::state::{Best, Evaluation, State, metric_value};
+use super::state::{Best, State, metric_value};
 use super::train::{Data, Storage, TrainError};
 
 /// Everything that a running training holds.
@@ -277,7 +277,7 @@ impl<'a> Session<'a> {
     }
 
     fn is_evaluated(&self) -> bool {
-        self.state.evaluations.last().is_some_and(|evaluation| evaluation.step == self.state.step)
+        self.history.last().is_some_and(|row| row.split == Part::Validation && row.step == self.state.step)
     }
 
     fn evaluation_is_due(&self) -> bool {
@@ -338,7 +338,6 @@ impl<'a> Session<'a> {
             self.observer.notice(&Notice::StoppedEarly { step, metric: stopping.metric.name() });
         }
         self.history.push(row);
-        self.state.evaluations.push(Evaluation { step, epoch, scores });
         Ok(())
     }
 

@@ -17,22 +17,12 @@ pub struct State {
     pub updates: u64,
     /// Steps that left the weights alone because something was not finite.
     pub skipped: u64,
-    pub evaluations: Vec<Evaluation>,
     pub best: Option<Best>,
     pub patience: Patience,
     /// True when early stopping has ended the training.
     pub stopped: bool,
     /// Parameters, or parts of them, whose gradient has been zero so far.
     pub without_gradient: Vec<String>,
-}
-
-/// One look at the validation split.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Evaluation {
-    pub step: u64,
-    /// Counted from 1.
-    pub epoch: u64,
-    pub scores: Scores,
 }
 
 /// The evaluation whose weights are kept.
@@ -54,17 +44,7 @@ pub struct Patience {
 
 impl State {
     pub(super) fn new(training: String, without_gradient: Vec<String>) -> Self {
-        Self {
-            training,
-            step: 0,
-            updates: 0,
-            skipped: 0,
-            evaluations: Vec::new(),
-            best: None,
-            patience: Patience::default(),
-            stopped: false,
-            without_gradient,
-        }
+        Self { training, step: 0, updates: 0, skipped: 0, best: None, patience: Patience::default(), stopped: false, without_gradient }
     }
 }
 

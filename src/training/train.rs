@@ -11,7 +11,7 @@ use super::history::{Row, Timing, epoch_losses};
 use super::observer::Observer;
 use super::recipe::Recipe;
 use super::session::Session;
-use super::state::{Best, Evaluation};
+use super::state::Best;
 
 /// What a model is trained on.
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +40,6 @@ pub struct Trained {
     pub history: Vec<Row>,
     /// The steps made by this process. They differ from run to run.
     pub timings: Vec<Timing>,
-    pub evaluations: Vec<Evaluation>,
     /// The mean training loss of each epoch.
     pub epoch_losses: Vec<f64>,
     pub steps: u64,
@@ -140,7 +139,6 @@ pub fn train(
         epoch_losses: epoch_losses(&history),
         history,
         timings,
-        evaluations: state.evaluations,
         steps: state.step,
         skipped: state.skipped,
         best: state.best,

@@ -30,7 +30,6 @@ fn assert_same(short: &Recipe, long: &Recipe) {
         assert!(trained.resumed_from.is_some());
         assert_eq!(toy.parameters, expected.parameters);
         assert_eq!(trained.history, whole.history);
-        assert_eq!(trained.evaluations, whole.evaluations);
     }
 }
 

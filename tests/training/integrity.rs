@@ -143,28 +143,64 @@ fn the_checkpoint_of_another_recipe_is_not_used() {
 }
 
 /// Removes the folder of a training at its fifth step, and counts what could not be written from then on.
-struct Removing<'a>(&'a Path, std::cell::Cell<usize>);
+struct Removing<'a> {
+    folder: &'a Path,
+    /// Whether a file takes the folder's place, so that nobody can make it again.
+    for_good: bool,
+    refused: std::cell::Cell<usize>,
+}
 
 impl pipeline::training::Observer for Removing<'_> {
     fn progress(&self, progress: &pipeline::training::Progress) {
         if progress.step == 5 {
-            fs::remove_dir_all(self.0).expect("a folder");
+            fs::remove_dir_all(self.folder).expect("a folder");
+            if self.for_good {
+                fs::write(self.folder, "").expect("a file");
+            }
         }
     }
 
     fn notice(&self, notice: &Notice) {
-        self.1.set(self.1.get() + usize::from(matches!(notice, Notice::CheckpointFailed { .. })));
+        self.refused.set(self.refused.get() + usize::from(matches!(notice, Notice::CheckpointFailed { .. })));
     }
 }
 
+/// A training may look at its validation split a hundred thousand times, and its header has an upper bound.
 #[test]
-fn a_folder_that_vanishes_costs_a_warning_and_no_training() {
+fn an_evaluation_adds_a_row_to_a_checkpoint_and_nothing_else() {
+    let size = |evaluate_every| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let storage = Storage { cadence: Cadence::every(1), ..storage(folder.path()) };
+        run(&mut Toy::new(), &Recipe { evaluate_every, ..recipe() }, storage, &()).expect("it trains");
+        let newest = ending(folder.path(), ".checkpoint").pop().expect("a checkpoint");
+        fs::metadata(newest).expect("a file").len()
+    };
+    let (seldom, often) = (size(Interval::Steps(17)), size(Interval::Steps(1)));
+    assert!(often > seldom && often - seldom <= 17 * 60, "{seldom} {often}");
+}
+
+#[test]
+fn a_folder_that_is_lost_for_good_costs_a_warning_and_no_training() {
     let folder = tempfile::tempdir().expect("a folder");
     let inner = folder.path().join("inner");
-    let observer = Removing(&inner, std::cell::Cell::new(0));
+    let observer = Removing { folder: &inner, for_good: true, refused: std::cell::Cell::new(0) };
     let mut toy = Toy::new();
     run(&mut toy, &recipe(), storage(&inner), &observer).expect("it trains");
-    assert!(observer.1.get() > 0);
+    assert!(observer.refused.get() > 0);
+    assert_eq!(toy.bits(), undisturbed(&recipe()).0.bits());
+}
+
+#[test]
+fn a_folder_that_vanishes_is_made_again_by_the_next_checkpoint() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let inner = folder.path().join("inner");
+    let observer = Removing { folder: &inner, for_good: false, refused: std::cell::Cell::new(0) };
+    let storage = Storage { cadence: Cadence::every(1), ..storage(&inner) };
+    run(&mut Toy::new(), &recipe(), storage, &observer).expect("it trains");
+    assert_eq!(observer.refused.get(), 0);
+    let mut toy = Toy::new();
+    let again = run(&mut toy, &recipe(), storage, &()).expect("it goes on");
+    assert!(again.resumed_from.is_some_and(|step| step > 5), "{:?}", again.resumed_from);
     assert_eq!(toy.bits(), undisturbed(&recipe()).0.bits());
 }
 
@@ -173,10 +209,10 @@ fn best_weights_that_the_disk_does_not_take_stay_in_memory() {
     let folder = tempfile::tempdir().expect("a folder");
     let inner = folder.path().join("inner");
     let recipe = Recipe { keep_best: Some(Metric::Loss), ..recipe() };
-    let observer = Removing(&inner, std::cell::Cell::new(0));
+    let observer = Removing { folder: &inner, for_good: true, refused: std::cell::Cell::new(0) };
     let mut toy = Toy::new();
     run(&mut toy, &recipe, storage(&inner), &observer).expect("it trains");
-    assert!(observer.1.get() > 0);
+    assert!(observer.refused.get() > 0);
     assert_eq!(toy.bits(), undisturbed(&recipe).0.bits());
 }
 

@@ -56,7 +56,7 @@ fn a_training_killed_again_and_again_ends_in_the_bits_of_one_that_was_not() {
         let mut toy = Toy::new();
         let trained = run(&mut toy, &killed_recipe(), storage(folder.path()), &()).expect("it continues");
         assert_eq!(toy.parameters, expected.parameters);
-        assert_eq!((trained.history, trained.evaluations), (whole.history.clone(), whole.evaluations.clone()));
+        assert_eq!(trained.history, whole.history);
         let left = std::fs::read_dir(folder.path()).expect("the folder").flatten();
         assert!(left.into_iter().all(|entry| !entry.file_name().to_string_lossy().starts_with('.')), "something is left half written");
     }

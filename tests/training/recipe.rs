@@ -1,6 +1,6 @@
 //! What the recipe's parameters do.
 
-use pipeline::training::{EarlyStopping, Interval, Metric, Notice, OnNonfinite, Part, Recipe, Schedule, Storage, TrainError};
+use pipeline::training::{EarlyStopping, Interval, Metric, Notice, OnNonfinite, Part, Recipe, Row, Schedule, Storage, TrainError, Trained};
 
 use crate::toy::{Toy, Watcher, recipe, run, undisturbed};
 
@@ -36,10 +36,14 @@ fn the_history_has_a_row_for_every_step_and_every_evaluation() {
     assert!(trained.epoch_losses[2] < trained.epoch_losses[0]);
 }
 
+fn evaluations(trained: &Trained) -> impl Iterator<Item = &Row> {
+    trained.history.iter().filter(|row| row.split == Part::Validation)
+}
+
 #[test]
 fn an_interval_of_steps_evaluates_after_the_last_step_as_well() {
     let (_, trained) = undisturbed(&Recipe { evaluate_every: Interval::Steps(7), ..recipe() });
-    assert_eq!(trained.evaluations.iter().map(|evaluation| evaluation.step).collect::<Vec<_>>(), [7, 14, 18]);
+    assert_eq!(evaluations(&trained).map(|row| row.step).collect::<Vec<_>>(), [7, 14, 18]);
 }
 
 #[test]
@@ -52,10 +56,10 @@ fn the_kept_weights_are_those_of_the_best_evaluation() {
         ..recipe()
     };
     let (toy, trained) = undisturbed(&rising);
-    let best = trained.best.expect("a best");
+    let best = trained.best.clone().expect("a best");
     assert!(best.step < 18, "a learning rate of 3 does not end at its best");
     // A constant schedule stops there with the same weights.
-    let losses: Vec<f64> = trained.evaluations.iter().filter_map(|evaluation| evaluation.scores.loss).collect();
+    let losses: Vec<f64> = evaluations(&trained).map(|row| row.loss).collect();
     assert_eq!(Some(best.value), losses.iter().copied().reduce(f64::min));
     let stop = Watcher::cancelling_at(asked_before_step(best.step + 1));
     let mut stopped = Toy::new();

@@ -13,9 +13,9 @@ fn storage(folder: &std::path::Path, cadence: Cadence) -> Storage<'_> {
 }
 
 /// Everything that must not depend on interruptions.
-fn results(trained: Trained) -> (Vec<pipeline::training::Row>, Vec<pipeline::training::Evaluation>, u64, Option<u64>) {
+fn results(trained: Trained) -> (Vec<pipeline::training::Row>, u64, Option<u64>) {
     let best = trained.best.map(|best| best.step);
-    (trained.history, trained.evaluations, trained.steps, best)
+    (trained.history, trained.steps, best)
 }
 
 fn recipes() -> Vec<Recipe> {
