@@ -97,7 +97,7 @@ impl Stamps {
 
 impl Digests for DigestMemo {
     fn file(&self, path: &Path) -> Result<FileDigest> {
-        let metadata = fs::metadata(path)?;
+        let metadata = nothing_to_wait_for(path)?;
         let name = std::path::absolute(path)?.into_os_string().into_string().ok();
         if let Some(name) = &name {
             let mut state = self.state.lock().expect("no panic while it is held");
@@ -122,6 +122,7 @@ impl Digests for DigestMemo {
     }
 
     fn content(&self, path: &Path) -> Result<Vec<u8>> {
+        nothing_to_wait_for(path)?;
         fs::read(path)
     }
 
@@ -170,6 +171,12 @@ impl Drop for DigestMemo {
     fn drop(&mut self) {
         self.save();
     }
+}
+
+/// Refuses what may never answer when it is opened, such as a named pipe.
+fn nothing_to_wait_for(path: &Path) -> Result<Metadata> {
+    let metadata = fs::metadata(path)?;
+    if metadata.is_file() || metadata.is_dir() { Ok(metadata) } else { Err(Error::new(ErrorKind::InvalidInput, "it is not a file")) }
 }
 
 #[cfg(test)]
@@ -294,5 +301,15 @@ mod tests {
     fn a_folder_is_an_error() {
         let case = Case::new("one");
         assert!(case.store.digests().file(case.folder.path()).is_err());
+    }
+
+    #[test]
+    fn a_named_pipe_is_refused_and_not_waited_for() {
+        let case = Case::new("");
+        fs::remove_file(case.file()).expect("a file");
+        assert!(std::process::Command::new("mkfifo").arg(case.file()).status().expect("mkfifo").success());
+        let digests = case.store.digests();
+        let errors = [digests.file(&case.file()).map(drop).unwrap_err(), digests.content(&case.file()).map(drop).unwrap_err()];
+        assert_eq!(errors.map(|error| error.to_string()), ["it is not a file"; 2]);
     }
 }

@@ -8,7 +8,7 @@
 //! length before it allocates or reads anything. Writing goes from the training's own buffers through a small staging buffer into a temporary
 //! file, which is synchronised and then renamed, and its folder synchronised: whenever the process dies, the old file or the new one is there.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -193,8 +193,12 @@ impl Verified {
     pub fn open(path: &Path) -> Result<Self, CheckpointError> {
         let failed = |error| CheckpointError::io("read", path, error);
         let damaged = |reason: &str| CheckpointError::Damaged { path: path.to_path_buf(), reason: reason.into() };
+        let metadata = fs::metadata(path).map_err(failed)?;
+        if !metadata.is_file() {
+            return Err(damaged("it is not a file")); // and may never answer when it is opened
+        }
+        let length = metadata.len();
         let mut file = File::open(path).map_err(failed)?;
-        let length = file.metadata().map_err(failed)?.len();
         if length < PREFIX + DIGEST {
             return Err(damaged("it is cut off"));
         }
@@ -317,8 +321,8 @@ fn header_length(prefix: &[u8; PREFIX as usize], length: u64) -> Result<u64, &'s
 
 /// The loop's state in a checkpoint that need not be whole; good enough to decide which other files it needs.
 pub(super) fn peek(path: &Path) -> Option<State> {
+    let length = fs::metadata(path).ok().filter(fs::Metadata::is_file)?.len();
     let mut file = File::open(path).ok()?;
-    let length = file.metadata().ok()?.len();
     let mut prefix = [0; PREFIX as usize];
     file.read_exact(&mut prefix).ok()?;
     let mut header = vec![0; header_length(&prefix, length).ok()? as usize];

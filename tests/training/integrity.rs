@@ -132,6 +132,14 @@ fn opens(path: &Path) -> Result<(), pipeline::training::CheckpointError> {
 }
 
 #[test]
+fn a_named_pipe_in_the_place_of_a_checkpoint_is_not_waited_for() {
+    let (folder, [newest, before]) = interrupted();
+    fs::remove_file(&newest).expect("a file");
+    assert!(std::process::Command::new("mkfifo").arg(&newest).status().expect("mkfifo").success());
+    assert_eq!(continued(folder.path()), (Some(step(&before)), vec![newest]));
+}
+
+#[test]
 fn the_checkpoint_of_another_recipe_is_not_used() {
     let (folder, paths) = interrupted();
     let other = Recipe { learning_rate: 0.01, ..recipe() };
