@@ -97,7 +97,8 @@ impl Stamps {
 
 impl Digests for DigestMemo {
     fn file(&self, path: &Path) -> Result<FileDigest> {
-        let metadata = nothing_to_wait_for(path)?;
+        let metadata = fs::metadata(path)?;
+        files_only(&metadata)?;
         let name = std::path::absolute(path)?.into_os_string().into_string().ok();
         if let Some(name) = &name {
             let mut state = self.state.lock().expect("no panic while it is held");
@@ -122,7 +123,7 @@ impl Digests for DigestMemo {
     }
 
     fn content(&self, path: &Path) -> Result<Vec<u8>> {
-        nothing_to_wait_for(path)?;
+        files_only(&fs::metadata(path)?)?;
         fs::read(path)
     }
 
@@ -139,9 +140,7 @@ impl DigestMemo {
             let now = (self.clock)().duration_since(UNIX_EPOCH).map_or(0, |since| i128::try_from(since.as_nanos()).unwrap_or(i128::MAX));
             let file = File::open(path)?;
             let before = file.metadata()?;
-            if !before.is_file() {
-                return Err(Error::new(ErrorKind::InvalidInput, "it is not a file"));
-            }
+            files_only(&before)?;
             let digest = digest::of_file(&file, before.len());
             let after = Stamps::of(&fs::metadata(path)?);
             if Stamps::of(&before) == after {
@@ -173,10 +172,9 @@ impl Drop for DigestMemo {
     }
 }
 
-/// Refuses what may never answer when it is opened, such as a named pipe.
-fn nothing_to_wait_for(path: &Path) -> Result<Metadata> {
-    let metadata = fs::metadata(path)?;
-    if metadata.is_file() || metadata.is_dir() { Ok(metadata) } else { Err(Error::new(ErrorKind::InvalidInput, "it is not a file")) }
+/// Refuses folders, and what may never answer when it is opened, such as a named pipe.
+fn files_only(metadata: &Metadata) -> Result<()> {
+    if metadata.is_file() { Ok(()) } else { Err(Error::new(ErrorKind::InvalidInput, "it is not a file")) }
 }
 
 #[cfg(test)]

@@ -55,10 +55,11 @@ impl CheckpointError {
         }
     }
 
-    /// The reason without the path.
+    /// Why `asked` cannot be used: without its path, but with that of another file that it needs.
     #[must_use]
-    pub fn reason(&self) -> String {
+    pub fn reason(&self, asked: &Path) -> String {
         match self {
+            Self::Io { path, .. } | Self::Damaged { path, .. } if path != asked => self.to_string(),
             Self::Full { .. } => self.to_string(),
             Self::Io { doing, error, .. } => format!("cannot {doing} it: {error}"),
             Self::Damaged { reason, .. } => reason.clone(),
@@ -193,12 +194,8 @@ impl Verified {
     pub fn open(path: &Path) -> Result<Self, CheckpointError> {
         let failed = |error| CheckpointError::io("read", path, error);
         let damaged = |reason: &str| CheckpointError::Damaged { path: path.to_path_buf(), reason: reason.into() };
-        let metadata = fs::metadata(path).map_err(failed)?;
-        if !metadata.is_file() {
-            return Err(damaged("it is not a file")); // and may never answer when it is opened
-        }
-        let length = metadata.len();
-        let mut file = File::open(path).map_err(failed)?;
+        let mut file = open_file(path).map_err(failed)?;
+        let length = file.metadata().map_err(failed)?.len();
         if length < PREFIX + DIGEST {
             return Err(damaged("it is cut off"));
         }
@@ -319,10 +316,15 @@ fn header_length(prefix: &[u8; PREFIX as usize], length: u64) -> Result<u64, &'s
     Ok(header_length)
 }
 
+/// Opens nothing but files: a named pipe may never answer.
+fn open_file(path: &Path) -> io::Result<File> {
+    if fs::metadata(path)?.is_file() { File::open(path) } else { Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file")) }
+}
+
 /// The loop's state in a checkpoint that need not be whole; good enough to decide which other files it needs.
 pub(super) fn peek(path: &Path) -> Option<State> {
-    let length = fs::metadata(path).ok().filter(fs::Metadata::is_file)?.len();
-    let mut file = File::open(path).ok()?;
+    let mut file = open_file(path).ok()?;
+    let length = file.metadata().ok()?.len();
     let mut prefix = [0; PREFIX as usize];
     file.read_exact(&mut prefix).ok()?;
     let mut header = vec![0; header_length(&prefix, length).ok()? as usize];

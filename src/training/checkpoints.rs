@@ -162,6 +162,12 @@ impl Checkpoints {
         Ok(())
     }
 
+    /// The step of the newest checkpoint of fewer than `step` steps, whole or not.
+    #[must_use]
+    pub fn newest_before(&self, step: u64) -> Option<u64> {
+        self.newest_first().into_iter().map(|(found, _)| found).find(|&found| found < step)
+    }
+
     /// True when a checkpoint of exactly this many steps is there, whole or not.
     #[must_use]
     pub fn has(&self, step: u64) -> bool {

@@ -50,6 +50,8 @@ pub enum Notice {
     Extended { step: u64, total_steps: u64 },
     /// A checkpoint cannot be used; an older one is looked for.
     UnusableCheckpoint { path: PathBuf, reason: String },
+    /// There were checkpoints, and none could be used.
+    BeginsAnew,
     /// A checkpoint could not be written; training goes on.
     CheckpointFailed { reason: String },
     /// Another process holds the folder of checkpoints, so this one writes none.
@@ -78,6 +80,7 @@ impl std::fmt::Display for Notice {
             Self::UnusableCheckpoint { path, reason } => {
                 write!(formatter, "the checkpoint `{}` cannot be used: {reason}; looking for an older one", path.display())
             }
+            Self::BeginsAnew => write!(formatter, "there is no older one: the training begins at its first step"),
             Self::CheckpointFailed { reason } => write!(formatter, "no checkpoint could be written, training goes on without: {reason}"),
             Self::CheckpointsBusy { folder } => {
                 write!(formatter, "another process trains with the checkpoints in `{}`, so this one keeps none", folder.display())

@@ -87,8 +87,10 @@ impl<'a> Session<'a> {
                 observer.notice(&Notice::CheckpointsBusy { folder: folder.to_path_buf() });
             }
         }
+        let mut passed_over = false;
         let mut unusable = |path: &std::path::Path, error: &CheckpointError| {
-            observer.notice(&Notice::UnusableCheckpoint { path: path.to_path_buf(), reason: error.reason() });
+            observer.notice(&Notice::UnusableCheckpoint { path: path.to_path_buf(), reason: error.reason(path) });
+            passed_over = true;
         };
         let mut found = None;
         if let Some(checkpoints) = &checkpoints {
@@ -109,6 +111,8 @@ impl<'a> Session<'a> {
             }
         } else if let Some((state, _)) = &found {
             observer.notice(&Notice::Resumed { step: state.step, total_steps });
+        } else if passed_over {
+            observer.notice(&Notice::BeginsAnew);
         }
         let saved = found.as_ref().map(|(state, _)| state.step);
         let resumed = found.or(extended);
@@ -160,10 +164,12 @@ impl<'a> Session<'a> {
             }
             self.step()?;
         }
+        self.check_alive()?;
         self.leave_for_longer_trainings();
         // The rows of a longer training would not have this one: it comes after the state that such a training goes on from.
         if self.validation.is_some() && !self.is_evaluated() {
             self.evaluate()?;
+            self.check_alive()?;
         }
         self.load_best()
     }
@@ -215,7 +221,7 @@ impl<'a> Session<'a> {
             self.engine.discard();
             let what = if loss.is_finite() { "gradient" } else { "loss" };
             if self.recipe.on_nonfinite == OnNonfinite::Stop {
-                return Err(TrainError::NotFinite { step: step + 1, what, rows, checkpoint: self.last_checkpoint.step });
+                return Err(TrainError::NotFinite { step: step + 1, what, rows, checkpoint: self.last_good_checkpoint() });
             }
             self.state.skipped += 1;
             self.observer.notice(&Notice::Skipped { step: step + 1, what });
@@ -237,7 +243,7 @@ impl<'a> Session<'a> {
             return Err(TrainError::NoGradient { parameters: self.coverage.names() });
         }
 
-        if self.is_spoilt() {
+        if self.skipped_in_a_row() == SPOILT {
             return Err(TrainError::Spoilt { step: step + 1, skipped: SPOILT });
         }
 
@@ -256,11 +262,25 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Whether so many steps in a row were skipped that no later one will be better. It asks the history, which outlives an interruption.
-    fn is_spoilt(&self) -> bool {
+    /// How many of the last steps were skipped, [`SPOILT`] at most. It asks the history, which outlives an interruption.
+    fn skipped_in_a_row(&self) -> usize {
         let skipped = |row: &&Row| !(row.loss.is_finite() && row.grad_norm.is_some_and(f64::is_finite));
-        let steps = self.history.iter().rev().filter(|row| row.split == Part::Train).take(SPOILT);
-        self.state.skipped >= SPOILT as u64 && steps.filter(skipped).count() == SPOILT
+        self.history.iter().rev().filter(|row| row.split == Part::Train).take(SPOILT).take_while(skipped).count()
+    }
+
+    /// Refuses to call weights a result that give no finite loss, neither in the last step nor on the validation split.
+    fn check_alive(&self) -> Result<(), TrainError> {
+        let skipped = self.skipped_in_a_row();
+        let finite = !self.is_evaluated() || self.history.last().is_some_and(|row| row.loss.is_finite());
+        if skipped == 0 || finite || self.state.best.is_some() {
+            return Ok(());
+        }
+        Err(TrainError::Spoilt { step: self.state.step, skipped })
+    }
+
+    /// The newest one whose weights are known to give a finite loss: that of the step after it.
+    fn last_good_checkpoint(&self) -> Option<u64> {
+        self.checkpoints.as_ref()?.newest_before(self.state.step)
     }
 
     /// The sequences of one step, in order.

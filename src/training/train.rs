@@ -64,7 +64,7 @@ pub enum TrainError {
         what: &'static str,
         /// The sequences of the step, as numbers in the training split.
         rows: Vec<u32>,
-        /// The step of the newest checkpoint that this process wrote or began from.
+        /// The step of the newest checkpoint from which a finite step was made.
         checkpoint: Option<u64>,
     },
     /// Skipping does not help any more: what was learnt before has spoilt the weights.

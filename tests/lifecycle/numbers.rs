@@ -17,7 +17,7 @@ fn a_training_that_diverges_stops_and_names_the_step_its_lines_and_the_last_good
     let (what, rest) = error.split_once(" is not finite; its texts are those of line ").unwrap_or_else(|| panic!("{error}"));
     let (lines, checkpoint) = rest.split_once(" of the training split; the last good checkpoint is that of step ").expect(&error);
     let step = numbers(what)[0];
-    assert_eq!(numbers(checkpoint), [step - 1], "{error}");
+    assert_eq!(numbers(checkpoint), [step - 2], "the loss of the step after it is finite: {error}");
     assert_eq!(numbers(lines).len(), 8, "a batch: {error}");
     assert!(ran.help().contains("on_nonfinite"), "{}", ran.help());
 }
@@ -38,9 +38,16 @@ fn a_training_in_which_nothing_but_skipping_is_left_has_failed() {
 }
 
 #[test]
+fn a_training_that_ends_with_weights_beyond_hope_has_failed() {
+    let error = Project::new().run(&format!("{DIVERGES}\non_nonfinite = \"skip\"")).error();
+    assert!(error.contains(" up to step 48 were all skipped: the weights no longer give a finite loss"), "{error}");
+}
+
+#[test]
 fn steps_that_are_skipped_are_counted_and_reported() {
+    // The weights that are kept are those of an evaluation that was finite.
     let ran = Project::new();
-    let ran = ran.run(&format!("{DIVERGES}\non_nonfinite = \"skip\""));
+    let ran = ran.run(&format!("{DIVERGES}\non_nonfinite = \"skip\"\nkeep_best = \"loss\""));
     let messages = ran.messages();
     let each = messages.iter().filter(|message| message.contains(" was skipped: its ")).count();
     let total = messages.iter().find(|message| message.contains("steps were skipped")).unwrap_or_else(|| panic!("{messages:?}"));

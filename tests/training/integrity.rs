@@ -146,7 +146,8 @@ fn the_checkpoint_of_another_recipe_is_not_used() {
     let (mut toy, watcher) = (Toy::new(), Watcher::default());
     let trained = run(&mut toy, &other, storage(folder.path()), &watcher).expect("it trains");
     assert_eq!(trained.resumed_from, None);
-    assert_eq!(watcher.notices.borrow().len(), paths.len());
+    let notices = watcher.notices.borrow();
+    assert_eq!((notices.len(), notices.last()), (paths.len() + 1, Some(&Notice::BeginsAnew)));
     assert_eq!(toy.bits(), undisturbed(&other).0.bits());
 }
 
