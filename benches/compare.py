@@ -12,7 +12,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PIPELINE = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release" / "pipeline"
-TORCH = os.environ.get("TORCH_STEP", ROOT / "benches/torch_step.py")
+TORCH_STEP = os.environ.get("TORCH_STEP", ROOT / "benches/torch_step.py")
 THREADS = len(os.sched_getaffinity(0))
 
 
@@ -39,7 +39,7 @@ def bench(*arguments):
 
 
 def torch(*arguments):
-    return json.loads(output([sys.executable, TORCH, *arguments]))["modes"]
+    return json.loads(output([sys.executable, TORCH_STEP, *arguments]))["modes"]
 
 
 def measure(*sections):
@@ -60,12 +60,12 @@ def table(title, header, rows):
 
 def step(threads, model="base", rounds=3, modes="dynamic,sorted,infer", padded=True, steps=5):
     """Our step beside that of PyTorch, the rounds of both in turn."""
-    ours, theirs = [], []
+    ours, theirs, large = [], [], ["--large"] if model == "large" else []
     for _ in range(rounds):
         ours.append(bench("--threads", threads, "--model", model, "--steps", 2 * steps))
-        theirs.append(torch("--threads", threads, "--model", model, "--modes", modes, "--steps", steps))
+        theirs.append(torch("--threads", threads, *large, "--modes", modes, "--steps", steps))
     # Padding costs four times as much, and once is enough to see it.
-    alone = torch("--threads", threads, "--model", model, "--modes", "padded", "--steps", 2) if padded else {}
+    alone = torch("--threads", threads, *large, "--modes", "padded", "--steps", 2) if padded else {}
     own = median([found["step_s"] for found in ours])
     own_infer = median([found["inference_texts_per_s"] for found in ours])
     gib = max(found["peak_rss_gib"] or 0 for found in ours)
@@ -111,7 +111,7 @@ def recipe():
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         measure("tokenize", folder)
-        for size, file, samples, extra in [("base", "small", 5000, ""), ("large", "large", 320, 'checkpoint_every = "1 step"\nkeep_best = "loss"\n')]:
+        for size, file, samples, extra in [("base", "small", 5000, ""), ("large", "large", 320, 'checkpoint_every = 1\nkeep_best = "loss"\n')]:
             checkpoint(size, folder, folder / "tokenizer.json")
             text = f"""extends = "{ROOT}/experiments/{file}.toml"
 name = "{size}-recipe"

@@ -3,6 +3,7 @@
 #
 #     PYTHON=venv/bin/python benches/compare.sh                        # a Python with torch, transformers, tokenizers and numpy
 #     PYTHON=venv/bin/python benches/compare.sh step long              # some of the sections, which compare.py lists last
+#     TORCH_STEP=other.py benches/compare.sh step                       # another script for PyTorch's side of `step`, `thread` and `large`
 #     TOKENIZER=tokenizer.json benches/compare.sh tokenize             # with this tokenizer instead of one trained on the texts
 set -euo pipefail
 cd "$(dirname "$0")/.."

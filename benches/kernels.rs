@@ -37,57 +37,40 @@ fn tokens() -> usize {
     lengths().iter().sum()
 }
 
-/// The linear maps of a layer, by name: `(inputs, outputs)`.
+/// The linear maps of a layer: name, inputs, outputs.
 const MAPS: [(&str, usize, usize); 4] =
     [("Wqkv", HIDDEN, 3 * HIDDEN), ("attention Wo", HIDDEN, HIDDEN), ("Wi", HIDDEN, 2 * INTERMEDIATE), ("MLP Wo", INTERMEDIATE, HIDDEN)];
 
-#[divan::bench(args = MAPS.map(|map| map.0))]
-fn linear_forward(bencher: Bencher, map: &str) {
-    let (inputs, outputs) = shape(map);
+#[divan::bench(args = MAPS)]
+fn linear_forward(bencher: Bencher, (_, inputs, outputs): (&str, usize, usize)) {
     let (input, weight, mut output) = (numbers(tokens() * inputs), numbers(outputs * inputs), numbers(tokens() * outputs));
     bencher.counter(ItemsCount::new(tokens())).bench_local(|| linear(&mut output, Write::Replace, &input, &weight, tokens()));
 }
 
-#[divan::bench(args = MAPS.map(|map| map.0))]
-fn linear_gradient_of_input(bencher: Bencher, map: &str) {
-    let (inputs, outputs) = shape(map);
+#[divan::bench(args = MAPS)]
+fn linear_gradient_of_input(bencher: Bencher, (_, inputs, outputs): (&str, usize, usize)) {
     let (mut d_input, weight, d_output) = (numbers(tokens() * inputs), numbers(outputs * inputs), numbers(tokens() * outputs));
     let bencher = bencher.counter(ItemsCount::new(tokens()));
     bencher.bench_local(|| linear_backward_input(&mut d_input, Write::Replace, &d_output, &weight, tokens()));
 }
 
-#[divan::bench(args = MAPS.map(|map| map.0))]
-fn linear_gradient_of_weight(bencher: Bencher, map: &str) {
-    let (inputs, outputs) = shape(map);
+#[divan::bench(args = MAPS)]
+fn linear_gradient_of_weight(bencher: Bencher, (_, inputs, outputs): (&str, usize, usize)) {
     let (input, mut d_weight, d_output) = (numbers(tokens() * inputs), numbers(outputs * inputs), numbers(tokens() * outputs));
     let bencher = bencher.counter(ItemsCount::new(tokens()));
     bencher.bench_local(|| linear_backward_weight(&mut d_weight, Write::Replace, &d_output, &input, tokens()));
 }
 
-fn shape(map: &str) -> (usize, usize) {
-    let (_, inputs, outputs) = MAPS.into_iter().find(|(name, ..)| *name == map).expect("a map of the table");
-    (inputs, outputs)
-}
-
-/// The texts that attention looks at, and how far a token sees on either side.
-struct Texts {
-    lengths: Vec<usize>,
-    window: Option<usize>,
-}
-
 const TEXTS: [&str; 3] = ["16 short texts", "one of 2,048, local", "one of 2,048, global"];
-
-fn texts(name: &str) -> Texts {
-    match name {
-        "16 short texts" => Texts { lengths: lengths(), window: Some(64) },
-        "one of 2,048, local" => Texts { lengths: vec![2048], window: Some(64) },
-        _ => Texts { lengths: vec![2048], window: None },
-    }
-}
 
 /// Calls `bench` with the shape of the attention over some texts, and the number of their tokens.
 fn with_heads(name: &str, bench: impl FnOnce(&Heads<'_>, usize)) {
-    let Texts { lengths, window } = texts(name);
+    // How far a token sees on either side.
+    let (lengths, window) = match name {
+        "16 short texts" => (lengths(), Some(64)),
+        "one of 2,048, local" => (vec![2048], Some(64)),
+        _ => (vec![2048], None),
+    };
     let mut bounds = vec![0];
     for length in &lengths {
         bounds.push(bounds[bounds.len() - 1] + length);

@@ -2,7 +2,7 @@
 """The other side of `BENCHMARKS.md`: a training step of the same joint model in PyTorch and transformers.
 
     python -m venv venv && venv/bin/pip install torch transformers numpy
-    venv/bin/python benches/torch_step.py --threads 2 [--model base|large] [--modes padded,dynamic,sorted,infer]
+    venv/bin/python benches/torch_step.py --threads 2 [--large] [--modes padded,dynamic,sorted,infer]
 
 `padded` pads every text to 128 tokens, as the reference recipe does; `dynamic` pads to the longest of the batch; `sorted` also puts texts of
 similar length together; `infer` is the forward pass alone on dynamic batches. Texts have 12 to 34 tokens, uniform, 16 in a batch, unless told; weights are
@@ -12,7 +12,7 @@ import argparse, json, os, resource, time
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--threads", type=int, default=2)
-parser.add_argument("--model", choices=["base", "large"], default="base")
+parser.add_argument("--large", action="store_true")
 parser.add_argument("--modes", default="padded,dynamic,sorted,infer")
 parser.add_argument("--steps", type=int, default=5)
 parser.add_argument("--batch-size", type=int, default=16)
@@ -29,7 +29,7 @@ torch.set_num_threads(arguments.threads)
 torch.manual_seed(0)
 BATCH, LABELS, OUTSIDE, WARM_UP = arguments.batch_size, 93, 92, 1 if arguments.length else 2
 TEXTS = max(BATCH * (WARM_UP + arguments.steps), 320 if not arguments.length else 0)
-sizes = dict(hidden_size=1024, num_hidden_layers=28, num_attention_heads=16, intermediate_size=2624) if arguments.model == "large" else {}
+sizes = dict(hidden_size=1024, num_hidden_layers=28, num_attention_heads=16, intermediate_size=2624) if arguments.large else {}
 config = ModernBertConfig(attn_implementation="sdpa", **sizes)
 encoder = ModernBertModel(config)
 ner, anomaly = torch.nn.Linear(config.hidden_size, LABELS), torch.nn.Linear(config.hidden_size, 2)
@@ -74,4 +74,4 @@ for mode in arguments.modes.split(","):
         seconds.append(time.perf_counter() - begun)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     result[mode] = {"step_s": round(float(numpy.median(seconds[WARM_UP:])), 4), "peak_rss_gib": round(peak, 2)}
-print(json.dumps({"torch": torch.__version__, "threads": arguments.threads, "model": arguments.model, "modes": result}, indent=1))
+print(json.dumps({"torch": torch.__version__, "threads": arguments.threads, "large": arguments.large, "modes": result}, indent=1))
