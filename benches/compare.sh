@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Reruns the measurements of BENCHMARKS.md and prints them as Markdown, in about 20 minutes on 2 cores. It needs a quiet machine.
+# Reruns the measurements of BENCHMARKS.md and prints them as Markdown, in about an hour on 2 cores. It needs a quiet machine.
 #
 #     PYTHON=venv/bin/python benches/compare.sh                        # a Python with torch, transformers, tokenizers and numpy
 #     PYTHON=venv/bin/python benches/compare.sh step long              # some of the sections, which compare.py lists last
