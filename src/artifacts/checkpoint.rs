@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Backbone, files};
 use crate::data::{LabelSet, TextTokenizer};
-use crate::models::{JointModel, ModernBertConfig};
+use crate::models::{CheckpointError, JointModel, ModernBertConfig};
 use crate::stage::{Artifact, StageError};
 use crate::training::Row;
 
@@ -38,7 +38,10 @@ impl Checkpoint {
         max_length: usize,
     ) -> Result<(), StageError> {
         let weights = folder.join(Backbone::WEIGHTS);
-        model.save(&weights).map_err(|error| StageError::writing(&weights, &error))?;
+        model.save(&weights).map_err(|error| match error {
+            CheckpointError::Io { .. } => StageError::writing(&weights, &error),
+            _ => StageError::new(error.to_string()).with_help(error.help()),
+        })?;
         files::copy(tokenizer, &folder.join(Backbone::TOKENIZER))?;
         files::write_json(&folder.join(Backbone::CONFIG), &config_with_labels(&model.config, labels)?)?;
         files::write_json(&folder.join(Self::TOKENIZER_CONFIG), &tokenizer_config(tokenizer, max_length)?)
@@ -56,7 +59,7 @@ impl Checkpoint {
     pub fn model(&self) -> Result<JointModel, StageError> {
         let path = self.folder.join(Backbone::WEIGHTS);
         JointModel::load_trained(&path, self.config.clone(), self.labels.len())
-            .map_err(|error| StageError::new(format!("`{}`: {error}", path.display())))
+            .map_err(|error| StageError::new(error.to_string()).with_help(error.help()))
     }
 
     /// # Errors

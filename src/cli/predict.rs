@@ -33,7 +33,8 @@ pub fn run(arguments: &Predict) -> Result<Outcome, Failure> {
             Ok(_) => format!("`{model}` is a file, not a model's folder"),
             Err(_) => format!("there is no folder `{model}`"),
         };
-        Failure::usage(message).with_help("a trained model is a folder that `run` published, such as `outputs/tiny/model`")
+        Failure::usage(message)
+            .with_help(error.help().unwrap_or("a trained model is a folder that `run` published, such as `outputs/tiny/model`"))
     })?;
     let mut lines = Lines::new(input);
     let mut bad = BadLines::default();

@@ -87,8 +87,7 @@ impl Stage for FetchModel {
             (None, None) => return Err(StageError::new("one of `repo` and `path` is needed")),
         };
         let model = Backbone::open(&folder)?;
-        JointModel::check(&model.weights, &model.config)
-            .map_err(|error| StageError::new(error.to_string()).with_help("get the file again, or the configuration that belongs to it"))?;
+        JointModel::check(&model.weights, &model.config).map_err(|error| StageError::new(error.to_string()).with_help(error.help()))?;
         for name in Backbone::FILES {
             context.check_cancelled()?;
             files::copy(&folder.join(name), &context.output.join(name))?;

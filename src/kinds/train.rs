@@ -300,7 +300,7 @@ impl Stage for Train {
             .with_help("wire `tokenize` and `train` to the same model"));
         }
         let joint = JointModel::load(&model.weights, model.config, labels.len(), &Rng::new(self.seed))
-            .map_err(|error| StageError::new(error.to_string()))?;
+            .map_err(|error| StageError::new(error.to_string()).with_help(error.help()))?;
         let mut engine = super::engine::open(joint, self.dtype.into(), self.activation_checkpointing, context)?;
         let recipe = self.recipe(labels.outside());
         let splits = training::Data { train: &train, validation: (!validation.is_empty()).then_some(&validation), labels: labels.names() };

@@ -29,7 +29,7 @@ pub enum CheckpointError {
     Header { path: PathBuf, reason: String },
     #[error("`{}` has {found} bytes, but its header promises {expected}: the file is damaged or its download was cut short", path.display())]
     Length { path: PathBuf, expected: u64, found: u64 },
-    #[error("`{}` does not hold the model that its configuration describes: {}", path.display(), list(problems))]
+    #[error("`{}` does not hold a usable model of its configuration: {}", path.display(), list(problems))]
     Tensors { path: PathBuf, problems: Vec<TensorProblem> },
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -48,6 +48,23 @@ pub enum TensorProblem {
     Shape { name: String, expected: Vec<usize>, found: Vec<usize> },
     #[error("`{name}` has dtype {found}, expected F32, F16 or BF16")]
     Dtype { name: String, found: String },
+    #[error("`{name}` has numbers that are infinite or not a number")]
+    NotFinite { name: String },
+}
+
+impl CheckpointError {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn help(&self) -> &'static str {
+        let spoilt = |problem: &TensorProblem| matches!(problem, TensorProblem::NotFinite { .. });
+        match self {
+            Self::Tensors { problems, .. } if problems.iter().all(spoilt) => {
+                "such weights give no finite loss: get the file again, or train the model again with a lower `learning_rate`"
+            }
+            Self::Io { .. } => "see that the file is there and can be read",
+            _ => "get the file again, or the configuration that belongs to it",
+        }
+    }
 }
 
 fn list(problems: &[TensorProblem]) -> String {
@@ -80,25 +97,31 @@ impl JointModel {
         Self::read(path, config, labels, true)
     }
 
-    /// Whether a file holds the encoder that `config` describes, by its header and length; no weight is read.
+    /// Whether a file holds the encoder that `config` describes. Every number is looked at, and none is kept.
     ///
     /// # Errors
     /// As [`JointModel::load`].
     pub fn check(path: &Path, config: &ModernBertConfig) -> Result<(), CheckpointError> {
         config.validate()?;
-        let mut file = File::open(path).map_err(|source| CheckpointError::Io { action: "read", path: path.to_owned(), source })?;
-        let (metadata, _) = read_header(&mut file, path)?;
-        match find(&metadata, &Layout::new(config, 1), false) {
-            Ok(_) => Ok(()),
-            Err(problems) => Err(CheckpointError::Tensors { path: path.to_owned(), problems }),
-        }
+        let layout = Layout::new(config, 1);
+        let mut values = vec![0.0; PIECE_BYTES / 4];
+        read_tensors(path, &layout, false, |index, read| {
+            let mut left = layout.parameters()[index].range.len();
+            let mut finite = true;
+            while left > 0 {
+                let part = left.min(values.len());
+                finite &= read(&mut values[..part])?;
+                left -= part;
+            }
+            Ok(finite)
+        })
     }
 
     /// Writes all parameters, named as a `ModernBertModel` names them, with the heads beside it: transformers' `from_pretrained` reads the
     /// encoder, [`JointModel::load_trained`] everything. Takes no memory to speak of beyond the model's own.
     ///
     /// # Errors
-    /// [`CheckpointError::Io`]
+    /// [`CheckpointError::Io`], and [`TensorProblem::NotFinite`] where the weights are beyond use.
     pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
         self.write(path, |_| true)
     }
@@ -106,13 +129,18 @@ impl JointModel {
     /// Writes the encoder alone, as a pretrained model has it.
     ///
     /// # Errors
-    /// [`CheckpointError::Io`]
+    /// As [`JointModel::save`].
     pub fn save_encoder(&self, path: &Path) -> Result<(), CheckpointError> {
         self.write(path, |parameter| !is_of_head(&parameter.name))
     }
 
     fn write(&self, path: &Path, wanted: impl Fn(&Parameter) -> bool) -> Result<(), CheckpointError> {
         let parameters: Vec<&Parameter> = self.layout.parameters().iter().filter(|parameter| wanted(parameter)).collect();
+        let spoilt = parameters.iter().filter(|parameter| !all_finite(&self.parameters[parameter.range.clone()]));
+        let problems: Vec<_> = spoilt.map(|parameter| TensorProblem::NotFinite { name: parameter.name.clone() }).collect();
+        if !problems.is_empty() {
+            return Err(CheckpointError::Tensors { path: path.to_owned(), problems });
+        }
         let written = File::create(path).and_then(|mut file| {
             file.write_all(&header(&parameters))?;
             let mut piece = Vec::with_capacity(PIECE_BYTES);
@@ -130,21 +158,39 @@ impl JointModel {
 
     fn read(path: &Path, config: ModernBertConfig, labels: usize, with_heads: bool) -> Result<Self, CheckpointError> {
         config.validate()?;
-        let io_error = |source| CheckpointError::Io { action: "read", path: path.to_owned(), source };
-        let mut file = File::open(path).map_err(io_error)?;
-        let (metadata, data_start) = read_header(&mut file, path)?;
         let layout = Layout::new(&config, labels);
-        let found =
-            find(&metadata, &layout, with_heads).map_err(|problems| CheckpointError::Tensors { path: path.to_owned(), problems })?;
-        let mut model = Self { parameters: vec![0.0; layout.len()], layout, config };
-        let mut piece = vec![0; PIECE_BYTES];
-        for (index, info) in found {
-            let range = model.layout.parameters()[index].range.clone();
-            file.seek(SeekFrom::Start(data_start + info.data_offsets.0 as u64)).map_err(io_error)?;
-            read_values(&mut file, &mut model.parameters[range], info.dtype, &mut piece).map_err(io_error)?;
-        }
-        Ok(model)
+        let mut parameters = vec![0.0; layout.len()];
+        read_tensors(path, &layout, with_heads, |index, read| read(&mut parameters[layout.parameters()[index].range.clone()]))?;
+        Ok(Self { parameters, layout, config })
     }
+}
+
+/// Fills a slice with the next numbers of a tensor; false when one of them is infinite or not a number.
+type ReadNumbers<'r> = dyn FnMut(&mut [f32]) -> io::Result<bool> + 'r;
+
+/// Hands each tensor of a file that is a parameter of `layout` to `take`, by the parameter's index and in the order of the file. `take` reads
+/// all of its numbers, in pieces of any size, and says whether all were finite.
+fn read_tensors(
+    path: &Path,
+    layout: &Layout,
+    with_heads: bool,
+    mut take: impl FnMut(usize, &mut ReadNumbers<'_>) -> io::Result<bool>,
+) -> Result<(), CheckpointError> {
+    let io_error = |source| CheckpointError::Io { action: "read", path: path.to_owned(), source };
+    let wrong = |problems| CheckpointError::Tensors { path: path.to_owned(), problems };
+    let mut file = File::open(path).map_err(io_error)?;
+    let (metadata, data_start) = read_header(&mut file, path)?;
+    let found = find(&metadata, layout, with_heads).map_err(wrong)?;
+    let mut piece = vec![0; PIECE_BYTES];
+    let mut problems = Vec::new();
+    for (index, info) in found {
+        file.seek(SeekFrom::Start(data_start + info.data_offsets.0 as u64)).map_err(io_error)?;
+        let finite = take(index, &mut |values| read_values(&mut file, values, info.dtype, &mut piece)).map_err(io_error)?;
+        if !finite {
+            problems.push(TensorProblem::NotFinite { name: layout.parameters()[index].name.clone() });
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(wrong(problems)) }
 }
 
 /// The beginning of a safetensors file with these parameters, up to the first tensor's bytes.
@@ -242,9 +288,15 @@ fn bytes_per_value(dtype: Dtype) -> Option<usize> {
     }
 }
 
-/// Reads as many numbers as `values` holds; `dtype` has [`bytes_per_value`].
-fn read_values(file: &mut File, values: &mut [f32], dtype: Dtype, piece: &mut [u8]) -> io::Result<()> {
+/// Whether no number is infinite or not a number. It looks at all of them, which takes less time than to stop at the first.
+fn all_finite(values: &[f32]) -> bool {
+    values.iter().fold(true, |finite, value| finite & value.is_finite())
+}
+
+/// Reads as many numbers as `values` holds, and says whether all are finite; `dtype` has [`bytes_per_value`].
+fn read_values(file: &mut File, values: &mut [f32], dtype: Dtype, piece: &mut [u8]) -> io::Result<bool> {
     let width = bytes_per_value(dtype).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
+    let mut finite = true;
     for values in values.chunks_mut(piece.len() / 4) {
         let bytes = &mut piece[..values.len() * width];
         file.read_exact(bytes)?;
@@ -258,8 +310,9 @@ fn read_values(file: &mut File, values: &mut [f32], dtype: Dtype, piece: &mut [u
             }
             _ => values.iter_mut().zip(bytes.as_chunks().0).for_each(|(value, &bytes)| *value = from_half(u16::from_le_bytes(bytes))),
         }
+        finite &= all_finite(values);
     }
-    Ok(())
+    Ok(finite)
 }
 
 /// The number that the bits of an IEEE half-precision float stand for.

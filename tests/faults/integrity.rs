@@ -179,3 +179,35 @@ fn a_single_result_that_was_removed_is_published_again() {
     project.run("small.toml");
     assert_same(&project.results("small"), undisturbed("small.toml"), "published again");
 }
+
+/// Writes a number that is none into the tensor `name` of a model, and returns the file.
+fn spoil(folder: &Path, name: &str) -> std::path::PathBuf {
+    let path = folder.join("model.safetensors");
+    let mut bytes = fs::read(&path).expect("a model");
+    let header = u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes")) as usize;
+    let tensors: serde_json::Value = serde_json::from_slice(&bytes[8..8 + header]).expect("a header");
+    let start = 8 + header + tensors[name]["data_offsets"][0].as_u64().expect("a tensor") as usize;
+    bytes[start..start + 4].copy_from_slice(&f32::NAN.to_le_bytes());
+    fs::remove_file(&path).expect("it may be a link");
+    fs::write(&path, bytes).expect("writable");
+    path
+}
+
+#[test]
+fn a_model_with_a_weight_that_is_not_finite_is_refused_by_who_reads_it() {
+    let project = Project::new();
+    project.run("small.toml");
+    let model = project.root().join("spoilt");
+    fs::rename(project.outputs().join("small/model"), &model).expect("published");
+    let path = spoil(&model, "layers.1.attn.Wqkv.weight");
+    project.write("fetch.toml", "version = 1\n[stage.fetch_model]\npath = \"spoilt\"\n");
+    project.write("text.txt", "Backup of printer finished at noon.\n");
+    for (arguments, code) in [(["run", "fetch.toml"].as_slice(), 1), (&["predict", "spoilt", "text.txt"], 2)] {
+        let ended = project.pipeline(arguments);
+        assert_eq!(ended.code, Some(code), "{ended:#?}");
+        let file = path.file_name().and_then(|name| name.to_str()).expect("a name");
+        for part in ["`layers.1.attn.Wqkv.weight` has numbers that are infinite or not a number", file, "help: such weights give no"] {
+            assert!(ended.stderr.contains(part), "{part}: {ended:#?}");
+        }
+    }
+}

@@ -162,3 +162,43 @@ fn damaged_files_are_refused_each_with_its_reason() {
     assert!(reason(b"\x04\0\0\0\0\0\0\0nope").contains("is not a safetensors file"));
     assert!(load(&folder.path().join("absent")).unwrap_err().to_string().starts_with("cannot read"));
 }
+
+#[test]
+fn weights_that_are_not_finite_are_refused_with_their_tensors_name_in_every_type() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    let half = |bits: u16| bits.to_le_bytes().to_vec();
+    let spoilt = [
+        ("F32", f32::NAN.to_le_bytes().to_vec(), 4),
+        ("F32", f32::NEG_INFINITY.to_le_bytes().to_vec(), 4),
+        ("BF16", half(0x7f80), 2),
+        ("F16", half(0xfc00), 2),
+        ("F16", half(0x7e00), 2),
+    ];
+    for (dtype, bytes, width) in spoilt {
+        let mut tensors = changed("", dtype, |_| vec![0; width]);
+        let (_, _, _, data) = tensors.iter_mut().find(|(name, ..)| name == "layers.1.mlp.Wo.weight").expect("a layer");
+        let last = data.len() - width;
+        data[last..].copy_from_slice(&bytes);
+        write(&path, &tensors);
+        let config = config("small");
+        let encoder = JointModel::load(&path, config.clone(), 7, &Rng::new(1)).map(drop);
+        for error in [load(&path).map(drop), encoder, JointModel::check(&path, &config)].map(Result::unwrap_err) {
+            let message = error.to_string();
+            assert!(message.contains(&format!("{}`", path.display())), "{dtype}: {message}");
+            assert!(message.contains("`layers.1.mlp.Wo.weight` has numbers that are infinite or not a number"), "{dtype}: {message}");
+            assert!(error.help().contains("`learning_rate`"), "{dtype}: {}", error.help());
+        }
+    }
+}
+
+#[test]
+fn weights_that_are_not_finite_are_not_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    let mut model = model("small");
+    let last = model.layout.parameters().last().expect("a parameter").clone();
+    model.parameters[last.range.start] = f32::INFINITY;
+    assert!(model.save(&path).unwrap_err().to_string().contains(&*last.name));
+    assert!(!path.exists());
+}
