@@ -28,12 +28,14 @@ impl Checkpoint {
 
     /// Writes configuration, weights and tokenizer; the histories are the trainer's to write.
     ///
+    /// * `tokenizer`: the content of its `tokenizer.json`: its file may be gone by the end of a training
+    ///
     /// # Errors
     /// When the disk refuses.
     pub fn write_model(
         folder: &Path,
         model: &JointModel,
-        tokenizer: &Path,
+        tokenizer: &[u8],
         labels: &LabelSet,
         max_length: usize,
     ) -> Result<(), StageError> {
@@ -42,9 +44,10 @@ impl Checkpoint {
             CheckpointError::Io { .. } => StageError::writing(&weights, &error),
             _ => StageError::new(error.to_string()).with_help(error.help()),
         })?;
-        files::copy(tokenizer, &folder.join(Backbone::TOKENIZER))?;
+        let path = folder.join(Backbone::TOKENIZER);
+        files::write(&path, tokenizer)?;
         files::write_json(&folder.join(Backbone::CONFIG), &config_with_labels(&model.config, labels)?)?;
-        files::write_json(&folder.join(Self::TOKENIZER_CONFIG), &tokenizer_config(tokenizer, max_length)?)
+        files::write_json(&folder.join(Self::TOKENIZER_CONFIG), &tokenizer_config(tokenizer, &path, max_length)?)
     }
 
     #[must_use]
@@ -118,8 +121,8 @@ fn read_labels(config: &str) -> Result<LabelSet, String> {
 }
 
 /// What transformers' `AutoTokenizer` needs besides `tokenizer.json`.
-fn tokenizer_config(tokenizer: &Path, max_length: usize) -> Result<Map<String, Value>, StageError> {
-    let tokenizer = TextTokenizer::load(tokenizer).map_err(|error| StageError::new(error.to_string()))?;
+fn tokenizer_config(tokenizer: &[u8], path: &Path, max_length: usize) -> Result<Map<String, Value>, StageError> {
+    let tokenizer = TextTokenizer::from_bytes(tokenizer, path).map_err(|error| StageError::new(error.to_string()))?;
     let mut map = Map::new();
     map.insert("tokenizer_class".to_owned(), json!("PreTrainedTokenizerFast"));
     map.insert("model_max_length".to_owned(), json!(max_length));

@@ -26,6 +26,10 @@ pub fn read_text(path: &Path) -> Result<String, StageError> {
     std::fs::read_to_string(path).map_err(|error| StageError::io("read", path, &error))
 }
 
+pub fn read(path: &Path) -> Result<Vec<u8>, StageError> {
+    std::fs::read(path).map_err(|error| StageError::io("read", path, &error))
+}
+
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, StageError> {
     serde_json::from_str(&read_text(path)?)
         .map_err(|error| StageError::new(format!("`{}` is not what was expected: {error}", path.display())))
@@ -47,7 +51,11 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), StageError>
 }
 
 pub fn write_text(path: &Path, text: &str) -> Result<(), StageError> {
-    std::fs::write(path, text).map_err(|error| StageError::io("write", path, &error))
+    write(path, text.as_bytes())
+}
+
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), StageError> {
+    std::fs::write(path, bytes).map_err(|error| StageError::io("write", path, &error))
 }
 
 /// A CSV file that is written row by row.

@@ -10,10 +10,11 @@ use serde_json::{Map, Value};
 use super::{facts, versions};
 use crate::artifacts::{Backbone, Checkpoint, Encoded, files};
 use crate::data::Split;
+use crate::durable;
 use crate::models::JointModel;
 use crate::rng::Rng;
 use crate::stage::{Artifact as _, CodeVersion, Context, Extension, InputFacts, ParameterProblem, Progress, Stage, StageError};
-use crate::training::{self, Cadence, Interval, Metric, OnNonfinite, Recipe, Schedule, Storage, TrainError, Trained, Warmup};
+use crate::training::{self, Cadence, Interval, Metric, ModelEngine, OnNonfinite, Recipe, Schedule, Storage, TrainError, Trained, Warmup};
 use crate::units;
 
 /// Fine-tunes the joint model: the encoder with one head that tags every token and one that classifies the whole text from its first token. The loss is the sum of both cross-entropies; AdamW with clipping. The defaults are the reference recipe. The same file gives the same weights, bit for bit, on the same CPU model, whatever the number of threads.
@@ -90,7 +91,7 @@ pub struct Train {
     /// What to do when a loss or a gradient is infinite or not a number.
     #[serde(default)]
     pub on_nonfinite: OnNonfinite,
-    /// How often a checkpoint is written: after a number of steps, whatever that costs, or after a time such as `"10m"`, or later if writing would take more than 2 % of the time. Once a minute when left out. It changes no result.
+    /// How often a checkpoint is written: after a number of steps, whatever that costs, or after a time such as `"10m"`, or later if writing, that of `keep_best` included, would take more than 2 % of the time. Once a minute when left out. It changes no result.
     // It decides nothing but what an interruption costs, so it stays out of the parameters that are compared and enter the key.
     #[serde(default, skip_serializing)]
     pub checkpoint_every: Option<CheckpointEvery>,
@@ -301,6 +302,8 @@ impl Stage for Train {
         }
         let joint = JointModel::load(&model.weights, model.config, labels.len(), &Rng::new(self.seed))
             .map_err(|error| StageError::new(error.to_string()).with_help(error.help()))?;
+        // What the result needs is read now: at the end of a long training, somebody may have removed it.
+        let tokenizer = files::read(&data.tokenizer())?;
         let mut engine = super::engine::open(joint, self.dtype.into(), self.activation_checkpointing, context)?;
         let recipe = self.recipe(labels.outside());
         let splits = training::Data { train: &train, validation: (!validation.is_empty()).then_some(&validation), labels: labels.names() };
@@ -311,16 +314,30 @@ impl Stage for Train {
         if trained.skipped > 0 {
             context.warn(format!("{} of {} steps were skipped because a loss or gradient was not finite", trained.skipped, trained.steps));
         }
-        write_history(&trained, context.output)?;
-        Checkpoint::write_model(
-            context.output,
-            &engine.into_model().map_err(|error| StageError::new(error.to_string()))?,
-            &data.tokenizer(),
-            labels,
-            data.max_length,
-        )?;
+        let written = write_result(&trained, &mut engine, &tokenizer, &data, context);
+        if let Err(StageError::Failed { .. }) = &written
+            && let Err(error) = trained.save(engine.engine(), storage)
+        {
+            context.warn(format!("no checkpoint of the end could be written: {error}"));
+        }
+        written?;
         Checkpoint::open(context.output)
     }
+}
+
+/// Writes the model and its history, and flushes them, so that a disk that refuses does it while the training can still be saved.
+fn write_result(
+    trained: &Trained,
+    engine: &mut ModelEngine,
+    tokenizer: &[u8],
+    data: &Encoded,
+    context: &Context<'_>,
+) -> Result<(), StageError> {
+    context.restore_output()?;
+    write_history(trained, context.output)?;
+    let model = engine.model().map_err(|error| StageError::new(error.to_string()))?;
+    Checkpoint::write_model(context.output, model, tokenizer, &data.labels, data.max_length)?;
+    durable::sync_below(context.output).map_err(|error| StageError::io("flush", context.output, &error))
 }
 
 fn write_history(trained: &Trained, folder: &Path) -> Result<(), StageError> {

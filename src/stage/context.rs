@@ -69,6 +69,14 @@ impl Context<'_> {
         if self.signals.cancelled() { Err(StageError::Cancelled) } else { Ok(()) }
     }
 
+    /// Makes [`output`](Self::output) again where somebody has removed it, for a stage that has worked long before it writes.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn restore_output(&self) -> Result<(), StageError> {
+        std::fs::create_dir_all(self.output).map_err(|error| StageError::io("create", self.output, &error))
+    }
+
     pub fn progress(&self, progress: Progress) {
         self.signals.progress(progress);
     }

@@ -55,6 +55,16 @@ impl CheckpointError {
         }
     }
 
+    /// What went wrong, without the names of files, so that two failures of one cause are told to be that.
+    pub(super) fn cause(&self) -> String {
+        match self {
+            Self::Full { why, .. } => format!("{why:?}"),
+            Self::Io { doing, error, .. } => format!("{doing} {:?}", error.kind()),
+            Self::Damaged { reason, .. } => reason.clone(),
+            Self::Foreign { .. } | Self::Engine(_) => self.to_string(),
+        }
+    }
+
     /// Why `asked` cannot be used: without its path, but with that of another file that it needs.
     #[must_use]
     pub fn reason(&self, asked: &Path) -> String {

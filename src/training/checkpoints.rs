@@ -28,8 +28,26 @@ pub struct Cadence {
     pub steps: Option<u64>,
     /// After this much time, where `steps` is `None`.
     pub time: Duration,
-    /// The fraction of the time that writing may take. Whatever the two above say, the next one waits until the last one's cost is below it.
+    /// The fraction of the time that writing may take. Whatever the two above say, the next one waits until what was written is below it.
     pub budget: f64,
+}
+
+/// What writing has taken, for [`Cadence::is_due`].
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Cost {
+    /// Writing the last checkpoint.
+    pub checkpoint: Duration,
+    /// Writing best weights since. They cannot wait: the next step changes them.
+    pub best: Duration,
+}
+
+impl Cost {
+    /// Best weights that are written all the time may delay a checkpoint this many times, and not for ever.
+    const LONGEST: u32 = 10;
+
+    fn seconds(&self) -> f64 {
+        (self.checkpoint + self.best).min(self.checkpoint * Self::LONGEST).as_secs_f64()
+    }
 }
 
 impl Default for Cadence {
@@ -46,11 +64,11 @@ impl Cadence {
         Self { steps: Some(steps), time: Duration::ZERO, budget: f64::INFINITY }
     }
 
-    /// Whether to write one, `steps` and `elapsed` after the last one, which took `cost` to write.
+    /// Whether to write one, `steps` and `elapsed` after the last one.
     #[must_use]
-    pub fn is_due(&self, steps: u64, elapsed: Duration, cost: Duration) -> bool {
+    pub fn is_due(&self, steps: u64, elapsed: Duration, cost: Cost) -> bool {
         let wanted = self.steps.map_or(elapsed >= self.time, |every| steps >= every);
-        steps > 0 && wanted && elapsed.as_secs_f64() >= cost.as_secs_f64() / self.budget
+        steps > 0 && wanted && elapsed.as_secs_f64() >= cost.seconds() / self.budget
     }
 }
 
@@ -286,17 +304,30 @@ mod tests {
     fn a_checkpoint_waits_until_the_last_ones_cost_is_within_the_budget() {
         let cadence = Cadence::default();
         let (minute, second) = (Duration::from_secs(60), Duration::from_secs(1));
-        assert!(!cadence.is_due(10, minute - second, Duration::ZERO));
-        assert!(cadence.is_due(10, minute, second));
-        assert!(!cadence.is_due(10, minute, second * 2));
-        assert!(cadence.is_due(10, minute * 2, second * 2));
-        assert!(!cadence.is_due(0, minute * 2, second));
+        let cost = |checkpoint| Cost { checkpoint, best: Duration::ZERO };
+        assert!(!cadence.is_due(10, minute - second, cost(Duration::ZERO)));
+        assert!(cadence.is_due(10, minute, cost(second)));
+        assert!(!cadence.is_due(10, minute, cost(second * 2)));
+        assert!(cadence.is_due(10, minute * 2, cost(second * 2)));
+        assert!(!cadence.is_due(0, minute * 2, cost(second)));
+    }
+
+    #[test]
+    fn best_weights_count_in_the_budget_and_delay_a_checkpoint_ten_times_at_most() {
+        let cadence = Cadence::default();
+        let (minute, second) = (Duration::from_secs(60), Duration::from_secs(1));
+        let cost = |best| Cost { checkpoint: second * 2, best };
+        assert!(!cadence.is_due(10, minute * 2, cost(second)));
+        assert!(cadence.is_due(10, second * 150, cost(second)));
+        assert!(!cadence.is_due(10, second * 999, cost(minute * 60)));
+        assert!(cadence.is_due(10, second * 1000, cost(minute * 60)));
     }
 
     #[test]
     fn a_cadence_of_steps_goes_by_steps_alone() {
-        assert!(Cadence::every(2).is_due(2, Duration::ZERO, Duration::from_secs(9)));
-        assert!(!Cadence::every(2).is_due(1, Duration::from_secs(9), Duration::ZERO));
+        let cost = Cost { checkpoint: Duration::from_secs(9), best: Duration::from_secs(9) };
+        assert!(Cadence::every(2).is_due(2, Duration::ZERO, cost));
+        assert!(!Cadence::every(2).is_due(1, Duration::from_secs(9), Cost::default()));
     }
 
     #[test]

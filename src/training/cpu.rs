@@ -61,12 +61,6 @@ impl CpuEngine {
         self.workspace.profile()
     }
 
-    /// The model with its present weights.
-    #[must_use]
-    pub fn into_model(self) -> JointModel {
-        self.model
-    }
-
     /// The gradient as AdamW takes it.
     fn gradient(gradients: &Gradients, embedding: Range<usize>, dense: Range<usize>) -> [Gradient<'_>; 2] {
         let rows = gradients.embedding();

@@ -45,12 +45,12 @@ impl ModelEngine {
     ///
     /// # Errors
     /// When the device fails.
-    pub fn into_model(self) -> Result<JointModel, EngineError> {
+    pub fn model(&mut self) -> Result<&JointModel, EngineError> {
         match self {
-            Self::Cpu(engine) => Ok(engine.into_model()),
+            Self::Cpu(engine) => Ok(engine.model()),
             Self::Device(pair) => {
-                let (engine, mut model) = *pair;
-                engine.model().read_back(&mut model)?;
+                let (engine, model) = &mut **pair;
+                engine.model().read_back(model)?;
                 Ok(model)
             }
         }

@@ -37,7 +37,7 @@ mod train;
 
 pub use candle::CandleEngine;
 pub use checkpoint::{CheckpointError, Verified as VerifiedCheckpoint};
-pub use checkpoints::{Cadence, Checkpoints};
+pub use checkpoints::{Cadence, Checkpoints, Cost};
 pub use cpu::CpuEngine;
 pub use device::ModelEngine;
 pub use engine::{Engine, EngineError, Logits, Parameter, StateVector};

@@ -1,13 +1,14 @@
 //! One training as it runs: the loop, from the first state to the last.
 
-use std::time::{Duration, Instant};
+use std::cell::RefCell;
+use std::time::Instant;
 
 use crate::data::EncodedSplit;
 use crate::models::{LossOptions, Losses, Normalisers, Targets};
 
 use super::adamw::{Update, clip_coefficient};
 use super::checkpoint::CheckpointError;
-use super::checkpoints::Checkpoints;
+use super::checkpoints::{Checkpoints, Cost};
 use super::coverage::Coverage;
 use super::engine::{Engine, StateVector};
 use super::history::{Part, Row, Timing};
@@ -38,6 +39,8 @@ pub(super) struct Session<'a> {
     /// The best weights where no folder keeps them.
     best_weights: Vec<f32>,
     last_checkpoint: LastCheckpoint,
+    /// Why the last attempt to write something failed, and `None` after one that did not.
+    refused: RefCell<Option<String>>,
     speed: Speed,
     pub(super) state: State,
     pub(super) history: Vec<Row>,
@@ -53,7 +56,7 @@ struct LastCheckpoint {
     step: Option<u64>,
     since: u64,
     at: Instant,
-    cost: Duration,
+    cost: Cost,
 }
 
 /// Exponentially smoothed.
@@ -135,7 +138,8 @@ impl<'a> Session<'a> {
             coverage,
             order: None,
             best_weights,
-            last_checkpoint: LastCheckpoint { step: saved, since: state.step, at: Instant::now(), cost: Duration::ZERO },
+            last_checkpoint: LastCheckpoint { step: saved, since: state.step, at: Instant::now(), cost: Cost::default() },
+            refused: RefCell::default(),
             speed: Speed::default(),
             state,
             history,
@@ -331,14 +335,13 @@ impl<'a> Session<'a> {
         if let Some(value) =
             self.recipe.keep_best.and_then(|metric| metric_value(&scores, metric).filter(|value| self.improves(metric, *value)))
         {
-            let saved = self.checkpoints.as_ref().map(|checkpoints| checkpoints.save_best(step, self.engine));
+            let begun = Instant::now();
+            let saved = self.checkpoints.as_ref().and_then(|checkpoints| self.tell(checkpoints.save_best(step, self.engine)));
+            self.last_checkpoint.cost.best += begun.elapsed();
             let digest = match saved {
-                Some(Ok(digest)) => Some(digest),
-                refused => {
+                Some(digest) => Some(digest),
+                None => {
                     // A training does not fail because it cannot be saved: without a disk that takes them, memory keeps the best weights.
-                    if let Some(Err(error)) = refused {
-                        self.observer.notice(&Notice::CheckpointFailed { reason: error.to_string() });
-                    }
                     self.best_weights.clear();
                     let kept = &mut self.best_weights;
                     self.engine.export(StateVector::Parameters, &mut |values| {
@@ -373,12 +376,28 @@ impl<'a> Session<'a> {
             return false;
         }
         let begun = Instant::now();
-        let saved = checkpoints.save(&self.state, &self.history, self.engine);
-        if saved.is_ok() {
+        let saved = self.tell(checkpoints.save(&self.state, &self.history, self.engine)).is_some();
+        if saved {
             self.last_checkpoint.step = Some(self.state.step);
         }
-        self.last_checkpoint = LastCheckpoint { since: self.state.step, at: Instant::now(), cost: begun.elapsed(), ..self.last_checkpoint };
-        saved.map_err(|error| self.observer.notice(&Notice::CheckpointFailed { reason: error.to_string() })).is_ok()
+        let cost = Cost { checkpoint: begun.elapsed(), ..Cost::default() };
+        self.last_checkpoint = LastCheckpoint { since: self.state.step, at: Instant::now(), cost, ..self.last_checkpoint };
+        saved
+    }
+
+    /// Says that something could not be written: once, and again only for another reason or after something else could be.
+    fn tell<T>(&self, written: Result<T, CheckpointError>) -> Option<T> {
+        let error = match written {
+            Ok(written) => {
+                self.refused.take();
+                return Some(written);
+            }
+            Err(error) => error,
+        };
+        if self.refused.replace(Some(error.cause())).as_ref() != Some(&error.cause()) {
+            self.observer.notice(&Notice::CheckpointFailed { reason: error.to_string() });
+        }
+        None
     }
 
     fn cancel(&mut self) -> TrainError {
@@ -403,13 +422,18 @@ impl<'a> Session<'a> {
             }
             lineage.save_finished(&self.state, &self.history, self.engine)
         };
-        if let Err(error) = left() {
-            self.observer.notice(&Notice::CheckpointFailed { reason: error.to_string() });
-        }
+        self.tell(left());
     }
 
     fn load_best(&mut self) -> Result<(), TrainError> {
-        let Some(best) = self.state.best.as_ref().filter(|best| best.step != self.state.step) else { return Ok(()) };
+        if self.state.best.as_ref().is_none_or(|best| best.step == self.state.step) {
+            return Ok(());
+        }
+        // The last weights are about to be overwritten: should the result not reach the disk, the next attempt goes on from here.
+        if self.last_checkpoint.step != Some(self.state.step) {
+            self.save();
+        }
+        let Some(best) = &self.state.best else { return Ok(()) };
         if let (Some(checkpoints), Some(_)) = (&self.checkpoints, &best.digest) {
             checkpoints.load_best(best, self.engine)?;
         } else {

@@ -5,13 +5,13 @@ use std::path::Path;
 use crate::data::EncodedSplit;
 
 use super::checkpoint::CheckpointError;
-use super::checkpoints::Cadence;
+use super::checkpoints::{Cadence, Checkpoints};
 use super::engine::{Engine, EngineError};
 use super::history::{Row, Timing, epoch_losses};
 use super::observer::Observer;
 use super::recipe::Recipe;
 use super::session::Session;
-use super::state::Best;
+use super::state::{Best, State};
 
 /// What a model is trained on.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +50,27 @@ pub struct Trained {
     pub stopped_early: bool,
     /// The step after which this process went on.
     pub resumed_from: Option<u64>,
+    state: State,
+}
+
+impl Trained {
+    /// Leaves a checkpoint of the end, for who could not store the result: the next attempt then has nothing to train. Where the engine holds
+    /// earlier, better weights, the training has left one before it took those.
+    ///
+    /// * `engine`: as the training left it
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn save(&self, engine: &dyn Engine, storage: Storage<'_>) -> Result<(), CheckpointError> {
+        if self.best.as_ref().is_some_and(|best| best.step != self.steps || best.digest.is_none()) {
+            return Ok(());
+        }
+        let Some(folder) = storage.checkpoints else { return Ok(()) };
+        match Checkpoints::open(folder)? {
+            Some(checkpoints) if !checkpoints.has(self.steps) => checkpoints.save(&self.state, &self.history, engine),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Why a training ended without a result.
@@ -141,8 +162,9 @@ pub fn train(
         timings,
         steps: state.step,
         skipped: state.skipped,
-        best: state.best,
+        best: state.best.clone(),
         stopped_early: state.stopped && state.step < total_steps,
         resumed_from,
+        state,
     })
 }

@@ -195,8 +195,74 @@ fn a_folder_that_is_lost_for_good_costs_a_warning_and_no_training() {
     let observer = Removing { folder: &inner, for_good: true, refused: std::cell::Cell::new(0) };
     let mut toy = Toy::new();
     run(&mut toy, &recipe(), storage(&inner), &observer).expect("it trains");
-    assert!(observer.refused.get() > 0);
+    // Six checkpoints could not be written, each in a file of another name: one warning says it.
+    assert_eq!(observer.refused.get(), 1);
     assert_eq!(toy.bits(), undisturbed(&recipe()).0.bits());
+}
+
+/// Puts a file in the place of the folder at steps 3 and 9, and takes it away at step 6.
+struct Flickering<'a> {
+    folder: &'a Path,
+    refused: std::cell::Cell<usize>,
+}
+
+impl pipeline::training::Observer for Flickering<'_> {
+    fn progress(&self, progress: &pipeline::training::Progress) {
+        match progress.step {
+            3 | 9 => {
+                fs::remove_dir_all(self.folder).expect("a folder");
+                fs::write(self.folder, "").expect("a file");
+            }
+            6 => fs::remove_file(self.folder).expect("a file"),
+            _ => {}
+        }
+    }
+
+    fn notice(&self, notice: &Notice) {
+        self.refused.set(self.refused.get() + usize::from(matches!(notice, Notice::CheckpointFailed { .. })));
+    }
+}
+
+#[test]
+fn a_disk_that_refuses_again_after_it_took_something_is_said_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let inner = folder.path().join("inner");
+    let observer = Flickering { folder: &inner, refused: std::cell::Cell::new(0) };
+    let storage = Storage { cadence: Cadence::every(1), ..storage(&inner) };
+    run(&mut Toy::new(), &recipe(), storage, &observer).expect("it trains");
+    assert_eq!(observer.refused.get(), 2);
+}
+
+/// A recipe whose best evaluation is not the last, and a storage that nothing makes write a checkpoint before the end.
+fn going_back() -> Recipe {
+    let recipe = Recipe { learning_rate: 3.0, keep_best: Some(Metric::Loss), evaluate_every: Interval::Steps(1), ..recipe() };
+    Recipe { schedule: pipeline::training::Schedule::Constant, ..recipe }
+}
+
+#[test]
+fn a_training_that_goes_back_to_its_best_weights_leaves_a_checkpoint_of_its_end() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let storage = Storage { cadence: Cadence::every(1000), ..storage(folder.path()) };
+    let (mut first, mut second) = (Toy::new(), Toy::new());
+    let trained = run(&mut first, &going_back(), storage, &()).expect("it trains");
+    assert!(trained.best.is_some_and(|best| best.step < trained.steps), "the best is the last: this shows nothing");
+    let again = run(&mut second, &going_back(), storage, &()).expect("it trains");
+    assert_eq!((again.resumed_from, again.history), (Some(trained.steps), trained.history));
+    assert_eq!(second.parameters, first.parameters);
+}
+
+#[test]
+fn a_result_that_could_not_be_stored_can_be_left_as_a_checkpoint_of_the_end() {
+    for recipe in [recipe(), going_back(), Recipe { keep_best: Some(Metric::Loss), learning_rate: 0.01, ..recipe() }] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let storage = Storage { cadence: Cadence::every(1000), ..storage(folder.path()) };
+        let (mut first, mut second) = (Toy::new(), Toy::new());
+        let trained = run(&mut first, &recipe, storage, &()).expect("it trains");
+        trained.save(&first, storage).expect("the disk takes it");
+        let again = run(&mut second, &recipe, storage, &()).expect("it trains");
+        assert_eq!((again.resumed_from, again.history), (Some(trained.steps), trained.history));
+        assert_eq!(second.parameters, first.parameters);
+    }
 }
 
 #[test]
