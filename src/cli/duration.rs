@@ -1,6 +1,6 @@
 //! How long the trainings of a plan will take on this machine, as far as something was measured on it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,6 +14,8 @@ use crate::tools::{Effort, Estimate, Job, Speed, SpeedSource, Speeds, Texts, mac
 
 /// The durations of the trainings to run. Nothing of it is part of the plan, which is the same on any machine.
 pub struct Outlook {
+    /// Those that go on from what an earlier run made.
+    resumed: BTreeSet<NodeId>,
     /// `None` where nothing is known.
     estimates: BTreeMap<NodeId, Option<Estimate>>,
 }
@@ -23,7 +25,7 @@ impl Outlook {
     /// * `threads`: what the run would use
     pub fn of(trainings: &[(NodeId, Training)], plan: &Plan, store: &Store, threads: usize) -> Self {
         if trainings.is_empty() {
-            return Self { estimates: BTreeMap::new() };
+            return Self { resumed: BTreeSet::new(), estimates: BTreeMap::new() };
         }
         let (speeds, machine) = (Speeds::read(&file(store)), machine());
         // A sweep asks for the same many times.
@@ -31,7 +33,8 @@ impl Outlook {
         let mut estimate = |training: Training| {
             *known.entry(training).or_insert_with(|| speeds.estimate(&job(&training, plan, store)?, &machine, threads))
         };
-        Self { estimates: trainings.iter().map(|(id, training)| (*id, estimate(*training))).collect() }
+        let resumed = trainings.iter().filter(|(_, training)| training.steps_made > 0).map(|(id, _)| *id).collect();
+        Self { resumed, estimates: trainings.iter().map(|(id, training)| (*id, estimate(*training))).collect() }
     }
 
     pub fn estimate(&self, id: NodeId) -> Option<Estimate> {
@@ -50,7 +53,10 @@ impl Outlook {
             };
             let estimates: Option<Vec<Estimate>> = of_stage.iter().map(|(_, estimate)| **estimate).collect();
             match estimates {
-                Some(estimates) => writeln!(text, "time: {}", line(&title, &estimates)),
+                Some(estimates) => {
+                    let resumed = of_stage.iter().any(|(id, _)| self.resumed.contains(id));
+                    writeln!(text, "time: {}", line(&title, &estimates, resumed))
+                }
                 None => {
                     writeln!(text, "time: not known for {title} on this machine: `pipeline bench {}` measures a step", plan.file.display())
                 }
@@ -62,7 +68,8 @@ impl Outlook {
 }
 
 /// * `estimates`: of the trainings of a stage, at least one
-fn line(title: &str, estimates: &[Estimate]) -> String {
+/// * `resumed`: some steps are made
+fn line(title: &str, estimates: &[Estimate], resumed: bool) -> String {
     let Estimate { step_s, measured_by, threads, .. } = estimates[0];
     let by = match measured_by {
         SpeedSource::Bench => "`pipeline bench`",
@@ -75,7 +82,8 @@ fn line(title: &str, estimates: &[Estimate]) -> String {
     match totals {
         Some((steps, totals)) => {
             let (steps, total) = (format::grouped(steps.iter().sum()), seconds(totals.iter().sum()));
-            format!("about {total} for {title} on the CPU ({steps} steps of about {}, {basis})", seconds(step_s))
+            let left = if resumed { " that are left" } else { "" };
+            format!("about {total} for {title} on the CPU ({steps} steps{left} of about {}, {basis})", seconds(step_s))
         }
         None => format!(
             "about {} for a step of {title} on the CPU ({basis}); how many there are is known once it has its texts",
@@ -89,7 +97,8 @@ fn job(training: &Training, plan: &Plan, store: &Store) -> Option<Job> {
     let shape = training.shape(plan, store).ok()?;
     let effort = Effort::of(&shape, batch_size, gradient_accumulation, activation_checkpointing).ok()?;
     let encoded = training.encoded(plan, store).and_then(|folder| Texts::of_encoded(&folder).ok());
-    Some(Job { effort, epochs, evaluate_every, texts: encoded.or_else(|| texts_to_generate(training, plan)) })
+    let texts = encoded.or_else(|| texts_to_generate(training, plan));
+    Some(Job { effort, epochs, evaluate_every, texts, steps_made: training.steps_made })
 }
 
 /// How many texts there will be, where the corpus' parameters say it.

@@ -42,6 +42,7 @@ fn runs(store: &Store, keep: &[String]) -> Result<BTreeSet<String>, Failure> {
 fn what(waste: &Waste) -> String {
     match (waste.what, waste.kind.as_str()) {
         (WasteOf::Damaged, _) => "damaged".to_owned(),
+        (WasteOf::Stray, _) => "no entry".to_owned(),
         (WasteOf::Entry, "") => "unreadable".to_owned(),
         (WasteOf::Entry, kind) => kind.to_owned(),
         (WasteOf::Checkpoints, "") => "checkpoints".to_owned(),
@@ -55,6 +56,9 @@ fn used_by(waste: &Waste) -> String {
     let mut names: Vec<&str> = waste.used_by.iter().take(NAMED).map(String::as_str).collect();
     if waste.used_by.len() > NAMED {
         names.push("...");
+    }
+    if waste.what == WasteOf::Stray {
+        return waste.path.display().to_string();
     }
     match &waste.last_run {
         Some(run) => format!("{}, last in {run}", names.join(" ")),

@@ -11,24 +11,37 @@ use super::project::Project;
 use super::training::Training;
 use super::{duration, memory, terminal};
 use crate::exec::Options;
-use crate::plan::{Expectation, Forecast, Identity, NodeId, Plan, Reason};
+use crate::plan::{Continuation, Expectation, Forecast, Identity, NodeId, Plan, Reason};
 use crate::store::Store;
+use crate::tools::steps_made;
 
 /// Plans with more nodes are summarised by stage.
 const LISTED: usize = 60;
 
 pub fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
     let (project, plan) = Project::plan(&arguments.file, &arguments.changes, &arguments.stages)?;
-    let forecast = Forecast::of(&plan, &project.store, &[]);
+    let forecast = forecast(&plan, &project.store, &[]);
     print(&plan, &forecast, &project.store, Options::default().threads, arguments.json)?;
     Ok(if arguments.check && forecast.pending() > 0 { Outcome::Pending } else { Outcome::Done })
+}
+
+/// What is expected of every node. Only what can be read counts as a state to go on from.
+pub fn forecast(plan: &Plan, store: &Store, rerun: &[String]) -> Forecast {
+    let mut forecast = Forecast::of(plan, store, rerun);
+    for (id, continuation) in &mut forecast.continuations {
+        let is_readable = |lineage| steps_made(&store.checkpoints(&lineage)).is_some();
+        if *continuation == Continuation::Continues && !plan.lineage(*id).is_some_and(is_readable) {
+            *continuation = Continuation::StateGone;
+        }
+    }
+    forecast
 }
 
 /// Prints the forecast on standard output.
 ///
 /// * `threads`: what the run would use
 pub fn print(plan: &Plan, forecast: &Forecast, store: &Store, threads: usize, as_json: bool) -> Result<(), Failure> {
-    let trainings = Training::pending(plan, forecast);
+    let trainings = Training::pending(plan, forecast, store);
     let memory = memory::Outlook::of(&trainings, plan, store);
     let duration = duration::Outlook::of(&trainings, plan, store, threads);
     if as_json {

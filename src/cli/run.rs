@@ -17,7 +17,7 @@ use crate::exec::{self, Cancel, Counts, Event, Line, NodeName, Options, Reporter
 use crate::experiment::{Pin, Pins, PinsError};
 use crate::hub;
 use crate::kinds;
-use crate::plan::{Forecast, NodeId, Plan};
+use crate::plan::{NodeId, Plan};
 use crate::report::{self, Console, Metrics, Published, format};
 use crate::stage::{Device, HubCommit};
 use crate::store::{NewRun, RunRecord, RunStatus, Store};
@@ -35,7 +35,7 @@ pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
         return Err(Failure::not_found(format!("no stage is named `{stage}`")).with_help(help));
     }
     if arguments.dry_run {
-        let forecast = Forecast::of(&plan, &project.store, &arguments.rerun);
+        let forecast = planning::forecast(&plan, &project.store, &arguments.rerun);
         return planning::print(&plan, &forecast, &project.store, options.threads, arguments.json).map(|()| Outcome::Done);
     }
     report::check_place(&plan, project.store.outputs()).map_err(|error| {
@@ -83,6 +83,9 @@ fn execute(arguments: &Run, project: &Project, plan: &Plan, options: &Options, c
     });
     let run = finish(record, plan, &outcome)?;
     let published = published?;
+    if let Some(notice) = published.as_ref().and_then(Published::notice) {
+        terminal::complain(&format!("{notice}\n"));
+    }
     if !arguments.json {
         let earlier = if published.is_none() { report::earlier(plan, project.store.outputs()) } else { None };
         terminal::print(&summary(&outcome, published.as_ref(), earlier.as_deref(), &run))?;

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use super::Failure;
-use crate::plan::{Expectation, Forecast, Node, NodeId, Plan};
+use crate::plan::{Expectation, Forecast, Node, NodeId, Plan, Reason};
 use crate::store::Store;
-use crate::tools::Shape;
+use crate::tools::{Shape, steps_made};
 
 /// What memory and duration of a training depend on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,6 +17,8 @@ pub struct Training {
     pub gradient_accumulation: usize,
     pub evaluate_every: Option<u64>,
     pub activation_checkpointing: bool,
+    /// Steps that an earlier run made and this one need not make again.
+    pub steps_made: u64,
 }
 
 impl Training {
@@ -37,13 +39,15 @@ impl Training {
             gradient_accumulation: size("gradient_accumulation")?,
             evaluate_every: parameters["evaluate_every"].as_u64(),
             activation_checkpointing: node.instance.execution().get("activation_checkpointing").is_some_and(|value| value == true),
+            steps_made: 0,
         })
     }
 
-    /// Those that are to run.
-    pub fn pending(plan: &Plan, forecast: &Forecast) -> Vec<(NodeId, Self)> {
+    /// Those that are to run, with the steps that are made.
+    pub fn pending(plan: &Plan, forecast: &Forecast, store: &Store) -> Vec<(NodeId, Self)> {
         let pending = plan.ids().filter(|id| *forecast.node(*id) != Expectation::Hit);
-        pending.filter_map(|id| Some((id, Self::of(plan, id)?))).collect()
+        let training = |id| Some((id, Self { steps_made: made(plan, id, forecast, store), ..Self::of(plan, id)? }));
+        pending.filter_map(training).collect()
     }
 
     /// The longest text in tokens.
@@ -61,6 +65,16 @@ impl Training {
     pub fn encoded(&self, plan: &Plan, store: &Store) -> Option<PathBuf> {
         folder(plan.node(self.data), store)
     }
+}
+
+/// The steps in the checkpoints of a training, else in the state that a shorter one has left, as a run would look for them.
+fn made(plan: &Plan, id: NodeId, forecast: &Forecast, store: &Store) -> u64 {
+    let node = plan.node(id);
+    let own = node.identity.key();
+    let reruns = matches!(forecast.node(id), Expectation::Miss(Reason::Rerun));
+    let extends = !reruns && node.instance.extension().is_some_and(|extension| extension.obstacle.is_none());
+    let folders = own.into_iter().chain(plan.lineage(id).filter(|_| extends));
+    folders.into_iter().find_map(|key| steps_made(&store.checkpoints(&key))).unwrap_or(0)
 }
 
 /// Where a node's artifact lies, if it is there.

@@ -31,7 +31,11 @@ pub fn run(arguments: &Verify) -> Result<Outcome, Failure> {
     text += &match found.findings.len() {
         0 => "all as their manifests say\n".to_owned(),
         count => {
-            format!("{count} {}; `run` sets damaged entries aside and rebuilds them\n", if count == 1 { "is wrong" } else { "are wrong" })
+            let is = if count == 1 { "is wrong" } else { "are wrong" };
+            format!(
+                "{count} {is}\nhelp: `run` sets a damaged entry aside and rebuilds it when it reads it, `run --rerun STAGE` at once; \
+                 `gc --apply` removes what no run needs\n"
+            )
         }
     };
     terminal::print(&text)?;

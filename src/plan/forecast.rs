@@ -48,7 +48,7 @@ pub struct Forecast {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Continuation {
     Continues,
-    /// It could, but the state that it would go on from is gone.
+    /// It could, but the state that it would go on from is gone or cannot be read.
     StateGone,
     /// Its parameters do not allow it; the text says which.
     Impossible(String),
@@ -240,7 +240,7 @@ impl fmt::Display for Continuation {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Continues => formatter.write_str("continues what is finished"),
-            Self::StateGone => formatter.write_str("cannot continue what is finished: the state to go on from is gone"),
+            Self::StateGone => formatter.write_str("cannot continue what is finished: the state to go on from is gone or damaged"),
             Self::Impossible(obstacle) => write!(formatter, "cannot continue what is finished: {obstacle}"),
         }
     }

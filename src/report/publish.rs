@@ -11,11 +11,15 @@
 //! | failed, with `--keep-going` or not | what it made or found in the cache; the files of stages that failed or were not run disappear, and the record lists these stages as `missing` | the trials that came to their end; `trials.csv` says what became of the others |
 //! | was interrupted | nothing: the same command continues | the trials that came to their end |
 //!
+//! Results that were changed or removed since are published again: the record has the size of every file, and is the youngest of them. Looking
+//! costs a stat for each. A run of a few stages, which could not make all of them, leaves them and says so.
+//!
 //! A run that has nothing to publish leaves the folder as it was, whole and of an earlier run: [`earlier`] tells, so that the summary can say it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +48,9 @@ pub struct Record {
     keys: BTreeMap<String, BTreeMap<String, String>>,
     /// What was made at the folder's top; everything else there is somebody else's.
     made: BTreeSet<String>,
+    /// Every file that was made, by its name inside the folder, with its size in bytes; none where it holds clocks.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    files: BTreeMap<String, Option<u64>>,
     /// What a sweep's best is chosen by, such as `max evaluate.ner.span_f1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     objective: Option<String>,
@@ -64,6 +71,22 @@ pub struct Published {
     pub record: Record,
     /// False when the same keys were published already.
     pub fresh: bool,
+    /// What was found to be no longer as it was published.
+    pub changed: Vec<String>,
+}
+
+impl Published {
+    /// A line about what was changed since it was published; `None` where nothing was.
+    #[must_use]
+    pub fn notice(&self) -> Option<String> {
+        let (first, others) = self.changed.split_first()?;
+        let (is, others) = match others.len() {
+            0 => ("is", String::new()),
+            count => ("are", format!(" and {count} more")),
+        };
+        let done = if self.fresh { "published again" } else { "a run of all stages publishes again" };
+        Some(format!("`{first}`{others} in `{}` {is} not as published before: {done}", self.folder.display()))
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -129,7 +152,8 @@ pub fn is_published(plan: &Plan, outputs: &Path) -> bool {
     let key = |trial: u32, stage: &str| plan.node_of(trial, stage).and_then(|id| plan.node(id).identity.key());
     let stages = |trial| plan.stages().iter().filter_map(|stage| Some((stage.to_string(), key(trial, stage)?.to_string()))).collect();
     let keys = plan.trials.iter().map(|trial| (trial.label.to_string(), stages(trial.index))).collect();
-    read_record(&folder).is_some_and(|record| record.covers(&keys, &BTreeSet::new(), plan) && record.is_whole(&folder))
+    read_record(&folder)
+        .is_some_and(|record| record.covers(&keys, &BTreeSet::new(), plan) && (record.keys != keys || record.changed(&folder).is_empty()))
 }
 
 /// The results folder of a plan's experiment where it holds results, for who has published nothing.
@@ -161,11 +185,12 @@ pub fn publish(plan: &Plan, outcome: &RunOutcome, store: &Store) -> Result<Optio
         [Some(results)] if in_part => results.missing(0),
         _ => BTreeSet::new(),
     };
-    if let Some(record) = read_record(&folder)
-        && record.covers(&keys, &missing, plan)
-        && record.is_whole(&folder)
-    {
-        return Ok(Some(Published { folder, record, fresh: false }));
+    let mut changed = Vec::new();
+    if let Some(record) = read_record(&folder).filter(|record| record.covers(&keys, &missing, plan)) {
+        changed = record.changed(&folder);
+        if changed.is_empty() || record.keys != keys {
+            return Ok(Some(Published { folder, record, fresh: false, changed }));
+        }
     }
     let io = |error| PublishError::io(&folder, error);
     let scratch = store.scratch("publish")?;
@@ -182,23 +207,65 @@ pub fn publish(plan: &Plan, outcome: &RunOutcome, store: &Store) -> Result<Optio
     }
     crash_point("mid-publish");
     let made = names(&building).map_err(io)?;
+    let (mut files, mut newest) = (BTreeMap::new(), std::time::UNIX_EPOCH);
+    list(&building, "", &clocks(plan), &mut files, &mut newest).map_err(io)?;
     let record = Record {
         version: VERSION,
         experiment: experiment_name(plan, outputs),
         keys,
         made,
+        files,
         objective: objective(plan),
         missing,
         metrics,
         best,
     };
     let text = serde_json::to_string_pretty(&record).map_err(|error| io(error.into()))?;
-    std::fs::write(building.join(RECORD), text + "\n").map_err(io)?;
+    write_record(&building.join(RECORD), &(text + "\n"), newest).map_err(io)?;
     durable::sync_below(&building).map_err(io)?;
     crash_point("before-publish-swap");
     swap(&building, &folder).map_err(io)?;
     crash_point("after-publish-swap");
-    Ok(Some(Published { folder, record, fresh: true }))
+    Ok(Some(Published { folder, record, fresh: true, changed }))
+}
+
+/// Writes the record so that it is no older than the files that it describes, whatever the clock has done since they were written.
+fn write_record(path: &Path, text: &str, newest: SystemTime) -> std::io::Result<()> {
+    std::fs::write(path, text)?;
+    if path.metadata()?.modified()? < newest {
+        std::fs::File::options().append(true).open(path)?.set_modified(newest)?;
+    }
+    Ok(())
+}
+
+/// How the names of files end whose sizes differ from one making to the next.
+fn clocks(plan: &Plan) -> BTreeSet<&'static str> {
+    let outputs = plan.nodes.iter().map(|node| &node.kind.output);
+    let volatile = outputs.flat_map(|output| output.results.iter().filter(|(file, _)| output.volatile.contains(file)));
+    volatile.map(|(_, name)| *name).collect()
+}
+
+/// Collects the files below `folder` with their sizes, and the moment at which the newest was written.
+fn list(
+    folder: &Path,
+    inside: &str,
+    clocks: &BTreeSet<&'static str>,
+    files: &mut BTreeMap<String, Option<u64>>,
+    newest: &mut SystemTime,
+) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = format!("{inside}{}", entry.file_name().to_string_lossy());
+        let metadata = entry.metadata()?;
+        if metadata.is_dir() {
+            list(&entry.path(), &format!("{name}/"), clocks, files, newest)?;
+            continue;
+        }
+        *newest = metadata.modified()?.max(*newest);
+        let has_clocks = clocks.iter().any(|clock| Path::new(&name).ends_with(clock));
+        files.insert(name, (!has_clocks).then_some(metadata.len()));
+    }
+    Ok(())
 }
 
 /// What a sweep's best is chosen by; it enters no key.
@@ -208,9 +275,21 @@ fn objective(plan: &Plan) -> Option<String> {
 }
 
 impl Record {
-    /// Whether all that was made is still there.
-    fn is_whole(&self, folder: &Path) -> bool {
-        self.made.iter().all(|name| folder.join(name).exists())
+    /// The files, or folders, that are no longer there, have another size, or were written after the record.
+    fn changed(&self, folder: &Path) -> Vec<String> {
+        let published = folder.join(RECORD).metadata().and_then(|metadata| metadata.modified()).ok();
+        let gone = self.made.iter().filter(|name| !folder.join(name).exists());
+        let mut changed: Vec<String> = gone.cloned().collect();
+        for (name, size) in &self.files {
+            let as_published = folder.join(name).metadata().is_ok_and(|metadata| {
+                let is_older = metadata.modified().ok().zip(published).is_none_or(|(modified, published)| modified <= published);
+                metadata.is_file() && size.is_none_or(|size| size == metadata.len()) && is_older
+            });
+            if !as_published && !changed.iter().any(|gone| Path::new(name).starts_with(gone)) {
+                changed.push(name.clone());
+            }
+        }
+        changed
     }
 
     /// Whether everything that these keys would publish is what was published. A run of a few stages does not undo what a run of all left, but

@@ -124,9 +124,10 @@ impl Disk {
         durable::sync_folder(path.parent().expect("a file lies in a folder"))
     }
 
-    /// Removes a folder with all that is in it; one that is not there is fine.
+    /// Removes a folder with all that is in it, or a file; one that is not there is fine.
     pub(super) fn remove_folder(&self, path: &Path) -> Result<(), StoreError> {
-        match fs::remove_dir_all(path) {
+        let is_folder = path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
+        match if is_folder { fs::remove_dir_all(path) } else { fs::remove_file(path) } {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(StoreError::io("remove", path, &error)),
             _ => Ok(()),
         }

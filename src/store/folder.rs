@@ -91,6 +91,11 @@ impl Store {
         format!("{}/{text}", &text[..2])
     }
 
+    /// The key whose place `name` in the folder `prefix` is; `None` for what is no entry's place.
+    pub(super) fn key_at(prefix: &str, name: &str) -> Option<CacheKey> {
+        if prefix.len() == 2 && name.starts_with(prefix) { name.parse().ok() } else { None }
+    }
+
     pub(super) fn entry_folder(&self, key: &CacheKey) -> PathBuf {
         self.folder().join(Self::place_of(key))
     }
@@ -219,7 +224,7 @@ impl Store {
     /// When the store cannot be read.
     pub fn keys(&self) -> Result<Vec<CacheKey>, StoreError> {
         let mut keys = Vec::new();
-        self.walk(|_, name, _| keys.extend(name.parse::<CacheKey>().ok()))?;
+        self.walk(|prefix, name, _| keys.extend(Self::key_at(prefix, name)))?;
         keys.sort_unstable();
         Ok(keys)
     }

@@ -1,4 +1,4 @@
-//! Removing what nobody needs: entries, damaged entries that were set aside, checkpoints and states to go on from.
+//! Removing what nobody needs: entries, damaged entries that were set aside, what strayed among them, checkpoints and states to go on from.
 //!
 //! Nothing is removed that the caller wants to keep, that a living run has claimed, or that holds the files of such an entry. Of the rest go
 //! those that were not used for long, then the least recently used until the others fit into the budget. When something was last used, and by
@@ -43,6 +43,8 @@ pub enum WasteOf {
     Entry,
     /// A damaged entry that was set aside.
     Damaged,
+    /// Something among the entries that has no entry's name.
+    Stray,
     /// What an unfinished stage would go on from, or what a finished one left for one that goes further.
     Checkpoints,
 }
@@ -51,7 +53,7 @@ pub enum WasteOf {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Waste {
     pub what: WasteOf,
-    /// Absent for a damaged entry that was set aside.
+    /// Absent for a damaged entry that was set aside, and for what is no entry.
     pub key: Option<CacheKey>,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub kind: String,
@@ -183,6 +185,7 @@ impl Store {
         let candidates = candidates.into_values().chain(self.checkpoint_candidates()?).collect();
         let mut collection = choose(candidates, limits, &kept, now);
         collection.waste.extend(self.set_aside_before(limits, now)?);
+        collection.waste.extend(self.strays_before(limits, now)?);
         if apply && self.outputs().exists() {
             // What dead processes left, a `gc` that was killed among them.
             self.clean()?;
@@ -290,27 +293,39 @@ impl Store {
 
     /// Damaged entries that were set aside: all of them, or those of a certain age.
     fn set_aside_before(&self, limits: Limits, now: SystemTime) -> Result<Vec<Waste>, StoreError> {
+        let damaged = list(&self.temporary())?.into_iter().filter(|(name, _)| name.starts_with("damaged-"));
+        Ok(damaged.filter_map(|(_, path)| Waste::nobodys(WasteOf::Damaged, path, limits, now)).collect())
+    }
+
+    /// What lies among the entries and is none: all of it, or that of a certain age.
+    fn strays_before(&self, limits: Limits, now: SystemTime) -> Result<Vec<Waste>, StoreError> {
         let mut waste = Vec::new();
-        for (name, path) in list(&self.temporary())? {
-            let last_used = fs::metadata(&path).and_then(|metadata| metadata.modified()).unwrap_or(now);
-            if name.starts_with("damaged-") && limits.unused_for.is_none_or(|age| is_older(last_used, age, now)) {
-                waste.push(Waste {
-                    what: WasteOf::Damaged,
-                    key: None,
-                    kind: String::new(),
-                    bytes: size_of(&path),
-                    path,
-                    used_by: BTreeSet::new(),
-                    last_run: None,
-                    last_used,
-                });
+        self.walk(|prefix, name, path| {
+            if Self::key_at(prefix, name).is_none() {
+                waste.extend(Waste::nobodys(WasteOf::Stray, path.to_owned(), limits, now));
             }
-        }
+        })?;
         Ok(waste)
     }
 }
 
 impl Waste {
+    /// What no run can have used; `None` where it is too young to go.
+    fn nobodys(what: WasteOf, path: PathBuf, limits: Limits, now: SystemTime) -> Option<Self> {
+        let last_used = fs::symlink_metadata(&path).and_then(|metadata| metadata.modified()).unwrap_or(now);
+        let old_enough = limits.unused_for.is_none_or(|age| is_older(last_used, age, now));
+        old_enough.then(|| Self {
+            what,
+            key: None,
+            kind: String::new(),
+            bytes: size_of(&path),
+            path,
+            used_by: BTreeSet::new(),
+            last_run: None,
+            last_used,
+        })
+    }
+
     /// A run, if it is known which, used it at a moment. Of equal moments the later call counts.
     fn used(&mut self, moment: SystemTime, run: Option<&str>) {
         if moment >= self.last_used || self.last_run.is_none() {
@@ -349,9 +364,11 @@ fn is_older(moment: SystemTime, age: Duration, now: SystemTime) -> bool {
     now.duration_since(moment).is_ok_and(|since| since > age)
 }
 
-/// The bytes of all files in a folder, as far as they can be seen.
-fn size_of(folder: &Path) -> u64 {
-    let Ok(entries) = list(folder) else { return 0 };
-    let size = |path: &Path| path.symlink_metadata().map_or(0, |metadata| if metadata.is_dir() { size_of(path) } else { metadata.len() });
-    entries.iter().map(|(_, path)| size(path)).sum()
+/// The bytes of a file, or of all files in a folder, as far as they can be seen.
+fn size_of(path: &Path) -> u64 {
+    match path.symlink_metadata() {
+        Ok(metadata) if metadata.is_dir() => list(path).unwrap_or_default().iter().map(|(_, path)| size_of(path)).sum(),
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    }
 }

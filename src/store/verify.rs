@@ -78,9 +78,9 @@ impl Store {
         let mut findings: Vec<Finding> = places
             .par_iter()
             .flat_map_iter(|(prefix, name, path)| {
-                let findings = match name.parse::<CacheKey>() {
-                    Ok(key) if name.starts_with(prefix.as_str()) && prefix.len() == 2 => self.verify_place(&key, &count),
-                    _ => vec![Finding { entry: format!("{prefix}/{name}"), file: String::new(), problem: Problem::NotAKey }],
+                let findings = match Self::key_at(prefix, name) {
+                    Some(key) => self.verify_place(&key, &count),
+                    None => vec![Finding { entry: format!("{prefix}/{name}"), file: String::new(), problem: Problem::NotAKey }],
                 };
                 // What was removed or set aside meanwhile is not wrong.
                 if findings.is_empty() || path.symlink_metadata().is_err() { Vec::new() } else { findings }

@@ -4,6 +4,7 @@ mod bench;
 mod error;
 mod memory;
 mod predict;
+mod progress;
 mod shape;
 mod speed;
 
@@ -11,6 +12,7 @@ pub use bench::{Measurement, Workload, bench};
 pub use error::ToolError;
 pub use memory::{MemoryNeed, memory_need};
 pub use predict::{Prediction, Predictor};
+pub use progress::steps_made;
 pub use shape::Shape;
 pub use speed::{Effort, Estimate, Job, Speed, SpeedSource, Speeds, Texts, machine};
 

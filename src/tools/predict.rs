@@ -44,7 +44,7 @@ impl Predictor {
     pub fn open(folder: &Path) -> Result<Self, ToolError> {
         let inner = folder.join("model");
         let folder = if inner.is_dir() { &inner } else { folder };
-        let checkpoint = Checkpoint::open(folder)?;
+        let checkpoint = Checkpoint::open(folder).map_err(ToolError::of)?;
         let tokenizer = TextTokenizer::load(&checkpoint.tokenizer()).map_err(ToolError::of)?;
         let engine = CpuEngine::new(checkpoint.model()?);
         Ok(Self { engine, tokenizer, labels: checkpoint.labels, max_length: checkpoint.max_length })

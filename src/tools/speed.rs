@@ -84,6 +84,8 @@ pub struct Job {
     pub evaluate_every: Option<u64>,
     /// `None` where nobody knows yet.
     pub texts: Option<Texts>,
+    /// Steps that need not be made again.
+    pub steps_made: u64,
 }
 
 /// How long a training takes, from one measurement.
@@ -91,10 +93,10 @@ pub struct Job {
 pub struct Estimate {
     /// Of a full batch.
     pub step_s: f64,
-    /// `None` where the number of texts is not known.
+    /// Those that are still to be made; `None` where the number of texts is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<u64>,
-    /// Of all steps and evaluations.
+    /// Of these steps and their evaluations.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total_s: Option<f64>,
     pub measured_by: SpeedSource,
@@ -246,16 +248,19 @@ impl Speeds {
         let measured_length = nearest.tokens_per_step / nearest.effort.texts() as f64;
         let length = job.texts.and_then(|texts| texts.tokens_per_text).unwrap_or(measured_length);
         let per_step = job.texts.map_or(job.effort.texts(), |texts| texts.train.min(job.effort.texts()));
-        let steps = job.texts.map(|texts| {
+        let all_steps = job.texts.map(|texts| {
             let (batch_size, gradient_accumulation) = (job.effort.batch_size, job.effort.gradient_accumulation);
             Recipe { epochs: job.epochs, batch_size, gradient_accumulation, ..Recipe::default() }.total_steps(texts.train)
         });
-        let total_s = job.texts.zip(steps).map(|(texts, steps)| {
-            let trained = job.epochs as f64 * texts.train as f64 * seconds_per_token;
+        let total_s = job.texts.zip(all_steps).map(|(texts, steps)| {
+            let left = steps.saturating_sub(job.steps_made) as f64 / steps.max(1) as f64;
+            let trained = left * job.epochs as f64 * texts.train as f64 * seconds_per_token;
             let evaluations = job.evaluate_every.map_or(job.epochs, |every| steps / every.max(1));
-            let evaluated = evaluations as f64 * texts.validation as f64 * seconds_per_operation * job.effort.operations(1.0);
+            let evaluated =
+                (left * evaluations as f64).ceil() * texts.validation as f64 * seconds_per_operation * job.effort.operations(1.0);
             length * (trained + evaluated)
         });
+        let steps = all_steps.map(|steps| steps.saturating_sub(job.steps_made));
         Some(Estimate {
             step_s: seconds_per_token * length * per_step as f64,
             steps,
@@ -304,7 +309,7 @@ mod tests {
 
     fn job() -> Job {
         let texts = Texts { train: 160, validation: 48, tokens_per_text: Some(20.0) };
-        Job { effort: effort(), epochs: 3, evaluate_every: None, texts: Some(texts) }
+        Job { effort: effort(), epochs: 3, evaluate_every: None, texts: Some(texts), steps_made: 0 }
     }
 
     fn speeds(list: impl IntoIterator<Item = Speed>) -> Speeds {
@@ -322,6 +327,15 @@ mod tests {
         let found = speeds([speed()]).estimate(&job(), "here", 2).unwrap();
         assert!(near(found.step_s, 0.5) && found.steps == Some(30) && !found.scaled);
         assert!(near(found.total_s.unwrap(), 30.0 * 0.5 + 3.0 * 3.0 * 0.5 / 3.0), "{found:?}");
+    }
+
+    #[test]
+    fn steps_that_are_made_take_no_time() {
+        let found = speeds([speed()]).estimate(&Job { steps_made: 20, ..job() }, "here", 2).unwrap();
+        assert_eq!(found.steps, Some(10));
+        assert!(near(found.total_s.unwrap(), 10.0 * 0.5 + 3.0 * 0.5 / 3.0), "{found:?}");
+        let done = speeds([speed()]).estimate(&Job { steps_made: 99, ..job() }, "here", 2).unwrap();
+        assert_eq!((done.steps, done.total_s), (Some(0), Some(0.0)));
     }
 
     #[test]

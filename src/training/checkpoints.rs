@@ -186,6 +186,13 @@ impl Checkpoints {
         self.newest_first().into_iter().map(|(found, _)| found).find(|&found| found < step)
     }
 
+    /// The step of the newest checkpoint whose beginning can be read; nobody has held the rest of it against its digest.
+    #[must_use]
+    pub fn newest_readable(&self) -> Option<u64> {
+        let readable = |(step, path): &(u64, PathBuf)| checkpoint::peek(path).is_some_and(|state| state.step == *step);
+        self.newest_first().into_iter().find(readable).map(|(step, _)| step)
+    }
+
     /// True when a checkpoint of exactly this many steps is there, whole or not.
     #[must_use]
     pub fn has(&self, step: u64) -> bool {

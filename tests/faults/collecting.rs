@@ -121,6 +121,27 @@ fn gc_beside_runs_that_are_killed_takes_nothing_from_those_that_live() {
 }
 
 #[test]
+fn what_strayed_among_the_entries_is_reported_until_gc_has_removed_it() {
+    let project = Project::new();
+    project.run("small.toml");
+    let store = project.outputs().join("store");
+    let key = project.entry_files()[0].split('/').nth(1).expect("a key").to_owned();
+    for folder in ["zz/notes", &format!("zz/{key}")] {
+        std::fs::create_dir_all(store.join(folder)).expect("writable");
+        std::fs::write(store.join(folder).join("a"), "a").expect("writable");
+    }
+    std::fs::write(store.join("zz/file"), "a").expect("writable");
+    let before = project.pipeline(&["verify"]);
+    assert_eq!(before.code, Some(1), "{before:#?}");
+    assert!(before.stdout.contains("3 are wrong") && before.stdout.contains("`gc --apply` removes what no run needs"), "{before:#?}");
+    let shown = project.pipeline(&["gc"]);
+    assert!(["zz/notes", "zz/file", &key].iter().all(|name| shown.stdout.contains(name)), "{shown:#?}");
+    assert_eq!(project.pipeline(&["gc", "--apply"]).code, Some(0));
+    project.assert_verifies("without strays");
+    assert_eq!(project.pipeline(&["plan", "small.toml", "--check"]).code, Some(0));
+}
+
+#[test]
 fn where_there_is_no_store_yet_gc_has_nothing_to_do() {
     let project = Project::new();
     assert_eq!(project.pipeline(&GC).code, Some(0));

@@ -115,7 +115,7 @@ fn the_plan_says_when_the_state_is_gone() {
     let project = Project::new();
     project.run(THREE);
     std::fs::remove_dir_all(project.outputs().join("checkpoints")).expect("it is there");
-    assert_eq!(project.forecast(TEN), "epochs 3 -> 10; cannot continue what is finished: the state to go on from is gone");
+    assert_eq!(project.forecast(TEN), "epochs 3 -> 10; cannot continue what is finished: the state to go on from is gone or damaged");
 }
 
 #[test]
