@@ -58,6 +58,29 @@ pub enum ReadError {
     Empty { path: PathBuf },
 }
 
+impl ReadError {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn help(&self) -> &'static str {
+        let too_long = too_long(LINE_LIMIT_BYTES);
+        match self {
+            Self::Io { error, .. } if error.kind() == io::ErrorKind::NotFound => "see that the file is where the experiment says",
+            Self::Io { error, .. } if error.kind() == io::ErrorKind::PermissionDenied => "change the permissions of the file",
+            Self::Io { .. } => "the disk or the network that holds the file does not hand it out: copy it to another place, or check that",
+            Self::Malformed { problems, .. } if problems.iter().all(|problem| problem.message == too_long) => {
+                "every example has a line of its own: end each with a line break, or divide texts that are so long"
+            }
+            Self::Malformed { .. } | Self::Empty { .. } => {
+                "a line is `{\"text\": \"...\", \"entities\": [{\"start\": 0, \"end\": 5, \"label\": \"NODE\"}], \"anomaly\": 0}`"
+            }
+        }
+    }
+}
+
+fn too_long(limit: usize) -> String {
+    format!("the line is longer than {limit} bytes")
+}
+
 fn render(path: &Path, problems: &[LineProblem], more: usize) -> String {
     let mut lines: Vec<String> =
         problems.iter().map(|problem| format!("{}:{}: {}", path.display(), problem.line, problem.message)).collect();
@@ -155,7 +178,7 @@ fn read_line(reader: &mut impl BufRead, limit: usize) -> io::Result<Option<Optio
 }
 
 fn parse_line(line: usize, content: Option<Vec<u8>>, limit: usize) -> Result<Option<Example>, String> {
-    let content = content.ok_or_else(|| format!("the line is longer than {limit} bytes"))?;
+    let content = content.ok_or_else(|| too_long(limit))?;
     let text = std::str::from_utf8(&content).map_err(|error| format!("byte {} is not UTF-8", error.valid_up_to() + 1))?;
     let text = if line == 1 { text.strip_prefix('\u{feff}').unwrap_or(text) } else { text };
     if text.trim().is_empty() {

@@ -237,6 +237,10 @@ impl Job<'_> {
             Err(StageError::Cancelled) if self.cancel.is_cancelled() => return Ok(Verdict::Cancelled),
             Err(StageError::Cancelled) if signals.is_too_late() => return Ok(Verdict::Failed(self.timed_out())),
             Err(StageError::Cancelled) => return Ok(Verdict::Failed(StageError::new("the stage stopped without being asked to"))),
+            Err(StageError::Failed { message, help: None }) if self.has_lost_an_input() => {
+                let help = "an input of the stage was removed or changed during the run; run the same command again";
+                return Ok(Verdict::Failed(StageError::new(message).with_help(help)));
+            }
             Err(error) => return Ok(Verdict::Failed(error)),
         }
         crash_point("before-commit");
@@ -254,6 +258,11 @@ impl Job<'_> {
             let _ = self.store.remove_checkpoints(&self.key);
         }
         Ok(Verdict::Built(committed.entry))
+    }
+
+    /// Whether an input that was whole before the stage began no longer is, as far as sizes show.
+    fn has_lost_an_input(&self) -> bool {
+        self.inputs.iter().any(|(_, _, entry)| !matches!(self.store.state(&entry.key()), Ok(State::Present(_))))
     }
 
     fn timed_out(&self) -> StageError {

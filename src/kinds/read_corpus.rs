@@ -113,8 +113,5 @@ impl Stage for ReadCorpus {
 }
 
 fn read(path: &Path) -> Result<Vec<Example>, StageError> {
-    jsonl::read(path).map_err(|error| {
-        StageError::new(error.to_string())
-            .with_help("a line is `{\"text\": \"...\", \"entities\": [{\"start\": 0, \"end\": 5, \"label\": \"NODE\"}], \"anomaly\": 0}`")
-    })
+    jsonl::read(path).map_err(|error| StageError::new(error.to_string()).with_help(error.help()))
 }

@@ -78,8 +78,8 @@ impl Validator<'_> {
         let message = format!("{} expects {}, but this is {}", self.subject(path), shape.noun(), value.data.describe());
         let diagnostic = Diagnostic::new("wrong-type", message).at(value.span);
         let help = match (shape, &value.data) {
-            (Shape::Integer(_), Data::Float(number)) if number.fract() == 0.0 && number.abs() < 1e15 => {
-                Some(format!("write `{number:.0}`"))
+            (Shape::Integer(bounds), Data::Float(number)) if number.fract() == 0.0 && number.abs() < 1e15 => {
+                Some(if bounds.contain(*number) { format!("write `{number:.0}`") } else { format!("an integer, {}", bounds.text(*number)) })
             }
             (Shape::Integer(_), Data::String(text)) if text.parse::<i64>().is_ok() => Some(format!("write `{text}`, without quotes")),
             (Shape::Number(_), Data::String(text)) if text.parse::<f64>().is_ok_and(f64::is_finite) => {

@@ -51,6 +51,16 @@ train.learning_rate = [1e-3, -1.0]
 "#;
 
 #[test]
+fn no_value_is_suggested_that_would_be_refused() {
+    let world = World::new();
+    for (epochs, help) in [("1e9", "help: an integer, at least 1 and at most 100000"), ("1e3", "help: write `1000`")] {
+        world.child("many", &format!("[stage.train]\nepochs = {epochs}\n"));
+        let shot = world.pipeline(["check", "experiments/many.toml"]);
+        assert!(shot.code == Some(2) && shot.stderr.lines().any(|line| line == help), "{shot}");
+    }
+}
+
+#[test]
 fn all_mistakes_of_a_file_come_at_once_each_with_its_place_and_a_remedy() {
     let world = World::new();
     world.write("experiments/wrong.toml", MISTAKES);

@@ -51,6 +51,18 @@ fn of_many_malformed_lines_the_rest_is_counted() {
 }
 
 #[test]
+fn what_helps_depends_on_what_is_wrong() {
+    let example = r#"{"text": "a", "entities": [], "anomaly": 0}"#;
+    let long = format!("{example}{}\n", " ".repeat(LINE_LIMIT_BYTES));
+    let help = |text: &str| read_from(text.as_bytes(), Path::new("x")).unwrap_err().help();
+    assert!(help(&long).contains("a line of its own"), "{}", help(&long));
+    assert!([format!("{long}{{\n"), "{\n".to_owned(), String::new()].iter().all(|text| help(text).starts_with("a line is `{\"text\"")));
+    let of = |kind: io::ErrorKind| ReadError::Io { path: "x".into(), error: kind.into() }.help();
+    let helps = [of(io::ErrorKind::NotFound), of(io::ErrorKind::PermissionDenied), of(io::ErrorKind::Other)];
+    assert!(helps.iter().all(|help| !help.contains('{')) && helps[0] != helps[1] && helps[1] != helps[2], "{helps:?}");
+}
+
+#[test]
 fn a_file_without_lines_is_empty() {
     for text in ["", "\n  \n"] {
         assert!(matches!(read_from(text.as_bytes(), Path::new("x")), Err(ReadError::Empty { .. })));
