@@ -19,9 +19,6 @@ use crate::store::{Entry, State, Store, StoreError};
 /// How soon an interruption, or the end of another process's work, is noticed.
 const POLL: Duration = Duration::from_millis(50);
 
-/// A disk that damages the same entry more often than this in one run is not worth more tries.
-const REPAIRS: u32 = 2;
-
 /// Why a plan could not be run at all.
 #[derive(Debug, thiserror::Error)]
 pub enum ExecError {
@@ -94,7 +91,6 @@ struct Slot {
     /// The user wants it built, and it was not yet.
     rerun: bool,
     suspect: bool,
-    repairs: u32,
     /// What it held before it was found damaged.
     before: Option<String>,
     told_waiting: bool,
@@ -162,7 +158,6 @@ impl<'a> Scheduler<'a> {
             entry: None,
             rerun: options.rerun.contains(&node.stage),
             suspect: false,
-            repairs: 0,
             before: None,
             told_waiting: false,
             earlier_errors: Vec::new(),
@@ -456,18 +451,12 @@ impl<'a> Scheduler<'a> {
         }
     }
 
-    /// Sends the producers of damaged inputs back to the queue.
+    /// Sends the producers of damaged inputs back to the queue. That ends: an entry that was read, or just built, counts as whole for the rest
+    /// of the run.
     fn repair(&mut self, index: usize, producers: &[usize]) {
         self.slots[index].phase = Phase::Waiting;
         for producer in self.sharing_files_with(producers) {
             let slot = &mut self.slots[producer];
-            slot.repairs += 1;
-            if slot.repairs > REPAIRS {
-                let error = error_of(&StoreError::Unstable { key: self.keys[producer] });
-                slot.entry = None;
-                self.fail(producer, error, Duration::ZERO);
-                continue;
-            }
             slot.suspect = true;
             slot.before = slot.entry.take().map(|entry| entry.content().to_owned());
             slot.outcome = None;

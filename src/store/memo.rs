@@ -287,6 +287,30 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_changes_while_it_is_read_has_no_digest_until_it_stays() {
+        let case = Case::new("");
+        File::options().write(true).open(case.file()).and_then(|file| file.set_len(64 << 20)).expect("set");
+        let done = std::sync::atomic::AtomicBool::new(false);
+        let changing = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let file = File::options().write(true).open(case.file()).expect("there");
+                for more in 0_u64.. {
+                    file.set_len((64 << 20) + more).expect("set");
+                    if done.load(std::sync::atomic::Ordering::Relaxed) {
+                        return;
+                    }
+                }
+            });
+            let found = case.store.digests().file(&case.file()).map(|found| found.digest);
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+            found
+        });
+        assert_eq!(changing.map_err(|error| error.to_string()), Err("it changes while it is read".to_owned()));
+        fs::write(case.file(), "one").expect("written");
+        assert_eq!(case.digest(SystemTime::now), true_digest("one"));
+    }
+
+    #[test]
     fn a_missing_file_is_an_error() {
         let case = Case::new("one");
         assert_eq!(

@@ -107,6 +107,43 @@ fn an_entry_missing_in_the_middle_is_built_again_alone() {
 }
 
 #[test]
+fn an_interruption_just_before_a_stage_begins_keeps_it_from_beginning() {
+    let project = Project::new();
+    project.run(CHAIN);
+    fs::remove_file(project.folder(CHAIN, "b").join("text")).expect("ours");
+    let cancel = Cancel::new();
+    // The stage's thread has been started, and is about to begin.
+    let react = |event: &Event| {
+        if matches!(event, Event::EntryDamaged { .. }) {
+            cancel.cancel();
+        }
+    };
+    let ran = project.run_with(CHAIN, &cancel, Some(Box::new(react)));
+    assert_eq!((ran.started(), ran.end("b"), ran.outcome.exit_code()), (vec![], "cancelled", 130));
+}
+
+#[test]
+fn an_input_that_is_removed_under_a_running_stage_is_said_to_be() {
+    let project = Project::new();
+    let folder = std::sync::Mutex::new(None);
+    let react = |event: &Event| match event {
+        Event::StageFinished { name, key, .. } if &*name.stage == "a" => {
+            let entry = project.store().get(key).expect("readable").expect("there");
+            *folder.lock().expect("no panic") = Some(entry.folder().to_owned());
+        }
+        Event::StageStarted { name, .. } if &*name.stage == "b" => {
+            fs::remove_dir_all(folder.lock().expect("no panic").as_ref().expect("built")).expect("ours");
+        }
+        _ => {}
+    };
+    let ran = project.run_with(CHAIN, &Cancel::new(), Some(Box::new(react)));
+    let Outcome::Failed { error: StageError::Failed { help: Some(help), .. }, .. } = ran.outcome_of("b") else {
+        panic!("{:?}", ran.ends())
+    };
+    assert_eq!(help, "an input of the stage was removed or changed during the run; run the same command again");
+}
+
+#[test]
 fn an_entry_with_a_missing_file_is_set_aside_and_built_again() {
     let project = Project::new();
     project.run(CHAIN);

@@ -106,6 +106,18 @@ fn entries_checkpoints_results_and_records_outlive_a_power_loss() {
     assert_eq!(log.iter().filter(|line| line.what == "exchanged").count(), 1);
 }
 
+/// A name in a folder whose own name is lost is lost with it.
+#[test]
+fn the_name_of_every_new_folder_is_flushed() {
+    let project = Project::new();
+    let log = logged(&mut project.command(&["run", "small.toml"]), &project.root().join("writes.jsonl"));
+    let outputs = project.outputs();
+    let mut folders =
+        vec![project.root().to_owned(), outputs.clone(), outputs.join("store"), outputs.join("runs"), outputs.join("checkpoints")];
+    folders.retain(|folder| !log.iter().any(|line| line.is_flush_of(folder)));
+    assert_eq!(folders, [PathBuf::new(); 0]);
+}
+
 #[test]
 fn an_entry_has_its_manifest_last() {
     let project = Project::new();

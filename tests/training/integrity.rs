@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pipeline::training::{Cadence, Engine as _, Interval, Metric, Notice, Recipe, Storage, TrainError};
+use pipeline::training::{Cadence, Data, Engine as _, Interval, Metric, Notice, Recipe, Storage, TrainError, train};
 
 use crate::toy::{Toy, Watcher, recipe, run, undisturbed};
 
@@ -149,6 +149,30 @@ fn the_checkpoint_of_another_recipe_is_not_used() {
     let notices = watcher.notices.borrow();
     assert_eq!((notices.len(), notices.last()), (paths.len() + 1, Some(&Notice::BeginsAnew)));
     assert_eq!(toy.bits(), undisturbed(&other).0.bits());
+}
+
+#[test]
+fn the_checkpoint_of_other_data_is_not_used() {
+    let labels = crate::toy::labels();
+    let renamed: Vec<String> = labels.iter().rev().cloned().collect();
+    let (sentences, others) = (crate::toy::split(11, 0), crate::toy::split(11, 1));
+    let (validation, fewer) = (crate::toy::split(5, 3), crate::toy::split(5, 4));
+    let other_data = [
+        Data { train: &others, validation: Some(&validation), labels: &labels },
+        Data { train: &sentences, validation: Some(&fewer), labels: &labels },
+        Data { train: &sentences, validation: None, labels: &labels },
+        Data { train: &sentences, validation: Some(&validation), labels: &renamed },
+    ];
+    for data in other_data {
+        let (folder, _) = interrupted();
+        let watcher = Watcher::cancelling_at(0);
+        let error = train(&mut Toy::new(), data, &recipe(), storage(folder.path()), &watcher).expect_err("it is interrupted");
+        assert!(matches!(error, TrainError::Cancelled { step: 0, .. }), "it went on from other data: {error}");
+    }
+    let (folder, _) = interrupted();
+    let same = Data { train: &sentences, validation: Some(&validation), labels: &labels };
+    let error = train(&mut Toy::new(), same, &recipe(), storage(folder.path()), &Watcher::cancelling_at(0)).expect_err("it is interrupted");
+    assert!(matches!(error, TrainError::Cancelled { step: 1.., .. }), "{error}");
 }
 
 /// Removes the folder of a training at its fifth step, and counts what could not be written from then on.

@@ -53,6 +53,29 @@ fn a_changed_file_is_named_with_both_digests() {
 }
 
 #[test]
+fn a_manifest_that_is_too_large_is_damage_and_not_read() {
+    let found = findings(|entry| {
+        let path = entry.folder().join(MANIFEST);
+        overwrite(&path, b"{");
+        fs::File::options().write(true).open(path).and_then(|file| file.set_len((64 << 20) + 1)).expect("ours");
+    });
+    assert_eq!(found, ["entry/manifest.json: it is too large"]);
+}
+
+#[test]
+fn what_was_set_aside_is_not_remembered_as_read() {
+    let case = Case::new();
+    let entry = case.entry();
+    assert_eq!(case.store.verify_once(&entry), []);
+    let lock = case.store.try_lock(&entry.key()).expect("writable").expect("free");
+    let moved = case.store.set_aside(&entry.key(), &lock).expect("writable").expect("was there");
+    // Somebody puts another one there, and it is damaged.
+    fs::rename(&moved, entry.folder()).expect("ours");
+    flip(&entry.folder().join("words.txt"));
+    assert_ne!(case.store.verify_once(&entry), []);
+}
+
+#[test]
 fn a_shortened_file_is_found() {
     assert_eq!(findings(|entry| overwrite(&entry.folder().join("words.txt"), b"one")), ["entry/words.txt: expected 7 bytes, found 3"]);
 }
