@@ -1,5 +1,7 @@
 //! What tests share that work in a folder: the folder, what lies in it, and the program.
 
+pub mod small_disk;
+
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;

@@ -1,50 +1,16 @@
 //! Disks that are full or cannot be written, and folders that vanish.
 //!
 //! Small file systems are mounted in a mount namespace of a process of its own; where that is not allowed, those tests say that they were
-//! skipped.
+//! skipped, and fail if `PIPELINE_TEST_REQUIRE_ROOT` or `PIPELINE_FAULT_FLIPS` is set.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
+use crate::common::small_disk::{disk, in_a_namespace, mount};
 use crate::support::*;
-
-const SKIPPED: u8 = b'-';
-
-/// Runs one of this program's tests where it may mount things.
-fn in_a_namespace(test: &str) {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let output = Command::new("unshare")
-        .args(["--map-root-user", "--mount"])
-        .arg(std::env::current_exe().expect("known"))
-        .args(["--exact", test, "--ignored", "--nocapture"])
-        .env("TEST_DISK", folder.path())
-        .output();
-    let report = fs::read(folder.path().join("report")).unwrap_or_default();
-    match output {
-        Ok(output) if output.status.success() && report.first() != Some(&SKIPPED) && !report.is_empty() => {}
-        Ok(output) if String::from_utf8_lossy(&output.stdout).contains("running 1 test") && report.first() != Some(&SKIPPED) => {
-            panic!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-        }
-        _ => eprintln!("SKIPPED: {test} needs `unshare` and the right to mount"),
-    }
-}
-
-/// A folder with a disk with these options in it; `None` where nothing may be mounted.
-fn disk(options: &str) -> Option<PathBuf> {
-    let folder = PathBuf::from(std::env::var_os("TEST_DISK")?);
-    let path = folder.join("disk");
-    fs::create_dir_all(&path).expect("writable");
-    let mounted = mount(options, &path);
-    fs::write(folder.join("report"), if mounted { "+" } else { "-" }).expect("writable");
-    mounted.then_some(path)
-}
-
-fn mount(options: &str, path: &Path) -> bool {
-    Command::new("mount").args(["-t", "tmpfs", "-o", options, "none"]).arg(path).status().is_ok_and(|status| status.success())
-}
 
 fn run_in(folder: &Path, arguments: &[&str]) -> Ended {
     finish(start(&mut command(folder, arguments)))
