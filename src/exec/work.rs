@@ -126,7 +126,7 @@ impl Job<'_> {
     }
 
     fn tell_retried(&self, failed: usize, error: &StageError, elapsed: Duration, pause: Duration) {
-        let help = if let StageError::Failed { help, .. } = error { help.clone() } else { None };
+        let help = error.help().map(str::to_owned);
         self.reporter.event(&Event::StageRetried {
             name: self.name.clone(),
             attempt: u32::try_from(failed).unwrap_or(u32::MAX),

@@ -4,7 +4,7 @@ use candle_core::{DType, Device as Place, DeviceLocation};
 
 use crate::models::JointModel;
 use crate::stage::{Context, Device, StageError};
-use crate::training::ModelEngine;
+use crate::training::{EngineError, ModelEngine};
 
 /// Puts the model on the context's device, and says which that is.
 ///
@@ -23,7 +23,16 @@ pub fn open(model: JointModel, products: DType, activation_checkpointing: bool, 
         DeviceLocation::Cuda { gpu_id } => format!("on CUDA device {gpu_id}"),
         DeviceLocation::Metal { gpu_id } => format!("on Metal device {gpu_id}"),
     });
-    ModelEngine::on(&place, model, products, activation_checkpointing).map_err(|error| StageError::new(error.to_string()))
+    ModelEngine::on(&place, model, products, activation_checkpointing).map_err(failed)
+}
+
+/// An engine's failure as a stage's, with what helps.
+pub fn failed(error: EngineError) -> StageError {
+    let failure = StageError::new(error.to_string());
+    match error.help() {
+        Some(help) => failure.with_help(help),
+        None => failure,
+    }
 }
 
 /// The device, and its name as `--device` spells it. `auto` is a GPU where the program was built for one and the machine has one.

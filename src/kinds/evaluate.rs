@@ -92,7 +92,7 @@ impl Stage for Evaluate {
         let mut engine = super::engine::open(model.model()?, DType::F32, false, context)?;
         let predicted =
             training::predict(engine.engine(), &tokens, self.batch_size, &Objective::default(), &|| context.signals.cancelled())
-                .map_err(|error| StageError::new(error.to_string()))?
+                .map_err(super::engine::failed)?
                 .ok_or(StageError::Cancelled)?;
         let labels = data.labels.names();
         let scores = training::score(&tokens, &predicted, labels);

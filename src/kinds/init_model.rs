@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{facts, versions};
 use crate::artifacts::{Backbone, CorpusFiles, files};
 use crate::data::train_tokenizer;
-use crate::models::{JointModel, ModernBertConfig, layer_types};
+use crate::models::{ConfigError, JointModel, ModernBertConfig, layer_types};
 use crate::rng::Rng;
 use crate::stage::{Artifact as _, CodeVersion, Context, Facts, InputFacts, ParameterProblem, Stage, StageError};
 
@@ -137,7 +137,10 @@ impl Stage for InitModel {
         config.eos_token_id = config.sep_token_id;
         config.pad_token_id = tokenizer.id("[PAD]");
         context.check_cancelled()?;
-        let model = JointModel::new_random(config, 1, &Rng::new(self.seed)).map_err(|error| StageError::new(error.to_string()))?;
+        let model = JointModel::new_random(config, 1, &Rng::new(self.seed)).map_err(|error| match error {
+            ConfigError::NoMemory(_) => StageError::new(error.to_string()).with_help("lower `hidden_size` or `num_hidden_layers`"),
+            _ => StageError::new(error.to_string()),
+        })?;
         let path = context.output.join(Backbone::WEIGHTS);
         model.save_encoder(&path).map_err(|error| StageError::writing(&path, &error))?;
         files::write_text(&context.output.join(Backbone::CONFIG), &model.config.to_json())?;

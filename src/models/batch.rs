@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use super::NoMemory;
+
 /// The label of a token that counts in no loss.
 pub const IGNORE: u32 = u32::MAX;
 
@@ -21,7 +23,7 @@ pub struct Targets<'a> {
     pub anomaly: &'a [u32],
 }
 
-/// A batch that the model cannot work on. All of these are mistakes of the caller; indices count from 0.
+/// A batch that the model cannot work on. All but the last are mistakes of the caller; indices count from 0.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum BatchError {
     #[error("a batch needs at least one sequence")]
@@ -38,6 +40,8 @@ pub enum BatchError {
     Label { position: usize, label: u32, labels: usize },
     #[error("sequence {sequence} has anomaly class {class}, expected 0 or 1")]
     AnomalyClass { sequence: usize, class: u32 },
+    #[error("a batch of {tokens} tokens is too large: {source}")]
+    NoMemory { tokens: usize, source: NoMemory },
 }
 
 impl<'a> Tokens<'a> {

@@ -11,7 +11,7 @@ use safetensors::tensor::{Metadata, TensorInfo};
 use thiserror::Error;
 
 use super::initialise::is_of_head;
-use super::{ConfigError, JointModel, Layout, ModernBertConfig, Parameter};
+use super::{ConfigError, JointModel, Layout, ModernBertConfig, NoMemory, Parameter, zeros};
 use crate::rng::Rng;
 
 /// Bytes that are in flight between file and buffer.
@@ -33,6 +33,8 @@ pub enum CheckpointError {
     Tensors { path: PathBuf, problems: Vec<TensorProblem> },
     #[error(transparent)]
     Config(#[from] ConfigError),
+    #[error(transparent)]
+    NoMemory(#[from] NoMemory),
 }
 
 /// What is wrong with one tensor of a file.
@@ -61,6 +63,7 @@ impl CheckpointError {
             Self::Tensors { problems, .. } if problems.iter().all(spoilt) => {
                 "such weights give no finite loss: get the file again, or train the model again with a lower `learning_rate`"
             }
+            Self::NoMemory(_) => "take a smaller model, or free memory",
             Self::Io { .. } => "see that the file is there and can be read",
             _ => "get the file again, or the configuration that belongs to it",
         }
@@ -159,7 +162,7 @@ impl JointModel {
     fn read(path: &Path, config: ModernBertConfig, labels: usize, with_heads: bool) -> Result<Self, CheckpointError> {
         config.validate()?;
         let layout = Layout::new(&config, labels);
-        let mut parameters = vec![0.0; layout.len()];
+        let mut parameters = zeros(layout.len(), "the weights")?;
         read_tensors(path, &layout, with_heads, |index, read| read(&mut parameters[layout.parameters()[index].range.clone()]))?;
         Ok(Self { parameters, layout, config })
     }

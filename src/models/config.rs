@@ -4,6 +4,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use thiserror::Error;
 
+use super::NoMemory;
+
 /// What a layer's tokens look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub enum Attention {
@@ -51,6 +53,8 @@ pub enum ConfigError {
     Json(String),
     #[error("unsupported configuration: {}", .0.join("; "))]
     Unsupported(Vec<String>),
+    #[error(transparent)]
+    NoMemory(#[from] NoMemory),
 }
 
 /// How often a layer of a published model looks at the whole text.

@@ -5,7 +5,8 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::kernels::Write;
-use super::{Layout, Parameter};
+use super::room::reserve;
+use super::{Layout, NoMemory, Parameter};
 
 /// Gradients that a step writes, or that micro-batches add up to.
 #[derive(Debug, Clone)]
@@ -85,6 +86,15 @@ impl Gradients {
     /// The place of the parameter at `range` of the flat buffer.
     pub(super) fn at(&mut self, range: &Range<usize>) -> &mut [f32] {
         &mut self.dense[range.start - self.dense_start..range.end - self.dense_start]
+    }
+
+    /// Makes room for the rows of a batch of `tokens` tokens.
+    ///
+    /// # Errors
+    /// [`NoMemory`]
+    pub(super) fn make_room(&mut self, tokens: usize) -> Result<(), NoMemory> {
+        let rows = (self.embedding.ids.len() + tokens).min(self.dense_start / self.embedding.width.max(1));
+        reserve(&mut self.spare.rows, rows * self.embedding.width, "the gradient of its embedding")
     }
 
     /// Adds a gradient of the embedded tokens to the rows that they came from.

@@ -3,7 +3,7 @@
 use rand::Rng as _;
 use rayon::prelude::*;
 
-use super::{ConfigError, JointModel, Layout, ModernBertConfig, Parameter};
+use super::{ConfigError, JointModel, Layout, ModernBertConfig, Parameter, zeros};
 use crate::rng::Rng;
 
 /// Numbers that are drawn from one stream, so that a parameter's blocks are drawn side by side and do not depend on the threads.
@@ -25,11 +25,11 @@ impl JointModel {
     /// heads. Every parameter has its own streams, by name, so none of its values depends on another parameter or on threads.
     ///
     /// # Errors
-    /// [`ConfigError::Unsupported`] when no model can have these sizes.
+    /// [`ConfigError::Unsupported`] when no model can have these sizes, and [`ConfigError::NoMemory`].
     pub fn new_random(config: ModernBertConfig, labels: usize, rng: &Rng) -> Result<Self, ConfigError> {
         config.validate()?;
         let layout = Layout::new(&config, labels);
-        let mut model = Self { parameters: vec![0.0; layout.len()], layout, config };
+        let mut model = Self { parameters: zeros(layout.len(), "the weights")?, layout, config };
         let parameters = model.layout.parameters().to_vec();
         parameters.iter().for_each(|parameter| model.draw(parameter, rng));
         Ok(model)

@@ -34,9 +34,10 @@ impl JointModel {
     /// The last hidden states: `(tokens, hidden)`, as `ModernBertModel(...).last_hidden_state` without its padding.
     ///
     /// # Errors
-    /// [`BatchError::OutsideVocabulary`]
+    /// [`BatchError::OutsideVocabulary`] and [`BatchError::NoMemory`]
     pub fn encode<'w>(&self, tokens: &Tokens<'_>, workspace: &'w mut Workspace) -> Result<&'w [f32], BatchError> {
         tokens.check_vocabulary(self.config.vocab_size)?;
+        self.make_room(tokens, workspace, false)?;
         on_the_pool(|| self.encoder(tokens).forward(workspace, Keep::Nothing));
         Ok(&workspace.hidden)
     }
@@ -44,9 +45,10 @@ impl JointModel {
     /// The logits of both heads.
     ///
     /// # Errors
-    /// [`BatchError::OutsideVocabulary`]
+    /// [`BatchError::OutsideVocabulary`] and [`BatchError::NoMemory`]
     pub fn forward<'w>(&self, tokens: &Tokens<'_>, workspace: &'w mut Workspace) -> Result<Logits<'w>, BatchError> {
         tokens.check_vocabulary(self.config.vocab_size)?;
+        self.make_room(tokens, workspace, false)?;
         on_the_pool(|| {
             self.encoder(tokens).forward(workspace, Keep::Nothing);
             heads::forward(&self.layout, &self.parameters, tokens, workspace);
@@ -88,6 +90,8 @@ impl JointModel {
     ) -> Result<Losses, BatchError> {
         tokens.check_vocabulary(self.config.vocab_size)?;
         targets.check(tokens, self.labels())?;
+        self.make_room(tokens, workspace, true)?;
+        gradients.make_room(tokens.len()).map_err(|source| BatchError::NoMemory { tokens: tokens.len(), source })?;
         Ok(on_the_pool(|| {
             self.encoder(tokens).forward(workspace, Keep::ForBackward);
             heads::forward(&self.layout, &self.parameters, tokens, workspace);
@@ -100,6 +104,11 @@ impl JointModel {
             gradients.written();
             losses
         }))
+    }
+
+    fn make_room(&self, tokens: &Tokens<'_>, workspace: &mut Workspace, backward: bool) -> Result<(), BatchError> {
+        let room = workspace.make_room(&self.config, self.labels(), tokens.len(), backward);
+        room.map_err(|source| BatchError::NoMemory { tokens: tokens.len(), source })
     }
 
     fn encoder<'a>(&'a self, tokens: &'a Tokens<'a>) -> Encoder<'a> {

@@ -39,6 +39,7 @@ mod layout;
 mod loss;
 mod products;
 mod profile;
+mod room;
 mod workspace;
 
 pub use batch::{BatchError, IGNORE, Targets, Tokens};
@@ -51,4 +52,5 @@ pub use layout::{LayerLayout, Layout, Parameter};
 pub use loss::{LossOptions, Losses, Normalisers};
 pub use products::StepProducts;
 pub use profile::{Part, Pass, Profile};
+pub use room::{NoMemory, reserve, room_for, zeros};
 pub use workspace::Workspace;

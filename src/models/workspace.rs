@@ -3,7 +3,8 @@
 use super::config::Attention;
 use super::kernels::layer_norm::Moments;
 use super::kernels::rotary::Rotary;
-use super::{ModernBertConfig, Profile};
+use super::room::reserve;
+use super::{ModernBertConfig, NoMemory, Profile};
 
 /// Activations and temporaries. They grow to the largest batch seen and stay, so that a step allocates nothing large.
 ///
@@ -110,6 +111,40 @@ impl Workspace {
     #[must_use]
     pub fn recomputes_layers(&self) -> bool {
         self.recompute_layers
+    }
+
+    /// Makes room for all that is large in a batch of `tokens` tokens, so that nothing large is allocated after it.
+    ///
+    /// * `backward`: whether there will be one
+    ///
+    /// # Errors
+    /// [`NoMemory`]
+    pub(super) fn make_room(&mut self, config: &ModernBertConfig, labels: usize, tokens: usize, backward: bool) -> Result<(), NoMemory> {
+        const WHAT: &str = "its activations";
+        let (hidden, intermediate) = (config.hidden_size, config.intermediate_size);
+        let (size, layers) = (tokens * hidden, config.num_hidden_layers);
+        fill_up(&mut self.inputs, if backward { layers + 1 } else { 2 });
+        fill_up(&mut self.layers, if backward && !self.recompute_layers { layers } else { 1 });
+        self.inputs.iter_mut().try_for_each(|input| reserve(input, size, WHAT))?;
+        for LayerState { rotated, log_sums, attended, middle, expanded, .. } in &mut self.layers {
+            reserve(rotated, 3 * size, WHAT)?;
+            reserve(log_sums, tokens * config.num_attention_heads, WHAT)?;
+            reserve(attended, size, WHAT)?;
+            reserve(middle, size, WHAT)?;
+            reserve(expanded, tokens * 2 * intermediate, WHAT)?;
+        }
+        reserve(&mut self.hidden, size, WHAT)?;
+        reserve(&mut self.heads.ner, tokens * labels, WHAT)?;
+        let Scratch { normed, qkv, heads, activated, d_stream, d_normed, .. } = &mut self.scratch;
+        reserve(normed, size, WHAT)?;
+        reserve(qkv, 3 * size, WHAT)?;
+        reserve(heads, if backward { 3 * size } else { size }, WHAT)?;
+        reserve(activated, tokens * intermediate, WHAT)?;
+        if backward {
+            reserve(d_stream, size, WHAT)?;
+            reserve(d_normed, size, WHAT)?;
+        }
+        Ok(())
     }
 }
 

@@ -28,6 +28,14 @@ impl StageError {
         }
     }
 
+    #[must_use]
+    pub fn help(&self) -> Option<&str> {
+        match self {
+            Self::Failed { help, .. } => help.as_deref(),
+            Self::Cancelled => None,
+        }
+    }
+
     /// `error` of a library that was to write `path`, in its own words unless the disk takes no more.
     pub fn writing(path: &std::path::Path, error: &impl std::fmt::Display) -> Self {
         let text = error.to_string();

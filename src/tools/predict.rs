@@ -46,7 +46,8 @@ impl Predictor {
         let folder = if inner.is_dir() { &inner } else { folder };
         let checkpoint = Checkpoint::open(folder).map_err(ToolError::of)?;
         let tokenizer = TextTokenizer::load(&checkpoint.tokenizer()).map_err(ToolError::of)?;
-        let engine = CpuEngine::new(checkpoint.model()?);
+        let model = checkpoint.model().map_err(|error| ToolError::of(&error).with_help(error.help()))?;
+        let engine = CpuEngine::try_new(model).map_err(ToolError::of)?;
         Ok(Self { engine, tokenizer, labels: checkpoint.labels, max_length: checkpoint.max_length })
     }
 

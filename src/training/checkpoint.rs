@@ -19,6 +19,7 @@ use super::history::Row;
 use super::state::State;
 use crate::crash::crash_point;
 use crate::durable;
+use crate::models::zeros;
 use crate::no_room::NoRoom;
 
 const MAGIC: [u8; 8] = *b"pltrain\0";
@@ -245,7 +246,7 @@ impl Verified {
     /// # Errors
     /// When the file cannot be read or a row is none.
     pub fn history(&mut self) -> Result<Vec<Row>, CheckpointError> {
-        let mut bytes = vec![0; self.header.rows as usize * Row::BYTES];
+        let mut bytes = zeros(self.header.rows as usize * Row::BYTES, "the history of a checkpoint").map_err(EngineError::from)?;
         self.read_at(self.body, &mut bytes)?;
         let (rows, _) = bytes.as_chunks::<{ Row::BYTES }>();
         let rows: Option<Vec<Row>> = rows.iter().map(Row::from_bytes).collect();
@@ -281,7 +282,7 @@ impl Verified {
             return Err(CheckpointError::Foreign { path: self.path.clone() });
         }
         self.seek(self.body + self.header.rows * Row::BYTES as u64)?;
-        let mut values = vec![0.0; self.header.elements as usize];
+        let mut values = zeros(self.header.elements as usize, "the best weights").map_err(EngineError::from)?;
         let read = read_floats(&mut self.file, &mut values, &mut vec![0; STAGED * 4]);
         read.map_err(|error| CheckpointError::io("read", &self.path, error))?;
         Ok(values)

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::data::Batch;
-use crate::models::{Gradients, JointModel, LossOptions, Losses, Part, Pass, Profile, Targets, Tokens, Workspace};
+use crate::models::{Gradients, JointModel, LossOptions, Losses, NoMemory, Part, Pass, Profile, Targets, Tokens, Workspace, room_for};
 
 use super::adamw::{AdamW, Gradient, Update, gradient_norm};
 use super::engine::{Engine, EngineError, Logits, Parameter, StateVector};
@@ -21,6 +21,15 @@ pub struct CpuEngine {
 }
 
 impl CpuEngine {
+    /// [`new`](Self::new) where there is room for moments and gradients.
+    ///
+    /// # Errors
+    /// [`NoMemory`]
+    pub fn try_new(model: JointModel) -> Result<Self, NoMemory> {
+        room_for(3 * model.layout.len(), "its gradients and the optimiser's moments")?;
+        Ok(Self::new(model))
+    }
+
     #[must_use]
     pub fn new(model: JointModel) -> Self {
         let parameters =

@@ -27,7 +27,7 @@ impl ModelEngine {
     pub fn on(device: &Device, model: JointModel, products: DType, activation_checkpointing: bool) -> Result<Self, EngineError> {
         if device.is_cpu() {
             let workspace = Workspace::new().recompute_layers(activation_checkpointing);
-            Ok(Self::Cpu(Box::new(CpuEngine::new(model).with_workspace(workspace))))
+            Ok(Self::Cpu(Box::new(CpuEngine::try_new(model)?.with_workspace(workspace))))
         } else {
             let engine = CandleEngine::new(&model, device, products)?.with_activation_checkpointing(activation_checkpointing);
             Ok(Self::Device(Box::new((engine, model))))

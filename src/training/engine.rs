@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::data::Batch;
-use crate::models::{BatchError, LossOptions, Losses};
+use crate::models::{BatchError, LossOptions, Losses, NoMemory};
 
 use super::adamw::Update;
 
@@ -105,7 +105,22 @@ pub enum EngineError {
     /// The device refused, for example because its memory is full.
     #[error("the device failed: {0}")]
     Device(#[from] candle_core::Error),
+    /// Parameters, moments or gradients are too large.
+    #[error(transparent)]
+    NoMemory(#[from] NoMemory),
     /// Reading or writing the state.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+}
+
+impl EngineError {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn help(&self) -> Option<&'static str> {
+        match self {
+            Self::Batch(BatchError::NoMemory { .. }) => Some("lower `batch_size` or `max_length`, or free memory"),
+            Self::NoMemory(_) => Some("its parameters alone do not fit: take a smaller model, or free memory"),
+            _ => None,
+        }
+    }
 }

@@ -4,13 +4,13 @@ use std::cell::RefCell;
 use std::time::Instant;
 
 use crate::data::EncodedSplit;
-use crate::models::{LossOptions, Losses, Normalisers, Targets};
+use crate::models::{LossOptions, Losses, Normalisers, Targets, reserve};
 
 use super::adamw::{Update, clip_coefficient};
 use super::checkpoint::CheckpointError;
 use super::checkpoints::{Checkpoints, Cost};
 use super::coverage::Coverage;
-use super::engine::{Engine, StateVector};
+use super::engine::{Engine, EngineError, StateVector};
 use super::history::{Part, Row, Timing};
 use super::observer::{Notice, Observer, Progress};
 use super::order::epoch_order;
@@ -342,8 +342,10 @@ impl<'a> Session<'a> {
                 Some(digest) => Some(digest),
                 None => {
                     // A training does not fail because it cannot be saved: without a disk that takes them, memory keeps the best weights.
-                    self.best_weights.clear();
                     let kept = &mut self.best_weights;
+                    kept.clear();
+                    let elements = self.engine.parameters().iter().map(|parameter| parameter.length).sum();
+                    reserve(kept, elements, "the best weights").map_err(EngineError::from)?;
                     self.engine.export(StateVector::Parameters, &mut |values| {
                         kept.extend_from_slice(values);
                         Ok(())

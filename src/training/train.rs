@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::data::EncodedSplit;
+use crate::models::BatchError;
 
 use super::checkpoint::CheckpointError;
 use super::checkpoints::{Cadence, Checkpoints};
@@ -123,6 +124,10 @@ impl TrainError {
             Self::Checkpoint(CheckpointError::Io { .. }) => {
                 Some("see that `outputs/checkpoints` can be written and nothing removes it; the same command goes on from what is there")
             }
+            Self::Engine(EngineError::Batch(BatchError::NoMemory { .. })) => Some(
+                "set `activation_checkpointing = true`, lower `batch_size` and raise `gradient_accumulation` by as much, or lower `max_length`",
+            ),
+            Self::Engine(error) => error.help(),
             Self::NoGradient { .. } => Some("this is a mistake in the model's backward pass, please report it"),
             _ => None,
         }

@@ -18,6 +18,7 @@ mod downloads;
 mod integrity;
 mod interrupts;
 mod kills;
+mod memory;
 mod names;
 mod power;
 #[path = "../hub/server.rs"]
