@@ -1,7 +1,7 @@
 //! Disks that are full or cannot be written, and folders that vanish.
 //!
 //! Small file systems are mounted in a mount namespace of a process of its own; where that is not allowed, those tests say that they were
-//! skipped, and fail if `PIPELINE_TEST_REQUIRE_ROOT` or `PIPELINE_FAULT_FLIPS` is set.
+//! skipped, and fail if `PIPELINE_TEST_REQUIRE_ROOT` is set.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};

@@ -35,22 +35,18 @@ fn stages(project: &Project) -> BTreeMap<String, String> {
     project.events().iter().filter(finished).map(|event| (text(&event["key"]), text(&event["stage"]))).collect()
 }
 
-/// Every file is damaged once, and found. Repairing one takes a whole run, so that only a quarter of them is repaired here, and all of them where
-/// `PIPELINE_FAULT_FLIPS` is set.
 #[test]
 fn one_flipped_bit_in_any_file_of_any_entry_is_found_and_repaired() {
-    let all = std::env::var_os("PIPELINE_FAULT_FLIPS").is_some();
     let project = Project::new();
     project.run("small.toml");
     let stages = stages(&project);
     let files = project.entry_files();
     let mut draw = Draw(seed());
-    let (mut flipped, mut repaired) = (0, 0);
-    for (index, name) in files.iter().enumerate() {
+    let mut flipped = 0;
+    for name in &files {
         let path = project.outputs().join("store").join(name);
         let bytes = fs::read(&path).expect("readable");
         let stage = &stages[name.split('/').nth(1).expect("a key")];
-        let sampled = index % 4 == (seed() % 4) as usize || (name.ends_with("manifest.json") && index % 2 == 0);
         if bytes.is_empty() {
             continue;
         }
@@ -62,12 +58,6 @@ fn one_flipped_bit_in_any_file_of_any_entry_is_found_and_repaired() {
         assert_eq!(ended.code, Some(1), "{what}: {ended:#?}");
         assert!(ended.stdout.contains(name.as_str()), "{what}: {ended:#?}");
         assert!(files_below(&project.outputs()) == before, "{what}: verify changed something");
-        if !(all || sampled) {
-            fs::remove_file(&path).expect("ours");
-            fs::write(&path, bytes).expect("writable");
-            continue;
-        }
-        repaired += 1;
 
         fs::remove_dir_all(project.outputs().join("small")).expect("published");
         let mut arguments = vec!["run", "small.toml"];
@@ -78,8 +68,9 @@ fn one_flipped_bit_in_any_file_of_any_entry_is_found_and_repaired() {
         assert_same(&project.results("small"), undisturbed("small.toml"), &what);
         project.assert_verifies(&what);
     }
-    eprintln!("{flipped} of {} files were damaged and found, and {repaired} repaired", files.len());
-    assert!(flipped >= files.len() - 2 && repaired >= 8, "{flipped} {repaired}");
+    eprintln!("{flipped} of {} files were damaged and repaired", files.len());
+    // A split without texts is an empty file.
+    assert!(flipped >= files.len() - 2, "{flipped}");
     assert!(project.litter().iter().all(|name| name.starts_with("tmp/damaged-")), "{:?}", project.litter());
 }
 

@@ -3,8 +3,8 @@
 //! Each test makes a project of its own, does something to it that should not happen, and holds what a later run leaves against what an
 //! undisturbed run leaves: bit for bit.
 //!
-//! `PIPELINE_FAULT_KILLS=300` sets how often the program is killed at random moments, `PIPELINE_FAULT_SEED=1` when, and
-//! `PIPELINE_FAULT_FLIPS=all` has every file of every entry damaged and repaired in turn. The README's table has these and others.
+//! `PIPELINE_FAULT_KILLS=300` sets how often the program is killed at random moments, and `PIPELINE_FAULT_SEED=1` when. The README's table has
+//! these and others.
 
 #![expect(clippy::print_stderr, reason = "counts, and what was skipped, are for whoever runs the tests")]
 
