@@ -5,6 +5,7 @@ use serde_json::json;
 use super::args::Check;
 use super::failure::{Failure, Outcome};
 use super::{project, terminal};
+use crate::report::format;
 
 pub fn run(arguments: &Check, color: bool) -> Result<Outcome, Failure> {
     let store = project::open_store()?;
@@ -15,8 +16,9 @@ pub fn run(arguments: &Check, color: bool) -> Result<Outcome, Failure> {
     for file in &arguments.files {
         match project::plan(file, &arguments.changes, &[], &store) {
             Ok((_, plan)) => {
-                let trials = if plan.sweep.is_some() { format!(", {} trials", plan.trials.len()) } else { String::new() };
-                text += &format!("{}: ok, {} stages{trials}\n", file.display(), plan.stages().len());
+                let trials =
+                    if plan.sweep.is_some() { format!(", {}", format::counted(plan.trials.len(), "trial")) } else { String::new() };
+                text += &format!("{}: ok, {}{trials}\n", file.display(), format::counted(plan.stages().len(), "stage"));
                 reports
                     .push(json!({"file": file.to_string_lossy(), "ok": true, "stages": plan.stages().len(), "trials": plan.trials.len()}));
             }

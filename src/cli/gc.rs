@@ -78,20 +78,16 @@ fn to_text(found: &Collection, applied: bool) -> String {
         let (what, size, day) = (what(waste), format::bytes(waste.bytes), day(waste.last_used));
         writeln!(text, "{what:width$}  {key:<10}  {size:>8}  {day}  {}", used_by(waste)).expect("a string");
     }
-    let stays = format!("{} {} of {} stay", found.kept_entries, plural("folder", found.kept_entries), format::bytes(found.kept_bytes));
+    let stays = format!("{} of {} stay", format::counted(found.kept_entries, "folder"), format::bytes(found.kept_bytes));
     let (count, size) = (found.waste.len(), format::bytes(found.bytes()));
     if count == 0 {
         writeln!(text, "nothing to remove; {stays}").expect("a string");
     } else if applied {
-        writeln!(text, "\nremoved {count} {} of {size}; {stays}", plural("folder", count)).expect("a string");
+        writeln!(text, "\nremoved {} of {size}; {stays}", format::counted(count, "folder")).expect("a string");
     } else {
-        writeln!(text, "\n{count} {} of {size} can go, {stays}; `--apply` removes them", plural("folder", count)).expect("a string");
+        writeln!(text, "\n{} of {size} can go, {stays}; `--apply` removes them", format::counted(count, "folder")).expect("a string");
     }
     text
-}
-
-fn plural(noun: &str, count: usize) -> String {
-    if count == 1 { noun.to_owned() } else { format!("{noun}s") }
 }
 
 fn to_json(found: &Collection, applied: bool) -> Value {

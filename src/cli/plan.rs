@@ -12,6 +12,7 @@ use super::training::Training;
 use super::{duration, memory, terminal};
 use crate::exec::Options;
 use crate::plan::{Continuation, Expectation, Forecast, Identity, NodeId, Plan, Reason};
+use crate::report::format;
 use crate::store::Store;
 use crate::tools::steps_made;
 
@@ -70,7 +71,7 @@ fn reason(forecast: &Forecast, id: NodeId) -> String {
 
 fn to_text(plan: &Plan, forecast: &Forecast) -> String {
     let mut text = String::new();
-    let trials = if plan.sweep.is_some() { format!(" of {} trials", plan.trials.len()) } else { String::new() };
+    let trials = if plan.sweep.is_some() { format!(" of {}", format::counted(plan.trials.len(), "trial")) } else { String::new() };
     let lines: Vec<(String, &str, String)> = if plan.nodes.len() <= LISTED {
         plan.ids().map(|id| (plan.node(id).title(), action(forecast.node(id)), reason(forecast, id))).collect()
     } else {
@@ -83,8 +84,8 @@ fn to_text(plan: &Plan, forecast: &Forecast) -> String {
     let count = |wanted: &str| plan.ids().filter(|id| action(forecast.node(*id)) == wanted).count();
     let (run, maybe, cached) = (count("run"), count("maybe"), count("cached"));
     let maybe = if maybe > 0 { format!(", {maybe} may be reused") } else { String::new() };
-    let what = if plan.sweep.is_some() { "nodes" } else { "stages" };
-    writeln!(text, "\n{}: {} {what}{trials}: {run} to run{maybe}, {cached} cached", plan.name, plan.nodes.len()).expect("a string");
+    let nodes = format::counted(plan.nodes.len(), if plan.sweep.is_some() { "node" } else { "stage" });
+    writeln!(text, "\n{}: {nodes}{trials}: {run} to run{maybe}, {cached} cached", plan.name).expect("a string");
     text
 }
 

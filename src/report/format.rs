@@ -46,6 +46,12 @@ pub fn grouped(count: u64) -> String {
     text
 }
 
+/// So many of something: `1 stage`, `2 stages`.
+#[must_use]
+pub fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Four significant digits; powers of ten where the number is small or large.
 #[must_use]
 pub fn number(value: f64) -> String {
@@ -109,6 +115,11 @@ mod tests {
     fn a_duration_just_below_a_unit_is_never_written_as_sixty() {
         assert_eq!(duration(Duration::from_secs_f64(59.7)), "60 s");
         assert_eq!(duration(Duration::from_secs_f64(9.96)), "10 s");
+    }
+
+    #[test]
+    fn one_thing_has_no_plural() {
+        assert_eq!([0, 1, 2].map(|count| counted(count, "trial")), ["0 trials", "1 trial", "2 trials"]);
     }
 
     #[test]
