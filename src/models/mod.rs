@@ -52,5 +52,5 @@ pub use layout::{LayerLayout, Layout, Parameter};
 pub use loss::{LossOptions, Losses, Normalisers};
 pub use products::StepProducts;
 pub use profile::{Part, Pass, Profile};
-pub use room::{NoMemory, reserve, room_for, zeros};
+pub use room::{NoMemory, ask_for_large_pages, reserve, room_for, zeros};
 pub use workspace::Workspace;

@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use crate::data::Batch;
-use crate::models::{Gradients, JointModel, LossOptions, Losses, NoMemory, Part, Pass, Profile, Targets, Tokens, Workspace, room_for};
+use crate::models::{
+    Gradients, JointModel, LossOptions, Losses, NoMemory, Part, Pass, Profile, Targets, Tokens, Workspace, ask_for_large_pages, room_for,
+};
 
 use super::adamw::{AdamW, Gradient, Update, gradient_norm};
 use super::engine::{Engine, EngineError, Logits, Parameter, StateVector};
@@ -34,13 +36,11 @@ impl CpuEngine {
     pub fn new(model: JointModel) -> Self {
         let parameters =
             model.layout.parameters().iter().map(|parameter| Parameter { name: parameter.name.clone(), length: parameter.range.len() });
-        Self {
-            parameters: parameters.collect(),
-            gradients: Gradients::new(&model.layout),
-            optimiser: AdamW::new(model.layout.len()),
-            workspace: Workspace::default(),
-            model,
-        }
+        let (gradients, optimiser) = (Gradients::new(&model.layout), AdamW::new(model.layout.len()));
+        // Every step touches all of these, but of the embedding's moments only the rows of tokens that occur.
+        let (dense, (first, second)) = (model.layout.dense(), optimiser.moments());
+        [gradients.dense(), &first[dense.clone()], &second[dense]].into_iter().for_each(ask_for_large_pages);
+        Self { parameters: parameters.collect(), gradients, optimiser, workspace: Workspace::default(), model }
     }
 
     /// Uses a workspace of the caller's, which may be set to compute layers anew in the backward.
