@@ -309,8 +309,12 @@ impl Stage for Train {
         let splits = training::Data { train: &train, validation: (!validation.is_empty()).then_some(&validation), labels: labels.names() };
         let storage =
             Storage { checkpoints: Some(context.checkpoints), lineage: context.lineage, cadence: self.cadence().unwrap_or_default() };
-        let trained =
-            training::train(engine.engine(), splits, &recipe, storage, &Watch { context }).map_err(|error| failed(error, &data))?;
+        let trained = training::train(engine.engine(), splits, &recipe, storage, &Watch { context }).map_err(|error| {
+            if let TrainError::Cancelled { step, saved: false } = error {
+                context.warn(format!("step {step} could not be saved: the same command goes on from the last checkpoint, or begins anew"));
+            }
+            failed(error, &data)
+        })?;
         if trained.skipped > 0 {
             context.warn(format!("{} of {} steps were skipped because a loss or gradient was not finite", trained.skipped, trained.steps));
         }

@@ -102,7 +102,7 @@ pub fn bench(workload: &Workload) -> Result<Measurement, ToolError> {
     let model = JointModel::new_random(config.clone(), labels.len(), &Rng::new(0)).map_err(ToolError::of)?;
     let parameters = model.layout.parameters().iter().map(|parameter| parameter.range.len()).sum();
     let workspace = Workspace::new().recompute_layers(workload.activation_checkpointing);
-    let mut engine = CpuEngine::new(model).with_workspace(workspace);
+    let mut engine = CpuEngine::try_new(model).map_err(ToolError::of)?.with_workspace(workspace);
     let recipe =
         Recipe { epochs: 1, batch_size: workload.batch_size, gradient_accumulation: workload.gradient_accumulation, ..Recipe::default() };
     // The loop that `train` runs, and its own clock.

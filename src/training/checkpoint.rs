@@ -102,7 +102,8 @@ impl Header {
 /// # Errors
 /// [`CheckpointError`] when the disk refuses; then `path` is as it was.
 pub fn write(path: &Path, state: &State, history: &[Row], engine: &dyn Engine) -> Result<blake3::Hash, CheckpointError> {
-    write_vectors(path, Some(state), history, engine, &StateVector::ALL)
+    let vectors = StateVector::ALL;
+    write_vectors(path, Some(state), history, elements(engine), vectors.len(), &|index, sink| engine.export(vectors[index], sink))
 }
 
 /// Writes the parameters alone to `path`, and returns the digest by which they are known.
@@ -110,62 +111,93 @@ pub fn write(path: &Path, state: &State, history: &[Row], engine: &dyn Engine) -
 /// # Errors
 /// As [`write`].
 pub fn write_weights(path: &Path, engine: &dyn Engine) -> Result<blake3::Hash, CheckpointError> {
-    write_vectors(path, None, &[], engine, &[StateVector::Parameters])
+    write_vectors(path, None, &[], elements(engine), 1, &|_, sink| engine.export(StateVector::Parameters, sink))
 }
+
+/// As [`write_weights`], for parameters that are no longer the engine's.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_values(path: &Path, values: &[f32]) -> Result<blake3::Hash, CheckpointError> {
+    write_vectors(path, None, &[], values.len() as u64, 1, &|_, sink| Ok(sink(values)?))
+}
+
+/// Writes what an open file holds to `path`.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_copy(path: &Path, mut original: &File) -> Result<(), CheckpointError> {
+    put(path, |copy| original.rewind().and_then(|()| io::copy(&mut original, copy)).map(drop).map_err(|error| failed_to_write(path, error)))
+}
+
+/// Hands the elements of a vector, given by its number, to a sink, piece by piece.
+type Export<'a> = &'a dyn Fn(usize, &mut dyn FnMut(&[f32]) -> io::Result<()>) -> Result<(), EngineError>;
 
 fn write_vectors(
     path: &Path,
     state: Option<&State>,
     history: &[Row],
-    engine: &dyn Engine,
-    vectors: &[StateVector],
+    elements: u64,
+    vectors: usize,
+    export: Export<'_>,
 ) -> Result<blake3::Hash, CheckpointError> {
-    let failed = |error| CheckpointError::io("write", path, error);
-    let folder = path.parent().expect("a checkpoint lies in a folder");
-    let elements = elements(engine);
-    let header = Header { rows: history.len() as u64, vectors: vectors.len() as u64, elements, state: state.cloned() };
+    let failed = |error| failed_to_write(path, error);
+    let header = Header { rows: history.len() as u64, vectors: vectors as u64, elements, state: state.cloned() };
     let header = serde_json::to_vec(&header).expect("plain data");
+    put(path, |file| {
+        let mut sink = Digesting { file, hasher: blake3::Hasher::new() };
+        let mut prefix = Vec::with_capacity(PREFIX as usize + header.len());
+        prefix.extend(MAGIC);
+        prefix.extend(VERSION.to_le_bytes());
+        prefix.extend((header.len() as u64).to_le_bytes());
+        prefix.extend(header);
+        sink.write(&prefix).map_err(failed)?;
+        let rows: Vec<u8> = history.iter().flat_map(|row| row.to_bytes()).collect();
+        sink.write(&rows).map_err(failed)?;
+        let mut staged = Vec::with_capacity(STAGED * 4);
+        for vector in 0..vectors {
+            let mut written = 0_u64;
+            let exported = export(vector, &mut |values| {
+                written += values.len() as u64;
+                for values in values.chunks(STAGED) {
+                    staged.clear();
+                    staged.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+                    sink.write(&staged)?;
+                    crash_point("mid-checkpoint");
+                }
+                Ok(())
+            });
+            exported.map_err(|error| match error {
+                EngineError::Io(error) => failed(error),
+                other => other.into(),
+            })?;
+            assert_eq!(written, elements, "an engine exports every element");
+        }
+        let digest = sink.hasher.finalize();
+        sink.file.write_all(digest.as_bytes()).map_err(failed)?;
+        Ok(digest)
+    })
+}
 
+fn failed_to_write(path: &Path, error: io::Error) -> CheckpointError {
+    CheckpointError::io("write", path, error)
+}
+
+/// Puts a file at `path`, whole and flushed, or leaves what is there.
+fn put<T>(path: &Path, write: impl FnOnce(&mut File) -> Result<T, CheckpointError>) -> Result<T, CheckpointError> {
+    let failed = |error| failed_to_write(path, error);
+    let folder = path.parent().expect("a checkpoint lies in a folder");
     let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder).map_err(failed)?;
-    let mut sink = Digesting { file: file.as_file_mut(), hasher: blake3::Hasher::new() };
-    let mut prefix = Vec::with_capacity(PREFIX as usize + header.len());
-    prefix.extend(MAGIC);
-    prefix.extend(VERSION.to_le_bytes());
-    prefix.extend((header.len() as u64).to_le_bytes());
-    prefix.extend(header);
-    sink.write(&prefix).map_err(failed)?;
-    let rows: Vec<u8> = history.iter().flat_map(|row| row.to_bytes()).collect();
-    sink.write(&rows).map_err(failed)?;
-    let mut staged = Vec::with_capacity(STAGED * 4);
-    for &vector in vectors {
-        let mut written = 0_u64;
-        let exported = engine.export(vector, &mut |values| {
-            written += values.len() as u64;
-            for values in values.chunks(STAGED) {
-                staged.clear();
-                staged.extend(values.iter().flat_map(|value| value.to_le_bytes()));
-                sink.write(&staged)?;
-                crash_point("mid-checkpoint");
-            }
-            Ok(())
-        });
-        exported.map_err(|error| match error {
-            EngineError::Io(error) => failed(error),
-            other => other.into(),
-        })?;
-        assert_eq!(written, elements, "an engine exports every element");
-    }
-    let digest = sink.hasher.finalize();
-    sink.file.write_all(digest.as_bytes()).map_err(failed)?;
+    let written = write(file.as_file_mut())?;
     durable::sync_file(file.as_file(), file.path()).map_err(failed)?;
     crash_point("before-checkpoint-rename");
-    let written = file.into_temp_path();
-    durable::rename(&written, path).map_err(failed)?;
+    let temporary = file.into_temp_path();
+    durable::rename(&temporary, path).map_err(failed)?;
     // It has another name now, under which it stays.
-    let _ = written.keep();
+    let _ = temporary.keep();
     crash_point("after-checkpoint-rename");
     durable::sync_folder(folder).map_err(failed)?;
-    Ok(digest)
+    Ok(written)
 }
 
 /// How temporary files begin, so that those of a killed process are known.
@@ -203,13 +235,22 @@ impl Verified {
     /// # Errors
     /// [`CheckpointError::Damaged`] when a single bit differs from what was written.
     pub fn open(path: &Path) -> Result<Self, CheckpointError> {
+        let file = open_file(path).map_err(|error| CheckpointError::io("read", path, error))?;
+        Self::of(file, path)
+    }
+
+    /// [`open`](Self::open), for a file that is open and that nobody else reads; `path` is what errors call it.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn of(mut file: File, path: &Path) -> Result<Self, CheckpointError> {
         let failed = |error| CheckpointError::io("read", path, error);
         let damaged = |reason: &str| CheckpointError::Damaged { path: path.to_path_buf(), reason: reason.into() };
-        let mut file = open_file(path).map_err(failed)?;
         let length = file.metadata().map_err(failed)?.len();
         if length < PREFIX + DIGEST {
             return Err(damaged("it is cut off"));
         }
+        file.rewind().map_err(failed)?;
         let mut prefix = [0; PREFIX as usize];
         file.read_exact(&mut prefix).map_err(failed)?;
         let header_length = header_length(&prefix, length).map_err(damaged)?;

@@ -37,17 +37,17 @@ pub struct Cadence {
 pub struct Cost {
     /// Writing the last checkpoint.
     pub checkpoint: Duration,
-    /// Writing best weights since. They cannot wait: the next step changes them.
+    /// Writing best weights since.
     pub best: Duration,
 }
 
-impl Cost {
-    /// Best weights that are written all the time may delay a checkpoint this many times, and not for ever.
-    const LONGEST: u32 = 10;
-
-    fn seconds(&self) -> f64 {
-        (self.checkpoint + self.best).min(self.checkpoint * Self::LONGEST).as_secs_f64()
-    }
+/// Where the weights of the best evaluation so far are.
+#[derive(Debug)]
+pub enum BestWeights {
+    /// In a file of the folder. It is held open, so that the weights outlive the removal of its name.
+    File(File),
+    /// In memory: no folder takes them, or so soon after the last ones were written.
+    Memory(Vec<f32>),
 }
 
 impl Default for Cadence {
@@ -68,7 +68,13 @@ impl Cadence {
     #[must_use]
     pub fn is_due(&self, steps: u64, elapsed: Duration, cost: Cost) -> bool {
         let wanted = self.steps.map_or(elapsed >= self.time, |every| steps >= every);
-        steps > 0 && wanted && elapsed.as_secs_f64() >= cost.seconds() / self.budget
+        steps > 0 && wanted && self.affords(elapsed, cost)
+    }
+
+    /// Whether writing, `elapsed` after the last checkpoint, stays within the budget.
+    #[must_use]
+    pub fn affords(&self, elapsed: Duration, cost: Cost) -> bool {
+        elapsed.as_secs_f64() >= (cost.checkpoint + cost.best).as_secs_f64() / self.budget
     }
 }
 
@@ -143,17 +149,16 @@ impl Checkpoints {
         let state = state.ok_or_else(|| CheckpointError::Foreign { path: path.to_path_buf() })?;
         let history = verified.history()?;
         if let Some(best) = &state.best {
-            self.verify_best(best)?;
+            self.verify_best(best, Verified::open(&self.best_path(best.step))?)?;
         }
         Ok((verified, state, history))
     }
 
-    fn verify_best(&self, best: &Best) -> Result<Verified, CheckpointError> {
-        let path = self.best_path(best.step);
-        let verified = Verified::open(&path)?;
+    fn verify_best(&self, best: &Best, verified: Verified) -> Result<Verified, CheckpointError> {
         if best.digest.as_deref() == Some(verified.digest().to_hex().as_str()) {
             Ok(verified)
         } else {
+            let path = self.best_path(best.step);
             Err(CheckpointError::Damaged { path, reason: "these are not the best weights that were recorded".into() })
         }
     }
@@ -199,13 +204,44 @@ impl Checkpoints {
         self.checkpoint_path(step).exists()
     }
 
-    /// Writes the engine's parameters as those of the best evaluation so far, and returns their digest.
+    /// Writes the engine's parameters as those of the evaluation after `step`, the best so far, and returns their digest and where they are.
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn save_best(&self, step: u64, engine: &dyn Engine) -> Result<String, CheckpointError> {
+    pub fn save_best(&self, step: u64, engine: &dyn Engine) -> Result<(String, BestWeights), CheckpointError> {
         self.restore_folder()?;
-        Ok(checkpoint::write_weights(&self.best_path(step), engine)?.to_hex().to_string())
+        let digest = checkpoint::write_weights(&self.best_path(step), engine)?;
+        Ok((digest.to_hex().to_string(), self.open_best(step)?))
+    }
+
+    /// Sees that the best weights lie in the folder, where a checkpoint that names them will look for them.
+    ///
+    /// # Errors
+    /// When the disk refuses. Then they are where they were.
+    pub fn settle_best(&self, best: &mut Best, weights: &mut BestWeights) -> Result<(), CheckpointError> {
+        let path = self.best_path(best.step);
+        match weights {
+            BestWeights::File(_) if path.exists() => {}
+            BestWeights::File(file) => {
+                self.restore_folder()?;
+                checkpoint::write_copy(&path, file)?;
+            }
+            BestWeights::Memory(values) => {
+                self.restore_folder()?;
+                best.digest = Some(checkpoint::write_values(&path, values)?.to_hex().to_string());
+                *weights = self.open_best(best.step)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The best weights of a state that was found here.
+    ///
+    /// # Errors
+    /// When the file is not there.
+    pub fn open_best(&self, step: u64) -> Result<BestWeights, CheckpointError> {
+        let path = self.best_path(step);
+        File::open(&path).map(BestWeights::File).map_err(|error| CheckpointError::io("read", &path, error))
     }
 
     /// Makes the folder again where somebody has removed it under a running training. The lock that went with it only saved work.
@@ -213,12 +249,12 @@ impl Checkpoints {
         durable::create_folder(&self.folder).map_err(|error| CheckpointError::io("create", &self.folder, error))
     }
 
-    /// Loads the best weights into the engine.
+    /// Loads the best weights from their file, whatever its name is by now, into the engine.
     ///
     /// # Errors
-    /// When the file is not there or not what was written.
-    pub fn load_best(&self, best: &Best, engine: &mut dyn Engine) -> Result<(), CheckpointError> {
-        self.verify_best(best)?.load(engine)
+    /// When the file is not what was written.
+    pub fn load_best(&self, best: &Best, file: File, engine: &mut dyn Engine) -> Result<(), CheckpointError> {
+        self.verify_best(best, Verified::of(file, &self.best_path(best.step))?)?.load(engine)
     }
 
     /// Reads the best weights into memory.
@@ -226,7 +262,7 @@ impl Checkpoints {
     /// # Errors
     /// When the file is not there or not what was written.
     pub fn read_best(&self, best: &Best) -> Result<Vec<f32>, CheckpointError> {
-        self.verify_best(best)?.parameters()
+        self.verify_best(best, Verified::open(&self.best_path(best.step))?)?.parameters()
     }
 
     /// Takes over the best weights that lie in another folder.
@@ -320,14 +356,12 @@ mod tests {
     }
 
     #[test]
-    fn best_weights_count_in_the_budget_and_delay_a_checkpoint_ten_times_at_most() {
+    fn best_weights_count_in_the_budget() {
         let cadence = Cadence::default();
-        let (minute, second) = (Duration::from_secs(60), Duration::from_secs(1));
-        let cost = |best| Cost { checkpoint: second * 2, best };
-        assert!(!cadence.is_due(10, minute * 2, cost(second)));
-        assert!(cadence.is_due(10, second * 150, cost(second)));
-        assert!(!cadence.is_due(10, second * 999, cost(minute * 60)));
-        assert!(cadence.is_due(10, second * 1000, cost(minute * 60)));
+        let second = Duration::from_secs(1);
+        let cost = Cost { checkpoint: second * 2, best: second };
+        assert!(!cadence.is_due(10, second * 149, cost) && !cadence.affords(second * 149, cost));
+        assert!(cadence.is_due(10, second * 150, cost) && cadence.affords(second * 150, cost));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::models::{LossOptions, Losses, Normalisers, Targets, reserve};
 
 use super::adamw::{Update, clip_coefficient};
 use super::checkpoint::CheckpointError;
-use super::checkpoints::{Checkpoints, Cost};
+use super::checkpoints::{BestWeights, Checkpoints, Cost};
 use super::coverage::Coverage;
 use super::engine::{Engine, EngineError, StateVector};
 use super::history::{Part, Row, Timing};
@@ -36,8 +36,8 @@ pub(super) struct Session<'a> {
     coverage: Coverage,
     /// The order of the sequences in the epoch of this number.
     order: Option<(u64, Vec<u32>)>,
-    /// The best weights where no folder keeps them.
-    best_weights: Vec<f32>,
+    /// The weights of `state.best`, if there is one.
+    best_weights: Option<BestWeights>,
     last_checkpoint: LastCheckpoint,
     /// Why the last attempt to write something failed, and `None` after one that did not.
     refused: RefCell<Option<String>>,
@@ -103,17 +103,23 @@ impl<'a> Session<'a> {
         if let (None, Some(lineage)) = (&found, &lineage) {
             extended = lineage.load_newest(&training, total_steps, engine, &mut unusable)?;
         }
-        let mut best_weights = Vec::new();
+        let mut best_weights = None;
         if let (Some((state, _)), Some(lineage)) = (&extended, &lineage) {
             observer.notice(&Notice::Extended { step: state.step, total_steps });
             if let Some(best) = &state.best {
-                match &checkpoints {
-                    Some(checkpoints) => checkpoints.adopt_best(best, lineage)?,
-                    None => best_weights = lineage.read_best(best)?,
-                }
+                best_weights = Some(match &checkpoints {
+                    Some(checkpoints) => {
+                        checkpoints.adopt_best(best, lineage)?;
+                        checkpoints.open_best(best.step)?
+                    }
+                    None => BestWeights::Memory(lineage.read_best(best)?),
+                });
             }
         } else if let Some((state, _)) = &found {
             observer.notice(&Notice::Resumed { step: state.step, total_steps });
+            if let (Some(best), Some(checkpoints)) = (&state.best, &checkpoints) {
+                best_weights = Some(checkpoints.open_best(best.step)?);
+            }
         } else if passed_over {
             observer.notice(&Notice::BeginsAnew);
         }
@@ -335,24 +341,8 @@ impl<'a> Session<'a> {
         if let Some(value) =
             self.recipe.keep_best.and_then(|metric| metric_value(&scores, metric).filter(|value| self.improves(metric, *value)))
         {
-            let begun = Instant::now();
-            let saved = self.checkpoints.as_ref().and_then(|checkpoints| self.tell(checkpoints.save_best(step, self.engine)));
-            self.last_checkpoint.cost.best += begun.elapsed();
-            let digest = match saved {
-                Some(digest) => Some(digest),
-                None => {
-                    // A training does not fail because it cannot be saved: without a disk that takes them, memory keeps the best weights.
-                    let kept = &mut self.best_weights;
-                    kept.clear();
-                    let elements = self.engine.parameters().iter().map(|parameter| parameter.length).sum();
-                    reserve(kept, elements, "the best weights").map_err(EngineError::from)?;
-                    self.engine.export(StateVector::Parameters, &mut |values| {
-                        kept.extend_from_slice(values);
-                        Ok(())
-                    })?;
-                    None
-                }
-            };
+            let (digest, weights) = self.keep_weights(step)?;
+            self.best_weights = Some(weights);
             self.state.best = Some(Best { step, value, digest });
         }
         if let Some(stopping) = &self.recipe.early_stopping
@@ -370,15 +360,45 @@ impl<'a> Session<'a> {
         metric.improves(value, self.state.best.as_ref().map(|best| best.value), 0.0)
     }
 
+    /// Keeps the engine's weights, the best so far: in a file where there is a folder that takes them, unless writing has cost too much lately.
+    fn keep_weights(&mut self, step: u64) -> Result<(Option<String>, BestWeights), TrainError> {
+        let last = &self.last_checkpoint;
+        if let Some(checkpoints) = &self.checkpoints
+            && self.storage.cadence.affords(last.at.elapsed(), last.cost)
+        {
+            let begun = Instant::now();
+            let saved = self.tell(checkpoints.save_best(step, self.engine));
+            self.last_checkpoint.cost.best += begun.elapsed();
+            if let Some((digest, weights)) = saved {
+                return Ok((Some(digest), weights));
+            }
+        }
+        // A training does not fail because it cannot be saved. The next checkpoint writes these, if it can be written.
+        let mut kept = if let Some(BestWeights::Memory(kept)) = self.best_weights.take() { kept } else { Vec::new() };
+        kept.clear();
+        let elements = self.engine.parameters().iter().map(|parameter| parameter.length).sum();
+        reserve(&mut kept, elements, "the best weights").map_err(EngineError::from)?;
+        self.engine.export(StateVector::Parameters, &mut |values| {
+            kept.extend_from_slice(values);
+            Ok(())
+        })?;
+        Ok((None, BestWeights::Memory(kept)))
+    }
+
+    /// Sees that the best weights lie where a checkpoint that names them will look for them.
+    fn settle_best(&mut self) -> bool {
+        let (Some(best), Some(weights)) = (&mut self.state.best, &mut self.best_weights) else { return true };
+        let Some(checkpoints) = &self.checkpoints else { return false };
+        let settled = checkpoints.settle_best(best, weights);
+        self.tell(settled).is_some()
+    }
+
     /// Writes a checkpoint if there is a folder for it. A training does not fail because it cannot be saved: it goes on, and says so.
     fn save(&mut self) -> bool {
-        let Some(checkpoints) = &self.checkpoints else { return false };
-        if self.state.best.as_ref().is_some_and(|best| best.digest.is_none()) {
-            // Nobody could go on from it without the best weights, which only memory holds.
-            return false;
-        }
         let begun = Instant::now();
-        let saved = self.tell(checkpoints.save(&self.state, &self.history, self.engine)).is_some();
+        let settled = self.settle_best();
+        let Some(checkpoints) = &self.checkpoints else { return false };
+        let saved = settled && self.tell(checkpoints.save(&self.state, &self.history, self.engine)).is_some();
         if saved {
             self.last_checkpoint.step = Some(self.state.step);
         }
@@ -408,9 +428,12 @@ impl<'a> Session<'a> {
     }
 
     /// Leaves the finished state where a training with more epochs finds it. Its absence costs only time, and so does failing to write it.
-    fn leave_for_longer_trainings(&self) {
+    fn leave_for_longer_trainings(&mut self) {
         let Some(folder) = self.storage.lineage.filter(|_| self.recipe.horizon_parameter().is_none()) else { return };
         if self.resumed_from == Some(self.state.step) && Checkpoints::read_only(folder).has(self.state.step) {
+            return;
+        }
+        if self.checkpoints.is_some() && !self.settle_best() {
             return;
         }
         let left = || -> Result<(), CheckpointError> {
@@ -435,17 +458,18 @@ impl<'a> Session<'a> {
         if self.last_checkpoint.step != Some(self.state.step) {
             self.save();
         }
-        let Some(best) = &self.state.best else { return Ok(()) };
-        if let (Some(checkpoints), Some(_)) = (&self.checkpoints, &best.digest) {
-            checkpoints.load_best(best, self.engine)?;
-        } else {
-            let mut rest = self.best_weights.as_slice();
-            self.engine.import(StateVector::Parameters, &mut |values| {
-                let (these, others) = rest.split_at(values.len());
-                values.copy_from_slice(these);
-                rest = others;
-                Ok(())
-            })?;
+        match (self.best_weights.take(), &self.state.best, &self.checkpoints) {
+            (Some(BestWeights::File(file)), Some(best), Some(checkpoints)) => checkpoints.load_best(best, file, self.engine)?,
+            (Some(BestWeights::Memory(values)), ..) => {
+                let mut rest = values.as_slice();
+                self.engine.import(StateVector::Parameters, &mut |values| {
+                    let (these, others) = rest.split_at(values.len());
+                    values.copy_from_slice(these);
+                    rest = others;
+                    Ok(())
+                })?;
+            }
+            _ => unreachable!("the best weights are kept as long as their evaluation is"),
         }
         Ok(())
     }

@@ -63,14 +63,19 @@ impl Trained {
     /// # Errors
     /// When the disk refuses.
     pub fn save(&self, engine: &dyn Engine, storage: Storage<'_>) -> Result<(), CheckpointError> {
-        if self.best.as_ref().is_some_and(|best| best.step != self.steps || best.digest.is_none()) {
+        if self.best.as_ref().is_some_and(|best| best.step != self.steps) {
             return Ok(());
         }
         let Some(folder) = storage.checkpoints else { return Ok(()) };
-        match Checkpoints::open(folder)? {
-            Some(checkpoints) if !checkpoints.has(self.steps) => checkpoints.save(&self.state, &self.history, engine),
-            _ => Ok(()),
+        let Some(checkpoints) = Checkpoints::open(folder)? else { return Ok(()) };
+        if checkpoints.has(self.steps) {
+            return Ok(());
         }
+        let mut state = self.state.clone();
+        if let Some(best) = &mut state.best {
+            best.digest = Some(checkpoints.save_best(best.step, engine)?.0);
+        }
+        checkpoints.save(&state, &self.history, engine)
     }
 }
 
@@ -93,7 +98,7 @@ pub enum TrainError {
     #[error("the last {skipped} steps up to step {step} were all skipped: the weights no longer give a finite loss")]
     Spoilt { step: u64, skipped: usize },
     /// The weights would have stayed as they were, in silence.
-    #[error("{} never got a gradient in the first epoch: {}", if parameters.len() == 1 { "a parameter" } else { "parameters" }, parameters.join(", "))]
+    #[error("{} never got a gradient in the first epoch: {}", if parameters.len() == 1 { "a parameter" } else { "parameters" }, some_of(parameters))]
     NoGradient { parameters: Vec<String> },
     /// The observer asked for it.
     #[error("interrupted after step {step}")]
@@ -128,9 +133,20 @@ impl TrainError {
                 "set `activation_checkpointing = true`, lower `batch_size` and raise `gradient_accumulation` by as much, or lower `max_length`",
             ),
             Self::Engine(error) => error.help(),
-            Self::NoGradient { .. } => Some("this is a mistake in the model's backward pass, please report it"),
+            Self::NoGradient { .. } => Some(
+                "weights that are very large drown the others: see that the model is sound; if it is, the backward pass is not, please report it",
+            ),
             _ => None,
         }
+    }
+}
+
+/// A list that a person reads to its end.
+fn some_of(names: &[String]) -> String {
+    const SHOWN: usize = 5;
+    match names.len().saturating_sub(SHOWN) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names[..SHOWN].join(", ")),
     }
 }
 

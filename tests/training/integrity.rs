@@ -303,6 +303,71 @@ fn a_folder_that_vanishes_is_made_again_by_the_next_checkpoint() {
     assert_eq!(toy.bits(), undisturbed(&recipe()).0.bits());
 }
 
+/// A recipe whose first evaluation stays the best: the others are not better.
+fn best_at_once() -> Recipe {
+    Recipe { learning_rate: 1e-4, keep_best: Some(Metric::AnomalyF1), evaluate_every: Interval::Steps(1), ..recipe() }
+}
+
+#[test]
+fn best_weights_outlive_the_removal_of_their_folder() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let inner = folder.path().join("inner");
+    let observer = Removing { folder: &inner, for_good: false, refused: std::cell::Cell::new(0) };
+    let storage = Storage { cadence: Cadence::every(1), ..storage(&inner) };
+    let (mut first, mut second) = (Toy::new(), Toy::new());
+    let trained = run(&mut first, &best_at_once(), storage, &observer).expect("it trains");
+    assert_eq!(trained.best.map(|best| best.step), Some(1));
+    assert_eq!((observer.refused.get(), first.bits()), (0, undisturbed(&best_at_once()).0.bits()));
+    let again = run(&mut second, &best_at_once(), storage, &()).expect("it goes on");
+    assert_eq!((again.resumed_from, second.parameters), (Some(trained.steps), first.parameters));
+}
+
+/// Takes away at step 6 what is in the way of the first best weights, and cancels at step 9.
+struct Clearing<'a>(&'a Path, std::cell::Cell<bool>);
+
+impl pipeline::training::Observer for Clearing<'_> {
+    fn progress(&self, progress: &pipeline::training::Progress) {
+        if progress.step == 6 {
+            fs::remove_dir(self.0).expect("a folder");
+        }
+        self.1.set(progress.step == 9);
+    }
+
+    fn cancelled(&self) -> bool {
+        self.1.get()
+    }
+}
+
+#[test]
+fn best_weights_that_could_not_be_written_are_written_by_the_next_checkpoint() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let obstacle = folder.path().join("best-000000000001.weights");
+    fs::create_dir(&obstacle).expect("a folder");
+    let storage = Storage { cadence: Cadence::every(1), ..storage(folder.path()) };
+    let error = run(&mut Toy::new(), &best_at_once(), storage, &Clearing(&obstacle, false.into())).expect_err("it is interrupted");
+    assert!(matches!(error, TrainError::Cancelled { step: 9, saved: true }), "{error}");
+    let mut toy = Toy::new();
+    let trained = run(&mut toy, &best_at_once(), storage, &()).expect("it goes on");
+    assert_eq!((trained.resumed_from, trained.best.map(|best| best.step)), (Some(9), Some(1)));
+    assert_eq!(toy.bits(), undisturbed(&best_at_once()).0.bits());
+}
+
+#[test]
+fn best_weights_wait_in_memory_when_writing_would_cost_too_much() {
+    // Every evaluation is better than the one before. Only the first is written, since nobody knows yet what that costs.
+    let recipe = Recipe { keep_best: Some(Metric::Loss), evaluate_every: Interval::Steps(1), learning_rate: 0.01, ..recipe() };
+    let folder = tempfile::tempdir().expect("a folder");
+    let cadence = Cadence { steps: None, time: std::time::Duration::from_secs(3600), budget: 1e-12 };
+    let storage = Storage { cadence, ..storage(folder.path()) };
+    let (mut toy, mut second) = (Toy::new(), Toy::new());
+    let trained = run(&mut toy, &recipe, storage, &()).expect("it trains");
+    assert_eq!(ending(folder.path(), ".weights"), [folder.path().join("best-000000000001.weights")]);
+    assert_eq!(toy.bits(), undisturbed(&recipe).0.bits());
+    trained.save(&toy, storage).expect("the disk takes it");
+    let again = run(&mut second, &recipe, storage, &()).expect("it trains");
+    assert_eq!((again.resumed_from, second.parameters), (Some(trained.steps), toy.parameters));
+}
+
 #[test]
 fn best_weights_that_the_disk_does_not_take_stay_in_memory() {
     let folder = tempfile::tempdir().expect("a folder");
