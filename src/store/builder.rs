@@ -14,7 +14,6 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::folder::list;
 use super::lock::{FileLock, unique};
 use super::manifest::{MANIFEST, is_inside};
 use super::{Entry, FileRecord, Manifest, Problem, State, Store, StoreError, digest};
@@ -116,8 +115,7 @@ impl Store {
     /// # Errors
     /// When it cannot be listed or removed.
     pub fn clean(&self) -> Result<(), StoreError> {
-        let temporary = self.temporary();
-        for (name, path) in list(&temporary)? {
+        for (name, path) in self.list_temporary()? {
             if name.ends_with(".lock") {
                 if let Some(_owned) = FileLock::take_over(&path) {
                     self.disk.remove_folder(&path.with_extension(""))?;

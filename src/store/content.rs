@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use rayon::prelude::*;
 
-use super::folder::list;
+use super::folder::{is_prefix, is_real_folder, list};
 use super::{Entry, Manifest, State, Store, StoreError};
 use crate::plan::{CacheKey, Fingerprint};
 
@@ -66,11 +66,14 @@ impl Store {
     /// Forgets the entries that are no longer there.
     pub(super) fn forget_removed_contents(&self) {
         let folders = list(&self.content_index()).unwrap_or_default();
-        for (_, path) in folders.iter().flat_map(|(_, folder)| list(folder).unwrap_or_default()) {
-            let key = fs::read_to_string(&path).ok().and_then(|text| text.trim_end().parse::<CacheKey>().ok());
-            if key.is_none_or(|key| !self.entry_folder(&key).exists()) {
-                // It is not believed in any case.
-                let _ = fs::remove_file(&path);
+        for (prefix, folder) in folders.into_iter().filter(|(prefix, folder)| is_prefix(prefix) && is_real_folder(folder)) {
+            let is_ours = |name: &str| format!("{prefix}{name}").parse::<CacheKey>().is_ok();
+            for (_, path) in list(&folder).unwrap_or_default().into_iter().filter(|(name, _)| is_ours(name)) {
+                let key = fs::read_to_string(&path).ok().and_then(|text| text.trim_end().parse::<CacheKey>().ok());
+                if key.is_none_or(|key| !self.entry_folder(&key).exists()) {
+                    // It is not believed in any case.
+                    let _ = fs::remove_file(&path);
+                }
             }
         }
     }

@@ -95,6 +95,8 @@ pub enum Problem {
     },
     /// The folder's name is no key.
     NotAKey,
+    /// Something stands where a folder of entries belongs, such as a link.
+    NotAFolder,
 }
 
 impl std::fmt::Display for Finding {
@@ -119,6 +121,7 @@ impl std::fmt::Display for Problem {
             Self::Manifest { reason } => formatter.write_str(reason),
             Self::Dangling { target } => write!(formatter, "names entry {}, which is not there or has another content", target.short()),
             Self::NotAKey => formatter.write_str("no entry has this name"),
+            Self::NotAFolder => formatter.write_str("not a folder of entries; remove it yourself"),
         }
     }
 }

@@ -93,7 +93,7 @@ impl Store {
 
     /// The key whose place `name` in the folder `prefix` is; `None` for what is no entry's place.
     pub(super) fn key_at(prefix: &str, name: &str) -> Option<CacheKey> {
-        if prefix.len() == 2 && name.starts_with(prefix) { name.parse().ok() } else { None }
+        if is_prefix(prefix) && name.starts_with(prefix) { name.parse().ok() } else { None }
     }
 
     pub(super) fn entry_folder(&self, key: &CacheKey) -> PathBuf {
@@ -229,18 +229,34 @@ impl Store {
         Ok(keys)
     }
 
-    /// Calls `each` with the prefix folder, the name and the path of everything at an entry's place.
+    /// Calls `each` with the prefix folder, the name and the path of everything at an entry's place. Whatever else somebody put into the store
+    /// is not looked at.
     pub(super) fn walk(&self, mut each: impl FnMut(&str, &str, &Path)) -> Result<(), StoreError> {
         for (prefix, folder) in list(&self.folder())? {
-            if prefix == "tmp" || prefix.ends_with(".lock") {
-                continue;
-            }
-            for (name, path) in list(&folder)? {
-                each(&prefix, &name, &path);
+            if is_prefix(&prefix) && is_real_folder(&folder) {
+                for (name, path) in list(&folder)? {
+                    each(&prefix, &name, &path);
+                }
             }
         }
         Ok(())
     }
+
+    /// What is in the store's `tmp`; nothing where that is a link: what it leads to is not ours.
+    pub(super) fn list_temporary(&self) -> Result<Vec<(String, PathBuf)>, StoreError> {
+        let folder = self.temporary();
+        if is_real_folder(&folder) { list(&folder) } else { Ok(Vec::new()) }
+    }
+}
+
+/// Whether keys begin so: two hexadecimal digits.
+pub(super) fn is_prefix(name: &str) -> bool {
+    name.len() == 2 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Whether a folder is at `path`, and no link to one.
+pub(super) fn is_real_folder(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir())
 }
 
 /// Names and paths of what is in `folder`; nothing when it is not there or is no folder.

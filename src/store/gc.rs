@@ -1,7 +1,8 @@
 //! Removing what nobody needs: entries, damaged entries that were set aside, what strayed among them, checkpoints and states to go on from.
 //!
 //! Nothing is removed that the caller wants to keep, that a living run has claimed, or that holds the files of such an entry. Of the rest go
-//! those that were not used for long, then the least recently used until the others fit into the budget. When something was last used, and by
+//! those that were not used for long, then the least recently used until the others fit into the budget. Links are removed and never followed,
+//! and what else somebody put into the store, beside the folders of two hexadecimal digits, stays. When something was last used, and by
 //! whom, is read from the records of runs, so that a hit need not write anything.
 //!
 //! What is needed, for [`Store::collect`]:
@@ -293,7 +294,7 @@ impl Store {
 
     /// Damaged entries that were set aside: all of them, or those of a certain age.
     fn set_aside_before(&self, limits: Limits, now: SystemTime) -> Result<Vec<Waste>, StoreError> {
-        let damaged = list(&self.temporary())?.into_iter().filter(|(name, _)| name.starts_with("damaged-"));
+        let damaged = self.list_temporary()?.into_iter().filter(|(name, _)| name.starts_with("damaged-"));
         Ok(damaged.filter_map(|(_, path)| Waste::nobodys(WasteOf::Damaged, path, limits, now)).collect())
     }
 

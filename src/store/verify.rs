@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::folder::list;
+use super::folder::{is_prefix, is_real_folder, list};
 use super::manifest::MANIFEST;
 use super::{Entry, FileRecord, Finding, Manifest, Problem, State, Store, StoreError, digest};
 use crate::plan::CacheKey;
@@ -86,6 +86,9 @@ impl Store {
                 if findings.is_empty() || path.symlink_metadata().is_err() { Vec::new() } else { findings }
             })
             .collect();
+        // Whatever has another name at the top of the store is not ours to look at.
+        let ours = list(&self.folder())?.into_iter().filter(|(name, path)| is_prefix(name) && !is_real_folder(path));
+        findings.extend(ours.map(|(name, _)| Finding { entry: name, file: String::new(), problem: Problem::NotAFolder }));
         findings.sort_unstable();
         Ok(Verification { entries: places.len() as u64, files: files.into_inner(), bytes: bytes.into_inner(), findings })
     }

@@ -126,18 +126,29 @@ fn what_strayed_among_the_entries_is_reported_until_gc_has_removed_it() {
     project.run("small.toml");
     let store = project.outputs().join("store");
     let key = project.entry_files()[0].split('/').nth(1).expect("a key").to_owned();
-    for folder in ["zz/notes", &format!("zz/{key}")] {
+    // Not the entry's own folder.
+    let prefix = if key.starts_with("0f") { "f0" } else { "0f" };
+    let strays = ["notes", &key].map(|name| format!("{prefix}/{name}"));
+    for folder in &strays {
         std::fs::create_dir_all(store.join(folder)).expect("writable");
         std::fs::write(store.join(folder).join("a"), "a").expect("writable");
     }
-    std::fs::write(store.join("zz/file"), "a").expect("writable");
+    std::fs::write(store.join(prefix).join("file"), "a").expect("writable");
+    // What is nobody's business but the person's who put it there.
+    let elsewhere = project.root().join("elsewhere");
+    for folder in [&store.join("notes"), &elsewhere] {
+        std::fs::create_dir(folder).expect("writable");
+        std::fs::write(folder.join("a"), "a").expect("writable");
+    }
+    std::os::unix::fs::symlink(&elsewhere, store.join("link")).expect("writable");
     let before = project.pipeline(&["verify"]);
     assert_eq!(before.code, Some(1), "{before:#?}");
     assert!(before.stdout.contains("3 are wrong") && before.stdout.contains("`gc --apply` removes what no run needs"), "{before:#?}");
     let shown = project.pipeline(&["gc"]);
-    assert!(["zz/notes", "zz/file", &key].iter().all(|name| shown.stdout.contains(name)), "{shown:#?}");
+    assert!(["notes", "file", &key].iter().all(|name| shown.stdout.contains(&format!("{prefix}/{name}"))), "{shown:#?}");
     assert_eq!(project.pipeline(&["gc", "--apply"]).code, Some(0));
     project.assert_verifies("without strays");
+    assert!(store.join("notes/a").exists() && store.join("link").is_symlink() && elsewhere.join("a").exists());
     assert_eq!(project.pipeline(&["plan", "small.toml", "--check"]).code, Some(0));
 }
 

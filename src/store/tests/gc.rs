@@ -292,6 +292,58 @@ fn checkpoints_count_in_the_budget() {
 }
 
 #[test]
+fn what_somebody_put_into_the_store_stays_and_links_are_not_followed() {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let case = Case::new();
+    let entry = case.entry();
+    let elsewhere = case.path().join("elsewhere");
+    fs::create_dir_all(elsewhere.join("deep")).expect("ours");
+    fs::write(elsewhere.join("deep/a"), "precious").expect("ours");
+    let store = case.store.outputs().join("store");
+    let prefix = entry.folder().parent().expect("inside").to_owned();
+    for folder in [store.join("notes"), store.join("zz"), store.join("lost+found"), prefix.join("stray")] {
+        fs::create_dir_all(&folder).expect("writable");
+        fs::write(folder.join("a"), "x").expect("writable");
+    }
+    fs::set_permissions(store.join("lost+found"), fs::Permissions::from_mode(0)).expect("ours");
+    let linked = if prefix.ends_with("0f") { "f0" } else { "0f" };
+    let content = case.store.cache().join("content");
+    fs::create_dir_all(content.join("ab")).expect("writable");
+    for link in
+        [store.join("link"), store.join(linked), prefix.join("link"), prefix.join("stray/link"), content.join("link"), content.join("0f")]
+    {
+        symlink(&elsewhere, link).expect("writable");
+    }
+    fs::write(content.join("ab/mine"), "x").expect("writable");
+    let findings = case.again().verify(&|_| {}).expect("readable").findings;
+    let named: Vec<&str> = findings.iter().map(|finding| finding.entry.as_str()).collect();
+    let prefix_name = prefix.file_name().and_then(|name| name.to_str()).expect("two digits");
+    let mut expected = vec![linked.to_owned(), format!("{prefix_name}/link"), format!("{prefix_name}/stray")];
+    expected.sort_unstable();
+    assert_eq!(named, expected);
+    case.again().collect(Limits::default(), &BTreeSet::from([]), later(31), true).expect("readable");
+    fs::set_permissions(store.join("lost+found"), fs::Permissions::from_mode(0o755)).expect("ours");
+    assert_eq!(fs::read_to_string(elsewhere.join("deep/a")).expect("there"), "precious");
+    assert!(["notes/a", "zz/a", "lost+found/a"].iter().all(|name| store.join(name).exists()));
+    assert!(store.join("link").is_symlink() && store.join(linked).is_symlink() && content.join("ab/mine").exists());
+    assert!(!prefix.join("stray").exists() && !prefix.join("link").is_symlink());
+}
+
+#[test]
+fn a_linked_folder_of_unfinished_work_is_left_alone() {
+    let used = Used::new();
+    let elsewhere = used.case.path().join("elsewhere");
+    std::fs::create_dir_all(elsewhere.join("damaged-mine")).expect("ours");
+    std::fs::create_dir_all(elsewhere.join("work")).expect("ours");
+    let temporary = used.case.store.temporary();
+    std::fs::remove_dir_all(&temporary).expect("ours");
+    std::os::unix::fs::symlink(&elsewhere, &temporary).expect("writable");
+    used.case.again().collect(Limits::default(), &BTreeSet::new(), later(31), true).expect("writable");
+    assert_eq!(names(&elsewhere), ["damaged-mine", "work"]);
+}
+
+#[test]
 fn the_index_of_contents_forgets_what_was_removed() {
     let case = Case::new();
     let first = case.commit(&fingerprint("copy", "a"), &[("x", "same")]).expect("committed").entry;
