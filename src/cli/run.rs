@@ -69,7 +69,7 @@ fn execute(arguments: &Run, project: &Project, plan: &Plan, options: &Options, c
     let listener = Listener { begun: Instant::now(), record: &record, console, json: arguments.json, plan, store: &project.store, on_cpu };
     // Until the results are published, nobody may remove what they are made from.
     let _claim = project.store.claim(plan.nodes.iter().filter_map(|node| node.identity.key())).map_err(store_failure)?;
-    let options = Options { verify_results: !report::is_published(plan, project.store.outputs()), ..options.clone() };
+    let options = Options { verify_results: !report::is_published(plan, &project.store), ..options.clone() };
     let outcome = exec::execute(plan, &project.store, &options, &listener, &cancel).map_err(|error| {
         let failure = Failure::failed(error.to_string());
         error.help().into_iter().fold(failure, Failure::with_help)

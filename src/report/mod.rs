@@ -10,6 +10,7 @@ mod console;
 pub mod format;
 mod publish;
 mod results;
+mod swap;
 mod sweep;
 
 pub use console::Console;

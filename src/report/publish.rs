@@ -11,32 +11,30 @@
 //! | failed, with `--keep-going` or not | what it made or found in the cache; the files of stages that failed or were not run disappear, and the record lists these stages as `missing` | the trials that came to their end; `trials.csv` says what became of the others |
 //! | was interrupted | nothing: the same command continues | the trials that came to their end |
 //!
-//! Results that were changed or removed since are published again: the record has the size of every file, and is the youngest of them. Looking
-//! costs a stat for each. A run of a few stages, which could not make all of them, leaves them and says so.
+//! Results that were changed or removed since are published again: the record has the digest of every file, and the store remembers when it was
+//! last read, so that looking costs a stat for each that nobody has touched. A run of a few stages, which could not make all of them, leaves them
+//! and says so.
 //!
 //! A run that has nothing to publish leaves the folder as it was, whole and of an earlier run: [`earlier`] tells, so that the summary can say it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
 use super::results::{self, Metrics, TrialResults};
-use super::sweep;
+use super::{swap, sweep};
 use crate::crash::crash_point;
 use crate::durable;
 use crate::exec::RunOutcome;
 use crate::no_room::NoRoom;
-use crate::plan::Plan;
-use crate::store::{Store, StoreError};
+use crate::plan::{Digests, Plan};
+use crate::store::{DigestMemo, Store, StoreError};
 
 /// The record's name in a results folder.
-const RECORD: &str = "published.json";
+pub(super) const RECORD: &str = "published.json";
 const VERSION: u32 = 1;
-/// How often results are put in place before another process is let have its way.
-const ATTEMPTS: usize = 16;
 
 /// What a results folder was made from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,9 +46,9 @@ pub struct Record {
     keys: BTreeMap<String, BTreeMap<String, String>>,
     /// What was made at the folder's top; everything else there is somebody else's.
     made: BTreeSet<String>,
-    /// Every file that was made, by its name inside the folder, with its size in bytes; none where it holds clocks.
+    /// The digest of every file that was made, by its name inside the folder; none where it holds clocks.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    files: BTreeMap<String, Option<u64>>,
+    blake3: BTreeMap<String, Option<String>>,
     /// What a sweep's best is chosen by, such as `max evaluate.ner.span_f1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     objective: Option<String>,
@@ -147,13 +145,14 @@ pub fn check_place(plan: &Plan, outputs: &Path) -> Result<(), PublishError> {
 
 /// Whether everything that a plan would publish lies in its place, so that publishing will read nothing from the store.
 #[must_use]
-pub fn is_published(plan: &Plan, outputs: &Path) -> bool {
-    let folder = outputs.join(&plan.name);
+pub fn is_published(plan: &Plan, store: &Store) -> bool {
+    let folder = store.outputs().join(&plan.name);
     let key = |trial: u32, stage: &str| plan.node_of(trial, stage).and_then(|id| plan.node(id).identity.key());
     let stages = |trial| plan.stages().iter().filter_map(|stage| Some((stage.to_string(), key(trial, stage)?.to_string()))).collect();
     let keys = plan.trials.iter().map(|trial| (trial.label.to_string(), stages(trial.index))).collect();
-    read_record(&folder)
-        .is_some_and(|record| record.covers(&keys, &BTreeSet::new(), plan) && (record.keys != keys || record.changed(&folder).is_empty()))
+    read_record(&folder).is_some_and(|record| {
+        record.covers(&keys, &BTreeSet::new(), plan) && (record.keys != keys || record.changed(&folder, &store.digests()).is_empty())
+    })
 }
 
 /// The results folder of a plan's experiment where it holds results, for who has published nothing.
@@ -185,9 +184,9 @@ pub fn publish(plan: &Plan, outcome: &RunOutcome, store: &Store) -> Result<Optio
         [Some(results)] if in_part => results.missing(0),
         _ => BTreeSet::new(),
     };
-    let mut changed = Vec::new();
+    let (mut changed, digests) = (Vec::new(), store.digests());
     if let Some(record) = read_record(&folder).filter(|record| record.covers(&keys, &missing, plan)) {
-        changed = record.changed(&folder);
+        changed = record.changed(&folder, &digests);
         if changed.is_empty() || record.keys != keys {
             return Ok(Some(Published { folder, record, fresh: false, changed }));
         }
@@ -208,13 +207,15 @@ pub fn publish(plan: &Plan, outcome: &RunOutcome, store: &Store) -> Result<Optio
     crash_point("mid-publish");
     let made = names(&building).map_err(io)?;
     let (mut files, mut newest) = (BTreeMap::new(), std::time::UNIX_EPOCH);
-    list(&building, "", &clocks(plan), &mut files, &mut newest).map_err(io)?;
+    list(&building, "", &digests, &mut files, &mut newest).map_err(io)?;
+    let is_clock = |name: &String| clocks(plan).iter().any(|clock| Path::new(name).ends_with(clock));
+    let blake3 = files.iter().map(|(name, digest)| (name.clone(), Some(digest.clone()).filter(|_| !is_clock(name)))).collect();
     let record = Record {
         version: VERSION,
         experiment: experiment_name(plan, outputs),
         keys,
         made,
-        files,
+        blake3,
         objective: objective(plan),
         missing,
         metrics,
@@ -224,7 +225,12 @@ pub fn publish(plan: &Plan, outcome: &RunOutcome, store: &Store) -> Result<Optio
     write_record(&building.join(RECORD), &(text + "\n"), newest).map_err(io)?;
     durable::sync_below(&building).map_err(io)?;
     crash_point("before-publish-swap");
-    swap(&building, &folder).map_err(io)?;
+    swap::swap(&building, &folder).map_err(io)?;
+    // With the old results go other names of the same files, and the system counts that as a change.
+    drop(scratch);
+    for (name, digest) in files {
+        digests.remember(&folder.join(name), digest);
+    }
     crash_point("after-publish-swap");
     Ok(Some(Published { folder, record, fresh: true, changed }))
 }
@@ -245,12 +251,12 @@ fn clocks(plan: &Plan) -> BTreeSet<&'static str> {
     volatile.map(|(_, name)| *name).collect()
 }
 
-/// Collects the files below `folder` with their sizes, and the moment at which the newest was written.
+/// Collects the files below `folder` with their digests, and the moment at which the newest was written.
 fn list(
     folder: &Path,
     inside: &str,
-    clocks: &BTreeSet<&'static str>,
-    files: &mut BTreeMap<String, Option<u64>>,
+    digests: &DigestMemo,
+    files: &mut BTreeMap<String, String>,
     newest: &mut SystemTime,
 ) -> std::io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
@@ -258,12 +264,11 @@ fn list(
         let name = format!("{inside}{}", entry.file_name().to_string_lossy());
         let metadata = entry.metadata()?;
         if metadata.is_dir() {
-            list(&entry.path(), &format!("{name}/"), clocks, files, newest)?;
+            list(&entry.path(), &format!("{name}/"), digests, files, newest)?;
             continue;
         }
         *newest = metadata.modified()?.max(*newest);
-        let has_clocks = clocks.iter().any(|clock| Path::new(&name).ends_with(clock));
-        files.insert(name, (!has_clocks).then_some(metadata.len()));
+        files.insert(name, digests.read_once(&entry.path())?);
     }
     Ok(())
 }
@@ -275,21 +280,32 @@ fn objective(plan: &Plan) -> Option<String> {
 }
 
 impl Record {
-    /// The files, or folders, that are no longer there, have another size, or were written after the record.
-    fn changed(&self, folder: &Path) -> Vec<String> {
+    /// The files, or folders, that are no longer there, are links now, or have another content. What holds clocks may only not be younger than
+    /// the record.
+    fn changed(&self, folder: &Path, digests: &DigestMemo) -> Vec<String> {
         let published = folder.join(RECORD).metadata().and_then(|metadata| metadata.modified()).ok();
-        let gone = self.made.iter().filter(|name| !folder.join(name).exists());
-        let mut changed: Vec<String> = gone.cloned().collect();
-        for (name, size) in &self.files {
-            let as_published = folder.join(name).metadata().is_ok_and(|metadata| {
-                let is_older = metadata.modified().ok().zip(published).is_none_or(|(modified, published)| modified <= published);
-                metadata.is_file() && size.is_none_or(|size| size == metadata.len()) && is_older
-            });
+        let mut changed: Vec<String> = self.made.iter().filter(|name| !is_there(folder, name)).cloned().collect();
+        for (name, digest) in &self.blake3 {
+            let path = folder.join(name);
+            let as_published = is_there(folder, name)
+                && match digest {
+                    Some(digest) => digests.file(&path).is_ok_and(|found| found.digest == *digest),
+                    None => path.metadata().is_ok_and(|metadata| {
+                        let is_older = metadata.modified().ok().zip(published).is_none_or(|(modified, published)| modified <= published);
+                        metadata.is_file() && is_older
+                    }),
+                };
             if !as_published && !changed.iter().any(|gone| Path::new(name).starts_with(gone)) {
                 changed.push(name.clone());
             }
         }
         changed
+    }
+
+    /// Whether a run made the file of this name in the folder. Older records only say what lies at its top.
+    pub(super) fn owns(&self, name: &str) -> bool {
+        let lies_in = |top: &String| Path::new(name).starts_with(top);
+        if self.blake3.is_empty() { self.made.iter().any(lies_in) } else { self.blake3.contains_key(name) }
     }
 
     /// Whether everything that these keys would publish is what was published. A run of a few stages does not undo what a run of all left, but
@@ -308,76 +324,21 @@ impl Record {
     }
 }
 
-/// Exchanges the new folder with the old one in one step, so that a kill leaves either, and what somebody else keeps in the old one lies in
-/// both before. A disk that cannot exchange gets two renames; a kill between them leaves no folder, which the next run publishes again.
-fn swap(building: &Path, folder: &Path) -> std::io::Result<()> {
-    let parent = folder.parent().unwrap_or(folder);
-    durable::create_folder(parent)?;
-    for _ in 0..ATTEMPTS {
-        match replace(building, folder) {
-            // Another process was faster, or somebody removed the folder, between the look and the rename.
-            Err(error) if matches!(error.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists | ErrorKind::NotFound) => {}
-            Err(error) => return Err(error),
-            Ok(()) => return durable::sync_folder(parent),
-        }
-    }
-    replace(building, folder)?;
-    durable::sync_folder(parent)
-}
-
-fn replace(building: &Path, folder: &Path) -> std::io::Result<()> {
-    if !folder.exists() {
-        return durable::rename(building, folder);
-    }
-    let ours = read_record(folder).map(|record| record.made).unwrap_or_default();
-    let before = names(building)?;
-    let mut carried = names(folder)?;
-    carried.retain(|name| !ours.contains(name) && name != RECORD && !before.contains(name));
-    for name in &carried {
-        carry(&folder.join(name), &building.join(name))?;
-    }
-    if !carried.is_empty() {
-        durable::sync_below(building)?;
-    }
-    if durable::exchange(building, folder).is_err() {
-        durable::rename_unflushed(folder, &building.with_file_name("retired"))?;
-        durable::rename(building, folder)?;
-    }
-    Ok(())
-}
-
-/// Copies what somebody put beside our files. A link stays a link, wherever it leads: what it names is not ours to copy.
-fn carry(from: &Path, to: &Path) -> std::io::Result<()> {
-    let kind = from.symlink_metadata()?.file_type();
-    if kind.is_symlink() {
-        return link(&std::fs::read_link(from)?, to);
-    }
-    if !kind.is_dir() {
-        return std::fs::copy(from, to).map(drop);
-    }
-    std::fs::create_dir(to)?;
-    names(from)?.iter().try_for_each(|name| carry(&from.join(name), &to.join(name)))
-}
-
-#[cfg(unix)]
-fn link(target: &Path, to: &Path) -> std::io::Result<()> {
-    std::os::unix::fs::symlink(target, to)
-}
-
-#[cfg(not(unix))]
-fn link(_target: &Path, _to: &Path) -> std::io::Result<()> {
-    Err(ErrorKind::Unsupported.into())
-}
-
 fn names(folder: &Path) -> std::io::Result<BTreeSet<String>> {
     std::fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+}
+
+/// Whether something is there under this name, and neither it nor a folder that it lies in is a link.
+fn is_there(folder: &Path, name: &str) -> bool {
+    let parts = Path::new(name).ancestors().filter(|part| !part.as_os_str().is_empty());
+    parts.map(|part| folder.join(part).symlink_metadata()).all(|part| part.is_ok_and(|metadata| !metadata.is_symlink()))
 }
 
 fn is_empty(folder: &Path) -> bool {
     std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none())
 }
 
-fn read_record(folder: &Path) -> Option<Record> {
+pub(super) fn read_record(folder: &Path) -> Option<Record> {
     let record: Record = serde_json::from_slice(&std::fs::read(folder.join(RECORD)).ok()?).ok()?;
     (record.version == VERSION).then_some(record)
 }

@@ -135,6 +135,25 @@ impl Digests for DigestMemo {
 }
 
 impl DigestMemo {
+    /// The digest of a file that will have another name soon; nothing is remembered.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn read_once(&self, path: &Path) -> Result<String> {
+        self.read(path).map(|memo| memo.digest)
+    }
+
+    /// Remembers the digest of a file that this process has just put there, so that it need not be read.
+    pub fn remember(&self, path: &Path, digest: String) {
+        let Ok(stamps) = fs::symlink_metadata(path).map(|metadata| Stamps::of(&metadata)) else { return };
+        let Some(name) = std::path::absolute(path).ok().and_then(|path| path.into_os_string().into_string().ok()) else { return };
+        let read_ns = stamps.modified_ns.max(stamps.changed_ns) + TICK_NS + 1;
+        let mut state = self.state.lock().expect("no panic while it is held");
+        state.records.files.insert(name.clone(), Memo { stamps, read_ns, digest });
+        state.used.insert(name);
+        state.changed = true;
+    }
+
     fn read(&self, path: &Path) -> Result<Memo> {
         for _ in 0..ATTEMPTS {
             let now = (self.clock)().duration_since(UNIX_EPOCH).map_or(0, |since| i128::try_from(since.as_nanos()).unwrap_or(i128::MAX));

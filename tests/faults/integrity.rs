@@ -173,9 +173,58 @@ fn a_damaged_record_of_what_was_published_never_has_foreign_files_overwritten() 
 /// A way to change a result behind the program's back.
 type Change = fn(&Path) -> std::io::Result<()>;
 
+/// Moves a file or folder out of the results and puts a link in its place.
+fn link_to_itself(path: &Path) -> std::io::Result<()> {
+    let moved = path.ancestors().nth(3).expect("in a project").join(format!("moved-{}", path.file_name().expect("a name").display()));
+    fs::rename(path, &moved)?;
+    std::os::unix::fs::symlink(moved, path)
+}
+
+#[test]
+fn a_result_that_was_touched_or_copied_is_as_it_was_published() {
+    let project = Project::new();
+    project.run("small.toml");
+    let results = project.outputs().join("small");
+    fs::File::options().append(true).open(results.join("metrics.json")).expect("there").set_modified(std::time::UNIX_EPOCH).expect("ours");
+    fs::copy(results.join("predictions.csv"), results.join("copy")).expect("there");
+    fs::rename(results.join("copy"), results.join("predictions.csv")).expect("ours");
+    let ended = project.run("small.toml");
+    assert!(!ended.stderr.contains("not as published before"), "{ended:#?}");
+}
+
+#[test]
+fn what_somebody_put_among_the_results_outlives_publishing() {
+    let project = Project::new();
+    project.run("small.toml");
+    let results = project.outputs().join("small");
+    fs::remove_file(results.join("metrics.json")).expect("published");
+    for name in ["model/notes.txt", "model/deep/notes.txt", "metrics.json/notes.txt", "metrics.json.kept", "own/notes.txt"] {
+        fs::create_dir_all(results.join(name).parent().expect("inside")).expect("writable");
+        fs::write(results.join(name), name).expect("writable");
+    }
+    project.run("small.toml");
+    let mut found = project.results("small");
+    for (name, content) in [
+        ("model/notes.txt", "model/notes.txt"),
+        ("model/deep/notes.txt", "model/deep/notes.txt"),
+        ("metrics.json.kept", "metrics.json.kept"),
+        ("metrics.json.kept-2/notes.txt", "metrics.json/notes.txt"),
+        ("own/notes.txt", "own/notes.txt"),
+    ] {
+        assert_eq!(found.remove(name).as_deref(), Some(content.as_bytes()), "{name}: {:?}", found.keys());
+    }
+    assert_same(&found, undisturbed("small.toml"), "among files of somebody else");
+    // A file in the place of a folder of results.
+    fs::rename(results.join("model"), project.root().join("model")).expect("ours");
+    fs::write(results.join("model"), "mine").expect("writable");
+    project.run("small.toml");
+    assert_eq!(fs::read_to_string(results.join("model.kept")).ok().as_deref(), Some("mine"));
+    assert!(results.join("model/config.json").exists());
+}
+
 #[test]
 fn a_result_that_was_changed_or_removed_is_published_again_and_said_so() {
-    let changes: [(&str, Change); 5] = [
+    let changes: [(&str, Change); 8] = [
         ("metrics.json", |path| fs::remove_file(path)),
         // The same length, so that only the time tells.
         ("metrics.json", |path| fs::read(path).and_then(|bytes| fs::write(path, vec![b' '; bytes.len()]))),
@@ -187,6 +236,16 @@ fn a_result_that_was_changed_or_removed_is_published_again_and_said_so() {
             fs::OpenOptions::new().append(true).open(path)?.set_modified(modified)
         }),
         ("model", |path| fs::remove_dir_all(path)),
+        // Older, and of the same length.
+        ("predictions.csv", |path| {
+            let (bytes, other) = (fs::read(path)?, path.with_file_name("other"));
+            fs::write(&other, vec![b' '; bytes.len()])?;
+            fs::File::options().append(true).open(&other)?.set_modified(std::time::SystemTime::UNIX_EPOCH)?;
+            fs::rename(other, path)
+        }),
+        // The same content, but somebody else's to change.
+        ("metrics.json", |path| link_to_itself(path)),
+        ("model", |path| link_to_itself(path)),
     ];
     let project = Project::new();
     project.run("small.toml");
@@ -200,6 +259,8 @@ fn a_result_that_was_changed_or_removed_is_published_again_and_said_so() {
         let notices: Vec<&str> = ended.stderr.lines().filter(|line| line.contains("not as published before")).collect();
         let [notice] = notices[..] else { panic!("{name}: {ended:#?}") };
         assert!(notice.starts_with(&format!("`{name}` in `")) && notice.ends_with("published again"), "{notice}");
+        // The link was somebody else's.
+        let _ = fs::remove_file(project.outputs().join("small/model.kept"));
         assert_same(&project.results("small"), undisturbed("small.toml"), name);
         let ended = project.run("small.toml");
         assert!(!ended.stderr.contains("not as published before"), "{name}: {ended:#?}");
