@@ -14,7 +14,6 @@ use crate::exec::Options;
 use crate::plan::{Continuation, Expectation, Forecast, Identity, NodeId, Plan, Reason};
 use crate::report::format;
 use crate::store::Store;
-use crate::tools::steps_made;
 
 /// Plans with more nodes are summarised by stage.
 const LISTED: usize = 60;
@@ -26,12 +25,12 @@ pub fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
     Ok(if arguments.check && forecast.pending() > 0 { Outcome::Pending } else { Outcome::Done })
 }
 
-/// What is expected of every node. Only what can be read counts as a state to go on from.
+/// What is expected of every node. Only what can be read and does not go too far counts as a state to go on from.
 pub fn forecast(plan: &Plan, store: &Store, rerun: &[String]) -> Forecast {
     let mut forecast = Forecast::of(plan, store, rerun);
     for (id, continuation) in &mut forecast.continuations {
-        let is_readable = |lineage| steps_made(&store.checkpoints(&lineage)).is_some();
-        if *continuation == Continuation::Continues && !plan.lineage(*id).is_some_and(is_readable) {
+        let is_usable = |lineage| Training::of(plan, *id).is_none_or(|training| training.made_in(&lineage, plan, store).is_some());
+        if *continuation == Continuation::Continues && !plan.lineage(*id).is_some_and(is_usable) {
             *continuation = Continuation::StateGone;
         }
     }

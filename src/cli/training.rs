@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use super::Failure;
-use crate::plan::{Expectation, Forecast, Node, NodeId, Plan, Reason};
+use crate::plan::{CacheKey, Expectation, Forecast, Node, NodeId, Plan, Reason};
 use crate::store::Store;
-use crate::tools::{Shape, steps_made};
+use crate::tools::{Shape, Texts, steps_made};
 
 /// What memory and duration of a training depend on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -46,7 +46,10 @@ impl Training {
     /// Those that are to run, with the steps that are made.
     pub fn pending(plan: &Plan, forecast: &Forecast, store: &Store) -> Vec<(NodeId, Self)> {
         let pending = plan.ids().filter(|id| *forecast.node(*id) != Expectation::Hit);
-        let training = |id| Some((id, Self { steps_made: made(plan, id, forecast, store), ..Self::of(plan, id)? }));
+        let training = |id| {
+            let training = Self::of(plan, id)?;
+            Some((id, Self { steps_made: training.made(plan, id, forecast, store), ..training }))
+        };
         pending.filter_map(training).collect()
     }
 
@@ -61,20 +64,32 @@ impl Training {
         shape(plan.node(self.model), store, plan)
     }
 
+    /// The steps in its checkpoints, else in the state that a shorter one has left, as a run would look for them.
+    fn made(&self, plan: &Plan, id: NodeId, forecast: &Forecast, store: &Store) -> u64 {
+        let node = plan.node(id);
+        let own = node.identity.key();
+        let reruns = matches!(forecast.node(id), Expectation::Miss(Reason::Rerun));
+        let extends = !reruns && node.instance.extension().is_some_and(|extension| extension.obstacle.is_none());
+        let folders = own.into_iter().chain(plan.lineage(id).filter(|_| extends));
+        folders.into_iter().find_map(|key| self.made_in(&key, plan, store)).unwrap_or(0)
+    }
+
+    /// The steps in the newest state that was left under `key` and that it can use, as far as the beginning of that shows.
+    pub fn made_in(&self, key: &CacheKey, plan: &Plan, store: &Store) -> Option<u64> {
+        let folder = store.checkpoints(key);
+        if !folder.is_dir() {
+            return None;
+        }
+        // Without its texts nobody knows its end.
+        let texts = self.encoded(plan, store).and_then(|encoded| Texts::of_encoded(&encoded).ok());
+        let last_step = texts.map_or(u64::MAX, |texts| texts.total_steps(self.epochs, self.batch_size, self.gradient_accumulation));
+        steps_made(&folder, last_step)
+    }
+
     /// The `encoded` artifact, if it is there.
     pub fn encoded(&self, plan: &Plan, store: &Store) -> Option<PathBuf> {
         folder(plan.node(self.data), store)
     }
-}
-
-/// The steps in the checkpoints of a training, else in the state that a shorter one has left, as a run would look for them.
-fn made(plan: &Plan, id: NodeId, forecast: &Forecast, store: &Store) -> u64 {
-    let node = plan.node(id);
-    let own = node.identity.key();
-    let reruns = matches!(forecast.node(id), Expectation::Miss(Reason::Rerun));
-    let extends = !reruns && node.instance.extension().is_some_and(|extension| extension.obstacle.is_none());
-    let folders = own.into_iter().chain(plan.lineage(id).filter(|_| extends));
-    folders.into_iter().find_map(|key| steps_made(&store.checkpoints(&key))).unwrap_or(0)
 }
 
 /// Where a node's artifact lies, if it is there.

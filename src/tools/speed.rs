@@ -205,6 +205,12 @@ impl Texts {
         let tokens_per_text = encoded.statistics.get(&Split::Train).map(|statistics| statistics.length_mean);
         Ok(Self { train: count(Split::Train), validation: count(Split::Validation), tokens_per_text })
     }
+
+    /// The steps of a whole training on them.
+    #[must_use]
+    pub fn total_steps(&self, epochs: u64, batch_size: usize, gradient_accumulation: usize) -> u64 {
+        Recipe { epochs, batch_size, gradient_accumulation, ..Recipe::default() }.total_steps(self.train)
+    }
 }
 
 impl Speeds {
@@ -248,10 +254,7 @@ impl Speeds {
         let measured_length = nearest.tokens_per_step / nearest.effort.texts() as f64;
         let length = job.texts.and_then(|texts| texts.tokens_per_text).unwrap_or(measured_length);
         let per_step = job.texts.map_or(job.effort.texts(), |texts| texts.train.min(job.effort.texts()));
-        let all_steps = job.texts.map(|texts| {
-            let (batch_size, gradient_accumulation) = (job.effort.batch_size, job.effort.gradient_accumulation);
-            Recipe { epochs: job.epochs, batch_size, gradient_accumulation, ..Recipe::default() }.total_steps(texts.train)
-        });
+        let all_steps = job.texts.map(|texts| texts.total_steps(job.epochs, job.effort.batch_size, job.effort.gradient_accumulation));
         let total_s = job.texts.zip(all_steps).map(|(texts, steps)| {
             let left = steps.saturating_sub(job.steps_made) as f64 / steps.max(1) as f64;
             let trained = left * job.epochs as f64 * texts.train as f64 * seconds_per_token;

@@ -373,7 +373,7 @@ fn open_file(path: &Path) -> io::Result<File> {
     if fs::metadata(path)?.is_file() { File::open(path) } else { Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file")) }
 }
 
-/// The loop's state in a checkpoint that need not be whole; good enough to decide which other files it needs.
+/// The loop's state in a checkpoint of the right length that need not be whole; good enough to decide which other files it needs.
 pub(super) fn peek(path: &Path) -> Option<State> {
     let mut file = open_file(path).ok()?;
     let length = file.metadata().ok()?.len();
@@ -381,7 +381,9 @@ pub(super) fn peek(path: &Path) -> Option<State> {
     file.read_exact(&mut prefix).ok()?;
     let mut header = vec![0; header_length(&prefix, length).ok()? as usize];
     file.read_exact(&mut header).ok()?;
-    serde_json::from_slice::<Header>(&header).ok()?.state
+    let body = length.checked_sub(PREFIX + DIGEST + header.len() as u64)?;
+    let header: Header = serde_json::from_slice(&header).ok()?;
+    if header.body_length() == Some(body) { header.state } else { None }
 }
 
 /// The digest of the first `length` bytes; leaves the file there.

@@ -191,10 +191,12 @@ impl Checkpoints {
         self.newest_first().into_iter().map(|(found, _)| found).find(|&found| found < step)
     }
 
-    /// The step of the newest checkpoint whose beginning can be read; nobody has held the rest of it against its digest.
+    /// The step of the newest checkpoint of at most `last_step` steps whose beginning can be read and whose length is right; nobody has held the
+    /// rest of it against its digest.
     #[must_use]
-    pub fn newest_readable(&self) -> Option<u64> {
-        let readable = |(step, path): &(u64, PathBuf)| checkpoint::peek(path).is_some_and(|state| state.step == *step);
+    pub fn newest_readable(&self, last_step: u64) -> Option<u64> {
+        let readable =
+            |(step, path): &(u64, PathBuf)| *step <= last_step && checkpoint::peek(path).is_some_and(|state| state.step == *step);
         self.newest_first().into_iter().find(readable).map(|(step, _)| step)
     }
 

@@ -325,11 +325,44 @@ fn a_plan_says_that_a_training_continues_only_where_a_state_can_be_read_and_coun
     let plan = || run(&["plan", "small.toml"], "stage.train.epochs=5");
     assert!(plan().contains("continues what is finished") && plan().contains("(24 steps that are left of"), "{}", plan());
     let checkpoints = project.outputs().join("checkpoints");
-    for name in files_below(&checkpoints).into_keys().filter(|name| name.ends_with(".checkpoint")) {
+    for damage in [
         // A byte of the magic.
-        flip(&checkpoints.join(name), 2);
+        |path: &Path| flip(path, 2),
+        |path: &Path| drop(fs::OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(20_000))),
+    ] {
+        let files = files_below(&checkpoints);
+        for name in files.keys().filter(|name| name.ends_with(".checkpoint")) {
+            fs::set_permissions(checkpoints.join(name), fs::Permissions::from_mode(0o644)).expect("ours");
+            damage(&checkpoints.join(name));
+        }
+        assert!(plan().contains("gone or damaged") && plan().contains("(60 steps of"), "{}", plan());
+        for (name, bytes) in files {
+            fs::set_permissions(checkpoints.join(&name), fs::Permissions::from_mode(0o644)).expect("ours");
+            fs::write(checkpoints.join(name), bytes).expect("ours");
+        }
     }
-    assert!(plan().contains("gone or damaged") && plan().contains("(60 steps of"), "{}", plan());
+    assert!(plan().contains("continues what is finished"), "{}", plan());
+}
+
+#[test]
+fn a_plan_counts_no_state_that_goes_further_than_the_training() {
+    let project = Project::new();
+    let with = |command: &str, epochs: u32| {
+        let epochs = format!("stage.train.epochs={epochs}");
+        let ended = project.pipeline(&[command, "small.toml", "--set", "stage.train.schedule=constant", "--set", &epochs]);
+        assert_eq!(ended.code, Some(0), "{ended:#?}");
+        ended
+    };
+    for epochs in [3, 6, 4] {
+        with("run", epochs);
+    }
+    // The states after 72 and 48 steps are there.
+    let plan = with("plan", 5).stdout;
+    assert!(plan.contains("continues what is finished") && plan.contains("(12 steps that are left of"), "{plan}");
+    let plan = with("plan", 2).stdout;
+    assert!(plan.contains("(24 steps of"), "{plan}");
+    let ended = with("run", 5);
+    assert!(ended.stderr.contains("48 of 60 steps are made"), "{ended:#?}");
 }
 
 #[test]
