@@ -33,8 +33,8 @@ pub fn run(arguments: &Verify) -> Result<Outcome, Failure> {
         count => {
             let is = if count == 1 { "is wrong" } else { "are wrong" };
             format!(
-                "{count} {is}\nhelp: `run` sets a damaged entry aside and rebuilds it when it reads it, `run --rerun STAGE` at once; \
-                 `gc --apply` removes what no run needs\n"
+                "{count} {is}\nhelp: `run` sets a damaged entry aside and rebuilds it when it reads it, `run --rerun STAGE` at once, \
+                 also where something does not belong to it; `gc --apply` removes what no run needs\n"
             )
         }
     };

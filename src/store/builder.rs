@@ -166,6 +166,8 @@ impl Store {
                     let other = there.content() != manifest.content || there.manifest().inputs != manifest.inputs;
                     if replace && other {
                         self.disk.move_away(&place, &scratch.folder.join(format!("replaced-{attempt}")))?;
+                    } else if self.has_strays(&there) {
+                        self.move_aside(&key)?;
                     } else if self.verify_once(&there).is_empty() {
                         return Ok(Committed { entry: there, placed: false });
                     } else if there.storage_key() == key {

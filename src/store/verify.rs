@@ -54,6 +54,12 @@ impl Store {
         }
     }
 
+    /// Whether something lies in an alias' folder, which holds no files; what lies in that of the files themselves is found with them.
+    pub(super) fn has_strays(&self, entry: &Entry) -> bool {
+        let key = entry.key();
+        key != entry.storage_key() && !list_unknown(&self.entry_folder(&key), &key, &[], &BTreeSet::new()).is_empty()
+    }
+
     /// Has an entry that was just written, digest by digest, count as read.
     pub(super) fn mark_verified(&self, key: CacheKey) {
         let cell = Verified::from(std::sync::OnceLock::from(Vec::new()));
