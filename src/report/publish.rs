@@ -118,7 +118,19 @@ impl PublishError {
             Self::OtherExperiment { .. } => {
                 Some("give one of the two experiments a `name = \"...\"` of its own, or remove the folder".to_owned())
             }
-            Self::Foreign { .. } => Some("give the experiment a `name = \"...\"` of its own, or move the folder away".to_owned()),
+            Self::Foreign { folder } => {
+                let record = folder.join(RECORD);
+                Some(if record.symlink_metadata().is_ok() {
+                    format!(
+                        "`{}` cannot be read; move the folder away: results are published again from the store, and only files of your own \
+                         would be missing",
+                        record.display()
+                    )
+                } else {
+                    "give the experiment a `name = \"...\"` of its own, or move the folder away; the results of runs are published again from the store"
+                        .to_owned()
+                })
+            }
             Self::Store(error) => error.help().map(str::to_owned),
             Self::Full { why, .. } => Some(why.help().to_owned()),
             Self::Io { .. } | Self::Plot(_) => None,

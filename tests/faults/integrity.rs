@@ -165,7 +165,11 @@ fn a_damaged_record_of_what_was_published_never_has_foreign_files_overwritten() 
     fs::write(&record, "{").expect("writable");
     let ended = project.pipeline(&["run", "small.toml"]);
     assert_eq!(ended.code, Some(2), "{ended:#?}");
-    assert!(ended.stderr.contains("small"), "{ended:#?}");
+    assert!(ended.stderr.contains("small/published.json` cannot be read; move the folder away"), "{ended:#?}");
+    fs::remove_file(&record).expect("ours");
+    let ended = project.pipeline(&["run", "small.toml"]);
+    assert_eq!(ended.code, Some(2), "{ended:#?}");
+    assert!(ended.stderr.contains("the results of runs are published again from the store"), "{ended:#?}");
     fs::remove_dir_all(project.outputs().join("small")).expect("ours");
     assert_recovers(&project, "small.toml", "small", "removed by hand");
 }
