@@ -306,7 +306,7 @@ fn what_somebody_put_into_the_store_stays_and_links_are_not_followed() {
         fs::create_dir_all(&folder).expect("writable");
         fs::write(folder.join("a"), "x").expect("writable");
     }
-    fs::set_permissions(store.join("lost+found"), fs::Permissions::from_mode(0)).expect("ours");
+    fs::set_permissions(store.join("lost+found"), fs::Permissions::from_mode(0o000)).expect("ours");
     let linked = if prefix.ends_with("0f") { "f0" } else { "0f" };
     let content = case.store.cache().join("content");
     fs::create_dir_all(content.join("ab")).expect("writable");
