@@ -375,6 +375,15 @@ fn open_file(path: &Path) -> io::Result<File> {
 
 /// The loop's state in a checkpoint of the right length that need not be whole; good enough to decide which other files it needs.
 pub(super) fn peek(path: &Path) -> Option<State> {
+    header(path)?.state
+}
+
+/// Whether a file of weights has the right length; it need not be whole.
+pub(super) fn seems_to_hold_weights(path: &Path) -> bool {
+    header(path).is_some_and(|header| header.vectors > 0)
+}
+
+fn header(path: &Path) -> Option<Header> {
     let mut file = open_file(path).ok()?;
     let length = file.metadata().ok()?.len();
     let mut prefix = [0; PREFIX as usize];
@@ -383,7 +392,7 @@ pub(super) fn peek(path: &Path) -> Option<State> {
     file.read_exact(&mut header).ok()?;
     let body = length.checked_sub(PREFIX + DIGEST + header.len() as u64)?;
     let header: Header = serde_json::from_slice(&header).ok()?;
-    if header.body_length() == Some(body) { header.state } else { None }
+    (header.body_length() == Some(body)).then_some(header)
 }
 
 /// The digest of the first `length` bytes; leaves the file there.

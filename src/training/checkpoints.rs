@@ -191,12 +191,15 @@ impl Checkpoints {
         self.newest_first().into_iter().map(|(found, _)| found).find(|&found| found < step)
     }
 
-    /// The step of the newest checkpoint of at most `last_step` steps whose beginning can be read and whose length is right; nobody has held the
-    /// rest of it against its digest.
+    /// The step of the newest checkpoint of at most `last_step` steps whose beginning can be read and whose length is right, as is that of the
+    /// best weights that it names; nobody has held the rest of them against their digests.
     #[must_use]
     pub fn newest_readable(&self, last_step: u64) -> Option<u64> {
-        let readable =
-            |(step, path): &(u64, PathBuf)| *step <= last_step && checkpoint::peek(path).is_some_and(|state| state.step == *step);
+        let has_best = |best: &Best| checkpoint::seems_to_hold_weights(&self.best_path(best.step));
+        let serves = |state: State| state.best.as_ref().is_none_or(has_best);
+        let readable = |(step, path): &(u64, PathBuf)| {
+            *step <= last_step && checkpoint::peek(path).is_some_and(|state| state.step == *step && serves(state))
+        };
         self.newest_first().into_iter().find(readable).map(|(step, _)| step)
     }
 

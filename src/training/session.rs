@@ -389,8 +389,11 @@ impl<'a> Session<'a> {
     fn settle_best(&mut self) -> bool {
         let (Some(best), Some(weights)) = (&mut self.state.best, &mut self.best_weights) else { return true };
         let Some(checkpoints) = &self.checkpoints else { return false };
-        let settled = checkpoints.settle_best(best, weights);
-        self.tell(settled).is_some()
+        match checkpoints.settle_best(best, weights) {
+            // Mostly there was nothing to write, which says nothing of the disk.
+            Ok(()) => true,
+            Err(error) => self.tell::<()>(Err(error)).is_some(),
+        }
     }
 
     /// Writes a checkpoint if there is a folder for it. A training does not fail because it cannot be saved: it goes on, and says so.

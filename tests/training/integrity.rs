@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pipeline::training::{Cadence, Data, Engine as _, Interval, Metric, Notice, Recipe, Storage, TrainError, train};
+use pipeline::training::{Cadence, Checkpoints, Data, Engine as _, Interval, Metric, Notice, Recipe, Storage, TrainError, train};
 
 use crate::toy::{Toy, Watcher, recipe, run, undisturbed};
 
@@ -386,6 +386,31 @@ fn ending(folder: &Path, ending: &str) -> Vec<PathBuf> {
     paths.retain(|path| path.to_string_lossy().ends_with(ending));
     paths.sort();
     paths
+}
+
+#[test]
+fn a_state_counts_only_while_the_best_weights_that_it_names_are_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let storage = Storage { cadence: Cadence::every(1), ..storage(folder.path()) };
+    run(&mut Toy::new(), &best_at_once(), storage, &Watcher::cancelling_at(9)).expect_err("it is interrupted");
+    let checkpoints = Checkpoints::read_only(folder.path());
+    assert!(checkpoints.newest_readable(100).is_some());
+    let best = folder.path().join("best-000000000001.weights");
+    let length = fs::metadata(&best).expect("a file").len();
+    fs::File::options().write(true).open(&best).and_then(|file| file.set_len(length - 1)).expect("a file");
+    assert_eq!(checkpoints.newest_readable(100), None);
+}
+
+#[test]
+fn a_full_disk_is_said_once_although_the_best_weights_are_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // Every checkpoint but the first fails: something is in its way.
+    (2..18).for_each(|step| fs::create_dir(folder.path().join(format!("step-{step:012}.checkpoint"))).expect("a folder"));
+    let storage = Storage { cadence: Cadence::every(1), ..storage(folder.path()) };
+    let watcher = Watcher::default();
+    run(&mut Toy::new(), &best_at_once(), storage, &watcher).expect("it trains");
+    let notices = watcher.notices.borrow();
+    assert_eq!(notices.iter().filter(|notice| matches!(notice, Notice::CheckpointFailed { .. })).count(), 1);
 }
 
 #[test]
