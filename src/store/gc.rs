@@ -242,8 +242,7 @@ impl Store {
                 }
                 Ok(None) | Err(_) => (String::new(), None, size_of(&path)),
             };
-            let waste =
-                Waste { what: WasteOf::Entry, key: Some(key), kind, path, bytes, used_by: BTreeSet::new(), last_run: None, last_used };
+            let waste = Waste { kind, bytes, ..Waste::new(WasteOf::Entry, Some(key), path, last_used) };
             candidates.insert(key, Candidate { waste, alias_of });
         }
         for (run, started) in self.list_runs()?.iter().map(|run| (run, started(run))) {
@@ -266,16 +265,7 @@ impl Store {
             let path = self.checkpoints(&key);
             let written = list(&path)?.iter().filter_map(|(_, path)| path.metadata().ok()?.modified().ok()).max();
             let last_used = written.unwrap_or(SystemTime::UNIX_EPOCH);
-            let waste = Waste {
-                what: WasteOf::Checkpoints,
-                key: Some(key),
-                kind: String::new(),
-                bytes: size_of(&path),
-                path,
-                used_by: BTreeSet::new(),
-                last_run: None,
-                last_used,
-            };
+            let waste = Waste { bytes: size_of(&path), ..Waste::new(WasteOf::Checkpoints, Some(key), path, last_used) };
             candidates.insert(key, Candidate { waste, alias_of: None });
         }
         for run in self.list_runs()? {
@@ -311,20 +301,16 @@ impl Store {
 }
 
 impl Waste {
+    /// Of no known kind or size, and used by nobody.
+    fn new(what: WasteOf, key: Option<CacheKey>, path: PathBuf, last_used: SystemTime) -> Self {
+        Self { what, key, kind: String::new(), path, bytes: 0, used_by: BTreeSet::new(), last_run: None, last_used }
+    }
+
     /// What no run can have used; `None` where it is too young to go.
     fn nobodys(what: WasteOf, path: PathBuf, limits: Limits, now: SystemTime) -> Option<Self> {
         let last_used = fs::symlink_metadata(&path).and_then(|metadata| metadata.modified()).unwrap_or(now);
         let old_enough = limits.unused_for.is_none_or(|age| is_older(last_used, age, now));
-        old_enough.then(|| Self {
-            what,
-            key: None,
-            kind: String::new(),
-            bytes: size_of(&path),
-            path,
-            used_by: BTreeSet::new(),
-            last_run: None,
-            last_used,
-        })
+        old_enough.then(|| Self { bytes: size_of(&path), ..Self::new(what, None, path, last_used) })
     }
 
     /// A run, if it is known which, used it at a moment. Of equal moments the later call counts.
