@@ -75,7 +75,7 @@ fn tiny_step_in_composed_candle_operations(bencher: Bencher) {
 #[divan::bench]
 fn matrix_products_of_a_tiny_step(bencher: Bencher) {
     let (model, split, _) = tiny();
-    let mut products = StepProducts::new(&model.config, split.tokens());
+    let mut products = StepProducts::try_new(&model.config, split.tokens()).expect("memory");
     bencher.bench_local(|| products.run());
 }
 

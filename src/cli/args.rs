@@ -14,6 +14,15 @@ fn count<const MOST: u32>(text: &str) -> Result<u32, String> {
     }
 }
 
+/// The length of made-up texts: the special tokens at both ends and something between them.
+fn made_up_length(text: &str) -> Result<u32, String> {
+    const MOST: u32 = 1_048_576;
+    match text.parse() {
+        Ok(number) if (3..=MOST).contains(&number) => Ok(number),
+        _ => Err(format!("expected a whole number from 3 to {MOST}")),
+    }
+}
+
 /// Runs declarative experiments that fine-tune encoders: one TOML file to a trained model, scores and plots.
 #[derive(Debug, Parser)]
 #[command(name = "pipeline", version, propagate_version = true, max_term_width = 110)]
@@ -81,6 +90,12 @@ pub struct Changes {
     /// Train every point with this many seeds
     #[arg(long, value_name = "N")]
     pub seeds: Option<String>,
+}
+
+impl Changes {
+    pub fn is_empty(&self) -> bool {
+        self.set.is_empty() && self.sweep.is_empty() && self.seeds.is_none()
+    }
 }
 
 #[derive(Debug, Args)]
@@ -232,7 +247,7 @@ pub struct Bench {
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count::<65_536>)]
     pub batch_size: Option<u32>,
     /// Measure on made-up texts of this many tokens each [default: the experiment's texts, else 12 to 34 tokens]
-    #[arg(long, value_name = "TOKENS", allow_negative_numbers = true, value_parser = count::<1_048_576>)]
+    #[arg(long, value_name = "TOKENS", allow_negative_numbers = true, value_parser = made_up_length)]
     pub length: Option<u32>,
     /// Steps to measure
     #[arg(long, value_name = "N", default_value_t = 5, allow_negative_numbers = true, value_parser = count::<100_000>)]

@@ -8,37 +8,37 @@ use serde_json::json;
 use super::args::{Bench, Preset};
 use super::project::Project;
 use super::training::Training;
-use super::{Failure, duration, terminal};
+use super::{Failure, duration, memory, terminal};
 use crate::plan::Plan;
 use crate::report::format;
 use crate::store::Store;
 use crate::tools::{Measurement, Shape, Speed, Workload, bench};
 
 pub fn run(arguments: &Bench) -> Result<(), Failure> {
-    let steps = arguments.steps as usize;
     let (workload, store) = match (&arguments.file, arguments.model) {
         (Some(file), None) => {
             let (project, plan) = Project::plan(file, &arguments.changes, &[])?;
-            (of_experiment(&plan, &project.store, steps)?, Some(project.store))
+            (of_experiment(&plan, &project.store, arguments)?, Some(project.store))
         }
-        (None, model) => (of_preset(model.unwrap_or(Preset::Base), steps), None),
+        (None, _) if !arguments.changes.is_empty() => {
+            return Err(Failure::usage("`--set`, `--sweep` and `--seeds` change an experiment, and no experiment file is named"));
+        }
+        (None, model) => (of_preset(model.unwrap_or(Preset::Base), arguments), None),
         (Some(_), Some(_)) => return Err(Failure::usage("an experiment file and `--model` exclude each other")),
     };
-    let length = arguments.length.map(|length| length as usize);
-    let workload = Workload {
-        batch_size: arguments.batch_size.map_or(workload.batch_size, |size| size as usize),
-        // Texts of one length are made up.
-        data: workload.data.filter(|_| length.is_none()),
-        length,
-        ..workload
-    };
+    if let Some(warning) = memory::warning_of_bench(&workload) {
+        terminal::complain(&warning);
+    }
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(arguments.threads.map_or(0, |threads| threads as usize))
         .build()
         .map_err(|error| Failure::failed(format!("threads cannot be started: {error}")))?;
-    let found = pool.install(|| bench(&workload)).map_err(|error| Failure::failed(error.to_string()))?;
+    let found = pool.install(|| bench(&workload)).map_err(|error| match error.help() {
+        Some(help) => Failure::failed(error.to_string()).with_help(help),
+        None => Failure::failed(error.to_string()),
+    })?;
     // Texts of another length say less about the experiment's.
-    if let (Some(store), None, Ok(speed)) = (&store, length, Speed::of_bench(&found, &workload.shape)) {
+    if let (Some(store), None, Ok(speed)) = (&store, workload.length, Speed::of_bench(&found, &workload.shape)) {
         duration::remember(store, [speed]);
     }
     if arguments.json {
@@ -47,7 +47,7 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
     terminal::print(&(text(&found) + &if arguments.profile { profile(&found) } else { String::new() }))
 }
 
-fn of_preset(model: Preset, steps: usize) -> Workload {
+fn of_preset(model: Preset, arguments: &Bench) -> Workload {
     let shape = match model {
         Preset::Base => Shape::Base,
         Preset::Large => Shape::Large,
@@ -55,28 +55,31 @@ fn of_preset(model: Preset, steps: usize) -> Workload {
     Workload {
         shape,
         data: None,
-        length: None,
-        batch_size: 16,
+        length: arguments.length.map(|length| length as usize),
+        batch_size: arguments.batch_size.map_or(16, |size| size as usize),
         gradient_accumulation: 1,
         activation_checkpointing: false,
-        epochs: 0,
-        steps,
+        total_steps: None,
+        steps: arguments.steps as usize,
     }
 }
 
 /// The first training of an experiment, with what the store has of its model and data.
-fn of_experiment(plan: &Plan, store: &Store, steps: usize) -> Result<Workload, Failure> {
+fn of_experiment(plan: &Plan, store: &Store, arguments: &Bench) -> Result<Workload, Failure> {
     let train = plan.ids().find_map(|id| Training::of(plan, id));
     let train = train.ok_or_else(|| Failure::not_found(format!("`{}` has no stage of kind `train`", plan.file.display())))?;
+    let train = Training { batch_size: arguments.batch_size.map_or(train.batch_size, |size| size as usize), ..train };
+    // Made-up texts of one length say nothing of the whole training.
+    let own_texts = arguments.length.is_none();
     Ok(Workload {
         shape: train.shape(plan, store)?,
-        data: train.encoded(plan, store),
-        length: None,
+        data: train.encoded(plan, store).filter(|_| own_texts),
+        length: arguments.length.map(|length| length as usize),
         batch_size: train.batch_size,
         gradient_accumulation: train.gradient_accumulation,
         activation_checkpointing: train.activation_checkpointing,
-        epochs: train.epochs,
-        steps,
+        total_steps: duration::texts(&train, plan, store).filter(|_| own_texts).map(|texts| train.steps(&texts)),
+        steps: arguments.steps as usize,
     })
 }
 
@@ -99,7 +102,8 @@ fn text(found: &Measurement) -> String {
         "floor of a step",
         format!("{} s of matrix products: the step takes {:.2} times that", format::number(found.floor_s), found.floor_ratio),
     );
-    let products = 100.0 / found.floor_ratio;
+    // Where the machine was slower while the products ran alone than during the steps, they would be more than the whole.
+    let products = (100.0 / found.floor_ratio).min(100.0);
     let limit = if products >= 50.0 {
         "the processor's rate of matrix products"
     } else {

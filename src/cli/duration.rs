@@ -96,9 +96,13 @@ fn job(training: &Training, plan: &Plan, store: &Store) -> Option<Job> {
     let Training { batch_size, gradient_accumulation, activation_checkpointing, epochs, evaluate_every, .. } = *training;
     let shape = training.shape(plan, store).ok()?;
     let effort = Effort::of(&shape, batch_size, gradient_accumulation, activation_checkpointing).ok()?;
+    Some(Job { effort, epochs, evaluate_every, texts: texts(training, plan, store), steps_made: training.steps_made })
+}
+
+/// The texts of a training: those that are there, else those that there will be.
+pub fn texts(training: &Training, plan: &Plan, store: &Store) -> Option<Texts> {
     let encoded = training.encoded(plan, store).and_then(|folder| Texts::of_encoded(&folder).ok());
-    let texts = encoded.or_else(|| texts_to_generate(training, plan));
-    Some(Job { effort, epochs, evaluate_every, texts, steps_made: training.steps_made })
+    encoded.or_else(|| texts_to_generate(training, plan))
 }
 
 /// How many texts there will be, where the corpus' parameters say it.

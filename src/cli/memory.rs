@@ -6,7 +6,7 @@ use super::training::Training;
 use crate::plan::{NodeId, Plan};
 use crate::report::format;
 use crate::store::Store;
-use crate::tools::{MemoryNeed, memory_need};
+use crate::tools::{MemoryNeed, SYNTHETIC_LENGTH, Workload, memory_need};
 
 /// The memory that the trainings to run need on the CPU, where the sizes of their models are known.
 pub struct Outlook {
@@ -56,6 +56,13 @@ pub fn warning(plan: &Plan, id: NodeId, store: &Store) -> Option<String> {
     too_much(need(&training, plan, store)?, available()?, training.activation_checkpointing)
 }
 
+/// What to say of a measurement for which there is not enough. Nothing is known beforehand of the lengths of real texts.
+pub fn warning_of_bench(workload: &Workload) -> Option<String> {
+    let Workload { shape, data: None, length, batch_size, activation_checkpointing, .. } = workload else { return None };
+    let need = memory_need(shape, *batch_size, length.unwrap_or(SYNTHETIC_LENGTH), *activation_checkpointing).ok()?;
+    Some(format!("warning: the measurement {}\n", too_much(need, available()?, *activation_checkpointing)?))
+}
+
 /// * `checkpointing`: whether the training already does without most of its activations
 fn too_much(need: MemoryNeed, available: u64, checkpointing: bool) -> Option<String> {
     if need.bytes() <= available {
@@ -75,7 +82,8 @@ fn too_much(need: MemoryNeed, available: u64, checkpointing: bool) -> Option<Str
 /// `None` where the sizes of its model are not known yet.
 fn need(training: &Training, plan: &Plan, store: &Store) -> Option<MemoryNeed> {
     let shape = training.shape(plan, store).ok()?;
-    memory_need(&shape, training.batch_size, training.max_length(plan)?, training.activation_checkpointing).ok()
+    let need = memory_need(&shape, training.batch_size, training.max_length(plan)?, training.activation_checkpointing).ok()?;
+    Some(if training.keep_best { need.with_best_weights() } else { need })
 }
 
 /// Main memory that a process can have without swapping, within the limit of its control group.

@@ -17,6 +17,7 @@ pub struct Training {
     pub gradient_accumulation: usize,
     pub evaluate_every: Option<u64>,
     pub activation_checkpointing: bool,
+    pub keep_best: bool,
     /// Steps that an earlier run made and this one need not make again.
     pub steps_made: u64,
 }
@@ -39,6 +40,7 @@ impl Training {
             gradient_accumulation: size("gradient_accumulation")?,
             evaluate_every: parameters["evaluate_every"].as_u64(),
             activation_checkpointing: node.instance.execution().get("activation_checkpointing").is_some_and(|value| value == true),
+            keep_best: !parameters["keep_best"].is_null(),
             steps_made: 0,
         })
     }
@@ -82,8 +84,13 @@ impl Training {
         }
         // Without its texts nobody knows its end.
         let texts = self.encoded(plan, store).and_then(|encoded| Texts::of_encoded(&encoded).ok());
-        let last_step = texts.map_or(u64::MAX, |texts| texts.total_steps(self.epochs, self.batch_size, self.gradient_accumulation));
+        let last_step = texts.map_or(u64::MAX, |texts| self.steps(&texts));
         steps_made(&folder, last_step)
+    }
+
+    /// The steps of the whole training.
+    pub fn steps(&self, texts: &Texts) -> u64 {
+        texts.total_steps(self.epochs, self.batch_size, self.gradient_accumulation)
     }
 
     /// The `encoded` artifact, if it is there.
@@ -113,7 +120,7 @@ fn shape(node: &Node, store: &Store, plan: &Plan) -> Result<Shape, Failure> {
     match parameters["repo"].as_str().and_then(|repo| repo.rsplit('/').next()) {
         Some("ModernBERT-base") => Ok(Shape::Base),
         Some("ModernBERT-large") => Ok(Shape::Large),
-        _ => Err(Failure::failed(format!("the sizes of the model of `{}` are not known yet", node.stage)).with_help(format!(
+        _ => Err(Failure::usage(format!("the sizes of the model of `{}` are not known yet", node.stage)).with_help(format!(
             "`pipeline run {} {}` fetches it",
             plan.file.display(),
             node.stage

@@ -52,18 +52,10 @@ impl Gradients {
         &self.dense
     }
 
-    pub fn dense_mut(&mut self) -> &mut [f32] {
-        &mut self.dense
-    }
-
     /// The rows of the token embedding's gradient that are not zero.
     #[must_use]
     pub fn embedding(&self) -> &SparseRows {
         &self.embedding
-    }
-
-    pub fn embedding_mut(&mut self) -> &mut SparseRows {
-        &mut self.embedding
     }
 
     /// The gradient of one parameter, or `None` for the token embedding, whose gradient is sparse.

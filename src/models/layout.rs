@@ -120,12 +120,6 @@ impl Layout {
         self.embedding_norm.start..self.len
     }
 
-    /// The places of each layer's parameters.
-    #[must_use]
-    pub fn layers(&self) -> &[LayerLayout] {
-        &self.layers
-    }
-
     /// How many labels the token head tells apart.
     #[must_use]
     pub fn labels(&self) -> usize {

@@ -7,7 +7,7 @@
 //!    parameters, for every path below.
 //! 3. [`JointModel`] is that buffer with meaning: drawn at random or loaded from a safetensors file, run, saved.
 //! 4. [`JointModel::forward`] gives logits; [`JointModel::loss_and_gradients`] a step's losses and [`Gradients`]. Both work in a
-//!    [`Workspace`], which keeps every temporary from step to step.
+//!    [`Workspace`], which keeps what is large from step to step.
 //! 5. [`ComposedModel`] is the same model in candle's differentiable operations, for GPUs and as the oracle of the tests.
 //!
 //! # The CPU path

@@ -1,8 +1,9 @@
-//! The matrix products of a training step by themselves: the floor below which no step on this machine can go.
+//! The matrix products of a training step by themselves: at the rate that these reach, the floor below which no step can go.
 
-use super::ModernBertConfig;
 use super::kernels::Write;
 use super::kernels::product::{linear, linear_backward_input, linear_backward_weight};
+use super::room::reserve;
+use super::{ModernBertConfig, NoMemory};
 
 /// The products of the linear layers of a training step, in the step's order: all layers forward, then backward the gradients of every weight
 /// and input.
@@ -11,8 +12,8 @@ use super::kernels::product::{linear, linear_backward_input, linear_backward_wei
 /// Inputs and outputs are shared: in a step they come from the operation before, mostly from the cache.
 pub struct StepProducts {
     tokens: usize,
-    /// By layer.
-    maps: Vec<[Linear; 4]>,
+    /// Layer by layer.
+    maps: Vec<Linear>,
     /// Long enough for the inputs or outputs of any map, as are the two below. They stay what they are, so that no number grows from run to run.
     inputs: Vec<f32>,
     outputs: Vec<f32>,
@@ -29,29 +30,39 @@ struct Linear {
 
 impl StepProducts {
     /// The products of a batch of `tokens` tokens. They take 8 bytes for each weight of the linear layers.
-    #[must_use]
-    pub fn new(config: &ModernBertConfig, tokens: usize) -> Self {
+    ///
+    /// # Errors
+    /// [`NoMemory`]
+    pub fn try_new(config: &ModernBertConfig, tokens: usize) -> Result<Self, NoMemory> {
         // Small numbers that are neither zero nor denormal, since those take another time.
-        let filled = |length: usize| (0..length).map(|index| (index % 17) as f32 * 1e-2 - 0.08).collect::<Vec<f32>>();
-        let linear = |(inputs, outputs)| Linear { inputs, outputs, weight: filled(inputs * outputs), gradient: filled(inputs * outputs) };
+        let filled = |length: usize| {
+            let mut values = Vec::new();
+            reserve(&mut values, length, "the matrix products of a step")?;
+            values.extend((0..length).map(|index| (index % 17) as f32 * 1e-2 - 0.08));
+            Ok(values)
+        };
+        let linear = |(inputs, outputs): (usize, usize)| {
+            Ok(Linear { inputs, outputs, weight: filled(inputs * outputs)?, gradient: filled(inputs * outputs)? })
+        };
+        let layers = (0..config.num_hidden_layers).flat_map(|_| maps(config));
         let widest = maps(config).into_iter().map(|(inputs, outputs)| inputs.max(outputs)).max().unwrap_or(0);
-        Self {
+        Ok(Self {
             tokens,
-            maps: (0..config.num_hidden_layers).map(|_| maps(config).map(linear)).collect(),
-            inputs: filled(tokens * widest),
-            outputs: filled(tokens * widest),
-            d_inputs: filled(tokens * widest),
-        }
+            maps: layers.map(linear).collect::<Result<_, _>>()?,
+            inputs: filled(tokens * widest)?,
+            outputs: filled(tokens * widest)?,
+            d_inputs: filled(tokens * widest)?,
+        })
     }
 
     /// Computes them once on the current pool. Returns the floating-point operations: two for each multiplication and addition.
     pub fn run(&mut self) -> f64 {
         let Self { tokens, maps, inputs, outputs, d_inputs } = self;
         let tokens = *tokens;
-        for map in maps.iter().flatten() {
+        for map in &*maps {
             linear(&mut outputs[..tokens * map.outputs], Write::Replace, &inputs[..tokens * map.inputs], &map.weight, tokens);
         }
-        for map in maps.iter_mut().rev().flat_map(|layer| layer.iter_mut().rev()) {
+        for map in maps.iter_mut().rev() {
             let (inputs, outputs) = (&inputs[..tokens * map.inputs], &outputs[..tokens * map.outputs]);
             linear_backward_weight(&mut map.gradient, Write::Replace, outputs, inputs, tokens);
             linear_backward_input(&mut d_inputs[..tokens * map.inputs], Write::Replace, outputs, &map.weight, tokens);
@@ -61,7 +72,7 @@ impl StepProducts {
 
     /// Weights of the linear layers.
     fn parameters(&self) -> usize {
-        self.maps.iter().flatten().map(|map| map.weight.len()).sum()
+        self.maps.iter().map(|map| map.weight.len()).sum()
     }
 
     /// Weights of the linear layers of a model: what a step's matrix products grow with.
@@ -90,6 +101,6 @@ mod tests {
     fn a_run_counts_six_operations_for_each_token_and_weight() {
         let config = ModernBertConfig { hidden_size: 8, intermediate_size: 12, num_hidden_layers: 3, ..ModernBertConfig::base() };
         let weights = 3 * 8 * (24 + 8 + 24 + 12);
-        assert_eq!(StepProducts::new(&config, 5).run(), (6 * 5 * weights) as f64);
+        assert_eq!(StepProducts::try_new(&config, 5).unwrap().run(), (6 * 5 * weights) as f64);
     }
 }

@@ -1,4 +1,4 @@
-//! Every buffer that a step needs besides parameters and gradients, kept from step to step.
+//! Every buffer of a step that grows with model and batch, besides parameters and gradients, kept from step to step.
 
 use super::config::Attention;
 use super::kernels::layer_norm::Moments;
@@ -6,7 +6,8 @@ use super::kernels::rotary::Rotary;
 use super::room::reserve;
 use super::{ModernBertConfig, NoMemory, Profile};
 
-/// Activations and temporaries. They grow to the largest batch seen and stay, so that a step allocates nothing large.
+/// Activations and temporaries. They grow to the largest batch seen and stay, so that a step allocates no more than the
+/// blocks of scores that its tasks of attention work on.
 ///
 /// One workspace serves any model and any batch, one at a time.
 #[derive(Debug, Default)]

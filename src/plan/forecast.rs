@@ -196,14 +196,21 @@ impl<'a> History<'a> {
         if latest.contains(&key) {
             return Some(Comparison { key, changes: Vec::new() });
         }
-        let fingerprint = self.plan.fingerprint(id)?;
         let latest: Vec<CacheKey> = latest.iter().take(CANDIDATES).copied().collect();
+        // A fingerprint costs more than to know that there is nothing to compare it with.
+        if latest.is_empty() && self.of_kind(node.kind.name).is_empty() {
+            return None;
+        }
+        let fingerprint = self.plan.fingerprint(id)?;
         if let Some(found) = self.fewest_changes(&fingerprint, &latest) {
             return Some(found);
         }
-        let kind = self.kinds.entry(node.kind.name).or_insert_with(|| self.lookup.nearest(node.kind.name));
-        let kind: Vec<CacheKey> = kind.iter().take(CANDIDATES).copied().collect();
+        let kind: Vec<CacheKey> = self.of_kind(node.kind.name).iter().take(CANDIDATES).copied().collect();
         self.fewest_changes(&fingerprint, &kind)
+    }
+
+    fn of_kind(&mut self, kind: &'static str) -> &[CacheKey] {
+        self.kinds.entry(kind).or_insert_with(|| self.lookup.nearest(kind))
     }
 
     fn fewest_changes(&mut self, fingerprint: &Fingerprint, candidates: &[CacheKey]) -> Option<Comparison> {

@@ -1,6 +1,8 @@
 //! What a forecast asks of the store.
 
 use std::collections::HashMap;
+use std::fs::symlink_metadata;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -15,6 +17,10 @@ const NEWEST: usize = 2_000;
 
 impl Lookup for Store {
     fn presence(&self, key: &CacheKey) -> Presence {
+        // Most of a large plan is absent, and one question tells.
+        if symlink_metadata(self.entry_folder(key)).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+            return Presence::Absent;
+        }
         match self.state(key) {
             Ok(State::Present(_)) => Presence::Present,
             Ok(State::Absent) | Err(_) => Presence::Absent,

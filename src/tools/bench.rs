@@ -19,7 +19,9 @@ use crate::training::{self, CpuEngine, Data, Objective, Recipe, Storage};
 const WARM_UP: usize = 2;
 /// Labels and lengths where there is no data: those of the reference recipe.
 pub(super) const SYNTHETIC_LABELS: usize = 93;
-const SYNTHETIC_LENGTHS: std::ops::RangeInclusive<usize> = 12..=34;
+const SYNTHETIC_LENGTHS: std::ops::RangeInclusive<usize> = 12..=SYNTHETIC_LENGTH;
+/// The longest of them.
+pub const SYNTHETIC_LENGTH: usize = 34;
 
 /// What to measure. Weights are drawn at random: the arithmetic is the same.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,8 +34,8 @@ pub struct Workload {
     pub batch_size: usize,
     pub gradient_accumulation: usize,
     pub activation_checkpointing: bool,
-    /// For the estimate of the whole training; 0 when there is none.
-    pub epochs: u64,
+    /// Of the whole training, where they are known: for its duration.
+    pub total_steps: Option<u64>,
     /// Steps to measure.
     pub steps: usize,
 }
@@ -85,20 +87,28 @@ pub fn bench(workload: &Workload) -> Result<Measurement, ToolError> {
     let synthetic = data.is_none();
     let per_step = workload.batch_size * workload.gradient_accumulation;
     let sequences = per_step * (workload.steps + WARM_UP);
-    let (pool, labels, total) = match data {
+    let longest = workload.length.unwrap_or(SYNTHETIC_LENGTH);
+    if data.is_none() && u32::try_from(sequences.saturating_mul(longest)).is_err() {
+        return Err(ToolError::of(format!("{sequences} made-up texts of {longest} tokens are more tokens than can be numbered"))
+            .with_help(Some("take fewer steps, smaller batches or shorter texts")));
+    }
+    let (pool, labels) = match data {
         Some((split, labels)) => {
             config.vocab_size = config.vocab_size.max(split.ids.iter().max().map_or(0, |id| *id as usize + 1));
-            let total = split.len();
-            (split, labels, Some(total))
+            (split, labels)
         }
         None => {
             let labels: Vec<String> = (0..SYNTHETIC_LABELS).map(|label| label.to_string()).collect();
-            (synthetic_split(sequences, config.vocab_size, workload.length), labels, None)
+            (synthetic_split(sequences, config.vocab_size, workload.length), labels)
         }
     };
     let rows: Vec<u32> = (0..sequences).map(|row| (row % pool.len()) as u32).collect();
     let (warm_up, rows) = rows.split_at(per_step * WARM_UP);
     let (warm_up, split) = (select(&pool, warm_up), select(&pool, rows));
+    let tokens_per_step = split.tokens() as f64 / workload.steps as f64;
+    // Before the engine and after it, because a machine's speed drifts, and never beside it: its memory serves both.
+    let tokens_per_batch = (tokens_per_step as usize / workload.gradient_accumulation).max(1);
+    let mut rates = matrix_rates(&config, tokens_per_batch)?;
     let model = JointModel::new_random(config.clone(), labels.len(), &Rng::new(0)).map_err(ToolError::of)?;
     let parameters = model.layout.parameters().iter().map(|parameter| parameter.range.len()).sum();
     let workspace = Workspace::new().recompute_layers(workload.activation_checkpointing);
@@ -108,21 +118,20 @@ pub fn bench(workload: &Workload) -> Result<Measurement, ToolError> {
     // The loop that `train` runs, and its own clock.
     let train = |split: &EncodedSplit, engine: &mut CpuEngine| {
         let data = Data { train: split, validation: None, labels: &labels };
-        training::train(engine, data, &recipe, Storage::default(), &()).map(|trained| trained.timings).map_err(ToolError::of)
+        let trained = training::train(engine, data, &recipe, Storage::default(), &());
+        trained.map(|trained| trained.timings).map_err(|error| ToolError::of(&error).with_help(error.help()))
     };
     train(&warm_up, &mut engine)?;
     engine.start_profile();
     let timings = train(&split, &mut engine)?;
     let profile_s = profile(&engine, timings.len());
     let step_s = median(timings.iter().map(|timing| timing.seconds));
-    let tokens_per_step = timings.iter().map(|timing| timing.tokens as f64).sum::<f64>() / timings.len() as f64;
     let inference_texts_per_s = inference(&mut engine, &split, workload.batch_size)?;
-    drop(engine); // whose memory the products take over
-    let rate = matrix_rate(&config, (tokens_per_step as usize / workload.gradient_accumulation).max(1));
+    drop(engine);
+    rates.extend(matrix_rates(&config, tokens_per_batch)?);
+    let rate = median(rates.into_iter());
     let linear = StepProducts::parameters_of(&config);
     let floor_s = 6.0 * linear as f64 * tokens_per_step / rate;
-    let total_steps =
-        total.filter(|_| workload.epochs > 0).map(|total| Recipe { epochs: workload.epochs, ..recipe.clone() }.total_steps(total));
     Ok(Measurement {
         parameters,
         threads: rayon::current_num_threads(),
@@ -140,8 +149,8 @@ pub fn bench(workload: &Workload) -> Result<Measurement, ToolError> {
         floor_ratio: step_s / floor_s,
         profile_s,
         inference_texts_per_s,
-        total_steps,
-        training_s: total_steps.map(|steps| steps as f64 * step_s),
+        total_steps: workload.total_steps,
+        training_s: workload.total_steps.map(|steps| steps as f64 * step_s),
         peak_rss_gib: peak_rss_gib(),
     })
 }
@@ -209,7 +218,8 @@ fn select(split: &EncodedSplit, rows: &[u32]) -> EncodedSplit {
 fn inference(engine: &mut CpuEngine, split: &EncodedSplit, batch_size: usize) -> Result<f64, ToolError> {
     let mut run = || {
         let begun = Instant::now();
-        training::predict(engine, split, batch_size, &Objective::default(), &|| false).map_err(ToolError::of)?;
+        let predicted = training::predict(engine, split, batch_size, &Objective::default(), &|| false);
+        predicted.map_err(|error| ToolError::of(&error).with_help(error.help()))?;
         Ok::<_, ToolError>(begun.elapsed().as_secs_f64())
     };
     let first = run()?;
@@ -218,9 +228,9 @@ fn inference(engine: &mut CpuEngine, split: &EncodedSplit, batch_size: usize) ->
     Ok(split.len() as f64 / median(seconds.into_iter()))
 }
 
-/// Operations a second of the products of a step.
-fn matrix_rate(config: &ModernBertConfig, tokens: usize) -> f64 {
-    let mut products = StepProducts::new(config, tokens);
+/// Operations a second of the products of a step, several times over.
+fn matrix_rates(config: &ModernBertConfig, tokens: usize) -> Result<Vec<f64>, ToolError> {
+    let mut products = StepProducts::try_new(config, tokens).map_err(ToolError::of)?;
     products.run();
     let mut rates = Vec::new();
     let begun = Instant::now();
@@ -229,7 +239,7 @@ fn matrix_rate(config: &ModernBertConfig, tokens: usize) -> f64 {
         let operations = products.run();
         rates.push(operations / started.elapsed().as_secs_f64());
     }
-    median(rates.into_iter())
+    Ok(rates)
 }
 
 /// What Linux calls the high-water mark.
@@ -257,7 +267,7 @@ mod tests {
             batch_size: 4,
             gradient_accumulation: 2,
             activation_checkpointing: false,
-            epochs: 0,
+            total_steps: None,
             steps: 3,
         }
     }
@@ -283,12 +293,17 @@ mod tests {
     }
 
     #[test]
-    fn the_parts_of_a_step_take_most_of_it_and_no_more() {
+    fn every_pass_of_a_step_has_the_parts_that_it_runs_through() {
         let found = bench(&Workload { length: Some(64), steps: 20, ..workload() }).unwrap();
-        let parts = |pass: &str| found.profile_s[pass].values().sum::<f64>();
-        let sum = parts("forward") + parts("backward") + parts("update");
-        assert!(sum > 0.0 && found.profile_s["backward"]["linear_layers"] > 0.0, "{:?}", found.profile_s);
-        // The median of a busy machine is below its mean, never by ten times.
-        assert!(sum < 10.0 * found.step_s, "{sum} of {}", found.step_s);
+        let layers = ["activation", "embedding", "global_attention", "heads_and_losses", "linear_layers", "local_attention", "norms"];
+        let expected = [("backward", layers.as_slice()), ("forward", &layers), ("update", &["gradient_norm", "optimiser"])];
+        let parts = found.profile_s.iter().map(|(pass, parts)| (*pass, parts.keys().copied().collect::<Vec<_>>()));
+        assert!(parts.eq(expected.map(|(pass, parts)| (pass, parts.to_vec()))), "{:?}", found.profile_s);
+    }
+
+    #[test]
+    fn more_made_up_tokens_than_can_be_numbered_are_refused() {
+        let error = bench(&Workload { length: Some(1 << 20), batch_size: 1 << 10, ..workload() }).unwrap_err();
+        assert!(error.to_string().contains("10240 made-up texts of 1048576 tokens") && error.help().is_some(), "{error}");
     }
 }

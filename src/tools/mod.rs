@@ -8,7 +8,7 @@ mod progress;
 mod shape;
 mod speed;
 
-pub use bench::{Measurement, Workload, bench};
+pub use bench::{Measurement, SYNTHETIC_LENGTH, Workload, bench};
 pub use error::ToolError;
 pub use memory::{MemoryNeed, memory_need};
 pub use predict::{Prediction, Predictor};

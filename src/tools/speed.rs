@@ -275,23 +275,40 @@ impl Speeds {
     }
 }
 
-/// What tells machines of different speed apart: the name of the processor.
+/// What tells machines of different speed apart: the name of the processor, with its family and model, since a virtual machine may hide the rest.
 #[must_use]
 pub fn machine() -> String {
     let name = || {
         // The first processor's entry is enough; the whole list of a large machine takes milliseconds.
         let mut text = vec![0; 4096];
         let read = std::io::Read::read(&mut std::fs::File::open("/proc/cpuinfo").ok()?, &mut text).ok()?;
-        let text = String::from_utf8_lossy(&text[..read]).into_owned();
-        let line = text.lines().find_map(|line| line.strip_prefix("model name"))?;
-        Some(line.trim_start_matches([':', ' ', '\t']).trim().to_owned())
+        processor(&String::from_utf8_lossy(&text[..read]))
     };
     name().unwrap_or_else(|| format!("{} {}", std::env::consts::OS, std::env::consts::ARCH))
+}
+
+/// The first processor of a `/proc/cpuinfo`.
+fn processor(text: &str) -> Option<String> {
+    let field = |name: &str| {
+        let value = |line: &str| Some(line.split_once(':').filter(|(key, _)| key.trim() == name)?.1.trim().to_owned());
+        text.lines().find_map(value)
+    };
+    let name = field("model name")?;
+    let numbers = field("cpu family").zip(field("model")).map(|(family, model)| format!(" (family {family}, model {model})"));
+    Some(name + &numbers.unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn processors_of_one_name_are_told_apart_by_family_and_model() {
+        let text = "processor\t: 0\nvendor_id\t: AuthenticAMD\ncpu family\t: 25\nmodel\t\t: 1\nmodel name\t: AMD EPYC\nstepping\t: 1\n\nprocessor\t: 1\n";
+        assert_eq!(processor(text).as_deref(), Some("AMD EPYC (family 25, model 1)"));
+        assert_eq!(processor("model name\t: Cortex\n").as_deref(), Some("Cortex"));
+        assert_eq!(processor("processor : 0\n"), None);
+    }
 
     fn effort() -> Effort {
         Effort::of(&Shape::Base, 16, 1, false).unwrap()

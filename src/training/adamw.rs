@@ -7,7 +7,7 @@
 //! The gradient of an embedding comes as rows. An absent row is a row of zeros, so the result is that of dense AdamW to the bit; rows that
 //! never had a gradient have zero moments and only decay, which saves reading those moments.
 //!
-//! Reference: `torch.optim.AdamW` and `torch.nn.utils.clip_grad_norm_`; parity in `tests/training.rs`.
+//! Reference: `torch.optim.AdamW` and `torch.nn.utils.clip_grad_norm_`; parity in `tests/training/optimiser.rs`.
 
 use rayon::prelude::*;
 

@@ -33,7 +33,7 @@ pub struct Row {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Timing {
     pub step: u64,
-    /// From the end of the previous step, evaluations and checkpoints left out.
+    /// From the step's beginning to its end, evaluations and checkpoints left out.
     pub seconds: f64,
     pub tokens: u64,
 }

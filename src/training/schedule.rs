@@ -73,7 +73,7 @@ impl LearningRate {
     /// The rate with which step number `step`, counted from zero, moves the weights.
     ///
     /// Reference: `transformers.get_linear_schedule_with_warmup`, `get_cosine_schedule_with_warmup` and
-    /// `get_constant_schedule_with_warmup`; parity in `tests/training.rs`.
+    /// `get_constant_schedule_with_warmup`; parity in `tests/training/optimiser.rs`.
     #[must_use]
     pub fn at(&self, step: u64) -> f64 {
         if step < self.warmup_steps {

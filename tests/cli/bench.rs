@@ -10,7 +10,22 @@ fn a_training_step_of_an_experiment_is_measured_before_and_after_its_run() {
     let bench = || world.pipeline(["bench", "experiments/mini.toml", "--steps", "1", "--json"]).json();
     let (before, _, after) = (bench(), world.pipeline(["run", "experiments/mini.toml"]), bench());
     assert_eq!([&before["synthetic"], &after["synthetic"]], [true, false]);
+    // The number of texts is known before they are made.
+    assert!(before["total_steps"].as_u64().is_some_and(|steps| steps > 0), "{before}");
+    assert_eq!(before["total_steps"], after["total_steps"]);
     assert!(after["step_s"].as_f64().is_some_and(|seconds| seconds > 0.0), "{after}");
+}
+
+#[test]
+fn the_figures_of_a_measurement_agree_with_each_other() {
+    let found = World::new().pipeline(["bench", "experiments/mini.toml", "--steps", "3", "--threads", "1", "--json"]).json();
+    let figure = |name: &str| found[name].as_f64().unwrap_or_else(|| panic!("`{name}` of {found}"));
+    let near = |left: f64, right: f64| (left - right).abs() < 1e-6 * right;
+    assert_eq!([&found["threads"], &found["steps"]], [&json!(1), &json!(3)]);
+    assert!(near(figure("tokens_per_s"), figure("tokens_per_step") / figure("step_s")), "{found}");
+    assert!(near(figure("floor_ratio"), figure("step_s") / figure("floor_s")), "{found}");
+    assert!(figure("matmul_gflops") > 0.0 && figure("inference_texts_per_s") > 0.0, "{found}");
+    assert_eq!(found["peak_rss_gib"].as_f64().is_some_and(|gib| gib > 0.0), cfg!(target_os = "linux"), "{found}");
 }
 
 #[test]
@@ -40,5 +55,7 @@ fn what_cannot_be_measured_says_why() {
         world.pipeline(["bench", "experiments/mini.toml", "--model", "base"]),
         world.pipeline(["bench", "none.toml"]),
         world.pipeline(["bench", "--steps", "0"]),
+        world.pipeline(["bench", "--length", "2"]),
+        world.pipeline(["bench", "--model", "base", "--set", "stage.train.batch_size=1"]),
     );
 }
