@@ -230,7 +230,8 @@ fn inference(engine: &mut CpuEngine, split: &EncodedSplit, batch_size: usize) ->
 
 /// Operations a second of the products of a step, several times over.
 fn matrix_rates(config: &ModernBertConfig, tokens: usize) -> Result<Vec<f64>, ToolError> {
-    let mut products = StepProducts::try_new(config, tokens).map_err(ToolError::of)?;
+    let mut products = StepProducts::try_new(config, tokens)
+        .map_err(|error| ToolError::of(error).with_help(Some("take smaller batches, shorter texts or a smaller model, or free memory")))?;
     products.run();
     let mut rates = Vec::new();
     let begun = Instant::now();
