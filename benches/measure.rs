@@ -1,8 +1,8 @@
 //! The measurements of `benches/compare.sh` that need the library: `cargo bench --bench measure -- SECTION...` prints a line of JSON for each.
 //!
-//! `composed`, `composed_candle_adamw`: a step of base in composed candle operations, with our AdamW and with `candle_nn::AdamW`; `tokenize FOLDER [TOKENIZER]`: texts a
-//! second, on texts that it leaves in the folder for others to tokenize; `digest`: bytes a second; `plan`: 10,000 trials; `curve_tiny`, `curve_base`:
-//! the loss curve of our kernels beside that of composed candle operations.
+//! `composed`, `composed_candle_adamw`: a step of base in composed candle operations, with our AdamW and with `candle_nn::AdamW`;
+//! `tokenize FOLDER [TOKENIZER]`: texts a second, on texts that it leaves in the folder for others to tokenize; `digest`: bytes a second; `plan`:
+//! 10,000 trials; `curve_tiny`, `curve_base`: the loss curve of our kernels beside that of composed candle operations.
 
 use std::path::Path;
 use std::time::Instant;

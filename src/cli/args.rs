@@ -8,18 +8,13 @@ use crate::units;
 
 /// Reads a whole number from 1 to `MOST`, in words that say what is wanted.
 fn count<const MOST: u32>(text: &str) -> Result<u32, String> {
-    match text.parse() {
-        Ok(number) if (1..=MOST).contains(&number) => Ok(number),
-        _ => Err(format!("expected a whole number from 1 to {MOST}")),
-    }
+    between::<1, MOST>(text)
 }
 
-/// The length of made-up texts: the special tokens at both ends and something between them.
-fn made_up_length(text: &str) -> Result<u32, String> {
-    const MOST: u32 = 1_048_576;
+fn between<const LEAST: u32, const MOST: u32>(text: &str) -> Result<u32, String> {
     match text.parse() {
-        Ok(number) if (3..=MOST).contains(&number) => Ok(number),
-        _ => Err(format!("expected a whole number from 3 to {MOST}")),
+        Ok(number) if (LEAST..=MOST).contains(&number) => Ok(number),
+        _ => Err(format!("expected a whole number from {LEAST} to {MOST}")),
     }
 }
 
@@ -246,8 +241,9 @@ pub struct Bench {
     /// Texts in a batch [default: the experiment's, else 16]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count::<65_536>)]
     pub batch_size: Option<u32>,
+    // At both ends is a special token, and what has no other trains no tags.
     /// Measure on made-up texts of this many tokens each [default: the experiment's texts, else 12 to 34 tokens]
-    #[arg(long, value_name = "TOKENS", allow_negative_numbers = true, value_parser = made_up_length)]
+    #[arg(long, value_name = "TOKENS", allow_negative_numbers = true, value_parser = between::<3, 1_048_576>)]
     pub length: Option<u32>,
     /// Steps to measure
     #[arg(long, value_name = "N", default_value_t = 5, allow_negative_numbers = true, value_parser = count::<100_000>)]

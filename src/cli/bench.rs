@@ -33,10 +33,9 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
         .num_threads(arguments.threads.map_or(0, |threads| threads as usize))
         .build()
         .map_err(|error| Failure::failed(format!("threads cannot be started: {error}")))?;
-    let found = pool.install(|| bench(&workload)).map_err(|error| match error.help() {
-        Some(help) => Failure::failed(error.to_string()).with_help(help),
-        None => Failure::failed(error.to_string()),
-    })?;
+    let found = pool
+        .install(|| bench(&workload))
+        .map_err(|error| error.help().into_iter().fold(Failure::failed(error.to_string()), Failure::with_help))?;
     // Texts of another length say less about the experiment's.
     if let (Some(store), None, Ok(speed)) = (&store, workload.length, Speed::of_bench(&found, &workload.shape)) {
         duration::remember(store, [speed]);

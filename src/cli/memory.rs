@@ -104,6 +104,25 @@ fn meminfo(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tools::Shape;
+
+    #[test]
+    fn a_measurement_that_no_machine_has_the_memory_for_is_warned_of() {
+        let workload = |length| Workload {
+            shape: Shape::Base,
+            data: None,
+            length,
+            batch_size: 1,
+            gradient_accumulation: 1,
+            activation_checkpointing: true,
+            total_steps: None,
+            steps: 1,
+        };
+        let warning = warning_of_bench(&workload(Some(1 << 50)));
+        assert_eq!(warning.is_some_and(|text| text.contains("lower `batch_size`")), cfg!(target_os = "linux"));
+        let needed = |length| memory_need(&Shape::Base, 1, length, true).unwrap().bytes();
+        assert_eq!(warning_of_bench(&workload(None)).is_some(), available().is_some_and(|there| needed(SYNTHETIC_LENGTH) > there));
+    }
 
     #[test]
     fn available_memory_is_read_in_bytes() {
