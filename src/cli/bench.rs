@@ -10,7 +10,7 @@ use super::project::Project;
 use super::training::Training;
 use super::{Failure, duration, memory, terminal};
 use crate::plan::Plan;
-use crate::report::format;
+use crate::report::{Status, format};
 use crate::store::Store;
 use crate::tools::{Measurement, Shape, Speed, Workload, bench};
 
@@ -33,9 +33,11 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
         .num_threads(arguments.threads.map_or(0, |threads| threads as usize))
         .build()
         .map_err(|error| Failure::failed(format!("threads cannot be started: {error}")))?;
+    let status = Status::begin();
     let found = pool
-        .install(|| bench(&workload))
+        .install(|| bench(&workload, &|what| status.say(what)))
         .map_err(|error| error.help().into_iter().fold(Failure::failed(error.to_string()), Failure::with_help))?;
+    drop(status);
     // Texts of another length say less about the experiment's.
     if let (Some(store), None, Ok(speed)) = (&store, workload.length, Speed::of_bench(&found, &workload.shape)) {
         duration::remember(store, [speed]);

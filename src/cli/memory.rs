@@ -82,8 +82,7 @@ fn too_much(need: MemoryNeed, available: u64, checkpointing: bool) -> Option<Str
 /// `None` where the sizes of its model are not known yet.
 fn need(training: &Training, plan: &Plan, store: &Store) -> Option<MemoryNeed> {
     let shape = training.shape(plan, store).ok()?;
-    let need = memory_need(&shape, training.batch_size, training.max_length(plan)?, training.activation_checkpointing).ok()?;
-    Some(if training.keep_best { need.with_best_weights() } else { need })
+    memory_need(&shape, training.batch_size, training.max_length(plan)?, training.activation_checkpointing).ok()
 }
 
 /// Main memory that a process can have without swapping, within the limit of its control group.

@@ -17,7 +17,6 @@ pub struct Training {
     pub gradient_accumulation: usize,
     pub evaluate_every: Option<u64>,
     pub activation_checkpointing: bool,
-    pub keep_best: bool,
     /// Steps that an earlier run made and this one need not make again.
     pub steps_made: u64,
 }
@@ -40,7 +39,6 @@ impl Training {
             gradient_accumulation: size("gradient_accumulation")?,
             evaluate_every: parameters["evaluate_every"].as_u64(),
             activation_checkpointing: node.instance.execution().get("activation_checkpointing").is_some_and(|value| value == true),
-            keep_best: !parameters["keep_best"].is_null(),
             steps_made: 0,
         })
     }
@@ -117,9 +115,9 @@ fn shape(node: &Node, store: &Store, plan: &Plan) -> Result<Shape, Failure> {
     if let Some(path) = parameters["path"].as_str() {
         return Ok(Shape::Folder(path.into()));
     }
-    match parameters["repo"].as_str().and_then(|repo| repo.rsplit('/').next()) {
-        Some("ModernBERT-base") => Ok(Shape::Base),
-        Some("ModernBERT-large") => Ok(Shape::Large),
+    match parameters["repo"].as_str() {
+        Some("answerdotai/ModernBERT-base") => Ok(Shape::Base),
+        Some("answerdotai/ModernBERT-large") => Ok(Shape::Large),
         _ => Err(Failure::usage(format!("the sizes of the model of `{}` are not known yet", node.stage)).with_help(format!(
             "`pipeline run {} {}` fetches it",
             plan.file.display(),

@@ -8,7 +8,7 @@ use crate::artifacts::{Checkpoint, Evaluation, Figures};
 use crate::metrics::{precision_recall_curve, roc_curve};
 use crate::plots::{self, EpochRow, HistoryRow, HistorySplit, PlotError, PrecisionRecall, Roc};
 use crate::stage::{Artifact as _, CodeVersion, Context, Stage, StageError};
-use crate::training::{Part, Row};
+use crate::training::{Row, RowSplit};
 
 /// Draws the training's loss and learning rate, and the evaluation's confusion matrices, precision-recall and ROC curves, as PNG files.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -79,8 +79,8 @@ fn drawn(figure: &str, result: Result<(), PlotError>, context: &Context<'_>) -> 
 fn history_row(row: Row) -> HistoryRow {
     HistoryRow {
         split: match row.split {
-            Part::Train => HistorySplit::Train,
-            Part::Validation => HistorySplit::Validation,
+            RowSplit::Train => HistorySplit::Train,
+            RowSplit::Validation => HistorySplit::Validation,
         },
         step: row.step,
         epoch: row.epoch,

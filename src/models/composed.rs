@@ -350,7 +350,7 @@ impl ComposedModel {
     ///
     /// * `mask`: `(sequences, 1, 1, length)`
     fn block(&self, from: usize, length: usize, mask: &Tensor) -> Result<Block> {
-        let window = self.config.local_attention / 2;
+        let window = self.config.local_window();
         let queries = from..(from + BLOCK).min(length);
         let keys = from.saturating_sub(window)..(queries.end + window).min(length);
         let sees = |query: usize, key: usize| if query.abs_diff(key) <= window { 0.0 } else { MASKED };

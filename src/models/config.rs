@@ -175,12 +175,18 @@ impl ModernBertConfig {
         self.hidden_size / self.num_attention_heads
     }
 
+    /// How far a token of a local layer sees on either side.
+    #[must_use]
+    pub fn local_window(&self) -> usize {
+        self.local_attention / 2
+    }
+
     /// How far a token of `layer` sees on either side, or `None` if it sees everything.
     #[must_use]
     pub fn window(&self, layer: usize) -> Option<usize> {
         match self.layer_types[layer] {
             Attention::Full => None,
-            Attention::Sliding => Some(self.local_attention / 2),
+            Attention::Sliding => Some(self.local_window()),
         }
     }
 

@@ -10,9 +10,11 @@ mod console;
 pub mod format;
 mod publish;
 mod results;
+mod status;
 mod swap;
 mod sweep;
 
 pub use console::Console;
 pub use publish::{PublishError, Published, Record, check_place, earlier, is_published, publish};
 pub use results::Metrics;
+pub use status::Status;

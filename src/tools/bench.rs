@@ -13,7 +13,7 @@ use crate::artifacts::{Artifact as _, Encoded};
 use crate::data::{EncodedSplit, IGNORE, Split};
 use crate::models::{JointModel, ModernBertConfig, Part, Pass, StepProducts, Workspace};
 use crate::rng::Rng;
-use crate::training::{self, CpuEngine, Data, Objective, Recipe, Storage};
+use crate::training::{self, CpuEngine, Data, Objective, Observer, Progress, Recipe, Storage};
 
 /// Steps that are not counted: the first ones touch their memory for the first time.
 const WARM_UP: usize = 2;
@@ -79,9 +79,12 @@ pub struct Measurement {
     pub peak_rss_gib: Option<f64>,
 }
 
+/// Hears what is being done, since all of it takes a minute or two.
+pub type Say<'a> = &'a (dyn Fn(&str) + Sync);
+
 /// # Errors
 /// When the model's sizes or the data cannot be used.
-pub fn bench(workload: &Workload) -> Result<Measurement, ToolError> {
+pub fn bench(workload: &Workload, say: Say<'_>) -> Result<Measurement, ToolError> {
     let mut config = config(&workload.shape)?;
     let data = workload.data.as_deref().map(real_data).transpose()?;
     let synthetic = data.is_none();
@@ -108,7 +111,9 @@ pub fn bench(workload: &Workload) -> Result<Measurement, ToolError> {
     let tokens_per_step = split.tokens() as f64 / workload.steps as f64;
     // Before the engine and after it, because a machine's speed drifts, and never beside it: its memory serves both.
     let tokens_per_batch = (tokens_per_step as usize / workload.gradient_accumulation).max(1);
+    say("measuring matrix products");
     let mut rates = matrix_rates(&config, tokens_per_batch)?;
+    say("drawing weights");
     let model = JointModel::new_random(config.clone(), labels.len(), &Rng::new(0)).map_err(ToolError::of)?;
     let parameters = model.layout.parameters().iter().map(|parameter| parameter.range.len()).sum();
     let workspace = Workspace::new().recompute_layers(workload.activation_checkpointing);
@@ -116,18 +121,20 @@ pub fn bench(workload: &Workload) -> Result<Measurement, ToolError> {
     let recipe =
         Recipe { epochs: 1, batch_size: workload.batch_size, gradient_accumulation: workload.gradient_accumulation, ..Recipe::default() };
     // The loop that `train` runs, and its own clock.
-    let train = |split: &EncodedSplit, engine: &mut CpuEngine| {
+    let train = |what: &'static str, split: &EncodedSplit, engine: &mut CpuEngine| {
         let data = Data { train: split, validation: None, labels: &labels };
-        let trained = training::train(engine, data, &recipe, Storage::default(), &());
+        let trained = training::train(engine, data, &recipe, Storage::default(), &Steps { what, say });
         trained.map(|trained| trained.timings).map_err(|error| ToolError::of(&error).with_help(error.help()))
     };
-    train(&warm_up, &mut engine)?;
+    train("warming up", &warm_up, &mut engine)?;
     engine.start_profile();
-    let timings = train(&split, &mut engine)?;
+    let timings = train("measuring", &split, &mut engine)?;
     let profile_s = profile(&engine, timings.len());
     let step_s = median(timings.iter().map(|timing| timing.seconds));
+    say("measuring texts without gradients");
     let inference_texts_per_s = inference(&mut engine, &split, workload.batch_size)?;
     drop(engine);
+    say("measuring matrix products again");
     rates.extend(matrix_rates(&config, tokens_per_batch)?);
     let rate = median(rates.into_iter());
     let linear = StepProducts::parameters_of(&config);
@@ -153,6 +160,18 @@ pub fn bench(workload: &Workload) -> Result<Measurement, ToolError> {
         training_s: workload.total_steps.map(|steps| steps as f64 * step_s),
         peak_rss_gib: peak_rss_gib(),
     })
+}
+
+/// Passes on how many steps are made.
+struct Steps<'a> {
+    what: &'static str,
+    say: Say<'a>,
+}
+
+impl Observer for Steps<'_> {
+    fn progress(&self, progress: &Progress) {
+        (self.say)(&format!("{}: step {} of {}", self.what, progress.step, progress.total_steps));
+    }
 }
 
 fn real_data(folder: &Path) -> Result<(EncodedSplit, Vec<String>), ToolError> {
@@ -275,27 +294,40 @@ mod tests {
 
     #[test]
     fn a_measurement_counts_the_steps_that_it_was_asked_for() {
-        let found = bench(&workload()).unwrap();
+        let found = bench(&workload(), &|_| {}).unwrap();
         assert_eq!((found.steps, found.synthetic), (3, true));
         assert!(found.tokens_per_step >= 8.0 * 12.0 && found.tokens_per_step <= 8.0 * 34.0);
         assert!(found.step_s > 0.0 && found.floor_s > 0.0 && found.matmul_gflops > 0.0);
     }
 
     #[test]
+    fn every_step_is_said() {
+        let said = std::sync::Mutex::new(Vec::new());
+        bench(&workload(), &|what| said.lock().unwrap().push(what.to_owned())).unwrap();
+        let said = said.into_inner().unwrap();
+        assert!(
+            said.ends_with(
+                &["measuring: step 3 of 3", "measuring texts without gradients", "measuring matrix products again"].map(str::to_owned)
+            ),
+            "{said:?}"
+        );
+    }
+
+    #[test]
     fn a_model_without_a_size_is_refused_by_the_name_of_the_size() {
         let shape = Shape::Sizes(json!({"num_hidden_layers": 2}));
-        assert!(bench(&Workload { shape, ..workload() }).unwrap_err().to_string().contains("`vocab_size`"));
+        assert!(bench(&Workload { shape, ..workload() }, &|_| {}).unwrap_err().to_string().contains("`vocab_size`"));
     }
 
     #[test]
     fn made_up_texts_have_the_length_that_was_asked_for() {
-        let found = bench(&Workload { length: Some(20), ..workload() }).unwrap();
+        let found = bench(&Workload { length: Some(20), ..workload() }, &|_| {}).unwrap();
         assert_eq!((found.length, found.tokens_per_step), (Some(20), 8.0 * 20.0));
     }
 
     #[test]
     fn every_pass_of_a_step_has_the_parts_that_it_runs_through() {
-        let found = bench(&Workload { length: Some(64), steps: 20, ..workload() }).unwrap();
+        let found = bench(&Workload { length: Some(64), steps: 20, ..workload() }, &|_| {}).unwrap();
         let layers = ["activation", "embedding", "global_attention", "heads_and_losses", "linear_layers", "local_attention", "norms"];
         let expected = [("backward", layers.as_slice()), ("forward", &layers), ("update", &["gradient_norm", "optimiser"])];
         let parts = found.profile_s.iter().map(|(pass, parts)| (*pass, parts.keys().copied().collect::<Vec<_>>()));
@@ -304,7 +336,7 @@ mod tests {
 
     #[test]
     fn more_made_up_tokens_than_can_be_numbered_are_refused() {
-        let error = bench(&Workload { length: Some(1 << 20), batch_size: 1 << 10, ..workload() }).unwrap_err();
+        let error = bench(&Workload { length: Some(1 << 20), batch_size: 1 << 10, ..workload() }, &|_| {}).unwrap_err();
         assert!(error.to_string().contains("10240 made-up texts of 1048576 tokens") && error.help().is_some(), "{error}");
     }
 }

@@ -21,6 +21,10 @@ use crate::durable;
 /// Checkpoints that are kept, so that a damaged newest one does not cost everything.
 const KEPT: usize = 2;
 
+/// Best weights of at most this many bytes wait in memory when they come too soon after others. Larger ones are written whatever that costs: a
+/// fraction of the evaluation that found them, since as many weights take long to evaluate.
+const WAITING_BYTES: u64 = 64 << 20;
+
 /// How often a checkpoint is written. It never changes a result.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cadence {
@@ -46,7 +50,7 @@ pub struct Cost {
 pub enum BestWeights {
     /// In a file of the folder. It is held open, so that the weights outlive the removal of its name.
     File(File),
-    /// In memory: no folder takes them, or so soon after the last ones were written.
+    /// In memory: no folder takes them, or they are small and came too soon after others were written.
     Memory(Vec<f32>),
 }
 
@@ -72,9 +76,14 @@ impl Cadence {
     }
 
     /// Whether writing, `elapsed` after the last checkpoint, stays within the budget.
-    #[must_use]
-    pub fn affords(&self, elapsed: Duration, cost: Cost) -> bool {
+    fn affords(&self, elapsed: Duration, cost: Cost) -> bool {
         elapsed.as_secs_f64() >= (cost.checkpoint + cost.best).as_secs_f64() / self.budget
+    }
+
+    /// Whether to write best weights of `bytes` bytes, `elapsed` after the last checkpoint, or else to hold them in memory.
+    #[must_use]
+    pub fn writes_best(&self, bytes: u64, elapsed: Duration, cost: Cost) -> bool {
+        bytes > WAITING_BYTES || self.affords(elapsed, cost)
     }
 }
 
@@ -365,8 +374,15 @@ mod tests {
         let cadence = Cadence::default();
         let second = Duration::from_secs(1);
         let cost = Cost { checkpoint: second * 2, best: second };
-        assert!(!cadence.is_due(10, second * 149, cost) && !cadence.affords(second * 149, cost));
-        assert!(cadence.is_due(10, second * 150, cost) && cadence.affords(second * 150, cost));
+        assert!(!cadence.is_due(10, second * 149, cost) && !cadence.writes_best(1, second * 149, cost));
+        assert!(cadence.is_due(10, second * 150, cost) && cadence.writes_best(1, second * 150, cost));
+    }
+
+    #[test]
+    fn best_weights_that_would_take_much_memory_do_not_wait_in_it() {
+        let cost = Cost { checkpoint: Duration::from_secs(1), best: Duration::ZERO };
+        assert!(!Cadence::default().writes_best(WAITING_BYTES, Duration::ZERO, cost));
+        assert!(Cadence::default().writes_best(WAITING_BYTES + 1, Duration::ZERO, cost));
     }
 
     #[test]

@@ -11,11 +11,11 @@ use super::recipe::Recipe;
 /// The parts of the parameters whose gradient has been zero so far.
 #[derive(Debug)]
 pub(super) struct Coverage {
-    missing: Vec<Part>,
+    missing: Vec<Piece>,
 }
 
 #[derive(Debug)]
-struct Part {
+struct Piece {
     name: String,
     parameter: usize,
     elements: Range<usize>,
@@ -35,10 +35,10 @@ impl Coverage {
             if name.ends_with("Wqkv.weight") {
                 let third = length / 3;
                 for (index, rows) in ["queries", "keys", "values"].into_iter().enumerate().filter(|(index, _)| longest > 1 || *index == 2) {
-                    missing.push(Part { name: format!("{name} ({rows})"), parameter, elements: index * third..(index + 1) * third });
+                    missing.push(Piece { name: format!("{name} ({rows})"), parameter, elements: index * third..(index + 1) * third });
                 }
             } else {
-                missing.push(Part { name: name.clone(), parameter, elements: 0..*length });
+                missing.push(Piece { name: name.clone(), parameter, elements: 0..*length });
             }
         }
         Self { missing }

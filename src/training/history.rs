@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// The split a row is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Part {
+pub enum RowSplit {
     Train,
     Validation,
 }
@@ -13,7 +13,7 @@ pub enum Part {
 /// One row of `history.csv`; the fields in order are its columns.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Row {
-    pub split: Part,
+    pub split: RowSplit,
     /// Steps of the optimiser made so far, this row's included.
     pub step: u64,
     /// The epoch of that step, counted from 1.
@@ -48,8 +48,8 @@ impl Row {
         let present = optional.iter().enumerate().fold(0_u8, |bits, (index, value)| bits | (u8::from(value.is_some()) << index));
         let mut bytes = [0; Self::BYTES];
         bytes[0] = match self.split {
-            Part::Train => 0,
-            Part::Validation => 1,
+            RowSplit::Train => 0,
+            RowSplit::Validation => 1,
         };
         bytes[1] = present;
         let words = [self.step, self.epoch, self.loss.to_bits()].into_iter().chain(optional.map(|value| value.unwrap_or(0.0).to_bits()));
@@ -62,8 +62,8 @@ impl Row {
     /// The reverse of [`to_bytes`](Self::to_bytes); `None` for bytes that no row has.
     pub(super) fn from_bytes(bytes: &[u8; Self::BYTES]) -> Option<Self> {
         let split = match bytes[0] {
-            0 => Part::Train,
-            1 => Part::Validation,
+            0 => RowSplit::Train,
+            1 => RowSplit::Validation,
             _ => return None,
         };
         let word = |index: usize| {
@@ -89,7 +89,7 @@ impl Row {
 #[must_use]
 pub fn epoch_losses(history: &[Row]) -> Vec<f64> {
     let mut sums: Vec<(f64, u64)> = Vec::new();
-    for row in history.iter().filter(|row| row.split == Part::Train) {
+    for row in history.iter().filter(|row| row.split == RowSplit::Train) {
         let index = row.epoch.saturating_sub(1) as usize;
         if sums.len() <= index {
             sums.resize(index + 1, (0.0, 0));
@@ -108,7 +108,7 @@ mod tests {
 
     fn row(epoch: u64, loss: f64) -> Row {
         Row {
-            split: Part::Train,
+            split: RowSplit::Train,
             step: 7,
             epoch,
             learning_rate: Some(2e-5),

@@ -5,7 +5,7 @@ use crate::models::{Layout, ModernBertConfig};
 /// Main memory in bytes, without the program itself. Mostly from above, since few texts are as long as they may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemoryNeed {
-    /// Weights, gradients and both moments of AdamW: 16 bytes for each parameter; 20 with the best weights.
+    /// Weights, gradients and both moments of AdamW: 16 bytes for each parameter.
     pub parameters: u64,
     /// What the forward keeps for the backward, and temporaries: for one micro-batch, however many are accumulated.
     pub activations: u64,
@@ -15,12 +15,6 @@ impl MemoryNeed {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.parameters.saturating_add(self.activations)
-    }
-
-    /// The same where `keep_best` is set: best weights that follow each other faster than a disk should write them wait in memory.
-    #[must_use]
-    pub fn with_best_weights(self) -> Self {
-        Self { parameters: self.parameters.saturating_add(self.parameters / 4), ..self }
     }
 }
 
@@ -64,13 +58,6 @@ mod tests {
     fn base_takes_16_bytes_for_each_of_its_149_million_parameters() {
         let need = memory_need(&ModernBertConfig::base(), 93, 16, 128, false);
         assert!((2_380_000_000..2_400_000_000).contains(&need.parameters), "{need:?}");
-    }
-
-    #[test]
-    fn the_best_weights_take_another_4_bytes_for_each_parameter() {
-        let need = memory_need(&ModernBertConfig::base(), 93, 16, 128, false);
-        let more = need.with_best_weights();
-        assert_eq!((more.parameters * 4, more.activations), (need.parameters * 5, need.activations));
     }
 
     #[test]

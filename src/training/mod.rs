@@ -41,7 +41,7 @@ pub use checkpoints::{Cadence, Checkpoints, Cost};
 pub use cpu::CpuEngine;
 pub use device::ModelEngine;
 pub use engine::{Engine, EngineError, Logits, Parameter, StateVector};
-pub use history::{Part, Row, Timing, epoch_losses};
+pub use history::{Row, RowSplit, Timing, epoch_losses};
 pub use memory::{MemoryNeed, memory_need};
 pub use observer::{Notice, Observer, Progress};
 pub use predict::{Objective, Predicted, SplitLosses, predict, score};

@@ -11,7 +11,7 @@ use super::checkpoint::CheckpointError;
 use super::checkpoints::{BestWeights, Checkpoints, Cost};
 use super::coverage::Coverage;
 use super::engine::{Engine, EngineError, StateVector};
-use super::history::{Part, Row, Timing};
+use super::history::{Row, RowSplit, Timing};
 use super::observer::{Notice, Observer, Progress};
 use super::order::epoch_order;
 use super::predict::{Objective, predict, score, weighted};
@@ -240,7 +240,7 @@ impl<'a> Session<'a> {
         self.state.step = step + 1;
         self.state.updates = self.engine.updates();
         self.history.push(Row {
-            split: Part::Train,
+            split: RowSplit::Train,
             step: step + 1,
             epoch: epoch + 1,
             learning_rate: Some(learning_rate),
@@ -275,7 +275,7 @@ impl<'a> Session<'a> {
     /// How many of the last steps were skipped, [`SPOILT`] at most. It asks the history, which outlives an interruption.
     fn skipped_in_a_row(&self) -> usize {
         let skipped = |row: &&Row| !(row.loss.is_finite() && row.grad_norm.is_some_and(f64::is_finite));
-        self.history.iter().rev().filter(|row| row.split == Part::Train).take(SPOILT).take_while(skipped).count()
+        self.history.iter().rev().filter(|row| row.split == RowSplit::Train).take(SPOILT).take_while(skipped).count()
     }
 
     /// Refuses to call weights a result that give no finite loss, neither in the last step nor on the validation split.
@@ -307,7 +307,7 @@ impl<'a> Session<'a> {
     }
 
     fn is_evaluated(&self) -> bool {
-        self.history.last().is_some_and(|row| row.split == Part::Validation && row.step == self.state.step)
+        self.history.last().is_some_and(|row| row.split == RowSplit::Validation && row.step == self.state.step)
     }
 
     fn evaluation_is_due(&self) -> bool {
@@ -326,7 +326,7 @@ impl<'a> Session<'a> {
         let Some(predicted) = predicted else { return Err(self.cancel()) };
         let losses = predicted.losses;
         let row = Row {
-            split: Part::Validation,
+            split: RowSplit::Validation,
             step,
             epoch,
             learning_rate: None,
@@ -360,11 +360,14 @@ impl<'a> Session<'a> {
         metric.improves(value, self.state.best.as_ref().map(|best| best.value), 0.0)
     }
 
-    /// Keeps the engine's weights, the best so far: in a file where there is a folder that takes them, unless writing has cost too much lately.
+    /// Keeps the engine's weights, the best so far: in a file where there is a folder that takes them, unless they are small and writing has cost
+    /// too much lately.
     fn keep_weights(&mut self, step: u64) -> Result<(Option<String>, BestWeights), TrainError> {
         let last = &self.last_checkpoint;
+        let elements: usize = self.engine.parameters().iter().map(|parameter| parameter.length).sum();
+        let bytes = size_of::<f32>() as u64 * elements as u64;
         if let Some(checkpoints) = &self.checkpoints
-            && self.storage.cadence.affords(last.at.elapsed(), last.cost)
+            && self.storage.cadence.writes_best(bytes, last.at.elapsed(), last.cost)
         {
             let begun = Instant::now();
             let saved = self.tell(checkpoints.save_best(step, self.engine));
@@ -376,7 +379,6 @@ impl<'a> Session<'a> {
         // A training does not fail because it cannot be saved. The next checkpoint writes these, if it can be written.
         let mut kept = if let Some(BestWeights::Memory(kept)) = self.best_weights.take() { kept } else { Vec::new() };
         kept.clear();
-        let elements = self.engine.parameters().iter().map(|parameter| parameter.length).sum();
         reserve(&mut kept, elements, "the best weights").map_err(EngineError::from)?;
         self.engine.export(StateVector::Parameters, &mut |values| {
             kept.extend_from_slice(values);

@@ -86,16 +86,6 @@ fn what_is_remembered_of_speeds_can_be_deleted_or_damaged() {
 }
 
 #[test]
-fn the_best_weights_need_memory_of_their_own() {
-    let world = World::new();
-    let memory = |options: &[&str]| {
-        let plan = world.pipeline(["plan", "experiments/mini.toml", "--json"].iter().chain(options)).json();
-        train_of(&plan)["memory_bytes"].as_u64().expect("a size")
-    };
-    assert!(memory(&["--set", "stage.train.keep_best=loss"]) > memory(&[]));
-}
-
-#[test]
 fn activation_checkpointing_needs_less_memory_and_keeps_the_key() {
     let world = World::trained();
     let on = ["--set", "stage.train.activation_checkpointing=true"];

@@ -1,6 +1,8 @@
 //! What the recipe's parameters do.
 
-use pipeline::training::{EarlyStopping, Interval, Metric, Notice, OnNonfinite, Part, Recipe, Row, Schedule, Storage, TrainError, Trained};
+use pipeline::training::{
+    EarlyStopping, Interval, Metric, Notice, OnNonfinite, Recipe, Row, RowSplit, Schedule, Storage, TrainError, Trained,
+};
 
 use crate::toy::{Toy, Watcher, recipe, run, undisturbed};
 
@@ -29,15 +31,15 @@ fn any_number_of_threads_gives_the_same_bits() {
 fn the_history_has_a_row_for_every_step_and_every_evaluation() {
     let (_, trained) = undisturbed(&recipe());
     let rows = |part| trained.history.iter().filter(move |row| row.split == part).map(|row| (row.step, row.epoch));
-    assert_eq!(rows(Part::Train).collect::<Vec<_>>(), (1..=18_u64).map(|step| (step, step.div_ceil(6))).collect::<Vec<_>>());
-    assert_eq!(rows(Part::Validation).collect::<Vec<_>>(), [(6, 1), (12, 2), (18, 3)]);
+    assert_eq!(rows(RowSplit::Train).collect::<Vec<_>>(), (1..=18_u64).map(|step| (step, step.div_ceil(6))).collect::<Vec<_>>());
+    assert_eq!(rows(RowSplit::Validation).collect::<Vec<_>>(), [(6, 1), (12, 2), (18, 3)]);
     assert_eq!(trained.timings.len(), 18);
     assert_eq!(trained.epoch_losses.len(), 3);
     assert!(trained.epoch_losses[2] < trained.epoch_losses[0]);
 }
 
 fn evaluations(trained: &Trained) -> impl Iterator<Item = &Row> {
-    trained.history.iter().filter(|row| row.split == Part::Validation)
+    trained.history.iter().filter(|row| row.split == RowSplit::Validation)
 }
 
 #[test]
@@ -143,7 +145,8 @@ fn every_epoch_has_batches_of_its_own() {
     let still = Recipe { epochs: 2, learning_rate: 1e-30, weight_decay: 0.0, ..recipe() };
     let (toy, trained) = undisturbed(&still);
     assert_eq!(toy.parameters, Toy::new().parameters);
-    let losses = |epoch| trained.history.iter().filter(|row| row.split == Part::Train && row.epoch == epoch).map(|row| row.loss).collect();
+    let losses =
+        |epoch| trained.history.iter().filter(|row| row.split == RowSplit::Train && row.epoch == epoch).map(|row| row.loss).collect();
     let (first, second): (Vec<f64>, Vec<f64>) = (losses(1), losses(2));
     assert_eq!((first.len(), second.len()), (6, 6));
     assert_ne!(first, second);
