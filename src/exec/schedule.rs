@@ -413,8 +413,11 @@ impl<'a> Scheduler<'a> {
     fn done(&mut self, index: usize, entry: Entry, outcome: Outcome) {
         let name = self.name(index);
         let key = self.keys[index];
-        if self.options.checkpoints == Checkpoints::Remove && self.checkpointed.contains(&key) {
-            // A run that died after its entry was in place left them. They are in nobody's way.
+        if self.options.checkpoints == Checkpoints::Remove
+            && self.checkpointed.contains(&key)
+            && let Ok(Some(_lock)) = self.store.try_lock(&key)
+        {
+            // A run that died after its entry was in place left them. They are in nobody's way, unless somebody else makes the entry again.
             let _ = self.store.remove_checkpoints(&key);
         }
         match &outcome {

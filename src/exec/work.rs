@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,8 +11,8 @@ use super::event::{Event, NodeName, Reporter};
 use super::options::{Cancel, Checkpoints, Options};
 use super::outcome::millis;
 use crate::crash::crash_point;
-use crate::plan::{CacheKey, Fingerprint, Node};
-use crate::stage::{Context, InputFolders, Level, Progress, Signals, StageError};
+use crate::plan::{CacheKey, Digests as _, Fingerprint, Node};
+use crate::stage::{Context, InputFolders, Level, Progress, Signals, SourceFile, StageError};
 use crate::store::{Entry, Finding, KeyLock, Problem, Record, State, Store, StoreError};
 use crate::units;
 
@@ -243,6 +244,10 @@ impl Job<'_> {
             }
             Err(error) => return Ok(Verdict::Failed(error)),
         }
+        if let Some(path) = self.changed_source() {
+            let error = StageError::new(format!("`{}` was changed during the run, and nobody knows what was read of it", path.display()));
+            return Ok(Verdict::Failed(error.with_help("run the same command again")));
+        }
         crash_point("before-commit");
         let committed = builder.commit(Record {
             fingerprint: self.fingerprint.clone(),
@@ -258,6 +263,16 @@ impl Job<'_> {
             let _ = self.store.remove_checkpoints(&self.key);
         }
         Ok(Verdict::Built(committed.entry))
+    }
+
+    /// A source file that is no longer what the key says.
+    fn changed_source(&self) -> Option<PathBuf> {
+        let digests = self.store.digests();
+        let is_same = |source: &SourceFile| {
+            let planned = self.fingerprint.sources.get(&source.name);
+            digests.file(&source.path).is_ok_and(|found| Some(&found.digest) == planned)
+        };
+        self.node.instance.sources().into_iter().find(|source| !is_same(source)).map(|source| source.path)
     }
 
     /// Whether an input that was whole before the stage began no longer is, as far as sizes show.

@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use pipeline::inputs;
-use pipeline::stage::{Artifact, CodeVersion, Context, Progress, Stage, StageError, StageKind};
+use pipeline::stage::{Artifact, CodeVersion, Context, Progress, SourceFile, Stage, StageError, StageKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub static ALL: &[StageKind] = &[
     StageKind::of::<Write>(),
     StageKind::of::<Copy>(),
+    StageKind::of::<Read>(),
     StageKind::of::<Join>(),
     StageKind::of::<Sleep>(),
     StageKind::of::<Fail>(),
@@ -95,6 +96,29 @@ impl Stage for Write {
         let now = format!("{:?}", Instant::now());
         fs::write(context.output.join("time"), now).map_err(|error| StageError::io("write", context.output, &error))?;
         Text::write(context, &self.text)
+    }
+}
+
+/// Reads a source file.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Read {
+    /// the file
+    path: PathBuf,
+}
+
+impl Stage for Read {
+    const KIND: &'static str = "read";
+    const CODE: &'static [CodeVersion] = CODE;
+    type Inputs = Nothing;
+    type Output = Text;
+
+    fn sources(&self) -> Vec<SourceFile> {
+        vec![SourceFile { parameter: "path", name: "path".to_owned(), path: self.path.clone(), inspection: None }]
+    }
+
+    fn run(&self, _inputs: Nothing, context: &Context<'_>) -> Result<Text, StageError> {
+        Text::write(context, &fs::read_to_string(&self.path).map_err(|error| StageError::io("read", &self.path, &error))?)
     }
 }
 

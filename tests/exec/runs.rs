@@ -385,3 +385,22 @@ fn the_record_names_every_node() {
     let stages: Vec<_> = records.iter().map(|node| (node.stage.as_str(), node.outcome.as_str())).collect();
     assert_eq!(stages, [("a", "built"), ("b", "built"), ("c", "built")]);
 }
+
+#[test]
+fn a_source_that_changes_under_a_run_leaves_no_entry() {
+    let project = Project::new();
+    let path = project.root().join("source.txt");
+    let stages = format!("[stage.read]\npath = \"{}\"\n", path.display());
+    let write = |text: &str| fs::write(&path, text).expect("writable");
+    write("planned");
+    let change = |event: &Event| {
+        if let Event::StageStarted { .. } = event {
+            write("and changed");
+        }
+    };
+    let ran = project.run_with(&stages, &Cancel::new(), Some(Box::new(change)));
+    assert!(matches!(ran.outcome_of("read"), Outcome::Failed { error, .. } if error.to_string().contains("was changed during the run")));
+    write("planned");
+    let ran = project.run(&stages);
+    assert_eq!((ran.end("read"), ran.text("read").as_str()), ("built", "planned"));
+}
