@@ -7,7 +7,7 @@ use super::foresight::Foresight;
 use super::grid::Grid;
 use super::instances::{Instances, Reader};
 use super::key::key_of;
-use super::node::{Commit, TrialSet};
+use super::node::Commit;
 use super::schema::Schemas;
 use super::sweep::{Dimensions, Target, check_effects, one_idle_value};
 use super::wires::{Draft, Graph};
@@ -62,6 +62,7 @@ impl Plan {
             nodes: assembly.nodes,
             trials,
             sweep: dimensions.shape(experiment),
+            partial: order.len() < graph.drafts.len(),
             stages: order.iter().map(|stage| Arc::clone(&graph.drafts[*stage].declaration.name)).collect(),
             table,
         })
@@ -204,7 +205,6 @@ impl<'a> Assembly<'a> {
                     retry: draft.declaration.retry.map_or(0, |(retry, _)| retry),
                     timeout: draft.declaration.timeout.map(|(timeout, _)| timeout),
                     identity,
-                    trials: TrialSet::default(),
                     label: Arc::clone(&labels[row]),
                     own: Arc::clone(&instance.own),
                 });
@@ -229,21 +229,15 @@ impl<'a> Assembly<'a> {
         self.placed.insert(number, Placed { grid, nodes: placed });
     }
 
-    /// Which node each trial uses for each stage; tells the nodes too.
-    fn share_out(&mut self, order: &[usize], trials: usize) -> Vec<Vec<NodeId>> {
+    /// Which node each trial uses for each stage.
+    fn share_out(&self, order: &[usize], trials: usize) -> Vec<Vec<NodeId>> {
         let whole = self.dimensions.grid((0..self.dimensions.sizes.len()).collect());
         order
             .iter()
             .map(|stage| {
                 let placed = &self.placed[stage];
                 let onto = whole.onto(&placed.grid);
-                (0..trials)
-                    .map(|trial| {
-                        let id = placed.nodes[onto.row(trial)];
-                        self.nodes[id.index()].trials.push(u32::try_from(trial).expect("the number of trials is bounded"));
-                        id
-                    })
-                    .collect()
+                (0..trials).map(|trial| placed.nodes[onto.row(trial)]).collect()
             })
             .collect()
     }

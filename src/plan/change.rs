@@ -134,7 +134,9 @@ pub fn value_text(value: &Value) -> String {
     if text.chars().count() <= 60 { text } else { format!("{}...", text.chars().take(57).collect::<String>()) }
 }
 
-fn full_text(value: &Value) -> String {
+/// A value as one writes it in an experiment file.
+#[must_use]
+pub fn full_text(value: &Value) -> String {
     match value {
         Value::Null => "(not set)".to_owned(),
         Value::Bool(value) => value.to_string(),

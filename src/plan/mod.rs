@@ -36,10 +36,10 @@ mod sweep;
 mod validate;
 mod wires;
 
-pub use change::{Change, value_text};
+pub use change::{Change, full_text, value_text};
 pub use forecast::{Comparison, Continuation, Expectation, Forecast, Lookup, Presence, Reason};
 pub use key::{CacheKey, Fingerprint, KeyError};
-pub use node::{Identity, Node, NodeId, Plan, PlanError, TrialSet};
+pub use node::{Identity, Node, NodeId, Plan, PlanError};
 pub use sweep::{Point, SweepShape, Trial};
 
 /// The digest of a file's content.

@@ -37,6 +37,8 @@ pub struct Plan {
     /// One for each point and seed; without a sweep a single one with an empty label.
     pub trials: Vec<Trial>,
     pub sweep: Option<SweepShape>,
+    /// True when not all stages of the experiment are in it, because some were asked for by name.
+    pub partial: bool,
     /// By trial and stage, in the order of `stages`.
     pub(super) stages: Vec<Arc<str>>,
     pub(super) table: Vec<Vec<NodeId>>,
@@ -57,8 +59,6 @@ pub struct Node {
     /// How long one attempt may take.
     pub timeout: Option<Duration>,
     pub identity: Identity,
-    /// The trials that use this node.
-    pub trials: TrialSet,
     /// The swept values that reach it, such as `learning_rate=1e-5,seed=0`; empty where none does.
     pub label: Arc<str>,
     pub(super) own: Arc<Own>,
@@ -218,47 +218,6 @@ impl Node {
 impl std::fmt::Debug for Node {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Node").field("title", &self.title()).field("identity", &self.identity).finish_non_exhaustive()
-    }
-}
-
-/// A set of trial numbers, kept as runs: a node belongs either to nearly all trials or to few.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct TrialSet {
-    runs: Vec<(u32, u32)>,
-}
-
-impl TrialSet {
-    /// Adds a trial; trials come in ascending order.
-    pub(super) fn push(&mut self, trial: u32) {
-        match self.runs.last_mut() {
-            Some((_, end)) if *end == trial => *end += 1,
-            _ => self.runs.push((trial, trial + 1)),
-        }
-    }
-
-    pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
-        self.runs.iter().flat_map(|&(start, end)| start..end)
-    }
-
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.runs.iter().map(|(start, end)| (end - start) as usize).sum()
-    }
-
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.runs.is_empty()
-    }
-
-    #[must_use]
-    pub fn first(&self) -> Option<u32> {
-        self.runs.first().map(|(start, _)| *start)
-    }
-
-    #[must_use]
-    pub fn contains(&self, trial: u32) -> bool {
-        let after = self.runs.partition_point(|(start, _)| *start <= trial);
-        after > 0 && trial < self.runs[after - 1].1
     }
 }
 

@@ -33,8 +33,6 @@ pub struct Trial {
 /// A value of every axis.
 #[derive(Debug, Clone)]
 pub struct Point {
-    /// A hash of the values: the same whatever other points there are.
-    pub id: String,
     /// As in [`Trial::label`], without the seed.
     pub label: Arc<str>,
     /// By axis, sorted by its name (`train.learning_rate`).
@@ -223,7 +221,7 @@ impl<'a> Dimensions<'a> {
                 let value = |number: usize| jsons[number][axes.coordinate(row, number)].clone();
                 let values: Vec<(Arc<str>, Json)> =
                     self.axes.iter().enumerate().map(|(number, dimension)| (Arc::clone(&dimension.name), value(number))).collect();
-                Arc::new(Point { id: point_id(&values), label, values })
+                Arc::new(Point { label, values })
             })
             .collect();
         let labels = self.labels(&whole);
@@ -336,14 +334,6 @@ pub(super) fn one_idle_value(dimension: &Dimension<'_>, value: &Value, graph: &G
         Some(span) => diagnostic("is what there is without it").label(span, "the same").help(help),
         None => diagnostic("is the default").help(help),
     }
-}
-
-fn point_id(values: &[(Arc<str>, Json)]) -> String {
-    let mut canonical = Canonical::new("point 1", Numbers::AsWritten);
-    for (name, value) in values {
-        canonical.text(name).value(value);
-    }
-    blake3::Hash::from_bytes(canonical.digest()).to_hex()[..16].to_owned()
 }
 
 /// `name=value` out of characters that every file system takes. Where that loses something, a hash of the value tells it from others.

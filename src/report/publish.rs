@@ -323,10 +323,10 @@ impl Record {
     /// Whether everything that these keys would publish is what was published. A run of a few stages does not undo what a run of all left, but
     /// one in which stages failed does: their files would be taken for its own.
     fn covers(&self, keys: &BTreeMap<String, BTreeMap<String, String>>, missing: &BTreeSet<String>, plan: &Plan) -> bool {
-        if plan.sweep.is_some() {
-            return self.keys == *keys && self.objective == objective(plan);
+        if self.objective != objective(plan) || self.keys.len() != keys.len() {
+            return false;
         }
-        if !missing.is_empty() {
+        if !plan.partial || !missing.is_empty() {
             return self.keys == *keys && self.missing == *missing;
         }
         let has = |(trial, stages): (&String, &BTreeMap<String, String>)| {

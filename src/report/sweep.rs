@@ -6,7 +6,7 @@ use std::path::Path;
 use super::publish::PublishError;
 use super::results::{self, Metrics, TrialResults};
 use crate::exec::{Outcome, RunOutcome};
-use crate::plan::{Plan, SweepShape, Trial, value_text};
+use crate::plan::{Plan, SweepShape, Trial, full_text, value_text};
 use crate::plots::{SweepGrid, SweepPoint, sweep_grid, sweep_line};
 
 /// A trial with what came of it.
@@ -147,6 +147,11 @@ fn best<'a>(shape: &SweepShape, points: &'a [PointRows<'a>]) -> Option<&'a Row<'
     Some(rows[row])
 }
 
+/// A value of an axis in a table: whole, and a text as it is.
+fn cell(value: &serde_json::Value) -> String {
+    value.as_str().map_or_else(|| full_text(value), str::to_owned)
+}
+
 /// A row for each trial: its values, the seeds that its trainings had, and every metric; an undefined metric is an empty field.
 fn write_trials(plan: &Plan, shape: &SweepShape, rows: &[Row<'_>], names: &[&str], path: &Path) -> csv::Result<()> {
     let mut table = csv::Writer::from_path(path)?;
@@ -160,7 +165,7 @@ fn write_trials(plan: &Plan, shape: &SweepShape, rows: &[Row<'_>], names: &[&str
     table.write_record(&header)?;
     for row in rows {
         let mut fields = vec![row.trial.label.to_string(), row.status.name().to_owned()];
-        fields.extend(row.trial.point.values.iter().map(|(_, value)| value_text(value)));
+        fields.extend(row.trial.point.values.iter().map(|(_, value)| cell(value)));
         fields.extend(seeds.iter().map(|(index, _)| row.seeds[*index].map_or_else(String::new, |seed| seed.to_string())));
         fields.extend(names.iter().map(|name| field(row.metrics.get(*name).copied().flatten())));
         table.write_record(&fields)?;
@@ -177,7 +182,7 @@ fn write_summary(shape: &SweepShape, points: &[PointRows<'_>], names: &[&str], p
     table.write_record(&header)?;
     for point in points {
         let mut fields = vec![point.label.to_owned()];
-        fields.extend(point.rows[0].trial.point.values.iter().map(|(_, value)| value_text(value)));
+        fields.extend(point.rows[0].trial.point.values.iter().map(|(_, value)| cell(value)));
         for name in names {
             let moments = Moments::of(&values(point, name));
             fields.extend([field(moments.mean), field(moments.deviation), moments.count.to_string()]);

@@ -251,3 +251,58 @@ fn the_report_says_how_many_entities_no_score_counts() {
     let report = world.read("outputs/mini/classification_report.txt");
     assert!(report.contains("validation entities are cut off by `max_length` = 8 tokens"), "{report}");
 }
+
+#[test]
+fn results_of_a_stage_that_the_file_no_longer_has_go() {
+    let world = World::new();
+    let more = "[stage.other]\nkind = \"evaluate\"\nmodel = \"@train\"\ndata = \"@tokenize\"\nbatch_size = 8\n";
+    world.child("two", more);
+    assert_eq!(world.pipeline(["run", "experiments/two.toml"]).code, Some(0));
+    assert!(world.path("outputs/two/other").is_dir());
+    world.child("two", "");
+    let shot = world.pipeline(["run", "experiments/two.toml"]);
+    assert!(!world.path("outputs/two/other").exists() && !shot.stdout.contains("other."), "{shot}");
+    // What was not asked for stays.
+    world.child("two", more);
+    world.pipeline(["run", "experiments/two.toml"]);
+    world.pipeline(["run", "experiments/two.toml", "evaluate"]);
+    assert!(world.path("outputs/two/other").is_dir());
+}
+
+#[test]
+fn a_run_whose_results_cannot_be_published_is_recorded_as_failed() {
+    let world = World::trained();
+    let mut child = world.process(["run", "experiments/mini.toml", "--set", "stage.train.epochs=30", "--json"]);
+    let mut child = child.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null()).spawn().expect("the program starts");
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().expect("piped")));
+    assert!(lines.any(|line| line.expect("UTF-8").contains("\"stage_started\"")));
+    // Somebody else's file takes the place of the results meanwhile.
+    std::fs::remove_dir_all(world.path("outputs/mini")).expect("removed");
+    world.write("outputs/mini/mine.txt", "mine");
+    lines.for_each(drop);
+    assert_eq!(child.wait().expect("it ends").code(), Some(1));
+    let record: serde_json::Value =
+        serde_json::from_str(&world.read(&format!("outputs/runs/{}/run.json", world.latest_run()))).expect("JSON");
+    assert_eq!((record["status"].as_str(), record["exit_code"].as_i64()), (Some("failed"), Some(1)));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+fn results_are_published_although_the_store_lies_on_another_disk() {
+    use std::os::unix::fs::MetadataExt as _;
+    let world = World::new();
+    let Ok(other) = tempfile::tempdir_in("/dev/shm") else { return eprintln!("skipped: there is no /dev/shm") };
+    std::fs::create_dir_all(world.path("outputs")).expect("created");
+    if other.path().metadata().expect("there").dev() == world.path("outputs").metadata().expect("there").dev() {
+        return eprintln!("skipped: /dev/shm is no other disk");
+    }
+    std::os::unix::fs::symlink(other.path(), world.path("outputs/store")).expect("a link");
+    for epochs in ["1", "2"] {
+        let shot = world.pipeline(["run", "experiments/mini.toml", "--set", &format!("stage.train.epochs={epochs}")]);
+        assert_eq!(shot.code, Some(0), "{shot}");
+        world.write("outputs/mini/mine.txt", "mine");
+    }
+    assert!(world.path("outputs/mini/loss.png").is_file() && world.path("outputs/mini/mine.txt").is_file());
+    assert!(world.names("outputs").iter().all(|name| !name.starts_with(".mini")), "{:?}", world.names("outputs"));
+}

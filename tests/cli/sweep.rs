@@ -114,3 +114,27 @@ fn an_interrupted_sweep_leaves_the_trials_that_came_to_their_end() {
     assert_eq!(child.wait().expect("it ends").code(), Some(130));
     assert_eq!(column(&world, "trials.csv", "status"), ["done", "interrupted", "not_run"]);
 }
+
+#[test]
+fn a_run_of_one_stage_leaves_the_results_of_the_whole_sweep() {
+    let world = World::new();
+    world.child("rates", SWEEP);
+    world.pipeline(["run", "experiments/rates.toml"]);
+    let before = (world.names("outputs/rates"), world.read("outputs/rates/trials.csv"));
+    let shot = world.pipeline(["run", "experiments/rates.toml", "train"]);
+    assert_eq!(shot.code, Some(0), "{shot}");
+    assert_eq!((world.names("outputs/rates"), world.read("outputs/rates/trials.csv")), before);
+}
+
+#[test]
+fn tables_hold_whole_values() {
+    let world = World::new();
+    let long = "x".repeat(80);
+    world.write(format!("experiments/data/{long}-a.toml"), world.read("experiments/data/events.toml"));
+    world.write(format!("experiments/data/{long}-b.toml"), world.read("experiments/data/events.toml") + "\n");
+    let [one, other] = ["a", "b"].map(|end| format!("data/{long}-{end}.toml"));
+    world.child("rates", &format!("[sweep]\n[sweep.over]\ncorpus.templates = [\"{one}\", \"{other}\"]\n"));
+    let shot = world.pipeline(["run", "experiments/rates.toml"]);
+    assert_eq!(shot.code, Some(0), "{shot}");
+    assert_eq!(column(&world, "trials.csv", "corpus.templates"), [one, other]);
+}

@@ -22,6 +22,19 @@ fn results_in(folder: &Path) -> Files {
     files
 }
 
+/// What a failed run has published are whole files of stages that came to their end, and its record says which are missing.
+fn assert_published_in_part(disk: &Path, when: &str) {
+    let (mut published, whole) = (results_in(disk), undisturbed("small.toml"));
+    if published.is_empty() || published == *whole {
+        return;
+    }
+    let record: serde_json::Value = serde_json::from_slice(&published.remove("published.json").expect("a record")).expect("JSON");
+    assert!(record["missing"].as_array().is_some_and(|stages| !stages.is_empty()), "{when}: {record}");
+    for (name, content) in &published {
+        assert!(whole.get(name) == Some(content), "{when}: `{name}` is not what it should be");
+    }
+}
+
 #[test]
 fn on_a_full_disk_what_is_complete_stays_and_the_run_goes_on_when_there_is_space() {
     in_a_namespace("disk::full");
@@ -46,7 +59,7 @@ fn full() {
         assert!(ended.stderr.contains("outputs") && ended.stderr.contains("help: free some space"), "{size} kB: {ended:#?}");
         let verified = run_in(&disk, &["verify"]);
         assert_eq!(verified.code, Some(0), "{size} kB: {verified:#?}");
-        assert!(results_in(&disk).is_empty(), "{size} kB: half of something is published");
+        assert_published_in_part(&disk, &format!("{size} kB"));
         size += 48;
         assert!(size < 8000, "{ended:#?}");
     }
@@ -79,7 +92,7 @@ fn no_more_files() {
         assert!(ended.stderr.contains("outputs") && ended.stderr.contains("help: remove files"), "{files} files: {ended:#?}");
         let verified = run_in(&disk, &["verify"]);
         assert_eq!(verified.code, Some(0), "{files} files: {verified:#?}");
-        assert!(results_in(&disk).is_empty(), "{files} files: half of something is published");
+        assert_published_in_part(&disk, &format!("{files} files"));
         files += 10;
         assert!(files < 1000, "{ended:#?}");
     }

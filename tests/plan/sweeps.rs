@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Instant;
 
+use pipeline::plan::NodeId;
+
 use crate::world::{SMALL, World, count, key_in};
 
 fn swept(sweep: &str) -> String {
@@ -79,15 +81,15 @@ fn a_new_point_or_seed_keeps_the_old_labels_points_and_keys() {
     let more = world.plan(&swept("[sweep]\nseeds = 3\nover = { train.learning_rate = [5e-5, 1e-5, 2e-5] }"));
     for trial in &few.trials {
         let same = more.trials.iter().find(|other| other.label == trial.label).expect("every old trial is there");
-        assert_eq!(same.point.id, trial.point.id);
+        assert_eq!((&same.point.label, &same.point.values), (&trial.point.label, &trial.point.values));
         assert_eq!(key_in(&more, same.index, "plot"), key_in(&few, trial.index, "plot"));
     }
 }
 
 #[test]
-fn a_point_has_one_identity_for_all_its_seeds() {
+fn a_point_has_one_label_for_all_its_seeds() {
     let plan = World::new().plan(&swept("[sweep]\nseeds = 2\nover = { train.learning_rate = [1e-5, 2e-5] }"));
-    let points: Vec<&str> = plan.trials.iter().map(|trial| trial.point.id.as_str()).collect();
+    let points: Vec<&str> = plan.trials.iter().map(|trial| &*trial.point.label).collect();
     assert!(points[0] == points[1] && points[2] == points[3] && points[0] != points[2]);
 }
 
@@ -140,12 +142,11 @@ fn every_trial_uses_one_node_of_each_stage() {
     let plan =
         World::new().plan(&swept("[sweep]\nseeds = 2\nover = { train.learning_rate = [1e-5, 2e-5], tokenize.max_length = [64, 128] }"));
     for stage in plan.stages() {
-        let mut trials: Vec<u32> = plan.nodes.iter().filter(|node| node.stage == *stage).flat_map(|node| node.trials.iter()).collect();
-        trials.sort_unstable();
-        assert_eq!(trials, (0..8).collect::<Vec<u32>>());
+        let used: BTreeSet<NodeId> = (0..8).map(|trial| plan.node_of(trial, stage).expect("a stage")).collect();
+        assert!(used.iter().all(|id| plan.node(*id).stage == *stage));
+        assert_eq!(used.len(), count(&plan, stage));
     }
-    let id = plan.node_of(5, "train").expect("a stage");
-    assert!(plan.node(id).trials.contains(5) && !plan.node(id).trials.contains(4));
+    assert_ne!(plan.node_of(5, "train"), plan.node_of(4, "train"));
 }
 
 #[test]
