@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Failure, terminal};
+use crate::experiment::MOST_RETRIES;
 use crate::kinds::ALL;
 use crate::stage::StageKind;
 
@@ -77,7 +78,7 @@ fn stage_schema(kind: &StageKind) -> Value {
     );
     properties.insert(
         "retry".to_owned(),
-        json!({"type": "integer", "minimum": 0, "maximum": 100, "description": "How often the stage is tried again when it fails."}),
+        json!({"type": "integer", "minimum": 0, "maximum": MOST_RETRIES, "description": "How often the stage is tried again when it fails."}),
     );
     properties.insert(
         "timeout".to_owned(),

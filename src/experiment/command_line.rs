@@ -148,6 +148,8 @@ fn set(reader: &mut Reader<'_>, words: &[(Arc<str>, Span)], node: Node, layer: &
                 Some(position) => layer.stages.swap_remove(position),
                 None => StageLayer::new(stage, stage_span),
             };
+            // Of two for the same path the last one counts.
+            stage.parameters.retain(|parameter| parameter.name != name);
             reader.stage_entry(Entry { name, name_span, node }, &mut stage);
             layer.stages.push(stage);
             return;

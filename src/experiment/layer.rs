@@ -13,13 +13,13 @@ use crate::units;
 
 /// Keys of the file itself.
 const KEYS: [&str; 9] = ["version", "extends", "unset", "about", "name", "seed", "params", "stage", "sweep"];
-/// Keys that every stage has.
-const STAGE_KEYS: [&str; 4] = ["kind", "after", "retry", "timeout"];
+/// Keys that every stage has, whatever its kind; none is a parameter.
+pub const STAGE_KEYS: [&str; 4] = ["kind", "after", "retry", "timeout"];
 /// The version of the format that this program reads.
 pub(super) const VERSION: i64 = 1;
 pub(super) const NAME_RULE: &str = "a name is at most 100 letters, digits, `-` and `_`, and starts with a letter";
 /// More than that is a mistake, or a stage that fails in any case.
-const MOST_RETRIES: u32 = 100;
+pub const MOST_RETRIES: u32 = 100;
 /// Names become folders.
 const LONGEST_NAME: usize = 100;
 

@@ -23,6 +23,7 @@ mod value;
 mod write;
 
 pub use command_line::Overrides;
+pub use layer::{MOST_RETRIES, STAGE_KEYS};
 pub use pins::{Pin, Pins, PinsError};
 pub use sweep::{Axis, AxisTarget, Method, Objective, Seeds, Sweep};
 pub use value::{Data, Value};

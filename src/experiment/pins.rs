@@ -61,9 +61,9 @@ impl Pins {
         self.commits.is_empty()
     }
 
-    /// Adds a pin, or replaces the one for the same revision.
-    pub fn insert(&mut self, pin: Pin) {
-        self.commits.entry(pin.repo).or_default().insert(pin.revision, pin.commit);
+    /// Adds a pin, unless there is one for the same revision.
+    pub fn add(&mut self, pin: Pin) {
+        self.commits.entry(pin.repo).or_default().entry(pin.revision).or_insert(pin.commit);
     }
 
     /// Where the pins of `experiment` lie: `small.toml.lock` beside `small.toml`.
@@ -74,7 +74,7 @@ impl Pins {
         name.into()
     }
 
-    /// Adds pins to the lock file at `path`, keeping those that are there. Readers see the old file or the new one, never half of it.
+    /// Adds pins to the lock file at `path`. Those that are there stay: another process may be at work with them. Readers see the old file or the new one, never half of it.
     ///
     /// Returns what the file holds now.
     ///
@@ -93,7 +93,7 @@ impl Pins {
             let _ = std::fs::remove_file(new);
             return Err(PinsError::Malformed(problems.finish(sources.into())));
         }
-        add.into_iter().for_each(|pin| pins.insert(pin));
+        add.into_iter().for_each(|pin| pins.add(pin));
         let mut written = || {
             file.set_len(0)?;
             file.write_all(pins.to_toml().as_bytes())?;
@@ -193,7 +193,7 @@ fn read(root: Table, id: SourceId, pins: &mut Pins, problems: &mut Problems) {
                         continue;
                     };
                     match pin(table) {
-                        Some(pin) => pins.insert(pin),
+                        Some(pin) => pins.add(pin),
                         None => bad("a pin has `repo`, `revision` and `commit`, which is 40 hexadecimal digits".to_owned(), item.span),
                     }
                 }
@@ -212,7 +212,8 @@ fn pin(table: Table) -> Option<Pin> {
         let NodeData::String(text) = entry.node.data else { return None };
         fields.insert(entry.name.to_string(), text);
     }
-    let pin = Pin { repo: fields.remove("repo")?, revision: fields.remove("revision")?, commit: fields.remove("commit")? };
+    let commit = fields.remove("commit")?.to_ascii_lowercase();
+    let pin = Pin { repo: fields.remove("repo")?, revision: fields.remove("revision")?, commit };
     let hexadecimal = pin.commit.len() == 40 && pin.commit.bytes().all(|byte| byte.is_ascii_hexdigit());
     (hexadecimal && fields.is_empty()).then_some(pin)
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::Value;
-use super::layer::{NAME_RULE, Place, Reader, is_name, listed, mismatch};
+use super::layer::{NAME_RULE, Place, Reader, STAGE_KEYS, is_name, listed, mismatch};
 use super::syntax::{Entry, Node, NodeData, Table};
 use crate::diagnostics::{Diagnostic, Span, quoted};
 
@@ -91,8 +91,6 @@ pub(super) struct SweepLayer {
 
 const KEYS: [&str; 4] = ["method", "objective", "seeds", "over"];
 const DISTRIBUTIONS: [&str; 4] = ["choice", "uniform", "log", "int"];
-/// Keys of a stage that belong to the engine.
-const ENGINE: [&str; 5] = ["kind", "after", "retry", "timeout", "resources"];
 
 /// Reads `[sweep]`.
 pub(super) fn read(reader: &mut Reader<'_>, span: Span, node: Node) -> Option<SweepLayer> {
@@ -250,7 +248,7 @@ pub(super) fn target(reader: &mut Reader<'_>, stage: &Arc<str>, stage_span: Span
     }
     let problem = if !is_name(stage) {
         Diagnostic::new("bad-axis", format!("{} cannot be the name of a stage", quoted(stage))).at(stage_span).help(NAME_RULE)
-    } else if ENGINE.contains(&&**parameter) {
+    } else if STAGE_KEYS.contains(&&**parameter) {
         Diagnostic::new("bad-axis", format!("{} cannot be swept: it is no parameter", quoted(parameter))).at(span)
     } else {
         return Some(AxisTarget::Stage { stage: stage.clone(), parameter: parameter.clone() });

@@ -33,12 +33,28 @@ impl Experiment {
     /// `is_path` says of a kind and its parameter whether the value is a path.
     #[must_use]
     pub fn to_toml_with_paths(&self, is_path: &dyn Fn(&str, &str) -> bool) -> String {
+        let is_swept = |param: &str| {
+            let axes = self.sweep.iter().flat_map(|sweep| &sweep.axes);
+            axes.into_iter().any(|axis| matches!(&axis.target, AxisTarget::Params(name) if **name == *param))
+        };
         self.write(&|kind, parameter, value| {
-            let value = if is_path(kind, parameter) { value.resolve(&self.params).ok()? } else { return None };
+            let value = match &value.data {
+                _ if !is_path(kind, parameter) => return None,
+                Data::Param(name) if is_swept(name) => return None, // its values are made absolute where they stand
+                _ => value.resolve(&self.params).ok()?,
+            };
             let Data::String(path) = &value.data else { return None };
             let path = std::path::absolute(value.folder.join(path)).ok()?;
             Some(quote_plain(path.to_str()?))
         })
+    }
+
+    /// A value of `[params]`, or of an axis over it, is what the first parameter is that refers to it.
+    fn write_param(&self, name: &str, value: &Value, rewrite: Rewrite<'_>) -> String {
+        let refers = |value: &Value| matches!(&value.data, Data::Param(path) if **path == *name);
+        let uses = self.stages.iter().flat_map(|stage| stage.parameters.iter().map(move |parameter| (stage, parameter)));
+        let mut uses = uses.filter(|(_, parameter)| refers(&parameter.value));
+        uses.find_map(|(stage, parameter)| rewrite(&stage.kind, &parameter.name, value)).unwrap_or_else(|| toml(value))
     }
 
     fn write(&self, rewrite: Rewrite<'_>) -> String {
@@ -52,7 +68,7 @@ impl Experiment {
         if !self.params.is_empty() {
             out.push_str("\n[params]\n");
             for (name, value) in &self.params {
-                let _ = writeln!(out, "{} = {}", key(name), toml(value));
+                let _ = writeln!(out, "{} = {}", key(name), self.write_param(name, value, rewrite));
             }
         }
         for stage in &self.stages {
@@ -96,7 +112,10 @@ impl Experiment {
         for axis in &sweep.axes {
             let (first, second) = words(&axis.target);
             let kind = self.stages.iter().find(|stage| &*stage.name == first).map(|stage| &*stage.kind);
-            let one = |value: &Value| kind.and_then(|kind| rewrite(kind, second, value)).unwrap_or_else(|| toml(value));
+            let one = |value: &Value| match &axis.target {
+                AxisTarget::Params(name) => self.write_param(name, value, rewrite),
+                AxisTarget::Stage { .. } => kind.and_then(|kind| rewrite(kind, second, value)).unwrap_or_else(|| toml(value)),
+            };
             let values: Vec<String> = axis.values.iter().map(one).collect();
             let _ = writeln!(out, "{}.{} = [{}]", key(first), key(second), values.join(", "));
         }

@@ -10,11 +10,8 @@ use super::order::order;
 use super::schema::{Schema, Schemas};
 use super::validate::names_text;
 use crate::diagnostics::{Diagnostic, Span, quoted, suggest};
-use crate::experiment::{Data, Experiment, Parameter, StageDeclaration};
+use crate::experiment::{Data, Experiment, Parameter, STAGE_KEYS, StageDeclaration};
 use crate::stage::{Port, StageKind};
-
-/// Keys of a stage's table that are no parameters of its kind.
-const ENGINE: [&str; 4] = ["kind", "after", "retry", "timeout"];
 
 /// A stage as far as its own table tells.
 pub(super) struct Draft<'a> {
@@ -265,7 +262,7 @@ impl<'a> Connector<'a, '_> {
             }),
             _ => None,
         };
-        let near = suggest(&parameter.name, known().chain(ENGINE)).or(fitting.map(|port| port.name));
+        let near = suggest(&parameter.name, known().chain(STAGE_KEYS)).or(fitting.map(|port| port.name));
         self.found.push(match near {
             Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
             None => diagnostic.help(format!("kind `{}` has {}", kind.name, names_text(known()))),

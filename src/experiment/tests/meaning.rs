@@ -300,6 +300,25 @@ fn paths_of_the_resolved_file_can_be_made_absolute() {
 }
 
 #[test]
+fn paths_that_are_swept_over_a_param_are_made_absolute_where_they_stand() {
+    let text = "version = 1\n[params]\nfile = \"a.toml\"\n[stage.corpus]\nkind = \"generate_corpus\"\ntemplates = \"@params.file\"\n\
+                [sweep]\n[sweep.over]\nparams.file = [\"b.toml\", \"c.toml\"]\n";
+    let experiment = good(&[("/lab/small.toml", text)]);
+    let text = experiment.to_toml_with_paths(&|_, parameter| parameter == "templates");
+    for line in ["file = \"/lab/a.toml\"", "templates = \"@params.file\"", "params.file = [\"/lab/b.toml\", \"/lab/c.toml\"]"] {
+        assert!(text.lines().any(|written| written == line), "{text}");
+    }
+}
+
+#[test]
+fn of_two_settings_of_one_parameter_the_last_one_counts_whatever_the_kind() {
+    let settings = ["stage.train.kind=other", "stage.train.epochs=1", "stage.train.epochs=2"];
+    let experiment = small_with(&set(&settings));
+    assert_eq!(value(&experiment, "train", "epochs").to_json(), serde_json::json!(2));
+    assert_eq!(stage(&experiment, "train").parameters.iter().filter(|parameter| &*parameter.name == "epochs").count(), 1);
+}
+
+#[test]
 fn every_value_has_an_origin() {
     let files = [
         ("experiments/child.toml", "extends = \"small.toml\"\nseed = 3\n[stage.train]\nepochs = 1\n[sweep.over]\ntrain.x = [1]\n"),
@@ -376,11 +395,18 @@ fn pins_are_written_beside_the_file_and_read_with_it() {
     Pins::write(&lock, [pin("b/c", "main", 'c')]).expect("the folder is writable");
     let pins = Experiment::read(&path, &Overrides::default()).expect("the file has no mistakes").pins;
     assert_eq!(pins.lookup("a/b", "v\"1"), Some(&*"a".repeat(40)));
-    assert_eq!(pins.lookup("b/c", "main"), Some(&*"c".repeat(40)));
+    assert_eq!(pins.lookup("b/c", "main"), Some(&*"b".repeat(40)), "a pin that is there stays");
     assert_eq!(pins.lookup("b/c", "other"), None);
     insta::assert_snapshot!(std::fs::read_to_string(&lock).expect("the lock file is there"));
     let names: Vec<_> = std::fs::read_dir(folder.path()).expect("the folder is there").flatten().map(|entry| entry.file_name()).collect();
     assert_eq!(names.len(), 2, "{names:?}");
+}
+
+#[test]
+fn a_pinned_commit_is_read_in_either_case() {
+    let lock = "version = 1\n[[pin]]\nrepo = \"a\"\nrevision = \"main\"\ncommit = \"8949B909EC900327062F0EBF497F51AEF5E6F0C8\"\n";
+    let pins = good(&[("a.toml", "version = 1\n[stage.train]\n"), ("a.toml.lock", lock)]).pins;
+    assert_eq!(pins.lookup("a", "main"), Some("8949b909ec900327062f0ebf497f51aef5e6f0c8"));
 }
 
 #[test]
