@@ -16,13 +16,13 @@ const BEHIND: &[(&str, &[&str])] = &[
     ("alignment", &["data/align.rs", "data/encoded.rs", "data/labels.rs", "data/tokenize.rs", "kinds/tokenize.rs"]),
     ("initial_weights", &["models/initialise.rs", "rng.rs", "kinds/init_model.rs"]),
     ("jsonl", &["data/jsonl.rs", "kinds/read_corpus.rs"]),
-    ("metrics", &["metrics", "data/spans.rs", "kinds/evaluate.rs"]),
+    ("metrics", &["metrics", "data/spans.rs", "training/predict.rs", "kinds/evaluate.rs"]),
     ("model", &["models"]),
     ("plots", &["plots", "kinds/plot.rs"]),
-    ("split", &["data/split.rs", "kinds/splits.rs"]),
-    ("templates", &["data/templates.rs", "data/templates", "kinds/generate_corpus.rs"]),
+    ("split", &["data/split.rs", "rng.rs", "kinds/splits.rs"]),
+    ("templates", &["data/templates.rs", "data/templates", "rng.rs", "kinds/generate_corpus.rs"]),
     ("tokenizer_training", &["data/train_tokenizer.rs"]),
-    ("training", &["training", "kinds/train.rs"]),
+    ("training", &["training", "rng.rs", "kinds/train.rs"]),
 ];
 
 /// The code of a file: without comments, tests and layout.

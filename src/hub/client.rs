@@ -82,7 +82,8 @@ impl Client {
 
     /// The snapshot's folder with `files` in it, verified, downloading what the cache lacks.
     ///
-    /// Every file is read once to check its digest, whoever put it into the cache; a damaged one is downloaded again.
+    /// A file that links to its blob is read once and held against the digest in the blob's name, whoever put it there; a damaged one is downloaded
+    /// again. A plain file, as caches without links have it, has nothing to be held against but the header of a safetensors file.
     ///
     /// # Errors
     /// [`HubError::MissingFile`] for the first file that the commit does not have, [`HubError::OfflineFile`] for the first that the cache does not

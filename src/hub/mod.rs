@@ -3,7 +3,8 @@
 //! 1. [`Options::from_environment`] reads where the hub is, where files are kept, and the token: once, and nowhere else.
 //! 2. [`Client::resolve`] turns a branch or tag into a [`Commit`].
 //! 3. [`Client::fetch`] makes the commit's files lie in the cache, whole, and returns their folder. For each file:
-//!    1. what the cache has is read and held against the digest in its blob's name; if it fits, the network is not used;
+//!    1. what the cache has is read and held against the digest in its blob's name; if it fits, or is a plain file without a blob, the network is
+//!       not used;
 //!    2. else the hub is asked for digest and size, and under the blob's lock `<digest>.incomplete` is filled, from where it stands;
 //!    3. its length, its digest and a safetensors header are checked; only then it is renamed to the blob and linked into the snapshot.
 //!

@@ -5,13 +5,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{facts, versions};
-use crate::artifacts::{Checkpoint, Encoded, Evaluation, LabelConfusion, PredictionRow};
+use crate::artifacts::{Checkpoint, Encoded, Evaluation, LabelConfusion, PredictionRow, files};
 use crate::data::{self, EncodedSplit, Entity, Example, LabelSet, spans};
 use crate::metrics::{self, ConfusionMatrix, Scores, classification_report, span_scores};
 use crate::stage::{CodeVersion, Context, InputFacts, ParameterProblem, Stage, StageError};
 use crate::training::{self, Objective, Predicted};
 
-/// Scores a trained model on one split: classification reports, entity-level scores as seqeval defines them (strict, `O` counted), anomaly scores as scikit-learn defines them, and every prediction as CSV.
+/// Scores a trained model on one split: classification reports, entity-level scores as seqeval defines them (strict, `O` counted), anomaly scores as scikit-learn defines them, and every prediction as CSV. Its `loss` has no weights: every token counts, `O` too, and both tasks the same.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Evaluate {
@@ -56,7 +56,7 @@ crate::inputs! {
     pub struct EvaluateInputs {
         /// The trained model.
         model: Checkpoint,
-        /// The texts, tokenized as the model was trained.
+        /// The texts, tokenized as those that the model was trained on.
         data: Encoded,
     }
 }
@@ -89,6 +89,9 @@ impl Stage for Evaluate {
         if tokens.is_empty() {
             return Err(StageError::new(format!("the `{split}` split is empty")).with_help(NO_TEXTS));
         }
+        if files::read(&model.tokenizer())? != files::read(&data.tokenizer())? {
+            context.warn("the texts were tokenized by another `tokenizer.json` than those that the model was trained on".to_owned());
+        }
         let mut engine = super::engine::open(model.model()?, DType::F32, false, context)?;
         let predicted =
             training::predict(engine.engine(), &tokens, self.batch_size, &Objective::default(), &|| context.signals.cancelled())
@@ -114,7 +117,7 @@ fn report(tokens: &EncodedSplit, predicted: &Predicted, data: &Encoded, split: d
     let (truth, guess): (Vec<u32>, Vec<u32>) =
         tokens.labels.iter().zip(&predicted.labels).filter(|(truth, _)| **truth != outside && **truth != data::IGNORE).unzip();
     let spans = span_scores(&tokens.labels, &predicted.labels, &tokens.bounds, labels.names());
-    let percent = |value: Option<f64>| value.map_or_else(|| "undefined".to_owned(), |value| format!("{value:.4}"));
+    let score = |value: Option<f64>| value.map_or_else(|| "undefined".to_owned(), |value| format!("{value:.4}"));
     let mut notes = data.notes.clone();
     if let Some(found) = data.statistics.get(&split).filter(|found| found.entities_cut + found.entities_unaligned > 0) {
         let lost = found.entities_cut + found.entities_unaligned;
@@ -129,7 +132,7 @@ fn report(tokens: &EncodedSplit, predicted: &Predicted, data: &Encoded, split: d
     }
     text += "Anomaly detection (per text)\n\n";
     text += &classification_report(&tokens.anomaly, &predicted.anomaly, &anomaly_names, None, DIGITS);
-    text += &format!("\nAUROC {}, average precision {}\n", percent(scores.anomaly.auroc), percent(scores.anomaly.average_precision));
+    text += &format!("\nAUROC {}, average precision {}\n", score(scores.anomaly.auroc), score(scores.anomaly.average_precision));
     text += "\n\nNamed entities (whole entities: type and both ends must be right; `O` counts)\n\n";
     text += &metrics::span_report(&spans, DIGITS);
     text += "\n\nToken labels (only tokens whose true label is not `O`: what this leaves out are entities found where there are none)\n\n";
@@ -138,7 +141,7 @@ fn report(tokens: &EncodedSplit, predicted: &Predicted, data: &Encoded, split: d
     } else {
         text += &classification_report(&truth, &guess, labels.names(), None, DIGITS);
     }
-    text += &format!("\nAccuracy over all tokens {}\n", percent(scores.ner.token_accuracy));
+    text += &format!("\nAccuracy over all tokens {}\n", score(scores.ner.token_accuracy));
     text
 }
 

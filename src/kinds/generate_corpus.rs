@@ -112,6 +112,11 @@ impl Stage for GenerateCorpus {
 
     fn run(&self, _inputs: NoInputs, context: &Context<'_>) -> Result<CorpusFiles, StageError> {
         let templates = Templates::read(&self.templates).map_err(|error| StageError::new(error.to_string()).with_help(TEMPLATES_FORMAT))?;
+        let unused = templates.unused();
+        if !unused.is_empty() {
+            let names: Vec<String> = unused.iter().map(|name| format!("`{name}`")).collect();
+            context.warn(format!("no template of `{}` uses {}", self.templates.display(), names.join(", ")));
+        }
         let rng = Rng::new(self.seed);
         let examples = templates.generate(self.samples, self.anomaly_ratio, rng).map_err(|error| StageError::new(error.to_string()))?;
         context.check_cancelled()?;

@@ -101,7 +101,7 @@ impl InitModel {
 
 impl Stage for InitModel {
     const KIND: &'static str = "init_model";
-    const CODE: &'static [CodeVersion] = &[versions::TOKENIZER_TRAINING, versions::INITIAL_WEIGHTS];
+    const CODE: &'static [CodeVersion] = &[versions::TOKENIZER_TRAINING, versions::ALIGNMENT, versions::INITIAL_WEIGHTS, versions::MODEL];
     type Inputs = InitModelInputs;
     type Output = Backbone;
 

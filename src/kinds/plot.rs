@@ -8,7 +8,7 @@ use crate::artifacts::{Checkpoint, Evaluation, Figures};
 use crate::metrics::{precision_recall_curve, roc_curve};
 use crate::plots::{self, EpochRow, HistoryRow, HistorySplit, PlotError, PrecisionRecall, Roc};
 use crate::stage::{Artifact as _, CodeVersion, Context, Stage, StageError};
-use crate::training::{Row, RowSplit};
+use crate::training::{Row, RowSplit, epoch_losses};
 
 /// Draws the training's loss and learning rate, and the evaluation's confusion matrices, precision-recall and ROC curves, as PNG files.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -32,7 +32,8 @@ impl Stage for Plot {
 
     fn run(&self, inputs: PlotInputs, context: &Context<'_>) -> Result<Figures, StageError> {
         let at = |name: &str| context.output.join(name);
-        let rows: Vec<HistoryRow> = inputs.history.history()?.into_iter().map(history_row).collect();
+        let history = inputs.history.history()?;
+        let rows: Vec<HistoryRow> = history.iter().map(history_row).collect();
         let scores = inputs.evaluation.scores()?;
         let confusion = inputs.evaluation.confusion()?;
         let (truth, probability): (Vec<u32>, Vec<f64>) =
@@ -54,7 +55,7 @@ impl Stage for Plot {
         };
 
         drawn("loss", plots::loss_curves(&rows, &at("loss.png")), context)?;
-        drawn("loss per epoch", plots::epoch_losses(&epochs(&rows), &at("loss_per_epoch.png")), context)?;
+        drawn("loss per epoch", plots::epoch_losses(&epochs(&history), &at("loss_per_epoch.png")), context)?;
         drawn("learning rate", plots::learning_rate(&rows, &at("learning_rate.png")), context)?;
         drawn("anomaly confusion", plots::anomaly_confusion(scores.anomaly.confusion, &at("anomaly_confusion.png")), context)?;
         drawn("NER confusion", plots::ner_confusion(&confusion.labels, &confusion.counts, &at("ner_confusion.png")), context)?;
@@ -76,7 +77,7 @@ fn drawn(figure: &str, result: Result<(), PlotError>, context: &Context<'_>) -> 
     }
 }
 
-fn history_row(row: Row) -> HistoryRow {
+fn history_row(row: &Row) -> HistoryRow {
     HistoryRow {
         split: match row.split {
             RowSplit::Train => HistorySplit::Train,
@@ -92,15 +93,13 @@ fn history_row(row: Row) -> HistoryRow {
 }
 
 /// The mean training loss of each epoch, as the reference recipe reports it, and the last validation loss in it.
-fn epochs(rows: &[HistoryRow]) -> Vec<EpochRow> {
-    let last = rows.iter().map(|row| row.epoch).max().unwrap_or(0);
-    let of = |epoch: u64, split: HistorySplit| rows.iter().filter(move |row| row.epoch == epoch && row.split == split).map(|row| row.loss);
-    (1..=last)
-        .map(|epoch| {
-            let (sum, count) = of(epoch, HistorySplit::Train)
-                .filter(|loss| loss.is_finite())
-                .fold((0.0, 0.0), |(sum, count), loss| (sum + loss, count + 1.0));
-            EpochRow { epoch, train: sum / count, validation: of(epoch, HistorySplit::Validation).next_back().unwrap_or(f64::NAN) }
-        })
-        .collect()
+fn epochs(history: &[Row]) -> Vec<EpochRow> {
+    let row = |(epoch, train)| EpochRow { epoch, train, validation: f64::NAN };
+    let mut epochs: Vec<EpochRow> = (1..).zip(epoch_losses(history)).map(row).collect();
+    for row in history.iter().filter(|row| row.split == RowSplit::Validation) {
+        if let Some(epoch) = usize::try_from(row.epoch).ok().and_then(|epoch| epochs.get_mut(epoch.checked_sub(1)?)) {
+            epoch.validation = row.loss;
+        }
+    }
+    epochs
 }

@@ -31,6 +31,9 @@ crate::inputs! {
     }
 }
 
+/// Scores count every pair of labels, of which there are two for each type.
+const MOST_ENTITY_TYPES: usize = 1000;
+
 /// What to say of a length that the model cannot take, and what helps.
 fn too_long(max_length: usize, limit: usize) -> (String, String) {
     let message = format!("`max_length` = {max_length} is beyond the model's `max_position_embeddings` = {limit}");
@@ -62,6 +65,13 @@ impl Stage for Tokenize {
         let tokenizer = TextTokenizer::load(&inputs.model.tokenizer).map_err(|error| StageError::new(error.to_string()))?;
         let corpus = inputs.corpus.read()?;
         let labels = LabelSet::of(corpus.entity_labels());
+        if labels.types().len() > MOST_ENTITY_TYPES {
+            let message =
+                format!("the corpus has {} entity types, and a model tells at most {MOST_ENTITY_TYPES} apart", labels.types().len());
+            return Err(
+                StageError::new(message).with_help("the `label` of an entity is its type, such as `IP`, not the text that it covers")
+            );
+        }
         let mut writer = EncodedWriter::new(context.output, &inputs.model.tokenizer, &labels, self.max_length, inputs.corpus.notes)?;
         for split in Split::ALL {
             context.check_cancelled()?;

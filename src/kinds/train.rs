@@ -91,7 +91,7 @@ pub struct Train {
     /// What to do when a loss or a gradient is infinite or not a number.
     #[serde(default)]
     pub on_nonfinite: OnNonfinite,
-    /// How often a checkpoint is written: after a number of steps, whatever that costs, or after a time such as `"10m"`, or later if writing, that of `keep_best` included, would take more than 2 % of the time. Once a minute when left out. It changes no result.
+    /// How often a checkpoint is written: after a number of steps, whatever that costs, or after a time such as `"10m"`, or later if writing would take more than 2 % of the time. Once a minute when left out. It changes no result.
     // It decides nothing but what an interruption costs, so it stays out of the parameters that are compared and enter the key.
     #[serde(default, skip_serializing)]
     pub checkpoint_every: Option<CheckpointEvery>,
@@ -253,6 +253,14 @@ impl Stage for Train {
                 "give one of them a weight",
             ));
         }
+        let class_weights = self.class_weights.map(Vec::from).unwrap_or_default();
+        let singles = [("eps", vec![self.eps]), ("ner_weight", vec![self.ner_weight]), ("anomaly_weight", vec![self.anomaly_weight])];
+        for (parameter, values) in singles.into_iter().chain([("class_weights", class_weights)]) {
+            if let Some(value) = values.into_iter().find(|value| !training::is_single(*value)) {
+                let message = format!("`{parameter}` = {value:e} is beyond what training computes with");
+                problems.push(problem(parameter, &message, "training computes in single precision: from 1.2e-38 to 3.4e38"));
+            }
+        }
         if self.cadence().is_none() {
             let help = format!("a number of steps, or {}", units::DURATION);
             problems.push(problem("checkpoint_every", "`checkpoint_every` is neither a number of steps nor a time", &help));
@@ -304,6 +312,11 @@ impl Stage for Train {
             .map_err(|error| StageError::new(error.to_string()).with_help(error.help()))?;
         // What the result needs is read now: at the end of a long training, somebody may have removed it.
         let tokenizer = files::read(&data.tokenizer())?;
+        if files::read(&model.tokenizer)? != tokenizer {
+            context.warn(
+                "the texts were tokenized by another `tokenizer.json` than the model's: its token ids may mean something else".to_owned(),
+            );
+        }
         let mut engine = super::engine::open(joint, self.dtype.into(), self.activation_checkpointing, context)?;
         let recipe = self.recipe(labels.outside());
         let splits = training::Data { train: &train, validation: (!validation.is_empty()).then_some(&validation), labels: labels.names() };
@@ -376,11 +389,12 @@ fn failed(error: TrainError, data: &Encoded) -> StageError {
         TrainError::NotFinite { rows, checkpoint, .. } => {
             let examples = data.examples(Split::Train).unwrap_or_default();
             let lines: Vec<_> = rows.iter().filter_map(|row| examples.get(*row as usize)).map(|example| example.line.to_string()).collect();
+            let lines = training::some_of(&lines);
             let checkpoint = checkpoint.map_or_else(
                 || "there is no earlier checkpoint".to_owned(),
                 |step| format!("the last good checkpoint is that of step {step}"),
             );
-            format!("{error}; its texts are those of line {} of the training split; {checkpoint}", lines.join(", "))
+            format!("{error}; its texts are those of line {lines} of the training split; {checkpoint}")
         }
         _ => error.to_string(),
     };

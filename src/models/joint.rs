@@ -107,7 +107,7 @@ impl JointModel {
     }
 
     fn make_room(&self, tokens: &Tokens<'_>, workspace: &mut Workspace, backward: bool) -> Result<(), BatchError> {
-        let room = workspace.make_room(&self.config, self.labels(), tokens.len(), backward);
+        let room = workspace.make_room(&self.config, self.labels(), tokens, backward);
         room.map_err(|source| BatchError::NoMemory { tokens: tokens.len(), source })
     }
 

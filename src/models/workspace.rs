@@ -1,10 +1,11 @@
 //! Every buffer of a step that grows with model and batch, besides parameters and gradients, kept from step to step.
 
 use super::config::Attention;
-use super::kernels::layer_norm::Moments;
+use super::kernels::layer_norm::{Moments, partial_length};
 use super::kernels::rotary::Rotary;
+use super::layout::ANOMALY_CLASSES;
 use super::room::reserve;
-use super::{ModernBertConfig, NoMemory, Profile};
+use super::{ModernBertConfig, NoMemory, Profile, Tokens};
 
 /// Activations and temporaries. They grow to the largest batch seen and stay, so that a step allocates no more than the
 /// blocks of scores that its tasks of attention work on.
@@ -114,20 +115,29 @@ impl Workspace {
         self.recompute_layers
     }
 
-    /// Makes room for all that is large in a batch of `tokens` tokens, so that nothing large is allocated after it.
+    /// Makes room for all that is large in a batch, so that nothing large is allocated after it.
     ///
     /// * `backward`: whether there will be one
     ///
     /// # Errors
     /// [`NoMemory`]
-    pub(super) fn make_room(&mut self, config: &ModernBertConfig, labels: usize, tokens: usize, backward: bool) -> Result<(), NoMemory> {
+    pub(super) fn make_room(
+        &mut self,
+        config: &ModernBertConfig,
+        labels: usize,
+        batch: &Tokens<'_>,
+        backward: bool,
+    ) -> Result<(), NoMemory> {
         const WHAT: &str = "its activations";
         let (hidden, intermediate) = (config.hidden_size, config.intermediate_size);
+        let (tokens, sequences) = (batch.len(), batch.sequences());
         let (size, layers) = (tokens * hidden, config.num_hidden_layers);
         fill_up(&mut self.inputs, if backward { layers + 1 } else { 2 });
         fill_up(&mut self.layers, if backward && !self.recompute_layers { layers } else { 1 });
         self.inputs.iter_mut().try_for_each(|input| reserve(input, size, WHAT))?;
-        for LayerState { rotated, log_sums, attended, middle, expanded, .. } in &mut self.layers {
+        [&mut self.embedding_moments, &mut self.final_moments].into_iter().try_for_each(|moments| reserve(moments, tokens, WHAT))?;
+        for LayerState { attn_moments, rotated, log_sums, attended, middle, mlp_moments, expanded } in &mut self.layers {
+            [attn_moments, mlp_moments].into_iter().try_for_each(|moments| reserve(moments, tokens, WHAT))?;
             reserve(rotated, 3 * size, WHAT)?;
             reserve(log_sums, tokens * config.num_attention_heads, WHAT)?;
             reserve(attended, size, WHAT)?;
@@ -136,7 +146,9 @@ impl Workspace {
         }
         reserve(&mut self.hidden, size, WHAT)?;
         reserve(&mut self.heads.ner, tokens * labels, WHAT)?;
-        let Scratch { normed, qkv, heads, activated, d_stream, d_normed, .. } = &mut self.scratch;
+        reserve(&mut self.heads.first, sequences * hidden, WHAT)?;
+        reserve(&mut self.heads.anomaly, sequences * ANOMALY_CLASSES, WHAT)?;
+        let Scratch { normed, qkv, heads, activated, d_stream, d_normed, partial, .. } = &mut self.scratch;
         reserve(normed, size, WHAT)?;
         reserve(qkv, 3 * size, WHAT)?;
         reserve(heads, if backward { 3 * size } else { size }, WHAT)?;
@@ -144,6 +156,7 @@ impl Workspace {
         if backward {
             reserve(d_stream, size, WHAT)?;
             reserve(d_normed, size, WHAT)?;
+            reserve(partial, partial_length(tokens, hidden), WHAT)?;
         }
         Ok(())
     }

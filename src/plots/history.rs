@@ -124,7 +124,7 @@ fn loss_scale(training: &[f64], means: &[f64], validation: &[f64]) -> Scale {
     Scale::fit_log(singles.into_iter().skip(cut).chain(trends))
 }
 
-/// With fewer training rows than this, the rows themselves are the trend.
+/// With at most this many training rows, the rows themselves are the trend.
 const SMOOTH_FROM: usize = 30;
 
 /// Draws the learning rate over steps, with the epochs marked.

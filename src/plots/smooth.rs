@@ -5,17 +5,21 @@ use super::scale::is_shown;
 /// The mean over a window around each value, ignoring gaps. Near the start, where losses fall steeply, the window shrinks on both
 /// sides, so that the curve starts at the data; at the end it only loses what lies beyond, so that the last values do not wag the curve.
 pub(super) fn moving_average(values: &[f64], half_window: usize) -> Vec<f64> {
-    let (mut sums, mut counts) = (vec![0.0], vec![0usize]);
+    // Sums with what rounding took from them (Neumaier 1974), so that a spike does not swallow what comes after it.
+    let (mut sums, mut lost, mut counts) = (vec![0.0f64], vec![0.0f64], vec![0usize]);
     for value in values {
-        let finite = is_shown(*value);
-        sums.push(sums[sums.len() - 1] + if finite { *value } else { 0.0 });
+        let (before, value, finite) = (sums[sums.len() - 1], if is_shown(*value) { *value } else { 0.0 }, is_shown(*value));
+        let sum = before + value;
+        let rounding = if before.abs() >= value.abs() { before - sum + value } else { value - sum + before };
+        sums.push(sum);
+        lost.push(lost[lost.len() - 1] + rounding);
         counts.push(counts[counts.len() - 1] + usize::from(finite));
     }
     (0..values.len())
         .map(|index| {
             let half = half_window.min(index);
             let (from, to) = (index - half, (index + half + 1).min(values.len()));
-            (sums[to] - sums[from]) / (counts[to] - counts[from]) as f64
+            (sums[to] - sums[from] + (lost[to] - lost[from])) / (counts[to] - counts[from]) as f64
         })
         .collect()
 }
@@ -51,6 +55,11 @@ mod tests {
     #[test]
     fn a_moving_average_keeps_the_start_and_skips_gaps() {
         assert_eq!(moving_average(&[4.0, 1.0, f64::NAN, 3.0, 8.0], 1), [4.0, 2.5, 2.0, 5.5, 5.5]);
+    }
+
+    #[test]
+    fn a_spike_leaves_no_trace_beyond_its_window() {
+        assert_eq!(moving_average(&[0.5, 1e20, 0.5, 0.25, 0.25, 0.25], 1)[4..], [0.25, 0.25]);
     }
 
     #[test]

@@ -88,11 +88,14 @@ pub fn bench(workload: &Workload, say: Say<'_>) -> Result<Measurement, ToolError
     let mut config = config(&workload.shape)?;
     let data = workload.data.as_deref().map(real_data).transpose()?;
     let synthetic = data.is_none();
-    let per_step = workload.batch_size * workload.gradient_accumulation;
-    let sequences = per_step * (workload.steps + WARM_UP);
-    let longest = workload.length.unwrap_or(SYNTHETIC_LENGTH);
-    if data.is_none() && u32::try_from(sequences.saturating_mul(longest)).is_err() {
-        return Err(ToolError::of(format!("{sequences} made-up texts of {longest} tokens are more tokens than can be numbered"))
+    let per_step = workload.batch_size.saturating_mul(workload.gradient_accumulation);
+    let sequences = per_step.saturating_mul(workload.steps + WARM_UP);
+    let longest = match &data {
+        Some((split, _)) => (0..split.len()).map(|row| split.range(row).len()).max().unwrap_or(0),
+        None => workload.length.unwrap_or(SYNTHETIC_LENGTH),
+    };
+    if u32::try_from(sequences.saturating_mul(longest)).is_err() {
+        return Err(ToolError::of(format!("{sequences} texts of up to {longest} tokens are more tokens than can be numbered"))
             .with_help(Some("take fewer steps, smaller batches or shorter texts")));
     }
     let (pool, labels) = match data {
@@ -337,6 +340,6 @@ mod tests {
     #[test]
     fn more_made_up_tokens_than_can_be_numbered_are_refused() {
         let error = bench(&Workload { length: Some(1 << 20), batch_size: 1 << 10, ..workload() }, &|_| {}).unwrap_err();
-        assert!(error.to_string().contains("10240 made-up texts of 1048576 tokens") && error.help().is_some(), "{error}");
+        assert!(error.to_string().contains("10240 texts of up to 1048576 tokens") && error.help().is_some(), "{error}");
     }
 }

@@ -21,9 +21,9 @@ use crate::durable;
 /// Checkpoints that are kept, so that a damaged newest one does not cost everything.
 const KEPT: usize = 2;
 
-/// Best weights of at most this many bytes wait in memory when they come too soon after others. Larger ones are written whatever that costs: a
-/// fraction of the evaluation that found them, since as many weights take long to evaluate.
-const WAITING_BYTES: u64 = 64 << 20;
+/// Best weights of at most this many bytes wait in memory when they come too soon after others. Larger ones are written at once, whatever that
+/// costs, and their cost delays no checkpoint: a second copy of a large model is what many machines have no memory for.
+pub const WAITING_BYTES: u64 = 64 << 20;
 
 /// How often a checkpoint is written. It never changes a result.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -41,7 +41,7 @@ pub struct Cadence {
 pub struct Cost {
     /// Writing the last checkpoint.
     pub checkpoint: Duration,
-    /// Writing best weights since.
+    /// Writing best weights since, those that might have waited in memory.
     pub best: Duration,
 }
 
@@ -76,14 +76,9 @@ impl Cadence {
     }
 
     /// Whether writing, `elapsed` after the last checkpoint, stays within the budget.
-    fn affords(&self, elapsed: Duration, cost: Cost) -> bool {
-        elapsed.as_secs_f64() >= (cost.checkpoint + cost.best).as_secs_f64() / self.budget
-    }
-
-    /// Whether to write best weights of `bytes` bytes, `elapsed` after the last checkpoint, or else to hold them in memory.
     #[must_use]
-    pub fn writes_best(&self, bytes: u64, elapsed: Duration, cost: Cost) -> bool {
-        bytes > WAITING_BYTES || self.affords(elapsed, cost)
+    pub fn affords(&self, elapsed: Duration, cost: Cost) -> bool {
+        elapsed.as_secs_f64() >= (cost.checkpoint + cost.best).as_secs_f64() / self.budget
     }
 }
 
@@ -219,13 +214,18 @@ impl Checkpoints {
     }
 
     /// Writes the engine's parameters as those of the evaluation after `step`, the best so far, and returns their digest and where they are.
+    /// Earlier ones that no checkpoint names go.
     ///
     /// # Errors
     /// When the disk refuses.
     pub fn save_best(&self, step: u64, engine: &dyn Engine) -> Result<(String, BestWeights), CheckpointError> {
         self.restore_folder()?;
         let digest = checkpoint::write_weights(&self.best_path(step), engine)?;
-        Ok((digest.to_hex().to_string(), self.open_best(step)?))
+        let best = self.open_best(step)?;
+        let checkpoints: Vec<u64> = self.newest_first().into_iter().map(|(step, _)| step).take(KEPT).collect();
+        let named = self.best_of(&checkpoints);
+        self.remove(|name| step_of(name, BEST).is_some_and(|found| found != step && !named.contains(&found)));
+        Ok((digest.to_hex().to_string(), best))
     }
 
     /// Sees that the best weights lie in the folder, where a checkpoint that names them will look for them.
@@ -304,13 +304,17 @@ impl Checkpoints {
     fn prune(&self, state: &State, serves: impl Fn(u64) -> bool) {
         let others = self.newest_first().into_iter().map(|(step, _)| step).filter(|&step| step != state.step && serves(step));
         let others: Vec<u64> = others.take(KEPT - 1).collect();
-        let best_of_others = others.iter().filter_map(|&step| checkpoint::peek(&self.checkpoint_path(step))?.best);
-        let named: Vec<u64> = best_of_others.chain(state.best.clone()).map(|best| best.step).collect();
+        let named: Vec<u64> = self.best_of(&others).into_iter().chain(state.best.as_ref().map(|best| best.step)).collect();
         self.remove(|name| match (step_of(name, CHECKPOINT), step_of(name, BEST)) {
             (Some(step), _) => step != state.step && !others.contains(&step),
             (_, Some(step)) => !named.contains(&step),
             _ => false,
         });
+    }
+
+    /// The steps of the best weights that checkpoints of these steps name.
+    fn best_of(&self, checkpoints: &[u64]) -> Vec<u64> {
+        checkpoints.iter().filter_map(|&step| Some(checkpoint::peek(&self.checkpoint_path(step))?.best?.step)).collect()
     }
 
     /// What cannot be removed now will be the next time, so failures are of no interest.
@@ -374,15 +378,8 @@ mod tests {
         let cadence = Cadence::default();
         let second = Duration::from_secs(1);
         let cost = Cost { checkpoint: second * 2, best: second };
-        assert!(!cadence.is_due(10, second * 149, cost) && !cadence.writes_best(1, second * 149, cost));
-        assert!(cadence.is_due(10, second * 150, cost) && cadence.writes_best(1, second * 150, cost));
-    }
-
-    #[test]
-    fn best_weights_that_would_take_much_memory_do_not_wait_in_it() {
-        let cost = Cost { checkpoint: Duration::from_secs(1), best: Duration::ZERO };
-        assert!(!Cadence::default().writes_best(WAITING_BYTES, Duration::ZERO, cost));
-        assert!(Cadence::default().writes_best(WAITING_BYTES + 1, Duration::ZERO, cost));
+        assert!(!cadence.is_due(10, second * 149, cost) && !cadence.affords(second * 149, cost));
+        assert!(cadence.is_due(10, second * 150, cost) && cadence.affords(second * 150, cost));
     }
 
     #[test]

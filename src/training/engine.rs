@@ -119,7 +119,7 @@ impl EngineError {
     pub fn help(&self) -> Option<&'static str> {
         match self {
             Self::Batch(BatchError::NoMemory { .. }) => Some("lower `batch_size` or `max_length`, or free memory"),
-            Self::NoMemory(_) => Some("its parameters alone do not fit: take a smaller model, or free memory"),
+            Self::NoMemory(_) => Some("take a smaller model, or free memory"),
             _ => None,
         }
     }

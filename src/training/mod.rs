@@ -35,6 +35,8 @@ mod session;
 mod state;
 mod train;
 
+const _: () = assert!(crate::data::IGNORE == crate::models::IGNORE && crate::data::IGNORE == crate::metrics::IGNORE);
+
 pub use candle::CandleEngine;
 pub use checkpoint::{CheckpointError, Verified as VerifiedCheckpoint};
 pub use checkpoints::{Cadence, Checkpoints, Cost};
@@ -45,7 +47,7 @@ pub use history::{Row, RowSplit, Timing, epoch_losses};
 pub use memory::{MemoryNeed, memory_need};
 pub use observer::{Notice, Observer, Progress};
 pub use predict::{Objective, Predicted, SplitLosses, predict, score};
-pub use recipe::{EarlyStopping, Interval, Metric, OnNonfinite, Recipe};
+pub use recipe::{EarlyStopping, Interval, Metric, OnNonfinite, Recipe, is_single};
 pub use schedule::{Schedule, Warmup};
 pub use state::{Best, State, metric_value};
-pub use train::{Data, Storage, TrainError, Trained, train};
+pub use train::{Data, Storage, TrainError, Trained, some_of, train};

@@ -25,7 +25,7 @@ pub trait Observer {
 
 impl Observer for () {}
 
-/// How far a training has come. The remaining time follows from `total_steps - step` and `tokens_per_s`; who shows it works it out.
+/// How far a training has come.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Progress {
     /// Steps made, this one included.
@@ -35,10 +35,8 @@ pub struct Progress {
     pub epoch: u64,
     pub loss: f64,
     pub learning_rate: f64,
-    /// Of the last steps, smoothed.
-    pub tokens_per_s: f64,
     /// Of the last steps, smoothed; evaluations and checkpoints left out.
-    pub seconds_per_step: f64,
+    pub tokens_per_s: f64,
 }
 
 /// Something that happened and changes no result.

@@ -225,17 +225,17 @@ impl Recipe {
             (at_least_zero(self.weight_decay), "`weight_decay` must be a number of at least 0"),
             (beta(self.betas.0) && beta(self.betas.1), "`betas` must lie in [0, 1)"),
             // Moments below the normal range count as zero, so that a zero here could divide zero by zero.
-            (at_least_zero(self.eps) && self.eps > 0.0, "`eps` must be above 0"),
+            (self.eps > 0.0 && is_single(self.eps), "`eps` must be above 0, also in single precision"),
             (self.max_grad_norm.is_none_or(|norm| norm.is_finite() && norm > 0.0), "`max_grad_norm` must be above 0"),
             (!matches!(self.warmup, Warmup::Ratio(ratio) if !(0.0..=1.0).contains(&ratio)), "`warmup_ratio` must lie in [0, 1]"),
-            (at_least_zero(self.ner_weight), "`ner_weight` must be a number of at least 0"),
-            (at_least_zero(self.anomaly_weight), "`anomaly_weight` must be a number of at least 0"),
+            (at_least_zero(self.ner_weight) && is_single(self.ner_weight), "`ner_weight` must be a number of at least 0"),
+            (at_least_zero(self.anomaly_weight) && is_single(self.anomaly_weight), "`anomaly_weight` must be a number of at least 0"),
             (
                 self.ner_weight > 0.0 || self.anomaly_weight > 0.0,
                 "`ner_weight` and `anomaly_weight` are both 0, which leaves nothing to learn",
             ),
             (
-                self.anomaly_class_weights.is_none_or(|weights| weights.iter().all(|weight| weight.is_finite() && *weight > 0.0)),
+                self.anomaly_class_weights.is_none_or(|weights| weights.iter().all(|weight| weight.is_normal() && *weight > 0.0)),
                 "class weights must be above 0",
             ),
             (self.evaluate_every != Interval::Steps(0), "`evaluate_every` must be at least 1 step"),
@@ -249,6 +249,12 @@ impl Recipe {
         ];
         rules.into_iter().filter(|(holds, _)| !holds).map(|(_, message)| message.to_owned()).collect()
     }
+}
+
+/// Whether a number is still itself, up to rounding, in the single precision that training computes in: neither lost nor infinite.
+#[must_use]
+pub fn is_single(value: f64) -> bool {
+    value == 0.0 || (value as f32).is_normal()
 }
 
 #[cfg(test)]

@@ -3,12 +3,12 @@
 use std::cell::RefCell;
 use std::time::Instant;
 
-use crate::data::EncodedSplit;
+use crate::data::{Batch, EncodedSplit};
 use crate::models::{LossOptions, Losses, Normalisers, Targets, reserve};
 
 use super::adamw::{Update, clip_coefficient};
 use super::checkpoint::CheckpointError;
-use super::checkpoints::{BestWeights, Checkpoints, Cost};
+use super::checkpoints::{BestWeights, Checkpoints, Cost, WAITING_BYTES};
 use super::coverage::Coverage;
 use super::engine::{Engine, EngineError, StateVector};
 use super::history::{Row, RowSplit, Timing};
@@ -64,7 +64,6 @@ struct LastCheckpoint {
 struct Speed {
     seconds: f64,
     tokens: f64,
-    weight: f64,
 }
 
 impl<'a> Session<'a> {
@@ -197,22 +196,15 @@ impl<'a> Session<'a> {
         // Means over all micro-batches together, not means of their means.
         let mut normalisers = Normalisers::default();
         for batch in &batches {
-            normalisers +=
-                Normalisers::of(&Targets { labels: &batch.labels, anomaly: &batch.anomaly }, self.objective.anomaly_class_weights);
+            normalisers += self.normalisers_of(batch);
         }
-        let options = LossOptions {
-            ner_weight: self.objective.ner_weight as f32,
-            anomaly_weight: self.objective.anomaly_weight as f32,
-            class_weights: self.objective.anomaly_class_weights,
-            normalisers: Some(normalisers),
-        };
+        let options = self.loss_options(normalisers);
         let mut losses = Losses::default();
         for batch in &batches {
             losses += self.engine.accumulate(batch, &options)?;
         }
         let norm = self.engine.gradient_norm()?;
-        let ner = (losses.counted_tokens > 0).then_some(losses.ner);
-        let loss = weighted(self.objective.ner_weight, ner) + weighted(self.objective.anomaly_weight, Some(losses.anomaly));
+        let (ner, loss) = self.loss_of(&losses);
         let learning_rate = self.learning_rates.at(step);
 
         if loss.is_finite() && norm.is_finite() {
@@ -267,9 +259,27 @@ impl<'a> Session<'a> {
             loss,
             learning_rate,
             tokens_per_s: self.speed.tokens / self.speed.seconds,
-            seconds_per_step: self.speed.seconds / self.speed.weight,
         });
         Ok(())
+    }
+
+    fn normalisers_of(&self, batch: &Batch) -> Normalisers {
+        Normalisers::of(&Targets { labels: &batch.labels, anomaly: &batch.anomaly }, self.objective.anomaly_class_weights)
+    }
+
+    fn loss_options(&self, normalisers: Normalisers) -> LossOptions {
+        LossOptions {
+            ner_weight: self.objective.ner_weight as f32,
+            anomaly_weight: self.objective.anomaly_weight as f32,
+            class_weights: self.objective.anomaly_class_weights,
+            normalisers: Some(normalisers),
+        }
+    }
+
+    /// The loss of the entities, if any token counts in it, and both losses together.
+    fn loss_of(&self, losses: &Losses) -> (Option<f64>, f64) {
+        let ner = (losses.counted_tokens > 0).then_some(losses.ner);
+        (ner, weighted(self.objective.ner_weight, ner) + weighted(self.objective.anomaly_weight, Some(losses.anomaly)))
     }
 
     /// How many of the last steps were skipped, [`SPOILT`] at most. It asks the history, which outlives an interruption.
@@ -278,14 +288,29 @@ impl<'a> Session<'a> {
         self.history.iter().rev().filter(|row| row.split == RowSplit::Train).take(SPOILT).take_while(skipped).count()
     }
 
-    /// Refuses to call weights a result that give no finite loss, neither in the last step nor on the validation split.
-    fn check_alive(&self) -> Result<(), TrainError> {
+    /// Refuses to call weights a result that give no finite loss: not in the last step, nor on the validation split, or without one on the
+    /// first texts of the training split.
+    fn check_alive(&mut self) -> Result<(), TrainError> {
         let skipped = self.skipped_in_a_row();
-        let finite = !self.is_evaluated() || self.history.last().is_some_and(|row| row.loss.is_finite());
-        if skipped == 0 || finite || self.state.best.is_some() {
+        if skipped == 0 || self.state.best.is_some() {
             return Ok(());
         }
-        Err(TrainError::Spoilt { step: self.state.step, skipped })
+        let is_finite = match (self.is_evaluated(), self.validation) {
+            (true, _) => self.history.last().is_some_and(|row| row.loss.is_finite()),
+            (false, Some(_)) => true, // until it is evaluated
+            (false, None) => self.loss_of_first_texts()?.is_finite(),
+        };
+        if is_finite { Ok(()) } else { Err(TrainError::Spoilt { step: self.state.step, skipped }) }
+    }
+
+    fn loss_of_first_texts(&mut self) -> Result<f64, TrainError> {
+        let rows: Vec<u32> = (0..self.data.train.len().min(self.recipe.batch_size) as u32).collect();
+        let mut batch = self.data.train.batch(&rows);
+        self.objective.mask(&mut batch);
+        let normalisers = self.normalisers_of(&batch);
+        let losses = self.engine.accumulate(&batch, &self.loss_options(normalisers))?;
+        self.engine.discard();
+        Ok(self.loss_of(&losses).1)
     }
 
     /// The newest one whose weights are known to give a finite loss: that of the step after it.
@@ -311,11 +336,16 @@ impl<'a> Session<'a> {
     }
 
     fn evaluation_is_due(&self) -> bool {
+        self.validation.is_some() && self.state.step > 0 && self.is_step_of_evaluation() && !self.is_evaluated()
+    }
+
+    /// Whether a longer training evaluates after this step too.
+    fn is_step_of_evaluation(&self) -> bool {
         let every = match self.recipe.evaluate_every {
             Interval::Epoch => self.steps_per_epoch,
             Interval::Steps(steps) => steps,
         };
-        self.validation.is_some() && self.state.step > 0 && self.state.step.is_multiple_of(every) && !self.is_evaluated()
+        self.state.step.is_multiple_of(every)
     }
 
     fn evaluate(&mut self) -> Result<(), TrainError> {
@@ -365,13 +395,15 @@ impl<'a> Session<'a> {
     fn keep_weights(&mut self, step: u64) -> Result<(Option<String>, BestWeights), TrainError> {
         let last = &self.last_checkpoint;
         let elements: usize = self.engine.parameters().iter().map(|parameter| parameter.length).sum();
-        let bytes = size_of::<f32>() as u64 * elements as u64;
+        let may_wait = size_of::<f32>() as u64 * elements as u64 <= WAITING_BYTES;
         if let Some(checkpoints) = &self.checkpoints
-            && self.storage.cadence.writes_best(bytes, last.at.elapsed(), last.cost)
+            && (!may_wait || self.storage.cadence.affords(last.at.elapsed(), last.cost))
         {
             let begun = Instant::now();
             let saved = self.tell(checkpoints.save_best(step, self.engine));
-            self.last_checkpoint.cost.best += begun.elapsed();
+            if may_wait {
+                self.last_checkpoint.cost.best += begun.elapsed();
+            }
             if let Some((digest, weights)) = saved {
                 return Ok((Some(digest), weights));
             }
@@ -438,6 +470,10 @@ impl<'a> Session<'a> {
         if self.resumed_from == Some(self.state.step) && Checkpoints::read_only(folder).has(self.state.step) {
             return;
         }
+        // It went on from a checkpoint that was written after the evaluation of the end.
+        if self.is_evaluated() && !self.is_step_of_evaluation() {
+            return;
+        }
         if self.checkpoints.is_some() && !self.settle_best() {
             return;
         }
@@ -485,6 +521,5 @@ impl Speed {
         const KEEP: f64 = 0.9;
         self.seconds = self.seconds * KEEP + seconds;
         self.tokens = self.tokens * KEEP + tokens as f64;
-        self.weight = self.weight * KEEP + 1.0;
     }
 }

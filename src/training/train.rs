@@ -8,7 +8,7 @@ use crate::models::BatchError;
 use super::checkpoint::CheckpointError;
 use super::checkpoints::{Cadence, Checkpoints};
 use super::engine::{Engine, EngineError};
-use super::history::{Row, Timing, epoch_losses};
+use super::history::{Row, Timing};
 use super::observer::Observer;
 use super::recipe::Recipe;
 use super::session::Session;
@@ -41,8 +41,6 @@ pub struct Trained {
     pub history: Vec<Row>,
     /// The steps made by this process. They differ from run to run.
     pub timings: Vec<Timing>,
-    /// The mean training loss of each epoch.
-    pub epoch_losses: Vec<f64>,
     pub steps: u64,
     /// Steps that left the weights alone because something was not finite.
     pub skipped: u64,
@@ -142,8 +140,9 @@ impl TrainError {
 }
 
 /// A list that a person reads to its end.
-fn some_of(names: &[String]) -> String {
-    const SHOWN: usize = 5;
+#[must_use]
+pub fn some_of(names: &[String]) -> String {
+    const SHOWN: usize = 16;
     match names.len().saturating_sub(SHOWN) {
         0 => names.join(", "),
         more => format!("{} and {more} more", names[..SHOWN].join(", ")),
@@ -178,7 +177,6 @@ pub fn train(
     session.run()?;
     let Session { state, history, timings, resumed_from, total_steps, .. } = session;
     Ok(Trained {
-        epoch_losses: epoch_losses(&history),
         history,
         timings,
         steps: state.step,

@@ -44,6 +44,24 @@ fn a_training_that_ends_with_weights_beyond_hope_has_failed() {
 }
 
 #[test]
+fn without_a_validation_split_the_first_texts_show_that() {
+    let mut project = Project::new();
+    project.split = "{ train = 1.0 }";
+    let error = project.run(&format!("{DIVERGES}\non_nonfinite = \"skip\"")).error();
+    assert!(error.contains(" were all skipped: the weights no longer give a finite loss"), "{error}");
+}
+
+#[test]
+fn numbers_that_single_precision_does_not_hold_are_refused() {
+    for (line, parameter) in
+        [("eps = 1e-50", "eps"), ("ner_weight = 1e-50", "ner_weight"), ("class_weights = [1e39, 1.0]", "class_weights")]
+    {
+        let mistakes = Project::new().mistakes(line);
+        assert!(mistakes.contains(&format!("`{parameter}` = ")) && mistakes.contains("single precision"), "{mistakes}");
+    }
+}
+
+#[test]
 fn steps_that_are_skipped_are_counted_and_reported() {
     // The weights that are kept are those of an evaluation that was finite.
     let ran = Project::new();

@@ -22,7 +22,7 @@ version = 1
 kind = "generate_corpus"
 templates = "TEMPLATES"
 samples = 40
-split = { train = 0.8, validation = 0.2 }
+split = SPLIT
 
 [stage.init_model]
 corpus = "@corpus"
@@ -65,12 +65,13 @@ pub struct Ran {
 pub struct Project {
     folder: tempfile::TempDir,
     pub options: Options,
+    pub split: &'static str,
 }
 
 impl Project {
     pub fn new() -> Self {
         let options = Options { jobs: 2, threads: 2, ..Options::default() };
-        Self { folder: tempfile::tempdir().expect("a temporary folder"), options }
+        Self { folder: tempfile::tempdir().expect("a temporary folder"), options, split: "{ train = 0.8, validation = 0.2 }" }
     }
 
     pub fn path(&self) -> &Path {
@@ -89,7 +90,7 @@ impl Project {
     pub fn write(&self, train: &str) -> PathBuf {
         let file = self.path().join("small.toml");
         let templates = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments/data/security_events.toml");
-        let text = UPSTREAM.replace("TEMPLATES", templates.to_str().expect("UTF-8"));
+        let text = UPSTREAM.replace("TEMPLATES", templates.to_str().expect("UTF-8")).replace("SPLIT", self.split);
         let rate = if train.contains("learning_rate") { "" } else { "learning_rate = 1e-3\n" };
         fs::write(&file, format!("{text}{rate}{train}\n")).expect("writable");
         file

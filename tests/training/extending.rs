@@ -1,6 +1,6 @@
 //! A training with more epochs goes on from the finished state of one with fewer.
 
-use pipeline::training::{EarlyStopping, Interval, Metric, Notice, Recipe, Schedule, Storage, Trained};
+use pipeline::training::{Checkpoints, EarlyStopping, Interval, Metric, Notice, Recipe, Schedule, Storage, Trained};
 
 use crate::toy::{Toy, Watcher, recipe, run, undisturbed};
 
@@ -50,6 +50,25 @@ fn the_best_weights_of_the_shorter_training_stay_the_best() {
 fn an_evaluation_that_only_the_shorter_training_made_leaves_no_trace() {
     let off_cadence = Recipe { evaluate_every: Interval::Steps(7), ..constant() };
     assert_same(&off_cadence, &Recipe { epochs: 5, ..off_cadence.clone() });
+}
+
+#[test]
+fn neither_does_one_that_a_checkpoint_of_the_end_has_kept() {
+    let short = Recipe { evaluate_every: Interval::Steps(7), ..constant() };
+    let long = Recipe { epochs: 5, ..short.clone() };
+    let (folder, lineage) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    let [first, second] = ["short", "long"].map(|name| folder.path().join(name));
+    let storage = |checkpoints| Storage { checkpoints: Some(checkpoints), lineage: Some(lineage.path()), ..Storage::default() };
+    let mut toy = Toy::new();
+    {
+        // Somebody else leaves a state there, so that this training cannot.
+        let _busy = Checkpoints::open(lineage.path()).expect("a folder").expect("nobody else");
+        let trained = run(&mut toy, &short, storage(&first), &()).expect("it trains");
+        trained.save(&toy, storage(&first)).expect("the disk takes it");
+    }
+    run(&mut Toy::new(), &short, storage(&first), &()).expect("it finds all its steps made");
+    let trained = run(&mut Toy::new(), &long, storage(&second), &()).expect("it trains");
+    assert_eq!(trained.history, undisturbed(&long).1.history);
 }
 
 #[test]

@@ -369,6 +369,17 @@ fn best_weights_wait_in_memory_when_writing_would_cost_too_much() {
 }
 
 #[test]
+fn best_weights_that_no_checkpoint_names_go_when_better_ones_come() {
+    // Every evaluation is better than the one before, and none comes too soon.
+    let recipe = Recipe { keep_best: Some(Metric::Loss), evaluate_every: Interval::Steps(1), learning_rate: 0.01, ..recipe() };
+    let folder = tempfile::tempdir().expect("a folder");
+    let cadence = Cadence { steps: None, time: std::time::Duration::from_secs(3600), budget: f64::INFINITY };
+    let trained = run(&mut Toy::new(), &recipe, Storage { cadence, ..storage(folder.path()) }, &()).expect("it trains");
+    let best = trained.best.expect("the last evaluation").step;
+    assert_eq!(ending(folder.path(), ".weights"), [folder.path().join(format!("best-{best:012}.weights"))]);
+}
+
+#[test]
 fn best_weights_that_the_disk_does_not_take_stay_in_memory() {
     let folder = tempfile::tempdir().expect("a folder");
     let inner = folder.path().join("inner");

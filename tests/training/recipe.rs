@@ -1,7 +1,7 @@
 //! What the recipe's parameters do.
 
 use pipeline::training::{
-    EarlyStopping, Interval, Metric, Notice, OnNonfinite, Recipe, Row, RowSplit, Schedule, Storage, TrainError, Trained,
+    EarlyStopping, Interval, Metric, Notice, OnNonfinite, Recipe, Row, RowSplit, Schedule, Storage, TrainError, Trained, epoch_losses,
 };
 
 use crate::toy::{Toy, Watcher, recipe, run, undisturbed};
@@ -34,8 +34,9 @@ fn the_history_has_a_row_for_every_step_and_every_evaluation() {
     assert_eq!(rows(RowSplit::Train).collect::<Vec<_>>(), (1..=18_u64).map(|step| (step, step.div_ceil(6))).collect::<Vec<_>>());
     assert_eq!(rows(RowSplit::Validation).collect::<Vec<_>>(), [(6, 1), (12, 2), (18, 3)]);
     assert_eq!(trained.timings.len(), 18);
-    assert_eq!(trained.epoch_losses.len(), 3);
-    assert!(trained.epoch_losses[2] < trained.epoch_losses[0]);
+    let losses = epoch_losses(&trained.history);
+    assert_eq!(losses.len(), 3);
+    assert!(losses[2] < losses[0]);
 }
 
 fn evaluations(trained: &Trained) -> impl Iterator<Item = &Row> {

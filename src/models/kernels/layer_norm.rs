@@ -8,6 +8,11 @@ use super::{TASK_FLOATS, Write};
 /// Rows whose contributions to the weight's gradient are summed one after the other; the sums of such chunks are added in order.
 const CHUNK_ROWS: usize = 32;
 
+/// How many floats [`layer_norm_backward`] sums up in, for so many rows.
+pub fn partial_length(rows: usize, width: usize) -> usize {
+    rows.div_ceil(CHUNK_ROWS) * width
+}
+
 /// What the backward needs to know of a row: its mean, and one over its standard deviation.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Moments {
@@ -64,7 +69,7 @@ pub fn layer_norm_backward(
     let width = weight.len();
     let chunk = CHUNK_ROWS * width;
     partial.clear();
-    partial.resize(moments.len().div_ceil(CHUNK_ROWS) * width, 0.0);
+    partial.resize(partial_length(moments.len(), width), 0.0);
     let chunks = d_input.par_chunks_mut(chunk).zip(d_output.par_chunks(chunk)).zip(input.par_chunks(chunk));
     chunks.zip(moments.par_chunks(CHUNK_ROWS)).zip(partial.par_chunks_exact_mut(width)).with_min_len(TASK_FLOATS.div_ceil(chunk)).for_each(
         |((((d_input, d_output), input), moments), d_weight)| {
