@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::stage::Device;
 use crate::units;
 
 /// Reads a whole number from 1 to `MOST`, in words that say what is wanted.
@@ -15,6 +16,18 @@ fn between<const LEAST: u32, const MOST: u32>(text: &str) -> Result<u32, String>
     match text.parse() {
         Ok(number) if (LEAST..=MOST).contains(&number) => Ok(number),
         _ => Err(format!("expected a whole number from {LEAST} to {MOST}")),
+    }
+}
+
+/// Reads `auto`, `cpu`, `cuda`, `cuda:1`, `metal`.
+pub fn device(text: &str) -> Result<Device, String> {
+    let (name, number) = text.split_once(':').unwrap_or((text, "0"));
+    match (name, number.parse()) {
+        ("auto", Ok(0)) => Ok(Device::Auto),
+        ("cpu", Ok(0)) => Ok(Device::Cpu),
+        ("cuda", Ok(number)) => Ok(Device::Cuda(number)),
+        ("metal", Ok(number)) => Ok(Device::Metal(number)),
+        _ => Err("expected `auto`, `cpu`, `cuda`, `cuda:1` or `metal`".to_owned()),
     }
 }
 
@@ -108,8 +121,8 @@ pub struct Run {
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count::<1024>)]
     pub threads: Option<u32>,
     /// Where to train: auto, cpu, cuda, cuda:1, metal [default: auto]
-    #[arg(long, value_name = "DEVICE")]
-    pub device: Option<String>,
+    #[arg(long, value_name = "DEVICE", value_parser = device)]
+    pub device: Option<Device>,
     /// A profile of `pipeline.toml` [default: default]
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,

@@ -36,7 +36,7 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
     let status = Status::begin();
     let found = pool
         .install(|| bench(&workload, &|what| status.say(what)))
-        .map_err(|error| error.help().into_iter().fold(Failure::failed(error.to_string()), Failure::with_help))?;
+        .map_err(|error| Failure::failed(error.to_string()).with_help_of(error.help()))?;
     drop(status);
     // Texts of another length say less about the experiment's.
     if let (Some(store), None, Ok(speed)) = (&store, workload.length, Speed::of_bench(&found, &workload.shape)) {

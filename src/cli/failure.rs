@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crate::diagnostics::Diagnostics;
+use crate::store::StoreError;
 
 /// How a command that did what it was asked ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +67,11 @@ impl Failure {
     }
 
     #[must_use]
+    pub fn with_help_of(self, help: Option<impl Into<String>>) -> Self {
+        help.into_iter().fold(self, Self::with_help)
+    }
+
+    #[must_use]
     pub fn outcome(&self) -> Outcome {
         match self {
             Self::Diagnostics(_) => Outcome::Refused,
@@ -95,6 +101,12 @@ impl Failure {
                 text
             }
         }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::failed(error.to_string()).with_help_of(error.help())
     }
 }
 

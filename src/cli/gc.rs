@@ -17,16 +17,13 @@ pub fn run(arguments: &Gc) -> Result<(), Failure> {
     let store = project::open_store()?;
     let keep = runs(&store, &arguments.keep)?;
     let limits = Limits { unused_for: arguments.older_than, budget: arguments.max_size };
-    let found = store.collect(limits, &keep, SystemTime::now(), arguments.apply).map_err(|error| {
-        let failure = Failure::failed(error.to_string());
-        error.help().into_iter().fold(failure, Failure::with_help)
-    })?;
+    let found = store.collect(limits, &keep, SystemTime::now(), arguments.apply)?;
     if arguments.json { terminal::json(&to_json(&found, arguments.apply)) } else { terminal::print(&to_text(&found, arguments.apply)) }
 }
 
 /// Holds the runs that are to be kept against those that there are.
 fn runs(store: &Store, keep: &[String]) -> Result<BTreeSet<String>, Failure> {
-    let known = store.list_runs().map_err(|error| Failure::failed(error.to_string()))?;
+    let known = store.list_runs()?;
     for run in keep {
         if !known.iter().any(|known| known.id == *run) {
             let failure = Failure::not_found(format!("there is no run `{run}`"));

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::args::Plan as Arguments;
 use super::failure::{Failure, Outcome};
-use super::project::Project;
+use super::project::{self, Project};
 use super::training::Training;
 use super::{duration, memory, terminal};
 use crate::exec::Options;
@@ -19,9 +19,10 @@ use crate::store::Store;
 const LISTED: usize = 60;
 
 pub fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
+    let threads = project::profile(None)?.threads.map_or(Options::default().threads, |threads| threads as usize);
     let (project, plan) = Project::plan(&arguments.file, &arguments.changes, &arguments.stages)?;
     let forecast = forecast(&plan, &project.store, &[]);
-    print(&plan, &forecast, &project.store, Options::default().threads, arguments.json)?;
+    print(&plan, &forecast, &project.store, threads, arguments.json)?;
     Ok(if arguments.check && forecast.pending() > 0 { Outcome::Pending } else { Outcome::Done })
 }
 

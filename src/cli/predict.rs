@@ -56,12 +56,14 @@ pub fn run(arguments: &Predict) -> Result<Outcome, Failure> {
             output += &answer.expect("plain data");
             output.push('\n');
         }
-        terminal::print(&output)?;
+        if !terminal::print_while_read(&output)? {
+            return bad.end(lines.number);
+        }
     }
 }
 
 fn failed(error: ToolError) -> Failure {
-    Failure::failed(error.to_string())
+    Failure::failed(error.to_string()).with_help_of(error.help())
 }
 
 /// What stands in the place of a prediction.

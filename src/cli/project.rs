@@ -8,11 +8,12 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use super::Failure;
-use super::args::Changes;
+use super::args::{self, Changes};
 use crate::diagnostics::{Diagnostic, Diagnostics, Sources, Span, suggest};
 use crate::experiment::{Experiment, Overrides};
 use crate::kinds;
 use crate::plan::{Plan, PlanError};
+use crate::stage::Device;
 use crate::store::Store;
 
 /// The name of the file that marks a project's root and holds how and where work runs.
@@ -91,7 +92,8 @@ pub struct Profile {
     pub jobs: Option<u32>,
     #[serde(default, deserialize_with = "count")]
     pub threads: Option<u32>,
-    pub device: Option<String>,
+    #[serde(default, deserialize_with = "device")]
+    pub device: Option<Device>,
     #[serde(default)]
     pub offline: bool,
 }
@@ -109,6 +111,11 @@ fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::E
         Ok(number @ 1..=1024) => Ok(Some(number)),
         _ => Err(D::Error::custom("expected a whole number from 1 to 1024")),
     }
+}
+
+fn device<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Device>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    args::device(&text).map(Some).map_err(D::Error::custom)
 }
 
 /// The named profile, or the one called `default`, which need not be there.

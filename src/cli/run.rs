@@ -38,10 +38,7 @@ pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
         let forecast = planning::forecast(&plan, &project.store, &arguments.rerun);
         return planning::print(&plan, &forecast, &project.store, options.threads, arguments.json).map(|()| Outcome::Done);
     }
-    report::check_place(&plan, project.store.outputs()).map_err(|error| {
-        let failure = Failure::usage(error.to_string());
-        error.help().into_iter().fold(failure, Failure::with_help)
-    })?;
+    report::check_place(&plan, project.store.outputs()).map_err(|error| Failure::usage(error.to_string()).with_help_of(error.help()))?;
     let unresolved = plan.unresolved();
     if !unresolved.is_empty() {
         pin(&project, &unresolved, offline)?;
@@ -56,33 +53,24 @@ fn execute(arguments: &Run, project: &Project, plan: &Plan, options: &Options, c
     };
     let resolved = project.experiment.to_toml_with_paths(&is_path);
     let new = NewRun { experiment: &plan.name, file: &plan.file, resolved: &resolved, started: jiff::Timestamp::now() };
-    let record = project.store.begin_run(&new).map_err(|error| {
-        let refused = Failure::usage(error.to_string());
-        error.help().into_iter().fold(refused, |failure, help| failure.with_help(help))
-    })?;
+    let record = project.store.begin_run(&new).map_err(|error| Failure::usage(error.to_string()).with_help_of(error.help()))?;
     // Until the results are published and the record says what was used: from there `gc` knows it.
-    let _claim = project.store.claim(plan.names()).map_err(store_failure)?;
+    let _claim = project.store.claim(plan.names())?;
     let titles: Vec<String> = plan.nodes.iter().map(crate::plan::Node::title).collect();
     let console = (!arguments.json).then(|| Arc::new(Console::new(titles.iter().map(String::as_str), color)));
     let cancel = cancel_on_signals(console.clone())?;
     let on_cpu = matches!(options.device, Device::Cpu | Device::Auto) && !cfg!(any(feature = "cuda", feature = "metal"));
     let listener = Listener { begun: Instant::now(), record: &record, console, json: arguments.json, plan, store: &project.store, on_cpu };
-    // Until the results are published, nobody may remove what they are made from.
-    let _claim = project.store.claim(plan.nodes.iter().filter_map(|node| node.identity.key())).map_err(store_failure)?;
     let options = Options { verify_results: !report::is_published(plan, &project.store), ..options.clone() };
-    let outcome = exec::execute(plan, &project.store, &options, &listener, &cancel).map_err(|error| {
-        let failure = Failure::failed(error.to_string());
-        error.help().into_iter().fold(failure, Failure::with_help)
-    })?;
+    let outcome = exec::execute(plan, &project.store, &options, &listener, &cancel)
+        .map_err(|error| Failure::failed(error.to_string()).with_help_of(error.help()))?;
     if on_cpu {
         duration::remember_run(plan, &outcome, &project.store, options.threads);
     }
-    let published = report::publish(plan, &outcome, &project.store).map_err(|error| {
-        let failure = Failure::failed(error.to_string());
-        error.help().into_iter().fold(failure, Failure::with_help)
-    });
-    let run = finish(record, plan, &outcome)?;
-    let published = published?;
+    let published = report::publish(plan, &outcome, &project.store);
+    let exit_code = if published.is_ok() { outcome.exit_code() } else { 1 };
+    let run = finish(record, plan, &outcome, exit_code)?;
+    let published = published.map_err(|error| Failure::failed(error.to_string()).with_help_of(error.help()))?;
     if let Some(notice) = published.as_ref().and_then(Published::notice) {
         terminal::complain(&format!("{notice}\n"));
     }
@@ -101,44 +89,29 @@ fn options(arguments: &Run, profile: &Profile, offline: bool) -> Result<Options,
     let defaults = Options::default();
     let threads = arguments.threads.or(profile.threads).map_or(defaults.threads, |threads| threads as usize);
     let jobs = arguments.jobs.or(profile.jobs).map_or(threads, |jobs| jobs as usize);
-    let device = device(arguments.device.as_deref().or(profile.device.as_deref()).unwrap_or("auto"))?;
+    let device = available(arguments.device.or(profile.device).unwrap_or(Device::Auto))?;
     let rerun: BTreeSet<Arc<str>> = arguments.rerun.iter().map(|stage| stage.as_str().into()).collect();
     Ok(Options { jobs, threads, device, keep_going: arguments.keep_going, offline, rerun, ..defaults })
 }
 
-/// Reads `auto`, `cpu`, `cuda`, `cuda:1`, `metal`.
-fn device(text: &str) -> Result<Device, Failure> {
-    let (name, number) = text.split_once(':').unwrap_or((text, "0"));
-    let device = match (name, number.parse::<usize>()) {
-        // Without a GPU's feature there is nothing to choose between, and records say what was used.
-        ("auto", Ok(0)) if !cfg!(any(feature = "cuda", feature = "metal")) => Device::Cpu,
-        ("auto", Ok(0)) => Device::Auto,
-        ("cpu", Ok(0)) => Device::Cpu,
-        ("cuda", Ok(number)) => Device::Cuda(number),
-        ("metal", Ok(number)) => Device::Metal(number),
-        _ => {
-            return Err(
-                Failure::usage(format!("there is no device `{text}`")).with_help("expected `auto`, `cpu`, `cuda`, `cuda:1` or `metal`")
-            );
-        }
-    };
+/// The device, unless this program was built without it.
+fn available(device: Device) -> Result<Device, Failure> {
     let lacking = match device {
-        Device::Cuda(_) if !cfg!(feature = "cuda") => Some("cuda"),
-        Device::Metal(_) if !cfg!(feature = "metal") => Some("metal"),
-        _ => None,
+        // Without a GPU's feature there is nothing to choose between, and records say what was used.
+        Device::Auto if !cfg!(any(feature = "cuda", feature = "metal")) => return Ok(Device::Cpu),
+        Device::Cuda(_) if !cfg!(feature = "cuda") => "cuda",
+        Device::Metal(_) if !cfg!(feature = "metal") => "metal",
+        _ => return Ok(device),
     };
-    match lacking {
-        Some(feature) => Err(Failure::usage(format!("this program was built without `{feature}`"))
-            .with_help(format!("build it with `cargo build --release --features {feature}`, or use `--device cpu`"))),
-        None => Ok(device),
-    }
+    Err(Failure::usage(format!("this program was built without `{lacking}`"))
+        .with_help(format!("build it with `cargo build --release --features {lacking}`, or use `--device cpu`")))
 }
 
 /// Resolves hub revisions to commits and pins them beside the experiment file, so that the plan is the same from then on.
 fn pin(project: &Project, unresolved: &[HubCommit], offline: bool) -> Result<(), Failure> {
     let mut options = hub::Options::from_environment();
     options.offline |= offline;
-    let failed = |error: hub::HubError| error.help().into_iter().fold(Failure::failed(error.to_string()), Failure::with_help);
+    let failed = |error: hub::HubError| Failure::failed(error.to_string()).with_help_of(error.help());
     let client = hub::Client::new(options).map_err(failed)?;
     let mut pins = Vec::new();
     for HubCommit { repo, revision } in unresolved {
@@ -228,21 +201,16 @@ impl Reporter for Listener<'_> {
 }
 
 /// Completes the record, and returns the run's id.
-fn finish(record: RunRecord<'_>, plan: &Plan, outcome: &RunOutcome) -> Result<String, Failure> {
-    let status = match outcome.exit_code() {
+fn finish(record: RunRecord<'_>, plan: &Plan, outcome: &RunOutcome, exit_code: u8) -> Result<String, Failure> {
+    let status = match exit_code {
         0 => RunStatus::Done,
         130 => RunStatus::Interrupted,
         _ => RunStatus::Failed,
     };
     let elapsed = u64::try_from(outcome.elapsed.as_millis()).unwrap_or(u64::MAX);
     let nodes = outcome.records(plan);
-    let run = record.finish(status, outcome.exit_code(), elapsed, nodes, |key| outcome.fingerprint_of(key)).map_err(store_failure)?;
+    let run = record.finish(status, exit_code, elapsed, nodes, |key| outcome.fingerprint_of(key))?;
     Ok(run.id)
-}
-
-fn store_failure(error: crate::store::StoreError) -> Failure {
-    let help = error.help();
-    help.into_iter().fold(Failure::failed(error.to_string()), |failure, help| failure.with_help(help))
 }
 
 /// * `earlier`: the folder of results that this run left as they were

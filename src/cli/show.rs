@@ -20,13 +20,13 @@ pub fn run(arguments: &Show) -> Result<(), Failure> {
         _ => return experiment(arguments),
     };
     let store = project::open_store()?;
-    let runs = store.list_runs().map_err(|error| Failure::failed(error.to_string()))?;
+    let runs = store.list_runs()?;
     if let Some(run) = runs.iter().find(|run| run.id == name) {
         return show_run(run, arguments.json);
     }
     let digits = name;
     if !digits.is_empty() && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
-        let keys = store.keys().map_err(|error| Failure::failed(error.to_string()))?;
+        let keys = store.keys()?;
         let found: Vec<&CacheKey> = keys.iter().filter(|key| key.to_string().starts_with(digits)).collect();
         match found.as_slice() {
             [key] => return show_entry(&store, key, arguments.json),
@@ -104,8 +104,7 @@ fn show_run(run: &RunFile, as_json: bool) -> Result<(), Failure> {
 
 fn show_entry(store: &Store, key: &CacheKey, as_json: bool) -> Result<(), Failure> {
     let entry: Entry = store
-        .get(key)
-        .map_err(|error| Failure::failed(error.to_string()))?
+        .get(key)?
         .ok_or_else(|| Failure::failed(format!("the entry {key} is damaged")).with_help("`pipeline verify` says how; `run` rebuilds it"))?;
     let manifest = entry.manifest();
     if as_json {

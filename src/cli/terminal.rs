@@ -7,15 +7,23 @@ use serde_json::Value;
 use super::Failure;
 use super::args::When;
 
-/// Prints `text` on standard output. A reader that went away, such as `head`, ends the program quietly.
-pub fn print(text: &str) -> Result<(), Failure> {
+/// Prints `text` on standard output. A reader that went away, such as `head`, is no failure: what the command found out is its exit code.
+///
+/// Returns whether somebody still reads.
+pub fn print_while_read(text: &str) -> Result<bool, Failure> {
     match try_print(text) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
-        other => other.map_err(|error| Failure::failed(format!("cannot write to standard output: {}", error.kind()))),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::failed(format!("cannot write to standard output: {}", error.kind()))),
     }
 }
 
-/// Prints `text` on standard output, for who has something better to do than to end when nobody reads it.
+/// As [`print_while_read`], for who has nothing more to say.
+pub fn print(text: &str) -> Result<(), Failure> {
+    print_while_read(text).map(drop)
+}
+
+/// Prints `text` on standard output, for who has something better to do than to end when it cannot be written.
 pub fn try_print(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;

@@ -10,7 +10,7 @@ use crate::report::format;
 pub fn run(arguments: &Verify) -> Result<Outcome, Failure> {
     let store = project::open_store()?;
     let begun = std::time::Instant::now();
-    let found = store.verify(&|_| {}).map_err(|error| Failure::failed(error.to_string()))?;
+    let found = store.verify(&|_| {})?;
     let outcome = if found.findings.is_empty() { Outcome::Done } else { Outcome::Failed };
     if arguments.json {
         let findings: Vec<_> = found

@@ -48,6 +48,18 @@ fn a_reader_that_goes_away_ends_the_program_quietly() {
 }
 
 #[test]
+fn a_reader_that_goes_away_hides_no_failure() {
+    let world = World::new();
+    world.child("bad", "[stage.train]\nlearning_rate = 10.0\nweight_decay = 10.0\nepochs = 40\n");
+    for (arguments, code) in [(&["plan", FILE, "--check"][..], 3), (&["run", "experiments/bad.toml"], 1)] {
+        let mut child = world.process(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        drop(child.stdout.take());
+        let output = child.wait_with_output().expect("it ends");
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
 fn a_run_goes_on_when_nobody_reads_it_any_more() {
     let world = World::new();
     let mut child = world.process(["run", FILE, "--json"]).stdout(Stdio::piped()).spawn().expect("the program starts");
