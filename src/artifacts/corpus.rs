@@ -70,5 +70,5 @@ pub(super) fn read_examples(path: &Path) -> Result<Vec<Example>, StageError> {
     if path.metadata().map_err(|error| StageError::io("read", path, &error))?.len() == 0 {
         return Ok(Vec::new());
     }
-    jsonl::read(path).map_err(|error| StageError::new(error.to_string()))
+    jsonl::read_back(path).map_err(|error| StageError::new(error.to_string()))
 }

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::{Entity, Example};
@@ -99,6 +100,15 @@ fn render(path: &Path, problems: &[LineProblem], more: usize) -> String {
 pub fn read(path: &Path) -> Result<Vec<Example>, ReadError> {
     let file = std::fs::File::open(path).map_err(|error| ReadError::Io { path: path.into(), error })?;
     read_from(io::BufReader::with_capacity(1 << 16, file), path)
+}
+
+/// Reads what [`write`] wrote, whatever the length of its lines: they may be longer than those that they were read from.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_back(path: &Path) -> Result<Vec<Example>, ReadError> {
+    let file = std::fs::File::open(path).map_err(|error| ReadError::Io { path: path.into(), error })?;
+    read_limited(io::BufReader::with_capacity(1 << 16, file), path, usize::MAX)
 }
 
 /// Reads JSON lines from anywhere; `path` is what messages call it.
@@ -192,14 +202,16 @@ fn parse_line(line: usize, content: Option<Vec<u8>>, limit: usize) -> Result<Opt
 /// # Errors
 /// A message that says what is wrong and what was expected.
 pub fn parse_example(text: &str, line: usize) -> Result<Example, String> {
-    let Members(members) = serde_json::from_str(text).map_err(|error| json_problem(&error))?;
+    let Members(members) = serde_json::from_str(text).map_err(|error| json_problem(&error, 0))?;
+    let problem = |raw: &RawValue, error: serde_json::Error| json_problem(&error, raw.get().as_ptr() as usize - text.as_ptr() as usize);
+    let whole = |raw: &RawValue| serde_json::from_str::<Value>(raw.get()).map_err(|error| problem(raw, error));
     let (mut content, mut entities, mut anomaly, mut fields) = (None, None, None, BTreeMap::new());
     for (name, value) in members {
         let repeated = match name.as_str() {
             "text" => content.replace(value).is_some(),
             "entities" => entities.replace(value).is_some(),
             "anomaly" => anomaly.replace(value).is_some(),
-            _ => match scalar(value) {
+            _ => match scalar(value).map_err(|error| problem(value, error))? {
                 Some(value) => fields.insert(name.clone(), value).is_some(),
                 None => false,
             },
@@ -208,36 +220,43 @@ pub fn parse_example(text: &str, line: usize) -> Result<Example, String> {
             return Err(format!("`{name}` stands twice"));
         }
     }
-    let text = match content {
+    let content = match content.map(whole).transpose()? {
         Some(Value::String(text)) => text,
         Some(other) => return Err(format!("`text` is {}, expected a string", describe(&other))),
         None => return Err("`text` is missing".into()),
     };
-    if let Some(at) = text.chars().position(|character| character == '\0') {
+    if let Some(at) = content.chars().position(|character| character == '\0') {
         return Err(format!("`text` holds a NUL at character {at}"));
     }
-    let entities = match entities {
-        Some(Value::Array(entities)) => entities,
-        Some(other) => return Err(format!("`entities` is {}, expected an array", describe(&other))),
+    let entities: Vec<&RawValue> = match entities {
+        Some(raw) if raw.get().starts_with('[') => serde_json::from_str(raw.get()).map_err(|error| problem(raw, error))?,
+        Some(raw) => return Err(format!("`entities` is {}, expected an array", describe(&whole(raw)?))),
         None => return Err("`entities` is missing; write `[]` where there are none".into()),
     };
-    let entities = read_entities(entities, text.chars().count())?;
-    let anomaly = match anomaly {
+    let entities = read_entities(&entities, &whole, content.chars().count())?;
+    let anomaly = match anomaly.map(whole).transpose()? {
         Some(Value::Number(number)) if number.as_u64() == Some(0) => 0,
         Some(Value::Number(number)) if number.as_u64() == Some(1) => 1,
         Some(other) => return Err(format!("`anomaly` is {}, expected 0 (normal) or 1 (anomaly)", describe(&other))),
         None => return Err("`anomaly` is missing; expected 0 (normal) or 1 (anomaly)".into()),
     };
-    Ok(Example { text, entities, anomaly, fields, line })
+    Ok(Example { text: content, entities, anomaly, fields, line })
 }
 
-fn read_entities(values: Vec<Value>, length: usize) -> Result<Vec<Entity>, String> {
+/// * `whole`: reads a value, or says what is wrong with it and where
+fn read_entities(values: &[&RawValue], whole: &dyn Fn(&RawValue) -> Result<Value, String>, length: usize) -> Result<Vec<Entity>, String> {
     let mut entities = Vec::with_capacity(values.len());
-    for (index, value) in values.into_iter().enumerate() {
+    for (index, value) in values.iter().enumerate() {
         let whose = format!("entity {} of the line", index + 1);
-        let Value::Object(mut members) = value else {
-            return Err(format!("{whose} is {}, expected an object with `start`, `end` and `label`", describe(&value)));
+        let Ok(Members(named)) = serde_json::from_str(value.get()) else {
+            return Err(format!("{whose} is {}, expected an object with `start`, `end` and `label`", describe(&whole(value)?)));
         };
+        let mut members = BTreeMap::new();
+        for (name, value) in named.into_iter().filter(|(name, _)| ["start", "end", "label"].contains(&name.as_str())) {
+            if members.insert(name.clone(), whole(value)?).is_some() {
+                return Err(format!("{whose} has `{name}` twice"));
+            }
+        }
         let offset = |name: &str| match members.get(name) {
             Some(Value::Number(number)) => number
                 .as_u64()
@@ -304,11 +323,12 @@ pub fn write(examples: &[Example], writer: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-fn scalar(value: Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text),
-        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
+/// A string, or the text of a number or boolean as it stands: no number is too large or too exact for that.
+fn scalar(raw: &RawValue) -> serde_json::Result<Option<String>> {
+    match raw.get().as_bytes() {
+        [b'"', ..] => serde_json::from_str(raw.get()).map(Some),
+        [b'[' | b'{' | b'n', ..] => Ok(None),
+        _ => Ok(Some(raw.get().to_owned())),
     }
 }
 
@@ -323,30 +343,31 @@ fn describe(value: &Value) -> String {
     }
 }
 
-fn json_problem(error: &serde_json::Error) -> String {
+/// * `offset`: where in the line the text that was read begins
+fn json_problem(error: &serde_json::Error, offset: usize) -> String {
     let message = error.to_string();
     // The line is always 1 in a text of one line; the file's line stands before the message.
     let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
     match error.column() {
         0 => format!("not a JSON object: {message}"),
-        column => format!("not a JSON object: {message} at byte {column}"),
+        column => format!("not a JSON object: {message} at byte {}", offset + column),
     }
 }
 
 /// The members of a JSON object in their order, repeated ones kept.
-struct Members(Vec<(String, Value)>);
+struct Members<'a>(Vec<(String, &'a RawValue)>);
 
-impl<'de> Deserialize<'de> for Members {
+impl<'de> Deserialize<'de> for Members<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Collect;
         impl<'de> Visitor<'de> for Collect {
-            type Value = Members;
+            type Value = Members<'de>;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 formatter.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
                 let mut members = Vec::new();
                 while let Some(member) = map.next_entry()? {
                     members.push(member);

@@ -1,5 +1,6 @@
 //! Texts to labelled tokens, on all threads of the current pool.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokenizers::{Encoding, ModelWrapper, Tokenizer};
+use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::align::{Alignment, align, anchor};
 use super::{EncodedSplit, Example, IGNORE, LabelSet};
@@ -219,7 +221,7 @@ impl TextTokenizer {
         }
         let failed = |reason: String| TokenizerError::Text { line, reason };
         let encoding = encode(&self.inner, text).map_err(failed)?;
-        let (ids, offsets) = (encoding.get_ids(), encoding.get_offsets());
+        let (ids, offsets) = (encoding.get_ids(), whole_characters(text, characters, encoding.get_offsets()));
         let (before, behind) = self.around;
         let inner = ids.len().checked_sub(special).ok_or_else(|| failed("its special tokens are missing".into()))?;
         let kept = inner.min(max_length - special);
@@ -296,6 +298,26 @@ impl TextTokenizer {
         statistics.label_counts = labels.names().iter().cloned().zip(counts).collect();
         Ok((split, statistics))
     }
+}
+
+/// Places of tokens in a text, with every end moved behind what belongs to the same character in the eyes of a reader and to no other token: a
+/// normalizer that composes `e` and an accent leaves the token at `e`.
+fn whole_characters<'a>(text: &str, characters: &[char], offsets: &'a [(usize, usize)]) -> Cow<'a, [(usize, usize)]> {
+    if text.is_ascii() {
+        return Cow::Borrowed(offsets);
+    }
+    let mut is_free = vec![true; characters.len()]; // to be taken by the token before
+    let mut begin = 0;
+    for grapheme in text.graphemes(true) {
+        is_free[begin] = false;
+        begin += grapheme.chars().count();
+    }
+    offsets.iter().for_each(|(start, end)| is_free[*start..*end].fill(false));
+    let whole = |&(start, end): &(usize, usize)| {
+        let more = is_free[end..].iter().take_while(|free| **free).count();
+        (start, if end > start { end + more } else { end })
+    };
+    offsets.iter().map(whole).collect()
 }
 
 #[cfg(test)]

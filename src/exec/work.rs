@@ -114,7 +114,8 @@ impl Job<'_> {
         loop {
             let begun = Instant::now();
             let error = match self.build(replace)? {
-                Verdict::Failed(error) if (earlier.len() as u64) < u64::from(self.node.retry) => error,
+                // The key holds the digests of the plan, so that another attempt on other sources has no use.
+                Verdict::Failed(error) if (earlier.len() as u64) < u64::from(self.node.retry) && self.changed_source().is_none() => error,
                 verdict => return Ok(verdict),
             };
             let pause = pause_after(earlier.len());

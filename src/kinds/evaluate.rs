@@ -97,6 +97,9 @@ impl Stage for Evaluate {
             training::predict(engine.engine(), &tokens, self.batch_size, &Objective::default(), &|| context.signals.cancelled())
                 .map_err(super::engine::failed)?
                 .ok_or(StageError::Cancelled)?;
+        if !predicted.losses.total.is_finite() {
+            context.warn("the model gives no finite loss on these texts: its weights are spoilt, and the scores say nothing".to_owned());
+        }
         let labels = data.labels.names();
         let scores = training::score(&tokens, &predicted, labels);
         let report = report(&tokens, &predicted, &data, split, &scores);

@@ -76,8 +76,16 @@ impl Stage for Tokenize {
         for split in Split::ALL {
             context.check_cancelled()?;
             let examples = corpus.get(split);
-            let (tokens, statistics) =
-                tokenizer.encode_split(examples, &labels, self.max_length).map_err(|error| StageError::new(error.to_string()))?;
+            let (tokens, statistics) = tokenizer
+                .encode_split(examples, &labels, self.max_length)
+                .map_err(|error| StageError::new(format!("the `{split}` split: {error}")))?;
+            if statistics.entities_unaligned > 0 {
+                context.warn(format!(
+                    "{} of {} {split} entities have no token of their own, so that no tag stands for them: see that `start` and `end` are counted in \
+                     characters and lie where words begin and end",
+                    statistics.entities_unaligned, statistics.entities
+                ));
+            }
             if statistics.truncated > 0 {
                 context.warn(format!(
                     "{} of {} {split} texts are longer than {} tokens and were cut, {} entities with them",

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{facts, versions};
 use crate::artifacts::{Backbone, Checkpoint, Encoded, files};
-use crate::data::Split;
+use crate::data::{IGNORE, Split};
 use crate::durable;
 use crate::models::JointModel;
 use crate::rng::Rng;
@@ -254,8 +254,16 @@ impl Stage for Train {
             ));
         }
         let class_weights = self.class_weights.map(Vec::from).unwrap_or_default();
-        let singles = [("eps", vec![self.eps]), ("ner_weight", vec![self.ner_weight]), ("anomaly_weight", vec![self.anomaly_weight])];
-        for (parameter, values) in singles.into_iter().chain([("class_weights", class_weights)]) {
+        let singles = [
+            ("learning_rate", self.learning_rate),
+            ("eps", self.eps),
+            ("max_grad_norm", self.max_grad_norm),
+            ("ner_weight", self.ner_weight),
+            ("anomaly_weight", self.anomaly_weight),
+        ];
+        for (parameter, values) in
+            singles.map(|(parameter, value)| (parameter, vec![value])).into_iter().chain([("class_weights", class_weights)])
+        {
             if let Some(value) = values.into_iter().find(|value| !training::is_single(*value)) {
                 let message = format!("`{parameter}` = {value:e} is beyond what training computes with");
                 problems.push(problem(parameter, &message, "training computes in single precision: from 1.2e-38 to 3.4e38"));
@@ -319,6 +327,13 @@ impl Stage for Train {
         }
         let mut engine = super::engine::open(joint, self.dtype.into(), self.activation_checkpointing, context)?;
         let recipe = self.recipe(labels.outside());
+        let counts = |label: &u32| *label != IGNORE && !(self.ignore_outside && *label == labels.outside());
+        if self.ner_weight > 0.0 && (labels.len() == 1 || !train.labels.iter().any(counts)) {
+            let message =
+                if labels.len() == 1 { "the corpus has no entities" } else { "no token of the training split has a label that counts" };
+            return Err(StageError::new(format!("{message}, so there are no tags to learn"))
+                .with_help("set `ner_weight = 0` to learn anomalies alone, or see that the corpus has its entities"));
+        }
         let splits = training::Data { train: &train, validation: (!validation.is_empty()).then_some(&validation), labels: labels.names() };
         let storage =
             Storage { checkpoints: Some(context.checkpoints), lineage: context.lineage, cadence: self.cadence().unwrap_or_default() };

@@ -3,16 +3,16 @@
 
 use crate::stage::CodeVersion;
 
-pub const ALIGNMENT: CodeVersion = CodeVersion { part: "alignment", version: 1 };
+pub const ALIGNMENT: CodeVersion = CodeVersion { part: "alignment", version: 2 };
 pub const INITIAL_WEIGHTS: CodeVersion = CodeVersion { part: "initial_weights", version: 1 };
-pub const JSONL: CodeVersion = CodeVersion { part: "jsonl", version: 1 };
+pub const JSONL: CodeVersion = CodeVersion { part: "jsonl", version: 2 };
 pub const METRICS: CodeVersion = CodeVersion { part: "metrics", version: 2 };
 pub const MODEL: CodeVersion = CodeVersion { part: "model", version: 1 };
 pub const PLOTS: CodeVersion = CodeVersion { part: "plots", version: 2 };
 pub const SPLIT: CodeVersion = CodeVersion { part: "split", version: 1 };
 pub const TEMPLATES: CodeVersion = CodeVersion { part: "templates", version: 1 };
 pub const TOKENIZER_TRAINING: CodeVersion = CodeVersion { part: "tokenizer_training", version: 1 };
-pub const TRAINING: CodeVersion = CodeVersion { part: "training", version: 1 };
+pub const TRAINING: CodeVersion = CodeVersion { part: "training", version: 2 };
 
 /// Every version, for the test that watches them.
 pub const ALL: &[CodeVersion] = &[ALIGNMENT, INITIAL_WEIGHTS, JSONL, METRICS, MODEL, PLOTS, SPLIT, TEMPLATES, TOKENIZER_TRAINING, TRAINING];

@@ -295,11 +295,6 @@ impl Checkpoints {
         durable::sync_folder(&self.folder).map_err(failed)
     }
 
-    /// Removes everything but the lock: the training is finished and its result is safe.
-    pub fn clear(&self) {
-        self.remove(|name| step_of(name, CHECKPOINT).is_some() || step_of(name, BEST).is_some());
-    }
-
     /// Keeps the checkpoint of `state`, the newest other one that serves, and the best weights that they name.
     fn prune(&self, state: &State, serves: impl Fn(u64) -> bool) {
         let others = self.newest_first().into_iter().map(|(step, _)| step).filter(|&step| step != state.step && serves(step));

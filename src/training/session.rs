@@ -288,17 +288,15 @@ impl<'a> Session<'a> {
         self.history.iter().rev().filter(|row| row.split == RowSplit::Train).take(SPOILT).take_while(skipped).count()
     }
 
-    /// Refuses to call weights a result that give no finite loss: not in the last step, nor on the validation split, or without one on the
-    /// first texts of the training split.
+    /// Refuses to call weights a result that give no finite loss: on the validation split, or without one in the last step and on the first texts
+    /// of the training split. The best ones do.
     fn check_alive(&mut self) -> Result<(), TrainError> {
         let skipped = self.skipped_in_a_row();
-        if skipped == 0 || self.state.best.is_some() {
-            return Ok(());
-        }
         let is_finite = match (self.is_evaluated(), self.validation) {
+            _ if self.state.best.is_some() => true,
             (true, _) => self.history.last().is_some_and(|row| row.loss.is_finite()),
             (false, Some(_)) => true, // until it is evaluated
-            (false, None) => self.loss_of_first_texts()?.is_finite(),
+            (false, None) => skipped == 0 || self.loss_of_first_texts()?.is_finite(),
         };
         if is_finite { Ok(()) } else { Err(TrainError::Spoilt { step: self.state.step, skipped }) }
     }
@@ -368,15 +366,15 @@ impl<'a> Session<'a> {
         let scores = score(validation, &predicted, self.data.labels);
         self.observer.evaluated(&row, &scores);
 
-        if let Some(value) =
-            self.recipe.keep_best.and_then(|metric| metric_value(&scores, metric).filter(|value| self.improves(metric, *value)))
-        {
+        // Weights without a finite loss say nothing with their labels.
+        let value_of = |metric| metric_value(&scores, metric).filter(|_| losses.total.is_finite());
+        if let Some(value) = self.recipe.keep_best.and_then(|metric| value_of(metric).filter(|value| self.improves(metric, *value))) {
             let (digest, weights) = self.keep_weights(step)?;
             self.best_weights = Some(weights);
             self.state.best = Some(Best { step, value, digest });
         }
         if let Some(stopping) = &self.recipe.early_stopping
-            && self.state.patience.exhausted_by(metric_value(&scores, stopping.metric), stopping)
+            && self.state.patience.exhausted_by(value_of(stopping.metric), stopping)
         {
             // Also after the last step: a longer training that goes on from here would have ended here.
             self.state.stopped = true;

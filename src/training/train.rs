@@ -92,8 +92,8 @@ pub enum TrainError {
         /// The step of the newest checkpoint from which a finite step was made.
         checkpoint: Option<u64>,
     },
-    /// Skipping does not help any more: what was learnt before has spoilt the weights.
-    #[error("the last {skipped} steps up to step {step} were all skipped: the weights no longer give a finite loss")]
+    /// What was learnt has spoilt the weights; where steps were skipped, that does not help any more.
+    #[error("{}the weights no longer give a finite loss", spoilt(*step, *skipped))]
     Spoilt { step: u64, skipped: usize },
     /// The weights would have stayed as they were, in silence.
     #[error("{} never got a gradient in the first epoch: {}", if parameters.len() == 1 { "a parameter" } else { "parameters" }, some_of(parameters))]
@@ -136,6 +136,13 @@ impl TrainError {
             ),
             _ => None,
         }
+    }
+}
+
+fn spoilt(step: u64, skipped: usize) -> String {
+    match skipped {
+        0 => format!("after step {step} "),
+        skipped => format!("the last {skipped} steps up to step {step} were all skipped: "),
     }
 }
 

@@ -390,7 +390,7 @@ fn the_record_names_every_node() {
 fn a_source_that_changes_under_a_run_leaves_no_entry() {
     let project = Project::new();
     let path = project.root().join("source.txt");
-    let stages = format!("[stage.read]\npath = \"{}\"\n", path.display());
+    let stages = format!("[stage.read]\nretry = 3\npath = \"{}\"\n", path.display());
     let write = |text: &str| fs::write(&path, text).expect("writable");
     write("planned");
     let change = |event: &Event| {
@@ -400,6 +400,7 @@ fn a_source_that_changes_under_a_run_leaves_no_entry() {
     };
     let ran = project.run_with(&stages, &Cancel::new(), Some(Box::new(change)));
     assert!(matches!(ran.outcome_of("read"), Outcome::Failed { error, .. } if error.to_string().contains("was changed during the run")));
+    assert!(!ran.events.iter().any(|event| matches!(event, Event::StageRetried { .. })), "another attempt would fail too");
     write("planned");
     let ran = project.run(&stages);
     assert_eq!((ran.end("read"), ran.text("read").as_str()), ("built", "planned"));

@@ -44,6 +44,15 @@ fn a_training_that_ends_with_weights_beyond_hope_has_failed() {
 }
 
 #[test]
+fn weights_that_give_no_finite_loss_are_no_result_although_every_step_was_finite() {
+    let after =
+        |epochs: usize| Project::new().run(&DIVERGES.replace("epochs = 12", &format!("epochs = {epochs}\ngradient_accumulation = 4")));
+    let error = (1..12).map(after).find_map(|ran| matches!(ran.outcome(), pipeline::exec::Outcome::Failed { .. }).then(|| ran.error()));
+    let error = error.expect("it diverges");
+    assert!(error.starts_with("after step ") && error.ends_with(" the weights no longer give a finite loss"), "{error}");
+}
+
+#[test]
 fn without_a_validation_split_the_first_texts_show_that() {
     let mut project = Project::new();
     project.split = "{ train = 1.0 }";

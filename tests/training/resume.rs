@@ -169,8 +169,6 @@ fn the_last_two_checkpoints_and_the_best_weights_they_name_are_kept() {
     assert_eq!(checkpoints, 2, "{names:?}");
     assert!((1..=3).contains(&best), "{names:?}");
     assert!(trained.best.is_some());
-    Checkpoints::open(folder.path()).expect("a folder").expect("nobody else").clear();
-    assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 1, "the lock alone stays");
 }
 
 #[test]

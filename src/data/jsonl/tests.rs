@@ -125,6 +125,24 @@ fn labels_that_are_no_names_are_refused() {
 #[test]
 fn a_repeated_field_is_refused() {
     assert_eq!(problem(r#"{"text": "a", "text": "b", "entities": [], "anomaly": 0}"#), "`text` stands twice");
+    let twice = with_entities(r#"[{"start": 0, "end": 1, "label": "A", "start": 1, "end": 2, "label": "B"}]"#);
+    assert_eq!(twice, "entity 1 of the line has `start` twice");
+}
+
+#[test]
+fn numbers_are_kept_as_they_are_written_however_large() {
+    let numbers = ["123456789012345678901", "123456789012345678902", "1e400", "-0.10"];
+    for number in numbers {
+        let example = parse_example(&format!(r#"{{"text": "a", "entities": [], "anomaly": 0, "event": {number}}}"#), 1).unwrap();
+        assert_eq!(example.fields["event"], number);
+    }
+}
+
+#[test]
+fn a_mistake_inside_a_value_is_located_in_the_line() {
+    let line = r#"{"text": "a", "entities": [{"start": 1e400, "end": 1, "label": "A"}], "anomaly": 0}"#;
+    let at = line.find("1e400").unwrap() + 5;
+    assert_eq!(problem(line), format!("not a JSON object: number out of range at byte {at}"));
 }
 
 #[test]
@@ -145,9 +163,10 @@ fn a_line_over_the_limit_is_passed_over_and_reported() {
 }
 
 #[test]
-fn deep_nesting_is_an_error() {
-    let text = format!(r#"{{"text": "", "entities": [], "anomaly": 0, "deep": {}}}"#, "[".repeat(100_000));
-    assert!(problem(&text).contains("recursion limit exceeded"));
+fn deep_nesting_is_an_error_where_it_is_read() {
+    let deep = "[".repeat(100_000) + &"]".repeat(100_000);
+    assert!(with_entities(&deep).contains("recursion limit exceeded"));
+    assert!(parse_example(&format!(r#"{{"text": "", "entities": [], "anomaly": 0, "deep": {deep}}}"#), 1).is_ok());
 }
 
 #[test]

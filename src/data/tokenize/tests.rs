@@ -167,3 +167,22 @@ fn a_normalizer_that_multiplies_texts_is_refused_and_one_that_lengthens_them_is_
     let error = load(7, &"a".repeat(16)).unwrap_err().to_string();
     assert_eq!(error, "the normalizer of `tokenizer.json` can make a text more than 1000 times as long");
 }
+
+#[test]
+fn a_token_ends_behind_the_whole_of_its_last_character() {
+    let places = |text: &str, offsets: &[(usize, usize)]| whole_characters(text, &text.chars().collect::<Vec<_>>(), offsets).into_owned();
+    // `e` and an accent of its own; syllables of three parts; an accent that has a token.
+    assert_eq!(places("Jose\u{301} in", &[(0, 4), (6, 8)]), [(0, 5), (6, 8)]);
+    assert_eq!(places("\u{1112}\u{1161}\u{11ab} x", &[(0, 1), (4, 5)]), [(0, 3), (4, 5)]);
+    assert_eq!(places("e\u{301}", &[(0, 1), (1, 2)]), [(0, 1), (1, 2)]);
+    // Pieces of one character share its place, special tokens have none, and what a tokenizer leaves out stays out.
+    assert_eq!(places("é\u{316} €", &[(0, 0), (0, 1), (0, 1), (0, 0)]), [(0, 0), (0, 2), (0, 2), (0, 0)]);
+}
+
+#[test]
+fn entities_of_decomposed_text_end_where_it_says() {
+    let tokenizer = train_tokenizer(["the user Jos\u{e9} logged in"].into_iter().cycle().take(12), 400).unwrap();
+    let text = "user Jose\u{301} logged in";
+    let found = tokenizer.encode(text, 64).unwrap();
+    assert!(found.ends.contains(&10) && !found.ends.contains(&9), "{found:?}");
+}

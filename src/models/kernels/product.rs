@@ -262,15 +262,18 @@ mod tests {
 
     #[test]
     fn the_number_of_threads_changes_no_bit_of_a_product() {
-        // Above gemm's threshold for threads, and a single row, which takes another path through it.
+        // Those that are cut into blocks and those that gemm cuts, and a single row, which takes another path through it.
         for (rows, columns, depth) in [(117, 310, 257), (1, 2_304, 768), (65, 64, 300), (370, 130, 1_100)] {
             let data = |count: usize| -> Vec<f32> { (0..count).map(|index| (index as f32 * 0.37).sin()).collect() };
             let (left, right) = (data(rows * depth), data(depth * columns));
             let product = |threads: usize| {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-                let mut destination = vec![0.0; rows * columns];
-                pool.install(|| linear(&mut destination, Write::Replace, &left, &right, rows));
-                destination
+                let (mut output, mut d_weight) = (vec![0.0; rows * columns], vec![0.0; columns * depth]);
+                pool.install(|| {
+                    linear(&mut output, Write::Replace, &left, &right, rows);
+                    linear_backward_weight(&mut d_weight, Write::Replace, &output, &left, rows);
+                });
+                (output, d_weight)
             };
             let one = product(1);
             assert!(one == product(2) && one == product(3), "{rows} x {columns} x {depth}");
