@@ -307,7 +307,7 @@ pub struct Gc {
 }
 
 fn age(text: &str) -> Result<std::time::Duration, String> {
-    units::duration(text).ok_or_else(|| format!("expected {}", units::DURATION))
+    units::duration(text).ok_or_else(|| format!("expected a time above zero: {}", units::DURATION))
 }
 
 fn size(text: &str) -> Result<u64, String> {

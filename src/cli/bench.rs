@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::args::{Bench, Preset};
-use super::project::Project;
+use super::project::{self, Project};
 use super::training::Training;
 use super::{Failure, duration, memory, terminal};
 use crate::plan::Plan;
@@ -23,14 +23,18 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
         (None, _) if !arguments.changes.is_empty() => {
             return Err(Failure::usage("`--set`, `--sweep` and `--seeds` change an experiment, and no experiment file is named"));
         }
-        (None, model) => (of_preset(model.unwrap_or(Preset::Base), arguments), None),
+        // Where there is a project, its plans will use it.
+        (None, model) => {
+            let store = project::root().join("outputs").is_dir().then(project::open_store).transpose()?;
+            (of_preset(model.unwrap_or(Preset::Base), arguments), store)
+        }
         (Some(_), Some(_)) => return Err(Failure::usage("an experiment file and `--model` exclude each other")),
     };
     if let Some(warning) = memory::warning_of_bench(&workload) {
         terminal::complain(&warning);
     }
     let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(arguments.threads.map_or(0, |threads| threads as usize))
+        .num_threads(arguments.threads.or(project::profile(None)?.threads).map_or(0, |threads| threads as usize))
         .build()
         .map_err(|error| Failure::failed(format!("threads cannot be started: {error}")))?;
     let status = Status::begin();

@@ -86,7 +86,8 @@ fn text_of(line: &str) -> Line {
         let message = message.split(" at line ").next().unwrap_or_default();
         format!("not a JSON object: {message} at byte {}", error.column())
     })?;
-    value["text"].as_str().map(str::to_owned).ok_or_else(|| "the object has no `text` that is a string".to_owned())
+    let text = value["text"].as_str().map(str::to_owned);
+    text.ok_or_else(|| if value.is_object() { "the object has no `text` that is a string" } else { "it is no JSON object" }.to_owned())
 }
 
 #[cfg(test)]
@@ -117,7 +118,7 @@ mod tests {
     fn a_line_without_a_text_says_why_and_the_next_one_is_read() {
         let found = texts("{\"text\": \"c\"}\n{\"txt\": 1}\nnonsense\n{\"text\": 5}\n[1]\n{\"text\": \"d\"}\n");
         let missing = "!the object has no `text` that is a string";
-        assert_eq!(found, ["c", missing, "!not a JSON object: expected ident at byte 2", missing, missing, "d"]);
+        assert_eq!(found, ["c", missing, "!not a JSON object: expected ident at byte 2", missing, "!it is no JSON object", "d"]);
     }
 
     #[test]

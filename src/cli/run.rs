@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -32,7 +32,7 @@ pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
             Some(near) => format!("did you mean `{near}`?"),
             None => "`--rerun` takes the name of a stage that this run includes".to_owned(),
         };
-        return Err(Failure::not_found(format!("no stage is named `{stage}`")).with_help(help));
+        return Err(Failure::not_found(format!("this run has no stage `{stage}`")).with_help(help));
     }
     if arguments.dry_run {
         let forecast = planning::forecast(&plan, &project.store, &arguments.rerun);
@@ -60,7 +60,16 @@ fn execute(arguments: &Run, project: &Project, plan: &Plan, options: &Options, c
     let console = (!arguments.json).then(|| Arc::new(Console::new(titles.iter().map(String::as_str), color)));
     let cancel = cancel_on_signals(console.clone())?;
     let on_cpu = matches!(options.device, Device::Cpu | Device::Auto) && !cfg!(any(feature = "cuda", feature = "metal"));
-    let listener = Listener { begun: Instant::now(), record: &record, console, json: arguments.json, plan, store: &project.store, on_cpu };
+    let listener = Listener {
+        begun: Instant::now(),
+        record: &record,
+        console,
+        json: arguments.json,
+        plan,
+        store: &project.store,
+        on_cpu,
+        unwritten: Mutex::default(),
+    };
     let options = Options { verify_results: !report::is_published(plan, &project.store), ..options.clone() };
     let outcome = exec::execute(plan, &project.store, &options, &listener, &cancel)
         .map_err(|error| Failure::failed(error.to_string()).with_help_of(error.help()))?;
@@ -69,8 +78,12 @@ fn execute(arguments: &Run, project: &Project, plan: &Plan, options: &Options, c
     }
     let published = report::publish(plan, &outcome, &project.store);
     let exit_code = if published.is_ok() { outcome.exit_code() } else { 1 };
+    let unwritten = listener.unwritten.into_inner().unwrap_or_else(PoisonError::into_inner);
     let run = finish(record, plan, &outcome, exit_code)?;
     let published = published.map_err(|error| Failure::failed(error.to_string()).with_help_of(error.help()))?;
+    if let Some(failure) = unwritten {
+        return Err(failure);
+    }
     if let Some(notice) = published.as_ref().and_then(Published::notice) {
         terminal::complain(&format!("{notice}\n"));
     }
@@ -164,6 +177,8 @@ struct Listener<'a> {
     plan: &'a Plan,
     store: &'a Store,
     on_cpu: bool,
+    /// Why an event could not be written to standard output.
+    unwritten: Mutex<Option<Failure>>,
 }
 
 impl Listener<'_> {
@@ -189,8 +204,10 @@ impl Reporter for Listener<'_> {
         if self.json
             && let Ok(text) = serde_json::to_string(&line)
         {
-            // A reader that went away must not end a training.
-            let _ = terminal::try_print(&format!("{text}\n"));
+            // Output that cannot be written must not end a training; that is said when it is over.
+            if let Err(error) = terminal::print(&format!("{text}\n")) {
+                self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+            }
         }
         if let Event::StageStarted { name, .. } = event
             && self.on_cpu
@@ -227,7 +244,7 @@ fn summary(outcome: &RunOutcome, published: Option<&Published>, earlier: Option<
             writeln!(text, "missing: what {} would have made", stages.join(", ")).expect("a string");
         }
     }
-    if let Some(folder) = earlier.filter(|_| !outcome.is_complete()) {
+    if let Some(folder) = earlier {
         writeln!(text, "results: none; `{}` still holds those of an earlier run", folder.display()).expect("a string");
     }
     if !outcome.is_complete() {

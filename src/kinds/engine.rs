@@ -19,7 +19,10 @@ pub fn open(model: JointModel, products: DType, activation_checkpointing: bool, 
     }
     context.uses_device(&name);
     context.note(match place.location() {
-        DeviceLocation::Cpu => format!("on the CPU with {} threads", rayon::current_num_threads()),
+        DeviceLocation::Cpu => match rayon::current_num_threads() {
+            1 => "on the CPU with 1 thread".to_owned(),
+            threads => format!("on the CPU with {threads} threads"),
+        },
         DeviceLocation::Cuda { gpu_id } => format!("on CUDA device {gpu_id}"),
         DeviceLocation::Metal { gpu_id } => format!("on Metal device {gpu_id}"),
     });

@@ -17,7 +17,7 @@ use crate::stage::{Artifact as _, CodeVersion, Context, Extension, InputFacts, P
 use crate::training::{self, Cadence, Interval, Metric, ModelEngine, OnNonfinite, Recipe, Schedule, Storage, TrainError, Trained, Warmup};
 use crate::units;
 
-/// Fine-tunes the joint model: the encoder with one head that tags every token and one that classifies the whole text from its first token. The loss is the sum of both cross-entropies; AdamW with clipping. The defaults are the reference recipe. The same file gives the same weights, bit for bit, on the same CPU model, whatever the number of threads.
+/// Fine-tunes the joint model: the encoder with one head that tags every token and one that classifies the whole text from its first token. The loss is the sum of both cross-entropies; AdamW with clipping. The defaults are the reference recipe, but for `ignore_outside`. The same file gives the same weights, bit for bit, on the same CPU model, whatever the number of threads.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Train {

@@ -18,6 +18,7 @@
 //! A run that has nothing to publish leaves the folder as it was, whole and of an earlier run: [`earlier`] tells, so that the summary can say it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -133,7 +134,10 @@ impl PublishError {
             }
             Self::Store(error) => error.help().map(str::to_owned),
             Self::Full { why, .. } => Some(why.help().to_owned()),
-            Self::Io { .. } | Self::Plot(_) => None,
+            Self::Io { .. } => {
+                Some("see that `outputs` can be written, then run the same command again: all results are in the store".to_owned())
+            }
+            Self::Plot(_) => None,
         }
     }
 }
@@ -144,8 +148,11 @@ impl PublishError {
 /// [`PublishError::OtherExperiment`] and [`PublishError::Foreign`].
 pub fn check_place(plan: &Plan, outputs: &Path) -> Result<(), PublishError> {
     let folder = outputs.join(&plan.name);
-    if !folder.exists() {
-        return Ok(());
+    match folder.symlink_metadata() {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(PublishError::io(&folder, error)),
+        Ok(_) if !folder.is_dir() => return Err(PublishError::Foreign { folder }),
+        Ok(_) => {}
     }
     match read_record(&folder) {
         Some(record) if record.experiment == experiment_name(plan, outputs) => Ok(()),

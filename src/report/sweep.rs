@@ -76,7 +76,8 @@ struct Moments {
 impl Moments {
     fn of(values: &[f64]) -> Self {
         let count = values.len();
-        let mean = (count > 0).then(|| values.iter().sum::<f64>() / count as f64);
+        // From the first value on, so that equal values have that mean and no deviation.
+        let mean = values.first().map(|first| first + values.iter().map(|value| value - first).sum::<f64>() / count as f64);
         let deviation = mean
             .filter(|_| count > 1)
             .map(|mean| (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1) as f64).sqrt());
@@ -278,5 +279,6 @@ mod tests {
         assert_eq!(Moments::of(&[1.0, 3.0]), Moments { mean: Some(2.0), deviation: Some(2.0_f64.sqrt()), count: 2 });
         assert_eq!(Moments::of(&[1.0]), Moments { mean: Some(1.0), deviation: None, count: 1 });
         assert_eq!(Moments::of(&[]), Moments { mean: None, deviation: None, count: 0 });
+        assert_eq!(Moments::of(&[0.7; 3]), Moments { mean: Some(0.7), deviation: Some(0.0), count: 3 });
     }
 }

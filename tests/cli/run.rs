@@ -306,3 +306,14 @@ fn results_are_published_although_the_store_lies_on_another_disk() {
     assert!(world.path("outputs/mini/loss.png").is_file() && world.path("outputs/mini/mine.txt").is_file());
     assert!(world.names("outputs").iter().all(|name| !name.starts_with(".mini")), "{:?}", world.names("outputs"));
 }
+
+#[cfg(unix)]
+#[test]
+fn a_place_for_results_that_leads_nowhere_is_found_before_anything_runs() {
+    let world = World::new();
+    std::fs::create_dir_all(world.path("outputs")).expect("created");
+    std::os::unix::fs::symlink("/nowhere", world.path("outputs/mini")).expect("a link");
+    let shot = world.pipeline(["run", "experiments/mini.toml"]);
+    assert!(shot.code == Some(2) && shot.to_string().contains("was not made by a run"), "{shot}");
+    assert!(!world.path("outputs/store").exists() || world.names("outputs/store").iter().all(|name| name == "tmp"), "nothing ran");
+}

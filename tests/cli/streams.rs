@@ -77,6 +77,8 @@ fn a_full_disk_behind_standard_output_is_a_failure_that_is_said() {
     let output = world.process(["run", FILE]).stdout(full()).output().expect("the program starts");
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.code() == Some(1) && stderr.contains("error: cannot write to standard output: no storage space"), "{stderr}");
+    let events = world.process(["run", FILE, "--json"]).stdout(full()).output().expect("the program starts");
+    assert_eq!(events.status.code(), Some(1), "events that are lost are a failure");
     let silent = world.process(["run", FILE]).stderr(full()).output().expect("the program starts");
     assert_eq!(silent.status.code(), Some(0), "progress that nobody can read is no failure");
 }
