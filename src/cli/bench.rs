@@ -25,8 +25,8 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
         }
         // Where there is a project, its plans will use it.
         (None, model) => {
-            let store = project::root().join("outputs").is_dir().then(project::open_store).transpose()?;
-            (of_preset(model.unwrap_or(Preset::Base), arguments), store)
+            let store = project::root().join("outputs").is_dir().then(project::open_store);
+            (of_preset(model.unwrap_or(Preset::Base), arguments), store.and_then(Result::ok))
         }
         (Some(_), Some(_)) => return Err(Failure::usage("an experiment file and `--model` exclude each other")),
     };

@@ -152,3 +152,22 @@ fn every_epoch_has_batches_of_its_own() {
     assert_eq!((first.len(), second.len()), (6, 6));
     assert_ne!(first, second);
 }
+
+#[test]
+fn weights_without_a_finite_loss_are_neither_the_best_nor_a_result() {
+    let spoilt = || {
+        let mut toy = Toy::new();
+        toy.infinite_after = Some(18);
+        toy
+    };
+    let keeping = Recipe { keep_best: Some(Metric::TokenAccuracy), ..recipe() };
+    let trained = run(&mut spoilt(), &keeping, Storage::default(), &()).expect("earlier weights are good");
+    assert!(
+        trained.best.as_ref().is_some_and(|best| best.step < 18 && best.value < 1.0),
+        "{:?} {:?}",
+        trained.best,
+        trained.history.last()
+    );
+    let error = run(&mut spoilt(), &recipe(), Storage::default(), &()).expect_err("the last weights are no result");
+    assert!(matches!(error, TrainError::Spoilt { step: 18, skipped: 0 }), "{error}");
+}
