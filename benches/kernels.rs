@@ -38,27 +38,40 @@ fn tokens() -> usize {
 }
 
 /// The linear maps of a layer: name, inputs, outputs.
-const MAPS: [(&str, usize, usize); 4] =
-    [("Wqkv", HIDDEN, 3 * HIDDEN), ("attention Wo", HIDDEN, HIDDEN), ("Wi", HIDDEN, 2 * INTERMEDIATE), ("MLP Wo", INTERMEDIATE, HIDDEN)];
+const MAPS: [(&str, usize, usize); 4] = [
+    ("Wqkv", HIDDEN, 3 * HIDDEN),
+    ("attention Wo", HIDDEN, HIDDEN),
+    ("Wi", HIDDEN, 2 * INTERMEDIATE),
+    ("MLP Wo", INTERMEDIATE, HIDDEN),
+];
 
 #[divan::bench(args = MAPS)]
 fn linear_forward(bencher: Bencher, (_, inputs, outputs): (&str, usize, usize)) {
-    let (input, weight, mut output) = (numbers(tokens() * inputs), numbers(outputs * inputs), numbers(tokens() * outputs));
-    bencher.counter(ItemsCount::new(tokens())).bench_local(|| linear(&mut output, Write::Replace, &input, &weight, tokens()));
+    let (input, weight, mut output) =
+        (numbers(tokens() * inputs), numbers(outputs * inputs), numbers(tokens() * outputs));
+    bencher
+        .counter(ItemsCount::new(tokens()))
+        .bench_local(|| linear(&mut output, Write::Replace, &input, &weight, tokens()));
 }
 
 #[divan::bench(args = MAPS)]
 fn linear_gradient_of_input(bencher: Bencher, (_, inputs, outputs): (&str, usize, usize)) {
-    let (mut d_input, weight, d_output) = (numbers(tokens() * inputs), numbers(outputs * inputs), numbers(tokens() * outputs));
+    let (mut d_input, weight, d_output) =
+        (numbers(tokens() * inputs), numbers(outputs * inputs), numbers(tokens() * outputs));
     let bencher = bencher.counter(ItemsCount::new(tokens()));
-    bencher.bench_local(|| linear_backward_input(&mut d_input, Write::Replace, &d_output, &weight, tokens()));
+    bencher.bench_local(|| {
+        linear_backward_input(&mut d_input, Write::Replace, &d_output, &weight, tokens())
+    });
 }
 
 #[divan::bench(args = MAPS)]
 fn linear_gradient_of_weight(bencher: Bencher, (_, inputs, outputs): (&str, usize, usize)) {
-    let (input, mut d_weight, d_output) = (numbers(tokens() * inputs), numbers(outputs * inputs), numbers(tokens() * outputs));
+    let (input, mut d_weight, d_output) =
+        (numbers(tokens() * inputs), numbers(outputs * inputs), numbers(tokens() * outputs));
     let bencher = bencher.counter(ItemsCount::new(tokens()));
-    bencher.bench_local(|| linear_backward_weight(&mut d_weight, Write::Replace, &d_output, &input, tokens()));
+    bencher.bench_local(|| {
+        linear_backward_weight(&mut d_weight, Write::Replace, &d_output, &input, tokens())
+    });
 }
 
 const TEXTS: [&str; 3] = ["16 short texts", "one of 2,048, local", "one of 2,048, global"];
@@ -86,10 +99,13 @@ fn with_heads(name: &str, bench: impl FnOnce(&Heads<'_>, usize)) {
 fn rotary_attention(bencher: Bencher, name: &str) {
     with_heads(name, |heads, tokens| {
         let qkv = numbers(tokens * 3 * HIDDEN);
-        let (mut attended, mut rotated, mut log_sums) = (numbers(tokens * HIDDEN), numbers(tokens * 3 * HIDDEN), numbers(tokens * HEADS));
+        let (mut attended, mut rotated, mut log_sums) =
+            (numbers(tokens * HIDDEN), numbers(tokens * 3 * HIDDEN), numbers(tokens * HEADS));
         let mut scratch = numbers(tokens * HIDDEN);
         let bencher = bencher.counter(ItemsCount::new(tokens));
-        bencher.bench_local(|| attention(&mut attended, &mut rotated, &mut log_sums, &qkv, &mut scratch, heads));
+        bencher.bench_local(|| {
+            attention(&mut attended, &mut rotated, &mut log_sums, &qkv, &mut scratch, heads)
+        });
     });
 }
 
@@ -97,17 +113,36 @@ fn rotary_attention(bencher: Bencher, name: &str) {
 fn rotary_attention_backward(bencher: Bencher, name: &str) {
     with_heads(name, |heads, tokens| {
         let (qkv, d_attended) = (numbers(tokens * 3 * HIDDEN), numbers(tokens * HIDDEN));
-        let (mut attended, mut rotated, mut log_sums) = (numbers(tokens * HIDDEN), numbers(tokens * 3 * HIDDEN), numbers(tokens * HEADS));
+        let (mut attended, mut rotated, mut log_sums) =
+            (numbers(tokens * HIDDEN), numbers(tokens * 3 * HIDDEN), numbers(tokens * HEADS));
         let (mut d_qkv, mut scratch) = (numbers(tokens * 3 * HIDDEN), numbers(tokens * 3 * HIDDEN));
-        attention(&mut attended, &mut rotated, &mut log_sums, &qkv, &mut scratch[..tokens * HIDDEN], heads);
+        attention(
+            &mut attended,
+            &mut rotated,
+            &mut log_sums,
+            &qkv,
+            &mut scratch[..tokens * HIDDEN],
+            heads,
+        );
         let bencher = bencher.counter(ItemsCount::new(tokens));
-        bencher.bench_local(|| attention_backward(&mut d_qkv, &d_attended, &attended, &rotated, &log_sums, &mut scratch, heads));
+        bencher.bench_local(|| {
+            attention_backward(
+                &mut d_qkv,
+                &d_attended,
+                &attended,
+                &rotated,
+                &log_sums,
+                &mut scratch,
+                heads,
+            )
+        });
     });
 }
 
 #[divan::bench]
 fn layer_norm_forward(bencher: Bencher) {
-    let (input, weight, mut output) = (numbers(tokens() * HIDDEN), numbers(HIDDEN), numbers(tokens() * HIDDEN));
+    let (input, weight, mut output) =
+        (numbers(tokens() * HIDDEN), numbers(HIDDEN), numbers(tokens() * HIDDEN));
     let mut moments = vec![Moments::default(); tokens()];
     let bencher = bencher.counter(ItemsCount::new(tokens()));
     bencher.bench_local(|| layer_norm(&mut output, &mut moments, &input, &weight, 1e-5));
@@ -115,33 +150,51 @@ fn layer_norm_forward(bencher: Bencher) {
 
 #[divan::bench]
 fn layer_norm_gradients(bencher: Bencher) {
-    let (input, weight, d_output) = (numbers(tokens() * HIDDEN), numbers(HIDDEN), numbers(tokens() * HIDDEN));
-    let (mut d_input, mut d_weight, mut partial) = (numbers(tokens() * HIDDEN), numbers(HIDDEN), Vec::new());
+    let (input, weight, d_output) =
+        (numbers(tokens() * HIDDEN), numbers(HIDDEN), numbers(tokens() * HIDDEN));
+    let (mut d_input, mut d_weight, mut partial) =
+        (numbers(tokens() * HIDDEN), numbers(HIDDEN), Vec::new());
     let mut moments = vec![Moments::default(); tokens()];
     layer_norm(&mut d_input, &mut moments, &input, &weight, 1e-5);
     let write = Write::Replace;
     let bencher = bencher.counter(ItemsCount::new(tokens()));
-    bencher
-        .bench_local(|| layer_norm_backward(&mut d_input, write, &mut d_weight, write, &d_output, &input, &moments, &weight, &mut partial));
+    bencher.bench_local(|| {
+        layer_norm_backward(
+            &mut d_input,
+            write,
+            &mut d_weight,
+            write,
+            &d_output,
+            &input,
+            &moments,
+            &weight,
+            &mut partial,
+        )
+    });
 }
 
 #[divan::bench]
 fn geglu_forward(bencher: Bencher) {
-    let (input, mut output) = (numbers(tokens() * 2 * INTERMEDIATE), numbers(tokens() * INTERMEDIATE));
-    bencher.counter(ItemsCount::new(tokens())).bench_local(|| geglu(&mut output, &input, INTERMEDIATE));
+    let (input, mut output) =
+        (numbers(tokens() * 2 * INTERMEDIATE), numbers(tokens() * INTERMEDIATE));
+    bencher
+        .counter(ItemsCount::new(tokens()))
+        .bench_local(|| geglu(&mut output, &input, INTERMEDIATE));
 }
 
 #[divan::bench]
 fn geglu_gradients(bencher: Bencher) {
     // In place, so each sample begins with a copy, which is not timed.
     let (input, output) = (numbers(tokens() * 2 * INTERMEDIATE), numbers(tokens() * INTERMEDIATE));
-    let bencher = bencher.counter(ItemsCount::new(tokens())).with_inputs(|| (input.clone(), output.clone()));
+    let bencher =
+        bencher.counter(ItemsCount::new(tokens())).with_inputs(|| (input.clone(), output.clone()));
     bencher.bench_local_refs(|(input, output)| geglu_backward(input, output, INTERMEDIATE));
 }
 
 #[divan::bench]
 fn cross_entropy_with_gradient(bencher: Bencher) {
-    let (logits, labels): (_, Vec<u32>) = (numbers(tokens() * LABELS), (0..tokens()).map(|token| (token % LABELS) as u32).collect());
+    let (logits, labels): (_, Vec<u32>) =
+        (numbers(tokens() * LABELS), (0..tokens()).map(|token| (token % LABELS) as u32).collect());
     let bencher = bencher.counter(ItemsCount::new(tokens())).with_inputs(|| logits.clone());
     bencher.bench_local_refs(|logits| cross_entropy(logits, LABELS, &labels, |_| 1.0, Some(0.1)));
 }
@@ -157,7 +210,15 @@ fn norm_of_the_gradient(bencher: Bencher) {
 fn adamw(bencher: Bencher) {
     let (mut parameters, values) = (numbers(WEIGHTS), numbers(WEIGHTS));
     let gradients = [Gradient::Dense { start: 0, values: &values }];
-    let update = Update { learning_rate: 2e-5, betas: (0.9, 0.999), eps: 1e-8, weight_decay: 0.01, gradient_scale: 0.5 };
+    let update = Update {
+        learning_rate: 2e-5,
+        betas: (0.9, 0.999),
+        eps: 1e-8,
+        weight_decay: 0.01,
+        gradient_scale: 0.5,
+    };
     let mut state = AdamW::new(WEIGHTS);
-    bencher.counter(ItemsCount::new(WEIGHTS)).bench_local(|| state.step(&mut parameters, &gradients, &update));
+    bencher
+        .counter(ItemsCount::new(WEIGHTS))
+        .bench_local(|| state.step(&mut parameters, &gradients, &update));
 }

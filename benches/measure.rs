@@ -9,25 +9,34 @@ use std::time::Instant;
 
 use candle_core::{DType, Device};
 use candle_nn::{AdamW, Optimizer as _, ParamsAdamW};
-use pipeline::data::{EncodedSplit, Example, IGNORE, LabelSet, Templates, TextTokenizer, train_tokenizer};
+use pipeline::data::{
+    EncodedSplit, Example, IGNORE, LabelSet, Templates, TextTokenizer, train_tokenizer,
+};
 use pipeline::experiment::{Experiment, Overrides};
 use pipeline::kinds;
-use pipeline::models::{ComposedModel, JointModel, LossOptions, ModernBertConfig, Targets, Tokens, layer_types};
+use pipeline::models::{
+    ComposedModel, JointModel, LossOptions, ModernBertConfig, Targets, Tokens, layer_types,
+};
 use pipeline::plan::{Digests as _, Plan};
 use pipeline::rng::Rng;
 use pipeline::store::Store;
-use pipeline::training::{self, CandleEngine, CpuEngine, Data, Engine, Recipe, Row, StateVector, Storage, Warmup};
+use pipeline::training::{
+    self, CandleEngine, CpuEngine, Data, Engine, Recipe, Row, StateVector, Storage, Warmup,
+};
 use rand::Rng as _;
 use serde_json::{Value, json};
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let arguments: Vec<String> =
+        std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let mut rest = arguments.iter().map(String::as_str);
     while let Some(section) = rest.next() {
         let found = match section {
             "composed" => composed(),
             "composed_candle_adamw" => composed_with_candles_adamw(),
-            "tokenize" => tokenize(Path::new(rest.next().expect("a folder")), rest.next().map(Path::new)),
+            "tokenize" => {
+                tokenize(Path::new(rest.next().expect("a folder")), rest.next().map(Path::new))
+            }
             "digest" => digest(),
             "plan" => plan(),
             "curve_tiny" => curve_tiny(),
@@ -71,7 +80,11 @@ fn split(config: &ModernBertConfig) -> EncodedSplit {
         for token in 0..length {
             split.ids.push(below(config.vocab_size as u64) as u32);
             let label = if below(4) == 0 { below(LABELS as u64 - 1) } else { LABELS as u64 - 1 };
-            split.labels.push(if token == 0 || token + 1 == length { IGNORE } else { label as u32 });
+            split.labels.push(if token == 0 || token + 1 == length {
+                IGNORE
+            } else {
+                label as u32
+            });
         }
         split.starts.resize(split.ids.len(), 0);
         split.ends.resize(split.ids.len(), 0);
@@ -105,8 +118,14 @@ fn composed_with_candles_adamw() -> Value {
     let composed = ComposedModel::new(&model, &Device::Cpu).expect("a CPU");
     drop(model);
     let parameters = ParamsAdamW { lr: 2e-5, weight_decay: 0.01, ..ParamsAdamW::default() };
-    let mut optimiser = AdamW::new(composed.variables().to_vec(), parameters).expect("an optimiser");
-    let mut rows = (0..split.len() as u32).collect::<Vec<_>>().chunks(BATCH).map(|rows| split.batch(rows)).collect::<Vec<_>>().into_iter();
+    let mut optimiser =
+        AdamW::new(composed.variables().to_vec(), parameters).expect("an optimiser");
+    let mut rows = (0..split.len() as u32)
+        .collect::<Vec<_>>()
+        .chunks(BATCH)
+        .map(|rows| split.batch(rows))
+        .collect::<Vec<_>>()
+        .into_iter();
     let seconds = times(WARM_UP + STEPS, || {
         let batch = rows.next().expect("a batch for each step");
         let tokens = Tokens::new(&batch.ids, &batch.bounds).expect("a batch");
@@ -134,16 +153,21 @@ fn corpus(samples: usize) -> Vec<Example> {
 /// Leaves `texts.txt`, a text in each line, and `tokenizer.json` in `folder`.
 fn tokenize(folder: &Path, tokenizer: Option<&Path>) -> Value {
     let examples = corpus(20_000);
-    let labels = LabelSet::of(examples.iter().flat_map(|example| &example.entities).map(|entity| entity.label.as_str()));
+    let labels = LabelSet::of(
+        examples.iter().flat_map(|example| &example.entities).map(|entity| entity.label.as_str()),
+    );
     let tokenizer = match tokenizer {
         Some(path) => TextTokenizer::load(path).expect("a tokenizer"),
-        None => train_tokenizer(examples.iter().map(|example| example.text.as_str()), 2000).expect("a vocabulary"),
+        None => train_tokenizer(examples.iter().map(|example| example.text.as_str()), 2000)
+            .expect("a vocabulary"),
     };
     let texts: Vec<&str> = examples.iter().map(|example| example.text.as_str()).collect();
     std::fs::write(folder.join("texts.txt"), texts.join("\n")).expect("written");
     tokenizer.save(&folder.join("tokenizer.json")).expect("written");
     let mut tokens = 0;
-    let seconds = times(7, || tokens = tokenizer.encode_split(&examples, &labels, 128).expect("short texts").0.tokens());
+    let seconds = times(7, || {
+        tokens = tokenizer.encode_split(&examples, &labels, 128).expect("short texts").0.tokens()
+    });
     json!({"section": "tokenize", "texts": texts.len(), "tokens": tokens, "texts_per_s": texts.len() as f64 / median(seconds)})
 }
 
@@ -151,10 +175,20 @@ fn tokenize(folder: &Path, tokenizer: Option<&Path>) -> Value {
 fn digest() -> Value {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("bytes");
-    let bytes: Vec<u8> = (0..(256 << 20) / 4_u32).flat_map(|word| word.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    let bytes: Vec<u8> = (0..(256 << 20) / 4_u32)
+        .flat_map(|word| word.wrapping_mul(2_654_435_761).to_le_bytes())
+        .collect();
     std::fs::write(&path, &bytes).expect("written");
     // A new store each time, which remembers nothing.
-    let file = times(7, || drop(Store::open(&folder.path().join("outputs")).expect("a store").digests().file(&path).expect("a digest")));
+    let file = times(7, || {
+        drop(
+            Store::open(&folder.path().join("outputs"))
+                .expect("a store")
+                .digests()
+                .file(&path)
+                .expect("a digest"),
+        )
+    });
     let memory = times(7, || {
         std::hint::black_box(blake3::Hasher::new().update_rayon(&bytes).finalize());
     });
@@ -165,7 +199,9 @@ fn digest() -> Value {
 fn plan() -> Value {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments/tiny.toml");
-    let list = |exponent: i32, count: i32| (1..=count).map(|value| format!("{value}e{exponent}")).collect::<Vec<_>>().join(", ");
+    let list = |exponent: i32, count: i32| {
+        (1..=count).map(|value| format!("{value}e{exponent}")).collect::<Vec<_>>().join(", ")
+    };
     let text = format!(
         "extends = {:?}\n[sweep]\nseeds = 10\n[sweep.over]\ntrain.learning_rate = [{}]\ntrain.weight_decay = [{}]\n",
         shipped.display().to_string(),
@@ -178,7 +214,10 @@ fn plan() -> Value {
     let mut trials = 0;
     let seconds = times(9, || {
         let experiment = Experiment::read(&file, &Overrides::default()).expect("a good file");
-        trials = Plan::build(&experiment, kinds::ALL, &store.digests(), &[]).expect("a good plan").trials.len();
+        trials = Plan::build(&experiment, kinds::ALL, &store.digests(), &[])
+            .expect("a good plan")
+            .trials
+            .len();
     });
     json!({"section": "plan", "trials": trials, "plan_s": median(seconds)})
 }
@@ -193,20 +232,29 @@ fn curve_tiny() -> Value {
         layer_types: layer_types(4, 3),
         ..ModernBertConfig::base()
     };
-    let recipe = Recipe { epochs: 8, learning_rate: 1e-3, warmup: Warmup::Ratio(0.1), ..Recipe::default() };
+    let recipe =
+        Recipe { epochs: 8, learning_rate: 1e-3, warmup: Warmup::Ratio(0.1), ..Recipe::default() };
     curve("tiny.toml, from random weights", config, &corpus(1600), &recipe)
 }
 
 /// The training of `small.toml` on fewer texts, from random weights.
 fn curve_base() -> Value {
     let recipe = Recipe { epochs: 2, learning_rate: 2e-5, ..Recipe::default() };
-    curve("small.toml on 160 texts, from random weights", ModernBertConfig::base(), &corpus(160), &recipe)
+    curve(
+        "small.toml on 160 texts, from random weights",
+        ModernBertConfig::base(),
+        &corpus(160),
+        &recipe,
+    )
 }
 
 /// Trains the same model on the same batches by our kernels and by composed candle operations.
 fn curve(what: &str, config: ModernBertConfig, examples: &[Example], recipe: &Recipe) -> Value {
-    let labels = LabelSet::of(examples.iter().flat_map(|example| &example.entities).map(|entity| entity.label.as_str()));
-    let tokenizer = train_tokenizer(examples.iter().map(|example| example.text.as_str()), 2000).expect("a vocabulary");
+    let labels = LabelSet::of(
+        examples.iter().flat_map(|example| &example.entities).map(|entity| entity.label.as_str()),
+    );
+    let tokenizer = train_tokenizer(examples.iter().map(|example| example.text.as_str()), 2000)
+        .expect("a vocabulary");
     let (split, _) = tokenizer.encode_split(examples, &labels, 128).expect("short texts");
     let config = ModernBertConfig {
         vocab_size: tokenizer.vocabulary_size(),
@@ -220,7 +268,8 @@ fn curve(what: &str, config: ModernBertConfig, examples: &[Example], recipe: &Re
     let model = JointModel::new_random(config, labels.len(), &Rng::new(42)).expect("good sizes");
     let run = |engine: &mut dyn Engine| {
         let data = Data { train: &split, validation: None, labels: labels.names() };
-        let trained = training::train(engine, data, recipe, Storage::default(), &()).expect("a training");
+        let trained =
+            training::train(engine, data, recipe, Storage::default(), &()).expect("a training");
         let mut weights = Vec::new();
         let exported = engine.export(StateVector::Parameters, &mut |values| {
             weights.extend_from_slice(values);
@@ -229,13 +278,19 @@ fn curve(what: &str, config: ModernBertConfig, examples: &[Example], recipe: &Re
         exported.expect("weights");
         (trained.history, weights)
     };
-    let (composed, composed_weights) = run(&mut CandleEngine::new(&model, &Device::Cpu, DType::F32).expect("a CPU"));
+    let (composed, composed_weights) =
+        run(&mut CandleEngine::new(&model, &Device::Cpu, DType::F32).expect("a CPU"));
     let (own, own_weights) = run(&mut CpuEngine::new(model));
-    let largest =
-        |difference: &dyn Fn(&Row, &Row) -> f64| own.iter().zip(&composed).map(|(own, other)| difference(own, other)).fold(0.0, f64::max);
+    let largest = |difference: &dyn Fn(&Row, &Row) -> f64| {
+        own.iter().zip(&composed).map(|(own, other)| difference(own, other)).fold(0.0, f64::max)
+    };
     let norm = |row: &Row| row.grad_norm.expect("every step has a gradient");
-    let length = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>().sqrt();
-    let apart = length(&mut own_weights.iter().zip(&composed_weights).map(|(own, other)| f64::from(own - other)));
+    let length = |values: &mut dyn Iterator<Item = f64>| {
+        values.map(|value| value * value).sum::<f64>().sqrt()
+    };
+    let apart = length(
+        &mut own_weights.iter().zip(&composed_weights).map(|(own, other)| f64::from(own - other)),
+    );
     json!({
         "what": what,
         "steps": own.len(),

@@ -24,13 +24,16 @@ fn corpus(samples: usize) -> Vec<Example> {
 }
 
 fn tokenizer(examples: &[Example]) -> TextTokenizer {
-    train_tokenizer(examples.iter().map(|example| example.text.as_str()), 2000).expect("a vocabulary")
+    train_tokenizer(examples.iter().map(|example| example.text.as_str()), 2000)
+        .expect("a vocabulary")
 }
 
 /// The tiny model of `tiny.toml`, and one batch of its texts.
 fn tiny() -> (JointModel, EncodedSplit, LabelSet) {
     let examples = corpus(16);
-    let labels = LabelSet::of(examples.iter().flat_map(|example| &example.entities).map(|entity| entity.label.as_str()));
+    let labels = LabelSet::of(
+        examples.iter().flat_map(|example| &example.entities).map(|entity| entity.label.as_str()),
+    );
     let tokenizer = tokenizer(&examples);
     let (split, _) = tokenizer.encode_split(&examples, &labels, 128).expect("short texts");
     let config = ModernBertConfig {
@@ -82,7 +85,9 @@ fn matrix_products_of_a_tiny_step(bencher: Bencher) {
 #[divan::bench(sample_count = 10)]
 fn tokenize_5000_texts(bencher: Bencher) {
     let examples = corpus(5000);
-    let labels = LabelSet::of(examples.iter().flat_map(|example| &example.entities).map(|entity| entity.label.as_str()));
+    let labels = LabelSet::of(
+        examples.iter().flat_map(|example| &example.entities).map(|entity| entity.label.as_str()),
+    );
     let tokenizer = tokenizer(&examples);
     bencher.bench_local(|| tokenizer.encode_split(&examples, &labels, 128).expect("short texts"));
 }
@@ -93,7 +98,10 @@ struct Fresh;
 impl Digests for Fresh {
     fn file(&self, path: &Path) -> std::io::Result<FileDigest> {
         let bytes = std::fs::read(path)?;
-        Ok(FileDigest { digest: blake3::hash(&bytes).to_hex().to_string(), size: bytes.len() as u64 })
+        Ok(FileDigest {
+            digest: blake3::hash(&bytes).to_hex().to_string(),
+            size: bytes.len() as u64,
+        })
     }
 
     fn content(&self, path: &Path) -> std::io::Result<Vec<u8>> {

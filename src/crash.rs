@@ -16,7 +16,9 @@ pub fn crash_point(name: &str) {
     static PLANNED: OnceLock<Option<Planned>> = OnceLock::new();
     let planned = PLANNED.get_or_init(|| {
         let text = std::env::var("PIPELINE_CRASH_AT").ok()?;
-        let (name, count) = text.rsplit_once(':').map_or((text.as_str(), 1), |(name, count)| (name, count.parse().unwrap_or(1)));
+        let (name, count) = text
+            .rsplit_once(':')
+            .map_or((text.as_str(), 1), |(name, count)| (name, count.parse().unwrap_or(1)));
         Some(Planned { name: name.to_owned(), left: AtomicU32::new(count) })
     });
     if let Some(planned) = planned

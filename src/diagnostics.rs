@@ -96,8 +96,14 @@ impl Sources {
     }
 
     fn push(&mut self, name: String, text: String, typed: bool) -> SourceId {
-        let id = SourceId(u32::try_from(self.list.len()).expect("fewer than 2^32 texts fit into memory"));
-        let lines = std::iter::once(0).chain(text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1)).collect();
+        let id = SourceId(
+            u32::try_from(self.list.len()).expect("fewer than 2^32 texts fit into memory"),
+        );
+        let lines = std::iter::once(0)
+            .chain(
+                text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1),
+            )
+            .collect();
         self.list.push(Source { name, text, typed, lines });
         id
     }
@@ -192,7 +198,9 @@ impl Diagnostics {
     fn tidy(&mut self) {
         self.list.sort_by_key(|diagnostic| diagnostic.span);
         let mut seen = HashSet::new();
-        self.list.retain(|diagnostic| diagnostic.span.is_none() || seen.insert((diagnostic.code, diagnostic.span)));
+        self.list.retain(|diagnostic| {
+            diagnostic.span.is_none() || seen.insert((diagnostic.code, diagnostic.span))
+        });
         self.omitted += self.list.len().saturating_sub(KEPT);
         self.list.truncate(KEPT);
     }
@@ -248,8 +256,12 @@ impl Diagnostics {
         let mut places: Vec<(String, String)> = Vec::new();
         if let Some(span) = diagnostic.span {
             let source = self.sources.get(span.source);
-            let (near, far): (Vec<_>, Vec<_>) = diagnostic.labels.iter().partition(|(other, _)| self.close(span, *other));
-            let mut excerpt = Excerpt::around(source, std::iter::once(span).chain(near.iter().map(|(span, _)| *span)));
+            let (near, far): (Vec<_>, Vec<_>) =
+                diagnostic.labels.iter().partition(|(other, _)| self.close(span, *other));
+            let mut excerpt = Excerpt::around(
+                source,
+                std::iter::once(span).chain(near.iter().map(|(span, _)| *span)),
+            );
             places.extend(self.renamed(span, excerpt.shift.take()));
             group = group.element(excerpt.snippet(source, Some(span), &near));
             for label in far {
@@ -265,7 +277,9 @@ impl Diagnostics {
         }
         for help in &diagnostic.help {
             text.push('\n');
-            text.push_str(&renderer.render(&[Group::with_title(Level::HELP.secondary_title(help.as_str()))]));
+            text.push_str(
+                &renderer.render(&[Group::with_title(Level::HELP.secondary_title(help.as_str()))]),
+            );
         }
         // The gutter of an empty line is followed by a space that nobody sees, and that editors remove from snapshots.
         for line in text.lines() {
@@ -308,7 +322,11 @@ impl Diagnostics {
             json!({ "file": self.sources.name(span.source), "line": line, "column": column, "start": span.start, "end": span.end })
         };
         let one = |diagnostic: &Diagnostic| {
-            let labels: Vec<Value> = diagnostic.labels.iter().map(|(span, text)| json!({ "place": place(*span), "text": text })).collect();
+            let labels: Vec<Value> = diagnostic
+                .labels
+                .iter()
+                .map(|(span, text)| json!({ "place": place(*span), "text": text }))
+                .collect();
             json!({
                 "code": diagnostic.code,
                 "message": diagnostic.message,
@@ -349,23 +367,47 @@ impl<'a> Excerpt<'a> {
         let line = source.line_of(start);
         let whole = source.lines[line]..source.line_range(source.line_of(end)).end.max(end);
         if whole.len() <= EXCERPT_BYTES {
-            return Self { text: source.text[whole.clone()].into(), line, offset: whole.start, shift: None, end: whole.end };
+            return Self {
+                text: source.text[whole.clone()].into(),
+                line,
+                offset: whole.start,
+                shift: None,
+                end: whole.end,
+            };
         }
         // One line, longer than anybody reads: keep what is near the first span.
         let from = source.text.ceil_char_boundary(start.saturating_sub(MARGIN).max(whole.start));
-        let to = source.text.floor_char_boundary((end.min(start + MARGIN) + MARGIN).min(whole.end)).max(from);
+        let to = source
+            .text
+            .floor_char_boundary((end.min(start + MARGIN) + MARGIN).min(whole.end))
+            .max(from);
         let shift = source.text[from..start].chars().count() + 1;
-        Self { text: source.text[from..to].into(), line, offset: from, shift: (from > whole.start).then_some(shift), end: to }
+        Self {
+            text: source.text[from..to].into(),
+            line,
+            offset: from,
+            shift: (from > whole.start).then_some(shift),
+            end: to,
+        }
     }
 
-    fn snippet(&self, source: &'a Source, primary: Option<Span>, labels: &[&'a (Span, String)]) -> Element<'a> {
+    fn snippet(
+        &self,
+        source: &'a Source,
+        primary: Option<Span>,
+        labels: &[&'a (Span, String)],
+    ) -> Element<'a> {
         let within = |span: Span| {
             let range = source.clip(span);
             range.start - self.offset..range.end.min(self.end).max(range.start) - self.offset
         };
         let primary = primary.map(|span| AnnotationKind::Primary.span(within(span)));
-        let labels = labels.iter().map(|(span, text)| AnnotationKind::Context.span(within(*span)).label(text.as_str()));
-        let snippet = Snippet::source(self.text.clone().into_owned()).line_start(self.line + 1).path(source.name.as_str());
+        let labels = labels
+            .iter()
+            .map(|(span, text)| AnnotationKind::Context.span(within(*span)).label(text.as_str()));
+        let snippet = Snippet::source(self.text.clone().into_owned())
+            .line_start(self.line + 1)
+            .path(source.name.as_str());
         snippet.annotations(primary.into_iter().chain(labels)).into()
     }
 }
@@ -403,17 +445,25 @@ pub fn suggest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
             return Some(allowed + ends);
         }
         // `lr_rate` for `learning_rate` is far in letters; a word that contains the other is near in meaning.
-        let (short, long) = if lower.len() < other.len() { (&lower, &other) } else { (&other, &lower) };
-        (short.len() >= 4 && long.contains(short.as_str())).then_some(allowed + long.len() - short.len())
+        let (short, long) =
+            if lower.len() < other.len() { (&lower, &other) } else { (&other, &lower) };
+        (short.len() >= 4 && long.contains(short.as_str()))
+            .then_some(allowed + long.len() - short.len())
     };
-    candidates.into_iter().take(COMPARED).filter_map(|candidate| Some((near(candidate)?, candidate))).min().map(|(_, candidate)| candidate)
+    candidates
+        .into_iter()
+        .take(COMPARED)
+        .filter_map(|candidate| Some((near(candidate)?, candidate)))
+        .min()
+        .map(|(_, candidate)| candidate)
 }
 
 /// The file that a mistyped name most likely meant: one that ends alike, and is called nearly so before that.
 #[must_use]
 pub fn suggest_file<'a>(name: &str, files: &'a [String]) -> Option<&'a str> {
     let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
-    let parts = || files.iter().map(|file| (file.as_str(), file.rsplit_once('.').unwrap_or((file, ""))));
+    let parts =
+        || files.iter().map(|file| (file.as_str(), file.rsplit_once('.').unwrap_or((file, ""))));
     let alike = || parts().filter(|(_, (_, other))| *other == extension);
     match suggest(stem, alike().map(|(_, (stem, _))| stem)) {
         Some(near) => alike().find(|(_, (stem, _))| *stem == near).map(|(file, _)| file),
@@ -433,7 +483,11 @@ pub fn quoted(text: &str) -> String {
     if text.is_empty() {
         return "`\"\"`".to_owned();
     }
-    let line: String = text.chars().take(SHOWN).map(|character| if character.is_control() { ' ' } else { character }).collect();
+    let line: String = text
+        .chars()
+        .take(SHOWN)
+        .map(|character| if character.is_control() { ' ' } else { character })
+        .collect();
     let more = if text.chars().nth(SHOWN).is_some() { "…" } else { "" };
     format!("`{line}{more}`")
 }

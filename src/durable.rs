@@ -23,7 +23,8 @@ pub fn sync_folder(path: &Path) -> io::Result<()> {
     if cfg!(unix) {
         match File::open(path).and_then(|folder| folder.sync_all()) {
             // Some file systems cannot flush a folder, and say so in one of these ways; nothing more can be done there.
-            Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => {}
+            Err(error)
+                if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => {}
             result => result?,
         }
     }
@@ -79,7 +80,12 @@ pub fn exchange(_from: &Path, _to: &Path) -> io::Result<()> {
     Err(ErrorKind::Unsupported.into())
 }
 
-fn named(what: &str, from: &Path, to: &Path, give: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+fn named(
+    what: &str,
+    from: &Path,
+    to: &Path,
+    give: impl FnOnce() -> io::Result<()>,
+) -> io::Result<()> {
     give()?;
     log(what, from, Some(to));
     Ok(())
@@ -88,16 +94,31 @@ fn named(what: &str, from: &Path, to: &Path, give: impl FnOnce() -> io::Result<(
 /// Appends a line of JSON. A log that cannot be written says nothing, and then the test that reads it fails.
 fn log(what: &str, path: &Path, to: Option<&Path>) {
     static LOG: OnceLock<Option<Mutex<File>>> = OnceLock::new();
-    let open = || Some(Mutex::new(File::options().create(true).append(true).open(std::env::var_os("PIPELINE_WRITE_LOG")?).ok()?));
+    let open = || {
+        Some(Mutex::new(
+            File::options()
+                .create(true)
+                .append(true)
+                .open(std::env::var_os("PIPELINE_WRITE_LOG")?)
+                .ok()?,
+        ))
+    };
     let Some(log) = LOG.get_or_init(open) else { return };
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let mut line = serde_json::json!({"what": what, "path": absolute(path), "to": to.map(absolute)});
+    let mut line =
+        serde_json::json!({"what": what, "path": absolute(path), "to": to.map(absolute)});
     if let Ok(metadata) = to.unwrap_or(path).metadata()
         && metadata.is_file()
     {
-        let changed = metadata.modified().ok().and_then(|moment| moment.duration_since(std::time::UNIX_EPOCH).ok());
+        let changed = metadata
+            .modified()
+            .ok()
+            .and_then(|moment| moment.duration_since(std::time::UNIX_EPOCH).ok());
         line["size"] = metadata.len().into();
         line["changed"] = changed.map(|since| since.as_nanos().to_string()).into();
     }
-    let _ = log.lock().unwrap_or_else(std::sync::PoisonError::into_inner).write_all(format!("{line}\n").as_bytes());
+    let _ = log
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+        .write_all(format!("{line}\n").as_bytes());
 }

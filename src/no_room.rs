@@ -19,7 +19,9 @@ impl NoRoom {
     #[must_use]
     pub fn of(error: &io::Error, path: &Path) -> Option<Self> {
         match error.kind() {
-            ErrorKind::StorageFull => Some(if has_no_more_files(path) { Self::Files } else { Self::Space }),
+            ErrorKind::StorageFull => {
+                Some(if has_no_more_files(path) { Self::Files } else { Self::Space })
+            }
             ErrorKind::QuotaExceeded => Some(Self::Quota),
             ErrorKind::FileTooLarge => Some(Self::FileSize),
             _ => None,
@@ -30,7 +32,8 @@ impl NoRoom {
     /// form for people and in another for programmers.
     #[must_use]
     pub fn of_text(text: &str, path: &Path) -> Option<Self> {
-        let (_, rest) = text.rsplit_once("(os error ").or_else(|| text.rsplit_once("Os { code: "))?;
+        let (_, rest) =
+            text.rsplit_once("(os error ").or_else(|| text.rsplit_once("Os { code: "))?;
         let digits = rest.split(|character: char| !character.is_ascii_digit()).next()?;
         Self::of(&io::Error::from_raw_os_error(digits.parse().ok()?), path)
     }
@@ -56,7 +59,9 @@ impl NoRoom {
                 "remove files that nobody needs (`pipeline gc` shows what the store can spare), then run the same command: \
                  what is complete is kept"
             }
-            Self::Quota => "remove files of yours or ask for a larger quota, then run the same command: what is complete is kept",
+            Self::Quota => {
+                "remove files of yours or ask for a larger quota, then run the same command: what is complete is kept"
+            }
             Self::FileSize => {
                 "raise the limit (`ulimit -f unlimited`) or use a file system that takes larger files, then run the same command: \
                  what is complete is kept"
@@ -69,7 +74,9 @@ impl NoRoom {
 #[cfg(unix)]
 fn has_no_more_files(path: &Path) -> bool {
     let there = path.ancestors().find(|path| path.exists());
-    there.and_then(|path| rustix::fs::statvfs(path).ok()).is_some_and(|disk| disk.f_files > 0 && disk.f_favail == 0)
+    there
+        .and_then(|path| rustix::fs::statvfs(path).ok())
+        .is_some_and(|disk| disk.f_files > 0 && disk.f_favail == 0)
 }
 
 #[cfg(not(unix))]
@@ -89,9 +96,11 @@ mod tests {
         assert_eq!(of(ErrorKind::FileTooLarge), Some(NoRoom::FileSize));
         assert_eq!(of(ErrorKind::PermissionDenied), None);
         let all = [NoRoom::Space, NoRoom::Files, NoRoom::Quota, NoRoom::FileSize];
-        let messages: std::collections::BTreeSet<_> = all.iter().map(|room| (room.message(Path::new("a/b")), room.help())).collect();
+        let messages: std::collections::BTreeSet<_> =
+            all.iter().map(|room| (room.message(Path::new("a/b")), room.help())).collect();
         assert_eq!(messages.len(), 4);
-        assert!(messages.iter().all(|(message, help)| message.contains("`a/b`") && help.ends_with("what is complete is kept")));
+        assert!(messages.iter().all(|(message, help)| message.contains("`a/b`")
+            && help.ends_with("what is complete is kept")));
     }
 
     #[cfg(target_os = "linux")]
@@ -99,10 +108,19 @@ mod tests {
     fn what_the_kernel_says_is_understood() {
         // ENOSPC, EDQUOT and EFBIG.
         let of = |code| NoRoom::of(&io::Error::from_raw_os_error(code), Path::new("/"));
-        assert_eq!([of(28), of(122), of(27)], [Some(NoRoom::Space), Some(NoRoom::Quota), Some(NoRoom::FileSize)]);
+        assert_eq!(
+            [of(28), of(122), of(27)],
+            [Some(NoRoom::Space), Some(NoRoom::Quota), Some(NoRoom::FileSize)]
+        );
         let text = io::Error::from_raw_os_error(122).to_string();
-        assert_eq!(NoRoom::of_text(&format!("the picture: {text}"), Path::new("/")), Some(NoRoom::Quota));
-        assert_eq!(NoRoom::of_text(&format!("{:?}", io::Error::from_raw_os_error(28)), Path::new("/")), Some(NoRoom::Space));
+        assert_eq!(
+            NoRoom::of_text(&format!("the picture: {text}"), Path::new("/")),
+            Some(NoRoom::Quota)
+        );
+        assert_eq!(
+            NoRoom::of_text(&format!("{:?}", io::Error::from_raw_os_error(28)), Path::new("/")),
+            Some(NoRoom::Space)
+        );
         assert_eq!(NoRoom::of_text("the picture is empty", Path::new("/")), None);
     }
 }

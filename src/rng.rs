@@ -46,6 +46,9 @@ mod tests {
         assert_eq!(first, Rng::new(42).stream("shuffle").next_u64());
         assert_ne!(first, Rng::new(43).stream("shuffle").next_u64());
         assert_ne!(first, Rng::new(42).stream("weights").next_u64());
-        assert_ne!(Rng::new(42).numbered_stream("shuffle", 1).next_u64(), Rng::new(42).numbered_stream("shuffle", 2).next_u64());
+        assert_ne!(
+            Rng::new(42).numbered_stream("shuffle", 1).next_u64(),
+            Rng::new(42).numbered_stream("shuffle", 2).next_u64()
+        );
     }
 }

@@ -5,10 +5,12 @@ use std::time::Duration;
 /// What a duration looks like, for messages.
 pub const DURATION: &str = "numbers with `d`, `h`, `m`, `s` or `ms`, such as \"30m\" or \"1h30m\"";
 /// What a size looks like, for messages.
-pub const SIZE: &str = "a number with `kB`, `MB`, `GB`, `TB`, `KiB`, `MiB`, `GiB` or `TiB`, such as 20GB";
+pub const SIZE: &str =
+    "a number with `kB`, `MB`, `GB`, `TB`, `KiB`, `MiB`, `GiB` or `TiB`, such as 20GB";
 
 /// Milliseconds in a unit, the largest first.
-const TIMES: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+const TIMES: [(&str, u64); 5] =
+    [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 const SIZES: [(&str, u64); 10] = [
     ("b", 1),
@@ -35,7 +37,9 @@ pub fn duration(text: &str) -> Option<Duration> {
         rest = after;
     }
     // A thousand years: beyond that, moments cannot be told apart from mistakes.
-    (1.0..3.2e13).contains(&milliseconds).then(|| Duration::from_millis(milliseconds.round() as u64))
+    (1.0..3.2e13)
+        .contains(&milliseconds)
+        .then(|| Duration::from_millis(milliseconds.round() as u64))
 }
 
 /// A duration in a form that [`duration`] reads: `1h30m`.
@@ -86,7 +90,19 @@ mod tests {
 
     #[test]
     fn what_is_no_duration_is_none() {
-        for text in ["", "30", "m", "30 minutes", "-5s", "1e3s", "0s", "5s,", "99999999999999d", "1.2.3s", "5S"] {
+        for text in [
+            "",
+            "30",
+            "m",
+            "30 minutes",
+            "-5s",
+            "1e3s",
+            "0s",
+            "5s,",
+            "99999999999999d",
+            "1.2.3s",
+            "5S",
+        ] {
             assert_eq!(duration(text), None, "{text}");
         }
     }
@@ -100,7 +116,10 @@ mod tests {
 
     #[test]
     fn sizes_are_decimal_or_binary() {
-        assert_eq!(["20GB", "1.5 GiB", "500", "3kb"].map(size), [20_000_000_000, 1_610_612_736, 500, 3_000].map(Some));
+        assert_eq!(
+            ["20GB", "1.5 GiB", "500", "3kb"].map(size),
+            [20_000_000_000, 1_610_612_736, 500, 3_000].map(Some)
+        );
         for text in ["", "GB", "-1GB", "3 apples", "1GB2"] {
             assert_eq!(size(text), None, "{text}");
         }

@@ -8,7 +8,22 @@ use std::path::{Path, PathBuf};
 /// Module -> the modules that it may use.
 const HOUSE: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
-    ("cli", &["experiment", "plan", "exec", "store", "report", "kinds", "tools", "hub", "diagnostics", "stage", "units"]),
+    (
+        "cli",
+        &[
+            "experiment",
+            "plan",
+            "exec",
+            "store",
+            "report",
+            "kinds",
+            "tools",
+            "hub",
+            "diagnostics",
+            "stage",
+            "units",
+        ],
+    ),
     ("experiment", &["diagnostics", "units"]),
     ("plan", &["experiment", "stage", "diagnostics"]),
     ("store", &["plan"]),
@@ -16,7 +31,21 @@ const HOUSE: &[(&str, &[&str])] = &[
     ("report", &["exec", "plan", "store", "plots", "stage"]),
     ("diagnostics", &[]),
     ("stage", &[]),
-    ("kinds", &["stage", "artifacts", "data", "models", "training", "metrics", "plots", "hub", "rng", "units"]),
+    (
+        "kinds",
+        &[
+            "stage",
+            "artifacts",
+            "data",
+            "models",
+            "training",
+            "metrics",
+            "plots",
+            "hub",
+            "rng",
+            "units",
+        ],
+    ),
     ("tools", &["artifacts", "data", "models", "training", "metrics", "rng"]),
     ("artifacts", &["stage", "data", "models", "training", "metrics"]),
     ("hub", &[]),
@@ -64,18 +93,36 @@ fn sources() -> Vec<SourceFile> {
     let mut folders = vec![root.clone()];
     let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).expect("src is readable").map(|entry| entry.expect("src is readable").path()) {
+        for entry in std::fs::read_dir(&folder)
+            .expect("src is readable")
+            .map(|entry| entry.expect("src is readable").path())
+        {
             if entry.is_dir() {
                 folders.push(entry);
                 continue;
             }
             let inside = entry.strip_prefix(&root).expect("found below src").with_extension("");
-            let module = inside.components().next().expect("a file has a name").as_os_str().to_string_lossy().into_owned();
-            let is_test = inside.components().any(|part| part.as_os_str() == "tests" || part.as_os_str() == "test_support");
-            if entry.extension().is_some_and(|extension| extension == "rs") && !is_test && module != "lib" {
+            let module = inside
+                .components()
+                .next()
+                .expect("a file has a name")
+                .as_os_str()
+                .to_string_lossy()
+                .into_owned();
+            let is_test = inside
+                .components()
+                .any(|part| part.as_os_str() == "tests" || part.as_os_str() == "test_support");
+            if entry.extension().is_some_and(|extension| extension == "rs")
+                && !is_test
+                && module != "lib"
+            {
                 let text = std::fs::read_to_string(&entry).expect("a source file is UTF-8");
                 let text = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
-                let code = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+                let code = text
+                    .lines()
+                    .filter(|line| !line.trim_start().starts_with("//"))
+                    .collect::<Vec<_>>()
+                    .join("\n");
                 files.push(SourceFile { path: entry, module, code });
             }
         }
@@ -85,7 +132,12 @@ fn sources() -> Vec<SourceFile> {
 
 /// The identifiers that follow each occurrence of `prefix`; a brace group gives each of its first words.
 fn names_after(code: &str, prefix: &str) -> BTreeSet<String> {
-    let word = |text: &str| text.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+    let word = |text: &str| {
+        text.trim_start()
+            .chars()
+            .take_while(|c| c.is_alphanumeric() || *c == '_')
+            .collect::<String>()
+    };
     let mut names = BTreeSet::new();
     for (at, _) in code.match_indices(prefix) {
         let rest = &code[at + prefix.len()..];
@@ -118,11 +170,16 @@ fn names_after(code: &str, prefix: &str) -> BTreeSet<String> {
 
 #[test]
 fn every_module_uses_only_what_the_house_allows() {
-    let house: BTreeMap<_, BTreeSet<_>> = HOUSE.iter().map(|(module, uses)| (*module, uses.iter().copied().collect())).collect();
+    let house: BTreeMap<_, BTreeSet<_>> =
+        HOUSE.iter().map(|(module, uses)| (*module, uses.iter().copied().collect())).collect();
     let mut wrong = Vec::new();
     for file in sources() {
         let Some(allowed) = house.get(file.module.as_str()) else {
-            wrong.push(format!("{}: module `{}` is not in the house", file.path.display(), file.module));
+            wrong.push(format!(
+                "{}: module `{}` is not in the house",
+                file.path.display(),
+                file.module
+            ));
             continue;
         };
         let prefix = if file.module == "main" { "pipeline::" } else { "crate::" };
@@ -132,7 +189,11 @@ fn every_module_uses_only_what_the_house_allows() {
                 && !allowed.contains(used.as_str())
                 && !EVERYWHERE.contains(&used.as_str())
             {
-                wrong.push(format!("{}: `{}` may not use `{used}`", file.path.display(), file.module));
+                wrong.push(format!(
+                    "{}: `{}` may not use `{used}`",
+                    file.path.display(),
+                    file.module
+                ));
             }
         }
     }
@@ -144,12 +205,15 @@ fn outer_crates_stay_behind_their_doors() {
     let mut wrong = Vec::new();
     for file in sources() {
         for (name, modules) in DOORS {
-            let named = file
-                .code
-                .match_indices(&format!("{name}::"))
-                .any(|(at, _)| !file.code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':'));
+            let named = file.code.match_indices(&format!("{name}::")).any(|(at, _)| {
+                !file.code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':')
+            });
             if named && !modules.contains(&file.module.as_str()) {
-                wrong.push(format!("{}: only {} may use `{name}`", file.path.display(), modules.join(", ")));
+                wrong.push(format!(
+                    "{}: only {} may use `{name}`",
+                    file.path.display(),
+                    modules.join(", ")
+                ));
             }
         }
     }
@@ -160,7 +224,9 @@ fn outer_crates_stay_behind_their_doors() {
 fn the_store_takes_nothing_from_the_plan_but_keys_fingerprints_and_its_questions() {
     for file in sources().iter().filter(|file| file.module == "store") {
         for used in names_after(&file.code, "crate::plan::") {
-            let allowed = ["CacheKey", "Fingerprint", "Digests", "FileDigest", "Lookup", "Presence"].contains(&used.as_str());
+            let allowed =
+                ["CacheKey", "Fingerprint", "Digests", "FileDigest", "Lookup", "Presence"]
+                    .contains(&used.as_str());
             assert!(allowed, "{}: `crate::plan::{used}`", file.path.display());
         }
     }
@@ -171,7 +237,11 @@ fn names_that_outlive_a_power_loss_are_given_in_one_place() {
     const GIVERS: &[&str] = &["fs::rename(", "renameat", ".persist(", ".sync_all(", ".sync_data("];
     for file in sources().iter().filter(|file| file.module != "durable") {
         for giver in GIVERS {
-            assert!(!file.code.contains(giver), "{}: `{giver}` belongs into `durable`", file.path.display());
+            assert!(
+                !file.code.contains(giver),
+                "{}: `{giver}` belongs into `durable`",
+                file.path.display()
+            );
         }
     }
 }

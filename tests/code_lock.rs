@@ -13,7 +13,16 @@ use pipeline::kinds::versions;
 
 /// Code part -> the files and folders of `src` behind it.
 const BEHIND: &[(&str, &[&str])] = &[
-    ("alignment", &["data/align.rs", "data/encoded.rs", "data/labels.rs", "data/tokenize.rs", "kinds/tokenize.rs"]),
+    (
+        "alignment",
+        &[
+            "data/align.rs",
+            "data/encoded.rs",
+            "data/labels.rs",
+            "data/tokenize.rs",
+            "kinds/tokenize.rs",
+        ],
+    ),
     ("initial_weights", &["models/initialise.rs", "rng.rs", "kinds/init_model.rs"]),
     ("jsonl", &["data/jsonl.rs", "kinds/read_corpus.rs"]),
     ("metrics", &["metrics", "data/spans.rs", "training/predict.rs", "kinds/evaluate.rs"]),
@@ -29,7 +38,8 @@ const BEHIND: &[(&str, &[&str])] = &[
 fn code(path: &Path) -> String {
     let text = std::fs::read_to_string(path).expect("a source file is UTF-8");
     let text = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//"));
+    let lines =
+        text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//"));
     lines.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
 }
 
@@ -38,7 +48,9 @@ fn files(path: &Path, found: &mut Vec<PathBuf>) {
         for entry in std::fs::read_dir(path).expect("src is readable") {
             files(&entry.expect("src is readable").path(), found);
         }
-    } else if path.extension().is_some_and(|extension| extension == "rs") && !path.components().any(|part| part.as_os_str() == "tests") {
+    } else if path.extension().is_some_and(|extension| extension == "rs")
+        && !path.components().any(|part| part.as_os_str() == "tests")
+    {
         found.push(path.to_owned());
     }
 }
@@ -51,7 +63,8 @@ fn digest(parts: &[&str]) -> String {
     found.sort();
     let mut hasher = blake3::Hasher::new();
     for path in found {
-        let name = path.strip_prefix(&root).expect("found below src").to_string_lossy().replace('\\', "/");
+        let name =
+            path.strip_prefix(&root).expect("found below src").to_string_lossy().replace('\\', "/");
         hasher.update(name.as_bytes()).update(&[0]).update(code(&path).as_bytes()).update(&[0]);
     }
     hasher.finalize().to_hex()[..32].to_owned()
@@ -63,16 +76,25 @@ fn every_change_behind_a_code_version_was_decided_upon() {
     let known: BTreeMap<String, String> = std::fs::read_to_string(&lock)
         .unwrap_or_default()
         .lines()
-        .filter_map(|line| line.split_once(' ').map(|(part, rest)| (part.to_owned(), rest.to_owned())))
+        .filter_map(|line| {
+            line.split_once(' ').map(|(part, rest)| (part.to_owned(), rest.to_owned()))
+        })
         .collect();
     let mut wrong = Vec::new();
     let mut text = String::new();
     for version in versions::ALL {
-        let (_, parts) = BEHIND.iter().find(|(part, _)| *part == version.part).expect("every part has files behind it");
+        let (_, parts) = BEHIND
+            .iter()
+            .find(|(part, _)| *part == version.part)
+            .expect("every part has files behind it");
         let now = format!("version {} code {}", version.version, digest(parts));
         writeln!(text, "{} {now}", version.part).expect("a string");
         if known.get(version.part) != Some(&now) {
-            wrong.push(format!("`{}`: {} is locked, {now} found", version.part, known.get(version.part).map_or("nothing", String::as_str)));
+            wrong.push(format!(
+                "`{}`: {} is locked, {now} found",
+                version.part,
+                known.get(version.part).map_or("nothing", String::as_str)
+            ));
         }
     }
     if std::env::var_os("UPDATE_CODE_LOCK").is_some() {

@@ -2,13 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-use pipeline::data::{Entity, Example, Fractions, LabelSet, Split, Templates, TextTokenizer, jsonl, spans, split, train_tokenizer};
+use pipeline::data::{
+    Entity, Example, Fractions, LabelSet, Split, Templates, TextTokenizer, jsonl, spans, split,
+    train_tokenizer,
+};
 use pipeline::rng::Rng;
 
 const HALVES: Fractions = Fractions { train: 0.8, validation: 0.2, test: 0.0 };
 
 fn recipe() -> Templates {
-    Templates::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments/data/security_events.toml")).unwrap()
+    Templates::read(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments/data/security_events.toml"),
+    )
+    .unwrap()
 }
 
 fn trained(examples: &[Example]) -> TextTokenizer {
@@ -16,14 +22,27 @@ fn trained(examples: &[Example]) -> TextTokenizer {
 }
 
 /// The entities read back from the labels that alignment gave, and how many were not what they had been.
-fn lost(examples: &[Example], tokenizer: &TextTokenizer, set: &LabelSet) -> Vec<(usize, Vec<Entity>)> {
+fn lost(
+    examples: &[Example],
+    tokenizer: &TextTokenizer,
+    set: &LabelSet,
+) -> Vec<(usize, Vec<Entity>)> {
     let (encoded, _) = tokenizer.encode_split(examples, set, 512).unwrap();
     let read = |row: usize| {
         let range = encoded.range(row);
         let text: Vec<char> = examples[row].text.chars().collect();
-        spans::read(&text, &encoded.labels[range.clone()], &encoded.starts[range.clone()], &encoded.ends[range], set)
+        spans::read(
+            &text,
+            &encoded.labels[range.clone()],
+            &encoded.starts[range.clone()],
+            &encoded.ends[range],
+            set,
+        )
     };
-    (0..examples.len()).map(|row| (row, read(row))).filter(|(row, entities)| *entities != examples[*row].entities).collect()
+    (0..examples.len())
+        .map(|row| (row, read(row)))
+        .filter(|(row, entities)| *entities != examples[*row].entities)
+        .collect()
 }
 
 #[test]
@@ -40,9 +59,13 @@ fn the_recipe_has_46_entity_types_93_labels_and_uses_every_placeholder() {
 fn the_recipes_sentences_have_12_to_34_tokens() {
     let examples = recipe().generate(5000, 0.3, Rng::new(42)).unwrap();
     let tokenizer = trained(&examples);
-    let (_, statistics) = tokenizer.encode_split(&examples, &LabelSet::of(recipe().entity_labels()), 128).unwrap();
+    let (_, statistics) =
+        tokenizer.encode_split(&examples, &LabelSet::of(recipe().entity_labels()), 128).unwrap();
     assert!(statistics.length_min >= 12 && statistics.length_max <= 34, "{statistics:?}");
-    assert_eq!((statistics.truncated, statistics.entities_cut, statistics.entities_unaligned), (0, 0, 0));
+    assert_eq!(
+        (statistics.truncated, statistics.entities_cut, statistics.entities_unaligned),
+        (0, 0, 0)
+    );
 }
 
 #[test]
@@ -57,13 +80,20 @@ fn a_split_by_template_leaves_no_template_on_both_sides() {
     let examples = recipe().generate(2000, 0.3, Rng::new(42)).unwrap();
     let corpus = split(examples, HALVES, Some("template"), Rng::new(42)).unwrap();
     let templates = |split| {
-        let mut names: Vec<String> = corpus.get(split).iter().map(|example: &Example| example.fields["template"].clone()).collect();
+        let mut names: Vec<String> = corpus
+            .get(split)
+            .iter()
+            .map(|example: &Example| example.fields["template"].clone())
+            .collect();
         names.sort_unstable();
         names.dedup();
         names
     };
     let (train, validation) = (templates(Split::Train), templates(Split::Validation));
-    assert!(validation.len() > 4 && validation.iter().all(|name| !train.contains(name)), "{validation:?}");
+    assert!(
+        validation.len() > 4 && validation.iter().all(|name| !train.contains(name)),
+        "{validation:?}"
+    );
     assert!((300..500).contains(&corpus.validation.len()), "{}", corpus.validation.len());
     assert!(corpus.validation.iter().any(|example| example.anomaly == 1));
 }
@@ -83,7 +113,10 @@ fn real_data(file: &str) -> Option<PathBuf> {
 fn the_real_log_reads_without_an_error_and_its_entities_survive() {
     let Some(path) = real_data("bgl/bgl.jsonl") else { return };
     let examples = jsonl::read(&path).unwrap();
-    assert_eq!((examples.len(), examples.iter().filter(|example| example.anomaly == 1).count()), (2000, 143));
+    assert_eq!(
+        (examples.len(), examples.iter().filter(|example| example.anomaly == 1).count()),
+        (2000, 143)
+    );
     assert!(examples.iter().all(|example| example.fields.contains_key("event")));
     let corpus = split(examples, HALVES, None, Rng::new(42)).unwrap();
     assert!(corpus.duplicates().any());
@@ -94,8 +127,14 @@ fn the_real_log_reads_without_an_error_and_its_entities_survive() {
         let example = &corpus.train[row];
         assert_eq!(entities.len(), example.entities.len(), "{}", example.text);
         for (found, expected) in entities.iter().zip(&example.entities) {
-            let inside = found.start >= expected.start && found.end >= expected.end && found.start < expected.end;
-            assert!(found.label == expected.label && inside, "{found:?} {expected:?} in {}", example.text);
+            let inside = found.start >= expected.start
+                && found.end >= expected.end
+                && found.start < expected.end;
+            assert!(
+                found.label == expected.label && inside,
+                "{found:?} {expected:?} in {}",
+                example.text
+            );
         }
     }
 }

@@ -2,7 +2,10 @@
 //!
 //! `PIPELINE_HOSTILE_INPUTS=1000000` sets how many changed inputs each reader gets, `PIPELINE_HOSTILE_SEED=1` which.
 
-#![expect(clippy::print_stderr, reason = "counts, and what was skipped, are for whoever runs the tests")]
+#![expect(
+    clippy::print_stderr,
+    reason = "counts, and what was skipped, are for whoever runs the tests"
+)]
 
 #[path = "hostile/mutate.rs"]
 mod mutate;
@@ -30,7 +33,8 @@ fn variable(name: &str) -> Option<u64> {
 
 fn corpus(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
-    let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let entries =
+        std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("readable").path()).collect();
     files.sort();
     files.into_iter().map(|path| (path.clone(), std::fs::read(path).expect("readable"))).collect()
@@ -41,7 +45,11 @@ fn feed(target: Target, bytes: &[u8], what: &dyn Fn() -> String) {
     let begun = Instant::now();
     if let Err(panic) = std::panic::catch_unwind(|| target(bytes)) {
         let text = panic.downcast_ref::<String>().cloned().unwrap_or_default();
-        panic!("{}: {text}\n{}", what(), bytes.escape_ascii().to_string().chars().take(2000).collect::<String>());
+        panic!(
+            "{}: {text}\n{}",
+            what(),
+            bytes.escape_ascii().to_string().chars().take(2000).collect::<String>()
+        );
     }
     assert!(begun.elapsed() < PATIENCE, "{} took {:?}", what(), begun.elapsed());
 }
@@ -49,12 +57,16 @@ fn feed(target: Target, bytes: &[u8], what: &dyn Fn() -> String) {
 /// Runs one of this program's tests in a process whose memory is limited.
 fn with_little_memory(test: &str) {
     let output = Command::new("sh")
-        .args(["-c", &format!("ulimit -v {MEMORY_KIB} && exec \"$0\" --exact {test} --ignored --nocapture")])
+        .args([
+            "-c",
+            &format!("ulimit -v {MEMORY_KIB} && exec \"$0\" --exact {test} --ignored --nocapture"),
+        ])
         .arg(std::env::current_exe().expect("known"))
         .env("RAYON_NUM_THREADS", "2")
         .output()
         .expect("there is a shell");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && text.contains("1 passed"), "{}\n{text}", output.status);
     text.lines().filter(|line| line.contains(" inputs")).for_each(|line| eprintln!("{line}"));
 }
@@ -76,7 +88,8 @@ fn corpus_and_changes() {
         for (path, bytes) in &corpus {
             feed(*target, bytes, &|| path.display().to_string());
         }
-        let mut mutations = Mutations::new(seed, corpus.iter().map(|(_, bytes)| bytes.as_slice()).collect());
+        let mut mutations =
+            Mutations::new(seed, corpus.iter().map(|(_, bytes)| bytes.as_slice()).collect());
         for number in 0..count {
             let bytes = mutations.next();
             feed(*target, &bytes, &|| format!("{name}: input {number} of seed {seed}"));
@@ -112,11 +125,16 @@ fn hurtful() -> Vec<(&'static str, Vec<u8>)> {
     let deep = 200_000;
     let mut many = String::new();
     for number in 0..50_000 {
-        writeln!(many, "{{\"text\": \"a\", \"entities\": [], \"anomaly\": 0, \"f{number}\": 1}}").expect("a string");
+        writeln!(many, "{{\"text\": \"a\", \"entities\": [], \"anomaly\": 0, \"f{number}\": 1}}")
+            .expect("a string");
     }
     let terabytes = 4_u64 << 40;
-    let entry = format!(r#"{{"ids":{{"dtype":"U32","shape":[{}],"data_offsets":[0,{terabytes}]}}}}"#, terabytes / 4);
-    let overflow = format!(r#"{{"ids":{{"dtype":"F32","shape":[{0},{0}],"data_offsets":[0,8]}}}}"#, u64::MAX);
+    let entry = format!(
+        r#"{{"ids":{{"dtype":"U32","shape":[{}],"data_offsets":[0,{terabytes}]}}}}"#,
+        terabytes / 4
+    );
+    let overflow =
+        format!(r#"{{"ids":{{"dtype":"F32","shape":[{0},{0}],"data_offsets":[0,8]}}}}"#, u64::MAX);
     let sizes = |hidden: &str, layers: &str, vocabulary: &str| {
         let text = format!(
             r#"{{"model_type":"modernbert","hidden_size":{hidden},"num_hidden_layers":{layers},"vocab_size":{vocabulary},"num_attention_heads":1,"intermediate_size":{hidden}}}"#
@@ -178,6 +196,7 @@ fn a_line_of_gigabytes_is_refused_in_little_memory() {
 fn long_line() {
     // More than the process may have.
     let reader = BufReader::new(OneLine { left: 4 << 30 });
-    let error = pipeline::data::jsonl::read_from(reader, Path::new("lines.jsonl")).expect_err("no line is that long");
+    let error = pipeline::data::jsonl::read_from(reader, Path::new("lines.jsonl"))
+        .expect_err("no line is that long");
     assert!(error.to_string().contains("lines.jsonl:1: "), "{error}");
 }

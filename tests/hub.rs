@@ -84,7 +84,9 @@ impl World {
 
     fn blobs(&self) -> Vec<String> {
         let Ok(entries) = fs::read_dir(self.repo().join("blobs")) else { return Vec::new() };
-        entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8")).collect()
+        entries
+            .map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"))
+            .collect()
     }
 }
 
@@ -93,7 +95,9 @@ fn commit() -> Commit {
 }
 
 fn fetch(client: &Client, file: &str) -> Result<Vec<u8>, HubError> {
-    client.fetch(REPO, &commit(), &[file], &mut Silent).map(|folder| fs::read(folder.join(file)).expect("the file is there"))
+    client
+        .fetch(REPO, &commit(), &[file], &mut Silent)
+        .map(|folder| fs::read(folder.join(file)).expect("the file is there"))
 }
 
 /// Remembers what it is told and interrupts after so many bytes.
@@ -111,7 +115,10 @@ impl Observer for Watcher {
     }
 
     fn cancelled(&self) -> bool {
-        let far = self.seen.last().is_some_and(|(_, done, _)| self.stop_after.is_some_and(|stop| *done >= stop));
+        let far = self
+            .seen
+            .last()
+            .is_some_and(|(_, done, _)| self.stop_after.is_some_and(|stop| *done >= stop));
         far || self.stop_at.is_some_and(|stop| Instant::now() >= stop)
     }
 
@@ -126,10 +133,22 @@ impl Observer for Watcher {
 fn a_branch_is_resolved_to_its_commit_and_remembered_for_offline_use() {
     let world = world();
     for revision in ["main", "refs/pr/1"] {
-        assert!(matches!(world.offline().resolve(REPO, revision, &mut Silent), Err(HubError::OfflineRevision { .. })));
-        assert_eq!(world.client().resolve(REPO, revision, &mut Silent).expect("the hub knows it"), commit());
-        assert_eq!(world.offline().resolve(REPO, revision, &mut Silent).expect("remembered"), commit());
-        assert_eq!(fs::read_to_string(world.repo().join("refs").join(revision)).expect("a file"), COMMIT);
+        assert!(matches!(
+            world.offline().resolve(REPO, revision, &mut Silent),
+            Err(HubError::OfflineRevision { .. })
+        ));
+        assert_eq!(
+            world.client().resolve(REPO, revision, &mut Silent).expect("the hub knows it"),
+            commit()
+        );
+        assert_eq!(
+            world.offline().resolve(REPO, revision, &mut Silent).expect("remembered"),
+            commit()
+        );
+        assert_eq!(
+            fs::read_to_string(world.repo().join("refs").join(revision)).expect("a file"),
+            COMMIT
+        );
     }
 }
 
@@ -161,11 +180,18 @@ fn a_mirror_without_an_interface_names_the_commit_with_a_file() {
 #[test]
 fn files_lie_as_python_puts_them() {
     let world = world();
-    let folder = world.client().fetch(REPO, &commit(), &[CONFIG, WEIGHTS], &mut Silent).expect("fetched");
+    let folder =
+        world.client().fetch(REPO, &commit(), &[CONFIG, WEIGHTS], &mut Silent).expect("fetched");
     assert_eq!(folder, world.repo().join("snapshots").join(COMMIT));
     let (config, weights) = (git_blob(CONFIG_TEXT), sha256(&weights()));
-    assert_eq!(fs::read_link(folder.join(CONFIG)).expect("a link"), Path::new("../../blobs").join(config));
-    assert_eq!(fs::read_link(folder.join(WEIGHTS)).expect("a link"), Path::new("../../blobs").join(weights));
+    assert_eq!(
+        fs::read_link(folder.join(CONFIG)).expect("a link"),
+        Path::new("../../blobs").join(config)
+    );
+    assert_eq!(
+        fs::read_link(folder.join(WEIGHTS)).expect("a link"),
+        Path::new("../../blobs").join(weights)
+    );
     assert_eq!(world.blobs().len(), 2);
 }
 
@@ -173,7 +199,11 @@ fn files_lie_as_python_puts_them() {
 fn a_file_in_a_subfolder_links_to_its_blob() {
     let world = world();
     world.hub.add("onnx/a b/model.bin", b"content", true);
-    assert_eq!(fetch(&world.client(), "onnx/a b/model.bin").ok(), None, "the server decodes no names");
+    assert_eq!(
+        fetch(&world.client(), "onnx/a b/model.bin").ok(),
+        None,
+        "the server decodes no names"
+    );
     world.hub.add("onnx/a/model.bin", b"content", true);
     assert_eq!(fetch(&world.client(), "onnx/a/model.bin").expect("fetched"), b"content");
 }
@@ -207,11 +237,17 @@ fn a_damaged_file_in_the_cache_is_downloaded_again() {
     fs::write(&blob, &bytes).expect("written");
 
     let error = fetch(&world.offline(), WEIGHTS).expect_err("damaged");
-    assert!(matches!(&error, HubError::DigestMismatch { cached: Some(path), .. } if *path == blob), "{error}");
+    assert!(
+        matches!(&error, HubError::DigestMismatch { cached: Some(path), .. } if *path == blob),
+        "{error}"
+    );
     let mut watcher = Watcher::default();
     world.client().fetch(REPO, &commit(), &[WEIGHTS], &mut watcher).expect("downloaded again");
     assert_eq!(fs::read(&blob).expect("the blob"), weights());
-    assert_eq!(watcher.messages, ["`model.safetensors` in the cache is damaged; downloading it again"]);
+    assert_eq!(
+        watcher.messages,
+        ["`model.safetensors` in the cache is damaged; downloading it again"]
+    );
 }
 
 #[test]
@@ -229,7 +265,10 @@ fn the_same_content_under_another_commit_is_not_downloaded_again() {
 fn offline_names_the_first_file_that_the_cache_lacks() {
     let world = world();
     fetch(&world.client(), CONFIG).expect("fetched");
-    let error = world.offline().fetch(REPO, &commit(), &[CONFIG, WEIGHTS], &mut Silent).expect_err("not cached");
+    let error = world
+        .offline()
+        .fetch(REPO, &commit(), &[CONFIG, WEIGHTS], &mut Silent)
+        .expect_err("not cached");
     assert!(matches!(&error, HubError::OfflineFile { file, .. } if file == WEIGHTS), "{error}");
 }
 
@@ -239,7 +278,8 @@ fn two_at_once_download_once() {
     world.hub.set().pace = Some(Duration::from_millis(10));
     std::thread::scope(|scope| {
         for _ in 0..4 {
-            scope.spawn(|| assert_eq!(fetch(&world.client(), WEIGHTS).expect("fetched"), weights()));
+            scope
+                .spawn(|| assert_eq!(fetch(&world.client(), WEIGHTS).expect("fetched"), weights()));
         }
     });
     assert_eq!(world.hub.downloads(WEIGHTS).len(), 1);
@@ -250,7 +290,8 @@ fn a_cache_that_cannot_be_written_is_said_with_its_path() {
     let world = world();
     let file = world.cache.path().join("file");
     fs::write(&file, "").expect("written");
-    let client = Client::new(Options { cache: Some(file.clone()), ..world.options() }).expect("good options");
+    let client = Client::new(Options { cache: Some(file.clone()), ..world.options() })
+        .expect("good options");
     let error = fetch(&client, CONFIG).expect_err("no folder can be made");
     assert!(matches!(&error, HubError::Io { path, .. } if path.starts_with(&file)), "{error}");
 }
@@ -272,10 +313,15 @@ fn the_token_goes_to_the_hub_and_nowhere_else() {
 #[test]
 fn the_token_does_not_come_back_with_a_redirect_from_elsewhere() {
     let world = world();
-    world.hub.fault(WEIGHTS, &[Fault::Redirect(format!("{}/resolve-cache/{WEIGHTS}", world.hub.url))]);
+    world
+        .hub
+        .fault(WEIGHTS, &[Fault::Redirect(format!("{}/resolve-cache/{WEIGHTS}", world.hub.url))]);
     assert_eq!(fetch(&world.with_token(), WEIGHTS).expect("fetched"), weights());
     let log = world.hub.log();
-    let back = log.iter().find(|request| request.path.starts_with("/resolve-cache/")).expect("it was followed");
+    let back = log
+        .iter()
+        .find(|request| request.path.starts_with("/resolve-cache/"))
+        .expect("it was followed");
     assert_eq!((back.on_content_server, back.header("authorization")), (false, None));
 }
 
@@ -296,7 +342,9 @@ fn a_token_shows_in_no_output() {
     world.hub.set().access = Access::RefusesTokens;
     let error = fetch(&client, CONFIG).expect_err("refused");
     assert!(!format!("{error} {error:?} {:?}", error.help()).contains("secret"));
-    let malformed = Client::new(Options { token: Token::new("hf_secret\nhf_other"), ..world.options() }).expect_err("two lines");
+    let malformed =
+        Client::new(Options { token: Token::new("hf_secret\nhf_other"), ..world.options() })
+            .expect_err("two lines");
     assert!(matches!(malformed, HubError::MalformedToken));
 }
 
@@ -307,10 +355,21 @@ fn a_cut_download_goes_on_where_it_stopped() {
     let world = world();
     world.hub.fault(WEIGHTS, &[Fault::Cut(1_000_000), Fault::CutWithoutLength(1_000_000)]);
     let mut watcher = Watcher::default();
-    world.client().fetch(REPO, &commit(), &[WEIGHTS], &mut watcher).expect("the third request brings the rest");
+    world
+        .client()
+        .fetch(REPO, &commit(), &[WEIGHTS], &mut watcher)
+        .expect("the third request brings the rest");
     assert_eq!(fs::read(world.blob(&sha256(&weights()))).expect("the blob"), weights());
-    let ranges: Vec<_> = world.hub.downloads(WEIGHTS).iter().map(|request| request.header("range").map(str::to_owned)).collect();
-    assert_eq!(ranges, [None, Some("bytes=1000000-".to_owned()), Some("bytes=2000000-".to_owned())]);
+    let ranges: Vec<_> = world
+        .hub
+        .downloads(WEIGHTS)
+        .iter()
+        .map(|request| request.header("range").map(str::to_owned))
+        .collect();
+    assert_eq!(
+        ranges,
+        [None, Some("bytes=1000000-".to_owned()), Some("bytes=2000000-".to_owned())]
+    );
     let total = weights().len() as u64;
     assert_eq!(watcher.seen.last(), Some(&(WEIGHTS.to_owned(), total, total)));
     assert!(watcher.seen.is_sorted_by_key(|(_, done, _)| *done), "progress never goes back");
@@ -378,7 +437,10 @@ fn a_truncated_file_is_not_used() {
     world.hub.fault(WEIGHTS, &[Fault::Short(1_000_000)]);
     let error = fetch(&world.client(), WEIGHTS).expect_err("too short");
     let whole = weights().len() as u64;
-    assert!(matches!(error, HubError::Truncated { expected, found: 1_000_000, .. } if expected == whole), "{error}");
+    assert!(
+        matches!(error, HubError::Truncated { expected, found: 1_000_000, .. } if expected == whole),
+        "{error}"
+    );
     assert_eq!(world.hub.downloads(WEIGHTS).len(), 1);
     assert!(world.blobs().is_empty());
 }
@@ -417,7 +479,15 @@ fn a_failing_server_is_asked_again_and_a_refusing_one_is_not() {
     world.hub.set().head_faults = [502, 504].into();
     assert_eq!(fetch(&world.client(), WEIGHTS).expect("the third time"), weights());
 
-    for (file, status) in [(WEIGHTS, 403), (WEIGHTS, 401), (WEIGHTS, 404), (CONFIG, 403), (CONFIG, 401), (CONFIG, 404), (CONFIG, 410)] {
+    for (file, status) in [
+        (WEIGHTS, 403),
+        (WEIGHTS, 401),
+        (WEIGHTS, 404),
+        (CONFIG, 403),
+        (CONFIG, 401),
+        (CONFIG, 404),
+        (CONFIG, 410),
+    ] {
         let world = self::world();
         world.hub.fault(file, &[Fault::Status(status)]);
         let error = fetch(&world.client(), file).expect_err("refused");
@@ -510,7 +580,8 @@ fn a_silent_server_can_be_interrupted_before_it_answers() {
     let endpoint = Some(format!("http://{}", listener.local_addr().expect("an address")));
     let client = Client::new(Options { endpoint, ..world.options() }).expect("good options");
     let start = Instant::now();
-    let mut watcher = Watcher { stop_at: Some(start + Duration::from_millis(200)), ..Watcher::default() };
+    let mut watcher =
+        Watcher { stop_at: Some(start + Duration::from_millis(200)), ..Watcher::default() };
     assert!(matches!(client.resolve(REPO, "main", &mut watcher), Err(HubError::Cancelled)));
     assert!(start.elapsed() < Duration::from_secs(2));
 }
@@ -519,7 +590,9 @@ fn a_silent_server_can_be_interrupted_before_it_answers() {
 fn a_server_that_falls_silent_is_given_up() {
     let world = world();
     world.hub.fault(WEIGHTS, &[Fault::Stall(1_000)]);
-    let client = Client::new(Options { retries: 0, patience: Duration::from_secs(1), ..world.options() }).expect("good options");
+    let client =
+        Client::new(Options { retries: 0, patience: Duration::from_secs(1), ..world.options() })
+            .expect("good options");
     let error = fetch(&client, WEIGHTS).expect_err("silence");
     assert!(matches!(error, HubError::Stalled { seconds: 1, .. }), "{error}");
 }
@@ -529,9 +602,13 @@ fn waiting_for_another_process_can_be_interrupted() {
     let world = world();
     let locks = world.cache.path().join(".locks/models--answerdotai--ModernBERT-base");
     fs::create_dir_all(&locks).expect("a folder");
-    let lock = fs::File::create(locks.join(format!("{}.lock", sha256(&weights())))).expect("a file");
+    let lock =
+        fs::File::create(locks.join(format!("{}.lock", sha256(&weights())))).expect("a file");
     lock.lock().expect("locked");
-    let mut watcher = Watcher { stop_at: Some(Instant::now() + Duration::from_millis(500)), ..Watcher::default() };
+    let mut watcher = Watcher {
+        stop_at: Some(Instant::now() + Duration::from_millis(500)),
+        ..Watcher::default()
+    };
     let result = world.client().fetch(REPO, &commit(), &[WEIGHTS], &mut watcher);
     assert!(matches!(result, Err(HubError::Cancelled)));
     assert_eq!(watcher.messages.len(), 1);
@@ -547,28 +624,50 @@ fn every_refusal_has_a_message_of_its_own() {
     let world = world();
     let (client, token) = (world.client(), world.with_token());
     let other = Commit::parse(&"0".repeat(40)).expect("a commit");
-    let ask =
-        |client: &Client, repo: &str, commit: &Commit, file: &str| client.fetch(repo, commit, &[file], &mut Silent).expect_err("refused");
+    let ask = |client: &Client, repo: &str, commit: &Commit, file: &str| {
+        client.fetch(repo, commit, &[file], &mut Silent).expect_err("refused")
+    };
 
     for without_codes in [false, true] {
         world.hub.set().without_codes = without_codes;
         for client in [&client, &token] {
             let repo = ask(client, "nobody/nothing", &commit(), CONFIG);
-            assert!(matches!(&repo, HubError::MissingRepo { repo, .. } if repo == "nobody/nothing") || without_codes, "{repo}");
-            let resolved = client.resolve("nobody/nothing", "main", &mut Silent).expect_err("refused");
-            assert!(matches!(resolved, HubError::MissingRepo { .. }) || without_codes, "{resolved}");
+            assert!(
+                matches!(&repo, HubError::MissingRepo { repo, .. } if repo == "nobody/nothing")
+                    || without_codes,
+                "{repo}"
+            );
+            let resolved =
+                client.resolve("nobody/nothing", "main", &mut Silent).expect_err("refused");
+            assert!(
+                matches!(resolved, HubError::MissingRepo { .. }) || without_codes,
+                "{resolved}"
+            );
         }
         assert!(matches!(ask(&client, REPO, &other, CONFIG), HubError::MissingRevision { .. }));
-        assert!(matches!(client.resolve(REPO, "mian", &mut Silent), Err(HubError::MissingRevision { revision, .. }) if revision == "mian"));
-        assert!(matches!(ask(&client, REPO, &commit(), "vocab.txt"), HubError::MissingFile { file, .. } if file == "vocab.txt"));
+        assert!(
+            matches!(client.resolve(REPO, "mian", &mut Silent), Err(HubError::MissingRevision { revision, .. }) if revision == "mian")
+        );
+        assert!(
+            matches!(ask(&client, REPO, &commit(), "vocab.txt"), HubError::MissingFile { file, .. } if file == "vocab.txt")
+        );
     }
     world.hub.set().without_codes = false;
 
     world.hub.set().access = Access::Gated;
-    assert!(matches!(ask(&client, REPO, &commit(), CONFIG), HubError::GatedRepo { token: false, .. }));
-    assert!(matches!(ask(&token, REPO, &commit(), CONFIG), HubError::GatedRepo { token: true, .. }));
+    assert!(matches!(
+        ask(&client, REPO, &commit(), CONFIG),
+        HubError::GatedRepo { token: false, .. }
+    ));
+    assert!(matches!(
+        ask(&token, REPO, &commit(), CONFIG),
+        HubError::GatedRepo { token: true, .. }
+    ));
     world.hub.set().access = Access::Private("another");
-    assert!(matches!(ask(&client, REPO, &commit(), CONFIG), HubError::MissingRepo { token: false, .. }));
+    assert!(matches!(
+        ask(&client, REPO, &commit(), CONFIG),
+        HubError::MissingRepo { token: false, .. }
+    ));
     world.hub.set().access = Access::RefusesTokens;
     assert!(matches!(ask(&token, REPO, &commit(), CONFIG), HubError::InvalidToken { .. }));
     assert!(matches!(token.resolve(REPO, "main", &mut Silent), Err(HubError::InvalidToken { .. })));
@@ -579,15 +678,24 @@ fn every_refusal_has_a_message_of_its_own() {
 #[test]
 fn a_hub_that_cannot_be_reached_points_at_what_needs_none() {
     let world = world();
-    let closed = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port that is free again");
+    let closed = TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("a port that is free again");
     for endpoint in [format!("http://{closed}"), "http://hub.invalid".to_owned()] {
-        let options = Options { endpoint: Some(endpoint), patience: Duration::from_secs(2), ..world.options() };
+        let options = Options {
+            endpoint: Some(endpoint),
+            patience: Duration::from_secs(2),
+            ..world.options()
+        };
         let client = Client::new(options).expect("good options");
         let error = fetch(&client, CONFIG).expect_err("nobody there");
         assert!(matches!(error, HubError::NoNetwork { .. }), "{error}");
         let help = error.help().expect("a remedy");
         assert!(help.contains("path = ") && help.contains("experiments/tiny.toml"), "{help}");
-        assert!(matches!(client.resolve(REPO, "main", &mut Silent), Err(HubError::NoNetwork { .. })));
+        assert!(matches!(
+            client.resolve(REPO, "main", &mut Silent),
+            Err(HubError::NoNetwork { .. })
+        ));
     }
 }
 
@@ -597,22 +705,28 @@ fn a_connection_that_is_not_secure_is_said() {
     let endpoint = format!("https://{}", listener.local_addr().expect("an address"));
     std::thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
-            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").and_then(|()| stream.read(&mut [0; 1024]));
+            let _ = stream
+                .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                .and_then(|()| stream.read(&mut [0; 1024]));
         }
     });
     let world = world();
     let options = Options { endpoint: Some(endpoint), ..world.options() };
-    let error = fetch(&Client::new(options.clone()).expect("good options"), CONFIG).expect_err("the server speaks no TLS");
+    let error = fetch(&Client::new(options.clone()).expect("good options"), CONFIG)
+        .expect_err("the server speaks no TLS");
     assert!(matches!(error, HubError::Tls { .. }), "{error}");
 
-    for (name, text) in
-        [("absent", None), ("empty", Some("")), ("broken", Some("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n"))]
-    {
+    for (name, text) in [
+        ("absent", None),
+        ("empty", Some("")),
+        ("broken", Some("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n")),
+    ] {
         let path = world.cache.path().join(name);
         if let Some(text) = text {
             fs::write(&path, text).expect("written");
         }
-        let client = Client::new(Options { certificates: Some(path), ..options.clone() }).expect("good options");
+        let client = Client::new(Options { certificates: Some(path), ..options.clone() })
+            .expect("good options");
         let error = fetch(&client, CONFIG).expect_err("no certificates");
         assert!(matches!(error, HubError::Certificates { .. }), "{error}");
     }
@@ -626,10 +740,22 @@ fn names_are_checked_before_anything_is_asked() {
         assert!(matches!(fetch(&client, file), Err(HubError::InvalidName { .. })), "{file}");
     }
     for repo in ["", "../x", "a/b/c", "a b"] {
-        assert!(matches!(client.fetch(repo, &commit(), &[CONFIG], &mut Silent), Err(HubError::InvalidName { .. })), "{repo}");
-        assert!(matches!(client.resolve(repo, "main", &mut Silent), Err(HubError::InvalidName { .. })), "{repo}");
+        assert!(
+            matches!(
+                client.fetch(repo, &commit(), &[CONFIG], &mut Silent),
+                Err(HubError::InvalidName { .. })
+            ),
+            "{repo}"
+        );
+        assert!(
+            matches!(client.resolve(repo, "main", &mut Silent), Err(HubError::InvalidName { .. })),
+            "{repo}"
+        );
     }
-    assert!(matches!(client.resolve(REPO, "../../x", &mut Silent), Err(HubError::InvalidName { .. })));
+    assert!(matches!(
+        client.resolve(REPO, "../../x", &mut Silent),
+        Err(HubError::InvalidName { .. })
+    ));
     assert!(world.hub.log().is_empty());
 }
 
@@ -638,7 +764,8 @@ fn names_are_checked_before_anything_is_asked() {
 fn what_a_server_repeats_of_the_request_is_not_repeated() {
     let world = world();
     let secret = "a-token-that-looks-like-nothing";
-    let client = Client::new(Options { token: Token::new(secret), retries: 0, ..world.options() }).expect("good options");
+    let client = Client::new(Options { token: Token::new(secret), retries: 0, ..world.options() })
+        .expect("good options");
     let commit = Commit::parse(COMMIT).expect("a commit");
     for status in [200, 302, 400, 401, 403, 404, 409, 418, 500, 503] {
         world.hub.set().access = Access::Echoes(status);
@@ -651,5 +778,9 @@ fn what_a_server_repeats_of_the_request_is_not_repeated() {
             assert!(!said.contains(secret), "{status}: {said}");
         }
     }
-    assert!(world.hub.log().iter().any(|request| request.header("authorization").is_some_and(|sent| sent.contains(secret))));
+    assert!(
+        world.hub.log().iter().any(|request| request
+            .header("authorization")
+            .is_some_and(|sent| sent.contains(secret)))
+    );
 }

@@ -1,8 +1,9 @@
 //! Scores against scikit-learn and seqeval on the same predictions; `metrics/make_fixtures.py` made theirs.
 
 use pipeline::metrics::{
-    ConfusionMatrix, PrecisionRecall, auroc, average_precision, binary_scores, classification_report, precision_recall_curve, roc_curve,
-    span_report, span_scores, token_accuracy,
+    ConfusionMatrix, PrecisionRecall, auroc, average_precision, binary_scores,
+    classification_report, precision_recall_curve, roc_curve, span_report, span_scores,
+    token_accuracy,
 };
 use serde_json::Value;
 
@@ -16,7 +17,8 @@ fn list<T: serde::de::DeserializeOwned>(value: &Value) -> T {
 
 fn spans() -> impl Iterator<Item = (Value, Vec<u32>, Vec<u32>, Vec<u32>, Vec<String>)> {
     cases(include_str!("metrics/spans.json")).into_iter().map(|case| {
-        let (truth, predicted): (Vec<Vec<u32>>, Vec<Vec<u32>>) = (list(&case["truth"]), list(&case["predicted"]));
+        let (truth, predicted): (Vec<Vec<u32>>, Vec<Vec<u32>>) =
+            (list(&case["truth"]), list(&case["predicted"]));
         let mut bounds = vec![0];
         for row in &truth {
             bounds.push(bounds[bounds.len() - 1] + u32::try_from(row.len()).unwrap());
@@ -29,11 +31,17 @@ fn spans() -> impl Iterator<Item = (Value, Vec<u32>, Vec<u32>, Vec<u32>, Vec<Str
 #[test]
 fn span_scores_are_seqevals_to_the_last_bit() {
     let number = |score: Option<f64>| score.unwrap_or(0.0);
-    let row = |scores: &PrecisionRecall| [number(scores.precision), number(scores.recall), number(scores.f1), scores.support as f64];
+    let row = |scores: &PrecisionRecall| {
+        [number(scores.precision), number(scores.recall), number(scores.f1), scores.support as f64]
+    };
     for (case, truth, predicted, bounds, names) in spans() {
         let scores = span_scores(&truth, &predicted, &bounds, &names);
         assert_eq!(row(&scores.micro), list::<[f64; 4]>(&case["micro"]), "{case}");
-        assert_eq!(scores.per_label.values().map(row).collect::<Vec<_>>(), list::<Vec<[f64; 4]>>(&case["per_label"]), "{case}");
+        assert_eq!(
+            scores.per_label.values().map(row).collect::<Vec<_>>(),
+            list::<Vec<[f64; 4]>>(&case["per_label"]),
+            "{case}"
+        );
     }
 }
 
@@ -49,23 +57,36 @@ fn the_span_report_is_seqevals_text() {
 #[test]
 fn the_classification_report_is_scikit_learns_text() {
     for case in cases(include_str!("metrics/classification.json")) {
-        let (truth, predicted): (Vec<u32>, Vec<u32>) = (list(&case["truth"]), list(&case["predicted"]));
-        let (names, labels): (Vec<String>, Option<Vec<u32>>) = (list(&case["names"]), list(&case["labels"]));
-        assert_eq!(classification_report(&truth, &predicted, &names, labels.as_deref(), 4), case["report"].as_str().unwrap());
+        let (truth, predicted): (Vec<u32>, Vec<u32>) =
+            (list(&case["truth"]), list(&case["predicted"]));
+        let (names, labels): (Vec<String>, Option<Vec<u32>>) =
+            (list(&case["names"]), list(&case["labels"]));
+        assert_eq!(
+            classification_report(&truth, &predicted, &names, labels.as_deref(), 4),
+            case["report"].as_str().unwrap()
+        );
     }
 }
 
 #[test]
 fn class_scores_are_scikit_learns() {
     for case in cases(include_str!("metrics/classification.json")) {
-        let (truth, predicted): (Vec<u32>, Vec<u32>) = (list(&case["truth"]), list(&case["predicted"]));
+        let (truth, predicted): (Vec<u32>, Vec<u32>) =
+            (list(&case["truth"]), list(&case["predicted"]));
         let classes = list::<Vec<String>>(&case["names"]).len();
         let matrix = ConfusionMatrix::of(&truth, &predicted, classes);
-        assert_eq!(matrix.rows().map(<[u64]>::to_vec).collect::<Vec<_>>(), list::<Vec<Vec<u64>>>(&case["confusion"]));
+        assert_eq!(
+            matrix.rows().map(<[u64]>::to_vec).collect::<Vec<_>>(),
+            list::<Vec<Vec<u64>>>(&case["confusion"])
+        );
         assert_eq!(token_accuracy(&truth, &predicted), list(&case["accuracy"]));
         if case.get("binary").is_some() {
             let scores = binary_scores(&truth, &predicted);
-            assert_eq!([scores.precision, scores.recall, scores.f1], list::<[Option<f64>; 3]>(&case["binary"]), "{case}");
+            assert_eq!(
+                [scores.precision, scores.recall, scores.f1],
+                list::<[Option<f64>; 3]>(&case["binary"]),
+                "{case}"
+            );
         }
     }
 }
@@ -74,7 +95,10 @@ fn class_scores_are_scikit_learns() {
 fn areas_and_average_precision_are_scikit_learns_to_the_last_bit_ties_included() {
     for case in cases(include_str!("metrics/ranking.json")) {
         let (truth, scores): (Vec<u32>, Vec<f64>) = (list(&case["truth"]), list(&case["scores"]));
-        assert_eq!([auroc(&truth, &scores), average_precision(&truth, &scores)], [list(&case["auroc"]), list(&case["average_precision"])]);
+        assert_eq!(
+            [auroc(&truth, &scores), average_precision(&truth, &scores)],
+            [list(&case["auroc"]), list(&case["average_precision"])]
+        );
     }
 }
 
@@ -82,10 +106,12 @@ fn areas_and_average_precision_are_scikit_learns_to_the_last_bit_ties_included()
 fn curves_have_scikit_learns_points() {
     for case in cases(include_str!("metrics/ranking.json")) {
         let (truth, scores): (Vec<u32>, Vec<f64>) = (list(&case["truth"]), list(&case["scores"]));
-        let roc =
-            roc_curve(&truth, &scores).map(|curve| [curve.false_positive_rate, curve.true_positive_rate, curve.thresholds[1..].to_vec()]);
+        let roc = roc_curve(&truth, &scores).map(|curve| {
+            [curve.false_positive_rate, curve.true_positive_rate, curve.thresholds[1..].to_vec()]
+        });
         assert_eq!(roc, list::<Option<[Vec<f64>; 3]>>(&case["roc"]), "{case}");
-        let curve = precision_recall_curve(&truth, &scores).map(|curve| [curve.precision, curve.recall, curve.thresholds]);
+        let curve = precision_recall_curve(&truth, &scores)
+            .map(|curve| [curve.precision, curve.recall, curve.thresholds]);
         assert_eq!(curve, list::<Option<[Vec<f64>; 3]>>(&case["curve"]), "{case}");
     }
 }

@@ -14,8 +14,12 @@ fn the_reference_in_the_readme_is_that_of_the_table_of_kinds() {
     let (found, after) = rest.split_once(END).expect("README.md has the line `<!-- /kinds -->`");
     let wanted = format!("\n{}\n\n", pipeline::cli::kinds_markdown().trim());
     if std::env::var_os("UPDATE_README").is_some() {
-        std::fs::write(&path, format!("{before}{BEGIN}{wanted}{END}{after}")).expect("README.md can be written");
+        std::fs::write(&path, format!("{before}{BEGIN}{wanted}{END}{after}"))
+            .expect("README.md can be written");
         return;
     }
-    assert!(found == wanted, "the reference is not up to date; run: UPDATE_README=1 cargo test --test readme");
+    assert!(
+        found == wanted,
+        "the reference is not up to date; run: UPDATE_README=1 cargo test --test readme"
+    );
 }

@@ -27,8 +27,14 @@ impl Artifact for Backbone {
 
     fn open(folder: &Path) -> Result<Self, StageError> {
         let path = files::require(folder, Self::CONFIG)?;
-        let config = ModernBertConfig::from_json(&files::read_text(&path)?)
-            .map_err(|error| StageError::new(format!("`{}`: {error}", path.display())).with_help("the encoder must be a ModernBERT"))?;
-        Ok(Self { config, weights: files::require(folder, Self::WEIGHTS)?, tokenizer: files::require(folder, Self::TOKENIZER)? })
+        let config = ModernBertConfig::from_json(&files::read_text(&path)?).map_err(|error| {
+            StageError::new(format!("`{}`: {error}", path.display()))
+                .with_help("the encoder must be a ModernBERT")
+        })?;
+        Ok(Self {
+            config,
+            weights: files::require(folder, Self::WEIGHTS)?,
+            tokenizer: files::require(folder, Self::TOKENIZER)?,
+        })
     }
 }

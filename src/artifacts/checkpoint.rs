@@ -46,8 +46,14 @@ impl Checkpoint {
         })?;
         let path = folder.join(Backbone::TOKENIZER);
         files::write(&path, tokenizer)?;
-        files::write_json(&folder.join(Backbone::CONFIG), &config_with_labels(&model.config, labels)?)?;
-        files::write_json(&folder.join(Self::TOKENIZER_CONFIG), &tokenizer_config(tokenizer, &path, max_length)?)
+        files::write_json(
+            &folder.join(Backbone::CONFIG),
+            &config_with_labels(&model.config, labels)?,
+        )?;
+        files::write_json(
+            &folder.join(Self::TOKENIZER_CONFIG),
+            &tokenizer_config(tokenizer, &path, max_length)?,
+        )
     }
 
     #[must_use]
@@ -91,21 +97,34 @@ impl Artifact for Checkpoint {
         let path = files::require(folder, Backbone::CONFIG)?;
         let text = files::read_text(&path)?;
         let wrong = |reason: String| StageError::new(format!("`{}`: {reason}", path.display()));
-        let config = ModernBertConfig::from_json(&text).map_err(|error| wrong(error.to_string()))?;
+        let config =
+            ModernBertConfig::from_json(&text).map_err(|error| wrong(error.to_string()))?;
         let labels = read_labels(&text).map_err(wrong)?;
         let settings: Value = files::read_json(&files::require(folder, Self::TOKENIZER_CONFIG)?)?;
-        let max_length =
-            settings["model_max_length"].as_u64().and_then(|length| usize::try_from(length).ok()).unwrap_or(config.max_position_embeddings);
+        let max_length = settings["model_max_length"]
+            .as_u64()
+            .and_then(|length| usize::try_from(length).ok())
+            .unwrap_or(config.max_position_embeddings);
         Ok(Self { folder: folder.to_owned(), config, labels, max_length })
     }
 }
 
 /// The encoder's configuration with the labels as transformers spells them.
-fn config_with_labels(config: &ModernBertConfig, labels: &LabelSet) -> Result<Map<String, Value>, StageError> {
-    let mut map: Map<String, Value> = serde_json::from_str(&config.to_json()).map_err(|error| StageError::new(error.to_string()))?;
+fn config_with_labels(
+    config: &ModernBertConfig,
+    labels: &LabelSet,
+) -> Result<Map<String, Value>, StageError> {
+    let mut map: Map<String, Value> = serde_json::from_str(&config.to_json())
+        .map_err(|error| StageError::new(error.to_string()))?;
     let names = || labels.names().iter().enumerate();
-    map.insert("id2label".to_owned(), names().map(|(id, name)| (id.to_string(), json!(name))).collect::<Map<_, _>>().into());
-    map.insert("label2id".to_owned(), names().map(|(id, name)| (name.clone(), json!(id))).collect::<Map<_, _>>().into());
+    map.insert(
+        "id2label".to_owned(),
+        names().map(|(id, name)| (id.to_string(), json!(name))).collect::<Map<_, _>>().into(),
+    );
+    map.insert(
+        "label2id".to_owned(),
+        names().map(|(id, name)| (name.clone(), json!(id))).collect::<Map<_, _>>().into(),
+    );
     map.insert("anomaly_labels".to_owned(), json!(["normal", "anomaly"]));
     Ok(map)
 }
@@ -113,23 +132,35 @@ fn config_with_labels(config: &ModernBertConfig, labels: &LabelSet) -> Result<Ma
 fn read_labels(config: &str) -> Result<LabelSet, String> {
     let config: Value = serde_json::from_str(config).map_err(|error| error.to_string())?;
     let Some(map) = config["id2label"].as_object() else {
-        return Err("it has no `id2label`, so it is not that of a model trained by `train`".to_owned());
+        return Err(
+            "it has no `id2label`, so it is not that of a model trained by `train`".to_owned()
+        );
     };
-    let names: Option<Vec<String>> = (0..map.len()).map(|id| Some(map.get(&id.to_string())?.as_str()?.to_owned())).collect();
+    let names: Option<Vec<String>> =
+        (0..map.len()).map(|id| Some(map.get(&id.to_string())?.as_str()?.to_owned())).collect();
     let names = names.ok_or("`id2label` does not number its labels from 0")?;
     LabelSet::from_names(&names).map_err(|error| error.to_string())
 }
 
 /// What transformers' `AutoTokenizer` needs besides `tokenizer.json`.
-fn tokenizer_config(tokenizer: &[u8], path: &Path, max_length: usize) -> Result<Map<String, Value>, StageError> {
-    let tokenizer = TextTokenizer::from_bytes(tokenizer, path).map_err(|error| StageError::new(error.to_string()))?;
+fn tokenizer_config(
+    tokenizer: &[u8],
+    path: &Path,
+    max_length: usize,
+) -> Result<Map<String, Value>, StageError> {
+    let tokenizer = TextTokenizer::from_bytes(tokenizer, path)
+        .map_err(|error| StageError::new(error.to_string()))?;
     let mut map = Map::new();
     map.insert("tokenizer_class".to_owned(), json!("PreTrainedTokenizerFast"));
     map.insert("model_max_length".to_owned(), json!(max_length));
     map.insert("model_input_names".to_owned(), json!(["input_ids", "attention_mask"]));
-    for (role, token) in
-        [("cls_token", "[CLS]"), ("sep_token", "[SEP]"), ("pad_token", "[PAD]"), ("mask_token", "[MASK]"), ("unk_token", "[UNK]")]
-    {
+    for (role, token) in [
+        ("cls_token", "[CLS]"),
+        ("sep_token", "[SEP]"),
+        ("pad_token", "[PAD]"),
+        ("mask_token", "[MASK]"),
+        ("unk_token", "[UNK]"),
+    ] {
         if tokenizer.id(token).is_some() {
             map.insert(role.to_owned(), json!(token));
         }

@@ -46,7 +46,9 @@ impl Artifact for CorpusFiles {
     const FORMAT: u32 = 1;
 
     fn open(folder: &Path) -> Result<Self, StageError> {
-        Split::ALL.iter().try_for_each(|split| files::require(folder, &file_name(*split)).map(drop))?;
+        Split::ALL
+            .iter()
+            .try_for_each(|split| files::require(folder, &file_name(*split)).map(drop))?;
         let notes = files::read_json(&files::require(folder, Self::NOTES)?)?;
         Ok(Self { folder: folder.to_owned(), notes })
     }

@@ -37,15 +37,32 @@ pub struct EncodedWriter {
 impl EncodedWriter {
     /// # Errors
     /// When the tokenizer cannot be copied.
-    pub fn new(folder: &Path, tokenizer: &Path, labels: &LabelSet, max_length: usize, notes: Vec<String>) -> Result<Self, StageError> {
+    pub fn new(
+        folder: &Path,
+        tokenizer: &Path,
+        labels: &LabelSet,
+        max_length: usize,
+        notes: Vec<String>,
+    ) -> Result<Self, StageError> {
         files::copy(tokenizer, &folder.join(Encoded::TOKENIZER))?;
-        let encoding = Encoding { max_length, labels: labels.names().to_vec(), statistics: BTreeMap::new(), notes };
+        let encoding = Encoding {
+            max_length,
+            labels: labels.names().to_vec(),
+            statistics: BTreeMap::new(),
+            notes,
+        };
         Ok(Self { folder: folder.to_owned(), encoding })
     }
 
     /// # Errors
     /// When the disk refuses.
-    pub fn split(&mut self, split: Split, tokens: &EncodedSplit, statistics: Statistics, examples: &[Example]) -> Result<(), StageError> {
+    pub fn split(
+        &mut self,
+        split: Split,
+        tokens: &EncodedSplit,
+        statistics: Statistics,
+        examples: &[Example],
+    ) -> Result<(), StageError> {
         let path = self.folder.join(tokens_file(split));
         tokens.save(&path).map_err(|error| StageError::writing(&path, &error))?;
         corpus::write_examples(&self.folder.join(texts_file(split)), examples)?;
@@ -73,7 +90,8 @@ impl Encoded {
     /// # Errors
     /// When the file cannot be read or is not what was written.
     pub fn tokens(&self, split: Split) -> Result<EncodedSplit, StageError> {
-        EncodedSplit::load(&self.folder.join(tokens_file(split))).map_err(|error| StageError::new(error.to_string()))
+        EncodedSplit::load(&self.folder.join(tokens_file(split)))
+            .map_err(|error| StageError::new(error.to_string()))
     }
 
     /// The texts that the tokens came from, in the same order.
@@ -97,7 +115,8 @@ impl Artifact for Encoded {
         }
         let path = files::require(folder, Self::ENCODING)?;
         let Encoding { max_length, labels, statistics, notes } = files::read_json(&path)?;
-        let labels = LabelSet::from_names(&labels).map_err(|error| StageError::new(format!("`{}`: {error}", path.display())))?;
+        let labels = LabelSet::from_names(&labels)
+            .map_err(|error| StageError::new(format!("`{}`: {error}", path.display())))?;
         Ok(Self { folder: folder.to_owned(), labels, max_length, statistics, notes })
     }
 }

@@ -58,8 +58,12 @@ impl Evaluation {
         }
         rows.finish()?;
         let mut rows = files::CsvFile::create(folder.join(Self::CONFUSION))?;
-        rows.record(std::iter::once("true \\ predicted").chain(confusion.labels.iter().map(String::as_str)))?;
-        for (label, counts) in confusion.labels.iter().zip(confusion.counts.chunks(confusion.labels.len().max(1))) {
+        rows.record(
+            std::iter::once("true \\ predicted").chain(confusion.labels.iter().map(String::as_str)),
+        )?;
+        for (label, counts) in
+            confusion.labels.iter().zip(confusion.counts.chunks(confusion.labels.len().max(1)))
+        {
             rows.record(std::iter::once(label.clone()).chain(counts.iter().map(u64::to_string)))?;
         }
         rows.finish()?;
@@ -84,8 +88,10 @@ impl Evaluation {
         let path = files::require(&self.folder, Self::CONFUSION)?;
         let rows: Vec<Vec<String>> = files::read_csv(&path)?;
         let labels = rows.iter().filter_map(|row| row.first().cloned()).collect();
-        let counts: Result<Vec<u64>, _> = rows.iter().flat_map(|row| row.iter().skip(1)).map(|count| count.parse()).collect();
-        let counts = counts.map_err(|error| StageError::new(format!("`{}`: {error}", path.display())))?;
+        let counts: Result<Vec<u64>, _> =
+            rows.iter().flat_map(|row| row.iter().skip(1)).map(|count| count.parse()).collect();
+        let counts =
+            counts.map_err(|error| StageError::new(format!("`{}`: {error}", path.display())))?;
         Ok(LabelConfusion { labels, counts })
     }
 }

@@ -31,21 +31,24 @@ pub fn read(path: &Path) -> Result<Vec<u8>, StageError> {
 }
 
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, StageError> {
-    serde_json::from_str(&read_text(path)?)
-        .map_err(|error| StageError::new(format!("`{}` is not what was expected: {error}", path.display())))
+    serde_json::from_str(&read_text(path)?).map_err(|error| {
+        StageError::new(format!("`{}` is not what was expected: {error}", path.display()))
+    })
 }
 
 /// Copies content only, so that a read-only file gives a writable one.
 pub fn copy(from: &Path, to: &Path) -> Result<(), StageError> {
     let mut source = File::open(from).map_err(|error| StageError::io("read", from, &error))?;
     let mut target = File::create(to).map_err(|error| StageError::io("create", to, &error))?;
-    std::io::copy(&mut source, &mut target).map(drop).map_err(|error| StageError::io("write", to, &error))
+    std::io::copy(&mut source, &mut target)
+        .map(drop)
+        .map_err(|error| StageError::io("write", to, &error))
 }
 
 /// Writes `value` as indented JSON with a newline at the end.
 pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), StageError> {
-    let mut text =
-        serde_json::to_string_pretty(value).map_err(|error| StageError::new(format!("cannot write `{}`: {error}", path.display())))?;
+    let mut text = serde_json::to_string_pretty(value)
+        .map_err(|error| StageError::new(format!("cannot write `{}`: {error}", path.display())))?;
     text.push('\n');
     write_text(path, &text)
 }
@@ -71,12 +74,19 @@ impl CsvFile {
     }
 
     pub fn row(&mut self, row: &impl Serialize) -> Result<(), StageError> {
-        self.writer.serialize(row).map_err(|error| StageError::io("write", &self.path, &error.into()))
+        self.writer
+            .serialize(row)
+            .map_err(|error| StageError::io("write", &self.path, &error.into()))
     }
 
     /// A row of fields as they are, for files whose columns are data.
-    pub fn record(&mut self, fields: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Result<(), StageError> {
-        self.writer.write_record(fields).map_err(|error| StageError::io("write", &self.path, &error.into()))
+    pub fn record(
+        &mut self,
+        fields: impl IntoIterator<Item = impl AsRef<[u8]>>,
+    ) -> Result<(), StageError> {
+        self.writer
+            .write_record(fields)
+            .map_err(|error| StageError::io("write", &self.path, &error.into()))
     }
 
     pub fn finish(self) -> Result<(), StageError> {
@@ -88,6 +98,12 @@ impl CsvFile {
 
 /// All rows of a CSV file with a header.
 pub fn read_csv<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, StageError> {
-    let wrong = |error: csv::Error| StageError::new(format!("`{}` is not what was expected: {error}", path.display()));
-    csv::Reader::from_path(path).map_err(wrong)?.into_deserialize().collect::<Result<_, _>>().map_err(wrong)
+    let wrong = |error: csv::Error| {
+        StageError::new(format!("`{}` is not what was expected: {error}", path.display()))
+    };
+    csv::Reader::from_path(path)
+        .map_err(wrong)?
+        .into_deserialize()
+        .collect::<Result<_, _>>()
+        .map_err(wrong)
 }

@@ -34,8 +34,10 @@ pub fn device(text: &str) -> Result<Device, String> {
 /// Runs declarative experiments that fine-tune encoders: one TOML file to a trained model, scores and plots.
 #[derive(Debug, Parser)]
 #[command(name = "pipeline", version, propagate_version = true, max_term_width = 110)]
-#[command(after_help = "Exit codes: 0 done · 1 a stage failed · 2 bad file or usage, nothing ran · 3 `plan --check` found work · \
-    4 nothing selected · 130 interrupted, resumable")]
+#[command(
+    after_help = "Exit codes: 0 done · 1 a stage failed · 2 bad file or usage, nothing ran · 3 `plan --check` found work · \
+    4 nothing selected · 130 interrupted, resumable"
+)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,

@@ -21,20 +21,29 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
             (of_experiment(&plan, &project.store, arguments)?, Some(project.store))
         }
         (None, _) if !arguments.changes.is_empty() => {
-            return Err(Failure::usage("`--set`, `--sweep` and `--seeds` change an experiment, and no experiment file is named"));
+            return Err(Failure::usage(
+                "`--set`, `--sweep` and `--seeds` change an experiment, and no experiment file is named",
+            ));
         }
         // Where there is a project, its plans will use it.
         (None, model) => {
             let store = project::root().join("outputs").is_dir().then(project::open_store);
             (of_preset(model.unwrap_or(Preset::Base), arguments), store.and_then(Result::ok))
         }
-        (Some(_), Some(_)) => return Err(Failure::usage("an experiment file and `--model` exclude each other")),
+        (Some(_), Some(_)) => {
+            return Err(Failure::usage("an experiment file and `--model` exclude each other"));
+        }
     };
     if let Some(warning) = memory::warning_of_bench(&workload) {
         terminal::complain(&warning);
     }
     let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(arguments.threads.or(project::profile(None)?.threads).map_or(0, |threads| threads as usize))
+        .num_threads(
+            arguments
+                .threads
+                .or(project::profile(None)?.threads)
+                .map_or(0, |threads| threads as usize),
+        )
         .build()
         .map_err(|error| Failure::failed(format!("threads cannot be started: {error}")))?;
     let status = Status::begin();
@@ -43,13 +52,17 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
         .map_err(|error| Failure::failed(error.to_string()).with_help_of(error.help()))?;
     drop(status);
     // Texts of another length say less about the experiment's.
-    if let (Some(store), None, Ok(speed)) = (&store, workload.length, Speed::of_bench(&found, &workload.shape)) {
+    if let (Some(store), None, Ok(speed)) =
+        (&store, workload.length, Speed::of_bench(&found, &workload.shape))
+    {
         duration::remember(store, [speed]);
     }
     if arguments.json {
         return terminal::json(&json!(found));
     }
-    terminal::print(&(text(&found) + &if arguments.profile { profile(&found) } else { String::new() }))
+    terminal::print(
+        &(text(&found) + &if arguments.profile { profile(&found) } else { String::new() }),
+    )
 }
 
 fn of_preset(model: Preset, arguments: &Bench) -> Workload {
@@ -72,8 +85,13 @@ fn of_preset(model: Preset, arguments: &Bench) -> Workload {
 /// The first training of an experiment, with what the store has of its model and data.
 fn of_experiment(plan: &Plan, store: &Store, arguments: &Bench) -> Result<Workload, Failure> {
     let train = plan.ids().find_map(|id| Training::of(plan, id));
-    let train = train.ok_or_else(|| Failure::not_found(format!("`{}` has no stage of kind `train`", plan.file.display())))?;
-    let train = Training { batch_size: arguments.batch_size.map_or(train.batch_size, |size| size as usize), ..train };
+    let train = train.ok_or_else(|| {
+        Failure::not_found(format!("`{}` has no stage of kind `train`", plan.file.display()))
+    })?;
+    let train = Training {
+        batch_size: arguments.batch_size.map_or(train.batch_size, |size| size as usize),
+        ..train
+    };
     // Made-up texts of one length say nothing of the whole training.
     let own_texts = arguments.length.is_none();
     Ok(Workload {
@@ -83,29 +101,50 @@ fn of_experiment(plan: &Plan, store: &Store, arguments: &Bench) -> Result<Worklo
         batch_size: train.batch_size,
         gradient_accumulation: train.gradient_accumulation,
         activation_checkpointing: train.activation_checkpointing,
-        total_steps: duration::texts(&train, plan, store).filter(|_| own_texts).map(|texts| train.steps(&texts)),
+        total_steps: duration::texts(&train, plan, store)
+            .filter(|_| own_texts)
+            .map(|texts| train.steps(&texts)),
         steps: arguments.steps as usize,
     })
 }
 
 fn text(found: &Measurement) -> String {
     let mut text = String::new();
-    let mut row = |name: &str, value: String| writeln!(text, "{name:<22} {value}").expect("a string");
+    let mut row =
+        |name: &str, value: String| writeln!(text, "{name:<22} {value}").expect("a string");
     row("parameters", format::grouped(found.parameters as u64));
     row("threads", found.threads.to_string());
     let texts = match (found.synthetic, found.length) {
         (false, _) => "texts of the training split".to_owned(),
         (true, None) => "made-up texts of 12 to 34 tokens".to_owned(),
-        (true, Some(length)) => format!("made-up texts of {} tokens", format::grouped(length as u64)),
+        (true, Some(length)) => {
+            format!("made-up texts of {} tokens", format::grouped(length as u64))
+        }
     };
-    row("step", format!("{} x {} {texts}, {:.0} tokens", found.gradient_accumulation, found.batch_size, found.tokens_per_step));
+    row(
+        "step",
+        format!(
+            "{} x {} {texts}, {:.0} tokens",
+            found.gradient_accumulation, found.batch_size, found.tokens_per_step
+        ),
+    );
     row("seconds per step", format::number(found.step_s));
     row("tokens per second", format::grouped(found.tokens_per_s as u64));
-    row("texts per second", format!("{} (no gradients)", format::grouped(found.inference_texts_per_s as u64)));
-    row("matrix products", format!("{} GFLOP/s on these shapes", format::number(found.matmul_gflops)));
+    row(
+        "texts per second",
+        format!("{} (no gradients)", format::grouped(found.inference_texts_per_s as u64)),
+    );
+    row(
+        "matrix products",
+        format!("{} GFLOP/s on these shapes", format::number(found.matmul_gflops)),
+    );
     row(
         "floor of a step",
-        format!("{} s of matrix products: the step takes {:.2} times that", format::number(found.floor_s), found.floor_ratio),
+        format!(
+            "{} s of matrix products: the step takes {:.2} times that",
+            format::number(found.floor_s),
+            found.floor_ratio
+        ),
     );
     // Where the machine was slower while the products ran alone than during the steps, they would be more than the whole.
     let products = (100.0 / found.floor_ratio).min(100.0);
@@ -120,21 +159,32 @@ fn text(found: &Measurement) -> String {
     }
     if let (Some(steps), Some(seconds)) = (found.total_steps, found.training_s) {
         let duration = Duration::try_from_secs_f64(seconds).unwrap_or_default();
-        row("whole training", format!("{} steps, about {}", format::grouped(steps), format::duration(duration)));
+        row(
+            "whole training",
+            format!("{} steps, about {}", format::grouped(steps), format::duration(duration)),
+        );
     }
     text
 }
 
 /// The parts of a step, by the time that they take.
 fn profile(found: &Measurement) -> String {
-    let parts = found.profile_s.iter().flat_map(|(pass, parts)| parts.iter().map(move |(part, seconds)| (*pass, *part, *seconds)));
+    let parts = found.profile_s.iter().flat_map(|(pass, parts)| {
+        parts.iter().map(move |(part, seconds)| (*pass, *part, *seconds))
+    });
     let mut parts: Vec<(&str, &str, f64)> = parts.collect();
     parts.sort_by(|left, right| right.2.total_cmp(&left.2));
     let total: f64 = parts.iter().map(|(.., seconds)| seconds).sum();
     let mut text = format!("\n{:<9} {:<17} {:>10} {:>7}\n", "pass", "part", "ms a step", "share");
     for (pass, part, seconds) in parts {
         let part = part.replace('_', " ");
-        writeln!(text, "{pass:<9} {part:<17} {:>10.3} {:>5.1} %", seconds * 1e3, 100.0 * seconds / total).expect("a string");
+        writeln!(
+            text,
+            "{pass:<9} {part:<17} {:>10.3} {:>5.1} %",
+            seconds * 1e3,
+            100.0 * seconds / total
+        )
+        .expect("a string");
     }
     text
 }

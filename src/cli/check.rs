@@ -16,9 +16,16 @@ pub fn run(arguments: &Check, color: bool) -> Result<Outcome, Failure> {
     for file in &arguments.files {
         match project::plan(file, &arguments.changes, &[], &store) {
             Ok((_, plan)) => {
-                let trials =
-                    if plan.sweep.is_some() { format!(", {}", format::counted(plan.trials.len(), "trial")) } else { String::new() };
-                text += &format!("{}: ok, {}{trials}\n", file.display(), format::counted(plan.stages().len(), "stage"));
+                let trials = if plan.sweep.is_some() {
+                    format!(", {}", format::counted(plan.trials.len(), "trial"))
+                } else {
+                    String::new()
+                };
+                text += &format!(
+                    "{}: ok, {}{trials}\n",
+                    file.display(),
+                    format::counted(plan.stages().len(), "stage")
+                );
                 reports
                     .push(json!({"file": file.to_string_lossy(), "ok": true, "stages": plan.stages().len(), "trials": plan.trials.len()}));
             }

@@ -23,7 +23,12 @@ pub struct Outlook {
 impl Outlook {
     /// * `trainings`: those to run
     /// * `threads`: what the run would use
-    pub fn of(trainings: &[(NodeId, Training)], plan: &Plan, store: &Store, threads: usize) -> Self {
+    pub fn of(
+        trainings: &[(NodeId, Training)],
+        plan: &Plan,
+        store: &Store,
+        threads: usize,
+    ) -> Self {
         if trainings.is_empty() {
             return Self { resumed: BTreeSet::new(), estimates: BTreeMap::new() };
         }
@@ -31,10 +36,19 @@ impl Outlook {
         // A sweep asks for the same many times.
         let mut known: HashMap<Training, Option<Estimate>> = HashMap::new();
         let mut estimate = |training: Training| {
-            *known.entry(training).or_insert_with(|| speeds.estimate(&job(&training, plan, store)?, &machine, threads))
+            *known.entry(training).or_insert_with(|| {
+                speeds.estimate(&job(&training, plan, store)?, &machine, threads)
+            })
         };
-        let resumed = trainings.iter().filter(|(_, training)| training.steps_made > 0).map(|(id, _)| *id).collect();
-        Self { resumed, estimates: trainings.iter().map(|(id, training)| (*id, estimate(*training))).collect() }
+        let resumed = trainings
+            .iter()
+            .filter(|(_, training)| training.steps_made > 0)
+            .map(|(id, _)| *id)
+            .collect();
+        Self {
+            resumed,
+            estimates: trainings.iter().map(|(id, training)| (*id, estimate(*training))).collect(),
+        }
     }
 
     pub fn estimate(&self, id: NodeId) -> Option<Estimate> {
@@ -45,13 +59,15 @@ impl Outlook {
     pub fn text(&self, plan: &Plan) -> String {
         let mut text = String::new();
         for stage in plan.stages() {
-            let of_stage: Vec<_> = self.estimates.iter().filter(|(id, _)| plan.node(**id).stage == *stage).collect();
+            let of_stage: Vec<_> =
+                self.estimates.iter().filter(|(id, _)| plan.node(**id).stage == *stage).collect();
             let Some((first, _)) = of_stage.first() else { continue };
             let title = match of_stage.len() {
                 1 => plan.node(**first).title(),
                 count => format!("{stage} ×{count}"),
             };
-            let estimates: Option<Vec<Estimate>> = of_stage.iter().map(|(_, estimate)| **estimate).collect();
+            let estimates: Option<Vec<Estimate>> =
+                of_stage.iter().map(|(_, estimate)| **estimate).collect();
             match estimates {
                 Some(estimates) => {
                     let resumed = of_stage.iter().any(|(id, _)| self.resumed.contains(id));
@@ -75,15 +91,29 @@ fn line(title: &str, estimates: &[Estimate], resumed: bool) -> String {
         SpeedSource::Bench => "`pipeline bench`",
         SpeedSource::Training => "a training here",
     };
-    let scaled = if estimates.iter().any(|estimate| estimate.scaled) { ", scaled from another model or batch" } else { "" };
-    let basis = format!("measured by {by} with {threads} {}{scaled}", if threads == 1 { "thread" } else { "threads" });
-    let totals: Option<(Vec<u64>, Vec<f64>)> = estimates.iter().map(|estimate| Some((estimate.steps?, estimate.total_s?))).collect();
-    let seconds = |seconds: f64| format::duration(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX));
+    let scaled = if estimates.iter().any(|estimate| estimate.scaled) {
+        ", scaled from another model or batch"
+    } else {
+        ""
+    };
+    let basis = format!(
+        "measured by {by} with {threads} {}{scaled}",
+        if threads == 1 { "thread" } else { "threads" }
+    );
+    let totals: Option<(Vec<u64>, Vec<f64>)> =
+        estimates.iter().map(|estimate| Some((estimate.steps?, estimate.total_s?))).collect();
+    let seconds = |seconds: f64| {
+        format::duration(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
+    };
     match totals {
         Some((steps, totals)) => {
-            let (steps, total) = (format::grouped(steps.iter().sum()), seconds(totals.iter().sum()));
+            let (steps, total) =
+                (format::grouped(steps.iter().sum()), seconds(totals.iter().sum()));
             let left = if resumed { " that are left" } else { "" };
-            format!("about {total} for {title} on the CPU ({steps} steps{left} of about {}, {basis})", seconds(step_s))
+            format!(
+                "about {total} for {title} on the CPU ({steps} steps{left} of about {}, {basis})",
+                seconds(step_s)
+            )
         }
         None => format!(
             "about {} for a step of {title} on the CPU ({basis}); how many there are is known once it has its texts",
@@ -93,10 +123,24 @@ fn line(title: &str, estimates: &[Estimate], resumed: bool) -> String {
 }
 
 fn job(training: &Training, plan: &Plan, store: &Store) -> Option<Job> {
-    let Training { batch_size, gradient_accumulation, activation_checkpointing, epochs, evaluate_every, .. } = *training;
+    let Training {
+        batch_size,
+        gradient_accumulation,
+        activation_checkpointing,
+        epochs,
+        evaluate_every,
+        ..
+    } = *training;
     let shape = training.shape(plan, store).ok()?;
-    let effort = Effort::of(&shape, batch_size, gradient_accumulation, activation_checkpointing).ok()?;
-    Some(Job { effort, epochs, evaluate_every, texts: texts(training, plan, store), steps_made: training.steps_made })
+    let effort =
+        Effort::of(&shape, batch_size, gradient_accumulation, activation_checkpointing).ok()?;
+    Some(Job {
+        effort,
+        epochs,
+        evaluate_every,
+        texts: texts(training, plan, store),
+        steps_made: training.steps_made,
+    })
 }
 
 /// The texts of a training: those that are there, else those that there will be.
@@ -115,7 +159,9 @@ fn texts_to_generate(training: &Training, plan: &Plan) -> Option<Texts> {
     }
     let parameters = corpus.instance.parameters();
     let samples = parameters["samples"].as_f64()?;
-    let count = |split: &str| parameters["split"][split].as_f64().map(|fraction| (samples * fraction).round() as usize);
+    let count = |split: &str| {
+        parameters["split"][split].as_f64().map(|fraction| (samples * fraction).round() as usize)
+    };
     Some(Texts { train: count("train")?, validation: count("validation")?, tokens_per_text: None })
 }
 
@@ -134,12 +180,24 @@ pub fn remember(store: &Store, found: impl IntoIterator<Item = Speed>) {
 /// Remembers what the steps of the trainings took that a run on the CPU has made.
 pub fn remember_run(plan: &Plan, outcome: &RunOutcome, store: &Store, threads: usize) {
     let mut known: HashMap<Training, Option<Speed>> = HashMap::new();
-    let built = plan.ids().zip(&outcome.nodes).filter(|(_, result)| matches!(result.outcome, Outcome::Built { .. }));
+    let built = plan
+        .ids()
+        .zip(&outcome.nodes)
+        .filter(|(_, result)| matches!(result.outcome, Outcome::Built { .. }));
     for (id, result) in built {
-        let (Some(training), Some(entry)) = (Training::of(plan, id), &result.entry) else { continue };
+        let (Some(training), Some(entry)) = (Training::of(plan, id), &result.entry) else {
+            continue;
+        };
         let Training { batch_size, gradient_accumulation, activation_checkpointing, .. } = training;
         known.entry(training).or_insert_with(|| {
-            Speed::of_training(entry.folder(), batch_size, gradient_accumulation, activation_checkpointing, threads).ok()?
+            Speed::of_training(
+                entry.folder(),
+                batch_size,
+                gradient_accumulation,
+                activation_checkpointing,
+                threads,
+            )
+            .ok()?
         });
     }
     remember(store, known.into_values().flatten());

@@ -11,22 +11,32 @@ use crate::plan::{Comparison, Forecast, NodeId, Plan, value_text};
 use crate::store::Store;
 
 pub fn run(arguments: &Explain) -> Result<(), Failure> {
-    let (project, plan) = Project::plan(&arguments.file, &arguments.changes, std::slice::from_ref(&arguments.stage))?;
+    let (project, plan) =
+        Project::plan(&arguments.file, &arguments.changes, std::slice::from_ref(&arguments.stage))?;
     let forecast = Forecast::of(&plan, &project.store, &[]);
-    let nodes: Vec<NodeId> = plan.ids().filter(|id| *plan.node(*id).stage == *arguments.stage).collect();
+    let nodes: Vec<NodeId> =
+        plan.ids().filter(|id| *plan.node(*id).stage == *arguments.stage).collect();
     if arguments.json {
-        return terminal::json(&Value::Array(nodes.iter().map(|id| to_json(&plan, *id, &forecast, &project.store)).collect()));
+        return terminal::json(&Value::Array(
+            nodes.iter().map(|id| to_json(&plan, *id, &forecast, &project.store)).collect(),
+        ));
     }
-    let texts: Vec<_> = nodes.iter().map(|id| to_text(&plan, *id, &forecast, &project.store)).collect();
+    let texts: Vec<_> =
+        nodes.iter().map(|id| to_text(&plan, *id, &forecast, &project.store)).collect();
     terminal::print(&texts.join("\n"))
 }
 
 fn to_text(plan: &Plan, id: NodeId, forecast: &Forecast, store: &Store) -> String {
     let node = plan.node(id);
-    let kind = if *node.stage == *node.kind.name { String::new() } else { format!(" ({})", node.kind.name) };
+    let kind = if *node.stage == *node.kind.name {
+        String::new()
+    } else {
+        format!(" ({})", node.kind.name)
+    };
     let mut text = format!("{}{kind}: {}\n", node.title(), forecast.node(id));
     let Some(fingerprint) = plan.fingerprint(id) else { return text };
-    let mut row = |part: &str, value: &str| writeln!(text, "  {part:<34} {value}").expect("a string");
+    let mut row =
+        |part: &str, value: &str| writeln!(text, "  {part:<34} {value}").expect("a string");
     row("key", &fingerprint.key().to_string());
     row("output format", &fingerprint.format.to_string());
     for (part, version) in &fingerprint.code {
@@ -46,8 +56,11 @@ fn to_text(plan: &Plan, id: NodeId, forecast: &Forecast, store: &Store) -> Strin
         let key = from.identity.key().map_or_else(String::new, |key| key.short());
         row(&format!("input {port}"), &format!("{key} ({})", from.title()));
     }
-    if let Some(nearest) = Comparison::nearest(plan, id, store).filter(|nearest| !nearest.changes.is_empty()) {
-        writeln!(text, "\n  against the nearest known result, {}:", nearest.key.short()).expect("a string");
+    if let Some(nearest) =
+        Comparison::nearest(plan, id, store).filter(|nearest| !nearest.changes.is_empty())
+    {
+        writeln!(text, "\n  against the nearest known result, {}:", nearest.key.short())
+            .expect("a string");
         for change in &nearest.changes {
             writeln!(text, "    {change}").expect("a string");
         }

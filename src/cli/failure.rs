@@ -83,7 +83,9 @@ impl Failure {
     pub fn to_json(&self) -> serde_json::Value {
         match self {
             Self::Diagnostics(diagnostics) => diagnostics.to_json(),
-            Self::Message { message, help, .. } => serde_json::json!([{"message": message, "help": help}]),
+            Self::Message { message, help, .. } => {
+                serde_json::json!([{"message": message, "help": help}])
+            }
         }
     }
 
@@ -93,7 +95,11 @@ impl Failure {
         match self {
             Self::Diagnostics(diagnostics) => diagnostics.render(color),
             Self::Message { message, help, .. } => {
-                let (red, cyan, bold, reset) = if color { ("\x1b[1;31m", "\x1b[1;36m", "\x1b[1m", "\x1b[0m") } else { ("", "", "", "") };
+                let (red, cyan, bold, reset) = if color {
+                    ("\x1b[1;31m", "\x1b[1;36m", "\x1b[1m", "\x1b[0m")
+                } else {
+                    ("", "", "", "")
+                };
                 let mut text = format!("{red}error{reset}{bold}: {message}{reset}\n");
                 for line in help {
                     text += &format!("{cyan}help{reset}: {line}\n");

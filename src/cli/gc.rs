@@ -18,7 +18,11 @@ pub fn run(arguments: &Gc) -> Result<(), Failure> {
     let keep = runs(&store, &arguments.keep)?;
     let limits = Limits { unused_for: arguments.older_than, budget: arguments.max_size };
     let found = store.collect(limits, &keep, SystemTime::now(), arguments.apply)?;
-    if arguments.json { terminal::json(&to_json(&found, arguments.apply)) } else { terminal::print(&to_text(&found, arguments.apply)) }
+    if arguments.json {
+        terminal::json(&to_json(&found, arguments.apply))
+    } else {
+        terminal::print(&to_text(&found, arguments.apply))
+    }
 }
 
 /// Holds the runs that are to be kept against those that there are.
@@ -64,7 +68,8 @@ fn used_by(waste: &Waste) -> String {
 }
 
 fn day(moment: SystemTime) -> String {
-    jiff::Timestamp::try_from(moment).map_or_else(|_| String::new(), |moment| moment.strftime("%Y-%m-%d").to_string())
+    jiff::Timestamp::try_from(moment)
+        .map_or_else(|_| String::new(), |moment| moment.strftime("%Y-%m-%d").to_string())
 }
 
 fn to_text(found: &Collection, applied: bool) -> String {
@@ -73,16 +78,27 @@ fn to_text(found: &Collection, applied: bool) -> String {
     for waste in &found.waste {
         let key = waste.key.map_or_else(String::new, |key| key.short());
         let (what, size, day) = (what(waste), format::bytes(waste.bytes), day(waste.last_used));
-        writeln!(text, "{what:width$}  {key:<10}  {size:>8}  {day}  {}", used_by(waste)).expect("a string");
+        writeln!(text, "{what:width$}  {key:<10}  {size:>8}  {day}  {}", used_by(waste))
+            .expect("a string");
     }
-    let stays = format!("{} of {} stay", format::counted(found.kept_entries, "folder"), format::bytes(found.kept_bytes));
+    let stays = format!(
+        "{} of {} stay",
+        format::counted(found.kept_entries, "folder"),
+        format::bytes(found.kept_bytes)
+    );
     let (count, size) = (found.waste.len(), format::bytes(found.bytes()));
     if count == 0 {
         writeln!(text, "nothing to remove; {stays}").expect("a string");
     } else if applied {
-        writeln!(text, "\nremoved {} of {size}; {stays}", format::counted(count, "folder")).expect("a string");
+        writeln!(text, "\nremoved {} of {size}; {stays}", format::counted(count, "folder"))
+            .expect("a string");
     } else {
-        writeln!(text, "\n{} of {size} can go, {stays}; `--apply` removes them", format::counted(count, "folder")).expect("a string");
+        writeln!(
+            text,
+            "\n{} of {size} can go, {stays}; `--apply` removes them",
+            format::counted(count, "folder")
+        )
+        .expect("a string");
     }
     text
 }

@@ -14,8 +14,13 @@ pub fn run(arguments: &Graph) -> Result<(), Failure> {
     let (_, plan) = Project::plan(&arguments.file, &arguments.changes, &[])?;
     let edges = edges(&plan);
     if arguments.json {
-        let stages: Vec<_> = stages(&plan).map(|(stage, kind, nodes)| json!({"stage": stage, "kind": kind, "nodes": nodes})).collect();
-        let edges: Vec<_> = edges.iter().map(|edge| json!({"from": edge.from, "to": edge.to, "port": edge.port})).collect();
+        let stages: Vec<_> = stages(&plan)
+            .map(|(stage, kind, nodes)| json!({"stage": stage, "kind": kind, "nodes": nodes}))
+            .collect();
+        let edges: Vec<_> = edges
+            .iter()
+            .map(|edge| json!({"from": edge.from, "to": edge.to, "port": edge.port}))
+            .collect();
         return terminal::json(&json!({"experiment": plan.name, "stages": stages, "edges": edges}));
     }
     terminal::print(&match arguments.format {
@@ -35,8 +40,16 @@ struct Edge<'a> {
 fn edges(plan: &Plan) -> BTreeSet<Edge<'_>> {
     let mut edges = BTreeSet::new();
     for node in &plan.nodes {
-        edges.extend(node.inputs.iter().map(|(port, input)| Edge { from: &plan.node(*input).stage, to: &node.stage, port: Some(port) }));
-        edges.extend(node.after.iter().map(|other| Edge { from: &plan.node(*other).stage, to: &node.stage, port: None }));
+        edges.extend(node.inputs.iter().map(|(port, input)| Edge {
+            from: &plan.node(*input).stage,
+            to: &node.stage,
+            port: Some(port),
+        }));
+        edges.extend(node.after.iter().map(|other| Edge {
+            from: &plan.node(*other).stage,
+            to: &node.stage,
+            port: None,
+        }));
     }
     edges
 }
@@ -59,11 +72,14 @@ fn mermaid(plan: &Plan, edges: &BTreeSet<Edge<'_>>) -> String {
     // A prefix keeps a stage called `end`, which Mermaid reserves, from breaking the drawing.
     let mut text = String::from("flowchart LR\n");
     for (stage, kind, nodes) in stages(plan) {
-        writeln!(text, "    s_{stage}[\"{}\"]", caption(stage, kind, nodes, "<br>")).expect("a string");
+        writeln!(text, "    s_{stage}[\"{}\"]", caption(stage, kind, nodes, "<br>"))
+            .expect("a string");
     }
     for edge in edges {
         match edge.port {
-            Some(port) => writeln!(text, "    s_{} -->|{port}| s_{}", edge.from, edge.to).expect("a string"),
+            Some(port) => {
+                writeln!(text, "    s_{} -->|{port}| s_{}", edge.from, edge.to).expect("a string")
+            }
             None => writeln!(text, "    s_{} -.-> s_{}", edge.from, edge.to).expect("a string"),
         }
     }
@@ -71,14 +87,22 @@ fn mermaid(plan: &Plan, edges: &BTreeSet<Edge<'_>>) -> String {
 }
 
 fn dot(plan: &Plan, edges: &BTreeSet<Edge<'_>>) -> String {
-    let mut text = format!("digraph \"{}\" {{\n    rankdir = LR;\n    node [shape = box, style = rounded, fontname = sans];\n", plan.name);
+    let mut text = format!(
+        "digraph \"{}\" {{\n    rankdir = LR;\n    node [shape = box, style = rounded, fontname = sans];\n",
+        plan.name
+    );
     for (stage, kind, nodes) in stages(plan) {
-        writeln!(text, "    \"{stage}\" [label = \"{}\"];", caption(stage, kind, nodes, "\\n")).expect("a string");
+        writeln!(text, "    \"{stage}\" [label = \"{}\"];", caption(stage, kind, nodes, "\\n"))
+            .expect("a string");
     }
     for edge in edges {
         match edge.port {
-            Some(port) => writeln!(text, "    \"{}\" -> \"{}\" [label = \"{port}\"];", edge.from, edge.to).expect("a string"),
-            None => writeln!(text, "    \"{}\" -> \"{}\" [style = dashed];", edge.from, edge.to).expect("a string"),
+            Some(port) => {
+                writeln!(text, "    \"{}\" -> \"{}\" [label = \"{port}\"];", edge.from, edge.to)
+                    .expect("a string")
+            }
+            None => writeln!(text, "    \"{}\" -> \"{}\" [style = dashed];", edge.from, edge.to)
+                .expect("a string"),
         }
     }
     text + "}\n"

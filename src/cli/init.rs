@@ -14,8 +14,11 @@ const FILES: &[(&str, &str)] = &[
 
 pub fn run(arguments: &Init) -> Result<(), Failure> {
     if let Some((name, _)) = FILES.iter().find(|(name, _)| place(arguments, name).exists()) {
-        return Err(Failure::usage(format!("`{}` exists already", place(arguments, name).display()))
-            .with_help("nothing was written; name another folder: `pipeline init FOLDER`"));
+        return Err(Failure::usage(format!(
+            "`{}` exists already",
+            place(arguments, name).display()
+        ))
+        .with_help("nothing was written; name another folder: `pipeline init FOLDER`"));
     }
     for (name, text) in FILES {
         write_new(&place(arguments, name), text)?;
@@ -26,7 +29,11 @@ pub fn run(arguments: &Init) -> Result<(), Failure> {
         text += &format!("wrote {}\n", place(arguments, name).display());
     }
     let shown = experiment.display().to_string();
-    let quote = if shown.chars().any(|c| c.is_whitespace() || "\"$&();<>*?|`\\".contains(c)) { "'" } else { "" };
+    let quote = if shown.chars().any(|c| c.is_whitespace() || "\"$&();<>*?|`\\".contains(c)) {
+        "'"
+    } else {
+        ""
+    };
     terminal::print(&format!("{text}\nRun it: pipeline run {quote}{shown}{quote}\n"))
 }
 
@@ -40,5 +47,7 @@ fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
         std::fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
         std::fs::File::create_new(path)?.write_all(text.as_bytes())
     };
-    write().map_err(|error| Failure::usage(format!("cannot write `{}`: {}", path.display(), error.kind())))
+    write().map_err(|error| {
+        Failure::usage(format!("cannot write `{}`: {}", path.display(), error.kind()))
+    })
 }

@@ -24,7 +24,9 @@ pub fn run(arguments: &Kinds) -> Result<(), Failure> {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => "`pipeline kinds` lists them".to_owned(),
                 };
-                return Err(Failure::not_found(format!("there is no stage kind `{name}`")).with_help(help));
+                return Err(
+                    Failure::not_found(format!("there is no stage kind `{name}`")).with_help(help)
+                );
             }
         },
     };
@@ -51,7 +53,11 @@ fn indented(text: &str, indent: usize) -> String {
 
 /// A parameter's line; one that is too long hangs behind the texts below it.
 fn title_lines(title: &str) -> String {
-    if 4 + title.chars().count() <= COLUMNS { title.to_owned() } else { format::fold(title, 8, COLUMNS) }
+    if 4 + title.chars().count() <= COLUMNS {
+        title.to_owned()
+    } else {
+        format::fold(title, 8, COLUMNS)
+    }
 }
 
 /// A kind's parameter as people read it.
@@ -73,7 +79,8 @@ fn first_sentence(text: &str) -> String {
 
 fn parameters(kind: &StageKind) -> Vec<ParameterHelp> {
     let schema = kind.schema();
-    let required: Vec<_> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let required: Vec<_> =
+        schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let properties = schema["properties"].as_object().into_iter().flatten();
     properties
         .map(|(name, property)| ParameterHelp {
@@ -84,7 +91,10 @@ fn parameters(kind: &StageKind) -> Vec<ParameterHelp> {
             } else if required.contains(&name.as_str()) {
                 "required".to_owned()
             } else {
-                property.get("default").filter(|value| !value.is_null()).map_or_else(String::new, toml_text)
+                property
+                    .get("default")
+                    .filter(|value| !value.is_null())
+                    .map_or_else(String::new, toml_text)
             },
             about: property["description"].as_str().unwrap_or_default().replace('\n', " "),
         })
@@ -95,14 +105,23 @@ fn parameters(kind: &StageKind) -> Vec<ParameterHelp> {
 fn toml_text(value: &Value) -> String {
     match value {
         Value::Object(map) => {
-            let fields: Vec<_> =
-                map.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| format!("{name} = {}", toml_text(value))).collect();
+            let fields: Vec<_> = map
+                .iter()
+                .filter(|(_, value)| !value.is_null())
+                .map(|(name, value)| format!("{name} = {}", toml_text(value)))
+                .collect();
             format!("{{ {} }}", fields.join(", "))
         }
-        Value::Array(values) => format!("[{}]", values.iter().map(toml_text).collect::<Vec<_>>().join(", ")),
+        Value::Array(values) => {
+            format!("[{}]", values.iter().map(toml_text).collect::<Vec<_>>().join(", "))
+        }
         Value::Number(number) if number.is_f64() => {
             let number = number.as_f64().unwrap_or_default();
-            if number != 0.0 && number.abs() < 1e-3 { format!("{number:e}") } else { format!("{number:?}") }
+            if number != 0.0 && number.abs() < 1e-3 {
+                format!("{number:e}")
+            } else {
+                format!("{number:?}")
+            }
         }
         other => other.to_string(),
     }
@@ -120,31 +139,49 @@ fn type_text(property: &Value, schema: &Value) -> String {
     if let Some(value) = property.get("const") {
         return toml_text(value);
     }
-    if let Some(list) = property["oneOf"].as_array().or_else(|| property["anyOf"].as_array()).or_else(|| property["allOf"].as_array()) {
-        let mut parts: Vec<_> = list.iter().filter(|part| part["type"] != "null").map(|part| type_text(part, schema)).collect();
+    if let Some(list) = property["oneOf"]
+        .as_array()
+        .or_else(|| property["anyOf"].as_array())
+        .or_else(|| property["allOf"].as_array())
+    {
+        let mut parts: Vec<_> = list
+            .iter()
+            .filter(|part| part["type"] != "null")
+            .map(|part| type_text(part, schema))
+            .collect();
         parts.dedup();
         return parts.join(" or ");
     }
     let name = match &property["type"] {
-        Value::Array(types) => types.iter().filter_map(Value::as_str).find(|name| *name != "null").unwrap_or("value"),
+        Value::Array(types) => {
+            types.iter().filter_map(Value::as_str).find(|name| *name != "null").unwrap_or("value")
+        }
         other => other.as_str().unwrap_or("value"),
     };
     let name = match (name, property["format"].as_str()) {
         ("string", Some("path")) => "path".to_owned(),
         ("number", _) => "float".to_owned(),
         ("object", _) => match property["properties"].as_object() {
-            Some(fields) => format!("table of {}", fields.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
+            Some(fields) => format!(
+                "table of {}",
+                fields.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+            ),
             None => "table".to_owned(),
         },
         ("array", _) => format!("array of {}", type_text(&property["items"], schema)),
         (name, _) => name.to_owned(),
     };
-    let bound =
-        |key: &str, sign: &str| property.get(key).filter(|bound| bound.is_number()).map(|bound| format!("{sign} {}", bound_text(bound)));
+    let bound = |key: &str, sign: &str| {
+        property
+            .get(key)
+            .filter(|bound| bound.is_number())
+            .map(|bound| format!("{sign} {}", bound_text(bound)))
+    };
     let bounds: Vec<_> = [
         bound("minimum", "≥"),
         bound("exclusiveMinimum", ">"),
-        bound("maximum", "≤").filter(|_| property["maximum"].as_f64().is_some_and(|maximum| maximum < 1e15)),
+        bound("maximum", "≤")
+            .filter(|_| property["maximum"].as_f64().is_some_and(|maximum| maximum < 1e15)),
         bound("exclusiveMaximum", "<"),
     ]
     .into_iter()
@@ -165,8 +202,14 @@ fn describe(kind: &StageKind) -> String {
     if !kind.ports.is_empty() {
         text += "\n  Inputs\n";
         for port in kind.ports {
-            writeln!(text, "    {} = \"@stage\"  ({}){}", port.name, port.artifact, if port.required { "" } else { " optional" })
-                .expect("a string");
+            writeln!(
+                text,
+                "    {} = \"@stage\"  ({}){}",
+                port.name,
+                port.artifact,
+                if port.required { "" } else { " optional" }
+            )
+            .expect("a string");
             text += &indented(port.about.trim(), 8);
             text.push('\n');
         }
@@ -197,7 +240,8 @@ pub fn markdown() -> String {
     let mut text = String::new();
     for kind in ALL {
         writeln!(text, "#### `{}`\n\n{}\n", kind.name, about(kind)).expect("a string");
-        let inputs: Vec<_> = kind.ports.iter().map(|port| format!("`{}` ({})", port.name, port.artifact)).collect();
+        let inputs: Vec<_> =
+            kind.ports.iter().map(|port| format!("`{}` ({})", port.name, port.artifact)).collect();
         let inputs = if inputs.is_empty() { "none".to_owned() } else { inputs.join(", ") };
         writeln!(text, "Inputs: {inputs}. Output: {}.\n", kind.output.name).expect("a string");
         let parameters = parameters(kind);
@@ -210,8 +254,15 @@ pub fn markdown() -> String {
                 "" | "required" | "the file's `seed`" => parameter.default.clone(),
                 default => format!("`{default}`"),
             };
-            writeln!(text, "| `{}` | {} | {} | {} |", parameter.name, cell(&parameter.kind), cell(&default), cell(&parameter.about))
-                .expect("a string");
+            writeln!(
+                text,
+                "| `{}` | {} | {} | {} |",
+                parameter.name,
+                cell(&parameter.kind),
+                cell(&default),
+                cell(&parameter.about)
+            )
+            .expect("a string");
         }
         text.push('\n');
     }
@@ -224,7 +275,8 @@ fn to_json(kind: &StageKind) -> Value {
         .iter()
         .map(|port| json!({"name": port.name, "artifact": port.artifact, "required": port.required, "about": port.about.trim()}))
         .collect();
-    let code: serde_json::Map<_, _> = kind.code.iter().map(|code| (code.part.to_owned(), json!(code.version))).collect();
+    let code: serde_json::Map<_, _> =
+        kind.code.iter().map(|code| (code.part.to_owned(), json!(code.version))).collect();
     json!({
         "name": kind.name,
         "about": about(kind),

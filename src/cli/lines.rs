@@ -36,7 +36,10 @@ impl<R: Read> Lines<R> {
     /// When the stream cannot be read; what was read before has been handed on.
     pub fn chunk(&mut self) -> io::Result<Vec<Line>> {
         let (mut lines, mut bytes) = (Vec::new(), 0);
-        while lines.len() < CHUNK && bytes < CHUNK_BYTES && (lines.is_empty() || self.reader.buffer().contains(&b'\n')) {
+        while lines.len() < CHUNK
+            && bytes < CHUNK_BYTES
+            && (lines.is_empty() || self.reader.buffer().contains(&b'\n'))
+        {
             match self.line() {
                 Ok(Some(line)) => {
                     bytes += line.as_ref().map_or(0, String::len);
@@ -60,11 +63,19 @@ impl<R: Read> Lines<R> {
         self.number += 1;
         if read as u64 > LINE_LIMIT_BYTES && bytes.last() != Some(&b'\n') {
             self.reader.skip_until(b'\n')?;
-            return Ok(Some(Err(format!("the line is longer than {} MiB", LINE_LIMIT_BYTES >> 20))));
+            return Ok(Some(Err(format!(
+                "the line is longer than {} MiB",
+                LINE_LIMIT_BYTES >> 20
+            ))));
         }
         let line = match String::from_utf8(bytes) {
             Ok(line) => line,
-            Err(error) => return Ok(Some(Err(format!("not UTF-8: byte {}", error.utf8_error().valid_up_to() + 1)))),
+            Err(error) => {
+                return Ok(Some(Err(format!(
+                    "not UTF-8: byte {}",
+                    error.utf8_error().valid_up_to() + 1
+                ))));
+            }
         };
         let line = line.strip_suffix('\n').unwrap_or(&line);
         let line = line.strip_suffix('\r').unwrap_or(line);
@@ -73,7 +84,9 @@ impl<R: Read> Lines<R> {
         if line.trim().is_empty() {
             return Ok(Some(Ok(line.to_owned())));
         }
-        let json = *self.json.get_or_insert_with(|| serde_json::from_str::<serde_json::Map<_, _>>(line).is_ok());
+        let json = *self
+            .json
+            .get_or_insert_with(|| serde_json::from_str::<serde_json::Map<_, _>>(line).is_ok());
         Ok(Some(if json { text_of(line) } else { Ok(line.to_owned()) }))
     }
 }
@@ -87,7 +100,14 @@ fn text_of(line: &str) -> Line {
         format!("not a JSON object: {message} at byte {}", error.column())
     })?;
     let text = value["text"].as_str().map(str::to_owned);
-    text.ok_or_else(|| if value.is_object() { "the object has no `text` that is a string" } else { "it is no JSON object" }.to_owned())
+    text.ok_or_else(|| {
+        if value.is_object() {
+            "the object has no `text` that is a string"
+        } else {
+            "it is no JSON object"
+        }
+        .to_owned()
+    })
 }
 
 #[cfg(test)]
@@ -96,11 +116,18 @@ mod tests {
 
     fn lines(input: impl AsRef<[u8]>) -> Vec<Line> {
         let mut lines = Lines::new(input.as_ref());
-        std::iter::from_fn(|| Some(lines.chunk().expect("readable")).filter(|chunk| !chunk.is_empty())).flatten().collect()
+        std::iter::from_fn(|| {
+            Some(lines.chunk().expect("readable")).filter(|chunk| !chunk.is_empty())
+        })
+        .flatten()
+        .collect()
     }
 
     fn texts(input: impl AsRef<[u8]>) -> Vec<String> {
-        lines(input).into_iter().map(|line| line.unwrap_or_else(|reason| format!("!{reason}"))).collect()
+        lines(input)
+            .into_iter()
+            .map(|line| line.unwrap_or_else(|reason| format!("!{reason}")))
+            .collect()
     }
 
     #[test]
@@ -116,14 +143,29 @@ mod tests {
 
     #[test]
     fn a_line_without_a_text_says_why_and_the_next_one_is_read() {
-        let found = texts("{\"text\": \"c\"}\n{\"txt\": 1}\nnonsense\n{\"text\": 5}\n[1]\n{\"text\": \"d\"}\n");
+        let found = texts(
+            "{\"text\": \"c\"}\n{\"txt\": 1}\nnonsense\n{\"text\": 5}\n[1]\n{\"text\": \"d\"}\n",
+        );
         let missing = "!the object has no `text` that is a string";
-        assert_eq!(found, ["c", missing, "!not a JSON object: expected ident at byte 2", missing, "!it is no JSON object", "d"]);
+        assert_eq!(
+            found,
+            [
+                "c",
+                missing,
+                "!not a JSON object: expected ident at byte 2",
+                missing,
+                "!it is no JSON object",
+                "d"
+            ]
+        );
     }
 
     #[test]
     fn bytes_that_are_no_text_are_said_and_passed_over() {
-        assert_eq!(texts(b"fine\nbad \xff\nfine again\n"), ["fine", "!not UTF-8: byte 5", "fine again"]);
+        assert_eq!(
+            texts(b"fine\nbad \xff\nfine again\n"),
+            ["fine", "!not UTF-8: byte 5", "fine again"]
+        );
     }
 
     #[test]
@@ -143,7 +185,10 @@ mod tests {
     fn chunks_are_bounded_and_lose_nothing() {
         let input = "x\n".repeat(3 * CHUNK + 5);
         let mut lines = Lines::new(input.as_bytes());
-        let sizes: Vec<usize> = std::iter::from_fn(|| Some(lines.chunk().expect("readable").len()).filter(|size| *size > 0)).collect();
+        let sizes: Vec<usize> = std::iter::from_fn(|| {
+            Some(lines.chunk().expect("readable").len()).filter(|size| *size > 0)
+        })
+        .collect();
         assert_eq!(sizes, [CHUNK, CHUNK, CHUNK, 5]);
     }
 }

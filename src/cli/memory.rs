@@ -22,7 +22,12 @@ impl Outlook {
         let mut known: HashMap<Training, Option<MemoryNeed>> = HashMap::new();
         let mut needs = BTreeMap::new();
         for (id, training) in trainings {
-            needs.extend(known.entry(*training).or_insert_with(|| need(training, plan, store)).map(|need| (*id, need)));
+            needs.extend(
+                known
+                    .entry(*training)
+                    .or_insert_with(|| need(training, plan, store))
+                    .map(|need| (*id, need)),
+            );
         }
         Self { needs, available: available() }
     }
@@ -35,7 +40,11 @@ impl Outlook {
     /// A line about the training that needs most; empty where nothing is known.
     pub fn text(&self, plan: &Plan) -> String {
         let Some((id, need)) = self.largest() else { return String::new() };
-        let (all, parameters, activations) = (format::bytes(need.bytes()), format::bytes(need.parameters), format::bytes(need.activations));
+        let (all, parameters, activations) = (
+            format::bytes(need.bytes()),
+            format::bytes(need.parameters),
+            format::bytes(need.activations),
+        );
         format!(
             "memory: up to about {all} for {} on the CPU ({parameters} for parameters, {activations} for a batch)\n",
             plan.node(id).title()
@@ -46,7 +55,11 @@ impl Outlook {
     pub fn warning(&self, plan: &Plan) -> Option<String> {
         let (id, need) = self.largest()?;
         let checkpointing = Training::of(plan, id)?.activation_checkpointing;
-        Some(format!("warning: `{}` {}\n", plan.node(id).title(), too_much(need, self.available?, checkpointing)?))
+        Some(format!(
+            "warning: `{}` {}\n",
+            plan.node(id).title(),
+            too_much(need, self.available?, checkpointing)?
+        ))
     }
 }
 
@@ -58,9 +71,21 @@ pub fn warning(plan: &Plan, id: NodeId, store: &Store) -> Option<String> {
 
 /// What to say of a measurement for which there is not enough. Nothing is known beforehand of the lengths of real texts.
 pub fn warning_of_bench(workload: &Workload) -> Option<String> {
-    let Workload { shape, data: None, length, batch_size, activation_checkpointing, .. } = workload else { return None };
-    let need = memory_need(shape, *batch_size, length.unwrap_or(SYNTHETIC_LENGTH), *activation_checkpointing).ok()?;
-    Some(format!("warning: the measurement {}\n", too_much(need, available()?, *activation_checkpointing)?))
+    let Workload { shape, data: None, length, batch_size, activation_checkpointing, .. } = workload
+    else {
+        return None;
+    };
+    let need = memory_need(
+        shape,
+        *batch_size,
+        length.unwrap_or(SYNTHETIC_LENGTH),
+        *activation_checkpointing,
+    )
+    .ok()?;
+    Some(format!(
+        "warning: the measurement {}\n",
+        too_much(need, available()?, *activation_checkpointing)?
+    ))
 }
 
 /// * `checkpointing`: whether the training already does without most of its activations
@@ -76,20 +101,30 @@ fn too_much(need: MemoryNeed, available: u64, checkpointing: bool) -> Option<Str
         "set `activation_checkpointing = true`, lower `batch_size` and raise `gradient_accumulation` by as much, or lower `max_length`"
     };
     let (needed, available) = (format::bytes(need.bytes()), format::bytes(available));
-    Some(format!("needs up to about {needed} of memory on the CPU, and {available} are available; {remedy}"))
+    Some(format!(
+        "needs up to about {needed} of memory on the CPU, and {available} are available; {remedy}"
+    ))
 }
 
 /// `None` where the sizes of its model are not known yet.
 fn need(training: &Training, plan: &Plan, store: &Store) -> Option<MemoryNeed> {
     let shape = training.shape(plan, store).ok()?;
-    memory_need(&shape, training.batch_size, training.max_length(plan)?, training.activation_checkpointing).ok()
+    memory_need(
+        &shape,
+        training.batch_size,
+        training.max_length(plan)?,
+        training.activation_checkpointing,
+    )
+    .ok()
 }
 
 /// Main memory that a process can have without swapping, within the limit of its control group.
 fn available() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let free = meminfo(&text)?;
-    let limit = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|text| text.trim().parse().ok());
+    let limit = std::fs::read_to_string("/sys/fs/cgroup/memory.max")
+        .ok()
+        .and_then(|text| text.trim().parse().ok());
     Some(limit.map_or(free, |limit: u64| limit.min(free)))
 }
 
@@ -118,14 +153,23 @@ mod tests {
             steps: 1,
         };
         let warning = warning_of_bench(&workload(Some(1 << 50)));
-        assert_eq!(warning.is_some_and(|text| text.contains("lower `batch_size`")), cfg!(target_os = "linux"));
+        assert_eq!(
+            warning.is_some_and(|text| text.contains("lower `batch_size`")),
+            cfg!(target_os = "linux")
+        );
         let needed = |length| memory_need(&Shape::Base, 1, length, true).unwrap().bytes();
-        assert_eq!(warning_of_bench(&workload(None)).is_some(), available().is_some_and(|there| needed(SYNTHETIC_LENGTH) > there));
+        assert_eq!(
+            warning_of_bench(&workload(None)).is_some(),
+            available().is_some_and(|there| needed(SYNTHETIC_LENGTH) > there)
+        );
     }
 
     #[test]
     fn available_memory_is_read_in_bytes() {
-        assert_eq!(meminfo("MemTotal:       24630924 kB\nMemFree: 1 kB\nMemAvailable:   20000000 kB\n"), Some(20_480_000_000));
+        assert_eq!(
+            meminfo("MemTotal:       24630924 kB\nMemFree: 1 kB\nMemAvailable:   20000000 kB\n"),
+            Some(20_480_000_000)
+        );
         assert_eq!(meminfo("MemTotal: 3 kB\n"), None);
     }
 }

@@ -56,7 +56,8 @@ pub fn main() -> std::process::ExitCode {
         }
     };
     let color = terminal::colored(cli.color);
-    let outcome = std::panic::catch_unwind(|| dispatch(cli.command, color)).unwrap_or_else(|panic| Err(bug(&*panic)));
+    let outcome = std::panic::catch_unwind(|| dispatch(cli.command, color))
+        .unwrap_or_else(|panic| Err(bug(&*panic)));
     outcome
         .unwrap_or_else(|failure| {
             terminal::complain(&failure.render(color));
@@ -87,7 +88,9 @@ fn dispatch(command: Command, color: bool) -> Result<Outcome, Failure> {
 
 /// A mistyped command, with the nearest there is: clap's own suggestion misses letters in the wrong order.
 fn unknown_command(error: &clap::Error) -> Option<Failure> {
-    let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidSubcommand) else { return None };
+    let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidSubcommand) else {
+        return None;
+    };
     let command = Cli::command();
     let failure = Failure::usage(format!("there is no command `{name}`"));
     Some(match diagnostics::suggest(name, command.get_subcommands().map(clap::Command::get_name)) {
@@ -105,7 +108,9 @@ fn example(error: &clap::Error) -> Option<String> {
     let usage = usage.to_string();
     let mut words = usage.split_whitespace().skip_while(|word| *word != "pipeline").skip(1);
     let rest = match words.next()? {
-        name @ ("run" | "plan" | "check" | "graph" | "show") => format!("{name} experiments/tiny.toml"),
+        name @ ("run" | "plan" | "check" | "graph" | "show") => {
+            format!("{name} experiments/tiny.toml")
+        }
         "explain" => "explain experiments/tiny.toml train".to_owned(),
         _ => return None,
     };
@@ -114,7 +119,12 @@ fn example(error: &clap::Error) -> Option<String> {
 
 /// A mistake of ours, which is no reason to show a user a backtrace.
 fn bug(panic: &(dyn std::any::Any + Send)) -> Failure {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
-    Failure::failed(format!("internal error: {text}"))
-        .with_help("this is a mistake in the program; please report it with the command and the file")
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no message");
+    Failure::failed(format!("internal error: {text}")).with_help(
+        "this is a mistake in the program; please report it with the command and the file",
+    )
 }

@@ -19,7 +19,9 @@ use crate::store::Store;
 const LISTED: usize = 60;
 
 pub fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
-    let threads = project::profile(None)?.threads.map_or(Options::default().threads, |threads| threads as usize);
+    let threads = project::profile(None)?
+        .threads
+        .map_or(Options::default().threads, |threads| threads as usize);
     let (project, plan) = Project::plan(&arguments.file, &arguments.changes, &arguments.stages)?;
     let forecast = forecast(&plan, &project.store, &[]);
     print(&plan, &forecast, &project.store, threads, arguments.json)?;
@@ -30,7 +32,10 @@ pub fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
 pub fn forecast(plan: &Plan, store: &Store, rerun: &[String]) -> Forecast {
     let mut forecast = Forecast::of(plan, store, rerun);
     for (id, continuation) in &mut forecast.continuations {
-        let is_usable = |lineage| Training::of(plan, *id).is_none_or(|training| training.made_in(&lineage, plan, store).is_some());
+        let is_usable = |lineage| {
+            Training::of(plan, *id)
+                .is_none_or(|training| training.made_in(&lineage, plan, store).is_some())
+        };
         if *continuation == Continuation::Continues && !plan.lineage(*id).is_some_and(is_usable) {
             *continuation = Continuation::StateGone;
         }
@@ -41,7 +46,13 @@ pub fn forecast(plan: &Plan, store: &Store, rerun: &[String]) -> Forecast {
 /// Prints the forecast on standard output.
 ///
 /// * `threads`: what the run would use
-pub fn print(plan: &Plan, forecast: &Forecast, store: &Store, threads: usize, as_json: bool) -> Result<(), Failure> {
+pub fn print(
+    plan: &Plan,
+    forecast: &Forecast,
+    store: &Store,
+    threads: usize,
+    as_json: bool,
+) -> Result<(), Failure> {
     let trainings = Training::pending(plan, forecast, store);
     let memory = memory::Outlook::of(&trainings, plan, store);
     let duration = duration::Outlook::of(&trainings, plan, store, threads);
@@ -71,21 +82,30 @@ fn reason(forecast: &Forecast, id: NodeId) -> String {
 
 fn to_text(plan: &Plan, forecast: &Forecast) -> String {
     let mut text = String::new();
-    let trials = if plan.sweep.is_some() { format!(" of {}", format::counted(plan.trials.len(), "trial")) } else { String::new() };
+    let trials = if plan.sweep.is_some() {
+        format!(" of {}", format::counted(plan.trials.len(), "trial"))
+    } else {
+        String::new()
+    };
     let lines: Vec<(String, &str, String)> = if plan.nodes.len() <= LISTED {
-        plan.ids().map(|id| (plan.node(id).title(), action(forecast.node(id)), reason(forecast, id))).collect()
+        plan.ids()
+            .map(|id| (plan.node(id).title(), action(forecast.node(id)), reason(forecast, id)))
+            .collect()
     } else {
         by_stage(plan, forecast)
     };
     let width = lines.iter().map(|(title, ..)| title.chars().count()).max().unwrap_or(0);
     for (title, action, reason) in lines {
-        writeln!(text, "{}", format!("{title:width$}  {action:<6}  {reason}").trim_end()).expect("a string");
+        writeln!(text, "{}", format!("{title:width$}  {action:<6}  {reason}").trim_end())
+            .expect("a string");
     }
     let count = |wanted: &str| plan.ids().filter(|id| action(forecast.node(*id)) == wanted).count();
     let (run, maybe, cached) = (count("run"), count("maybe"), count("cached"));
     let maybe = if maybe > 0 { format!(", {maybe} may be reused") } else { String::new() };
-    let nodes = format::counted(plan.nodes.len(), if plan.sweep.is_some() { "node" } else { "stage" });
-    writeln!(text, "\n{}: {nodes}{trials}: {run} to run{maybe}, {cached} cached", plan.name).expect("a string");
+    let nodes =
+        format::counted(plan.nodes.len(), if plan.sweep.is_some() { "node" } else { "stage" });
+    writeln!(text, "\n{}: {nodes}{trials}: {run} to run{maybe}, {cached} cached", plan.name)
+        .expect("a string");
     text
 }
 
@@ -96,23 +116,37 @@ fn by_stage(plan: &Plan, forecast: &Forecast) -> Vec<(String, &'static str, Stri
         let mut groups: BTreeMap<&'static str, BTreeMap<String, usize>> = BTreeMap::new();
         for id in plan.ids().filter(|id| plan.node(*id).stage == *stage) {
             let expectation = forecast.node(id);
-            *groups.entry(action(expectation)).or_default().entry(reason(forecast, id)).or_default() += 1;
+            *groups
+                .entry(action(expectation))
+                .or_default()
+                .entry(reason(forecast, id))
+                .or_default() += 1;
         }
         for (action, reasons) in groups {
             let total: usize = reasons.values().sum();
-            let (most, count) = reasons.iter().max_by_key(|(_, count)| **count).expect("a group has a member");
+            let (most, count) =
+                reasons.iter().max_by_key(|(_, count)| **count).expect("a group has a member");
             let reason = match total - count {
                 0 => most.clone(),
                 _ if *count == 1 => format!("each for its own reason, one of them: {most}"),
                 others => format!("{most} ({others} for other reasons)"),
             };
-            lines.push((if total > 1 { format!("{stage} ×{total}") } else { stage.to_string() }, action, reason));
+            lines.push((
+                if total > 1 { format!("{stage} ×{total}") } else { stage.to_string() },
+                action,
+                reason,
+            ));
         }
     }
     lines
 }
 
-fn to_json(plan: &Plan, forecast: &Forecast, memory: &memory::Outlook, duration: &duration::Outlook) -> Value {
+fn to_json(
+    plan: &Plan,
+    forecast: &Forecast,
+    memory: &memory::Outlook,
+    duration: &duration::Outlook,
+) -> Value {
     let node = |id: NodeId| {
         let (node, expectation) = (plan.node(id), forecast.node(id));
         let mut value = json!({

@@ -15,13 +15,23 @@ pub fn run(arguments: &Predict) -> Result<Outcome, Failure> {
     let input: Box<dyn Read> = match arguments.file.as_deref() {
         None => Box::new(std::io::stdin()),
         Some(path) if path.as_os_str() == "-" => Box::new(std::io::stdin()),
-        Some(path) if path.is_dir() => return Err(Failure::usage(format!("`{}` is a folder, not a file of texts", path.display()))),
+        Some(path) if path.is_dir() => {
+            return Err(Failure::usage(format!(
+                "`{}` is a folder, not a file of texts",
+                path.display()
+            )));
+        }
         Some(path) => Box::new(std::fs::File::open(path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => Failure::usage(format!("cannot read `{}`: there is no such file", path.display())),
+            std::io::ErrorKind::NotFound => {
+                Failure::usage(format!("cannot read `{}`: there is no such file", path.display()))
+            }
             kind => Failure::usage(format!("cannot read `{}`: {kind}", path.display())),
         })?),
     };
-    let name = arguments.file.as_ref().map_or_else(|| "standard input".to_owned(), |path| format!("`{}`", path.display()));
+    let name = arguments
+        .file
+        .as_ref()
+        .map_or_else(|| "standard input".to_owned(), |path| format!("`{}`", path.display()));
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(arguments.threads.map_or(0, |threads| threads as usize))
         .build()
@@ -29,23 +39,30 @@ pub fn run(arguments: &Predict) -> Result<Outcome, Failure> {
     let mut predictor = Predictor::open(&arguments.model).map_err(|error| {
         let model = arguments.model.display();
         let message = match std::fs::metadata(&arguments.model) {
-            Ok(metadata) if metadata.is_dir() => format!("`{model}` holds no trained model: {error}"),
+            Ok(metadata) if metadata.is_dir() => {
+                format!("`{model}` holds no trained model: {error}")
+            }
             Ok(_) => format!("`{model}` is a file, not a model's folder"),
             Err(_) => format!("there is no folder `{model}`"),
         };
-        Failure::usage(message)
-            .with_help(error.help().unwrap_or("a trained model is a folder that `run` published, such as `outputs/tiny/model`"))
+        Failure::usage(message).with_help(error.help().unwrap_or(
+            "a trained model is a folder that `run` published, such as `outputs/tiny/model`",
+        ))
     })?;
     let mut lines = Lines::new(input);
     let mut bad = BadLines::default();
     loop {
         let before = lines.number;
-        let chunk = lines.chunk().map_err(|error| Failure::failed(format!("cannot read {name}: {}", error.kind())))?;
+        let chunk = lines
+            .chunk()
+            .map_err(|error| Failure::failed(format!("cannot read {name}: {}", error.kind())))?;
         if chunk.is_empty() {
             return bad.end(lines.number);
         }
         let texts: Vec<String> = chunk.iter().flatten().cloned().collect();
-        let predictions = pool.install(|| predictor.predict(&texts, arguments.batch_size as usize)).map_err(failed)?;
+        let predictions = pool
+            .install(|| predictor.predict(&texts, arguments.batch_size as usize))
+            .map_err(failed)?;
         let mut predictions = predictions.into_iter();
         let mut output = String::new();
         for (number, line) in (before + 1..).zip(chunk) {
@@ -100,6 +117,8 @@ impl BadLines {
             numbers += ", ...";
         }
         let message = format!("{} of {lines} lines could not be tagged: {numbers}", self.count);
-        Err(Failure::failed(message).with_help("each is answered by an object with `error` and `line` instead of a prediction"))
+        Err(Failure::failed(message).with_help(
+            "each is answered by an object with `error` and `line` instead of a prediction",
+        ))
     }
 }

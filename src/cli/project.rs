@@ -27,7 +27,11 @@ pub struct Project {
 
 impl Project {
     /// Opens the store, reads the experiment, and plans it. Every mistake of both is reported in one go.
-    pub fn plan(file: &Path, changes: &Changes, stages: &[String]) -> Result<(Self, Plan), Failure> {
+    pub fn plan(
+        file: &Path,
+        changes: &Changes,
+        stages: &[String],
+    ) -> Result<(Self, Plan), Failure> {
         let store = open_store()?;
         let (experiment, plan) = plan(file, changes, stages, &store)?;
         Ok((Self { experiment, store }, plan))
@@ -35,7 +39,12 @@ impl Project {
 }
 
 /// Reads and plans an experiment.
-pub fn plan(file: &Path, changes: &Changes, stages: &[String], store: &Store) -> Result<(Experiment, Plan), Failure> {
+pub fn plan(
+    file: &Path,
+    changes: &Changes,
+    stages: &[String],
+    store: &Store,
+) -> Result<(Experiment, Plan), Failure> {
     let reading = Experiment::read_recovering(file, &overrides(changes)?);
     let mut diagnostics = reading.diagnostics;
     let Some(experiment) = reading.experiment else { return Err(diagnostics.into()) };
@@ -52,7 +61,10 @@ pub fn plan(file: &Path, changes: &Changes, stages: &[String], store: &Store) ->
             }
             let help = match suggestion {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => format!("the stages are {}", stages.iter().map(|stage| format!("`{stage}`")).collect::<Vec<_>>().join(", ")),
+                None => format!(
+                    "the stages are {}",
+                    stages.iter().map(|stage| format!("`{stage}`")).collect::<Vec<_>>().join(", ")
+                ),
             };
             Err(Failure::not_found(format!("no stage is named `{selector}`")).with_help(help))
         }
@@ -61,9 +73,15 @@ pub fn plan(file: &Path, changes: &Changes, stages: &[String], store: &Store) ->
 
 pub fn overrides(changes: &Changes) -> Result<Overrides, Failure> {
     let folder = std::env::current_dir().map_err(|error| {
-        Failure::usage(format!("the current folder cannot be used: {}", error.kind())).with_help("change into a folder that exists")
+        Failure::usage(format!("the current folder cannot be used: {}", error.kind()))
+            .with_help("change into a folder that exists")
     })?;
-    Ok(Overrides { set: changes.set.clone(), sweep: changes.sweep.clone(), seeds: changes.seeds.clone(), folder })
+    Ok(Overrides {
+        set: changes.set.clone(),
+        sweep: changes.sweep.clone(),
+        seeds: changes.seeds.clone(),
+        folder,
+    })
 }
 
 pub fn open_store() -> Result<Store, Failure> {
@@ -72,7 +90,9 @@ pub fn open_store() -> Result<Store, Failure> {
         let failure = Failure::usage(error.to_string());
         match error.help() {
             Some(help) => failure.with_help(help),
-            None => failure.with_help("results and the store lie there: move it away, or run in another folder"),
+            None => failure.with_help(
+                "results and the store lie there: move it away, or run in another folder",
+            ),
         }
     })
 }
@@ -127,17 +147,30 @@ pub fn profile(name: Option<&str>) -> Result<Profile, Failure> {
         Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
             return Err(Failure::usage(format!("`{}` is not UTF-8 text", path.display())));
         }
-        Err(error) => return Err(Failure::usage(format!("cannot read `{}`: {}", path.display(), error.kind()))),
+        Err(error) => {
+            return Err(Failure::usage(format!(
+                "cannot read `{}`: {}",
+                path.display(),
+                error.kind()
+            )));
+        }
     };
-    let settings: Settings = toml::from_str(&text).map_err(|error| malformed(&path, &text, &error))?;
+    let settings: Settings =
+        toml::from_str(&text).map_err(|error| malformed(&path, &text, &error))?;
     match name {
         None => Ok(settings.profile.get("default").cloned().unwrap_or_default()),
         Some(name) => settings.profile.get(name).cloned().ok_or_else(|| {
             let known = || settings.profile.keys().map(String::as_str);
             let help = match suggest(name, known()) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None if settings.profile.is_empty() => format!("write `[profile.{name}]` into `{}`", path.display()),
-                None => format!("`{}` has {}", path.display(), known().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
+                None if settings.profile.is_empty() => {
+                    format!("write `[profile.{name}]` into `{}`", path.display())
+                }
+                None => format!(
+                    "`{}` has {}",
+                    path.display(),
+                    known().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+                ),
             };
             Failure::usage(format!("there is no profile `{name}`")).with_help(help)
         }),
@@ -150,7 +183,8 @@ fn malformed(path: &Path, text: &str, error: &toml::de::Error) -> Failure {
     let source = sources.add(path.display().to_string(), text.to_owned());
     let span = Span::new(source, error.span().unwrap_or(0..0));
     let message = error.message().split(", expected one of").next().unwrap_or_default();
-    let diagnostic =
-        Diagnostic::new("settings", message).at(span).help("a profile is `[profile.NAME]` with `jobs`, `threads`, `device`, `offline`");
+    let diagnostic = Diagnostic::new("settings", message)
+        .at(span)
+        .help("a profile is `[profile.NAME]` with `jobs`, `threads`, `device`, `offline`");
     Diagnostics::new(Arc::new(sources), vec![diagnostic]).into()
 }

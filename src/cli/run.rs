@@ -26,8 +26,11 @@ pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
     let profile = project::profile(arguments.profile.as_deref())?;
     let offline = arguments.offline || profile.offline;
     let options = options(arguments, &profile, offline)?;
-    let (mut project, mut plan) = Project::plan(&arguments.file, &arguments.changes, &arguments.stages)?;
-    if let Some(stage) = arguments.rerun.iter().find(|stage| !plan.stages().iter().any(|known| **known == ***stage)) {
+    let (mut project, mut plan) =
+        Project::plan(&arguments.file, &arguments.changes, &arguments.stages)?;
+    if let Some(stage) =
+        arguments.rerun.iter().find(|stage| !plan.stages().iter().any(|known| **known == ***stage))
+    {
         let help = match suggest(stage, plan.stages().iter().map(|known| &**known)) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "`--rerun` takes the name of a stage that this run includes".to_owned(),
@@ -36,9 +39,11 @@ pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
     }
     if arguments.dry_run {
         let forecast = planning::forecast(&plan, &project.store, &arguments.rerun);
-        return planning::print(&plan, &forecast, &project.store, options.threads, arguments.json).map(|()| Outcome::Done);
+        return planning::print(&plan, &forecast, &project.store, options.threads, arguments.json)
+            .map(|()| Outcome::Done);
     }
-    report::check_place(&plan, project.store.outputs()).map_err(|error| Failure::usage(error.to_string()).with_help_of(error.help()))?;
+    report::check_place(&plan, project.store.outputs())
+        .map_err(|error| Failure::usage(error.to_string()).with_help_of(error.help()))?;
     let unresolved = plan.unresolved();
     if !unresolved.is_empty() {
         pin(&project, &unresolved, offline)?;
@@ -47,19 +52,38 @@ pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
     execute(arguments, &project, &plan, &options, color)
 }
 
-fn execute(arguments: &Run, project: &Project, plan: &Plan, options: &Options, color: bool) -> Result<Outcome, Failure> {
+fn execute(
+    arguments: &Run,
+    project: &Project,
+    plan: &Plan,
+    options: &Options,
+    color: bool,
+) -> Result<Outcome, Failure> {
     let is_path = |kind: &str, parameter: &str| {
-        kinds::ALL.iter().find(|known| known.name == kind).is_some_and(|kind| kind.schema()["properties"][parameter]["format"] == "path")
+        kinds::ALL
+            .iter()
+            .find(|known| known.name == kind)
+            .is_some_and(|kind| kind.schema()["properties"][parameter]["format"] == "path")
     };
     let resolved = project.experiment.to_toml_with_paths(&is_path);
-    let new = NewRun { experiment: &plan.name, file: &plan.file, resolved: &resolved, started: jiff::Timestamp::now() };
-    let record = project.store.begin_run(&new).map_err(|error| Failure::usage(error.to_string()).with_help_of(error.help()))?;
+    let new = NewRun {
+        experiment: &plan.name,
+        file: &plan.file,
+        resolved: &resolved,
+        started: jiff::Timestamp::now(),
+    };
+    let record = project
+        .store
+        .begin_run(&new)
+        .map_err(|error| Failure::usage(error.to_string()).with_help_of(error.help()))?;
     // Until the results are published and the record says what was used: from there `gc` knows it.
     let _claim = project.store.claim(plan.names())?;
     let titles: Vec<String> = plan.nodes.iter().map(crate::plan::Node::title).collect();
-    let console = (!arguments.json).then(|| Arc::new(Console::new(titles.iter().map(String::as_str), color)));
+    let console =
+        (!arguments.json).then(|| Arc::new(Console::new(titles.iter().map(String::as_str), color)));
     let cancel = cancel_on_signals(console.clone())?;
-    let on_cpu = matches!(options.device, Device::Cpu | Device::Auto) && !cfg!(any(feature = "cuda", feature = "metal"));
+    let on_cpu = matches!(options.device, Device::Cpu | Device::Auto)
+        && !cfg!(any(feature = "cuda", feature = "metal"));
     let listener = Listener {
         begun: Instant::now(),
         record: &record,
@@ -70,7 +94,8 @@ fn execute(arguments: &Run, project: &Project, plan: &Plan, options: &Options, c
         on_cpu,
         unwritten: Mutex::default(),
     };
-    let options = Options { verify_results: !report::is_published(plan, &project.store), ..options.clone() };
+    let options =
+        Options { verify_results: !report::is_published(plan, &project.store), ..options.clone() };
     let outcome = exec::execute(plan, &project.store, &options, &listener, &cancel)
         .map_err(|error| Failure::failed(error.to_string()).with_help_of(error.help()))?;
     if on_cpu {
@@ -80,7 +105,8 @@ fn execute(arguments: &Run, project: &Project, plan: &Plan, options: &Options, c
     let exit_code = if published.is_ok() { outcome.exit_code() } else { 1 };
     let unwritten = listener.unwritten.into_inner().unwrap_or_else(PoisonError::into_inner);
     let run = finish(record, plan, &outcome, exit_code)?;
-    let published = published.map_err(|error| Failure::failed(error.to_string()).with_help_of(error.help()))?;
+    let published =
+        published.map_err(|error| Failure::failed(error.to_string()).with_help_of(error.help()))?;
     if let Some(failure) = unwritten {
         return Err(failure);
     }
@@ -88,7 +114,8 @@ fn execute(arguments: &Run, project: &Project, plan: &Plan, options: &Options, c
         terminal::complain(&format!("{notice}\n"));
     }
     if !arguments.json {
-        let earlier = if published.is_none() { report::earlier(plan, project.store.outputs()) } else { None };
+        let earlier =
+            if published.is_none() { report::earlier(plan, project.store.outputs()) } else { None };
         terminal::print(&summary(&outcome, published.as_ref(), earlier.as_deref(), &run))?;
     }
     Ok(match outcome.exit_code() {
@@ -100,11 +127,21 @@ fn execute(arguments: &Run, project: &Project, plan: &Plan, options: &Options, c
 
 fn options(arguments: &Run, profile: &Profile, offline: bool) -> Result<Options, Failure> {
     let defaults = Options::default();
-    let threads = arguments.threads.or(profile.threads).map_or(defaults.threads, |threads| threads as usize);
+    let threads =
+        arguments.threads.or(profile.threads).map_or(defaults.threads, |threads| threads as usize);
     let jobs = arguments.jobs.or(profile.jobs).map_or(threads, |jobs| jobs as usize);
     let device = available(arguments.device.or(profile.device).unwrap_or(Device::Auto))?;
-    let rerun: BTreeSet<Arc<str>> = arguments.rerun.iter().map(|stage| stage.as_str().into()).collect();
-    Ok(Options { jobs, threads, device, keep_going: arguments.keep_going, offline, rerun, ..defaults })
+    let rerun: BTreeSet<Arc<str>> =
+        arguments.rerun.iter().map(|stage| stage.as_str().into()).collect();
+    Ok(Options {
+        jobs,
+        threads,
+        device,
+        keep_going: arguments.keep_going,
+        offline,
+        rerun,
+        ..defaults
+    })
 }
 
 /// The device, unless this program was built without it.
@@ -116,15 +153,17 @@ fn available(device: Device) -> Result<Device, Failure> {
         Device::Metal(_) if !cfg!(feature = "metal") => "metal",
         _ => return Ok(device),
     };
-    Err(Failure::usage(format!("this program was built without `{lacking}`"))
-        .with_help(format!("build it with `cargo build --release --features {lacking}`, or use `--device cpu`")))
+    Err(Failure::usage(format!("this program was built without `{lacking}`")).with_help(format!(
+        "build it with `cargo build --release --features {lacking}`, or use `--device cpu`"
+    )))
 }
 
 /// Resolves hub revisions to commits and pins them beside the experiment file, so that the plan is the same from then on.
 fn pin(project: &Project, unresolved: &[HubCommit], offline: bool) -> Result<(), Failure> {
     let mut options = hub::Options::from_environment();
     options.offline |= offline;
-    let failed = |error: hub::HubError| Failure::failed(error.to_string()).with_help_of(error.help());
+    let failed =
+        |error: hub::HubError| Failure::failed(error.to_string()).with_help_of(error.help());
     let client = hub::Client::new(options).map_err(failed)?;
     let mut pins = Vec::new();
     for HubCommit { repo, revision } in unresolved {
@@ -134,11 +173,17 @@ fn pin(project: &Project, unresolved: &[HubCommit], offline: bool) -> Result<(),
             commit.as_str(),
             Pins::path_for(&project.experiment.file).display()
         ));
-        pins.push(Pin { repo: repo.clone(), revision: revision.clone(), commit: commit.as_str().to_owned() });
+        pins.push(Pin {
+            repo: repo.clone(),
+            revision: revision.clone(),
+            commit: commit.as_str().to_owned(),
+        });
     }
-    Pins::write(&Pins::path_for(&project.experiment.file), pins).map(drop).map_err(|error| match error {
-        PinsError::Malformed(diagnostics) => diagnostics.into(),
-        error @ PinsError::Write { .. } => Failure::usage(error.to_string()),
+    Pins::write(&Pins::path_for(&project.experiment.file), pins).map(drop).map_err(|error| {
+        match error {
+            PinsError::Malformed(diagnostics) => diagnostics.into(),
+            error @ PinsError::Write { .. } => Failure::usage(error.to_string()),
+        }
     })
 }
 
@@ -218,7 +263,12 @@ impl Reporter for Listener<'_> {
 }
 
 /// Completes the record, and returns the run's id.
-fn finish(record: RunRecord<'_>, plan: &Plan, outcome: &RunOutcome, exit_code: u8) -> Result<String, Failure> {
+fn finish(
+    record: RunRecord<'_>,
+    plan: &Plan,
+    outcome: &RunOutcome,
+    exit_code: u8,
+) -> Result<String, Failure> {
     let status = match exit_code {
         0 => RunStatus::Done,
         130 => RunStatus::Interrupted,
@@ -226,13 +276,24 @@ fn finish(record: RunRecord<'_>, plan: &Plan, outcome: &RunOutcome, exit_code: u
     };
     let elapsed = u64::try_from(outcome.elapsed.as_millis()).unwrap_or(u64::MAX);
     let nodes = outcome.records(plan);
-    let run = record.finish(status, exit_code, elapsed, nodes, |key| outcome.fingerprint_of(key))?;
+    let run =
+        record.finish(status, exit_code, elapsed, nodes, |key| outcome.fingerprint_of(key))?;
     Ok(run.id)
 }
 
 /// * `earlier`: the folder of results that this run left as they were
-fn summary(outcome: &RunOutcome, published: Option<&Published>, earlier: Option<&Path>, run: &str) -> String {
-    let mut text = format!("\n{} in {}: {}\n", ending(outcome), format::duration(outcome.elapsed), counts(outcome.counts()));
+fn summary(
+    outcome: &RunOutcome,
+    published: Option<&Published>,
+    earlier: Option<&Path>,
+    run: &str,
+) -> String {
+    let mut text = format!(
+        "\n{} in {}: {}\n",
+        ending(outcome),
+        format::duration(outcome.elapsed),
+        counts(outcome.counts())
+    );
     if let Some(Published { folder, record, .. }) = published {
         if let Some(best) = &record.best {
             writeln!(text, "best trial: {best}").expect("a string");
@@ -240,12 +301,15 @@ fn summary(outcome: &RunOutcome, published: Option<&Published>, earlier: Option<
         text += &metrics(&record.metrics);
         writeln!(text, "results: {}", folder.display()).expect("a string");
         if !record.missing.is_empty() {
-            let stages: Vec<String> = record.missing.iter().map(|stage| format!("`{stage}`")).collect();
-            writeln!(text, "missing: what {} would have made", stages.join(", ")).expect("a string");
+            let stages: Vec<String> =
+                record.missing.iter().map(|stage| format!("`{stage}`")).collect();
+            writeln!(text, "missing: what {} would have made", stages.join(", "))
+                .expect("a string");
         }
     }
     if let Some(folder) = earlier {
-        writeln!(text, "results: none; `{}` still holds those of an earlier run", folder.display()).expect("a string");
+        writeln!(text, "results: none; `{}` still holds those of an earlier run", folder.display())
+            .expect("a string");
     }
     if !outcome.is_complete() {
         writeln!(text, "run: {run} (`pipeline show {run}`)").expect("a string");
@@ -263,9 +327,19 @@ fn ending(outcome: &RunOutcome) -> &'static str {
 
 fn counts(counts: Counts) -> String {
     let Counts { built, cached, reused, failed, not_run, cancelled } = counts;
-    let named =
-        [(built, "built"), (cached, "cached"), (reused, "reused"), (failed, "failed"), (cancelled, "stopped"), (not_run, "not run")];
-    let parts: Vec<_> = named.iter().filter(|(count, _)| *count > 0).map(|(count, name)| format!("{count} {name}")).collect();
+    let named = [
+        (built, "built"),
+        (cached, "cached"),
+        (reused, "reused"),
+        (failed, "failed"),
+        (cancelled, "stopped"),
+        (not_run, "not run"),
+    ];
+    let parts: Vec<_> = named
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, name)| format!("{count} {name}"))
+        .collect();
     parts.join(", ")
 }
 
@@ -275,13 +349,16 @@ fn metrics(metrics: &Metrics) -> String {
     let mut lines: Vec<(&str, Vec<String>)> = Vec::new();
     for (name, value) in metrics.iter().filter(|(name, _)| !name.contains(".per_label.")) {
         let (table, name) = name.rsplit_once('.').unwrap_or(("", name));
-        let value = format!("{name} {}", value.map_or_else(|| "undefined".to_owned(), format::number));
+        let value =
+            format!("{name} {}", value.map_or_else(|| "undefined".to_owned(), format::number));
         match lines.iter_mut().find(|(known, _)| *known == table) {
             Some((_, line)) => line.push(value),
             None => lines.push((table, vec![value])),
         }
     }
     let width = lines.iter().map(|(table, _)| table.len()).max().unwrap_or(0);
-    let fold = |line: &[String]| format::fold_parts(line.iter().map(String::as_str), "  ", width + 4, COLUMNS);
+    let fold = |line: &[String]| {
+        format::fold_parts(line.iter().map(String::as_str), "  ", width + 4, COLUMNS)
+    };
     lines.iter().map(|(table, line)| format!("  {table:width$}  {}\n", fold(line))).collect()
 }

@@ -17,7 +17,9 @@ fn schema() -> Value {
     for kind in ALL {
         let mut stage = stage_schema(kind);
         // Definitions that a kind's own schema refers to are lifted to the top, where its references look for them.
-        if let Some(Value::Object(own)) = stage.as_object_mut().and_then(|stage| stage.remove("$defs")) {
+        if let Some(Value::Object(own)) =
+            stage.as_object_mut().and_then(|stage| stage.remove("$defs"))
+        {
             definitions.extend(own);
         }
         definitions.insert(kind.name.to_owned(), stage);
@@ -71,7 +73,10 @@ fn schema() -> Value {
 fn stage_schema(kind: &StageKind) -> Value {
     let mut schema = kind.schema();
     let mut properties = Map::new();
-    properties.insert("kind".to_owned(), json!({"type": "string", "description": "The stage's kind; its name when left out."}));
+    properties.insert(
+        "kind".to_owned(),
+        json!({"type": "string", "description": "The stage's kind; its name when left out."}),
+    );
     properties.insert(
         "after".to_owned(),
         json!({"type": "array", "items": {"type": "string"}, "description": "Stages that must be done before, without data."}),
@@ -85,7 +90,10 @@ fn stage_schema(kind: &StageKind) -> Value {
         json!({"type": "string", "pattern": "^([0-9.]+ *(d|h|m|s|ms) *)+$", "description": "How long one attempt may take, such as `30m` or `1h30m`."}),
     );
     for port in kind.ports {
-        properties.insert(port.name.to_owned(), json!({"type": "string", "pattern": "^@[A-Za-z]", "description": port.about.trim()}));
+        properties.insert(
+            port.name.to_owned(),
+            json!({"type": "string", "pattern": "^@[A-Za-z]", "description": port.about.trim()}),
+        );
     }
     allow_references(&mut schema);
     if let Some(definitions) = schema.get_mut("$defs").and_then(Value::as_object_mut) {
@@ -106,7 +114,8 @@ fn stage_schema(kind: &StageKind) -> Value {
 fn allow_references(schema: &mut Value) {
     let Some(schema) = schema.as_object_mut() else { return };
     let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
-    let inner: Vec<&mut Value> = properties.into_iter().flat_map(|properties| properties.values_mut()).collect();
+    let inner: Vec<&mut Value> =
+        properties.into_iter().flat_map(|properties| properties.values_mut()).collect();
     inner.into_iter().for_each(allow_reference);
     if let Some(items) = schema.get_mut("items").filter(|items| items.is_object()) {
         allow_reference(items);
@@ -119,6 +128,9 @@ fn allow_reference(value: &mut Value) {
     allow_references(value);
     let description = value.get("description").cloned();
     let mut either = json!({"anyOf": [value.take(), {"type": "string", "pattern": "^@params\\."}]});
-    either.as_object_mut().expect("it was just made").extend(description.map(|text| ("description".to_owned(), text)));
+    either
+        .as_object_mut()
+        .expect("it was just made")
+        .extend(description.map(|text| ("description".to_owned(), text)));
     *value = either;
 }

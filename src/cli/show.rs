@@ -16,7 +16,13 @@ use crate::store::{Entry, RunFile, Store};
 pub fn run(arguments: &Show) -> Result<(), Failure> {
     // A run and a key are plain names; anything else can only be a file, and reading it says what is wrong with it.
     let name = match arguments.what.to_str() {
-        Some(name) if !name.contains(['/', '\\']) && !name.ends_with(".toml") && !arguments.what.exists() => name,
+        Some(name)
+            if !name.contains(['/', '\\'])
+                && !name.ends_with(".toml")
+                && !arguments.what.exists() =>
+        {
+            name
+        }
         _ => return experiment(arguments),
     };
     let store = project::open_store()?;
@@ -27,18 +33,24 @@ pub fn run(arguments: &Show) -> Result<(), Failure> {
     let digits = name;
     if !digits.is_empty() && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
         let keys = store.keys()?;
-        let found: Vec<&CacheKey> = keys.iter().filter(|key| key.to_string().starts_with(digits)).collect();
+        let found: Vec<&CacheKey> =
+            keys.iter().filter(|key| key.to_string().starts_with(digits)).collect();
         match found.as_slice() {
             [key] => return show_entry(&store, key, arguments.json),
             [] => {}
             several => {
-                return Err(
-                    Failure::not_found(format!("{} keys start with `{digits}`", several.len())).with_help("write more of its digits")
-                );
+                return Err(Failure::not_found(format!(
+                    "{} keys start with `{digits}`",
+                    several.len()
+                ))
+                .with_help("write more of its digits"));
             }
         }
     }
-    let failure = Failure::not_found(format!("`{name}` is no experiment file, no run, and no key in `{}`", store.outputs().display()));
+    let failure = Failure::not_found(format!(
+        "`{name}` is no experiment file, no run, and no key in `{}`",
+        store.outputs().display()
+    ));
     Err(match (suggest(name, runs.iter().rev().map(|run| run.id.as_str())), runs.last()) {
         (Some(near), _) => failure.with_help(format!("did you mean `{near}`?")),
         (None, Some(run)) => failure.with_help(format!("the latest run is `{}`", run.id)),
@@ -55,17 +67,28 @@ fn experiment(arguments: &Show) -> Result<(), Failure> {
             .map(|origin| json!({"path": origin.path, "value": origin.value, "file": origin.file, "line": origin.line, "column": origin.column}))
             .collect();
         let files: Vec<_> = experiment.chain.iter().map(|file| file.to_string_lossy()).collect();
-        return terminal::json(&json!({"experiment": experiment.name, "files": files, "values": origins}));
+        return terminal::json(
+            &json!({"experiment": experiment.name, "files": files, "values": origins}),
+        );
     }
     if !arguments.origins {
         return terminal::print(&experiment.to_toml());
     }
-    let width = |text: fn(&crate::experiment::Origin) -> usize, most: usize| origins.iter().map(text).max().unwrap_or(0).min(most);
-    let (paths, values) = (width(|origin| origin.path.chars().count(), 48), width(|origin| origin.value.chars().count(), 48));
+    let width = |text: fn(&crate::experiment::Origin) -> usize, most: usize| {
+        origins.iter().map(text).max().unwrap_or(0).min(most)
+    };
+    let (paths, values) = (
+        width(|origin| origin.path.chars().count(), 48),
+        width(|origin| origin.value.chars().count(), 48),
+    );
     let mut text = String::new();
     for origin in &origins {
-        writeln!(text, "{:paths$}  {:values$}  {}:{}:{}", origin.path, origin.value, origin.file, origin.line, origin.column)
-            .expect("a string");
+        writeln!(
+            text,
+            "{:paths$}  {:values$}  {}:{}:{}",
+            origin.path, origin.value, origin.file, origin.line, origin.column
+        )
+        .expect("a string");
     }
     terminal::print(&text)
 }
@@ -75,7 +98,8 @@ fn show_run(run: &RunFile, as_json: bool) -> Result<(), Failure> {
         return terminal::json(&json!(run));
     }
     let mut text = format!("run {}\n", run.id);
-    let mut row = |name: &str, value: &str| writeln!(text, "  {name:<12} {value}").expect("a string");
+    let mut row =
+        |name: &str, value: &str| writeln!(text, "  {name:<12} {value}").expect("a string");
     row("experiment", &run.experiment);
     row("file", &run.file.display().to_string());
     row("status", &json!(run.status).as_str().unwrap_or_default().replace('_', " "));
@@ -83,13 +107,24 @@ fn show_run(run: &RunFile, as_json: bool) -> Result<(), Failure> {
     if let Some(elapsed) = run.elapsed_ms {
         row("took", &format::duration(Duration::from_millis(elapsed)));
     }
-    let title =
-        |node: &crate::store::RunNode| if node.label.is_empty() { node.stage.clone() } else { format!("{} [{}]", node.stage, node.label) };
+    let title = |node: &crate::store::RunNode| {
+        if node.label.is_empty() {
+            node.stage.clone()
+        } else {
+            format!("{} [{}]", node.stage, node.label)
+        }
+    };
     let width = run.nodes.iter().map(|node| title(node).chars().count()).max().unwrap_or(0);
     for node in &run.nodes {
         let key = node.key.map_or_else(String::new, |key| key.short());
-        let elapsed = node.elapsed_ms.map_or_else(String::new, |elapsed| format::duration(Duration::from_millis(elapsed)));
-        let line = format!("  {:width$}  {:<9} {key:<10}  {elapsed:>8}", title(node), node.outcome.replace('_', " "));
+        let elapsed = node
+            .elapsed_ms
+            .map_or_else(String::new, |elapsed| format::duration(Duration::from_millis(elapsed)));
+        let line = format!(
+            "  {:width$}  {:<9} {key:<10}  {elapsed:>8}",
+            title(node),
+            node.outcome.replace('_', " ")
+        );
         writeln!(text, "{}", line.trim_end()).expect("a string");
         for (number, error) in node.earlier_errors.iter().enumerate() {
             writeln!(text, "    attempt {}: {error}", number + 1).expect("a string");
@@ -103,15 +138,17 @@ fn show_run(run: &RunFile, as_json: bool) -> Result<(), Failure> {
 }
 
 fn show_entry(store: &Store, key: &CacheKey, as_json: bool) -> Result<(), Failure> {
-    let entry: Entry = store
-        .get(key)?
-        .ok_or_else(|| Failure::failed(format!("the entry {key} is damaged")).with_help("`pipeline verify` says how; `run` rebuilds it"))?;
+    let entry: Entry = store.get(key)?.ok_or_else(|| {
+        Failure::failed(format!("the entry {key} is damaged"))
+            .with_help("`pipeline verify` says how; `run` rebuilds it")
+    })?;
     let manifest = entry.manifest();
     if as_json {
         return terminal::json(&json!(manifest));
     }
     let mut text = format!("{} {key}\n", manifest.artifact);
-    let mut row = |name: &str, value: &str| writeln!(text, "  {name:<28} {value}").expect("a string");
+    let mut row =
+        |name: &str, value: &str| writeln!(text, "  {name:<28} {value}").expect("a string");
     row("folder", &entry.folder().display().to_string());
     row("content", &manifest.content);
     row("kind", &manifest.fingerprint.kind);

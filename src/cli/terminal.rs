@@ -14,7 +14,9 @@ pub fn print_while_read(text: &str) -> Result<bool, Failure> {
     match try_print(text) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(Failure::failed(format!("cannot write to standard output: {}", error.kind()))),
+        Err(error) => {
+            Err(Failure::failed(format!("cannot write to standard output: {}", error.kind())))
+        }
     }
 }
 
@@ -45,6 +47,9 @@ pub fn colored(when: When) -> bool {
     match when {
         When::Always => true,
         When::Never => false,
-        When::Auto => io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        When::Auto => {
+            io::stderr().is_terminal()
+                && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        }
     }
 }

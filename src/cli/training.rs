@@ -28,9 +28,12 @@ impl Training {
         if node.kind.name != "train" {
             return None;
         }
-        let input = |port: &str| node.inputs.iter().find(|(name, _)| *name == port).map(|(_, id)| *id);
+        let input =
+            |port: &str| node.inputs.iter().find(|(name, _)| *name == port).map(|(_, id)| *id);
         let parameters = node.instance.parameters();
-        let size = |name: &str| parameters[name].as_u64().map(|size| usize::try_from(size).unwrap_or(usize::MAX));
+        let size = |name: &str| {
+            parameters[name].as_u64().map(|size| usize::try_from(size).unwrap_or(usize::MAX))
+        };
         Some(Self {
             model: input("model")?,
             data: input("data")?,
@@ -38,7 +41,11 @@ impl Training {
             batch_size: size("batch_size")?,
             gradient_accumulation: size("gradient_accumulation")?,
             evaluate_every: parameters["evaluate_every"].as_u64(),
-            activation_checkpointing: node.instance.execution().get("activation_checkpointing").is_some_and(|value| value == true),
+            activation_checkpointing: node
+                .instance
+                .execution()
+                .get("activation_checkpointing")
+                .is_some_and(|value| value == true),
             steps_made: 0,
         })
     }
@@ -69,7 +76,8 @@ impl Training {
         let node = plan.node(id);
         let own = node.identity.key();
         let reruns = matches!(forecast.node(id), Expectation::Miss(Reason::Rerun));
-        let extends = !reruns && node.instance.extension().is_some_and(|extension| extension.obstacle.is_none());
+        let extends = !reruns
+            && node.instance.extension().is_some_and(|extension| extension.obstacle.is_none());
         let folders = own.into_iter().chain(plan.lineage(id).filter(|_| extends));
         folders.into_iter().find_map(|key| self.made_in(&key, plan, store)).unwrap_or(0)
     }
@@ -118,7 +126,11 @@ fn shape(node: &Node, store: &Store, plan: &Plan) -> Result<Shape, Failure> {
     match parameters["repo"].as_str() {
         Some("answerdotai/ModernBERT-base") => Ok(Shape::Base),
         Some("answerdotai/ModernBERT-large") => Ok(Shape::Large),
-        _ => Err(Failure::usage(format!("the sizes of the model of `{}` are not known yet", node.stage)).with_help(format!(
+        _ => Err(Failure::usage(format!(
+            "the sizes of the model of `{}` are not known yet",
+            node.stage
+        ))
+        .with_help(format!(
             "`pipeline run {} {}` fetches it",
             plan.file.display(),
             node.stage

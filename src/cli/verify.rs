@@ -18,7 +18,9 @@ pub fn run(arguments: &Verify) -> Result<Outcome, Failure> {
             .iter()
             .map(|finding| json!({"entry": finding.entry, "file": finding.file, "problem": finding.problem.to_string()}))
             .collect();
-        terminal::json(&json!({"entries": found.entries, "files": found.files, "bytes": found.bytes, "findings": findings}))?;
+        terminal::json(
+            &json!({"entries": found.entries, "files": found.files, "bytes": found.bytes, "findings": findings}),
+        )?;
         return Ok(outcome);
     }
     let mut text = String::new();
@@ -27,7 +29,12 @@ pub fn run(arguments: &Verify) -> Result<Outcome, Failure> {
     }
     let elapsed = begun.elapsed();
     let size = format::bytes(found.bytes);
-    text += &format!("{} entries, {} files, {size} in {}: ", found.entries, found.files, format::duration(elapsed));
+    text += &format!(
+        "{} entries, {} files, {size} in {}: ",
+        found.entries,
+        found.files,
+        format::duration(elapsed)
+    );
     text += &match found.findings.len() {
         0 => "all as their manifests say\n".to_owned(),
         count => {

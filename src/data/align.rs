@@ -30,10 +30,19 @@ pub struct Alignment {
 /// * `cut_at`: the first character, white space skipped, of the first token that truncation dropped; `None` when all are kept
 /// * `labels`: a type that is not among them is labelled `O`
 #[must_use]
-pub fn align(text: &[char], entities: &[Entity], tokens: &[TokenSpan], cut_at: Option<usize>, labels: &LabelSet) -> Alignment {
+pub fn align(
+    text: &[char],
+    entities: &[Entity],
+    tokens: &[TokenSpan],
+    cut_at: Option<usize>,
+    labels: &LabelSet,
+) -> Alignment {
     let outside = labels.outside();
-    let mut alignment =
-        Alignment { labels: tokens.iter().map(|token| if token.is_some() { outside } else { IGNORE }).collect(), cut: 0, unaligned: 0 };
+    let mut alignment = Alignment {
+        labels: tokens.iter().map(|token| if token.is_some() { outside } else { IGNORE }).collect(),
+        cut: 0,
+        unaligned: 0,
+    };
     let mut next = 0;
     for entity in entities {
         if cut_at.is_some_and(|cut| cut < entity.end) {
@@ -45,7 +54,10 @@ pub fn align(text: &[char], entities: &[Entity], tokens: &[TokenSpan], cut_at: O
             continue;
         };
         // Entities and tokens both ascend, so each token is looked at once, and once more where an entity ends.
-        while next < tokens.len() && tokens[next].is_none_or(|token| anchor(text, token).is_none_or(|first| first < entity.start)) {
+        while next < tokens.len()
+            && tokens[next]
+                .is_none_or(|token| anchor(text, token).is_none_or(|first| first < entity.start))
+        {
             next += 1;
         }
         let mut found = None;
@@ -57,7 +69,9 @@ pub fn align(text: &[char], entities: &[Entity], tokens: &[TokenSpan], cut_at: O
                         let from = found.map_or(next, |last: usize| last + 1);
                         let label = if found.is_some() { inside } else { begin };
                         // White space between two tokens of the entity is inside it.
-                        for (between, token) in alignment.labels[from..next].iter_mut().zip(&tokens[from..next]) {
+                        for (between, token) in
+                            alignment.labels[from..next].iter_mut().zip(&tokens[from..next])
+                        {
                             if token.is_some() {
                                 *between = inside;
                             }
@@ -90,34 +104,56 @@ mod tests {
         Entity { start, end, label: label.into() }
     }
 
-    fn names(text: &str, entities: &[Entity], tokens: &[TokenSpan], cut_at: Option<usize>) -> Vec<String> {
+    fn names(
+        text: &str,
+        entities: &[Entity],
+        tokens: &[TokenSpan],
+        cut_at: Option<usize>,
+    ) -> Vec<String> {
         let labels = LabelSet::of(["LOC", "PER"]);
         let alignment = align(&text.chars().collect::<Vec<_>>(), entities, tokens, cut_at, &labels);
-        alignment.labels.iter().map(|label| labels.names().get(*label as usize).map_or("-", String::as_str).to_owned()).collect()
+        alignment
+            .labels
+            .iter()
+            .map(|label| labels.names().get(*label as usize).map_or("-", String::as_str).to_owned())
+            .collect()
     }
 
     #[test]
     fn a_leading_space_belongs_to_the_word_and_the_word_begins_the_entity() {
         let tokens = [None, Some((0, 2)), Some((2, 6)), Some((6, 10)), None];
-        assert_eq!(names("to Ann Lee", &[entity(3, 10, "PER")], &tokens, None), ["-", "O", "B-PER", "I-PER", "-"]);
+        assert_eq!(
+            names("to Ann Lee", &[entity(3, 10, "PER")], &tokens, None),
+            ["-", "O", "B-PER", "I-PER", "-"]
+        );
     }
 
     #[test]
     fn pieces_of_one_character_begin_an_entity_once() {
         let tokens = [Some((0, 1)), Some((0, 1)), Some((0, 1)), Some((1, 2))];
-        assert_eq!(names("🦀b", &[entity(0, 1, "PER"), entity(1, 2, "LOC")], &tokens, None), ["B-PER", "I-PER", "I-PER", "B-LOC"]);
+        assert_eq!(
+            names("🦀b", &[entity(0, 1, "PER"), entity(1, 2, "LOC")], &tokens, None),
+            ["B-PER", "I-PER", "I-PER", "B-LOC"]
+        );
     }
 
     #[test]
     fn white_space_alone_is_inside_only_between_two_tokens_of_an_entity() {
-        let tokens = [Some((0, 2)), Some((2, 3)), Some((3, 5)), Some((5, 6)), Some((6, 8)), Some((8, 9))];
-        assert_eq!(names("  a  b  c", &[entity(2, 6, "LOC")], &tokens, None), ["O", "B-LOC", "I-LOC", "I-LOC", "O", "O"]);
+        let tokens =
+            [Some((0, 2)), Some((2, 3)), Some((3, 5)), Some((5, 6)), Some((6, 8)), Some((8, 9))];
+        assert_eq!(
+            names("  a  b  c", &[entity(2, 6, "LOC")], &tokens, None),
+            ["O", "B-LOC", "I-LOC", "I-LOC", "O", "O"]
+        );
     }
 
     #[test]
     fn neighbouring_entities_each_begin() {
         let tokens = [Some((0, 1)), Some((1, 2)), Some((2, 3))];
-        assert_eq!(names("abc", &[entity(0, 1, "PER"), entity(1, 3, "PER")], &tokens, None), ["B-PER", "B-PER", "I-PER"]);
+        assert_eq!(
+            names("abc", &[entity(0, 1, "PER"), entity(1, 3, "PER")], &tokens, None),
+            ["B-PER", "B-PER", "I-PER"]
+        );
     }
 
     #[test]
@@ -131,14 +167,23 @@ mod tests {
         let tokens = [None, Some((0, 2)), Some((2, 4)), None];
         let entities = [entity(0, 2, "LOC"), entity(2, 6, "PER")];
         assert_eq!(names("aabbcc", &entities, &tokens, Some(4)), ["-", "B-LOC", "O", "-"]);
-        assert_eq!(names("aabbcc", &[entity(2, 4, "PER")], &tokens, Some(4)), ["-", "O", "B-PER", "-"]);
+        assert_eq!(
+            names("aabbcc", &[entity(2, 4, "PER")], &tokens, Some(4)),
+            ["-", "O", "B-PER", "-"]
+        );
     }
 
     #[test]
     fn entities_without_a_token_are_counted() {
         let labels = LabelSet::of(["PER"]);
         let text: Vec<char> = "ab ".chars().collect();
-        let alignment = align(&text, &[entity(1, 2, "PER"), entity(2, 3, "PER")], &[Some((0, 2)), Some((2, 3))], None, &labels);
+        let alignment = align(
+            &text,
+            &[entity(1, 2, "PER"), entity(2, 3, "PER")],
+            &[Some((0, 2)), Some((2, 3))],
+            None,
+            &labels,
+        );
         assert_eq!((alignment.unaligned, alignment.cut), (2, 0));
     }
 

@@ -48,7 +48,14 @@ pub enum EncodedError {
 
 impl Default for EncodedSplit {
     fn default() -> Self {
-        Self { ids: Vec::new(), bounds: vec![0], labels: Vec::new(), starts: Vec::new(), ends: Vec::new(), anomaly: Vec::new() }
+        Self {
+            ids: Vec::new(),
+            bounds: vec![0],
+            labels: Vec::new(),
+            starts: Vec::new(),
+            ends: Vec::new(),
+            anomaly: Vec::new(),
+        }
     }
 }
 
@@ -108,14 +115,20 @@ impl EncodedSplit {
     /// # Errors
     /// [`EncodedError::Io`] when the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), EncodedError> {
-        let bytes: Vec<(&str, Vec<u8>)> =
-            self.vectors().map(|(name, values)| (name, values.iter().flat_map(|value| value.to_le_bytes()).collect())).into();
+        let bytes: Vec<(&str, Vec<u8>)> = self
+            .vectors()
+            .map(|(name, values)| {
+                (name, values.iter().flat_map(|value| value.to_le_bytes()).collect())
+            })
+            .into();
         let views = bytes.iter().map(|(name, bytes)| {
-            let view = TensorView::new(Dtype::U32, vec![bytes.len() / 4], bytes).expect("four bytes for each value");
+            let view = TensorView::new(Dtype::U32, vec![bytes.len() / 4], bytes)
+                .expect("four bytes for each value");
             (*name, view)
         });
         let io = |error| EncodedError::Io { doing: "write", path: path.into(), error };
-        let serialized = safetensors::serialize(views, None).map_err(|error| io(std::io::Error::other(error.to_string())))?;
+        let serialized = safetensors::serialize(views, None)
+            .map_err(|error| io(std::io::Error::other(error.to_string())))?;
         std::fs::write(path, serialized).map_err(io)
     }
 
@@ -124,8 +137,13 @@ impl EncodedSplit {
     /// # Errors
     /// [`EncodedError`] when the file cannot be read or is not such a file: lengths that disagree, bounds that do not ascend.
     pub fn load(path: &Path) -> Result<Self, EncodedError> {
-        let bytes = std::fs::read(path).map_err(|error| EncodedError::Io { doing: "read", path: path.into(), error })?;
-        Self::from_bytes(&bytes).map_err(|reason| EncodedError::Malformed { path: path.into(), reason })
+        let bytes = std::fs::read(path).map_err(|error| EncodedError::Io {
+            doing: "read",
+            path: path.into(),
+            error,
+        })?;
+        Self::from_bytes(&bytes)
+            .map_err(|reason| EncodedError::Malformed { path: path.into(), reason })
     }
 
     fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
@@ -133,9 +151,17 @@ impl EncodedSplit {
         let vector = |name: &str| -> Result<Vec<u32>, String> {
             let view = tensors.tensor(name).map_err(|error| format!("{name}: {error}"))?;
             if view.dtype() != Dtype::U32 || view.shape().len() != 1 {
-                return Err(format!("`{name}` is {:?} of shape {:?}, not a U32 vector", view.dtype(), view.shape()));
+                return Err(format!(
+                    "`{name}` is {:?} of shape {:?}, not a U32 vector",
+                    view.dtype(),
+                    view.shape()
+                ));
             }
-            Ok(view.data().chunks_exact(4).map(|chunk| u32::from_le_bytes([chunk[0], chunk[1], chunk[2], chunk[3]])).collect())
+            Ok(view
+                .data()
+                .chunks_exact(4)
+                .map(|chunk| u32::from_le_bytes([chunk[0], chunk[1], chunk[2], chunk[3]]))
+                .collect())
         };
         let split = Self {
             ids: vector("ids")?,
@@ -151,16 +177,25 @@ impl EncodedSplit {
 
     fn check(&self) -> Result<(), String> {
         let tokens = self.ids.len();
-        for (name, values) in [("labels", &self.labels), ("starts", &self.starts), ("ends", &self.ends)] {
+        for (name, values) in
+            [("labels", &self.labels), ("starts", &self.starts), ("ends", &self.ends)]
+        {
             if values.len() != tokens {
                 return Err(format!("`{name}` has {} values for {tokens} tokens", values.len()));
             }
         }
         if self.bounds.len() != self.anomaly.len() + 1 {
-            return Err(format!("`bounds` has {} values for {} sequences", self.bounds.len(), self.anomaly.len()));
+            return Err(format!(
+                "`bounds` has {} values for {} sequences",
+                self.bounds.len(),
+                self.anomaly.len()
+            ));
         }
         let ascends = self.bounds.windows(2).all(|pair| pair[0] <= pair[1]);
-        if self.bounds[0] != 0 || self.bounds.last().map(|last| *last as usize) != Some(tokens) || !ascends {
+        if self.bounds[0] != 0
+            || self.bounds.last().map(|last| *last as usize) != Some(tokens)
+            || !ascends
+        {
             return Err("`bounds` does not ascend from 0 to the number of tokens".into());
         }
         Ok(())

@@ -98,9 +98,13 @@ impl Corpus {
     /// Counts the texts that lie in more than one part: scores on them measure memory.
     #[must_use]
     pub fn duplicates(&self) -> Duplicates {
-        let texts = |split| self.get(split).iter().map(|example| example.text.as_str()).collect::<HashSet<&str>>();
+        let texts = |split| {
+            self.get(split).iter().map(|example| example.text.as_str()).collect::<HashSet<&str>>()
+        };
         let (train, validation) = (texts(Split::Train), texts(Split::Validation));
-        let count = |split, seen: &HashSet<&str>| self.get(split).iter().filter(|example| seen.contains(example.text.as_str())).count();
+        let count = |split, seen: &HashSet<&str>| {
+            self.get(split).iter().filter(|example| seen.contains(example.text.as_str())).count()
+        };
         Duplicates {
             validation_in_train: count(Split::Validation, &train),
             test_in_train: count(Split::Test, &train),
@@ -129,7 +133,13 @@ mod tests {
     use super::*;
 
     fn example(text: &str) -> Example {
-        Example { text: text.into(), entities: Vec::new(), anomaly: 0, fields: BTreeMap::new(), line: 1 }
+        Example {
+            text: text.into(),
+            entities: Vec::new(),
+            anomaly: 0,
+            fields: BTreeMap::new(),
+            line: 1,
+        }
     }
 
     #[test]
@@ -139,6 +149,9 @@ mod tests {
             validation: vec![example("a"), example("a"), example("c")],
             test: vec![example("c"), example("b"), example("d")],
         };
-        assert_eq!(corpus.duplicates(), Duplicates { validation_in_train: 2, test_in_train: 1, test_in_validation: 1 });
+        assert_eq!(
+            corpus.duplicates(),
+            Duplicates { validation_in_train: 2, test_in_train: 1, test_in_validation: 1 }
+        );
     }
 }

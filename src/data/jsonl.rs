@@ -65,10 +65,18 @@ impl ReadError {
     pub fn help(&self) -> &'static str {
         let too_long = too_long(LINE_LIMIT_BYTES);
         match self {
-            Self::Io { error, .. } if error.kind() == io::ErrorKind::NotFound => "see that the file is where the experiment says",
-            Self::Io { error, .. } if error.kind() == io::ErrorKind::PermissionDenied => "change the permissions of the file",
-            Self::Io { .. } => "the disk or the network that holds the file does not hand it out: copy it to another place, or check that",
-            Self::Malformed { problems, .. } if problems.iter().all(|problem| problem.message == too_long) => {
+            Self::Io { error, .. } if error.kind() == io::ErrorKind::NotFound => {
+                "see that the file is where the experiment says"
+            }
+            Self::Io { error, .. } if error.kind() == io::ErrorKind::PermissionDenied => {
+                "change the permissions of the file"
+            }
+            Self::Io { .. } => {
+                "the disk or the network that holds the file does not hand it out: copy it to another place, or check that"
+            }
+            Self::Malformed { problems, .. }
+                if problems.iter().all(|problem| problem.message == too_long) =>
+            {
                 "every example has a line of its own: end each with a line break, or divide texts that are so long"
             }
             Self::Malformed { .. } | Self::Empty { .. } => {
@@ -83,8 +91,10 @@ fn too_long(limit: usize) -> String {
 }
 
 fn render(path: &Path, problems: &[LineProblem], more: usize) -> String {
-    let mut lines: Vec<String> =
-        problems.iter().map(|problem| format!("{}:{}: {}", path.display(), problem.line, problem.message)).collect();
+    let mut lines: Vec<String> = problems
+        .iter()
+        .map(|problem| format!("{}:{}: {}", path.display(), problem.line, problem.message))
+        .collect();
     match more {
         0 => {}
         1 => lines.push("and 1 more malformed line".into()),
@@ -98,7 +108,8 @@ fn render(path: &Path, problems: &[LineProblem], more: usize) -> String {
 /// # Errors
 /// [`ReadError`] when the file cannot be read, has no line, or has malformed ones.
 pub fn read(path: &Path) -> Result<Vec<Example>, ReadError> {
-    let file = std::fs::File::open(path).map_err(|error| ReadError::Io { path: path.into(), error })?;
+    let file =
+        std::fs::File::open(path).map_err(|error| ReadError::Io { path: path.into(), error })?;
     read_from(io::BufReader::with_capacity(1 << 16, file), path)
 }
 
@@ -107,7 +118,8 @@ pub fn read(path: &Path) -> Result<Vec<Example>, ReadError> {
 /// # Errors
 /// As [`read`].
 pub fn read_back(path: &Path) -> Result<Vec<Example>, ReadError> {
-    let file = std::fs::File::open(path).map_err(|error| ReadError::Io { path: path.into(), error })?;
+    let file =
+        std::fs::File::open(path).map_err(|error| ReadError::Io { path: path.into(), error })?;
     read_limited(io::BufReader::with_capacity(1 << 16, file), path, usize::MAX)
 }
 
@@ -119,7 +131,11 @@ pub fn read_from(reader: impl BufRead, path: &Path) -> Result<Vec<Example>, Read
     read_limited(reader, path, LINE_LIMIT_BYTES)
 }
 
-fn read_limited(mut reader: impl BufRead, path: &Path, limit: usize) -> Result<Vec<Example>, ReadError> {
+fn read_limited(
+    mut reader: impl BufRead,
+    path: &Path,
+    limit: usize,
+) -> Result<Vec<Example>, ReadError> {
     let io = |error| ReadError::Io { path: path.into(), error };
     let (mut examples, mut problems, mut more) = (Vec::new(), Vec::new(), 0_usize);
     let (mut line, mut ended) = (0_usize, false);
@@ -135,12 +151,17 @@ fn read_limited(mut reader: impl BufRead, path: &Path, limit: usize) -> Result<V
                 }
             }
         }
-        let parsed: Vec<_> = chunk.into_par_iter().map(|(line, content)| (line, parse_line(line, content, limit))).collect();
+        let parsed: Vec<_> = chunk
+            .into_par_iter()
+            .map(|(line, content)| (line, parse_line(line, content, limit)))
+            .collect();
         for (line, result) in parsed {
             match result {
                 Ok(Some(example)) => examples.push(example),
                 Ok(None) => {}
-                Err(message) if problems.len() < REPORTED => problems.push(LineProblem { line, message }),
+                Err(message) if problems.len() < REPORTED => {
+                    problems.push(LineProblem { line, message })
+                }
                 Err(_) => more += 1,
             }
         }
@@ -187,9 +208,14 @@ fn read_line(reader: &mut impl BufRead, limit: usize) -> io::Result<Option<Optio
     Ok(any.then_some((!too_long).then_some(line)))
 }
 
-fn parse_line(line: usize, content: Option<Vec<u8>>, limit: usize) -> Result<Option<Example>, String> {
+fn parse_line(
+    line: usize,
+    content: Option<Vec<u8>>,
+    limit: usize,
+) -> Result<Option<Example>, String> {
     let content = content.ok_or_else(|| too_long(limit))?;
-    let text = std::str::from_utf8(&content).map_err(|error| format!("byte {} is not UTF-8", error.valid_up_to() + 1))?;
+    let text = std::str::from_utf8(&content)
+        .map_err(|error| format!("byte {} is not UTF-8", error.valid_up_to() + 1))?;
     let text = if line == 1 { text.strip_prefix('\u{feff}').unwrap_or(text) } else { text };
     if text.trim().is_empty() {
         return Ok(None);
@@ -203,8 +229,12 @@ fn parse_line(line: usize, content: Option<Vec<u8>>, limit: usize) -> Result<Opt
 /// A message that says what is wrong and what was expected.
 pub fn parse_example(text: &str, line: usize) -> Result<Example, String> {
     let Members(members) = serde_json::from_str(text).map_err(|error| json_problem(&error, 0))?;
-    let problem = |raw: &RawValue, error: serde_json::Error| json_problem(&error, raw.get().as_ptr() as usize - text.as_ptr() as usize);
-    let whole = |raw: &RawValue| serde_json::from_str::<Value>(raw.get()).map_err(|error| problem(raw, error));
+    let problem = |raw: &RawValue, error: serde_json::Error| {
+        json_problem(&error, raw.get().as_ptr() as usize - text.as_ptr() as usize)
+    };
+    let whole = |raw: &RawValue| {
+        serde_json::from_str::<Value>(raw.get()).map_err(|error| problem(raw, error))
+    };
     let (mut content, mut entities, mut anomaly, mut fields) = (None, None, None, BTreeMap::new());
     for (name, value) in members {
         let repeated = match name.as_str() {
@@ -229,52 +259,79 @@ pub fn parse_example(text: &str, line: usize) -> Result<Example, String> {
         return Err(format!("`text` holds a NUL at character {at}"));
     }
     let entities: Vec<&RawValue> = match entities {
-        Some(raw) if raw.get().starts_with('[') => serde_json::from_str(raw.get()).map_err(|error| problem(raw, error))?,
-        Some(raw) => return Err(format!("`entities` is {}, expected an array", describe(&whole(raw)?))),
+        Some(raw) if raw.get().starts_with('[') => {
+            serde_json::from_str(raw.get()).map_err(|error| problem(raw, error))?
+        }
+        Some(raw) => {
+            return Err(format!("`entities` is {}, expected an array", describe(&whole(raw)?)));
+        }
         None => return Err("`entities` is missing; write `[]` where there are none".into()),
     };
     let entities = read_entities(&entities, &whole, content.chars().count())?;
     let anomaly = match anomaly.map(whole).transpose()? {
         Some(Value::Number(number)) if number.as_u64() == Some(0) => 0,
         Some(Value::Number(number)) if number.as_u64() == Some(1) => 1,
-        Some(other) => return Err(format!("`anomaly` is {}, expected 0 (normal) or 1 (anomaly)", describe(&other))),
+        Some(other) => {
+            return Err(format!(
+                "`anomaly` is {}, expected 0 (normal) or 1 (anomaly)",
+                describe(&other)
+            ));
+        }
         None => return Err("`anomaly` is missing; expected 0 (normal) or 1 (anomaly)".into()),
     };
     Ok(Example { text: content, entities, anomaly, fields, line })
 }
 
 /// * `whole`: reads a value, or says what is wrong with it and where
-fn read_entities(values: &[&RawValue], whole: &dyn Fn(&RawValue) -> Result<Value, String>, length: usize) -> Result<Vec<Entity>, String> {
+fn read_entities(
+    values: &[&RawValue],
+    whole: &dyn Fn(&RawValue) -> Result<Value, String>,
+    length: usize,
+) -> Result<Vec<Entity>, String> {
     let mut entities = Vec::with_capacity(values.len());
     for (index, value) in values.iter().enumerate() {
         let whose = format!("entity {} of the line", index + 1);
         let Ok(Members(named)) = serde_json::from_str(value.get()) else {
-            return Err(format!("{whose} is {}, expected an object with `start`, `end` and `label`", describe(&whole(value)?)));
+            return Err(format!(
+                "{whose} is {}, expected an object with `start`, `end` and `label`",
+                describe(&whole(value)?)
+            ));
         };
         let mut members = BTreeMap::new();
-        for (name, value) in named.into_iter().filter(|(name, _)| ["start", "end", "label"].contains(&name.as_str())) {
+        for (name, value) in
+            named.into_iter().filter(|(name, _)| ["start", "end", "label"].contains(&name.as_str()))
+        {
             if members.insert(name.clone(), whole(value)?).is_some() {
                 return Err(format!("{whose} has `{name}` twice"));
             }
         }
-        let offset = |name: &str| match members.get(name) {
+        let offset = |name: &str| {
+            match members.get(name) {
             Some(Value::Number(number)) => number
                 .as_u64()
                 .and_then(|offset| usize::try_from(offset).ok())
                 .ok_or_else(|| format!("`{name}` of {whose} is {number}, expected a whole number of characters from 0")),
             Some(other) => Err(format!("`{name}` of {whose} is {}, expected a whole number of characters from 0", describe(other))),
             None => Err(format!("{whose} has no `{name}`")),
+        }
         };
         let (start, end) = (offset("start")?, offset("end")?);
         if start >= end {
-            return Err(format!("{whose} starts at {start} and ends at {end}, expected `start` < `end`"));
+            return Err(format!(
+                "{whose} starts at {start} and ends at {end}, expected `start` < `end`"
+            ));
         }
         if end > length {
             return Err(format!("{whose} ends at {end}, but the text has {length} characters"));
         }
         let label = match members.remove("label") {
             Some(Value::String(label)) => label,
-            Some(other) => return Err(format!("`label` of {whose} is {}, expected a string", describe(&other))),
+            Some(other) => {
+                return Err(format!(
+                    "`label` of {whose} is {}, expected a string",
+                    describe(&other)
+                ));
+            }
             None => return Err(format!("{whose} has no `label`")),
         };
         check_label(&label).map_err(|problem| format!("`label` of {whose} {problem}"))?;
@@ -284,7 +341,10 @@ fn read_entities(values: &[&RawValue], whole: &dyn Fn(&RawValue) -> Result<Value
     for pair in entities.windows(2) {
         if pair[1].start < pair[0].end {
             let [(a, b), (c, d)] = [(pair[0].start, pair[0].end), (pair[1].start, pair[1].end)];
-            return Err(format!("entities `{}` at {a}..{b} and `{}` at {c}..{d} overlap", pair[0].label, pair[1].label));
+            return Err(format!(
+                "entities `{}` at {a}..{b} and `{}` at {c}..{d} overlap",
+                pair[0].label, pair[1].label
+            ));
         }
     }
     Ok(entities)
@@ -299,7 +359,9 @@ pub(super) fn check_label(label: &str) -> Result<(), String> {
         return Err(format!("is longer than {LABEL_LIMIT_CHARACTERS} characters"));
     }
     match label.chars().find(|character| character.is_whitespace() || character.is_control()) {
-        Some(character) => Err(format!("holds {character:?}: labels have neither white space nor control characters")),
+        Some(character) => Err(format!(
+            "holds {character:?}: labels have neither white space nor control characters"
+        )),
         None => Ok(()),
     }
 }

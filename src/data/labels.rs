@@ -38,16 +38,23 @@ pub enum LabelError {
 impl LabelSet {
     /// The labels for these entity types.
     pub fn of<'a>(types: impl IntoIterator<Item = &'a str>) -> Self {
-        let types: Vec<String> = types.into_iter().collect::<BTreeSet<_>>().into_iter().map(String::from).collect();
-        let mut names: Vec<String> = types.iter().flat_map(|kind| [format!("B-{kind}"), format!("I-{kind}")]).collect();
+        let types: Vec<String> =
+            types.into_iter().collect::<BTreeSet<_>>().into_iter().map(String::from).collect();
+        let mut names: Vec<String> =
+            types.iter().flat_map(|kind| [format!("B-{kind}"), format!("I-{kind}")]).collect();
         names.push("O".into());
         names.sort_unstable();
         let position = |name: &str| {
-            let index = names.binary_search_by(|other| other.as_str().cmp(name)).expect("every name was just inserted");
+            let index = names
+                .binary_search_by(|other| other.as_str().cmp(name))
+                .expect("every name was just inserted");
             u32::try_from(index).expect("fewer than 2^32 labels")
         };
         let outside = position("O");
-        let ids: Vec<(u32, u32)> = types.iter().map(|kind| (position(&format!("B-{kind}")), position(&format!("I-{kind}")))).collect();
+        let ids: Vec<(u32, u32)> = types
+            .iter()
+            .map(|kind| (position(&format!("B-{kind}")), position(&format!("I-{kind}"))))
+            .collect();
         let mut tags = vec![Tag::Outside; names.len()];
         for (kind, (begin, inside)) in ids.iter().enumerate() {
             let kind = u32::try_from(kind).expect("fewer than 2^32 types");
@@ -110,13 +117,19 @@ impl LabelSet {
 
     #[must_use]
     pub fn index(&self, name: &str) -> Option<u32> {
-        self.names.binary_search_by(|other| other.as_str().cmp(name)).ok().and_then(|index| u32::try_from(index).ok())
+        self.names
+            .binary_search_by(|other| other.as_str().cmp(name))
+            .ok()
+            .and_then(|index| u32::try_from(index).ok())
     }
 
     /// The numbers of `B-kind` and `I-kind`.
     #[must_use]
     pub fn begin_and_inside(&self, kind: &str) -> Option<(u32, u32)> {
-        self.types.binary_search_by(|other| other.as_str().cmp(kind)).ok().map(|index| self.ids[index])
+        self.types
+            .binary_search_by(|other| other.as_str().cmp(kind))
+            .ok()
+            .map(|index| self.ids[index])
     }
 
     /// What label `id` says; a number that is no label counts as outside.

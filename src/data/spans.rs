@@ -15,12 +15,23 @@ use super::{Entity, IGNORE, LabelSet, labels::Tag};
 /// # Panics
 /// When the slices differ in length.
 #[must_use]
-pub fn read(text: &[char], labels: &[u32], starts: &[u32], ends: &[u32], set: &LabelSet) -> Vec<Entity> {
-    assert!(labels.len() == starts.len() && labels.len() == ends.len(), "a label and two offsets for each token");
+pub fn read(
+    text: &[char],
+    labels: &[u32],
+    starts: &[u32],
+    ends: &[u32],
+    set: &LabelSet,
+) -> Vec<Entity> {
+    assert!(
+        labels.len() == starts.len() && labels.len() == ends.len(),
+        "a label and two offsets for each token"
+    );
     let mut found: Vec<(u32, usize, usize)> = Vec::new();
     let mut open = false;
     let mut past = 0;
-    for ((label, start), end) in labels.iter().zip(starts).zip(ends).filter(|((label, _), _)| **label != IGNORE) {
+    for ((label, start), end) in
+        labels.iter().zip(starts).zip(ends).filter(|((label, _), _)| **label != IGNORE)
+    {
         let (start, end) = (*start as usize, *end as usize);
         match set.tag(*label) {
             // Tokens may be pieces of one character; the first entity that has it keeps it.
@@ -39,7 +50,10 @@ pub fn read(text: &[char], labels: &[u32], starts: &[u32], ends: &[u32], set: &L
             past = last.2;
         }
     }
-    found.into_iter().filter_map(|(kind, start, end)| trimmed(text, start, end, &set.types()[kind as usize])).collect()
+    found
+        .into_iter()
+        .filter_map(|(kind, start, end)| trimmed(text, start, end, &set.types()[kind as usize]))
+        .collect()
 }
 
 fn trimmed(text: &[char], start: usize, end: usize, label: &str) -> Option<Entity> {
@@ -65,14 +79,26 @@ mod tests {
     #[test]
     fn the_leading_space_of_the_first_token_is_not_part_of_the_entity() {
         let text: Vec<char> = "to Ann Lee ".chars().collect();
-        let found = read(&text, &labels(&["-", "O", "B-PER", "I-PER", "-"]), &[0, 0, 2, 6, 0], &[0, 2, 6, 11, 0], &set());
+        let found = read(
+            &text,
+            &labels(&["-", "O", "B-PER", "I-PER", "-"]),
+            &[0, 0, 2, 6, 0],
+            &[0, 2, 6, 11, 0],
+            &set(),
+        );
         assert_eq!(found, [Entity { start: 3, end: 10, label: "PER".into() }]);
     }
 
     #[test]
     fn an_inside_label_of_another_type_ends_the_entity_and_begins_none() {
         let text: Vec<char> = "abcd".chars().collect();
-        let found = read(&text, &labels(&["B-PER", "I-LOC", "I-PER", "I-LOC"]), &[0, 1, 2, 3], &[1, 2, 3, 4], &set());
+        let found = read(
+            &text,
+            &labels(&["B-PER", "I-LOC", "I-PER", "I-LOC"]),
+            &[0, 1, 2, 3],
+            &[1, 2, 3, 4],
+            &set(),
+        );
         assert_eq!(found, [Entity { start: 0, end: 1, label: "PER".into() }]);
     }
 

@@ -69,7 +69,12 @@ fn known(fields: &[String]) -> String {
 ///
 /// # Errors
 /// [`SplitError`] when the fractions do not sum to 1, a line lacks the field, or a part that is to get something would be empty.
-pub fn split(examples: Vec<Example>, fractions: Fractions, by: Option<&str>, rng: Rng) -> Result<Corpus, SplitError> {
+pub fn split(
+    examples: Vec<Example>,
+    fractions: Fractions,
+    by: Option<&str>,
+    rng: Rng,
+) -> Result<Corpus, SplitError> {
     fractions.check()?;
     let count = examples.len();
     let membership = match by {
@@ -93,7 +98,8 @@ fn stratified(examples: &[Example], fractions: Fractions, rng: Rng) -> Vec<Split
     let mut membership = vec![Split::Train; examples.len()];
     let mut seen = 0;
     for class in [0, 1] {
-        let mut members: Vec<usize> = (0..examples.len()).filter(|index| examples[*index].anomaly == class).collect();
+        let mut members: Vec<usize> =
+            (0..examples.len()).filter(|index| examples[*index].anomaly == class).collect();
         members.shuffle(&mut rng.stream(&format!("split/{class}")));
         let mut from = 0;
         for (split, to) in Split::ALL.into_iter().zip(class_ends(fractions, seen, members.len())) {
@@ -123,7 +129,10 @@ fn class_ends(fractions: Fractions, seen: usize, count: usize) -> [usize; 3] {
 ///
 /// # Errors
 /// [`SplitError::TooFew`] as [`split`].
-pub fn check_sizes([normal, anomalies]: [usize; 2], fractions: Fractions) -> Result<(), SplitError> {
+pub fn check_sizes(
+    [normal, anomalies]: [usize; 2],
+    fractions: Fractions,
+) -> Result<(), SplitError> {
     let (one, other) = (class_ends(fractions, 0, normal), class_ends(fractions, normal, anomalies));
     for (part, split) in Split::ALL.into_iter().enumerate() {
         let start = |ends: [usize; 3]| if part == 0 { 0 } else { ends[part - 1] };
@@ -135,20 +144,32 @@ pub fn check_sizes([normal, anomalies]: [usize; 2], fractions: Fractions) -> Res
     Ok(())
 }
 
-fn grouped(examples: &[Example], fractions: Fractions, field: &str, rng: Rng) -> Result<Vec<Split>, SplitError> {
+fn grouped(
+    examples: &[Example],
+    fractions: Fractions,
+    field: &str,
+    rng: Rng,
+) -> Result<Vec<Split>, SplitError> {
     let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (index, example) in examples.iter().enumerate() {
         let Some(value) = example.fields.get(field) else {
             let fields = example.fields.keys().cloned().collect();
-            return Err(SplitError::MissingField { field: field.into(), line: example.line, fields });
+            return Err(SplitError::MissingField {
+                field: field.into(),
+                line: example.line,
+                fields,
+            });
         };
         groups.entry(value).or_default().push(index);
     }
     let count = groups.len();
-    let (anomalous, normal): (Vec<_>, Vec<_>) =
-        groups.into_values().partition(|members| members.iter().any(|index| examples[*index].anomaly == 1));
+    let (anomalous, normal): (Vec<_>, Vec<_>) = groups
+        .into_values()
+        .partition(|members| members.iter().any(|index| examples[*index].anomaly == 1));
     let mut membership = vec![Split::Train; examples.len()];
-    for (name, mut groups) in [("split/normal groups", normal), ("split/anomalous groups", anomalous)] {
+    for (name, mut groups) in
+        [("split/normal groups", normal), ("split/anomalous groups", anomalous)]
+    {
         groups.shuffle(&mut rng.stream(name));
         for (group, split) in groups.iter().zip(deal(&groups, fractions)) {
             for index in group {
@@ -157,7 +178,8 @@ fn grouped(examples: &[Example], fractions: Fractions, field: &str, rng: Rng) ->
         }
     }
     let used: BTreeSet<Split> = membership.iter().copied().collect();
-    match Split::ALL.into_iter().find(|split| fractions.get(*split) > 0.0 && !used.contains(split)) {
+    match Split::ALL.into_iter().find(|split| fractions.get(*split) > 0.0 && !used.contains(split))
+    {
         Some(split) => Err(SplitError::TooFewGroups { split, field: field.into(), groups: count }),
         None => Ok(membership),
     }
@@ -166,8 +188,10 @@ fn grouped(examples: &[Example], fractions: Fractions, field: &str, rng: Rng) ->
 /// The part of each group, in the order of `groups`.
 fn deal(groups: &[Vec<usize>], fractions: Fractions) -> Vec<Split> {
     let total: usize = groups.iter().map(Vec::len).sum();
-    let wanted: Vec<Split> = Split::ALL.into_iter().filter(|split| fractions.get(*split) > 0.0).collect();
-    let mut missing: BTreeMap<Split, f64> = wanted.iter().map(|split| (*split, fractions.get(*split) * total as f64)).collect();
+    let wanted: Vec<Split> =
+        Split::ALL.into_iter().filter(|split| fractions.get(*split) > 0.0).collect();
+    let mut missing: BTreeMap<Split, f64> =
+        wanted.iter().map(|split| (*split, fractions.get(*split) * total as f64)).collect();
     let mut parts: Vec<Split> = Vec::with_capacity(groups.len());
     for group in groups {
         let mut neediest = wanted[0];
@@ -184,10 +208,13 @@ fn deal(groups: &[Vec<usize>], fractions: Fractions) -> Vec<Split> {
             continue;
         }
         let of = |split: Split| parts.iter().filter(|part| **part == split).count();
-        let donor = wanted.iter().copied().max_by_key(|split| of(*split)).filter(|split| of(*split) > 1);
+        let donor =
+            wanted.iter().copied().max_by_key(|split| of(*split)).filter(|split| of(*split) > 1);
         let target = fractions.get(*empty) * total as f64;
         let distance = |index: &usize| (groups[*index].len() as f64 - target).abs();
-        let best = (0..groups.len()).filter(|index| Some(parts[*index]) == donor).min_by(|a, b| distance(a).total_cmp(&distance(b)));
+        let best = (0..groups.len())
+            .filter(|index| Some(parts[*index]) == donor)
+            .min_by(|a, b| distance(a).total_cmp(&distance(b)));
         if let Some(index) = best {
             parts[index] = *empty;
         }
@@ -223,14 +250,18 @@ mod tests {
     #[test]
     fn the_recipe_splits_into_4000_and_1000_with_the_same_share_of_anomalies() {
         let corpus = split(corpus(5000, 1500, 7), fractions(0.8, 0.2), None, Rng::new(42)).unwrap();
-        assert_eq!((corpus.train.len(), corpus.validation.len(), corpus.test.len()), (4000, 1000, 0));
+        assert_eq!(
+            (corpus.train.len(), corpus.validation.len(), corpus.test.len()),
+            (4000, 1000, 0)
+        );
         assert_eq!((anomalies(&corpus.train), anomalies(&corpus.validation)), (1200, 300));
     }
 
     #[test]
     fn another_seed_gives_another_split_and_the_same_seed_the_same() {
         let lines = |seed| -> Vec<usize> {
-            let corpus = split(corpus(100, 30, 7), fractions(0.8, 0.2), None, Rng::new(seed)).unwrap();
+            let corpus =
+                split(corpus(100, 30, 7), fractions(0.8, 0.2), None, Rng::new(seed)).unwrap();
             corpus.validation.iter().map(|example| example.line).collect()
         };
         assert_eq!(lines(1), lines(1));
@@ -240,9 +271,14 @@ mod tests {
 
     #[test]
     fn fractions_that_do_not_sum_to_one_are_refused() {
-        let of = |train, validation, test| split(corpus(9, 3, 3), Fractions { train, validation, test }, None, Rng::new(1));
+        let of = |train, validation, test| {
+            split(corpus(9, 3, 3), Fractions { train, validation, test }, None, Rng::new(1))
+        };
         assert_eq!(of(0.5, 0.25, 0.0), Err(SplitError::Sum { sum: 0.75 }));
-        assert!(matches!(of(1.5, -0.5, 0.0), Err(SplitError::Fraction { split: Split::Train, .. })));
+        assert!(matches!(
+            of(1.5, -0.5, 0.0),
+            Err(SplitError::Fraction { split: Split::Train, .. })
+        ));
         assert!(matches!(of(f64::NAN, 0.5, 0.5), Err(SplitError::Fraction { .. })));
         assert!(of(0.7, 0.2, 0.1).is_ok());
     }
@@ -257,8 +293,12 @@ mod tests {
 
     #[test]
     fn a_part_that_would_be_empty_is_an_error() {
-        assert!(matches!(split(corpus(2, 1, 1), fractions(0.9, 0.1), None, Rng::new(1)), Err(SplitError::TooFew { .. })));
-        let error = split(corpus(9, 3, 1), fractions(0.5, 0.5), Some("event"), Rng::new(1)).unwrap_err();
+        assert!(matches!(
+            split(corpus(2, 1, 1), fractions(0.9, 0.1), None, Rng::new(1)),
+            Err(SplitError::TooFew { .. })
+        ));
+        let error =
+            split(corpus(9, 3, 1), fractions(0.5, 0.5), Some("event"), Rng::new(1)).unwrap_err();
         assert_eq!(error.to_string(), "1 different values of `event` leave none for `validation`");
     }
 

@@ -89,7 +89,9 @@ pub enum TemplatesError {
     Io { path: PathBuf, error: std::io::Error },
     #[error("{}", render(path, problems))]
     Malformed { path: PathBuf, problems: Vec<TemplateProblem> },
-    #[error("there are no `{class}` templates, but the anomaly ratio of {anomaly_ratio} asks for {count} such sentences")]
+    #[error(
+        "there are no `{class}` templates, but the anomaly ratio of {anomaly_ratio} asks for {count} such sentences"
+    )]
     NoTemplates { class: &'static str, anomaly_ratio: f64, count: usize },
     #[error("the anomaly ratio is {anomaly_ratio}, expected 0 to 1")]
     Ratio { anomaly_ratio: f64 },
@@ -131,7 +133,8 @@ impl Templates {
     /// # Errors
     /// As [`Templates::read`].
     pub fn parse(text: &str, path: &Path) -> Result<Self, TemplatesError> {
-        Self::check(text).map_err(|problems| TemplatesError::Malformed { path: path.into(), problems })
+        Self::check(text)
+            .map_err(|problems| TemplatesError::Malformed { path: path.into(), problems })
     }
 
     /// Reads templates from text that nobody has named yet.
@@ -145,9 +148,17 @@ impl Templates {
     /// Placeholders that no template uses.
     #[must_use]
     pub fn unused(&self) -> Vec<&str> {
-        let used: BTreeSet<usize> = self.normal.iter().chain(&self.anomaly).flat_map(|template| template.draws.iter().copied()).collect();
+        let used: BTreeSet<usize> = self
+            .normal
+            .iter()
+            .chain(&self.anomaly)
+            .flat_map(|template| template.draws.iter().copied())
+            .collect();
         let names = self.placeholders.iter().enumerate();
-        names.filter(|(index, _)| !used.contains(index)).map(|(_, placeholder)| placeholder.name.as_str()).collect()
+        names
+            .filter(|(index, _)| !used.contains(index))
+            .map(|(_, placeholder)| placeholder.name.as_str())
+            .collect()
     }
 
     /// The entity types of all placeholders, sorted.
@@ -166,10 +177,16 @@ impl Templates {
     ///
     /// # Errors
     /// [`TemplatesError::Ratio`] for a ratio outside 0 to 1, [`TemplatesError::NoTemplates`] when a class that is asked for has no template.
-    pub fn generate(&self, samples: usize, anomaly_ratio: f64, rng: Rng) -> Result<Vec<Example>, TemplatesError> {
+    pub fn generate(
+        &self,
+        samples: usize,
+        anomaly_ratio: f64,
+        rng: Rng,
+    ) -> Result<Vec<Example>, TemplatesError> {
         self.check_classes(samples, anomaly_ratio)?;
         let [_, anomalies] = classes(samples, anomaly_ratio);
-        let mut classes: Vec<u32> = (0..samples).map(|index| u32::from(index < anomalies)).collect();
+        let mut classes: Vec<u32> =
+            (0..samples).map(|index| u32::from(index < anomalies)).collect();
         classes.shuffle(&mut rng.stream("templates/anomaly"));
         let sentence = |(index, class): (usize, u32)| {
             let mut stream = rng.numbered_stream("templates/sentence", index as u64);
@@ -189,7 +206,9 @@ impl Templates {
             return Err(TemplatesError::Ratio { anomaly_ratio });
         }
         let [normal, anomalies] = classes(samples, anomaly_ratio);
-        for (class, templates, count) in [("normal", &self.normal, normal), ("anomaly", &self.anomaly, anomalies)] {
+        for (class, templates, count) in
+            [("normal", &self.normal, normal), ("anomaly", &self.anomaly, anomalies)]
+        {
             if count > 0 && templates.is_empty() {
                 return Err(TemplatesError::NoTemplates { class, anomaly_ratio, count });
             }
@@ -197,14 +216,24 @@ impl Templates {
         Ok(())
     }
 
-    fn fill(&self, template: &Template, anomaly: u32, line: usize, stream: &mut ChaCha8Rng) -> Example {
+    fn fill(
+        &self,
+        template: &Template,
+        anomaly: u32,
+        line: usize,
+        stream: &mut ChaCha8Rng,
+    ) -> Example {
         let mut values: Vec<usize> = Vec::with_capacity(template.draws.len());
         for (index, placeholder) in template.draws.iter().enumerate() {
             // What earlier draws of the same placeholder took is left out, by stepping over it in ascending order.
-            let earlier = template.draws[..index].iter().zip(&values).filter(|(other, _)| *other == placeholder);
+            let earlier = template.draws[..index]
+                .iter()
+                .zip(&values)
+                .filter(|(other, _)| *other == placeholder);
             let mut taken: Vec<usize> = earlier.map(|(_, value)| *value).collect();
             taken.sort_unstable();
-            let mut value = below(stream, self.placeholders[*placeholder].values.len() - taken.len());
+            let mut value =
+                below(stream, self.placeholders[*placeholder].values.len() - taken.len());
             for other in taken {
                 value += usize::from(other <= value);
             }

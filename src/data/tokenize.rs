@@ -102,7 +102,9 @@ fn encode(tokenizer: &Tokenizer, text: &str) -> Result<Encoding, String> {
 fn growth(normalizer: &Value) -> f64 {
     let characters = |text: &Value| text.as_str().map_or(0, |text| text.chars().count()) as f64;
     match normalizer["type"].as_str() {
-        Some("Sequence") => normalizer["normalizers"].as_array().map_or(1.0, |steps| steps.iter().map(growth).product()),
+        Some("Sequence") => normalizer["normalizers"]
+            .as_array()
+            .map_or(1.0, |steps| steps.iter().map(growth).product()),
         // A regular expression may match between any two characters, as nothing does.
         Some("Replace") => match characters(&normalizer["pattern"]["String"]) {
             0.0 => 1.0 + characters(&normalizer["content"]),
@@ -144,8 +146,12 @@ impl TextTokenizer {
     }
 
     pub(super) fn new(mut inner: Tokenizer, path: &Path) -> Result<Self, TokenizerError> {
-        let malformed = |error: tokenizers::Error| TokenizerError::Malformed { path: path.into(), reason: error.to_string() };
-        let normalizer = serde_json::to_value(inner.get_normalizer()).map_err(|error| malformed(error.into()))?;
+        let malformed = |error: tokenizers::Error| TokenizerError::Malformed {
+            path: path.into(),
+            reason: error.to_string(),
+        };
+        let normalizer = serde_json::to_value(inner.get_normalizer())
+            .map_err(|error| malformed(error.into()))?;
         if growth(&normalizer) > LIMIT_GROWTH {
             return Err(TokenizerError::Growth { path: path.into() });
         }
@@ -178,7 +184,10 @@ impl TextTokenizer {
     /// [`TokenizerError::Io`] when the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), TokenizerError> {
         let io = |error| TokenizerError::Io { doing: "write", path: path.into(), error };
-        let text = self.inner.to_string(true).map_err(|error| io(std::io::Error::other(error.to_string())))?;
+        let text = self
+            .inner
+            .to_string(true)
+            .map_err(|error| io(std::io::Error::other(error.to_string())))?;
         std::fs::write(path, text).map_err(io)
     }
 
@@ -214,21 +223,34 @@ impl TextTokenizer {
         self.encode_line(text, &text.chars().collect::<Vec<_>>(), max_length, 0)
     }
 
-    fn encode_line(&self, text: &str, characters: &[char], max_length: usize, line: usize) -> Result<TokenizedText, TokenizerError> {
+    fn encode_line(
+        &self,
+        text: &str,
+        characters: &[char],
+        max_length: usize,
+        line: usize,
+    ) -> Result<TokenizedText, TokenizerError> {
         let special = self.special_tokens();
         if max_length <= special {
             return Err(TokenizerError::MaxLength { max_length, special });
         }
         let failed = |reason: String| TokenizerError::Text { line, reason };
         let encoding = encode(&self.inner, text).map_err(failed)?;
-        let (ids, offsets) = (encoding.get_ids(), whole_characters(text, characters, encoding.get_offsets()));
+        let (ids, offsets) =
+            (encoding.get_ids(), whole_characters(text, characters, encoding.get_offsets()));
         let (before, behind) = self.around;
-        let inner = ids.len().checked_sub(special).ok_or_else(|| failed("its special tokens are missing".into()))?;
+        let inner = ids
+            .len()
+            .checked_sub(special)
+            .ok_or_else(|| failed("its special tokens are missing".into()))?;
         let kept = inner.min(max_length - special);
         let dropped = before + kept..before + inner;
         let cut_at = offsets[dropped.clone()].iter().find_map(|token| anchor(characters, *token));
-        let mut tokens = TokenizedText { truncated: !dropped.is_empty(), cut_at, ..TokenizedText::default() };
-        let position = |offset: usize| u32::try_from(offset).map_err(|_| failed("it is longer than 2^32 characters".into()));
+        let mut tokens =
+            TokenizedText { truncated: !dropped.is_empty(), cut_at, ..TokenizedText::default() };
+        let position = |offset: usize| {
+            u32::try_from(offset).map_err(|_| failed("it is longer than 2^32 characters".into()))
+        };
         for index in (0..dropped.start).chain(dropped.end..ids.len()) {
             let special = index < before || index >= before + inner;
             let (start, end) = if special { (0, 0) } else { offsets[index] };
@@ -237,7 +259,10 @@ impl TextTokenizer {
             tokens.ends.push(position(end)?);
             tokens.special.push(special);
         }
-        debug_assert!(tokens.ids.len() == before + kept + behind, "special tokens stand only around the text");
+        debug_assert!(
+            tokens.ids.len() == before + kept + behind,
+            "special tokens stand only around the text"
+        );
         Ok(tokens)
     }
 
@@ -256,19 +281,27 @@ impl TextTokenizer {
             .with_min_len(16)
             .map(|example| {
                 let characters: Vec<char> = example.text.chars().collect();
-                let tokens = self.encode_line(&example.text, &characters, max_length, example.line)?;
+                let tokens =
+                    self.encode_line(&example.text, &characters, max_length, example.line)?;
                 let spans: Vec<_> = tokens
                     .special
                     .iter()
                     .zip(tokens.starts.iter().zip(&tokens.ends))
-                    .map(|(special, (start, end))| (!special).then_some((*start as usize, *end as usize)))
+                    .map(|(special, (start, end))| {
+                        (!special).then_some((*start as usize, *end as usize))
+                    })
                     .collect();
-                let alignment = align(&characters, &example.entities, &spans, tokens.cut_at, labels);
+                let alignment =
+                    align(&characters, &example.entities, &spans, tokens.cut_at, labels);
                 Ok((tokens, alignment))
             })
             .collect::<Result<_, _>>()?;
         let mut split = EncodedSplit::default();
-        let mut statistics = Statistics { sequences: examples.len(), length_min: usize::MAX, ..Statistics::default() };
+        let mut statistics = Statistics {
+            sequences: examples.len(),
+            length_min: usize::MAX,
+            ..Statistics::default()
+        };
         let mut counts = vec![0_usize; labels.len()];
         for (example, (tokens, alignment)) in examples.iter().zip(encoded) {
             let length = tokens.ids.len();
@@ -287,7 +320,9 @@ impl TextTokenizer {
             split.starts.extend(tokens.starts);
             split.ends.extend(tokens.ends);
             split.anomaly.push(example.anomaly);
-            split.bounds.push(u32::try_from(split.ids.len()).map_err(|_| TokenizerError::TooManyTokens)?);
+            split
+                .bounds
+                .push(u32::try_from(split.ids.len()).map_err(|_| TokenizerError::TooManyTokens)?);
         }
         statistics.tokens = split.ids.len();
         if examples.is_empty() {
@@ -302,7 +337,11 @@ impl TextTokenizer {
 
 /// Places of tokens in a text, with every end moved behind what belongs to the same character in the eyes of a reader and to no other token: a
 /// normalizer that composes `e` and an accent leaves the token at `e`.
-fn whole_characters<'a>(text: &str, characters: &[char], offsets: &'a [(usize, usize)]) -> Cow<'a, [(usize, usize)]> {
+fn whole_characters<'a>(
+    text: &str,
+    characters: &[char],
+    offsets: &'a [(usize, usize)],
+) -> Cow<'a, [(usize, usize)]> {
     if text.is_ascii() {
         return Cow::Borrowed(offsets);
     }

@@ -41,7 +41,8 @@ pub fn train_tokenizer<'a>(
     if vocabulary_size < BYTES + SPECIAL.len() {
         return Err(TrainTokenizerError::VocabularyTooSmall { vocabulary_size });
     }
-    let failed = |error: tokenizers::Error| TrainTokenizerError::Training { reason: error.to_string() };
+    let failed =
+        |error: tokenizers::Error| TrainTokenizerError::Training { reason: error.to_string() };
     let special = SPECIAL.map(|token| AddedToken::from(token, true).lstrip(token == "[MASK]"));
     let mut trainer = BpeTrainer::builder()
         .show_progress(false)
@@ -60,7 +61,12 @@ pub fn train_tokenizer<'a>(
         .build()
         .map_err(failed)?;
     tokenizer.train(&mut trainer, texts).map_err(failed)?;
-    let id = |token: &str| tokenizer.get_model().token_to_id(token).ok_or_else(|| failed(format!("`{token}` is missing").into()));
+    let id = |token: &str| {
+        tokenizer
+            .get_model()
+            .token_to_id(token)
+            .ok_or_else(|| failed(format!("`{token}` is missing").into()))
+    };
     let processor = TemplateProcessing::builder()
         .try_single("[CLS]:0 $A:0 [SEP]:0")
         .and_then(|builder| builder.try_pair("[CLS]:0 $A:0 [SEP]:0 $B:0 [SEP]:0"))
@@ -70,8 +76,15 @@ pub fn train_tokenizer<'a>(
         .map_err(|error| TrainTokenizerError::Training { reason: error.to_string() })?;
     let mut whole = Tokenizer::new(tokenizer.get_model().clone());
     whole.with_normalizer(Some(NFC)).map_err(failed)?;
-    whole.with_pre_tokenizer(Some(byte_level)).with_decoder(Some(byte_level)).with_post_processor(Some(processor));
-    whole.add_special_tokens(SPECIAL.map(|token| AddedToken::from(token, true).lstrip(token == "[MASK]"))).map_err(failed)?;
+    whole
+        .with_pre_tokenizer(Some(byte_level))
+        .with_decoder(Some(byte_level))
+        .with_post_processor(Some(processor));
+    whole
+        .add_special_tokens(
+            SPECIAL.map(|token| AddedToken::from(token, true).lstrip(token == "[MASK]")),
+        )
+        .map_err(failed)?;
     Ok(TextTokenizer::new(whole, Path::new("tokenizer.json"))?)
 }
 
@@ -80,12 +93,22 @@ mod tests {
     use super::*;
 
     fn texts() -> Vec<String> {
-        (0..300).map(|index| format!("Disk sd{} of host-{:02} failed at {}:00 — naïve retry", index % 7, index % 23, index % 24)).collect()
+        (0..300)
+            .map(|index| {
+                format!(
+                    "Disk sd{} of host-{:02} failed at {}:00 — naïve retry",
+                    index % 7,
+                    index % 23,
+                    index % 24
+                )
+            })
+            .collect()
     }
 
     fn saved(threads: usize, texts: &[String]) -> String {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        let tokenizer = pool.install(|| train_tokenizer(texts.iter().map(String::as_str), 400)).unwrap();
+        let tokenizer =
+            pool.install(|| train_tokenizer(texts.iter().map(String::as_str), 400)).unwrap();
         let folder = tempfile::tempdir().unwrap();
         tokenizer.save(&folder.path().join("tokenizer.json")).unwrap();
         std::fs::read_to_string(folder.path().join("tokenizer.json")).unwrap()
@@ -105,9 +128,19 @@ mod tests {
     #[test]
     fn special_tokens_have_the_first_numbers_and_stand_around_a_text() {
         let tokenizer = train_tokenizer(["a b a b"].into_iter(), 300).unwrap();
-        assert_eq!(SPECIAL.map(|token| tokenizer.id(token)), [Some(0), Some(1), Some(2), Some(3), Some(4)]);
+        assert_eq!(
+            SPECIAL.map(|token| tokenizer.id(token)),
+            [Some(0), Some(1), Some(2), Some(3), Some(4)]
+        );
         let tokens = tokenizer.encode("a b", 16).unwrap();
-        assert_eq!((tokens.ids[0], tokens.ids[tokens.ids.len() - 1], tokens.special.iter().filter(|special| **special).count()), (1, 2, 2));
+        assert_eq!(
+            (
+                tokens.ids[0],
+                tokens.ids[tokens.ids.len() - 1],
+                tokens.special.iter().filter(|special| **special).count()
+            ),
+            (1, 2, 2)
+        );
     }
 
     #[test]
@@ -120,6 +153,9 @@ mod tests {
 
     #[test]
     fn a_vocabulary_without_room_for_all_bytes_is_refused() {
-        assert!(matches!(train_tokenizer(["a"].into_iter(), 260), Err(TrainTokenizerError::VocabularyTooSmall { .. })));
+        assert!(matches!(
+            train_tokenizer(["a"].into_iter(), 260),
+            Err(TrainTokenizerError::VocabularyTooSmall { .. })
+        ));
     }
 }

@@ -20,7 +20,11 @@ fn render(text: &str, make: impl FnOnce(SourceId) -> Diagnostic) -> String {
 fn a_mistake_is_drawn_with_its_line_carets_and_help() {
     let text = "[stage.train]\ndata = \"@corpus\"\nepochs = 3\n";
     let message = "stage `train` input `data` expects `encoded`, but `corpus` produces `corpus`";
-    let make = |id| Diagnostic::new("wire-type", message).at(span_of(text, "\"@corpus\"", id)).help("`tokenize` produces `encoded`");
+    let make = |id| {
+        Diagnostic::new("wire-type", message)
+            .at(span_of(text, "\"@corpus\"", id))
+            .help("`tokenize` produces `encoded`")
+    };
     insta::assert_snapshot!(render(text, make), @r#"
     error: stage `train` input `data` expects `encoded`, but `corpus` produces `corpus`
      --> experiments/small.toml:2:8
@@ -60,7 +64,10 @@ fn labels_show_the_other_places_even_in_other_files() {
 
 #[test]
 fn a_mistake_without_a_place_is_only_its_message_and_help() {
-    let rendered = render("", |_| Diagnostic::new("missing-file", "cannot read `smal.toml`").help("did you mean `small.toml`?"));
+    let rendered = render("", |_| {
+        Diagnostic::new("missing-file", "cannot read `smal.toml`")
+            .help("did you mean `small.toml`?")
+    });
     insta::assert_snapshot!(rendered, @"
     error: cannot read `smal.toml`
     help: did you mean `small.toml`?
@@ -73,7 +80,8 @@ fn columns_count_characters_and_tabs_as_one() {
     let (sources, id) = sources(text);
     let span = span_of(text, "x", id);
     assert_eq!(sources.location(span), (1, 7));
-    let rendered = Diagnostics::new(sources, vec![Diagnostic::new("x", "m").at(span)]).render(false);
+    let rendered =
+        Diagnostics::new(sources, vec![Diagnostic::new("x", "m").at(span)]).render(false);
     assert!(rendered.contains("small.toml:1:7\n"), "{rendered}");
 }
 
@@ -95,30 +103,38 @@ fn spans_outside_the_text_or_inside_a_character_are_drawn_anyway() {
 #[test]
 fn terminal_escapes_of_a_file_do_not_reach_the_terminal() {
     let text = "a = \u{1b}[31mred\n";
-    let rendered = render(text, |id| Diagnostic::new("x", "bad \u{1b}[31m").at(span_of(text, "red", id)));
+    let rendered =
+        render(text, |id| Diagnostic::new("x", "bad \u{1b}[31m").at(span_of(text, "red", id)));
     assert!(!rendered.contains('\u{1b}'), "{rendered:?}");
 }
 
 #[test]
 fn mistakes_come_in_the_order_of_the_file_and_each_once() {
     let (sources, id) = sources("a\nb\nc\n");
-    let at = |start| Diagnostic::new("x", format!("at {start}")).at(Span::new(id, start..start + 1));
+    let at =
+        |start| Diagnostic::new("x", format!("at {start}")).at(Span::new(id, start..start + 1));
     let all = Diagnostics::new(sources, vec![at(4), at(0), at(4), at(2)]);
-    let messages: Vec<&str> = all.list().iter().map(|diagnostic| diagnostic.message.as_str()).collect();
+    let messages: Vec<&str> =
+        all.list().iter().map(|diagnostic| diagnostic.message.as_str()).collect();
     assert_eq!(messages, ["at 0", "at 2", "at 4"]);
 }
 
 #[test]
 fn more_mistakes_than_anybody_reads_are_counted() {
     let (sources, id) = sources(&"a\n".repeat(5000));
-    let list = (0..5000).map(|line| Diagnostic::new("x", "m").at(Span::new(id, line * 2..line * 2 + 1))).collect();
+    let list = (0..5000)
+        .map(|line| Diagnostic::new("x", "m").at(Span::new(id, line * 2..line * 2 + 1)))
+        .collect();
     assert!(Diagnostics::new(sources, list).render(false).ends_with("\n... and 4000 more\n"));
 }
 
 #[test]
 fn colour_adds_styles_and_changes_no_word() {
     let (sources, id) = sources("a = 1\n");
-    let all = Diagnostics::new(sources, vec![Diagnostic::new("x", "m").at(Span::new(id, 0..1)).help("h")]);
+    let all = Diagnostics::new(
+        sources,
+        vec![Diagnostic::new("x", "m").at(Span::new(id, 0..1)).help("h")],
+    );
     let coloured = all.render(true);
     assert!(coloured.contains("\u{1b}["));
     let mut plain = String::new();
@@ -138,7 +154,10 @@ fn colour_adds_styles_and_changes_no_word() {
 #[test]
 fn json_names_code_place_and_help() {
     let (sources, id) = sources("a = 1\nb = 2\n");
-    let all = Diagnostics::new(sources, vec![Diagnostic::new("unknown-key", "m").at(Span::new(id, 6..7)).help("h")]);
+    let all = Diagnostics::new(
+        sources,
+        vec![Diagnostic::new("unknown-key", "m").at(Span::new(id, 6..7)).help("h")],
+    );
     let expected = json!([{
         "code": "unknown-key",
         "message": "m",
@@ -154,7 +173,8 @@ fn what_was_typed_on_the_command_line_has_no_lines() {
     let mut sources = Sources::new();
     let id = sources.add_typed("--seeds 2".to_owned(), "2".to_owned());
     let other = sources.add_typed("--sweep train.seed=1".to_owned(), "train.seed=1".to_owned());
-    let diagnostic = Diagnostic::new("x", "m").at(Span::new(other, 6..10)).label(Span::new(id, 0..1), "here");
+    let diagnostic =
+        Diagnostic::new("x", "m").at(Span::new(other, 6..10)).label(Span::new(id, 0..1), "here");
     let all = Diagnostics::new(Arc::new(sources), vec![diagnostic]);
     insta::assert_snapshot!(all.render(false), @"
     error: m

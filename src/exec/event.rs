@@ -171,6 +171,10 @@ fn text<S: serde::Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S
 }
 
 /// Not finite numbers become null, since JSON has none.
-fn as_map<S: serde::Serializer>(numbers: &[(&'static str, f64)], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(numbers.iter().map(|(name, value)| (name, value.is_finite().then_some(value))))
+fn as_map<S: serde::Serializer>(
+    numbers: &[(&'static str, f64)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer
+        .collect_map(numbers.iter().map(|(name, value)| (name, value.is_finite().then_some(value))))
 }

@@ -98,7 +98,9 @@ impl RunOutcome {
     /// Every node has its entry.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.nodes.iter().all(|node| matches!(node.outcome, Outcome::Cached | Outcome::Built { .. } | Outcome::Reused { .. }))
+        self.nodes.iter().all(|node| {
+            matches!(node.outcome, Outcome::Cached | Outcome::Built { .. } | Outcome::Reused { .. })
+        })
     }
 
     /// What the run's record says of each node.
@@ -110,7 +112,9 @@ impl RunOutcome {
                 Outcome::Cached => ("cached", None, None),
                 Outcome::Built { elapsed } => ("built", Some(*elapsed), None),
                 Outcome::Reused { .. } => ("reused", None, None),
-                Outcome::Failed { error, elapsed } => ("failed", Some(*elapsed), Some(error.to_string())),
+                Outcome::Failed { error, elapsed } => {
+                    ("failed", Some(*elapsed), Some(error.to_string()))
+                }
                 Outcome::NotRun { because } => ("not_run", None, Some(because.to_string())),
                 Outcome::Cancelled { elapsed } => ("cancelled", Some(*elapsed), None),
             };
@@ -132,7 +136,12 @@ impl RunOutcome {
     /// The parts of a key that this run has an entry of.
     #[must_use]
     pub fn fingerprint_of(&self, key: &CacheKey) -> Option<Fingerprint> {
-        self.nodes.iter().find(|node| node.key == *key)?.entry.as_ref().map(|entry| entry.manifest().fingerprint.clone())
+        self.nodes
+            .iter()
+            .find(|node| node.key == *key)?
+            .entry
+            .as_ref()
+            .map(|entry| entry.manifest().fingerprint.clone())
     }
 
     /// 0 when every node has its entry, 130 when the run was interrupted before that, 1 when a stage failed.

@@ -44,21 +44,35 @@ impl ExecError {
 ///
 /// # Errors
 /// When nothing could be started. The failure of a stage is no error here, but an [`Outcome`].
-pub fn execute(plan: &Plan, store: &Store, options: &Options, reporter: &dyn Reporter, cancel: &Cancel) -> Result<RunOutcome, ExecError> {
+pub fn execute(
+    plan: &Plan,
+    store: &Store,
+    options: &Options,
+    reporter: &dyn Reporter,
+    cancel: &Cancel,
+) -> Result<RunOutcome, ExecError> {
     let started = Instant::now();
     let mut keys = Vec::with_capacity(plan.nodes.len());
     for node in &plan.nodes {
         match &node.identity {
             crate::plan::Identity::Key(key) => keys.push(*key),
             crate::plan::Identity::CommitUnknown(commit) => {
-                return Err(ExecError::CommitUnknown { stage: node.stage.to_string(), commit: HubCommit::clone(commit) });
+                return Err(ExecError::CommitUnknown {
+                    stage: node.stage.to_string(),
+                    commit: HubCommit::clone(commit),
+                });
             }
         }
     }
     let _claim = store.claim(plan.names())?;
     let jobs = options.jobs.max(1);
     let threads = options.threads.max(1);
-    reporter.event(&Event::RunStarted { experiment: plan.name.clone(), nodes: plan.nodes.len(), jobs, threads });
+    reporter.event(&Event::RunStarted {
+        experiment: plan.name.clone(),
+        nodes: plan.nodes.len(),
+        jobs,
+        threads,
+    });
 
     let mut scheduler = Scheduler::new(plan, store, options, reporter, cancel, keys);
     std::thread::scope(|scope| {
@@ -66,7 +80,11 @@ pub fn execute(plan: &Plan, store: &Store, options: &Options, reporter: &dyn Rep
         scheduler.run(scope, &sender, &receiver);
     });
     let outcome = scheduler.finish(started);
-    reporter.event(&Event::RunFinished { counts: outcome.counts(), exit_code: outcome.exit_code(), elapsed_ms: millis(outcome.elapsed) });
+    reporter.event(&Event::RunFinished {
+        counts: outcome.counts(),
+        exit_code: outcome.exit_code(),
+        elapsed_ms: millis(outcome.elapsed),
+    });
     Ok(outcome)
 }
 
@@ -139,8 +157,13 @@ impl<'a> Scheduler<'a> {
         let mut needs: Vec<Vec<usize>> = Vec::with_capacity(plan.nodes.len());
         let mut needed_by = vec![Vec::new(); plan.nodes.len()];
         for (index, node) in plan.nodes.iter().enumerate() {
-            let mut before: Vec<usize> =
-                node.inputs.iter().map(|(_, id)| *id).chain(node.after.iter().copied()).map(NodeId::index).collect();
+            let mut before: Vec<usize> = node
+                .inputs
+                .iter()
+                .map(|(_, id)| *id)
+                .chain(node.after.iter().copied())
+                .map(NodeId::index)
+                .collect();
             before.sort_unstable();
             before.dedup();
             for producer in &before {
@@ -184,11 +207,20 @@ impl<'a> Scheduler<'a> {
 
     fn name(&self, index: usize) -> NodeName {
         let node = &self.plan.nodes[index];
-        NodeName { node: index, stage: node.stage.clone(), kind: node.kind.name, label: node.label.clone() }
+        NodeName {
+            node: index,
+            stage: node.stage.clone(),
+            kind: node.kind.name,
+            label: node.label.clone(),
+        }
     }
 
-    fn run<'scope>(&mut self, scope: &'scope Scope<'scope, '_>, sender: &Sender<Report>, receiver: &Receiver<Report>)
-    where
+    fn run<'scope>(
+        &mut self,
+        scope: &'scope Scope<'scope, '_>,
+        sender: &Sender<Report>,
+        receiver: &Receiver<Report>,
+    ) where
         'a: 'scope,
     {
         for index in 0..self.slots.len() {
@@ -233,7 +265,9 @@ impl<'a> Scheduler<'a> {
 
     /// Makes a waiting node ready if all that it depends on is there.
     fn wake(&mut self, index: usize) {
-        let has_entry = |producer: &usize| self.slots[*producer].phase == Phase::Done && self.slots[*producer].entry.is_some();
+        let has_entry = |producer: &usize| {
+            self.slots[*producer].phase == Phase::Done && self.slots[*producer].entry.is_some()
+        };
         if self.slots[index].phase == Phase::Waiting && self.needs[index].iter().all(has_entry) {
             self.make_ready(index);
         }
@@ -246,8 +280,17 @@ impl<'a> Scheduler<'a> {
 
     /// The inputs of a node whose producers are done.
     fn inputs(&self, index: usize) -> Vec<(&'static str, usize, Entry)> {
-        let entry = |id: NodeId| self.slots[id.index()].entry.clone().expect("a node is looked at when its inputs are there");
-        self.plan.nodes[index].inputs.iter().map(|(port, id)| (*port, id.index(), entry(*id))).collect()
+        let entry = |id: NodeId| {
+            self.slots[id.index()]
+                .entry
+                .clone()
+                .expect("a node is looked at when its inputs are there")
+        };
+        self.plan.nodes[index]
+            .inputs
+            .iter()
+            .map(|(port, id)| (*port, id.index(), entry(*id)))
+            .collect()
     }
 
     /// Decides what a ready node needs. Nothing is read but manifests.
@@ -256,7 +299,9 @@ impl<'a> Scheduler<'a> {
             return self.queue(index);
         }
         match self.find(index) {
-            Ok(Some((entry, outcome))) if !self.is_in_doubt(index, &entry, &outcome) => self.done(index, entry, outcome),
+            Ok(Some((entry, outcome))) if !self.is_in_doubt(index, &entry, &outcome) => {
+                self.done(index, entry, outcome)
+            }
             Ok(Some(_)) => {
                 self.slots[index].suspect = true;
                 self.queue(index);
@@ -271,16 +316,23 @@ impl<'a> Scheduler<'a> {
         let output = &self.plan.nodes[index].kind.output;
         let published = !output.results.is_empty() || output.metrics.is_some();
         let reused = matches!(outcome, Outcome::Reused { .. });
-        self.options.verify_results && published && !(reused && self.store.verify_once(entry).is_empty())
+        self.options.verify_results
+            && published
+            && !(reused && self.store.verify_once(entry).is_empty())
     }
 
     fn find(&self, index: usize) -> Result<Option<(Entry, Outcome)>, StoreError> {
         let key = &self.keys[index];
-        let contents: BTreeMap<String, String> =
-            self.inputs(index).iter().map(|(port, _, entry)| ((*port).to_owned(), entry.content().to_owned())).collect();
+        let contents: BTreeMap<String, String> = self
+            .inputs(index)
+            .iter()
+            .map(|(port, _, entry)| ((*port).to_owned(), entry.content().to_owned()))
+            .collect();
         match self.store.state(key)? {
             // Made from inputs that had another content under the same keys, it would not be what this run shows.
-            State::Present(entry) if entry.manifest().inputs == contents => return Ok(Some((entry, Outcome::Cached))),
+            State::Present(entry) if entry.manifest().inputs == contents => {
+                return Ok(Some((entry, Outcome::Cached)));
+            }
             State::Present(_) | State::Damaged(_) => return Ok(None),
             State::Absent => {}
         }
@@ -315,7 +367,9 @@ impl<'a> Scheduler<'a> {
         let jobs = self.options.jobs.max(1);
         let threads = self.options.threads.max(1);
         let mut order: Vec<usize> = self.queued.iter().copied().collect();
-        order.sort_by_key(|index| (self.plan.nodes[*index].kind.exclusive, std::cmp::Reverse(self.depths[*index])));
+        order.sort_by_key(|index| {
+            (self.plan.nodes[*index].kind.exclusive, std::cmp::Reverse(self.depths[*index]))
+        });
         for index in order {
             let free = threads.saturating_sub(self.running.values().sum());
             let places = jobs.saturating_sub(self.running.len());
@@ -328,7 +382,12 @@ impl<'a> Scheduler<'a> {
                 }
                 threads
             } else {
-                let sharing = self.queued.iter().filter(|other| !self.plan.nodes[**other].kind.exclusive).take(places).count();
+                let sharing = self
+                    .queued
+                    .iter()
+                    .filter(|other| !self.plan.nodes[**other].kind.exclusive)
+                    .take(places)
+                    .count();
                 (free / sharing.max(1)).max(1)
             };
             let lock = match self.store.try_lock(&self.keys[index]) {
@@ -372,7 +431,12 @@ impl<'a> Scheduler<'a> {
                 let started = Instant::now();
                 let (verdict, earlier_errors) = job.run();
                 // The other end lives as long as anything runs.
-                let _ = sender.send(Report { node: index, verdict, earlier_errors, elapsed: started.elapsed() });
+                let _ = sender.send(Report {
+                    node: index,
+                    verdict,
+                    earlier_errors,
+                    elapsed: started.elapsed(),
+                });
             });
         }
     }
@@ -381,7 +445,8 @@ impl<'a> Scheduler<'a> {
         // Two stages of one plan may ask for the same thing; that is nobody else's work.
         let own = self.running.keys().any(|other| self.keys[*other] == self.keys[index]);
         if !own && !std::mem::replace(&mut self.slots[index].told_waiting, true) {
-            self.reporter.event(&Event::StageWaiting { name: self.name(index), key: self.keys[index] });
+            self.reporter
+                .event(&Event::StageWaiting { name: self.name(index), key: self.keys[index] });
         }
     }
 
@@ -396,7 +461,10 @@ impl<'a> Scheduler<'a> {
             Verdict::InputsDamaged(producers) => self.repair(index, &producers),
             Verdict::Cancelled => {
                 self.end(index, Outcome::Cancelled { elapsed });
-                self.reporter.event(&Event::StageCancelled { name: self.name(index), elapsed_ms: millis(elapsed) });
+                self.reporter.event(&Event::StageCancelled {
+                    name: self.name(index),
+                    elapsed_ms: millis(elapsed),
+                });
             }
         }
     }
@@ -421,9 +489,16 @@ impl<'a> Scheduler<'a> {
             let _ = self.store.remove_checkpoints(&key);
         }
         match &outcome {
-            Outcome::Reused { from } => self.reporter.event(&Event::StageReused { name, key, from: *from }),
+            Outcome::Reused { from } => {
+                self.reporter.event(&Event::StageReused { name, key, from: *from })
+            }
             Outcome::Built { elapsed } => {
-                self.reporter.event(&Event::StageFinished { name, key, elapsed_ms: millis(*elapsed), size_bytes: entry.manifest().size() });
+                self.reporter.event(&Event::StageFinished {
+                    name,
+                    key,
+                    elapsed_ms: millis(*elapsed),
+                    size_bytes: entry.manifest().size(),
+                });
             }
             _ => self.reporter.event(&Event::StageCached { name, key }),
         }
@@ -444,7 +519,10 @@ impl<'a> Scheduler<'a> {
     /// A repaired entry came out with another content: what was made from the old one is looked at again.
     fn reopen_dependants(&mut self, index: usize) {
         for dependant in self.descendants(index) {
-            if matches!(self.slots[dependant].phase, Phase::Done | Phase::Ready | Phase::Queued | Phase::Busy) {
+            if matches!(
+                self.slots[dependant].phase,
+                Phase::Done | Phase::Ready | Phase::Queued | Phase::Busy
+            ) {
                 self.end(dependant, Outcome::Cached);
                 let slot = &mut self.slots[dependant];
                 slot.phase = Phase::Waiting;
@@ -465,7 +543,8 @@ impl<'a> Scheduler<'a> {
             slot.outcome = None;
             slot.phase = Phase::Waiting;
             for dependant in self.needed_by[producer].clone() {
-                if matches!(self.slots[dependant].phase, Phase::Ready | Phase::Queued | Phase::Busy) {
+                if matches!(self.slots[dependant].phase, Phase::Ready | Phase::Queued | Phase::Busy)
+                {
                     self.end(dependant, Outcome::Cached);
                     self.slots[dependant].phase = Phase::Waiting;
                     self.slots[dependant].outcome = None;
@@ -483,8 +562,11 @@ impl<'a> Scheduler<'a> {
             let slot = &self.slots[index];
             slot.entry.as_ref().filter(|_| slot.phase == Phase::Done).map(Entry::storage_key)
         };
-        let damaged: BTreeSet<CacheKey> = producers.iter().filter_map(|index| storage(*index)).collect();
-        (0..self.slots.len()).filter(|index| storage(*index).is_some_and(|key| damaged.contains(&key))).collect()
+        let damaged: BTreeSet<CacheKey> =
+            producers.iter().filter_map(|index| storage(*index)).collect();
+        (0..self.slots.len())
+            .filter(|index| storage(*index).is_some_and(|key| damaged.contains(&key)))
+            .collect()
     }
 
     fn fail(&mut self, index: usize, error: StageError, elapsed: Duration) {
@@ -493,7 +575,12 @@ impl<'a> Scheduler<'a> {
             StageError::Failed { message, help } => (message.clone(), help.clone()),
             StageError::Cancelled => (error.to_string(), None),
         };
-        self.reporter.event(&Event::StageFailed { name: name.clone(), error: text, help, elapsed_ms: millis(elapsed) });
+        self.reporter.event(&Event::StageFailed {
+            name: name.clone(),
+            error: text,
+            help,
+            elapsed_ms: millis(elapsed),
+        });
         self.end(index, Outcome::Failed { error, elapsed });
         for dependant in self.descendants(index) {
             if !matches!(self.slots[dependant].phase, Phase::Done | Phase::Running) {
@@ -506,7 +593,8 @@ impl<'a> Scheduler<'a> {
     }
 
     fn not_run(&mut self, index: usize, because: Because) {
-        self.reporter.event(&Event::StageNotRun { name: self.name(index), because: because.clone() });
+        self.reporter
+            .event(&Event::StageNotRun { name: self.name(index), because: because.clone() });
         self.end(index, Outcome::NotRun { because });
     }
 
@@ -536,12 +624,14 @@ impl<'a> Scheduler<'a> {
             }
         }
         let names: Vec<NodeName> = (0..self.slots.len()).map(|index| self.name(index)).collect();
-        let nodes = names.into_iter().zip(self.slots).zip(&self.keys).map(|((name, slot), key)| NodeResult {
-            name,
-            key: *key,
-            outcome: slot.outcome.expect("every node has ended"),
-            entry: slot.entry,
-            earlier_errors: slot.earlier_errors,
+        let nodes = names.into_iter().zip(self.slots).zip(&self.keys).map(|((name, slot), key)| {
+            NodeResult {
+                name,
+                key: *key,
+                outcome: slot.outcome.expect("every node has ended"),
+                entry: slot.entry,
+                earlier_errors: slot.earlier_errors,
+            }
         });
         RunOutcome { nodes: nodes.collect(), interrupted, elapsed: started.elapsed() }
     }

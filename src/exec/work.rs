@@ -76,19 +76,29 @@ pub(super) fn error_of(error: &StoreError) -> StageError {
 impl Job<'_> {
     /// Does the work. The texts are the errors of attempts that were not the last.
     pub(super) fn run(self) -> (Verdict, Vec<String>) {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(self.threads).thread_name(|index| format!("stage-{index}")).build();
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(self.threads)
+            .thread_name(|index| format!("stage-{index}"))
+            .build();
         let pool = match pool {
             Ok(pool) => pool,
             Err(error) => {
-                return (Verdict::Failed(StageError::new(format!("cannot start {} threads: {error}", self.threads))), Vec::new());
+                return (
+                    Verdict::Failed(StageError::new(format!(
+                        "cannot start {} threads: {error}",
+                        self.threads
+                    ))),
+                    Vec::new(),
+                );
             }
         };
         let mut earlier = Vec::new();
-        let verdict = match catch_unwind(AssertUnwindSafe(|| pool.install(|| self.work(&mut earlier)))) {
-            Ok(Ok(verdict)) => verdict,
-            Ok(Err(error)) => Verdict::Failed(error_of(&error)),
-            Err(payload) => Verdict::Failed(panic_error(payload.as_ref())),
-        };
+        let verdict =
+            match catch_unwind(AssertUnwindSafe(|| pool.install(|| self.work(&mut earlier)))) {
+                Ok(Ok(verdict)) => verdict,
+                Ok(Err(error)) => Verdict::Failed(error_of(&error)),
+                Err(payload) => Verdict::Failed(panic_error(payload.as_ref())),
+            };
         (verdict, earlier)
     }
 
@@ -110,12 +120,21 @@ impl Job<'_> {
         if self.cancel.is_cancelled() {
             return Ok(Verdict::Cancelled);
         }
-        self.reporter.event(&Event::StageStarted { name: self.name.clone(), key: self.key, threads: self.threads });
+        self.reporter.event(&Event::StageStarted {
+            name: self.name.clone(),
+            key: self.key,
+            threads: self.threads,
+        });
         loop {
             let begun = Instant::now();
             let error = match self.build(replace)? {
                 // The key holds the digests of the plan, so that another attempt on other sources has no use.
-                Verdict::Failed(error) if (earlier.len() as u64) < u64::from(self.node.retry) && self.changed_source().is_none() => error,
+                Verdict::Failed(error)
+                    if (earlier.len() as u64) < u64::from(self.node.retry)
+                        && self.changed_source().is_none() =>
+                {
+                    error
+                }
                 verdict => return Ok(verdict),
             };
             let pause = pause_after(earlier.len());
@@ -145,7 +164,9 @@ impl Job<'_> {
         let until = Instant::now() + pause;
         while !self.cancel.is_cancelled() {
             match until.checked_duration_since(Instant::now()) {
-                Some(left) if !left.is_zero() => std::thread::sleep(left.min(Duration::from_millis(50))),
+                Some(left) if !left.is_zero() => {
+                    std::thread::sleep(left.min(Duration::from_millis(50)))
+                }
                 _ => return true,
             }
         }
@@ -157,7 +178,9 @@ impl Job<'_> {
         match self.store.state(&self.key)? {
             State::Absent => Ok(InPlace::Nothing),
             State::Present(_) if self.rerun => Ok(InPlace::Outdated),
-            State::Present(entry) if entry.manifest().inputs != self.contents() => Ok(InPlace::Outdated),
+            State::Present(entry) if entry.manifest().inputs != self.contents() => {
+                Ok(InPlace::Outdated)
+            }
             State::Present(entry) if self.suspect => {
                 let findings = self.store.verify_again(&entry);
                 if findings.is_empty() {
@@ -168,7 +191,11 @@ impl Job<'_> {
             }
             State::Present(entry) => Ok(InPlace::Good(entry)),
             // It holds no files, and makes way for the new entry by itself.
-            State::Damaged(findings) if findings.iter().all(|finding| matches!(finding.problem, Problem::Dangling { .. })) => {
+            State::Damaged(findings)
+                if findings
+                    .iter()
+                    .all(|finding| matches!(finding.problem, Problem::Dangling { .. })) =>
+            {
                 Ok(InPlace::Nothing)
             }
             State::Damaged(findings) => {
@@ -205,13 +232,20 @@ impl Job<'_> {
 
     /// The content digests of the inputs.
     fn contents(&self) -> BTreeMap<String, String> {
-        self.inputs.iter().map(|(port, _, entry)| ((*port).to_owned(), entry.content().to_owned())).collect()
+        self.inputs
+            .iter()
+            .map(|(port, _, entry)| ((*port).to_owned(), entry.content().to_owned()))
+            .collect()
     }
 
     fn build(&self, replace: bool) -> Result<Verdict, StoreError> {
         let builder = self.store.builder(&self.key)?;
         let output = builder.folder();
-        let folders: InputFolders = self.inputs.iter().map(|(port, _, entry)| ((*port).to_owned(), entry.folder().to_owned())).collect();
+        let folders: InputFolders = self
+            .inputs
+            .iter()
+            .map(|(port, _, entry)| ((*port).to_owned(), entry.folder().to_owned()))
+            .collect();
         let deadline = self.node.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let signals = NodeSignals {
             name: &self.name,
@@ -222,7 +256,8 @@ impl Job<'_> {
             used: Mutex::default(),
         };
         // Whoever asks for the work to be done again does not want it to begin at its own end.
-        let lineage = self.lineage.filter(|_| !self.rerun).map(|lineage| self.store.checkpoints(&lineage));
+        let lineage =
+            self.lineage.filter(|_| !self.rerun).map(|lineage| self.store.checkpoints(&lineage));
         let context = Context {
             output: &output,
             checkpoints: &self.store.checkpoints(&self.key),
@@ -236,9 +271,17 @@ impl Job<'_> {
         let ran = catch_unwind(AssertUnwindSafe(|| self.node.instance.run(&folders, &context)));
         match ran.unwrap_or_else(|payload| Err(panic_error(payload.as_ref()))) {
             Ok(()) => {}
-            Err(StageError::Cancelled) if self.cancel.is_cancelled() => return Ok(Verdict::Cancelled),
-            Err(StageError::Cancelled) if signals.is_too_late() => return Ok(Verdict::Failed(self.timed_out())),
-            Err(StageError::Cancelled) => return Ok(Verdict::Failed(StageError::new("the stage stopped without being asked to"))),
+            Err(StageError::Cancelled) if self.cancel.is_cancelled() => {
+                return Ok(Verdict::Cancelled);
+            }
+            Err(StageError::Cancelled) if signals.is_too_late() => {
+                return Ok(Verdict::Failed(self.timed_out()));
+            }
+            Err(StageError::Cancelled) => {
+                return Ok(Verdict::Failed(StageError::new(
+                    "the stage stopped without being asked to",
+                )));
+            }
             Err(StageError::Failed { message, help: None }) if self.has_lost_an_input() => {
                 let help = "an input of the stage was removed or changed during the run; run the same command again";
                 return Ok(Verdict::Failed(StageError::new(message).with_help(help)));
@@ -246,7 +289,10 @@ impl Job<'_> {
             Err(error) => return Ok(Verdict::Failed(error)),
         }
         if let Some(path) = self.changed_source() {
-            let error = StageError::new(format!("`{}` was changed during the run, and nobody knows what was read of it", path.display()));
+            let error = StageError::new(format!(
+                "`{}` was changed during the run, and nobody knows what was read of it",
+                path.display()
+            ));
             return Ok(Verdict::Failed(error.with_help("run the same command again")));
         }
         crash_point("before-commit");
@@ -254,7 +300,8 @@ impl Job<'_> {
             fingerprint: self.fingerprint.clone(),
             artifact: self.node.kind.output.name,
             inputs: self.contents(),
-            made_with: self.made_with(signals.used.into_inner().unwrap_or_else(PoisonError::into_inner)),
+            made_with: self
+                .made_with(signals.used.into_inner().unwrap_or_else(PoisonError::into_inner)),
             volatile: self.node.kind.output.volatile,
             replace,
         })?;
@@ -273,12 +320,19 @@ impl Job<'_> {
             let planned = self.fingerprint.sources.get(&source.name);
             digests.file(&source.path).is_ok_and(|found| Some(&found.digest) == planned)
         };
-        self.node.instance.sources().into_iter().find(|source| !is_same(source)).map(|source| source.path)
+        self.node
+            .instance
+            .sources()
+            .into_iter()
+            .find(|source| !is_same(source))
+            .map(|source| source.path)
     }
 
     /// Whether an input that was whole before the stage began no longer is, as far as sizes show.
     fn has_lost_an_input(&self) -> bool {
-        self.inputs.iter().any(|(_, _, entry)| !matches!(self.store.state(&entry.key()), Ok(State::Present(_))))
+        self.inputs
+            .iter()
+            .any(|(_, _, entry)| !matches!(self.store.state(&entry.key()), Ok(State::Present(_))))
     }
 
     fn timed_out(&self) -> StageError {
@@ -298,7 +352,10 @@ impl Job<'_> {
 }
 
 fn panic_error(payload: &(dyn Any + Send)) -> StageError {
-    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned()).or_else(|| payload.downcast_ref::<String>().cloned());
+    let text = payload
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| payload.downcast_ref::<String>().cloned());
     let text = text.unwrap_or_else(|| "without a message".to_owned());
     StageError::new(format!("the stage panicked: {text}"))
         .with_help("this is a mistake in the program, not in the experiment: please report it")
@@ -337,11 +394,21 @@ impl Signals for NodeSignals<'_> {
             *last = Some(Instant::now());
         }
         let Progress { done, total, unit, numbers } = progress;
-        self.reporter.event(&Event::StageProgress { name: self.name.clone(), done, total, unit, numbers });
+        self.reporter.event(&Event::StageProgress {
+            name: self.name.clone(),
+            done,
+            total,
+            unit,
+            numbers,
+        });
     }
 
     fn message(&self, level: Level, text: String) {
-        self.reporter.event(&Event::StageMessage { name: self.name.clone(), warning: level == Level::Warning, text });
+        self.reporter.event(&Event::StageMessage {
+            name: self.name.clone(),
+            warning: level == Level::Warning,
+            text,
+        });
     }
 
     fn device(&self, name: &str) {

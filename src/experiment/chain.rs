@@ -30,8 +30,13 @@ pub(super) fn read(files: &dyn Files, path: &Path, overrides: &Overrides) -> Rea
         merge.finish(path, start).map(|experiment| (experiment, paths))
     });
     let sources = Arc::new(sources);
-    let experiment =
-        merged.map(|(experiment, chain)| Experiment { file: path.to_owned(), sources: sources.clone(), pins, chain, ..experiment });
+    let experiment = merged.map(|(experiment, chain)| Experiment {
+        file: path.to_owned(),
+        sources: sources.clone(),
+        pins,
+        chain,
+        ..experiment
+    });
     Reading { experiment, diagnostics: problems.finish(sources) }
 }
 
@@ -44,16 +49,24 @@ struct Link {
 }
 
 /// The layers of a file and of what it extends, the child first; nothing if one cannot be read.
-fn layers(files: &dyn Files, path: &Path, sources: &mut Sources, problems: &mut Problems) -> Option<Vec<Link>> {
+fn layers(
+    files: &dyn Files,
+    path: &Path,
+    sources: &mut Sources,
+    problems: &mut Problems,
+) -> Option<Vec<Link>> {
     let mut chain: Vec<Link> = Vec::new();
     let mut seen: HashMap<PathBuf, usize> = HashMap::new();
     let (mut path, mut wanted_by) = (path.to_owned(), None);
     let mut readable = true;
     loop {
         if let Some(first) = seen.insert(files.identity(&path), chain.len()) {
-            let names: Vec<String> = chain[first..].iter().map(|link| link.path.display().to_string()).collect();
-            let message = format!("`extends` goes in a circle: `{}` -> `{}`", names.join("` -> `"), names[0]);
-            problems.push(Diagnostic { span: wanted_by, ..Diagnostic::new("extends-loop", message) });
+            let names: Vec<String> =
+                chain[first..].iter().map(|link| link.path.display().to_string()).collect();
+            let message =
+                format!("`extends` goes in a circle: `{}` -> `{}`", names.join("` -> `"), names[0]);
+            problems
+                .push(Diagnostic { span: wanted_by, ..Diagnostic::new("extends-loop", message) });
             return None;
         }
         let id = source::read(files, &path, wanted_by, sources, problems)?;
@@ -74,13 +87,26 @@ fn layers(files: &dyn Files, path: &Path, sources: &mut Sources, problems: &mut 
     }
 }
 
-fn read_pins(files: &dyn Files, path: &Path, sources: &mut Sources, problems: &mut Problems) -> Pins {
+fn read_pins(
+    files: &dyn Files,
+    path: &Path,
+    sources: &mut Sources,
+    problems: &mut Problems,
+) -> Pins {
     let path = Pins::path_for(path);
     match files.read(&path, source::LARGEST) {
         Ok(bytes) => pins::parse(&bytes, &path, sources, problems),
-        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => Pins::default(),
+        Err(error)
+            if matches!(
+                error.kind(),
+                std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Pins::default()
+        }
         Err(error) => {
-            let message = format!("cannot read {}: {}", quoted(&path.display().to_string()), error.kind());
+            let message =
+                format!("cannot read {}: {}", quoted(&path.display().to_string()), error.kind());
             problems.push(Diagnostic::new("unreadable-file", message));
             Pins::default()
         }

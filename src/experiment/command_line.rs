@@ -38,7 +38,11 @@ pub(super) struct CommandLine {
 type Words = Vec<(Arc<str>, Span)>;
 
 /// Reads all options. Each text becomes a source of its own, called as it was typed.
-pub(super) fn read(overrides: &Overrides, sources: &mut Sources, problems: &mut Problems) -> CommandLine {
+pub(super) fn read(
+    overrides: &Overrides,
+    sources: &mut Sources,
+    problems: &mut Problems,
+) -> CommandLine {
     let folder: Arc<Path> = overrides.folder.as_path().into();
     let mut all = CommandLine::default();
     for text in &overrides.set {
@@ -53,13 +57,20 @@ pub(super) fn read(overrides: &Overrides, sources: &mut Sources, problems: &mut 
     for text in &overrides.sweep {
         let id = sources.add_typed(format!("--sweep {text}"), text.clone());
         let mut reader = Reader { id, text, folder: &folder, problems };
-        let Some((words, range)) = assignment(&mut reader, "--sweep train.learning_rate=1e-5,2e-5") else { continue };
+        let Some((words, range)) = assignment(&mut reader, "--sweep train.learning_rate=1e-5,2e-5")
+        else {
+            continue;
+        };
         let Some(axis) = axis(&mut reader, &words, range) else { continue };
         if seen.insert(axis.target.clone()) {
             all.axes.push(axis);
         } else {
             let message = format!("the axis {} is given twice", quoted(&axis.target.to_string()));
-            problems.push(Diagnostic::new("repeated-axis", message).at(axis.span).help("one `--sweep` lists all values of an axis"));
+            problems.push(
+                Diagnostic::new("repeated-axis", message)
+                    .at(axis.span)
+                    .help("one `--sweep` lists all values of an axis"),
+            );
         }
     }
     if let Some(text) = &overrides.seeds {
@@ -67,7 +78,9 @@ pub(super) fn read(overrides: &Overrides, sources: &mut Sources, problems: &mut 
         let mut reader = Reader { id, text, folder: &folder, problems };
         let range = trimmed(text, 0..text.len());
         if range.is_empty() {
-            let diagnostic = Diagnostic::new("syntax", "expected a number of replicates or a list of seeds").at(Span::new(id, range));
+            let diagnostic =
+                Diagnostic::new("syntax", "expected a number of replicates or a list of seeds")
+                    .at(Span::new(id, range));
             problems.push(diagnostic.help("as in `--seeds 5`"));
             return all;
         }
@@ -75,7 +88,8 @@ pub(super) fn read(overrides: &Overrides, sources: &mut Sources, problems: &mut 
         let node = if pieces.len() == 1 {
             value(text, range, id, reader.problems)
         } else {
-            let items = pieces.into_iter().map(|piece| value(text, piece, id, reader.problems)).collect();
+            let items =
+                pieces.into_iter().map(|piece| value(text, piece, id, reader.problems)).collect();
             Node { span: Span::new(id, range), data: NodeData::Array { items, tables: false } }
         };
         all.seeds = sweep::seeds(&mut reader, &node);
@@ -101,13 +115,18 @@ fn assignment(reader: &mut Reader<'_>, example: &str) -> Option<(Words, Range<us
     });
     let Some(equals) = equals else {
         let whole = Span::new(reader.id, 0..text.len());
-        reader.problems.push(Diagnostic::new("syntax", "expected `path=value`").at(whole).help(format!("as in `{example}`")));
+        reader.problems.push(
+            Diagnostic::new("syntax", "expected `path=value`")
+                .at(whole)
+                .help(format!("as in `{example}`")),
+        );
         return None;
     };
     let words = syntax::key(text, trimmed(text, 0..equals), reader.id, reader.problems)?;
     let range = trimmed(text, equals + 1..text.len());
     if range.is_empty() {
-        let diagnostic = Diagnostic::new("syntax", "expected a value after `=`").at(Span::new(reader.id, range));
+        let diagnostic =
+            Diagnostic::new("syntax", "expected a value after `=`").at(Span::new(reader.id, range));
         reader.problems.push(diagnostic.help("the empty string is `''`"));
         return None;
     }
@@ -154,16 +173,21 @@ fn set(reader: &mut Reader<'_>, words: &[(Arc<str>, Span)], node: Node, layer: &
             layer.stages.push(stage);
             return;
         }
-        ["stage", stage] => {
-            (format!("the path {} names no parameter", quoted(&names.join("."))), format!("write `stage.{stage}.parameter=value`"))
-        }
+        ["stage", stage] => (
+            format!("the path {} names no parameter", quoted(&names.join("."))),
+            format!("write `stage.{stage}.parameter=value`"),
+        ),
         ["stage", _, _, ..] | ["params", _, _, ..] => {
             let parent = names[..if names[0] == "stage" { 3 } else { 2 }].join(".");
-            (format!("{} is part of a value", quoted(&names.join("."))), format!("set the whole value: `{parent}={{ ... }}`"))
+            (
+                format!("{} is part of a value", quoted(&names.join("."))),
+                format!("set the whole value: `{parent}={{ ... }}`"),
+            )
         }
-        [stage, parameter] if is_name(stage) => {
-            (format!("unknown path {}", quoted(&names.join("."))), format!("a parameter is `stage.{stage}.{parameter}`"))
-        }
+        [stage, parameter] if is_name(stage) => (
+            format!("unknown path {}", quoted(&names.join("."))),
+            format!("a parameter is `stage.{stage}.{parameter}`"),
+        ),
         _ => {
             let help = "`--set` takes `stage.name.parameter`, `params.name` and `seed`".to_owned();
             (format!("unknown path {}", quoted(&names.join("."))), help)
@@ -176,7 +200,11 @@ fn axis(reader: &mut Reader<'_>, words: &[(Arc<str>, Span)], range: Range<usize>
     let span = Span { start: words[0].1.start, ..words[words.len() - 1].1 };
     let [(stage, stage_span), (parameter, _)] = words else {
         let path: Vec<&str> = words.iter().map(|(word, _)| &**word).collect();
-        let diagnostic = Diagnostic::new("bad-axis", format!("the axis {} is not two words", quoted(&path.join(".")))).at(span);
+        let diagnostic = Diagnostic::new(
+            "bad-axis",
+            format!("the axis {} is not two words", quoted(&path.join("."))),
+        )
+        .at(span);
         reader.problems.push(match path[..] {
             ["stage", stage, parameter] => diagnostic.help(format!("write `{stage}.{parameter}`")),
             _ => diagnostic.help("an axis is `stage.parameter` or `params.name`"),
@@ -192,7 +220,11 @@ fn axis(reader: &mut Reader<'_>, words: &[(Arc<str>, Span)], range: Range<usize>
         // The list as it stands in the file.
         let node = value(reader.text, only.clone(), reader.id, reader.problems);
         let NodeData::Array { items, .. } = node.data else { return None };
-        return sweep::distinct(reader, &target, whole, items).map(|values| Axis { target, span, values });
+        return sweep::distinct(reader, &target, whole, items).map(|values| Axis {
+            target,
+            span,
+            values,
+        });
     }
     if pieces.last().is_some_and(Range::is_empty) && pieces.len() > 1 {
         pieces.pop();
@@ -200,7 +232,10 @@ fn axis(reader: &mut Reader<'_>, words: &[(Arc<str>, Span)], range: Range<usize>
     let mut items = Vec::with_capacity(pieces.len());
     for piece in pieces {
         if piece.is_empty() {
-            reader.problems.push(Diagnostic::new("syntax", "expected a value between the commas").at(Span::new(reader.id, piece)));
+            reader.problems.push(
+                Diagnostic::new("syntax", "expected a value between the commas")
+                    .at(Span::new(reader.id, piece)),
+            );
         } else {
             items.push(value(reader.text, piece, reader.id, reader.problems));
         }

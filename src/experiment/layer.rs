@@ -12,12 +12,14 @@ use crate::diagnostics::{Diagnostic, SourceId, Span, quoted};
 use crate::units;
 
 /// Keys of the file itself.
-const KEYS: [&str; 9] = ["version", "extends", "unset", "about", "name", "seed", "params", "stage", "sweep"];
+const KEYS: [&str; 9] =
+    ["version", "extends", "unset", "about", "name", "seed", "params", "stage", "sweep"];
 /// Keys that every stage has, whatever its kind; none is a parameter.
 pub const STAGE_KEYS: [&str; 4] = ["kind", "after", "retry", "timeout"];
 /// The version of the format that this program reads.
 pub(super) const VERSION: i64 = 1;
-pub(super) const NAME_RULE: &str = "a name is at most 100 letters, digits, `-` and `_`, and starts with a letter";
+pub(super) const NAME_RULE: &str =
+    "a name is at most 100 letters, digits, `-` and `_`, and starts with a letter";
 /// More than that is a mistake, or a stage that fails in any case.
 pub const MOST_RETRIES: u32 = 100;
 /// Names become folders.
@@ -55,7 +57,15 @@ pub(super) struct StageLayer {
 
 impl StageLayer {
     pub fn new(name: Arc<str>, name_span: Span) -> Self {
-        Self { name, name_span, kind: None, after: None, retry: None, timeout: None, parameters: Vec::new() }
+        Self {
+            name,
+            name_span,
+            kind: None,
+            after: None,
+            retry: None,
+            timeout: None,
+            parameters: Vec::new(),
+        }
     }
 }
 
@@ -78,27 +88,43 @@ pub(super) enum Place {
 }
 
 pub(super) fn is_name(text: &str) -> bool {
-    text.starts_with(|first: char| first.is_ascii_alphabetic()) && text.len() <= LONGEST_NAME && is_word(text)
+    text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && text.len() <= LONGEST_NAME
+        && is_word(text)
 }
 
 fn is_word(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+    !text.is_empty()
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
 }
 
 /// `what` has the wrong type.
 pub(super) fn mismatch(what: &str, expected: &str, node: &Node) -> Diagnostic {
-    Diagnostic::new("wrong-type", format!("{what} expects {expected}, found {}", node.data.describe())).at(node.span)
+    Diagnostic::new(
+        "wrong-type",
+        format!("{what} expects {expected}, found {}", node.data.describe()),
+    )
+    .at(node.span)
 }
 
 /// Reads what a file says. Relative paths in it belong to `folder`.
-pub(super) fn read(document: Document, id: SourceId, text: &str, folder: &Arc<Path>, problems: &mut Problems) -> Layer {
+pub(super) fn read(
+    document: Document,
+    id: SourceId,
+    text: &str,
+    folder: &Arc<Path>,
+    problems: &mut Problems,
+) -> Layer {
     let mut layer = Layer { broken: document.broken, ..Layer::default() };
     if document.broken {
         // Keys may stand under a header that is not theirs: complaints would mislead. The parent's file can still be read.
-        layer.extends = document.root.entries.into_iter().find(|entry| &*entry.name == "extends").and_then(|entry| match entry.node.data {
-            NodeData::String(text) => Some((text, entry.node.span)),
-            _ => None,
-        });
+        layer.extends =
+            document.root.entries.into_iter().find(|entry| &*entry.name == "extends").and_then(
+                |entry| match entry.node.data {
+                    NodeData::String(text) => Some((text, entry.node.span)),
+                    _ => None,
+                },
+            );
         return layer;
     }
     let mut reader = Reader { id, text, folder, problems };
@@ -130,7 +156,8 @@ impl Reader<'_> {
                 self.version(&node);
             }
             "extends" => {
-                layer.extends = self.string("`extends`", node, "the path of another experiment file");
+                layer.extends =
+                    self.string("`extends`", node, "the path of another experiment file");
                 layer.broken |= layer.extends.is_none();
             }
             "unset" => self.unset(node, layer),
@@ -141,7 +168,8 @@ impl Reader<'_> {
                     && let Some(problem) = unsafe_name(text)
                 {
                     let message = format!("the name {} {problem}", quoted(text));
-                    self.problems.push(Diagnostic::new("unsafe-name", message).at(*span).help(SAFE_NAME));
+                    self.problems
+                        .push(Diagnostic::new("unsafe-name", message).at(*span).help(SAFE_NAME));
                 }
             }
             "seed" => layer.seed = self.seed(&node),
@@ -156,14 +184,17 @@ impl Reader<'_> {
     }
 
     fn unknown_key(&mut self, name: &str, span: Span, node: &Node) {
-        let diagnostic = Diagnostic::new("unknown-key", format!("unknown key {}", quoted(name))).at(span);
+        let diagnostic =
+            Diagnostic::new("unknown-key", format!("unknown key {}", quoted(name))).at(span);
         let near = self.problems.near(name, KEYS);
         let diagnostic = match near {
             Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
             None if matches!(node.data, NodeData::Table(_)) && is_name(name) => {
                 diagnostic.help(format!("a stage is written `[stage.{name}]`"))
             }
-            None if STAGE_KEYS.contains(&name) => diagnostic.help("it belongs below the header of a stage, such as `[stage.train]`"),
+            None if STAGE_KEYS.contains(&name) => {
+                diagnostic.help("it belongs below the header of a stage, such as `[stage.train]`")
+            }
             None => diagnostic
                 .help(format!("outside of stages the keys are {}", listed(&KEYS)))
                 .help("a parameter belongs below the header of its stage, such as `[stage.train]`"),
@@ -176,14 +207,25 @@ impl Reader<'_> {
             NodeData::Integer(VERSION) => {}
             NodeData::Integer(other) => {
                 let message = format!("version {other} of the format is not supported");
-                self.problems.push(Diagnostic::new("unsupported-version", message).at(node.span).help("this program reads `version = 1`"));
+                self.problems.push(
+                    Diagnostic::new("unsupported-version", message)
+                        .at(node.span)
+                        .help("this program reads `version = 1`"),
+                );
             }
-            _ => self.problems.push(mismatch("`version`", "an integer", node).help("write `version = 1`")),
+            _ => self
+                .problems
+                .push(mismatch("`version`", "an integer", node).help("write `version = 1`")),
         }
     }
 
     /// A string outside of stages, where no reference may stand.
-    pub fn string(&mut self, what: &'static str, node: Node, expected: &str) -> Option<(String, Span)> {
+    pub fn string(
+        &mut self,
+        what: &'static str,
+        node: Node,
+        expected: &str,
+    ) -> Option<(String, Span)> {
         if !matches!(node.data, NodeData::String(_)) {
             self.problems.push(mismatch(what, expected, &node));
             return None;
@@ -201,7 +243,11 @@ impl Reader<'_> {
                 Ok(value) => return Some((value, node.span)),
                 Err(_) => {
                     let message = format!("the seed {value} is out of range");
-                    self.problems.push(Diagnostic::new("out-of-range", message).at(node.span).help("a seed is a whole number from 0"));
+                    self.problems.push(
+                        Diagnostic::new("out-of-range", message)
+                            .at(node.span)
+                            .help("a seed is a whole number from 0"),
+                    );
                 }
             },
             NodeData::Invalid => {}
@@ -213,18 +259,30 @@ impl Reader<'_> {
     fn unset(&mut self, node: Node, layer: &mut Layer) {
         let items = match node.data {
             NodeData::Array { items, tables: false } => items,
-            _ => return self.problems.push(mismatch("`unset`", "an array of strings", &node).help("write `unset = [\"stage.x.y\"]`")),
+            _ => {
+                return self.problems.push(
+                    mismatch("`unset`", "an array of strings", &node)
+                        .help("write `unset = [\"stage.x.y\"]`"),
+                );
+            }
         };
         for item in items {
             let span = item.span;
-            let Some((text, _)) = self.string("`unset`", item, "an array of strings") else { continue };
+            let Some((text, _)) = self.string("`unset`", item, "an array of strings") else {
+                continue;
+            };
             let mut own = Problems::default();
             match syntax::key(&text, 0..text.len(), self.id, &mut own) {
-                Some(words) => layer.unset.push(Unset { words: words.into_iter().map(|(word, _)| word).collect(), span }),
+                Some(words) => layer
+                    .unset
+                    .push(Unset { words: words.into_iter().map(|(word, _)| word).collect(), span }),
                 None => {
                     let message = format!("{} is not a path", quoted(&text));
-                    self.problems
-                        .push(Diagnostic::new("unset", message).at(span).help("write `stage.x.y`, `stage.x`, `params.x` or `sweep`"));
+                    self.problems.push(
+                        Diagnostic::new("unset", message)
+                            .at(span)
+                            .help("write `stage.x.y`, `stage.x`, `params.x` or `sweep`"),
+                    );
                 }
             }
         }
@@ -242,10 +300,16 @@ impl Reader<'_> {
     }
 
     fn params(&mut self, node: Node, layer: &mut Layer) {
-        for Entry { name, name_span, node } in self.table("`params`", node).into_iter().flat_map(|table| table.entries) {
+        for Entry { name, name_span, node } in
+            self.table("`params`", node).into_iter().flat_map(|table| table.entries)
+        {
             if !is_word(&name) {
                 let message = format!("{} cannot be the name of a param", quoted(&name));
-                self.problems.push(Diagnostic::new("bad-name", message).at(name_span).help("a name is letters, digits, `-` and `_`"));
+                self.problems.push(
+                    Diagnostic::new("bad-name", message)
+                        .at(name_span)
+                        .help("a name is letters, digits, `-` and `_`"),
+                );
             }
             let value = self.value(node, Place::Plain("`[params]`"));
             layer.params.push(Parameter { name, name_span, value });
@@ -257,11 +321,14 @@ impl Reader<'_> {
             layer.broken = true;
         }
         let what = "`stage`";
-        for Entry { name, name_span, node } in self.table(what, node).into_iter().flat_map(|table| table.entries) {
+        for Entry { name, name_span, node } in
+            self.table(what, node).into_iter().flat_map(|table| table.entries)
+        {
             if !is_name(&name) || &*name == "params" {
                 let message = format!("{} cannot be the name of a stage", quoted(&name));
                 let diagnostic = Diagnostic::new("bad-name", message).at(name_span);
-                let help = if &*name == "params" { "`@params.x` refers to `[params]`" } else { NAME_RULE };
+                let help =
+                    if &*name == "params" { "`@params.x` refers to `[params]`" } else { NAME_RULE };
                 self.problems.push(diagnostic.help(help));
             }
             match node.data {
@@ -273,7 +340,9 @@ impl Reader<'_> {
                 NodeData::Array { .. } => {
                     layer.broken = true;
                     let diagnostic = mismatch(&quoted(&format!("stage.{name}")), "a table", &node);
-                    self.problems.push(diagnostic.help(format!("write `[stage.{name}]` above its parameters")));
+                    self.problems.push(
+                        diagnostic.help(format!("write `[stage.{name}]` above its parameters")),
+                    );
                 }
                 _ => {
                     layer.misplaced = true;
@@ -298,13 +367,19 @@ impl Reader<'_> {
         let Entry { name, name_span, node } = entry;
         match &*name {
             "kind" => match &node.data {
-                NodeData::String(text) if is_name(text) => stage.kind = Some((text.as_str().into(), node.span)),
+                NodeData::String(text) if is_name(text) => {
+                    stage.kind = Some((text.as_str().into(), node.span))
+                }
                 other => {
                     // A stage without a kind, of which nothing else can be said.
                     stage.kind = Some(("".into(), node.span));
                     if let NodeData::String(text) = other {
                         let message = format!("{} cannot be the name of a kind", quoted(text));
-                        self.problems.push(Diagnostic::new("bad-name", message).at(node.span).help("`pipeline kinds` lists the kinds"));
+                        self.problems.push(
+                            Diagnostic::new("bad-name", message)
+                                .at(node.span)
+                                .help("`pipeline kinds` lists the kinds"),
+                        );
                     } else if !matches!(other, NodeData::Invalid) {
                         self.problems.push(mismatch("`kind`", "the name of a kind", &node));
                     }
@@ -313,19 +388,27 @@ impl Reader<'_> {
             "after" => stage.after = self.after(node),
             "retry" => stage.retry = self.retry(&node),
             "timeout" => stage.timeout = self.timeout(&node),
-            _ => stage.parameters.push(Parameter { name, name_span, value: self.value(node, Place::Parameter) }),
+            _ => stage.parameters.push(Parameter {
+                name,
+                name_span,
+                value: self.value(node, Place::Parameter),
+            }),
         }
     }
 
     fn retry(&mut self, node: &Node) -> Option<(u32, Span)> {
         match &node.data {
-            NodeData::Integer(count) => match u32::try_from(*count).ok().filter(|count| *count <= MOST_RETRIES) {
-                Some(count) => return Some((count, node.span)),
-                None => {
-                    let message = format!("`retry` must be at least 0 and at most {MOST_RETRIES}, but is {count}");
-                    self.problems.push(Diagnostic::new("out-of-range", message).at(node.span));
+            NodeData::Integer(count) => {
+                match u32::try_from(*count).ok().filter(|count| *count <= MOST_RETRIES) {
+                    Some(count) => return Some((count, node.span)),
+                    None => {
+                        let message = format!(
+                            "`retry` must be at least 0 and at most {MOST_RETRIES}, but is {count}"
+                        );
+                        self.problems.push(Diagnostic::new("out-of-range", message).at(node.span));
+                    }
                 }
-            },
+            }
             NodeData::Invalid => {}
             _ => {
                 let help = "`retry = 2` tries a stage that fails twice more";
@@ -341,15 +424,23 @@ impl Reader<'_> {
                 Some(duration) => return Some((duration, node.span)),
                 None => {
                     let message = format!("`timeout` cannot be {}", quoted(text));
-                    self.problems.push(Diagnostic::new("bad-duration", message).at(node.span).help(format!("write {}", units::DURATION)));
+                    self.problems.push(
+                        Diagnostic::new("bad-duration", message)
+                            .at(node.span)
+                            .help(format!("write {}", units::DURATION)),
+                    );
                 }
             },
             NodeData::Integer(seconds) if *seconds > 0 => {
                 let help = format!("write `timeout = \"{seconds}s\"` if these are seconds");
-                self.problems.push(mismatch("`timeout`", "a duration with its unit", node).help(help));
+                self.problems
+                    .push(mismatch("`timeout`", "a duration with its unit", node).help(help));
             }
             NodeData::Invalid => {}
-            _ => self.problems.push(mismatch("`timeout`", "a duration", node).help(format!("write {}", units::DURATION))),
+            _ => self.problems.push(
+                mismatch("`timeout`", "a duration", node)
+                    .help(format!("write {}", units::DURATION)),
+            ),
         }
         None
     }
@@ -361,7 +452,9 @@ impl Reader<'_> {
             _ => {
                 let diagnostic = mismatch("`after`", "an array of stages", &node);
                 self.problems.push(match &node.data {
-                    NodeData::String(text) if is_name(text) => diagnostic.help(format!("write `after = [\"{text}\"]`")),
+                    NodeData::String(text) if is_name(text) => {
+                        diagnostic.help(format!("write `after = [\"{text}\"]`"))
+                    }
                     _ => diagnostic.help("write `after = [\"stage\"]`"),
                 });
                 return None;
@@ -370,11 +463,18 @@ impl Reader<'_> {
         let mut after = Vec::with_capacity(items.len());
         for item in items {
             match &item.data {
-                NodeData::String(text) if is_name(text) => after.push((text.as_str().into(), item.span)),
+                NodeData::String(text) if is_name(text) => {
+                    after.push((text.as_str().into(), item.span))
+                }
                 NodeData::String(text) => {
-                    let diagnostic = Diagnostic::new("bad-name", format!("{} is not the name of a stage", quoted(text))).at(item.span);
+                    let diagnostic = Diagnostic::new(
+                        "bad-name",
+                        format!("{} is not the name of a stage", quoted(text)),
+                    )
+                    .at(item.span);
                     self.problems.push(match text.strip_prefix('@') {
-                        Some(name) if is_name(name) => diagnostic.help(format!("in `after` the name stands alone: `\"{name}\"`")),
+                        Some(name) if is_name(name) => diagnostic
+                            .help(format!("in `after` the name stands alone: `\"{name}\"`")),
                         _ => diagnostic.help(NAME_RULE),
                     });
                 }
@@ -394,9 +494,13 @@ impl Reader<'_> {
             NodeData::Integer(value) => Data::Integer(value),
             NodeData::Float(value) => Data::Float(value),
             NodeData::String(text) => self.text(text, span, place),
-            NodeData::Array { items, .. } => Data::Array(items.into_iter().map(|item| self.value(item, below)).collect()),
+            NodeData::Array { items, .. } => {
+                Data::Array(items.into_iter().map(|item| self.value(item, below)).collect())
+            }
             NodeData::Table(table) => {
-                let entry = |Entry { name, name_span, node }: Entry| (name, name_span, self.value(node, below));
+                let entry = |Entry { name, name_span, node }: Entry| {
+                    (name, name_span, self.value(node, below))
+                };
                 let mut entries: Vec<_> = table.entries.into_iter().map(entry).collect();
                 entries.sort_by(|(one, ..), (other, ..)| one.cmp(other));
                 Data::Table(entries)
@@ -413,21 +517,42 @@ impl Reader<'_> {
             return Data::String(rest.to_owned());
         }
         let (message, help) = match (place, rest.strip_prefix("params")) {
-            (Place::Plain(what), _) => (format!("{what} holds no references, found {}", quoted(&text)), escaped(&text)),
-            (_, Some(path)) if path.is_empty() || path.starts_with('.') => match path.strip_prefix('.') {
-                Some(path) if path.split('.').all(|word| !word.is_empty()) => return Data::Param(path.into()),
-                _ => (format!("{} names no param", quoted(&text)), "write `@params.name`".to_owned()),
+            (Place::Plain(what), _) => {
+                (format!("{what} holds no references, found {}", quoted(&text)), escaped(&text))
+            }
+            (_, Some(path)) if path.is_empty() || path.starts_with('.') => match path
+                .strip_prefix('.')
+            {
+                Some(path) if path.split('.').all(|word| !word.is_empty()) => {
+                    return Data::Param(path.into());
+                }
+                _ => {
+                    (format!("{} names no param", quoted(&text)), "write `@params.name`".to_owned())
+                }
             },
             (Place::Parameter, _) if is_name(rest) => return Data::Stage(rest.into()),
             (_, _) if is_name(rest) => {
-                let help = format!("write `\"{text}\"` as the whole value of an input; {}", escaped(&text));
-                (format!("{} stands inside a value: only a whole value can refer to a stage", quoted(&text)), help)
+                let help = format!(
+                    "write `\"{text}\"` as the whole value of an input; {}",
+                    escaped(&text)
+                );
+                (
+                    format!(
+                        "{} stands inside a value: only a whole value can refer to a stage",
+                        quoted(&text)
+                    ),
+                    help,
+                )
             }
             (_, _) => match rest.split_once('.') {
-                Some(("param", path)) => (format!("{} is not a reference", quoted(&text)), format!("did you mean `@params.{path}`?")),
-                Some((stage, _)) if is_name(stage) => {
-                    (format!("{} is not a reference", quoted(&text)), format!("a stage has exactly one output: write `@{stage}`"))
-                }
+                Some(("param", path)) => (
+                    format!("{} is not a reference", quoted(&text)),
+                    format!("did you mean `@params.{path}`?"),
+                ),
+                Some((stage, _)) if is_name(stage) => (
+                    format!("{} is not a reference", quoted(&text)),
+                    format!("a stage has exactly one output: write `@{stage}`"),
+                ),
                 _ => (format!("{} is not a reference", quoted(&text)), escaped(&text)),
             },
         };
@@ -461,7 +586,9 @@ pub(super) fn unsafe_name(name: &str) -> Option<&'static str> {
         Some("is longer than 100 bytes")
     } else if name.starts_with(['.', ' ']) || name.ends_with(['.', ' ']) {
         Some("starts or ends with a dot or a space")
-    } else if name.contains(|character: char| "/\\:*?\"<>|".contains(character) || character.is_control()) {
+    } else if name
+        .contains(|character: char| "/\\:*?\"<>|".contains(character) || character.is_control())
+    {
         Some("has a character that file names do not have everywhere")
     } else {
         None

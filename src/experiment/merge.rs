@@ -53,14 +53,16 @@ impl<'a> Merge<'a> {
     /// Lays a file on what it extends. `start` is its first byte.
     pub fn file(&mut self, layer: Layer, start: Span) {
         if !self.inherits && layer.version.is_none() {
-            let diagnostic = Diagnostic::new("missing-version", "the file does not say its version").at(start);
+            let diagnostic =
+                Diagnostic::new("missing-version", "the file does not say its version").at(start);
             self.problems.push(diagnostic.help("write `version = 1` at its top"));
         }
         self.misplaced |= layer.misplaced;
         self.unset(&layer.unset);
         (self.name, self.about) = (layer.name, layer.about);
         self.seed = layer.seed.or(self.seed);
-        self.params.extend(layer.params.into_iter().map(|param| (param.name.to_string(), param.value)));
+        self.params
+            .extend(layer.params.into_iter().map(|param| (param.name.to_string(), param.value)));
         for stage in layer.stages {
             self.stage(stage);
         }
@@ -87,8 +89,12 @@ impl<'a> Merge<'a> {
         stage.after = layer.after.unwrap_or(std::mem::take(&mut stage.after));
         stage.retry = layer.retry.or(stage.retry);
         stage.timeout = layer.timeout.or(stage.timeout);
-        let mut index: HashMap<Arc<str>, usize> =
-            stage.parameters.iter().enumerate().map(|(position, parameter)| (parameter.name.clone(), position)).collect();
+        let mut index: HashMap<Arc<str>, usize> = stage
+            .parameters
+            .iter()
+            .enumerate()
+            .map(|(position, parameter)| (parameter.name.clone(), position))
+            .collect();
         for parameter in layer.parameters {
             match index.get(&parameter.name) {
                 Some(position) => stage.parameters[*position] = parameter,
@@ -105,8 +111,12 @@ impl<'a> Merge<'a> {
         sweep.span = layer.span;
         sweep.objective = layer.objective.or(sweep.objective.take());
         sweep.seeds = layer.seeds.or(sweep.seeds.take());
-        let mut index: HashMap<AxisTarget, usize> =
-            sweep.axes.iter().enumerate().map(|(position, axis)| (axis.target.clone(), position)).collect();
+        let mut index: HashMap<AxisTarget, usize> = sweep
+            .axes
+            .iter()
+            .enumerate()
+            .map(|(position, axis)| (axis.target.clone(), position))
+            .collect();
         for axis in layer.axes {
             match index.get(&axis.target) {
                 Some(position) => sweep.axes[*position] = axis,
@@ -122,22 +132,34 @@ impl<'a> Merge<'a> {
     fn unset(&mut self, paths: &[Unset]) {
         if !self.inherits {
             if let Some(first) = paths.first() {
-                let diagnostic = Diagnostic::new("unset", "`unset` in a file that extends nothing").at(first.span);
-                self.problems.push(diagnostic.help("add `extends = \"other.toml\"`, or remove `unset`"));
+                let diagnostic = Diagnostic::new("unset", "`unset` in a file that extends nothing")
+                    .at(first.span);
+                self.problems
+                    .push(diagnostic.help("add `extends = \"other.toml\"`, or remove `unset`"));
             }
             return;
         }
         let mut stages: HashSet<Arc<str>> = HashSet::new();
         let mut parameters: HashMap<Arc<str>, Vec<(&str, Span)>> = HashMap::new();
         let mut params: HashSet<&str> = HashSet::new();
-        let there: HashSet<AxisTarget> = self.sweep.iter().flat_map(|sweep| &sweep.axes).map(|axis| axis.target.clone()).collect();
+        let there: HashSet<AxisTarget> = self
+            .sweep
+            .iter()
+            .flat_map(|sweep| &sweep.axes)
+            .map(|axis| axis.target.clone())
+            .collect();
         let mut axes: HashSet<AxisTarget> = HashSet::new();
-        let (mut seed, mut whole_sweep, mut all_axes, mut objective, mut seeds) = (false, false, false, false, false);
+        let (mut seed, mut whole_sweep, mut all_axes, mut objective, mut seeds) =
+            (false, false, false, false, false);
         for path in paths {
             let words: Vec<&str> = path.words.iter().map(|word| &**word).collect();
             let found = match words[..] {
                 ["seed"] => flag(&mut seed, self.seed.is_some()),
-                ["stage", name] => self.index.get_key_value(name).map(|(name, _)| stages.insert(name.clone())).is_some(),
+                ["stage", name] => self
+                    .index
+                    .get_key_value(name)
+                    .map(|(name, _)| stages.insert(name.clone()))
+                    .is_some(),
                 ["stage", name, parameter] => match self.index.get_key_value(name) {
                     Some((name, _)) => {
                         parameters.entry(name.clone()).or_default().push((parameter, path.span));
@@ -150,9 +172,17 @@ impl<'a> Merge<'a> {
                     self.params.contains_key(name)
                 }
                 ["sweep"] => flag(&mut whole_sweep, self.sweep.is_some()),
-                ["sweep", "over"] => flag(&mut all_axes, self.sweep.as_ref().is_some_and(|sweep| !sweep.axes.is_empty())),
-                ["sweep", "objective"] => flag(&mut objective, self.sweep.as_ref().is_some_and(|sweep| sweep.objective.is_some())),
-                ["sweep", "seeds"] => flag(&mut seeds, self.sweep.as_ref().is_some_and(|sweep| sweep.seeds.is_some())),
+                ["sweep", "over"] => flag(
+                    &mut all_axes,
+                    self.sweep.as_ref().is_some_and(|sweep| !sweep.axes.is_empty()),
+                ),
+                ["sweep", "objective"] => flag(
+                    &mut objective,
+                    self.sweep.as_ref().is_some_and(|sweep| sweep.objective.is_some()),
+                ),
+                ["sweep", "seeds"] => {
+                    flag(&mut seeds, self.sweep.as_ref().is_some_and(|sweep| sweep.seeds.is_some()))
+                }
                 ["sweep", "over", first, second] => {
                     let target = match first {
                         "params" => AxisTarget::Params(second.into()),
@@ -173,7 +203,12 @@ impl<'a> Merge<'a> {
         }
         if !stages.is_empty() {
             self.stages.retain(|stage| !stages.contains(&stage.name));
-            self.index = self.stages.iter().enumerate().map(|(position, stage)| (stage.name.clone(), position)).collect();
+            self.index = self
+                .stages
+                .iter()
+                .enumerate()
+                .map(|(position, stage)| (stage.name.clone(), position))
+                .collect();
         }
         self.params.retain(|name, _| !params.contains(name.as_str()));
         self.seed = self.seed.filter(|_| !seed);
@@ -189,7 +224,8 @@ impl<'a> Merge<'a> {
 
     fn unset_parameters(&mut self, name: &str, unwanted: &[(&str, Span)]) {
         let stage = &mut self.stages[self.index[name]];
-        let there: HashSet<Arc<str>> = stage.parameters.iter().map(|parameter| parameter.name.clone()).collect();
+        let there: HashSet<Arc<str>> =
+            stage.parameters.iter().map(|parameter| parameter.name.clone()).collect();
         for (parameter, span) in unwanted {
             let path = format!("stage.{name}.{parameter}");
             if *parameter == "after" && !stage.after.is_empty() {
@@ -199,11 +235,23 @@ impl<'a> Merge<'a> {
             } else if *parameter == "timeout" && stage.timeout.is_some() {
                 stage.timeout = None;
             } else if *parameter == "kind" {
-                let diagnostic = Diagnostic::new("unset", format!("{} cannot be unset: a stage has a kind", quoted(&path))).at(*span);
-                self.problems.push(diagnostic.help(format!("write another `kind` under `[stage.{name}]`, which starts it empty")));
+                let diagnostic = Diagnostic::new(
+                    "unset",
+                    format!("{} cannot be unset: a stage has a kind", quoted(&path)),
+                )
+                .at(*span);
+                self.problems.push(diagnostic.help(format!(
+                    "write another `kind` under `[stage.{name}]`, which starts it empty"
+                )));
             } else if !there.contains(*parameter) {
-                let diagnostic = Diagnostic::new("unset", format!("{} is not inherited", quoted(&path))).at(*span);
-                self.problems.push(self.problems.with_suggestion(diagnostic, parameter, there.iter().map(|name| &**name)));
+                let diagnostic =
+                    Diagnostic::new("unset", format!("{} is not inherited", quoted(&path)))
+                        .at(*span);
+                self.problems.push(self.problems.with_suggestion(
+                    diagnostic,
+                    parameter,
+                    there.iter().map(|name| &**name),
+                ));
             }
         }
         let unwanted: HashSet<&str> = unwanted.iter().map(|(parameter, _)| *parameter).collect();
@@ -215,17 +263,32 @@ impl<'a> Merge<'a> {
         let path = quoted(&words.join("."));
         let diagnostic = Diagnostic::new("unset", format!("{path} is not inherited")).at(span);
         let diagnostic = match words {
-            ["stage", name, ..] if words.len() <= 3 && !self.index.contains_key(*name) => {
-                self.problems.with_suggestion(diagnostic, name, self.index.keys().map(|name| &**name))
-            }
-            ["params", name] => self.problems.with_suggestion(diagnostic, name, self.params.keys().map(String::as_str)),
+            ["stage", name, ..] if words.len() <= 3 && !self.index.contains_key(*name) => self
+                .problems
+                .with_suggestion(diagnostic, name, self.index.keys().map(|name| &**name)),
+            ["params", name] => self.problems.with_suggestion(
+                diagnostic,
+                name,
+                self.params.keys().map(String::as_str),
+            ),
             ["sweep", ..] => diagnostic.help(format!(
                 "of a sweep, `unset` takes {}",
-                listed(&["sweep", "sweep.over", "sweep.over.stage.parameter", "sweep.objective", "sweep.seeds"])
+                listed(&[
+                    "sweep",
+                    "sweep.over",
+                    "sweep.over.stage.parameter",
+                    "sweep.objective",
+                    "sweep.seeds"
+                ])
             )),
             ["seed"] => diagnostic,
-            ["stage", _, _, ..] | ["params", _, ..] => diagnostic.help("a value is inherited or unset whole"),
-            _ => diagnostic.help(format!("`unset` takes {}", listed(&["stage.x.y", "stage.x", "params.x", "seed", "sweep"]))),
+            ["stage", _, _, ..] | ["params", _, ..] => {
+                diagnostic.help("a value is inherited or unset whole")
+            }
+            _ => diagnostic.help(format!(
+                "`unset` takes {}",
+                listed(&["stage.x.y", "stage.x", "params.x", "seed", "sweep"])
+            )),
         };
         self.problems.push(diagnostic);
     }
@@ -239,8 +302,16 @@ impl<'a> Merge<'a> {
             if self.params.contains_key(&*name) {
                 self.params.insert(name.to_string(), value);
             } else {
-                let diagnostic = Diagnostic::new("unknown-param", format!("`[params]` has no {}", quoted(&name))).at(name_span);
-                self.problems.push(self.problems.with_suggestion(diagnostic, &name, self.params.keys().map(String::as_str)));
+                let diagnostic = Diagnostic::new(
+                    "unknown-param",
+                    format!("`[params]` has no {}", quoted(&name)),
+                )
+                .at(name_span);
+                self.problems.push(self.problems.with_suggestion(
+                    diagnostic,
+                    &name,
+                    self.params.keys().map(String::as_str),
+                ));
             }
         }
         for stage in layer.stages {
@@ -253,8 +324,11 @@ impl<'a> Merge<'a> {
         if axes.is_empty() && seeds.is_none() {
             return;
         }
-        let span = axes.first().map(|axis| axis.span).or(seeds.as_ref().map(|seeds: &Seeds| seeds.span));
-        let sweep = self.sweep.get_or_insert_with(|| empty_sweep(span.expect("there is an axis or there are seeds")));
+        let span =
+            axes.first().map(|axis| axis.span).or(seeds.as_ref().map(|seeds: &Seeds| seeds.span));
+        let sweep = self
+            .sweep
+            .get_or_insert_with(|| empty_sweep(span.expect("there is an axis or there are seeds")));
         if !axes.is_empty() {
             sweep.axes = axes;
         }
@@ -262,7 +336,9 @@ impl<'a> Merge<'a> {
     }
 
     fn unknown_stage(&mut self, name: &str, span: Span) {
-        let diagnostic = Diagnostic::new("unknown-stage", format!("there is no stage {}", quoted(name))).at(span);
+        let diagnostic =
+            Diagnostic::new("unknown-stage", format!("there is no stage {}", quoted(name)))
+                .at(span);
         let near = self.problems.near(name, self.stages.iter().map(|stage| &*stage.name));
         self.problems.push(match near {
             Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
@@ -306,7 +382,8 @@ impl<'a> Merge<'a> {
         if let Some(problem) = unsafe_name(&stem) {
             let message = format!("the name {} of the file {problem}", quoted(&stem));
             let diagnostic = Diagnostic::new("unsafe-name", message).at(start);
-            self.problems.push(diagnostic.help(format!("{SAFE_NAME}: write another with `name = \"...\"`")));
+            self.problems
+                .push(diagnostic.help(format!("{SAFE_NAME}: write another with `name = \"...\"`")));
         }
         stem
     }
@@ -322,7 +399,8 @@ impl<'a> Merge<'a> {
     fn check_sweep(&mut self) {
         let Some(sweep) = self.sweep.take() else { return };
         if sweep.axes.is_empty() && sweep.seeds.is_none() && self.problems.is_empty() {
-            let diagnostic = Diagnostic::new("empty-sweep", "`[sweep]` varies nothing").at(sweep.span);
+            let diagnostic =
+                Diagnostic::new("empty-sweep", "`[sweep]` varies nothing").at(sweep.span);
             self.problems.push(diagnostic.help("add an axis under `[sweep.over]`, or `seeds = 3`"));
         }
         for axis in &sweep.axes {
@@ -339,20 +417,39 @@ impl<'a> Merge<'a> {
     fn check_axis(&mut self, axis: &Axis, seeds: Option<&Seeds>) {
         match &axis.target {
             AxisTarget::Params(name) if !self.params.contains_key(&**name) => {
-                let diagnostic = Diagnostic::new("unknown-param", format!("`[params]` has no {}", quoted(name))).at(axis.span);
-                let diagnostic = self.problems.with_suggestion(diagnostic, name, self.params.keys().map(String::as_str));
-                self.problems.push(diagnostic.help("an axis over a param needs a value for the time without a sweep"));
+                let diagnostic =
+                    Diagnostic::new("unknown-param", format!("`[params]` has no {}", quoted(name)))
+                        .at(axis.span);
+                let diagnostic = self.problems.with_suggestion(
+                    diagnostic,
+                    name,
+                    self.params.keys().map(String::as_str),
+                );
+                self.problems.push(
+                    diagnostic
+                        .help("an axis over a param needs a value for the time without a sweep"),
+                );
             }
             AxisTarget::Params(_) => {}
-            AxisTarget::Stage { stage, parameter } => match (self.index.get(stage), seeds) {
-                (None, _) => self.unknown_stage(stage, axis.span),
-                (Some(position), Some(seeds)) if &**parameter == "seed" && &*self.stages[*position].kind == "train" => {
-                    let message = format!("the axis `{stage}.seed` and `seeds` both set the seed of training");
-                    let diagnostic = Diagnostic::new("two-seeds", message).at(axis.span).label(seeds.span, "replicates are asked for here");
-                    self.problems.push(diagnostic.help("`seeds` makes replicates within every point; keep one of the two"));
+            AxisTarget::Stage { stage, parameter } => {
+                match (self.index.get(stage), seeds) {
+                    (None, _) => self.unknown_stage(stage, axis.span),
+                    (Some(position), Some(seeds))
+                        if &**parameter == "seed" && &*self.stages[*position].kind == "train" =>
+                    {
+                        let message = format!(
+                            "the axis `{stage}.seed` and `seeds` both set the seed of training"
+                        );
+                        let diagnostic = Diagnostic::new("two-seeds", message)
+                            .at(axis.span)
+                            .label(seeds.span, "replicates are asked for here");
+                        self.problems.push(diagnostic.help(
+                            "`seeds` makes replicates within every point; keep one of the two",
+                        ));
+                    }
+                    _ => {}
                 }
-                _ => {}
-            },
+            }
         }
     }
 }
@@ -370,7 +467,16 @@ fn empty_sweep(span: Span) -> Sweep {
 fn declaration(layer: StageLayer) -> StageDeclaration {
     let StageLayer { name, name_span, kind, after, retry, timeout, parameters } = layer;
     let (kind, kind_span) = kind.unwrap_or_else(|| (name.clone(), name_span));
-    StageDeclaration { name, name_span, kind, kind_span, after: after.unwrap_or_default(), retry, timeout, parameters }
+    StageDeclaration {
+        name,
+        name_span,
+        kind,
+        kind_span,
+        after: after.unwrap_or_default(),
+        retry,
+        timeout,
+        parameters,
+    }
 }
 
 /// Complains of references to params that do not exist, at any depth.
@@ -382,7 +488,9 @@ fn unresolved(value: &Value, params: &BTreeMap<String, Value>, problems: &mut Pr
             }
         }
         Data::Array(items) => items.iter().for_each(|item| unresolved(item, params, problems)),
-        Data::Table(entries) => entries.iter().for_each(|(_, _, value)| unresolved(value, params, problems)),
+        Data::Table(entries) => {
+            entries.iter().for_each(|(_, _, value)| unresolved(value, params, problems))
+        }
         _ => {}
     }
 }

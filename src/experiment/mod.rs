@@ -122,7 +122,9 @@ impl Experiment {
     /// Every mistake in the shape of the files, all at once.
     pub fn parse(path: &Path, text: &str) -> Result<Self, Diagnostics> {
         match chain::read(&source::Given { path, text }, path, &Overrides::default()) {
-            Reading { experiment: Some(experiment), diagnostics } if diagnostics.is_empty() => Ok(experiment),
+            Reading { experiment: Some(experiment), diagnostics } if diagnostics.is_empty() => {
+                Ok(experiment)
+            }
             Reading { diagnostics, .. } => Err(diagnostics),
         }
     }

@@ -112,11 +112,16 @@ impl Pins {
     }
 
     fn to_toml(&self) -> String {
-        let mut out = format!("# written by `pipeline`; commit it with the experiment\nversion = {VERSION}\n");
+        let mut out = format!(
+            "# written by `pipeline`; commit it with the experiment\nversion = {VERSION}\n"
+        );
         for (repo, revisions) in &self.commits {
             for (revision, commit) in revisions {
                 let (repo, revision, commit) = (quote(repo), quote(revision), quote(commit));
-                let _ = write!(out, "\n[[pin]]\nrepo = {repo}\nrevision = {revision}\ncommit = {commit}\n");
+                let _ = write!(
+                    out,
+                    "\n[[pin]]\nrepo = {repo}\nrevision = {revision}\ncommit = {commit}\n"
+                );
             }
         }
         out
@@ -146,7 +151,9 @@ fn locked_beside(path: &Path) -> std::io::Result<(File, PathBuf)> {
 #[cfg(unix)]
 fn is_at(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
-    let same = |there: &std::fs::Metadata, open: &std::fs::Metadata| there.ino() == open.ino() && there.dev() == open.dev();
+    let same = |there: &std::fs::Metadata, open: &std::fs::Metadata| {
+        there.ino() == open.ino() && there.dev() == open.dev()
+    };
     matches!((path.metadata(), file.metadata()), (Ok(there), Ok(open)) if same(&there, &open))
 }
 
@@ -156,11 +163,17 @@ fn is_at(_file: &File, path: &Path) -> bool {
 }
 
 /// Reads a lock file.
-pub(super) fn parse(bytes: &[u8], path: &Path, sources: &mut Sources, problems: &mut Problems) -> Pins {
+pub(super) fn parse(
+    bytes: &[u8],
+    path: &Path,
+    sources: &mut Sources,
+    problems: &mut Problems,
+) -> Pins {
     let shown = path.display().to_string();
     let mut pins = Pins::default();
     let Ok(text) = std::str::from_utf8(bytes) else {
-        let diagnostic = Diagnostic::new("lock-file", format!("{} is not UTF-8 text", quoted(&shown)));
+        let diagnostic =
+            Diagnostic::new("lock-file", format!("{} is not UTF-8 text", quoted(&shown)));
         problems.push(diagnostic.help(REMEDY));
         return pins;
     };
@@ -177,7 +190,9 @@ pub(super) fn parse(bytes: &[u8], path: &Path, sources: &mut Sources, problems: 
 const REMEDY: &str = "remove the file to resolve branches afresh";
 
 fn read(root: Table, id: SourceId, pins: &mut Pins, problems: &mut Problems) {
-    let mut bad = |message: String, span: Span| problems.push(Diagnostic::new("lock-file", message).at(span).help(REMEDY));
+    let mut bad = |message: String, span: Span| {
+        problems.push(Diagnostic::new("lock-file", message).at(span).help(REMEDY))
+    };
     let mut version = false;
     for entry in root.entries {
         match (&*entry.name, entry.node.data) {
@@ -214,6 +229,7 @@ fn pin(table: Table) -> Option<Pin> {
     }
     let commit = fields.remove("commit")?.to_ascii_lowercase();
     let pin = Pin { repo: fields.remove("repo")?, revision: fields.remove("revision")?, commit };
-    let hexadecimal = pin.commit.len() == 40 && pin.commit.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let hexadecimal =
+        pin.commit.len() == 40 && pin.commit.bytes().all(|byte| byte.is_ascii_hexdigit());
     (hexadecimal && fields.is_empty()).then_some(pin)
 }

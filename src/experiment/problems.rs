@@ -40,14 +40,23 @@ impl Problems {
     }
 
     /// Adds `did you mean` where one of the candidates is near to `word`.
-    pub fn with_suggestion<'a>(&self, diagnostic: Diagnostic, word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Diagnostic {
+    pub fn with_suggestion<'a>(
+        &self,
+        diagnostic: Diagnostic,
+        word: &str,
+        candidates: impl IntoIterator<Item = &'a str>,
+    ) -> Diagnostic {
         match self.near(word, candidates) {
             Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
             None => diagnostic,
         }
     }
 
-    pub fn near<'a>(&self, word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    pub fn near<'a>(
+        &self,
+        word: &str,
+        candidates: impl IntoIterator<Item = &'a str>,
+    ) -> Option<&'a str> {
         if self.suggesting() { suggest(word, candidates) } else { None }
     }
 

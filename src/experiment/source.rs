@@ -35,8 +35,10 @@ impl Files for Disk {
 
     fn beside(&self, path: &Path) -> Vec<String> {
         const LISTED: usize = 1000;
-        let entries = std::fs::read_dir(folder_of(path)).into_iter().flatten().take(LISTED).flatten();
-        let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        let entries =
+            std::fs::read_dir(folder_of(path)).into_iter().flatten().take(LISTED).flatten();
+        let mut names: Vec<String> =
+            entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
         names.sort();
         names
     }
@@ -89,30 +91,47 @@ pub(super) fn read(
     let bytes = match files.read(path, LARGEST) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let diagnostic = Diagnostic::new("missing-file", format!("cannot read {}: there is no such file", quoted(&shown)));
+            let diagnostic = Diagnostic::new(
+                "missing-file",
+                format!("cannot read {}: there is no such file", quoted(&shown)),
+            );
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             let beside = files.beside(path);
             let near = suggest_file(name, &beside).filter(|name| name.ends_with(".toml"));
             return fail(match near {
-                Some(near) => diagnostic.help(format!("did you mean `{}`?", path.with_file_name(near).display())),
+                Some(near) => diagnostic
+                    .help(format!("did you mean `{}`?", path.with_file_name(near).display())),
                 None => diagnostic,
             });
         }
         Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
-            return fail(Diagnostic::new("unreadable-file", format!("{} is a folder, not an experiment file", quoted(&shown))));
+            return fail(Diagnostic::new(
+                "unreadable-file",
+                format!("{} is a folder, not an experiment file", quoted(&shown)),
+            ));
         }
-        Err(error) => return fail(Diagnostic::new("unreadable-file", format!("cannot read {}: {}", quoted(&shown), error.kind()))),
+        Err(error) => {
+            return fail(Diagnostic::new(
+                "unreadable-file",
+                format!("cannot read {}: {}", quoted(&shown), error.kind()),
+            ));
+        }
     };
     if bytes.len() as u64 > LARGEST {
         let message = format!("{} is larger than 8 MiB", quoted(&shown));
-        return fail(Diagnostic::new("file-too-large", message).help("an experiment file names its data by path instead of holding it"));
+        return fail(
+            Diagnostic::new("file-too-large", message)
+                .help("an experiment file names its data by path instead of holding it"),
+        );
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     match std::str::from_utf8(bytes) {
         Ok(text) => {
             let id = sources.add(shown, text.to_owned());
             if text.trim().is_empty() {
-                return fail(Diagnostic::new("empty-file", "the file is empty").at(Span::new(id, 0..0)));
+                return fail(
+                    Diagnostic::new("empty-file", "the file is empty").at(Span::new(id, 0..0)),
+                );
             }
             Some(id)
         }
@@ -121,9 +140,17 @@ pub(super) fn read(
             let text = String::from_utf8_lossy(bytes).into_owned();
             let id = sources.add(shown, text);
             let span = Span::new(id, at..at + char::REPLACEMENT_CHARACTER.len_utf8());
-            let diagnostic = Diagnostic::new("invalid-utf8", format!("the byte 0x{:02x} is not UTF-8 text", bytes[at])).at(span);
+            let diagnostic = Diagnostic::new(
+                "invalid-utf8",
+                format!("the byte 0x{:02x} is not UTF-8 text", bytes[at]),
+            )
+            .at(span);
             let utf16 = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
-            fail(diagnostic.help(if utf16 { "the file is UTF-16: save it as UTF-8" } else { "save the file as UTF-8" }))
+            fail(diagnostic.help(if utf16 {
+                "the file is UTF-16: save it as UTF-8"
+            } else {
+                "save the file as UTF-8"
+            }))
         }
     }
 }

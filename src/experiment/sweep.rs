@@ -106,16 +106,26 @@ pub(super) fn read(reader: &mut Reader<'_>, span: Span, node: Node) -> Option<Sw
             "objective" => sweep.objective = objective(reader, &node),
             "seeds" => sweep.seeds = seeds(reader, &node),
             "over" => match node.data {
-                NodeData::Table(over) => over.entries.into_iter().for_each(|entry| first_word(reader, entry, &mut sweep.axes)),
+                NodeData::Table(over) => over
+                    .entries
+                    .into_iter()
+                    .for_each(|entry| first_word(reader, entry, &mut sweep.axes)),
                 _ => reader.problems.push(
-                    mismatch("`over`", "a table of axes", &node).help("write `train.learning_rate = [1e-5, 2e-5]` under `[sweep.over]`"),
+                    mismatch("`over`", "a table of axes", &node)
+                        .help("write `train.learning_rate = [1e-5, 2e-5]` under `[sweep.over]`"),
                 ),
             },
             _ => {
-                let diagnostic = Diagnostic::new("unknown-key", format!("`[sweep]` has no key {}", quoted(&name))).at(name_span);
+                let diagnostic = Diagnostic::new(
+                    "unknown-key",
+                    format!("`[sweep]` has no key {}", quoted(&name)),
+                )
+                .at(name_span);
                 let diagnostic = match reader.problems.near(&name, KEYS) {
                     Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-                    None if matches!(node.data, NodeData::Table(_)) => diagnostic.help("axes stand under `[sweep.over]`"),
+                    None if matches!(node.data, NodeData::Table(_)) => {
+                        diagnostic.help("axes stand under `[sweep.over]`")
+                    }
                     None => diagnostic.help(format!("it has {}", listed(&KEYS))),
                 };
                 reader.problems.push(diagnostic);
@@ -130,26 +140,39 @@ fn method(reader: &mut Reader<'_>, node: &Node) {
         NodeData::String(text) if text == "grid" => {}
         NodeData::String(text) => {
             let message = format!("unknown method {}", quoted(text));
-            reader.problems.push(Diagnostic::new("unknown-value", message).at(node.span).help("the only method is `grid`"));
+            reader.problems.push(
+                Diagnostic::new("unknown-value", message)
+                    .at(node.span)
+                    .help("the only method is `grid`"),
+            );
         }
-        _ => reader.problems.push(mismatch("`method`", "the name of a method", node).help("write `method = \"grid\"`")),
+        _ => reader.problems.push(
+            mismatch("`method`", "the name of a method", node).help("write `method = \"grid\"`"),
+        ),
     }
 }
 
 fn objective(reader: &mut Reader<'_>, node: &Node) -> Option<Objective> {
     let NodeData::String(text) = &node.data else {
-        reader.problems.push(mismatch("`objective`", "a string", node).help("write `max stage.metric`, as in `max evaluate.ner.span_f1`"));
+        reader.problems.push(
+            mismatch("`objective`", "a string", node)
+                .help("write `max stage.metric`, as in `max evaluate.ner.span_f1`"),
+        );
         return None;
     };
     let words: Vec<&str> = text.split_whitespace().take(3).collect();
     let metric = |metric: &str| {
         let mut words = metric.split('.');
-        words.next().is_some_and(is_name) && words.clone().next().is_some() && words.all(|word| !word.is_empty())
+        words.next().is_some_and(is_name)
+            && words.clone().next().is_some()
+            && words.all(|word| !word.is_empty())
     };
     match words[..] {
-        [direction @ ("max" | "min"), path] if metric(path) => {
-            Some(Objective { maximize: direction == "max", metric: path.to_owned(), span: node.span })
-        }
+        [direction @ ("max" | "min"), path] if metric(path) => Some(Objective {
+            maximize: direction == "max",
+            metric: path.to_owned(),
+            span: node.span,
+        }),
         _ => {
             let message = format!("{} is not an objective", quoted(text));
             let diagnostic = Diagnostic::new("bad-objective", message).at(node.span);
@@ -168,12 +191,17 @@ fn objective(reader: &mut Reader<'_>, node: &Node) -> Option<Objective> {
 pub(super) fn seeds(reader: &mut Reader<'_>, node: &Node) -> Option<Seeds> {
     let range = |message: String, span: Span| Diagnostic::new("out-of-range", message).at(span);
     match &node.data {
-        NodeData::Integer(count) if (1..=MOST_SEEDS).contains(count) => {
-            Some(Seeds { addends: (0..u64::try_from(*count).unwrap_or(1)).collect(), span: node.span })
-        }
+        NodeData::Integer(count) if (1..=MOST_SEEDS).contains(count) => Some(Seeds {
+            addends: (0..u64::try_from(*count).unwrap_or(1)).collect(),
+            span: node.span,
+        }),
         NodeData::Integer(count) => {
-            let help = format!("`seeds` is a number of replicates from 1 to {MOST_SEEDS}, or a list of what each adds to the seed");
-            reader.problems.push(range(format!("`seeds = {count}` is out of range"), node.span).help(help));
+            let help = format!(
+                "`seeds` is a number of replicates from 1 to {MOST_SEEDS}, or a list of what each adds to the seed"
+            );
+            reader
+                .problems
+                .push(range(format!("`seeds = {count}` is out of range"), node.span).help(help));
             None
         }
         NodeData::Array { items, tables: false } => {
@@ -184,11 +212,14 @@ pub(super) fn seeds(reader: &mut Reader<'_>, node: &Node) -> Option<Seeds> {
                         Ok(value) if seen.insert(value) => addends.push(value),
                         Ok(value) => {
                             let message = format!("the seed {value} stands twice in the list");
-                            reader.problems.push(Diagnostic::new("repeated-value", message).at(item.span));
+                            reader
+                                .problems
+                                .push(Diagnostic::new("repeated-value", message).at(item.span));
                         }
-                        Err(_) => reader
-                            .problems
-                            .push(range(format!("the seed {value} is out of range"), item.span).help("seeds are whole numbers from 0")),
+                        Err(_) => reader.problems.push(
+                            range(format!("the seed {value} is out of range"), item.span)
+                                .help("seeds are whole numbers from 0"),
+                        ),
                     },
                     NodeData::Invalid => {}
                     _ => reader.problems.push(mismatch("`seeds`", "whole numbers", item)),
@@ -196,14 +227,20 @@ pub(super) fn seeds(reader: &mut Reader<'_>, node: &Node) -> Option<Seeds> {
             }
             if items.is_empty() {
                 reader.problems.push(
-                    Diagnostic::new("empty-list", "`seeds` is an empty list").at(node.span).help("write `seeds = 3`, or leave it out"),
+                    Diagnostic::new("empty-list", "`seeds` is an empty list")
+                        .at(node.span)
+                        .help("write `seeds = 3`, or leave it out"),
                 );
             }
             (!addends.is_empty()).then_some(Seeds { addends, span: node.span })
         }
         NodeData::Invalid => None,
         _ => {
-            reader.problems.push(mismatch("`seeds`", "a number of replicates or a list of seeds", node));
+            reader.problems.push(mismatch(
+                "`seeds`",
+                "a number of replicates or a list of seeds",
+                node,
+            ));
             None
         }
     }
@@ -219,19 +256,26 @@ fn first_word(reader: &mut Reader<'_>, entry: Entry, axes: &mut Vec<Axis>) {
         let message = format!("the axis {} is not two words", quoted(&stage));
         let diagnostic = Diagnostic::new("bad-axis", message).at(name_span);
         reader.problems.push(match stage.split_once('.') {
-            Some((first, second)) if is_name(first) => diagnostic.help(format!("remove the quotes: `{first}.{second}`")),
+            Some((first, second)) if is_name(first) => {
+                diagnostic.help(format!("remove the quotes: `{first}.{second}`"))
+            }
             _ => diagnostic.help("an axis is `stage.parameter` or `params.name`"),
         });
         return;
     };
     if DISTRIBUTIONS.iter().any(|word| table.position(word).is_some()) && table.entries.len() == 1 {
         let message = format!("the axis {} is not two words", quoted(&stage));
-        reader.problems.push(Diagnostic::new("bad-axis", message).at(name_span).help("an axis is `stage.parameter` or `params.name`"));
+        reader.problems.push(
+            Diagnostic::new("bad-axis", message)
+                .at(name_span)
+                .help("an axis is `stage.parameter` or `params.name`"),
+        );
         return;
     }
     for Entry { name, name_span: second, node } in table.entries {
         // On one line, the caret stands below both words.
-        let together = second.start.checked_sub(name_span.end).is_some_and(|gap| gap <= 3) && second.source == name_span.source;
+        let together = second.start.checked_sub(name_span.end).is_some_and(|gap| gap <= 3)
+            && second.source == name_span.source;
         let span = if together { Span { start: name_span.start, ..second } } else { second };
         if let Some(target) = target(reader, &stage, name_span, &name, span)
             && let Some(values) = values(reader, &target, node)
@@ -242,14 +286,26 @@ fn first_word(reader: &mut Reader<'_>, entry: Entry, axes: &mut Vec<Axis>) {
 }
 
 /// What an axis varies; the stage need not exist.
-pub(super) fn target(reader: &mut Reader<'_>, stage: &Arc<str>, stage_span: Span, parameter: &Arc<str>, span: Span) -> Option<AxisTarget> {
+pub(super) fn target(
+    reader: &mut Reader<'_>,
+    stage: &Arc<str>,
+    stage_span: Span,
+    parameter: &Arc<str>,
+    span: Span,
+) -> Option<AxisTarget> {
     if &**stage == "params" {
         return Some(AxisTarget::Params(parameter.clone()));
     }
     let problem = if !is_name(stage) {
-        Diagnostic::new("bad-axis", format!("{} cannot be the name of a stage", quoted(stage))).at(stage_span).help(NAME_RULE)
+        Diagnostic::new("bad-axis", format!("{} cannot be the name of a stage", quoted(stage)))
+            .at(stage_span)
+            .help(NAME_RULE)
     } else if STAGE_KEYS.contains(&&**parameter) {
-        Diagnostic::new("bad-axis", format!("{} cannot be swept: it is no parameter", quoted(parameter))).at(span)
+        Diagnostic::new(
+            "bad-axis",
+            format!("{} cannot be swept: it is no parameter", quoted(parameter)),
+        )
+        .at(span)
     } else {
         return Some(AxisTarget::Stage { stage: stage.clone(), parameter: parameter.clone() });
     };
@@ -265,9 +321,15 @@ fn values(reader: &mut Reader<'_>, target: &AxisTarget, node: Node) -> Option<Ve
         NodeData::Table(table) => choice(reader, target, span, table)?,
         NodeData::Invalid => return None,
         _ => {
-            let diagnostic = mismatch(&format!("the axis {}", quoted(&target.to_string())), "an array of values", &node);
+            let diagnostic = mismatch(
+                &format!("the axis {}", quoted(&target.to_string())),
+                "an array of values",
+                &node,
+            );
             reader.problems.push(match reader.text.get(span.start..span.end) {
-                Some(text) if text.len() <= 40 && span.source == reader.id => diagnostic.help(format!("write `{target} = [{text}]`")),
+                Some(text) if text.len() <= 40 && span.source == reader.id => {
+                    diagnostic.help(format!("write `{target} = [{text}]`"))
+                }
                 _ => diagnostic,
             });
             return None;
@@ -277,10 +339,17 @@ fn values(reader: &mut Reader<'_>, target: &AxisTarget, node: Node) -> Option<Ve
 }
 
 /// Converts the items of an axis and holds them against each other.
-pub(super) fn distinct(reader: &mut Reader<'_>, target: &AxisTarget, span: Span, items: Vec<Node>) -> Option<Vec<Value>> {
+pub(super) fn distinct(
+    reader: &mut Reader<'_>,
+    target: &AxisTarget,
+    span: Span,
+    items: Vec<Node>,
+) -> Option<Vec<Value>> {
     let axis = quoted(&target.to_string());
     if items.is_empty() {
-        reader.problems.push(Diagnostic::new("empty-list", format!("the axis {axis} has no values")).at(span));
+        reader
+            .problems
+            .push(Diagnostic::new("empty-list", format!("the axis {axis} has no values")).at(span));
         return None;
     }
     let mut seen = HashSet::new();
@@ -292,14 +361,23 @@ pub(super) fn distinct(reader: &mut Reader<'_>, target: &AxisTarget, span: Span,
             values.push(value);
         } else {
             let message = format!("the axis {axis} has the value {} twice", quoted(&text));
-            reader.problems.push(Diagnostic::new("repeated-value", message).at(value.span).help("every point of a grid is run once"));
+            reader.problems.push(
+                Diagnostic::new("repeated-value", message)
+                    .at(value.span)
+                    .help("every point of a grid is run once"),
+            );
         }
     }
     Some(values)
 }
 
 /// `{ choice = [...] }`, the one distribution of which a grid can be made.
-fn choice(reader: &mut Reader<'_>, target: &AxisTarget, span: Span, table: Table) -> Option<Vec<Node>> {
+fn choice(
+    reader: &mut Reader<'_>,
+    target: &AxisTarget,
+    span: Span,
+    table: Table,
+) -> Option<Vec<Node>> {
     let axis = quoted(&target.to_string());
     let mut entries = table.entries.into_iter();
     let problem = match (entries.next(), entries.next()) {
@@ -308,17 +386,26 @@ fn choice(reader: &mut Reader<'_>, target: &AxisTarget, span: Span, table: Table
             _ => mismatch("`choice`", "an array of values", &entry.node),
         },
         (Some(entry), None) if DISTRIBUTIONS.contains(&&*entry.name) => {
-            let message = format!("a grid cannot draw the axis {axis} from {}", quoted(&entry.name));
-            Diagnostic::new("bad-axis", message).at(entry.name_span).help("a grid takes an array of values, or `{ choice = [...] }`")
+            let message =
+                format!("a grid cannot draw the axis {axis} from {}", quoted(&entry.name));
+            Diagnostic::new("bad-axis", message)
+                .at(entry.name_span)
+                .help("a grid takes an array of values, or `{ choice = [...] }`")
         }
         (Some(entry), None) => {
-            let message = format!("part of a table cannot be swept: {} is below the axis {axis}", quoted(&entry.name));
+            let message = format!(
+                "part of a table cannot be swept: {} is below the axis {axis}",
+                quoted(&entry.name)
+            );
             Diagnostic::new("bad-axis", message)
                 .at(entry.name_span)
                 .help(format!("sweep whole values: `{target} = [{{ ... }}, {{ ... }}]`"))
         }
         _ => {
-            let message = format!("the axis {axis} expects an array of values, or a table with exactly one of {}", listed(&DISTRIBUTIONS));
+            let message = format!(
+                "the axis {axis} expects an array of values, or a table with exactly one of {}",
+                listed(&DISTRIBUTIONS)
+            );
             Diagnostic::new("bad-axis", message).at(span)
         }
     };

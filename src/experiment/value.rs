@@ -67,9 +67,13 @@ impl Value {
     pub fn resolve(&self, params: &BTreeMap<String, Self>) -> Result<Self, Diagnostic> {
         let data = match &self.data {
             Data::Param(path) => return lookup(path, self.span, params, true).cloned(),
-            Data::Array(items) => Data::Array(items.iter().map(|item| item.resolve(params)).collect::<Result<_, _>>()?),
+            Data::Array(items) => Data::Array(
+                items.iter().map(|item| item.resolve(params)).collect::<Result<_, _>>()?,
+            ),
             Data::Table(entries) => {
-                let entry = |(name, span, value): &(Arc<str>, Span, Self)| Ok((name.clone(), *span, value.resolve(params)?));
+                let entry = |(name, span, value): &(Arc<str>, Span, Self)| {
+                    Ok((name.clone(), *span, value.resolve(params)?))
+                };
                 Data::Table(entries.iter().map(entry).collect::<Result<_, _>>()?)
             }
             plain => plain.clone(),
@@ -86,9 +90,12 @@ impl Value {
             Data::Float(value) => (*value).into(),
             Data::String(text) => text.as_str().into(),
             Data::Array(items) => items.iter().map(Self::to_json).collect(),
-            Data::Table(entries) => {
-                serde_json::Value::Object(entries.iter().map(|(name, _, value)| (name.to_string(), value.to_json())).collect())
-            }
+            Data::Table(entries) => serde_json::Value::Object(
+                entries
+                    .iter()
+                    .map(|(name, _, value)| (name.to_string(), value.to_json()))
+                    .collect(),
+            ),
             Data::Stage(name) => format!("@{name}").into(),
             Data::Param(path) => format!("@params.{path}").into(),
             Data::Invalid => serde_json::Value::Null,
@@ -97,9 +104,18 @@ impl Value {
 }
 
 /// Finds `path`, written at `span`, in `[params]`. Without `suggesting` the complaint does without the search for what was meant.
-pub(super) fn lookup<'a>(path: &str, span: Span, params: &'a BTreeMap<String, Value>, suggesting: bool) -> Result<&'a Value, Diagnostic> {
+pub(super) fn lookup<'a>(
+    path: &str,
+    span: Span,
+    params: &'a BTreeMap<String, Value>,
+    suggesting: bool,
+) -> Result<&'a Value, Diagnostic> {
     let unknown = |at: &str, word: &str, near: Option<&str>| {
-        let message = format!("{at} has no `{}`, which {} refers to", shown(word), quoted(&format!("@params.{path}")));
+        let message = format!(
+            "{at} has no `{}`, which {} refers to",
+            shown(word),
+            quoted(&format!("@params.{path}"))
+        );
         let diagnostic = Diagnostic::new("unknown-param", message).at(span);
         match near {
             Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
@@ -116,13 +132,27 @@ pub(super) fn lookup<'a>(path: &str, span: Span, params: &'a BTreeMap<String, Va
             if found.data == Data::Invalid {
                 return Ok(found);
             }
-            let message =
-                format!("`{}` is {}, so {} refers to nothing", shown(&passed), found.data.describe(), quoted(&format!("@params.{path}")));
-            return Err(Diagnostic::new("unknown-param", message).at(span).label(found.span, "this is not a table"));
+            let message = format!(
+                "`{}` is {}, so {} refers to nothing",
+                shown(&passed),
+                found.data.describe(),
+                quoted(&format!("@params.{path}"))
+            );
+            return Err(Diagnostic::new("unknown-param", message)
+                .at(span)
+                .label(found.span, "this is not a table"));
         };
-        let near = || if suggesting { suggest(word, entries.iter().map(|(name, _, _)| &**name)) } else { None };
+        let near = || {
+            if suggesting {
+                suggest(word, entries.iter().map(|(name, _, _)| &**name))
+            } else {
+                None
+            }
+        };
         let position = entries.binary_search_by(|(name, _, _)| (**name).cmp(word));
-        found = position.map(|at| &entries[at].2).map_err(|_| unknown(&format!("`{}`", shown(&passed)), word, near()))?;
+        found = position
+            .map(|at| &entries[at].2)
+            .map_err(|_| unknown(&format!("`{}`", shown(&passed)), word, near()))?;
         passed.push('.');
         passed.push_str(word);
     }

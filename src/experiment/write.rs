@@ -35,7 +35,8 @@ impl Experiment {
     pub fn to_toml_with_paths(&self, is_path: &dyn Fn(&str, &str) -> bool) -> String {
         let is_swept = |param: &str| {
             let axes = self.sweep.iter().flat_map(|sweep| &sweep.axes);
-            axes.into_iter().any(|axis| matches!(&axis.target, AxisTarget::Params(name) if **name == *param))
+            axes.into_iter()
+                .any(|axis| matches!(&axis.target, AxisTarget::Params(name) if **name == *param))
         };
         self.write(&|kind, parameter, value| {
             let value = match &value.data {
@@ -52,9 +53,13 @@ impl Experiment {
     /// A value of `[params]`, or of an axis over it, is what the first parameter is that refers to it.
     fn write_param(&self, name: &str, value: &Value, rewrite: Rewrite<'_>) -> String {
         let refers = |value: &Value| matches!(&value.data, Data::Param(path) if **path == *name);
-        let uses = self.stages.iter().flat_map(|stage| stage.parameters.iter().map(move |parameter| (stage, parameter)));
+        let uses = self
+            .stages
+            .iter()
+            .flat_map(|stage| stage.parameters.iter().map(move |parameter| (stage, parameter)));
         let mut uses = uses.filter(|(_, parameter)| refers(&parameter.value));
-        uses.find_map(|(stage, parameter)| rewrite(&stage.kind, &parameter.name, value)).unwrap_or_else(|| toml(value))
+        uses.find_map(|(stage, parameter)| rewrite(&stage.kind, &parameter.name, value))
+            .unwrap_or_else(|| toml(value))
     }
 
     fn write(&self, rewrite: Rewrite<'_>) -> String {
@@ -84,7 +89,8 @@ impl Experiment {
                 let _ = writeln!(out, "timeout = {}", quote(&units::duration_text(timeout)));
             }
             for parameter in &stage.parameters {
-                let value = rewrite(&stage.kind, &parameter.name, &parameter.value).unwrap_or_else(|| toml(&parameter.value));
+                let value = rewrite(&stage.kind, &parameter.name, &parameter.value)
+                    .unwrap_or_else(|| toml(&parameter.value));
                 let _ = writeln!(out, "{} = {value}", key(&parameter.name));
             }
         }
@@ -100,7 +106,11 @@ impl Experiment {
         let _ = writeln!(out, "\n[sweep]\nmethod = {}", quote(method));
         if let Some(objective) = &sweep.objective {
             let direction = if objective.maximize { "max" } else { "min" };
-            let _ = writeln!(out, "objective = {}", quote(&format!("{direction} {}", objective.metric)));
+            let _ = writeln!(
+                out,
+                "objective = {}",
+                quote(&format!("{direction} {}", objective.metric))
+            );
         }
         if let Some(seeds) = &sweep.seeds {
             let _ = writeln!(out, "seeds = {:?}", seeds.addends);
@@ -111,10 +121,13 @@ impl Experiment {
         out.push_str("\n[sweep.over]\n");
         for axis in &sweep.axes {
             let (first, second) = words(&axis.target);
-            let kind = self.stages.iter().find(|stage| &*stage.name == first).map(|stage| &*stage.kind);
+            let kind =
+                self.stages.iter().find(|stage| &*stage.name == first).map(|stage| &*stage.kind);
             let one = |value: &Value| match &axis.target {
                 AxisTarget::Params(name) => self.write_param(name, value, rewrite),
-                AxisTarget::Stage { .. } => kind.and_then(|kind| rewrite(kind, second, value)).unwrap_or_else(|| toml(value)),
+                AxisTarget::Stage { .. } => kind
+                    .and_then(|kind| rewrite(kind, second, value))
+                    .unwrap_or_else(|| toml(value)),
             };
             let values: Vec<String> = axis.values.iter().map(one).collect();
             let _ = writeln!(out, "{}.{} = [{}]", key(first), key(second), values.join(", "));
@@ -127,7 +140,13 @@ impl Experiment {
         let mut origins = Vec::new();
         let mut add = |path: String, value: String, span: Span| {
             let (line, column) = self.sources.location(span);
-            origins.push(Origin { path, value, file: self.sources.name(span.source).to_owned(), line, column });
+            origins.push(Origin {
+                path,
+                value,
+                file: self.sources.name(span.source).to_owned(),
+                line,
+                column,
+            });
         };
         if let Some((seed, span)) = self.seed {
             add("seed".to_owned(), seed.to_string(), span);
@@ -148,13 +167,21 @@ impl Experiment {
                 add(format!("{path}.timeout"), quote(&units::duration_text(timeout)), span);
             }
             for parameter in &stage.parameters {
-                add(format!("{path}.{}", key(&parameter.name)), toml(&parameter.value), parameter.value.span);
+                add(
+                    format!("{path}.{}", key(&parameter.name)),
+                    toml(&parameter.value),
+                    parameter.value.span,
+                );
             }
         }
         if let Some(sweep) = &self.sweep {
             if let Some(objective) = &sweep.objective {
                 let direction = if objective.maximize { "max" } else { "min" };
-                add("sweep.objective".to_owned(), quote(&format!("{direction} {}", objective.metric)), objective.span);
+                add(
+                    "sweep.objective".to_owned(),
+                    quote(&format!("{direction} {}", objective.metric)),
+                    objective.span,
+                );
             }
             if let Some(seeds) = &sweep.seeds {
                 add("sweep.seeds".to_owned(), format!("{:?}", seeds.addends), seeds.span);
@@ -162,7 +189,11 @@ impl Experiment {
             for axis in &sweep.axes {
                 let (first, second) = words(&axis.target);
                 let values: Vec<String> = axis.values.iter().map(toml).collect();
-                add(format!("sweep.over.{}.{}", key(first), key(second)), format!("[{}]", values.join(", ")), axis.span);
+                add(
+                    format!("sweep.over.{}.{}", key(first), key(second)),
+                    format!("[{}]", values.join(", ")),
+                    axis.span,
+                );
             }
         }
         origins
@@ -184,10 +215,15 @@ fn toml(value: &Value) -> String {
         // `{:?}` is the shortest text that is the same number again, and has a point or an exponent.
         Data::Float(value) => format!("{value:?}"),
         Data::String(text) => quote_plain(text),
-        Data::Array(items) => format!("[{}]", items.iter().map(toml).collect::<Vec<_>>().join(", ")),
+        Data::Array(items) => {
+            format!("[{}]", items.iter().map(toml).collect::<Vec<_>>().join(", "))
+        }
         Data::Table(entries) if entries.is_empty() => "{}".to_owned(),
         Data::Table(entries) => {
-            let entries: Vec<String> = entries.iter().map(|(name, _, value)| format!("{} = {}", key(name), toml(value))).collect();
+            let entries: Vec<String> = entries
+                .iter()
+                .map(|(name, _, value)| format!("{} = {}", key(name), toml(value)))
+                .collect();
             format!("{{ {} }}", entries.join(", "))
         }
         Data::Stage(name) => quote(&format!("@{name}")),
@@ -223,6 +259,7 @@ pub(super) fn quote(text: &str) -> String {
 }
 
 fn key(name: &str) -> String {
-    let bare = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
+    let bare = !name.is_empty()
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
     if bare { name.to_owned() } else { quote(name) }
 }

@@ -14,7 +14,10 @@ pub(super) struct Endpoint {
 
 impl Endpoint {
     pub(super) fn parse(text: &str) -> Result<Self, HubError> {
-        let wrong = |problem| HubError::InvalidEndpoint { endpoint: super::names::shown(&without_secrets(text)), problem };
+        let wrong = |problem| HubError::InvalidEndpoint {
+            endpoint: super::names::shown(&without_secrets(text)),
+            problem,
+        };
         let text = text.trim().trim_end_matches('/');
         let base: Uri = text.parse().map_err(|_| wrong("it is no URL"))?;
         if !matches!(base.scheme_str(), Some("http" | "https")) {
@@ -39,9 +42,10 @@ impl Endpoint {
 
     /// `path` is percent-encoded already.
     pub(super) fn uri(&self, path: &str) -> Result<Uri, HubError> {
-        format!("{}/{path}", self.text)
-            .parse()
-            .map_err(|_| HubError::InvalidEndpoint { endpoint: display(&self.base), problem: "it makes no URL with a path" })
+        format!("{}/{path}", self.text).parse().map_err(|_| HubError::InvalidEndpoint {
+            endpoint: display(&self.base),
+            problem: "it makes no URL with a path",
+        })
     }
 
     pub(super) fn shown(&self) -> String {
@@ -59,7 +63,9 @@ pub(super) fn display(uri: &Uri) -> String {
 
 fn without_secrets(text: &str) -> String {
     match text.split_once("://") {
-        Some((scheme, rest)) => format!("{scheme}://{}", rest.rsplit_once('@').map_or(rest, |(_, host)| host)),
+        Some((scheme, rest)) => {
+            format!("{scheme}://{}", rest.rsplit_once('@').map_or(rest, |(_, host)| host))
+        }
         None => text.to_owned(),
     }
 }
@@ -99,7 +105,9 @@ pub(super) fn join(base: &Uri, location: &str) -> Option<Uri> {
         format!("{scheme}://{authority}{folder}/{location}")
     };
     let uri: Uri = text.parse().ok()?;
-    (matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())).then_some(uri)
+    (matches!(uri.scheme_str(), Some("http" | "https"))
+        && uri.host().is_some_and(|host| !host.is_empty()))
+    .then_some(uri)
 }
 
 #[cfg(test)]
@@ -108,16 +116,24 @@ mod tests {
 
     #[test]
     fn a_redirect_is_read_as_a_browser_reads_it() {
-        let base: Uri = "https://hub.example/a/resolve/main/x.json?download=true".parse().expect("a URL");
+        let base: Uri =
+            "https://hub.example/a/resolve/main/x.json?download=true".parse().expect("a URL");
         for (location, expected) in [
             ("https://cdn.example/blob?Signature=s", "https://cdn.example/blob?Signature=s"),
-            ("/api/resolve-cache/x?y=https://z", "https://hub.example/api/resolve-cache/x?y=https://z"),
+            (
+                "/api/resolve-cache/x?y=https://z",
+                "https://hub.example/api/resolve-cache/x?y=https://z",
+            ),
             ("//cdn.example/blob", "https://cdn.example/blob"),
             ("y.json", "https://hub.example/a/resolve/main/y.json"),
             ("?z", "https://hub.example/a/resolve/main/x.json?z"),
             ("/x#fragment", "https://hub.example/x"),
         ] {
-            assert_eq!(join(&base, location).map(|uri| uri.to_string()).as_deref(), Some(expected), "{location}");
+            assert_eq!(
+                join(&base, location).map(|uri| uri.to_string()).as_deref(),
+                Some(expected),
+                "{location}"
+            );
         }
         for location in ["", "#", "file:///etc/passwd", "ftp://x/y", "https://", "https:// x"] {
             assert_eq!(join(&base, location), None, "{location}");
@@ -126,7 +142,9 @@ mod tests {
 
     #[test]
     fn an_origin_is_protocol_host_and_port() {
-        let same = |left: &str, right: &str| same_origin(&left.parse().expect("a URL"), &right.parse().expect("a URL"));
+        let same = |left: &str, right: &str| {
+            same_origin(&left.parse().expect("a URL"), &right.parse().expect("a URL"))
+        };
         assert!(same("https://hub.example/a", "https://HUB.example:443/b"));
         assert!(!same("https://hub.example", "http://hub.example"));
         assert!(!same("https://hub.example", "https://hub.example:444"));
@@ -135,7 +153,9 @@ mod tests {
 
     #[test]
     fn a_shown_address_has_no_secrets() {
-        let uri: Uri = "https://user:secret@cdn.example:8080/blob?X-Amz-Signature=secret".parse().expect("a URL");
+        let uri: Uri = "https://user:secret@cdn.example:8080/blob?X-Amz-Signature=secret"
+            .parse()
+            .expect("a URL");
         assert_eq!(display(&uri), "https://cdn.example:8080/blob");
         let error = Endpoint::parse("ftp://user:secret@hub.example").expect_err("not HTTP");
         assert!(!error.to_string().contains("secret"), "{error}");
@@ -143,8 +163,13 @@ mod tests {
 
     #[test]
     fn an_endpoint_is_an_http_address() {
-        assert_eq!(Endpoint::parse("http://localhost:80/hub//").expect("fine").uri("a/b").expect("fine"), "http://localhost:80/hub/a/b");
-        for text in ["", "localhost:8080", "/tmp", "ftp://x", "https://", "https://x?y", "https://x y"] {
+        assert_eq!(
+            Endpoint::parse("http://localhost:80/hub//").expect("fine").uri("a/b").expect("fine"),
+            "http://localhost:80/hub/a/b"
+        );
+        for text in
+            ["", "localhost:8080", "/tmp", "ftp://x", "https://", "https://x?y", "https://x y"]
+        {
             assert!(Endpoint::parse(text).is_err(), "{text:?}");
         }
     }

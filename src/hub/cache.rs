@@ -88,7 +88,8 @@ impl Folder {
         if !path.is_file() {
             return None;
         }
-        let etag = fs::read_link(&path).ok().and_then(|target| Etag::parse(target.file_name()?.to_str()?));
+        let etag =
+            fs::read_link(&path).ok().and_then(|target| Etag::parse(target.file_name()?.to_str()?));
         Some(Entry { path, etag })
     }
 
@@ -96,13 +97,16 @@ impl Folder {
     ///
     /// The lock saves a second download. What is right does not rest on it, so a file system that has no locks is no failure.
     pub(super) fn lock(&self, etag: &Etag, observer: &mut dyn Observer) -> Result<Lock, HubError> {
-        let path = self.cache.join(".locks").join(&self.name).join(format!("{}.lock", etag.as_str()));
+        let path =
+            self.cache.join(".locks").join(&self.name).join(format!("{}.lock", etag.as_str()));
         make_folder(path.parent().expect("a file below .locks"))?;
         let mut waited = false;
         loop {
             let file = match File::options().create(true).append(true).open(&path) {
                 // Another user has made it, in a cache that both may write.
-                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(Lock { _file: None }),
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    return Ok(Lock { _file: None });
+                }
                 result => result.map_err(|error| HubError::io("lock", &path, error))?,
             };
             match file.try_lock() {
@@ -111,7 +115,9 @@ impl Folder {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {
                     if !waited {
-                        observer.message("another process downloads the same file; waiting for it".to_owned());
+                        observer.message(
+                            "another process downloads the same file; waiting for it".to_owned(),
+                        );
                         waited = true;
                     }
                     wait(Duration::from_millis(200), observer)?;
@@ -124,7 +130,8 @@ impl Folder {
     /// Makes the verified download the blob.
     pub(super) fn publish(&self, etag: &Etag) -> Result<(), HubError> {
         let blob = self.blob(etag);
-        durable::rename(&self.incomplete(etag), &blob).map_err(|error| HubError::io("write", &blob, error))?;
+        durable::rename(&self.incomplete(etag), &blob)
+            .map_err(|error| HubError::io("write", &blob, error))?;
         sync_folder(blob.parent().expect("a file below blobs"))
     }
 

@@ -56,7 +56,12 @@ impl Client {
     ///
     /// # Errors
     /// [`HubError::MissingRepo`], [`HubError::MissingRevision`], [`HubError::OfflineRevision`] and what can happen to any request.
-    pub fn resolve(&self, repo: &str, revision: &str, observer: &mut dyn Observer) -> Result<Commit, HubError> {
+    pub fn resolve(
+        &self,
+        repo: &str,
+        revision: &str,
+        observer: &mut dyn Observer,
+    ) -> Result<Commit, HubError> {
         check_repo(repo)?;
         check_revision(revision)?;
         if let Some(commit) = Commit::parse(revision) {
@@ -72,10 +77,13 @@ impl Client {
         }
         let session = self.session()?;
         let subject = self.subject(&session, repo, revision, None);
-        let commit = self.patience().retry(observer, |observer| self.ask_commit(&session, &subject, observer))?;
+        let commit = self
+            .patience()
+            .retry(observer, |observer| self.ask_commit(&session, &subject, observer))?;
         // Only later offline runs use it, so a cache that cannot be written is no reason to stop here.
         if let Err(error) = folder.write_ref(revision, &commit) {
-            observer.message(format!("`--offline` will not know `{revision}` of `{repo}`: {error}"));
+            observer
+                .message(format!("`--offline` will not know `{revision}` of `{repo}`: {error}"));
         }
         Ok(commit)
     }
@@ -88,7 +96,13 @@ impl Client {
     /// # Errors
     /// [`HubError::MissingFile`] for the first file that the commit does not have, [`HubError::OfflineFile`] for the first that the cache does not
     /// have, [`HubError::Cancelled`], and what else [`HubError`] lists. Files before it are complete in the cache.
-    pub fn fetch(&self, repo: &str, commit: &Commit, files: &[&str], observer: &mut dyn Observer) -> Result<PathBuf, HubError> {
+    pub fn fetch(
+        &self,
+        repo: &str,
+        commit: &Commit,
+        files: &[&str],
+        observer: &mut dyn Observer,
+    ) -> Result<PathBuf, HubError> {
         check_repo(repo)?;
         files.iter().try_for_each(|file| check_file(file))?;
         let folder = Folder::new(&self.cache, repo);
@@ -101,7 +115,14 @@ impl Client {
                 Some(session) => session,
                 none => none.insert(self.session()?),
             };
-            self.download(session, &folder, self.subject(session, repo, commit.as_str(), Some(file)), commit, file, observer)?;
+            self.download(
+                session,
+                &folder,
+                self.subject(session, repo, commit.as_str(), Some(file)),
+                commit,
+                file,
+                observer,
+            )?;
             if file.ends_with(".safetensors") {
                 check_safetensors(&folder.snapshot(commit).join(file), file)?;
             }
@@ -110,7 +131,14 @@ impl Client {
     }
 
     /// True if the cache has the file, whole. False if it must be downloaded, and may be.
-    fn is_cached(&self, folder: &Folder, repo: &str, commit: &Commit, file: &str, observer: &mut dyn Observer) -> Result<bool, HubError> {
+    fn is_cached(
+        &self,
+        folder: &Folder,
+        repo: &str,
+        commit: &Commit,
+        file: &str,
+        observer: &mut dyn Observer,
+    ) -> Result<bool, HubError> {
         let Some(entry) = folder.entry(commit, file) else {
             if self.options.offline {
                 return Err(HubError::OfflineFile {
@@ -124,11 +152,19 @@ impl Client {
         };
         if let Some(etag) = &entry.etag {
             match check_digest(&entry.path, file, etag, observer) {
-                Err(HubError::DigestMismatch { file, expected, found, .. }) if self.options.offline => {
-                    return Err(HubError::DigestMismatch { file, expected, found, cached: Some(folder.blob(etag)) });
+                Err(HubError::DigestMismatch { file, expected, found, .. })
+                    if self.options.offline =>
+                {
+                    return Err(HubError::DigestMismatch {
+                        file,
+                        expected,
+                        found,
+                        cached: Some(folder.blob(etag)),
+                    });
                 }
                 Err(HubError::DigestMismatch { .. }) => {
-                    observer.message(format!("`{file}` in the cache is damaged; downloading it again"));
+                    observer
+                        .message(format!("`{file}` in the cache is damaged; downloading it again"));
                     return Ok(false);
                 }
                 result => result.map(drop)?,
@@ -150,7 +186,9 @@ impl Client {
         observer: &mut dyn Observer,
     ) -> Result<(), HubError> {
         let path = self.resolve_path(subject.repo, commit.as_str(), file);
-        let described = self.patience().retry(observer, |observer| self.describe(session, &subject, &path, commit, file, observer))?;
+        let described = self.patience().retry(observer, |observer| {
+            self.describe(session, &subject, &path, commit, file, observer)
+        })?;
         let etag = &described.etag;
 
         let blob = folder.blob(etag);
@@ -165,8 +203,16 @@ impl Client {
             };
         if !present {
             let patience = self.patience();
-            let source =
-                Source { session, subject, file, path: &path, etag, size: described.size, validator: described.validator, patience };
+            let source = Source {
+                session,
+                subject,
+                file,
+                path: &path,
+                etag,
+                size: described.size,
+                validator: described.validator,
+                patience,
+            };
             source.download(&folder.incomplete(etag), observer)?;
             crash_point("before-blob-rename");
             folder.publish(etag)?;
@@ -215,14 +261,23 @@ impl Client {
             206 => answer.content_range().and_then(|(_, total)| total),
             _ => None,
         };
-        let size = answer.named("x-linked-size").and_then(|size| size.trim().parse().ok()).or(length);
+        let size =
+            answer.named("x-linked-size").and_then(|size| size.trim().parse().ok()).or(length);
         // A redirect's own tag says nothing about the bytes behind it, and a weak one cannot be used with ranges.
-        let validator = own.filter(|own| answer.status < 300 && own.starts_with('"')).and_then(|own| HeaderValue::from_str(own).ok());
+        let validator = own
+            .filter(|own| answer.status < 300 && own.starts_with('"'))
+            .and_then(|own| HeaderValue::from_str(own).ok());
         Ok(Description { etag, size, validator })
     }
 
-    fn ask_commit(&self, session: &Session, subject: &Subject<'_>, observer: &mut dyn Observer) -> Result<Commit, HubError> {
-        let encoded = Repo::with_revision(subject.repo.to_owned(), RepoType::Model, encode(subject.revision));
+    fn ask_commit(
+        &self,
+        session: &Session,
+        subject: &Subject<'_>,
+        observer: &mut dyn Observer,
+    ) -> Result<Commit, HubError> {
+        let encoded =
+            Repo::with_revision(subject.repo.to_owned(), RepoType::Model, encode(subject.revision));
         let path = format!("api/{}", encoded.api_url());
         let answer = session.ask(&Method::GET, &path, &[], Follow::Everywhere, observer)?;
         if is_ambiguous(&answer) || matches!(answer.status, 405 | 501) {
@@ -231,9 +286,14 @@ impl Client {
             let answer = session.ask(&Method::HEAD, &path, &[], Follow::WithinHub, observer)?;
             return match commit_of(&answer) {
                 Some(commit) if answer.status < 400 => Ok(commit),
-                _ if is_ambiguous(&answer) => Err(self.diagnose_revision(session, subject, observer)),
+                _ if is_ambiguous(&answer) => {
+                    Err(self.diagnose_revision(session, subject, observer))
+                }
                 _ if answer.status >= 400 => Err(refusal(answer, subject, observer)),
-                _ => Err(HubError::UnexpectedAnswer { url: answer.url(), problem: "it does not name the commit".to_owned() }),
+                _ => Err(HubError::UnexpectedAnswer {
+                    url: answer.url(),
+                    problem: "it does not name the commit".to_owned(),
+                }),
             };
         }
         if answer.status != 200 {
@@ -244,25 +304,46 @@ impl Client {
         }
         let url = answer.url();
         let named = commit_of(&answer);
-        let unexpected = |problem: &str| HubError::UnexpectedAnswer { url: url.clone(), problem: problem.to_owned() };
-        let body = answer.read_all(LONGEST_DESCRIPTION, observer)?.ok_or_else(|| unexpected("its description of the model is too long"))?;
-        let model: Model = serde_json::from_slice(&body).map_err(|_| unexpected("its description of the model is no JSON"))?;
+        let unexpected = |problem: &str| HubError::UnexpectedAnswer {
+            url: url.clone(),
+            problem: problem.to_owned(),
+        };
+        let body = answer
+            .read_all(LONGEST_DESCRIPTION, observer)?
+            .ok_or_else(|| unexpected("its description of the model is too long"))?;
+        let model: Model = serde_json::from_slice(&body)
+            .map_err(|_| unexpected("its description of the model is no JSON"))?;
         let commit = model.sha.as_deref().and_then(Commit::parse).or(named);
         commit.ok_or_else(|| unexpected("it does not name the commit"))
     }
 
     /// What is missing when the server says only that something is.
-    fn diagnose(&self, session: &Session, subject: &Subject<'_>, file: &str, observer: &mut dyn Observer) -> HubError {
+    fn diagnose(
+        &self,
+        session: &Session,
+        subject: &Subject<'_>,
+        file: &str,
+        observer: &mut dyn Observer,
+    ) -> HubError {
         if self.is_missing(session, &format!("api/models/{}", subject.repo), observer) {
             subject.missing_repo()
-        } else if self.is_missing(session, &format!("api/models/{}/revision/{}", subject.repo, encode(subject.revision)), observer) {
+        } else if self.is_missing(
+            session,
+            &format!("api/models/{}/revision/{}", subject.repo, encode(subject.revision)),
+            observer,
+        ) {
             subject.missing_revision()
         } else {
             subject.missing_file(file)
         }
     }
 
-    fn diagnose_revision(&self, session: &Session, subject: &Subject<'_>, observer: &mut dyn Observer) -> HubError {
+    fn diagnose_revision(
+        &self,
+        session: &Session,
+        subject: &Subject<'_>,
+        observer: &mut dyn Observer,
+    ) -> HubError {
         if self.is_missing(session, &format!("api/models/{}", subject.repo), observer) {
             subject.missing_repo()
         } else {
@@ -280,7 +361,13 @@ impl Client {
         format!("{}/resolve/{}/{}", repo.url(), encode(revision), encode_path(file))
     }
 
-    fn subject<'a>(&'a self, session: &Session, repo: &'a str, revision: &'a str, file: Option<&'a str>) -> Subject<'a> {
+    fn subject<'a>(
+        &'a self,
+        session: &Session,
+        repo: &'a str,
+        revision: &'a str,
+        file: Option<&'a str>,
+    ) -> Subject<'a> {
         Subject { endpoint: &self.endpoint, repo, revision, file, token: session.has_token() }
     }
 

@@ -74,8 +74,7 @@ pub enum HubError {
     Cancelled,
 }
 
-const OTHER_WAYS: &str =
-    "a local folder in Hugging Face layout works without the hub (`path = \"...\"`), and experiments/tiny.toml needs no download at all";
+const OTHER_WAYS: &str = "a local folder in Hugging Face layout works without the hub (`path = \"...\"`), and experiments/tiny.toml needs no download at all";
 
 impl HubError {
     /// An input or output error, told apart where the remedy differs.
@@ -174,10 +173,18 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_told_apart_from_other_failures() {
-        for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded, io::ErrorKind::FileTooLarge] {
-            assert!(matches!(HubError::io("write", Path::new("x"), kind.into()), HubError::DiskFull { .. }));
+        for kind in
+            [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded, io::ErrorKind::FileTooLarge]
+        {
+            assert!(matches!(
+                HubError::io("write", Path::new("x"), kind.into()),
+                HubError::DiskFull { .. }
+            ));
         }
-        assert!(matches!(HubError::io("write", Path::new("x"), io::ErrorKind::PermissionDenied.into()), HubError::Io { .. }));
+        assert!(matches!(
+            HubError::io("write", Path::new("x"), io::ErrorKind::PermissionDenied.into()),
+            HubError::Io { .. }
+        ));
     }
 
     #[test]
@@ -196,13 +203,20 @@ mod tests {
                 "`revision` is a branch, a tag or a full commit of 40 hexadecimal digits; `main` is the newest commit of `ada/engine`",
             ),
             (
-                HubError::NoNetwork { host: "huggingface.co".to_owned(), reason: "its name has no address".to_owned() },
+                HubError::NoNetwork {
+                    host: "huggingface.co".to_owned(),
+                    reason: "its name has no address".to_owned(),
+                },
                 "cannot reach `huggingface.co`: its name has no address",
                 "with `--offline` only what is in the cache is used; a local folder in Hugging Face layout works without the hub (`path = \"...\"`), \
                  and experiments/tiny.toml needs no download at all",
             ),
             (
-                HubError::Truncated { file: "model.safetensors".to_owned(), expected: 10, found: 7 },
+                HubError::Truncated {
+                    file: "model.safetensors".to_owned(),
+                    expected: 10,
+                    found: 7,
+                },
                 "`model.safetensors` is truncated: 7 of 10 bytes",
                 "nothing of it is used; run the same command again, and if it comes back, use another HF_ENDPOINT",
             ),

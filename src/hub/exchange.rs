@@ -9,7 +9,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ureq::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header, response::Parts};
+use ureq::http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header, response::Parts,
+};
 use ureq::tls::{PemItem, RootCerts, TlsConfig};
 use ureq::{Agent, Timeout};
 
@@ -61,7 +63,11 @@ enum Piece {
 }
 
 impl Session {
-    pub(super) fn new(endpoint: Endpoint, token: Option<HeaderValue>, options: &Options) -> Result<Self, HubError> {
+    pub(super) fn new(
+        endpoint: Endpoint,
+        token: Option<HeaderValue>,
+        options: &Options,
+    ) -> Result<Self, HubError> {
         let mut config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -77,10 +83,17 @@ impl Session {
         if let Some(path) = &options.certificates
             && endpoint.is_secure()
         {
-            config = config.tls_config(TlsConfig::builder().root_certs(certificates(path)?).build());
+            config =
+                config.tls_config(TlsConfig::builder().root_certs(certificates(path)?).build());
         }
         let secrets = Secrets::new(token.as_ref(), &endpoint, options.proxy.as_ref());
-        Ok(Self { agent: config.build().new_agent(), endpoint, token, secrets, patience: options.patience })
+        Ok(Self {
+            agent: config.build().new_agent(),
+            endpoint,
+            token,
+            secrets,
+            patience: options.patience,
+        })
     }
 
     pub(super) fn has_token(&self) -> bool {
@@ -104,10 +117,11 @@ impl Session {
             if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
                 return Ok(answer);
             }
-            let location = answer.header(&header::LOCATION).ok_or_else(|| HubError::UnexpectedAnswer {
-                url: self.secrets.hide(&display(&uri)),
-                problem: "it redirects without saying where to".to_owned(),
-            })?;
+            let location =
+                answer.header(&header::LOCATION).ok_or_else(|| HubError::UnexpectedAnswer {
+                    url: self.secrets.hide(&display(&uri)),
+                    problem: "it redirects without saying where to".to_owned(),
+                })?;
             let next = join(&uri, location).ok_or_else(|| HubError::UnexpectedAnswer {
                 url: self.secrets.hide(&display(&uri)),
                 problem: "it redirects to something that is no address".to_owned(),
@@ -138,7 +152,9 @@ impl Session {
             request = request.header(header::AUTHORIZATION, token);
         }
         let host = uri.host().unwrap_or_default().to_owned();
-        let request = request.body(()).map_err(|error| failure(ureq::Error::Http(error), &host, self.patience, &self.secrets))?;
+        let request = request.body(()).map_err(|error| {
+            failure(ureq::Error::Http(error), &host, self.patience, &self.secrets)
+        })?;
 
         let (sender, pieces) = sync_channel(4);
         let agent = self.agent.clone();
@@ -148,7 +164,9 @@ impl Session {
             .map_err(|error| HubError::Broken { host: host.clone(), reason: error.to_string() })?;
 
         let head = match receive(&pieces, &host, observer)? {
-            Piece::Head(head) => head.map_err(|error| failure(error, &host, self.patience, &self.secrets))?,
+            Piece::Head(head) => {
+                head.map_err(|error| failure(error, &host, self.patience, &self.secrets))?
+            }
             _ => unreachable!("the head comes first"),
         };
         Ok(Answer {
@@ -185,12 +203,14 @@ impl Answer {
 
     /// Offset of the first byte and length of the whole file, of a partial answer.
     pub(super) fn content_range(&self) -> Option<(u64, Option<u64>)> {
-        let (range, total) = self.header(&header::CONTENT_RANGE)?.trim().strip_prefix("bytes ")?.split_once('/')?;
+        let (range, total) =
+            self.header(&header::CONTENT_RANGE)?.trim().strip_prefix("bytes ")?.split_once('/')?;
         Some((range.split_once('-')?.0.trim().parse().ok()?, total.trim().parse().ok()))
     }
 
     pub(super) fn is_web_page(&self) -> bool {
-        self.header(&header::CONTENT_TYPE).is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/html"))
+        self.header(&header::CONTENT_TYPE)
+            .is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/html"))
     }
 
     pub(super) fn url(&self) -> String {
@@ -207,7 +227,10 @@ impl Answer {
     }
 
     /// The next piece of the body, `None` at its end.
-    pub(super) fn read(&mut self, observer: &mut dyn Observer) -> Result<Option<Vec<u8>>, HubError> {
+    pub(super) fn read(
+        &mut self,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Vec<u8>>, HubError> {
         match receive(&self.pieces, &self.host, observer)? {
             Piece::Chunk(bytes) => Ok(Some(bytes)),
             Piece::End => Ok(None),
@@ -217,7 +240,11 @@ impl Answer {
     }
 
     /// The whole body; `None` if it is longer than `limit`.
-    pub(super) fn read_all(mut self, limit: usize, observer: &mut dyn Observer) -> Result<Option<Vec<u8>>, HubError> {
+    pub(super) fn read_all(
+        mut self,
+        limit: usize,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Vec<u8>>, HubError> {
         let mut body = Vec::new();
         while let Some(bytes) = self.read(observer)? {
             if body.len() + bytes.len() > limit {
@@ -244,7 +271,11 @@ pub(super) fn wait(duration: Duration, observer: &mut dyn Observer) -> Result<()
     }
 }
 
-fn receive(pieces: &Receiver<Piece>, host: &str, observer: &mut dyn Observer) -> Result<Piece, HubError> {
+fn receive(
+    pieces: &Receiver<Piece>,
+    host: &str,
+    observer: &mut dyn Observer,
+) -> Result<Piece, HubError> {
     loop {
         if observer.cancelled() {
             return Err(HubError::Cancelled);
@@ -253,7 +284,10 @@ fn receive(pieces: &Receiver<Piece>, host: &str, observer: &mut dyn Observer) ->
             Ok(piece) => return Ok(piece),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
-                return Err(HubError::Broken { host: host.to_owned(), reason: "the transfer stopped".to_owned() });
+                return Err(HubError::Broken {
+                    host: host.to_owned(),
+                    reason: "the transfer stopped".to_owned(),
+                });
             }
         }
     }
@@ -309,13 +343,20 @@ fn failure(error: ureq::Error, host: &str, patience: Duration, secrets: &Secrets
     use std::io::ErrorKind;
 
     let host = host.to_owned();
-    let unreachable = |host, reason: String| HubError::NoNetwork { host, reason: secrets.hide(&reason) };
+    let unreachable =
+        |host, reason: String| HubError::NoNetwork { host, reason: secrets.hide(&reason) };
     match error {
         ureq::Error::HostNotFound => unreachable(host, "its name has no address".to_owned()),
         ureq::Error::ConnectionFailed => unreachable(host, "no connection".to_owned()),
-        ureq::Error::InvalidProxyUrl | ureq::Error::ConnectProxyFailed(_) => unreachable(host, format!("proxy: {error}")),
-        ureq::Error::Timeout(Timeout::Resolve) => unreachable(host, "looking up its name takes too long".to_owned()),
-        ureq::Error::Timeout(Timeout::Connect) => unreachable(host, "connecting takes too long".to_owned()),
+        ureq::Error::InvalidProxyUrl | ureq::Error::ConnectProxyFailed(_) => {
+            unreachable(host, format!("proxy: {error}"))
+        }
+        ureq::Error::Timeout(Timeout::Resolve) => {
+            unreachable(host, "looking up its name takes too long".to_owned())
+        }
+        ureq::Error::Timeout(Timeout::Connect) => {
+            unreachable(host, "connecting takes too long".to_owned())
+        }
         ureq::Error::Timeout(_) => HubError::Stalled { host, seconds: patience.as_secs() },
         ureq::Error::Io(error) => match error.kind() {
             ErrorKind::ConnectionRefused
@@ -325,12 +366,19 @@ fn failure(error: ureq::Error, host: &str, patience: Duration, secrets: &Secrets
             | ErrorKind::AddrNotAvailable
             | ErrorKind::NotFound => unreachable(host, error.to_string().to_lowercase()),
             // The standard library has no kind for it.
-            _ if error.to_string().starts_with("failed to lookup address") => unreachable(host, "its name has no address".to_owned()),
+            _ if error.to_string().starts_with("failed to lookup address") => {
+                unreachable(host, "its name has no address".to_owned())
+            }
             // Only a secure connection calls the bytes of its peer invalid.
-            ErrorKind::InvalidData => HubError::Tls { host, reason: secrets.hide(&error.to_string()) },
+            ErrorKind::InvalidData => {
+                HubError::Tls { host, reason: secrets.hide(&error.to_string()) }
+            }
             _ => HubError::Broken { host, reason: secrets.hide(&error.to_string()).to_lowercase() },
         },
-        ureq::Error::Tls(_) | ureq::Error::Pem(_) | ureq::Error::Rustls(_) | ureq::Error::TlsRequired => {
+        ureq::Error::Tls(_)
+        | ureq::Error::Pem(_)
+        | ureq::Error::Rustls(_)
+        | ureq::Error::TlsRequired => {
             HubError::Tls { host, reason: secrets.hide(&error.to_string()) }
         }
         _ => HubError::UnexpectedAnswer { url: host, problem: secrets.hide(&error.to_string()) },

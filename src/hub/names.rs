@@ -42,11 +42,17 @@ pub fn check_repo(repo: &str) -> Result<(), HubError> {
         "it is longer than 96 characters"
     } else if repo.split('/').count() > 2 {
         "it is written `owner/name`"
-    } else if !repo.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/')) {
+    } else if !repo
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/'))
+    {
         "it has only letters, digits, `-`, `_` and `.`"
     } else if repo.contains("--") || repo.contains("..") {
         "`--` and `..` are not allowed in it"
-    } else if repo.split('/').any(|part| part.is_empty() || part.starts_with(['-', '.']) || part.ends_with(['-', '.'])) {
+    } else if repo
+        .split('/')
+        .any(|part| part.is_empty() || part.starts_with(['-', '.']) || part.ends_with(['-', '.']))
+    {
         "its parts neither start nor end with `-` or `.`"
     } else {
         return Ok(());
@@ -59,12 +65,16 @@ pub fn check_repo(repo: &str) -> Result<(), HubError> {
 /// # Errors
 /// [`HubError::InvalidName`] with the rule that it breaks.
 pub fn check_revision(revision: &str) -> Result<(), HubError> {
-    path_problem(revision).map_or(Ok(()), |problem| Err(HubError::InvalidName { what: "revision", name: shown(revision), problem }))
+    path_problem(revision).map_or(Ok(()), |problem| {
+        Err(HubError::InvalidName { what: "revision", name: shown(revision), problem })
+    })
 }
 
 /// A file's name becomes a path below the snapshot's folder.
 pub(super) fn check_file(file: &str) -> Result<(), HubError> {
-    path_problem(file).map_or(Ok(()), |problem| Err(HubError::InvalidName { what: "file name", name: shown(file), problem }))
+    path_problem(file).map_or(Ok(()), |problem| {
+        Err(HubError::InvalidName { what: "file name", name: shown(file), problem })
+    })
 }
 
 fn path_problem(path: &str) -> Option<&'static str> {
@@ -72,7 +82,10 @@ fn path_problem(path: &str) -> Option<&'static str> {
         Some("it is empty")
     } else if path.len() > 1024 {
         Some("it is longer than 1024 bytes")
-    } else if path.chars().any(|character| character.is_control() || matches!(character, '\\' | ':')) {
+    } else if path
+        .chars()
+        .any(|character| character.is_control() || matches!(character, '\\' | ':'))
+    {
         Some("control characters, `\\` and `:` are not allowed in it")
     } else if path.split('/').any(|part| matches!(part, "" | "." | "..")) {
         Some("it must stay inside its folder")
@@ -110,7 +123,20 @@ mod tests {
 
     #[test]
     fn a_name_that_leaves_its_folder_is_refused() {
-        for name in ["", "..", "../x", "a/../../x", "/etc/passwd", "a//b", "./a", "a/", "a\\b", "C:x", "a\0b", "a\nb"] {
+        for name in [
+            "",
+            "..",
+            "../x",
+            "a/../../x",
+            "/etc/passwd",
+            "a//b",
+            "./a",
+            "a/",
+            "a\\b",
+            "C:x",
+            "a\0b",
+            "a\nb",
+        ] {
             assert!(check_file(name).is_err(), "{name:?}");
             assert!(check_revision(name).is_err(), "{name:?}");
         }
@@ -124,7 +150,19 @@ mod tests {
         for repo in ["gpt2", "answerdotai/ModernBERT-base", "a/b_c.d"] {
             assert!(check_repo(repo).is_ok(), "{repo:?}");
         }
-        for repo in ["", "a/b/c", "a//b", "../b", "a/..", "a/b--c", "a/.b", "a/b ", "/a", "a/", "https://huggingface.co/a/b"] {
+        for repo in [
+            "",
+            "a/b/c",
+            "a//b",
+            "../b",
+            "a/..",
+            "a/b--c",
+            "a/.b",
+            "a/b ",
+            "/a",
+            "a/",
+            "https://huggingface.co/a/b",
+        ] {
             assert!(check_repo(repo).is_err(), "{repo:?}");
         }
     }

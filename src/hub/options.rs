@@ -21,7 +21,8 @@ impl Token {
 
     /// The value of the `Authorization` header, marked so that nobody logs it.
     pub(super) fn header(&self) -> Result<ureq::http::HeaderValue, HubError> {
-        let mut value = ureq::http::HeaderValue::from_str(&format!("Bearer {}", self.0)).map_err(|_| HubError::MalformedToken)?;
+        let mut value = ureq::http::HeaderValue::from_str(&format!("Bearer {}", self.0))
+            .map_err(|_| HubError::MalformedToken)?;
         value.set_sensitive(true);
         Ok(value)
     }
@@ -82,11 +83,19 @@ impl Options {
 
     /// [`Options::from_environment`] for the given variables and home folder; it reads the file that holds the token.
     #[must_use]
-    pub fn from_variables(variable: impl Fn(&str) -> Option<OsString>, home: Option<PathBuf>) -> Self {
+    pub fn from_variables(
+        variable: impl Fn(&str) -> Option<OsString>,
+        home: Option<PathBuf>,
+    ) -> Self {
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
         let text = |name: &str| set(name).and_then(|value| value.into_string().ok());
-        let path = |name: &str| set(name).map(|value| expand_home(PathBuf::from(value), home.as_deref()));
-        let flag = |name: &str| text(name).is_some_and(|value| matches!(value.to_ascii_uppercase().as_str(), "1" | "ON" | "YES" | "TRUE"));
+        let path =
+            |name: &str| set(name).map(|value| expand_home(PathBuf::from(value), home.as_deref()));
+        let flag = |name: &str| {
+            text(name).is_some_and(|value| {
+                matches!(value.to_ascii_uppercase().as_str(), "1" | "ON" | "YES" | "TRUE")
+            })
+        };
 
         let hugging_face = path("HF_HOME")
             .or_else(|| path("XDG_CACHE_HOME").map(|folder| folder.join("huggingface")))
@@ -97,20 +106,25 @@ impl Options {
         let token = if flag("HF_HUB_DISABLE_IMPLICIT_TOKEN") {
             None
         } else {
-            ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"].into_iter().find_map(|name| Token::new(&text(name)?)).or_else(|| {
-                match path("HF_TOKEN_PATH") {
-                    Some(file) => Token::new(&std::fs::read_to_string(file).ok()?),
-                    // hf-hub looks for the token beside the cache, which is where `hf auth login` puts it.
-                    None => Token::new(&hf_hub::Cache::new(hugging_face?.join("hub")).token()?),
-                }
-            })
+            ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"]
+                .into_iter()
+                .find_map(|name| Token::new(&text(name)?))
+                .or_else(|| {
+                    match path("HF_TOKEN_PATH") {
+                        Some(file) => Token::new(&std::fs::read_to_string(file).ok()?),
+                        // hf-hub looks for the token beside the cache, which is where `hf auth login` puts it.
+                        None => Token::new(&hf_hub::Cache::new(hugging_face?.join("hub")).token()?),
+                    }
+                })
         };
         Self {
             endpoint: text("HF_ENDPOINT"),
             cache,
             token,
             offline: flag("HF_HUB_OFFLINE"),
-            certificates: ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"].into_iter().find_map(path),
+            certificates: ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"]
+                .into_iter()
+                .find_map(path),
             ..Self::default()
         }
     }
@@ -128,17 +142,23 @@ mod tests {
     use super::*;
 
     fn read(variables: &[(&str, &str)], home: &Path) -> Options {
-        let find = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value));
+        let find = |name: &str| {
+            variables.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value))
+        };
         Options::from_variables(find, Some(home.to_path_buf()))
     }
 
     #[test]
     fn the_cache_is_where_python_keeps_it() {
         let home = Path::new("/home/ada");
-        let cache = |variables: &[(&str, &str)]| read(variables, home).cache.expect("there is a home");
+        let cache =
+            |variables: &[(&str, &str)]| read(variables, home).cache.expect("there is a home");
         assert_eq!(cache(&[]), Path::new("/home/ada/.cache/huggingface/hub"));
         assert_eq!(cache(&[("XDG_CACHE_HOME", "/x")]), Path::new("/x/huggingface/hub"));
-        assert_eq!(cache(&[("HF_HOME", "~/hf"), ("XDG_CACHE_HOME", "/x")]), Path::new("/home/ada/hf/hub"));
+        assert_eq!(
+            cache(&[("HF_HOME", "~/hf"), ("XDG_CACHE_HOME", "/x")]),
+            Path::new("/home/ada/hf/hub")
+        );
         assert_eq!(cache(&[("HF_HOME", "/hf"), ("HF_HUB_CACHE", "/c")]), Path::new("/c"));
         assert_eq!(cache(&[("HF_HOME", "")]), Path::new("/home/ada/.cache/huggingface/hub"));
     }
@@ -151,18 +171,27 @@ mod tests {
         std::fs::write(folder.join("token"), "from_file\n").expect("a file");
         let elsewhere = home.path().join("elsewhere");
         std::fs::write(&elsewhere, "from_path").expect("a file");
-        let token = |variables: &[(&str, &str)]| read(variables, home.path()).token.map(|token| token.0);
+        let token =
+            |variables: &[(&str, &str)]| read(variables, home.path()).token.map(|token| token.0);
         assert_eq!(token(&[]).as_deref(), Some("from_file"));
-        assert_eq!(token(&[("HF_TOKEN_PATH", elsewhere.to_str().expect("UTF-8"))]).as_deref(), Some("from_path"));
+        assert_eq!(
+            token(&[("HF_TOKEN_PATH", elsewhere.to_str().expect("UTF-8"))]).as_deref(),
+            Some("from_path")
+        );
         assert_eq!(token(&[("HUGGING_FACE_HUB_TOKEN", " old ")]).as_deref(), Some("old"));
-        assert_eq!(token(&[("HUGGING_FACE_HUB_TOKEN", "old"), ("HF_TOKEN", "new")]).as_deref(), Some("new"));
+        assert_eq!(
+            token(&[("HUGGING_FACE_HUB_TOKEN", "old"), ("HF_TOKEN", "new")]).as_deref(),
+            Some("new")
+        );
         assert_eq!(token(&[("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")]), None);
     }
 
     #[test]
     fn offline_is_what_python_takes_for_true() {
         let home = Path::new("/home/ada");
-        for (value, offline) in [("1", true), ("on", true), ("True", true), ("0", false), ("", false), ("no", false)] {
+        for (value, offline) in
+            [("1", true), ("on", true), ("True", true), ("0", false), ("", false), ("no", false)]
+        {
             assert_eq!(read(&[("HF_HUB_OFFLINE", value)], home).offline, offline, "{value:?}");
         }
     }

@@ -16,7 +16,11 @@ pub(super) struct Subject<'a> {
 
 impl Subject<'_> {
     pub(super) fn missing_repo(&self) -> HubError {
-        HubError::MissingRepo { repo: self.repo.to_owned(), endpoint: self.endpoint.shown(), token: self.token }
+        HubError::MissingRepo {
+            repo: self.repo.to_owned(),
+            endpoint: self.endpoint.shown(),
+            token: self.token,
+        }
     }
 
     pub(super) fn missing_revision(&self) -> HubError {
@@ -24,7 +28,11 @@ impl Subject<'_> {
     }
 
     pub(super) fn missing_file(&self, file: &str) -> HubError {
-        HubError::MissingFile { repo: self.repo.to_owned(), revision: self.revision.to_owned(), file: file.to_owned() }
+        HubError::MissingFile {
+            repo: self.repo.to_owned(),
+            revision: self.revision.to_owned(),
+            file: file.to_owned(),
+        }
     }
 }
 
@@ -34,12 +42,17 @@ pub(super) fn is_ambiguous(answer: &Answer) -> bool {
 }
 
 /// The error that `answer` stands for. The body is read for its message only, and never kept.
-pub(super) fn refusal(answer: Answer, subject: &Subject<'_>, observer: &mut dyn Observer) -> HubError {
+pub(super) fn refusal(
+    answer: Answer,
+    subject: &Subject<'_>,
+    observer: &mut dyn Observer,
+) -> HubError {
     let status = answer.status;
     let url = answer.url();
     let token = subject.token;
     let endpoint = || subject.endpoint.shown();
-    let code = answer.named("x-error-code").filter(|_| answer.from_hub).unwrap_or_default().to_owned();
+    let code =
+        answer.named("x-error-code").filter(|_| answer.from_hub).unwrap_or_default().to_owned();
     let from_hub = answer.from_hub;
     if status >= 500 {
         return HubError::ServerFailed { url, status };
@@ -48,10 +61,18 @@ pub(super) fn refusal(answer: Answer, subject: &Subject<'_>, observer: &mut dyn 
     let says = |text: &str| message.as_ref().is_some_and(|message| message.contains(text));
 
     match (code.as_str(), subject.file) {
-        ("GatedRepo", _) => return HubError::GatedRepo { repo: subject.repo.to_owned(), endpoint: endpoint(), token },
+        ("GatedRepo", _) => {
+            return HubError::GatedRepo {
+                repo: subject.repo.to_owned(),
+                endpoint: endpoint(),
+                token,
+            };
+        }
         ("RevisionNotFound", _) => return subject.missing_revision(),
         ("EntryNotFound", Some(file)) => return subject.missing_file(file),
-        ("RepoNotFound", _) if !(token && says("Invalid credentials")) => return subject.missing_repo(),
+        ("RepoNotFound", _) if !(token && says("Invalid credentials")) => {
+            return subject.missing_repo();
+        }
         _ => {}
     }
     match (status, subject.file) {

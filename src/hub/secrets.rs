@@ -17,10 +17,18 @@ const HIDDEN: &str = "***";
 pub(super) struct Secrets(Arc<[String]>);
 
 impl Secrets {
-    pub(super) fn new(token: Option<&HeaderValue>, endpoint: &Endpoint, proxy: Option<&ureq::Proxy>) -> Self {
+    pub(super) fn new(
+        token: Option<&HeaderValue>,
+        endpoint: &Endpoint,
+        proxy: Option<&ureq::Proxy>,
+    ) -> Self {
         let mut texts = Vec::new();
-        texts.extend(token.and_then(|token| token.to_str().ok()?.strip_prefix("Bearer ").map(str::to_owned)));
-        if let Some((user, _)) = endpoint.base().authority().and_then(|authority| authority.as_str().rsplit_once('@')) {
+        texts.extend(
+            token.and_then(|token| token.to_str().ok()?.strip_prefix("Bearer ").map(str::to_owned)),
+        );
+        if let Some((user, _)) =
+            endpoint.base().authority().and_then(|authority| authority.as_str().rsplit_once('@'))
+        {
             texts.push(user.to_owned());
             texts.extend(user.split_once(':').map(|(_, password)| password.to_owned()));
         }
@@ -50,8 +58,10 @@ fn hide_word_after(text: &str, mark: &str, longest: usize) -> String {
     let (mut hidden, mut rest) = (String::with_capacity(text.len()), 0);
     for (at, _) in lower.match_indices(mark) {
         let begin = at + mark.len();
-        let in_word = |character: char| character.is_ascii_alphanumeric() || "-._~+/=".contains(character);
-        let length = text[begin..].find(|character| !in_word(character)).unwrap_or(text.len() - begin);
+        let in_word =
+            |character: char| character.is_ascii_alphanumeric() || "-._~+/=".contains(character);
+        let length =
+            text[begin..].find(|character| !in_word(character)).unwrap_or(text.len() - begin);
         if at >= rest && length > longest {
             hidden += &text[rest..begin];
             hidden += HIDDEN;

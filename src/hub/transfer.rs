@@ -31,7 +31,9 @@ impl Patience {
         let mut failures = 0;
         loop {
             match work(observer) {
-                Err(error) if error.is_transient() && failures < self.retries => self.pause(failures, observer)?,
+                Err(error) if error.is_transient() && failures < self.retries => {
+                    self.pause(failures, observer)?
+                }
                 result => return result,
             }
             failures += 1;
@@ -65,13 +67,19 @@ impl Source<'_> {
     ///
     /// Bytes from an earlier attempt are trusted only as far as the digest of the whole goes: if it does not fit, they are dropped and everything
     /// is downloaded once more. A download in one piece that does not fit is an error.
-    pub(super) fn download(&self, incomplete: &Path, observer: &mut dyn Observer) -> Result<(), HubError> {
+    pub(super) fn download(
+        &self,
+        incomplete: &Path,
+        observer: &mut dyn Observer,
+    ) -> Result<(), HubError> {
         let mut failures = 0;
         let mut mended = length_of(incomplete) > 0;
         let mut restarted = false;
         loop {
             let before = length_of(incomplete);
-            let result = self.attempt(incomplete, observer).and_then(|()| check_digest(incomplete, self.file, self.etag, observer));
+            let result = self
+                .attempt(incomplete, observer)
+                .and_then(|()| check_digest(incomplete, self.file, self.etag, observer));
             match result {
                 Ok(_) => return Ok(()),
                 Err(error) if error.is_transient() => {
@@ -85,12 +93,19 @@ impl Source<'_> {
                     failures += 1;
                     mended |= length_of(incomplete) > 0;
                 }
-                Err(error @ (HubError::DigestMismatch { .. } | HubError::Truncated { .. } | HubError::Oversized { .. })) => {
+                Err(
+                    error @ (HubError::DigestMismatch { .. }
+                    | HubError::Truncated { .. }
+                    | HubError::Oversized { .. }),
+                ) => {
                     remove(incomplete)?;
                     if !mended || restarted {
                         return Err(error);
                     }
-                    observer.message(format!("`{}` does not fit together; downloading it from the start", self.file));
+                    observer.message(format!(
+                        "`{}` does not fit together; downloading it from the start",
+                        self.file
+                    ));
                     restarted = true;
                 }
                 Err(error) => return Err(error),
@@ -109,10 +124,21 @@ impl Source<'_> {
             return Ok(());
         }
 
-        let answer = self.session.ask(&Method::GET, self.path, &self.range(offset), Follow::Everywhere, observer)?;
+        let answer = self.session.ask(
+            &Method::GET,
+            self.path,
+            &self.range(offset),
+            Follow::Everywhere,
+            observer,
+        )?;
         let start = match answer.status {
             200 => 0,
-            206 if answer.content_range().is_some_and(|(from, total)| from == offset && self.agrees(total)) => offset,
+            206 if answer
+                .content_range()
+                .is_some_and(|(from, total)| from == offset && self.agrees(total)) =>
+            {
+                offset
+            }
             // The server has something else, or the part on disk is longer than it should be.
             206 | 416 if offset > 0 => {
                 remove(incomplete)?;
@@ -143,7 +169,13 @@ impl Source<'_> {
         total.is_none() || self.size.is_none() || total == self.size
     }
 
-    fn store(&self, mut answer: Answer, start: u64, incomplete: &Path, observer: &mut dyn Observer) -> Result<(), HubError> {
+    fn store(
+        &self,
+        mut answer: Answer,
+        start: u64,
+        incomplete: &Path,
+        observer: &mut dyn Observer,
+    ) -> Result<(), HubError> {
         let announced = answer.content_length().map(|length| start.saturating_add(length));
         if let (Some(size), Some(announced)) = (self.size, announced) {
             self.check_length(size, announced)?;
@@ -151,7 +183,8 @@ impl Source<'_> {
         let total = self.size.or(announced);
 
         let failed = |error| HubError::io("write", incomplete, error);
-        let mut file = File::options().create(true).append(true).open(incomplete).map_err(failed)?;
+        let mut file =
+            File::options().create(true).append(true).open(incomplete).map_err(failed)?;
         file.set_len(start).map_err(failed)?;
         let mut done = start;
         observer.progress(self.file, done, total.unwrap_or(0));
@@ -167,9 +200,10 @@ impl Source<'_> {
         durable::sync_file(&file, incomplete).map_err(failed)?;
         match total {
             // Nobody announced the end, so it was the connection's.
-            Some(total) if done < total => {
-                Err(HubError::Broken { host: answer.url(), reason: format!("it ended after {done} of {total} bytes") })
-            }
+            Some(total) if done < total => Err(HubError::Broken {
+                host: answer.url(),
+                reason: format!("it ended after {done} of {total} bytes"),
+            }),
             _ => Ok(()),
         }
     }
@@ -190,7 +224,9 @@ fn length_of(path: &Path) -> u64 {
 
 fn remove(path: &Path) -> Result<(), HubError> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(HubError::io("remove", path, error)),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(HubError::io("remove", path, error))
+        }
         _ => Ok(()),
     }
 }

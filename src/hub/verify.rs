@@ -47,7 +47,12 @@ impl Etag {
 /// Reads the whole file at `path` and holds it against `etag`.
 ///
 /// `name` is what messages call the file. Returns the number of bytes.
-pub(super) fn check_digest(path: &Path, name: &str, etag: &Etag, observer: &mut dyn Observer) -> Result<u64, HubError> {
+pub(super) fn check_digest(
+    path: &Path,
+    name: &str,
+    etag: &Etag,
+    observer: &mut dyn Observer,
+) -> Result<u64, HubError> {
     let cannot_read = |error| HubError::io("read", path, error);
     let mut file = File::open(path).map_err(cannot_read)?;
     let size = file.metadata().map_err(cannot_read)?.len();
@@ -60,12 +65,22 @@ pub(super) fn check_digest(path: &Path, name: &str, etag: &Etag, observer: &mut 
         }
     };
     if found != etag.as_str() {
-        return Err(HubError::DigestMismatch { file: name.to_owned(), expected: etag.as_str().to_owned(), found, cached: None });
+        return Err(HubError::DigestMismatch {
+            file: name.to_owned(),
+            expected: etag.as_str().to_owned(),
+            found,
+            cached: None,
+        });
     }
     Ok(size)
 }
 
-fn digest<D: Digest>(mut hasher: D, file: &mut File, path: &Path, observer: &mut dyn Observer) -> Result<String, HubError> {
+fn digest<D: Digest>(
+    mut hasher: D,
+    file: &mut File,
+    path: &Path,
+    observer: &mut dyn Observer,
+) -> Result<String, HubError> {
     let mut buffer = vec![0; 1 << 20];
     loop {
         if observer.cancelled() {
@@ -103,7 +118,10 @@ impl<'de> Visitor<'de> for Ends {
             }
             let (from, to) = map.next_value::<Tensor>()?.data_offsets;
             if from > to {
-                return Err(de::Error::custom(format_args!("tensor `{}` ends before it begins", shown(&name))));
+                return Err(de::Error::custom(format_args!(
+                    "tensor `{}` ends before it begins",
+                    shown(&name)
+                )));
             }
             end = end.max(to);
         }
@@ -158,7 +176,10 @@ mod tests {
     fn an_etag_is_read_quoted_and_weak() {
         let blob = "ce013625030ba8dba906f756967f9e9ca394464a";
         assert_eq!(Etag::parse(&format!("W/\"{blob}\"")), Some(Etag::GitBlob(blob.to_owned())));
-        assert_eq!(Etag::parse(&format!("\"{}\"", "a".repeat(64))), Some(Etag::Sha256("a".repeat(64))));
+        assert_eq!(
+            Etag::parse(&format!("\"{}\"", "a".repeat(64))),
+            Some(Etag::Sha256("a".repeat(64)))
+        );
         for text in ["", "\"\"", "../../etc/passwd", "\"abc\"", &"A".repeat(64)] {
             assert_eq!(Etag::parse(text), None, "{text:?}");
         }
@@ -173,9 +194,11 @@ mod tests {
 
     #[test]
     fn sixty_four_digits_are_what_sha256sum_prints() {
-        let etag = Etag::parse("5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03").expect("an etag");
+        let etag = Etag::parse("5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03")
+            .expect("an etag");
         check_digest(file_of(b"hello\n").path(), "x", &etag, &mut Silent).expect("the digest fits");
-        let error = check_digest(file_of(b"hellp\n").path(), "x", &etag, &mut Silent).expect_err("one byte differs");
+        let error = check_digest(file_of(b"hellp\n").path(), "x", &etag, &mut Silent)
+            .expect_err("one byte differs");
         assert!(matches!(error, HubError::DigestMismatch { .. }));
     }
 

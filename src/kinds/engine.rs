@@ -10,7 +10,12 @@ use crate::training::{EngineError, ModelEngine};
 ///
 /// * `products`: the type of its matrix products
 /// * `activation_checkpointing`: whether a backward computes each layer again from its input
-pub fn open(model: JointModel, products: DType, activation_checkpointing: bool, context: &Context<'_>) -> Result<ModelEngine, StageError> {
+pub fn open(
+    model: JointModel,
+    products: DType,
+    activation_checkpointing: bool,
+    context: &Context<'_>,
+) -> Result<ModelEngine, StageError> {
     let (place, name) = place(context.device)?;
     if place.is_cpu() && products != DType::F32 {
         return Err(StageError::new(format!("a CPU computes in f32 only, and `dtype` is \"{}\"", products.as_str())).with_help(
@@ -45,7 +50,9 @@ fn place(device: Device) -> Result<(Place, String), StageError> {
         Device::Cuda(number) => (Place::new_cuda(number), format!("cuda:{number}")),
         Device::Metal(number) => (Place::new_metal(number), format!("metal:{number}")),
         Device::Auto => {
-            let gpu = [Device::Cuda(0), Device::Metal(0)].into_iter().find_map(|device| place(device).ok());
+            let gpu = [Device::Cuda(0), Device::Metal(0)]
+                .into_iter()
+                .find_map(|device| place(device).ok());
             return gpu.map_or_else(|| place(Device::Cpu), Ok);
         }
     };

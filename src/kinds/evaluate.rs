@@ -24,7 +24,8 @@ pub struct Evaluate {
     pub batch_size: usize,
 }
 
-const NO_TEXTS: &str = "choose another `split`, or give the corpus stage a fraction or a file for it";
+const NO_TEXTS: &str =
+    "choose another `split`, or give the corpus stage a fraction or a file for it";
 
 fn batch_size() -> usize {
     32
@@ -87,16 +88,23 @@ impl Stage for Evaluate {
         let split = data::Split::from(self.split);
         let tokens = data.tokens(split)?;
         if tokens.is_empty() {
-            return Err(StageError::new(format!("the `{split}` split is empty")).with_help(NO_TEXTS));
+            return Err(
+                StageError::new(format!("the `{split}` split is empty")).with_help(NO_TEXTS)
+            );
         }
         if files::read(&model.tokenizer())? != files::read(&data.tokenizer())? {
             context.warn("the texts were tokenized by another `tokenizer.json` than those that the model was trained on".to_owned());
         }
         let mut engine = super::engine::open(model.model()?, DType::F32, false, context)?;
-        let predicted =
-            training::predict(engine.engine(), &tokens, self.batch_size, &Objective::default(), &|| context.signals.cancelled())
-                .map_err(super::engine::failed)?
-                .ok_or(StageError::Cancelled)?;
+        let predicted = training::predict(
+            engine.engine(),
+            &tokens,
+            self.batch_size,
+            &Objective::default(),
+            &|| context.signals.cancelled(),
+        )
+        .map_err(super::engine::failed)?
+        .ok_or(StageError::Cancelled)?;
         if !predicted.losses.total.is_finite() {
             context.warn("the model gives no finite loss on these texts: its weights are spoilt, and the scores say nothing".to_owned());
         }
@@ -106,23 +114,42 @@ impl Stage for Evaluate {
         let confusion = ConfusionMatrix::of(&tokens.labels, &predicted.labels, labels.len());
         let confusion = LabelConfusion { labels: labels.to_vec(), counts: confusion.counts };
         let examples = data.examples(split)?;
-        let rows = examples.iter().enumerate().map(|(row, example)| prediction(row, example, &tokens, &predicted, &data.labels));
+        let rows = examples
+            .iter()
+            .enumerate()
+            .map(|(row, example)| prediction(row, example, &tokens, &predicted, &data.labels));
         Evaluation::write(context.output, &scores, &report, rows, &confusion)
     }
 }
 
 /// `classification_report.txt`: the recipe's two reports as scikit-learn prints them, and the entity-level one beside them.
-fn report(tokens: &EncodedSplit, predicted: &Predicted, data: &Encoded, split: data::Split, scores: &Scores) -> String {
+fn report(
+    tokens: &EncodedSplit,
+    predicted: &Predicted,
+    data: &Encoded,
+    split: data::Split,
+    scores: &Scores,
+) -> String {
     const DIGITS: usize = 4;
     let labels = &data.labels;
     let anomaly_names = ["Normal".to_owned(), "Anomaly".to_owned()];
     let outside = labels.outside();
-    let (truth, guess): (Vec<u32>, Vec<u32>) =
-        tokens.labels.iter().zip(&predicted.labels).filter(|(truth, _)| **truth != outside && **truth != data::IGNORE).unzip();
+    let (truth, guess): (Vec<u32>, Vec<u32>) = tokens
+        .labels
+        .iter()
+        .zip(&predicted.labels)
+        .filter(|(truth, _)| **truth != outside && **truth != data::IGNORE)
+        .unzip();
     let spans = span_scores(&tokens.labels, &predicted.labels, &tokens.bounds, labels.names());
-    let score = |value: Option<f64>| value.map_or_else(|| "undefined".to_owned(), |value| format!("{value:.4}"));
+    let score = |value: Option<f64>| {
+        value.map_or_else(|| "undefined".to_owned(), |value| format!("{value:.4}"))
+    };
     let mut notes = data.notes.clone();
-    if let Some(found) = data.statistics.get(&split).filter(|found| found.entities_cut + found.entities_unaligned > 0) {
+    if let Some(found) = data
+        .statistics
+        .get(&split)
+        .filter(|found| found.entities_cut + found.entities_unaligned > 0)
+    {
         let lost = found.entities_cut + found.entities_unaligned;
         notes.push(format!(
             "{lost} of {} {split} entities are cut off by `max_length` = {} tokens or have no token of their own: no score here counts them",
@@ -134,8 +161,13 @@ fn report(tokens: &EncodedSplit, predicted: &Predicted, data: &Encoded, split: d
         text += "\n\n";
     }
     text += "Anomaly detection (per text)\n\n";
-    text += &classification_report(&tokens.anomaly, &predicted.anomaly, &anomaly_names, None, DIGITS);
-    text += &format!("\nAUROC {}, average precision {}\n", score(scores.anomaly.auroc), score(scores.anomaly.average_precision));
+    text +=
+        &classification_report(&tokens.anomaly, &predicted.anomaly, &anomaly_names, None, DIGITS);
+    text += &format!(
+        "\nAUROC {}, average precision {}\n",
+        score(scores.anomaly.auroc),
+        score(scores.anomaly.average_precision)
+    );
     text += "\n\nNamed entities (whole entities: type and both ends must be right; `O` counts)\n\n";
     text += &metrics::span_report(&spans, DIGITS);
     text += "\n\nToken labels (only tokens whose true label is not `O`: what this leaves out are entities found where there are none)\n\n";
@@ -148,13 +180,33 @@ fn report(tokens: &EncodedSplit, predicted: &Predicted, data: &Encoded, split: d
     text
 }
 
-fn prediction(row: usize, example: &Example, tokens: &EncodedSplit, predicted: &Predicted, labels: &LabelSet) -> PredictionRow {
+fn prediction(
+    row: usize,
+    example: &Example,
+    tokens: &EncodedSplit,
+    predicted: &Predicted,
+    labels: &LabelSet,
+) -> PredictionRow {
     let characters: Vec<char> = example.text.chars().collect();
     let range = tokens.range(row);
     // Special tokens carry no label, whatever the model says of them.
-    let guess: Vec<u32> =
-        range.clone().map(|token| if tokens.labels[token] == data::IGNORE { data::IGNORE } else { predicted.labels[token] }).collect();
-    let found = spans::read(&characters, &guess, &tokens.starts[range.clone()], &tokens.ends[range], labels);
+    let guess: Vec<u32> = range
+        .clone()
+        .map(|token| {
+            if tokens.labels[token] == data::IGNORE {
+                data::IGNORE
+            } else {
+                predicted.labels[token]
+            }
+        })
+        .collect();
+    let found = spans::read(
+        &characters,
+        &guess,
+        &tokens.starts[range.clone()],
+        &tokens.ends[range],
+        labels,
+    );
     let json = |entities: &[Entity]| serde_json::to_string(entities).expect("plain data");
     PredictionRow {
         text: example.text.clone(),

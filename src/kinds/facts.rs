@@ -20,9 +20,21 @@ pub(super) fn longest(inputs: InputFacts<'_>, port: &str) -> Option<usize> {
 const EMPTY_SPLITS: &str = "empty_splits";
 
 /// What is known of a corpus whose splits are empty or not as told.
-pub(super) fn of_splits(train_is_empty: bool, validation_is_empty: bool, test_is_empty: bool) -> Facts {
-    let empty = [(Split::Train, train_is_empty), (Split::Validation, validation_is_empty), (Split::Test, test_is_empty)];
-    let names: Vec<String> = empty.into_iter().filter(|(_, is_empty)| *is_empty).map(|(split, _)| split.to_string()).collect();
+pub(super) fn of_splits(
+    train_is_empty: bool,
+    validation_is_empty: bool,
+    test_is_empty: bool,
+) -> Facts {
+    let empty = [
+        (Split::Train, train_is_empty),
+        (Split::Validation, validation_is_empty),
+        (Split::Test, test_is_empty),
+    ];
+    let names: Vec<String> = empty
+        .into_iter()
+        .filter(|(_, is_empty)| *is_empty)
+        .map(|(split, _)| split.to_string())
+        .collect();
     Facts::from_iter([(EMPTY_SPLITS.to_owned(), names.into())])
 }
 
@@ -32,7 +44,11 @@ pub(super) fn of_fractions(fractions: &Fractions) -> Facts {
 
 /// The same of what was made of the corpus at `port`.
 pub(super) fn splits_of(inputs: InputFacts<'_>, port: &str) -> Facts {
-    inputs.get(port, EMPTY_SPLITS).map(|names| (EMPTY_SPLITS.to_owned(), names.clone())).into_iter().collect()
+    inputs
+        .get(port, EMPTY_SPLITS)
+        .map(|names| (EMPTY_SPLITS.to_owned(), names.clone()))
+        .into_iter()
+        .collect()
 }
 
 /// Whether a split of what is wired to `port` is known to have no text.

@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 use crate::artifacts::{Backbone, files};
 use crate::hub::{self, Client, HubError, Options};
 use crate::models::JointModel;
-use crate::stage::{Artifact as _, CodeVersion, Context, HubCommit, ParameterProblem, Progress, SourceFile, Stage, StageError};
+use crate::stage::{
+    Artifact as _, CodeVersion, Context, HubCommit, ParameterProblem, Progress, SourceFile, Stage,
+    StageError,
+};
 
 /// A pretrained ModernBERT from the Hugging Face hub, or from a local folder in Hugging Face layout (`config.json`, `model.safetensors`, `tokenizer.json`). A token is read from `HF_TOKEN` or from where `hf auth login` puts it; `HF_ENDPOINT`, `HF_HOME` and `HF_HUB_OFFLINE` are honoured.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -44,7 +47,11 @@ impl Stage for FetchModel {
 
     fn check(&self) -> Vec<ParameterProblem> {
         let problem = |parameter, message: &str, help: &str| {
-            vec![ParameterProblem { parameter, message: message.to_owned(), help: Some(help.to_owned()) }]
+            vec![ParameterProblem {
+                parameter,
+                message: message.to_owned(),
+                help: Some(help.to_owned()),
+            }]
         };
         let mut problems = match (&self.repo, &self.path) {
             (None, None) => problem(
@@ -52,15 +59,25 @@ impl Stage for FetchModel {
                 "one of `repo` and `path` is needed",
                 "`repo = \"answerdotai/ModernBERT-base\"`, or `path` with a local folder",
             ),
-            (Some(_), Some(_)) => problem("path", "`repo` and `path` exclude each other", "remove one of them"),
+            (Some(_), Some(_)) => {
+                problem("path", "`repo` and `path` exclude each other", "remove one of them")
+            }
             (Some(_), None) | (None, Some(_)) => Vec::new(),
         };
         if let Some(repo) = &self.repo {
             if let Err(error) = hub::check_repo(repo) {
-                problems.extend(problem("repo", &error.to_string(), "such as `repo = \"answerdotai/ModernBERT-base\"`"));
+                problems.extend(problem(
+                    "repo",
+                    &error.to_string(),
+                    "such as `repo = \"answerdotai/ModernBERT-base\"`",
+                ));
             }
             if let Err(error) = hub::check_revision(&self.revision) {
-                problems.extend(problem("revision", &error.to_string(), "a branch, a tag, or the 40 digits of a commit"));
+                problems.extend(problem(
+                    "revision",
+                    &error.to_string(),
+                    "a branch, a tag, or the 40 digits of a commit",
+                ));
             }
         }
         problems
@@ -77,7 +94,9 @@ impl Stage for FetchModel {
     }
 
     fn hub_commit(&self) -> Option<HubCommit> {
-        self.repo.as_ref().map(|repo| HubCommit { repo: repo.clone(), revision: self.revision.clone() })
+        self.repo
+            .as_ref()
+            .map(|repo| HubCommit { repo: repo.clone(), revision: self.revision.clone() })
     }
 
     fn run(&self, _inputs: NoInputs, context: &Context<'_>) -> Result<Backbone, StageError> {
@@ -87,7 +106,8 @@ impl Stage for FetchModel {
             (None, None) => return Err(StageError::new("one of `repo` and `path` is needed")),
         };
         let model = Backbone::open(&folder)?;
-        JointModel::check(&model.weights, &model.config).map_err(|error| StageError::new(error.to_string()).with_help(error.help()))?;
+        JointModel::check(&model.weights, &model.config)
+            .map_err(|error| StageError::new(error.to_string()).with_help(error.help()))?;
         for name in Backbone::FILES {
             context.check_cancelled()?;
             files::copy(&folder.join(name), &context.output.join(name))?;
@@ -97,8 +117,11 @@ impl Stage for FetchModel {
 }
 
 fn download(repo: &str, context: &Context<'_>) -> Result<PathBuf, StageError> {
-    let commit = context.commit.ok_or_else(|| StageError::new("the commit of the hub revision was not resolved"))?;
-    let commit = hub::Commit::parse(commit).ok_or_else(|| StageError::new(format!("`{commit}` is no commit")))?;
+    let commit = context
+        .commit
+        .ok_or_else(|| StageError::new("the commit of the hub revision was not resolved"))?;
+    let commit = hub::Commit::parse(commit)
+        .ok_or_else(|| StageError::new(format!("`{commit}` is no commit")))?;
     let mut options = Options::from_environment();
     options.offline |= context.offline;
     let client = Client::new(options).map_err(failed)?;
@@ -121,7 +144,12 @@ impl hub::Observer for Watch<'_> {
         let now = Instant::now();
         let speed = done as f64 / now.duration_since(self.begun).as_secs_f64().max(1e-3);
         self.shown = Some(now);
-        self.context.progress(Progress { done, total, unit: "bytes", numbers: vec![("bytes_per_s", speed)] });
+        self.context.progress(Progress {
+            done,
+            total,
+            unit: "bytes",
+            numbers: vec![("bytes_per_s", speed)],
+        });
     }
 
     fn cancelled(&self) -> bool {

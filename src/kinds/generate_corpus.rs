@@ -15,7 +15,8 @@ use crate::artifacts::CorpusFiles;
 use crate::data::{self, TEMPLATES_FORMAT, TemplateProblem, Templates, split};
 use crate::rng::Rng;
 use crate::stage::{
-    CodeVersion, Content, Context, Facts, InputFacts, Inspection, ParameterProblem, SourceFile, SourceProblem, Stage, StageError,
+    CodeVersion, Content, Context, Facts, InputFacts, Inspection, ParameterProblem, SourceFile,
+    SourceProblem, Stage, StageError,
 };
 
 /// Synthetic labelled sentences from a file of templates: each placeholder is filled with one of its values and becomes an entity. Sentences of anomalous templates are anomalies.
@@ -51,7 +52,8 @@ const FIELD: &str = "template";
 const INSPECTION: Inspection = Inspection { largest: 1 << 20, read };
 
 fn read(text: &str) -> Result<Content, Vec<SourceProblem>> {
-    let problem = |TemplateProblem { range, message, help, .. }| SourceProblem { range, message, help };
+    let problem =
+        |TemplateProblem { range, message, help, .. }| SourceProblem { range, message, help };
     match Templates::check(text) {
         Ok(templates) => Ok(Arc::new(templates)),
         Err(problems) => Err(problems.into_iter().map(problem).collect()),
@@ -74,15 +76,24 @@ impl Stage for GenerateCorpus {
     fn check(&self) -> Vec<ParameterProblem> {
         let mut problems = splits::check(&self.split);
         if let Some(by) = self.by.as_ref().filter(|by| *by != FIELD) {
-            let message = format!("`by` cannot be `{by}`: all that sentences from templates have is the field `{FIELD}`");
-            let help = format!("`by = \"{FIELD}\"` keeps the sentences of one template in one split");
+            let message = format!(
+                "`by` cannot be `{by}`: all that sentences from templates have is the field `{FIELD}`"
+            );
+            let help =
+                format!("`by = \"{FIELD}\"` keeps the sentences of one template in one split");
             problems.push(ParameterProblem { parameter: "by", message, help: Some(help) });
         }
-        if let (true, None, Err(error)) =
-            (problems.is_empty(), &self.by, data::check_sizes(data::classes(self.samples, self.anomaly_ratio), self.split.into()))
-        {
+        if let (true, None, Err(error)) = (
+            problems.is_empty(),
+            &self.by,
+            data::check_sizes(data::classes(self.samples, self.anomaly_ratio), self.split.into()),
+        ) {
             let help = Some("more `samples`, or a larger fraction".to_owned());
-            problems.push(ParameterProblem { parameter: "samples", message: error.to_string(), help });
+            problems.push(ParameterProblem {
+                parameter: "samples",
+                message: error.to_string(),
+                help,
+            });
         }
         problems
     }
@@ -97,8 +108,9 @@ impl Stage for GenerateCorpus {
     }
 
     fn check_content(&self, content: &dyn Any) -> Vec<ParameterProblem> {
-        let Some(Err(error)) =
-            content.downcast_ref::<Templates>().map(|templates| templates.check_classes(self.samples, self.anomaly_ratio))
+        let Some(Err(error)) = content
+            .downcast_ref::<Templates>()
+            .map(|templates| templates.check_classes(self.samples, self.anomaly_ratio))
         else {
             return Vec::new();
         };
@@ -111,16 +123,24 @@ impl Stage for GenerateCorpus {
     }
 
     fn run(&self, _inputs: NoInputs, context: &Context<'_>) -> Result<CorpusFiles, StageError> {
-        let templates = Templates::read(&self.templates).map_err(|error| StageError::new(error.to_string()).with_help(TEMPLATES_FORMAT))?;
+        let templates = Templates::read(&self.templates)
+            .map_err(|error| StageError::new(error.to_string()).with_help(TEMPLATES_FORMAT))?;
         let unused = templates.unused();
         if !unused.is_empty() {
             let names: Vec<String> = unused.iter().map(|name| format!("`{name}`")).collect();
-            context.warn(format!("no template of `{}` uses {}", self.templates.display(), names.join(", ")));
+            context.warn(format!(
+                "no template of `{}` uses {}",
+                self.templates.display(),
+                names.join(", ")
+            ));
         }
         let rng = Rng::new(self.seed);
-        let examples = templates.generate(self.samples, self.anomaly_ratio, rng).map_err(|error| StageError::new(error.to_string()))?;
+        let examples = templates
+            .generate(self.samples, self.anomaly_ratio, rng)
+            .map_err(|error| StageError::new(error.to_string()))?;
         context.check_cancelled()?;
-        let corpus = split(examples, self.split.into(), self.by.as_deref(), rng).map_err(splits::failed)?;
+        let corpus =
+            split(examples, self.split.into(), self.by.as_deref(), rng).map_err(splits::failed)?;
         splits::write(&corpus, Some((FIELD, "templates")), context)
     }
 }

@@ -8,7 +8,9 @@ use crate::artifacts::{Backbone, CorpusFiles, files};
 use crate::data::train_tokenizer;
 use crate::models::{ConfigError, JointModel, ModernBertConfig, layer_types};
 use crate::rng::Rng;
-use crate::stage::{Artifact as _, CodeVersion, Context, Facts, InputFacts, ParameterProblem, Stage, StageError};
+use crate::stage::{
+    Artifact as _, CodeVersion, Context, Facts, InputFacts, ParameterProblem, Stage, StageError,
+};
 
 /// A ModernBERT of any size with random weights, drawn as transformers draws them, and a byte-level BPE tokenizer trained on the corpus's training split. Needs no download. Sizes are named as in `config.json`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -101,7 +103,12 @@ impl InitModel {
 
 impl Stage for InitModel {
     const KIND: &'static str = "init_model";
-    const CODE: &'static [CodeVersion] = &[versions::TOKENIZER_TRAINING, versions::ALIGNMENT, versions::INITIAL_WEIGHTS, versions::MODEL];
+    const CODE: &'static [CodeVersion] = &[
+        versions::TOKENIZER_TRAINING,
+        versions::ALIGNMENT,
+        versions::INITIAL_WEIGHTS,
+        versions::MODEL,
+    ];
     type Inputs = InitModelInputs;
     type Output = Backbone;
 
@@ -124,7 +131,8 @@ impl Stage for InitModel {
     fn run(&self, inputs: InitModelInputs, context: &Context<'_>) -> Result<Backbone, StageError> {
         let corpus = inputs.corpus.read()?;
         let texts = corpus.train.iter().map(|example| example.text.as_str());
-        let tokenizer = train_tokenizer(texts, self.vocab_size).map_err(|error| StageError::new(error.to_string()))?;
+        let tokenizer = train_tokenizer(texts, self.vocab_size)
+            .map_err(|error| StageError::new(error.to_string()))?;
         let path = context.output.join(Backbone::TOKENIZER);
         tokenizer.save(&path).map_err(|error| StageError::writing(&path, &error))?;
 
@@ -137,10 +145,14 @@ impl Stage for InitModel {
         config.eos_token_id = config.sep_token_id;
         config.pad_token_id = tokenizer.id("[PAD]");
         context.check_cancelled()?;
-        let model = JointModel::new_random(config, 1, &Rng::new(self.seed)).map_err(|error| match error {
-            ConfigError::NoMemory(_) => StageError::new(error.to_string()).with_help("lower `hidden_size` or `num_hidden_layers`"),
-            _ => StageError::new(error.to_string()),
-        })?;
+        let model =
+            JointModel::new_random(config, 1, &Rng::new(self.seed)).map_err(
+                |error| match error {
+                    ConfigError::NoMemory(_) => StageError::new(error.to_string())
+                        .with_help("lower `hidden_size` or `num_hidden_layers`"),
+                    _ => StageError::new(error.to_string()),
+                },
+            )?;
         let path = context.output.join(Backbone::WEIGHTS);
         model.save_encoder(&path).map_err(|error| StageError::writing(&path, &error))?;
         files::write_text(&context.output.join(Backbone::CONFIG), &model.config.to_json())?;

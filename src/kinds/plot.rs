@@ -36,8 +36,12 @@ impl Stage for Plot {
         let rows: Vec<HistoryRow> = history.iter().map(history_row).collect();
         let scores = inputs.evaluation.scores()?;
         let confusion = inputs.evaluation.confusion()?;
-        let (truth, probability): (Vec<u32>, Vec<f64>) =
-            inputs.evaluation.predictions()?.iter().map(|row| (row.anomaly, row.anomaly_score)).unzip();
+        let (truth, probability): (Vec<u32>, Vec<f64>) = inputs
+            .evaluation
+            .predictions()?
+            .iter()
+            .map(|row| (row.anomaly, row.anomaly_score))
+            .unzip();
         let positives = truth.iter().filter(|anomaly| **anomaly == 1).count();
         let prevalence = (!truth.is_empty()).then(|| positives as f64 / truth.len() as f64);
         let precision_recall = PrecisionRecall {
@@ -49,24 +53,46 @@ impl Stage for Plot {
         };
         let roc = Roc {
             points: roc_curve(&truth, &probability)
-                .map(|curve| curve.false_positive_rate.into_iter().zip(curve.true_positive_rate).collect())
+                .map(|curve| {
+                    curve.false_positive_rate.into_iter().zip(curve.true_positive_rate).collect()
+                })
                 .unwrap_or_default(),
             auroc: scores.anomaly.auroc,
         };
 
         drawn("loss", plots::loss_curves(&rows, &at("loss.png")), context)?;
-        drawn("loss per epoch", plots::epoch_losses(&epochs(&history), &at("loss_per_epoch.png")), context)?;
+        drawn(
+            "loss per epoch",
+            plots::epoch_losses(&epochs(&history), &at("loss_per_epoch.png")),
+            context,
+        )?;
         drawn("learning rate", plots::learning_rate(&rows, &at("learning_rate.png")), context)?;
-        drawn("anomaly confusion", plots::anomaly_confusion(scores.anomaly.confusion, &at("anomaly_confusion.png")), context)?;
-        drawn("NER confusion", plots::ner_confusion(&confusion.labels, &confusion.counts, &at("ner_confusion.png")), context)?;
-        drawn("precision-recall", plots::precision_recall(&precision_recall, &at("precision_recall.png")), context)?;
+        drawn(
+            "anomaly confusion",
+            plots::anomaly_confusion(scores.anomaly.confusion, &at("anomaly_confusion.png")),
+            context,
+        )?;
+        drawn(
+            "NER confusion",
+            plots::ner_confusion(&confusion.labels, &confusion.counts, &at("ner_confusion.png")),
+            context,
+        )?;
+        drawn(
+            "precision-recall",
+            plots::precision_recall(&precision_recall, &at("precision_recall.png")),
+            context,
+        )?;
         drawn("ROC", plots::roc(&roc, &at("roc.png")), context)?;
         Figures::open(context.output)
     }
 }
 
 /// A figure for which there is nothing to show is left out, and said; anything else that goes wrong is the stage's failure.
-fn drawn(figure: &str, result: Result<(), PlotError>, context: &Context<'_>) -> Result<(), StageError> {
+fn drawn(
+    figure: &str,
+    result: Result<(), PlotError>,
+    context: &Context<'_>,
+) -> Result<(), StageError> {
     match result {
         Ok(()) => Ok(()),
         Err(error @ (PlotError::NoData { .. } | PlotError::TooManyLabels { .. })) => {
@@ -97,7 +123,9 @@ fn epochs(history: &[Row]) -> Vec<EpochRow> {
     let row = |(epoch, train)| EpochRow { epoch, train, validation: f64::NAN };
     let mut epochs: Vec<EpochRow> = (1..).zip(epoch_losses(history)).map(row).collect();
     for row in history.iter().filter(|row| row.split == RowSplit::Validation) {
-        if let Some(epoch) = usize::try_from(row.epoch).ok().and_then(|epoch| epochs.get_mut(epoch.checked_sub(1)?)) {
+        if let Some(epoch) =
+            usize::try_from(row.epoch).ok().and_then(|epoch| epochs.get_mut(epoch.checked_sub(1)?))
+        {
             epoch.validation = row.loss;
         }
     }

@@ -12,7 +12,9 @@ use super::versions;
 use crate::artifacts::CorpusFiles;
 use crate::data::{Corpus, Example, jsonl, split};
 use crate::rng::Rng;
-use crate::stage::{CodeVersion, Context, Facts, InputFacts, ParameterProblem, SourceFile, Stage, StageError};
+use crate::stage::{
+    CodeVersion, Context, Facts, InputFacts, ParameterProblem, SourceFile, Stage, StageError,
+};
 
 /// Labelled texts from JSONL files with lines such as `{"text": "...", "entities": [{"start": 0, "end": 5, "label": "NODE"}], "anomaly": 0}`, offsets in characters, half-open. Either one file (`path`) that is split, or a file for each split (`train`, `validation`, `test`).
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -63,8 +65,11 @@ impl Stage for ReadCorpus {
     type Output = CorpusFiles;
 
     fn check(&self) -> Vec<ParameterProblem> {
-        let problem =
-            |parameter, message: &str, help: &str| ParameterProblem { parameter, message: message.to_owned(), help: Some(help.to_owned()) };
+        let problem = |parameter, message: &str, help: &str| ParameterProblem {
+            parameter,
+            message: message.to_owned(),
+            help: Some(help.to_owned()),
+        };
         let mut problems: Vec<_> = self.split.iter().flat_map(splits::check).collect();
         let help = "either `path` with `split`, or `train` with `validation` and `test`";
         if self.path.is_none() && self.train.is_none() {
@@ -73,15 +78,27 @@ impl Stage for ReadCorpus {
         if self.path.is_some() {
             for (parameter, file) in self.files().into_iter().skip(1) {
                 if file.is_some() {
-                    problems.push(problem(parameter, &format!("`path` and `{parameter}` exclude each other"), help));
+                    problems.push(problem(
+                        parameter,
+                        &format!("`path` and `{parameter}` exclude each other"),
+                        help,
+                    ));
                 }
             }
         } else {
             if self.split.is_some() {
-                problems.push(problem("split", "`split` divides the file of `path`, and there is none", help));
+                problems.push(problem(
+                    "split",
+                    "`split` divides the file of `path`, and there is none",
+                    help,
+                ));
             }
             if self.by.is_some() {
-                problems.push(problem("by", "`by` divides the file of `path`, and there is none", help));
+                problems.push(problem(
+                    "by",
+                    "`by` divides the file of `path`, and there is none",
+                    help,
+                ));
             }
         }
         problems
@@ -89,7 +106,12 @@ impl Stage for ReadCorpus {
 
     fn sources(&self) -> Vec<SourceFile> {
         let source = |(parameter, path): (&'static str, Option<&PathBuf>)| {
-            Some(SourceFile { parameter, name: parameter.to_owned(), path: path?.clone(), inspection: None })
+            Some(SourceFile {
+                parameter,
+                name: parameter.to_owned(),
+                path: path?.clone(),
+                inspection: None,
+            })
         };
         self.files().into_iter().filter_map(source).collect()
     }
@@ -97,16 +119,30 @@ impl Stage for ReadCorpus {
     fn facts(&self, _inputs: InputFacts<'_>) -> Facts {
         match self.path {
             Some(_) => facts::of_fractions(&self.split.unwrap_or_default()),
-            None => facts::of_splits(self.train.is_none(), self.validation.is_none(), self.test.is_none()),
+            None => facts::of_splits(
+                self.train.is_none(),
+                self.validation.is_none(),
+                self.test.is_none(),
+            ),
         }
     }
 
     fn run(&self, _inputs: NoInputs, context: &Context<'_>) -> Result<CorpusFiles, StageError> {
-        let optional = |path: &Option<PathBuf>| path.as_deref().map_or_else(|| Ok(Vec::new()), read);
+        let optional =
+            |path: &Option<PathBuf>| path.as_deref().map_or_else(|| Ok(Vec::new()), read);
         let corpus = match &self.path {
-            Some(path) => split(read(path)?, self.split.unwrap_or_default().into(), self.by.as_deref(), Rng::new(self.seed))
-                .map_err(|error| StageError::new(format!("{}: {error}", path.display())))?,
-            None => Corpus { train: optional(&self.train)?, validation: optional(&self.validation)?, test: optional(&self.test)? },
+            Some(path) => split(
+                read(path)?,
+                self.split.unwrap_or_default().into(),
+                self.by.as_deref(),
+                Rng::new(self.seed),
+            )
+            .map_err(|error| StageError::new(format!("{}: {error}", path.display())))?,
+            None => Corpus {
+                train: optional(&self.train)?,
+                validation: optional(&self.validation)?,
+                test: optional(&self.test)?,
+            },
         };
         splits::write(&corpus, None, context)
     }

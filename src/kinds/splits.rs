@@ -45,7 +45,11 @@ pub(super) fn check(fractions: &Fractions) -> Vec<ParameterProblem> {
         return Vec::new();
     }
     let message = format!("the fractions of `split` sum to {}, not 1", (sum * 1e6).round() / 1e6);
-    vec![ParameterProblem { parameter: "split", message, help: Some("for example `{ train = 0.8, validation = 0.2 }`".to_owned()) }]
+    vec![ParameterProblem {
+        parameter: "split",
+        message,
+        help: Some("for example `{ train = 0.8, validation = 0.2 }`".to_owned()),
+    }]
 }
 
 pub(super) fn failed(error: SplitError) -> StageError {
@@ -55,7 +59,11 @@ pub(super) fn failed(error: SplitError) -> StageError {
 /// Writes the corpus with what a reader of scores on it should know: texts, or values of `group`, that lie in two splits.
 ///
 /// * `group`: a field, and what to call its values
-pub(super) fn write(corpus: &Corpus, group: Option<(&str, &str)>, context: &Context<'_>) -> Result<CorpusFiles, StageError> {
+pub(super) fn write(
+    corpus: &Corpus,
+    group: Option<(&str, &str)>,
+    context: &Context<'_>,
+) -> Result<CorpusFiles, StageError> {
     let mut notes = Vec::new();
     let found = corpus.duplicates();
     let counts = [
@@ -65,13 +73,24 @@ pub(super) fn write(corpus: &Corpus, group: Option<(&str, &str)>, context: &Cont
     ];
     for (count, split, other) in counts.into_iter().filter(|(count, ..)| *count > 0) {
         let total = corpus.get(split).len();
-        notes.push(format!("{count} of {total} {split} texts are also in {other}: scores on them measure memory"));
+        notes.push(format!(
+            "{count} of {total} {split} texts are also in {other}: scores on them measure memory"
+        ));
     }
     notes.iter().for_each(|note| context.warn(note));
     if let Some((field, name)) = group {
-        let values = |split| corpus.get(split).iter().filter_map(|example| example.fields.get(field)).collect::<BTreeSet<_>>();
+        let values = |split| {
+            corpus
+                .get(split)
+                .iter()
+                .filter_map(|example| example.fields.get(field))
+                .collect::<BTreeSet<_>>()
+        };
         let train = values(Split::Train);
-        for split in [Split::Validation, Split::Test].into_iter().filter(|split| !values(*split).is_disjoint(&train)) {
+        for split in [Split::Validation, Split::Test]
+            .into_iter()
+            .filter(|split| !values(*split).is_disjoint(&train))
+        {
             notes.push(format!(
                 "{split} shares its {name} with train: scores on it say little about other {name}; `by = \"{field}\"` keeps them apart"
             ));

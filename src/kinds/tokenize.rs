@@ -36,7 +36,9 @@ const MOST_ENTITY_TYPES: usize = 1000;
 
 /// What to say of a length that the model cannot take, and what helps.
 fn too_long(max_length: usize, limit: usize) -> (String, String) {
-    let message = format!("`max_length` = {max_length} is beyond the model's `max_position_embeddings` = {limit}");
+    let message = format!(
+        "`max_length` = {max_length} is beyond the model's `max_position_embeddings` = {limit}"
+    );
     (message, format!("set `max_length` to at most {limit}"))
 }
 
@@ -51,7 +53,10 @@ impl Stage for Tokenize {
     }
 
     fn check_inputs(&self, inputs: InputFacts<'_>) -> Vec<ParameterProblem> {
-        let Some(limit) = facts::longest(inputs, "model").filter(|limit| self.max_length > *limit) else { return Vec::new() };
+        let Some(limit) = facts::longest(inputs, "model").filter(|limit| self.max_length > *limit)
+        else {
+            return Vec::new();
+        };
         let (message, help) = too_long(self.max_length, limit);
         vec![ParameterProblem { parameter: "max_length", message, help: Some(help) }]
     }
@@ -62,23 +67,33 @@ impl Stage for Tokenize {
             let (message, help) = too_long(self.max_length, limit);
             return Err(StageError::new(message).with_help(help));
         }
-        let tokenizer = TextTokenizer::load(&inputs.model.tokenizer).map_err(|error| StageError::new(error.to_string()))?;
+        let tokenizer = TextTokenizer::load(&inputs.model.tokenizer)
+            .map_err(|error| StageError::new(error.to_string()))?;
         let corpus = inputs.corpus.read()?;
         let labels = LabelSet::of(corpus.entity_labels());
         if labels.types().len() > MOST_ENTITY_TYPES {
-            let message =
-                format!("the corpus has {} entity types, and a model tells at most {MOST_ENTITY_TYPES} apart", labels.types().len());
-            return Err(
-                StageError::new(message).with_help("the `label` of an entity is its type, such as `IP`, not the text that it covers")
+            let message = format!(
+                "the corpus has {} entity types, and a model tells at most {MOST_ENTITY_TYPES} apart",
+                labels.types().len()
             );
+            return Err(StageError::new(message).with_help(
+                "the `label` of an entity is its type, such as `IP`, not the text that it covers",
+            ));
         }
-        let mut writer = EncodedWriter::new(context.output, &inputs.model.tokenizer, &labels, self.max_length, inputs.corpus.notes)?;
+        let mut writer = EncodedWriter::new(
+            context.output,
+            &inputs.model.tokenizer,
+            &labels,
+            self.max_length,
+            inputs.corpus.notes,
+        )?;
         for split in Split::ALL {
             context.check_cancelled()?;
             let examples = corpus.get(split);
-            let (tokens, statistics) = tokenizer
-                .encode_split(examples, &labels, self.max_length)
-                .map_err(|error| StageError::new(format!("the `{split}` split: {error}")))?;
+            let (tokens, statistics) =
+                tokenizer
+                    .encode_split(examples, &labels, self.max_length)
+                    .map_err(|error| StageError::new(format!("the `{split}` split: {error}")))?;
             if statistics.entities_unaligned > 0 {
                 context.warn(format!(
                     "{} of {} {split} entities have no token of their own, so that no tag stands for them: see that `start` and `end` are counted in \

@@ -13,8 +13,14 @@ use crate::data::{IGNORE, Split};
 use crate::durable;
 use crate::models::JointModel;
 use crate::rng::Rng;
-use crate::stage::{Artifact as _, CodeVersion, Context, Extension, InputFacts, ParameterProblem, Progress, Stage, StageError};
-use crate::training::{self, Cadence, Interval, Metric, ModelEngine, OnNonfinite, Recipe, Schedule, Storage, TrainError, Trained, Warmup};
+use crate::stage::{
+    Artifact as _, CodeVersion, Context, Extension, InputFacts, ParameterProblem, Progress, Stage,
+    StageError,
+};
+use crate::training::{
+    self, Cadence, Interval, Metric, ModelEngine, OnNonfinite, Recipe, Schedule, Storage,
+    TrainError, Trained, Warmup,
+};
 use crate::units;
 
 /// Fine-tunes the joint model: the encoder with one head that tags every token and one that classifies the whole text from its first token. The loss is the sum of both cross-entropies; AdamW with clipping. The defaults are the reference recipe, but for `ignore_outside`. The same file gives the same weights, bit for bit, on the same CPU model, whatever the number of threads.
@@ -193,7 +199,9 @@ impl Train {
         match &self.checkpoint_every {
             None => Some(Cadence::default()),
             Some(CheckpointEvery::Steps(steps)) => Some(Cadence::every(*steps)),
-            Some(CheckpointEvery::Time(text)) => Some(Cadence { time: units::duration(text)?, ..Cadence::default() }),
+            Some(CheckpointEvery::Time(text)) => {
+                Some(Cadence { time: units::duration(text)?, ..Cadence::default() })
+            }
         }
     }
 
@@ -222,7 +230,9 @@ impl Train {
             ignore_outside: self.ignore_outside.then_some(outside),
             ner_weight: self.ner_weight,
             anomaly_weight: self.anomaly_weight,
-            anomaly_class_weights: self.class_weights.map(|weights| weights.map(|weight| weight as f32)),
+            anomaly_class_weights: self
+                .class_weights
+                .map(|weights| weights.map(|weight| weight as f32)),
             seed: self.seed,
             evaluate_every: self.evaluate_every.map_or(Interval::Epoch, Interval::Steps),
             early_stopping,
@@ -234,17 +244,25 @@ impl Train {
 
 impl Stage for Train {
     const KIND: &'static str = "train";
-    const CODE: &'static [CodeVersion] = &[versions::INITIAL_WEIGHTS, versions::MODEL, versions::TRAINING, versions::METRICS];
+    const CODE: &'static [CodeVersion] =
+        &[versions::INITIAL_WEIGHTS, versions::MODEL, versions::TRAINING, versions::METRICS];
     const EXCLUSIVE: bool = true;
     type Inputs = TrainInputs;
     type Output = Checkpoint;
 
     fn check(&self) -> Vec<ParameterProblem> {
-        let problem =
-            |parameter, message: &str, help: &str| ParameterProblem { parameter, message: message.to_owned(), help: Some(help.to_owned()) };
+        let problem = |parameter, message: &str, help: &str| ParameterProblem {
+            parameter,
+            message: message.to_owned(),
+            help: Some(help.to_owned()),
+        };
         let mut problems = Vec::new();
         if self.warmup_steps.is_some() && self.warmup_ratio.is_some() {
-            problems.push(problem("warmup_ratio", "`warmup_steps` and `warmup_ratio` exclude each other", "remove one of them"));
+            problems.push(problem(
+                "warmup_ratio",
+                "`warmup_steps` and `warmup_ratio` exclude each other",
+                "remove one of them",
+            ));
         }
         if self.ner_weight == 0.0 && self.anomaly_weight == 0.0 {
             problems.push(problem(
@@ -261,17 +279,28 @@ impl Stage for Train {
             ("ner_weight", self.ner_weight),
             ("anomaly_weight", self.anomaly_weight),
         ];
-        for (parameter, values) in
-            singles.map(|(parameter, value)| (parameter, vec![value])).into_iter().chain([("class_weights", class_weights)])
+        for (parameter, values) in singles
+            .map(|(parameter, value)| (parameter, vec![value]))
+            .into_iter()
+            .chain([("class_weights", class_weights)])
         {
             if let Some(value) = values.into_iter().find(|value| !training::is_single(*value)) {
-                let message = format!("`{parameter}` = {value:e} is beyond what training computes with");
-                problems.push(problem(parameter, &message, "training computes in single precision: from 1.2e-38 to 3.4e38"));
+                let message =
+                    format!("`{parameter}` = {value:e} is beyond what training computes with");
+                problems.push(problem(
+                    parameter,
+                    &message,
+                    "training computes in single precision: from 1.2e-38 to 3.4e38",
+                ));
             }
         }
         if self.cadence().is_none() {
             let help = format!("a number of steps, or {}", units::DURATION);
-            problems.push(problem("checkpoint_every", "`checkpoint_every` is neither a number of steps nor a time", &help));
+            problems.push(problem(
+                "checkpoint_every",
+                "`checkpoint_every` is neither a number of steps nor a time",
+                &help,
+            ));
         }
         problems
     }
@@ -280,13 +309,22 @@ impl Stage for Train {
         let mut problems = Vec::new();
         if facts::is_empty(inputs, "data", Split::Train) {
             let help = "give the corpus stage a fraction or a file for it".to_owned();
-            problems.push(ParameterProblem { parameter: "data", message: "the `train` split is empty".to_owned(), help: Some(help) });
+            problems.push(ParameterProblem {
+                parameter: "data",
+                message: "the `train` split is empty".to_owned(),
+                help: Some(help),
+            });
         }
         if facts::is_empty(inputs, "data", Split::Validation) {
-            let choosing = [("early_stopping", self.early_stopping.is_some()), ("keep_best", self.keep_best.is_some())];
+            let choosing = [
+                ("early_stopping", self.early_stopping.is_some()),
+                ("keep_best", self.keep_best.is_some()),
+            ];
             for (parameter, _) in choosing.into_iter().filter(|(_, is_given)| *is_given) {
                 let message = format!("`{parameter}` needs a validation split, and it is empty");
-                let help = format!("give the corpus stage a `validation` split, or leave `{parameter}` out");
+                let help = format!(
+                    "give the corpus stage a `validation` split, or leave `{parameter}` out"
+                );
                 problems.push(ParameterProblem { parameter, message, help: Some(help) });
             }
         }
@@ -294,7 +332,10 @@ impl Stage for Train {
     }
 
     fn execution(&self) -> Map<String, Value> {
-        Map::from_iter([("activation_checkpointing".to_owned(), self.activation_checkpointing.into())])
+        Map::from_iter([(
+            "activation_checkpointing".to_owned(),
+            self.activation_checkpointing.into(),
+        )])
     }
 
     fn extension(&self) -> Option<Extension> {
@@ -309,15 +350,21 @@ impl Stage for Train {
         let TrainInputs { model, data } = inputs;
         let labels = &data.labels;
         let (train, validation) = (data.tokens(Split::Train)?, data.tokens(Split::Validation)?);
-        if let Some(id) = train.ids.iter().chain(&validation.ids).find(|id| **id as usize >= model.config.vocab_size) {
+        if let Some(id) = train
+            .ids
+            .iter()
+            .chain(&validation.ids)
+            .find(|id| **id as usize >= model.config.vocab_size)
+        {
             return Err(StageError::new(format!(
                 "the data has token {id}, but the model's vocabulary has {} entries",
                 model.config.vocab_size
             ))
             .with_help("wire `tokenize` and `train` to the same model"));
         }
-        let joint = JointModel::load(&model.weights, model.config, labels.len(), &Rng::new(self.seed))
-            .map_err(|error| StageError::new(error.to_string()).with_help(error.help()))?;
+        let joint =
+            JointModel::load(&model.weights, model.config, labels.len(), &Rng::new(self.seed))
+                .map_err(|error| StageError::new(error.to_string()).with_help(error.help()))?;
         // What the result needs is read now: at the end of a long training, somebody may have removed it.
         let tokenizer = files::read(&data.tokenizer())?;
         if files::read(&model.tokenizer)? != tokenizer {
@@ -325,18 +372,30 @@ impl Stage for Train {
                 "the texts were tokenized by another `tokenizer.json` than the model's: its token ids may mean something else".to_owned(),
             );
         }
-        let mut engine = super::engine::open(joint, self.dtype.into(), self.activation_checkpointing, context)?;
+        let mut engine =
+            super::engine::open(joint, self.dtype.into(), self.activation_checkpointing, context)?;
         let recipe = self.recipe(labels.outside());
-        let counts = |label: &u32| *label != IGNORE && !(self.ignore_outside && *label == labels.outside());
+        let counts =
+            |label: &u32| *label != IGNORE && !(self.ignore_outside && *label == labels.outside());
         if self.ner_weight > 0.0 && (labels.len() == 1 || !train.labels.iter().any(counts)) {
-            let message =
-                if labels.len() == 1 { "the corpus has no entities" } else { "no token of the training split has a label that counts" };
+            let message = if labels.len() == 1 {
+                "the corpus has no entities"
+            } else {
+                "no token of the training split has a label that counts"
+            };
             return Err(StageError::new(format!("{message}, so there are no tags to learn"))
                 .with_help("set `ner_weight = 0` to learn anomalies alone, or see that the corpus has its entities"));
         }
-        let splits = training::Data { train: &train, validation: (!validation.is_empty()).then_some(&validation), labels: labels.names() };
-        let storage =
-            Storage { checkpoints: Some(context.checkpoints), lineage: context.lineage, cadence: self.cadence().unwrap_or_default() };
+        let splits = training::Data {
+            train: &train,
+            validation: (!validation.is_empty()).then_some(&validation),
+            labels: labels.names(),
+        };
+        let storage = Storage {
+            checkpoints: Some(context.checkpoints),
+            lineage: context.lineage,
+            cadence: self.cadence().unwrap_or_default(),
+        };
         let trained = training::train(engine.engine(), splits, &recipe, storage, &Watch { context }).map_err(|error| {
             if let TrainError::Cancelled { step, saved: false } = error {
                 context.warn(format!("step {step} could not be saved: the same command goes on from the last checkpoint, or begins anew"));
@@ -344,7 +403,10 @@ impl Stage for Train {
             failed(error, &data)
         })?;
         if trained.skipped > 0 {
-            context.warn(format!("{} of {} steps were skipped because a loss or gradient was not finite", trained.skipped, trained.steps));
+            context.warn(format!(
+                "{} of {} steps were skipped because a loss or gradient was not finite",
+                trained.skipped, trained.steps
+            ));
         }
         let written = write_result(&trained, &mut engine, &tokenizer, &data, context);
         if let Err(StageError::Failed { .. }) = &written
@@ -369,7 +431,8 @@ fn write_result(
     write_history(trained, context.output)?;
     let model = engine.model().map_err(|error| StageError::new(error.to_string()))?;
     Checkpoint::write_model(context.output, model, tokenizer, &data.labels, data.max_length)?;
-    durable::sync_below(context.output).map_err(|error| StageError::io("flush", context.output, &error))
+    durable::sync_below(context.output)
+        .map_err(|error| StageError::io("flush", context.output, &error))
 }
 
 fn write_history(trained: &Trained, folder: &Path) -> Result<(), StageError> {
@@ -403,13 +466,19 @@ fn failed(error: TrainError, data: &Encoded) -> StageError {
         TrainError::Cancelled { .. } => return StageError::Cancelled,
         TrainError::NotFinite { rows, checkpoint, .. } => {
             let examples = data.examples(Split::Train).unwrap_or_default();
-            let lines: Vec<_> = rows.iter().filter_map(|row| examples.get(*row as usize)).map(|example| example.line.to_string()).collect();
+            let lines: Vec<_> = rows
+                .iter()
+                .filter_map(|row| examples.get(*row as usize))
+                .map(|example| example.line.to_string())
+                .collect();
             let lines = training::some_of(&lines);
             let checkpoint = checkpoint.map_or_else(
                 || "there is no earlier checkpoint".to_owned(),
                 |step| format!("the last good checkpoint is that of step {step}"),
             );
-            format!("{error}; its texts are those of line {lines} of the training split; {checkpoint}")
+            format!(
+                "{error}; its texts are those of line {lines} of the training split; {checkpoint}"
+            )
         }
         _ => error.to_string(),
     };

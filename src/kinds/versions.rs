@@ -15,4 +15,15 @@ pub const TOKENIZER_TRAINING: CodeVersion = CodeVersion { part: "tokenizer_train
 pub const TRAINING: CodeVersion = CodeVersion { part: "training", version: 2 };
 
 /// Every version, for the test that watches them.
-pub const ALL: &[CodeVersion] = &[ALIGNMENT, INITIAL_WEIGHTS, JSONL, METRICS, MODEL, PLOTS, SPLIT, TEMPLATES, TOKENIZER_TRAINING, TRAINING];
+pub const ALL: &[CodeVersion] = &[
+    ALIGNMENT,
+    INITIAL_WEIGHTS,
+    JSONL,
+    METRICS,
+    MODEL,
+    PLOTS,
+    SPLIT,
+    TEMPLATES,
+    TOKENIZER_TRAINING,
+    TRAINING,
+];

@@ -19,7 +19,11 @@ impl ClassCounts {
     /// When the slices differ in length or hold a class that is not below `classes`.
     #[must_use]
     pub fn of(truth: &[u32], predicted: &[u32], classes: usize) -> Self {
-        let mut counts = Self { matched: vec![0; classes], predicted: vec![0; classes], actual: vec![0; classes] };
+        let mut counts = Self {
+            matched: vec![0; classes],
+            predicted: vec![0; classes],
+            actual: vec![0; classes],
+        };
         for (truth, predicted) in kept(truth, predicted) {
             counts.actual[truth as usize] += 1;
             counts.predicted[predicted as usize] += 1;
@@ -81,7 +85,8 @@ pub struct BinaryScores {
 #[must_use]
 pub fn binary_scores(truth: &[u32], predicted: &[u32]) -> BinaryScores {
     let matrix = ConfusionMatrix::of(truth, predicted, 2);
-    let [tn, fp, fneg, tp] = [matrix.get(0, 0), matrix.get(0, 1), matrix.get(1, 0), matrix.get(1, 1)];
+    let [tn, fp, fneg, tp] =
+        [matrix.get(0, 0), matrix.get(0, 1), matrix.get(1, 0), matrix.get(1, 1)];
     BinaryScores {
         accuracy: ratio(tp + tn, tp + tn + fp + fneg),
         precision: ratio(tp, tp + fp),
@@ -97,8 +102,9 @@ pub fn binary_scores(truth: &[u32], predicted: &[u32]) -> BinaryScores {
 /// When the slices differ in length.
 #[must_use]
 pub fn token_accuracy(truth: &[u32], predicted: &[u32]) -> Option<f64> {
-    let (right, all) =
-        kept(truth, predicted).fold((0, 0), |(right, all), (truth, predicted)| (right + u64::from(truth == predicted), all + 1));
+    let (right, all) = kept(truth, predicted).fold((0, 0), |(right, all), (truth, predicted)| {
+        (right + u64::from(truth == predicted), all + 1)
+    });
     ratio(right, all)
 }
 
@@ -107,7 +113,10 @@ pub(super) fn ratio(numerator: u64, denominator: u64) -> Option<f64> {
 }
 
 /// The pairs that count.
-pub(super) fn kept<'a>(truth: &'a [u32], predicted: &'a [u32]) -> impl Iterator<Item = (u32, u32)> + 'a {
+pub(super) fn kept<'a>(
+    truth: &'a [u32],
+    predicted: &'a [u32],
+) -> impl Iterator<Item = (u32, u32)> + 'a {
     assert_eq!(truth.len(), predicted.len(), "one prediction for each truth");
     truth.iter().copied().zip(predicted.iter().copied()).filter(|(truth, _)| *truth != IGNORE)
 }
@@ -119,7 +128,10 @@ mod tests {
     #[test]
     fn scores_that_divide_by_nothing_are_undefined() {
         let scores = binary_scores(&[0, 0], &[0, 0]);
-        assert_eq!((scores.accuracy, scores.precision, scores.recall, scores.f1), (Some(1.0), None, None, None));
+        assert_eq!(
+            (scores.accuracy, scores.precision, scores.recall, scores.f1),
+            (Some(1.0), None, None, None)
+        );
         let scores = binary_scores(&[1, 0], &[0, 0]);
         assert_eq!((scores.precision, scores.recall, scores.f1), (None, Some(0.0), Some(0.0)));
         assert_eq!(binary_scores(&[], &[]).accuracy, None);

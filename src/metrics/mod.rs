@@ -17,8 +17,12 @@ mod report;
 mod scores;
 mod spans;
 
-pub use classification::{BinaryScores, ClassCounts, ConfusionMatrix, binary_scores, token_accuracy};
-pub use ranking::{PrecisionRecallCurve, RocCurve, auroc, average_precision, precision_recall_curve, roc_curve};
+pub use classification::{
+    BinaryScores, ClassCounts, ConfusionMatrix, binary_scores, token_accuracy,
+};
+pub use ranking::{
+    PrecisionRecallCurve, RocCurve, auroc, average_precision, precision_recall_curve, roc_curve,
+};
 pub use report::{classification_report, span_report};
 pub use scores::{AnomalyScores, NerScores, Predictions, Scores};
 pub use spans::{PrecisionRecall, SpanScores, span_scores};

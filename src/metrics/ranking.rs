@@ -35,9 +35,11 @@ impl Thresholds {
         if scores.iter().any(|score| score.is_nan()) {
             return None;
         }
-        let mut ranked: Vec<(f64, bool)> = scores.iter().copied().zip(truth.iter().map(|truth| *truth == 1)).collect();
+        let mut ranked: Vec<(f64, bool)> =
+            scores.iter().copied().zip(truth.iter().map(|truth| *truth == 1)).collect();
         ranked.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
-        let mut thresholds = Self { scores: Vec::new(), true_positives: Vec::new(), false_positives: Vec::new() };
+        let mut thresholds =
+            Self { scores: Vec::new(), true_positives: Vec::new(), false_positives: Vec::new() };
         let (mut positives, mut negatives) = (0, 0);
         // Zero and minus zero are one score, as chunks compare with `==`.
         for tied in ranked.chunk_by(|a, b| a.0 == b.0) {
@@ -74,7 +76,8 @@ impl Thresholds {
 #[must_use]
 pub fn auroc(truth: &[u32], scores: &[f64]) -> Option<f64> {
     let RocCurve { false_positive_rate: x, true_positive_rate: y, .. } = roc_curve(truth, scores)?;
-    let trapezoids: Vec<f64> = x.windows(2).zip(y.windows(2)).map(|(x, y)| (x[1] - x[0]) * (y[1] + y[0]) / 2.0).collect();
+    let trapezoids: Vec<f64> =
+        x.windows(2).zip(y.windows(2)).map(|(x, y)| (x[1] - x[0]) * (y[1] + y[0]) / 2.0).collect();
     Some(pairwise_sum(&trapezoids))
 }
 
@@ -88,7 +91,8 @@ pub fn auroc(truth: &[u32], scores: &[f64]) -> Option<f64> {
 pub fn average_precision(truth: &[u32], scores: &[f64]) -> Option<f64> {
     let curve = precision_recall_curve(truth, scores)?;
     let gained = curve.recall.windows(2).map(|pair| pair[0] - pair[1]);
-    let terms: Vec<f64> = gained.zip(&curve.precision).map(|(gained, precision)| gained * precision).collect();
+    let terms: Vec<f64> =
+        gained.zip(&curve.precision).map(|(gained, precision)| gained * precision).collect();
     Some(pairwise_sum(&terms).max(0.0))
 }
 
@@ -107,7 +111,8 @@ fn pairwise_sum(terms: &[f64]) -> f64 {
         for block in blocks {
             sums.iter_mut().zip(block).for_each(|(sum, term)| *sum += term);
         }
-        let sum = ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+        let sum = ((sums[0] + sums[1]) + (sums[2] + sums[3]))
+            + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
         return rest.iter().fold(sum, |sum, term| sum + term);
     }
     let half = count / 2 - (count / 2) % 8;
@@ -127,12 +132,20 @@ pub fn roc_curve(truth: &[u32], scores: &[f64]) -> Option<RocCurve> {
     if positives == 0 || negatives == 0 {
         return None;
     }
-    let mut curve = RocCurve { false_positive_rate: vec![0.0], true_positive_rate: vec![0.0], thresholds: vec![f64::INFINITY] };
+    let mut curve = RocCurve {
+        false_positive_rate: vec![0.0],
+        true_positive_rate: vec![0.0],
+        thresholds: vec![f64::INFINITY],
+    };
     let count = points.scores.len();
-    let straight = |values: &[u64], index: usize| values[index + 1] + values[index - 1] == 2 * values[index];
+    let straight =
+        |values: &[u64], index: usize| values[index + 1] + values[index - 1] == 2 * values[index];
     for index in 0..count {
         let inner = index > 0 && index + 1 < count;
-        if inner && straight(&points.true_positives, index) && straight(&points.false_positives, index) {
+        if inner
+            && straight(&points.true_positives, index)
+            && straight(&points.false_positives, index)
+        {
             continue;
         }
         curve.false_positive_rate.push(points.false_positives[index] as f64 / negatives as f64);
@@ -155,7 +168,8 @@ pub fn precision_recall_curve(truth: &[u32], scores: &[f64]) -> Option<Precision
     if positives == 0 {
         return None;
     }
-    let mut curve = PrecisionRecallCurve { precision: Vec::new(), recall: Vec::new(), thresholds: Vec::new() };
+    let mut curve =
+        PrecisionRecallCurve { precision: Vec::new(), recall: Vec::new(), thresholds: Vec::new() };
     for index in (0..points.scores.len()).rev() {
         let found = points.true_positives[index];
         curve.precision.push(found as f64 / (found + points.false_positives[index]) as f64);

@@ -24,9 +24,17 @@ struct Row {
 /// # Panics
 /// When the slices differ in length.
 #[must_use]
-pub fn classification_report(truth: &[u32], predicted: &[u32], names: &[String], labels: Option<&[u32]>, digits: usize) -> String {
-    let occurring: BTreeSet<u32> = kept(truth, predicted).flat_map(|(truth, predicted)| [truth, predicted]).collect();
-    let listed: Vec<u32> = labels.map_or_else(|| occurring.iter().copied().collect(), <[u32]>::to_vec);
+pub fn classification_report(
+    truth: &[u32],
+    predicted: &[u32],
+    names: &[String],
+    labels: Option<&[u32]>,
+    digits: usize,
+) -> String {
+    let occurring: BTreeSet<u32> =
+        kept(truth, predicted).flat_map(|(truth, predicted)| [truth, predicted]).collect();
+    let listed: Vec<u32> =
+        labels.map_or_else(|| occurring.iter().copied().collect(), <[u32]>::to_vec);
     let classes = occurring.iter().chain(&listed).max().map_or(0, |last| *last as usize + 1);
     let counts = ClassCounts::of(truth, predicted, classes);
     let rows: Vec<Row> = listed
@@ -38,7 +46,8 @@ pub fn classification_report(truth: &[u32], predicted: &[u32], names: &[String],
         })
         .collect();
     let sum = |counts: &[u64]| listed.iter().map(|class| counts[*class as usize]).sum::<u64>();
-    let mut micro = row("micro avg".into(), sum(&counts.matched), sum(&counts.predicted), sum(&counts.actual));
+    let mut micro =
+        row("micro avg".into(), sum(&counts.matched), sum(&counts.predicted), sum(&counts.actual));
     let everything = occurring.iter().all(|class| listed.contains(class));
     if everything {
         micro.name = "accuracy".into();
@@ -61,7 +70,9 @@ pub fn span_report(scores: &SpanScores, digits: usize) -> String {
 }
 
 fn row(name: String, matched: u64, predicted: u64, actual: u64) -> Row {
-    let ratio = |numerator: u64, denominator: u64| if denominator == 0 { 0.0 } else { numerator as f64 / denominator as f64 };
+    let ratio = |numerator: u64, denominator: u64| {
+        if denominator == 0 { 0.0 } else { numerator as f64 / denominator as f64 }
+    };
     Row {
         name,
         precision: ratio(matched, predicted),
@@ -90,9 +101,20 @@ fn mean(name: &str, rows: &[Row], weight: impl Fn(&Row) -> f64) -> Row {
 fn render(rows: &[Row], overall: &Row, accuracy: bool, digits: usize) -> String {
     const WRITING: &str = "a string takes everything";
     let last = "weighted avg";
-    let width = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0).max(last.len()).max(digits);
+    let width = rows
+        .iter()
+        .map(|row| row.name.chars().count())
+        .max()
+        .unwrap_or(0)
+        .max(last.len())
+        .max(digits);
     let mut text = String::new();
-    writeln!(text, "{:>width$}  {:>9} {:>9} {:>9} {:>9}\n", "", "precision", "recall", "f1-score", "support").expect(WRITING);
+    writeln!(
+        text,
+        "{:>width$}  {:>9} {:>9} {:>9} {:>9}\n",
+        "", "precision", "recall", "f1-score", "support"
+    )
+    .expect(WRITING);
     let line = |text: &mut String, row: &Row| {
         let Row { name, precision, recall, f1, support } = row;
         writeln!(text, "{name:>width$}  {precision:>9.digits$} {recall:>9.digits$} {f1:>9.digits$} {support:>9}").expect(WRITING);
@@ -103,7 +125,8 @@ fn render(rows: &[Row], overall: &Row, accuracy: bool, digits: usize) -> String 
     text.push('\n');
     if accuracy {
         let Row { name, f1, support, .. } = overall;
-        writeln!(text, "{name:>width$}  {:>9} {:>9} {f1:>9.digits$} {support:>9}", "", "").expect(WRITING);
+        writeln!(text, "{name:>width$}  {:>9} {:>9} {f1:>9.digits$} {support:>9}", "", "")
+            .expect(WRITING);
     } else {
         line(&mut text, overall);
     }

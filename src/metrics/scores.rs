@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{PrecisionRecall, auroc, average_precision, binary_scores, span_scores, token_accuracy};
+use super::{
+    PrecisionRecall, auroc, average_precision, binary_scores, span_scores, token_accuracy,
+};
 
 /// What a joint model predicted for some texts, beside the truth.
 #[derive(Debug, Clone, Copy)]
@@ -65,7 +67,16 @@ impl Scores {
     /// When slices that belong together differ in length.
     #[must_use]
     pub fn of(predictions: &Predictions<'_>) -> Self {
-        let Predictions { labels, predicted_labels, bounds, names, anomaly, predicted_anomaly, anomaly_score, loss } = *predictions;
+        let Predictions {
+            labels,
+            predicted_labels,
+            bounds,
+            names,
+            anomaly,
+            predicted_anomaly,
+            anomaly_score,
+            loss,
+        } = *predictions;
         let spans = span_scores(labels, predicted_labels, bounds, names);
         let binary = binary_scores(anomaly, predicted_anomaly);
         Self {

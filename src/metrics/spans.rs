@@ -37,12 +37,15 @@ pub(super) struct Counts {
 
 impl Counts {
     fn scores(self) -> PrecisionRecall {
-        let ratio = |denominator: u64| (denominator > 0).then(|| self.matched as f64 / denominator as f64);
+        let ratio =
+            |denominator: u64| (denominator > 0).then(|| self.matched as f64 / denominator as f64);
         let (precision, recall) = (ratio(self.predicted), ratio(self.actual));
         let f1 = match (precision, recall) {
             (None, None) => None,
             // The order of operations is seqeval's, so that the last digit is, too.
-            (Some(precision), Some(recall)) if precision + recall > 0.0 => Some(2.0 * precision * recall / (precision + recall)),
+            (Some(precision), Some(recall)) if precision + recall > 0.0 => {
+                Some(2.0 * precision * recall / (precision + recall))
+            }
             _ => Some(0.0),
         };
         PrecisionRecall { precision, recall, f1, support: self.actual }
@@ -77,7 +80,12 @@ impl<'a> Tag<'a> {
 /// # Panics
 /// When `truth` and `predicted` differ in length or `bounds` leaves them.
 #[must_use]
-pub fn span_scores(truth: &[u32], predicted: &[u32], bounds: &[u32], names: &[String]) -> SpanScores {
+pub fn span_scores(
+    truth: &[u32],
+    predicted: &[u32],
+    bounds: &[u32],
+    names: &[String],
+) -> SpanScores {
     let counts = span_counts(truth, predicted, bounds, names);
     let mut all = Counts::default();
     for counts in counts.values() {
@@ -85,18 +93,29 @@ pub fn span_scores(truth: &[u32], predicted: &[u32], bounds: &[u32], names: &[St
         all.predicted += counts.predicted;
         all.actual += counts.actual;
     }
-    let per_label = counts.into_iter().map(|(kind, counts)| (kind.to_owned(), counts.scores())).collect();
+    let per_label =
+        counts.into_iter().map(|(kind, counts)| (kind.to_owned(), counts.scores())).collect();
     SpanScores { micro: all.scores(), per_label }
 }
 
-fn span_counts<'a>(truth: &[u32], predicted: &[u32], bounds: &[u32], names: &'a [String]) -> BTreeMap<&'a str, Counts> {
+fn span_counts<'a>(
+    truth: &[u32],
+    predicted: &[u32],
+    bounds: &[u32],
+    names: &'a [String],
+) -> BTreeMap<&'a str, Counts> {
     assert_eq!(truth.len(), predicted.len(), "one prediction for each token");
     let tags: Vec<Tag<'a>> = names.iter().map(|name| Tag::of(name)).collect();
     let tag = |id: u32| tags.get(id as usize).copied().unwrap_or(Tag::Outside);
     let mut counts: BTreeMap<&'a str, Counts> = BTreeMap::new();
     for pair in bounds.windows(2) {
         let tokens = pair[0] as usize..pair[1] as usize;
-        let kept = || truth[tokens.clone()].iter().zip(&predicted[tokens.clone()]).filter(|(truth, _)| **truth != IGNORE);
+        let kept = || {
+            truth[tokens.clone()]
+                .iter()
+                .zip(&predicted[tokens.clone()])
+                .filter(|(truth, _)| **truth != IGNORE)
+        };
         let actual = entities(kept().map(|(truth, _)| tag(*truth)));
         let guessed = entities(kept().map(|(_, predicted)| tag(*predicted)));
         for (kind, ..) in &actual {
@@ -148,13 +167,19 @@ mod tests {
     #[test]
     fn an_inside_label_without_a_begin_is_no_entity() {
         let scores = span_scores(&[1, 3, 4], &[3, 3, 4], &[0, 3], &names());
-        assert_eq!(scores.micro, PrecisionRecall { precision: None, recall: Some(0.0), f1: Some(0.0), support: 1 });
+        assert_eq!(
+            scores.micro,
+            PrecisionRecall { precision: None, recall: Some(0.0), f1: Some(0.0), support: 1 }
+        );
     }
 
     #[test]
     fn an_entity_never_crosses_a_sequence() {
         let scores = span_scores(&[1, 3, 3], &[1, 3, 3], &[0, 2, 3], &names());
-        assert_eq!(scores.micro, PrecisionRecall { precision: Some(1.0), recall: Some(1.0), f1: Some(1.0), support: 1 });
+        assert_eq!(
+            scores.micro,
+            PrecisionRecall { precision: Some(1.0), recall: Some(1.0), f1: Some(1.0), support: 1 }
+        );
     }
 
     #[test]

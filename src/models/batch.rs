@@ -28,11 +28,17 @@ pub struct Targets<'a> {
 pub enum BatchError {
     #[error("a batch needs at least one sequence")]
     NoSequences,
-    #[error("the bounds of {tokens} tokens must rise from 0 to {tokens}, but bound {index} is {found}")]
+    #[error(
+        "the bounds of {tokens} tokens must rise from 0 to {tokens}, but bound {index} is {found}"
+    )]
     Bounds { index: usize, found: usize, tokens: usize },
-    #[error("sequence {sequence} is empty: it needs a first token, which stands for the whole text")]
+    #[error(
+        "sequence {sequence} is empty: it needs a first token, which stands for the whole text"
+    )]
     EmptySequence { sequence: usize },
-    #[error("token {position} has id {id}, but the vocabulary has {vocabulary} entries: tokenizer and model do not belong together")]
+    #[error(
+        "token {position} has id {id}, but the vocabulary has {vocabulary} entries: tokenizer and model do not belong together"
+    )]
     OutsideVocabulary { position: usize, id: u32, vocabulary: usize },
     #[error("expected {expected} {what}, found {found}")]
     Count { what: &'static str, expected: usize, found: usize },
@@ -106,17 +112,27 @@ impl<'a> Tokens<'a> {
     pub(super) fn check_vocabulary(&self, vocabulary: usize) -> Result<(), BatchError> {
         match self.ids.iter().position(|&id| id as usize >= vocabulary) {
             None => Ok(()),
-            Some(position) => Err(BatchError::OutsideVocabulary { position, id: self.ids[position], vocabulary }),
+            Some(position) => {
+                Err(BatchError::OutsideVocabulary { position, id: self.ids[position], vocabulary })
+            }
         }
     }
 }
 
 impl Targets<'_> {
     pub(super) fn check(&self, tokens: &Tokens<'_>, labels: usize) -> Result<(), BatchError> {
-        let count = |what, expected, found| if expected == found { Ok(()) } else { Err(BatchError::Count { what, expected, found }) };
+        let count = |what, expected, found| {
+            if expected == found {
+                Ok(())
+            } else {
+                Err(BatchError::Count { what, expected, found })
+            }
+        };
         count("token labels", tokens.len(), self.labels.len())?;
         count("anomaly classes", tokens.sequences(), self.anomaly.len())?;
-        if let Some(position) = self.labels.iter().position(|&label| label != IGNORE && label as usize >= labels) {
+        if let Some(position) =
+            self.labels.iter().position(|&label| label != IGNORE && label as usize >= labels)
+        {
             return Err(BatchError::Label { position, label: self.labels[position], labels });
         }
         if let Some(sequence) = self.anomaly.iter().position(|&class| class > 1) {
@@ -154,9 +170,21 @@ mod tests {
         let tokens = Tokens::new(&[1, 2, 3], &[0, 3]).unwrap();
         let check = |labels: &[u32], anomaly: &[u32]| Targets { labels, anomaly }.check(&tokens, 4);
         assert_eq!(check(&[0, IGNORE, 3], &[1]), Ok(()));
-        assert_eq!(check(&[0, 1], &[1]), Err(BatchError::Count { what: "token labels", expected: 3, found: 2 }));
-        assert_eq!(check(&[0, 1, 2], &[]), Err(BatchError::Count { what: "anomaly classes", expected: 1, found: 0 }));
-        assert_eq!(check(&[0, 4, 2], &[1]), Err(BatchError::Label { position: 1, label: 4, labels: 4 }));
-        assert_eq!(check(&[0, 1, 2], &[2]), Err(BatchError::AnomalyClass { sequence: 0, class: 2 }));
+        assert_eq!(
+            check(&[0, 1], &[1]),
+            Err(BatchError::Count { what: "token labels", expected: 3, found: 2 })
+        );
+        assert_eq!(
+            check(&[0, 1, 2], &[]),
+            Err(BatchError::Count { what: "anomaly classes", expected: 1, found: 0 })
+        );
+        assert_eq!(
+            check(&[0, 4, 2], &[1]),
+            Err(BatchError::Label { position: 1, label: 4, labels: 4 })
+        );
+        assert_eq!(
+            check(&[0, 1, 2], &[2]),
+            Err(BatchError::AnomalyClass { sequence: 0, class: 2 })
+        );
     }
 }

@@ -72,7 +72,8 @@ impl CheckpointError {
 
 fn list(problems: &[TensorProblem]) -> String {
     const SHOWN: usize = 5;
-    let mut text = problems.iter().take(SHOWN).map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    let mut text =
+        problems.iter().take(SHOWN).map(ToString::to_string).collect::<Vec<_>>().join("; ");
     if problems.len() > SHOWN {
         text += &format!("; and {} more", problems.len() - SHOWN);
     }
@@ -86,7 +87,12 @@ impl JointModel {
     ///
     /// # Errors
     /// When the configuration cannot be used, or the file cannot be read, is damaged, or holds another model.
-    pub fn load(path: &Path, config: ModernBertConfig, labels: usize, rng: &Rng) -> Result<Self, CheckpointError> {
+    pub fn load(
+        path: &Path,
+        config: ModernBertConfig,
+        labels: usize,
+        rng: &Rng,
+    ) -> Result<Self, CheckpointError> {
         let mut model = Self::read(path, config, labels, false)?;
         model.draw_heads(rng);
         Ok(model)
@@ -96,7 +102,11 @@ impl JointModel {
     ///
     /// # Errors
     /// As [`JointModel::load`], and when a head is missing or has another number of labels.
-    pub fn load_trained(path: &Path, config: ModernBertConfig, labels: usize) -> Result<Self, CheckpointError> {
+    pub fn load_trained(
+        path: &Path,
+        config: ModernBertConfig,
+        labels: usize,
+    ) -> Result<Self, CheckpointError> {
         Self::read(path, config, labels, true)
     }
 
@@ -137,10 +147,19 @@ impl JointModel {
         self.write(path, |parameter| !is_of_head(&parameter.name))
     }
 
-    fn write(&self, path: &Path, wanted: impl Fn(&Parameter) -> bool) -> Result<(), CheckpointError> {
-        let parameters: Vec<&Parameter> = self.layout.parameters().iter().filter(|parameter| wanted(parameter)).collect();
-        let spoilt = parameters.iter().filter(|parameter| !all_finite(&self.parameters[parameter.range.clone()]));
-        let problems: Vec<_> = spoilt.map(|parameter| TensorProblem::NotFinite { name: parameter.name.clone() }).collect();
+    fn write(
+        &self,
+        path: &Path,
+        wanted: impl Fn(&Parameter) -> bool,
+    ) -> Result<(), CheckpointError> {
+        let parameters: Vec<&Parameter> =
+            self.layout.parameters().iter().filter(|parameter| wanted(parameter)).collect();
+        let spoilt = parameters
+            .iter()
+            .filter(|parameter| !all_finite(&self.parameters[parameter.range.clone()]));
+        let problems: Vec<_> = spoilt
+            .map(|parameter| TensorProblem::NotFinite { name: parameter.name.clone() })
+            .collect();
         if !problems.is_empty() {
             return Err(CheckpointError::Tensors { path: path.to_owned(), problems });
         }
@@ -156,14 +175,25 @@ impl JointModel {
             }
             file.flush()
         });
-        written.map_err(|source| CheckpointError::Io { action: "write", path: path.to_owned(), source })
+        written.map_err(|source| CheckpointError::Io {
+            action: "write",
+            path: path.to_owned(),
+            source,
+        })
     }
 
-    fn read(path: &Path, config: ModernBertConfig, labels: usize, with_heads: bool) -> Result<Self, CheckpointError> {
+    fn read(
+        path: &Path,
+        config: ModernBertConfig,
+        labels: usize,
+        with_heads: bool,
+    ) -> Result<Self, CheckpointError> {
         config.validate()?;
         let layout = Layout::new(&config, labels);
         let mut parameters = zeros(layout.len(), "the weights")?;
-        read_tensors(path, &layout, with_heads, |index, read| read(&mut parameters[layout.parameters()[index].range.clone()]))?;
+        read_tensors(path, &layout, with_heads, |index, read| {
+            read(&mut parameters[layout.parameters()[index].range.clone()])
+        })?;
         Ok(Self { parameters, layout, config })
     }
 }
@@ -188,9 +218,12 @@ fn read_tensors(
     let mut problems = Vec::new();
     for (index, info) in found {
         file.seek(SeekFrom::Start(data_start + info.data_offsets.0 as u64)).map_err(io_error)?;
-        let finite = take(index, &mut |values| read_values(&mut file, values, info.dtype, &mut piece)).map_err(io_error)?;
+        let finite =
+            take(index, &mut |values| read_values(&mut file, values, info.dtype, &mut piece))
+                .map_err(io_error)?;
         if !finite {
-            problems.push(TensorProblem::NotFinite { name: layout.parameters()[index].name.clone() });
+            problems
+                .push(TensorProblem::NotFinite { name: layout.parameters()[index].name.clone() });
         }
     }
     if problems.is_empty() { Ok(()) } else { Err(wrong(problems)) }
@@ -202,11 +235,20 @@ fn header(parameters: &[&Parameter]) -> Vec<u8> {
     let tensors = parameters.iter().map(|parameter| {
         let start = end;
         end += 4 * parameter.range.len();
-        (parameter.name.clone(), TensorInfo { dtype: Dtype::F32, shape: parameter.shape.clone(), data_offsets: (start, end) })
+        (
+            parameter.name.clone(),
+            TensorInfo {
+                dtype: Dtype::F32,
+                shape: parameter.shape.clone(),
+                data_offsets: (start, end),
+            },
+        )
     });
     let format = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-    let metadata = Metadata::new(Some(format), tensors.collect()).expect("tensors that follow each other are valid");
-    let mut text = serde_json::to_vec(&metadata).expect("names and numbers always have a JSON form");
+    let metadata = Metadata::new(Some(format), tensors.collect())
+        .expect("tensors that follow each other are valid");
+    let mut text =
+        serde_json::to_vec(&metadata).expect("names and numbers always have a JSON form");
     text.resize(text.len().next_multiple_of(8), b' ');
     let mut bytes = (text.len() as u64).to_le_bytes().to_vec();
     bytes.append(&mut text);
@@ -216,7 +258,10 @@ fn header(parameters: &[&Parameter]) -> Vec<u8> {
 /// The header of a safetensors file and where its tensors begin, checked against the length of the file.
 fn read_header(file: &mut File, path: &Path) -> Result<(Metadata, u64), CheckpointError> {
     let io_error = |source| CheckpointError::Io { action: "read", path: path.to_owned(), source };
-    let bad = |reason: &dyn fmt::Display| CheckpointError::Header { path: path.to_owned(), reason: reason.to_string() };
+    let bad = |reason: &dyn fmt::Display| CheckpointError::Header {
+        path: path.to_owned(),
+        reason: reason.to_string(),
+    };
     let found = file.metadata().map_err(io_error)?.len();
     let mut size = [0; 8];
     if found < size.len() as u64 {
@@ -241,9 +286,17 @@ fn read_header(file: &mut File, path: &Path) -> Result<(Metadata, u64), Checkpoi
 }
 
 /// The tensors of a file that are parameters of `layout`, by the parameter's index; in the order of the file.
-fn find<'m>(metadata: &'m Metadata, layout: &Layout, with_heads: bool) -> Result<Vec<(usize, &'m TensorInfo)>, Vec<TensorProblem>> {
-    let indices: HashMap<&str, usize> =
-        layout.parameters().iter().enumerate().map(|(index, parameter)| (&*parameter.name, index)).collect();
+fn find<'m>(
+    metadata: &'m Metadata,
+    layout: &Layout,
+    with_heads: bool,
+) -> Result<Vec<(usize, &'m TensorInfo)>, Vec<TensorProblem>> {
+    let indices: HashMap<&str, usize> = layout
+        .parameters()
+        .iter()
+        .enumerate()
+        .map(|(index, parameter)| (&*parameter.name, index))
+        .collect();
     let mut problems = Vec::new();
     let mut found = BTreeMap::new();
     for full_name in metadata.offset_keys() {
@@ -263,9 +316,14 @@ fn find<'m>(metadata: &'m Metadata, layout: &Layout, with_heads: bool) -> Result
         }
         let expected = &layout.parameters()[index].shape;
         if info.shape != *expected {
-            problems.push(TensorProblem::Shape { name: full_name, expected: expected.clone(), found: info.shape.clone() });
+            problems.push(TensorProblem::Shape {
+                name: full_name,
+                expected: expected.clone(),
+                found: info.shape.clone(),
+            });
         } else if bytes_per_value(info.dtype).is_none() {
-            problems.push(TensorProblem::Dtype { name: full_name, found: format!("{:?}", info.dtype) });
+            problems
+                .push(TensorProblem::Dtype { name: full_name, found: format!("{:?}", info.dtype) });
         }
     }
     for (index, parameter) in layout.parameters().iter().enumerate() {
@@ -280,7 +338,9 @@ fn find<'m>(metadata: &'m Metadata, layout: &Layout, with_heads: bool) -> Result
 
 /// Whether a tensor belongs to a head that transformers puts on a ModernBERT: masked tokens, classification of tokens or texts.
 fn is_of_other_task(name: &str) -> bool {
-    ["head.", "decoder.", "classifier.", "qa_outputs.", "ner_classifier.", "anomaly_classifier."].iter().any(|part| name.starts_with(part))
+    ["head.", "decoder.", "classifier.", "qa_outputs.", "ner_classifier.", "anomaly_classifier."]
+        .iter()
+        .any(|part| name.starts_with(part))
 }
 
 fn bytes_per_value(dtype: Dtype) -> Option<usize> {
@@ -297,21 +357,36 @@ fn all_finite(values: &[f32]) -> bool {
 }
 
 /// Reads as many numbers as `values` holds, and says whether all are finite; `dtype` has [`bytes_per_value`].
-fn read_values(file: &mut File, values: &mut [f32], dtype: Dtype, piece: &mut [u8]) -> io::Result<bool> {
-    let width = bytes_per_value(dtype).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
+fn read_values(
+    file: &mut File,
+    values: &mut [f32],
+    dtype: Dtype,
+    piece: &mut [u8],
+) -> io::Result<bool> {
+    let width =
+        bytes_per_value(dtype).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
     let mut finite = true;
     for values in values.chunks_mut(piece.len() / 4) {
         let bytes = &mut piece[..values.len() * width];
         file.read_exact(bytes)?;
         match dtype {
             Dtype::F32 => {
-                values.iter_mut().zip(bytes.as_chunks().0).for_each(|(value, &bytes)| *value = f32::from_le_bytes(bytes));
+                values
+                    .iter_mut()
+                    .zip(bytes.as_chunks().0)
+                    .for_each(|(value, &bytes)| *value = f32::from_le_bytes(bytes));
             }
             Dtype::BF16 => {
                 let widen = |bytes| f32::from_bits(u32::from(u16::from_le_bytes(bytes)) << 16);
-                values.iter_mut().zip(bytes.as_chunks().0).for_each(|(value, &bytes)| *value = widen(bytes));
+                values
+                    .iter_mut()
+                    .zip(bytes.as_chunks().0)
+                    .for_each(|(value, &bytes)| *value = widen(bytes));
             }
-            _ => values.iter_mut().zip(bytes.as_chunks().0).for_each(|(value, &bytes)| *value = from_half(u16::from_le_bytes(bytes))),
+            _ => values
+                .iter_mut()
+                .zip(bytes.as_chunks().0)
+                .for_each(|(value, &bytes)| *value = from_half(u16::from_le_bytes(bytes))),
         }
         finite &= all_finite(values);
     }

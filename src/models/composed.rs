@@ -69,8 +69,13 @@ impl ComposedModel {
     /// # Errors
     /// When the device has no room.
     pub fn new(model: &JointModel, device: &Device) -> Result<Self> {
-        let variable =
-            |parameter: &super::Parameter| Var::from_slice(&model.parameters[parameter.range.clone()], parameter.shape.as_slice(), device);
+        let variable = |parameter: &super::Parameter| {
+            Var::from_slice(
+                &model.parameters[parameter.range.clone()],
+                parameter.shape.as_slice(),
+                device,
+            )
+        };
         let variables = model.layout.parameters().iter().map(variable).collect::<Result<_>>()?;
         let (config, layout) = (model.config.clone(), model.layout.clone());
         Ok(Self { config, layout, variables, device: device.clone(), product_dtype: DType::F32 })
@@ -122,7 +127,8 @@ impl ComposedModel {
     /// * `hidden`: `(sequences * length, hidden)`
     fn heads(&self, hidden: &Tensor, padded: &Padded) -> Result<(Tensor, Tensor)> {
         let ner = self.classify(&hidden.index_select(&padded.places, 0)?, &self.layout.ner)?; // (tokens, labels)
-        let anomaly = self.classify(&hidden.index_select(&padded.firsts, 0)?, &self.layout.anomaly)?; // (sequences, 2)
+        let anomaly =
+            self.classify(&hidden.index_select(&padded.firsts, 0)?, &self.layout.anomaly)?; // (sequences, 2)
         Ok((ner, anomaly))
     }
 
@@ -130,7 +136,12 @@ impl ComposedModel {
     ///
     /// # Errors
     /// When candle fails, for example because an id or a label is out of range.
-    pub fn loss(&self, tokens: &Tokens<'_>, targets: &Targets<'_>, options: &LossOptions) -> Result<(Tensor, Losses)> {
+    pub fn loss(
+        &self,
+        tokens: &Tokens<'_>,
+        targets: &Targets<'_>,
+        options: &LossOptions,
+    ) -> Result<(Tensor, Losses)> {
         let (ner_logits, anomaly_logits) = self.forward(tokens)?;
         self.losses(&ner_logits, &anomaly_logits, targets, options)
     }
@@ -162,7 +173,8 @@ impl ComposedModel {
         }
         // A detached stream gets its gradient as a variable of its own; that of what it came from goes on from there.
         let stream = Var::from_tensor(&inputs.pop().expect("the output of the last layer"))?;
-        let (ner, anomaly) = self.heads(&self.layer_norm(&stream, &self.layout.final_norm)?, &padded)?;
+        let (ner, anomaly) =
+            self.heads(&self.layer_norm(&stream, &self.layout.final_norm)?, &padded)?;
         let (total, losses) = self.losses(&ner, &anomaly, targets, options)?;
         let mut found = total.backward()?;
         let mut d_stream = found.remove(&stream);
@@ -170,12 +182,17 @@ impl ComposedModel {
         for (layer, input) in inputs.iter().enumerate().rev() {
             let Some(d_output) = d_stream.take() else { break };
             let stream = Var::from_tensor(input)?;
-            let mut found = (self.layer(layer, &stream, &padded)? * d_output.detach())?.sum_all()?.backward()?;
+            let mut found = (self.layer(layer, &stream, &padded)? * d_output.detach())?
+                .sum_all()?
+                .backward()?;
             d_stream = found.remove(&stream);
             self.collect(found, &mut gradients);
         }
         if let Some(d_embedded) = d_stream {
-            self.collect((self.embed(&padded)? * d_embedded.detach())?.sum_all()?.backward()?, &mut gradients);
+            self.collect(
+                (self.embed(&padded)? * d_embedded.detach())?.sum_all()?.backward()?,
+                &mut gradients,
+            );
         }
         Ok((losses, gradients))
     }
@@ -199,8 +216,13 @@ impl ComposedModel {
         options: &LossOptions,
     ) -> Result<(Tensor, Losses)> {
         let normalisers = options.normalisers(targets);
-        let counted: Vec<u32> = (0..).zip(targets.labels).filter(|&(_, &label)| label != IGNORE).map(|(token, _)| token).collect();
-        let labels: Vec<u32> = targets.labels.iter().copied().filter(|&label| label != IGNORE).collect();
+        let counted: Vec<u32> = (0..)
+            .zip(targets.labels)
+            .filter(|&(_, &label)| label != IGNORE)
+            .map(|(token, _)| token)
+            .collect();
+        let labels: Vec<u32> =
+            targets.labels.iter().copied().filter(|&label| label != IGNORE).collect();
 
         let zero = || Tensor::zeros((), DType::F32, &self.device);
         let ner = if counted.is_empty() {
@@ -211,14 +233,26 @@ impl ComposedModel {
             self.cross_entropy(&ner_logits.index_select(&rows, 0)?, &labels, weights)?
         };
         let anomaly = if normalisers.anomaly > 0.0 {
-            let weight = |&class: &u32| (f64::from(options.class_weight(class)) / normalisers.anomaly) as f32;
-            self.cross_entropy(anomaly_logits, targets.anomaly, targets.anomaly.iter().map(weight).collect())?
+            let weight = |&class: &u32| {
+                (f64::from(options.class_weight(class)) / normalisers.anomaly) as f32
+            };
+            self.cross_entropy(
+                anomaly_logits,
+                targets.anomaly,
+                targets.anomaly.iter().map(weight).collect(),
+            )?
         } else {
             zero()?
         };
-        let total = ((&ner * f64::from(options.ner_weight))? + (&anomaly * f64::from(options.anomaly_weight))?)?;
+        let total = ((&ner * f64::from(options.ner_weight))?
+            + (&anomaly * f64::from(options.anomaly_weight))?)?;
         let number = |scalar: &Tensor| scalar.to_scalar::<f32>().map(f64::from);
-        let losses = Losses { ner: number(&ner)?, anomaly: number(&anomaly)?, total: number(&total)?, counted_tokens: counted.len() };
+        let losses = Losses {
+            ner: number(&ner)?,
+            anomaly: number(&anomaly)?,
+            total: number(&total)?,
+            counted_tokens: counted.len(),
+        };
         Ok((total, losses))
     }
 
@@ -233,14 +267,24 @@ impl ComposedModel {
 
     /// `(sequences * length, hidden)`
     fn embed(&self, padded: &Padded) -> Result<Tensor> {
-        self.layer_norm(&self.at(&self.layout.embedding).index_select(&padded.ids, 0)?, &self.layout.embedding_norm)
+        self.layer_norm(
+            &self.at(&self.layout.embedding).index_select(&padded.ids, 0)?,
+            &self.layout.embedding_norm,
+        )
     }
 
     /// * `stream`: `(sequences * length, hidden)`
     fn layer(&self, layer: usize, stream: &Tensor, padded: &Padded) -> Result<Tensor> {
         let layout = &self.layout.layers[layer];
-        let normed = layout.attn_norm.as_ref().map_or_else(|| Ok(stream.clone()), |norm| self.layer_norm(stream, norm))?;
-        let attended = self.attention(&self.linear(&normed, &layout.wqkv)?, self.config.layer_types[layer], padded)?; // (sequences * length, hidden)
+        let normed = layout
+            .attn_norm
+            .as_ref()
+            .map_or_else(|| Ok(stream.clone()), |norm| self.layer_norm(stream, norm))?;
+        let attended = self.attention(
+            &self.linear(&normed, &layout.wqkv)?,
+            self.config.layer_types[layer],
+            padded,
+        )?; // (sequences * length, hidden)
         let stream = (stream + self.linear(&attended, &layout.attn_wo)?)?;
 
         let expanded = self.linear(&self.layer_norm(&stream, &layout.mlp_norm)?, &layout.wi)?; // (sequences * length, 2 * intermediate)
@@ -256,27 +300,45 @@ impl ComposedModel {
             Attention::Full => &padded.full,
             Attention::Sliding => &padded.sliding,
         };
-        let qkv = qkv.reshape((padded.sequences, padded.length, 3, heads, head_dim))?.permute((2, 0, 3, 1, 4))?; // (3, sequences, heads, length, head_dim)
+        let qkv = qkv
+            .reshape((padded.sequences, padded.length, 3, heads, head_dim))?
+            .permute((2, 0, 3, 1, 4))?; // (3, sequences, heads, length, head_dim)
         let part = |part: usize| qkv.narrow(0, part, 1)?.squeeze(0)?.contiguous(); // (sequences, heads, length, head_dim)
         let queries = (turn(&part(0)?, angles)? / (head_dim as f64).sqrt())?;
         let (keys, values) = (turn(&part(1)?, angles)?, part(2)?);
         let attended = match kind {
             Attention::Full => self.attend(&queries, &keys, &values, &padded.mask)?,
             Attention::Sliding => {
-                let rows = |tensor: &Tensor, of: &Range<usize>| tensor.narrow(2, of.start, of.len())?.contiguous();
+                let rows = |tensor: &Tensor, of: &Range<usize>| {
+                    tensor.narrow(2, of.start, of.len())?.contiguous()
+                };
                 let attend = |block: &Block| {
-                    self.attend(&rows(&queries, &block.queries)?, &rows(&keys, &block.keys)?, &rows(&values, &block.keys)?, &block.mask)
+                    self.attend(
+                        &rows(&queries, &block.queries)?,
+                        &rows(&keys, &block.keys)?,
+                        &rows(&values, &block.keys)?,
+                        &block.mask,
+                    )
                 };
                 Tensor::cat(&padded.blocks.iter().map(attend).collect::<Result<Vec<_>>>()?, 2)?
             }
         };
-        attended.transpose(1, 2)?.contiguous()?.reshape((padded.sequences * padded.length, heads * head_dim))
+        attended
+            .transpose(1, 2)?
+            .contiguous()?
+            .reshape((padded.sequences * padded.length, heads * head_dim))
     }
 
     /// What the queries take from the values: `(sequences, heads, queries, head_dim)`.
     ///
     /// * `keys`, `values`: `(sequences, heads, keys, head_dim)`; `mask` broadcasts to `(sequences, heads, queries, keys)`
-    fn attend(&self, queries: &Tensor, keys: &Tensor, values: &Tensor, mask: &Tensor) -> Result<Tensor> {
+    fn attend(
+        &self,
+        queries: &Tensor,
+        keys: &Tensor,
+        values: &Tensor,
+        mask: &Tensor,
+    ) -> Result<Tensor> {
         let scores = self.product(queries, &keys.t()?.contiguous()?)?.broadcast_add(mask)?; // (sequences, heads, queries, keys)
         self.product(&softmax(&scores, D::Minus1)?, values)
     }
@@ -285,7 +347,9 @@ impl ComposedModel {
     fn layer_norm(&self, input: &Tensor, weight: &Range<usize>) -> Result<Tensor> {
         let centred = input.broadcast_sub(&input.mean_keepdim(D::Minus1)?)?;
         let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
-        centred.broadcast_div(&(variance + self.config.norm_eps)?.sqrt()?)?.broadcast_mul(self.at(weight))
+        centred
+            .broadcast_div(&(variance + self.config.norm_eps)?.sqrt()?)?
+            .broadcast_mul(self.at(weight))
     }
 
     fn linear(&self, input: &Tensor, weight: &Range<usize>) -> Result<Tensor> {
@@ -315,7 +379,10 @@ impl ComposedModel {
     }
 
     fn at(&self, range: &Range<usize>) -> &Tensor {
-        let index = self.layout.parameters().binary_search_by_key(&range.start, |parameter| parameter.range.start);
+        let index = self
+            .layout
+            .parameters()
+            .binary_search_by_key(&range.start, |parameter| parameter.range.start);
         &self.variables[index.expect("every range of the layout is a parameter's")]
     }
 
@@ -337,7 +404,10 @@ impl ComposedModel {
             sequences,
             length,
             ids: Tensor::from_vec(ids, sequences * length, &self.device)?,
-            blocks: (0..length).step_by(BLOCK).map(|from| self.block(from, length, &mask)).collect::<Result<_>>()?,
+            blocks: (0..length)
+                .step_by(BLOCK)
+                .map(|from| self.block(from, length, &mask))
+                .collect::<Result<_>>()?,
             full: self.angles(Attention::Full, length)?,
             sliding: self.angles(Attention::Sliding, length)?,
             mask,
@@ -353,8 +423,12 @@ impl ComposedModel {
         let window = self.config.local_window();
         let queries = from..(from + BLOCK).min(length);
         let keys = from.saturating_sub(window)..(queries.end + window).min(length);
-        let sees = |query: usize, key: usize| if query.abs_diff(key) <= window { 0.0 } else { MASKED };
-        let entries = queries.clone().flat_map(|query| keys.clone().map(move |key| sees(query, key))).collect();
+        let sees =
+            |query: usize, key: usize| if query.abs_diff(key) <= window { 0.0 } else { MASKED };
+        let entries = queries
+            .clone()
+            .flat_map(|query| keys.clone().map(move |key| sees(query, key)))
+            .collect();
         let windows = Tensor::from_vec(entries, (queries.len(), keys.len()), &self.device)?;
         let mask = mask.narrow(3, keys.start, keys.len())?.broadcast_add(&windows)?;
         Ok(Block { queries, keys, mask })
@@ -364,7 +438,8 @@ impl ComposedModel {
         let head_dim = self.config.head_dim();
         let mut rotary = Rotary::new(self.config.rope_theta(attention), head_dim);
         rotary.grow(length);
-        let tensor = |values: &[f32]| Tensor::from_slice(values, (length, head_dim / 2), &self.device);
+        let tensor =
+            |values: &[f32]| Tensor::from_slice(values, (length, head_dim / 2), &self.device);
         Ok(Angles { cosines: tensor(rotary.cosines())?, sines: tensor(rotary.sines())? })
     }
 }
@@ -373,7 +448,9 @@ impl ComposedModel {
 fn turn(features: &Tensor, angles: &Angles) -> Result<Tensor> {
     let halves = features.chunk(2, D::Minus1)?; // (sequences, heads, length, head_dim / 2) each
     let (first, second) = (&halves[0], &halves[1]);
-    let turned_first = (first.broadcast_mul(&angles.cosines)? - second.broadcast_mul(&angles.sines)?)?;
-    let turned_second = (second.broadcast_mul(&angles.cosines)? + first.broadcast_mul(&angles.sines)?)?;
+    let turned_first =
+        (first.broadcast_mul(&angles.cosines)? - second.broadcast_mul(&angles.sines)?)?;
+    let turned_second =
+        (second.broadcast_mul(&angles.cosines)? + first.broadcast_mul(&angles.sines)?)?;
     Tensor::cat(&[turned_first, turned_second], D::Minus1)
 }

@@ -106,7 +106,8 @@ impl ModernBertConfig {
     /// [`ConfigError::Json`] when it is not JSON of the right shape; [`ConfigError::Unsupported`], with every reason, when it asks for
     /// something that this implementation would not do as asked: dropout, biases, another activation or rotary embedding.
     pub fn from_json(text: &str) -> Result<Self, ConfigError> {
-        let file: File = serde_json::from_str(text).map_err(|error| ConfigError::Json(error.to_string()))?;
+        let file: File =
+            serde_json::from_str(text).map_err(|error| ConfigError::Json(error.to_string()))?;
         let mut problems = file.unsupported();
         let config = file.into_config(&mut problems);
         problems.extend(config.problems());
@@ -157,7 +158,8 @@ impl ModernBertConfig {
                 config["layer_types"] = names.collect();
             }
         }
-        let mut text = serde_json::to_string_pretty(&config).expect("a JSON value always has a text");
+        let mut text =
+            serde_json::to_string_pretty(&config).expect("a JSON value always has a text");
         text.push('\n');
         text
     }
@@ -203,7 +205,9 @@ impl ModernBertConfig {
     #[must_use]
     pub fn global_attn_every_n_layers(&self) -> Option<usize> {
         let layers = self.num_hidden_layers;
-        std::iter::once(GLOBAL_EVERY).chain(1..=layers).find(|&every| self.layer_types == layer_types(layers, every))
+        std::iter::once(GLOBAL_EVERY)
+            .chain(1..=layers)
+            .find(|&every| self.layer_types == layer_types(layers, every))
     }
 
     /// Why no model can have these sizes.
@@ -225,13 +229,17 @@ impl ModernBertConfig {
         }
         let (hidden, heads) = (self.hidden_size, self.num_attention_heads);
         if heads > 0 && hidden % heads != 0 {
-            problems.push(format!("`hidden_size` {hidden} is not a multiple of `num_attention_heads` {heads}"));
+            problems.push(format!(
+                "`hidden_size` {hidden} is not a multiple of `num_attention_heads` {heads}"
+            ));
         } else if heads > 0 && (hidden / heads) % 2 != 0 {
             problems.push(format!("`hidden_size` {hidden} over `num_attention_heads` {heads} is odd; rotary embeddings turn pairs"));
         }
         if self.layer_types.len() != self.num_hidden_layers {
             let (found, layers) = (self.layer_types.len(), self.num_hidden_layers);
-            problems.push(format!("`layer_types` names {found} layers, but `num_hidden_layers` is {layers}"));
+            problems.push(format!(
+                "`layer_types` names {found} layers, but `num_hidden_layers` is {layers}"
+            ));
         }
         let positive = [
             ("global_rope_theta", self.global_rope_theta),
@@ -246,7 +254,8 @@ impl ModernBertConfig {
             }
         }
         if let Some(id) = self.pad_token_id.filter(|&id| id as usize >= self.vocab_size) {
-            problems.push(format!("`pad_token_id` is {id}, but `vocab_size` is {}", self.vocab_size));
+            problems
+                .push(format!("`pad_token_id` is {id}, but `vocab_size` is {}", self.vocab_size));
         }
         problems
     }
@@ -255,7 +264,9 @@ impl ModernBertConfig {
 /// Layers 0, `every`, 2 `every`, ... see everything, the others a window: [`ModernBertConfig::layer_types`] of a model.
 #[must_use]
 pub fn layer_types(layers: usize, every: usize) -> Vec<Attention> {
-    (0..layers).map(|layer| if layer.is_multiple_of(every) { Attention::Full } else { Attention::Sliding }).collect()
+    (0..layers)
+        .map(|layer| if layer.is_multiple_of(every) { Attention::Full } else { Attention::Sliding })
+        .collect()
 }
 
 /// `config.json` as it may stand in a file: both spellings, everything optional.
@@ -333,18 +344,31 @@ impl File {
                 problems.push(format!("`{name}` is {value}, but training has no dropout and would not do what is asked; set it to 0"));
             }
         }
-        let biases = [("attention_bias", self.attention_bias), ("mlp_bias", self.mlp_bias), ("norm_bias", self.norm_bias)];
+        let biases = [
+            ("attention_bias", self.attention_bias),
+            ("mlp_bias", self.mlp_bias),
+            ("norm_bias", self.norm_bias),
+        ];
         for (name, value) in biases {
             if value == Some(true) {
                 problems.push(format!("`{name}` is true, but the layers here have no bias"));
             }
         }
         if self.rope_scaling.as_ref().is_some_and(|scaling| !scaling.is_null()) {
-            problems.push("`rope_scaling` is set, but rotary embeddings are not scaled here".to_owned());
+            problems.push(
+                "`rope_scaling` is set, but rotary embeddings are not scaled here".to_owned(),
+            );
         }
-        for (name, rope) in [("full_attention", self.rope(Attention::Full)), ("sliding_attention", self.rope(Attention::Sliding))] {
-            if let Some(kind) = rope.and_then(|rope| rope.rope_type.as_deref()).filter(|&kind| kind != "default") {
-                problems.push(format!("`rope_parameters.{name}.rope_type` is `{kind}`, expected `default`"));
+        for (name, rope) in [
+            ("full_attention", self.rope(Attention::Full)),
+            ("sliding_attention", self.rope(Attention::Sliding)),
+        ] {
+            if let Some(kind) =
+                rope.and_then(|rope| rope.rope_type.as_deref()).filter(|&kind| kind != "default")
+            {
+                problems.push(format!(
+                    "`rope_parameters.{name}.rope_type` is `{kind}`, expected `default`"
+                ));
             }
         }
         if self.global_attn_every_n_layers == Some(0) {
@@ -364,8 +388,11 @@ impl File {
     fn into_config(self, problems: &mut Vec<String>) -> ModernBertConfig {
         let defaults = ModernBertConfig::base();
         let theta = |attention| self.rope(attention).and_then(|rope| rope.rope_theta);
-        let global_rope_theta = theta(Attention::Full).or(self.global_rope_theta).unwrap_or(defaults.global_rope_theta);
-        let local_rope_theta = theta(Attention::Sliding).or(self.local_rope_theta).unwrap_or(defaults.local_rope_theta);
+        let global_rope_theta =
+            theta(Attention::Full).or(self.global_rope_theta).unwrap_or(defaults.global_rope_theta);
+        let local_rope_theta = theta(Attention::Sliding)
+            .or(self.local_rope_theta)
+            .unwrap_or(defaults.local_rope_theta);
         // A size far out of range must not become a list of that length; `problems` names it afterwards.
         let num_hidden_layers = self.num_hidden_layers.unwrap_or(defaults.num_hidden_layers);
         let every = self.global_attn_every_n_layers.unwrap_or(GLOBAL_EVERY).max(1);
@@ -373,7 +400,9 @@ impl File {
         if let (Some(types), Some(_)) = (&self.layer_types, self.global_attn_every_n_layers)
             && *types != regular
         {
-            problems.push("`layer_types` and `global_attn_every_n_layers` contradict each other".to_owned());
+            problems.push(
+                "`layer_types` and `global_attn_every_n_layers` contradict each other".to_owned(),
+            );
         }
         ModernBertConfig {
             vocab_size: self.vocab_size.unwrap_or(defaults.vocab_size),
@@ -381,14 +410,18 @@ impl File {
             intermediate_size: self.intermediate_size.unwrap_or(defaults.intermediate_size),
             num_hidden_layers,
             num_attention_heads: self.num_attention_heads.unwrap_or(defaults.num_attention_heads),
-            max_position_embeddings: self.max_position_embeddings.unwrap_or(defaults.max_position_embeddings),
+            max_position_embeddings: self
+                .max_position_embeddings
+                .unwrap_or(defaults.max_position_embeddings),
             layer_types: self.layer_types.unwrap_or(regular),
             local_attention: self.local_attention.unwrap_or(defaults.local_attention),
             global_rope_theta,
             local_rope_theta,
             norm_eps: self.norm_eps.unwrap_or(defaults.norm_eps),
             initializer_range: self.initializer_range.unwrap_or(defaults.initializer_range),
-            initializer_cutoff_factor: self.initializer_cutoff_factor.unwrap_or(defaults.initializer_cutoff_factor),
+            initializer_cutoff_factor: self
+                .initializer_cutoff_factor
+                .unwrap_or(defaults.initializer_cutoff_factor),
             pad_token_id: self.pad_token_id,
             bos_token_id: self.bos_token_id,
             eos_token_id: self.eos_token_id.and_then(|ids| match ids {

@@ -47,7 +47,16 @@ impl Encoder<'_> {
         let layers = self.config.num_hidden_layers;
         let keep_layers = keep == Keep::ForBackward && !workspace.recomputes_layers();
         let size = self.tokens.len() * self.config.hidden_size;
-        let Workspace { rotary, embedding_moments, inputs, layers: states, final_moments, hidden, scratch, .. } = workspace;
+        let Workspace {
+            rotary,
+            embedding_moments,
+            inputs,
+            layers: states,
+            final_moments,
+            hidden,
+            scratch,
+            ..
+        } = workspace;
         scratch.profile.begin(Pass::Forward);
         rotary.prepare(self.config, self.tokens.longest());
         fill_up(inputs, if keep == Keep::ForBackward { layers + 1 } else { 2 });
@@ -58,16 +67,35 @@ impl Encoder<'_> {
         scratch.profile.lap(Part::Embedding);
         let moments = fit(embedding_moments, self.tokens.len());
         let epsilon = self.config.norm_eps as f32;
-        layer_norm(fit(&mut inputs[0], size), moments, &scratch.normed, self.at(&self.layout.embedding_norm), epsilon);
+        layer_norm(
+            fit(&mut inputs[0], size),
+            moments,
+            &scratch.normed,
+            self.at(&self.layout.embedding_norm),
+            epsilon,
+        );
         scratch.profile.lap(Part::Norms);
         for layer in 0..layers {
             let mut output = std::mem::take(&mut inputs[place(layer + 1)]);
             let state = &mut states[if keep_layers { layer } else { 0 }];
-            self.layer_forward(layer, Some(fit(&mut output, size)), &inputs[place(layer)], state, scratch, rotary);
+            self.layer_forward(
+                layer,
+                Some(fit(&mut output, size)),
+                &inputs[place(layer)],
+                state,
+                scratch,
+                rotary,
+            );
             inputs[place(layer + 1)] = output;
         }
         let moments = fit(final_moments, self.tokens.len());
-        layer_norm(fit(hidden, size), moments, &inputs[place(layers)], self.at(&self.layout.final_norm), epsilon);
+        layer_norm(
+            fit(hidden, size),
+            moments,
+            &inputs[place(layers)],
+            self.at(&self.layout.final_norm),
+            epsilon,
+        );
         scratch.profile.lap(Part::Norms);
     }
 
@@ -79,13 +107,32 @@ impl Encoder<'_> {
         let recompute = workspace.recomputes_layers();
         let size = self.tokens.len() * self.config.hidden_size;
         let write = gradients.write();
-        let Workspace { rotary, embedding_moments, inputs, layers: states, final_moments, hidden, scratch, .. } = workspace;
+        let Workspace {
+            rotary,
+            embedding_moments,
+            inputs,
+            layers: states,
+            final_moments,
+            hidden,
+            scratch,
+            ..
+        } = workspace;
 
         let range = &self.layout.final_norm;
         let d_stream = fit(&mut scratch.d_stream, size);
         let d_weight = gradients.at(range);
         let partial = &mut scratch.partial;
-        layer_norm_backward(d_stream, Write::Replace, d_weight, write, hidden, &inputs[layers], final_moments, self.at(range), partial);
+        layer_norm_backward(
+            d_stream,
+            Write::Replace,
+            d_weight,
+            write,
+            hidden,
+            &inputs[layers],
+            final_moments,
+            self.at(range),
+            partial,
+        );
         scratch.profile.lap(Part::Norms);
         for layer in (0..layers).rev() {
             let state = &mut states[if recompute { 0 } else { layer }];
@@ -100,7 +147,17 @@ impl Encoder<'_> {
         profile.lap(Part::Embedding);
         let range = &self.layout.embedding_norm;
         let (d_embedded, d_weight) = (fit(d_normed, size), gradients.at(range));
-        layer_norm_backward(d_embedded, Write::Replace, d_weight, write, d_stream, normed, embedding_moments, self.at(range), partial);
+        layer_norm_backward(
+            d_embedded,
+            Write::Replace,
+            d_weight,
+            write,
+            d_stream,
+            normed,
+            embedding_moments,
+            self.at(range),
+            partial,
+        );
         profile.lap(Part::Norms);
         gradients.add_embedding(self.tokens.ids(), d_embedded);
         profile.lap(Part::Embedding);
@@ -116,15 +173,23 @@ impl Encoder<'_> {
         scratch: &mut Scratch,
         rotary: &Rotaries,
     ) {
-        let (rows, hidden, intermediate) = (self.tokens.len(), self.config.hidden_size, self.config.intermediate_size);
+        let (rows, hidden, intermediate) =
+            (self.tokens.len(), self.config.hidden_size, self.config.intermediate_size);
         let epsilon = self.config.norm_eps as f32;
-        let LayerLayout { attn_norm, wqkv, attn_wo, mlp_norm, wi, mlp_wo } = &self.layout.layers[layer];
+        let LayerLayout { attn_norm, wqkv, attn_wo, mlp_norm, wi, mlp_wo } =
+            &self.layout.layers[layer];
         let normed = fit(&mut scratch.normed, rows * hidden);
 
         let attention_input = match attn_norm {
             None => input,
             Some(weight) => {
-                layer_norm(normed, fit(&mut state.attn_moments, rows), input, self.at(weight), epsilon);
+                layer_norm(
+                    normed,
+                    fit(&mut state.attn_moments, rows),
+                    input,
+                    self.at(weight),
+                    epsilon,
+                );
                 &*normed
             }
         };
@@ -168,10 +233,13 @@ impl Encoder<'_> {
         rotary: &Rotaries,
         gradients: &mut Gradients,
     ) {
-        let (rows, hidden, intermediate) = (self.tokens.len(), self.config.hidden_size, self.config.intermediate_size);
-        let LayerLayout { attn_norm, wqkv, attn_wo, mlp_norm, wi, mlp_wo } = &self.layout.layers[layer];
+        let (rows, hidden, intermediate) =
+            (self.tokens.len(), self.config.hidden_size, self.config.intermediate_size);
+        let LayerLayout { attn_norm, wqkv, attn_wo, mlp_norm, wi, mlp_wo } =
+            &self.layout.layers[layer];
         let write = gradients.write();
-        let Scratch { normed, qkv, heads, activated, d_stream, d_normed, partial, profile } = scratch;
+        let Scratch { normed, qkv, heads, activated, d_stream, d_normed, partial, profile } =
+            scratch;
         let (normed, d_normed) = (fit(normed, rows * hidden), fit(d_normed, rows * hidden));
 
         // The MLP. The gradient of the activation turns into the activation, and the expanded rows into their gradient.
@@ -190,7 +258,17 @@ impl Encoder<'_> {
         profile.lap(Part::Linear);
         let weight = self.at(mlp_norm);
         let d_weight = gradients.at(mlp_norm);
-        layer_norm_backward(d_stream, Write::Add, d_weight, write, d_normed, &state.middle, &state.mlp_moments, weight, partial);
+        layer_norm_backward(
+            d_stream,
+            Write::Add,
+            d_weight,
+            write,
+            d_normed,
+            &state.middle,
+            &state.mlp_moments,
+            weight,
+            partial,
+        );
         profile.lap(Part::Norms);
 
         // Attention.
@@ -200,7 +278,15 @@ impl Encoder<'_> {
         let d_qkv = fit(qkv, rows * 3 * hidden);
         let heads_scratch = fit(heads, rows * 3 * hidden);
         let shape = self.heads(layer, rotary);
-        attention_backward(d_qkv, d_normed, &state.attended, &state.rotated, &state.log_sums, heads_scratch, &shape);
+        attention_backward(
+            d_qkv,
+            d_normed,
+            &state.attended,
+            &state.rotated,
+            &state.log_sums,
+            heads_scratch,
+            &shape,
+        );
         profile.lap(self.attention_part(layer));
         match attn_norm {
             None => {
@@ -215,7 +301,17 @@ impl Encoder<'_> {
                 linear_backward_input(d_normed, Write::Replace, d_qkv, self.at(wqkv), rows); // (tokens, hidden)
                 profile.lap(Part::Linear);
                 let d_weight = gradients.at(norm);
-                layer_norm_backward(d_stream, Write::Add, d_weight, write, d_normed, input, &state.attn_moments, self.at(norm), partial);
+                layer_norm_backward(
+                    d_stream,
+                    Write::Add,
+                    d_weight,
+                    write,
+                    d_normed,
+                    input,
+                    &state.attn_moments,
+                    self.at(norm),
+                    partial,
+                );
                 profile.lap(Part::Norms);
             }
         }

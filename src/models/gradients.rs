@@ -36,7 +36,13 @@ impl Gradients {
         let width = layout.parameters()[0].shape[1];
         let none = SparseRows { width, ..SparseRows::default() };
         let dense = layout.dense();
-        Self { dense: vec![0.0; dense.len()], dense_start: dense.start, embedding: none.clone(), spare: none, fresh: true }
+        Self {
+            dense: vec![0.0; dense.len()],
+            dense_start: dense.start,
+            embedding: none.clone(),
+            spare: none,
+            fresh: true,
+        }
     }
 
     /// Forgets what is there, at no cost: the next backward overwrites it. Without this, it adds.
@@ -85,7 +91,8 @@ impl Gradients {
     /// # Errors
     /// [`NoMemory`]
     pub(super) fn make_room(&mut self, tokens: usize) -> Result<(), NoMemory> {
-        let rows = (self.embedding.ids.len() + tokens).min(self.dense_start / self.embedding.width.max(1));
+        let rows =
+            (self.embedding.ids.len() + tokens).min(self.dense_start / self.embedding.width.max(1));
         reserve(&mut self.spare.rows, rows * self.embedding.width, "the gradient of its embedding")
     }
 
@@ -128,7 +135,12 @@ mod tests {
     use crate::models::ModernBertConfig;
 
     fn gradients() -> Gradients {
-        let config = ModernBertConfig { vocab_size: 10, hidden_size: 2, num_attention_heads: 1, ..ModernBertConfig::base() };
+        let config = ModernBertConfig {
+            vocab_size: 10,
+            hidden_size: 2,
+            num_attention_heads: 1,
+            ..ModernBertConfig::base()
+        };
         Gradients::new(&Layout::new(&config, 3))
     }
 

@@ -9,7 +9,12 @@ use super::workspace::{Workspace, fit};
 use super::{LossOptions, Losses, Targets, Tokens};
 
 /// Leaves the logits of both heads, from `workspace.hidden`, in `workspace.heads`.
-pub(super) fn forward(layout: &Layout, parameters: &[f32], tokens: &Tokens<'_>, workspace: &mut Workspace) {
+pub(super) fn forward(
+    layout: &Layout,
+    parameters: &[f32],
+    tokens: &Tokens<'_>,
+    workspace: &mut Workspace,
+) {
     let Workspace { hidden, heads, .. } = workspace;
     let width = hidden.len() / tokens.len();
     classify(fit(&mut heads.ner, tokens.len() * layout.labels()), hidden, parameters, &layout.ner);
@@ -17,7 +22,12 @@ pub(super) fn forward(layout: &Layout, parameters: &[f32], tokens: &Tokens<'_>, 
     for (row, &token) in first.chunks_exact_mut(width).zip(tokens.bounds()) {
         row.copy_from_slice(&hidden[token * width..][..width]);
     }
-    classify(fit(&mut heads.anomaly, tokens.sequences() * ANOMALY_CLASSES), first, parameters, &layout.anomaly);
+    classify(
+        fit(&mut heads.anomaly, tokens.sequences() * ANOMALY_CLASSES),
+        first,
+        parameters,
+        &layout.anomaly,
+    );
 }
 
 /// The losses of the logits in `workspace.heads`, which turn into the gradients of the total if `differentiate` says so.
@@ -34,26 +44,44 @@ pub(super) fn losses(
     // A mean over nothing does not exist; such a batch adds nothing.
     let share = |normaliser: f64| if normaliser > 0.0 { 1.0 / normaliser } else { 0.0 };
     let (ner_share, anomaly_share) = (share(normalisers.ner), share(normalisers.anomaly));
-    let (ner_weight, anomaly_weight) = (f64::from(options.ner_weight), f64::from(options.anomaly_weight));
+    let (ner_weight, anomaly_weight) =
+        (f64::from(options.ner_weight), f64::from(options.anomaly_weight));
 
     let d_scale = differentiate.then_some((ner_weight * ner_share) as f32);
-    let ner = ner_share * cross_entropy(&mut heads.ner, layout.labels(), targets.labels, |_| 1.0, d_scale);
+    let ner = ner_share
+        * cross_entropy(&mut heads.ner, layout.labels(), targets.labels, |_| 1.0, d_scale);
     let d_scale = differentiate.then_some((anomaly_weight * anomaly_share) as f32);
     let class_weight = |class| options.class_weight(class);
-    let anomaly = anomaly_share * cross_entropy(&mut heads.anomaly, ANOMALY_CLASSES, targets.anomaly, class_weight, d_scale);
+    let anomaly = anomaly_share
+        * cross_entropy(
+            &mut heads.anomaly,
+            ANOMALY_CLASSES,
+            targets.anomaly,
+            class_weight,
+            d_scale,
+        );
     debug_assert_eq!(targets.labels.len(), tokens.len());
     let counted_tokens = targets.labels.iter().filter(|&&label| label != super::IGNORE).count();
     Losses { ner, anomaly, total: ner_weight * ner + anomaly_weight * anomaly, counted_tokens }
 }
 
 /// Writes or adds the gradients of both heads from those of their logits, and leaves that of the hidden states in `workspace.hidden`.
-pub(super) fn backward(layout: &Layout, parameters: &[f32], tokens: &Tokens<'_>, workspace: &mut Workspace, gradients: &mut Gradients) {
+pub(super) fn backward(
+    layout: &Layout,
+    parameters: &[f32],
+    tokens: &Tokens<'_>,
+    workspace: &mut Workspace,
+    gradients: &mut Gradients,
+) {
     let Workspace { hidden, heads, .. } = workspace;
     let width = hidden.len() / tokens.len();
     classify_backward(hidden, &heads.ner, parameters, &layout.ner, gradients);
     classify_backward(&mut heads.first, &heads.anomaly, parameters, &layout.anomaly, gradients);
     for (d_first, &token) in heads.first.chunks_exact(width).zip(tokens.bounds()) {
-        hidden[token * width..][..width].iter_mut().zip(d_first).for_each(|(sum, added)| *sum += added);
+        hidden[token * width..][..width]
+            .iter_mut()
+            .zip(d_first)
+            .for_each(|(sum, added)| *sum += added);
     }
 }
 
@@ -68,7 +96,13 @@ fn classify(logits: &mut [f32], input: &[f32], parameters: &[f32], head: &HeadLa
 }
 
 /// The gradients of [`classify`]; `input` is replaced by its own.
-fn classify_backward(input: &mut [f32], d_logits: &[f32], parameters: &[f32], head: &HeadLayout, gradients: &mut Gradients) {
+fn classify_backward(
+    input: &mut [f32],
+    d_logits: &[f32],
+    parameters: &[f32],
+    head: &HeadLayout,
+    gradients: &mut Gradients,
+) {
     let write = gradients.write();
     let classes = head.bias.len();
     let rows = d_logits.len() / classes;

@@ -26,7 +26,11 @@ impl JointModel {
     ///
     /// # Errors
     /// [`ConfigError::Unsupported`] when no model can have these sizes, and [`ConfigError::NoMemory`].
-    pub fn new_random(config: ModernBertConfig, labels: usize, rng: &Rng) -> Result<Self, ConfigError> {
+    pub fn new_random(
+        config: ModernBertConfig,
+        labels: usize,
+        rng: &Rng,
+    ) -> Result<Self, ConfigError> {
         config.validate()?;
         let layout = Layout::new(&config, labels);
         let mut model = Self { parameters: zeros(layout.len(), "the weights")?, layout, config };
@@ -38,14 +42,18 @@ impl JointModel {
     /// Gives the two heads new random weights.
     pub(super) fn draw_heads(&mut self, rng: &Rng) {
         let parameters = self.layout.parameters().to_vec();
-        parameters.iter().filter(|parameter| is_of_head(&parameter.name)).for_each(|parameter| self.draw(parameter, rng));
+        parameters
+            .iter()
+            .filter(|parameter| is_of_head(&parameter.name))
+            .for_each(|parameter| self.draw(parameter, rng));
     }
 
     fn draw(&mut self, parameter: &Parameter, rng: &Rng) {
         let distribution = distribution(&parameter.name, &self.config);
         let values = &mut self.parameters[parameter.range.clone()];
         values.par_chunks_mut(BLOCK).enumerate().for_each(|(block, values)| {
-            let mut stream = rng.numbered_stream(&format!("initial weights/{}", parameter.name), block as u64);
+            let mut stream =
+                rng.numbered_stream(&format!("initial weights/{}", parameter.name), block as u64);
             distribution.fill(values, &mut || (stream.next_u64() >> 11) as f64 * (0.5f64).powi(53));
         });
     }
@@ -58,7 +66,10 @@ pub(super) fn is_of_head(name: &str) -> bool {
 
 /// Reference: `ModernBertPreTrainedModel._init_weights` and `torch.nn.Linear.reset_parameters`.
 fn distribution(name: &str, config: &ModernBertConfig) -> Distribution {
-    let normal = |deviation: f64| Distribution::TruncatedNormal { deviation, cutoff: config.initializer_cutoff_factor };
+    let normal = |deviation: f64| Distribution::TruncatedNormal {
+        deviation,
+        cutoff: config.initializer_cutoff_factor,
+    };
     if is_of_head(name) {
         Distribution::Uniform { bound: 1.0 / (config.hidden_size as f64).sqrt() }
     } else if name.ends_with("norm.weight") {
@@ -75,7 +86,9 @@ impl Distribution {
     fn fill(self, values: &mut [f32], uniform: &mut impl FnMut() -> f64) {
         match self {
             Self::Ones => values.fill(1.0),
-            Self::Uniform { bound } => values.iter_mut().for_each(|value| *value = ((2.0 * uniform() - 1.0) * bound) as f32),
+            Self::Uniform { bound } => values
+                .iter_mut()
+                .for_each(|value| *value = ((2.0 * uniform() - 1.0) * bound) as f32),
             Self::TruncatedNormal { deviation, cutoff } => {
                 let mut spare = None;
                 for value in values {
@@ -122,10 +135,15 @@ mod tests {
     }
 
     fn deviation_and_most(model: &JointModel, name: &str) -> (f64, f64) {
-        let parameter = model.layout.parameters().iter().find(|parameter| parameter.name == name).unwrap();
-        let values = model.parameters[parameter.range.clone()].iter().map(|&value| f64::from(value));
+        let parameter =
+            model.layout.parameters().iter().find(|parameter| parameter.name == name).unwrap();
+        let values =
+            model.parameters[parameter.range.clone()].iter().map(|&value| f64::from(value));
         let most = values.clone().fold(0.0f64, |most, value| most.max(value.abs()));
-        ((values.clone().map(|value| value * value).sum::<f64>() / values.count() as f64).sqrt(), most)
+        (
+            (values.clone().map(|value| value * value).sum::<f64>() / values.count() as f64).sqrt(),
+            most,
+        )
     }
 
     #[test]
@@ -145,14 +163,19 @@ mod tests {
         }
         assert_eq!(deviation_and_most(&model, "layers.1.attn_norm.weight"), (1.0, 1.0));
         let (deviation, most) = deviation_and_most(&model, "ner_classifier.weight");
-        assert!((deviation - 0.125 / 3f64.sqrt()).abs() < 0.005 && most <= 0.125, "{deviation} {most}");
+        assert!(
+            (deviation - 0.125 / 3f64.sqrt()).abs() < 0.005 && most <= 0.125,
+            "{deviation} {most}"
+        );
     }
 
     #[test]
     fn weights_depend_on_the_seed_and_not_on_the_threads() {
         let draw = |seed: u64, threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| JointModel::new_random(config(), 5, &Rng::new(seed)).unwrap().parameters)
+            pool.install(|| {
+                JointModel::new_random(config(), 5, &Rng::new(seed)).unwrap().parameters
+            })
         };
         assert!(draw(1, 1) == draw(1, 3));
         assert!(draw(1, 1) != draw(2, 1));

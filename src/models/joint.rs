@@ -1,7 +1,10 @@
 //! The joint model: parameters with meaning, run forward and backward.
 
 use super::encoder::{Encoder, Keep};
-use super::{BatchError, Gradients, Layout, LossOptions, Losses, ModernBertConfig, Part, Pass, Targets, Tokens, Workspace, heads};
+use super::{
+    BatchError, Gradients, Layout, LossOptions, Losses, ModernBertConfig, Part, Pass, Targets,
+    Tokens, Workspace, heads,
+};
 
 /// A ModernBERT encoder with a head for tokens and a head for whole texts.
 ///
@@ -35,7 +38,11 @@ impl JointModel {
     ///
     /// # Errors
     /// [`BatchError::OutsideVocabulary`] and [`BatchError::NoMemory`]
-    pub fn encode<'w>(&self, tokens: &Tokens<'_>, workspace: &'w mut Workspace) -> Result<&'w [f32], BatchError> {
+    pub fn encode<'w>(
+        &self,
+        tokens: &Tokens<'_>,
+        workspace: &'w mut Workspace,
+    ) -> Result<&'w [f32], BatchError> {
         tokens.check_vocabulary(self.config.vocab_size)?;
         self.make_room(tokens, workspace, false)?;
         on_the_pool(|| self.encoder(tokens).forward(workspace, Keep::Nothing));
@@ -46,7 +53,11 @@ impl JointModel {
     ///
     /// # Errors
     /// [`BatchError::OutsideVocabulary`] and [`BatchError::NoMemory`]
-    pub fn forward<'w>(&self, tokens: &Tokens<'_>, workspace: &'w mut Workspace) -> Result<Logits<'w>, BatchError> {
+    pub fn forward<'w>(
+        &self,
+        tokens: &Tokens<'_>,
+        workspace: &'w mut Workspace,
+    ) -> Result<Logits<'w>, BatchError> {
         tokens.check_vocabulary(self.config.vocab_size)?;
         self.make_room(tokens, workspace, false)?;
         on_the_pool(|| {
@@ -91,7 +102,9 @@ impl JointModel {
         tokens.check_vocabulary(self.config.vocab_size)?;
         targets.check(tokens, self.labels())?;
         self.make_room(tokens, workspace, true)?;
-        gradients.make_room(tokens.len()).map_err(|source| BatchError::NoMemory { tokens: tokens.len(), source })?;
+        gradients
+            .make_room(tokens.len())
+            .map_err(|source| BatchError::NoMemory { tokens: tokens.len(), source })?;
         Ok(on_the_pool(|| {
             self.encoder(tokens).forward(workspace, Keep::ForBackward);
             heads::forward(&self.layout, &self.parameters, tokens, workspace);
@@ -106,7 +119,12 @@ impl JointModel {
         }))
     }
 
-    fn make_room(&self, tokens: &Tokens<'_>, workspace: &mut Workspace, backward: bool) -> Result<(), BatchError> {
+    fn make_room(
+        &self,
+        tokens: &Tokens<'_>,
+        workspace: &mut Workspace,
+        backward: bool,
+    ) -> Result<(), BatchError> {
         let room = workspace.make_room(&self.config, self.labels(), tokens, backward);
         room.map_err(|source| BatchError::NoMemory { tokens: tokens.len(), source })
     }

@@ -70,10 +70,13 @@ impl Layout {
     pub fn new(config: &ModernBertConfig, labels: usize) -> Self {
         let (hidden, intermediate) = (config.hidden_size, config.intermediate_size);
         let mut builder = Builder::default();
-        let embedding = builder.place("embeddings.tok_embeddings.weight", &[config.vocab_size, hidden]);
+        let embedding =
+            builder.place("embeddings.tok_embeddings.weight", &[config.vocab_size, hidden]);
         let embedding_norm = builder.place("embeddings.norm.weight", &[hidden]);
         let layers = (0..config.num_hidden_layers).map(|layer| {
-            let mut place = |name: &str, shape: &[usize]| builder.place(&format!("layers.{layer}.{name}"), shape);
+            let mut place = |name: &str, shape: &[usize]| {
+                builder.place(&format!("layers.{layer}.{name}"), shape)
+            };
             LayerLayout {
                 attn_norm: (layer > 0).then(|| place("attn_norm.weight", &[hidden])),
                 wqkv: place("attn.Wqkv.weight", &[3 * hidden, hidden]),
@@ -92,7 +95,17 @@ impl Layout {
         let ner = head("ner_classifier", labels);
         let anomaly = head("anomaly_classifier", ANOMALY_CLASSES);
         let Builder { parameters, len } = builder;
-        Self { parameters, len, embedding, embedding_norm, layers, final_norm, ner, anomaly, labels }
+        Self {
+            parameters,
+            len,
+            embedding,
+            embedding_norm,
+            layers,
+            final_norm,
+            ner,
+            anomaly,
+            labels,
+        }
     }
 
     /// All parameters, in the order of their ranges.
@@ -143,7 +156,11 @@ impl Builder {
     fn place(&mut self, name: &str, shape: &[usize]) -> Range<usize> {
         let range = self.len..self.len + shape.iter().product::<usize>();
         self.len = range.end.next_multiple_of(ALIGNMENT);
-        self.parameters.push(Parameter { name: name.to_owned(), shape: shape.to_vec(), range: range.clone() });
+        self.parameters.push(Parameter {
+            name: name.to_owned(),
+            shape: shape.to_vec(),
+            range: range.clone(),
+        });
         range
     }
 }
@@ -164,10 +181,21 @@ mod tests {
 
     #[test]
     fn parameters_are_aligned_and_do_not_overlap() {
-        let layout = Layout::new(&ModernBertConfig { hidden_size: 24, num_attention_heads: 2, ..ModernBertConfig::base() }, 5);
+        let layout = Layout::new(
+            &ModernBertConfig {
+                hidden_size: 24,
+                num_attention_heads: 2,
+                ..ModernBertConfig::base()
+            },
+            5,
+        );
         let mut end = 0;
         for parameter in layout.parameters() {
-            assert!(parameter.range.start % ALIGNMENT == 0 && parameter.range.start >= end, "{}", parameter.name);
+            assert!(
+                parameter.range.start % ALIGNMENT == 0 && parameter.range.start >= end,
+                "{}",
+                parameter.name
+            );
             assert_eq!(parameter.range.len(), parameter.shape.iter().product::<usize>());
             end = parameter.range.end;
         }

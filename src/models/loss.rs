@@ -64,7 +64,11 @@ impl Normalisers {
         let [normal, anomaly] = class_weights.unwrap_or([1.0, 1.0]).map(f64::from);
         Self {
             ner: targets.labels.iter().filter(|&&label| label != IGNORE).count() as f64,
-            anomaly: targets.anomaly.iter().map(|&class| if class == 0 { normal } else { anomaly }).sum(),
+            anomaly: targets
+                .anomaly
+                .iter()
+                .map(|&class| if class == 0 { normal } else { anomaly })
+                .sum(),
         }
     }
 }
@@ -93,6 +97,9 @@ mod tests {
     fn a_batch_is_divided_by_its_counted_tokens_and_class_weights() {
         let targets = Targets { labels: &[0, IGNORE, 2], anomaly: &[0, 1, 1] };
         assert_eq!(Normalisers::of(&targets, None), Normalisers { ner: 2.0, anomaly: 3.0 });
-        assert_eq!(Normalisers::of(&targets, Some([1.0, 4.0])), Normalisers { ner: 2.0, anomaly: 9.0 });
+        assert_eq!(
+            Normalisers::of(&targets, Some([1.0, 4.0])),
+            Normalisers { ner: 2.0, anomaly: 9.0 }
+        );
     }
 }

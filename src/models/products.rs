@@ -42,10 +42,19 @@ impl StepProducts {
             Ok(values)
         };
         let linear = |(inputs, outputs): (usize, usize)| {
-            Ok(Linear { inputs, outputs, weight: filled(inputs * outputs)?, gradient: filled(inputs * outputs)? })
+            Ok(Linear {
+                inputs,
+                outputs,
+                weight: filled(inputs * outputs)?,
+                gradient: filled(inputs * outputs)?,
+            })
         };
         let layers = (0..config.num_hidden_layers).flat_map(|_| maps(config));
-        let widest = maps(config).into_iter().map(|(inputs, outputs)| inputs.max(outputs)).max().unwrap_or(0);
+        let widest = maps(config)
+            .into_iter()
+            .map(|(inputs, outputs)| inputs.max(outputs))
+            .max()
+            .unwrap_or(0);
         Ok(Self {
             tokens,
             maps: layers.map(linear).collect::<Result<_, _>>()?,
@@ -60,12 +69,25 @@ impl StepProducts {
         let Self { tokens, maps, inputs, outputs, d_inputs } = self;
         let tokens = *tokens;
         for map in &*maps {
-            linear(&mut outputs[..tokens * map.outputs], Write::Replace, &inputs[..tokens * map.inputs], &map.weight, tokens);
+            linear(
+                &mut outputs[..tokens * map.outputs],
+                Write::Replace,
+                &inputs[..tokens * map.inputs],
+                &map.weight,
+                tokens,
+            );
         }
         for map in maps.iter_mut().rev() {
-            let (inputs, outputs) = (&inputs[..tokens * map.inputs], &outputs[..tokens * map.outputs]);
+            let (inputs, outputs) =
+                (&inputs[..tokens * map.inputs], &outputs[..tokens * map.outputs]);
             linear_backward_weight(&mut map.gradient, Write::Replace, outputs, inputs, tokens);
-            linear_backward_input(&mut d_inputs[..tokens * map.inputs], Write::Replace, outputs, &map.weight, tokens);
+            linear_backward_input(
+                &mut d_inputs[..tokens * map.inputs],
+                Write::Replace,
+                outputs,
+                &map.weight,
+                tokens,
+            );
         }
         6.0 * tokens as f64 * self.parameters() as f64
     }
@@ -78,7 +100,8 @@ impl StepProducts {
     /// Weights of the linear layers of a model: what a step's matrix products grow with.
     #[must_use]
     pub fn parameters_of(config: &ModernBertConfig) -> usize {
-        maps(config).iter().map(|(inputs, outputs)| inputs * outputs).sum::<usize>() * config.num_hidden_layers
+        maps(config).iter().map(|(inputs, outputs)| inputs * outputs).sum::<usize>()
+            * config.num_hidden_layers
     }
 }
 
@@ -99,7 +122,12 @@ mod tests {
 
     #[test]
     fn a_run_counts_six_operations_for_each_token_and_weight() {
-        let config = ModernBertConfig { hidden_size: 8, intermediate_size: 12, num_hidden_layers: 3, ..ModernBertConfig::base() };
+        let config = ModernBertConfig {
+            hidden_size: 8,
+            intermediate_size: 12,
+            num_hidden_layers: 3,
+            ..ModernBertConfig::base()
+        };
         let weights = 3 * 8 * (24 + 8 + 24 + 12);
         assert_eq!(StepProducts::try_new(&config, 5).unwrap().run(), (6 * 5 * weights) as f64);
     }

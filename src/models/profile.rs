@@ -118,7 +118,10 @@ mod tests {
         profile.lap(Part::Norms);
         profile.lap(Part::Linear);
         assert!(profile.seconds(Pass::Backward, Part::Norms) >= 2e-3);
-        assert!(profile.seconds(Pass::Backward, Part::Linear) < profile.seconds(Pass::Backward, Part::Norms));
+        assert!(
+            profile.seconds(Pass::Backward, Part::Linear)
+                < profile.seconds(Pass::Backward, Part::Norms)
+        );
         assert_eq!(profile.seconds(Pass::Forward, Part::Norms), 0.0);
     }
 

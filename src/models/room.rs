@@ -23,7 +23,9 @@ pub fn ask_for_large_pages<T>(buffer: &[T]) {
         let length = (bytes.end as usize).saturating_sub(start) / LARGE_PAGE * LARGE_PAGE;
         #[expect(unsafe_code, reason = "the system is told an address and a length")]
         // SAFETY: the range lies within the buffer, and this advice changes none of its bytes.
-        let _ = unsafe { rustix::mm::madvise(start as *mut _, length, rustix::mm::Advice::LinuxHugepage) };
+        let _ = unsafe {
+            rustix::mm::madvise(start as *mut _, length, rustix::mm::Advice::LinuxHugepage)
+        };
     }
     #[cfg(not(target_os = "linux"))]
     let _ = buffer;
@@ -78,8 +80,14 @@ mod tests {
     fn more_than_there_can_be_is_refused_with_what_it_was_for() {
         let bytes = (1_u64 << 60) * 4;
         let error = NoMemory { what: "weights", bytes };
-        assert_eq!([zeros::<f32>(1 << 60, "weights").map(drop), room_for(1 << 60, "weights")], [Err(error.clone()), Err(error.clone())]);
-        assert_eq!(error.to_string(), format!("no memory is left for weights: {} MB were refused", bytes.div_ceil(1_000_000)));
+        assert_eq!(
+            [zeros::<f32>(1 << 60, "weights").map(drop), room_for(1 << 60, "weights")],
+            [Err(error.clone()), Err(error.clone())]
+        );
+        assert_eq!(
+            error.to_string(),
+            format!("no memory is left for weights: {} MB were refused", bytes.div_ceil(1_000_000))
+        );
     }
 
     #[test]

@@ -135,9 +135,22 @@ impl Workspace {
         fill_up(&mut self.inputs, if backward { layers + 1 } else { 2 });
         fill_up(&mut self.layers, if backward && !self.recompute_layers { layers } else { 1 });
         self.inputs.iter_mut().try_for_each(|input| reserve(input, size, WHAT))?;
-        [&mut self.embedding_moments, &mut self.final_moments].into_iter().try_for_each(|moments| reserve(moments, tokens, WHAT))?;
-        for LayerState { attn_moments, rotated, log_sums, attended, middle, mlp_moments, expanded } in &mut self.layers {
-            [attn_moments, mlp_moments].into_iter().try_for_each(|moments| reserve(moments, tokens, WHAT))?;
+        [&mut self.embedding_moments, &mut self.final_moments]
+            .into_iter()
+            .try_for_each(|moments| reserve(moments, tokens, WHAT))?;
+        for LayerState {
+            attn_moments,
+            rotated,
+            log_sums,
+            attended,
+            middle,
+            mlp_moments,
+            expanded,
+        } in &mut self.layers
+        {
+            [attn_moments, mlp_moments]
+                .into_iter()
+                .try_for_each(|moments| reserve(moments, tokens, WHAT))?;
             reserve(rotated, 3 * size, WHAT)?;
             reserve(log_sums, tokens * config.num_attention_heads, WHAT)?;
             reserve(attended, size, WHAT)?;
@@ -148,7 +161,8 @@ impl Workspace {
         reserve(&mut self.heads.ner, tokens * labels, WHAT)?;
         reserve(&mut self.heads.first, sequences * hidden, WHAT)?;
         reserve(&mut self.heads.anomaly, sequences * ANOMALY_CLASSES, WHAT)?;
-        let Scratch { normed, qkv, heads, activated, d_stream, d_normed, partial, .. } = &mut self.scratch;
+        let Scratch { normed, qkv, heads, activated, d_stream, d_normed, partial, .. } =
+            &mut self.scratch;
         reserve(normed, size, WHAT)?;
         reserve(qkv, 3 * size, WHAT)?;
         reserve(heads, if backward { 3 * size } else { size }, WHAT)?;
@@ -165,7 +179,9 @@ impl Workspace {
 impl Rotaries {
     /// Makes sure that both kinds have the angles of `config` up to `length`.
     pub fn prepare(&mut self, config: &ModernBertConfig, length: usize) {
-        for (place, attention) in [(&mut self.full, Attention::Full), (&mut self.sliding, Attention::Sliding)] {
+        for (place, attention) in
+            [(&mut self.full, Attention::Full), (&mut self.sliding, Attention::Sliding)]
+        {
             let (theta, head_dim) = (config.rope_theta(attention), config.head_dim());
             if place.as_ref().is_some_and(|rotary| rotary.differs_from(theta, head_dim)) {
                 *place = None;

@@ -36,7 +36,12 @@ impl Plan {
         let graph = Graph::connect(experiment, kinds, &mut Schemas::default(), &mut found);
         let dimensions = Dimensions::resolve(experiment, &graph, &mut found);
         let mut reader = Reader::new(experiment, &dimensions, digests, &mut found);
-        let instances: Vec<Option<Instances>> = graph.drafts.iter().enumerate().map(|(number, draft)| reader.read(number, draft)).collect();
+        let instances: Vec<Option<Instances>> = graph
+            .drafts
+            .iter()
+            .enumerate()
+            .map(|(number, draft)| reader.read(number, draft))
+            .collect();
         let Reader { used, telling, files, .. } = reader;
         let texts = files.into_texts();
         check_axes(&dimensions, &graph, experiment, (&used, &telling), &instances, &mut found);
@@ -49,7 +54,8 @@ impl Plan {
             return Err(Diagnostics::new(texts, found).into());
         }
         let wanted = select(&graph, selected)?;
-        let order: Vec<usize> = graph.order.iter().copied().filter(|stage| wanted.contains(stage)).collect();
+        let order: Vec<usize> =
+            graph.order.iter().copied().filter(|stage| wanted.contains(stage)).collect();
         if order.len() < graph.drafts.len() {
             assembly = Assembly::new(&dimensions);
             assembly.place_all(&graph, &order, &instances);
@@ -63,7 +69,10 @@ impl Plan {
             trials,
             sweep: dimensions.shape(experiment),
             partial: order.len() < graph.drafts.len(),
-            stages: order.iter().map(|stage| Arc::clone(&graph.drafts[*stage].declaration.name)).collect(),
+            stages: order
+                .iter()
+                .map(|stage| Arc::clone(&graph.drafts[*stage].declaration.name))
+                .collect(),
             table,
         })
     }
@@ -80,21 +89,33 @@ fn check_axes(
 ) {
     // A stage without a kind may use an axis in a way that nobody can tell.
     let all_known = graph.drafts.iter().all(|draft| draft.kind.is_some());
-    for (_, dimension) in dimensions.axes.iter().enumerate().filter(|(number, _)| !used.contains(number)) {
+    for (_, dimension) in
+        dimensions.axes.iter().enumerate().filter(|(number, _)| !used.contains(number))
+    {
         if let (Target::Params(name), true) = (&dimension.target, all_known) {
-            let message = format!("axis `{}` changes nothing: no parameter refers to it", dimension.name);
-            let help = format!("write `\"@params.{name}\"` as the value of a parameter, or sweep `stage.parameter` itself");
+            let message =
+                format!("axis `{}` changes nothing: no parameter refers to it", dimension.name);
+            let help = format!(
+                "write `\"@params.{name}\"` as the value of a parameter, or sweep `stage.parameter` itself"
+            );
             found.push(Diagnostic::new("idle-axis", message).at(dimension.axis.span).help(help));
         }
     }
     if !instances.iter().all(Option::is_some) {
         return;
     }
-    let mut effects: Vec<Vec<Vec<u8>>> = dimensions.axes.iter().map(|dimension| vec![Vec::new(); dimension.axis.values.len()]).collect();
+    let mut effects: Vec<Vec<Vec<u8>>> = dimensions
+        .axes
+        .iter()
+        .map(|dimension| vec![Vec::new(); dimension.axis.values.len()])
+        .collect();
     for instances in instances.iter().flatten() {
-        for number in instances.grid.dimensions.iter().filter(|number| **number < dimensions.axes.len()) {
+        for number in
+            instances.grid.dimensions.iter().filter(|number| **number < dimensions.axes.len())
+        {
             for (row, instance) in instances.rows.iter().enumerate() {
-                effects[*number][instances.grid.coordinate(row, *number)].extend_from_slice(&instance.typed);
+                effects[*number][instances.grid.coordinate(row, *number)]
+                    .extend_from_slice(&instance.typed);
             }
         }
     }
@@ -112,9 +133,15 @@ fn select(graph: &Graph<'_>, selected: &[String]) -> Result<BTreeSet<usize>, Pla
     let mut open = Vec::new();
     for selector in selected {
         let Some(stage) = graph.position(selector) else {
-            let stages: Vec<String> = graph.drafts.iter().map(|draft| draft.declaration.name.to_string()).collect();
-            let suggestion = suggest(selector, stages.iter().map(String::as_str)).map(str::to_owned);
-            return Err(PlanError::NothingSelected { selector: selector.clone(), suggestion, stages });
+            let stages: Vec<String> =
+                graph.drafts.iter().map(|draft| draft.declaration.name.to_string()).collect();
+            let suggestion =
+                suggest(selector, stages.iter().map(String::as_str)).map(str::to_owned);
+            return Err(PlanError::NothingSelected {
+                selector: selector.clone(),
+                suggestion,
+                stages,
+            });
         };
         open.push(stage);
     }
@@ -125,7 +152,13 @@ fn select(graph: &Graph<'_>, selected: &[String]) -> Result<BTreeSet<usize>, Pla
     while let Some(stage) = open.pop() {
         if wanted.insert(stage) {
             let draft = &graph.drafts[stage];
-            open.extend(draft.wires.iter().map(|wire| wire.stage).chain(draft.after.iter().map(|(stage, _)| *stage)));
+            open.extend(
+                draft
+                    .wires
+                    .iter()
+                    .map(|wire| wire.stage)
+                    .chain(draft.after.iter().map(|(stage, _)| *stage)),
+            );
         }
     }
     Ok(wanted)
@@ -150,15 +183,27 @@ struct Assembly<'a> {
 
 impl<'a> Assembly<'a> {
     fn new(dimensions: &'a Dimensions<'a>) -> Self {
-        Self { dimensions, nodes: Vec::new(), placed: HashMap::new(), labels: HashMap::new(), foresight: Foresight::default() }
+        Self {
+            dimensions,
+            nodes: Vec::new(),
+            placed: HashMap::new(),
+            labels: HashMap::new(),
+            foresight: Foresight::default(),
+        }
     }
 
     /// Makes the nodes of all stages in `order` which are sound and whose inputs are.
     fn place_all(&mut self, graph: &Graph<'_>, order: &[usize], instances: &[Option<Instances>]) {
         for stage in order {
             let draft = &graph.drafts[*stage];
-            let mut needs = draft.wires.iter().map(|wire| wire.stage).chain(draft.after.iter().map(|(stage, _)| *stage));
-            if let (Some(instances), true) = (&instances[*stage], needs.all(|stage| self.placed.contains_key(&stage))) {
+            let mut needs = draft
+                .wires
+                .iter()
+                .map(|wire| wire.stage)
+                .chain(draft.after.iter().map(|(stage, _)| *stage));
+            if let (Some(instances), true) =
+                (&instances[*stage], needs.all(|stage| self.placed.contains_key(&stage)))
+            {
                 self.place(*stage, draft, instances);
             }
         }
@@ -168,48 +213,78 @@ impl<'a> Assembly<'a> {
     fn place(&mut self, number: usize, draft: &Draft<'_>, instances: &Instances) {
         let Some((kind, _)) = &draft.kind else { return };
         let upstream = |stage: usize| &self.placed[&stage];
-        let reach = draft.wires.iter().flat_map(|wire| upstream(wire.stage).grid.dimensions.iter()).chain(&instances.grid.dimensions);
+        let reach = draft
+            .wires
+            .iter()
+            .flat_map(|wire| upstream(wire.stage).grid.dimensions.iter())
+            .chain(&instances.grid.dimensions);
         let grid = self.dimensions.grid(reach.copied().collect());
         let own = grid.onto(&instances.grid);
-        let wires: Vec<_> =
-            draft.wires.iter().map(|wire| (wire.port.name, grid.onto(&upstream(wire.stage).grid), &upstream(wire.stage).nodes)).collect();
-        let after: Vec<_> = draft.after.iter().map(|(stage, _)| (grid.onto(&upstream(*stage).grid), &upstream(*stage).nodes)).collect();
+        let wires: Vec<_> = draft
+            .wires
+            .iter()
+            .map(|wire| {
+                (wire.port.name, grid.onto(&upstream(wire.stage).grid), &upstream(wire.stage).nodes)
+            })
+            .collect();
+        let after: Vec<_> = draft
+            .after
+            .iter()
+            .map(|(stage, _)| (grid.onto(&upstream(*stage).grid), &upstream(*stage).nodes))
+            .collect();
         // Keys list inputs by name.
         let mut by_name: Vec<usize> = (0..wires.len()).collect();
         by_name.sort_unstable_by_key(|at| wires[*at].0);
 
-        let labels = self.labels.entry(grid.dimensions.clone()).or_insert_with(|| self.dimensions.labels(&grid).into());
+        let labels = self
+            .labels
+            .entry(grid.dimensions.clone())
+            .or_insert_with(|| self.dimensions.labels(&grid).into());
         let mut same: HashMap<([u8; 32], Vec<NodeId>), NodeId> = HashMap::with_capacity(grid.rows);
         let mut placed = Vec::with_capacity(grid.rows);
         let first = self.nodes.len();
         let mut row_of_new = Vec::new();
         for row in 0..grid.rows {
             let instance = &instances.rows[own.row(row)];
-            let inputs: Vec<NodeId> = wires.iter().map(|(_, onto, nodes)| nodes[onto.row(row)]).collect();
-            let mut waits: Vec<NodeId> = after.iter().flat_map(|(onto, nodes)| onto.rows(row).map(|row| nodes[row])).collect();
+            let inputs: Vec<NodeId> =
+                wires.iter().map(|(_, onto, nodes)| nodes[onto.row(row)]).collect();
+            let mut waits: Vec<NodeId> = after
+                .iter()
+                .flat_map(|(onto, nodes)| onto.rows(row).map(|row| nodes[row]))
+                .collect();
             waits.sort_unstable();
             waits.dedup();
-            let next = NodeId(u32::try_from(self.nodes.len()).expect("trials and stages are bounded"));
-            let id = *same.entry((instance.own.digest, inputs)).or_insert_with_key(|(_, inputs)| {
-                let identity = identity(&instance.own.commit, &self.nodes, inputs, |nodes| {
-                    let keys: Vec<_> =
-                        by_name.iter().filter_map(|at| Some((wires[*at].0, nodes[inputs[*at].index()].identity.key()?))).collect();
-                    key_of(&instance.own.digest, keys.into_iter())
+            let next =
+                NodeId(u32::try_from(self.nodes.len()).expect("trials and stages are bounded"));
+            let id =
+                *same.entry((instance.own.digest, inputs)).or_insert_with_key(|(_, inputs)| {
+                    let identity = identity(&instance.own.commit, &self.nodes, inputs, |nodes| {
+                        let keys: Vec<_> = by_name
+                            .iter()
+                            .filter_map(|at| {
+                                Some((wires[*at].0, nodes[inputs[*at].index()].identity.key()?))
+                            })
+                            .collect();
+                        key_of(&instance.own.digest, keys.into_iter())
+                    });
+                    self.nodes.push(Node {
+                        stage: Arc::clone(&draft.declaration.name),
+                        kind,
+                        instance: Arc::clone(&instance.stage),
+                        inputs: wires
+                            .iter()
+                            .zip(inputs)
+                            .map(|((port, _, _), input)| (*port, *input))
+                            .collect(),
+                        after: Vec::new(),
+                        retry: draft.declaration.retry.map_or(0, |(retry, _)| retry),
+                        timeout: draft.declaration.timeout.map(|(timeout, _)| timeout),
+                        identity,
+                        label: Arc::clone(&labels[row]),
+                        own: Arc::clone(&instance.own),
+                    });
+                    next
                 });
-                self.nodes.push(Node {
-                    stage: Arc::clone(&draft.declaration.name),
-                    kind,
-                    instance: Arc::clone(&instance.stage),
-                    inputs: wires.iter().zip(inputs).map(|((port, _, _), input)| (*port, *input)).collect(),
-                    after: Vec::new(),
-                    retry: draft.declaration.retry.map_or(0, |(retry, _)| retry),
-                    timeout: draft.declaration.timeout.map(|(timeout, _)| timeout),
-                    identity,
-                    label: Arc::clone(&labels[row]),
-                    own: Arc::clone(&instance.own),
-                });
-                next
-            });
             if id == next {
                 row_of_new.push(row);
             }
@@ -243,7 +318,12 @@ impl<'a> Assembly<'a> {
     }
 }
 
-fn identity(commit: &Commit, nodes: &[Node], inputs: &[NodeId], key: impl FnOnce(&[Node]) -> super::CacheKey) -> Identity {
+fn identity(
+    commit: &Commit,
+    nodes: &[Node],
+    inputs: &[NodeId],
+    key: impl FnOnce(&[Node]) -> super::CacheKey,
+) -> Identity {
     if let Commit::Unknown(commit) = commit {
         return Identity::CommitUnknown(Arc::clone(commit));
     }

@@ -75,7 +75,10 @@ impl Canonical {
             // A float that is an integer is written as one; 2^53 bounds where that is exact.
             let float = number.as_f64().unwrap_or_default();
             if float.fract() == 0.0 && float.abs() < 9_007_199_254_740_992.0 {
-                #[expect(clippy::cast_possible_truncation, reason = "the bound above makes it exact")]
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    reason = "the bound above makes it exact"
+                )]
                 return self.signed(float as i64);
             }
         }
@@ -122,8 +125,11 @@ impl Canonical {
     }
 
     pub(super) fn map(&mut self, map: &Map<String, Value>) -> &mut Self {
-        let mut entries: Vec<(&str, &Value)> =
-            map.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.as_str(), value)).collect();
+        let mut entries: Vec<(&str, &Value)> = map
+            .iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(name, value)| (name.as_str(), value))
+            .collect();
         entries.sort_unstable_by_key(|(name, _)| *name);
         self.bytes.push(b'o');
         self.length(entries.len());
@@ -150,7 +156,10 @@ mod tests {
 
     #[test]
     fn written_values_take_an_integer_for_a_float() {
-        assert_eq!(bytes(&json!([1, -3]), Numbers::AsWritten), bytes(&json!([1.0, -3.0]), Numbers::AsWritten));
+        assert_eq!(
+            bytes(&json!([1, -3]), Numbers::AsWritten),
+            bytes(&json!([1.0, -3.0]), Numbers::AsWritten)
+        );
     }
 
     #[test]
@@ -160,12 +169,21 @@ mod tests {
 
     #[test]
     fn the_order_of_keys_and_nulls_do_not_matter() {
-        assert_eq!(bytes(&json!({"a": 1, "b": 2, "c": null}), Numbers::Typed), bytes(&json!({"b": 2, "a": 1}), Numbers::Typed));
+        assert_eq!(
+            bytes(&json!({"a": 1, "b": 2, "c": null}), Numbers::Typed),
+            bytes(&json!({"b": 2, "a": 1}), Numbers::Typed)
+        );
     }
 
     #[test]
     fn where_one_text_ends_and_the_next_begins_matters() {
-        assert_ne!(bytes(&json!(["ab", "c"]), Numbers::Typed), bytes(&json!(["a", "bc"]), Numbers::Typed));
-        assert_ne!(bytes(&json!([["a"], "b"]), Numbers::Typed), bytes(&json!([["a", "b"]]), Numbers::Typed));
+        assert_ne!(
+            bytes(&json!(["ab", "c"]), Numbers::Typed),
+            bytes(&json!(["a", "bc"]), Numbers::Typed)
+        );
+        assert_ne!(
+            bytes(&json!([["a"], "b"]), Numbers::Typed),
+            bytes(&json!([["a", "b"]]), Numbers::Typed)
+        );
     }
 }

@@ -58,7 +58,8 @@ impl Fingerprint {
             // Nothing else can be compared between two kinds.
             return vec![Change::Kind { old: old.kind.clone(), new: self.kind.clone() }];
         }
-        let names: BTreeSet<&String> = self.parameters.keys().chain(old.parameters.keys()).collect();
+        let names: BTreeSet<&String> =
+            self.parameters.keys().chain(old.parameters.keys()).collect();
         for name in names {
             compare_values(name, old.parameters.get(name), self.parameters.get(name), &mut changes);
         }
@@ -100,27 +101,45 @@ fn compare_values(name: &str, old: Option<&Value>, new: Option<&Value>, changes:
             }
         }
         _ if old == new => {}
-        _ => changes.push(Change::Parameter { name: name.to_owned(), old: old.cloned(), new: new.cloned() }),
+        _ => changes.push(Change::Parameter {
+            name: name.to_owned(),
+            old: old.cloned(),
+            new: new.cloned(),
+        }),
     }
 }
 
 impl fmt::Display for Change {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = |text: &Option<String>| text.as_ref().map_or_else(|| "none".to_owned(), |text| text.chars().take(8).collect());
-        let number = |number: &Option<u32>| number.map_or_else(|| "none".to_owned(), |number| number.to_string());
+        let digits = |text: &Option<String>| {
+            text.as_ref().map_or_else(|| "none".to_owned(), |text| text.chars().take(8).collect())
+        };
+        let number = |number: &Option<u32>| {
+            number.map_or_else(|| "none".to_owned(), |number| number.to_string())
+        };
         match self {
             Self::Kind { old, new } => write!(formatter, "kind {old} -> {new}"),
             Self::Format { old, new } => write!(formatter, "output format {old} -> {new}"),
-            Self::Code { part, old, new } => write!(formatter, "code `{part}` {} -> {}", number(old), number(new)),
+            Self::Code { part, old, new } => {
+                write!(formatter, "code `{part}` {} -> {}", number(old), number(new))
+            }
             Self::Parameter { name, old, new } => {
-                let text = |value: &Option<Value>| value.as_ref().map_or_else(|| "(not set)".to_owned(), value_text);
+                let text = |value: &Option<Value>| {
+                    value.as_ref().map_or_else(|| "(not set)".to_owned(), value_text)
+                };
                 write!(formatter, "{name} {} -> {}", text(old), text(new))
             }
-            Self::Source { name, old: Some(_), new: Some(_) } => write!(formatter, "source `{name}` changed"),
+            Self::Source { name, old: Some(_), new: Some(_) } => {
+                write!(formatter, "source `{name}` changed")
+            }
             Self::Source { name, old: None, .. } => write!(formatter, "source `{name}` added"),
             Self::Source { name, .. } => write!(formatter, "source `{name}` removed"),
-            Self::Commit { old, new } => write!(formatter, "commit {} -> {}", digits(old), digits(new)),
-            Self::Input { port, old: Some(_), new: Some(_) } => write!(formatter, "input `{port}` changed"),
+            Self::Commit { old, new } => {
+                write!(formatter, "commit {} -> {}", digits(old), digits(new))
+            }
+            Self::Input { port, old: Some(_), new: Some(_) } => {
+                write!(formatter, "input `{port}` changed")
+            }
             Self::Input { port, old: None, .. } => write!(formatter, "input `{port}` added"),
             Self::Input { port, .. } => write!(formatter, "input `{port}` removed"),
         }
@@ -131,7 +150,11 @@ impl fmt::Display for Change {
 #[must_use]
 pub fn value_text(value: &Value) -> String {
     let text = full_text(value);
-    if text.chars().count() <= 60 { text } else { format!("{}...", text.chars().take(57).collect::<String>()) }
+    if text.chars().count() <= 60 {
+        text
+    } else {
+        format!("{}...", text.chars().take(57).collect::<String>())
+    }
 }
 
 /// A value as one writes it in an experiment file.
@@ -145,17 +168,29 @@ pub fn full_text(value: &Value) -> String {
             _ => number.to_string(),
         },
         Value::String(text) => format!("{text:?}"),
-        Value::Array(items) => format!("[{}]", items.iter().map(full_text).collect::<Vec<_>>().join(", ")),
+        Value::Array(items) => {
+            format!("[{}]", items.iter().map(full_text).collect::<Vec<_>>().join(", "))
+        }
         Value::Object(map) if map.is_empty() => "{}".to_owned(),
         Value::Object(map) => {
-            format!("{{ {} }}", map.iter().map(|(name, value)| format!("{name} = {}", full_text(value))).collect::<Vec<_>>().join(", "))
+            format!(
+                "{{ {} }}",
+                map.iter()
+                    .map(|(name, value)| format!("{name} = {}", full_text(value)))
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            )
         }
     }
 }
 
 /// A float in its shortest form that reads back: `2e-5`, `0.01`, `1.0`.
 pub(super) fn float_text(float: f64) -> String {
-    if float != 0.0 && !(1e-3..1e7).contains(&float.abs()) { format!("{float:e}") } else { format!("{float:?}") }
+    if float != 0.0 && !(1e-3..1e7).contains(&float.abs()) {
+        format!("{float:e}")
+    } else {
+        format!("{float:?}")
+    }
 }
 
 #[cfg(test)]
@@ -186,9 +221,13 @@ mod tests {
         }));
         new.format = 2;
         new.code = BTreeMap::from([("loop".into(), 2), ("loss".into(), 1)]);
-        new.sources = BTreeMap::from([("templates".into(), "ac".into()), ("words".into(), "ad".into())]);
+        new.sources =
+            BTreeMap::from([("templates".into(), "ac".into()), ("words".into(), "ad".into())]);
         new.commit = Some("45bb4654a4d5aaff24dd11d4781fa46d39bf8c13".into());
-        new.inputs = BTreeMap::from([("data".into(), CacheKey::from_bytes([8; 32])), ("model".into(), CacheKey::from_bytes([9; 32]))]);
+        new.inputs = BTreeMap::from([
+            ("data".into(), CacheKey::from_bytes([8; 32])),
+            ("model".into(), CacheKey::from_bytes([9; 32])),
+        ]);
         let text: Vec<String> = new.compare(&old).iter().map(Change::to_string).collect();
         let expected = [
             "betas [0.9, 0.999] -> [0.9, 0.98]",
@@ -224,12 +263,16 @@ mod tests {
     fn another_kind_is_the_only_change() {
         let old = fingerprint(&json!({"epochs": 3}));
         let new = Fingerprint { kind: "tune".into(), ..fingerprint(&json!({"epochs": 4})) };
-        assert_eq!(new.compare(&old).iter().map(Change::to_string).collect::<Vec<_>>(), ["kind train -> tune"]);
+        assert_eq!(
+            new.compare(&old).iter().map(Change::to_string).collect::<Vec<_>>(),
+            ["kind train -> tune"]
+        );
     }
 
     #[test]
     fn floats_are_short_and_read_back() {
-        let texts: Vec<String> = [2e-5, 0.01, 1.0, 0.0, 160_000.0, 1e10, -3.5e-9].into_iter().map(float_text).collect();
+        let texts: Vec<String> =
+            [2e-5, 0.01, 1.0, 0.0, 160_000.0, 1e10, -3.5e-9].into_iter().map(float_text).collect();
         assert_eq!(texts, ["2e-5", "0.01", "1.0", "0.0", "160000.0", "1e10", "-3.5e-9"]);
     }
 }

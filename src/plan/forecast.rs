@@ -124,7 +124,10 @@ impl Continuation {
     /// `None` unless the only change is that the node goes further.
     fn of(plan: &Plan, id: NodeId, expectation: &Expectation, lookup: &dyn Lookup) -> Option<Self> {
         let Expectation::Miss(Reason::Changes(changes)) = expectation else { return None };
-        let [Change::Parameter { name, old: Some(old), new: Some(new) }] = changes.as_slice() else { return None };
+        let [Change::Parameter { name, old: Some(old), new: Some(new) }] = changes.as_slice()
+        else {
+            return None;
+        };
         let extension = plan.node(id).instance.extension()?;
         if extension.parameter != name || old.as_f64()? >= new.as_f64()? {
             return None;
@@ -146,10 +149,18 @@ impl Comparison {
     }
 }
 
-fn expect(plan: &Plan, id: NodeId, before: &[Expectation], history: &mut History<'_>, rerun: &[String]) -> Expectation {
+fn expect(
+    plan: &Plan,
+    id: NodeId,
+    before: &[Expectation],
+    history: &mut History<'_>,
+    rerun: &[String],
+) -> Expectation {
     let node = plan.node(id);
     let key = match &node.identity {
-        Identity::CommitUnknown(commit) => return Expectation::Miss(Reason::CommitUnknown(Arc::clone(commit))),
+        Identity::CommitUnknown(commit) => {
+            return Expectation::Miss(Reason::CommitUnknown(Arc::clone(commit)));
+        }
         Identity::Key(key) => key,
     };
     if rerun.iter().any(|stage| **stage == *node.stage) {
@@ -165,14 +176,23 @@ fn expect(plan: &Plan, id: NodeId, before: &[Expectation], history: &mut History
         return Expectation::Miss(Reason::Removed);
     }
     let ports = rebuilt_inputs(node, before);
-    if !ports.is_empty() && nearest.changes.iter().all(|change| matches!(change, Change::Input { old: Some(_), new: Some(_), .. })) {
+    if !ports.is_empty()
+        && nearest
+            .changes
+            .iter()
+            .all(|change| matches!(change, Change::Input { old: Some(_), new: Some(_), .. }))
+    {
         return Expectation::MayBeReused { ports };
     }
     Expectation::Miss(Reason::Changes(nearest.changes))
 }
 
 fn rebuilt_inputs(node: &Node, before: &[Expectation]) -> Vec<&'static str> {
-    node.inputs.iter().filter(|(_, input)| before[input.index()] != Expectation::Hit).map(|(port, _)| *port).collect()
+    node.inputs
+        .iter()
+        .filter(|(_, input)| before[input.index()] != Expectation::Hit)
+        .map(|(port, _)| *port)
+        .collect()
 }
 
 /// What is known of earlier results, read once for each stage, kind and key.
@@ -186,13 +206,22 @@ struct History<'a> {
 
 impl<'a> History<'a> {
     fn new(plan: &'a Plan, lookup: &'a dyn Lookup) -> Self {
-        Self { plan, lookup, stages: HashMap::new(), kinds: HashMap::new(), fingerprints: HashMap::new() }
+        Self {
+            plan,
+            lookup,
+            stages: HashMap::new(),
+            kinds: HashMap::new(),
+            fingerprints: HashMap::new(),
+        }
     }
 
     fn nearest(&mut self, id: NodeId) -> Option<Comparison> {
         let node = self.plan.node(id);
         let key = node.identity.key()?;
-        let latest = self.stages.entry(Arc::clone(&node.stage)).or_insert_with(|| self.lookup.latest_run(&self.plan.file, &node.stage));
+        let latest = self
+            .stages
+            .entry(Arc::clone(&node.stage))
+            .or_insert_with(|| self.lookup.latest_run(&self.plan.file, &node.stage));
         if latest.contains(&key) {
             return Some(Comparison { key, changes: Vec::new() });
         }
@@ -205,7 +234,8 @@ impl<'a> History<'a> {
         if let Some(found) = self.fewest_changes(&fingerprint, &latest) {
             return Some(found);
         }
-        let kind: Vec<CacheKey> = self.of_kind(node.kind.name).iter().take(CANDIDATES).copied().collect();
+        let kind: Vec<CacheKey> =
+            self.of_kind(node.kind.name).iter().take(CANDIDATES).copied().collect();
         self.fewest_changes(&fingerprint, &kind)
     }
 
@@ -213,10 +243,15 @@ impl<'a> History<'a> {
         self.kinds.entry(kind).or_insert_with(|| self.lookup.nearest(kind))
     }
 
-    fn fewest_changes(&mut self, fingerprint: &Fingerprint, candidates: &[CacheKey]) -> Option<Comparison> {
+    fn fewest_changes(
+        &mut self,
+        fingerprint: &Fingerprint,
+        candidates: &[CacheKey],
+    ) -> Option<Comparison> {
         let mut best: Option<Comparison> = None;
         for key in candidates {
-            let known = self.fingerprints.entry(*key).or_insert_with(|| self.lookup.fingerprint(key));
+            let known =
+                self.fingerprints.entry(*key).or_insert_with(|| self.lookup.fingerprint(key));
             let Some(known) = known else { continue };
             let changes = fingerprint.compare(known);
             // The first of equals wins: candidates come with the newest first.
@@ -230,14 +265,20 @@ impl<'a> History<'a> {
 
 /// A changed kind says less than any number of changed parameters.
 fn weight(changes: &[Change]) -> usize {
-    if changes.iter().any(|change| matches!(change, Change::Kind { .. })) { usize::MAX } else { changes.len() }
+    if changes.iter().any(|change| matches!(change, Change::Kind { .. })) {
+        usize::MAX
+    } else {
+        changes.len()
+    }
 }
 
 impl fmt::Display for Expectation {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Hit => formatter.write_str("cached"),
-            Self::MayBeReused { ports } => write!(formatter, "may be reused: {} will be rebuilt", inputs_text(ports)),
+            Self::MayBeReused { ports } => {
+                write!(formatter, "may be reused: {} will be rebuilt", inputs_text(ports))
+            }
             Self::Miss(reason) => reason.fmt(formatter),
         }
     }
@@ -247,8 +288,12 @@ impl fmt::Display for Continuation {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Continues => formatter.write_str("continues what is finished"),
-            Self::StateGone => formatter.write_str("cannot continue what is finished: the state to go on from is gone or damaged"),
-            Self::Impossible(obstacle) => write!(formatter, "cannot continue what is finished: {obstacle}"),
+            Self::StateGone => formatter.write_str(
+                "cannot continue what is finished: the state to go on from is gone or damaged",
+            ),
+            Self::Impossible(obstacle) => {
+                write!(formatter, "cannot continue what is finished: {obstacle}")
+            }
         }
     }
 }
@@ -273,7 +318,11 @@ impl fmt::Display for Reason {
             }
             Self::Removed => formatter.write_str("its result was removed from the store"),
             Self::Damaged => formatter.write_str("its stored result is damaged"),
-            Self::CommitUnknown(commit) => write!(formatter, "commit of `{}` at `{}` is not known yet", commit.repo, commit.revision),
+            Self::CommitUnknown(commit) => write!(
+                formatter,
+                "commit of `{}` at `{}` is not known yet",
+                commit.repo, commit.revision
+            ),
             Self::Rerun => formatter.write_str("rerun requested"),
         }
     }

@@ -25,9 +25,19 @@ pub(super) struct Foresight {
 
 impl Foresight {
     /// Looks at the next node: one of stage `number`, which stands in `row` of that stage's `grid`.
-    pub(super) fn look(&mut self, node: &Node, number: usize, draft: &Draft<'_>, dimensions: &Dimensions<'_>, (grid, row): (&Grid, usize)) {
-        let inputs: Vec<(&'static str, &Facts)> =
-            node.inputs.iter().map(|(port, input): &(_, NodeId)| (*port, &self.facts[input.index()])).collect();
+    pub(super) fn look(
+        &mut self,
+        node: &Node,
+        number: usize,
+        draft: &Draft<'_>,
+        dimensions: &Dimensions<'_>,
+        (grid, row): (&Grid, usize),
+    ) {
+        let inputs: Vec<(&'static str, &Facts)> = node
+            .inputs
+            .iter()
+            .map(|(port, input): &(_, NodeId)| (*port, &self.facts[input.index()]))
+            .collect();
         let inputs = InputFacts(&inputs);
         for problem in node.instance.check_inputs(inputs) {
             if self.said.insert((number, problem.message.clone())) {
@@ -40,7 +50,13 @@ impl Foresight {
     }
 }
 
-fn span(number: usize, draft: &Draft<'_>, dimensions: &Dimensions<'_>, (grid, row): (&Grid, usize), parameter: &str) -> Span {
+fn span(
+    number: usize,
+    draft: &Draft<'_>,
+    dimensions: &Dimensions<'_>,
+    (grid, row): (&Grid, usize),
+    parameter: &str,
+) -> Span {
     if let Some(axis) = dimensions.of_parameter(number, parameter) {
         return dimensions.axes[axis].axis.values[grid.coordinate(row, axis)].span;
     }

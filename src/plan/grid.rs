@@ -45,7 +45,12 @@ impl Grid {
             let (stride, size) = (other.strides[position], other.sizes[position]);
             match self.dimensions.binary_search(dimension) {
                 Ok(mine) => steps.push(Step { divisor: self.strides[mine], size, stride }),
-                Err(_) => offsets = offsets.iter().flat_map(|offset| (0..size).map(move |at| offset + at * stride)).collect(),
+                Err(_) => {
+                    offsets = offsets
+                        .iter()
+                        .flat_map(|offset| (0..size).map(move |at| offset + at * stride))
+                        .collect()
+                }
             }
         }
         Projection { steps, offsets }
@@ -85,7 +90,8 @@ mod tests {
     #[test]
     fn the_last_dimension_runs_fastest() {
         let grid = Grid::new(vec![2, 0], &[2, 9, 3]);
-        let coordinates: Vec<_> = (0..grid.rows).map(|row| (grid.coordinate(row, 0), grid.coordinate(row, 2))).collect();
+        let coordinates: Vec<_> =
+            (0..grid.rows).map(|row| (grid.coordinate(row, 0), grid.coordinate(row, 2))).collect();
         assert_eq!(coordinates, [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]);
     }
 
@@ -96,7 +102,8 @@ mod tests {
         let onto = whole.onto(&part);
         assert!((0..whole.rows).all(|row| {
             let to = onto.row(row);
-            part.coordinate(to, 0) == whole.coordinate(row, 0) && part.coordinate(to, 2) == whole.coordinate(row, 2)
+            part.coordinate(to, 0) == whole.coordinate(row, 0)
+                && part.coordinate(to, 2) == whole.coordinate(row, 2)
         }));
     }
 

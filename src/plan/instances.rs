@@ -77,7 +77,14 @@ impl<'a> Reader<'a> {
         found: &'a mut Vec<Diagnostic>,
     ) -> Self {
         let files = SourceFiles::new(digests, Arc::clone(&experiment.sources));
-        Self { experiment, dimensions, files, used: BTreeSet::new(), telling: BTreeSet::new(), found }
+        Self {
+            experiment,
+            dimensions,
+            files,
+            used: BTreeSet::new(),
+            telling: BTreeSet::new(),
+            found,
+        }
     }
 
     /// `None` when something is wrong with the stage, which has been said.
@@ -92,8 +99,17 @@ impl<'a> Reader<'a> {
             self.look_further(draft, kind, schema, &columns, &missing);
             return None;
         }
-        let seed = schema.property("seed").filter(|_| *draft.declaration.kind == *REPLICATED_KIND).and(self.dimensions.seed_dimension());
-        let grid = self.dimensions.grid(columns.iter().flat_map(|column| column.grid.dimensions.iter().copied()).chain(seed).collect());
+        let seed = schema
+            .property("seed")
+            .filter(|_| *draft.declaration.kind == *REPLICATED_KIND)
+            .and(self.dimensions.seed_dimension());
+        let grid = self.dimensions.grid(
+            columns
+                .iter()
+                .flat_map(|column| column.grid.dimensions.iter().copied())
+                .chain(seed)
+                .collect(),
+        );
         let parsed = self.parse(draft, kind, schema, &columns, &grid)?;
         self.compare_unswept(kind, schema, &columns);
         self.complete(draft, kind, schema, &columns, grid, parsed)
@@ -110,19 +126,30 @@ impl<'a> Reader<'a> {
         missing: &[&Property],
     ) {
         let sound = |column: &Column<'_>| column.cells.iter().position(|cell| cell.json.is_some());
-        let guessed: Vec<&Property> =
-            columns.iter().filter(|column| sound(column).is_none()).map(|column| column.property).chain(missing.iter().copied()).collect();
+        let guessed: Vec<&Property> = columns
+            .iter()
+            .filter(|column| sound(column).is_none())
+            .map(|column| column.property)
+            .chain(missing.iter().copied())
+            .collect();
         let mut base = Map::new();
         for property in guessed.iter().filter(|property| property.required) {
             let Some(value) = property.shape.example() else { return };
             base.insert(property.name.clone(), value);
         }
-        let first: Vec<(&Column<'_>, usize)> = columns.iter().filter_map(|column| Some((column, sound(column)?))).collect();
+        let first: Vec<(&Column<'_>, usize)> =
+            columns.iter().filter_map(|column| Some((column, sound(column)?))).collect();
         for (column, cell) in &first {
-            base.insert(column.property.name.clone(), column.cells[*cell].json.clone().unwrap_or_default());
+            base.insert(
+                column.property.name.clone(),
+                column.cells[*cell].json.clone().unwrap_or_default(),
+            );
         }
         self.look_at(draft, kind, schema, base.clone(), &guessed, &|name| {
-            first.iter().find(|(column, _)| column.property.name == name).map(|(column, cell)| column.cells[*cell].span)
+            first
+                .iter()
+                .find(|(column, _)| column.property.name == name)
+                .map(|(column, cell)| column.cells[*cell].span)
         });
         // Each further value of an axis beside the first ones of all others.
         for (column, cell) in &first {
@@ -130,7 +157,9 @@ impl<'a> Reader<'a> {
                 let Some(json) = &cell.json else { continue };
                 let mut parameters = base.clone();
                 parameters.insert(column.property.name.clone(), json.clone());
-                self.look_at(draft, kind, schema, parameters, &guessed, &|name| (name == column.property.name).then_some(cell.span));
+                self.look_at(draft, kind, schema, parameters, &guessed, &|name| {
+                    (name == column.property.name).then_some(cell.span)
+                });
             }
         }
     }
@@ -146,7 +175,10 @@ impl<'a> Reader<'a> {
         span: &dyn Fn(&str) -> Option<Span>,
     ) {
         let Ok(parsed) = Parsed::of(kind, schema, parameters) else { return };
-        let follows = |text: &str| draft.explains(text) || guessed.iter().any(|property| text.contains(&format!("`{}`", property.name)));
+        let follows = |text: &str| {
+            draft.explains(text)
+                || guessed.iter().any(|property| text.contains(&format!("`{}`", property.name)))
+        };
         for problem in &parsed.problems {
             if let (Some(span), false) = (span(problem.parameter), follows(&problem.message)) {
                 self.found.push(problem_diagnostic(&draft.declaration.name, problem).at(span));
@@ -155,13 +187,22 @@ impl<'a> Reader<'a> {
         let owner = Owner { name: &draft.declaration.name, kind: kind.name, stage: &*parsed.stage };
         let mut more = Vec::new();
         self.files.read(&owner, &parsed.sources, span, &mut more);
-        let follows = |diagnostic: &Diagnostic| follows(&diagnostic.message) || diagnostic.help.iter().any(|help| follows(help));
-        self.found.extend(more.into_iter().filter(|diagnostic| diagnostic.code != "invalid-parameter" || !follows(diagnostic)));
+        let follows = |diagnostic: &Diagnostic| {
+            follows(&diagnostic.message) || diagnostic.help.iter().any(|help| follows(help))
+        };
+        self.found.extend(
+            more.into_iter().filter(|diagnostic| {
+                diagnostic.code != "invalid-parameter" || !follows(diagnostic)
+            }),
+        );
     }
 
     /// Notes the axes of one value that make a difference to this stage.
     fn compare_unswept(&mut self, kind: &StageKind, schema: &Schema, columns: &[Column<'_>]) {
-        let axes: BTreeSet<usize> = columns.iter().flat_map(|column| column.unswept.iter().map(|(axis, _)| *axis)).collect();
+        let axes: BTreeSet<usize> = columns
+            .iter()
+            .flat_map(|column| column.unswept.iter().map(|(axis, _)| *axis))
+            .collect();
         let digest = |without: Option<usize>| {
             let mut parameters = Map::new();
             for column in columns {
@@ -178,7 +219,12 @@ impl<'a> Reader<'a> {
     }
 
     /// Every parameter that the file, an axis or the experiment's seed gives.
-    fn columns<'s>(&mut self, number: usize, draft: &Draft<'_>, schema: &'s Schema) -> Vec<Column<'s>> {
+    fn columns<'s>(
+        &mut self,
+        number: usize,
+        draft: &Draft<'_>,
+        schema: &'s Schema,
+    ) -> Vec<Column<'s>> {
         let mut columns = Vec::new();
         for property in &schema.properties {
             if let Some(axis) = self.dimensions.of_parameter(number, &property.name) {
@@ -186,14 +232,22 @@ impl<'a> Reader<'a> {
                 let hidden = self.hidden(draft, property);
                 let grid = self.dimensions.grid(vec![axis]);
                 let values = &self.dimensions.axes[axis].axis.values;
-                let cells: Vec<Cell> = values.iter().map(|value| self.cell(draft, property, value)).collect();
+                let cells: Vec<Cell> =
+                    values.iter().map(|value| self.cell(draft, property, value)).collect();
                 let unswept = if cells.len() == 1 { vec![(axis, hidden)] } else { Vec::new() };
                 columns.push(Column { property, grid, cells, unswept });
-            } else if let Some(parameter) = draft.parameters.iter().find(|parameter| *parameter.name == *property.name) {
+            } else if let Some(parameter) =
+                draft.parameters.iter().find(|parameter| *parameter.name == *property.name)
+            {
                 columns.push(self.declared(draft, property, &parameter.value));
             } else if let Some(seed) = self.experiment_seed(property) {
                 let cells = vec![self.cell(draft, property, &seed)];
-                columns.push(Column { property, grid: self.dimensions.grid(Vec::new()), cells, unswept: Vec::new() });
+                columns.push(Column {
+                    property,
+                    grid: self.dimensions.grid(Vec::new()),
+                    cells,
+                    unswept: Vec::new(),
+                });
             }
         }
         columns
@@ -208,7 +262,9 @@ impl<'a> Reader<'a> {
 
     /// The value of a parameter that an axis hides. If it is wrong it is wrong all the same, and runs once the sweep is gone.
     fn hidden(&mut self, draft: &Draft<'_>, property: &Property) -> Option<Cell> {
-        let Some(parameter) = draft.parameters.iter().find(|parameter| *parameter.name == *property.name) else {
+        let Some(parameter) =
+            draft.parameters.iter().find(|parameter| *parameter.name == *property.name)
+        else {
             return self.experiment_seed(property).map(|seed| self.cell(draft, property, &seed));
         };
         let mut roots = BTreeSet::new();
@@ -220,20 +276,36 @@ impl<'a> Reader<'a> {
     }
 
     /// A value as it would be with other params, about which nothing is said.
-    fn without_sweep(&self, draft: &Draft<'_>, property: &Property, value: &Value, params: &BTreeMap<String, Value>) -> Cell {
+    fn without_sweep(
+        &self,
+        draft: &Draft<'_>,
+        property: &Property,
+        value: &Value,
+        params: &BTreeMap<String, Value>,
+    ) -> Cell {
         let mut unsaid = Vec::new();
         let mut validator = Validator { stage: &draft.declaration.name, found: &mut unsaid };
-        let json = value.resolve(params).ok().and_then(|value| validator.value(&property.name, &property.shape, &value));
+        let json = value
+            .resolve(params)
+            .ok()
+            .and_then(|value| validator.value(&property.name, &property.shape, &value));
         Cell { json, span: value.span }
     }
 
     /// A parameter as the file declares it, with its references replaced, once for every combination of the axes that it refers to.
-    fn declared<'s>(&mut self, draft: &Draft<'_>, property: &'s Property, value: &Value) -> Column<'s> {
+    fn declared<'s>(
+        &mut self,
+        draft: &Draft<'_>,
+        property: &'s Property,
+        value: &Value,
+    ) -> Column<'s> {
         let mut roots = BTreeSet::new();
         references(value, &mut roots);
-        let axes: Vec<usize> = roots.iter().filter_map(|root| self.dimensions.of_param(root)).collect();
+        let axes: Vec<usize> =
+            roots.iter().filter_map(|root| self.dimensions.of_param(root)).collect();
         self.used.extend(&axes);
-        if let (Some(seeds), "seed", Some(axis)) = (self.dimensions.seeds, property.name.as_str(), axes.first())
+        if let (Some(seeds), "seed", Some(axis)) =
+            (self.dimensions.seeds, property.name.as_str(), axes.first())
             && *draft.declaration.kind == *REPLICATED_KIND
         {
             let dimension = &self.dimensions.axes[*axis];
@@ -241,12 +313,22 @@ impl<'a> Reader<'a> {
         }
         let grid = self.dimensions.grid(axes);
         if roots.is_empty() {
-            return Column { property, grid, cells: vec![self.cell(draft, property, value)], unswept: Vec::new() };
+            return Column {
+                property,
+                grid,
+                cells: vec![self.cell(draft, property, value)],
+                unswept: Vec::new(),
+            };
         }
         if !self.dimensions.bounded && grid.dimensions.len() > 1 {
             // Their combinations may be without number.
             let cells = vec![Cell { json: None, span: value.span }];
-            return Column { property, grid: self.dimensions.grid(Vec::new()), cells, unswept: Vec::new() };
+            return Column {
+                property,
+                grid: self.dimensions.grid(Vec::new()),
+                cells,
+                unswept: Vec::new(),
+            };
         }
         // Only what is referred to, so that a row costs no copy of all params.
         let mut params: BTreeMap<String, Value> = match axes_cover(&roots, &grid) {
@@ -258,14 +340,21 @@ impl<'a> Reader<'a> {
             for axis in &grid.dimensions {
                 let dimension = &self.dimensions.axes[*axis];
                 if let Target::Params(name) = &dimension.target {
-                    params.insert(name.to_string(), dimension.axis.values[grid.coordinate(row, *axis)].clone());
+                    params.insert(
+                        name.to_string(),
+                        dimension.axis.values[grid.coordinate(row, *axis)].clone(),
+                    );
                 }
             }
             cells.push(match value.resolve(&params) {
                 Ok(value) => self.cell(draft, property, &value),
                 Err(diagnostic) => {
-                    let swept = grid.dimensions.iter().map(|axis| &self.dimensions.axes[*axis].axis.values[grid.coordinate(row, *axis)]);
-                    self.found.push(swept.fold(diagnostic, |diagnostic, value| diagnostic.label(value.span, "where it has this value")));
+                    let swept = grid.dimensions.iter().map(|axis| {
+                        &self.dimensions.axes[*axis].axis.values[grid.coordinate(row, *axis)]
+                    });
+                    self.found.push(swept.fold(diagnostic, |diagnostic, value| {
+                        diagnostic.label(value.span, "where it has this value")
+                    }));
                     Cell { json: None, span: value.span }
                 }
             });
@@ -280,7 +369,8 @@ impl<'a> Reader<'a> {
         }
         for axis in &grid.dimensions {
             let dimension = &self.dimensions.axes[*axis];
-            if let (Target::Params(name), [_]) = (&dimension.target, dimension.axis.values.as_slice())
+            if let (Target::Params(name), [_]) =
+                (&dimension.target, dimension.axis.values.as_slice())
                 && let Some(param) = self.experiment.params.get(&**name)
             {
                 let swept = params.insert(name.to_string(), param.clone());
@@ -292,26 +382,45 @@ impl<'a> Reader<'a> {
     }
 
     fn cell(&mut self, draft: &Draft<'_>, property: &Property, value: &Value) -> Cell {
-        let json = Validator { stage: &draft.declaration.name, found: self.found }.value(&property.name, &property.shape, value);
+        let json = Validator { stage: &draft.declaration.name, found: self.found }.value(
+            &property.name,
+            &property.shape,
+            value,
+        );
         Cell { json, span: value.span }
     }
 
     /// The parameters without which there is no stage, and which nobody gives.
-    fn missing<'s>(&mut self, draft: &Draft<'_>, schema: &'s Schema, columns: &[Column<'_>]) -> Vec<&'s Property> {
+    fn missing<'s>(
+        &mut self,
+        draft: &Draft<'_>,
+        schema: &'s Schema,
+        columns: &[Column<'_>],
+    ) -> Vec<&'s Property> {
         let given = |name: &str| columns.iter().any(|column| column.property.name == name);
-        let absent: Vec<&Property> = schema.properties.iter().filter(|it| it.required && !given(&it.name)).collect();
-        let missing: Vec<&Property> = absent.iter().copied().filter(|it| !draft.meant.contains(&it.name)).collect();
+        let absent: Vec<&Property> =
+            schema.properties.iter().filter(|it| it.required && !given(&it.name)).collect();
+        let missing: Vec<&Property> =
+            absent.iter().copied().filter(|it| !draft.meant.contains(&it.name)).collect();
         if missing.is_empty() {
             return absent;
         }
         let names = names_text(missing.iter().map(|property| property.name.as_str()));
         let plural = if missing.len() == 1 { "" } else { "s" };
-        let message = format!("stage `{}` lacks its parameter{plural} {names}", draft.declaration.name);
-        let mut diagnostic = Diagnostic::new("missing-parameter", message).at(draft.declaration.name_span);
+        let message =
+            format!("stage `{}` lacks its parameter{plural} {names}", draft.declaration.name);
+        let mut diagnostic =
+            Diagnostic::new("missing-parameter", message).at(draft.declaration.name_span);
         for property in missing {
             diagnostic = match &property.about {
-                Some(about) => diagnostic.help(format!("`{}`, {}: {about}", property.name, property.shape.noun())),
-                None => diagnostic.help(format!("`{}` is {}", property.name, property.shape.noun())),
+                Some(about) => diagnostic.help(format!(
+                    "`{}`, {}: {about}",
+                    property.name,
+                    property.shape.noun()
+                )),
+                None => {
+                    diagnostic.help(format!("`{}` is {}", property.name, property.shape.noun()))
+                }
             };
         }
         self.found.push(diagnostic);
@@ -329,40 +438,61 @@ impl<'a> Reader<'a> {
     ) -> Option<Vec<Parsed>> {
         /// Below this a pool of threads costs more than it saves.
         const PARALLEL_ROWS: usize = 512;
-        let seeds = self.dimensions.seeds.filter(|_| *draft.declaration.kind == *REPLICATED_KIND && schema.property("seed").is_some());
+        let seeds = self.dimensions.seeds.filter(|_| {
+            *draft.declaration.kind == *REPLICATED_KIND && schema.property("seed").is_some()
+        });
         let seed_dimension = self.dimensions.axes.len();
         let projections: Vec<_> = columns.iter().map(|column| grid.onto(&column.grid)).collect();
         let one = |row: usize| {
             let mut parameters = Map::with_capacity(columns.len() + 1);
             for (column, projection) in columns.iter().zip(&projections) {
-                parameters.insert(column.property.name.clone(), column.cells[projection.row(row)].json.clone().unwrap_or_default());
+                parameters.insert(
+                    column.property.name.clone(),
+                    column.cells[projection.row(row)].json.clone().unwrap_or_default(),
+                );
             }
             if let Some(seeds) = seeds {
                 let addend = seeds.addends[grid.coordinate(row, seed_dimension)];
                 let base = match parameters.get("seed") {
                     Some(seed) => seed.as_u64(),
-                    None => schema.property("seed").and_then(|seed| seed.default.as_ref()).map_or(Some(0), Json::as_u64),
+                    None => schema
+                        .property("seed")
+                        .and_then(|seed| seed.default.as_ref())
+                        .map_or(Some(0), Json::as_u64),
                 };
-                let seed = base.and_then(|base| base.checked_add(addend)).ok_or(Failure::Seed(addend))?;
+                let seed =
+                    base.and_then(|base| base.checked_add(addend)).ok_or(Failure::Seed(addend))?;
                 parameters.insert("seed".to_owned(), seed.into());
             }
-            Parsed::of(kind, schema, parameters).map_err(|error| Failure::Unreadable(error.to_string()))
+            Parsed::of(kind, schema, parameters)
+                .map_err(|error| Failure::Unreadable(error.to_string()))
         };
-        let parsed: Result<Vec<Parsed>, Failure> =
-            if grid.rows < PARALLEL_ROWS { (0..grid.rows).map(one).collect() } else { (0..grid.rows).into_par_iter().map(one).collect() };
+        let parsed: Result<Vec<Parsed>, Failure> = if grid.rows < PARALLEL_ROWS {
+            (0..grid.rows).map(one).collect()
+        } else {
+            (0..grid.rows).into_par_iter().map(one).collect()
+        };
         match parsed {
             Ok(parsed) => Some(parsed),
             Err(failure) => {
                 let name = &draft.declaration.name;
                 self.found.push(match (failure, seeds) {
                     (Failure::Seed(addend), Some(seeds)) => {
-                        let message = format!("{addend} added to the seed of stage `{name}` is out of range");
+                        let message =
+                            format!("{addend} added to the seed of stage `{name}` is out of range");
                         Diagnostic::new("out-of-range", message).at(seeds.span)
                     }
-                    (Failure::Seed(_), None) => Diagnostic::new("out-of-range", format!("the seed of stage `{name}` is out of range")),
+                    (Failure::Seed(_), None) => Diagnostic::new(
+                        "out-of-range",
+                        format!("the seed of stage `{name}` is out of range"),
+                    ),
                     (Failure::Unreadable(reason), _) => {
-                        let message = format!("the parameters of stage `{name}` do not fit its kind `{}`: {reason}", kind.name);
-                        Diagnostic::new("invalid-parameters", message).at(draft.declaration.name_span)
+                        let message = format!(
+                            "the parameters of stage `{name}` do not fit its kind `{}`: {reason}",
+                            kind.name
+                        );
+                        Diagnostic::new("invalid-parameters", message)
+                            .at(draft.declaration.name_span)
                     }
                 });
                 None
@@ -380,28 +510,44 @@ impl<'a> Reader<'a> {
         grid: Grid,
         parsed: Vec<Parsed>,
     ) -> Option<Instances> {
-        let mut code: Vec<(&str, u32)> = kind.code.iter().map(|code| (code.part, code.version)).collect();
+        let mut code: Vec<(&str, u32)> =
+            kind.code.iter().map(|code| (code.part, code.version)).collect();
         code.sort_unstable();
         let span = |row: usize, parameter: &str| {
             columns
                 .iter()
                 .find(|column| column.property.name == parameter)
-                .map_or(draft.declaration.name_span, |column| column.cells[grid.onto(&column.grid).row(row)].span)
+                .map_or(draft.declaration.name_span, |column| {
+                    column.cells[grid.onto(&column.grid).row(row)].span
+                })
         };
         let mut sound = true;
         let mut owns: HashMap<[u8; 32], Arc<Own>> = HashMap::new();
         let mut rows = Vec::with_capacity(parsed.len());
         for (row, parsed) in parsed.into_iter().enumerate() {
-            let owner = Owner { name: &draft.declaration.name, kind: kind.name, stage: &*parsed.stage };
-            for problem in parsed.problems.iter().filter(|problem| !draft.explains(&problem.message)) {
+            let owner =
+                Owner { name: &draft.declaration.name, kind: kind.name, stage: &*parsed.stage };
+            for problem in
+                parsed.problems.iter().filter(|problem| !draft.explains(&problem.message))
+            {
                 sound = false;
                 let place = span(row, problem.parameter);
                 let diagnostic = problem_diagnostic(owner.name, problem).at(place);
-                let swept = self.swept_values(columns, &grid, row, problem).into_iter().filter(|value| *value != place);
-                let labelled = swept.fold(diagnostic, |diagnostic, value| diagnostic.label(value, "where it has this value"));
+                let swept = self
+                    .swept_values(columns, &grid, row, problem)
+                    .into_iter()
+                    .filter(|value| *value != place);
+                let labelled = swept.fold(diagnostic, |diagnostic, value| {
+                    diagnostic.label(value, "where it has this value")
+                });
                 self.found.push(labelled);
             }
-            let Some(sources) = self.files.read(&owner, &parsed.sources, &|parameter| Some(span(row, parameter)), self.found) else {
+            let Some(sources) = self.files.read(
+                &owner,
+                &parsed.sources,
+                &|parameter| Some(span(row, parameter)),
+                self.found,
+            ) else {
                 sound = false;
                 continue;
             };
@@ -414,15 +560,29 @@ impl<'a> Reader<'a> {
     }
 
     /// The values of axes with which one combination has a problem: those of the parameters that the problem speaks of.
-    fn swept_values(&self, columns: &[Column<'_>], grid: &Grid, row: usize, problem: &ParameterProblem) -> BTreeSet<Span> {
-        let is_meant = |name: &str| name == problem.parameter || problem.message.contains(&format!("`{name}`"));
-        let axes = columns.iter().filter(|column| is_meant(&column.property.name)).flat_map(|column| &column.grid.dimensions);
-        axes.map(|axis| self.dimensions.axes[*axis].axis.values[grid.coordinate(row, *axis)].span).collect()
+    fn swept_values(
+        &self,
+        columns: &[Column<'_>],
+        grid: &Grid,
+        row: usize,
+        problem: &ParameterProblem,
+    ) -> BTreeSet<Span> {
+        let is_meant = |name: &str| {
+            name == problem.parameter || problem.message.contains(&format!("`{name}`"))
+        };
+        let axes = columns
+            .iter()
+            .filter(|column| is_meant(&column.property.name))
+            .flat_map(|column| &column.grid.dimensions);
+        axes.map(|axis| self.dimensions.axes[*axis].axis.values[grid.coordinate(row, *axis)].span)
+            .collect()
     }
 
     fn commit(&self, revision: Option<HubCommit>) -> Commit {
         let Some(revision) = revision else { return Commit::None };
-        if revision.revision.len() == 40 && revision.revision.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        if revision.revision.len() == 40
+            && revision.revision.bytes().all(|byte| byte.is_ascii_hexdigit())
+        {
             return Commit::Known(revision.revision.to_ascii_lowercase());
         }
         match self.experiment.pins.lookup(&revision.repo, &revision.revision) {
@@ -435,7 +595,9 @@ impl<'a> Reader<'a> {
 /// The first words of the `@params` references in a value.
 fn references(value: &Value, roots: &mut BTreeSet<String>) {
     match &value.data {
-        Data::Param(path) => drop(roots.insert(path.split('.').next().unwrap_or_default().to_owned())),
+        Data::Param(path) => {
+            drop(roots.insert(path.split('.').next().unwrap_or_default().to_owned()))
+        }
         Data::Array(items) => items.iter().for_each(|item| references(item, roots)),
         Data::Table(entries) => entries.iter().for_each(|(_, _, value)| references(value, roots)),
         _ => {}
@@ -472,7 +634,11 @@ struct Parsed {
 }
 
 impl Parsed {
-    fn of(kind: &StageKind, schema: &Schema, parameters: Map<String, Json>) -> Result<Self, serde_json::Error> {
+    fn of(
+        kind: &StageKind,
+        schema: &Schema,
+        parameters: Map<String, Json>,
+    ) -> Result<Self, serde_json::Error> {
         let stage = kind.parse(Json::Object(parameters))?;
         let mut parameters = match stage.parameters() {
             Json::Object(parameters) => parameters,
@@ -485,7 +651,14 @@ impl Parsed {
         } else {
             typed
         };
-        Ok(Self { problems: stage.check(), sources: stage.sources(), commit: stage.hub_commit(), stage, typed, stripped })
+        Ok(Self {
+            problems: stage.check(),
+            sources: stage.sources(),
+            commit: stage.hub_commit(),
+            stage,
+            typed,
+            stripped,
+        })
     }
 }
 
@@ -501,8 +674,17 @@ fn own(
     let text = match &commit {
         Commit::None => None,
         Commit::Known(commit) => Some(commit.clone()),
-        Commit::Unknown(revision) => Some(format!("unknown {} {}", revision.repo, revision.revision)),
+        Commit::Unknown(revision) => {
+            Some(format!("unknown {} {}", revision.repo, revision.revision))
+        }
     };
-    let digest = own_digest(kind.name, kind.output.format, code.iter().copied(), parameters, &sources, text.as_deref());
+    let digest = own_digest(
+        kind.name,
+        kind.output.format,
+        code.iter().copied(),
+        parameters,
+        &sources,
+        text.as_deref(),
+    );
     Own { schema: Arc::clone(schema), sources, commit, digest }
 }

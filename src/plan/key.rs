@@ -108,7 +108,10 @@ impl Fingerprint {
     ///
     /// * `contents`: the content digest of the artifact at each wired port
     #[must_use]
-    pub fn content_key<'a>(&self, contents: impl IntoIterator<Item = (&'a str, &'a str)>) -> CacheKey {
+    pub fn content_key<'a>(
+        &self,
+        contents: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> CacheKey {
         let mut inputs: Vec<_> = contents.into_iter().collect();
         inputs.sort_unstable();
         let mut canonical = Canonical::new("content key 1", Numbers::Typed);
@@ -170,7 +173,10 @@ pub(super) fn own_digest<'a>(
 }
 
 /// The key of a stage whose inputs have the given keys, sorted by port.
-pub(super) fn key_of<'a>(own: &[u8; 32], inputs: impl ExactSizeIterator<Item = (&'a str, CacheKey)>) -> CacheKey {
+pub(super) fn key_of<'a>(
+    own: &[u8; 32],
+    inputs: impl ExactSizeIterator<Item = (&'a str, CacheKey)>,
+) -> CacheKey {
     let mut canonical = Canonical::new("key 1", Numbers::Typed);
     canonical.raw(own).length(inputs.len());
     for (port, key) in inputs {
@@ -189,7 +195,10 @@ mod tests {
             kind: "train".into(),
             format: 1,
             code: BTreeMap::from([("loop".into(), 1)]),
-            parameters: json!({"epochs": 3, "learning_rate": 2e-5}).as_object().cloned().expect("an object"),
+            parameters: json!({"epochs": 3, "learning_rate": 2e-5})
+                .as_object()
+                .cloned()
+                .expect("an object"),
             sources: BTreeMap::new(),
             commit: None,
             inputs: BTreeMap::from([("data".into(), CacheKey::from_bytes([7; 32]))]),
@@ -210,7 +219,10 @@ mod tests {
     /// Entries on disk outlive the program: when this fails, every user rebuilds everything.
     #[test]
     fn the_canonical_form_has_not_changed() {
-        assert_eq!(fingerprint().key().to_string(), "c607546055ee9779e567e3a7751d4762ac31c257106f3566b17a5179af2b090e");
+        assert_eq!(
+            fingerprint().key().to_string(),
+            "c607546055ee9779e567e3a7751d4762ac31c257106f3566b17a5179af2b090e"
+        );
     }
 
     #[test]
@@ -253,7 +265,13 @@ mod tests {
     fn the_content_key_does_not_depend_on_input_keys() {
         let mut other = fingerprint();
         other.inputs.insert("data".into(), CacheKey::from_bytes([8; 32]));
-        assert_eq!(other.content_key([("data", "ab")]), fingerprint().content_key([("data", "ab")]));
-        assert_ne!(other.content_key([("data", "ab")]), fingerprint().content_key([("data", "ac")]));
+        assert_eq!(
+            other.content_key([("data", "ab")]),
+            fingerprint().content_key([("data", "ab")])
+        );
+        assert_ne!(
+            other.content_key([("data", "ab")]),
+            fingerprint().content_key([("data", "ac")])
+        );
     }
 }

@@ -105,7 +105,10 @@ impl Plan {
     }
 
     pub fn ids(&self) -> impl ExactSizeIterator<Item = NodeId> + use<> {
-        #[expect(clippy::cast_possible_truncation, reason = "the number of trials and stages is bounded far below")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the number of trials and stages is bounded far below"
+        )]
         (0..self.nodes.len() as u32).map(NodeId)
     }
 
@@ -124,10 +127,10 @@ impl Plan {
 
     /// The stages to whose seeds a sweep's `seeds` are added.
     pub fn replicated(&self) -> impl Iterator<Item = &str> {
-        self.stages
-            .iter()
-            .map(|stage| &**stage)
-            .filter(|stage| self.node_of(0, stage).is_some_and(|id| self.node(id).kind.name == super::sweep::REPLICATED_KIND))
+        self.stages.iter().map(|stage| &**stage).filter(|stage| {
+            self.node_of(0, stage)
+                .is_some_and(|id| self.node(id).kind.name == super::sweep::REPLICATED_KIND)
+        })
     }
 
     /// The seed that a stage has in a trial, whatever it was added up from.
@@ -151,14 +154,19 @@ impl Plan {
     /// The name that a node shares with those that differ from it only in how far they go, where it can go on from what a shorter one left.
     #[must_use]
     pub fn lineage(&self, id: NodeId) -> Option<CacheKey> {
-        let extension = self.node(id).instance.extension().filter(|extension| extension.obstacle.is_none())?;
+        let extension =
+            self.node(id).instance.extension().filter(|extension| extension.obstacle.is_none())?;
         Some(self.fingerprint(id)?.lineage(extension.parameter))
     }
 
     /// Every name under which a run of the plan may look for something, or leave it.
     #[must_use]
     pub fn names(&self) -> Vec<CacheKey> {
-        self.nodes.iter().filter_map(|node| node.identity.key()).chain(self.ids().filter_map(|id| self.lineage(id))).collect()
+        self.nodes
+            .iter()
+            .filter_map(|node| node.identity.key())
+            .chain(self.ids().filter_map(|id| self.lineage(id)))
+            .collect()
     }
 
     /// The hub revisions whose commits must be found and pinned before every node has a key, each once.
@@ -189,7 +197,11 @@ impl Node {
     /// What to call it to a person: the stage, and the swept values that reach it.
     #[must_use]
     pub fn title(&self) -> String {
-        if self.label.is_empty() { self.stage.to_string() } else { format!("{} [{}]", self.stage, self.label) }
+        if self.label.is_empty() {
+            self.stage.to_string()
+        } else {
+            format!("{} [{}]", self.stage, self.label)
+        }
     }
 
     /// The parts of the key that the node's own parameters give, with no inputs.
@@ -217,7 +229,11 @@ impl Node {
 
 impl std::fmt::Debug for Node {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Node").field("title", &self.title()).field("identity", &self.identity).finish_non_exhaustive()
+        formatter
+            .debug_struct("Node")
+            .field("title", &self.title())
+            .field("identity", &self.identity)
+            .finish_non_exhaustive()
     }
 }
 

@@ -18,7 +18,14 @@ pub(super) fn order(drafts: &[Draft<'_>], found: &mut Vec<Diagnostic>) -> Vec<us
     }
     let needs: Vec<Vec<(usize, Span)>> = drafts
         .iter()
-        .map(|draft| draft.wires.iter().map(|wire| (wire.stage, wire.span)).chain(draft.after.iter().copied()).collect())
+        .map(|draft| {
+            draft
+                .wires
+                .iter()
+                .map(|wire| (wire.stage, wire.span))
+                .chain(draft.after.iter().copied())
+                .collect()
+        })
         .collect();
     let mut marks = vec![Mark::New; drafts.len()];
     let mut in_cycle = vec![false; drafts.len()];
@@ -51,8 +58,10 @@ pub(super) fn order(drafts: &[Draft<'_>], found: &mut Vec<Diagnostic>) -> Vec<us
                 }
                 Mark::Open if cycles < CYCLES => {
                     // The need that each stage on the path followed last leads to the next one, and that of the last one to the first.
-                    let cycle: Vec<(usize, Span)> =
-                        path[places[need]..].iter().map(|(stage, next)| (*stage, needs[*stage][next - 1].1)).collect();
+                    let cycle: Vec<(usize, Span)> = path[places[need]..]
+                        .iter()
+                        .map(|(stage, next)| (*stage, needs[*stage][next - 1].1))
+                        .collect();
                     if cycle.len() == 1 || !cycle.iter().all(|(stage, _)| in_cycle[*stage]) {
                         cycle.iter().for_each(|(stage, _)| in_cycle[*stage] = true);
                         found.push(cycle_diagnostic(drafts, cycle));
@@ -78,10 +87,12 @@ fn cycle_diagnostic(drafts: &[Draft<'_>], mut cycle: Vec<(usize, Span)>) -> Diag
         names.splice(SHOWN..names.len() - SHOWN, ["..."]);
     }
     let verb = if cycle.len() == 1 { "stage needs itself" } else { "stages need each other" };
-    let mut diagnostic = Diagnostic::new("cycle", format!("{verb}: `{}`", names.join(" -> "))).at(cycle[0].1);
+    let mut diagnostic =
+        Diagnostic::new("cycle", format!("{verb}: `{}`", names.join(" -> "))).at(cycle[0].1);
     for at in 1..cycle.len().min(SHOWN) {
         let next = cycle[(at + 1) % cycle.len()].0;
-        diagnostic = diagnostic.label(cycle[at].1, format!("`{}` needs `{}`", name(cycle[at].0), name(next)));
+        diagnostic = diagnostic
+            .label(cycle[at].1, format!("`{}` needs `{}`", name(cycle[at].0), name(next)));
     }
     diagnostic.help("take out one of these wires, or wire it to another stage")
 }

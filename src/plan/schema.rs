@@ -137,7 +137,10 @@ fn strip_value(shape: &Shape, value: &mut Value) -> bool {
         (Shape::Table { properties, extra }, Value::Object(map)) => {
             strip_properties(properties, map);
             if let Extra::Each(shape) = extra {
-                map.retain(|name, value| properties.iter().any(|property| property.name == *name) || !strip_value(shape, value));
+                map.retain(|name, value| {
+                    properties.iter().any(|property| property.name == *name)
+                        || !strip_value(shape, value)
+                });
             }
             false
         }
@@ -157,12 +160,17 @@ impl Shape {
     fn leaves_key(&self) -> bool {
         match self {
             Self::Text { format, .. } => *format != Format::Plain,
-            Self::Array { first, rest, .. } => first.iter().chain(rest.as_deref()).any(Self::leaves_key),
+            Self::Array { first, rest, .. } => {
+                first.iter().chain(rest.as_deref()).any(Self::leaves_key)
+            }
             Self::Table { properties, extra } => {
-                properties.iter().any(|property| property.shape.leaves_key()) || matches!(extra, Extra::Each(shape) if shape.leaves_key())
+                properties.iter().any(|property| property.shape.leaves_key())
+                    || matches!(extra, Extra::Each(shape) if shape.leaves_key())
             }
             Self::OneOf(shapes) => shapes.iter().any(Self::leaves_key),
-            Self::Any | Self::Boolean | Self::Integer(_) | Self::Number(_) | Self::Choice(_) => false,
+            Self::Any | Self::Boolean | Self::Integer(_) | Self::Number(_) | Self::Choice(_) => {
+                false
+            }
         }
     }
 
@@ -171,19 +179,30 @@ impl Shape {
         Some(match self {
             Self::Any => return None,
             Self::Boolean => Value::Bool(false),
-            #[expect(clippy::cast_possible_truncation, reason = "bounds of integers are small enough")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "bounds of integers are small enough"
+            )]
             Self::Integer(bounds) => Value::from(bounds.example().ceil() as i64),
             Self::Number(bounds) => Value::from(bounds.example()),
             Self::Text { minimum_length, .. } => Value::from("x".repeat((*minimum_length).max(1))),
             Self::Choice(values) => values.first()?.clone(),
             Self::Array { first, rest, minimum, .. } => {
                 let more = minimum.saturating_sub(first.len());
-                let rest = rest.iter().map(|shape| &**shape).cycle().take(if rest.is_some() { more } else { 0 });
+                let rest = rest.iter().map(|shape| &**shape).cycle().take(if rest.is_some() {
+                    more
+                } else {
+                    0
+                });
                 Value::Array(first.iter().chain(rest).map(Self::example).collect::<Option<_>>()?)
             }
             Self::Table { properties, .. } => {
                 let required = properties.iter().filter(|property| property.required);
-                Value::Object(required.map(|property| Some((property.name.clone(), property.shape.example()?))).collect::<Option<_>>()?)
+                Value::Object(
+                    required
+                        .map(|property| Some((property.name.clone(), property.shape.example()?)))
+                        .collect::<Option<_>>()?,
+                )
             }
             Self::OneOf(shapes) => return shapes.iter().find_map(Self::example),
         })
@@ -199,7 +218,9 @@ impl Shape {
             Self::Text { format: Format::Path, .. } => "a path".to_owned(),
             Self::Text { .. } => "a string".to_owned(),
             Self::Choice(values) if values.iter().all(Value::is_string) => "a string".to_owned(),
-            Self::Choice(values) => values.iter().map(super::value_text).collect::<Vec<_>>().join(" or "),
+            Self::Choice(values) => {
+                values.iter().map(super::value_text).collect::<Vec<_>>().join(" or ")
+            }
             Self::Array { .. } => "an array".to_owned(),
             Self::Table { .. } => "a table".to_owned(),
             Self::OneOf(shapes) => {
@@ -239,12 +260,16 @@ impl Compiler<'_> {
         if let Some(target) = object.get("$ref").and_then(Value::as_str) {
             let name = target.strip_prefix("#/$defs/").unwrap_or(target);
             return match self.definitions.and_then(|definitions| definitions.get(name)) {
-                Some(target) if !open.is_some_and(|open| open.holds(name)) => self.shape(target, Some(&Open { name, outer: open })),
+                Some(target) if !open.is_some_and(|open| open.holds(name)) => {
+                    self.shape(target, Some(&Open { name, outer: open }))
+                }
                 _ => Shape::Any,
             };
         }
         if let Some(options) = object.get("enum").and_then(Value::as_array) {
-            return Shape::Choice(options.iter().filter(|value| !value.is_null()).cloned().collect());
+            return Shape::Choice(
+                options.iter().filter(|value| !value.is_null()).cloned().collect(),
+            );
         }
         if let Some(value) = object.get("const") {
             return Shape::Choice(vec![value.clone()]);
@@ -291,7 +316,9 @@ impl Compiler<'_> {
     }
 
     fn typed(&self, name: &str, object: &Map<String, Value>, open: Option<&Open<'_>>) -> Shape {
-        let size = |word: &str| object.get(word).and_then(Value::as_u64).and_then(|number| usize::try_from(number).ok());
+        let size = |word: &str| {
+            object.get(word).and_then(Value::as_u64).and_then(|number| usize::try_from(number).ok())
+        };
         match name {
             "boolean" => Shape::Boolean,
             "integer" => Shape::Integer(bounds(object)),
@@ -309,7 +336,10 @@ impl Compiler<'_> {
                     Some(items) => items.iter().map(|item| self.shape(item, open)).collect(),
                     None => Vec::new(),
                 },
-                rest: object.get("items").filter(|items| items.is_object()).map(|items| Box::new(self.shape(items, open))),
+                rest: object
+                    .get("items")
+                    .filter(|items| items.is_object())
+                    .map(|items| Box::new(self.shape(items, open))),
                 minimum: size("minItems").unwrap_or(0),
                 maximum: size("maxItems"),
                 unique: object.get("uniqueItems").and_then(Value::as_bool).unwrap_or(false),
@@ -320,8 +350,13 @@ impl Compiler<'_> {
     }
 
     fn table(&self, object: &Map<String, Value>, open: Option<&Open<'_>>) -> Shape {
-        let required: Vec<&str> =
-            object.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+        let required: Vec<&str> = object
+            .get("required")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
         let properties: Vec<Property> = object
             .get("properties")
             .and_then(Value::as_object)
@@ -362,7 +397,9 @@ fn with_format(shape: Shape, schema: &Value) -> Shape {
             maximum,
             unique,
         },
-        Shape::OneOf(shapes) => Shape::OneOf(shapes.into_iter().map(|shape| with_format(shape, schema)).collect()),
+        Shape::OneOf(shapes) => {
+            Shape::OneOf(shapes.into_iter().map(|shape| with_format(shape, schema)).collect())
+        }
         shape => shape,
     }
 }
@@ -407,8 +444,13 @@ impl Bounds {
     fn example(&self) -> f64 {
         match (self.minimum, self.above) {
             (Some(minimum), _) => minimum,
-            (None, Some(above)) => self.maximum.or(self.below).map_or(above + 1.0, |high| above + (high - above).min(1.0) / 2.0),
-            (None, None) => self.maximum.unwrap_or(1.0).min(self.below.map_or(1.0, |below| below - 1.0)),
+            (None, Some(above)) => self
+                .maximum
+                .or(self.below)
+                .map_or(above + 1.0, |high| above + (high - above).min(1.0) / 2.0),
+            (None, None) => {
+                self.maximum.unwrap_or(1.0).min(self.below.map_or(1.0, |below| below - 1.0))
+            }
         }
     }
 
@@ -419,11 +461,14 @@ impl Bounds {
             true => format!("{bound:.0}"),
             false => super::change::float_text(bound),
         };
-        let telling = |bound: &f64| bound.abs() < f64::from(i32::MAX) || number.abs() >= bound.abs();
+        let telling =
+            |bound: &f64| bound.abs() < f64::from(i32::MAX) || number.abs() >= bound.abs();
         let low = self.above.map(|bound| format!("above {}", text(bound)));
-        let low = low.or(self.minimum.filter(telling).map(|bound| format!("at least {}", text(bound))));
+        let low =
+            low.or(self.minimum.filter(telling).map(|bound| format!("at least {}", text(bound))));
         let high = self.below.map(|bound| format!("below {}", text(bound)));
-        let high = high.or(self.maximum.filter(telling).map(|bound| format!("at most {}", text(bound))));
+        let high =
+            high.or(self.maximum.filter(telling).map(|bound| format!("at most {}", text(bound))));
         match (low, high) {
             (Some(low), Some(high)) => format!("{low} and {high}"),
             (Some(one), None) | (None, Some(one)) => one,
@@ -448,6 +493,8 @@ pub(super) struct Schemas {
 
 impl Schemas {
     pub(super) fn of(&mut self, kind: &'static StageKind) -> std::sync::Arc<Schema> {
-        std::sync::Arc::clone(self.by_kind.entry(kind.name).or_insert_with(|| std::sync::Arc::new(Schema::of(kind))))
+        std::sync::Arc::clone(
+            self.by_kind.entry(kind.name).or_insert_with(|| std::sync::Arc::new(Schema::of(kind))),
+        )
     }
 }

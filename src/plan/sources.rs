@@ -80,12 +80,17 @@ impl<'a> SourceFiles<'a> {
                         Inspected::Content(content) => {
                             for problem in owner.stage.check_content(&*content) {
                                 sound = false;
-                                found.push(problem_diagnostic(owner.name, &problem).at(span(problem.parameter).unwrap_or(place)));
+                                found.push(
+                                    problem_diagnostic(owner.name, &problem)
+                                        .at(span(problem.parameter).unwrap_or(place)),
+                                );
                             }
                         }
                     }
                 }
-                Err(Absence { kind: ErrorKind::NotFound, .. }) => missing.entry(source.parameter).or_default().push(&source.path),
+                Err(Absence { kind: ErrorKind::NotFound, .. }) => {
+                    missing.entry(source.parameter).or_default().push(&source.path)
+                }
                 Err(absence) => {
                     sound = false;
                     found.push(self.unreadable(owner.name, source, &absence).at(place));
@@ -105,14 +110,25 @@ impl<'a> SourceFiles<'a> {
             return known.clone();
         }
         let digest = self.digests.file(path);
-        let digest = digest.map(|file| (file.digest, file.size)).map_err(|error| Absence { kind: error.kind(), text: error.to_string() });
+        let digest = digest
+            .map(|file| (file.digest, file.size))
+            .map_err(|error| Absence { kind: error.kind(), text: error.to_string() });
         self.known.insert(path.to_owned(), digest.clone());
         digest
     }
 
     /// Looks into a file for which its kind asks that.
-    fn inspect(&mut self, kind: &'static str, source: &SourceFile, size: u64, found: &mut Vec<Diagnostic>) -> Inspected {
-        let Some(inspection) = source.inspection.filter(|inspection| size <= inspection.largest) else { return Inspected::Unseen };
+    fn inspect(
+        &mut self,
+        kind: &'static str,
+        source: &SourceFile,
+        size: u64,
+        found: &mut Vec<Diagnostic>,
+    ) -> Inspected {
+        let Some(inspection) = source.inspection.filter(|inspection| size <= inspection.largest)
+        else {
+            return Inspected::Unseen;
+        };
         let key = (kind, source.path.clone());
         if let Some(known) = self.contents.get(&key) {
             return known.clone();
@@ -126,7 +142,8 @@ impl<'a> SourceFiles<'a> {
                     Ok(Err(problems)) => {
                         let id = self.add_text(&source.path, bytes);
                         for problem in problems {
-                            let diagnostic = Diagnostic::new("invalid-source", problem.message).at(Span::new(id, problem.range));
+                            let diagnostic = Diagnostic::new("invalid-source", problem.message)
+                                .at(Span::new(id, problem.range));
                             found.push(match problem.help {
                                 Some(help) => diagnostic.help(help),
                                 None => diagnostic,
@@ -139,7 +156,11 @@ impl<'a> SourceFiles<'a> {
                         let id = self.add_text(&source.path, bytes);
                         let span = Span::new(id, at..at + char::REPLACEMENT_CHARACTER.len_utf8());
                         let message = format!("the byte 0x{:02x} is not UTF-8 text", bytes[at]);
-                        found.push(Diagnostic::new("invalid-utf8", message).at(span).help("save the file as UTF-8"));
+                        found.push(
+                            Diagnostic::new("invalid-utf8", message)
+                                .at(span)
+                                .help("save the file as UTF-8"),
+                        );
                         Inspected::Wrong
                     }
                 }
@@ -150,7 +171,8 @@ impl<'a> SourceFiles<'a> {
     }
 
     fn add_text(&mut self, path: &Path, bytes: &[u8]) -> SourceId {
-        Arc::make_mut(&mut self.texts).add(path.display().to_string(), String::from_utf8_lossy(bytes).into())
+        Arc::make_mut(&mut self.texts)
+            .add(path.display().to_string(), String::from_utf8_lossy(bytes).into())
     }
 
     /// Says of all missing files of a parameter that they are.
@@ -160,14 +182,21 @@ impl<'a> SourceFiles<'a> {
         let beside = match self.digests.names(folder) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let message = format!("{subject}: there is no folder `{}`", folder.display());
-                return with_path_help(Diagnostic::new("missing-file", message), folder, self.nearest(folder));
+                return with_path_help(
+                    Diagnostic::new("missing-file", message),
+                    folder,
+                    self.nearest(folder),
+                );
             }
             _ => (paths.len() == 1).then(|| self.nearest(paths[0])).flatten(),
         };
         let shown: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
         let message = match shown.as_slice() {
             [path] => format!("{subject}: there is no file `{path}`"),
-            _ => format!("{subject}: there are no files {}", names_text(shown.iter().map(String::as_str))),
+            _ => format!(
+                "{subject}: there are no files {}",
+                names_text(shown.iter().map(String::as_str))
+            ),
         };
         with_path_help(Diagnostic::new("missing-file", message), paths[0], beside)
     }
@@ -187,7 +216,9 @@ impl<'a> SourceFiles<'a> {
             format!("{subject}: `{path}` is a folder, not a file")
         } else {
             match absence.kind {
-                kind @ (ErrorKind::PermissionDenied | ErrorKind::NotADirectory) => format!("{subject}: cannot read `{path}`: {kind}"),
+                kind @ (ErrorKind::PermissionDenied | ErrorKind::NotADirectory) => {
+                    format!("{subject}: cannot read `{path}`: {kind}")
+                }
                 _ => format!("{subject}: cannot read `{path}`: {}", absence.text),
             }
         };
@@ -196,7 +227,8 @@ impl<'a> SourceFiles<'a> {
 }
 
 pub(super) fn problem_diagnostic(stage: &str, problem: &ParameterProblem) -> Diagnostic {
-    let diagnostic = Diagnostic::new("invalid-parameter", format!("stage `{stage}`: {}", problem.message));
+    let diagnostic =
+        Diagnostic::new("invalid-parameter", format!("stage `{stage}`: {}", problem.message));
     match &problem.help {
         Some(help) => diagnostic.help(help.as_str()),
         None => diagnostic,
@@ -206,7 +238,10 @@ pub(super) fn problem_diagnostic(stage: &str, problem: &ParameterProblem) -> Dia
 fn with_path_help(diagnostic: Diagnostic, path: &Path, near: Option<PathBuf>) -> Diagnostic {
     match near {
         Some(near) => diagnostic.help(format!("did you mean `{}`?", near.display())),
-        None if path.components().any(|part| matches!(part.as_os_str().as_encoded_bytes(), [b'$', ..] | b"~")) => {
+        None if path
+            .components()
+            .any(|part| matches!(part.as_os_str().as_encoded_bytes(), [b'$', ..] | b"~")) =>
+        {
             diagnostic.help("nothing is put in place of `~` and `$NAME` in a path: write it out")
         }
         None => diagnostic.help("a relative path starts at the folder of the file that wrote it"),

@@ -87,42 +87,67 @@ fn check_objective(objective: &Objective, graph: &Graph<'_>, found: &mut Vec<Dia
     if has_metric(names, metric) {
         return;
     }
-    let message = format!("stage `{stage}` of kind `{}` has no metric {}", kind.name, quoted(metric));
+    let message =
+        format!("stage `{stage}` of kind `{}` has no metric {}", kind.name, quoted(metric));
     let help = match suggest(metric, names.iter().copied()) {
         Some(near) => format!("did you mean `{stage}.{near}`?"),
         None if names.is_empty() => match other_stage(metric, graph) {
             Some(stage) => format!("did you mean `{stage}.{metric}`?"),
             None => "an objective is a metric of a stage that evaluates".to_owned(),
         },
-        None => format!("it has {}", names_text(names.iter().map(|name| name.trim_end_matches('.')))),
+        None => {
+            format!("it has {}", names_text(names.iter().map(|name| name.trim_end_matches('.'))))
+        }
     };
     found.push(Diagnostic::new("unknown-metric", message).at(objective.span).help(help));
 }
 
 fn has_metric(names: &[&str], metric: &str) -> bool {
-    names.iter().any(|name| *name == metric || (name.ends_with('.') && metric.starts_with(name) && metric.len() > name.len()))
+    names.iter().any(|name| {
+        *name == metric
+            || (name.ends_with('.') && metric.starts_with(name) && metric.len() > name.len())
+    })
 }
 
 /// A stage that measures what was asked of another.
 fn other_stage<'a>(metric: &str, graph: &Graph<'a>) -> Option<&'a str> {
-    let measures =
-        |draft: &&super::wires::Draft<'_>| draft.kind.as_ref().is_some_and(|(kind, _)| has_metric(kind.output.metric_names, metric));
+    let measures = |draft: &&super::wires::Draft<'_>| {
+        draft.kind.as_ref().is_some_and(|(kind, _)| has_metric(kind.output.metric_names, metric))
+    };
     graph.drafts.iter().find(measures).map(|draft| &*draft.declaration.name)
 }
 
 impl<'a> Dimensions<'a> {
-    pub(super) fn resolve(experiment: &'a Experiment, graph: &Graph<'_>, found: &mut Vec<Diagnostic>) -> Self {
+    pub(super) fn resolve(
+        experiment: &'a Experiment,
+        graph: &Graph<'_>,
+        found: &mut Vec<Diagnostic>,
+    ) -> Self {
         let Some(sweep) = &experiment.sweep else {
-            return Self { axes: Vec::new(), seeds: None, sizes: Vec::new(), bounded: true, complete: true, by_target: HashMap::new() };
+            return Self {
+                axes: Vec::new(),
+                seeds: None,
+                sizes: Vec::new(),
+                bounded: true,
+                complete: true,
+                by_target: HashMap::new(),
+            };
         };
         let mut axes: Vec<Dimension<'a>> = Vec::new();
         for axis in &sweep.axes {
             if let Some(target) = target(axis, experiment, graph, found) {
-                axes.push(Dimension { name: axis.target.to_string().into(), target, axis, label: String::new() });
+                axes.push(Dimension {
+                    name: axis.target.to_string().into(),
+                    target,
+                    axis,
+                    label: String::new(),
+                });
             }
         }
         axes.sort_by(|one, other| one.name.cmp(&other.name));
-        let short = |dimension: &Dimension<'_>| dimension.name.rsplit('.').next().unwrap_or_default().to_owned();
+        let short = |dimension: &Dimension<'_>| {
+            dimension.name.rsplit('.').next().unwrap_or_default().to_owned()
+        };
         let shorts: Vec<String> = axes.iter().map(short).collect();
         let mut counts: HashMap<&str, usize> = HashMap::new();
         shorts.iter().for_each(|short| *counts.entry(short).or_default() += 1);
@@ -135,16 +160,24 @@ impl<'a> Dimensions<'a> {
         if let Some(objective) = &sweep.objective {
             check_objective(objective, graph, found);
         }
-        let sizes: Vec<usize> =
-            axes.iter().map(|dimension| dimension.axis.values.len()).chain(seeds.map(|seeds| seeds.addends.len())).collect();
+        let sizes: Vec<usize> = axes
+            .iter()
+            .map(|dimension| dimension.axis.values.len())
+            .chain(seeds.map(|seeds| seeds.addends.len()))
+            .collect();
         let trials = sizes.iter().fold(1_usize, |trials, size| trials.saturating_mul(*size));
         let too_much = match (axes.len(), trials) {
-            (axes, _) if axes > MOST_AXES => Some(format!("the sweep has {axes} axes, more than the {MOST_AXES} that a plan may have")),
-            (_, trials) if trials > MOST_TRIALS => {
-                Some(format!("the sweep has {trials} trials, more than the {MOST_TRIALS} that a plan may have"))
-            }
+            (axes, _) if axes > MOST_AXES => Some(format!(
+                "the sweep has {axes} axes, more than the {MOST_AXES} that a plan may have"
+            )),
+            (_, trials) if trials > MOST_TRIALS => Some(format!(
+                "the sweep has {trials} trials, more than the {MOST_TRIALS} that a plan may have"
+            )),
             (_, trials) if trials > 1 && trials.saturating_mul(graph.size()) > MOST_NODES => {
-                Some(format!("the sweep has {trials} trials, too many for a file of {} stages", graph.drafts.len()))
+                Some(format!(
+                    "the sweep has {trials} trials, too many for a file of {} stages",
+                    graph.drafts.len()
+                ))
             }
             _ => None,
         };
@@ -155,7 +188,11 @@ impl<'a> Dimensions<'a> {
             let help = format!("its axes and seeds span {}{more}", factors.join(" x "));
             found.push(Diagnostic::new("too-many-trials", message).at(sweep.span).help(help));
         }
-        let by_target = axes.iter().enumerate().map(|(number, dimension)| (dimension.target.clone(), number)).collect();
+        let by_target = axes
+            .iter()
+            .enumerate()
+            .map(|(number, dimension)| (dimension.target.clone(), number))
+            .collect();
         let complete = axes.len() == sweep.axes.len();
         Self { axes, seeds, sizes, bounded, complete, by_target }
     }
@@ -188,8 +225,15 @@ impl<'a> Dimensions<'a> {
             .dimensions
             .iter()
             .map(|number| match (self.axes.get(*number), self.seeds) {
-                (Some(dimension), _) => dimension.axis.values.iter().map(|value| part(&dimension.label, value)).collect(),
-                (None, Some(seeds)) => seeds.addends.iter().map(|addend| format!("seed={addend}")).collect(),
+                (Some(dimension), _) => dimension
+                    .axis
+                    .values
+                    .iter()
+                    .map(|value| part(&dimension.label, value))
+                    .collect(),
+                (None, Some(seeds)) => {
+                    seeds.addends.iter().map(|addend| format!("seed={addend}")).collect()
+                }
                 (None, None) => Vec::new(),
             })
             .collect();
@@ -212,15 +256,23 @@ impl<'a> Dimensions<'a> {
     pub(super) fn trials(&self) -> Vec<Trial> {
         let axes = self.grid((0..self.axes.len()).collect());
         let whole = self.grid((0..self.sizes.len()).collect());
-        let jsons: Vec<Vec<Json>> = self.axes.iter().map(|dimension| dimension.axis.values.iter().map(Value::to_json).collect()).collect();
+        let jsons: Vec<Vec<Json>> = self
+            .axes
+            .iter()
+            .map(|dimension| dimension.axis.values.iter().map(Value::to_json).collect())
+            .collect();
         let points: Vec<Arc<Point>> = self
             .labels(&axes)
             .into_iter()
             .enumerate()
             .map(|(row, label)| {
                 let value = |number: usize| jsons[number][axes.coordinate(row, number)].clone();
-                let values: Vec<(Arc<str>, Json)> =
-                    self.axes.iter().enumerate().map(|(number, dimension)| (Arc::clone(&dimension.name), value(number))).collect();
+                let values: Vec<(Arc<str>, Json)> = self
+                    .axes
+                    .iter()
+                    .enumerate()
+                    .map(|(number, dimension)| (Arc::clone(&dimension.name), value(number)))
+                    .collect();
                 Arc::new(Point { label, values })
             })
             .collect();
@@ -239,9 +291,14 @@ impl<'a> Dimensions<'a> {
 
     pub(super) fn shape(&self, experiment: &Experiment) -> Option<SweepShape> {
         let sweep = experiment.sweep.as_ref()?;
-        let values = |dimension: &Dimension<'_>| dimension.axis.values.iter().map(Value::to_json).collect();
+        let values =
+            |dimension: &Dimension<'_>| dimension.axis.values.iter().map(Value::to_json).collect();
         Some(SweepShape {
-            axes: self.axes.iter().map(|dimension| (Arc::clone(&dimension.name), values(dimension))).collect(),
+            axes: self
+                .axes
+                .iter()
+                .map(|dimension| (Arc::clone(&dimension.name), values(dimension)))
+                .collect(),
             seeds: self.seeds.map(|seeds| seeds.addends.clone()).unwrap_or_default(),
             points: self.grid((0..self.axes.len()).collect()).rows,
             objective: sweep.objective.clone(),
@@ -250,9 +307,19 @@ impl<'a> Dimensions<'a> {
 }
 
 /// What an axis sweeps; `None` where there is no such thing, of which the reader has complained unless it takes a kind to know.
-fn target(axis: &Axis, experiment: &Experiment, graph: &Graph<'_>, found: &mut Vec<Diagnostic>) -> Option<Target> {
+fn target(
+    axis: &Axis,
+    experiment: &Experiment,
+    graph: &Graph<'_>,
+    found: &mut Vec<Diagnostic>,
+) -> Option<Target> {
     let (stage, parameter) = match &axis.target {
-        AxisTarget::Params(name) => return experiment.params.contains_key(&**name).then(|| Target::Params(Arc::clone(name))),
+        AxisTarget::Params(name) => {
+            return experiment
+                .params
+                .contains_key(&**name)
+                .then(|| Target::Params(Arc::clone(name)));
+        }
         AxisTarget::Stage { stage, parameter } => (stage, parameter),
     };
     let number = graph.position(stage)?;
@@ -261,11 +328,14 @@ fn target(axis: &Axis, experiment: &Experiment, graph: &Graph<'_>, found: &mut V
         return Some(Target::Stage(number, Arc::clone(parameter)));
     }
     if kind.ports.iter().any(|port| *port.name == **parameter) {
-        let message = format!("`{parameter}` is an input of stage `{stage}`, and only parameters can be swept");
+        let message = format!(
+            "`{parameter}` is an input of stage `{stage}`, and only parameters can be swept"
+        );
         found.push(Diagnostic::new("unknown-axis", message).at(axis.span));
         return None;
     }
-    let message = format!("stage `{stage}` has no parameter {}, which this axis sweeps", quoted(parameter));
+    let message =
+        format!("stage `{stage}` has no parameter {}, which this axis sweeps", quoted(parameter));
     let diagnostic = Diagnostic::new("unknown-axis", message).at(axis.span);
     let known = || schema.properties.iter().map(|property| property.name.as_str());
     found.push(match suggest(parameter, known()) {
@@ -280,27 +350,38 @@ fn check_seeds(seeds: Option<&Seeds>, graph: &Graph<'_>, found: &mut Vec<Diagnos
     if let Some(seeds) = seeds
         && !graph.drafts.iter().any(|draft| *draft.declaration.kind == *REPLICATED_KIND)
     {
-        let message = format!("`seeds` changes nothing, since no stage is of kind `{REPLICATED_KIND}`");
+        let message =
+            format!("`seeds` changes nothing, since no stage is of kind `{REPLICATED_KIND}`");
         found.push(Diagnostic::new("idle-axis", message).at(seeds.span));
     }
 }
 
 /// Both an axis over a param and `seeds` decide the seed of a training; the reader finds an axis over the seed itself.
 pub(super) fn two_seeds(axis: &str, span: Span, seeds: &Seeds) -> Diagnostic {
-    Diagnostic::new("two-seeds", format!("the axis `{axis}` and `seeds` both set the seed of training"))
-        .at(span)
-        .label(seeds.span, "replicates are asked for here")
-        .help("`seeds` makes replicates within every point; keep one of the two")
+    Diagnostic::new(
+        "two-seeds",
+        format!("the axis `{axis}` and `seeds` both set the seed of training"),
+    )
+    .at(span)
+    .label(seeds.span, "replicates are asked for here")
+    .help("`seeds` makes replicates within every point; keep one of the two")
 }
 
 /// Says which values of an axis have no effect of their own.
 ///
 /// * `effects`: for each value, whatever it changes
-pub(super) fn check_effects(dimension: &Dimension<'_>, effects: &[Vec<u8>], found: &mut Vec<Diagnostic>) {
+pub(super) fn check_effects(
+    dimension: &Dimension<'_>,
+    effects: &[Vec<u8>],
+    found: &mut Vec<Diagnostic>,
+) {
     let distinct: BTreeSet<&Vec<u8>> = effects.iter().collect();
     let values = &dimension.axis.values;
     if effects.len() > 1 && distinct.len() == 1 {
-        let message = format!("axis `{}` changes nothing: all of its values have the same effect", dimension.name);
+        let message = format!(
+            "axis `{}` changes nothing: all of its values have the same effect",
+            dimension.name
+        );
         found.push(Diagnostic::new("idle-axis", message).at(dimension.axis.span));
         return;
     }
@@ -308,15 +389,28 @@ pub(super) fn check_effects(dimension: &Dimension<'_>, effects: &[Vec<u8>], foun
     for (number, effect) in effects.iter().enumerate() {
         let earlier = *first.entry(effect).or_insert(number);
         if earlier != number {
-            let (one, other) = (value_text(&values[earlier].to_json()), value_text(&values[number].to_json()));
-            let message = format!("axis `{}` has values of the same effect, {one} and {other}", dimension.name);
-            found.push(Diagnostic::new("idle-value", message).at(values[number].span).label(values[earlier].span, "the same as this"));
+            let (one, other) =
+                (value_text(&values[earlier].to_json()), value_text(&values[number].to_json()));
+            let message = format!(
+                "axis `{}` has values of the same effect, {one} and {other}",
+                dimension.name
+            );
+            found.push(
+                Diagnostic::new("idle-value", message)
+                    .at(values[number].span)
+                    .label(values[earlier].span, "the same as this"),
+            );
         }
     }
 }
 
 /// An axis whose only value is what there is without it.
-pub(super) fn one_idle_value(dimension: &Dimension<'_>, value: &Value, graph: &Graph<'_>, experiment: &Experiment) -> Diagnostic {
+pub(super) fn one_idle_value(
+    dimension: &Dimension<'_>,
+    value: &Value,
+    graph: &Graph<'_>,
+    experiment: &Experiment,
+) -> Diagnostic {
     let without = match &dimension.target {
         Target::Params(name) => experiment.params.get(&**name).map(|value| value.span),
         Target::Stage(stage, parameter) => {
@@ -328,7 +422,11 @@ pub(super) fn one_idle_value(dimension: &Dimension<'_>, value: &Value, graph: &G
     let value = value_text(&value.to_json());
     let help = "list the values to compare, or leave the axis out";
     let diagnostic = |reason: &str| {
-        Diagnostic::new("idle-axis", format!("axis `{}` changes nothing: {value} {reason}", dimension.name)).at(dimension.axis.span)
+        Diagnostic::new(
+            "idle-axis",
+            format!("axis `{}` changes nothing: {value} {reason}", dimension.name),
+        )
+        .at(dimension.axis.span)
     };
     match without {
         Some(span) => diagnostic("is what there is without it").label(span, "the same").help(help),
@@ -341,7 +439,9 @@ fn part(name: &str, value: &Value) -> String {
     const LONGEST: usize = 40;
     let json = value.to_json();
     let (text, exact) = match &json {
-        Json::String(text) => (text.clone(), text.parse::<f64>().is_err() && text.parse::<bool>().is_err()),
+        Json::String(text) => {
+            (text.clone(), text.parse::<f64>().is_err() && text.parse::<bool>().is_err())
+        }
         Json::Number(_) | Json::Bool(_) => (number_text(&json), true),
         Json::Array(items) if items.iter().all(Json::is_number) => {
             (items.iter().map(number_text).collect::<Vec<_>>().join("_"), !items.is_empty())
@@ -354,7 +454,11 @@ fn part(name: &str, value: &Value) -> String {
     let digest = Canonical::new("label 1", Numbers::AsWritten).value(&json).digest();
     let hash = blake3::Hash::from_bytes(digest).to_hex();
     let words = file_safe(&text.chars().take(LONGEST).collect::<String>());
-    if words.is_empty() { format!("{name}={}", &hash[..6]) } else { format!("{name}={words}-{}", &hash[..6]) }
+    if words.is_empty() {
+        format!("{name}={}", &hash[..6])
+    } else {
+        format!("{name}={words}-{}", &hash[..6])
+    }
 }
 
 fn is_file_safe(character: char) -> bool {

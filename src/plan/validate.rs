@@ -24,10 +24,18 @@ impl Validator<'_> {
         match (shape, &value.data) {
             (_, Data::Invalid | Data::Param(_)) => None,
             (_, Data::Stage(name)) => {
-                let message = format!("{} takes {}, but `@{name}` refers to a stage", self.subject(path), shape.noun());
+                let message = format!(
+                    "{} takes {}, but `@{name}` refers to a stage",
+                    self.subject(path),
+                    shape.noun()
+                );
                 let help = match shape {
-                    Shape::Choice(options) if options.iter().any(|option| option == &**name) => format!("write `\"{name}\"`"),
-                    Shape::Text { .. } => format!("for a string that starts with `@`, write `@@{name}`"),
+                    Shape::Choice(options) if options.iter().any(|option| option == &**name) => {
+                        format!("write `\"{name}\"`")
+                    }
+                    Shape::Text { .. } => {
+                        format!("for a string that starts with `@`, write `@@{name}`")
+                    }
                     _ => "`@params.name` refers to a value".to_owned(),
                 };
                 self.report(Diagnostic::new("wire-for-value", message).at(value.span).help(help))
@@ -37,24 +45,43 @@ impl Validator<'_> {
             (Shape::Integer(bounds), Data::Integer(number)) => {
                 #[expect(clippy::cast_precision_loss, reason = "bounds lie where floats are exact")]
                 let float = *number as f64;
-                if bounds.contain(float) { Some(Json::from(*number)) } else { self.out_of_range(path, &bounds.text(float), value) }
+                if bounds.contain(float) {
+                    Some(Json::from(*number))
+                } else {
+                    self.out_of_range(path, &bounds.text(float), value)
+                }
             }
             (Shape::Number(bounds), Data::Integer(_) | Data::Float(_)) => {
-                #[expect(clippy::cast_precision_loss, reason = "an integer beyond 2^53 serves as the nearest float")]
+                #[expect(
+                    clippy::cast_precision_loss,
+                    reason = "an integer beyond 2^53 serves as the nearest float"
+                )]
                 let number = match value.data {
                     Data::Integer(number) => number as f64,
                     Data::Float(number) => number,
                     _ => return None,
                 };
-                if bounds.contain(number) { Some(Json::from(number)) } else { self.out_of_range(path, &bounds.text(number), value) }
+                if bounds.contain(number) {
+                    Some(Json::from(number))
+                } else {
+                    self.out_of_range(path, &bounds.text(number), value)
+                }
             }
-            (Shape::Text { format, minimum_length }, Data::String(text)) => self.text(path, *format, *minimum_length, text, value),
-            (Shape::Choice(options), _) if options.iter().any(|option| same_type(option, &value.data)) => self.choice(path, options, value),
+            (Shape::Text { format, minimum_length }, Data::String(text)) => {
+                self.text(path, *format, *minimum_length, text, value)
+            }
+            (Shape::Choice(options), _)
+                if options.iter().any(|option| same_type(option, &value.data)) =>
+            {
+                self.choice(path, options, value)
+            }
             (Shape::Array { first, rest, minimum, maximum, unique }, Data::Array(items)) => {
                 let sizes = (*minimum, *maximum);
                 self.array(path, first, rest.as_deref(), sizes, *unique, items, value.span)
             }
-            (Shape::Table { properties, extra }, Data::Table(entries)) => self.table(path, properties, extra, entries, value.span),
+            (Shape::Table { properties, extra }, Data::Table(entries)) => {
+                self.table(path, properties, extra, entries, value.span)
+            }
             (Shape::OneOf(shapes), _) => self.one_of(path, shapes, value),
             _ => self.wrong_type(path, shape, value),
         }
@@ -70,35 +97,59 @@ impl Validator<'_> {
     }
 
     fn out_of_range(&mut self, path: &str, expected: &str, value: &Value) -> Option<Json> {
-        let message = format!("{} must be {expected}, but is {}", self.subject(path), value_text(&value.to_json()));
+        let message = format!(
+            "{} must be {expected}, but is {}",
+            self.subject(path),
+            value_text(&value.to_json())
+        );
         self.report(Diagnostic::new("out-of-range", message).at(value.span))
     }
 
     fn wrong_type(&mut self, path: &str, shape: &Shape, value: &Value) -> Option<Json> {
-        let message = format!("{} expects {}, but this is {}", self.subject(path), shape.noun(), value.data.describe());
+        let message = format!(
+            "{} expects {}, but this is {}",
+            self.subject(path),
+            shape.noun(),
+            value.data.describe()
+        );
         let diagnostic = Diagnostic::new("wrong-type", message).at(value.span);
         let help = match (shape, &value.data) {
-            (Shape::Integer(bounds), Data::Float(number)) if number.fract() == 0.0 && number.abs() < 1e15 => {
-                Some(if bounds.contain(*number) { format!("write `{number:.0}`") } else { format!("an integer, {}", bounds.text(*number)) })
+            (Shape::Integer(bounds), Data::Float(number))
+                if number.fract() == 0.0 && number.abs() < 1e15 =>
+            {
+                Some(if bounds.contain(*number) {
+                    format!("write `{number:.0}`")
+                } else {
+                    format!("an integer, {}", bounds.text(*number))
+                })
             }
-            (Shape::Integer(_), Data::String(text)) if text.parse::<i64>().is_ok() => Some(format!("write `{text}`, without quotes")),
-            (Shape::Number(_), Data::String(text)) if text.parse::<f64>().is_ok_and(f64::is_finite) => {
+            (Shape::Integer(_), Data::String(text)) if text.parse::<i64>().is_ok() => {
+                Some(format!("write `{text}`, without quotes"))
+            }
+            (Shape::Number(_), Data::String(text))
+                if text.parse::<f64>().is_ok_and(f64::is_finite) =>
+            {
                 Some(format!("write `{text}`, without quotes"))
             }
             (Shape::Boolean, Data::String(text)) if matches!(text.as_str(), "true" | "false") => {
                 Some(format!("write `{text}`, without quotes"))
             }
             (Shape::Boolean, _) => Some("write `true` or `false`".to_owned()),
-            (Shape::Integer(_) | Shape::Number(_) | Shape::Text { .. } | Shape::Choice(_), Data::Array(items)) if items.len() == 1 => {
+            (
+                Shape::Integer(_) | Shape::Number(_) | Shape::Text { .. } | Shape::Choice(_),
+                Data::Array(items),
+            ) if items.len() == 1 => {
                 Some(format!("write `{}`, without brackets", value_text(&items[0].to_json())))
             }
             (Shape::Choice(options), _) if !options.is_empty() => Some(options_text(options)),
-            (Shape::Array { .. }, Data::String(_) | Data::Integer(_) | Data::Float(_) | Data::Bool(_)) => {
-                Some(format!("write `[{}]`", value_text(&value.to_json())))
-            }
-            (Shape::Table { properties, .. }, _) if !properties.is_empty() => {
-                Some(format!("it has the keys {}", names_text(properties.iter().map(|property| property.name.as_str()))))
-            }
+            (
+                Shape::Array { .. },
+                Data::String(_) | Data::Integer(_) | Data::Float(_) | Data::Bool(_),
+            ) => Some(format!("write `[{}]`", value_text(&value.to_json()))),
+            (Shape::Table { properties, .. }, _) if !properties.is_empty() => Some(format!(
+                "it has the keys {}",
+                names_text(properties.iter().map(|property| property.name.as_str()))
+            )),
             _ => None,
         };
         self.report(match help {
@@ -107,11 +158,20 @@ impl Validator<'_> {
         })
     }
 
-    fn text(&mut self, path: &str, format: Format, minimum_length: usize, text: &str, value: &Value) -> Option<Json> {
+    fn text(
+        &mut self,
+        path: &str,
+        format: Format,
+        minimum_length: usize,
+        text: &str,
+        value: &Value,
+    ) -> Option<Json> {
         if text.chars().count() < minimum_length || (text.is_empty() && format != Format::Plain) {
             let message = match minimum_length {
                 0 | 1 => format!("{} must not be empty", self.subject(path)),
-                _ => format!("{} must have at least {minimum_length} characters", self.subject(path)),
+                _ => {
+                    format!("{} must have at least {minimum_length} characters", self.subject(path))
+                }
             };
             return self.report(Diagnostic::new("out-of-range", message).at(value.span));
         }
@@ -121,8 +181,15 @@ impl Validator<'_> {
         match value.folder.join(text).to_str() {
             Some(joined) => Some(Json::from(joined)),
             None => {
-                let message = format!("{} is relative to a folder whose name is not UTF-8", self.subject(path));
-                self.report(Diagnostic::new("path-not-utf8", message).at(value.span).help("write an absolute path, or rename the folder"))
+                let message = format!(
+                    "{} is relative to a folder whose name is not UTF-8",
+                    self.subject(path)
+                );
+                self.report(
+                    Diagnostic::new("path-not-utf8", message)
+                        .at(value.span)
+                        .help("write an absolute path, or rename the folder"),
+                )
             }
         }
     }
@@ -136,9 +203,15 @@ impl Validator<'_> {
             Data::String(text) => suggest(text, options.iter().filter_map(Json::as_str)),
             _ => None,
         };
-        let diagnostic = Diagnostic::new("unknown-value", format!("{} cannot be {}", self.subject(path), value_text(&json))).at(value.span);
+        let diagnostic = Diagnostic::new(
+            "unknown-value",
+            format!("{} cannot be {}", self.subject(path), value_text(&json)),
+        )
+        .at(value.span);
         let diagnostic = match near {
-            Some(near) => diagnostic.help(format!("did you mean {}?", value_text(&Json::from(near)))),
+            Some(near) => {
+                diagnostic.help(format!("did you mean {}?", value_text(&Json::from(near))))
+            }
             None => diagnostic,
         };
         self.report(diagnostic.help(options_text(options)))
@@ -158,20 +231,27 @@ impl Validator<'_> {
         let least = minimum.max(first.len());
         let most = maximum.or((!first.is_empty() && rest.is_none()).then_some(first.len()));
         if items.len() < least || most.is_some_and(|most| items.len() > most) {
-            let count = |count: usize| if count == 1 { "1 item".to_owned() } else { format!("{count} items") };
+            let count = |count: usize| {
+                if count == 1 { "1 item".to_owned() } else { format!("{count} items") }
+            };
             let expected = match most {
                 Some(most) if most == least => count(least),
                 Some(most) if items.len() > most => format!("at most {}", count(most)),
                 _ => format!("at least {}", count(least)),
             };
-            let message = format!("{} expects {expected}, but has {}", self.subject(path), items.len());
+            let message =
+                format!("{} expects {expected}, but has {}", self.subject(path), items.len());
             return self.report(Diagnostic::new("wrong-length", message).at(span));
         }
         let mut sound = true;
         let mut out = Vec::with_capacity(items.len());
         let mut seen = HashSet::new();
         for (number, item) in items.iter().enumerate() {
-            match self.value(&format!("{path}[{number}]"), first.get(number).or(rest).unwrap_or(&Shape::Any), item) {
+            match self.value(
+                &format!("{path}[{number}]"),
+                first.get(number).or(rest).unwrap_or(&Shape::Any),
+                item,
+            ) {
                 Some(json) if unique && !seen.insert(json.to_string()) => {
                     let message = format!("{} has {} twice", self.subject(path), value_text(&json));
                     self.report(Diagnostic::new("duplicate-item", message).at(item.span));
@@ -202,7 +282,8 @@ impl Validator<'_> {
                 (None, Extra::Each(shape)) => shape,
                 (None, Extra::Anything) => &Shape::Any,
                 (None, Extra::Nothing) => {
-                    let known: Vec<&str> = properties.iter().map(|property| property.name.as_str()).collect();
+                    let known: Vec<&str> =
+                        properties.iter().map(|property| property.name.as_str()).collect();
                     meant.extend(self.unknown_key(path, name, *name_span, &known));
                     sound = false;
                     continue;
@@ -215,7 +296,9 @@ impl Validator<'_> {
         }
         let missing: Vec<&str> = properties
             .iter()
-            .filter(|property| property.required && !entries.iter().any(|(name, _, _)| **name == *property.name))
+            .filter(|property| {
+                property.required && !entries.iter().any(|(name, _, _)| **name == *property.name)
+            })
             .map(|property| property.name.as_str())
             // A misspelled key is one mistake, not two.
             .filter(|name| !meant.contains(name))
@@ -229,12 +312,24 @@ impl Validator<'_> {
     }
 
     /// Returns the key that was most likely meant.
-    fn unknown_key<'k>(&mut self, path: &str, name: &str, span: Span, known: &[&'k str]) -> Option<&'k str> {
-        let diagnostic = Diagnostic::new("unknown-key", format!("{} has no key {}", self.subject(path), quoted(name))).at(span);
+    fn unknown_key<'k>(
+        &mut self,
+        path: &str,
+        name: &str,
+        span: Span,
+        known: &[&'k str],
+    ) -> Option<&'k str> {
+        let diagnostic = Diagnostic::new(
+            "unknown-key",
+            format!("{} has no key {}", self.subject(path), quoted(name)),
+        )
+        .at(span);
         let near = suggest(name, known.iter().copied());
         self.report(match near {
             Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-            None => diagnostic.help(format!("it has the keys {}", names_text(known.iter().copied()))),
+            None => {
+                diagnostic.help(format!("it has the keys {}", names_text(known.iter().copied())))
+            }
         });
         near
     }
@@ -251,13 +346,16 @@ impl Validator<'_> {
                 // Something unreadable of which the reader has complained.
                 return None;
             }
-            if !found.iter().any(|diagnostic| diagnostic.code == "wrong-type" && diagnostic.span == Some(value.span)) {
+            if !found.iter().any(|diagnostic| {
+                diagnostic.code == "wrong-type" && diagnostic.span == Some(value.span)
+            }) {
                 attempts.push((shape, found));
             }
         }
         if let (Data::Table(entries), true) = (&value.data, attempts.len() > 1)
             && let Some(known) = one_key_each(attempts.iter().map(|(shape, _)| *shape))
-            && let Some((name, span, _)) = entries.iter().find(|(name, _, _)| !known.contains(&&**name))
+            && let Some((name, span, _)) =
+                entries.iter().find(|(name, _, _)| !known.contains(&&**name))
         {
             self.unknown_key(path, name, *span, &known);
             return None;
@@ -287,7 +385,9 @@ fn one_key_each<'a>(shapes: impl Iterator<Item = &'a Shape>) -> Option<Vec<&'a s
 fn same_type(option: &Json, data: &Data) -> bool {
     matches!(
         (option, data),
-        (Json::String(_), Data::String(_)) | (Json::Number(_), Data::Integer(_) | Data::Float(_)) | (Json::Bool(_), Data::Bool(_))
+        (Json::String(_), Data::String(_))
+            | (Json::Number(_), Data::Integer(_) | Data::Float(_))
+            | (Json::Bool(_), Data::Bool(_))
     )
 }
 

@@ -92,7 +92,8 @@ struct Names<'a> {
 impl<'a> Names<'a> {
     fn of(stages: &'a [StageDeclaration], kinds: &'static [StageKind]) -> Self {
         const NAMED: usize = 6;
-        let numbers = stages.iter().enumerate().map(|(number, stage)| (&*stage.name, number)).collect();
+        let numbers =
+            stages.iter().enumerate().map(|(number, stage)| (&*stage.name, number)).collect();
         let mut names = Self { stages, kinds, numbers, producers: HashMap::new() };
         for stage in stages {
             if let Some(kind) = names.kind(&stage.kind) {
@@ -126,7 +127,12 @@ impl<'a> Names<'a> {
             let produce = if named.len() == 1 { "produces" } else { "produce" };
             return format!("{} {produce} `{artifact}`", names_text(named.iter().copied()));
         }
-        let able: Vec<&str> = self.kinds.iter().filter(|kind| kind.output.name == artifact).map(|kind| kind.name).collect();
+        let able: Vec<&str> = self
+            .kinds
+            .iter()
+            .filter(|kind| kind.output.name == artifact)
+            .map(|kind| kind.name)
+            .collect();
         match able.len() {
             0 => format!("no kind produces `{artifact}`"),
             1 => format!("a stage of kind `{}` produces `{artifact}`", able[0]),
@@ -140,7 +146,11 @@ impl<'a> Names<'a> {
         match self.stages.len() {
             0 => "the file declares no stage".to_owned(),
             count if count <= SHOWN => format!("stages are {}", names_text(names())),
-            count => format!("stages are {} and {} more", names_text(names().take(SHOWN)).replace(" and ", ", "), count - SHOWN),
+            count => format!(
+                "stages are {} and {} more",
+                names_text(names().take(SHOWN)).replace(" and ", ", "),
+                count - SHOWN
+            ),
         }
     }
 }
@@ -161,10 +171,15 @@ impl<'a> Connector<'a, '_> {
         }
         let kind = self.names.kind(name);
         if kind.is_none() {
-            let diagnostic = Diagnostic::new("unknown-kind", format!("unknown stage kind {}", quoted(name))).at(*kind_span);
+            let diagnostic =
+                Diagnostic::new("unknown-kind", format!("unknown stage kind {}", quoted(name)))
+                    .at(*kind_span);
             let diagnostic = match suggest(name, self.names.kinds.iter().map(|kind| kind.name)) {
                 Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-                None => diagnostic.help(format!("kinds are {}", names_text(self.names.kinds.iter().map(|kind| kind.name)))),
+                None => diagnostic.help(format!(
+                    "kinds are {}",
+                    names_text(self.names.kinds.iter().map(|kind| kind.name))
+                )),
             };
             self.found.push(match kind_span == name_span {
                 true => diagnostic
@@ -177,7 +192,11 @@ impl<'a> Connector<'a, '_> {
 
     fn draft(&mut self, kind: Option<(&'static StageKind, Arc<Schema>)>) -> Draft<'a> {
         let declaration = self.declaration;
-        let after = declaration.after.iter().filter_map(|(name, span)| Some((self.stage(name, *span)?, *span))).collect();
+        let after = declaration
+            .after
+            .iter()
+            .filter_map(|(name, span)| Some((self.stage(name, *span)?, *span)))
+            .collect();
         let mut wires: Vec<Wire> = Vec::new();
         let mut parameters = Vec::new();
         let mut meant = Vec::new();
@@ -212,7 +231,9 @@ impl<'a> Connector<'a, '_> {
         if let Some(number) = self.names.numbers.get(name) {
             return Some(*number);
         }
-        let diagnostic = Diagnostic::new("unknown-stage", format!("there is no stage {}", quoted(name))).at(span);
+        let diagnostic =
+            Diagnostic::new("unknown-stage", format!("there is no stage {}", quoted(name)))
+                .at(span);
         let near = match self.found.len() < SUGGESTED {
             true => suggest(name, self.names.stages.iter().map(|stage| &*stage.name)),
             false => None,
@@ -239,30 +260,51 @@ impl<'a> Connector<'a, '_> {
         );
         let diagnostic = Diagnostic::new("value-for-wire", message).at(value.span);
         let named = match &value.data {
-            Data::String(text) if self.names.numbers.contains_key(text.as_str()) => Some(text.as_str()),
+            Data::String(text) if self.names.numbers.contains_key(text.as_str()) => {
+                Some(text.as_str())
+            }
             _ => None,
         };
-        self.found.push(match named.or_else(|| self.names.producer(port.artifact, &self.declaration.name)) {
-            Some(name) => diagnostic.help(format!("write `\"@{name}\"`")),
-            None => diagnostic.help(self.names.producers_text(port.artifact)),
-        });
+        self.found.push(
+            match named.or_else(|| self.names.producer(port.artifact, &self.declaration.name)) {
+                Some(name) => diagnostic.help(format!("write `\"@{name}\"`")),
+                None => diagnostic.help(self.names.producers_text(port.artifact)),
+            },
+        );
         None
     }
 
     /// Returns the name that was most likely meant.
-    fn unknown_parameter(&mut self, kind: &StageKind, schema: &Schema, parameter: &Parameter) -> Option<String> {
-        let known = || kind.ports.iter().map(|port| port.name).chain(schema.properties.iter().map(|property| property.name.as_str()));
-        let message = format!("stage `{}` has no parameter or input {}", self.declaration.name, quoted(&parameter.name));
+    fn unknown_parameter(
+        &mut self,
+        kind: &StageKind,
+        schema: &Schema,
+        parameter: &Parameter,
+    ) -> Option<String> {
+        let known = || {
+            kind.ports
+                .iter()
+                .map(|port| port.name)
+                .chain(schema.properties.iter().map(|property| property.name.as_str()))
+        };
+        let message = format!(
+            "stage `{}` has no parameter or input {}",
+            self.declaration.name,
+            quoted(&parameter.name)
+        );
         let diagnostic = Diagnostic::new("unknown-parameter", message).at(parameter.name_span);
         // A wire under a wrong name most likely belongs to the port of its type.
         let fitting = match &parameter.value.data {
             Data::Stage(name) => self.names.numbers.get(&**name).and_then(|number| {
                 let output = self.names.kind(&self.names.stages[*number].kind)?.output.name;
-                kind.ports.iter().find(|port| port.artifact == output && self.declaration.parameter(port.name).is_none())
+                kind.ports.iter().find(|port| {
+                    port.artifact == output && self.declaration.parameter(port.name).is_none()
+                })
             }),
             _ => None,
         };
-        let near = suggest(&parameter.name, known().chain(STAGE_KEYS)).or(fitting.map(|port| port.name));
+        let near =
+            suggest(&parameter.name, known().chain(STAGE_KEYS)).or(fitting.map(|port| port.name));
         self.found.push(match near {
             Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
             None => diagnostic.help(format!("kind `{}` has {}", kind.name, names_text(known()))),
@@ -271,20 +313,29 @@ impl<'a> Connector<'a, '_> {
     }
 
     fn missing_inputs(&mut self, kind: &StageKind, meant: &[String]) {
-        let given = |name: &str| self.declaration.parameter(name).is_some() || meant.iter().any(|meant| meant == name);
-        let missing: Vec<&Port> = kind.ports.iter().filter(|port| port.required && !given(port.name)).collect();
+        let given = |name: &str| {
+            self.declaration.parameter(name).is_some() || meant.iter().any(|meant| meant == name)
+        };
+        let missing: Vec<&Port> =
+            kind.ports.iter().filter(|port| port.required && !given(port.name)).collect();
         if missing.is_empty() {
             return;
         }
         let names = names_text(missing.iter().map(|port| port.name));
-        let message = format!("stage `{}` lacks its input{} {names}", self.declaration.name, if missing.len() == 1 { "" } else { "s" });
-        let mut diagnostic = Diagnostic::new("missing-input", message).at(self.declaration.name_span);
+        let message = format!(
+            "stage `{}` lacks its input{} {names}",
+            self.declaration.name,
+            if missing.len() == 1 { "" } else { "s" }
+        );
+        let mut diagnostic =
+            Diagnostic::new("missing-input", message).at(self.declaration.name_span);
         for port in missing {
             diagnostic = match self.names.producer(port.artifact, &self.declaration.name) {
                 Some(stage) => diagnostic.help(format!("add `{} = \"@{stage}\"`", port.name)),
                 None => {
                     let producers = self.names.producers_text(port.artifact);
-                    diagnostic.help(format!("`{}` takes `{}`; {producers}", port.name, port.artifact))
+                    diagnostic
+                        .help(format!("`{}` takes `{}`; {producers}", port.name, port.artifact))
                 }
             };
         }
@@ -311,9 +362,17 @@ fn check_types(drafts: &[Draft<'_>], names: &Names<'_>, found: &mut Vec<Diagnost
             }
             let message = format!(
                 "stage `{}` input `{}` expects `{}`, but `{}` produces `{}`",
-                draft.declaration.name, wire.port.name, wire.port.artifact, drafts[wire.stage].declaration.name, producer.output.name
+                draft.declaration.name,
+                wire.port.name,
+                wire.port.artifact,
+                drafts[wire.stage].declaration.name,
+                producer.output.name
             );
-            found.push(Diagnostic::new("wrong-wire", message).at(wire.span).help(names.producers_text(wire.port.artifact)));
+            found.push(
+                Diagnostic::new("wrong-wire", message)
+                    .at(wire.span)
+                    .help(names.producers_text(wire.port.artifact)),
+            );
         }
     }
 }

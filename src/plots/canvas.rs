@@ -5,7 +5,9 @@ use std::path::Path;
 use plotters::drawing::{DrawingArea, IntoDrawingArea};
 use plotters::element::{Circle, PathElement, Rectangle, Text};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{Color, FontDesc, FontFamily, FontStyle, FontTransform, RGBColor, ShapeStyle, TextStyle};
+use plotters::style::{
+    Color, FontDesc, FontFamily, FontStyle, FontTransform, RGBColor, ShapeStyle, TextStyle,
+};
 
 use super::PlotError;
 use super::font::{self, Weight};
@@ -64,7 +66,14 @@ pub(super) struct Type {
 impl Type {
     /// Dark, regular, from the left end of the baseline.
     pub(super) fn new(size: f64) -> Self {
-        Self { size, color: INK, bold: false, horizontal: HPos::Left, vertical: VPos::Bottom, upwards: false }
+        Self {
+            size,
+            color: INK,
+            bold: false,
+            horizontal: HPos::Left,
+            vertical: VPos::Bottom,
+            upwards: false,
+        }
     }
 
     pub(super) fn at(self, horizontal: HPos, vertical: VPos) -> Self {
@@ -126,21 +135,34 @@ const IN_MEMORY: &str = "drawing into memory does not fail";
 
 impl<'a> Canvas<'a> {
     pub(super) fn new(path: &'a Path, width: f64, height: f64) -> Self {
-        Self { area: Raster::new(path.to_owned(), width.ceil() as u32, height.ceil() as u32).into_drawing_area(), path }
+        Self {
+            area: Raster::new(path.to_owned(), width.ceil() as u32, height.ceil() as u32)
+                .into_drawing_area(),
+            path,
+        }
     }
 
     /// Writes the PNG.
     pub(super) fn finish(self) -> Result<(), PlotError> {
-        self.area.present().map_err(|error| PlotError::Write { path: self.path.to_owned(), reason: error.to_string() })
+        self.area.present().map_err(|error| PlotError::Write {
+            path: self.path.to_owned(),
+            reason: error.to_string(),
+        })
     }
 
     /// A line with round ends and joins.
-    pub(super) fn line(&self, points: impl IntoIterator<Item = (f64, f64)>, color: RGBColor, width: f64) {
+    pub(super) fn line(
+        &self,
+        points: impl IntoIterator<Item = (f64, f64)>,
+        color: RGBColor,
+        width: f64,
+    ) {
         let mut kept: Vec<(f64, f64)> = Vec::new();
         let mut dropped = None;
         for (x, y) in points {
             // A step too small to see costs as much to draw as any other.
-            let near = kept.last().is_some_and(|last| (x - last.0).abs().max((y - last.1).abs()) < 0.25);
+            let near =
+                kept.last().is_some_and(|last| (x - last.0).abs().max((y - last.1).abs()) < 0.25);
             dropped = near.then_some((x, y));
             if !near {
                 kept.push((x, y));
@@ -176,28 +198,45 @@ impl<'a> Canvas<'a> {
     }
 
     pub(super) fn rectangle(&self, frame: Frame, color: RGBColor) {
-        let corners = [coordinate((frame.left, frame.top)), coordinate((frame.right, frame.bottom))];
+        let corners =
+            [coordinate((frame.left, frame.top)), coordinate((frame.right, frame.bottom))];
         self.area.draw(&Rectangle::new(corners, color.filled())).expect(IN_MEMORY);
     }
 
     pub(super) fn outline(&self, frame: Frame, color: RGBColor, width: f64) {
-        let corners = [coordinate((frame.left, frame.top)), coordinate((frame.right, frame.bottom))];
+        let corners =
+            [coordinate((frame.left, frame.top)), coordinate((frame.right, frame.bottom))];
         self.area.draw(&Rectangle::new(corners, stroke(color, width))).expect(IN_MEMORY);
     }
 
     /// A dot with a thin white rim, which keeps it apart from lines and other dots.
     pub(super) fn dot(&self, center: (f64, f64), radius: f64, color: RGBColor) {
-        self.area.draw(&Circle::new(coordinate(center), units(radius + 1.5), PAPER.filled())).expect(IN_MEMORY);
-        self.area.draw(&Circle::new(coordinate(center), units(radius), color.filled())).expect(IN_MEMORY);
+        self.area
+            .draw(&Circle::new(coordinate(center), units(radius + 1.5), PAPER.filled()))
+            .expect(IN_MEMORY);
+        self.area
+            .draw(&Circle::new(coordinate(center), units(radius), color.filled()))
+            .expect(IN_MEMORY);
     }
 
     pub(super) fn ring(&self, center: (f64, f64), radius: f64, color: RGBColor, width: f64) {
-        self.area.draw(&Circle::new(coordinate(center), units(radius), stroke(color, width))).expect(IN_MEMORY);
+        self.area
+            .draw(&Circle::new(coordinate(center), units(radius), stroke(color, width)))
+            .expect(IN_MEMORY);
     }
 
     /// Text over lines, with a white rim that keeps it readable.
     pub(super) fn text_over_lines(&self, text: &str, (x, y): (f64, f64), style: Type) {
-        for (dx, dy) in [(-3.0, 0.0), (3.0, 0.0), (0.0, -3.0), (0.0, 3.0), (-2.0, -2.0), (-2.0, 2.0), (2.0, -2.0), (2.0, 2.0)] {
+        for (dx, dy) in [
+            (-3.0, 0.0),
+            (3.0, 0.0),
+            (0.0, -3.0),
+            (0.0, 3.0),
+            (-2.0, -2.0),
+            (-2.0, 2.0),
+            (2.0, -2.0),
+            (2.0, 2.0),
+        ] {
             self.text(text, (x + dx, y + dy), style.color(PAPER));
         }
         self.text(text, (x, y), style);
@@ -207,7 +246,9 @@ impl<'a> Canvas<'a> {
         let weight = if style.bold { FontStyle::Bold } else { FontStyle::Normal };
         let turn = if style.upwards { FontTransform::Rotate270 } else { FontTransform::None };
         let font = FontDesc::new(FontFamily::SansSerif, style.size, weight).transform(turn);
-        let style = TextStyle::from(font).color(&style.color).pos(Pos::new(style.horizontal, style.vertical));
+        let style = TextStyle::from(font)
+            .color(&style.color)
+            .pos(Pos::new(style.horizontal, style.vertical));
         self.area.draw(&Text::new(text, coordinate(at), style)).expect(IN_MEMORY);
     }
 }

@@ -3,7 +3,9 @@
 use plotters::style::RGBColor;
 use plotters::style::text_anchor::{HPos, VPos};
 
-use super::canvas::{Canvas, Frame, GREY, INK, LABEL, PALE, TICK, TITLE, Type, shorten, shorten_title, text_width};
+use super::canvas::{
+    Canvas, Frame, GREY, INK, LABEL, PALE, TICK, TITLE, Type, shorten, shorten_title, text_width,
+};
 use super::scale::{Kind, Scale, Ticks, superscript};
 
 /// Space around everything.
@@ -44,13 +46,28 @@ impl<'a> AxisText<'a> {
 
 impl Panel {
     /// Fits axes with their labels into `outer`, and draws the grid below everything that follows.
-    pub(super) fn draw(canvas: &Canvas, outer: Frame, x: Scale, y: Scale, x_text: AxisText, y_text: AxisText) -> Self {
+    pub(super) fn draw(
+        canvas: &Canvas,
+        outer: Frame,
+        x: Scale,
+        y: Scale,
+        x_text: AxisText,
+        y_text: AxisText,
+    ) -> Self {
         let bottom = outer.bottom - AXIS_LABEL - TICK - TICK_GAP - TICK_LENGTH;
         let rows = ((bottom - outer.top) / 68.0).max(2.0) as usize;
-        let y_ticks = y_text.ticks.unwrap_or_else(|| if y_text.whole { y.whole_ticks(rows) } else { y.ticks(rows) });
-        let widest = y_ticks.major.iter().map(|(_, label)| text_width(label, TICK)).fold(0.0, f64::max);
+        let y_ticks = y_text
+            .ticks
+            .unwrap_or_else(|| if y_text.whole { y.whole_ticks(rows) } else { y.ticks(rows) });
+        let widest =
+            y_ticks.major.iter().map(|(_, label)| text_width(label, TICK)).fold(0.0, f64::max);
         let left = (outer.left + AXIS_LABEL + widest + TICK_GAP + TICK_LENGTH).round();
-        let frame = Frame { left, top: outer.top.round(), right: outer.right.round(), bottom: bottom.round() };
+        let frame = Frame {
+            left,
+            top: outer.top.round(),
+            right: outer.right.round(),
+            bottom: bottom.round(),
+        };
         let x_ticks = x_text.ticks.unwrap_or_else(|| spaced_ticks(&x, x_text.whole, frame.width()));
         let panel = Self { frame, x, y, x_ticks, y_ticks };
         panel.draw_grid(canvas);
@@ -61,7 +78,10 @@ impl Panel {
     /// Where a pair of values lies on the sheet.
     pub(super) fn at(&self, x: f64, y: f64) -> (f64, f64) {
         let Frame { left, bottom, .. } = self.frame;
-        (left + self.x.position(x) * self.frame.width(), bottom - self.y.position(y) * self.frame.height())
+        (
+            left + self.x.position(x) * self.frame.width(),
+            bottom - self.y.position(y) * self.frame.height(),
+        )
     }
 
     fn draw_grid(&self, canvas: &Canvas) {
@@ -79,18 +99,38 @@ impl Panel {
         for (value, label) in &self.x_ticks.major {
             let x = self.at(*value, self.y.low).0;
             canvas.vertical(x, bottom, bottom + TICK_LENGTH, INK, 2.0);
-            canvas.text(label, (x, bottom + TICK_LENGTH + TICK_GAP), Type::new(TICK).at(HPos::Center, VPos::Top));
+            canvas.text(
+                label,
+                (x, bottom + TICK_LENGTH + TICK_GAP),
+                Type::new(TICK).at(HPos::Center, VPos::Top),
+            );
         }
         for (value, label) in &self.y_ticks.major {
             let y = self.at(self.x.low, *value).1;
             canvas.horizontal(left - TICK_LENGTH, left, y, INK, 2.0);
-            canvas.text(label, (left - TICK_LENGTH - TICK_GAP, y), Type::new(TICK).at(HPos::Right, VPos::Center));
+            canvas.text(
+                label,
+                (left - TICK_LENGTH - TICK_GAP, y),
+                Type::new(TICK).at(HPos::Right, VPos::Center),
+            );
         }
         for value in &self.x_ticks.minor {
-            canvas.vertical(self.at(*value, self.y.low).0, bottom, bottom + TICK_LENGTH / 2.0, GREY, 1.0);
+            canvas.vertical(
+                self.at(*value, self.y.low).0,
+                bottom,
+                bottom + TICK_LENGTH / 2.0,
+                GREY,
+                1.0,
+            );
         }
         for value in &self.y_ticks.minor {
-            canvas.horizontal(left - TICK_LENGTH / 2.0, left, self.at(self.x.low, *value).1, GREY, 1.0);
+            canvas.horizontal(
+                left - TICK_LENGTH / 2.0,
+                left,
+                self.at(self.x.low, *value).1,
+                GREY,
+                1.0,
+            );
         }
         let with_power = |label: &str, ticks: &Ticks, limit: f64| match ticks.exponent {
             0 => shorten(label, LABEL, limit),
@@ -98,8 +138,16 @@ impl Panel {
         };
         let (x, y) = self.frame.center();
         let style = Type::new(LABEL);
-        canvas.text(&with_power(x_label, &self.x_ticks, self.frame.width()), (x, outer.bottom - 4.0), style.at(HPos::Center, VPos::Bottom));
-        canvas.text(&with_power(y_label, &self.y_ticks, outer.height()), (outer.left, y), style.at(HPos::Center, VPos::Top).upwards());
+        canvas.text(
+            &with_power(x_label, &self.x_ticks, self.frame.width()),
+            (x, outer.bottom - 4.0),
+            style.at(HPos::Center, VPos::Bottom),
+        );
+        canvas.text(
+            &with_power(y_label, &self.y_ticks, outer.height()),
+            (outer.left, y),
+            style.at(HPos::Center, VPos::Top).upwards(),
+        );
     }
 
     /// Draws the two axis lines, above the data.
@@ -111,7 +159,11 @@ impl Panel {
 
     /// A line in grey in the middle of the axes, where there is nothing else to see.
     pub(super) fn note(&self, canvas: &Canvas, text: &str) {
-        canvas.text(text, self.frame.center(), Type::new(LABEL).color(GREY).at(HPos::Center, VPos::Center));
+        canvas.text(
+            text,
+            self.frame.center(),
+            Type::new(LABEL).color(GREY).at(HPos::Center, VPos::Center),
+        );
     }
 }
 
@@ -160,7 +212,13 @@ const SAMPLE: f64 = 40.0;
 const ROW: f64 = 34.0;
 
 /// Draws title and legend from the top left corner, wrapping the legend at `right`; returns where the axes may begin.
-pub(super) fn heading(canvas: &Canvas, left: f64, right: f64, title: &str, entries: &[Entry]) -> f64 {
+pub(super) fn heading(
+    canvas: &Canvas,
+    left: f64,
+    right: f64,
+    title: &str,
+    entries: &[Entry],
+) -> f64 {
     let title = shorten_title(title, right - left);
     canvas.text(&title, (left, MARGIN), Type::new(TITLE).bold().at(HPos::Left, VPos::Top));
     let mut y = MARGIN + TITLE + 16.0;

@@ -40,16 +40,30 @@ pub fn ner_confusion(labels: &[String], counts: &[u64], path: &Path) -> Result<(
     draw("Token label confusion matrix", "label", "tokens", labels, counts, path)
 }
 
-fn draw(title: &str, class: &str, noun: &str, labels: &[String], counts: &[u64], path: &Path) -> Result<(), PlotError> {
+fn draw(
+    title: &str,
+    class: &str,
+    noun: &str,
+    labels: &[String],
+    counts: &[u64],
+    path: &Path,
+) -> Result<(), PlotError> {
     let size = labels.len();
     if size == 0 {
-        return Err(PlotError::NoData { figure: "confusion matrix", expected: "at least one label" });
+        return Err(PlotError::NoData {
+            figure: "confusion matrix",
+            expected: "at least one label",
+        });
     }
     if size > MOST_LABELS {
         return Err(PlotError::TooManyLabels { found: size, most: MOST_LABELS });
     }
     if counts.len() != size * size {
-        return Err(PlotError::Shape { figure: "confusion matrix", expected: size * size, found: counts.len() });
+        return Err(PlotError::Shape {
+            figure: "confusion matrix",
+            expected: size * size,
+            found: counts.len(),
+        });
     }
     // `O` has most of the tokens and no place in the alphabet of the entities.
     let mut order: Vec<usize> = (0..size).collect();
@@ -57,7 +71,9 @@ fn draw(title: &str, class: &str, noun: &str, labels: &[String], counts: &[u64],
     let names: Vec<_> = order.iter().map(|&index| labels[index].clone()).collect();
 
     // Sums of counts may exceed 64 bits.
-    let total = |row: usize| counts[row * size..(row + 1) * size].iter().map(|&n| u128::from(n)).sum::<u128>();
+    let total = |row: usize| {
+        counts[row * size..(row + 1) * size].iter().map(|&n| u128::from(n)).sum::<u128>()
+    };
     let large = size > ANNOTATED;
     // On a map a share of one per cent must be seen beside one of a hundred.
     let brightness = |share: f64| if large { share.sqrt() } else { share };
@@ -93,13 +109,31 @@ fn draw(title: &str, class: &str, noun: &str, labels: &[String], counts: &[u64],
         subtitle += &format!("; {rows} in grey: no true {noun}");
     }
     let ticks: &[u32] = if large { &[0, 1, 5, 10, 25, 50, 75, 100] } else { &[0, 25, 50, 75, 100] };
-    let ticks = ticks.iter().map(|&percent| (brightness(f64::from(percent) / 100.0), format!("{percent}"))).collect();
+    let ticks = ticks
+        .iter()
+        .map(|&percent| (brightness(f64::from(percent) / 100.0), format!("{percent}")))
+        .collect();
     let bar = Bar { ramp: BLUES, label: format!("Share of true {class} (%)"), ticks };
-    let separators =
-        if large { (1..size).filter(|&index| prefix(&names[index]) != prefix(&names[index - 1])).collect() } else { Vec::new() };
+    let separators = if large {
+        (1..size).filter(|&index| prefix(&names[index]) != prefix(&names[index - 1])).collect()
+    } else {
+        Vec::new()
+    };
     let (x_title, y_title) = (&format!("Predicted {class}"), &format!("True {class}"));
     let (columns, rows) = (names.clone(), names);
-    Grid { title, subtitle, x_title, y_title, columns, rows, cells, bar, diagonal: true, separators: few(separators) }.draw(path)
+    Grid {
+        title,
+        subtitle,
+        x_title,
+        y_title,
+        columns,
+        rows,
+        cells,
+        bar,
+        diagonal: true,
+        separators: few(separators),
+    }
+    .draw(path)
 }
 
 /// Labels in an order that mixes prefixes are not set apart at all: a line beside every row says nothing.
@@ -130,7 +164,12 @@ mod tests {
     #[test]
     fn a_percentage_is_never_rounded_to_none_or_all() {
         assert_eq!(
-            [percentage(0, 10), percentage(1, 100_000), percentage(99_999, 100_000), percentage(7, 7)],
+            [
+                percentage(0, 10),
+                percentage(1, 100_000),
+                percentage(99_999, 100_000),
+                percentage(7, 7)
+            ],
             ["0.0 %", "<0.1 %", ">99.9 %", "100.0 %"]
         );
     }

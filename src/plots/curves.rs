@@ -39,11 +39,13 @@ pub fn precision_recall(curve: &PrecisionRecall, path: &Path) -> Result<(), Plot
         None => "Model (average precision undefined)".to_owned(),
     };
     let mut entries = vec![Entry::new(Mark::Line, BLUE, LINE, name)];
-    let prevalence = curve.prevalence.filter(|&prevalence| is_rate(prevalence) && !curve.points.is_empty());
+    let prevalence =
+        curve.prevalence.filter(|&prevalence| is_rate(prevalence) && !curve.points.is_empty());
     if let Some(prevalence) = prevalence {
         entries.push(Entry::new(Mark::Dashes, GREY, 2.0, format!("Baseline ({prevalence:.3})")));
     }
-    let (canvas, panel) = unit_square(path, "Anomaly precision–recall curve", "Recall", "Precision", &entries);
+    let (canvas, panel) =
+        unit_square(path, "Anomaly precision–recall curve", "Recall", "Precision", &entries);
     if let Some(prevalence) = prevalence {
         canvas.dashes(panel.at(0.0, prevalence), panel.at(1.0, prevalence), GREY, 2.0);
     }
@@ -75,7 +77,13 @@ pub fn roc(curve: &Roc, path: &Path) -> Result<(), PlotError> {
     if !curve.points.is_empty() {
         entries.push(Entry::new(Mark::Dashes, GREY, 2.0, "Chance (0.5)"));
     }
-    let (canvas, panel) = unit_square(path, "Anomaly ROC curve", "False positive rate", "True positive rate", &entries);
+    let (canvas, panel) = unit_square(
+        path,
+        "Anomaly ROC curve",
+        "False positive rate",
+        "True positive rate",
+        &entries,
+    );
     if !curve.points.is_empty() {
         canvas.dashes(panel.at(0.0, 0.0), panel.at(1.0, 1.0), GREY, 2.0);
     }
@@ -91,7 +99,13 @@ fn is_rate(value: f64) -> bool {
     (-1e-9..=1.0 + 1e-9).contains(&value)
 }
 
-fn unit_square<'a>(path: &'a Path, title: &str, x: &str, y: &str, entries: &[Entry]) -> (Canvas<'a>, Panel) {
+fn unit_square<'a>(
+    path: &'a Path,
+    title: &str,
+    x: &str,
+    y: &str,
+    entries: &[Entry],
+) -> (Canvas<'a>, Panel) {
     let canvas = Canvas::new(path, WIDTH, HEIGHT);
     let top = heading(&canvas, MARGIN, WIDTH - MARGIN, title, entries);
     let outer = Frame { left: MARGIN, top, right: WIDTH - 36.0, bottom: HEIGHT - MARGIN };

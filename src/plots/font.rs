@@ -7,10 +7,13 @@ use std::sync::LazyLock;
 
 use ab_glyph::{Font, FontRef, GlyphId, PxScale, PxScaleFont, ScaleFont, point};
 
-static REGULAR: LazyLock<FontRef<'static>> =
-    LazyLock::new(|| FontRef::try_from_slice(notosans::REGULAR_TTF).expect("the compiled-in regular font is well formed"));
-static BOLD: LazyLock<FontRef<'static>> =
-    LazyLock::new(|| FontRef::try_from_slice(notosans::BOLD_TTF).expect("the compiled-in bold font is well formed"));
+static REGULAR: LazyLock<FontRef<'static>> = LazyLock::new(|| {
+    FontRef::try_from_slice(notosans::REGULAR_TTF)
+        .expect("the compiled-in regular font is well formed")
+});
+static BOLD: LazyLock<FontRef<'static>> = LazyLock::new(|| {
+    FontRef::try_from_slice(notosans::BOLD_TTF).expect("the compiled-in bold font is well formed")
+});
 
 /// Height of a capital letter over the size of the em: what text is centred by.
 pub(super) const CAP_HEIGHT: f32 = 0.714;
@@ -82,12 +85,25 @@ pub(super) fn width(text: &str, size: f32, weight: Weight) -> f32 {
 }
 
 /// Reports the coverage (0 to 1) of every pixel that a line of text touches, with its baseline starting at `(x, y)`.
-pub(super) fn rasterize(text: &str, size: f32, weight: Weight, x: f32, y: f32, mut pixel: impl FnMut(i32, i32, f32)) {
+pub(super) fn rasterize(
+    text: &str,
+    size: f32,
+    weight: Weight,
+    x: f32,
+    y: f32,
+    mut pixel: impl FnMut(i32, i32, f32),
+) {
     lay_out(text, size, weight, |face, id, pen, height| {
         let glyph = id.with_scale_and_position(face.scale(), point(x + pen, y - height));
         if let Some(outline) = face.outline_glyph(glyph) {
             let bounds = outline.px_bounds();
-            outline.draw(|column, row, coverage| pixel(bounds.min.x as i32 + column as i32, bounds.min.y as i32 + row as i32, coverage));
+            outline.draw(|column, row, coverage| {
+                pixel(
+                    bounds.min.x as i32 + column as i32,
+                    bounds.min.y as i32 + row as i32,
+                    coverage,
+                )
+            });
         }
     });
 }
@@ -117,8 +133,11 @@ mod tests {
     #[test]
     fn every_character_that_the_figures_write_themselves_has_a_glyph() {
         let face = face(Weight::Regular, 20.0);
-        let missing: String =
-            "⁰¹²³⁴⁵⁶⁷⁸⁹⁻−×±–…%<>,.".chars().map(|c| lowered(c).unwrap_or(c)).filter(|&c| face.glyph_id(c).0 == 0).collect();
+        let missing: String = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻−×±–…%<>,."
+            .chars()
+            .map(|c| lowered(c).unwrap_or(c))
+            .filter(|&c| face.glyph_id(c).0 == 0)
+            .collect();
         assert_eq!(missing, "");
     }
 

@@ -54,17 +54,28 @@ const EPOCHS: f64 = TICK + 12.0;
 /// [`PlotError::NoData`] when no loss in `rows` is a finite number; [`PlotError::Write`].
 pub fn loss_curves(rows: &[HistoryRow], path: &Path) -> Result<(), PlotError> {
     type Loss = fn(&HistoryRow) -> f64;
-    let all: [(&str, Loss); 3] =
-        [("Total loss (nats)", |row| row.loss), ("NER loss (nats)", |row| row.ner_loss), ("Anomaly loss (nats)", |row| row.anomaly_loss)];
-    let shown: Vec<_> = all.into_iter().filter(|(_, loss)| rows.iter().any(|row| is_shown(loss(row)))).collect();
+    let all: [(&str, Loss); 3] = [
+        ("Total loss (nats)", |row| row.loss),
+        ("NER loss (nats)", |row| row.ner_loss),
+        ("Anomaly loss (nats)", |row| row.anomaly_loss),
+    ];
+    let shown: Vec<_> =
+        all.into_iter().filter(|(_, loss)| rows.iter().any(|row| is_shown(loss(row)))).collect();
     if shown.is_empty() {
-        return Err(PlotError::NoData { figure: "loss curves", expected: "at least one finite loss" });
+        return Err(PlotError::NoData {
+            figure: "loss curves",
+            expected: "at least one finite loss",
+        });
     }
     let panel_width = if shown.len() == 1 { 1000.0 } else { 640.0 };
     let width = MARGIN + panel_width * shown.len() as f64;
     let canvas = Canvas::new(path, width, HEIGHT);
 
-    let measured = |split| rows.iter().filter(|row| row.split == split).any(|row| shown.iter().any(|(_, loss)| is_shown(loss(row))));
+    let measured = |split| {
+        rows.iter()
+            .filter(|row| row.split == split)
+            .any(|row| shown.iter().any(|(_, loss)| is_shown(loss(row))))
+    };
     let smoothed = rows.iter().filter(|row| row.split == HistorySplit::Train).count() > SMOOTH_FROM;
     let mut entries = Vec::new();
     if measured(HistorySplit::Train) {
@@ -83,16 +94,29 @@ pub fn loss_curves(rows: &[HistoryRow], path: &Path) -> Result<(), PlotError> {
     for (index, (label, loss)) in shown.iter().enumerate() {
         let left = MARGIN + panel_width * index as f64;
         let outer = Frame { left, top, right: left + panel_width - 40.0, bottom: HEIGHT - MARGIN };
-        let points =
-            |split| -> Vec<(f64, f64)> { rows.iter().filter(|row| row.split == split).map(|row| (row.step as f64, loss(row))).collect() };
-        let (training, validation) = (points(HistorySplit::Train), points(HistorySplit::Validation));
+        let points = |split| -> Vec<(f64, f64)> {
+            rows.iter()
+                .filter(|row| row.split == split)
+                .map(|row| (row.step as f64, loss(row)))
+                .collect()
+        };
+        let (training, validation) =
+            (points(HistorySplit::Train), points(HistorySplit::Validation));
         let means = if smoothed { trend(&heights(&training)) } else { heights(&training) };
         let scale = loss_scale(&heights(&training), &means, &heights(&validation));
-        let panel = Panel::draw(&canvas, outer, step_scale(rows), scale, AxisText::whole("Step"), AxisText::new(label));
+        let panel = Panel::draw(
+            &canvas,
+            outer,
+            step_scale(rows),
+            scale,
+            AxisText::whole("Step"),
+            AxisText::new(label),
+        );
         mark_epochs(&canvas, &panel, rows);
         if smoothed {
             draw_curve(&canvas, &panel, &training, PALE_BLUE, 2.0);
-            let trend: Vec<_> = training.iter().zip(means).map(|(point, mean)| (point.0, mean)).collect();
+            let trend: Vec<_> =
+                training.iter().zip(means).map(|(point, mean)| (point.0, mean)).collect();
             draw_curve(&canvas, &panel, &trend, BLUE, 3.5);
         } else {
             draw_curve(&canvas, &panel, &training, BLUE, 3.0);
@@ -132,17 +156,34 @@ const SMOOTH_FROM: usize = 30;
 /// # Errors
 /// [`PlotError::NoData`] when no learning rate in `rows` is a finite number; [`PlotError::Write`].
 pub fn learning_rate(rows: &[HistoryRow], path: &Path) -> Result<(), PlotError> {
-    let points: Vec<_> =
-        rows.iter().filter(|row| row.split == HistorySplit::Train).map(|row| (row.step as f64, row.learning_rate)).collect();
+    let points: Vec<_> = rows
+        .iter()
+        .filter(|row| row.split == HistorySplit::Train)
+        .map(|row| (row.step as f64, row.learning_rate))
+        .collect();
     let Some((_, highest)) = extent(points.iter().map(|point| point.1)) else {
-        return Err(PlotError::NoData { figure: "learning rate", expected: "at least one finite learning rate of a training step" });
+        return Err(PlotError::NoData {
+            figure: "learning rate",
+            expected: "at least one finite learning rate of a training step",
+        });
     };
     let canvas = Canvas::new(path, 1000.0, HEIGHT);
     let top = heading(&canvas, MARGIN, 1000.0 - MARGIN, "Learning rate schedule", &[]) + EPOCHS;
     let outer = Frame { left: MARGIN, top, right: 1000.0 - 40.0, bottom: HEIGHT - MARGIN };
     // A schedule is read against zero, also where it is constant.
-    let y = if highest > 0.0 { Scale::linear(0.0, highest * 1.06) } else { Scale::fit_linear(points.iter().map(|point| point.1)) };
-    let panel = Panel::draw(&canvas, outer, step_scale(rows), y, AxisText::whole("Step"), AxisText::new("Learning rate"));
+    let y = if highest > 0.0 {
+        Scale::linear(0.0, highest * 1.06)
+    } else {
+        Scale::fit_linear(points.iter().map(|point| point.1))
+    };
+    let panel = Panel::draw(
+        &canvas,
+        outer,
+        step_scale(rows),
+        y,
+        AxisText::whole("Step"),
+        AxisText::new("Learning rate"),
+    );
     mark_epochs(&canvas, &panel, rows);
     draw_curve(&canvas, &panel, &points, BLUE, 3.5);
     if points.len() <= SMOOTH_FROM {
@@ -160,15 +201,32 @@ pub fn epoch_losses(rows: &[EpochRow], path: &Path) -> Result<(), PlotError> {
     let values: Vec<_> = rows.iter().flat_map(|row| [row.train, row.validation]).collect();
     let epochs = extent(rows.iter().map(|row| row.epoch as f64));
     let (Some((first, last)), Some(_)) = (epochs, extent(values.iter().copied())) else {
-        return Err(PlotError::NoData { figure: "average loss per epoch", expected: "at least one finite loss" });
+        return Err(PlotError::NoData {
+            figure: "average loss per epoch",
+            expected: "at least one finite loss",
+        });
     };
     let series = [
-        ("Training", BLUE, rows.iter().map(|row| (row.epoch as f64, row.train)).collect::<Vec<_>>()),
-        ("Validation", VERMILION, rows.iter().map(|row| (row.epoch as f64, row.validation)).collect()),
+        (
+            "Training",
+            BLUE,
+            rows.iter().map(|row| (row.epoch as f64, row.train)).collect::<Vec<_>>(),
+        ),
+        (
+            "Validation",
+            VERMILION,
+            rows.iter().map(|row| (row.epoch as f64, row.validation)).collect(),
+        ),
     ];
-    let shown: Vec<_> = series.into_iter().filter(|(_, _, points)| points.iter().any(|point| is_shown(point.1))).collect();
+    let shown: Vec<_> = series
+        .into_iter()
+        .filter(|(_, _, points)| points.iter().any(|point| is_shown(point.1)))
+        .collect();
     let canvas = Canvas::new(path, 1000.0, HEIGHT);
-    let entries: Vec<_> = shown.iter().map(|(name, color, _)| Entry::new(Mark::LineWithDots, *color, 6.0, *name)).collect();
+    let entries: Vec<_> = shown
+        .iter()
+        .map(|(name, color, _)| Entry::new(Mark::LineWithDots, *color, 6.0, *name))
+        .collect();
     let top = heading(&canvas, MARGIN, 1000.0 - MARGIN, "Average loss per epoch", &entries) + 8.0;
     let outer = Frame { left: MARGIN, top, right: 1000.0 - 40.0, bottom: HEIGHT - MARGIN };
     let room = (0.06 * (last - first)).max(0.35);
@@ -178,12 +236,20 @@ pub fn epoch_losses(rows: &[EpochRow], path: &Path) -> Result<(), PlotError> {
     match y.kind {
         Kind::Linear => {
             let room = 0.06 * (y.high - y.low);
-            (y.low, y.high) = (if y.low > 0.0 { (y.low - 1.5 * room).max(0.0) } else { y.low }, y.high + room);
+            (y.low, y.high) =
+                (if y.low > 0.0 { (y.low - 1.5 * room).max(0.0) } else { y.low }, y.high + room);
         }
         Kind::Log => y = Scale::log(y.low, y.high, 0.08),
     }
     let ticks = Some(Scale::linear(first, last).whole_ticks(10));
-    let panel = Panel::draw(&canvas, outer, x, y, AxisText { ticks, ..AxisText::new("Epoch") }, AxisText::new("Average loss (nats)"));
+    let panel = Panel::draw(
+        &canvas,
+        outer,
+        x,
+        y,
+        AxisText { ticks, ..AxisText::new("Epoch") },
+        AxisText::new("Average loss (nats)"),
+    );
     for (_, color, points) in &shown {
         draw_curve(&canvas, &panel, points, *color, 3.0);
     }
@@ -201,13 +267,20 @@ pub fn epoch_losses(rows: &[EpochRow], path: &Path) -> Result<(), PlotError> {
 fn write_values(canvas: &Canvas, panel: &Panel, rows: &[EpochRow]) {
     for row in rows {
         let validation_above = row.validation > row.train;
-        for (value, color, above) in [(row.train, BLUE, !validation_above), (row.validation, VERMILION, validation_above)] {
+        for (value, color, above) in
+            [(row.train, BLUE, !validation_above), (row.validation, VERMILION, validation_above)]
+        {
             if is_shown(value) {
                 let (x, y) = panel.at(row.epoch as f64, value);
                 // Below the lowest point there may be no room left above the axis.
                 let below = !above && y + 14.0 + TICK < panel.frame.bottom;
-                let (y, vertical) = if below { (y + 14.0, VPos::Top) } else { (y - 14.0, VPos::Bottom) };
-                canvas.text_over_lines(&significant(value), (x, y), Type::new(TICK).color(color).at(HPos::Center, vertical));
+                let (y, vertical) =
+                    if below { (y + 14.0, VPos::Top) } else { (y - 14.0, VPos::Bottom) };
+                canvas.text_over_lines(
+                    &significant(value),
+                    (x, y),
+                    Type::new(TICK).color(color).at(HPos::Center, vertical),
+                );
             }
         }
     }
@@ -217,7 +290,11 @@ fn step_scale(rows: &[HistoryRow]) -> Scale {
     let (first, last) = extent(rows.iter().map(|row| row.step as f64)).unwrap_or((0.0, 1.0));
     // Training starts at the origin, though the first row is of step 1 or later.
     let first = if first <= 0.3 * last { 0.0 } else { first };
-    if last > first { Scale::linear(first, last + 0.01 * (last - first)) } else { Scale::linear(last - 1.0, last + 1.0) }
+    if last > first {
+        Scale::linear(first, last + 0.01 * (last - first))
+    } else {
+        Scale::linear(last - 1.0, last + 1.0)
+    }
 }
 
 /// Marks where epochs end and writes their numbers above the axes.
@@ -231,11 +308,16 @@ fn mark_epochs(canvas: &Canvas, panel: &Panel, rows: &[HistoryRow]) {
         }
     }
     let Frame { left, top, bottom, .. } = panel.frame;
-    let ends: Vec<_> = ends.into_iter().map(|(epoch, step)| (epoch, panel.at(step, panel.y.low).0)).collect();
+    let ends: Vec<_> =
+        ends.into_iter().map(|(epoch, step)| (epoch, panel.at(step, panel.y.low).0)).collect();
     let starts = std::iter::once(left).chain(ends.iter().map(|(_, end)| *end));
     let style = Type::new(TICK).color(GREY).at(HPos::Center, VPos::Bottom);
     let name = |epoch: &u64| format!("Epoch {epoch}");
-    if ends.iter().zip(starts.clone()).all(|((epoch, end), start)| text_width(&name(epoch), TICK) + 14.0 <= end - start) {
+    if ends
+        .iter()
+        .zip(starts.clone())
+        .all(|((epoch, end), start)| text_width(&name(epoch), TICK) + 14.0 <= end - start)
+    {
         for (index, ((epoch, end), start)) in ends.iter().zip(starts).enumerate() {
             if index + 1 < ends.len() {
                 canvas.dashes((*end, top), (*end, bottom), BOUNDARY, 1.5);
@@ -264,7 +346,10 @@ const BOUNDARY: RGBColor = RGBColor(190, 190, 190);
 /// Every which epoch is numbered so that neighbours stay about 60 pixels apart.
 fn epoch_stride(epochs: usize, width: f64) -> u64 {
     let raw = epochs as f64 * 60.0 / width;
-    [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].into_iter().find(|&stride| stride as f64 >= raw).unwrap_or(10_000)
+    [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]
+        .into_iter()
+        .find(|&stride| stride as f64 >= raw)
+        .unwrap_or(10_000)
 }
 
 /// Draws the runs of finite values as lines. A value between two gaps is a dot.

@@ -10,7 +10,9 @@ use std::path::PathBuf;
 use plotters::backend::BitMapBackend;
 use plotters::style::text_anchor::{HPos, VPos};
 use plotters::style::{FontStyle, FontTransform};
-use plotters_backend::{BackendColor, BackendCoord, BackendStyle, BackendTextStyle, DrawingBackend, DrawingErrorKind};
+use plotters_backend::{
+    BackendColor, BackendCoord, BackendStyle, BackendTextStyle, DrawingBackend, DrawingErrorKind,
+};
 
 use super::font::{self, Weight};
 
@@ -72,7 +74,9 @@ impl Raster {
 
     /// A rectangle with edges at fractions of a pixel.
     fn rectangle(&mut self, (x0, y0): (f32, f32), (x1, y1): (f32, f32), color: BackendColor) {
-        let overlap = |cell: usize, low: f32, high: f32| (high.min(cell as f32 + 1.0) - low.max(cell as f32)).clamp(0.0, 1.0);
+        let overlap = |cell: usize, low: f32, high: f32| {
+            (high.min(cell as f32 + 1.0) - low.max(cell as f32)).clamp(0.0, 1.0)
+        };
         let columns = Self::clip(x0, x1, self.width);
         for y in Self::clip(y0, y1, self.height) {
             let vertical = overlap(y, y0, y1);
@@ -86,11 +90,14 @@ impl Raster {
     fn stroke(&mut self, points: &[(f32, f32)], radius: f32, color: BackendColor) {
         let reach = radius + 0.5;
         let bounds = |values: &mut dyn Iterator<Item = f32>| {
-            values.fold((f32::MAX, f32::MIN), |(low, high), value| (low.min(value - reach), high.max(value + reach)))
+            values.fold((f32::MAX, f32::MIN), |(low, high), value| {
+                (low.min(value - reach), high.max(value + reach))
+            })
         };
         let (left, right) = bounds(&mut points.iter().map(|p| p.0));
         let (top, bottom) = bounds(&mut points.iter().map(|p| p.1));
-        let (columns, rows) = (Self::clip(left, right, self.width), Self::clip(top, bottom, self.height));
+        let (columns, rows) =
+            (Self::clip(left, right, self.width), Self::clip(top, bottom, self.height));
         let stride = columns.len();
         if stride == 0 || rows.is_empty() {
             return;
@@ -98,7 +105,9 @@ impl Raster {
         let mut mask = vec![0.0f32; stride * rows.len()];
         // A single point is a segment of no length: a dot.
         let last = points[points.len() - 1];
-        for (&a, &b) in points.iter().zip(points.iter().skip(1).chain((points.len() == 1).then_some(&last))) {
+        for (&a, &b) in
+            points.iter().zip(points.iter().skip(1).chain((points.len() == 1).then_some(&last)))
+        {
             cover_segment(a, b, reach, &mut mask, &columns, &rows);
         }
         for y in rows.clone() {
@@ -125,8 +134,10 @@ fn cover_segment(
     let squared = dx * dx + dy * dy;
     let length = squared.sqrt();
     let limit = |low: f32, high: f32, range: &std::ops::Range<usize>| {
-        let (low, high) =
-            ((low - 0.5).ceil().max(range.start as f32) as usize, ((high - 0.5).floor() + 1.0).min(range.end as f32) as usize);
+        let (low, high) = (
+            (low - 0.5).ceil().max(range.start as f32) as usize,
+            ((high - 0.5).floor() + 1.0).min(range.end as f32) as usize,
+        );
         low..high
     };
     for y in limit(a.1.min(b.1) - reach, a.1.max(b.1) + reach, rows) {
@@ -139,7 +150,8 @@ fn cover_segment(
         }
         for x in limit(low, high, columns) {
             let (px, py) = (x as f32 + 0.5 - a.0, center_y - a.1);
-            let along = if squared > 0.0 { ((px * dx + py * dy) / squared).clamp(0.0, 1.0) } else { 0.0 };
+            let along =
+                if squared > 0.0 { ((px * dx + py * dy) / squared).clamp(0.0, 1.0) } else { 0.0 };
             let distance = (px - along * dx).hypot(py - along * dy);
             let cell = &mut mask[(y - rows.start) * columns.len() + x - columns.start];
             *cell = cell.max((reach - distance).clamp(0.0, 1.0));
@@ -168,11 +180,16 @@ impl DrawingBackend for Raster {
 
     fn present(&mut self) -> Drawn {
         #[cfg(test)]
-        assert!(self.has_a_white_rim(), "something is cut off at the edge of `{}`", self.path.display());
+        assert!(
+            self.has_a_white_rim(),
+            "something is cut off at the edge of `{}`",
+            self.path.display()
+        );
         let mut file = BitMapBackend::new(&self.path, (self.width as u32, self.height as u32));
         let size = (self.width as u32, self.height as u32);
         let written = file.blit_bitmap((0, 0), size, &self.pixels).and_then(|()| file.present());
-        written.map_err(|error| DrawingErrorKind::DrawingError(RasterError::Encode(error.to_string())))
+        written
+            .map_err(|error| DrawingErrorKind::DrawingError(RasterError::Encode(error.to_string())))
     }
 
     fn draw_pixel(&mut self, point: BackendCoord, color: BackendColor) -> Drawn {
@@ -181,12 +198,21 @@ impl DrawingBackend for Raster {
         Ok(())
     }
 
-    fn draw_line<S: BackendStyle>(&mut self, from: BackendCoord, to: BackendCoord, style: &S) -> Drawn {
+    fn draw_line<S: BackendStyle>(
+        &mut self,
+        from: BackendCoord,
+        to: BackendCoord,
+        style: &S,
+    ) -> Drawn {
         self.stroke(&[pixels(from), pixels(to)], half_width(style), style.color());
         Ok(())
     }
 
-    fn draw_path<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(&mut self, path: I, style: &S) -> Drawn {
+    fn draw_path<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(
+        &mut self,
+        path: I,
+        style: &S,
+    ) -> Drawn {
         let points: Vec<_> = path.into_iter().map(pixels).collect();
         if !points.is_empty() {
             self.stroke(&points, half_width(style), style.color());
@@ -194,7 +220,13 @@ impl DrawingBackend for Raster {
         Ok(())
     }
 
-    fn draw_rect<S: BackendStyle>(&mut self, a: BackendCoord, b: BackendCoord, style: &S, fill: bool) -> Drawn {
+    fn draw_rect<S: BackendStyle>(
+        &mut self,
+        a: BackendCoord,
+        b: BackendCoord,
+        style: &S,
+        fill: bool,
+    ) -> Drawn {
         let ((x0, y0), (x1, y1)) = (pixels(a), pixels(b));
         if fill {
             self.rectangle((x0, y0), (x1, y1), style.color());
@@ -209,26 +241,44 @@ impl DrawingBackend for Raster {
         Ok(())
     }
 
-    fn draw_circle<S: BackendStyle>(&mut self, center: BackendCoord, radius: u32, style: &S, fill: bool) -> Drawn {
+    fn draw_circle<S: BackendStyle>(
+        &mut self,
+        center: BackendCoord,
+        radius: u32,
+        style: &S,
+        fill: bool,
+    ) -> Drawn {
         let ((x, y), radius) = (pixels(center), (f64::from(radius) / UNIT) as f32);
         if fill {
             self.stroke(&[(x, y)], radius, style.color());
         } else {
             // Sixty-four chords differ from the circle by less than a twentieth of a pixel at the radius of a marker.
-            let ring: Vec<_> =
-                (0..=64).map(|i| i as f32 / 32.0 * std::f32::consts::PI).map(|t| (x + radius * t.cos(), y + radius * t.sin())).collect();
+            let ring: Vec<_> = (0..=64)
+                .map(|i| i as f32 / 32.0 * std::f32::consts::PI)
+                .map(|t| (x + radius * t.cos(), y + radius * t.sin()))
+                .collect();
             self.stroke(&ring, half_width(style), style.color());
         }
         Ok(())
     }
 
-    fn fill_polygon<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(&mut self, _: I, _: &S) -> Drawn {
+    fn fill_polygon<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(
+        &mut self,
+        _: I,
+        _: &S,
+    ) -> Drawn {
         Err(DrawingErrorKind::DrawingError(RasterError::Polygon))
     }
 
-    fn draw_text<S: BackendTextStyle>(&mut self, text: &str, style: &S, position: BackendCoord) -> Drawn {
+    fn draw_text<S: BackendTextStyle>(
+        &mut self,
+        text: &str,
+        style: &S,
+        position: BackendCoord,
+    ) -> Drawn {
         let (size, color, anchor) = (style.size() as f32, style.color(), style.anchor());
-        let weight = if matches!(style.style(), FontStyle::Bold) { Weight::Bold } else { Weight::Regular };
+        let weight =
+            if matches!(style.style(), FontStyle::Bold) { Weight::Bold } else { Weight::Regular };
         let (x, y) = pixels(position);
         let back = match anchor.h_pos {
             HPos::Left => 0.0,
@@ -245,12 +295,19 @@ impl DrawingBackend for Raster {
         let (along, across) = if upwards { (-y, x) } else { (x, y) };
         let (width, height) = (self.width as i32, self.height as i32);
         // Whole pixels for the baseline keep horizontal strokes crisp.
-        font::rasterize(text, size, weight, along - back, (across + drop).round(), |along, across, coverage| {
-            let (x, y) = if upwards { (across, -along - 1) } else { (along, across) };
-            if (0..width).contains(&x) && (0..height).contains(&y) {
-                self.blend(x as usize, y as usize, color, coverage);
-            }
-        });
+        font::rasterize(
+            text,
+            size,
+            weight,
+            along - back,
+            (across + drop).round(),
+            |along, across, coverage| {
+                let (x, y) = if upwards { (across, -along - 1) } else { (along, across) };
+                if (0..width).contains(&x) && (0..height).contains(&y) {
+                    self.blend(x as usize, y as usize, color, coverage);
+                }
+            },
+        );
         Ok(())
     }
 }
@@ -279,17 +336,29 @@ mod tests {
     #[test]
     fn a_disc_covers_its_area() {
         let mut raster = blank();
-        raster.draw_circle((unit(50.3), unit(49.6)), unit(20.0) as u32, &style(1.0), true).expect("a disc is drawn");
+        raster
+            .draw_circle((unit(50.3), unit(49.6)), unit(20.0) as u32, &style(1.0), true)
+            .expect("a disc is drawn");
         let area = std::f64::consts::PI * 400.0;
-        assert!((darkness(&raster) - area).abs() < 0.005 * area, "{} instead of {area}", darkness(&raster));
+        assert!(
+            (darkness(&raster) - area).abs() < 0.005 * area,
+            "{} instead of {area}",
+            darkness(&raster)
+        );
     }
 
     #[test]
     fn a_diagonal_line_covers_its_length_times_its_width() {
         let mut raster = blank();
-        raster.draw_line((unit(20.0), unit(20.0)), (unit(80.0), unit(63.0)), &style(3.0)).expect("a line is drawn");
+        raster
+            .draw_line((unit(20.0), unit(20.0)), (unit(80.0), unit(63.0)), &style(3.0))
+            .expect("a line is drawn");
         let area = 60f64.hypot(43.0) * 3.0 + std::f64::consts::PI * 1.5 * 1.5;
-        assert!((darkness(&raster) - area).abs() < 0.02 * area, "{} instead of {area}", darkness(&raster));
+        assert!(
+            (darkness(&raster) - area).abs() < 0.02 * area,
+            "{} instead of {area}",
+            darkness(&raster)
+        );
     }
 
     #[test]
@@ -304,7 +373,9 @@ mod tests {
     #[test]
     fn an_edge_at_a_quarter_of_a_pixel_covers_three_quarters() {
         let mut raster = blank();
-        raster.draw_rect((unit(10.25), unit(10.0)), (unit(20.0), unit(11.0)), &style(1.0), true).expect("a rectangle is drawn");
+        raster
+            .draw_rect((unit(10.25), unit(10.0)), (unit(20.0), unit(11.0)), &style(1.0), true)
+            .expect("a rectangle is drawn");
         assert!((darkness(&raster) - 9.75).abs() < 0.01);
     }
 
@@ -312,8 +383,12 @@ mod tests {
     fn shapes_outside_of_the_picture_draw_nothing() {
         let mut raster = blank();
         for (x, y) in [(-1e4, 50.0), (1e4, 50.0), (50.0, -1e4), (50.0, 1e4)] {
-            raster.draw_circle((unit(x), unit(y)), 100, &style(1.0), true).expect("a disc is drawn");
-            raster.draw_rect((unit(x), unit(y)), (unit(x + 9.0), unit(y + 9.0)), &style(1.0), true).expect("a rectangle is drawn");
+            raster
+                .draw_circle((unit(x), unit(y)), 100, &style(1.0), true)
+                .expect("a disc is drawn");
+            raster
+                .draw_rect((unit(x), unit(y)), (unit(x + 9.0), unit(y + 9.0)), &style(1.0), true)
+                .expect("a rectangle is drawn");
         }
         assert_eq!(darkness(&raster), 0.0);
     }

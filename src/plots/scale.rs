@@ -34,7 +34,11 @@ impl Scale {
         let Some((low, high)) = extent(values) else { return Self::linear(0.0, 1.0) };
         let size = low.abs().max(high.abs());
         if high - low <= 1e-6 * size || size < SMALLEST {
-            return if size < SMALLEST { Self::linear(0.0, 1.0) } else { Self::linear(low - 0.1 * size, high + 0.1 * size) };
+            return if size < SMALLEST {
+                Self::linear(0.0, 1.0)
+            } else {
+                Self::linear(low - 0.1 * size, high + 0.1 * size)
+            };
         }
         let room = 0.05 * (high - low);
         let near_zero = low >= 0.0 && low <= 0.6 * high;
@@ -89,20 +93,26 @@ impl Scale {
             return Ticks { major: vec![(self.low, number(self.low, 0))], ..Ticks::default() };
         }
         let power = 10f64.powf(raw.log10().floor());
-        let factor = [1.0, 2.0, 2.5, 5.0].into_iter().find(|factor| factor * power >= raw * 0.999).unwrap_or(10.0);
+        let factor = [1.0, 2.0, 2.5, 5.0]
+            .into_iter()
+            .find(|factor| factor * power >= raw * 0.999)
+            .unwrap_or(10.0);
         let mut step = factor * power;
         if smallest_step >= 1.0 {
             step = if factor == 2.5 && power < 10.0 { 5.0 * power } else { step }.max(1.0);
         }
         let slack = 1e-9 * (self.high - self.low);
-        let (first, last) = (((self.low - slack) / step).ceil(), ((self.high + slack) / step).floor());
+        let (first, last) =
+            (((self.low - slack) / step).ceil(), ((self.high + slack) / step).floor());
         let size = self.low.abs().max(self.high.abs());
         let exponent = if !(1e-2..1e6).contains(&size) { size.log10().floor() as i32 } else { 0 };
         let shown_step = step / 10f64.powi(exponent);
         let decimals = (0..9).find(|&d| is_whole(shown_step * 10f64.powi(d))).unwrap_or(9) as usize;
         let count = (last - first).clamp(-1.0, 100.0) as i64 + 1;
         let value = |index: i64| (first + index as f64) * step;
-        let major = (0..count).map(|index| (value(index), number(value(index) / 10f64.powi(exponent), decimals))).collect();
+        let major = (0..count)
+            .map(|index| (value(index), number(value(index) / 10f64.powi(exponent), decimals)))
+            .collect();
         Ticks { major, minor: Vec::new(), exponent }
     }
 
@@ -126,7 +136,14 @@ impl Scale {
                     continue;
                 }
                 if multiples.contains(&f64::from(digit)) && power.rem_euclid(stride) == 0 {
-                    ticks.major.push((value, if plain { plain_number(value) } else { scientific(f64::from(digit), power) }));
+                    ticks.major.push((
+                        value,
+                        if plain {
+                            plain_number(value)
+                        } else {
+                            scientific(f64::from(digit), power)
+                        },
+                    ));
                 } else if digit == 1 || stride == 1 {
                     ticks.minor.push(value);
                 }
@@ -168,7 +185,9 @@ fn is_whole(value: f64) -> bool {
 /// A number with a fixed count of decimals, commas between thousands, and a true minus sign.
 pub(super) fn number(value: f64, decimals: usize) -> String {
     let text = format!("{:.decimals$}", value.abs());
-    let (whole, fraction) = text.split_once('.').map_or((text.as_str(), None), |(whole, fraction)| (whole, Some(fraction)));
+    let (whole, fraction) = text
+        .split_once('.')
+        .map_or((text.as_str(), None), |(whole, fraction)| (whole, Some(fraction)));
     let mut out = String::new();
     if value < 0.0 && text.chars().any(|c| c.is_ascii_digit() && c != '0') {
         out.push('−');
@@ -216,13 +235,21 @@ fn plain_number(value: f64) -> String {
 }
 
 fn scientific(digit: f64, power: i32) -> String {
-    if digit == 1.0 { format!("10{}", superscript(power)) } else { format!("{}×10{}", number(digit, 0), superscript(power)) }
+    if digit == 1.0 {
+        format!("10{}", superscript(power))
+    } else {
+        format!("{}×10{}", number(digit, 0), superscript(power))
+    }
 }
 
 /// A power of ten's exponent, raised.
 pub(super) fn superscript(power: i32) -> String {
     const DIGITS: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
-    power.to_string().chars().map(|c| c.to_digit(10).map_or('⁻', |digit| DIGITS[digit as usize])).collect()
+    power
+        .to_string()
+        .chars()
+        .map(|c| c.to_digit(10).map_or('⁻', |digit| DIGITS[digit as usize]))
+        .collect()
 }
 
 #[cfg(test)]
@@ -235,7 +262,10 @@ mod tests {
 
     #[test]
     fn linear_ticks_are_round_and_equally_precise() {
-        assert_eq!(labels(&Scale::linear(0.0, 1.02).ticks(5)), ["0.00", "0.25", "0.50", "0.75", "1.00"]);
+        assert_eq!(
+            labels(&Scale::linear(0.0, 1.02).ticks(5)),
+            ["0.00", "0.25", "0.50", "0.75", "1.00"]
+        );
     }
 
     #[test]

@@ -8,9 +8,11 @@ pub(super) fn moving_average(values: &[f64], half_window: usize) -> Vec<f64> {
     // Sums with what rounding took from them (Neumaier 1974), so that a spike does not swallow what comes after it.
     let (mut sums, mut lost, mut counts) = (vec![0.0f64], vec![0.0f64], vec![0usize]);
     for value in values {
-        let (before, value, finite) = (sums[sums.len() - 1], if is_shown(*value) { *value } else { 0.0 }, is_shown(*value));
+        let (before, value, finite) =
+            (sums[sums.len() - 1], if is_shown(*value) { *value } else { 0.0 }, is_shown(*value));
         let sum = before + value;
-        let rounding = if before.abs() >= value.abs() { before - sum + value } else { value - sum + before };
+        let rounding =
+            if before.abs() >= value.abs() { before - sum + value } else { value - sum + before };
         sums.push(sum);
         lost.push(lost[lost.len() - 1] + rounding);
         counts.push(counts[counts.len() - 1] + usize::from(finite));
@@ -43,7 +45,13 @@ pub(super) fn thin(points: &[(f64, f64)], bin: impl Fn(f64) -> i64) -> Vec<(f64,
         let highest = heights.iter().max_by(by_height).map_or(0, |(index, _)| *index);
         let mut indices = [0, lowest, highest, group.len() - 1];
         indices.sort_unstable();
-        kept.extend(indices.iter().enumerate().filter(|(n, index)| *n == 0 || indices[n - 1] != **index).map(|(_, index)| group[*index]));
+        kept.extend(
+            indices
+                .iter()
+                .enumerate()
+                .filter(|(n, index)| *n == 0 || indices[n - 1] != **index)
+                .map(|(_, index)| group[*index]),
+        );
     }
     kept
 }

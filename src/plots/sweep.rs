@@ -37,7 +37,8 @@ fn summary(values: &[f64]) -> Option<(f64, Option<f64>)> {
     let finite: Vec<_> = values.iter().copied().filter(|value| is_shown(*value)).collect();
     let n = finite.len() as f64;
     let mean = finite.iter().sum::<f64>() / n;
-    let deviation = || (finite.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
+    let deviation =
+        || (finite.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
     (!finite.is_empty()).then(|| (mean, (finite.len() > 1).then(deviation)))
 }
 
@@ -47,11 +48,20 @@ fn summary(values: &[f64]) -> Option<(f64, Option<f64>)> {
 ///
 /// # Errors
 /// [`PlotError::NoData`] when no metric is a finite number; [`PlotError::Write`].
-pub fn sweep_line(axis: &str, metric: &str, points: &[SweepPoint], path: &Path) -> Result<(), PlotError> {
+pub fn sweep_line(
+    axis: &str,
+    metric: &str,
+    points: &[SweepPoint],
+    path: &Path,
+) -> Result<(), PlotError> {
     if extent(points.iter().flat_map(|point| point.metrics.iter().copied())).is_none() {
-        return Err(PlotError::NoData { figure: "sweep", expected: "at least one trial with a finite metric" });
+        return Err(PlotError::NoData {
+            figure: "sweep",
+            expected: "at least one trial with a finite metric",
+        });
     }
-    let numbers: Option<Vec<f64>> = points.iter().map(|point| point.value.filter(|value| is_shown(*value))).collect();
+    let numbers: Option<Vec<f64>> =
+        points.iter().map(|point| point.value.filter(|value| is_shown(*value))).collect();
     let mut placed: Vec<(f64, &SweepPoint)> = match &numbers {
         Some(numbers) => numbers.iter().copied().zip(points).collect(),
         None => points.iter().enumerate().map(|(index, point)| (index as f64, point)).collect(),
@@ -59,38 +69,63 @@ pub fn sweep_line(axis: &str, metric: &str, points: &[SweepPoint], path: &Path) 
     placed.sort_by(|a, b| a.0.total_cmp(&b.0));
 
     let canvas = Canvas::new(path, WIDTH, HEIGHT);
-    let repeated = points.iter().any(|point| point.metrics.iter().filter(|value| is_shown(**value)).count() > 1);
+    let repeated = points
+        .iter()
+        .any(|point| point.metrics.iter().filter(|value| is_shown(**value)).count() > 1);
     let mark = if numbers.is_some() { Mark::LineWithDots } else { Mark::Dots };
-    let entries = [Entry::new(mark, BLUE, 7.0, "Mean ± standard deviation over seeds"), Entry::new(Mark::Ring, GREY, 6.0, "Single trials")];
+    let entries = [
+        Entry::new(mark, BLUE, 7.0, "Mean ± standard deviation over seeds"),
+        Entry::new(Mark::Ring, GREY, 6.0, "Single trials"),
+    ];
     // With one trial for each value there is nothing to tell apart.
     let entries = if repeated { &entries[..] } else { &[] };
     let top = heading(&canvas, MARGIN, WIDTH - MARGIN, &format!("{metric} by {axis}"), entries);
     let outer = Frame { left: MARGIN, top, right: WIDTH - 44.0, bottom: HEIGHT - MARGIN };
 
     let positions: Vec<_> = placed.iter().map(|(x, _)| *x).collect();
-    let x_scale = if numbers.is_some() { wide(&positions) } else { Scale::linear(-0.5, points.len() as f64 - 0.5) };
+    let x_scale = if numbers.is_some() {
+        wide(&positions)
+    } else {
+        Scale::linear(-0.5, points.len() as f64 - 0.5)
+    };
     let ticks = own_ticks(&x_scale, &placed, outer.width() - 130.0, numbers.is_none());
     let reach = |point: &SweepPoint| {
         let (mean, deviation) = summary(&point.metrics).unwrap_or((f64::NAN, None));
         [mean - deviation.unwrap_or(0.0), mean + deviation.unwrap_or(0.0)]
     };
-    let y_scale = room(points.iter().flat_map(|point| point.metrics.iter().copied().chain(reach(point))));
-    let panel = Panel::draw(&canvas, outer, x_scale, y_scale, AxisText { ticks, ..AxisText::new(axis) }, AxisText::new(metric));
+    let y_scale =
+        room(points.iter().flat_map(|point| point.metrics.iter().copied().chain(reach(point))));
+    let panel = Panel::draw(
+        &canvas,
+        outer,
+        x_scale,
+        y_scale,
+        AxisText { ticks, ..AxisText::new(axis) },
+        AxisText::new(metric),
+    );
 
-    let means: Vec<_> = placed.iter().filter_map(|(x, point)| summary(&point.metrics).map(|(mean, sd)| (*x, mean, sd))).collect();
+    let means: Vec<_> = placed
+        .iter()
+        .filter_map(|(x, point)| summary(&point.metrics).map(|(mean, sd)| (*x, mean, sd)))
+        .collect();
     if numbers.is_some() {
         canvas.line(means.iter().map(|&(x, mean, _)| panel.at(x, mean)), BLUE, 2.5);
     }
     for (x, point) in &placed {
-        let finite: Vec<_> = point.metrics.iter().copied().filter(|value| is_shown(*value)).collect();
+        let finite: Vec<_> =
+            point.metrics.iter().copied().filter(|value| is_shown(*value)).collect();
         if finite.len() > 1 {
             // Beside the mean, so that neither hides the other.
-            finite.iter().map(|value| panel.at(*x, *value)).for_each(|(px, py)| canvas.ring((px + 16.0, py), 6.0, GREY, 2.0));
+            finite
+                .iter()
+                .map(|value| panel.at(*x, *value))
+                .for_each(|(px, py)| canvas.ring((px + 16.0, py), 6.0, GREY, 2.0));
         }
     }
     for (x, mean, deviation) in means {
         if let Some(deviation) = deviation {
-            let ((px, low), (_, high)) = (panel.at(x, mean - deviation), panel.at(x, mean + deviation));
+            let ((px, low), (_, high)) =
+                (panel.at(x, mean - deviation), panel.at(x, mean + deviation));
             canvas.vertical(px, high, low, BLUE, 2.0);
             canvas.horizontal(px - 8.0, px + 8.0, high, BLUE, 2.0);
             canvas.horizontal(px - 8.0, px + 8.0, low, BLUE, 2.0);
@@ -120,25 +155,42 @@ fn wide(values: &[f64]) -> Scale {
     if low > 0.0 && spreads(values, 10.5) {
         return Scale::log(low, high, 0.08);
     }
-    if high > low { Scale::linear(low - 0.08 * (high - low), high + 0.08 * (high - low)) } else { Scale::fit_linear([low].into_iter()) }
+    if high > low {
+        Scale::linear(low - 0.08 * (high - low), high + 0.08 * (high - low))
+    } else {
+        Scale::fit_linear([low].into_iter())
+    }
 }
 
 /// The swept values themselves as marks, while they fit beside each other. Names always are marks, cut to their
 /// room.
-fn own_ticks(scale: &Scale, placed: &[(f64, &SweepPoint)], width: f64, named: bool) -> Option<Ticks> {
+fn own_ticks(
+    scale: &Scale,
+    placed: &[(f64, &SweepPoint)],
+    width: f64,
+    named: bool,
+) -> Option<Ticks> {
     let at = |value: f64| scale.position(value) * width;
     if named {
         // Of more names than have room, some.
         let stride = (60.0 * placed.len() as f64 / width).ceil().max(1.0) as usize;
         let room = width * stride as f64 / placed.len() as f64 - 10.0;
-        let major = placed.iter().step_by(stride).map(|(x, point)| (*x, shorten(&point.label, TICK, room))).collect();
+        let major = placed
+            .iter()
+            .step_by(stride)
+            .map(|(x, point)| (*x, shorten(&point.label, TICK, room)))
+            .collect();
         return Some(Ticks { major, ..Ticks::default() });
     }
     let fits = placed.windows(2).all(|pair| {
-        let needed = (text_width(&pair[0].1.label, TICK) + text_width(&pair[1].1.label, TICK)) / 2.0 + 16.0;
+        let needed =
+            (text_width(&pair[0].1.label, TICK) + text_width(&pair[1].1.label, TICK)) / 2.0 + 16.0;
         at(pair[1].0) - at(pair[0].0) >= needed
     });
-    fits.then(|| Ticks { major: placed.iter().map(|(x, point)| (*x, point.label.clone())).collect(), ..Ticks::default() })
+    fits.then(|| Ticks {
+        major: placed.iter().map(|(x, point)| (*x, point.label.clone())).collect(),
+        ..Ticks::default()
+    })
 }
 
 /// Draws a metric over two axes as a map of means, with standard deviations where there are several seeds.
@@ -153,16 +205,26 @@ pub fn sweep_grid(grid: &SweepGrid, metric: &str, path: &Path) -> Result<(), Plo
         return Err(PlotError::TooManyLabels { found: width.max(height), most: MOST });
     }
     if grid.metrics.len() != width * height {
-        return Err(PlotError::Shape { figure: "sweep", expected: width * height, found: grid.metrics.len() });
+        return Err(PlotError::Shape {
+            figure: "sweep",
+            expected: width * height,
+            found: grid.metrics.len(),
+        });
     }
     let summaries: Vec<_> = grid.metrics.iter().map(|metrics| summary(metrics)).collect();
     let Some((low, high)) = extent(summaries.iter().flatten().map(|(mean, _)| *mean)) else {
-        return Err(PlotError::NoData { figure: "sweep", expected: "at least one trial with a finite metric" });
+        return Err(PlotError::NoData {
+            figure: "sweep",
+            expected: "at least one trial with a finite metric",
+        });
     };
-    let scale = if high > low { Scale::linear(low, high) } else { Scale::fit_linear([low].into_iter()) };
+    let scale =
+        if high > low { Scale::linear(low, high) } else { Scale::fit_linear([low].into_iter()) };
     let annotated = width.max(height) <= ANNOTATED;
     let cell = |summary: &Option<(f64, Option<f64>)>| match summary {
-        None => Cell { color: PALE, text: if annotated { vec!["–".to_owned()] } else { Vec::new() } },
+        None => {
+            Cell { color: PALE, text: if annotated { vec!["–".to_owned()] } else { Vec::new() } }
+        }
         Some((mean, deviation)) => {
             let mut text = Vec::new();
             if annotated {
@@ -175,14 +237,22 @@ pub fn sweep_grid(grid: &SweepGrid, metric: &str, path: &Path) -> Result<(), Plo
     };
     let repeated = summaries.iter().flatten().any(|(_, deviation)| deviation.is_some());
     let missing = summaries.iter().any(Option::is_none);
-    let mut subtitle = if repeated { "Mean ± standard deviation over seeds".to_owned() } else { String::new() };
+    let mut subtitle =
+        if repeated { "Mean ± standard deviation over seeds".to_owned() } else { String::new() };
     if missing {
         subtitle += if repeated { "; grey: no value" } else { "Grey: no value" };
     }
     let ticks = scale.ticks(5);
-    let power = if ticks.exponent == 0 { String::new() } else { format!(" (×10{})", super::scale::superscript(ticks.exponent)) };
+    let power = if ticks.exponent == 0 {
+        String::new()
+    } else {
+        format!(" (×10{})", super::scale::superscript(ticks.exponent))
+    };
     // Small values at the bottom, as on any axis.
-    let cells = (0..height).rev().flat_map(|row| summaries[row * width..(row + 1) * width].iter().map(cell)).collect();
+    let cells = (0..height)
+        .rev()
+        .flat_map(|row| summaries[row * width..(row + 1) * width].iter().map(cell))
+        .collect();
     Grid {
         // The axes say what it is compared over; a longer title would be wider than a small grid.
         title: metric,
@@ -195,7 +265,11 @@ pub fn sweep_grid(grid: &SweepGrid, metric: &str, path: &Path) -> Result<(), Plo
         bar: Bar {
             ramp: VIRIDIS,
             label: format!("{metric}{power}"),
-            ticks: ticks.major.into_iter().map(|(value, label)| (scale.position(value), label)).collect(),
+            ticks: ticks
+                .major
+                .into_iter()
+                .map(|(value, label)| (scale.position(value), label))
+                .collect(),
         },
         diagonal: false,
         separators: Vec::new(),
@@ -207,7 +281,10 @@ pub fn sweep_grid(grid: &SweepGrid, metric: &str, path: &Path) -> Result<(), Plo
 fn written(mean: f64, deviation: Option<f64>) -> (String, Option<String>) {
     if mean.abs() >= 0.01 && mean.abs() < 1e5 {
         let decimals = (3 - mean.abs().log10().floor() as i32).clamp(0, 4) as usize;
-        (number(mean, decimals), deviation.map(|deviation| format!("± {}", number(deviation, decimals))))
+        (
+            number(mean, decimals),
+            deviation.map(|deviation| format!("± {}", number(deviation, decimals))),
+        )
     } else {
         (significant(mean), deviation.map(|deviation| format!("± {}", significant(deviation))))
     }

@@ -18,7 +18,15 @@ fn picture(draw: impl Fn(&Path) -> Result<(), PlotError>) {
 }
 
 fn row(split: HistorySplit, step: u64, epoch: u64, loss: f64) -> HistoryRow {
-    HistoryRow { split, step, epoch, learning_rate: 1e-5 / step as f64, loss, ner_loss: 0.75 * loss, anomaly_loss: 0.25 * loss }
+    HistoryRow {
+        split,
+        step,
+        epoch,
+        learning_rate: 1e-5 / step as f64,
+        loss,
+        ner_loss: 0.75 * loss,
+        anomaly_loss: 0.25 * loss,
+    }
 }
 
 /// A falling loss with some noise; every tenth step is validated.
@@ -27,7 +35,9 @@ fn history(steps: u64, epochs: u64) -> Vec<HistoryRow> {
         .flat_map(|step| {
             let loss = 3.0 / step as f64 + 0.1 * ((step * 7919 % 101) as f64 / 101.0);
             let epoch = (step - 1) * epochs / steps + 1;
-            let validation = step.is_multiple_of(10).then(|| row(HistorySplit::Validation, step, epoch, 1.2 * loss));
+            let validation = step
+                .is_multiple_of(10)
+                .then(|| row(HistorySplit::Validation, step, epoch, 1.2 * loss));
             std::iter::once(row(HistorySplit::Train, step, epoch, loss)).chain(validation)
         })
         .collect()
@@ -35,8 +45,16 @@ fn history(steps: u64, epochs: u64) -> Vec<HistoryRow> {
 
 /// `B-` and `I-` labels and `O`, with most of the counts on the diagonal.
 fn confusion(labels: usize) -> (Vec<String>, Vec<u64>) {
-    let name = |index: usize| if index + 1 == labels { "O".to_owned() } else { format!("{}-NAME{index}", ["B", "I"][index % 2]) };
-    let counts = (0..labels * labels).map(|cell| if cell % (labels + 1) == 0 { 100 } else { (cell * 31 % 7) as u64 }).collect();
+    let name = |index: usize| {
+        if index + 1 == labels {
+            "O".to_owned()
+        } else {
+            format!("{}-NAME{index}", ["B", "I"][index % 2])
+        }
+    };
+    let counts = (0..labels * labels)
+        .map(|cell| if cell % (labels + 1) == 0 { 100 } else { (cell * 31 % 7) as u64 })
+        .collect();
     ((0..labels).map(name).collect(), counts)
 }
 
@@ -60,12 +78,18 @@ const EXTREMES: [f64; 9] = [0.0, -1.0, 1.0, 5e-324, 1e-9, 1e9, 1e300, f64::INFIN
 fn the_same_rows_give_the_same_bytes() {
     let (rows, (labels, counts)) = (history(200, 3), confusion(20));
     assert_eq!(bytes(|path| loss_curves(&rows, path)), bytes(|path| loss_curves(&rows, path)));
-    assert_eq!(bytes(|path| ner_confusion(&labels, &counts, path)), bytes(|path| ner_confusion(&labels, &counts, path)));
+    assert_eq!(
+        bytes(|path| ner_confusion(&labels, &counts, path)),
+        bytes(|path| ner_confusion(&labels, &counts, path))
+    );
 }
 
 #[test]
 fn other_rows_give_other_bytes() {
-    assert_ne!(bytes(|path| loss_curves(&history(200, 3), path)), bytes(|path| loss_curves(&history(201, 3), path)));
+    assert_ne!(
+        bytes(|path| loss_curves(&history(200, 3), path)),
+        bytes(|path| loss_curves(&history(201, 3), path))
+    );
 }
 
 #[test]
@@ -98,15 +122,24 @@ fn a_history_without_training_or_without_validation_is_drawn() {
 fn extreme_values_are_drawn_or_refused() {
     for first in EXTREMES {
         for second in EXTREMES {
-            let rows = [row(HistorySplit::Train, 1, 1, first), row(HistorySplit::Train, u64::MAX, u64::MAX, second)];
-            let drawn = [bytes(|path| loss_curves(&rows, path)), bytes(|path| learning_rate(&rows, path))];
-            let refused = |figure: &Result<Vec<u8>, PlotError>| matches!(figure, Ok(_) | Err(PlotError::NoData { .. }));
+            let rows = [
+                row(HistorySplit::Train, 1, 1, first),
+                row(HistorySplit::Train, u64::MAX, u64::MAX, second),
+            ];
+            let drawn =
+                [bytes(|path| loss_curves(&rows, path)), bytes(|path| learning_rate(&rows, path))];
+            let refused = |figure: &Result<Vec<u8>, PlotError>| {
+                matches!(figure, Ok(_) | Err(PlotError::NoData { .. }))
+            };
             assert!(drawn.iter().all(refused));
             let epochs = [EpochRow { epoch: 1, train: first, validation: second }];
             assert!(refused(&bytes(|path| epoch_losses(&epochs, path))));
-            let points = [point("a", Some(first), &[second, first]), point("b", Some(second), &[1.0])];
+            let points =
+                [point("a", Some(first), &[second, first]), point("b", Some(second), &[1.0])];
             picture(|path| sweep_line("axis", "metric", &points, path));
-            picture(|path| sweep_grid(&grid(2, 1, |index| vec![[first, 1.0][index], second]), "metric", path));
+            picture(|path| {
+                sweep_grid(&grid(2, 1, |index| vec![[first, 1.0][index], second]), "metric", path)
+            });
         }
     }
 }
@@ -121,7 +154,9 @@ fn an_empty_history_is_refused() {
 #[test]
 fn one_epoch_and_many_are_drawn() {
     for epochs in [1, 2, 8, 9, 500] {
-        let rows: Vec<_> = (1..=epochs).map(|epoch| EpochRow { epoch, train: 1.0 / epoch as f64, validation: f64::NAN }).collect();
+        let rows: Vec<_> = (1..=epochs)
+            .map(|epoch| EpochRow { epoch, train: 1.0 / epoch as f64, validation: f64::NAN })
+            .collect();
         picture(|path| epoch_losses(&rows, path));
     }
 }
@@ -145,7 +180,8 @@ fn empty_and_huge_counts_are_drawn() {
 
 #[test]
 fn labels_of_any_script_and_length_are_drawn() {
-    for label in ["", "節點名稱", "عربي", "👩‍🔬", "line\nbreak\ttab", "\u{0}", &"LONG_".repeat(200)] {
+    for label in ["", "節點名稱", "عربي", "👩‍🔬", "line\nbreak\ttab", "\u{0}", &"LONG_".repeat(200)]
+    {
         for size in [2, 93] {
             let (mut labels, counts) = confusion(size);
             labels[0] = label.to_owned();
@@ -168,19 +204,31 @@ fn a_confusion_that_does_not_match_its_labels_is_refused() {
     let drawn = bytes(|path| ner_confusion(&confusion(3).0, &[1; 8], path));
     assert_eq!(drawn, Err(PlotError::Shape { figure: "confusion matrix", expected: 9, found: 8 }));
     assert!(matches!(bytes(|path| ner_confusion(&[], &[], path)), Err(PlotError::NoData { .. })));
-    assert!(matches!(bytes(|path| ner_confusion(&vec![String::new(); 301], &[], path)), Err(PlotError::TooManyLabels { .. })));
+    assert!(matches!(
+        bytes(|path| ner_confusion(&vec![String::new(); 301], &[], path)),
+        Err(PlotError::TooManyLabels { .. })
+    ));
 }
 
 #[test]
 fn where_o_stands_among_the_labels_does_not_matter() {
-    let draw = |labels: [&str; 3], counts: [u64; 9]| bytes(|path| ner_confusion(&labels.map(String::from), &counts, path));
-    assert_eq!(draw(["O", "B-A", "I-A"], [9, 1, 2, 3, 8, 4, 5, 6, 7]), draw(["B-A", "I-A", "O"], [8, 4, 3, 6, 7, 5, 1, 2, 9]));
+    let draw = |labels: [&str; 3], counts: [u64; 9]| {
+        bytes(|path| ner_confusion(&labels.map(String::from), &counts, path))
+    };
+    assert_eq!(
+        draw(["O", "B-A", "I-A"], [9, 1, 2, 3, 8, 4, 5, 6, 7]),
+        draw(["B-A", "I-A", "O"], [8, 4, 3, 6, 7, 5, 1, 2, 9])
+    );
 }
 
 #[test]
 fn curves_may_come_in_either_order_of_thresholds() {
     let points = vec![(0.0, 1.0), (0.5, 1.0), (0.5, 0.5), (1.0, 0.6)];
-    let curve = |points: Vec<_>| PrecisionRecall { points, average_precision: Some(0.8), prevalence: Some(0.4) };
+    let curve = |points: Vec<_>| PrecisionRecall {
+        points,
+        average_precision: Some(0.8),
+        prevalence: Some(0.4),
+    };
     let reversed = points.iter().rev().copied().collect();
     assert_eq!(
         bytes(|path| precision_recall(&curve(points.clone()), path)),
@@ -190,27 +238,53 @@ fn curves_may_come_in_either_order_of_thresholds() {
 
 #[test]
 fn undefined_curves_are_pictures_that_say_so() {
-    picture(|path| precision_recall(&PrecisionRecall { points: Vec::new(), average_precision: None, prevalence: Some(1.0) }, path));
+    picture(|path| {
+        precision_recall(
+            &PrecisionRecall { points: Vec::new(), average_precision: None, prevalence: Some(1.0) },
+            path,
+        )
+    });
     picture(|path| roc(&Roc { points: vec![(f64::NAN, 0.0)], auroc: None }, path));
 }
 
 #[test]
 fn sweeps_with_failed_trials_are_drawn() {
-    let points = [point("1e-5", Some(1e-5), &[]), point("1e-2", Some(1e-2), &[0.5, f64::NAN]), point("1e-3", Some(1e-3), &[0.4, 0.6])];
+    let points = [
+        point("1e-5", Some(1e-5), &[]),
+        point("1e-2", Some(1e-2), &[0.5, f64::NAN]),
+        point("1e-3", Some(1e-3), &[0.4, 0.6]),
+    ];
     picture(|path| sweep_line("train.learning_rate", "evaluate.ner.span_f1", &points, path));
-    picture(|path| sweep_grid(&grid(4, 3, |index| if index == 5 { Vec::new() } else { vec![0.1 * index as f64, 0.5] }), "f1", path));
+    picture(|path| {
+        sweep_grid(
+            &grid(
+                4,
+                3,
+                |index| if index == 5 { Vec::new() } else { vec![0.1 * index as f64, 0.5] },
+            ),
+            "f1",
+            path,
+        )
+    });
     picture(|path| sweep_grid(&grid(40, 1, |index| vec![index as f64]), "f1", path));
 }
 
 #[test]
 fn a_sweep_without_any_metric_is_refused() {
-    assert!(matches!(bytes(|path| sweep_line("a", "m", &[point("1", Some(1.0), &[f64::NAN])], path)), Err(PlotError::NoData { .. })));
+    assert!(matches!(
+        bytes(|path| sweep_line("a", "m", &[point("1", Some(1.0), &[f64::NAN])], path)),
+        Err(PlotError::NoData { .. })
+    ));
     assert!(matches!(bytes(|path| sweep_line("a", "m", &[], path)), Err(PlotError::NoData { .. })));
-    assert!(matches!(bytes(|path| sweep_grid(&grid(2, 2, |_| Vec::new()), "m", path)), Err(PlotError::NoData { .. })));
+    assert!(matches!(
+        bytes(|path| sweep_grid(&grid(2, 2, |_| Vec::new()), "m", path)),
+        Err(PlotError::NoData { .. })
+    ));
 }
 
 #[test]
 fn a_folder_that_is_missing_is_named() {
-    let error = anomaly_confusion([[1, 0], [0, 1]], Path::new("no/such/folder/figure.png")).expect_err("nothing can be written there");
+    let error = anomaly_confusion([[1, 0], [0, 1]], Path::new("no/such/folder/figure.png"))
+        .expect_err("nothing can be written there");
     assert!(error.to_string().starts_with("cannot write `no/such/folder/figure.png`"), "{error}");
 }

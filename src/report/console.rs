@@ -47,9 +47,15 @@ impl Console {
     pub fn new<'a>(names: impl IntoIterator<Item = &'a str>, color: bool) -> Self {
         let terminal = std::io::stderr().is_terminal();
         Self {
-            live: terminal.then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(12))),
+            live: terminal
+                .then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(12))),
             color,
-            width: names.into_iter().map(|name| name.chars().count()).max().unwrap_or(0).clamp(8, if terminal { 44 } else { 64 }),
+            width: names
+                .into_iter()
+                .map(|name| name.chars().count())
+                .max()
+                .unwrap_or(0)
+                .clamp(8, if terminal { 44 } else { 64 }),
             running: Mutex::default(),
             notes: Mutex::default(),
         }
@@ -94,7 +100,11 @@ impl Console {
     /// too low and leave the first one behind.
     fn step_over_echo(&self, typed: bool) {
         use rustix::termios::{LocalModes, tcgetattr};
-        let echoes = || tcgetattr(std::io::stderr()).is_ok_and(|modes| modes.local_modes.contains(LocalModes::ECHO | LocalModes::ECHOCTL));
+        let echoes = || {
+            tcgetattr(std::io::stderr()).is_ok_and(|modes| {
+                modes.local_modes.contains(LocalModes::ECHO | LocalModes::ECHOCTL)
+            })
+        };
         if self.live.is_some() && typed && echoes() {
             let step = if self.running().is_empty() { "\r\x1b[K" } else { "\x1b[A" };
             drop(write!(std::io::stderr().lock(), "{step}"));
@@ -103,7 +113,10 @@ impl Console {
 
     fn line(&self, name: &NodeName, tone: Tone, state: &str, rest: &str) {
         let state = self.paint(tone, &format!("{state:<8}"));
-        self.print(format!("{:width$}  {state} {}", name.to_string(), self.fold(rest), width = self.width).trim_end());
+        self.print(
+            format!("{:width$}  {state} {}", name.to_string(), self.fold(rest), width = self.width)
+                .trim_end(),
+        );
     }
 
     /// Breaks what stands behind a stage's name and state, so that a terminal does not break it anywhere; a file gets whole lines.
@@ -114,7 +127,9 @@ impl Console {
             return text.replace('\n', &format!("\n{:indent$}", ""));
         }
         let fits = |line: &str| indent + line.chars().count() <= columns;
-        let fold = |line: &str| if fits(line) { line.to_owned() } else { format::fold(line, indent, columns) };
+        let fold = |line: &str| {
+            if fits(line) { line.to_owned() } else { format::fold(line, indent, columns) }
+        };
         text.lines().map(fold).collect::<Vec<_>>().join(&format!("\n{:indent$}", ""))
     }
 
@@ -127,18 +142,28 @@ impl Console {
 
     fn begin(&self, name: &NodeName) {
         let bar = self.live.as_ref().map(|live| {
-            let style = ProgressStyle::with_template("{prefix}  {spinner} {msg}").expect("the template is well-formed");
-            let bar = live.add(ProgressBar::new_spinner().with_style(style.tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ")));
+            let style = ProgressStyle::with_template("{prefix}  {spinner} {msg}")
+                .expect("the template is well-formed");
+            let bar =
+                live.add(ProgressBar::new_spinner().with_style(style.tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ")));
             bar.set_prefix(format!("{:width$}", name.to_string(), width = self.width));
             bar.set_message("running");
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         });
         let now = Instant::now();
-        self.running().insert(name.node, Running { bar, started: now, first: None, last_line: now });
+        self.running()
+            .insert(name.node, Running { bar, started: now, first: None, last_line: now });
     }
 
-    fn progress(&self, name: &NodeName, done: u64, total: u64, unit: &str, numbers: &[(&'static str, f64)]) {
+    fn progress(
+        &self,
+        name: &NodeName,
+        done: u64,
+        total: u64,
+        unit: &str,
+        numbers: &[(&'static str, f64)],
+    ) {
         let mut guard = self.running();
         let Some(running) = guard.get_mut(&name.node) else { return };
         let now = Instant::now();
@@ -148,8 +173,12 @@ impl Console {
             _ => format!("{}/{} {unit}", count(done, unit), count(total, unit)),
         }];
         if done > at && total > done {
-            let left = now.duration_since(since).as_secs_f64() / (done - at) as f64 * (total - done) as f64;
-            parts.push(format!("ETA {}", format::duration(Duration::try_from_secs_f64(left).unwrap_or_default())));
+            let left = now.duration_since(since).as_secs_f64() / (done - at) as f64
+                * (total - done) as f64;
+            parts.push(format!(
+                "ETA {}",
+                format::duration(Duration::try_from_secs_f64(left).unwrap_or_default())
+            ));
         }
         parts.extend(numbers.iter().map(|(name, value)| numbered(name, *value)));
         if let Some(bar) = &running.bar {
@@ -181,12 +210,23 @@ impl Reporter for Console {
             }
             Event::StageReused { name, from, .. } => {
                 self.end(name);
-                self.line(name, Tone::Quiet, "reused", &format!("same content as {}", from.short()));
+                self.line(
+                    name,
+                    Tone::Quiet,
+                    "reused",
+                    &format!("same content as {}", from.short()),
+                );
             }
-            Event::StageWaiting { name, .. } => self.line(name, Tone::Quiet, "waiting", "another process is building it"),
+            Event::StageWaiting { name, .. } => {
+                self.line(name, Tone::Quiet, "waiting", "another process is building it")
+            }
             Event::StageStarted { name, .. } => self.begin(name),
-            Event::StageProgress { name, done, total, unit, numbers } => self.progress(name, *done, *total, unit, numbers),
-            Event::StageMessage { name, warning: true, text } => self.line(name, Tone::Attention, "warning", text),
+            Event::StageProgress { name, done, total, unit, numbers } => {
+                self.progress(name, *done, *total, unit, numbers)
+            }
+            Event::StageMessage { name, warning: true, text } => {
+                self.line(name, Tone::Attention, "warning", text)
+            }
             Event::StageMessage { name, warning: false, text } => {
                 let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
                 if notes.insert((name.stage.to_string(), text.clone())) {
@@ -200,24 +240,41 @@ impl Reporter for Console {
             Event::StageFinished { name, elapsed_ms, size_bytes, .. } => {
                 self.end(name);
                 let elapsed = format::duration(Duration::from_millis(*elapsed_ms));
-                self.line(name, Tone::Good, "done", &format!("{elapsed:>8}  {}", format::bytes(*size_bytes)));
+                self.line(
+                    name,
+                    Tone::Good,
+                    "done",
+                    &format!("{elapsed:>8}  {}", format::bytes(*size_bytes)),
+                );
             }
             Event::StageRetried { name, attempt, attempts, error, pause_ms, .. } => {
                 let again = format::duration(Duration::from_millis(*pause_ms));
-                self.line(name, Tone::Attention, "retry", &format!("attempt {attempt} of {attempts} failed: {error}; again in {again}"));
+                self.line(
+                    name,
+                    Tone::Attention,
+                    "retry",
+                    &format!("attempt {attempt} of {attempts} failed: {error}; again in {again}"),
+                );
             }
             Event::StageFailed { name, error, help, .. } => {
                 self.end(name);
                 self.line(name, Tone::Bad, "failed", error);
                 for line in help.iter().flat_map(|help| help.lines()) {
-                    self.print(&format!("{:indent$}{}", "", self.fold(&format!("help: {line}")), indent = self.width + 11));
+                    self.print(&format!(
+                        "{:indent$}{}",
+                        "",
+                        self.fold(&format!("help: {line}")),
+                        indent = self.width + 11
+                    ));
                 }
             }
             Event::StageCancelled { name, .. } => {
                 self.end(name);
                 self.line(name, Tone::Attention, "stopped", "the same command continues");
             }
-            Event::StageNotRun { name, because } => self.line(name, Tone::Quiet, "not run", &format!("because {because}")),
+            Event::StageNotRun { name, because } => {
+                self.line(name, Tone::Quiet, "not run", &format!("because {because}"))
+            }
         }
     }
 }
@@ -263,6 +320,9 @@ mod tests {
     #[test]
     fn a_live_line_leaves_out_the_last_numbers_rather_than_half_of_one() {
         let parts = ["12/40 steps", "ETA 3 s", "loss 0.31"].map(str::to_owned);
-        assert_eq!([31, 30, 5].map(|room| within(room, &parts)), ["12/40 steps  ETA 3 s  loss 0.31", "12/40 steps  ETA 3 s", "12/40"]);
+        assert_eq!(
+            [31, 30, 5].map(|room| within(room, &parts)),
+            ["12/40 steps  ETA 3 s  loss 0.31", "12/40 steps  ETA 3 s", "12/40"]
+        );
     }
 }

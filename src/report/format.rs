@@ -81,7 +81,12 @@ pub fn fold(text: &str, indent: usize, width: usize) -> String {
 
 /// [`fold`] for parts that stay whole.
 #[must_use]
-pub fn fold_parts<'a>(parts: impl IntoIterator<Item = &'a str>, separator: &str, indent: usize, width: usize) -> String {
+pub fn fold_parts<'a>(
+    parts: impl IntoIterator<Item = &'a str>,
+    separator: &str,
+    indent: usize,
+    width: usize,
+) -> String {
     let mut text = String::new();
     let mut column = indent;
     for part in parts {
@@ -107,7 +112,8 @@ mod tests {
 
     #[test]
     fn durations_change_their_unit_before_they_get_long() {
-        let texts = [0.004, 0.34, 12.4, 185.0, 7_380.0].map(|seconds| duration(Duration::from_secs_f64(seconds)));
+        let texts = [0.004, 0.34, 12.4, 185.0, 7_380.0]
+            .map(|seconds| duration(Duration::from_secs_f64(seconds)));
         assert_eq!(texts, ["4 ms", "0.3 s", "12 s", "3:05 min", "2:03 h"]);
     }
 
@@ -119,12 +125,18 @@ mod tests {
 
     #[test]
     fn one_thing_has_no_plural() {
-        assert_eq!([0, 1, 2].map(|count| counted(count, "trial")), ["0 trials", "1 trial", "2 trials"]);
+        assert_eq!(
+            [0, 1, 2].map(|count| counted(count, "trial")),
+            ["0 trials", "1 trial", "2 trials"]
+        );
     }
 
     #[test]
     fn counts_are_grouped_by_thousands() {
-        assert_eq!([7, 1_234, 123_456, 1_000_000].map(grouped), ["7", "1,234", "123,456", "1,000,000"]);
+        assert_eq!(
+            [7, 1_234, 123_456, 1_000_000].map(grouped),
+            ["7", "1,234", "123,456", "1,000,000"]
+        );
     }
 
     #[test]
@@ -135,6 +147,9 @@ mod tests {
 
     #[test]
     fn numbers_keep_four_digits() {
-        assert_eq!([0.9713, 1.0, 2e-5, 1.5, 123.456, 0.0, 1e9].map(number), ["0.9713", "1.0000", "2e-5", "1.500", "123.5", "0", "1e9"]);
+        assert_eq!(
+            [0.9713, 1.0, 2e-5, 1.5, 123.456, 0.0, 1e9].map(number),
+            ["0.9713", "1.0000", "2e-5", "1.500", "123.5", "0", "1e9"]
+        );
     }
 }

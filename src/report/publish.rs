@@ -83,8 +83,12 @@ impl Published {
             0 => ("is", String::new()),
             count => ("are", format!(" and {count} more")),
         };
-        let done = if self.fresh { "published again" } else { "a run of all stages publishes again" };
-        Some(format!("`{first}`{others} in `{}` {is} not as published before: {done}", self.folder.display()))
+        let done =
+            if self.fresh { "published again" } else { "a run of all stages publishes again" };
+        Some(format!(
+            "`{first}`{others} in `{}` {is} not as published before: {done}",
+            self.folder.display()
+        ))
     }
 }
 
@@ -156,7 +160,9 @@ pub fn check_place(plan: &Plan, outputs: &Path) -> Result<(), PublishError> {
     }
     match read_record(&folder) {
         Some(record) if record.experiment == experiment_name(plan, outputs) => Ok(()),
-        Some(Record { experiment, .. }) => Err(PublishError::OtherExperiment { folder, experiment }),
+        Some(Record { experiment, .. }) => {
+            Err(PublishError::OtherExperiment { folder, experiment })
+        }
         None if is_empty(&folder) => Ok(()),
         None => Err(PublishError::Foreign { folder }),
     }
@@ -166,11 +172,20 @@ pub fn check_place(plan: &Plan, outputs: &Path) -> Result<(), PublishError> {
 #[must_use]
 pub fn is_published(plan: &Plan, store: &Store) -> bool {
     let folder = store.outputs().join(&plan.name);
-    let key = |trial: u32, stage: &str| plan.node_of(trial, stage).and_then(|id| plan.node(id).identity.key());
-    let stages = |trial| plan.stages().iter().filter_map(|stage| Some((stage.to_string(), key(trial, stage)?.to_string()))).collect();
-    let keys = plan.trials.iter().map(|trial| (trial.label.to_string(), stages(trial.index))).collect();
+    let key = |trial: u32, stage: &str| {
+        plan.node_of(trial, stage).and_then(|id| plan.node(id).identity.key())
+    };
+    let stages = |trial| {
+        plan.stages()
+            .iter()
+            .filter_map(|stage| Some((stage.to_string(), key(trial, stage)?.to_string())))
+            .collect()
+    };
+    let keys =
+        plan.trials.iter().map(|trial| (trial.label.to_string(), stages(trial.index))).collect();
     read_record(&folder).is_some_and(|record| {
-        record.covers(&keys, &BTreeSet::new(), plan) && (record.keys != keys || record.changed(&folder, &store.digests()).is_empty())
+        record.covers(&keys, &BTreeSet::new(), plan)
+            && (record.keys != keys || record.changed(&folder, &store.digests()).is_empty())
     })
 }
 
@@ -186,25 +201,37 @@ pub fn earlier(plan: &Plan, outputs: &Path) -> Option<PathBuf> {
 ///
 /// # Errors
 /// [`PublishError`]; what was published before stays until the new folder is whole.
-pub fn publish(plan: &Plan, outcome: &RunOutcome, store: &Store) -> Result<Option<Published>, PublishError> {
+pub fn publish(
+    plan: &Plan,
+    outcome: &RunOutcome,
+    store: &Store,
+) -> Result<Option<Published>, PublishError> {
     let outputs = store.outputs();
     check_place(plan, outputs)?;
     let in_part = plan.sweep.is_none() && outcome.exit_code() == 1;
     let whole_enough = |results: &TrialResults<'_>| results.is_whole() || in_part;
-    let trials: Vec<Option<TrialResults<'_>>> =
-        plan.trials.iter().map(|trial| Some(TrialResults::of(plan, outcome, trial.index)).filter(whole_enough)).collect();
+    let trials: Vec<Option<TrialResults<'_>>> = plan
+        .trials
+        .iter()
+        .map(|trial| Some(TrialResults::of(plan, outcome, trial.index)).filter(whole_enough))
+        .collect();
     if !trials.iter().flatten().any(TrialResults::has_results) {
         return Ok(None);
     }
     let folder = outputs.join(&plan.name);
-    let keys: BTreeMap<_, _> =
-        plan.trials.iter().zip(&trials).filter_map(|(trial, results)| Some((trial.label.to_string(), results.as_ref()?.keys()))).collect();
+    let keys: BTreeMap<_, _> = plan
+        .trials
+        .iter()
+        .zip(&trials)
+        .filter_map(|(trial, results)| Some((trial.label.to_string(), results.as_ref()?.keys())))
+        .collect();
     let missing = match trials.as_slice() {
         [Some(results)] if in_part => results.missing(0),
         _ => BTreeSet::new(),
     };
     let (mut changed, digests) = (Vec::new(), store.digests());
-    if let Some(record) = read_record(&folder).filter(|record| record.covers(&keys, &missing, plan)) {
+    if let Some(record) = read_record(&folder).filter(|record| record.covers(&keys, &missing, plan))
+    {
         changed = record.changed(&folder, &digests);
         if changed.is_empty() || record.keys != keys {
             return Ok(Some(Published { folder, record, fresh: false, changed }));
@@ -227,8 +254,12 @@ pub fn publish(plan: &Plan, outcome: &RunOutcome, store: &Store) -> Result<Optio
     let made = names(&building).map_err(io)?;
     let (mut files, mut newest) = (BTreeMap::new(), std::time::UNIX_EPOCH);
     list(&building, "", &digests, &mut files, &mut newest).map_err(io)?;
-    let is_clock = |name: &String| clocks(plan).iter().any(|clock| Path::new(name).ends_with(clock));
-    let blake3 = files.iter().map(|(name, digest)| (name.clone(), Some(digest.clone()).filter(|_| !is_clock(name)))).collect();
+    let is_clock =
+        |name: &String| clocks(plan).iter().any(|clock| Path::new(name).ends_with(clock));
+    let blake3 = files
+        .iter()
+        .map(|(name, digest)| (name.clone(), Some(digest.clone()).filter(|_| !is_clock(name))))
+        .collect();
     let record = Record {
         version: VERSION,
         experiment: experiment_name(plan, outputs),
@@ -266,7 +297,9 @@ fn write_record(path: &Path, text: &str, newest: SystemTime) -> std::io::Result<
 /// How the names of files end whose sizes differ from one making to the next.
 fn clocks(plan: &Plan) -> BTreeSet<&'static str> {
     let outputs = plan.nodes.iter().map(|node| &node.kind.output);
-    let volatile = outputs.flat_map(|output| output.results.iter().filter(|(file, _)| output.volatile.contains(file)));
+    let volatile = outputs.flat_map(|output| {
+        output.results.iter().filter(|(file, _)| output.volatile.contains(file))
+    });
     volatile.map(|(_, name)| *name).collect()
 }
 
@@ -302,15 +335,21 @@ impl Record {
     /// The files, or folders, that are no longer there, are links now, or have another content. What holds clocks may only not be younger than
     /// the record.
     fn changed(&self, folder: &Path, digests: &DigestMemo) -> Vec<String> {
-        let published = folder.join(RECORD).metadata().and_then(|metadata| metadata.modified()).ok();
-        let mut changed: Vec<String> = self.made.iter().filter(|name| !is_there(folder, name)).cloned().collect();
+        let published =
+            folder.join(RECORD).metadata().and_then(|metadata| metadata.modified()).ok();
+        let mut changed: Vec<String> =
+            self.made.iter().filter(|name| !is_there(folder, name)).cloned().collect();
         for (name, digest) in &self.blake3 {
             let path = folder.join(name);
             let as_published = is_there(folder, name)
                 && match digest {
                     Some(digest) => digests.file(&path).is_ok_and(|found| found.digest == *digest),
                     None => path.metadata().is_ok_and(|metadata| {
-                        let is_older = metadata.modified().ok().zip(published).is_none_or(|(modified, published)| modified <= published);
+                        let is_older = metadata
+                            .modified()
+                            .ok()
+                            .zip(published)
+                            .is_none_or(|(modified, published)| modified <= published);
                         metadata.is_file() && is_older
                     }),
                 };
@@ -324,12 +363,21 @@ impl Record {
     /// Whether a run made the file of this name in the folder. Older records only say what lies at its top.
     pub(super) fn owns(&self, name: &str) -> bool {
         let lies_in = |top: &String| Path::new(name).starts_with(top);
-        if self.blake3.is_empty() { self.made.iter().any(lies_in) } else { self.blake3.contains_key(name) }
+        if self.blake3.is_empty() {
+            self.made.iter().any(lies_in)
+        } else {
+            self.blake3.contains_key(name)
+        }
     }
 
     /// Whether everything that these keys would publish is what was published. A run of a few stages does not undo what a run of all left, but
     /// one in which stages failed does: their files would be taken for its own.
-    fn covers(&self, keys: &BTreeMap<String, BTreeMap<String, String>>, missing: &BTreeSet<String>, plan: &Plan) -> bool {
+    fn covers(
+        &self,
+        keys: &BTreeMap<String, BTreeMap<String, String>>,
+        missing: &BTreeSet<String>,
+        plan: &Plan,
+    ) -> bool {
         if self.objective != objective(plan) || self.keys.len() != keys.len() {
             return false;
         }
@@ -337,20 +385,26 @@ impl Record {
             return self.keys == *keys && self.missing == *missing;
         }
         let has = |(trial, stages): (&String, &BTreeMap<String, String>)| {
-            self.keys.get(trial).is_some_and(|known| stages.iter().all(|(stage, key)| known.get(stage) == Some(key)))
+            self.keys.get(trial).is_some_and(|known| {
+                stages.iter().all(|(stage, key)| known.get(stage) == Some(key))
+            })
         };
         keys.iter().all(has)
     }
 }
 
 fn names(folder: &Path) -> std::io::Result<BTreeSet<String>> {
-    std::fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+    std::fs::read_dir(folder)?
+        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+        .collect()
 }
 
 /// Whether something is there under this name, and neither it nor a folder that it lies in is a link.
 fn is_there(folder: &Path, name: &str) -> bool {
     let parts = Path::new(name).ancestors().filter(|part| !part.as_os_str().is_empty());
-    parts.map(|part| folder.join(part).symlink_metadata()).all(|part| part.is_ok_and(|metadata| !metadata.is_symlink()))
+    parts
+        .map(|part| folder.join(part).symlink_metadata())
+        .all(|part| part.is_ok_and(|metadata| !metadata.is_symlink()))
 }
 
 fn is_empty(folder: &Path) -> bool {
@@ -366,6 +420,8 @@ pub(super) fn read_record(folder: &Path) -> Option<Record> {
 fn experiment_name(plan: &Plan, outputs: &Path) -> String {
     let absolute = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     let file = absolute(&plan.file);
-    let project = absolute(outputs.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")));
+    let project = absolute(
+        outputs.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")),
+    );
     file.strip_prefix(&project).unwrap_or(&file).to_string_lossy().into_owned()
 }

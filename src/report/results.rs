@@ -45,16 +45,27 @@ impl<'a> TrialResults<'a> {
     /// The stages without an entry that would make something for people.
     #[must_use]
     pub fn missing(&self, trial: u32) -> BTreeSet<String> {
-        let makes_results =
-            |stage: &str| self.plan.node_of(trial, stage).is_some_and(|id| !self.plan.node(id).kind.output.results.is_empty());
+        let makes_results = |stage: &str| {
+            self.plan
+                .node_of(trial, stage)
+                .is_some_and(|id| !self.plan.node(id).kind.output.results.is_empty())
+        };
         let absent = |stage: &&Arc<str>| self.nodes.iter().all(|(name, _, _)| *name != &***stage);
-        self.plan.stages().iter().filter(absent).filter(|stage| makes_results(stage)).map(ToString::to_string).collect()
+        self.plan
+            .stages()
+            .iter()
+            .filter(absent)
+            .filter(|stage| makes_results(stage))
+            .map(ToString::to_string)
+            .collect()
     }
 
     /// The keys of the nodes by stage: equal keys, equal results.
     #[must_use]
     pub fn keys(&self) -> BTreeMap<String, String> {
-        let key = |id: NodeId| self.plan.node(id).identity.key().map(|key| key.to_string()).unwrap_or_default();
+        let key = |id: NodeId| {
+            self.plan.node(id).identity.key().map(|key| key.to_string()).unwrap_or_default()
+        };
         self.nodes.iter().map(|(stage, id, _)| ((*stage).to_owned(), key(*id))).collect()
     }
 
@@ -70,12 +81,19 @@ impl<'a> TrialResults<'a> {
         let mut files = Vec::new();
         for (stage, id, entry) in &self.nodes {
             let kind = self.plan.node(*id).kind;
-            let is_of_kind = |other: &&Arc<str>| self.plan.node_of(0, other).is_some_and(|id| self.plan.node(id).kind.name == kind.name);
+            let is_of_kind = |other: &&Arc<str>| {
+                self.plan
+                    .node_of(0, other)
+                    .is_some_and(|id| self.plan.node(id).kind.name == kind.name)
+            };
             let shared = self.plan.stages().iter().filter(is_of_kind).count() > 1;
             for (file, name) in kind.output.results {
                 let source = entry.folder().join(file);
                 if source.is_file() {
-                    files.push(ResultFile { source, name: if shared { format!("{stage}/{name}") } else { (*name).to_owned() } });
+                    files.push(ResultFile {
+                        source,
+                        name: if shared { format!("{stage}/{name}") } else { (*name).to_owned() },
+                    });
                 }
             }
         }
@@ -90,7 +108,8 @@ impl<'a> TrialResults<'a> {
         let mut metrics = Metrics::new();
         for (stage, id, entry) in &self.nodes {
             if let Some(file) = self.plan.node(*id).kind.output.metrics {
-                let value: Value = serde_json::from_slice(&std::fs::read(entry.folder().join(file))?)?;
+                let value: Value =
+                    serde_json::from_slice(&std::fs::read(entry.folder().join(file))?)?;
                 flatten(stage, &value, &mut metrics);
             }
         }
@@ -100,7 +119,9 @@ impl<'a> TrialResults<'a> {
 
 fn flatten(path: &str, value: &Value, metrics: &mut Metrics) {
     match value {
-        Value::Object(map) => map.iter().for_each(|(name, value)| flatten(&format!("{path}.{name}"), value, metrics)),
+        Value::Object(map) => {
+            map.iter().for_each(|(name, value)| flatten(&format!("{path}.{name}"), value, metrics))
+        }
         Value::Number(number) => drop(metrics.insert(path.to_owned(), number.as_f64())),
         Value::Null => drop(metrics.insert(path.to_owned(), None)),
         Value::Array(_) | Value::String(_) | Value::Bool(_) => {}
@@ -117,11 +138,16 @@ pub fn place(files: &[ResultFile], folder: &Path) -> std::io::Result<()> {
     for file in files {
         let target = folder.join(&file.name);
         std::fs::create_dir_all(target.parent().unwrap_or(folder))?;
-        if file.source.metadata()?.len() >= LARGE && std::fs::hard_link(&file.source, &target).is_ok() {
+        if file.source.metadata()?.len() >= LARGE
+            && std::fs::hard_link(&file.source, &target).is_ok()
+        {
             continue;
         }
         // Content only: the store's files are read-only, the user's are not.
-        std::io::copy(&mut std::fs::File::open(&file.source)?, &mut std::fs::File::create(&target)?)?;
+        std::io::copy(
+            &mut std::fs::File::open(&file.source)?,
+            &mut std::fs::File::create(&target)?,
+        )?;
     }
     Ok(())
 }
@@ -134,8 +160,18 @@ mod tests {
     #[test]
     fn numbers_are_named_by_stage_and_path_and_undefined_ones_are_kept() {
         let mut metrics = Metrics::new();
-        flatten("evaluate", &json!({"ner": {"span_f1": 0.5, "per_label": {"PER": {"f1": null}}}, "confusion": [[1, 2]]}), &mut metrics);
-        assert_eq!(metrics, Metrics::from([("evaluate.ner.span_f1".into(), Some(0.5)), ("evaluate.ner.per_label.PER.f1".into(), None)]));
+        flatten(
+            "evaluate",
+            &json!({"ner": {"span_f1": 0.5, "per_label": {"PER": {"f1": null}}}, "confusion": [[1, 2]]}),
+            &mut metrics,
+        );
+        assert_eq!(
+            metrics,
+            Metrics::from([
+                ("evaluate.ner.span_f1".into(), Some(0.5)),
+                ("evaluate.ner.per_label.PER.f1".into(), None)
+            ])
+        );
     }
 
     #[test]

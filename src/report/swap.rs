@@ -23,8 +23,9 @@ pub fn swap(building: &Path, folder: &Path) -> io::Result<()> {
         Err(error) if error.kind() == ErrorKind::CrossesDevices => {
             let near = beside(folder, "new");
             remove(&near)?; // of a process that was killed
-            let swapped =
-                copy_all(building, &near).and_then(|()| durable::sync_below(&near)).and_then(|()| swap_on_one_disk(&near, folder));
+            let swapped = copy_all(building, &near)
+                .and_then(|()| durable::sync_below(&near))
+                .and_then(|()| swap_on_one_disk(&near, folder));
             remove(&near)?; // the old results, or what could not take their place
             swapped
         }
@@ -40,7 +41,12 @@ fn swap_on_one_disk(building: &Path, folder: &Path) -> io::Result<()> {
             // Another process was faster, or somebody removed the folder, between the look and the rename.
             Err(error)
                 if attempt < ATTEMPTS
-                    && matches!(error.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists | ErrorKind::NotFound) => {}
+                    && matches!(
+                        error.kind(),
+                        ErrorKind::DirectoryNotEmpty
+                            | ErrorKind::AlreadyExists
+                            | ErrorKind::NotFound
+                    ) => {}
             Err(error) => {
                 carried.drain(..).try_for_each(fs::remove_file)?;
                 return Err(error);
@@ -57,7 +63,8 @@ fn replace(building: &Path, folder: &Path, carried: &mut Vec<PathBuf>) -> io::Re
         return durable::rename(building, folder);
     }
     let record = read_record(folder);
-    let ours = |name: &str| name == RECORD || record.as_ref().is_some_and(|record| record.owns(name));
+    let ours =
+        |name: &str| name == RECORD || record.as_ref().is_some_and(|record| record.owns(name));
     carry_all(folder, building, "", &ours, carried)?;
     if !carried.is_empty() {
         durable::sync_below(building)?;
@@ -87,13 +94,15 @@ fn beside(folder: &Path, what: &str) -> PathBuf {
 }
 
 fn remove(folder: &Path) -> io::Result<()> {
-    fs::remove_dir_all(folder).or_else(|error| if error.kind() == ErrorKind::NotFound { Ok(()) } else { Err(error) })
+    fs::remove_dir_all(folder)
+        .or_else(|error| if error.kind() == ErrorKind::NotFound { Ok(()) } else { Err(error) })
 }
 
 /// Copies a folder that holds files and folders only. The record comes last, so that it is no older than what it describes.
 fn copy_all(from: &Path, to: &Path) -> io::Result<()> {
     fs::create_dir(to)?;
-    let mut names: Vec<OsString> = fs::read_dir(from)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<_>>()?;
+    let mut names: Vec<OsString> =
+        fs::read_dir(from)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<_>>()?;
     names.sort_by_key(|name| name == RECORD);
     for name in names {
         let (from, to) = (from.join(&name), to.join(&name));
@@ -106,10 +115,17 @@ fn copy_all(from: &Path, to: &Path) -> io::Result<()> {
 ///
 /// * `inside`: where `from` lies in the old folder, with `/` at its end
 /// * `ours`: whether a run made the file of a name in the old folder
-fn carry_all(from: &Path, to: &Path, inside: &str, ours: &dyn Fn(&str) -> bool, carried: &mut Vec<PathBuf>) -> io::Result<()> {
+fn carry_all(
+    from: &Path,
+    to: &Path,
+    inside: &str,
+    ours: &dyn Fn(&str) -> bool,
+    carried: &mut Vec<PathBuf>,
+) -> io::Result<()> {
     for entry in fs::read_dir(from)? {
         let entry = entry?;
-        let (kind, name) = (entry.file_type()?, format!("{inside}{}", entry.file_name().to_string_lossy()));
+        let (kind, name) =
+            (entry.file_type()?, format!("{inside}{}", entry.file_name().to_string_lossy()));
         if !kind.is_dir() && ours(&name) {
             continue;
         }
@@ -135,7 +151,9 @@ fn free(from: &Path, to: &Path, name: &OsStr) -> PathBuf {
         name.push(if number == 1 { ".kept".to_owned() } else { format!(".kept-{number}") });
         name
     };
-    let is_free = |name: &OsString| [from, to].iter().all(|folder| folder.join(name).symlink_metadata().is_err());
+    let is_free = |name: &OsString| {
+        [from, to].iter().all(|folder| folder.join(name).symlink_metadata().is_err())
+    };
     to.join((1..).map(named).find(is_free).expect("a folder holds fewer files"))
 }
 
@@ -175,7 +193,8 @@ mod tests {
     }
 
     fn names(folder: &Path) -> Vec<OsString> {
-        let mut names: Vec<OsString> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let mut names: Vec<OsString> =
+            fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
         names
     }

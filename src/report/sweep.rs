@@ -77,10 +77,13 @@ impl Moments {
     fn of(values: &[f64]) -> Self {
         let count = values.len();
         // From the first value on, so that equal values have that mean and no deviation.
-        let mean = values.first().map(|first| first + values.iter().map(|value| value - first).sum::<f64>() / count as f64);
-        let deviation = mean
-            .filter(|_| count > 1)
-            .map(|mean| (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1) as f64).sqrt());
+        let mean = values.first().map(|first| {
+            first + values.iter().map(|value| value - first).sum::<f64>() / count as f64
+        });
+        let deviation = mean.filter(|_| count > 1).map(|mean| {
+            (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1) as f64)
+                .sqrt()
+        });
         Self { mean, deviation, count }
     }
 }
@@ -101,7 +104,10 @@ pub fn write(
     let io = |error: std::io::Error| PublishError::io(folder, error);
     let mut rows = Vec::with_capacity(trials.len());
     for (trial, results) in plan.trials.iter().zip(trials) {
-        let metrics = results.as_ref().map_or_else(|| Ok(Metrics::new()), TrialResults::metrics).map_err(io)?;
+        let metrics = results
+            .as_ref()
+            .map_or_else(|| Ok(Metrics::new()), TrialResults::metrics)
+            .map_err(io)?;
         let status = Status::of(plan, outcome, trial);
         let seeds = plan.replicated().map(|stage| plan.seed(trial.index, stage)).collect();
         rows.push(Row { trial, status, seeds, results: results.as_ref(), metrics });
@@ -114,18 +120,29 @@ pub fn write(
         }
     }
     // Scores of single labels come last: there are many, and what a sweep is looked at for is not among them.
-    let names: BTreeSet<&str> = rows.iter().flat_map(|row| row.metrics.keys()).map(String::as_str).collect();
-    let (single, main): (Vec<&str>, Vec<&str>) = names.into_iter().partition(|name| name.contains(".per_label."));
+    let names: BTreeSet<&str> =
+        rows.iter().flat_map(|row| row.metrics.keys()).map(String::as_str).collect();
+    let (single, main): (Vec<&str>, Vec<&str>) =
+        names.into_iter().partition(|name| name.contains(".per_label."));
     let names = [main, single].concat();
-    write_trials(plan, shape, &rows, &names, &folder.join("trials.csv")).map_err(|error| io(error.into()))?;
-    write_summary(shape, &points, &names, &folder.join("summary.csv")).map_err(|error| io(error.into()))?;
+    write_trials(plan, shape, &rows, &names, &folder.join("trials.csv"))
+        .map_err(|error| io(error.into()))?;
+    write_summary(shape, &points, &names, &folder.join("summary.csv"))
+        .map_err(|error| io(error.into()))?;
     draw(shape, &points, &names, folder)?;
     for row in &rows {
         let Some(results) = row.results else { continue };
-        let files: Vec<_> = results.files().into_iter().filter(|file| !file.name.split('/').any(|part| part == "model")).collect();
+        let files: Vec<_> = results
+            .files()
+            .into_iter()
+            .filter(|file| !file.name.split('/').any(|part| part == "model"))
+            .collect();
         results::place(&files, &folder.join("trials").join(&*row.trial.label)).map_err(io)?;
     }
-    let Some((best, results)) = best(shape, &points).and_then(|row| Some((row, row.results?))) else { return Ok(None) };
+    let Some((best, results)) = best(shape, &points).and_then(|row| Some((row, row.results?)))
+    else {
+        return Ok(None);
+    };
     results::place(&results.files(), &folder.join("best")).map_err(io)?;
     std::fs::write(folder.join("best/trial.txt"), format!("{}\n", best.trial.label)).map_err(io)?;
     Ok(Some((best.trial.label.to_string(), best.metrics.clone())))
@@ -136,8 +153,13 @@ fn best<'a>(shape: &SweepShape, points: &'a [PointRows<'a>]) -> Option<&'a Row<'
     let objective = shape.objective.as_ref()?;
     let sign = if objective.maximize { 1.0 } else { -1.0 };
     let value = |row: &Row<'_>| row.metrics.get(&objective.metric).copied().flatten();
-    let mean = |point: &PointRows<'_>| Moments::of(&point.rows.iter().filter_map(|row| value(row)).collect::<Vec<_>>()).mean;
-    let first_best = |best: Option<(f64, usize)>, (index, score): (usize, Option<f64>)| match (best, score.map(|score| sign * score)) {
+    let mean = |point: &PointRows<'_>| {
+        Moments::of(&point.rows.iter().filter_map(|row| value(row)).collect::<Vec<_>>()).mean
+    };
+    let first_best = |best: Option<(f64, usize)>, (index, score): (usize, Option<f64>)| match (
+        best,
+        score.map(|score| sign * score),
+    ) {
         (Some((known, _)), Some(score)) if score > known => Some((score, index)),
         (None, Some(score)) => Some((score, index)),
         (best, _) => best,
@@ -154,20 +176,34 @@ fn cell(value: &serde_json::Value) -> String {
 }
 
 /// A row for each trial: its values, the seeds that its trainings had, and every metric; an undefined metric is an empty field.
-fn write_trials(plan: &Plan, shape: &SweepShape, rows: &[Row<'_>], names: &[&str], path: &Path) -> csv::Result<()> {
+fn write_trials(
+    plan: &Plan,
+    shape: &SweepShape,
+    rows: &[Row<'_>],
+    names: &[&str],
+    path: &Path,
+) -> csv::Result<()> {
     let mut table = csv::Writer::from_path(path)?;
     let mut header = vec!["trial".to_owned(), "status".to_owned()];
     header.extend(shape.axes.iter().map(|(name, _)| name.to_string()));
-    let seeds: Vec<(usize, String)> = plan.replicated().map(|stage| format!("{stage}.seed")).enumerate().collect();
+    let seeds: Vec<(usize, String)> =
+        plan.replicated().map(|stage| format!("{stage}.seed")).enumerate().collect();
     // A seed that is swept has its column as an axis.
-    let seeds: Vec<_> = seeds.into_iter().filter(|(_, name)| !shape.axes.iter().any(|(axis, _)| **axis == **name)).collect();
+    let seeds: Vec<_> = seeds
+        .into_iter()
+        .filter(|(_, name)| !shape.axes.iter().any(|(axis, _)| **axis == **name))
+        .collect();
     header.extend(seeds.iter().map(|(_, name)| name.clone()));
     header.extend(names.iter().map(ToString::to_string));
     table.write_record(&header)?;
     for row in rows {
         let mut fields = vec![row.trial.label.to_string(), row.status.name().to_owned()];
         fields.extend(row.trial.point.values.iter().map(|(_, value)| cell(value)));
-        fields.extend(seeds.iter().map(|(index, _)| row.seeds[*index].map_or_else(String::new, |seed| seed.to_string())));
+        fields.extend(
+            seeds.iter().map(|(index, _)| {
+                row.seeds[*index].map_or_else(String::new, |seed| seed.to_string())
+            }),
+        );
         fields.extend(names.iter().map(|name| field(row.metrics.get(*name).copied().flatten())));
         table.write_record(&fields)?;
     }
@@ -175,18 +211,29 @@ fn write_trials(plan: &Plan, shape: &SweepShape, rows: &[Row<'_>], names: &[&str
 }
 
 /// A row for each point: its values, and mean, standard deviation and count of every metric over its seeds.
-fn write_summary(shape: &SweepShape, points: &[PointRows<'_>], names: &[&str], path: &Path) -> csv::Result<()> {
+fn write_summary(
+    shape: &SweepShape,
+    points: &[PointRows<'_>],
+    names: &[&str],
+    path: &Path,
+) -> csv::Result<()> {
     let mut table = csv::Writer::from_path(path)?;
     let mut header = vec!["point".to_owned()];
     header.extend(shape.axes.iter().map(|(name, _)| name.to_string()));
-    header.extend(names.iter().flat_map(|name| ["mean", "sd", "n"].map(|part| format!("{name}.{part}"))));
+    header.extend(
+        names.iter().flat_map(|name| ["mean", "sd", "n"].map(|part| format!("{name}.{part}"))),
+    );
     table.write_record(&header)?;
     for point in points {
         let mut fields = vec![point.label.to_owned()];
         fields.extend(point.rows[0].trial.point.values.iter().map(|(_, value)| cell(value)));
         for name in names {
             let moments = Moments::of(&values(point, name));
-            fields.extend([field(moments.mean), field(moments.deviation), moments.count.to_string()]);
+            fields.extend([
+                field(moments.mean),
+                field(moments.deviation),
+                moments.count.to_string(),
+            ]);
         }
         table.write_record(&fields)?;
     }
@@ -203,7 +250,12 @@ fn field(value: Option<f64>) -> String {
 }
 
 /// Draws the objective, or every metric that is not of a single label where there is none.
-fn draw(shape: &SweepShape, points: &[PointRows<'_>], names: &[&str], folder: &Path) -> Result<(), PublishError> {
+fn draw(
+    shape: &SweepShape,
+    points: &[PointRows<'_>],
+    names: &[&str],
+    folder: &Path,
+) -> Result<(), PublishError> {
     let wanted = |name: &str| match &shape.objective {
         Some(objective) => objective.metric == name,
         None => !name.contains(".per_label."),
@@ -215,7 +267,9 @@ fn draw(shape: &SweepShape, points: &[PointRows<'_>], names: &[&str], folder: &P
         }
         let path = folder.join(format!("{}.png", file_name(name)));
         match shape.axes.as_slice() {
-            [(y_name, y_values), (x_name, x_values)] if points.len() == x_values.len() * y_values.len() => {
+            [(y_name, y_values), (x_name, x_values)]
+                if points.len() == x_values.len() * y_values.len() =>
+            {
                 let texts = |values: &[serde_json::Value]| values.iter().map(value_text).collect();
                 let grid = SweepGrid {
                     x_name: x_name.to_string(),
@@ -229,7 +283,10 @@ fn draw(shape: &SweepShape, points: &[PointRows<'_>], names: &[&str], folder: &P
             axes => {
                 // With one axis its values are numbers or names; with more, or none, each point is a name.
                 let axis = if let [(axis, _)] = axes { axis } else { "point" };
-                let points: Vec<_> = points.iter().map(|point| sweep_point(axes.len() == 1, point, metrics(point))).collect();
+                let points: Vec<_> = points
+                    .iter()
+                    .map(|point| sweep_point(axes.len() == 1, point, metrics(point)))
+                    .collect();
                 sweep_line(axis, name, &points, &path)?;
             }
         }
@@ -241,7 +298,11 @@ fn draw(shape: &SweepShape, points: &[PointRows<'_>], names: &[&str], folder: &P
 fn file_name(metric: &str) -> String {
     const LONGEST: usize = 120;
     let is_safe = |character: char| character.is_alphanumeric() || "._-+".contains(character);
-    let safe: String = metric.chars().take(LONGEST).map(|character| if is_safe(character) { character } else { '-' }).collect();
+    let safe: String = metric
+        .chars()
+        .take(LONGEST)
+        .map(|character| if is_safe(character) { character } else { '-' })
+        .collect();
     if safe == metric && !safe.is_empty() && safe.len() <= LONGEST && !safe.starts_with('.') {
         return safe;
     }
@@ -251,8 +312,14 @@ fn file_name(metric: &str) -> String {
 
 fn sweep_point(one_axis: bool, point: &PointRows<'_>, metrics: Vec<f64>) -> SweepPoint {
     match point.rows[0].trial.point.values.as_slice() {
-        [(_, value)] if one_axis => SweepPoint { label: value_text(value), value: value.as_f64(), metrics },
-        _ => SweepPoint { label: if point.label.is_empty() { "all".to_owned() } else { point.label.to_owned() }, value: None, metrics },
+        [(_, value)] if one_axis => {
+            SweepPoint { label: value_text(value), value: value.as_f64(), metrics }
+        }
+        _ => SweepPoint {
+            label: if point.label.is_empty() { "all".to_owned() } else { point.label.to_owned() },
+            value: None,
+            metrics,
+        },
     }
 }
 
@@ -263,22 +330,49 @@ mod tests {
     #[test]
     fn a_metric_whose_label_is_no_name_is_drawn_inside_the_folder() {
         assert_eq!(file_name("evaluate.ner.span_f1"), "evaluate.ner.span_f1");
-        assert_eq!(file_name("evaluate.ner.per_label.Stra\u{df}e.f1"), "evaluate.ner.per_label.Stra\u{df}e.f1");
+        assert_eq!(
+            file_name("evaluate.ner.per_label.Stra\u{df}e.f1"),
+            "evaluate.ner.per_label.Stra\u{df}e.f1"
+        );
         let long = "\u{e9}".repeat(400);
-        let all = ["..", "../../x", "/etc/passwd", "a\0b", "a/b", "a-b", "a\\b", "LOC:CITY", "", ".png", &long, &long[2..]];
+        let all = [
+            "..",
+            "../../x",
+            "/etc/passwd",
+            "a\0b",
+            "a/b",
+            "a-b",
+            "a\\b",
+            "LOC:CITY",
+            "",
+            ".png",
+            &long,
+            &long[2..],
+        ];
         let names: BTreeSet<String> = all.iter().map(|metric| file_name(metric)).collect();
         assert_eq!(names.len(), all.len(), "{names:?}");
         for name in names {
             let parts: Vec<_> = Path::new(&name).components().collect();
-            assert!(matches!(parts[..], [std::path::Component::Normal(_)]) && name.len() < 200 && !name.contains('\0'), "{name}");
+            assert!(
+                matches!(parts[..], [std::path::Component::Normal(_)])
+                    && name.len() < 200
+                    && !name.contains('\0'),
+                "{name}"
+            );
         }
     }
 
     #[test]
     fn the_deviation_is_that_of_a_sample_and_undefined_for_one_value() {
-        assert_eq!(Moments::of(&[1.0, 3.0]), Moments { mean: Some(2.0), deviation: Some(2.0_f64.sqrt()), count: 2 });
+        assert_eq!(
+            Moments::of(&[1.0, 3.0]),
+            Moments { mean: Some(2.0), deviation: Some(2.0_f64.sqrt()), count: 2 }
+        );
         assert_eq!(Moments::of(&[1.0]), Moments { mean: Some(1.0), deviation: None, count: 1 });
         assert_eq!(Moments::of(&[]), Moments { mean: None, deviation: None, count: 0 });
-        assert_eq!(Moments::of(&[0.7; 3]), Moments { mean: Some(0.7), deviation: Some(0.0), count: 3 });
+        assert_eq!(
+            Moments::of(&[0.7; 3]),
+            Moments { mean: Some(0.7), deviation: Some(0.0), count: 3 }
+        );
     }
 }

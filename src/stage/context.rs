@@ -74,7 +74,8 @@ impl Context<'_> {
     /// # Errors
     /// When it cannot be made.
     pub fn restore_output(&self) -> Result<(), StageError> {
-        std::fs::create_dir_all(self.output).map_err(|error| StageError::io("create", self.output, &error))
+        std::fs::create_dir_all(self.output)
+            .map_err(|error| StageError::io("create", self.output, &error))
     }
 
     pub fn progress(&self, progress: Progress) {

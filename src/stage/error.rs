@@ -52,8 +52,12 @@ impl StageError {
         }
         let failure = Self::new(format!("cannot {doing} `{}`: {error}", path.display()));
         match error.kind() {
-            ErrorKind::NotFound if doing == "read" => failure.with_help("something removed it during the run; run the same command again"),
-            ErrorKind::NotFound => failure.with_help("something removed its folder during the run; run the same command again"),
+            ErrorKind::NotFound if doing == "read" => {
+                failure.with_help("something removed it during the run; run the same command again")
+            }
+            ErrorKind::NotFound => failure.with_help(
+                "something removed its folder during the run; run the same command again",
+            ),
             _ => failure,
         }
     }

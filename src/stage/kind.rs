@@ -7,7 +7,10 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::{Artifact, CodeVersion, Context, Facts, InputFacts, InputFolders, Inputs, Port, Stage, StageError};
+use super::{
+    Artifact, CodeVersion, Context, Facts, InputFacts, InputFolders, Inputs, Port, Stage,
+    StageError,
+};
 
 /// What the engine knows of an artifact type; see [`Artifact`] for the fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -20,7 +20,10 @@ mod kind;
 
 pub use context::{Context, Device, Level, Progress, Signals};
 pub use error::StageError;
-pub use kind::{AnyStage, ArtifactType, Content, Extension, HubCommit, Inspection, ParameterProblem, SourceFile, SourceProblem, StageKind};
+pub use kind::{
+    AnyStage, ArtifactType, Content, Extension, HubCommit, Inspection, ParameterProblem,
+    SourceFile, SourceProblem, StageKind,
+};
 
 use std::any::Any;
 use std::collections::BTreeMap;

@@ -100,7 +100,9 @@ impl Store {
         // The lock comes first, so that a folder without one has no owner. Until it is locked, a cleaner may remove it; then we make another.
         let path = folder.with_added_extension("lock");
         let lock = loop {
-            if let Some(lock) = FileLock::try_take(&path).map_err(|error| StoreError::io("lock", &path, &error))? {
+            if let Some(lock) =
+                FileLock::try_take(&path).map_err(|error| StoreError::io("lock", &path, &error))?
+            {
                 break lock;
             }
         };
@@ -120,7 +122,10 @@ impl Store {
                 if let Some(_owned) = FileLock::take_over(&path) {
                     self.disk.remove_folder(&path.with_extension(""))?;
                 }
-            } else if !name.starts_with("damaged-") && path.is_dir() && !path.with_added_extension("lock").exists() {
+            } else if !name.starts_with("damaged-")
+                && path.is_dir()
+                && !path.with_added_extension("lock").exists()
+            {
                 self.disk.remove_folder(&path)?;
             }
         }
@@ -133,7 +138,11 @@ impl Store {
     ///
     /// # Errors
     /// When the store cannot be read or written.
-    pub fn reuse(&self, fingerprint: &Fingerprint, contents: &BTreeMap<String, String>) -> Result<Option<Entry>, StoreError> {
+    pub fn reuse(
+        &self,
+        fingerprint: &Fingerprint,
+        contents: &BTreeMap<String, String>,
+    ) -> Result<Option<Entry>, StoreError> {
         let Some(older) = self.find_by_content(fingerprint, contents)? else { return Ok(None) };
         let manifest = older.manifest().alias(fingerprint.clone());
         let scratch = self.scratch(&manifest.key.short())?;
@@ -142,7 +151,12 @@ impl Store {
     }
 
     /// Writes the manifest and moves the folder into place.
-    fn place(&self, scratch: &Scratch, manifest: Manifest, replace: bool) -> Result<Committed, StoreError> {
+    fn place(
+        &self,
+        scratch: &Scratch,
+        manifest: Manifest,
+        replace: bool,
+    ) -> Result<Committed, StoreError> {
         let made = scratch.folder.join("entry");
         crash_point("before-manifest");
         self.disk.write(&made.join(MANIFEST), &manifest.to_bytes())?;
@@ -163,9 +177,13 @@ impl Store {
             match self.state(&key)? {
                 State::Absent => {}
                 State::Present(there) => {
-                    let other = there.content() != manifest.content || there.manifest().inputs != manifest.inputs;
+                    let other = there.content() != manifest.content
+                        || there.manifest().inputs != manifest.inputs;
                     if replace && other {
-                        self.disk.move_away(&place, &scratch.folder.join(format!("replaced-{attempt}")))?;
+                        self.disk.move_away(
+                            &place,
+                            &scratch.folder.join(format!("replaced-{attempt}")),
+                        )?;
                     } else if self.has_strays(&there) {
                         self.move_aside(&key)?;
                     } else if self.verify_once(&there).is_empty() {
@@ -173,11 +191,17 @@ impl Store {
                     } else if there.storage_key() == key {
                         self.move_aside(&key)?;
                     } else {
-                        self.disk.move_away(&place, &scratch.folder.join(format!("replaced-{attempt}")))?;
+                        self.disk.move_away(
+                            &place,
+                            &scratch.folder.join(format!("replaced-{attempt}")),
+                        )?;
                     }
                 }
-                State::Damaged(findings) if matches!(findings[0].problem, Problem::Dangling { .. }) => {
-                    self.disk.move_away(&place, &scratch.folder.join(format!("replaced-{attempt}")))?;
+                State::Damaged(findings)
+                    if matches!(findings[0].problem, Problem::Dangling { .. }) =>
+                {
+                    self.disk
+                        .move_away(&place, &scratch.folder.join(format!("replaced-{attempt}")))?;
                 }
                 State::Damaged(_) => drop(self.move_aside(&key)?),
             }
@@ -202,12 +226,22 @@ impl Builder<'_> {
         let root = self.folder();
         let mut found = Found::default();
         found.scan(&root, String::new())?;
-        let files = found.files.into_par_iter().map(|path| store.seal_file(&root, path, record.volatile)).collect::<Result<Vec<_>, _>>()?;
+        let files = found
+            .files
+            .into_par_iter()
+            .map(|path| store.seal_file(&root, path, record.volatile))
+            .collect::<Result<Vec<_>, _>>()?;
         // Deepest first: a folder's names are flushed after what they name.
         for folder in found.folders.iter().rev() {
             store.disk.sync_folder(&root.join(folder))?;
         }
-        let manifest = Manifest::new(record.fingerprint, record.artifact, record.inputs, record.made_with, files);
+        let manifest = Manifest::new(
+            record.fingerprint,
+            record.artifact,
+            record.inputs,
+            record.made_with,
+            files,
+        );
         let committed = store.place(&self.scratch, manifest, record.replace)?;
         if committed.placed {
             store.mark_verified(committed.entry.key());
@@ -218,7 +252,12 @@ impl Builder<'_> {
 }
 
 impl Store {
-    fn seal_file(&self, root: &Path, inside: String, volatile: &[&str]) -> Result<FileRecord, StoreError> {
+    fn seal_file(
+        &self,
+        root: &Path,
+        inside: String,
+        volatile: &[&str],
+    ) -> Result<FileRecord, StoreError> {
         let path = root.join(&inside);
         self.disk.make_read_only(&path)?;
         let error = |error| StoreError::io("read", &path, &error);
@@ -247,7 +286,8 @@ impl Found {
         for entry in fs::read_dir(&folder).map_err(|failure| error(&failure))? {
             let entry = entry.map_err(|failure| error(&failure))?;
             let unfit = |reason| StoreError::Unfit { path: entry.path(), reason };
-            let name = entry.file_name().into_string().map_err(|_| unfit("its name is not UTF-8"))?;
+            let name =
+                entry.file_name().into_string().map_err(|_| unfit("its name is not UTF-8"))?;
             let name = if inside.is_empty() { name } else { format!("{inside}/{name}") };
             if !is_inside(&name) {
                 return Err(unfit(if name == MANIFEST {

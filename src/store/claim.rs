@@ -25,7 +25,10 @@ impl Store {
     ///
     /// # Errors
     /// When the claim cannot be written for another reason.
-    pub fn claim(&self, keys: impl IntoIterator<Item = CacheKey>) -> Result<Option<Claim>, StoreError> {
+    pub fn claim(
+        &self,
+        keys: impl IntoIterator<Item = CacheKey>,
+    ) -> Result<Option<Claim>, StoreError> {
         match self.write_claim(keys) {
             Ok(claim) => {
                 // What cannot be removed does no harm.
@@ -57,7 +60,13 @@ impl Store {
     pub(super) fn lock_against_gc(&self, exclusive: bool) -> Result<File, StoreError> {
         let path = self.folder().join("gc.lock");
         let error = |error: std::io::Error| StoreError::io("lock", &path, &error);
-        let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path).map_err(error)?;
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(&path)
+            .map_err(error)?;
         match if exclusive { file.lock() } else { file.lock_shared() } {
             Err(failure) if failure.kind() != ErrorKind::Unsupported => Err(error(failure)),
             _ => Ok(file),
@@ -69,7 +78,12 @@ impl Store {
         let mut keys = Vec::new();
         for (name, path) in list(&self.temporary())? {
             if name.starts_with("run-") && name.ends_with(".lock") && is_alive(&path) {
-                keys.extend(fs::read_to_string(&path).unwrap_or_default().lines().filter_map(|line| line.parse::<CacheKey>().ok()));
+                keys.extend(
+                    fs::read_to_string(&path)
+                        .unwrap_or_default()
+                        .lines()
+                        .filter_map(|line| line.parse::<CacheKey>().ok()),
+                );
             }
         }
         Ok(keys)
@@ -78,5 +92,7 @@ impl Store {
 
 /// Whether someone holds the lock at `path`; when in doubt, yes.
 fn is_alive(path: &Path) -> bool {
-    File::open(path).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock | TryLockError::Error(_))))
+    File::open(path).is_ok_and(|file| {
+        matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock | TryLockError::Error(_)))
+    })
 }

@@ -14,7 +14,8 @@ use super::{Entry, Manifest, State, Store, StoreError};
 use crate::plan::{CacheKey, Fingerprint};
 
 fn content_key(fingerprint: &Fingerprint, contents: &BTreeMap<String, String>) -> CacheKey {
-    fingerprint.content_key(contents.iter().map(|(port, content)| (port.as_str(), content.as_str())))
+    fingerprint
+        .content_key(contents.iter().map(|(port, content)| (port.as_str(), content.as_str())))
 }
 
 impl Store {
@@ -45,7 +46,12 @@ impl Store {
             return Ok(None);
         }
         match self.state(&key)? {
-            State::Present(entry) if content_key(&entry.manifest().fingerprint, &entry.manifest().inputs) == content => Ok(Some(entry)),
+            State::Present(entry)
+                if content_key(&entry.manifest().fingerprint, &entry.manifest().inputs)
+                    == content =>
+            {
+                Ok(Some(entry))
+            }
             _ => Ok(None),
         }
     }
@@ -59,17 +65,27 @@ impl Store {
         // Without inputs, equal content means equal key.
         if !manifest.inputs.is_empty() {
             let content = content_key(&manifest.fingerprint, &manifest.inputs);
-            let _ = self.disk.replace_index(&self.content_file(&content), format!("{}\n", manifest.key).as_bytes());
+            let _ = self.disk.replace_index(
+                &self.content_file(&content),
+                format!("{}\n", manifest.key).as_bytes(),
+            );
         }
     }
 
     /// Forgets the entries that are no longer there.
     pub(super) fn forget_removed_contents(&self) {
         let folders = list(&self.content_index()).unwrap_or_default();
-        for (prefix, folder) in folders.into_iter().filter(|(prefix, folder)| is_prefix(prefix) && is_real_folder(folder)) {
+        for (prefix, folder) in folders
+            .into_iter()
+            .filter(|(prefix, folder)| is_prefix(prefix) && is_real_folder(folder))
+        {
             let is_ours = |name: &str| format!("{prefix}{name}").parse::<CacheKey>().is_ok();
-            for (_, path) in list(&folder).unwrap_or_default().into_iter().filter(|(name, _)| is_ours(name)) {
-                let key = fs::read_to_string(&path).ok().and_then(|text| text.trim_end().parse::<CacheKey>().ok());
+            for (_, path) in
+                list(&folder).unwrap_or_default().into_iter().filter(|(name, _)| is_ours(name))
+            {
+                let key = fs::read_to_string(&path)
+                    .ok()
+                    .and_then(|text| text.trim_end().parse::<CacheKey>().ok());
                 if key.is_none_or(|key| !self.entry_folder(&key).exists()) {
                     // It is not believed in any case.
                     let _ = fs::remove_file(&path);

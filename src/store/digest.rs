@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use blake3::hazmat::{ChainingValue, HasherExt, Mode, left_subtree_len, merge_subtrees_non_root, merge_subtrees_root};
+use blake3::hazmat::{
+    ChainingValue, HasherExt, Mode, left_subtree_len, merge_subtrees_non_root, merge_subtrees_root,
+};
 use blake3::{Hash, Hasher};
 
 /// What one thread reads and digests at a time: small enough for its cache.
@@ -28,15 +30,23 @@ pub(super) fn of_file(file: &File, size: u64) -> io::Result<Hash> {
 
 fn subtree(file: &File, offset: u64, size: u64) -> io::Result<ChainingValue> {
     if size <= PIECE_BYTES {
-        return with_piece(file, offset, size, |bytes| Hasher::new().set_input_offset(offset).update(bytes).finalize_non_root());
+        return with_piece(file, offset, size, |bytes| {
+            Hasher::new().set_input_offset(offset).update(bytes).finalize_non_root()
+        });
     }
     let left = left_subtree_len(size);
-    let (left, right) = rayon::join(|| subtree(file, offset, left), || subtree(file, offset + left, size - left));
+    let (left, right) =
+        rayon::join(|| subtree(file, offset, left), || subtree(file, offset + left, size - left));
     Ok(merge_subtrees_non_root(&left?, &right?, Mode::Hash))
 }
 
 /// Hands a piece of the file to `digest`, in a buffer that the thread keeps.
-fn with_piece<T>(file: &File, offset: u64, size: u64, digest: impl FnOnce(&[u8]) -> T) -> io::Result<T> {
+fn with_piece<T>(
+    file: &File,
+    offset: u64,
+    size: u64,
+    digest: impl FnOnce(&[u8]) -> T,
+) -> io::Result<T> {
     thread_local! {
         static BUFFER: std::cell::RefCell<Vec<u8>> = const { std::cell::RefCell::new(Vec::new()) };
     }
@@ -63,8 +73,21 @@ mod tests {
 
     #[test]
     fn the_digest_is_that_of_the_bytes_whatever_the_size() {
-        let bytes: Vec<u8> = (0..5_000_001_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-        for size in [0, 1, 1023, 1024, 1025, 1 << 20, (1 << 20) + 1, 2 << 20, (3 << 20) - 1, (3 << 20) + 1024, 5_000_001] {
+        let bytes: Vec<u8> =
+            (0..5_000_001_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        for size in [
+            0,
+            1,
+            1023,
+            1024,
+            1025,
+            1 << 20,
+            (1 << 20) + 1,
+            2 << 20,
+            (3 << 20) - 1,
+            (3 << 20) + 1024,
+            5_000_001,
+        ] {
             assert_eq!(digest_of(&bytes[..size]), blake3::hash(&bytes[..size]), "{size} bytes");
         }
     }

@@ -56,7 +56,14 @@ impl Disk {
     fn was_free(renamed: std::io::Result<()>, from: &Path) -> Result<bool, StoreError> {
         match renamed {
             Ok(()) => Ok(true),
-            Err(error) if matches!(error.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists | ErrorKind::NotADirectory) => {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::DirectoryNotEmpty
+                        | ErrorKind::AlreadyExists
+                        | ErrorKind::NotADirectory
+                ) =>
+            {
                 Ok(false)
             }
             Err(error) => Err(StoreError::io("rename", from, &error)),
@@ -95,17 +102,28 @@ impl Disk {
         }
         self.create_temporary(&self.temporary)?;
         let error = |error: &std::io::Error| StoreError::io("write", path, error);
-        match Self::write_and_rename(&self.temporary.join(format!("write-{}.lock", unique())), path, bytes, flushed) {
+        match Self::write_and_rename(
+            &self.temporary.join(format!("write-{}.lock", unique())),
+            path,
+            bytes,
+            flushed,
+        ) {
             // A part of `outputs` may be a link to another disk.
             Err(failure) if failure.kind() == ErrorKind::CrossesDevices => {
                 let beside = folder.join(format!(".new-{}", unique()));
-                Self::write_and_rename(&beside, path, bytes, flushed).map_err(|failure| error(&failure))
+                Self::write_and_rename(&beside, path, bytes, flushed)
+                    .map_err(|failure| error(&failure))
             }
             result => result.map_err(|failure| error(&failure)),
         }
     }
 
-    fn write_and_rename(new: &Path, path: &Path, bytes: &[u8], flushed: bool) -> std::io::Result<()> {
+    fn write_and_rename(
+        new: &Path,
+        path: &Path,
+        bytes: &[u8],
+        flushed: bool,
+    ) -> std::io::Result<()> {
         // Until it is locked, a cleaner may remove it; then there is another.
         let mut lock = loop {
             if let Some(lock) = FileLock::try_take(new)? {
@@ -128,7 +146,9 @@ impl Disk {
     pub(super) fn remove_folder(&self, path: &Path) -> Result<(), StoreError> {
         let is_folder = path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
         match if is_folder { fs::remove_dir_all(path) } else { fs::remove_file(path) } {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(StoreError::io("remove", path, &error)),
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(StoreError::io("remove", path, &error))
+            }
             _ => Ok(()),
         }
     }

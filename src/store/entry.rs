@@ -114,12 +114,20 @@ impl std::fmt::Display for Problem {
         let start = |digest: &str| digest.chars().take(10).collect::<String>();
         match self {
             Self::Missing => formatter.write_str("missing"),
-            Self::Size { expected, found } => write!(formatter, "expected {expected} bytes, found {found}"),
-            Self::Content { expected, found } => write!(formatter, "expected digest {}, found {}", start(expected), start(found)),
+            Self::Size { expected, found } => {
+                write!(formatter, "expected {expected} bytes, found {found}")
+            }
+            Self::Content { expected, found } => {
+                write!(formatter, "expected digest {}, found {}", start(expected), start(found))
+            }
             Self::Unreadable { reason } => write!(formatter, "unreadable: {reason}"),
             Self::Unknown => formatter.write_str("not part of the entry"),
             Self::Manifest { reason } => formatter.write_str(reason),
-            Self::Dangling { target } => write!(formatter, "names entry {}, which is not there or has another content", target.short()),
+            Self::Dangling { target } => write!(
+                formatter,
+                "names entry {}, which is not there or has another content",
+                target.short()
+            ),
             Self::NotAKey => formatter.write_str("no entry has this name"),
             Self::NotAFolder => formatter.write_str("not a folder of entries; remove it yourself"),
         }

@@ -51,7 +51,9 @@ impl StoreError {
             Self::ReadOnly { .. } | Self::Denied { .. } => {
                 Some("run from a folder that you may write, or change the permissions of `outputs`")
             }
-            Self::Vanished { .. } => Some("something removed it during the run; run the same command again"),
+            Self::Vanished { .. } => {
+                Some("something removed it during the run; run the same command again")
+            }
             Self::Unstable { .. } => Some("check the disk and the memory of this machine"),
             Self::Io { .. } | Self::Unfit { .. } | Self::BadName { .. } => None,
         }
@@ -64,11 +66,16 @@ mod tests {
 
     #[test]
     fn what_went_wrong_with_the_disk_is_named() {
-        let error = |kind: ErrorKind| StoreError::io("write", Path::new("x"), &Error::from(kind)).to_string();
+        let error = |kind: ErrorKind| {
+            StoreError::io("write", Path::new("x"), &Error::from(kind)).to_string()
+        };
         assert_eq!(error(ErrorKind::StorageFull), "no space is left for `x`");
         assert_eq!(error(ErrorKind::QuotaExceeded), "the disk quota is used up: cannot write `x`");
         assert_eq!(error(ErrorKind::FileTooLarge), "`x` would be larger than a file may be here");
-        assert_eq!(error(ErrorKind::ReadOnlyFilesystem), "`x` lies on a file system that cannot be written");
+        assert_eq!(
+            error(ErrorKind::ReadOnlyFilesystem),
+            "`x` lies on a file system that cannot be written"
+        );
         assert_eq!(error(ErrorKind::PermissionDenied), "permission denied: cannot write `x`");
         assert_eq!(error(ErrorKind::NotFound), "`x` has vanished");
     }

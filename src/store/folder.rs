@@ -45,7 +45,13 @@ impl Store {
     pub fn open(outputs: &Path) -> Result<Self, StoreError> {
         match fs::metadata(outputs) {
             Ok(metadata) if metadata.is_dir() => {}
-            Ok(_) => return Err(StoreError::Io { doing: "use", path: outputs.to_owned(), reason: "it is not a folder".into() }),
+            Ok(_) => {
+                return Err(StoreError::Io {
+                    doing: "use",
+                    path: outputs.to_owned(),
+                    reason: "it is not a folder".into(),
+                });
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(StoreError::io("open", outputs, &error)),
         }
@@ -124,44 +130,72 @@ impl Store {
         let storage = match manifest.alias_of {
             None => *key,
             Some(target) => match self.read_manifest(&target)? {
-                Ok(Some(there)) if there.alias_of.is_none() && there.files == manifest.files => target,
+                Ok(Some(there)) if there.alias_of.is_none() && there.files == manifest.files => {
+                    target
+                }
                 Ok(_) | Err(_) => {
-                    let finding = Finding { entry: Self::place_of(key), file: String::new(), problem: Problem::Dangling { target } };
+                    let finding = Finding {
+                        entry: Self::place_of(key),
+                        file: String::new(),
+                        problem: Problem::Dangling { target },
+                    };
                     return Ok(State::Damaged(vec![finding]));
                 }
             },
         };
         let folder = self.entry_folder(&storage);
         let findings = self.check_sizes(&storage, &folder, &manifest);
-        Ok(if findings.is_empty() { State::Present(Entry::new(folder, manifest)) } else { State::Damaged(findings) })
+        Ok(if findings.is_empty() {
+            State::Present(Entry::new(folder, manifest))
+        } else {
+            State::Damaged(findings)
+        })
     }
 
     /// The manifest at the place of `key`, or what is wrong with it; `None` when there is no entry.
-    pub(super) fn read_manifest(&self, key: &CacheKey) -> Result<Result<Option<Manifest>, Finding>, StoreError> {
+    pub(super) fn read_manifest(
+        &self,
+        key: &CacheKey,
+    ) -> Result<Result<Option<Manifest>, Finding>, StoreError> {
         let folder = self.entry_folder(key);
         let path = folder.join(MANIFEST);
-        let finding = |problem| Finding { entry: Self::place_of(key), file: MANIFEST.into(), problem };
+        let finding =
+            |problem| Finding { entry: Self::place_of(key), file: MANIFEST.into(), problem };
         let mut bytes = Vec::new();
         match File::open(&path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)) {
-            Ok(_) if bytes.len() as u64 > MAX_BYTES => Ok(Err(finding(Problem::Manifest { reason: "it is too large".into() }))),
-            Ok(_) => Ok(Manifest::read(&bytes, key).map(Some).map_err(|error| finding(Problem::Manifest { reason: error.to_string() }))),
-            Err(error) if error.kind() == ErrorKind::NotFound => match fs::symlink_metadata(&folder) {
-                Ok(_) => Ok(Err(finding(Problem::Missing))),
-                Err(error) if error.kind() == ErrorKind::NotFound => Ok(Ok(None)),
-                Err(error) => Err(StoreError::io("open", &folder, &error)),
-            },
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => Err(StoreError::io("read", &path, &error)),
+            Ok(_) if bytes.len() as u64 > MAX_BYTES => {
+                Ok(Err(finding(Problem::Manifest { reason: "it is too large".into() })))
+            }
+            Ok(_) => Ok(Manifest::read(&bytes, key)
+                .map(Some)
+                .map_err(|error| finding(Problem::Manifest { reason: error.to_string() }))),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                match fs::symlink_metadata(&folder) {
+                    Ok(_) => Ok(Err(finding(Problem::Missing))),
+                    Err(error) if error.kind() == ErrorKind::NotFound => Ok(Ok(None)),
+                    Err(error) => Err(StoreError::io("open", &folder, &error)),
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                Err(StoreError::io("read", &path, &error))
+            }
             Err(error) => Ok(Err(finding(Problem::Unreadable { reason: error.to_string() }))),
         }
     }
 
     fn check_sizes(&self, storage: &CacheKey, folder: &Path, manifest: &Manifest) -> Vec<Finding> {
-        let finding = |file: &str, problem| Some(Finding { entry: Self::place_of(storage), file: file.to_owned(), problem });
+        let finding = |file: &str, problem| {
+            Some(Finding { entry: Self::place_of(storage), file: file.to_owned(), problem })
+        };
         let check = |file: &super::FileRecord| match fs::symlink_metadata(folder.join(&file.path)) {
             Ok(metadata) if metadata.is_file() && metadata.len() == file.size => None,
-            Ok(metadata) if metadata.is_file() => finding(&file.path, Problem::Size { expected: file.size, found: metadata.len() }),
+            Ok(metadata) if metadata.is_file() => {
+                finding(&file.path, Problem::Size { expected: file.size, found: metadata.len() })
+            }
             Ok(_) => finding(&file.path, Problem::Unreadable { reason: "it is not a file".into() }),
-            Err(error) if error.kind() == ErrorKind::NotFound => finding(&file.path, Problem::Missing),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                finding(&file.path, Problem::Missing)
+            }
             Err(error) => finding(&file.path, Problem::Unreadable { reason: error.to_string() }),
         };
         manifest.files.iter().filter_map(check).collect()
@@ -174,7 +208,8 @@ impl Store {
     pub fn try_lock(&self, key: &CacheKey) -> Result<Option<KeyLock>, StoreError> {
         self.disk.create_temporary(&self.temporary())?;
         let path = self.temporary().join(format!("{key}.lock"));
-        let lock = FileLock::try_take(&path).map_err(|error| StoreError::io("lock", &path, &error))?;
+        let lock =
+            FileLock::try_take(&path).map_err(|error| StoreError::io("lock", &path, &error))?;
         Ok(lock.map(|lock| KeyLock { _lock: lock }))
     }
 
@@ -183,7 +218,11 @@ impl Store {
     ///
     /// # Errors
     /// When it cannot be moved.
-    pub fn set_aside(&self, key: &CacheKey, _lock: &KeyLock) -> Result<Option<PathBuf>, StoreError> {
+    pub fn set_aside(
+        &self,
+        key: &CacheKey,
+        _lock: &KeyLock,
+    ) -> Result<Option<PathBuf>, StoreError> {
         self.move_aside(key)
     }
 
@@ -264,7 +303,9 @@ pub(super) fn list(folder: &Path) -> Result<Vec<(String, PathBuf)>, StoreError> 
     let error = |error: &std::io::Error| StoreError::io("list", folder, error);
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Vec::new()),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
         Err(failure) => return Err(error(&failure)),
     };
     let mut found = Vec::new();

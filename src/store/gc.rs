@@ -131,13 +131,21 @@ impl Store {
     ///
     /// # Errors
     /// As [`gc`](Self::gc).
-    pub fn collect(&self, limits: Limits, keep: &BTreeSet<String>, now: SystemTime, apply: bool) -> Result<Collection, StoreError> {
+    pub fn collect(
+        &self,
+        limits: Limits,
+        keep: &BTreeSet<String>,
+        now: SystemTime,
+        apply: bool,
+    ) -> Result<Collection, StoreError> {
         let _no_run_begins = if apply { self.lock_out_runs()? } else { None };
         // Before the records: a run writes its record before it gives up its claim.
         let mut kept: BTreeSet<CacheKey> = self.claimed()?.into_iter().collect();
         kept.extend(self.keys_of_latest_runs()?);
         kept.extend(self.keys_of_damaged_records()?);
-        for run in self.list_runs()?.iter().filter(|run| keep.contains(&run.id) || self.is_pinned(&run.id)) {
+        for run in
+            self.list_runs()?.iter().filter(|run| keep.contains(&run.id) || self.is_pinned(&run.id))
+        {
             kept.extend(self.used_by(run).into_iter().flat_map(|used| used.keys));
         }
         self.remove_all_but(kept, limits, now, apply)
@@ -149,7 +157,13 @@ impl Store {
     ///
     /// # Errors
     /// When the store cannot be read, or something cannot be removed; what was removed before stays removed.
-    pub fn gc(&self, limits: Limits, keep: &BTreeSet<CacheKey>, now: SystemTime, apply: bool) -> Result<Collection, StoreError> {
+    pub fn gc(
+        &self,
+        limits: Limits,
+        keep: &BTreeSet<CacheKey>,
+        now: SystemTime,
+        apply: bool,
+    ) -> Result<Collection, StoreError> {
         let _no_run_begins = if apply { self.lock_out_runs()? } else { None };
         let mut kept: BTreeSet<CacheKey> = keep.clone();
         kept.extend(self.claimed()?);
@@ -165,7 +179,13 @@ impl Store {
         self.lock_against_gc(true).map(Some)
     }
 
-    fn remove_all_but(&self, mut kept: BTreeSet<CacheKey>, limits: Limits, now: SystemTime, apply: bool) -> Result<Collection, StoreError> {
+    fn remove_all_but(
+        &self,
+        mut kept: BTreeSet<CacheKey>,
+        limits: Limits,
+        now: SystemTime,
+        apply: bool,
+    ) -> Result<Collection, StoreError> {
         let mut candidates = self.candidates()?;
         // An alias needs the entry that has its files, and using it uses them.
         for alias in candidates
@@ -225,7 +245,9 @@ impl Store {
             }
             Err(StoreError::Vanished { .. }) => Ok(true),
             // Checkpoints may lie on another disk, and any part of them may be missing at any time.
-            Err(_) if waste.what == WasteOf::Checkpoints => self.disk.remove_folder(&waste.path).map(|()| true),
+            Err(_) if waste.what == WasteOf::Checkpoints => {
+                self.disk.remove_folder(&waste.path).map(|()| true)
+            }
             Err(error) => Err(error),
         }
     }
@@ -234,7 +256,9 @@ impl Store {
         let mut candidates = BTreeMap::new();
         for key in self.keys()? {
             let path = self.entry_folder(&key);
-            let last_used = fs::metadata(&path).and_then(|metadata| metadata.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
+            let last_used = fs::metadata(&path)
+                .and_then(|metadata| metadata.modified())
+                .unwrap_or(SystemTime::UNIX_EPOCH);
             let (kind, alias_of, bytes) = match self.read_manifest(&key)? {
                 Ok(Some(manifest)) => {
                     let bytes = if manifest.alias_of.is_some() { 0 } else { manifest.size() };
@@ -242,7 +266,8 @@ impl Store {
                 }
                 Ok(None) | Err(_) => (String::new(), None, size_of(&path)),
             };
-            let waste = Waste { kind, bytes, ..Waste::new(WasteOf::Entry, Some(key), path, last_used) };
+            let waste =
+                Waste { kind, bytes, ..Waste::new(WasteOf::Entry, Some(key), path, last_used) };
             candidates.insert(key, Candidate { waste, alias_of });
         }
         for (run, started) in self.list_runs()?.iter().map(|run| (run, started(run))) {
@@ -250,7 +275,10 @@ impl Store {
                 for key in used.keys {
                     if let Some(candidate) = candidates.get_mut(&key) {
                         candidate.waste.used(started, Some(&run.id));
-                        candidate.waste.used_by.insert(format!("{}/{}", run.experiment, used.stage));
+                        candidate
+                            .waste
+                            .used_by
+                            .insert(format!("{}/{}", run.experiment, used.stage));
                     }
                 }
             }
@@ -263,9 +291,15 @@ impl Store {
         let mut candidates: BTreeMap<CacheKey, Candidate> = BTreeMap::new();
         for key in self.checkpointed() {
             let path = self.checkpoints(&key);
-            let written = list(&path)?.iter().filter_map(|(_, path)| path.metadata().ok()?.modified().ok()).max();
+            let written = list(&path)?
+                .iter()
+                .filter_map(|(_, path)| path.metadata().ok()?.modified().ok())
+                .max();
             let last_used = written.unwrap_or(SystemTime::UNIX_EPOCH);
-            let waste = Waste { bytes: size_of(&path), ..Waste::new(WasteOf::Checkpoints, Some(key), path, last_used) };
+            let waste = Waste {
+                bytes: size_of(&path),
+                ..Waste::new(WasteOf::Checkpoints, Some(key), path, last_used)
+            };
             candidates.insert(key, Candidate { waste, alias_of: None });
         }
         for run in self.list_runs()? {
@@ -274,7 +308,10 @@ impl Store {
                     if let Some(candidate) = candidates.get_mut(&key) {
                         candidate.waste.kind.clone_from(&used.kind);
                         candidate.waste.used(started(&run), Some(&run.id));
-                        candidate.waste.used_by.insert(format!("{}/{}", run.experiment, used.stage));
+                        candidate
+                            .waste
+                            .used_by
+                            .insert(format!("{}/{}", run.experiment, used.stage));
                     }
                 }
             }
@@ -284,8 +321,11 @@ impl Store {
 
     /// Damaged entries that were set aside: all of them, or those of a certain age.
     fn set_aside_before(&self, limits: Limits, now: SystemTime) -> Result<Vec<Waste>, StoreError> {
-        let damaged = self.list_temporary()?.into_iter().filter(|(name, _)| name.starts_with("damaged-"));
-        Ok(damaged.filter_map(|(_, path)| Waste::nobodys(WasteOf::Damaged, path, limits, now)).collect())
+        let damaged =
+            self.list_temporary()?.into_iter().filter(|(name, _)| name.starts_with("damaged-"));
+        Ok(damaged
+            .filter_map(|(_, path)| Waste::nobodys(WasteOf::Damaged, path, limits, now))
+            .collect())
     }
 
     /// What lies among the entries and is none: all of it, or that of a certain age.
@@ -303,12 +343,22 @@ impl Store {
 impl Waste {
     /// Of no known kind or size, and used by nobody.
     fn new(what: WasteOf, key: Option<CacheKey>, path: PathBuf, last_used: SystemTime) -> Self {
-        Self { what, key, kind: String::new(), path, bytes: 0, used_by: BTreeSet::new(), last_run: None, last_used }
+        Self {
+            what,
+            key,
+            kind: String::new(),
+            path,
+            bytes: 0,
+            used_by: BTreeSet::new(),
+            last_run: None,
+            last_used,
+        }
     }
 
     /// What no run can have used; `None` where it is too young to go.
     fn nobodys(what: WasteOf, path: PathBuf, limits: Limits, now: SystemTime) -> Option<Self> {
-        let last_used = fs::symlink_metadata(&path).and_then(|metadata| metadata.modified()).unwrap_or(now);
+        let last_used =
+            fs::symlink_metadata(&path).and_then(|metadata| metadata.modified()).unwrap_or(now);
         let old_enough = limits.unused_for.is_none_or(|age| is_older(last_used, age, now));
         old_enough.then(|| Self { bytes: size_of(&path), ..Self::new(what, None, path, last_used) })
     }
@@ -323,20 +373,38 @@ impl Waste {
 }
 
 fn started(run: &RunFile) -> SystemTime {
-    let milliseconds = run.started.parse::<jiff::Timestamp>().map_or(0, |started| u64::try_from(started.as_millisecond()).unwrap_or(0));
+    let milliseconds = run
+        .started
+        .parse::<jiff::Timestamp>()
+        .map_or(0, |started| u64::try_from(started.as_millisecond()).unwrap_or(0));
     SystemTime::UNIX_EPOCH + Duration::from_millis(milliseconds)
 }
 
 /// Which of the entries go. Those that are not kept are looked at from the least recently used on; of equals, an alias goes before its files.
-fn choose(candidates: Vec<Candidate>, limits: Limits, kept: &BTreeSet<CacheKey>, now: SystemTime) -> Collection {
+fn choose(
+    candidates: Vec<Candidate>,
+    limits: Limits,
+    kept: &BTreeSet<CacheKey>,
+    now: SystemTime,
+) -> Collection {
     let entries = candidates.len();
     let mut bytes: u64 = candidates.iter().map(|candidate| candidate.waste.bytes).sum();
-    let mut free: Vec<Candidate> =
-        candidates.into_iter().filter(|candidate| candidate.waste.key.is_some_and(|key| !kept.contains(&key))).collect();
-    free.sort_by_key(|candidate| (candidate.waste.last_used, candidate.alias_of.is_none(), candidate.waste.key, candidate.waste.what));
+    let mut free: Vec<Candidate> = candidates
+        .into_iter()
+        .filter(|candidate| candidate.waste.key.is_some_and(|key| !kept.contains(&key)))
+        .collect();
+    free.sort_by_key(|candidate| {
+        (
+            candidate.waste.last_used,
+            candidate.alias_of.is_none(),
+            candidate.waste.key,
+            candidate.waste.what,
+        )
+    });
     let mut waste = Vec::new();
     for candidate in free {
-        let old = limits.unused_for.is_some_and(|age| is_older(candidate.waste.last_used, age, now));
+        let old =
+            limits.unused_for.is_some_and(|age| is_older(candidate.waste.last_used, age, now));
         let over = limits.budget.is_some_and(|budget| bytes > budget);
         let unlimited = limits.unused_for.is_none() && limits.budget.is_none();
         if old || over || unlimited {
@@ -354,7 +422,9 @@ fn is_older(moment: SystemTime, age: Duration, now: SystemTime) -> bool {
 /// The bytes of a file, or of all files in a folder, as far as they can be seen.
 fn size_of(path: &Path) -> u64 {
     match path.symlink_metadata() {
-        Ok(metadata) if metadata.is_dir() => list(path).unwrap_or_default().iter().map(|(_, path)| size_of(path)).sum(),
+        Ok(metadata) if metadata.is_dir() => {
+            list(path).unwrap_or_default().iter().map(|(_, path)| size_of(path)).sum()
+        }
         Ok(metadata) => metadata.len(),
         Err(_) => 0,
     }

@@ -19,10 +19,17 @@ impl FileLock {
     /// `None` when someone else holds it. Where the file system has no locks, it counts as taken: locks only save work.
     pub(super) fn try_take(path: &Path) -> io::Result<Option<Self>> {
         loop {
-            let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
+            let file = OpenOptions::new()
+                .create(true)
+                .truncate(false)
+                .read(true)
+                .write(true)
+                .open(path)?;
             match file.try_lock() {
                 Err(TryLockError::WouldBlock) => return Ok(None),
-                Err(TryLockError::Error(error)) if error.kind() != ErrorKind::Unsupported => return Err(error),
+                Err(TryLockError::Error(error)) if error.kind() != ErrorKind::Unsupported => {
+                    return Err(error);
+                }
                 Ok(()) | Err(TryLockError::Error(_)) => {}
             }
             if is_at(&file, path)? {

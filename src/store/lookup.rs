@@ -18,7 +18,9 @@ const NEWEST: usize = 2_000;
 impl Lookup for Store {
     fn presence(&self, key: &CacheKey) -> Presence {
         // Most of a large plan is absent, and one question tells.
-        if symlink_metadata(self.entry_folder(key)).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+        if symlink_metadata(self.entry_folder(key))
+            .is_err_and(|error| error.kind() == ErrorKind::NotFound)
+        {
             return Presence::Absent;
         }
         match self.state(key) {
@@ -46,8 +48,10 @@ impl Lookup for Store {
 
     fn has_state(&self, lineage: &CacheKey) -> bool {
         // A lock's file is empty, and stays.
-        let holds_something = |path: &Path| path.metadata().is_ok_and(|metadata| metadata.len() > 0);
-        list(&self.checkpoints(lineage)).is_ok_and(|files| files.iter().any(|(_, path)| holds_something(path)))
+        let holds_something =
+            |path: &Path| path.metadata().is_ok_and(|metadata| metadata.len() > 0);
+        list(&self.checkpoints(lineage))
+            .is_ok_and(|files| files.iter().any(|(_, path)| holds_something(path)))
     }
 }
 
@@ -56,7 +60,9 @@ impl Store {
     fn scan_kinds(&self) -> HashMap<String, Vec<CacheKey>> {
         let mut entries: Vec<(SystemTime, CacheKey)> = Vec::new();
         let walked = self.walk(|_, name, path| {
-            if let (Ok(key), Ok(modified)) = (name.parse::<CacheKey>(), path.metadata().and_then(|metadata| metadata.modified())) {
+            if let (Ok(key), Ok(modified)) =
+                (name.parse::<CacheKey>(), path.metadata().and_then(|metadata| metadata.modified()))
+            {
                 entries.push((modified, key));
             }
         });

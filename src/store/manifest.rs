@@ -98,7 +98,12 @@ impl Manifest {
 
     /// The same entry under another key.
     pub(super) fn alias(&self, fingerprint: Fingerprint) -> Self {
-        Self { key: fingerprint.key(), alias_of: Some(self.alias_of.unwrap_or(self.key)), fingerprint, ..self.clone() }
+        Self {
+            key: fingerprint.key(),
+            alias_of: Some(self.alias_of.unwrap_or(self.key)),
+            fingerprint,
+            ..self.clone()
+        }
     }
 
     /// The sum of the files' sizes in bytes.
@@ -137,7 +142,10 @@ impl Manifest {
 
     /// The folders that its files lie in, relative to the entry's.
     pub(super) fn folders(&self) -> BTreeSet<&str> {
-        self.files.iter().flat_map(|file| file.path.match_indices('/').map(|(at, _)| &file.path[..at])).collect()
+        self.files
+            .iter()
+            .flat_map(|file| file.path.match_indices('/').map(|(at, _)| &file.path[..at]))
+            .collect()
     }
 }
 
@@ -165,7 +173,12 @@ mod tests {
     use crate::store::test_support::fingerprint;
 
     fn file(path: &str, volatile: bool, digest: u8) -> FileRecord {
-        FileRecord { path: path.into(), size: 1, blake3: blake3::hash(&[digest]).to_hex().to_string(), volatile }
+        FileRecord {
+            path: path.into(),
+            size: 1,
+            blake3: blake3::hash(&[digest]).to_hex().to_string(),
+            volatile,
+        }
     }
 
     fn manifest(files: Vec<FileRecord>) -> Manifest {
@@ -181,14 +194,35 @@ mod tests {
     #[test]
     fn the_manifest_of_another_key_is_refused() {
         let manifest = manifest(vec![]);
-        assert_eq!(Manifest::read(&manifest.to_bytes(), &CacheKey::from_bytes([1; 32])), Err(ManifestError::OtherKey));
+        assert_eq!(
+            Manifest::read(&manifest.to_bytes(), &CacheKey::from_bytes([1; 32])),
+            Err(ManifestError::OtherKey)
+        );
     }
 
     #[test]
     fn names_that_leave_the_folder_are_refused() {
-        for path in ["..", "a/..", "a\0b", "..\\x", "../x", "/etc/passwd", "a/../../b", "a//b", "", ".", "a/", "c:\\x", "manifest.json"] {
+        for path in [
+            "..",
+            "a/..",
+            "a\0b",
+            "..\\x",
+            "../x",
+            "/etc/passwd",
+            "a/../../b",
+            "a//b",
+            "",
+            ".",
+            "a/",
+            "c:\\x",
+            "manifest.json",
+        ] {
             let manifest = manifest(vec![file(path, false, 1)]);
-            assert_eq!(Manifest::read(&manifest.to_bytes(), &manifest.key), Err(ManifestError::Escapes(path.into())), "{path}");
+            assert_eq!(
+                Manifest::read(&manifest.to_bytes(), &manifest.key),
+                Err(ManifestError::Escapes(path.into())),
+                "{path}"
+            );
         }
     }
 
@@ -210,13 +244,19 @@ mod tests {
     fn a_content_digest_that_is_not_that_of_the_files_is_refused() {
         let mut manifest = manifest(vec![file("a", false, 1)]);
         manifest.content = content_digest(&[file("a", false, 2)]);
-        assert_eq!(Manifest::read(&manifest.to_bytes(), &manifest.key), Err(ManifestError::Content));
+        assert_eq!(
+            Manifest::read(&manifest.to_bytes(), &manifest.key),
+            Err(ManifestError::Content)
+        );
     }
 
     #[test]
     fn a_file_twice_is_refused() {
         let manifest = manifest(vec![file("a", false, 1), file("a", false, 2)]);
-        assert_eq!(Manifest::read(&manifest.to_bytes(), &manifest.key), Err(ManifestError::Unsorted));
+        assert_eq!(
+            Manifest::read(&manifest.to_bytes(), &manifest.key),
+            Err(ManifestError::Unsorted)
+        );
     }
 
     #[test]
@@ -225,7 +265,10 @@ mod tests {
             manifest(vec![file("a", false, 1), file("t", true, 2)]).content,
             manifest(vec![file("a", false, 1), file("t", true, 3)]).content
         );
-        assert_ne!(manifest(vec![file("a", false, 1)]).content, manifest(vec![file("a", false, 2)]).content);
+        assert_ne!(
+            manifest(vec![file("a", false, 1)]).content,
+            manifest(vec![file("a", false, 2)]).content
+        );
     }
 
     #[test]

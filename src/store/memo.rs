@@ -73,14 +73,22 @@ impl Store {
 
     pub(super) fn digests_at(&self, clock: fn() -> SystemTime) -> DigestMemo {
         let path = self.cache().join("digests.json");
-        let records = fs::read(&path).ok().and_then(|bytes| sealed::open(&bytes).ok()).unwrap_or_default();
-        DigestMemo { path, disk: self.disk.clone(), clock, state: Mutex::new(State { records, ..State::default() }) }
+        let records =
+            fs::read(&path).ok().and_then(|bytes| sealed::open(&bytes).ok()).unwrap_or_default();
+        DigestMemo {
+            path,
+            disk: self.disk.clone(),
+            clock,
+            state: Mutex::new(State { records, ..State::default() }),
+        }
     }
 }
 
 impl Stamps {
     fn of(metadata: &Metadata) -> Self {
-        let ns = |seconds: i64, nanoseconds: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds);
+        let ns = |seconds: i64, nanoseconds: i64| {
+            i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds)
+        };
         Self {
             size: metadata.len(),
             modified_ns: ns(metadata.mtime(), metadata.mtime_nsec()),
@@ -130,7 +138,11 @@ impl Digests for DigestMemo {
     fn names(&self, path: &Path) -> Result<Vec<String>> {
         const LISTED: usize = 1000;
         let folder = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-        Ok(fs::read_dir(folder)?.take(LISTED).flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect())
+        Ok(fs::read_dir(folder)?
+            .take(LISTED)
+            .flatten()
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .collect())
     }
 }
 
@@ -145,8 +157,15 @@ impl DigestMemo {
 
     /// Remembers the digest of a file that this process has just put there, so that it need not be read.
     pub fn remember(&self, path: &Path, digest: String) {
-        let Ok(stamps) = fs::symlink_metadata(path).map(|metadata| Stamps::of(&metadata)) else { return };
-        let Some(name) = std::path::absolute(path).ok().and_then(|path| path.into_os_string().into_string().ok()) else { return };
+        let Ok(stamps) = fs::symlink_metadata(path).map(|metadata| Stamps::of(&metadata)) else {
+            return;
+        };
+        let Some(name) = std::path::absolute(path)
+            .ok()
+            .and_then(|path| path.into_os_string().into_string().ok())
+        else {
+            return;
+        };
         let read_ns = stamps.modified_ns.max(stamps.changed_ns) + TICK_NS + 1;
         let mut state = self.state.lock().expect("no panic while it is held");
         state.records.files.insert(name.clone(), Memo { stamps, read_ns, digest });
@@ -156,14 +175,20 @@ impl DigestMemo {
 
     fn read(&self, path: &Path) -> Result<Memo> {
         for _ in 0..ATTEMPTS {
-            let now = (self.clock)().duration_since(UNIX_EPOCH).map_or(0, |since| i128::try_from(since.as_nanos()).unwrap_or(i128::MAX));
+            let now = (self.clock)()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |since| i128::try_from(since.as_nanos()).unwrap_or(i128::MAX));
             let file = File::open(path)?;
             let before = file.metadata()?;
             files_only(&before)?;
             let digest = digest::of_file(&file, before.len());
             let after = Stamps::of(&fs::metadata(path)?);
             if Stamps::of(&before) == after {
-                return Ok(Memo { stamps: after, read_ns: now, digest: digest?.to_hex().to_string() });
+                return Ok(Memo {
+                    stamps: after,
+                    read_ns: now,
+                    digest: digest?.to_hex().to_string(),
+                });
             }
         }
         Err(Error::new(ErrorKind::ResourceBusy, "it changes while it is read"))
@@ -193,7 +218,11 @@ impl Drop for DigestMemo {
 
 /// Refuses folders, and what may never answer when it is opened, such as a named pipe.
 fn files_only(metadata: &Metadata) -> Result<()> {
-    if metadata.is_file() { Ok(()) } else { Err(Error::new(ErrorKind::InvalidInput, "it is not a file")) }
+    if metadata.is_file() {
+        Ok(())
+    } else {
+        Err(Error::new(ErrorKind::InvalidInput, "it is not a file"))
+    }
 }
 
 #[cfg(test)]
@@ -236,7 +265,8 @@ mod tests {
         /// And other stamps, as those of another file.
         fn forge_stamps(&self, change: fn(&mut Stamps)) {
             let path = self.store.cache().join("digests.json");
-            let mut records: Records = sealed::open(&fs::read(&path).expect("saved")).expect("sealed");
+            let mut records: Records =
+                sealed::open(&fs::read(&path).expect("saved")).expect("sealed");
             for memo in records.files.values_mut() {
                 memo.digest = "forged".into();
                 change(&mut memo.stamps);
@@ -288,7 +318,11 @@ mod tests {
         case.digest(later);
         let modified = fs::metadata(case.file()).expect("there").modified().expect("known");
         fs::write(case.file(), "two").expect("written");
-        File::options().append(true).open(case.file()).and_then(|file| file.set_modified(modified)).expect("set");
+        File::options()
+            .append(true)
+            .open(case.file())
+            .and_then(|file| file.set_modified(modified))
+            .expect("set");
         assert_eq!(case.digest(later), true_digest("two"));
     }
 
@@ -308,7 +342,11 @@ mod tests {
     #[test]
     fn a_file_that_changes_while_it_is_read_has_no_digest_until_it_stays() {
         let case = Case::new("");
-        File::options().write(true).open(case.file()).and_then(|file| file.set_len(64 << 20)).expect("set");
+        File::options()
+            .write(true)
+            .open(case.file())
+            .and_then(|file| file.set_len(64 << 20))
+            .expect("set");
         let done = std::sync::atomic::AtomicBool::new(false);
         let changing = std::thread::scope(|scope| {
             scope.spawn(|| {
@@ -321,12 +359,16 @@ mod tests {
                 }
             });
             // A machine with more to do may let the other thread wait through a whole reading, and another.
-            let mut readings = (0..100).map(|_| case.store.digests().file(&case.file()).map(|found| found.digest));
+            let mut readings =
+                (0..100).map(|_| case.store.digests().file(&case.file()).map(|found| found.digest));
             let found = readings.find(Result::is_err);
             done.store(true, std::sync::atomic::Ordering::Relaxed);
             found
         });
-        assert_eq!(changing.map(|found| found.map_err(|error| error.to_string())), Some(Err("it changes while it is read".to_owned())));
+        assert_eq!(
+            changing.map(|found| found.map_err(|error| error.to_string())),
+            Some(Err("it changes while it is read".to_owned()))
+        );
         fs::write(case.file(), "one").expect("written");
         assert_eq!(case.digest(SystemTime::now), true_digest("one"));
     }
@@ -335,7 +377,11 @@ mod tests {
     fn a_missing_file_is_an_error() {
         let case = Case::new("one");
         assert_eq!(
-            case.store.digests().file(&case.folder.path().join("none")).map(|_| ()).map_err(|error| error.kind()),
+            case.store
+                .digests()
+                .file(&case.folder.path().join("none"))
+                .map(|_| ())
+                .map_err(|error| error.kind()),
             Err(ErrorKind::NotFound)
         );
     }
@@ -350,9 +396,18 @@ mod tests {
     fn a_named_pipe_is_refused_and_not_waited_for() {
         let case = Case::new("");
         fs::remove_file(case.file()).expect("a file");
-        assert!(std::process::Command::new("mkfifo").arg(case.file()).status().expect("mkfifo").success());
+        assert!(
+            std::process::Command::new("mkfifo")
+                .arg(case.file())
+                .status()
+                .expect("mkfifo")
+                .success()
+        );
         let digests = case.store.digests();
-        let errors = [digests.file(&case.file()).map(drop).unwrap_err(), digests.content(&case.file()).map(drop).unwrap_err()];
+        let errors = [
+            digests.file(&case.file()).map(drop).unwrap_err(),
+            digests.content(&case.file()).map(drop).unwrap_err(),
+        ];
         assert_eq!(errors.map(|error| error.to_string()), ["it is not a file"; 2]);
     }
 }

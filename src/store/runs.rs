@@ -128,14 +128,19 @@ impl Store {
     pub fn begin_run(&self, new: &NewRun<'_>) -> Result<RunRecord<'_>, StoreError> {
         let runs = self.runs();
         self.disk.create_folder(&runs)?;
-        let stem = format!("{}-{}", new.started.strftime("%Y%m%d-%H%M%S"), plain_name(new.experiment));
+        let stem =
+            format!("{}-{}", new.started.strftime("%Y%m%d-%H%M%S"), plain_name(new.experiment));
         let (id, folder) = (1..)
             .map(|number| if number == 1 { stem.clone() } else { format!("{stem}-{number}") })
             .find_map(|id| {
                 let folder = runs.join(&id);
                 match fs::create_dir(&folder) {
                     Err(error) if error.kind() == ErrorKind::AlreadyExists => None,
-                    result => Some(result.map_err(|error| StoreError::io("create", &folder, &error)).map(|()| (id, folder))),
+                    result => Some(
+                        result
+                            .map_err(|error| StoreError::io("create", &folder, &error))
+                            .map(|()| (id, folder)),
+                    ),
                 }
             })
             .expect("there is always a next number")?;
@@ -143,7 +148,11 @@ impl Store {
         crash_point("before-run-record");
         self.disk.replace(&folder.join("experiment.toml"), new.resolved.as_bytes())?;
         let path = folder.join("events.jsonl");
-        let events = OpenOptions::new().create(true).append(true).open(&path).map_err(|error| StoreError::io("write", &path, &error))?;
+        let events = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .map_err(|error| StoreError::io("write", &path, &error))?;
         let run = RunFile {
             id,
             experiment: new.experiment.to_owned(),
@@ -167,7 +176,9 @@ impl Store {
     pub fn list_runs(&self) -> Result<Vec<RunFile>, StoreError> {
         let mut runs: Vec<RunFile> = list(&self.runs())?
             .iter()
-            .filter_map(|(_, path)| serde_json::from_slice(&fs::read(path.join("run.json")).ok()?).ok())
+            .filter_map(|(_, path)| {
+                serde_json::from_slice(&fs::read(path.join("run.json")).ok()?).ok()
+            })
             .collect();
         runs.sort_by(|a, b| (&a.started, &a.id).cmp(&(&b.started, &b.id)));
         Ok(runs)
@@ -178,7 +189,8 @@ impl Store {
         if run.nodes.is_empty() && run.status == RunStatus::Running {
             return self.named_in_events(&run.id);
         }
-        let is_complete = |node: &RunNode| matches!(node.outcome.as_str(), "cached" | "built" | "reused");
+        let is_complete =
+            |node: &RunNode| matches!(node.outcome.as_str(), "cached" | "built" | "reused");
         run.nodes
             .iter()
             .map(|node| Used {
@@ -191,12 +203,20 @@ impl Store {
     }
 
     fn named_in_events(&self, run: &str) -> Vec<Used> {
-        let Ok(events) = File::open(self.runs().join(run).join("events.jsonl")) else { return Vec::new() };
-        let event = |line: std::io::Result<String>| serde_json::from_str::<KeyedEvent>(&line.ok()?).ok();
+        let Ok(events) = File::open(self.runs().join(run).join("events.jsonl")) else {
+            return Vec::new();
+        };
+        let event =
+            |line: std::io::Result<String>| serde_json::from_str::<KeyedEvent>(&line.ok()?).ok();
         BufReader::new(events)
             .lines()
             .filter_map(event)
-            .map(|KeyedEvent { stage, kind, key }| Used { stage, kind, keys: vec![key], complete: false })
+            .map(|KeyedEvent { stage, kind, key }| Used {
+                stage,
+                kind,
+                keys: vec![key],
+                complete: false,
+            })
             .collect()
     }
 
@@ -204,7 +224,10 @@ impl Store {
     pub(super) fn keys_of_damaged_records(&self) -> Result<Vec<CacheKey>, StoreError> {
         let readable: BTreeSet<String> = self.list_runs()?.into_iter().map(|run| run.id).collect();
         let damaged = list(&self.runs())?.into_iter().filter(|(id, _)| !readable.contains(id));
-        Ok(damaged.flat_map(|(id, _)| self.named_in_events(&id)).flat_map(|used| used.keys).collect())
+        Ok(damaged
+            .flat_map(|(id, _)| self.named_in_events(&id))
+            .flat_map(|used| used.keys)
+            .collect())
     }
 
     /// Whether a person has put a file `pinned` into a run's folder, so that what it used is kept.
@@ -215,9 +238,14 @@ impl Store {
 
     /// An experiment file's name in records: it stays the same when the folder that holds both it and `outputs` is moved.
     fn name_of_file(&self, file: &Path) -> PathBuf {
-        let whole = |path: &Path| fs::canonicalize(path).or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned());
+        let whole = |path: &Path| {
+            fs::canonicalize(path)
+                .or_else(|_| std::path::absolute(path))
+                .unwrap_or_else(|_| path.to_owned())
+        };
         let file = whole(file);
-        let outputs = std::path::absolute(self.outputs()).unwrap_or_else(|_| self.outputs().to_owned());
+        let outputs =
+            std::path::absolute(self.outputs()).unwrap_or_else(|_| self.outputs().to_owned());
         let project = outputs.parent().map(whole).unwrap_or_default();
         // Records are text: of a name that is not UTF-8 they keep what can be read.
         file.strip_prefix(&project).unwrap_or(&file).to_string_lossy().into_owned().into()
@@ -232,7 +260,8 @@ impl Store {
     pub(super) fn latest(&self, file: &Path) -> Arc<Latest> {
         let name = self.name_of_file(file);
         let mut known = self.latest.lock().expect("no panic while it is held");
-        let load = || Arc::new(self.read_latest(&name).unwrap_or_else(|| self.latest_of_records(&name)));
+        let load =
+            || Arc::new(self.read_latest(&name).unwrap_or_else(|| self.latest_of_records(&name)));
         Arc::clone(known.entry(name.clone()).or_insert_with(load))
     }
 
@@ -254,7 +283,11 @@ impl Latest {
     /// Later runs replace what earlier ones came to, stage by stage: a run of one stage says nothing about the others.
     fn take(&mut self, run: &RunFile) {
         let mut stages: BTreeMap<String, Vec<CacheKey>> = BTreeMap::new();
-        for node in run.nodes.iter().filter(|node| matches!(node.outcome.as_str(), "cached" | "built" | "reused")) {
+        for node in run
+            .nodes
+            .iter()
+            .filter(|node| matches!(node.outcome.as_str(), "cached" | "built" | "reused"))
+        {
             stages.entry(node.stage.clone()).or_default().extend(node.key);
         }
         self.run.clone_from(&run.id);
@@ -296,14 +329,21 @@ impl RunRecord<'_> {
         fingerprint: impl Fn(&CacheKey) -> Option<Fingerprint>,
     ) -> Result<RunFile, StoreError> {
         crash_point("before-run-finished");
-        self.run = RunFile { status, exit_code: Some(exit_code), elapsed_ms: Some(elapsed_ms), nodes, ..self.run };
+        self.run = RunFile {
+            status,
+            exit_code: Some(exit_code),
+            elapsed_ms: Some(elapsed_ms),
+            nodes,
+            ..self.run
+        };
         self.write()?;
         let store = self.store;
         let name = self.run.file.clone();
         let mut latest = store.read_latest(&name).unwrap_or_else(|| store.latest_of_records(&name));
         latest.take(&self.run);
         let known = std::mem::take(&mut latest.fingerprints);
-        for key in latest.stages.values().flat_map(|keys| keys.iter().take(FINGERPRINTS_PER_STAGE)) {
+        for key in latest.stages.values().flat_map(|keys| keys.iter().take(FINGERPRINTS_PER_STAGE))
+        {
             if let Some(parts) = known.get(key).cloned().or_else(|| fingerprint(key)) {
                 latest.fingerprints.insert(*key, parts);
             }
@@ -324,6 +364,10 @@ impl RunRecord<'_> {
 
 /// A name that is one plain part of a path on any system.
 fn plain_name(name: &str) -> String {
-    let plain: String = name.chars().take(60).map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '_' }).collect();
+    let plain: String = name
+        .chars()
+        .take(60)
+        .map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '_' })
+        .collect();
     if plain.is_empty() { "run".to_owned() } else { plain }
 }

@@ -32,7 +32,8 @@ pub(super) fn seal(value: &impl Serialize) -> Vec<u8> {
 }
 
 pub(super) fn open<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, SealError> {
-    let body = bytes.len().checked_sub(SEAL_BYTES).map(|end| &bytes[..end]).ok_or(SealError::Broken)?;
+    let body =
+        bytes.len().checked_sub(SEAL_BYTES).map(|end| &bytes[..end]).ok_or(SealError::Broken)?;
     if seal_of(body).as_bytes() != &bytes[body.len()..] {
         return Err(SealError::Broken);
     }
@@ -59,7 +60,11 @@ mod tests {
             for bit in 0..8 {
                 let mut flipped = bytes.clone();
                 flipped[at] ^= 1 << bit;
-                assert_eq!(open::<BTreeMap<String, String>>(&flipped), Err(SealError::Broken), "byte {at}, bit {bit}");
+                assert_eq!(
+                    open::<BTreeMap<String, String>>(&flipped),
+                    Err(SealError::Broken),
+                    "byte {at}, bit {bit}"
+                );
             }
         }
     }
@@ -68,7 +73,11 @@ mod tests {
     fn every_cut_is_found() {
         let bytes = seal(&BTreeMap::from([("name", "value")]));
         for length in 0..bytes.len() {
-            assert_eq!(open::<BTreeMap<String, String>>(&bytes[..length]), Err(SealError::Broken), "{length} bytes");
+            assert_eq!(
+                open::<BTreeMap<String, String>>(&bytes[..length]),
+                Err(SealError::Broken),
+                "{length} bytes"
+            );
         }
     }
 

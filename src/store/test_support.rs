@@ -30,7 +30,14 @@ pub(super) fn from_input(input: &Entry) -> BTreeMap<String, String> {
 }
 
 pub(super) fn record(fingerprint: Fingerprint) -> Record<'static> {
-    Record { fingerprint, artifact: "text", inputs: BTreeMap::new(), made_with: BTreeMap::new(), volatile: &["timing.csv"], replace: false }
+    Record {
+        fingerprint,
+        artifact: "text",
+        inputs: BTreeMap::new(),
+        made_with: BTreeMap::new(),
+        volatile: &["timing.csv"],
+        replace: false,
+    }
 }
 
 pub(super) struct Case {
@@ -64,13 +71,18 @@ impl Case {
         builder
     }
 
-    pub(super) fn commit(&self, fingerprint: &Fingerprint, files: &[(&str, &str)]) -> Result<Committed, StoreError> {
+    pub(super) fn commit(
+        &self,
+        fingerprint: &Fingerprint,
+        files: &[(&str, &str)],
+    ) -> Result<Committed, StoreError> {
         self.builder(fingerprint, files).commit(record(fingerprint.clone()))
     }
 
     /// An entry of three files, one in a folder and one volatile.
     pub(super) fn entry(&self) -> Entry {
-        let files = [("words.txt", "one two"), ("model/weights", "12345678"), ("timing.csv", "1.5")];
+        let files =
+            [("words.txt", "one two"), ("model/weights", "12345678"), ("timing.csv", "1.5")];
         self.commit(&fingerprint("copy", "a"), &files).expect("committed").entry
     }
 
@@ -81,7 +93,8 @@ impl Case {
 
 /// Names in a folder, sorted.
 pub(super) fn names(folder: &Path) -> Vec<String> {
-    let mut names: Vec<String> = super::folder::list(folder).expect("readable").into_iter().map(|(name, _)| name).collect();
+    let mut names: Vec<String> =
+        super::folder::list(folder).expect("readable").into_iter().map(|(name, _)| name).collect();
     names.sort_unstable();
     names
 }
@@ -92,7 +105,11 @@ pub(super) fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut pending = vec![folder.to_owned()];
     while let Some(next) = pending.pop() {
         for (_, path) in super::folder::list(&next).expect("readable") {
-            if path.is_dir() { pending.push(path) } else { drop(found.insert(path.clone(), fs::read(&path).expect("readable"))) }
+            if path.is_dir() {
+                pending.push(path)
+            } else {
+                drop(found.insert(path.clone(), fs::read(&path).expect("readable")))
+            }
         }
     }
     found

@@ -29,7 +29,13 @@ impl Store {
     /// Reads all of an entry, unless that was done before in this process, and returns what is wrong with it.
     #[must_use]
     pub fn verify_once(&self, entry: &Entry) -> Vec<Finding> {
-        let cell = Arc::clone(self.verified.lock().expect("no panic while it is held").entry(entry.storage_key()).or_default());
+        let cell = Arc::clone(
+            self.verified
+                .lock()
+                .expect("no panic while it is held")
+                .entry(entry.storage_key())
+                .or_default(),
+        );
         cell.get_or_init(|| self.verify_entry(entry)).clone()
     }
 
@@ -45,7 +51,9 @@ impl Store {
     pub fn verify_entry(&self, entry: &Entry) -> Vec<Finding> {
         let key = entry.storage_key();
         match self.read_manifest(&key) {
-            Ok(Ok(Some(manifest))) if manifest.alias_of.is_none() && manifest.files == entry.manifest().files => {
+            Ok(Ok(Some(manifest)))
+                if manifest.alias_of.is_none() && manifest.files == entry.manifest().files =>
+            {
                 self.verify_files(&key, &manifest, &|_| {})
             }
             Ok(Ok(_)) => vec![whole(&key, Problem::Dangling { target: key })],
@@ -57,7 +65,8 @@ impl Store {
     /// Whether something lies in an alias' folder, which holds no files; what lies in that of the files themselves is found with them.
     pub(super) fn has_strays(&self, entry: &Entry) -> bool {
         let key = entry.key();
-        key != entry.storage_key() && !list_unknown(&self.entry_folder(&key), &key, &[], &BTreeSet::new()).is_empty()
+        key != entry.storage_key()
+            && !list_unknown(&self.entry_folder(&key), &key, &[], &BTreeSet::new()).is_empty()
     }
 
     /// Has an entry that was just written, digest by digest, count as read.
@@ -74,7 +83,9 @@ impl Store {
     /// When the store's folders cannot be listed. What is wrong with entries is no error, but a [`Finding`].
     pub fn verify(&self, progress: &(dyn Fn(u64) + Sync)) -> Result<Verification, StoreError> {
         let mut places = Vec::new();
-        self.walk(|prefix, name, path| places.push((prefix.to_owned(), name.to_owned(), path.to_owned())))?;
+        self.walk(|prefix, name, path| {
+            places.push((prefix.to_owned(), name.to_owned(), path.to_owned()))
+        })?;
         let files = AtomicU64::new(0);
         let bytes = AtomicU64::new(0);
         let count = |size: u64| {
@@ -86,25 +97,49 @@ impl Store {
             .flat_map_iter(|(prefix, name, path)| {
                 let findings = match Self::key_at(prefix, name) {
                     Some(key) => self.verify_place(&key, &count),
-                    None => vec![Finding { entry: format!("{prefix}/{name}"), file: String::new(), problem: Problem::NotAKey }],
+                    None => vec![Finding {
+                        entry: format!("{prefix}/{name}"),
+                        file: String::new(),
+                        problem: Problem::NotAKey,
+                    }],
                 };
                 // What was removed or set aside meanwhile is not wrong.
-                if findings.is_empty() || path.symlink_metadata().is_err() { Vec::new() } else { findings }
+                if findings.is_empty() || path.symlink_metadata().is_err() {
+                    Vec::new()
+                } else {
+                    findings
+                }
             })
             .collect();
         // Whatever has another name at the top of the store is not ours to look at.
-        let ours = list(&self.folder())?.into_iter().filter(|(name, path)| is_prefix(name) && !is_real_folder(path));
-        findings.extend(ours.map(|(name, _)| Finding { entry: name, file: String::new(), problem: Problem::NotAFolder }));
+        let ours = list(&self.folder())?
+            .into_iter()
+            .filter(|(name, path)| is_prefix(name) && !is_real_folder(path));
+        findings.extend(ours.map(|(name, _)| Finding {
+            entry: name,
+            file: String::new(),
+            problem: Problem::NotAFolder,
+        }));
         findings.sort_unstable();
-        Ok(Verification { entries: places.len() as u64, files: files.into_inner(), bytes: bytes.into_inner(), findings })
+        Ok(Verification {
+            entries: places.len() as u64,
+            files: files.into_inner(),
+            bytes: bytes.into_inner(),
+            findings,
+        })
     }
 
     fn verify_place(&self, key: &CacheKey, count: &(dyn Fn(u64) + Sync)) -> Vec<Finding> {
         match self.read_manifest(key) {
             Ok(Ok(Some(manifest))) if manifest.alias_of.is_some() => match self.state(key) {
                 // The files of another entry are verified there; here it matters that they are the ones meant.
-                Ok(State::Damaged(findings)) => findings.into_iter().filter(|finding| finding.entry == Self::place_of(key)).collect(),
-                Ok(State::Absent | State::Present(_)) => list_unknown(&self.entry_folder(key), key, &[], &BTreeSet::new()),
+                Ok(State::Damaged(findings)) => findings
+                    .into_iter()
+                    .filter(|finding| finding.entry == Self::place_of(key))
+                    .collect(),
+                Ok(State::Absent | State::Present(_)) => {
+                    list_unknown(&self.entry_folder(key), key, &[], &BTreeSet::new())
+                }
                 Err(error) => vec![whole(key, Problem::Unreadable { reason: error.to_string() })],
             },
             Ok(Ok(Some(manifest))) => self.verify_files(key, &manifest, count),
@@ -114,7 +149,12 @@ impl Store {
         }
     }
 
-    fn verify_files(&self, key: &CacheKey, manifest: &Manifest, count: &(dyn Fn(u64) + Sync)) -> Vec<Finding> {
+    fn verify_files(
+        &self,
+        key: &CacheKey,
+        manifest: &Manifest,
+        count: &(dyn Fn(u64) + Sync),
+    ) -> Vec<Finding> {
         let folder = self.entry_folder(key);
         let mut findings: Vec<Finding> = manifest
             .files
@@ -153,13 +193,21 @@ fn check_content(path: &Path, record: &FileRecord) -> Option<Problem> {
     }
     match File::open(path).and_then(|file| digest::of_file(&file, record.size)) {
         Ok(found) if found.to_hex().as_str() == record.blake3 => None,
-        Ok(found) => Some(Problem::Content { expected: record.blake3.clone(), found: found.to_hex().to_string() }),
+        Ok(found) => Some(Problem::Content {
+            expected: record.blake3.clone(),
+            found: found.to_hex().to_string(),
+        }),
         Err(error) => Some(unreadable(error)),
     }
 }
 
 /// What lies in an entry's folder without being listed in its manifest.
-fn list_unknown(folder: &Path, key: &CacheKey, files: &[FileRecord], folders: &BTreeSet<&str>) -> Vec<Finding> {
+fn list_unknown(
+    folder: &Path,
+    key: &CacheKey,
+    files: &[FileRecord],
+    folders: &BTreeSet<&str>,
+) -> Vec<Finding> {
     let finding = |file: String, problem| Finding { entry: Store::place_of(key), file, problem };
     let mut findings = Vec::new();
     let mut pending = vec![String::new()];
@@ -173,8 +221,11 @@ fn list_unknown(folder: &Path, key: &CacheKey, files: &[FileRecord], folders: &B
         };
         for (name, path) in entries {
             let name = if inside.is_empty() { name } else { format!("{inside}/{name}") };
-            let known = name == MANIFEST || files.binary_search_by(|file| file.path.as_str().cmp(&name)).is_ok();
-            if folders.contains(name.as_str()) && path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir()) {
+            let known = name == MANIFEST
+                || files.binary_search_by(|file| file.path.as_str().cmp(&name)).is_ok();
+            if folders.contains(name.as_str())
+                && path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir())
+            {
                 pending.push(name);
             } else if !known {
                 findings.push(finding(name, Problem::Unknown));

@@ -95,16 +95,20 @@ pub fn bench(workload: &Workload, say: Say<'_>) -> Result<Measurement, ToolError
         None => workload.length.unwrap_or(SYNTHETIC_LENGTH),
     };
     if u32::try_from(sequences.saturating_mul(longest)).is_err() {
-        return Err(ToolError::of(format!("{sequences} texts of up to {longest} tokens are more tokens than can be numbered"))
-            .with_help(Some("take fewer steps, smaller batches or shorter texts")));
+        return Err(ToolError::of(format!(
+            "{sequences} texts of up to {longest} tokens are more tokens than can be numbered"
+        ))
+        .with_help(Some("take fewer steps, smaller batches or shorter texts")));
     }
     let (pool, labels) = match data {
         Some((split, labels)) => {
-            config.vocab_size = config.vocab_size.max(split.ids.iter().max().map_or(0, |id| *id as usize + 1));
+            config.vocab_size =
+                config.vocab_size.max(split.ids.iter().max().map_or(0, |id| *id as usize + 1));
             (split, labels)
         }
         None => {
-            let labels: Vec<String> = (0..SYNTHETIC_LABELS).map(|label| label.to_string()).collect();
+            let labels: Vec<String> =
+                (0..SYNTHETIC_LABELS).map(|label| label.to_string()).collect();
             (synthetic_split(sequences, config.vocab_size, workload.length), labels)
         }
     };
@@ -117,17 +121,25 @@ pub fn bench(workload: &Workload, say: Say<'_>) -> Result<Measurement, ToolError
     say("measuring matrix products");
     let mut rates = matrix_rates(&config, tokens_per_batch)?;
     say("drawing weights");
-    let model = JointModel::new_random(config.clone(), labels.len(), &Rng::new(0)).map_err(ToolError::of)?;
+    let model = JointModel::new_random(config.clone(), labels.len(), &Rng::new(0))
+        .map_err(ToolError::of)?;
     let parameters = model.layout.parameters().iter().map(|parameter| parameter.range.len()).sum();
     let workspace = Workspace::new().recompute_layers(workload.activation_checkpointing);
     let mut engine = CpuEngine::try_new(model).map_err(ToolError::of)?.with_workspace(workspace);
-    let recipe =
-        Recipe { epochs: 1, batch_size: workload.batch_size, gradient_accumulation: workload.gradient_accumulation, ..Recipe::default() };
+    let recipe = Recipe {
+        epochs: 1,
+        batch_size: workload.batch_size,
+        gradient_accumulation: workload.gradient_accumulation,
+        ..Recipe::default()
+    };
     // The loop that `train` runs, and its own clock.
     let train = |what: &'static str, split: &EncodedSplit, engine: &mut CpuEngine| {
         let data = Data { train: split, validation: None, labels: &labels };
-        let trained = training::train(engine, data, &recipe, Storage::default(), &Steps { what, say });
-        trained.map(|trained| trained.timings).map_err(|error| ToolError::of(&error).with_help(error.help()))
+        let trained =
+            training::train(engine, data, &recipe, Storage::default(), &Steps { what, say });
+        trained
+            .map(|trained| trained.timings)
+            .map_err(|error| ToolError::of(&error).with_help(error.help()))
     };
     train("warming up", &warm_up, &mut engine)?;
     engine.start_profile();
@@ -187,9 +199,14 @@ fn real_data(folder: &Path) -> Result<(EncodedSplit, Vec<String>), ToolError> {
 }
 
 /// Seconds of a step where there are any, by the names of passes and parts.
-fn profile(engine: &CpuEngine, steps: usize) -> BTreeMap<&'static str, BTreeMap<&'static str, f64>> {
+fn profile(
+    engine: &CpuEngine,
+    steps: usize,
+) -> BTreeMap<&'static str, BTreeMap<&'static str, f64>> {
     let of_pass = |pass: Pass| {
-        let parts = Part::ALL.into_iter().map(|part| (part.name(), engine.profile().seconds(pass, part) / steps as f64));
+        let parts = Part::ALL
+            .into_iter()
+            .map(|part| (part.name(), engine.profile().seconds(pass, part) / steps as f64));
         parts.filter(|(_, seconds)| *seconds > 0.0).collect()
     };
     Pass::ALL.into_iter().map(|pass| (pass.name(), of_pass(pass))).collect()
@@ -237,10 +254,15 @@ fn select(split: &EncodedSplit, rows: &[u32]) -> EncodedSplit {
     }
 }
 
-fn inference(engine: &mut CpuEngine, split: &EncodedSplit, batch_size: usize) -> Result<f64, ToolError> {
+fn inference(
+    engine: &mut CpuEngine,
+    split: &EncodedSplit,
+    batch_size: usize,
+) -> Result<f64, ToolError> {
     let mut run = || {
         let begun = Instant::now();
-        let predicted = training::predict(engine, split, batch_size, &Objective::default(), &|| false);
+        let predicted =
+            training::predict(engine, split, batch_size, &Objective::default(), &|| false);
         predicted.map_err(|error| ToolError::of(&error).with_help(error.help()))?;
         Ok::<_, ToolError>(begun.elapsed().as_secs_f64())
     };
@@ -252,8 +274,11 @@ fn inference(engine: &mut CpuEngine, split: &EncodedSplit, batch_size: usize) ->
 
 /// Operations a second of the products of a step, several times over.
 fn matrix_rates(config: &ModernBertConfig, tokens: usize) -> Result<Vec<f64>, ToolError> {
-    let mut products = StepProducts::try_new(config, tokens)
-        .map_err(|error| ToolError::of(error).with_help(Some("take smaller batches, shorter texts or a smaller model, or free memory")))?;
+    let mut products = StepProducts::try_new(config, tokens).map_err(|error| {
+        ToolError::of(error).with_help(Some(
+            "take smaller batches, shorter texts or a smaller model, or free memory",
+        ))
+    })?;
     products.run();
     let mut rates = Vec::new();
     let begun = Instant::now();
@@ -310,7 +335,12 @@ mod tests {
         let said = said.into_inner().unwrap();
         assert!(
             said.ends_with(
-                &["measuring: step 3 of 3", "measuring texts without gradients", "measuring matrix products again"].map(str::to_owned)
+                &[
+                    "measuring: step 3 of 3",
+                    "measuring texts without gradients",
+                    "measuring matrix products again"
+                ]
+                .map(str::to_owned)
             ),
             "{said:?}"
         );
@@ -319,7 +349,12 @@ mod tests {
     #[test]
     fn a_model_without_a_size_is_refused_by_the_name_of_the_size() {
         let shape = Shape::Sizes(json!({"num_hidden_layers": 2}));
-        assert!(bench(&Workload { shape, ..workload() }, &|_| {}).unwrap_err().to_string().contains("`vocab_size`"));
+        assert!(
+            bench(&Workload { shape, ..workload() }, &|_| {})
+                .unwrap_err()
+                .to_string()
+                .contains("`vocab_size`")
+        );
     }
 
     #[test]
@@ -330,16 +365,42 @@ mod tests {
 
     #[test]
     fn every_pass_of_a_step_has_the_parts_that_it_runs_through() {
-        let found = bench(&Workload { length: Some(64), steps: 20, ..workload() }, &|_| {}).unwrap();
-        let layers = ["activation", "embedding", "global_attention", "heads_and_losses", "linear_layers", "local_attention", "norms"];
-        let expected = [("backward", layers.as_slice()), ("forward", &layers), ("update", &["gradient_norm", "optimiser"])];
-        let parts = found.profile_s.iter().map(|(pass, parts)| (*pass, parts.keys().copied().collect::<Vec<_>>()));
-        assert!(parts.eq(expected.map(|(pass, parts)| (pass, parts.to_vec()))), "{:?}", found.profile_s);
+        let found =
+            bench(&Workload { length: Some(64), steps: 20, ..workload() }, &|_| {}).unwrap();
+        let layers = [
+            "activation",
+            "embedding",
+            "global_attention",
+            "heads_and_losses",
+            "linear_layers",
+            "local_attention",
+            "norms",
+        ];
+        let expected = [
+            ("backward", layers.as_slice()),
+            ("forward", &layers),
+            ("update", &["gradient_norm", "optimiser"]),
+        ];
+        let parts = found
+            .profile_s
+            .iter()
+            .map(|(pass, parts)| (*pass, parts.keys().copied().collect::<Vec<_>>()));
+        assert!(
+            parts.eq(expected.map(|(pass, parts)| (pass, parts.to_vec()))),
+            "{:?}",
+            found.profile_s
+        );
     }
 
     #[test]
     fn more_made_up_tokens_than_can_be_numbered_are_refused() {
-        let error = bench(&Workload { length: Some(1 << 20), batch_size: 1 << 10, ..workload() }, &|_| {}).unwrap_err();
-        assert!(error.to_string().contains("10240 texts of up to 1048576 tokens") && error.help().is_some(), "{error}");
+        let error =
+            bench(&Workload { length: Some(1 << 20), batch_size: 1 << 10, ..workload() }, &|_| {})
+                .unwrap_err();
+        assert!(
+            error.to_string().contains("10240 texts of up to 1048576 tokens")
+                && error.help().is_some(),
+            "{error}"
+        );
     }
 }

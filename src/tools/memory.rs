@@ -11,6 +11,17 @@ pub use crate::training::MemoryNeed;
 ///
 /// # Errors
 /// When the model's sizes cannot be used.
-pub fn memory_need(shape: &Shape, batch_size: usize, max_length: usize, activation_checkpointing: bool) -> Result<MemoryNeed, ToolError> {
-    Ok(training::memory_need(&config(shape)?, SYNTHETIC_LABELS, batch_size, max_length, activation_checkpointing))
+pub fn memory_need(
+    shape: &Shape,
+    batch_size: usize,
+    max_length: usize,
+    activation_checkpointing: bool,
+) -> Result<MemoryNeed, ToolError> {
+    Ok(training::memory_need(
+        &config(shape)?,
+        SYNTHETIC_LABELS,
+        batch_size,
+        max_length,
+        activation_checkpointing,
+    ))
 }

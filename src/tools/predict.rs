@@ -7,7 +7,9 @@ use serde::Serialize;
 
 use super::ToolError;
 use crate::artifacts::{Artifact as _, Checkpoint};
-use crate::data::{EncodedSplit, Entity, IGNORE, LabelSet, TextTokenizer, TokenizedText, TokenizerError, spans};
+use crate::data::{
+    EncodedSplit, Entity, IGNORE, LabelSet, TextTokenizer, TokenizedText, TokenizerError, spans,
+};
 use crate::training::{self, CpuEngine, Objective};
 
 /// Few texts have longer tokens on average.
@@ -46,7 +48,8 @@ impl Predictor {
         let folder = if inner.is_dir() { &inner } else { folder };
         let checkpoint = Checkpoint::open(folder).map_err(ToolError::of)?;
         let tokenizer = TextTokenizer::load(&checkpoint.tokenizer()).map_err(ToolError::of)?;
-        let model = checkpoint.model().map_err(|error| ToolError::of(&error).with_help(error.help()))?;
+        let model =
+            checkpoint.model().map_err(|error| ToolError::of(&error).with_help(error.help()))?;
         let engine = CpuEngine::try_new(model).map_err(ToolError::of)?;
         Ok(Self { engine, tokenizer, labels: checkpoint.labels, max_length: checkpoint.max_length })
     }
@@ -55,13 +58,28 @@ impl Predictor {
     ///
     /// # Errors
     /// When a text cannot be tokenized.
-    pub fn predict(&mut self, texts: &[String], batch_size: usize) -> Result<Vec<Prediction>, ToolError> {
+    pub fn predict(
+        &mut self,
+        texts: &[String],
+        batch_size: usize,
+    ) -> Result<Vec<Prediction>, ToolError> {
         let is_blank = |text: &&String| text.trim().is_empty();
         let told: Vec<&String> = texts.iter().filter(|text| !is_blank(text)).collect();
         let mut predictions = self.tag(&told, batch_size)?.into_iter();
-        let blank =
-            |text: &String| Prediction { text: text.clone(), entities: Vec::new(), anomaly: None, anomaly_score: None, truncated: false };
-        let answer = |text| if is_blank(&text) { blank(text) } else { predictions.next().expect("one for each text") };
+        let blank = |text: &String| Prediction {
+            text: text.clone(),
+            entities: Vec::new(),
+            anomaly: None,
+            anomaly_score: None,
+            truncated: false,
+        };
+        let answer = |text| {
+            if is_blank(&text) {
+                blank(text)
+            } else {
+                predictions.next().expect("one for each text")
+            }
+        };
         Ok(texts.iter().map(answer).collect())
     }
 
@@ -80,19 +98,32 @@ impl Predictor {
     }
 
     fn tag(&mut self, texts: &[&String], batch_size: usize) -> Result<Vec<Prediction>, ToolError> {
-        let encoded: Vec<TokenizedText> =
-            texts.par_iter().map(|text| self.encode(text)).collect::<Result<_, _>>().map_err(ToolError::of)?;
+        let encoded: Vec<TokenizedText> = texts
+            .par_iter()
+            .map(|text| self.encode(text))
+            .collect::<Result<_, _>>()
+            .map_err(ToolError::of)?;
         let split = unlabelled(&encoded);
-        let predicted = training::predict(&mut self.engine, &split, batch_size, &Objective::default(), &|| false)
+        let predicted =
+            training::predict(&mut self.engine, &split, batch_size, &Objective::default(), &|| {
+                false
+            })
             .map_err(ToolError::of)?
             .expect("nothing asks it to stop");
         let read = |(row, (text, tokens)): (usize, (&&String, &TokenizedText))| {
             let characters: Vec<char> = text.chars().collect();
             let found = predicted.labels[split.range(row)].iter().zip(&tokens.special);
-            let labels: Vec<u32> = found.map(|(label, special)| if *special { IGNORE } else { *label }).collect();
+            let labels: Vec<u32> =
+                found.map(|(label, special)| if *special { IGNORE } else { *label }).collect();
             Prediction {
                 text: (*text).clone(),
-                entities: spans::read(&characters, &labels, &tokens.starts, &tokens.ends, &self.labels),
+                entities: spans::read(
+                    &characters,
+                    &labels,
+                    &tokens.starts,
+                    &tokens.ends,
+                    &self.labels,
+                ),
                 anomaly: Some(predicted.anomaly[row]),
                 anomaly_score: Some(predicted.anomaly_score[row]),
                 truncated: tokens.truncated,
@@ -117,7 +148,9 @@ fn unlabelled(texts: &[TokenizedText]) -> EncodedSplit {
         split.starts.extend(&text.starts);
         split.ends.extend(&text.ends);
         split.anomaly.push(0);
-        split.bounds.push(u32::try_from(split.ids.len()).expect("a chunk of texts is far below 2^32 tokens"));
+        split.bounds.push(
+            u32::try_from(split.ids.len()).expect("a chunk of texts is far below 2^32 tokens"),
+        );
     }
     split
 }

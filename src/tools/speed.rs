@@ -108,11 +108,26 @@ pub struct Estimate {
 impl Effort {
     /// # Errors
     /// When the model's sizes are not known.
-    pub fn of(shape: &Shape, batch_size: usize, gradient_accumulation: usize, activation_checkpointing: bool) -> Result<Self, ToolError> {
-        Ok(Self::of_config(&config(shape)?, batch_size, gradient_accumulation, activation_checkpointing))
+    pub fn of(
+        shape: &Shape,
+        batch_size: usize,
+        gradient_accumulation: usize,
+        activation_checkpointing: bool,
+    ) -> Result<Self, ToolError> {
+        Ok(Self::of_config(
+            &config(shape)?,
+            batch_size,
+            gradient_accumulation,
+            activation_checkpointing,
+        ))
     }
 
-    fn of_config(config: &ModernBertConfig, batch_size: usize, gradient_accumulation: usize, activation_checkpointing: bool) -> Self {
+    fn of_config(
+        config: &ModernBertConfig,
+        batch_size: usize,
+        gradient_accumulation: usize,
+        activation_checkpointing: bool,
+    ) -> Self {
         Self {
             hidden_size: config.hidden_size,
             intermediate_size: config.intermediate_size,
@@ -128,15 +143,23 @@ impl Effort {
     }
 
     fn has_sizes_of(&self, other: &Self) -> bool {
-        let sizes = |effort: &Self| (effort.hidden_size, effort.intermediate_size, effort.num_hidden_layers);
+        let sizes = |effort: &Self| {
+            (effort.hidden_size, effort.intermediate_size, effort.num_hidden_layers)
+        };
         sizes(self) == sizes(other)
     }
 
     /// Floating-point operations of the linear layers for each token: a forward, the same again where layers are computed anew, and twice that
     /// for the backward.
     fn operations(&self, forwards: f64) -> f64 {
-        let (hidden_size, intermediate_size, num_hidden_layers) = (self.hidden_size, self.intermediate_size, self.num_hidden_layers);
-        let config = ModernBertConfig { hidden_size, intermediate_size, num_hidden_layers, ..ModernBertConfig::base() };
+        let (hidden_size, intermediate_size, num_hidden_layers) =
+            (self.hidden_size, self.intermediate_size, self.num_hidden_layers);
+        let config = ModernBertConfig {
+            hidden_size,
+            intermediate_size,
+            num_hidden_layers,
+            ..ModernBertConfig::base()
+        };
         2.0 * forwards * StepProducts::parameters_of(&config) as f64
     }
 
@@ -153,7 +176,12 @@ impl Speed {
             source: SpeedSource::Bench,
             machine: machine(),
             threads: found.threads,
-            effort: Effort::of(shape, found.batch_size, found.gradient_accumulation, found.activation_checkpointing)?,
+            effort: Effort::of(
+                shape,
+                found.batch_size,
+                found.gradient_accumulation,
+                found.activation_checkpointing,
+            )?,
             tokens_per_step: found.tokens_per_step,
             step_s: found.step_s,
             matmul_gflops: Some(found.matmul_gflops),
@@ -173,13 +201,21 @@ impl Speed {
         threads: usize,
     ) -> Result<Option<Self>, ToolError> {
         let checkpoint = Checkpoint::open(folder).map_err(ToolError::of)?;
-        let rows: Vec<TimingRow> = files::read_csv(&folder.join(Checkpoint::TIMING)).map_err(ToolError::of)?;
-        let Some(rows) = rows.get(WARM_UP..).filter(|rows| !rows.is_empty()) else { return Ok(None) };
+        let rows: Vec<TimingRow> =
+            files::read_csv(&folder.join(Checkpoint::TIMING)).map_err(ToolError::of)?;
+        let Some(rows) = rows.get(WARM_UP..).filter(|rows| !rows.is_empty()) else {
+            return Ok(None);
+        };
         Ok(Some(Self {
             source: SpeedSource::Training,
             machine: machine(),
             threads,
-            effort: Effort::of_config(&checkpoint.config, batch_size, gradient_accumulation, activation_checkpointing),
+            effort: Effort::of_config(
+                &checkpoint.config,
+                batch_size,
+                gradient_accumulation,
+                activation_checkpointing,
+            ),
             tokens_per_step: median(rows.iter().map(|row| row.tokens)),
             step_s: median(rows.iter().map(|row| row.seconds)),
             matmul_gflops: None,
@@ -201,15 +237,22 @@ impl Texts {
     /// When it cannot be read.
     pub fn of_encoded(folder: &Path) -> Result<Self, ToolError> {
         let encoded = Encoded::open(folder).map_err(ToolError::of)?;
-        let count = |split| encoded.statistics.get(&split).map_or(0, |statistics| statistics.sequences);
-        let tokens_per_text = encoded.statistics.get(&Split::Train).map(|statistics| statistics.length_mean);
-        Ok(Self { train: count(Split::Train), validation: count(Split::Validation), tokens_per_text })
+        let count =
+            |split| encoded.statistics.get(&split).map_or(0, |statistics| statistics.sequences);
+        let tokens_per_text =
+            encoded.statistics.get(&Split::Train).map(|statistics| statistics.length_mean);
+        Ok(Self {
+            train: count(Split::Train),
+            validation: count(Split::Validation),
+            tokens_per_text,
+        })
     }
 
     /// The steps of a whole training on them.
     #[must_use]
     pub fn total_steps(&self, epochs: u64, batch_size: usize, gradient_accumulation: usize) -> u64 {
-        Recipe { epochs, batch_size, gradient_accumulation, ..Recipe::default() }.total_steps(self.train)
+        Recipe { epochs, batch_size, gradient_accumulation, ..Recipe::default() }
+            .total_steps(self.train)
     }
 }
 
@@ -217,12 +260,17 @@ impl Speeds {
     /// What the file holds; nothing where there is none or it is not of this form, since losing it costs a measurement only.
     #[must_use]
     pub fn read(path: &Path) -> Self {
-        std::fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+        std::fs::read(path)
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default()
     }
 
     /// Remembers `speed` instead of what was measured under the same conditions.
     pub fn remember(&mut self, speed: Speed) {
-        let conditions = |speed: &Speed| (speed.source, speed.machine.clone(), speed.threads, speed.effort.clone());
+        let conditions = |speed: &Speed| {
+            (speed.source, speed.machine.clone(), speed.threads, speed.effort.clone())
+        };
         self.speeds.retain(|known| conditions(known) != conditions(&speed));
         self.speeds.push(speed);
         self.speeds.drain(..self.speeds.len().saturating_sub(KEPT));
@@ -243,24 +291,36 @@ impl Speeds {
     /// How long `job` takes on `machine`, from the measurement that is nearest to it; `None` where nothing was measured there.
     #[must_use]
     pub fn estimate(&self, job: &Job, machine: &str, threads: usize) -> Option<Estimate> {
-        let usable = self.speeds.iter().filter(|speed| speed.machine == machine && speed.tokens_per_step > 0.0 && speed.step_s > 0.0);
+        let usable = self.speeds.iter().filter(|speed| {
+            speed.machine == machine && speed.tokens_per_step > 0.0 && speed.step_s > 0.0
+        });
         // Of equally near ones `max_by_key` takes the last, which is the latest.
-        let nearest =
-            usable.max_by_key(|speed| (speed.effort.has_sizes_of(&job.effort), speed.effort == job.effort, speed.threads == threads))?;
+        let nearest = usable.max_by_key(|speed| {
+            (
+                speed.effort.has_sizes_of(&job.effort),
+                speed.effort == job.effort,
+                speed.threads == threads,
+            )
+        })?;
         let operations = nearest.effort.operations_of_step();
         let seconds_per_operation = nearest.step_s / nearest.tokens_per_step / operations;
         let seconds_per_token = seconds_per_operation * job.effort.operations_of_step();
 
         let measured_length = nearest.tokens_per_step / nearest.effort.texts() as f64;
         let length = job.texts.and_then(|texts| texts.tokens_per_text).unwrap_or(measured_length);
-        let per_step = job.texts.map_or(job.effort.texts(), |texts| texts.train.min(job.effort.texts()));
-        let all_steps = job.texts.map(|texts| texts.total_steps(job.epochs, job.effort.batch_size, job.effort.gradient_accumulation));
+        let per_step =
+            job.texts.map_or(job.effort.texts(), |texts| texts.train.min(job.effort.texts()));
+        let all_steps = job.texts.map(|texts| {
+            texts.total_steps(job.epochs, job.effort.batch_size, job.effort.gradient_accumulation)
+        });
         let total_s = job.texts.zip(all_steps).map(|(texts, steps)| {
             let left = steps.saturating_sub(job.steps_made) as f64 / steps.max(1) as f64;
             let trained = left * job.epochs as f64 * texts.train as f64 * seconds_per_token;
             let evaluations = job.evaluate_every.map_or(job.epochs, |every| steps / every.max(1));
-            let evaluated =
-                (left * evaluations as f64).ceil() * texts.validation as f64 * seconds_per_operation * job.effort.operations(1.0);
+            let evaluated = (left * evaluations as f64).ceil()
+                * texts.validation as f64
+                * seconds_per_operation
+                * job.effort.operations(1.0);
             length * (trained + evaluated)
         });
         let steps = all_steps.map(|steps| steps.saturating_sub(job.steps_made));
@@ -281,7 +341,8 @@ pub fn machine() -> String {
     let name = || {
         // The first processor's entry is enough; the whole list of a large machine takes milliseconds.
         let mut text = vec![0; 4096];
-        let read = std::io::Read::read(&mut std::fs::File::open("/proc/cpuinfo").ok()?, &mut text).ok()?;
+        let read =
+            std::io::Read::read(&mut std::fs::File::open("/proc/cpuinfo").ok()?, &mut text).ok()?;
         processor(&String::from_utf8_lossy(&text[..read]))
     };
     name().unwrap_or_else(|| format!("{} {}", std::env::consts::OS, std::env::consts::ARCH))
@@ -290,11 +351,15 @@ pub fn machine() -> String {
 /// The first processor of a `/proc/cpuinfo`.
 fn processor(text: &str) -> Option<String> {
     let field = |name: &str| {
-        let value = |line: &str| Some(line.split_once(':').filter(|(key, _)| key.trim() == name)?.1.trim().to_owned());
+        let value = |line: &str| {
+            Some(line.split_once(':').filter(|(key, _)| key.trim() == name)?.1.trim().to_owned())
+        };
         text.lines().find_map(value)
     };
     let name = field("model name")?;
-    let numbers = field("cpu family").zip(field("model")).map(|(family, model)| format!(" (family {family}, model {model})"));
+    let numbers = field("cpu family")
+        .zip(field("model"))
+        .map(|(family, model)| format!(" (family {family}, model {model})"));
     Some(name + &numbers.unwrap_or_default())
 }
 
@@ -351,7 +416,8 @@ mod tests {
 
     #[test]
     fn steps_that_are_made_take_no_time() {
-        let found = speeds([speed()]).estimate(&Job { steps_made: 20, ..job() }, "here", 2).unwrap();
+        let found =
+            speeds([speed()]).estimate(&Job { steps_made: 20, ..job() }, "here", 2).unwrap();
         assert_eq!(found.steps, Some(10));
         assert!(near(found.total_s.unwrap(), 10.0 * 0.5 + 3.0 * 0.5 / 3.0), "{found:?}");
         let done = speeds([speed()]).estimate(&Job { steps_made: 99, ..job() }, "here", 2).unwrap();

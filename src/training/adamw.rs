@@ -58,7 +58,10 @@ fn sum_of_squares(values: &[f32]) -> f64 {
     const GROUP: usize = 64;
     let group = |values: &[f32]| {
         let mut partial = [0.0_f64; GROUP];
-        partial.par_iter_mut().zip(values.par_chunks(CHUNK)).for_each(|(sum, chunk)| *sum = chunk_sum_of_squares(chunk));
+        partial
+            .par_iter_mut()
+            .zip(values.par_chunks(CHUNK))
+            .for_each(|(sum, chunk)| *sum = chunk_sum_of_squares(chunk));
         partial.iter().sum::<f64>()
     };
     values.chunks(GROUP * CHUNK).map(group).sum()
@@ -111,7 +114,12 @@ impl AdamW {
     /// The state before the first update of `parameters` parameters.
     #[must_use]
     pub fn new(parameters: usize) -> Self {
-        Self { first: vec![0.0; parameters], second: vec![0.0; parameters], updates: 0, moving_rows: Vec::new() }
+        Self {
+            first: vec![0.0; parameters],
+            second: vec![0.0; parameters],
+            updates: 0,
+            moving_rows: Vec::new(),
+        }
     }
 
     #[must_use]
@@ -145,15 +153,23 @@ impl AdamW {
     /// When the lengths of parameters, moments and gradients do not belong together, or there is more than one sparse part.
     pub fn step(&mut self, parameters: &mut [f32], gradients: &[Gradient<'_>], update: &Update) {
         assert_eq!(parameters.len(), self.first.len(), "one moment for every parameter");
-        assert!(gradients.iter().filter(|gradient| matches!(gradient, Gradient::Rows { .. })).count() <= 1, "one sparse part");
+        assert!(
+            gradients.iter().filter(|gradient| matches!(gradient, Gradient::Rows { .. })).count()
+                <= 1,
+            "one sparse part"
+        );
         self.updates += 1;
         let constants = Constants::new(update, self.updates);
         for gradient in gradients {
             match *gradient {
                 Gradient::Dense { start, values } => {
                     let range = start..start + values.len();
-                    let state = parameters[range.clone()].par_chunks_mut(CHUNK).zip(self.first[range.clone()].par_chunks_mut(CHUNK));
-                    let state = state.zip(self.second[range].par_chunks_mut(CHUNK)).zip(values.par_chunks(CHUNK));
+                    let state = parameters[range.clone()]
+                        .par_chunks_mut(CHUNK)
+                        .zip(self.first[range.clone()].par_chunks_mut(CHUNK));
+                    let state = state
+                        .zip(self.second[range].par_chunks_mut(CHUNK))
+                        .zip(values.par_chunks(CHUNK));
                     state.for_each(|(((parameters, first), second), gradient)| {
                         update_with_gradient(parameters, first, second, gradient, &constants);
                     });
@@ -166,8 +182,13 @@ impl AdamW {
                     let rows_per_chunk = (CHUNK / width).max(1);
                     let length = rows_per_chunk * width;
                     let moving = self.moving_rows.par_chunks(rows_per_chunk);
-                    let state = parameters[range.clone()].par_chunks_mut(length).zip(self.first[range.clone()].par_chunks_mut(length));
-                    let state = state.zip(self.second[range].par_chunks_mut(length)).zip(moving).enumerate();
+                    let state = parameters[range.clone()]
+                        .par_chunks_mut(length)
+                        .zip(self.first[range.clone()].par_chunks_mut(length));
+                    let state = state
+                        .zip(self.second[range].par_chunks_mut(length))
+                        .zip(moving)
+                        .enumerate();
                     state.for_each(|(chunk, (((parameters, first), second), moving))| {
                         let from = (chunk * rows_per_chunk) as u32;
                         let mut next = rows.partition_point(|&row| row < from);
@@ -180,7 +201,13 @@ impl AdamW {
                             }
                             let (first, second) = (&mut first[place.clone()], &mut second[place]);
                             if rows.get(next) == Some(&(from + row as u32)) {
-                                update_with_gradient(parameters, first, second, &values[next * width..(next + 1) * width], &constants);
+                                update_with_gradient(
+                                    parameters,
+                                    first,
+                                    second,
+                                    &values[next * width..(next + 1) * width],
+                                    &constants,
+                                );
                                 next += 1;
                             } else {
                                 update_without_gradient(parameters, first, second, &constants);
@@ -196,8 +223,12 @@ impl AdamW {
     fn mark_moving(&mut self, range: std::ops::Range<usize>, width: usize, rows: &[u32]) {
         if self.moving_rows.is_empty() {
             let moves = |values: &[f32]| values.iter().any(|&value| value != 0.0);
-            let moments = self.first[range.clone()].par_chunks(width).zip(self.second[range].par_chunks(width));
-            moments.map(|(first, second)| moves(first) || moves(second)).collect_into_vec(&mut self.moving_rows);
+            let moments = self.first[range.clone()]
+                .par_chunks(width)
+                .zip(self.second[range].par_chunks(width));
+            moments
+                .map(|(first, second)| moves(first) || moves(second))
+                .collect_into_vec(&mut self.moving_rows);
         }
         for &row in rows {
             self.moving_rows[row as usize] = true;
@@ -241,26 +272,53 @@ fn normal_or_zero(value: f32) -> f32 {
 }
 
 #[inline(always)]
-fn update_element(parameter: &mut f32, first: &mut f32, second: &mut f32, gradient: f32, constants: &Constants) {
+fn update_element(
+    parameter: &mut f32,
+    first: &mut f32,
+    second: &mut f32,
+    gradient: f32,
+    constants: &Constants,
+) {
     let momentum = normal_or_zero(*first + constants.one_minus_beta1 * (gradient - *first));
-    let variance = normal_or_zero(*second * constants.beta2 + constants.one_minus_beta2 * gradient * gradient);
+    let variance =
+        normal_or_zero(*second * constants.beta2 + constants.one_minus_beta2 * gradient * gradient);
     let denominator = variance.sqrt() * constants.root_correction + constants.eps;
     *parameter = *parameter * constants.keep - constants.step_size * (momentum / denominator);
     *first = momentum;
     *second = variance;
 }
 
-fn update_with_gradient(parameters: &mut [f32], first: &mut [f32], second: &mut [f32], gradient: &[f32], constants: &Constants) {
+fn update_with_gradient(
+    parameters: &mut [f32],
+    first: &mut [f32],
+    second: &mut [f32],
+    gradient: &[f32],
+    constants: &Constants,
+) {
     vectorised!(|| {
-        for (((parameter, first), second), &gradient) in parameters.iter_mut().zip(&mut *first).zip(&mut *second).zip(gradient) {
-            update_element(parameter, first, second, gradient * constants.gradient_scale, constants);
+        for (((parameter, first), second), &gradient) in
+            parameters.iter_mut().zip(&mut *first).zip(&mut *second).zip(gradient)
+        {
+            update_element(
+                parameter,
+                first,
+                second,
+                gradient * constants.gradient_scale,
+                constants,
+            );
         }
     });
 }
 
-fn update_without_gradient(parameters: &mut [f32], first: &mut [f32], second: &mut [f32], constants: &Constants) {
+fn update_without_gradient(
+    parameters: &mut [f32],
+    first: &mut [f32],
+    second: &mut [f32],
+    constants: &Constants,
+) {
     vectorised!(|| {
-        for ((parameter, first), second) in parameters.iter_mut().zip(&mut *first).zip(&mut *second) {
+        for ((parameter, first), second) in parameters.iter_mut().zip(&mut *first).zip(&mut *second)
+        {
             update_element(parameter, first, second, 0.0, constants);
         }
     });
@@ -279,7 +337,13 @@ mod tests {
     use crate::rng::Rng;
     use rand::Rng as _;
 
-    const UPDATE: Update = Update { learning_rate: 1e-2, betas: (0.9, 0.999), eps: 1e-8, weight_decay: 0.01, gradient_scale: 1.0 };
+    const UPDATE: Update = Update {
+        learning_rate: 1e-2,
+        betas: (0.9, 0.999),
+        eps: 1e-8,
+        weight_decay: 0.01,
+        gradient_scale: 1.0,
+    };
 
     fn numbers(name: &str, count: usize) -> Vec<f32> {
         let mut random = Rng::new(1).stream(name);
@@ -294,24 +358,37 @@ mod tests {
     fn sparse_rows_give_the_bits_of_dense_adamw_over_thousands_of_steps() {
         let (width, count) = (8, 37);
         let mut random = Rng::new(2).stream("rows");
-        let (mut sparse, mut dense) = (numbers("start", width * count), numbers("start", width * count));
-        let (mut sparse_state, mut dense_state) = (AdamW::new(width * count), AdamW::new(width * count));
+        let (mut sparse, mut dense) =
+            (numbers("start", width * count), numbers("start", width * count));
+        let (mut sparse_state, mut dense_state) =
+            (AdamW::new(width * count), AdamW::new(width * count));
         for step in 0..4000_u64 {
             // Some rows are touched once, early, so that their moments sink through the denormal range; some never.
-            let rows: Vec<u32> =
-                (0..count as u32).filter(|&row| row % 3 != 0 && (row > 20 || step < 3) && random.next_u32().is_multiple_of(8)).collect();
-            let values: Vec<f32> =
-                rows.iter().flat_map(|&row| numbers(&format!("{step}/{row}"), width)).map(|value| value * 1e-3).collect();
+            let rows: Vec<u32> = (0..count as u32)
+                .filter(|&row| {
+                    row % 3 != 0 && (row > 20 || step < 3) && random.next_u32().is_multiple_of(8)
+                })
+                .collect();
+            let values: Vec<f32> = rows
+                .iter()
+                .flat_map(|&row| numbers(&format!("{step}/{row}"), width))
+                .map(|value| value * 1e-3)
+                .collect();
             let mut full = vec![0.0; width * count];
             for (&row, values) in rows.iter().zip(values.chunks(width)) {
                 full[row as usize * width..][..width].copy_from_slice(values);
             }
-            sparse_state.step(&mut sparse, &[Gradient::Rows { start: 0, width, count, rows: &rows, values: &values }], &UPDATE);
+            sparse_state.step(
+                &mut sparse,
+                &[Gradient::Rows { start: 0, width, count, rows: &rows, values: &values }],
+                &UPDATE,
+            );
             dense_state.step(&mut dense, &[Gradient::Dense { start: 0, values: &full }], &UPDATE);
             if step == 1234 {
                 // A restart in the middle changes nothing, wherever the optimiser stood that goes on.
                 let mut other = AdamW::new(width * count);
-                let gradient = Gradient::Rows { start: 0, width, count, rows: &[0], values: &[1.0; 8] };
+                let gradient =
+                    Gradient::Rows { start: 0, width, count, rows: &[0], values: &[1.0; 8] };
                 other.step(&mut numbers("start", width * count), &[gradient], &UPDATE);
                 let (into_first, into_second) = other.restore(step + 1);
                 into_first.copy_from_slice(&sparse_state.first);
@@ -329,13 +406,19 @@ mod tests {
     fn any_number_of_threads_gives_the_same_bits() {
         let length = 5 * CHUNK + 77;
         let run = |threads: usize| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+            let pool =
+                rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
             pool.install(|| {
-                let (mut parameters, gradient) = (numbers("start", length), numbers("gradient", length));
+                let (mut parameters, gradient) =
+                    (numbers("start", length), numbers("gradient", length));
                 let mut state = AdamW::new(length);
                 let gradients = [Gradient::Dense { start: 0, values: &gradient }];
                 let norm = gradient_norm(&gradients);
-                state.step(&mut parameters, &gradients, &Update { gradient_scale: clip_coefficient(norm, Some(1.0)), ..UPDATE });
+                state.step(
+                    &mut parameters,
+                    &gradients,
+                    &Update { gradient_scale: clip_coefficient(norm, Some(1.0)), ..UPDATE },
+                );
                 (norm.to_bits(), bits(&parameters))
             })
         };

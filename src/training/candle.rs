@@ -30,13 +30,29 @@ impl CandleEngine {
     /// # Errors
     /// When the device has no room.
     pub fn new(model: &JointModel, device: &Device, products: DType) -> Result<Self> {
-        let parameters =
-            model.layout.parameters().iter().map(|parameter| Parameter { name: parameter.name.clone(), length: parameter.range.len() });
+        let parameters = model.layout.parameters().iter().map(|parameter| Parameter {
+            name: parameter.name.clone(),
+            length: parameter.range.len(),
+        });
         let parameters = parameters.collect();
         let model = ComposedModel::new(model, device)?.with_products_in(products);
-        let zeros = || model.variables().iter().map(|variable| variable.zeros_like()).collect::<Result<Vec<_>>>();
+        let zeros = || {
+            model
+                .variables()
+                .iter()
+                .map(|variable| variable.zeros_like())
+                .collect::<Result<Vec<_>>>()
+        };
         let (first, second) = (zeros()?, zeros()?);
-        Ok(Self { gradient: vec![None; first.len()], parameters, first, second, updates: 0, activation_checkpointing: false, model })
+        Ok(Self {
+            gradient: vec![None; first.len()],
+            parameters,
+            first,
+            second,
+            updates: 0,
+            activation_checkpointing: false,
+            model,
+        })
     }
 
     /// Whether a backward computes each layer again from its input, which saves memory and changes no result.
@@ -52,14 +68,26 @@ impl CandleEngine {
 
     fn vector(&self, vector: StateVector) -> Vec<&Tensor> {
         match vector {
-            StateVector::Parameters => self.model.variables().iter().map(|variable| variable.as_tensor()).collect(),
+            StateVector::Parameters => {
+                self.model.variables().iter().map(|variable| variable.as_tensor()).collect()
+            }
             StateVector::FirstMoments => self.first.iter().collect(),
             StateVector::SecondMoments => self.second.iter().collect(),
         }
     }
 
-    fn try_accumulate(&mut self, tokens: &Tokens<'_>, targets: &Targets<'_>, options: &LossOptions) -> Result<Losses> {
-        let (losses, found) = self.model.loss_and_gradients(tokens, targets, options, self.activation_checkpointing)?;
+    fn try_accumulate(
+        &mut self,
+        tokens: &Tokens<'_>,
+        targets: &Targets<'_>,
+        options: &LossOptions,
+    ) -> Result<Losses> {
+        let (losses, found) = self.model.loss_and_gradients(
+            tokens,
+            targets,
+            options,
+            self.activation_checkpointing,
+        )?;
         for (sum, found) in self.gradient.iter_mut().zip(found) {
             if let Some(gradient) = found {
                 *sum = Some(match sum.take() {
@@ -73,7 +101,11 @@ impl CandleEngine {
 
     /// Adds up rows first and then their sums, which loses less in f32 than one long sum, and reads all back at once.
     fn try_norm(&self) -> Result<f64> {
-        let squares = self.gradient.iter().flatten().map(|gradient| gradient.sqr()?.sum(D::Minus1)?.sum_all());
+        let squares = self
+            .gradient
+            .iter()
+            .flatten()
+            .map(|gradient| gradient.sqr()?.sum(D::Minus1)?.sum_all());
         let squares = squares.collect::<Result<Vec<_>>>()?;
         if squares.is_empty() {
             return Ok(0.0);
@@ -94,7 +126,12 @@ impl CandleEngine {
         let (beta1, beta2) = update.betas;
         let step_size = update.learning_rate / (1.0 - beta1.powf(updates));
         let root_correction = 1.0 / (1.0 - beta2.powf(updates)).sqrt();
-        let variables = self.model.variables().iter().zip(&mut self.gradient).zip(self.first.iter_mut().zip(&mut self.second));
+        let variables = self
+            .model
+            .variables()
+            .iter()
+            .zip(&mut self.gradient)
+            .zip(self.first.iter_mut().zip(&mut self.second));
         for ((variable, gradient), (first, second)) in variables {
             match gradient.take() {
                 Some(gradient) => {
@@ -108,7 +145,8 @@ impl CandleEngine {
                 }
             }
             let denominator = ((second.sqrt()? * root_correction)? + update.eps)?;
-            let decayed = (variable.as_tensor() * (1.0 - update.learning_rate * update.weight_decay))?;
+            let decayed =
+                (variable.as_tensor() * (1.0 - update.learning_rate * update.weight_decay))?;
             variable.set(&(decayed - (&*first / denominator)? * step_size)?.detach())?;
         }
         self.updates += 1;
@@ -121,7 +159,11 @@ impl Engine for CandleEngine {
         &self.parameters
     }
 
-    fn accumulate(&mut self, batch: &Batch, options: &LossOptions) -> std::result::Result<Losses, EngineError> {
+    fn accumulate(
+        &mut self,
+        batch: &Batch,
+        options: &LossOptions,
+    ) -> std::result::Result<Losses, EngineError> {
         let tokens = Tokens::new(&batch.ids, &batch.bounds)?;
         let targets = Targets { labels: &batch.labels, anomaly: &batch.anomaly };
         Ok(self.try_accumulate(&tokens, &targets, options)?)
@@ -131,7 +173,11 @@ impl Engine for CandleEngine {
         Ok(self.try_norm()?)
     }
 
-    fn has_gradient(&mut self, parameter: usize, elements: Range<usize>) -> std::result::Result<bool, EngineError> {
+    fn has_gradient(
+        &mut self,
+        parameter: usize,
+        elements: Range<usize>,
+    ) -> std::result::Result<bool, EngineError> {
         Ok(self.try_has_gradient(parameter, elements)?)
     }
 
@@ -145,14 +191,21 @@ impl Engine for CandleEngine {
 
     fn logits(&mut self, batch: &Batch) -> std::result::Result<Logits, EngineError> {
         let (ner, anomaly) = self.model.forward(&Tokens::new(&batch.ids, &batch.bounds)?)?;
-        Ok(Logits { ner: ner.flatten_all()?.to_vec1()?, anomaly: anomaly.flatten_all()?.to_vec1()? })
+        Ok(Logits {
+            ner: ner.flatten_all()?.to_vec1()?,
+            anomaly: anomaly.flatten_all()?.to_vec1()?,
+        })
     }
 
     fn updates(&self) -> u64 {
         self.updates
     }
 
-    fn export(&self, vector: StateVector, sink: &mut dyn FnMut(&[f32]) -> std::io::Result<()>) -> std::result::Result<(), EngineError> {
+    fn export(
+        &self,
+        vector: StateVector,
+        sink: &mut dyn FnMut(&[f32]) -> std::io::Result<()>,
+    ) -> std::result::Result<(), EngineError> {
         for tensor in self.vector(vector) {
             sink(&tensor.flatten_all()?.to_vec1::<f32>()?)?;
         }

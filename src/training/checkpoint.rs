@@ -101,9 +101,16 @@ impl Header {
 ///
 /// # Errors
 /// [`CheckpointError`] when the disk refuses; then `path` is as it was.
-pub fn write(path: &Path, state: &State, history: &[Row], engine: &dyn Engine) -> Result<blake3::Hash, CheckpointError> {
+pub fn write(
+    path: &Path,
+    state: &State,
+    history: &[Row],
+    engine: &dyn Engine,
+) -> Result<blake3::Hash, CheckpointError> {
     let vectors = StateVector::ALL;
-    write_vectors(path, Some(state), history, elements(engine), vectors.len(), &|index, sink| engine.export(vectors[index], sink))
+    write_vectors(path, Some(state), history, elements(engine), vectors.len(), &|index, sink| {
+        engine.export(vectors[index], sink)
+    })
 }
 
 /// Writes the parameters alone to `path`, and returns the digest by which they are known.
@@ -111,7 +118,9 @@ pub fn write(path: &Path, state: &State, history: &[Row], engine: &dyn Engine) -
 /// # Errors
 /// As [`write`].
 pub fn write_weights(path: &Path, engine: &dyn Engine) -> Result<blake3::Hash, CheckpointError> {
-    write_vectors(path, None, &[], elements(engine), 1, &|_, sink| engine.export(StateVector::Parameters, sink))
+    write_vectors(path, None, &[], elements(engine), 1, &|_, sink| {
+        engine.export(StateVector::Parameters, sink)
+    })
 }
 
 /// As [`write_weights`], for parameters that are no longer the engine's.
@@ -127,11 +136,18 @@ pub fn write_values(path: &Path, values: &[f32]) -> Result<blake3::Hash, Checkpo
 /// # Errors
 /// As [`write`].
 pub fn write_copy(path: &Path, mut original: &File) -> Result<(), CheckpointError> {
-    put(path, |copy| original.rewind().and_then(|()| io::copy(&mut original, copy)).map(drop).map_err(|error| failed_to_write(path, error)))
+    put(path, |copy| {
+        original
+            .rewind()
+            .and_then(|()| io::copy(&mut original, copy))
+            .map(drop)
+            .map_err(|error| failed_to_write(path, error))
+    })
 }
 
 /// Hands the elements of a vector, given by its number, to a sink, piece by piece.
-type Export<'a> = &'a dyn Fn(usize, &mut dyn FnMut(&[f32]) -> io::Result<()>) -> Result<(), EngineError>;
+type Export<'a> =
+    &'a dyn Fn(usize, &mut dyn FnMut(&[f32]) -> io::Result<()>) -> Result<(), EngineError>;
 
 fn write_vectors(
     path: &Path,
@@ -142,7 +158,12 @@ fn write_vectors(
     export: Export<'_>,
 ) -> Result<blake3::Hash, CheckpointError> {
     let failed = |error| failed_to_write(path, error);
-    let header = Header { rows: history.len() as u64, vectors: vectors as u64, elements, state: state.cloned() };
+    let header = Header {
+        rows: history.len() as u64,
+        vectors: vectors as u64,
+        elements,
+        state: state.cloned(),
+    };
     let header = serde_json::to_vec(&header).expect("plain data");
     put(path, |file| {
         let mut sink = Digesting { file, hasher: blake3::Hasher::new() };
@@ -184,10 +205,14 @@ fn failed_to_write(path: &Path, error: io::Error) -> CheckpointError {
 }
 
 /// Puts a file at `path`, whole and flushed, or leaves what is there.
-fn put<T>(path: &Path, write: impl FnOnce(&mut File) -> Result<T, CheckpointError>) -> Result<T, CheckpointError> {
+fn put<T>(
+    path: &Path,
+    write: impl FnOnce(&mut File) -> Result<T, CheckpointError>,
+) -> Result<T, CheckpointError> {
     let failed = |error| failed_to_write(path, error);
     let folder = path.parent().expect("a checkpoint lies in a folder");
-    let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder).map_err(failed)?;
+    let mut file =
+        tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder).map_err(failed)?;
     let written = write(file.as_file_mut())?;
     durable::sync_file(file.as_file(), file.path()).map_err(failed)?;
     crash_point("before-checkpoint-rename");
@@ -245,7 +270,10 @@ impl Verified {
     /// As [`open`](Self::open).
     pub fn of(mut file: File, path: &Path) -> Result<Self, CheckpointError> {
         let failed = |error| CheckpointError::io("read", path, error);
-        let damaged = |reason: &str| CheckpointError::Damaged { path: path.to_path_buf(), reason: reason.into() };
+        let damaged = |reason: &str| CheckpointError::Damaged {
+            path: path.to_path_buf(),
+            reason: reason.into(),
+        };
         let length = file.metadata().map_err(failed)?.len();
         if length < PREFIX + DIGEST {
             return Err(damaged("it is cut off"));
@@ -263,7 +291,8 @@ impl Verified {
         file.seek(SeekFrom::Start(PREFIX)).map_err(failed)?;
         let mut header = vec![0; header_length as usize];
         file.read_exact(&mut header).map_err(failed)?;
-        let header: Header = serde_json::from_slice(&header).map_err(|error| damaged(&format!("its header cannot be read: {error}")))?;
+        let header: Header = serde_json::from_slice(&header)
+            .map_err(|error| damaged(&format!("its header cannot be read: {error}")))?;
         let body = PREFIX + header_length;
         if header.body_length() != Some(length - DIGEST - body) {
             return Err(damaged("its length is not what its header says"));
@@ -287,11 +316,16 @@ impl Verified {
     /// # Errors
     /// When the file cannot be read or a row is none.
     pub fn history(&mut self) -> Result<Vec<Row>, CheckpointError> {
-        let mut bytes = zeros(self.header.rows as usize * Row::BYTES, "the history of a checkpoint").map_err(EngineError::from)?;
+        let mut bytes =
+            zeros(self.header.rows as usize * Row::BYTES, "the history of a checkpoint")
+                .map_err(EngineError::from)?;
         self.read_at(self.body, &mut bytes)?;
         let (rows, _) = bytes.as_chunks::<{ Row::BYTES }>();
         let rows: Option<Vec<Row>> = rows.iter().map(Row::from_bytes).collect();
-        rows.ok_or_else(|| CheckpointError::Damaged { path: self.path.clone(), reason: "a row of its history is none".into() })
+        rows.ok_or_else(|| CheckpointError::Damaged {
+            path: self.path.clone(),
+            reason: "a row of its history is none".into(),
+        })
     }
 
     /// Fills the engine's parameters, and its moments where the file has them.
@@ -323,7 +357,8 @@ impl Verified {
             return Err(CheckpointError::Foreign { path: self.path.clone() });
         }
         self.seek(self.body + self.header.rows * Row::BYTES as u64)?;
-        let mut values = zeros(self.header.elements as usize, "the best weights").map_err(EngineError::from)?;
+        let mut values =
+            zeros(self.header.elements as usize, "the best weights").map_err(EngineError::from)?;
         let read = read_floats(&mut self.file, &mut values, &mut vec![0; STAGED * 4]);
         read.map_err(|error| CheckpointError::io("read", &self.path, error))?;
         Ok(values)
@@ -370,7 +405,11 @@ fn header_length(prefix: &[u8; PREFIX as usize], length: u64) -> Result<u64, &'s
 
 /// Opens nothing but files: a named pipe may never answer.
 fn open_file(path: &Path) -> io::Result<File> {
-    if fs::metadata(path)?.is_file() { File::open(path) } else { Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file")) }
+    if fs::metadata(path)?.is_file() {
+        File::open(path)
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"))
+    }
 }
 
 /// The loop's state in a checkpoint of the right length that need not be whole; good enough to decide which other files it needs.

@@ -97,7 +97,12 @@ impl Checkpoints {
     pub fn open(folder: &Path) -> Result<Option<Self>, CheckpointError> {
         let failed = |error| CheckpointError::io("open", folder, error);
         durable::create_folder(folder).map_err(failed)?;
-        let lock = File::options().create(true).truncate(false).write(true).open(folder.join("lock")).map_err(failed)?;
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(folder.join("lock"))
+            .map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(None),
@@ -147,9 +152,17 @@ impl Checkpoints {
     }
 
     /// Checks everything that a continued training will need, the best weights included.
-    fn verify(&self, path: &Path, training: &str, step: u64) -> Result<(Verified, State, Vec<Row>), CheckpointError> {
+    fn verify(
+        &self,
+        path: &Path,
+        training: &str,
+        step: u64,
+    ) -> Result<(Verified, State, Vec<Row>), CheckpointError> {
         let mut verified = Verified::open(path)?;
-        let state = verified.state().filter(|state| state.training == training && state.step == step).cloned();
+        let state = verified
+            .state()
+            .filter(|state| state.training == training && state.step == step)
+            .cloned();
         let state = state.ok_or_else(|| CheckpointError::Foreign { path: path.to_path_buf() })?;
         let history = verified.history()?;
         if let Some(best) = &state.best {
@@ -163,7 +176,10 @@ impl Checkpoints {
             Ok(verified)
         } else {
             let path = self.best_path(best.step);
-            Err(CheckpointError::Damaged { path, reason: "these are not the best weights that were recorded".into() })
+            Err(CheckpointError::Damaged {
+                path,
+                reason: "these are not the best weights that were recorded".into(),
+            })
         }
     }
 
@@ -171,7 +187,12 @@ impl Checkpoints {
     ///
     /// # Errors
     /// When the disk refuses; what was there before still is.
-    pub fn save(&self, state: &State, history: &[Row], engine: &dyn Engine) -> Result<(), CheckpointError> {
+    pub fn save(
+        &self,
+        state: &State,
+        history: &[Row],
+        engine: &dyn Engine,
+    ) -> Result<(), CheckpointError> {
         self.restore_folder()?;
         checkpoint::write(&self.checkpoint_path(state.step), state, history, engine)?;
         self.prune(state, |step| step <= state.step);
@@ -182,7 +203,12 @@ impl Checkpoints {
     ///
     /// # Errors
     /// When the disk refuses; what was there before still is.
-    pub fn save_finished(&self, state: &State, history: &[Row], engine: &dyn Engine) -> Result<(), CheckpointError> {
+    pub fn save_finished(
+        &self,
+        state: &State,
+        history: &[Row],
+        engine: &dyn Engine,
+    ) -> Result<(), CheckpointError> {
         self.restore_folder()?;
         checkpoint::write(&self.checkpoint_path(state.step), state, history, engine)?;
         self.prune(state, |_| true);
@@ -202,7 +228,8 @@ impl Checkpoints {
         let has_best = |best: &Best| checkpoint::seems_to_hold_weights(&self.best_path(best.step));
         let serves = |state: State| state.best.as_ref().is_none_or(has_best);
         let readable = |(step, path): &(u64, PathBuf)| {
-            *step <= last_step && checkpoint::peek(path).is_some_and(|state| state.step == *step && serves(state))
+            *step <= last_step
+                && checkpoint::peek(path).is_some_and(|state| state.step == *step && serves(state))
         };
         self.newest_first().into_iter().find(readable).map(|(step, _)| step)
     }
@@ -218,13 +245,20 @@ impl Checkpoints {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn save_best(&self, step: u64, engine: &dyn Engine) -> Result<(String, BestWeights), CheckpointError> {
+    pub fn save_best(
+        &self,
+        step: u64,
+        engine: &dyn Engine,
+    ) -> Result<(String, BestWeights), CheckpointError> {
         self.restore_folder()?;
         let digest = checkpoint::write_weights(&self.best_path(step), engine)?;
         let best = self.open_best(step)?;
-        let checkpoints: Vec<u64> = self.newest_first().into_iter().map(|(step, _)| step).take(KEPT).collect();
+        let checkpoints: Vec<u64> =
+            self.newest_first().into_iter().map(|(step, _)| step).take(KEPT).collect();
         let named = self.best_of(&checkpoints);
-        self.remove(|name| step_of(name, BEST).is_some_and(|found| found != step && !named.contains(&found)));
+        self.remove(|name| {
+            step_of(name, BEST).is_some_and(|found| found != step && !named.contains(&found))
+        });
         Ok((digest.to_hex().to_string(), best))
     }
 
@@ -232,7 +266,11 @@ impl Checkpoints {
     ///
     /// # Errors
     /// When the disk refuses. Then they are where they were.
-    pub fn settle_best(&self, best: &mut Best, weights: &mut BestWeights) -> Result<(), CheckpointError> {
+    pub fn settle_best(
+        &self,
+        best: &mut Best,
+        weights: &mut BestWeights,
+    ) -> Result<(), CheckpointError> {
         let path = self.best_path(best.step);
         match weights {
             BestWeights::File(_) if path.exists() => {}
@@ -255,19 +293,27 @@ impl Checkpoints {
     /// When the file is not there.
     pub fn open_best(&self, step: u64) -> Result<BestWeights, CheckpointError> {
         let path = self.best_path(step);
-        File::open(&path).map(BestWeights::File).map_err(|error| CheckpointError::io("read", &path, error))
+        File::open(&path)
+            .map(BestWeights::File)
+            .map_err(|error| CheckpointError::io("read", &path, error))
     }
 
     /// Makes the folder again where somebody has removed it under a running training. The lock that went with it only saved work.
     fn restore_folder(&self) -> Result<(), CheckpointError> {
-        durable::create_folder(&self.folder).map_err(|error| CheckpointError::io("create", &self.folder, error))
+        durable::create_folder(&self.folder)
+            .map_err(|error| CheckpointError::io("create", &self.folder, error))
     }
 
     /// Loads the best weights from their file, whatever its name is by now, into the engine.
     ///
     /// # Errors
     /// When the file is not what was written.
-    pub fn load_best(&self, best: &Best, file: File, engine: &mut dyn Engine) -> Result<(), CheckpointError> {
+    pub fn load_best(
+        &self,
+        best: &Best,
+        file: File,
+        engine: &mut dyn Engine,
+    ) -> Result<(), CheckpointError> {
         self.verify_best(best, Verified::of(file, &self.best_path(best.step))?)?.load(engine)
     }
 
@@ -297,9 +343,17 @@ impl Checkpoints {
 
     /// Keeps the checkpoint of `state`, the newest other one that serves, and the best weights that they name.
     fn prune(&self, state: &State, serves: impl Fn(u64) -> bool) {
-        let others = self.newest_first().into_iter().map(|(step, _)| step).filter(|&step| step != state.step && serves(step));
+        let others = self
+            .newest_first()
+            .into_iter()
+            .map(|(step, _)| step)
+            .filter(|&step| step != state.step && serves(step));
         let others: Vec<u64> = others.take(KEPT - 1).collect();
-        let named: Vec<u64> = self.best_of(&others).into_iter().chain(state.best.as_ref().map(|best| best.step)).collect();
+        let named: Vec<u64> = self
+            .best_of(&others)
+            .into_iter()
+            .chain(state.best.as_ref().map(|best| best.step))
+            .collect();
         self.remove(|name| match (step_of(name, CHECKPOINT), step_of(name, BEST)) {
             (Some(step), _) => step != state.step && !others.contains(&step),
             (_, Some(step)) => !named.contains(&step),
@@ -309,7 +363,10 @@ impl Checkpoints {
 
     /// The steps of the best weights that checkpoints of these steps name.
     fn best_of(&self, checkpoints: &[u64]) -> Vec<u64> {
-        checkpoints.iter().filter_map(|&step| Some(checkpoint::peek(&self.checkpoint_path(step))?.best?.step)).collect()
+        checkpoints
+            .iter()
+            .filter_map(|&step| Some(checkpoint::peek(&self.checkpoint_path(step))?.best?.step))
+            .collect()
     }
 
     /// What cannot be removed now will be the next time, so failures are of no interest.
@@ -321,7 +378,8 @@ impl Checkpoints {
 
     fn newest_first(&self) -> Vec<(u64, PathBuf)> {
         let names = self.names();
-        let mut found: Vec<u64> = names.iter().filter_map(|name| step_of(name, CHECKPOINT)).collect();
+        let mut found: Vec<u64> =
+            names.iter().filter_map(|name| step_of(name, CHECKPOINT)).collect();
         found.sort_unstable_by(|left, right| right.cmp(left));
         found.into_iter().map(|step| (step, self.checkpoint_path(step))).collect()
     }

@@ -31,11 +31,21 @@ impl Coverage {
                 || name.starts_with("anomaly_classifier.") && recipe.anomaly_weight == 0.0)
         };
         let mut missing = Vec::new();
-        for (parameter, Parameter { name, length }) in parameters.iter().enumerate().filter(|(_, parameter)| trained(&parameter.name)) {
+        for (parameter, Parameter { name, length }) in
+            parameters.iter().enumerate().filter(|(_, parameter)| trained(&parameter.name))
+        {
             if name.ends_with("Wqkv.weight") {
                 let third = length / 3;
-                for (index, rows) in ["queries", "keys", "values"].into_iter().enumerate().filter(|(index, _)| longest > 1 || *index == 2) {
-                    missing.push(Piece { name: format!("{name} ({rows})"), parameter, elements: index * third..(index + 1) * third });
+                for (index, rows) in ["queries", "keys", "values"]
+                    .into_iter()
+                    .enumerate()
+                    .filter(|(index, _)| longest > 1 || *index == 2)
+                {
+                    missing.push(Piece {
+                        name: format!("{name} ({rows})"),
+                        parameter,
+                        elements: index * third..(index + 1) * third,
+                    });
                 }
             } else {
                 missing.push(Piece { name: name.clone(), parameter, elements: 0..*length });
@@ -54,10 +64,12 @@ impl Coverage {
         let mut failure = None;
         self.missing.retain(|part| {
             failure.is_some()
-                || !engine.has_gradient(part.parameter, part.elements.clone()).unwrap_or_else(|error| {
-                    failure = Some(error);
-                    false
-                })
+                || !engine.has_gradient(part.parameter, part.elements.clone()).unwrap_or_else(
+                    |error| {
+                        failure = Some(error);
+                        false
+                    },
+                )
         });
         failure.map_or(Ok(()), Err)
     }

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use crate::data::Batch;
 use crate::models::{
-    Gradients, JointModel, LossOptions, Losses, NoMemory, Part, Pass, Profile, Targets, Tokens, Workspace, ask_for_large_pages, room_for,
+    Gradients, JointModel, LossOptions, Losses, NoMemory, Part, Pass, Profile, Targets, Tokens,
+    Workspace, ask_for_large_pages, room_for,
 };
 
 use super::adamw::{AdamW, Gradient, Update, gradient_norm};
@@ -34,13 +35,24 @@ impl CpuEngine {
 
     #[must_use]
     pub fn new(model: JointModel) -> Self {
-        let parameters =
-            model.layout.parameters().iter().map(|parameter| Parameter { name: parameter.name.clone(), length: parameter.range.len() });
-        let (gradients, optimiser) = (Gradients::new(&model.layout), AdamW::new(model.layout.len()));
+        let parameters = model.layout.parameters().iter().map(|parameter| Parameter {
+            name: parameter.name.clone(),
+            length: parameter.range.len(),
+        });
+        let (gradients, optimiser) =
+            (Gradients::new(&model.layout), AdamW::new(model.layout.len()));
         // Every step touches all of these, but of the embedding's moments only the rows of tokens that occur.
         let (dense, (first, second)) = (model.layout.dense(), optimiser.moments());
-        [gradients.dense(), &first[dense.clone()], &second[dense]].into_iter().for_each(ask_for_large_pages);
-        Self { parameters: parameters.collect(), gradients, optimiser, workspace: Workspace::default(), model }
+        [gradients.dense(), &first[dense.clone()], &second[dense]]
+            .into_iter()
+            .for_each(ask_for_large_pages);
+        Self {
+            parameters: parameters.collect(),
+            gradients,
+            optimiser,
+            workspace: Workspace::default(),
+            model,
+        }
     }
 
     /// Uses a workspace of the caller's, which may be set to compute layers anew in the backward.
@@ -71,7 +83,11 @@ impl CpuEngine {
     }
 
     /// The gradient as AdamW takes it.
-    fn gradient(gradients: &Gradients, embedding: Range<usize>, dense: Range<usize>) -> [Gradient<'_>; 2] {
+    fn gradient(
+        gradients: &Gradients,
+        embedding: Range<usize>,
+        dense: Range<usize>,
+    ) -> [Gradient<'_>; 2] {
         let rows = gradients.embedding();
         [
             Gradient::Rows {
@@ -94,21 +110,33 @@ impl Engine for CpuEngine {
     fn accumulate(&mut self, batch: &Batch, options: &LossOptions) -> Result<Losses, EngineError> {
         let tokens = Tokens::new(&batch.ids, &batch.bounds)?;
         let targets = Targets { labels: &batch.labels, anomaly: &batch.anomaly };
-        Ok(self.model.loss_and_gradients(&tokens, &targets, options, &mut self.workspace, &mut self.gradients)?)
+        Ok(self.model.loss_and_gradients(
+            &tokens,
+            &targets,
+            options,
+            &mut self.workspace,
+            &mut self.gradients,
+        )?)
     }
 
     fn gradient_norm(&mut self) -> Result<f64, EngineError> {
         self.workspace.profile_mut().begin(Pass::Update);
         let layout = &self.model.layout;
-        let norm = gradient_norm(&Self::gradient(&self.gradients, layout.embedding(), layout.dense()));
+        let norm =
+            gradient_norm(&Self::gradient(&self.gradients, layout.embedding(), layout.dense()));
         self.workspace.profile_mut().lap(Part::GradientNorm);
         Ok(norm)
     }
 
-    fn has_gradient(&mut self, parameter: usize, elements: Range<usize>) -> Result<bool, EngineError> {
+    fn has_gradient(
+        &mut self,
+        parameter: usize,
+        elements: Range<usize>,
+    ) -> Result<bool, EngineError> {
         let values = self.gradients.parameter(&self.model.layout.parameters()[parameter]);
         // Of the embedding there are only rows, and nobody asks for a part of it.
-        let values = values.map_or(self.gradients.embedding().rows.as_slice(), |values| &values[elements]);
+        let values =
+            values.map_or(self.gradients.embedding().rows.as_slice(), |values| &values[elements]);
         Ok(values.iter().any(|value| *value != 0.0))
     }
 
@@ -136,24 +164,42 @@ impl Engine for CpuEngine {
         self.optimiser.updates()
     }
 
-    fn export(&self, vector: StateVector, sink: &mut dyn FnMut(&[f32]) -> std::io::Result<()>) -> Result<(), EngineError> {
+    fn export(
+        &self,
+        vector: StateVector,
+        sink: &mut dyn FnMut(&[f32]) -> std::io::Result<()>,
+    ) -> Result<(), EngineError> {
         let (first, second) = self.optimiser.moments();
         let values = match vector {
             StateVector::Parameters => &self.model.parameters,
             StateVector::FirstMoments => first,
             StateVector::SecondMoments => second,
         };
-        Ok(self.model.layout.parameters().iter().try_for_each(|parameter| sink(&values[parameter.range.clone()]))?)
+        Ok(self
+            .model
+            .layout
+            .parameters()
+            .iter()
+            .try_for_each(|parameter| sink(&values[parameter.range.clone()]))?)
     }
 
-    fn import(&mut self, vector: StateVector, source: &mut dyn FnMut(&mut [f32]) -> std::io::Result<()>) -> Result<(), EngineError> {
+    fn import(
+        &mut self,
+        vector: StateVector,
+        source: &mut dyn FnMut(&mut [f32]) -> std::io::Result<()>,
+    ) -> Result<(), EngineError> {
         let (first, second) = self.optimiser.restore(self.optimiser.updates());
         let values = match vector {
             StateVector::Parameters => &mut self.model.parameters,
             StateVector::FirstMoments => first,
             StateVector::SecondMoments => second,
         };
-        Ok(self.model.layout.parameters().iter().try_for_each(|parameter| source(&mut values[parameter.range.clone()]))?)
+        Ok(self
+            .model
+            .layout
+            .parameters()
+            .iter()
+            .try_for_each(|parameter| source(&mut values[parameter.range.clone()]))?)
     }
 
     fn set_updates(&mut self, updates: u64) {

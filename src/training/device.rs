@@ -24,12 +24,18 @@ impl ModelEngine {
     ///
     /// # Errors
     /// When the device has no room.
-    pub fn on(device: &Device, model: JointModel, products: DType, activation_checkpointing: bool) -> Result<Self, EngineError> {
+    pub fn on(
+        device: &Device,
+        model: JointModel,
+        products: DType,
+        activation_checkpointing: bool,
+    ) -> Result<Self, EngineError> {
         if device.is_cpu() {
             let workspace = Workspace::new().recompute_layers(activation_checkpointing);
             Ok(Self::Cpu(Box::new(CpuEngine::try_new(model)?.with_workspace(workspace))))
         } else {
-            let engine = CandleEngine::new(&model, device, products)?.with_activation_checkpointing(activation_checkpointing);
+            let engine = CandleEngine::new(&model, device, products)?
+                .with_activation_checkpointing(activation_checkpointing);
             Ok(Self::Device(Box::new((engine, model))))
         }
     }
@@ -74,9 +80,12 @@ mod tests {
         };
         let config = ModernBertConfig { layer_types: crate::models::layer_types(1, 3), ..sizes };
         for asked in [false, true] {
-            let model = JointModel::new_random(config.clone(), 3, &Rng::new(1)).expect("good sizes");
+            let model =
+                JointModel::new_random(config.clone(), 3, &Rng::new(1)).expect("good sizes");
             let engine = ModelEngine::on(&Device::Cpu, model, DType::F32, asked).expect("a CPU");
-            assert!(matches!(engine, ModelEngine::Cpu(engine) if engine.checkpoints_activations() == asked));
+            assert!(
+                matches!(engine, ModelEngine::Cpu(engine) if engine.checkpoints_activations() == asked)
+            );
         }
     }
 }

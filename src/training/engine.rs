@@ -31,7 +31,11 @@ pub trait Engine {
     ///
     /// # Errors
     /// When a device operation fails.
-    fn has_gradient(&mut self, parameter: usize, elements: Range<usize>) -> Result<bool, EngineError>;
+    fn has_gradient(
+        &mut self,
+        parameter: usize,
+        elements: Range<usize>,
+    ) -> Result<bool, EngineError>;
 
     /// Moves the parameters along the gradient with AdamW.
     ///
@@ -55,13 +59,21 @@ pub trait Engine {
     ///
     /// # Errors
     /// What `sink` returns, or when a device operation fails.
-    fn export(&self, vector: StateVector, sink: &mut dyn FnMut(&[f32]) -> std::io::Result<()>) -> Result<(), EngineError>;
+    fn export(
+        &self,
+        vector: StateVector,
+        sink: &mut dyn FnMut(&[f32]) -> std::io::Result<()>,
+    ) -> Result<(), EngineError>;
 
     /// Fills a vector of the state in the order of [`export`](Self::export).
     ///
     /// # Errors
     /// What `source` returns, or when a device operation fails.
-    fn import(&mut self, vector: StateVector, source: &mut dyn FnMut(&mut [f32]) -> std::io::Result<()>) -> Result<(), EngineError>;
+    fn import(
+        &mut self,
+        vector: StateVector,
+        source: &mut dyn FnMut(&mut [f32]) -> std::io::Result<()>,
+    ) -> Result<(), EngineError>;
 
     /// Says that the optimiser has made `updates` updates, after its moments were imported.
     fn set_updates(&mut self, updates: u64);
@@ -118,7 +130,9 @@ impl EngineError {
     #[must_use]
     pub fn help(&self) -> Option<&'static str> {
         match self {
-            Self::Batch(BatchError::NoMemory { .. }) => Some("lower `batch_size` or `max_length`, or free memory"),
+            Self::Batch(BatchError::NoMemory { .. }) => {
+                Some("lower `batch_size` or `max_length`, or free memory")
+            }
             Self::NoMemory(_) => Some("take a smaller model, or free memory"),
             _ => None,
         }

@@ -45,14 +45,19 @@ impl Row {
     /// Fixed width, numbers as their bits, so that a row read back is the row written, not-a-number included.
     pub(super) fn to_bytes(self) -> [u8; Self::BYTES] {
         let optional = [self.learning_rate, self.ner_loss, self.anomaly_loss, self.grad_norm];
-        let present = optional.iter().enumerate().fold(0_u8, |bits, (index, value)| bits | (u8::from(value.is_some()) << index));
+        let present = optional
+            .iter()
+            .enumerate()
+            .fold(0_u8, |bits, (index, value)| bits | (u8::from(value.is_some()) << index));
         let mut bytes = [0; Self::BYTES];
         bytes[0] = match self.split {
             RowSplit::Train => 0,
             RowSplit::Validation => 1,
         };
         bytes[1] = present;
-        let words = [self.step, self.epoch, self.loss.to_bits()].into_iter().chain(optional.map(|value| value.unwrap_or(0.0).to_bits()));
+        let words = [self.step, self.epoch, self.loss.to_bits()]
+            .into_iter()
+            .chain(optional.map(|value| value.unwrap_or(0.0).to_bits()));
         for (place, word) in bytes[2..].chunks_exact_mut(8).zip(words) {
             place.copy_from_slice(&word.to_le_bytes());
         }
@@ -70,7 +75,8 @@ impl Row {
             let place = &bytes[2 + 8 * index..10 + 8 * index];
             u64::from_le_bytes(place.try_into().expect("eight bytes"))
         };
-        let optional = |index: usize| (bytes[1] >> index & 1 == 1).then(|| f64::from_bits(word(3 + index)));
+        let optional =
+            |index: usize| (bytes[1] >> index & 1 == 1).then(|| f64::from_bits(word(3 + index)));
         Some(Self {
             split,
             step: word(0),
@@ -129,6 +135,9 @@ mod tests {
 
     #[test]
     fn the_loss_of_an_epoch_is_the_mean_over_its_steps() {
-        assert_eq!(epoch_losses(&[row(1, 1.0), row(1, 2.0), row(1, f64::INFINITY), row(2, 4.0)]), [1.5, 4.0]);
+        assert_eq!(
+            epoch_losses(&[row(1, 1.0), row(1, 2.0), row(1, f64::INFINITY), row(2, 4.0)]),
+            [1.5, 4.0]
+        );
     }
 }

@@ -45,9 +45,13 @@ pub fn memory_need(
     let states = if activation_checkpointing { 1 } else { config.num_hidden_layers };
     let once = 12 * hidden + intermediate + labels;
     let tokens = batch_size.saturating_mul(max_length) as u64;
-    let kept = input.saturating_mul(config.num_hidden_layers).saturating_add(state.saturating_mul(states));
+    let kept =
+        input.saturating_mul(config.num_hidden_layers).saturating_add(state.saturating_mul(states));
     let floats = float(kept.saturating_add(once));
-    MemoryNeed { parameters: float(Layout::new(config, labels).len()).saturating_mul(4), activations: tokens.saturating_mul(floats) }
+    MemoryNeed {
+        parameters: float(Layout::new(config, labels).len()).saturating_mul(4),
+        activations: tokens.saturating_mul(floats),
+    }
 }
 
 #[cfg(test)]
@@ -62,7 +66,9 @@ mod tests {
 
     #[test]
     fn activations_grow_with_texts_and_their_length_and_parameters_do_not() {
-        let of = |batch_size, max_length| memory_need(&ModernBertConfig::base(), 93, batch_size, max_length, false);
+        let of = |batch_size, max_length| {
+            memory_need(&ModernBertConfig::base(), 93, batch_size, max_length, false)
+        };
         assert_eq!(of(32, 64), of(16, 128));
         assert_eq!(of(32, 128).activations, 2 * of(16, 128).activations);
         assert_eq!(of(32, 128).parameters, of(16, 128).parameters);
@@ -70,7 +76,9 @@ mod tests {
 
     #[test]
     fn activation_checkpointing_leaves_about_a_fifth_of_the_activations() {
-        let of = |activation_checkpointing| memory_need(&ModernBertConfig::base(), 93, 16, 128, activation_checkpointing);
+        let of = |activation_checkpointing| {
+            memory_need(&ModernBertConfig::base(), 93, 16, 128, activation_checkpointing)
+        };
         let share = of(true).activations as f64 / of(false).activations as f64;
         assert!((0.18..0.22).contains(&share), "{share}");
         assert_eq!(of(true).parameters, of(false).parameters);
@@ -78,6 +86,9 @@ mod tests {
 
     #[test]
     fn sizes_beyond_all_bounds_do_not_overflow() {
-        assert_eq!(memory_need(&ModernBertConfig::base(), 93, usize::MAX, usize::MAX, false).bytes(), u64::MAX);
+        assert_eq!(
+            memory_need(&ModernBertConfig::base(), 93, usize::MAX, usize::MAX, false).bytes(),
+            u64::MAX
+        );
     }
 }

@@ -35,7 +35,9 @@ mod session;
 mod state;
 mod train;
 
-const _: () = assert!(crate::data::IGNORE == crate::models::IGNORE && crate::data::IGNORE == crate::metrics::IGNORE);
+const _: () = assert!(
+    crate::data::IGNORE == crate::models::IGNORE && crate::data::IGNORE == crate::metrics::IGNORE
+);
 
 pub use candle::CandleEngine;
 pub use checkpoint::{CheckpointError, Verified as VerifiedCheckpoint};

@@ -71,20 +71,42 @@ impl Notice {
 impl std::fmt::Display for Notice {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Resumed { step, total_steps } => write!(formatter, "continues after step {step} of {total_steps}"),
+            Self::Resumed { step, total_steps } => {
+                write!(formatter, "continues after step {step} of {total_steps}")
+            }
             Self::Extended { step, total_steps } => {
-                write!(formatter, "continues a shorter training of the same recipe: {step} of {total_steps} steps are made")
+                write!(
+                    formatter,
+                    "continues a shorter training of the same recipe: {step} of {total_steps} steps are made"
+                )
             }
             Self::UnusableCheckpoint { path, reason } => {
-                write!(formatter, "the checkpoint `{}` cannot be used: {reason}; looking for an older one", path.display())
+                write!(
+                    formatter,
+                    "the checkpoint `{}` cannot be used: {reason}; looking for an older one",
+                    path.display()
+                )
             }
-            Self::BeginsAnew => write!(formatter, "there is no older one: the training begins at its first step"),
-            Self::CheckpointFailed { reason } => write!(formatter, "no checkpoint could be written, training goes on without: {reason}"),
+            Self::BeginsAnew => {
+                write!(formatter, "there is no older one: the training begins at its first step")
+            }
+            Self::CheckpointFailed { reason } => write!(
+                formatter,
+                "no checkpoint could be written, training goes on without: {reason}"
+            ),
             Self::CheckpointsBusy { folder } => {
-                write!(formatter, "another process trains with the checkpoints in `{}`, so this one keeps none", folder.display())
+                write!(
+                    formatter,
+                    "another process trains with the checkpoints in `{}`, so this one keeps none",
+                    folder.display()
+                )
             }
-            Self::Skipped { step, what } => write!(formatter, "step {step} was skipped: its {what} is not finite"),
-            Self::StoppedEarly { step, metric } => write!(formatter, "stopped after step {step}: `{metric}` no longer improves"),
+            Self::Skipped { step, what } => {
+                write!(formatter, "step {step} was skipped: its {what} is not finite")
+            }
+            Self::StoppedEarly { step, metric } => {
+                write!(formatter, "stopped after step {step}: `{metric}` no longer improves")
+            }
         }
     }
 }

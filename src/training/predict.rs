@@ -17,7 +17,12 @@ pub struct Objective {
 
 impl Default for Objective {
     fn default() -> Self {
-        Self { ner_weight: 1.0, anomaly_weight: 1.0, anomaly_class_weights: None, ignore_outside: None }
+        Self {
+            ner_weight: 1.0,
+            anomaly_weight: 1.0,
+            anomaly_class_weights: None,
+            ignore_outside: None,
+        }
     }
 }
 
@@ -25,7 +30,11 @@ impl Objective {
     /// Takes the tokens out of a batch that count in no loss.
     pub(super) fn mask(&self, batch: &mut Batch) {
         if let Some(outside) = self.ignore_outside {
-            batch.labels.iter_mut().filter(|label| **label == outside).for_each(|label| *label = IGNORE);
+            batch
+                .labels
+                .iter_mut()
+                .filter(|label| **label == outside)
+                .for_each(|label| *label = IGNORE);
         }
     }
 }
@@ -67,7 +76,8 @@ pub fn predict(
     cancelled: &dyn Fn() -> bool,
 ) -> Result<Option<Predicted>, EngineError> {
     let mut labels = Vec::with_capacity(split.tokens());
-    let (mut anomaly, mut anomaly_score) = (Vec::with_capacity(split.len()), Vec::with_capacity(split.len()));
+    let (mut anomaly, mut anomaly_score) =
+        (Vec::with_capacity(split.len()), Vec::with_capacity(split.len()));
     let (mut ner, mut sequence) = (WeightedMean::default(), WeightedMean::default());
     let rows: Vec<u32> = (0..split.len() as u32).collect();
     for rows in rows.chunks(batch_size.max(1)) {
@@ -89,13 +99,20 @@ pub fn predict(
         for (logits, &class) in logits.anomaly.chunks_exact(2).zip(&batch.anomaly) {
             anomaly.push(argmax(logits));
             anomaly_score.push(1.0 / (1.0 + (f64::from(logits[0]) - f64::from(logits[1])).exp()));
-            let weight = objective.anomaly_class_weights.map_or(1.0, |weights| f64::from(weights[class as usize]));
+            let weight = objective
+                .anomaly_class_weights
+                .map_or(1.0, |weights| f64::from(weights[class as usize]));
             sequence.add(cross_entropy(logits, class), weight);
         }
     }
     let (ner, sequence) = (ner.mean(), sequence.mean());
     let total = weighted(objective.ner_weight, ner) + weighted(objective.anomaly_weight, sequence);
-    Ok(Some(Predicted { labels, anomaly, anomaly_score, losses: SplitLosses { ner, anomaly: sequence, total } }))
+    Ok(Some(Predicted {
+        labels,
+        anomaly,
+        anomaly_score,
+        losses: SplitLosses { ner, anomaly: sequence, total },
+    }))
 }
 
 /// A loss with weight 0 adds nothing, even when it is not a number.

@@ -172,7 +172,8 @@ impl Recipe {
     /// Steps of the optimiser in one epoch over `sequences` sequences.
     #[must_use]
     pub fn steps_per_epoch(&self, sequences: usize) -> u64 {
-        sequences.div_ceil(self.batch_size.max(1)).div_ceil(self.gradient_accumulation.max(1)) as u64
+        sequences.div_ceil(self.batch_size.max(1)).div_ceil(self.gradient_accumulation.max(1))
+            as u64
     }
 
     /// Steps of the whole training over `sequences` sequences.
@@ -183,7 +184,12 @@ impl Recipe {
 
     #[must_use]
     pub fn learning_rates(&self, sequences: usize) -> LearningRate {
-        LearningRate::new(self.learning_rate, self.schedule, self.warmup, self.total_steps(sequences))
+        LearningRate::new(
+            self.learning_rate,
+            self.schedule,
+            self.warmup,
+            self.total_steps(sequences),
+        )
     }
 
     /// What the losses count.
@@ -215,33 +221,64 @@ impl Recipe {
             (self.epochs > 0, "`epochs` must be at least 1"),
             (self.batch_size > 0, "`batch_size` must be at least 1"),
             (self.gradient_accumulation > 0, "`gradient_accumulation` must be at least 1"),
-            (at_least_zero(self.learning_rate) && is_single(self.learning_rate), "`learning_rate` must be a number of at least 0"),
+            (
+                at_least_zero(self.learning_rate) && is_single(self.learning_rate),
+                "`learning_rate` must be a number of at least 0",
+            ),
             (at_least_zero(self.weight_decay), "`weight_decay` must be a number of at least 0"),
             (beta(self.betas.0) && beta(self.betas.1), "`betas` must lie in [0, 1)"),
             // Moments below the normal range count as zero, so that a zero here could divide zero by zero.
-            (self.eps > 0.0 && is_single(self.eps), "`eps` must be above 0, also in single precision"),
-            (self.max_grad_norm.is_none_or(|norm| norm > 0.0 && is_single(norm)), "`max_grad_norm` must be above 0"),
-            (!matches!(self.warmup, Warmup::Ratio(ratio) if !(0.0..=1.0).contains(&ratio)), "`warmup_ratio` must lie in [0, 1]"),
-            (at_least_zero(self.ner_weight) && is_single(self.ner_weight), "`ner_weight` must be a number of at least 0"),
-            (at_least_zero(self.anomaly_weight) && is_single(self.anomaly_weight), "`anomaly_weight` must be a number of at least 0"),
+            (
+                self.eps > 0.0 && is_single(self.eps),
+                "`eps` must be above 0, also in single precision",
+            ),
+            (
+                self.max_grad_norm.is_none_or(|norm| norm > 0.0 && is_single(norm)),
+                "`max_grad_norm` must be above 0",
+            ),
+            (
+                !matches!(self.warmup, Warmup::Ratio(ratio) if !(0.0..=1.0).contains(&ratio)),
+                "`warmup_ratio` must lie in [0, 1]",
+            ),
+            (
+                at_least_zero(self.ner_weight) && is_single(self.ner_weight),
+                "`ner_weight` must be a number of at least 0",
+            ),
+            (
+                at_least_zero(self.anomaly_weight) && is_single(self.anomaly_weight),
+                "`anomaly_weight` must be a number of at least 0",
+            ),
             (
                 self.ner_weight > 0.0 || self.anomaly_weight > 0.0,
                 "`ner_weight` and `anomaly_weight` are both 0, which leaves nothing to learn",
             ),
             (
-                self.anomaly_class_weights.is_none_or(|weights| weights.iter().all(|weight| weight.is_normal() && *weight > 0.0)),
+                self.anomaly_class_weights.is_none_or(|weights| {
+                    weights.iter().all(|weight| weight.is_normal() && *weight > 0.0)
+                }),
                 "class weights must be above 0",
             ),
             (self.evaluate_every != Interval::Steps(0), "`evaluate_every` must be at least 1 step"),
-            (self.early_stopping.is_none_or(|stopping| stopping.patience > 0), "`patience` must be at least 1"),
-            (self.early_stopping.is_none_or(|stopping| at_least_zero(stopping.min_delta)), "`min_delta` must be a number of at least 0"),
+            (
+                self.early_stopping.is_none_or(|stopping| stopping.patience > 0),
+                "`patience` must be at least 1",
+            ),
+            (
+                self.early_stopping.is_none_or(|stopping| at_least_zero(stopping.min_delta)),
+                "`min_delta` must be a number of at least 0",
+            ),
             (sequences > 0, "the training split is empty"),
             (
-                validation_sequences > 0 || (self.early_stopping.is_none() && self.keep_best.is_none()),
+                validation_sequences > 0
+                    || (self.early_stopping.is_none() && self.keep_best.is_none()),
                 "early stopping and keeping the best weights need a validation split, and it is empty",
             ),
         ];
-        rules.into_iter().filter(|(holds, _)| !holds).map(|(_, message)| message.to_owned()).collect()
+        rules
+            .into_iter()
+            .filter(|(holds, _)| !holds)
+            .map(|(_, message)| message.to_owned())
+            .collect()
     }
 }
 
@@ -280,7 +317,11 @@ mod tests {
     #[test]
     fn only_a_recipe_without_horizon_can_be_extended() {
         assert_eq!(Recipe::default().horizon_parameter(), Some("schedule"));
-        let constant = Recipe { schedule: Schedule::Constant, warmup: Warmup::Ratio(0.1), ..Recipe::default() };
+        let constant = Recipe {
+            schedule: Schedule::Constant,
+            warmup: Warmup::Ratio(0.1),
+            ..Recipe::default()
+        };
         assert_eq!(constant.horizon_parameter(), Some("warmup_ratio"));
         assert_eq!(Recipe { warmup: Warmup::Steps(5), ..constant }.horizon_parameter(), None);
     }

@@ -80,7 +80,10 @@ impl<'a> Session<'a> {
         let longest = (0..sequences).map(|row| data.train.range(row).len()).max().unwrap_or(0);
         let mut coverage = Coverage::new(engine.parameters(), recipe, longest);
         let training = super::identity::of_training(engine.parameters(), data, recipe);
-        let lineage = storage.lineage.filter(|_| recipe.horizon_parameter().is_none()).map(Checkpoints::read_only);
+        let lineage = storage
+            .lineage
+            .filter(|_| recipe.horizon_parameter().is_none())
+            .map(Checkpoints::read_only);
 
         let mut checkpoints = None;
         if let Some(folder) = storage.checkpoints {
@@ -91,7 +94,10 @@ impl<'a> Session<'a> {
         }
         let mut passed_over = false;
         let mut unusable = |path: &std::path::Path, error: &CheckpointError| {
-            observer.notice(&Notice::UnusableCheckpoint { path: path.to_path_buf(), reason: error.reason(path) });
+            observer.notice(&Notice::UnusableCheckpoint {
+                path: path.to_path_buf(),
+                reason: error.reason(path),
+            });
             passed_over = true;
         };
         let mut found = None;
@@ -125,7 +131,8 @@ impl<'a> Session<'a> {
         let saved = found.as_ref().map(|(state, _)| state.step);
         let resumed = found.or(extended);
         let resumed_from = resumed.as_ref().map(|(state, _)| state.step);
-        let (state, history) = resumed.unwrap_or_else(|| (State::new(training, coverage.names()), Vec::new()));
+        let (state, history) =
+            resumed.unwrap_or_else(|| (State::new(training, coverage.names()), Vec::new()));
         coverage.restore(&state.without_gradient);
 
         let mut session = Self {
@@ -143,7 +150,12 @@ impl<'a> Session<'a> {
             coverage,
             order: None,
             best_weights,
-            last_checkpoint: LastCheckpoint { step: saved, since: state.step, at: Instant::now(), cost: Cost::default() },
+            last_checkpoint: LastCheckpoint {
+                step: saved,
+                since: state.step,
+                at: Instant::now(),
+                cost: Cost::default(),
+            },
             refused: RefCell::default(),
             speed: Speed::default(),
             state,
@@ -151,7 +163,9 @@ impl<'a> Session<'a> {
             timings: Vec::new(),
             resumed_from,
         };
-        session.history.reserve(session.total_steps.saturating_sub(session.state.step).min(1 << 20) as usize);
+        session
+            .history
+            .reserve(session.total_steps.saturating_sub(session.state.step).min(1 << 20) as usize);
         Ok(session)
     }
 
@@ -168,7 +182,11 @@ impl<'a> Session<'a> {
                 return Err(self.cancel());
             }
             let last = &self.last_checkpoint;
-            if self.storage.cadence.is_due(self.state.step - last.since, last.at.elapsed(), last.cost) {
+            if self.storage.cadence.is_due(
+                self.state.step - last.since,
+                last.at.elapsed(),
+                last.cost,
+            ) {
                 self.save();
             }
             self.step()?;
@@ -189,7 +207,8 @@ impl<'a> Session<'a> {
         let step = self.state.step;
         let epoch = step / self.steps_per_epoch;
         let rows = self.rows_of_step(step);
-        let mut batches: Vec<_> = rows.chunks(self.recipe.batch_size).map(|rows| self.data.train.batch(rows)).collect();
+        let mut batches: Vec<_> =
+            rows.chunks(self.recipe.batch_size).map(|rows| self.data.train.batch(rows)).collect();
         batches.iter_mut().for_each(|batch| self.objective.mask(batch));
         let tokens: usize = batches.iter().map(|batch| batch.ids.len()).sum();
 
@@ -223,7 +242,12 @@ impl<'a> Session<'a> {
             self.engine.discard();
             let what = if loss.is_finite() { "gradient" } else { "loss" };
             if self.recipe.on_nonfinite == OnNonfinite::Stop {
-                return Err(TrainError::NotFinite { step: step + 1, what, rows, checkpoint: self.last_good_checkpoint() });
+                return Err(TrainError::NotFinite {
+                    step: step + 1,
+                    what,
+                    rows,
+                    checkpoint: self.last_good_checkpoint(),
+                });
             }
             self.state.skipped += 1;
             self.observer.notice(&Notice::Skipped { step: step + 1, what });
@@ -241,7 +265,10 @@ impl<'a> Session<'a> {
             anomaly_loss: Some(losses.anomaly),
             grad_norm: Some(norm),
         });
-        if self.state.step.is_multiple_of(self.steps_per_epoch) && self.state.updates > 0 && !self.coverage.is_complete() {
+        if self.state.step.is_multiple_of(self.steps_per_epoch)
+            && self.state.updates > 0
+            && !self.coverage.is_complete()
+        {
             return Err(TrainError::NoGradient { parameters: self.coverage.names() });
         }
 
@@ -264,7 +291,10 @@ impl<'a> Session<'a> {
     }
 
     fn normalisers_of(&self, batch: &Batch) -> Normalisers {
-        Normalisers::of(&Targets { labels: &batch.labels, anomaly: &batch.anomaly }, self.objective.anomaly_class_weights)
+        Normalisers::of(
+            &Targets { labels: &batch.labels, anomaly: &batch.anomaly },
+            self.objective.anomaly_class_weights,
+        )
     }
 
     fn loss_options(&self, normalisers: Normalisers) -> LossOptions {
@@ -279,13 +309,24 @@ impl<'a> Session<'a> {
     /// The loss of the entities, if any token counts in it, and both losses together.
     fn loss_of(&self, losses: &Losses) -> (Option<f64>, f64) {
         let ner = (losses.counted_tokens > 0).then_some(losses.ner);
-        (ner, weighted(self.objective.ner_weight, ner) + weighted(self.objective.anomaly_weight, Some(losses.anomaly)))
+        (
+            ner,
+            weighted(self.objective.ner_weight, ner)
+                + weighted(self.objective.anomaly_weight, Some(losses.anomaly)),
+        )
     }
 
     /// How many of the last steps were skipped, [`SPOILT`] at most. It asks the history, which outlives an interruption.
     fn skipped_in_a_row(&self) -> usize {
-        let skipped = |row: &&Row| !(row.loss.is_finite() && row.grad_norm.is_some_and(f64::is_finite));
-        self.history.iter().rev().filter(|row| row.split == RowSplit::Train).take(SPOILT).take_while(skipped).count()
+        let skipped =
+            |row: &&Row| !(row.loss.is_finite() && row.grad_norm.is_some_and(f64::is_finite));
+        self.history
+            .iter()
+            .rev()
+            .filter(|row| row.split == RowSplit::Train)
+            .take(SPOILT)
+            .take_while(skipped)
+            .count()
     }
 
     /// Refuses to call weights a result that give no finite loss: on the validation split, or without one in the last step and on the first texts
@@ -302,7 +343,8 @@ impl<'a> Session<'a> {
     }
 
     fn loss_of_first_texts(&mut self) -> Result<f64, TrainError> {
-        let rows: Vec<u32> = (0..self.data.train.len().min(self.recipe.batch_size) as u32).collect();
+        let rows: Vec<u32> =
+            (0..self.data.train.len().min(self.recipe.batch_size) as u32).collect();
         let mut batch = self.data.train.batch(&rows);
         self.objective.mask(&mut batch);
         let normalisers = self.normalisers_of(&batch);
@@ -320,7 +362,8 @@ impl<'a> Session<'a> {
     fn rows_of_step(&mut self, step: u64) -> Vec<u32> {
         let (epoch, step_in_epoch) = (step / self.steps_per_epoch, step % self.steps_per_epoch);
         let sequences = self.data.train.len();
-        let per_step = self.recipe.batch_size.saturating_mul(self.recipe.gradient_accumulation).min(sequences);
+        let per_step =
+            self.recipe.batch_size.saturating_mul(self.recipe.gradient_accumulation).min(sequences);
         if self.order.as_ref().is_none_or(|(of, _)| *of != epoch) {
             self.order = Some((epoch, epoch_order(self.recipe.seed, epoch, sequences)));
         }
@@ -330,11 +373,16 @@ impl<'a> Session<'a> {
     }
 
     fn is_evaluated(&self) -> bool {
-        self.history.last().is_some_and(|row| row.split == RowSplit::Validation && row.step == self.state.step)
+        self.history
+            .last()
+            .is_some_and(|row| row.split == RowSplit::Validation && row.step == self.state.step)
     }
 
     fn evaluation_is_due(&self) -> bool {
-        self.validation.is_some() && self.state.step > 0 && self.is_step_of_evaluation() && !self.is_evaluated()
+        self.validation.is_some()
+            && self.state.step > 0
+            && self.is_step_of_evaluation()
+            && !self.is_evaluated()
     }
 
     /// Whether a longer training evaluates after this step too.
@@ -350,7 +398,10 @@ impl<'a> Session<'a> {
         let Some(validation) = self.validation else { return Ok(()) };
         let (step, epoch) = (self.state.step, self.state.step.div_ceil(self.steps_per_epoch));
         let observer = self.observer;
-        let predicted = predict(self.engine, validation, self.recipe.batch_size, &self.objective, &|| observer.cancelled())?;
+        let predicted =
+            predict(self.engine, validation, self.recipe.batch_size, &self.objective, &|| {
+                observer.cancelled()
+            })?;
         let Some(predicted) = predicted else { return Err(self.cancel()) };
         let losses = predicted.losses;
         let row = Row {
@@ -368,7 +419,11 @@ impl<'a> Session<'a> {
 
         // Weights without a finite loss say nothing with their labels.
         let value_of = |metric| metric_value(&scores, metric).filter(|_| losses.total.is_finite());
-        if let Some(value) = self.recipe.keep_best.and_then(|metric| value_of(metric).filter(|value| self.improves(metric, *value))) {
+        if let Some(value) = self
+            .recipe
+            .keep_best
+            .and_then(|metric| value_of(metric).filter(|value| self.improves(metric, *value)))
+        {
             let (digest, weights) = self.keep_weights(step)?;
             self.best_weights = Some(weights);
             self.state.best = Some(Best { step, value, digest });
@@ -392,7 +447,8 @@ impl<'a> Session<'a> {
     /// too much lately.
     fn keep_weights(&mut self, step: u64) -> Result<(Option<String>, BestWeights), TrainError> {
         let last = &self.last_checkpoint;
-        let elements: usize = self.engine.parameters().iter().map(|parameter| parameter.length).sum();
+        let elements: usize =
+            self.engine.parameters().iter().map(|parameter| parameter.length).sum();
         let may_wait = size_of::<f32>() as u64 * elements as u64 <= WAITING_BYTES;
         if let Some(checkpoints) = &self.checkpoints
             && (!may_wait || self.storage.cadence.affords(last.at.elapsed(), last.cost))
@@ -407,7 +463,11 @@ impl<'a> Session<'a> {
             }
         }
         // A training does not fail because it cannot be saved. The next checkpoint writes these, if it can be written.
-        let mut kept = if let Some(BestWeights::Memory(kept)) = self.best_weights.take() { kept } else { Vec::new() };
+        let mut kept = if let Some(BestWeights::Memory(kept)) = self.best_weights.take() {
+            kept
+        } else {
+            Vec::new()
+        };
         kept.clear();
         reserve(&mut kept, elements, "the best weights").map_err(EngineError::from)?;
         self.engine.export(StateVector::Parameters, &mut |values| {
@@ -419,7 +479,9 @@ impl<'a> Session<'a> {
 
     /// Sees that the best weights lie where a checkpoint that names them will look for them.
     fn settle_best(&mut self) -> bool {
-        let (Some(best), Some(weights)) = (&mut self.state.best, &mut self.best_weights) else { return true };
+        let (Some(best), Some(weights)) = (&mut self.state.best, &mut self.best_weights) else {
+            return true;
+        };
         let Some(checkpoints) = &self.checkpoints else { return false };
         match checkpoints.settle_best(best, weights) {
             // Mostly there was nothing to write, which says nothing of the disk.
@@ -433,12 +495,18 @@ impl<'a> Session<'a> {
         let begun = Instant::now();
         let settled = self.settle_best();
         let Some(checkpoints) = &self.checkpoints else { return false };
-        let saved = settled && self.tell(checkpoints.save(&self.state, &self.history, self.engine)).is_some();
+        let saved = settled
+            && self.tell(checkpoints.save(&self.state, &self.history, self.engine)).is_some();
         if saved {
             self.last_checkpoint.step = Some(self.state.step);
         }
         let cost = Cost { checkpoint: begun.elapsed(), ..Cost::default() };
-        self.last_checkpoint = LastCheckpoint { since: self.state.step, at: Instant::now(), cost, ..self.last_checkpoint };
+        self.last_checkpoint = LastCheckpoint {
+            since: self.state.step,
+            at: Instant::now(),
+            cost,
+            ..self.last_checkpoint
+        };
         saved
     }
 
@@ -464,8 +532,14 @@ impl<'a> Session<'a> {
 
     /// Leaves the finished state where a training with more epochs finds it. Its absence costs only time, and so does failing to write it.
     fn leave_for_longer_trainings(&mut self) {
-        let Some(folder) = self.storage.lineage.filter(|_| self.recipe.horizon_parameter().is_none()) else { return };
-        if self.resumed_from == Some(self.state.step) && Checkpoints::read_only(folder).has(self.state.step) {
+        let Some(folder) =
+            self.storage.lineage.filter(|_| self.recipe.horizon_parameter().is_none())
+        else {
+            return;
+        };
+        if self.resumed_from == Some(self.state.step)
+            && Checkpoints::read_only(folder).has(self.state.step)
+        {
             return;
         }
         // It went on from a checkpoint that was written after the evaluation of the end.
@@ -498,7 +572,9 @@ impl<'a> Session<'a> {
             self.save();
         }
         match (self.best_weights.take(), &self.state.best, &self.checkpoints) {
-            (Some(BestWeights::File(file)), Some(best), Some(checkpoints)) => checkpoints.load_best(best, file, self.engine)?,
+            (Some(BestWeights::File(file)), Some(best), Some(checkpoints)) => {
+                checkpoints.load_best(best, file, self.engine)?
+            }
             (Some(BestWeights::Memory(values)), ..) => {
                 let mut rest = values.as_slice();
                 self.engine.import(StateVector::Parameters, &mut |values| {

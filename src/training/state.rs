@@ -44,7 +44,16 @@ pub struct Patience {
 
 impl State {
     pub(super) fn new(training: String, without_gradient: Vec<String>) -> Self {
-        Self { training, step: 0, updates: 0, skipped: 0, best: None, patience: Patience::default(), stopped: false, without_gradient }
+        Self {
+            training,
+            step: 0,
+            updates: 0,
+            skipped: 0,
+            best: None,
+            patience: Patience::default(),
+            stopped: false,
+            without_gradient,
+        }
     }
 }
 
@@ -87,8 +96,10 @@ mod tests {
     fn patience_ends_after_evaluations_in_a_row_without_improvement() {
         let stopping = EarlyStopping { metric: Metric::Loss, patience: 2, min_delta: 0.0 };
         let mut patience = Patience::default();
-        let ends: Vec<bool> =
-            [Some(1.0), Some(1.5), Some(0.5), None, Some(0.5)].iter().map(|value| patience.exhausted_by(*value, &stopping)).collect();
+        let ends: Vec<bool> = [Some(1.0), Some(1.5), Some(0.5), None, Some(0.5)]
+            .iter()
+            .map(|value| patience.exhausted_by(*value, &stopping))
+            .collect();
         assert_eq!(ends, [false, false, false, false, true]);
     }
 }

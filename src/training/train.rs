@@ -117,16 +117,20 @@ impl TrainError {
     pub fn help(&self) -> Option<&'static str> {
         match self {
             Self::Spoilt { .. } => Some("lower `learning_rate`, or set `max_grad_norm`"),
-            Self::NotFinite { .. } => {
-                Some("lower `learning_rate`, set `max_grad_norm`, or pass over such steps with `on_nonfinite = \"skip\"`")
-            }
-            Self::NoGradient { parameters } if parameters.iter().all(|name| name.starts_with("ner_classifier.")) => {
-                Some("no token of the training split has a label that counts: set `ner_weight = 0`, or `ignore_outside = false`")
+            Self::NotFinite { .. } => Some(
+                "lower `learning_rate`, set `max_grad_norm`, or pass over such steps with `on_nonfinite = \"skip\"`",
+            ),
+            Self::NoGradient { parameters }
+                if parameters.iter().all(|name| name.starts_with("ner_classifier.")) =>
+            {
+                Some(
+                    "no token of the training split has a label that counts: set `ner_weight = 0`, or `ignore_outside = false`",
+                )
             }
             Self::Checkpoint(CheckpointError::Full { why, .. }) => Some(why.help()),
-            Self::Checkpoint(CheckpointError::Io { .. }) => {
-                Some("see that `outputs/checkpoints` can be written and nothing removes it; the same command goes on from what is there")
-            }
+            Self::Checkpoint(CheckpointError::Io { .. }) => Some(
+                "see that `outputs/checkpoints` can be written and nothing removes it; the same command goes on from what is there",
+            ),
             Self::Engine(EngineError::Batch(BatchError::NoMemory { .. })) => Some(
                 "set `activation_checkpointing = true`, lower `batch_size` and raise `gradient_accumulation` by as much, or lower `max_length`",
             ),

@@ -7,7 +7,8 @@ use crate::world::{World, snapshot};
 #[test]
 fn a_training_step_of_an_experiment_is_measured_before_and_after_its_run() {
     let world = World::new();
-    let bench = || world.pipeline(["bench", "experiments/mini.toml", "--steps", "1", "--json"]).json();
+    let bench =
+        || world.pipeline(["bench", "experiments/mini.toml", "--steps", "1", "--json"]).json();
     let (before, _, after) = (bench(), world.pipeline(["run", "experiments/mini.toml"]), bench());
     assert_eq!([&before["synthetic"], &after["synthetic"]], [true, false]);
     // The number of texts is known before they are made.
@@ -18,29 +19,60 @@ fn a_training_step_of_an_experiment_is_measured_before_and_after_its_run() {
 
 #[test]
 fn the_figures_of_a_measurement_agree_with_each_other() {
-    let found = World::new().pipeline(["bench", "experiments/mini.toml", "--steps", "3", "--threads", "1", "--json"]).json();
+    let found = World::new()
+        .pipeline(["bench", "experiments/mini.toml", "--steps", "3", "--threads", "1", "--json"])
+        .json();
     let figure = |name: &str| found[name].as_f64().unwrap_or_else(|| panic!("`{name}` of {found}"));
     let near = |left: f64, right: f64| (left - right).abs() < 1e-6 * right;
     assert_eq!([&found["threads"], &found["steps"]], [&json!(1), &json!(3)]);
     assert!(near(figure("tokens_per_s"), figure("tokens_per_step") / figure("step_s")), "{found}");
     assert!(near(figure("floor_ratio"), figure("step_s") / figure("floor_s")), "{found}");
     assert!(figure("matmul_gflops") > 0.0 && figure("inference_texts_per_s") > 0.0, "{found}");
-    assert_eq!(found["peak_rss_gib"].as_f64().is_some_and(|gib| gib > 0.0), cfg!(target_os = "linux"), "{found}");
+    assert_eq!(
+        found["peak_rss_gib"].as_f64().is_some_and(|gib| gib > 0.0),
+        cfg!(target_os = "linux"),
+        "{found}"
+    );
 }
 
 #[test]
 fn texts_of_a_length_and_layers_computed_again_are_measured_when_asked_for() {
     let world = World::new();
-    let arguments = ["bench", "experiments/mini.toml", "--steps", "2", "--length", "40", "--batch-size", "2", "--json"];
-    let found = world.pipeline(arguments.into_iter().chain(["--set", "stage.train.activation_checkpointing=true"])).json();
-    assert_eq!([&found["length"], &found["tokens_per_step"], &found["activation_checkpointing"]], [&json!(40), &json!(80.0), &json!(true)]);
-    let part = |pass: &str, part: &str| found["profile_s"][pass][part].as_f64().is_some_and(|seconds| seconds > 0.0);
-    assert!(part("forward", "global_attention") && part("backward", "norms") && part("update", "optimiser"), "{found}");
+    let arguments = [
+        "bench",
+        "experiments/mini.toml",
+        "--steps",
+        "2",
+        "--length",
+        "40",
+        "--batch-size",
+        "2",
+        "--json",
+    ];
+    let found = world
+        .pipeline(
+            arguments.into_iter().chain(["--set", "stage.train.activation_checkpointing=true"]),
+        )
+        .json();
+    assert_eq!(
+        [&found["length"], &found["tokens_per_step"], &found["activation_checkpointing"]],
+        [&json!(40), &json!(80.0), &json!(true)]
+    );
+    let part = |pass: &str, part: &str| {
+        found["profile_s"][pass][part].as_f64().is_some_and(|seconds| seconds > 0.0)
+    };
+    assert!(
+        part("forward", "global_attention")
+            && part("backward", "norms")
+            && part("update", "optimiser"),
+        "{found}"
+    );
 }
 
 #[test]
 fn the_parts_of_a_step_are_listed_when_asked_for() {
-    let shot = World::new().pipeline(["bench", "experiments/mini.toml", "--steps", "1", "--profile"]);
+    let shot =
+        World::new().pipeline(["bench", "experiments/mini.toml", "--steps", "1", "--profile"]);
     let lines = |pass: &str| shot.stdout.lines().filter(|line| line.starts_with(pass)).count();
     // Of the two layers the first is global and the second local.
     assert_eq!([lines("forward"), lines("backward"), lines("update")], [7, 7, 2], "{shot}");

@@ -14,8 +14,13 @@ fn twice() -> World {
 /// What it says, with columns one space apart and days redacted.
 fn plain(shot: &Shot) -> String {
     let words = |line: &str| {
-        let is_day = |word: &str| word.len() == 10 && word.as_bytes()[4] == b'-' && word.as_bytes()[7] == b'-';
-        line.split_whitespace().map(|word| if is_day(word) { "[day]" } else { word }).collect::<Vec<_>>().join(" ")
+        let is_day = |word: &str| {
+            word.len() == 10 && word.as_bytes()[4] == b'-' && word.as_bytes()[7] == b'-'
+        };
+        line.split_whitespace()
+            .map(|word| if is_day(word) { "[day]" } else { word })
+            .collect::<Vec<_>>()
+            .join(" ")
     };
     shot.to_string().lines().map(words).collect::<Vec<_>>().join("\n")
 }
@@ -38,10 +43,22 @@ fn applied_it_removes_what_it_showed_and_the_latest_results_stay_cached() {
     let world = twice();
     let shown = world.pipeline(["gc", "--json"]).json();
     let removed = world.pipeline(["gc", "--apply", "--json"]).json();
-    assert_eq!((&removed["waste"], &removed["applied"]), (&shown["waste"], &serde_json::Value::Bool(true)));
+    assert_eq!(
+        (&removed["waste"], &removed["applied"]),
+        (&shown["waste"], &serde_json::Value::Bool(true))
+    );
     assert_eq!(removed["waste"].as_array().expect("a list").len(), 3);
-    assert_eq!(world.pipeline(["gc", "--apply", "--json"]).json()["waste"].as_array().expect("a list").len(), 0);
-    assert_eq!(world.pipeline(["plan", FILE, "--set", "stage.train.epochs=2", "--check"]).code, Some(0));
+    assert_eq!(
+        world.pipeline(["gc", "--apply", "--json"]).json()["waste"]
+            .as_array()
+            .expect("a list")
+            .len(),
+        0
+    );
+    assert_eq!(
+        world.pipeline(["plan", FILE, "--set", "stage.train.epochs=2", "--check"]).code,
+        Some(0)
+    );
     assert_eq!(world.pipeline(["verify"]).code, Some(0));
     assert_eq!(world.pipeline(["plan", FILE, "--check"]).code, Some(3));
 }

@@ -32,7 +32,10 @@ help! {
 #[test]
 fn no_command_at_all_prints_the_help_and_is_a_mistake() {
     let shot = World::empty().pipeline::<[&str; 0], _>([]);
-    assert!(shot.code == Some(2) && shot.stdout.is_empty() && shot.stderr.contains("Usage: pipeline"), "{shot}");
+    assert!(
+        shot.code == Some(2) && shot.stdout.is_empty() && shot.stderr.contains("Usage: pipeline"),
+        "{shot}"
+    );
 }
 
 #[test]
@@ -52,13 +55,18 @@ fn a_command_without_its_file_shows_how_it_is_written() {
 #[test]
 fn a_mistyped_command_gets_the_nearest_one() {
     let world = World::empty();
-    snapshot!(world.pipeline(["rnu", "x.toml"]), world.pipeline(["pln"]), world.pipeline(["frobnicate"]));
+    snapshot!(
+        world.pipeline(["rnu", "x.toml"]),
+        world.pipeline(["pln"]),
+        world.pipeline(["frobnicate"])
+    );
 }
 
 #[test]
 fn options_say_what_they_expect() {
     let world = World::new();
-    let run = |option: &str, value: &str| world.pipeline(["run", "experiments/mini.toml", option, value]);
+    let run =
+        |option: &str, value: &str| world.pipeline(["run", "experiments/mini.toml", option, value]);
     snapshot!(
         run("--threads", "0"),
         run("--jobs", "x"),

@@ -35,7 +35,11 @@ fn a_data_file_that_is_not_what_it_should_be_is_said_with_its_path() {
         world.write("experiments/data/events.toml", content);
         world.pipeline(["run", "experiments/mini.toml"])
     };
-    let shots = [run(b""), run(b"\x00\x01\xff"), run(b"[templates]\nnormal = [\"{nobody} came\"]\nanomaly = [\"x\"]\n")];
+    let shots = [
+        run(b""),
+        run(b"\x00\x01\xff"),
+        run(b"[templates]\nnormal = [\"{nobody} came\"]\nanomaly = [\"x\"]\n"),
+    ];
     std::fs::remove_file(world.path("experiments/data/events.toml")).expect("removed");
     let gone = world.pipeline(["run", "experiments/mini.toml"]);
     std::fs::create_dir(world.path("experiments/data/events.toml")).expect("created");
@@ -59,9 +63,16 @@ fn a_file_whose_name_is_not_utf8_can_be_checked_planned_and_shown() {
     let world = World::new();
     let file = Path::new("experiments").join(OsStr::from_bytes(b"b\xffd.toml"));
     world.write(&file, format!("name = \"bad\"\n{MINI}"));
-    for command in
-        [&["check"][..], &["check", "--json"], &["plan"], &["plan", "--json"], &["show"], &["show", "--json"], &["run"], &["run"]]
-    {
+    for command in [
+        &["check"][..],
+        &["check", "--json"],
+        &["plan"],
+        &["plan", "--json"],
+        &["show"],
+        &["show", "--json"],
+        &["run"],
+        &["run"],
+    ] {
         let shot = world.pipeline(command.iter().map(OsStr::new).chain([file.as_os_str()]));
         assert_eq!(shot.code, Some(0), "{shot}");
     }
@@ -86,7 +97,10 @@ fn an_experiment_may_lie_anywhere_and_be_a_link() {
     assert!(linked.code == Some(0) && world.path("outputs/link").is_dir(), "{linked}");
     let world = world.inside("elsewhere");
     let outside = world.pipeline(["run", &world.path("experiments/mini.toml").to_string_lossy()]);
-    assert!(outside.code == Some(0) && world.path("elsewhere/outputs/mini/loss.png").is_file(), "{outside}");
+    assert!(
+        outside.code == Some(0) && world.path("elsewhere/outputs/mini/loss.png").is_file(),
+        "{outside}"
+    );
 }
 
 #[test]
@@ -119,7 +133,8 @@ fn in_a_folder_that_cannot_be_written_looking_works_and_running_is_refused() {
         return;
     }
     std::fs::set_permissions(world.path(""), PermissionsExt::from_mode(0o555)).expect("set");
-    let shots = ["check", "plan", "show", "run"].map(|command| world.pipeline([command, "experiments/mini.toml"]));
+    let shots = ["check", "plan", "show", "run"]
+        .map(|command| world.pipeline([command, "experiments/mini.toml"]));
     std::fs::set_permissions(world.path(""), PermissionsExt::from_mode(0o755)).expect("set");
     assert_eq!(shots.each_ref().map(|shot| shot.code), [Some(0), Some(0), Some(0), Some(2)]);
     assert!(shots[3].stderr.contains("help: run from a folder that you may write"), "{}", shots[3]);
@@ -136,7 +151,11 @@ fn a_current_folder_that_was_removed_is_said() {
         .output()
         .expect("a shell");
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.code() == Some(2) && stderr.starts_with("error: the current folder cannot be used"), "{stderr}");
+    assert!(
+        output.status.code() == Some(2)
+            && stderr.starts_with("error: the current folder cannot be used"),
+        "{stderr}"
+    );
 }
 
 #[test]

@@ -17,9 +17,17 @@ fn init_in_an_empty_folder_writes_an_experiment_that_passes_and_refuses_to_write
 fn the_starter_runs_as_it_is() {
     let world = World::empty();
     world.pipeline(["init"]);
-    let small =
-        ["stage.corpus.samples=60", "stage.train.epochs=1", "stage.init_model.hidden_size=32", "stage.init_model.num_hidden_layers=2"];
-    let shot = world.pipeline(["run", "experiments/starter.toml"].into_iter().chain(small.iter().flat_map(|value| ["--set", value])));
+    let small = [
+        "stage.corpus.samples=60",
+        "stage.train.epochs=1",
+        "stage.init_model.hidden_size=32",
+        "stage.init_model.num_hidden_layers=2",
+    ];
+    let shot = world.pipeline(
+        ["run", "experiments/starter.toml"]
+            .into_iter()
+            .chain(small.iter().flat_map(|value| ["--set", value])),
+    );
     assert!(shot.code == Some(0) && world.path("outputs/starter/loss.png").is_file(), "{shot}");
 }
 
@@ -31,8 +39,12 @@ fn every_line_of_the_starter_that_is_commented_out_is_right_too() {
     let at = text.find("# [sweep]").expect("the starter shows a sweep");
     let swept = format!("{}{}", &text[..at], text[at..].replace("# ", ""));
     world.write("experiments/swept.toml", swept);
-    let own: String =
-        text.lines().skip_while(|line| !line.starts_with("# [stage.corpus]")).take(4).map(|line| format!("{}\n", &line[2..])).collect();
+    let own: String = text
+        .lines()
+        .skip_while(|line| !line.starts_with("# [stage.corpus]"))
+        .take(4)
+        .map(|line| format!("{}\n", &line[2..]))
+        .collect();
     let begin = text.find("[stage.corpus]").expect("there");
     let end = text.find("# Your own texts").expect("there");
     world.write("experiments/own.toml", format!("{}{own}{}", &text[..begin], &text[end..]));

@@ -25,7 +25,12 @@ fn an_unknown_kind_gets_a_suggestion_and_exit_code_4() {
 #[test]
 fn kinds_as_json_names_every_kind_once() {
     let kinds = World::empty().pipeline(["kinds", "--json"]).json();
-    let names: Vec<_> = kinds.as_array().expect("a list").iter().map(|kind| kind["name"].as_str().expect("a name")).collect();
+    let names: Vec<_> = kinds
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|kind| kind["name"].as_str().expect("a name"))
+        .collect();
     assert_eq!(names, pipeline::kinds::ALL.iter().map(|kind| kind.name).collect::<Vec<_>>());
 }
 
@@ -58,14 +63,26 @@ fn the_schema_defines_every_kind_with_its_ports_and_parameters_and_nothing_else(
     let schema = World::empty().pipeline(["schema"]).json();
     assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
     let names: Vec<_> = pipeline::kinds::ALL.iter().map(|kind| kind.name).collect();
-    assert_eq!(schema["properties"]["stage"]["additionalProperties"]["properties"]["kind"]["enum"], serde_json::json!(names));
+    assert_eq!(
+        schema["properties"]["stage"]["additionalProperties"]["properties"]["kind"]["enum"],
+        serde_json::json!(names)
+    );
     for kind in pipeline::kinds::ALL {
         let definition = &schema["$defs"][kind.name];
         assert_eq!(definition["additionalProperties"], false, "{}", kind.name);
-        let known: BTreeSet<&str> = definition["properties"].as_object().expect("properties").keys().map(String::as_str).collect();
+        let known: BTreeSet<&str> = definition["properties"]
+            .as_object()
+            .expect("properties")
+            .keys()
+            .map(String::as_str)
+            .collect();
         let own = kind.schema();
-        let parameters = own["properties"].as_object().into_iter().flat_map(|map| map.keys().map(String::as_str));
-        let wanted: BTreeSet<&str> = kind.ports.iter().map(|port| port.name).chain(parameters).collect();
+        let parameters = own["properties"]
+            .as_object()
+            .into_iter()
+            .flat_map(|map| map.keys().map(String::as_str));
+        let wanted: BTreeSet<&str> =
+            kind.ports.iter().map(|port| port.name).chain(parameters).collect();
         assert!(known.is_superset(&wanted), "{}: {wanted:?} are not all of {known:?}", kind.name);
     }
 }
@@ -76,14 +93,19 @@ fn the_schema_knows_every_key_of_the_shipped_experiments() {
     let schema = World::empty().pipeline(["schema"]).json();
     let experiments = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments");
     for name in ["tiny.toml", "small.toml", "large.toml", "sweep.toml"] {
-        let file: toml::Table = toml::from_str(&std::fs::read_to_string(experiments.join(name)).expect("readable")).expect("TOML");
+        let file: toml::Table =
+            toml::from_str(&std::fs::read_to_string(experiments.join(name)).expect("readable"))
+                .expect("TOML");
         for (key, value) in &file {
             assert!(schema["properties"].get(key).is_some(), "{name}: `{key}`");
             if key == "stage" {
                 for (stage, keys) in value.as_table().expect("stages") {
                     let kind = keys.get("kind").and_then(toml::Value::as_str).unwrap_or(stage);
                     for key in keys.as_table().expect("a stage").keys() {
-                        assert!(schema["$defs"][kind]["properties"].get(key).is_some(), "{name}: `{stage}.{key}`");
+                        assert!(
+                            schema["$defs"][kind]["properties"].get(key).is_some(),
+                            "{name}: `{stage}.{key}`"
+                        );
                     }
                 }
             }
@@ -96,7 +118,10 @@ fn completions_name_every_command() {
     for shell in ["bash", "zsh", "fish"] {
         let shot = World::empty().pipeline(["completions", shell]);
         assert_eq!(shot.code, Some(0));
-        for command in ["run", "plan", "check", "explain", "show", "graph", "kinds", "predict", "verify", "schema", "init"] {
+        for command in [
+            "run", "plan", "check", "explain", "show", "graph", "kinds", "predict", "verify",
+            "schema", "init",
+        ] {
             assert!(shot.stdout.contains(command), "{shell}: {command}");
         }
     }
@@ -113,11 +138,19 @@ fn the_graph_is_mermaid_or_dot() {
 fn the_graph_counts_the_nodes_of_a_swept_stage_and_dots_an_order_without_data() {
     let world = World::new();
     world.child("ordered", "[stage.evaluate]\nafter = [\"init_model\"]\n");
-    snapshot!(world.pipeline(["graph", "experiments/ordered.toml", "--sweep", "train.epochs=1,2,3"]));
+    snapshot!(world.pipeline([
+        "graph",
+        "experiments/ordered.toml",
+        "--sweep",
+        "train.epochs=1,2,3"
+    ]));
 }
 
 #[test]
 fn the_graph_as_json_has_an_edge_for_each_wire() {
     let graph = World::new().pipeline(["graph", "experiments/mini.toml", "--json"]).json();
-    assert_eq!((graph["stages"].as_array().map(Vec::len), graph["edges"].as_array().map(Vec::len)), (Some(6), Some(9)));
+    assert_eq!(
+        (graph["stages"].as_array().map(Vec::len), graph["edges"].as_array().map(Vec::len)),
+        (Some(6), Some(9))
+    );
 }

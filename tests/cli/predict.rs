@@ -13,7 +13,10 @@ fn world() -> &'static World {
     static WORLD: OnceLock<World> = OnceLock::new();
     WORLD.get_or_init(|| {
         let world = World::new();
-        let longer = MINI.replace("epochs = 1", "epochs = 6").replace("1e-3", "5e-3").replace("samples = 80", "samples = 300");
+        let longer = MINI
+            .replace("epochs = 1", "epochs = 6")
+            .replace("1e-3", "5e-3")
+            .replace("samples = 80", "samples = 300");
         world.write("experiments/mini.toml", longer);
         assert_eq!(world.pipeline(["run", "experiments/mini.toml"]).code, Some(0));
         world
@@ -22,7 +25,8 @@ fn world() -> &'static World {
 
 fn predict(input: impl Into<Vec<u8>>) -> Shot {
     let world = world();
-    world.shot("predict outputs/mini", world.command(["predict", "outputs/mini"]).write_stdin(input))
+    world
+        .shot("predict outputs/mini", world.command(["predict", "outputs/mini"]).write_stdin(input))
 }
 
 fn predictions(shot: &Shot) -> Vec<Value> {
@@ -31,12 +35,18 @@ fn predictions(shot: &Shot) -> Vec<Value> {
 
 #[test]
 fn line_n_of_the_output_is_about_line_n_of_the_input() {
-    let found = predictions(&predict("db-07 crashed at 02:15\r\n\n  \nbackup of web-12 finished at 04:40\n"));
-    let texts: Vec<_> = found.iter().map(|prediction| prediction["text"].as_str().expect("a text")).collect();
+    let found = predictions(&predict(
+        "db-07 crashed at 02:15\r\n\n  \nbackup of web-12 finished at 04:40\n",
+    ));
+    let texts: Vec<_> =
+        found.iter().map(|prediction| prediction["text"].as_str().expect("a text")).collect();
     assert_eq!(texts, ["db-07 crashed at 02:15", "", "  ", "backup of web-12 finished at 04:40"]);
     let keys: Vec<_> = found[0].as_object().expect("an object").keys().collect();
     assert_eq!(keys, ["text", "entities", "anomaly", "anomaly_score"]);
-    assert_eq!(found[1], json!({"text": "", "entities": [], "anomaly": null, "anomaly_score": null}));
+    assert_eq!(
+        found[1],
+        json!({"text": "", "entities": [], "anomaly": null, "anomaly_score": null})
+    );
 }
 
 #[test]
@@ -47,8 +57,13 @@ fn blank_lines_change_no_other_prediction() {
 
 #[test]
 fn json_lines_give_their_text() {
-    let found = predictions(&predict("{\"text\": \"db-07 crashed\", \"id\": 1}\n{\"text\": \"all is well\"}\n"));
-    assert_eq!([found[0]["text"].clone(), found[1]["text"].clone()], ["db-07 crashed", "all is well"]);
+    let found = predictions(&predict(
+        "{\"text\": \"db-07 crashed\", \"id\": 1}\n{\"text\": \"all is well\"}\n",
+    ));
+    assert_eq!(
+        [found[0]["text"].clone(), found[1]["text"].clone()],
+        ["db-07 crashed", "all is well"]
+    );
 }
 
 #[test]
@@ -59,7 +74,10 @@ fn offsets_count_characters_whatever_their_bytes() {
     assert!(!entities.is_empty(), "the model finds something: {}", found[0]);
     let characters = text.chars().count() as u64;
     for entity in entities {
-        let (start, end) = (entity["start"].as_u64().expect("a number"), entity["end"].as_u64().expect("a number"));
+        let (start, end) = (
+            entity["start"].as_u64().expect("a number"),
+            entity["end"].as_u64().expect("a number"),
+        );
         assert!(start < end && end <= characters, "{entity} lies in {characters} characters");
     }
 }
@@ -69,17 +87,27 @@ fn the_found_entity_is_the_one_that_the_offsets_cut_out() {
     let text = "é😀é db-07 crashed at 02:15";
     let found = predictions(&predict(text));
     let cut = |entity: &Value| -> String {
-        let (start, end) = (entity["start"].as_u64().expect("a number") as usize, entity["end"].as_u64().expect("a number") as usize);
+        let (start, end) = (
+            entity["start"].as_u64().expect("a number") as usize,
+            entity["end"].as_u64().expect("a number") as usize,
+        );
         text.chars().skip(start).take(end - start).collect()
     };
-    let cuts: Vec<String> = found[0]["entities"].as_array().expect("a list").iter().map(cut).collect();
+    let cuts: Vec<String> =
+        found[0]["entities"].as_array().expect("a list").iter().map(cut).collect();
     assert!(cuts.iter().any(|cut| cut == "02:15"), "{cuts:?}");
 }
 
 #[test]
 fn a_line_of_a_stream_is_tagged_before_the_next_one_comes() {
-    let mut child = world().process(["predict", "outputs/mini"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
-    let (mut input, mut output) = (child.stdin.take().expect("piped"), BufReader::new(child.stdout.take().expect("piped")));
+    let mut child = world()
+        .process(["predict", "outputs/mini"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let (mut input, mut output) =
+        (child.stdin.take().expect("piped"), BufReader::new(child.stdout.take().expect("piped")));
     for line in ["db-07 crashed at 02:15", "all is well"] {
         writeln!(input, "{line}").expect("written");
         let mut answer = String::new();
@@ -95,7 +123,9 @@ fn many_bad_lines_are_counted_and_a_few_are_named() {
     let shot = predict(format!("{{\"text\": \"\"}}\n{}", "nonsense\n".repeat(3000)));
     assert_eq!((shot.code, predictions(&shot).len()), (Some(1), 3001));
     assert!(
-        shot.stderr.starts_with("error: 3000 of 3001 lines could not be tagged: 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, ...\n"),
+        shot.stderr.starts_with(
+            "error: 3000 of 3001 lines could not be tagged: 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, ...\n"
+        ),
         "{}",
         shot.stderr
     );
@@ -111,7 +141,8 @@ fn a_reader_that_has_seen_enough_ends_it_quietly() {
         .spawn()
         .expect("it starts");
     let mut input = child.stdin.take().expect("piped");
-    let writer = std::thread::spawn(move || while input.write_all(b"db-07 crashed at 02:15\n").is_ok() {});
+    let writer =
+        std::thread::spawn(move || while input.write_all(b"db-07 crashed at 02:15\n").is_ok() {});
     let mut line = String::new();
     BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("readable");
     let output = child.wait_with_output().expect("it ends");
@@ -134,7 +165,8 @@ fn a_text_beyond_the_length_that_the_model_reads_says_so() {
 #[test]
 fn how_much_follows_behind_what_the_model_reads_makes_no_difference() {
     let answer = |times: usize| {
-        let mut prediction = predictions(&predict("db-07 crashed at 02:15 ".repeat(times))).remove(0);
+        let mut prediction =
+            predictions(&predict("db-07 crashed at 02:15 ".repeat(times))).remove(0);
         prediction["text"].take();
         prediction
     };
@@ -145,7 +177,10 @@ fn how_much_follows_behind_what_the_model_reads_makes_no_difference() {
 
 #[test]
 fn what_cannot_be_read_is_answered_in_its_place_and_the_rest_is_tagged() {
-    snapshot!(predict("{\"text\": \"\"}\nnot json\n{\"txt\": \"b\"}\n\n"), predict(b" \n\xff\xfe\n".to_vec()),);
+    snapshot!(
+        predict("{\"text\": \"\"}\nnot json\n{\"txt\": \"b\"}\n\n"),
+        predict(b" \n\xff\xfe\n".to_vec()),
+    );
 }
 
 #[test]
@@ -173,8 +208,13 @@ fn the_batch_size_changes_no_prediction() {
     let world = world();
     let lines = "db-07 crashed at 02:15\nroutine check of web-12 at 09:30\nmail-2 was restarted at 04:40 as planned\n";
     let with = |size: &str| {
-        predictions(&world.shot("predict", world.command(["predict", "outputs/mini", "--batch-size", size]).write_stdin(lines)))
+        predictions(&world.shot(
+            "predict",
+            world.command(["predict", "outputs/mini", "--batch-size", size]).write_stdin(lines),
+        ))
     };
-    let entities = |found: &[Value]| found.iter().map(|prediction| prediction["entities"].clone()).collect::<Vec<_>>();
+    let entities = |found: &[Value]| {
+        found.iter().map(|prediction| prediction["entities"].clone()).collect::<Vec<_>>()
+    };
     assert_eq!(entities(&with("1")), entities(&with("32")));
 }

@@ -11,7 +11,9 @@ fn outputs_stand_beside_the_nearest_settings_above_the_current_folder() {
     let world = world.inside("deep/down");
     let shot = world.pipeline(["run", "../../experiments/mini.toml"]);
     assert!(shot.stdout.ends_with("results: ../../outputs/mini\n"), "{shot}");
-    assert!(world.path("outputs/mini/loss.png").is_file() && !world.path("deep/down/outputs").exists());
+    assert!(
+        world.path("outputs/mini/loss.png").is_file() && !world.path("deep/down/outputs").exists()
+    );
     world.write("deep/pipeline.toml", "");
     let nearer = world.pipeline(["plan", "../../experiments/mini.toml", "--check"]);
     assert_eq!(nearer.code, Some(3), "there is nothing beside the nearer one: {nearer}");
@@ -27,11 +29,15 @@ fn without_settings_outputs_stand_in_the_current_folder() {
 #[test]
 fn a_profile_gives_what_the_command_line_does_not() {
     let world = World::new();
-    world.write("pipeline.toml", "[profile.default]\nthreads = 1\n[profile.big]\nthreads = 3\njobs = 2\noffline = true\n");
+    world.write(
+        "pipeline.toml",
+        "[profile.default]\nthreads = 1\n[profile.big]\nthreads = 3\njobs = 2\noffline = true\n",
+    );
     let threads = |arguments: &[&str]| {
         let shot = world.pipeline(["run", FILE, "corpus", "--json"].iter().chain(arguments));
         let first: serde_json::Value =
-            serde_json::from_str(shot.stdout.lines().next().unwrap_or_default()).unwrap_or_else(|_| panic!("{shot}"));
+            serde_json::from_str(shot.stdout.lines().next().unwrap_or_default())
+                .unwrap_or_else(|_| panic!("{shot}"));
         (first["threads"].as_u64(), first["jobs"].as_u64())
     };
     assert_eq!(threads(&[]), (Some(1), Some(1)));
@@ -60,6 +66,7 @@ fn settings_that_cannot_be_used_say_where_and_what_is_expected() {
 #[test]
 fn how_work_runs_changes_no_key() {
     let world = World::trained();
-    let shot = world.pipeline(["run", FILE, "--threads", "1", "-j", "1", "--device", "cpu", "--offline"]);
+    let shot =
+        world.pipeline(["run", FILE, "--threads", "1", "-j", "1", "--device", "cpu", "--offline"]);
     assert!(shot.stdout.contains("6 cached"), "{shot}");
 }

@@ -14,7 +14,14 @@ fn the_first_run_does_all_and_the_second_nothing() {
 #[test]
 fn the_summary_gives_the_metrics_in_lines_of_80_columns() {
     let shot = World::new().pipeline(["run", FILE]);
-    for name in ["evaluate.anomaly", "average_precision", "evaluate.ner", "span_f1", "token_accuracy", "results: outputs/mini"] {
+    for name in [
+        "evaluate.anomaly",
+        "average_precision",
+        "evaluate.ner",
+        "span_f1",
+        "token_accuracy",
+        "results: outputs/mini",
+    ] {
         assert!(shot.stdout.contains(name), "{name}\n{shot}");
     }
     assert!(shot.stdout.lines().all(|line| line.chars().count() <= 80), "{shot}");
@@ -30,7 +37,10 @@ fn a_dry_run_is_a_plan() {
 #[test]
 fn a_run_of_one_stage_runs_what_it_needs_and_publishes_nothing_that_is_not_there() {
     let world = World::new();
-    snapshot!(world.pipeline(["run", FILE, "tokenize", "-j", "1"]), world.pipeline(["run", FILE, "train", "-j", "1"]));
+    snapshot!(
+        world.pipeline(["run", FILE, "tokenize", "-j", "1"]),
+        world.pipeline(["run", FILE, "train", "-j", "1"])
+    );
 }
 
 #[test]
@@ -54,7 +64,10 @@ corpus = "@logs"
 fn a_failing_stage_says_which_line_is_malformed_and_stops_the_run() {
     let world = World::new();
     world.child("broken", BROKEN);
-    world.write("experiments/data/logs.jsonl", "{\"text\": \"a b\", \"entities\": [], \"anomaly\": 0}\n{\"text\": \"a b\",\n");
+    world.write(
+        "experiments/data/logs.jsonl",
+        "{\"text\": \"a b\", \"entities\": [], \"anomaly\": 0}\n{\"text\": \"a b\",\n",
+    );
     let shot = world.pipeline(["run", "experiments/broken.toml", "logs", "log_tokens", "-j", "1"]);
     let id = world.latest_run();
     snapshot!(shot, world.pipeline(["show", &id]));
@@ -73,7 +86,8 @@ fn keep_going_finishes_what_does_not_depend_on_a_failure() {
 
 /// The names in the results folder, and the stages that its record says are missing.
 fn left(world: &World) -> (Vec<String>, serde_json::Value) {
-    let record: serde_json::Value = serde_json::from_str(&world.read("outputs/mini/published.json")).expect("JSON");
+    let record: serde_json::Value =
+        serde_json::from_str(&world.read("outputs/mini/published.json")).expect("JSON");
     (world.names("outputs/mini"), record["missing"].clone())
 }
 
@@ -89,7 +103,10 @@ corpus = "@others"
 "#;
 
 fn write_others(world: &World) {
-    world.write("experiments/data/others.jsonl", "{\"text\": \"a b\", \"entities\": [], \"anomaly\": 0}\n".repeat(20));
+    world.write(
+        "experiments/data/others.jsonl",
+        "{\"text\": \"a b\", \"entities\": [], \"anomaly\": 0}\n".repeat(20),
+    );
 }
 
 #[test]
@@ -109,8 +126,14 @@ fn a_failed_run_leaves_what_it_made_and_no_file_of_an_earlier_run() {
         );
         let shot = world.pipeline(["run", FILE, option]);
         assert_eq!(shot.code, Some(1), "{shot}");
-        assert!(shot.stdout.contains("results: outputs/mini\nmissing: what `evaluate`, `plot` would have made\n"), "{shot}");
-        let expected = ["history.csv", "model", "published.json", "timing.csv"].map(str::to_owned).to_vec();
+        assert!(
+            shot.stdout.contains(
+                "results: outputs/mini\nmissing: what `evaluate`, `plot` would have made\n"
+            ),
+            "{shot}"
+        );
+        let expected =
+            ["history.csv", "model", "published.json", "timing.csv"].map(str::to_owned).to_vec();
         assert_eq!(left(&world), (expected, serde_json::json!(["evaluate", "plot"])));
         world.write(FILE, mini);
         let again = world.pipeline(["run", FILE]);
@@ -124,9 +147,16 @@ fn a_failed_run_that_has_no_results_leaves_those_of_an_earlier_one_and_says_so()
     let world = World::trained();
     let whole = left(&world);
     let shot = world.pipeline(["run", FILE, "--device", "cpu", "--set", "stage.train.dtype=bf16"]);
-    assert!(shot.code == Some(1) && shot.stdout.contains("results: none; `outputs/mini` still holds those of an earlier run\n"), "{shot}");
+    assert!(
+        shot.code == Some(1)
+            && shot
+                .stdout
+                .contains("results: none; `outputs/mini` still holds those of an earlier run\n"),
+        "{shot}"
+    );
     assert_eq!(left(&world), whole);
-    let nothing = World::new().pipeline(["run", FILE, "--device", "cpu", "--set", "stage.train.dtype=bf16"]);
+    let nothing =
+        World::new().pipeline(["run", FILE, "--device", "cpu", "--set", "stage.train.dtype=bf16"]);
     assert!(!nothing.stdout.contains("results:"), "{nothing}");
 }
 
@@ -145,10 +175,15 @@ fn the_command_that_failed_goes_on_once_the_file_is_mended() {
     let world = World::new();
     world.child("broken", BROKEN);
     world.write("experiments/data/logs.jsonl", "nonsense\n");
-    let run = || world.pipeline(["run", "experiments/broken.toml", "--keep-going", "log_tokens", "evaluate"]);
+    let run = || {
+        world.pipeline(["run", "experiments/broken.toml", "--keep-going", "log_tokens", "evaluate"])
+    };
     assert_eq!(run().code, Some(1));
-    let lines: String =
-        (0..20).map(|line| format!("{{\"text\": \"line {line}\", \"entities\": [], \"anomaly\": {}}}\n", line % 2)).collect();
+    let lines: String = (0..20)
+        .map(|line| {
+            format!("{{\"text\": \"line {line}\", \"entities\": [], \"anomaly\": {}}}\n", line % 2)
+        })
+        .collect();
     world.write("experiments/data/logs.jsonl", lines);
     let shot = run();
     assert!(shot.code == Some(0) && shot.stdout.contains("2 built, 5 cached"), "{shot}");
@@ -157,7 +192,8 @@ fn the_command_that_failed_goes_on_once_the_file_is_mended() {
 #[test]
 fn events_come_as_one_json_object_a_line_from_start_to_end() {
     let shot = World::new().pipeline(["run", FILE, "--json"]);
-    let events: Vec<serde_json::Value> = shot.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let events: Vec<serde_json::Value> =
+        shot.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let name = |event: Option<&serde_json::Value>| event.expect("an event")["event"].clone();
     assert_eq!([name(events.first()), name(events.last())], ["run_started", "run_finished"]);
     assert_eq!(events.iter().filter(|event| event["event"] == "stage_finished").count(), 6);
@@ -173,7 +209,10 @@ fn events_of_a_run_that_does_nothing() {
 #[test]
 fn results_of_another_file_are_not_overwritten_and_the_remedy_is_a_name() {
     let world = World::trained();
-    world.write("other/mini.toml", world.read(FILE).replace("data/events.toml", "../experiments/data/events.toml"));
+    world.write(
+        "other/mini.toml",
+        world.read(FILE).replace("data/events.toml", "../experiments/data/events.toml"),
+    );
     let refused = world.pipeline(["run", "other/mini.toml"]);
     world.write("other/mini.toml", format!("name = \"other\"\n{}", world.read("other/mini.toml")));
     let named = world.pipeline(["run", "other/mini.toml"]);
@@ -193,7 +232,10 @@ fn results_that_were_removed_are_published_again_without_running_anything() {
     let world = World::trained();
     std::fs::remove_dir_all(world.path("outputs/mini")).expect("removed");
     let shot = world.pipeline(["run", FILE]);
-    assert!(shot.stdout.contains("6 cached") && world.path("outputs/mini/loss.png").is_file(), "{shot}");
+    assert!(
+        shot.stdout.contains("6 cached") && world.path("outputs/mini/loss.png").is_file(),
+        "{shot}"
+    );
 }
 
 #[test]
@@ -209,7 +251,9 @@ fn verify_counts_what_is_right() {
     let world = World::trained();
     let shot = world.pipeline(["verify"]);
     assert!(
-        shot.code == Some(0) && shot.stdout.starts_with("6 entries, ") && shot.stdout.ends_with("all as their manifests say\n"),
+        shot.code == Some(0)
+            && shot.stdout.starts_with("6 entries, ")
+            && shot.stdout.ends_with("all as their manifests say\n"),
         "{shot}"
     );
     assert_eq!(world.pipeline(["verify", "--json"]).json()["entries"], 6);
@@ -236,7 +280,8 @@ fn verify_finds_a_changed_byte_and_run_sets_the_entry_aside_and_builds_it_again(
 #[test]
 fn a_training_that_may_not_fit_into_memory_begins_with_a_warning() {
     let world = World::new();
-    let large = ["--set", "stage.train.batch_size=65536", "--set", "stage.tokenize.max_length=8192"];
+    let large =
+        ["--set", "stage.train.batch_size=65536", "--set", "stage.tokenize.max_length=8192"];
     let shot = world.pipeline(["run", FILE].iter().chain(&large));
     assert!(shot.stderr.contains("train       warning  needs up to about "), "{shot}");
     assert_eq!(shot.code, Some(0), "what little data there is fits");
@@ -246,10 +291,14 @@ fn a_training_that_may_not_fit_into_memory_begins_with_a_warning() {
 #[test]
 fn the_report_says_how_many_entities_no_score_counts() {
     let world = World::new();
-    let shot = world.pipeline(["run", "experiments/mini.toml", "--set", "stage.tokenize.max_length=8"]);
+    let shot =
+        world.pipeline(["run", "experiments/mini.toml", "--set", "stage.tokenize.max_length=8"]);
     assert_eq!(shot.code, Some(0), "{shot}");
     let report = world.read("outputs/mini/classification_report.txt");
-    assert!(report.contains("validation entities are cut off by `max_length` = 8 tokens"), "{report}");
+    assert!(
+        report.contains("validation entities are cut off by `max_length` = 8 tokens"),
+        "{report}"
+    );
 }
 
 #[test]
@@ -272,9 +321,15 @@ fn results_of_a_stage_that_the_file_no_longer_has_go() {
 #[test]
 fn a_run_whose_results_cannot_be_published_is_recorded_as_failed() {
     let world = World::trained();
-    let mut child = world.process(["run", "experiments/mini.toml", "--set", "stage.train.epochs=30", "--json"]);
-    let mut child = child.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null()).spawn().expect("the program starts");
-    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().expect("piped")));
+    let mut child =
+        world.process(["run", "experiments/mini.toml", "--set", "stage.train.epochs=30", "--json"]);
+    let mut child = child
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    let mut lines =
+        std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().expect("piped")));
     assert!(lines.any(|line| line.expect("UTF-8").contains("\"stage_started\"")));
     // Somebody else's file takes the place of the results meanwhile.
     std::fs::remove_dir_all(world.path("outputs/mini")).expect("removed");
@@ -282,8 +337,12 @@ fn a_run_whose_results_cannot_be_published_is_recorded_as_failed() {
     lines.for_each(drop);
     assert_eq!(child.wait().expect("it ends").code(), Some(1));
     let record: serde_json::Value =
-        serde_json::from_str(&world.read(&format!("outputs/runs/{}/run.json", world.latest_run()))).expect("JSON");
-    assert_eq!((record["status"].as_str(), record["exit_code"].as_i64()), (Some("failed"), Some(1)));
+        serde_json::from_str(&world.read(&format!("outputs/runs/{}/run.json", world.latest_run())))
+            .expect("JSON");
+    assert_eq!(
+        (record["status"].as_str(), record["exit_code"].as_i64()),
+        (Some("failed"), Some(1))
+    );
 }
 
 #[cfg(target_os = "linux")]
@@ -292,19 +351,35 @@ fn a_run_whose_results_cannot_be_published_is_recorded_as_failed() {
 fn results_are_published_although_the_store_lies_on_another_disk() {
     use std::os::unix::fs::MetadataExt as _;
     let world = World::new();
-    let Ok(other) = tempfile::tempdir_in("/dev/shm") else { return eprintln!("skipped: there is no /dev/shm") };
+    let Ok(other) = tempfile::tempdir_in("/dev/shm") else {
+        return eprintln!("skipped: there is no /dev/shm");
+    };
     std::fs::create_dir_all(world.path("outputs")).expect("created");
-    if other.path().metadata().expect("there").dev() == world.path("outputs").metadata().expect("there").dev() {
+    if other.path().metadata().expect("there").dev()
+        == world.path("outputs").metadata().expect("there").dev()
+    {
         return eprintln!("skipped: /dev/shm is no other disk");
     }
     std::os::unix::fs::symlink(other.path(), world.path("outputs/store")).expect("a link");
     for epochs in ["1", "2"] {
-        let shot = world.pipeline(["run", "experiments/mini.toml", "--set", &format!("stage.train.epochs={epochs}")]);
+        let shot = world.pipeline([
+            "run",
+            "experiments/mini.toml",
+            "--set",
+            &format!("stage.train.epochs={epochs}"),
+        ]);
         assert_eq!(shot.code, Some(0), "{shot}");
         world.write("outputs/mini/mine.txt", "mine");
     }
-    assert!(world.path("outputs/mini/loss.png").is_file() && world.path("outputs/mini/mine.txt").is_file());
-    assert!(world.names("outputs").iter().all(|name| !name.starts_with(".mini")), "{:?}", world.names("outputs"));
+    assert!(
+        world.path("outputs/mini/loss.png").is_file()
+            && world.path("outputs/mini/mine.txt").is_file()
+    );
+    assert!(
+        world.names("outputs").iter().all(|name| !name.starts_with(".mini")),
+        "{:?}",
+        world.names("outputs")
+    );
 }
 
 #[cfg(unix)]
@@ -315,5 +390,9 @@ fn a_place_for_results_that_leads_nowhere_is_found_before_anything_runs() {
     std::os::unix::fs::symlink("/nowhere", world.path("outputs/mini")).expect("a link");
     let shot = world.pipeline(["run", "experiments/mini.toml"]);
     assert!(shot.code == Some(2) && shot.to_string().contains("was not made by a run"), "{shot}");
-    assert!(!world.path("outputs/store").exists() || world.names("outputs/store").iter().all(|name| name == "tmp"), "nothing ran");
+    assert!(
+        !world.path("outputs/store").exists()
+            || world.names("outputs/store").iter().all(|name| name == "tmp"),
+        "nothing ran"
+    );
 }

@@ -8,20 +8,36 @@ const FILE: &str = "experiments/mini.toml";
 fn a_file_is_shown_after_extends_and_overrides() {
     let world = World::new();
     world.child("child", "about = \"a child\"\n[stage.train]\nepochs = 5\n");
-    snapshot!(world.pipeline(["show", "experiments/child.toml", "--set", "stage.train.batch_size=8"]));
+    snapshot!(world.pipeline([
+        "show",
+        "experiments/child.toml",
+        "--set",
+        "stage.train.batch_size=8"
+    ]));
 }
 
 #[test]
 fn origins_say_where_each_value_was_written() {
     let world = World::new();
     world.child("child", "[stage.train]\nepochs = 5\n");
-    snapshot!(world.pipeline(["show", "experiments/child.toml", "--origins", "--set", "stage.train.batch_size=8"]));
+    snapshot!(world.pipeline([
+        "show",
+        "experiments/child.toml",
+        "--origins",
+        "--set",
+        "stage.train.batch_size=8"
+    ]));
 }
 
 #[test]
 fn a_file_as_json_has_every_value_with_its_place() {
     let shown = World::new().pipeline(["show", FILE, "--json"]).json();
-    let epochs = shown["values"].as_array().expect("values").iter().find(|value| value["path"] == "stage.train.epochs").cloned();
+    let epochs = shown["values"]
+        .as_array()
+        .expect("values")
+        .iter()
+        .find(|value| value["path"] == "stage.train.epochs")
+        .cloned();
     assert_eq!(epochs.expect("there")["line"], 25);
 }
 

@@ -24,7 +24,14 @@ fn colours_come_when_asked_for_and_never_into_a_pipe_by_themselves() {
 #[test]
 fn no_color_is_honoured_and_the_option_outweighs_it() {
     let world = World::new();
-    let stderr = |option: &str| world.shot("run", world.command(["run", "none.toml", "--color", option]).env("NO_COLOR", "1")).stderr;
+    let stderr = |option: &str| {
+        world
+            .shot(
+                "run",
+                world.command(["run", "none.toml", "--color", option]).env("NO_COLOR", "1"),
+            )
+            .stderr
+    };
     assert!(!stderr("auto").contains('\x1b'));
     assert!(stderr("always").contains('\x1b'));
 }
@@ -40,10 +47,19 @@ fn a_reader_that_goes_away_ends_the_program_quietly() {
         &["run", FILE, "--json"],
         &["plan", FILE],
     ] {
-        let mut child = world.process(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        let mut child = world
+            .process(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
         drop(child.stdout.take());
         let output = child.wait_with_output().expect("it ends");
-        assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]), "{arguments:?}");
+        assert_eq!(
+            (output.status.code(), output.stderr.as_slice()),
+            (Some(0), &b""[..]),
+            "{arguments:?}"
+        );
     }
 }
 
@@ -51,18 +67,34 @@ fn a_reader_that_goes_away_ends_the_program_quietly() {
 fn a_reader_that_goes_away_hides_no_failure() {
     let world = World::new();
     world.child("bad", "[stage.train]\nlearning_rate = 10.0\nweight_decay = 10.0\nepochs = 40\n");
-    for (arguments, code) in [(&["plan", FILE, "--check"][..], 3), (&["run", "experiments/bad.toml"], 1)] {
-        let mut child = world.process(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+    for (arguments, code) in
+        [(&["plan", FILE, "--check"][..], 3), (&["run", "experiments/bad.toml"], 1)]
+    {
+        let mut child = world
+            .process(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
         drop(child.stdout.take());
         let output = child.wait_with_output().expect("it ends");
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
 }
 
 #[test]
 fn a_run_goes_on_when_nobody_reads_it_any_more() {
     let world = World::new();
-    let mut child = world.process(["run", FILE, "--json"]).stdout(Stdio::piped()).spawn().expect("the program starts");
+    let mut child = world
+        .process(["run", FILE, "--json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
     let mut line = String::new();
     BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
     assert_eq!(child.wait().expect("it ends").code(), Some(0));
@@ -73,11 +105,18 @@ fn a_run_goes_on_when_nobody_reads_it_any_more() {
 #[test]
 fn a_full_disk_behind_standard_output_is_a_failure_that_is_said() {
     let world = World::trained();
-    let full = || Stdio::from(std::fs::File::options().write(true).open("/dev/full").expect("a Linux device"));
+    let full = || {
+        Stdio::from(std::fs::File::options().write(true).open("/dev/full").expect("a Linux device"))
+    };
     let output = world.process(["run", FILE]).stdout(full()).output().expect("the program starts");
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.code() == Some(1) && stderr.contains("error: cannot write to standard output: no storage space"), "{stderr}");
-    let events = world.process(["run", FILE, "--json"]).stdout(full()).output().expect("the program starts");
+    assert!(
+        output.status.code() == Some(1)
+            && stderr.contains("error: cannot write to standard output: no storage space"),
+        "{stderr}"
+    );
+    let events =
+        world.process(["run", FILE, "--json"]).stdout(full()).output().expect("the program starts");
     assert_eq!(events.status.code(), Some(1), "events that are lost are a failure");
     let silent = world.process(["run", FILE]).stderr(full()).output().expect("the program starts");
     assert_eq!(silent.status.code(), Some(0), "progress that nobody can read is no failure");
@@ -100,7 +139,12 @@ fn closed_streams_are_no_reason_to_fail() {
 /// A training of minutes, and a reader that waits for it to begin.
 fn long_run(world: &World) -> (std::process::Child, BufReader<std::process::ChildStderr>) {
     let slow = ["run", FILE, "--set", "stage.train.epochs=100000"];
-    let mut child = world.process(slow).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+    let mut child = world
+        .process(slow)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
     let mut stderr = BufReader::new(child.stderr.take().expect("piped"));
     let mut line = String::new();
     while !line.starts_with("train ") {
@@ -111,7 +155,9 @@ fn long_run(world: &World) -> (std::process::Child, BufReader<std::process::Chil
 }
 
 fn signal(child: &std::process::Child, name: &str) {
-    let status = std::process::Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status();
+    let status = std::process::Command::new("kill")
+        .args([format!("-{name}"), child.id().to_string()])
+        .status();
     assert!(status.expect("kill").success());
 }
 
@@ -124,8 +170,14 @@ fn an_interrupted_run_exits_with_130_and_the_same_command_continues() {
         let mut said = String::new();
         stderr.read_to_string(&mut said).expect("readable");
         assert_eq!(child.wait().expect("it ends").code(), Some(130), "{said}");
-        assert!(said.contains("stopping: ") && said.contains("stopped  the same command continues"), "{said}");
-        assert!(!world.path("outputs/mini").exists(), "half of the results is not published, since the rest will come");
+        assert!(
+            said.contains("stopping: ") && said.contains("stopped  the same command continues"),
+            "{said}"
+        );
+        assert!(
+            !world.path("outputs/mini").exists(),
+            "half of the results is not published, since the rest will come"
+        );
         let (mut again, _stderr) = long_run(&world);
         again.kill().expect("killed");
         again.wait().expect("it ends");

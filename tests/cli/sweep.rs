@@ -24,7 +24,10 @@ fn table(world: &World, name: &str) -> Vec<Vec<String>> {
 /// A column of it by its name.
 fn column(world: &World, name: &str, column: &str) -> Vec<String> {
     let rows = table(world, name);
-    let place = rows[0].iter().position(|name| name == column).unwrap_or_else(|| panic!("{column} in {:?}", rows[0]));
+    let place = rows[0]
+        .iter()
+        .position(|name| name == column)
+        .unwrap_or_else(|| panic!("{column} in {:?}", rows[0]));
     rows[1..].iter().map(|row| row[place].clone()).collect()
 }
 
@@ -33,10 +36,17 @@ fn a_sweep_trains_every_point_and_seed_and_leaves_tables_pictures_trials_and_the
     let world = World::new();
     world.child("rates", SWEEP);
     let shot = world.pipeline(["run", "experiments/rates.toml", "-j", "1"]);
-    let best = shot.stdout.lines().find(|line| line.starts_with("best trial: ")).unwrap_or_default().to_owned();
+    let best = shot
+        .stdout
+        .lines()
+        .find(|line| line.starts_with("best trial: "))
+        .unwrap_or_default()
+        .to_owned();
     assert!(best.contains("learning_rate="), "{shot}");
     let told = shot.to_string().replace(&best, "best trial: [label]");
-    let table = |name: &str| table(&world, name).iter().map(|row| row[..4].join("  ")).collect::<Vec<_>>().join("\n");
+    let table = |name: &str| {
+        table(&world, name).iter().map(|row| row[..4].join("  ")).collect::<Vec<_>>().join("\n")
+    };
     assert_eq!(table("summary.csv").lines().count(), 3, "a row for each point");
     snapshot!(
         told,
@@ -62,10 +72,22 @@ fn a_sweep_that_was_run_is_not_run_again_and_a_further_seed_runs_only_what_is_ne
 #[test]
 fn a_trial_that_fails_is_in_the_table_and_the_others_are_published() {
     let world = World::new();
-    world.child("types", "[sweep]\nmethod = \"grid\"\n[sweep.over]\ntrain.dtype = [\"f32\", \"bf16\"]\n");
-    snapshot!(world.pipeline(["run", "experiments/types.toml", "--device", "cpu", "-j", "1", "--keep-going"]));
+    world.child(
+        "types",
+        "[sweep]\nmethod = \"grid\"\n[sweep.over]\ntrain.dtype = [\"f32\", \"bf16\"]\n",
+    );
+    snapshot!(world.pipeline([
+        "run",
+        "experiments/types.toml",
+        "--device",
+        "cpu",
+        "-j",
+        "1",
+        "--keep-going"
+    ]));
     let table = world.read("outputs/types/trials.csv");
-    let statuses: Vec<_> = table.lines().skip(1).filter_map(|line| line.split(',').nth(1)).collect();
+    let statuses: Vec<_> =
+        table.lines().skip(1).filter_map(|line| line.split(',').nth(1)).collect();
     assert_eq!(statuses, ["done", "failed"]);
 }
 
@@ -78,7 +100,8 @@ fn the_table_of_trials_has_the_seed_with_which_each_was_trained() {
 }
 
 /// On a CPU the second half of the points fails; without `--keep-going` the run stops at the first of them.
-const TYPES: &str = "[sweep]\n[sweep.over]\ntrain.dtype = [\"f32\", \"bf16\"]\ntrain.epochs = [1, 2]\n";
+const TYPES: &str =
+    "[sweep]\n[sweep.over]\ntrain.dtype = [\"f32\", \"bf16\"]\ntrain.epochs = [1, 2]\n";
 
 #[test]
 fn a_trial_that_did_not_run_is_told_from_one_that_failed() {
@@ -101,14 +124,24 @@ fn a_point_without_a_result_has_a_row_that_counts_none() {
 fn an_interrupted_sweep_leaves_the_trials_that_came_to_their_end() {
     let world = World::new();
     world.child("rates", "[sweep]\n[sweep.over]\ntrain.epochs = [1, 99999, 100000]\n");
-    let mut child = world.process(["run", "experiments/rates.toml", "--json"]).stdout(Stdio::piped()).spawn().expect("the program starts");
+    let mut child = world
+        .process(["run", "experiments/rates.toml", "--json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
     let mut events = BufReader::new(child.stdout.take().expect("piped")).lines();
     let begun = |line: &std::io::Result<String>| {
-        let event: serde_json::Value = serde_json::from_str(line.as_ref().expect("readable")).expect("JSON");
-        event["event"] == "stage_started" && event["stage"] == "train" && event["label"] == "epochs=99999"
+        let event: serde_json::Value =
+            serde_json::from_str(line.as_ref().expect("readable")).expect("JSON");
+        event["event"] == "stage_started"
+            && event["stage"] == "train"
+            && event["label"] == "epochs=99999"
     };
     assert!(events.any(|line| begun(&line)), "the second training begins");
-    let status = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
+    let status = std::process::Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .expect("kill");
     assert!(status.success());
     assert!(events.count() > 0, "the rest is read, so that nothing blocks");
     assert_eq!(child.wait().expect("it ends").code(), Some(130));
@@ -130,10 +163,19 @@ fn a_run_of_one_stage_leaves_the_results_of_the_whole_sweep() {
 fn tables_hold_whole_values() {
     let world = World::new();
     let long = "x".repeat(80);
-    world.write(format!("experiments/data/{long}-a.toml"), world.read("experiments/data/events.toml"));
-    world.write(format!("experiments/data/{long}-b.toml"), world.read("experiments/data/events.toml") + "\n");
+    world.write(
+        format!("experiments/data/{long}-a.toml"),
+        world.read("experiments/data/events.toml"),
+    );
+    world.write(
+        format!("experiments/data/{long}-b.toml"),
+        world.read("experiments/data/events.toml") + "\n",
+    );
     let [one, other] = ["a", "b"].map(|end| format!("data/{long}-{end}.toml"));
-    world.child("rates", &format!("[sweep]\n[sweep.over]\ncorpus.templates = [\"{one}\", \"{other}\"]\n"));
+    world.child(
+        "rates",
+        &format!("[sweep]\n[sweep.over]\ncorpus.templates = [\"{one}\", \"{other}\"]\n"),
+    );
     let shot = world.pipeline(["run", "experiments/rates.toml"]);
     assert_eq!(shot.code, Some(0), "{shot}");
     assert_eq!(column(&world, "trials.csv", "corpus.templates"), [one, other]);

@@ -117,14 +117,17 @@ impl World {
     /// The id of the latest run.
     pub fn latest_run(&self) -> String {
         let newest = |id: &String| {
-            std::fs::metadata(self.path(format!("outputs/runs/{id}/run.json"))).and_then(|meta| meta.modified()).expect("there")
+            std::fs::metadata(self.path(format!("outputs/runs/{id}/run.json")))
+                .and_then(|meta| meta.modified())
+                .expect("there")
         };
         self.names("outputs/runs").into_iter().max_by_key(newest).expect("a run")
     }
 
     /// The key of a stage's result, from the results folder's record.
     pub fn key(&self, stage: &str) -> String {
-        let record: serde_json::Value = serde_json::from_str(&self.read("outputs/mini/published.json")).expect("JSON");
+        let record: serde_json::Value =
+            serde_json::from_str(&self.read("outputs/mini/published.json")).expect("JSON");
         record["keys"][""][stage].as_str().expect("a key").to_owned()
     }
 
@@ -141,20 +144,35 @@ impl World {
     }
 
     /// The same for who connects the streams.
-    pub fn process<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, arguments: I) -> std::process::Command {
+    pub fn process<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(
+        &self,
+        arguments: I,
+    ) -> std::process::Command {
         common::program(self.folder.root(), &self.path(&self.inside), arguments)
     }
 
     pub fn pipeline<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, arguments: I) -> Shot {
         let arguments: Vec<_> = arguments.into_iter().collect();
-        let line: Vec<_> = arguments.iter().map(|argument| argument.as_ref().to_string_lossy()).collect();
+        let line: Vec<_> =
+            arguments.iter().map(|argument| argument.as_ref().to_string_lossy()).collect();
         self.shot(&line.join(" "), &mut self.command(&arguments))
     }
 
     pub fn shot(&self, line: &str, command: &mut Command) -> Shot {
-        let output = command.timeout(std::time::Duration::from_secs(60)).output().expect("the program starts");
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(&*self.folder.root().to_string_lossy(), "[folder]");
-        Shot { line: line.to_owned(), code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+        let output = command
+            .timeout(std::time::Duration::from_secs(60))
+            .output()
+            .expect("the program starts");
+        let text = |bytes: &[u8]| {
+            String::from_utf8_lossy(bytes)
+                .replace(&*self.folder.root().to_string_lossy(), "[folder]")
+        };
+        Shot {
+            line: line.to_owned(),
+            code: output.status.code(),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+        }
     }
 }
 

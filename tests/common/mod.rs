@@ -43,7 +43,11 @@ impl Folder {
 }
 
 /// The program with its arguments, started in `folder` without what a developer's environment says of the hub and of colours.
-pub fn program<S: AsRef<OsStr>>(home: &Path, folder: &Path, arguments: impl IntoIterator<Item = S>) -> Command {
+pub fn program<S: AsRef<OsStr>>(
+    home: &Path,
+    folder: &Path,
+    arguments: impl IntoIterator<Item = S>,
+) -> Command {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("pipeline"));
     command.env_clear().env("HOME", home).current_dir(folder).args(arguments).stdin(Stdio::null());
     command
@@ -52,7 +56,9 @@ pub fn program<S: AsRef<OsStr>>(home: &Path, folder: &Path, arguments: impl Into
 /// Names in a folder, sorted; none where there is no folder.
 pub fn names(folder: &Path) -> Vec<String> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    let mut names: Vec<String> = entries.map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned()).collect();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned())
+        .collect();
     names.sort_unstable();
     names
 }

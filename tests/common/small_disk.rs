@@ -23,8 +23,15 @@ pub fn in_a_namespace(test: &str) {
     let report = fs::read(folder.path().join("report")).unwrap_or_default();
     match output {
         Ok(output) if output.status.success() && report == MOUNTED => {}
-        Ok(output) if String::from_utf8_lossy(&output.stdout).contains("running 1 test") && report != REFUSED => {
-            panic!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+        Ok(output)
+            if String::from_utf8_lossy(&output.stdout).contains("running 1 test")
+                && report != REFUSED =>
+        {
+            panic!(
+                "{}{}",
+                String::from_utf8_lossy(&output.stdout),
+                String::from_utf8_lossy(&output.stderr)
+            )
         }
         _ => skip(test, "needs `unshare` and the right to mount: run it as root"),
     }
@@ -41,7 +48,11 @@ pub fn disk(options: &str) -> Option<PathBuf> {
 }
 
 pub fn mount(options: &str, path: &Path) -> bool {
-    Command::new("mount").args(["-t", "tmpfs", "-o", options, "none"]).arg(path).status().is_ok_and(|status| status.success())
+    Command::new("mount")
+        .args(["-t", "tmpfs", "-o", options, "none"])
+        .arg(path)
+        .status()
+        .is_ok_and(|status| status.success())
 }
 
 /// Says that a test was not made, or fails where all are wanted. The harness hides what a test prints that passes, but not what goes to standard

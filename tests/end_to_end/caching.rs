@@ -12,7 +12,11 @@ fn the_second_run_executes_nothing_and_reads_no_artifact() {
         if entry.ends_with("model.safetensors") {
             let folder = entry.parent().expect("a folder");
             std::fs::rename(&entry, folder.join("gone")).expect("a writable folder");
-            std::fs::write(&entry, vec![0; std::fs::metadata(folder.join("gone")).expect("a file").len() as usize]).expect("a file");
+            std::fs::write(
+                &entry,
+                vec![0; std::fs::metadata(folder.join("gone")).expect("a file").len() as usize],
+            )
+            .expect("a file");
             std::fs::remove_file(folder.join("gone")).expect("a file");
         }
     }
@@ -29,8 +33,12 @@ fn a_changed_parameter_reruns_what_depends_on_it_and_plan_said_so() {
     let change = ["experiments/quick.toml", "--set", "stage.train.learning_rate=2e-3"];
     let plan = project.run(&[&["plan", "--json"], change.as_slice()].concat());
     let plan: serde_json::Value = serde_json::from_slice(&plan.stdout).expect("JSON");
-    let actions: Vec<_> =
-        plan["nodes"].as_array().expect("nodes").iter().map(|node| (node["stage"].as_str(), node["action"].as_str())).collect();
+    let actions: Vec<_> = plan["nodes"]
+        .as_array()
+        .expect("nodes")
+        .iter()
+        .map(|node| (node["stage"].as_str(), node["action"].as_str()))
+        .collect();
     let expected = [
         ("corpus", "cached"),
         ("init_model", "cached"),
@@ -41,7 +49,11 @@ fn a_changed_parameter_reruns_what_depends_on_it_and_plan_said_so() {
     ];
     assert_eq!(actions, expected.map(|(stage, action)| (Some(stage), Some(action))));
     let outcomes = project.outcomes(&change);
-    let built: Vec<_> = outcomes.keys().filter(|(_, outcome)| outcome == "stage_finished").map(|(stage, _)| stage.as_str()).collect();
+    let built: Vec<_> = outcomes
+        .keys()
+        .filter(|(_, outcome)| outcome == "stage_finished")
+        .map(|(stage, _)| stage.as_str())
+        .collect();
     assert_eq!(built, ["evaluate", "plot", "train"]);
 }
 
@@ -49,7 +61,9 @@ fn a_changed_parameter_reruns_what_depends_on_it_and_plan_said_so() {
 fn renaming_stages_and_the_file_executes_nothing() {
     let project = Project::new();
     project.run(&["run", "experiments/quick.toml"]);
-    let renamed = super::support::QUICK.replace("[stage.train]", "[stage.fit]\nkind = \"train\"").replace("\"@train\"", "\"@fit\"");
+    let renamed = super::support::QUICK
+        .replace("[stage.train]", "[stage.fit]\nkind = \"train\"")
+        .replace("\"@train\"", "\"@fit\"");
     project.write("experiments/renamed.toml", &renamed);
     let outcomes = project.outcomes(&["experiments/renamed.toml"]);
     assert!(outcomes.keys().all(|(_, outcome)| outcome == "stage_cached"), "{outcomes:?}");
@@ -70,7 +84,10 @@ fn a_damaged_result_is_not_published_but_built_again() {
     let project = Project::new();
     project.run(&["run", "experiments/quick.toml"]);
     let metrics = project.read("outputs/quick/metrics.json");
-    let entry = walk(&project.path("outputs/store")).into_iter().find(|path| path.ends_with("metrics.json")).expect("an entry");
+    let entry = walk(&project.path("outputs/store"))
+        .into_iter()
+        .find(|path| path.ends_with("metrics.json"))
+        .expect("an entry");
     std::fs::remove_file(&entry).expect("a file");
     std::fs::write(&entry, vec![b' '; metrics.len()]).expect("a file");
     std::fs::remove_dir_all(project.path("outputs/quick")).expect("a folder");

@@ -3,7 +3,8 @@
 use super::support::Project;
 
 /// What must be equal: everything but clocks.
-const FILES: [&str; 5] = ["model/model.safetensors", "history.csv", "metrics.json", "predictions.csv", "loss.png"];
+const FILES: [&str; 5] =
+    ["model/model.safetensors", "history.csv", "metrics.json", "predictions.csv", "loss.png"];
 
 fn results(arguments: &[&str]) -> Vec<Vec<u8>> {
     let project = Project::new();
@@ -24,16 +25,22 @@ fn threads_and_jobs_change_no_byte_of_a_result() {
 #[test]
 fn half_precision_on_a_cpu_is_refused_with_what_to_do() {
     let project = Project::new();
-    let arguments = ["run", "experiments/quick.toml", "--device", "cpu", "--set", "stage.train.dtype=bf16"];
+    let arguments =
+        ["run", "experiments/quick.toml", "--device", "cpu", "--set", "stage.train.dtype=bf16"];
     let output = project.command(&arguments).output().expect("the binary starts");
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("a CPU computes in f32 only, and `dtype` is \"bf16\"") && said.contains("leave `dtype` out"), "{said}");
+    assert!(
+        said.contains("a CPU computes in f32 only, and `dtype` is \"bf16\"")
+            && said.contains("leave `dtype` out"),
+        "{said}"
+    );
 }
 
 #[test]
 fn activation_checkpointing_changes_no_byte_of_a_result() {
-    let (without, with) = (results(&[]), results(&["--set", "stage.train.activation_checkpointing=true"]));
+    let (without, with) =
+        (results(&[]), results(&["--set", "stage.train.activation_checkpointing=true"]));
     for (file, (ours, theirs)) in FILES.iter().zip(without.iter().zip(&with)) {
         assert!(ours == theirs, "{file} differs");
     }

@@ -9,10 +9,14 @@ fn hub(project: &Project) -> Hub {
     let folder = std::fs::read_dir(project.path("outputs/store"))
         .expect("a store")
         .flat_map(|shelf| std::fs::read_dir(shelf.expect("an entry").path()).into_iter().flatten());
-    let folder =
-        folder.map(|entry| entry.expect("an entry").path()).find(|entry| entry.join("config.json").is_file()).expect("the model's entry");
+    let folder = folder
+        .map(|entry| entry.expect("an entry").path())
+        .find(|entry| entry.join("config.json").is_file())
+        .expect("the model's entry");
     let hub = Hub::start();
-    for (name, large) in [("config.json", false), ("tokenizer.json", false), ("model.safetensors", true)] {
+    for (name, large) in
+        [("config.json", false), ("tokenizer.json", false), ("model.safetensors", true)]
+    {
         hub.add(name, &std::fs::read(folder.join(name)).expect("a model's file"), large);
     }
     hub
@@ -47,7 +51,10 @@ fn the_reference_recipe_runs_on_a_model_from_a_hub_and_then_without_network() {
 fn a_branch_is_pinned_beside_the_file_and_planned_without_network_from_then_on() {
     let project = Project::new();
     let hub = hub(&project);
-    project.write("experiments/branch.toml", &format!("version = 1\n[stage.fetch_model]\nrepo = \"{REPO}\"\nrevision = \"main\"\n"));
+    project.write(
+        "experiments/branch.toml",
+        &format!("version = 1\n[stage.fetch_model]\nrepo = \"{REPO}\"\nrevision = \"main\"\n"),
+    );
     let plan = project.run(&["plan", "experiments/branch.toml"]);
     assert!(String::from_utf8_lossy(&plan.stdout).contains("is not known yet"), "{plan:?}");
     let mut run = project.command(&["run", "experiments/branch.toml"]);

@@ -23,7 +23,10 @@ fn a_real_log_file_trains_and_warns_of_lines_in_two_splits() {
     assert!(metrics["ner"]["span_f1"].as_f64().is_some_and(|f1| f1 > 0.2), "{metrics}");
     assert!(metrics["anomaly"]["auroc"].as_f64().is_some_and(|area| area > 0.6), "{metrics}");
 
-    project.write("experiments/log_by_event.toml", "extends = \"log.toml\"\n[stage.corpus]\nby = \"event\"\n");
+    project.write(
+        "experiments/log_by_event.toml",
+        "extends = \"log.toml\"\n[stage.corpus]\nby = \"event\"\n",
+    );
     let output = project.run(&["run", "experiments/log_by_event.toml", "corpus"]);
     assert!(!String::from_utf8_lossy(&output.stderr).contains("also in train"));
 }

@@ -56,8 +56,13 @@ impl Project {
     pub fn new() -> Self {
         let project = Self { folder: Folder::new() };
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments");
-        for name in ["tiny.toml", "small.toml", "large.toml", "sweep.toml", "data/security_events.toml"] {
-            project.folder.write(format!("experiments/{name}"), std::fs::read(shipped.join(name)).expect("a shipped file"));
+        for name in
+            ["tiny.toml", "small.toml", "large.toml", "sweep.toml", "data/security_events.toml"]
+        {
+            project.folder.write(
+                format!("experiments/{name}"),
+                std::fs::read(shipped.join(name)).expect("a shipped file"),
+            );
         }
         project.write("experiments/quick.toml", QUICK);
         project
@@ -106,7 +111,8 @@ impl Project {
 
 pub fn succeed(mut command: Command) -> Output {
     let output = command.output().expect("the binary starts");
-    let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (out, error) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{command:?}\n{}\n{out}\n{error}", output.status);
     output
 }

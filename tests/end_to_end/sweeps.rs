@@ -18,8 +18,13 @@ fn three_rates_and_three_seeds_make_one_corpus_and_nine_trainings() {
     let project = Project::new();
     project.write("experiments/rates.toml", SWEEP);
     let outcomes = project.outcomes(&["experiments/rates.toml"]);
-    let count = |stage: &str| outcomes.get(&(stage.to_owned(), "stage_finished".to_owned())).copied().unwrap_or(0);
-    assert_eq!(["corpus", "init_model", "tokenize", "train", "evaluate", "plot"].map(count), [1, 1, 1, 9, 9, 9]);
+    let count = |stage: &str| {
+        outcomes.get(&(stage.to_owned(), "stage_finished".to_owned())).copied().unwrap_or(0)
+    };
+    assert_eq!(
+        ["corpus", "init_model", "tokenize", "train", "evaluate", "plot"].map(count),
+        [1, 1, 1, 9, 9, 9]
+    );
 
     let trials = String::from_utf8(project.read("outputs/rates/trials.csv")).expect("UTF-8");
     let summary = String::from_utf8(project.read("outputs/rates/summary.csv")).expect("UTF-8");

@@ -63,7 +63,14 @@ fn read_only() {
     let (cached, changed) = (project.plan(SMALL), project.plan(&SMALL.replace('1', "2")));
     assert!(mount("remount,ro", &path));
     let run = |plan| {
-        pipeline::exec::execute(plan, &project.store(), &project.options, &(), &pipeline::exec::Cancel::new()).expect("it can start")
+        pipeline::exec::execute(
+            plan,
+            &project.store(),
+            &project.options,
+            &(),
+            &pipeline::exec::Cancel::new(),
+        )
+        .expect("it can start")
     };
     assert_eq!(run(&cached).exit_code(), 0);
     let failed = run(&changed);

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use pipeline::inputs;
-use pipeline::stage::{Artifact, CodeVersion, Context, Progress, SourceFile, Stage, StageError, StageKind};
+use pipeline::stage::{
+    Artifact, CodeVersion, Context, Progress, SourceFile, Stage, StageError, StageKind,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -49,7 +51,11 @@ impl Artifact for Text {
 
     fn open(folder: &Path) -> Result<Self, StageError> {
         let path = folder.join("text");
-        if path.is_file() { Ok(Self { path }) } else { Err(StageError::new(format!("`{}` is missing", path.display()))) }
+        if path.is_file() {
+            Ok(Self { path })
+        } else {
+            Err(StageError::new(format!("`{}` is missing", path.display())))
+        }
     }
 }
 
@@ -94,7 +100,8 @@ impl Stage for Write {
 
     fn run(&self, _inputs: Nothing, context: &Context<'_>) -> Result<Text, StageError> {
         let now = format!("{:?}", Instant::now());
-        fs::write(context.output.join("time"), now).map_err(|error| StageError::io("write", context.output, &error))?;
+        fs::write(context.output.join("time"), now)
+            .map_err(|error| StageError::io("write", context.output, &error))?;
         Text::write(context, &self.text)
     }
 }
@@ -114,11 +121,20 @@ impl Stage for Read {
     type Output = Text;
 
     fn sources(&self) -> Vec<SourceFile> {
-        vec![SourceFile { parameter: "path", name: "path".to_owned(), path: self.path.clone(), inspection: None }]
+        vec![SourceFile {
+            parameter: "path",
+            name: "path".to_owned(),
+            path: self.path.clone(),
+            inspection: None,
+        }]
     }
 
     fn run(&self, _inputs: Nothing, context: &Context<'_>) -> Result<Text, StageError> {
-        Text::write(context, &fs::read_to_string(&self.path).map_err(|error| StageError::io("read", &self.path, &error))?)
+        Text::write(
+            context,
+            &fs::read_to_string(&self.path)
+                .map_err(|error| StageError::io("read", &self.path, &error))?,
+        )
     }
 }
 
@@ -177,11 +193,19 @@ impl Stage for Sleep {
 
     fn run(&self, _inputs: Nothing, context: &Context<'_>) -> Result<Text, StageError> {
         let checkpoint = context.checkpoints.join("checkpoint");
-        let saved = fs::read_to_string(&checkpoint).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+        let saved =
+            fs::read_to_string(&checkpoint).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
         for done in saved..self.milliseconds {
-            context.progress(Progress { done, total: self.milliseconds, unit: "ms", numbers: vec![("left", f64::NAN)] });
+            context.progress(Progress {
+                done,
+                total: self.milliseconds,
+                unit: "ms",
+                numbers: vec![("left", f64::NAN)],
+            });
             if done == saved || context.signals.cancelled() {
-                fs::create_dir_all(context.checkpoints).and_then(|()| fs::write(&checkpoint, done.to_string())).expect("writable");
+                fs::create_dir_all(context.checkpoints)
+                    .and_then(|()| fs::write(&checkpoint, done.to_string()))
+                    .expect("writable");
             }
             context.check_cancelled()?;
             std::thread::sleep(Duration::from_millis(1));
@@ -289,9 +313,14 @@ impl Stage for Numbers {
         use rayon::prelude::*;
         let write = |number: u32| {
             let folder = context.output.join(format!("{:02}", number % 7));
-            fs::create_dir_all(&folder).and_then(|()| fs::write(folder.join(number.to_string()), "x".repeat(number as usize)))
+            fs::create_dir_all(&folder).and_then(|()| {
+                fs::write(folder.join(number.to_string()), "x".repeat(number as usize))
+            })
         };
-        (0..self.count).into_par_iter().try_for_each(write).map_err(|error| StageError::io("write", context.output, &error))?;
+        (0..self.count)
+            .into_par_iter()
+            .try_for_each(write)
+            .map_err(|error| StageError::io("write", context.output, &error))?;
         Text::write(context, &self.count.to_string())
     }
 }

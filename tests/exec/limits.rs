@@ -9,7 +9,9 @@ use crate::support::*;
 /// Attempt, attempts and error of every failure that was not the last.
 fn retries(ran: &Ran) -> Vec<(u32, u32, String)> {
     let retry = |event: &Event| match event {
-        Event::StageRetried { attempt, attempts, error, .. } => Some((*attempt, *attempts, error.clone())),
+        Event::StageRetried { attempt, attempts, error, .. } => {
+            Some((*attempt, *attempts, error.clone()))
+        }
         _ => None,
     };
     ran.events.iter().filter_map(retry).collect()
@@ -29,14 +31,18 @@ fn a_stage_that_fails_is_tried_again_as_often_as_it_may_be() {
     let ran = project.run(stages);
     assert_eq!(ran.text("flaky"), "at last");
     assert_eq!(retries(&ran), [(1, 3, "failure 1".to_owned()), (2, 3, "failure 2".to_owned())]);
-    assert_eq!(ran.outcome.records(&project.plan(stages))[0].earlier_errors, ["failure 1", "failure 2"]);
+    assert_eq!(
+        ran.outcome.records(&project.plan(stages))[0].earlier_errors,
+        ["failure 1", "failure 2"]
+    );
     assert_eq!(ran.started(), ["flaky"]);
 }
 
 #[test]
 fn after_the_last_attempt_a_stage_has_failed() {
     let project = Project::new();
-    let ran = project.run("[stage.flaky]\nfailures = 9\nretry = 1\n[stage.copy]\nfrom = \"@flaky\"\n");
+    let ran =
+        project.run("[stage.flaky]\nfailures = 9\nretry = 1\n[stage.copy]\nfrom = \"@flaky\"\n");
     assert_eq!((retries(&ran).len(), error(&ran, "flaky")), (1, "failure 2".to_owned()));
     assert_eq!(ran.end("copy"), "not run");
     assert_eq!(project.temporary(), [""; 0]);
@@ -63,7 +69,11 @@ fn what_is_interrupted_is_not_tried_again() {
             cancel.cancel();
         }
     };
-    let ran = Project::new().run_with("[stage.sleep]\nmilliseconds = 60000\nretry = 5\n", &cancel, Some(Box::new(react)));
+    let ran = Project::new().run_with(
+        "[stage.sleep]\nmilliseconds = 60000\nretry = 5\n",
+        &cancel,
+        Some(Box::new(react)),
+    );
     assert_eq!((ran.end("sleep"), retries(&ran).len()), ("cancelled", 0));
 }
 
@@ -76,7 +86,11 @@ fn an_interruption_ends_the_pause_before_the_next_attempt() {
         }
     };
     let begun = Instant::now();
-    let ran = Project::new().run_with("[stage.flaky]\nfailures = 90\nretry = 80\n", &cancel, Some(Box::new(react)));
+    let ran = Project::new().run_with(
+        "[stage.flaky]\nfailures = 90\nretry = 80\n",
+        &cancel,
+        Some(Box::new(react)),
+    );
     assert_eq!(ran.end("flaky"), "cancelled");
     // The fifth pause alone is 3.2 s long, after 3 s of others.
     assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());

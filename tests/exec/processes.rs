@@ -13,8 +13,13 @@ fn stages(milliseconds: u32) -> String {
     let mut text = "[stage.n]\nkind = \"numbers\"\ncount = 20\n".to_owned();
     for index in 0..4 {
         write!(text, "[stage.s{index}]\nkind = \"sleep\"\nmilliseconds = {milliseconds}\nname = \"{index}\"\n").expect("a string");
-        write!(text, "[stage.c{index}]\nkind = \"copy\"\nfrom = \"@n\"\nsuffix = \"{index}\"\n").expect("a string");
-        write!(text, "[stage.j{index}]\nkind = \"join\"\nfirst = \"@s{index}\"\nsecond = \"@c{index}\"\n").expect("a string");
+        write!(text, "[stage.c{index}]\nkind = \"copy\"\nfrom = \"@n\"\nsuffix = \"{index}\"\n")
+            .expect("a string");
+        write!(
+            text,
+            "[stage.j{index}]\nkind = \"join\"\nfirst = \"@s{index}\"\nsecond = \"@c{index}\"\n"
+        )
+        .expect("a string");
     }
     text
 }
@@ -36,9 +41,14 @@ fn spawn(root: &Path, crash: &str, milliseconds: u32) -> Child {
 #[ignore = "run by other tests, as a process of its own"]
 fn in_another_process() {
     let Some(root) = std::env::var_os("TEST_PROJECT") else { return };
-    let milliseconds = std::env::var("TEST_MILLISECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(5);
+    let milliseconds =
+        std::env::var("TEST_MILLISECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(5);
     let ran = Project::at(Path::new(&root)).run(&stages(milliseconds));
-    std::fs::write(Path::new(&root).join(format!("built-{}", std::process::id())), ran.started().join("\n")).expect("writable");
+    std::fs::write(
+        Path::new(&root).join(format!("built-{}", std::process::id())),
+        ran.started().join("\n"),
+    )
+    .expect("writable");
     assert_eq!(ran.outcome.exit_code(), 0);
 }
 
@@ -62,14 +72,25 @@ fn assert_recovers(project: &Project, what: &str) {
 
 #[test]
 fn a_process_that_dies_at_any_point_leaves_nothing_that_needs_a_hand() {
-    let points =
-        ["before-commit", "before-manifest", "mid-write", "before-rename", "after-rename", "mid-replace", "before-checkpoints-removed"];
+    let points = [
+        "before-commit",
+        "before-manifest",
+        "mid-write",
+        "before-rename",
+        "after-rename",
+        "mid-replace",
+        "before-checkpoints-removed",
+    ];
     for point in points {
         for count in [1, 4] {
             let project = Project::new();
             let crash = format!("{point}:{count}");
             let status = spawn(project.root(), &crash, 5).wait().expect("it ends");
-            assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9), "{crash} was not reached");
+            assert_eq!(
+                std::os::unix::process::ExitStatusExt::signal(&status),
+                Some(9),
+                "{crash} was not reached"
+            );
             assert_recovers(&project, &crash);
         }
     }
@@ -116,7 +137,12 @@ fn a_run_that_waited_uses_what_the_other_process_built() {
         let second = scope.spawn(|| project.run(stages));
         let (first, second) = (first.join().expect("no panic"), second.join().expect("no panic"));
         assert_eq!(first.started().len() + second.started().len(), 1);
-        let waited = first.events.iter().chain(&second.events).filter(|event| matches!(event, Event::StageWaiting { .. })).count();
+        let waited = first
+            .events
+            .iter()
+            .chain(&second.events)
+            .filter(|event| matches!(event, Event::StageWaiting { .. }))
+            .count();
         assert!(waited <= 1);
         assert_eq!((first.outcome.exit_code(), second.outcome.exit_code()), (0, 0));
     });

@@ -77,7 +77,9 @@ fn an_older_entry_is_taken_only_where_nobody_builds_the_new_one() {
     let project = Project::new();
     project.run(CHAIN);
     let store = project.store();
-    let held = std::sync::Mutex::new(store.try_lock(&project.key(&noted("other"), "b")).expect("writable"));
+    let held = std::sync::Mutex::new(
+        store.try_lock(&project.key(&noted("other"), "b")).expect("writable"),
+    );
     let react = |event: &Event| {
         if matches!(event, Event::StageWaiting { .. }) {
             drop(held.lock().expect("no panic").take());
@@ -132,15 +134,21 @@ fn an_input_that_is_removed_under_a_running_stage_is_said_to_be() {
             *folder.lock().expect("no panic") = Some(entry.folder().to_owned());
         }
         Event::StageStarted { name, .. } if &*name.stage == "b" => {
-            fs::remove_dir_all(folder.lock().expect("no panic").as_ref().expect("built")).expect("ours");
+            fs::remove_dir_all(folder.lock().expect("no panic").as_ref().expect("built"))
+                .expect("ours");
         }
         _ => {}
     };
     let ran = project.run_with(CHAIN, &Cancel::new(), Some(Box::new(react)));
-    let Outcome::Failed { error: StageError::Failed { help: Some(help), .. }, .. } = ran.outcome_of("b") else {
+    let Outcome::Failed { error: StageError::Failed { help: Some(help), .. }, .. } =
+        ran.outcome_of("b")
+    else {
         panic!("{:?}", ran.ends())
     };
-    assert_eq!(help, "an input of the stage was removed or changed during the run; run the same command again");
+    assert_eq!(
+        help,
+        "an input of the stage was removed or changed during the run; run the same command again"
+    );
 }
 
 #[test]
@@ -150,7 +158,11 @@ fn an_entry_with_a_missing_file_is_set_aside_and_built_again() {
     fs::remove_file(project.folder(CHAIN, "b").join("text")).expect("ours");
     let ran = project.run(CHAIN);
     assert_eq!(ran.started(), ["b"]);
-    assert!(ran.events.iter().any(|event| matches!(event, Event::EntryDamaged { name, .. } if &*name.stage == "b")));
+    assert!(
+        ran.events
+            .iter()
+            .any(|event| matches!(event, Event::EntryDamaged { name, .. } if &*name.stage == "b"))
+    );
     assert!(matches!(&project.temporary()[..], [name] if name.starts_with("damaged-")));
 }
 
@@ -207,7 +219,10 @@ fn damage_behind_an_alias_and_its_entry_in_one_plan_is_repaired() {
     assert_eq!(project.run(&both).end("b"), "reused");
     flip(&project.folder(&both, "b").join("text"));
     let ran = project.run(&both.replace(" three", " 3"));
-    assert_eq!((ran.text("b"), ran.text("b2"), ran.text("c")), ("one two".into(), "one two".into(), "one two 3".into()));
+    assert_eq!(
+        (ran.text("b"), ran.text("b2"), ran.text("c")),
+        ("one two".into(), "one two".into(), "one two 3".into())
+    );
     assert_eq!(ran.outcome.exit_code(), 0);
     assert_eq!(project.store().verify(&|_| {}).expect("readable").findings, []);
 }
@@ -282,7 +297,10 @@ fn what_depends_on_a_failure_is_not_run_because_of_it() {
     project.options.keep_going = true;
     let ran = project.run(BRANCHES);
     for stage in ["below", "deeper"] {
-        let Outcome::NotRun { because: Because::Failed { upstream } } = ran.outcome_of(stage) else { panic!("{stage}") };
+        let Outcome::NotRun { because: Because::Failed { upstream } } = ran.outcome_of(stage)
+        else {
+            panic!("{stage}")
+        };
         assert_eq!(&*upstream.stage, "bad");
     }
 }
@@ -292,7 +310,9 @@ fn without_keep_going_nothing_starts_after_a_failure() {
     let mut project = Project::new();
     project.options.jobs = 1;
     let ran = project.run(BRANCHES);
-    let Outcome::NotRun { because: Because::Stopped { after } } = ran.outcome_of("better") else { panic!("{:?}", ran.ends()) };
+    let Outcome::NotRun { because: Because::Stopped { after } } = ran.outcome_of("better") else {
+        panic!("{:?}", ran.ends())
+    };
     assert_eq!(&*after.stage, "bad");
     assert_eq!(ran.outcome.exit_code(), 1);
 }
@@ -300,7 +320,8 @@ fn without_keep_going_nothing_starts_after_a_failure() {
 #[test]
 fn without_keep_going_what_runs_already_is_finished() {
     let project = Project::new();
-    let ran = project.run("[stage.slow]\nkind = \"sleep\"\nmilliseconds = 150\n[stage.bad]\nkind = \"fail\"\n");
+    let ran = project
+        .run("[stage.slow]\nkind = \"sleep\"\nmilliseconds = 150\n[stage.bad]\nkind = \"fail\"\n");
     assert_eq!((ran.end("slow"), ran.end("bad")), ("built", "failed"));
 }
 
@@ -308,7 +329,10 @@ fn without_keep_going_what_runs_already_is_finished() {
 fn a_failure_keeps_its_message_and_its_help() {
     let project = Project::new();
     let ran = project.run("[stage.bad]\nkind = \"fail\"\n");
-    let Outcome::Failed { error: StageError::Failed { message, help }, .. } = ran.outcome_of("bad") else { panic!() };
+    let Outcome::Failed { error: StageError::Failed { message, help }, .. } = ran.outcome_of("bad")
+    else {
+        panic!()
+    };
     assert_eq!((message.as_str(), help.as_deref()), ("it does not work", Some("do not use it")));
 }
 
@@ -361,18 +385,36 @@ fn a_run_on_a_store_that_cannot_be_written_says_so() {
     let project = Project::new();
     fs::create_dir_all(project.outputs()).expect("ours");
     fs::write(project.outputs().join("store"), "in the way").expect("ours");
-    assert!(execute(&project.plan(CHAIN), &project.store(), &project.options, &(), &pipeline::exec::Cancel::new()).is_err());
+    assert!(
+        execute(
+            &project.plan(CHAIN),
+            &project.store(),
+            &project.options,
+            &(),
+            &pipeline::exec::Cancel::new()
+        )
+        .is_err()
+    );
 }
 
 #[test]
 fn events_are_lines_of_json() {
     let project = Project::new();
     let ran = project.run("[stage.a]\nkind = \"sleep\"\nmilliseconds = 3\n");
-    let lines: Vec<serde_json::Value> =
-        ran.events.iter().map(|event| serde_json::to_value(pipeline::exec::Line { at_ms: 7, event }).expect("plain data")).collect();
+    let lines: Vec<serde_json::Value> = ran
+        .events
+        .iter()
+        .map(|event| {
+            serde_json::to_value(pipeline::exec::Line { at_ms: 7, event }).expect("plain data")
+        })
+        .collect();
     let started = lines.iter().find(|line| line["event"] == "stage_started").expect("it started");
-    assert_eq!((&started["at_ms"], &started["stage"], &started["kind"]), (&7.into(), &"a".into(), &"sleep".into()));
-    let progress = lines.iter().find(|line| line["event"] == "stage_progress").expect("it came forward");
+    assert_eq!(
+        (&started["at_ms"], &started["stage"], &started["kind"]),
+        (&7.into(), &"a".into(), &"sleep".into())
+    );
+    let progress =
+        lines.iter().find(|line| line["event"] == "stage_progress").expect("it came forward");
     assert_eq!(progress["numbers"], serde_json::json!({"left": null}));
     assert_eq!(lines.last().map(|line| line["event"].clone()), Some("run_finished".into()));
 }
@@ -382,7 +424,8 @@ fn the_record_names_every_node() {
     let project = Project::new();
     let plan = project.plan(CHAIN);
     let records = project.run(CHAIN).outcome.records(&plan);
-    let stages: Vec<_> = records.iter().map(|node| (node.stage.as_str(), node.outcome.as_str())).collect();
+    let stages: Vec<_> =
+        records.iter().map(|node| (node.stage.as_str(), node.outcome.as_str())).collect();
     assert_eq!(stages, [("a", "built"), ("b", "built"), ("c", "built")]);
 }
 
@@ -399,8 +442,13 @@ fn a_source_that_changes_under_a_run_leaves_no_entry() {
         }
     };
     let ran = project.run_with(&stages, &Cancel::new(), Some(Box::new(change)));
-    assert!(matches!(ran.outcome_of("read"), Outcome::Failed { error, .. } if error.to_string().contains("was changed during the run")));
-    assert!(!ran.events.iter().any(|event| matches!(event, Event::StageRetried { .. })), "another attempt would fail too");
+    assert!(
+        matches!(ran.outcome_of("read"), Outcome::Failed { error, .. } if error.to_string().contains("was changed during the run"))
+    );
+    assert!(
+        !ran.events.iter().any(|event| matches!(event, Event::StageRetried { .. })),
+        "another attempt would fail too"
+    );
     write("planned");
     let ran = project.run(&stages);
     assert_eq!((ran.end("read"), ran.text("read").as_str()), ("built", "planned"));

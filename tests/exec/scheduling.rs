@@ -10,7 +10,8 @@ use crate::support::*;
 
 fn many(kind: &str, count: usize) -> String {
     (0..count).fold(String::new(), |mut text, index| {
-        write!(text, "[stage.s{index}]\nkind = \"{kind}\"\nname = \"{index}\"\n").expect("a string");
+        write!(text, "[stage.s{index}]\nkind = \"{kind}\"\nname = \"{index}\"\n")
+            .expect("a string");
         text
     })
 }
@@ -57,7 +58,9 @@ fn what_is_further_down_goes_first() {
     project.options.jobs = 1;
     let first = many("solo", 2);
     let second = many("solo", 2).replace("stage.s", "stage.t").replace("name = \"", "name = \"t");
-    let second = second.replace("\"t0\"\n", "\"t0\"\nafter = [\"s0\"]\n").replace("\"t1\"\n", "\"t1\"\nafter = [\"s1\"]\n");
+    let second = second
+        .replace("\"t0\"\n", "\"t0\"\nafter = [\"s0\"]\n")
+        .replace("\"t1\"\n", "\"t1\"\nafter = [\"s1\"]\n");
     assert_eq!(project.run(&(first + &second)).started(), ["s0", "t0", "s1", "t1"]);
 }
 
@@ -73,7 +76,9 @@ fn the_record_of_an_entry_names_the_device_that_the_stage_used() {
     let project = Project::new();
     let stages = many("solo", 1) + "[stage.b]\nkind = \"write\"\ntext = \"x\"\n";
     let ran = project.run(&stages);
-    let device = |node: &pipeline::exec::NodeResult| node.entry.as_ref().expect("built").manifest().made_with["device"].clone();
+    let device = |node: &pipeline::exec::NodeResult| {
+        node.entry.as_ref().expect("built").manifest().made_with["device"].clone()
+    };
     let mut devices: Vec<String> = ran.outcome.nodes.iter().map(device).collect();
     devices.sort();
     assert_eq!(devices, ["cpu", "toy:1"]);
@@ -92,7 +97,9 @@ fn one_job_runs_one_stage_at_a_time_on_all_threads() {
     let mut project = Project::new();
     project.options.jobs = 1;
     let ran = project.run(&many("gauge", 3));
-    at_every_start(&ran, |running| assert_eq!(running.values().collect::<Vec<_>>(), [&4], "{running:?}"));
+    at_every_start(&ran, |running| {
+        assert_eq!(running.values().collect::<Vec<_>>(), [&4], "{running:?}")
+    });
 }
 
 #[test]
@@ -106,10 +113,16 @@ fn no_more_threads_are_used_than_there_are() {
 
 #[test]
 fn one_job_and_four_leave_the_same_entries() {
-    let mut stages = "[stage.n]\nkind = \"numbers\"\ncount = 30\n[stage.w]\nkind = \"write\"\ntext = \"w\"\n".to_owned();
+    let mut stages =
+        "[stage.n]\nkind = \"numbers\"\ncount = 30\n[stage.w]\nkind = \"write\"\ntext = \"w\"\n"
+            .to_owned();
     for index in 0..6 {
         let from = if index == 0 { "n".to_owned() } else { format!("c{}", (index - 1) / 2) };
-        write!(stages, "[stage.c{index}]\nkind = \"copy\"\nfrom = \"@{from}\"\nsuffix = \"{index}\"\n").expect("a string");
+        write!(
+            stages,
+            "[stage.c{index}]\nkind = \"copy\"\nfrom = \"@{from}\"\nsuffix = \"{index}\"\n"
+        )
+        .expect("a string");
     }
     stages += "[stage.j]\nkind = \"join\"\nfirst = \"@c5\"\nsecond = \"@w\"\n";
     let stores = [(1, 1), (4, 4), (2, 3)].map(|(jobs, threads)| {
@@ -134,8 +147,13 @@ fn a_stage_waits_for_what_it_comes_after() {
 fn progress_is_told_a_few_times_a_second() {
     let started = Instant::now();
     let ran = Project::new().run("[stage.a]\nkind = \"sleep\"\nmilliseconds = 250\n");
-    let told = ran.events.iter().filter(|event| matches!(event, Event::StageProgress { .. })).count();
-    assert!(told as u128 <= 1 + started.elapsed().as_millis() / 100, "{told} times in {:?}", started.elapsed());
+    let told =
+        ran.events.iter().filter(|event| matches!(event, Event::StageProgress { .. })).count();
+    assert!(
+        told as u128 <= 1 + started.elapsed().as_millis() / 100,
+        "{told} times in {:?}",
+        started.elapsed()
+    );
 }
 
 const LONG: &str = r#"
@@ -169,7 +187,10 @@ fn an_interrupted_run_keeps_what_is_finished() {
     let started = Instant::now();
     let ran = interrupt(&project, LONG);
     assert!(started.elapsed() < Duration::from_secs(10));
-    assert_eq!((ran.end("quick"), ran.end("long"), ran.end("later")), ("built", "cancelled", "not run"));
+    assert_eq!(
+        (ran.end("quick"), ran.end("long"), ran.end("later")),
+        ("built", "cancelled", "not run")
+    );
     assert!(matches!(ran.outcome_of("later"), Outcome::NotRun { because: Because::Interrupted }));
     assert_eq!(ran.outcome.exit_code(), 130);
     assert_eq!(project.temporary(), [""; 0]);
@@ -189,7 +210,10 @@ fn checkpoints_outlive_an_interruption_and_go_when_the_entry_is_complete() {
     let project = Project::new();
     let stages = LONG.replace("60000", "300");
     interrupt(&project, &stages);
-    assert_eq!(names(&project.outputs().join("checkpoints")), [project.key(&stages, "long").to_string()]);
+    assert_eq!(
+        names(&project.outputs().join("checkpoints")),
+        [project.key(&stages, "long").to_string()]
+    );
     project.run(&stages);
     assert_eq!(names(&project.outputs().join("checkpoints")), [""; 0]);
 }
@@ -244,7 +268,8 @@ fn an_interruption_ends_the_wait_for_another_process() {
 #[test]
 fn while_another_builds_one_entry_others_are_built() {
     let project = Project::new();
-    let stages = "[stage.a]\nkind = \"write\"\ntext = \"1\"\n[stage.b]\nkind = \"write\"\ntext = \"2\"\n";
+    let stages =
+        "[stage.a]\nkind = \"write\"\ntext = \"1\"\n[stage.b]\nkind = \"write\"\ntext = \"2\"\n";
     let store = project.store();
     let held = std::sync::Mutex::new(store.try_lock(&project.key(stages, "a")).expect("writable"));
     let react = |event: &Event| {

@@ -42,7 +42,13 @@ impl Ran {
     pub fn started(&self) -> Vec<String> {
         self.events
             .iter()
-            .filter_map(|event| if let Event::StageStarted { name, .. } = event { Some(name.to_string()) } else { None })
+            .filter_map(|event| {
+                if let Event::StageStarted { name, .. } = event {
+                    Some(name.to_string())
+                } else {
+                    None
+                }
+            })
             .collect()
     }
 
@@ -64,20 +70,34 @@ impl Ran {
     }
 
     pub fn outcome_of(&self, stage: &str) -> &Outcome {
-        &self.outcome.nodes.iter().find(|node| &*node.name.stage == stage).expect("a stage of the plan").outcome
+        &self
+            .outcome
+            .nodes
+            .iter()
+            .find(|node| &*node.name.stage == stage)
+            .expect("a stage of the plan")
+            .outcome
     }
 
     /// What the stages said.
     pub fn messages(&self) -> Vec<String> {
         self.events
             .iter()
-            .filter_map(|event| if let Event::StageMessage { text, .. } = event { Some(text.clone()) } else { None })
+            .filter_map(|event| {
+                if let Event::StageMessage { text, .. } = event { Some(text.clone()) } else { None }
+            })
             .collect()
     }
 
     pub fn text(&self, stage: &str) -> String {
-        let node = self.outcome.nodes.iter().find(|node| &*node.name.stage == stage).expect("a stage of the plan");
-        fs::read_to_string(node.entry.as_ref().expect("it has an entry").folder().join("text")).expect("readable")
+        let node = self
+            .outcome
+            .nodes
+            .iter()
+            .find(|node| &*node.name.stage == stage)
+            .expect("a stage of the plan");
+        fs::read_to_string(node.entry.as_ref().expect("it has an entry").folder().join("text"))
+            .expect("readable")
     }
 }
 
@@ -116,10 +136,16 @@ impl Project {
 
     pub fn plan(&self, stages: &str) -> Plan {
         // Several processes and threads may be at it.
-        let file = self.root.join(format!("{}-{:?}.toml", std::process::id(), std::thread::current().id()));
+        let file = self.root.join(format!(
+            "{}-{:?}.toml",
+            std::process::id(),
+            std::thread::current().id()
+        ));
         fs::write(&file, format!("version = 1\n{stages}")).expect("writable");
-        let overrides = Overrides { set: vec![], sweep: vec![], seeds: None, folder: self.root.clone() };
-        let experiment = Experiment::read(&file, &overrides).unwrap_or_else(|error| panic!("{}", error.render(false)));
+        let overrides =
+            Overrides { set: vec![], sweep: vec![], seeds: None, folder: self.root.clone() };
+        let experiment = Experiment::read(&file, &overrides)
+            .unwrap_or_else(|error| panic!("{}", error.render(false)));
         match Plan::build(&experiment, kinds::ALL, &self.store().digests(), &[]) {
             Ok(plan) => plan,
             Err(pipeline::plan::PlanError::Diagnostics(error)) => panic!("{}", error.render(false)),
@@ -129,12 +155,20 @@ impl Project {
 
     pub fn key(&self, stages: &str, stage: &str) -> CacheKey {
         let plan = self.plan(stages);
-        plan.node(plan.node_of(0, stage).expect("a stage of the plan")).identity.key().expect("a key")
+        plan.node(plan.node_of(0, stage).expect("a stage of the plan"))
+            .identity
+            .key()
+            .expect("a key")
     }
 
     /// The folder of a stage's entry.
     pub fn folder(&self, stages: &str, stage: &str) -> PathBuf {
-        self.store().get(&self.key(stages, stage)).expect("readable").expect("there").folder().to_owned()
+        self.store()
+            .get(&self.key(stages, stage))
+            .expect("readable")
+            .expect("there")
+            .folder()
+            .to_owned()
     }
 
     pub fn run(&self, stages: &str) -> Ran {
@@ -144,7 +178,8 @@ impl Project {
     /// Runs, and does something at some event.
     pub fn run_with<'a>(&self, stages: &str, cancel: &Cancel, react: Option<React<'a>>) -> Ran {
         let log = Log { events: Mutex::default(), react };
-        let outcome = execute(&self.plan(stages), &self.store(), &self.options, &log, cancel).expect("it can start");
+        let outcome = execute(&self.plan(stages), &self.store(), &self.options, &log, cancel)
+            .expect("it can start");
         Ran { outcome, events: log.events.into_inner().expect("no panic") }
     }
 
@@ -170,7 +205,10 @@ pub fn contents(store: &Store) -> BTreeMap<(CacheKey, String), Vec<u8>> {
     for key in store.keys().expect("readable") {
         let entry = store.get(&key).expect("readable").expect("complete");
         for file in entry.manifest().files.iter().filter(|file| !file.volatile) {
-            found.insert((key, file.path.clone()), fs::read(entry.folder().join(&file.path)).expect("readable"));
+            found.insert(
+                (key, file.path.clone()),
+                fs::read(entry.folder().join(&file.path)).expect("readable"),
+            );
         }
     }
     found

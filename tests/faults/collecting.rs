@@ -12,7 +12,14 @@ fn used() -> Project {
     let project = Project::new();
     for rate in ["0.01", "0.02", "0.001"] {
         let rate = format!("stage.train.learning_rate={rate}");
-        let ended = project.pipeline(&["run", "small.toml", "--set", "stage.train.schedule=constant", "--set", &rate]);
+        let ended = project.pipeline(&[
+            "run",
+            "small.toml",
+            "--set",
+            "stage.train.schedule=constant",
+            "--set",
+            &rate,
+        ]);
         assert_eq!(ended.code, Some(0), "{ended:#?}");
     }
     project.run("small.toml");
@@ -21,14 +28,19 @@ fn used() -> Project {
 
 fn waste(project: &Project) -> Vec<serde_json::Value> {
     let ended = project.pipeline(&["gc", "--json"]);
-    let found: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("{ended:#?}"));
+    let found: serde_json::Value =
+        serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("{ended:#?}"));
     found["waste"].as_array().expect("a list").clone()
 }
 
 /// What a killed `gc` left: the store is whole, the latest results are there and cached, and the next `gc` finishes.
 fn assert_finishes(project: &Project, what: &str) {
     project.assert_verifies(what);
-    assert_eq!(project.pipeline(&["plan", "small.toml", "--check"]).code, Some(0), "{what}: something needed is gone");
+    assert_eq!(
+        project.pipeline(&["plan", "small.toml", "--check"]).code,
+        Some(0),
+        "{what}: something needed is gone"
+    );
     let ended = project.pipeline(&GC);
     assert_eq!(ended.code, Some(0), "{what}: {ended:#?}");
     assert_eq!(waste(project), [serde_json::Value::Null; 0], "{what}");
@@ -39,8 +51,14 @@ fn assert_finishes(project: &Project, what: &str) {
 
 #[test]
 fn a_gc_killed_at_a_named_point_is_finished_by_the_next() {
-    for point in ["after-scratch-lock", "before-gc-move:1", "before-gc-move:4", "after-gc-move:1", "after-gc-move:5", "after-gc-removal:3"]
-    {
+    for point in [
+        "after-scratch-lock",
+        "before-gc-move:1",
+        "before-gc-move:4",
+        "after-gc-move:1",
+        "after-gc-move:5",
+        "after-gc-removal:3",
+    ] {
         let project = used();
         let before = waste(&project).len();
         assert!(before >= 8, "{before}");
@@ -56,16 +74,22 @@ fn what_a_killed_gc_moved_away_the_next_run_removes() {
     let project = used();
     finish(start(project.command(&GC).env("PIPELINE_CRASH_AT", "after-gc-move:2")));
     let left = names(&project.outputs().join("store/tmp"));
-    assert!(left.iter().any(|name| name.starts_with("gc-") && !name.ends_with(".lock")), "{left:?}");
+    assert!(
+        left.iter().any(|name| name.starts_with("gc-") && !name.ends_with(".lock")),
+        "{left:?}"
+    );
     project.run("small.toml");
     assert_eq!(names(&project.outputs().join("store/tmp")), [""; 0]);
 }
 
 #[test]
 fn gc_beside_runs_that_are_killed_takes_nothing_from_those_that_live() {
-    let rounds = std::env::var("PIPELINE_FAULT_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(24) / 3;
+    let rounds =
+        std::env::var("PIPELINE_FAULT_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(24)
+            / 3;
     let project = Project::new();
-    let (done, kills, collected, killed_collecting) = (AtomicBool::new(false), AtomicU32::new(0), AtomicU32::new(0), AtomicU32::new(0));
+    let (done, kills, collected, killed_collecting) =
+        (AtomicBool::new(false), AtomicU32::new(0), AtomicU32::new(0), AtomicU32::new(0));
     // Each runs one experiment again and again, half of the time to its end, with other texts each time so that there is waste.
     let runner = |number: u64, name: &'static str| {
         let mut draw = Draw(seed() + number);
@@ -80,7 +104,12 @@ fn gc_beside_runs_that_are_killed_takes_nothing_from_those_that_live() {
             let ended = finish(child);
             match ended.signal {
                 Some(9) => drop(kills.fetch_add(1, Ordering::Relaxed)),
-                _ => assert_eq!(ended.code, Some(0), "{file}, round {round} of seed {}: {ended:#?}", seed()),
+                _ => assert_eq!(
+                    ended.code,
+                    Some(0),
+                    "{file}, round {round} of seed {}: {ended:#?}",
+                    seed()
+                ),
             }
         }
         project.run(&file);
@@ -101,10 +130,14 @@ fn gc_beside_runs_that_are_killed_takes_nothing_from_those_that_live() {
                 }
                 assert_eq!(ended.code, Some(0), "{ended:#?}");
                 let found: serde_json::Value = serde_json::from_str(&ended.stdout).expect("JSON");
-                collected.fetch_add(found["waste"].as_array().map_or(0, Vec::len) as u32, Ordering::Relaxed);
+                collected.fetch_add(
+                    found["waste"].as_array().map_or(0, Vec::len) as u32,
+                    Ordering::Relaxed,
+                );
             }
         });
-        let runners = [(1, "small"), (2, "sweep")].map(|(number, name)| scope.spawn(move || runner(number, name)));
+        let runners = [(1, "small"), (2, "sweep")]
+            .map(|(number, name)| scope.spawn(move || runner(number, name)));
         let failed = runners.map(|runner| runner.join().err()).into_iter().flatten().next();
         done.store(true, Ordering::Relaxed);
         collector.join().expect("gc never fails");
@@ -112,8 +145,11 @@ fn gc_beside_runs_that_are_killed_takes_nothing_from_those_that_live() {
             std::panic::resume_unwind(panic);
         }
     });
-    let (kills, collected, killed_collecting) = (kills.into_inner(), collected.into_inner(), killed_collecting.into_inner());
-    eprintln!("{kills} runs and {killed_collecting} gc were killed beside each other, {collected} folders were removed");
+    let (kills, collected, killed_collecting) =
+        (kills.into_inner(), collected.into_inner(), killed_collecting.into_inner());
+    eprintln!(
+        "{kills} runs and {killed_collecting} gc were killed beside each other, {collected} folders were removed"
+    );
     assert!(kills > 0 && collected > 0);
     assert_same(&project.results("sweep"), undisturbed("sweep.toml"), "beside gc");
     assert_finishes(&project, "beside gc");
@@ -143,12 +179,25 @@ fn what_strayed_among_the_entries_is_reported_until_gc_has_removed_it() {
     std::os::unix::fs::symlink(&elsewhere, store.join("link")).expect("writable");
     let before = project.pipeline(&["verify"]);
     assert_eq!(before.code, Some(1), "{before:#?}");
-    assert!(before.stdout.contains("3 are wrong") && before.stdout.contains("`gc --apply` removes what no run needs"), "{before:#?}");
+    assert!(
+        before.stdout.contains("3 are wrong")
+            && before.stdout.contains("`gc --apply` removes what no run needs"),
+        "{before:#?}"
+    );
     let shown = project.pipeline(&["gc"]);
-    assert!(["notes", "file", &key].iter().all(|name| shown.stdout.contains(&format!("{prefix}/{name}"))), "{shown:#?}");
+    assert!(
+        ["notes", "file", &key]
+            .iter()
+            .all(|name| shown.stdout.contains(&format!("{prefix}/{name}"))),
+        "{shown:#?}"
+    );
     assert_eq!(project.pipeline(&["gc", "--apply"]).code, Some(0));
     project.assert_verifies("without strays");
-    assert!(store.join("notes/a").exists() && store.join("link").is_symlink() && elsewhere.join("a").exists());
+    assert!(
+        store.join("notes/a").exists()
+            && store.join("link").is_symlink()
+            && elsewhere.join("a").exists()
+    );
     assert_eq!(project.pipeline(&["plan", "small.toml", "--check"]).code, Some(0));
 }
 
@@ -184,9 +233,19 @@ fn what_a_run_will_need_later_is_claimed_from_its_beginning() {
     for rate in [older, newer] {
         assert_eq!(project.pipeline(&["run", "long.toml", "--set", rate]).code, Some(0));
     }
-    let evaluations = |project: &Project| waste(project).iter().filter(|waste| waste["kind"] == "evaluate").count();
+    let evaluations = |project: &Project| {
+        waste(project).iter().filter(|waste| waste["kind"] == "evaluate").count()
+    };
     assert_eq!(evaluations(&project), 1);
-    let mut child = start(&mut project.command(&["run", "long.toml", "--set", older, "--rerun", "train", "--json"]));
+    let mut child = start(&mut project.command(&[
+        "run",
+        "long.toml",
+        "--set",
+        older,
+        "--rerun",
+        "train",
+        "--json",
+    ]));
     assert!(until(&mut child, trained(1)), "the training was not seen");
     assert_eq!(evaluations(&project), 0);
     assert!(child.try_wait().expect("ours").is_none(), "the training was over: this shows nothing");
@@ -212,7 +271,8 @@ fn a_run_whose_record_was_cut_keeps_what_its_events_name() {
     let project = Project::new();
     project.run("small.toml");
     let runs = project.outputs().join("runs");
-    let record = files_below(&runs).into_keys().find(|name| name.ends_with("run.json")).expect("a record");
+    let record =
+        files_below(&runs).into_keys().find(|name| name.ends_with("run.json")).expect("a record");
     let bytes = std::fs::read(runs.join(&record)).expect("readable");
     for length in [0, 1, bytes.len() / 2, bytes.len() - 2] {
         std::fs::write(runs.join(&record), &bytes[..length]).expect("writable");

@@ -9,8 +9,18 @@ use crate::support::*;
 #[test]
 fn eight_processes_on_one_store_build_each_entry_once_and_all_end_right() {
     let project = Project::new();
-    let files = ["small.toml", "sweep.toml", "small.toml", "long.toml", "sweep.toml", "small.toml", "long.toml", "sweep.toml"];
-    let children: Vec<_> = files.iter().map(|file| start(&mut project.command(&["run", file]))).collect();
+    let files = [
+        "small.toml",
+        "sweep.toml",
+        "small.toml",
+        "long.toml",
+        "sweep.toml",
+        "small.toml",
+        "long.toml",
+        "sweep.toml",
+    ];
+    let children: Vec<_> =
+        files.iter().map(|file| start(&mut project.command(&["run", file]))).collect();
     for child in children {
         let ended = finish(child);
         assert_eq!(ended.code, Some(0), "{ended:#?}");
@@ -32,8 +42,18 @@ fn eight_processes_on_one_store_build_each_entry_once_and_all_end_right() {
 fn one_of_eight_that_is_killed_costs_the_others_nothing_but_what_it_was_building() {
     for round in 0..3 {
         let project = Project::new();
-        let files = ["small.toml", "sweep.toml", "small.toml", "long.toml", "sweep.toml", "small.toml", "long.toml", "sweep.toml"];
-        let mut children: Vec<_> = files.iter().map(|file| start(&mut project.command(&["run", file]))).collect();
+        let files = [
+            "small.toml",
+            "sweep.toml",
+            "small.toml",
+            "long.toml",
+            "sweep.toml",
+            "small.toml",
+            "long.toml",
+            "sweep.toml",
+        ];
+        let mut children: Vec<_> =
+            files.iter().map(|file| start(&mut project.command(&["run", file]))).collect();
         let mut draw = Draw(seed() + round);
         let mut victim = children.remove(draw.below(8) as usize);
         std::thread::sleep(std::time::Duration::from_micros(draw.below(800_000)));
@@ -48,10 +68,16 @@ fn one_of_eight_that_is_killed_costs_the_others_nothing_but_what_it_was_building
             *built.entry(event["key"].as_str().expect("a key").to_owned()).or_default() += 1;
         }
         // Every entry was built by somebody; what the victim had put in place and had not said yet, nobody has said.
-        assert!(built.values().all(|times| *times == 1) && built.len() >= 11, "killed: {killed}: {built:?}");
-        let started = project.events().iter().filter(|event| event["event"] == "stage_started").count();
+        assert!(
+            built.values().all(|times| *times == 1) && built.len() >= 11,
+            "killed: {killed}: {built:?}"
+        );
+        let started =
+            project.events().iter().filter(|event| event["event"] == "stage_started").count();
         assert!(started <= 13, "more was begun twice than one process can have been at: {started}");
-        for (file, name) in [("small.toml", "small"), ("sweep.toml", "sweep"), ("long.toml", "long")] {
+        for (file, name) in
+            [("small.toml", "small"), ("sweep.toml", "sweep"), ("long.toml", "long")]
+        {
             assert_same(&project.results(name), undisturbed(file), file);
         }
         assert_recovers(&project, "small.toml", "small", "seven of eight");
@@ -64,7 +90,8 @@ fn results_published_by_several_processes_at_once_are_whole() {
     project.run("small.toml");
     for round in 0..3 {
         std::fs::remove_dir_all(project.outputs().join("small")).expect("published");
-        let children: Vec<_> = (0..6).map(|_| start(&mut project.command(&["run", "small.toml"]))).collect();
+        let children: Vec<_> =
+            (0..6).map(|_| start(&mut project.command(&["run", "small.toml"]))).collect();
         for child in children {
             let ended = finish(child);
             assert_eq!(ended.code, Some(0), "round {round}: {ended:#?}");
@@ -85,13 +112,20 @@ fn pins_added_by_several_at_once_are_all_kept() {
             scope.spawn(move || {
                 for number in 0..25 {
                     let repo = format!("owner/model-{}", 25 * thread + number);
-                    Pins::write(path, [Pin { repo, revision: "main".into(), commit: commit.into() }]).expect("writable");
+                    Pins::write(
+                        path,
+                        [Pin { repo, revision: "main".into(), commit: commit.into() }],
+                    )
+                    .expect("writable");
                 }
             });
         }
     });
     let pins = Pins::write(&path, []).expect("readable");
-    assert!((0..200).all(|number| pins.lookup(&format!("owner/model-{number}"), "main") == Some(commit)));
+    assert!(
+        (0..200)
+            .all(|number| pins.lookup(&format!("owner/model-{number}"), "main") == Some(commit))
+    );
     assert_eq!(project.litter(), [""; 0]);
 }
 

@@ -28,8 +28,13 @@ fn assert_published_in_part(disk: &Path, when: &str) {
     if published.is_empty() || published == *whole {
         return;
     }
-    let record: serde_json::Value = serde_json::from_slice(&published.remove("published.json").expect("a record")).expect("JSON");
-    assert!(record["missing"].as_array().is_some_and(|stages| !stages.is_empty()), "{when}: {record}");
+    let record: serde_json::Value =
+        serde_json::from_slice(&published.remove("published.json").expect("a record"))
+            .expect("JSON");
+    assert!(
+        record["missing"].as_array().is_some_and(|stages| !stages.is_empty()),
+        "{when}: {record}"
+    );
     for (name, content) in &published {
         assert!(whole.get(name) == Some(content), "{when}: `{name}` is not what it should be");
     }
@@ -56,7 +61,10 @@ fn full() {
         failed += 1;
         assert_eq!(ended.code, Some(1), "{size} kB: {ended:#?}");
         assert!(ended.stderr.contains("no space is left for `"), "{size} kB: {ended:#?}");
-        assert!(ended.stderr.contains("outputs") && ended.stderr.contains("help: free some space"), "{size} kB: {ended:#?}");
+        assert!(
+            ended.stderr.contains("outputs") && ended.stderr.contains("help: free some space"),
+            "{size} kB: {ended:#?}"
+        );
         let verified = run_in(&disk, &["verify"]);
         assert_eq!(verified.code, Some(0), "{size} kB: {verified:#?}");
         assert_published_in_part(&disk, &format!("{size} kB"));
@@ -88,8 +96,14 @@ fn no_more_files() {
         }
         failed += 1;
         assert_eq!(ended.code, Some(1), "{files} files: {ended:#?}");
-        assert!(ended.stderr.contains("the disk can hold no more files: cannot make `"), "{files} files: {ended:#?}");
-        assert!(ended.stderr.contains("outputs") && ended.stderr.contains("help: remove files"), "{files} files: {ended:#?}");
+        assert!(
+            ended.stderr.contains("the disk can hold no more files: cannot make `"),
+            "{files} files: {ended:#?}"
+        );
+        assert!(
+            ended.stderr.contains("outputs") && ended.stderr.contains("help: remove files"),
+            "{files} files: {ended:#?}"
+        );
         let verified = run_in(&disk, &["verify"]);
         assert_eq!(verified.code, Some(0), "{files} files: {verified:#?}");
         assert_published_in_part(&disk, &format!("{files} files"));
@@ -106,7 +120,10 @@ fn no_more_files() {
 fn run_limited(project: &Project, bytes: u64) -> Ended {
     let program = assert_cmd::cargo::cargo_bin!("pipeline");
     let mut command = Command::new("sh");
-    command.args(["-c", &format!("ulimit -f {} && exec \"$0\" run small.toml", bytes / 512)]).arg(program).current_dir(project.root());
+    command
+        .args(["-c", &format!("ulimit -f {} && exec \"$0\" run small.toml", bytes / 512)])
+        .arg(program)
+        .current_dir(project.root());
     finish(start(&mut command))
 }
 
@@ -122,16 +139,29 @@ fn files_that_may_not_be_as_large_as_they_must_are_said_and_what_is_complete_sta
         failed += 1;
         // Not a signal, which would say nothing; 2 where the run could not even be recorded.
         assert!(matches!(ended.code, Some(1 | 2)), "{limit} bytes: {ended:#?}");
-        assert!(ended.stderr.contains("would be larger than a file may be here"), "{limit} bytes: {ended:#?}");
-        assert!(ended.stderr.contains("outputs") && ended.stderr.contains("ulimit -f"), "{limit} bytes: {ended:#?}");
+        assert!(
+            ended.stderr.contains("would be larger than a file may be here"),
+            "{limit} bytes: {ended:#?}"
+        );
+        assert!(
+            ended.stderr.contains("outputs") && ended.stderr.contains("ulimit -f"),
+            "{limit} bytes: {ended:#?}"
+        );
         project.assert_verifies("a limit on files");
         // Of the stages that were done all is published, whole, and the record says what is missing.
         let mut found = project.results("small");
         if let Some(record) = found.remove("published.json") {
-            assert!(String::from_utf8_lossy(&record).contains("\"missing\""), "{limit} bytes: {ended:#?}");
+            assert!(
+                String::from_utf8_lossy(&record).contains("\"missing\""),
+                "{limit} bytes: {ended:#?}"
+            );
         }
         found.retain(|name, bytes| undisturbed("small.toml").get(name) != Some(bytes));
-        assert!(found.is_empty(), "{limit} bytes: {:?} are not what an undisturbed run leaves", found.keys());
+        assert!(
+            found.is_empty(),
+            "{limit} bytes: {:?} are not what an undisturbed run leaves",
+            found.keys()
+        );
         limit = limit * 3 / 2 / 512 * 512 + 512;
         assert!(limit < 64 << 20, "{ended:#?}");
     }
@@ -159,7 +189,10 @@ fn read_only() {
     assert!(ended.stderr.contains("cannot be written"), "{ended:#?}");
     assert!(mount("remount,rw", &disk));
     assert_same(&results_in(&disk), undisturbed("small.toml"), "read-only");
-    assert_eq!(run_in(&disk, &["run", "small.toml", "corpus", "--set", "stage.corpus.samples=40"]).code, Some(0));
+    assert_eq!(
+        run_in(&disk, &["run", "small.toml", "corpus", "--set", "stage.corpus.samples=40"]).code,
+        Some(0)
+    );
 }
 
 /// Runs the program as somebody who owns nothing, where the tests run as root, whom permissions do not stop.
@@ -189,7 +222,9 @@ fn a_folder_that_may_not_be_written_is_said_and_left_as_it_is() {
     project.run("small.toml");
     let store = project.outputs().join("store");
     let before = files_below(&project.outputs());
-    for folder in [project.outputs(), store.clone(), store.join("tmp"), project.outputs().join("runs")] {
+    for folder in
+        [project.outputs(), store.clone(), store.join("tmp"), project.outputs().join("runs")]
+    {
         set_mode(&folder, 0o555);
         if !rustix::process::geteuid().is_root() {
             continue;
@@ -199,10 +234,15 @@ fn a_folder_that_may_not_be_written_is_said_and_left_as_it_is() {
     }
     let ended = as_nobody(&project, &["run", "small.toml", "--set", "stage.train.epochs=1"]);
     assert!(matches!(ended.code, Some(1 | 2)), "{ended:#?}");
-    assert!(ended.stderr.contains("permission denied") && ended.stderr.contains("help"), "{ended:#?}");
+    assert!(
+        ended.stderr.contains("permission denied") && ended.stderr.contains("help"),
+        "{ended:#?}"
+    );
     assert_eq!(as_nobody(&project, &["verify"]).code, Some(0));
     assert!(files_below(&project.outputs()) == before, "something was changed");
-    for folder in [project.outputs(), store.clone(), store.join("tmp"), project.outputs().join("runs")] {
+    for folder in
+        [project.outputs(), store.clone(), store.join("tmp"), project.outputs().join("runs")]
+    {
         set_mode(&folder, 0o755);
     }
     assert_recovers(&project, "small.toml", "small", "permissions");
@@ -210,27 +250,45 @@ fn a_folder_that_may_not_be_written_is_said_and_left_as_it_is() {
 
 #[test]
 fn folders_removed_under_a_running_training_cost_at_most_this_run() {
-    for removed in ["outputs", "outputs/store", "outputs/store/tmp", "outputs/checkpoints", "outputs/runs", "outputs/cache"] {
+    for removed in [
+        "outputs",
+        "outputs/store",
+        "outputs/store/tmp",
+        "outputs/checkpoints",
+        "outputs/runs",
+        "outputs/cache",
+    ] {
         let project = Project::new();
         let mut child = start(&mut project.command(&["run", "long.toml", "--json"]));
         assert!(until(&mut child, trained(5)), "the training was not seen");
         // The program may be writing into it.
-        while fs::remove_dir_all(project.root().join(removed)).is_err_and(|error| error.kind() != std::io::ErrorKind::NotFound) {}
+        while fs::remove_dir_all(project.root().join(removed))
+            .is_err_and(|error| error.kind() != std::io::ErrorKind::NotFound)
+        {}
         let ended = finish(child);
         match ended.code {
             Some(0) => assert_same(&project.results("long"), undisturbed("long.toml"), removed),
             Some(1) => {
                 // What earlier stages made is gone, and this run does not make it again.
                 let said = format!("{}{}", ended.stdout, ended.stderr);
-                assert!(said.contains("vanished") || said.contains("No such file") || said.contains("is missing"), "{removed}: {ended:#?}");
+                assert!(
+                    said.contains("vanished")
+                        || said.contains("No such file")
+                        || said.contains("is missing"),
+                    "{removed}: {ended:#?}"
+                );
                 assert!(said.contains("outputs"), "{removed}: {ended:#?}");
             }
             _ => panic!("{removed}: {ended:#?}"),
         }
         project.assert_verifies(removed);
         let plan = project.pipeline(&["plan", "long.toml", "--json"]);
-        let plan: serde_json::Value = serde_json::from_str(&plan.stdout).unwrap_or_else(|_| panic!("{removed}: {plan:#?}"));
-        let train = plan["nodes"].as_array().and_then(|nodes| nodes.iter().find(|node| node["stage"] == "train")).expect("it trains");
+        let plan: serde_json::Value =
+            serde_json::from_str(&plan.stdout).unwrap_or_else(|_| panic!("{removed}: {plan:#?}"));
+        let train = plan["nodes"]
+            .as_array()
+            .and_then(|nodes| nodes.iter().find(|node| node["stage"] == "train"))
+            .expect("it trains");
         assert_eq!(train["action"], "cached", "{removed}: the training is lost: {ended:#?}");
         assert_recovers(&project, "long.toml", "long", removed);
     }

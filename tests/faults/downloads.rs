@@ -69,7 +69,10 @@ impl Downloads {
 impl Place {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.project.command(arguments);
-        command.env("HF_ENDPOINT", &self.url).env("HF_TOKEN", TOKEN).env("HF_HOME", self.project.root().join("hf"));
+        command
+            .env("HF_ENDPOINT", &self.url)
+            .env("HF_TOKEN", TOKEN)
+            .env("HF_HOME", self.project.root().join("hf"));
         command
     }
 }
@@ -83,8 +86,11 @@ fn assert_hidden(place: &Place, ended: &Ended, secret: &str) {
     texts.insert("standard output".into(), ended.stdout.clone().into_bytes());
     texts.insert("standard error".into(), ended.stderr.clone().into_bytes());
     let secret = secret.as_bytes();
-    let telling: Vec<&String> =
-        texts.iter().filter(|(_, bytes)| bytes.windows(secret.len()).any(|part| part == secret)).map(|(name, _)| name).collect();
+    let telling: Vec<&String> = texts
+        .iter()
+        .filter(|(_, bytes)| bytes.windows(secret.len()).any(|part| part == secret))
+        .map(|(name, _)| name)
+        .collect();
     assert_eq!(telling, [""; 0], "a secret is in there: {ended:#?}");
 }
 
@@ -97,7 +103,10 @@ fn the_token_is_used_and_shows_in_no_file_and_no_output() {
         assert_eq!(ended.code, Some(0), "{ended:#?}");
         assert_secret(&place, &ended);
     }
-    let authorised = downloads.hub.log().iter().any(|request| request.header("authorization").is_some_and(|text| text.contains(TOKEN)));
+    let authorised =
+        downloads.hub.log().iter().any(|request| {
+            request.header("authorization").is_some_and(|text| text.contains(TOKEN))
+        });
     assert!(authorised, "the token was not used");
 }
 
@@ -130,18 +139,38 @@ fn a_server_that_repeats_the_token_is_not_repeated() {
             }
         }
     }
-    let sent = downloads.hub.log().iter().filter(|request| request.header("authorization").is_some()).count();
+    let sent = downloads
+        .hub
+        .log()
+        .iter()
+        .filter(|request| request.header("authorization").is_some())
+        .count();
     assert!(sent > 10, "the token was not sent");
 }
 
 #[test]
 fn a_password_in_an_address_shows_in_no_file_and_no_output() {
     let downloads = Downloads::new();
-    let refuses = std::net::TcpListener::bind("127.0.0.1:0").and_then(|port| port.local_addr()).expect("a port that is free again");
-    for access in [Access::Public, Access::Gated, Access::Limited, Access::Echoes(403), Access::Echoes(302), Access::Echoes(500)] {
+    let refuses = std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|port| port.local_addr())
+        .expect("a port that is free again");
+    for access in [
+        Access::Public,
+        Access::Gated,
+        Access::Limited,
+        Access::Echoes(403),
+        Access::Echoes(302),
+        Access::Echoes(500),
+    ] {
         downloads.hub.set().access = access;
         for (variable, address) in [
-            ("HF_ENDPOINT", format!("http://user:{PASSWORD}@{}", downloads.hub.url.trim_start_matches("http://"))),
+            (
+                "HF_ENDPOINT",
+                format!(
+                    "http://user:{PASSWORD}@{}",
+                    downloads.hub.url.trim_start_matches("http://")
+                ),
+            ),
             ("HF_ENDPOINT", format!("http://user:{PASSWORD}@{refuses}")),
             ("HF_ENDPOINT", format!("ftp://user:{PASSWORD}@hub.example")),
             ("HF_ENDPOINT", format!("http://user:{PASSWORD}@hub example/")),
@@ -149,7 +178,9 @@ fn a_password_in_an_address_shows_in_no_file_and_no_output() {
         ] {
             let place = downloads.place();
             // Without a token the password is what is sent.
-            let ended = finish(start(place.command(&["run", "hub.toml"]).env_remove("HF_TOKEN").env(variable, &address)));
+            let ended = finish(start(
+                place.command(&["run", "hub.toml"]).env_remove("HF_TOKEN").env(variable, &address),
+            ));
             assert!(ended.code.is_some(), "{ended:#?}");
             assert_hidden(&place, &ended, PASSWORD);
             // The same in the form in which it is sent.
@@ -163,7 +194,11 @@ fn a_model_file_changed_on_its_way_is_refused_and_nothing_is_kept() {
     use crate::server::Fault;
     let downloads = Downloads::new();
     let place = downloads.place();
-    let (name, bytes) = downloads.files.iter().find(|(name, _)| name.ends_with(".safetensors")).expect("a model has weights");
+    let (name, bytes) = downloads
+        .files
+        .iter()
+        .find(|(name, _)| name.ends_with(".safetensors"))
+        .expect("a model has weights");
     downloads.hub.fault(name, &[Fault::Flip(bytes.len() / 2)]);
     let ended = finish(start(&mut place.command(&["run", "hub.toml"])));
     assert_eq!(ended.code, Some(1), "{ended:#?}");

@@ -32,7 +32,12 @@ fn reader_of(stage: &str) -> Option<&'static str> {
 fn stages(project: &Project) -> BTreeMap<String, String> {
     let finished = |event: &&serde_json::Value| event["event"] == "stage_finished";
     let text = |value: &serde_json::Value| value.as_str().expect("text").to_owned();
-    project.events().iter().filter(finished).map(|event| (text(&event["key"]), text(&event["stage"]))).collect()
+    project
+        .events()
+        .iter()
+        .filter(finished)
+        .map(|event| (text(&event["key"]), text(&event["stage"])))
+        .collect()
 }
 
 #[test]
@@ -71,14 +76,22 @@ fn one_flipped_bit_in_any_file_of_any_entry_is_found_and_repaired() {
     eprintln!("{flipped} of {} files were damaged and repaired", files.len());
     // A split without texts is an empty file.
     assert!(flipped >= files.len() - 2, "{flipped}");
-    assert!(project.litter().iter().all(|name| name.starts_with("tmp/damaged-")), "{:?}", project.litter());
+    assert!(
+        project.litter().iter().all(|name| name.starts_with("tmp/damaged-")),
+        "{:?}",
+        project.litter()
+    );
 }
 
 #[test]
 fn a_run_with_nothing_to_do_and_nothing_to_publish_reads_no_contents() {
     let project = Project::new();
     project.run("small.toml");
-    let name = project.entry_files().into_iter().find(|name| name.ends_with("roc.png")).expect("a picture");
+    let name = project
+        .entry_files()
+        .into_iter()
+        .find(|name| name.ends_with("roc.png"))
+        .expect("a picture");
     flip(&project.outputs().join("store").join(name), 100);
     let ended = project.run("small.toml");
     assert!(!ended.stderr.contains("damaged"), "{ended:#?}");
@@ -165,11 +178,17 @@ fn a_damaged_record_of_what_was_published_never_has_foreign_files_overwritten() 
     fs::write(&record, "{").expect("writable");
     let ended = project.pipeline(&["run", "small.toml"]);
     assert_eq!(ended.code, Some(2), "{ended:#?}");
-    assert!(ended.stderr.contains("small/published.json` cannot be read; move the folder away"), "{ended:#?}");
+    assert!(
+        ended.stderr.contains("small/published.json` cannot be read; move the folder away"),
+        "{ended:#?}"
+    );
     fs::remove_file(&record).expect("ours");
     let ended = project.pipeline(&["run", "small.toml"]);
     assert_eq!(ended.code, Some(2), "{ended:#?}");
-    assert!(ended.stderr.contains("the results of runs are published again from the store"), "{ended:#?}");
+    assert!(
+        ended.stderr.contains("the results of runs are published again from the store"),
+        "{ended:#?}"
+    );
     fs::remove_dir_all(project.outputs().join("small")).expect("ours");
     assert_recovers(&project, "small.toml", "small", "removed by hand");
 }
@@ -179,7 +198,11 @@ type Change = fn(&Path) -> std::io::Result<()>;
 
 /// Moves a file or folder out of the results and puts a link in its place.
 fn link_to_itself(path: &Path) -> std::io::Result<()> {
-    let moved = path.ancestors().nth(3).expect("in a project").join(format!("moved-{}", path.file_name().expect("a name").display()));
+    let moved = path
+        .ancestors()
+        .nth(3)
+        .expect("in a project")
+        .join(format!("moved-{}", path.file_name().expect("a name").display()));
     fs::rename(path, &moved)?;
     std::os::unix::fs::symlink(moved, path)
 }
@@ -189,7 +212,12 @@ fn a_result_that_was_touched_or_copied_is_as_it_was_published() {
     let project = Project::new();
     project.run("small.toml");
     let results = project.outputs().join("small");
-    fs::File::options().append(true).open(results.join("metrics.json")).expect("there").set_modified(std::time::UNIX_EPOCH).expect("ours");
+    fs::File::options()
+        .append(true)
+        .open(results.join("metrics.json"))
+        .expect("there")
+        .set_modified(std::time::UNIX_EPOCH)
+        .expect("ours");
     fs::copy(results.join("predictions.csv"), results.join("copy")).expect("there");
     fs::rename(results.join("copy"), results.join("predictions.csv")).expect("ours");
     let ended = project.run("small.toml");
@@ -202,7 +230,13 @@ fn what_somebody_put_among_the_results_outlives_publishing() {
     project.run("small.toml");
     let results = project.outputs().join("small");
     fs::remove_file(results.join("metrics.json")).expect("published");
-    for name in ["model/notes.txt", "model/deep/notes.txt", "metrics.json/notes.txt", "metrics.json.kept", "own/notes.txt"] {
+    for name in [
+        "model/notes.txt",
+        "model/deep/notes.txt",
+        "metrics.json/notes.txt",
+        "metrics.json.kept",
+        "own/notes.txt",
+    ] {
         fs::create_dir_all(results.join(name).parent().expect("inside")).expect("writable");
         fs::write(results.join(name), name).expect("writable");
     }
@@ -215,7 +249,12 @@ fn what_somebody_put_among_the_results_outlives_publishing() {
         ("metrics.json.kept-2/notes.txt", "metrics.json/notes.txt"),
         ("own/notes.txt", "own/notes.txt"),
     ] {
-        assert_eq!(found.remove(name).as_deref(), Some(content.as_bytes()), "{name}: {:?}", found.keys());
+        assert_eq!(
+            found.remove(name).as_deref(),
+            Some(content.as_bytes()),
+            "{name}: {:?}",
+            found.keys()
+        );
     }
     assert_same(&found, undisturbed("small.toml"), "among files of somebody else");
     // A file in the place of a folder of results.
@@ -231,7 +270,9 @@ fn a_result_that_was_changed_or_removed_is_published_again_and_said_so() {
     let changes: [(&str, Change); 8] = [
         ("metrics.json", |path| fs::remove_file(path)),
         // The same length, so that only the time tells.
-        ("metrics.json", |path| fs::read(path).and_then(|bytes| fs::write(path, vec![b' '; bytes.len()]))),
+        ("metrics.json", |path| {
+            fs::read(path).and_then(|bytes| fs::write(path, vec![b' '; bytes.len()]))
+        }),
         ("model/config.json", |path| fs::OpenOptions::new().write(true).open(path)?.set_len(3)),
         // The same time, so that only the length tells.
         ("history.csv", |path| {
@@ -244,7 +285,10 @@ fn a_result_that_was_changed_or_removed_is_published_again_and_said_so() {
         ("predictions.csv", |path| {
             let (bytes, other) = (fs::read(path)?, path.with_file_name("other"));
             fs::write(&other, vec![b' '; bytes.len()])?;
-            fs::File::options().append(true).open(&other)?.set_modified(std::time::SystemTime::UNIX_EPOCH)?;
+            fs::File::options()
+                .append(true)
+                .open(&other)?
+                .set_modified(std::time::SystemTime::UNIX_EPOCH)?;
             fs::rename(other, path)
         }),
         // The same content, but somebody else's to change.
@@ -258,11 +302,18 @@ fn a_result_that_was_changed_or_removed_is_published_again_and_said_so() {
         std::thread::sleep(std::time::Duration::from_millis(20));
         change(&project.outputs().join("small").join(name)).expect("published");
         let few = project.pipeline(&["run", "small.toml", "train"]);
-        assert!(few.stderr.contains(&format!("`{name}`")) && few.stderr.contains("a run of all stages"), "{few:#?}");
+        assert!(
+            few.stderr.contains(&format!("`{name}`")) && few.stderr.contains("a run of all stages"),
+            "{few:#?}"
+        );
         let ended = project.run("small.toml");
-        let notices: Vec<&str> = ended.stderr.lines().filter(|line| line.contains("not as published before")).collect();
+        let notices: Vec<&str> =
+            ended.stderr.lines().filter(|line| line.contains("not as published before")).collect();
         let [notice] = notices[..] else { panic!("{name}: {ended:#?}") };
-        assert!(notice.starts_with(&format!("`{name}` in `")) && notice.ends_with("published again"), "{notice}");
+        assert!(
+            notice.starts_with(&format!("`{name}` in `")) && notice.ends_with("published again"),
+            "{notice}"
+        );
         // The link was somebody else's.
         let _ = fs::remove_file(project.outputs().join("small/model.kept"));
         assert_same(&project.results("small"), undisturbed("small.toml"), name);
@@ -276,7 +327,14 @@ fn results_that_are_moved_with_their_times_are_as_they_were_published() {
     let project = Project::new();
     project.run("sweep.toml");
     let (outputs, moved) = (project.outputs(), project.root().join("moved"));
-    assert!(std::process::Command::new("cp").arg("-a").args([&outputs, &moved]).status().expect("cp").success());
+    assert!(
+        std::process::Command::new("cp")
+            .arg("-a")
+            .args([&outputs, &moved])
+            .status()
+            .expect("cp")
+            .success()
+    );
     fs::remove_dir_all(&outputs).expect("ours");
     fs::rename(&moved, &outputs).expect("ours");
     let ended = project.run("sweep.toml");
@@ -288,7 +346,8 @@ fn spoil(folder: &Path, name: &str) -> std::path::PathBuf {
     let path = folder.join("model.safetensors");
     let mut bytes = fs::read(&path).expect("a model");
     let header = u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes")) as usize;
-    let tensors: serde_json::Value = serde_json::from_slice(&bytes[8..8 + header]).expect("a header");
+    let tensors: serde_json::Value =
+        serde_json::from_slice(&bytes[8..8 + header]).expect("a header");
     let start = 8 + header + tensors[name]["data_offsets"][0].as_u64().expect("a tensor") as usize;
     bytes[start..start + 4].copy_from_slice(&f32::NAN.to_le_bytes());
     fs::remove_file(&path).expect("it may be a link");
@@ -305,18 +364,25 @@ fn a_model_with_a_weight_that_is_not_finite_is_refused_by_who_reads_it() {
     let path = spoil(&model, "layers.1.attn.Wqkv.weight");
     project.write("fetch.toml", "version = 1\n[stage.fetch_model]\npath = \"spoilt\"\n");
     project.write("text.txt", "Backup of printer finished at noon.\n");
-    for (arguments, code) in [(["run", "fetch.toml"].as_slice(), 1), (&["predict", "spoilt", "text.txt"], 2)] {
+    for (arguments, code) in
+        [(["run", "fetch.toml"].as_slice(), 1), (&["predict", "spoilt", "text.txt"], 2)]
+    {
         let ended = project.pipeline(arguments);
         assert_eq!(ended.code, Some(code), "{ended:#?}");
         let file = path.file_name().and_then(|name| name.to_str()).expect("a name");
-        for part in ["`layers.1.attn.Wqkv.weight` has numbers that are infinite or not a number", file, "help: such weights give no"] {
+        for part in [
+            "`layers.1.attn.Wqkv.weight` has numbers that are infinite or not a number",
+            file,
+            "help: such weights give no",
+        ] {
             assert!(ended.stderr.contains(part), "{part}: {ended:#?}");
         }
     }
 }
 
 #[test]
-fn a_plan_says_that_a_training_continues_only_where_a_state_can_be_read_and_counts_the_steps_that_are_left() {
+fn a_plan_says_that_a_training_continues_only_where_a_state_can_be_read_and_counts_the_steps_that_are_left()
+ {
     let project = Project::new();
     let constant = ["--set", "stage.train.schedule=constant", "--set"];
     let run = |arguments: &[&str], epochs: &str| {
@@ -327,21 +393,36 @@ fn a_plan_says_that_a_training_continues_only_where_a_state_can_be_read_and_coun
     };
     run(&["run", "small.toml"], "stage.train.epochs=3");
     let plan = || run(&["plan", "small.toml"], "stage.train.epochs=5");
-    assert!(plan().contains("continues what is finished") && plan().contains("(24 steps that are left of"), "{}", plan());
+    assert!(
+        plan().contains("continues what is finished")
+            && plan().contains("(24 steps that are left of"),
+        "{}",
+        plan()
+    );
     let checkpoints = project.outputs().join("checkpoints");
     for damage in [
         // A byte of the magic.
         |path: &Path| flip(path, 2),
-        |path: &Path| drop(fs::OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(20_000))),
+        |path: &Path| {
+            drop(
+                fs::OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(20_000)),
+            )
+        },
     ] {
         let files = files_below(&checkpoints);
         for name in files.keys().filter(|name| name.ends_with(".checkpoint")) {
-            fs::set_permissions(checkpoints.join(name), fs::Permissions::from_mode(0o644)).expect("ours");
+            fs::set_permissions(checkpoints.join(name), fs::Permissions::from_mode(0o644))
+                .expect("ours");
             damage(&checkpoints.join(name));
         }
-        assert!(plan().contains("gone or damaged") && plan().contains("(60 steps of"), "{}", plan());
+        assert!(
+            plan().contains("gone or damaged") && plan().contains("(60 steps of"),
+            "{}",
+            plan()
+        );
         for (name, bytes) in files {
-            fs::set_permissions(checkpoints.join(&name), fs::Permissions::from_mode(0o644)).expect("ours");
+            fs::set_permissions(checkpoints.join(&name), fs::Permissions::from_mode(0o644))
+                .expect("ours");
             fs::write(checkpoints.join(name), bytes).expect("ours");
         }
     }
@@ -353,7 +434,14 @@ fn a_plan_counts_no_state_that_goes_further_than_the_training() {
     let project = Project::new();
     let with = |command: &str, epochs: u32| {
         let epochs = format!("stage.train.epochs={epochs}");
-        let ended = project.pipeline(&[command, "small.toml", "--set", "stage.train.schedule=constant", "--set", &epochs]);
+        let ended = project.pipeline(&[
+            command,
+            "small.toml",
+            "--set",
+            "stage.train.schedule=constant",
+            "--set",
+            &epochs,
+        ]);
         assert_eq!(ended.code, Some(0), "{ended:#?}");
         ended
     };
@@ -362,7 +450,10 @@ fn a_plan_counts_no_state_that_goes_further_than_the_training() {
     }
     // The states after 72 and 48 steps are there.
     let plan = with("plan", 5).stdout;
-    assert!(plan.contains("continues what is finished") && plan.contains("(12 steps that are left of"), "{plan}");
+    assert!(
+        plan.contains("continues what is finished") && plan.contains("(12 steps that are left of"),
+        "{plan}"
+    );
     let plan = with("plan", 2).stdout;
     assert!(plan.contains("(24 steps of"), "{plan}");
     let ended = with("run", 5);
@@ -378,7 +469,11 @@ fn a_plan_counts_the_steps_that_an_interrupted_training_has_left() {
     child.kill().expect("ours");
     finish(child);
     let ended = project.pipeline(&["plan", "long.toml"]);
-    let steps = ended.stdout.split_once(" steps that are left of").and_then(|(before, _)| before.rsplit_once('('));
-    let steps: u64 = steps.and_then(|(_, steps)| steps.parse().ok()).unwrap_or_else(|| panic!("{ended:#?}"));
+    let steps = ended
+        .stdout
+        .split_once(" steps that are left of")
+        .and_then(|(before, _)| before.rsplit_once('('));
+    let steps: u64 =
+        steps.and_then(|(_, steps)| steps.parse().ok()).unwrap_or_else(|| panic!("{ended:#?}"));
     assert!((1..=480 - 36).contains(&steps), "{ended:#?}");
 }

@@ -18,7 +18,10 @@ fn an_interrupted_training_exits_with_130_and_continues_to_the_same_bits() {
             signal(&child, sent);
             let ended = finish(child);
             assert_eq!(ended.code, Some(130), "{ended:#?}");
-            assert!(project.results("long").is_empty(), "nothing is published before it is complete");
+            assert!(
+                project.results("long").is_empty(),
+                "nothing is published before it is complete"
+            );
             project.assert_verifies("interrupted");
         }
         let ended = project.run("long.toml");
@@ -48,7 +51,8 @@ fn an_interrupted_run_says_in_its_record_that_it_was() {
     signal(&child, Signal::INT);
     finish(child);
     let records = files_below(&project.outputs().join("runs"));
-    let (_, record) = records.iter().find(|(name, _)| name.ends_with("run.json")).expect("a record");
+    let (_, record) =
+        records.iter().find(|(name, _)| name.ends_with("run.json")).expect("a record");
     let record: serde_json::Value = serde_json::from_slice(record).expect("JSON");
     assert_eq!((&record["status"], &record["exit_code"]), (&"interrupted".into(), &130.into()));
 }
@@ -66,8 +70,13 @@ fn a_damaged_checkpoint_costs_only_time() {
         let mut damaged = 0;
         // At first only the checkpoints themselves, then the best weights that they name as well.
         let chosen = |name: &str| round > 0 || name.ends_with(".checkpoint");
-        for (name, bytes) in checkpoints.iter().filter(|(name, bytes)| !bytes.is_empty() && chosen(name)) {
-            crate::integrity::flip(&project.outputs().join("checkpoints").join(name), draw.below(bytes.len() as u64) as usize);
+        for (name, bytes) in
+            checkpoints.iter().filter(|(name, bytes)| !bytes.is_empty() && chosen(name))
+        {
+            crate::integrity::flip(
+                &project.outputs().join("checkpoints").join(name),
+                draw.below(bytes.len() as u64) as usize,
+            );
             damaged += 1;
         }
         assert!(damaged > 0, "no checkpoint was written");

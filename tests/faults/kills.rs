@@ -64,7 +64,11 @@ fn assert_whole(project: &Project, allowed: &[&Files], what: &str) {
         project.assert_verifies(what);
     }
     let published = project.results("small");
-    assert!(published.is_empty() || allowed.contains(&&published), "{what}: half of something is published: {:?}", published.keys());
+    assert!(
+        published.is_empty() || allowed.contains(&&published),
+        "{what}: half of something is published: {:?}",
+        published.keys()
+    );
 }
 
 #[test]
@@ -76,13 +80,18 @@ fn every_named_point_in_the_sources_is_one_where_the_program_is_killed() {
                 look(&path, found);
             } else {
                 let text = std::fs::read_to_string(&path).expect("a source file");
-                found.extend(text.split("crash_point(\"").skip(1).filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())));
+                found.extend(
+                    text.split("crash_point(\"")
+                        .skip(1)
+                        .filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())),
+                );
             }
         }
     }
     let mut found = BTreeSet::new();
     look(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
-    let tried: BTreeSet<String> = IN_A_RUN.iter().chain(ELSEWHERE).map(|point| name_of(point).to_owned()).collect();
+    let tried: BTreeSet<String> =
+        IN_A_RUN.iter().chain(ELSEWHERE).map(|point| name_of(point).to_owned()).collect();
     assert_eq!(found, tried);
 }
 
@@ -97,7 +106,8 @@ fn a_run_killed_at_a_named_point_leaves_nothing_that_needs_a_hand() {
 }
 
 #[test]
-fn a_training_killed_while_it_writes_a_checkpoint_goes_on_from_the_one_before_without_a_complaint() {
+fn a_training_killed_while_it_writes_a_checkpoint_goes_on_from_the_one_before_without_a_complaint()
+{
     // The checkpoint of step 3, the best weights of step 4 and the checkpoint of step 6.
     for point in ["before-checkpoint-rename:2", "before-checkpoint-rename:3"] {
         let project = Project::new();
@@ -110,22 +120,34 @@ fn a_training_killed_while_it_writes_a_checkpoint_goes_on_from_the_one_before_wi
 
 #[test]
 fn a_run_killed_while_it_replaces_results_leaves_the_old_ones_or_the_new_ones() {
-    for point in ["mid-publish", "before-publish-swap", "after-publish-swap", "before-run-finished"] {
+    for point in ["mid-publish", "before-publish-swap", "after-publish-swap", "before-run-finished"]
+    {
         let project = Project::new();
         project.write("changing.toml", "extends = \"small.toml\"\nname = \"small\"\n");
         project.run("changing.toml");
         let old = project.results("small");
-        project.write("changing.toml", "extends = \"small.toml\"\nname = \"small\"\n[stage.corpus]\nsamples = 50\n");
+        project.write(
+            "changing.toml",
+            "extends = \"small.toml\"\nname = \"small\"\n[stage.corpus]\nsamples = 50\n",
+        );
         kill_at(&project, point, &["run", "changing.toml"]);
         let now = project.results("small");
-        assert!((now == old) == point.starts_with("mid") || (now == old) == point.starts_with("before-publish"), "{point}");
+        assert!(
+            (now == old) == point.starts_with("mid")
+                || (now == old) == point.starts_with("before-publish"),
+            "{point}"
+        );
         project.run("changing.toml");
-        let (mut new, mut expected) = (project.results("small"), undisturbed("changed.toml").clone());
+        let (mut new, mut expected) =
+            (project.results("small"), undisturbed("changed.toml").clone());
         // The record names the file.
         new.remove("published.json");
         expected.remove("published.json");
         assert_same(&new, &expected, point);
-        assert!(now == old || now == project.results("small"), "{point}: half of something is published");
+        assert!(
+            now == old || now == project.results("small"),
+            "{point}: half of something is published"
+        );
         assert_eq!(project.litter(), [""; 0], "{point}");
     }
 }
@@ -151,7 +173,10 @@ fn results_are_never_missing_or_half_there_while_a_run_replaces_them() {
         });
         let text = std::fs::read_to_string(project.root().join("small.toml")).expect("ours");
         for samples in [50, 60, 50, 60] {
-            project.write("small.toml", &text.replace("samples = 60", &format!("samples = {samples}")));
+            project.write(
+                "small.toml",
+                &text.replace("samples = 60", &format!("samples = {samples}")),
+            );
             project.run("small.toml");
         }
         done.store(true, Ordering::Relaxed);
@@ -164,7 +189,11 @@ fn results_are_never_missing_or_half_there_while_a_run_replaces_them() {
 fn a_run_killed_after_it_set_a_damaged_entry_aside_builds_it_again() {
     let project = Project::new();
     project.run("small.toml");
-    let corpus = project.entry_files().into_iter().find(|name| name.ends_with("notes.json")).expect("the corpus has notes");
+    let corpus = project
+        .entry_files()
+        .into_iter()
+        .find(|name| name.ends_with("notes.json"))
+        .expect("the corpus has notes");
     flip(&project.outputs().join("store").join(corpus), 3);
     kill_at(&project, "after-set-aside", &["run", "small.toml", "--rerun", "init_model"]);
     let ended = project.pipeline(&["run", "small.toml"]);
@@ -172,7 +201,11 @@ fn a_run_killed_after_it_set_a_damaged_entry_aside_builds_it_again() {
     assert_same(&project.results("small"), undisturbed("small.toml"), "after-set-aside");
     project.assert_verifies("after-set-aside");
     // What was damaged stays to be looked at until it is collected.
-    assert!(project.litter().iter().all(|name| name.starts_with("tmp/damaged-")), "{:?}", project.litter());
+    assert!(
+        project.litter().iter().all(|name| name.starts_with("tmp/damaged-")),
+        "{:?}",
+        project.litter()
+    );
 }
 
 #[test]
@@ -188,7 +221,8 @@ fn a_run_killed_while_it_pins_or_downloads_goes_on_from_there() {
         "after-blob-rename",
     ] {
         let place = downloads.place();
-        let ended = finish(start(place.command(&["run", "hub.toml"]).env("PIPELINE_CRASH_AT", point)));
+        let ended =
+            finish(start(place.command(&["run", "hub.toml"]).env("PIPELINE_CRASH_AT", point)));
         assert_eq!(ended.signal, Some(9), "`{point}` was not reached: {ended:#?}");
         let ended = finish(start(&mut place.command(&["run", "hub.toml"])));
         assert_eq!(ended.code, Some(0), "{point}: {ended:#?}");
@@ -206,7 +240,9 @@ fn round(draw: &mut Draw, kills: &mut u64, what: &str) {
     if before {
         project.write(
             "small.toml",
-            &std::fs::read_to_string(project.root().join("small.toml")).expect("ours").replace("samples = 60", "samples = 50"),
+            &std::fs::read_to_string(project.root().join("small.toml"))
+                .expect("ours")
+                .replace("samples = 60", "samples = 50"),
         );
         project.run("small.toml");
         project.fill(project.root());
@@ -236,7 +272,8 @@ fn round(draw: &mut Draw, kills: &mut u64, what: &str) {
 
 #[test]
 fn runs_killed_at_any_moment_finish_with_the_bits_of_an_undisturbed_run() {
-    let wanted = std::env::var("PIPELINE_FAULT_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(25);
+    let wanted =
+        std::env::var("PIPELINE_FAULT_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(25);
     let mut draw = Draw(seed());
     let mut kills = 0;
     let mut rounds = 0;

@@ -6,7 +6,10 @@
 //! `PIPELINE_FAULT_KILLS=300` sets how often the program is killed at random moments, and `PIPELINE_FAULT_SEED=1` when. The README's table has
 //! these and others.
 
-#![expect(clippy::print_stderr, reason = "counts, and what was skipped, are for whoever runs the tests")]
+#![expect(
+    clippy::print_stderr,
+    reason = "counts, and what was skipped, are for whoever runs the tests"
+)]
 
 mod collecting;
 #[path = "../common/mod.rs"]

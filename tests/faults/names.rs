@@ -28,7 +28,11 @@ fn assert_untouched(folder: &Path, files: &Files, what: &str) {
 /// Runs with other texts, so that everything is built and published again.
 fn run_changed(project: &Project) -> Ended {
     let text = fs::read_to_string(project.root().join("small.toml")).expect("ours");
-    let (from, to) = if text.contains("samples = 60") { ("samples = 60", "samples = 50") } else { ("samples = 50", "samples = 60") };
+    let (from, to) = if text.contains("samples = 60") {
+        ("samples = 60", "samples = 50")
+    } else {
+        ("samples = 50", "samples = 60")
+    };
     project.write("small.toml", &text.replace(from, to));
     project.run("small.toml")
 }
@@ -39,7 +43,11 @@ fn links_that_somebody_put_beside_results_stay_links_and_are_not_followed() {
     let project = Project::new();
     project.run("small.toml");
     let results = project.outputs().join("small");
-    let links = [("folder", other.path().to_owned()), ("file", other.path().join("mine.txt")), ("gone", PathBuf::from("/nowhere/at/all"))];
+    let links = [
+        ("folder", other.path().to_owned()),
+        ("file", other.path().join("mine.txt")),
+        ("gone", PathBuf::from("/nowhere/at/all")),
+    ];
     for (name, target) in &links {
         symlink(target, results.join(name)).expect("writable");
     }
@@ -60,7 +68,9 @@ fn links_that_somebody_put_beside_results_stay_links_and_are_not_followed() {
 fn results_whose_folder_is_a_link_are_replaced_and_not_what_it_leads_to() {
     let project = Project::new();
     project.run("small.toml");
-    let other = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a temporary folder");
+    let other = tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .expect("a temporary folder");
     let (results, moved) = (project.outputs().join("small"), other.path().join("moved"));
     fs::rename(&results, &moved).expect("one disk");
     let before = files_below(&moved);
@@ -76,7 +86,11 @@ fn links_inside_an_entry_are_damage_and_what_they_lead_to_is_left_alone() {
     let project = Project::new();
     project.run("small.toml");
     let store = project.outputs().join("store");
-    let weights = project.entry_files().into_iter().find(|name| name.ends_with("model.safetensors")).expect("a model");
+    let weights = project
+        .entry_files()
+        .into_iter()
+        .find(|name| name.ends_with("model.safetensors"))
+        .expect("a model");
     let entry = store.join(&weights).parent().expect("inside").to_owned();
     // The same bytes, so that nothing but its being a link is wrong with it.
     let taken = project.root().join("taken");
@@ -86,7 +100,11 @@ fn links_inside_an_entry_are_damage_and_what_they_lead_to_is_left_alone() {
     symlink(other.path(), entry.join("folder")).expect("writable");
     let ended = project.pipeline(&["verify"]);
     assert_eq!(ended.code, Some(1), "{ended:#?}");
-    assert!(ended.stdout.contains("model.safetensors: unreadable: it is not a file") && ended.stdout.contains("folder"), "{ended:#?}");
+    assert!(
+        ended.stdout.contains("model.safetensors: unreadable: it is not a file")
+            && ended.stdout.contains("folder"),
+        "{ended:#?}"
+    );
     // The run sets it aside and builds it again; `gc` then removes it.
     fs::remove_dir_all(project.outputs().join("small")).expect("ours");
     project.run("small.toml");
@@ -104,7 +122,8 @@ fn an_entry_that_is_itself_a_link_is_removed_without_what_it_leads_to() {
     let project = Project::new();
     project.run("small.toml");
     let key = "ab".repeat(32);
-    let (entries, checkpoints) = (project.outputs().join("store/ab"), project.outputs().join("checkpoints"));
+    let (entries, checkpoints) =
+        (project.outputs().join("store/ab"), project.outputs().join("checkpoints"));
     fs::create_dir_all(&entries).expect("writable");
     fs::create_dir_all(&checkpoints).expect("writable");
     symlink(other.path(), entries.join(&key)).expect("writable");
@@ -112,7 +131,10 @@ fn an_entry_that_is_itself_a_link_is_removed_without_what_it_leads_to() {
     let ended = project.pipeline(&["gc", "--apply"]);
     assert_eq!(ended.code, Some(0), "{ended:#?}");
     assert_untouched(other.path(), &files, "an entry");
-    assert!(entries.join(&key).symlink_metadata().is_err() && checkpoints.join(&key).symlink_metadata().is_err());
+    assert!(
+        entries.join(&key).symlink_metadata().is_err()
+            && checkpoints.join(&key).symlink_metadata().is_err()
+    );
 }
 
 #[test]
@@ -121,7 +143,9 @@ fn a_run_that_is_asked_for_by_a_path_is_none() {
     project.run("small.toml");
     let outside = tempfile::tempdir().expect("a temporary folder");
     fs::write(outside.path().join("run.json"), "{}").expect("ours");
-    for name in [outside.path().to_str().expect("UTF-8"), "../runs", "..", ".", "../../outputs/runs"] {
+    for name in
+        [outside.path().to_str().expect("UTF-8"), "../runs", "..", ".", "../../outputs/runs"]
+    {
         let ended = project.pipeline(&["show", name]);
         assert_ne!(ended.code, Some(0), "{name}: {ended:#?}");
         let ended = project.pipeline(&["gc", "--keep", name]);

@@ -20,7 +20,8 @@ struct Line {
 
 impl Line {
     fn names(&self) -> Option<&Path> {
-        matches!(self.what.as_str(), "renamed" | "exchanged").then(|| self.to.as_deref().expect("a new name"))
+        matches!(self.what.as_str(), "renamed" | "exchanged")
+            .then(|| self.to.as_deref().expect("a new name"))
     }
 
     fn is_flush_of(&self, path: &Path) -> bool {
@@ -40,7 +41,8 @@ fn assert_order(log: &[Line]) {
     for (at, line) in log.iter().enumerate() {
         let Some(to) = line.names() else { continue };
         let flushed = log[..at].iter().rev().find(|earlier| earlier.is_flush_of(&line.path));
-        let flushed = flushed.unwrap_or_else(|| panic!("{} got a name and was never flushed", line.path.display()));
+        let flushed = flushed
+            .unwrap_or_else(|| panic!("{} got a name and was never flushed", line.path.display()));
         assert_eq!(
             (flushed.size, &flushed.changed),
             (line.size, &line.changed),
@@ -48,14 +50,24 @@ fn assert_order(log: &[Line]) {
             line.path.display()
         );
         let folder = to.parent().expect("it lies in a folder");
-        assert!(log[at..].iter().any(|later| later.is_flush_of(folder)), "the folder of {} was not flushed afterwards", to.display());
+        assert!(
+            log[at..].iter().any(|later| later.is_flush_of(folder)),
+            "the folder of {} was not flushed afterwards",
+            to.display()
+        );
     }
 }
 
 /// The file at `path` is as it was when it was flushed, under whatever name that was.
 fn assert_flushed(log: &[Line], path: &Path) {
     let metadata = path.metadata().expect("a file");
-    let changed = metadata.modified().expect("a time").duration_since(UNIX_EPOCH).expect("after 1970").as_nanos().to_string();
+    let changed = metadata
+        .modified()
+        .expect("a time")
+        .duration_since(UNIX_EPOCH)
+        .expect("after 1970")
+        .as_nanos()
+        .to_string();
     let mut name = path.to_owned();
     for line in log.iter().rev() {
         if line.is_flush_of(&name) {
@@ -68,7 +80,11 @@ fn assert_flushed(log: &[Line], path: &Path) {
             return;
         }
         if let Some(Ok(inside)) = line.names().map(|to| name.strip_prefix(to)) {
-            name = if inside.as_os_str().is_empty() { line.path.clone() } else { line.path.join(inside) };
+            name = if inside.as_os_str().is_empty() {
+                line.path.clone()
+            } else {
+                line.path.join(inside)
+            };
         }
     }
     panic!("{} was never flushed", path.display());
@@ -91,15 +107,23 @@ fn entries_checkpoints_results_and_records_outlive_a_power_loss() {
     let constant = ["--set", "stage.train.schedule=constant"];
     logged(project.command(&["run", "small.toml"]).args(constant), &log_file);
     // Again, so that results are exchanged and a training goes on from a finished one.
-    let log = logged(project.command(&["run", "small.toml", "--set", "stage.train.epochs=4"]).args(constant), &log_file);
+    let log = logged(
+        project.command(&["run", "small.toml", "--set", "stage.train.epochs=4"]).args(constant),
+        &log_file,
+    );
     assert_order(&log);
     let outputs = project.outputs();
-    assert_all_flushed(&log, &outputs.join("store"), |name| name.contains('/') && !name.starts_with("tmp/"));
+    assert_all_flushed(&log, &outputs.join("store"), |name| {
+        name.contains('/') && !name.starts_with("tmp/")
+    });
     assert_all_flushed(&log, &outputs.join("small"), |_| true);
     assert_all_flushed(&log, &outputs.join("runs"), |name| !name.ends_with("events.jsonl"));
     assert_all_flushed(&log, &outputs.join("checkpoints"), |name| !name.ends_with("lock"));
     // Both trainings wrote checkpoints, best weights among them; six entries, then three; two records, begun and ended, each with its experiment.
-    assert!(count(&log, |to| to.ends_with(".checkpoint")) > 12 && count(&log, |to| to.ends_with(".weights")) > 2);
+    assert!(
+        count(&log, |to| to.ends_with(".checkpoint")) > 12
+            && count(&log, |to| to.ends_with(".weights")) > 2
+    );
     assert_eq!(count(&log, |to| to.contains("/outputs/store/")), 9);
     assert_eq!(count(&log, |to| to.ends_with("/outputs/small")), 2);
     assert_eq!(count(&log, |to| to.contains("/outputs/runs/")), 6);
@@ -110,10 +134,16 @@ fn entries_checkpoints_results_and_records_outlive_a_power_loss() {
 #[test]
 fn the_name_of_every_new_folder_is_flushed() {
     let project = Project::new();
-    let log = logged(&mut project.command(&["run", "small.toml"]), &project.root().join("writes.jsonl"));
+    let log =
+        logged(&mut project.command(&["run", "small.toml"]), &project.root().join("writes.jsonl"));
     let outputs = project.outputs();
-    let mut folders =
-        vec![project.root().to_owned(), outputs.clone(), outputs.join("store"), outputs.join("runs"), outputs.join("checkpoints")];
+    let mut folders = vec![
+        project.root().to_owned(),
+        outputs.clone(),
+        outputs.join("store"),
+        outputs.join("runs"),
+        outputs.join("checkpoints"),
+    ];
     folders.retain(|folder| !log.iter().any(|line| line.is_flush_of(folder)));
     assert!(folders.is_empty(), "{folders:?} were not flushed");
 }
@@ -121,26 +151,48 @@ fn the_name_of_every_new_folder_is_flushed() {
 #[test]
 fn an_entry_has_its_manifest_last() {
     let project = Project::new();
-    let log = logged(&mut project.command(&["run", "small.toml", "init_model"]), &project.root().join("writes.jsonl"));
-    let named = |line: &&Line| line.names().is_some_and(|to| to.to_string_lossy().contains("/outputs/store/"));
+    let log = logged(
+        &mut project.command(&["run", "small.toml", "init_model"]),
+        &project.root().join("writes.jsonl"),
+    );
+    let named = |line: &&Line| {
+        line.names().is_some_and(|to| to.to_string_lossy().contains("/outputs/store/"))
+    };
     let entries: Vec<&Line> = log.iter().filter(named).collect();
     assert_eq!(entries.len(), 2);
     for entry in entries {
-        let inside: Vec<&Path> =
-            log.iter().filter(|line| line.what == "synced" && line.path.starts_with(&entry.path)).map(|line| line.path.as_path()).collect();
+        let inside: Vec<&Path> = log
+            .iter()
+            .filter(|line| line.what == "synced" && line.path.starts_with(&entry.path))
+            .map(|line| line.path.as_path())
+            .collect();
         let (folder, files) = inside.split_last().expect("something was flushed");
-        assert_eq!((*folder, files.last().and_then(|file| file.file_name())), (entry.path.as_path(), Some("manifest.json".as_ref())));
+        assert_eq!(
+            (*folder, files.last().and_then(|file| file.file_name())),
+            (entry.path.as_path(), Some("manifest.json".as_ref()))
+        );
     }
 }
 
 #[test]
 fn only_what_is_rubbish_or_made_again_gets_a_name_without_being_flushed() {
     let project = Project::new();
-    let log = logged(&mut project.command(&["run", "small.toml"]), &project.root().join("writes.jsonl"));
+    let log =
+        logged(&mut project.command(&["run", "small.toml"]), &project.root().join("writes.jsonl"));
     let outputs = project.outputs();
-    let moved: Vec<&PathBuf> = log.iter().filter(|line| line.what == "moved").filter_map(|line| line.to.as_ref()).collect();
+    let moved: Vec<&PathBuf> = log
+        .iter()
+        .filter(|line| line.what == "moved")
+        .filter_map(|line| line.to.as_ref())
+        .collect();
     assert!(!moved.is_empty());
-    assert!(moved.iter().all(|to| to.starts_with(outputs.join("cache")) || to.starts_with(outputs.join("store/tmp"))), "{moved:?}");
+    assert!(
+        moved
+            .iter()
+            .all(|to| to.starts_with(outputs.join("cache"))
+                || to.starts_with(outputs.join("store/tmp"))),
+        "{moved:?}"
+    );
 }
 
 #[test]
@@ -148,14 +200,23 @@ fn downloads_and_pins_outlive_a_power_loss() {
     let downloads = Downloads::new();
     let place = downloads.place();
     let root = place.project.root();
-    let log = logged(&mut place.command(&["run", "hub.toml", "fetch_model"]), &root.join("writes.jsonl"));
+    let log =
+        logged(&mut place.command(&["run", "hub.toml", "fetch_model"]), &root.join("writes.jsonl"));
     assert_order(&log);
     assert_flushed(&log, &root.join("hub.toml.lock"));
-    assert_all_flushed(&log, &root.join("hf/hub"), |name| name.contains("/blobs/") || name.contains("/refs/"));
+    assert_all_flushed(&log, &root.join("hf/hub"), |name| {
+        name.contains("/blobs/") || name.contains("/refs/")
+    });
     assert!(count(&log, |to| to.contains("/blobs/")) >= 3);
-    assert_eq!((count(&log, |to| to.contains("/refs/")), count(&log, |to| to.ends_with("hub.toml.lock"))), (1, 1));
+    assert_eq!(
+        (count(&log, |to| to.contains("/refs/")), count(&log, |to| to.ends_with("hub.toml.lock"))),
+        (1, 1)
+    );
     // A link to a blob is a name of its own, in a folder of its own.
-    let snapshot = |line: &Line| line.what == "synced" && line.path.parent().is_some_and(|folder| folder.ends_with("snapshots"));
+    let snapshot = |line: &Line| {
+        line.what == "synced"
+            && line.path.parent().is_some_and(|folder| folder.ends_with("snapshots"))
+    };
     assert!(log.iter().any(snapshot), "the folder of the snapshot was not flushed");
 }
 
@@ -165,15 +226,28 @@ fn what_gc_removes_is_first_moved_away_whole() {
     let project = Project::new();
     for rate in ["0.01", "0.001"] {
         let rate = format!("stage.train.learning_rate={rate}");
-        let ended = project.pipeline(&["run", "small.toml", "--set", "stage.train.schedule=constant", "--set", &rate]);
+        let ended = project.pipeline(&[
+            "run",
+            "small.toml",
+            "--set",
+            "stage.train.schedule=constant",
+            "--set",
+            &rate,
+        ]);
         assert_eq!(ended.code, Some(0), "{ended:#?}");
     }
     let ended = project.pipeline(&["gc", "--json"]);
-    let found: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("{ended:#?}"));
+    let found: serde_json::Value =
+        serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("{ended:#?}"));
     let waste = found["waste"].as_array().expect("a list");
-    let mut paths: Vec<PathBuf> = waste.iter().map(|waste| project.root().join(waste["path"].as_str().expect("a path"))).collect();
-    let log = logged(&mut project.command(&["gc", "--apply"]), &project.root().join("writes.jsonl"));
-    let mut moved: Vec<PathBuf> = log.into_iter().filter(|line| line.what == "moved").map(|line| line.path).collect();
+    let mut paths: Vec<PathBuf> = waste
+        .iter()
+        .map(|waste| project.root().join(waste["path"].as_str().expect("a path")))
+        .collect();
+    let log =
+        logged(&mut project.command(&["gc", "--apply"]), &project.root().join("writes.jsonl"));
+    let mut moved: Vec<PathBuf> =
+        log.into_iter().filter(|line| line.what == "moved").map(|line| line.path).collect();
     paths.sort();
     moved.sort();
     assert!(paths.len() >= 3, "{paths:?}");

@@ -112,8 +112,13 @@ impl Project {
 
     /// Writes the experiments into `folder`.
     pub fn fill(&self, folder: &Path) {
-        let files = [("pipeline.toml", SETTINGS), ("templates.toml", TEMPLATES), ("small.toml", SMALL)];
-        for (name, text) in files.into_iter().chain([("sweep.toml", SWEEP), ("long.toml", LONG), ("changed.toml", CHANGED)]) {
+        let files =
+            [("pipeline.toml", SETTINGS), ("templates.toml", TEMPLATES), ("small.toml", SMALL)];
+        for (name, text) in files.into_iter().chain([
+            ("sweep.toml", SWEEP),
+            ("long.toml", LONG),
+            ("changed.toml", CHANGED),
+        ]) {
             fs::write(folder.join(name), text).expect("writable");
         }
     }
@@ -160,11 +165,22 @@ impl Project {
 
     /// What no run should leave lying about.
     pub fn litter(&self) -> Vec<String> {
-        let mut found: Vec<String> = names(&self.outputs().join("store/tmp")).into_iter().map(|name| format!("tmp/{name}")).collect();
-        found.extend(names(&self.outputs().join("checkpoints")).into_iter().map(|name| format!("checkpoints/{name}")));
+        let mut found: Vec<String> = names(&self.outputs().join("store/tmp"))
+            .into_iter()
+            .map(|name| format!("tmp/{name}"))
+            .collect();
+        found.extend(
+            names(&self.outputs().join("checkpoints"))
+                .into_iter()
+                .map(|name| format!("checkpoints/{name}")),
+        );
         for name in files_below(self.root()).into_keys() {
             let last = name.rsplit('/').next().unwrap_or_default();
-            if last.starts_with(".new-") || last.ends_with(".new") || last.starts_with(".writing-") || last.ends_with(".incomplete") {
+            if last.starts_with(".new-")
+                || last.ends_with(".new")
+                || last.starts_with(".writing-")
+                || last.ends_with(".incomplete")
+            {
                 found.push(name);
             }
         }
@@ -194,7 +210,12 @@ pub fn command(folder: &Path, arguments: &[&str]) -> Command {
 }
 
 pub fn start(command: &mut Command) -> Child {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program can be started")
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program can be started")
 }
 
 /// Waits for the end, and fails the test if there is none.
@@ -211,8 +232,14 @@ pub fn finish(mut child: Child) -> Ended {
     let stdout = reader(child.stdout.take().map(|pipe| Box::new(pipe) as _));
     let stderr = reader(child.stderr.take().map(|pipe| Box::new(pipe) as _));
     let status = wait(&mut child);
-    let text = |thread: std::thread::JoinHandle<String>| thread.join().expect("reading does not fail");
-    Ended { code: status.code(), signal: status.signal(), stdout: text(stdout), stderr: text(stderr) }
+    let text =
+        |thread: std::thread::JoinHandle<String>| thread.join().expect("reading does not fail");
+    Ended {
+        code: status.code(),
+        signal: status.signal(),
+        stdout: text(stdout),
+        stderr: text(stderr),
+    }
 }
 
 fn wait(child: &mut Child) -> ExitStatus {
@@ -248,7 +275,11 @@ pub fn until(child: &mut Child, wanted: impl Fn(&serde_json::Value) -> bool) -> 
 
 /// True at the progress of a training that has made this many steps.
 pub fn trained(steps: u64) -> impl Fn(&serde_json::Value) -> bool {
-    move |event| event["event"] == "stage_progress" && event["stage"] == "train" && event["done"].as_u64() >= Some(steps)
+    move |event| {
+        event["event"] == "stage_progress"
+            && event["stage"] == "train"
+            && event["done"].as_u64() >= Some(steps)
+    }
 }
 
 /// The results of an undisturbed run.
@@ -267,15 +298,20 @@ pub fn undisturbed(file: &str) -> &'static Files {
         let project = Project::new();
         project.run(file);
         let results = project.results(name);
-        assert!(results.keys().any(|name| name.ends_with("model.safetensors")) && !results.is_empty());
+        assert!(
+            results.keys().any(|name| name.ends_with("model.safetensors")) && !results.is_empty()
+        );
         results
     })
 }
 
 /// Fails with the names of the files that differ.
 pub fn assert_same(found: &Files, expected: &Files, what: &str) {
-    let mut differing: Vec<&String> =
-        found.iter().filter(|(name, bytes)| expected.get(*name) != Some(bytes)).map(|(name, _)| name).collect();
+    let mut differing: Vec<&String> = found
+        .iter()
+        .filter(|(name, bytes)| expected.get(*name) != Some(bytes))
+        .map(|(name, _)| name)
+        .collect();
     differing.extend(expected.keys().filter(|name| !found.contains_key(*name)));
     assert!(differing.is_empty(), "{what}: {differing:?} are not what an undisturbed run leaves");
 }

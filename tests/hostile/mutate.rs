@@ -98,7 +98,11 @@ impl<'a> Mutations<'a> {
             }
             _ => {
                 let piece = PIECES[self.below(PIECES.len())];
-                let end = if self.draw().is_multiple_of(2) { at } else { (at + piece.len()).min(bytes.len()) };
+                let end = if self.draw().is_multiple_of(2) {
+                    at
+                } else {
+                    (at + piece.len()).min(bytes.len())
+                };
                 bytes.splice(at..end, piece.iter().copied());
             }
         }

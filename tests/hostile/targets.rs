@@ -68,7 +68,8 @@ pub fn lines(bytes: &[u8]) {
         Ok(examples) => {
             let mut written = Vec::new();
             jsonl::write(&examples, &mut written).expect("memory takes everything");
-            let again = jsonl::read_from(written.as_slice(), Path::new("lines.jsonl")).expect("what was written can be read");
+            let again = jsonl::read_from(written.as_slice(), Path::new("lines.jsonl"))
+                .expect("what was written can be read");
             assert_eq!(again.len(), examples.len());
         }
         Err(error) => drop(error.to_string()),
@@ -95,7 +96,10 @@ fn smallest() -> ModernBertConfig {
 /// `model.safetensors`
 pub fn weights(bytes: &[u8]) {
     with_file(bytes, |path| {
-        for read in [JointModel::load(path, smallest(), 5, &Rng::new(1)), JointModel::load_trained(path, smallest(), 5)] {
+        for read in [
+            JointModel::load(path, smallest(), 5, &Rng::new(1)),
+            JointModel::load_trained(path, smallest(), 5),
+        ] {
             read.map(drop).unwrap_or_else(|error| drop(error.to_string()));
         }
     });
@@ -117,7 +121,11 @@ pub fn config(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     match ModernBertConfig::from_json(text) {
         Ok(config) => {
-            assert_eq!(ModernBertConfig::from_json(&config.to_json()).expect("what was written can be read"), config);
+            assert_eq!(
+                ModernBertConfig::from_json(&config.to_json())
+                    .expect("what was written can be read"),
+                config
+            );
             with_file(&WEIGHTS, |path| drop(JointModel::load(path, config, 5, &Rng::new(1))));
         }
         Err(error) => drop(error.to_string()),
@@ -130,18 +138,24 @@ const WEIGHTS: [u8; 10] = *b"\x02\0\0\0\0\0\0\0{}";
 /// `tokenizer.json`, and a text put through it.
 pub fn tokenizer(bytes: &[u8]) {
     match TextTokenizer::from_bytes(bytes, Path::new("tokenizer.json")) {
-        Ok(tokenizer) => drop(tokenizer.encode("Disk sda of Grace Hopper failed: \u{1f4a5} e\u{301}", 16)),
+        Ok(tokenizer) => {
+            drop(tokenizer.encode("Disk sda of Grace Hopper failed: \u{1f4a5} e\u{301}", 16))
+        }
         Err(error) => drop(error.to_string()),
     }
 }
 
 /// A store with this manifest at the place of the key that it names, with its own digest and with the right one.
 pub fn manifest(bytes: &[u8]) {
-    let named = bytes.windows(8).position(|part| part == b"\"key\": \"").and_then(|at| bytes.get(at + 8..at + 72));
+    let named = bytes
+        .windows(8)
+        .position(|part| part == b"\"key\": \"")
+        .and_then(|at| bytes.get(at + 8..at + 72));
     let named = named.and_then(|text| std::str::from_utf8(text).ok()?.parse::<CacheKey>().ok());
     let key = named.unwrap_or_else(|| "ab".repeat(32).parse().expect("a key"));
     let mut whole = bytes.to_vec();
-    let end = whole.windows(14).rposition(|part| part == b",\n  \"digest\": ").unwrap_or(whole.len());
+    let end =
+        whole.windows(14).rposition(|part| part == b",\n  \"digest\": ").unwrap_or(whole.len());
     whole.truncate(end);
     let seal = format!(",\n  \"digest\": \"{}\"\n}}\n", blake3::hash(&whole).to_hex());
     whole.extend(seal.as_bytes());
@@ -153,8 +167,12 @@ pub fn manifest(bytes: &[u8]) {
             fs::write(entry.join("manifest.json"), content).expect("writable");
             let store = Store::open(folder).expect("a folder");
             if let Ok(State::Present(entry)) = store.state(&key) {
-                let leaves = |path: &str| path.starts_with('/') || path.split('/').any(|part| part == "..");
-                assert!(!entry.manifest().files.iter().any(|file| leaves(&file.path)), "a name leaves the entry");
+                let leaves =
+                    |path: &str| path.starts_with('/') || path.split('/').any(|part| part == "..");
+                assert!(
+                    !entry.manifest().files.iter().any(|file| leaves(&file.path)),
+                    "a name leaves the entry"
+                );
             }
             for finding in store.verify(&|_| {}).expect("readable").findings {
                 let _ = finding.to_string();
@@ -185,7 +203,11 @@ fn with_folder(work: impl FnOnce(&Path)) {
         static FOLDER: RefCell<Option<tempfile::TempDir>> = const { RefCell::new(None) };
     }
     FOLDER.with_borrow_mut(|folder| {
-        let make = || tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a temporary folder");
+        let make = || {
+            tempfile::tempdir_in("/dev/shm")
+                .or_else(|_| tempfile::tempdir())
+                .expect("a temporary folder")
+        };
         work(folder.get_or_insert_with(make).path());
     });
 }

@@ -129,7 +129,9 @@ impl Hub {
                 for stream in listener.incoming().flatten() {
                     let settings = settings.clone();
                     let content_url = content_url.clone();
-                    thread::spawn(move || serve(stream, &settings, &content_url, on_content_server));
+                    thread::spawn(move || {
+                        serve(stream, &settings, &content_url, on_content_server)
+                    });
                 }
             });
         }
@@ -156,7 +158,9 @@ impl Hub {
     pub fn downloads(&self, file: &str) -> Vec<Request> {
         let large = self.set().files.get(file).is_some_and(|stored| stored.large);
         let wanted = |request: &Request| {
-            request.method == "GET" && request.path.ends_with(&format!("/{file}")) && request.on_content_server == large
+            request.method == "GET"
+                && request.path.ends_with(&format!("/{file}"))
+                && request.on_content_server == large
         };
         self.log().into_iter().filter(wanted).collect()
     }
@@ -190,7 +194,14 @@ struct Reply {
 
 impl Reply {
     fn new(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Vec::new(), cut: None, stall: None, announce: true }
+        Self {
+            status,
+            headers: Vec::new(),
+            body: Vec::new(),
+            cut: None,
+            stall: None,
+            announce: true,
+        }
     }
 
     fn header(mut self, name: &str, value: impl ToString) -> Self {
@@ -204,17 +215,32 @@ impl Reply {
     }
 
     fn refusal(settings: &Settings, status: u16, code: &str, message: &str) -> Self {
-        let reply = Self::new(status).header("Content-Type", "text/html").body(format!("<html>{message}</html>"));
-        if settings.without_codes { reply } else { reply.header("X-Error-Code", code).header("X-Error-Message", message) }
+        let reply = Self::new(status)
+            .header("Content-Type", "text/html")
+            .body(format!("<html>{message}</html>"));
+        if settings.without_codes {
+            reply
+        } else {
+            reply.header("X-Error-Code", code).header("X-Error-Message", message)
+        }
     }
 }
 
-fn serve(mut stream: TcpStream, settings: &Mutex<Settings>, content_url: &str, on_content_server: bool) {
+fn serve(
+    mut stream: TcpStream,
+    settings: &Mutex<Settings>,
+    content_url: &str,
+    on_content_server: bool,
+) {
     let Some(request) = read_request(&stream, on_content_server) else { return };
     let (reply, pace) = {
         let mut settings = settings.lock().expect("no test panics while it holds this");
         settings.log.push(request.clone());
-        let reply = if on_content_server { content(&mut settings, &request) } else { hub(&mut settings, &request, content_url) };
+        let reply = if on_content_server {
+            content(&mut settings, &request)
+        } else {
+            hub(&mut settings, &request, content_url)
+        };
         (reply, settings.pace)
     };
     // The client may hang up at any time.
@@ -235,7 +261,12 @@ fn read_request(stream: &TcpStream, on_content_server: bool) -> Option<Request> 
     Some(Request { method, path, headers, on_content_server })
 }
 
-fn send(stream: &mut TcpStream, request: &Request, reply: &Reply, pace: Option<Duration>) -> std::io::Result<()> {
+fn send(
+    stream: &mut TcpStream,
+    request: &Request,
+    reply: &Reply,
+    pace: Option<Duration>,
+) -> std::io::Result<()> {
     let mut head = format!("HTTP/1.1 {} .\r\nConnection: close\r\n", reply.status);
     for (name, value) in &reply.headers {
         head.push_str(&format!("{name}: {value}\r\n"));
@@ -273,15 +304,25 @@ fn hub(settings: &mut Settings, request: &Request, content_url: &str) -> Reply {
     let token = request.header("authorization");
     match settings.access {
         Access::RefusesTokens if token.is_some() => {
-            return Reply::refusal(settings, 401, "", "Invalid credentials in Authorization header");
+            return Reply::refusal(
+                settings,
+                401,
+                "",
+                "Invalid credentials in Authorization header",
+            );
         }
         Access::Limited => return Reply::new(429),
         Access::Echoes(status) => {
-            let sent = format!("you sent {:?} to {}", request.headers, request.path).replace('"', "'");
-            let reply =
-                Reply::new(status).header("X-Error-Message", &sent).header("ETag", &sent).header("Content-Type", "application/json");
+            let sent =
+                format!("you sent {:?} to {}", request.headers, request.path).replace('"', "'");
+            let reply = Reply::new(status)
+                .header("X-Error-Message", &sent)
+                .header("ETag", &sent)
+                .header("Content-Type", "application/json");
             let secret = token.unwrap_or_default().replace(' ', "-");
-            return reply.header("Location", format!("/elsewhere/{secret}?{secret}")).body(format!("{{\"error\": \"{sent}\"}}"));
+            return reply
+                .header("Location", format!("/elsewhere/{secret}?{secret}"))
+                .body(format!("{{\"error\": \"{sent}\"}}"));
         }
         Access::Private(wanted) if token != Some(&format!("Bearer {wanted}")) => {
             return Reply::refusal(settings, 401, "RepoNotFound", "Invalid username or password.");
@@ -290,14 +331,25 @@ fn hub(settings: &mut Settings, request: &Request, content_url: &str) -> Reply {
     }
     let parts: Vec<&str> = request.path.trim_start_matches('/').split('/').collect();
     let (repo, revision, file) = match parts.as_slice() {
-        ["api", "models", owner, name] if !settings.without_api => (format!("{owner}/{name}"), "main", None),
-        ["api", "models", owner, name, "revision", revision] if !settings.without_api => (format!("{owner}/{name}"), *revision, None),
-        [owner, name, "resolve", revision, file @ ..] => (format!("{owner}/{name}"), *revision, Some(file.join("/"))),
+        ["api", "models", owner, name] if !settings.without_api => {
+            (format!("{owner}/{name}"), "main", None)
+        }
+        ["api", "models", owner, name, "revision", revision] if !settings.without_api => {
+            (format!("{owner}/{name}"), *revision, None)
+        }
+        [owner, name, "resolve", revision, file @ ..] => {
+            (format!("{owner}/{name}"), *revision, Some(file.join("/")))
+        }
         ["resolve-cache", file @ ..] => (REPO.to_owned(), COMMIT, Some(file.join("/"))),
         _ => return Reply::new(404),
     };
     if repo != REPO {
-        return Reply::refusal(settings, if token.is_some() { 404 } else { 401 }, "RepoNotFound", "Repository not found");
+        return Reply::refusal(
+            settings,
+            if token.is_some() { 404 } else { 401 },
+            "RepoNotFound",
+            "Repository not found",
+        );
     }
     let commit = match revision {
         "main" | "refs%2Fpr%2F1" => settings.commits.last().expect("a commit").clone(),
@@ -305,7 +357,9 @@ fn hub(settings: &mut Settings, request: &Request, content_url: &str) -> Reply {
         _ => return Reply::refusal(settings, 404, "RevisionNotFound", "Invalid rev id"),
     };
     let Some(file) = file else {
-        return Reply::new(200).header("Content-Type", "application/json").body(format!(r#"{{"id": "{REPO}", "sha": "{commit}"}}"#));
+        return Reply::new(200)
+            .header("Content-Type", "application/json")
+            .body(format!(r#"{{"id": "{REPO}", "sha": "{commit}"}}"#));
     };
     let commit = settings.answers_for.clone().unwrap_or(commit);
     if settings.access == Access::Gated {
@@ -323,26 +377,51 @@ fn hub(settings: &mut Settings, request: &Request, content_url: &str) -> Reply {
             .header("X-Linked-Size", stored.content.len());
     }
     if settings.relative_redirect && parts[0] != "resolve-cache" {
-        return Reply::new(307).header("Location", format!("/resolve-cache/{file}")).header("X-Repo-Commit", commit);
+        return Reply::new(307)
+            .header("Location", format!("/resolve-cache/{file}"))
+            .header("X-Repo-Commit", commit);
     }
     let etag = settings.etag.clone().unwrap_or_else(|| git_blob(&stored.content));
-    deliver(settings, request, &file, &stored.content, &format!("\"{etag}\"")).header("X-Repo-Commit", commit)
+    deliver(settings, request, &file, &stored.content, &format!("\"{etag}\""))
+        .header("X-Repo-Commit", commit)
 }
 
 fn content(settings: &mut Settings, request: &Request) -> Reply {
     let file = request.path.trim_start_matches("/signed/").to_owned();
     match settings.files.get(&file).cloned() {
-        Some(stored) => deliver(settings, request, &file, &stored.content, "\"a tag of the content server's own\""),
+        Some(stored) => deliver(
+            settings,
+            request,
+            &file,
+            &stored.content,
+            "\"a tag of the content server's own\"",
+        ),
         None => Reply::new(404),
     }
 }
 
-fn deliver(settings: &mut Settings, request: &Request, file: &str, content: &[u8], etag: &str) -> Reply {
-    let fault = if request.method == "GET" { settings.faults.get_mut(file).and_then(VecDeque::pop_front) } else { None };
+fn deliver(
+    settings: &mut Settings,
+    request: &Request,
+    file: &str,
+    content: &[u8],
+    etag: &str,
+) -> Reply {
+    let fault = if request.method == "GET" {
+        settings.faults.get_mut(file).and_then(VecDeque::pop_front)
+    } else {
+        None
+    };
     let mut content = content.to_vec();
     match fault {
-        Some(Fault::Status(status)) => return Reply::new(status).header("Content-Type", "text/html").body("<html>no</html>"),
-        Some(Fault::Page) => return Reply::new(200).header("Content-Type", "text/html; charset=utf-8").body("<html>log in</html>"),
+        Some(Fault::Status(status)) => {
+            return Reply::new(status).header("Content-Type", "text/html").body("<html>no</html>");
+        }
+        Some(Fault::Page) => {
+            return Reply::new(200)
+                .header("Content-Type", "text/html; charset=utf-8")
+                .body("<html>log in</html>");
+        }
         Some(Fault::RedirectLoop) => {
             // Its own queue is empty now, and the loop must not end.
             settings.faults.entry(file.to_owned()).or_default().push_front(Fault::RedirectLoop);
@@ -354,12 +433,15 @@ fn deliver(settings: &mut Settings, request: &Request, file: &str, content: &[u8
         Some(Fault::Long) => content.push(0),
         _ => {}
     }
-    let asked = request.header("range").and_then(|range| range.strip_prefix("bytes=")?.split_once('-')?.0.parse::<usize>().ok());
+    let asked = request
+        .header("range")
+        .and_then(|range| range.strip_prefix("bytes=")?.split_once('-')?.0.parse::<usize>().ok());
     let fits = request.header("if-range").is_none_or(|tag| tag == etag);
     let mut reply = match asked {
         Some(from) if fits && !matches!(fault, Some(Fault::IgnoreRange)) => {
             if from >= content.len() {
-                return Reply::new(416).header("Content-Range", format!("bytes */{}", content.len()));
+                return Reply::new(416)
+                    .header("Content-Range", format!("bytes */{}", content.len()));
             }
             let from = if matches!(fault, Some(Fault::WrongRange)) { from / 2 } else { from };
             let range = format!("bytes {from}-{}/{}", content.len() - 1, content.len());

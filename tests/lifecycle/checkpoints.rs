@@ -29,7 +29,9 @@ fn checkpoints_at_every_step_at_some_and_at_none_leave_the_same_bytes_under_the_
     assert_eq!(at_every, ["lock", "step-000000000006.checkpoint", "step-000000000007.checkpoint"]);
     assert_eq!(at_three, ["lock", "step-000000000003.checkpoint", "step-000000000006.checkpoint"]);
     assert_eq!(at_none, ["lock"]);
-    assert!(saved_often.files() == saved_thrice.files() && saved_thrice.files() == never_saved.files());
+    assert!(
+        saved_often.files() == saved_thrice.files() && saved_thrice.files() == never_saved.files()
+    );
     let key = |project: &Project, train: &str| {
         let plan = project.plan(train);
         plan.node(train_of(&plan)).identity.key()
@@ -47,9 +49,10 @@ fn another_interval_runs_nothing_again() {
 #[test]
 fn an_interval_that_is_none_is_found_before_anything_runs() {
     let project = Project::new();
-    for (value, expected) in
-        [("\"often\"", "`checkpoint_every` is neither a number of steps nor a time"), ("0", "stage `train` parameter `checkpoint_every`")]
-    {
+    for (value, expected) in [
+        ("\"often\"", "`checkpoint_every` is neither a number of steps nor a time"),
+        ("0", "stage `train` parameter `checkpoint_every`"),
+    ] {
         let mistakes = project.mistakes(&format!("checkpoint_every = {value}"));
         assert!(mistakes.contains(expected), "{mistakes}");
     }

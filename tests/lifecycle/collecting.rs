@@ -13,7 +13,10 @@ fn removing_beside_a_running_training_takes_nothing_from_it() {
     let project = Project::new();
     let ran = project.run_with("epochs = 1", &Cancel::new(), &|event| {
         if matches!(event, Event::StageStarted { name, .. } if name.kind == "train") {
-            let found = project.store().collect(Limits::default(), &BTreeSet::new(), SystemTime::now(), true).expect("writable");
+            let found = project
+                .store()
+                .collect(Limits::default(), &BTreeSet::new(), SystemTime::now(), true)
+                .expect("writable");
             assert_eq!(found.waste, []);
         }
     });
@@ -32,13 +35,20 @@ fn the_state_of_an_interrupted_training_stays_and_that_of_an_abandoned_one_goes(
         });
     };
     let collect = || {
-        let found = project.store().collect(Limits::default(), &BTreeSet::new(), SystemTime::now(), true).expect("writable");
+        let found = project
+            .store()
+            .collect(Limits::default(), &BTreeSet::new(), SystemTime::now(), true)
+            .expect("writable");
         found.waste.into_iter().filter(|waste| waste.what == WasteOf::Checkpoints).count()
     };
     interrupted("epochs = 50");
     assert_eq!((project.checkpoints().len(), collect()), (1, 0));
     let resumed = project.run("epochs = 50");
-    assert!(resumed.messages().iter().any(|message| message.contains("continues after step")), "{:?}", resumed.messages());
+    assert!(
+        resumed.messages().iter().any(|message| message.contains("continues after step")),
+        "{:?}",
+        resumed.messages()
+    );
     interrupted("epochs = 60");
     project.run("epochs = 2");
     assert_eq!((project.checkpoints().len(), collect()), (1, 1));

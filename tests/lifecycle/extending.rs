@@ -38,8 +38,14 @@ fn after_gc_has_removed_the_state_of_a_lineage_the_bytes_are_the_same() {
     project.run(THREE);
     // The latest run of the file needs another lineage.
     project.run(&format!("{THREE}\nseed = 5"));
-    let collected = project.store().collect(Limits::default(), &BTreeSet::new(), SystemTime::now(), true).expect("writable");
-    assert_eq!(collected.waste.iter().filter(|waste| waste.what == WasteOf::Checkpoints).count(), 1);
+    let collected = project
+        .store()
+        .collect(Limits::default(), &BTreeSet::new(), SystemTime::now(), true)
+        .expect("writable");
+    assert_eq!(
+        collected.waste.iter().filter(|waste| waste.what == WasteOf::Checkpoints).count(),
+        1
+    );
     let again = project.run(TEN);
     assert_eq!(again.steps(), 40);
     assert!(again.files() == Project::new().run(TEN).files());
@@ -67,7 +73,8 @@ fn the_best_weights_and_an_early_end_survive_an_extension() {
 fn a_finished_training_leaves_the_state_of_its_lineage_and_no_checkpoints_of_its_own() {
     let project = Project::new();
     let ran = project.run(THREE);
-    let lineage = ran.plan.lineage(crate::support::train_of(&ran.plan)).expect("it can be extended");
+    let lineage =
+        ran.plan.lineage(crate::support::train_of(&ran.plan)).expect("it can be extended");
     assert_eq!(project.checkpoints(), [lineage.to_string()]);
 }
 
@@ -84,7 +91,11 @@ fn a_training_that_is_asked_for_again_begins_at_its_beginning() {
     let first = project.run(THREE);
     project.options.rerun.insert("train".into());
     let again = project.run(THREE);
-    assert!(!again.messages().iter().any(|message| message.contains("continues")), "{:?}", again.messages());
+    assert!(
+        !again.messages().iter().any(|message| message.contains("continues")),
+        "{:?}",
+        again.messages()
+    );
     assert!(again.files() == first.files());
 }
 
@@ -115,7 +126,10 @@ fn the_plan_says_when_the_state_is_gone() {
     let project = Project::new();
     project.run(THREE);
     std::fs::remove_dir_all(project.outputs().join("checkpoints")).expect("it is there");
-    assert_eq!(project.forecast(TEN), "epochs 3 -> 10; cannot continue what is finished: the state to go on from is gone or damaged");
+    assert_eq!(
+        project.forecast(TEN),
+        "epochs 3 -> 10; cannot continue what is finished: the state to go on from is gone or damaged"
+    );
 }
 
 #[test]

@@ -71,7 +71,11 @@ pub struct Project {
 impl Project {
     pub fn new() -> Self {
         let options = Options { jobs: 2, threads: 2, ..Options::default() };
-        Self { folder: tempfile::tempdir().expect("a temporary folder"), options, split: "{ train = 0.8, validation = 0.2 }" }
+        Self {
+            folder: tempfile::tempdir().expect("a temporary folder"),
+            options,
+            split: "{ train = 0.8, validation = 0.2 }",
+        }
     }
 
     pub fn path(&self) -> &Path {
@@ -89,8 +93,11 @@ impl Project {
     /// The file of the training with more lines in the table of `train`.
     pub fn write(&self, train: &str) -> PathBuf {
         let file = self.path().join("small.toml");
-        let templates = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments/data/security_events.toml");
-        let text = UPSTREAM.replace("TEMPLATES", templates.to_str().expect("UTF-8")).replace("SPLIT", self.split);
+        let templates =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments/data/security_events.toml");
+        let text = UPSTREAM
+            .replace("TEMPLATES", templates.to_str().expect("UTF-8"))
+            .replace("SPLIT", self.split);
         let rate = if train.contains("learning_rate") { "" } else { "learning_rate = 1e-3\n" };
         fs::write(&file, format!("{text}{rate}{train}\n")).expect("writable");
         file
@@ -101,7 +108,8 @@ impl Project {
     }
 
     fn try_plan(&self, train: &str) -> Result<Plan, PlanError> {
-        let overrides = Overrides { set: vec![], sweep: vec![], seeds: None, folder: self.path().to_owned() };
+        let overrides =
+            Overrides { set: vec![], sweep: vec![], seeds: None, folder: self.path().to_owned() };
         let experiment = Experiment::read(&self.write(train), &overrides)?;
         Plan::build(&experiment, kinds::ALL, &self.store().digests(), &[])
     }
@@ -119,12 +127,19 @@ impl Project {
     pub fn run_with(&self, train: &str, cancel: &Cancel, react: &(dyn Fn(&Event) + Sync)) -> Ran {
         let plan = self.plan(train);
         let store = self.store();
-        let new = NewRun { experiment: &plan.name, file: &plan.file, resolved: "", started: jiff::Timestamp::now() };
+        let new = NewRun {
+            experiment: &plan.name,
+            file: &plan.file,
+            resolved: "",
+            started: jiff::Timestamp::now(),
+        };
         let record = store.begin_run(&new).expect("writable");
         let log = Log { events: Mutex::default(), react };
         let outcome = execute(&plan, &store, &self.options, &log, cancel).expect("it can start");
         record
-            .finish(RunStatus::Done, outcome.exit_code(), 0, outcome.records(&plan), |key| outcome.fingerprint_of(key))
+            .finish(RunStatus::Done, outcome.exit_code(), 0, outcome.records(&plan), |key| {
+                outcome.fingerprint_of(key)
+            })
             .expect("writable");
         Ran { plan, outcome, events: log.events.into_inner().expect("no panic") }
     }
@@ -160,15 +175,24 @@ impl Ran {
 
     /// Every file of the trained model that holds no clock.
     pub fn files(&self) -> BTreeMap<String, Vec<u8>> {
-        let entry = self.train().entry.as_ref().unwrap_or_else(|| panic!("no entry: {:?}", self.outcome()));
+        let entry =
+            self.train().entry.as_ref().unwrap_or_else(|| panic!("no entry: {:?}", self.outcome()));
         let files = entry.manifest().files.iter().filter(|file| !file.volatile);
-        files.map(|file| (file.path.clone(), fs::read(entry.folder().join(&file.path)).expect("readable"))).collect()
+        files
+            .map(|file| {
+                (file.path.clone(), fs::read(entry.folder().join(&file.path)).expect("readable"))
+            })
+            .collect()
     }
 
     /// The steps that this run made.
     pub fn steps(&self) -> usize {
         let entry = self.train().entry.as_ref().expect("it has an entry");
-        fs::read_to_string(entry.folder().join("timing.csv")).expect("readable").lines().count().saturating_sub(1)
+        fs::read_to_string(entry.folder().join("timing.csv"))
+            .expect("readable")
+            .lines()
+            .count()
+            .saturating_sub(1)
     }
 
     /// The message of a failed `train`.
@@ -182,13 +206,17 @@ impl Ran {
     /// What is said to help.
     pub fn help(&self) -> String {
         match self.outcome() {
-            Outcome::Failed { error: StageError::Failed { help: Some(help), .. }, .. } => help.clone(),
+            Outcome::Failed { error: StageError::Failed { help: Some(help), .. }, .. } => {
+                help.clone()
+            }
             other => panic!("{other:?}"),
         }
     }
 
     pub fn messages(&self) -> Vec<String> {
-        let message = |event: &Event| if let Event::StageMessage { text, .. } = event { Some(text.clone()) } else { None };
+        let message = |event: &Event| {
+            if let Event::StageMessage { text, .. } = event { Some(text.clone()) } else { None }
+        };
         self.events.iter().filter_map(message).collect()
     }
 }

@@ -24,7 +24,11 @@ fn write(path: &Path, tensors: &[(String, &str, Vec<usize>, Vec<u8>)]) {
 }
 
 /// The tensors of the fixture, with names and numbers changed.
-fn changed(prefix: &str, dtype: &'static str, convert: impl Fn(f32) -> Vec<u8>) -> Vec<(String, &'static str, Vec<usize>, Vec<u8>)> {
+fn changed(
+    prefix: &str,
+    dtype: &'static str,
+    convert: impl Fn(f32) -> Vec<u8>,
+) -> Vec<(String, &'static str, Vec<usize>, Vec<u8>)> {
     let tensors: BTreeMap<_, _> = read(&folder("small").join("model.safetensors"));
     let tensor = |(name, (shape, values)): (String, (Vec<usize>, Vec<f64>))| {
         let bytes = values.into_iter().flat_map(|value| convert(value as f32)).collect();
@@ -45,27 +49,44 @@ fn a_saved_model_reads_back_to_the_bit() {
     model.save(&path).unwrap();
     let again = JointModel::load_trained(&path, model.config.clone(), model.labels()).unwrap();
     assert!(again.parameters == model.parameters);
-    assert_eq!(read(&path), read(&crate::fixture::folder("uneven").join("model.safetensors")), "other readers see the same");
+    assert_eq!(
+        read(&path),
+        read(&crate::fixture::folder("uneven").join("model.safetensors")),
+        "other readers see the same"
+    );
 }
 
 /// Saves a model with its configuration, and hidden states that it computes, into the folder that `SAVED_MODEL` names.
 #[test]
 #[ignore = "is run by load_saved.py, which looks at what it leaves"]
 fn a_model_for_transformers() {
-    let folder = std::path::PathBuf::from(std::env::var_os("SAVED_MODEL").expect("load_saved.py names a folder"));
-    let config = ModernBertConfig { vocab_size: 120, pad_token_id: Some(0), hidden_size: 96, ..ModernBertConfig::base() };
+    let folder = std::path::PathBuf::from(
+        std::env::var_os("SAVED_MODEL").expect("load_saved.py names a folder"),
+    );
+    let config = ModernBertConfig {
+        vocab_size: 120,
+        pad_token_id: Some(0),
+        hidden_size: 96,
+        ..ModernBertConfig::base()
+    };
     let model = JointModel::new_random(config, 4, &Rng::new(8)).unwrap();
     std::fs::write(folder.join("config.json"), model.config.to_json()).unwrap();
     model.save(&folder.join("model.safetensors")).unwrap();
 
     let batch = crate::fixture::Batch::read("uneven");
     let hidden = model.encode(&batch.tokens(), &mut Workspace::new()).unwrap().to_vec();
-    let bytes = |values: &[u32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+    let bytes =
+        |values: &[u32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
     let bounds: Vec<u32> = batch.bounds.iter().map(|&bound| bound as u32).collect();
     let tensors = [
         ("ids".to_owned(), "U32", vec![batch.ids.len()], bytes(&batch.ids)),
         ("bounds".to_owned(), "U32", vec![bounds.len()], bytes(&bounds)),
-        ("hidden".to_owned(), "F32", vec![batch.ids.len(), 96], hidden.iter().flat_map(|value| value.to_le_bytes()).collect()),
+        (
+            "hidden".to_owned(),
+            "F32",
+            vec![batch.ids.len(), 96],
+            hidden.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        ),
     ];
     write(&folder.join("computed.safetensors"), &tensors);
 }
@@ -86,8 +107,15 @@ fn names_with_a_prefix_are_read_too() {
 fn half_precision_is_widened() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
-    write(&path, &changed("", "BF16", |value| ((value.to_bits() >> 16) as u16).to_le_bytes().to_vec()));
-    let expected: Vec<f32> = model("small").parameters.iter().map(|value| f32::from_bits(value.to_bits() & 0xffff_0000)).collect();
+    write(
+        &path,
+        &changed("", "BF16", |value| ((value.to_bits() >> 16) as u16).to_le_bytes().to_vec()),
+    );
+    let expected: Vec<f32> = model("small")
+        .parameters
+        .iter()
+        .map(|value| f32::from_bits(value.to_bits() & 0xffff_0000))
+        .collect();
     assert!(load(&path).unwrap().parameters == expected);
 
     // 1.5, -2^-24 (the smallest there is), 65504 (the largest), in turn.
@@ -99,19 +127,44 @@ fn half_precision_is_widened() {
     };
     write(&path, &changed("", "F16", next));
     let model = load(&path).unwrap();
-    let first = model.layout.parameters().iter().find(|parameter| parameter.name == "anomaly_classifier.bias").unwrap();
+    let first = model
+        .layout
+        .parameters()
+        .iter()
+        .find(|parameter| parameter.name == "anomaly_classifier.bias")
+        .unwrap();
     assert_eq!(model.parameters[first.range.clone()], [1.5, -(2f32.powi(-24))]);
-    let second = model.layout.parameters().iter().find(|parameter| parameter.name == "anomaly_classifier.weight").unwrap();
+    let second = model
+        .layout
+        .parameters()
+        .iter()
+        .find(|parameter| parameter.name == "anomaly_classifier.weight")
+        .unwrap();
     assert_eq!(model.parameters[second.range.start], 65504.0);
 }
 
 #[test]
 fn an_encoder_gets_new_heads_from_the_seed() {
-    let load = |seed| JointModel::load(&folder("small").join("model.safetensors"), config("small"), 50, &Rng::new(seed)).unwrap();
+    let load = |seed| {
+        JointModel::load(
+            &folder("small").join("model.safetensors"),
+            config("small"),
+            50,
+            &Rng::new(seed),
+        )
+        .unwrap()
+    };
     let (one, same, other) = (load(1), load(1), load(2));
     assert!(one.parameters == same.parameters && one.parameters != other.parameters);
     let trained = model("small");
-    let heads = trained.layout.parameters().iter().find(|parameter| parameter.name == "ner_classifier.weight").unwrap().range.start;
+    let heads = trained
+        .layout
+        .parameters()
+        .iter()
+        .find(|parameter| parameter.name == "ner_classifier.weight")
+        .unwrap()
+        .range
+        .start;
     assert!(one.parameters[..heads] == trained.parameters[..heads]);
     assert_eq!(one.labels(), 50);
 }
@@ -122,7 +175,10 @@ fn every_tensor_that_does_not_fit_is_named() {
     let path = folder.path().join("model.safetensors");
     let mut tensors = changed("", "F32", |value| value.to_le_bytes().to_vec());
     tensors.retain(|(name, ..)| name != "final_norm.weight");
-    tensors.iter_mut().filter(|(name, ..)| name == "ner_classifier.bias").for_each(|(_, _, shape, _)| *shape = vec![7, 1]);
+    tensors
+        .iter_mut()
+        .filter(|(name, ..)| name == "ner_classifier.bias")
+        .for_each(|(_, _, shape, _)| *shape = vec![7, 1]);
     tensors.push(("layers.9.mlp.Wi.weight".to_owned(), "F32", vec![1], vec![0; 4]));
     tensors.push(("model.embeddings.norm.weight".to_owned(), "F64", vec![32], vec![0; 256]));
     write(&path, &tensors);
@@ -140,8 +196,14 @@ fn every_tensor_that_does_not_fit_is_named() {
 
 #[test]
 fn a_file_of_another_size_is_an_error_that_says_so() {
-    let error = JointModel::load_trained(&folder("small").join("model.safetensors"), config("small"), 8).unwrap_err().to_string();
-    assert!(error.contains("`ner_classifier.weight` has shape [7, 32], expected [8, 32]"), "{error}");
+    let error =
+        JointModel::load_trained(&folder("small").join("model.safetensors"), config("small"), 8)
+            .unwrap_err()
+            .to_string();
+    assert!(
+        error.contains("`ner_classifier.weight` has shape [7, 32], expected [8, 32]"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -158,9 +220,14 @@ fn damaged_files_are_refused_each_with_its_reason() {
     assert!(reason(&[&whole[..], b"x"].concat()).contains("the file is damaged"));
     assert!(reason(&whole[..100]).contains("has 100 bytes, but its header promises"));
     assert!(reason(b"").contains("is not a safetensors file: it has 0 bytes"));
-    assert!(reason(b"<!DOCTYPE html><html>").contains("is not a safetensors file: its first bytes promise"));
+    assert!(
+        reason(b"<!DOCTYPE html><html>")
+            .contains("is not a safetensors file: its first bytes promise")
+    );
     assert!(reason(b"\x04\0\0\0\0\0\0\0nope").contains("is not a safetensors file"));
-    assert!(load(&folder.path().join("absent")).unwrap_err().to_string().starts_with("cannot read"));
+    assert!(
+        load(&folder.path().join("absent")).unwrap_err().to_string().starts_with("cannot read")
+    );
 }
 
 #[test]
@@ -177,16 +244,26 @@ fn weights_that_are_not_finite_are_refused_with_their_tensors_name_in_every_type
     ];
     for (dtype, bytes, width) in spoilt {
         let mut tensors = changed("", dtype, |_| vec![0; width]);
-        let (_, _, _, data) = tensors.iter_mut().find(|(name, ..)| name == "layers.1.mlp.Wo.weight").expect("a layer");
+        let (_, _, _, data) = tensors
+            .iter_mut()
+            .find(|(name, ..)| name == "layers.1.mlp.Wo.weight")
+            .expect("a layer");
         let last = data.len() - width;
         data[last..].copy_from_slice(&bytes);
         write(&path, &tensors);
         let config = config("small");
         let encoder = JointModel::load(&path, config.clone(), 7, &Rng::new(1)).map(drop);
-        for error in [load(&path).map(drop), encoder, JointModel::check(&path, &config)].map(Result::unwrap_err) {
+        for error in [load(&path).map(drop), encoder, JointModel::check(&path, &config)]
+            .map(Result::unwrap_err)
+        {
             let message = error.to_string();
             assert!(message.contains(&format!("{}`", path.display())), "{dtype}: {message}");
-            assert!(message.contains("`layers.1.mlp.Wo.weight` has numbers that are infinite or not a number"), "{dtype}: {message}");
+            assert!(
+                message.contains(
+                    "`layers.1.mlp.Wo.weight` has numbers that are infinite or not a number"
+                ),
+                "{dtype}: {message}"
+            );
             assert!(error.help().contains("`learning_rate`"), "{dtype}: {}", error.help());
         }
     }

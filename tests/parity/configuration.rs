@@ -5,7 +5,8 @@ use pipeline::models::{Attention, ConfigError, ModernBertConfig};
 use crate::fixture::{NAMES, config, folder};
 
 fn refused(change: &str) -> String {
-    let mut fields: serde_json::Map<_, _> = serde_json::from_str(&ModernBertConfig::base().to_json()).unwrap();
+    let mut fields: serde_json::Map<_, _> =
+        serde_json::from_str(&ModernBertConfig::base().to_json()).unwrap();
     fields.extend(serde_json::from_str::<serde_json::Map<_, _>>(change).unwrap());
     ModernBertConfig::from_json(&serde_json::to_string(&fields).unwrap()).unwrap_err().to_string()
 }
@@ -13,7 +14,8 @@ fn refused(change: &str) -> String {
 #[test]
 fn both_spellings_say_the_same() {
     for name in NAMES {
-        let published = std::fs::read_to_string(folder(name).join("config.published.json")).unwrap();
+        let published =
+            std::fs::read_to_string(folder(name).join("config.published.json")).unwrap();
         assert_eq!(ModernBertConfig::from_json(&published).unwrap(), config(name));
     }
 }
@@ -30,7 +32,8 @@ fn the_layers_see_what_the_file_says() {
 fn what_is_written_reads_the_same() {
     let mut irregular = config("small");
     irregular.layer_types.swap(0, 1);
-    for config in [ModernBertConfig::base(), ModernBertConfig::large(), config("small"), irregular] {
+    for config in [ModernBertConfig::base(), ModernBertConfig::large(), config("small"), irregular]
+    {
         assert_eq!(ModernBertConfig::from_json(&config.to_json()).unwrap(), config);
     }
 }
@@ -39,24 +42,46 @@ fn what_is_written_reads_the_same() {
 fn an_empty_file_has_the_sizes_of_the_base_model() {
     let base = ModernBertConfig::base();
     let read = ModernBertConfig::from_json("{}").unwrap();
-    let ids = (base.pad_token_id, base.bos_token_id, base.eos_token_id, base.cls_token_id, base.sep_token_id);
+    let ids = (
+        base.pad_token_id,
+        base.bos_token_id,
+        base.eos_token_id,
+        base.cls_token_id,
+        base.sep_token_id,
+    );
     let (pad_token_id, bos_token_id, eos_token_id, cls_token_id, sep_token_id) = ids;
-    assert_eq!(ModernBertConfig { pad_token_id, bos_token_id, eos_token_id, cls_token_id, sep_token_id, ..read }, base);
+    assert_eq!(
+        ModernBertConfig {
+            pad_token_id,
+            bos_token_id,
+            eos_token_id,
+            cls_token_id,
+            sep_token_id,
+            ..read
+        },
+        base
+    );
 }
 
 #[test]
 fn dropout_is_refused_with_the_reason() {
     for name in ["attention_dropout", "embedding_dropout", "mlp_dropout", "classifier_dropout"] {
         let message = refused(&format!(r#"{{"{name}": 0.1}}"#));
-        let reason = "is 0.1, but training has no dropout and would not do what is asked; set it to 0";
+        let reason =
+            "is 0.1, but training has no dropout and would not do what is asked; set it to 0";
         assert_eq!(message, format!("unsupported configuration: `{name}` {reason}"));
     }
 }
 
 #[test]
 fn every_reason_is_given_at_once() {
-    let message = refused(r#"{"hidden_activation": "relu", "norm_bias": true, "num_attention_heads": 7}"#);
-    for part in ["`hidden_activation` is `relu`", "`norm_bias` is true", "`hidden_size` 768 is not a multiple of `num_attention_heads` 7"] {
+    let message =
+        refused(r#"{"hidden_activation": "relu", "norm_bias": true, "num_attention_heads": 7}"#);
+    for part in [
+        "`hidden_activation` is `relu`",
+        "`norm_bias` is true",
+        "`hidden_size` 768 is not a multiple of `num_attention_heads` 7",
+    ] {
         assert!(message.contains(part), "{message}");
     }
 }
@@ -68,13 +93,22 @@ fn other_models_and_other_arithmetic_are_refused() {
         (r#"{"attention_bias": true}"#, "`attention_bias` is true"),
         (r#"{"mlp_bias": true}"#, "`mlp_bias` is true"),
         (r#"{"rope_scaling": {"type": "linear"}}"#, "`rope_scaling` is set"),
-        (r#"{"rope_parameters": {"full_attention": {"rope_type": "yarn"}}}"#, "`rope_parameters.full_attention.rope_type` is `yarn`"),
+        (
+            r#"{"rope_parameters": {"full_attention": {"rope_type": "yarn"}}}"#,
+            "`rope_parameters.full_attention.rope_type` is `yarn`",
+        ),
         (r#"{"num_attention_heads": 256}"#, "is odd; rotary embeddings turn pairs"),
         (r#"{"vocab_size": 0}"#, "`vocab_size` is 0, expected 1 to"),
         (r#"{"vocab_size": 100}"#, "`pad_token_id` is 50283, but `vocab_size` is 100"),
-        (r#"{"num_hidden_layers": 99999999999}"#, "`num_hidden_layers` is 99999999999, expected 1 to 1024"),
+        (
+            r#"{"num_hidden_layers": 99999999999}"#,
+            "`num_hidden_layers` is 99999999999, expected 1 to 1024",
+        ),
         (r#"{"global_attn_every_n_layers": 0}"#, "`global_attn_every_n_layers` is 0"),
-        (r#"{"layer_types": ["full_attention"]}"#, "`layer_types` names 1 layers, but `num_hidden_layers` is 22"),
+        (
+            r#"{"layer_types": ["full_attention"]}"#,
+            "`layer_types` names 1 layers, but `num_hidden_layers` is 22",
+        ),
         (r#"{"norm_eps": 0}"#, "`norm_eps` is 0, expected a number above 0"),
     ] {
         let message = refused(change);

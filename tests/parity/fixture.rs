@@ -23,7 +23,9 @@ pub struct Batch {
 impl Batch {
     pub fn read(name: &str) -> Self {
         let tensors = read(&folder(name).join("batch.safetensors"));
-        let numbers = |name: &str| -> Vec<u32> { tensors[name].1.iter().map(|&value| value as u32).collect() };
+        let numbers = |name: &str| -> Vec<u32> {
+            tensors[name].1.iter().map(|&value| value as u32).collect()
+        };
         let bounds = numbers("bounds").into_iter().map(|bound| bound as usize).collect();
         Self { ids: numbers("ids"), bounds, labels: numbers("labels"), anomaly: numbers("anomaly") }
     }
@@ -41,7 +43,10 @@ impl Batch {
         let tokens = self.bounds[sequences.start]..self.bounds[sequences.end];
         Self {
             ids: self.ids[tokens.clone()].to_vec(),
-            bounds: self.bounds[sequences.start..=sequences.end].iter().map(|bound| bound - tokens.start).collect(),
+            bounds: self.bounds[sequences.start..=sequences.end]
+                .iter()
+                .map(|bound| bound - tokens.start)
+                .collect(),
             labels: self.labels[tokens].to_vec(),
             anomaly: self.anomaly[sequences].to_vec(),
         }
@@ -53,7 +58,8 @@ pub fn folder(name: &str) -> PathBuf {
 }
 
 pub fn config(name: &str) -> ModernBertConfig {
-    ModernBertConfig::from_json(&std::fs::read_to_string(folder(name).join("config.json")).unwrap()).unwrap()
+    ModernBertConfig::from_json(&std::fs::read_to_string(folder(name).join("config.json")).unwrap())
+        .unwrap()
 }
 
 pub fn model(name: &str) -> JointModel {
@@ -73,9 +79,21 @@ pub fn read(path: &Path) -> BTreeMap<String, Tensor> {
     let tensor = |(name, view): (String, safetensors::tensor::TensorView<'_>)| {
         let data = view.data();
         let values = match view.dtype() {
-            Dtype::F64 => data.as_chunks().0.iter().map(|&bytes| f64::from_le_bytes(bytes)).collect(),
-            Dtype::F32 => data.as_chunks().0.iter().map(|&bytes| f64::from(f32::from_le_bytes(bytes))).collect(),
-            Dtype::U32 => data.as_chunks().0.iter().map(|&bytes| f64::from(u32::from_le_bytes(bytes))).collect(),
+            Dtype::F64 => {
+                data.as_chunks().0.iter().map(|&bytes| f64::from_le_bytes(bytes)).collect()
+            }
+            Dtype::F32 => data
+                .as_chunks()
+                .0
+                .iter()
+                .map(|&bytes| f64::from(f32::from_le_bytes(bytes)))
+                .collect(),
+            Dtype::U32 => data
+                .as_chunks()
+                .0
+                .iter()
+                .map(|&bytes| f64::from(u32::from_le_bytes(bytes)))
+                .collect(),
             other => panic!("{name} has dtype {other:?}"),
         };
         (name, (view.shape().to_vec(), values))
@@ -86,7 +104,10 @@ pub fn read(path: &Path) -> BTreeMap<String, Tensor> {
 /// `|found - expected| / |expected|`, in Euclidean norms.
 pub fn relative_error(found: &[f32], expected: &[f64]) -> f64 {
     assert_eq!(found.len(), expected.len());
-    let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>().sqrt();
-    let error = norm(&mut found.iter().zip(expected).map(|(&found, expected)| f64::from(found) - expected));
+    let norm = |values: &mut dyn Iterator<Item = f64>| {
+        values.map(|value| value * value).sum::<f64>().sqrt()
+    };
+    let error =
+        norm(&mut found.iter().zip(expected).map(|(&found, expected)| f64::from(found) - expected));
     error / norm(&mut expected.iter().copied())
 }

@@ -6,7 +6,8 @@
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use pipeline::models::{
-    ComposedModel, Gradients, IGNORE, JointModel, LossOptions, ModernBertConfig, Normalisers, Targets, Tokens, Workspace,
+    ComposedModel, Gradients, IGNORE, JointModel, LossOptions, ModernBertConfig, Normalisers,
+    Targets, Tokens, Workspace,
 };
 use pipeline::rng::Rng;
 
@@ -30,15 +31,31 @@ fn by_name(model: &JointModel, gradients: &Gradients) -> Vec<(String, Vec<f32>)>
     named.collect()
 }
 
-fn step(model: &JointModel, batch: &Batch, workspace: &mut Workspace) -> (f64, Vec<(String, Vec<f32>)>) {
+fn step(
+    model: &JointModel,
+    batch: &Batch,
+    workspace: &mut Workspace,
+) -> (f64, Vec<(String, Vec<f32>)>) {
     let mut gradients = Gradients::new(&model.layout);
-    let losses = model.loss_and_gradients(&batch.tokens(), &batch.targets(), &LossOptions::default(), workspace, &mut gradients).unwrap();
+    let losses = model
+        .loss_and_gradients(
+            &batch.tokens(),
+            &batch.targets(),
+            &LossOptions::default(),
+            workspace,
+            &mut gradients,
+        )
+        .unwrap();
     (losses.total, by_name(model, &gradients))
 }
 
 fn assert_gradients_match(name: &str, found: &[(String, Vec<f32>)]) {
     let expected = expected(name);
-    assert_eq!(found.len(), expected.keys().filter(|key| key.starts_with("gradient.")).count(), "a gradient per parameter");
+    assert_eq!(
+        found.len(),
+        expected.keys().filter(|key| key.starts_with("gradient.")).count(),
+        "a gradient per parameter"
+    );
     for (parameter, values) in found {
         let error = relative_error(values, &expected[&format!("gradient.{parameter}")].1);
         assert!(error < ROUNDING, "{name}: the gradient of {parameter} is off by {error:e}");
@@ -50,7 +67,10 @@ fn hidden_states_and_logits_are_those_of_transformers() {
     for name in NAMES {
         let (model, batch, expected) = (model(name), Batch::read(name), expected(name));
         let mut workspace = Workspace::new();
-        let error = relative_error(model.encode(&batch.tokens(), &mut workspace).unwrap(), &expected["hidden"].1);
+        let error = relative_error(
+            model.encode(&batch.tokens(), &mut workspace).unwrap(),
+            &expected["hidden"].1,
+        );
         assert!(error < ROUNDING, "{name}: hidden states are off by {error:e}");
         let logits = model.forward(&batch.tokens(), &mut workspace).unwrap();
         assert!(relative_error(logits.ner, &expected["ner_logits"].1) < ROUNDING);
@@ -62,17 +82,31 @@ fn hidden_states_and_logits_are_those_of_transformers() {
 fn losses_are_those_of_torch() {
     for name in NAMES {
         let (model, batch) = (model(name), Batch::read(name));
-        let [ner, anomaly, total, weighted] = *expected(name)["losses"].1 else { panic!("four losses") };
+        let [ner, anomaly, total, weighted] = *expected(name)["losses"].1 else {
+            panic!("four losses")
+        };
         let losses = |options: &LossOptions| {
             let mut workspace = Workspace::new();
             model.evaluate(&batch.tokens(), &batch.targets(), options, &mut workspace).unwrap().0
         };
         let found = losses(&LossOptions::default());
-        let by_class = losses(&LossOptions { class_weights: Some([0.5, 2.0]), ..LossOptions::default() });
-        for (found, expected) in [(found.ner, ner), (found.anomaly, anomaly), (found.total, total), (by_class.anomaly, weighted)] {
-            assert!((found / expected - 1.0).abs() < ROUNDING, "{name}: {found} instead of {expected}");
+        let by_class =
+            losses(&LossOptions { class_weights: Some([0.5, 2.0]), ..LossOptions::default() });
+        for (found, expected) in [
+            (found.ner, ner),
+            (found.anomaly, anomaly),
+            (found.total, total),
+            (by_class.anomaly, weighted),
+        ] {
+            assert!(
+                (found / expected - 1.0).abs() < ROUNDING,
+                "{name}: {found} instead of {expected}"
+            );
         }
-        assert_eq!(found.counted_tokens, batch.labels.iter().filter(|&&label| label != IGNORE).count());
+        assert_eq!(
+            found.counted_tokens,
+            batch.labels.iter().filter(|&&label| label != IGNORE).count()
+        );
     }
 }
 
@@ -92,9 +126,12 @@ fn the_rows_of_queries_keys_and_values_each_get_the_gradient_of_torch() {
         let (model, batch, expected) = (model(name), Batch::read(name), expected(name));
         let (_, gradients) = step(&model, &batch, &mut Workspace::new());
         let mut layers = 0;
-        for (parameter, values) in gradients.iter().filter(|(parameter, _)| parameter.ends_with("attn.Wqkv.weight")) {
+        for (parameter, values) in
+            gradients.iter().filter(|(parameter, _)| parameter.ends_with("attn.Wqkv.weight"))
+        {
             let third = values.len() / 3;
-            for (part, rows) in ["queries", "keys", "values"].iter().zip(values.chunks_exact(third)) {
+            for (part, rows) in ["queries", "keys", "values"].iter().zip(values.chunks_exact(third))
+            {
                 let place = if *part == "queries" {
                     0
                 } else if *part == "keys" {
@@ -102,7 +139,10 @@ fn the_rows_of_queries_keys_and_values_each_get_the_gradient_of_torch() {
                 } else {
                     2 * third
                 };
-                let error = relative_error(rows, &expected[&format!("gradient.{parameter}")].1[place..place + third]);
+                let error = relative_error(
+                    rows,
+                    &expected[&format!("gradient.{parameter}")].1[place..place + third],
+                );
                 assert!(error < ROUNDING, "{name}: {part} of {parameter} are off by {error:e}");
             }
             layers += 1;
@@ -134,12 +174,14 @@ fn composed_candle_operations_give_the_gradients_of_torch() -> candle_core::Resu
         let composed = ComposedModel::new(&model, &Device::Cpu)?;
         let hidden = composed.encode(&batch.tokens())?.flatten_all()?.to_vec1()?;
         assert!(relative_error(&hidden, &expected["hidden"].1) < ROUNDING);
-        let (total, losses) = composed.loss(&batch.tokens(), &batch.targets(), &LossOptions::default())?;
+        let (total, losses) =
+            composed.loss(&batch.tokens(), &batch.targets(), &LossOptions::default())?;
         assert!((losses.total / expected["losses"].1[2] - 1.0).abs() < ROUNDING);
         let store = total.backward()?;
         let mut found = Vec::new();
         for (parameter, variable) in model.layout.parameters().iter().zip(composed.variables()) {
-            let gradient = store.get(variable).unwrap_or_else(|| panic!("{} has no gradient", parameter.name));
+            let gradient =
+                store.get(variable).unwrap_or_else(|| panic!("{} has no gradient", parameter.name));
             found.push((parameter.name.clone(), gradient.flatten_all()?.to_vec1()?));
         }
         assert_gradients_match(name, &found);
@@ -152,13 +194,17 @@ fn composed_candle_operations_give_the_gradients_of_torch() -> candle_core::Resu
 fn products_in_half_precision_give_the_gradients_to_half_precision() -> candle_core::Result<()> {
     let (model, batch, expected) = (model("small"), Batch::read("small"), expected("small"));
     let composed = ComposedModel::new(&model, &Device::Cpu)?.with_products_in(DType::F16);
-    let (total, losses) = composed.loss(&batch.tokens(), &batch.targets(), &LossOptions::default())?;
+    let (total, losses) =
+        composed.loss(&batch.tokens(), &batch.targets(), &LossOptions::default())?;
     let error = (losses.total / expected["losses"].1[2] - 1.0).abs();
     assert!(error > ROUNDING && error < 1e-2, "the loss is off by {error:e}");
     let store = total.backward()?;
     for (parameter, variable) in model.layout.parameters().iter().zip(composed.variables()) {
-        let gradient: Vec<f32> =
-            store.get(variable).unwrap_or_else(|| panic!("{} has no gradient", parameter.name)).flatten_all()?.to_vec1()?;
+        let gradient: Vec<f32> = store
+            .get(variable)
+            .unwrap_or_else(|| panic!("{} has no gradient", parameter.name))
+            .flatten_all()?
+            .to_vec1()?;
         let error = relative_error(&gradient, &expected[&format!("gradient.{}", parameter.name)].1);
         assert!(error < 2e-2, "{} is off by {error:e}", parameter.name);
     }
@@ -169,9 +215,22 @@ fn products_in_half_precision_give_the_gradients_to_half_precision() -> candle_c
 fn all_paths_weigh_losses_and_classes_alike() -> candle_core::Result<()> {
     let (model, batch) = (model("small"), Batch::read("small"));
     let normalisers = Some(Normalisers { ner: 100.0, anomaly: 7.0 });
-    let options = LossOptions { ner_weight: 0.3, anomaly_weight: 1.7, class_weights: Some([0.5, 2.0]), normalisers };
+    let options = LossOptions {
+        ner_weight: 0.3,
+        anomaly_weight: 1.7,
+        class_weights: Some([0.5, 2.0]),
+        normalisers,
+    };
     let (mut workspace, mut gradients) = (Workspace::new(), Gradients::new(&model.layout));
-    let found = model.loss_and_gradients(&batch.tokens(), &batch.targets(), &options, &mut workspace, &mut gradients).unwrap();
+    let found = model
+        .loss_and_gradients(
+            &batch.tokens(),
+            &batch.targets(),
+            &options,
+            &mut workspace,
+            &mut gradients,
+        )
+        .unwrap();
     let composed = ComposedModel::new(&model, &Device::Cpu)?;
     let (total, losses) = composed.loss(&batch.tokens(), &batch.targets(), &options)?;
     assert!((found.total / losses.total - 1.0).abs() < ROUNDING, "{found:?} {losses:?}");
@@ -179,7 +238,10 @@ fn all_paths_weigh_losses_and_classes_alike() -> candle_core::Result<()> {
     for ((name, found), variable) in by_name(&model, &gradients).iter().zip(composed.variables()) {
         let expected: Vec<f32> = store.get(variable).unwrap().flatten_all()?.to_vec1()?;
         let expected: Vec<f64> = expected.into_iter().map(f64::from).collect();
-        assert!(relative_error(found, &expected) < 2.0 * ROUNDING, "{name}: both are off by rounding");
+        assert!(
+            relative_error(found, &expected) < 2.0 * ROUNDING,
+            "{name}: both are off by rounding"
+        );
     }
     Ok(())
 }
@@ -187,16 +249,28 @@ fn all_paths_weigh_losses_and_classes_alike() -> candle_core::Result<()> {
 /// Both paths cut the queries of a local layer into blocks, each in its own way.
 #[test]
 fn all_paths_agree_on_texts_much_longer_than_the_window() -> candle_core::Result<()> {
-    let config = ModernBertConfig { local_attention: 16, max_position_embeddings: 700, ..config("small") };
+    let config =
+        ModernBertConfig { local_attention: 16, max_position_embeddings: 700, ..config("small") };
     let model = JointModel::new_random(config, 5, &Rng::new(4)).unwrap();
     let bounds = [0, 600, 603, 1_000];
-    let ids: Vec<u32> = (0..1_000).map(|token| token * 7_919 % model.config.vocab_size as u32).collect();
+    let ids: Vec<u32> =
+        (0..1_000).map(|token| token * 7_919 % model.config.vocab_size as u32).collect();
     let (labels, anomaly): (Vec<u32>, _) = ((0..1_000).map(|token| token % 5).collect(), [1, 0, 1]);
-    let batch = (Tokens::new(&ids, &bounds).unwrap(), Targets { labels: &labels, anomaly: &anomaly });
+    let batch =
+        (Tokens::new(&ids, &bounds).unwrap(), Targets { labels: &labels, anomaly: &anomaly });
     let (mut workspace, mut gradients) = (Workspace::new(), Gradients::new(&model.layout));
-    let found = model.loss_and_gradients(&batch.0, &batch.1, &LossOptions::default(), &mut workspace, &mut gradients).unwrap();
+    let found = model
+        .loss_and_gradients(
+            &batch.0,
+            &batch.1,
+            &LossOptions::default(),
+            &mut workspace,
+            &mut gradients,
+        )
+        .unwrap();
     let composed = ComposedModel::new(&model, &Device::Cpu)?;
-    let (losses, expected) = composed.loss_and_gradients(&batch.0, &batch.1, &LossOptions::default(), false)?;
+    let (losses, expected) =
+        composed.loss_and_gradients(&batch.0, &batch.1, &LossOptions::default(), false)?;
     assert!((found.total / losses.total - 1.0).abs() < ROUNDING, "{found:?} {losses:?}");
     for ((name, found), expected) in by_name(&model, &gradients).iter().zip(expected) {
         let expected: Vec<f32> = expected.expect("a gradient").flatten_all()?.to_vec1()?;
@@ -211,22 +285,35 @@ fn candle_transformers_computes_the_same_hidden_states() -> candle_core::Result<
     for name in NAMES {
         let (model, batch) = (model(name), Batch::read(name));
         let text = std::fs::read_to_string(folder(name).join("config.published.json")).unwrap();
-        let theirs: candle_transformers::models::modernbert::Config = serde_json::from_str(&text).unwrap();
-        let tensors = read(&folder(name).join("model.safetensors")).into_iter().map(|(name, (shape, values))| {
-            let tensor = Tensor::from_vec(values.into_iter().map(|value| value as f32).collect(), shape, &Device::Cpu)?;
-            Ok((format!("model.{name}"), tensor))
-        });
-        let weights = VarBuilder::from_tensors(tensors.collect::<candle_core::Result<_>>()?, DType::F32, &Device::Cpu);
+        let theirs: candle_transformers::models::modernbert::Config =
+            serde_json::from_str(&text).unwrap();
+        let tensors = read(&folder(name).join("model.safetensors")).into_iter().map(
+            |(name, (shape, values))| {
+                let tensor = Tensor::from_vec(
+                    values.into_iter().map(|value| value as f32).collect(),
+                    shape,
+                    &Device::Cpu,
+                )?;
+                Ok((format!("model.{name}"), tensor))
+            },
+        );
+        let weights = VarBuilder::from_tensors(
+            tensors.collect::<candle_core::Result<_>>()?,
+            DType::F32,
+            &Device::Cpu,
+        );
         let theirs = candle_transformers::models::modernbert::ModernBert::load(weights, &theirs)?;
         // One sequence at a time: with padding, their mask turns rows that see nothing into NaN.
         for bounds in batch.bounds.windows(2) {
             let ids = &batch.ids[bounds[0]..bounds[1]];
             let input = Tensor::new(ids, &Device::Cpu)?.unsqueeze(0)?;
-            let hidden = theirs.forward(&input, &input.ones_like()?)?.flatten_all()?.to_vec1::<f32>()?;
+            let hidden =
+                theirs.forward(&input, &input.ones_like()?)?.flatten_all()?.to_vec1::<f32>()?;
             let hidden: Vec<f64> = hidden.into_iter().map(f64::from).collect();
             let whole = [0, ids.len()];
             let tokens = Tokens::new(ids, &whole).unwrap();
-            let error = relative_error(model.encode(&tokens, &mut Workspace::new()).unwrap(), &hidden);
+            let error =
+                relative_error(model.encode(&tokens, &mut Workspace::new()).unwrap(), &hidden);
             assert!(error < 2.0 * ROUNDING, "{name}: both are off by rounding, not by {error:e}");
         }
     }
@@ -237,11 +324,23 @@ fn candle_transformers_computes_the_same_hidden_states() -> candle_core::Result<
 fn micro_batches_add_up_to_the_whole_batch() {
     let (model, batch) = (model("small"), Batch::read("small"));
     let expected = step(&model, &batch, &mut Workspace::new());
-    let options = LossOptions { normalisers: Some(Normalisers::of(&batch.targets(), None)), ..LossOptions::default() };
+    let options = LossOptions {
+        normalisers: Some(Normalisers::of(&batch.targets(), None)),
+        ..LossOptions::default()
+    };
     let (mut workspace, mut gradients) = (Workspace::new(), Gradients::new(&model.layout));
     let mut total = 0.0;
     for part in [batch.part(0..1), batch.part(1..4)] {
-        total += model.loss_and_gradients(&part.tokens(), &part.targets(), &options, &mut workspace, &mut gradients).unwrap().total;
+        total += model
+            .loss_and_gradients(
+                &part.tokens(),
+                &part.targets(),
+                &options,
+                &mut workspace,
+                &mut gradients,
+            )
+            .unwrap()
+            .total;
     }
     assert!((total / expected.0 - 1.0).abs() < ROUNDING);
     assert_gradients_match("small", &by_name(&model, &gradients));
@@ -252,7 +351,15 @@ fn cleared_gradients_are_overwritten() {
     let (model, batch) = (model("small"), Batch::read("small"));
     let (mut workspace, mut gradients) = (Workspace::new(), Gradients::new(&model.layout));
     let mut step = |gradients: &mut Gradients| {
-        model.loss_and_gradients(&batch.tokens(), &batch.targets(), &LossOptions::default(), &mut workspace, gradients).unwrap();
+        model
+            .loss_and_gradients(
+                &batch.tokens(),
+                &batch.targets(),
+                &LossOptions::default(),
+                &mut workspace,
+                gradients,
+            )
+            .unwrap();
         by_name(&model, gradients)
     };
     let first = step(&mut gradients);
@@ -266,19 +373,38 @@ fn a_batch_whose_labels_are_all_ignored_adds_nothing_to_the_token_loss() {
     let labels = vec![IGNORE; batch.ids.len()];
     let targets = Targets { labels: &labels, anomaly: &batch.anomaly };
     let (mut workspace, mut gradients) = (Workspace::new(), Gradients::new(&model.layout));
-    let losses = model.loss_and_gradients(&batch.tokens(), &targets, &LossOptions::default(), &mut workspace, &mut gradients).unwrap();
+    let losses = model
+        .loss_and_gradients(
+            &batch.tokens(),
+            &targets,
+            &LossOptions::default(),
+            &mut workspace,
+            &mut gradients,
+        )
+        .unwrap();
     assert_eq!((losses.ner, losses.counted_tokens), (0.0, 0));
     assert_eq!(losses.total, losses.anomaly);
-    let head = by_name(&model, &gradients).into_iter().find(|(name, _)| name == "ner_classifier.weight").unwrap().1;
+    let head = by_name(&model, &gradients)
+        .into_iter()
+        .find(|(name, _)| name == "ner_classifier.weight")
+        .unwrap()
+        .1;
     assert!(head.iter().all(|&value| value == 0.0));
 }
 
 #[test]
 fn names_and_shapes_are_those_of_transformers() {
     for name in NAMES {
-        let theirs: Vec<_> = read(&folder(name).join("model.safetensors")).into_iter().map(|(name, (shape, _))| (name, shape)).collect();
+        let theirs: Vec<_> = read(&folder(name).join("model.safetensors"))
+            .into_iter()
+            .map(|(name, (shape, _))| (name, shape))
+            .collect();
         let layout = pipeline::models::Layout::new(&config(name), model(name).labels());
-        let mut ours: Vec<_> = layout.parameters().iter().map(|parameter| (parameter.name.clone(), parameter.shape.clone())).collect();
+        let mut ours: Vec<_> = layout
+            .parameters()
+            .iter()
+            .map(|parameter| (parameter.name.clone(), parameter.shape.clone()))
+            .collect();
         ours.sort();
         assert_eq!(ours, theirs);
     }

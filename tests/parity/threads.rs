@@ -1,6 +1,8 @@
 //! The same bits for any number of threads.
 
-use pipeline::models::{Gradients, JointModel, LossOptions, ModernBertConfig, Targets, Tokens, Workspace};
+use pipeline::models::{
+    Gradients, JointModel, LossOptions, ModernBertConfig, Targets, Tokens, Workspace,
+};
 use pipeline::rng::Rng;
 
 /// A model whose products lie above gemm's threshold for threads, 589,824 multiplications, with batches of a few sequences.
@@ -27,11 +29,19 @@ fn step(model: &JointModel, lengths: &[usize], threads: usize) -> (f64, Vec<f32>
     let ids: Vec<u32> = (0..count).map(|token| token * 7_919 % 500).collect();
     let labels: Vec<u32> = (0..count).map(|token| token % 9).collect();
     let anomaly: Vec<u32> = (0..lengths.len() as u32).map(|sequence| sequence % 2).collect();
-    let (tokens, targets) = (Tokens::new(&ids, &bounds).unwrap(), Targets { labels: &labels, anomaly: &anomaly });
+    let (tokens, targets) =
+        (Tokens::new(&ids, &bounds).unwrap(), Targets { labels: &labels, anomaly: &anomaly });
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     let mut gradients = Gradients::new(&model.layout);
-    let losses =
-        pool.install(|| model.loss_and_gradients(&tokens, &targets, &LossOptions::default(), &mut Workspace::new(), &mut gradients));
+    let losses = pool.install(|| {
+        model.loss_and_gradients(
+            &tokens,
+            &targets,
+            &LossOptions::default(),
+            &mut Workspace::new(),
+            &mut gradients,
+        )
+    });
     (losses.unwrap().total, gradients.dense().to_vec(), gradients.embedding().rows.clone())
 }
 
@@ -42,7 +52,10 @@ fn any_number_of_threads_gives_the_same_bits() {
     for lengths in lengths {
         let one = step(&model, lengths, 1);
         for threads in [2, 3] {
-            assert!(one == step(&model, lengths, threads), "lengths {lengths:?}, {threads} threads");
+            assert!(
+                one == step(&model, lengths, threads),
+                "lengths {lengths:?}, {threads} threads"
+            );
         }
     }
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use pipeline::plan::{CacheKey, Comparison, Expectation, Fingerprint, Forecast, Lookup, Plan, Presence};
+use pipeline::plan::{
+    CacheKey, Comparison, Expectation, Fingerprint, Forecast, Lookup, Plan, Presence,
+};
 
 use crate::world::{SMALL, World, key};
 
@@ -21,7 +23,11 @@ impl Shelf {
         let mut shelf = Self::default();
         for id in plan.ids() {
             let fingerprint = plan.fingerprint(id).expect("no commit is unknown");
-            shelf.latest.entry(plan.node(id).stage.to_string()).or_default().push(fingerprint.key());
+            shelf
+                .latest
+                .entry(plan.node(id).stage.to_string())
+                .or_default()
+                .push(fingerprint.key());
             shelf.entries.insert(fingerprint.key(), fingerprint);
         }
         shelf
@@ -51,7 +57,11 @@ impl Lookup for Shelf {
     }
 
     fn nearest(&self, kind: &str) -> Vec<CacheKey> {
-        self.entries.iter().filter(|(_, fingerprint)| fingerprint.kind == kind).map(|(key, _)| *key).collect()
+        self.entries
+            .iter()
+            .filter(|(_, fingerprint)| fingerprint.kind == kind)
+            .map(|(key, _)| *key)
+            .collect()
     }
 }
 
@@ -83,7 +93,8 @@ fn after_a_run_everything_is_cached() {
 fn a_changed_parameter_is_the_reason_and_what_follows_may_be_reused() {
     let world = World::new();
     let shelf = Shelf::after(&world.plan(SMALL));
-    let lines = lines(&world.plan(&with("learning_rate = 2e-5", "learning_rate = 1e-5")), &shelf, &[]);
+    let lines =
+        lines(&world.plan(&with("learning_rate = 2e-5", "learning_rate = 1e-5")), &shelf, &[]);
     let expected = [
         "fetch_model: cached",
         "corpus: cached",
@@ -99,8 +110,15 @@ fn a_changed_parameter_is_the_reason_and_what_follows_may_be_reused() {
 fn a_stage_whose_own_parameters_changed_too_says_both() {
     let world = World::new();
     let shelf = Shelf::after(&world.plan(SMALL));
-    let text = with("learning_rate = 2e-5", "learning_rate = 1e-5").replacen("[stage.evaluate]", "[stage.evaluate]\nsplit = \"test\"", 1);
-    assert_eq!(lines(&world.plan(&text), &shelf, &[])[4], "evaluate: split \"validation\" -> \"test\", input `model` changed");
+    let text = with("learning_rate = 2e-5", "learning_rate = 1e-5").replacen(
+        "[stage.evaluate]",
+        "[stage.evaluate]\nsplit = \"test\"",
+        1,
+    );
+    assert_eq!(
+        lines(&world.plan(&text), &shelf, &[])[4],
+        "evaluate: split \"validation\" -> \"test\", input `model` changed"
+    );
 }
 
 #[test]
@@ -114,7 +132,9 @@ fn a_changed_source_is_the_reason() {
 #[test]
 fn a_new_file_is_compared_with_the_nearest_entry_of_the_kind() {
     let world = World::new();
-    let mut shelf = Shelf::after(&world.plan(&with("learning_rate = 2e-5", "learning_rate = 1e-5\nweight_decay = 0.1")));
+    let mut shelf = Shelf::after(
+        &world.plan(&with("learning_rate = 2e-5", "learning_rate = 1e-5\nweight_decay = 0.1")),
+    );
     shelf.entries.extend(Shelf::after(&world.plan(&with("epochs = 3", "epochs = 4"))).entries);
     assert_eq!(lines(&world.plan(SMALL), &shelf.without_runs(), &[])[3], "train: epochs 4 -> 3");
 }
@@ -126,7 +146,10 @@ fn a_changed_kind_is_the_reason() {
     let other = shelf.latest["tokenize"].clone();
     shelf.latest.insert("corpus".into(), other);
     world.write("templates.toml", "another template");
-    assert_eq!(lines(&world.plan(SMALL), &shelf, &[])[1], "corpus: kind tokenize -> generate_corpus");
+    assert_eq!(
+        lines(&world.plan(SMALL), &shelf, &[])[1],
+        "corpus: kind tokenize -> generate_corpus"
+    );
 }
 
 #[test]
@@ -151,8 +174,14 @@ fn a_rerun_is_said_to_be_requested() {
 fn an_unknown_commit_is_said_for_everything_downstream() {
     let plan = World::new().plan(&with("8949b909ec900327062f0ebf497f51aef5e6f0c8", "main"));
     let lines = lines(&plan, &Shelf::default(), &[]);
-    assert_eq!(lines[0], "fetch_model: commit of `answerdotai/ModernBERT-base` at `main` is not known yet");
-    assert_eq!(lines[5], "plot: commit of `answerdotai/ModernBERT-base` at `main` is not known yet");
+    assert_eq!(
+        lines[0],
+        "fetch_model: commit of `answerdotai/ModernBERT-base` at `main` is not known yet"
+    );
+    assert_eq!(
+        lines[5],
+        "plot: commit of `answerdotai/ModernBERT-base` at `main` is not known yet"
+    );
     assert_eq!(lines[1], "corpus: never run");
 }
 
@@ -162,7 +191,10 @@ fn a_new_seed_is_compared_with_its_neighbour() {
     let shelf = Shelf::after(&world.plan(&format!("{SMALL}\n[sweep]\nseeds = 2\n")));
     let lines = lines(&world.plan(&format!("{SMALL}\n[sweep]\nseeds = 3\n")), &shelf, &[]);
     let train: Vec<&String> = lines.iter().filter(|line| line.starts_with("train")).collect();
-    assert_eq!(train, ["train [seed=0]: cached", "train [seed=1]: cached", "train [seed=2]: seed 42 -> 44"]);
+    assert_eq!(
+        train,
+        ["train [seed=0]: cached", "train [seed=1]: cached", "train [seed=2]: seed 42 -> 44"]
+    );
 }
 
 #[test]
@@ -176,13 +208,18 @@ fn an_entry_under_its_own_key_is_compared_without_changes() {
 #[test]
 fn ten_thousand_new_trials_are_compared_with_ten_thousand_old_ones() {
     let text = |last: &str| {
-        let rates: Vec<String> = (1..1000).map(|number| format!("{number}e-6")).chain([last.to_owned()]).collect();
-        format!("{SMALL}\n[sweep]\nseeds = 3\nover = {{ train.learning_rate = [{}] }}\n", rates.join(", "))
+        let rates: Vec<String> =
+            (1..1000).map(|number| format!("{number}e-6")).chain([last.to_owned()]).collect();
+        format!(
+            "{SMALL}\n[sweep]\nseeds = 3\nover = {{ train.learning_rate = [{}] }}\n",
+            rates.join(", ")
+        )
     };
     let world = World::new();
     let shelf = Shelf::after(&world.plan(&text("0.5")));
     let plan = world.plan(&text("0.25"));
     let forecast = Forecast::of(&plan, &shelf, &[]);
-    let missing = forecast.nodes.iter().filter(|expectation| **expectation != Expectation::Hit).count();
+    let missing =
+        forecast.nodes.iter().filter(|expectation| **expectation != Expectation::Hit).count();
     assert_eq!(missing, 9);
 }

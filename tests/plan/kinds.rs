@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use pipeline::inputs;
 use pipeline::stage::{
-    Artifact, CodeVersion, Content, Context, HubCommit, InputFolders, Inputs, Inspection, ParameterProblem, Port, SourceFile,
-    SourceProblem, Stage, StageError, StageKind,
+    Artifact, CodeVersion, Content, Context, HubCommit, InputFolders, Inputs, Inspection,
+    ParameterProblem, Port, SourceFile, SourceProblem, Stage, StageError, StageKind,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -84,7 +84,12 @@ pub struct PlotInputs;
 impl Inputs for PlotInputs {
     const PORTS: &'static [Port] = &[
         Port { name: "history", artifact: "checkpoint", required: true, about: "a training" },
-        Port { name: "evaluation", artifact: "evaluation", required: false, about: "an evaluation" },
+        Port {
+            name: "evaluation",
+            artifact: "evaluation",
+            required: false,
+            about: "an evaluation",
+        },
     ];
 
     fn open(_: &InputFolders) -> Result<Self, StageError> {

@@ -35,49 +35,148 @@ macro_rules! mistake {
     };
 }
 
-mistake!(an_unknown_kind_gets_a_suggestion, [(r#"kind = "generate_corpus""#, r#"kind = "generate_corpora""#)], "");
-mistake!(a_stage_named_like_no_kind_says_where_kinds_come_from, [(r#"kind = "generate_corpus""#, "")], "");
-mistake!(an_unknown_parameter_gets_a_suggestion, [("learning_rate = 2e-5", "learning_rat = 2e-5")], "");
-mistake!(an_unknown_parameter_like_no_other_lists_them, [("learning_rate = 2e-5", "colour = 2e-5")], "");
-mistake!(a_wire_under_a_wrong_name_suggests_the_port_of_its_type, [(r#"data = "@tokenize""#, r#"texts = "@tokenize""#)], "");
-mistake!(a_wire_of_the_wrong_type_says_who_produces_the_right_one, [(r#"data = "@tokenize""#, r#"data = "@corpus""#)], "");
-mistake!(missing_inputs_are_said_with_what_could_fill_them, [("model = \"@fetch_model\"\ndata = \"@tokenize\"\n", "")], "");
-mistake!(an_input_that_nothing_produces_names_the_kind_that_would, [], "\n[stage.more]\nkind = \"plot\"\nhistory = \"@corpus\"\n");
-mistake!(an_unknown_stage_gets_a_suggestion, [(r#"data = "@tokenize""#, r#"data = "@tokenise""#)], "");
-mistake!(an_unknown_stage_in_after_gets_a_suggestion, [("epochs = 3", "epochs = 3\nafter = [\"corpse\"]")], "");
+mistake!(
+    an_unknown_kind_gets_a_suggestion,
+    [(r#"kind = "generate_corpus""#, r#"kind = "generate_corpora""#)],
+    ""
+);
+mistake!(
+    a_stage_named_like_no_kind_says_where_kinds_come_from,
+    [(r#"kind = "generate_corpus""#, "")],
+    ""
+);
+mistake!(
+    an_unknown_parameter_gets_a_suggestion,
+    [("learning_rate = 2e-5", "learning_rat = 2e-5")],
+    ""
+);
+mistake!(
+    an_unknown_parameter_like_no_other_lists_them,
+    [("learning_rate = 2e-5", "colour = 2e-5")],
+    ""
+);
+mistake!(
+    a_wire_under_a_wrong_name_suggests_the_port_of_its_type,
+    [(r#"data = "@tokenize""#, r#"texts = "@tokenize""#)],
+    ""
+);
+mistake!(
+    a_wire_of_the_wrong_type_says_who_produces_the_right_one,
+    [(r#"data = "@tokenize""#, r#"data = "@corpus""#)],
+    ""
+);
+mistake!(
+    missing_inputs_are_said_with_what_could_fill_them,
+    [("model = \"@fetch_model\"\ndata = \"@tokenize\"\n", "")],
+    ""
+);
+mistake!(
+    an_input_that_nothing_produces_names_the_kind_that_would,
+    [],
+    "\n[stage.more]\nkind = \"plot\"\nhistory = \"@corpus\"\n"
+);
+mistake!(
+    an_unknown_stage_gets_a_suggestion,
+    [(r#"data = "@tokenize""#, r#"data = "@tokenise""#)],
+    ""
+);
+mistake!(
+    an_unknown_stage_in_after_gets_a_suggestion,
+    [("epochs = 3", "epochs = 3\nafter = [\"corpse\"]")],
+    ""
+);
 mistake!(a_cycle_is_named_whole, [("epochs = 3", "epochs = 3\nafter = [\"plot\"]")], "");
-mistake!(a_stage_that_needs_itself_is_a_cycle, [("epochs = 3", "epochs = 3\nafter = [\"train\"]")], "");
+mistake!(
+    a_stage_that_needs_itself_is_a_cycle,
+    [("epochs = 3", "epochs = 3\nafter = [\"train\"]")],
+    ""
+);
 mistake!(a_wire_where_a_value_belongs, [("epochs = 3", "epochs = \"@corpus\"")], "");
-mistake!(a_wire_where_one_of_a_few_values_belongs, [("epochs = 3", "epochs = 3\nschedule = \"@cosine\"\nfrozen = [\"a\"]")], "");
+mistake!(
+    a_wire_where_one_of_a_few_values_belongs,
+    [("epochs = 3", "epochs = 3\nschedule = \"@cosine\"\nfrozen = [\"a\"]")],
+    ""
+);
 mistake!(
     brackets_around_a_single_value,
-    [("epochs = 3", "epochs = [3]\nschedule = [\"cosine\"]"), ("learning_rate = 2e-5", "learning_rate = [1, 2]")],
+    [
+        ("epochs = 3", "epochs = [3]\nschedule = [\"cosine\"]"),
+        ("learning_rate = 2e-5", "learning_rate = [1, 2]")
+    ],
     ""
 );
 mistake!(a_word_for_a_boolean, [("epochs = 3", "epochs = 3\nignore_outside = \"yes\"")], "");
 mistake!(a_key_with_another_ending, [("epochs = 3", "epochs = 3\nretries = 2")], "");
-mistake!(a_stage_in_a_cycle_that_needs_itself_too, [("epochs = 3", "epochs = 3\nafter = [\"plot\", \"train\"]")], "");
+mistake!(
+    a_stage_in_a_cycle_that_needs_itself_too,
+    [("epochs = 3", "epochs = 3\nafter = [\"plot\", \"train\"]")],
+    ""
+);
 mistake!(a_value_where_a_wire_belongs, [(r#"data = "@tokenize""#, r#"data = "tokenize""#)], "");
 mistake!(a_number_where_a_wire_belongs, [(r#"data = "@tokenize""#, "data = 3")], "");
-mistake!(a_param_where_a_wire_belongs, [(r#"data = "@tokenize""#, r#"data = "@params.max_length""#)], "");
+mistake!(
+    a_param_where_a_wire_belongs,
+    [(r#"data = "@tokenize""#, r#"data = "@params.max_length""#)],
+    ""
+);
 mistake!(a_string_for_an_integer, [("epochs = 3", "epochs = \"3\"")], "");
 mistake!(a_float_for_an_integer, [("epochs = 3", "epochs = 3.0")], "");
 mistake!(a_table_for_a_number, [("learning_rate = 2e-5", "learning_rate = { log = 3 }")], "");
 mistake!(a_number_for_an_array, [("epochs = 3", "epochs = 3\nbetas = 0.9")], "");
 mistake!(an_array_of_the_wrong_length, [("epochs = 3", "epochs = 3\nbetas = [0.9]")], "");
-mistake!(a_wrong_item_is_pointed_at_by_itself, [("epochs = 3", "epochs = 3\nbetas = [0.9, \"0.99\"]")], "");
+mistake!(
+    a_wrong_item_is_pointed_at_by_itself,
+    [("epochs = 3", "epochs = 3\nbetas = [0.9, \"0.99\"]")],
+    ""
+);
 mistake!(no_epochs_are_out_of_range, [("epochs = 3", "epochs = 0")], "");
-mistake!(a_negative_learning_rate_is_out_of_range, [("learning_rate = 2e-5", "learning_rate = -2e-5")], "");
-mistake!(a_length_beyond_both_bounds_names_both, [("max_length = 128", "max_length = 100_000")], "");
-mistake!(an_unknown_value_gets_a_suggestion, [("epochs = 3", "epochs = 3\nschedule = \"liner\"")], "");
-mistake!(a_number_for_one_of_a_few_values_lists_them, [("epochs = 3", "epochs = 3\nschedule = 4")], "");
+mistake!(
+    a_negative_learning_rate_is_out_of_range,
+    [("learning_rate = 2e-5", "learning_rate = -2e-5")],
+    ""
+);
+mistake!(
+    a_length_beyond_both_bounds_names_both,
+    [("max_length = 128", "max_length = 100_000")],
+    ""
+);
+mistake!(
+    an_unknown_value_gets_a_suggestion,
+    [("epochs = 3", "epochs = 3\nschedule = \"liner\"")],
+    ""
+);
+mistake!(
+    a_number_for_one_of_a_few_values_lists_them,
+    [("epochs = 3", "epochs = 3\nschedule = 4")],
+    ""
+);
 mistake!(an_unknown_key_in_a_table, [("validation = 0.2", "validaton = 0.2")], "");
-mistake!(a_value_inside_a_table_is_pointed_at_by_itself, [("validation = 0.2", "validation = 1.2")], "");
-mistake!(a_missing_key_in_a_table, [("epochs = 3", "epochs = 3\nearly_stop = { metric = \"loss\" }")], "");
+mistake!(
+    a_value_inside_a_table_is_pointed_at_by_itself,
+    [("validation = 0.2", "validation = 1.2")],
+    ""
+);
+mistake!(
+    a_missing_key_in_a_table,
+    [("epochs = 3", "epochs = 3\nearly_stop = { metric = \"loss\" }")],
+    ""
+);
 mistake!(an_unknown_alternative, [("epochs = 3", "epochs = 3\nwarmup = { step = 3 }")], "");
-mistake!(a_wrong_value_in_an_alternative, [("epochs = 3", "epochs = 3\nwarmup = { steps = \"three\" }")], "");
-mistake!(missing_parameters_say_what_they_are_for, [("templates = \"templates.toml\"\nsamples = 5000\n", "")], "");
-mistake!(parameters_that_exclude_each_other, [("revision = ", "path = \"model\"\nrevision = ")], "");
+mistake!(
+    a_wrong_value_in_an_alternative,
+    [("epochs = 3", "epochs = 3\nwarmup = { steps = \"three\" }")],
+    ""
+);
+mistake!(
+    missing_parameters_say_what_they_are_for,
+    [("templates = \"templates.toml\"\nsamples = 5000\n", "")],
+    ""
+);
+mistake!(
+    parameters_that_exclude_each_other,
+    [("revision = ", "path = \"model\"\nrevision = ")],
+    ""
+);
 mistake!(a_missing_file, [("templates.toml", "template.toml")], "");
 mistake!(
     a_missing_file_beside_a_wrong_value_of_the_same_stage,
@@ -92,15 +191,27 @@ mistake!(
 mistake!(a_missing_folder, [("templates.toml", "data/templates.toml")], "");
 mistake!(a_path_in_the_home_folder, [("templates.toml", "~/templates.toml")], "");
 mistake!(a_path_with_a_variable, [("templates.toml", "$HOME/templates.toml")], "");
-mistake!(several_files_that_are_missing_in_a_folder, [("repo = \"answerdotai/ModernBERT-base\"", "path = \".\"")], "");
+mistake!(
+    several_files_that_are_missing_in_a_folder,
+    [("repo = \"answerdotai/ModernBERT-base\"", "path = \".\"")],
+    ""
+);
 mistake!(
     a_missing_file_beside_a_wrong_required_value,
-    [("templates.toml", "template.toml"), ("samples = 5000", "samples = \"many\""), ("validation = 0.2", "validation = 0.8")],
+    [
+        ("templates.toml", "template.toml"),
+        ("samples = 5000", "samples = \"many\""),
+        ("validation = 0.2", "validation = 0.8")
+    ],
     ""
 );
 mistake!(
     a_missing_file_beside_a_required_parameter_that_is_not_given,
-    [("templates.toml", "template.toml"), ("samples = 5000", ""), ("validation = 0.2", "validation = 0.8")],
+    [
+        ("templates.toml", "template.toml"),
+        ("samples = 5000", ""),
+        ("validation = 0.2", "validation = 0.8")
+    ],
     ""
 );
 mistake!(
@@ -140,10 +251,26 @@ mistake!(
     "\n[sweep]\nobjective = \"max train.ner.span_f1\"\n[sweep.over]\ntrain.epochs = [1, 2]\n"
 );
 mistake!(an_axis_named_by_initials, [], "\n[sweep.over]\ntrain.lr = [1, 2]\n");
-mistake!(an_axis_that_nothing_refers_to, [("\"@params.max_length\"", "64")], "\n[sweep.over]\nparams.max_length = [64, 128]\n");
-mistake!(an_axis_hidden_by_another, [], "\n[sweep.over]\nparams.max_length = [64, 128]\ntokenize.max_length = [32, 256]\n");
-mistake!(an_axis_whose_values_are_all_the_same, [], "\n[sweep.over]\ntrain.weight_decay = [1, 1.0]\n");
-mistake!(an_axis_of_the_value_that_the_file_has, [], "\n[sweep.over]\ntrain.learning_rate = [0.00002]\n");
+mistake!(
+    an_axis_that_nothing_refers_to,
+    [("\"@params.max_length\"", "64")],
+    "\n[sweep.over]\nparams.max_length = [64, 128]\n"
+);
+mistake!(
+    an_axis_hidden_by_another,
+    [],
+    "\n[sweep.over]\nparams.max_length = [64, 128]\ntokenize.max_length = [32, 256]\n"
+);
+mistake!(
+    an_axis_whose_values_are_all_the_same,
+    [],
+    "\n[sweep.over]\ntrain.weight_decay = [1, 1.0]\n"
+);
+mistake!(
+    an_axis_of_the_value_that_the_file_has,
+    [],
+    "\n[sweep.over]\ntrain.learning_rate = [0.00002]\n"
+);
 mistake!(
     an_axis_of_the_default_as_an_integer_and_one_of_the_experiments_seed,
     [],
@@ -155,28 +282,54 @@ mistake!(
     [],
     "\n[sweep.over]\ntokenize.max_length = [128]\ntrain.epochs = [1]\n"
 );
-mistake!(values_of_an_axis_with_the_same_effect, [], "\n[sweep.over]\ntrain.weight_decay = [1, 0.5, 1.0]\n");
+mistake!(
+    values_of_an_axis_with_the_same_effect,
+    [],
+    "\n[sweep.over]\ntrain.weight_decay = [1, 0.5, 1.0]\n"
+);
 mistake!(
     a_bad_swept_value_is_pointed_at_on_its_own_line,
     [],
     "\n[sweep.over]\ntrain.learning_rate = [\n  1e-5,\n  -2e-5,\n  \"fast\",\n]\n"
 );
-mistake!(a_bad_swept_param_is_pointed_at_on_its_own_line, [], "\n[sweep.over]\nparams.max_length = [\n  64,\n  4,\n]\n");
+mistake!(
+    a_bad_swept_param_is_pointed_at_on_its_own_line,
+    [],
+    "\n[sweep.over]\nparams.max_length = [\n  64,\n  4,\n]\n"
+);
 mistake!(
     a_params_axis_and_seeds_for_one_seed,
-    [("max_length = 128", "max_length = 128\nchance = 1"), ("epochs = 3", "epochs = 3\nseed = \"@params.chance\"")],
+    [
+        ("max_length = 128", "max_length = 128\nchance = 1"),
+        ("epochs = 3", "epochs = 3\nseed = \"@params.chance\"")
+    ],
     "\n[sweep]\nseeds = 3\n[sweep.over]\nparams.chance = [1, 2]\n"
 );
-mistake!(seeds_without_a_training, [("[stage.train]", "[stage.train]\nkind = \"evaluate\"")], "\n[sweep]\nseeds = 3\n");
+mistake!(
+    seeds_without_a_training,
+    [("[stage.train]", "[stage.train]\nkind = \"evaluate\"")],
+    "\n[sweep]\nseeds = 3\n"
+);
 mistake!(
     a_swept_table_without_what_is_referred_to,
-    [("max_length = 128", "shape = { length = 8 }"), ("@params.max_length", "@params.shape.length")],
+    [
+        ("max_length = 128", "shape = { length = 8 }"),
+        ("@params.max_length", "@params.shape.length")
+    ],
     "\n[sweep.over]\nparams.shape = [{ length = 64 }, { lenght = 128 }]\n"
 );
-mistake!(a_number_below_what_its_type_holds, [("epochs = 3", "epochs = 3\nwarmup = { steps = -1 }")], "");
+mistake!(
+    a_number_below_what_its_type_holds,
+    [("epochs = 3", "epochs = 3\nwarmup = { steps = -1 }")],
+    ""
+);
 mistake!(a_number_beyond_what_its_type_holds, [("epochs = 3", "epochs = 5_000_000_000")], "");
 mistake!(an_empty_path, [("templates.toml", "")], "");
-mistake!(too_many_trials, [], "\n[sweep]\nseeds = 10_000\nover = { train.epochs = [1, 2, 3, 4], train.weight_decay = [0.1, 0.2, 0.3] }\n");
+mistake!(
+    too_many_trials,
+    [],
+    "\n[sweep]\nseeds = 10_000\nover = { train.epochs = [1, 2, 3, 4], train.weight_decay = [0.1, 0.2, 0.3] }\n"
+);
 mistake!(
     all_mistakes_come_at_once_and_in_the_order_of_the_file,
     [
@@ -191,7 +344,10 @@ mistake!(
 #[test]
 fn what_the_reader_could_not_read_is_not_complained_of_again() {
     let world = World::new();
-    world.write("experiment.toml", changed(&[("epochs = 3", "epochs = 1979-05-27"), ("samples = 5000", "samples = 0")], ""));
+    world.write(
+        "experiment.toml",
+        changed(&[("epochs = 3", "epochs = 1979-05-27"), ("samples = 5000", "samples = 0")], ""),
+    );
     let (reader, plan) = world.recovered("experiment.toml");
     assert_eq!((reader.len(), plan), (1, vec!["out-of-range"]));
 }
@@ -214,8 +370,10 @@ fn a_source_file_beyond_the_size_is_left_to_the_run() {
 fn a_source_file_is_looked_into_once_for_all_stages_and_trials() {
     let world = World::new();
     let samples: Vec<String> = (1..=100).map(|number| number.to_string()).collect();
-    let more =
-        "[stage.more]\nkind = \"generate_corpus\"\ntemplates = \"templates.toml\"\nsamples = 5\nsplit = { train = 1, validation = 0 }\n";
-    world.plan(&changed(&[], &format!("\n{more}[sweep.over]\ncorpus.samples = [{}]\n", samples.join(", "))));
+    let more = "[stage.more]\nkind = \"generate_corpus\"\ntemplates = \"templates.toml\"\nsamples = 5\nsplit = { train = 1, validation = 0 }\n";
+    world.plan(&changed(
+        &[],
+        &format!("\n{more}[sweep.over]\ncorpus.samples = [{}]\n", samples.join(", ")),
+    ));
     assert_eq!(world.looks.get(), 1);
 }

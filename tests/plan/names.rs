@@ -36,7 +36,9 @@ fn quoted(text: &str) -> String {
 /// One part of a path, which every file system takes.
 fn is_plain(name: &str) -> bool {
     let parts: Vec<Component<'_>> = Path::new(name).components().collect();
-    matches!(parts[..], [Component::Normal(part)] if part == name) && name.len() <= 200 && !name.contains(char::is_control)
+    matches!(parts[..], [Component::Normal(part)] if part == name)
+        && name.len() <= 200
+        && !name.contains(char::is_control)
 }
 
 proptest! {
@@ -85,7 +87,10 @@ fn the_drawn_texts_do_become_names() {
     let world = World::new();
     world.write(
         "experiment.toml",
-        format!("{SMALL}\n[sweep.over]\ntrain.frozen = [[\"../../x\"], [\"/etc/passwd\"], [\"{}\"]]\n", "a".repeat(300)),
+        format!(
+            "{SMALL}\n[sweep.over]\ntrain.frozen = [[\"../../x\"], [\"/etc/passwd\"], [\"{}\"]]\n",
+            "a".repeat(300)
+        ),
     );
     assert_eq!(world.plan_file("experiment.toml").expect("a plan").trials.len(), 3);
 }

@@ -21,12 +21,18 @@ struct Drawn {
 
 /// Stages in an order in which each is wired to earlier ones: a model and a corpus first.
 fn graphs() -> impl Strategy<Value = Vec<Drawn>> {
-    let steps = prop::collection::vec((0..4_u8, any::<[prop::sample::Index; 3]>(), any::<bool>(), 1..5_u32), 1..12);
+    let steps = prop::collection::vec(
+        (0..4_u8, any::<[prop::sample::Index; 3]>(), any::<bool>(), 1..5_u32),
+        1..12,
+    );
     steps.prop_map(|steps| {
         let mut stages = vec![
             Drawn {
                 kind: "fetch_model",
-                parameters: vec![("repo", "\"a/b\"".into()), ("revision", format!("\"{:040}\"", 1))],
+                parameters: vec![
+                    ("repo", "\"a/b\"".into()),
+                    ("revision", format!("\"{:040}\"", 1)),
+                ],
                 wires: vec![],
                 after: None,
             },
@@ -40,11 +46,17 @@ fn graphs() -> impl Strategy<Value = Vec<Drawn>> {
                 wires: vec![],
                 after: None,
             },
-            Drawn { kind: "tokenize", parameters: vec![], wires: vec![("model", 0), ("corpus", 1)], after: None },
+            Drawn {
+                kind: "tokenize",
+                parameters: vec![],
+                wires: vec![("model", 0), ("corpus", 1)],
+                after: None,
+            },
         ];
         for (kind, picks, waits, number) in steps {
             let of = |kind: &str, pick: prop::sample::Index| {
-                let all: Vec<usize> = (0..stages.len()).filter(|stage| stages[*stage].kind == kind).collect();
+                let all: Vec<usize> =
+                    (0..stages.len()).filter(|stage| stages[*stage].kind == kind).collect();
                 (!all.is_empty()).then(|| all[pick.index(all.len())])
             };
             let encoded = of("tokenize", picks[1]).expect("there is one from the start");
@@ -55,13 +67,24 @@ fn graphs() -> impl Strategy<Value = Vec<Drawn>> {
                     wires: vec![("model", 0), ("corpus", 1)],
                     after: None,
                 },
-                (1, Some(trained)) => {
-                    Drawn { kind: "evaluate", parameters: vec![], wires: vec![("model", trained), ("data", encoded)], after: None }
-                }
-                (2, Some(trained)) => Drawn { kind: "plot", parameters: vec![], wires: vec![("history", trained)], after: None },
+                (1, Some(trained)) => Drawn {
+                    kind: "evaluate",
+                    parameters: vec![],
+                    wires: vec![("model", trained), ("data", encoded)],
+                    after: None,
+                },
+                (2, Some(trained)) => Drawn {
+                    kind: "plot",
+                    parameters: vec![],
+                    wires: vec![("history", trained)],
+                    after: None,
+                },
                 _ => Drawn {
                     kind: "train",
-                    parameters: vec![("epochs", number.to_string()), ("learning_rate", format!("{number}e-5"))],
+                    parameters: vec![
+                        ("epochs", number.to_string()),
+                        ("learning_rate", format!("{number}e-5")),
+                    ],
                     wires: vec![("model", 0), ("data", encoded)],
                     after: None,
                 },
@@ -84,13 +107,17 @@ fn write(stages: &[Drawn], order: &[usize], turn: usize, name: &dyn Fn(usize) ->
         lines.extend(stage.after.iter().map(|to| format!("after = [\"{}\"]", name(*to))));
         let count = lines.len();
         lines.rotate_left(turn % count);
-        let _ = write!(text, "\n[stage.{}] # number {number}\n{}\n", name(*number), lines.join("\n"));
+        let _ =
+            write!(text, "\n[stage.{}] # number {number}\n{}\n", name(*number), lines.join("\n"));
     }
     text
 }
 
 fn keys(plan: &Plan) -> BTreeMap<String, CacheKey> {
-    plan.nodes.iter().map(|node| (node.stage.to_string(), node.identity.key().expect("the commit is given"))).collect()
+    plan.nodes
+        .iter()
+        .map(|node| (node.stage.to_string(), node.identity.key().expect("the commit is given")))
+        .collect()
 }
 
 /// An order of so many things.
@@ -99,14 +126,14 @@ fn shuffled(count: usize) -> impl Strategy<Value = Vec<usize>> {
 }
 
 fn swept(rates: &[u32], decays: &[u32], seeds: &[u32]) -> String {
-    let list = |values: &[u32], unit: &str| values.iter().map(|value| format!("{value}{unit}")).collect::<Vec<_>>().join(", ");
+    let list = |values: &[u32], unit: &str| {
+        values.iter().map(|value| format!("{value}{unit}")).collect::<Vec<_>>().join(", ")
+    };
     format!(
         "{}\n[sweep]\nseeds = [{}]\n[sweep.over]\ntrain.learning_rate = [{}]\nparams.length = [{}]\n",
-        crate::world::SMALL.replacen("max_length = 128", "max_length = 128\nlength = 64", 1).replacen(
-            "\"@params.max_length\"",
-            "\"@params.length\"",
-            1
-        ),
+        crate::world::SMALL
+            .replacen("max_length = 128", "max_length = 128\nlength = 64", 1)
+            .replacen("\"@params.max_length\"", "\"@params.length\"", 1),
         list(seeds, ""),
         list(rates, "e-6"),
         list(decays, "")
@@ -177,6 +204,11 @@ proptest! {
 fn titled(plan: &Plan) -> BTreeMap<(String, String), CacheKey> {
     plan.nodes
         .iter()
-        .map(|node| ((node.stage.to_string(), node.label.to_string()), node.identity.key().expect("the commit is given")))
+        .map(|node| {
+            (
+                (node.stage.to_string(), node.label.to_string()),
+                node.identity.key().expect("the commit is given"),
+            )
+        })
         .collect()
 }

@@ -18,14 +18,18 @@ fn labels(text: &str) -> Vec<String> {
 
 #[test]
 fn nine_trials_tokenize_once_and_train_nine_times() {
-    let plan = World::new().plan(&swept("[sweep]\nseeds = 3\nover = { train.learning_rate = [1e-5, 2e-5, 5e-5] }"));
-    let counts = ["fetch_model", "corpus", "tokenize", "train", "evaluate", "plot"].map(|stage| count(&plan, stage));
+    let plan = World::new()
+        .plan(&swept("[sweep]\nseeds = 3\nover = { train.learning_rate = [1e-5, 2e-5, 5e-5] }"));
+    let counts = ["fetch_model", "corpus", "tokenize", "train", "evaluate", "plot"]
+        .map(|stage| count(&plan, stage));
     assert_eq!(counts, [1, 1, 1, 9, 9, 9]);
 }
 
 #[test]
 fn labels_name_the_values_and_the_seed() {
-    let labels = labels(&swept("[sweep]\nseeds = 2\nover = { train.learning_rate = [1e-5, 0.002], train.betas = [[0.9, 0.98]] }"));
+    let labels = labels(&swept(
+        "[sweep]\nseeds = 2\nover = { train.learning_rate = [1e-5, 0.002], train.betas = [[0.9, 0.98]] }",
+    ));
     let expected = [
         "betas=0.9_0.98,learning_rate=1e-5,seed=0",
         "betas=0.9_0.98,learning_rate=1e-5,seed=1",
@@ -48,7 +52,10 @@ fn a_label_with_an_ambiguous_name_names_the_stage_too() {
 #[test]
 fn a_label_is_safe_as_the_name_of_a_file() {
     let labels = labels(&swept("[sweep.over]\ntrain.frozen = [[\"a/../b\"], [\"ä\", \"..\"], []]"));
-    let safe = |label: &str| label.chars().all(|it| it.is_ascii_alphanumeric() || "=,._+-".contains(it)) && label.starts_with("frozen=");
+    let safe = |label: &str| {
+        label.chars().all(|it| it.is_ascii_alphanumeric() || "=,._+-".contains(it))
+            && label.starts_with("frozen=")
+    };
     assert!(labels.iter().all(|label| safe(label)), "{labels:?}");
     assert_eq!(labels.iter().collect::<BTreeSet<_>>().len(), 3);
 }
@@ -64,11 +71,9 @@ fn a_long_label_is_shortened_and_stays_its_own() {
         let _ = write!(used, "\"@params.p{number}\", ");
         let _ = write!(over, "\nparams.p{number} = [{}, {}]", long("y"), long("z"));
     }
-    let text = swept(&format!("[sweep.over]{over}")).replacen("[params]", &format!("[params]{params}"), 1).replacen(
-        "epochs = 3",
-        &format!("epochs = 3\nfrozen = [{used}]"),
-        1,
-    );
+    let text = swept(&format!("[sweep.over]{over}"))
+        .replacen("[params]", &format!("[params]{params}"), 1)
+        .replacen("epochs = 3", &format!("epochs = 3\nfrozen = [{used}]"), 1);
     let labels = labels(&text);
     assert!(labels.iter().all(|label| label.len() <= 160));
     assert_eq!(labels.iter().collect::<BTreeSet<_>>().len(), 64);
@@ -77,18 +82,28 @@ fn a_long_label_is_shortened_and_stays_its_own() {
 #[test]
 fn a_new_point_or_seed_keeps_the_old_labels_points_and_keys() {
     let world = World::new();
-    let few = world.plan(&swept("[sweep]\nseeds = 2\nover = { train.learning_rate = [1e-5, 2e-5] }"));
-    let more = world.plan(&swept("[sweep]\nseeds = 3\nover = { train.learning_rate = [5e-5, 1e-5, 2e-5] }"));
+    let few =
+        world.plan(&swept("[sweep]\nseeds = 2\nover = { train.learning_rate = [1e-5, 2e-5] }"));
+    let more = world
+        .plan(&swept("[sweep]\nseeds = 3\nover = { train.learning_rate = [5e-5, 1e-5, 2e-5] }"));
     for trial in &few.trials {
-        let same = more.trials.iter().find(|other| other.label == trial.label).expect("every old trial is there");
-        assert_eq!((&same.point.label, &same.point.values), (&trial.point.label, &trial.point.values));
+        let same = more
+            .trials
+            .iter()
+            .find(|other| other.label == trial.label)
+            .expect("every old trial is there");
+        assert_eq!(
+            (&same.point.label, &same.point.values),
+            (&trial.point.label, &trial.point.values)
+        );
         assert_eq!(key_in(&more, same.index, "plot"), key_in(&few, trial.index, "plot"));
     }
 }
 
 #[test]
 fn a_point_has_one_label_for_all_its_seeds() {
-    let plan = World::new().plan(&swept("[sweep]\nseeds = 2\nover = { train.learning_rate = [1e-5, 2e-5] }"));
+    let plan = World::new()
+        .plan(&swept("[sweep]\nseeds = 2\nover = { train.learning_rate = [1e-5, 2e-5] }"));
     let points: Vec<&str> = plan.trials.iter().map(|trial| &*trial.point.label).collect();
     assert!(points[0] == points[1] && points[2] == points[3] && points[0] != points[2]);
 }
@@ -104,7 +119,10 @@ fn seeds_are_added_to_the_seed_of_the_training_and_of_nothing_else() {
 #[test]
 fn the_first_seed_of_a_sweep_is_the_experiment_itself() {
     let world = World::new();
-    assert_eq!(key_in(&world.plan(&swept("[sweep]\nseeds = 2")), 0, "plot"), key_in(&world.plan(SMALL), 0, "plot"));
+    assert_eq!(
+        key_in(&world.plan(&swept("[sweep]\nseeds = 2")), 0, "plot"),
+        key_in(&world.plan(SMALL), 0, "plot")
+    );
 }
 
 #[test]
@@ -116,8 +134,13 @@ fn a_swept_param_reaches_every_stage_that_refers_to_it() {
 
 #[test]
 fn two_axes_of_two_stages_multiply_only_where_they_meet() {
-    let plan = World::new().plan(&swept("[sweep.over]\ntokenize.max_length = [64, 128]\nevaluate.split = [\"train\", \"test\"]"));
-    assert_eq!(["tokenize", "train", "evaluate", "plot"].map(|stage| count(&plan, stage)), [2, 2, 4, 4]);
+    let plan = World::new().plan(&swept(
+        "[sweep.over]\ntokenize.max_length = [64, 128]\nevaluate.split = [\"train\", \"test\"]",
+    ));
+    assert_eq!(
+        ["tokenize", "train", "evaluate", "plot"].map(|stage| count(&plan, stage)),
+        [2, 2, 4, 4]
+    );
 }
 
 #[test]
@@ -125,7 +148,12 @@ fn waiting_for_a_swept_stage_waits_for_all_of_it_without_fanning_out() {
     let text = swept("[sweep.over]\ntrain.epochs = [1, 2, 3]")
         + "\n[stage.more]\nkind = \"tokenize\"\nmodel = \"@fetch_model\"\ncorpus = \"@corpus\"\nafter = [\"train\"]\n";
     let plan = World::new().plan(&text);
-    let more: Vec<usize> = plan.nodes.iter().filter(|node| &*node.stage == "more").map(|node| node.after.len()).collect();
+    let more: Vec<usize> = plan
+        .nodes
+        .iter()
+        .filter(|node| &*node.stage == "more")
+        .map(|node| node.after.len())
+        .collect();
     assert_eq!(more, [3]);
 }
 
@@ -133,7 +161,8 @@ fn waiting_for_a_swept_stage_waits_for_all_of_it_without_fanning_out() {
 fn paths_to_the_same_content_share_a_node() {
     let world = World::new();
     world.write("same.toml", "one template");
-    let plan = world.plan(&swept("[sweep.over]\ncorpus.templates = [\"templates.toml\", \"same.toml\"]"));
+    let plan =
+        world.plan(&swept("[sweep.over]\ncorpus.templates = [\"templates.toml\", \"same.toml\"]"));
     assert_eq!((plan.trials.len(), count(&plan, "corpus"), count(&plan, "plot")), (2, 1, 1));
 }
 
@@ -142,7 +171,8 @@ fn every_trial_uses_one_node_of_each_stage() {
     let plan =
         World::new().plan(&swept("[sweep]\nseeds = 2\nover = { train.learning_rate = [1e-5, 2e-5], tokenize.max_length = [64, 128] }"));
     for stage in plan.stages() {
-        let used: BTreeSet<NodeId> = (0..8).map(|trial| plan.node_of(trial, stage).expect("a stage")).collect();
+        let used: BTreeSet<NodeId> =
+            (0..8).map(|trial| plan.node_of(trial, stage).expect("a stage")).collect();
         assert!(used.iter().all(|id| plan.node(*id).stage == *stage));
         assert_eq!(used.len(), count(&plan, stage));
     }
@@ -164,7 +194,11 @@ fn ten_thousand_trials_are_planned_with_one_node_for_each_difference() {
     let elapsed_ms = begin.elapsed().as_millis();
     #[expect(clippy::print_stdout, reason = "shown with --nocapture, for whoever wants to know")]
     {
-        println!("read and planned {} trials with {} nodes in {elapsed_ms} ms", plan.trials.len(), plan.nodes.len());
+        println!(
+            "read and planned {} trials with {} nodes in {elapsed_ms} ms",
+            plan.trials.len(),
+            plan.nodes.len()
+        );
     }
     assert_eq!((plan.trials.len(), plan.nodes.len()), (10_000, 30_003));
     let keys: BTreeSet<_> = plan.nodes.iter().map(|node| node.identity.key()).collect();
@@ -174,7 +208,12 @@ fn ten_thousand_trials_are_planned_with_one_node_for_each_difference() {
 #[test]
 fn an_axis_of_one_value_that_differs_from_the_files_is_an_axis() {
     let world = World::new();
-    for axis in ["train.learning_rate = [1e-5]", "params.max_length = [64]", "train.betas = [[0.9, 0.99]]", "corpus.seed = [43]"] {
+    for axis in [
+        "train.learning_rate = [1e-5]",
+        "params.max_length = [64]",
+        "train.betas = [[0.9, 0.99]]",
+        "corpus.seed = [43]",
+    ] {
         assert_eq!(world.plan(&swept(&format!("[sweep.over]\n{axis}"))).trials.len(), 1, "{axis}");
     }
 }
@@ -187,9 +226,15 @@ fn an_axis_of_one_value_that_is_needed_is_an_axis() {
 
 #[test]
 fn an_axis_that_tells_in_one_of_two_stages_is_an_axis() {
-    let text =
-        swept("[sweep.over]\nparams.max_length = [128.0]").replacen("learning_rate = 2e-5", "weight_decay = \"@params.max_length\"", 1);
-    let text =
-        text.replacen("max_length = \"@params.max_length\"", "max_length = 8", 1).replacen("max_length = 128\n", "max_length = 0\n", 1);
+    let text = swept("[sweep.over]\nparams.max_length = [128.0]").replacen(
+        "learning_rate = 2e-5",
+        "weight_decay = \"@params.max_length\"",
+        1,
+    );
+    let text = text.replacen("max_length = \"@params.max_length\"", "max_length = 8", 1).replacen(
+        "max_length = 128\n",
+        "max_length = 0\n",
+        1,
+    );
     assert_eq!(World::new().plan(&text).trials.len(), 1);
 }

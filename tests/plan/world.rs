@@ -58,7 +58,10 @@ struct Direct<'a> {
 impl Digests for Direct<'_> {
     fn file(&self, path: &Path) -> io::Result<FileDigest> {
         let bytes = std::fs::read(path)?;
-        Ok(FileDigest { digest: blake3::hash(&bytes).to_hex().to_string(), size: bytes.len() as u64 })
+        Ok(FileDigest {
+            digest: blake3::hash(&bytes).to_hex().to_string(),
+            size: bytes.len() as u64,
+        })
     }
 
     fn content(&self, path: &Path) -> io::Result<Vec<u8>> {
@@ -67,7 +70,9 @@ impl Digests for Direct<'_> {
     }
 
     fn names(&self, path: &Path) -> io::Result<Vec<String>> {
-        Ok(std::fs::read_dir(path)?.map(|entry| entry.expect("listed").file_name().to_string_lossy().into_owned()).collect())
+        Ok(std::fs::read_dir(path)?
+            .map(|entry| entry.expect("listed").file_name().to_string_lossy().into_owned())
+            .collect())
     }
 }
 
@@ -91,11 +96,17 @@ impl World {
     /// Pins a revision for `experiment.toml`.
     pub fn pin(&self, repo: &str, revision: &str, commit: &str) {
         let pin = Pin { repo: repo.into(), revision: revision.into(), commit: commit.into() };
-        Pins::write(&Pins::path_for(&self.folder.path("experiment.toml")), [pin]).expect("the folder is writable");
+        Pins::write(&Pins::path_for(&self.folder.path("experiment.toml")), [pin])
+            .expect("the folder is writable");
     }
 
     pub fn plan_selected(&self, name: &str, selected: &[&str]) -> Result<Plan, PlanError> {
-        let overrides = Overrides { set: Vec::new(), sweep: Vec::new(), seeds: None, folder: self.folder.root().to_owned() };
+        let overrides = Overrides {
+            set: Vec::new(),
+            sweep: Vec::new(),
+            seeds: None,
+            folder: self.folder.root().to_owned(),
+        };
         let experiment = Experiment::read(&self.folder.path(name), &overrides)?;
         let selected: Vec<String> = selected.iter().map(|name| (*name).to_owned()).collect();
         Plan::build(&experiment, KINDS, &Direct { looks: &self.looks }, &selected)
@@ -107,10 +118,21 @@ impl World {
 
     /// The codes of the mistakes of a file that cannot be read whole: the reader's, and those that the plan adds.
     pub fn recovered(&self, name: &str) -> (Vec<&'static str>, Vec<&'static str>) {
-        let overrides = Overrides { set: Vec::new(), sweep: Vec::new(), seeds: None, folder: self.folder.root().to_owned() };
+        let overrides = Overrides {
+            set: Vec::new(),
+            sweep: Vec::new(),
+            seeds: None,
+            folder: self.folder.root().to_owned(),
+        };
         let reading = Experiment::read_recovering(&self.folder.path(name), &overrides);
-        let codes = |all: &Diagnostics| all.list().iter().map(|diagnostic| diagnostic.code).collect();
-        let plan = match Plan::build(&reading.experiment.expect("most of it can be read"), KINDS, &Direct { looks: &self.looks }, &[]) {
+        let codes =
+            |all: &Diagnostics| all.list().iter().map(|diagnostic| diagnostic.code).collect();
+        let plan = match Plan::build(
+            &reading.experiment.expect("most of it can be read"),
+            KINDS,
+            &Direct { looks: &self.looks },
+            &[],
+        ) {
             Err(PlanError::Diagnostics(diagnostics)) => codes(&diagnostics),
             other => panic!("{other:?}"),
         };
@@ -127,7 +149,9 @@ impl World {
         self.write("experiment.toml", text);
         match self.plan_file("experiment.toml") {
             Ok(_) => "no mistakes".to_owned(),
-            Err(error) => error.to_string().replace(&format!("{}/", self.folder.root().display()), ""),
+            Err(error) => {
+                error.to_string().replace(&format!("{}/", self.folder.root().display()), "")
+            }
         }
     }
 }

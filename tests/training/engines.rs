@@ -10,7 +10,8 @@ use pipeline::models::{JointModel, LossOptions, ModernBertConfig, Workspace};
 use pipeline::training::adamw::{Update, clip_coefficient};
 use pipeline::training::schedule::LearningRate;
 use pipeline::training::{
-    Cadence, CandleEngine, CpuEngine, Data, Engine, Metric, Observer, Recipe, Schedule, Storage, Trained, Warmup, predict, train,
+    Cadence, CandleEngine, CpuEngine, Data, Engine, Metric, Observer, Recipe, Schedule, Storage,
+    Trained, Warmup, predict, train,
 };
 use safetensors::{Dtype, SafeTensors};
 
@@ -24,7 +25,10 @@ fn fixture(name: &str) -> PathBuf {
 }
 
 fn model() -> JointModel {
-    let config = ModernBertConfig::from_json(&std::fs::read_to_string(fixture("config.json")).expect("a file")).expect("a configuration");
+    let config = ModernBertConfig::from_json(
+        &std::fs::read_to_string(fixture("config.json")).expect("a file"),
+    )
+    .expect("a configuration");
     JointModel::load_trained(&fixture("model.safetensors"), config, LABELS).expect("a model")
 }
 
@@ -34,9 +38,21 @@ fn read(name: &str) -> BTreeMap<String, Vec<f64>> {
     let values = tensors.tensors().into_iter().map(|(name, tensor)| {
         let data = tensor.data();
         let values = match tensor.dtype() {
-            Dtype::F64 => data.as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect(),
-            Dtype::F32 => data.as_chunks().0.iter().map(|bytes| f64::from(f32::from_le_bytes(*bytes))).collect(),
-            Dtype::U32 => data.as_chunks().0.iter().map(|bytes| f64::from(u32::from_le_bytes(*bytes))).collect(),
+            Dtype::F64 => {
+                data.as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect()
+            }
+            Dtype::F32 => data
+                .as_chunks()
+                .0
+                .iter()
+                .map(|bytes| f64::from(f32::from_le_bytes(*bytes)))
+                .collect(),
+            Dtype::U32 => data
+                .as_chunks()
+                .0
+                .iter()
+                .map(|bytes| f64::from(u32::from_le_bytes(*bytes)))
+                .collect(),
             other => panic!("{name} has type {other:?}"),
         };
         (name, values)
@@ -46,7 +62,9 @@ fn read(name: &str) -> BTreeMap<String, Vec<f64>> {
 
 fn batches() -> Vec<Batch> {
     let tensors = read("batches.safetensors");
-    let numbers = |step: u64, name: &str| tensors[&format!("{step}.{name}")].iter().map(|value| *value as u32).collect::<Vec<_>>();
+    let numbers = |step: u64, name: &str| {
+        tensors[&format!("{step}.{name}")].iter().map(|value| *value as u32).collect::<Vec<_>>()
+    };
     let batch = |step| Batch {
         ids: numbers(step, "ids"),
         bounds: numbers(step, "bounds").into_iter().map(|bound| bound as usize).collect(),
@@ -98,13 +116,27 @@ fn assert_twenty_steps(engine: &mut dyn Engine) {
         let losses = engine.accumulate(batch, &LossOptions::default()).expect("a step");
         let norm = engine.gradient_norm().expect("a norm");
         let learning_rate = rates.at(step as u64);
-        for (name, found, expected) in [("NER loss", losses.ner, row[0]), ("anomaly loss", losses.anomaly, row[1]), ("norm", norm, row[3])]
-        {
-            assert!((found - expected).abs() < 1e-4 * expected, "{name} of step {step}: {found}, torch has {expected}");
+        for (name, found, expected) in [
+            ("NER loss", losses.ner, row[0]),
+            ("anomaly loss", losses.anomaly, row[1]),
+            ("norm", norm, row[3]),
+        ] {
+            assert!(
+                (found - expected).abs() < 1e-4 * expected,
+                "{name} of step {step}: {found}, torch has {expected}"
+            );
         }
         assert!((learning_rate - row[4]).abs() < 1e-15);
         let gradient_scale = clip_coefficient(norm, Some(1.0));
-        engine.step(&Update { learning_rate, betas: (0.9, 0.999), eps: 1e-8, weight_decay: 0.01, gradient_scale }).expect("a step");
+        engine
+            .step(&Update {
+                learning_rate,
+                betas: (0.9, 0.999),
+                eps: 1e-8,
+                weight_decay: 0.01,
+                gradient_scale,
+            })
+            .expect("a step");
     }
     let weights = weights(engine);
     let mut rest = weights.as_slice();
@@ -112,7 +144,12 @@ fn assert_twenty_steps(engine: &mut dyn Engine) {
         let (found, others) = rest.split_at(parameter.length);
         rest = others;
         let theirs = &expected[&parameter.name];
-        let error: f64 = found.iter().zip(theirs).map(|(ours, theirs)| (f64::from(*ours) - theirs).powi(2)).sum::<f64>().sqrt();
+        let error: f64 = found
+            .iter()
+            .zip(theirs)
+            .map(|(ours, theirs)| (f64::from(*ours) - theirs).powi(2))
+            .sum::<f64>()
+            .sqrt();
         let size: f64 = theirs.iter().map(|value| value * value).sum::<f64>().sqrt();
         assert!(error < 1e-4 * size, "{} is off by {:e}", parameter.name, error / size);
     }
@@ -148,8 +185,15 @@ fn run(
     observer: &dyn Observer,
 ) -> Result<Trained, pipeline::training::TrainError> {
     let (sentences, validation) = (split(0..6), split(6..8));
-    let labels: Vec<String> = ["B-X", "B-Y", "B-Z", "I-X", "I-Y", "I-Z", "O"].map(String::from).into();
-    train(engine, Data { train: &sentences, validation: Some(&validation), labels: &labels }, recipe, storage, observer)
+    let labels: Vec<String> =
+        ["B-X", "B-Y", "B-Z", "I-X", "I-Y", "I-Z", "O"].map(String::from).into();
+    train(
+        engine,
+        Data { train: &sentences, validation: Some(&validation), labels: &labels },
+        recipe,
+        storage,
+        observer,
+    )
 }
 
 fn undisturbed(recipe: &Recipe) -> (Vec<f32>, Trained) {
@@ -164,8 +208,17 @@ fn both_engines_train_alike() {
     let mut engine = candle();
     let composed = run(&mut engine, &recipe(), Storage::default(), &()).expect("it trains");
     for (ours, theirs) in trained.history.iter().zip(&composed.history) {
-        assert_eq!((ours.split, ours.step, ours.learning_rate), (theirs.split, theirs.step, theirs.learning_rate));
-        assert!((ours.loss - theirs.loss).abs() < 1e-4, "step {}: {} and {}", ours.step, ours.loss, theirs.loss);
+        assert_eq!(
+            (ours.split, ours.step, ours.learning_rate),
+            (theirs.split, theirs.step, theirs.learning_rate)
+        );
+        assert!(
+            (ours.loss - theirs.loss).abs() < 1e-4,
+            "step {}: {} and {}",
+            ours.step,
+            ours.loss,
+            theirs.loss
+        );
     }
     for (ours, theirs) in expected.iter().zip(weights(&engine)) {
         assert!((ours - theirs).abs() < 1e-4, "{ours} and {theirs}");
@@ -178,7 +231,9 @@ fn a_training_resumed_at_any_step_ends_in_the_same_bits() {
     for moment in 0.. {
         let folder = tempfile::tempdir().expect("a folder");
         let storage = Storage { checkpoints: Some(folder.path()), ..Storage::default() };
-        if run(&mut CpuEngine::new(model()), &recipe(), storage, &Watcher::cancelling_at(moment)).is_ok() {
+        if run(&mut CpuEngine::new(model()), &recipe(), storage, &Watcher::cancelling_at(moment))
+            .is_ok()
+        {
             break;
         }
         let mut engine = CpuEngine::new(model());
@@ -192,7 +247,8 @@ fn a_training_resumed_at_any_step_ends_in_the_same_bits() {
 fn a_checkpoint_after_every_step_changes_no_bit() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut engine = CpuEngine::new(model());
-    let storage = Storage { checkpoints: Some(folder.path()), lineage: None, cadence: Cadence::every(1) };
+    let storage =
+        Storage { checkpoints: Some(folder.path()), lineage: None, cadence: Cadence::every(1) };
     run(&mut engine, &recipe(), storage, &()).expect("it trains");
     assert_eq!(bits(&weights(&engine)), bits(&undisturbed(&recipe()).0));
 }
@@ -203,7 +259,8 @@ fn a_training_in_candles_operations_resumes_from_its_checkpoint() {
     run(&mut whole, &recipe(), Storage::default(), &()).expect("it trains");
     let folder = tempfile::tempdir().expect("a folder");
     let storage = Storage { checkpoints: Some(folder.path()), ..Storage::default() };
-    run(&mut candle(), &recipe(), storage, &Watcher::cancelling_at(5)).expect_err("it is interrupted");
+    run(&mut candle(), &recipe(), storage, &Watcher::cancelling_at(5))
+        .expect_err("it is interrupted");
     let mut resumed = candle();
     run(&mut resumed, &recipe(), storage, &()).expect("it continues");
     assert_eq!(bits(&weights(&resumed)), bits(&weights(&whole)));
@@ -220,7 +277,8 @@ fn one_two_and_three_threads_give_the_same_bits() {
 
 #[test]
 fn activation_checkpointing_changes_no_bit() {
-    let mut engine = CpuEngine::new(model()).with_workspace(Workspace::new().recompute_layers(true));
+    let mut engine =
+        CpuEngine::new(model()).with_workspace(Workspace::new().recompute_layers(true));
     let trained = run(&mut engine, &recipe(), Storage::default(), &()).expect("it trains");
     let (expected, whole) = undisturbed(&recipe());
     assert_eq!(bits(&weights(&engine)), bits(&expected));
@@ -252,7 +310,9 @@ fn two_micro_batches_of_eight_are_a_batch_of_sixteen() {
 fn predictions_do_not_depend_on_the_size_of_their_batches() {
     let split = split(0..4);
     let predictions = [1, 3, 16].map(|size| {
-        predict(&mut CpuEngine::new(model()), &split, size, &recipe().objective(), &|| false).expect("predictions").expect("not cancelled")
+        predict(&mut CpuEngine::new(model()), &split, size, &recipe().objective(), &|| false)
+            .expect("predictions")
+            .expect("not cancelled")
     });
     for other in &predictions[1..] {
         assert_eq!(other.labels, predictions[0].labels);

@@ -1,6 +1,8 @@
 //! A training with more epochs goes on from the finished state of one with fewer.
 
-use pipeline::training::{Checkpoints, EarlyStopping, Interval, Metric, Notice, Recipe, Schedule, Storage, Trained};
+use pipeline::training::{
+    Checkpoints, EarlyStopping, Interval, Metric, Notice, Recipe, Schedule, Storage, Trained,
+};
 
 use crate::toy::{Toy, Watcher, recipe, run, undisturbed};
 
@@ -9,14 +11,16 @@ fn constant() -> Recipe {
 }
 
 fn extend(from: &Recipe, to: &Recipe, with_checkpoints: bool) -> (Toy, Trained, Vec<Notice>) {
-    let (folder, lineage) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    let (folder, lineage) =
+        (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
     let checkpoints = [folder.path().join("short"), folder.path().join("long")];
     let storage = |index: usize| Storage {
         checkpoints: with_checkpoints.then_some(&checkpoints[index]),
         lineage: Some(lineage.path()),
         ..Storage::default()
     };
-    run(&mut Toy::new(), from, Storage { checkpoints: Some(&checkpoints[0]), ..storage(0) }, &()).expect("it trains");
+    run(&mut Toy::new(), from, Storage { checkpoints: Some(&checkpoints[0]), ..storage(0) }, &())
+        .expect("it trains");
     let (mut toy, watcher) = (Toy::new(), Watcher::default());
     let trained = run(&mut toy, to, storage(1), &watcher).expect("it goes on");
     (toy, trained, watcher.notices.into_inner())
@@ -56,9 +60,14 @@ fn an_evaluation_that_only_the_shorter_training_made_leaves_no_trace() {
 fn neither_does_one_that_a_checkpoint_of_the_end_has_kept() {
     let short = Recipe { evaluate_every: Interval::Steps(7), ..constant() };
     let long = Recipe { epochs: 5, ..short.clone() };
-    let (folder, lineage) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    let (folder, lineage) =
+        (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
     let [first, second] = ["short", "long"].map(|name| folder.path().join(name));
-    let storage = |checkpoints| Storage { checkpoints: Some(checkpoints), lineage: Some(lineage.path()), ..Storage::default() };
+    let storage = |checkpoints| Storage {
+        checkpoints: Some(checkpoints),
+        lineage: Some(lineage.path()),
+        ..Storage::default()
+    };
     let mut toy = Toy::new();
     {
         // Somebody else leaves a state there, so that this training cannot.
@@ -76,7 +85,11 @@ fn a_training_that_would_have_stopped_at_the_shorter_ones_end_stops_there() {
     let stopping = EarlyStopping { metric: Metric::AnomalyF1, patience: 2, min_delta: 1.0 };
     let impatient = Recipe { early_stopping: Some(stopping), ..constant() };
     let (_, whole) = undisturbed(&Recipe { epochs: 10, ..impatient.clone() });
-    assert!(whole.stopped_early && whole.steps == 18, "the third epoch of six steps is the end: {}", whole.steps);
+    assert!(
+        whole.stopped_early && whole.steps == 18,
+        "the third epoch of six steps is the end: {}",
+        whole.steps
+    );
     assert_same(&impatient, &Recipe { epochs: 10, ..impatient.clone() });
 }
 

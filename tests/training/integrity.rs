@@ -3,7 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pipeline::training::{Cadence, Checkpoints, Data, Engine as _, Interval, Metric, Notice, Recipe, Storage, TrainError, train};
+use pipeline::training::{
+    Cadence, Checkpoints, Data, Engine as _, Interval, Metric, Notice, Recipe, Storage, TrainError,
+    train,
+};
 
 use crate::toy::{Toy, Watcher, recipe, run, undisturbed};
 
@@ -14,9 +17,18 @@ fn storage(folder: &Path) -> Storage<'_> {
 /// A folder with the checkpoints after steps 8 and 10 of a training, newest first.
 fn interrupted() -> (tempfile::TempDir, [PathBuf; 2]) {
     let folder = tempfile::tempdir().expect("a folder");
-    run(&mut Toy::new(), &Recipe { epochs: 3, ..recipe() }, storage(folder.path()), &Watcher::cancelling_at(13))
-        .expect_err("it is interrupted");
-    let mut paths: Vec<PathBuf> = fs::read_dir(folder.path()).expect("the folder").flatten().map(|entry| entry.path()).collect();
+    run(
+        &mut Toy::new(),
+        &Recipe { epochs: 3, ..recipe() },
+        storage(folder.path()),
+        &Watcher::cancelling_at(13),
+    )
+    .expect_err("it is interrupted");
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder.path())
+        .expect("the folder")
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "checkpoint"));
     paths.sort();
     paths.reverse();
@@ -55,7 +67,8 @@ fn a_damaged_newest_checkpoint_falls_back_to_the_one_before_and_says_so() {
 fn without_a_whole_checkpoint_the_training_begins_anew() {
     let (folder, [newest, before]) = interrupted();
     fs::write(&newest, b"").expect("a file");
-    fs::write(&before, b"pltrain\0 and then something else that is long enough to be looked at").expect("a file");
+    fs::write(&before, b"pltrain\0 and then something else that is long enough to be looked at")
+        .expect("a file");
     assert_eq!(continued(folder.path()), (None, vec![newest, before]));
 }
 
@@ -63,9 +76,11 @@ fn without_a_whole_checkpoint_the_training_begins_anew() {
 fn a_checkpoint_whose_best_weights_are_damaged_is_not_used() {
     let recipe = Recipe { keep_best: Some(Metric::AnomalyF1), ..recipe() };
     let folder = tempfile::tempdir().expect("a folder");
-    run(&mut Toy::new(), &recipe, storage(folder.path()), &Watcher::cancelling_at(20)).expect_err("it is interrupted");
+    run(&mut Toy::new(), &recipe, storage(folder.path()), &Watcher::cancelling_at(20))
+        .expect_err("it is interrupted");
     let best = fs::read_dir(folder.path()).expect("the folder").flatten().map(|entry| entry.path());
-    for path in best.filter(|path| path.extension().is_some_and(|extension| extension == "weights")) {
+    for path in best.filter(|path| path.extension().is_some_and(|extension| extension == "weights"))
+    {
         let mut bytes = fs::read(&path).expect("a file");
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
@@ -124,7 +139,10 @@ fn a_header_that_claims_terabytes_is_refused_before_anything_is_allocated() {
 fn a_checkpoint_under_another_steps_name_is_not_used() {
     let (folder, [newest, before]) = interrupted();
     fs::rename(&newest, newest.with_file_name("step-000000000015.checkpoint")).expect("a file");
-    assert_eq!(continued(folder.path()), (Some(step(&before)), vec![newest.with_file_name("step-000000000015.checkpoint")]));
+    assert_eq!(
+        continued(folder.path()),
+        (Some(step(&before)), vec![newest.with_file_name("step-000000000015.checkpoint")])
+    );
 }
 
 fn opens(path: &Path) -> Result<(), pipeline::training::CheckpointError> {
@@ -166,12 +184,18 @@ fn the_checkpoint_of_other_data_is_not_used() {
     for data in other_data {
         let (folder, _) = interrupted();
         let watcher = Watcher::cancelling_at(0);
-        let error = train(&mut Toy::new(), data, &recipe(), storage(folder.path()), &watcher).expect_err("it is interrupted");
-        assert!(matches!(error, TrainError::Cancelled { step: 0, .. }), "it went on from other data: {error}");
+        let error = train(&mut Toy::new(), data, &recipe(), storage(folder.path()), &watcher)
+            .expect_err("it is interrupted");
+        assert!(
+            matches!(error, TrainError::Cancelled { step: 0, .. }),
+            "it went on from other data: {error}"
+        );
     }
     let (folder, _) = interrupted();
     let same = Data { train: &sentences, validation: Some(&validation), labels: &labels };
-    let error = train(&mut Toy::new(), same, &recipe(), storage(folder.path()), &Watcher::cancelling_at(0)).expect_err("it is interrupted");
+    let error =
+        train(&mut Toy::new(), same, &recipe(), storage(folder.path()), &Watcher::cancelling_at(0))
+            .expect_err("it is interrupted");
     assert!(matches!(error, TrainError::Cancelled { step: 1.., .. }), "{error}");
 }
 
@@ -194,7 +218,9 @@ impl pipeline::training::Observer for Removing<'_> {
     }
 
     fn notice(&self, notice: &Notice) {
-        self.refused.set(self.refused.get() + usize::from(matches!(notice, Notice::CheckpointFailed { .. })));
+        self.refused.set(
+            self.refused.get() + usize::from(matches!(notice, Notice::CheckpointFailed { .. })),
+        );
     }
 }
 
@@ -204,7 +230,8 @@ fn an_evaluation_adds_a_row_to_a_checkpoint_and_nothing_else() {
     let size = |evaluate_every| {
         let folder = tempfile::tempdir().expect("a folder");
         let storage = Storage { cadence: Cadence::every(1), ..storage(folder.path()) };
-        run(&mut Toy::new(), &Recipe { evaluate_every, ..recipe() }, storage, &()).expect("it trains");
+        run(&mut Toy::new(), &Recipe { evaluate_every, ..recipe() }, storage, &())
+            .expect("it trains");
         let newest = ending(folder.path(), ".checkpoint").pop().expect("a checkpoint");
         fs::metadata(newest).expect("a file").len()
     };
@@ -243,7 +270,9 @@ impl pipeline::training::Observer for Flickering<'_> {
     }
 
     fn notice(&self, notice: &Notice) {
-        self.refused.set(self.refused.get() + usize::from(matches!(notice, Notice::CheckpointFailed { .. })));
+        self.refused.set(
+            self.refused.get() + usize::from(matches!(notice, Notice::CheckpointFailed { .. })),
+        );
     }
 }
 
@@ -259,7 +288,12 @@ fn a_disk_that_refuses_again_after_it_took_something_is_said_again() {
 
 /// A recipe whose best evaluation is not the last, and a storage that nothing makes write a checkpoint before the end.
 fn going_back() -> Recipe {
-    let recipe = Recipe { learning_rate: 3.0, keep_best: Some(Metric::Loss), evaluate_every: Interval::Steps(1), ..recipe() };
+    let recipe = Recipe {
+        learning_rate: 3.0,
+        keep_best: Some(Metric::Loss),
+        evaluate_every: Interval::Steps(1),
+        ..recipe()
+    };
     Recipe { schedule: pipeline::training::Schedule::Constant, ..recipe }
 }
 
@@ -269,7 +303,10 @@ fn a_training_that_goes_back_to_its_best_weights_leaves_a_checkpoint_of_its_end(
     let storage = Storage { cadence: Cadence::every(1000), ..storage(folder.path()) };
     let (mut first, mut second) = (Toy::new(), Toy::new());
     let trained = run(&mut first, &going_back(), storage, &()).expect("it trains");
-    assert!(trained.best.is_some_and(|best| best.step < trained.steps), "the best is the last: this shows nothing");
+    assert!(
+        trained.best.is_some_and(|best| best.step < trained.steps),
+        "the best is the last: this shows nothing"
+    );
     let again = run(&mut second, &going_back(), storage, &()).expect("it trains");
     assert_eq!((again.resumed_from, again.history), (Some(trained.steps), trained.history));
     assert_eq!(second.parameters, first.parameters);
@@ -277,7 +314,11 @@ fn a_training_that_goes_back_to_its_best_weights_leaves_a_checkpoint_of_its_end(
 
 #[test]
 fn a_result_that_could_not_be_stored_can_be_left_as_a_checkpoint_of_the_end() {
-    for recipe in [recipe(), going_back(), Recipe { keep_best: Some(Metric::Loss), learning_rate: 0.01, ..recipe() }] {
+    for recipe in [
+        recipe(),
+        going_back(),
+        Recipe { keep_best: Some(Metric::Loss), learning_rate: 0.01, ..recipe() },
+    ] {
         let folder = tempfile::tempdir().expect("a folder");
         let storage = Storage { cadence: Cadence::every(1000), ..storage(folder.path()) };
         let (mut first, mut second) = (Toy::new(), Toy::new());
@@ -305,7 +346,12 @@ fn a_folder_that_vanishes_is_made_again_by_the_next_checkpoint() {
 
 /// A recipe whose first evaluation stays the best: the others are not better.
 fn best_at_once() -> Recipe {
-    Recipe { learning_rate: 1e-4, keep_best: Some(Metric::AnomalyF1), evaluate_every: Interval::Steps(1), ..recipe() }
+    Recipe {
+        learning_rate: 1e-4,
+        keep_best: Some(Metric::AnomalyF1),
+        evaluate_every: Interval::Steps(1),
+        ..recipe()
+    }
 }
 
 #[test]
@@ -344,7 +390,8 @@ fn best_weights_that_could_not_be_written_are_written_by_the_next_checkpoint() {
     let obstacle = folder.path().join("best-000000000001.weights");
     fs::create_dir(&obstacle).expect("a folder");
     let storage = Storage { cadence: Cadence::every(1), ..storage(folder.path()) };
-    let error = run(&mut Toy::new(), &best_at_once(), storage, &Clearing(&obstacle, false.into())).expect_err("it is interrupted");
+    let error = run(&mut Toy::new(), &best_at_once(), storage, &Clearing(&obstacle, false.into()))
+        .expect_err("it is interrupted");
     assert!(matches!(error, TrainError::Cancelled { step: 9, saved: true }), "{error}");
     let mut toy = Toy::new();
     let trained = run(&mut toy, &best_at_once(), storage, &()).expect("it goes on");
@@ -355,13 +402,22 @@ fn best_weights_that_could_not_be_written_are_written_by_the_next_checkpoint() {
 #[test]
 fn best_weights_wait_in_memory_when_writing_would_cost_too_much() {
     // Every evaluation is better than the one before. Only the first is written, since nobody knows yet what that costs.
-    let recipe = Recipe { keep_best: Some(Metric::Loss), evaluate_every: Interval::Steps(1), learning_rate: 0.01, ..recipe() };
+    let recipe = Recipe {
+        keep_best: Some(Metric::Loss),
+        evaluate_every: Interval::Steps(1),
+        learning_rate: 0.01,
+        ..recipe()
+    };
     let folder = tempfile::tempdir().expect("a folder");
-    let cadence = Cadence { steps: None, time: std::time::Duration::from_secs(3600), budget: 1e-12 };
+    let cadence =
+        Cadence { steps: None, time: std::time::Duration::from_secs(3600), budget: 1e-12 };
     let storage = Storage { cadence, ..storage(folder.path()) };
     let (mut toy, mut second) = (Toy::new(), Toy::new());
     let trained = run(&mut toy, &recipe, storage, &()).expect("it trains");
-    assert_eq!(ending(folder.path(), ".weights"), [folder.path().join("best-000000000001.weights")]);
+    assert_eq!(
+        ending(folder.path(), ".weights"),
+        [folder.path().join("best-000000000001.weights")]
+    );
     assert_eq!(toy.bits(), undisturbed(&recipe).0.bits());
     trained.save(&toy, storage).expect("the disk takes it");
     let again = run(&mut second, &recipe, storage, &()).expect("it trains");
@@ -371,12 +427,22 @@ fn best_weights_wait_in_memory_when_writing_would_cost_too_much() {
 #[test]
 fn best_weights_that_no_checkpoint_names_go_when_better_ones_come() {
     // Every evaluation is better than the one before, and none comes too soon.
-    let recipe = Recipe { keep_best: Some(Metric::Loss), evaluate_every: Interval::Steps(1), learning_rate: 0.01, ..recipe() };
+    let recipe = Recipe {
+        keep_best: Some(Metric::Loss),
+        evaluate_every: Interval::Steps(1),
+        learning_rate: 0.01,
+        ..recipe()
+    };
     let folder = tempfile::tempdir().expect("a folder");
-    let cadence = Cadence { steps: None, time: std::time::Duration::from_secs(3600), budget: f64::INFINITY };
-    let trained = run(&mut Toy::new(), &recipe, Storage { cadence, ..storage(folder.path()) }, &()).expect("it trains");
+    let cadence =
+        Cadence { steps: None, time: std::time::Duration::from_secs(3600), budget: f64::INFINITY };
+    let trained = run(&mut Toy::new(), &recipe, Storage { cadence, ..storage(folder.path()) }, &())
+        .expect("it trains");
     let best = trained.best.expect("the last evaluation").step;
-    assert_eq!(ending(folder.path(), ".weights"), [folder.path().join(format!("best-{best:012}.weights"))]);
+    assert_eq!(
+        ending(folder.path(), ".weights"),
+        [folder.path().join(format!("best-{best:012}.weights"))]
+    );
 }
 
 #[test]
@@ -393,7 +459,8 @@ fn best_weights_that_the_disk_does_not_take_stay_in_memory() {
 
 /// Files in a folder whose names end in `ending`, by name.
 fn ending(folder: &Path, ending: &str) -> Vec<PathBuf> {
-    let mut paths: Vec<PathBuf> = fs::read_dir(folder).expect("the folder").flatten().map(|entry| entry.path()).collect();
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(folder).expect("the folder").flatten().map(|entry| entry.path()).collect();
     paths.retain(|path| path.to_string_lossy().ends_with(ending));
     paths.sort();
     paths
@@ -403,12 +470,17 @@ fn ending(folder: &Path, ending: &str) -> Vec<PathBuf> {
 fn a_state_counts_only_while_the_best_weights_that_it_names_are_there() {
     let folder = tempfile::tempdir().expect("a folder");
     let storage = Storage { cadence: Cadence::every(1), ..storage(folder.path()) };
-    run(&mut Toy::new(), &best_at_once(), storage, &Watcher::cancelling_at(9)).expect_err("it is interrupted");
+    run(&mut Toy::new(), &best_at_once(), storage, &Watcher::cancelling_at(9))
+        .expect_err("it is interrupted");
     let checkpoints = Checkpoints::read_only(folder.path());
     assert!(checkpoints.newest_readable(100).is_some());
     let best = folder.path().join("best-000000000001.weights");
     let length = fs::metadata(&best).expect("a file").len();
-    fs::File::options().write(true).open(&best).and_then(|file| file.set_len(length - 1)).expect("a file");
+    fs::File::options()
+        .write(true)
+        .open(&best)
+        .and_then(|file| file.set_len(length - 1))
+        .expect("a file");
     assert_eq!(checkpoints.newest_readable(100), None);
 }
 
@@ -416,22 +488,34 @@ fn a_state_counts_only_while_the_best_weights_that_it_names_are_there() {
 fn a_full_disk_is_said_once_although_the_best_weights_are_there() {
     let folder = tempfile::tempdir().expect("a folder");
     // Every checkpoint but the first fails: something is in its way.
-    (2..18).for_each(|step| fs::create_dir(folder.path().join(format!("step-{step:012}.checkpoint"))).expect("a folder"));
+    (2..18).for_each(|step| {
+        fs::create_dir(folder.path().join(format!("step-{step:012}.checkpoint"))).expect("a folder")
+    });
     let storage = Storage { cadence: Cadence::every(1), ..storage(folder.path()) };
     let watcher = Watcher::default();
     run(&mut Toy::new(), &best_at_once(), storage, &watcher).expect("it trains");
     let notices = watcher.notices.borrow();
-    assert_eq!(notices.iter().filter(|notice| matches!(notice, Notice::CheckpointFailed { .. })).count(), 1);
+    assert_eq!(
+        notices.iter().filter(|notice| matches!(notice, Notice::CheckpointFailed { .. })).count(),
+        1
+    );
 }
 
 #[test]
 fn whole_weights_that_are_not_the_recorded_best_are_not_used() {
     let recipe = Recipe { keep_best: Some(Metric::Loss), ..recipe() };
-    let (folder, other) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
-    run(&mut Toy::new(), &recipe, storage(folder.path()), &Watcher::cancelling_at(13)).expect_err("it is interrupted");
+    let (folder, other) =
+        (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    run(&mut Toy::new(), &recipe, storage(folder.path()), &Watcher::cancelling_at(13))
+        .expect_err("it is interrupted");
     let faster = Recipe { learning_rate: 0.06, ..recipe.clone() };
-    run(&mut Toy::new(), &faster, storage(other.path()), &Watcher::cancelling_at(13)).expect_err("it is interrupted");
-    let ([best], [theirs]) = (&ending(folder.path(), ".weights")[..], &ending(other.path(), ".weights")[..]) else { panic!("one each") };
+    run(&mut Toy::new(), &faster, storage(other.path()), &Watcher::cancelling_at(13))
+        .expect_err("it is interrupted");
+    let ([best], [theirs]) =
+        (&ending(folder.path(), ".weights")[..], &ending(other.path(), ".weights")[..])
+    else {
+        panic!("one each")
+    };
     fs::copy(theirs, best).expect("a file");
     let (mut toy, watcher) = (Toy::new(), Watcher::default());
     run(&mut toy, &recipe, storage(folder.path()), &watcher).expect("it trains");
@@ -442,11 +526,19 @@ fn whole_weights_that_are_not_the_recorded_best_are_not_used() {
 #[test]
 fn the_checkpoint_before_the_newest_keeps_its_best_weights() {
     // Every evaluation is better than the one before.
-    let recipe = Recipe { keep_best: Some(Metric::Loss), evaluate_every: Interval::Steps(1), learning_rate: 0.01, ..recipe() };
+    let recipe = Recipe {
+        keep_best: Some(Metric::Loss),
+        evaluate_every: Interval::Steps(1),
+        learning_rate: 0.01,
+        ..recipe()
+    };
     let folder = tempfile::tempdir().expect("a folder");
     let storage = Storage { cadence: Cadence::every(1), ..storage(folder.path()) };
-    run(&mut Toy::new(), &recipe, storage, &Watcher::cancelling_at(20)).expect_err("it is interrupted");
-    let [before, newest] = &ending(folder.path(), ".checkpoint")[..] else { panic!("two checkpoints") };
+    run(&mut Toy::new(), &recipe, storage, &Watcher::cancelling_at(20))
+        .expect_err("it is interrupted");
+    let [before, newest] = &ending(folder.path(), ".checkpoint")[..] else {
+        panic!("two checkpoints")
+    };
     fs::write(newest, "damaged").expect("a file");
     let trained = run(&mut Toy::new(), &recipe, storage, &()).expect("it trains");
     assert_eq!(trained.resumed_from, Some(step(before)));
@@ -457,19 +549,23 @@ fn a_damaged_newest_checkpoint_takes_the_place_of_no_whole_one() {
     let (folder, [newest, before]) = interrupted();
     fs::write(&newest, "damaged").expect("a file");
     let storage = Storage { cadence: Cadence::every(1), ..storage(folder.path()) };
-    run(&mut Toy::new(), &recipe(), storage, &Watcher::cancelling_at(1)).expect_err("it is interrupted");
-    let steps: Vec<u64> = ending(folder.path(), ".checkpoint").iter().map(|path| step(path)).collect();
+    run(&mut Toy::new(), &recipe(), storage, &Watcher::cancelling_at(1))
+        .expect_err("it is interrupted");
+    let steps: Vec<u64> =
+        ending(folder.path(), ".checkpoint").iter().map(|path| step(path)).collect();
     assert_eq!(steps, [step(&before), step(&before) + 1]);
 }
 
 #[test]
 fn while_only_memory_has_the_best_weights_the_last_checkpoint_stays() {
-    let recipe = Recipe { keep_best: Some(Metric::Loss), evaluate_every: Interval::Steps(4), ..recipe() };
+    let recipe =
+        Recipe { keep_best: Some(Metric::Loss), evaluate_every: Interval::Steps(4), ..recipe() };
     let folder = tempfile::tempdir().expect("a folder");
     // The disk does not take the best weights: something is in their way.
     fs::create_dir(folder.path().join("best-000000000004.weights")).expect("a folder");
     let storage = Storage { cadence: Cadence::every(1), ..storage(folder.path()) };
-    let error = run(&mut Toy::new(), &recipe, storage, &Watcher::cancelling_at(9)).expect_err("it is interrupted");
+    let error = run(&mut Toy::new(), &recipe, storage, &Watcher::cancelling_at(9))
+        .expect_err("it is interrupted");
     assert!(matches!(error, TrainError::Cancelled { step: 6, saved: false }), "{error}");
     let mut toy = Toy::new();
     let trained = run(&mut toy, &recipe, storage, &()).expect("it trains");
@@ -483,7 +579,8 @@ fn a_file_with_another_number_of_vectors_is_not_loaded() {
     let mut toy = Toy::new();
     let elements: usize = toy.parameters().iter().map(|parameter| parameter.length).sum();
     for vectors in [0, 2, 4] {
-        let header = format!(r#"{{"rows":0,"vectors":{vectors},"elements":{elements},"state":null}}"#);
+        let header =
+            format!(r#"{{"rows":0,"vectors":{vectors},"elements":{elements},"state":null}}"#);
         let mut content = b"pltrain\0\x01\0\0\0".to_vec();
         content.extend((header.len() as u64).to_le_bytes());
         content.extend(header.as_bytes());

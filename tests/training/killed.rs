@@ -32,7 +32,8 @@ impl Observer for Slow {
 #[ignore = "the process that the next test starts and kills"]
 fn a_training_that_waits_to_be_killed_ends_when_it_is_not() {
     if let Some(folder) = std::env::var_os(FOLDER) {
-        run(&mut Toy::new(), &killed_recipe(), storage(Path::new(&folder)), &Slow).expect("it trains");
+        run(&mut Toy::new(), &killed_recipe(), storage(Path::new(&folder)), &Slow)
+            .expect("it trains");
     }
 }
 
@@ -43,7 +44,11 @@ fn a_training_killed_again_and_again_ends_in_the_bits_of_one_that_was_not() {
         let folder = tempfile::tempdir().expect("a folder");
         for kill in 0..1 + round % 3 {
             let mut child = Command::new(std::env::current_exe().expect("this program"))
-                .args(["--exact", "--ignored", "killed::a_training_that_waits_to_be_killed_ends_when_it_is_not"])
+                .args([
+                    "--exact",
+                    "--ignored",
+                    "killed::a_training_that_waits_to_be_killed_ends_when_it_is_not",
+                ])
                 .env(FOLDER, folder.path())
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
@@ -54,10 +59,14 @@ fn a_training_killed_again_and_again_ends_in_the_bits_of_one_that_was_not() {
             child.wait().expect("an end");
         }
         let mut toy = Toy::new();
-        let trained = run(&mut toy, &killed_recipe(), storage(folder.path()), &()).expect("it continues");
+        let trained =
+            run(&mut toy, &killed_recipe(), storage(folder.path()), &()).expect("it continues");
         assert_eq!(toy.parameters, expected.parameters);
         assert_eq!(trained.history, whole.history);
         let left = std::fs::read_dir(folder.path()).expect("the folder").flatten();
-        assert!(left.into_iter().all(|entry| !entry.file_name().to_string_lossy().starts_with('.')), "something is left half written");
+        assert!(
+            left.into_iter().all(|entry| !entry.file_name().to_string_lossy().starts_with('.')),
+            "something is left half written"
+        );
     }
 }

@@ -43,7 +43,8 @@ const TOLERANCE: f32 = 2e-6;
 fn twenty_steps_of_adamw_with_clipping_and_linear_decay_are_those_of_torch() {
     let Fixture { start, gradients, runs, .. } = fixture();
     for run in runs {
-        let rates = LearningRate::new(run.lr, Schedule::Linear, Warmup::Steps(3), gradients.len() as u64);
+        let rates =
+            LearningRate::new(run.lr, Schedule::Linear, Warmup::Steps(3), gradients.len() as u64);
         let (mut parameters, mut optimiser) = (start.clone(), AdamW::new(start.len()));
         for (step, values) in gradients.iter().enumerate() {
             let gradient = [Gradient::Dense { start: 0, values }];
@@ -58,7 +59,10 @@ fn twenty_steps_of_adamw_with_clipping_and_linear_decay_are_those_of_torch() {
             };
             optimiser.step(&mut parameters, &gradient, &update);
             for (index, (ours, theirs)) in parameters.iter().zip(&run.after[step]).enumerate() {
-                assert!((ours - theirs).abs() < TOLERANCE, "parameter {index} after step {step}: {ours}, torch has {theirs}");
+                assert!(
+                    (ours - theirs).abs() < TOLERANCE,
+                    "parameter {index} after step {step}: {ours}, torch has {theirs}"
+                );
             }
         }
     }
@@ -70,7 +74,10 @@ fn learning_rates_are_those_of_transformers() {
         let ours = LearningRate::new(2e-5, schedule, Warmup::Steps(warmup), total);
         for (step, expected) in rates.iter().enumerate() {
             let found = ours.at(step as u64);
-            assert!((found - expected).abs() < 1e-18, "{schedule:?} with {warmup} of {total} at {step}: {found}, expected {expected}");
+            assert!(
+                (found - expected).abs() < 1e-18,
+                "{schedule:?} with {warmup} of {total} at {step}: {found}, expected {expected}"
+            );
         }
     }
 }

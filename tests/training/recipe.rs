@@ -1,7 +1,8 @@
 //! What the recipe's parameters do.
 
 use pipeline::training::{
-    EarlyStopping, Interval, Metric, Notice, OnNonfinite, Recipe, Row, RowSplit, Schedule, Storage, TrainError, Trained, epoch_losses,
+    EarlyStopping, Interval, Metric, Notice, OnNonfinite, Recipe, Row, RowSplit, Schedule, Storage,
+    TrainError, Trained, epoch_losses,
 };
 
 use crate::toy::{Toy, Watcher, recipe, run, undisturbed};
@@ -30,8 +31,13 @@ fn any_number_of_threads_gives_the_same_bits() {
 #[test]
 fn the_history_has_a_row_for_every_step_and_every_evaluation() {
     let (_, trained) = undisturbed(&recipe());
-    let rows = |part| trained.history.iter().filter(move |row| row.split == part).map(|row| (row.step, row.epoch));
-    assert_eq!(rows(RowSplit::Train).collect::<Vec<_>>(), (1..=18_u64).map(|step| (step, step.div_ceil(6))).collect::<Vec<_>>());
+    let rows = |part| {
+        trained.history.iter().filter(move |row| row.split == part).map(|row| (row.step, row.epoch))
+    };
+    assert_eq!(
+        rows(RowSplit::Train).collect::<Vec<_>>(),
+        (1..=18_u64).map(|step| (step, step.div_ceil(6))).collect::<Vec<_>>()
+    );
     assert_eq!(rows(RowSplit::Validation).collect::<Vec<_>>(), [(6, 1), (12, 2), (18, 3)]);
     assert_eq!(trained.timings.len(), 18);
     let losses = epoch_losses(&trained.history);
@@ -79,7 +85,8 @@ fn asked_before_step(step: u64) -> u64 {
 fn early_stopping_waits_for_its_patience() {
     let stopping = EarlyStopping { metric: Metric::Loss, patience: 3, min_delta: 100.0 };
     let watcher = Watcher::default();
-    let recipe = Recipe { early_stopping: Some(stopping), evaluate_every: Interval::Steps(2), ..recipe() };
+    let recipe =
+        Recipe { early_stopping: Some(stopping), evaluate_every: Interval::Steps(2), ..recipe() };
     let trained = run(&mut Toy::new(), &recipe, Storage::default(), &watcher).expect("it trains");
     assert_eq!((trained.steps, trained.stopped_early), (8, true));
     assert_eq!(watcher.notices.into_inner(), [Notice::StoppedEarly { step: 8, metric: "loss" }]);
@@ -89,7 +96,10 @@ fn early_stopping_waits_for_its_patience() {
 fn a_gradient_that_is_not_finite_stops_with_the_step_and_its_sequences() {
     let mut toy = Toy::poisoned(4);
     let error = run(&mut toy, &recipe(), Storage::default(), &()).expect_err("it stops");
-    assert!(matches!(&error, TrainError::NotFinite { step: 5, what: "gradient", rows, checkpoint: None } if rows.len() == 2), "{error}");
+    assert!(
+        matches!(&error, TrainError::NotFinite { step: 5, what: "gradient", rows, checkpoint: None } if rows.len() == 2),
+        "{error}"
+    );
     assert!(toy.parameters.iter().all(|value| value.is_finite()));
 }
 
@@ -107,19 +117,25 @@ fn a_skipped_step_is_counted_and_moves_nothing() {
 fn a_parameter_without_a_gradient_is_an_error_that_names_it() {
     let mut toy = Toy::cut();
     let error = run(&mut toy, &recipe(), Storage::default(), &()).expect_err("it is noticed");
-    assert_eq!(error.to_string(), "a parameter never got a gradient in the first epoch: ner_classifier.weight");
+    assert_eq!(
+        error.to_string(),
+        "a parameter never got a gradient in the first epoch: ner_classifier.weight"
+    );
 }
 
 #[test]
 fn a_head_that_the_recipe_switches_off_needs_no_gradient() {
     let mut toy = Toy::cut();
-    run(&mut toy, &Recipe { ner_weight: 0.0, ..recipe() }, Storage::default(), &()).expect("it trains");
+    run(&mut toy, &Recipe { ner_weight: 0.0, ..recipe() }, Storage::default(), &())
+        .expect("it trains");
 }
 
 #[test]
 fn outside_tokens_count_in_no_loss_when_the_recipe_ignores_them() {
     let outside = Some(2);
-    let batch_without_entities = |recipe: &Recipe| undisturbed(recipe).1.history.iter().filter(|row| row.ner_loss.is_none()).count();
+    let batch_without_entities = |recipe: &Recipe| {
+        undisturbed(recipe).1.history.iter().filter(|row| row.ner_loss.is_none()).count()
+    };
     let one_by_one = Recipe { batch_size: 1, epochs: 1, ..recipe() };
     assert_eq!(batch_without_entities(&one_by_one), 0);
     assert!(batch_without_entities(&Recipe { ignore_outside: outside, ..one_by_one }) > 0);
@@ -129,14 +145,21 @@ fn outside_tokens_count_in_no_loss_when_the_recipe_ignores_them() {
 fn the_loss_is_the_weighted_sum_of_both() {
     let (_, trained) = undisturbed(&Recipe { ner_weight: 0.5, anomaly_weight: 2.0, ..recipe() });
     for row in trained.history {
-        let expected = 0.5 * row.ner_loss.expect("labels") + 2.0 * row.anomaly_loss.expect("sequences");
+        let expected =
+            0.5 * row.ner_loss.expect("labels") + 2.0 * row.anomaly_loss.expect("sequences");
         assert!((row.loss - expected).abs() < 1e-12);
     }
 }
 
 #[test]
 fn an_unusable_recipe_is_refused_with_all_its_problems() {
-    let error = run(&mut Toy::new(), &Recipe { epochs: 0, batch_size: 0, ..recipe() }, Storage::default(), &()).expect_err("it is refused");
+    let error = run(
+        &mut Toy::new(),
+        &Recipe { epochs: 0, batch_size: 0, ..recipe() },
+        Storage::default(),
+        &(),
+    )
+    .expect_err("it is refused");
     assert!(matches!(error, TrainError::Recipe { problems } if problems.len() == 2));
 }
 
@@ -146,8 +169,14 @@ fn every_epoch_has_batches_of_its_own() {
     let still = Recipe { epochs: 2, learning_rate: 1e-30, weight_decay: 0.0, ..recipe() };
     let (toy, trained) = undisturbed(&still);
     assert_eq!(toy.parameters, Toy::new().parameters);
-    let losses =
-        |epoch| trained.history.iter().filter(|row| row.split == RowSplit::Train && row.epoch == epoch).map(|row| row.loss).collect();
+    let losses = |epoch| {
+        trained
+            .history
+            .iter()
+            .filter(|row| row.split == RowSplit::Train && row.epoch == epoch)
+            .map(|row| row.loss)
+            .collect()
+    };
     let (first, second): (Vec<f64>, Vec<f64>) = (losses(1), losses(2));
     assert_eq!((first.len(), second.len()), (6, 6));
     assert_ne!(first, second);
@@ -161,13 +190,15 @@ fn weights_without_a_finite_loss_are_neither_the_best_nor_a_result() {
         toy
     };
     let keeping = Recipe { keep_best: Some(Metric::TokenAccuracy), ..recipe() };
-    let trained = run(&mut spoilt(), &keeping, Storage::default(), &()).expect("earlier weights are good");
+    let trained =
+        run(&mut spoilt(), &keeping, Storage::default(), &()).expect("earlier weights are good");
     assert!(
         trained.best.as_ref().is_some_and(|best| best.step < 18 && best.value < 1.0),
         "{:?} {:?}",
         trained.best,
         trained.history.last()
     );
-    let error = run(&mut spoilt(), &recipe(), Storage::default(), &()).expect_err("the last weights are no result");
+    let error = run(&mut spoilt(), &recipe(), Storage::default(), &())
+        .expect_err("the last weights are no result");
     assert!(matches!(error, TrainError::Spoilt { step: 18, skipped: 0 }), "{error}");
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use pipeline::training::{
-    Cadence, Checkpoints, EarlyStopping, Interval, Metric, Notice, OnNonfinite, Recipe, Storage, TrainError, Trained,
+    Cadence, Checkpoints, EarlyStopping, Interval, Metric, Notice, OnNonfinite, Recipe, Storage,
+    TrainError, Trained,
 };
 
 use crate::toy::{Toy, Watcher, recipe, run, undisturbed};
@@ -22,8 +23,17 @@ fn recipes() -> Vec<Recipe> {
     let loss = EarlyStopping { metric: Metric::Loss, patience: 2, min_delta: 0.0 };
     vec![
         recipe(),
-        Recipe { keep_best: Some(Metric::AnomalyF1), evaluate_every: Interval::Steps(4), ..recipe() },
-        Recipe { gradient_accumulation: 2, ignore_outside: Some(2), keep_best: Some(Metric::SpanF1), ..recipe() },
+        Recipe {
+            keep_best: Some(Metric::AnomalyF1),
+            evaluate_every: Interval::Steps(4),
+            ..recipe()
+        },
+        Recipe {
+            gradient_accumulation: 2,
+            ignore_outside: Some(2),
+            keep_best: Some(Metric::SpanF1),
+            ..recipe()
+        },
         // Not every step has an entity, so that what earlier steps saw a gradient of must be remembered.
         Recipe { batch_size: 1, epochs: 2, ignore_outside: Some(2), seed: 1, ..recipe() },
         Recipe {
@@ -45,12 +55,22 @@ fn an_interruption_at_any_moment_changes_no_bit() {
         for moment in 0.. {
             let folder = tempfile::tempdir().expect("a folder");
             let mut first = Toy::new();
-            let interrupted = run(&mut first, &recipe, storage(folder.path(), Cadence::default()), &Watcher::cancelling_at(moment));
+            let interrupted = run(
+                &mut first,
+                &recipe,
+                storage(folder.path(), Cadence::default()),
+                &Watcher::cancelling_at(moment),
+            );
             let Err(error) = interrupted else { break };
             assert!(matches!(error, TrainError::Cancelled { saved: true, .. }), "{error}");
             let mut second = Toy::new();
-            let trained = run(&mut second, &recipe, storage(folder.path(), Cadence::default()), &()).expect("it continues");
-            assert_eq!(second.bits()[..second.parameters.len()], expected.bits()[..expected.parameters.len()]);
+            let trained =
+                run(&mut second, &recipe, storage(folder.path(), Cadence::default()), &())
+                    .expect("it continues");
+            assert_eq!(
+                second.bits()[..second.parameters.len()],
+                expected.bits()[..expected.parameters.len()]
+            );
             assert_eq!(results(trained), expected_results, "interrupted at {moment}");
         }
     }
@@ -65,14 +85,22 @@ fn a_training_interrupted_before_every_step_still_ends_in_the_same_bits() {
         let (toy, resumed) = loop {
             let mut toy = Toy::new();
             // Far enough to finish an evaluation, which is asked about once for each of its batches, and to make a step.
-            match run(&mut toy, &recipe, storage(folder.path(), Cadence::default()), &Watcher::cancelling_at(6)) {
+            match run(
+                &mut toy,
+                &recipe,
+                storage(folder.path(), Cadence::default()),
+                &Watcher::cancelling_at(6),
+            ) {
                 Ok(trained) => break (toy, trained),
                 Err(TrainError::Cancelled { .. }) => attempts += 1,
                 Err(error) => panic!("{error}"),
             }
         };
         assert!(attempts > 1);
-        assert_eq!(toy.bits()[..toy.parameters.len()], expected.bits()[..expected.parameters.len()]);
+        assert_eq!(
+            toy.bits()[..toy.parameters.len()],
+            expected.bits()[..expected.parameters.len()]
+        );
         assert_eq!(results(resumed), results(trained));
     }
 }
@@ -83,10 +111,16 @@ fn when_checkpoints_are_written_never_changes_a_weight() {
         let (expected, trained) = undisturbed(&recipe);
         let expected_results = results(trained);
         let never = Cadence { steps: None, time: Duration::MAX, budget: 0.0 };
-        for cadence in [Cadence::every(1), never, Cadence::every(3), Cadence { time: Duration::from_micros(50), ..Cadence::default() }] {
+        for cadence in [
+            Cadence::every(1),
+            never,
+            Cadence::every(3),
+            Cadence { time: Duration::from_micros(50), ..Cadence::default() },
+        ] {
             let folder = tempfile::tempdir().expect("a folder");
             let mut toy = Toy::new();
-            let trained = run(&mut toy, &recipe, storage(folder.path(), cadence), &()).expect("it trains");
+            let trained =
+                run(&mut toy, &recipe, storage(folder.path(), cadence), &()).expect("it trains");
             assert_eq!(toy.bits(), expected.bits());
             assert_eq!(results(trained), expected_results);
         }
@@ -94,13 +128,19 @@ fn when_checkpoints_are_written_never_changes_a_weight() {
 }
 
 /// Counts the checkpoints that it sees in a folder, after steps that take a moment.
-struct Counting<'a>(&'a std::path::Path, std::cell::RefCell<std::collections::BTreeSet<std::ffi::OsString>>);
+struct Counting<'a>(
+    &'a std::path::Path,
+    std::cell::RefCell<std::collections::BTreeSet<std::ffi::OsString>>,
+);
 
 impl pipeline::training::Observer for Counting<'_> {
     fn progress(&self, _: &pipeline::training::Progress) {
         std::thread::sleep(Duration::from_millis(1));
-        let names = std::fs::read_dir(self.0).expect("the folder").flatten().map(|entry| entry.file_name());
-        self.1.borrow_mut().extend(names.filter(|name| name.to_string_lossy().ends_with(".checkpoint")));
+        let names =
+            std::fs::read_dir(self.0).expect("the folder").flatten().map(|entry| entry.file_name());
+        self.1
+            .borrow_mut()
+            .extend(names.filter(|name| name.to_string_lossy().ends_with(".checkpoint")));
     }
 }
 
@@ -125,7 +165,11 @@ fn the_slower_the_disk_the_rarer_a_checkpoint_so_that_they_take_a_fiftieth_of_th
 
 #[test]
 fn a_kill_after_any_checkpoint_changes_no_bit() {
-    let recipe = Recipe { keep_best: Some(Metric::AnomalyF1), evaluate_every: Interval::Steps(4), ..recipe() };
+    let recipe = Recipe {
+        keep_best: Some(Metric::AnomalyF1),
+        evaluate_every: Interval::Steps(4),
+        ..recipe()
+    };
     let (expected, trained) = undisturbed(&recipe);
     let expected_results = results(trained);
     for moment in 1..18 {
@@ -133,7 +177,8 @@ fn a_kill_after_any_checkpoint_changes_no_bit() {
         let copy = tempfile::tempdir().expect("a folder");
         let mut first = Toy::new();
         let stop = Watcher::cancelling_at(moment);
-        run(&mut first, &recipe, storage(folder.path(), Cadence::every(3)), &stop).expect_err("it is interrupted");
+        run(&mut first, &recipe, storage(folder.path(), Cadence::every(3)), &stop)
+            .expect_err("it is interrupted");
         // What a kill would have left: without the checkpoint that the interruption itself wrote, if it wrote one off the cadence.
         for entry in std::fs::read_dir(folder.path()).expect("the folder").flatten() {
             let name = entry.file_name().into_string().expect("a name");
@@ -146,7 +191,8 @@ fn a_kill_after_any_checkpoint_changes_no_bit() {
             }
         }
         let mut second = Toy::new();
-        let trained = run(&mut second, &recipe, storage(copy.path(), Cadence::every(3)), &()).expect("it continues");
+        let trained = run(&mut second, &recipe, storage(copy.path(), Cadence::every(3)), &())
+            .expect("it continues");
         assert_eq!(second.parameters, expected.parameters, "killed at {moment}");
         assert_eq!(results(trained), expected_results);
     }
@@ -155,9 +201,11 @@ fn a_kill_after_any_checkpoint_changes_no_bit() {
 #[test]
 fn the_last_two_checkpoints_and_the_best_weights_they_name_are_kept() {
     let folder = tempfile::tempdir().expect("a folder");
-    let recipe = Recipe { keep_best: Some(Metric::Loss), evaluate_every: Interval::Steps(1), ..recipe() };
+    let recipe =
+        Recipe { keep_best: Some(Metric::Loss), evaluate_every: Interval::Steps(1), ..recipe() };
     let mut toy = Toy::new();
-    let trained = run(&mut toy, &recipe, storage(folder.path(), Cadence::every(1)), &()).expect("it trains");
+    let trained =
+        run(&mut toy, &recipe, storage(folder.path(), Cadence::every(1)), &()).expect("it trains");
     let mut names: Vec<String> = std::fs::read_dir(folder.path())
         .expect("the folder")
         .flatten()
@@ -187,7 +235,8 @@ fn a_second_process_trains_without_checkpoints_and_says_so() {
 fn what_a_killed_process_left_half_written_is_removed() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join(".writing-abc"), b"half").expect("a file");
-    run(&mut Toy::new(), &recipe(), storage(folder.path(), Cadence::default()), &()).expect("it trains");
+    run(&mut Toy::new(), &recipe(), storage(folder.path(), Cadence::default()), &())
+        .expect("it trains");
     assert!(!folder.path().join(".writing-abc").exists());
 }
 
@@ -196,7 +245,8 @@ fn steps_that_were_skipped_before_an_interruption_stay_counted() {
     let recipe = Recipe { on_nonfinite: OnNonfinite::Skip, ..recipe() };
     let folder = tempfile::tempdir().expect("a folder");
     let storage = storage(folder.path(), Cadence::default());
-    run(&mut Toy::poisoned(4), &recipe, storage, &Watcher::cancelling_at(8)).expect_err("it is interrupted");
+    run(&mut Toy::poisoned(4), &recipe, storage, &Watcher::cancelling_at(8))
+        .expect_err("it is interrupted");
     let trained = run(&mut Toy::new(), &recipe, storage, &()).expect("it continues");
     assert_eq!((trained.skipped, trained.steps), (1, 18));
 }

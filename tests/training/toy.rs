@@ -7,7 +7,8 @@ use pipeline::data::{Batch, EncodedSplit, IGNORE};
 use pipeline::models::{LossOptions, Losses};
 use pipeline::training::adamw::{AdamW, Gradient, Update, gradient_norm};
 use pipeline::training::{
-    Data, Engine, EngineError, Logits, Notice, Observer, Parameter, Progress, Recipe, StateVector, Storage, TrainError, Trained, train,
+    Data, Engine, EngineError, Logits, Notice, Observer, Parameter, Progress, Recipe, StateVector,
+    Storage, TrainError, Trained, train,
 };
 
 pub const WIDTH: usize = 4;
@@ -33,7 +34,8 @@ pub struct Toy {
 
 impl Toy {
     pub fn new() -> Self {
-        let parameters = (0..ANOMALY).map(|index| ((index * 7919 % 101) as f32 - 50.0) / 100.0).collect();
+        let parameters =
+            (0..ANOMALY).map(|index| ((index * 7919 % 101) as f32 - 50.0) / 100.0).collect();
         let name = |name: &str, length| Parameter { name: name.into(), length };
         let names = vec![
             name("embedding.weight", EMBEDDING),
@@ -72,7 +74,9 @@ impl Toy {
     fn head(&self, from: usize, classes: usize, word: u32) -> Vec<f32> {
         let hidden = &self.parameters[word as usize * WIDTH..][..WIDTH];
         let row = |class: usize| &self.parameters[from + class * WIDTH..][..WIDTH];
-        (0..classes).map(|class| row(class).iter().zip(hidden).map(|(weight, value)| weight * value).sum()).collect()
+        (0..classes)
+            .map(|class| row(class).iter().zip(hidden).map(|(weight, value)| weight * value).sum())
+            .collect()
     }
 
     /// Adds the gradient of `scale * cross-entropy`, and returns the cross-entropy.
@@ -103,14 +107,24 @@ impl Engine for Toy {
     fn accumulate(&mut self, batch: &Batch, options: &LossOptions) -> Result<Losses, EngineError> {
         let normalisers = options.normalisers.expect("the loop gives them");
         let mut losses = Losses::default();
-        for (&word, &label) in batch.ids.iter().zip(&batch.labels).filter(|(_, label)| **label != IGNORE) {
-            losses.ner += self.backward(EMBEDDING, 3, word, label, options.ner_weight / normalisers.ner as f32) / normalisers.ner;
+        for (&word, &label) in
+            batch.ids.iter().zip(&batch.labels).filter(|(_, label)| **label != IGNORE)
+        {
+            losses.ner += self.backward(
+                EMBEDDING,
+                3,
+                word,
+                label,
+                options.ner_weight / normalisers.ner as f32,
+            ) / normalisers.ner;
             losses.counted_tokens += 1;
         }
         for (&first, &class) in batch.bounds.iter().zip(&batch.anomaly) {
             let weight = options.class_weights.map_or(1.0, |weights| weights[class as usize]);
             let scale = options.anomaly_weight * weight / normalisers.anomaly as f32;
-            losses.anomaly += self.backward(NER, 2, batch.ids[first], class, scale) * f64::from(weight) / normalisers.anomaly;
+            losses.anomaly += self.backward(NER, 2, batch.ids[first], class, scale)
+                * f64::from(weight)
+                / normalisers.anomaly;
         }
         if self.poison == Some(self.calls) {
             self.gradient[0] = f32::NAN;
@@ -123,13 +137,21 @@ impl Engine for Toy {
         Ok(gradient_norm(&[Gradient::Dense { start: 0, values: &self.gradient }]))
     }
 
-    fn has_gradient(&mut self, parameter: usize, elements: Range<usize>) -> Result<bool, EngineError> {
+    fn has_gradient(
+        &mut self,
+        parameter: usize,
+        elements: Range<usize>,
+    ) -> Result<bool, EngineError> {
         let start: usize = self.names[..parameter].iter().map(|parameter| parameter.length).sum();
         Ok(self.gradient[start..][elements].iter().any(|value| *value != 0.0))
     }
 
     fn step(&mut self, update: &Update) -> Result<(), EngineError> {
-        self.optimiser.step(&mut self.parameters, &[Gradient::Dense { start: 0, values: &self.gradient }], update);
+        self.optimiser.step(
+            &mut self.parameters,
+            &[Gradient::Dense { start: 0, values: &self.gradient }],
+            update,
+        );
         self.gradient.fill(0.0);
         Ok(())
     }
@@ -139,9 +161,11 @@ impl Engine for Toy {
     }
 
     fn logits(&mut self, batch: &Batch) -> Result<Logits, EngineError> {
-        let mut ner: Vec<f32> = batch.ids.iter().flat_map(|word| self.head(EMBEDDING, 3, *word)).collect();
+        let mut ner: Vec<f32> =
+            batch.ids.iter().flat_map(|word| self.head(EMBEDDING, 3, *word)).collect();
         let firsts = &batch.bounds[..batch.bounds.len() - 1];
-        let anomaly = firsts.iter().flat_map(|first| self.head(NER, 2, batch.ids[*first])).collect();
+        let anomaly =
+            firsts.iter().flat_map(|first| self.head(NER, 2, batch.ids[*first])).collect();
         if self.infinite_after.is_some_and(|updates| self.updates() >= updates) {
             let told = ner.chunks_exact_mut(3).zip(&batch.labels).filter(|(_, label)| **label < 3);
             told.for_each(|(logits, label)| logits[*label as usize] = f32::INFINITY);
@@ -153,7 +177,11 @@ impl Engine for Toy {
         self.optimiser.updates()
     }
 
-    fn export(&self, vector: StateVector, sink: &mut dyn FnMut(&[f32]) -> std::io::Result<()>) -> Result<(), EngineError> {
+    fn export(
+        &self,
+        vector: StateVector,
+        sink: &mut dyn FnMut(&[f32]) -> std::io::Result<()>,
+    ) -> Result<(), EngineError> {
         let (first, second) = self.optimiser.moments();
         if vector == StateVector::Parameters {
             std::thread::sleep(self.export_pause);
@@ -166,7 +194,11 @@ impl Engine for Toy {
         Ok(values.chunks(7).try_for_each(sink)?)
     }
 
-    fn import(&mut self, vector: StateVector, source: &mut dyn FnMut(&mut [f32]) -> std::io::Result<()>) -> Result<(), EngineError> {
+    fn import(
+        &mut self,
+        vector: StateVector,
+        source: &mut dyn FnMut(&mut [f32]) -> std::io::Result<()>,
+    ) -> Result<(), EngineError> {
         let updates = self.optimiser.updates();
         let (first, second) = self.optimiser.restore(updates);
         let values = match vector {
@@ -188,7 +220,11 @@ pub fn split(sequences: usize, shift: usize) -> EncodedSplit {
     for row in 0..sequences {
         let length = 3 + (row + shift) % 4;
         for place in 0..length {
-            let word = if place == 0 { (row + shift) % 2 } else { 2 + (row * 5 + place * 3 + shift) % (WORDS - 2) } as u32;
+            let word = if place == 0 {
+                (row + shift) % 2
+            } else {
+                2 + (row * 5 + place * 3 + shift) % (WORDS - 2)
+            } as u32;
             split.ids.push(word);
             split.labels.push(if place == 0 || place == length - 1 { IGNORE } else { word % 3 });
             split.starts.push(0);
@@ -240,9 +276,20 @@ impl Observer for Watcher {
     }
 }
 
-pub fn run(toy: &mut Toy, recipe: &Recipe, storage: Storage<'_>, observer: &dyn Observer) -> Result<Trained, TrainError> {
+pub fn run(
+    toy: &mut Toy,
+    recipe: &Recipe,
+    storage: Storage<'_>,
+    observer: &dyn Observer,
+) -> Result<Trained, TrainError> {
     let (sentences, validation, labels) = (split(11, 0), split(5, 3), labels());
-    train(toy, Data { train: &sentences, validation: Some(&validation), labels: &labels }, recipe, storage, observer)
+    train(
+        toy,
+        Data { train: &sentences, validation: Some(&validation), labels: &labels },
+        recipe,
+        storage,
+        observer,
+    )
 }
 
 /// Trains without any storage, to the end.

@@ -4,7 +4,9 @@ use super::*;
 
 fn problems(text: impl AsRef<[u8]>) -> Vec<(usize, String)> {
     match read_from(text.as_ref(), Path::new("x.jsonl")) {
-        Err(ReadError::Malformed { problems, .. }) => problems.into_iter().map(|problem| (problem.line, problem.message)).collect(),
+        Err(ReadError::Malformed { problems, .. }) => {
+            problems.into_iter().map(|problem| (problem.line, problem.message)).collect()
+        }
         other => panic!("expected malformed lines, got {other:?}"),
     }
 }
@@ -23,7 +25,9 @@ fn with_entities(entities: &str) -> String {
 fn extra_scalar_fields_are_kept_as_text() {
     let text = "\u{feff}{\"id\": 7, \"text\": \"a b\", \"anomaly\": 1, \"entities\": [{\"start\": 2, \"end\": 3, \"label\": \"X\"}], \"ok\": true, \"tag\": \"-\", \"no\": null, \"deep\": []}\r\n\n";
     let examples = read_from(text.as_bytes(), Path::new("x")).unwrap();
-    let fields = [("id", "7"), ("ok", "true"), ("tag", "-")].map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let fields = [("id", "7"), ("ok", "true"), ("tag", "-")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
     let entities = vec![Entity { start: 2, end: 3, label: "X".into() }];
     assert_eq!(examples, [Example { text: "a b".into(), entities, anomaly: 1, fields, line: 1 }]);
 }
@@ -31,7 +35,8 @@ fn extra_scalar_fields_are_kept_as_text() {
 #[test]
 fn every_malformed_line_is_reported_with_its_number() {
     let good = r#"{"text": "a", "entities": [], "anomaly": 0}"#;
-    let text = format!("{good}\n{{\n\n{good}\n[]\n{{\"text\": 3, \"entities\": [], \"anomaly\": 0}}");
+    let text =
+        format!("{good}\n{{\n\n{good}\n[]\n{{\"text\": 3, \"entities\": [], \"anomaly\": 0}}");
     let expected = [
         (2, "not a JSON object: EOF while parsing an object at byte 1"),
         (5, "not a JSON object: invalid type: sequence, expected an object at byte 0"),
@@ -46,7 +51,9 @@ fn every_malformed_line_is_reported_with_its_number() {
 #[test]
 fn of_many_malformed_lines_the_rest_is_counted() {
     let error = read_from("{\n".repeat(30).as_bytes(), Path::new("x.jsonl")).unwrap_err();
-    assert!(matches!(&error, ReadError::Malformed { problems, more: 10, .. } if problems.len() == REPORTED));
+    assert!(
+        matches!(&error, ReadError::Malformed { problems, more: 10, .. } if problems.len() == REPORTED)
+    );
     assert!(error.to_string().ends_with("and 10 more malformed lines"));
 }
 
@@ -56,10 +63,23 @@ fn what_helps_depends_on_what_is_wrong() {
     let long = format!("{example}{}\n", " ".repeat(LINE_LIMIT_BYTES));
     let help = |text: &str| read_from(text.as_bytes(), Path::new("x")).unwrap_err().help();
     assert!(help(&long).contains("a line of its own"), "{}", help(&long));
-    assert!([format!("{long}{{\n"), "{\n".to_owned(), String::new()].iter().all(|text| help(text).starts_with("a line is `{\"text\"")));
+    assert!(
+        [format!("{long}{{\n"), "{\n".to_owned(), String::new()]
+            .iter()
+            .all(|text| help(text).starts_with("a line is `{\"text\""))
+    );
     let of = |kind: io::ErrorKind| ReadError::Io { path: "x".into(), error: kind.into() }.help();
-    let helps = [of(io::ErrorKind::NotFound), of(io::ErrorKind::PermissionDenied), of(io::ErrorKind::Other)];
-    assert!(helps.iter().all(|help| !help.contains('{')) && helps[0] != helps[1] && helps[1] != helps[2], "{helps:?}");
+    let helps = [
+        of(io::ErrorKind::NotFound),
+        of(io::ErrorKind::PermissionDenied),
+        of(io::ErrorKind::Other),
+    ];
+    assert!(
+        helps.iter().all(|help| !help.contains('{'))
+            && helps[0] != helps[1]
+            && helps[1] != helps[2],
+        "{helps:?}"
+    );
 }
 
 #[test]
@@ -72,8 +92,14 @@ fn a_file_without_lines_is_empty() {
 #[test]
 fn missing_fields_are_named() {
     assert_eq!(problem(r#"{"entities": [], "anomaly": 0}"#), "`text` is missing");
-    assert_eq!(problem(r#"{"text": "", "anomaly": 0}"#), "`entities` is missing; write `[]` where there are none");
-    assert_eq!(problem(r#"{"text": "", "entities": []}"#), "`anomaly` is missing; expected 0 (normal) or 1 (anomaly)");
+    assert_eq!(
+        problem(r#"{"text": "", "anomaly": 0}"#),
+        "`entities` is missing; write `[]` where there are none"
+    );
+    assert_eq!(
+        problem(r#"{"text": "", "entities": []}"#),
+        "`anomaly` is missing; expected 0 (normal) or 1 (anomaly)"
+    );
 }
 
 #[test]
@@ -87,8 +113,17 @@ fn anything_but_0_and_1_is_no_anomaly() {
 
 #[test]
 fn offsets_count_characters_and_stay_inside_the_text() {
-    assert!(parse_example(r#"{"text": "añb", "entities": [{"start": 1, "end": 3, "label": "X"}], "anomaly": 0}"#, 1).is_ok());
-    assert_eq!(with_entities(r#"[{"start": 1, "end": 7, "label": "X"}]"#), "entity 1 of the line ends at 7, but the text has 6 characters");
+    assert!(
+        parse_example(
+            r#"{"text": "añb", "entities": [{"start": 1, "end": 3, "label": "X"}], "anomaly": 0}"#,
+            1
+        )
+        .is_ok()
+    );
+    assert_eq!(
+        with_entities(r#"[{"start": 1, "end": 7, "label": "X"}]"#),
+        "entity 1 of the line ends at 7, but the text has 6 characters"
+    );
     assert_eq!(
         with_entities(r#"[{"start": 2, "end": 2, "label": "X"}]"#),
         "entity 1 of the line starts at 2 and ends at 2, expected `start` < `end`"
@@ -98,34 +133,53 @@ fn offsets_count_characters_and_stay_inside_the_text() {
 #[test]
 fn offsets_that_are_no_whole_numbers_are_refused() {
     for value in ["-1", "1.0", "1e400", "99999999999999999999", "\"1\"", "null"] {
-        let message = problem(&format!(r#"{{"text": "abc", "entities": [{{"start": 0, "end": {value}, "label": "X"}}], "anomaly": 0}}"#));
-        assert!(message.contains("expected a whole number of characters from 0") || message.contains("number out of range"), "{message}");
+        let message = problem(&format!(
+            r#"{{"text": "abc", "entities": [{{"start": 0, "end": {value}, "label": "X"}}], "anomaly": 0}}"#
+        ));
+        assert!(
+            message.contains("expected a whole number of characters from 0")
+                || message.contains("number out of range"),
+            "{message}"
+        );
     }
 }
 
 #[test]
 fn overlapping_entities_are_refused_whatever_their_order() {
     assert_eq!(
-        with_entities(r#"[{"start": 2, "end": 4, "label": "X"}, {"start": 0, "end": 3, "label": "Y"}]"#),
+        with_entities(
+            r#"[{"start": 2, "end": 4, "label": "X"}, {"start": 0, "end": 3, "label": "Y"}]"#
+        ),
         "entities `Y` at 0..3 and `X` at 2..4 overlap"
     );
 }
 
 #[test]
 fn labels_that_are_no_names_are_refused() {
-    assert_eq!(with_entities(r#"[{"start": 0, "end": 1, "label": ""}]"#), "`label` of entity 1 of the line is empty");
+    assert_eq!(
+        with_entities(r#"[{"start": 0, "end": 1, "label": ""}]"#),
+        "`label` of entity 1 of the line is empty"
+    );
     assert_eq!(
         with_entities(r#"[{"start": 0, "end": 1, "label": "A B"}]"#),
         "`label` of entity 1 of the line holds ' ': labels have neither white space nor control characters"
     );
     assert_eq!(with_entities(r#"[{"start": 0, "end": 1}]"#), "entity 1 of the line has no `label`");
-    assert_eq!(with_entities("[7]"), "entity 1 of the line is `7`, expected an object with `start`, `end` and `label`");
+    assert_eq!(
+        with_entities("[7]"),
+        "entity 1 of the line is `7`, expected an object with `start`, `end` and `label`"
+    );
 }
 
 #[test]
 fn a_repeated_field_is_refused() {
-    assert_eq!(problem(r#"{"text": "a", "text": "b", "entities": [], "anomaly": 0}"#), "`text` stands twice");
-    let twice = with_entities(r#"[{"start": 0, "end": 1, "label": "A", "start": 1, "end": 2, "label": "B"}]"#);
+    assert_eq!(
+        problem(r#"{"text": "a", "text": "b", "entities": [], "anomaly": 0}"#),
+        "`text` stands twice"
+    );
+    let twice = with_entities(
+        r#"[{"start": 0, "end": 1, "label": "A", "start": 1, "end": 2, "label": "B"}]"#,
+    );
     assert_eq!(twice, "entity 1 of the line has `start` twice");
 }
 
@@ -133,14 +187,19 @@ fn a_repeated_field_is_refused() {
 fn numbers_are_kept_as_they_are_written_however_large() {
     let numbers = ["123456789012345678901", "123456789012345678902", "1e400", "-0.10"];
     for number in numbers {
-        let example = parse_example(&format!(r#"{{"text": "a", "entities": [], "anomaly": 0, "event": {number}}}"#), 1).unwrap();
+        let example = parse_example(
+            &format!(r#"{{"text": "a", "entities": [], "anomaly": 0, "event": {number}}}"#),
+            1,
+        )
+        .unwrap();
         assert_eq!(example.fields["event"], number);
     }
 }
 
 #[test]
 fn a_mistake_inside_a_value_is_located_in_the_line() {
-    let line = r#"{"text": "a", "entities": [{"start": 1e400, "end": 1, "label": "A"}], "anomaly": 0}"#;
+    let line =
+        r#"{"text": "a", "entities": [{"start": 1e400, "end": 1, "label": "A"}], "anomaly": 0}"#;
     let at = line.find("1e400").unwrap() + 5;
     assert_eq!(problem(line), format!("not a JSON object: number out of range at byte {at}"));
 }
@@ -152,13 +211,17 @@ fn invalid_utf_8_is_located() {
 
 #[test]
 fn a_nul_is_refused() {
-    assert_eq!(problem(r#"{"text": "a\u0000", "entities": [], "anomaly": 0}"#), "`text` holds a NUL at character 1");
+    assert_eq!(
+        problem(r#"{"text": "a\u0000", "entities": [], "anomaly": 0}"#),
+        "`text` holds a NUL at character 1"
+    );
 }
 
 #[test]
 fn a_line_over_the_limit_is_passed_over_and_reported() {
     let text = format!("{}\n{{}}", "x".repeat(100));
-    let error = read_limited(io::BufReader::with_capacity(7, text.as_bytes()), Path::new("x"), 50).unwrap_err();
+    let error = read_limited(io::BufReader::with_capacity(7, text.as_bytes()), Path::new("x"), 50)
+        .unwrap_err();
     assert_eq!(error.to_string(), "x:1: the line is longer than 50 bytes\nx:2: `text` is missing");
 }
 
@@ -166,7 +229,13 @@ fn a_line_over_the_limit_is_passed_over_and_reported() {
 fn deep_nesting_is_an_error_where_it_is_read() {
     let deep = "[".repeat(100_000) + &"]".repeat(100_000);
     assert!(with_entities(&deep).contains("recursion limit exceeded"));
-    assert!(parse_example(&format!(r#"{{"text": "", "entities": [], "anomaly": 0, "deep": {deep}}}"#), 1).is_ok());
+    assert!(
+        parse_example(
+            &format!(r#"{{"text": "", "entities": [], "anomaly": 0, "deep": {deep}}}"#),
+            1
+        )
+        .is_ok()
+    );
 }
 
 #[test]

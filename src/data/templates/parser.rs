@@ -40,7 +40,10 @@ fn located(text: &str, mut all: Vec<Found>) -> Vec<TemplateProblem> {
 
 /// The place behind a text that ends where it should not.
 pub(super) fn end(text: &str, message: &str) -> Vec<TemplateProblem> {
-    located(text, vec![Found { range: text.len()..text.len(), message: message.into(), help: None }])
+    located(
+        text,
+        vec![Found { range: text.len()..text.len(), message: message.into(), help: None }],
+    )
 }
 
 struct Found {
@@ -67,7 +70,12 @@ impl Parser<'_> {
         self.push(Found { range, message: message.into(), help: None });
     }
 
-    fn report_with(&mut self, range: Range<usize>, message: impl Into<String>, help: impl Into<String>) {
+    fn report_with(
+        &mut self,
+        range: Range<usize>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
         self.push(Found { range, message: message.into(), help: Some(help.into()) });
     }
 
@@ -82,7 +90,8 @@ impl Parser<'_> {
     }
 
     fn file(&mut self) -> Templates {
-        let nothing = Templates { placeholders: Vec::new(), normal: Vec::new(), anomaly: Vec::new() };
+        let nothing =
+            Templates { placeholders: Vec::new(), normal: Vec::new(), anomaly: Vec::new() };
         let (file, errors) = DeTable::parse_recoverable(self.text);
         if !errors.is_empty() {
             // What follows a mistake of syntax may stand where nobody meant it to: further complaints would mislead.
@@ -90,11 +99,16 @@ impl Parser<'_> {
             let mut last_line = 0;
             for (number, error) in errors.iter().enumerate() {
                 let range = error.span().unwrap_or(0..0);
-                let same_line = self.line(range.start) == std::mem::replace(&mut last_line, self.line(range.start));
+                let same_line = self.line(range.start)
+                    == std::mem::replace(&mut last_line, self.line(range.start));
                 match swallowed {
                     // An array that is never closed takes in what follows, which is wrong only there.
                     Some(swallowed) if number == swallowed => {
-                        self.report_with(range, error.message(), "what is never closed starts above, maybe far above");
+                        self.report_with(
+                            range,
+                            error.message(),
+                            "what is never closed starts above, maybe far above",
+                        );
                     }
                     Some(_) if number == 0 => self.report(range, error.message()),
                     None if !same_line => self.report(range, error.message()),
@@ -105,7 +119,11 @@ impl Parser<'_> {
         }
         let file = file.into_inner();
         if file.is_empty() {
-            let what = if self.text.trim().is_empty() { "the file is empty" } else { "the file holds nothing but comments" };
+            let what = if self.text.trim().is_empty() {
+                "the file is empty"
+            } else {
+                "the file holds nothing but comments"
+            };
             self.report_with(0..0, what, FORMAT);
             return nothing;
         }
@@ -119,7 +137,11 @@ impl Parser<'_> {
         };
         let Some((name, templates)) = file.get_key_value("templates") else {
             if !meant.contains(&"templates") {
-                self.report_with(0..0, "the file lacks `templates`", "write `[templates]` with lists `normal` and `anomaly`");
+                self.report_with(
+                    0..0,
+                    "the file lacks `templates`",
+                    "write `[templates]` with lists `normal` and `anomaly`",
+                );
             }
             return nothing;
         };
@@ -137,7 +159,8 @@ impl Parser<'_> {
     /// Complains of keys that nobody reads. Returns those that were most likely meant: that they are missing is no mistake of its own.
     fn known<'k>(&mut self, table: &Table<'_>, what: &str, keys: &[&'k str]) -> Vec<&'k str> {
         let mut meant = Vec::new();
-        for name in table.keys().filter(|name| !keys.contains(&name.get_ref().as_ref())).take(KEPT) {
+        for name in table.keys().filter(|name| !keys.contains(&name.get_ref().as_ref())).take(KEPT)
+        {
             let near = nearest(name.get_ref(), keys.iter().copied());
             meant.extend(near);
             let help = match near {
@@ -150,9 +173,13 @@ impl Parser<'_> {
     }
 
     fn wrong_type(&mut self, value: &Value<'_>, what: &str, expected: &str) {
-        let article = |noun: &str| if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+        let article =
+            |noun: &str| if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
         let found = value.get_ref().type_str();
-        self.report(value.span(), format!("{what} must be {expected}, but this is {} {found}", article(found)));
+        self.report(
+            value.span(),
+            format!("{what} must be {expected}, but this is {} {found}", article(found)),
+        );
     }
 
     fn table<'v, 'a>(&mut self, value: &'v Value<'a>, what: &str) -> Option<&'v Table<'a>> {
@@ -176,7 +203,12 @@ impl Parser<'_> {
             self.wrong_type(value, what, "a list of strings");
             return None;
         };
-        Some(items.iter().filter_map(|item| self.string(item, &format!("an item of {what}"))).collect())
+        Some(
+            items
+                .iter()
+                .filter_map(|item| self.string(item, &format!("an item of {what}")))
+                .collect(),
+        )
     }
 
     /// One for each entity, also where something is wrong with it: that a template names it is then no mistake.
@@ -188,7 +220,12 @@ impl Parser<'_> {
             }
             let (place, name) = (key.span(), key.get_ref().to_string());
             if !is_name(&name) {
-                self.report(place.clone(), format!("`{name}` is no name of a placeholder: expected letters, digits and `_`"));
+                self.report(
+                    place.clone(),
+                    format!(
+                        "`{name}` is no name of a placeholder: expected letters, digits and `_`"
+                    ),
+                );
             }
             let what = format!("`entities.{name}`");
             let Some(entity) = self.table(entity, &what) else {
@@ -210,7 +247,13 @@ impl Parser<'_> {
             }
             let values = match entity.get("values") {
                 Some(values) => self.values(&name, values),
-                None => self.missing(&meant, "values", place, &what, "write `values = [\"...\", \"...\"]`"),
+                None => self.missing(
+                    &meant,
+                    "values",
+                    place,
+                    &what,
+                    "write `values = [\"...\", \"...\"]`",
+                ),
             };
             let label = label.map(|label| label.text).unwrap_or_default();
             placeholders.push(Placeholder { name, label, values: values.unwrap_or_default() });
@@ -218,7 +261,14 @@ impl Parser<'_> {
         placeholders
     }
 
-    fn missing<T>(&mut self, meant: &[&str], key: &str, place: Range<usize>, what: &str, help: &str) -> Option<T> {
+    fn missing<T>(
+        &mut self,
+        meant: &[&str],
+        key: &str,
+        place: Range<usize>,
+        what: &str,
+        help: &str,
+    ) -> Option<T> {
         if !meant.contains(&key) {
             self.report_with(place, format!("{what} lacks `{key}`"), help);
         }
@@ -235,7 +285,10 @@ impl Parser<'_> {
             self.check_text(range.clone(), &format!("a value of `{name}`"), text);
             if let Some(first) = seen.insert(text.as_str(), range.start) {
                 let line = self.line(first);
-                self.report(range.clone(), format!("value `{text}` of `{name}` stands twice, first in line {line}"));
+                self.report(
+                    range.clone(),
+                    format!("value `{text}` of `{name}` stands twice, first in line {line}"),
+                );
             }
         }
         Some(items.into_iter().map(|item| item.text).collect())
@@ -251,14 +304,20 @@ impl Parser<'_> {
         let Some(list) = lists.get(class) else { return Vec::new() };
         let Some(items) = self.strings(list, &format!("`{class}`")) else { return Vec::new() };
         if list.get_ref().as_array().is_some_and(|items| items.is_empty()) {
-            self.report(list.span(), format!("the list `{class}` is empty; leave it out if there are no such templates"));
+            self.report(
+                list.span(),
+                format!("the list `{class}` is empty; leave it out if there are no such templates"),
+            );
         }
         let mut templates = Vec::new();
         for (index, Text { range, text }) in items.into_iter().enumerate() {
             self.check_text(range.clone(), "a template", &text);
             if let Some(first) = seen.insert(text.clone(), range.start) {
                 let line = self.line(first);
-                self.report(range.clone(), format!("the template stands twice, first in line {line}"));
+                self.report(
+                    range.clone(),
+                    format!("the template stands twice, first in line {line}"),
+                );
             }
             if self.is_full() {
                 break;
@@ -281,7 +340,11 @@ impl Parser<'_> {
     /// Where a stretch of a string stands in the file, as well as can be told: escapes move it, and then the whole string must do.
     fn inside(&self, whole: &Range<usize>, value: &str, inside: Range<usize>) -> Range<usize> {
         let raw = self.text.get(whole.start + 1..whole.end.saturating_sub(1));
-        if raw == Some(value) { whole.start + 1 + inside.start..whole.start + 1 + inside.end } else { whole.clone() }
+        if raw == Some(value) {
+            whole.start + 1 + inside.start..whole.start + 1 + inside.end
+        } else {
+            whole.clone()
+        }
     }
 
     fn check_text(&mut self, range: Range<usize>, what: &str, text: &str) {
@@ -296,11 +359,16 @@ impl Parser<'_> {
 }
 
 fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.chars().all(|character| character.is_ascii_alphanumeric() || character == '_')
+    !name.is_empty()
+        && name.chars().all(|character| character.is_ascii_alphanumeric() || character == '_')
 }
 
 /// Takes a template apart. Mistakes have their place in it; behind a brace that has no other, nothing is looked at.
-fn pieces(template: &str, placeholders: &[Placeholder], mistakes: &mut Vec<Found>) -> (Vec<Piece>, Vec<usize>) {
+fn pieces(
+    template: &str,
+    placeholders: &[Placeholder],
+    mistakes: &mut Vec<Found>,
+) -> (Vec<Piece>, Vec<usize>) {
     let (mut pieces, mut draws): (Vec<Piece>, Vec<usize>) = (Vec::new(), Vec::new());
     let mut named: Vec<&str> = Vec::new();
     let mut literal = String::new();
@@ -311,11 +379,21 @@ fn pieces(template: &str, placeholders: &[Placeholder], mistakes: &mut Vec<Found
             literal.push_str(&brace[1..]);
             at += 2;
         } else if character == '}' {
-            mistakes.push(Found { range: at..at + 1, message: "`}` without `{`".into(), help: Some("write `}}` for a brace".into()) });
+            mistakes.push(Found {
+                range: at..at + 1,
+                message: "`}` without `{`".into(),
+                help: Some("write `}}` for a brace".into()),
+            });
             break;
         } else if character == '{' {
-            let Some(length) = rest[1..].find(['{', '}']).filter(|end| rest[1 + end..].starts_with('}')) else {
-                mistakes.push(Found { range: at..at + 1, message: "`{` without `}`".into(), help: Some("write `{{` for a brace".into()) });
+            let Some(length) =
+                rest[1..].find(['{', '}']).filter(|end| rest[1 + end..].starts_with('}'))
+            else {
+                mistakes.push(Found {
+                    range: at..at + 1,
+                    message: "`{` without `}`".into(),
+                    help: Some("write `{{` for a brace".into()),
+                });
                 break;
             };
             let whole = &rest[1..=length];
@@ -326,14 +404,21 @@ fn pieces(template: &str, placeholders: &[Placeholder], mistakes: &mut Vec<Found
                     if !literal.is_empty() {
                         pieces.push(Piece::Text(std::mem::take(&mut literal)));
                     }
-                    let draw = named.iter().position(|other| *other == whole).unwrap_or_else(|| {
-                        named.push(whole);
-                        draws.push(placeholder);
-                        draws.len() - 1
-                    });
+                    let draw =
+                        named.iter().position(|other| *other == whole).unwrap_or_else(|| {
+                            named.push(whole);
+                            draws.push(placeholder);
+                            draws.len() - 1
+                        });
                     let Placeholder { name, values, .. } = &placeholders[placeholder];
-                    if !values.is_empty() && draws.iter().filter(|other| **other == placeholder).count() > values.len() {
-                        let message = format!("`{{{whole}}}` needs a further value, but `{name}` has only {}", values.len());
+                    if !values.is_empty()
+                        && draws.iter().filter(|other| **other == placeholder).count()
+                            > values.len()
+                    {
+                        let message = format!(
+                            "`{{{whole}}}` needs a further value, but `{name}` has only {}",
+                            values.len()
+                        );
                         mistakes.push(Found { range, message, help: None });
                     }
                     pieces.push(Piece::Draw(draw));
@@ -353,16 +438,18 @@ fn pieces(template: &str, placeholders: &[Placeholder], mistakes: &mut Vec<Found
 
 /// The placeholder that stands between braces, or what is wrong there and what to do.
 fn placeholder(whole: &str, placeholders: &[Placeholder]) -> Result<usize, (String, String)> {
-    let (name, further) = whole.split_once(':').map_or((whole, None), |(name, further)| (name, Some(further)));
+    let (name, further) =
+        whole.split_once(':').map_or((whole, None), |(name, further)| (name, Some(further)));
     if !is_name(name) || further.is_some_and(|further| !is_name(further)) {
         let help = "expected a name, or a name and what tells it apart as in `{ip:other}`; `{{` is a brace";
         return Err((format!("`{{{whole}}}` is no placeholder"), help.into()));
     }
     placeholders.iter().position(|placeholder| placeholder.name == name).ok_or_else(|| {
-        let help = match nearest(name, placeholders.iter().map(|placeholder| placeholder.name.as_str())) {
-            Some(near) => format!("did you mean `{{{near}}}`?"),
-            None => format!("add `[entities.{name}]` with `label` and `values`"),
-        };
+        let help =
+            match nearest(name, placeholders.iter().map(|placeholder| placeholder.name.as_str())) {
+                Some(near) => format!("did you mean `{{{near}}}`?"),
+                None => format!("add `[entities.{name}]` with `label` and `values`"),
+            };
         (format!("unknown placeholder `{{{name}}}`"), help)
     })
 }
@@ -370,5 +457,8 @@ fn placeholder(whole: &str, placeholders: &[Placeholder]) -> Result<usize, (Stri
 /// What a mistyped name most likely meant.
 fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let likeness = candidates.map(|candidate| (strsim::jaro_winkler(name, candidate), candidate));
-    likeness.max_by(|one, other| one.0.total_cmp(&other.0)).filter(|(likeness, _)| *likeness > 0.8).map(|(_, nearest)| nearest)
+    likeness
+        .max_by(|one, other| one.0.total_cmp(&other.0))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .map(|(_, nearest)| nearest)
 }

@@ -12,10 +12,14 @@ values = ["192.0.2.1", "192.0.2.2"]
 "#;
 
 fn parse(templates: &str) -> Result<Templates, Vec<String>> {
-    Templates::parse(&format!("{ENTITIES}\n[templates]\n{templates}"), Path::new("t.toml")).map_err(|error| match error {
-        TemplatesError::Malformed { .. } => error.to_string().lines().map(String::from).collect(),
-        other => panic!("{other}"),
-    })
+    Templates::parse(&format!("{ENTITIES}\n[templates]\n{templates}"), Path::new("t.toml")).map_err(
+        |error| match error {
+            TemplatesError::Malformed { .. } => {
+                error.to_string().lines().map(String::from).collect()
+            }
+            other => panic!("{other}"),
+        },
+    )
 }
 
 fn whole(text: &str) -> String {
@@ -27,8 +31,15 @@ fn every_filled_placeholder_is_an_entity_with_offsets_in_characters() {
     let templates = parse(r#"normal = ["é {user} from {ip}, {user}."]"#).unwrap();
     for example in templates.generate(50, 0.0, Rng::new(1)).unwrap() {
         let text: Vec<char> = example.text.chars().collect();
-        let filled: Vec<String> = example.entities.iter().map(|entity| text[entity.start..entity.end].iter().collect()).collect();
-        assert_eq!(example.entities.iter().map(|entity| entity.label.as_str()).collect::<Vec<_>>(), ["PER", "IP", "PER"]);
+        let filled: Vec<String> = example
+            .entities
+            .iter()
+            .map(|entity| text[entity.start..entity.end].iter().collect())
+            .collect();
+        assert_eq!(
+            example.entities.iter().map(|entity| entity.label.as_str()).collect::<Vec<_>>(),
+            ["PER", "IP", "PER"]
+        );
         assert_eq!(format!("é {} from {}, {}.", filled[0], filled[1], filled[2]), example.text);
         assert_eq!(filled[0], filled[2]);
     }
@@ -37,8 +48,16 @@ fn every_filled_placeholder_is_an_entity_with_offsets_in_characters() {
 #[test]
 fn a_further_placeholder_gets_a_different_value() {
     let templates = parse(r#"normal = ["{ip:b}>{ip}"]"#).unwrap();
-    let texts: BTreeSet<String> = templates.generate(50, 0.0, Rng::new(1)).unwrap().into_iter().map(|example| example.text).collect();
-    assert_eq!(texts.into_iter().collect::<Vec<_>>(), ["192.0.2.1>192.0.2.2", "192.0.2.2>192.0.2.1"]);
+    let texts: BTreeSet<String> = templates
+        .generate(50, 0.0, Rng::new(1))
+        .unwrap()
+        .into_iter()
+        .map(|example| example.text)
+        .collect();
+    assert_eq!(
+        texts.into_iter().collect::<Vec<_>>(),
+        ["192.0.2.1>192.0.2.2", "192.0.2.2>192.0.2.1"]
+    );
 }
 
 #[test]
@@ -46,8 +65,14 @@ fn the_share_of_anomalies_is_exact_and_each_example_names_its_template() {
     let templates = parse("normal = [\"a {ip}\", \"b\"]\nanomaly = [\"c\"]").unwrap();
     let examples = templates.generate(1000, 0.3, Rng::new(42)).unwrap();
     assert_eq!(examples.iter().filter(|example| example.anomaly == 1).count(), 300);
-    let names: BTreeSet<(u32, &str)> = examples.iter().map(|example| (example.anomaly, example.fields["template"].as_str())).collect();
-    assert_eq!(names.into_iter().collect::<Vec<_>>(), [(0, "normal-01"), (0, "normal-02"), (1, "anomaly-01")]);
+    let names: BTreeSet<(u32, &str)> = examples
+        .iter()
+        .map(|example| (example.anomaly, example.fields["template"].as_str()))
+        .collect();
+    assert_eq!(
+        names.into_iter().collect::<Vec<_>>(),
+        [(0, "normal-01"), (0, "normal-02"), (1, "anomaly-01")]
+    );
 }
 
 #[test]
@@ -74,7 +99,10 @@ fn an_unknown_placeholder_is_an_error_at_its_place() {
         "t.toml:10:17: unknown placeholder `{usr}`; did you mean `{user}`?",
         "t.toml:11:13: unknown placeholder `{zone}`; add `[entities.zone]` with `label` and `values`",
     ];
-    assert_eq!(parse("normal = [\"from {usr}.\"]\nanomaly = [\"{zone} of {ip}\"]").unwrap_err(), expected);
+    assert_eq!(
+        parse("normal = [\"from {usr}.\"]\nanomaly = [\"{zone} of {ip}\"]").unwrap_err(),
+        expected
+    );
 }
 
 #[test]
@@ -128,8 +156,14 @@ fn a_mistake_in_the_toml_is_located() {
             .starts_with("t.toml:2:9: `label` of `a` must be a string, but this is an integer")
     );
     assert!(whole("[entities.a\n").starts_with("t.toml:1:12: "));
-    assert_eq!(whole("[entities]\n[templates]\nodd = []\n"), "t.toml:3:1: `[templates]` has no key `odd`; it has `normal` and `anomaly`");
-    assert_eq!(whole("[entities]\n[templates]\n"), "t.toml:2:2: no templates; write lists `normal` and `anomaly`");
+    assert_eq!(
+        whole("[entities]\n[templates]\nodd = []\n"),
+        "t.toml:3:1: `[templates]` has no key `odd`; it has `normal` and `anomaly`"
+    );
+    assert_eq!(
+        whole("[entities]\n[templates]\n"),
+        "t.toml:2:2: no templates; write lists `normal` and `anomaly`"
+    );
 }
 
 #[test]
@@ -144,12 +178,16 @@ fn every_mistake_of_a_template_is_found_up_to_a_lost_brace() {
 
 #[test]
 fn a_file_without_templates_says_what_belongs_into_it() {
-    for (text, problem) in
-        [("", "t.toml:1:1: the file is empty; a file of templates has"), ("# x\n", "t.toml:1:1: the file holds nothing but comments; ")]
-    {
+    for (text, problem) in [
+        ("", "t.toml:1:1: the file is empty; a file of templates has"),
+        ("# x\n", "t.toml:1:1: the file holds nothing but comments; "),
+    ] {
         assert!(whole(text).starts_with(problem), "{}", whole(text));
     }
-    assert_eq!(whole("[entities]\n"), "t.toml:1:1: the file lacks `templates`; write `[templates]` with lists `normal` and `anomaly`");
+    assert_eq!(
+        whole("[entities]\n"),
+        "t.toml:1:1: the file lacks `templates`; write `[templates]` with lists `normal` and `anomaly`"
+    );
 }
 
 #[test]
@@ -165,7 +203,12 @@ fn an_entity_with_a_mistake_makes_no_second_one_where_it_is_used() {
 
 #[test]
 fn one_mistake_of_syntax_is_one_mistake() {
-    assert_eq!(whole("[templates]\nnormal = [\"a\",\nanomaly = [\"b\"]\n[entities.x]\nlabel = \"X\"\n").lines().count(), 2);
+    assert_eq!(
+        whole("[templates]\nnormal = [\"a\",\nanomaly = [\"b\"]\n[entities.x]\nlabel = \"X\"\n")
+            .lines()
+            .count(),
+        2
+    );
     assert_eq!(whole("[templates]\nnormal = [a b]\nanomaly = [c]\n").lines().count(), 2);
 }
 
@@ -173,8 +216,14 @@ fn one_mistake_of_syntax_is_one_mistake() {
 fn a_class_without_templates_cannot_be_asked_for() {
     let templates = parse(r#"normal = ["a"]"#).unwrap();
     let error = templates.generate(10, 0.3, Rng::new(1)).unwrap_err();
-    assert_eq!(error.to_string(), "there are no `anomaly` templates, but the anomaly ratio of 0.3 asks for 3 such sentences");
-    assert!(matches!(templates.generate(10, f64::NAN, Rng::new(1)), Err(TemplatesError::Ratio { .. })));
+    assert_eq!(
+        error.to_string(),
+        "there are no `anomaly` templates, but the anomaly ratio of 0.3 asks for 3 such sentences"
+    );
+    assert!(matches!(
+        templates.generate(10, f64::NAN, Rng::new(1)),
+        Err(TemplatesError::Ratio { .. })
+    ));
 }
 
 #[test]

@@ -6,21 +6,37 @@ use super::*;
 use crate::data::{Entity, train_tokenizer};
 
 fn tokenizer() -> TextTokenizer {
-    let texts =
-        ["the user Ann Lee logged in from 192.0.2.1 at noon", "the disk of Ann failed at noon from noon", "Ann Lee Ann Lee user disk"];
+    let texts = [
+        "the user Ann Lee logged in from 192.0.2.1 at noon",
+        "the disk of Ann failed at noon from noon",
+        "Ann Lee Ann Lee user disk",
+    ];
     train_tokenizer(texts.iter().copied().cycle().take(12), 400).unwrap()
 }
 
 fn example(text: &str, entities: &[(usize, usize, &str)]) -> Example {
-    let entities = entities.iter().map(|(start, end, label)| Entity { start: *start, end: *end, label: (*label).into() }).collect();
+    let entities = entities
+        .iter()
+        .map(|(start, end, label)| Entity { start: *start, end: *end, label: (*label).into() })
+        .collect();
     Example { text: text.into(), entities, anomaly: 0, fields: BTreeMap::new(), line: 1 }
 }
 
-fn labelled(tokenizer: &TextTokenizer, example: &Example, max_length: usize) -> Vec<(String, String)> {
+fn labelled(
+    tokenizer: &TextTokenizer,
+    example: &Example,
+    max_length: usize,
+) -> Vec<(String, String)> {
     let set = LabelSet::of(example.entities.iter().map(|entity| entity.label.as_str()));
-    let (split, _) = tokenizer.encode_split(std::slice::from_ref(example), &set, max_length).unwrap();
+    let (split, _) =
+        tokenizer.encode_split(std::slice::from_ref(example), &set, max_length).unwrap();
     let name = |label: u32| set.names().get(label as usize).map_or("-", String::as_str).to_owned();
-    split.ids.iter().zip(&split.labels).map(|(id, label)| (tokenizer.token(*id).unwrap(), name(*label))).collect()
+    split
+        .ids
+        .iter()
+        .zip(&split.labels)
+        .map(|(id, label)| (tokenizer.token(*id).unwrap(), name(*label)))
+        .collect()
 }
 
 fn pairs(list: &[(String, String)]) -> Vec<(&str, &str)> {
@@ -29,7 +45,8 @@ fn pairs(list: &[(String, String)]) -> Vec<(&str, &str)> {
 
 #[test]
 fn the_token_with_the_leading_space_begins_the_entity() {
-    let found = labelled(&tokenizer(), &example("the user Ann Lee logged in", &[(9, 16, "PER")]), 64);
+    let found =
+        labelled(&tokenizer(), &example("the user Ann Lee logged in", &[(9, 16, "PER")]), 64);
     let expected = [
         ("[CLS]", "-"),
         ("the", "O"),
@@ -51,13 +68,22 @@ fn truncation_keeps_the_special_tokens_and_never_half_an_entity() {
     assert_eq!(pairs(&labelled(&tokenizer, &example, 5)), expected);
     let set = LabelSet::of(["PER", "X"]);
     let (_, statistics) = tokenizer.encode_split(&[example], &set, 5).unwrap();
-    assert_eq!((statistics.truncated, statistics.entities, statistics.entities_cut, statistics.entities_unaligned), (1, 2, 1, 0));
+    assert_eq!(
+        (
+            statistics.truncated,
+            statistics.entities,
+            statistics.entities_cut,
+            statistics.entities_unaligned
+        ),
+        (1, 2, 1, 0)
+    );
 }
 
 #[test]
 fn offsets_count_characters_also_where_a_character_is_several_tokens() {
     let tokens = tokenizer().encode("é🦀 Ann", 64).unwrap();
-    let spans: Vec<(u32, u32)> = tokens.starts.iter().copied().zip(tokens.ends.iter().copied()).collect();
+    let spans: Vec<(u32, u32)> =
+        tokens.starts.iter().copied().zip(tokens.ends.iter().copied()).collect();
     assert_eq!(spans, [(0, 0), (0, 1), (0, 1), (1, 2), (1, 2), (1, 2), (1, 2), (2, 6), (0, 0)]);
 }
 
@@ -70,15 +96,24 @@ fn a_character_cut_by_truncation_cuts_its_entity() {
 #[test]
 fn statistics_describe_lengths_and_labels() {
     let examples = [example("the user Ann Lee", &[(9, 16, "PER")]), example("", &[])];
-    let (split, statistics) = tokenizer().encode_split(&examples, &LabelSet::of(["PER"]), 64).unwrap();
+    let (split, statistics) =
+        tokenizer().encode_split(&examples, &LabelSet::of(["PER"]), 64).unwrap();
     assert_eq!(split.bounds, [0, 6, 8]);
-    assert_eq!((statistics.length_min, statistics.length_max, statistics.length_mean, statistics.tokens), (2, 6, 4.0, 8));
-    assert_eq!(statistics.label_counts, [("B-PER", 1), ("I-PER", 1), ("O", 2)].map(|(name, count)| (name.to_owned(), count)).into());
+    assert_eq!(
+        (statistics.length_min, statistics.length_max, statistics.length_mean, statistics.tokens),
+        (2, 6, 4.0, 8)
+    );
+    assert_eq!(
+        statistics.label_counts,
+        [("B-PER", 1), ("I-PER", 1), ("O", 2)].map(|(name, count)| (name.to_owned(), count)).into()
+    );
 }
 
 #[test]
 fn the_number_of_threads_changes_nothing() {
-    let examples: Vec<Example> = (0..200).map(|index| example(&format!("the user Ann Lee {index}"), &[(9, 16, "PER")])).collect();
+    let examples: Vec<Example> = (0..200)
+        .map(|index| example(&format!("the user Ann Lee {index}"), &[(9, 16, "PER")]))
+        .collect();
     let with = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| tokenizer().encode_split(&examples, &LabelSet::of(["PER"]), 8).unwrap())
@@ -89,14 +124,22 @@ fn the_number_of_threads_changes_nothing() {
 #[test]
 fn a_length_without_room_for_the_text_is_refused() {
     let error = tokenizer().encode("a", 2).unwrap_err();
-    assert_eq!(error.to_string(), "a length of 2 tokens leaves none for the text: 2 are special, so expected at least 3");
+    assert_eq!(
+        error.to_string(),
+        "a length of 2 tokens leaves none for the text: 2 are special, so expected at least 3"
+    );
 }
 
 #[test]
 fn padding_and_truncation_of_the_file_are_overridden() {
     let mut inner = tokenizer().inner;
-    inner.with_padding(Some(tokenizers::PaddingParams { strategy: tokenizers::PaddingStrategy::Fixed(64), ..Default::default() }));
-    inner.with_truncation(Some(tokenizers::TruncationParams { max_length: 4, ..Default::default() })).unwrap();
+    inner.with_padding(Some(tokenizers::PaddingParams {
+        strategy: tokenizers::PaddingStrategy::Fixed(64),
+        ..Default::default()
+    }));
+    inner
+        .with_truncation(Some(tokenizers::TruncationParams { max_length: 4, ..Default::default() }))
+        .unwrap();
     let bytes = inner.to_string(false).unwrap().into_bytes();
     let loaded = TextTokenizer::from_bytes(&bytes, Path::new("t")).unwrap();
     assert_eq!(loaded.encode("the user Ann Lee", 64).unwrap().ids.len(), 6);
@@ -104,15 +147,18 @@ fn padding_and_truncation_of_the_file_are_overridden() {
 
 #[test]
 fn a_tokenizer_that_adds_no_class_token_is_refused() {
-    let mut value: serde_json::Value = serde_json::from_str(&tokenizer().inner.to_string(false).unwrap()).unwrap();
+    let mut value: serde_json::Value =
+        serde_json::from_str(&tokenizer().inner.to_string(false).unwrap()).unwrap();
     value["post_processor"] = serde_json::Value::Null;
-    let error = TextTokenizer::from_bytes(value.to_string().as_bytes(), Path::new("t.json")).unwrap_err();
+    let error =
+        TextTokenizer::from_bytes(value.to_string().as_bytes(), Path::new("t.json")).unwrap_err();
     assert!(matches!(error, TokenizerError::NoClassToken { .. }), "{error}");
 }
 
 #[test]
 fn a_file_that_is_no_tokenizer_is_refused() {
-    let value: serde_json::Value = serde_json::from_str(&tokenizer().inner.to_string(false).unwrap()).unwrap();
+    let value: serde_json::Value =
+        serde_json::from_str(&tokenizer().inner.to_string(false).unwrap()).unwrap();
     let mut lying = value.clone();
     lying["model"]["merges"] = serde_json::json!([["a".repeat(500), "b"]]);
     let mut longest = value;
@@ -125,7 +171,8 @@ fn a_file_that_is_no_tokenizer_is_refused() {
 
 #[test]
 fn merges_dropped_by_chance_are_switched_off() {
-    let mut value: serde_json::Value = serde_json::from_str(&tokenizer().inner.to_string(false).unwrap()).unwrap();
+    let mut value: serde_json::Value =
+        serde_json::from_str(&tokenizer().inner.to_string(false).unwrap()).unwrap();
     value["model"]["dropout"] = 0.9.into();
     let loaded = TextTokenizer::from_bytes(value.to_string().as_bytes(), Path::new("t")).unwrap();
     assert_eq!(loaded.encode("the user Ann Lee", 64).unwrap().ids.len(), 6);
@@ -138,7 +185,10 @@ fn a_saved_tokenizer_gives_the_same_tokens() {
     let tokenizer = tokenizer();
     tokenizer.save(&path).unwrap();
     let text = "the user, é Ann [MASK] at noon";
-    assert_eq!(TextTokenizer::load(&path).unwrap().encode(text, 64).unwrap(), tokenizer.encode(text, 64).unwrap());
+    assert_eq!(
+        TextTokenizer::load(&path).unwrap().encode(text, 64).unwrap(),
+        tokenizer.encode(text, 64).unwrap()
+    );
 }
 
 proptest! {
@@ -157,31 +207,44 @@ proptest! {
 
 #[test]
 fn a_normalizer_that_multiplies_texts_is_refused_and_one_that_lengthens_them_is_not() {
-    let mut file: serde_json::Value = serde_json::from_str(&tokenizer().inner.to_string(false).unwrap()).unwrap();
+    let mut file: serde_json::Value =
+        serde_json::from_str(&tokenizer().inner.to_string(false).unwrap()).unwrap();
     let mut load = |replacements: usize, content: &str| {
-        let replace = serde_json::json!({"type": "Replace", "pattern": {"String": "a"}, "content": content});
-        file["normalizer"] = serde_json::json!({"type": "Sequence", "normalizers": vec![replace; replacements]});
+        let replace =
+            serde_json::json!({"type": "Replace", "pattern": {"String": "a"}, "content": content});
+        file["normalizer"] =
+            serde_json::json!({"type": "Sequence", "normalizers": vec![replace; replacements]});
         TextTokenizer::from_bytes(file.to_string().as_bytes(), Path::new("tokenizer.json"))
     };
     assert!(load(1, "aaa").is_ok());
     let error = load(7, &"a".repeat(16)).unwrap_err().to_string();
-    assert_eq!(error, "the normalizer of `tokenizer.json` can make a text more than 1000 times as long");
+    assert_eq!(
+        error,
+        "the normalizer of `tokenizer.json` can make a text more than 1000 times as long"
+    );
 }
 
 #[test]
 fn a_token_ends_behind_the_whole_of_its_last_character() {
-    let places = |text: &str, offsets: &[(usize, usize)]| whole_characters(text, &text.chars().collect::<Vec<_>>(), offsets).into_owned();
+    let places = |text: &str, offsets: &[(usize, usize)]| {
+        whole_characters(text, &text.chars().collect::<Vec<_>>(), offsets).into_owned()
+    };
     // `e` and an accent of its own; syllables of three parts; an accent that has a token.
     assert_eq!(places("Jose\u{301} in", &[(0, 4), (6, 8)]), [(0, 5), (6, 8)]);
     assert_eq!(places("\u{1112}\u{1161}\u{11ab} x", &[(0, 1), (4, 5)]), [(0, 3), (4, 5)]);
     assert_eq!(places("e\u{301}", &[(0, 1), (1, 2)]), [(0, 1), (1, 2)]);
     // Pieces of one character share its place, special tokens have none, and what a tokenizer leaves out stays out.
-    assert_eq!(places("é\u{316} €", &[(0, 0), (0, 1), (0, 1), (0, 0)]), [(0, 0), (0, 2), (0, 2), (0, 0)]);
+    assert_eq!(
+        places("é\u{316} €", &[(0, 0), (0, 1), (0, 1), (0, 0)]),
+        [(0, 0), (0, 2), (0, 2), (0, 0)]
+    );
 }
 
 #[test]
 fn entities_of_decomposed_text_end_where_it_says() {
-    let tokenizer = train_tokenizer(["the user Jos\u{e9} logged in"].into_iter().cycle().take(12), 400).unwrap();
+    let tokenizer =
+        train_tokenizer(["the user Jos\u{e9} logged in"].into_iter().cycle().take(12), 400)
+            .unwrap();
     let text = "user Jose\u{301} logged in";
     let found = tokenizer.encode(text, 64).unwrap();
     assert!(found.ends.contains(&10) && !found.ends.contains(&9), "{found:?}");

@@ -122,7 +122,9 @@ impl<'t> Builder<'t> {
             }
             return NodeData::Invalid;
         }
-        let range = |message: String, help: &str| Diagnostic::new("number-range", message).at(place).help(help);
+        let range = |message: String, help: &str| {
+            Diagnostic::new("number-range", message).at(place).help(help)
+        };
         match kind {
             ScalarKind::String => NodeData::String(decoded.into_owned()),
             ScalarKind::Boolean(value) => NodeData::Bool(value),
@@ -130,19 +132,28 @@ impl<'t> Builder<'t> {
                 Ok(value) => NodeData::Integer(value),
                 Err(_) => {
                     let help = "integers lie between -9223372036854775808 and 9223372036854775807";
-                    self.problems.push(range(format!("the integer {} is out of range", quoted(raw.as_str())), help));
+                    self.problems.push(range(
+                        format!("the integer {} is out of range", quoted(raw.as_str())),
+                        help,
+                    ));
                     NodeData::Invalid
                 }
             },
             ScalarKind::Float => match decoded.parse::<f64>() {
                 Ok(value) if value.is_finite() => NodeData::Float(value),
                 _ => {
-                    self.problems.push(range(format!("{} is out of range", quoted(raw.as_str())), "numbers are finite"));
+                    self.problems.push(range(
+                        format!("{} is out of range", quoted(raw.as_str())),
+                        "numbers are finite",
+                    ));
                     NodeData::Invalid
                 }
             },
             ScalarKind::DateTime => {
-                let message = format!("{} is a date or a time, which no parameter takes", quoted(raw.as_str()));
+                let message = format!(
+                    "{} is a date or a time, which no parameter takes",
+                    quoted(raw.as_str())
+                );
                 let help = format!("for a string, put it into quotes: `\"{}\"`", raw.as_str());
                 self.problems.push(Diagnostic::new("date", message).at(place).help(help));
                 NodeData::Invalid
@@ -216,7 +227,11 @@ impl EventReceiver for Builder<'_> {
 
     fn inline_table_open(&mut self, span: TextSpan, _: &mut dyn ErrorSink) -> bool {
         let outer = std::mem::take(&mut self.key);
-        self.open.push(Open::Table { start: span.start(), table: Table::new(Shape::Inline), outer });
+        self.open.push(Open::Table {
+            start: span.start(),
+            table: Table::new(Shape::Inline),
+            outer,
+        });
         true
     }
 
@@ -234,7 +249,10 @@ impl EventReceiver for Builder<'_> {
 
     fn array_close(&mut self, span: TextSpan, _: &mut dyn ErrorSink) {
         if let Some(Open::Array { start, items }) = self.open.pop() {
-            self.place(Node { span: self.span(start, span.end()), data: NodeData::Array { items, tables: false } });
+            self.place(Node {
+                span: self.span(start, span.end()),
+                data: NodeData::Array { items, tables: false },
+            });
         }
     }
 
@@ -251,7 +269,10 @@ impl EventReceiver for Builder<'_> {
             self.key.unreadable = true;
         } else if self.key.words.len() >= DEEPEST as usize {
             if !self.key.unreadable {
-                self.problems.push(Diagnostic::new("syntax", format!("a key of more than {DEEPEST} words")).at(place));
+                self.problems.push(
+                    Diagnostic::new("syntax", format!("a key of more than {DEEPEST} words"))
+                        .at(place),
+                );
             }
             self.key.unreadable = true;
         } else {
@@ -295,18 +316,26 @@ fn insert(mut table: &mut Table, key: &[(Arc<str>, Span)], node: Node) -> Result
     let Some(((name, span), parents)) = key.split_last() else { return Ok(()) };
     for (parent, parent_span) in parents {
         let position = table.position(parent).unwrap_or_else(|| {
-            let empty = Node { span: *parent_span, data: NodeData::Table(Table::new(Shape::Dotted)) };
+            let empty =
+                Node { span: *parent_span, data: NodeData::Table(Table::new(Shape::Dotted)) };
             table.insert(parent.clone(), *parent_span, empty)
         });
         let entry = &mut table.entries[position];
         let (first, found) = (entry.name_span, entry.node.data.describe());
         table = match &mut entry.node.data {
-            NodeData::Table(inner) if matches!(inner.shape, Shape::Dotted | Shape::Implicit) => inner,
+            NodeData::Table(inner) if matches!(inner.shape, Shape::Dotted | Shape::Implicit) => {
+                inner
+            }
             // Complained about where it was written.
             NodeData::Invalid => return Ok(()),
             NodeData::Table(_) => {
-                let message = format!("the table {} is complete already and takes no dotted keys", quoted(parent));
-                return Err(Diagnostic::new("duplicate-key", message).at(*parent_span).label(first, "written here"));
+                let message = format!(
+                    "the table {} is complete already and takes no dotted keys",
+                    quoted(parent)
+                );
+                return Err(Diagnostic::new("duplicate-key", message)
+                    .at(*parent_span)
+                    .label(first, "written here"));
             }
             _ => return Err(no_table(parent, *parent_span, first, found)),
         };
@@ -319,13 +348,19 @@ fn insert(mut table: &mut Table, key: &[(Arc<str>, Span)], node: Node) -> Result
 }
 
 /// `[a.b]` or `[[a.b]]`: the way to its table, if its keys have a place at all, and what is wrong.
-fn open_header(root: &mut Table, key: &[(Arc<str>, Span)], array: bool, span: Span) -> (Option<Vec<usize>>, Option<Diagnostic>) {
+fn open_header(
+    root: &mut Table,
+    key: &[(Arc<str>, Span)],
+    array: bool,
+    span: Span,
+) -> (Option<Vec<usize>>, Option<Diagnostic>) {
     let mut path = Vec::with_capacity(key.len());
     let mut table = root;
     let Some(((name, name_span), parents)) = key.split_last() else { return (Some(path), None) };
     for (parent, parent_span) in parents {
         let position = table.position(parent).unwrap_or_else(|| {
-            let empty = Node { span: *parent_span, data: NodeData::Table(Table::new(Shape::Implicit)) };
+            let empty =
+                Node { span: *parent_span, data: NodeData::Table(Table::new(Shape::Implicit)) };
             table.insert(parent.clone(), *parent_span, empty)
         });
         path.push(position);
@@ -338,7 +373,14 @@ fn open_header(root: &mut Table, key: &[(Arc<str>, Span)], array: bool, span: Sp
             NodeData::Table(inner) if inner.shape != Shape::Inline => inner,
             NodeData::Table(_) => {
                 let message = format!("the inline table {} is complete already", quoted(parent));
-                return (None, Some(Diagnostic::new("duplicate-key", message).at(*parent_span).label(first, "written here")));
+                return (
+                    None,
+                    Some(
+                        Diagnostic::new("duplicate-key", message)
+                            .at(*parent_span)
+                            .label(first, "written here"),
+                    ),
+                );
             }
             NodeData::Array { items, tables: true } => match items.last_mut() {
                 Some(Node { data: NodeData::Table(inner), .. }) => inner,
@@ -349,7 +391,8 @@ fn open_header(root: &mut Table, key: &[(Arc<str>, Span)], array: bool, span: Sp
     }
     let Some(position) = table.position(name) else {
         let header = Node { span, data: NodeData::Table(Table::new(Shape::Header)) };
-        let data = if array { NodeData::Array { items: vec![header], tables: true } } else { header.data };
+        let data =
+            if array { NodeData::Array { items: vec![header], tables: true } } else { header.data };
         path.push(table.insert(name.clone(), *name_span, Node { span, data }));
         return (Some(path), None);
     };
@@ -375,7 +418,9 @@ fn open_header(root: &mut Table, key: &[(Arc<str>, Span)], array: bool, span: Sp
 }
 
 fn twice(name: &str, span: Span, first: Span) -> Diagnostic {
-    Diagnostic::new("duplicate-key", format!("{} is written twice", quoted(name))).at(span).label(first, "first written here")
+    Diagnostic::new("duplicate-key", format!("{} is written twice", quoted(name)))
+        .at(span)
+        .label(first, "first written here")
 }
 
 fn no_table(name: &str, span: Span, first: Span, found: &str) -> Diagnostic {

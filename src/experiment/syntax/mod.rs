@@ -40,27 +40,61 @@ pub(super) fn document(text: &str, id: SourceId, problems: &mut Problems) -> Doc
 }
 
 /// Reads one value out of a text.
-pub(super) fn value(text: &str, range: Range<usize>, id: SourceId, problems: &mut Problems) -> Node {
+pub(super) fn value(
+    text: &str,
+    range: Range<usize>,
+    id: SourceId,
+    problems: &mut Problems,
+) -> Node {
     let mut builder = Builder::new(&text[range.clone()], id, range.start);
-    feed(&mut builder, &text[range.clone()], range.start, id, toml_parser::parser::parse_value, problems);
-    builder.into_value(problems).unwrap_or(Node { span: Span::new(id, range), data: NodeData::Invalid })
+    feed(
+        &mut builder,
+        &text[range.clone()],
+        range.start,
+        id,
+        toml_parser::parser::parse_value,
+        problems,
+    );
+    builder
+        .into_value(problems)
+        .unwrap_or(Node { span: Span::new(id, range), data: NodeData::Invalid })
 }
 
 /// Reads one dotted key out of a text; nothing if it is none.
-pub(super) fn key(text: &str, range: Range<usize>, id: SourceId, problems: &mut Problems) -> Option<Vec<(Arc<str>, Span)>> {
+pub(super) fn key(
+    text: &str,
+    range: Range<usize>,
+    id: SourceId,
+    problems: &mut Problems,
+) -> Option<Vec<(Arc<str>, Span)>> {
     let mut builder = Builder::new(&text[range.clone()], id, range.start);
     let mut own = Problems::default();
-    feed(&mut builder, &text[range.clone()], range.start, id, toml_parser::parser::parse_key, &mut own);
+    feed(
+        &mut builder,
+        &text[range.clone()],
+        range.start,
+        id,
+        toml_parser::parser::parse_key,
+        &mut own,
+    );
     let key = builder.into_key(&mut own);
     let good = own.is_empty();
     problems.extend(own);
     key.filter(|_| good)
 }
 
-type Parse = fn(&[toml_parser::lexer::Token], &mut dyn EventReceiver, &mut dyn toml_parser::ErrorSink);
+type Parse =
+    fn(&[toml_parser::lexer::Token], &mut dyn EventReceiver, &mut dyn toml_parser::ErrorSink);
 
 /// Runs the parser over `text` into the builder and translates its complaints. Returns true if one of them swallowed part of the text.
-fn feed(builder: &mut Builder<'_>, text: &str, base: usize, id: SourceId, parse: Parse, problems: &mut Problems) -> bool {
+fn feed(
+    builder: &mut Builder<'_>,
+    text: &str,
+    base: usize,
+    id: SourceId,
+    parse: Parse,
+    problems: &mut Problems,
+) -> bool {
     let source = Source::new(text);
     let tokens = source.lex().into_vec();
     let mut broken = false;
@@ -71,7 +105,10 @@ fn feed(builder: &mut Builder<'_>, text: &str, base: usize, id: SourceId, parse:
         let at = error.unexpected().map_or(0, |span| span.start()).min(text.len());
         if at >= line_end {
             problems.push(mistakes::translate(&error, text, base, id));
-            line_end = text[text.ceil_char_boundary(at)..].find('\n').map_or(text.len(), |length| at + length).max(1);
+            line_end = text[text.ceil_char_boundary(at)..]
+                .find('\n')
+                .map_or(text.len(), |length| at + length)
+                .max(1);
         }
     };
     let mut guard = RecursionGuard::new(builder, DEEPEST);

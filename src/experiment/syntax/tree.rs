@@ -92,7 +92,14 @@ impl Table {
         self.entries.push(Entry { name: name.clone(), name_span, node });
         match self.entries.len() {
             ..Self::INDEXED => {}
-            Self::INDEXED => self.index = self.entries.iter().enumerate().map(|(at, entry)| (entry.name.clone(), at)).collect(),
+            Self::INDEXED => {
+                self.index = self
+                    .entries
+                    .iter()
+                    .enumerate()
+                    .map(|(at, entry)| (entry.name.clone(), at))
+                    .collect()
+            }
             _ => {
                 self.index.insert(name, position);
             }

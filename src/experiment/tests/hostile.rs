@@ -19,7 +19,11 @@ fn quickly(files: &[(&str, &str)]) -> Reading {
         let _ = experiment.origins();
     }
     let elapsed = start.elapsed();
-    assert!(elapsed < PATIENCE, "{elapsed:?} for {:?}...", files[0].1.chars().take(40).collect::<String>());
+    assert!(
+        elapsed < PATIENCE,
+        "{elapsed:?} for {:?}...",
+        files[0].1.chars().take(40).collect::<String>()
+    );
     reading
 }
 
@@ -83,7 +87,10 @@ fn a_file_full_of_one_piece_is_refused_quickly() {
         "\"a\" . ",
     ] {
         let reading = quickly(&[("x.toml", &filled("version = 1\n[stage.train]\n", piece))]);
-        assert!(!reading.diagnostics.is_empty() || ["#", "\n"].contains(&piece), "{piece:?} is no mistake?");
+        assert!(
+            !reading.diagnostics.is_empty() || ["#", "\n"].contains(&piece),
+            "{piece:?} is no mistake?"
+        );
     }
 }
 
@@ -91,30 +98,51 @@ fn a_file_full_of_one_piece_is_refused_quickly() {
 fn nesting_is_bounded() {
     for (open, close) in [("[", "]"), ("{ a = ", " }")] {
         for depth in [60, 70, 100_000] {
-            let text = format!("version = 1\n[stage.train]\nx = {}1{}\n", open.repeat(depth), close.repeat(depth));
-            assert_eq!(quickly(&[("x.toml", &text)]).diagnostics.is_empty(), depth == 60, "{open:?} {depth}");
+            let text = format!(
+                "version = 1\n[stage.train]\nx = {}1{}\n",
+                open.repeat(depth),
+                close.repeat(depth)
+            );
+            assert_eq!(
+                quickly(&[("x.toml", &text)]).diagnostics.is_empty(),
+                depth == 60,
+                "{open:?} {depth}"
+            );
         }
     }
     for depth in [30, 70, 100_000] {
         let key = vec!["a"; depth].join(".");
         let text = format!("version = 1\n[stage.train]\n{key} = 1\n");
-        assert_eq!(quickly(&[("x.toml", &text)]).diagnostics.is_empty(), depth == 30, "key {depth}");
-        quickly(&[("x.toml", &format!("version = 1\n[{key}]\n{key} = {{ {key} = {} }}\n", "[".repeat(depth)))]);
+        assert_eq!(
+            quickly(&[("x.toml", &text)]).diagnostics.is_empty(),
+            depth == 30,
+            "key {depth}"
+        );
+        quickly(&[(
+            "x.toml",
+            &format!("version = 1\n[{key}]\n{key} = {{ {key} = {} }}\n", "[".repeat(depth)),
+        )]);
     }
 }
 
 #[test]
 fn hundreds_of_thousands_of_stages_are_read() {
     let text = numbered("version = 1\n", |number| format!("[stage.s{number}]\n"));
-    let reading = quickly(&[("b.toml", "extends = \"a.toml\"\n[stage.s7]\nx = 1\n"), ("a.toml", &text)]);
+    let reading =
+        quickly(&[("b.toml", "extends = \"a.toml\"\n[stage.s7]\nx = 1\n"), ("a.toml", &text)]);
     assert!(reading.experiment.is_some_and(|experiment| experiment.stages.len() > 100_000));
 }
 
 #[test]
 fn a_stage_of_hundreds_of_thousands_of_parameters_is_merged_and_unset() {
     let parent = numbered("version = 1\n[stage.train]\n", |number| format!("p{number} = 1\n"));
-    quickly(&[("b.toml", &format!("extends = \"a.toml\"\n{}", parent.replace("version = 1\n", ""))), ("a.toml", &parent)]);
-    let unset = numbered("extends = \"a.toml\"\nunset = [", |number| format!("\"stage.train.p{number}\",\n")) + "]\n";
+    quickly(&[
+        ("b.toml", &format!("extends = \"a.toml\"\n{}", parent.replace("version = 1\n", ""))),
+        ("a.toml", &parent),
+    ]);
+    let unset = numbered("extends = \"a.toml\"\nunset = [", |number| {
+        format!("\"stage.train.p{number}\",\n")
+    }) + "]\n";
     quickly(&[("b.toml", &unset), ("a.toml", &parent)]);
 }
 
@@ -125,27 +153,41 @@ fn hundreds_of_thousands_of_references_into_one_table_are_checked() {
         let _ = writeln!(text, "k{number} = 1");
     }
     text.push_str("[stage.train]\n");
-    let text = numbered(&text, |number| format!("p{number} = \"@params.t.k{}\"\n", number % 50_000));
+    let text =
+        numbered(&text, |number| format!("p{number} = \"@params.t.k{}\"\n", number % 50_000));
     let reading = quickly(&[("x.toml", &text)]);
     assert!(reading.experiment.is_some());
 }
 
 #[test]
 fn a_mistake_in_every_line_is_counted() {
-    for line in ["x{} = three\n", "x{} 3\n", "[sweep.over.a{}]\nb = [1]\n", "[s{}]\n", "[stage.{}x]\n"] {
+    for line in
+        ["x{} = three\n", "x{} 3\n", "[sweep.over.a{}]\nb = [1]\n", "[s{}]\n", "[stage.{}x]\n"]
+    {
         let text = numbered("version = 1\n", |number| line.replace("{}", &number.to_string()));
-        assert!(quickly(&[("x.toml", &text)]).diagnostics.render(false).contains("... and "), "{line}");
+        assert!(
+            quickly(&[("x.toml", &text)]).diagnostics.render(false).contains("... and "),
+            "{line}"
+        );
     }
-    let references = numbered("version = 1\n[stage.train]\n", |number| format!("x{number} = \"@params.{number}\"\n"));
+    let references = numbered("version = 1\n[stage.train]\n", |number| {
+        format!("x{number} = \"@params.{number}\"\n")
+    });
     quickly(&[("x.toml", &references)]);
-    let axes = numbered("version = 1\n[stage.train]\n[sweep.over]\n", |number| format!("train.x{number} = [1]\n"));
+    let axes = numbered("version = 1\n[stage.train]\n[sweep.over]\n", |number| {
+        format!("train.x{number} = [1]\n")
+    });
     assert!(quickly(&[("x.toml", &axes)]).diagnostics.is_empty());
 }
 
 #[test]
 fn one_line_of_megabytes_is_read_and_shown_in_part() {
     let long = "x".repeat(LARGEST as usize - 100);
-    assert!(quickly(&[("x.toml", &format!("version = 1\n[stage.train]\nx = \"{long}\"\n"))]).diagnostics.is_empty());
+    assert!(
+        quickly(&[("x.toml", &format!("version = 1\n[stage.train]\nx = \"{long}\"\n"))])
+            .diagnostics
+            .is_empty()
+    );
     for text in [
         format!("version = 1\n[stage.train]\nx = \"@{long}!\"\n"),
         format!("version = 1\n[stage.train]\nx = {long}\n"),
@@ -161,6 +203,7 @@ fn one_line_of_megabytes_is_read_and_shown_in_part() {
 
 #[test]
 fn an_array_of_millions_of_values_is_read() {
-    let text = format!("{}]\n", filled("version = 1\n[stage.train]\nx = [", "1,").trim_end_matches("1,"));
+    let text =
+        format!("{}]\n", filled("version = 1\n[stage.train]\nx = [", "1,").trim_end_matches("1,"));
     assert!(quickly(&[("x.toml", &text[..])]).experiment.is_some());
 }

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use super::super::{AxisTarget, Data, Pin, Pins, PinsError};
-use super::{Experiment, Memory, Overrides, chain, good, good_with, meaning, read, set, stage, sweep, value};
+use super::{
+    Experiment, Memory, Overrides, chain, good, good_with, meaning, read, set, stage, sweep, value,
+};
 use crate::diagnostics::Diagnostics;
 
 const SMALL: &str = r#"
@@ -51,7 +53,13 @@ fn axes(experiment: &Experiment) -> Vec<String> {
     sweep
         .axes
         .iter()
-        .map(|axis| format!("{} {}", axis.target, axis.values.iter().map(super::super::Value::to_json).collect::<serde_json::Value>()))
+        .map(|axis| {
+            format!(
+                "{} {}",
+                axis.target,
+                axis.values.iter().map(super::super::Value::to_json).collect::<serde_json::Value>()
+            )
+        })
         .collect()
 }
 
@@ -71,21 +79,28 @@ fn stages_and_parameters_keep_the_order_of_the_file() {
     let small = good(&[("experiments/small.toml", SMALL)]);
     let names: Vec<&str> = small.stages.iter().map(|stage| &*stage.name).collect();
     assert_eq!(names, ["fetch_model", "corpus", "tokenize", "train"]);
-    let parameters: Vec<&str> = stage(&small, "train").parameters.iter().map(|parameter| &*parameter.name).collect();
+    let parameters: Vec<&str> =
+        stage(&small, "train").parameters.iter().map(|parameter| &*parameter.name).collect();
     assert_eq!(parameters, ["model", "data", "epochs", "learning_rate", "ignore_outside"]);
 }
 
 #[test]
 fn an_experiment_is_called_as_its_file_unless_it_says_another_name() {
     assert_eq!(good(&[("experiments/small.toml", SMALL)]).name, "small");
-    assert_eq!(good(&[("small.toml", "version = 1\nname = \"other\"\n[stage.train]\n")]).name, "other");
+    assert_eq!(
+        good(&[("small.toml", "version = 1\nname = \"other\"\n[stage.train]\n")]).name,
+        "other"
+    );
 }
 
 #[test]
 fn name_and_about_are_not_inherited() {
     let parent = ("a.toml", "version = 1\nname = \"a\"\nabout = \"a\"\nseed = 7\n[stage.train]\n");
     let child = good(&[("b.toml", "extends = \"a.toml\"\n"), parent]);
-    assert_eq!((child.name.as_str(), child.about, child.seed.map(|(seed, _)| seed)), ("b", None, Some(7)));
+    assert_eq!(
+        (child.name.as_str(), child.about, child.seed.map(|(seed, _)| seed)),
+        ("b", None, Some(7))
+    );
 }
 
 #[test]
@@ -98,7 +113,8 @@ fn references_and_escapes_are_told_apart() {
     assert_eq!(data("handle"), Data::String("@me".into()));
     assert_eq!(data("at"), Data::String("@@".into()));
     assert_eq!(data("mail"), Data::String("a@b".into()));
-    let deep = value(&experiment, "train", "deep").resolve(&experiment.params).expect("the param exists");
+    let deep =
+        value(&experiment, "train", "deep").resolve(&experiment.params).expect("the param exists");
     assert_eq!(deep.to_json(), serde_json::json!({ "x": ["@x"] }));
 }
 
@@ -111,11 +127,15 @@ fn a_param_keeps_its_type_and_the_folder_of_the_file_that_wrote_it() {
         ),
         ("lab/../experiments/small.toml", SMALL),
     ]);
-    let templates = value(&experiment, "corpus", "templates").resolve(&experiment.params).expect("the param exists");
+    let templates = value(&experiment, "corpus", "templates")
+        .resolve(&experiment.params)
+        .expect("the param exists");
     assert_eq!(templates.data, Data::String("data/events.toml".into()));
     assert_eq!(&*templates.folder, Path::new("lab/../experiments"));
     assert_eq!(&*value(&experiment, "corpus", "samples").folder, Path::new("lab"));
-    let length = value(&experiment, "tokenize", "max_length").resolve(&experiment.params).expect("the param exists");
+    let length = value(&experiment, "tokenize", "max_length")
+        .resolve(&experiment.params)
+        .expect("the param exists");
     assert_eq!(length.data, Data::Integer(128));
 }
 
@@ -135,14 +155,19 @@ fn a_child_wins_over_single_parameters_and_replaces_each_whole() {
 
 #[test]
 fn a_child_that_changes_the_kind_starts_the_stage_empty() {
-    let changed = child("extends = \"small.toml\"\n[stage.corpus]\nkind = \"read_corpus\"\npath = \"x.jsonl\"\n");
-    let names: Vec<&str> = stage(&changed, "corpus").parameters.iter().map(|parameter| &*parameter.name).collect();
+    let changed = child(
+        "extends = \"small.toml\"\n[stage.corpus]\nkind = \"read_corpus\"\npath = \"x.jsonl\"\n",
+    );
+    let names: Vec<&str> =
+        stage(&changed, "corpus").parameters.iter().map(|parameter| &*parameter.name).collect();
     assert_eq!(names, ["path"]);
 }
 
 #[test]
 fn a_child_that_repeats_the_kind_changes_nothing() {
-    let same = child("extends = \"small.toml\"\n[stage.corpus]\nkind = \"generate_corpus\"\n[stage.train]\nkind = \"train\"\n");
+    let same = child(
+        "extends = \"small.toml\"\n[stage.corpus]\nkind = \"generate_corpus\"\n[stage.train]\nkind = \"train\"\n",
+    );
     let mut small = good(&[("experiments/small.toml", SMALL)]);
     small.name = same.name.clone();
     small.about = None;
@@ -153,7 +178,8 @@ fn a_child_that_repeats_the_kind_changes_nothing() {
 fn unset_and_rewrite_replaces() {
     let text = "extends = \"small.toml\"\nunset = [\"stage.train\", \"stage.corpus.split\", \"params.max_length\", \"stage.tokenize.max_length\", \"seed\"]\n[stage.train]\nepochs = 1\n";
     let experiment = child(text);
-    let names: Vec<&str> = stage(&experiment, "train").parameters.iter().map(|parameter| &*parameter.name).collect();
+    let names: Vec<&str> =
+        stage(&experiment, "train").parameters.iter().map(|parameter| &*parameter.name).collect();
     assert_eq!(names, ["epochs"]);
     assert!(stage(&experiment, "corpus").parameter("split").is_none());
     assert!(!experiment.params.contains_key("max_length"));
@@ -164,13 +190,20 @@ fn unset_and_rewrite_replaces() {
 fn a_sweep_is_inherited_down_to_its_axes() {
     let parent = "version = 1\n[stage.train]\na = 1\n[stage.evaluate]\n[sweep]\nobjective = \"max evaluate.f1\"\nseeds = 3\n[sweep.over]\ntrain.a = [1, 2]\ntrain.b = { choice = [[1], [2]] }\n";
     let files = |text| good(&[("b.toml", text), ("a.toml", parent)]);
-    let experiment = files("extends = \"a.toml\"\n[sweep]\nseeds = [5, 7]\n[sweep.over]\ntrain.a = [3]\ntrain.c = [true]\n");
+    let experiment = files(
+        "extends = \"a.toml\"\n[sweep]\nseeds = [5, 7]\n[sweep.over]\ntrain.a = [3]\ntrain.c = [true]\n",
+    );
     assert_eq!(axes(&experiment), ["train.a [3]", "train.b [[1],[2]]", "train.c [true]"]);
     assert_eq!(seeds(&experiment), Some(vec![5, 7]));
     assert!(
-        experiment.sweep.and_then(|sweep| sweep.objective).is_some_and(|objective| objective.maximize && objective.metric == "evaluate.f1")
+        experiment
+            .sweep
+            .and_then(|sweep| sweep.objective)
+            .is_some_and(|objective| objective.maximize && objective.metric == "evaluate.f1")
     );
-    let experiment = files("extends = \"a.toml\"\nunset = [\"sweep.over.train.b\", \"sweep.objective\", \"sweep.seeds\"]\n");
+    let experiment = files(
+        "extends = \"a.toml\"\nunset = [\"sweep.over.train.b\", \"sweep.objective\", \"sweep.seeds\"]\n",
+    );
     assert_eq!(axes(&experiment), ["train.a [1,2]"]);
     assert!(files("extends = \"a.toml\"\nunset = [\"sweep\"]\n").sweep.is_none());
     let experiment = files("extends = \"a.toml\"\nunset = [\"sweep.over\"]\n");
@@ -179,14 +212,22 @@ fn a_sweep_is_inherited_down_to_its_axes() {
 
 #[test]
 fn set_replaces_parameters_params_and_the_seed() {
-    let overrides =
-        set(&["stage.train.epochs=1", "params.max_length=64", "seed=7", "stage.train.epochs=2", "stage.corpus.split={ train = 1.0 }"]);
+    let overrides = set(&[
+        "stage.train.epochs=1",
+        "params.max_length=64",
+        "seed=7",
+        "stage.train.epochs=2",
+        "stage.corpus.split={ train = 1.0 }",
+    ]);
     let experiment = small_with(&overrides);
     assert_eq!(value(&experiment, "train", "epochs").to_json(), 2);
     assert_eq!(&*value(&experiment, "train", "epochs").folder, Path::new("here"));
     assert_eq!(experiment.params["max_length"].to_json(), 64);
     assert_eq!(experiment.seed.map(|(seed, _)| seed), Some(7));
-    assert_eq!(value(&experiment, "corpus", "split").to_json(), serde_json::json!({ "train": 1.0 }));
+    assert_eq!(
+        value(&experiment, "corpus", "split").to_json(),
+        serde_json::json!({ "train": 1.0 })
+    );
 }
 
 #[test]
@@ -196,7 +237,10 @@ fn the_right_side_of_set_is_a_toml_value_or_a_bare_word() {
         ("1e-5", serde_json::json!(1e-5)),
         ("true", serde_json::json!(true)),
         ("answerdotai/ModernBERT-large", serde_json::json!("answerdotai/ModernBERT-large")),
-        ("45bb4654a4d5aaff24dd11d4781fa46d39bf8c13", serde_json::json!("45bb4654a4d5aaff24dd11d4781fa46d39bf8c13")),
+        (
+            "45bb4654a4d5aaff24dd11d4781fa46d39bf8c13",
+            serde_json::json!("45bb4654a4d5aaff24dd11d4781fa46d39bf8c13"),
+        ),
         ("\"1\"", serde_json::json!("1")),
         ("''", serde_json::json!("")),
         ("two words", serde_json::json!("two words")),
@@ -212,9 +256,10 @@ fn the_right_side_of_set_is_a_toml_value_or_a_bare_word() {
 
 #[test]
 fn set_may_change_a_kind_together_with_its_parameters_in_any_order() {
-    for texts in
-        [["stage.corpus.kind=read_corpus", "stage.corpus.path=x.jsonl"], ["stage.corpus.path=x.jsonl", "stage.corpus.kind=read_corpus"]]
-    {
+    for texts in [
+        ["stage.corpus.kind=read_corpus", "stage.corpus.path=x.jsonl"],
+        ["stage.corpus.path=x.jsonl", "stage.corpus.kind=read_corpus"],
+    ] {
         let experiment = small_with(&set(&texts));
         let corpus = stage(&experiment, "corpus");
         let names: Vec<&str> = corpus.parameters.iter().map(|parameter| &*parameter.name).collect();
@@ -224,8 +269,12 @@ fn set_may_change_a_kind_together_with_its_parameters_in_any_order() {
 
 #[test]
 fn sweep_and_seeds_make_a_grid_where_there_is_none() {
-    let experiment = small_with(&sweep(&["train.learning_rate=1e-5,2e-5", "params.max_length=64"], Some("2")));
-    assert_eq!(axes(&experiment), ["train.learning_rate [0.00001,0.00002]", "params.max_length [64]"]);
+    let experiment =
+        small_with(&sweep(&["train.learning_rate=1e-5,2e-5", "params.max_length=64"], Some("2")));
+    assert_eq!(
+        axes(&experiment),
+        ["train.learning_rate [0.00001,0.00002]", "params.max_length [64]"]
+    );
     assert_eq!(seeds(&experiment), Some(vec![0, 1]));
     let sweep = experiment.sweep.expect("there is a sweep");
     assert_eq!(sweep.axes[1].target, AxisTarget::Params("max_length".into()));
@@ -236,7 +285,10 @@ fn sweep_and_seeds_replace_those_of_the_file() {
     let text = "version = 1\n[stage.train]\n[sweep]\nseeds = 3\n[sweep.over]\ntrain.a = [1, 2]\ntrain.b = [1, 2]\n";
     let with = |overrides: &Overrides| good_with(&[("x.toml", text)], overrides);
     let experiment = with(&sweep(&["train.c=x,y"], None));
-    assert_eq!((axes(&experiment), seeds(&experiment)), (vec!["train.c [\"x\",\"y\"]".to_owned()], Some(vec![0, 1, 2])));
+    assert_eq!(
+        (axes(&experiment), seeds(&experiment)),
+        (vec!["train.c [\"x\",\"y\"]".to_owned()], Some(vec![0, 1, 2]))
+    );
     let experiment = with(&sweep(&[], Some("4,9")));
     assert_eq!((axes(&experiment).len(), seeds(&experiment)), (2, Some(vec![4, 9])));
 }
@@ -262,21 +314,35 @@ fn the_values_of_sweep_are_read_as_a_list() {
 #[test]
 fn retry_and_timeout_are_inherited_replaced_and_unset() {
     let limits = |text: &str| {
-        let experiment = good(&[("child.toml", text), ("root.toml", "version = 1\n[stage.train]\nretry = 2\ntimeout = \"1h30m\"\n")]);
+        let experiment = good(&[
+            ("child.toml", text),
+            ("root.toml", "version = 1\n[stage.train]\nretry = 2\ntimeout = \"1h30m\"\n"),
+        ]);
         let train = stage(&experiment, "train");
         assert!(train.parameters.is_empty());
         (train.retry.map(|(retry, _)| retry), train.timeout.map(|(timeout, _)| timeout.as_secs()))
     };
     assert_eq!(limits("extends = \"root.toml\"\n"), (Some(2), Some(5400)));
-    assert_eq!(limits("extends = \"root.toml\"\n[stage.train]\ntimeout = \"90s\"\n"), (Some(2), Some(90)));
-    assert_eq!(limits("extends = \"root.toml\"\nunset = [\"stage.train.retry\", \"stage.train.timeout\"]\n"), (None, None));
+    assert_eq!(
+        limits("extends = \"root.toml\"\n[stage.train]\ntimeout = \"90s\"\n"),
+        (Some(2), Some(90))
+    );
+    assert_eq!(
+        limits(
+            "extends = \"root.toml\"\nunset = [\"stage.train.retry\", \"stage.train.timeout\"]\n"
+        ),
+        (None, None)
+    );
 }
 
 #[test]
 fn retry_and_timeout_can_be_set_on_the_command_line() {
     let experiment = small_with(&set(&["stage.train.retry=3", "stage.train.timeout='2h'"]));
     let train = stage(&experiment, "train");
-    assert_eq!((train.retry.map(|it| it.0), train.timeout.map(|it| it.0.as_secs())), (Some(3), Some(7200)));
+    assert_eq!(
+        (train.retry.map(|it| it.0), train.timeout.map(|it| it.0.as_secs())),
+        (Some(3), Some(7200))
+    );
 }
 
 #[test]
@@ -295,7 +361,9 @@ fn the_resolved_file_is_one_file_without_extends() {
 #[test]
 fn paths_of_the_resolved_file_can_be_made_absolute() {
     let experiment = good(&[("/lab/small.toml", SMALL)]);
-    let text = experiment.to_toml_with_paths(&|kind, parameter| kind == "generate_corpus" && parameter == "templates");
+    let text = experiment.to_toml_with_paths(&|kind, parameter| {
+        kind == "generate_corpus" && parameter == "templates"
+    });
     assert!(text.contains("templates = \"/lab/data/events.toml\"\n"), "{text}");
 }
 
@@ -305,7 +373,11 @@ fn paths_that_are_swept_over_a_param_are_made_absolute_where_they_stand() {
                 [sweep]\n[sweep.over]\nparams.file = [\"b.toml\", \"c.toml\"]\n";
     let experiment = good(&[("/lab/small.toml", text)]);
     let text = experiment.to_toml_with_paths(&|_, parameter| parameter == "templates");
-    for line in ["file = \"/lab/a.toml\"", "templates = \"@params.file\"", "params.file = [\"/lab/b.toml\", \"/lab/c.toml\"]"] {
+    for line in [
+        "file = \"/lab/a.toml\"",
+        "templates = \"@params.file\"",
+        "params.file = [\"/lab/b.toml\", \"/lab/c.toml\"]",
+    ] {
         assert!(text.lines().any(|written| written == line), "{text}");
     }
 }
@@ -315,28 +387,46 @@ fn of_two_settings_of_one_parameter_the_last_one_counts_whatever_the_kind() {
     let settings = ["stage.train.kind=other", "stage.train.epochs=1", "stage.train.epochs=2"];
     let experiment = small_with(&set(&settings));
     assert_eq!(value(&experiment, "train", "epochs").to_json(), serde_json::json!(2));
-    assert_eq!(stage(&experiment, "train").parameters.iter().filter(|parameter| &*parameter.name == "epochs").count(), 1);
+    assert_eq!(
+        stage(&experiment, "train")
+            .parameters
+            .iter()
+            .filter(|parameter| &*parameter.name == "epochs")
+            .count(),
+        1
+    );
 }
 
 #[test]
 fn every_value_has_an_origin() {
     let files = [
-        ("experiments/child.toml", "extends = \"small.toml\"\nseed = 3\n[stage.train]\nepochs = 1\n[sweep.over]\ntrain.x = [1]\n"),
+        (
+            "experiments/child.toml",
+            "extends = \"small.toml\"\nseed = 3\n[stage.train]\nepochs = 1\n[sweep.over]\ntrain.x = [1]\n",
+        ),
         ("experiments/small.toml", SMALL),
     ];
-    let overrides = Overrides { seeds: Some("2".into()), ..set(&["stage.train.learning_rate=1e-4"]) };
+    let overrides =
+        Overrides { seeds: Some("2".into()), ..set(&["stage.train.learning_rate=1e-4"]) };
     let lines: Vec<String> = good_with(&files, &overrides)
         .origins()
         .iter()
-        .map(|origin| format!("{} = {}  # {}:{}:{}", origin.path, origin.value, origin.file, origin.line, origin.column))
+        .map(|origin| {
+            format!(
+                "{} = {}  # {}:{}:{}",
+                origin.path, origin.value, origin.file, origin.line, origin.column
+            )
+        })
         .collect();
     insta::assert_snapshot!(lines.join("\n"));
 }
 
 #[test]
 fn what_could_be_read_is_there_in_spite_of_mistakes() {
-    let reading =
-        read(&[("x.toml", "version = 1\nabuot = 1\n[stage.train]\nepochs = three\nlist = [1, tru]\nrate 3\ndata = \"@a.b\"\ngood = 1\n")]);
+    let reading = read(&[(
+        "x.toml",
+        "version = 1\nabuot = 1\n[stage.train]\nepochs = three\nlist = [1, tru]\nrate 3\ndata = \"@a.b\"\ngood = 1\n",
+    )]);
     assert_eq!(reading.diagnostics.list().len(), 5);
     let experiment = reading.experiment.expect("the mistakes are small");
     let invalid: Vec<&str> = stage(&experiment, "train")
@@ -350,16 +440,21 @@ fn what_could_be_read_is_there_in_spite_of_mistakes() {
 
 #[test]
 fn nothing_is_guessed_when_part_of_a_file_is_swallowed() {
-    for text in
-        ["version = 1\n[stage.train]\nx = [1,\n[stage.other]\n", "version = 1\nstage = 3\n", "version = 1\n[[stage.train]]\nkind = \"a\"\n"]
-    {
+    for text in [
+        "version = 1\n[stage.train]\nx = [1,\n[stage.other]\n",
+        "version = 1\nstage = 3\n",
+        "version = 1\n[[stage.train]]\nkind = \"a\"\n",
+    ] {
         assert!(read(&[("x.toml", text)]).experiment.is_none(), "{text}");
     }
 }
 
 #[test]
 fn a_stage_whose_kind_cannot_be_read_is_there_without_one() {
-    let reading = read(&[("x.toml", "version = 1\n[stage.train]\nkind = 3\n[stage.plot]\nhistory = \"@train\"\n")]);
+    let reading = read(&[(
+        "x.toml",
+        "version = 1\n[stage.train]\nkind = 3\n[stage.plot]\nhistory = \"@train\"\n",
+    )]);
     assert_eq!(reading.diagnostics.list().len(), 1);
     assert_eq!(&*stage(&reading.experiment.expect("the mistake is small"), "train").kind, "");
 }
@@ -369,7 +464,8 @@ fn what_the_plan_finds_joins_what_the_file_lacks() {
     let reading = read(&[("x.toml", "version = 1\nabuot = 1\n[stage.train]\nepochs = 0\n")]);
     let experiment = reading.experiment.expect("the mistake is small");
     let span = value(&experiment, "train", "epochs").span;
-    let found = crate::diagnostics::Diagnostic::new("out-of-range", "`epochs` is at least 1").at(span);
+    let found =
+        crate::diagnostics::Diagnostic::new("out-of-range", "`epochs` is at least 1").at(span);
     let all = reading.diagnostics.merge(Diagnostics::new(experiment.sources.clone(), vec![found]));
     let codes: Vec<&str> = all.list().iter().map(|diagnostic| diagnostic.code).collect();
     assert_eq!(codes, ["unknown-key", "out-of-range"]);
@@ -377,7 +473,8 @@ fn what_the_plan_finds_joins_what_the_file_lacks() {
 
 #[test]
 fn a_text_can_be_parsed_without_a_file() {
-    let experiment = Experiment::parse(Path::new("nowhere/x.toml"), "version = 1\n[stage.train]\n").expect("the text has no mistakes");
+    let experiment = Experiment::parse(Path::new("nowhere/x.toml"), "version = 1\n[stage.train]\n")
+        .expect("the text has no mistakes");
     assert_eq!((experiment.name.as_str(), experiment.stages.len()), ("x", 1));
 }
 
@@ -391,14 +488,20 @@ fn pins_are_written_beside_the_file_and_read_with_it() {
     let path = folder.path().join("x.toml");
     std::fs::write(&path, "version = 1\n[stage.train]\n").expect("the folder is writable");
     let lock = Pins::path_for(&path);
-    Pins::write(&lock, [pin("b/c", "main", 'b'), pin("a/b", "v\"1", 'a')]).expect("the folder is writable");
+    Pins::write(&lock, [pin("b/c", "main", 'b'), pin("a/b", "v\"1", 'a')])
+        .expect("the folder is writable");
     Pins::write(&lock, [pin("b/c", "main", 'c')]).expect("the folder is writable");
-    let pins = Experiment::read(&path, &Overrides::default()).expect("the file has no mistakes").pins;
+    let pins =
+        Experiment::read(&path, &Overrides::default()).expect("the file has no mistakes").pins;
     assert_eq!(pins.lookup("a/b", "v\"1"), Some(&*"a".repeat(40)));
     assert_eq!(pins.lookup("b/c", "main"), Some(&*"b".repeat(40)), "a pin that is there stays");
     assert_eq!(pins.lookup("b/c", "other"), None);
     insta::assert_snapshot!(std::fs::read_to_string(&lock).expect("the lock file is there"));
-    let names: Vec<_> = std::fs::read_dir(folder.path()).expect("the folder is there").flatten().map(|entry| entry.file_name()).collect();
+    let names: Vec<_> = std::fs::read_dir(folder.path())
+        .expect("the folder is there")
+        .flatten()
+        .map(|entry| entry.file_name())
+        .collect();
     assert_eq!(names.len(), 2, "{names:?}");
 }
 
@@ -422,9 +525,17 @@ fn a_lock_file_that_cannot_be_read_is_not_overwritten() {
 #[test]
 fn pins_belong_to_the_file_that_was_asked_for() {
     let lock = "version = 1\n[[pin]]\nrepo = \"a\"\nrevision = \"main\"\ncommit = \"8949b909ec900327062f0ebf497f51aef5e6f0c8\"\n";
-    let files = Memory::of(&[("b.toml", "extends = \"a.toml\"\n"), ("a.toml", "version = 1\n[stage.train]\n"), ("a.toml.lock", lock)]);
-    let pins =
-        |path: &str| chain::read(&files, Path::new(path), &Overrides::default()).experiment.expect("the files have no mistakes").pins;
+    let files = Memory::of(&[
+        ("b.toml", "extends = \"a.toml\"\n"),
+        ("a.toml", "version = 1\n[stage.train]\n"),
+        ("a.toml.lock", lock),
+    ]);
+    let pins = |path: &str| {
+        chain::read(&files, Path::new(path), &Overrides::default())
+            .experiment
+            .expect("the files have no mistakes")
+            .pins
+    };
     assert!(pins("b.toml").is_empty());
     assert!(pins("a.toml").lookup("a", "main").is_some());
 }

@@ -41,9 +41,14 @@ impl Report {
 #[test]
 fn files_that_cannot_be_read_say_why() {
     let mut report = Report::default();
-    let missing = chain::read(&Memory::of(&[("experiments/small.toml", HEAD)]), Path::new("experiments/smal.toml"), &Overrides::default());
+    let missing = chain::read(
+        &Memory::of(&[("experiments/small.toml", HEAD)]),
+        Path::new("experiments/smal.toml"),
+        &Overrides::default(),
+    );
     report.add("a missing file with a neighbour", &missing.diagnostics.render(false));
-    let missing = chain::read(&Memory::of(&[]), Path::new("experiments/small.toml"), &Overrides::default());
+    let missing =
+        chain::read(&Memory::of(&[]), Path::new("experiments/small.toml"), &Overrides::default());
     report.add("a missing file", &missing.diagnostics.render(false));
     let bytes = |bytes: &[u8]| {
         let files = Memory([("x.toml".into(), bytes.to_vec())].into());
@@ -60,7 +65,8 @@ fn files_that_cannot_be_read_say_why() {
 #[test]
 fn a_folder_is_not_an_experiment_file() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let error = super::Experiment::read(folder.path(), &Overrides::default()).expect_err("a folder cannot be read");
+    let error = super::Experiment::read(folder.path(), &Overrides::default())
+        .expect_err("a folder cannot be read");
     assert!(error.to_string().ends_with("is a folder, not an experiment file"), "{error}");
 }
 
@@ -162,7 +168,8 @@ fn mistakes_outside_of_stages_are_found() {
     report.whole("no stages", "version = 1\n");
     report.whole("only a comment", "# nothing yet\n");
     report.whole("an unknown key", "version = 1\nabuot = \"x\"\n[stage.train]\n");
-    report.whole("a parameter outside of its stage", "version = 1\nbatch_size = 16\n[stage.train]\n");
+    report
+        .whole("a parameter outside of its stage", "version = 1\nbatch_size = 16\n[stage.train]\n");
     report.whole("a stage without `stage.`", "version = 1\n[train]\nepochs = 3\n");
     report.whole("stages in the plural", "version = 1\n[stages.train]\nepochs = 3\n");
     report.whole("a negative seed", "version = 1\nseed = -1\n[stage.train]\n");
@@ -174,18 +181,30 @@ fn mistakes_outside_of_stages_are_found() {
     report.whole("an empty name", "version = 1\nname = \"\"\n[stage.train]\n");
     report.files("a file whose name is taken", &[("experiments/runs.toml", HEAD)]);
     report.whole("params that are no table", "version = 1\nparams = 3\n[stage.train]\n");
-    report.whole("a param with a strange name", "version = 1\n[params]\n\"a.b\" = 3\n[stage.train]\n");
+    report.whole(
+        "a param with a strange name",
+        "version = 1\n[params]\n\"a.b\" = 3\n[stage.train]\n",
+    );
     report.whole("stage that is no table", "version = 1\nstage = 3\n");
     report.whole("a stage that is no table", "version = 1\nstage.train = 3\n");
     report.whole("a stage that is an array", "version = 1\n[[stage.train]]\n");
-    report.whole("a stage with a strange name", "version = 1\n[stage.2nd]\n[stage.\"a b\"]\n[stage.params]\n");
+    report.whole(
+        "a stage with a strange name",
+        "version = 1\n[stage.2nd]\n[stage.\"a b\"]\n[stage.params]\n",
+    );
     report.in_stage("a kind that is no string", "kind = 3");
     report.in_stage(
         "a kind that is no string, and mistakes beside it",
         "kind = 3\nafter = 4\n[stage.plot]\nhistory = [\"@train\"]\nx = \"@params.y\"",
     );
-    report.whole("a parameter below `stage` alone", "version = 1\n[stage]\nepochs = 3\n[stage.train]\nretry = -1\n");
-    report.whole("a key of stages outside of them", "version = 1\nafter = [\"corpus\"]\n[stage.train]\n");
+    report.whole(
+        "a parameter below `stage` alone",
+        "version = 1\n[stage]\nepochs = 3\n[stage.train]\nretry = -1\n",
+    );
+    report.whole(
+        "a key of stages outside of them",
+        "version = 1\nafter = [\"corpus\"]\n[stage.train]\n",
+    );
     report.in_stage("a kind with a strange name", "kind = \"@train\"");
     report.in_stage("after that is a string", "after = \"corpus\"");
     report.in_stage("after with references", "after = [\"@corpus\", 3, \"a b\"]");
@@ -209,9 +228,15 @@ fn references_that_are_none_are_found() {
         "version = 1\n[params]\nmax_length = 128\n[stage.train]\nlength = \"@params.max_length.x\"\n",
     );
     report.whole("below a param", "version = 1\n[params]\nsizes = { small = 1 }\n[stage.train]\nlength = \"@params.sizes.smal\"\n");
-    report.whole("a reference in params", "version = 1\n[params]\na = 1\nb = [\"@params.a\"]\n[stage.train]\n");
+    report.whole(
+        "a reference in params",
+        "version = 1\n[params]\na = 1\nb = [\"@params.a\"]\n[stage.train]\n",
+    );
     report.whole("a reference in about", "version = 1\nabout = \"@home\"\n[stage.train]\n");
-    report.whole("a reference in a sweep", "version = 1\n[stage.train]\n[sweep.over]\ntrain.data = [\"@a\", \"@b\"]\n");
+    report.whole(
+        "a reference in a sweep",
+        "version = 1\n[stage.train]\n[sweep.over]\ntrain.data = [\"@a\", \"@b\"]\n",
+    );
     insta::assert_snapshot!(report.0);
 }
 
@@ -220,7 +245,8 @@ fn mistakes_in_what_is_extended_are_found() {
     let mut report = Report::default();
     let child = ("experiments/large.toml", "extends = \"small.toml\"\n[stage.train]\nepochs = 4\n");
     report.files("a missing parent", &[child, ("experiments/smal.toml", HEAD)]);
-    report.files("a parent without version", &[child, ("experiments/small.toml", "[stage.train]\n")]);
+    report
+        .files("a parent without version", &[child, ("experiments/small.toml", "[stage.train]\n")]);
     report.files(
         "a mistake in the parent and one in the child",
         &[
@@ -238,12 +264,17 @@ fn mistakes_in_what_is_extended_are_found() {
     report.files("a file that extends itself", &[("a.toml", "extends = \"a.toml\"\n")]);
     report.files(
         "a circle with a tail",
-        &[("a.toml", "extends = \"b.toml\"\n"), ("b.toml", "extends = \"c.toml\"\n"), ("c.toml", "extends = \"b.toml\"\n")],
+        &[
+            ("a.toml", "extends = \"b.toml\"\n"),
+            ("b.toml", "extends = \"c.toml\"\n"),
+            ("c.toml", "extends = \"b.toml\"\n"),
+        ],
     );
     report.files("nothing", &[("a.toml", "extends = \"\"\n")]);
     report.files("a list", &[("a.toml", "extends = [\"b.toml\"]\n[stage.train]\n")]);
     report.whole("unset without extends", &format!("unset = [\"stage.train\"]\n{HEAD}"));
-    let unset = |path: &str| format!("extends = \"b.toml\"\nunset = [{path}]\n[stage.train]\nx = 1\n");
+    let unset =
+        |path: &str| format!("extends = \"b.toml\"\nunset = [{path}]\n[stage.train]\nx = 1\n");
     for path in [
         "\"stage.trian\"",
         "\"stage.train.epoch\"",
@@ -261,7 +292,10 @@ fn mistakes_in_what_is_extended_are_found() {
     ] {
         report.files(&format!("unset {path}"), &[("a.toml", &unset(path)), ("b.toml", HEAD)]);
     }
-    report.files("unset that is a string", &[("a.toml", "extends = \"b.toml\"\nunset = \"sweep\"\n"), ("b.toml", HEAD)]);
+    report.files(
+        "unset that is a string",
+        &[("a.toml", "extends = \"b.toml\"\nunset = \"sweep\"\n"), ("b.toml", HEAD)],
+    );
     insta::assert_snapshot!(report.0);
 }
 

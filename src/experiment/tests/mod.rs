@@ -56,7 +56,11 @@ fn good_with(files: &[(&str, &str)], overrides: &Overrides) -> Experiment {
 }
 
 fn set(texts: &[&str]) -> Overrides {
-    Overrides { set: texts.iter().map(|text| (*text).to_owned()).collect(), folder: "here".into(), ..Overrides::default() }
+    Overrides {
+        set: texts.iter().map(|text| (*text).to_owned()).collect(),
+        folder: "here".into(),
+        ..Overrides::default()
+    }
 }
 
 fn sweep(texts: &[&str], seeds: Option<&str>) -> Overrides {
@@ -79,7 +83,9 @@ fn value<'a>(experiment: &'a Experiment, name: &str, parameter: &str) -> &'a Val
 /// Everything but spans and folders, without the order of stages, parameters and axes.
 fn meaning(experiment: &Experiment) -> serde_json::Value {
     let parameters = |list: &[Parameter]| -> BTreeMap<String, serde_json::Value> {
-        list.iter().map(|parameter| (parameter.name.to_string(), tagged(&parameter.value))).collect()
+        list.iter()
+            .map(|parameter| (parameter.name.to_string(), tagged(&parameter.value)))
+            .collect()
     };
     let stages: BTreeMap<String, serde_json::Value> = experiment
         .stages
@@ -93,7 +99,8 @@ fn meaning(experiment: &Experiment) -> serde_json::Value {
             )
         })
         .collect();
-    let params: BTreeMap<&str, serde_json::Value> = experiment.params.iter().map(|(name, value)| (name.as_str(), tagged(value))).collect();
+    let params: BTreeMap<&str, serde_json::Value> =
+        experiment.params.iter().map(|(name, value)| (name.as_str(), tagged(value))).collect();
     let sweep = experiment.sweep.as_ref().map(|sweep| {
         let axes: BTreeMap<String, Vec<serde_json::Value>> =
             sweep.axes.iter().map(|axis| (axis.target.to_string(), axis.values.iter().map(tagged).collect())).collect();
@@ -114,9 +121,9 @@ fn meaning(experiment: &Experiment) -> serde_json::Value {
 fn tagged(value: &Value) -> serde_json::Value {
     match &value.data {
         Data::Array(items) => items.iter().map(tagged).collect(),
-        Data::Table(entries) => {
-            serde_json::Value::Object(entries.iter().map(|(name, _, value)| (name.to_string(), tagged(value))).collect())
-        }
+        Data::Table(entries) => serde_json::Value::Object(
+            entries.iter().map(|(name, _, value)| (name.to_string(), tagged(value))).collect(),
+        ),
         other => serde_json::json!({ other.describe(): value.to_json() }),
     }
 }

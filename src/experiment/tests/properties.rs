@@ -12,22 +12,35 @@ use crate::diagnostics::Sources;
 
 /// A value as TOML.
 fn value() -> impl Strategy<Value = String> {
-    let text = prop_oneof!["[a-z@ .\"\\\\\n\u{e9}]{0,8}", Just("@@x".to_owned()), Just("@params.length".to_owned())];
+    let text = prop_oneof![
+        "[a-z@ .\"\\\\\n\u{e9}]{0,8}",
+        Just("@@x".to_owned()),
+        Just("@params.length".to_owned())
+    ];
     let scalar = prop_oneof![
         any::<bool>().prop_map(|value| value.to_string()),
         any::<i64>().prop_map(|value| value.to_string()),
-        any::<f64>().prop_filter("finite", |value| value.is_finite()).prop_map(|value| format!("{value:?}")),
+        any::<f64>()
+            .prop_filter("finite", |value| value.is_finite())
+            .prop_map(|value| format!("{value:?}")),
         text.prop_map(|text| {
             // Any `@` but a known reference is escaped.
-            let text = if text.starts_with('@') && !text.starts_with("@@") && text != "@params.length" { format!("@{text}") } else { text };
+            let text =
+                if text.starts_with('@') && !text.starts_with("@@") && text != "@params.length" {
+                    format!("@{text}")
+                } else {
+                    text
+                };
             super::super::write::quote(&text)
         }),
     ];
     scalar.prop_recursive(3, 12, 4, |inner| {
         prop_oneof![
-            prop::collection::vec(inner.clone(), 0..4).prop_map(|items| format!("[{}]", items.join(", "))),
+            prop::collection::vec(inner.clone(), 0..4)
+                .prop_map(|items| format!("[{}]", items.join(", "))),
             prop::collection::btree_map("[a-z]{1,3}", inner, 0..4).prop_map(|entries| {
-                let entries: Vec<String> = entries.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+                let entries: Vec<String> =
+                    entries.iter().map(|(name, value)| format!("{name} = {value}")).collect();
                 format!("{{ {} }}", entries.join(", "))
             }),
         ]
@@ -39,17 +52,26 @@ fn sections() -> impl Strategy<Value = Vec<(String, Vec<String>)>> {
     let lines = || prop::collection::btree_map("[a-j]{1,2}", value(), 0..5);
     let stages = prop::collection::btree_map("[a-z][a-z0-9_-]{0,4}", lines(), 1..5);
     (stages, any::<bool>(), prop::option::of(0..i64::MAX)).prop_map(|(stages, sweep, seed)| {
-        let mut sections = vec![("params".to_owned(), vec!["length = 3".to_owned(), "other = { a = [1] }".to_owned()])];
+        let mut sections = vec![(
+            "params".to_owned(),
+            vec!["length = 3".to_owned(), "other = { a = [1] }".to_owned()],
+        )];
         let mut over = Vec::new();
         for (name, lines) in &stages {
             if name == "params" {
                 continue;
             }
-            sections.push((format!("stage.{name}"), lines.iter().map(|(key, value)| format!("{key} = {value}")).collect()));
+            sections.push((
+                format!("stage.{name}"),
+                lines.iter().map(|(key, value)| format!("{key} = {value}")).collect(),
+            ));
             over.push(format!("{name}.zz = [1, 2.5, \"x\", [1], {{ b = 1, a = 2 }}]"));
         }
         if sweep && !over.is_empty() {
-            sections.push(("sweep".to_owned(), vec!["seeds = 2".to_owned(), "method = \"grid\"".to_owned()]));
+            sections.push((
+                "sweep".to_owned(),
+                vec!["seeds = 2".to_owned(), "method = \"grid\"".to_owned()],
+            ));
             sections.push(("sweep.over".to_owned(), over));
         }
         let mut top = vec!["version = 1".to_owned(), "about = \"a\"".to_owned()];
@@ -79,7 +101,9 @@ fn plain(node: &Node) -> Option<toml::Value> {
         NodeData::Integer(value) => (*value).into(),
         NodeData::Float(value) => (*value).into(),
         NodeData::String(text) => text.as_str().into(),
-        NodeData::Array { items, .. } => toml::Value::Array(items.iter().map(plain).collect::<Option<_>>()?),
+        NodeData::Array { items, .. } => {
+            toml::Value::Array(items.iter().map(plain).collect::<Option<_>>()?)
+        }
         NodeData::Table(table) => plain_table(table)?.into(),
         NodeData::Invalid => return None,
     })
@@ -98,7 +122,10 @@ fn reads_as_the_toml_crate(text: &str) -> Result<(), TestCaseError> {
     let diagnostics = problems.finish(sources.into());
     let theirs = text.parse::<toml::Table>();
     // Dates and numbers out of range are mistakes to us alone.
-    let real = diagnostics.list().iter().any(|diagnostic| !["number-range", "date"].contains(&diagnostic.code));
+    let real = diagnostics
+        .list()
+        .iter()
+        .any(|diagnostic| !["number-range", "date"].contains(&diagnostic.code));
     match theirs {
         Ok(theirs) => {
             prop_assert!(!real, "{text:?}: the crate takes it, we say\n{diagnostics}");
@@ -106,7 +133,9 @@ fn reads_as_the_toml_crate(text: &str) -> Result<(), TestCaseError> {
                 prop_assert_eq!(plain_table(&document.root), Some(theirs));
             }
         }
-        Err(error) => prop_assert!(!diagnostics.is_empty(), "{text:?}: we take it, the crate says {error}"),
+        Err(error) => {
+            prop_assert!(!diagnostics.is_empty(), "{text:?}: we take it, the crate says {error}")
+        }
     }
     let _ = diagnostics.render(false);
     Ok(())

@@ -44,17 +44,27 @@ pub struct Heads<'a> {
 /// * `scratch`: `(tokens * hidden,)`
 ///
 /// Reference: `eager_attention_forward` in transformers' ModernBERT, scaled by `head_dim^-1/2`.
-pub fn attention(attended: &mut [f32], rotated: &mut [f32], log_sums: &mut [f32], qkv: &[f32], scratch: &mut [f32], shape: &Heads<'_>) {
+pub fn attention(
+    attended: &mut [f32],
+    rotated: &mut [f32],
+    log_sums: &mut [f32],
+    qkv: &[f32],
+    scratch: &mut [f32],
+    shape: &Heads<'_>,
+) {
     let tasks: Vec<_> = shape
         .tasks()
         .zip(shape.split(rotated, PARTS * shape.head_dim))
         .zip(shape.split(log_sums, 1))
         .zip(shape.split(scratch, shape.head_dim))
         .collect();
-    tasks.into_par_iter().for_each_init(Vec::new, |scores, (((task, rotated), log_sums), output)| {
-        task.gather(rotated, qkv, shape);
-        task.forward(output, log_sums, rotated, scores, shape);
-    });
+    tasks.into_par_iter().for_each_init(
+        Vec::new,
+        |scores, (((task, rotated), log_sums), output)| {
+            task.gather(rotated, qkv, shape);
+            task.forward(output, log_sums, rotated, scores, shape);
+        },
+    );
     shape.collect_heads(attended, scratch, 1);
 }
 
@@ -74,11 +84,16 @@ pub fn attention_backward(
     shape: &Heads<'_>,
 ) {
     let tasks: Vec<_> = shape.tasks().zip(shape.split(scratch, PARTS * shape.head_dim)).collect();
-    tasks.into_par_iter().for_each_init(<(Vec<f32>, Vec<f32>)>::default, |(weights, d_weights), (task, d_rotated)| {
-        let rotated = task.part_of(rotated, PARTS * shape.head_dim, shape);
-        let log_sums = task.part_of(log_sums, 1, shape);
-        task.backward(d_rotated, d_attended, attended, rotated, log_sums, weights, d_weights, shape);
-    });
+    tasks.into_par_iter().for_each_init(
+        <(Vec<f32>, Vec<f32>)>::default,
+        |(weights, d_weights), (task, d_rotated)| {
+            let rotated = task.part_of(rotated, PARTS * shape.head_dim, shape);
+            let log_sums = task.part_of(log_sums, 1, shape);
+            task.backward(
+                d_rotated, d_attended, attended, rotated, log_sums, weights, d_weights, shape,
+            );
+        },
+    );
     shape.collect_heads(d_qkv, scratch, PARTS);
 }
 
@@ -94,13 +109,21 @@ impl Heads<'_> {
     /// Every head of every sequence, in heads layout's order.
     fn tasks(&self) -> impl Iterator<Item = Task> {
         let heads = self.heads;
-        self.bounds.windows(2).flat_map(move |pair| (0..heads).map(move |head| Task { first: pair[0], length: pair[1] - pair[0], head }))
+        self.bounds.windows(2).flat_map(move |pair| {
+            (0..heads).map(move |head| Task { first: pair[0], length: pair[1] - pair[0], head })
+        })
     }
 
     /// The slices of `data`, in heads layout, that belong to the tasks.
-    fn split<'d>(&self, mut data: &'d mut [f32], per_token: usize) -> impl Iterator<Item = &'d mut [f32]> {
-        self.tasks()
-            .map(move |task| data.split_off_mut(..task.length * per_token).expect("heads layout has room for every head of every token"))
+    fn split<'d>(
+        &self,
+        mut data: &'d mut [f32],
+        per_token: usize,
+    ) -> impl Iterator<Item = &'d mut [f32]> {
+        self.tasks().map(move |task| {
+            data.split_off_mut(..task.length * per_token)
+                .expect("heads layout has room for every head of every token")
+        })
     }
 
     /// The keys that queries `from..to` of a sequence see.
@@ -114,13 +137,18 @@ impl Heads<'_> {
     /// From heads layout to `(tokens, parts * hidden)`.
     fn collect_heads(&self, tokens: &mut [f32], heads: &[f32], parts: usize) {
         let (hidden, head_dim) = (self.hidden(), self.head_dim);
-        let rows = tokens.par_chunks_exact_mut(parts * hidden).enumerate().with_min_len(TASK_FLOATS.div_ceil(parts * hidden));
+        let rows = tokens
+            .par_chunks_exact_mut(parts * hidden)
+            .enumerate()
+            .with_min_len(TASK_FLOATS.div_ceil(parts * hidden));
         rows.for_each(|(token, row)| {
             let sequence = self.bounds.partition_point(|&bound| bound <= token) - 1;
-            let (first, length) = (self.bounds[sequence], self.bounds[sequence + 1] - self.bounds[sequence]);
+            let (first, length) =
+                (self.bounds[sequence], self.bounds[sequence + 1] - self.bounds[sequence]);
             for (place, features) in row.chunks_exact_mut(head_dim).enumerate() {
                 let (part, head) = (place / self.heads, place % self.heads);
-                let from = first * parts * hidden + ((head * parts + part) * length + token - first) * head_dim;
+                let from = first * parts * hidden
+                    + ((head * parts + part) * length + token - first) * head_dim;
                 features.copy_from_slice(&heads[from..from + head_dim]);
             }
         });
@@ -144,8 +172,19 @@ impl Task {
     }
 
     /// This head's `rows` of a `(tokens, hidden)` matrix, the first of them being `from` of the sequence.
-    fn rows_of<'d>(&self, tokens: &'d [f32], from: usize, rows: usize, shape: &Heads<'_>) -> Matrix<'d> {
-        Matrix::with_stride(&tokens[self.start_of(from, shape)..], rows, shape.head_dim, shape.hidden())
+    fn rows_of<'d>(
+        &self,
+        tokens: &'d [f32],
+        from: usize,
+        rows: usize,
+        shape: &Heads<'_>,
+    ) -> Matrix<'d> {
+        Matrix::with_stride(
+            &tokens[self.start_of(from, shape)..],
+            rows,
+            shape.head_dim,
+            shape.hidden(),
+        )
     }
 
     /// Where this head's features of the sequence's token `row` begin in a `(tokens, hidden)` matrix.
@@ -159,10 +198,14 @@ impl Task {
         let (queries, rest) = rotated.split_at_mut(self.length * head_dim);
         let (keys, values) = rest.split_at_mut(self.length * head_dim);
         vectorised!(|| {
-            let rows = queries.chunks_exact_mut(head_dim).zip(keys.chunks_exact_mut(head_dim)).zip(values.chunks_exact_mut(head_dim));
+            let rows = queries
+                .chunks_exact_mut(head_dim)
+                .zip(keys.chunks_exact_mut(head_dim))
+                .zip(values.chunks_exact_mut(head_dim));
             for (position, ((query, key), value)) in rows.enumerate() {
                 let part = |part: usize| {
-                    let start = ((self.first + position) * PARTS + part) * shape.hidden() + self.head * head_dim;
+                    let start = ((self.first + position) * PARTS + part) * shape.hidden()
+                        + self.head * head_dim;
                     &qkv[start..start + head_dim]
                 };
                 shape.rotary.turn(query, part(0), position);
@@ -173,7 +216,14 @@ impl Task {
     }
 
     /// * `output`: `(length, head_dim)`; `log_sums`: `(length,)`; `rotated`: `(3, length, head_dim)`
-    fn forward(&self, output: &mut [f32], log_sums: &mut [f32], rotated: &[f32], scores: &mut Vec<f32>, shape: &Heads<'_>) {
+    fn forward(
+        &self,
+        output: &mut [f32],
+        log_sums: &mut [f32],
+        rotated: &[f32],
+        scores: &mut Vec<f32>,
+        shape: &Heads<'_>,
+    ) {
         let Self { length, .. } = *self;
         let head_dim = shape.head_dim;
         let [queries, keys, values] = parts(rotated, length * head_dim);
@@ -186,20 +236,39 @@ impl Task {
             let values = Matrix::new(&values[first_key * head_dim..], columns, head_dim);
 
             let scores = sized(scores, rows * columns); // (rows, columns)
-            multiply(MatrixMut::new(scores, rows, columns), Write::Replace, shape.scale(), queries, keys.transposed(), Threads::Caller);
+            multiply(
+                MatrixMut::new(scores, rows, columns),
+                Write::Replace,
+                shape.scale(),
+                queries,
+                keys.transposed(),
+                Threads::Caller,
+            );
             vectorised!(|| {
-                for (row, (scores, log_sum)) in scores.chunks_exact_mut(columns).zip(&mut log_sums[from..]).enumerate() {
+                for (row, (scores, log_sum)) in
+                    scores.chunks_exact_mut(columns).zip(&mut log_sums[from..]).enumerate()
+                {
                     *log_sum = softmax(within_window(scores, from + row - first_key, shape.window));
                 }
             });
             let output = MatrixMut::new(&mut output[from * head_dim..], rows, head_dim);
-            multiply(output, Write::Replace, 1.0, Matrix::new(scores, rows, columns), values, Threads::Caller);
+            multiply(
+                output,
+                Write::Replace,
+                1.0,
+                Matrix::new(scores, rows, columns),
+                values,
+                Threads::Caller,
+            );
         }
     }
 
     /// * `d_rotated`: `(3, length, head_dim)`, replaced by the gradient of queries and keys before their turn, and of values
     /// * `d_attended`, `attended`: `(tokens, hidden)`; `rotated`: `(3, length, head_dim)`; `log_sums`: `(length,)`
-    #[expect(clippy::too_many_arguments, reason = "the forward's operands and results, and scratch")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the forward's operands and results, and scratch"
+    )]
     fn backward(
         &self,
         d_rotated: &mut [f32],
@@ -232,12 +301,30 @@ impl Task {
             let values = Matrix::new(&values[keys_from..], columns, head_dim);
             let d_output = self.rows_of(d_attended, from, rows, shape);
 
-            let (weights, d_weights) = (sized(weights, rows * columns), sized(d_weights, rows * columns)); // (rows, columns) each
-            multiply(MatrixMut::new(weights, rows, columns), Write::Replace, scale, queries, keys.transposed(), Threads::Caller);
-            multiply(MatrixMut::new(d_weights, rows, columns), Write::Replace, 1.0, d_output, values.transposed(), Threads::Caller);
+            let (weights, d_weights) =
+                (sized(weights, rows * columns), sized(d_weights, rows * columns)); // (rows, columns) each
+            multiply(
+                MatrixMut::new(weights, rows, columns),
+                Write::Replace,
+                scale,
+                queries,
+                keys.transposed(),
+                Threads::Caller,
+            );
+            multiply(
+                MatrixMut::new(d_weights, rows, columns),
+                Write::Replace,
+                1.0,
+                d_output,
+                values.transposed(),
+                Threads::Caller,
+            );
             vectorised!(|| {
-                let block = weights.chunks_exact_mut(columns).zip(d_weights.chunks_exact_mut(columns));
-                for (row, ((weights, d_weights), &log_sum)) in block.zip(&log_sums[from..]).enumerate() {
+                let block =
+                    weights.chunks_exact_mut(columns).zip(d_weights.chunks_exact_mut(columns));
+                for (row, ((weights, d_weights), &log_sum)) in
+                    block.zip(&log_sums[from..]).enumerate()
+                {
                     let start = self.start_of(from + row, shape);
                     let features = start..start + head_dim;
                     let mean = dot(&d_attended[features.clone()], &attended[features]);
@@ -249,7 +336,8 @@ impl Task {
                     }
                 }
             });
-            let (weights, d_scores) = (Matrix::new(weights, rows, columns), Matrix::new(d_weights, rows, columns));
+            let (weights, d_scores) =
+                (Matrix::new(weights, rows, columns), Matrix::new(d_weights, rows, columns));
             let d_queries = MatrixMut::new(&mut d_queries[queries_from..], rows, head_dim);
             multiply(d_queries, Write::Replace, scale, d_scores, keys, Threads::Caller);
             let d_keys = MatrixMut::new(&mut d_keys[keys_from..], columns, head_dim);
@@ -317,7 +405,16 @@ mod tests {
         let (mut forward, mut weights, mut d_weights) = (Vec::new(), Vec::new(), Vec::new());
         task.forward(&mut output, &mut log_sums, &rotated, &mut forward, &shape);
         let mut d_rotated = vec![0.0; rotated.len()];
-        task.backward(&mut d_rotated, &output, &output, &rotated, &log_sums, &mut weights, &mut d_weights, &shape);
+        task.backward(
+            &mut d_rotated,
+            &output,
+            &output,
+            &rotated,
+            &log_sums,
+            &mut weights,
+            &mut d_weights,
+            &shape,
+        );
         assert_eq!((weights.len(), d_weights.len()), (forward.len(), forward.len()));
         forward.len()
     }

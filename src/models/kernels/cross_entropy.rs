@@ -13,7 +13,13 @@ use crate::models::IGNORE;
 /// The sum is in nats and in f64: it is that of thousands of rows.
 ///
 /// Reference: `torch.nn.functional.cross_entropy(weight=..., ignore_index=..., reduction="sum")`.
-pub fn cross_entropy(logits: &mut [f32], classes: usize, labels: &[u32], weight: impl Fn(u32) -> f32, d_scale: Option<f32>) -> f64 {
+pub fn cross_entropy(
+    logits: &mut [f32],
+    classes: usize,
+    labels: &[u32],
+    weight: impl Fn(u32) -> f32,
+    d_scale: Option<f32>,
+) -> f64 {
     vectorised!(|| {
         let mut sum = 0.0;
         for (logits, &label) in logits.chunks_exact_mut(classes).zip(labels) {
@@ -24,13 +30,16 @@ pub fn cross_entropy(logits: &mut [f32], classes: usize, labels: &[u32], weight:
                 continue;
             }
             let most = largest(logits);
-            let mass = sum_of(logits, logits, logits, |logit, _, _| exp_of_nonpositive(logit - most, 0.0));
+            let mass =
+                sum_of(logits, logits, logits, |logit, _, _| exp_of_nonpositive(logit - most, 0.0));
             let (weight, label) = (weight(label), label as usize);
             sum += f64::from(weight) * (f64::from(mass).ln() + f64::from(most - logits[label]));
             if let Some(d_scale) = d_scale {
                 let scale = d_scale * weight;
                 let share = scale / mass;
-                logits.iter_mut().for_each(|logit| *logit = exp_of_nonpositive(*logit - most, 0.0) * share);
+                logits
+                    .iter_mut()
+                    .for_each(|logit| *logit = exp_of_nonpositive(*logit - most, 0.0) * share);
                 logits[label] -= scale;
             }
         }
@@ -56,7 +65,10 @@ mod tests {
 
     #[test]
     fn ignored_rows_add_nothing_and_get_no_gradient() {
-        assert_eq!(loss(&LOGITS, &[0, IGNORE, 2]), loss(&LOGITS[..3], &[0]) + loss(&LOGITS[6..], &[2]));
+        assert_eq!(
+            loss(&LOGITS, &[0, IGNORE, 2]),
+            loss(&LOGITS[..3], &[0]) + loss(&LOGITS[6..], &[2])
+        );
         let mut logits = LOGITS;
         cross_entropy(&mut logits, 3, &[0, IGNORE, 2], |_| 1.0, Some(1.0));
         assert_eq!(logits[3..6], [0.0; 3]);
@@ -75,7 +87,11 @@ mod tests {
                 0.5 * loss(&logits, &labels)
             };
             let numeric = (moved(step) - moved(-step)) / f64::from(2.0 * step);
-            assert!((numeric - f64::from(gradient[index])).abs() < 1e-4, "{index}: {numeric} {}", gradient[index]);
+            assert!(
+                (numeric - f64::from(gradient[index])).abs() < 1e-4,
+                "{index}: {numeric} {}",
+                gradient[index]
+            );
         }
     }
 

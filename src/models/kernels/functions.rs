@@ -24,7 +24,8 @@ pub(super) fn exp_of_nonpositive(high: f32, low: f32) -> f32 {
         series = series * rest + coefficient;
     }
     let fraction = series * (rest * rest) + rest + 1.0;
-    let scale = f32::from_bits(rounded.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127) << 23);
+    let scale =
+        f32::from_bits(rounded.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127) << 23);
     if high < SMALLEST_EXPONENT { 0.0 } else { fraction * scale }
 }
 
@@ -63,10 +64,20 @@ pub(super) fn normal_distribution(x: f32) -> (f32, f32) {
 const FRAC_1_SQRT_2_PI: f32 = 0.398_942_3;
 
 /// From the highest power of x² down.
-const MIDDLE: [f32; 6] = [-7.654_207e-6, 1.134_863_7e-4, -1.186_33e-3, 9.973_323e-3, -6.649_036e-2, 0.398_942_3];
+const MIDDLE: [f32; 6] =
+    [-7.654_207e-6, 1.134_863_7e-4, -1.186_33e-3, 9.973_323e-3, -6.649_036e-2, 0.398_942_3];
 
 /// From the highest power of t down.
-const TAIL: [f32; 8] = [0.039_83, -0.097_891_57, 0.027_021_555, 0.043_598_942, 0.084_766_544, 0.123_705_71, 0.139_465_15, 0.139_638_48];
+const TAIL: [f32; 8] = [
+    0.039_83,
+    -0.097_891_57,
+    0.027_021_555,
+    0.043_598_942,
+    0.084_766_544,
+    0.123_705_71,
+    0.139_465_15,
+    0.139_638_48,
+];
 
 #[cfg(test)]
 mod tests {
@@ -98,7 +109,11 @@ mod tests {
     #[test]
     fn the_reference_itself_is_right() {
         // From tables: Φ(1), Φ(-2.5), Φ(-6).
-        for (x, expected) in [(1.0, 0.841_344_746_068_543), (-2.5, 0.006_209_665_325_776_132), (-6.0, 9.865_876_450_376_98e-10)] {
+        for (x, expected) in [
+            (1.0, 0.841_344_746_068_543),
+            (-2.5, 0.006_209_665_325_776_132),
+            (-6.0, 9.865_876_450_376_98e-10),
+        ] {
             assert!((normal_cdf(x) / expected - 1.0).abs() < 1e-12, "{x}");
         }
     }

@@ -54,12 +54,18 @@ mod tests {
     #[test]
     fn gradients_match_finite_differences() {
         let (rows, width) = (3, 19);
-        let input: Vec<f32> = (0..rows * 2 * width).map(|index| 3.0 * (index as f32 * 1.3).sin()).collect();
-        let d_output: Vec<f32> = (0..rows * width).map(|index| (index as f32 * 0.7).cos()).collect();
+        let input: Vec<f32> =
+            (0..rows * 2 * width).map(|index| 3.0 * (index as f32 * 1.3).sin()).collect();
+        let d_output: Vec<f32> =
+            (0..rows * width).map(|index| (index as f32 * 0.7).cos()).collect();
         let objective = |input: &[f32]| -> f64 {
             let mut output = vec![0.0; rows * width];
             geglu(&mut output, input, width);
-            output.iter().zip(&d_output).map(|(&output, &d_output)| f64::from(output) * f64::from(d_output)).sum()
+            output
+                .iter()
+                .zip(&d_output)
+                .map(|(&output, &d_output)| f64::from(output) * f64::from(d_output))
+                .sum()
         };
         let (mut d_input, mut output) = (input.clone(), d_output.clone());
         geglu_backward(&mut d_input, &mut output, width);
@@ -74,7 +80,11 @@ mod tests {
             let plus = objective(&moved);
             moved[index] = input[index] - step;
             let numeric = (plus - objective(&moved)) / f64::from(2.0 * step);
-            assert!((numeric - f64::from(d_input[index])).abs() < 1e-3, "{index}: {numeric} {}", d_input[index]);
+            assert!(
+                (numeric - f64::from(d_input[index])).abs() < 1e-3,
+                "{index}: {numeric} {}",
+                d_input[index]
+            );
         }
     }
 }

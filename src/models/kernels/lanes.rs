@@ -33,7 +33,8 @@ impl<R, F: FnMut() -> R> pulp::NullaryFnOnce for Kernel<F> {
 /// The sum of `term(a[i], b[i], c[i])`.
 #[inline(always)]
 pub(super) fn sum_of(a: &[f32], b: &[f32], c: &[f32], term: impl Fn(f32, f32, f32) -> f32) -> f32 {
-    let ((a_blocks, a_rest), (b_blocks, b_rest), (c_blocks, c_rest)) = (a.as_chunks(), b.as_chunks(), c.as_chunks());
+    let ((a_blocks, a_rest), (b_blocks, b_rest), (c_blocks, c_rest)) =
+        (a.as_chunks(), b.as_chunks(), c.as_chunks());
     let mut lanes = [0.0f32; LANES];
     for ((a, b), c) in a_blocks.iter().zip(b_blocks).zip(c_blocks) {
         let (a, b, c): (&[f32; LANES], &[f32; LANES], &[f32; LANES]) = (a, b, c);
@@ -63,7 +64,9 @@ pub(super) fn largest(values: &[f32]) -> f32 {
             lanes[lane] = if block[lane] > lanes[lane] { block[lane] } else { lanes[lane] };
         }
     }
-    rest.iter().chain(&lanes).fold(f32::NEG_INFINITY, |most, &value| if value > most { value } else { most })
+    rest.iter()
+        .chain(&lanes)
+        .fold(f32::NEG_INFINITY, |most, &value| if value > most { value } else { most })
 }
 
 /// Halves the lanes until one is left.
@@ -87,7 +90,10 @@ mod tests {
     fn sums_count_what_does_not_fill_a_vector() {
         for length in [0, 1, 15, 16, 17, 40] {
             let values: Vec<f32> = (1..=length).map(|value| value as f32).collect();
-            assert_eq!(sum_of(&values, &values, &values, |value, _, _| value), (length * (length + 1) / 2) as f32);
+            assert_eq!(
+                sum_of(&values, &values, &values, |value, _, _| value),
+                (length * (length + 1) / 2) as f32
+            );
         }
     }
 

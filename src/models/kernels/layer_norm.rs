@@ -25,7 +25,13 @@ pub struct Moments {
 /// * `input`, `output`: `(rows, width)`; `weight`: `(width,)`; `moments`: `(rows,)`, written
 ///
 /// Reference: `torch.nn.LayerNorm(bias=False)`.
-pub fn layer_norm(output: &mut [f32], moments: &mut [Moments], input: &[f32], weight: &[f32], epsilon: f32) {
+pub fn layer_norm(
+    output: &mut [f32],
+    moments: &mut [Moments],
+    input: &[f32],
+    weight: &[f32],
+    epsilon: f32,
+) {
     let width = weight.len();
     let rows = output.par_chunks_exact_mut(width).zip(input.par_chunks_exact(width)).zip(moments);
     rows.with_min_len(TASK_FLOATS.div_ceil(width)).for_each(|((output, input), moments)| {
@@ -54,7 +60,10 @@ pub fn layer_norm_again(output: &mut [f32], moments: &[Moments], input: &[f32], 
 ///
 /// With `x` the normalised row and `g = d_output * weight`, the input's gradient is
 /// `(g - mean(g) - x * mean(g * x)) / deviation`, and the weight's the sum of `d_output * x` over the rows.
-#[expect(clippy::too_many_arguments, reason = "two results, each with its own mode, and four operands")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "two results, each with its own mode, and four operands"
+)]
 pub fn layer_norm_backward(
     d_input: &mut [f32],
     write: Write,
@@ -70,17 +79,23 @@ pub fn layer_norm_backward(
     let chunk = CHUNK_ROWS * width;
     partial.clear();
     partial.resize(partial_length(moments.len(), width), 0.0);
-    let chunks = d_input.par_chunks_mut(chunk).zip(d_output.par_chunks(chunk)).zip(input.par_chunks(chunk));
-    chunks.zip(moments.par_chunks(CHUNK_ROWS)).zip(partial.par_chunks_exact_mut(width)).with_min_len(TASK_FLOATS.div_ceil(chunk)).for_each(
-        |((((d_input, d_output), input), moments), d_weight)| {
+    let chunks =
+        d_input.par_chunks_mut(chunk).zip(d_output.par_chunks(chunk)).zip(input.par_chunks(chunk));
+    chunks
+        .zip(moments.par_chunks(CHUNK_ROWS))
+        .zip(partial.par_chunks_exact_mut(width))
+        .with_min_len(TASK_FLOATS.div_ceil(chunk))
+        .for_each(|((((d_input, d_output), input), moments), d_weight)| {
             vectorised!(|| {
-                let rows = d_input.chunks_exact_mut(width).zip(d_output.chunks_exact(width)).zip(input.chunks_exact(width));
+                let rows = d_input
+                    .chunks_exact_mut(width)
+                    .zip(d_output.chunks_exact(width))
+                    .zip(input.chunks_exact(width));
                 for (((d_input, d_output), input), moments) in rows.zip(moments) {
                     backward_row(d_input, write, d_weight, d_output, input, *moments, weight);
                 }
             });
-        },
-    );
+        });
 
     let mut sums = partial.chunks_exact(width);
     if let (Write::Replace, Some(first)) = (write_weight, sums.next()) {
@@ -124,16 +139,21 @@ fn backward_row(
         *d_weight += d_output * ((input - mean) * inverse_deviation);
     }
     let mean_gradient = dot(d_output, weight) / width;
-    let mean_product =
-        sum_of(d_output, weight, input, |d_output, weight, input| d_output * weight * ((input - mean) * inverse_deviation)) / width;
+    let mean_product = sum_of(d_output, weight, input, |d_output, weight, input| {
+        d_output * weight * ((input - mean) * inverse_deviation)
+    }) / width;
     let gradient = |d_output: f32, input: f32, weight: f32| {
         let normalised = (input - mean) * inverse_deviation;
         (d_output * weight - mean_gradient - normalised * mean_product) * inverse_deviation
     };
     let columns = d_input.iter_mut().zip(d_output).zip(input).zip(weight);
     match write {
-        Write::Replace => columns.for_each(|(((d_input, &d_output), &input), &weight)| *d_input = gradient(d_output, input, weight)),
-        Write::Add => columns.for_each(|(((d_input, &d_output), &input), &weight)| *d_input += gradient(d_output, input, weight)),
+        Write::Replace => columns.for_each(|(((d_input, &d_output), &input), &weight)| {
+            *d_input = gradient(d_output, input, weight)
+        }),
+        Write::Add => columns.for_each(|(((d_input, &d_output), &input), &weight)| {
+            *d_input += gradient(d_output, input, weight)
+        }),
     }
 }
 
@@ -160,33 +180,65 @@ mod tests {
     #[test]
     fn gradients_match_finite_differences() {
         let (rows, width) = (35, 20); // more than one chunk of rows
-        let (input, weight, d_output) = (numbers(rows * width, 0.5), numbers(width, 1.0), numbers(rows * width, 2.0));
+        let (input, weight, d_output) =
+            (numbers(rows * width, 0.5), numbers(width, 1.0), numbers(rows * width, 2.0));
         let objective = |input: &[f32], weight: &[f32]| -> f64 {
-            let (mut output, mut moments) = (vec![0.0; rows * width], vec![Moments::default(); rows]);
+            let (mut output, mut moments) =
+                (vec![0.0; rows * width], vec![Moments::default(); rows]);
             layer_norm(&mut output, &mut moments, input, weight, 1e-5);
-            output.iter().zip(&d_output).map(|(&output, &d_output)| f64::from(output) * f64::from(d_output)).sum()
+            output
+                .iter()
+                .zip(&d_output)
+                .map(|(&output, &d_output)| f64::from(output) * f64::from(d_output))
+                .sum()
         };
         let (mut output, mut moments) = (vec![0.0; rows * width], vec![Moments::default(); rows]);
         layer_norm(&mut output, &mut moments, &input, &weight, 1e-5);
-        let (mut d_input, mut d_weight, mut partial) = (vec![0.0; rows * width], vec![0.0; width], Vec::new());
+        let (mut d_input, mut d_weight, mut partial) =
+            (vec![0.0; rows * width], vec![0.0; width], Vec::new());
         let write = Write::Replace;
-        layer_norm_backward(&mut d_input, write, &mut d_weight, write, &d_output, &input, &moments, &weight, &mut partial);
+        layer_norm_backward(
+            &mut d_input,
+            write,
+            &mut d_weight,
+            write,
+            &d_output,
+            &input,
+            &moments,
+            &weight,
+            &mut partial,
+        );
 
         // Rounding of the f32 forward limits central differences with this step to about 1e-3.
         let step = 1e-2;
         let check = |analytic: f32, plus: f64, minus: f64| {
             let numeric = (plus - minus) / f64::from(2.0 * step);
-            assert!((numeric - f64::from(analytic)).abs() < 3e-3 * (1.0 + numeric.abs()), "{numeric} {analytic}");
+            assert!(
+                (numeric - f64::from(analytic)).abs() < 3e-3 * (1.0 + numeric.abs()),
+                "{numeric} {analytic}"
+            );
         };
         for index in (0..rows * width).step_by(37) {
             let moved = |by: f32| {
-                input.iter().enumerate().map(|(other, &value)| if other == index { value + by } else { value }).collect::<Vec<_>>()
+                input
+                    .iter()
+                    .enumerate()
+                    .map(|(other, &value)| if other == index { value + by } else { value })
+                    .collect::<Vec<_>>()
             };
-            check(d_input[index], objective(&moved(step), &weight), objective(&moved(-step), &weight));
+            check(
+                d_input[index],
+                objective(&moved(step), &weight),
+                objective(&moved(-step), &weight),
+            );
         }
         for (index, &analytic) in d_weight.iter().enumerate() {
             let moved = |by: f32| {
-                weight.iter().enumerate().map(|(other, &value)| if other == index { value + by } else { value }).collect::<Vec<_>>()
+                weight
+                    .iter()
+                    .enumerate()
+                    .map(|(other, &value)| if other == index { value + by } else { value })
+                    .collect::<Vec<_>>()
             };
             check(analytic, objective(&input, &moved(step)), objective(&input, &moved(-step)));
         }

@@ -15,7 +15,8 @@ impl Rotary {
     #[must_use]
     pub fn new(theta: f64, head_dim: usize) -> Self {
         // In f32 where transformers computes in f32, so that far positions have its angles and not better ones.
-        let inverse_frequency = |pair: usize| 1.0 / theta.powf((2 * pair) as f64 / head_dim as f64) as f32;
+        let inverse_frequency =
+            |pair: usize| 1.0 / theta.powf((2 * pair) as f64 / head_dim as f64) as f32;
         let inverse_frequencies = (0..head_dim / 2).map(inverse_frequency).collect();
         Self { theta, inverse_frequencies, cosines: Vec::new(), sines: Vec::new() }
     }
@@ -60,7 +61,8 @@ impl Rotary {
         let (output_first, output_second) = output.split_at_mut(pairs);
         let (first, second) = input.split_at(pairs);
         let inputs = first.iter().zip(second).zip(cosines.iter().zip(sines));
-        for ((output_first, output_second), ((&first, &second), (&cosine, &sine))) in output_first.iter_mut().zip(output_second).zip(inputs)
+        for ((output_first, output_second), ((&first, &second), (&cosine, &sine))) in
+            output_first.iter_mut().zip(output_second).zip(inputs)
         {
             *output_first = first * cosine - second * sine;
             *output_second = second * cosine + first * sine;
@@ -72,8 +74,11 @@ impl Rotary {
     pub fn turn_back(&self, features: &mut [f32], position: usize) {
         let (cosines, sines) = self.at(position);
         let (first, second) = features.split_at_mut(self.inverse_frequencies.len());
-        for ((first, second), (&cosine, &sine)) in first.iter_mut().zip(second).zip(cosines.iter().zip(sines)) {
-            (*first, *second) = (*first * cosine + *second * sine, *second * cosine - *first * sine);
+        for ((first, second), (&cosine, &sine)) in
+            first.iter_mut().zip(second).zip(cosines.iter().zip(sines))
+        {
+            (*first, *second) =
+                (*first * cosine + *second * sine, *second * cosine - *first * sine);
         }
     }
 
@@ -117,6 +122,9 @@ mod tests {
         rotary.turn(&mut features, &input, 49);
         assert_ne!(features, input);
         rotary.turn_back(&mut features, 49);
-        features.iter().zip(input).for_each(|(found, expected)| assert!((found - expected).abs() < 1e-5));
+        features
+            .iter()
+            .zip(input)
+            .for_each(|(found, expected)| assert!((found - expected).abs() < 1e-5));
     }
 }

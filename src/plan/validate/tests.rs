@@ -10,18 +10,30 @@ use crate::experiment::{Experiment, Overrides};
 fn validate(schema: &Json, toml: &str) -> Result<Json, Vec<String>> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("x.toml");
-    std::fs::write(&file, format!("version = 1\n[params]\nvalue = {toml}\n[stage.a]\n")).expect("the folder is writable");
-    let overrides = Overrides { set: Vec::new(), sweep: Vec::new(), seeds: None, folder: folder.path().to_owned() };
+    std::fs::write(&file, format!("version = 1\n[params]\nvalue = {toml}\n[stage.a]\n"))
+        .expect("the folder is writable");
+    let overrides = Overrides {
+        set: Vec::new(),
+        sweep: Vec::new(),
+        seeds: None,
+        folder: folder.path().to_owned(),
+    };
     let experiment = Experiment::read(&file, &overrides).expect("well-formed");
     let root = json!({ "type": "object", "properties": { "it": schema }, "$defs": { "Size": { "type": "integer", "minimum": 1 } } });
     let schema = Schema::compile(&root);
     let shape = schema.property("it").map_or(&Shape::Any, |property| &property.shape);
     let mut found = Vec::new();
-    let json = Validator { stage: "a", found: &mut found }.value("it", shape, &experiment.params["value"]);
+    let json =
+        Validator { stage: "a", found: &mut found }.value("it", shape, &experiment.params["value"]);
     let prefix = format!("{}/", folder.path().display());
     match json {
         Some(json) => Ok(json),
-        None => Err(found.iter().map(|diagnostic| diagnostic.message.replace("stage `a` parameter ", "").replace(&prefix, "")).collect()),
+        None => Err(found
+            .iter()
+            .map(|diagnostic| {
+                diagnostic.message.replace("stage `a` parameter ", "").replace(&prefix, "")
+            })
+            .collect()),
     }
 }
 
@@ -32,7 +44,10 @@ fn messages(schema: &Json, toml: &str) -> Vec<String> {
 #[test]
 fn an_optional_value_takes_no_null() {
     assert_eq!(validate(&json!({ "type": ["integer", "null"] }), "3"), Ok(json!(3)));
-    assert_eq!(messages(&json!({ "type": ["integer", "null"] }), "'3'"), ["`it` expects an integer, but this is a string"]);
+    assert_eq!(
+        messages(&json!({ "type": ["integer", "null"] }), "'3'"),
+        ["`it` expects an integer, but this is a string"]
+    );
 }
 
 #[test]
@@ -57,15 +72,24 @@ fn alternatives_of_two_types_are_told_apart_by_type() {
     assert_eq!(validate(&schema, "['a']"), Ok(json!(["a"])));
     assert_eq!(messages(&schema, "['a', 3]"), ["`it[1]` expects a string, but this is an integer"]);
     assert_eq!(messages(&schema, "0"), ["`it` must be at least 1, but is 0"]);
-    assert_eq!(messages(&schema, "true"), ["`it` expects an integer or an array, but this is a boolean"]);
+    assert_eq!(
+        messages(&schema, "true"),
+        ["`it` expects an integer or an array, but this is a boolean"]
+    );
 }
 
 #[test]
 fn tables_with_a_tag_are_told_apart_by_it() {
     let variant = |tag: &str, field: &str| json!({ "type": "object", "properties": { "by": { "type": "string", "const": tag }, field: { "type": "integer" } }, "required": ["by", field] });
     let schema = json!({ "oneOf": [variant("size", "bytes"), variant("time", "seconds")] });
-    assert_eq!(validate(&schema, "{ by = 'time', seconds = 3 }"), Ok(json!({ "by": "time", "seconds": 3 })));
-    assert_eq!(messages(&schema, "{ by = 'time', seconds = 'x' }"), ["`it.seconds` expects an integer, but this is a string"]);
+    assert_eq!(
+        validate(&schema, "{ by = 'time', seconds = 3 }"),
+        Ok(json!({ "by": "time", "seconds": 3 }))
+    );
+    assert_eq!(
+        messages(&schema, "{ by = 'time', seconds = 'x' }"),
+        ["`it.seconds` expects an integer, but this is a string"]
+    );
     assert_eq!(messages(&schema, "{ by = 'tome', seconds = 3 }"), ["`it.by` cannot be \"tome\""]);
 }
 
@@ -91,7 +115,11 @@ fn mistakes_of_one_value_come_all_at_once() {
     });
     assert_eq!(
         messages(&schema, "{ b = { c = 1, d = 2 } }"),
-        ["`it.b.c` expects a boolean, but this is an integer", "`it.b` has no key `d`", "`it` lacks `a`"]
+        [
+            "`it.b.c` expects a boolean, but this is an integer",
+            "`it.b` has no key `d`",
+            "`it` lacks `a`"
+        ]
     );
 }
 
@@ -127,8 +155,7 @@ fn paths_and_revisions_leave_the_key_at_any_depth() {
             "name": { "type": "string" }
         }
     });
-    let mut parameters =
-        json!({ "one": "a", "many": ["b"], "in": { "file": "c", "size": 1 }, "each": { "x": "d" }, "revision": "main", "name": "e" });
+    let mut parameters = json!({ "one": "a", "many": ["b"], "in": { "file": "c", "size": 1 }, "each": { "x": "d" }, "revision": "main", "name": "e" });
     if let Some(map) = parameters.as_object_mut() {
         Schema::compile(&root).strip(map);
     }

@@ -16,8 +16,10 @@ struct Cutoff {
 impl Cutoff {
     fn new() -> Self {
         let case = Case::new();
-        let first = case.commit(&fingerprint("copy", "a"), &[("x", "same")]).expect("committed").entry;
-        let second = case.commit(&fingerprint("copy", "b"), &[("x", "same")]).expect("committed").entry;
+        let first =
+            case.commit(&fingerprint("copy", "a"), &[("x", "same")]).expect("committed").entry;
+        let second =
+            case.commit(&fingerprint("copy", "b"), &[("x", "same")]).expect("committed").entry;
         let parts = with_input("count", first.key());
         let made = Record { inputs: from_input(&first), ..record(parts.clone()) };
         let made = case.builder(&parts, &[("n", "1")]).commit(made).expect("committed").entry;
@@ -29,7 +31,9 @@ impl Cutoff {
     }
 
     fn reuse(&self, store: &Store) -> Option<Entry> {
-        store.reuse(&with_input("count", self.second.key()), &from_input(&self.second)).expect("writable")
+        store
+            .reuse(&with_input("count", self.second.key()), &from_input(&self.second))
+            .expect("writable")
     }
 }
 
@@ -47,7 +51,10 @@ fn an_alias_is_found_like_any_entry_and_holds_no_files() {
     let found = cutoff.case.again().get(&cutoff.key()).expect("readable").expect("there");
     assert_eq!(found.folder(), cutoff.made.folder());
     let key = cutoff.key().to_string();
-    assert_eq!(names(&cutoff.case.store.outputs().join("store").join(&key[..2]).join(&key)), [MANIFEST]);
+    assert_eq!(
+        names(&cutoff.case.store.outputs().join("store").join(&key[..2]).join(&key)),
+        [MANIFEST]
+    );
 }
 
 #[test]
@@ -60,8 +67,16 @@ fn an_alias_keeps_the_parts_of_its_own_key() {
 #[test]
 fn other_content_is_not_reused() {
     let cutoff = Cutoff::new();
-    let third = cutoff.case.commit(&fingerprint("copy", "c"), &[("x", "other")]).expect("committed").entry;
-    assert!(cutoff.case.store.reuse(&with_input("count", third.key()), &from_input(&third)).expect("writable").is_none());
+    let third =
+        cutoff.case.commit(&fingerprint("copy", "c"), &[("x", "other")]).expect("committed").entry;
+    assert!(
+        cutoff
+            .case
+            .store
+            .reuse(&with_input("count", third.key()), &from_input(&third))
+            .expect("writable")
+            .is_none()
+    );
 }
 
 #[test]
@@ -85,7 +100,10 @@ fn an_alias_whose_entry_is_gone_is_damage_and_gives_way() {
     let cutoff = Cutoff::new();
     cutoff.reuse(&cutoff.case.store);
     fs::remove_dir_all(cutoff.made.folder()).expect("ours");
-    assert!(matches!(cutoff.case.again().state(&cutoff.key()).expect("readable"), State::Damaged(_)));
+    assert!(matches!(
+        cutoff.case.again().state(&cutoff.key()).expect("readable"),
+        State::Damaged(_)
+    ));
     let parts = with_input("count", cutoff.second.key());
     assert!(cutoff.case.commit(&parts, &[("n", "1")]).expect("committed").placed);
     assert_eq!(cutoff.case.temporary(), [""; 0]);
@@ -98,7 +116,10 @@ fn an_alias_whose_entry_was_replaced_is_damage() {
     let parts = cutoff.made.manifest().fingerprint.clone();
     let replacing = Record { replace: true, ..record(parts.clone()) };
     cutoff.case.builder(&parts, &[("n", "2")]).commit(replacing).expect("committed");
-    assert!(matches!(cutoff.case.again().state(&cutoff.key()).expect("readable"), State::Damaged(_)));
+    assert!(matches!(
+        cutoff.case.again().state(&cutoff.key()).expect("readable"),
+        State::Damaged(_)
+    ));
 }
 
 #[test]
@@ -118,7 +139,8 @@ fn what_strayed_into_the_folder_of_an_alias_goes_with_it_when_it_is_made_again()
     fs::write(folder.join("mine"), "x").expect("writable");
     assert_eq!(store.verify(&|_| {}).expect("readable").findings.len(), 1);
     let parts = with_input("count", cutoff.second.key());
-    let made_again = Record { inputs: from_input(&cutoff.second), replace: true, ..record(parts.clone()) };
+    let made_again =
+        Record { inputs: from_input(&cutoff.second), replace: true, ..record(parts.clone()) };
     let builder = store.builder(&parts.key()).expect("writable");
     fs::write(builder.folder().join("n"), "1").expect("writable");
     assert!(builder.commit(made_again).expect("committed").placed);

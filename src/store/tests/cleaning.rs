@@ -63,7 +63,8 @@ fn builders_and_cleaners_never_disturb_each_other() {
             let case = &case;
             scope.spawn(move || {
                 for round in 0..20 {
-                    case.commit(&fingerprint("copy", &format!("{thread} {round}")), &[("x", "1")]).expect("committed");
+                    case.commit(&fingerprint("copy", &format!("{thread} {round}")), &[("x", "1")])
+                        .expect("committed");
                 }
             });
             scope.spawn(move || {

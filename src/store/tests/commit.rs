@@ -38,7 +38,11 @@ fn an_entry_lies_under_the_first_two_digits_of_its_key() {
 fn files_in_the_store_are_read_only() {
     let case = Case::new();
     let entry = case.entry();
-    assert!(contents(entry.folder()).keys().all(|path| fs::metadata(path).expect("there").permissions().readonly()));
+    assert!(
+        contents(entry.folder())
+            .keys()
+            .all(|path| fs::metadata(path).expect("there").permissions().readonly())
+    );
 }
 
 #[test]
@@ -58,8 +62,14 @@ fn a_dropped_builder_leaves_nothing() {
 #[test]
 fn volatile_files_are_digested_but_are_not_content() {
     let case = Case::new();
-    let one = case.commit(&fingerprint("copy", "a"), &[("x", "1"), ("timing.csv", "1")]).expect("committed").entry;
-    let two = case.commit(&fingerprint("copy", "b"), &[("x", "1"), ("timing.csv", "2")]).expect("committed").entry;
+    let one = case
+        .commit(&fingerprint("copy", "a"), &[("x", "1"), ("timing.csv", "1")])
+        .expect("committed")
+        .entry;
+    let two = case
+        .commit(&fingerprint("copy", "b"), &[("x", "1"), ("timing.csv", "2")])
+        .expect("committed")
+        .entry;
     assert_eq!(one.content(), two.content());
     assert_ne!(one.manifest().files, two.manifest().files);
 }
@@ -131,7 +141,10 @@ fn a_link_in_an_artifact_is_refused() {
 #[test]
 fn a_file_called_like_the_manifest_is_refused() {
     let case = Case::new();
-    assert!(matches!(case.commit(&fingerprint("copy", "a"), &[(MANIFEST, "{}")]), Err(StoreError::Unfit { .. })));
+    assert!(matches!(
+        case.commit(&fingerprint("copy", "a"), &[(MANIFEST, "{}")]),
+        Err(StoreError::Unfit { .. })
+    ));
 }
 
 #[test]

@@ -12,7 +12,11 @@ fn findings(damage: impl FnOnce(&Entry)) -> Vec<String> {
     damage(&entry);
     let place = Store::place_of(&entry.key());
     let verification = case.again().verify(&|_| {}).expect("readable");
-    verification.findings.iter().map(|finding| finding.to_string().replace(&place, "entry")).collect()
+    verification
+        .findings
+        .iter()
+        .map(|finding| finding.to_string().replace(&place, "entry"))
+        .collect()
 }
 
 #[test]
@@ -36,7 +40,12 @@ fn every_flipped_bit_of_every_file_is_found() {
             let other = case.again();
             assert_ne!(other.verify_entry(&entry), [], "byte {at} of {}", path.display());
             if at % 16 == 0 {
-                assert_ne!(other.verify(&|_| {}).expect("readable").findings, [], "byte {at} of {}", path.display());
+                assert_ne!(
+                    other.verify(&|_| {}).expect("readable").findings,
+                    [],
+                    "byte {at} of {}",
+                    path.display()
+                );
             }
             flipped += 1;
         }
@@ -49,7 +58,11 @@ fn every_flipped_bit_of_every_file_is_found() {
 fn a_changed_file_is_named_with_both_digests() {
     let found = findings(|entry| flip(&entry.folder().join("words.txt")));
     let good = &blake3::hash(b"one two").to_hex()[..10];
-    assert!(found.len() == 1 && found[0].starts_with(&format!("entry/words.txt: expected digest {good}, found ")), "{found:?}");
+    assert!(
+        found.len() == 1
+            && found[0].starts_with(&format!("entry/words.txt: expected digest {good}, found ")),
+        "{found:?}"
+    );
 }
 
 #[test]
@@ -57,7 +70,11 @@ fn a_manifest_that_is_too_large_is_damage_and_not_read() {
     let found = findings(|entry| {
         let path = entry.folder().join(MANIFEST);
         overwrite(&path, b"{");
-        fs::File::options().write(true).open(path).and_then(|file| file.set_len((64 << 20) + 1)).expect("ours");
+        fs::File::options()
+            .write(true)
+            .open(path)
+            .and_then(|file| file.set_len((64 << 20) + 1))
+            .expect("ours");
     });
     assert_eq!(found, ["entry/manifest.json: it is too large"]);
 }
@@ -77,17 +94,26 @@ fn what_was_set_aside_is_not_remembered_as_read() {
 
 #[test]
 fn a_shortened_file_is_found() {
-    assert_eq!(findings(|entry| overwrite(&entry.folder().join("words.txt"), b"one")), ["entry/words.txt: expected 7 bytes, found 3"]);
+    assert_eq!(
+        findings(|entry| overwrite(&entry.folder().join("words.txt"), b"one")),
+        ["entry/words.txt: expected 7 bytes, found 3"]
+    );
 }
 
 #[test]
 fn a_missing_file_is_found() {
-    assert_eq!(findings(|entry| fs::remove_file(entry.folder().join("model/weights")).expect("ours")), ["entry/model/weights: missing"]);
+    assert_eq!(
+        findings(|entry| fs::remove_file(entry.folder().join("model/weights")).expect("ours")),
+        ["entry/model/weights: missing"]
+    );
 }
 
 #[test]
 fn a_missing_manifest_is_found() {
-    assert_eq!(findings(|entry| fs::remove_file(entry.folder().join(MANIFEST)).expect("ours")), ["entry/manifest.json: missing"]);
+    assert_eq!(
+        findings(|entry| fs::remove_file(entry.folder().join(MANIFEST)).expect("ours")),
+        ["entry/manifest.json: missing"]
+    );
 }
 
 #[test]
@@ -102,7 +128,11 @@ fn a_file_that_does_not_belong_is_found() {
 fn a_file_turned_into_a_link_is_found() {
     let found = findings(|entry| {
         let path = entry.folder().join("words.txt");
-        fs::rename(&path, entry.folder().parent().expect("inside").parent().expect("inside").join("kept")).expect("ours");
+        fs::rename(
+            &path,
+            entry.folder().parent().expect("inside").parent().expect("inside").join("kept"),
+        )
+        .expect("ours");
         std::os::unix::fs::symlink("../../kept", &path).expect("ours");
     });
     assert_eq!(found, ["entry/words.txt: unreadable: it is not a file"]);
@@ -111,15 +141,24 @@ fn a_file_turned_into_a_link_is_found() {
 #[test]
 fn an_entry_under_another_entrys_name_is_found() {
     let found = findings(|entry| {
-        let other = entry.folder().parent().expect("inside").join(format!("{}{}", &entry.key().to_string()[..2], "0".repeat(62)));
+        let other = entry.folder().parent().expect("inside").join(format!(
+            "{}{}",
+            &entry.key().to_string()[..2],
+            "0".repeat(62)
+        ));
         fs::rename(entry.folder(), other).expect("ours");
     });
-    assert!(found.len() == 1 && found[0].ends_with("manifest.json: it belongs to another key"), "{found:?}");
+    assert!(
+        found.len() == 1 && found[0].ends_with("manifest.json: it belongs to another key"),
+        "{found:?}"
+    );
 }
 
 #[test]
 fn a_folder_that_is_no_entry_is_found() {
-    let found = findings(|entry| fs::create_dir(entry.folder().parent().expect("inside").join("x")).expect("ours"));
+    let found = findings(|entry| {
+        fs::create_dir(entry.folder().parent().expect("inside").join("x")).expect("ours")
+    });
     assert!(found.len() == 1 && found[0].ends_with("/x: no entry has this name"), "{found:?}");
 }
 
@@ -145,7 +184,9 @@ fn a_lookup_sees_sizes() {
     let case = Case::new();
     let entry = case.entry();
     overwrite(&entry.folder().join("words.txt"), b"one");
-    assert!(matches!(case.again().state(&entry.key()).expect("readable"), State::Damaged(findings) if findings.len() == 1));
+    assert!(
+        matches!(case.again().state(&entry.key()).expect("readable"), State::Damaged(findings) if findings.len() == 1)
+    );
 }
 
 #[test]

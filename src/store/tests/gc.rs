@@ -27,7 +27,8 @@ impl Used {
     fn new() -> Self {
         let case = Case::new();
         for text in ["a", "b", "c"] {
-            case.commit(&fingerprint("copy", text), &[("x", &text.repeat(100))]).expect("committed");
+            case.commit(&fingerprint("copy", text), &[("x", &text.repeat(100))])
+                .expect("committed");
         }
         let used = Self { case };
         for (days, text) in [(10, "c"), (20, "b"), (30, "a")] {
@@ -42,7 +43,12 @@ impl Used {
 
     fn run_to(&self, days: u32, text: &str, outcome: &str, lineage: Option<CacheKey>) {
         let started = jiff::Timestamp::try_from(later(days)).expect("in range");
-        let new = NewRun { experiment: "tiny", file: &self.case.path().join("tiny.toml"), resolved: "", started };
+        let new = NewRun {
+            experiment: "tiny",
+            file: &self.case.path().join("tiny.toml"),
+            resolved: "",
+            started,
+        };
         let node = RunNode {
             stage: "corpus".into(),
             label: String::new(),
@@ -68,7 +74,12 @@ impl Used {
     /// Which entries go that no run needs.
     fn unneeded(&self, keep: &[&str]) -> Vec<&'static str> {
         let keep: BTreeSet<String> = keep.iter().map(|run| (*run).to_owned()).collect();
-        Self::names(self.case.again().collect(Limits::default(), &keep, later(31), false).expect("readable"))
+        Self::names(
+            self.case
+                .again()
+                .collect(Limits::default(), &keep, later(31), false)
+                .expect("readable"),
+        )
     }
 
     fn ids(&self) -> Vec<String> {
@@ -76,12 +87,20 @@ impl Used {
     }
 
     fn names(collection: Collection) -> Vec<&'static str> {
-        let name = |waste: Waste| ["a", "b", "c"].into_iter().find(|text| Some(key(text)) == waste.key).expect("one of them");
+        let name = |waste: Waste| {
+            ["a", "b", "c"]
+                .into_iter()
+                .find(|text| Some(key(text)) == waste.key)
+                .expect("one of them")
+        };
         collection.waste.into_iter().map(name).collect()
     }
 
     fn there(&self) -> Vec<&'static str> {
-        ["a", "b", "c"].into_iter().filter(|text| self.case.again().get(&key(text)).expect("readable").is_some()).collect()
+        ["a", "b", "c"]
+            .into_iter()
+            .filter(|text| self.case.again().get(&key(text)).expect("readable").is_some())
+            .collect()
     }
 }
 
@@ -92,17 +111,26 @@ fn without_limits_everything_goes_that_is_not_kept() {
 
 #[test]
 fn what_was_not_used_for_long_goes() {
-    assert_eq!(Used::new().gone(Limits { unused_for: Some(15 * DAY), budget: None }, &[], false), ["c"]);
+    assert_eq!(
+        Used::new().gone(Limits { unused_for: Some(15 * DAY), budget: None }, &[], false),
+        ["c"]
+    );
 }
 
 #[test]
 fn the_least_recently_used_goes_until_the_rest_fits() {
-    assert_eq!(Used::new().gone(Limits { unused_for: None, budget: Some(150) }, &[], false), ["c", "b"]);
+    assert_eq!(
+        Used::new().gone(Limits { unused_for: None, budget: Some(150) }, &[], false),
+        ["c", "b"]
+    );
 }
 
 #[test]
 fn what_is_kept_counts_in_the_budget() {
-    assert_eq!(Used::new().gone(Limits { unused_for: None, budget: Some(150) }, &["c"], false), ["b", "a"]);
+    assert_eq!(
+        Used::new().gone(Limits { unused_for: None, budget: Some(150) }, &["c"], false),
+        ["b", "a"]
+    );
 }
 
 #[test]
@@ -160,24 +188,47 @@ fn the_files_of_an_alias_that_is_kept_stay() {
     let first = case.commit(&fingerprint("copy", "a"), &[("x", "same")]).expect("committed").entry;
     let second = case.commit(&fingerprint("copy", "b"), &[("x", "same")]).expect("committed").entry;
     let parts = with_input("count", first.key());
-    case.builder(&parts, &[("n", "1")]).commit(Record { inputs: from_input(&first), ..record(parts.clone()) }).expect("committed");
-    let alias = case.store.reuse(&with_input("count", second.key()), &from_input(&second)).expect("writable").expect("found");
-    case.store.gc(Limits::default(), &BTreeSet::from([alias.key()]), later(1), true).expect("writable");
-    assert_eq!(case.store.keys().expect("readable"), BTreeSet::from([alias.key(), parts.key()]).into_iter().collect::<Vec<_>>());
+    case.builder(&parts, &[("n", "1")])
+        .commit(Record { inputs: from_input(&first), ..record(parts.clone()) })
+        .expect("committed");
+    let alias = case
+        .store
+        .reuse(&with_input("count", second.key()), &from_input(&second))
+        .expect("writable")
+        .expect("found");
+    case.store
+        .gc(Limits::default(), &BTreeSet::from([alias.key()]), later(1), true)
+        .expect("writable");
+    assert_eq!(
+        case.store.keys().expect("readable"),
+        BTreeSet::from([alias.key(), parts.key()]).into_iter().collect::<Vec<_>>()
+    );
     assert!(case.again().get(&alias.key()).expect("readable").is_some());
 }
 
 #[test]
 fn it_says_who_used_an_entry() {
     let used = Used::new();
-    let collection = used.case.store.gc(Limits::default(), &BTreeSet::new(), later(31), false).expect("readable");
-    assert!(collection.waste.iter().all(|waste| waste.used_by == BTreeSet::from(["tiny/corpus".to_owned()])));
+    let collection = used
+        .case
+        .store
+        .gc(Limits::default(), &BTreeSet::new(), later(31), false)
+        .expect("readable");
+    assert!(
+        collection
+            .waste
+            .iter()
+            .all(|waste| waste.used_by == BTreeSet::from(["tiny/corpus".to_owned()]))
+    );
     assert_eq!((collection.bytes(), collection.kept_bytes), (300, 0));
 }
 
 #[test]
 fn the_latest_run_of_each_file_needs_its_keys() {
-    assert_eq!(Used::new().case.store.keys_of_latest_runs().expect("readable"), BTreeSet::from([key("a")]));
+    assert_eq!(
+        Used::new().case.store.keys_of_latest_runs().expect("readable"),
+        BTreeSet::from([key("a")])
+    );
 }
 
 #[test]
@@ -196,8 +247,13 @@ fn it_says_which_run_used_an_entry_last() {
     let used = Used::new();
     used.run(31, "c");
     let ids = used.ids();
-    let collection = used.case.store.gc(Limits::default(), &BTreeSet::new(), later(31), false).expect("readable");
-    let last: Vec<Option<String>> = collection.waste.into_iter().map(|waste| waste.last_run).collect();
+    let collection = used
+        .case
+        .store
+        .gc(Limits::default(), &BTreeSet::new(), later(31), false)
+        .expect("readable");
+    let last: Vec<Option<String>> =
+        collection.waste.into_iter().map(|waste| waste.last_run).collect();
     assert_eq!(last, [Some(ids[1].clone()), Some(ids[2].clone()), Some(ids[3].clone())]);
 }
 
@@ -211,7 +267,8 @@ fn what_a_named_or_pinned_run_needs_is_not_collected() {
     let used = Used::new();
     let ids = used.ids();
     assert_eq!(used.unneeded(&[&ids[0]]), ["b"]);
-    std::fs::write(used.case.store.outputs().join("runs").join(&ids[1]).join("pinned"), "").expect("writable");
+    std::fs::write(used.case.store.outputs().join("runs").join(&ids[1]).join("pinned"), "")
+        .expect("writable");
     assert_eq!(used.unneeded(&[]), ["c"]);
 }
 
@@ -239,8 +296,13 @@ fn checkpointed(case: &Case) -> Vec<CacheKey> {
 fn checkpoints_of_work_that_was_given_up_go_and_say_how_large_they_are() {
     let used = Used::new();
     checkpoint(&used.case, &key("given up"));
-    let collection = used.case.store.collect(Limits::default(), &BTreeSet::new(), later(31), true).expect("writable");
-    let waste = collection.waste.iter().find(|waste| waste.what == WasteOf::Checkpoints).expect("they go");
+    let collection = used
+        .case
+        .store
+        .collect(Limits::default(), &BTreeSet::new(), later(31), true)
+        .expect("writable");
+    let waste =
+        collection.waste.iter().find(|waste| waste.what == WasteOf::Checkpoints).expect("they go");
     assert_eq!((waste.key, waste.bytes), (Some(key("given up")), 5));
     assert_eq!(checkpointed(&used.case), []);
 }
@@ -259,12 +321,20 @@ fn what_a_killed_run_had_begun_stays() {
     let used = Used::new();
     let begun = key("unfinished");
     checkpoint(&used.case, &begun);
-    let new = NewRun { experiment: "tiny", file: &used.case.path().join("tiny.toml"), resolved: "", started: jiff::Timestamp::now() };
+    let new = NewRun {
+        experiment: "tiny",
+        file: &used.case.path().join("tiny.toml"),
+        resolved: "",
+        started: jiff::Timestamp::now(),
+    };
     let record = used.case.store.begin_run(&new).expect("writable");
     record.event(&serde_json::json!({"event": "run_started", "nodes": 1}));
     record.event(&serde_json::json!({"event": "stage_started", "stage": "train", "kind": "copy", "key": begun}));
     drop(record);
-    used.case.store.collect(Limits::default(), &BTreeSet::new(), later(31), true).expect("writable");
+    used.case
+        .store
+        .collect(Limits::default(), &BTreeSet::new(), later(31), true)
+        .expect("writable");
     assert_eq!(checkpointed(&used.case), [begun]);
 }
 
@@ -276,7 +346,10 @@ fn the_state_that_the_latest_run_left_stays_and_that_of_an_earlier_one_goes() {
     used.run_to(32, "a", "built", Some(late));
     checkpoint(&used.case, &early);
     checkpoint(&used.case, &late);
-    used.case.store.collect(Limits::default(), &BTreeSet::new(), later(33), true).expect("writable");
+    used.case
+        .store
+        .collect(Limits::default(), &BTreeSet::new(), later(33), true)
+        .expect("writable");
     assert_eq!(checkpointed(&used.case), [late]);
 }
 
@@ -285,9 +358,13 @@ fn checkpoints_count_in_the_budget() {
     let used = Used::new();
     checkpoint(&used.case, &key("given up"));
     let limits = Limits { unused_for: None, budget: Some(304) };
-    let collection = used.case.store.gc(limits, &BTreeSet::new(), later(31), false).expect("readable");
+    let collection =
+        used.case.store.gc(limits, &BTreeSet::new(), later(31), false).expect("readable");
     // Written just now, and so before any of the runs.
-    assert_eq!(collection.waste.iter().map(|waste| waste.what).collect::<Vec<_>>(), [WasteOf::Checkpoints]);
+    assert_eq!(
+        collection.waste.iter().map(|waste| waste.what).collect::<Vec<_>>(),
+        [WasteOf::Checkpoints]
+    );
     assert_eq!(collection.kept_bytes, 300);
 }
 
@@ -302,7 +379,9 @@ fn what_somebody_put_into_the_store_stays_and_links_are_not_followed() {
     fs::write(elsewhere.join("deep/a"), "precious").expect("ours");
     let store = case.store.outputs().join("store");
     let prefix = entry.folder().parent().expect("inside").to_owned();
-    for folder in [store.join("notes"), store.join("zz"), store.join("lost+found"), prefix.join("stray")] {
+    for folder in
+        [store.join("notes"), store.join("zz"), store.join("lost+found"), prefix.join("stray")]
+    {
         fs::create_dir_all(&folder).expect("writable");
         fs::write(folder.join("a"), "x").expect("writable");
     }
@@ -310,23 +389,35 @@ fn what_somebody_put_into_the_store_stays_and_links_are_not_followed() {
     let linked = if prefix.ends_with("0f") { "f0" } else { "0f" };
     let content = case.store.cache().join("content");
     fs::create_dir_all(content.join("ab")).expect("writable");
-    for link in
-        [store.join("link"), store.join(linked), prefix.join("link"), prefix.join("stray/link"), content.join("link"), content.join("0f")]
-    {
+    for link in [
+        store.join("link"),
+        store.join(linked),
+        prefix.join("link"),
+        prefix.join("stray/link"),
+        content.join("link"),
+        content.join("0f"),
+    ] {
         symlink(&elsewhere, link).expect("writable");
     }
     fs::write(content.join("ab/mine"), "x").expect("writable");
     let findings = case.again().verify(&|_| {}).expect("readable").findings;
     let named: Vec<&str> = findings.iter().map(|finding| finding.entry.as_str()).collect();
     let prefix_name = prefix.file_name().and_then(|name| name.to_str()).expect("two digits");
-    let mut expected = vec![linked.to_owned(), format!("{prefix_name}/link"), format!("{prefix_name}/stray")];
+    let mut expected =
+        vec![linked.to_owned(), format!("{prefix_name}/link"), format!("{prefix_name}/stray")];
     expected.sort_unstable();
     assert_eq!(named, expected);
-    case.again().collect(Limits::default(), &BTreeSet::from([]), later(31), true).expect("readable");
+    case.again()
+        .collect(Limits::default(), &BTreeSet::from([]), later(31), true)
+        .expect("readable");
     fs::set_permissions(store.join("lost+found"), fs::Permissions::from_mode(0o755)).expect("ours");
     assert_eq!(fs::read_to_string(elsewhere.join("deep/a")).expect("there"), "precious");
     assert!(["notes/a", "zz/a", "lost+found/a"].iter().all(|name| store.join(name).exists()));
-    assert!(store.join("link").is_symlink() && store.join(linked).is_symlink() && content.join("ab/mine").exists());
+    assert!(
+        store.join("link").is_symlink()
+            && store.join(linked).is_symlink()
+            && content.join("ab/mine").exists()
+    );
     assert!(!prefix.join("stray").exists() && !prefix.join("link").is_symlink());
 }
 
@@ -339,7 +430,10 @@ fn a_linked_folder_of_unfinished_work_is_left_alone() {
     let temporary = used.case.store.temporary();
     std::fs::remove_dir_all(&temporary).expect("ours");
     std::os::unix::fs::symlink(&elsewhere, &temporary).expect("writable");
-    used.case.again().collect(Limits::default(), &BTreeSet::new(), later(31), true).expect("writable");
+    used.case
+        .again()
+        .collect(Limits::default(), &BTreeSet::new(), later(31), true)
+        .expect("writable");
     assert_eq!(names(&elsewhere), ["damaged-mine", "work"]);
 }
 
@@ -348,10 +442,14 @@ fn the_index_of_contents_forgets_what_was_removed() {
     let case = Case::new();
     let first = case.commit(&fingerprint("copy", "a"), &[("x", "same")]).expect("committed").entry;
     let parts = with_input("count", first.key());
-    case.builder(&parts, &[("n", "1")]).commit(Record { inputs: from_input(&first), ..record(parts.clone()) }).expect("committed");
+    case.builder(&parts, &[("n", "1")])
+        .commit(Record { inputs: from_input(&first), ..record(parts.clone()) })
+        .expect("committed");
     let index = || contents(&case.store.cache().join("content")).len();
     assert_eq!(index(), 1);
-    case.store.gc(Limits::default(), &BTreeSet::from([parts.key()]), later(1), true).expect("writable");
+    case.store
+        .gc(Limits::default(), &BTreeSet::from([parts.key()]), later(1), true)
+        .expect("writable");
     assert_eq!(index(), 1);
     case.store.gc(Limits::default(), &BTreeSet::new(), later(1), true).expect("writable");
     assert_eq!(index(), 0);

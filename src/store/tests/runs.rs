@@ -33,7 +33,12 @@ fn run(case: &Case, second: i64, nodes: Vec<RunNode>) -> RunFile {
     let new = NewRun { experiment: "tiny", file: &file(case), resolved: "version = 1\n", started };
     let store = case.again();
     let record = store.begin_run(&new).expect("writable");
-    let parts = |wanted: &CacheKey| ["a", "b", "c"].iter().map(|text| fingerprint("copy", text)).find(|parts| parts.key() == *wanted);
+    let parts = |wanted: &CacheKey| {
+        ["a", "b", "c"]
+            .iter()
+            .map(|text| fingerprint("copy", text))
+            .find(|parts| parts.key() == *wanted)
+    };
     record.finish(RunStatus::Done, 0, 12, nodes, parts).expect("writable")
 }
 
@@ -146,7 +151,11 @@ fn an_experiments_name_never_leaves_the_folder_of_records() {
         let started = jiff::Timestamp::from_second(1_795_000_000).expect("in range");
         let new = NewRun { experiment: name, file: &file(&case), resolved: "", started };
         let record = case.store.begin_run(&new).expect("writable");
-        assert_eq!(record.folder().parent(), Some(case.store.outputs().join("runs").as_path()), "{name}");
+        assert_eq!(
+            record.folder().parent(),
+            Some(case.store.outputs().join("runs").as_path()),
+            "{name}"
+        );
         assert!(!record.id().contains(['/', '\u{0}']), "{}", record.id());
     }
 }
