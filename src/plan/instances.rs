@@ -596,7 +596,7 @@ impl<'a> Reader<'a> {
 fn references(value: &Value, roots: &mut BTreeSet<String>) {
     match &value.data {
         Data::Param(path) => {
-            drop(roots.insert(path.split('.').next().unwrap_or_default().to_owned()))
+            roots.insert(path.split('.').next().unwrap_or_default().to_owned());
         }
         Data::Array(items) => items.iter().for_each(|item| references(item, roots)),
         Data::Table(entries) => entries.iter().for_each(|(_, _, value)| references(value, roots)),
