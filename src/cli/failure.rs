@@ -20,16 +20,24 @@ pub enum Outcome {
     Interrupted,
 }
 
+impl Outcome {
+    /// The exit code.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Refused => 2,
+            Self::Pending => 3,
+            Self::NotFound => 4,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
 impl From<Outcome> for ExitCode {
     fn from(outcome: Outcome) -> Self {
-        ExitCode::from(match outcome {
-            Outcome::Done => 0,
-            Outcome::Failed => 1,
-            Outcome::Refused => 2,
-            Outcome::Pending => 3,
-            Outcome::NotFound => 4,
-            Outcome::Interrupted => 130,
-        })
+        ExitCode::from(outcome.code())
     }
 }
 
@@ -77,6 +85,15 @@ impl Failure {
             Self::Diagnostics(_) => Outcome::Refused,
             Self::Message { outcome, .. } => *outcome,
         }
+    }
+
+    /// The same, of a command that ends in a certain way whatever went wrong beside.
+    #[must_use]
+    pub fn ending(mut self, with: Outcome) -> Self {
+        if let Self::Message { outcome, .. } = &mut self {
+            *outcome = with;
+        }
+        self
     }
 
     #[must_use]

@@ -101,15 +101,33 @@ fn execute(
     if on_cpu {
         duration::remember_run(plan, &outcome, &project.store, options.threads);
     }
-    let published = report::publish(plan, &outcome, &project.store);
-    let exit_code = if published.is_ok() { outcome.exit_code() } else { 1 };
-    let unwritten = listener.unwritten.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let run = finish(record, plan, &outcome, exit_code)?;
-    let published =
-        published.map_err(|error| Failure::failed(error.to_string()).with_help_of(error.help()))?;
-    if let Some(failure) = unwritten {
-        return Err(failure);
+    let published = report::publish(plan, &outcome, &project.store)
+        .map_err(|error| Failure::failed(error.to_string()).with_help_of(error.help()));
+    let published = published.and_then(|published| match listener.unwritten() {
+        Some(failure) => Err(failure),
+        None => Ok(published),
+    });
+    // One truth for the record, the last event and the process: how the work ended, and for work that is done whether its results are there.
+    let ending = match outcome.exit_code() {
+        0 if published.is_err() => Outcome::Failed,
+        0 => Outcome::Done,
+        130 => Outcome::Interrupted,
+        _ => Outcome::Failed,
+    };
+    let recorded = finish(&record, plan, &outcome, ending);
+    let ending =
+        if recorded.is_err() && ending == Outcome::Done { Outcome::Failed } else { ending };
+    for warning in published.iter().flatten().flat_map(|published| &published.warnings) {
+        listener.event(&Event::Warning { text: warning.clone() });
     }
+    listener.event(&Event::RunFinished {
+        counts: outcome.counts(),
+        exit_code: ending.code(),
+        elapsed_ms: u64::try_from(outcome.elapsed.as_millis()).unwrap_or(u64::MAX),
+    });
+    let (published, run) = published
+        .and_then(|published| Ok((published, recorded?)))
+        .map_err(|failure| failure.ending(ending))?;
     if let Some(notice) = published.as_ref().and_then(Published::notice) {
         terminal::complain(&format!("{notice}\n"));
     }
@@ -118,11 +136,7 @@ fn execute(
             if published.is_none() { report::earlier(plan, project.store.outputs()) } else { None };
         terminal::print(&summary(&outcome, published.as_ref(), earlier.as_deref(), &run))?;
     }
-    Ok(match outcome.exit_code() {
-        0 => Outcome::Done,
-        130 => Outcome::Interrupted,
-        _ => Outcome::Failed,
-    })
+    Ok(ending)
 }
 
 fn options(arguments: &Run, profile: &Profile, offline: bool) -> Result<Options, Failure> {
@@ -227,6 +241,11 @@ struct Listener<'a> {
 }
 
 impl Listener<'_> {
+    /// Why standard output took not all events.
+    fn unwritten(&self) -> Option<Failure> {
+        self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     /// Foresees that a stage will not have enough memory, now that what it begins from is there.
     fn foresee(&self, name: &NodeName) {
         let id = NodeId(u32::try_from(name.node).expect("a plan numbers its nodes in 32 bits"));
@@ -264,20 +283,20 @@ impl Reporter for Listener<'_> {
 
 /// Completes the record, and returns the run's id.
 fn finish(
-    record: RunRecord<'_>,
+    record: &RunRecord<'_>,
     plan: &Plan,
     outcome: &RunOutcome,
-    exit_code: u8,
+    ending: Outcome,
 ) -> Result<String, Failure> {
-    let status = match exit_code {
-        0 => RunStatus::Done,
-        130 => RunStatus::Interrupted,
+    let status = match ending {
+        Outcome::Done => RunStatus::Done,
+        Outcome::Interrupted => RunStatus::Interrupted,
         _ => RunStatus::Failed,
     };
     let elapsed = u64::try_from(outcome.elapsed.as_millis()).unwrap_or(u64::MAX);
     let nodes = outcome.records(plan);
     let run =
-        record.finish(status, exit_code, elapsed, nodes, |key| outcome.fingerprint_of(key))?;
+        record.finish(status, ending.code(), elapsed, nodes, |key| outcome.fingerprint_of(key))?;
     Ok(run.id)
 }
 

@@ -140,6 +140,11 @@ pub enum Event {
         name: NodeName,
         because: Because,
     },
+    /// Something about the run as a whole that a person should know.
+    Warning {
+        text: String,
+    },
+    /// The last event, sent when the results lie in their place, or it is clear that they will not: its exit code is that of the process.
     RunFinished {
         #[serde(flatten)]
         counts: Counts,

@@ -40,7 +40,7 @@ impl ExecError {
     }
 }
 
-/// Makes every node of `plan` present in `store`.
+/// Makes every node of `plan` present in `store`. [`Event::RunFinished`] is the caller's to send, once it knows how all has ended.
 ///
 /// # Errors
 /// When nothing could be started. The failure of a stage is no error here, but an [`Outcome`].
@@ -79,13 +79,7 @@ pub fn execute(
         let (sender, receiver) = mpsc::channel();
         scheduler.run(scope, &sender, &receiver);
     });
-    let outcome = scheduler.finish(started);
-    reporter.event(&Event::RunFinished {
-        counts: outcome.counts(),
-        exit_code: outcome.exit_code(),
-        elapsed_ms: millis(outcome.elapsed),
-    });
-    Ok(outcome)
+    Ok(scheduler.finish(started))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -60,34 +60,29 @@ impl Stage for Plot {
             auroc: scores.anomaly.auroc,
         };
 
-        drawn("loss", plots::loss_curves(&rows, &at("loss.png")), context)?;
-        drawn(
-            "loss per epoch",
-            plots::epoch_losses(&epochs(&history), &at("loss_per_epoch.png")),
-            context,
-        )?;
-        drawn("learning rate", plots::learning_rate(&rows, &at("learning_rate.png")), context)?;
-        drawn(
-            "anomaly confusion",
-            plots::anomaly_confusion(scores.anomaly.confusion, &at("anomaly_confusion.png")),
-            context,
-        )?;
-        drawn(
-            "NER confusion",
-            plots::ner_confusion(&confusion.labels, &confusion.counts, &at("ner_confusion.png")),
-            context,
-        )?;
-        drawn(
-            "precision-recall",
-            plots::precision_recall(&precision_recall, &at("precision_recall.png")),
-            context,
-        )?;
-        drawn("ROC", plots::roc(&roc, &at("roc.png")), context)?;
+        let draw = |figure: &str, draw: &dyn Fn() -> Result<(), PlotError>| {
+            drawn(figure, plots::attempt(draw), context)
+        };
+        draw("loss", &|| plots::loss_curves(&rows, &at("loss.png")))?;
+        draw("loss per epoch", &|| {
+            plots::epoch_losses(&epochs(&history), &at("loss_per_epoch.png"))
+        })?;
+        draw("learning rate", &|| plots::learning_rate(&rows, &at("learning_rate.png")))?;
+        draw("anomaly confusion", &|| {
+            plots::anomaly_confusion(scores.anomaly.confusion, &at("anomaly_confusion.png"))
+        })?;
+        draw("NER confusion", &|| {
+            plots::ner_confusion(&confusion.labels, &confusion.counts, &at("ner_confusion.png"))
+        })?;
+        draw("precision-recall", &|| {
+            plots::precision_recall(&precision_recall, &at("precision_recall.png"))
+        })?;
+        draw("ROC", &|| plots::roc(&roc, &at("roc.png")))?;
         Figures::open(context.output)
     }
 }
 
-/// A figure for which there is nothing to show is left out, and said; anything else that goes wrong is the stage's failure.
+/// A figure that cannot be drawn is left out, and said; only a disk that takes none is the stage's failure.
 fn drawn(
     figure: &str,
     result: Result<(), PlotError>,
@@ -95,11 +90,11 @@ fn drawn(
 ) -> Result<(), StageError> {
     match result {
         Ok(()) => Ok(()),
-        Err(error @ (PlotError::NoData { .. } | PlotError::TooManyLabels { .. })) => {
+        Err(error) if error.is_of_the_disk() => Err(StageError::writing(context.output, &error)),
+        Err(error) => {
             context.warn(format!("{figure} was not drawn: {error}"));
             Ok(())
         }
-        Err(error) => Err(StageError::writing(context.output, &error)),
     }
 }
 

@@ -43,4 +43,26 @@ pub enum PlotError {
     TooManyLabels { found: usize, most: usize },
     #[error("cannot write `{}`: {reason}", path.display())]
     Write { path: PathBuf, reason: String },
+    #[error("drawing it went wrong, which is a mistake in the program: {reason}")]
+    Broken { reason: String },
+}
+
+impl PlotError {
+    /// Whether there is no picture because the disk took none; all else lies in what was to be drawn, and costs that picture only.
+    #[must_use]
+    pub fn is_of_the_disk(&self) -> bool {
+        matches!(self, Self::Write { .. })
+    }
+}
+
+/// Draws a picture. Whatever goes wrong in it is an error, a panic too: results do not depend on pictures.
+///
+/// # Errors
+/// What `draw` returns, and [`PlotError::Broken`] where it panicked.
+pub fn attempt(draw: impl FnOnce() -> Result<(), PlotError>) -> Result<(), PlotError> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(draw)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let reason = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason");
+        Err(PlotError::Broken { reason: reason.to_owned() })
+    })
 }

@@ -288,3 +288,12 @@ fn a_folder_that_is_missing_is_named() {
         .expect_err("nothing can be written there");
     assert!(error.to_string().starts_with("cannot write `no/such/folder/figure.png`"), "{error}");
 }
+
+#[test]
+fn a_picture_in_which_drawing_panics_is_an_error_like_any_other() {
+    let error = super::attempt(|| panic!("no room for a tick")).unwrap_err();
+    assert!(
+        !error.is_of_the_disk() && error.to_string().ends_with("no room for a tick"),
+        "{error}"
+    );
+}

@@ -204,6 +204,9 @@ impl Reporter for Console {
     fn event(&self, event: &Event) {
         match event {
             Event::RunStarted { .. } | Event::RunFinished { .. } => {}
+            Event::Warning { text } => {
+                self.print(&format!("{} {text}", self.paint(Tone::Attention, "warning:")));
+            }
             Event::StageCached { name, .. } => {
                 self.end(name);
                 self.line(name, Tone::Quiet, "cached", "");

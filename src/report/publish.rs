@@ -72,6 +72,8 @@ pub struct Published {
     pub fresh: bool,
     /// What was found to be no longer as it was published.
     pub changed: Vec<String>,
+    /// What is not there and should be, such as a picture that could not be drawn.
+    pub warnings: Vec<String>,
 }
 
 impl Published {
@@ -104,7 +106,7 @@ pub enum PublishError {
     Io { folder: PathBuf, error: std::io::Error },
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("cannot draw the sweep: {0}")]
+    #[error("{0}")]
     Plot(#[from] crate::plots::PlotError),
 }
 
@@ -234,16 +236,24 @@ pub fn publish(
     {
         changed = record.changed(&folder, &digests);
         if changed.is_empty() || record.keys != keys {
-            return Ok(Some(Published { folder, record, fresh: false, changed }));
+            return Ok(Some(Published {
+                folder,
+                record,
+                fresh: false,
+                changed,
+                warnings: Vec::new(),
+            }));
         }
     }
     let io = |error| PublishError::io(&folder, error);
     let scratch = store.scratch("publish")?;
     let building = scratch.path().join("results");
     std::fs::create_dir(&building).map_err(io)?;
-    let (mut metrics, mut best) = (Metrics::new(), None);
+    let (mut metrics, mut best, mut warnings) = (Metrics::new(), None, Vec::new());
     if let Some(shape) = &plan.sweep {
-        if let Some((trial, its)) = sweep::write(plan, outcome, shape, &trials, &building)? {
+        let written = sweep::write(plan, outcome, shape, &trials, &building)?;
+        warnings = written.warnings;
+        if let Some((trial, its)) = written.best {
             (metrics, best) = (its, Some(trial));
         }
     } else if let [Some(results)] = trials.as_slice() {
@@ -282,7 +292,7 @@ pub fn publish(
         digests.remember(&folder.join(name), digest);
     }
     crash_point("after-publish-swap");
-    Ok(Some(Published { folder, record, fresh: true, changed }))
+    Ok(Some(Published { folder, record, fresh: true, changed, warnings }))
 }
 
 /// Writes the record so that it is no older than the files that it describes, whatever the clock has done since they were written.

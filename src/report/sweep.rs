@@ -7,7 +7,7 @@ use super::publish::PublishError;
 use super::results::{self, Metrics, TrialResults};
 use crate::exec::{Outcome, RunOutcome};
 use crate::plan::{Plan, SweepShape, Trial, full_text, value_text};
-use crate::plots::{SweepGrid, SweepPoint, sweep_grid, sweep_line};
+use crate::plots::{self, SweepGrid, SweepPoint, sweep_grid, sweep_line};
 
 /// A trial with what came of it.
 struct Row<'a> {
@@ -88,19 +88,28 @@ impl Moments {
     }
 }
 
-/// Writes a sweep's results into `folder`, and returns the label and metrics of its best trial where it has an objective.
+/// What was written of a sweep.
+#[derive(Default)]
+pub struct Written {
+    /// The label and metrics of its best trial where it has an objective.
+    pub best: Option<(String, Metrics)>,
+    /// Pictures that could not be drawn, with the reasons.
+    pub warnings: Vec<String>,
+}
+
+/// Writes a sweep's results into `folder`. A picture that cannot be drawn costs no result.
 ///
 /// * `trials`: by trial; `None` where one did not come to its end
 ///
 /// # Errors
-/// When the disk refuses, or a picture cannot be drawn.
+/// When the disk refuses.
 pub fn write(
     plan: &Plan,
     outcome: &RunOutcome,
     shape: &SweepShape,
     trials: &[Option<TrialResults<'_>>],
     folder: &Path,
-) -> Result<Option<(String, Metrics)>, PublishError> {
+) -> Result<Written, PublishError> {
     let io = |error: std::io::Error| PublishError::io(folder, error);
     let mut rows = Vec::with_capacity(trials.len());
     for (trial, results) in plan.trials.iter().zip(trials) {
@@ -129,7 +138,7 @@ pub fn write(
         .map_err(|error| io(error.into()))?;
     write_summary(shape, &points, &names, &folder.join("summary.csv"))
         .map_err(|error| io(error.into()))?;
-    draw(shape, &points, &names, folder)?;
+    let warnings = draw(shape, &points, &names, folder)?;
     for row in &rows {
         let Some(results) = row.results else { continue };
         let files: Vec<_> = results
@@ -141,11 +150,11 @@ pub fn write(
     }
     let Some((best, results)) = best(shape, &points).and_then(|row| Some((row, row.results?)))
     else {
-        return Ok(None);
+        return Ok(Written { best: None, warnings });
     };
     results::place(&results.files(), &folder.join("best")).map_err(io)?;
     std::fs::write(folder.join("best/trial.txt"), format!("{}\n", best.trial.label)).map_err(io)?;
-    Ok(Some((best.trial.label.to_string(), best.metrics.clone())))
+    Ok(Written { best: Some((best.trial.label.to_string(), best.metrics.clone())), warnings })
 }
 
 /// The best trial of the point whose mean is best in the objective; the first of equals.
@@ -249,13 +258,14 @@ fn field(value: Option<f64>) -> String {
     value.map_or_else(String::new, |value| value.to_string())
 }
 
-/// Draws the objective, or every metric that is not of a single label where there is none.
+/// Draws the objective, or every metric that is not of a single label where there is none, and says which could not be drawn.
 fn draw(
     shape: &SweepShape,
     points: &[PointRows<'_>],
     names: &[&str],
     folder: &Path,
-) -> Result<(), PublishError> {
+) -> Result<Vec<String>, PublishError> {
+    let mut warnings = Vec::new();
     let wanted = |name: &str| match &shape.objective {
         Some(objective) => objective.metric == name,
         None => !name.contains(".per_label."),
@@ -266,7 +276,7 @@ fn draw(
             continue;
         }
         let path = folder.join(format!("{}.png", file_name(name)));
-        match shape.axes.as_slice() {
+        let drawn = plots::attempt(|| match shape.axes.as_slice() {
             [(y_name, y_values), (x_name, x_values)]
                 if points.len() == x_values.len() * y_values.len() =>
             {
@@ -278,7 +288,7 @@ fn draw(
                     y_labels: texts(y_values),
                     metrics: points.iter().map(metrics).collect(),
                 };
-                sweep_grid(&grid, name, &path)?;
+                sweep_grid(&grid, name, &path)
             }
             axes => {
                 // With one axis its values are numbers or names; with more, or none, each point is a name.
@@ -287,11 +297,20 @@ fn draw(
                     .iter()
                     .map(|point| sweep_point(axes.len() == 1, point, metrics(point)))
                     .collect();
-                sweep_line(axis, name, &points, &path)?;
+                sweep_line(axis, name, &points, &path)
             }
+        });
+        match drawn {
+            Err(error) if error.is_of_the_disk() => return Err(error.into()),
+            Err(error) => {
+                warnings.push(format!("the picture of `{name}` was not drawn: {error}"));
+                // Half of one is none.
+                drop(std::fs::remove_file(&path));
+            }
+            Ok(()) => {}
         }
     }
-    Ok(())
+    Ok(warnings)
 }
 
 /// The name of a metric as that of a file. Scores of single labels name the label, and a label may be any text.

@@ -165,7 +165,7 @@ impl Store {
             nodes: Vec::new(),
         };
         let record = RunRecord { store: self, folder, run, events: Mutex::new(events) };
-        record.write()?;
+        record.write(&record.run)?;
         Ok(record)
     }
 
@@ -321,7 +321,7 @@ impl RunRecord<'_> {
     /// # Errors
     /// When it cannot be written.
     pub fn finish(
-        mut self,
+        &self,
         status: RunStatus,
         exit_code: u8,
         elapsed_ms: u64,
@@ -329,18 +329,18 @@ impl RunRecord<'_> {
         fingerprint: impl Fn(&CacheKey) -> Option<Fingerprint>,
     ) -> Result<RunFile, StoreError> {
         crash_point("before-run-finished");
-        self.run = RunFile {
+        let run = RunFile {
             status,
             exit_code: Some(exit_code),
             elapsed_ms: Some(elapsed_ms),
             nodes,
-            ..self.run
+            ..self.run.clone()
         };
-        self.write()?;
+        self.write(&run)?;
         let store = self.store;
-        let name = self.run.file.clone();
+        let name = run.file.clone();
         let mut latest = store.read_latest(&name).unwrap_or_else(|| store.latest_of_records(&name));
-        latest.take(&self.run);
+        latest.take(&run);
         let known = std::mem::take(&mut latest.fingerprints);
         for key in latest.stages.values().flat_map(|keys| keys.iter().take(FINGERPRINTS_PER_STAGE))
         {
@@ -352,11 +352,11 @@ impl RunRecord<'_> {
         // An index only: it is made again from the records.
         let _ = store.disk.replace_index(&store.latest_file(&name), &sealed::seal(&latest));
         store.latest.lock().expect("no panic while it is held").remove(&name);
-        Ok(self.run)
+        Ok(run)
     }
 
-    fn write(&self) -> Result<(), StoreError> {
-        let mut bytes = serde_json::to_vec_pretty(&self.run).expect("records are plain data");
+    fn write(&self, run: &RunFile) -> Result<(), StoreError> {
+        let mut bytes = serde_json::to_vec_pretty(run).expect("records are plain data");
         bytes.push(b'\n');
         self.store.disk.replace(&self.folder.join("run.json"), &bytes)
     }

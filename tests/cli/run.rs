@@ -318,31 +318,46 @@ fn results_of_a_stage_that_the_file_no_longer_has_go() {
     assert!(world.path("outputs/two/other").is_dir());
 }
 
-#[test]
-fn a_run_whose_results_cannot_be_published_is_recorded_as_failed() {
+/// Runs until a training begins, puts a file in the place of the results, perhaps interrupts, and says how the process, its last event and its
+/// record end.
+fn ends_without_a_place_for_results(epochs: &str, interrupt: bool) -> [Option<i64>; 3] {
+    use std::io::BufRead as _;
     let world = World::trained();
-    let mut child =
-        world.process(["run", "experiments/mini.toml", "--set", "stage.train.epochs=30", "--json"]);
-    let mut child = child
+    let epochs = format!("stage.train.epochs={epochs}");
+    let mut child = world
+        .process(["run", FILE, "--set", &epochs, "--json"])
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::null())
         .spawn()
         .expect("the program starts");
-    let mut lines =
-        std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().expect("piped")));
+    let mut lines = std::io::BufReader::new(child.stdout.take().expect("piped")).lines();
     assert!(lines.any(|line| line.expect("UTF-8").contains("\"stage_started\"")));
-    // Somebody else's file takes the place of the results meanwhile.
     std::fs::remove_dir_all(world.path("outputs/mini")).expect("removed");
-    world.write("outputs/mini/mine.txt", "mine");
-    lines.for_each(drop);
-    assert_eq!(child.wait().expect("it ends").code(), Some(1));
+    world.write("outputs/mini", "mine");
+    if interrupt {
+        let id = child.id().to_string();
+        let status = std::process::Command::new("kill").args(["-INT", &id]).status();
+        assert!(status.expect("kill").success());
+    }
+    let last = lines.map(|line| line.expect("UTF-8")).last().expect("an event");
+    let last: serde_json::Value = serde_json::from_str(&last).expect("JSON");
+    assert_eq!(last["event"], "run_finished");
+    let code = child.wait().expect("it ends").code().map(i64::from);
+    assert_eq!(world.read("outputs/mini"), "mine");
     let record: serde_json::Value =
         serde_json::from_str(&world.read(&format!("outputs/runs/{}/run.json", world.latest_run())))
             .expect("JSON");
-    assert_eq!(
-        (record["status"].as_str(), record["exit_code"].as_i64()),
-        (Some("failed"), Some(1))
-    );
+    [code, last["exit_code"].as_i64(), record["exit_code"].as_i64()]
+}
+
+#[test]
+fn a_run_whose_results_cannot_be_published_has_failed_for_all_who_ask() {
+    assert_eq!(ends_without_a_place_for_results("30", false), [Some(1); 3]);
+}
+
+#[test]
+fn an_interrupted_run_was_interrupted_also_where_its_results_have_no_place() {
+    assert_eq!(ends_without_a_place_for_results("99999", true), [Some(130); 3]);
 }
 
 #[cfg(target_os = "linux")]

@@ -180,3 +180,25 @@ fn tables_hold_whole_values() {
     assert_eq!(shot.code, Some(0), "{shot}");
     assert_eq!(column(&world, "trials.csv", "corpus.templates"), [one, other]);
 }
+
+#[test]
+fn a_picture_that_cannot_be_drawn_is_a_warning_and_costs_no_result() {
+    let world = World::new();
+    let sizes: Vec<String> = (1..=201).map(|size| size.to_string()).collect();
+    world.child(
+        "rates",
+        &format!(
+            "unset = [\"stage.plot\"]\n[sweep]\nobjective = \"max evaluate.loss\"\n[sweep.over]\n\
+             evaluate.batch_size = [{}]\nevaluate.split = [\"train\"]\n",
+            sizes.join(", ")
+        ),
+    );
+    let shot = world.pipeline(["run", "experiments/rates.toml", "--json"]);
+    let warning =
+        "the picture of `evaluate.loss` was not drawn: a table of 201 labels is too large";
+    assert!(shot.code == Some(0) && shot.stdout.contains(warning), "{}", shot.stderr);
+    assert_eq!(column(&world, "trials.csv", "status"), vec!["done"; 201]);
+    assert!(world.path("outputs/rates/best").is_dir());
+    assert!(!world.path("outputs/rates/evaluate.loss.png").exists());
+    assert!(world.pipeline(["run", "experiments/rates.toml"]).stdout.contains("cached"));
+}

@@ -416,7 +416,7 @@ fn events_are_lines_of_json() {
     let progress =
         lines.iter().find(|line| line["event"] == "stage_progress").expect("it came forward");
     assert_eq!(progress["numbers"], serde_json::json!({"left": null}));
-    assert_eq!(lines.last().map(|line| line["event"].clone()), Some("run_finished".into()));
+    assert_eq!(lines.last().map(|line| line["event"].clone()), Some("stage_finished".into()));
 }
 
 #[test]
