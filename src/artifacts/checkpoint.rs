@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{Backbone, files};
 use crate::data::{LabelSet, TextTokenizer};
 use crate::models::{CheckpointError, JointModel, ModernBertConfig};
-use crate::stage::{Artifact, StageError};
+use crate::stage::{Artifact, Caveat, StageError};
 use crate::training::Row;
 
 /// A joint model in Hugging Face layout, with its history.
@@ -19,11 +19,14 @@ pub struct Checkpoint {
     pub config: ModernBertConfig,
     pub labels: LabelSet,
     pub max_length: usize,
+    /// Those of what it was trained on, and what the training itself found.
+    pub caveats: Vec<Caveat>,
 }
 
 impl Checkpoint {
     pub const HISTORY: &'static str = "history.csv";
     pub const TIMING: &'static str = "timing.csv";
+    const CAVEATS: &'static str = "caveats.json";
     const TOKENIZER_CONFIG: &'static str = "tokenizer_config.json";
 
     /// Writes configuration, weights and tokenizer; the histories are the trainer's to write.
@@ -56,6 +59,14 @@ impl Checkpoint {
         )
     }
 
+    /// Writes what every score of the model is to be read with.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn write_caveats(folder: &Path, caveats: &[Caveat]) -> Result<(), StageError> {
+        files::write_json(&folder.join(Self::CAVEATS), &caveats)
+    }
+
     #[must_use]
     pub fn tokenizer(&self) -> PathBuf {
         self.folder.join(Backbone::TOKENIZER)
@@ -80,7 +91,7 @@ impl Checkpoint {
 
 impl Artifact for Checkpoint {
     const TYPE: &'static str = "checkpoint";
-    const FORMAT: u32 = 1;
+    const FORMAT: u32 = 2;
     const VOLATILE: &'static [&'static str] = &[Self::TIMING];
     const RESULTS: &'static [(&'static str, &'static str)] = &[
         (Backbone::CONFIG, "model/config.json"),
@@ -105,7 +116,10 @@ impl Artifact for Checkpoint {
             .as_u64()
             .and_then(|length| usize::try_from(length).ok())
             .unwrap_or(config.max_position_embeddings);
-        Ok(Self { folder: folder.to_owned(), config, labels, max_length })
+        // A published model has none beside it: it has no scores either.
+        let path = folder.join(Self::CAVEATS);
+        let caveats = if path.is_file() { files::read_json(&path)? } else { Vec::new() };
+        Ok(Self { folder: folder.to_owned(), config, labels, max_length, caveats })
     }
 }
 

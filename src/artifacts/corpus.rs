@@ -6,24 +6,24 @@ use std::path::{Path, PathBuf};
 
 use super::files;
 use crate::data::{Corpus, Example, Split, jsonl};
-use crate::stage::{Artifact, StageError};
+use crate::stage::{Artifact, Caveat, StageError};
 
 /// One JSONL file for each split, in the format that `read_corpus` reads, and what a reader of scores on them should know.
 pub struct CorpusFiles {
     folder: PathBuf,
-    /// Whole sentences, such as that two splits share texts.
-    pub notes: Vec<String>,
+    /// Such as that two splits share texts.
+    pub caveats: Vec<Caveat>,
 }
 
 impl CorpusFiles {
-    const NOTES: &'static str = "notes.json";
+    const CAVEATS: &'static str = "caveats.json";
 
     /// Writes every split, the empty ones too.
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn write(corpus: &Corpus, notes: &[String], folder: &Path) -> Result<Self, StageError> {
-        files::write_json(&folder.join(Self::NOTES), &notes)?;
+    pub fn write(corpus: &Corpus, caveats: &[Caveat], folder: &Path) -> Result<Self, StageError> {
+        files::write_json(&folder.join(Self::CAVEATS), &caveats)?;
         for split in Split::ALL {
             write_examples(&folder.join(file_name(split)), corpus.get(split))?;
         }
@@ -43,14 +43,14 @@ impl CorpusFiles {
 
 impl Artifact for CorpusFiles {
     const TYPE: &'static str = "corpus";
-    const FORMAT: u32 = 1;
+    const FORMAT: u32 = 2;
 
     fn open(folder: &Path) -> Result<Self, StageError> {
         Split::ALL
             .iter()
             .try_for_each(|split| files::require(folder, &file_name(*split)).map(drop))?;
-        let notes = files::read_json(&files::require(folder, Self::NOTES)?)?;
-        Ok(Self { folder: folder.to_owned(), notes })
+        let caveats = files::read_json(&files::require(folder, Self::CAVEATS)?)?;
+        Ok(Self { folder: folder.to_owned(), caveats })
     }
 }
 

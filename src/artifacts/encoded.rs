@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{corpus, files};
 use crate::data::{EncodedSplit, Example, LabelSet, Split, Statistics};
-use crate::stage::{Artifact, StageError};
+use crate::stage::{Artifact, Caveat, StageError};
 
 /// The tokens of each split beside its texts, the labels, and the tokenizer that made them.
 pub struct Encoded {
@@ -15,8 +15,8 @@ pub struct Encoded {
     pub labels: LabelSet,
     pub max_length: usize,
     pub statistics: BTreeMap<Split, Statistics>,
-    /// What a reader of scores on these texts should know, in whole sentences.
-    pub notes: Vec<String>,
+    /// Those of the corpus, and what became of its entities.
+    pub caveats: Vec<Caveat>,
 }
 
 /// `encoding.json`.
@@ -25,7 +25,7 @@ struct Encoding {
     max_length: usize,
     labels: Vec<String>,
     statistics: BTreeMap<Split, Statistics>,
-    notes: Vec<String>,
+    caveats: Vec<Caveat>,
 }
 
 /// Writes an [`Encoded`] split by split, so that only one is in memory.
@@ -42,14 +42,13 @@ impl EncodedWriter {
         tokenizer: &Path,
         labels: &LabelSet,
         max_length: usize,
-        notes: Vec<String>,
     ) -> Result<Self, StageError> {
         files::copy(tokenizer, &folder.join(Encoded::TOKENIZER))?;
         let encoding = Encoding {
             max_length,
             labels: labels.names().to_vec(),
             statistics: BTreeMap::new(),
-            notes,
+            caveats: Vec::new(),
         };
         Ok(Self { folder: folder.to_owned(), encoding })
     }
@@ -72,7 +71,8 @@ impl EncodedWriter {
 
     /// # Errors
     /// When the disk refuses.
-    pub fn finish(self) -> Result<Encoded, StageError> {
+    pub fn finish(mut self, caveats: Vec<Caveat>) -> Result<Encoded, StageError> {
+        self.encoding.caveats = caveats;
         files::write_json(&self.folder.join(Encoded::ENCODING), &self.encoding)?;
         Encoded::open(&self.folder)
     }
@@ -105,7 +105,7 @@ impl Encoded {
 
 impl Artifact for Encoded {
     const TYPE: &'static str = "encoded";
-    const FORMAT: u32 = 1;
+    const FORMAT: u32 = 2;
 
     fn open(folder: &Path) -> Result<Self, StageError> {
         files::require(folder, Self::TOKENIZER)?;
@@ -114,10 +114,10 @@ impl Artifact for Encoded {
             files::require(folder, &texts_file(split))?;
         }
         let path = files::require(folder, Self::ENCODING)?;
-        let Encoding { max_length, labels, statistics, notes } = files::read_json(&path)?;
+        let Encoding { max_length, labels, statistics, caveats } = files::read_json(&path)?;
         let labels = LabelSet::from_names(&labels)
             .map_err(|error| StageError::new(format!("`{}`: {error}", path.display())))?;
-        Ok(Self { folder: folder.to_owned(), labels, max_length, statistics, notes })
+        Ok(Self { folder: folder.to_owned(), labels, max_length, statistics, caveats })
     }
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::files;
 use crate::metrics::Scores;
-use crate::stage::{Artifact, StageError};
+use crate::stage::{Artifact, Caveat, StageError};
 
 /// Scores, predictions, and the token confusion matrix.
 pub struct Evaluation {
@@ -25,6 +25,14 @@ pub struct PredictionRow {
     /// JSON list of `{"start", "end", "label"}`, offsets in characters.
     pub entities: String,
     pub predicted_entities: String,
+}
+
+/// `metrics.json`.
+#[derive(Serialize)]
+struct MetricsFile<'a> {
+    #[serde(flatten)]
+    scores: &'a Scores,
+    caveats: Vec<Caveat>,
 }
 
 /// Tokens by true and predicted label: `ner_confusion.csv`, a row per true label.
@@ -46,11 +54,15 @@ impl Evaluation {
     pub fn write(
         folder: &Path,
         scores: &Scores,
+        caveats: &[Caveat],
         report: &str,
         predictions: impl Iterator<Item = PredictionRow>,
         confusion: &LabelConfusion,
     ) -> Result<Self, StageError> {
-        files::write_json(&folder.join(Self::METRICS_FILE), scores)?;
+        let caveats =
+            caveats.iter().map(|caveat| Caveat { split: None, ..caveat.clone() }).collect();
+        let metrics = MetricsFile { scores, caveats };
+        files::write_json(&folder.join(Self::METRICS_FILE), &metrics)?;
         files::write_text(&folder.join(Self::REPORT), report)?;
         let mut rows = files::CsvFile::create(folder.join(Self::PREDICTIONS))?;
         for row in predictions {
@@ -98,7 +110,7 @@ impl Evaluation {
 
 impl Artifact for Evaluation {
     const TYPE: &'static str = "evaluation";
-    const FORMAT: u32 = 1;
+    const FORMAT: u32 = 2;
     const METRICS: Option<&'static str> = Some(Self::METRICS_FILE);
     const METRIC_NAMES: &'static [&'static str] = &[
         "loss",

@@ -19,7 +19,7 @@ use crate::hub;
 use crate::kinds;
 use crate::plan::{NodeId, Plan};
 use crate::report::{self, Console, Metrics, Published, format};
-use crate::stage::{Device, HubCommit};
+use crate::stage::{Caveat, Device, HubCommit};
 use crate::store::{NewRun, RunRecord, RunStatus, Store};
 
 pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
@@ -134,7 +134,15 @@ fn execute(
     if !arguments.json {
         let earlier =
             if published.is_none() { report::earlier(plan, project.store.outputs()) } else { None };
-        terminal::print(&summary(&outcome, published.as_ref(), earlier.as_deref(), &run))?;
+        let caveats = match &published {
+            Some(_) => report::caveats(plan, &outcome).map_err(|error| {
+                Failure::failed(format!("the scores cannot be read: {error}"))
+                    .with_help("`pipeline verify` lists damaged entries; `run` rebuilds them")
+            })?,
+            None => Vec::new(),
+        };
+        let summary = summary(&outcome, published.as_ref(), &caveats, earlier.as_deref(), &run);
+        terminal::print(&summary)?;
     }
     Ok(ending)
 }
@@ -300,10 +308,12 @@ fn finish(
     Ok(run.id)
 }
 
+/// * `caveats`: what the scores are to be read with
 /// * `earlier`: the folder of results that this run left as they were
 fn summary(
     outcome: &RunOutcome,
     published: Option<&Published>,
+    caveats: &[Caveat],
     earlier: Option<&Path>,
     run: &str,
 ) -> String {
@@ -318,6 +328,7 @@ fn summary(
             writeln!(text, "best trial: {best}").expect("a string");
         }
         text += &metrics(&record.metrics);
+        text += &report::caveat_lines(caveats);
         writeln!(text, "results: {}", folder.display()).expect("a string");
         if !record.missing.is_empty() {
             let stages: Vec<String> =

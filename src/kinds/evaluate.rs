@@ -8,7 +8,7 @@ use super::{facts, versions};
 use crate::artifacts::{Checkpoint, Encoded, Evaluation, LabelConfusion, PredictionRow, files};
 use crate::data::{self, EncodedSplit, Entity, Example, LabelSet, spans};
 use crate::metrics::{self, ConfusionMatrix, Scores, classification_report, span_scores};
-use crate::stage::{CodeVersion, Context, InputFacts, ParameterProblem, Stage, StageError};
+use crate::stage::{Caveat, CodeVersion, Context, InputFacts, ParameterProblem, Stage, StageError};
 use crate::training::{self, Objective, Predicted};
 
 /// Scores a trained model on one split: classification reports, entity-level scores as seqeval defines them (strict, `O` counted), anomaly scores as scikit-learn defines them, and every prediction as CSV. Its `loss` has no weights: every token counts, `O` too, and both tasks the same.
@@ -92,8 +92,10 @@ impl Stage for Evaluate {
                 StageError::new(format!("the `{split}` split is empty")).with_help(NO_TEXTS)
             );
         }
+        let mut caveats = shown_with(split, &model.caveats, &data.caveats);
         if files::read(&model.tokenizer())? != files::read(&data.tokenizer())? {
-            context.warn("the texts were tokenized by another `tokenizer.json` than those that the model was trained on".to_owned());
+            let message = "the texts were tokenized by another `tokenizer.json` than those that the model was trained on";
+            context.caveat(&mut caveats, Caveat::new("other_tokenizer", tokens.len(), message));
         }
         let mut engine = super::engine::open(model.model()?, DType::F32, false, context)?;
         let predicted = training::predict(
@@ -106,11 +108,12 @@ impl Stage for Evaluate {
         .map_err(super::engine::failed)?
         .ok_or(StageError::Cancelled)?;
         if !predicted.losses.total.is_finite() {
-            context.warn("the model gives no finite loss on these texts: its weights are spoilt, and the scores say nothing".to_owned());
+            let message = "the model gives no finite loss on these texts: its weights are spoilt, and the scores say nothing";
+            context.caveat(&mut caveats, Caveat::new("loss_not_finite", tokens.len(), message));
         }
         let labels = data.labels.names();
         let scores = training::score(&tokens, &predicted, labels);
-        let report = report(&tokens, &predicted, &data, split, &scores);
+        let report = report(&tokens, &predicted, &data, &caveats, &scores);
         let confusion = ConfusionMatrix::of(&tokens.labels, &predicted.labels, labels.len());
         let confusion = LabelConfusion { labels: labels.to_vec(), counts: confusion.counts };
         let examples = data.examples(split)?;
@@ -118,8 +121,23 @@ impl Stage for Evaluate {
             .iter()
             .enumerate()
             .map(|(row, example)| prediction(row, example, &tokens, &predicted, &data.labels));
-        Evaluation::write(context.output, &scores, &report, rows, &confusion)
+        Evaluation::write(context.output, &scores, &caveats, &report, rows, &confusion)
     }
+}
+
+/// The caveats that a score on `split` is to be read with: those about what was trained on, and about what is scored.
+fn shown_with(split: data::Split, model: &[Caveat], data: &[Caveat]) -> Vec<Caveat> {
+    let about = |split: data::Split| {
+        move |caveat: &&Caveat| caveat.split.as_deref().is_none_or(|about| about == split.name())
+    };
+    let trained_on = model.iter().filter(about(data::Split::Train));
+    let mut shown: Vec<Caveat> = Vec::new();
+    for caveat in trained_on.chain(data.iter().filter(about(split))) {
+        if !shown.contains(caveat) {
+            shown.push(caveat.clone());
+        }
+    }
+    shown
 }
 
 /// `classification_report.txt`: the recipe's two reports as scikit-learn prints them, and the entity-level one beside them.
@@ -127,7 +145,7 @@ fn report(
     tokens: &EncodedSplit,
     predicted: &Predicted,
     data: &Encoded,
-    split: data::Split,
+    caveats: &[Caveat],
     scores: &Scores,
 ) -> String {
     const DIGITS: usize = 4;
@@ -144,19 +162,8 @@ fn report(
     let score = |value: Option<f64>| {
         value.map_or_else(|| "undefined".to_owned(), |value| format!("{value:.4}"))
     };
-    let mut notes = data.notes.clone();
-    if let Some(found) = data
-        .statistics
-        .get(&split)
-        .filter(|found| found.entities_cut + found.entities_unaligned > 0)
-    {
-        let lost = found.entities_cut + found.entities_unaligned;
-        notes.push(format!(
-            "{lost} of {} {split} entities are cut off by `max_length` = {} tokens or have no token of their own: no score here counts them",
-            found.entities, data.max_length
-        ));
-    }
-    let mut text: String = notes.iter().map(|note| format!("Note: {note}.\n")).collect();
+    let mut text: String =
+        caveats.iter().map(|caveat| format!("Note: {}.\n", caveat.message)).collect();
     if !text.is_empty() {
         text += "\n\n";
     }

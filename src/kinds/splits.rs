@@ -1,4 +1,4 @@
-//! What the two corpus kinds share: the fractions of the splits, and notes about what lies in two of them.
+//! What the two corpus kinds share: the fractions of the splits, and caveats about what lies in two of them.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::artifacts::CorpusFiles;
 use crate::data::{self, Corpus, Split, SplitError};
-use crate::stage::{Context, ParameterProblem, StageError};
+use crate::stage::{Caveat, Context, ParameterProblem, StageError};
 
 /// Fractions of the splits; one that is left out is empty.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -64,7 +64,7 @@ pub(super) fn write(
     group: Option<(&str, &str)>,
     context: &Context<'_>,
 ) -> Result<CorpusFiles, StageError> {
-    let mut notes = Vec::new();
+    let mut caveats = Vec::new();
     let found = corpus.duplicates();
     let counts = [
         (found.validation_in_train, Split::Validation, Split::Train),
@@ -73,11 +73,11 @@ pub(super) fn write(
     ];
     for (count, split, other) in counts.into_iter().filter(|(count, ..)| *count > 0) {
         let total = corpus.get(split).len();
-        notes.push(format!(
+        let message = format!(
             "{count} of {total} {split} texts are also in {other}: scores on them measure memory"
-        ));
+        );
+        context.caveat(&mut caveats, Caveat::new("texts_in_two_splits", count, message).of(split));
     }
-    notes.iter().for_each(|note| context.warn(note));
     if let Some((field, name)) = group {
         let values = |split| {
             corpus
@@ -87,14 +87,16 @@ pub(super) fn write(
                 .collect::<BTreeSet<_>>()
         };
         let train = values(Split::Train);
-        for split in [Split::Validation, Split::Test]
-            .into_iter()
-            .filter(|split| !values(*split).is_disjoint(&train))
-        {
-            notes.push(format!(
-                "{split} shares its {name} with train: scores on it say little about other {name}; `by = \"{field}\"` keeps them apart"
-            ));
+        for split in [Split::Validation, Split::Test] {
+            let shared = values(split).intersection(&train).count();
+            if shared > 0 {
+                let message = format!(
+                    "{split} shares {shared} {name} with train: scores on it say little about other {name}; `by = \"{field}\"` keeps them apart"
+                );
+                let code = format!("shared_{name}");
+                context.caveat(&mut caveats, Caveat::new(&code, shared, message).of(split));
+            }
         }
     }
-    CorpusFiles::write(corpus, &notes, context.output)
+    CorpusFiles::write(corpus, &caveats, context.output)
 }

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::{facts, versions};
 use crate::artifacts::{Backbone, CorpusFiles, Encoded, EncodedWriter};
 use crate::data::{LabelSet, Split, TextTokenizer};
-use crate::stage::{CodeVersion, Context, Facts, InputFacts, ParameterProblem, Stage, StageError};
+use crate::stage::{
+    Caveat, CodeVersion, Context, Facts, InputFacts, ParameterProblem, Stage, StageError,
+};
 
 /// Turns texts into tokens with the model's own tokenizer and gives each a BIO label: `B-` where an entity's first character that is no space begins, `I-` inside it. An entity that truncation cuts is labelled `O` altogether.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -80,13 +82,9 @@ impl Stage for Tokenize {
                 "the `label` of an entity is its type, such as `IP`, not the text that it covers",
             ));
         }
-        let mut writer = EncodedWriter::new(
-            context.output,
-            &inputs.model.tokenizer,
-            &labels,
-            self.max_length,
-            inputs.corpus.notes,
-        )?;
+        let mut writer =
+            EncodedWriter::new(context.output, &inputs.model.tokenizer, &labels, self.max_length)?;
+        let mut caveats = inputs.corpus.caveats;
         for split in Split::ALL {
             context.check_cancelled()?;
             let examples = corpus.get(split);
@@ -95,23 +93,28 @@ impl Stage for Tokenize {
                     .encode_split(examples, &labels, self.max_length)
                     .map_err(|error| StageError::new(format!("the `{split}` split: {error}")))?;
             if statistics.entities_unaligned > 0 {
-                context.warn(format!(
+                let message = format!(
                     "{} of {} {split} entities have no token of their own, so that no tag stands for them: see that `start` and `end` are counted in \
                      characters and lie where words begin and end",
                     statistics.entities_unaligned, statistics.entities
-                ));
+                );
+                let caveat =
+                    Caveat::new("entities_inside_tokens", statistics.entities_unaligned, message);
+                context.caveat(&mut caveats, caveat.of(split));
             }
             if statistics.truncated > 0 {
-                context.warn(format!(
+                let message = format!(
                     "{} of {} {split} texts are longer than {} tokens and were cut, {} entities with them",
                     statistics.truncated,
                     examples.len(),
                     self.max_length,
                     statistics.entities_cut
-                ));
+                );
+                let caveat = Caveat::new("texts_cut", statistics.truncated, message);
+                context.caveat(&mut caveats, caveat.of(split));
             }
             writer.split(split, &tokens, statistics, examples)?;
         }
-        writer.finish()
+        writer.finish(caveats)
     }
 }

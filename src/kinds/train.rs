@@ -14,8 +14,8 @@ use crate::durable;
 use crate::models::JointModel;
 use crate::rng::Rng;
 use crate::stage::{
-    Artifact as _, CodeVersion, Context, Extension, InputFacts, ParameterProblem, Progress, Stage,
-    StageError,
+    Artifact as _, Caveat, CodeVersion, Context, Extension, InputFacts, ParameterProblem, Progress,
+    Stage, StageError,
 };
 use crate::training::{
     self, Cadence, Interval, Metric, ModelEngine, OnNonfinite, Recipe, Schedule, Storage,
@@ -367,10 +367,11 @@ impl Stage for Train {
                 .map_err(|error| StageError::new(error.to_string()).with_help(error.help()))?;
         // What the result needs is read now: at the end of a long training, somebody may have removed it.
         let tokenizer = files::read(&data.tokenizer())?;
+        let mut caveats = data.caveats.clone();
         if files::read(&model.tokenizer)? != tokenizer {
-            context.warn(
-                "the texts were tokenized by another `tokenizer.json` than the model's: its token ids may mean something else".to_owned(),
-            );
+            let message = "the texts were tokenized by another `tokenizer.json` than the model's: its token ids may mean something else";
+            let caveat = Caveat::new("other_tokenizer", train.len(), message);
+            context.caveat(&mut caveats, caveat.of(Split::Train));
         }
         let mut engine =
             super::engine::open(joint, self.dtype.into(), self.activation_checkpointing, context)?;
@@ -403,12 +404,13 @@ impl Stage for Train {
             failed(error, &data)
         })?;
         if trained.skipped > 0 {
-            context.warn(format!(
+            let message = format!(
                 "{} of {} steps were skipped because a loss or gradient was not finite",
                 trained.skipped, trained.steps
-            ));
+            );
+            context.caveat(&mut caveats, Caveat::new("steps_skipped", trained.skipped, message));
         }
-        let written = write_result(&trained, &mut engine, &tokenizer, &data, context);
+        let written = write_result(&trained, &mut engine, &tokenizer, &data, &caveats, context);
         if let Err(StageError::Failed { .. }) = &written
             && let Err(error) = trained.save(engine.engine(), storage)
         {
@@ -425,10 +427,12 @@ fn write_result(
     engine: &mut ModelEngine,
     tokenizer: &[u8],
     data: &Encoded,
+    caveats: &[Caveat],
     context: &Context<'_>,
 ) -> Result<(), StageError> {
     context.restore_output()?;
     write_history(trained, context.output)?;
+    Checkpoint::write_caveats(context.output, caveats)?;
     let model = engine.model().map_err(|error| StageError::new(error.to_string()))?;
     Checkpoint::write_model(context.output, model, tokenizer, &data.labels, data.max_length)?;
     durable::sync_below(context.output)

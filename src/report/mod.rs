@@ -16,5 +16,5 @@ mod sweep;
 
 pub use console::Console;
 pub use publish::{PublishError, Published, Record, check_place, earlier, is_published, publish};
-pub use results::Metrics;
+pub use results::{Metrics, caveat_lines, caveats};
 pub use status::Status;

@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::format;
 use crate::exec::RunOutcome;
 use crate::plan::{NodeId, Plan};
+use crate::stage::Caveat;
 use crate::store::Entry;
 
 /// A file to publish: where it lies in the store, and its name in the results folder.
@@ -107,14 +109,51 @@ impl<'a> TrialResults<'a> {
     pub fn metrics(&self) -> std::io::Result<Metrics> {
         let mut metrics = Metrics::new();
         for (stage, id, entry) in &self.nodes {
-            if let Some(file) = self.plan.node(*id).kind.output.metrics {
-                let value: Value =
-                    serde_json::from_slice(&std::fs::read(entry.folder().join(file))?)?;
+            if let Some(value) = metrics_file(self.plan, *id, entry)? {
                 flatten(stage, &value, &mut metrics);
             }
         }
         Ok(metrics)
     }
+}
+
+/// What the scores of a run are to be read with, each said once however many trials it is about.
+///
+/// # Errors
+/// When a metrics file cannot be read.
+pub fn caveats(plan: &Plan, outcome: &RunOutcome) -> std::io::Result<Vec<Caveat>> {
+    let mut caveats: Vec<Caveat> = Vec::new();
+    for (id, node) in plan.ids().zip(&outcome.nodes) {
+        let Some(entry) = &node.entry else { continue };
+        let Some(metrics) = metrics_file(plan, id, entry)? else { continue };
+        for caveat in Caveat::listed_in(&metrics) {
+            if !caveats.contains(&caveat) {
+                caveats.push(caveat);
+            }
+        }
+    }
+    Ok(caveats)
+}
+
+/// The content of the file of scores, for artifacts that have one.
+fn metrics_file(plan: &Plan, id: NodeId, entry: &Entry) -> std::io::Result<Option<Value>> {
+    let Some(file) = plan.node(id).kind.output.metrics else { return Ok(None) };
+    Ok(Some(serde_json::from_slice(&std::fs::read(entry.folder().join(file))?)?))
+}
+
+/// Caveats as lines for people, the first of many.
+#[must_use]
+pub fn caveat_lines(caveats: &[Caveat]) -> String {
+    const SHOWN: usize = 12;
+    const HEAD: &str = "caveat: ";
+    const COLUMNS: usize = 80;
+    let line =
+        |caveat: &Caveat| format!("{HEAD}{}\n", format::fold(&caveat.message, HEAD.len(), COLUMNS));
+    let mut text: String = caveats.iter().take(SHOWN).map(line).collect();
+    if let Some(more) = caveats.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        text += &format!("and {more} more caveats, in each `metrics.json`\n");
+    }
+    text
 }
 
 fn flatten(path: &str, value: &Value, metrics: &mut Metrics) {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::StageError;
+use super::{Caveat, StageError};
 
 /// Where tensors live. It never enters a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -94,5 +94,15 @@ impl Context<'_> {
 
     pub fn warn(&self, text: impl Into<String>) {
         self.signals.message(Level::Warning, text.into());
+    }
+
+    /// Warns of something that belongs to every score that comes of this work, and records it among `caveats`, which the artifact carries.
+    ///
+    /// ```ignore
+    /// context.caveat(&mut caveats, Caveat::new("texts_cut", cut, format!("{cut} texts are cut")).of(split));
+    /// ```
+    pub fn caveat(&self, caveats: &mut Vec<Caveat>, caveat: Caveat) {
+        self.warn(caveat.message.clone());
+        caveats.push(caveat);
     }
 }

@@ -14,10 +14,12 @@
 //!
 //! Nothing here reads a clock, a file or the environment.
 
+mod caveat;
 mod context;
 mod error;
 mod kind;
 
+pub use caveat::Caveat;
 pub use context::{Context, Device, Level, Progress, Signals};
 pub use error::StageError;
 pub use kind::{

@@ -192,8 +192,8 @@ fn a_run_killed_after_it_set_a_damaged_entry_aside_builds_it_again() {
     let corpus = project
         .entry_files()
         .into_iter()
-        .find(|name| name.ends_with("notes.json"))
-        .expect("the corpus has notes");
+        .find(|name| name.ends_with("caveats.json"))
+        .expect("the corpus has caveats");
     flip(&project.outputs().join("store").join(corpus), 3);
     kill_at(&project, "after-set-aside", &["run", "small.toml", "--rerun", "init_model"]);
     let ended = project.pipeline(&["run", "small.toml"]);
