@@ -5,6 +5,7 @@ pub mod cli;
 mod crash;
 pub mod data;
 pub mod diagnostics;
+mod digest;
 mod durable;
 pub mod exec;
 pub mod experiment;

@@ -57,12 +57,13 @@ const HOUSE: &[(&str, &[&str])] = &[
     ("metrics", &[]),
     ("plots", &[]),
     ("crash", &[]),
+    ("digest", &[]),
     ("durable", &[]),
     ("no_room", &[]),
 ];
 
-/// Points at which a test may end the process, names that outlive a power loss, and what a full disk says: everywhere the same.
-const EVERYWHERE: &[&str] = &["crash", "durable", "no_room"];
+/// Points at which a test may end the process, digests, names that outlive a power loss, and what a full disk says: everywhere the same.
+const EVERYWHERE: &[&str] = &["crash", "digest", "durable", "no_room"];
 
 /// Crate -> the modules that may name it.
 const DOORS: &[(&str, &[&str])] = &[

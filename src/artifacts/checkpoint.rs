@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use super::{Backbone, files};
+use super::{Backbone, Heads, files, seal};
 use crate::data::{LabelSet, TextTokenizer};
 use crate::models::{CheckpointError, JointModel, ModernBertConfig};
 use crate::stage::{Artifact, Caveat, StageError};
@@ -12,13 +12,14 @@ use crate::training::Row;
 
 /// A joint model in Hugging Face layout, with its history.
 ///
-/// The encoder loads in transformers as `ModernBertModel`; the two heads lie in the same file under names of their own, and the labels
-/// in `config.json` as `id2label`.
+/// `config.json` is that of the encoder alone, which loads in transformers as `ModernBertModel`; the heads lie in the same `model.safetensors`
+/// under names of their own, and what they mean in `heads.json`. `digests.json` has the BLAKE3 of each of these files.
 pub struct Checkpoint {
     folder: PathBuf,
     pub config: ModernBertConfig,
+    pub heads: Heads,
+    /// Those of the head that tags.
     pub labels: LabelSet,
-    pub max_length: usize,
     /// Those of what it was trained on, and what the training itself found.
     pub caveats: Vec<Caveat>,
 }
@@ -28,6 +29,14 @@ impl Checkpoint {
     pub const TIMING: &'static str = "timing.csv";
     const CAVEATS: &'static str = "caveats.json";
     const TOKENIZER_CONFIG: &'static str = "tokenizer_config.json";
+    /// The files that make up the model.
+    const MODEL: [&'static str; 5] = [
+        Backbone::CONFIG,
+        Backbone::WEIGHTS,
+        Backbone::TOKENIZER,
+        Self::TOKENIZER_CONFIG,
+        Heads::FILE,
+    ];
 
     /// Writes configuration, weights and tokenizer; the histories are the trainer's to write.
     ///
@@ -39,8 +48,7 @@ impl Checkpoint {
         folder: &Path,
         model: &JointModel,
         tokenizer: &[u8],
-        labels: &LabelSet,
-        max_length: usize,
+        heads: &Heads,
     ) -> Result<(), StageError> {
         let weights = folder.join(Backbone::WEIGHTS);
         model.save(&weights).map_err(|error| match error {
@@ -49,14 +57,34 @@ impl Checkpoint {
         })?;
         let path = folder.join(Backbone::TOKENIZER);
         files::write(&path, tokenizer)?;
-        files::write_json(
-            &folder.join(Backbone::CONFIG),
-            &config_with_labels(&model.config, labels)?,
-        )?;
+        files::write_text(&folder.join(Backbone::CONFIG), &model.config.to_json())?;
         files::write_json(
             &folder.join(Self::TOKENIZER_CONFIG),
-            &tokenizer_config(tokenizer, &path, max_length)?,
-        )
+            &tokenizer_config(tokenizer, &path, heads.max_length)?,
+        )?;
+        heads.write(folder)?;
+        seal::write(folder, &Self::MODEL)
+    }
+
+    /// Whether `folder` looks like a model, whole or not.
+    #[must_use]
+    pub fn is_one(folder: &Path) -> bool {
+        folder.join(Heads::FILE).exists() || folder.join(seal::DIGESTS).exists()
+    }
+
+    /// Whether `folder` holds a model of a version before `heads.json`, which kept its labels in `config.json`.
+    #[must_use]
+    pub fn is_of_earlier_format(folder: &Path) -> bool {
+        let config = files::read_json::<Value>(&folder.join(Backbone::CONFIG));
+        config.is_ok_and(|config| config.get("anomaly_labels").is_some())
+    }
+
+    /// Holds every file of the model against its digest, at the speed of memory on all threads of the current pool.
+    ///
+    /// # Errors
+    /// With the file that is damaged.
+    pub fn verify(folder: &Path) -> Result<(), StageError> {
+        seal::check(folder, &Self::MODEL)
     }
 
     /// Writes what every score of the model is to be read with.
@@ -98,6 +126,8 @@ impl Artifact for Checkpoint {
         (Backbone::WEIGHTS, "model/model.safetensors"),
         (Backbone::TOKENIZER, "model/tokenizer.json"),
         (Self::TOKENIZER_CONFIG, "model/tokenizer_config.json"),
+        (Heads::FILE, "model/heads.json"),
+        (seal::DIGESTS, "model/digests.json"),
         (Self::HISTORY, "history.csv"),
         (Self::TIMING, "timing.csv"),
     ];
@@ -110,50 +140,13 @@ impl Artifact for Checkpoint {
         let wrong = |reason: String| StageError::new(format!("`{}`: {reason}", path.display()));
         let config =
             ModernBertConfig::from_json(&text).map_err(|error| wrong(error.to_string()))?;
-        let labels = read_labels(&text).map_err(wrong)?;
-        let settings: Value = files::read_json(&files::require(folder, Self::TOKENIZER_CONFIG)?)?;
-        let max_length = settings["model_max_length"]
-            .as_u64()
-            .and_then(|length| usize::try_from(length).ok())
-            .unwrap_or(config.max_position_embeddings);
+        let heads = Heads::read(folder)?;
+        let labels = heads.tags(folder)?;
         // A published model has none beside it: it has no scores either.
         let path = folder.join(Self::CAVEATS);
         let caveats = if path.is_file() { files::read_json(&path)? } else { Vec::new() };
-        Ok(Self { folder: folder.to_owned(), config, labels, max_length, caveats })
+        Ok(Self { folder: folder.to_owned(), config, heads, labels, caveats })
     }
-}
-
-/// The encoder's configuration with the labels as transformers spells them.
-fn config_with_labels(
-    config: &ModernBertConfig,
-    labels: &LabelSet,
-) -> Result<Map<String, Value>, StageError> {
-    let mut map: Map<String, Value> = serde_json::from_str(&config.to_json())
-        .map_err(|error| StageError::new(error.to_string()))?;
-    let names = || labels.names().iter().enumerate();
-    map.insert(
-        "id2label".to_owned(),
-        names().map(|(id, name)| (id.to_string(), json!(name))).collect::<Map<_, _>>().into(),
-    );
-    map.insert(
-        "label2id".to_owned(),
-        names().map(|(id, name)| (name.clone(), json!(id))).collect::<Map<_, _>>().into(),
-    );
-    map.insert("anomaly_labels".to_owned(), json!(["normal", "anomaly"]));
-    Ok(map)
-}
-
-fn read_labels(config: &str) -> Result<LabelSet, String> {
-    let config: Value = serde_json::from_str(config).map_err(|error| error.to_string())?;
-    let Some(map) = config["id2label"].as_object() else {
-        return Err(
-            "it has no `id2label`, so it is not that of a model trained by `train`".to_owned()
-        );
-    };
-    let names: Option<Vec<String>> =
-        (0..map.len()).map(|id| Some(map.get(&id.to_string())?.as_str()?.to_owned())).collect();
-    let names = names.ok_or("`id2label` does not number its labels from 0")?;
-    LabelSet::from_names(&names).map_err(|error| error.to_string())
 }
 
 /// What transformers' `AutoTokenizer` needs besides `tokenizer.json`.

@@ -12,6 +12,8 @@ mod encoded;
 mod evaluation;
 mod figures;
 pub mod files;
+mod heads;
+mod seal;
 
 pub use backbone::Backbone;
 pub use checkpoint::Checkpoint;
@@ -19,6 +21,7 @@ pub use corpus::CorpusFiles;
 pub use encoded::{Encoded, EncodedWriter};
 pub use evaluation::{Evaluation, LabelConfusion, PredictionRow};
 pub use figures::Figures;
+pub use heads::{ANOMALY, Decoding, Head, Heads, NER, Task};
 
-/// What opens each of them.
-pub use crate::stage::Artifact;
+/// What opens each of them, and why it could not.
+pub use crate::stage::{Artifact, StageError};

@@ -9,7 +9,8 @@ use super::args::Predict;
 use super::failure::{Failure, Outcome};
 use super::lines::Lines;
 use super::terminal;
-use crate::tools::{Predictor, ToolError};
+use crate::report;
+use crate::tools::{OpenError, Predictor, ToolError};
 
 pub fn run(arguments: &Predict) -> Result<Outcome, Failure> {
     let input: Box<dyn Read> = match arguments.file.as_deref() {
@@ -36,19 +37,8 @@ pub fn run(arguments: &Predict) -> Result<Outcome, Failure> {
         .num_threads(arguments.threads.map_or(0, |threads| threads as usize))
         .build()
         .map_err(|error| Failure::failed(format!("threads cannot be started: {error}")))?;
-    let mut predictor = Predictor::open(&arguments.model).map_err(|error| {
-        let model = arguments.model.display();
-        let message = match std::fs::metadata(&arguments.model) {
-            Ok(metadata) if metadata.is_dir() => {
-                format!("`{model}` holds no trained model: {error}")
-            }
-            Ok(_) => format!("`{model}` is a file, not a model's folder"),
-            Err(_) => format!("there is no folder `{model}`"),
-        };
-        Failure::usage(message).with_help(error.help().unwrap_or(
-            "a trained model is a folder that `run` published, such as `outputs/tiny/model`",
-        ))
-    })?;
+    let mut predictor =
+        pool.install(|| Predictor::open(&arguments.model)).map_err(|error| not_opened(&error))?;
     let mut lines = Lines::new(input);
     let mut bad = BadLines::default();
     loop {
@@ -76,6 +66,23 @@ pub fn run(arguments: &Predict) -> Result<Outcome, Failure> {
         if !terminal::print_while_read(&output)? {
             return bad.end(lines.number);
         }
+    }
+}
+
+/// The same, with what to do about it.
+fn not_opened(error: &OpenError) -> Failure {
+    let failure = Failure::usage(error.to_string());
+    match error {
+        OpenError::Missing { .. } | OpenError::File { .. } | OpenError::NoModel { .. } => failure
+            .with_help(
+                "a trained model is a folder that `run` published, such as `outputs/tiny/model`",
+            ),
+        OpenError::Earlier { folder } => {
+            let file = report::experiment_of(folder);
+            let file = file.as_deref().unwrap_or("EXPERIMENT.toml");
+            failure.with_help(format!("train it again: `pipeline run {file}`"))
+        }
+        OpenError::Unusable { help, .. } => failure.with_help_of(help.as_deref()),
     }
 }
 

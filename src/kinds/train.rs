@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{facts, versions};
-use crate::artifacts::{Backbone, Checkpoint, Encoded, files};
+use crate::artifacts::{Backbone, Checkpoint, Encoded, Heads, files};
 use crate::data::{IGNORE, Split};
 use crate::durable;
 use crate::models::JointModel;
@@ -434,7 +434,8 @@ fn write_result(
     write_history(trained, context.output)?;
     Checkpoint::write_caveats(context.output, caveats)?;
     let model = engine.model().map_err(|error| StageError::new(error.to_string()))?;
-    Checkpoint::write_model(context.output, model, tokenizer, &data.labels, data.max_length)?;
+    let heads = Heads::joint(&data.labels, data.max_length);
+    Checkpoint::write_model(context.output, model, tokenizer, &heads)?;
     durable::sync_below(context.output)
         .map_err(|error| StageError::io("flush", context.output, &error))
 }

@@ -15,6 +15,8 @@ mod swap;
 mod sweep;
 
 pub use console::Console;
-pub use publish::{PublishError, Published, Record, check_place, earlier, is_published, publish};
+pub use publish::{
+    PublishError, Published, Record, check_place, earlier, experiment_of, is_published, publish,
+};
 pub use results::{Metrics, caveat_lines, caveats};
 pub use status::Status;

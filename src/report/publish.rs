@@ -426,6 +426,17 @@ pub(super) fn read_record(folder: &Path) -> Option<Record> {
     (record.version == VERSION).then_some(record)
 }
 
+/// The experiment file whose run published what lies in `folder`, or above it, as a record of any version names it; for a hint only.
+#[must_use]
+pub fn experiment_of(folder: &Path) -> Option<String> {
+    let named = |folder: &Path| {
+        let bytes = std::fs::read(folder.join(RECORD)).ok()?;
+        let record: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
+        record["experiment"].as_str().map(str::to_owned)
+    };
+    folder.ancestors().take(4).find_map(named)
+}
+
 /// The experiment file as the record names it: the same on another machine when the whole project moves.
 fn experiment_name(plan: &Plan, outputs: &Path) -> String {
     let absolute = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());

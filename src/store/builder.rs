@@ -16,8 +16,9 @@ use rayon::prelude::*;
 
 use super::lock::{FileLock, unique};
 use super::manifest::{MANIFEST, is_inside};
-use super::{Entry, FileRecord, Manifest, Problem, State, Store, StoreError, digest};
+use super::{Entry, FileRecord, Manifest, Problem, State, Store, StoreError};
 use crate::crash::crash_point;
+use crate::digest;
 use crate::durable;
 use crate::plan::{CacheKey, Fingerprint};
 

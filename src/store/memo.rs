@@ -15,7 +15,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use super::disk::Disk;
-use super::{Store, digest, sealed};
+use super::{Store, sealed};
+use crate::digest;
 use crate::plan::{Digests, FileDigest};
 
 /// The coarsest clock of a file system in use.

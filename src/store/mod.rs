@@ -18,7 +18,6 @@
 mod builder;
 mod claim;
 mod content;
-mod digest;
 mod disk;
 mod entry;
 mod error;

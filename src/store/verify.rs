@@ -12,7 +12,8 @@ use serde::Serialize;
 
 use super::folder::{is_prefix, is_real_folder, list};
 use super::manifest::MANIFEST;
-use super::{Entry, FileRecord, Finding, Manifest, Problem, State, Store, StoreError, digest};
+use super::{Entry, FileRecord, Finding, Manifest, Problem, State, Store, StoreError};
+use crate::digest;
 use crate::plan::CacheKey;
 
 /// What a look at the whole store found.

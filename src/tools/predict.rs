@@ -1,12 +1,12 @@
 //! Tags texts with a trained model.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use serde::Serialize;
 
 use super::ToolError;
-use crate::artifacts::{Artifact as _, Checkpoint};
+use crate::artifacts::{Artifact as _, Checkpoint, StageError};
 use crate::data::{
     EncodedSplit, Entity, IGNORE, LabelSet, TextTokenizer, TokenizedText, TokenizerError, spans,
 };
@@ -38,20 +38,59 @@ pub struct Prediction {
     pub truncated: bool,
 }
 
+/// Why a model could not be opened.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum OpenError {
+    #[error("there is no folder `{}`", folder.display())]
+    Missing { folder: PathBuf },
+    #[error("`{}` is a file, not a model's folder", path.display())]
+    File { path: PathBuf },
+    #[error("the model in `{}` was trained by an earlier version of this program", folder.display())]
+    Earlier { folder: PathBuf },
+    #[error("`{}` holds no trained model: there is no `heads.json` in it", folder.display())]
+    NoModel { folder: PathBuf },
+    #[error("{reason}")]
+    Unusable { reason: String, help: Option<String> },
+}
+
 impl Predictor {
-    /// Opens a model's folder, or a results folder with a `model` in it.
+    /// Opens a model's folder, or a results folder with a `model` in it. Every file is held against its digest; on all threads of the current
+    /// pool.
     ///
     /// # Errors
-    /// When there is no trained model in it.
-    pub fn open(folder: &Path) -> Result<Self, ToolError> {
+    /// When there is no trained model in it, or one that is damaged.
+    pub fn open(folder: &Path) -> Result<Self, OpenError> {
+        match std::fs::metadata(folder) {
+            Ok(metadata) if metadata.is_dir() => {}
+            Ok(_) => return Err(OpenError::File { path: folder.to_owned() }),
+            Err(_) => return Err(OpenError::Missing { folder: folder.to_owned() }),
+        }
         let inner = folder.join("model");
         let folder = if inner.is_dir() { &inner } else { folder };
-        let checkpoint = Checkpoint::open(folder).map_err(ToolError::of)?;
-        let tokenizer = TextTokenizer::load(&checkpoint.tokenizer()).map_err(ToolError::of)?;
-        let model =
-            checkpoint.model().map_err(|error| ToolError::of(&error).with_help(error.help()))?;
-        let engine = CpuEngine::try_new(model).map_err(ToolError::of)?;
-        Ok(Self { engine, tokenizer, labels: checkpoint.labels, max_length: checkpoint.max_length })
+        if !Checkpoint::is_one(folder) {
+            let folder = folder.to_owned();
+            return Err(match Checkpoint::is_of_earlier_format(&folder) {
+                true => OpenError::Earlier { folder },
+                false => OpenError::NoModel { folder },
+            });
+        }
+        let wrong = |error: StageError| OpenError::Unusable {
+            reason: error.to_string(),
+            help: error.help().map(str::to_owned),
+        };
+        Checkpoint::verify(folder).map_err(wrong)?;
+        let checkpoint = Checkpoint::open(folder).map_err(wrong)?;
+        let other = |error: &dyn std::fmt::Display| wrong(StageError::new(error.to_string()));
+        let tokenizer =
+            TextTokenizer::load(&checkpoint.tokenizer()).map_err(|error| other(&error))?;
+        let model = checkpoint.model().map_err(wrong)?;
+        let engine = CpuEngine::try_new(model).map_err(|error| other(&error))?;
+        Ok(Self {
+            engine,
+            tokenizer,
+            labels: checkpoint.labels,
+            max_length: checkpoint.heads.max_length,
+        })
     }
 
     /// Predicts texts in batches of `batch_size`, in order. Blank ones are answered without the model.

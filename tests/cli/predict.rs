@@ -1,6 +1,7 @@
 //! `predict`.
 
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::OnceLock;
 
@@ -193,6 +194,78 @@ fn a_model_or_a_file_that_is_not_there_says_what_was_expected() {
         world.pipeline(["predict", "outputs/mini", "none.txt"]),
         world.pipeline(["predict", "outputs/mini", "experiments"]),
     );
+}
+
+/// A copy of the model's folder, somewhere else.
+fn copied(name: &str) -> PathBuf {
+    let world = world();
+    let folder = world.path(name);
+    std::fs::create_dir_all(&folder).expect("created");
+    for file in world.names("outputs/mini/model") {
+        let from = world.path(format!("outputs/mini/model/{file}"));
+        std::fs::write(folder.join(&file), std::fs::read(from).expect("readable"))
+            .expect("written");
+    }
+    folder
+}
+
+#[test]
+fn the_configuration_is_that_of_the_encoder_and_what_the_heads_mean_lies_beside_it() {
+    let world = world();
+    let read = |name: &str| -> Value {
+        serde_json::from_str(&world.read(&format!("outputs/mini/model/{name}"))).expect("JSON")
+    };
+    let config = read("config.json");
+    assert_eq!(config["architectures"], json!(["ModernBertModel"]));
+    for of_heads in ["id2label", "label2id", "anomaly_labels", "num_labels"] {
+        assert_eq!(config.get(of_heads), None, "{of_heads}");
+    }
+    let heads = read("heads.json");
+    assert_eq!(
+        heads["heads"][0],
+        json!({"name": "ner", "task": "tagging", "labels": ["B-HOST", "B-TIME", "I-HOST", "I-TIME", "O"], "threshold": null, "temperature": 1.0})
+    );
+    assert_eq!((&heads["max_length"], &heads["decoding"]), (&json!(128), &json!("tokens")));
+    let digests = read("digests.json");
+    for file in world.names("outputs/mini/model").iter().filter(|name| *name != "digests.json") {
+        let content = std::fs::read(world.path(format!("outputs/mini/model/{file}")));
+        let digest = blake3::hash(&content.expect("readable")).to_hex().to_string();
+        assert_eq!(digests["blake3"][file], digest, "{file}");
+    }
+}
+
+#[test]
+fn a_copied_folder_answers_as_the_first_and_a_damaged_file_of_it_is_named() {
+    let folder = copied("copied");
+    let answer = || {
+        world().shot(
+            "predict copied",
+            world().command(["predict", "copied"]).write_stdin("db-07 crashed"),
+        )
+    };
+    assert_eq!(answer().stdout, predict("db-07 crashed").stdout);
+    let weights = folder.join("model.safetensors");
+    let mut bytes = std::fs::read(&weights).expect("readable");
+    let last = bytes.len() - 2;
+    bytes[last] ^= 1; // a bit of a number, which stays one
+    std::fs::write(&weights, &bytes).expect("written");
+    let damaged = answer();
+    std::fs::remove_file(&weights).expect("removed");
+    snapshot!(damaged, answer());
+}
+
+#[test]
+fn a_model_of_an_earlier_version_says_what_to_run_again() {
+    let folder = copied("outputs/earlier/model");
+    for file in ["heads.json", "digests.json"] {
+        std::fs::remove_file(folder.join(file)).expect("removed");
+    }
+    let config = "{\"model_type\": \"modernbert\", \"id2label\": {\"0\": \"O\"}, \"anomaly_labels\": [\"normal\", \"anomaly\"]}";
+    std::fs::write(folder.join("config.json"), config).expect("written");
+    let answer = || world().pipeline(["predict", "outputs/earlier"]);
+    let nameless = answer();
+    world().write("outputs/earlier/published.json", "{\"experiment\": \"experiments/mine.toml\"}");
+    snapshot!(nameless, answer());
 }
 
 #[test]

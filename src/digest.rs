@@ -19,7 +19,7 @@ const PIECE_BYTES: u64 = 1 << 20;
 ///
 /// # Errors
 /// When reading fails, or the file is shorter.
-pub(super) fn of_file(file: &File, size: u64) -> io::Result<Hash> {
+pub fn of_file(file: &File, size: u64) -> io::Result<Hash> {
     if size <= PIECE_BYTES {
         return with_piece(file, 0, size, blake3::hash);
     }
