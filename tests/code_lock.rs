@@ -28,7 +28,7 @@ const BEHIND: &[(&str, &[&str])] = &[
     ("metrics", &["metrics", "data/spans.rs", "training/predict.rs", "kinds/evaluate.rs"]),
     ("model", &["models"]),
     ("plots", &["plots", "kinds/plot.rs"]),
-    ("split", &["data/split.rs", "rng.rs", "kinds/splits.rs"]),
+    ("split", &["data/split.rs", "data/split", "kinds/splits.rs"]),
     ("templates", &["data/templates.rs", "data/templates", "rng.rs", "kinds/generate_corpus.rs"]),
     ("tokenizer_training", &["data/train_tokenizer.rs"]),
     ("training", &["training", "rng.rs", "kinds/train.rs"]),

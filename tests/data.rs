@@ -3,12 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use pipeline::data::{
-    Entity, Example, Fractions, LabelSet, Split, Templates, TextTokenizer, jsonl, spans, split,
-    train_tokenizer,
+    By, Division, Entity, EqualTexts, Example, Fractions, LabelSet, Split, Templates,
+    TextTokenizer, jsonl, spans, split, train_tokenizer,
 };
 use pipeline::rng::Rng;
 
-const HALVES: Fractions = Fractions { train: 0.8, validation: 0.2, test: 0.0 };
+/// A fifth of the texts for validation.
+fn fifth(by: By, equal_texts: EqualTexts) -> Division {
+    let fractions = Fractions { train: 0.8, validation: 0.2, test: 0.0 };
+    Division { fractions, by, equal_texts, seed: 42 }
+}
 
 fn recipe() -> Templates {
     Templates::read(
@@ -78,7 +82,8 @@ fn entities_of_the_recipe_survive_tokens_and_labels() {
 #[test]
 fn a_split_by_template_leaves_no_template_on_both_sides() {
     let examples = recipe().generate(2000, 0.3, Rng::new(42)).unwrap();
-    let corpus = split(examples, HALVES, Some("template"), Rng::new(42)).unwrap();
+    let (corpus, _) =
+        split(examples, &fifth(By::Field("template".to_owned()), EqualTexts::Together)).unwrap();
     let templates = |split| {
         let mut names: Vec<String> = corpus
             .get(split)
@@ -118,7 +123,9 @@ fn the_real_log_reads_without_an_error_and_its_entities_survive() {
         (2000, 143)
     );
     assert!(examples.iter().all(|example| example.fields.contains_key("event")));
-    let corpus = split(examples, HALVES, None, Rng::new(42)).unwrap();
+    let (together, _) = split(examples.clone(), &fifth(By::Nothing, EqualTexts::Together)).unwrap();
+    assert!(!together.duplicates().any());
+    let (corpus, _) = split(examples, &fifth(By::Nothing, EqualTexts::Keep)).unwrap();
     assert!(corpus.duplicates().any());
     let labels = LabelSet::of(corpus.entity_labels());
     let tokenizer = trained(&corpus.train);

@@ -18,16 +18,32 @@ pub struct CorpusFiles {
 impl CorpusFiles {
     const CAVEATS: &'static str = "caveats.json";
 
-    /// Writes every split, the empty ones too.
+    /// Begins every split, the empty ones too.
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn write(corpus: &Corpus, caveats: &[Caveat], folder: &Path) -> Result<Self, StageError> {
-        files::write_json(&folder.join(Self::CAVEATS), &caveats)?;
+    pub fn writer(folder: &Path) -> Result<CorpusWriter, StageError> {
+        let create = |split| {
+            let path = folder.join(file_name(split));
+            match File::create(&path) {
+                Ok(file) => Ok((path, BufWriter::new(file))),
+                Err(error) => Err(StageError::io("create", &path, &error)),
+            }
+        };
+        let [train, validation, test] = Split::ALL.map(create);
+        Ok(CorpusWriter { folder: folder.to_owned(), files: [train?, validation?, test?] })
+    }
+
+    /// Hands out every text, so that few are in memory at a time.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn for_each(&self, mut each: impl FnMut(Split, &Example)) -> Result<(), StageError> {
         for split in Split::ALL {
-            write_examples(&folder.join(file_name(split)), corpus.get(split))?;
+            let path = self.folder.join(file_name(split));
+            read_each_example(&path, &mut |example| each(split, &example))?;
         }
-        Self::open(folder)
+        Ok(())
     }
 
     /// # Errors
@@ -38,6 +54,33 @@ impl CorpusFiles {
             *corpus.get_mut(split) = read_examples(&self.folder.join(file_name(split)))?;
         }
         Ok(corpus)
+    }
+}
+
+/// Writes a [`CorpusFiles`] text by text.
+pub struct CorpusWriter {
+    folder: PathBuf,
+    /// In the order of [`Split::ALL`].
+    files: [(PathBuf, BufWriter<File>); 3],
+}
+
+impl CorpusWriter {
+    /// # Errors
+    /// When the disk refuses.
+    pub fn push(&mut self, split: Split, example: &Example) -> Result<(), StageError> {
+        let (path, file) = &mut self.files[split as usize];
+        jsonl::write(std::slice::from_ref(example), file)
+            .map_err(|error| StageError::io("write", path, &error))
+    }
+
+    /// # Errors
+    /// When the disk refuses.
+    pub fn finish(self, caveats: &[Caveat]) -> Result<CorpusFiles, StageError> {
+        for (path, mut file) in self.files {
+            file.flush().map_err(|error| StageError::io("write", &path, &error))?;
+        }
+        files::write_json(&self.folder.join(CorpusFiles::CAVEATS), &caveats)?;
+        CorpusFiles::open(&self.folder)
     }
 }
 
@@ -67,10 +110,16 @@ pub(super) fn write_examples(path: &Path, examples: &[Example]) -> Result<(), St
     write().map_err(|error| StageError::io("write", path, &error))
 }
 
-/// An empty split is an empty file, which the reader of users' files would refuse.
 pub(super) fn read_examples(path: &Path) -> Result<Vec<Example>, StageError> {
+    let mut examples = Vec::new();
+    read_each_example(path, &mut |example| examples.push(example))?;
+    Ok(examples)
+}
+
+/// An empty split is an empty file, which the reader of users' files would refuse.
+fn read_each_example(path: &Path, each: &mut dyn FnMut(Example)) -> Result<(), StageError> {
     if path.metadata().map_err(|error| StageError::io("read", path, &error))?.len() == 0 {
-        return Ok(Vec::new());
+        return Ok(());
     }
-    jsonl::read_back(path).map_err(|error| StageError::new(error.to_string()))
+    jsonl::read_back_each(path, each).map_err(|error| StageError::new(error.to_string()))
 }

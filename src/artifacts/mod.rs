@@ -17,7 +17,7 @@ mod seal;
 
 pub use backbone::Backbone;
 pub use checkpoint::Checkpoint;
-pub use corpus::CorpusFiles;
+pub use corpus::{CorpusFiles, CorpusWriter};
 pub use encoded::{Encoded, EncodedWriter};
 pub use evaluation::{Evaluation, LabelConfusion, PredictionRow};
 pub use figures::Figures;

@@ -9,7 +9,8 @@ use super::{Failure, terminal};
 /// What is written: the path in the folder, and the text.
 const FILES: &[(&str, &str)] = &[
     ("experiments/starter.toml", include_str!("starter/starter.toml")),
-    ("experiments/data/starter_events.toml", include_str!("starter/starter_events.toml")),
+    ("experiments/starter_events.toml", include_str!("starter/starter_events.toml")),
+    ("experiments/starter_lines.jsonl", include_str!("starter/starter_lines.jsonl")),
 ];
 
 pub fn run(arguments: &Init) -> Result<(), Failure> {

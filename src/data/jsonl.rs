@@ -118,9 +118,19 @@ pub fn read(path: &Path) -> Result<Vec<Example>, ReadError> {
 /// # Errors
 /// As [`read`].
 pub fn read_back(path: &Path) -> Result<Vec<Example>, ReadError> {
+    let mut examples = Vec::new();
+    read_back_each(path, &mut |example| examples.push(example))?;
+    Ok(examples)
+}
+
+/// The same text by text, so that few are in memory at a time.
+///
+/// # Errors
+/// As [`read`]; what came before the error has been handed out.
+pub fn read_back_each(path: &Path, each: &mut dyn FnMut(Example)) -> Result<(), ReadError> {
     let file =
         std::fs::File::open(path).map_err(|error| ReadError::Io { path: path.into(), error })?;
-    read_limited(io::BufReader::with_capacity(1 << 16, file), path, usize::MAX)
+    read_limited(io::BufReader::with_capacity(1 << 16, file), path, usize::MAX, each)
 }
 
 /// Reads JSON lines from anywhere; `path` is what messages call it.
@@ -128,16 +138,19 @@ pub fn read_back(path: &Path) -> Result<Vec<Example>, ReadError> {
 /// # Errors
 /// As [`read`].
 pub fn read_from(reader: impl BufRead, path: &Path) -> Result<Vec<Example>, ReadError> {
-    read_limited(reader, path, LINE_LIMIT_BYTES)
+    let mut examples = Vec::new();
+    read_limited(reader, path, LINE_LIMIT_BYTES, &mut |example| examples.push(example))?;
+    Ok(examples)
 }
 
 fn read_limited(
     mut reader: impl BufRead,
     path: &Path,
     limit: usize,
-) -> Result<Vec<Example>, ReadError> {
+    each: &mut dyn FnMut(Example),
+) -> Result<(), ReadError> {
     let io = |error| ReadError::Io { path: path.into(), error };
-    let (mut examples, mut problems, mut more) = (Vec::new(), Vec::new(), 0_usize);
+    let (mut any, mut problems, mut more) = (false, Vec::new(), 0_usize);
     let (mut line, mut ended) = (0_usize, false);
     while !ended {
         let (mut chunk, mut bytes) = (Vec::new(), 0);
@@ -157,23 +170,23 @@ fn read_limited(
             .collect();
         for (line, result) in parsed {
             match result {
-                Ok(Some(example)) => examples.push(example),
-                Ok(None) => {}
+                // After a problem nothing will be returned but problems.
+                Ok(Some(example)) if problems.is_empty() => {
+                    any = true;
+                    each(example);
+                }
+                Ok(_) => {}
                 Err(message) if problems.len() < REPORTED => {
                     problems.push(LineProblem { line, message })
                 }
                 Err(_) => more += 1,
             }
         }
-        if !problems.is_empty() {
-            // Nothing will be returned but the problems.
-            examples = Vec::new();
-        }
     }
-    match (problems.is_empty(), examples.is_empty()) {
+    match (problems.is_empty(), any) {
         (false, _) => Err(ReadError::Malformed { path: path.into(), problems, more }),
-        (true, true) => Err(ReadError::Empty { path: path.into() }),
-        (true, false) => Ok(examples),
+        (true, false) => Err(ReadError::Empty { path: path.into() }),
+        (true, true) => Ok(()),
     }
 }
 

@@ -26,9 +26,12 @@ mod train_tokenizer;
 pub use encoded::{Batch, EncodedError, EncodedSplit, IGNORE};
 pub use example::{Corpus, Duplicates, Entity, Example, Split};
 pub use labels::{LabelError, LabelSet};
-pub use split::{Fractions, SplitError, check_sizes, split};
+pub use split::{
+    By, Difference, Division, EqualTexts, Fractions, GroupCounts, Item, Membership, SplitError,
+    Trace, check_sizes, split,
+};
 pub use templates::{
-    FORMAT as TEMPLATES_FORMAT, TemplateProblem, Templates, TemplatesError, classes,
+    FORMAT as TEMPLATES_FORMAT, Sentences, TemplateProblem, Templates, TemplatesError, classes,
 };
 pub use tokenize::{Statistics, TextTokenizer, TokenizedText, TokenizerError};
 pub use train_tokenizer::{TrainTokenizerError, train_tokenizer};

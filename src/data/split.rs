@@ -1,16 +1,26 @@
 //! Dividing a corpus into parts.
 //!
-//! Without `by`, membership is random within each class, so that every part has the corpus's share of anomalies to within one text. With
-//! `by = "field"`, all examples with the same value of the field stay on one side: groups with and without anomalies are dealt separately, in
-//! random order, each to the part that lacks most, and a part that would get none of either sort is given one where there are enough.
+//! 1. [`Division::item`] reduces an example to what decides where it goes: its class, and hashes of its text, its identity (the field `id`,
+//!    else the text) and the values of the fields that `by` names. So a corpus need not be in memory to be divided.
+//! 2. [`Division::divide`] gives each item its part.
+//!
+//! Without `by`, the texts of each class are ranked by a hash of seed and identity and cut at the fractions: every part has the corpus's share
+//! of anomalies, and membership depends on the texts alone, so that *k* corrected, added or removed lines move about *k* others. Equal texts
+//! are one unit: it has the smallest hash of its members, and belongs to the class of most of them.
+//!
+//! With `by = "field"`, all examples with the same value of the field stay on one side: see [`groups`]. `by = { test = "field" }` does so for
+//! one part, and divides what is left as without `by`.
 //! Inside a part, examples keep the order of the file.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod difference;
+mod groups;
 
-use rand::seq::SliceRandom as _;
+use std::collections::HashMap;
+
+pub use difference::{Difference, Trace};
+pub use groups::GroupCounts;
 
 use super::{Corpus, Example, Split};
-use crate::rng::Rng;
 
 /// How much of a corpus each part gets.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,6 +40,14 @@ impl Fractions {
         }
     }
 
+    fn set(&mut self, split: Split, fraction: f64) {
+        match split {
+            Split::Train => self.train = fraction,
+            Split::Validation => self.validation = fraction,
+            Split::Test => self.test = fraction,
+        }
+    }
+
     fn check(&self) -> Result<(), SplitError> {
         for split in Split::ALL {
             let fraction = self.get(split);
@@ -39,6 +57,98 @@ impl Fractions {
         }
         let sum = self.train + self.validation + self.test;
         if (sum - 1.0).abs() > 1e-9 { Err(SplitError::Sum { sum }) } else { Ok(()) }
+    }
+
+    /// What the other parts get of what is left without `split`; nothing when it gets all.
+    fn without(mut self, split: Split) -> Self {
+        self.set(split, 0.0);
+        let rest = self.train + self.validation + self.test;
+        for other in Split::ALL.into_iter().filter(|_| rest > 0.0) {
+            self.set(other, self.get(other) / rest);
+        }
+        self
+    }
+}
+
+/// The fields whose equal values stay in one part. `text` is the text itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum By {
+    #[default]
+    Nothing,
+    /// For all parts.
+    Field(String),
+    /// For these parts only, test before validation; the rest is divided as without.
+    Parts { validation: Option<String>, test: Option<String> },
+}
+
+impl By {
+    /// The fields, each with the part for which alone it counts.
+    #[must_use]
+    pub fn fields(&self) -> Vec<(Option<Split>, &str)> {
+        match self {
+            Self::Nothing => Vec::new(),
+            Self::Field(field) => vec![(None, field)],
+            Self::Parts { validation, test } => {
+                [(Split::Test, test), (Split::Validation, validation)]
+                    .into_iter()
+                    .filter_map(|(split, field)| Some((Some(split), field.as_deref()?)))
+                    .collect()
+            }
+        }
+    }
+}
+
+/// What becomes of equal texts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum EqualTexts {
+    /// They stay in one part; under `by`, those of one group do.
+    #[default]
+    Together,
+    /// One of them stays: the first of those that have the class of most.
+    Drop,
+    /// Each goes its own way.
+    Keep,
+}
+
+/// How to divide.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Division {
+    pub fractions: Fractions,
+    pub by: By,
+    pub equal_texts: EqualTexts,
+    pub seed: u64,
+}
+
+/// What of an example decides where it goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Item {
+    text: u128,
+    /// Hash of seed and identity.
+    rank: u64,
+    class: u32,
+    /// Hashes of seed and values, in the order of [`By::fields`].
+    groups: [u64; 2],
+}
+
+/// Where the examples of a corpus go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Membership {
+    /// In the order of the items; `None` for a text that was dropped.
+    pub parts: Vec<Option<Split>>,
+    /// Of each of [`By::fields`] that was used.
+    pub groups: Vec<GroupCounts>,
+}
+
+impl Membership {
+    /// How many examples a part has.
+    #[must_use]
+    pub fn size(&self, split: Split) -> usize {
+        self.parts.iter().filter(|part| **part == Some(split)).count()
+    }
+
+    #[must_use]
+    pub fn dropped(&self) -> usize {
+        self.parts.iter().filter(|part| part.is_none()).count()
     }
 }
 
@@ -51,66 +161,236 @@ pub enum SplitError {
     Sum { sum: f64 },
     #[error("line {line} has no field `{field}` to split by{}", known(.fields))]
     MissingField { field: String, line: usize, fields: Vec<String> },
-    #[error("{} none for `{split}`, which is to get {fraction} of them", leave(*.examples))]
-    TooFew { split: Split, fraction: f64, examples: usize },
-    #[error("{groups} different values of `{field}` leave none for `{split}`")]
+    #[error("{} none for `{split}`, which is to get {fraction} of them", leave(*.texts))]
+    TooFew { split: Split, fraction: f64, texts: usize },
+    #[error("{} none for `{split}`", leave_values(*.groups, .field))]
     TooFewGroups { split: Split, field: String, groups: usize },
 }
 
-fn leave(examples: usize) -> String {
-    if examples == 1 { "1 example leaves".to_owned() } else { format!("{examples} examples leave") }
+impl SplitError {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::Fraction { .. } | Self::Sum { .. } => {
+                "for example `split = { train = 0.8, validation = 0.2 }`"
+            }
+            Self::MissingField { .. } => "every line needs the field; `by = \"text\"` needs none",
+            Self::TooFew { .. } => {
+                "more texts, or a larger fraction; equal texts count once unless `duplicates = \"keep\"`"
+            }
+            Self::TooFewGroups { .. } => {
+                "every part needs a value of its own: fewer parts, or a field with more values"
+            }
+        }
+    }
+}
+
+fn leave(texts: usize) -> String {
+    if texts == 1 { "1 text leaves".to_owned() } else { format!("{texts} different texts leave") }
+}
+
+fn leave_values(groups: usize, field: &str) -> String {
+    if groups == 1 {
+        format!("a single value of `{field}` leaves")
+    } else {
+        format!("{groups} different values of `{field}` leave")
+    }
 }
 
 fn known(fields: &[String]) -> String {
     if fields.is_empty() { String::new() } else { format!("; it has `{}`", fields.join("`, `")) }
 }
 
-/// Divides `examples`, drawing from streams of `rng` only.
-///
-/// # Errors
-/// [`SplitError`] when the fractions do not sum to 1, a line lacks the field, or a part that is to get something would be empty.
-pub fn split(
-    examples: Vec<Example>,
-    fractions: Fractions,
-    by: Option<&str>,
-    rng: Rng,
-) -> Result<Corpus, SplitError> {
-    fractions.check()?;
-    let count = examples.len();
-    let membership = match by {
-        None => stratified(&examples, fractions, rng),
-        Some(field) => grouped(&examples, fractions, field, rng)?,
-    };
-    let mut corpus = Corpus::default();
-    for (example, split) in examples.into_iter().zip(membership) {
-        corpus.get_mut(split).push(example);
+impl Division {
+    /// * `purpose`: hashes of one thing say nothing about those of another
+    fn hash(&self, purpose: &str, value: &str) -> u64 {
+        let mut hasher = blake3::Hasher::new_derive_key("pipeline 2026-11 split");
+        hasher.update(&self.seed.to_le_bytes()).update(purpose.as_bytes()).update(&[0]);
+        hasher.update(value.as_bytes());
+        let mut bytes = [0; 8];
+        hasher.finalize_xof().fill(&mut bytes);
+        u64::from_le_bytes(bytes)
     }
-    for split in Split::ALL {
-        let fraction = fractions.get(split);
-        if fraction > 0.0 && corpus.get(split).is_empty() {
-            return Err(SplitError::TooFew { split, fraction, examples: count });
+
+    /// # Errors
+    /// [`SplitError::MissingField`] when the example lacks a field that `by` names.
+    pub fn item(&self, example: &Example) -> Result<Item, SplitError> {
+        let mut groups = [0; 2];
+        for (group, (_, field)) in groups.iter_mut().zip(self.by.fields()) {
+            let value = match field {
+                "text" => &example.text,
+                field => example.fields.get(field).ok_or_else(|| SplitError::MissingField {
+                    field: field.to_owned(),
+                    line: example.line,
+                    fields: example.fields.keys().cloned().collect(),
+                })?,
+            };
+            *group = self.hash("group", value);
         }
+        let rank = match example.fields.get("id") {
+            Some(id) => self.hash("id", id),
+            None => self.hash("text", &example.text),
+        };
+        let text = digest(&[example.text.as_bytes()]);
+        Ok(Item { text, rank, class: example.anomaly, groups })
     }
-    Ok(corpus)
+
+    /// Gives each item its part.
+    ///
+    /// # Errors
+    /// [`SplitError`] when the fractions do not sum to 1, or a part that is to get something would be empty.
+    pub fn divide(&self, items: &[Item]) -> Result<Membership, SplitError> {
+        self.fractions.check()?;
+        let mut membership = Membership { parts: vec![None; items.len()], groups: Vec::new() };
+        let mut left: Vec<usize> = match self.equal_texts {
+            EqualTexts::Drop => representatives(items),
+            EqualTexts::Together | EqualTexts::Keep => (0..items.len()).collect(),
+        };
+        let mut fractions = self.fractions;
+        for (number, (part, field)) in self.by.fields().into_iter().enumerate() {
+            let groups = groups::collect(items, &left, number);
+            let targets = match part {
+                Some(part) => groups::Targets::one(part, fractions),
+                None => groups::Targets::all(fractions),
+            };
+            if targets.is_empty() {
+                continue;
+            }
+            let sides = groups::deal(&groups, &targets).map_err(|split| {
+                SplitError::TooFewGroups { split, field: field.to_owned(), groups: groups.len() }
+            })?;
+            let count = |split| sides.iter().filter(|side| **side == Some(split)).count();
+            membership.groups.push(GroupCounts {
+                field: field.to_owned(),
+                part,
+                total: groups.len(),
+                parts: Split::ALL.map(count),
+            });
+            for (group, side) in groups.iter().zip(sides) {
+                for index in &group.members {
+                    membership.parts[*index] = side;
+                }
+            }
+            left.retain(|index| membership.parts[*index].is_none());
+            match part {
+                Some(part) => fractions = fractions.without(part),
+                None => return Ok(membership),
+            }
+        }
+        let units = self.ranked(items, &left, fractions, &mut membership.parts);
+        self.require_all(&membership, units)?;
+        Ok(membership)
+    }
+
+    fn require_all(&self, membership: &Membership, texts: usize) -> Result<(), SplitError> {
+        for split in Split::ALL {
+            let fraction = self.fractions.get(split);
+            if fraction > 0.0 && membership.size(split) == 0 {
+                return Err(SplitError::TooFew { split, fraction, texts });
+            }
+        }
+        Ok(())
+    }
+
+    /// Ranks and cuts; returns how many units there were.
+    fn ranked(
+        &self,
+        items: &[Item],
+        left: &[usize],
+        fractions: Fractions,
+        parts: &mut [Option<Split>],
+    ) -> usize {
+        let units = match self.equal_texts {
+            EqualTexts::Keep => single_units(items, left),
+            EqualTexts::Together | EqualTexts::Drop => text_units(items, left),
+        };
+        let mut seen = 0;
+        for class in [0, 1] {
+            let mut stratum: Vec<&Unit> = units.iter().filter(|unit| unit.class == class).collect();
+            stratum.sort_unstable_by_key(|unit| (unit.rank, unit.tie));
+            let count = stratum.iter().map(|unit| unit.members.len()).sum();
+            let ends = class_ends(fractions, seen, count);
+            let mut start = 0;
+            for unit in stratum {
+                // A unit goes where its middle lies.
+                let middle = 2 * start + unit.members.len();
+                let part = ends.iter().position(|end| middle <= 2 * end).unwrap_or(2);
+                for index in &unit.members {
+                    parts[*index] = Some(Split::ALL[part]);
+                }
+                start += unit.members.len();
+            }
+            seen += count;
+        }
+        units.len()
+    }
 }
 
-fn stratified(examples: &[Example], fractions: Fractions, rng: Rng) -> Vec<Split> {
-    let mut membership = vec![Split::Train; examples.len()];
-    let mut seen = 0;
-    for class in [0, 1] {
-        let mut members: Vec<usize> =
-            (0..examples.len()).filter(|index| examples[*index].anomaly == class).collect();
-        members.shuffle(&mut rng.stream(&format!("split/{class}")));
-        let mut from = 0;
-        for (split, to) in Split::ALL.into_iter().zip(class_ends(fractions, seen, members.len())) {
-            for index in &members[from..to] {
-                membership[*index] = split;
-            }
-            from = to;
-        }
-        seen += members.len();
+/// Examples that go to one part.
+struct Unit {
+    rank: u64,
+    /// Decides between equal ranks.
+    tie: u128,
+    class: u32,
+    members: Vec<usize>,
+}
+
+fn text_units(items: &[Item], left: &[usize]) -> Vec<Unit> {
+    let mut places: HashMap<u128, usize> = HashMap::with_capacity(left.len());
+    let mut units: Vec<(Unit, [usize; 2])> = Vec::new();
+    for index in left {
+        let item = &items[*index];
+        let place = *places.entry(item.text).or_insert_with(|| {
+            let unit = Unit { rank: item.rank, tie: item.text, class: 0, members: Vec::new() };
+            units.push((unit, [0; 2]));
+            units.len() - 1
+        });
+        let (unit, classes) = &mut units[place];
+        unit.rank = unit.rank.min(item.rank);
+        unit.members.push(*index);
+        classes[usize::from(item.class > 0)] += 1;
     }
-    membership
+    units.into_iter().map(|(unit, classes)| Unit { class: majority(classes), ..unit }).collect()
+}
+
+/// Equal ones are told apart by their order.
+fn single_units(items: &[Item], left: &[usize]) -> Vec<Unit> {
+    let mut times: HashMap<(u64, u128), u64> = HashMap::with_capacity(left.len());
+    let unit = |index: &usize| {
+        let item = &items[*index];
+        let earlier = times.entry((item.rank, item.text)).or_insert(0);
+        let rank = match *earlier {
+            0 => item.rank,
+            // A bijection with good diffusion would do as well; this one is at hand.
+            number => digest(&[&item.rank.to_le_bytes(), &number.to_le_bytes()]) as u64,
+        };
+        *earlier += 1;
+        Unit { rank, tie: item.text, class: class_of(item), members: vec![*index] }
+    };
+    left.iter().map(unit).collect()
+}
+
+fn class_of(item: &Item) -> u32 {
+    u32::from(item.class > 0)
+}
+
+/// Anomalies are the rarer class, and win a tie.
+fn majority([normal, anomalies]: [usize; 2]) -> u32 {
+    u32::from(anomalies >= normal && anomalies > 0)
+}
+
+/// The one that stays of each text, in the order of the items.
+fn representatives(items: &[Item]) -> Vec<usize> {
+    let all: Vec<usize> = (0..items.len()).collect();
+    let mut kept: Vec<usize> = text_units(items, &all)
+        .into_iter()
+        .filter_map(|unit| {
+            unit.members.into_iter().find(|index| class_of(&items[*index]) == unit.class)
+        })
+        .collect();
+    kept.sort_unstable();
+    kept
 }
 
 /// Where each part ends among the `count` members of a class that follow `seen` members of others: sizes come out right in total, and for
@@ -128,7 +408,7 @@ fn class_ends(fractions: Fractions, seen: usize, count: usize) -> [usize; 3] {
 /// Says whether a corpus of so many normal texts and anomalies can be divided without `by`, before there is one.
 ///
 /// # Errors
-/// [`SplitError::TooFew`] as [`split`].
+/// [`SplitError::TooFew`] as [`Division::divide`].
 pub fn check_sizes(
     [normal, anomalies]: [usize; 2],
     fractions: Fractions,
@@ -138,212 +418,42 @@ pub fn check_sizes(
         let start = |ends: [usize; 3]| if part == 0 { 0 } else { ends[part - 1] };
         let fraction = fractions.get(split);
         if fraction > 0.0 && one[part] == start(one) && other[part] == start(other) {
-            return Err(SplitError::TooFew { split, fraction, examples: normal + anomalies });
+            return Err(SplitError::TooFew { split, fraction, texts: normal + anomalies });
         }
     }
     Ok(())
 }
 
-fn grouped(
-    examples: &[Example],
-    fractions: Fractions,
-    field: &str,
-    rng: Rng,
-) -> Result<Vec<Split>, SplitError> {
-    let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for (index, example) in examples.iter().enumerate() {
-        let Some(value) = example.fields.get(field) else {
-            let fields = example.fields.keys().cloned().collect();
-            return Err(SplitError::MissingField {
-                field: field.into(),
-                line: example.line,
-                fields,
-            });
-        };
-        groups.entry(value).or_default().push(index);
-    }
-    let count = groups.len();
-    let (anomalous, normal): (Vec<_>, Vec<_>) = groups
-        .into_values()
-        .partition(|members| members.iter().any(|index| examples[*index].anomaly == 1));
-    let mut membership = vec![Split::Train; examples.len()];
-    for (name, mut groups) in
-        [("split/normal groups", normal), ("split/anomalous groups", anomalous)]
-    {
-        groups.shuffle(&mut rng.stream(name));
-        for (group, split) in groups.iter().zip(deal(&groups, fractions)) {
-            for index in group {
-                membership[*index] = split;
-            }
+/// Divides examples that are in memory; what is dropped is gone.
+///
+/// # Errors
+/// As [`Division::item`] and [`Division::divide`].
+pub fn split(
+    examples: Vec<Example>,
+    division: &Division,
+) -> Result<(Corpus, Membership), SplitError> {
+    let items =
+        examples.iter().map(|example| division.item(example)).collect::<Result<Vec<_>, _>>()?;
+    let membership = division.divide(&items)?;
+    let mut corpus = Corpus::default();
+    for (example, part) in examples.into_iter().zip(&membership.parts) {
+        if let Some(split) = part {
+            corpus.get_mut(*split).push(example);
         }
     }
-    let used: BTreeSet<Split> = membership.iter().copied().collect();
-    match Split::ALL.into_iter().find(|split| fractions.get(*split) > 0.0 && !used.contains(split))
-    {
-        Some(split) => Err(SplitError::TooFewGroups { split, field: field.into(), groups: count }),
-        None => Ok(membership),
-    }
+    Ok((corpus, membership))
 }
 
-/// The part of each group, in the order of `groups`.
-fn deal(groups: &[Vec<usize>], fractions: Fractions) -> Vec<Split> {
-    let total: usize = groups.iter().map(Vec::len).sum();
-    let wanted: Vec<Split> =
-        Split::ALL.into_iter().filter(|split| fractions.get(*split) > 0.0).collect();
-    let mut missing: BTreeMap<Split, f64> =
-        wanted.iter().map(|split| (*split, fractions.get(*split) * total as f64)).collect();
-    let mut parts: Vec<Split> = Vec::with_capacity(groups.len());
-    for group in groups {
-        let mut neediest = wanted[0];
-        for split in &wanted {
-            if missing[split] > missing[&neediest] {
-                neediest = *split;
-            }
-        }
-        missing.entry(neediest).and_modify(|missing| *missing -= group.len() as f64);
-        parts.push(neediest);
+/// A digest of texts one after the other.
+fn digest(parts: &[&[u8]]) -> u128 {
+    let mut hasher = blake3::Hasher::new();
+    for part in parts {
+        hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
     }
-    for empty in &wanted {
-        if parts.contains(empty) {
-            continue;
-        }
-        let of = |split: Split| parts.iter().filter(|part| **part == split).count();
-        let donor =
-            wanted.iter().copied().max_by_key(|split| of(*split)).filter(|split| of(*split) > 1);
-        let target = fractions.get(*empty) * total as f64;
-        let distance = |index: &usize| (groups[*index].len() as f64 - target).abs();
-        let best = (0..groups.len())
-            .filter(|index| Some(parts[*index]) == donor)
-            .min_by(|a, b| distance(a).total_cmp(&distance(b)));
-        if let Some(index) = best {
-            parts[index] = *empty;
-        }
-    }
-    parts
+    let mut bytes = [0; 16];
+    hasher.finalize_xof().fill(&mut bytes);
+    u128::from_le_bytes(bytes)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
-
-    fn corpus(count: usize, anomalies: usize, groups: usize) -> Vec<Example> {
-        (0..count)
-            .map(|index| Example {
-                text: format!("{index}"),
-                entities: Vec::new(),
-                anomaly: u32::from(index < anomalies),
-                fields: [("event".to_owned(), format!("E{}", index % groups))].into(),
-                line: index + 1,
-            })
-            .collect()
-    }
-
-    fn fractions(train: f64, validation: f64) -> Fractions {
-        Fractions { train, validation, test: (1.0 - train - validation).max(0.0) }
-    }
-
-    fn anomalies(examples: &[Example]) -> usize {
-        examples.iter().filter(|example| example.anomaly == 1).count()
-    }
-
-    #[test]
-    fn the_recipe_splits_into_4000_and_1000_with_the_same_share_of_anomalies() {
-        let corpus = split(corpus(5000, 1500, 7), fractions(0.8, 0.2), None, Rng::new(42)).unwrap();
-        assert_eq!(
-            (corpus.train.len(), corpus.validation.len(), corpus.test.len()),
-            (4000, 1000, 0)
-        );
-        assert_eq!((anomalies(&corpus.train), anomalies(&corpus.validation)), (1200, 300));
-    }
-
-    #[test]
-    fn another_seed_gives_another_split_and_the_same_seed_the_same() {
-        let lines = |seed| -> Vec<usize> {
-            let corpus =
-                split(corpus(100, 30, 7), fractions(0.8, 0.2), None, Rng::new(seed)).unwrap();
-            corpus.validation.iter().map(|example| example.line).collect()
-        };
-        assert_eq!(lines(1), lines(1));
-        assert_ne!(lines(1), lines(2));
-        assert!(lines(1).is_sorted());
-    }
-
-    #[test]
-    fn fractions_that_do_not_sum_to_one_are_refused() {
-        let of = |train, validation, test| {
-            split(corpus(9, 3, 3), Fractions { train, validation, test }, None, Rng::new(1))
-        };
-        assert_eq!(of(0.5, 0.25, 0.0), Err(SplitError::Sum { sum: 0.75 }));
-        assert!(matches!(
-            of(1.5, -0.5, 0.0),
-            Err(SplitError::Fraction { split: Split::Train, .. })
-        ));
-        assert!(matches!(of(f64::NAN, 0.5, 0.5), Err(SplitError::Fraction { .. })));
-        assert!(of(0.7, 0.2, 0.1).is_ok());
-    }
-
-    #[test]
-    fn a_missing_field_is_an_error_that_names_the_line() {
-        let mut examples = corpus(4, 2, 2);
-        examples[2].fields = [("tag".to_owned(), "-".to_owned())].into();
-        let error = split(examples, fractions(0.5, 0.5), Some("event"), Rng::new(1)).unwrap_err();
-        assert_eq!(error.to_string(), "line 3 has no field `event` to split by; it has `tag`");
-    }
-
-    #[test]
-    fn a_part_that_would_be_empty_is_an_error() {
-        assert!(matches!(
-            split(corpus(2, 1, 1), fractions(0.9, 0.1), None, Rng::new(1)),
-            Err(SplitError::TooFew { .. })
-        ));
-        let error =
-            split(corpus(9, 3, 1), fractions(0.5, 0.5), Some("event"), Rng::new(1)).unwrap_err();
-        assert_eq!(error.to_string(), "1 different values of `event` leave none for `validation`");
-    }
-
-    #[test]
-    fn two_anomalous_groups_go_to_two_parts() {
-        let mut examples = corpus(60, 0, 6);
-        for example in &mut examples {
-            example.anomaly = u32::from(["E0", "E1"].contains(&example.fields["event"].as_str()));
-        }
-        let corpus = split(examples, fractions(0.8, 0.2), Some("event"), Rng::new(1)).unwrap();
-        assert_eq!((anomalies(&corpus.train), anomalies(&corpus.validation)), (10, 10));
-    }
-
-    proptest! {
-        #[test]
-        fn sizes_are_known_before_there_is_a_corpus(normal in 0..12_usize, anomalous in 0..12_usize, train in 0.0..1.0_f64, share in 0.0..1.0_f64) {
-            let fractions = fractions(train, (1.0 - train) * share);
-            let whole = split(corpus(normal + anomalous, anomalous, 3), fractions, None, Rng::new(1));
-            prop_assert_eq!(check_sizes([normal, anomalous], fractions).err(), whole.err());
-        }
-
-        #[test]
-        fn parts_hold_every_example_once_and_groups_stay_whole(
-            count in 12_usize..200, anomalous in 0_usize..200, groups in 3_usize..12, train in 1_u32..8, validation in 1_u32..8,
-            by in any::<bool>(), seed in any::<u64>(),
-        ) {
-            let sum = f64::from(train + validation + 1);
-            let fractions = Fractions { train: f64::from(train) / sum, validation: f64::from(validation) / sum, test: 1.0 / sum };
-            let by = by.then_some("event");
-            let Ok(parts) = split(corpus(count, anomalous, groups), fractions, by, Rng::new(seed)) else { return Ok(()) };
-            let mut lines: Vec<usize> = Split::ALL.iter().flat_map(|split| parts.get(*split)).map(|example| example.line).collect();
-            lines.sort_unstable();
-            prop_assert_eq!(lines, (1..=count).collect::<Vec<_>>());
-            if by.is_some() {
-                let of = |split| parts.get(split).iter().map(|example: &Example| example.fields["event"].clone()).collect::<BTreeSet<_>>();
-                let sides = Split::ALL.map(of);
-                prop_assert!(sides[0].is_disjoint(&sides[1]) && sides[0].is_disjoint(&sides[2]) && sides[1].is_disjoint(&sides[2]));
-            } else {
-                for split in Split::ALL {
-                    let expected = fractions.get(split) * count as f64;
-                    prop_assert!((parts.get(split).len() as f64 - expected).abs() <= 2.0, "{split}: {} of {expected}", parts.get(split).len());
-                    let share = fractions.get(split) * anomalous.min(count) as f64;
-                    prop_assert!((anomalies(parts.get(split)) as f64 - share).abs() <= 2.0);
-                }
-            }
-        }
-    }
-}
+mod tests;

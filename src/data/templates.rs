@@ -173,28 +173,36 @@ impl Templates {
         (self.normal.len(), self.anomaly.len())
     }
 
-    /// Makes `samples` sentences, `round(samples * anomaly_ratio)` of them anomalies, on the threads of the current pool.
+    /// `samples` sentences to be made, `round(samples * anomaly_ratio)` of them anomalies.
     ///
     /// # Errors
     /// [`TemplatesError::Ratio`] for a ratio outside 0 to 1, [`TemplatesError::NoTemplates`] when a class that is asked for has no template.
+    pub fn sentences(
+        &self,
+        samples: usize,
+        anomaly_ratio: f64,
+        rng: Rng,
+    ) -> Result<Sentences<'_>, TemplatesError> {
+        self.check_classes(samples, anomaly_ratio)?;
+        let [_, anomalies] = classes(samples, anomaly_ratio);
+        let mut classes: Vec<u32> =
+            (0..samples).map(|index| u32::from(index < anomalies)).collect();
+        classes.shuffle(&mut rng.stream("templates/anomaly"));
+        Ok(Sentences { templates: self, classes, rng })
+    }
+
+    /// Makes them all, on the threads of the current pool.
+    ///
+    /// # Errors
+    /// As [`Templates::sentences`].
     pub fn generate(
         &self,
         samples: usize,
         anomaly_ratio: f64,
         rng: Rng,
     ) -> Result<Vec<Example>, TemplatesError> {
-        self.check_classes(samples, anomaly_ratio)?;
-        let [_, anomalies] = classes(samples, anomaly_ratio);
-        let mut classes: Vec<u32> =
-            (0..samples).map(|index| u32::from(index < anomalies)).collect();
-        classes.shuffle(&mut rng.stream("templates/anomaly"));
-        let sentence = |(index, class): (usize, u32)| {
-            let mut stream = rng.numbered_stream("templates/sentence", index as u64);
-            let templates = if class == 1 { &self.anomaly } else { &self.normal };
-            let template = &templates[below(&mut stream, templates.len())];
-            self.fill(template, class, index + 1, &mut stream)
-        };
-        Ok(classes.into_par_iter().enumerate().map(sentence).collect())
+        let sentences = self.sentences(samples, anomaly_ratio, rng)?;
+        Ok((0..samples).into_par_iter().map(|index| sentences.get(index)).collect())
     }
 
     /// Says whether there are templates for each class of sentences that is asked for.
@@ -258,6 +266,25 @@ impl Templates {
         }
         let fields = [("template".to_owned(), template.id.clone())].into();
         Example { text, entities, anomaly, fields, line }
+    }
+}
+
+/// Sentences that are made when they are asked for: any number of times, in any order, on any thread.
+pub struct Sentences<'a> {
+    templates: &'a Templates,
+    classes: Vec<u32>,
+    rng: Rng,
+}
+
+impl Sentences<'_> {
+    /// Sentence `index`, from 0, whose line is one more.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Example {
+        let class = self.classes[index];
+        let mut stream = self.rng.numbered_stream("templates/sentence", index as u64);
+        let of_class = if class == 1 { &self.templates.anomaly } else { &self.templates.normal };
+        let template = &of_class[below(&mut stream, of_class.len())];
+        self.templates.fill(template, class, index + 1, &mut stream)
     }
 }
 

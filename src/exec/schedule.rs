@@ -405,6 +405,7 @@ impl<'a> Scheduler<'a> {
             self.slots[index].phase = Phase::Running;
             self.running.insert(index, share);
             let job = Job {
+                file: &self.plan.file,
                 node: &self.plan.nodes[index],
                 name: self.name(index),
                 key: self.keys[index],

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -27,6 +27,8 @@ fn pause_after(failures: usize) -> Duration {
 
 /// What a node's thread needs.
 pub(super) struct Job<'a> {
+    /// The experiment's file.
+    pub(super) file: &'a Path,
     pub(super) node: &'a Node,
     pub(super) name: NodeName,
     pub(super) key: CacheKey,
@@ -262,6 +264,7 @@ impl Job<'_> {
             output: &output,
             checkpoints: &self.store.checkpoints(&self.key),
             lineage: lineage.as_deref(),
+            previous: &|| self.store.previous(self.file, &self.node.stage, &self.key),
             cache: &self.store.cache(),
             device: self.options.device,
             offline: self.options.offline,

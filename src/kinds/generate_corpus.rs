@@ -1,18 +1,23 @@
 //! `generate_corpus`: sentences from templates with `{placeholders}`.
 
 use std::any::Any;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::facts;
 use super::fetch_model::NoInputs;
-use super::splits::{self, Fractions};
+use super::splits::{self, By, Dividing, Duplicates, Fractions};
 use super::versions;
 use crate::artifacts::CorpusFiles;
-use crate::data::{self, TEMPLATES_FORMAT, TemplateProblem, Templates, split};
+use crate::data::{
+    self, Division, Example, Item, Membership, Sentences, SplitError, TEMPLATES_FORMAT,
+    TemplateProblem, Templates,
+};
 use crate::rng::Rng;
 use crate::stage::{
     CodeVersion, Content, Context, Facts, InputFacts, Inspection, ParameterProblem, SourceFile,
@@ -37,12 +42,26 @@ pub struct GenerateCorpus {
     /// Fractions of the splits; they sum to 1.
     #[serde(default)]
     pub split: Fractions,
-    /// Field whose equal values stay in one split; `"template"` measures generalisation to sentences never seen.
+    /// `"template"` keeps the sentences of one template in one split, which measures generalisation to sentences never seen; `{ test = "template" }` holds whole templates out for that split only, and divides the rest as without; `"text"` keeps equal sentences together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<String>,
+    pub by: Option<By>,
+    /// What becomes of equal sentences: `"together"` keeps them in one split, `"drop"` keeps one of them, with `"keep"` each is a sentence like any other.
+    #[serde(default)]
+    pub duplicates: Duplicates,
     /// Seed of the sentences and of the split.
     #[serde(default = "super::default_seed")]
     pub seed: u64,
+}
+
+impl GenerateCorpus {
+    fn dividing(&self) -> Dividing<'_> {
+        Dividing {
+            fractions: self.split,
+            by: self.by.as_ref(),
+            duplicates: self.duplicates,
+            seed: self.seed,
+        }
+    }
 }
 
 /// The field of a sentence that names its template.
@@ -74,14 +93,17 @@ impl Stage for GenerateCorpus {
     type Output = CorpusFiles;
 
     fn check(&self) -> Vec<ParameterProblem> {
-        let mut problems = splits::check(&self.split);
-        if let Some(by) = self.by.as_ref().filter(|by| *by != FIELD) {
-            let message = format!(
-                "`by` cannot be `{by}`: all that sentences from templates have is the field `{FIELD}`"
-            );
-            let help =
-                format!("`by = \"{FIELD}\"` keeps the sentences of one template in one split");
-            problems.push(ParameterProblem { parameter: "by", message, help: Some(help) });
+        let dividing = self.dividing();
+        let mut problems = dividing.check();
+        for (_, by) in dividing.division().by.fields() {
+            if ![FIELD, "text"].contains(&by) {
+                let message = format!(
+                    "`by` cannot be `{by}`: all that sentences from templates have is the field `{FIELD}`"
+                );
+                let help =
+                    format!("`by = \"{FIELD}\"` keeps the sentences of one template in one split");
+                problems.push(ParameterProblem { parameter: "by", message, help: Some(help) });
+            }
         }
         if let (true, None, Err(error)) = (
             problems.is_empty(),
@@ -135,12 +157,49 @@ impl Stage for GenerateCorpus {
             ));
         }
         let rng = Rng::new(self.seed);
-        let examples = templates
-            .generate(self.samples, self.anomaly_ratio, rng)
+        let sentences = templates
+            .sentences(self.samples, self.anomaly_ratio, rng)
             .map_err(|error| StageError::new(error.to_string()))?;
-        context.check_cancelled()?;
-        let corpus =
-            split(examples, self.split.into(), self.by.as_deref(), rng).map_err(splits::failed)?;
-        splits::write(&corpus, Some((FIELD, "templates")), context)
+        let division = self.dividing().division();
+        let membership = divide(&sentences, self.samples, &division, context)?;
+        let mut caveats = Vec::new();
+        splits::say(&division, &membership, &mut caveats, context);
+        let mut output = splits::Output::new(Some((FIELD, "templates")), context)?;
+        // Every sentence is made a second time, so that only a chunk of them is in memory.
+        for chunk in chunks(self.samples) {
+            context.check_cancelled()?;
+            let start = chunk.start;
+            let made: Vec<Example> =
+                chunk.into_par_iter().map(|index| sentences.get(index)).collect();
+            for (example, part) in made.iter().zip(&membership.parts[start..]) {
+                if let Some(split) = part {
+                    output.push(*split, example)?;
+                }
+            }
+        }
+        output.finish(caveats)
     }
+}
+
+/// Sentences in memory at a time.
+const CHUNK: usize = 1 << 14;
+
+fn chunks(samples: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..samples).step_by(CHUNK).map(move |start| start..samples.min(start + CHUNK))
+}
+
+fn divide(
+    sentences: &Sentences<'_>,
+    samples: usize,
+    division: &Division,
+    context: &Context<'_>,
+) -> Result<Membership, StageError> {
+    let mut items = Vec::with_capacity(samples);
+    for chunk in chunks(samples) {
+        context.check_cancelled()?;
+        let item = |index| division.item(&sentences.get(index));
+        let found: Result<Vec<Item>, SplitError> = chunk.into_par_iter().map(item).collect();
+        items.extend(found.map_err(|error| splits::failed(&error))?);
+    }
+    division.divide(&items).map_err(|error| splits::failed(&error))
 }

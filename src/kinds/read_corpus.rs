@@ -7,11 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::facts;
 use super::fetch_model::NoInputs;
-use super::splits::{self, Fractions};
+use super::splits::{self, By, Dividing, Duplicates, Fractions};
 use super::versions;
 use crate::artifacts::CorpusFiles;
-use crate::data::{Corpus, Example, jsonl, split};
-use crate::rng::Rng;
+use crate::data::{Example, Split, SplitError, jsonl};
 use crate::stage::{
     CodeVersion, Context, Facts, InputFacts, ParameterProblem, SourceFile, Stage, StageError,
 };
@@ -24,12 +23,15 @@ pub struct ReadCorpus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "path"))]
     pub path: Option<PathBuf>,
-    /// Fractions of the splits of `path`; they sum to 1. Without `by` the split is stratified by `anomaly`. Default: 0.8 train, 0.2 validation.
+    /// Fractions of the splits of `path`; they sum to 1. Without `by` the split is stratified by `anomaly`, and a text's place follows from its field `id` (else the text itself) and the seed, so that corrections move few others. Default: 0.8 train, 0.2 validation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<Fractions>,
-    /// Field whose equal values stay in one split, such as `"event"`.
+    /// Field whose equal values stay in one split, such as `"event"`, or `"text"` for the text itself; `{ test = "event" }` holds whole values out for that split only, and divides the rest as without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<String>,
+    pub by: Option<By>,
+    /// What becomes of equal texts in `path`: `"together"` keeps them in one split (under `by`, those of one group), `"drop"` keeps one of them, with `"keep"` each is a text like any other. Default: together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duplicates: Option<Duplicates>,
     /// File of the training split, instead of `path`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "path"))]
@@ -48,6 +50,15 @@ pub struct ReadCorpus {
 }
 
 impl ReadCorpus {
+    fn dividing(&self) -> Dividing<'_> {
+        Dividing {
+            fractions: self.split.unwrap_or_default(),
+            by: self.by.as_ref(),
+            duplicates: self.duplicates.unwrap_or_default(),
+            seed: self.seed,
+        }
+    }
+
     fn files(&self) -> [(&'static str, Option<&PathBuf>); 4] {
         [
             ("path", self.path.as_ref()),
@@ -70,7 +81,7 @@ impl Stage for ReadCorpus {
             message: message.to_owned(),
             help: Some(help.to_owned()),
         };
-        let mut problems: Vec<_> = self.split.iter().flat_map(splits::check).collect();
+        let mut problems = if self.path.is_some() { self.dividing().check() } else { Vec::new() };
         let help = "either `path` with `split`, or `train` with `validation` and `test`";
         if self.path.is_none() && self.train.is_none() {
             problems.push(problem("path", "one of `path` and `train` is needed", help));
@@ -86,19 +97,15 @@ impl Stage for ReadCorpus {
                 }
             }
         } else {
-            if self.split.is_some() {
-                problems.push(problem(
-                    "split",
-                    "`split` divides the file of `path`, and there is none",
-                    help,
-                ));
-            }
-            if self.by.is_some() {
-                problems.push(problem(
-                    "by",
-                    "`by` divides the file of `path`, and there is none",
-                    help,
-                ));
+            let given = [
+                ("split", self.split.is_some()),
+                ("by", self.by.is_some()),
+                ("duplicates", self.duplicates.is_some()),
+            ];
+            for (parameter, _) in given.into_iter().filter(|(_, given)| *given) {
+                let message =
+                    format!("`{parameter}` divides the file of `path`, and there is none");
+                problems.push(problem(parameter, &message, help));
             }
         }
         problems
@@ -128,23 +135,32 @@ impl Stage for ReadCorpus {
     }
 
     fn run(&self, _inputs: NoInputs, context: &Context<'_>) -> Result<CorpusFiles, StageError> {
-        let optional =
-            |path: &Option<PathBuf>| path.as_deref().map_or_else(|| Ok(Vec::new()), read);
-        let corpus = match &self.path {
-            Some(path) => split(
-                read(path)?,
-                self.split.unwrap_or_default().into(),
-                self.by.as_deref(),
-                Rng::new(self.seed),
-            )
-            .map_err(|error| StageError::new(format!("{}: {error}", path.display())))?,
-            None => Corpus {
-                train: optional(&self.train)?,
-                validation: optional(&self.validation)?,
-                test: optional(&self.test)?,
-            },
-        };
-        splits::write(&corpus, None, context)
+        let mut output = splits::Output::new(None, context)?;
+        let mut caveats = Vec::new();
+        if let Some(path) = &self.path {
+            let examples = read(path)?;
+            let division = self.dividing().division();
+            let failed = |error: SplitError| {
+                StageError::new(format!("{}: {error}", path.display())).with_help(error.help())
+            };
+            let items: Result<Vec<_>, _> =
+                examples.iter().map(|example| division.item(example)).collect();
+            let membership = items.and_then(|items| division.divide(&items)).map_err(failed)?;
+            splits::say(&division, &membership, &mut caveats, context);
+            for (example, part) in examples.iter().zip(membership.parts) {
+                if let Some(split) = part {
+                    output.push(split, example)?;
+                }
+            }
+        } else {
+            let files = [&self.train, &self.validation, &self.test];
+            for (split, path) in Split::ALL.into_iter().zip(files) {
+                for example in path.as_deref().map(read).transpose()?.iter().flatten() {
+                    output.push(split, example)?;
+                }
+            }
+        }
+        output.finish(caveats)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs::symlink_metadata;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use rayon::prelude::*;
@@ -56,6 +56,19 @@ impl Lookup for Store {
 }
 
 impl Store {
+    /// The folder of what `stage` came to in the latest run of `file` that finished it, unless that is `key` itself. None where the stage was
+    /// swept: it came to several things then.
+    #[must_use]
+    pub fn previous(&self, file: &Path, stage: &str, key: &CacheKey) -> Option<PathBuf> {
+        match self.latest_run(file, stage).as_slice() {
+            [previous] if previous != key => match self.state(previous) {
+                Ok(State::Present(entry)) => Some(entry.folder().to_owned()),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// The newest entries by kind, the newest first.
     fn scan_kinds(&self) -> HashMap<String, Vec<CacheKey>> {
         let mut entries: Vec<(SystemTime, CacheKey)> = Vec::new();

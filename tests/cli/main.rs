@@ -15,6 +15,7 @@ mod predict;
 mod project;
 mod run;
 mod show;
+mod splits;
 mod streams;
 mod sweep;
 mod world;

@@ -220,8 +220,8 @@ fn a_nul_is_refused() {
 #[test]
 fn a_line_over_the_limit_is_passed_over_and_reported() {
     let text = format!("{}\n{{}}", "x".repeat(100));
-    let error = read_limited(io::BufReader::with_capacity(7, text.as_bytes()), Path::new("x"), 50)
-        .unwrap_err();
+    let reader = io::BufReader::with_capacity(7, text.as_bytes());
+    let error = read_limited(reader, Path::new("x"), 50, &mut |_| ()).unwrap_err();
     assert_eq!(error.to_string(), "x:1: the line is longer than 50 bytes\nx:2: `text` is missing");
 }
 

@@ -1,0 +1,149 @@
+//! How corpora are divided, and what is said of it.
+
+use std::fmt::Write as _;
+
+use crate::world::{World, snapshot};
+
+const FILE: &str = "experiments/lines.toml";
+
+/// A world with `lines.jsonl`, every third line an anomaly, and an experiment that divides it.
+fn world(lines: &str, parameters: &str) -> World {
+    let world = World::new();
+    world.write("experiments/data/lines.jsonl", lines);
+    world.child(
+        "lines",
+        &format!(
+            "[stage.corpus]\nkind = \"read_corpus\"\npath = \"data/lines.jsonl\"\n{parameters}"
+        ),
+    );
+    world
+}
+
+fn lines(numbers: impl Iterator<Item = usize>, source: impl Fn(usize) -> usize) -> String {
+    let mut text = String::new();
+    for number in numbers {
+        let (anomaly, source) = (u32::from(number % 3 == 0), source(number));
+        writeln!(
+            text,
+            r#"{{"text": "host {number} is up", "entities": [], "anomaly": {anomaly}, "source": "s{source}"}}"#
+        )
+        .expect("a string");
+    }
+    text
+}
+
+const THREE: &str = "split = { train = 0.7, validation = 0.15, test = 0.15 }\n";
+
+/// What the corpus stage said, one line each, without its name.
+fn said(world: &World) -> Vec<String> {
+    let shot = world.pipeline(["run", FILE, "corpus"]);
+    assert_eq!(shot.code, Some(0), "{shot}");
+    let said = shot.stderr.lines().filter_map(|line| {
+        let rest = line.strip_prefix("corpus")?.trim();
+        let (tone, text) = rest.split_once("  ")?;
+        ["note", "warning"].contains(&tone).then(|| format!("{tone}: {}", text.trim()))
+    });
+    said.collect()
+}
+
+/// The files of every corpus in the store.
+fn corpus(world: &World) -> String {
+    let mut found = Vec::new();
+    for shard in world.names("outputs/store").into_iter().filter(|name| name.len() == 2) {
+        for key in world.names(&format!("outputs/store/{shard}")) {
+            let folder = format!("outputs/store/{shard}/{key}");
+            if world.path(&folder).join("train.jsonl").is_file() {
+                let files = ["train", "validation", "test"]
+                    .map(|split| world.read(&format!("{folder}/{split}.jsonl")));
+                found.push(files.join("---\n"));
+            }
+        }
+    }
+    found.sort();
+    found.join("===\n")
+}
+
+#[test]
+fn a_corrected_file_says_how_its_split_differs_and_has_the_content_it_would_have_alone() {
+    let before = lines(1..201, |_| 0);
+    let after = before.replacen(
+        r#""host 8 is up", "entities": [], "anomaly": 0"#,
+        r#""host 8 is up", "entities": [], "anomaly": 1"#,
+        1,
+    ) + &lines(201..204, |_| 0);
+    let world = self::world(&before, THREE);
+    assert_eq!(
+        said(&world),
+        ["note: texts: 140 train (70.0 %), 30 validation (15.0 %), 30 test (15.0 %)"]
+    );
+    world.write("experiments/data/lines.jsonl", &after);
+    let notes = said(&world);
+    let difference =
+        notes[1].strip_prefix("note: compared with the corpus before: ").expect("said");
+    assert!(difference.starts_with("3 texts new, 1 changed"), "{difference}");
+    let moved: usize = difference
+        .split(", ")
+        .filter(|part| part.contains("moved"))
+        .filter_map(|part| part.split(' ').next()?.parse::<usize>().ok())
+        .sum();
+    assert!(moved <= 8, "{difference}");
+    let alone = self::world(&after, THREE);
+    said(&alone);
+    assert!(corpus(&world).contains(&corpus(&alone)));
+}
+
+#[test]
+fn a_corpus_before_that_is_gone_or_damaged_breaks_nothing() {
+    let world = self::world(&lines(1..61, |_| 0), THREE);
+    said(&world);
+    for shard in world.names("outputs/store").into_iter().filter(|name| name.len() == 2) {
+        std::fs::remove_dir_all(world.path(format!("outputs/store/{shard}"))).expect("ours");
+    }
+    world.write("experiments/data/lines.jsonl", lines(1..62, |_| 0));
+    assert_eq!(said(&world).len(), 1);
+}
+
+#[test]
+fn groups_that_do_not_meet_their_fractions_are_said_with_what_came_out() {
+    let world = self::world(
+        &lines(1..101, |number| number % 3),
+        "split = { train = 0.7, validation = 0.3 }\nby = \"source\"\n",
+    );
+    let said = said(&world);
+    assert_eq!(said[1], "note: values of `source`: 2 train, 1 validation");
+    assert!(said[2].starts_with("warning: the split is train 6"), "{said:?}");
+    assert!(said[2].ends_with("the groups of `source` do not divide finer"), "{said:?}");
+}
+
+#[test]
+fn equal_texts_are_dropped_or_kept_as_the_file_says() {
+    let twice = lines(1..41, |_| 0).repeat(2);
+    let of = |parameters: &str| said(&world(&twice, &format!("{THREE}{parameters}")));
+    assert_eq!(of("").len(), 1);
+    assert_eq!(of("by = \"text\"\n")[1], "note: values of `text`: 28 train, 6 validation, 6 test");
+    let dropped = of("duplicates = \"drop\"\n");
+    assert_eq!(dropped[1], "note: 40 lines were dropped, whose text stands in another line");
+    let kept = of("duplicates = \"keep\"\n");
+    assert!(kept[1].contains("texts are also in train: scores on them measure memory"), "{kept:?}");
+}
+
+#[test]
+fn what_divides_nothing_is_found_before_anything_runs() {
+    let world = World::new();
+    let corpus = |name: &str, text: &str| world.child(name, &format!("[stage.corpus]\n{text}"));
+    corpus("none", "by = {}\n");
+    corpus("part", "by = { test = \"template\" }\n");
+    corpus("train", "by = { train = \"template\" }\n");
+    corpus("field", "by = { validation = \"source\" }\n");
+    corpus("file", "kind = \"read_corpus\"\ntrain = \"data/events.toml\"\nduplicates = \"drop\"\n");
+    corpus("word", "duplicates = \"merge\"\n");
+    snapshot!(world.pipeline([
+        "check",
+        "experiments/none.toml",
+        "experiments/part.toml",
+        "experiments/train.toml",
+        "experiments/field.toml",
+        "experiments/file.toml",
+        "experiments/word.toml",
+    ]));
+}
