@@ -17,6 +17,8 @@ use std::sync::Arc;
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Renderer, Snippet};
 use serde_json::{Value, json};
 
+use crate::visible;
+
 /// More diagnostics than this are counted, not kept: nobody reads them, and a hostile file must not fill the memory.
 const KEPT: usize = 1000;
 /// Longer stretches of text than this are not shown whole: a file may be one line of megabytes.
@@ -251,7 +253,8 @@ impl Diagnostics {
     }
 
     fn render_one(&self, renderer: &Renderer, diagnostic: &Diagnostic, out: &mut String) {
-        let mut group = Group::with_title(Level::ERROR.primary_title(diagnostic.message.as_str()));
+        let mut group =
+            Group::with_title(Level::ERROR.primary_title(visible::text(&diagnostic.message)));
         // What the renderer calls a place, and what it is called here.
         let mut places: Vec<(String, String)> = Vec::new();
         if let Some(span) = diagnostic.span {
@@ -278,12 +281,13 @@ impl Diagnostics {
         for help in &diagnostic.help {
             text.push('\n');
             text.push_str(
-                &renderer.render(&[Group::with_title(Level::HELP.secondary_title(help.as_str()))]),
+                &renderer
+                    .render(&[Group::with_title(Level::HELP.secondary_title(visible::text(help)))]),
             );
         }
         // The gutter of an empty line is followed by a space that nobody sees, and that editors remove from snapshots.
         for line in text.lines() {
-            out.push_str(line.trim_end());
+            out.push_str(&visible::styled(line.trim_end()));
             out.push('\n');
         }
     }
@@ -295,9 +299,10 @@ impl Diagnostics {
     fn renamed(&self, span: Span, cut: Option<usize>) -> Option<(String, String)> {
         let Source { name, typed, .. } = self.sources.get(span.source);
         let (line, column) = self.sources.location(span);
+        let name = visible::line(name);
         let shown = format!("{name}:{line}:{}", cut.unwrap_or(column));
         match (typed, cut) {
-            (true, _) => Some((shown, name.clone())),
+            (true, _) => Some((shown, name.into_owned())),
             (false, Some(_)) => Some((shown, format!("{name}:{line}:{column}"))),
             (false, None) => None,
         }
@@ -402,12 +407,12 @@ impl<'a> Excerpt<'a> {
             range.start - self.offset..range.end.min(self.end).max(range.start) - self.offset
         };
         let primary = primary.map(|span| AnnotationKind::Primary.span(within(span)));
-        let labels = labels
-            .iter()
-            .map(|(span, text)| AnnotationKind::Context.span(within(*span)).label(text.as_str()));
+        let labels = labels.iter().map(|(span, text)| {
+            AnnotationKind::Context.span(within(*span)).label(visible::line(text))
+        });
         let snippet = Snippet::source(self.text.clone().into_owned())
             .line_start(self.line + 1)
-            .path(source.name.as_str());
+            .path(visible::line(&source.name));
         snippet.annotations(primary.into_iter().chain(labels)).into()
     }
 }
@@ -483,11 +488,8 @@ pub fn quoted(text: &str) -> String {
     if text.is_empty() {
         return "`\"\"`".to_owned();
     }
-    let line: String = text
-        .chars()
-        .take(SHOWN)
-        .map(|character| if character.is_control() { ' ' } else { character })
-        .collect();
+    let line: String = text.chars().take(SHOWN).collect();
+    let line = visible::line(&line);
     let more = if text.chars().nth(SHOWN).is_some() { "…" } else { "" };
     format!("`{line}{more}`")
 }

@@ -59,11 +59,16 @@ const HOUSE: &[(&str, &[&str])] = &[
     ("crash", &[]),
     ("digest", &[]),
     ("durable", &[]),
+    ("locks", &[]),
     ("no_room", &[]),
+    ("regular", &[]),
+    ("visible", &[]),
 ];
 
-/// Points at which a test may end the process, digests, names that outlive a power loss, and what a full disk says: everywhere the same.
-const EVERYWHERE: &[&str] = &["crash", "digest", "durable", "no_room"];
+/// Points at which a test may end the process, digests, names that outlive a power loss, waiting for a lock, what a full disk says, what is a file, and
+/// what a terminal is shown: everywhere the same.
+const EVERYWHERE: &[&str] =
+    &["crash", "digest", "durable", "locks", "no_room", "regular", "visible"];
 
 /// Crate -> the modules that may name it.
 const DOORS: &[(&str, &[&str])] = &[
@@ -243,6 +248,25 @@ fn names_that_outlive_a_power_loss_are_given_in_one_place() {
                 "{}: `{giver}` belongs into `durable`",
                 file.path.display()
             );
+        }
+    }
+}
+
+#[test]
+fn what_is_read_by_name_is_opened_where_only_files_are() {
+    const OPENERS: &[&str] =
+        &["File::open(", "fs::read(", "fs::read_to_string(", "Reader::from_path("];
+    // `durable` opens folders, and the input of `predict` may be a pipe.
+    let may_open = |file: &SourceFile| {
+        matches!(file.module.as_str(), "regular" | "durable")
+            || file.path.ends_with("cli/predict.rs")
+    };
+    for file in sources().iter().filter(|file| !may_open(file)) {
+        for opener in OPENERS {
+            let inside = file.code.match_indices(opener).any(|(at, _)| {
+                !file.code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_')
+            });
+            assert!(!inside, "{}: `{opener}` belongs into `regular`", file.path.display());
         }
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Serialize, de::DeserializeOwned};
 
+use crate::regular;
 use crate::stage::StageError;
 
 /// The path of `name` in `folder`, which must be a file.
@@ -23,11 +24,11 @@ pub fn require(folder: &Path, name: &str) -> Result<PathBuf, StageError> {
 }
 
 pub fn read_text(path: &Path) -> Result<String, StageError> {
-    std::fs::read_to_string(path).map_err(|error| StageError::io("read", path, &error))
+    regular::read_to_string(path).map_err(|error| StageError::io("read", path, &error))
 }
 
 pub fn read(path: &Path) -> Result<Vec<u8>, StageError> {
-    std::fs::read(path).map_err(|error| StageError::io("read", path, &error))
+    regular::read(path).map_err(|error| StageError::io("read", path, &error))
 }
 
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, StageError> {
@@ -38,7 +39,7 @@ pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, StageError> {
 
 /// Copies content only, so that a read-only file gives a writable one.
 pub fn copy(from: &Path, to: &Path) -> Result<(), StageError> {
-    let mut source = File::open(from).map_err(|error| StageError::io("read", from, &error))?;
+    let mut source = regular::open(from).map_err(|error| StageError::io("read", from, &error))?;
     let mut target = File::create(to).map_err(|error| StageError::io("create", to, &error))?;
     std::io::copy(&mut source, &mut target)
         .map(drop)
@@ -101,8 +102,7 @@ pub fn read_csv<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, StageError> 
     let wrong = |error: csv::Error| {
         StageError::new(format!("`{}` is not what was expected: {error}", path.display()))
     };
-    csv::Reader::from_path(path)
-        .map_err(wrong)?
+    csv::Reader::from_reader(regular::open(path).map_err(|error| wrong(error.into()))?)
         .into_deserialize()
         .collect::<Result<_, _>>()
         .map_err(wrong)

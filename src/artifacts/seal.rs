@@ -1,13 +1,13 @@
 //! `digests.json`: the BLAKE3 of each file of a model's folder, beside them, so that a copy of the folder has them too.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::files;
 use crate::digest;
+use crate::regular;
 use crate::stage::StageError;
 
 pub const DIGESTS: &str = "digests.json";
@@ -71,7 +71,7 @@ pub(super) fn check(folder: &Path, names: &[&str]) -> Result<(), StageError> {
 
 fn of_file(path: &Path) -> Result<String, StageError> {
     let digest = || {
-        let file = File::open(path)?;
+        let file = regular::open(path)?;
         digest::of_file(&file, file.metadata()?.len())
     };
     Ok(digest().map_err(|error| StageError::io("read", path, &error))?.to_hex().to_string())

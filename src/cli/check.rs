@@ -33,7 +33,8 @@ pub fn run(arguments: &Check, color: bool) -> Result<Outcome, Failure> {
                 outcome = Outcome::Refused;
                 if !arguments.json {
                     let gap = if std::mem::replace(&mut complained, true) { "\n" } else { "" };
-                    terminal::complain(&format!("{gap}{}", failure.render(color)));
+                    terminal::complain(gap);
+                    terminal::complain_of(&failure, color);
                 }
                 reports.push(json!({"file": file.to_string_lossy(), "ok": false, "errors": failure.to_json()}));
             }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use crate::diagnostics::Diagnostics;
 use crate::store::StoreError;
+use crate::visible;
 
 /// How a command that did what it was asked ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,7 +107,7 @@ impl Failure {
         }
     }
 
-    /// The text for standard error.
+    /// The text for standard error, in which nothing foreign acts on a terminal.
     #[must_use]
     pub fn render(&self, color: bool) -> String {
         match self {
@@ -117,9 +118,10 @@ impl Failure {
                 } else {
                     ("", "", "", "")
                 };
+                let message = visible::text(message);
                 let mut text = format!("{red}error{reset}{bold}: {message}{reset}\n");
                 for line in help {
-                    text += &format!("{cyan}help{reset}: {line}\n");
+                    text += &format!("{cyan}help{reset}: {}\n", visible::text(line));
                 }
                 text
             }

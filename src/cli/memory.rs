@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::training::Training;
 use crate::plan::{NodeId, Plan};
+use crate::regular;
 use crate::report::format;
 use crate::store::Store;
 use crate::tools::{MemoryNeed, SYNTHETIC_LENGTH, Workload, memory_need};
@@ -120,9 +121,9 @@ fn need(training: &Training, plan: &Plan, store: &Store) -> Option<MemoryNeed> {
 
 /// Main memory that a process can have without swapping, within the limit of its control group.
 fn available() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let text = regular::read_to_string(std::path::Path::new("/proc/meminfo")).ok()?;
     let free = meminfo(&text)?;
-    let limit = std::fs::read_to_string("/sys/fs/cgroup/memory.max")
+    let limit = regular::read_to_string(std::path::Path::new("/sys/fs/cgroup/memory.max"))
         .ok()
         .and_then(|text| text.trim().parse().ok());
     Some(limit.map_or(free, |limit: u64| limit.min(free)))

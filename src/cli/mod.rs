@@ -13,12 +13,14 @@ mod init;
 mod kinds;
 mod lines;
 mod memory;
+mod pin;
 mod plan;
 mod predict;
 mod project;
 mod run;
 mod schema;
 mod show;
+mod signals;
 mod terminal;
 mod training;
 mod verify;
@@ -45,10 +47,10 @@ pub fn main() -> std::process::ExitCode {
         // clap prints help and usage errors itself, with exit codes 0 and 2 as ours.
         Err(error) => {
             if let Some(failure) = unknown_command(&error) {
-                terminal::complain(&failure.render(terminal::colored(args::When::Auto)));
+                terminal::complain_of(&failure, terminal::colored(args::When::Auto));
                 return failure.outcome().into();
             }
-            let _ = error.print();
+            terminal::usage(&error);
             if let Some(example) = example(&error) {
                 terminal::complain(&format!("For example: {example}\n"));
             }
@@ -60,7 +62,7 @@ pub fn main() -> std::process::ExitCode {
         .unwrap_or_else(|panic| Err(bug(&*panic)));
     outcome
         .unwrap_or_else(|failure| {
-            terminal::complain(&failure.render(color));
+            terminal::complain_of(&failure, color);
             failure.outcome()
         })
         .into()

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use super::Failure;
 use super::args::{self, Changes};
+use super::{Failure, terminal};
 use crate::diagnostics::{Diagnostic, Diagnostics, Sources, Span, suggest};
 use crate::experiment::{Experiment, Overrides};
 use crate::kinds;
 use crate::plan::{Plan, PlanError};
+use crate::regular;
 use crate::stage::Device;
 use crate::store::Store;
 
@@ -86,7 +87,11 @@ pub fn overrides(changes: &Changes) -> Result<Overrides, Failure> {
 
 pub fn open_store() -> Result<Store, Failure> {
     let outputs = root().join("outputs");
-    Store::open(&outputs).map_err(|error| {
+    let opened = Store::open(&outputs).map(|mut store| {
+        store.when_waiting(terminal::waiting(None));
+        store
+    });
+    opened.map_err(|error| {
         let failure = Failure::usage(error.to_string());
         match error.help() {
             Some(help) => failure.with_help(help),
@@ -141,7 +146,7 @@ fn device<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Device>, 
 /// The named profile, or the one called `default`, which need not be there.
 pub fn profile(name: Option<&str>) -> Result<Profile, Failure> {
     let path = root().join(SETTINGS);
-    let text = match std::fs::read_to_string(&path) {
+    let text = match regular::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {

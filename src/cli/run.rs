@@ -6,20 +6,18 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
-
 use super::args::Run;
 use super::failure::{Failure, Outcome};
+use super::pin::pin;
 use super::project::{self, Profile, Project};
+use super::signals::Signals;
 use super::{duration, memory, plan as planning, terminal};
 use crate::diagnostics::suggest;
-use crate::exec::{self, Cancel, Counts, Event, Line, NodeName, Options, Reporter, RunOutcome};
-use crate::experiment::{Pin, Pins, PinsError};
-use crate::hub;
+use crate::exec::{self, Counts, Event, Line, NodeName, Options, Reporter, RunOutcome};
 use crate::kinds;
 use crate::plan::{NodeId, Plan};
 use crate::report::{self, Console, Metrics, Published, format};
-use crate::stage::{Caveat, Device, HubCommit};
+use crate::stage::{Caveat, Device};
 use crate::store::{NewRun, RunRecord, RunStatus, Store};
 
 pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
@@ -44,12 +42,16 @@ pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
     }
     report::check_place(&plan, project.store.outputs())
         .map_err(|error| Failure::usage(error.to_string()).with_help_of(error.help()))?;
+    let signals = Signals::watch()?;
     let unresolved = plan.unresolved();
     if !unresolved.is_empty() {
-        pin(&project, &unresolved, offline)?;
+        if !pin(&project, &unresolved, offline, &signals.cancel)? {
+            return Ok(Outcome::Interrupted);
+        }
         (project, plan) = Project::plan(&arguments.file, &arguments.changes, &arguments.stages)?;
     }
-    execute(arguments, &project, &plan, &options, color)
+    project.store.when_waiting(terminal::waiting(Some(signals.cancel.clone())));
+    execute(arguments, &project, &plan, &options, &signals, color)
 }
 
 fn execute(
@@ -57,6 +59,7 @@ fn execute(
     project: &Project,
     plan: &Plan,
     options: &Options,
+    signals: &Signals,
     color: bool,
 ) -> Result<Outcome, Failure> {
     let is_path = |kind: &str, parameter: &str| {
@@ -77,11 +80,19 @@ fn execute(
         .begin_run(&new)
         .map_err(|error| Failure::usage(error.to_string()).with_help_of(error.help()))?;
     // Until the results are published and the record says what was used: from there `gc` knows it.
-    let _claim = project.store.claim(plan.names())?;
+    let _claim = match project.store.claim(plan.names()) {
+        Err(_) if signals.cancel.is_cancelled() => {
+            record.finish(RunStatus::Interrupted, 130, 0, Vec::new(), |_| None)?;
+            return Ok(Outcome::Interrupted);
+        }
+        result => result?,
+    };
     let titles: Vec<String> = plan.nodes.iter().map(crate::plan::Node::title).collect();
     let console =
         (!arguments.json).then(|| Arc::new(Console::new(titles.iter().map(String::as_str), color)));
-    let cancel = cancel_on_signals(console.clone())?;
+    if let Some(console) = &console {
+        signals.answer_on(console);
+    }
     let on_cpu = matches!(options.device, Device::Cpu | Device::Auto)
         && !cfg!(any(feature = "cuda", feature = "metal"));
     let listener = Listener {
@@ -96,7 +107,7 @@ fn execute(
     };
     let options =
         Options { verify_results: !report::is_published(plan, &project.store), ..options.clone() };
-    let outcome = exec::execute(plan, &project.store, &options, &listener, &cancel)
+    let outcome = exec::execute(plan, &project.store, &options, &listener, &signals.cancel)
         .map_err(|error| Failure::failed(error.to_string()).with_help_of(error.help()))?;
     if on_cpu {
         duration::remember_run(plan, &outcome, &project.store, options.threads);
@@ -142,7 +153,11 @@ fn execute(
             None => Vec::new(),
         };
         let summary = summary(&outcome, published.as_ref(), &caveats, earlier.as_deref(), &run);
-        terminal::print(&summary)?;
+        match terminal::print(&summary) {
+            // The terminal may be gone, which is why the run was interrupted.
+            Err(_) if ending == Outcome::Interrupted => {}
+            result => result?,
+        }
     }
     Ok(ending)
 }
@@ -178,61 +193,6 @@ fn available(device: Device) -> Result<Device, Failure> {
     Err(Failure::usage(format!("this program was built without `{lacking}`")).with_help(format!(
         "build it with `cargo build --release --features {lacking}`, or use `--device cpu`"
     )))
-}
-
-/// Resolves hub revisions to commits and pins them beside the experiment file, so that the plan is the same from then on.
-fn pin(project: &Project, unresolved: &[HubCommit], offline: bool) -> Result<(), Failure> {
-    let mut options = hub::Options::from_environment();
-    options.offline |= offline;
-    let failed =
-        |error: hub::HubError| Failure::failed(error.to_string()).with_help_of(error.help());
-    let client = hub::Client::new(options).map_err(failed)?;
-    let mut pins = Vec::new();
-    for HubCommit { repo, revision } in unresolved {
-        let commit = client.resolve(repo, revision, &mut hub::Silent).map_err(failed)?;
-        terminal::complain(&format!(
-            "{repo}: {revision} is {}, pinned in {}\n",
-            commit.as_str(),
-            Pins::path_for(&project.experiment.file).display()
-        ));
-        pins.push(Pin {
-            repo: repo.clone(),
-            revision: revision.clone(),
-            commit: commit.as_str().to_owned(),
-        });
-    }
-    Pins::write(&Pins::path_for(&project.experiment.file), pins).map(drop).map_err(|error| {
-        match error {
-            PinsError::Malformed(diagnostics) => diagnostics.into(),
-            error @ PinsError::Write { .. } => Failure::usage(error.to_string()),
-        }
-    })
-}
-
-/// The first signal asks the run to stop in order; the second ends the program at once. Both are safe: a kill loses nothing that is complete.
-fn cancel_on_signals(console: Option<Arc<Console>>) -> Result<Cancel, Failure> {
-    let cancel = Cancel::new();
-    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])
-        .map_err(|error| Failure::failed(format!("signals cannot be handled: {error}")))?;
-    let asked = cancel.clone();
-    std::thread::spawn(move || {
-        for signal in signals.forever() {
-            let typed = signal == SIGINT;
-            if asked.is_cancelled() {
-                if let Some(console) = &console {
-                    console.clear(typed);
-                }
-                std::process::exit(130);
-            }
-            asked.cancel();
-            let text = "stopping: trainings save a checkpoint (Ctrl-C again stops at once)";
-            match &console {
-                Some(console) => console.interrupt(text, typed),
-                None => terminal::complain(&format!("{text}\n")),
-            }
-        }
-    });
-    Ok(cancel)
 }
 
 /// Tells everyone who listens: the record, and either the console or standard output as NDJSON.

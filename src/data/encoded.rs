@@ -4,6 +4,8 @@ use std::path::Path;
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
+use crate::regular;
+
 /// The label of a token that counts nowhere: special tokens have it.
 pub const IGNORE: u32 = u32::MAX;
 
@@ -137,7 +139,7 @@ impl EncodedSplit {
     /// # Errors
     /// [`EncodedError`] when the file cannot be read or is not such a file: lengths that disagree, bounds that do not ascend.
     pub fn load(path: &Path) -> Result<Self, EncodedError> {
-        let bytes = std::fs::read(path).map_err(|error| EncodedError::Io {
+        let bytes = regular::read(path).map_err(|error| EncodedError::Io {
             doing: "read",
             path: path.into(),
             error,

@@ -23,6 +23,8 @@ use serde_json::{Value, json};
 
 use super::{Entity, Example};
 
+use crate::regular;
+
 /// The longest line that is read.
 pub const LINE_LIMIT_BYTES: usize = 16 << 20;
 
@@ -108,8 +110,7 @@ fn render(path: &Path, problems: &[LineProblem], more: usize) -> String {
 /// # Errors
 /// [`ReadError`] when the file cannot be read, has no line, or has malformed ones.
 pub fn read(path: &Path) -> Result<Vec<Example>, ReadError> {
-    let file =
-        std::fs::File::open(path).map_err(|error| ReadError::Io { path: path.into(), error })?;
+    let file = regular::open(path).map_err(|error| ReadError::Io { path: path.into(), error })?;
     read_from(io::BufReader::with_capacity(1 << 16, file), path)
 }
 
@@ -128,8 +129,7 @@ pub fn read_back(path: &Path) -> Result<Vec<Example>, ReadError> {
 /// # Errors
 /// As [`read`]; what came before the error has been handed out.
 pub fn read_back_each(path: &Path, each: &mut dyn FnMut(Example)) -> Result<(), ReadError> {
-    let file =
-        std::fs::File::open(path).map_err(|error| ReadError::Io { path: path.into(), error })?;
+    let file = regular::open(path).map_err(|error| ReadError::Io { path: path.into(), error })?;
     read_limited(io::BufReader::with_capacity(1 << 16, file), path, usize::MAX, each)
 }
 

@@ -29,6 +29,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use super::{Entity, Example};
+use crate::regular;
 use crate::rng::Rng;
 
 /// What a file of templates is, for whoever has none that can be read.
@@ -117,7 +118,7 @@ impl Templates {
             let problem = format!("{size} bytes are more than the {LIMIT_BYTES} that are read");
             return Err(io(std::io::Error::new(std::io::ErrorKind::FileTooLarge, problem)));
         }
-        let bytes = std::fs::read(path).map_err(io)?;
+        let bytes = regular::read(path).map_err(io)?;
         match std::str::from_utf8(&bytes) {
             Ok(text) => Self::parse(text.strip_prefix('\u{feff}').unwrap_or(text), path),
             Err(error) => {

@@ -14,6 +14,8 @@ use unicode_segmentation::UnicodeSegmentation as _;
 use super::align::{Alignment, align, anchor};
 use super::{EncodedSplit, Example, IGNORE, LabelSet};
 
+use crate::regular;
+
 /// The largest `tokenizer.json` that is read.
 const LIMIT_BYTES: u64 = 256 << 20;
 
@@ -126,7 +128,7 @@ impl TextTokenizer {
         if size > LIMIT_BYTES {
             return Err(TokenizerError::TooLarge { path: path.into(), size });
         }
-        let bytes = std::fs::read(path).map_err(io)?;
+        let bytes = regular::read(path).map_err(io)?;
         Self::from_bytes(&bytes, path)
     }
 

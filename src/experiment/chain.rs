@@ -10,6 +10,7 @@ use super::problems::Problems;
 use super::source::{self, Files};
 use super::{Experiment, Overrides, Pins, Reading, command_line, pins, syntax};
 use crate::diagnostics::{Diagnostic, Sources, Span, quoted};
+use crate::regular;
 
 /// Reads everything. See [`Experiment::read_recovering`].
 pub(super) fn read(files: &dyn Files, path: &Path, overrides: &Overrides) -> Reading {
@@ -105,8 +106,11 @@ fn read_pins(
             Pins::default()
         }
         Err(error) => {
-            let message =
-                format!("cannot read {}: {}", quoted(&path.display().to_string()), error.kind());
+            let message = format!(
+                "cannot read {}: {}",
+                quoted(&path.display().to_string()),
+                regular::reason(&error)
+            );
             problems.push(Diagnostic::new("unreadable-file", message));
             Pins::default()
         }

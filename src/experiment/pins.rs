@@ -21,6 +21,8 @@ use super::write::quote;
 use crate::crash::crash_point;
 use crate::diagnostics::{Diagnostic, Diagnostics, SourceId, Sources, Span, quoted};
 use crate::durable;
+use crate::locks::{self, Waiting};
+use crate::regular;
 
 const VERSION: i64 = 1;
 
@@ -81,10 +83,22 @@ impl Pins {
     /// # Errors
     /// When the file that is there cannot be read, or the new one not be written.
     pub fn write(path: &Path, add: impl IntoIterator<Item = Pin>) -> Result<Self, PinsError> {
+        Self::write_while(path, add, &mut |_| true)
+    }
+
+    /// The same for who looks at other things while another process writes its pins: see [`Waiting`].
+    ///
+    /// # Errors
+    /// As [`Pins::write`], and when `waiting` gives up.
+    pub fn write_while(
+        path: &Path,
+        add: impl IntoIterator<Item = Pin>,
+        waiting: Waiting<'_>,
+    ) -> Result<Self, PinsError> {
         let failed = |error| PinsError::Write { path: path.to_owned(), error };
-        let (mut file, new) = locked_beside(path).map_err(failed)?;
+        let (mut file, new) = locked_beside(path, waiting).map_err(failed)?;
         let (mut sources, mut problems) = (Sources::new(), Problems::default());
-        let mut pins = match std::fs::read(path) {
+        let mut pins = match regular::read(path) {
             Ok(bytes) => parse(&bytes, path, &mut sources, &mut problems),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Self::default(),
             Err(error) => return Err(failed(error)),
@@ -130,17 +144,15 @@ impl Pins {
 
 /// A file beside `path` for its new content, locked until it is closed, so that two processes add their pins one after the other. It always
 /// has the same name: one that a killed process left is used, not left lying about.
-fn locked_beside(path: &Path) -> std::io::Result<(File, PathBuf)> {
+fn locked_beside(path: &Path, waiting: Waiting<'_>) -> std::io::Result<(File, PathBuf)> {
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     name.push(".new");
     let new = path.with_file_name(name);
     loop {
-        let file = File::options().create(true).truncate(false).write(true).open(&new)?;
-        match file.lock() {
-            Err(error) if error.kind() != std::io::ErrorKind::Unsupported => return Err(error),
-            _ => {}
-        }
+        let mut options = File::options();
+        let file = regular::open_with(options.create(true).truncate(false).write(true), &new)?;
+        locks::lock(&file, &new, true, waiting)?;
         // Whoever held the lock has renamed the file; then it is no longer the one beside `path`.
         if is_at(&file, &new) {
             return Ok((file, new));

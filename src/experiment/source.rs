@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::problems::Problems;
 use crate::diagnostics::{Diagnostic, SourceId, Sources, Span, quoted, suggest_file};
+use crate::regular;
 
 /// Larger files are refused: an experiment file is written by hand.
 pub(super) const LARGEST: u64 = 8 * 1024 * 1024;
@@ -25,7 +26,7 @@ pub(super) struct Disk;
 impl Files for Disk {
     fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        std::fs::File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+        regular::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 
@@ -113,7 +114,7 @@ pub(super) fn read(
         Err(error) => {
             return fail(Diagnostic::new(
                 "unreadable-file",
-                format!("cannot read {}: {}", quoted(&shown), error.kind()),
+                format!("cannot read {}: {}", quoted(&shown), regular::reason(&error)),
             ));
         }
     };

@@ -14,12 +14,13 @@ pub(super) struct Endpoint {
 
 impl Endpoint {
     pub(super) fn parse(text: &str) -> Result<Self, HubError> {
-        let wrong = |problem| HubError::InvalidEndpoint {
-            endpoint: super::names::shown(&without_secrets(text)),
-            problem,
-        };
         let text = text.trim().trim_end_matches('/');
-        let base: Uri = text.parse().map_err(|_| wrong("it is no URL"))?;
+        let parsed = text.parse::<Uri>();
+        // Whatever else is in it may be a secret that slipped: a password, or a token in place of the address.
+        let host = parsed.as_ref().ok().filter(|uri| uri.scheme().is_some()).and_then(Uri::host);
+        let host = host.filter(|host| !host.is_empty()).map(super::names::shown);
+        let wrong = |problem| HubError::InvalidEndpoint { host: host.clone(), problem };
+        let base = parsed.map_err(|_| wrong("it is no URL"))?;
         if !matches!(base.scheme_str(), Some("http" | "https")) {
             return Err(wrong("it does not start with `https://` or `http://`"));
         }
@@ -43,31 +44,36 @@ impl Endpoint {
     /// `path` is percent-encoded already.
     pub(super) fn uri(&self, path: &str) -> Result<Uri, HubError> {
         format!("{}/{path}", self.text).parse().map_err(|_| HubError::InvalidEndpoint {
-            endpoint: display(&self.base),
+            host: self.base.host().map(super::names::shown),
             problem: "it makes no URL with a path",
         })
     }
 
+    /// The hub's server. A path that belongs to the address is left out, as [`Endpoint::display`] does.
     pub(super) fn shown(&self) -> String {
-        display(&self.base).trim_end_matches('/').to_owned()
+        origin(&self.base)
+    }
+
+    /// An address as it may stand in a message: on the hub with what was asked for, elsewhere the server alone. Paths that the user's
+    /// settings or another server have chosen may hold a token.
+    pub(super) fn display(&self, uri: &Uri) -> String {
+        let own = self.base.path().trim_end_matches('/');
+        match uri.path().strip_prefix(own) {
+            Some(asked) if same_origin(uri, &self.base) => {
+                let hidden = if own.is_empty() { "" } else { "/..." };
+                super::names::shown(&format!("{}{hidden}{asked}", origin(uri)))
+            }
+            _ => origin(uri),
+        }
     }
 }
 
-/// The address without user, password and query: a signed address is a secret.
-pub(super) fn display(uri: &Uri) -> String {
+/// Protocol, host and port.
+fn origin(uri: &Uri) -> String {
     let scheme = uri.scheme_str().map(|scheme| format!("{scheme}://")).unwrap_or_default();
     let authority = uri.authority().map_or("", |authority| authority.as_str());
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    super::names::shown(&format!("{scheme}{host}{}", uri.path()))
-}
-
-fn without_secrets(text: &str) -> String {
-    match text.split_once("://") {
-        Some((scheme, rest)) => {
-            format!("{scheme}://{}", rest.rsplit_once('@').map_or(rest, |(_, host)| host))
-        }
-        None => text.to_owned(),
-    }
+    super::names::shown(&format!("{scheme}{host}"))
 }
 
 /// True if both are the same server under the same protocol.
@@ -153,12 +159,43 @@ mod tests {
 
     #[test]
     fn a_shown_address_has_no_secrets() {
-        let uri: Uri = "https://user:secret@cdn.example:8080/blob?X-Amz-Signature=secret"
-            .parse()
-            .expect("a URL");
-        assert_eq!(display(&uri), "https://cdn.example:8080/blob");
-        let error = Endpoint::parse("ftp://user:secret@hub.example").expect_err("not HTTP");
-        assert!(!error.to_string().contains("secret"), "{error}");
+        let hub = Endpoint::parse("https://user:secret@hub.example/secret").expect("an address");
+        for (address, shown) in [
+            (
+                "https://user:secret@cdn.example:8080/secret?X-Amz-Signature=secret",
+                "https://cdn.example:8080",
+            ),
+            (
+                "https://hub.example/secret/api/models/a/b?x",
+                "https://hub.example/.../api/models/a/b",
+            ),
+        ] {
+            assert_eq!(hub.display(&address.parse().expect("a URL")), shown);
+        }
+        assert_eq!(hub.shown(), "https://hub.example");
+    }
+
+    #[test]
+    fn of_an_address_that_is_none_nothing_shows_but_a_host() {
+        for (text, host) in [
+            ("ftp://bob:secret@hub.example/secret", Some("hub.example")),
+            ("https://bob:secret@hub.example?token=secret", Some("hub.example")),
+            ("bob:secret@hub.example", None),
+            ("https:/bob:secret@hub.example", None),
+            ("hub.example/?token=secret", None),
+            ("https://bob:sec ret@hub.example", None),
+            ("https://bob:secret@", None),
+            ("secret", None),
+            ("//bob:secret@hub.example", None),
+        ] {
+            let error = Endpoint::parse(text).expect_err(text);
+            let said = format!("{error} {error:?} {:?}", error.help());
+            assert!(!said.contains("secret") && !said.contains("bob"), "{text}: {said}");
+            assert!(
+                matches!(&error, HubError::InvalidEndpoint { host: found, .. } if found.as_deref() == host),
+                "{text}: {error:?}"
+            );
+        }
     }
 
     #[test]

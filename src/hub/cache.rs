@@ -11,6 +11,7 @@ use super::exchange::wait;
 use super::verify::Etag;
 use super::{Commit, HubError, Observer};
 use crate::durable;
+use crate::regular;
 
 pub(super) struct Folder {
     cache: PathBuf,
@@ -56,7 +57,9 @@ impl Folder {
 
     /// The commit that `revision` was when the hub was last asked.
     pub(super) fn read_ref(&self, revision: &str) -> Option<Commit> {
-        Commit::parse(fs::read_to_string(self.root().join("refs").join(revision)).ok()?.trim())
+        Commit::parse(
+            regular::read_to_string(&self.root().join("refs").join(revision)).ok()?.trim(),
+        )
     }
 
     /// Remembers the commit for [`Folder::read_ref`]. hf-hub's own function would leave an empty file behind if it were interrupted.
@@ -102,7 +105,7 @@ impl Folder {
         make_folder(path.parent().expect("a file below .locks"))?;
         let mut waited = false;
         loop {
-            let file = match File::options().create(true).append(true).open(&path) {
+            let file = match regular::open_with(File::options().create(true).append(true), &path) {
                 // Another user has made it, in a cache that both may write.
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                     return Ok(Lock { _file: None });

@@ -76,6 +76,8 @@ impl Client {
             });
         }
         let session = self.session()?;
+        let hub = self.endpoint.shown();
+        observer.waiting(format!("asking `{hub}` which commit `{revision}` of `{repo}` is"));
         let subject = self.subject(&session, repo, revision, None);
         let commit = self
             .patience()
@@ -113,7 +115,11 @@ impl Client {
             }
             let session = match &mut session {
                 Some(session) => session,
-                none => none.insert(self.session()?),
+                none => {
+                    let hub = self.endpoint.shown();
+                    observer.waiting(format!("asking `{hub}` for `{repo}` at {commit}"));
+                    none.insert(self.session()?)
+                }
             };
             self.download(
                 session,
@@ -376,7 +382,9 @@ impl Client {
     }
 
     fn patience(&self) -> Patience {
-        Patience { retries: self.options.retries, wait: self.options.retry_wait }
+        // Three silences: a hub that answers nothing is given up before two minutes are over.
+        let limit = self.options.patience.saturating_mul(5) / 2;
+        Patience { retries: self.options.retries, wait: self.options.retry_wait, limit }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::no_room::NoRoom;
 
@@ -24,18 +25,20 @@ pub enum HubError {
     MalformedToken,
     #[error("`{url}` is forbidden{}", detail(.message))]
     Forbidden { url: String, message: Option<String>, token: bool },
-    #[error("`{endpoint}` allows no more requests for now")]
-    RateLimited { endpoint: String, token: bool },
+    #[error("`{endpoint}` allows no more requests for now{}", asked_wait(.wait))]
+    RateLimited { endpoint: String, token: bool, wait: Option<Duration> },
     #[error("`{url}` was refused with status {status}{}", detail(.message))]
     Refused { url: String, status: u16, message: Option<String> },
     #[error("the server failed with status {status} at `{url}`")]
-    ServerFailed { url: String, status: u16 },
+    ServerFailed { url: String, status: u16, wait: Option<Duration> },
     #[error("cannot reach `{host}`: {reason}")]
     NoNetwork { host: String, reason: String },
     #[error("the connection to `{host}` broke: {reason}")]
     Broken { host: String, reason: String },
     #[error("`{host}` has sent nothing for {seconds} s")]
     Stalled { host: String, seconds: u64 },
+    #[error("`{host}` has sent {bytes} bytes in {seconds} s")]
+    TooSlow { host: String, bytes: u64, seconds: u64 },
     #[error("no secure connection to `{host}`: {reason}")]
     Tls { host: String, reason: String },
     #[error("`{file}` of model `{repo}` at {commit} is not in the cache `{}`, and the network must not be used", .cache.display())]
@@ -64,8 +67,13 @@ pub enum HubError {
     Io { doing: &'static str, path: PathBuf, source: io::Error },
     #[error("`{name}` is no {what}: {problem}")]
     InvalidName { what: &'static str, name: String, problem: &'static str },
-    #[error("`{endpoint}` cannot be the address of a hub: {problem}")]
-    InvalidEndpoint { endpoint: String, problem: &'static str },
+    /// Of the variable only a host is known here: anything else in it may be a secret.
+    #[error("HF_ENDPOINT{} cannot be the address of a hub: {problem}", of_host(.host))]
+    InvalidEndpoint { host: Option<String>, problem: &'static str },
+    #[error("{variable} is no address of a proxy")]
+    InvalidProxy { variable: &'static str },
+    #[error("cannot reach `{host}` through the proxy `{proxy}`: {reason}")]
+    ProxyFailed { host: String, proxy: String, reason: String },
     #[error("cannot use the certificates in `{}`: {problem}", .path.display())]
     Certificates { path: PathBuf, problem: String },
     #[error("there is no home folder to keep downloads in")]
@@ -86,9 +94,24 @@ impl HubError {
         }
     }
 
-    /// True for what may be gone a moment later. A refusal is never transient.
+    /// True for what may be gone a moment later. A refusal is never transient, unless it says itself when it ends.
     pub(super) fn is_transient(&self) -> bool {
-        matches!(self, Self::ServerFailed { .. } | Self::Broken { .. } | Self::Stalled { .. })
+        match self {
+            Self::ServerFailed { .. }
+            | Self::Broken { .. }
+            | Self::Stalled { .. }
+            | Self::TooSlow { .. } => true,
+            Self::RateLimited { wait, .. } => wait.is_some(),
+            _ => false,
+        }
+    }
+
+    /// How long the server asks to be left alone.
+    pub(super) fn asked_wait(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimited { wait, .. } | Self::ServerFailed { wait, .. } => *wait,
+            _ => None,
+        }
     }
 
     /// What the user can do about it.
@@ -121,8 +144,18 @@ impl HubError {
             Self::RateLimited { token: false, .. } => {
                 "wait a few minutes and run the same command again, or set HF_TOKEN: the limits are higher with a token".to_owned()
             }
-            Self::ServerFailed { .. } | Self::Broken { .. } | Self::Stalled { .. } => {
+            Self::ServerFailed { .. }
+            | Self::Broken { .. }
+            | Self::Stalled { .. }
+            | Self::TooSlow { .. } => {
                 "run the same command again later: what has arrived is kept, and the download goes on from there".to_owned()
+            }
+            Self::InvalidProxy { variable } => {
+                format!("write `{variable}=http://host:port`, or unset it")
+            }
+            Self::ProxyFailed { .. } => {
+                "HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names it: correct it, unset it, or leave the hub out of it with NO_PROXY"
+                    .to_owned()
             }
             Self::NoNetwork { .. } => format!("with `--offline` only what is in the cache is used; {OTHER_WAYS}"),
             Self::Tls { .. } => {
@@ -161,6 +194,14 @@ impl HubError {
         };
         Some(help)
     }
+}
+
+fn of_host(host: &Option<String>) -> String {
+    host.as_ref().map(|host| format!(" (host `{host}`)")).unwrap_or_default()
+}
+
+fn asked_wait(wait: &Option<Duration>) -> String {
+    wait.map(|wait| format!(": it asks to wait {} s", wait.as_secs())).unwrap_or_default()
 }
 
 fn detail(message: &Option<String>) -> String {

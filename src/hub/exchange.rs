@@ -15,14 +15,20 @@ use ureq::http::{
 use ureq::tls::{PemItem, RootCerts, TlsConfig};
 use ureq::{Agent, Timeout};
 
-use super::address::{Endpoint, display, join, same_origin};
+use super::address::{Endpoint, join, same_origin};
 use super::secrets::Secrets;
-use super::{HubError, Observer, Options};
+use super::{HubError, Observer, Options, Proxy};
+
+use crate::regular;
 
 const MAX_REDIRECTS: usize = 10;
 /// How often the observer is asked while nothing arrives.
 const TICK: Duration = Duration::from_millis(50);
 const CHUNK: usize = 256 << 10;
+/// A silence of this length is said.
+const SILENCE: Duration = Duration::from_secs(5);
+/// Bytes a second, below which nobody waits for a file's end.
+const SLOWEST: f64 = 1024.0;
 
 /// The connections of one operation.
 pub(super) struct Session {
@@ -31,6 +37,7 @@ pub(super) struct Session {
     token: Option<HeaderValue>,
     secrets: Secrets,
     patience: Duration,
+    proxy: Option<ureq::Proxy>,
 }
 
 /// How far redirects are followed.
@@ -46,13 +53,24 @@ pub(super) enum Follow {
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
-    pub(super) uri: Uri,
+    /// Its address, as it may stand in a message.
+    shown: String,
     /// True if no redirect has led to another server.
     pub(super) from_hub: bool,
+    pieces: Pieces,
+}
+
+/// What arrives from one server.
+struct Pieces {
+    pieces: Receiver<Piece>,
     host: String,
+    /// The proxy between here and there.
+    proxy: Option<String>,
     secrets: Secrets,
     patience: Duration,
-    pieces: Receiver<Piece>,
+    /// How long was waited for so many bytes, since it was last found to be fast enough.
+    waited: Duration,
+    bytes: u64,
 }
 
 enum Piece {
@@ -68,10 +86,13 @@ impl Session {
         token: Option<HeaderValue>,
         options: &Options,
     ) -> Result<Self, HubError> {
+        if let Proxy::Malformed(variable) = options.proxy {
+            return Err(HubError::InvalidProxy { variable });
+        }
         let mut config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
-            .proxy(options.proxy.clone())
+            .proxy(options.proxy.address().cloned())
             .user_agent(concat!("pipeline/", env!("CARGO_PKG_VERSION")))
             // A compressed answer could neither be resumed nor be held against its length.
             .accept_encoding("identity")
@@ -86,13 +107,14 @@ impl Session {
             config =
                 config.tls_config(TlsConfig::builder().root_certs(certificates(path)?).build());
         }
-        let secrets = Secrets::new(token.as_ref(), &endpoint, options.proxy.as_ref());
+        let secrets = Secrets::new(token.as_ref(), &endpoint, options.proxy.address());
         Ok(Self {
             agent: config.build().new_agent(),
             endpoint,
             token,
             secrets,
             patience: options.patience,
+            proxy: options.proxy.address().cloned(),
         })
     }
 
@@ -119,11 +141,11 @@ impl Session {
             }
             let location =
                 answer.header(&header::LOCATION).ok_or_else(|| HubError::UnexpectedAnswer {
-                    url: self.secrets.hide(&display(&uri)),
+                    url: self.shown(&uri),
                     problem: "it redirects without saying where to".to_owned(),
                 })?;
             let next = join(&uri, location).ok_or_else(|| HubError::UnexpectedAnswer {
-                url: self.secrets.hide(&display(&uri)),
+                url: self.shown(&uri),
                 problem: "it redirects to something that is no address".to_owned(),
             })?;
             let stays = same_origin(&next, self.endpoint.base());
@@ -133,7 +155,7 @@ impl Session {
             from_hub &= stays;
             uri = next;
         }
-        Err(HubError::TooManyRedirects { url: self.secrets.hide(&display(&start)) })
+        Err(HubError::TooManyRedirects { url: self.shown(&start) })
     }
 
     fn send(
@@ -152,33 +174,46 @@ impl Session {
             request = request.header(header::AUTHORIZATION, token);
         }
         let host = uri.host().unwrap_or_default().to_owned();
-        let request = request.body(()).map_err(|error| {
-            failure(ureq::Error::Http(error), &host, self.patience, &self.secrets)
-        })?;
-
-        let (sender, pieces) = sync_channel(4);
+        let (sender, receiver) = sync_channel(4);
+        let mut pieces = Pieces {
+            pieces: receiver,
+            proxy: self.proxy_to(uri),
+            host: host.clone(),
+            secrets: self.secrets.clone(),
+            patience: self.patience,
+            waited: Duration::ZERO,
+            bytes: 0,
+        };
+        let request = request.body(()).map_err(|error| pieces.failure(ureq::Error::Http(error)))?;
         let agent = self.agent.clone();
         thread::Builder::new()
             .name("hub".to_owned())
             .spawn(move || exchange(&agent, request, &sender))
-            .map_err(|error| HubError::Broken { host: host.clone(), reason: error.to_string() })?;
+            .map_err(|error| HubError::Broken { host, reason: error.to_string() })?;
 
-        let head = match receive(&pieces, &host, observer)? {
-            Piece::Head(head) => {
-                head.map_err(|error| failure(error, &host, self.patience, &self.secrets))?
-            }
+        let head = match pieces.next(observer)? {
+            Piece::Head(head) => head.map_err(|error| pieces.failure(error))?,
             _ => unreachable!("the head comes first"),
         };
+        pieces.waited = Duration::ZERO;
         Ok(Answer {
             status: head.status.as_u16(),
             headers: head.headers,
-            uri: uri.clone(),
+            shown: self.shown(uri),
             from_hub,
-            host,
-            secrets: self.secrets.clone(),
-            patience: self.patience,
             pieces,
         })
+    }
+
+    /// An address as it may stand in a message.
+    fn shown(&self, uri: &Uri) -> String {
+        self.secrets.hide(&self.endpoint.display(uri))
+    }
+
+    /// The proxy that stands between here and `uri`, as messages name it.
+    fn proxy_to(&self, uri: &Uri) -> Option<String> {
+        let proxy = self.proxy.as_ref().filter(|proxy| !proxy.is_no_proxy(uri))?;
+        Some(super::names::shown(&format!("{}:{}", proxy.host(), proxy.port())))
     }
 }
 
@@ -214,16 +249,31 @@ impl Answer {
     }
 
     pub(super) fn url(&self) -> String {
-        self.shown(&display(&self.uri))
+        self.shown.clone()
     }
 
     pub(super) fn secrets(&self) -> &Secrets {
-        &self.secrets
+        &self.pieces.secrets
+    }
+
+    /// How long the server asks to be left alone: seconds, or a moment.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        let Some(text) = self.header(&header::RETRY_AFTER).map(str::trim) else {
+            // As the Hugging Face hub says it: `"api";r=0;t=55`.
+            let (_, seconds) = self.named("ratelimit")?.rsplit_once(";t=")?;
+            return seconds.trim().parse().ok().map(Duration::from_secs);
+        };
+        if let Ok(seconds) = text.parse() {
+            return Some(Duration::from_secs(seconds));
+        }
+        let moment = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+        let wait = moment.duration_since(jiff::Timestamp::now());
+        Some(Duration::try_from(wait).unwrap_or_default())
     }
 
     /// Something that the server said, as it may stand in a message.
     pub(super) fn shown(&self, text: &str) -> String {
-        self.secrets.hide(text)
+        self.pieces.secrets.hide(text)
     }
 
     /// The next piece of the body, `None` at its end.
@@ -231,10 +281,10 @@ impl Answer {
         &mut self,
         observer: &mut dyn Observer,
     ) -> Result<Option<Vec<u8>>, HubError> {
-        match receive(&self.pieces, &self.host, observer)? {
-            Piece::Chunk(bytes) => Ok(Some(bytes)),
+        match self.pieces.next(observer)? {
+            Piece::Chunk(bytes) => self.pieces.count(bytes.len()).map(|()| Some(bytes)),
             Piece::End => Ok(None),
-            Piece::Failed(error) => Err(failure(error, &self.host, self.patience, &self.secrets)),
+            Piece::Failed(error) => Err(self.pieces.failure(error)),
             Piece::Head(_) => unreachable!("the head comes once"),
         }
     }
@@ -271,23 +321,64 @@ pub(super) fn wait(duration: Duration, observer: &mut dyn Observer) -> Result<()
     }
 }
 
-fn receive(
-    pieces: &Receiver<Piece>,
-    host: &str,
-    observer: &mut dyn Observer,
-) -> Result<Piece, HubError> {
-    loop {
-        if observer.cancelled() {
-            return Err(HubError::Cancelled);
+impl Pieces {
+    fn next(&mut self, observer: &mut dyn Observer) -> Result<Piece, HubError> {
+        let begun = Instant::now();
+        let mut said = false;
+        let piece = loop {
+            if observer.cancelled() {
+                return Err(HubError::Cancelled);
+            }
+            match self.pieces.recv_timeout(TICK) {
+                Ok(piece) => break piece,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(HubError::Broken {
+                        host: self.host.clone(),
+                        reason: "the transfer stopped".to_owned(),
+                    });
+                }
+            }
+            if !said && begun.elapsed() >= SILENCE.min(self.patience / 2) {
+                said = true;
+                observer.waiting(format!("`{}` sends nothing; waiting for it", self.host));
+            }
+        };
+        self.waited += begun.elapsed();
+        Ok(piece)
+    }
+
+    /// Gives up on a server that sends a byte now and then, which is never silent for long.
+    fn count(&mut self, bytes: usize) -> Result<(), HubError> {
+        self.bytes += bytes as u64;
+        if self.waited < self.patience {
+            return Ok(());
         }
-        match pieces.recv_timeout(TICK) {
-            Ok(piece) => return Ok(piece),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => {
-                return Err(HubError::Broken {
-                    host: host.to_owned(),
-                    reason: "the transfer stopped".to_owned(),
-                });
+        let (bytes, waited) = (std::mem::take(&mut self.bytes), std::mem::take(&mut self.waited));
+        if bytes as f64 >= SLOWEST * waited.as_secs_f64() {
+            return Ok(());
+        }
+        Err(HubError::TooSlow { host: self.host.clone(), bytes, seconds: waited.as_secs() })
+    }
+
+    /// What a failure of the transport means to the user.
+    fn failure(&self, error: ureq::Error) -> HubError {
+        let host = self.host.clone();
+        match cause(error) {
+            Cause::Way(reason) => {
+                let reason = self.secrets.hide(&reason);
+                match self.proxy.clone() {
+                    Some(proxy) => HubError::ProxyFailed { host, proxy, reason },
+                    None => HubError::NoNetwork { host, reason },
+                }
+            }
+            Cause::Silence => HubError::Stalled { host, seconds: self.patience.as_secs() },
+            Cause::Break(reason) => {
+                HubError::Broken { host, reason: self.secrets.hide(&reason).to_lowercase() }
+            }
+            Cause::Tls(reason) => HubError::Tls { host, reason: self.secrets.hide(&reason) },
+            Cause::Nonsense(problem) => {
+                HubError::UnexpectedAnswer { url: host, problem: self.secrets.hide(&problem) }
             }
         }
     }
@@ -325,7 +416,7 @@ fn exchange(agent: &Agent, request: Request<()>, sender: &SyncSender<Piece>) {
 
 fn certificates(path: &std::path::Path) -> Result<RootCerts, HubError> {
     let wrong = |problem: String| HubError::Certificates { path: path.to_path_buf(), problem };
-    let text = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+    let text = regular::read(path).map_err(|error| wrong(regular::reason(&error)))?;
     let mut list = Vec::new();
     for item in ureq::tls::parse_pem(&text) {
         if let PemItem::Certificate(certificate) = item.map_err(|error| wrong(error.to_string()))? {
@@ -338,49 +429,51 @@ fn certificates(path: &std::path::Path) -> Result<RootCerts, HubError> {
     Ok(RootCerts::Specific(Arc::new(list)))
 }
 
-/// What a failure of the transport means to the user.
-fn failure(error: ureq::Error, host: &str, patience: Duration, secrets: &Secrets) -> HubError {
+/// What went wrong on the way.
+enum Cause {
+    /// There was no connection to who was to be asked, or to the proxy.
+    Way(String),
+    Silence,
+    Break(String),
+    Tls(String),
+    Nonsense(String),
+}
+
+fn cause(error: ureq::Error) -> Cause {
     use std::io::ErrorKind;
 
-    let host = host.to_owned();
-    let unreachable =
-        |host, reason: String| HubError::NoNetwork { host, reason: secrets.hide(&reason) };
     match error {
-        ureq::Error::HostNotFound => unreachable(host, "its name has no address".to_owned()),
-        ureq::Error::ConnectionFailed => unreachable(host, "no connection".to_owned()),
+        ureq::Error::HostNotFound => Cause::Way("its name has no address".to_owned()),
+        ureq::Error::ConnectionFailed => Cause::Way("no connection".to_owned()),
         ureq::Error::InvalidProxyUrl | ureq::Error::ConnectProxyFailed(_) => {
-            unreachable(host, format!("proxy: {error}"))
+            Cause::Way(error.to_string())
         }
         ureq::Error::Timeout(Timeout::Resolve) => {
-            unreachable(host, "looking up its name takes too long".to_owned())
+            Cause::Way("looking up its name takes too long".to_owned())
         }
         ureq::Error::Timeout(Timeout::Connect) => {
-            unreachable(host, "connecting takes too long".to_owned())
+            Cause::Way("connecting takes too long".to_owned())
         }
-        ureq::Error::Timeout(_) => HubError::Stalled { host, seconds: patience.as_secs() },
+        ureq::Error::Timeout(_) => Cause::Silence,
         ureq::Error::Io(error) => match error.kind() {
             ErrorKind::ConnectionRefused
             | ErrorKind::HostUnreachable
             | ErrorKind::NetworkUnreachable
             | ErrorKind::NetworkDown
             | ErrorKind::AddrNotAvailable
-            | ErrorKind::NotFound => unreachable(host, error.to_string().to_lowercase()),
+            | ErrorKind::NotFound => Cause::Way(error.to_string().to_lowercase()),
             // The standard library has no kind for it.
             _ if error.to_string().starts_with("failed to lookup address") => {
-                unreachable(host, "its name has no address".to_owned())
+                Cause::Way("its name has no address".to_owned())
             }
             // Only a secure connection calls the bytes of its peer invalid.
-            ErrorKind::InvalidData => {
-                HubError::Tls { host, reason: secrets.hide(&error.to_string()) }
-            }
-            _ => HubError::Broken { host, reason: secrets.hide(&error.to_string()).to_lowercase() },
+            ErrorKind::InvalidData => Cause::Tls(error.to_string()),
+            _ => Cause::Break(error.to_string()),
         },
         ureq::Error::Tls(_)
         | ureq::Error::Pem(_)
         | ureq::Error::Rustls(_)
-        | ureq::Error::TlsRequired => {
-            HubError::Tls { host, reason: secrets.hide(&error.to_string()) }
-        }
-        _ => HubError::UnexpectedAnswer { url: host, problem: secrets.hide(&error.to_string()) },
+        | ureq::Error::TlsRequired => Cause::Tls(error.to_string()),
+        _ => Cause::Nonsense(error.to_string()),
     }
 }

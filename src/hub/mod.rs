@@ -49,7 +49,7 @@ mod verify;
 pub use client::Client;
 pub use error::HubError;
 pub use names::{Commit, check_repo, check_revision};
-pub use options::{Options, Token};
+pub use options::{Options, Proxy, Token};
 
 /// Whoever waits for the hub.
 pub trait Observer {
@@ -59,6 +59,8 @@ pub trait Observer {
     fn cancelled(&self) -> bool;
     /// Something worth reading once, such as a wait for another process.
     fn message(&mut self, _text: String) {}
+    /// What is being waited for: an answer, or the next attempt. Told when it begins and when it lasts.
+    fn waiting(&mut self, _text: String) {}
 }
 
 /// An observer that neither looks nor interrupts.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::HubError;
+use crate::visible;
 
 /// A commit of a repository: 40 hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -96,7 +97,7 @@ fn path_problem(path: &str) -> Option<&'static str> {
 
 /// `text` as it may stand in a message: whoever wrote it, it moves no cursor and fills no screen.
 pub(super) fn shown(text: &str) -> String {
-    text.chars().filter(|character| !character.is_control()).take(200).collect()
+    visible::line(&text.chars().take(200).collect::<String>()).into_owned()
 }
 
 /// Percent-encodes everything that is not unreserved; `/` too.

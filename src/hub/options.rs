@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use super::HubError;
 
+use crate::regular;
+
 /// The secret that names the user to the hub. It can be sent, but not printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
@@ -34,6 +36,39 @@ impl fmt::Debug for Token {
     }
 }
 
+/// The way to the hub.
+#[derive(Debug, Clone, Default)]
+pub enum Proxy {
+    #[default]
+    None,
+    Through(ureq::Proxy),
+    /// This variable names one, but is no address. Its value is not kept: there may be a password in it.
+    Malformed(&'static str),
+}
+
+impl Proxy {
+    /// What the first of the variables says that is set, as other programs read them; NO_PROXY is part of it.
+    fn from_environment() -> Self {
+        const VARIABLES: [&str; 6] =
+            ["ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"];
+        let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let wrong = |name: &str| {
+            std::env::var(name).map_or(true, |value| ureq::Proxy::new(&value).is_err())
+        };
+        match VARIABLES.into_iter().find(|name| is_set(name)) {
+            Some(name) if wrong(name) => Self::Malformed(name),
+            _ => ureq::Proxy::try_from_env().map_or(Self::None, Self::Through),
+        }
+    }
+
+    pub(super) fn address(&self) -> Option<&ureq::Proxy> {
+        match self {
+            Self::Through(proxy) => Some(proxy),
+            Self::None | Self::Malformed(_) => None,
+        }
+    }
+}
+
 /// Everything that a [`Client`](super::Client) depends on.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -44,7 +79,7 @@ pub struct Options {
     pub token: Option<Token>,
     /// Use the cache only.
     pub offline: bool,
-    pub proxy: Option<ureq::Proxy>,
+    pub proxy: Proxy,
     /// A PEM file of certificates to trust instead of the ones compiled in.
     pub certificates: Option<PathBuf>,
     /// How long a server may stay silent.
@@ -63,7 +98,7 @@ impl Default for Options {
             cache: None,
             token: None,
             offline: false,
-            proxy: None,
+            proxy: Proxy::None,
             certificates: None,
             patience: Duration::from_secs(30),
             retries: 3,
@@ -77,7 +112,7 @@ impl Options {
     #[must_use]
     pub fn from_environment() -> Self {
         let mut options = Self::from_variables(|name| std::env::var_os(name), std::env::home_dir());
-        options.proxy = ureq::Proxy::try_from_env();
+        options.proxy = Proxy::from_environment();
         options
     }
 
@@ -111,9 +146,12 @@ impl Options {
                 .find_map(|name| Token::new(&text(name)?))
                 .or_else(|| {
                     match path("HF_TOKEN_PATH") {
-                        Some(file) => Token::new(&std::fs::read_to_string(file).ok()?),
+                        Some(file) => Token::new(&regular::read_to_string(&file).ok()?),
                         // hf-hub looks for the token beside the cache, which is where `hf auth login` puts it.
-                        None => Token::new(&hf_hub::Cache::new(hugging_face?.join("hub")).token()?),
+                        None => {
+                            let cache = hf_hub::Cache::new(hugging_face?.join("hub"));
+                            Token::new(&regular::read_to_string(&cache.token_path()).ok()?)
+                        }
                     }
                 })
         };

@@ -55,8 +55,10 @@ pub(super) fn refusal(
         answer.named("x-error-code").filter(|_| answer.from_hub).unwrap_or_default().to_owned();
     let from_hub = answer.from_hub;
     if status >= 500 {
-        return HubError::ServerFailed { url, status };
+        let wait = answer.retry_after();
+        return HubError::ServerFailed { url, status, wait };
     }
+    let wait = answer.retry_after();
     let message = message_of(answer, observer);
     let says = |text: &str| message.as_ref().is_some_and(|message| message.contains(text));
 
@@ -82,7 +84,7 @@ pub(super) fn refusal(
         (403, _) if from_hub => HubError::Forbidden { url, message, token },
         (404, Some(file)) => subject.missing_file(file),
         (404, None) => subject.missing_revision(),
-        (429, _) => HubError::RateLimited { endpoint: endpoint(), token },
+        (429, _) => HubError::RateLimited { endpoint: endpoint(), token, wait },
         _ => HubError::Refused { url, status, message },
     }
 }

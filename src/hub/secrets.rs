@@ -33,6 +33,17 @@ impl Secrets {
             texts.extend(user.split_once(':').map(|(_, password)| password.to_owned()));
         }
         texts.extend(proxy.and_then(|proxy| proxy.password()).map(str::to_owned));
+        texts.extend(
+            proxy
+                .and_then(|proxy| proxy.uri().authority()?.as_str().rsplit_once('@'))
+                .map(|(user, _)| user.to_owned()),
+        );
+        // A short one is a name such as `hf`, and no token.
+        texts.extend(
+            Some(endpoint.base().path().trim_matches('/'))
+                .filter(|path| path.len() >= 12)
+                .map(str::to_owned),
+        );
         texts.retain(|text| !text.is_empty());
         Self(texts.into())
     }
@@ -76,7 +87,8 @@ mod tests {
     use super::*;
 
     fn secrets() -> Secrets {
-        let endpoint = Endpoint::parse("https://ada:engine@hub.example").expect("an address");
+        let endpoint =
+            Endpoint::parse("https://ada:engine@hub.example/some/long/path/").expect("an address");
         Secrets::new(Some(&HeaderValue::from_static("Bearer some-token")), &endpoint, None)
     }
 
@@ -85,6 +97,7 @@ mod tests {
         for (text, expected) in [
             ("header some-token refused", "header *** refused"),
             ("http://ada:engine@hub.example/x", "http://***@hub.example/x"),
+            ("https://hub.example/some/long/path/x", "https://hub.example/***/x"),
             ("the password is engine", "the password is ***"),
             ("Authorization: Basic YWRhOmVuZ2luZQ== was sent", "Authorization: Basic *** was sent"),
             ("BEARER abc.def, twice: bearer x", "BEARER ***, twice: bearer ***"),

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ureq::http::{HeaderName, HeaderValue, Method, header};
 
@@ -13,13 +13,19 @@ use super::verify::{Etag, check_digest};
 use super::{HubError, Observer};
 use crate::crash::crash_point;
 use crate::durable;
+use crate::regular;
 
 /// How often, and after which waits, a transient failure is tried again.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
     pub(super) retries: u32,
     pub(super) wait: Duration,
+    /// No further attempt begins after so long without progress.
+    pub(super) limit: Duration,
 }
+
+/// A server that asks to be left alone for longer is not waited for.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 impl Patience {
     /// Runs `work` until it succeeds, is refused, or fails once too often.
@@ -28,20 +34,39 @@ impl Patience {
         observer: &mut dyn Observer,
         mut work: impl FnMut(&mut dyn Observer) -> Result<T, HubError>,
     ) -> Result<T, HubError> {
-        let mut failures = 0;
+        let (begun, mut failures) = (Instant::now(), 0);
         loop {
             match work(observer) {
-                Err(error) if error.is_transient() && failures < self.retries => {
-                    self.pause(failures, observer)?
+                Err(error) if error.is_transient() => {
+                    self.pause(error, failures, begun, observer)?;
+                    failures += 1;
                 }
                 result => return result,
             }
-            failures += 1;
         }
     }
 
-    fn pause(self, failures: u32, observer: &mut dyn Observer) -> Result<(), HubError> {
-        wait(self.wait.saturating_mul(1 << failures.min(6)), observer)
+    /// Says why, and waits before the next attempt: longer each time, or as long as the server asks for. The error, where there is to be no
+    /// further attempt.
+    ///
+    /// * `failures`, `since`: attempts without progress, and when the first of them began
+    fn pause(
+        self,
+        error: HubError,
+        failures: u32,
+        since: Instant,
+        observer: &mut dyn Observer,
+    ) -> Result<(), HubError> {
+        let asked = error.asked_wait();
+        if failures >= self.retries
+            || since.elapsed() >= self.limit
+            || asked.is_some_and(|asked| asked > LONGEST_WAIT)
+        {
+            return Err(error);
+        }
+        let pause = self.wait.saturating_mul(1 << failures.min(6)).max(asked.unwrap_or_default());
+        observer.waiting(format!("{error}; asking again in {} s", pause.as_secs().max(1)));
+        wait(pause, observer)
     }
 }
 
@@ -72,7 +97,7 @@ impl Source<'_> {
         incomplete: &Path,
         observer: &mut dyn Observer,
     ) -> Result<(), HubError> {
-        let mut failures = 0;
+        let (mut since, mut failures) = (Instant::now(), 0);
         let mut mended = length_of(incomplete) > 0;
         let mut restarted = false;
         loop {
@@ -84,12 +109,9 @@ impl Source<'_> {
                 Ok(_) => return Ok(()),
                 Err(error) if error.is_transient() => {
                     if length_of(incomplete) >= before + FORGIVING {
-                        failures = 0;
+                        (since, failures) = (Instant::now(), 0);
                     }
-                    if failures >= self.patience.retries {
-                        return Err(error);
-                    }
-                    self.patience.pause(failures, observer)?;
+                    self.patience.pause(error, failures, since, observer)?;
                     failures += 1;
                     mended |= length_of(incomplete) > 0;
                 }
@@ -183,8 +205,8 @@ impl Source<'_> {
         let total = self.size.or(announced);
 
         let failed = |error| HubError::io("write", incomplete, error);
-        let mut file =
-            File::options().create(true).append(true).open(incomplete).map_err(failed)?;
+        let mut file = regular::open_with(File::options().create(true).append(true), incomplete)
+            .map_err(failed)?;
         file.set_len(start).map_err(failed)?;
         let mut done = start;
         observer.progress(self.file, done, total.unwrap_or(0));

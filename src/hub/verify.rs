@@ -14,6 +14,8 @@ use sha2::{Digest, Sha256};
 use super::names::{is_hex, shown};
 use super::{HubError, Observer};
 
+use crate::regular;
+
 /// The digest by which the hub names a file's content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Etag {
@@ -54,7 +56,7 @@ pub(super) fn check_digest(
     observer: &mut dyn Observer,
 ) -> Result<u64, HubError> {
     let cannot_read = |error| HubError::io("read", path, error);
-    let mut file = File::open(path).map_err(cannot_read)?;
+    let mut file = regular::open(path).map_err(cannot_read)?;
     let size = file.metadata().map_err(cannot_read)?.len();
     let found = match etag {
         Etag::Sha256(_) => digest(Sha256::new(), &mut file, path, observer)?,
@@ -134,7 +136,7 @@ const LONGEST_HEADER: u64 = 100_000_000;
 
 /// Holds the header of a safetensors file against the file's length, reading the header only.
 pub(super) fn check_safetensors(path: &Path, name: &str) -> Result<(), HubError> {
-    let mut file = File::open(path).map_err(|error| HubError::io("read", path, error))?;
+    let mut file = regular::open(path).map_err(|error| HubError::io("read", path, error))?;
     let length = file.metadata().map_err(|error| HubError::io("read", path, error))?.len();
     let wrong = |problem: String| HubError::Safetensors { file: name.to_owned(), problem };
 

@@ -159,6 +159,10 @@ impl hub::Observer for Watch<'_> {
     fn message(&mut self, text: String) {
         self.context.note(text);
     }
+
+    fn waiting(&mut self, text: String) {
+        self.context.note(text);
+    }
 }
 
 fn failed(error: HubError) -> StageError {

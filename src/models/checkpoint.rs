@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use super::initialise::is_of_head;
 use super::{ConfigError, JointModel, Layout, ModernBertConfig, NoMemory, Parameter, zeros};
+use crate::regular;
 use crate::rng::Rng;
 
 /// Bytes that are in flight between file and buffer.
@@ -211,7 +212,7 @@ fn read_tensors(
 ) -> Result<(), CheckpointError> {
     let io_error = |source| CheckpointError::Io { action: "read", path: path.to_owned(), source };
     let wrong = |problems| CheckpointError::Tensors { path: path.to_owned(), problems };
-    let mut file = File::open(path).map_err(io_error)?;
+    let mut file = regular::open(path).map_err(io_error)?;
     let (metadata, data_start) = read_header(&mut file, path)?;
     let found = find(&metadata, layout, with_heads).map_err(wrong)?;
     let mut piece = vec![0; PIECE_BYTES];

@@ -9,13 +9,14 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::format;
 use crate::exec::{Event, NodeName, Reporter};
+use crate::visible;
 
 /// Without a terminal, a running stage says how far it is this often.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Prints a run's events.
 pub struct Console {
-    /// Absent where standard error is no terminal.
+    /// Absent where standard error is no terminal, or one that cannot take lines away.
     live: Option<MultiProgress>,
     color: bool,
     /// Width of the column of stage names.
@@ -45,10 +46,11 @@ enum Tone {
 impl Console {
     /// * `names`: the titles of the plan's nodes, for the width of the first column
     pub fn new<'a>(names: impl IntoIterator<Item = &'a str>, color: bool) -> Self {
-        let terminal = std::io::stderr().is_terminal();
+        let target = ProgressDrawTarget::stderr_with_hz(12);
+        // What a terminal that knows no cursor (`TERM=dumb`) is not shown would be lost with the live lines.
+        let terminal = std::io::stderr().is_terminal() && !target.is_hidden();
         Self {
-            live: terminal
-                .then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(12))),
+            live: terminal.then(|| MultiProgress::with_draw_target(target)),
             color,
             width: names
                 .into_iter()
@@ -114,13 +116,14 @@ impl Console {
     fn line(&self, name: &NodeName, tone: Tone, state: &str, rest: &str) {
         let state = self.paint(tone, &format!("{state:<8}"));
         self.print(
-            format!("{:width$}  {state} {}", name.to_string(), self.fold(rest), width = self.width)
+            format!("{:width$}  {state} {}", title(name), self.fold(rest), width = self.width)
                 .trim_end(),
         );
     }
 
     /// Breaks what stands behind a stage's name and state, so that a terminal does not break it anywhere; a file gets whole lines.
     fn fold(&self, text: &str) -> String {
+        let text = &*visible::text(text);
         let indent = self.width + 11;
         let columns = terminal_width();
         if self.live.is_none() || columns < indent + 20 {
@@ -146,7 +149,7 @@ impl Console {
                 .expect("the template is well-formed");
             let bar =
                 live.add(ProgressBar::new_spinner().with_style(style.tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ")));
-            bar.set_prefix(format!("{:width$}", name.to_string(), width = self.width));
+            bar.set_prefix(format!("{:width$}", title(name), width = self.width));
             bar.set_message("running");
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
@@ -280,6 +283,11 @@ impl Reporter for Console {
             }
         }
     }
+}
+
+/// A stage's name as it stands on one line: the values of axes are a person's, or another program's.
+fn title(name: &NodeName) -> String {
+    visible::line(&name.to_string()).into_owned()
 }
 
 /// As many of the parts as there is room for, the first in any case.

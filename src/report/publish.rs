@@ -31,6 +31,7 @@ use crate::durable;
 use crate::exec::RunOutcome;
 use crate::no_room::NoRoom;
 use crate::plan::{Digests, Plan};
+use crate::regular;
 use crate::store::{DigestMemo, Store, StoreError};
 
 /// The record's name in a results folder.
@@ -422,7 +423,7 @@ fn is_empty(folder: &Path) -> bool {
 }
 
 pub(super) fn read_record(folder: &Path) -> Option<Record> {
-    let record: Record = serde_json::from_slice(&std::fs::read(folder.join(RECORD)).ok()?).ok()?;
+    let record: Record = serde_json::from_slice(&regular::read(&folder.join(RECORD)).ok()?).ok()?;
     (record.version == VERSION).then_some(record)
 }
 
@@ -430,7 +431,7 @@ pub(super) fn read_record(folder: &Path) -> Option<Record> {
 #[must_use]
 pub fn experiment_of(folder: &Path) -> Option<String> {
     let named = |folder: &Path| {
-        let bytes = std::fs::read(folder.join(RECORD)).ok()?;
+        let bytes = regular::read(&folder.join(RECORD)).ok()?;
         let record: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
         record["experiment"].as_str().map(str::to_owned)
     };

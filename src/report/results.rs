@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::format;
 use crate::exec::RunOutcome;
 use crate::plan::{NodeId, Plan};
+use crate::regular;
 use crate::stage::Caveat;
 use crate::store::Entry;
 
@@ -138,7 +139,7 @@ pub fn caveats(plan: &Plan, outcome: &RunOutcome) -> std::io::Result<Vec<Caveat>
 /// The content of the file of scores, for artifacts that have one.
 fn metrics_file(plan: &Plan, id: NodeId, entry: &Entry) -> std::io::Result<Option<Value>> {
     let Some(file) = plan.node(id).kind.output.metrics else { return Ok(None) };
-    Ok(Some(serde_json::from_slice(&std::fs::read(entry.folder().join(file))?)?))
+    Ok(Some(serde_json::from_slice(&regular::read(&entry.folder().join(file))?)?))
 }
 
 /// Caveats as lines for people, the first of many.
@@ -183,10 +184,7 @@ pub fn place(files: &[ResultFile], folder: &Path) -> std::io::Result<()> {
             continue;
         }
         // Content only: the store's files are read-only, the user's are not.
-        std::io::copy(
-            &mut std::fs::File::open(&file.source)?,
-            &mut std::fs::File::create(&target)?,
-        )?;
+        std::io::copy(&mut regular::open(&file.source)?, &mut std::fs::File::create(&target)?)?;
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ impl Status {
     }
 
     pub fn say(&self, text: &str) {
-        self.0.set_message(text.to_owned());
+        self.0.set_message(crate::visible::line(text).into_owned());
     }
 }
 

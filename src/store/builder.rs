@@ -9,7 +9,7 @@
 //! A rename never replaces an entry: whoever comes second finds the first one's entry, and uses it.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -21,6 +21,7 @@ use crate::crash::crash_point;
 use crate::digest;
 use crate::durable;
 use crate::plan::{CacheKey, Fingerprint};
+use crate::regular;
 
 /// How often something in the way is moved before giving up.
 const ATTEMPTS: usize = 4;
@@ -262,7 +263,7 @@ impl Store {
         let path = root.join(&inside);
         self.disk.make_read_only(&path)?;
         let error = |error| StoreError::io("read", &path, &error);
-        let file = File::open(&path).map_err(error)?;
+        let file = regular::open(&path).map_err(error)?;
         let size = file.metadata().map_err(error)?.len();
         let blake3 = digest::of_file(&file, size).map_err(error)?.to_hex().to_string();
         durable::sync_file(&file, &path).map_err(error)?;

@@ -3,8 +3,8 @@
 //! A run lists its keys in a file in the store's `tmp`, and holds a lock on that file as long as it lives. Listing happens under a shared lock on
 //! `store/gc.lock`, removing under an exclusive one: a run that begins waits until a `gc` has finished, and only then looks for its entries.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Write};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::Write;
 use std::path::Path;
 
 use super::folder::list;
@@ -12,6 +12,7 @@ use super::lock::{FileLock, unique};
 use super::{Store, StoreError};
 use crate::crash::crash_point;
 use crate::plan::CacheKey;
+use crate::{locks, regular};
 
 /// Keeps the entries of some keys from being removed, as long as it lives.
 #[derive(Debug)]
@@ -60,17 +61,11 @@ impl Store {
     pub(super) fn lock_against_gc(&self, exclusive: bool) -> Result<File, StoreError> {
         let path = self.folder().join("gc.lock");
         let error = |error: std::io::Error| StoreError::io("lock", &path, &error);
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(&path)
-            .map_err(error)?;
-        match if exclusive { file.lock() } else { file.lock_shared() } {
-            Err(failure) if failure.kind() != ErrorKind::Unsupported => Err(error(failure)),
-            _ => Ok(file),
-        }
+        let mut options = OpenOptions::new();
+        options.create(true).truncate(false).read(true).write(true);
+        let file = regular::open_with(&mut options, &path).map_err(error)?;
+        locks::lock(&file, &path, exclusive, &mut |path| (self.waiting)(path)).map_err(error)?;
+        Ok(file)
     }
 
     /// The keys that living processes have claimed.
@@ -79,7 +74,7 @@ impl Store {
         for (name, path) in list(&self.temporary())? {
             if name.starts_with("run-") && name.ends_with(".lock") && is_alive(&path) {
                 keys.extend(
-                    fs::read_to_string(&path)
+                    regular::read_to_string(&path)
                         .unwrap_or_default()
                         .lines()
                         .filter_map(|line| line.parse::<CacheKey>().ok()),
@@ -92,7 +87,7 @@ impl Store {
 
 /// Whether someone holds the lock at `path`; when in doubt, yes.
 fn is_alive(path: &Path) -> bool {
-    File::open(path).is_ok_and(|file| {
+    regular::open(path).is_ok_and(|file| {
         matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock | TryLockError::Error(_)))
     })
 }

@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use super::folder::{is_prefix, is_real_folder, list};
 use super::{Entry, Manifest, State, Store, StoreError};
 use crate::plan::{CacheKey, Fingerprint};
+use crate::regular;
 
 fn content_key(fingerprint: &Fingerprint, contents: &BTreeMap<String, String>) -> CacheKey {
     fingerprint
@@ -40,7 +41,9 @@ impl Store {
             }
         });
         let content = content_key(fingerprint, contents);
-        let Ok(text) = fs::read_to_string(self.content_file(&content)) else { return Ok(None) };
+        let Ok(text) = regular::read_to_string(&self.content_file(&content)) else {
+            return Ok(None);
+        };
         let Ok(key) = text.trim_end().parse::<CacheKey>() else { return Ok(None) };
         if key == fingerprint.key() {
             return Ok(None);
@@ -83,7 +86,7 @@ impl Store {
             for (_, path) in
                 list(&folder).unwrap_or_default().into_iter().filter(|(name, _)| is_ours(name))
             {
-                let key = fs::read_to_string(&path)
+                let key = regular::read_to_string(&path)
                     .ok()
                     .and_then(|text| text.trim_end().parse::<CacheKey>().ok());
                 if key.is_none_or(|key| !self.entry_folder(&key).exists()) {

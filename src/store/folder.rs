@@ -1,7 +1,7 @@
 //! The folder itself: where things lie, and what is at a key's place.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -13,12 +13,15 @@ use super::runs::Latest;
 use super::{Entry, Finding, Manifest, Problem, State, StoreError};
 use crate::crash::crash_point;
 use crate::plan::CacheKey;
+use crate::regular;
 
 /// For what is unfinished, and what was set aside.
 const TEMPORARY: &str = "store/tmp";
 
 /// What was found when an entry's contents were read for the first time.
 type Verified = Arc<OnceLock<Vec<Finding>>>;
+
+type Waiting = Box<dyn Fn(&Path) -> bool + Send + Sync>;
 
 /// The artifacts of all experiments beside one `outputs` folder. Clones of it in other threads and processes may work on the same folder.
 pub struct Store {
@@ -29,6 +32,8 @@ pub struct Store {
     pub(super) indexed: OnceLock<()>,
     pub(super) by_kind: OnceLock<HashMap<String, Vec<CacheKey>>>,
     pub(super) latest: Mutex<HashMap<PathBuf, Arc<Latest>>>,
+    /// See [`Store::when_waiting`].
+    pub(super) waiting: Waiting,
 }
 
 /// A key's lock: whoever has it builds the entry, others wait. It is released when dropped, or when its process ends.
@@ -62,7 +67,14 @@ impl Store {
             indexed: OnceLock::new(),
             by_kind: OnceLock::new(),
             latest: Mutex::default(),
+            waiting: Box::new(|_| true),
         })
+    }
+
+    /// `waiting` is asked several times a second, with the lock's path, while another process keeps this one from beginning; `false` gives up,
+    /// which is an error of what was to begin. Without it, nothing is said and nothing given up.
+    pub fn when_waiting(&mut self, waiting: impl Fn(&Path) -> bool + Send + Sync + 'static) {
+        self.waiting = Box::new(waiting);
     }
 
     /// The folder that everything lies in.
@@ -162,7 +174,8 @@ impl Store {
         let finding =
             |problem| Finding { entry: Self::place_of(key), file: MANIFEST.into(), problem };
         let mut bytes = Vec::new();
-        match File::open(&path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)) {
+        match regular::open(&path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
+        {
             Ok(_) if bytes.len() as u64 > MAX_BYTES => {
                 Ok(Err(finding(Problem::Manifest { reason: "it is too large".into() })))
             }

@@ -8,6 +8,8 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::regular;
+
 /// A lock that is held until it is dropped.
 #[derive(Debug)]
 pub(super) struct FileLock {
@@ -19,12 +21,9 @@ impl FileLock {
     /// `None` when someone else holds it. Where the file system has no locks, it counts as taken: locks only save work.
     pub(super) fn try_take(path: &Path) -> io::Result<Option<Self>> {
         loop {
-            let file = OpenOptions::new()
-                .create(true)
-                .truncate(false)
-                .read(true)
-                .write(true)
-                .open(path)?;
+            let mut options = OpenOptions::new();
+            options.create(true).truncate(false).read(true).write(true);
+            let file = regular::open_with(&mut options, path)?;
             match file.try_lock() {
                 Err(TryLockError::WouldBlock) => return Ok(None),
                 Err(TryLockError::Error(error)) if error.kind() != ErrorKind::Unsupported => {
@@ -40,7 +39,7 @@ impl FileLock {
 
     /// The lock at `path` if its owner has died; `None` when it lives, or when there is nothing at `path`.
     pub(super) fn take_over(path: &Path) -> Option<Self> {
-        let file = OpenOptions::new().read(true).write(true).open(path).ok()?;
+        let file = regular::open_with(OpenOptions::new().read(true).write(true), path).ok()?;
         file.try_lock().ok()?;
         is_at(&file, path).ok()?.then(|| Self { path: path.to_owned(), file })
     }

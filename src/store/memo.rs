@@ -5,7 +5,7 @@
 //! showing it (git calls such an entry racy). Change times cannot be set back by a program, so restoring a modification time hides nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, Metadata};
+use std::fs::{self, Metadata};
 use std::io::{Error, ErrorKind, Result};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -18,6 +18,7 @@ use super::disk::Disk;
 use super::{Store, sealed};
 use crate::digest;
 use crate::plan::{Digests, FileDigest};
+use crate::regular;
 
 /// The coarsest clock of a file system in use.
 const TICK_NS: i128 = 2_000_000_000;
@@ -74,8 +75,10 @@ impl Store {
 
     pub(super) fn digests_at(&self, clock: fn() -> SystemTime) -> DigestMemo {
         let path = self.cache().join("digests.json");
-        let records =
-            fs::read(&path).ok().and_then(|bytes| sealed::open(&bytes).ok()).unwrap_or_default();
+        let records = regular::read(&path)
+            .ok()
+            .and_then(|bytes| sealed::open(&bytes).ok())
+            .unwrap_or_default();
         DigestMemo {
             path,
             disk: self.disk.clone(),
@@ -107,7 +110,7 @@ impl Stamps {
 impl Digests for DigestMemo {
     fn file(&self, path: &Path) -> Result<FileDigest> {
         let metadata = fs::metadata(path)?;
-        files_only(&metadata)?;
+        regular::check(&metadata)?;
         let name = std::path::absolute(path)?.into_os_string().into_string().ok();
         if let Some(name) = &name {
             let mut state = self.state.lock().expect("no panic while it is held");
@@ -132,8 +135,7 @@ impl Digests for DigestMemo {
     }
 
     fn content(&self, path: &Path) -> Result<Vec<u8>> {
-        files_only(&fs::metadata(path)?)?;
-        fs::read(path)
+        regular::read(path)
     }
 
     fn names(&self, path: &Path) -> Result<Vec<String>> {
@@ -179,9 +181,8 @@ impl DigestMemo {
             let now = (self.clock)()
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |since| i128::try_from(since.as_nanos()).unwrap_or(i128::MAX));
-            let file = File::open(path)?;
+            let file = regular::open(path)?;
             let before = file.metadata()?;
-            files_only(&before)?;
             let digest = digest::of_file(&file, before.len());
             let after = Stamps::of(&fs::metadata(path)?);
             if Stamps::of(&before) == after {
@@ -217,18 +218,10 @@ impl Drop for DigestMemo {
     }
 }
 
-/// Refuses folders, and what may never answer when it is opened, such as a named pipe.
-fn files_only(metadata: &Metadata) -> Result<()> {
-    if metadata.is_file() {
-        Ok(())
-    } else {
-        Err(Error::new(ErrorKind::InvalidInput, "it is not a file"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::File;
     use std::time::Duration;
 
     fn later() -> SystemTime {

@@ -15,6 +15,7 @@ use super::folder::list;
 use super::{Store, StoreError, sealed};
 use crate::crash::crash_point;
 use crate::plan::{CacheKey, Fingerprint};
+use crate::regular;
 
 /// Enough to say what a later run changed; the parts of further keys are in the entries.
 const FINGERPRINTS_PER_STAGE: usize = 64;
@@ -177,7 +178,7 @@ impl Store {
         let mut runs: Vec<RunFile> = list(&self.runs())?
             .iter()
             .filter_map(|(_, path)| {
-                serde_json::from_slice(&fs::read(path.join("run.json")).ok()?).ok()
+                serde_json::from_slice(&regular::read(&path.join("run.json")).ok()?).ok()
             })
             .collect();
         runs.sort_by(|a, b| (&a.started, &a.id).cmp(&(&b.started, &b.id)));
@@ -203,7 +204,7 @@ impl Store {
     }
 
     fn named_in_events(&self, run: &str) -> Vec<Used> {
-        let Ok(events) = File::open(self.runs().join(run).join("events.jsonl")) else {
+        let Ok(events) = regular::open(&self.runs().join(run).join("events.jsonl")) else {
             return Vec::new();
         };
         let event =
@@ -266,7 +267,7 @@ impl Store {
     }
 
     fn read_latest(&self, name: &Path) -> Option<Latest> {
-        let latest: Latest = sealed::open(&fs::read(self.latest_file(name)).ok()?).ok()?;
+        let latest: Latest = sealed::open(&regular::read(&self.latest_file(name)).ok()?).ok()?;
         (latest.file == name).then_some(latest)
     }
 

@@ -1,7 +1,7 @@
 //! Reading every byte, to see whether entries are what their manifests say.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use super::manifest::MANIFEST;
 use super::{Entry, FileRecord, Finding, Manifest, Problem, State, Store, StoreError};
 use crate::digest;
 use crate::plan::CacheKey;
+use crate::regular;
 
 /// What a look at the whole store found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -192,7 +193,7 @@ fn check_content(path: &Path, record: &FileRecord) -> Option<Problem> {
     if metadata.len() != record.size {
         return Some(Problem::Size { expected: record.size, found: metadata.len() });
     }
-    match File::open(path).and_then(|file| digest::of_file(&file, record.size)) {
+    match regular::open(path).and_then(|file| digest::of_file(&file, record.size)) {
         Ok(found) if found.to_hex().as_str() == record.blake3 => None,
         Ok(found) => Some(Problem::Content {
             expected: record.blake3.clone(),

@@ -12,6 +12,7 @@ use super::{ToolError, median};
 use crate::artifacts::{Artifact as _, Encoded};
 use crate::data::{EncodedSplit, IGNORE, Split};
 use crate::models::{JointModel, ModernBertConfig, Part, Pass, StepProducts, Workspace};
+use crate::regular;
 use crate::rng::Rng;
 use crate::training::{self, CpuEngine, Data, Objective, Observer, Progress, Recipe, Storage};
 
@@ -292,7 +293,7 @@ fn matrix_rates(config: &ModernBertConfig, tokens: usize) -> Result<Vec<f64>, To
 
 /// What Linux calls the high-water mark.
 fn peak_rss_gib() -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let status = regular::read_to_string(Path::new("/proc/self/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kibibytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes / f64::from(1 << 20))

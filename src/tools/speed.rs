@@ -15,6 +15,7 @@ use crate::artifacts::{Artifact as _, Checkpoint, Encoded, files};
 use crate::data::Split;
 use crate::durable;
 use crate::models::{ModernBertConfig, StepProducts};
+use crate::regular;
 use crate::training::Recipe;
 
 /// Older ones are forgotten.
@@ -260,7 +261,7 @@ impl Speeds {
     /// What the file holds; nothing where there is none or it is not of this form, since losing it costs a measurement only.
     #[must_use]
     pub fn read(path: &Path) -> Self {
-        std::fs::read(path)
+        regular::read(path)
             .ok()
             .and_then(|bytes| serde_json::from_slice(&bytes).ok())
             .unwrap_or_default()
@@ -342,7 +343,8 @@ pub fn machine() -> String {
         // The first processor's entry is enough; the whole list of a large machine takes milliseconds.
         let mut text = vec![0; 4096];
         let read =
-            std::io::Read::read(&mut std::fs::File::open("/proc/cpuinfo").ok()?, &mut text).ok()?;
+            std::io::Read::read(&mut regular::open(Path::new("/proc/cpuinfo")).ok()?, &mut text)
+                .ok()?;
         processor(&String::from_utf8_lossy(&text[..read]))
     };
     name().unwrap_or_else(|| format!("{} {}", std::env::consts::OS, std::env::consts::ARCH))

@@ -8,7 +8,7 @@
 //! length before it allocates or reads anything. Writing goes from the training's own buffers through a small staging buffer into a temporary
 //! file, which is synchronised and then renamed, and its folder synchronised: whenever the process dies, the old file or the new one is there.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -21,6 +21,7 @@ use crate::crash::crash_point;
 use crate::durable;
 use crate::models::zeros;
 use crate::no_room::NoRoom;
+use crate::regular;
 
 const MAGIC: [u8; 8] = *b"pltrain\0";
 const VERSION: u32 = 1;
@@ -260,7 +261,7 @@ impl Verified {
     /// # Errors
     /// [`CheckpointError::Damaged`] when a single bit differs from what was written.
     pub fn open(path: &Path) -> Result<Self, CheckpointError> {
-        let file = open_file(path).map_err(|error| CheckpointError::io("read", path, error))?;
+        let file = regular::open(path).map_err(|error| CheckpointError::io("read", path, error))?;
         Self::of(file, path)
     }
 
@@ -403,15 +404,6 @@ fn header_length(prefix: &[u8; PREFIX as usize], length: u64) -> Result<u64, &'s
     Ok(header_length)
 }
 
-/// Opens nothing but files: a named pipe may never answer.
-fn open_file(path: &Path) -> io::Result<File> {
-    if fs::metadata(path)?.is_file() {
-        File::open(path)
-    } else {
-        Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"))
-    }
-}
-
 /// The loop's state in a checkpoint of the right length that need not be whole; good enough to decide which other files it needs.
 pub(super) fn peek(path: &Path) -> Option<State> {
     header(path)?.state
@@ -423,7 +415,7 @@ pub(super) fn seems_to_hold_weights(path: &Path) -> bool {
 }
 
 fn header(path: &Path) -> Option<Header> {
-    let mut file = open_file(path).ok()?;
+    let mut file = regular::open(path).ok()?;
     let length = file.metadata().ok()?.len();
     let mut prefix = [0; PREFIX as usize];
     file.read_exact(&mut prefix).ok()?;

@@ -17,6 +17,7 @@ use super::engine::Engine;
 use super::history::Row;
 use super::state::{Best, State};
 use crate::durable;
+use crate::regular;
 
 /// Checkpoints that are kept, so that a damaged newest one does not cost everything.
 const KEPT: usize = 2;
@@ -293,7 +294,7 @@ impl Checkpoints {
     /// When the file is not there.
     pub fn open_best(&self, step: u64) -> Result<BestWeights, CheckpointError> {
         let path = self.best_path(step);
-        File::open(&path)
+        regular::open(&path)
             .map(BestWeights::File)
             .map_err(|error| CheckpointError::io("read", &path, error))
     }
@@ -337,7 +338,7 @@ impl Checkpoints {
         }
         // Files are written once and then only renamed or removed, so that two names of one file are as good as two files.
         fs::hard_link(&from, &to).or_else(|_| fs::copy(&from, &to).map(drop)).map_err(failed)?;
-        File::open(&to).and_then(|file| durable::sync_file(&file, &to)).map_err(failed)?;
+        regular::open(&to).and_then(|file| durable::sync_file(&file, &to)).map_err(failed)?;
         durable::sync_folder(&self.folder).map_err(failed)
     }
 

@@ -10,6 +10,8 @@ mod help;
 mod hostile;
 mod init;
 mod kinds;
+mod network;
+mod pipes;
 mod plan;
 mod predict;
 mod project;

@@ -1,6 +1,6 @@
 //! Colours, pipes that break, streams that are closed, signals.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -154,6 +154,122 @@ fn long_run(world: &World) -> (std::process::Child, BufReader<std::process::Chil
     (child, stderr)
 }
 
+#[test]
+fn a_terminal_that_is_closed_may_send_several_signals() {
+    let world = World::new();
+    let (mut child, mut stderr) = long_run(&world);
+    signal(&child, "HUP");
+    signal(&child, "HUP");
+    let mut said = String::new();
+    stderr.read_to_string(&mut said).expect("readable");
+    assert_eq!(child.wait().expect("it ends").code(), Some(130), "{said}");
+    assert!(said.contains("stopped  the same command continues"), "{said}");
+}
+
+#[test]
+fn a_run_under_nohup_outlives_its_terminal() {
+    let world = World::new();
+    let program = env!("CARGO_BIN_EXE_pipeline");
+    let mut child = std::process::Command::new("sh")
+        .arg("-c")
+        .arg(format!(
+            "trap '' HUP; exec '{program}' run {FILE} --set stage.train.epochs=100000 2>said"
+        ))
+        .current_dir(world.path(""))
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("a shell");
+    let begun = Instant::now();
+    while !world.read_if_there("said").contains("train ") {
+        assert!(begun.elapsed() < Duration::from_secs(60), "the training begins");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    signal(&child, "HUP");
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(child.try_wait().expect("there").is_none(), "{}", world.read("said"));
+    signal(&child, "TERM");
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    assert!(world.read("said").contains("stopped  the same command continues"));
+}
+
+/// What the program says on a terminal of this kind, and how it ends.
+#[cfg(target_os = "linux")]
+fn on_a_terminal(world: &World, term: &str, arguments: &str) -> Option<(String, Option<i32>)> {
+    let program = env!("CARGO_BIN_EXE_pipeline");
+    let output = std::process::Command::new("script")
+        .args(["-qefc", &format!("'{program}' {arguments}"), "/dev/null"])
+        .env("TERM", term)
+        .env_remove("NO_COLOR")
+        .current_dir(world.path(""))
+        .stdin(Stdio::null())
+        .output();
+    match output {
+        Ok(output) => {
+            Some((String::from_utf8_lossy(&output.stdout).into_owned(), output.status.code()))
+        }
+        Err(_) => {
+            let _ = writeln!(
+                std::io::stderr(),
+                "skipped: there is no `script`, which makes a terminal"
+            );
+            None
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_terminal_that_can_do_nothing_is_told_everything_in_plain_lines() {
+    let world = World::new();
+    world.child("bad", "[stage.train]\nlearning_rate = 10.0\nweight_decay = 10.0\nepochs = 40\n");
+    let Some((said, code)) = on_a_terminal(&world, "dumb", "run experiments/bad.toml") else {
+        return;
+    };
+    assert_eq!(code, Some(1), "{said}");
+    for wanted in ["corpus ", "done", "train ", "failed", "not run"] {
+        assert!(said.contains(wanted), "no `{wanted}` in {said}");
+    }
+    assert!(!said.contains('\x1b'), "{said:?}");
+}
+
+#[test]
+fn nothing_that_a_person_or_a_file_says_acts_on_the_terminal() {
+    let world = World::new();
+    world.write("experiments/\u{202e}lmot.\x1b[2Jtoml", "version = 2\n");
+    world.child(
+        "points",
+        "about = \"\\u001b]0;title\\u0007 \\u202e\"\n[params]\nrun = \"\\u001b[2Ja\"\n[stage.train]\nretry = 0\n[stage.\"x\\u009b\"]\nkind = \"\\u001b[2J\"\n",
+    );
+    world.child(
+        "sweep",
+        "[sweep]\nmethod = \"gr\\u001b[2Jid\"\n[sweep.over]\n\"tr\\u202e.x\" = [1]\n",
+    );
+    let acts = |character: char| {
+        (character.is_control() && !"\n\t".contains(character))
+            || ('\u{202a}'..='\u{202e}').contains(&character)
+    };
+    for arguments in [
+        &["check", "experiments/\u{202e}lmot.\x1b[2Jtoml"][..],
+        &["check", "experiments/none\x1b[2J.toml"],
+        &["run", FILE, "--set", "stage.\x1b]0;x\x07.y=1"],
+        &["run", FILE, "--set", "stage.train.epochs=\"\u{202e}\x1b[2J\""],
+        &["run", FILE, "st\x1b[2Jage"],
+        &["run", FILE, "--\x1b[2Jx"],
+        &["\x1b[2Jrun"],
+        &["show", "\u{9b}2J"],
+        &["check", "experiments/points.toml"],
+        &["show", "experiments/points.toml"],
+        &["show", "experiments/points.toml", "--json"],
+        &["check", "experiments/points.toml", "--json"],
+        &["check", "experiments/sweep.toml"],
+        &["predict", "mo\x1b[2Jdel"],
+    ] {
+        let shot = world.pipeline(arguments);
+        let said = format!("{}{}", shot.stdout, shot.stderr);
+        assert!(!said.contains(acts), "{arguments:?}: {said:?}");
+    }
+}
+
 fn signal(child: &std::process::Child, name: &str) {
     let status = std::process::Command::new("kill")
         .args([format!("-{name}"), child.id().to_string()])
@@ -163,7 +279,7 @@ fn signal(child: &std::process::Child, name: &str) {
 
 #[test]
 fn an_interrupted_run_exits_with_130_and_the_same_command_continues() {
-    for name in ["INT", "TERM"] {
+    for name in ["INT", "TERM", "HUP"] {
         let world = World::new();
         let (mut child, mut stderr) = long_run(&world);
         signal(&child, name);

@@ -109,6 +109,11 @@ impl World {
         self.write(format!("experiments/{name}.toml"), format!("extends = \"mini.toml\"\n{text}"));
     }
 
+    /// Nothing where there is no such file yet.
+    pub fn read_if_there(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap_or_default()
+    }
+
     /// Names in a folder, sorted.
     pub fn names(&self, folder: &str) -> Vec<String> {
         common::names(&self.path(folder))

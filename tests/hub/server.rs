@@ -33,6 +33,8 @@ pub enum Fault {
     WrongRange,
     /// So many bytes, then silence.
     Stall(usize),
+    /// A byte every now and then.
+    Trickle,
     Page,
     RedirectLoop,
     Redirect(String),
@@ -90,6 +92,8 @@ pub struct Settings {
     pub answers_for: Option<String>,
     pub faults: BTreeMap<String, VecDeque<Fault>>,
     pub head_faults: VecDeque<u16>,
+    /// Status and `Retry-After` of the next answers of the hub.
+    pub busy: VecDeque<(u16, String)>,
     /// Between pieces of 64 KiB.
     pub pace: Option<Duration>,
     files: BTreeMap<String, Stored>,
@@ -118,6 +122,7 @@ impl Hub {
             answers_for: None,
             faults: BTreeMap::new(),
             head_faults: VecDeque::new(),
+            busy: VecDeque::new(),
             pace: None,
             files: BTreeMap::new(),
             log: Vec::new(),
@@ -189,6 +194,7 @@ struct Reply {
     cut: Option<usize>,
     /// Send so much of the body, then nothing.
     stall: Option<usize>,
+    trickle: bool,
     announce: bool,
 }
 
@@ -200,6 +206,7 @@ impl Reply {
             body: Vec::new(),
             cut: None,
             stall: None,
+            trickle: false,
             announce: true,
         }
     }
@@ -279,6 +286,12 @@ fn send(
     if request.method == "HEAD" {
         return Ok(());
     }
+    if reply.trickle {
+        for byte in &reply.body {
+            stream.write_all(&[*byte])?;
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
     let end = reply.cut.or(reply.stall).unwrap_or(reply.body.len()).min(reply.body.len());
     for piece in reply.body[..end].chunks(64 << 10) {
         stream.write_all(piece)?;
@@ -300,6 +313,9 @@ fn hub(settings: &mut Settings, request: &Request, content_url: &str) -> Reply {
         && let Some(status) = settings.head_faults.pop_front()
     {
         return Reply::new(status);
+    }
+    if let Some((status, wait)) = settings.busy.pop_front() {
+        return Reply::new(status).header("Retry-After", wait);
     }
     let token = request.header("authorization");
     match settings.access {
@@ -456,6 +472,7 @@ fn deliver(
             reply.announce = false;
         }
         Some(Fault::Stall(after)) => reply.stall = Some(after),
+        Some(Fault::Trickle) => reply.trickle = true,
         _ => {}
     }
     reply.header("ETag", etag).header("Content-Type", "application/octet-stream")

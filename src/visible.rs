@@ -1,0 +1,92 @@
+//! Foreign text as it may reach a terminal: whoever wrote it, it moves no cursor, sets no title and turns no line around.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// `text` with every character that acts on a screen written as `\u001b`, a form that JSON and TOML read as the same character; line breaks
+/// and tabs stay.
+#[must_use]
+pub fn text(text: &str) -> Cow<'_, str> {
+    escape(text, |character| acts(character) && !matches!(character, '\n' | '\t'))
+}
+
+/// The same for what must stay on one line, such as a name.
+#[must_use]
+pub fn line(text: &str) -> Cow<'_, str> {
+    escape(text, acts)
+}
+
+/// [`text`], but for the colours and weights that a renderer has put into it. What is foreign in it went through [`text`] before.
+#[must_use]
+pub fn styled(text: &str) -> Cow<'_, str> {
+    let mut parts = text.split("\x1b[");
+    let mut out = self::text(parts.next().unwrap_or_default());
+    for part in parts {
+        let style = part.find(|character: char| !matches!(character, '0'..='9' | ';'));
+        let out = out.to_mut();
+        out.push_str(match style {
+            Some(end) if part[end..].starts_with('m') => "\x1b[",
+            _ => "\\u001b[",
+        });
+        out.push_str(&self::text(part));
+    }
+    out
+}
+
+fn escape(text: &str, escaped: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(&escaped) {
+        return text.into();
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        if escaped(character) {
+            write!(out, "\\u{:04x}", u32::from(character)).expect("a string");
+        } else {
+            out.push(character);
+        }
+    }
+    out.into()
+}
+
+/// Control characters, and those that change the direction or the line of what follows them. All of them have four digits.
+fn acts(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_acts_on_a_screen_is_written_out() {
+        assert_eq!(
+            text("a\x1b]0;title\x07 b\r\u{9b}2J\u{202e}txt.exe\u{7f}"),
+            r"a\u001b]0;title\u0007 b\u000d\u009b2J\u202etxt.exe\u007f"
+        );
+    }
+
+    #[test]
+    fn letters_of_any_script_and_line_breaks_stay() {
+        let plain = "größe\t日本語\nשלום 👩\u{200d}💻 e\u{301}";
+        assert!(matches!(text(plain), Cow::Borrowed(same) if same == plain));
+        assert_eq!(line("a\nb"), r"a\u000ab");
+    }
+
+    #[test]
+    fn json_and_toml_read_the_same_text_again() {
+        let name = "x\u{202e}\u{9b}";
+        let json = serde_json::to_string(name).expect("a string");
+        assert_eq!(serde_json::from_str::<String>(&text(&json)).expect("JSON"), name);
+        let toml: toml::Table = text(&format!("name = \"{name}\"")).parse().expect("TOML");
+        assert_eq!(toml["name"].as_str(), Some(name));
+    }
+
+    #[test]
+    fn of_escape_sequences_only_colours_are_kept_where_a_renderer_puts_them() {
+        assert_eq!(
+            styled("\x1b[1;31merror\x1b[0m \x1b[2J \x1b]0;x\x07 \x1b["),
+            "\x1b[1;31merror\x1b[0m \\u001b[2J \\u001b]0;x\\u0007 \\u001b["
+        );
+    }
+}
