@@ -57,7 +57,7 @@ fn tiny() -> (JointModel, EncodedSplit, LabelSet) {
 /// A training of one step.
 fn step(engine: &mut dyn Engine, split: &EncodedSplit, labels: &LabelSet) {
     let recipe = Recipe { epochs: 1, batch_size: split.len(), ..Recipe::default() };
-    let data = Data { train: split, validation: None, labels: labels.names() };
+    let data = Data { train: split, validation: None, labels };
     black_box(training::train(engine, data, &recipe, Storage::default(), &()).expect("a step"));
 }
 

@@ -1,7 +1,8 @@
 //! Scores against scikit-learn and seqeval on the same predictions; `metrics/make_fixtures.py` made theirs.
 
+use pipeline::data::{EncodedSplit, LabelSet, spans, spans::Span};
 use pipeline::metrics::{
-    ConfusionMatrix, PrecisionRecall, auroc, average_precision, binary_scores,
+    ConfusionMatrix, PrecisionRecall, SpanScores, auroc, average_precision, binary_scores,
     classification_report, precision_recall_curve, roc_curve, span_report, span_scores,
     token_accuracy,
 };
@@ -15,16 +16,28 @@ fn list<T: serde::de::DeserializeOwned>(value: &Value) -> T {
     serde_json::from_value(value.clone()).expect("the fixture has this shape")
 }
 
-fn spans() -> impl Iterator<Item = (Value, Vec<u32>, Vec<u32>, Vec<u32>, Vec<String>)> {
+/// The scores of each case, from labels over texts whose tokens are a character each: where every entity fits tokens, none is cut, no predicted
+/// one has blank edges and no two tokens share a character, they are seqeval's.
+fn spans() -> impl Iterator<Item = (Value, SpanScores)> {
     cases(include_str!("metrics/spans.json")).into_iter().map(|case| {
         let (truth, predicted): (Vec<Vec<u32>>, Vec<Vec<u32>>) =
             (list(&case["truth"]), list(&case["predicted"]));
-        let mut bounds = vec![0];
+        let names: Vec<String> = list(&case["names"]);
+        let set = LabelSet::from_names(&names).expect("the fixture has BIO labels");
+        let mut split = EncodedSplit::default();
         for row in &truth {
-            bounds.push(bounds[bounds.len() - 1] + u32::try_from(row.len()).unwrap());
+            let length = u32::try_from(row.len()).unwrap();
+            split.ids.extend(row);
+            split.labels.extend(row);
+            split.starts.extend(0..length);
+            split.ends.extend(1..=length);
+            split.anomaly.push(0);
+            split.bounds.push(u32::try_from(split.ids.len()).unwrap());
         }
-        let names = list(&case["names"]);
-        (case, truth.concat(), predicted.concat(), bounds, names)
+        let read = |labels: &[u32]| spans::read_split(&split, labels, &set);
+        let kind = |span: &Span| set.types()[span.kind as usize].as_str();
+        let scores = span_scores(&read(&truth.concat()), &read(&predicted.concat()), kind);
+        (case, scores)
     })
 }
 
@@ -34,8 +47,7 @@ fn span_scores_are_seqevals_to_the_last_bit() {
     let row = |scores: &PrecisionRecall| {
         [number(scores.precision), number(scores.recall), number(scores.f1), scores.support as f64]
     };
-    for (case, truth, predicted, bounds, names) in spans() {
-        let scores = span_scores(&truth, &predicted, &bounds, &names);
+    for (case, scores) in spans() {
         assert_eq!(row(&scores.micro), list::<[f64; 4]>(&case["micro"]), "{case}");
         assert_eq!(
             scores.per_label.values().map(row).collect::<Vec<_>>(),
@@ -47,9 +59,9 @@ fn span_scores_are_seqevals_to_the_last_bit() {
 
 #[test]
 fn the_span_report_is_seqevals_text() {
-    for (case, truth, predicted, bounds, names) in spans() {
+    for (case, scores) in spans() {
         if let Some(expected) = case["report"].as_str() {
-            assert_eq!(span_report(&span_scores(&truth, &predicted, &bounds, &names), 4), expected);
+            assert_eq!(span_report(&scores, 4), expected);
         }
     }
 }

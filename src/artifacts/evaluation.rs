@@ -1,10 +1,12 @@
 //! Predictions and scores on one split.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::files;
+use crate::data::{Entity, Example};
 use crate::metrics::Scores;
 use crate::stage::{Artifact, Caveat, StageError};
 
@@ -13,18 +15,29 @@ pub struct Evaluation {
     folder: PathBuf,
 }
 
-/// One row of `predictions.csv`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct PredictionRow {
-    pub text: String,
+/// What the model says of one text, for a row of `predictions.csv`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prediction {
     /// 0 is normal, 1 an anomaly.
     pub anomaly: u32,
-    pub predicted_anomaly: u32,
     /// Probability that the text is an anomaly.
     pub anomaly_score: f64,
-    /// JSON list of `{"start", "end", "label"}`, offsets in characters.
-    pub entities: String,
-    pub predicted_entities: String,
+    pub entities: Vec<Entity>,
+}
+
+/// The columns of `predictions.csv` that are not fields of the corpus; the lists of entities are JSON, with offsets in characters.
+const COLUMNS: [&str; 6] =
+    ["text", "anomaly", "predicted_anomaly", "anomaly_score", "entities", "predicted_entities"];
+
+/// The field that comes first, since tables are joined by it.
+const ID: &str = "id";
+
+/// What is read back of a row of `predictions.csv`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ClassRow {
+    /// 0 is normal, 1 an anomaly.
+    pub anomaly: u32,
+    pub anomaly_score: f64,
 }
 
 /// `metrics.json`.
@@ -56,7 +69,7 @@ impl Evaluation {
         scores: &Scores,
         caveats: &[Caveat],
         report: &str,
-        predictions: impl Iterator<Item = PredictionRow>,
+        predictions: &Predictions<'_>,
         confusion: &LabelConfusion,
     ) -> Result<Self, StageError> {
         let caveats =
@@ -64,11 +77,7 @@ impl Evaluation {
         let metrics = MetricsFile { scores, caveats };
         files::write_json(&folder.join(Self::METRICS_FILE), &metrics)?;
         files::write_text(&folder.join(Self::REPORT), report)?;
-        let mut rows = files::CsvFile::create(folder.join(Self::PREDICTIONS))?;
-        for row in predictions {
-            rows.row(&row)?;
-        }
-        rows.finish()?;
+        predictions.write(&folder.join(Self::PREDICTIONS))?;
         let mut rows = files::CsvFile::create(folder.join(Self::CONFUSION))?;
         rows.record(
             std::iter::once("true \\ predicted").chain(confusion.labels.iter().map(String::as_str)),
@@ -90,7 +99,7 @@ impl Evaluation {
 
     /// # Errors
     /// When the file is not what was written.
-    pub fn predictions(&self) -> Result<Vec<PredictionRow>, StageError> {
+    pub fn classes(&self) -> Result<Vec<ClassRow>, StageError> {
         files::read_csv(&files::require(&self.folder, Self::PREDICTIONS)?)
     }
 
@@ -105,6 +114,57 @@ impl Evaluation {
         let counts =
             counts.map_err(|error| StageError::new(format!("`{}`: {error}", path.display())))?;
         Ok(LabelConfusion { labels, counts })
+    }
+}
+
+/// All of `predictions.csv`.
+pub struct Predictions<'a> {
+    pub examples: &'a [Example],
+    /// One for each example.
+    pub predicted: &'a [Prediction],
+    /// Whether the texts are written, too.
+    pub texts: bool,
+}
+
+impl Predictions<'_> {
+    /// The fields that any example has: `id` first, then the others by name.
+    fn fields(&self) -> Vec<&str> {
+        let names: BTreeSet<&str> = self
+            .examples
+            .iter()
+            .flat_map(|example| example.fields.keys())
+            .map(String::as_str)
+            .collect();
+        let (id, others): (Vec<&str>, Vec<&str>) = names.into_iter().partition(|name| *name == ID);
+        [id, others].concat()
+    }
+
+    fn write(&self, path: &Path) -> Result<(), StageError> {
+        let own = if self.texts { &COLUMNS[..] } else { &COLUMNS[1..] };
+        let fields = self.fields();
+        let leading = fields.iter().take_while(|name| **name == ID).count();
+        let column = |name: &&str| {
+            if COLUMNS.contains(name) { format!("corpus.{name}") } else { (*name).to_owned() }
+        };
+        let mut rows = files::CsvFile::create(path.to_owned())?;
+        let columns = fields[..leading].iter().chain(own).map(|name| (*name).to_owned());
+        rows.record(columns.chain(fields[leading..].iter().map(column)))?;
+        let json = |entities: &[Entity]| serde_json::to_string(entities).expect("plain data");
+        for (example, predicted) in self.examples.iter().zip(self.predicted) {
+            let field = |name: &&str| example.fields.get(*name).cloned().unwrap_or_default();
+            let own = [
+                example.text.clone(),
+                example.anomaly.to_string(),
+                predicted.anomaly.to_string(),
+                serde_json::to_string(&predicted.anomaly_score).expect("a number"),
+                json(&example.entities),
+                json(&predicted.entities),
+            ];
+            let own = own.into_iter().skip(usize::from(!self.texts));
+            let before = fields[..leading].iter().map(field);
+            rows.record(before.chain(own).chain(fields[leading..].iter().map(field)))?;
+        }
+        rows.finish()
     }
 }
 
@@ -143,6 +203,45 @@ impl Artifact for Evaluation {
 mod tests {
     use super::*;
     use crate::training::Metric;
+
+    fn written(texts: bool) -> String {
+        let example = |text: &str, fields: &[(&str, &str)]| Example {
+            text: text.to_owned(),
+            entities: vec![Entity { start: 0, end: 3, label: "PER".to_owned() }],
+            anomaly: 1,
+            fields: fields.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+            line: 1,
+        };
+        let examples = [
+            example("Ann, here", &[("event", "E7"), ("id", "17"), ("anomaly_score", "9")]),
+            example("Bob", &[("host", "web-1")]),
+        ];
+        let predicted = Prediction { anomaly: 0, anomaly_score: 1e-7, entities: Vec::new() };
+        let predicted = [predicted.clone(), predicted];
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("predictions.csv");
+        Predictions { examples: &examples, predicted: &predicted, texts }.write(&path).unwrap();
+        std::fs::read_to_string(path).unwrap()
+    }
+
+    #[test]
+    fn predictions_keep_the_id_and_all_other_fields_and_leave_out_the_texts_where_asked() {
+        let entities = r#""[{""start"":0,""end"":3,""label"":""PER""}]""#;
+        assert_eq!(
+            written(true),
+            format!(
+                "id,text,anomaly,predicted_anomaly,anomaly_score,entities,predicted_entities,corpus.anomaly_score,event,host\n\
+                 17,\"Ann, here\",1,0,1e-7,{entities},[],9,E7,\n,Bob,1,0,1e-7,{entities},[],,,web-1\n"
+            )
+        );
+        assert_eq!(
+            written(false),
+            format!(
+                "id,anomaly,predicted_anomaly,anomaly_score,entities,predicted_entities,corpus.anomaly_score,event,host\n\
+                 17,1,0,1e-7,{entities},[],9,E7,\n,1,0,1e-7,{entities},[],,,web-1\n"
+            )
+        );
+    }
 
     #[test]
     fn an_objective_may_be_any_metric_that_training_can_watch() {

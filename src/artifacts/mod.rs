@@ -19,7 +19,7 @@ pub use backbone::Backbone;
 pub use checkpoint::Checkpoint;
 pub use corpus::{CorpusFiles, CorpusWriter};
 pub use encoded::{Encoded, EncodedWriter};
-pub use evaluation::{Evaluation, LabelConfusion, PredictionRow};
+pub use evaluation::{ClassRow, Evaluation, LabelConfusion, Prediction, Predictions};
 pub use figures::Figures;
 pub use heads::{ANOMALY, Decoding, Head, Heads, NER, Task};
 

@@ -9,8 +9,10 @@ use super::args::Show;
 use super::{Failure, project, terminal};
 use crate::diagnostics::suggest;
 use crate::experiment::Experiment;
+use crate::kinds;
 use crate::plan::{CacheKey, value_text};
-use crate::report::format;
+use crate::report::{self, Metrics, format};
+use crate::stage::{ArtifactType, Caveat};
 use crate::store::{Entry, RunFile, Store};
 
 pub fn run(arguments: &Show) -> Result<(), Failure> {
@@ -28,7 +30,7 @@ pub fn run(arguments: &Show) -> Result<(), Failure> {
     let store = project::open_store()?;
     let runs = store.list_runs()?;
     if let Some(run) = runs.iter().find(|run| run.id == name) {
-        return show_run(run, arguments.json);
+        return show_run(&store, run, arguments.json);
     }
     let digits = name;
     if !digits.is_empty() && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
@@ -93,7 +95,7 @@ fn experiment(arguments: &Show) -> Result<(), Failure> {
     terminal::print(&text)
 }
 
-fn show_run(run: &RunFile, as_json: bool) -> Result<(), Failure> {
+fn show_run(store: &Store, run: &RunFile, as_json: bool) -> Result<(), Failure> {
     if as_json {
         return terminal::json(&json!(run));
     }
@@ -134,7 +136,43 @@ fn show_run(run: &RunFile, as_json: bool) -> Result<(), Failure> {
             writeln!(text, "    {because}{error}").expect("a string");
         }
     }
+    text += &scores(store, run)?;
     terminal::print(&text)
+}
+
+/// The scores of a run without a sweep, and the caveats of any, as far as its entries are still there.
+fn scores(store: &Store, run: &RunFile) -> Result<String, Failure> {
+    let (mut metrics, mut caveats) = (Metrics::new(), Vec::new());
+    for node in &run.nodes {
+        let Some(kind) = kinds::ALL.iter().find(|kind| kind.name == node.kind) else { continue };
+        if kind.output.metrics.is_none() {
+            continue;
+        }
+        let Some(entry) = node.key.map(|key| store.get(&key)).transpose()?.flatten() else {
+            continue;
+        };
+        let (its, more) = scores_of(&kind.output, &node.stage, &entry)?;
+        if node.label.is_empty() {
+            metrics.extend(its);
+        }
+        for caveat in more {
+            if !caveats.contains(&caveat) {
+                caveats.push(caveat);
+            }
+        }
+    }
+    Ok(super::run::metrics(&metrics) + &report::caveat_lines(&caveats))
+}
+
+fn scores_of(
+    output: &ArtifactType,
+    name: &str,
+    entry: &Entry,
+) -> Result<(Metrics, Vec<Caveat>), Failure> {
+    report::scores_of(output, name, entry).map_err(|error| {
+        Failure::failed(format!("the scores of {} cannot be read: {error}", entry.key().short()))
+            .with_help("`pipeline verify` lists damaged entries; `run` rebuilds them")
+    })
 }
 
 fn show_entry(store: &Store, key: &CacheKey, as_json: bool) -> Result<(), Failure> {
@@ -163,6 +201,12 @@ fn show_entry(store: &Store, key: &CacheKey, as_json: bool) -> Result<(), Failur
     }
     for file in &manifest.files {
         row(&format!("file {}", file.path), &format::bytes(file.size));
+    }
+    let kind = kinds::ALL.iter().find(|kind| kind.name == manifest.fingerprint.kind);
+    if let Some(kind) = kind.filter(|kind| kind.output.name == manifest.artifact) {
+        let (metrics, caveats) = scores_of(&kind.output, kind.name, &entry)?;
+        text += &super::run::metrics(&metrics);
+        text += &report::caveat_lines(&caveats);
     }
     terminal::print(&text)
 }

@@ -8,91 +8,78 @@
 
 use super::{Entity, IGNORE, LabelSet};
 
-/// A token as alignment sees it: its characters in the text, half-open. `None` is a special token.
+/// The characters that a token shows, without white space at its ends, half-open; empty where it is white space alone. `None` is a special token.
 pub type TokenSpan = Option<(usize, usize)>;
 
-/// Labels of one text, and what happened to its entities.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Alignment {
-    /// `(tokens,)`, [`IGNORE`] at special tokens
-    pub labels: Vec<u32>,
-    /// Entities that truncation cut or left out: their tokens are `O`.
-    pub cut: usize,
-    /// Entities inside one token with other text before them, or of white space alone: no token is theirs.
-    pub unaligned: usize,
-}
-
-/// Labels the tokens of one text.
+/// Labels the tokens of one text: `(tokens,)`, [`IGNORE`] at special tokens.
 ///
-/// * `text`: the text's characters
 /// * `entities`: ascending, without overlap, inside the text
 /// * `tokens`: `(tokens,)`, those that are kept, ascending but for special ones
 /// * `cut_at`: the first character, white space skipped, of the first token that truncation dropped; `None` when all are kept
 /// * `labels`: a type that is not among them is labelled `O`
 #[must_use]
 pub fn align(
-    text: &[char],
     entities: &[Entity],
     tokens: &[TokenSpan],
     cut_at: Option<usize>,
     labels: &LabelSet,
-) -> Alignment {
+) -> Vec<u32> {
     let outside = labels.outside();
-    let mut alignment = Alignment {
-        labels: tokens.iter().map(|token| if token.is_some() { outside } else { IGNORE }).collect(),
-        cut: 0,
-        unaligned: 0,
-    };
+    let mut aligned: Vec<u32> =
+        tokens.iter().map(|token| if token.is_some() { outside } else { IGNORE }).collect();
     let mut next = 0;
-    for entity in entities {
-        if cut_at.is_some_and(|cut| cut < entity.end) {
-            alignment.cut += 1;
-            continue;
-        }
-        let Some((begin, inside)) = labels.begin_and_inside(&entity.label) else {
-            alignment.unaligned += 1;
-            continue;
-        };
+    for entity in entities.iter().filter(|entity| !is_cut(entity, cut_at)) {
+        let Some((begin, inside)) = labels.begin_and_inside(&entity.label) else { continue };
         // Entities and tokens both ascend, so each token is looked at once, and once more where an entity ends.
         while next < tokens.len()
-            && tokens[next]
-                .is_none_or(|token| anchor(text, token).is_none_or(|first| first < entity.start))
+            && tokens[next].and_then(first).is_none_or(|first| first < entity.start)
         {
             next += 1;
         }
         let mut found = None;
         while next < tokens.len() {
-            if let Some(token) = tokens[next] {
-                match anchor(text, token) {
-                    Some(first) if first >= entity.end => break,
-                    Some(_) => {
-                        let from = found.map_or(next, |last: usize| last + 1);
-                        let label = if found.is_some() { inside } else { begin };
-                        // White space between two tokens of the entity is inside it.
-                        for (between, token) in
-                            alignment.labels[from..next].iter_mut().zip(&tokens[from..next])
-                        {
-                            if token.is_some() {
-                                *between = inside;
-                            }
+            match tokens[next].and_then(first) {
+                Some(first) if first >= entity.end => break,
+                Some(_) => {
+                    let from = found.map_or(next, |last: usize| last + 1);
+                    // White space between two tokens of the entity is inside it.
+                    for (between, token) in aligned[from..next].iter_mut().zip(&tokens[from..next])
+                    {
+                        if token.is_some() {
+                            *between = inside;
                         }
-                        alignment.labels[next] = label;
-                        found = Some(next);
                     }
-                    None => {}
+                    aligned[next] = if found.is_some() { inside } else { begin };
+                    found = Some(next);
                 }
+                None => {}
             }
             next += 1;
         }
-        alignment.unaligned += usize::from(found.is_none());
     }
-    alignment
+    aligned
 }
 
-/// The first character of `token` that is no white space.
-pub(crate) fn anchor(text: &[char], token: (usize, usize)) -> Option<usize> {
+/// Whether truncation took any of an entity's characters; `cut_at` as in [`align`].
+#[must_use]
+pub fn is_cut(entity: &Entity, cut_at: Option<usize>) -> bool {
+    cut_at.is_some_and(|cut| cut < entity.end)
+}
+
+/// What a token with these characters shows of the text: see [`TokenSpan`].
+#[must_use]
+pub fn visible(text: &[char], token: (usize, usize)) -> (usize, usize) {
     let end = token.1.min(text.len());
-    (token.0.min(end)..end).find(|index| !text[*index].is_whitespace())
+    let characters = token.0.min(end)..end;
+    let is_shown = |index: &usize| !text[*index].is_whitespace();
+    match (characters.clone().find(is_shown), characters.clone().rfind(is_shown)) {
+        (Some(first), Some(last)) => (first, last + 1),
+        _ => (characters.start, characters.start),
+    }
+}
+
+fn first(token: (usize, usize)) -> Option<usize> {
+    (token.0 < token.1).then_some(token.0)
 }
 
 #[cfg(test)]
@@ -111,9 +98,10 @@ mod tests {
         cut_at: Option<usize>,
     ) -> Vec<String> {
         let labels = LabelSet::of(["LOC", "PER"]);
-        let alignment = align(&text.chars().collect::<Vec<_>>(), entities, tokens, cut_at, &labels);
-        alignment
-            .labels
+        let text: Vec<char> = text.chars().collect();
+        let tokens: Vec<_> =
+            tokens.iter().map(|token| token.map(|token| visible(&text, token))).collect();
+        align(entities, &tokens, cut_at, &labels)
             .iter()
             .map(|label| labels.names().get(*label as usize).map_or("-", String::as_str).to_owned())
             .collect()
@@ -173,20 +161,6 @@ mod tests {
         );
     }
 
-    #[test]
-    fn entities_without_a_token_are_counted() {
-        let labels = LabelSet::of(["PER"]);
-        let text: Vec<char> = "ab ".chars().collect();
-        let alignment = align(
-            &text,
-            &[entity(1, 2, "PER"), entity(2, 3, "PER")],
-            &[Some((0, 2)), Some((2, 3))],
-            None,
-            &labels,
-        );
-        assert_eq!((alignment.unaligned, alignment.cut), (2, 0));
-    }
-
     proptest! {
         #[test]
         fn no_token_is_labelled_outside_its_entity(
@@ -206,15 +180,15 @@ mod tests {
             let (mut tokens, mut start) = (vec![None], 0);
             for length in cuts {
                 if start + length > text.len() { break; }
-                tokens.push(Some((start, start + length)));
+                tokens.push(Some(visible(&text, (start, start + length))));
                 start += length;
             }
             tokens.push(None);
             let labels = LabelSet::of(["LOC", "PER"]);
-            let alignment = align(&text, &entities, &tokens, cut_at, &labels);
-            prop_assert_eq!(alignment.labels.len(), tokens.len());
+            let aligned = align(&entities, &tokens, cut_at, &labels);
+            prop_assert_eq!(aligned.len(), tokens.len());
             let mut previous = "O".to_owned();
-            for (token, label) in tokens.iter().zip(&alignment.labels) {
+            for (token, label) in tokens.iter().zip(&aligned) {
                 let Some(token) = *token else {
                     prop_assert_eq!(*label, IGNORE);
                     continue;
@@ -222,7 +196,7 @@ mod tests {
                 let name = &labels.names()[*label as usize];
                 if let Some((prefix, kind)) = name.split_once('-') {
                     let inside = |at: usize| entities.iter().any(|entity| entity.label == kind && (entity.start..entity.end).contains(&at));
-                    prop_assert!(anchor(&text, token).map_or(prefix == "I", inside), "{name} at {token:?} of {entities:?}");
+                    prop_assert!(first(token).map_or(prefix == "I", inside), "{name} at {token:?} of {entities:?}");
                     prop_assert!(prefix == "B" || previous.ends_with(&format!("-{kind}")), "{name} after {previous}");
                 }
                 previous.clone_from(name);

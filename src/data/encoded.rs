@@ -4,6 +4,7 @@ use std::path::Path;
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
+use super::EntityTruth;
 use crate::regular;
 
 /// The label of a token that counts nowhere: special tokens have it.
@@ -18,12 +19,14 @@ pub struct EncodedSplit {
     pub bounds: Vec<u32>,
     /// Number in the label set, [`IGNORE`] at special tokens: `(tokens,)`.
     pub labels: Vec<u32>,
-    /// First character of each token in its text; 0 at special tokens: `(tokens,)`.
+    /// First character that each token shows of its text, white space skipped; 0 at special tokens: `(tokens,)`.
     pub starts: Vec<u32>,
-    /// The character after its last one; 0 at special tokens: `(tokens,)`.
+    /// The character after the last one that it shows, the same as the first where it is white space; 0 at special tokens: `(tokens,)`.
     pub ends: Vec<u32>,
     /// 0 or 1: `(sequences,)`.
     pub anomaly: Vec<u32>,
+    /// The entities as the corpus has them, whatever the labels say.
+    pub truth: EntityTruth,
 }
 
 /// Some sequences, packed: what a training step takes.
@@ -57,6 +60,7 @@ impl Default for EncodedSplit {
             starts: Vec::new(),
             ends: Vec::new(),
             anomaly: Vec::new(),
+            truth: EntityTruth::default(),
         }
     }
 }
@@ -112,7 +116,7 @@ impl EncodedSplit {
         batch
     }
 
-    /// Writes the split as a safetensors file of six `U32` vectors.
+    /// Writes the split as a safetensors file of `U32` vectors.
     ///
     /// # Errors
     /// [`EncodedError::Io`] when the file cannot be written.
@@ -122,7 +126,7 @@ impl EncodedSplit {
             .map(|(name, values)| {
                 (name, values.iter().flat_map(|value| value.to_le_bytes()).collect())
             })
-            .into();
+            .collect();
         let views = bytes.iter().map(|(name, bytes)| {
             let view = TensorView::new(Dtype::U32, vec![bytes.len() / 4], bytes)
                 .expect("four bytes for each value");
@@ -172,6 +176,13 @@ impl EncodedSplit {
             starts: vector("starts")?,
             ends: vector("ends")?,
             anomaly: vector("anomaly")?,
+            truth: EntityTruth {
+                bounds: vector("entity_bounds")?,
+                starts: vector("entity_starts")?,
+                ends: vector("entity_ends")?,
+                kinds: vector("entity_kinds")?,
+                fits: vector("entity_fits")?,
+            },
         };
         split.check()?;
         Ok(split)
@@ -200,26 +211,34 @@ impl EncodedSplit {
         {
             return Err("`bounds` does not ascend from 0 to the number of tokens".into());
         }
-        Ok(())
+        self.truth.check(self.anomaly.len())
     }
 
-    fn vectors(&self) -> [(&'static str, &Vec<u32>); 6] {
-        [
+    fn vectors(&self) -> impl Iterator<Item = (&'static str, &Vec<u32>)> {
+        let own = [
             ("ids", &self.ids),
             ("bounds", &self.bounds),
             ("labels", &self.labels),
             ("starts", &self.starts),
             ("ends", &self.ends),
             ("anomaly", &self.anomaly),
-        ]
+        ];
+        own.into_iter().chain(self.truth.vectors())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::{Fit, spans::Span};
 
     fn split() -> EncodedSplit {
+        let mut truth = EntityTruth::default();
+        truth.push([]);
+        truth.push([
+            (Span { start: 0, end: 3, kind: 0 }, Fit::Exact),
+            (Span { start: 4, end: 9, kind: 1 }, Fit::Cut),
+        ]);
         EncodedSplit {
             ids: vec![1, 10, 2, 1, 11, 12, 2],
             bounds: vec![0, 3, 7],
@@ -227,6 +246,7 @@ mod tests {
             starts: vec![0, 0, 0, 0, 0, 3, 0],
             ends: vec![0, 4, 0, 0, 3, 6, 0],
             anomaly: vec![0, 1],
+            truth,
         }
     }
 
@@ -257,6 +277,9 @@ mod tests {
             |split: &mut EncodedSplit| split.bounds.truncate(2),
             |split: &mut EncodedSplit| split.bounds[1] = 9,
             |split: &mut EncodedSplit| split.bounds.clear(),
+            |split: &mut EncodedSplit| split.truth.kinds.truncate(1),
+            |split: &mut EncodedSplit| split.truth.fits[0] = 7,
+            |split: &mut EncodedSplit| split.truth.bounds.truncate(2),
         ] {
             let mut split = split();
             damage(&mut split);

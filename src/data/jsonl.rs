@@ -5,8 +5,8 @@
 //! ```
 //!
 //! `text`, `entities` (empty where there are none) and `anomaly` are needed on every line. Any other field with a string, number or boolean
-//! is kept as text in [`Example::fields`]; other arrays, objects and nulls are passed over. Empty lines are, too. A byte order mark at the
-//! start and line ends of `\r\n` are accepted.
+//! is kept as text in [`Example::fields`], an array or object as its JSON; nulls are passed over. Empty lines are, too. A byte order mark at the
+//! start and line ends of `\r\n` are accepted. Offsets count what [`Offsets`] says, and are characters from here on.
 //!
 //! Every malformed line is reported, not only the first; of many, the first [`REPORTED`] with the count of the rest. Memory is bounded by
 //! what is kept: a line over [`LINE_LIMIT_BYTES`] is skipped as it is read.
@@ -21,6 +21,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::offsets::{Offsets, Ruler};
 use super::{Entity, Example};
 
 use crate::regular;
@@ -110,8 +111,28 @@ fn render(path: &Path, problems: &[LineProblem], more: usize) -> String {
 /// # Errors
 /// [`ReadError`] when the file cannot be read, has no line, or has malformed ones.
 pub fn read(path: &Path) -> Result<Vec<Example>, ReadError> {
+    read_with(path, Offsets::Characters)
+}
+
+/// Reads a file of JSON lines in which `start` and `end` count in `offsets`.
+///
+/// # Errors
+/// As [`read`], and when an offset lies inside a character.
+pub fn read_with(path: &Path, offsets: Offsets) -> Result<Vec<Example>, ReadError> {
     let file = regular::open(path).map_err(|error| ReadError::Io { path: path.into(), error })?;
-    read_from(io::BufReader::with_capacity(1 << 16, file), path)
+    let limits = Limits { bytes: LINE_LIMIT_BYTES, offsets };
+    let mut examples = Vec::new();
+    let reader = io::BufReader::with_capacity(1 << 16, file);
+    read_limited(reader, path, limits, &mut |example| examples.push(example))?;
+    Ok(examples)
+}
+
+/// What is asked of lines.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// The longest.
+    bytes: usize,
+    offsets: Offsets,
 }
 
 /// Reads what [`write`] wrote, whatever the length of its lines: they may be longer than those that they were read from.
@@ -130,7 +151,8 @@ pub fn read_back(path: &Path) -> Result<Vec<Example>, ReadError> {
 /// As [`read`]; what came before the error has been handed out.
 pub fn read_back_each(path: &Path, each: &mut dyn FnMut(Example)) -> Result<(), ReadError> {
     let file = regular::open(path).map_err(|error| ReadError::Io { path: path.into(), error })?;
-    read_limited(io::BufReader::with_capacity(1 << 16, file), path, usize::MAX, each)
+    let limits = Limits { bytes: usize::MAX, offsets: Offsets::Characters };
+    read_limited(io::BufReader::with_capacity(1 << 16, file), path, limits, each)
 }
 
 /// Reads JSON lines from anywhere; `path` is what messages call it.
@@ -139,14 +161,15 @@ pub fn read_back_each(path: &Path, each: &mut dyn FnMut(Example)) -> Result<(), 
 /// As [`read`].
 pub fn read_from(reader: impl BufRead, path: &Path) -> Result<Vec<Example>, ReadError> {
     let mut examples = Vec::new();
-    read_limited(reader, path, LINE_LIMIT_BYTES, &mut |example| examples.push(example))?;
+    let limits = Limits { bytes: LINE_LIMIT_BYTES, offsets: Offsets::Characters };
+    read_limited(reader, path, limits, &mut |example| examples.push(example))?;
     Ok(examples)
 }
 
 fn read_limited(
     mut reader: impl BufRead,
     path: &Path,
-    limit: usize,
+    limits: Limits,
     each: &mut dyn FnMut(Example),
 ) -> Result<(), ReadError> {
     let io = |error| ReadError::Io { path: path.into(), error };
@@ -155,7 +178,7 @@ fn read_limited(
     while !ended {
         let (mut chunk, mut bytes) = (Vec::new(), 0);
         while bytes < CHUNK_BYTES && !ended {
-            match read_line(&mut reader, limit).map_err(io)? {
+            match read_line(&mut reader, limits.bytes).map_err(io)? {
                 None => ended = true,
                 Some(content) => {
                     line += 1;
@@ -166,7 +189,7 @@ fn read_limited(
         }
         let parsed: Vec<_> = chunk
             .into_par_iter()
-            .map(|(line, content)| (line, parse_line(line, content, limit)))
+            .map(|(line, content)| (line, parse_line(line, content, limits)))
             .collect();
         for (line, result) in parsed {
             match result {
@@ -224,23 +247,23 @@ fn read_line(reader: &mut impl BufRead, limit: usize) -> io::Result<Option<Optio
 fn parse_line(
     line: usize,
     content: Option<Vec<u8>>,
-    limit: usize,
+    limits: Limits,
 ) -> Result<Option<Example>, String> {
-    let content = content.ok_or_else(|| too_long(limit))?;
+    let content = content.ok_or_else(|| too_long(limits.bytes))?;
     let text = std::str::from_utf8(&content)
         .map_err(|error| format!("byte {} is not UTF-8", error.valid_up_to() + 1))?;
     let text = if line == 1 { text.strip_prefix('\u{feff}').unwrap_or(text) } else { text };
     if text.trim().is_empty() {
         return Ok(None);
     }
-    parse_example(text, line).map(Some)
+    parse_example(text, line, limits.offsets).map(Some)
 }
 
-/// Reads one line.
+/// Reads one line, whose offsets count in `offsets`.
 ///
 /// # Errors
 /// A message that says what is wrong and what was expected.
-pub fn parse_example(text: &str, line: usize) -> Result<Example, String> {
+pub fn parse_example(text: &str, line: usize, offsets: Offsets) -> Result<Example, String> {
     let Members(members) = serde_json::from_str(text).map_err(|error| json_problem(&error, 0))?;
     let problem = |raw: &RawValue, error: serde_json::Error| {
         json_problem(&error, raw.get().as_ptr() as usize - text.as_ptr() as usize)
@@ -280,7 +303,7 @@ pub fn parse_example(text: &str, line: usize) -> Result<Example, String> {
         }
         None => return Err("`entities` is missing; write `[]` where there are none".into()),
     };
-    let entities = read_entities(&entities, &whole, content.chars().count())?;
+    let entities = read_entities(&entities, &whole, &content, offsets)?;
     let anomaly = match anomaly.map(whole).transpose()? {
         Some(Value::Number(number)) if number.as_u64() == Some(0) => 0,
         Some(Value::Number(number)) if number.as_u64() == Some(1) => 1,
@@ -299,8 +322,11 @@ pub fn parse_example(text: &str, line: usize) -> Result<Example, String> {
 fn read_entities(
     values: &[&RawValue],
     whole: &dyn Fn(&RawValue) -> Result<Value, String>,
-    length: usize,
+    text: &str,
+    unit: Offsets,
 ) -> Result<Vec<Entity>, String> {
+    let length = unit.count(text);
+    let ruler = (unit != Offsets::Characters).then(|| Ruler::new(text.chars(), unit));
     let mut entities = Vec::with_capacity(values.len());
     for (index, value) in values.iter().enumerate() {
         let whose = format!("entity {} of the line", index + 1);
@@ -335,8 +361,19 @@ fn read_entities(
             ));
         }
         if end > length {
-            return Err(format!("{whose} ends at {end}, but the text has {length} characters"));
+            let units = unit.units();
+            let hint = other_units(text, unit, end);
+            return Err(format!("{whose} ends at {end}, but the text has {length} {units}{hint}"));
         }
+        let character = |name: &str, offset: usize| {
+            match &ruler {
+            None => Ok(offset),
+            Some(ruler) => ruler.character(offset).ok_or_else(|| {
+                format!("`{name}` of {whose} is {offset}, which is inside a character where {} are counted", unit.units())
+            }),
+        }
+        };
+        let (start, end) = (character("start", start)?, character("end", end)?);
         let label = match members.remove("label") {
             Some(Value::String(label)) => label,
             Some(other) => {
@@ -361,6 +398,20 @@ fn read_entities(
         }
     }
     Ok(entities)
+}
+
+/// What to say of an offset beyond the text that lies inside it in another unit.
+fn other_units(text: &str, unit: Offsets, end: usize) -> String {
+    let fits = |other: &&Offsets| **other != unit && other.count(text) >= end;
+    let fitting: Vec<String> = [Offsets::Characters, Offsets::Utf16, Offsets::Bytes]
+        .iter()
+        .filter(fits)
+        .map(|other| format!("\"{}\"", other.name()))
+        .collect();
+    if fitting.is_empty() {
+        return String::new();
+    }
+    format!("; it would lie inside with `offsets` = {}", fitting.join(" or "))
 }
 
 /// Says what makes `label` no name of an entity type.
@@ -398,11 +449,11 @@ pub fn write(examples: &[Example], writer: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// A string, or the text of a number or boolean as it stands: no number is too large or too exact for that.
+/// A string, or the JSON of anything else as it stands, so that no number is too large or too exact; nothing for a null.
 fn scalar(raw: &RawValue) -> serde_json::Result<Option<String>> {
     match raw.get().as_bytes() {
         [b'"', ..] => serde_json::from_str(raw.get()).map(Some),
-        [b'[' | b'{' | b'n', ..] => Ok(None),
+        [b'n', ..] => Ok(None),
         _ => Ok(Some(raw.get().to_owned())),
     }
 }

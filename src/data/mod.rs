@@ -17,15 +17,20 @@ mod encoded;
 mod example;
 pub mod jsonl;
 mod labels;
+mod misfits;
+mod offsets;
 pub mod spans;
 mod split;
 mod templates;
 mod tokenize;
 mod train_tokenizer;
+mod truth;
 
 pub use encoded::{Batch, EncodedError, EncodedSplit, IGNORE};
 pub use example::{Corpus, Duplicates, Entity, Example, Split};
 pub use labels::{LabelError, LabelSet};
+pub use misfits::{Cause, Misfit, Misfits, UnitFound};
+pub use offsets::Offsets;
 pub use split::{
     By, Difference, Division, EqualTexts, Fractions, GroupCounts, Item, Membership, SplitError,
     Trace, check_sizes, split,
@@ -35,3 +40,4 @@ pub use templates::{
 };
 pub use tokenize::{Statistics, TextTokenizer, TokenizedText, TokenizerError};
 pub use train_tokenizer::{TrainTokenizerError, train_tokenizer};
+pub use truth::{EntityTruth, Fit};

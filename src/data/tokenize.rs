@@ -11,8 +11,9 @@ use serde_json::Value;
 use tokenizers::{Encoding, ModelWrapper, Tokenizer};
 use unicode_segmentation::UnicodeSegmentation as _;
 
-use super::align::{Alignment, align, anchor};
-use super::{EncodedSplit, Example, IGNORE, LabelSet};
+use super::align::{align, is_cut, visible};
+use super::spans::{self, Span};
+use super::{EncodedSplit, Example, Fit, IGNORE, LabelSet, Misfits};
 
 use crate::regular;
 
@@ -36,9 +37,9 @@ pub struct TextTokenizer {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TokenizedText {
     pub ids: Vec<u32>,
-    /// First character of each token in the text; 0 at special tokens.
+    /// First character that each token shows of the text, white space skipped; 0 at special tokens.
     pub starts: Vec<u32>,
-    /// The character after its last one; 0 at special tokens.
+    /// The character after the last one that it shows, the same as the first where it is white space; 0 at special tokens.
     pub ends: Vec<u32>,
     /// Which tokens the tokenizer put around the text.
     pub special: Vec<bool>,
@@ -64,8 +65,8 @@ pub struct Statistics {
     pub entities: usize,
     /// Entities that truncation cut or dropped: their tokens are `O`.
     pub entities_cut: usize,
-    /// Entities to which no token belongs.
-    pub entities_unaligned: usize,
+    /// Entities that were not cut, but that no labels of tokens give.
+    pub misfits: Misfits,
     /// Tokens of each label.
     pub label_counts: BTreeMap<String, usize>,
 }
@@ -247,7 +248,11 @@ impl TextTokenizer {
             .ok_or_else(|| failed("its special tokens are missing".into()))?;
         let kept = inner.min(max_length - special);
         let dropped = before + kept..before + inner;
-        let cut_at = offsets[dropped.clone()].iter().find_map(|token| anchor(characters, *token));
+        let shown = |token: &(usize, usize)| visible(characters, *token);
+        let cut_at = offsets[dropped.clone()]
+            .iter()
+            .map(shown)
+            .find_map(|(start, end)| (start < end).then_some(start));
         let mut tokens =
             TokenizedText { truncated: !dropped.is_empty(), cut_at, ..TokenizedText::default() };
         let position = |offset: usize| {
@@ -255,7 +260,7 @@ impl TextTokenizer {
         };
         for index in (0..dropped.start).chain(dropped.end..ids.len()) {
             let special = index < before || index >= before + inner;
-            let (start, end) = if special { (0, 0) } else { offsets[index] };
+            let (start, end) = if special { (0, 0) } else { shown(&offsets[index]) };
             tokens.ids.push(ids[index]);
             tokens.starts.push(position(start)?);
             tokens.ends.push(position(end)?);
@@ -278,24 +283,14 @@ impl TextTokenizer {
         labels: &LabelSet,
         max_length: usize,
     ) -> Result<(EncodedSplit, Statistics), TokenizerError> {
-        let encoded: Vec<(TokenizedText, Alignment)> = examples
+        let encoded: Vec<Labelled> = examples
             .par_iter()
             .with_min_len(16)
             .map(|example| {
                 let characters: Vec<char> = example.text.chars().collect();
                 let tokens =
                     self.encode_line(&example.text, &characters, max_length, example.line)?;
-                let spans: Vec<_> = tokens
-                    .special
-                    .iter()
-                    .zip(tokens.starts.iter().zip(&tokens.ends))
-                    .map(|(special, (start, end))| {
-                        (!special).then_some((*start as usize, *end as usize))
-                    })
-                    .collect();
-                let alignment =
-                    align(&characters, &example.entities, &spans, tokens.cut_at, labels);
-                Ok((tokens, alignment))
+                Ok(label(example, &characters, tokens, labels))
             })
             .collect::<Result<_, _>>()?;
         let mut split = EncodedSplit::default();
@@ -305,23 +300,25 @@ impl TextTokenizer {
             ..Statistics::default()
         };
         let mut counts = vec![0_usize; labels.len()];
-        for (example, (tokens, alignment)) in examples.iter().zip(encoded) {
+        for (example, found) in examples.iter().zip(encoded) {
+            let Labelled { tokens, labels, truth, misfits } = found;
             let length = tokens.ids.len();
             statistics.length_min = statistics.length_min.min(length);
             statistics.length_max = statistics.length_max.max(length);
             statistics.truncated += usize::from(tokens.truncated);
             statistics.anomalies += usize::from(example.anomaly == 1);
             statistics.entities += example.entities.len();
-            statistics.entities_cut += alignment.cut;
-            statistics.entities_unaligned += alignment.unaligned;
-            for label in alignment.labels.iter().filter(|label| **label != IGNORE) {
+            statistics.entities_cut += truth.iter().filter(|(_, fit)| *fit == Fit::Cut).count();
+            statistics.misfits.extend(misfits);
+            for label in labels.iter().filter(|label| **label != IGNORE) {
                 counts[*label as usize] += 1;
             }
             split.ids.extend(tokens.ids);
-            split.labels.extend(alignment.labels);
+            split.labels.extend(labels);
             split.starts.extend(tokens.starts);
             split.ends.extend(tokens.ends);
             split.anomaly.push(example.anomaly);
+            split.truth.push(truth);
             split
                 .bounds
                 .push(u32::try_from(split.ids.len()).map_err(|_| TokenizerError::TooManyTokens)?);
@@ -335,6 +332,45 @@ impl TextTokenizer {
         statistics.label_counts = labels.names().iter().cloned().zip(counts).collect();
         Ok((split, statistics))
     }
+}
+
+/// The labelled tokens of one text, and what they can say of its entities.
+struct Labelled {
+    tokens: TokenizedText,
+    /// `(tokens,)`
+    labels: Vec<u32>,
+    /// `(entities,)`
+    truth: Vec<(Span, Fit)>,
+    misfits: Misfits,
+}
+
+/// * `text`: the example's characters
+fn label(example: &Example, text: &[char], tokens: TokenizedText, set: &LabelSet) -> Labelled {
+    let shown = tokens.starts.iter().zip(&tokens.ends);
+    let shown: Vec<_> = shown.map(|(start, end)| (*start as usize, *end as usize)).collect();
+    let spans: Vec<_> = shown
+        .iter()
+        .zip(&tokens.special)
+        .map(|(token, special)| (!special).then_some(*token))
+        .collect();
+    let labels = align(&example.entities, &spans, tokens.cut_at, set);
+    let told = spans::read(&labels, &tokens.starts, &tokens.ends, set);
+    let mut misfits = Misfits::default();
+    let truth = example.entities.iter().filter_map(|entity| {
+        let span = Span::of(entity, set)?;
+        let fit = if is_cut(entity, tokens.cut_at) {
+            Fit::Cut
+        } else if told.binary_search(&span).is_ok() {
+            Fit::Exact
+        } else {
+            misfits.add(example, text, entity, &shown);
+            Fit::InsideTokens
+        };
+        Some((span, fit))
+    });
+    let truth = truth.collect();
+    misfits.weigh(text, &example.entities);
+    Labelled { tokens, labels, truth, misfits }
 }
 
 /// Places of tokens in a text, with every end moved behind what belongs to the same character in the eyes of a reader and to no other token: a

@@ -5,11 +5,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{facts, versions};
-use crate::artifacts::{Checkpoint, Encoded, Evaluation, LabelConfusion, PredictionRow, files};
-use crate::data::{self, EncodedSplit, Entity, Example, LabelSet, spans};
-use crate::metrics::{self, ConfusionMatrix, Scores, classification_report, span_scores};
+use crate::artifacts::{
+    Checkpoint, Encoded, Evaluation, LabelConfusion, Prediction, Predictions, files,
+};
+use crate::data::{self, EncodedSplit};
+use crate::metrics::{self, ConfusionMatrix, Scores, SpanScores, classification_report};
 use crate::stage::{Caveat, CodeVersion, Context, InputFacts, ParameterProblem, Stage, StageError};
-use crate::training::{self, Objective, Predicted};
+use crate::training::{self, Objective, Predicted, Scored};
 
 /// Scores a trained model on one split: classification reports, entity-level scores as seqeval defines them (strict, `O` counted), anomaly scores as scikit-learn defines them, and every prediction as CSV. Its `loss` has no weights: every token counts, `O` too, and both tasks the same.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -22,6 +24,9 @@ pub struct Evaluate {
     #[serde(default = "batch_size")]
     #[schemars(range(min = 1, max = 65_536))]
     pub batch_size: usize,
+    /// Write the texts into `predictions.csv`. Without them it still has every other field of the corpus, and offsets and labels of the entities.
+    #[serde(default = "texts")]
+    pub texts: bool,
 }
 
 const NO_TEXTS: &str =
@@ -29,6 +34,10 @@ const NO_TEXTS: &str =
 
 fn batch_size() -> usize {
     32
+}
+
+fn texts() -> bool {
+    true
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -112,16 +121,19 @@ impl Stage for Evaluate {
             context.caveat(&mut caveats, Caveat::new("loss_not_finite", tokens.len(), message));
         }
         let labels = data.labels.names();
-        let scores = training::score(&tokens, &predicted, labels);
-        let report = report(&tokens, &predicted, &data, &caveats, &scores);
+        let Scored { scores, spans, found } = training::score(&tokens, &predicted, &data.labels);
+        let report = report(&tokens, &predicted, labels, &scores, &spans, &caveats);
         let confusion = ConfusionMatrix::of(&tokens.labels, &predicted.labels, labels.len());
         let confusion = LabelConfusion { labels: labels.to_vec(), counts: confusion.counts };
         let examples = data.examples(split)?;
-        let rows = examples
-            .iter()
-            .enumerate()
-            .map(|(row, example)| prediction(row, example, &tokens, &predicted, &data.labels));
-        Evaluation::write(context.output, &scores, &caveats, &report, rows, &confusion)
+        let said = found.into_iter().enumerate().map(|(row, found)| Prediction {
+            anomaly: predicted.anomaly[row],
+            anomaly_score: predicted.anomaly_score[row],
+            entities: found.into_iter().map(|span| span.entity(&data.labels)).collect(),
+        });
+        let said: Vec<Prediction> = said.collect();
+        let predictions = Predictions { examples: &examples, predicted: &said, texts: self.texts };
+        Evaluation::write(context.output, &scores, &caveats, &report, &predictions, &confusion)
     }
 }
 
@@ -141,24 +153,25 @@ fn shown_with(split: data::Split, model: &[Caveat], data: &[Caveat]) -> Vec<Cave
 }
 
 /// `classification_report.txt`: the recipe's two reports as scikit-learn prints them, and the entity-level one beside them.
+///
+/// * `names`: the labels, as the split numbers them
 fn report(
     tokens: &EncodedSplit,
     predicted: &Predicted,
-    data: &Encoded,
-    caveats: &[Caveat],
+    names: &[String],
     scores: &Scores,
+    spans: &SpanScores,
+    caveats: &[Caveat],
 ) -> String {
     const DIGITS: usize = 4;
-    let labels = &data.labels;
     let anomaly_names = ["Normal".to_owned(), "Anomaly".to_owned()];
-    let outside = labels.outside();
+    let is_outside = |label: u32| names.get(label as usize).is_some_and(|name| name == "O");
     let (truth, guess): (Vec<u32>, Vec<u32>) = tokens
         .labels
         .iter()
         .zip(&predicted.labels)
-        .filter(|(truth, _)| **truth != outside && **truth != data::IGNORE)
+        .filter(|(truth, _)| !is_outside(**truth) && **truth != data::IGNORE)
         .unzip();
-    let spans = span_scores(&tokens.labels, &predicted.labels, &tokens.bounds, labels.names());
     let score = |value: Option<f64>| {
         value.map_or_else(|| "undefined".to_owned(), |value| format!("{value:.4}"))
     };
@@ -175,52 +188,14 @@ fn report(
         score(scores.anomaly.auroc),
         score(scores.anomaly.average_precision)
     );
-    text += "\n\nNamed entities (whole entities: type and both ends must be right; `O` counts)\n\n";
-    text += &metrics::span_report(&spans, DIGITS);
+    text += "\n\nNamed entities (whole entities: type and both ends must be right, in characters; `O` counts)\n\n";
+    text += &metrics::span_report(spans, DIGITS);
     text += "\n\nToken labels (only tokens whose true label is not `O`: what this leaves out are entities found where there are none)\n\n";
     if truth.is_empty() {
         text += "There are no such tokens.\n";
     } else {
-        text += &classification_report(&truth, &guess, labels.names(), None, DIGITS);
+        text += &classification_report(&truth, &guess, names, None, DIGITS);
     }
     text += &format!("\nAccuracy over all tokens {}\n", score(scores.ner.token_accuracy));
     text
-}
-
-fn prediction(
-    row: usize,
-    example: &Example,
-    tokens: &EncodedSplit,
-    predicted: &Predicted,
-    labels: &LabelSet,
-) -> PredictionRow {
-    let characters: Vec<char> = example.text.chars().collect();
-    let range = tokens.range(row);
-    // Special tokens carry no label, whatever the model says of them.
-    let guess: Vec<u32> = range
-        .clone()
-        .map(|token| {
-            if tokens.labels[token] == data::IGNORE {
-                data::IGNORE
-            } else {
-                predicted.labels[token]
-            }
-        })
-        .collect();
-    let found = spans::read(
-        &characters,
-        &guess,
-        &tokens.starts[range.clone()],
-        &tokens.ends[range],
-        labels,
-    );
-    let json = |entities: &[Entity]| serde_json::to_string(entities).expect("plain data");
-    PredictionRow {
-        text: example.text.clone(),
-        anomaly: example.anomaly,
-        predicted_anomaly: predicted.anomaly[row],
-        anomaly_score: predicted.anomaly_score[row],
-        entities: json(&example.entities),
-        predicted_entities: json(&found),
-    }
 }

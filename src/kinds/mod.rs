@@ -2,6 +2,7 @@
 //!
 //! A kind reads its typed inputs, calls the machine-learning side, and writes its artifact. It never uses another kind.
 
+mod corpus_caveats;
 mod engine;
 mod evaluate;
 mod facts;

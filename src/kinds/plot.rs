@@ -36,12 +36,8 @@ impl Stage for Plot {
         let rows: Vec<HistoryRow> = history.iter().map(history_row).collect();
         let scores = inputs.evaluation.scores()?;
         let confusion = inputs.evaluation.confusion()?;
-        let (truth, probability): (Vec<u32>, Vec<f64>) = inputs
-            .evaluation
-            .predictions()?
-            .iter()
-            .map(|row| (row.anomaly, row.anomaly_score))
-            .unzip();
+        let (truth, probability): (Vec<u32>, Vec<f64>) =
+            inputs.evaluation.classes()?.iter().map(|row| (row.anomaly, row.anomaly_score)).unzip();
         let positives = truth.iter().filter(|anomaly| **anomaly == 1).count();
         let prevalence = (!truth.is_empty()).then(|| positives as f64 / truth.len() as f64);
         let precision_recall = PrecisionRecall {

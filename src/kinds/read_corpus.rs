@@ -10,12 +10,12 @@ use super::fetch_model::NoInputs;
 use super::splits::{self, By, Dividing, Duplicates, Fractions};
 use super::versions;
 use crate::artifacts::CorpusFiles;
-use crate::data::{Example, Split, SplitError, jsonl};
+use crate::data::{Example, Offsets, Split, SplitError, jsonl};
 use crate::stage::{
     CodeVersion, Context, Facts, InputFacts, ParameterProblem, SourceFile, Stage, StageError,
 };
 
-/// Labelled texts from JSONL files with lines such as `{"text": "...", "entities": [{"start": 0, "end": 5, "label": "NODE"}], "anomaly": 0}`, offsets in characters, half-open. Either one file (`path`) that is split, or a file for each split (`train`, `validation`, `test`).
+/// Labelled texts from JSONL files with lines such as `{"text": "...", "entities": [{"start": 0, "end": 5, "label": "NODE"}], "anomaly": 0}`, half-open. Either one file (`path`) that is split, or a file for each split (`train`, `validation`, `test`).
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReadCorpus {
@@ -44,6 +44,9 @@ pub struct ReadCorpus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "path"))]
     pub test: Option<PathBuf>,
+    /// What `start` and `end` of the entities count.
+    #[serde(default)]
+    pub offsets: Offsets,
     /// Seed of the split.
     #[serde(default = "super::default_seed")]
     pub seed: u64,
@@ -135,6 +138,7 @@ impl Stage for ReadCorpus {
     }
 
     fn run(&self, _inputs: NoInputs, context: &Context<'_>) -> Result<CorpusFiles, StageError> {
+        let read = |path: &Path| read(path, self.offsets);
         let mut output = splits::Output::new(None, context)?;
         let mut caveats = Vec::new();
         if let Some(path) = &self.path {
@@ -164,6 +168,7 @@ impl Stage for ReadCorpus {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<Example>, StageError> {
-    jsonl::read(path).map_err(|error| StageError::new(error.to_string()).with_help(error.help()))
+fn read(path: &Path, offsets: Offsets) -> Result<Vec<Example>, StageError> {
+    jsonl::read_with(path, offsets)
+        .map_err(|error| StageError::new(error.to_string()).with_help(error.help()))
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::corpus_caveats::LabelFindings;
 use crate::artifacts::{CorpusFiles, CorpusWriter};
 use crate::data::{self, Division, EqualTexts, Example, Membership, Split, SplitError, Trace};
 use crate::stage::{Artifact as _, Caveat, Context, ParameterProblem, StageError};
@@ -293,6 +294,7 @@ pub(super) struct Output<'a> {
     context: &'a Context<'a>,
     files: CorpusWriter,
     overlap: Overlap,
+    labels: LabelFindings,
     /// Of the corpus before, and of this one.
     traces: Option<(Trace, Trace)>,
 }
@@ -307,12 +309,14 @@ impl<'a> Output<'a> {
             context,
             files: CorpusFiles::writer(context.output)?,
             overlap: Overlap::new(group),
+            labels: LabelFindings::default(),
             traces: previous(context).map(|trace| (trace, Trace::default())),
         })
     }
 
     pub(super) fn push(&mut self, split: Split, example: &Example) -> Result<(), StageError> {
         self.overlap.push(split, example);
+        self.labels.push(split, example);
         if let Some((_, trace)) = &mut self.traces {
             trace.push(split, example);
         }
@@ -320,7 +324,7 @@ impl<'a> Output<'a> {
     }
 
     pub(super) fn finish(self, mut caveats: Vec<Caveat>) -> Result<CorpusFiles, StageError> {
-        for caveat in self.overlap.caveats() {
+        for caveat in self.overlap.caveats().into_iter().chain(self.labels.caveats()) {
             self.context.caveat(&mut caveats, caveat);
         }
         if let Some((before, now)) = &self.traces {

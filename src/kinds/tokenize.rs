@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{facts, versions};
 use crate::artifacts::{Backbone, CorpusFiles, Encoded, EncodedWriter};
-use crate::data::{LabelSet, Split, TextTokenizer};
+use crate::data::{LabelSet, Misfits, Split, Statistics, TextTokenizer, UnitFound};
 use crate::stage::{
     Caveat, CodeVersion, Context, Facts, InputFacts, ParameterProblem, Stage, StageError,
 };
@@ -85,6 +85,7 @@ impl Stage for Tokenize {
         let mut writer =
             EncodedWriter::new(context.output, &inputs.model.tokenizer, &labels, self.max_length)?;
         let mut caveats = inputs.corpus.caveats;
+        let mut misfits = Vec::new();
         for split in Split::ALL {
             context.check_cancelled()?;
             let examples = corpus.get(split);
@@ -92,29 +93,59 @@ impl Stage for Tokenize {
                 tokenizer
                     .encode_split(examples, &labels, self.max_length)
                     .map_err(|error| StageError::new(format!("the `{split}` split: {error}")))?;
-            if statistics.entities_unaligned > 0 {
-                let message = format!(
-                    "{} of {} {split} entities have no token of their own, so that no tag stands for them: see that `start` and `end` are counted in \
-                     characters and lie where words begin and end",
-                    statistics.entities_unaligned, statistics.entities
-                );
-                let caveat =
-                    Caveat::new("entities_inside_tokens", statistics.entities_unaligned, message);
-                context.caveat(&mut caveats, caveat.of(split));
-            }
-            if statistics.truncated > 0 {
-                let message = format!(
-                    "{} of {} {split} texts are longer than {} tokens and were cut, {} entities with them",
-                    statistics.truncated,
-                    examples.len(),
-                    self.max_length,
-                    statistics.entities_cut
-                );
-                let caveat = Caveat::new("texts_cut", statistics.truncated, message);
-                context.caveat(&mut caveats, caveat.of(split));
-            }
+            warn_of(&statistics, self.max_length, split, &mut caveats, context);
+            misfits.push(statistics.misfits.clone());
             writer.split(split, &tokens, statistics, examples)?;
         }
+        if let Some(UnitFound { unit, differ, whole }) = Misfits::unit(&misfits) {
+            let message = format!(
+                "the offsets of entities look like {units}: {whole} of {differ} for which that makes a difference break words, and would not if they \
+                 counted {units}; set `offsets = \"{}\"` in `read_corpus`",
+                unit.name(),
+                units = unit.units()
+            );
+            context.caveat(&mut caveats, Caveat::new("offsets_unit", whole, message));
+        }
         writer.finish(caveats)
+    }
+}
+
+/// Says what truncation and the bounds of tokens took from a split.
+fn warn_of(
+    found: &Statistics,
+    max_length: usize,
+    split: Split,
+    caveats: &mut Vec<Caveat>,
+    context: &Context<'_>,
+) {
+    let all = found.entities;
+    if found.truncated > 0 {
+        let message = format!(
+            "{} of {} {split} texts are longer than {max_length} tokens and were cut",
+            found.truncated, found.sequences
+        );
+        context.caveat(caveats, Caveat::new("texts_cut", found.truncated, message).of(split));
+    }
+    if found.entities_cut > 0 {
+        let cut = found.entities_cut;
+        let message = format!(
+            "{cut} of {all} {split} entities are cut off by `max_length` = {max_length}: they cannot be found, and count as missed"
+        );
+        context.caveat(caveats, Caveat::new("entities_cut", cut, message).of(split));
+    }
+    let misfits = found.misfits.count();
+    if misfits > 0 {
+        let message = format!(
+            "{misfits} of {all} {split} entities are not whole tokens, so that no tags give them, and count as missed: {}",
+            found.misfits.causes()
+        );
+        context.caveat(caveats, Caveat::new("entities_inside_tokens", misfits, message).of(split));
+        let listed: Vec<String> = found.misfits.first.iter().map(ToString::to_string).collect();
+        let more = if listed.len() < misfits { "\n..." } else { "" };
+        context.warn(format!(
+            "these are{}:\n{}{more}",
+            if more.is_empty() { "" } else { " the first" },
+            listed.join("\n")
+        ));
     }
 }

@@ -390,7 +390,7 @@ impl Stage for Train {
         let splits = training::Data {
             train: &train,
             validation: (!validation.is_empty()).then_some(&validation),
-            labels: labels.names(),
+            labels,
         };
         let storage = Storage {
             checkpoints: Some(context.checkpoints),

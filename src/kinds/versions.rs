@@ -3,10 +3,10 @@
 
 use crate::stage::CodeVersion;
 
-pub const ALIGNMENT: CodeVersion = CodeVersion { part: "alignment", version: 2 };
+pub const ALIGNMENT: CodeVersion = CodeVersion { part: "alignment", version: 3 };
 pub const INITIAL_WEIGHTS: CodeVersion = CodeVersion { part: "initial_weights", version: 1 };
-pub const JSONL: CodeVersion = CodeVersion { part: "jsonl", version: 2 };
-pub const METRICS: CodeVersion = CodeVersion { part: "metrics", version: 2 };
+pub const JSONL: CodeVersion = CodeVersion { part: "jsonl", version: 3 };
+pub const METRICS: CodeVersion = CodeVersion { part: "metrics", version: 3 };
 pub const MODEL: CodeVersion = CodeVersion { part: "model", version: 1 };
 pub const PLOTS: CodeVersion = CodeVersion { part: "plots", version: 2 };
 pub const SPLIT: CodeVersion = CodeVersion { part: "split", version: 2 };

@@ -2,7 +2,7 @@
 //!
 //! | function | equals |
 //! |---|---|
-//! | [`span_scores`] | seqeval's `classification_report(mode="strict", scheme=IOB2)` |
+//! | [`span_scores`] | seqeval's `classification_report(mode="strict", scheme=IOB2)`, where entities are whole tokens |
 //! | [`classification_report`] | scikit-learn's text, character for character |
 //! | [`binary_scores`], [`ConfusionMatrix`] | scikit-learn |
 //! | [`auroc`], [`average_precision`], [`roc_curve`], [`precision_recall_curve`] | scikit-learn, ties included |
@@ -24,7 +24,7 @@ pub use ranking::{
     PrecisionRecallCurve, RocCurve, auroc, average_precision, precision_recall_curve, roc_curve,
 };
 pub use report::{classification_report, span_report};
-pub use scores::{AnomalyScores, NerScores, Predictions, Scores};
+pub use scores::{AnomalyScores, Entities, NerScores, Predictions, Scores};
 pub use spans::{PrecisionRecall, SpanScores, span_scores};
 
 /// The true label of a token that counts nowhere.

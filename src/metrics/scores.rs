@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    PrecisionRecall, auroc, average_precision, binary_scores, span_scores, token_accuracy,
-};
+use super::{PrecisionRecall, SpanScores, auroc, average_precision, binary_scores, token_accuracy};
 
 /// What a joint model predicted for some texts, beside the truth.
 #[derive(Debug, Clone, Copy)]
@@ -15,10 +13,7 @@ pub struct Predictions<'a> {
     pub labels: &'a [u32],
     /// `(tokens,)`
     pub predicted_labels: &'a [u32],
-    /// `(sequences + 1,)`
-    pub bounds: &'a [u32],
-    /// The labels' names: `O`, `B-X`, `I-X`.
-    pub names: &'a [String],
+    pub entities: Entities<'a>,
     /// `(sequences,)`, 0 or 1
     pub anomaly: &'a [u32],
     /// `(sequences,)`, 0 or 1
@@ -27,6 +22,17 @@ pub struct Predictions<'a> {
     pub anomaly_score: &'a [f64],
     /// Mean loss over the texts, where known.
     pub loss: Option<f64>,
+}
+
+/// The entities of the same texts.
+#[derive(Debug, Clone, Copy)]
+pub struct Entities<'a> {
+    /// How those that are predicted compare with those that the corpus has.
+    pub spans: &'a SpanScores,
+    /// Those that truncation cut: they are missed.
+    pub cut: u64,
+    /// Those that no labels of tokens give: they are missed, too.
+    pub inside_tokens: u64,
 }
 
 /// The scores of a joint model. An undefined score is `None`, in JSON `null`.
@@ -45,6 +51,12 @@ pub struct NerScores {
     pub span_precision: Option<f64>,
     pub span_recall: Option<f64>,
     pub span_f1: Option<f64>,
+    /// What the corpus has, whether tokens can say it or not.
+    pub entities: u64,
+    /// Entities that truncation cut.
+    pub cut: u64,
+    /// Entities that begin or end inside a token, or with white space.
+    pub inside_tokens: u64,
     /// For every type with a true or a predicted entity.
     pub per_label: BTreeMap<String, PrecisionRecall>,
 }
@@ -70,22 +82,24 @@ impl Scores {
         let Predictions {
             labels,
             predicted_labels,
-            bounds,
-            names,
+            entities,
             anomaly,
             predicted_anomaly,
             anomaly_score,
             loss,
         } = *predictions;
-        let spans = span_scores(labels, predicted_labels, bounds, names);
+        let SpanScores { micro, per_label } = entities.spans;
         let binary = binary_scores(anomaly, predicted_anomaly);
         Self {
             ner: NerScores {
                 token_accuracy: token_accuracy(labels, predicted_labels),
-                span_precision: spans.micro.precision,
-                span_recall: spans.micro.recall,
-                span_f1: spans.micro.f1,
-                per_label: spans.per_label,
+                span_precision: micro.precision,
+                span_recall: micro.recall,
+                span_f1: micro.f1,
+                entities: micro.support,
+                cut: entities.cut,
+                inside_tokens: entities.inside_tokens,
+                per_label: per_label.clone(),
             },
             anomaly: AnomalyScores {
                 accuracy: binary.accuracy,
@@ -103,16 +117,16 @@ impl Scores {
 
 #[cfg(test)]
 mod tests {
+    use super::super::span_scores;
     use super::*;
 
     #[test]
     fn undefined_scores_are_null_in_json() {
-        let names = ["B-X", "I-X", "O"].map(String::from);
+        let spans = span_scores(&[vec![(0, 2)]], &[vec![]], |_| "X");
         let scores = Scores::of(&Predictions {
             labels: &[0, 1, 2],
             predicted_labels: &[2, 2, 2],
-            bounds: &[0, 3],
-            names: &names,
+            entities: Entities { spans: &spans, cut: 0, inside_tokens: 1 },
             anomaly: &[0],
             predicted_anomaly: &[0],
             anomaly_score: &[0.25],
@@ -121,6 +135,7 @@ mod tests {
         let expected = serde_json::json!({
             "ner": {
                 "token_accuracy": 1.0 / 3.0, "span_precision": null, "span_recall": 0.0, "span_f1": 0.0,
+                "entities": 1, "cut": 0, "inside_tokens": 1,
                 "per_label": {"X": {"precision": null, "recall": 0.0, "f1": 0.0, "support": 1}},
             },
             "anomaly": {

@@ -1,10 +1,8 @@
-//! Entity-level scores: an entity counts when its first token, its last and its type are all right.
+//! Entity-level scores: an entity counts when both its ends and its type are right.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-
-use super::IGNORE;
 
 /// Precision and its company for one entity type, or for all together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -19,7 +17,7 @@ pub struct PrecisionRecall {
     pub support: u64,
 }
 
-/// Entity-level scores as seqeval defines them in strict mode.
+/// Entity-level scores; those of seqeval in strict mode where entities are runs of tokens.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SpanScores {
     /// Over all entities, whatever their type.
@@ -52,41 +50,33 @@ impl Counts {
     }
 }
 
-/// What one label's name says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Tag<'a> {
-    Outside,
-    Begin(&'a str),
-    Inside(&'a str),
-}
-
-impl<'a> Tag<'a> {
-    fn of(name: &'a str) -> Self {
-        match name.split_once('-') {
-            Some(("B", kind)) => Self::Begin(kind),
-            Some(("I", kind)) => Self::Inside(kind),
-            _ => Self::Outside,
-        }
-    }
-}
-
-/// Compares entities, read strictly as IOB2: an entity begins at `B-X` and goes on over `I-X`; an `I-X` that follows anything else begins none.
+/// Compares entities: one is found where an equal one is predicted.
 ///
-/// * `truth`, `predicted`: `(tokens,)`, numbers in `names`; a token whose truth is [`IGNORE`] is left out of both, and the tokens around it
-///   become neighbours
-/// * `bounds`: `(sequences + 1,)`, where each sequence begins
-/// * `names`: `O`, `B-X` and `I-X`; a number without a name counts as `O`
+/// * `truth`, `predicted`: the entities of each sequence, ascending; what they are is the caller's, as long as equal ones are right
+/// * `kind`: an entity's type
 ///
 /// # Panics
-/// When `truth` and `predicted` differ in length or `bounds` leaves them.
+/// When `truth` and `predicted` have different numbers of sequences.
 #[must_use]
-pub fn span_scores(
-    truth: &[u32],
-    predicted: &[u32],
-    bounds: &[u32],
-    names: &[String],
+pub fn span_scores<'a, S: Ord>(
+    truth: &[Vec<S>],
+    predicted: &[Vec<S>],
+    kind: impl Fn(&S) -> &'a str,
 ) -> SpanScores {
-    let counts = span_counts(truth, predicted, bounds, names);
+    assert_eq!(truth.len(), predicted.len(), "predictions for each sequence");
+    let mut counts: BTreeMap<&'a str, Counts> = BTreeMap::new();
+    for (actual, guessed) in truth.iter().zip(predicted) {
+        for entity in actual {
+            counts.entry(kind(entity)).or_default().actual += 1;
+        }
+        let mut candidates = actual.iter().peekable();
+        for entity in guessed {
+            let counts = counts.entry(kind(entity)).or_default();
+            counts.predicted += 1;
+            while candidates.next_if(|candidate| *candidate < entity).is_some() {}
+            counts.matched += u64::from(candidates.next_if_eq(&entity).is_some());
+        }
+    }
     let mut all = Counts::default();
     for counts in counts.values() {
         all.matched += counts.matched;
@@ -98,98 +88,51 @@ pub fn span_scores(
     SpanScores { micro: all.scores(), per_label }
 }
 
-fn span_counts<'a>(
-    truth: &[u32],
-    predicted: &[u32],
-    bounds: &[u32],
-    names: &'a [String],
-) -> BTreeMap<&'a str, Counts> {
-    assert_eq!(truth.len(), predicted.len(), "one prediction for each token");
-    let tags: Vec<Tag<'a>> = names.iter().map(|name| Tag::of(name)).collect();
-    let tag = |id: u32| tags.get(id as usize).copied().unwrap_or(Tag::Outside);
-    let mut counts: BTreeMap<&'a str, Counts> = BTreeMap::new();
-    for pair in bounds.windows(2) {
-        let tokens = pair[0] as usize..pair[1] as usize;
-        let kept = || {
-            truth[tokens.clone()]
-                .iter()
-                .zip(&predicted[tokens.clone()])
-                .filter(|(truth, _)| **truth != IGNORE)
-        };
-        let actual = entities(kept().map(|(truth, _)| tag(*truth)));
-        let guessed = entities(kept().map(|(_, predicted)| tag(*predicted)));
-        for (kind, ..) in &actual {
-            counts.entry(kind).or_default().actual += 1;
-        }
-        for (kind, ..) in &guessed {
-            counts.entry(kind).or_default().predicted += 1;
-        }
-        // Both ascend, and at most one entity begins at a token.
-        let mut candidates = actual.iter().peekable();
-        for entity in &guessed {
-            while candidates.next_if(|candidate| candidate.1 < entity.1).is_some() {}
-            if candidates.next_if_eq(&entity).is_some() {
-                counts.entry(entity.0).or_default().matched += 1;
-            }
-        }
-    }
-    counts
-}
-
-/// The entities of one sequence as `(type, first token, token after the last)`.
-fn entities<'a>(tags: impl Iterator<Item = Tag<'a>>) -> Vec<(&'a str, usize, usize)> {
-    let mut found: Vec<(&str, usize, usize)> = Vec::new();
-    let mut open = false;
-    for (token, tag) in tags.enumerate() {
-        match tag {
-            Tag::Begin(kind) => {
-                found.push((kind, token, token + 1));
-                open = true;
-            }
-            Tag::Inside(kind) => match found.last_mut() {
-                Some(last) if open && last.0 == kind => last.2 = token + 1,
-                _ => open = false,
-            },
-            Tag::Outside => open = false,
-        }
-    }
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn names() -> Vec<String> {
-        ["B-LOC", "B-PER", "I-LOC", "I-PER", "O"].map(String::from).into()
+    /// By place and type.
+    type Entity = (usize, usize, &'static str);
+
+    fn scores(truth: &[Vec<Entity>], predicted: &[Vec<Entity>]) -> PrecisionRecall {
+        span_scores(truth, predicted, |entity| entity.2).micro
     }
 
     #[test]
-    fn an_inside_label_without_a_begin_is_no_entity() {
-        let scores = span_scores(&[1, 3, 4], &[3, 3, 4], &[0, 3], &names());
+    fn an_entity_is_found_where_type_and_both_ends_are_right() {
+        let truth = [vec![(0, 3, "PER"), (4, 9, "LOC")], vec![(0, 3, "PER"), (4, 9, "LOC")]];
+        let found = [vec![(0, 3, "LOC"), (4, 9, "LOC")], vec![(0, 2, "PER"), (5, 9, "LOC")]];
         assert_eq!(
-            scores.micro,
+            scores(&truth, &found),
+            PrecisionRecall {
+                precision: Some(0.25),
+                recall: Some(0.25),
+                f1: Some(0.25),
+                support: 4
+            }
+        );
+    }
+
+    #[test]
+    fn an_entity_is_found_in_its_own_sequence_only() {
+        let found = scores(&[vec![(0, 3, "PER")], vec![]], &[vec![], vec![(0, 3, "PER")]]);
+        assert_eq!((found.precision, found.recall), (Some(0.0), Some(0.0)));
+    }
+
+    #[test]
+    fn without_predictions_precision_is_undefined() {
+        assert_eq!(
+            scores(&[vec![(0, 3, "PER")]], &[vec![]]),
             PrecisionRecall { precision: None, recall: Some(0.0), f1: Some(0.0), support: 1 }
         );
     }
 
     #[test]
-    fn an_entity_never_crosses_a_sequence() {
-        let scores = span_scores(&[1, 3, 3], &[1, 3, 3], &[0, 2, 3], &names());
-        assert_eq!(
-            scores.micro,
-            PrecisionRecall { precision: Some(1.0), recall: Some(1.0), f1: Some(1.0), support: 1 }
-        );
-    }
-
-    #[test]
-    fn ignored_tokens_count_in_neither() {
-        let scores = span_scores(&[IGNORE, 1, 3, IGNORE], &[1, 1, 3, 3], &[0, 4], &names());
-        assert_eq!(scores.micro.f1, Some(1.0));
-    }
-
-    #[test]
     fn without_entities_every_score_is_undefined() {
-        assert_eq!(span_scores(&[4, 4], &[4, 4], &[0, 2], &names()), SpanScores::default());
+        assert_eq!(
+            span_scores(&[vec![]], &[vec![]], |entity: &Entity| entity.2),
+            SpanScores::default()
+        );
     }
 }

@@ -18,5 +18,5 @@ pub use console::Console;
 pub use publish::{
     PublishError, Published, Record, check_place, earlier, experiment_of, is_published, publish,
 };
-pub use results::{Metrics, caveat_lines, caveats};
+pub use results::{Metrics, caveat_lines, caveats, scores_of};
 pub use status::Status;

@@ -10,7 +10,7 @@ use super::format;
 use crate::exec::RunOutcome;
 use crate::plan::{NodeId, Plan};
 use crate::regular;
-use crate::stage::Caveat;
+use crate::stage::{ArtifactType, Caveat};
 use crate::store::Entry;
 
 /// A file to publish: where it lies in the store, and its name in the results folder.
@@ -138,8 +138,29 @@ pub fn caveats(plan: &Plan, outcome: &RunOutcome) -> std::io::Result<Vec<Caveat>
 
 /// The content of the file of scores, for artifacts that have one.
 fn metrics_file(plan: &Plan, id: NodeId, entry: &Entry) -> std::io::Result<Option<Value>> {
-    let Some(file) = plan.node(id).kind.output.metrics else { return Ok(None) };
+    read_metrics(&plan.node(id).kind.output, entry)
+}
+
+fn read_metrics(output: &ArtifactType, entry: &Entry) -> std::io::Result<Option<Value>> {
+    let Some(file) = output.metrics else { return Ok(None) };
     Ok(Some(serde_json::from_slice(&regular::read(&entry.folder().join(file))?)?))
+}
+
+/// The scores of one entry and what they are to be read with; nothing of an artifact without scores.
+///
+/// * `name`: what stands before the names of the scores, such as the stage's name
+///
+/// # Errors
+/// When the metrics file cannot be read.
+pub fn scores_of(
+    output: &ArtifactType,
+    name: &str,
+    entry: &Entry,
+) -> std::io::Result<(Metrics, Vec<Caveat>)> {
+    let Some(value) = read_metrics(output, entry)? else { return Ok(Default::default()) };
+    let mut metrics = Metrics::new();
+    flatten(name, &value, &mut metrics);
+    Ok((metrics, Caveat::listed_in(&value)))
 }
 
 /// Caveats as lines for people, the first of many.

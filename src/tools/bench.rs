@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::shape::{Shape, config};
 use super::{ToolError, median};
 use crate::artifacts::{Artifact as _, Encoded};
-use crate::data::{EncodedSplit, IGNORE, Split};
+use crate::data::{EncodedSplit, EntityTruth, IGNORE, LabelSet, Split};
 use crate::models::{JointModel, ModernBertConfig, Part, Pass, StepProducts, Workspace};
 use crate::regular;
 use crate::rng::Rng;
@@ -108,8 +108,9 @@ pub fn bench(workload: &Workload, say: Say<'_>) -> Result<Measurement, ToolError
             (split, labels)
         }
         None => {
-            let labels: Vec<String> =
-                (0..SYNTHETIC_LABELS).map(|label| label.to_string()).collect();
+            let types: Vec<String> =
+                (0..SYNTHETIC_LABELS / 2).map(|kind| kind.to_string()).collect();
+            let labels = LabelSet::of(types.iter().map(String::as_str));
             (synthetic_split(sequences, config.vocab_size, workload.length), labels)
         }
     };
@@ -190,13 +191,13 @@ impl Observer for Steps<'_> {
     }
 }
 
-fn real_data(folder: &Path) -> Result<(EncodedSplit, Vec<String>), ToolError> {
+fn real_data(folder: &Path) -> Result<(EncodedSplit, LabelSet), ToolError> {
     let encoded = Encoded::open(folder).map_err(ToolError::of)?;
     let split = encoded.tokens(Split::Train).map_err(ToolError::of)?;
     if split.is_empty() {
         return Err(ToolError::of("the training split is empty"));
     }
-    Ok((split, encoded.labels.names().to_vec()))
+    Ok((split, encoded.labels))
 }
 
 /// Seconds of a step where there are any, by the names of passes and parts.
@@ -252,6 +253,7 @@ fn select(split: &EncodedSplit, rows: &[u32]) -> EncodedSplit {
         starts: vec![0; tokens],
         ends: vec![0; tokens],
         anomaly: batch.anomaly,
+        truth: EntityTruth::default(),
     }
 }
 

@@ -150,19 +150,15 @@ impl Predictor {
             .map_err(ToolError::of)?
             .expect("nothing asks it to stop");
         let read = |(row, (text, tokens)): (usize, (&&String, &TokenizedText))| {
-            let characters: Vec<char> = text.chars().collect();
             let found = predicted.labels[split.range(row)].iter().zip(&tokens.special);
             let labels: Vec<u32> =
                 found.map(|(label, special)| if *special { IGNORE } else { *label }).collect();
             Prediction {
                 text: (*text).clone(),
-                entities: spans::read(
-                    &characters,
-                    &labels,
-                    &tokens.starts,
-                    &tokens.ends,
-                    &self.labels,
-                ),
+                entities: spans::read(&labels, &tokens.starts, &tokens.ends, &self.labels)
+                    .into_iter()
+                    .map(|span| span.entity(&self.labels))
+                    .collect(),
                 anomaly: Some(predicted.anomaly[row]),
                 anomaly_score: Some(predicted.anomaly_score[row]),
                 truncated: tokens.truncated,

@@ -13,9 +13,12 @@ pub(super) fn of_training(parameters: &[Parameter], data: Data<'_>, recipe: &Rec
         recipe.epochs = 0;
     }
     let mut hasher = blake3::Hasher::new_derive_key("pipeline 2026-11 training");
-    hasher.update(format!("{recipe:?} {parameters:?} {:?}", data.labels).as_bytes());
+    hasher.update(format!("{recipe:?} {parameters:?} {:?}", data.labels.names()).as_bytes());
     for split in [Some(data.train), data.validation].into_iter().flatten() {
-        for words in [&split.ids, &split.bounds, &split.labels, &split.anomaly] {
+        let tokens = [&split.ids, &split.bounds, &split.labels, &split.starts, &split.ends];
+        let truth = &split.truth;
+        let said = [&split.anomaly, &truth.bounds, &truth.starts, &truth.ends, &truth.kinds];
+        for words in tokens.into_iter().chain(said) {
             hasher.update(&(words.len() as u64).to_le_bytes());
             let mut staged = Vec::with_capacity(1 << 16);
             for words in words.chunks(1 << 14) {

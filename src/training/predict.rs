@@ -1,7 +1,8 @@
 //! What a model says about a split: the one way from an engine to predictions and scores, inside the loop and outside of it.
 
-use crate::data::{Batch, EncodedSplit, IGNORE};
-use crate::metrics::{Predictions, Scores};
+use crate::data::spans::{self, Span};
+use crate::data::{Batch, EncodedSplit, Fit, IGNORE, LabelSet};
+use crate::metrics::{Entities, Predictions, Scores, SpanScores, span_scores};
 
 use super::engine::{Engine, EngineError};
 
@@ -120,24 +121,42 @@ pub(super) fn weighted(weight: f64, loss: Option<f64>) -> f64 {
     if weight == 0.0 { 0.0 } else { weight * loss.unwrap_or(0.0) }
 }
 
-/// Scores predictions against the split that they were made for.
+/// What predictions come to: the one way to scores, for `evaluate` as for the metrics that a training watches.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scored {
+    pub scores: Scores,
+    pub spans: SpanScores,
+    /// The entities that are predicted in each sequence.
+    pub found: Vec<Vec<Span>>,
+}
+
+/// Scores predictions against what the corpus says: an entity is found when its type and both its ends in characters are right, so that one
+/// which no tokens give is missed.
 ///
-/// * `names`: the labels' names, as the split numbers them
+/// * `labels`: as the split numbers them
 ///
 /// # Panics
 /// When `predicted` was made for another split.
 #[must_use]
-pub fn score(split: &EncodedSplit, predicted: &Predicted, names: &[String]) -> Scores {
-    Scores::of(&Predictions {
+pub fn score(split: &EncodedSplit, predicted: &Predicted, labels: &LabelSet) -> Scored {
+    let found = spans::read_split(split, &predicted.labels, labels);
+    let kind = |span: &Span| labels.types()[span.kind as usize].as_str();
+    let spans = span_scores(&split.truth.spans(), &found, kind);
+    let entities = Entities {
+        spans: &spans,
+        cut: split.truth.count(Fit::Cut) as u64,
+        inside_tokens: split.truth.count(Fit::InsideTokens) as u64,
+    };
+    let scores = Scores::of(&Predictions {
         labels: &split.labels,
         predicted_labels: &predicted.labels,
-        bounds: &split.bounds,
-        names,
+        entities,
         anomaly: &split.anomaly,
         predicted_anomaly: &predicted.anomaly,
         anomaly_score: &predicted.anomaly_score,
         loss: Some(predicted.losses.total),
-    })
+    });
+    Scored { scores, spans, found }
 }
 
 #[derive(Default)]
@@ -182,6 +201,41 @@ mod tests {
     #[test]
     fn cross_entropy_of_even_logits_is_the_logarithm_of_their_number() {
         assert!((cross_entropy(&[100.0, 100.0, 100.0], 1) - 3.0_f64.ln()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn an_entity_that_no_tokens_give_is_missed_although_every_label_is_right() {
+        let set = LabelSet::of(["PATH"]);
+        let [begin, inside, outside] =
+            ["B-PATH", "I-PATH", "O"].map(|name| set.index(name).unwrap());
+        let mut split = EncodedSplit {
+            ids: vec![0; 5],
+            bounds: vec![0, 5],
+            labels: vec![IGNORE, outside, begin, inside, IGNORE],
+            starts: vec![0, 0, 6, 9, 0],
+            ends: vec![0, 6, 9, 12, 0],
+            anomaly: vec![0],
+            ..EncodedSplit::default()
+        };
+        // The second begins inside the first token, and truncation took the third.
+        let spans = [(6, 12, Fit::Exact), (5, 6, Fit::InsideTokens), (13, 20, Fit::Cut)];
+        let truth = spans.map(|(start, end, fit)| (Span { start, end, kind: 0 }, fit));
+        let ascending = [truth[1], truth[0], truth[2]];
+        split.truth.push(ascending);
+        let predicted = Predicted {
+            labels: split.labels.clone(),
+            anomaly: vec![0],
+            anomaly_score: vec![0.5],
+            losses: SplitLosses { ner: None, anomaly: None, total: 0.0 },
+        };
+        let Scored { scores, found, .. } = score(&split, &predicted, &set);
+        assert_eq!(found, [vec![truth[0].0]]);
+        let ner = scores.ner;
+        assert_eq!((ner.entities, ner.cut, ner.inside_tokens), (3, 1, 1));
+        assert_eq!(
+            (ner.token_accuracy, ner.span_precision, ner.span_recall),
+            (Some(1.0), Some(1.0), Some(1.0 / 3.0))
+        );
     }
 
     #[test]

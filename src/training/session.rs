@@ -414,7 +414,7 @@ impl<'a> Session<'a> {
             anomaly_loss: losses.anomaly,
             grad_norm: None,
         };
-        let scores = score(validation, &predicted, self.data.labels);
+        let scores = score(validation, &predicted, self.data.labels).scores;
         self.observer.evaluated(&row, &scores);
 
         // Weights without a finite loss say nothing with their labels.

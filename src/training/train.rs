@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::data::EncodedSplit;
+use crate::data::{EncodedSplit, LabelSet};
 use crate::models::BatchError;
 
 use super::checkpoint::CheckpointError;
@@ -20,8 +20,8 @@ pub struct Data<'a> {
     pub train: &'a EncodedSplit,
     /// Without it there are no evaluations.
     pub validation: Option<&'a EncodedSplit>,
-    /// The labels' names, as the splits number them.
-    pub labels: &'a [String],
+    /// As the splits number them.
+    pub labels: &'a LabelSet,
 }
 
 /// Where a training keeps what it needs to continue. Nothing here changes a result.
@@ -167,7 +167,7 @@ pub fn some_of(names: &[String]) -> String {
 ///
 /// ```ignore
 /// let mut engine = CpuEngine::new(model);
-/// let data = Data { train: &train, validation: Some(&validation), labels: labels.names() };
+/// let data = Data { train: &train, validation: Some(&validation), labels: &labels };
 /// let trained = train(&mut engine, data, &Recipe::default(), Storage::default(), &())?;
 /// ```
 ///

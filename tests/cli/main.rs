@@ -20,4 +20,5 @@ mod show;
 mod splits;
 mod streams;
 mod sweep;
+mod truth;
 mod world;

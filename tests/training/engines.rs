@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device};
-use pipeline::data::{Batch, EncodedSplit};
+use pipeline::data::{Batch, EncodedSplit, LabelSet};
 use pipeline::models::{JointModel, LossOptions, ModernBertConfig, Workspace};
 use pipeline::training::adamw::{Update, clip_coefficient};
 use pipeline::training::schedule::LearningRate;
@@ -15,7 +15,7 @@ use pipeline::training::{
 };
 use safetensors::{Dtype, SafeTensors};
 
-use crate::toy::Watcher;
+use crate::toy::{Watcher, told_by_labels};
 
 const LABELS: usize = 7;
 const STEPS: u64 = 20;
@@ -85,9 +85,14 @@ fn split(batches: std::ops::Range<usize>) -> EncodedSplit {
         }
         split.anomaly.extend(&batch.anomaly);
     }
-    split.starts = vec![0; split.ids.len()];
-    split.ends = vec![0; split.ids.len()];
+    split.starts = (0..split.ids.len() as u32).collect();
+    split.ends = split.starts.iter().map(|start| start + 1).collect();
+    told_by_labels(&mut split, &labels());
     split
+}
+
+fn labels() -> LabelSet {
+    LabelSet::of(["X", "Y", "Z"])
 }
 
 fn candle() -> CandleEngine {
@@ -185,11 +190,9 @@ fn run(
     observer: &dyn Observer,
 ) -> Result<Trained, pipeline::training::TrainError> {
     let (sentences, validation) = (split(0..6), split(6..8));
-    let labels: Vec<String> =
-        ["B-X", "B-Y", "B-Z", "I-X", "I-Y", "I-Z", "O"].map(String::from).into();
     train(
         engine,
-        Data { train: &sentences, validation: Some(&validation), labels: &labels },
+        Data { train: &sentences, validation: Some(&validation), labels: &labels() },
         recipe,
         storage,
         observer,

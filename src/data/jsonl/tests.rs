@@ -22,10 +22,10 @@ fn with_entities(entities: &str) -> String {
 }
 
 #[test]
-fn extra_scalar_fields_are_kept_as_text() {
-    let text = "\u{feff}{\"id\": 7, \"text\": \"a b\", \"anomaly\": 1, \"entities\": [{\"start\": 2, \"end\": 3, \"label\": \"X\"}], \"ok\": true, \"tag\": \"-\", \"no\": null, \"deep\": []}\r\n\n";
+fn extra_fields_are_kept_as_text_but_for_nulls() {
+    let text = "\u{feff}{\"id\": 7, \"text\": \"a b\", \"anomaly\": 1, \"entities\": [{\"start\": 2, \"end\": 3, \"label\": \"X\"}], \"ok\": true, \"tag\": \"-\", \"no\": null, \"deep\": [1, {}]}\r\n\n";
     let examples = read_from(text.as_bytes(), Path::new("x")).unwrap();
-    let fields = [("id", "7"), ("ok", "true"), ("tag", "-")]
+    let fields = [("deep", "[1, {}]"), ("id", "7"), ("ok", "true"), ("tag", "-")]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
     let entities = vec![Entity { start: 2, end: 3, label: "X".into() }];
@@ -116,13 +116,14 @@ fn offsets_count_characters_and_stay_inside_the_text() {
     assert!(
         parse_example(
             r#"{"text": "añb", "entities": [{"start": 1, "end": 3, "label": "X"}], "anomaly": 0}"#,
-            1
+            1,
+            Offsets::Characters
         )
         .is_ok()
     );
     assert_eq!(
         with_entities(r#"[{"start": 1, "end": 7, "label": "X"}]"#),
-        "entity 1 of the line ends at 7, but the text has 6 characters"
+        "entity 1 of the line ends at 7, but the text has 6 characters; it would lie inside with `offsets` = \"bytes\""
     );
     assert_eq!(
         with_entities(r#"[{"start": 2, "end": 2, "label": "X"}]"#),
@@ -190,6 +191,7 @@ fn numbers_are_kept_as_they_are_written_however_large() {
         let example = parse_example(
             &format!(r#"{{"text": "a", "entities": [], "anomaly": 0, "event": {number}}}"#),
             1,
+            Offsets::Characters,
         )
         .unwrap();
         assert_eq!(example.fields["event"], number);
@@ -221,7 +223,8 @@ fn a_nul_is_refused() {
 fn a_line_over_the_limit_is_passed_over_and_reported() {
     let text = format!("{}\n{{}}", "x".repeat(100));
     let reader = io::BufReader::with_capacity(7, text.as_bytes());
-    let error = read_limited(reader, Path::new("x"), 50, &mut |_| ()).unwrap_err();
+    let limits = Limits { bytes: 50, offsets: Offsets::Characters };
+    let error = read_limited(reader, Path::new("x"), limits, &mut |_| ()).unwrap_err();
     assert_eq!(error.to_string(), "x:1: the line is longer than 50 bytes\nx:2: `text` is missing");
 }
 
@@ -232,7 +235,8 @@ fn deep_nesting_is_an_error_where_it_is_read() {
     assert!(
         parse_example(
             &format!(r#"{{"text": "", "entities": [], "anomaly": 0, "deep": {deep}}}"#),
-            1
+            1,
+            Offsets::Characters
         )
         .is_ok()
     );
@@ -268,4 +272,26 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn offsets_in_bytes_and_utf16_units_lead_to_the_same_characters() {
+    let entity = |start: usize, end: usize, offsets: Offsets| {
+        let line = format!(
+            r#"{{"text": "é🚚 Zürich.", "entities": [{{"start": {start}, "end": {end}, "label": "PLACE"}}], "anomaly": 0}}"#
+        );
+        parse_example(&line, 1, offsets).map(|example| example.entities)
+    };
+    let expected = vec![Entity { start: 3, end: 9, label: "PLACE".into() }];
+    assert_eq!(entity(3, 9, Offsets::Characters).as_ref(), Ok(&expected));
+    assert_eq!(entity(4, 10, Offsets::Utf16).as_ref(), Ok(&expected));
+    assert_eq!(entity(7, 14, Offsets::Bytes).as_ref(), Ok(&expected));
+    assert_eq!(
+        entity(1, 14, Offsets::Bytes).unwrap_err(),
+        "`start` of entity 1 of the line is 1, which is inside a character where bytes are counted"
+    );
+    assert_eq!(
+        entity(7, 13, Offsets::Characters).unwrap_err(),
+        "entity 1 of the line ends at 13, but the text has 10 characters; it would lie inside with `offsets` = \"bytes\""
+    );
 }
