@@ -46,6 +46,34 @@ pub fn sync_below(folder: &Path) -> io::Result<()> {
     sync_folder(folder)
 }
 
+/// [`sync_below`] for several folders on one disk. Many small files take a system that can less time with the whole disk at once.
+pub fn sync_all_below(folders: &[std::path::PathBuf]) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    if let [first, _, ..] = folders {
+        rustix::fs::syncfs(File::open(first)?)?;
+        return folders.iter().try_for_each(|folder| log_below(folder));
+    }
+    folders.iter().try_for_each(|folder| sync_below(folder))
+}
+
+/// Says that everything below a folder was flushed.
+#[cfg(target_os = "linux")]
+fn log_below(folder: &Path) -> io::Result<()> {
+    if !is_logged() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            log_below(&entry.path())?;
+        } else {
+            log("synced", &entry.path(), None);
+        }
+    }
+    log("synced", folder, None);
+    Ok(())
+}
+
 /// Makes a folder with those that it lies in, and flushes the name of each that was not there.
 pub fn create_folder(path: &Path) -> io::Result<()> {
     if path.as_os_str().is_empty() || path.is_dir() {
@@ -89,6 +117,11 @@ fn named(
     give()?;
     log(what, from, Some(to));
     Ok(())
+}
+
+#[cfg(target_os = "linux")]
+fn is_logged() -> bool {
+    std::env::var_os("PIPELINE_WRITE_LOG").is_some()
 }
 
 /// Appends a line of JSON. A log that cannot be written says nothing, and then the test that reads it fails.

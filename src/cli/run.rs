@@ -13,10 +13,10 @@ use super::project::{self, Profile, Project};
 use super::signals::Signals;
 use super::{duration, memory, plan as planning, terminal};
 use crate::diagnostics::suggest;
-use crate::exec::{self, Counts, Event, Line, NodeName, Options, Reporter, RunOutcome};
+use crate::exec::{self, Cancel, Counts, Event, Line, NodeName, Options, Reporter, RunOutcome};
 use crate::kinds;
 use crate::plan::{NodeId, Plan};
-use crate::report::{self, Console, Metrics, Published, format};
+use crate::report::{self, Console, Metrics, PublishError, Published, format};
 use crate::stage::{Caveat, Device};
 use crate::store::{NewRun, RunRecord, RunStatus, Store};
 
@@ -40,7 +40,7 @@ pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
         return planning::print(&plan, &forecast, &project.store, options.threads, arguments.json)
             .map(|()| Outcome::Done);
     }
-    report::check_place(&plan, project.store.outputs())
+    report::check_place(&plan, &project.store)
         .map_err(|error| Failure::usage(error.to_string()).with_help_of(error.help()))?;
     let signals = Signals::watch()?;
     let unresolved = plan.unresolved();
@@ -105,23 +105,20 @@ fn execute(
         on_cpu,
         unwritten: Mutex::default(),
     };
-    let options =
-        Options { verify_results: !report::is_published(plan, &project.store), ..options.clone() };
+    let options = Options { verify: report::unpublished(plan, &project.store), ..options.clone() };
     let outcome = exec::execute(plan, &project.store, &options, &listener, &signals.cancel)
         .map_err(|error| Failure::failed(error.to_string()).with_help_of(error.help()))?;
     if on_cpu {
         duration::remember_run(plan, &outcome, &project.store, options.threads);
     }
-    let published = report::publish(plan, &outcome, &project.store)
-        .map_err(|error| Failure::failed(error.to_string()).with_help_of(error.help()));
+    let published = publish(&listener, &outcome, &signals.cancel);
     let published = published.and_then(|published| match listener.unwritten() {
         Some(failure) => Err(failure),
         None => Ok(published),
     });
     // One truth for the record, the last event and the process: how the work ended, and for work that is done whether its results are there.
     let ending = match outcome.exit_code() {
-        0 if published.is_err() => Outcome::Failed,
-        0 => Outcome::Done,
+        0 => published.as_ref().map_or_else(Failure::outcome, |_| Outcome::Done),
         130 => Outcome::Interrupted,
         _ => Outcome::Failed,
     };
@@ -144,7 +141,7 @@ fn execute(
     }
     if !arguments.json {
         let earlier =
-            if published.is_none() { report::earlier(plan, project.store.outputs()) } else { None };
+            if published.is_none() { report::earlier(plan, &project.store) } else { None };
         let caveats = match &published {
             Some(_) => report::caveats(plan, &outcome).map_err(|error| {
                 Failure::failed(format!("the scores cannot be read: {error}"))
@@ -160,6 +157,34 @@ fn execute(
         }
     }
     Ok(ending)
+}
+
+/// Puts the results where people look for them.
+fn publish(
+    listener: &Listener<'_>,
+    outcome: &RunOutcome,
+    cancel: &Cancel,
+) -> Result<Option<Published>, Failure> {
+    let waits = || {
+        let text = "another run is publishing to the same folder: waiting for it".to_owned();
+        listener.event(&Event::Warning { text });
+    };
+    let task = report::Task {
+        plan: listener.plan,
+        outcome,
+        store: listener.store,
+        run: listener.record.id(),
+        cancel,
+        progress: &|done, total| listener.event(&Event::Publishing { done, total }),
+        waits: &waits,
+    };
+    report::publish(task).map_err(|error| {
+        let ending = match error {
+            PublishError::Interrupted { .. } => Outcome::Interrupted,
+            _ => Outcome::Failed,
+        };
+        Failure::failed(error.to_string()).with_help_of(error.help()).ending(ending)
+    })
 }
 
 fn options(arguments: &Run, profile: &Profile, offline: bool) -> Result<Options, Failure> {
@@ -283,16 +308,15 @@ fn summary(
         format::duration(outcome.elapsed),
         counts(outcome.counts())
     );
-    if let Some(Published { folder, record, .. }) = published {
-        if let Some(best) = &record.best {
+    if let Some(Published { folder, best, metrics: scores, missing, .. }) = published {
+        if let Some(best) = best {
             writeln!(text, "best trial: {best}").expect("a string");
         }
-        text += &metrics(&record.metrics);
+        text += &metrics(scores);
         text += &report::caveat_lines(caveats);
         writeln!(text, "results: {}", folder.display()).expect("a string");
-        if !record.missing.is_empty() {
-            let stages: Vec<String> =
-                record.missing.iter().map(|stage| format!("`{stage}`")).collect();
+        if !missing.is_empty() {
+            let stages: Vec<String> = missing.iter().map(|stage| format!("`{stage}`")).collect();
             writeln!(text, "missing: what {} would have made", stages.join(", "))
                 .expect("a string");
         }

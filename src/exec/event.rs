@@ -140,6 +140,11 @@ pub enum Event {
         name: NodeName,
         because: Because,
     },
+    /// How many trials of a sweep lie in the results folder, of those that are to be put there; at most about once a second.
+    Publishing {
+        done: u64,
+        total: u64,
+    },
     /// Something about the run as a whole that a person should know.
     Warning {
         text: String,

@@ -1,9 +1,10 @@
 //! How a run is carried out; nothing of it enters a key.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::plan::NodeId;
 use crate::stage::Device;
 
 /// How a run is carried out.
@@ -21,8 +22,8 @@ pub struct Options {
     /// Stages that run although their entries are there.
     pub rerun: BTreeSet<Arc<str>>,
     pub checkpoints: Checkpoints,
-    /// Read the entries that have results for people even where nothing else needs them: the caller is about to publish them.
-    pub verify_results: bool,
+    /// Nodes whose entries are read even where nothing else needs them: the caller is about to publish what they hold.
+    pub verify: HashSet<NodeId>,
 }
 
 /// What becomes of a node's checkpoints once its entry is complete.
@@ -45,7 +46,7 @@ impl Default for Options {
             offline: false,
             rerun: BTreeSet::new(),
             checkpoints: Checkpoints::default(),
-            verify_results: false,
+            verify: HashSet::new(),
         }
     }
 }

@@ -14,6 +14,9 @@ use crate::visible;
 /// Without a terminal, a running stage says how far it is this often.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
 
+/// The place of the line about publishing among those of stages: no plan has as many nodes.
+const PUBLISHING: usize = usize::MAX;
+
 /// Prints a run's events.
 pub struct Console {
     /// Absent where standard error is no terminal, or one that cannot take lines away.
@@ -193,6 +196,26 @@ impl Console {
         }
     }
 
+    fn publishing(&self, done: u64, total: u64) {
+        let text =
+            format!("publishing {}/{} trials", format::grouped(done), format::grouped(total));
+        let mut guard = self.running();
+        let now = Instant::now();
+        let is_first = !guard.contains_key(&PUBLISHING);
+        let running = guard.entry(PUBLISHING).or_insert_with(|| {
+            let bar = self.live.as_ref().map(|live| live.add(ProgressBar::new_spinner()));
+            Running { bar, started: now, first: None, last_line: now }
+        });
+        if let Some(bar) = &running.bar {
+            bar.set_message(text);
+            bar.tick();
+        } else if is_first || now.duration_since(running.last_line) >= PLAIN_INTERVAL {
+            running.last_line = now;
+            drop(guard);
+            self.print(&text);
+        }
+    }
+
     /// Takes the live line away.
     fn end(&self, name: &NodeName) -> Option<Duration> {
         let running = self.running().remove(&name.node)?;
@@ -206,7 +229,13 @@ impl Console {
 impl Reporter for Console {
     fn event(&self, event: &Event) {
         match event {
-            Event::RunStarted { .. } | Event::RunFinished { .. } => {}
+            Event::RunStarted { .. } => {}
+            Event::Publishing { done, total } => self.publishing(*done, *total),
+            Event::RunFinished { .. } => {
+                if let Some(Running { bar: Some(bar), .. }) = self.running().remove(&PUBLISHING) {
+                    bar.finish_and_clear();
+                }
+            }
             Event::Warning { text } => {
                 self.print(&format!("{} {text}", self.paint(Tone::Attention, "warning:")));
             }

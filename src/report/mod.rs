@@ -7,16 +7,20 @@
 //! Metrics arrive here as named numbers; nothing here knows what they mean.
 
 mod console;
+mod contents;
 pub mod format;
+mod ownership;
+mod places;
 mod publish;
+mod record;
 mod results;
 mod status;
 mod swap;
 mod sweep;
 
 pub use console::Console;
-pub use publish::{
-    PublishError, Published, Record, check_place, earlier, experiment_of, is_published, publish,
-};
+pub use places::{PublishError, check_place, earlier, unpublished};
+pub use publish::{Published, Task, publish};
+pub use record::experiment_of;
 pub use results::{Metrics, caveat_lines, caveats, scores_of};
 pub use status::Status;

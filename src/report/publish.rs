@@ -1,9 +1,15 @@
 //! From a finished run to `outputs/<experiment>/`: the latest results, for people.
 //!
-//! A results folder carries a record of what it was made from. With it, publishing the same keys again does nothing, results of another
-//! experiment file are never overwritten, and files that a person put beside ours are carried over.
+//! Publishing is a comparison: what the folder should hold, with digests from the entries' manifests, against what lies there. Only what differs
+//! is put there again, so that one missing file costs one file, and publishing the same again does nothing.
 //!
-//! A folder never holds the results of two runs side by side:
+//! 1. Nothing is decided by what lies in the folder: whose a file is, and what was published, say the runs' own records
+//!    ([`Ownership`], [`Store::publications`]); scores are read from the entries. `published.json` in the folder is for people, and is made again
+//!    where it was damaged or removed.
+//! 2. The run says in its record what it is about to put there.
+//! 3. Without a sweep, a new folder takes the old one's place in one step ([`swap`]). Of a sweep, each trial's folder does, then the best one's,
+//!    then each file at the top; `published.json` comes last. Whoever stops that in the middle finds whole trials, and the same command goes on.
+//! 4. What a person put beside or into the results is carried along.
 //!
 //! | the run | without a sweep | a sweep |
 //! |---|---|---|
@@ -11,65 +17,52 @@
 //! | failed, with `--keep-going` or not | what it made or found in the cache; the files of stages that failed or were not run disappear, and the record lists these stages as `missing` | the trials that came to their end; `trials.csv` says what became of the others |
 //! | was interrupted | nothing: the same command continues | the trials that came to their end |
 //!
-//! Results that were changed or removed since are published again: the record has the digest of every file, and the store remembers when it was
-//! last read, so that looking costs a stat for each that nobody has touched. A run of a few stages, which could not make all of them, leaves them
-//! and says so.
+//! Results that were changed or removed since are published again, and that is said. A run of a few stages, which could not make all of them,
+//! leaves them and says so.
 //!
 //! A run that has nothing to publish leaves the folder as it was, whole and of an earlier run: [`earlier`] tells, so that the summary can say it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::OnceCell;
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
-
-use super::results::{self, Metrics, TrialResults};
-use super::{swap, sweep};
+use super::contents::{self, Contents, Item, Source, changed, is_there};
+use super::ownership::Ownership;
+use super::places::{PublishError, check_place};
+use super::record::{RECORD, Record, experiment_name};
+use super::results::{Metrics, TrialResults};
+use super::swap::{self, Place};
+use super::sweep;
 use crate::crash::crash_point;
 use crate::durable;
-use crate::exec::RunOutcome;
-use crate::no_room::NoRoom;
-use crate::plan::{Digests, Plan};
+use crate::exec::{Cancel, RunOutcome};
+use crate::plan::Plan;
 use crate::regular;
-use crate::store::{DigestMemo, Store, StoreError};
+use crate::store::{DigestMemo, KeysByTrial, Publication, ResultsLock, Store};
 
-/// The record's name in a results folder.
-pub(super) const RECORD: &str = "published.json";
-const VERSION: u32 = 1;
+/// Trials that are flushed together.
+const BATCH: usize = 256;
 
-/// What a results folder was made from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Record {
-    version: u32,
-    /// The experiment file, relative to the folder that holds `outputs/` where it lies inside.
-    experiment: String,
-    /// By trial (empty without a sweep) and stage.
-    keys: BTreeMap<String, BTreeMap<String, String>>,
-    /// What was made at the folder's top; everything else there is somebody else's.
-    made: BTreeSet<String>,
-    /// The digest of every file that was made, by its name inside the folder; none where it holds clocks.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    blake3: BTreeMap<String, Option<String>>,
-    /// What a sweep's best is chosen by, such as `max evaluate.ner.span_f1`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    objective: Option<String>,
-    /// Stages whose results are not here, since they failed or were not run.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub missing: BTreeSet<String>,
-    /// With a sweep, those of its best trial.
-    pub metrics: Metrics,
-    /// The trial that is best in a sweep's objective.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub best: Option<String>,
-}
+/// How often progress is told.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long another run is waited for before that is said.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The results of a run as they lie on the disk.
 #[derive(Debug)]
 pub struct Published {
     pub folder: PathBuf,
-    pub record: Record,
-    /// False when the same keys were published already.
+    /// Stages whose results are not there, since they failed or were not run.
+    pub missing: BTreeSet<String>,
+    /// From the entries of this run; with a sweep, those of its best trial.
+    pub metrics: Metrics,
+    /// The trial that is best in a sweep's objective.
+    pub best: Option<String>,
+    /// False when all lay there already.
     pub fresh: bool,
     /// What was found to be no longer as it was published.
     pub changed: Vec<String>,
@@ -95,122 +88,28 @@ impl Published {
     }
 }
 
-#[derive(Debug, thiserror::Error)]
-pub enum PublishError {
-    #[error("`{}` holds the results of {experiment}", folder.display())]
-    OtherExperiment { folder: PathBuf, experiment: String },
-    #[error("`{}` exists and was not made by a run", folder.display())]
-    Foreign { folder: PathBuf },
-    #[error("{}", why.message(folder))]
-    Full { folder: PathBuf, why: NoRoom },
-    #[error("cannot publish to `{}`: {error}", folder.display())]
-    Io { folder: PathBuf, error: std::io::Error },
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error("{0}")]
-    Plot(#[from] crate::plots::PlotError),
-}
-
-impl PublishError {
-    pub(super) fn io(folder: &Path, error: std::io::Error) -> Self {
-        let folder = folder.to_owned();
-        match NoRoom::of(&error, &folder) {
-            Some(why) => Self::Full { folder, why },
-            None => Self::Io { folder, error },
-        }
-    }
-
-    #[must_use]
-    pub fn help(&self) -> Option<String> {
-        match self {
-            Self::OtherExperiment { .. } => {
-                Some("give one of the two experiments a `name = \"...\"` of its own, or remove the folder".to_owned())
-            }
-            Self::Foreign { folder } => {
-                let record = folder.join(RECORD);
-                Some(if record.symlink_metadata().is_ok() {
-                    format!(
-                        "`{}` cannot be read; move the folder away: results are published again from the store, and only files of your own \
-                         would be missing",
-                        record.display()
-                    )
-                } else {
-                    "give the experiment a `name = \"...\"` of its own, or move the folder away; the results of runs are published again from the store"
-                        .to_owned()
-                })
-            }
-            Self::Store(error) => error.help().map(str::to_owned),
-            Self::Full { why, .. } => Some(why.help().to_owned()),
-            Self::Io { .. } => {
-                Some("see that `outputs` can be written, then run the same command again: all results are in the store".to_owned())
-            }
-            Self::Plot(_) => None,
-        }
-    }
-}
-
-/// Says before anything runs whether the results will have a place.
-///
-/// # Errors
-/// [`PublishError::OtherExperiment`] and [`PublishError::Foreign`].
-pub fn check_place(plan: &Plan, outputs: &Path) -> Result<(), PublishError> {
-    let folder = outputs.join(&plan.name);
-    match folder.symlink_metadata() {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(PublishError::io(&folder, error)),
-        Ok(_) if !folder.is_dir() => return Err(PublishError::Foreign { folder }),
-        Ok(_) => {}
-    }
-    match read_record(&folder) {
-        Some(record) if record.experiment == experiment_name(plan, outputs) => Ok(()),
-        Some(Record { experiment, .. }) => {
-            Err(PublishError::OtherExperiment { folder, experiment })
-        }
-        None if is_empty(&folder) => Ok(()),
-        None => Err(PublishError::Foreign { folder }),
-    }
-}
-
-/// Whether everything that a plan would publish lies in its place, so that publishing will read nothing from the store.
-#[must_use]
-pub fn is_published(plan: &Plan, store: &Store) -> bool {
-    let folder = store.outputs().join(&plan.name);
-    let key = |trial: u32, stage: &str| {
-        plan.node_of(trial, stage).and_then(|id| plan.node(id).identity.key())
-    };
-    let stages = |trial| {
-        plan.stages()
-            .iter()
-            .filter_map(|stage| Some((stage.to_string(), key(trial, stage)?.to_string())))
-            .collect()
-    };
-    let keys =
-        plan.trials.iter().map(|trial| (trial.label.to_string(), stages(trial.index))).collect();
-    read_record(&folder).is_some_and(|record| {
-        record.covers(&keys, &BTreeSet::new(), plan)
-            && (record.keys != keys || record.changed(&folder, &store.digests()).is_empty())
-    })
-}
-
-/// The results folder of a plan's experiment where it holds results, for who has published nothing.
-#[must_use]
-pub fn earlier(plan: &Plan, outputs: &Path) -> Option<PathBuf> {
-    let folder = outputs.join(&plan.name);
-    let record = read_record(&folder)?;
-    (record.experiment == experiment_name(plan, outputs)).then_some(folder)
+/// A finished run that is to be published.
+#[derive(Clone, Copy)]
+pub struct Task<'a> {
+    pub plan: &'a Plan,
+    pub outcome: &'a RunOutcome,
+    pub store: &'a Store,
+    /// The run's id: its record lists what is put in place.
+    pub run: &'a str,
+    pub cancel: &'a Cancel,
+    /// Told how many trials of how many are in place, at most about once a second.
+    pub progress: &'a dyn Fn(u64, u64),
+    /// Told once where another run is publishing to the same folder.
+    pub waits: &'a dyn Fn(),
 }
 
 /// Publishes what a run made, under the rules at the top: nothing where it made nothing for people, or the same lies there already.
 ///
 /// # Errors
-/// [`PublishError`]; what was published before stays until the new folder is whole.
-pub fn publish(
-    plan: &Plan,
-    outcome: &RunOutcome,
-    store: &Store,
-) -> Result<Option<Published>, PublishError> {
-    let outputs = store.outputs();
-    check_place(plan, outputs)?;
+/// [`PublishError`]; what was there before stays until what takes its place is whole.
+pub fn publish(task: Task<'_>) -> Result<Option<Published>, PublishError> {
+    let Task { plan, outcome, store, .. } = task;
+    check_place(plan, store)?;
     let in_part = plan.sweep.is_none() && outcome.exit_code() == 1;
     let whole_enough = |results: &TrialResults<'_>| results.is_whole() || in_part;
     let trials: Vec<Option<TrialResults<'_>>> = plan
@@ -221,8 +120,7 @@ pub fn publish(
     if !trials.iter().flatten().any(TrialResults::has_results) {
         return Ok(None);
     }
-    let folder = outputs.join(&plan.name);
-    let keys: BTreeMap<_, _> = plan
+    let keys: KeysByTrial = plan
         .trials
         .iter()
         .zip(&trials)
@@ -232,108 +130,59 @@ pub fn publish(
         [Some(results)] if in_part => results.missing(0),
         _ => BTreeSet::new(),
     };
-    let (mut changed, digests) = (Vec::new(), store.digests());
-    if let Some(record) = read_record(&folder).filter(|record| record.covers(&keys, &missing, plan))
-    {
-        changed = record.changed(&folder, &digests);
-        if changed.is_empty() || record.keys != keys {
-            return Ok(Some(Published {
-                folder,
-                record,
-                fresh: false,
-                changed,
-                warnings: Vec::new(),
-            }));
-        }
-    }
-    let io = |error| PublishError::io(&folder, error);
-    let scratch = store.scratch("publish")?;
-    let building = scratch.path().join("results");
-    std::fs::create_dir(&building).map_err(io)?;
-    let (mut metrics, mut best, mut warnings) = (Metrics::new(), None, Vec::new());
-    if let Some(shape) = &plan.sweep {
-        let written = sweep::write(plan, outcome, shape, &trials, &building)?;
-        warnings = written.warnings;
-        if let Some((trial, its)) = written.best {
-            (metrics, best) = (its, Some(trial));
-        }
-    } else if let [Some(results)] = trials.as_slice() {
-        results::place(&results.files(), &building).map_err(io)?;
-        metrics = results.metrics().map_err(io)?;
-    }
-    crash_point("mid-publish");
-    let made = names(&building).map_err(io)?;
-    let (mut files, mut newest) = (BTreeMap::new(), std::time::UNIX_EPOCH);
-    list(&building, "", &digests, &mut files, &mut newest).map_err(io)?;
-    let is_clock =
-        |name: &String| clocks(plan).iter().any(|clock| Path::new(name).ends_with(clock));
-    let blake3 = files
-        .iter()
-        .map(|(name, digest)| (name.clone(), Some(digest.clone()).filter(|_| !is_clock(name))))
-        .collect();
-    let record = Record {
-        version: VERSION,
-        experiment: experiment_name(plan, outputs),
-        keys,
-        made,
-        blake3,
-        objective: objective(plan),
-        missing,
-        metrics,
-        best,
+    let lock = lock(task)?;
+    let known = store.publications(&plan.name);
+    let (folder, digests) = (store.outputs().join(&plan.name), store.results_digests(&plan.name));
+    let is_held = |publication: &&Publication| {
+        let record = publication.files.get(RECORD);
+        record.is_some_and(|digest| is_there(&folder, RECORD, digest, &digests))
     };
-    let text = serde_json::to_string_pretty(&record).map_err(|error| io(error.into()))?;
-    write_record(&building.join(RECORD), &(text + "\n"), newest).map_err(io)?;
-    durable::sync_below(&building).map_err(io)?;
-    crash_point("before-publish-swap");
-    swap::swap(&building, &folder).map_err(io)?;
-    // With the old results go other names of the same files, and the system counts that as a change.
-    drop(scratch);
-    for (name, digest) in files {
-        digests.remember(&folder.join(name), digest);
+    let held = known.iter().rev().map(|(_, publication)| publication).find(is_held);
+    let latest = known.last().map(|(_, latest)| latest);
+    let place = Publishing {
+        task,
+        ownership: lock.is_real().then(OnceCell::new),
+        held,
+        latest: latest.filter(|latest| covers(latest, &keys, &missing, plan)),
+        folder,
+        digests,
+    };
+    let published = place.publish(
+        &trials,
+        keys,
+        missing,
+        known.last().map_or(1, |(_, latest)| latest.number + 1),
+    )?;
+    if published.fresh && lock.is_real() {
+        // Nothing of theirs is left.
+        known
+            .iter()
+            .filter(|(run, _)| run != task.run)
+            .for_each(|(run, _)| store.forget_publication(run));
     }
-    crash_point("after-publish-swap");
-    Ok(Some(Published { folder, record, fresh: true, changed, warnings }))
+    Ok(Some(published))
 }
 
-/// Writes the record so that it is no older than the files that it describes, whatever the clock has done since they were written.
-fn write_record(path: &Path, text: &str, newest: SystemTime) -> std::io::Result<()> {
-    std::fs::write(path, text)?;
-    if path.metadata()?.modified()? < newest {
-        std::fs::File::options().append(true).open(path)?.set_modified(newest)?;
+/// Whether everything that these keys would publish is what was published. A run of a few stages does not undo what a run of all left, but one
+/// in which stages failed does: their files would be taken for its own.
+fn covers(
+    published: &Publication,
+    keys: &KeysByTrial,
+    missing: &BTreeSet<String>,
+    plan: &Plan,
+) -> bool {
+    if published.objective != objective(plan) || published.keys.len() != keys.len() {
+        return false;
     }
-    Ok(())
-}
-
-/// How the names of files end whose sizes differ from one making to the next.
-fn clocks(plan: &Plan) -> BTreeSet<&'static str> {
-    let outputs = plan.nodes.iter().map(|node| &node.kind.output);
-    let volatile = outputs.flat_map(|output| {
-        output.results.iter().filter(|(file, _)| output.volatile.contains(file))
-    });
-    volatile.map(|(_, name)| *name).collect()
-}
-
-/// Collects the files below `folder` with their digests, and the moment at which the newest was written.
-fn list(
-    folder: &Path,
-    inside: &str,
-    digests: &DigestMemo,
-    files: &mut BTreeMap<String, String>,
-    newest: &mut SystemTime,
-) -> std::io::Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        let name = format!("{inside}{}", entry.file_name().to_string_lossy());
-        let metadata = entry.metadata()?;
-        if metadata.is_dir() {
-            list(&entry.path(), &format!("{name}/"), digests, files, newest)?;
-            continue;
-        }
-        *newest = metadata.modified()?.max(*newest);
-        files.insert(name, digests.read_once(&entry.path())?);
+    if !plan.partial || !missing.is_empty() {
+        return published.keys == *keys && published.missing == *missing;
     }
-    Ok(())
+    keys.iter().all(|(trial, stages)| {
+        published
+            .keys
+            .get(trial)
+            .is_some_and(|known| stages.iter().all(|(stage, key)| known.get(stage) == Some(key)))
+    })
 }
 
 /// What a sweep's best is chosen by; it enters no key.
@@ -342,108 +191,332 @@ fn objective(plan: &Plan) -> Option<String> {
     Some(format!("{} {}", if objective.maximize { "max" } else { "min" }, objective.metric))
 }
 
-impl Record {
-    /// The files, or folders, that are no longer there, are links now, or have another content. What holds clocks may only not be younger than
-    /// the record.
-    fn changed(&self, folder: &Path, digests: &DigestMemo) -> Vec<String> {
-        let published =
-            folder.join(RECORD).metadata().and_then(|metadata| metadata.modified()).ok();
-        let mut changed: Vec<String> =
-            self.made.iter().filter(|name| !is_there(folder, name)).cloned().collect();
-        for (name, digest) in &self.blake3 {
-            let path = folder.join(name);
-            let as_published = is_there(folder, name)
-                && match digest {
-                    Some(digest) => digests.file(&path).is_ok_and(|found| found.digest == *digest),
-                    None => path.metadata().is_ok_and(|metadata| {
-                        let is_older = metadata
-                            .modified()
-                            .ok()
-                            .zip(published)
-                            .is_none_or(|(modified, published)| modified <= published);
-                        metadata.is_file() && is_older
-                    }),
-                };
-            if !as_published && !changed.iter().any(|gone| Path::new(name).starts_with(gone)) {
-                changed.push(name.clone());
+/// Waits until no other run publishes to the same folder.
+fn lock(task: Task<'_>) -> Result<ResultsLock, PublishError> {
+    let (begun, was_cancelled) = (Instant::now(), task.cancel.is_cancelled());
+    let mut is_said = false;
+    loop {
+        if let Some(lock) = task.store.try_lock_results(&task.plan.name)? {
+            return Ok(lock);
+        }
+        if task.cancel.is_cancelled() && !was_cancelled {
+            let folder = task.store.outputs().join(&task.plan.name);
+            return Err(PublishError::Interrupted { folder });
+        }
+        if !is_said && begun.elapsed() > PATIENCE {
+            is_said = true;
+            (task.waits)();
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// One publishing to one folder.
+struct Publishing<'a> {
+    task: Task<'a>,
+    folder: PathBuf,
+    digests: DigestMemo,
+    /// Found out once where a lock keeps others out; else asked for each time.
+    ownership: Option<OnceCell<Arc<Ownership>>>,
+    /// What the folder holds, by its record: whoever published that came to the end.
+    held: Option<&'a Publication>,
+    /// What was published last, where that is what is to be published now.
+    latest: Option<&'a Publication>,
+}
+
+impl Publishing<'_> {
+    fn io(&self, error: std::io::Error) -> PublishError {
+        PublishError::io(&self.folder, error)
+    }
+
+    fn ownership(&self) -> Arc<Ownership> {
+        let find = || Arc::new(Ownership::of(self.task.store, &self.task.plan.name, self.held));
+        self.ownership.as_ref().map_or_else(find, |known| Arc::clone(known.get_or_init(find)))
+    }
+
+    /// What is no longer as it was published, where publishing came to its end then.
+    fn changed(&self) -> Vec<String> {
+        let latest = self.latest.filter(|latest| self.held.is_some_and(|held| held == *latest));
+        latest.map(|latest| changed(latest, &self.folder, &self.digests)).unwrap_or_default()
+    }
+
+    fn publish(
+        &self,
+        trials: &[Option<TrialResults<'_>>],
+        keys: KeysByTrial,
+        missing: BTreeSet<String>,
+        number: u64,
+    ) -> Result<Published, PublishError> {
+        let Task { plan, store, run, .. } = self.task;
+        let changed = self.changed();
+        let mut published = Published {
+            folder: self.folder.clone(),
+            missing,
+            metrics: Metrics::new(),
+            best: None,
+            fresh: false,
+            changed,
+            warnings: Vec::new(),
+        };
+        if let [Some(results)] = trials
+            && plan.sweep.is_none()
+        {
+            published.metrics = results.metrics().map_err(|error| self.io(error))?;
+        }
+        if let Some(latest) = self.latest.filter(|latest| latest.keys != keys) {
+            // A run of a few stages.
+            published.missing.clone_from(&latest.missing);
+            return Ok(published);
+        }
+        let scratch = store.scratch("publish")?;
+        let made = scratch.path().join("made");
+        std::fs::create_dir(&made).map_err(|error| self.io(error))?;
+        let (mut contents, drawn_from) = self.describe(trials, &made, &mut published)?;
+        let stale: BTreeSet<String> =
+            contents.stale(&self.folder, &self.digests).into_iter().map(str::to_owned).collect();
+        let gone = self.gone(&contents);
+        let is_held = self.latest.is_some() && self.held == self.latest;
+        if stale.is_empty() && gone.is_empty() && is_held {
+            return Ok(published);
+        }
+        let mut publication = Publication {
+            folder: plan.name.clone(),
+            number,
+            experiment: experiment_name(plan, store.outputs()),
+            keys,
+            objective: objective(plan),
+            missing: published.missing.clone(),
+            drawn_from,
+            files: contents
+                .items
+                .iter()
+                .map(|(name, item)| (name.clone(), item.blake3.clone()))
+                .collect(),
+        };
+        let record =
+            Record::new(run, &publication, published.metrics.clone(), published.best.clone());
+        let text =
+            serde_json::to_string_pretty(&record).map_err(|error| self.io(error.into()))? + "\n";
+        std::fs::write(made.join(RECORD), &text).map_err(|error| self.io(error))?;
+        let item = Item {
+            source: Source::Made(made.join(RECORD)),
+            blake3: blake3::hash(text.as_bytes()).to_hex().to_string(),
+        };
+        publication.files.insert(RECORD.to_owned(), item.blake3.clone());
+        contents.items.insert(RECORD.to_owned(), item);
+        crash_point("before-publish-record");
+        store.record_publication(run, &publication)?;
+        let building = scratch.path().join("results");
+        if plan.sweep.is_none() {
+            self.put_whole(&contents, &building)?;
+        } else {
+            self.put_parts(&contents, &stale, &gone, &building)?;
+        }
+        // With the old results go other names of the same files, and the system counts that as a change.
+        drop(scratch);
+        for (name, item) in &contents.items {
+            if plan.sweep.is_none() || stale.contains(name) || name == RECORD {
+                self.digests.remember(&self.folder.join(name), item.blake3.clone());
             }
         }
-        changed
+        published.fresh = true;
+        Ok(published)
     }
 
-    /// Whether a run made the file of this name in the folder. Older records only say what lies at its top.
-    pub(super) fn owns(&self, name: &str) -> bool {
-        let lies_in = |top: &String| Path::new(name).starts_with(top);
-        if self.blake3.is_empty() {
-            self.made.iter().any(lies_in)
-        } else {
-            self.blake3.contains_key(name)
-        }
-    }
-
-    /// Whether everything that these keys would publish is what was published. A run of a few stages does not undo what a run of all left, but
-    /// one in which stages failed does: their files would be taken for its own.
-    fn covers(
+    /// What the folder should hold, but for its record. What is to be written for that is written into `made`.
+    fn describe(
         &self,
-        keys: &BTreeMap<String, BTreeMap<String, String>>,
-        missing: &BTreeSet<String>,
-        plan: &Plan,
-    ) -> bool {
-        if self.objective != objective(plan) || self.keys.len() != keys.len() {
-            return false;
+        trials: &[Option<TrialResults<'_>>],
+        made: &Path,
+        published: &mut Published,
+    ) -> Result<(Contents, String), PublishError> {
+        let Task { plan, outcome, .. } = self.task;
+        let mut contents = Contents::default();
+        let mut drawn_from = String::new();
+        if let Some(shape) = &plan.sweep {
+            let mut pictures = Vec::new();
+            let is_to_draw = |made: &Path| -> std::io::Result<bool> {
+                drawn_from = drawn_from_tables(made)?;
+                let there = self.pictures(&drawn_from);
+                Ok(there.map(|there| pictures = there).is_none())
+            };
+            let written = sweep::write(plan, outcome, shape, trials, made, is_to_draw)?;
+            for (part, files) in written.parts {
+                contents
+                    .items
+                    .extend(files.into_iter().map(|(name, item)| (format!("{part}/{name}"), item)));
+                contents.parts.insert(part);
+            }
+            contents.items.extend(pictures);
+            published.warnings = written.warnings;
+            if let Some((trial, metrics)) = written.best {
+                (published.metrics, published.best) = (metrics, Some(trial));
+            }
+        } else if let [Some(results)] = trials {
+            contents.items.extend(results.files());
         }
-        if !plan.partial || !missing.is_empty() {
-            return self.keys == *keys && self.missing == *missing;
-        }
-        let has = |(trial, stages): (&String, &BTreeMap<String, String>)| {
-            self.keys.get(trial).is_some_and(|known| {
-                stages.iter().all(|(stage, key)| known.get(stage) == Some(key))
-            })
+        contents.add_made(made).map_err(|error| self.io(error))?;
+        Ok((contents, drawn_from))
+    }
+
+    /// A sweep's pictures, where those lie there that were drawn from the same tables.
+    fn pictures(&self, drawn_from: &str) -> Option<Vec<(String, Item)>> {
+        let latest = self.latest.filter(|latest| latest.drawn_from == drawn_from)?;
+        let pictures = latest
+            .files
+            .iter()
+            .filter(|(name, _)| name.ends_with(".png") && !name.contains('/'))
+            .map(|(name, blake3)| {
+                let item = Item { source: Source::There, blake3: blake3.clone() };
+                is_there(&self.folder, name, blake3, &self.digests).then(|| (name.clone(), item))
+            });
+        pictures.collect()
+    }
+
+    /// What runs have put there and is to be there no longer.
+    fn gone(&self, contents: &Contents) -> BTreeSet<String> {
+        let ownership = self.ownership();
+        let is_gone = |name: &&str| {
+            let path = self.folder.join(name);
+            *name != RECORD
+                && !contents.items.contains_key(*name)
+                && path.symlink_metadata().is_ok_and(|there| !there.is_dir())
+                && ownership.is_ours(name, &path)
         };
-        keys.iter().all(has)
+        ownership.names().into_iter().filter(is_gone).map(str::to_owned).collect()
+    }
+
+    /// Builds a new folder and puts it in the place of the old one.
+    fn put_whole(&self, contents: &Contents, building: &Path) -> Result<(), PublishError> {
+        let put = || -> std::io::Result<()> {
+            for (name, item) in &contents.items {
+                self.make(item, &building.join(name))?;
+            }
+            crash_point("mid-publish");
+            durable::sync_below(building)?;
+            crash_point("before-publish-swap");
+            self.swap(building, "")?;
+            // It may be a link to a folder elsewhere.
+            let folder = std::fs::canonicalize(&self.folder)?;
+            durable::sync_folder(folder.parent().unwrap_or(&folder))
+        };
+        put().map_err(|error| self.io(error))?;
+        crash_point("after-publish-swap");
+        Ok(())
+    }
+
+    /// A file of an entry is compared with the entry's manifest before it is shown to anybody.
+    fn make(&self, item: &Item, target: &Path) -> std::io::Result<()> {
+        if let Source::Stored { entry, .. } = &item.source
+            && let Some(finding) = self.task.store.verify_once(entry).first()
+        {
+            return Err(std::io::Error::new(ErrorKind::InvalidData, finding.to_string()));
+        }
+        contents::place(item, target)
+    }
+
+    fn swap(&self, building: &Path, inside: &str) -> std::io::Result<()> {
+        let owners = || self.ownership();
+        swap::swap(building, Place { results: &self.folder, inside, owners: &owners })
+    }
+
+    /// Puts what differs in its place: trial by trial, then the best one, then what lies at the top, the record last.
+    fn put_parts(
+        &self,
+        contents: &Contents,
+        stale: &BTreeSet<String>,
+        gone: &BTreeSet<String>,
+        building: &Path,
+    ) -> Result<(), PublishError> {
+        let io = |error| self.io(error);
+        durable::create_folder(&self.folder).map_err(io)?;
+        let parts: BTreeSet<&str> =
+            stale.iter().chain(gone).filter_map(|name| contents.part_of(name)).collect();
+        let (trials, others): (Vec<&str>, Vec<&str>) =
+            parts.into_iter().partition(|part| sweep::is_trial(part));
+        let parts = [trials, others].concat();
+        let was_cancelled = self.task.cancel.is_cancelled();
+        let mut told = Instant::now();
+        for (number, batch) in parts.chunks(BATCH).enumerate() {
+            if self.task.cancel.is_cancelled() && !was_cancelled {
+                return Err(PublishError::Interrupted { folder: self.folder.clone() });
+            }
+            if told.elapsed() >= PROGRESS_INTERVAL {
+                told = Instant::now();
+                (self.task.progress)((number * BATCH) as u64, parts.len() as u64);
+            }
+            self.put_batch(contents, batch, building).map_err(io)?;
+        }
+        let at_top = contents.items.iter().filter(|(name, _)| {
+            contents.part_of(name).is_none() && stale.contains(*name) && *name != RECORD
+        });
+        for (name, item) in at_top {
+            self.put_file(item, name, building).map_err(io)?;
+        }
+        gone.iter()
+            .filter(|name| contents.part_of(name).is_none())
+            .try_for_each(|name| self.remove(name))
+            .map_err(io)?;
+        self.put_file(&contents.items[RECORD], RECORD, building).map_err(io)?;
+        durable::sync_folder(&self.folder).map_err(io)
+    }
+
+    fn put_batch(
+        &self,
+        contents: &Contents,
+        parts: &[&str],
+        building: &Path,
+    ) -> std::io::Result<()> {
+        let built: Vec<PathBuf> =
+            (0..parts.len()).map(|number| building.join(number.to_string())).collect();
+        for (part, built) in parts.iter().zip(&built) {
+            std::fs::create_dir_all(built)?;
+            for (name, item) in contents.inside(part) {
+                self.make(item, &built.join(name))?;
+            }
+        }
+        crash_point("mid-publish-part");
+        durable::sync_all_below(&built)?;
+        let mut folders = BTreeSet::new();
+        for (part, built) in parts.iter().zip(&built) {
+            self.swap(built, part)?;
+            crash_point("after-part-swap");
+            folders.extend(self.folder.join(part).parent().map(Path::to_owned));
+        }
+        folders.iter().try_for_each(|folder| durable::sync_folder(folder))
+    }
+
+    fn put_file(&self, item: &Item, name: &str, building: &Path) -> std::io::Result<()> {
+        let new = building.join("file");
+        std::fs::create_dir_all(building)?;
+        self.make(item, &new)?;
+        durable::sync_file(&regular::open(&new)?, &new)?;
+        let owners = || self.ownership();
+        swap::put(&new, Place { results: &self.folder, inside: name, owners: &owners })
+    }
+
+    /// Removes one of our files, and the folders that are empty without it.
+    fn remove(&self, name: &str) -> std::io::Result<()> {
+        match std::fs::remove_file(self.folder.join(name)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        for folder in contents::folders_of(name) {
+            if std::fs::remove_dir(self.folder.join(folder)).is_err() {
+                break;
+            }
+        }
+        Ok(())
     }
 }
 
-fn names(folder: &Path) -> std::io::Result<BTreeSet<String>> {
-    std::fs::read_dir(folder)?
-        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
-        .collect()
-}
-
-/// Whether something is there under this name, and neither it nor a folder that it lies in is a link.
-fn is_there(folder: &Path, name: &str) -> bool {
-    let parts = Path::new(name).ancestors().filter(|part| !part.as_os_str().is_empty());
-    parts
-        .map(|part| folder.join(part).symlink_metadata())
-        .all(|part| part.is_ok_and(|metadata| !metadata.is_symlink()))
-}
-
-fn is_empty(folder: &Path) -> bool {
-    std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none())
-}
-
-pub(super) fn read_record(folder: &Path) -> Option<Record> {
-    let record: Record = serde_json::from_slice(&regular::read(&folder.join(RECORD)).ok()?).ok()?;
-    (record.version == VERSION).then_some(record)
-}
-
-/// The experiment file whose run published what lies in `folder`, or above it, as a record of any version names it; for a hint only.
-#[must_use]
-pub fn experiment_of(folder: &Path) -> Option<String> {
-    let named = |folder: &Path| {
-        let bytes = regular::read(&folder.join(RECORD)).ok()?;
-        let record: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
-        record["experiment"].as_str().map(str::to_owned)
-    };
-    folder.ancestors().take(4).find_map(named)
-}
-
-/// The experiment file as the record names it: the same on another machine when the whole project moves.
-fn experiment_name(plan: &Plan, outputs: &Path) -> String {
-    let absolute = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-    let file = absolute(&plan.file);
-    let project = absolute(
-        outputs.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")),
-    );
-    file.strip_prefix(&project).unwrap_or(&file).to_string_lossy().into_owned()
+/// The digest of what a sweep's pictures show: its tables.
+fn drawn_from_tables(made: &Path) -> std::io::Result<String> {
+    let mut tables = Contents::default();
+    tables.add_made(made)?;
+    let mut text = env!("CARGO_PKG_VERSION").to_owned();
+    for (name, item) in tables.items {
+        text += &format!("\n{name} {}", item.blake3);
+    }
+    Ok(blake3::hash(text.as_bytes()).to_hex().to_string())
 }

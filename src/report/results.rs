@@ -1,24 +1,16 @@
 //! From nodes and their entries to the files and numbers that people want.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::contents::{Item, Source};
 use super::format;
 use crate::exec::RunOutcome;
 use crate::plan::{NodeId, Plan};
-use crate::regular;
 use crate::stage::{ArtifactType, Caveat};
 use crate::store::Entry;
-
-/// A file to publish: where it lies in the store, and its name in the results folder.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ResultFile {
-    pub source: PathBuf,
-    pub name: String,
-}
 
 /// Named numbers, such as `evaluate.ner.span_f1`; a metric that is undefined is `None`.
 pub type Metrics = BTreeMap<String, Option<f64>>;
@@ -80,7 +72,7 @@ impl<'a> TrialResults<'a> {
 
     /// What to publish. Where two stages share a kind, each one's files lie in a folder of its name, whether or not the other has any.
     #[must_use]
-    pub fn files(&self) -> Vec<ResultFile> {
+    pub fn files(&self) -> Vec<(String, Item)> {
         let mut files = Vec::new();
         for (stage, id, entry) in &self.nodes {
             let kind = self.plan.node(*id).kind;
@@ -91,12 +83,10 @@ impl<'a> TrialResults<'a> {
             };
             let shared = self.plan.stages().iter().filter(is_of_kind).count() > 1;
             for (file, name) in kind.output.results {
-                let source = entry.folder().join(file);
-                if source.is_file() {
-                    files.push(ResultFile {
-                        source,
-                        name: if shared { format!("{stage}/{name}") } else { (*name).to_owned() },
-                    });
+                if let Some(record) = entry.file(file) {
+                    let name = if shared { format!("{stage}/{name}") } else { (*name).to_owned() };
+                    let source = Source::Stored { entry: Entry::clone(entry), file };
+                    files.push((name, Item { source, blake3: record.blake3.clone() }));
                 }
             }
         }
@@ -106,7 +96,7 @@ impl<'a> TrialResults<'a> {
     /// Every number of the trial's metrics, by stage and path.
     ///
     /// # Errors
-    /// When a metrics file cannot be read.
+    /// When a metrics file cannot be read, or is not what its entry's manifest says.
     pub fn metrics(&self) -> std::io::Result<Metrics> {
         let mut metrics = Metrics::new();
         for (stage, id, entry) in &self.nodes {
@@ -143,7 +133,7 @@ fn metrics_file(plan: &Plan, id: NodeId, entry: &Entry) -> std::io::Result<Optio
 
 fn read_metrics(output: &ArtifactType, entry: &Entry) -> std::io::Result<Option<Value>> {
     let Some(file) = output.metrics else { return Ok(None) };
-    Ok(Some(serde_json::from_slice(&regular::read(&entry.folder().join(file))?)?))
+    Ok(Some(serde_json::from_slice(&entry.read(file)?)?))
 }
 
 /// The scores of one entry and what they are to be read with; nothing of an artifact without scores.
@@ -189,27 +179,6 @@ fn flatten(path: &str, value: &Value, metrics: &mut Metrics) {
     }
 }
 
-/// Puts files into `folder`: large ones as hard links to the store's read-only files where the disk allows it, others as copies that
-/// belong to the user.
-///
-/// # Errors
-/// When a file can neither be linked nor copied.
-pub fn place(files: &[ResultFile], folder: &Path) -> std::io::Result<()> {
-    const LARGE: u64 = 1 << 20;
-    for file in files {
-        let target = folder.join(&file.name);
-        std::fs::create_dir_all(target.parent().unwrap_or(folder))?;
-        if file.source.metadata()?.len() >= LARGE
-            && std::fs::hard_link(&file.source, &target).is_ok()
-        {
-            continue;
-        }
-        // Content only: the store's files are read-only, the user's are not.
-        std::io::copy(&mut regular::open(&file.source)?, &mut std::fs::File::create(&target)?)?;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -230,17 +199,5 @@ mod tests {
                 ("evaluate.ner.per_label.PER.f1".into(), None)
             ])
         );
-    }
-
-    #[test]
-    fn a_published_copy_can_be_written_by_its_owner() {
-        let folder = tempfile::tempdir().unwrap();
-        let source = folder.path().join("a.txt");
-        std::fs::write(&source, "x").unwrap();
-        let mut permissions = source.metadata().unwrap().permissions();
-        permissions.set_readonly(true);
-        std::fs::set_permissions(&source, permissions).unwrap();
-        place(&[ResultFile { source, name: "sub/b.txt".into() }], folder.path()).unwrap();
-        assert!(!folder.path().join("sub/b.txt").metadata().unwrap().permissions().readonly());
     }
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::publish::PublishError;
-use super::results::{self, Metrics, TrialResults};
+use super::contents::Item;
+use super::places::PublishError;
+use super::results::{Metrics, TrialResults};
 use crate::exec::{Outcome, RunOutcome};
 use crate::plan::{Plan, SweepShape, Trial, full_text, value_text};
 use crate::plots::{self, SweepGrid, SweepPoint, sweep_grid, sweep_line};
@@ -95,11 +96,26 @@ pub struct Written {
     pub best: Option<(String, Metrics)>,
     /// Pictures that could not be drawn, with the reasons.
     pub warnings: Vec<String>,
+    /// Folders with files of the store: a trial's, and that of the best one.
+    pub parts: Vec<(String, Vec<(String, Item)>)>,
 }
 
-/// Writes a sweep's results into `folder`. A picture that cannot be drawn costs no result.
+/// Where a trial's results lie in those of the sweep.
+#[must_use]
+pub fn part_of(label: &str) -> String {
+    if label.is_empty() { "trials".to_owned() } else { format!("trials/{label}") }
+}
+
+/// Whether a part is a trial's.
+#[must_use]
+pub fn is_trial(part: &str) -> bool {
+    part == "trials" || part.starts_with("trials/")
+}
+
+/// Writes a sweep's tables and pictures into `folder`, and says what lies beside them. A picture that cannot be drawn costs no result.
 ///
 /// * `trials`: by trial; `None` where one did not come to its end
+/// * `is_to_draw`: asked when the tables are written; pictures that show them may lie there already
 ///
 /// # Errors
 /// When the disk refuses.
@@ -109,6 +125,7 @@ pub fn write(
     shape: &SweepShape,
     trials: &[Option<TrialResults<'_>>],
     folder: &Path,
+    is_to_draw: impl FnOnce(&Path) -> std::io::Result<bool>,
 ) -> Result<Written, PublishError> {
     let io = |error: std::io::Error| PublishError::io(folder, error);
     let mut rows = Vec::with_capacity(trials.len());
@@ -138,23 +155,28 @@ pub fn write(
         .map_err(|error| io(error.into()))?;
     write_summary(shape, &points, &names, &folder.join("summary.csv"))
         .map_err(|error| io(error.into()))?;
-    let warnings = draw(shape, &points, &names, folder)?;
+    let mut written = Written::default();
+    if is_to_draw(folder).map_err(io)? {
+        written.warnings = draw(shape, &points, &names, folder)?;
+    }
     for row in &rows {
         let Some(results) = row.results else { continue };
         let files: Vec<_> = results
             .files()
             .into_iter()
-            .filter(|file| !file.name.split('/').any(|part| part == "model"))
+            .filter(|(name, _)| !name.split('/').any(|part| part == "model"))
             .collect();
-        results::place(&files, &folder.join("trials").join(&*row.trial.label)).map_err(io)?;
+        written.parts.push((part_of(&row.trial.label), files));
     }
     let Some((best, results)) = best(shape, &points).and_then(|row| Some((row, row.results?)))
     else {
-        return Ok(Written { best: None, warnings });
+        return Ok(written);
     };
-    results::place(&results.files(), &folder.join("best")).map_err(io)?;
+    written.parts.push(("best".to_owned(), results.files()));
+    std::fs::create_dir_all(folder.join("best")).map_err(io)?;
     std::fs::write(folder.join("best/trial.txt"), format!("{}\n", best.trial.label)).map_err(io)?;
-    Ok(Written { best: Some((best.trial.label.to_string(), best.metrics.clone())), warnings })
+    written.best = Some((best.trial.label.to_string(), best.metrics.clone()));
+    Ok(written)
 }
 
 /// The best trial of the point whose mean is best in the objective; the first of equals.

@@ -1,12 +1,14 @@
 //! An entry of the store, and what can be wrong with one.
 
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::Manifest;
+use super::{FileRecord, Manifest};
 use crate::plan::CacheKey;
+use crate::regular;
 
 /// A complete artifact in the store.
 #[derive(Debug, Clone)]
@@ -40,6 +42,29 @@ impl Entry {
     #[must_use]
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// What its manifest says of a file.
+    #[must_use]
+    pub fn file(&self, name: &str) -> Option<&FileRecord> {
+        let files = &self.manifest.files;
+        files.binary_search_by(|file| file.path.as_str().cmp(name)).ok().map(|at| &files[at])
+    }
+
+    /// The content of a small file, if it is what the manifest says.
+    ///
+    /// # Errors
+    /// When it cannot be read; [`ErrorKind::InvalidData`] where it is something else.
+    pub fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        let path = self.folder.join(name);
+        let bytes = regular::read(&path)?;
+        match self.file(name) {
+            Some(file) if blake3::hash(&bytes).to_hex().as_str() == file.blake3 => Ok(bytes),
+            _ => Err(io::Error::new(
+                ErrorKind::InvalidData,
+                format!("`{}` is not what its entry's manifest says", path.display()),
+            )),
+        }
     }
 
     /// The digest of what it holds, which does not depend on how it was made.

@@ -14,6 +14,8 @@ use crate::regular;
 #[derive(Debug)]
 pub(super) struct FileLock {
     path: PathBuf,
+    /// False on a file system without locks, where it keeps nobody out.
+    pub(super) is_real: bool,
     pub(super) file: File,
 }
 
@@ -24,15 +26,16 @@ impl FileLock {
             let mut options = OpenOptions::new();
             options.create(true).truncate(false).read(true).write(true);
             let file = regular::open_with(&mut options, path)?;
-            match file.try_lock() {
+            let is_real = match file.try_lock() {
                 Err(TryLockError::WouldBlock) => return Ok(None),
                 Err(TryLockError::Error(error)) if error.kind() != ErrorKind::Unsupported => {
                     return Err(error);
                 }
-                Ok(()) | Err(TryLockError::Error(_)) => {}
-            }
+                Ok(()) => true,
+                Err(TryLockError::Error(_)) => false,
+            };
             if is_at(&file, path)? {
-                return Ok(Some(Self { path: path.to_owned(), file }));
+                return Ok(Some(Self { path: path.to_owned(), is_real, file }));
             }
         }
     }
@@ -41,7 +44,7 @@ impl FileLock {
     pub(super) fn take_over(path: &Path) -> Option<Self> {
         let file = regular::open_with(OpenOptions::new().read(true).write(true), path).ok()?;
         file.try_lock().ok()?;
-        is_at(&file, path).ok()?.then(|| Self { path: path.to_owned(), file })
+        is_at(&file, path).ok()?.then(|| Self { path: path.to_owned(), is_real: true, file })
     }
 }
 

@@ -73,8 +73,19 @@ impl Store {
         self.digests_at(SystemTime::now)
     }
 
+    /// The digests of what lies in the results folder `name`. They have a memory of their own, since there may be many.
+    #[must_use]
+    pub fn results_digests(&self, name: &str) -> DigestMemo {
+        let digest = blake3::hash(name.as_bytes()).to_hex();
+        let path = self.cache().join("results").join(format!("{}.json", &digest[..32]));
+        self.memo_at(path, SystemTime::now)
+    }
+
     pub(super) fn digests_at(&self, clock: fn() -> SystemTime) -> DigestMemo {
-        let path = self.cache().join("digests.json");
+        self.memo_at(self.cache().join("digests.json"), clock)
+    }
+
+    fn memo_at(&self, path: PathBuf, clock: fn() -> SystemTime) -> DigestMemo {
         let records = regular::read(&path)
             .ok()
             .and_then(|bytes| sealed::open(&bytes).ok())
@@ -150,14 +161,6 @@ impl Digests for DigestMemo {
 }
 
 impl DigestMemo {
-    /// The digest of a file that will have another name soon; nothing is remembered.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub fn read_once(&self, path: &Path) -> Result<String> {
-        self.read(path).map(|memo| memo.digest)
-    }
-
     /// Remembers the digest of a file that this process has just put there, so that it need not be read.
     pub fn remember(&self, path: &Path, digest: String) {
         let Ok(stamps) = fs::symlink_metadata(path).map(|metadata| Stamps::of(&metadata)) else {
@@ -177,6 +180,7 @@ impl DigestMemo {
     }
 
     fn read(&self, path: &Path) -> Result<Memo> {
+        let mut earlier = None;
         for _ in 0..ATTEMPTS {
             let now = (self.clock)()
                 .duration_since(UNIX_EPOCH)
@@ -185,12 +189,15 @@ impl DigestMemo {
             let before = file.metadata()?;
             let digest = digest::of_file(&file, before.len());
             let after = Stamps::of(&fs::metadata(path)?);
-            if Stamps::of(&before) == after {
-                return Ok(Memo {
-                    stamps: after,
-                    read_ns: now,
-                    digest: digest?.to_hex().to_string(),
-                });
+            let is_still = Stamps::of(&before) == after;
+            match digest {
+                // Another name for the file changes its stamps and nothing in it: two readings that agree are as good.
+                Ok(digest) if is_still || earlier == Some(digest) => {
+                    let digest = digest.to_hex().to_string();
+                    return Ok(Memo { stamps: after, read_ns: now, digest });
+                }
+                Err(error) if is_still => return Err(error),
+                digest => earlier = digest.ok(),
             }
         }
         Err(Error::new(ErrorKind::ResourceBusy, "it changes while it is read"))
@@ -200,7 +207,8 @@ impl DigestMemo {
     fn save(&mut self) {
         let Ok(state) = self.state.get_mut() else { return };
         // Where there is no folder yet, nothing was built, and asking is no reason to make one.
-        let folder_is_there = self.path.ancestors().nth(2).is_some_and(Path::is_dir);
+        let outputs = self.disk.temporary.ancestors().nth(2);
+        let folder_is_there = outputs.is_some_and(Path::is_dir);
         if !state.changed || !folder_is_there {
             return;
         }
@@ -365,6 +373,29 @@ mod tests {
         );
         fs::write(case.file(), "one").expect("written");
         assert_eq!(case.digest(SystemTime::now), true_digest("one"));
+    }
+
+    #[test]
+    fn a_file_that_others_link_to_while_it_is_read_has_its_digest() {
+        let case = Case::new("");
+        let content = vec![7; 8 << 20];
+        fs::write(case.file(), &content).expect("written");
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let link = case.folder.path().join("link");
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    fs::hard_link(case.file(), &link).expect("linked");
+                    fs::remove_file(&link).expect("removed");
+                }
+            });
+            let digest = blake3::hash(&content).to_hex().to_string();
+            let readings: Vec<_> = (0..10)
+                .map(|_| case.store.digests().file(&case.file()).map(|found| found.digest).ok())
+                .collect();
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+            assert_eq!(readings, vec![Some(digest); 10]);
+        });
     }
 
     #[test]

@@ -27,6 +27,7 @@ mod lock;
 mod lookup;
 mod manifest;
 mod memo;
+mod publications;
 mod runs;
 mod sealed;
 #[cfg(test)]
@@ -43,5 +44,6 @@ pub use folder::{KeyLock, Store};
 pub use gc::{Collection, Limits, Waste, WasteOf};
 pub use manifest::{FileRecord, MANIFEST, Manifest};
 pub use memo::DigestMemo;
+pub use publications::{KeysByTrial, Publication, ResultsLock};
 pub use runs::{NewRun, RunFile, RunNode, RunRecord, RunStatus};
 pub use verify::Verification;

@@ -102,6 +102,98 @@ fn results_published_by_several_processes_at_once_are_whole() {
 }
 
 #[test]
+fn results_with_a_large_model_are_published_by_several_processes_at_once() {
+    let project = Project::new();
+    // Large enough for a hard link to the store's file, which changes the stamps of what others are reading.
+    project.write(
+        "large.toml",
+        "extends = \"small.toml\"\n[stage.init_model]\nhidden_size = 64\nintermediate_size = 16000\n\
+         [stage.train]\nepochs = 1\n",
+    );
+    project.run("large.toml");
+    let whole = project.results("large");
+    assert!(whole["model/model.safetensors"].len() > 10 << 20);
+    for round in 0..10 {
+        std::fs::remove_dir_all(project.outputs().join("large")).expect("published");
+        let children: Vec<_> =
+            (0..8).map(|_| start(&mut project.command(&["run", "large.toml"]))).collect();
+        for child in children {
+            let ended = finish(child);
+            assert_eq!(ended.code, Some(0), "round {round}: {ended:#?}");
+        }
+        assert_same(&project.results("large"), &whole, "published at once");
+    }
+    assert_eq!(project.litter(), [""; 0]);
+}
+
+#[test]
+fn results_of_two_runs_of_one_name_with_other_files_are_never_taken_for_a_persons() {
+    let project = Project::new();
+    project.run("small.toml");
+    for round in 0..6 {
+        if round % 2 == 0 {
+            std::fs::remove_dir_all(project.outputs().join("small")).expect("published");
+        }
+        let runs: [&[&str]; 4] = [
+            &["run", "small.toml"],
+            &["run", "small.toml", "train", "--set", "stage.train.epochs=1"],
+            &["run", "small.toml", "--set", "stage.train.epochs=2"],
+            &["run", "small.toml", "evaluate"],
+        ];
+        let children: Vec<_> =
+            runs.iter().map(|arguments| start(&mut project.command(arguments))).collect();
+        for child in children {
+            let ended = finish(child);
+            assert_eq!(ended.code, Some(0), "round {round}: {ended:#?}");
+        }
+        let kept: Vec<String> = files_below(&project.outputs())
+            .into_keys()
+            .filter(|name| name.contains(".kept"))
+            .collect();
+        assert_eq!(kept, [""; 0], "round {round}");
+    }
+    project.run("small.toml");
+    assert_same(&project.results("small"), undisturbed("small.toml"), "after others");
+}
+
+#[test]
+fn files_that_a_person_writes_while_results_are_published_are_all_there() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let project = Project::new();
+    project.run("small.toml");
+    let folder = project.outputs().join("small");
+    let done = AtomicBool::new(false);
+    let written = std::thread::scope(|scope| {
+        let person = scope.spawn(|| {
+            let mut written = 0;
+            while !done.load(Ordering::Relaxed) {
+                let name = folder.join(format!("note-{written}.txt"));
+                // On a disk without an exchange of names the folder may be away for a moment.
+                if std::fs::write(&name, written.to_string()).is_ok() {
+                    written += 1;
+                }
+                std::thread::sleep(std::time::Duration::from_micros(200));
+            }
+            written
+        });
+        for epochs in [1, 2, 1, 2, 1, 2, 1, 2] {
+            let epochs = format!("stage.train.epochs={epochs}");
+            let ended = project.pipeline(&["run", "small.toml", "--set", &epochs]);
+            assert_eq!(ended.code, Some(0), "{ended:#?}");
+        }
+        done.store(true, Ordering::Relaxed);
+        person.join().expect("no panic")
+    });
+    let lost: Vec<u32> = (0..written)
+        .filter(|number| {
+            std::fs::read_to_string(folder.join(format!("note-{number}.txt"))).ok()
+                != Some(number.to_string())
+        })
+        .collect();
+    assert!(written > 100 && lost.is_empty(), "{lost:?} of {written} are lost");
+}
+
+#[test]
 fn pins_added_by_several_at_once_are_all_kept() {
     let project = Project::new();
     let path = project.root().join("hub.toml.lock");

@@ -170,27 +170,99 @@ fn records_that_were_cut_anywhere_disturb_no_command() {
     }
 }
 
+/// What a run says of its scores and results.
+fn summary(ended: &Ended) -> Vec<String> {
+    ended.stdout.lines().skip(2).map(str::to_owned).collect()
+}
+
 #[test]
-fn a_damaged_record_of_what_was_published_never_has_foreign_files_overwritten() {
+fn a_damaged_or_removed_record_of_what_was_published_is_made_again_and_changes_no_score() {
+    for file in ["small.toml", "sweep.toml"] {
+        let project = Project::new();
+        let first = summary(&project.run(file));
+        let name = file.trim_end_matches(".toml");
+        let record = project.outputs().join(name).join("published.json");
+        let text = fs::read_to_string(&record).expect("a record");
+        let mut wrong: Vec<String> = ["{", "", "null", "[[[["].map(str::to_owned).to_vec();
+        // Other scores, another best trial, another experiment, and other keys.
+        for (old, new) in [
+            ("0.", "1."),
+            ("learning_rate=0.001", "learning_rate=0.003"),
+            (".toml", ".tomm"),
+            ("a", "b"),
+        ] {
+            wrong.push(text.replace(old, new));
+        }
+        for wrong in wrong.iter().map(Some).chain([None]) {
+            match wrong {
+                Some(text) => fs::write(&record, text).expect("writable"),
+                None => fs::remove_file(&record).expect("ours"),
+            }
+            let ended = project.run(file);
+            assert_eq!(summary(&ended), first, "{wrong:?}");
+            assert!(
+                !names(&project.outputs().join(name)).iter().any(|name| name.contains(".kept"))
+            );
+            let again: serde_json::Value =
+                serde_json::from_slice(&fs::read(&record).expect("made again")).expect("JSON");
+            let mut expected: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+            expected["run"] = again["run"].clone();
+            assert!(again == expected, "{wrong:?}");
+        }
+        assert_same(&project.results(name), undisturbed(file), "a damaged record");
+    }
+}
+
+#[test]
+fn a_record_that_lies_takes_nobodys_file() {
     let project = Project::new();
     project.run("small.toml");
-    let record = project.outputs().join("small/published.json");
-    fs::write(&record, "{").expect("writable");
-    let ended = project.pipeline(&["run", "small.toml"]);
-    assert_eq!(ended.code, Some(2), "{ended:#?}");
-    assert!(
-        ended.stderr.contains("small/published.json` cannot be read; move the folder away"),
-        "{ended:#?}"
-    );
-    fs::remove_file(&record).expect("ours");
-    let ended = project.pipeline(&["run", "small.toml"]);
-    assert_eq!(ended.code, Some(2), "{ended:#?}");
-    assert!(
-        ended.stderr.contains("the results of runs are published again from the store"),
-        "{ended:#?}"
-    );
-    fs::remove_dir_all(project.outputs().join("small")).expect("ours");
-    assert_recovers(&project, "small.toml", "small", "removed by hand");
+    let results = project.outputs().join("small");
+    fs::write(results.join("notes.txt"), "mine").expect("writable");
+    let record = results.join("published.json");
+    let text = fs::read_to_string(&record).expect("a record");
+    fs::write(&record, text.replace("\"metrics.json\"", "\"notes.txt\"")).expect("writable");
+    fs::remove_file(results.join("metrics.json")).expect("published");
+    project.run("small.toml");
+    assert_eq!(fs::read_to_string(results.join("notes.txt")).ok().as_deref(), Some("mine"));
+}
+
+#[test]
+fn results_outlive_the_removal_of_all_records_of_runs() {
+    let project = Project::new();
+    project.run("small.toml");
+    fs::remove_dir_all(project.outputs().join("runs")).expect("ours");
+    fs::write(project.outputs().join("small/notes.txt"), "mine").expect("writable");
+    fs::write(
+        project.root().join("small.toml"),
+        fs::read_to_string(project.root().join("small.toml"))
+            .expect("ours")
+            .replace("samples = 60", "samples = 50"),
+    )
+    .expect("ours");
+    project.run("small.toml");
+    let mut found = project.results("small");
+    assert_eq!(found.remove("notes.txt").as_deref(), Some(&b"mine"[..]));
+    assert_same(&found, undisturbed("changed.toml"), "without records of runs");
+}
+
+#[test]
+fn a_score_that_was_damaged_in_the_store_is_built_again_before_it_is_said() {
+    let project = Project::new();
+    let first = summary(&project.run("small.toml"));
+    let name = project
+        .entry_files()
+        .into_iter()
+        .find(|name| name.ends_with("metrics.json"))
+        .expect("an evaluation");
+    let path = project.outputs().join("store").join(name);
+    let text = fs::read_to_string(&path).expect("readable");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("ours");
+    // Of the same length, so that only the content tells.
+    fs::write(&path, text.replace("0.", "1.")).expect("writable");
+    let ended = project.run("small.toml");
+    assert!(ended.stderr.contains("damaged"), "{ended:#?}");
+    assert_eq!(summary(&ended), first);
 }
 
 /// A way to change a result behind the program's back.

@@ -29,6 +29,7 @@ const IN_A_RUN: &[&str] = &[
     "before-checkpoint-rename:1",
     "before-checkpoint-rename:3",
     "after-checkpoint-rename:2",
+    "before-publish-record",
     "mid-publish",
     "before-publish-swap",
     "after-publish-swap",
@@ -42,6 +43,8 @@ const ELSEWHERE: &[&str] = &[
     "after-gc-move",
     "after-gc-removal",
     "after-set-aside",
+    "mid-publish-part",
+    "after-part-swap",
     "before-pins-rename",
     "after-pins-rename",
     "mid-download",
@@ -138,16 +141,27 @@ fn a_run_killed_while_it_replaces_results_leaves_the_old_ones_or_the_new_ones() 
             "{point}"
         );
         project.run("changing.toml");
-        let (mut new, mut expected) =
-            (project.results("small"), undisturbed("changed.toml").clone());
-        // The record names the file.
-        new.remove("published.json");
-        expected.remove("published.json");
-        assert_same(&new, &expected, point);
+        assert_same(&project.results("small"), undisturbed("changed.toml"), point);
         assert!(
             now == old || now == project.results("small"),
             "{point}: half of something is published"
         );
+        assert_eq!(project.litter(), [""; 0], "{point}");
+    }
+}
+
+#[test]
+fn a_sweep_killed_while_it_is_published_has_whole_trials_and_goes_on_from_there() {
+    for point in ["mid-publish-part", "after-part-swap", "after-part-swap:2", "after-part-swap:3"] {
+        let project = Project::new();
+        kill_at(&project, point, &["run", "sweep.toml"]);
+        let whole = undisturbed("sweep.toml");
+        for (name, bytes) in project.results("sweep") {
+            assert!(whole.get(&name) == Some(&bytes), "{point}: half of `{name}` is there");
+        }
+        let ended = project.run("sweep.toml");
+        assert!(!ended.stderr.contains("not as published before"), "{point}: {ended:#?}");
+        assert_same(&project.results("sweep"), whole, point);
         assert_eq!(project.litter(), [""; 0], "{point}");
     }
 }

@@ -119,14 +119,15 @@ fn entries_checkpoints_results_and_records_outlive_a_power_loss() {
     assert_all_flushed(&log, &outputs.join("small"), |_| true);
     assert_all_flushed(&log, &outputs.join("runs"), |name| !name.ends_with("events.jsonl"));
     assert_all_flushed(&log, &outputs.join("checkpoints"), |name| !name.ends_with("lock"));
-    // Both trainings wrote checkpoints, best weights among them; six entries, then three; two records, begun and ended, each with its experiment.
+    // Both trainings wrote checkpoints, best weights among them; six entries, then three; two records, begun and ended, each with its experiment and
+    // its list of results.
     assert!(
         count(&log, |to| to.ends_with(".checkpoint")) > 12
             && count(&log, |to| to.ends_with(".weights")) > 2
     );
     assert_eq!(count(&log, |to| to.contains("/outputs/store/")), 9);
     assert_eq!(count(&log, |to| to.ends_with("/outputs/small")), 2);
-    assert_eq!(count(&log, |to| to.contains("/outputs/runs/")), 6);
+    assert_eq!(count(&log, |to| to.contains("/outputs/runs/")), 8);
     assert_eq!(log.iter().filter(|line| line.what == "exchanged").count(), 1);
 }
 

@@ -150,10 +150,10 @@ impl Project {
         ended
     }
 
-    /// What was published, but for what holds clocks.
+    /// What was published, but for what holds clocks and the record, which names the run.
     pub fn results(&self, name: &str) -> Files {
         let mut files = files_below(&self.outputs().join(name));
-        files.retain(|name, _| !name.ends_with("timing.csv"));
+        files.retain(|name, _| !name.ends_with("timing.csv") && name != "published.json");
         files
     }
 
