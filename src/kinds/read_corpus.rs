@@ -15,7 +15,7 @@ use crate::stage::{
     CodeVersion, Context, Facts, InputFacts, ParameterProblem, SourceFile, Stage, StageError,
 };
 
-/// Labelled texts from JSONL files with lines such as `{"text": "...", "entities": [{"start": 0, "end": 5, "label": "NODE"}], "anomaly": 0}`, half-open. Either one file (`path`) that is split, or a file for each split (`train`, `validation`, `test`).
+/// Labelled texts from JSONL files with lines such as `{"text": "...", "entities": [{"start": 0, "end": 5, "label": "NODE"}], "anomaly": 0}`, offsets half-open. Either one file (`path`) that is split, or a file for each split (`train`, `validation`, `test`).
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReadCorpus {

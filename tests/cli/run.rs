@@ -52,7 +52,7 @@ fn what_a_run_warns_of_stays_with_its_scores_when_everything_is_cached() {
     let second = world.pipeline(["run", "experiments/cut.toml"]);
     let said = caveats(&second);
     assert_eq!(caveats(&first), said);
-    assert!(said.iter().any(|caveat| caveat.contains("validation shares 5 templates")), "{second}");
+    assert!(said.iter().any(|caveat| caveat.starts_with("validation shares ")), "{second}");
     let metrics: serde_json::Value =
         serde_json::from_str(&world.read("outputs/cut/metrics.json")).expect("JSON");
     let listed = metrics["caveats"].as_array().expect("a list");
