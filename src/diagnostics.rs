@@ -22,7 +22,9 @@ use crate::visible;
 /// More diagnostics than this are counted, not kept: nobody reads them, and a hostile file must not fill the memory.
 const KEPT: usize = 1000;
 /// Longer stretches of text than this are not shown whole: a file may be one line of megabytes.
-const EXCERPT_BYTES: usize = 4096;
+const EXCERPT_BYTES: usize = 512;
+/// As many are shown to a person; machines get all that are kept.
+const SHOWN: usize = 50;
 
 /// One of the texts in [`Sources`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -90,6 +92,17 @@ impl Sources {
     /// Keeps `text` under the name that messages print, usually a path.
     pub fn add(&mut self, name: String, text: String) -> SourceId {
         self.push(name, text, false)
+    }
+
+    /// Whether a text stood on the command line.
+    #[must_use]
+    pub fn is_typed(&self, id: SourceId) -> bool {
+        self.get(id).typed
+    }
+
+    /// The names of the files among them.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        self.list.iter().filter(|source| !source.typed).map(|source| source.name.as_str())
     }
 
     /// Keeps what was typed on the command line: `name` alone says where that is.
@@ -240,21 +253,22 @@ impl Diagnostics {
     pub fn render(&self, color: bool) -> String {
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
         let mut out = String::new();
-        for (index, diagnostic) in self.list.iter().enumerate() {
+        for (index, diagnostic) in self.list.iter().take(SHOWN).enumerate() {
             if index > 0 {
                 out.push('\n');
             }
             self.render_one(&renderer, diagnostic, &mut out);
         }
-        if self.omitted > 0 {
-            let _ = writeln!(out, "\n... and {} more", self.omitted);
+        let more = self.omitted + self.list.len().saturating_sub(SHOWN);
+        if more > 0 {
+            let _ = writeln!(out, "\n... and {more} more");
         }
         out
     }
 
     fn render_one(&self, renderer: &Renderer, diagnostic: &Diagnostic, out: &mut String) {
         let mut group =
-            Group::with_title(Level::ERROR.primary_title(visible::text(&diagnostic.message)));
+            Group::with_title(Level::ERROR.primary_title(visible::message(&diagnostic.message)));
         // What the renderer calls a place, and what it is called here.
         let mut places: Vec<(String, String)> = Vec::new();
         if let Some(span) = diagnostic.span {
@@ -281,8 +295,9 @@ impl Diagnostics {
         for help in &diagnostic.help {
             text.push('\n');
             text.push_str(
-                &renderer
-                    .render(&[Group::with_title(Level::HELP.secondary_title(visible::text(help)))]),
+                &renderer.render(&[Group::with_title(
+                    Level::HELP.secondary_title(visible::message(help)),
+                )]),
             );
         }
         // The gutter of an empty line is followed by a space that nobody sees, and that editors remove from snapshots.
@@ -408,7 +423,9 @@ impl<'a> Excerpt<'a> {
         };
         let primary = primary.map(|span| AnnotationKind::Primary.span(within(span)));
         let labels = labels.iter().map(|(span, text)| {
-            AnnotationKind::Context.span(within(*span)).label(visible::line(text))
+            AnnotationKind::Context
+                .span(within(*span))
+                .label(visible::message(text).replace('\n', " "))
         });
         let snippet = Snippet::source(self.text.clone().into_owned())
             .line_start(self.line + 1)

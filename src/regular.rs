@@ -6,11 +6,6 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Error, ErrorKind, Read as _};
 use std::path::Path;
 
-/// What stands where a file was expected.
-#[derive(Debug, thiserror::Error)]
-#[error("it is {0}, not a file")]
-struct NoFile(&'static str);
-
 /// Opens the file at `path`, or where its links lead, for reading.
 ///
 /// # Errors
@@ -63,12 +58,9 @@ pub fn read_to_string(path: &Path) -> io::Result<String> {
     })
 }
 
-/// Why a file cannot be read, without the system's number.
+/// What an error on a file says, without the system's number.
 pub fn reason(error: &Error) -> String {
-    match error.get_ref().and_then(|inner| inner.downcast_ref::<NoFile>()) {
-        Some(no_file) => no_file.to_string(),
-        None => error.kind().to_string(),
-    }
+    error.get_ref().map_or_else(|| error.kind().to_string(), ToString::to_string)
 }
 
 /// Refuses what is no file, for who has asked for its metadata already.
@@ -82,7 +74,7 @@ pub fn check(metadata: &Metadata) -> io::Result<()> {
     if metadata.is_dir() {
         return Err(ErrorKind::IsADirectory.into());
     }
-    Err(Error::new(ErrorKind::InvalidInput, NoFile(name_of(metadata))))
+    Err(Error::new(ErrorKind::InvalidInput, format!("it is {}, not a file", name_of(metadata))))
 }
 
 #[cfg(unix)]

@@ -10,6 +10,19 @@ pub fn text(text: &str) -> Cow<'_, str> {
     escape(text, |character| acts(character) && !matches!(character, '\n' | '\t'))
 }
 
+/// [`text`] for a message: a value or a name in one may be of any size, and no more of it is shown than anybody reads.
+#[must_use]
+pub fn message(message: &str) -> Cow<'_, str> {
+    const SHOWN: usize = 2000;
+    match message.char_indices().nth(SHOWN) {
+        None => text(message),
+        Some((end, _)) => {
+            let rest = message[end..].chars().count();
+            format!("{}... ({rest} characters more)", text(&message[..end])).into()
+        }
+    }
+}
+
 /// The same for what must stay on one line, such as a name.
 #[must_use]
 pub fn line(text: &str) -> Cow<'_, str> {
@@ -71,6 +84,13 @@ mod tests {
         let plain = "größe\t日本語\nשלום 👩\u{200d}💻 e\u{301}";
         assert!(matches!(text(plain), Cow::Borrowed(same) if same == plain));
         assert_eq!(line("a\nb"), r"a\u000ab");
+    }
+
+    #[test]
+    fn a_message_is_no_longer_than_anybody_reads() {
+        assert_eq!(message("ü\x1b"), r"ü\u001b");
+        let long = "ü".repeat(200_000);
+        assert!(message(&long).ends_with("ü... (198000 characters more)"));
     }
 
     #[test]

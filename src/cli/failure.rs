@@ -118,10 +118,10 @@ impl Failure {
                 } else {
                     ("", "", "", "")
                 };
-                let message = visible::text(message);
+                let message = visible::message(message);
                 let mut text = format!("{red}error{reset}{bold}: {message}{reset}\n");
                 for line in help {
-                    text += &format!("{cyan}help{reset}: {}\n", visible::text(line));
+                    text += &format!("{cyan}help{reset}: {}\n", visible::message(line));
                 }
                 text
             }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::args::Init;
 use super::{Failure, terminal};
+use crate::no_room::NoRoom;
 
 /// What is written: the path in the folder, and the text.
 const FILES: &[(&str, &str)] = &[
@@ -50,5 +51,6 @@ fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
     };
     write().map_err(|error| {
         Failure::usage(format!("cannot write `{}`: {}", path.display(), error.kind()))
+            .with_help_of(NoRoom::of(&error, path).map(NoRoom::help))
     })
 }

@@ -41,7 +41,9 @@ pub fn pin(
         Ok(_) => Ok(true),
         Err(_) if cancel.is_cancelled() => Ok(false),
         Err(PinsError::Malformed(diagnostics)) => Err(diagnostics.into()),
-        Err(error @ PinsError::Write { .. }) => Err(Failure::usage(error.to_string())),
+        Err(error @ PinsError::Write { .. }) => {
+            Err(Failure::usage(error.to_string()).with_help_of(error.help()))
+        }
     }
 }
 

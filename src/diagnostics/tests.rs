@@ -109,6 +109,22 @@ fn terminal_escapes_of_a_file_do_not_reach_the_terminal() {
 }
 
 #[test]
+fn however_much_is_wrong_a_person_gets_no_more_than_can_be_read() {
+    let line = format!("a = \"{}\"\n", "x".repeat(4000));
+    let (sources, id) = sources(&line.repeat(1000));
+    let long = "y".repeat(300_000);
+    let list = (0..1000).map(|index| {
+        let start = index * line.len();
+        Diagnostic::new("x", long.as_str()).at(Span::new(id, start..start + 1)).help(long.as_str())
+    });
+    let all = Diagnostics::new(sources, list.collect());
+    let rendered = all.render(false);
+    assert!(rendered.len() < 600_000, "{}", rendered.len());
+    assert!(rendered.contains("(298000 characters more)"));
+    assert_eq!(all.list().len(), 1000);
+}
+
+#[test]
 fn mistakes_come_in_the_order_of_the_file_and_each_once() {
     let (sources, id) = sources("a\nb\nc\n");
     let at =
@@ -125,7 +141,7 @@ fn more_mistakes_than_anybody_reads_are_counted() {
     let list = (0..5000)
         .map(|line| Diagnostic::new("x", "m").at(Span::new(id, line * 2..line * 2 + 1)))
         .collect();
-    assert!(Diagnostics::new(sources, list).render(false).ends_with("\n... and 4000 more\n"));
+    assert!(Diagnostics::new(sources, list).render(false).ends_with("\n... and 4950 more\n"));
 }
 
 #[test]

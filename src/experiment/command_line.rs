@@ -1,6 +1,6 @@
 //! `--set`, `--sweep` and `--seeds`: the last layer.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::diagnostics::{Diagnostic, SourceId, Sources, Span, quoted};
 /// What the command line changes in the file, as it was typed.
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {
-    /// `stage.train.epochs=1`, `params.x=2`, `seed=3`. Of two for the same path the last one counts.
+    /// `stage.train.epochs=1`, `params.x=2`, `seed=3`; each path once.
     pub set: Vec<String>,
     /// `train.learning_rate=1e-5,2e-5`.
     pub sweep: Vec<String>,
@@ -45,11 +45,23 @@ pub(super) fn read(
 ) -> CommandLine {
     let folder: Arc<Path> = overrides.folder.as_path().into();
     let mut all = CommandLine::default();
+    let mut given: HashMap<Vec<Arc<str>>, Span> = HashMap::new();
     for text in &overrides.set {
         let id = sources.add_typed(format!("--set {text}"), text.clone());
         let mut reader = Reader { id, text, folder: &folder, problems };
         if let Some((words, range)) = assignment(&mut reader, "--set stage.train.epochs=1") {
             let node = value(text, range, id, reader.problems);
+            let whole = span_of(&words);
+            if let Some(first) = given.insert(path_of(&words), whole) {
+                let names: Vec<&str> = words.iter().map(|(word, _)| &**word).collect();
+                let message = format!("{} is set twice", quoted(&names.join(".")));
+                reader.problems.push(
+                    Diagnostic::new("repeated-set", message)
+                        .at(whole)
+                        .label(first, "here too")
+                        .help("leave one of the two out"),
+                );
+            }
             set(&mut reader, &words, node, &mut all.layer);
         }
     }
@@ -146,8 +158,18 @@ fn value(text: &str, range: Range<usize>, id: SourceId, problems: &mut Problems)
     Node { span: Span::new(id, range.clone()), data: NodeData::String(text[range].to_owned()) }
 }
 
+fn span_of(words: &[(Arc<str>, Span)]) -> Span {
+    Span { start: words[0].1.start, ..words[words.len() - 1].1 }
+}
+
+/// What a path leads to, whether or not it says that it begins at the stages.
+fn path_of(words: &[(Arc<str>, Span)]) -> Vec<Arc<str>> {
+    let stages = words.len() > 2 && &*words[0].0 == "stage";
+    words[usize::from(stages)..].iter().map(|(word, _)| Arc::clone(word)).collect()
+}
+
 fn set(reader: &mut Reader<'_>, words: &[(Arc<str>, Span)], node: Node, layer: &mut Layer) {
-    let whole = Span { start: words[0].1.start, ..words[words.len() - 1].1 };
+    let whole = span_of(words);
     let names: Vec<&str> = words.iter().map(|(word, _)| &**word).collect();
     let (message, help) = match names[..] {
         ["seed"] => {
@@ -167,7 +189,7 @@ fn set(reader: &mut Reader<'_>, words: &[(Arc<str>, Span)], node: Node, layer: &
                 Some(position) => layer.stages.swap_remove(position),
                 None => StageLayer::new(stage, stage_span),
             };
-            // Of two for the same path the last one counts.
+            // One that is set twice is one mistake.
             stage.parameters.retain(|parameter| parameter.name != name);
             reader.stage_entry(Entry { name, name_span, node }, &mut stage);
             layer.stages.push(stage);

@@ -10,6 +10,7 @@ use super::syntax::{self, Document, Entry, Node, NodeData, Table};
 use super::{Data, Parameter, Value};
 use crate::diagnostics::{Diagnostic, SourceId, Span, quoted};
 use crate::units;
+use crate::visible;
 
 /// Keys of the file itself.
 const KEYS: [&str; 9] =
@@ -586,9 +587,11 @@ pub(super) fn unsafe_name(name: &str) -> Option<&'static str> {
         Some("is longer than 100 bytes")
     } else if name.starts_with(['.', ' ']) || name.ends_with(['.', ' ']) {
         Some("starts or ends with a dot or a space")
-    } else if name
-        .contains(|character: char| "/\\:*?\"<>|".contains(character) || character.is_control())
-    {
+    } else if name.starts_with('-') {
+        Some("starts with a dash, as the options of commands do")
+    } else if visible::line(name) != name {
+        Some("has a character that cannot be seen")
+    } else if name.contains(|character: char| "/\\:*?\"<>|".contains(character)) {
         Some("has a character that file names do not have everywhere")
     } else {
         None

@@ -25,6 +25,7 @@ mod write;
 pub use command_line::Overrides;
 pub use layer::{MOST_RETRIES, STAGE_KEYS};
 pub use pins::{Pin, Pins, PinsError};
+pub use source::spelled_from;
 pub use sweep::{Axis, AxisTarget, Method, Objective, Seeds, Sweep};
 pub use value::{Data, Value};
 pub use write::Origin;

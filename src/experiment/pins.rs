@@ -22,6 +22,7 @@ use crate::crash::crash_point;
 use crate::diagnostics::{Diagnostic, Diagnostics, SourceId, Sources, Span, quoted};
 use crate::durable;
 use crate::locks::{self, Waiting};
+use crate::no_room::NoRoom;
 use crate::regular;
 
 const VERSION: i64 = 1;
@@ -49,6 +50,17 @@ pub enum PinsError {
     /// What is there cannot be read, and writing would lose it.
     #[error("{0}")]
     Malformed(Diagnostics),
+}
+
+impl PinsError {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn help(&self) -> Option<&'static str> {
+        match self {
+            Self::Malformed(_) => None,
+            Self::Write { path, error } => NoRoom::of(error, path).map(NoRoom::help),
+        }
+    }
 }
 
 impl Pins {

@@ -1,7 +1,7 @@
 //! Reading the text of an experiment file.
 
 use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::problems::Problems;
 use crate::diagnostics::{Diagnostic, SourceId, Sources, Span, quoted, suggest_file};
@@ -65,6 +65,32 @@ impl Files for Given<'_> {
     }
 }
 
+/// How a file in `folder` would write what it wrote as a path from the current folder; `path` is the one that leads nowhere.
+fn elsewhere(files: &dyn Files, folder: &Path, path: &Path) -> Option<PathBuf> {
+    let written = path.strip_prefix(folder).ok()?;
+    let name = written.file_name()?.to_str()?;
+    (written != path && files.beside(written).iter().any(|there| there == name))
+        .then(|| spelled_from(folder, written))
+}
+
+/// `target` as a file in `folder` writes it. Either is relative to the current folder, or absolute.
+pub fn spelled_from(folder: &Path, target: &Path) -> PathBuf {
+    let whole = |path: &Path| {
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+    };
+    let (folder, target) = (whole(folder), whole(target));
+    let shared =
+        folder.components().zip(target.components()).take_while(|(one, other)| one == other);
+    let shared = shared.count();
+    let mut up = folder.components().skip(shared);
+    if up.clone().any(|part| part == Component::ParentDir) {
+        return target;
+    }
+    let up = up.by_ref().map(|_| Component::ParentDir);
+    up.chain(target.components().skip(shared)).collect()
+}
+
 /// The folder to which a file's relative paths belong, as it can be opened.
 fn folder_of(path: &Path) -> &Path {
     match path.parent() {
@@ -99,10 +125,17 @@ pub(super) fn read(
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             let beside = files.beside(path);
             let near = suggest_file(name, &beside).filter(|name| name.ends_with(".toml"));
-            return fail(match near {
-                Some(near) => diagnostic
+            let elsewhere = wanted_by.and_then(|span| {
+                elsewhere(files, folder_of(Path::new(sources.name(span.source))), path)
+            });
+            return fail(match (elsewhere, near) {
+                (Some(there), _) => diagnostic.help(format!(
+                    "did you mean `{}`? `extends` starts at the folder of the file that wrote it",
+                    there.display()
+                )),
+                (None, Some(near)) => diagnostic
                     .help(format!("did you mean `{}`?", path.with_file_name(near).display())),
-                None => diagnostic,
+                (None, None) => diagnostic,
             });
         }
         Err(error) if error.kind() == io::ErrorKind::IsADirectory => {

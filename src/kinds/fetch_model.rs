@@ -108,12 +108,35 @@ impl Stage for FetchModel {
         let model = Backbone::open(&folder)?;
         JointModel::check(&model.weights, &model.config)
             .map_err(|error| StageError::new(error.to_string()).with_help(error.help()))?;
+        say_what_is_left_out(&model.weights, context)?;
         for name in Backbone::FILES {
             context.check_cancelled()?;
             files::copy(&folder.join(name), &context.output.join(name))?;
         }
         Backbone::open(context.output)
     }
+}
+
+/// A model that was trained for a task loses what it learned for it, and that must not happen without a word. The heads of pretraining are no
+/// loss: every encoder on the hub has them.
+fn say_what_is_left_out(weights: &Path, context: &Context<'_>) -> Result<(), StageError> {
+    const NAMED: usize = 6;
+    let heads = JointModel::heads_in(weights)
+        .map_err(|error| StageError::new(error.to_string()).with_help(error.help()))?;
+    let pretraining =
+        |name: &String| ["head.", "decoder."].iter().any(|part| name.starts_with(part));
+    if heads.iter().all(pretraining) {
+        return Ok(());
+    }
+    let mut names: Vec<String> = heads.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
+    if heads.len() > NAMED {
+        names.push(format!("{} more", heads.len() - NAMED));
+    }
+    context.warn(format!(
+        "this model was trained for a task: only its encoder is used, and its heads are left out: {}",
+        names.join(", ")
+    ));
+    Ok(())
 }
 
 fn download(repo: &str, context: &Context<'_>) -> Result<PathBuf, StageError> {

@@ -131,6 +131,24 @@ impl JointModel {
         })
     }
 
+    /// The names of tensors in a file that belong to heads, which a pretrained encoder leaves out: sorted, without what [`check`](Self::check)
+    /// refuses.
+    ///
+    /// # Errors
+    /// When the header cannot be read.
+    pub fn heads_in(path: &Path) -> Result<Vec<String>, CheckpointError> {
+        let mut file = regular::open(path).map_err(|source| CheckpointError::Io {
+            action: "read",
+            path: path.to_owned(),
+            source,
+        })?;
+        let (metadata, _) = read_header(&mut file, path)?;
+        let mut names = metadata.offset_keys();
+        names.retain(|name| is_of_other_task(name.strip_prefix("model.").unwrap_or(name)));
+        names.sort_unstable();
+        Ok(names)
+    }
+
     /// Writes all parameters, named as a `ModernBertModel` names them, with the heads beside it: transformers' `from_pretrained` reads the
     /// encoder, [`JointModel::load_trained`] everything. Takes no memory to speak of beyond the model's own.
     ///

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::Digests;
 use super::validate::names_text;
 use crate::diagnostics::{Diagnostic, SourceId, Sources, Span, suggest_file};
+use crate::experiment::spelled_from;
 use crate::stage::{AnyStage, Content, ParameterProblem, SourceFile};
 
 /// The source files of all stages. However many trials and stages name a file, it is asked for once.
@@ -99,8 +100,12 @@ impl<'a> SourceFiles<'a> {
         }
         for (parameter, paths) in missing {
             sound = false;
-            let diagnostic = self.missing(owner.name, parameter, &paths);
-            found.extend(span(parameter).map(|place| diagnostic.at(place)));
+            let Some(place) = span(parameter) else { continue };
+            // A param of the command line is named in a file; the current folder in front of its path tells.
+            let typed = self.texts.is_typed(place.source)
+                || self.texts.files().all(|file| Path::new(file).is_relative())
+                    && std::path::absolute(".").is_ok_and(|current| paths[0].starts_with(current));
+            found.push(self.missing(owner.name, parameter, &paths, typed).at(place));
         }
         sound.then_some(digests)
     }
@@ -176,17 +181,19 @@ impl<'a> SourceFiles<'a> {
     }
 
     /// Says of all missing files of a parameter that they are.
-    fn missing(&self, stage: &str, parameter: &str, paths: &[&Path]) -> Diagnostic {
+    fn missing(&self, stage: &str, parameter: &str, paths: &[&Path], typed: bool) -> Diagnostic {
         let subject = format!("stage `{stage}` parameter `{parameter}`");
         let folder = paths[0].parent().unwrap_or(Path::new(""));
         let beside = match self.digests.names(folder) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let message = format!("{subject}: there is no folder `{}`", folder.display());
-                return with_path_help(
-                    Diagnostic::new("missing-file", message),
-                    folder,
-                    self.nearest(folder),
-                );
+                let diagnostic = Diagnostic::new("missing-file", message);
+                if let Some(help) =
+                    self.elsewhere(paths[0], typed).or_else(|| self.elsewhere(folder, typed))
+                {
+                    return diagnostic.help(help);
+                }
+                return with_path_help(diagnostic, folder, self.nearest(folder), typed);
             }
             _ => (paths.len() == 1).then(|| self.nearest(paths[0])).flatten(),
         };
@@ -198,7 +205,39 @@ impl<'a> SourceFiles<'a> {
                 names_text(shown.iter().map(String::as_str))
             ),
         };
-        with_path_help(Diagnostic::new("missing-file", message), paths[0], beside)
+        let diagnostic = Diagnostic::new("missing-file", message);
+        if let Some(help) = self.elsewhere(paths[0], typed) {
+            return diagnostic.help(help);
+        }
+        with_path_help(diagnostic, paths[0], beside, typed)
+    }
+
+    /// How a missing path is spelled that is there from another folder than the one that it was read from: the current one, or one of the
+    /// experiment's files.
+    fn elsewhere(&self, path: &Path, typed: bool) -> Option<String> {
+        let current = std::path::absolute(".").ok()?;
+        let mut folders: Vec<&Path> = vec![&current, Path::new("")];
+        folders.extend(self.texts.files().filter_map(|file| Path::new(file).parent()));
+        // The longest first: the others may lie above it.
+        let mut starts = folders.clone();
+        starts.sort_by_key(|folder| std::cmp::Reverse(folder.as_os_str().len()));
+        for start in starts {
+            let Ok(written) = path.strip_prefix(start) else { continue };
+            let there = folders.iter().map(|folder| folder.join(written));
+            let mut there = there.filter(|there| there != path && self.is_there(there));
+            if let Some(there) = there.next() {
+                let spelled = spelled_from(start, &there);
+                return Some(format!("did you mean `{}`? {}", spelled.display(), start_of(typed)));
+            }
+        }
+        None
+    }
+
+    fn is_there(&self, path: &Path) -> bool {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let name = path.file_name().and_then(|name| name.to_str());
+        let names = self.digests.names(folder).unwrap_or_default();
+        name.is_some_and(|name| names.iter().any(|there| there == name))
     }
 
     /// What beside a missing path has nearly its name.
@@ -235,7 +274,21 @@ pub(super) fn problem_diagnostic(stage: &str, problem: &ParameterProblem) -> Dia
     }
 }
 
-fn with_path_help(diagnostic: Diagnostic, path: &Path, near: Option<PathBuf>) -> Diagnostic {
+/// Where a relative path starts.
+fn start_of(typed: bool) -> &'static str {
+    if typed {
+        "a relative path on the command line starts at the current folder"
+    } else {
+        "a relative path starts at the folder of the file that wrote it"
+    }
+}
+
+fn with_path_help(
+    diagnostic: Diagnostic,
+    path: &Path,
+    near: Option<PathBuf>,
+    typed: bool,
+) -> Diagnostic {
     match near {
         Some(near) => diagnostic.help(format!("did you mean `{}`?", near.display())),
         None if path
@@ -244,6 +297,6 @@ fn with_path_help(diagnostic: Diagnostic, path: &Path, near: Option<PathBuf>) ->
         {
             diagnostic.help("nothing is put in place of `~` and `$NAME` in a path: write it out")
         }
-        None => diagnostic.help("a relative path starts at the folder of the file that wrote it"),
+        None => diagnostic.help(start_of(typed)),
     }
 }

@@ -123,13 +123,10 @@ impl Validator<'_> {
                     format!("an integer, {}", bounds.text(*number))
                 })
             }
-            (Shape::Integer(_), Data::String(text)) if text.parse::<i64>().is_ok() => {
-                Some(format!("write `{text}`, without quotes"))
-            }
-            (Shape::Number(_), Data::String(text))
-                if text.parse::<f64>().is_ok_and(f64::is_finite) =>
+            (Shape::Integer(_) | Shape::Number(_), Data::String(text))
+                if number_meant(shape, text).is_some() =>
             {
-                Some(format!("write `{text}`, without quotes"))
+                number_meant(shape, text).map(|number| format!("write `{number}`, without quotes"))
             }
             (Shape::Boolean, Data::String(text)) if matches!(text.as_str(), "true" | "false") => {
                 Some(format!("write `{text}`, without quotes"))
@@ -138,14 +135,16 @@ impl Validator<'_> {
             (
                 Shape::Integer(_) | Shape::Number(_) | Shape::Text { .. } | Shape::Choice(_),
                 Data::Array(items),
-            ) if items.len() == 1 => {
+            ) if items.len() == 1 && self.fits(path, shape, &items[0]) => {
                 Some(format!("write `{}`, without brackets", value_text(&items[0].to_json())))
             }
             (Shape::Choice(options), _) if !options.is_empty() => Some(options_text(options)),
-            (
-                Shape::Array { .. },
-                Data::String(_) | Data::Integer(_) | Data::Float(_) | Data::Bool(_),
-            ) => Some(format!("write `[{}]`", value_text(&value.to_json()))),
+            (Shape::Array { .. }, _) if self.fits(path, shape, &value.in_brackets()) => {
+                Some(format!("write `[{}]`", value_text(&value.to_json())))
+            }
+            (Shape::Array { first, rest, minimum, maximum, .. }, _) => {
+                array_text(first, rest.as_deref(), (*minimum, *maximum))
+            }
             (Shape::Table { properties, .. }, _) if !properties.is_empty() => Some(format!(
                 "it has the keys {}",
                 names_text(properties.iter().map(|property| property.name.as_str()))
@@ -156,6 +155,11 @@ impl Validator<'_> {
             Some(help) => diagnostic.help(help),
             None => diagnostic,
         })
+    }
+
+    /// Whether a value that advice is about to name would be taken.
+    fn fits(&self, path: &str, shape: &Shape, value: &Value) -> bool {
+        Validator { stage: self.stage, found: &mut Vec::new() }.value(path, shape, value).is_some()
     }
 
     fn text(
@@ -389,6 +393,37 @@ fn same_type(option: &Json, data: &Data) -> bool {
             | (Json::Number(_), Data::Integer(_) | Data::Float(_))
             | (Json::Bool(_), Data::Bool(_))
     )
+}
+
+/// The number that a text stands for, as TOML writes it: `.001` is none of its numbers.
+fn number_meant(shape: &Shape, text: &str) -> Option<String> {
+    let number = match shape {
+        Shape::Integer(bounds) => {
+            let number: i64 = text.parse().ok()?;
+            #[expect(clippy::cast_precision_loss, reason = "bounds lie where floats are exact")]
+            bounds.contain(number as f64).then(|| Json::from(number))?
+        }
+        Shape::Number(bounds) => {
+            let number: f64 = text.parse().ok()?;
+            (number.is_finite() && bounds.contain(number)).then(|| Json::from(number))?
+        }
+        _ => return None,
+    };
+    Some(value_text(&number))
+}
+
+/// How an array is written of which one knows what lies in it: `an array of 2 items, each a number: [..., ...]`.
+fn array_text(
+    first: &[Shape],
+    rest: Option<&Shape>,
+    (minimum, maximum): (usize, Option<usize>),
+) -> Option<String> {
+    let each = first.first().or(rest)?.noun();
+    let count = minimum.max(first.len());
+    let exact = maximum == Some(count) || (!first.is_empty() && rest.is_none());
+    let (of, shown) =
+        if exact && count > 0 { (format!("{count} "), count) } else { (String::new(), 2) };
+    Some(format!("an array of {of}items, each {each}: `[{}]`", vec!["..."; shown].join(", ")))
 }
 
 fn options_text(options: &[Json]) -> String {

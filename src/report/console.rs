@@ -126,7 +126,7 @@ impl Console {
 
     /// Breaks what stands behind a stage's name and state, so that a terminal does not break it anywhere; a file gets whole lines.
     fn fold(&self, text: &str) -> String {
-        let text = &*visible::text(text);
+        let text = &*visible::message(text);
         let indent = self.width + 11;
         let columns = terminal_width();
         if self.live.is_none() || columns < indent + 20 {

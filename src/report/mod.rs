@@ -9,6 +9,7 @@
 mod console;
 mod contents;
 pub mod format;
+mod mounts;
 mod ownership;
 mod places;
 mod publish;

@@ -5,10 +5,12 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::contents::{changed, folders_of};
+use super::mounts::is_mount_point;
 use super::record::{Record, experiment_name};
 use super::sweep;
 use crate::no_room::NoRoom;
 use crate::plan::{NodeId, Plan};
+use crate::regular;
 use crate::store::{Store, StoreError};
 
 #[derive(Debug, thiserror::Error)]
@@ -17,9 +19,11 @@ pub enum PublishError {
     OtherExperiment { folder: PathBuf, experiment: String },
     #[error("`{}` exists and was not made by a run", folder.display())]
     Foreign { folder: PathBuf },
+    #[error("`{}` is a disk of its own, which new results cannot take the place of", folder.display())]
+    MountPoint { folder: PathBuf },
     #[error("{}", why.message(folder))]
     Full { folder: PathBuf, why: NoRoom },
-    #[error("cannot publish to `{}`: {error}", folder.display())]
+    #[error("cannot publish to `{}`: {}", folder.display(), regular::reason(error))]
     Io { folder: PathBuf, error: std::io::Error },
     /// Not a failure of the work, which is done.
     #[error("publishing to `{}` was interrupted", folder.display())]
@@ -49,6 +53,14 @@ impl PublishError {
                 "give the experiment a `name = \"...\"` of its own, or move the folder away; the results of runs are published again from the store"
                     .to_owned(),
             ),
+            Self::MountPoint { .. } => Some(
+                "mount the disk at `outputs`, or give the experiment a `name = \"...\"` of its own"
+                    .to_owned(),
+            ),
+            Self::Io { error, .. } if error.kind() == ErrorKind::PermissionDenied => Some(
+                "change the permissions, or give the experiment a `name = \"...\"` of its own"
+                    .to_owned(),
+            ),
             Self::Store(error) => error.help().map(str::to_owned),
             Self::Full { why, .. } => Some(why.help().to_owned()),
             Self::Io { error, .. } if error.kind() == ErrorKind::InvalidData => {
@@ -60,7 +72,9 @@ impl PublishError {
             Self::Interrupted { .. } => {
                 Some("the same command goes on: all results are in the store".to_owned())
             }
-            Self::Plot(_) => None,
+            Self::Plot(error) => {
+                NoRoom::of_text(&error.to_string(), Path::new("")).map(|why| why.help().to_owned())
+            }
         }
     }
 }
@@ -68,14 +82,19 @@ impl PublishError {
 /// Says before anything runs whether the results will have a place.
 ///
 /// # Errors
-/// [`PublishError::OtherExperiment`] and [`PublishError::Foreign`].
+/// [`PublishError::OtherExperiment`], [`PublishError::Foreign`], [`PublishError::MountPoint`], and what the disk says of a folder that cannot be
+/// read.
 pub fn check_place(plan: &Plan, store: &Store) -> Result<(), PublishError> {
     let folder = store.outputs().join(&plan.name);
     match folder.symlink_metadata() {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(PublishError::io(&folder, error)),
         Ok(_) if !folder.is_dir() => return Err(PublishError::Foreign { folder }),
-        Ok(_) => {}
+        Ok(_) if is_mount_point(&folder) => return Err(PublishError::MountPoint { folder }),
+        // Whose it is cannot be told before it can be read.
+        Ok(_) => std::fs::read_dir(&folder)
+            .map(drop)
+            .map_err(|error| PublishError::io(&folder, error))?,
     }
     match owner_of(store, &plan.name) {
         Some(experiment) if experiment == experiment_name(plan, store.outputs()) => Ok(()),

@@ -46,20 +46,12 @@ impl Store {
     /// The store in `outputs`. Nothing is created or changed before something is built.
     ///
     /// # Errors
-    /// When there is something at `outputs` that is no folder, or that cannot be read.
+    /// When there is something at `outputs`, or in the place of one of its parts, that is no folder, leads to none, or cannot be read.
     pub fn open(outputs: &Path) -> Result<Self, StoreError> {
-        match fs::metadata(outputs) {
-            Ok(metadata) if metadata.is_dir() => {}
-            Ok(_) => {
-                return Err(StoreError::Io {
-                    doing: "use",
-                    path: outputs.to_owned(),
-                    reason: "it is not a folder".into(),
-                });
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(StoreError::io("open", outputs, &error)),
-        }
+        folder_or_nothing(outputs)?;
+        ["store", TEMPORARY, "runs"]
+            .iter()
+            .try_for_each(|part| folder_or_nothing(&outputs.join(part)))?;
         Ok(Self {
             outputs: outputs.to_owned(),
             disk: Disk { temporary: outputs.join(TEMPORARY) },
@@ -298,6 +290,23 @@ impl Store {
     pub(super) fn list_temporary(&self) -> Result<Vec<(String, PathBuf)>, StoreError> {
         let folder = self.temporary();
         if is_real_folder(&folder) { list(&folder) } else { Ok(Vec::new()) }
+    }
+}
+
+/// Refuses what stands in the way of a folder.
+fn folder_or_nothing(path: &Path) -> Result<(), StoreError> {
+    let wrong =
+        |reason: String| Err(StoreError::Io { doing: "use", path: path.to_owned(), reason });
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => Ok(()),
+        Ok(_) => wrong("it is not a folder".into()),
+        Err(error) if error.kind() == ErrorKind::NotFound => match fs::read_link(path) {
+            Ok(target) => {
+                wrong(format!("it is a link to `{}`, which is not there", target.display()))
+            }
+            Err(_) => Ok(()),
+        },
+        Err(error) => Err(StoreError::io("open", path, &error)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a person meets on the command line: the real program, run in a temporary folder, with all that it says and how it ends.
 
+mod advice;
 mod bench;
 mod check;
 #[path = "../common/mod.rs"]

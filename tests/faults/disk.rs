@@ -250,6 +250,49 @@ fn a_folder_that_may_not_be_written_is_said_and_left_as_it_is() {
 }
 
 #[test]
+fn results_that_may_not_be_read_are_not_taken_for_somebody_elses() {
+    let project = Project::new();
+    set_mode(project.root(), 0o755);
+    project.run("small.toml");
+    let results = project.outputs().join("small");
+    set_mode(&results, 0o000);
+    let ended = as_nobody(&project, &["run", "small.toml"]);
+    set_mode(&results, 0o755);
+    assert_eq!(ended.code, Some(2), "{ended:#?}");
+    assert!(ended.stderr.contains("`outputs/small`: permission denied"), "{ended:#?}");
+}
+
+#[test]
+fn a_disk_in_the_place_of_the_results_is_found_before_anything_runs() {
+    in_a_namespace("disk::mounted");
+}
+
+#[test]
+#[ignore = "run by another test, as a process of its own"]
+fn mounted() {
+    let Some(disk) = disk("size=64m") else { return };
+    Project::new().fill(&disk);
+    let results = disk.join("outputs/small");
+    fs::create_dir_all(&results).expect("writable");
+    let refused = |what: &str| {
+        let ended = run_in(&disk, &["run", "small.toml"]);
+        assert_eq!(ended.code, Some(2), "{what}: {ended:#?}");
+        assert!(
+            ended.stderr.contains("`outputs/small` is a disk of its own"),
+            "{what}: {ended:#?}"
+        );
+        assert!(!disk.join("outputs/store").exists(), "{what}: something ran");
+    };
+    assert!(mount("size=1m", &results));
+    refused("another disk");
+    let status = Command::new("umount").arg(&results).status();
+    assert!(status.expect("umount").success());
+    let status = Command::new("mount").arg("--bind").arg(&disk).arg(&results).status();
+    assert!(status.expect("mount").success());
+    refused("a folder of the same disk");
+}
+
+#[test]
 fn folders_removed_under_a_running_training_cost_at_most_this_run() {
     for removed in [
         "outputs",

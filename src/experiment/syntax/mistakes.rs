@@ -141,7 +141,13 @@ pub(super) fn no_value(raw: &str, span: Span) -> Diagnostic {
     } else if first.is_some_and(|byte| byte.is_ascii_digit())
         && lower.bytes().all(|byte| b"0123456789abcdefox_+-.".contains(&byte))
     {
-        diagnostic.help("numbers are written as in `12`, `0.5` or `2e-5`; a string has quotes")
+        let diagnostic =
+            diagnostic.help("numbers are written as in `12`, `0.5` or `2e-5`; a string has quotes");
+        // Rust reads more spellings than TOML.
+        match raw.parse::<f64>() {
+            Ok(number) if number.is_finite() => diagnostic.help(format!("write `{number:?}`")),
+            _ => diagnostic,
+        }
     } else if raw.len() <= 60 && !raw.contains(['"', '\\', '\n']) {
         diagnostic.help(format!("a string has quotes: `\"{raw}\"`"))
     } else {
