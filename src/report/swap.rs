@@ -75,10 +75,11 @@ pub fn swap(building: &Path, place: Place<'_>) -> io::Result<()> {
 }
 
 fn swap_on_one_disk(building: &Path, folder: &Path, place: Place<'_>) -> io::Result<()> {
-    let mut carried = Vec::new();
+    let mut carried = Carriage::default();
     for attempt in 1.. {
         match replace(building, folder, place, &mut carried) {
-            Ok(()) => break,
+            Ok(Some(old)) => return settle(&old, folder, place, carried),
+            Ok(None) => break,
             // Another process was faster, or somebody removed the folder, between the look and the rename.
             Err(error)
                 if attempt < ATTEMPTS
@@ -89,7 +90,7 @@ fn swap_on_one_disk(building: &Path, folder: &Path, place: Place<'_>) -> io::Res
                             | ErrorKind::NotFound
                     ) => {}
             Err(error) => {
-                put_back(&mut carried)?;
+                carried.put_back()?;
                 return Err(error);
             }
         }
@@ -97,13 +98,58 @@ fn swap_on_one_disk(building: &Path, folder: &Path, place: Place<'_>) -> io::Res
     Ok(())
 }
 
-/// A person's file that has a second name, or a copy, in the new folder.
+/// What of a person's has a second name, or a copy, in the new folder.
+#[derive(Default)]
+struct Carriage {
+    /// By the names in the old folder.
+    carried: HashMap<String, Carried>,
+    renamed: Renamed,
+}
+
 struct Carried {
-    /// Its name in the old folder.
-    name: String,
     target: PathBuf,
     /// What lay at the target when it was made.
     identity: Option<Identity>,
+}
+
+impl Carriage {
+    /// Removes the second names.
+    fn put_back(&mut self) -> io::Result<()> {
+        self.renamed = Renamed::default();
+        self.carried.drain().try_for_each(|(_, Carried { target, .. })| {
+            match target.symlink_metadata() {
+                Ok(metadata) if metadata.is_dir() => fs::remove_dir(&target),
+                _ => fs::remove_file(&target),
+            }
+        })
+    }
+
+    /// Gives what is a person's in the folder `from` second names in `to`.
+    fn carry(&mut self, from: &Path, to: &Path, place: Place<'_>) -> io::Result<()> {
+        let mut folders = HashSet::new();
+        for Stranger { name, kind } in strangers(from, place)? {
+            let target = self.renamed.target(to, from, &name, kind.is_dir());
+            if kind.is_dir() && target.is_dir() {
+                continue;
+            }
+            let parent = target.parent().unwrap_or(to).to_owned();
+            fs::create_dir_all(&parent)?;
+            carry(&from.join(&name), kind, &target)?;
+            folders.insert(parent);
+            let identity = Identity::of(&target);
+            self.carried.insert(name, Carried { target, identity });
+        }
+        folders.iter().try_for_each(|folder| durable::sync_folder(folder))
+    }
+
+    /// The new folder has another name now.
+    fn moved(&mut self, from: &Path, to: &Path) {
+        for carried in self.carried.values_mut() {
+            if let Ok(inside) = carried.target.strip_prefix(from) {
+                carried.target = to.join(inside);
+            }
+        }
+    }
 }
 
 /// What a file is, without reading it.
@@ -122,59 +168,33 @@ impl Identity {
     }
 }
 
-fn put_back(carried: &mut Vec<Carried>) -> io::Result<()> {
-    carried.drain(..).try_for_each(|carried| match carried.target.symlink_metadata() {
-        Ok(metadata) if metadata.is_dir() => fs::remove_dir(&carried.target),
-        _ => fs::remove_file(&carried.target),
-    })
-}
-
+/// Puts the new folder in place, and returns where the old one lies now.
 fn replace(
     building: &Path,
     folder: &Path,
     place: Place<'_>,
-    carried: &mut Vec<Carried>,
-) -> io::Result<()> {
+    carried: &mut Carriage,
+) -> io::Result<Option<PathBuf>> {
     // Of an earlier attempt.
-    put_back(carried)?;
+    carried.put_back()?;
     match folder.symlink_metadata() {
-        Err(_) => return durable::rename(building, folder),
+        Err(_) => return durable::rename(building, folder).map(|()| None),
         // Somebody's file in the place of a folder.
         Ok(metadata) if !metadata.is_dir() => {
             durable::rename_unflushed(folder, &free_beside(folder))?;
-            return durable::rename(building, folder);
+            return durable::rename(building, folder).map(|()| None);
         }
         Ok(_) => {}
     }
-    let mut renamed = Renamed::default();
-    for stranger in strangers(folder, place)? {
-        let is_folder = stranger.kind.is_dir();
-        let target = renamed.target(building, folder, &stranger.name, is_folder);
-        if is_folder && target.is_dir() {
-            continue;
-        }
-        fs::create_dir_all(target.parent().unwrap_or(building))?;
-        carry(&folder.join(&stranger.name), stranger.kind, &target)?;
-        let identity = Identity::of(&target);
-        carried.push(Carried { name: stranger.name, target, identity });
-    }
-    if !carried.is_empty() {
-        durable::sync_below(building)?;
-    }
-    let mut old = building.to_owned();
-    match durable::exchange(building, folder) {
+    carried.carry(folder, building, place)?;
+    let old = match durable::exchange(building, folder) {
         Err(error) if error.kind() != ErrorKind::CrossesDevices => {
-            old = replace_in_two(building, folder)?;
+            replace_in_two(building, folder)?
         }
-        result => result?,
-    }
-    // Where a target was in the new folder before, it is in its place now.
-    for carried in &mut *carried {
-        if let Ok(inside) = carried.target.strip_prefix(building) {
-            carried.target = folder.join(inside);
-        }
-    }
-    settle(&old, folder, place, &std::mem::take(carried), renamed)
+        result => result.map(|()| building.to_owned())?,
+    };
+    carried.moved(building, folder);
+    Ok(Some(old))
 }
 
 /// Returns where the old folder lies now.
@@ -189,17 +209,11 @@ fn replace_in_two(building: &Path, folder: &Path) -> io::Result<PathBuf> {
 }
 
 /// Looks through the old folder again, brings what came into it since into the new one, and takes it away.
-fn settle(
-    old: &Path,
-    folder: &Path,
-    place: Place<'_>,
-    carried: &[Carried],
-    mut renamed: Renamed,
-) -> io::Result<()> {
+fn settle(old: &Path, folder: &Path, place: Place<'_>, mut carried: Carriage) -> io::Result<()> {
     let mut settled = || {
         for _ in 0..LOOKS {
             for stranger in strangers(old, place)? {
-                bring(old, folder, &stranger, carried, &mut renamed)?;
+                bring(old, folder, &stranger, &mut carried)?;
             }
             match take_away(old, place) {
                 // Somebody wrote into it meanwhile.
@@ -226,16 +240,10 @@ fn settle(
 }
 
 /// Brings a person's file that is in the old folder into the new one, unless it is there.
-fn bring(
-    old: &Path,
-    folder: &Path,
-    stranger: &Stranger,
-    carried: &[Carried],
-    renamed: &mut Renamed,
-) -> io::Result<()> {
+fn bring(old: &Path, folder: &Path, stranger: &Stranger, carried: &mut Carriage) -> io::Result<()> {
     let from = old.join(&stranger.name);
     let Some(identity) = Identity::of(&from) else { return Ok(()) }; // it was removed
-    if let Some(known) = carried.iter().find(|known| known.name == stranger.name) {
+    if let Some(known) = carried.carried.get(&stranger.name) {
         let there = Identity::of(&known.target);
         if stranger.kind.is_dir() || there.is_some_and(|there| there.inode == identity.inode) {
             return remove_one(&from, stranger.kind);
@@ -245,7 +253,7 @@ fn bring(
             return durable::rename_unflushed(&from, &known.target);
         }
     }
-    let target = renamed.target(folder, old, &stranger.name, stranger.kind.is_dir());
+    let target = carried.renamed.target(folder, old, &stranger.name, stranger.kind.is_dir());
     durable::create_folder(target.parent().unwrap_or(folder))?;
     if stranger.kind.is_dir() {
         durable::create_folder(&target)?;
@@ -410,7 +418,10 @@ fn carry(from: &Path, kind: fs::FileType, to: &Path) -> io::Result<()> {
         return link(&fs::read_link(from)?, to);
     }
     match fs::hard_link(from, to) {
-        Err(_) if kind.is_file() => fs::copy(from, to).map(drop),
+        Err(_) if kind.is_file() => {
+            fs::copy(from, to)?;
+            durable::sync_file(&regular::open(to)?, to)
+        }
         result => result,
     }
 }

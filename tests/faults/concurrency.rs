@@ -172,7 +172,7 @@ fn files_that_a_person_writes_while_results_are_published_are_all_there() {
                 if std::fs::write(&name, written.to_string()).is_ok() {
                     written += 1;
                 }
-                std::thread::sleep(std::time::Duration::from_micros(200));
+                std::thread::sleep(std::time::Duration::from_millis(3));
             }
             written
         });
@@ -190,7 +190,7 @@ fn files_that_a_person_writes_while_results_are_published_are_all_there() {
                 != Some(number.to_string())
         })
         .collect();
-    assert!(written > 100 && lost.is_empty(), "{lost:?} of {written} are lost");
+    assert!(written > 30 && lost.is_empty(), "{lost:?} of {written} are lost");
 }
 
 #[test]
