@@ -108,6 +108,14 @@ impl Changes {
     }
 }
 
+/// Where the project begins.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Place {
+    /// The folder that holds `outputs/` [default: that of the nearest `pipeline.toml`, else the experiment's]
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+}
+
 #[derive(Debug, Args)]
 pub struct Run {
     /// The experiment file
@@ -116,6 +124,8 @@ pub struct Run {
     pub stages: Vec<String>,
     #[command(flatten)]
     pub changes: Changes,
+    #[command(flatten)]
+    pub place: Place,
     /// Stages that may run at the same time; one training at a time in any case [default: the number of threads]
     #[arg(short, long, value_name = "N", allow_negative_numbers = true, value_parser = count::<1024>)]
     pub jobs: Option<u32>,
@@ -153,6 +163,8 @@ pub struct Plan {
     pub stages: Vec<String>,
     #[command(flatten)]
     pub changes: Changes,
+    #[command(flatten)]
+    pub place: Place,
     /// Exit with 3 if work is pending
     #[arg(long)]
     pub check: bool,
@@ -167,6 +179,8 @@ pub struct Check {
     pub files: Vec<PathBuf>,
     #[command(flatten)]
     pub changes: Changes,
+    #[command(flatten)]
+    pub place: Place,
     #[arg(long, help = "Print JSON")]
     pub json: bool,
 }
@@ -179,6 +193,8 @@ pub struct Explain {
     pub stage: String,
     #[command(flatten)]
     pub changes: Changes,
+    #[command(flatten)]
+    pub place: Place,
     #[arg(long, help = "Print JSON")]
     pub json: bool,
 }
@@ -189,6 +205,8 @@ pub struct Show {
     pub what: PathBuf,
     #[command(flatten)]
     pub changes: Changes,
+    #[command(flatten)]
+    pub place: Place,
     /// Say where each value was written
     #[arg(long)]
     pub origins: bool,
@@ -202,6 +220,8 @@ pub struct Graph {
     pub file: PathBuf,
     #[command(flatten)]
     pub changes: Changes,
+    #[command(flatten)]
+    pub place: Place,
     /// The language of the drawing
     #[arg(long, value_enum, default_value_t = GraphFormat::Mermaid)]
     pub format: GraphFormat,
@@ -250,6 +270,8 @@ pub struct Bench {
     pub file: Option<PathBuf>,
     #[command(flatten)]
     pub changes: Changes,
+    #[command(flatten)]
+    pub place: Place,
     /// The model to measure instead of an experiment's
     #[arg(long, value_enum, value_name = "MODEL")]
     pub model: Option<Preset>,
@@ -281,6 +303,8 @@ pub enum Preset {
 
 #[derive(Debug, Args)]
 pub struct Verify {
+    #[command(flatten)]
+    pub place: Place,
     #[arg(long, help = "Print JSON")]
     pub json: bool,
 }
@@ -304,6 +328,8 @@ pub struct Gc {
     /// Remove it
     #[arg(long)]
     pub apply: bool,
+    #[command(flatten)]
+    pub place: Place,
     #[arg(long, help = "Print JSON")]
     pub json: bool,
 }

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::args::{Bench, Preset};
 use super::project::{self, Project};
+use super::root::Root;
 use super::training::Training;
 use super::{Failure, duration, memory, terminal};
 use crate::plan::Plan;
@@ -15,9 +16,13 @@ use crate::store::Store;
 use crate::tools::{Measurement, Shape, Speed, Workload, bench};
 
 pub fn run(arguments: &Bench) -> Result<(), Failure> {
+    let root = match &arguments.file {
+        Some(file) => Root::of(file, &arguments.place)?,
+        None => Root::here(&arguments.place)?,
+    };
     let (workload, store) = match (&arguments.file, arguments.model) {
         (Some(file), None) => {
-            let (project, plan) = Project::plan(file, &arguments.changes, &[])?;
+            let (project, plan) = Project::plan(file, &arguments.place, &arguments.changes, &[])?;
             (of_experiment(&plan, &project.store, arguments)?, Some(project.store))
         }
         (None, _) if !arguments.changes.is_empty() => {
@@ -27,7 +32,7 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
         }
         // Where there is a project, its plans will use it.
         (None, model) => {
-            let store = project::root().join("outputs").is_dir().then(project::open_store);
+            let store = root.outputs().is_dir().then(|| project::open_store(&root));
             (of_preset(model.unwrap_or(Preset::Base), arguments), store.and_then(Result::ok))
         }
         (Some(_), Some(_)) => {
@@ -41,7 +46,7 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
         .num_threads(
             arguments
                 .threads
-                .or(project::profile(None)?.threads)
+                .or(project::profile(&root, None)?.threads)
                 .map_or(0, |threads| threads as usize),
         )
         .build()

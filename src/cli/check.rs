@@ -4,17 +4,17 @@ use serde_json::json;
 
 use super::args::Check;
 use super::failure::{Failure, Outcome};
-use super::{project, terminal};
+use super::project::Project;
+use super::terminal;
 use crate::report::format;
 
 pub fn run(arguments: &Check, color: bool) -> Result<Outcome, Failure> {
-    let store = project::open_store()?;
     let mut reports = Vec::new();
     let mut text = String::new();
     let mut outcome = Outcome::Done;
     let mut complained = false;
     for file in &arguments.files {
-        match project::plan(file, &arguments.changes, &[], &store) {
+        match Project::plan(file, &arguments.place, &arguments.changes, &[]) {
             Ok((_, plan)) => {
                 let trials = if plan.sweep.is_some() {
                     format!(", {}", format::counted(plan.trials.len(), "trial"))

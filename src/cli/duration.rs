@@ -55,22 +55,31 @@ impl Outlook {
         self.estimates.get(&id).copied().flatten()
     }
 
-    /// A line for each stage that trains; empty where none does.
+    /// A line for each stage that trains, or one for all where they are many; empty where none does.
     pub fn text(&self, plan: &Plan) -> String {
+        const STAGES: usize = 10;
         let mut text = String::new();
-        for stage in plan.stages() {
-            let of_stage: Vec<_> =
-                self.estimates.iter().filter(|(id, _)| plan.node(**id).stage == *stage).collect();
-            let Some((first, _)) = of_stage.first() else { continue };
-            let title = match of_stage.len() {
-                1 => plan.node(**first).title(),
-                count => format!("{stage} ×{count}"),
+        let trains = |ids: Vec<NodeId>| -> Vec<NodeId> {
+            ids.into_iter().filter(|id| self.estimates.contains_key(id)).collect()
+        };
+        let stages = plan.by_stage().into_iter().map(|(stage, ids)| (stage, trains(ids)));
+        let stages: Vec<_> = stages.filter(|(_, ids)| !ids.is_empty()).collect();
+        let groups: Vec<(String, Vec<NodeId>)> = if stages.len() > STAGES {
+            let all: Vec<NodeId> = stages.into_iter().flat_map(|(_, ids)| ids).collect();
+            vec![(format!("{} trainings", all.len()), all)]
+        } else {
+            let title = |stage: &str, ids: &[NodeId]| match ids {
+                [only] => plan.node(*only).title(),
+                several => format!("{stage} ×{}", several.len()),
             };
+            stages.into_iter().map(|(stage, ids)| (title(stage, &ids), ids)).collect()
+        };
+        for (title, ids) in groups {
             let estimates: Option<Vec<Estimate>> =
-                of_stage.iter().map(|(_, estimate)| **estimate).collect();
+                ids.iter().map(|id| self.estimates[id]).collect();
             match estimates {
                 Some(estimates) => {
-                    let resumed = of_stage.iter().any(|(id, _)| self.resumed.contains(id));
+                    let resumed = ids.iter().any(|id| self.resumed.contains(id));
                     writeln!(text, "time: {}", line(&title, &estimates, resumed))
                 }
                 None => {

@@ -11,8 +11,12 @@ use crate::plan::{Comparison, Forecast, NodeId, Plan, value_text};
 use crate::store::Store;
 
 pub fn run(arguments: &Explain) -> Result<(), Failure> {
-    let (project, plan) =
-        Project::plan(&arguments.file, &arguments.changes, std::slice::from_ref(&arguments.stage))?;
+    let (project, plan) = Project::plan(
+        &arguments.file,
+        &arguments.place,
+        &arguments.changes,
+        std::slice::from_ref(&arguments.stage),
+    )?;
     let forecast = Forecast::of(&plan, &project.store, &[]);
     let nodes: Vec<NodeId> =
         plan.ids().filter(|id| *plan.node(*id).stage == *arguments.stage).collect();

@@ -8,13 +8,14 @@ use serde_json::{Value, json};
 
 use super::args::Gc;
 use super::failure::Failure;
+use super::root::Root;
 use super::{project, terminal};
 use crate::diagnostics::suggest;
 use crate::report::format;
 use crate::store::{Collection, Limits, Store, Waste, WasteOf};
 
 pub fn run(arguments: &Gc) -> Result<(), Failure> {
-    let store = project::open_store()?;
+    let store = project::open_store(&Root::here(&arguments.place)?)?;
     let keep = runs(&store, &arguments.keep)?;
     let limits = Limits { unused_for: arguments.older_than, budget: arguments.max_size };
     let found = store.collect(limits, &keep, SystemTime::now(), arguments.apply)?;

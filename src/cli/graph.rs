@@ -11,7 +11,7 @@ use super::{Failure, terminal};
 use crate::plan::Plan;
 
 pub fn run(arguments: &Graph) -> Result<(), Failure> {
-    let (_, plan) = Project::plan(&arguments.file, &arguments.changes, &[])?;
+    let (_, plan) = Project::plan(&arguments.file, &arguments.place, &arguments.changes, &[])?;
     let edges = edges(&plan);
     if arguments.json {
         let stages: Vec<_> = stages(&plan)
@@ -56,10 +56,9 @@ fn edges(plan: &Plan) -> BTreeSet<Edge<'_>> {
 
 /// Each stage with its kind, and how many nodes a sweep makes of it.
 fn stages(plan: &Plan) -> impl Iterator<Item = (&str, &'static str, usize)> {
-    plan.stages().iter().map(|stage| {
-        let mut nodes = plan.nodes.iter().filter(|node| node.stage == *stage);
-        let kind = nodes.next().map_or("", |node| node.kind.name);
-        (&**stage, kind, nodes.count() + 1)
+    plan.by_stage().into_iter().map(|(stage, nodes)| {
+        let kind = nodes.first().map_or("", |id| plan.node(*id).kind.name);
+        (&**stage, kind, nodes.len())
     })
 }
 

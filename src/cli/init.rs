@@ -1,9 +1,10 @@
-//! `pipeline init`: a commented starter experiment that runs as it is, without network and data.
+//! `pipeline init`: a commented starter experiment that runs as it is, without network and data, and what makes its folder a project.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::args::Init;
+use super::root::SETTINGS;
 use super::{Failure, terminal};
 use crate::no_room::NoRoom;
 
@@ -12,6 +13,12 @@ const FILES: &[(&str, &str)] = &[
     ("experiments/starter.toml", include_str!("starter/starter.toml")),
     ("experiments/starter_events.toml", include_str!("starter/starter_events.toml")),
     ("experiments/starter_lines.jsonl", include_str!("starter/starter_lines.jsonl")),
+];
+
+/// What a folder may have already; it then stays as it is.
+const OF_THE_FOLDER: &[(&str, &str)] = &[
+    (SETTINGS, include_str!("starter/pipeline.toml")),
+    (".gitignore", include_str!("starter/gitignore")),
 ];
 
 pub fn run(arguments: &Init) -> Result<(), Failure> {
@@ -29,6 +36,15 @@ pub fn run(arguments: &Init) -> Result<(), Failure> {
     let mut text = String::new();
     for (name, _) in FILES {
         text += &format!("wrote {}\n", place(arguments, name).display());
+    }
+    for (name, content) in OF_THE_FOLDER {
+        let path = place(arguments, name);
+        let is_new = path.symlink_metadata().is_err();
+        if is_new {
+            write_new(&path, content)?;
+        }
+        let did = if is_new { "wrote" } else { "kept" };
+        text += &format!("{did} {}\n", path.display());
     }
     let shown = experiment.display().to_string();
     let quote = if shown.chars().any(|c| c.is_whitespace() || "\"$&();<>*?|`\\".contains(c)) {

@@ -17,6 +17,7 @@ mod pin;
 mod plan;
 mod predict;
 mod project;
+mod root;
 mod run;
 mod schema;
 mod show;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::args::Plan as Arguments;
 use super::failure::{Failure, Outcome};
 use super::project::{self, Project};
+use super::root::Root;
 use super::training::Training;
 use super::{duration, memory, terminal};
 use crate::exec::Options;
@@ -15,14 +16,15 @@ use crate::plan::{Continuation, Expectation, Forecast, Identity, NodeId, Plan, R
 use crate::report::format;
 use crate::store::Store;
 
-/// Plans with more nodes are summarised by stage.
-const LISTED: usize = 60;
+/// Plans with more nodes are summarised by stage, and those with more stages by kind.
+pub const LISTED: usize = 60;
 
 pub fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
-    let threads = project::profile(None)?
+    let threads = project::profile(&Root::of(&arguments.file, &arguments.place)?, None)?
         .threads
         .map_or(Options::default().threads, |threads| threads as usize);
-    let (project, plan) = Project::plan(&arguments.file, &arguments.changes, &arguments.stages)?;
+    let (project, plan) =
+        Project::plan(&arguments.file, &arguments.place, &arguments.changes, &arguments.stages)?;
     let forecast = forecast(&plan, &project.store, &[]);
     print(&plan, &forecast, &project.store, threads, arguments.json)?;
     Ok(if arguments.check && forecast.pending() > 0 { Outcome::Pending } else { Outcome::Done })
@@ -91,8 +93,10 @@ fn to_text(plan: &Plan, forecast: &Forecast) -> String {
         plan.ids()
             .map(|id| (plan.node(id).title(), action(forecast.node(id)), reason(forecast, id)))
             .collect()
+    } else if plan.stages().len() <= LISTED {
+        folded(plan.by_stage().into_iter().map(|(stage, ids)| (&**stage, ids)), plan, forecast)
     } else {
-        by_stage(plan, forecast)
+        folded(by_kind(plan), plan, forecast)
     };
     let width = lines.iter().map(|(title, ..)| title.chars().count()).max().unwrap_or(0);
     for (title, action, reason) in lines {
@@ -109,36 +113,45 @@ fn to_text(plan: &Plan, forecast: &Forecast) -> String {
     text
 }
 
-/// A line for each stage and action, with the reason that most of its nodes have.
-fn by_stage(plan: &Plan, forecast: &Forecast) -> Vec<(String, &'static str, String)> {
+/// What a person reads of groups of nodes: a line for each group and action, with the reason that most of its nodes have.
+fn folded<'a>(
+    groups: impl IntoIterator<Item = (&'a str, Vec<NodeId>)>,
+    plan: &Plan,
+    forecast: &Forecast,
+) -> Vec<(String, &'static str, String)> {
     let mut lines = Vec::new();
-    for stage in plan.stages() {
-        let mut groups: BTreeMap<&'static str, BTreeMap<String, usize>> = BTreeMap::new();
-        for id in plan.ids().filter(|id| plan.node(*id).stage == *stage) {
-            let expectation = forecast.node(id);
-            *groups
-                .entry(action(expectation))
-                .or_default()
-                .entry(reason(forecast, id))
-                .or_default() += 1;
+    for (name, ids) in groups {
+        let mut actions: BTreeMap<&'static str, BTreeMap<String, Vec<NodeId>>> = BTreeMap::new();
+        for id in ids {
+            let reasons = actions.entry(action(forecast.node(id))).or_default();
+            reasons.entry(reason(forecast, id)).or_default().push(id);
         }
-        for (action, reasons) in groups {
-            let total: usize = reasons.values().sum();
-            let (most, count) =
-                reasons.iter().max_by_key(|(_, count)| **count).expect("a group has a member");
-            let reason = match total - count {
+        for (action, reasons) in actions {
+            let total: usize = reasons.values().map(Vec::len).sum();
+            let (most, ids) =
+                reasons.iter().max_by_key(|(_, ids)| ids.len()).expect("a group has a member");
+            let reason = match total - ids.len() {
                 0 => most.clone(),
-                _ if *count == 1 => format!("each for its own reason, one of them: {most}"),
+                _ if ids.len() == 1 => format!("each for its own reason, one of them: {most}"),
                 others => format!("{most} ({others} for other reasons)"),
             };
-            lines.push((
-                if total > 1 { format!("{stage} ×{total}") } else { stage.to_string() },
-                action,
-                reason,
-            ));
+            let title = match ids[..] {
+                [only] if total == 1 => plan.node(only).stage.to_string(),
+                _ => format!("{name} ×{total}"),
+            };
+            lines.push((title, action, reason));
         }
     }
     lines
+}
+
+/// The nodes of each kind, by its name.
+fn by_kind(plan: &Plan) -> BTreeMap<&'static str, Vec<NodeId>> {
+    let mut kinds: BTreeMap<&'static str, Vec<NodeId>> = BTreeMap::new();
+    for id in plan.ids() {
+        kinds.entry(plan.node(id).kind.name).or_default().push(id);
+    }
+    kinds
 }
 
 fn to_json(

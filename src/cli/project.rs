@@ -1,13 +1,14 @@
 //! What most commands begin with: the experiment, its plan, the store beside it, and the settings of `pipeline.toml`.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use super::args::{self, Changes};
+use super::args::{self, Changes, Place};
+use super::root::Root;
 use super::{Failure, terminal};
 use crate::diagnostics::{Diagnostic, Diagnostics, Sources, Span, suggest};
 use crate::experiment::{Experiment, Overrides};
@@ -16,9 +17,6 @@ use crate::plan::{Plan, PlanError};
 use crate::regular;
 use crate::stage::Device;
 use crate::store::Store;
-
-/// The name of the file that marks a project's root and holds how and where work runs.
-const SETTINGS: &str = "pipeline.toml";
 
 /// An experiment with the store beside it.
 pub struct Project {
@@ -30,10 +28,11 @@ impl Project {
     /// Opens the store, reads the experiment, and plans it. Every mistake of both is reported in one go.
     pub fn plan(
         file: &Path,
+        place: &Place,
         changes: &Changes,
         stages: &[String],
     ) -> Result<(Self, Plan), Failure> {
-        let store = open_store()?;
+        let store = open_store(&Root::of(file, place)?)?;
         let (experiment, plan) = plan(file, changes, stages, &store)?;
         Ok((Self { experiment, store }, plan))
     }
@@ -49,7 +48,7 @@ pub fn plan(
     let reading = Experiment::read_recovering(file, &overrides(changes)?);
     let mut diagnostics = reading.diagnostics;
     let Some(experiment) = reading.experiment else { return Err(diagnostics.into()) };
-    match Plan::build(&experiment, kinds::ALL, &store.digests(), stages) {
+    match Plan::build(&experiment, kinds::ALL, store.digests(), stages) {
         Ok(plan) if diagnostics.is_empty() => Ok((experiment, plan)),
         Ok(_) => Err(diagnostics.into()),
         Err(PlanError::Diagnostics(more)) => {
@@ -85,9 +84,9 @@ pub fn overrides(changes: &Changes) -> Result<Overrides, Failure> {
     })
 }
 
-pub fn open_store() -> Result<Store, Failure> {
-    let outputs = root().join("outputs");
-    let opened = Store::open(&outputs).map(|mut store| {
+/// The store in a root's `outputs/`. Nothing is made on the disk.
+pub fn open_store(root: &Root) -> Result<Store, Failure> {
+    let opened = Store::open(&root.outputs()).map(|mut store| {
         store.when_waiting(terminal::waiting(None));
         store
     });
@@ -96,17 +95,10 @@ pub fn open_store() -> Result<Store, Failure> {
         match error.help() {
             Some(help) => failure.with_help(help),
             None => failure.with_help(
-                "results and the store lie there: move it away, or run in another folder",
+                "results and the store lie there: move it away, or name another folder with `--root`",
             ),
         }
     })
-}
-
-/// The folder of the nearest `pipeline.toml` above the current folder, else the current folder, relative to it.
-pub fn root() -> PathBuf {
-    let current = std::env::current_dir().unwrap_or_default();
-    let above = current.ancestors().position(|folder| folder.join(SETTINGS).is_file()).unwrap_or(0);
-    std::iter::repeat_n("..", above).collect()
 }
 
 /// A profile of `pipeline.toml`: how work runs on one machine. Nothing here enters a key.
@@ -143,9 +135,9 @@ fn device<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Device>, 
     args::device(&text).map(Some).map_err(D::Error::custom)
 }
 
-/// The named profile, or the one called `default`, which need not be there.
-pub fn profile(name: Option<&str>) -> Result<Profile, Failure> {
-    let path = root().join(SETTINGS);
+/// The named profile of a root's `pipeline.toml`, or the one called `default`, which need not be there.
+pub fn profile(root: &Root, name: Option<&str>) -> Result<Profile, Failure> {
+    let path = root.settings();
     let text = match regular::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),

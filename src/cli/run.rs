@@ -10,6 +10,7 @@ use super::args::Run;
 use super::failure::{Failure, Outcome};
 use super::pin::pin;
 use super::project::{self, Profile, Project};
+use super::root::Root;
 use super::signals::Signals;
 use super::{duration, memory, plan as planning, terminal};
 use crate::diagnostics::suggest;
@@ -21,11 +22,12 @@ use crate::stage::{Caveat, Device};
 use crate::store::{NewRun, RunRecord, RunStatus, Store};
 
 pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
-    let profile = project::profile(arguments.profile.as_deref())?;
+    let root = Root::of(&arguments.file, &arguments.place)?;
+    let profile = project::profile(&root, arguments.profile.as_deref())?;
     let offline = arguments.offline || profile.offline;
     let options = options(arguments, &profile, offline)?;
     let (mut project, mut plan) =
-        Project::plan(&arguments.file, &arguments.changes, &arguments.stages)?;
+        Project::plan(&arguments.file, &arguments.place, &arguments.changes, &arguments.stages)?;
     if let Some(stage) =
         arguments.rerun.iter().find(|stage| !plan.stages().iter().any(|known| **known == ***stage))
     {
@@ -48,7 +50,12 @@ pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
         if !pin(&project, &unresolved, offline, &signals.cancel)? {
             return Ok(Outcome::Interrupted);
         }
-        (project, plan) = Project::plan(&arguments.file, &arguments.changes, &arguments.stages)?;
+        (project, plan) = Project::plan(
+            &arguments.file,
+            &arguments.place,
+            &arguments.changes,
+            &arguments.stages,
+        )?;
     }
     project.store.when_waiting(terminal::waiting(Some(signals.cancel.clone())));
     execute(arguments, &project, &plan, &options, &signals, color)

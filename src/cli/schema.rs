@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Failure, terminal};
-use crate::experiment::MOST_RETRIES;
+use crate::experiment::{MOST_RETRIES, RESERVED};
 use crate::kinds::ALL;
 use crate::stage::StageKind;
 
@@ -40,6 +40,7 @@ fn schema() -> Value {
         {"type": "array", "minItems": 1},
         {"type": "object", "properties": {"choice": {"type": "array", "minItems": 1}}, "required": ["choice"], "additionalProperties": false},
     ]});
+    let axes = json!({"anyOf": [axis.clone(), {"type": "object", "additionalProperties": axis}]});
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "pipeline experiment",
@@ -53,7 +54,7 @@ fn schema() -> Value {
             "extends": {"type": "string", "description": "A file to inherit from, relative to this one."},
             "unset": {"type": "array", "items": {"type": "string"}, "description": "Paths to drop from what was inherited: `stage.x.y`, `stage.x`, `params.x`, `sweep`."},
             "params": {"type": "object", "description": "Values to refer to as `@params.name`."},
-            "stage": {"type": "object", "properties": named, "additionalProperties": of_its_kind, "propertyNames": {"pattern": "^[A-Za-z][A-Za-z0-9_-]*$"}},
+            "stage": {"type": "object", "properties": named, "additionalProperties": of_its_kind, "propertyNames": {"pattern": "^[A-Za-z][A-Za-z0-9_-]*$", "not": {"enum": RESERVED}}},
             "sweep": {
                 "type": "object",
                 "additionalProperties": false,
@@ -61,7 +62,7 @@ fn schema() -> Value {
                     "method": {"enum": ["grid"], "description": "How points are chosen."},
                     "objective": {"type": "string", "pattern": "^(max|min) [^ ]+$", "description": "`max` or `min`, and a metric such as `evaluate.ner.span_f1`."},
                     "seeds": {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1}], "description": "Replicates inside every point."},
-                    "over": {"type": "object", "additionalProperties": {"anyOf": [axis.clone(), {"type": "object", "additionalProperties": axis}]}, "description": "Axes: `stage.parameter` or `params.name`."},
+                    "over": {"type": "object", "properties": {"stage": {"type": "object", "additionalProperties": axes.clone()}}, "additionalProperties": axes, "description": "Axes: `stage.parameter` or `params.name`."},
                 },
             },
         },

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::args::Show;
+use super::root::Root;
 use super::{Failure, project, terminal};
 use crate::diagnostics::suggest;
 use crate::experiment::Experiment;
@@ -27,7 +28,7 @@ pub fn run(arguments: &Show) -> Result<(), Failure> {
         }
         _ => return experiment(arguments),
     };
-    let store = project::open_store()?;
+    let store = project::open_store(&Root::here(&arguments.place)?)?;
     let runs = store.list_runs()?;
     if let Some(run) = runs.iter().find(|run| run.id == name) {
         return show_run(&store, run, arguments.json);

@@ -4,11 +4,12 @@ use serde_json::json;
 
 use super::args::Verify;
 use super::failure::{Failure, Outcome};
+use super::root::Root;
 use super::{project, terminal};
 use crate::report::format;
 
 pub fn run(arguments: &Verify) -> Result<Outcome, Failure> {
-    let store = project::open_store()?;
+    let store = project::open_store(&Root::here(&arguments.place)?)?;
     let begun = std::time::Instant::now();
     let found = store.verify(&|_| {})?;
     let outcome = if found.findings.is_empty() { Outcome::Done } else { Outcome::Failed };
