@@ -1,15 +1,16 @@
 //! `--set`, `--sweep` and `--seeds`: the last layer.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::Parameter;
-use super::layer::{Layer, Place, Reader, StageLayer, is_name};
+use super::layer::{Layer, Place, Reader, StageLayer};
+use super::path::{self, Named, ValuePath, Word};
 use super::problems::Problems;
 use super::sweep::{self, Axis, Seeds};
 use super::syntax::{self, Entry, Node, NodeData};
+use super::{Parameter, Value};
 use crate::diagnostics::{Diagnostic, SourceId, Sources, Span, quoted};
 
 /// What the command line changes in the file, as it was typed.
@@ -30,12 +31,20 @@ pub struct Overrides {
 pub(super) struct CommandLine {
     /// `--set`.
     pub layer: Layer,
+    /// `--set` of parts of values, after all that sets whole ones.
+    pub members: Vec<Member>,
     /// Replaces the axes of the file, if there are any.
     pub axes: Vec<Axis>,
     pub seeds: Option<Seeds>,
 }
 
-type Words = Vec<(Arc<str>, Span)>;
+/// A part of the value of a parameter or a param: `train.early_stopping.patience`.
+#[derive(Debug)]
+pub(super) struct Member {
+    /// The whole path.
+    pub words: Vec<Word>,
+    pub value: Value,
+}
 
 /// Reads all options. Each text becomes a source of its own, called as it was typed.
 pub(super) fn read(
@@ -50,41 +59,29 @@ pub(super) fn read(
         let id = sources.add_typed(format!("--set {text}"), text.clone());
         let mut reader = Reader { id, text, folder: &folder, problems };
         if let Some((words, range)) = assignment(&mut reader, "--set stage.train.epochs=1") {
-            let node = value(text, range, id, reader.problems);
-            let whole = span_of(&words);
-            if let Some(first) = given.insert(path_of(&words), whole) {
-                let names: Vec<&str> = words.iter().map(|(word, _)| &**word).collect();
-                let message = format!("{} is set twice", quoted(&names.join(".")));
+            let place = whole(&words);
+            if let Some(first) = given.insert(path_of(&words), place) {
+                let message = format!("{} is set twice", quoted(&path::text(&words)));
                 reader.problems.push(
                     Diagnostic::new("repeated-set", message)
-                        .at(whole)
+                        .at(place)
                         .label(first, "here too")
                         .help("leave one of the two out"),
                 );
             }
-            set(&mut reader, &words, node, &mut all.layer);
+            set(&mut reader, words, range, &mut all);
         }
     }
-    let mut seen = HashSet::new();
     for text in &overrides.sweep {
         let id = sources.add_typed(format!("--sweep {text}"), text.clone());
         let mut reader = Reader { id, text, folder: &folder, problems };
-        let Some((words, range)) = assignment(&mut reader, "--sweep train.learning_rate=1e-5,2e-5")
-        else {
-            continue;
-        };
-        let Some(axis) = axis(&mut reader, &words, range) else { continue };
-        if seen.insert(axis.target.clone()) {
-            all.axes.push(axis);
-        } else {
-            let message = format!("the axis {} is given twice", quoted(&axis.target.to_string()));
-            problems.push(
-                Diagnostic::new("repeated-axis", message)
-                    .at(axis.span)
-                    .help("one `--sweep` lists all values of an axis"),
-            );
+        if let Some((words, range)) =
+            assignment(&mut reader, "--sweep train.learning_rate=1e-5,2e-5")
+        {
+            all.axes.extend(axis(&mut reader, &words, range));
         }
     }
+    all.axes = sweep::once_each(all.axes, problems);
     if let Some(text) = &overrides.seeds {
         let id = sources.add_typed(format!("--seeds {text}"), text.clone());
         let mut reader = Reader { id, text, folder: &folder, problems };
@@ -110,7 +107,7 @@ pub(super) fn read(
 }
 
 /// Splits `path=value` into the words of the path and the place of the value.
-fn assignment(reader: &mut Reader<'_>, example: &str) -> Option<(Words, Range<usize>)> {
+fn assignment(reader: &mut Reader<'_>, example: &str) -> Option<(Vec<Word>, Range<usize>)> {
     let text = reader.text;
     let mut quote = None;
     let equals = text.char_indices().find_map(|(at, character)| match (quote, character) {
@@ -158,82 +155,104 @@ fn value(text: &str, range: Range<usize>, id: SourceId, problems: &mut Problems)
     Node { span: Span::new(id, range.clone()), data: NodeData::String(text[range].to_owned()) }
 }
 
-fn span_of(words: &[(Arc<str>, Span)]) -> Span {
-    Span { start: words[0].1.start, ..words[words.len() - 1].1 }
-}
-
 /// What a path leads to, whether or not it says that it begins at the stages.
-fn path_of(words: &[(Arc<str>, Span)]) -> Vec<Arc<str>> {
+fn path_of(words: &[Word]) -> Vec<Arc<str>> {
     let stages = words.len() > 2 && &*words[0].0 == "stage";
     words[usize::from(stages)..].iter().map(|(word, _)| Arc::clone(word)).collect()
 }
 
-fn set(reader: &mut Reader<'_>, words: &[(Arc<str>, Span)], node: Node, layer: &mut Layer) {
-    let whole = span_of(words);
-    let names: Vec<&str> = words.iter().map(|(word, _)| &**word).collect();
-    let (message, help) = match names[..] {
-        ["seed"] => {
+/// Reads what `--set` gives a path.
+fn set(reader: &mut Reader<'_>, words: Vec<Word>, range: Range<usize>, line: &mut CommandLine) {
+    let layer = &mut line.layer;
+    let several = pieces(reader.text, range.clone());
+    if several.len() > 1 {
+        return reader.problems.push(several_values(reader, &words, &range, several.len()));
+    }
+    let node = value(reader.text, range, reader.id, reader.problems);
+    let problem = match path::named(&words) {
+        Some(Named::Seed) => {
             layer.seed = reader.seed(&node);
             return;
         }
-        ["params", _] => {
-            let (name, name_span) = words[1].clone();
+        Some(Named::Value(ValuePath { stage: None, name, members: [] })) => {
+            let (name, name_span) = name.clone();
             let value = reader.value(node, Place::Plain("`[params]`"));
-            layer.params.push(Parameter { name, name_span, value });
-            return;
+            return layer.params.push(Parameter { name, name_span, value });
         }
-        ["stage", _, _] => {
-            let ((stage, stage_span), (name, name_span)) = (words[1].clone(), words[2].clone());
-            let position = layer.stages.iter().position(|other| other.name == stage);
-            let mut stage = match position {
-                Some(position) => layer.stages.swap_remove(position),
-                None => StageLayer::new(stage, stage_span),
-            };
-            // One that is set twice is one mistake.
-            stage.parameters.retain(|parameter| parameter.name != name);
-            reader.stage_entry(Entry { name, name_span, node }, &mut stage);
-            layer.stages.push(stage);
-            return;
+        Some(Named::Value(ValuePath { stage: Some(stage), name, members: [] })) => {
+            return set_parameter(reader, stage, name, node, layer);
         }
-        ["stage", stage] => (
-            format!("the path {} names no parameter", quoted(&names.join("."))),
-            format!("write `stage.{stage}.parameter=value`"),
-        ),
-        ["stage", _, _, ..] | ["params", _, _, ..] => {
-            let parent = names[..if names[0] == "stage" { 3 } else { 2 }].join(".");
-            (
-                format!("{} is part of a value", quoted(&names.join("."))),
-                format!("set the whole value: `{parent}={{ ... }}`"),
+        Some(Named::Value(ValuePath { stage, .. })) => {
+            let place = if stage.is_some() { Place::Nested } else { Place::Plain("`[params]`") };
+            let value = reader.value(node, place);
+            return line.members.push(Member { words, value });
+        }
+        Some(Named::Stage((stage, _))) => {
+            let message = format!("the path {} names no parameter", quoted(&path::text(&words)));
+            Diagnostic::new("unknown-path", message)
+                .help(format!("write `stage.{stage}.parameter=value`"))
+        }
+        Some(Named::Sweep(_)) | None => {
+            let message = format!("unknown path {}", quoted(&path::text(&words)));
+            Diagnostic::new("unknown-path", message).help(
+                "`--set` takes `stage.parameter`, or a member of it, `params.name` and `seed`",
             )
         }
-        [stage, parameter] if is_name(stage) => (
-            format!("unknown path {}", quoted(&names.join("."))),
-            format!("a parameter is `stage.{stage}.{parameter}`"),
-        ),
-        _ => {
-            let help = "`--set` takes `stage.name.parameter`, `params.name` and `seed`".to_owned();
-            (format!("unknown path {}", quoted(&names.join("."))), help)
-        }
     };
-    reader.problems.push(Diagnostic::new("unknown-path", message).at(whole).help(help));
+    reader.problems.push(problem.at(whole(&words)));
 }
 
-fn axis(reader: &mut Reader<'_>, words: &[(Arc<str>, Span)], range: Range<usize>) -> Option<Axis> {
-    let span = Span { start: words[0].1.start, ..words[words.len() - 1].1 };
-    let [(stage, stage_span), (parameter, _)] = words else {
-        let path: Vec<&str> = words.iter().map(|(word, _)| &**word).collect();
-        let diagnostic = Diagnostic::new(
-            "bad-axis",
-            format!("the axis {} is not two words", quoted(&path.join("."))),
-        )
-        .at(span);
-        reader.problems.push(match path[..] {
-            ["stage", stage, parameter] => diagnostic.help(format!("write `{stage}.{parameter}`")),
-            _ => diagnostic.help("an axis is `stage.parameter` or `params.name`"),
-        });
-        return None;
+fn set_parameter(
+    reader: &mut Reader<'_>,
+    (stage, stage_span): &Word,
+    (name, name_span): &Word,
+    node: Node,
+    layer: &mut Layer,
+) {
+    let position = layer.stages.iter().position(|other| other.name == *stage);
+    let mut stage = match position {
+        Some(position) => layer.stages.swap_remove(position),
+        None => StageLayer::new(stage.clone(), *stage_span),
     };
-    let target = sweep::target(reader, stage, *stage_span, parameter, span)?;
+    // One that is set twice is one mistake.
+    stage.parameters.retain(|parameter| parameter.name != *name);
+    let entry = Entry { name: name.clone(), name_span: *name_span, node };
+    reader.stage_entry(entry, &mut stage);
+    layer.stages.push(stage);
+}
+
+/// `--set` with the values of a sweep, or a list without its brackets.
+fn several_values(
+    reader: &Reader<'_>,
+    words: &[Word],
+    range: &Range<usize>,
+    count: usize,
+) -> Diagnostic {
+    let (path, given) = (path::text(words), &reader.text[range.clone()]);
+    let message = format!("`--set` gives {} one value, but there are {count}", quoted(&path));
+    let diagnostic =
+        Diagnostic::new("several-values", message).at(Span::new(reader.id, range.clone()));
+    if given.len() > 60 {
+        return diagnostic
+            .help("`--sweep` runs the experiment with each; a list stands in brackets");
+    }
+    let swept = match path::named(words) {
+        Some(Named::Value(ValuePath { members: [], .. })) => {
+            format!("`--sweep {path}={given}` runs the experiment with each; ")
+        }
+        _ => String::new(),
+    };
+    diagnostic.help(format!("{swept}a list is `[{given}]`, a string with commas `'{given}'`"))
+}
+
+/// Where a path stands, from its first word to its last.
+fn whole(words: &[Word]) -> Span {
+    Span { start: words[0].1.start, ..words[words.len() - 1].1 }
+}
+
+fn axis(reader: &mut Reader<'_>, words: &[Word], range: Range<usize>) -> Option<Axis> {
+    let span = whole(words);
+    let target = sweep::target(reader, words, span)?;
     let whole = Span::new(reader.id, range.clone());
     let mut pieces = pieces(reader.text, range);
     if let [only] = &pieces[..]

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::path::{RESERVED, RESERVED_RULE, Word};
 use super::problems::Problems;
 use super::sweep::{self, SweepLayer};
 use super::syntax::{self, Document, Entry, Node, NodeData, Table};
@@ -73,7 +74,7 @@ impl StageLayer {
 /// One member of `unset`.
 #[derive(Debug)]
 pub(super) struct Unset {
-    pub words: Vec<Arc<str>>,
+    pub words: Vec<Word>,
     pub span: Span,
 }
 
@@ -274,9 +275,7 @@ impl Reader<'_> {
             };
             let mut own = Problems::default();
             match syntax::key(&text, 0..text.len(), self.id, &mut own) {
-                Some(words) => layer
-                    .unset
-                    .push(Unset { words: words.into_iter().map(|(word, _)| word).collect(), span }),
+                Some(words) => layer.unset.push(Unset { words, span }),
                 None => {
                     let message = format!("{} is not a path", quoted(&text));
                     self.problems.push(
@@ -325,11 +324,11 @@ impl Reader<'_> {
         for Entry { name, name_span, node } in
             self.table(what, node).into_iter().flat_map(|table| table.entries)
         {
-            if !is_name(&name) || &*name == "params" {
+            let is_reserved = RESERVED.contains(&&*name);
+            if !is_name(&name) || is_reserved {
                 let message = format!("{} cannot be the name of a stage", quoted(&name));
                 let diagnostic = Diagnostic::new("bad-name", message).at(name_span);
-                let help =
-                    if &*name == "params" { "`@params.x` refers to `[params]`" } else { NAME_RULE };
+                let help = if is_reserved { RESERVED_RULE } else { NAME_RULE };
                 self.problems.push(diagnostic.help(help));
             }
             match node.data {

@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::command_line::CommandLine;
+use super::command_line::{CommandLine, Member};
 use super::layer::{Layer, SAFE_NAME, StageLayer, Unset, listed, unsafe_name};
+use super::path::{self, Named, ValuePath, Word};
 use super::problems::Problems;
 use super::sweep::{Axis, AxisTarget, Method, Seeds, Sweep, SweepLayer};
-use super::value::lookup;
+use super::value::{insert, lookup};
 use super::{Data, Experiment, Parameter, Pins, StageDeclaration, Value};
 use crate::diagnostics::{Diagnostic, Span, quoted};
 
@@ -139,70 +140,22 @@ impl<'a> Merge<'a> {
             }
             return;
         }
-        let mut stages: HashSet<Arc<str>> = HashSet::new();
-        let mut parameters: HashMap<Arc<str>, Vec<(&str, Span)>> = HashMap::new();
-        let mut params: HashSet<&str> = HashSet::new();
-        let there: HashSet<AxisTarget> = self
-            .sweep
-            .iter()
-            .flat_map(|sweep| &sweep.axes)
-            .map(|axis| axis.target.clone())
-            .collect();
-        let mut axes: HashSet<AxisTarget> = HashSet::new();
-        let (mut seed, mut whole_sweep, mut all_axes, mut objective, mut seeds) =
-            (false, false, false, false, false);
+        let axes = self.sweep.iter().flat_map(|sweep| &sweep.axes);
+        let mut unwanted = Unwanted {
+            inherited_axes: axes.map(|axis| axis.target.clone()).collect(),
+            ..Unwanted::default()
+        };
         for path in paths {
-            let words: Vec<&str> = path.words.iter().map(|word| &**word).collect();
-            let found = match words[..] {
-                ["seed"] => flag(&mut seed, self.seed.is_some()),
-                ["stage", name] => self
-                    .index
-                    .get_key_value(name)
-                    .map(|(name, _)| stages.insert(name.clone()))
-                    .is_some(),
-                ["stage", name, parameter] => match self.index.get_key_value(name) {
-                    Some((name, _)) => {
-                        parameters.entry(name.clone()).or_default().push((parameter, path.span));
-                        true
-                    }
-                    None => false,
-                },
-                ["params", name] => {
-                    params.insert(name);
-                    self.params.contains_key(name)
-                }
-                ["sweep"] => flag(&mut whole_sweep, self.sweep.is_some()),
-                ["sweep", "over"] => flag(
-                    &mut all_axes,
-                    self.sweep.as_ref().is_some_and(|sweep| !sweep.axes.is_empty()),
-                ),
-                ["sweep", "objective"] => flag(
-                    &mut objective,
-                    self.sweep.as_ref().is_some_and(|sweep| sweep.objective.is_some()),
-                ),
-                ["sweep", "seeds"] => {
-                    flag(&mut seeds, self.sweep.as_ref().is_some_and(|sweep| sweep.seeds.is_some()))
-                }
-                ["sweep", "over", first, second] => {
-                    let target = match first {
-                        "params" => AxisTarget::Params(second.into()),
-                        _ => AxisTarget::Stage { stage: first.into(), parameter: second.into() },
-                    };
-                    let found = there.contains(&target);
-                    axes.insert(target);
-                    found
-                }
-                _ => false,
-            };
-            if !found {
-                self.absent(&words, path.span);
+            if !self.mark(path, &mut unwanted) {
+                self.absent(path);
             }
         }
-        for (name, unwanted) in parameters {
-            self.unset_parameters(&name, &unwanted);
+        let Unwanted { seed, sweep: whole_sweep, all_axes, objective, seeds, .. } = unwanted;
+        for (name, parameters) in unwanted.parameters {
+            self.unset_parameters(&name, &parameters);
         }
-        if !stages.is_empty() {
-            self.stages.retain(|stage| !stages.contains(&stage.name));
+        if !unwanted.stages.is_empty() {
+            self.stages.retain(|stage| !unwanted.stages.contains(&stage.name));
             self.index = self
                 .stages
                 .iter()
@@ -210,15 +163,40 @@ impl<'a> Merge<'a> {
                 .map(|(position, stage)| (stage.name.clone(), position))
                 .collect();
         }
-        self.params.retain(|name, _| !params.contains(name.as_str()));
+        self.params.retain(|name, _| !unwanted.params.contains(name.as_str()));
         self.seed = self.seed.filter(|_| !seed);
         if whole_sweep {
             self.sweep = None;
         }
         if let Some(sweep) = &mut self.sweep {
-            sweep.axes.retain(|axis| !all_axes && !axes.contains(&axis.target));
+            sweep.axes.retain(|axis| !all_axes && !unwanted.axes.contains(&axis.target));
             sweep.objective = sweep.objective.take().filter(|_| !objective);
             sweep.seeds = sweep.seeds.take().filter(|_| !seeds);
+        }
+    }
+
+    /// Notes what a path names; false where that is not inherited.
+    fn mark<'p>(&self, path: &'p Unset, unwanted: &mut Unwanted<'p>) -> bool {
+        match path::named(&path.words) {
+            None | Some(Named::Value(ValuePath { members: [_, ..], .. })) => false,
+            Some(Named::Seed) => flag(&mut unwanted.seed, self.seed.is_some()),
+            Some(Named::Stage((name, _))) => {
+                let Some((name, _)) = self.index.get_key_value(name) else { return false };
+                unwanted.stages.insert(name.clone());
+                true
+            }
+            Some(Named::Value(ValuePath { stage: None, name: (name, _), .. })) => {
+                unwanted.params.insert(name);
+                self.params.contains_key(&**name)
+            }
+            Some(Named::Value(ValuePath { stage: Some((stage, _)), name: (name, _), .. })) => {
+                let Some((stage, _)) = self.index.get_key_value(stage) else { return false };
+                unwanted.parameters.entry(stage.clone()).or_default().push((name, path.span));
+                true
+            }
+            Some(Named::Sweep(words)) => {
+                self.sweep.as_ref().is_some_and(|sweep| unwanted.mark_sweep(words, sweep))
+            }
         }
     }
 
@@ -259,19 +237,26 @@ impl<'a> Merge<'a> {
     }
 
     /// Complains about an `unset` of what is not there.
-    fn absent(&mut self, words: &[&str], span: Span) {
-        let path = quoted(&words.join("."));
-        let diagnostic = Diagnostic::new("unset", format!("{path} is not inherited")).at(span);
-        let diagnostic = match words {
-            ["stage", name, ..] if words.len() <= 3 && !self.index.contains_key(*name) => self
-                .problems
-                .with_suggestion(diagnostic, name, self.index.keys().map(|name| &**name)),
-            ["params", name] => self.problems.with_suggestion(
+    fn absent(&mut self, path: &Unset) {
+        let message = format!("{} is not inherited", quoted(&path::text(&path.words)));
+        let diagnostic = Diagnostic::new("unset", message).at(path.span);
+        let of_stage = |diagnostic, name: &str| {
+            self.problems.with_suggestion(diagnostic, name, self.index.keys().map(|name| &**name))
+        };
+        let diagnostic = match path::named(&path.words) {
+            Some(Named::Seed) => diagnostic,
+            Some(Named::Value(ValuePath { members: [_, ..], .. })) => {
+                diagnostic.help("a value is inherited or unset whole")
+            }
+            Some(
+                Named::Stage((name, _)) | Named::Value(ValuePath { stage: Some((name, _)), .. }),
+            ) => of_stage(diagnostic, name),
+            Some(Named::Value(ValuePath { name: (name, _), .. })) => self.problems.with_suggestion(
                 diagnostic,
                 name,
                 self.params.keys().map(String::as_str),
             ),
-            ["sweep", ..] => diagnostic.help(format!(
+            Some(Named::Sweep(_)) => diagnostic.help(format!(
                 "of a sweep, `unset` takes {}",
                 listed(&[
                     "sweep",
@@ -281,11 +266,7 @@ impl<'a> Merge<'a> {
                     "sweep.seeds"
                 ])
             )),
-            ["seed"] => diagnostic,
-            ["stage", _, _, ..] | ["params", _, ..] => {
-                diagnostic.help("a value is inherited or unset whole")
-            }
-            _ => diagnostic.help(format!(
+            None => diagnostic.help(format!(
                 "`unset` takes {}",
                 listed(&["stage.x.y", "stage.x", "params.x", "seed", "sweep"])
             )),
@@ -295,23 +276,14 @@ impl<'a> Merge<'a> {
 
     /// Lays the command line on everything.
     pub fn command_line(&mut self, line: CommandLine) {
-        let CommandLine { layer, axes, seeds } = line;
+        let CommandLine { layer, members, axes, seeds } = line;
         self.broken |= layer.broken;
         self.seed = layer.seed.or(self.seed);
         for Parameter { name, name_span, value } in layer.params {
             if self.params.contains_key(&*name) {
                 self.params.insert(name.to_string(), value);
             } else {
-                let diagnostic = Diagnostic::new(
-                    "unknown-param",
-                    format!("`[params]` has no {}", quoted(&name)),
-                )
-                .at(name_span);
-                self.problems.push(self.problems.with_suggestion(
-                    diagnostic,
-                    &name,
-                    self.params.keys().map(String::as_str),
-                ));
+                self.unknown_param(&name, name_span);
             }
         }
         for stage in layer.stages {
@@ -320,6 +292,9 @@ impl<'a> Merge<'a> {
             } else {
                 self.unknown_stage(&stage.name, stage.name_span);
             }
+        }
+        for member in members {
+            self.set_member(member);
         }
         if axes.is_empty() && seeds.is_none() {
             return;
@@ -333,6 +308,44 @@ impl<'a> Merge<'a> {
             sweep.axes = axes;
         }
         sweep.seeds = seeds.or(sweep.seeds.take());
+    }
+
+    /// Puts a value into the table of a parameter or a param; the table of a parameter need not be there.
+    fn set_member(&mut self, Member { words, value }: Member) {
+        let Some(Named::Value(path)) = path::named(&words) else { return };
+        let (name, name_span) = path.name;
+        let whole = match path.stage {
+            None => match self.params.get_mut(&**name) {
+                Some(whole) => whole,
+                None => return self.unknown_param(name, *name_span),
+            },
+            Some((stage, stage_span)) => {
+                let Some(position) = self.index.get(stage) else {
+                    return self.unknown_stage(stage, *stage_span);
+                };
+                let parameters = &mut self.stages[*position].parameters;
+                let at = parameters.iter().position(|parameter| parameter.name == *name);
+                let at = at.unwrap_or_else(|| {
+                    let value = Value { data: Data::Table(Vec::new()), ..value.clone() };
+                    let (name, name_span) = (name.clone(), *name_span);
+                    parameters.push(Parameter { name, name_span, value });
+                    parameters.len() - 1
+                });
+                &mut parameters[at].value
+            }
+        };
+        if let Err(problem) =
+            insert(whole, &words[..words.len() - path.members.len()], path.members, value)
+        {
+            self.problems.push(problem);
+        }
+    }
+
+    fn unknown_param(&mut self, name: &str, span: Span) {
+        let message = format!("`[params]` has no {}", quoted(name));
+        let diagnostic = Diagnostic::new("unknown-param", message).at(span);
+        let names = self.params.keys().map(String::as_str);
+        self.problems.push(self.problems.with_suggestion(diagnostic, name, names));
     }
 
     fn unknown_stage(&mut self, name: &str, span: Span) {
@@ -450,6 +463,45 @@ impl<'a> Merge<'a> {
                     _ => {}
                 }
             }
+        }
+    }
+}
+
+/// What `unset` takes away.
+#[derive(Default)]
+struct Unwanted<'p> {
+    inherited_axes: HashSet<AxisTarget>,
+    stages: HashSet<Arc<str>>,
+    parameters: HashMap<Arc<str>, Vec<(&'p str, Span)>>,
+    params: HashSet<&'p str>,
+    axes: HashSet<AxisTarget>,
+    seed: bool,
+    sweep: bool,
+    all_axes: bool,
+    objective: bool,
+    seeds: bool,
+}
+
+impl Unwanted<'_> {
+    /// * `words`: what follows `sweep` in a path
+    fn mark_sweep(&mut self, words: &[Word], sweep: &Sweep) -> bool {
+        let Some(((key, _), rest)) = words.split_first() else {
+            return flag(&mut self.sweep, true);
+        };
+        match (&**key, rest) {
+            ("over", []) => flag(&mut self.all_axes, !sweep.axes.is_empty()),
+            ("over", axis) => match path::named(axis) {
+                Some(Named::Value(value)) if value.members.is_empty() => {
+                    let target = value.target();
+                    let is_there = self.inherited_axes.contains(&target);
+                    self.axes.insert(target);
+                    is_there
+                }
+                _ => false,
+            },
+            ("objective", []) => flag(&mut self.objective, sweep.objective.is_some()),
+            ("seeds", []) => flag(&mut self.seeds, sweep.seeds.is_some()),
+            _ => false,
         }
     }
 }

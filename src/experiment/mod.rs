@@ -14,6 +14,7 @@ mod chain;
 mod command_line;
 mod layer;
 mod merge;
+mod path;
 mod pins;
 mod problems;
 mod source;
@@ -24,6 +25,7 @@ mod write;
 
 pub use command_line::Overrides;
 pub use layer::{MOST_RETRIES, STAGE_KEYS};
+pub use path::RESERVED;
 pub use pins::{Pin, Pins, PinsError};
 pub use source::spelled_from;
 pub use sweep::{Axis, AxisTarget, Method, Objective, Seeds, Sweep};

@@ -1,10 +1,12 @@
 //! `[sweep]`: axes, replicates and the objective.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::Value;
 use super::layer::{NAME_RULE, Place, Reader, STAGE_KEYS, is_name, listed, mismatch};
+use super::path::{self, Named, RESERVED_RULE, ValuePath, Word};
+use super::problems::Problems;
 use super::syntax::{Entry, Node, NodeData, Table};
 use crate::diagnostics::{Diagnostic, Span, quoted};
 
@@ -109,7 +111,7 @@ pub(super) fn read(reader: &mut Reader<'_>, span: Span, node: Node) -> Option<Sw
                 NodeData::Table(over) => over
                     .entries
                     .into_iter()
-                    .for_each(|entry| first_word(reader, entry, &mut sweep.axes)),
+                    .for_each(|entry| first_word(reader, entry, &[], &mut sweep.axes)),
                 _ => reader.problems.push(
                     mismatch("`over`", "a table of axes", &node)
                         .help("write `train.learning_rate = [1e-5, 2e-5]` under `[sweep.over]`"),
@@ -132,6 +134,7 @@ pub(super) fn read(reader: &mut Reader<'_>, span: Span, node: Node) -> Option<Sw
             }
         }
     }
+    sweep.axes = once_each(sweep.axes, reader.problems);
     Some(sweep)
 }
 
@@ -246,38 +249,42 @@ pub(super) fn seeds(reader: &mut Reader<'_>, node: &Node) -> Option<Seeds> {
     }
 }
 
-/// `train` of `train.learning_rate = [...]`.
-fn first_word(reader: &mut Reader<'_>, entry: Entry, axes: &mut Vec<Axis>) {
-    let Entry { name: stage, name_span, node } = entry;
-    let NodeData::Table(table) = node.data else {
-        if matches!(node.data, NodeData::Invalid) {
-            return;
+/// `train` of `train.learning_rate = [...]`, or `stage` of `stage.train.learning_rate = [...]`.
+fn first_word(reader: &mut Reader<'_>, entry: Entry, before: &[Word], axes: &mut Vec<Axis>) {
+    let Entry { name, name_span, node } = entry;
+    let words = [before, &[(name.clone(), name_span)]].concat();
+    let table = match node.data {
+        NodeData::Invalid => return,
+        // One table with nothing but a distribution is that of an axis whose second word is missing.
+        NodeData::Table(table)
+            if !(table.entries.len() == 1
+                && DISTRIBUTIONS.iter().any(|word| table.position(word).is_some())) =>
+        {
+            table
         }
-        let message = format!("the axis {} is not two words", quoted(&stage));
-        let diagnostic = Diagnostic::new("bad-axis", message).at(name_span);
-        reader.problems.push(match stage.split_once('.') {
-            Some((first, second)) if is_name(first) => {
-                diagnostic.help(format!("remove the quotes: `{first}.{second}`"))
-            }
-            _ => diagnostic.help("an axis is `stage.parameter` or `params.name`"),
-        });
-        return;
+        _ => {
+            let diagnostic = not_two_words(&words, name_span);
+            return reader.problems.push(match name.split_once('.') {
+                Some((first, second)) if is_name(first) => {
+                    diagnostic.help(format!("remove the quotes: `{first}.{second}`"))
+                }
+                _ => diagnostic.help(AXIS_RULE),
+            });
+        }
     };
-    if DISTRIBUTIONS.iter().any(|word| table.position(word).is_some()) && table.entries.len() == 1 {
-        let message = format!("the axis {} is not two words", quoted(&stage));
-        reader.problems.push(
-            Diagnostic::new("bad-axis", message)
-                .at(name_span)
-                .help("an axis is `stage.parameter` or `params.name`"),
-        );
-        return;
-    }
-    for Entry { name, name_span: second, node } in table.entries {
+    for entry in table.entries {
+        if before.is_empty() && &*name == "stage" {
+            first_word(reader, entry, &words, axes);
+            continue;
+        }
+        let Entry { name: second, name_span: second_span, node } = entry;
         // On one line, the caret stands below both words.
-        let together = second.start.checked_sub(name_span.end).is_some_and(|gap| gap <= 3)
-            && second.source == name_span.source;
-        let span = if together { Span { start: name_span.start, ..second } } else { second };
-        if let Some(target) = target(reader, &stage, name_span, &name, span)
+        let together = second_span.start.checked_sub(name_span.end).is_some_and(|gap| gap <= 3)
+            && second_span.source == name_span.source;
+        let span =
+            if together { Span { start: name_span.start, ..second_span } } else { second_span };
+        let words = [&words[..], &[(second, second_span)]].concat();
+        if let Some(target) = target(reader, &words, span)
             && let Some(values) = values(reader, &target, node)
         {
             axes.push(Axis { target, span, values });
@@ -285,32 +292,73 @@ fn first_word(reader: &mut Reader<'_>, entry: Entry, axes: &mut Vec<Axis>) {
     }
 }
 
-/// What an axis varies; the stage need not exist.
-pub(super) fn target(
-    reader: &mut Reader<'_>,
-    stage: &Arc<str>,
-    stage_span: Span,
-    parameter: &Arc<str>,
-    span: Span,
-) -> Option<AxisTarget> {
-    if &**stage == "params" {
-        return Some(AxisTarget::Params(parameter.clone()));
+/// Leaves out axes that are there already, maybe under the other spelling of their path.
+pub(super) fn once_each(axes: Vec<Axis>, problems: &mut Problems) -> Vec<Axis> {
+    let mut seen: HashMap<AxisTarget, Span> = HashMap::new();
+    let mut kept = Vec::with_capacity(axes.len());
+    for axis in axes {
+        if let Some(first) = seen.get(&axis.target) {
+            let message = format!("the axis {} is given twice", quoted(&axis.target.to_string()));
+            problems.push(
+                Diagnostic::new("repeated-axis", message)
+                    .at(axis.span)
+                    .label(*first, "here first")
+                    .help("list all values of an axis in one place"),
+            );
+            continue;
+        }
+        seen.insert(axis.target.clone(), axis.span);
+        kept.push(axis);
     }
-    let problem = if !is_name(stage) {
-        Diagnostic::new("bad-axis", format!("{} cannot be the name of a stage", quoted(stage)))
-            .at(stage_span)
-            .help(NAME_RULE)
-    } else if STAGE_KEYS.contains(&&**parameter) {
-        Diagnostic::new(
-            "bad-axis",
-            format!("{} cannot be swept: it is no parameter", quoted(parameter)),
-        )
-        .at(span)
-    } else {
-        return Some(AxisTarget::Stage { stage: stage.clone(), parameter: parameter.clone() });
+    kept
+}
+
+const AXIS_RULE: &str = "an axis is `stage.parameter` or `params.name`";
+
+fn not_two_words(words: &[Word], span: Span) -> Diagnostic {
+    let message = format!("the axis {} is not two words", quoted(&path::text(words)));
+    Diagnostic::new("bad-axis", message).at(span)
+}
+
+/// What an axis varies; the stage need not exist.
+pub(super) fn target(reader: &mut Reader<'_>, words: &[Word], span: Span) -> Option<AxisTarget> {
+    let problem = match path::named(words) {
+        Some(Named::Value(ValuePath { stage: Some((stage, stage_span)), .. }))
+            if !is_name(stage) =>
+        {
+            bad_stage(stage, *stage_span).help(NAME_RULE)
+        }
+        Some(Named::Value(value)) if !value.members.is_empty() => {
+            let message = format!(
+                "part of a value cannot be swept: {} is below the axis `{}`",
+                quoted(&path::text(words)),
+                value.target()
+            );
+            Diagnostic::new("bad-axis", message).at(span).help("sweep whole values")
+        }
+        Some(Named::Value(ValuePath { stage: Some(_), name: (name, _), .. }))
+            if STAGE_KEYS.contains(&&**name) =>
+        {
+            let message = format!("{} cannot be swept: it is no parameter", quoted(name));
+            Diagnostic::new("bad-axis", message).at(span)
+        }
+        Some(Named::Value(value)) => return Some(value.target()),
+        _ => match words {
+            [(stage, _), (first, at), _, ..] if &**stage == "stage" => {
+                bad_stage(first, *at).help(RESERVED_RULE)
+            }
+            [(first, at), _, ..] if &**first != "stage" => {
+                bad_stage(first, *at).help(RESERVED_RULE)
+            }
+            _ => not_two_words(words, span).help(AXIS_RULE),
+        },
     };
     reader.problems.push(problem);
     None
+}
+
+fn bad_stage(name: &str, span: Span) -> Diagnostic {
+    Diagnostic::new("bad-axis", format!("{} cannot be the name of a stage", quoted(name))).at(span)
 }
 
 /// The values of an axis, of which there is at least one.

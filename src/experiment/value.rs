@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::path::{self, Word};
 use crate::diagnostics::{Diagnostic, Span, quoted, suggest};
 
 /// A value of a parameter, a param or an axis.
@@ -163,6 +164,53 @@ pub(super) fn lookup<'a>(
         passed.push_str(word);
     }
     Ok(found)
+}
+
+/// Puts a value into a table, whose tables on the way need not be there.
+///
+/// * `passed`: the words that lead to `whole`
+/// * `members`: those that lead on from there, at least one
+pub(super) fn insert(
+    whole: &mut Value,
+    passed: &[Word],
+    members: &[Word],
+    value: Value,
+) -> Result<(), Diagnostic> {
+    let ((name, span), rest) = members.split_first().expect("a member has a name");
+    let is = whole.data.describe();
+    let entries = match &mut whole.data {
+        Data::Table(entries) => entries,
+        // Complained about already.
+        Data::Invalid => return Ok(()),
+        other => {
+            let passed = path::text(passed);
+            let message = format!("`{passed}` is {is}, which has no member {}", quoted(name));
+            let diagnostic = Diagnostic::new("unknown-path", message)
+                .at(*span)
+                .label(whole.span, "this is not a table");
+            return Err(match other {
+                Data::Param(param) => {
+                    diagnostic.help(format!("set it there: `params.{param}.{name}=...`"))
+                }
+                _ => diagnostic.help(format!("set the whole value: `{passed}=...`")),
+            });
+        }
+    };
+    let at = entries.binary_search_by(|(other, ..)| other.cmp(name));
+    if rest.is_empty() {
+        match at {
+            Ok(at) => entries[at] = (name.clone(), *span, value),
+            Err(at) => entries.insert(at, (name.clone(), *span, value)),
+        }
+        return Ok(());
+    }
+    let at = at.unwrap_or_else(|at| {
+        let table = Value { data: Data::Table(Vec::new()), ..value.clone() };
+        entries.insert(at, (name.clone(), *span, table));
+        at
+    });
+    let passed = [passed, &members[..1]].concat();
+    insert(&mut entries[at].2, &passed, rest, value)
 }
 
 /// A word of the file inside a message, without the backticks of [`quoted`].

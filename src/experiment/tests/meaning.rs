@@ -231,6 +231,55 @@ fn set_replaces_parameters_params_and_the_seed() {
 }
 
 #[test]
+fn stage_may_stand_before_the_two_words_of_a_parameter_or_not() {
+    let of = |overrides: &Overrides| meaning(&small_with(overrides));
+    assert_eq!(of(&set(&["train.epochs=1"])), of(&set(&["stage.train.epochs=1"])));
+    assert_eq!(
+        of(&sweep(&["train.epochs=1,2"], None)),
+        of(&sweep(&["stage.train.epochs=1,2"], None))
+    );
+    let unset = |path: &str| child(&format!("extends = \"small.toml\"\nunset = [\"{path}\"]\n"));
+    assert_eq!(meaning(&unset("train.epochs")), meaning(&unset("stage.train.epochs")));
+    let over = |axes: &str| child(&format!("extends = \"small.toml\"\n[sweep]\n[sweep.over{axes}"));
+    let short = over("]\ntrain.epochs = [1, 2]\n");
+    for axes in [
+        "]\nstage.train.epochs = [1, 2]\n",
+        "]\nstage.train = { epochs = [1, 2] }\n",
+        ".stage]\ntrain.epochs = [1, 2]\n",
+        ".stage.train]\nepochs = [1, 2]\n",
+        ".train]\nepochs = [1, 2]\n",
+    ] {
+        assert_eq!(meaning(&over(axes)), meaning(&short), "{axes}");
+    }
+    let swept = "version = 1\n[stage.train]\n[sweep]\nseeds = 2\n[sweep.over]\ntrain.a = [1, 2]\n";
+    for path in ["sweep.over.train.a", "sweep.over.stage.train.a"] {
+        let text = format!("extends = \"a.toml\"\nunset = [\"{path}\"]\n");
+        assert_eq!(axes(&good(&[("b.toml", &text), ("a.toml", swept)])), [""; 0], "{path}");
+    }
+}
+
+#[test]
+fn set_puts_a_member_into_the_table_of_a_parameter_or_of_a_param() {
+    let json = |texts: &[&str]| {
+        let experiment = small_with(&set(texts));
+        let train = stage(&experiment, "train");
+        let stopping = train.parameter("early_stopping").map(|found| found.value.to_json());
+        (value(&experiment, "corpus", "split").to_json(), stopping)
+    };
+    let halves = serde_json::json!({"train": 0.5, "validation": 0.2, "test": 0.3});
+    assert_eq!(json(&["corpus.split.train=0.5", "stage.corpus.split.test=0.3"]), (halves, None));
+    let whole = ["train.early_stopping.patience=2", "train.early_stopping={ metric = 'loss' }"];
+    let stopping = serde_json::json!({"metric": "loss", "patience": 2});
+    assert_eq!(json(&whole).1, Some(stopping), "whole values come first, whatever the order");
+    let deep = json(&["train.early_stopping.a.b=true"]).1;
+    assert_eq!(deep, Some(serde_json::json!({"a": {"b": true}})));
+    let experiment = small_with(&set(&["params.files.templates=other.toml"]));
+    assert_eq!(experiment.params["files"].to_json()["templates"], "other.toml");
+    let Data::Table(files) = &experiment.params["files"].data else { panic!("a table") };
+    assert_eq!(&*files[0].2.folder, Path::new("here"), "a path is relative to the current folder");
+}
+
+#[test]
 fn the_right_side_of_set_is_a_toml_value_or_a_bare_word() {
     for (text, expected) in [
         ("1", serde_json::json!(1)),
@@ -246,6 +295,7 @@ fn the_right_side_of_set_is_a_toml_value_or_a_bare_word() {
         ("two words", serde_json::json!("two words")),
         ("a=b", serde_json::json!("a=b")),
         ("[0.9, 0.99]", serde_json::json!([0.9, 0.99])),
+        ("'a,b'", serde_json::json!("a,b")),
         ("@corpus", serde_json::json!("@corpus")),
         (" cosine ", serde_json::json!("cosine")),
     ] {

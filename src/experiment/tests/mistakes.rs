@@ -33,7 +33,7 @@ impl Report {
     }
 
     fn line(&mut self, title: &str, overrides: &Overrides) {
-        let text = "version = 1\n[params]\nlength = 128\n[stage.train]\nepochs = 3\n[stage.tokenize]\n[stage.evaluate]\n";
+        let text = "version = 1\n[params]\nlength = 128\n[stage.train]\nepochs = 3\nshape = { x = \"@params.length\" }\n[stage.tokenize]\n[stage.evaluate]\n";
         self.add(title, &read_with(&[("x.toml", text)], overrides).diagnostics.render(false));
     }
 }
@@ -190,7 +190,7 @@ fn mistakes_outside_of_stages_are_found() {
     report.whole("a stage that is an array", "version = 1\n[[stage.train]]\n");
     report.whole(
         "a stage with a strange name",
-        "version = 1\n[stage.2nd]\n[stage.\"a b\"]\n[stage.params]\n",
+        "version = 1\n[stage.2nd]\n[stage.\"a b\"]\n[stage.params]\n[stage.seed]\n[stage.stage]\n[stage.sweep]\n",
     );
     report.in_stage("a kind that is no string", "kind = 3");
     report.in_stage(
@@ -286,7 +286,10 @@ fn mistakes_in_what_is_extended_are_found() {
         "\"sweep.over.train.epochs\"",
         "\"sweep.train\"",
         "\"seed\"",
-        "\"train.epochs\"",
+        "\"train.epoch\"",
+        "\"trian.epochs\"",
+        "\"sweep.over.stage.train.epochs\"",
+        "\"epochs\"",
         "\"a b\"",
         "3",
     ] {
@@ -333,6 +336,12 @@ fn mistakes_in_sweeps_are_found() {
         "[sweep.over]\ntrian.epochs = [1, 2]",
         "[sweep.over]\ntrain.kind = [\"a\", \"b\"]",
         "[sweep.over]\nparams.length = [1, 2]",
+        "[sweep.over]\ntrain.epochs = [1, 2]\nstage.train.epochs = [3, 4]",
+        "[sweep.over]\nstage.train = [1, 2]",
+        "[sweep.over]\nstage = [1, 2]",
+        "[sweep.over]\nstage.params.x = [1, 2]",
+        "[sweep.over]\nsweep.x = [1, 2]",
+        "[sweep.over]\nstage.train.split.train = [0.7, 0.8]",
         "[sweep.over]\n\"a b\".epochs = [1, 2]",
         "seeds = 3\n[sweep.over]\ntrain.seed = [1, 2]",
     ] {
@@ -350,11 +359,21 @@ fn mistakes_on_the_command_line_are_pointed_at() {
         "stage.train.epochs=",
         "=3",
         "stage.train=3",
-        "stage.train.split.train=0.8",
+        "stage.train.epochs.x=3",
+        "stage.train.shape.x.y=3",
         "stage.trian.epochs=3",
-        "train.epochs=3",
+        "trian.epochs=3",
+        "trian.split.train=0.8",
+        "train.epochs=1,2",
+        "train.split.train=0.7,0.8",
+        "params.length=a,b",
+        "seed=1,2",
+        "stage.params.x=3",
+        "seed.x=3",
+        "sweep=3",
         "params.lenght=3",
         "params.length.x=3",
+        "params.lenght.x=3",
         "epochs=3",
         "about=hello",
         "seed=-1",
@@ -378,7 +397,11 @@ fn mistakes_on_the_command_line_are_pointed_at() {
         "train.epochs=1,2,1",
         "train.epochs=[1, 2",
         "trian.epochs=1,2",
-        "stage.train.epochs=1,2",
+        "stage.train=1,2",
+        "train.split.train=0.7,0.8",
+        "seed.x=1,2",
+        "stage.params.x=1,2",
+        "stage.2nd.x=1,2",
         "epochs=1,2",
         "params.lenght=1,2",
         "train.kind=a,b",
@@ -387,6 +410,10 @@ fn mistakes_on_the_command_line_are_pointed_at() {
         report.line(&format!("--sweep {text}"), &sweep(&[text], None));
     }
     report.line("an axis given twice", &sweep(&["train.epochs=1,2", "train.epochs=3,4"], None));
+    report.line(
+        "an axis given twice in two spellings",
+        &sweep(&["train.epochs=1,2", "stage.train.epochs=3,4"], None),
+    );
     for text in ["0", "many", "1,1", "", "1.5"] {
         report.line(&format!("--seeds {text}"), &sweep(&[], Some(text)));
     }
