@@ -215,7 +215,7 @@ fn plan() -> Value {
     let mut trials = 0;
     let seconds = times(9, || {
         let experiment = Experiment::read(&file, &Overrides::default()).expect("a good file");
-        trials = Plan::build(&experiment, kinds::ALL, &store.digests(), &[])
+        trials = Plan::build(&experiment, kinds::ALL, store.digests(), &[])
             .expect("a good plan")
             .trials
             .len();

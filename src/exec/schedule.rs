@@ -3,7 +3,9 @@
 //! One thread decides: it looks at nodes in topological order, hands those that must be built to threads of their own, and takes their reports.
 //! All waiting happens in one place ([`Scheduler::wait`]), where an interruption is noticed within [`POLL`].
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ops::Bound;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::Scope;
 use std::time::{Duration, Instant};
@@ -110,6 +112,16 @@ struct Slot {
     earlier_errors: Vec<String>,
 }
 
+/// Which of the queued nodes comes first: what shares the threads before what takes all of them for long, what is further down before what is
+/// further up, else in the plan's order. So a sweep's first trial is evaluated before its second is trained, and an interrupted sweep has
+/// whole trials to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    exclusive: bool,
+    depth: Reverse<usize>,
+    node: usize,
+}
+
 struct Report {
     node: usize,
     verdict: Verdict,
@@ -131,7 +143,7 @@ struct Scheduler<'a> {
     /// How many nodes lie on the longest way to each.
     depths: Vec<usize>,
     ready: BTreeSet<usize>,
-    queued: BTreeSet<usize>,
+    queued: BTreeSet<Rank>,
     busy: BTreeSet<usize>,
     running: BTreeMap<usize, usize>,
     checkpointed: HashSet<CacheKey>,
@@ -349,46 +361,45 @@ impl<'a> Scheduler<'a> {
 
     fn queue(&mut self, index: usize) {
         self.slots[index].phase = Phase::Queued;
-        self.queued.insert(index);
+        self.queued.insert(self.rank(index));
     }
 
-    /// Starts what fits into the budget: what shares the threads before what takes all of them for long, what is further down before what is
-    /// further up, else in the plan's order. So a sweep's first trial is evaluated before its second is trained, and an interrupted sweep has
-    /// whole trials to show.
+    fn rank(&self, index: usize) -> Rank {
+        let exclusive = self.plan.nodes[index].kind.exclusive;
+        Rank { exclusive, depth: Reverse(self.depths[index]), node: index }
+    }
+
+    /// Starts what fits into the budget, in the order of [`Rank`]. The cost is that of what is started, however much is queued.
     fn start<'scope>(&mut self, scope: &'scope Scope<'scope, '_>, sender: &Sender<Report>)
     where
         'a: 'scope,
     {
         let jobs = self.options.jobs.max(1);
         let threads = self.options.threads.max(1);
-        let mut order: Vec<usize> = self.queued.iter().copied().collect();
-        order.sort_by_key(|index| {
-            (self.plan.nodes[*index].kind.exclusive, std::cmp::Reverse(self.depths[*index]))
-        });
-        for index in order {
+        let mut last = None;
+        while let Some(rank) = self.next_after(last) {
+            last = Some(rank);
+            let Rank { exclusive, node: index, .. } = rank;
             let free = threads.saturating_sub(self.running.values().sum());
             let places = jobs.saturating_sub(self.running.len());
             if free == 0 || places == 0 {
                 return;
             }
-            let share = if self.plan.nodes[index].kind.exclusive {
+            let share = if exclusive {
                 if free < threads {
-                    continue;
+                    // So do all that follow.
+                    return;
                 }
                 threads
             } else {
-                let sharing = self
-                    .queued
-                    .iter()
-                    .filter(|other| !self.plan.nodes[**other].kind.exclusive)
-                    .take(places)
-                    .count();
+                let sharing =
+                    self.queued.iter().take_while(|other| !other.exclusive).take(places).count();
                 (free / sharing.max(1)).max(1)
             };
             let lock = match self.store.try_lock(&self.keys[index]) {
                 Ok(lock) => lock,
                 Err(error) => {
-                    self.queued.remove(&index);
+                    self.queued.remove(&rank);
                     self.fail(index, error_of(&error), Duration::ZERO);
                     if self.is_stopping() {
                         return;
@@ -396,7 +407,7 @@ impl<'a> Scheduler<'a> {
                     continue;
                 }
             };
-            self.queued.remove(&index);
+            self.queued.remove(&rank);
             let Some(lock) = lock else {
                 self.slots[index].phase = Phase::Busy;
                 self.busy.insert(index);
@@ -437,6 +448,12 @@ impl<'a> Scheduler<'a> {
         }
     }
 
+    /// The first of the queue, or the one behind another, which need not be there any more.
+    fn next_after(&self, rank: Option<Rank>) -> Option<Rank> {
+        let start = rank.map_or(Bound::Unbounded, Bound::Excluded);
+        self.queued.range((start, Bound::Unbounded)).next().copied()
+    }
+
     fn tell_waiting(&mut self, index: usize) {
         // Two stages of one plan may ask for the same thing; that is nobody else's work.
         let own = self.running.keys().any(|other| self.keys[*other] == self.keys[index]);
@@ -467,7 +484,7 @@ impl<'a> Scheduler<'a> {
 
     fn end(&mut self, index: usize, outcome: Outcome) {
         self.ready.remove(&index);
-        self.queued.remove(&index);
+        self.queued.remove(&self.rank(index));
         self.busy.remove(&index);
         let slot = &mut self.slots[index];
         slot.phase = Phase::Done;

@@ -60,6 +60,9 @@ impl Plan {
             assembly = Assembly::new(&dimensions);
             assembly.place_all(&graph, &order, &instances);
         }
+        let stages: Vec<Arc<str>> =
+            order.iter().map(|stage| Arc::clone(&graph.drafts[*stage].declaration.name)).collect();
+        let positions = (0..).zip(&stages).map(|(at, stage)| (Arc::clone(stage), at)).collect();
         let trials = dimensions.trials();
         let table = assembly.share_out(&order, trials.len());
         Ok(Self {
@@ -69,10 +72,8 @@ impl Plan {
             trials,
             sweep: dimensions.shape(experiment),
             partial: order.len() < graph.drafts.len(),
-            stages: order
-                .iter()
-                .map(|stage| Arc::clone(&graph.drafts[*stage].declaration.name))
-                .collect(),
+            stages,
+            positions,
             table,
         })
     }

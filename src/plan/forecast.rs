@@ -1,6 +1,6 @@
 //! What would run, and why, said beside a store without reading an artifact.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -199,9 +199,16 @@ fn rebuilt_inputs(node: &Node, before: &[Expectation]) -> Vec<&'static str> {
 struct History<'a> {
     plan: &'a Plan,
     lookup: &'a dyn Lookup,
-    stages: HashMap<Arc<str>, Vec<CacheKey>>,
+    stages: HashMap<Arc<str>, LatestKeys>,
     kinds: HashMap<&'static str, Vec<CacheKey>>,
     fingerprints: HashMap<CacheKey, Option<Fingerprint>>,
+}
+
+/// The keys that a stage had in the latest run.
+struct LatestKeys {
+    all: HashSet<CacheKey>,
+    /// The first of them.
+    candidates: Vec<CacheKey>,
 }
 
 impl<'a> History<'a> {
@@ -218,14 +225,15 @@ impl<'a> History<'a> {
     fn nearest(&mut self, id: NodeId) -> Option<Comparison> {
         let node = self.plan.node(id);
         let key = node.identity.key()?;
-        let latest = self
-            .stages
-            .entry(Arc::clone(&node.stage))
-            .or_insert_with(|| self.lookup.latest_run(&self.plan.file, &node.stage));
-        if latest.contains(&key) {
+        let latest = self.stages.entry(Arc::clone(&node.stage)).or_insert_with(|| {
+            let keys = self.lookup.latest_run(&self.plan.file, &node.stage);
+            let candidates = keys.iter().take(CANDIDATES).copied().collect();
+            LatestKeys { candidates, all: keys.into_iter().collect() }
+        });
+        if latest.all.contains(&key) {
             return Some(Comparison { key, changes: Vec::new() });
         }
-        let latest: Vec<CacheKey> = latest.iter().take(CANDIDATES).copied().collect();
+        let latest = latest.candidates.clone();
         // A fingerprint costs more than to know that there is nothing to compare it with.
         if latest.is_empty() && self.of_kind(node.kind.name).is_empty() {
             return None;

@@ -333,7 +333,11 @@ impl<'a> Reader<'a> {
         // Only what is referred to, so that a row costs no copy of all params.
         let mut params: BTreeMap<String, Value> = match axes_cover(&roots, &grid) {
             true => BTreeMap::new(),
-            false => self.experiment.params.clone(),
+            false => {
+                let all = &self.experiment.params;
+                let known = |root: &String| Some((root.clone(), all.get(root)?.clone()));
+                roots.iter().filter_map(known).collect()
+            }
         };
         let mut cells = Vec::with_capacity(grid.rows);
         for row in 0..grid.rows {

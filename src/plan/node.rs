@@ -1,6 +1,6 @@
 //! The plan itself: nodes in topological order, trials, identities.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +41,8 @@ pub struct Plan {
     pub partial: bool,
     /// By trial and stage, in the order of `stages`.
     pub(super) stages: Vec<Arc<str>>,
+    /// Of each stage in `stages`.
+    pub(super) positions: HashMap<Arc<str>, usize>,
     pub(super) table: Vec<Vec<NodeId>>,
 }
 
@@ -118,11 +120,20 @@ impl Plan {
         &self.stages
     }
 
+    /// The nodes of each stage, in the order of [`stages`](Self::stages).
+    #[must_use]
+    pub fn by_stage(&self) -> Vec<(&Arc<str>, Vec<NodeId>)> {
+        let mut groups: Vec<_> = self.stages.iter().map(|stage| (stage, Vec::new())).collect();
+        for id in self.ids() {
+            groups[self.positions[&self.node(id).stage]].1.push(id);
+        }
+        groups
+    }
+
     /// The node of `stage` in a trial; `None` when the plan has no such stage or trial.
     #[must_use]
     pub fn node_of(&self, trial: u32, stage: &str) -> Option<NodeId> {
-        let stage = self.stages.iter().position(|name| **name == *stage)?;
-        self.table[stage].get(trial as usize).copied()
+        self.table[*self.positions.get(stage)?].get(trial as usize).copied()
     }
 
     /// The stages to whose seeds a sweep's `seeds` are added.
@@ -172,15 +183,15 @@ impl Plan {
     /// The hub revisions whose commits must be found and pinned before every node has a key, each once.
     #[must_use]
     pub fn unresolved(&self) -> Vec<HubCommit> {
-        let mut commits: Vec<HubCommit> = Vec::new();
-        for node in &self.nodes {
-            if let Commit::Unknown(commit) = &node.own.commit
-                && !commits.contains(commit)
-            {
-                commits.push(HubCommit::clone(commit));
-            }
-        }
+        let mut seen = HashSet::new();
+        let commits = self.nodes.iter().filter_map(|node| match &node.own.commit {
+            Commit::Unknown(commit) => Some(commit),
+            Commit::None | Commit::Known(_) => None,
+        });
         commits
+            .filter(|commit| seen.insert((&commit.repo, &commit.revision)))
+            .map(|commit| HubCommit::clone(commit))
+            .collect()
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use super::disk::Disk;
 use super::lock::{FileLock, unique};
 use super::manifest::{MANIFEST, MAX_BYTES};
+use super::memo::DigestMemo;
 use super::runs::Latest;
 use super::{Entry, Finding, Manifest, Problem, State, StoreError};
 use crate::crash::crash_point;
@@ -34,6 +35,7 @@ pub struct Store {
     pub(super) latest: Mutex<HashMap<PathBuf, Arc<Latest>>>,
     /// See [`Store::when_waiting`].
     pub(super) waiting: Waiting,
+    pub(super) digests: OnceLock<DigestMemo>,
 }
 
 /// A key's lock: whoever has it builds the entry, others wait. It is released when dropped, or when its process ends.
@@ -60,6 +62,7 @@ impl Store {
             by_kind: OnceLock::new(),
             latest: Mutex::default(),
             waiting: Box::new(|_| true),
+            digests: OnceLock::new(),
         })
     }
 

@@ -10,6 +10,7 @@ use std::io::{Error, ErrorKind, Result};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -58,19 +59,21 @@ struct State {
     changed: bool,
 }
 
-/// Digests of files with a memory in `outputs/cache/`. What was learned is written when it is dropped.
+/// Digests of files with a memory in `outputs/cache/`, which is read once and written when this is dropped. Who only looks at a project
+/// refreshes a memory that is there, and creates none.
 pub struct DigestMemo {
     path: PathBuf,
     disk: Disk,
     clock: fn() -> SystemTime,
     state: Mutex<State>,
+    /// The memory may be made where there is none.
+    creates: AtomicBool,
 }
 
 impl Store {
-    /// The digests of source files. A memory that is missing or damaged starts empty.
-    #[must_use]
-    pub fn digests(&self) -> DigestMemo {
-        self.digests_at(SystemTime::now)
+    /// The digests of source files, one memory for all who ask. One that is missing or damaged on the disk starts empty.
+    pub fn digests(&self) -> &DigestMemo {
+        self.digests.get_or_init(|| self.digests_at(SystemTime::now))
     }
 
     /// The digests of what lies in the results folder `name`. They have a memory of their own, since there may be many.
@@ -78,7 +81,9 @@ impl Store {
     pub fn results_digests(&self, name: &str) -> DigestMemo {
         let digest = blake3::hash(name.as_bytes()).to_hex();
         let path = self.cache().join("results").join(format!("{}.json", &digest[..32]));
-        self.memo_at(path, SystemTime::now)
+        let memo = self.memo_at(path, SystemTime::now);
+        memo.creates.store(true, Ordering::Relaxed);
+        memo
     }
 
     pub(super) fn digests_at(&self, clock: fn() -> SystemTime) -> DigestMemo {
@@ -95,6 +100,7 @@ impl Store {
             disk: self.disk.clone(),
             clock,
             state: Mutex::new(State { records, ..State::default() }),
+            creates: AtomicBool::new(false),
         }
     }
 }
@@ -203,13 +209,21 @@ impl DigestMemo {
         Err(Error::new(ErrorKind::ResourceBusy, "it changes while it is read"))
     }
 
-    /// Writes what was learned. Failing costs only time later, so it is silent.
-    fn save(&mut self) {
-        let Ok(state) = self.state.get_mut() else { return };
-        // Where there is no folder yet, nothing was built, and asking is no reason to make one.
+    /// Writes what was learned so far, and from now on makes the memory where there is none: something is being built.
+    pub(super) fn keep(&self) {
+        self.creates.store(true, Ordering::Relaxed);
+        self.save();
+    }
+
+    /// Failing costs only time later, so it is silent.
+    fn save(&self) {
+        let Ok(mut state) = self.state.lock() else { return };
+        let state = &mut *state;
         let outputs = self.disk.temporary.ancestors().nth(2);
-        let folder_is_there = outputs.is_some_and(Path::is_dir);
-        if !state.changed || !folder_is_there {
+        let may_write = outputs.is_some_and(Path::is_dir)
+            && (self.creates.load(Ordering::Relaxed)
+                || (self.path.is_file() && self.disk.temporary.is_dir()));
+        if !std::mem::take(&mut state.changed) || !may_write {
             return;
         }
         if state.records.files.len() > MANY {
@@ -256,7 +270,9 @@ mod tests {
         }
 
         fn digest(&self, clock: fn() -> SystemTime) -> String {
-            self.store.digests_at(clock).file(&self.file()).expect("readable").digest
+            let digests = self.store.digests_at(clock);
+            digests.keep();
+            digests.file(&self.file()).expect("readable").digest
         }
 
         /// Puts a wrong digest in the memory, so that it shows whether the file was read.
@@ -287,6 +303,20 @@ mod tests {
         case.digest(later);
         case.forge();
         assert_eq!(case.digest(later), "forged");
+    }
+
+    #[test]
+    fn who_only_looks_creates_no_memory_and_refreshes_one_that_is_there() {
+        let case = Case::new("one");
+        let look = || case.store.digests_at(later).file(&case.file()).expect("readable").digest;
+        look();
+        assert_eq!(fs::read_dir(case.store.outputs()).expect("there").count(), 0);
+        fs::create_dir_all(case.store.temporary()).expect("created");
+        fs::create_dir(case.store.cache()).expect("created");
+        fs::write(case.store.cache().join("digests.json"), "").expect("written");
+        look();
+        case.forge();
+        assert_eq!(look(), "forged");
     }
 
     #[test]

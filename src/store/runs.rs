@@ -129,6 +129,7 @@ impl Store {
     pub fn begin_run(&self, new: &NewRun<'_>) -> Result<RunRecord<'_>, StoreError> {
         let runs = self.runs();
         self.disk.create_folder(&runs)?;
+        self.digests().keep();
         let stem =
             format!("{}-{}", new.started.strftime("%Y%m%d-%H%M%S"), plain_name(new.experiment));
         let (id, folder) = (1..)

@@ -146,7 +146,7 @@ impl Project {
             Overrides { set: vec![], sweep: vec![], seeds: None, folder: self.root.clone() };
         let experiment = Experiment::read(&file, &overrides)
             .unwrap_or_else(|error| panic!("{}", error.render(false)));
-        match Plan::build(&experiment, kinds::ALL, &self.store().digests(), &[]) {
+        match Plan::build(&experiment, kinds::ALL, self.store().digests(), &[]) {
             Ok(plan) => plan,
             Err(pipeline::plan::PlanError::Diagnostics(error)) => panic!("{}", error.render(false)),
             Err(error) => panic!("{error}"),

@@ -111,7 +111,7 @@ impl Project {
         let overrides =
             Overrides { set: vec![], sweep: vec![], seeds: None, folder: self.path().to_owned() };
         let experiment = Experiment::read(&self.write(train), &overrides)?;
-        Plan::build(&experiment, kinds::ALL, &self.store().digests(), &[])
+        Plan::build(&experiment, kinds::ALL, self.store().digests(), &[])
     }
 
     /// What is wrong with a file.
