@@ -150,6 +150,9 @@ pub struct Run {
     /// Use no network
     #[arg(long)]
     pub offline: bool,
+    /// Print no progress, only what needs attention and the results
+    #[arg(long)]
+    pub quiet: bool,
     /// Print events as NDJSON on standard output
     #[arg(long)]
     pub json: bool,

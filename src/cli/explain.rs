@@ -1,5 +1,6 @@
 //! `pipeline explain`: the parts of a stage's key against the nearest known result.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
@@ -9,6 +10,9 @@ use super::project::Project;
 use super::{Failure, terminal};
 use crate::plan::{Comparison, Forecast, NodeId, Plan, value_text};
 use crate::store::Store;
+
+/// More nodes than this are not explained one by one.
+const WHOLE: usize = 4;
 
 pub fn run(arguments: &Explain) -> Result<(), Failure> {
     let (project, plan) = Project::plan(
@@ -25,9 +29,42 @@ pub fn run(arguments: &Explain) -> Result<(), Failure> {
             nodes.iter().map(|id| to_json(&plan, *id, &forecast, &project.store)).collect(),
         ));
     }
-    let texts: Vec<_> =
-        nodes.iter().map(|id| to_text(&plan, *id, &forecast, &project.store)).collect();
-    terminal::print(&texts.join("\n"))
+    terminal::print(&explained(&plan, &nodes, &forecast, &project.store))
+}
+
+/// Every node, where they are few; else an example for each reason, with how many there are.
+fn explained(plan: &Plan, nodes: &[NodeId], forecast: &Forecast, store: &Store) -> String {
+    if nodes.len() <= WHOLE {
+        let texts: Vec<_> = nodes.iter().map(|id| to_text(plan, *id, forecast, store)).collect();
+        return texts.join("\n");
+    }
+    let mut reasons: BTreeMap<String, Vec<NodeId>> = BTreeMap::new();
+    for id in nodes {
+        reasons.entry(forecast.node(*id).to_string()).or_default().push(*id);
+    }
+    // The same reason for most first; reasons of their own, such as a swept value, come one after the other in the plan's order.
+    let mut groups: Vec<(String, Vec<NodeId>)> = reasons.into_iter().collect();
+    groups.sort_by_key(|(_, ids)| (std::cmp::Reverse(ids.len()), ids[0]));
+    let mut text = String::new();
+    for (reason, ids) in groups.iter().take(WHOLE) {
+        if ids.len() > 1 {
+            writeln!(text, "{} of {} nodes: {reason}; one of them:", ids.len(), nodes.len())
+                .expect("a string");
+        }
+        text += &to_text(plan, ids[0], forecast, store);
+        text.push('\n');
+    }
+    let told: usize = groups.iter().take(WHOLE).map(|(_, ids)| ids.len()).sum();
+    if told < nodes.len() {
+        writeln!(
+            text,
+            "{} more of {} nodes, each for its own reason",
+            nodes.len() - told,
+            nodes.len()
+        )
+        .expect("a string");
+    }
+    text + "`--json` has every node\n"
 }
 
 fn to_text(plan: &Plan, id: NodeId, forecast: &Forecast, store: &Store) -> String {

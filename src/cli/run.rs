@@ -94,9 +94,7 @@ fn execute(
         }
         result => result?,
     };
-    let titles: Vec<String> = plan.nodes.iter().map(crate::plan::Node::title).collect();
-    let console =
-        (!arguments.json).then(|| Arc::new(Console::new(titles.iter().map(String::as_str), color)));
+    let console = (!arguments.json).then(|| Arc::new(console(plan, arguments.quiet, color)));
     if let Some(console) = &console {
         signals.answer_on(console);
     }
@@ -192,6 +190,18 @@ fn publish(
         };
         Failure::failed(error.to_string()).with_help_of(error.help()).ending(ending)
     })
+}
+
+/// Tells of nodes, or of stages where there are more nodes than one reads of, as `plan` does.
+fn console(plan: &Plan, quiet: bool, color: bool) -> Console {
+    let console = if plan.nodes.len() <= planning::LISTED {
+        let titles: Vec<String> = plan.nodes.iter().map(crate::plan::Node::title).collect();
+        Console::new(titles.iter().map(String::as_str), color)
+    } else {
+        let totals = plan.by_stage().into_iter().map(|(stage, ids)| (Arc::clone(stage), ids.len()));
+        Console::new(plan.stages().iter().map(|stage| &**stage), color).by_stage(totals)
+    };
+    if quiet { console.quietly() } else { console }
 }
 
 fn options(arguments: &Run, profile: &Profile, offline: bool) -> Result<Options, Failure> {

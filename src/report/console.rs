@@ -2,12 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io::{IsTerminal as _, Write as _};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::format;
+use super::tally::{Ending, Remark, Tally, Telling};
 use crate::exec::{Event, NodeName, Reporter};
 use crate::visible;
 
@@ -27,6 +28,10 @@ pub struct Console {
     running: Mutex<HashMap<usize, Running>>,
     /// By stage: a sweep's trainings all say on which device they run, and once is enough.
     notes: Mutex<HashSet<(String, String)>>,
+    /// Where a line for each node would be more than one reads.
+    tally: Option<Mutex<Tally>>,
+    /// Only what needs attention is told.
+    quiet: bool,
 }
 
 /// A stage under way.
@@ -63,7 +68,54 @@ impl Console {
                 .clamp(8, if terminal { 44 } else { 64 }),
             running: Mutex::default(),
             notes: Mutex::default(),
+            tally: None,
+            quiet: false,
         }
+    }
+
+    /// Tells of stages instead of their nodes.
+    ///
+    /// * `totals`: how many nodes each stage has
+    #[must_use]
+    pub fn by_stage(self, totals: impl IntoIterator<Item = (Arc<str>, usize)>) -> Self {
+        Self { tally: Some(Mutex::new(Tally::new(totals, PLAIN_INTERVAL))), ..self }
+    }
+
+    /// Tells only what needs attention.
+    #[must_use]
+    pub fn quietly(self) -> Self {
+        Self { live: None, quiet: true, ..self }
+    }
+
+    /// Whether something about a single node is told. A panic elsewhere must not silence the rest of the run.
+    fn tells(&self, name: &NodeName, remark: Remark) -> bool {
+        let Some(tally) = &self.tally else { return true };
+        tally.lock().unwrap_or_else(PoisonError::into_inner).tells(&name.stage, remark)
+    }
+
+    /// Counts the end of a node, and says what there is to say. False where the node itself is to be told of.
+    fn counted(&self, name: &NodeName, ending: Ending) -> bool {
+        let Some(tally) = &self.tally else { return false };
+        let told = tally.lock().unwrap_or_else(PoisonError::into_inner).ended(
+            &name.stage,
+            ending,
+            Instant::now(),
+        );
+        let stage = NodeName { label: "".into(), ..name.clone() };
+        match told {
+            Telling::Nothing => {}
+            Telling::Progress(text) => self.line(&stage, Tone::Quiet, "running", &text),
+            Telling::End(ending, text) => {
+                let (tone, state) = match ending {
+                    Ending::Built => (Tone::Good, "done"),
+                    Ending::Cached | Ending::Reused => (Tone::Quiet, "cached"),
+                    Ending::Failed => (Tone::Bad, "failed"),
+                    Ending::Stopped | Ending::NotRun => (Tone::Attention, "stopped"),
+                };
+                self.line(&stage, tone, state, &text);
+            }
+        }
+        true
     }
 
     /// A panic elsewhere must not silence the rest of the run.
@@ -117,6 +169,9 @@ impl Console {
     }
 
     fn line(&self, name: &NodeName, tone: Tone, state: &str, rest: &str) {
+        if self.quiet && matches!(tone, Tone::Good | Tone::Quiet) {
+            return;
+        }
         let state = self.paint(tone, &format!("{state:<8}"));
         self.print(
             format!("{:width$}  {state} {}", title(name), self.fold(rest), width = self.width)
@@ -158,6 +213,9 @@ impl Console {
             bar
         });
         let now = Instant::now();
+        if let Some(tally) = &self.tally {
+            tally.lock().unwrap_or_else(PoisonError::into_inner).begun(&name.stage, now);
+        }
         self.running()
             .insert(name.node, Running { bar, started: now, first: None, last_line: now });
     }
@@ -189,7 +247,7 @@ impl Console {
         parts.extend(numbers.iter().map(|(name, value)| numbered(name, *value)));
         if let Some(bar) = &running.bar {
             bar.set_message(within(terminal_width().saturating_sub(self.width + 4), &parts));
-        } else if now.duration_since(running.last_line) >= PLAIN_INTERVAL {
+        } else if self.tally.is_none() && now.duration_since(running.last_line) >= PLAIN_INTERVAL {
             running.last_line = now;
             drop(guard);
             self.line(name, Tone::Quiet, "running", &parts.join("  "));
@@ -241,30 +299,36 @@ impl Reporter for Console {
             }
             Event::StageCached { name, .. } => {
                 self.end(name);
-                self.line(name, Tone::Quiet, "cached", "");
+                if !self.counted(name, Ending::Cached) {
+                    self.line(name, Tone::Quiet, "cached", "");
+                }
             }
             Event::StageReused { name, from, .. } => {
                 self.end(name);
-                self.line(
-                    name,
-                    Tone::Quiet,
-                    "reused",
-                    &format!("same content as {}", from.short()),
-                );
+                if !self.counted(name, Ending::Reused) {
+                    let text = format!("same content as {}", from.short());
+                    self.line(name, Tone::Quiet, "reused", &text);
+                }
             }
             Event::StageWaiting { name, .. } => {
-                self.line(name, Tone::Quiet, "waiting", "another process is building it")
+                if self.tells(name, Remark::Other) {
+                    self.line(name, Tone::Quiet, "waiting", "another process is building it");
+                }
             }
             Event::StageStarted { name, .. } => self.begin(name),
             Event::StageProgress { name, done, total, unit, numbers } => {
                 self.progress(name, *done, *total, unit, numbers)
             }
             Event::StageMessage { name, warning: true, text } => {
-                self.line(name, Tone::Attention, "warning", text)
+                if self.tells(name, Remark::Warning) {
+                    self.line(name, Tone::Attention, "warning", text);
+                }
             }
             Event::StageMessage { name, warning: false, text } => {
                 let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
-                if notes.insert((name.stage.to_string(), text.clone())) {
+                if notes.insert((name.stage.to_string(), text.clone()))
+                    && self.tells(name, Remark::Note)
+                {
                     self.line(name, Tone::Quiet, "note", text);
                 }
             }
@@ -274,6 +338,9 @@ impl Reporter for Console {
             }
             Event::StageFinished { name, elapsed_ms, size_bytes, .. } => {
                 self.end(name);
+                if self.counted(name, Ending::Built) {
+                    return;
+                }
                 let elapsed = format::duration(Duration::from_millis(*elapsed_ms));
                 self.line(
                     name,
@@ -293,7 +360,11 @@ impl Reporter for Console {
             }
             Event::StageFailed { name, error, help, .. } => {
                 self.end(name);
-                self.line(name, Tone::Bad, "failed", error);
+                let tells = self.tells(name, Remark::Failure);
+                if tells {
+                    self.line(name, Tone::Bad, "failed", error);
+                }
+                let help = help.as_ref().filter(|_| tells);
                 for line in help.iter().flat_map(|help| help.lines()) {
                     self.print(&format!(
                         "{:indent$}{}",
@@ -302,13 +373,18 @@ impl Reporter for Console {
                         indent = self.width + 11
                     ));
                 }
+                self.counted(name, Ending::Failed);
             }
             Event::StageCancelled { name, .. } => {
                 self.end(name);
-                self.line(name, Tone::Attention, "stopped", "the same command continues");
+                if !self.counted(name, Ending::Stopped) {
+                    self.line(name, Tone::Attention, "stopped", "the same command continues");
+                }
             }
             Event::StageNotRun { name, because } => {
-                self.line(name, Tone::Quiet, "not run", &format!("because {because}"))
+                if !self.counted(name, Ending::NotRun) {
+                    self.line(name, Tone::Quiet, "not run", &format!("because {because}"));
+                }
             }
         }
     }

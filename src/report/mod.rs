@@ -18,6 +18,7 @@ mod results;
 mod status;
 mod swap;
 mod sweep;
+mod tally;
 
 pub use console::Console;
 pub use places::{PublishError, check_place, earlier, unpublished};

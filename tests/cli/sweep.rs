@@ -202,3 +202,31 @@ fn a_picture_that_cannot_be_drawn_is_a_warning_and_costs_no_result() {
     assert!(!world.path("outputs/rates/evaluate.loss.png").exists());
     assert!(world.pipeline(["run", "experiments/rates.toml"]).stdout.contains("cached"));
 }
+
+#[test]
+fn a_run_of_many_nodes_is_told_by_stage_and_quiet_tells_nothing_but_results() {
+    let world = World::new();
+    let corpora = ["run", "experiments/mini.toml", "corpus", "--sweep"];
+    let values: Vec<String> = (20..90).map(|samples| samples.to_string()).collect();
+    let axis = format!("corpus.samples={}", values.join(","));
+    let run = |more: &[&str]| {
+        let shot = world.pipeline(corpora.iter().chain([&&*axis]).chain(more));
+        assert_eq!(shot.code, Some(0), "{shot}");
+        shot.stderr
+    };
+    let first = run(&[]);
+    assert!(first.lines().count() < 15 && first.contains("done     70 built"), "{first}");
+    let second = run(&[]);
+    assert!(second.starts_with("corpus    cached   70 cached in "), "{second}");
+    assert_eq!(run(&["--quiet"]), "");
+}
+
+#[test]
+fn explain_shows_of_many_nodes_what_one_reads() {
+    let world = World::new();
+    let values: Vec<String> = (1..400).map(|rate| format!("{rate}e-6")).collect();
+    let axis = format!("train.learning_rate={}", values.join(","));
+    let shot = world.pipeline(["explain", "experiments/mini.toml", "train", "--sweep", &axis]);
+    assert!(shot.stdout.lines().count() < 60, "{shot}");
+    assert!(shot.stdout.starts_with("399 of 399 nodes: never run; one of them:\n"), "{shot}");
+}
