@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::contents::{Item, Source};
 use super::format;
-use crate::exec::RunOutcome;
+use crate::exec::{NodeName, RunOutcome};
 use crate::plan::{NodeId, Plan};
 use crate::stage::{ArtifactType, Caveat};
 use crate::store::Entry;
@@ -108,22 +108,35 @@ impl<'a> TrialResults<'a> {
     }
 }
 
-/// What the scores of a run are to be read with, each said once however many trials it is about.
+/// What the scores of a run are to be read with, each said once however many trials it is about. One that is not about all scores names the
+/// first stage and trial that it is about.
 ///
 /// # Errors
 /// When a metrics file cannot be read.
 pub fn caveats(plan: &Plan, outcome: &RunOutcome) -> std::io::Result<Vec<Caveat>> {
-    let mut caveats: Vec<Caveat> = Vec::new();
+    let mut scored = 0;
+    // With the first that it is about, and how many those are.
+    let mut found: Vec<(Caveat, &NodeName, usize)> = Vec::new();
     for (id, node) in plan.ids().zip(&outcome.nodes) {
         let Some(entry) = &node.entry else { continue };
         let Some(metrics) = metrics_file(plan, id, entry)? else { continue };
+        scored += 1;
         for caveat in Caveat::listed_in(&metrics) {
-            if !caveats.contains(&caveat) {
-                caveats.push(caveat);
+            match found.iter_mut().find(|(known, ..)| *known == caveat) {
+                Some((_, _, count)) => *count += 1,
+                None => found.push((caveat, &node.name, 1)),
             }
         }
     }
-    Ok(caveats)
+    let said = |(caveat, first, count): (Caveat, &NodeName, usize)| {
+        let whose = match count {
+            all if all == scored => return caveat,
+            1 => format!("{first}"),
+            count => format!("{first} and {} more", count - 1),
+        };
+        Caveat { message: format!("{whose}: {}", caveat.message), ..caveat }
+    };
+    Ok(found.into_iter().map(said).collect())
 }
 
 /// The content of the file of scores, for artifacts that have one.

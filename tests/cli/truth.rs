@@ -77,6 +77,10 @@ fn an_entity_that_is_cut_off_is_missed_and_counted() {
     let long = run("64");
     assert_eq!([&long["ner"]["entities"], &long["ner"]["cut"]], [12, 0]);
     assert_eq!(caveat(&long, "entities_cut"), None);
+    let sweep = ["run", "experiments/base.toml", "--sweep", "tokenize.max_length=8,64"];
+    let shot = world.pipeline(sweep);
+    let whose = "caveat: evaluate [max_length=8]: 6 of 6 train texts are longer than 8 tokens";
+    assert!(shot.stdout.contains(whose), "{shot}");
     let f1 = |metrics: &Value| metrics["ner"]["span_f1"].as_f64().expect("defined");
     assert!(f1(&long) > f1(&short), "{long}\n{short}");
 }
