@@ -347,10 +347,15 @@ impl Diagnostics {
                 .iter()
                 .map(|(span, text)| json!({ "place": place(*span), "text": text }))
                 .collect();
+            let place_of = diagnostic.span.map(place);
+            let member = |name: &str| place_of.as_ref().map(|place| place[name].clone());
             json!({
                 "code": diagnostic.code,
                 "message": diagnostic.message,
-                "place": diagnostic.span.map(place),
+                "file": member("file"),
+                "line": member("line"),
+                "column": member("column"),
+                "place": place_of,
                 "labels": labels,
                 "help": diagnostic.help,
             })

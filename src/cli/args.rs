@@ -88,6 +88,36 @@ pub enum Command {
     },
 }
 
+/// The form of a command's answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    Text,
+    /// One JSON value.
+    Json,
+    /// A JSON object a line.
+    JsonLines,
+}
+
+impl Command {
+    pub fn form(&self) -> Form {
+        let json = match self {
+            Self::Run(Run { json: true, dry_run: false, .. }) => return Form::JsonLines,
+            Self::Run(arguments) => arguments.json,
+            Self::Plan(arguments) => arguments.json,
+            Self::Check(arguments) => arguments.json,
+            Self::Explain(arguments) => arguments.json,
+            Self::Show(arguments) => arguments.json,
+            Self::Graph(arguments) => arguments.json,
+            Self::Kinds(arguments) => arguments.json,
+            Self::Bench(arguments) => arguments.json,
+            Self::Verify(arguments) => arguments.json,
+            Self::Gc(arguments) => arguments.json,
+            Self::Predict(_) | Self::Schema | Self::Init(_) | Self::Completions { .. } => false,
+        };
+        if json { Form::Json } else { Form::Text }
+    }
+}
+
 /// Changes to the file from the command line.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Changes {

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crate::diagnostics::Diagnostics;
+use crate::exec::RunError;
 use crate::store::StoreError;
 use crate::visible;
 
@@ -105,6 +106,16 @@ impl Failure {
                 serde_json::json!([{"message": message, "help": help}])
             }
         }
+    }
+
+    /// The same among what went wrong in a run.
+    #[must_use]
+    pub fn to_run_error(&self) -> RunError {
+        let (message, help) = match self {
+            Self::Diagnostics(diagnostics) => (diagnostics.to_string(), Vec::new()),
+            Self::Message { message, help, .. } => (message.clone(), help.clone()),
+        };
+        RunError { name: None, message, help }
     }
 
     /// The text for standard error, in which nothing foreign acts on a terminal.

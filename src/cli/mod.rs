@@ -31,9 +31,10 @@ pub use kinds::markdown as kinds_markdown;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Parser as _};
+use serde_json::{Map, Value, json};
 
 use crate::diagnostics;
-use args::{Cli, Command};
+use args::{Cli, Command, Form};
 
 /// Reads the command line, does what it says, and returns the exit code.
 #[must_use]
@@ -59,14 +60,35 @@ pub fn main() -> std::process::ExitCode {
         }
     };
     let color = terminal::colored(cli.color);
+    let form = cli.command.form();
     let outcome = std::panic::catch_unwind(|| dispatch(cli.command, color))
         .unwrap_or_else(|panic| Err(bug(&*panic)));
     outcome
         .unwrap_or_else(|failure| {
-            terminal::complain_of(&failure, color);
+            complain(&failure, form, color);
             failure.outcome()
         })
         .into()
+}
+
+/// Says why a command failed, in the form of its answer: who asks for JSON reads standard output.
+fn complain(failure: &Failure, form: Form, color: bool) {
+    let text = match form {
+        Form::Text => None,
+        Form::Json => Some(format!("{:#}\n", json!({ "errors": failure.to_json() }))),
+        Form::JsonLines => {
+            let errors = failure.to_json();
+            let line = |error: &Value| {
+                let mut line = Map::from_iter([("event".to_owned(), json!("error"))]);
+                line.extend(error.as_object().cloned().unwrap_or_default());
+                format!("{}\n", Value::Object(line))
+            };
+            Some(errors.as_array().into_iter().flatten().map(line).collect())
+        }
+    };
+    if text.is_none_or(|text: String| terminal::try_print(&text).is_err()) {
+        terminal::complain_of(failure, color);
+    }
 }
 
 fn dispatch(command: Command, color: bool) -> Result<Outcome, Failure> {

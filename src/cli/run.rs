@@ -1,10 +1,10 @@
 //! `pipeline run`: plans, pins, runs what has changed, records, publishes, and says how it went.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::args::Run;
 use super::failure::{Failure, Outcome};
@@ -20,6 +20,9 @@ use crate::plan::{NodeId, Plan};
 use crate::report::{self, Console, Metrics, PublishError, Published, format};
 use crate::stage::{Caveat, Device};
 use crate::store::{NewRun, RunRecord, RunStatus, Store};
+
+/// Between two lines about how far a stage is, in a record and in `--json`.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 
 pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
     let root = Root::of(&arguments.file, &arguments.place)?;
@@ -108,6 +111,7 @@ fn execute(
         plan,
         store: &project.store,
         on_cpu,
+        progressed: Mutex::default(),
         unwritten: Mutex::default(),
     };
     let options = Options { verify: report::unpublished(plan, &project.store), ..options.clone() };
@@ -116,7 +120,18 @@ fn execute(
     if on_cpu {
         duration::remember_run(plan, &outcome, &project.store, options.threads);
     }
-    let published = publish(&listener, &outcome, &signals.cancel);
+    conclude(plan, &outcome, &project.store, &listener, &signals.cancel)
+}
+
+/// Publishes a run that has come to its end, records it, and says how it went.
+fn conclude(
+    plan: &Plan,
+    outcome: &RunOutcome,
+    store: &Store,
+    listener: &Listener<'_>,
+    cancel: &Cancel,
+) -> Result<Outcome, Failure> {
+    let published = publish(listener, outcome, cancel);
     let published = published.and_then(|published| match listener.unwritten() {
         Some(failure) => Err(failure),
         None => Ok(published),
@@ -127,34 +142,45 @@ fn execute(
         130 => Outcome::Interrupted,
         _ => Outcome::Failed,
     };
-    let recorded = finish(&record, plan, &outcome, ending);
+    let recorded = finish(listener.record, plan, outcome, ending);
     let ending =
         if recorded.is_err() && ending == Outcome::Done { Outcome::Failed } else { ending };
     for warning in published.iter().flatten().flat_map(|published| &published.warnings) {
         listener.event(&Event::Warning { text: warning.clone() });
     }
-    listener.event(&Event::RunFinished {
-        counts: outcome.counts(),
-        exit_code: ending.code(),
-        elapsed_ms: u64::try_from(outcome.elapsed.as_millis()).unwrap_or(u64::MAX),
+    if let Ok(Some(published)) = &published
+        && let Some(text) = report::without_best(plan, outcome, published.best.as_deref())
+    {
+        listener.event(&Event::Warning { text });
+    }
+    let caveats = match &published {
+        Ok(Some(_)) => report::caveats(plan, outcome).map_err(|error| {
+            Failure::failed(format!("the scores cannot be read: {error}"))
+                .with_help("`pipeline verify` lists damaged entries; `run` rebuilds them")
+        }),
+        _ => Ok(Vec::new()),
+    };
+    let ended = published.and_then(|published| {
+        recorded?;
+        Ok(Results { published, caveats: caveats? })
     });
-    let (published, run) = published
-        .and_then(|published| Ok((published, recorded?)))
-        .map_err(|failure| failure.ending(ending))?;
-    if let Some(notice) = published.as_ref().and_then(Published::notice) {
+    listener.event(&finished(listener.record.id(), outcome, &ended, ending));
+    let results = match ended.map_err(|failure| failure.ending(ending)) {
+        // The last event has said it.
+        Err(failure) if listener.json && listener.unwritten().is_none() => {
+            return Ok(failure.outcome());
+        }
+        ended => ended?,
+    };
+    if let Some(notice) = results.published.as_ref().and_then(Published::notice) {
         terminal::complain(&format!("{notice}\n"));
     }
-    if !arguments.json {
-        let earlier =
-            if published.is_none() { report::earlier(plan, &project.store) } else { None };
-        let caveats = match &published {
-            Some(_) => report::caveats(plan, &outcome).map_err(|error| {
-                Failure::failed(format!("the scores cannot be read: {error}"))
-                    .with_help("`pipeline verify` lists damaged entries; `run` rebuilds them")
-            })?,
-            None => Vec::new(),
+    if !listener.json {
+        let earlier = match results.published {
+            Some(_) => None,
+            None => report::earlier(plan, store),
         };
-        let summary = summary(&outcome, published.as_ref(), &caveats, earlier.as_deref(), &run);
+        let summary = summary(outcome, &results, earlier.as_deref(), listener.record.id());
         match terminal::print(&summary) {
             // The terminal may be gone, which is why the run was interrupted.
             Err(_) if ending == Outcome::Interrupted => {}
@@ -162,6 +188,13 @@ fn execute(
         }
     }
     Ok(ending)
+}
+
+/// What a run leaves for people.
+struct Results {
+    published: Option<Published>,
+    /// What its scores are to be read with.
+    caveats: Vec<Caveat>,
 }
 
 /// Puts the results where people look for them.
@@ -246,11 +279,28 @@ struct Listener<'a> {
     plan: &'a Plan,
     store: &'a Store,
     on_cpu: bool,
+    /// When each node, or the publishing, last had a line about how far it is.
+    progressed: Mutex<HashMap<Option<usize>, Instant>>,
     /// Why an event could not be written to standard output.
     unwritten: Mutex<Option<Failure>>,
 }
 
 impl Listener<'_> {
+    /// Whether an event has its line: progress at most once a second for each stage, so that neither a record nor a pipe fills with it.
+    fn is_worth_a_line(&self, event: &Event) -> bool {
+        let node = match event {
+            Event::StageProgress { name, .. } => Some(name.node),
+            Event::Publishing { .. } => None,
+            _ => return true,
+        };
+        let mut progressed = self.progressed.lock().unwrap_or_else(PoisonError::into_inner);
+        if progressed.get(&node).is_some_and(|last| last.elapsed() < PROGRESS_INTERVAL) {
+            return false;
+        }
+        progressed.insert(node, Instant::now());
+        true
+    }
+
     /// Why standard output took not all events.
     fn unwritten(&self) -> Option<Failure> {
         self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).take()
@@ -267,14 +317,15 @@ impl Listener<'_> {
 
 impl Reporter for Listener<'_> {
     fn event(&self, event: &Event) {
-        let at_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let line = Line { at_ms, event };
-        if !matches!(event, Event::StageProgress { .. }) {
-            self.record.event(&line);
-        }
         if let Some(console) = &self.console {
             console.event(event);
         }
+        if !self.is_worth_a_line(event) {
+            return;
+        }
+        let at_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let line = Line { at_ms, event };
+        self.record.event(&line);
         if self.json
             && let Ok(text) = serde_json::to_string(&line)
         {
@@ -291,13 +342,39 @@ impl Reporter for Listener<'_> {
     }
 }
 
-/// Completes the record, and returns the run's id.
+/// The last event of a run.
+///
+/// * `ended`: what was published, or what went wrong after the stages
+fn finished(
+    run: &str,
+    outcome: &RunOutcome,
+    ended: &Result<Results, Failure>,
+    ending: Outcome,
+) -> Event {
+    let mut errors = outcome.errors();
+    errors.extend(ended.as_ref().err().map(Failure::to_run_error));
+    let ended = ended.as_ref().ok();
+    let results = ended.and_then(|ended| ended.published.as_ref());
+    Event::RunFinished {
+        run: run.to_owned(),
+        counts: outcome.counts(),
+        exit_code: ending.code(),
+        elapsed_ms: u64::try_from(outcome.elapsed.as_millis()).unwrap_or(u64::MAX),
+        results: results.map(|results| results.folder.clone()),
+        best: results.and_then(|results| results.best.clone()),
+        metrics: results.map(|results| results.metrics.clone()).unwrap_or_default(),
+        caveats: ended.map(|ended| ended.caveats.clone()).unwrap_or_default(),
+        errors,
+    }
+}
+
+/// Completes the record.
 fn finish(
     record: &RunRecord<'_>,
     plan: &Plan,
     outcome: &RunOutcome,
     ending: Outcome,
-) -> Result<String, Failure> {
+) -> Result<(), Failure> {
     let status = match ending {
         Outcome::Done => RunStatus::Done,
         Outcome::Interrupted => RunStatus::Interrupted,
@@ -305,32 +382,24 @@ fn finish(
     };
     let elapsed = u64::try_from(outcome.elapsed.as_millis()).unwrap_or(u64::MAX);
     let nodes = outcome.records(plan);
-    let run =
-        record.finish(status, ending.code(), elapsed, nodes, |key| outcome.fingerprint_of(key))?;
-    Ok(run.id)
+    record.finish(status, ending.code(), elapsed, nodes, |key| outcome.fingerprint_of(key))?;
+    Ok(())
 }
 
-/// * `caveats`: what the scores are to be read with
 /// * `earlier`: the folder of results that this run left as they were
-fn summary(
-    outcome: &RunOutcome,
-    published: Option<&Published>,
-    caveats: &[Caveat],
-    earlier: Option<&Path>,
-    run: &str,
-) -> String {
+fn summary(outcome: &RunOutcome, results: &Results, earlier: Option<&Path>, run: &str) -> String {
     let mut text = format!(
         "\n{} in {}: {}\n",
         ending(outcome),
         format::duration(outcome.elapsed),
         counts(outcome.counts())
     );
-    if let Some(Published { folder, best, metrics: scores, missing, .. }) = published {
+    if let Some(Published { folder, best, metrics: scores, missing, .. }) = &results.published {
         if let Some(best) = best {
             writeln!(text, "best trial: {best}").expect("a string");
         }
         text += &metrics(scores);
-        text += &report::caveat_lines(caveats);
+        text += &report::caveat_lines(&results.caveats);
         writeln!(text, "results: {}", folder.display()).expect("a string");
         if !missing.is_empty() {
             let stages: Vec<String> = missing.iter().map(|stage| format!("`{stage}`")).collect();

@@ -1,11 +1,14 @@
 //! What happens in a run, as it happens.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::outcome::Because;
 use crate::plan::CacheKey;
+use crate::stage::Caveat;
 
 /// Which node of the plan an event is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -84,6 +87,15 @@ pub enum Event {
         #[serde(serialize_with = "as_map")]
         numbers: Vec<(&'static str, f64)>,
     },
+    /// A stage has scored itself on the way.
+    Evaluated {
+        #[serde(flatten)]
+        name: NodeName,
+        step: u64,
+        /// By their paths in `metrics.json`; an undefined one is null.
+        #[serde(serialize_with = "as_scores")]
+        metrics: Vec<(&'static str, Option<f64>)>,
+    },
     StageMessage {
         #[serde(flatten)]
         name: NodeName,
@@ -151,11 +163,34 @@ pub enum Event {
     },
     /// The last event, sent when the results lie in their place, or it is clear that they will not: its exit code is that of the process.
     RunFinished {
+        /// The run's id.
+        run: String,
         #[serde(flatten)]
         counts: Counts,
         exit_code: u8,
         elapsed_ms: u64,
+        /// The folder of results, where there is one.
+        results: Option<PathBuf>,
+        /// The trial that is best in a sweep's objective: the metrics are its.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        best: Option<String>,
+        /// By stage and path, such as `evaluate.ner.span_f1`; an undefined one is null.
+        metrics: BTreeMap<String, Option<f64>>,
+        /// What the metrics are to be read with.
+        caveats: Vec<Caveat>,
+        /// What went wrong, in stages and after them.
+        errors: Vec<RunError>,
     },
+}
+
+/// Something that went wrong in a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RunError {
+    /// Absent where it was no stage.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub name: Option<NodeName>,
+    pub message: String,
+    pub help: Vec<String>,
 }
 
 /// An event with the time since the run began: one line of `events.jsonl` and of `run --json`.
@@ -178,6 +213,13 @@ impl Reporter for () {
 
 fn text<S: serde::Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(text)
+}
+
+fn as_scores<S: serde::Serializer>(
+    metrics: &[(&'static str, Option<f64>)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(metrics.iter().copied())
 }
 
 /// Not finite numbers become null, since JSON has none.

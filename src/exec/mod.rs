@@ -8,7 +8,8 @@
 //! 3. any other waits for a place within [`Options::jobs`] and for threads within [`Options::threads`], takes its key's lock, verifies its
 //!    inputs (once in a run) and runs on its own thread, inside a rayon pool of its size;
 //! 4. an input found damaged is set aside, and its producer goes back to the queue;
-//! 5. what happens is told to the [`Reporter`]; how it ended is the [`RunOutcome`].
+//! 5. what happens is told to the [`Reporter`]; how it ended is the [`RunOutcome`], which the caller publishes before it tells
+//!    [`Event::RunFinished`].
 //!
 //! Nothing is printed here, and signals are not handled here: the caller sets [`Cancel`]. A stage's panic becomes its error; whether a panic
 //! also prints a backtrace is up to the hook that the caller has set.
@@ -19,7 +20,7 @@ mod outcome;
 mod schedule;
 mod work;
 
-pub use event::{Counts, Event, Line, NodeName, Reporter};
+pub use event::{Counts, Event, Line, NodeName, Reporter, RunError};
 pub use options::{Cancel, Checkpoints, Options};
 pub use outcome::{Because, NodeResult, Outcome, RunOutcome};
 pub use schedule::{ExecError, execute};

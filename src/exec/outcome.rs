@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::event::{Counts, NodeName};
+use super::event::{Counts, NodeName, RunError};
 use crate::plan::{CacheKey, Fingerprint, NodeId, Plan};
 use crate::stage::StageError;
 use crate::store::{Entry, RunNode};
@@ -93,6 +93,20 @@ impl RunOutcome {
             }
         }
         counts
+    }
+
+    /// What went wrong in its stages.
+    #[must_use]
+    pub fn errors(&self) -> Vec<RunError> {
+        let error = |node: &NodeResult| match &node.outcome {
+            Outcome::Failed { error, .. } => Some(RunError {
+                name: Some(node.name.clone()),
+                message: error.to_string(),
+                help: error.help().map(str::to_owned).into_iter().collect(),
+            }),
+            _ => None,
+        };
+        self.nodes.iter().filter_map(error).collect()
     }
 
     /// Every node has its entry.

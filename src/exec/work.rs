@@ -12,7 +12,9 @@ use super::options::{Cancel, Checkpoints, Options};
 use super::outcome::millis;
 use crate::crash::crash_point;
 use crate::plan::{CacheKey, Digests as _, Fingerprint, Node};
-use crate::stage::{Context, InputFolders, Level, Progress, Signals, SourceFile, StageError};
+use crate::stage::{
+    Context, Evaluated, InputFolders, Level, Progress, Signals, SourceFile, StageError,
+};
 use crate::store::{Entry, Finding, KeyLock, Problem, Record, State, Store, StoreError};
 use crate::units;
 
@@ -404,6 +406,11 @@ impl Signals for NodeSignals<'_> {
             unit,
             numbers,
         });
+    }
+
+    fn evaluated(&self, evaluated: Evaluated) {
+        let Evaluated { step, metrics } = evaluated;
+        self.reporter.event(&Event::Evaluated { name: self.name.clone(), step, metrics });
     }
 
     fn message(&self, level: Level, text: String) {

@@ -15,6 +15,7 @@ mod splits;
 mod tokenize;
 mod train;
 pub mod versions;
+mod watched;
 
 use crate::stage::StageKind;
 

@@ -7,15 +7,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{facts, versions};
+use super::{facts, versions, watched};
 use crate::artifacts::{Backbone, Checkpoint, Encoded, Heads, files};
 use crate::data::{IGNORE, Split};
 use crate::durable;
+use crate::metrics::Scores;
 use crate::models::JointModel;
 use crate::rng::Rng;
 use crate::stage::{
-    Artifact as _, Caveat, CodeVersion, Context, Extension, InputFacts, ParameterProblem, Progress,
-    Stage, StageError,
+    Artifact as _, Caveat, CodeVersion, Context, Evaluated, Extension, InputFacts,
+    ParameterProblem, Progress, Stage, StageError,
 };
 use crate::training::{
     self, Cadence, Interval, Metric, ModelEngine, OnNonfinite, Recipe, Schedule, Storage,
@@ -362,6 +363,7 @@ impl Stage for Train {
             ))
             .with_help("wire `tokenize` and `train` to the same model"));
         }
+        watched::refuse_undefined(self, &data)?;
         let joint =
             JointModel::load(&model.weights, model.config, labels.len(), &Rng::new(self.seed))
                 .map_err(|error| StageError::new(error.to_string()).with_help(error.help()))?;
@@ -403,6 +405,7 @@ impl Stage for Train {
             }
             failed(error, &data)
         })?;
+        watched::tell_never_defined(&trained, context, &mut caveats);
         if trained.skipped > 0 {
             let message = format!(
                 "{} of {} steps were skipped because a loss or gradient was not finite",
@@ -512,6 +515,12 @@ impl training::Observer for Watch<'_> {
                 ("tokens_per_s", progress.tokens_per_s),
             ],
         });
+    }
+
+    fn evaluated(&self, row: &training::Row, scores: &Scores) {
+        let value = |metric: Metric| (metric.name(), training::metric_value(scores, metric));
+        let metrics = Metric::ALL.into_iter().map(value).collect();
+        self.context.evaluated(Evaluated { step: row.step, metrics });
     }
 
     fn notice(&self, notice: &training::Notice) {

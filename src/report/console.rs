@@ -287,7 +287,7 @@ impl Console {
 impl Reporter for Console {
     fn event(&self, event: &Event) {
         match event {
-            Event::RunStarted { .. } => {}
+            Event::RunStarted { .. } | Event::Evaluated { .. } => {}
             Event::Publishing { done, total } => self.publishing(*done, *total),
             Event::RunFinished { .. } => {
                 if let Some(Running { bar: Some(bar), .. }) = self.running().remove(&PUBLISHING) {

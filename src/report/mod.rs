@@ -26,3 +26,4 @@ pub use publish::{Published, Task, publish};
 pub use record::experiment_of;
 pub use results::{Metrics, caveat_lines, caveats, scores_of};
 pub use status::Status;
+pub use sweep::without_best;

@@ -179,26 +179,48 @@ pub fn write(
     Ok(written)
 }
 
-/// The best trial of the point whose mean is best in the objective; the first of equals.
+/// A warning that no trial defines the objective, so that there is no best; `None` where one is the best, or none came to its end.
+///
+/// * `best`: the label of the best
+#[must_use]
+pub fn without_best(plan: &Plan, outcome: &RunOutcome, best: Option<&str>) -> Option<String> {
+    let objective = plan.sweep.as_ref()?.objective.as_ref().filter(|_| best.is_none())?;
+    let is_done = |trial: &Trial| Status::of(plan, outcome, trial) == Status::Done;
+    plan.trials.iter().any(is_done).then(|| {
+        format!(
+            "the objective `{}` is undefined in every trial, so none is the best and there is no `best/`",
+            objective.metric
+        )
+    })
+}
+
+/// The best trial of the point whose mean is best in the objective; the first of equals. A point with a trial that leaves it undefined is worse
+/// than any other.
 fn best<'a>(shape: &SweepShape, points: &'a [PointRows<'a>]) -> Option<&'a Row<'a>> {
     let objective = shape.objective.as_ref()?;
     let sign = if objective.maximize { 1.0 } else { -1.0 };
     let value = |row: &Row<'_>| row.metrics.get(&objective.metric).copied().flatten();
     let mean = |point: &PointRows<'_>| {
-        Moments::of(&point.rows.iter().filter_map(|row| value(row)).collect::<Vec<_>>()).mean
+        let values: Vec<f64> = point.rows.iter().filter_map(|row| value(row)).collect();
+        let is_defined = point.rows.iter().all(|row| row.results.is_none() || value(row).is_some());
+        Some((is_defined, sign * Moments::of(&values).mean?))
     };
-    let first_best = |best: Option<(f64, usize)>, (index, score): (usize, Option<f64>)| match (
-        best,
-        score.map(|score| sign * score),
-    ) {
-        (Some((known, _)), Some(score)) if score > known => Some((score, index)),
-        (None, Some(score)) => Some((score, index)),
-        (best, _) => best,
-    };
-    let (_, point) = points.iter().map(mean).enumerate().fold(None, first_best)?;
-    let rows = &points[point].rows;
-    let (_, row) = rows.iter().map(|row| value(row)).enumerate().fold(None, first_best)?;
+    let rows = &points[first_best(points.iter().map(mean))?].rows;
+    let row = first_best(rows.iter().map(|row| Some(sign * value(row)?)))?;
     Some(rows[row])
+}
+
+/// Where the first of the largest scores is.
+fn first_best<T: PartialOrd>(scores: impl Iterator<Item = Option<T>>) -> Option<usize> {
+    let mut best: Option<(T, usize)> = None;
+    for (index, score) in scores.enumerate() {
+        if let Some(score) = score
+            && best.as_ref().is_none_or(|(known, _)| score > *known)
+        {
+            best = Some((score, index));
+        }
+    }
+    best.map(|(_, index)| index)
 }
 
 /// A value of an axis in a table: whole, and a text as it is.

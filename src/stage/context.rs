@@ -27,6 +27,15 @@ pub struct Progress {
     pub numbers: Vec<(&'static str, f64)>,
 }
 
+/// What a stage scored of itself on the way, such as a training on its validation split.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evaluated {
+    /// Steps made so far.
+    pub step: u64,
+    /// By their paths in `metrics.json`; an undefined one is `None`.
+    pub metrics: Vec<(&'static str, Option<f64>)>,
+}
+
 /// How important a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
@@ -38,6 +47,7 @@ pub enum Level {
 pub trait Signals: Sync {
     fn cancelled(&self) -> bool;
     fn progress(&self, progress: Progress);
+    fn evaluated(&self, evaluated: Evaluated);
     fn message(&self, level: Level, text: String);
     /// Where the stage computes, as `--device` spells it: `cpu`, `cuda:0`. A stage that says nothing computes on the CPU.
     fn device(&self, name: &str);
@@ -83,6 +93,11 @@ impl Context<'_> {
 
     pub fn progress(&self, progress: Progress) {
         self.signals.progress(progress);
+    }
+
+    /// Passes scores on as they come, so that anybody can follow them.
+    pub fn evaluated(&self, evaluated: Evaluated) {
+        self.signals.evaluated(evaluated);
     }
 
     /// Says which device was found for what [`Context::device`] asks, so that the record holds what was used.

@@ -20,7 +20,7 @@ mod error;
 mod kind;
 
 pub use caveat::Caveat;
-pub use context::{Context, Device, Level, Progress, Signals};
+pub use context::{Context, Device, Evaluated, Level, Progress, Signals};
 pub use error::StageError;
 pub use kind::{
     AnyStage, ArtifactType, Content, Extension, HubCommit, Inspection, ParameterProblem,

@@ -24,7 +24,7 @@ use crate::no_room::NoRoom;
 use crate::regular;
 
 const MAGIC: [u8; 8] = *b"pltrain\0";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const PREFIX: u64 = 8 + 4 + 8;
 const DIGEST: u64 = 32;
 /// A header holds numbers and names only; a longer one is no header.

@@ -27,6 +27,8 @@ pub struct Row {
     pub anomaly_loss: Option<f64>,
     /// The norm of the whole gradient before clipping.
     pub grad_norm: Option<f64>,
+    /// In rows of evaluations: the metric that the recipe [watches](super::Recipe::watched). `None` where it is undefined.
+    pub watched: Option<f64>,
 }
 
 /// One row of `timing.csv`.
@@ -40,11 +42,12 @@ pub struct Timing {
 
 impl Row {
     /// Bytes of one row in a checkpoint.
-    pub(super) const BYTES: usize = 58;
+    pub(super) const BYTES: usize = 66;
 
     /// Fixed width, numbers as their bits, so that a row read back is the row written, not-a-number included.
     pub(super) fn to_bytes(self) -> [u8; Self::BYTES] {
-        let optional = [self.learning_rate, self.ner_loss, self.anomaly_loss, self.grad_norm];
+        let optional =
+            [self.learning_rate, self.ner_loss, self.anomaly_loss, self.grad_norm, self.watched];
         let present = optional
             .iter()
             .enumerate()
@@ -86,6 +89,7 @@ impl Row {
             ner_loss: optional(1),
             anomaly_loss: optional(2),
             grad_norm: optional(3),
+            watched: optional(4),
         })
     }
 }
@@ -122,6 +126,7 @@ mod tests {
             ner_loss: None,
             anomaly_loss: Some(0.1),
             grad_norm: Some(1.5),
+            watched: Some(0.25),
         }
     }
 

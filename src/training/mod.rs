@@ -19,6 +19,7 @@ pub mod adamw;
 mod candle;
 mod checkpoint;
 mod checkpoints;
+mod contents;
 mod coverage;
 mod cpu;
 mod device;
@@ -42,6 +43,7 @@ const _: () = assert!(
 pub use candle::CandleEngine;
 pub use checkpoint::{CheckpointError, Verified as VerifiedCheckpoint};
 pub use checkpoints::{Cadence, Checkpoints, Cost};
+pub use contents::Contents;
 pub use cpu::CpuEngine;
 pub use device::ModelEngine;
 pub use engine::{Engine, EngineError, Logits, Parameter, StateVector};

@@ -58,13 +58,25 @@ pub enum Notice {
     Skipped { step: u64, what: &'static str },
     /// No improvement for `patience` evaluations.
     StoppedEarly { step: u64, metric: &'static str },
+    /// The result has the weights of this step, of `steps` that were made.
+    KeptBest { step: u64, steps: u64, metric: &'static str, value: f64 },
 }
 
 impl Notice {
     /// True when someone should look into it.
     #[must_use]
     pub fn is_warning(&self) -> bool {
-        !matches!(self, Self::Resumed { .. } | Self::Extended { .. } | Self::StoppedEarly { .. })
+        match self {
+            Self::Resumed { .. }
+            | Self::Extended { .. }
+            | Self::StoppedEarly { .. }
+            | Self::KeptBest { .. } => false,
+            Self::UnusableCheckpoint { .. }
+            | Self::BeginsAnew
+            | Self::CheckpointFailed { .. }
+            | Self::CheckpointsBusy { .. }
+            | Self::Skipped { .. } => true,
+        }
     }
 }
 
@@ -106,6 +118,12 @@ impl std::fmt::Display for Notice {
             }
             Self::StoppedEarly { step, metric } => {
                 write!(formatter, "stopped after step {step}: `{metric}` no longer improves")
+            }
+            Self::KeptBest { step, steps, metric, value } => {
+                write!(
+                    formatter,
+                    "keeps the weights of step {step} of {steps}, the best by `{metric}`: {value:.4}"
+                )
             }
         }
     }

@@ -192,6 +192,12 @@ impl Recipe {
         )
     }
 
+    /// The metric by which evaluations are compared: that of [`keep_best`](Self::keep_best), else that of early stopping.
+    #[must_use]
+    pub fn watched(&self) -> Option<Metric> {
+        self.keep_best.or(self.early_stopping.map(|stopping| stopping.metric))
+    }
+
     /// What the losses count.
     #[must_use]
     pub fn objective(&self) -> Objective {

@@ -1,16 +1,18 @@
 //! One training as it runs: the loop, from the first state to the last.
 
+mod best;
+
 use std::cell::RefCell;
 use std::time::Instant;
 
 use crate::data::{Batch, EncodedSplit};
-use crate::models::{LossOptions, Losses, Normalisers, Targets, reserve};
+use crate::models::{LossOptions, Losses, Normalisers, Targets};
 
 use super::adamw::{Update, clip_coefficient};
 use super::checkpoint::CheckpointError;
-use super::checkpoints::{BestWeights, Checkpoints, Cost, WAITING_BYTES};
+use super::checkpoints::{BestWeights, Checkpoints, Cost};
 use super::coverage::Coverage;
-use super::engine::{Engine, EngineError, StateVector};
+use super::engine::Engine;
 use super::history::{Row, RowSplit, Timing};
 use super::observer::{Notice, Observer, Progress};
 use super::order::epoch_order;
@@ -198,6 +200,7 @@ impl<'a> Session<'a> {
             self.evaluate()?;
             self.check_alive()?;
         }
+        self.tell_what_was_kept();
         self.load_best()
     }
 
@@ -264,6 +267,7 @@ impl<'a> Session<'a> {
             ner_loss: ner,
             anomaly_loss: Some(losses.anomaly),
             grad_norm: Some(norm),
+            watched: None,
         });
         if self.state.step.is_multiple_of(self.steps_per_epoch)
             && self.state.updates > 0
@@ -404,6 +408,7 @@ impl<'a> Session<'a> {
             })?;
         let Some(predicted) = predicted else { return Err(self.cancel()) };
         let losses = predicted.losses;
+        let scores = score(validation, &predicted, self.data.labels).scores;
         let row = Row {
             split: RowSplit::Validation,
             step,
@@ -413,12 +418,18 @@ impl<'a> Session<'a> {
             ner_loss: losses.ner,
             anomaly_loss: losses.anomaly,
             grad_norm: None,
+            watched: self
+                .recipe
+                .watched()
+                .and_then(|metric| metric_value(&scores, metric))
+                .filter(|_| losses.total.is_finite()),
         };
-        let scores = score(validation, &predicted, self.data.labels).scores;
         self.observer.evaluated(&row, &scores);
 
-        // Weights without a finite loss say nothing with their labels.
-        let value_of = |metric| metric_value(&scores, metric).filter(|_| losses.total.is_finite());
+        // Weights without a finite loss say nothing with their labels: they are worse than any others.
+        let value_of = |metric| {
+            if losses.total.is_finite() { metric_value(&scores, metric) } else { Some(f64::NAN) }
+        };
         if let Some(value) = self
             .recipe
             .keep_best
@@ -437,57 +448,6 @@ impl<'a> Session<'a> {
         }
         self.history.push(row);
         Ok(())
-    }
-
-    fn improves(&self, metric: super::recipe::Metric, value: f64) -> bool {
-        metric.improves(value, self.state.best.as_ref().map(|best| best.value), 0.0)
-    }
-
-    /// Keeps the engine's weights, the best so far: in a file where there is a folder that takes them, unless they are small and writing has cost
-    /// too much lately.
-    fn keep_weights(&mut self, step: u64) -> Result<(Option<String>, BestWeights), TrainError> {
-        let last = &self.last_checkpoint;
-        let elements: usize =
-            self.engine.parameters().iter().map(|parameter| parameter.length).sum();
-        let may_wait = size_of::<f32>() as u64 * elements as u64 <= WAITING_BYTES;
-        if let Some(checkpoints) = &self.checkpoints
-            && (!may_wait || self.storage.cadence.affords(last.at.elapsed(), last.cost))
-        {
-            let begun = Instant::now();
-            let saved = self.tell(checkpoints.save_best(step, self.engine));
-            if may_wait {
-                self.last_checkpoint.cost.best += begun.elapsed();
-            }
-            if let Some((digest, weights)) = saved {
-                return Ok((Some(digest), weights));
-            }
-        }
-        // A training does not fail because it cannot be saved. The next checkpoint writes these, if it can be written.
-        let mut kept = if let Some(BestWeights::Memory(kept)) = self.best_weights.take() {
-            kept
-        } else {
-            Vec::new()
-        };
-        kept.clear();
-        reserve(&mut kept, elements, "the best weights").map_err(EngineError::from)?;
-        self.engine.export(StateVector::Parameters, &mut |values| {
-            kept.extend_from_slice(values);
-            Ok(())
-        })?;
-        Ok((None, BestWeights::Memory(kept)))
-    }
-
-    /// Sees that the best weights lie where a checkpoint that names them will look for them.
-    fn settle_best(&mut self) -> bool {
-        let (Some(best), Some(weights)) = (&mut self.state.best, &mut self.best_weights) else {
-            return true;
-        };
-        let Some(checkpoints) = &self.checkpoints else { return false };
-        match checkpoints.settle_best(best, weights) {
-            // Mostly there was nothing to write, which says nothing of the disk.
-            Ok(()) => true,
-            Err(error) => self.tell::<()>(Err(error)).is_some(),
-        }
     }
 
     /// Writes a checkpoint if there is a folder for it. A training does not fail because it cannot be saved: it goes on, and says so.
@@ -561,32 +521,6 @@ impl<'a> Session<'a> {
             lineage.save_finished(&self.state, &self.history, self.engine)
         };
         self.tell(left());
-    }
-
-    fn load_best(&mut self) -> Result<(), TrainError> {
-        if self.state.best.as_ref().is_none_or(|best| best.step == self.state.step) {
-            return Ok(());
-        }
-        // The last weights are about to be overwritten: should the result not reach the disk, the next attempt goes on from here.
-        if self.last_checkpoint.step != Some(self.state.step) {
-            self.save();
-        }
-        match (self.best_weights.take(), &self.state.best, &self.checkpoints) {
-            (Some(BestWeights::File(file)), Some(best), Some(checkpoints)) => {
-                checkpoints.load_best(best, file, self.engine)?
-            }
-            (Some(BestWeights::Memory(values)), ..) => {
-                let mut rest = values.as_slice();
-                self.engine.import(StateVector::Parameters, &mut |values| {
-                    let (these, others) = rest.split_at(values.len());
-                    values.copy_from_slice(these);
-                    rest = others;
-                    Ok(())
-                })?;
-            }
-            _ => unreachable!("the best weights are kept as long as their evaluation is"),
-        }
-        Ok(())
     }
 }
 

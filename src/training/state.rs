@@ -59,8 +59,12 @@ impl State {
 
 impl Patience {
     /// Takes in one evaluation; true when it is time to stop.
+    ///
+    /// * `value`: `None` where the metric is undefined. Before the first one that is defined there is nothing that could improve, so nothing is
+    ///   waited for; afterwards it is no improvement. Neither is a value that is not a number, at any time.
     pub(super) fn exhausted_by(&mut self, value: Option<f64>, stopping: &EarlyStopping) -> bool {
         match value {
+            None if self.best.is_none() => {}
             Some(value) if stopping.metric.improves(value, self.best, stopping.min_delta) => {
                 *self = Self { best: Some(value), waited: 0 };
             }
@@ -101,5 +105,15 @@ mod tests {
             .map(|value| patience.exhausted_by(*value, &stopping))
             .collect();
         assert_eq!(ends, [false, false, false, false, true]);
+    }
+
+    #[test]
+    fn patience_does_not_wait_for_a_metric_that_was_never_defined() {
+        let stopping = EarlyStopping { metric: Metric::Auroc, patience: 1, min_delta: 0.0 };
+        let mut patience = Patience::default();
+        let ends =
+            [None, None, Some(0.5), None].map(|value| patience.exhausted_by(value, &stopping));
+        assert_eq!(ends, [false, false, false, true]);
+        assert!(Patience::default().exhausted_by(Some(f64::NAN), &stopping));
     }
 }

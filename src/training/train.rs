@@ -10,7 +10,7 @@ use super::checkpoints::{Cadence, Checkpoints};
 use super::engine::{Engine, EngineError};
 use super::history::{Row, Timing};
 use super::observer::Observer;
-use super::recipe::Recipe;
+use super::recipe::{Metric, Recipe};
 use super::session::Session;
 use super::state::{Best, State};
 
@@ -47,6 +47,8 @@ pub struct Trained {
     /// The evaluation whose weights are in the engine, where the recipe keeps the best.
     pub best: Option<Best>,
     pub stopped_early: bool,
+    /// The parameters of the recipe that were to compare evaluations, each with its metric, which no evaluation defined.
+    pub never_defined: Vec<(&'static str, Metric)>,
     /// The step after which this process went on.
     pub resumed_from: Option<u64>,
     state: State,
@@ -186,6 +188,7 @@ pub fn train(
     }
     let mut session = Session::open(engine, data, recipe, storage, observer)?;
     session.run()?;
+    let never_defined = session.never_defined();
     let Session { state, history, timings, resumed_from, total_steps, .. } = session;
     Ok(Trained {
         history,
@@ -194,6 +197,7 @@ pub fn train(
         skipped: state.skipped,
         best: state.best.clone(),
         stopped_early: state.stopped && state.step < total_steps,
+        never_defined,
         resumed_from,
         state,
     })

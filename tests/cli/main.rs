@@ -6,6 +6,7 @@ mod check;
 #[path = "../common/mod.rs"]
 #[allow(dead_code, reason = "shared with other tests")]
 mod common;
+mod events;
 mod gc;
 mod help;
 mod hostile;
@@ -22,4 +23,5 @@ mod splits;
 mod streams;
 mod sweep;
 mod truth;
+mod undefined;
 mod world;

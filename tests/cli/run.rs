@@ -369,7 +369,12 @@ fn ends_without_a_place_for_results(epochs: &str, interrupt: bool) -> [Option<i6
     }
     let last = lines.map(|line| line.expect("UTF-8")).last().expect("an event");
     let last: serde_json::Value = serde_json::from_str(&last).expect("JSON");
-    assert_eq!(last["event"], "run_finished");
+    assert_eq!(
+        (&last["event"], &last["results"]),
+        (&"run_finished".into(), &serde_json::Value::Null)
+    );
+    let message = last["errors"].as_array().and_then(|errors| errors.last()?["message"].as_str());
+    assert!(message.is_some_and(|message| message.contains("outputs/mini")), "{last}");
     let code = child.wait().expect("it ends").code().map(i64::from);
     assert_eq!(world.read("outputs/mini"), "mine");
     let record: serde_json::Value =

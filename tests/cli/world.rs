@@ -222,6 +222,7 @@ pub const FILTERS: &[(&str, &str)] = &[
     (r" *\b[\d.:]+ (ms|s|min|h)\b", " [time]"),
     (r"\b[\d.]+ (B|kB|MB|GB)\b", "[size]"),
     (r#""(at_ms|elapsed_ms|size_bytes)":\d+"#, r#""$1":0"#),
+    (r#""metrics":\{"evaluate[^}]*\}"#, r#""metrics":{[metrics]}"#),
     (r"with \d+ threads?\b", "with [n] threads"),
     (r"\x1b", "␛"),
 ];

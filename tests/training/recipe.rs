@@ -1,11 +1,11 @@
 //! What the recipe's parameters do.
 
 use pipeline::training::{
-    EarlyStopping, Interval, Metric, Notice, OnNonfinite, Recipe, Row, RowSplit, Schedule, Storage,
-    TrainError, Trained, epoch_losses,
+    Data, EarlyStopping, Interval, Metric, Notice, OnNonfinite, Recipe, Row, RowSplit, Schedule,
+    Storage, TrainError, Trained, epoch_losses, train,
 };
 
-use crate::toy::{Toy, Watcher, recipe, run, undisturbed};
+use crate::toy::{Toy, Watcher, labels, recipe, run, split, undisturbed};
 
 #[test]
 fn accumulating_two_halves_is_the_whole_batch_to_rounding() {
@@ -90,6 +90,44 @@ fn early_stopping_waits_for_its_patience() {
     let trained = run(&mut Toy::new(), &recipe, Storage::default(), &watcher).expect("it trains");
     assert_eq!((trained.steps, trained.stopped_early), (8, true));
     assert_eq!(watcher.notices.into_inner(), [Notice::StoppedEarly { step: 8, metric: "loss" }]);
+}
+
+#[test]
+fn evaluations_have_the_watched_metric_and_the_kept_one_is_told() {
+    let watcher = Watcher::default();
+    let recipe = Recipe { keep_best: Some(Metric::TokenAccuracy), ..recipe() };
+    let trained = run(&mut Toy::new(), &recipe, Storage::default(), &watcher).expect("it trains");
+    let watched: Vec<f64> = evaluations(&trained).filter_map(|row| row.watched).collect();
+    let best = trained.best.as_ref().expect("a best");
+    assert_eq!(watched.len(), 3);
+    assert_eq!(watched.iter().copied().reduce(f64::max), Some(best.value));
+    assert!(
+        trained
+            .history
+            .iter()
+            .all(|row| row.split == RowSplit::Validation || row.watched.is_none())
+    );
+    let (metric, value) = ("ner.token_accuracy", best.value);
+    let kept = Notice::KeptBest { step: best.step, steps: 18, metric, value };
+    assert_eq!(watcher.notices.into_inner(), [kept]);
+}
+
+#[test]
+fn a_metric_that_no_evaluation_defined_stops_nothing_and_is_told() {
+    // Every validation text is of one class.
+    let (sentences, mut validation, labels) = (split(11, 0), split(5, 3), labels());
+    validation.anomaly.fill(0);
+    let stopping = EarlyStopping { metric: Metric::Auroc, patience: 1, min_delta: 0.0 };
+    let recipe =
+        Recipe { early_stopping: Some(stopping), keep_best: Some(Metric::Auroc), ..recipe() };
+    let watcher = Watcher::default();
+    let data = Data { train: &sentences, validation: Some(&validation), labels: &labels };
+    let trained = train(&mut Toy::new(), data, &recipe, Storage::default(), &watcher)
+        .expect("it trains to its end");
+    assert_eq!((trained.steps, trained.stopped_early, trained.best), (18, false, None));
+    let never = [("early_stopping", Metric::Auroc), ("keep_best", Metric::Auroc)];
+    assert_eq!(trained.never_defined, never);
+    assert_eq!(watcher.notices.into_inner(), []);
 }
 
 #[test]
