@@ -537,12 +537,18 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_saved_anew_between_the_look_and_the_exchange_has_its_new_content() {
+    fn a_file_that_is_saved_anew_before_the_exchange_has_its_new_content() {
         let case = Case::new();
-        case.swap(|old| {
-            fs::write(old.join("new-notes"), "mine, later").expect("written");
-            fs::rename(old.join("new-notes"), old.join("notes.txt")).expect("renamed");
-        });
+        let owners = || Arc::new(Ownership::listing(&["metrics.json"]));
+        let place = Place { results: &case.folder, inside: "", owners: &owners };
+        let mut carried = Carriage::default();
+        carried.carry(&case.folder, &case.building, place).expect("carried");
+        let saved = case.folder.join("new-notes");
+        fs::write(&saved, "mine, later").expect("written");
+        fs::rename(saved, case.folder.join("notes.txt")).expect("renamed");
+        let old = replace_in_two(&case.building, &case.folder).expect("renamed");
+        carried.moved(&case.building, &case.folder);
+        settle(&old, &case.folder, place, carried).expect("settled");
         assert_eq!(case.names(), ["metrics.json", "notes.txt"]);
         assert_eq!(case.read("notes.txt").as_deref(), Some("mine, later"));
     }

@@ -463,6 +463,6 @@ mod tests {
             digests.file(&case.file()).map(drop).unwrap_err(),
             digests.content(&case.file()).map(drop).unwrap_err(),
         ];
-        assert_eq!(errors.map(|error| error.to_string()), ["it is not a file"; 2]);
+        assert_eq!(errors.map(|error| error.to_string()), ["it is a named pipe, not a file"; 2]);
     }
 }
