@@ -159,8 +159,10 @@ fn tokenize(folder: &Path, tokenizer: Option<&Path>) -> Value {
     );
     let tokenizer = match tokenizer {
         Some(path) => TextTokenizer::load(path).expect("a tokenizer"),
-        None => train_tokenizer(examples.iter().map(|example| example.text.as_str()), 2000)
-            .expect("a vocabulary"),
+        None => {
+            train_tokenizer(examples.iter().map(|example| example.text.as_str()), 2000, &|| false)
+                .expect("a vocabulary")
+        }
     };
     let texts: Vec<&str> = examples.iter().map(|example| example.text.as_str()).collect();
     std::fs::write(folder.join("texts.txt"), texts.join("\n")).expect("written");
@@ -254,8 +256,9 @@ fn curve(what: &str, config: ModernBertConfig, examples: &[Example], recipe: &Re
     let labels = LabelSet::of(
         examples.iter().flat_map(|example| &example.entities).map(|entity| entity.label.as_str()),
     );
-    let tokenizer = train_tokenizer(examples.iter().map(|example| example.text.as_str()), 2000)
-        .expect("a vocabulary");
+    let tokenizer =
+        train_tokenizer(examples.iter().map(|example| example.text.as_str()), 2000, &|| false)
+            .expect("a vocabulary");
     let (split, _) = tokenizer.encode_split(examples, &labels, 128).expect("short texts");
     let config = ModernBertConfig {
         vocab_size: tokenizer.vocabulary_size(),

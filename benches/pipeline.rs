@@ -24,7 +24,7 @@ fn corpus(samples: usize) -> Vec<Example> {
 }
 
 fn tokenizer(examples: &[Example]) -> TextTokenizer {
-    train_tokenizer(examples.iter().map(|example| example.text.as_str()), 2000)
+    train_tokenizer(examples.iter().map(|example| example.text.as_str()), 2000, &|| false)
         .expect("a vocabulary")
 }
 

@@ -1,5 +1,6 @@
 #![doc = include_str!("ARCHITECTURE.md")]
 
+mod allocator;
 pub mod artifacts;
 pub mod cli;
 mod crash;

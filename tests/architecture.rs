@@ -56,6 +56,7 @@ const HOUSE: &[(&str, &[&str])] = &[
     ("training", &["models", "data", "metrics", "rng"]),
     ("metrics", &[]),
     ("plots", &[]),
+    ("allocator", &[]),
     ("crash", &[]),
     ("digest", &[]),
     ("durable", &[]),
@@ -65,10 +66,10 @@ const HOUSE: &[(&str, &[&str])] = &[
     ("visible", &[]),
 ];
 
-/// Points at which a test may end the process, digests, names that outlive a power loss, waiting for a lock, what a full disk says, what is a file, and
+/// Points at which a test may end the process, refusals of memory, digests, names that outlive a power loss, waiting for a lock, what a full disk says, what is a file, and
 /// what a terminal is shown: everywhere the same.
 const EVERYWHERE: &[&str] =
-    &["crash", "digest", "durable", "locks", "no_room", "regular", "visible"];
+    &["allocator", "crash", "digest", "durable", "locks", "no_room", "regular", "visible"];
 
 /// Crate -> the modules that may name it.
 const DOORS: &[(&str, &[&str])] = &[

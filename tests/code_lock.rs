@@ -19,6 +19,7 @@ const BEHIND: &[(&str, &[&str])] = &[
             "data/align.rs",
             "data/encoded.rs",
             "data/labels.rs",
+            "data/pieces.rs",
             "data/tokenize.rs",
             "kinds/tokenize.rs",
         ],
@@ -30,7 +31,7 @@ const BEHIND: &[(&str, &[&str])] = &[
     ("plots", &["plots", "kinds/plot.rs"]),
     ("split", &["data/split.rs", "data/split", "kinds/splits.rs"]),
     ("templates", &["data/templates.rs", "data/templates", "rng.rs", "kinds/generate_corpus.rs"]),
-    ("tokenizer_training", &["data/train_tokenizer.rs"]),
+    ("tokenizer_training", &["data/train_tokenizer.rs", "data/train_tokenizer", "data/pieces.rs"]),
     ("training", &["training", "rng.rs", "kinds/train.rs"]),
 ];
 

@@ -22,7 +22,7 @@ fn recipe() -> Templates {
 }
 
 fn trained(examples: &[Example]) -> TextTokenizer {
-    train_tokenizer(examples.iter().map(|example| example.text.as_str()), 4096).unwrap()
+    train_tokenizer(examples.iter().map(|example| example.text.as_str()), 4096, &|| false).unwrap()
 }
 
 /// The entities read back from the labels that alignment gave, and how many were not what they had been.

@@ -19,6 +19,28 @@ fn between<const LEAST: u32, const MOST: u32>(text: &str) -> Result<u32, String>
     }
 }
 
+/// The score from which the answers of a head count.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Threshold {
+    /// All of them where there is none.
+    pub head: Option<String>,
+    pub value: f64,
+}
+
+fn threshold(text: &str) -> Result<Threshold, String> {
+    let (head, value) = match text.split_once('=') {
+        Some((head, value)) => (Some(head.to_owned()), value),
+        None => (None, text),
+    };
+    match value.parse() {
+        Ok(value) if (0.0..=1.0).contains(&value) => Ok(Threshold { head, value }),
+        _ => {
+            Err("expected a number from 0 to 1, or a head and one, such as `anomaly=0.9`"
+                .to_owned())
+        }
+    }
+}
+
 /// Reads `auto`, `cpu`, `cuda`, `cuda:1`, `metal`.
 pub fn device(text: &str) -> Result<Device, String> {
     let (name, number) = text.split_once(':').unwrap_or((text, "0"));
@@ -289,6 +311,12 @@ pub struct Predict {
     pub model: PathBuf,
     /// Lines of text, or JSONL with a `text` in each line [default: standard input]
     pub file: Option<PathBuf>,
+    /// The JSON field of each line that holds the text [default: text]
+    #[arg(long, value_name = "NAME")]
+    pub field: Option<String>,
+    /// The score, 0 to 1, from which an answer counts, of all heads or of one, such as `anomaly=0.9` or `ner=0.5`: texts from it on are anomalies, and entities below it are left out. Several times for several heads
+    #[arg(long, value_name = "[HEAD=]VALUE", allow_negative_numbers = true, value_parser = threshold)]
+    pub threshold: Vec<Threshold>,
     /// Texts in a batch
     #[arg(long, value_name = "N", default_value_t = 32, allow_negative_numbers = true, value_parser = count::<4096>)]
     pub batch_size: u32,

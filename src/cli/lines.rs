@@ -1,6 +1,13 @@
 //! The texts of a stream, line by line, for who answers each line with one of its own.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::fmt;
 use std::io::{self, BufRead as _, BufReader, Read};
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::error::Category;
+use serde_json::value::RawValue;
 
 /// Most lines read before they are handed on, so that memory stays bounded and output begins early.
 const CHUNK: usize = 1024;
@@ -11,30 +18,118 @@ const BUFFER_BYTES: usize = 256 << 10;
 /// A longer line is no text.
 const LINE_LIMIT_BYTES: u64 = 16 << 20;
 
-/// What a line holds: a text, or why it has none.
-pub type Line = Result<String, String>;
+/// One line of a stream.
+#[derive(Debug)]
+pub struct Line {
+    /// The members of a JSON object; none of a line of text.
+    pub fields: Fields,
+    /// The text, or why there is none.
+    pub text: Result<String, NoText>,
+}
 
-/// The texts of a stream: the `text` of each line where the first line that is not blank is a JSON object, else the lines themselves. A blank
-/// line is the empty text in both.
+/// Why a line has no text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoText {
+    #[error("the line is longer than {} MiB", LINE_LIMIT_BYTES >> 20)]
+    TooLong,
+    #[error("not UTF-8: byte {byte}")]
+    NotUtf8 { byte: usize },
+    #[error("not a JSON object: {reason} at byte {byte}")]
+    Malformed { reason: String, byte: usize },
+    #[error("it is no JSON object")]
+    NoObject,
+    #[error("the object has no `{field}` that is a string")]
+    NoField { field: String },
+}
+
+/// Why the rest of a stream cannot be read line by line.
+#[derive(Debug)]
+pub enum Unreadable {
+    Io(io::Error),
+    /// It is a JSON array.
+    Array,
+    /// It begins with a JSON object that goes on on the next line.
+    Spread,
+}
+
+/// The members of a JSON object in their order, as they are written; of one that is there twice, the last.
+#[derive(Debug, Default)]
+pub struct Fields(pub Vec<(String, Box<RawValue>)>);
+
+impl Fields {
+    fn text(&self, name: &str) -> Option<String> {
+        let (_, value) = self.0.iter().find(|(other, _)| other == name)?;
+        serde_json::from_str(value.get()).ok()
+    }
+}
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Fields;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+                let (mut fields, mut places) = (Vec::new(), HashMap::new());
+                while let Some((name, value)) = map.next_entry::<String, Box<RawValue>>()? {
+                    match places.entry(name.clone()) {
+                        Entry::Occupied(place) => fields[*place.get()] = (name, value),
+                        Entry::Vacant(place) => {
+                            place.insert(fields.len());
+                            fields.push((name, value));
+                        }
+                    }
+                }
+                Ok(Fields(fields))
+            }
+        }
+        deserializer.deserialize_map(Members)
+    }
+}
+
+/// How the lines of a stream are to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Known with the first line that is not blank.
+    Unknown,
+    Text,
+    Json,
+}
+
+/// The texts of a stream: a member of each line where the first line that is not blank is a JSON object or the member has a name, else the
+/// lines themselves. A blank line is the empty text in both.
 pub struct Lines<R> {
     reader: BufReader<R>,
     /// How many lines were read.
     pub number: u64,
-    /// Unknown before the first line that is not blank.
-    json: Option<bool>,
+    /// The member that holds the text.
+    field: String,
+    form: Form,
+    /// What comes after the lines that were handed on.
+    failed: Option<Unreadable>,
 }
 
 impl<R: Read> Lines<R> {
-    pub fn new(input: R) -> Self {
-        Self { reader: BufReader::with_capacity(BUFFER_BYTES, input), number: 0, json: None }
+    /// * `field`: the member of each line that holds the text; `text` where the lines need not be JSON
+    pub fn new(input: R, field: Option<&str>) -> Self {
+        let form = if field.is_some() { Form::Json } else { Form::Unknown };
+        let reader = BufReader::with_capacity(BUFFER_BYTES, input);
+        Self { reader, number: 0, field: field.unwrap_or("text").to_owned(), form, failed: None }
     }
 
     /// The next lines; none at the end. It waits for a line, but not for more of them: what writes a line now and then sees each answered at
     /// once.
     ///
     /// # Errors
-    /// When the stream cannot be read; what was read before has been handed on.
-    pub fn chunk(&mut self) -> io::Result<Vec<Line>> {
+    /// When the stream cannot be read line by line; what was read before has been handed on.
+    pub fn chunk(&mut self) -> Result<Vec<Line>, Unreadable> {
+        if let Some(failed) = self.failed.take() {
+            return Err(failed);
+        }
         let (mut lines, mut bytes) = (Vec::new(), 0);
         while lines.len() < CHUNK
             && bytes < CHUNK_BYTES
@@ -42,39 +137,42 @@ impl<R: Read> Lines<R> {
         {
             match self.line() {
                 Ok(Some(line)) => {
-                    bytes += line.as_ref().map_or(0, String::len);
+                    bytes += line.text.as_ref().map_or(0, String::len);
                     lines.push(line);
                 }
                 Ok(None) => break,
                 Err(error) if lines.is_empty() => return Err(error),
-                // It comes again, after these.
-                Err(_) => break,
+                Err(error) => {
+                    self.failed = Some(error);
+                    break;
+                }
             }
         }
         Ok(lines)
     }
 
-    fn line(&mut self) -> io::Result<Option<Line>> {
+    fn line(&mut self) -> Result<Option<Line>, Unreadable> {
+        let without = |text| Ok(Some(Line { fields: Fields::default(), text }));
         let mut bytes = Vec::new();
-        let read = self.reader.by_ref().take(LINE_LIMIT_BYTES + 1).read_until(b'\n', &mut bytes)?;
+        let read = self
+            .reader
+            .by_ref()
+            .take(LINE_LIMIT_BYTES + 1)
+            .read_until(b'\n', &mut bytes)
+            .map_err(Unreadable::Io)?;
         if read == 0 {
             return Ok(None);
         }
         self.number += 1;
         if read as u64 > LINE_LIMIT_BYTES && bytes.last() != Some(&b'\n') {
-            self.reader.skip_until(b'\n')?;
-            return Ok(Some(Err(format!(
-                "the line is longer than {} MiB",
-                LINE_LIMIT_BYTES >> 20
-            ))));
+            self.reader.skip_until(b'\n').map_err(Unreadable::Io)?;
+            return without(Err(NoText::TooLong));
         }
         let line = match String::from_utf8(bytes) {
             Ok(line) => line,
             Err(error) => {
-                return Ok(Some(Err(format!(
-                    "not UTF-8: byte {}",
-                    error.utf8_error().valid_up_to() + 1
-                ))));
+                let byte = error.utf8_error().valid_up_to() + 1;
+                return without(Err(NoText::NotUtf8 { byte }));
             }
         };
         let line = line.strip_suffix('\n').unwrap_or(&line);
@@ -82,32 +180,58 @@ impl<R: Read> Lines<R> {
         // Some programs begin a file with a mark of the byte order, which is no part of its first line.
         let line = if self.number == 1 { line.trim_start_matches('\u{feff}') } else { line };
         if line.trim().is_empty() {
-            return Ok(Some(Ok(line.to_owned())));
+            return without(Ok(line.to_owned()));
         }
-        let json = *self
-            .json
-            .get_or_insert_with(|| serde_json::from_str::<serde_json::Map<_, _>>(line).is_ok());
-        Ok(Some(if json { text_of(line) } else { Ok(line.to_owned()) }))
+        if self.form == Form::Text {
+            return without(Ok(line.to_owned()));
+        }
+        let object = serde_json::from_str::<Fields>(line);
+        if self.form == Form::Unknown {
+            self.form = form_of(line, &object)?;
+        }
+        match (self.form, object) {
+            (Form::Json, Ok(fields)) => {
+                let no_field = || NoText::NoField { field: self.field.clone() };
+                let text = fields.text(&self.field).ok_or_else(no_field);
+                Ok(Some(Line { fields, text }))
+            }
+            (Form::Json, Err(error)) => without(Err(not_an_object(&error))),
+            (Form::Text | Form::Unknown, _) => without(Ok(line.to_owned())),
+        }
     }
 }
 
-/// The text of a JSON line.
-fn text_of(line: &str) -> Line {
-    let value: serde_json::Value = serde_json::from_str(line).map_err(|error| {
-        // The line is the stream's, and is said already.
-        let message = error.to_string();
-        let message = message.split(" at line ").next().unwrap_or_default();
-        format!("not a JSON object: {message} at byte {}", error.column())
-    })?;
-    let text = value["text"].as_str().map(str::to_owned);
-    text.ok_or_else(|| {
-        if value.is_object() {
-            "the object has no `text` that is a string"
-        } else {
-            "it is no JSON object"
+/// What the first line that is not blank makes of the others.
+fn form_of(line: &str, object: &serde_json::Result<Fields>) -> Result<Form, Unreadable> {
+    let goes_on = |error: &serde_json::Error| error.classify() == Category::Eof;
+    match object {
+        Ok(_) => return Ok(Form::Json),
+        Err(error) if line.trim_start().starts_with('{') && goes_on(error) => {
+            return Err(Unreadable::Spread);
         }
-        .to_owned()
-    })
+        Err(_) => {}
+    }
+    // A log may well begin with `[12:04]` or `[3]`.
+    if line.trim_start().starts_with('[') {
+        match serde_json::from_str::<Vec<serde_json::Value>>(line) {
+            Ok(items) if items.iter().any(|item| item.is_object() || item.is_string()) => {
+                return Err(Unreadable::Array);
+            }
+            Err(error) if goes_on(&error) => return Err(Unreadable::Array),
+            _ => {}
+        }
+    }
+    Ok(Form::Text)
+}
+
+fn not_an_object(error: &serde_json::Error) -> NoText {
+    if error.classify() == Category::Data {
+        return NoText::NoObject;
+    }
+    // The line is the stream's, and is said already.
+    let message = error.to_string();
+    let reason = message.split(" at line ").next().unwrap_or_default().to_owned();
+    NoText::Malformed { reason, byte: error.column() }
 }
 
 #[cfg(test)]
@@ -115,7 +239,7 @@ mod tests {
     use super::*;
 
     fn lines(input: impl AsRef<[u8]>) -> Vec<Line> {
-        let mut lines = Lines::new(input.as_ref());
+        let mut lines = Lines::new(input.as_ref(), None);
         std::iter::from_fn(|| {
             Some(lines.chunk().expect("readable")).filter(|chunk| !chunk.is_empty())
         })
@@ -126,7 +250,7 @@ mod tests {
     fn texts(input: impl AsRef<[u8]>) -> Vec<String> {
         lines(input)
             .into_iter()
-            .map(|line| line.unwrap_or_else(|reason| format!("!{reason}")))
+            .map(|line| line.text.unwrap_or_else(|reason| format!("!{reason}")))
             .collect()
     }
 
@@ -173,7 +297,7 @@ mod tests {
         let limit = usize::try_from(LINE_LIMIT_BYTES).expect("fits");
         let input = |length: usize| [&vec![b'x'; length], &b"\nb"[..]].concat();
         assert_eq!(texts(input(limit + 1)), ["!the line is longer than 16 MiB", "b"]);
-        assert_eq!(lines(input(limit))[0].as_ref().map(String::len), Ok(limit));
+        assert_eq!(lines(input(limit))[0].text.as_ref().map(String::len), Ok(limit));
     }
 
     #[test]
@@ -184,11 +308,76 @@ mod tests {
     #[test]
     fn chunks_are_bounded_and_lose_nothing() {
         let input = "x\n".repeat(3 * CHUNK + 5);
-        let mut lines = Lines::new(input.as_bytes());
+        let mut lines = Lines::new(input.as_bytes(), None);
         let sizes: Vec<usize> = std::iter::from_fn(|| {
             Some(lines.chunk().expect("readable").len()).filter(|size| *size > 0)
         })
         .collect();
         assert_eq!(sizes, [CHUNK, CHUNK, CHUNK, 5]);
+    }
+
+    #[test]
+    fn the_other_members_of_a_line_are_kept_as_they_are_written() {
+        let line = r#"{"id": 12345678901234567890123, "text": "a", "x": 1.50, "id": 7e0, "y": {"b": [1]}}"#;
+        let kept: Vec<String> = lines(line)[0]
+            .fields
+            .0
+            .iter()
+            .map(|(name, value)| format!("{name}={}", value.get()))
+            .collect();
+        assert_eq!(kept, ["id=7e0", "text=\"a\"", "x=1.50", "y={\"b\": [1]}"]);
+    }
+
+    #[test]
+    fn a_named_field_holds_the_text_and_the_lines_are_json_then() {
+        let input = "{\"message\": \"a\", \"text\": \"b\"}\nplain\n";
+        let mut lines = Lines::new(input.as_bytes(), Some("message"));
+        let texts: Vec<_> =
+            lines.chunk().expect("readable").into_iter().map(|line| line.text).collect();
+        assert_eq!(texts[0], Ok("a".into()));
+        assert!(matches!(texts[1], Err(NoText::Malformed { .. })));
+    }
+
+    fn refusal(input: &str) -> Option<&'static str> {
+        let mut lines = Lines::new(input.as_bytes(), None);
+        loop {
+            match lines.chunk() {
+                Err(Unreadable::Array) => return Some("array"),
+                Err(Unreadable::Spread) => return Some("spread"),
+                Err(Unreadable::Io(_)) => return None,
+                Ok(chunk) if chunk.is_empty() => return None,
+                Ok(_) => {}
+            }
+        }
+    }
+
+    #[test]
+    fn a_json_array_is_no_lines() {
+        for input in [
+            "[",
+            "[{\"text\": \"a\"}]",
+            "\n[{\"text\": \"a\"},\n{\"text\": \"b\"}]",
+            "[\"a\", \"b\"]",
+        ] {
+            assert_eq!(refusal(input), Some("array"), "{input}");
+        }
+        for input in ["{", "{\n  \"text\": \"a\"\n}", "{\"text\": \"a\","] {
+            assert_eq!(refusal(input), Some("spread"), "{input}");
+        }
+    }
+
+    #[test]
+    fn texts_that_begin_with_a_bracket_are_texts() {
+        for input in [
+            "[12:04] started",
+            "[INFO] started",
+            "[3]",
+            "[]",
+            "[2026-01-01 12:00] x",
+            "{user} left",
+            "[{a}] b",
+        ] {
+            assert_eq!((refusal(input), texts(input)), (None, vec![input.to_owned()]));
+        }
     }
 }

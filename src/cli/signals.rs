@@ -26,7 +26,7 @@ impl Signals {
             signal_hook::iterator::Signals::new([SIGINT, SIGTERM].into_iter().chain(hangup))
                 .map_err(|error| Failure::failed(format!("signals cannot be handled: {error}")))?;
         let (asked, speaker) = (cancel.clone(), Arc::clone(&console));
-        std::thread::spawn(move || {
+        let listen = move || {
             for signal in signals.forever() {
                 let typed = signal == SIGINT;
                 if asked.is_cancelled() {
@@ -45,7 +45,10 @@ impl Signals {
                     None => terminal::complain(&format!("{text}\n")),
                 }
             }
-        });
+        };
+        std::thread::Builder::new()
+            .spawn(listen)
+            .map_err(|error| Failure::failed(format!("a thread cannot be started: {error}")))?;
         Ok(Self { cancel, console })
     }
 

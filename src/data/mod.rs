@@ -19,6 +19,7 @@ pub mod jsonl;
 mod labels;
 mod misfits;
 mod offsets;
+mod pieces;
 pub mod spans;
 mod split;
 mod templates;
@@ -31,6 +32,7 @@ pub use example::{Corpus, Duplicates, Entity, Example, Split};
 pub use labels::{LabelError, LabelSet};
 pub use misfits::{Cause, Misfit, Misfits, UnitFound};
 pub use offsets::Offsets;
+pub use pieces::LONGEST as LONGEST_RUN;
 pub use split::{
     By, Difference, Division, EqualTexts, Fractions, GroupCounts, Item, Membership, SplitError,
     Trace, check_sizes, split,

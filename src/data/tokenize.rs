@@ -8,10 +8,14 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokenizers::{Encoding, ModelWrapper, Tokenizer};
+use tokenizers::{
+    Encoding, ModelWrapper, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer as _,
+    Tokenizer,
+};
 use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::align::{align, is_cut, visible};
+use super::pieces::Breaks;
 use super::spans::{self, Span};
 use super::{EncodedSplit, Example, Fit, IGNORE, LabelSet, Misfits};
 
@@ -31,6 +35,8 @@ pub struct TextTokenizer {
     inner: Tokenizer,
     /// Special tokens before the text, and behind it.
     around: (usize, usize),
+    /// Where its pre-tokenizer breaks a text.
+    breaks: Breaks,
 }
 
 /// The tokens of one text.
@@ -45,8 +51,17 @@ pub struct TokenizedText {
     pub special: Vec<bool>,
     /// True when tokens were dropped.
     pub truncated: bool,
-    /// The first character, white space skipped, that a dropped token covers.
+    /// The first character, white space skipped, from the first dropped token on.
     pub cut_at: Option<usize>,
+}
+
+impl TokenizedText {
+    fn push(&mut self, id: u32, (start, end): (u32, u32), special: bool) {
+        self.ids.push(id);
+        self.starts.push(start);
+        self.ends.push(end);
+        self.special.push(special);
+    }
 }
 
 /// What encoding a split came to.
@@ -61,6 +76,8 @@ pub struct Statistics {
     pub length_max: usize,
     /// Sequences that lost tokens.
     pub truncated: usize,
+    /// Runs without a break that were cut before they were tokenized.
+    pub long_runs: usize,
     pub anomalies: usize,
     pub entities: usize,
     /// Entities that truncation cut or dropped: their tokens are `O`.
@@ -98,6 +115,25 @@ fn encode(tokenizer: &Tokenizer, text: &str) -> Result<Encoding, String> {
         Ok(Ok(encoding)) => Ok(encoding),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err("its parts contradict each other".into()),
+    }
+}
+
+/// Where the pre-tokenizer breaks a text, tried out.
+fn breaks_of(tokenizer: &Tokenizer) -> Breaks {
+    const PROBE: &str = "aa11--aa aa";
+    let split = || {
+        let mut text = PreTokenizedString::from(PROBE);
+        tokenizer.get_pre_tokenizer()?.pre_tokenize(&mut text).ok()?;
+        let splits = text.get_splits(OffsetReferential::Original, OffsetType::Byte);
+        Some(splits.iter().map(|(_, (begin, _), _)| *begin).collect::<Vec<usize>>())
+    };
+    let begins = catch_unwind(AssertUnwindSafe(split)).ok().flatten().unwrap_or_default();
+    let is_broken = |places: &[usize]| places.iter().any(|place| begins.contains(place));
+    let at_space = is_broken(&[8, 9]);
+    match at_space && [2, 4, 6].iter().all(|place| is_broken(&[*place])) {
+        true => Breaks::Classes,
+        false if at_space => Breaks::Spaces,
+        false => Breaks::Nowhere,
     }
 }
 
@@ -178,7 +214,8 @@ impl TextTokenizer {
         if before == 0 || before == mask.len() {
             return Err(TokenizerError::NoClassToken { path: path.into() });
         }
-        Ok(Self { inner, around: (before, behind) })
+        let breaks = breaks_of(&inner);
+        Ok(Self { inner, around: (before, behind), breaks })
     }
 
     /// Writes a `tokenizer.json`.
@@ -218,18 +255,27 @@ impl TextTokenizer {
         self.around.0 + self.around.1
     }
 
-    /// Tokenizes one text, keeping its first tokens and the special ones around them, `max_length` in all.
+    /// The largest number of a token, with its spelling where the vocabulary has one: the vocabulary's, or that of a special token around a text.
+    #[must_use]
+    pub fn largest_id(&self) -> (u32, Option<String>) {
+        let around = encode(&self.inner, "a").map(|encoding| encoding.get_ids().to_vec());
+        let known = self.inner.get_vocab(true).into_values();
+        let largest = known.chain(around.unwrap_or_default()).max().unwrap_or(0);
+        (largest, self.token(largest))
+    }
+
+    /// Tokenizes one text, keeping its first tokens and the special ones around them, `max_length` in all. Of a long text it looks at little
+    /// more than these tokens.
     ///
     /// # Errors
     /// [`TokenizerError::MaxLength`] when the length leaves nothing for the text; [`TokenizerError::Text`], with line 0, when the tokenizer fails.
     pub fn encode(&self, text: &str, max_length: usize) -> Result<TokenizedText, TokenizerError> {
-        self.encode_line(text, &text.chars().collect::<Vec<_>>(), max_length, 0)
+        self.encode_line(text, max_length, 0)
     }
 
     fn encode_line(
         &self,
         text: &str,
-        characters: &[char],
         max_length: usize,
         line: usize,
     ) -> Result<TokenizedText, TokenizerError> {
@@ -238,39 +284,70 @@ impl TextTokenizer {
             return Err(TokenizerError::MaxLength { max_length, special });
         }
         let failed = |reason: String| TokenizerError::Text { line, reason };
-        let encoding = encode(&self.inner, text).map_err(failed)?;
-        let (ids, offsets) =
-            (encoding.get_ids(), whole_characters(text, characters, encoding.get_offsets()));
-        let (before, behind) = self.around;
-        let inner = ids
-            .len()
-            .checked_sub(special)
-            .ok_or_else(|| failed("its special tokens are missing".into()))?;
-        let kept = inner.min(max_length - special);
-        let dropped = before + kept..before + inner;
-        let shown = |token: &(usize, usize)| visible(characters, *token);
-        let cut_at = offsets[dropped.clone()]
-            .iter()
-            .map(shown)
-            .find_map(|(start, end)| (start < end).then_some(start));
-        let mut tokens =
-            TokenizedText { truncated: !dropped.is_empty(), cut_at, ..TokenizedText::default() };
-        let position = |offset: usize| {
-            u32::try_from(offset).map_err(|_| failed("it is longer than 2^32 characters".into()))
-        };
-        for index in (0..dropped.start).chain(dropped.end..ids.len()) {
-            let special = index < before || index >= before + inner;
-            let (start, end) = if special { (0, 0) } else { shown(&offsets[index]) };
-            tokens.ids.push(ids[index]);
-            tokens.starts.push(position(start)?);
-            tokens.ends.push(position(end)?);
-            tokens.special.push(special);
+        let mut tokens = TokenizedText::default();
+        let mut behind = Vec::new(); // ids of the special tokens there
+        let mut room = max_length - special;
+        let mut begin = 0; // of the piece, in characters
+        for piece in self.breaks.pieces(text) {
+            let (piece, encoding) = self.encode_piece(piece, room).map_err(failed)?;
+            let characters: Vec<char> = piece.chars().collect();
+            let offsets = whole_characters(piece, &characters, encoding.get_offsets());
+            let ids = encoding.get_ids();
+            let inner = ids
+                .len()
+                .checked_sub(special)
+                .ok_or_else(|| failed("its special tokens are missing".into()))?;
+            let first = self.around.0;
+            if begin == 0 {
+                ids[..first].iter().for_each(|id| tokens.push(*id, (0, 0), true));
+                behind = ids[first + inner..].to_vec();
+            }
+            let kept = inner.min(room);
+            for index in first..first + kept {
+                let position = |offset: usize| {
+                    u32::try_from(begin + offset)
+                        .map_err(|_| failed("it is longer than 2^32 characters".into()))
+                };
+                let (start, end) = visible(&characters, offsets[index]);
+                tokens.push(ids[index], (position(start)?, position(end)?), false);
+            }
+            room -= kept;
+            if kept < inner {
+                tokens.truncated = true;
+                let dropped = begin + offsets[first + kept].0;
+                let mut rest = text.chars().enumerate().skip(dropped);
+                tokens.cut_at = rest.find(|(_, c)| !c.is_whitespace()).map(|(place, _)| place);
+                break;
+            }
+            begin += characters.len();
         }
-        debug_assert!(
-            tokens.ids.len() == before + kept + behind,
-            "special tokens stand only around the text"
-        );
+        behind.into_iter().for_each(|id| tokens.push(id, (0, 0), true));
         Ok(tokens)
+    }
+
+    /// Tokenizes as much of a piece of text as gives `room` tokens and what comes behind them, special tokens around it; returns the part that it
+    /// looked at. The rest of a line of megabytes would cost seconds and gigabytes.
+    ///
+    /// The last word of a part may have become another by the cut, so the tokens count only where they end before it.
+    fn encode_piece<'a>(&self, piece: &'a str, room: usize) -> Result<(&'a str, Encoding), String> {
+        // Few texts have longer tokens on average.
+        const BYTES_PER_TOKEN: usize = 64;
+        let (before, behind) = self.around;
+        let mut bytes = BYTES_PER_TOKEN * (room + before + behind);
+        loop {
+            let head = &piece[..piece.floor_char_boundary(bytes)];
+            if head.len() == piece.len() {
+                return Ok((piece, encode(&self.inner, piece)?));
+            }
+            let encoding = encode(&self.inner, head)?;
+            let safe = head[..self.breaks.last_word(head)].chars().count();
+            let mut kept = encoding.get_offsets().iter().skip(before).take(room);
+            let is_full = encoding.len() > room + before + behind;
+            if is_full && kept.all(|(_, end)| *end < safe) {
+                return Ok((head, encoding));
+            }
+            bytes = bytes.saturating_mul(8);
+        }
     }
 
     /// Tokenizes and labels `examples`, keeping their order.
@@ -288,8 +365,7 @@ impl TextTokenizer {
             .with_min_len(16)
             .map(|example| {
                 let characters: Vec<char> = example.text.chars().collect();
-                let tokens =
-                    self.encode_line(&example.text, &characters, max_length, example.line)?;
+                let tokens = self.encode_line(&example.text, max_length, example.line)?;
                 Ok(label(example, &characters, tokens, labels))
             })
             .collect::<Result<_, _>>()?;
@@ -306,6 +382,7 @@ impl TextTokenizer {
             statistics.length_min = statistics.length_min.min(length);
             statistics.length_max = statistics.length_max.max(length);
             statistics.truncated += usize::from(tokens.truncated);
+            statistics.long_runs += self.breaks.long_runs(&example.text);
             statistics.anomalies += usize::from(example.anomaly == 1);
             statistics.entities += example.entities.len();
             statistics.entities_cut += truth.iter().filter(|(_, fit)| *fit == Fit::Cut).count();

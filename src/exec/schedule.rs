@@ -433,18 +433,24 @@ impl<'a> Scheduler<'a> {
                 reporter: self.reporter,
                 cancel: self.cancel,
             };
-            let sender = sender.clone();
-            scope.spawn(move || {
+            let from_thread = sender.clone();
+            let work = move || {
                 let started = Instant::now();
                 let (verdict, earlier_errors) = job.run();
                 // The other end lives as long as anything runs.
+                let elapsed = started.elapsed();
+                let _ = from_thread.send(Report { node: index, verdict, earlier_errors, elapsed });
+            };
+            if let Err(error) = std::thread::Builder::new().spawn_scoped(scope, work) {
+                let error = StageError::new(format!("a thread cannot be started: {error}"))
+                    .with_help("free memory, or raise the limits (`ulimit -v`, `ulimit -u`)");
                 let _ = sender.send(Report {
                     node: index,
-                    verdict,
-                    earlier_errors,
-                    elapsed: started.elapsed(),
+                    verdict: Verdict::Failed(error),
+                    earlier_errors: Vec::new(),
+                    elapsed: Duration::ZERO,
                 });
-            });
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::artifacts::{Backbone, files};
+use crate::data::TextTokenizer;
 use crate::hub::{self, Client, HubError, Options};
 use crate::models::JointModel;
 use crate::stage::{
@@ -109,6 +110,7 @@ impl Stage for FetchModel {
         JointModel::check(&model.weights, &model.config)
             .map_err(|error| StageError::new(error.to_string()).with_help(error.help()))?;
         say_what_is_left_out(&model.weights, context)?;
+        check_vocabulary(&model)?;
         for name in Backbone::FILES {
             context.check_cancelled()?;
             files::copy(&folder.join(name), &context.output.join(name))?;
@@ -150,6 +152,24 @@ fn download(repo: &str, context: &Context<'_>) -> Result<PathBuf, StageError> {
     let client = Client::new(options).map_err(failed)?;
     let mut watch = Watch { context, begun: Instant::now(), shown: None };
     client.fetch(repo, &commit, &Backbone::FILES, &mut watch).map_err(failed)
+}
+
+/// A token without a row in the embedding would end the first training that meets it.
+fn check_vocabulary(model: &Backbone) -> Result<(), StageError> {
+    let tokenizer = TextTokenizer::load(&model.tokenizer)
+        .map_err(|error| StageError::new(error.to_string()))?;
+    let (largest, token) = tokenizer.largest_id();
+    let rows = model.config.vocab_size;
+    if (largest as usize) < rows {
+        return Ok(());
+    }
+    let token = token.map(|token| format!(" (`{token}`)")).unwrap_or_default();
+    Err(StageError::new(format!(
+        "`{}` has tokens up to number {largest}{token}, but the embedding has only {rows} rows, for 0 to {}",
+        model.tokenizer.display(),
+        rows - 1
+    ))
+    .with_help("take the `tokenizer.json` that belongs to the model, or a model whose embedding was resized to it"))
 }
 
 /// Shows the progress of the file that is being downloaded.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{facts, versions};
 use crate::artifacts::{Backbone, CorpusFiles, files};
-use crate::data::train_tokenizer;
+use crate::data::{TrainTokenizerError, train_tokenizer};
 use crate::models::{ConfigError, JointModel, ModernBertConfig, layer_types};
 use crate::rng::Rng;
 use crate::stage::{
@@ -131,8 +131,12 @@ impl Stage for InitModel {
     fn run(&self, inputs: InitModelInputs, context: &Context<'_>) -> Result<Backbone, StageError> {
         let corpus = inputs.corpus.read()?;
         let texts = corpus.train.iter().map(|example| example.text.as_str());
-        let tokenizer = train_tokenizer(texts, self.vocab_size)
-            .map_err(|error| StageError::new(error.to_string()))?;
+        let cancelled = || context.signals.cancelled();
+        let tokenizer =
+            train_tokenizer(texts, self.vocab_size, &cancelled).map_err(|error| match error {
+                TrainTokenizerError::Cancelled => StageError::Cancelled,
+                _ => StageError::new(error.to_string()),
+            })?;
         let path = context.output.join(Backbone::TOKENIZER);
         tokenizer.save(&path).map_err(|error| StageError::writing(&path, &error))?;
 

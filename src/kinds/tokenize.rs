@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{facts, versions};
 use crate::artifacts::{Backbone, CorpusFiles, Encoded, EncodedWriter};
-use crate::data::{LabelSet, Misfits, Split, Statistics, TextTokenizer, UnitFound};
+use crate::data::{LONGEST_RUN, LabelSet, Misfits, Split, Statistics, TextTokenizer, UnitFound};
 use crate::stage::{
     Caveat, CodeVersion, Context, Facts, InputFacts, ParameterProblem, Stage, StageError,
 };
@@ -125,6 +125,16 @@ fn warn_of(
             found.truncated, found.sequences
         );
         context.caveat(caveats, Caveat::new("texts_cut", found.truncated, message).of(split));
+    }
+    if found.long_runs > 0 {
+        let runs = match found.long_runs {
+            1 => "1 run".to_owned(),
+            count => format!("{count} runs"),
+        };
+        let message = format!(
+            "{runs} of more than {LONGEST_RUN} characters without a break in the {split} texts, cut before the tokenizer sees them"
+        );
+        context.caveat(caveats, Caveat::new("runs_cut", found.long_runs, message).of(split));
     }
     if found.entities_cut > 0 {
         let cut = found.entities_cut;

@@ -11,7 +11,7 @@ pub const MODEL: CodeVersion = CodeVersion { part: "model", version: 1 };
 pub const PLOTS: CodeVersion = CodeVersion { part: "plots", version: 2 };
 pub const SPLIT: CodeVersion = CodeVersion { part: "split", version: 2 };
 pub const TEMPLATES: CodeVersion = CodeVersion { part: "templates", version: 1 };
-pub const TOKENIZER_TRAINING: CodeVersion = CodeVersion { part: "tokenizer_training", version: 1 };
+pub const TOKENIZER_TRAINING: CodeVersion = CodeVersion { part: "tokenizer_training", version: 2 };
 pub const TRAINING: CodeVersion = CodeVersion { part: "training", version: 3 };
 
 /// Every version, for the test that watches them.

@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::allocator;
+
 /// There is not as much memory as something large needs.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("no memory is left for {what}: {} MB were refused", bytes.div_ceil(1_000_000))]
@@ -53,7 +55,8 @@ pub fn reserve<T>(buffer: &mut Vec<T>, length: usize, what: &'static str) -> Res
         return Ok(());
     }
     buffer.clear();
-    buffer.try_reserve_exact(length).map_err(|_| NoMemory { what, bytes: bytes_of::<T>(length) })
+    let reserved = allocator::refusable(|| buffer.try_reserve_exact(length));
+    reserved.map_err(|_| NoMemory { what, bytes: bytes_of::<T>(length) })
 }
 
 /// Whether there is room for `length` floats that are about to be allocated, but not touched before they are needed.

@@ -6,29 +6,25 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::ToolError;
-use crate::artifacts::{Artifact as _, Checkpoint, StageError};
+use crate::artifacts::{ANOMALY, Artifact as _, Checkpoint, Heads, NER, StageError};
 use crate::data::{
     EncodedSplit, Entity, IGNORE, LabelSet, TextTokenizer, TokenizedText, TokenizerError, spans,
 };
 use crate::training::{self, CpuEngine, Objective};
-
-/// Few texts have longer tokens on average.
-const BYTES_PER_TOKEN: usize = 64;
 
 /// A trained model ready to tag texts.
 pub struct Predictor {
     engine: CpuEngine,
     tokenizer: TextTokenizer,
     labels: LabelSet,
-    max_length: usize,
+    heads: Heads,
+    vocabulary: usize,
 }
 
 /// What the model says of one text.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Prediction {
-    pub text: String,
-    /// Offsets in characters, half-open.
-    pub entities: Vec<Entity>,
+    pub entities: Vec<FoundEntity>,
     /// 0 is normal, 1 an anomaly; `None` for a blank text, in which there is nothing to judge.
     pub anomaly: Option<u32>,
     /// Probability of an anomaly.
@@ -36,6 +32,17 @@ pub struct Prediction {
     /// True when the end of the text was beyond what the model was trained to read, and was not looked at.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
+}
+
+/// An entity that the model found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FoundEntity {
+    /// Offsets in characters, half-open.
+    #[serde(flatten)]
+    pub entity: Entity,
+    /// The mean, over its tokens, of the probability of the label that each of them got, as transformers computes it with
+    /// `aggregation_strategy="simple"`.
+    pub score: f64,
 }
 
 /// Why a model could not be opened.
@@ -86,96 +93,139 @@ impl Predictor {
         let model = checkpoint.model().map_err(wrong)?;
         let engine = CpuEngine::try_new(model).map_err(|error| other(&error))?;
         Ok(Self {
+            vocabulary: checkpoint.config.vocab_size,
             engine,
             tokenizer,
             labels: checkpoint.labels,
-            max_length: checkpoint.heads.max_length,
+            heads: checkpoint.heads,
         })
     }
 
-    /// Predicts texts in batches of `batch_size`, in order. Blank ones are answered without the model.
-    ///
-    /// # Errors
-    /// When a text cannot be tokenized.
+    /// The names of the model's heads.
+    pub fn heads(&self) -> impl Iterator<Item = &str> {
+        self.heads.heads.iter().map(|head| head.name.as_str())
+    }
+
+    /// Sets the score from which answers of a head count: a text is an anomaly whose probability of one is as large, and an entity whose score
+    /// is smaller is left out. A name that is no head's is passed over.
+    pub fn set_threshold(&mut self, head: &str, threshold: f64) {
+        let heads = self.heads.heads.iter_mut().filter(|other| other.name == head);
+        heads.for_each(|head| head.threshold = Some(threshold));
+    }
+
+    /// Predicts texts in batches of `batch_size`, in order, each by itself: one that the model cannot read keeps no other from being tagged. Blank
+    /// ones are answered without the model.
     pub fn predict(
         &mut self,
-        texts: &[String],
+        texts: &[&str],
+        batch_size: usize,
+    ) -> Vec<Result<Prediction, ToolError>> {
+        let encode = |text: &&str| {
+            if text.trim().is_empty() { None } else { Some(self.encode(text)) }
+        };
+        let encoded: Vec<Option<Result<TokenizedText, ToolError>>> =
+            texts.par_iter().map(encode).collect();
+        let told: Vec<&TokenizedText> =
+            encoded.iter().filter_map(|tokens| tokens.as_ref()?.as_ref().ok()).collect();
+        let tagged = match self.tag(&told, batch_size) {
+            Ok(predictions) => predictions.into_iter().map(Ok).collect(),
+            // One of them is to blame, and the others are not.
+            Err(_) => told.iter().map(|text| self.tag_one(text)).collect::<Vec<_>>(),
+        };
+        let mut tagged = tagged.into_iter();
+        let answer = |tokens: Option<Result<TokenizedText, ToolError>>| match tokens {
+            None => Ok(Prediction {
+                entities: Vec::new(),
+                anomaly: None,
+                anomaly_score: None,
+                truncated: false,
+            }),
+            Some(Err(error)) => Err(error),
+            Some(Ok(_)) => tagged.next().expect("one for each text"),
+        };
+        encoded.into_iter().map(answer).collect()
+    }
+
+    fn encode(&self, text: &str) -> Result<TokenizedText, ToolError> {
+        let tokens =
+            self.tokenizer.encode(text, self.heads.max_length).map_err(|error| match error {
+                TokenizerError::Text { reason, .. } => {
+                    ToolError::of(format!("it cannot be tokenized: {reason}"))
+                }
+                _ => ToolError::of(error),
+            })?;
+        match tokens.ids.iter().find(|id| **id as usize >= self.vocabulary) {
+            Some(id) => Err(ToolError::of(format!(
+                "the tokenizer gives token {id}, but the model knows only {}",
+                self.vocabulary
+            ))),
+            None => Ok(tokens),
+        }
+    }
+
+    fn tag_one(&mut self, text: &TokenizedText) -> Result<Prediction, ToolError> {
+        self.tag(&[text], 1).map(|mut found| found.remove(0))
+    }
+
+    fn tag(
+        &mut self,
+        texts: &[&TokenizedText],
         batch_size: usize,
     ) -> Result<Vec<Prediction>, ToolError> {
-        let is_blank = |text: &&String| text.trim().is_empty();
-        let told: Vec<&String> = texts.iter().filter(|text| !is_blank(text)).collect();
-        let mut predictions = self.tag(&told, batch_size)?.into_iter();
-        let blank = |text: &String| Prediction {
-            text: text.clone(),
-            entities: Vec::new(),
-            anomaly: None,
-            anomaly_score: None,
-            truncated: false,
-        };
-        let answer = |text| {
-            if is_blank(&text) {
-                blank(text)
-            } else {
-                predictions.next().expect("one for each text")
-            }
-        };
-        Ok(texts.iter().map(answer).collect())
-    }
-
-    /// Tokenizes no more of a text than the model reads: the rest of a line of megabytes would cost seconds and gigabytes. The last word of what
-    /// is looked at may have become another by the cut, so the tokens count only where they end before it.
-    fn encode(&self, text: &str) -> Result<TokenizedText, TokenizerError> {
-        let head = &text[..text.floor_char_boundary(BYTES_PER_TOKEN * self.max_length)];
-        if head.len() < text.len() {
-            let tokens = self.tokenizer.encode(head, self.max_length)?;
-            let safe = head[..last_word(head)].chars().count();
-            if tokens.truncated && tokens.ends.iter().all(|end| (*end as usize) < safe) {
-                return Ok(tokens);
-            }
-        }
-        self.tokenizer.encode(text, self.max_length)
-    }
-
-    fn tag(&mut self, texts: &[&String], batch_size: usize) -> Result<Vec<Prediction>, ToolError> {
-        let encoded: Vec<TokenizedText> = texts
-            .par_iter()
-            .map(|text| self.encode(text))
-            .collect::<Result<_, _>>()
-            .map_err(ToolError::of)?;
-        let split = unlabelled(&encoded);
+        let split = unlabelled(texts);
         let predicted =
             training::predict(&mut self.engine, &split, batch_size, &Objective::default(), &|| {
                 false
             })
             .map_err(ToolError::of)?
             .expect("nothing asks it to stop");
-        let read = |(row, (text, tokens)): (usize, (&&String, &TokenizedText))| {
-            let found = predicted.labels[split.range(row)].iter().zip(&tokens.special);
-            let labels: Vec<u32> =
-                found.map(|(label, special)| if *special { IGNORE } else { *label }).collect();
+        let threshold = |head: &str| self.heads.get(head).and_then(|head| head.threshold);
+        let (least_of_entity, least_of_anomaly) = (threshold(NER), threshold(ANOMALY));
+        let read = |(row, tokens): (usize, &&TokenizedText)| {
+            let range = split.range(row);
+            let scores = &predicted.label_scores[range.clone()];
+            let score = predicted.anomaly_score[row];
             Prediction {
-                text: (*text).clone(),
-                entities: spans::read(&labels, &tokens.starts, &tokens.ends, &self.labels)
-                    .into_iter()
-                    .map(|span| span.entity(&self.labels))
+                entities: self
+                    .entities(tokens, &predicted.labels[range], scores)
+                    .filter(|found| least_of_entity.is_none_or(|least| found.score >= least))
                     .collect(),
-                anomaly: Some(predicted.anomaly[row]),
-                anomaly_score: Some(predicted.anomaly_score[row]),
+                anomaly: Some(
+                    least_of_anomaly
+                        .map_or(predicted.anomaly[row], |least| u32::from(score >= least)),
+                ),
+                anomaly_score: Some(score),
                 truncated: tokens.truncated,
             }
         };
-        Ok(texts.iter().zip(&encoded).enumerate().map(read).collect())
+        Ok(texts.iter().enumerate().map(read).collect())
+    }
+
+    /// * `labels`, `scores`: `(tokens,)`
+    fn entities(
+        &self,
+        tokens: &TokenizedText,
+        labels: &[u32],
+        scores: &[f64],
+    ) -> impl Iterator<Item = FoundEntity> {
+        let of_text = |(label, special): (&u32, &bool)| if *special { IGNORE } else { *label };
+        let labels: Vec<u32> = labels.iter().zip(&tokens.special).map(of_text).collect();
+        spans::read(&labels, &tokens.starts, &tokens.ends, &self.labels).into_iter().map(|span| {
+            let is_inside = |token: &usize| {
+                !tokens.special[*token]
+                    && span.start <= tokens.starts[*token]
+                    && tokens.ends[*token] <= span.end
+            };
+            let inside: Vec<f64> =
+                (0..scores.len()).filter(is_inside).map(|token| scores[token]).collect();
+            let score = inside.iter().sum::<f64>() / inside.len() as f64;
+            FoundEntity { entity: span.entity(&self.labels), score }
+        })
     }
 }
 
-/// Where the last word of a text begins with the white space before it, in bytes.
-fn last_word(text: &str) -> usize {
-    let text = text.trim_end();
-    text.rfind(char::is_whitespace).map_or(0, |space| text[..space].trim_end().len())
-}
-
 /// Tokens without a truth.
-fn unlabelled(texts: &[TokenizedText]) -> EncodedSplit {
+fn unlabelled(texts: &[&TokenizedText]) -> EncodedSplit {
     let mut split = EncodedSplit::default();
     for text in texts {
         split.ids.extend(&text.ids);

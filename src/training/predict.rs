@@ -45,6 +45,8 @@ impl Objective {
 pub struct Predicted {
     /// The most likely label of every token, special tokens included: `(tokens,)`.
     pub labels: Vec<u32>,
+    /// The probability of that label: `(tokens,)`.
+    pub label_scores: Vec<f64>,
     /// The more likely class of every sequence: `(sequences,)`.
     pub anomaly: Vec<u32>,
     /// The probability of an anomaly: `(sequences,)`.
@@ -77,6 +79,7 @@ pub fn predict(
     cancelled: &dyn Fn() -> bool,
 ) -> Result<Option<Predicted>, EngineError> {
     let mut labels = Vec::with_capacity(split.tokens());
+    let mut label_scores = Vec::with_capacity(split.tokens());
     let (mut anomaly, mut anomaly_score) =
         (Vec::with_capacity(split.len()), Vec::with_capacity(split.len()));
     let (mut ner, mut sequence) = (WeightedMean::default(), WeightedMean::default());
@@ -91,7 +94,9 @@ pub fn predict(
         if !batch.ids.is_empty() {
             let classes = logits.ner.len() / batch.ids.len();
             for (logits, &label) in logits.ner.chunks_exact(classes).zip(&batch.labels) {
-                labels.push(argmax(logits));
+                let best = argmax(logits);
+                labels.push(best);
+                label_scores.push((-cross_entropy(logits, best)).exp());
                 if label != IGNORE {
                     ner.add(cross_entropy(logits, label), 1.0);
                 }
@@ -110,6 +115,7 @@ pub fn predict(
     let total = weighted(objective.ner_weight, ner) + weighted(objective.anomaly_weight, sequence);
     Ok(Some(Predicted {
         labels,
+        label_scores,
         anomaly,
         anomaly_score,
         losses: SplitLosses { ner, anomaly: sequence, total },
@@ -223,6 +229,7 @@ mod tests {
         let ascending = [truth[1], truth[0], truth[2]];
         split.truth.push(ascending);
         let predicted = Predicted {
+            label_scores: Vec::new(),
             labels: split.labels.clone(),
             anomaly: vec![0],
             anomaly_score: vec![0.5],

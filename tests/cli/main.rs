@@ -12,6 +12,8 @@ mod help;
 mod hostile;
 mod init;
 mod kinds;
+mod memory;
+mod models;
 mod network;
 mod pipes;
 mod plan;

@@ -11,7 +11,7 @@ fn tokenizer() -> TextTokenizer {
         "the disk of Ann failed at noon from noon",
         "Ann Lee Ann Lee user disk",
     ];
-    train_tokenizer(texts.iter().copied().cycle().take(12), 400).unwrap()
+    train_tokenizer(texts.iter().copied().cycle().take(12), 400, &|| false).unwrap()
 }
 
 fn example(text: &str, entities: &[(usize, usize, &str)]) -> Example {
@@ -242,10 +242,71 @@ fn a_token_ends_behind_the_whole_of_its_last_character() {
 
 #[test]
 fn entities_of_decomposed_text_end_where_it_says() {
-    let tokenizer =
-        train_tokenizer(["the user Jos\u{e9} logged in"].into_iter().cycle().take(12), 400)
-            .unwrap();
+    let tokenizer = train_tokenizer(
+        ["the user Jos\u{e9} logged in"].into_iter().cycle().take(12),
+        400,
+        &|| false,
+    )
+    .unwrap();
     let text = "user Jose\u{301} logged in";
     let found = tokenizer.encode(text, 64).unwrap();
     assert!(found.ends.contains(&10) && !found.ends.contains(&9), "{found:?}");
+}
+
+#[test]
+fn a_run_without_a_break_is_cut_and_every_offset_stays() {
+    let tokenizer = tokenizer();
+    let text = format!("Ann {} Lee logged in", "é".repeat(25_000));
+    let found = tokenizer.encode(&text, 1 << 20).unwrap();
+    assert!(!found.truncated);
+    let places: Vec<_> = found.starts.iter().zip(&found.ends).collect();
+    let inner = &places[1..places.len() - 1];
+    assert!(inner.windows(2).all(|pair| pair[0].1 <= pair[1].0 || pair[0] == pair[1]));
+    assert_eq!((inner[0].0, inner[inner.len() - 1].1), (&0, &(text.chars().count() as u32)));
+    // Of the last word, as if it stood alone.
+    let alone = tokenizer.encode(" logged in", 64).unwrap();
+    let last = |tokens: &TokenizedText| tokens.ids[tokens.ids.len() - 3..].to_vec();
+    assert_eq!(last(&found), last(&alone));
+    let example = example(&text, &[(25_005, 25_008, "PER")]);
+    let set = LabelSet::of(["PER"]);
+    let (split, statistics) = tokenizer.encode_split(&[example], &set, 1 << 20).unwrap();
+    assert_eq!((statistics.long_runs, statistics.misfits.count()), (1, 0));
+    let begin = split.labels.iter().position(|label| *label == set.index("B-PER").unwrap());
+    assert_eq!(begin.map(|token| split.ends[token]), Some(25_008));
+}
+
+proptest! {
+    /// Only the beginning of a long text is looked at; the whole says the same.
+    #[test]
+    fn how_much_follows_changes_no_token(
+        words in prop::collection::vec("Ann|Lee|user| |1|-|é|e\u{301}|'s|漢", 1..400),
+        max_length in 3_usize..12,
+    ) {
+        let tokenizer = tokenizer();
+        let text = words.join("").repeat(20);
+        let whole = tokenizer.encode(&text, 1 << 20).unwrap();
+        let found = tokenizer.encode(&text, max_length).unwrap();
+        let kept = found.ids.len() - 1;
+        prop_assert_eq!(&found.ids[..kept], &whole.ids[..kept]);
+        prop_assert_eq!(&found.starts[..kept], &whole.starts[..kept]);
+        prop_assert_eq!(&found.ends[..kept], &whole.ends[..kept]);
+        prop_assert_eq!(found.truncated, whole.ids.len() > max_length);
+        let dropped = whole.starts[kept..whole.starts.len() - 1].first();
+        let rest = dropped.and_then(|start| {
+            let mut rest = text.chars().enumerate().skip(*start as usize);
+            rest.find(|(_, c)| !c.is_whitespace()).map(|(place, _)| place)
+        });
+        prop_assert_eq!(found.cut_at, rest);
+    }
+}
+
+#[test]
+fn the_places_at_which_a_pre_tokenizer_breaks_are_found_out() {
+    use tokenizers::pre_tokenizers::whitespace::WhitespaceSplit;
+    assert_eq!(tokenizer().breaks, Breaks::Classes);
+    let mut other = tokenizer().inner;
+    other.with_pre_tokenizer(Some(WhitespaceSplit));
+    assert_eq!(breaks_of(&other), Breaks::Spaces);
+    other.with_pre_tokenizer(None::<WhitespaceSplit>);
+    assert_eq!(breaks_of(&other), Breaks::Nowhere);
 }
