@@ -237,6 +237,6 @@ fn suggestions_are_what_was_probably_meant() {
 
 #[test]
 fn quoting_keeps_messages_on_one_line_and_short() {
-    assert_eq!(quoted("a\nb"), "`a b`");
+    assert_eq!(quoted("a\nb"), "`a\\u000ab`");
     assert!(quoted(&"x".repeat(1_000_000)).len() < 100);
 }

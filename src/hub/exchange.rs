@@ -461,7 +461,7 @@ fn cause(error: ureq::Error) -> Cause {
             | ErrorKind::NetworkUnreachable
             | ErrorKind::NetworkDown
             | ErrorKind::AddrNotAvailable
-            | ErrorKind::NotFound => Cause::Way(error.to_string().to_lowercase()),
+            | ErrorKind::NotFound => Cause::Way(error.kind().to_string()),
             // The standard library has no kind for it.
             _ if error.to_string().starts_with("failed to lookup address") => {
                 Cause::Way("its name has no address".to_owned())
