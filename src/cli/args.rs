@@ -236,6 +236,8 @@ pub struct Check {
     pub changes: Changes,
     #[command(flatten)]
     pub place: Place,
+    #[arg(long, help = "Also read the data and say what a run would say of them")]
+    pub data: bool,
     #[arg(long, help = "Print JSON")]
     pub json: bool,
 }

@@ -187,7 +187,7 @@ impl SplitError {
 }
 
 fn leave(texts: usize) -> String {
-    if texts == 1 { "1 text leaves".to_owned() } else { format!("{texts} different texts leave") }
+    if texts == 1 { "1 text leaves".to_owned() } else { format!("{texts} texts leave") }
 }
 
 fn leave_values(groups: usize, field: &str) -> String {

@@ -18,9 +18,11 @@ mod event;
 mod options;
 mod outcome;
 mod schedule;
+mod survey;
 mod work;
 
 pub use event::{Counts, Event, Line, NodeName, Reporter, RunError};
 pub use options::{Cancel, Checkpoints, Options};
 pub use outcome::{Because, NodeResult, Outcome, RunOutcome};
 pub use schedule::{ExecError, execute};
+pub use survey::{Found, survey};

@@ -1,18 +1,24 @@
 //! `fetch_model`: a pretrained encoder from the hub or a local folder.
 
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
+use super::facts;
 use crate::artifacts::{Backbone, files};
 use crate::data::TextTokenizer;
 use crate::hub::{self, Client, HubError, Options};
-use crate::models::JointModel;
+use crate::models::{ConfigError, ConfigProblem, JointModel, ModernBertConfig};
 use crate::stage::{
-    Artifact as _, CodeVersion, Context, HubCommit, ParameterProblem, Progress, SourceFile, Stage,
-    StageError,
+    Artifact as _, CodeVersion, Content, Context, Facts, HubCommit, Inspection, ParameterProblem,
+    Progress, Remark, SourceFile, SourceProblem, Stage, StageError, Survey, SurveyInputs,
 };
 
 /// A pretrained ModernBERT from the Hugging Face hub, or from a local folder in Hugging Face layout (`config.json`, `model.safetensors`, `tokenizer.json`). A token is read from `HF_TOKEN` or from where `hf auth login` puts it; `HF_ENDPOINT`, `HF_HOME` and `HF_HUB_OFFLINE` are honoured.
@@ -89,9 +95,32 @@ impl Stage for FetchModel {
             parameter: "path",
             name: format!("path/{name}"),
             path: folder.join(name),
-            inspection: None,
+            inspection: (name == Backbone::CONFIG).then_some(INSPECTION),
         };
         self.path.iter().flat_map(|folder| Backbone::FILES.map(|name| file(folder, name))).collect()
+    }
+
+    fn facts_of_content(&self, content: &dyn Any) -> Facts {
+        match content.downcast_ref::<ModernBertConfig>() {
+            Some(config) => facts::of_model(config.max_position_embeddings),
+            None => Facts::new(),
+        }
+    }
+
+    fn survey(
+        &self,
+        _inputs: SurveyInputs<'_>,
+        entry: Option<&Path>,
+    ) -> Result<Survey, StageError> {
+        let Some(folder) = self.path.as_deref().or(entry) else {
+            let text = "the model is not here before it was downloaded: nothing is said of tokens";
+            return Ok(Survey { remarks: vec![Remark::Note(text.to_owned())], finding: None });
+        };
+        let model = checked(folder)?;
+        let tokenizer = TextTokenizer::load(&model.tokenizer)
+            .map_err(|error| StageError::new(error.to_string()))?;
+        let remarks = left_out(&model.weights)?.map(Remark::Warning).into_iter().collect();
+        Ok(Survey { remarks, finding: Some(Arc::new(tokenizer)) })
     }
 
     fn hub_commit(&self) -> Option<HubCommit> {
@@ -106,11 +135,10 @@ impl Stage for FetchModel {
             (None, Some(repo)) => download(repo, context)?,
             (None, None) => return Err(StageError::new("one of `repo` and `path` is needed")),
         };
-        let model = Backbone::open(&folder)?;
-        JointModel::check(&model.weights, &model.config)
-            .map_err(|error| StageError::new(error.to_string()).with_help(error.help()))?;
-        say_what_is_left_out(&model.weights, context)?;
-        check_vocabulary(&model)?;
+        let model = checked(&folder)?;
+        if let Some(warning) = left_out(&model.weights)? {
+            context.warn(warning);
+        }
         for name in Backbone::FILES {
             context.check_cancelled()?;
             files::copy(&folder.join(name), &context.output.join(name))?;
@@ -121,24 +149,68 @@ impl Stage for FetchModel {
 
 /// A model that was trained for a task loses what it learned for it, and that must not happen without a word. The heads of pretraining are no
 /// loss: every encoder on the hub has them.
-fn say_what_is_left_out(weights: &Path, context: &Context<'_>) -> Result<(), StageError> {
+fn left_out(weights: &Path) -> Result<Option<String>, StageError> {
     const NAMED: usize = 6;
     let heads = JointModel::heads_in(weights)
         .map_err(|error| StageError::new(error.to_string()).with_help(error.help()))?;
     let pretraining =
         |name: &String| ["head.", "decoder."].iter().any(|part| name.starts_with(part));
     if heads.iter().all(pretraining) {
-        return Ok(());
+        return Ok(None);
     }
     let mut names: Vec<String> = heads.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
     if heads.len() > NAMED {
         names.push(format!("{} more", heads.len() - NAMED));
     }
-    context.warn(format!(
+    Ok(Some(format!(
         "this model was trained for a task: only its encoder is used, and its heads are left out: {}",
         names.join(", ")
-    ));
-    Ok(())
+    )))
+}
+
+/// A model whose weights and tokens have what its configuration says.
+fn checked(folder: &Path) -> Result<Backbone, StageError> {
+    let model = Backbone::open(folder)?;
+    JointModel::check(&model.weights, &model.config)
+        .map_err(|error| StageError::new(error.to_string()).with_help(error.help()))?;
+    check_vocabulary(&model)?;
+    Ok(model)
+}
+
+/// A `config.json` is small by nature.
+const INSPECTION: Inspection = Inspection { largest: 1 << 20, read: read_config };
+
+fn read_config(text: &str) -> Result<Content, Vec<SourceProblem>> {
+    let help = || Some("the encoder must be a ModernBERT".to_owned());
+    match ModernBertConfig::from_json(text) {
+        Ok(config) => Ok(Arc::new(config)),
+        Err(ConfigError::Unsupported(problems)) => Err(problems
+            .into_iter()
+            .map(|ConfigProblem { key, message }| SourceProblem {
+                range: place_of(text, key),
+                message,
+                help: help(),
+            })
+            .collect()),
+        Err(ConfigError::Json { message, line, column }) => {
+            let before = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len);
+            let at = before.sum::<usize>() + column.saturating_sub(1);
+            let at = text.floor_char_boundary(at.min(text.len()));
+            Err(vec![SourceProblem { range: at..at, message, help: help() }])
+        }
+        Err(error @ ConfigError::NoMemory(_)) => {
+            Err(vec![SourceProblem { range: 0..0, message: error.to_string(), help: None }])
+        }
+    }
+}
+
+/// Where the value of a key of a JSON object stands, in bytes; its beginning where the key is not there.
+fn place_of(text: &str, key: &str) -> Range<usize> {
+    let members: BTreeMap<String, &RawValue> = serde_json::from_str(text).unwrap_or_default();
+    members.get(key).map_or(0..0, |value| {
+        let start = value.get().as_ptr() as usize - text.as_ptr() as usize;
+        start..start + value.get().len()
+    })
 }
 
 fn download(repo: &str, context: &Context<'_>) -> Result<PathBuf, StageError> {

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -15,13 +15,12 @@ use super::splits::{self, By, Dividing, Duplicates, Fractions};
 use super::versions;
 use crate::artifacts::CorpusFiles;
 use crate::data::{
-    self, Division, Example, Item, Membership, Sentences, SplitError, TEMPLATES_FORMAT,
-    TemplateProblem, Templates,
+    self, Corpus, Example, Item, Split, SplitError, TEMPLATES_FORMAT, TemplateProblem, Templates,
 };
 use crate::rng::Rng;
 use crate::stage::{
-    CodeVersion, Content, Context, Facts, InputFacts, Inspection, ParameterProblem, SourceFile,
-    SourceProblem, Stage, StageError,
+    CodeVersion, Content, Context, Facts, InputFacts, Inspection, ParameterProblem, Remark,
+    SourceFile, SourceProblem, Stage, StageError, Survey, SurveyInputs,
 };
 
 /// Synthetic labelled sentences from a file of templates: each placeholder is filled with one of its values and becomes an entity. Sentences of anomalous templates are anomalies.
@@ -51,17 +50,6 @@ pub struct GenerateCorpus {
     /// Seed of the sentences and of the split.
     #[serde(default = "super::default_seed")]
     pub seed: u64,
-}
-
-impl GenerateCorpus {
-    fn dividing(&self) -> Dividing<'_> {
-        Dividing {
-            fractions: self.split,
-            by: self.by.as_ref(),
-            duplicates: self.duplicates,
-            seed: self.seed,
-        }
-    }
 }
 
 /// The field of a sentence that names its template.
@@ -144,40 +132,84 @@ impl Stage for GenerateCorpus {
         facts::of_fractions(&self.split)
     }
 
+    fn survey(
+        &self,
+        _inputs: SurveyInputs<'_>,
+        _entry: Option<&Path>,
+    ) -> Result<Survey, StageError> {
+        let (mut corpus, mut remarks) = (Corpus::default(), Vec::new());
+        self.each(&|| Ok(()), &mut remarks, &mut |split, example| {
+            corpus.get_mut(split).push(example);
+            Ok(())
+        })?;
+        Ok(splits::survey(corpus, Some((FIELD, "templates")), remarks))
+    }
+
     fn run(&self, _inputs: NoInputs, context: &Context<'_>) -> Result<CorpusFiles, StageError> {
+        let mut output = splits::Output::new(Some((FIELD, "templates")), context)?;
+        let (mut caveats, mut remarks) = (Vec::new(), Vec::new());
+        self.each(&|| context.check_cancelled(), &mut remarks, &mut |split, example| {
+            output.push(split, &example)
+        })?;
+        context.remarks(&mut caveats, remarks);
+        output.finish(caveats)
+    }
+}
+
+impl GenerateCorpus {
+    fn dividing(&self) -> Dividing<'_> {
+        Dividing {
+            fractions: self.split,
+            by: self.by.as_ref(),
+            duplicates: self.duplicates,
+            seed: self.seed,
+        }
+    }
+
+    /// Makes all sentences and hands them out with their splits, of which only a chunk is in memory: every one is made twice.
+    fn each(
+        &self,
+        check_cancelled: &dyn Fn() -> Result<(), StageError>,
+        remarks: &mut Vec<Remark>,
+        push: &mut dyn FnMut(Split, Example) -> Result<(), StageError>,
+    ) -> Result<(), StageError> {
         let templates = Templates::read(&self.templates)
             .map_err(|error| StageError::new(error.to_string()).with_help(TEMPLATES_FORMAT))?;
         let unused = templates.unused();
         if !unused.is_empty() {
             let names: Vec<String> = unused.iter().map(|name| format!("`{name}`")).collect();
-            context.warn(format!(
+            remarks.push(Remark::Warning(format!(
                 "no template of `{}` uses {}",
                 self.templates.display(),
                 names.join(", ")
-            ));
+            )));
         }
-        let rng = Rng::new(self.seed);
         let sentences = templates
-            .sentences(self.samples, self.anomaly_ratio, rng)
+            .sentences(self.samples, self.anomaly_ratio, Rng::new(self.seed))
             .map_err(|error| StageError::new(error.to_string()))?;
         let division = self.dividing().division();
-        let membership = divide(&sentences, self.samples, &division, context)?;
-        let mut caveats = Vec::new();
-        splits::say(&division, &membership, &mut caveats, context);
-        let mut output = splits::Output::new(Some((FIELD, "templates")), context)?;
-        // Every sentence is made a second time, so that only a chunk of them is in memory.
+        let mut items = Vec::with_capacity(self.samples);
         for chunk in chunks(self.samples) {
-            context.check_cancelled()?;
+            check_cancelled()?;
+            let item = |index| division.item(&sentences.get(index));
+            let found: Result<Vec<Item>, SplitError> = chunk.into_par_iter().map(item).collect();
+            items.extend(found.map_err(|error| splits::failed(&error))?);
+        }
+        let membership = division.divide(&items).map_err(|error| splits::failed(&error))?;
+        drop(items);
+        remarks.extend(splits::remarks(&division, &membership));
+        for chunk in chunks(self.samples) {
+            check_cancelled()?;
             let start = chunk.start;
             let made: Vec<Example> =
                 chunk.into_par_iter().map(|index| sentences.get(index)).collect();
-            for (example, part) in made.iter().zip(&membership.parts[start..]) {
+            for (example, part) in made.into_iter().zip(&membership.parts[start..]) {
                 if let Some(split) = part {
-                    output.push(*split, example)?;
+                    push(*split, example)?;
                 }
             }
         }
-        output.finish(caveats)
+        Ok(())
     }
 }
 
@@ -186,20 +218,4 @@ const CHUNK: usize = 1 << 14;
 
 fn chunks(samples: usize) -> impl Iterator<Item = Range<usize>> {
     (0..samples).step_by(CHUNK).map(move |start| start..samples.min(start + CHUNK))
-}
-
-fn divide(
-    sentences: &Sentences<'_>,
-    samples: usize,
-    division: &Division,
-    context: &Context<'_>,
-) -> Result<Membership, StageError> {
-    let mut items = Vec::with_capacity(samples);
-    for chunk in chunks(samples) {
-        context.check_cancelled()?;
-        let item = |index| division.item(&sentences.get(index));
-        let found: Result<Vec<Item>, SplitError> = chunk.into_par_iter().map(item).collect();
-        items.extend(found.map_err(|error| splits::failed(&error))?);
-    }
-    division.divide(&items).map_err(|error| splits::failed(&error))
 }

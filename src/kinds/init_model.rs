@@ -1,15 +1,19 @@
 //! `init_model`: an encoder with random weights and a tokenizer trained on the corpus.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{facts, versions};
 use crate::artifacts::{Backbone, CorpusFiles, files};
-use crate::data::{TrainTokenizerError, train_tokenizer};
+use crate::data::{Corpus, TextTokenizer, TrainTokenizerError, train_tokenizer};
 use crate::models::{ConfigError, JointModel, ModernBertConfig, layer_types};
 use crate::rng::Rng;
 use crate::stage::{
     Artifact as _, CodeVersion, Context, Facts, InputFacts, ParameterProblem, Stage, StageError,
+    Survey, SurveyInputs,
 };
 
 /// A ModernBERT of any size with random weights, drawn as transformers draws them, and a byte-level BPE tokenizer trained on the corpus's training split. Needs no download. Sizes are named as in `config.json`.
@@ -86,6 +90,18 @@ crate::inputs! {
 }
 
 impl InitModel {
+    fn tokenizer(
+        &self,
+        corpus: &Corpus,
+        cancelled: &(dyn Fn() -> bool + Sync),
+    ) -> Result<TextTokenizer, StageError> {
+        let texts = corpus.train.iter().map(|example| example.text.as_str());
+        train_tokenizer(texts, self.vocab_size, cancelled).map_err(|error| match error {
+            TrainTokenizerError::Cancelled => StageError::Cancelled,
+            _ => StageError::new(error.to_string()),
+        })
+    }
+
     fn config(&self) -> ModernBertConfig {
         ModernBertConfig {
             vocab_size: self.vocab_size,
@@ -128,15 +144,21 @@ impl Stage for InitModel {
         facts::of_model(self.max_position_embeddings)
     }
 
+    fn survey(
+        &self,
+        inputs: SurveyInputs<'_>,
+        _entry: Option<&Path>,
+    ) -> Result<Survey, StageError> {
+        let Some(corpus) = inputs.get::<Corpus>("corpus") else { return Ok(Survey::default()) };
+        Ok(Survey {
+            remarks: Vec::new(),
+            finding: Some(Arc::new(self.tokenizer(&corpus, &|| false)?)),
+        })
+    }
+
     fn run(&self, inputs: InitModelInputs, context: &Context<'_>) -> Result<Backbone, StageError> {
-        let corpus = inputs.corpus.read()?;
-        let texts = corpus.train.iter().map(|example| example.text.as_str());
         let cancelled = || context.signals.cancelled();
-        let tokenizer =
-            train_tokenizer(texts, self.vocab_size, &cancelled).map_err(|error| match error {
-                TrainTokenizerError::Cancelled => StageError::Cancelled,
-                _ => StageError::new(error.to_string()),
-            })?;
+        let tokenizer = self.tokenizer(&inputs.corpus.read()?, &cancelled)?;
         let path = context.output.join(Backbone::TOKENIZER);
         tokenizer.save(&path).map_err(|error| StageError::writing(&path, &error))?;
 

@@ -10,9 +10,10 @@ use super::fetch_model::NoInputs;
 use super::splits::{self, By, Dividing, Duplicates, Fractions};
 use super::versions;
 use crate::artifacts::CorpusFiles;
-use crate::data::{Example, Offsets, Split, SplitError, jsonl};
+use crate::data::{Corpus, Example, Offsets, Split, SplitError, jsonl};
 use crate::stage::{
-    CodeVersion, Context, Facts, InputFacts, ParameterProblem, SourceFile, Stage, StageError,
+    CodeVersion, Context, Facts, InputFacts, ParameterProblem, Remark, SourceFile, Stage,
+    StageError, Survey, SurveyInputs,
 };
 
 /// Labelled texts from JSONL files with lines such as `{"text": "...", "entities": [{"start": 0, "end": 5, "label": "NODE"}], "anomaly": 0}`, offsets half-open. Either one file (`path`) that is split, or a file for each split (`train`, `validation`, `test`).
@@ -137,34 +138,60 @@ impl Stage for ReadCorpus {
         }
     }
 
+    fn survey(
+        &self,
+        _inputs: SurveyInputs<'_>,
+        _entry: Option<&Path>,
+    ) -> Result<Survey, StageError> {
+        let (mut corpus, mut remarks) = (Corpus::default(), Vec::new());
+        self.each(&mut remarks, &mut |split, example| {
+            corpus.get_mut(split).push(example);
+            Ok(())
+        })?;
+        Ok(splits::survey(corpus, None, remarks))
+    }
+
     fn run(&self, _inputs: NoInputs, context: &Context<'_>) -> Result<CorpusFiles, StageError> {
-        let read = |path: &Path| read(path, self.offsets);
         let mut output = splits::Output::new(None, context)?;
-        let mut caveats = Vec::new();
-        if let Some(path) = &self.path {
-            let examples = read(path)?;
-            let division = self.dividing().division();
-            let failed = |error: SplitError| {
-                StageError::new(format!("{}: {error}", path.display())).with_help(error.help())
-            };
-            let items: Result<Vec<_>, _> =
-                examples.iter().map(|example| division.item(example)).collect();
-            let membership = items.and_then(|items| division.divide(&items)).map_err(failed)?;
-            splits::say(&division, &membership, &mut caveats, context);
-            for (example, part) in examples.iter().zip(membership.parts) {
-                if let Some(split) = part {
-                    output.push(split, example)?;
-                }
-            }
-        } else {
+        let (mut caveats, mut remarks) = (Vec::new(), Vec::new());
+        self.each(&mut remarks, &mut |split, example| output.push(split, &example))?;
+        context.remarks(&mut caveats, remarks);
+        output.finish(caveats)
+    }
+}
+
+impl ReadCorpus {
+    /// Reads all files and hands out every text with its split.
+    fn each(
+        &self,
+        remarks: &mut Vec<Remark>,
+        push: &mut dyn FnMut(Split, Example) -> Result<(), StageError>,
+    ) -> Result<(), StageError> {
+        let read = |path: &Path| read(path, self.offsets);
+        let Some(path) = &self.path else {
             let files = [&self.train, &self.validation, &self.test];
             for (split, path) in Split::ALL.into_iter().zip(files) {
-                for example in path.as_deref().map(read).transpose()?.iter().flatten() {
-                    output.push(split, example)?;
+                for example in path.as_deref().map(read).transpose()?.into_iter().flatten() {
+                    push(split, example)?;
                 }
             }
+            return Ok(());
+        };
+        let examples = read(path)?;
+        let division = self.dividing().division();
+        let items: Result<Vec<_>, _> =
+            examples.iter().map(|example| division.item(example)).collect();
+        let membership =
+            items.and_then(|items| division.divide(&items)).map_err(|error: SplitError| {
+                StageError::new(format!("{}: {error}", path.display())).with_help(error.help())
+            })?;
+        remarks.extend(splits::remarks(&division, &membership));
+        for (example, part) in examples.into_iter().zip(membership.parts) {
+            if let Some(split) = part {
+                push(split, example)?;
+            }
         }
-        output.finish(caveats)
+        Ok(())
     }
 }
 

@@ -1,14 +1,17 @@
 //! What the two corpus kinds share: the parameters that divide a corpus, and what is said of what came out.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::corpus_caveats::LabelFindings;
 use crate::artifacts::{CorpusFiles, CorpusWriter};
-use crate::data::{self, Division, EqualTexts, Example, Membership, Split, SplitError, Trace};
-use crate::stage::{Artifact as _, Caveat, Context, ParameterProblem, StageError};
+use crate::data::{
+    self, Corpus, Division, EqualTexts, Example, Membership, Split, SplitError, Trace,
+};
+use crate::stage::{Artifact as _, Caveat, Context, ParameterProblem, Remark, StageError, Survey};
 
 /// Fractions of the splits; one that is left out is empty.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -150,13 +153,8 @@ pub(super) fn failed(error: &SplitError) -> StageError {
 /// How far a split may be from its fraction before that is said.
 const NEAR: f64 = 0.02;
 
-/// Says what came out: counts and shares, and where they are not what was asked for.
-pub(super) fn say(
-    division: &Division,
-    membership: &Membership,
-    caveats: &mut Vec<Caveat>,
-    context: &Context<'_>,
-) {
+/// What came out: counts and shares, and where they are not what was asked for.
+pub(super) fn remarks(division: &Division, membership: &Membership) -> Vec<Remark> {
     let sizes = Split::ALL.map(|split| (split, membership.size(split)));
     let total = sizes.iter().map(|(_, size)| size).sum::<usize>().max(1);
     let share = |size: usize| size as f64 / total as f64;
@@ -165,55 +163,59 @@ pub(super) fn say(
         .filter(|(split, size)| *size > 0 || division.fractions.get(*split) > 0.0)
         .map(|(split, size)| format!("{size} {split} ({:.1} %)", 100.0 * share(*size)))
         .collect();
-    context.note(format!("texts: {}", parts.join(", ")));
+    let mut remarks = vec![Remark::Note(format!("texts: {}", parts.join(", ")))];
     for groups in &membership.groups {
-        let of = |split: Split| format!("{} {split}", groups.parts[split as usize]);
+        let count = |split: Split| groups.parts[split as usize];
+        let asked = |split: &Split| division.fractions.get(*split) > 0.0;
         let shown: Vec<String> = match groups.part {
-            Some(part) => {
-                vec![format!("{} of {} {part}", groups.parts[part as usize], groups.total)]
-            }
+            Some(part) => vec![format!("{} of {} {part}", count(part), groups.total)],
             None => Split::ALL
                 .into_iter()
-                .filter(|split| division.fractions.get(*split) > 0.0)
-                .map(of)
+                .filter(asked)
+                .map(|split| format!("{} {split}", count(split)))
                 .collect(),
         };
-        context.note(format!("values of `{}`: {}", groups.field, shown.join(", ")));
+        let text = format!("values of `{}`: {}", groups.field, shown.join(", "));
+        remarks.push(Remark::Note(text));
     }
-    if membership.dropped() > 0 {
-        let dropped = membership.dropped();
+    let dropped = membership.dropped();
+    if dropped > 0 {
         let lines = if dropped == 1 { "1 line was" } else { &format!("{dropped} lines were") };
-        context.note(format!("{lines} dropped, whose text stands in another line"));
+        let text = format!("{lines} dropped, whose text stands in another line");
+        remarks.push(Remark::Note(text));
     }
-    let missed: Vec<&(Split, usize)> = sizes
-        .iter()
-        .filter(|(split, size)| (share(*size) - division.fractions.get(*split)).abs() > NEAR)
-        .collect();
-    if missed.is_empty() {
-        return;
+    remarks.extend(missed(division, membership, sizes).map(Remark::Caveat));
+    remarks
+}
+
+fn missed(
+    division: &Division,
+    membership: &Membership,
+    sizes: [(Split, usize); 3],
+) -> Option<Caveat> {
+    let total = sizes.iter().map(|(_, size)| *size as f64).sum::<f64>().max(1.0);
+    let asked = |split: Split| division.fractions.get(split);
+    let far = |(split, size): &(Split, usize)| {
+        let share = *size as f64 / total;
+        let text = format!(
+            "{split} {:.1} % instead of {} %",
+            100.0 * share,
+            (asked(*split) * 1000.0).round() / 10.0
+        );
+        ((share - asked(*split)).abs() > NEAR).then_some(text)
+    };
+    let far: Vec<String> = sizes.iter().filter_map(far).collect();
+    if far.is_empty() {
+        return None;
     }
-    let parts: Vec<String> = missed
-        .iter()
-        .map(|(split, size)| {
-            let asked = 100.0 * division.fractions.get(*split);
-            format!(
-                "{split} {:.1} % instead of {} %",
-                100.0 * share(*size),
-                (asked * 10.0).round() / 10.0
-            )
-        })
-        .collect();
     let why = match membership.groups.first() {
         Some(groups) => format!("the groups of `{}` do not divide finer", groups.field),
         None => "equal texts stay together".to_owned(),
     };
-    let excess = missed
-        .iter()
-        .map(|(split, size)| *size as f64 - division.fractions.get(*split) * total as f64)
-        .filter(|excess| *excess > 0.0)
-        .sum::<f64>();
-    let message = format!("the split is {}: {why}", parts.join(", "));
-    context.caveat(caveats, Caveat::new("fractions_missed", excess.round() as u64, message));
+    let excess: f64 =
+        sizes.iter().map(|(split, size)| (*size as f64 - asked(*split) * total).max(0.0)).sum();
+    let message = format!("the split is {}: {why}", far.join(", "));
+    Some(Caveat::new("fractions_missed", excess.round() as u64, message))
 }
 
 /// Which texts, and which values of a field, lie in several splits.
@@ -332,6 +334,24 @@ impl<'a> Output<'a> {
         }
         self.files.finish(&caveats)
     }
+}
+
+/// A corpus that is in memory only, with what is to be said of it.
+pub(super) fn survey(
+    corpus: Corpus,
+    group: Option<(&'static str, &'static str)>,
+    mut remarks: Vec<Remark>,
+) -> Survey {
+    let (mut overlap, mut labels) = (Overlap::new(group), LabelFindings::default());
+    for split in Split::ALL {
+        for example in corpus.get(split) {
+            overlap.push(split, example);
+            labels.push(split, example);
+        }
+    }
+    let caveats = overlap.caveats().into_iter().chain(labels.caveats());
+    remarks.extend(caveats.map(Remark::Caveat));
+    Survey { remarks, finding: Some(Arc::new(corpus)) }
 }
 
 /// What the stage came to the time before, as far as that can be read.

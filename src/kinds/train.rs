@@ -9,17 +9,17 @@ use serde_json::{Map, Value};
 
 use super::{facts, versions, watched};
 use crate::artifacts::{Backbone, Checkpoint, Encoded, Heads, files};
-use crate::data::{IGNORE, Split};
+use crate::data::{Corpus, IGNORE, Split};
 use crate::durable;
 use crate::metrics::Scores;
 use crate::models::JointModel;
 use crate::rng::Rng;
 use crate::stage::{
     Artifact as _, Caveat, CodeVersion, Context, Evaluated, Extension, InputFacts,
-    ParameterProblem, Progress, Stage, StageError,
+    ParameterProblem, Progress, Stage, StageError, Survey, SurveyInputs,
 };
 use crate::training::{
-    self, Cadence, Interval, Metric, ModelEngine, OnNonfinite, Recipe, Schedule, Storage,
+    self, Cadence, Contents, Interval, Metric, ModelEngine, OnNonfinite, Recipe, Schedule, Storage,
     TrainError, Trained, Warmup,
 };
 use crate::units;
@@ -332,6 +332,17 @@ impl Stage for Train {
         problems
     }
 
+    fn survey(
+        &self,
+        inputs: SurveyInputs<'_>,
+        _entry: Option<&Path>,
+    ) -> Result<Survey, StageError> {
+        if let Some(corpus) = inputs.get::<Corpus>("data") {
+            watched::refuse_undefined(self, || Ok(Contents::of(&corpus.validation)))?;
+        }
+        Ok(Survey::default())
+    }
+
     fn execution(&self) -> Map<String, Value> {
         Map::from_iter([(
             "activation_checkpointing".to_owned(),
@@ -363,7 +374,7 @@ impl Stage for Train {
             ))
             .with_help("wire `tokenize` and `train` to the same model"));
         }
-        watched::refuse_undefined(self, &data)?;
+        watched::refuse_undefined(self, || Ok(Contents::of(&data.examples(Split::Validation)?)))?;
         let joint =
             JointModel::load(&model.weights, model.config, labels.len(), &Rng::new(self.seed))
                 .map_err(|error| StageError::new(error.to_string()).with_help(error.help()))?;

@@ -1,8 +1,6 @@
 //! The metrics by which `train` compares its evaluations, held against what there is to evaluate.
 
 use super::train::Train;
-use crate::artifacts::Encoded;
-use crate::data::Split;
 use crate::stage::{Caveat, Context, ParameterProblem, StageError};
 use crate::training::{Contents, Metric, RowSplit, Trained};
 
@@ -32,12 +30,16 @@ pub(super) fn undefined_in(train: &Train, validation: &Contents) -> Vec<Paramete
 }
 
 /// The same before the first step, from the texts themselves.
-pub(super) fn refuse_undefined(train: &Train, data: &Encoded) -> Result<(), StageError> {
+///
+/// * `validation`: reads the texts, which takes time that nobody needs where nothing is compared
+pub(super) fn refuse_undefined(
+    train: &Train,
+    validation: impl FnOnce() -> Result<Contents, StageError>,
+) -> Result<(), StageError> {
     if watched(train).is_empty() {
         return Ok(());
     }
-    let validation = Contents::of(&data.examples(Split::Validation)?);
-    let problems = undefined_in(train, &validation);
+    let problems = undefined_in(train, &validation()?);
     let Some(first) = problems.first() else { return Ok(()) };
     let messages: Vec<&str> = problems.iter().map(|problem| &*problem.message).collect();
     let error = StageError::new(messages.join("; "));

@@ -46,15 +46,39 @@ pub struct ModernBertConfig {
     pub sep_token_id: Option<u32>,
 }
 
+/// Something in a `config.json` with which no model can be made here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigProblem {
+    /// The key of the file that it is about.
+    pub key: &'static str,
+    pub message: String,
+}
+
+fn problem(key: &'static str, message: impl Into<String>) -> ConfigProblem {
+    ConfigProblem { key, message: message.into() }
+}
+
+fn messages(problems: &[ConfigProblem]) -> Vec<&str> {
+    problems.iter().map(|problem| problem.message.as_str()).collect()
+}
+
 /// Every reason why a configuration cannot be used.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum ConfigError {
-    #[error("the configuration is not the JSON expected of a ModernBERT `config.json`: {0}")]
-    Json(String),
-    #[error("unsupported configuration: {}", .0.join("; "))]
-    Unsupported(Vec<String>),
+    #[error(
+        "the configuration is not the JSON expected of a ModernBERT `config.json`: {message} at line {line} column {column}"
+    )]
+    Json { message: String, line: usize, column: usize },
+    #[error("unsupported configuration: {}", messages(.0).join("; "))]
+    Unsupported(Vec<ConfigProblem>),
     #[error(transparent)]
     NoMemory(#[from] NoMemory),
+}
+
+fn json_error(error: &serde_json::Error) -> ConfigError {
+    let text = error.to_string();
+    let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
+    ConfigError::Json { message: message.to_owned(), line: error.line(), column: error.column() }
 }
 
 /// How often a layer of a published model looks at the whole text.
@@ -106,8 +130,7 @@ impl ModernBertConfig {
     /// [`ConfigError::Json`] when it is not JSON of the right shape; [`ConfigError::Unsupported`], with every reason, when it asks for
     /// something that this implementation would not do as asked: dropout, biases, another activation or rotary embedding.
     pub fn from_json(text: &str) -> Result<Self, ConfigError> {
-        let file: File =
-            serde_json::from_str(text).map_err(|error| ConfigError::Json(error.to_string()))?;
+        let file: File = serde_json::from_str(text).map_err(|error| json_error(&error))?;
         let mut problems = file.unsupported();
         let config = file.into_config(&mut problems);
         problems.extend(config.problems());
@@ -211,7 +234,7 @@ impl ModernBertConfig {
     }
 
     /// Why no model can have these sizes.
-    fn problems(&self) -> Vec<String> {
+    fn problems(&self) -> Vec<ConfigProblem> {
         let mut problems = Vec::new();
         let sizes = [
             ("vocab_size", self.vocab_size, 1 << 24),
@@ -224,21 +247,25 @@ impl ModernBertConfig {
         ];
         for (name, size, most) in sizes {
             if size == 0 || size > most {
-                problems.push(format!("`{name}` is {size}, expected 1 to {most}"));
+                problems.push(problem(name, format!("`{name}` is {size}, expected 1 to {most}")));
             }
         }
         let (hidden, heads) = (self.hidden_size, self.num_attention_heads);
         if heads > 0 && hidden % heads != 0 {
-            problems.push(format!(
-                "`hidden_size` {hidden} is not a multiple of `num_attention_heads` {heads}"
+            problems.push(problem(
+                "hidden_size",
+                format!(
+                    "`hidden_size` {hidden} is not a multiple of `num_attention_heads` {heads}"
+                ),
             ));
         } else if heads > 0 && (hidden / heads) % 2 != 0 {
-            problems.push(format!("`hidden_size` {hidden} over `num_attention_heads` {heads} is odd; rotary embeddings turn pairs"));
+            problems.push(problem("hidden_size", format!("`hidden_size` {hidden} over `num_attention_heads` {heads} is odd; rotary embeddings turn pairs")));
         }
         if self.layer_types.len() != self.num_hidden_layers {
             let (found, layers) = (self.layer_types.len(), self.num_hidden_layers);
-            problems.push(format!(
-                "`layer_types` names {found} layers, but `num_hidden_layers` is {layers}"
+            problems.push(problem(
+                "layer_types",
+                format!("`layer_types` names {found} layers, but `num_hidden_layers` is {layers}"),
             ));
         }
         let positive = [
@@ -250,12 +277,15 @@ impl ModernBertConfig {
         ];
         for (name, value) in positive {
             if !(value > 0.0 && value.is_finite()) {
-                problems.push(format!("`{name}` is {value}, expected a number above 0"));
+                problems
+                    .push(problem(name, format!("`{name}` is {value}, expected a number above 0")));
             }
         }
         if let Some(id) = self.pad_token_id.filter(|&id| id as usize >= self.vocab_size) {
-            problems
-                .push(format!("`pad_token_id` is {id}, but `vocab_size` is {}", self.vocab_size));
+            problems.push(problem(
+                "pad_token_id",
+                format!("`pad_token_id` is {id}, but `vocab_size` is {}", self.vocab_size),
+            ));
         }
         problems
     }
@@ -325,13 +355,19 @@ enum OneOrMore {
 
 impl File {
     /// What the file asks for and this implementation does not do.
-    fn unsupported(&self) -> Vec<String> {
+    fn unsupported(&self) -> Vec<ConfigProblem> {
         let mut problems = Vec::new();
         if let Some(kind) = self.model_type.as_deref().filter(|&kind| kind != "modernbert") {
-            problems.push(format!("`model_type` is `{kind}`, expected `modernbert`"));
+            problems.push(problem(
+                "model_type",
+                format!("`model_type` is `{kind}`, expected `modernbert`"),
+            ));
         }
         if let Some(name) = self.hidden_activation.as_deref().filter(|&name| name != "gelu") {
-            problems.push(format!("`hidden_activation` is `{name}`, expected `gelu`"));
+            problems.push(problem(
+                "hidden_activation",
+                format!("`hidden_activation` is `{name}`, expected `gelu`"),
+            ));
         }
         let dropouts = [
             ("attention_dropout", self.attention_dropout),
@@ -341,7 +377,7 @@ impl File {
         ];
         for (name, value) in dropouts {
             if let Some(value) = value.filter(|&value| value != 0.0) {
-                problems.push(format!("`{name}` is {value}, but training has no dropout and would not do what is asked; set it to 0"));
+                problems.push(problem(name, format!("`{name}` is {value}, but training has no dropout and would not do what is asked; set it to 0")));
             }
         }
         let biases = [
@@ -351,13 +387,17 @@ impl File {
         ];
         for (name, value) in biases {
             if value == Some(true) {
-                problems.push(format!("`{name}` is true, but the layers here have no bias"));
+                problems.push(problem(
+                    name,
+                    format!("`{name}` is true, but the layers here have no bias"),
+                ));
             }
         }
         if self.rope_scaling.as_ref().is_some_and(|scaling| !scaling.is_null()) {
-            problems.push(
-                "`rope_scaling` is set, but rotary embeddings are not scaled here".to_owned(),
-            );
+            problems.push(problem(
+                "rope_scaling",
+                "`rope_scaling` is set, but rotary embeddings are not scaled here",
+            ));
         }
         for (name, rope) in [
             ("full_attention", self.rope(Attention::Full)),
@@ -366,13 +406,17 @@ impl File {
             if let Some(kind) =
                 rope.and_then(|rope| rope.rope_type.as_deref()).filter(|&kind| kind != "default")
             {
-                problems.push(format!(
-                    "`rope_parameters.{name}.rope_type` is `{kind}`, expected `default`"
+                problems.push(problem(
+                    "rope_parameters",
+                    format!("`rope_parameters.{name}.rope_type` is `{kind}`, expected `default`"),
                 ));
             }
         }
         if self.global_attn_every_n_layers == Some(0) {
-            problems.push("`global_attn_every_n_layers` is 0, expected 1 or more".to_owned());
+            problems.push(problem(
+                "global_attn_every_n_layers",
+                "`global_attn_every_n_layers` is 0, expected 1 or more",
+            ));
         }
         problems
     }
@@ -385,7 +429,7 @@ impl File {
         }
     }
 
-    fn into_config(self, problems: &mut Vec<String>) -> ModernBertConfig {
+    fn into_config(self, problems: &mut Vec<ConfigProblem>) -> ModernBertConfig {
         let defaults = ModernBertConfig::base();
         let theta = |attention| self.rope(attention).and_then(|rope| rope.rope_theta);
         let global_rope_theta =
@@ -400,9 +444,10 @@ impl File {
         if let (Some(types), Some(_)) = (&self.layer_types, self.global_attn_every_n_layers)
             && *types != regular
         {
-            problems.push(
-                "`layer_types` and `global_attn_every_n_layers` contradict each other".to_owned(),
-            );
+            problems.push(problem(
+                "layer_types",
+                "`layer_types` and `global_attn_every_n_layers` contradict each other",
+            ));
         }
         ModernBertConfig {
             vocab_size: self.vocab_size.unwrap_or(defaults.vocab_size),

@@ -45,7 +45,7 @@ mod workspace;
 pub use batch::{BatchError, IGNORE, Targets, Tokens};
 pub use checkpoint::CheckpointError;
 pub use composed::ComposedModel;
-pub use config::{Attention, ConfigError, ModernBertConfig, layer_types};
+pub use config::{Attention, ConfigError, ConfigProblem, ModernBertConfig, layer_types};
 pub use gradients::{Gradients, SparseRows};
 pub use joint::{JointModel, Logits};
 pub use layout::{LayerLayout, Layout, Parameter};

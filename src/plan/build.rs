@@ -9,6 +9,7 @@ use super::instances::{Instances, Reader};
 use super::key::key_of;
 use super::node::Commit;
 use super::schema::Schemas;
+use super::sources::Contents;
 use super::sweep::{Dimensions, Target, check_effects, one_idle_value};
 use super::wires::{Draft, Graph};
 use super::{Digests, Identity, Node, NodeId, Plan, PlanError};
@@ -43,9 +44,9 @@ impl Plan {
             .map(|(number, draft)| reader.read(number, draft))
             .collect();
         let Reader { used, telling, files, .. } = reader;
-        let texts = files.into_texts();
+        let (texts, contents) = files.finish();
         check_axes(&dimensions, &graph, experiment, (&used, &telling), &instances, &mut found);
-        let mut assembly = Assembly::new(&dimensions);
+        let mut assembly = Assembly::new(&dimensions, &contents);
         if dimensions.bounded && dimensions.complete {
             assembly.place_all(&graph, &graph.order, &instances);
             found.append(&mut assembly.foresight.found);
@@ -57,7 +58,7 @@ impl Plan {
         let order: Vec<usize> =
             graph.order.iter().copied().filter(|stage| wanted.contains(stage)).collect();
         if order.len() < graph.drafts.len() {
-            assembly = Assembly::new(&dimensions);
+            assembly = Assembly::new(&dimensions, &contents);
             assembly.place_all(&graph, &order, &instances);
         }
         let stages: Vec<Arc<str>> =
@@ -174,6 +175,7 @@ struct Placed {
 
 struct Assembly<'a> {
     dimensions: &'a Dimensions<'a>,
+    contents: &'a Contents,
     nodes: Vec<Node>,
     /// By number of the draft.
     placed: HashMap<usize, Placed>,
@@ -183,9 +185,10 @@ struct Assembly<'a> {
 }
 
 impl<'a> Assembly<'a> {
-    fn new(dimensions: &'a Dimensions<'a>) -> Self {
+    fn new(dimensions: &'a Dimensions<'a>, contents: &'a Contents) -> Self {
         Self {
             dimensions,
+            contents,
             nodes: Vec::new(),
             placed: HashMap::new(),
             labels: HashMap::new(),
@@ -300,7 +303,8 @@ impl<'a> Assembly<'a> {
             placed.push(id);
         }
         for (node, row) in self.nodes[first..].iter().zip(row_of_new) {
-            self.foresight.look(node, number, draft, self.dimensions, (&grid, row));
+            let place = (self.dimensions, &grid, row);
+            self.foresight.look(node, number, draft, place, self.contents);
         }
         self.placed.insert(number, Placed { grid, nodes: placed });
     }

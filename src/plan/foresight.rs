@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use super::NodeId;
 use super::grid::Grid;
 use super::node::Node;
-use super::sources::problem_diagnostic;
+use super::sources::{Contents, problem_diagnostic};
 use super::sweep::Dimensions;
 use super::wires::Draft;
 use crate::diagnostics::{Diagnostic, Span};
@@ -30,8 +30,8 @@ impl Foresight {
         node: &Node,
         number: usize,
         draft: &Draft<'_>,
-        dimensions: &Dimensions<'_>,
-        (grid, row): (&Grid, usize),
+        (dimensions, grid, row): (&Dimensions<'_>, &Grid, usize),
+        contents: &Contents,
     ) {
         let inputs: Vec<(&'static str, &Facts)> = node
             .inputs
@@ -45,7 +45,12 @@ impl Foresight {
                 self.found.push(problem_diagnostic(&node.stage, &problem).at(span));
             }
         }
-        let facts = node.instance.facts(inputs);
+        let mut facts = node.instance.facts(inputs);
+        for source in node.instance.sources() {
+            if let Some(content) = contents.get(node.kind.name, &source) {
+                facts.extend(node.instance.facts_of_content(&**content));
+            }
+        }
         self.facts.push(facts);
     }
 }

@@ -21,6 +21,21 @@ pub(super) struct SourceFiles<'a> {
     contents: HashMap<(&'static str, PathBuf), Inspected>,
 }
 
+/// What inspections made of source files.
+#[derive(Default)]
+pub(super) struct Contents(HashMap<(&'static str, PathBuf), Inspected>);
+
+impl Contents {
+    /// What the inspection of a kind made of its source file, where it was seen and nothing is wrong with it.
+    pub(super) fn get(&self, kind: &'static str, source: &SourceFile) -> Option<&Content> {
+        source.inspection?;
+        match self.0.get(&(kind, source.path.clone()))? {
+            Inspected::Content(content) => Some(content),
+            Inspected::Unseen | Inspected::Wrong => None,
+        }
+    }
+}
+
 #[derive(Clone)]
 enum Inspected {
     /// Too large, or gone since its digest was taken; the run will say.
@@ -49,9 +64,9 @@ impl<'a> SourceFiles<'a> {
         Self { digests, texts, known: HashMap::new(), contents: HashMap::new() }
     }
 
-    /// The experiment's texts, and those of source files in which something was found.
-    pub(super) fn into_texts(self) -> Arc<Sources> {
-        self.texts
+    /// The experiment's texts, and those of source files in which something was found; and what was seen inside source files.
+    pub(super) fn finish(self) -> (Arc<Sources>, Contents) {
+        (self.texts, Contents(self.contents))
     }
 
     /// The digests of a stage's source files by name; `None` when something is wrong with them, which has been said.

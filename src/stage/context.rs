@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Caveat, StageError};
+use super::{Caveat, Remark, StageError};
 
 /// Where tensors live. It never enters a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -122,5 +122,16 @@ impl Context<'_> {
     pub fn caveat(&self, caveats: &mut Vec<Caveat>, caveat: Caveat) {
         self.warn(caveat.message.clone());
         caveats.push(caveat);
+    }
+
+    /// Says what a look into the data found, and records what of it are caveats.
+    pub fn remarks(&self, caveats: &mut Vec<Caveat>, remarks: Vec<Remark>) {
+        for remark in remarks {
+            match remark {
+                Remark::Note(text) => self.note(text),
+                Remark::Warning(text) => self.warn(text),
+                Remark::Caveat(caveat) => self.caveat(caveats, caveat),
+            }
+        }
     }
 }

@@ -2,14 +2,14 @@
 
 use std::any::Any;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 use super::{
     Artifact, CodeVersion, Context, Facts, InputFacts, InputFolders, Inputs, Port, Stage,
-    StageError,
+    StageError, Survey, SurveyInputs,
 };
 
 /// What the engine knows of an artifact type; see [`Artifact`] for the fields.
@@ -105,10 +105,15 @@ pub trait AnyStage: Send + Sync {
     fn sources(&self) -> Vec<SourceFile>;
     fn check_content(&self, content: &dyn Any) -> Vec<ParameterProblem>;
     fn facts(&self, inputs: InputFacts<'_>) -> Facts;
+    fn facts_of_content(&self, content: &dyn Any) -> Facts;
     fn check_inputs(&self, inputs: InputFacts<'_>) -> Vec<ParameterProblem>;
     fn hub_commit(&self) -> Option<HubCommit>;
     fn execution(&self) -> Map<String, Value>;
     fn extension(&self) -> Option<Extension>;
+
+    /// # Errors
+    /// What the stage returns.
+    fn survey(&self, inputs: SurveyInputs<'_>, entry: Option<&Path>) -> Result<Survey, StageError>;
 
     /// # Errors
     /// What the stage returns, and the failure to open an input.
@@ -136,6 +141,10 @@ impl<S: Stage> AnyStage for S {
         Stage::facts(self, inputs)
     }
 
+    fn facts_of_content(&self, content: &dyn Any) -> Facts {
+        Stage::facts_of_content(self, content)
+    }
+
     fn check_inputs(&self, inputs: InputFacts<'_>) -> Vec<ParameterProblem> {
         Stage::check_inputs(self, inputs)
     }
@@ -150,6 +159,10 @@ impl<S: Stage> AnyStage for S {
 
     fn extension(&self) -> Option<Extension> {
         Stage::extension(self)
+    }
+
+    fn survey(&self, inputs: SurveyInputs<'_>, entry: Option<&Path>) -> Result<Survey, StageError> {
+        Stage::survey(self, inputs, entry)
     }
 
     fn run(&self, inputs: &InputFolders, context: &Context<'_>) -> Result<(), StageError> {

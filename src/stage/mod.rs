@@ -18,6 +18,7 @@ mod caveat;
 mod context;
 mod error;
 mod kind;
+mod survey;
 
 pub use caveat::Caveat;
 pub use context::{Context, Device, Evaluated, Level, Progress, Signals};
@@ -26,6 +27,8 @@ pub use kind::{
     AnyStage, ArtifactType, Content, Extension, HubCommit, Inspection, ParameterProblem,
     SourceFile, SourceProblem, StageKind,
 };
+
+pub use survey::{Finding, Remark, Survey, SurveyInputs};
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -136,6 +139,13 @@ pub trait Stage: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'stat
         Facts::new()
     }
 
+    /// What is known of the output from what lies in a source file.
+    ///
+    /// * `content`: what the file's [`Inspection`] made of it
+    fn facts_of_content(&self, _content: &dyn Any) -> Facts {
+        Facts::new()
+    }
+
     /// What is wrong with the parameters in view of what is known of the inputs.
     fn check_inputs(&self, _inputs: InputFacts<'_>) -> Vec<ParameterProblem> {
         Vec::new()
@@ -156,6 +166,20 @@ pub trait Stage: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'stat
     /// then there for one that goes further.
     fn extension(&self) -> Option<Extension> {
         None
+    }
+
+    /// Looks into the data and says what [`run`](Self::run) would say of them, without building or writing anything.
+    ///
+    /// * `entry`: the folder of this stage's result, where it was run before
+    ///
+    /// # Errors
+    /// What `run` would fail with, as far as the data show it.
+    fn survey(
+        &self,
+        _inputs: SurveyInputs<'_>,
+        _entry: Option<&Path>,
+    ) -> Result<Survey, StageError> {
+        Ok(Survey::default())
     }
 
     /// Writes the output into [`Context::output`] and returns it opened.

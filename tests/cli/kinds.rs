@@ -92,6 +92,7 @@ fn the_schema_defines_every_kind_with_its_ports_and_parameters_and_nothing_else(
 fn the_schema_knows_every_key_of_the_shipped_experiments() {
     let schema = World::empty().pipeline(["schema"]).json();
     let experiments = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments");
+    let mut kinds = std::collections::BTreeMap::new();
     for name in ["tiny.toml", "small.toml", "large.toml", "sweep.toml"] {
         let file: toml::Table =
             toml::from_str(&std::fs::read_to_string(experiments.join(name)).expect("readable"))
@@ -100,10 +101,16 @@ fn the_schema_knows_every_key_of_the_shipped_experiments() {
             assert!(schema["properties"].get(key).is_some(), "{name}: `{key}`");
             if key == "stage" {
                 for (stage, keys) in value.as_table().expect("stages") {
-                    let kind = keys.get("kind").and_then(toml::Value::as_str).unwrap_or(stage);
+                    // A child need not say the kind again.
+                    let kind = keys.get("kind").and_then(toml::Value::as_str);
+                    let kind = match kind {
+                        Some(kind) => kind.to_owned(),
+                        None => kinds.get(stage).unwrap_or(stage).clone(),
+                    };
+                    kinds.insert(stage.clone(), kind.clone());
                     for key in keys.as_table().expect("a stage").keys() {
                         assert!(
-                            schema["$defs"][kind]["properties"].get(key).is_some(),
+                            schema["$defs"][&kind]["properties"].get(key).is_some(),
                             "{name}: `{stage}.{key}`"
                         );
                     }

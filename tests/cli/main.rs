@@ -6,6 +6,7 @@ mod check;
 #[path = "../common/mod.rs"]
 #[allow(dead_code, reason = "shared with other tests")]
 mod common;
+mod data;
 mod events;
 mod gc;
 mod help;

@@ -146,7 +146,11 @@ corpus = "@others"
 fn write_others(world: &World) {
     world.write(
         "experiments/data/others.jsonl",
-        "{\"text\": \"a b\", \"entities\": [], \"anomaly\": 0}\n".repeat(20),
+        (0..20)
+            .map(|number| {
+                format!("{{\"text\": \"a {number}\", \"entities\": [], \"anomaly\": 0}}\n")
+            })
+            .collect::<String>(),
     );
 }
 

@@ -1,0 +1,64 @@
+//! What a run would find in its data, looked at without building or writing anything.
+//!
+//! 1. Nodes come in the plan's order; each is handed what was found of its inputs.
+//! 2. Stages that say nothing hand nothing on, and those downstream say what they can without.
+
+use std::sync::Arc;
+
+use crate::plan::Plan;
+use crate::stage::{Finding, Remark, StageError, SurveyInputs};
+use crate::store::{State, Store};
+
+/// What was found in one stage.
+#[derive(Debug, Clone)]
+pub struct Found {
+    pub stage: Arc<str>,
+    /// Each once, however many nodes of the stage say it.
+    pub remarks: Vec<Remark>,
+    pub errors: Vec<StageError>,
+}
+
+/// Looks into the data of all stages of a plan.
+#[must_use]
+pub fn survey(plan: &Plan, store: &Store) -> Vec<Found> {
+    let mut findings: Vec<Option<Finding>> = Vec::with_capacity(plan.nodes.len());
+    let mut found: Vec<Found> = Vec::new();
+    for node in &plan.nodes {
+        let inputs: Vec<(&'static str, Option<Finding>)> = node
+            .inputs
+            .iter()
+            .map(|(port, input)| (*port, findings[input.index()].clone()))
+            .collect();
+        let entry = node.identity.key().and_then(|key| match store.state(&key) {
+            Ok(State::Present(entry)) => Some(entry.folder().to_owned()),
+            _ => None,
+        });
+        let place = match found.iter().position(|found| found.stage == node.stage) {
+            Some(place) => place,
+            None => {
+                let stage = Arc::clone(&node.stage);
+                found.push(Found { stage, remarks: Vec::new(), errors: Vec::new() });
+                found.len() - 1
+            }
+        };
+        let said = &mut found[place];
+        match node.instance.survey(SurveyInputs(&inputs), entry.as_deref()) {
+            Ok(survey) => {
+                for remark in survey.remarks {
+                    if !said.remarks.contains(&remark) {
+                        said.remarks.push(remark);
+                    }
+                }
+                findings.push(survey.finding);
+            }
+            Err(error) => {
+                if !said.errors.iter().any(|known| known.to_string() == error.to_string()) {
+                    said.errors.push(error);
+                }
+                findings.push(None);
+            }
+        }
+    }
+    found.retain(|found| !found.remarks.is_empty() || !found.errors.is_empty());
+    found
+}
