@@ -99,6 +99,10 @@ pub enum Command {
     Verify(Verify),
     /// Show what can be removed from `outputs/`, and remove it with `--apply`
     Gc(Gc),
+    /// Keep the record and the results of runs, whatever `gc` removes
+    Pin(Pinned),
+    /// Let `gc` remove again what only these runs need
+    Unpin(Pinned),
     /// Print the JSON Schema of experiment files, for editors
     Schema,
     /// Write a commented starter experiment and its templates
@@ -134,7 +138,12 @@ impl Command {
             Self::Bench(arguments) => arguments.json,
             Self::Verify(arguments) => arguments.json,
             Self::Gc(arguments) => arguments.json,
-            Self::Predict(_) | Self::Schema | Self::Init(_) | Self::Completions { .. } => false,
+            Self::Predict(_)
+            | Self::Pin(_)
+            | Self::Unpin(_)
+            | Self::Schema
+            | Self::Init(_)
+            | Self::Completions { .. } => false,
         };
         if json { Form::Json } else { Form::Text }
     }
@@ -376,7 +385,7 @@ pub struct Verify {
 #[command(
     after_help = "What goes: results and states of earlier runs, checkpoints of work that was given up, damaged entries that were set aside.\n\
     What stays in any case: what the latest run of each experiment file, pinned runs and running processes need.\n\
-    A run is pinned by a file in its folder: touch outputs/runs/RUN/pinned"
+    `pipeline pin RUN` keeps a run, `unpin` lets it go again."
 )]
 pub struct Gc {
     /// Only what was not used for this long, such as `30d` or `12h`
@@ -395,6 +404,15 @@ pub struct Gc {
     pub place: Place,
     #[arg(long, help = "Print JSON")]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Pinned {
+    /// Runs, as in `outputs/runs/RUN`
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<String>,
+    #[command(flatten)]
+    pub place: Place,
 }
 
 fn age(text: &str) -> Result<std::time::Duration, String> {

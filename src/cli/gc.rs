@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
@@ -11,6 +11,8 @@ use super::failure::Failure;
 use super::root::Root;
 use super::{project, terminal};
 use crate::diagnostics::suggest;
+use crate::kinds;
+use crate::plan::value_text;
 use crate::report::format;
 use crate::store::{Collection, Limits, Store, Waste, WasteOf};
 
@@ -26,8 +28,8 @@ pub fn run(arguments: &Gc) -> Result<(), Failure> {
     }
 }
 
-/// Holds the runs that are to be kept against those that there are.
-fn runs(store: &Store, keep: &[String]) -> Result<BTreeSet<String>, Failure> {
+/// Holds runs that are named against those that there are.
+pub fn runs(store: &Store, keep: &[String]) -> Result<BTreeSet<String>, Failure> {
     let known = store.list_runs()?;
     for run in keep {
         if !known.iter().any(|known| known.id == *run) {
@@ -63,9 +65,31 @@ fn used_by(waste: &Waste) -> String {
         return waste.path.display().to_string();
     }
     match &waste.last_run {
-        Some(run) => format!("{}, last in {run}", names.join(" ")),
+        Some(run) => {
+            let gone = if waste.without_experiment { "; its experiment file is gone" } else { "" };
+            format!("{}, last in {run}{gone}", names.join(" "))
+        }
         None => "by no run on record".to_owned(),
     }
+}
+
+/// What it took and what it was made with, where that is not the default: who removes it should know.
+fn made(waste: &Waste) -> Option<String> {
+    let kind = kinds::ALL.iter().find(|kind| kind.name == waste.kind)?;
+    let schema = kind.schema();
+    let is_own = |(name, value): &(&String, &Value)| {
+        schema["properties"][name.as_str()].get("default") != Some(*value)
+    };
+    let mut parts: Vec<String> = waste
+        .parameters
+        .iter()
+        .filter(is_own)
+        .map(|(name, value)| format!("{name} {}", value_text(value)))
+        .collect();
+    if let Some(elapsed) = waste.elapsed_ms {
+        parts.insert(0, format!("took {}", format::duration(Duration::from_millis(elapsed))));
+    }
+    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 fn day(moment: SystemTime) -> String {
@@ -81,6 +105,9 @@ fn to_text(found: &Collection, applied: bool) -> String {
         let (what, size, day) = (what(waste), format::bytes(waste.bytes), day(waste.last_used));
         writeln!(text, "{what:width$}  {key:<10}  {size:>8}  {day}  {}", used_by(waste))
             .expect("a string");
+        if let Some(made) = made(waste) {
+            writeln!(text, "{:width$}  {made}", "").expect("a string");
+        }
     }
     let stays = format!(
         "{} of {} stay",

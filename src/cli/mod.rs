@@ -14,6 +14,7 @@ mod kinds;
 mod lines;
 mod memory;
 mod pin;
+mod pinned;
 mod plan;
 mod predict;
 mod project;
@@ -105,6 +106,8 @@ fn dispatch(command: Command, color: bool) -> Result<Outcome, Failure> {
         Command::Bench(arguments) => bench::run(&arguments).map(done),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Gc(arguments) => gc::run(&arguments).map(done),
+        Command::Pin(arguments) => pinned::run(&arguments, true).map(done),
+        Command::Unpin(arguments) => pinned::run(&arguments, false).map(done),
         Command::Schema => schema::run().map(done),
         Command::Init(arguments) => init::run(&arguments).map(done),
         Command::Completions { shell } => complete::run(shell).map(done),

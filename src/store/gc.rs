@@ -9,7 +9,7 @@
 //!
 //! | by | what |
 //! |---|---|
-//! | the latest run of each experiment file | the keys that each stage came to, and all that were tried since without success |
+//! | the latest run of each experiment file that is there | the keys that each stage came to, and all that were tried since without success |
 //! | a run whose folder in `outputs/runs/` holds a file `pinned`, or that is named | all keys of its record |
 //! | a run that was killed | the keys that its events name: their checkpoints are hours of work |
 //! | a run whose record is damaged | the keys that its events name |
@@ -67,6 +67,15 @@ pub struct Waste {
     pub last_run: Option<String>,
     #[serde(serialize_with = "as_text")]
     pub last_used: SystemTime,
+    /// What it was made with.
+    #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
+    pub parameters: serde_json::Map<String, serde_json::Value>,
+    /// How long it took to make.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub elapsed_ms: Option<u64>,
+    /// The experiment files of all runs that used it were removed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub without_experiment: bool,
 }
 
 fn as_text<S: serde::Serializer>(moment: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
@@ -107,7 +116,7 @@ impl Store {
     /// When the records cannot be listed.
     pub fn keys_of_latest_runs(&self) -> Result<BTreeSet<CacheKey>, StoreError> {
         let mut latest: BTreeMap<(PathBuf, String), BTreeSet<CacheKey>> = BTreeMap::new();
-        for run in self.list_runs()? {
+        for run in self.list_runs()?.into_iter().filter(|run| !self.has_lost_its_file(run)) {
             let mut stages: BTreeMap<String, (bool, BTreeSet<CacheKey>)> = BTreeMap::new();
             for used in self.used_by(&run) {
                 let (complete, keys) = stages.entry(used.stage).or_insert((true, BTreeSet::new()));
@@ -259,21 +268,32 @@ impl Store {
             let last_used = fs::metadata(&path)
                 .and_then(|metadata| metadata.modified())
                 .unwrap_or(SystemTime::UNIX_EPOCH);
-            let (kind, alias_of, bytes) = match self.read_manifest(&key)? {
+            let (made, alias_of, bytes) = match self.read_manifest(&key)? {
                 Ok(Some(manifest)) => {
                     let bytes = if manifest.alias_of.is_some() { 0 } else { manifest.size() };
-                    (manifest.fingerprint.kind, manifest.alias_of, bytes)
+                    (Some(manifest.fingerprint), manifest.alias_of, bytes)
                 }
-                Ok(None) | Err(_) => (String::new(), None, size_of(&path)),
+                Ok(None) | Err(_) => (None, None, size_of(&path)),
             };
-            let waste =
-                Waste { kind, bytes, ..Waste::new(WasteOf::Entry, Some(key), path, last_used) };
+            let (kind, parameters) =
+                made.map_or_else(Default::default, |made| (made.kind, made.parameters));
+            let whole = Waste::new(WasteOf::Entry, Some(key), path, last_used);
+            let waste = Waste { kind, bytes, parameters, ..whole };
             candidates.insert(key, Candidate { waste, alias_of });
         }
         for (run, started) in self.list_runs()?.iter().map(|run| (run, started(run))) {
+            let is_lost = self.has_lost_its_file(run);
+            for node in run.nodes.iter().filter(|node| node.outcome == "built") {
+                if let Some(candidate) = node.key.and_then(|key| candidates.get_mut(&key)) {
+                    candidate.waste.elapsed_ms = node.elapsed_ms;
+                }
+            }
             for used in self.used_by(run) {
                 for key in used.keys {
                     if let Some(candidate) = candidates.get_mut(&key) {
+                        let others = candidate.waste.last_run.is_none()
+                            || candidate.waste.without_experiment;
+                        candidate.waste.without_experiment = is_lost && others;
                         candidate.waste.used(started, Some(&run.id));
                         candidate
                             .waste
@@ -352,6 +372,9 @@ impl Waste {
             used_by: BTreeSet::new(),
             last_run: None,
             last_used,
+            parameters: serde_json::Map::new(),
+            elapsed_ms: None,
+            without_experiment: false,
         }
     }
 

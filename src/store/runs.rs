@@ -238,6 +238,22 @@ impl Store {
         self.runs().join(run).join("pinned").exists()
     }
 
+    /// Keeps what a run used, and its record, until it is unpinned; or no longer.
+    ///
+    /// # Errors
+    /// When the file `pinned` in the run's folder cannot be written or removed.
+    pub fn pin(&self, run: &str, pinned: bool) -> Result<(), StoreError> {
+        let path = self.runs().join(run).join("pinned");
+        if pinned { self.disk.replace(&path, b"") } else { self.disk.remove_folder(&path) }
+    }
+
+    /// Whether the experiment file of a run is no longer there.
+    pub(super) fn has_lost_its_file(&self, run: &RunFile) -> bool {
+        let project = self.outputs().parent().unwrap_or(Path::new(""));
+        let found = project.join(&run.file).symlink_metadata();
+        found.is_err_and(|error| error.kind() == ErrorKind::NotFound)
+    }
+
     /// An experiment file's name in records: it stays the same when the folder that holds both it and `outputs` is moved.
     fn name_of_file(&self, file: &Path) -> PathBuf {
         let whole = |path: &Path| {

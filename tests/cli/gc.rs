@@ -95,3 +95,31 @@ fn limits_that_are_none_and_runs_that_are_not_there_are_said() {
         world.pipeline(["gc", "--keep", "nothing"]),
     );
 }
+
+#[test]
+fn entries_of_an_experiment_that_is_gone_are_offered_with_what_they_took_unless_their_run_is_pinned()
+ {
+    let world = World::trained();
+    let gc = || world.pipeline(["gc"]).stdout;
+    assert!(gc().starts_with("nothing to remove"), "{}", gc());
+    std::fs::remove_file(world.path("experiments/mini.toml")).expect("removed");
+    let offered = gc();
+    assert!(
+        offered.contains("mini/train") && offered.contains("; its experiment file is gone"),
+        "{offered}"
+    );
+    assert!(
+        offered.contains(", epochs 1, learning_rate 0.001, ") && offered.contains(" took "),
+        "{offered}"
+    );
+    let run = world.latest_run();
+    assert_eq!(world.pipeline(["pin", &run]).stdout, format!("pinned {run}\n"));
+    assert!(gc().starts_with("nothing to remove"), "{}", gc());
+    assert_eq!(world.pipeline(["unpin", &run]).stdout, format!("unpinned {run}\n"));
+    assert_eq!(gc(), offered);
+    let unknown = world.pipeline(["pin", "no-run"]);
+    assert!(
+        unknown.code == Some(4) && unknown.stderr.contains("there is no run `no-run`"),
+        "{unknown}"
+    );
+}

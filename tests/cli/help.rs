@@ -16,6 +16,8 @@ help! {
     the_help_of_run_says_what_each_option_takes: ["run", "--help"];
     the_help_of_plan_says_what_each_option_takes: ["plan", "--help"];
     the_help_of_check_says_what_each_option_takes: ["check", "--help"];
+    the_help_of_pin_says_what_each_option_takes: ["pin", "--help"];
+    the_help_of_unpin_says_what_each_option_takes: ["unpin", "--help"];
     the_help_of_explain_says_what_each_option_takes: ["explain", "--help"];
     the_help_of_show_says_what_each_option_takes: ["show", "--help"];
     the_help_of_graph_says_what_each_option_takes: ["graph", "--help"];
