@@ -18,8 +18,8 @@ pub struct Checkpoint {
     folder: PathBuf,
     pub config: ModernBertConfig,
     pub heads: Heads,
-    /// Those of the head that tags.
-    pub labels: LabelSet,
+    /// Those of the head that tags, where there is one.
+    pub labels: Option<LabelSet>,
     /// Those of what it was trained on, and what the training itself found.
     pub caveats: Vec<Caveat>,
 }
@@ -106,7 +106,7 @@ impl Checkpoint {
     /// When the file is not that of a joint model with these labels.
     pub fn model(&self) -> Result<JointModel, StageError> {
         let path = self.folder.join(Backbone::WEIGHTS);
-        JointModel::load_trained(&path, self.config.clone(), self.labels.len())
+        JointModel::load_trained(&path, self.config.clone(), self.heads.sizes())
             .map_err(|error| StageError::new(error.to_string()).with_help(error.help()))
     }
 

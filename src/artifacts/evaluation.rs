@@ -15,17 +15,24 @@ pub struct Evaluation {
     folder: PathBuf,
 }
 
-/// What the model says of one text, for a row of `predictions.csv`.
+/// What the model says of one text, for a row of `predictions.csv`; `None` of a head that it has not.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prediction {
-    /// 0 is normal, 1 an anomaly.
-    pub anomaly: u32,
-    /// Probability that the text is an anomaly.
-    pub anomaly_score: f64,
-    pub entities: Vec<Entity>,
+    pub anomaly: Option<PredictedClass>,
+    pub entities: Option<Vec<Entity>>,
 }
 
-/// The columns of `predictions.csv` that are not fields of the corpus; the lists of entities are JSON, with offsets in characters.
+/// What the head over whole texts says of one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PredictedClass {
+    /// 0 is normal, 1 an anomaly.
+    pub class: u32,
+    /// Probability that the text is an anomaly.
+    pub score: f64,
+}
+
+/// The columns of `predictions.csv` that are not fields of the corpus; the lists of entities are JSON, with offsets in characters. What a head
+/// says, and what it should have said, is left out where the model has not that head.
 const COLUMNS: [&str; 6] =
     ["text", "anomaly", "predicted_anomaly", "anomaly_score", "entities", "predicted_entities"];
 
@@ -70,7 +77,7 @@ impl Evaluation {
         caveats: &[Caveat],
         report: &str,
         predictions: &Predictions<'_>,
-        confusion: &LabelConfusion,
+        confusion: Option<&LabelConfusion>,
     ) -> Result<Self, StageError> {
         let caveats =
             caveats.iter().map(|caveat| Caveat { split: None, ..caveat.clone() }).collect();
@@ -78,7 +85,14 @@ impl Evaluation {
         files::write_json(&folder.join(Self::METRICS_FILE), &metrics)?;
         files::write_text(&folder.join(Self::REPORT), report)?;
         predictions.write(&folder.join(Self::PREDICTIONS))?;
-        let mut rows = files::CsvFile::create(folder.join(Self::CONFUSION))?;
+        if let Some(confusion) = confusion {
+            Self::write_confusion(&folder.join(Self::CONFUSION), confusion)?;
+        }
+        Self::open(folder)
+    }
+
+    fn write_confusion(path: &Path, confusion: &LabelConfusion) -> Result<(), StageError> {
+        let mut rows = files::CsvFile::create(path.to_owned())?;
         rows.record(
             std::iter::once("true \\ predicted").chain(confusion.labels.iter().map(String::as_str)),
         )?;
@@ -87,8 +101,7 @@ impl Evaluation {
         {
             rows.record(std::iter::once(label.clone()).chain(counts.iter().map(u64::to_string)))?;
         }
-        rows.finish()?;
-        Self::open(folder)
+        rows.finish()
     }
 
     /// # Errors
@@ -97,23 +110,30 @@ impl Evaluation {
         files::read_json(&files::require(&self.folder, Self::METRICS_FILE)?)
     }
 
+    /// Of a model that classifies whole texts.
+    ///
     /// # Errors
     /// When the file is not what was written.
     pub fn classes(&self) -> Result<Vec<ClassRow>, StageError> {
         files::read_csv(&files::require(&self.folder, Self::PREDICTIONS)?)
     }
 
+    /// `None` of a model that does not tag.
+    ///
     /// # Errors
     /// When the file is not what was written.
-    pub fn confusion(&self) -> Result<LabelConfusion, StageError> {
-        let path = files::require(&self.folder, Self::CONFUSION)?;
+    pub fn confusion(&self) -> Result<Option<LabelConfusion>, StageError> {
+        let path = self.folder.join(Self::CONFUSION);
+        if !path.exists() {
+            return Ok(None);
+        }
         let rows: Vec<Vec<String>> = files::read_csv(&path)?;
         let labels = rows.iter().filter_map(|row| row.first().cloned()).collect();
         let counts: Result<Vec<u64>, _> =
             rows.iter().flat_map(|row| row.iter().skip(1)).map(|count| count.parse()).collect();
         let counts =
             counts.map_err(|error| StageError::new(format!("`{}`: {error}", path.display())))?;
-        Ok(LabelConfusion { labels, counts })
+        Ok(Some(LabelConfusion { labels, counts }))
     }
 }
 
@@ -140,7 +160,10 @@ impl Predictions<'_> {
     }
 
     fn write(&self, path: &Path) -> Result<(), StageError> {
-        let own = if self.texts { &COLUMNS[..] } else { &COLUMNS[1..] };
+        let classifies = self.predicted.iter().all(|predicted| predicted.anomaly.is_some());
+        let tags = self.predicted.iter().all(|predicted| predicted.entities.is_some());
+        let shown = [self.texts, classifies, classifies, classifies, tags, tags];
+        let own = COLUMNS.iter().zip(shown).filter(|(_, shown)| *shown).map(|(name, _)| name);
         let fields = self.fields();
         let leading = fields.iter().take_while(|name| **name == ID).count();
         let column = |name: &&str| {
@@ -152,15 +175,19 @@ impl Predictions<'_> {
         let json = |entities: &[Entity]| serde_json::to_string(entities).expect("plain data");
         for (example, predicted) in self.examples.iter().zip(self.predicted) {
             let field = |name: &&str| example.fields.get(*name).cloned().unwrap_or_default();
+            let said = |said: &dyn Fn(PredictedClass) -> String| {
+                predicted.anomaly.map(said).unwrap_or_default()
+            };
             let own = [
                 example.text.clone(),
                 example.anomaly.to_string(),
-                predicted.anomaly.to_string(),
-                serde_json::to_string(&predicted.anomaly_score).expect("a number"),
+                said(&|said| said.class.to_string()),
+                said(&|said| serde_json::to_string(&said.score).expect("a number")),
                 json(&example.entities),
-                json(&predicted.entities),
+                predicted.entities.as_deref().map(json).unwrap_or_default(),
             ];
-            let own = own.into_iter().skip(usize::from(!self.texts));
+            let own =
+                own.into_iter().zip(shown).filter(|(_, shown)| *shown).map(|(value, _)| value);
             let before = fields[..leading].iter().map(field);
             rows.record(before.chain(own).chain(fields[leading..].iter().map(field)))?;
         }
@@ -216,7 +243,8 @@ mod tests {
             example("Ann, here", &[("event", "E7"), ("id", "17"), ("anomaly_score", "9")]),
             example("Bob", &[("host", "web-1")]),
         ];
-        let predicted = Prediction { anomaly: 0, anomaly_score: 1e-7, entities: Vec::new() };
+        let anomaly = Some(PredictedClass { class: 0, score: 1e-7 });
+        let predicted = Prediction { anomaly, entities: Some(Vec::new()) };
         let predicted = [predicted.clone(), predicted];
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("predictions.csv");

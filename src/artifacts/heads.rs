@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::files;
 use crate::data::LabelSet;
+use crate::models::HeadSizes;
 use crate::stage::StageError;
 
 /// The head that tags tokens.
@@ -66,9 +67,9 @@ impl Heads {
     pub const FILE: &'static str = "heads.json";
     const FORMAT: u32 = 1;
 
-    /// The heads of the joint model, as a training leaves them.
+    /// The heads that a training leaves: those that it trained.
     #[must_use]
-    pub fn joint(labels: &LabelSet, max_length: usize) -> Self {
+    pub fn trained(sizes: HeadSizes, labels: &LabelSet, max_length: usize) -> Self {
         let head = |name: &str, task, labels| Head {
             name: name.to_owned(),
             task,
@@ -76,12 +77,12 @@ impl Heads {
             threshold: None,
             temperature: 1.0,
         };
+        let ner = sizes.ner.map(|_| head(NER, Task::Tagging, labels.names().to_vec()));
+        let classes = || ANOMALY_LABELS.map(str::to_owned).to_vec();
+        let anomaly = sizes.anomaly.then(|| head(ANOMALY, Task::Classification, classes()));
         Self {
             format: Self::FORMAT,
-            heads: vec![
-                head(NER, Task::Tagging, labels.names().to_vec()),
-                head(ANOMALY, Task::Classification, ANOMALY_LABELS.map(str::to_owned).to_vec()),
-            ],
+            heads: ner.into_iter().chain(anomaly).collect(),
             decoding: Decoding::Tokens,
             max_length,
             overlap: 0,
@@ -136,18 +137,35 @@ impl Heads {
         Ok(())
     }
 
-    /// The labels of the tags.
-    pub(super) fn tags(&self, folder: &Path) -> Result<LabelSet, StageError> {
+    /// What the weights hold.
+    #[must_use]
+    pub fn sizes(&self) -> HeadSizes {
+        HeadSizes {
+            ner: self.get(NER).map(|head| head.labels.len()),
+            anomaly: self.get(ANOMALY).is_some(),
+        }
+    }
+
+    /// The labels of the tags, where the model tags.
+    pub(super) fn tags(&self, folder: &Path) -> Result<Option<LabelSet>, StageError> {
         let wrong = |reason: String| {
             StageError::new(format!("`{}`: {reason}", folder.join(Self::FILE).display()))
         };
-        let ner = self.get(NER).filter(|head| head.task == Task::Tagging);
-        let ner = ner.ok_or_else(|| wrong(format!("it has no head `{NER}` that tags")))?;
-        let anomaly = self.get(ANOMALY).filter(|head| head.task == Task::Classification);
-        if anomaly.is_none_or(|head| head.labels.len() != ANOMALY_LABELS.len()) {
-            return Err(wrong(format!("it has no head `{ANOMALY}` with two classes")));
+        let known = |head: &&Head| match &*head.name {
+            NER => head.task == Task::Tagging,
+            ANOMALY => {
+                head.task == Task::Classification && head.labels.len() == ANOMALY_LABELS.len()
+            }
+            _ => false,
+        };
+        if let Some(head) = self.heads.iter().find(|head| !known(head)) {
+            return Err(wrong(format!("the head `{}` is none that this version knows", head.name)));
         }
-        LabelSet::from_names(&ner.labels).map_err(|error| wrong(error.to_string()))
+        if self.heads.is_empty() {
+            return Err(wrong("it has no head".to_owned()));
+        }
+        let ner = self.get(NER).map(|head| LabelSet::from_names(&head.labels));
+        ner.transpose().map_err(|error| wrong(error.to_string()))
     }
 }
 
@@ -156,7 +174,8 @@ mod tests {
     use super::*;
 
     fn heads() -> Heads {
-        Heads::joint(&LabelSet::of(["HOST"]), 128)
+        let labels = LabelSet::of(["HOST"]);
+        Heads::trained(labels.len().into(), &labels, 128)
     }
 
     /// What is read after `change` was made to the file.
@@ -186,6 +205,16 @@ mod tests {
             "overlap": 0,
         });
         assert_eq!(serde_json::to_value(heads()).expect("plain data"), expected);
+    }
+
+    #[test]
+    fn a_head_that_was_not_trained_is_not_told() {
+        let labels = LabelSet::of(["HOST"]);
+        let tagger = Heads::trained(HeadSizes { ner: Some(3), anomaly: false }, &labels, 128);
+        assert!(tagger.get(NER).is_some() && tagger.get(ANOMALY).is_none());
+        let classifier = Heads::trained(HeadSizes { ner: None, anomaly: true }, &labels, 128);
+        assert_eq!(classifier.tags(Path::new("model")).expect("sound"), None);
+        assert_eq!(classifier.sizes(), HeadSizes { ner: None, anomaly: true });
     }
 
     #[test]

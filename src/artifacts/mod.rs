@@ -19,7 +19,9 @@ pub use backbone::Backbone;
 pub use checkpoint::Checkpoint;
 pub use corpus::{CorpusFiles, CorpusWriter};
 pub use encoded::{Encoded, EncodedWriter};
-pub use evaluation::{ClassRow, Evaluation, LabelConfusion, Prediction, Predictions};
+pub use evaluation::{
+    ClassRow, Evaluation, LabelConfusion, PredictedClass, Prediction, Predictions,
+};
 pub use figures::Figures;
 pub use heads::{ANOMALY, Decoding, Head, Heads, NER, Task};
 

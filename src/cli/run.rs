@@ -453,7 +453,14 @@ fn score(value: f64) -> String {
 pub(super) fn metrics(metrics: &Metrics) -> String {
     const COLUMNS: usize = 80;
     let mut lines: Vec<(&str, Vec<String>)> = Vec::new();
-    for (name, value) in metrics.iter().filter(|(name, _)| !name.contains(".per_label.")) {
+    let table = |name: &str| name.rsplit_once('.').map_or("", |(table, _)| table).to_owned();
+    // A table without any number, such as that of a head that was not trained, says nothing.
+    let told: BTreeSet<String> =
+        metrics.iter().filter(|(_, value)| value.is_some()).map(|(name, _)| table(name)).collect();
+    for (name, value) in metrics
+        .iter()
+        .filter(|(name, _)| !name.contains(".per_label.") && told.contains(&table(name)))
+    {
         let (table, name) = name.rsplit_once('.').unwrap_or(("", name));
         let value = format!("{name} {}", value.map_or_else(|| "undefined".to_owned(), score));
         match lines.iter_mut().find(|(known, _)| *known == table) {

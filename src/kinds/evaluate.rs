@@ -6,14 +6,16 @@ use serde::{Deserialize, Serialize};
 
 use super::{facts, versions};
 use crate::artifacts::{
-    Checkpoint, Encoded, Evaluation, LabelConfusion, Prediction, Predictions, files,
+    Checkpoint, Encoded, Evaluation, LabelConfusion, PredictedClass, Prediction, Predictions, files,
 };
 use crate::data::{self, EncodedSplit};
 use crate::metrics::{self, ConfusionMatrix, Scores, SpanScores, classification_report};
-use crate::stage::{Caveat, CodeVersion, Context, InputFacts, ParameterProblem, Stage, StageError};
+use crate::stage::{
+    Caveat, CodeVersion, Context, InputFacts, ParameterProblem, Stage, StageError, UndefinedMetrics,
+};
 use crate::training::{self, Objective, Predicted, Scored};
 
-/// Scores a trained model on one split: classification reports, entity-level scores as seqeval defines them (strict, `O` counted), anomaly scores as scikit-learn defines them, and every prediction as CSV. Its `loss` has no weights: every token counts, `O` too, and both tasks the same.
+/// Scores a trained model on one split: classification reports, entity-level scores as seqeval defines them (strict, `O` counted), anomaly scores as scikit-learn defines them, and every prediction as CSV. Its `loss` has no weights: every token counts, `O` too, and both tasks the same; a head that was not trained has no scores.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Evaluate {
@@ -87,9 +89,13 @@ impl Stage for Evaluate {
         vec![ParameterProblem { parameter: "split", message, help: Some(NO_TEXTS.to_owned()) }]
     }
 
+    fn undefined_metrics(&self, inputs: InputFacts<'_>) -> Vec<UndefinedMetrics> {
+        facts::undefined_metrics(inputs, "model")
+    }
+
     fn run(&self, inputs: EvaluateInputs, context: &Context<'_>) -> Result<Evaluation, StageError> {
         let EvaluateInputs { model, data } = inputs;
-        if model.labels != data.labels {
+        if model.labels.as_ref().is_some_and(|labels| *labels != data.labels) {
             return Err(StageError::new("the model was trained on other labels than the data has").with_help(
                 "wire `data` to the `tokenize` stage that the model was trained on, or to one over texts with the same entity types",
             ));
@@ -111,7 +117,7 @@ impl Stage for Evaluate {
             engine.engine(),
             &tokens,
             self.batch_size,
-            &Objective::default(),
+            &Objective::of(model.heads.sizes()),
             &|| context.signals.cancelled(),
         )
         .map_err(super::engine::failed)?
@@ -123,17 +129,25 @@ impl Stage for Evaluate {
         let labels = data.labels.names();
         let Scored { scores, spans, found } = training::score(&tokens, &predicted, &data.labels);
         let report = report(&tokens, &predicted, labels, &scores, &spans, &caveats);
-        let confusion = ConfusionMatrix::of(&tokens.labels, &predicted.labels, labels.len());
-        let confusion = LabelConfusion { labels: labels.to_vec(), counts: confusion.counts };
+        let confusion = predicted.labels.as_ref().map(|predicted| LabelConfusion {
+            labels: labels.to_vec(),
+            counts: ConfusionMatrix::of(&tokens.labels, predicted, labels.len()).counts,
+        });
         let examples = data.examples(split)?;
         let said = found.into_iter().enumerate().map(|(row, found)| Prediction {
-            anomaly: predicted.anomaly[row],
-            anomaly_score: predicted.anomaly_score[row],
-            entities: found.into_iter().map(|span| span.entity(&data.labels)).collect(),
+            anomaly: predicted.anomaly.as_ref().map(|anomaly| PredictedClass {
+                class: anomaly.classes[row],
+                score: anomaly.scores[row],
+            }),
+            entities: predicted
+                .labels
+                .is_some()
+                .then(|| found.into_iter().map(|span| span.entity(&data.labels)).collect()),
         });
         let said: Vec<Prediction> = said.collect();
         let predictions = Predictions { examples: &examples, predicted: &said, texts: self.texts };
-        Evaluation::write(context.output, &scores, &caveats, &report, &predictions, &confusion)
+        let confusion = confusion.as_ref();
+        Evaluation::write(context.output, &scores, &caveats, &report, &predictions, confusion)
     }
 }
 
@@ -152,6 +166,13 @@ fn shown_with(split: data::Split, model: &[Caveat], data: &[Caveat]) -> Vec<Cave
     shown
 }
 
+/// Decimals of a report.
+const DIGITS: usize = 4;
+
+fn shown(score: Option<f64>) -> String {
+    score.map_or_else(|| "undefined".to_owned(), |score| format!("{score:.DIGITS$}"))
+}
+
 /// `classification_report.txt`: the recipe's two reports as scikit-learn prints them, and the entity-level one beside them.
 ///
 /// * `names`: the labels, as the split numbers them
@@ -163,32 +184,43 @@ fn report(
     spans: &SpanScores,
     caveats: &[Caveat],
 ) -> String {
-    const DIGITS: usize = 4;
-    let anomaly_names = ["Normal".to_owned(), "Anomaly".to_owned()];
-    let is_outside = |label: u32| names.get(label as usize).is_some_and(|name| name == "O");
-    let (truth, guess): (Vec<u32>, Vec<u32>) = tokens
-        .labels
-        .iter()
-        .zip(&predicted.labels)
-        .filter(|(truth, _)| !is_outside(**truth) && **truth != data::IGNORE)
-        .unzip();
-    let score = |value: Option<f64>| {
-        value.map_or_else(|| "undefined".to_owned(), |value| format!("{value:.4}"))
-    };
     let mut text: String =
         caveats.iter().map(|caveat| format!("Note: {}.\n", caveat.message)).collect();
     if !text.is_empty() {
         text += "\n\n";
     }
-    text += "Anomaly detection (per text)\n\n";
-    text +=
-        &classification_report(&tokens.anomaly, &predicted.anomaly, &anomaly_names, None, DIGITS);
-    text += &format!(
-        "\nAUROC {}, average precision {}\n",
-        score(scores.anomaly.auroc),
-        score(scores.anomaly.average_precision)
-    );
-    text += "\n\nNamed entities (whole entities: type and both ends must be right, in characters; `O` counts)\n\n";
+    let mut parts = Vec::new();
+    if let Some(anomaly) = &predicted.anomaly {
+        let names = ["Normal".to_owned(), "Anomaly".to_owned()];
+        parts.push(format!(
+            "Anomaly detection (per text)\n\n{}\nAUROC {}, average precision {}\n",
+            classification_report(&tokens.anomaly, &anomaly.classes, &names, None, DIGITS),
+            shown(scores.anomaly.auroc),
+            shown(scores.anomaly.average_precision)
+        ));
+    }
+    if let Some(predicted) = &predicted.labels {
+        parts.push(tag_report(tokens, predicted, names, scores, spans));
+    }
+    text + &parts.join("\n\n")
+}
+
+/// The part of the report on the head that tags.
+fn tag_report(
+    tokens: &EncodedSplit,
+    predicted: &[u32],
+    names: &[String],
+    scores: &Scores,
+    spans: &SpanScores,
+) -> String {
+    let is_outside = |label: u32| names.get(label as usize).is_some_and(|name| name == "O");
+    let (truth, guess): (Vec<u32>, Vec<u32>) = tokens
+        .labels
+        .iter()
+        .zip(predicted)
+        .filter(|(truth, _)| !is_outside(**truth) && **truth != data::IGNORE)
+        .unzip();
+    let mut text = "Named entities (whole entities: type and both ends must be right, in characters; `O` counts)\n\n".to_owned();
     text += &metrics::span_report(spans, DIGITS);
     text += "\n\nToken labels (only tokens whose true label is not `O`: what this leaves out are entities found where there are none)\n\n";
     if truth.is_empty() {
@@ -196,6 +228,6 @@ fn report(
     } else {
         text += &classification_report(&truth, &guess, names, None, DIGITS);
     }
-    text += &format!("\nAccuracy over all tokens {}\n", score(scores.ner.token_accuracy));
+    text += &format!("\nAccuracy over all tokens {}\n", shown(scores.ner.token_accuracy));
     text
 }

@@ -2,7 +2,8 @@
 
 use super::splits::Fractions;
 use crate::data::Split;
-use crate::stage::{Facts, InputFacts};
+use crate::models::HeadSizes;
+use crate::stage::{Facts, InputFacts, UndefinedMetrics};
 
 /// How many tokens a model can take.
 const LONGEST: &str = "max_position_embeddings";
@@ -55,4 +56,31 @@ pub(super) fn splits_of(inputs: InputFacts<'_>, port: &str) -> Facts {
 pub(super) fn is_empty(inputs: InputFacts<'_>, port: &str, split: Split) -> bool {
     let names = inputs.get(port, EMPTY_SPLITS).and_then(|names| names.as_array());
     names.is_some_and(|names| names.iter().any(|name| *name == split.to_string()))
+}
+
+/// The heads that a model has not, by their names, with the parameter that leaves each out.
+const UNTRAINED: &str = "untrained";
+const HEADS: [(&str, &str, &str); 2] =
+    [("ner", "ner.", "ner_weight"), ("anomaly", "anomaly.", "anomaly_weight")];
+
+pub(super) fn of_heads(heads: HeadSizes) -> Facts {
+    let has = [heads.ner.is_some(), heads.anomaly];
+    let left_out: Vec<&str> =
+        HEADS.iter().zip(has).filter(|(_, has)| !has).map(|((name, ..), _)| *name).collect();
+    Facts::from_iter([(UNTRAINED.to_owned(), left_out.into())])
+}
+
+/// The metrics that the model at `port` leaves undefined.
+pub(super) fn undefined_metrics(inputs: InputFacts<'_>, port: &str) -> Vec<UndefinedMetrics> {
+    let Some(names) = inputs.get(port, UNTRAINED).and_then(|names| names.as_array()) else {
+        return Vec::new();
+    };
+    HEADS
+        .iter()
+        .filter(|(name, ..)| names.iter().any(|left_out| left_out == name))
+        .map(|(name, prefix, parameter)| UndefinedMetrics {
+            prefix,
+            because: format!("the model has no head `{name}`, since its `{parameter}` is 0"),
+        })
+        .collect()
 }

@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::versions;
-use crate::artifacts::{Checkpoint, Evaluation, Figures};
-use crate::metrics::{precision_recall_curve, roc_curve};
+use crate::artifacts::{Checkpoint, Evaluation, Figures, LabelConfusion};
+use crate::metrics::{Scores, precision_recall_curve, roc_curve};
 use crate::plots::{self, EpochRow, HistoryRow, HistorySplit, PlotError, PrecisionRecall, Roc};
 use crate::stage::{Artifact as _, CodeVersion, Context, Stage, StageError};
 use crate::training::{Row, RowSplit, epoch_losses};
@@ -35,27 +35,6 @@ impl Stage for Plot {
         let history = inputs.history.history()?;
         let rows: Vec<HistoryRow> = history.iter().map(history_row).collect();
         let scores = inputs.evaluation.scores()?;
-        let confusion = inputs.evaluation.confusion()?;
-        let (truth, probability): (Vec<u32>, Vec<f64>) =
-            inputs.evaluation.classes()?.iter().map(|row| (row.anomaly, row.anomaly_score)).unzip();
-        let positives = truth.iter().filter(|anomaly| **anomaly == 1).count();
-        let prevalence = (!truth.is_empty()).then(|| positives as f64 / truth.len() as f64);
-        let precision_recall = PrecisionRecall {
-            points: precision_recall_curve(&truth, &probability)
-                .map(|curve| curve.recall.into_iter().zip(curve.precision).collect())
-                .unwrap_or_default(),
-            average_precision: scores.anomaly.average_precision,
-            prevalence,
-        };
-        let roc = Roc {
-            points: roc_curve(&truth, &probability)
-                .map(|curve| {
-                    curve.false_positive_rate.into_iter().zip(curve.true_positive_rate).collect()
-                })
-                .unwrap_or_default(),
-            auroc: scores.anomaly.auroc,
-        };
-
         let draw = |figure: &str, draw: &dyn Fn() -> Result<(), PlotError>| {
             drawn(figure, plots::attempt(draw), context)
         };
@@ -64,18 +43,55 @@ impl Stage for Plot {
             plots::epoch_losses(&epochs(&history), &at("loss_per_epoch.png"))
         })?;
         draw("learning rate", &|| plots::learning_rate(&rows, &at("learning_rate.png")))?;
-        draw("anomaly confusion", &|| {
-            plots::anomaly_confusion(scores.anomaly.confusion, &at("anomaly_confusion.png"))
-        })?;
-        draw("NER confusion", &|| {
-            plots::ner_confusion(&confusion.labels, &confusion.counts, &at("ner_confusion.png"))
-        })?;
-        draw("precision-recall", &|| {
-            plots::precision_recall(&precision_recall, &at("precision_recall.png"))
-        })?;
-        draw("ROC", &|| plots::roc(&roc, &at("roc.png")))?;
+        if let Some(confusion) = scores.anomaly.confusion {
+            draw_anomaly(confusion, &scores, &inputs.evaluation, context)?;
+        }
+        if let Some(LabelConfusion { labels, counts }) = inputs.evaluation.confusion()? {
+            draw("NER confusion", &|| {
+                plots::ner_confusion(&labels, &counts, &at("ner_confusion.png"))
+            })?;
+        }
         Figures::open(context.output)
     }
+}
+
+/// The figures of the head over whole texts.
+fn draw_anomaly(
+    confusion: [[u64; 2]; 2],
+    scores: &Scores,
+    evaluation: &Evaluation,
+    context: &Context<'_>,
+) -> Result<(), StageError> {
+    let at = |name: &str| context.output.join(name);
+    let (truth, probability): (Vec<u32>, Vec<f64>) =
+        evaluation.classes()?.iter().map(|row| (row.anomaly, row.anomaly_score)).unzip();
+    let positives = truth.iter().filter(|anomaly| **anomaly == 1).count();
+    let prevalence = (!truth.is_empty()).then(|| positives as f64 / truth.len() as f64);
+    let precision_recall = PrecisionRecall {
+        points: precision_recall_curve(&truth, &probability)
+            .map(|curve| curve.recall.into_iter().zip(curve.precision).collect())
+            .unwrap_or_default(),
+        average_precision: scores.anomaly.average_precision,
+        prevalence,
+    };
+    let roc = Roc {
+        points: roc_curve(&truth, &probability)
+            .map(|curve| {
+                curve.false_positive_rate.into_iter().zip(curve.true_positive_rate).collect()
+            })
+            .unwrap_or_default(),
+        auroc: scores.anomaly.auroc,
+    };
+    let draw = |figure: &str, draw: &dyn Fn() -> Result<(), PlotError>| {
+        drawn(figure, plots::attempt(draw), context)
+    };
+    draw("anomaly confusion", &|| {
+        plots::anomaly_confusion(confusion, &at("anomaly_confusion.png"))
+    })?;
+    draw("precision-recall", &|| {
+        plots::precision_recall(&precision_recall, &at("precision_recall.png"))
+    })?;
+    draw("ROC", &|| plots::roc(&roc, &at("roc.png")))
 }
 
 /// A figure that cannot be drawn is left out, and said; only a disk that takes none is the stage's failure.

@@ -12,10 +12,10 @@ use crate::artifacts::{Backbone, Checkpoint, Encoded, Heads, files};
 use crate::data::{Corpus, IGNORE, Split};
 use crate::durable;
 use crate::metrics::Scores;
-use crate::models::JointModel;
+use crate::models::{HeadSizes, JointModel};
 use crate::rng::Rng;
 use crate::stage::{
-    Artifact as _, Caveat, CodeVersion, Context, Evaluated, Extension, InputFacts,
+    Artifact as _, Caveat, CodeVersion, Context, Evaluated, Extension, Facts, InputFacts,
     ParameterProblem, Progress, Stage, StageError, Survey, SurveyInputs,
 };
 use crate::training::{
@@ -73,11 +73,11 @@ pub struct Train {
     /// Leave tokens labelled `O` out of the loss. The model then never learns `O`, and takes every token for an entity.
     #[serde(default)]
     pub ignore_outside: bool,
-    /// Weight of the tagging loss.
+    /// Weight of the tagging loss; 0 leaves the tagging head out of the model.
     #[serde(default = "weight")]
     #[schemars(range(min = 0.0))]
     pub ner_weight: f64,
-    /// Weight of the classification loss.
+    /// Weight of the classification loss; 0 leaves the classification head out of the model.
     #[serde(default = "weight")]
     #[schemars(range(min = 0.0))]
     pub anomaly_weight: f64,
@@ -195,6 +195,16 @@ crate::inputs! {
 }
 
 impl Train {
+    /// Those that the loss counts, and no others: what was not trained would answer at random.
+    ///
+    /// * `labels`: how many token labels there are
+    fn heads(&self, labels: usize) -> HeadSizes {
+        HeadSizes {
+            ner: (self.ner_weight > 0.0).then_some(labels),
+            anomaly: self.anomaly_weight > 0.0,
+        }
+    }
+
     /// `None` when the time is none.
     fn cadence(&self) -> Option<Cadence> {
         match &self.checkpoint_every {
@@ -272,6 +282,7 @@ impl Stage for Train {
                 "give one of them a weight",
             ));
         }
+        problems.extend(watched::untrained(self, &self.recipe(0)));
         let class_weights = self.class_weights.map(Vec::from).unwrap_or_default();
         let singles = [
             ("learning_rate", self.learning_rate),
@@ -343,6 +354,10 @@ impl Stage for Train {
         Ok(Survey::default())
     }
 
+    fn facts(&self, _inputs: InputFacts<'_>) -> Facts {
+        facts::of_heads(self.heads(1))
+    }
+
     fn execution(&self) -> Map<String, Value> {
         Map::from_iter([(
             "activation_checkpointing".to_owned(),
@@ -375,9 +390,9 @@ impl Stage for Train {
             .with_help("wire `tokenize` and `train` to the same model"));
         }
         watched::refuse_undefined(self, || Ok(Contents::of(&data.examples(Split::Validation)?)))?;
-        let joint =
-            JointModel::load(&model.weights, model.config, labels.len(), &Rng::new(self.seed))
-                .map_err(|error| StageError::new(error.to_string()).with_help(error.help()))?;
+        let heads = self.heads(labels.len());
+        let joint = JointModel::load(&model.weights, model.config, heads, &Rng::new(self.seed))
+            .map_err(|error| StageError::new(error.to_string()).with_help(error.help()))?;
         // What the result needs is read now: at the end of a long training, somebody may have removed it.
         let tokenizer = files::read(&data.tokenizer())?;
         let mut caveats = data.caveats.clone();
@@ -448,7 +463,7 @@ fn write_result(
     write_history(trained, context.output)?;
     Checkpoint::write_caveats(context.output, caveats)?;
     let model = engine.model().map_err(|error| StageError::new(error.to_string()))?;
-    let heads = Heads::joint(&data.labels, data.max_length);
+    let heads = Heads::trained(model.heads(), &data.labels, data.max_length);
     Checkpoint::write_model(context.output, model, tokenizer, &heads)?;
     durable::sync_below(context.output)
         .map_err(|error| StageError::io("flush", context.output, &error))

@@ -2,7 +2,7 @@
 
 use super::train::Train;
 use crate::stage::{Caveat, Context, ParameterProblem, StageError};
-use crate::training::{Contents, Metric, RowSplit, Trained};
+use crate::training::{Contents, Metric, Recipe, RowSplit, Trained};
 
 /// The parameters that compare evaluations, each with its metric.
 fn watched(train: &Train) -> Vec<(&'static str, Metric)> {
@@ -11,6 +11,25 @@ fn watched(train: &Train) -> Vec<(&'static str, Metric)> {
         .into_iter()
         .filter_map(|(parameter, metric)| Some((parameter, metric?)))
         .collect()
+}
+
+/// What is wrong with the parameters in view of the weights: a metric of a head that is not trained, and so not there, compares nothing.
+pub(super) fn untrained(train: &Train, recipe: &Recipe) -> Vec<ParameterProblem> {
+    let problem = |(parameter, metric): (&'static str, Metric)| {
+        let weight = if recipe.objective().tags() { "anomaly_weight" } else { "ner_weight" };
+        ParameterProblem {
+            parameter,
+            message: format!(
+                "`{parameter}` cannot go by `{}`: with `{weight} = 0` that head is not trained",
+                metric.name()
+            ),
+            help: Some(format!(
+                "choose another metric, such as `loss`, or give `{weight}` a value"
+            )),
+        }
+    };
+    let is_untrained = |(_, metric): &(&'static str, Metric)| !recipe.trains(*metric);
+    watched(train).into_iter().filter(is_untrained).map(problem).collect()
 }
 
 /// What is wrong with the parameters where this is what the validation split holds: a metric that these texts leave undefined compares nothing.

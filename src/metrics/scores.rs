@@ -11,15 +11,14 @@ use super::{PrecisionRecall, SpanScores, auroc, average_precision, binary_scores
 pub struct Predictions<'a> {
     /// `(tokens,)`, numbers in `names`; [`IGNORE`](super::IGNORE) where a token does not count
     pub labels: &'a [u32],
-    /// `(tokens,)`
-    pub predicted_labels: &'a [u32],
+    /// `(tokens,)`; `None` without a head that tags: it has no scores.
+    pub predicted_labels: Option<&'a [u32]>,
+    /// Without a head that tags, none is predicted.
     pub entities: Entities<'a>,
     /// `(sequences,)`, 0 or 1
     pub anomaly: &'a [u32],
-    /// `(sequences,)`, 0 or 1
-    pub predicted_anomaly: &'a [u32],
-    /// `(sequences,)`, higher is more anomalous
-    pub anomaly_score: &'a [f64],
+    /// `(sequences,)`, 0 or 1, and `(sequences,)`, higher is more anomalous; `None` without a head over texts: it has no scores.
+    pub predicted_anomaly: Option<(&'a [u32], &'a [f64])>,
     /// Mean loss over the texts, where known.
     pub loss: Option<f64>,
 }
@@ -44,7 +43,7 @@ pub struct Scores {
 }
 
 /// Scores of the entities.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct NerScores {
     /// Over all tokens but special ones, `O` counted.
     pub token_accuracy: Option<f64>,
@@ -62,7 +61,7 @@ pub struct NerScores {
 }
 
 /// Scores of the classification as normal or anomaly.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct AnomalyScores {
     pub accuracy: Option<f64>,
     pub precision: Option<f64>,
@@ -71,7 +70,7 @@ pub struct AnomalyScores {
     pub auroc: Option<f64>,
     pub average_precision: Option<f64>,
     /// `[[true negatives, false positives], [false negatives, true positives]]`
-    pub confusion: [[u64; 2]; 2],
+    pub confusion: Option<[[u64; 2]; 2]>,
 }
 
 impl Scores {
@@ -79,37 +78,39 @@ impl Scores {
     /// When slices that belong together differ in length.
     #[must_use]
     pub fn of(predictions: &Predictions<'_>) -> Self {
-        let Predictions {
-            labels,
-            predicted_labels,
-            entities,
-            anomaly,
-            predicted_anomaly,
-            anomaly_score,
-            loss,
-        } = *predictions;
+        let Predictions { labels, predicted_labels, entities, anomaly, predicted_anomaly, loss } =
+            *predictions;
         let SpanScores { micro, per_label } = entities.spans;
-        let binary = binary_scores(anomaly, predicted_anomaly);
-        Self {
-            ner: NerScores {
-                token_accuracy: token_accuracy(labels, predicted_labels),
-                span_precision: micro.precision,
-                span_recall: micro.recall,
-                span_f1: micro.f1,
-                entities: micro.support,
-                cut: entities.cut,
-                inside_tokens: entities.inside_tokens,
-                per_label: per_label.clone(),
-            },
-            anomaly: AnomalyScores {
+        // What is to be found is counted also where nobody looks for it.
+        let counts = NerScores {
+            entities: micro.support,
+            cut: entities.cut,
+            inside_tokens: entities.inside_tokens,
+            ..NerScores::default()
+        };
+        let ner = predicted_labels.map(|predicted| NerScores {
+            token_accuracy: token_accuracy(labels, predicted),
+            span_precision: micro.precision,
+            span_recall: micro.recall,
+            span_f1: micro.f1,
+            per_label: per_label.clone(),
+            ..counts.clone()
+        });
+        let anomaly = predicted_anomaly.map(|(predicted, score)| {
+            let binary = binary_scores(anomaly, predicted);
+            AnomalyScores {
                 accuracy: binary.accuracy,
                 precision: binary.precision,
                 recall: binary.recall,
                 f1: binary.f1,
-                auroc: auroc(anomaly, anomaly_score),
-                average_precision: average_precision(anomaly, anomaly_score),
-                confusion: binary.confusion,
-            },
+                auroc: auroc(anomaly, score),
+                average_precision: average_precision(anomaly, score),
+                confusion: Some(binary.confusion),
+            }
+        });
+        Self {
+            ner: ner.unwrap_or(counts),
+            anomaly: anomaly.unwrap_or_default(),
             loss: loss.filter(|loss| loss.is_finite()),
         }
     }
@@ -125,11 +126,10 @@ mod tests {
         let spans = span_scores(&[vec![(0, 2)]], &[vec![]], |_| "X");
         let scores = Scores::of(&Predictions {
             labels: &[0, 1, 2],
-            predicted_labels: &[2, 2, 2],
+            predicted_labels: Some(&[2, 2, 2]),
             entities: Entities { spans: &spans, cut: 0, inside_tokens: 1 },
             anomaly: &[0],
-            predicted_anomaly: &[0],
-            anomaly_score: &[0.25],
+            predicted_anomaly: Some((&[0], &[0.25])),
             loss: Some(f64::NAN),
         });
         let expected = serde_json::json!({
@@ -145,5 +145,30 @@ mod tests {
             "loss": null,
         });
         assert_eq!(serde_json::to_value(scores).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_head_that_is_not_there_has_no_scores() {
+        let spans = span_scores(&[vec![(0, 2)]], &[vec![]], |_| "X");
+        let scores = Scores::of(&Predictions {
+            labels: &[0, 1, 2],
+            predicted_labels: None,
+            entities: Entities { spans: &spans, cut: 0, inside_tokens: 1 },
+            anomaly: &[1],
+            predicted_anomaly: None,
+            loss: None,
+        });
+        let expected = serde_json::json!({
+            "ner": {
+                "token_accuracy": null, "span_precision": null, "span_recall": null, "span_f1": null,
+                "entities": 1, "cut": 0, "inside_tokens": 1, "per_label": {},
+            },
+            "anomaly": {
+                "accuracy": null, "precision": null, "recall": null, "f1": null, "auroc": null,
+                "average_precision": null, "confusion": null,
+            },
+            "loss": null,
+        });
+        assert_eq!(serde_json::to_value(scores).expect("plain data"), expected);
     }
 }

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::NoMemory;
+use super::{HeadSizes, NoMemory};
 
 /// The label of a token that counts in no loss.
 pub const IGNORE: u32 = u32::MAX;
@@ -120,7 +120,8 @@ impl<'a> Tokens<'a> {
 }
 
 impl Targets<'_> {
-    pub(super) fn check(&self, tokens: &Tokens<'_>, labels: usize) -> Result<(), BatchError> {
+    /// Labels count only for a model that tags.
+    pub(super) fn check(&self, tokens: &Tokens<'_>, heads: HeadSizes) -> Result<(), BatchError> {
         let count = |what, expected, found| {
             if expected == found {
                 Ok(())
@@ -130,8 +131,9 @@ impl Targets<'_> {
         };
         count("token labels", tokens.len(), self.labels.len())?;
         count("anomaly classes", tokens.sequences(), self.anomaly.len())?;
-        if let Some(position) =
-            self.labels.iter().position(|&label| label != IGNORE && label as usize >= labels)
+        if let Some(labels) = heads.ner
+            && let Some(position) =
+                self.labels.iter().position(|&label| label != IGNORE && label as usize >= labels)
         {
             return Err(BatchError::Label { position, label: self.labels[position], labels });
         }
@@ -168,7 +170,8 @@ mod tests {
     #[test]
     fn targets_must_fit_the_batch_and_the_heads() {
         let tokens = Tokens::new(&[1, 2, 3], &[0, 3]).unwrap();
-        let check = |labels: &[u32], anomaly: &[u32]| Targets { labels, anomaly }.check(&tokens, 4);
+        let check =
+            |labels: &[u32], anomaly: &[u32]| Targets { labels, anomaly }.check(&tokens, 4.into());
         assert_eq!(check(&[0, IGNORE, 3], &[1]), Ok(()));
         assert_eq!(
             check(&[0, 1], &[1]),

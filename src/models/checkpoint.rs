@@ -11,7 +11,9 @@ use safetensors::tensor::{Metadata, TensorInfo};
 use thiserror::Error;
 
 use super::initialise::is_of_head;
-use super::{ConfigError, JointModel, Layout, ModernBertConfig, NoMemory, Parameter, zeros};
+use super::{
+    ConfigError, HeadSizes, JointModel, Layout, ModernBertConfig, NoMemory, Parameter, zeros,
+};
 use crate::regular;
 use crate::rng::Rng;
 
@@ -82,7 +84,7 @@ fn list(problems: &[TensorProblem]) -> String {
 }
 
 impl JointModel {
-    /// Reads an encoder and gives it new heads, for `labels` labels, from `rng`. Heads in the file, of whatever task, are passed over.
+    /// Reads an encoder and gives it new heads from `rng`; a number of token labels stands for both. Heads in the file, of whatever task, are passed over.
     ///
     /// The names may begin with `model.` or not; numbers may be f32, f16 or bf16.
     ///
@@ -91,10 +93,10 @@ impl JointModel {
     pub fn load(
         path: &Path,
         config: ModernBertConfig,
-        labels: usize,
+        heads: impl Into<HeadSizes>,
         rng: &Rng,
     ) -> Result<Self, CheckpointError> {
-        let mut model = Self::read(path, config, labels, false)?;
+        let mut model = Self::read(path, config, heads.into(), false)?;
         model.draw_heads(rng);
         Ok(model)
     }
@@ -106,9 +108,9 @@ impl JointModel {
     pub fn load_trained(
         path: &Path,
         config: ModernBertConfig,
-        labels: usize,
+        heads: impl Into<HeadSizes>,
     ) -> Result<Self, CheckpointError> {
-        Self::read(path, config, labels, true)
+        Self::read(path, config, heads.into(), true)
     }
 
     /// Whether a file holds the encoder that `config` describes. Every number is looked at, and none is kept.
@@ -204,11 +206,11 @@ impl JointModel {
     fn read(
         path: &Path,
         config: ModernBertConfig,
-        labels: usize,
+        heads: HeadSizes,
         with_heads: bool,
     ) -> Result<Self, CheckpointError> {
         config.validate()?;
-        let layout = Layout::new(&config, labels);
+        let layout = Layout::new(&config, heads);
         let mut parameters = zeros(layout.len(), "the weights")?;
         read_tensors(path, &layout, with_heads, |index, read| {
             read(&mut parameters[layout.parameters()[index].range.clone()])

@@ -115,20 +115,23 @@ impl ComposedModel {
         self.encode_padded(&padded)?.index_select(&padded.places, 0)
     }
 
-    /// The logits of both heads, `(tokens, labels)` and `(sequences, 2)`, as [`JointModel::forward`].
+    /// The logits of the heads, `(tokens, labels)` and `(sequences, 2)`, as [`JointModel::forward`]; `None` where the model has no such head.
     ///
     /// # Errors
     /// When candle fails, for example because an id lies outside the vocabulary.
-    pub fn forward(&self, tokens: &Tokens<'_>) -> Result<(Tensor, Tensor)> {
+    pub fn forward(&self, tokens: &Tokens<'_>) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let padded = self.pad(tokens)?;
         self.heads(&self.encode_padded(&padded)?, &padded)
     }
 
     /// * `hidden`: `(sequences * length, hidden)`
-    fn heads(&self, hidden: &Tensor, padded: &Padded) -> Result<(Tensor, Tensor)> {
-        let ner = self.classify(&hidden.index_select(&padded.places, 0)?, &self.layout.ner)?; // (tokens, labels)
-        let anomaly =
-            self.classify(&hidden.index_select(&padded.firsts, 0)?, &self.layout.anomaly)?; // (sequences, 2)
+    fn heads(&self, hidden: &Tensor, padded: &Padded) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let head = |head: &Option<HeadLayout>, rows: &Tensor| {
+            let classify = |head| self.classify(&hidden.index_select(rows, 0)?, head);
+            head.as_ref().map(classify).transpose()
+        };
+        let ner = head(&self.layout.ner, &padded.places)?; // (tokens, labels)
+        let anomaly = head(&self.layout.anomaly, &padded.firsts)?; // (sequences, 2)
         Ok((ner, anomaly))
     }
 
@@ -143,7 +146,7 @@ impl ComposedModel {
         options: &LossOptions,
     ) -> Result<(Tensor, Losses)> {
         let (ner_logits, anomaly_logits) = self.forward(tokens)?;
-        self.losses(&ner_logits, &anomaly_logits, targets, options)
+        self.losses(ner_logits.as_ref(), anomaly_logits.as_ref(), targets, options)
     }
 
     /// The losses, and the gradient of the total with respect to each of [`variables`](Self::variables) that it depends on.
@@ -175,7 +178,7 @@ impl ComposedModel {
         let stream = Var::from_tensor(&inputs.pop().expect("the output of the last layer"))?;
         let (ner, anomaly) =
             self.heads(&self.layer_norm(&stream, &self.layout.final_norm)?, &padded)?;
-        let (total, losses) = self.losses(&ner, &anomaly, targets, options)?;
+        let (total, losses) = self.losses(ner.as_ref(), anomaly.as_ref(), targets, options)?;
         let mut found = total.backward()?;
         let mut d_stream = found.remove(&stream);
         self.collect(found, &mut gradients);
@@ -207,32 +210,34 @@ impl ComposedModel {
         }
     }
 
-    /// * `ner_logits`: `(tokens, labels)`; `anomaly_logits`: `(sequences, 2)`
+    /// * `ner_logits`: `(tokens, labels)`; `anomaly_logits`: `(sequences, 2)`; none of a head that the model has not
     fn losses(
         &self,
-        ner_logits: &Tensor,
-        anomaly_logits: &Tensor,
+        ner_logits: Option<&Tensor>,
+        anomaly_logits: Option<&Tensor>,
         targets: &Targets<'_>,
         options: &LossOptions,
     ) -> Result<(Tensor, Losses)> {
         let normalisers = options.normalisers(targets);
+        let all_labels = if ner_logits.is_some() { targets.labels } else { &[] };
         let counted: Vec<u32> = (0..)
-            .zip(targets.labels)
+            .zip(all_labels)
             .filter(|&(_, &label)| label != IGNORE)
             .map(|(token, _)| token)
             .collect();
         let labels: Vec<u32> =
-            targets.labels.iter().copied().filter(|&label| label != IGNORE).collect();
+            all_labels.iter().copied().filter(|&label| label != IGNORE).collect();
 
         let zero = || Tensor::zeros((), DType::F32, &self.device);
-        let ner = if counted.is_empty() {
-            zero()?
-        } else {
+        let ner = if let Some(ner_logits) = ner_logits.filter(|_| !counted.is_empty()) {
             let weights = vec![(1.0 / normalisers.ner) as f32; labels.len()];
             let rows = Tensor::new(counted.as_slice(), &self.device)?;
             self.cross_entropy(&ner_logits.index_select(&rows, 0)?, &labels, weights)?
+        } else {
+            zero()?
         };
-        let anomaly = if normalisers.anomaly > 0.0 {
+        let anomaly_logits = anomaly_logits.filter(|_| normalisers.anomaly > 0.0);
+        let anomaly = if let Some(anomaly_logits) = anomaly_logits {
             let weight = |&class: &u32| {
                 (f64::from(options.class_weight(class)) / normalisers.anomaly) as f32
             };

@@ -8,7 +8,7 @@ use super::layout::{ANOMALY_CLASSES, HeadLayout, Layout};
 use super::workspace::{Workspace, fit};
 use super::{LossOptions, Losses, Targets, Tokens};
 
-/// Leaves the logits of both heads, from `workspace.hidden`, in `workspace.heads`.
+/// Leaves the logits of the heads, from `workspace.hidden`, in `workspace.heads`: none for a head that the model has not.
 pub(super) fn forward(
     layout: &Layout,
     parameters: &[f32],
@@ -17,17 +17,19 @@ pub(super) fn forward(
 ) {
     let Workspace { hidden, heads, .. } = workspace;
     let width = hidden.len() / tokens.len();
-    classify(fit(&mut heads.ner, tokens.len() * layout.labels()), hidden, parameters, &layout.ner);
-    let first = fit(&mut heads.first, tokens.sequences() * width); // (sequences, hidden)
+    let logits = fit(&mut heads.ner, tokens.len() * layout.labels());
+    if let Some(head) = &layout.ner {
+        classify(logits, hidden, parameters, head);
+    }
+    let sequences = if layout.anomaly.is_some() { tokens.sequences() } else { 0 };
+    let first = fit(&mut heads.first, sequences * width); // (sequences, hidden)
     for (row, &token) in first.chunks_exact_mut(width).zip(tokens.bounds()) {
         row.copy_from_slice(&hidden[token * width..][..width]);
     }
-    classify(
-        fit(&mut heads.anomaly, tokens.sequences() * ANOMALY_CLASSES),
-        first,
-        parameters,
-        &layout.anomaly,
-    );
+    let logits = fit(&mut heads.anomaly, sequences * ANOMALY_CLASSES);
+    if let Some(head) = &layout.anomaly {
+        classify(logits, first, parameters, head);
+    }
 }
 
 /// The losses of the logits in `workspace.heads`, which turn into the gradients of the total if `differentiate` says so.
@@ -47,21 +49,26 @@ pub(super) fn losses(
     let (ner_weight, anomaly_weight) =
         (f64::from(options.ner_weight), f64::from(options.anomaly_weight));
 
-    let d_scale = differentiate.then_some((ner_weight * ner_share) as f32);
-    let ner = ner_share
-        * cross_entropy(&mut heads.ner, layout.labels(), targets.labels, |_| 1.0, d_scale);
-    let d_scale = differentiate.then_some((anomaly_weight * anomaly_share) as f32);
-    let class_weight = |class| options.class_weight(class);
-    let anomaly = anomaly_share
-        * cross_entropy(
-            &mut heads.anomaly,
-            ANOMALY_CLASSES,
-            targets.anomaly,
-            class_weight,
-            d_scale,
-        );
     debug_assert_eq!(targets.labels.len(), tokens.len());
-    let counted_tokens = targets.labels.iter().filter(|&&label| label != super::IGNORE).count();
+    let (mut ner, mut anomaly, mut counted_tokens) = (0.0, 0.0, 0);
+    if layout.ner.is_some() {
+        let d_scale = differentiate.then_some((ner_weight * ner_share) as f32);
+        ner = ner_share
+            * cross_entropy(&mut heads.ner, layout.labels(), targets.labels, |_| 1.0, d_scale);
+        counted_tokens = targets.labels.iter().filter(|&&label| label != super::IGNORE).count();
+    }
+    if layout.anomaly.is_some() {
+        let d_scale = differentiate.then_some((anomaly_weight * anomaly_share) as f32);
+        let class_weight = |class| options.class_weight(class);
+        anomaly = anomaly_share
+            * cross_entropy(
+                &mut heads.anomaly,
+                ANOMALY_CLASSES,
+                targets.anomaly,
+                class_weight,
+                d_scale,
+            );
+    }
     Losses { ner, anomaly, total: ner_weight * ner + anomaly_weight * anomaly, counted_tokens }
 }
 
@@ -75,8 +82,13 @@ pub(super) fn backward(
 ) {
     let Workspace { hidden, heads, .. } = workspace;
     let width = hidden.len() / tokens.len();
-    classify_backward(hidden, &heads.ner, parameters, &layout.ner, gradients);
-    classify_backward(&mut heads.first, &heads.anomaly, parameters, &layout.anomaly, gradients);
+    match &layout.ner {
+        Some(head) => classify_backward(hidden, &heads.ner, parameters, head, gradients),
+        None => hidden.fill(0.0),
+    }
+    if let Some(head) = &layout.anomaly {
+        classify_backward(&mut heads.first, &heads.anomaly, parameters, head, gradients);
+    }
     for (d_first, &token) in heads.first.chunks_exact(width).zip(tokens.bounds()) {
         hidden[token * width..][..width]
             .iter_mut()

@@ -3,7 +3,7 @@
 use rand::Rng as _;
 use rayon::prelude::*;
 
-use super::{ConfigError, JointModel, Layout, ModernBertConfig, Parameter, zeros};
+use super::{ConfigError, HeadSizes, JointModel, Layout, ModernBertConfig, Parameter, zeros};
 use crate::rng::Rng;
 
 /// Numbers that are drawn from one stream, so that a parameter's blocks are drawn side by side and do not depend on the threads.
@@ -28,18 +28,18 @@ impl JointModel {
     /// [`ConfigError::Unsupported`] when no model can have these sizes, and [`ConfigError::NoMemory`].
     pub fn new_random(
         config: ModernBertConfig,
-        labels: usize,
+        heads: impl Into<HeadSizes>,
         rng: &Rng,
     ) -> Result<Self, ConfigError> {
         config.validate()?;
-        let layout = Layout::new(&config, labels);
+        let layout = Layout::new(&config, heads);
         let mut model = Self { parameters: zeros(layout.len(), "the weights")?, layout, config };
         let parameters = model.layout.parameters().to_vec();
         parameters.iter().for_each(|parameter| model.draw(parameter, rng));
         Ok(model)
     }
 
-    /// Gives the two heads new random weights.
+    /// Gives the heads new random weights.
     pub(super) fn draw_heads(&mut self, rng: &Rng) {
         let parameters = self.layout.parameters().to_vec();
         parameters
@@ -185,7 +185,7 @@ mod tests {
     fn another_number_of_labels_moves_no_weight_of_the_encoder() {
         let few = JointModel::new_random(config(), 5, &Rng::new(1)).unwrap();
         let many = JointModel::new_random(config(), 50, &Rng::new(1)).unwrap();
-        let encoder = few.layout.ner.weight.start;
+        let encoder = few.layout.final_norm.end;
         assert!(few.parameters[..encoder] == many.parameters[..encoder]);
     }
 }

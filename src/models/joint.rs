@@ -2,11 +2,11 @@
 
 use super::encoder::{Encoder, Keep};
 use super::{
-    BatchError, Gradients, Layout, LossOptions, Losses, ModernBertConfig, Part, Pass, Targets,
-    Tokens, Workspace, heads,
+    BatchError, Gradients, HeadSizes, Layout, LossOptions, Losses, ModernBertConfig, Part, Pass,
+    Targets, Tokens, Workspace, heads,
 };
 
-/// A ModernBERT encoder with a head for tokens and a head for whole texts.
+/// A ModernBERT encoder with a head for tokens, a head for whole texts, or both.
 ///
 /// All parameters lie in one flat buffer, as [`Layout`] says. Drawn by `JointModel::new_random`, read by `JointModel::load`, written by
 /// `JointModel::save`.
@@ -21,17 +21,22 @@ pub struct JointModel {
 /// What the model says about a batch, unnormalised.
 #[derive(Debug, Clone, Copy)]
 pub struct Logits<'a> {
-    /// `(tokens, labels)`
+    /// `(tokens, labels)`; empty where the model has no such head.
     pub ner: &'a [f32],
-    /// `(sequences, 2)`: normal, anomaly.
+    /// `(sequences, 2)`: normal, anomaly; empty where the model has no such head.
     pub anomaly: &'a [f32],
 }
 
 impl JointModel {
-    /// How many labels the token head tells apart.
+    /// How many labels the token head tells apart; 0 without one.
     #[must_use]
     pub fn labels(&self) -> usize {
         self.layout.labels()
+    }
+
+    #[must_use]
+    pub fn heads(&self) -> HeadSizes {
+        self.layout.heads()
     }
 
     /// The last hidden states: `(tokens, hidden)`, as `ModernBertModel(...).last_hidden_state` without its padding.
@@ -49,7 +54,7 @@ impl JointModel {
         Ok(&workspace.hidden)
     }
 
-    /// The logits of both heads.
+    /// The logits of the heads.
     ///
     /// # Errors
     /// [`BatchError::OutsideVocabulary`] and [`BatchError::NoMemory`]
@@ -78,7 +83,7 @@ impl JointModel {
         options: &LossOptions,
         workspace: &'w mut Workspace,
     ) -> Result<(Losses, Logits<'w>), BatchError> {
-        targets.check(tokens, self.labels())?;
+        targets.check(tokens, self.heads())?;
         self.forward(tokens, workspace)?;
         let losses = heads::losses(&self.layout, tokens, targets, options, workspace, false);
         Ok((losses, Logits { ner: &workspace.heads.ner, anomaly: &workspace.heads.anomaly }))
@@ -100,7 +105,7 @@ impl JointModel {
         gradients: &mut Gradients,
     ) -> Result<Losses, BatchError> {
         tokens.check_vocabulary(self.config.vocab_size)?;
-        targets.check(tokens, self.labels())?;
+        targets.check(tokens, self.heads())?;
         self.make_room(tokens, workspace, true)?;
         gradients
             .make_room(tokens.len())
@@ -125,7 +130,7 @@ impl JointModel {
         workspace: &mut Workspace,
         backward: bool,
     ) -> Result<(), BatchError> {
-        let room = workspace.make_room(&self.config, self.labels(), tokens, backward);
+        let room = workspace.make_room(&self.config, self.heads(), tokens, backward);
         room.map_err(|source| BatchError::NoMemory { tokens: tokens.len(), source })
     }
 

@@ -7,6 +7,22 @@ use super::ModernBertConfig;
 /// The classes of the anomaly head: normal, anomaly.
 pub(super) const ANOMALY_CLASSES: usize = 2;
 
+/// The heads of a model. One that is not trained is left out: it would answer at random.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeadSizes {
+    /// How many labels the head over tokens tells apart; `None` without that head.
+    pub ner: Option<usize>,
+    /// Whether there is a head over whole texts.
+    pub anomaly: bool,
+}
+
+/// Both heads, with so many labels of tokens.
+impl From<usize> for HeadSizes {
+    fn from(labels: usize) -> Self {
+        Self { ner: Some(labels), anomaly: true }
+    }
+}
+
 /// Every parameter begins on a multiple of this many floats, one cache line.
 const ALIGNMENT: usize = 16;
 
@@ -21,7 +37,7 @@ pub struct Parameter {
     pub range: Range<usize>,
 }
 
-/// The parameters of an encoder with its two heads, as ranges of one flat buffer.
+/// The parameters of an encoder with its heads, as ranges of one flat buffer.
 ///
 /// The token embedding comes first, and after it everything else in the order of the computation. Between parameters there may be a few
 /// floats of padding, which are zero and stay so.
@@ -33,9 +49,9 @@ pub struct Layout {
     pub(super) embedding_norm: Range<usize>,
     pub(super) layers: Vec<LayerLayout>,
     pub(super) final_norm: Range<usize>,
-    pub(super) ner: HeadLayout,
-    pub(super) anomaly: HeadLayout,
-    labels: usize,
+    pub(super) ner: Option<HeadLayout>,
+    pub(super) anomaly: Option<HeadLayout>,
+    heads: HeadSizes,
 }
 
 /// The places of one encoder layer's parameters.
@@ -65,9 +81,10 @@ pub(super) struct HeadLayout {
 }
 
 impl Layout {
-    /// The layout of an encoder with `labels` token labels.
+    /// The layout of an encoder with these heads; a number of token labels stands for both.
     #[must_use]
-    pub fn new(config: &ModernBertConfig, labels: usize) -> Self {
+    pub fn new(config: &ModernBertConfig, heads: impl Into<HeadSizes>) -> Self {
+        let heads = heads.into();
         let (hidden, intermediate) = (config.hidden_size, config.intermediate_size);
         let mut builder = Builder::default();
         let embedding =
@@ -92,20 +109,10 @@ impl Layout {
             weight: builder.place(&format!("{name}.weight"), &[classes, hidden]),
             bias: builder.place(&format!("{name}.bias"), &[classes]),
         };
-        let ner = head("ner_classifier", labels);
-        let anomaly = head("anomaly_classifier", ANOMALY_CLASSES);
+        let ner = heads.ner.map(|labels| head("ner_classifier", labels));
+        let anomaly = heads.anomaly.then(|| head("anomaly_classifier", ANOMALY_CLASSES));
         let Builder { parameters, len } = builder;
-        Self {
-            parameters,
-            len,
-            embedding,
-            embedding_norm,
-            layers,
-            final_norm,
-            ner,
-            anomaly,
-            labels,
-        }
+        Self { parameters, len, embedding, embedding_norm, layers, final_norm, ner, anomaly, heads }
     }
 
     /// All parameters, in the order of their ranges.
@@ -133,10 +140,15 @@ impl Layout {
         self.embedding_norm.start..self.len
     }
 
-    /// How many labels the token head tells apart.
+    /// How many labels the token head tells apart; 0 without one.
     #[must_use]
     pub fn labels(&self) -> usize {
-        self.labels
+        self.heads.ner.unwrap_or(0)
+    }
+
+    #[must_use]
+    pub fn heads(&self) -> HeadSizes {
+        self.heads
     }
 
     /// How many numbers the model learns.

@@ -48,7 +48,7 @@ pub use composed::ComposedModel;
 pub use config::{Attention, ConfigError, ConfigProblem, ModernBertConfig, layer_types};
 pub use gradients::{Gradients, SparseRows};
 pub use joint::{JointModel, Logits};
-pub use layout::{LayerLayout, Layout, Parameter};
+pub use layout::{HeadSizes, LayerLayout, Layout, Parameter};
 pub use loss::{LossOptions, Losses, Normalisers};
 pub use products::StepProducts;
 pub use profile::{Part, Pass, Profile};

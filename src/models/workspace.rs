@@ -3,7 +3,7 @@
 use super::config::Attention;
 use super::kernels::layer_norm::{Moments, partial_length};
 use super::kernels::rotary::Rotary;
-use super::layout::ANOMALY_CLASSES;
+use super::layout::{ANOMALY_CLASSES, HeadSizes};
 use super::room::reserve;
 use super::{ModernBertConfig, NoMemory, Profile, Tokens};
 
@@ -124,7 +124,7 @@ impl Workspace {
     pub(super) fn make_room(
         &mut self,
         config: &ModernBertConfig,
-        labels: usize,
+        head_sizes: HeadSizes,
         batch: &Tokens<'_>,
         backward: bool,
     ) -> Result<(), NoMemory> {
@@ -158,9 +158,11 @@ impl Workspace {
             reserve(expanded, tokens * 2 * intermediate, WHAT)?;
         }
         reserve(&mut self.hidden, size, WHAT)?;
-        reserve(&mut self.heads.ner, tokens * labels, WHAT)?;
-        reserve(&mut self.heads.first, sequences * hidden, WHAT)?;
-        reserve(&mut self.heads.anomaly, sequences * ANOMALY_CLASSES, WHAT)?;
+        reserve(&mut self.heads.ner, tokens * head_sizes.ner.unwrap_or(0), WHAT)?;
+        if head_sizes.anomaly {
+            reserve(&mut self.heads.first, sequences * hidden, WHAT)?;
+            reserve(&mut self.heads.anomaly, sequences * ANOMALY_CLASSES, WHAT)?;
+        }
         let Scratch { normed, qkv, heads, activated, d_stream, d_normed, partial, .. } =
             &mut self.scratch;
         reserve(normed, size, WHAT)?;

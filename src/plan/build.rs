@@ -50,6 +50,7 @@ impl Plan {
         if dimensions.bounded && dimensions.complete {
             assembly.place_all(&graph, &graph.order, &instances);
             found.append(&mut assembly.foresight.found);
+            assembly.check_objective(experiment, &graph, &mut found);
         }
         if !found.is_empty() || !dimensions.complete || !instances.iter().all(Option::is_some) {
             return Err(Diagnostics::new(texts, found).into());
@@ -307,6 +308,28 @@ impl<'a> Assembly<'a> {
             self.foresight.look(node, number, draft, place, self.contents);
         }
         self.placed.insert(number, Placed { grid, nodes: placed });
+    }
+
+    /// An objective that no trial can ever define is a mistake.
+    fn check_objective(
+        &self,
+        experiment: &Experiment,
+        graph: &Graph<'_>,
+        found: &mut Vec<Diagnostic>,
+    ) {
+        let objective = experiment.sweep.as_ref().and_then(|sweep| sweep.objective.as_ref());
+        let Some(objective) = objective else { return };
+        let Some((stage, metric)) = objective.metric.split_once('.') else { return };
+        let is_asked = |draft: &Draft<'_>| *draft.declaration.name == *stage;
+        let placed = graph.drafts.iter().position(is_asked).and_then(|of| self.placed.get(&of));
+        let Some(placed) = placed else { return };
+        let why = |id: &NodeId| self.foresight.never_defines(&self.nodes[id.index()], metric);
+        let reasons: Option<Vec<String>> = placed.nodes.iter().map(why).collect();
+        if let Some(because) = reasons.and_then(|reasons| reasons.into_iter().next()) {
+            let message = format!("`{}` is undefined in every trial: {because}", objective.metric);
+            let help = "choose another objective, or see that it is defined";
+            found.push(Diagnostic::new("undefined-metric", message).at(objective.span).help(help));
+        }
     }
 
     /// Which node each trial uses for each stage.

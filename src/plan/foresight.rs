@@ -33,11 +33,7 @@ impl Foresight {
         (dimensions, grid, row): (&Dimensions<'_>, &Grid, usize),
         contents: &Contents,
     ) {
-        let inputs: Vec<(&'static str, &Facts)> = node
-            .inputs
-            .iter()
-            .map(|(port, input): &(_, NodeId)| (*port, &self.facts[input.index()]))
-            .collect();
+        let inputs = inputs_of(&self.facts, node);
         let inputs = InputFacts(&inputs);
         for problem in node.instance.check_inputs(inputs) {
             if self.said.insert((number, problem.message.clone())) {
@@ -53,6 +49,21 @@ impl Foresight {
         }
         self.facts.push(facts);
     }
+
+    /// Why a node that was looked at never defines `metric`; `None` where it may.
+    pub(super) fn never_defines(&self, node: &Node, metric: &str) -> Option<String> {
+        let inputs = inputs_of(&self.facts, node);
+        node.instance
+            .undefined_metrics(InputFacts(&inputs))
+            .into_iter()
+            .find_map(|undefined| metric.starts_with(undefined.prefix).then_some(undefined.because))
+    }
+}
+
+/// What is known of what flows into a node.
+fn inputs_of<'a>(facts: &'a [Facts], node: &Node) -> Vec<(&'static str, &'a Facts)> {
+    let of = |(port, input): &(&'static str, NodeId)| (*port, &facts[input.index()]);
+    node.inputs.iter().map(of).collect()
 }
 
 fn span(

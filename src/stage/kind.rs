@@ -88,6 +88,14 @@ pub struct ParameterProblem {
     pub help: Option<String>,
 }
 
+/// Metrics that a stage's output is known to leave undefined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UndefinedMetrics {
+    /// All whose path begins like this, such as `anomaly.`.
+    pub prefix: &'static str,
+    pub because: String,
+}
+
 /// A parameter that only says how far the work goes: a stage with more of it does all that an equal one with less does, and then goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Extension {
@@ -107,6 +115,7 @@ pub trait AnyStage: Send + Sync {
     fn facts(&self, inputs: InputFacts<'_>) -> Facts;
     fn facts_of_content(&self, content: &dyn Any) -> Facts;
     fn check_inputs(&self, inputs: InputFacts<'_>) -> Vec<ParameterProblem>;
+    fn undefined_metrics(&self, inputs: InputFacts<'_>) -> Vec<UndefinedMetrics>;
     fn hub_commit(&self) -> Option<HubCommit>;
     fn execution(&self) -> Map<String, Value>;
     fn extension(&self) -> Option<Extension>;
@@ -147,6 +156,10 @@ impl<S: Stage> AnyStage for S {
 
     fn check_inputs(&self, inputs: InputFacts<'_>) -> Vec<ParameterProblem> {
         Stage::check_inputs(self, inputs)
+    }
+
+    fn undefined_metrics(&self, inputs: InputFacts<'_>) -> Vec<UndefinedMetrics> {
+        Stage::undefined_metrics(self, inputs)
     }
 
     fn hub_commit(&self) -> Option<HubCommit> {

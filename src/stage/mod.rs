@@ -25,7 +25,7 @@ pub use context::{Context, Device, Evaluated, Level, Progress, Signals};
 pub use error::StageError;
 pub use kind::{
     AnyStage, ArtifactType, Content, Extension, HubCommit, Inspection, ParameterProblem,
-    SourceFile, SourceProblem, StageKind,
+    SourceFile, SourceProblem, StageKind, UndefinedMetrics,
 };
 
 pub use survey::{Finding, Remark, Survey, SurveyInputs};
@@ -148,6 +148,11 @@ pub trait Stage: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'stat
 
     /// What is wrong with the parameters in view of what is known of the inputs.
     fn check_inputs(&self, _inputs: InputFacts<'_>) -> Vec<ParameterProblem> {
+        Vec::new()
+    }
+
+    /// The metrics of the output that are known to be undefined, in view of what is known of the inputs.
+    fn undefined_metrics(&self, _inputs: InputFacts<'_>) -> Vec<UndefinedMetrics> {
         Vec::new()
     }
 

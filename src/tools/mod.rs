@@ -11,7 +11,7 @@ mod speed;
 pub use bench::{Measurement, SYNTHETIC_LENGTH, Workload, bench};
 pub use error::ToolError;
 pub use memory::{MemoryNeed, memory_need};
-pub use predict::{FoundEntity, OpenError, Prediction, Predictor};
+pub use predict::{FoundEntity, Judgement, OpenError, Prediction, Predictor};
 pub use progress::steps_made;
 pub use shape::Shape;
 pub use speed::{Effort, Estimate, Job, Speed, SpeedSource, Speeds, Texts, machine};

@@ -10,28 +10,37 @@ use crate::artifacts::{ANOMALY, Artifact as _, Checkpoint, Heads, NER, StageErro
 use crate::data::{
     EncodedSplit, Entity, IGNORE, LabelSet, TextTokenizer, TokenizedText, TokenizerError, spans,
 };
-use crate::training::{self, CpuEngine, Objective};
+use crate::training::{self, CpuEngine, Objective, PredictedAnomaly};
 
 /// A trained model ready to tag texts.
 pub struct Predictor {
     engine: CpuEngine,
     tokenizer: TextTokenizer,
-    labels: LabelSet,
+    /// Those of the head that tags, where there is one.
+    labels: Option<LabelSet>,
     heads: Heads,
     vocabulary: usize,
 }
 
-/// What the model says of one text.
+/// What the model says of one text. What a head would say is left out where the model has not that head.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Prediction {
-    pub entities: Vec<FoundEntity>,
-    /// 0 is normal, 1 an anomaly; `None` for a blank text, in which there is nothing to judge.
-    pub anomaly: Option<u32>,
-    /// Probability of an anomaly.
-    pub anomaly_score: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entities: Option<Vec<FoundEntity>>,
+    #[serde(flatten)]
+    pub anomaly: Option<Judgement>,
     /// True when the end of the text was beyond what the model was trained to read, and was not looked at.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
+}
+
+/// What the head over whole texts says of one; nothing of a blank text, in which there is nothing to judge.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct Judgement {
+    /// 0 is normal, 1 an anomaly.
+    pub anomaly: Option<u32>,
+    /// Probability of an anomaly.
+    pub anomaly_score: Option<f64>,
 }
 
 /// An entity that the model found.
@@ -133,11 +142,11 @@ impl Predictor {
             Err(_) => told.iter().map(|text| self.tag_one(text)).collect::<Vec<_>>(),
         };
         let mut tagged = tagged.into_iter();
+        let sizes = self.heads.sizes();
         let answer = |tokens: Option<Result<TokenizedText, ToolError>>| match tokens {
             None => Ok(Prediction {
-                entities: Vec::new(),
-                anomaly: None,
-                anomaly_score: None,
+                entities: sizes.ner.map(|_| Vec::new()),
+                anomaly: sizes.anomaly.then(Judgement::default),
                 truncated: false,
             }),
             Some(Err(error)) => Err(error),
@@ -173,55 +182,59 @@ impl Predictor {
         batch_size: usize,
     ) -> Result<Vec<Prediction>, ToolError> {
         let split = unlabelled(texts);
+        let objective = Objective::of(self.heads.sizes());
         let predicted =
-            training::predict(&mut self.engine, &split, batch_size, &Objective::default(), &|| {
-                false
-            })
-            .map_err(ToolError::of)?
-            .expect("nothing asks it to stop");
+            training::predict(&mut self.engine, &split, batch_size, &objective, &|| false)
+                .map_err(ToolError::of)?
+                .expect("nothing asks it to stop");
         let threshold = |head: &str| self.heads.get(head).and_then(|head| head.threshold);
         let (least_of_entity, least_of_anomaly) = (threshold(NER), threshold(ANOMALY));
+        let tags = predicted.labels.as_ref().zip(self.labels.as_ref());
         let read = |(row, tokens): (usize, &&TokenizedText)| {
-            let range = split.range(row);
-            let scores = &predicted.label_scores[range.clone()];
-            let score = predicted.anomaly_score[row];
-            Prediction {
-                entities: self
-                    .entities(tokens, &predicted.labels[range], scores)
+            let entities = tags.map(|(labels, names)| {
+                let range = split.range(row);
+                let scores = &predicted.label_scores[range.clone()];
+                entities(tokens, &labels[range], scores, names)
                     .filter(|found| least_of_entity.is_none_or(|least| found.score >= least))
-                    .collect(),
-                anomaly: Some(
-                    least_of_anomaly
-                        .map_or(predicted.anomaly[row], |least| u32::from(score >= least)),
-                ),
-                anomaly_score: Some(score),
+                    .collect()
+            });
+            let judgement = |found: &PredictedAnomaly| {
+                let (class, score) = (found.classes[row], found.scores[row]);
+                let class = least_of_anomaly.map_or(class, |least| u32::from(score >= least));
+                Judgement { anomaly: Some(class), anomaly_score: Some(score) }
+            };
+            Prediction {
+                entities,
+                anomaly: predicted.anomaly.as_ref().map(judgement),
                 truncated: tokens.truncated,
             }
         };
         Ok(texts.iter().enumerate().map(read).collect())
     }
+}
 
-    /// * `labels`, `scores`: `(tokens,)`
-    fn entities(
-        &self,
-        tokens: &TokenizedText,
-        labels: &[u32],
-        scores: &[f64],
-    ) -> impl Iterator<Item = FoundEntity> {
-        let of_text = |(label, special): (&u32, &bool)| if *special { IGNORE } else { *label };
-        let labels: Vec<u32> = labels.iter().zip(&tokens.special).map(of_text).collect();
-        spans::read(&labels, &tokens.starts, &tokens.ends, &self.labels).into_iter().map(|span| {
-            let is_inside = |token: &usize| {
-                !tokens.special[*token]
-                    && span.start <= tokens.starts[*token]
-                    && tokens.ends[*token] <= span.end
-            };
-            let inside: Vec<f64> =
-                (0..scores.len()).filter(is_inside).map(|token| scores[token]).collect();
-            let score = inside.iter().sum::<f64>() / inside.len() as f64;
-            FoundEntity { entity: span.entity(&self.labels), score }
-        })
-    }
+/// The entities of a text, each with its score.
+///
+/// * `labels`, `scores`: `(tokens,)`
+fn entities(
+    tokens: &TokenizedText,
+    labels: &[u32],
+    scores: &[f64],
+    names: &LabelSet,
+) -> impl Iterator<Item = FoundEntity> {
+    let of_text = |(label, special): (&u32, &bool)| if *special { IGNORE } else { *label };
+    let labels: Vec<u32> = labels.iter().zip(&tokens.special).map(of_text).collect();
+    spans::read(&labels, &tokens.starts, &tokens.ends, names).into_iter().map(|span| {
+        let is_inside = |token: &usize| {
+            !tokens.special[*token]
+                && span.start <= tokens.starts[*token]
+                && tokens.ends[*token] <= span.end
+        };
+        let inside: Vec<f64> =
+            (0..scores.len()).filter(is_inside).map(|token| scores[token]).collect();
+        let score = inside.iter().sum::<f64>() / inside.len() as f64;
+        FoundEntity { entity: span.entity(names), score }
+    })
 }
 
 /// Tokens without a truth.

@@ -190,11 +190,11 @@ impl Engine for CandleEngine {
     }
 
     fn logits(&mut self, batch: &Batch) -> std::result::Result<Logits, EngineError> {
+        let values = |logits: Option<Tensor>| {
+            logits.map_or_else(|| Ok(Vec::new()), |logits| logits.flatten_all()?.to_vec1())
+        };
         let (ner, anomaly) = self.model.forward(&Tokens::new(&batch.ids, &batch.bounds)?)?;
-        Ok(Logits {
-            ner: ner.flatten_all()?.to_vec1()?,
-            anomaly: anomaly.flatten_all()?.to_vec1()?,
-        })
+        Ok(Logits { ner: values(ner)?, anomaly: values(anomaly)? })
     }
 
     fn updates(&self) -> u64 {

@@ -50,7 +50,7 @@ pub use engine::{Engine, EngineError, Logits, Parameter, StateVector};
 pub use history::{Row, RowSplit, Timing, epoch_losses};
 pub use memory::{MemoryNeed, memory_need};
 pub use observer::{Notice, Observer, Progress};
-pub use predict::{Objective, Predicted, Scored, SplitLosses, predict, score};
+pub use predict::{Objective, Predicted, PredictedAnomaly, Scored, SplitLosses, predict, score};
 pub use recipe::{EarlyStopping, Interval, Metric, OnNonfinite, Recipe, is_single};
 pub use schedule::{Schedule, Warmup};
 pub use state::{Best, State, metric_value};

@@ -3,6 +3,7 @@
 use crate::data::spans::{self, Span};
 use crate::data::{Batch, EncodedSplit, Fit, IGNORE, LabelSet};
 use crate::metrics::{Entities, Predictions, Scores, SpanScores, span_scores};
+use crate::models::HeadSizes;
 
 use super::engine::{Engine, EngineError};
 
@@ -28,6 +29,38 @@ impl Default for Objective {
 }
 
 impl Objective {
+    /// The same weight for each head that the model has.
+    #[must_use]
+    pub fn of(heads: HeadSizes) -> Self {
+        let weight = |is_there: bool| if is_there { 1.0 } else { 0.0 };
+        Self {
+            ner_weight: weight(heads.ner.is_some()),
+            anomaly_weight: weight(heads.anomaly),
+            ..Self::default()
+        }
+    }
+
+    /// Whether the head over tokens counts at all. One that does not is never asked.
+    #[must_use]
+    pub fn tags(&self) -> bool {
+        self.ner_weight > 0.0
+    }
+
+    /// The same of the head over whole texts.
+    #[must_use]
+    pub fn classifies(&self) -> bool {
+        self.anomaly_weight > 0.0
+    }
+
+    /// Both losses, and their weighted sum. A head that does not count adds nothing, even when its loss is not a number.
+    pub(super) fn sum(&self, ner: Option<f64>, anomaly: Option<f64>) -> SplitLosses {
+        let weighted = |weight: f64, loss: Option<f64>| {
+            if weight == 0.0 { 0.0 } else { weight * loss.unwrap_or(0.0) }
+        };
+        let total = weighted(self.ner_weight, ner) + weighted(self.anomaly_weight, anomaly);
+        SplitLosses { ner, anomaly, total }
+    }
+
     /// Takes the tokens out of a batch that count in no loss.
     pub(super) fn mask(&self, batch: &mut Batch) {
         if let Some(outside) = self.ignore_outside {
@@ -43,23 +76,30 @@ impl Objective {
 /// What a model predicts for the sequences of a split, in their order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Predicted {
-    /// The most likely label of every token, special tokens included: `(tokens,)`.
-    pub labels: Vec<u32>,
-    /// The probability of that label: `(tokens,)`.
+    /// The most likely label of every token, special tokens included: `(tokens,)`. `None` without a head that tags.
+    pub labels: Option<Vec<u32>>,
+    /// The probability of that label: `(tokens,)`, and none without such a head.
     pub label_scores: Vec<f64>,
-    /// The more likely class of every sequence: `(sequences,)`.
-    pub anomaly: Vec<u32>,
-    /// The probability of an anomaly: `(sequences,)`.
-    pub anomaly_score: Vec<f64>,
+    /// What the head over whole texts says; `None` without one.
+    pub anomaly: Option<PredictedAnomaly>,
     pub losses: SplitLosses,
+}
+
+/// What a model takes whole texts for.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PredictedAnomaly {
+    /// The more likely class of every sequence: `(sequences,)`.
+    pub classes: Vec<u32>,
+    /// The probability of an anomaly: `(sequences,)`.
+    pub scores: Vec<f64>,
 }
 
 /// Mean losses over a whole split, in nats; they do not depend on the size of the batches but for rounding.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SplitLosses {
-    /// `None` when no token counts.
+    /// `None` when no token counts, or without a head that tags.
     pub ner: Option<f64>,
-    /// `None` when there is no sequence.
+    /// `None` when there is no sequence, or without a head over whole texts.
     pub anomaly: Option<f64>,
     /// The weighted sum.
     pub total: f64,
@@ -78,10 +118,9 @@ pub fn predict(
     objective: &Objective,
     cancelled: &dyn Fn() -> bool,
 ) -> Result<Option<Predicted>, EngineError> {
-    let mut labels = Vec::with_capacity(split.tokens());
-    let mut label_scores = Vec::with_capacity(split.tokens());
-    let (mut anomaly, mut anomaly_score) =
-        (Vec::with_capacity(split.len()), Vec::with_capacity(split.len()));
+    let mut labels = objective.tags().then(|| Vec::with_capacity(split.tokens()));
+    let mut label_scores = Vec::with_capacity(labels.as_ref().map_or(0, Vec::capacity));
+    let mut anomaly = objective.classifies().then(PredictedAnomaly::default);
     let (mut ner, mut sequence) = (WeightedMean::default(), WeightedMean::default());
     let rows: Vec<u32> = (0..split.len() as u32).collect();
     for rows in rows.chunks(batch_size.max(1)) {
@@ -91,7 +130,7 @@ pub fn predict(
         let mut batch = split.batch(rows);
         let logits = engine.logits(&batch)?;
         objective.mask(&mut batch);
-        if !batch.ids.is_empty() {
+        if let Some(labels) = labels.as_mut().filter(|_| !batch.ids.is_empty()) {
             let classes = logits.ner.len() / batch.ids.len();
             for (logits, &label) in logits.ner.chunks_exact(classes).zip(&batch.labels) {
                 let best = argmax(logits);
@@ -102,29 +141,18 @@ pub fn predict(
                 }
             }
         }
+        let Some(anomaly) = &mut anomaly else { continue };
         for (logits, &class) in logits.anomaly.chunks_exact(2).zip(&batch.anomaly) {
-            anomaly.push(argmax(logits));
-            anomaly_score.push(1.0 / (1.0 + (f64::from(logits[0]) - f64::from(logits[1])).exp()));
+            anomaly.classes.push(argmax(logits));
+            anomaly.scores.push(1.0 / (1.0 + (f64::from(logits[0]) - f64::from(logits[1])).exp()));
             let weight = objective
                 .anomaly_class_weights
                 .map_or(1.0, |weights| f64::from(weights[class as usize]));
             sequence.add(cross_entropy(logits, class), weight);
         }
     }
-    let (ner, sequence) = (ner.mean(), sequence.mean());
-    let total = weighted(objective.ner_weight, ner) + weighted(objective.anomaly_weight, sequence);
-    Ok(Some(Predicted {
-        labels,
-        label_scores,
-        anomaly,
-        anomaly_score,
-        losses: SplitLosses { ner, anomaly: sequence, total },
-    }))
-}
-
-/// A loss with weight 0 adds nothing, even when it is not a number.
-pub(super) fn weighted(weight: f64, loss: Option<f64>) -> f64 {
-    if weight == 0.0 { 0.0 } else { weight * loss.unwrap_or(0.0) }
+    let losses = objective.sum(ner.mean(), sequence.mean());
+    Ok(Some(Predicted { labels, label_scores, anomaly, losses }))
 }
 
 /// What predictions come to: the one way to scores, for `evaluate` as for the metrics that a training watches.
@@ -145,7 +173,10 @@ pub struct Scored {
 /// When `predicted` was made for another split.
 #[must_use]
 pub fn score(split: &EncodedSplit, predicted: &Predicted, labels: &LabelSet) -> Scored {
-    let found = spans::read_split(split, &predicted.labels, labels);
+    let found = match &predicted.labels {
+        Some(told) => spans::read_split(split, told, labels),
+        None => vec![Vec::new(); split.len()],
+    };
     let kind = |span: &Span| labels.types()[span.kind as usize].as_str();
     let spans = span_scores(&split.truth.spans(), &found, kind);
     let entities = Entities {
@@ -155,11 +186,13 @@ pub fn score(split: &EncodedSplit, predicted: &Predicted, labels: &LabelSet) -> 
     };
     let scores = Scores::of(&Predictions {
         labels: &split.labels,
-        predicted_labels: &predicted.labels,
+        predicted_labels: predicted.labels.as_deref(),
         entities,
         anomaly: &split.anomaly,
-        predicted_anomaly: &predicted.anomaly,
-        anomaly_score: &predicted.anomaly_score,
+        predicted_anomaly: predicted
+            .anomaly
+            .as_ref()
+            .map(|anomaly| (&*anomaly.classes, &*anomaly.scores)),
         loss: Some(predicted.losses.total),
     });
     Scored { scores, spans, found }
@@ -230,9 +263,8 @@ mod tests {
         split.truth.push(ascending);
         let predicted = Predicted {
             label_scores: Vec::new(),
-            labels: split.labels.clone(),
-            anomaly: vec![0],
-            anomaly_score: vec![0.5],
+            labels: Some(split.labels.clone()),
+            anomaly: Some(PredictedAnomaly { classes: vec![0], scores: vec![0.5] }),
             losses: SplitLosses { ner: None, anomaly: None, total: 0.0 },
         };
         let Scored { scores, found, .. } = score(&split, &predicted, &set);

@@ -198,6 +198,23 @@ impl Recipe {
         self.keep_best.or(self.early_stopping.map(|stopping| stopping.metric))
     }
 
+    /// Whether the head that `metric` scores is trained at all.
+    #[must_use]
+    pub fn trains(&self, metric: Metric) -> bool {
+        match metric {
+            Metric::Loss => true,
+            Metric::TokenAccuracy | Metric::SpanPrecision | Metric::SpanRecall | Metric::SpanF1 => {
+                self.objective().tags()
+            }
+            Metric::AnomalyAccuracy
+            | Metric::AnomalyPrecision
+            | Metric::AnomalyRecall
+            | Metric::AnomalyF1
+            | Metric::Auroc
+            | Metric::AveragePrecision => self.objective().classifies(),
+        }
+    }
+
     /// What the losses count.
     #[must_use]
     pub fn objective(&self) -> Objective {

@@ -16,7 +16,7 @@ use super::engine::Engine;
 use super::history::{Row, RowSplit, Timing};
 use super::observer::{Notice, Observer, Progress};
 use super::order::epoch_order;
-use super::predict::{Objective, predict, score, weighted};
+use super::predict::{Objective, SplitLosses, predict, score};
 use super::recipe::{Interval, OnNonfinite, Recipe};
 use super::schedule::LearningRate;
 use super::state::{Best, State, metric_value};
@@ -226,7 +226,7 @@ impl<'a> Session<'a> {
             losses += self.engine.accumulate(batch, &options)?;
         }
         let norm = self.engine.gradient_norm()?;
-        let (ner, loss) = self.loss_of(&losses);
+        let SplitLosses { ner, anomaly, total: loss } = self.loss_of(&losses);
         let learning_rate = self.learning_rates.at(step);
 
         if loss.is_finite() && norm.is_finite() {
@@ -265,7 +265,7 @@ impl<'a> Session<'a> {
             learning_rate: Some(learning_rate),
             loss,
             ner_loss: ner,
-            anomaly_loss: Some(losses.anomaly),
+            anomaly_loss: anomaly,
             grad_norm: Some(norm),
             watched: None,
         });
@@ -310,14 +310,12 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The loss of the entities, if any token counts in it, and both losses together.
-    fn loss_of(&self, losses: &Losses) -> (Option<f64>, f64) {
-        let ner = (losses.counted_tokens > 0).then_some(losses.ner);
-        (
-            ner,
-            weighted(self.objective.ner_weight, ner)
-                + weighted(self.objective.anomaly_weight, Some(losses.anomaly)),
-        )
+    /// The loss of each head that is trained, that of the tokens only where one counts in it, and their weighted sum.
+    fn loss_of(&self, losses: &Losses) -> SplitLosses {
+        let objective = &self.objective;
+        let ner = (objective.tags() && losses.counted_tokens > 0).then_some(losses.ner);
+        let anomaly = objective.classifies().then_some(losses.anomaly);
+        objective.sum(ner, anomaly)
     }
 
     /// How many of the last steps were skipped, [`SPOILT`] at most. It asks the history, which outlives an interruption.
@@ -354,7 +352,7 @@ impl<'a> Session<'a> {
         let normalisers = self.normalisers_of(&batch);
         let losses = self.engine.accumulate(&batch, &self.loss_options(normalisers))?;
         self.engine.discard();
-        Ok(self.loss_of(&losses).1)
+        Ok(self.loss_of(&losses).total)
     }
 
     /// The newest one whose weights are known to give a finite loss: that of the step after it.

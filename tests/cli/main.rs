@@ -9,6 +9,7 @@ mod common;
 mod data;
 mod events;
 mod gc;
+mod heads;
 mod help;
 mod hostile;
 mod init;

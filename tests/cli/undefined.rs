@@ -60,3 +60,17 @@ fn an_objective_that_no_trial_defines_is_warned_of_and_there_is_no_best() {
     }
     assert!(!world.path("outputs/calm/best").exists());
 }
+
+#[test]
+fn a_point_whose_objective_is_undefined_is_worse_than_any_other() {
+    // Without weight the head is not there; with it, its score is at least 0.
+    let world = World::new();
+    world.child(
+        "heads",
+        "[sweep]\nmethod = \"grid\"\nobjective = \"min evaluate.anomaly.accuracy\"\n\
+         [sweep.over]\ntrain.anomaly_weight = [0.0, 1.0]\n",
+    );
+    let shot = world.pipeline(["run", "experiments/heads.toml"]);
+    assert_eq!(shot.code, Some(0), "{shot}");
+    assert!(world.read("outputs/heads/best/trial.txt").contains("anomaly_weight=1"), "{shot}");
+}

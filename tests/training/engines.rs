@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device};
 use pipeline::data::{Batch, EncodedSplit, LabelSet};
-use pipeline::models::{JointModel, LossOptions, ModernBertConfig, Workspace};
+use pipeline::models::{HeadSizes, JointModel, LossOptions, ModernBertConfig, Workspace};
+use pipeline::rng::Rng;
 use pipeline::training::adamw::{Update, clip_coefficient};
 use pipeline::training::schedule::LearningRate;
 use pipeline::training::{
-    Cadence, CandleEngine, CpuEngine, Data, Engine, Metric, Observer, Recipe, Schedule, Storage,
-    Trained, Warmup, predict, train,
+    Cadence, CandleEngine, CpuEngine, Data, Engine, Metric, Objective, Observer, Recipe, Schedule,
+    Storage, Trained, Warmup, predict, train,
 };
 use safetensors::{Dtype, SafeTensors};
 
@@ -321,6 +322,68 @@ fn predictions_do_not_depend_on_the_size_of_their_batches() {
         assert_eq!(other.labels, predictions[0].labels);
         assert!((other.losses.total - predictions[0].losses.total).abs() < 1e-5);
     }
-    assert_eq!(predictions[0].labels.len(), split.tokens());
-    assert_eq!(predictions[0].anomaly_score.len(), split.len());
+    let [first, ..] = &predictions;
+    assert_eq!(first.labels.as_ref().map(Vec::len), Some(split.tokens()));
+    assert_eq!(first.anomaly.as_ref().map(|anomaly| anomaly.scores.len()), Some(split.len()));
+}
+
+/// The fixture's model with some of its heads.
+fn headed(heads: HeadSizes) -> JointModel {
+    let whole = model();
+    JointModel::load(&fixture("model.safetensors"), whole.config, heads, &Rng::new(5))
+        .expect("a model")
+}
+
+#[test]
+fn a_model_of_one_head_trains_alike_on_both_paths_and_says_nothing_of_the_other() {
+    let tagger = HeadSizes { ner: Some(LABELS), anomaly: false };
+    let classifier = HeadSizes { ner: None, anomaly: true };
+    for (heads, ner_weight, anomaly_weight) in [(tagger, 1.0, 0.0), (classifier, 0.0, 1.0)] {
+        let recipe = Recipe { ner_weight, anomaly_weight, ..recipe() };
+        let train = |engine: &mut dyn Engine| {
+            run(engine, &recipe, Storage::default(), &()).expect("it trains").history
+        };
+        let (mut ours, mut theirs) = (
+            CpuEngine::new(headed(heads)),
+            CandleEngine::new(&headed(heads), &Device::Cpu, DType::F32).expect("a CPU"),
+        );
+        for (one, other) in train(&mut ours).iter().zip(train(&mut theirs)) {
+            assert!((one.loss - other.loss).abs() < 1e-4 * one.loss.abs(), "{one:?} {other:?}");
+            assert_eq!(
+                (one.ner_loss.is_some(), one.anomaly_loss.is_some()),
+                (ner_weight > 0.0, anomaly_weight > 0.0)
+            );
+            assert_eq!(Some(one.loss), one.ner_loss.or(one.anomaly_loss));
+        }
+        let found = predict(&mut ours, &split(0..4), 2, &Objective::of(heads), &|| false)
+            .expect("predictions")
+            .expect("not cancelled");
+        assert_eq!(found.labels.is_some(), heads.ner.is_some());
+        assert_eq!(found.anomaly.is_some(), heads.anomaly);
+    }
+}
+
+#[test]
+fn an_absent_head_leaves_the_gradient_of_the_rest_as_a_weight_of_zero_does() {
+    let recipe = Recipe { anomaly_weight: 0.0, weight_decay: 0.0, ..recipe() };
+    let train = |heads: HeadSizes| {
+        let mut engine = CpuEngine::new(headed(heads));
+        run(&mut engine, &recipe, Storage::default(), &()).expect("it trains");
+        engine.model().clone()
+    };
+    let (whole, part) =
+        (train(LABELS.into()), train(HeadSizes { ner: Some(LABELS), anomaly: false }));
+    for parameter in part.layout.parameters() {
+        let same = whole
+            .layout
+            .parameters()
+            .iter()
+            .find(|other| other.name == parameter.name)
+            .expect("the whole model has it");
+        assert!(
+            part.parameters[parameter.range.clone()] == whole.parameters[same.range.clone()],
+            "{}",
+            parameter.name
+        );
+    }
 }
