@@ -148,7 +148,7 @@ pub fn profile(root: &Root, name: Option<&str>) -> Result<Profile, Failure> {
             return Err(Failure::usage(format!(
                 "cannot read `{}`: {}",
                 path.display(),
-                error.kind()
+                regular::reason(&error)
             )));
         }
     };

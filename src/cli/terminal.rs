@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::Failure;
 use super::args::When;
 use crate::exec::Cancel;
+use crate::no_room::NoRoom;
 use crate::visible;
 
 /// Prints `text` on standard output. A reader that went away, such as `head`, is no failure: what the command found out is its exit code.
@@ -22,7 +23,9 @@ pub fn print_while_read(text: &str) -> Result<bool, Failure> {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
         Err(error) => {
-            Err(Failure::failed(format!("cannot write to standard output: {}", error.kind())))
+            let help = NoRoom::of(&error, Path::new("")).map(NoRoom::help);
+            Err(Failure::failed(format!("cannot write to standard output: {}", error.kind()))
+                .with_help_of(help))
         }
     }
 }

@@ -112,7 +112,8 @@ fn a_full_disk_behind_standard_output_is_a_failure_that_is_said() {
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
         output.status.code() == Some(1)
-            && stderr.contains("error: cannot write to standard output: no storage space"),
+            && stderr.contains("error: cannot write to standard output: no storage space")
+            && stderr.contains("help: "),
         "{stderr}"
     );
     let events =
