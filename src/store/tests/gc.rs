@@ -26,6 +26,7 @@ fn later(days: u32) -> SystemTime {
 impl Used {
     fn new() -> Self {
         let case = Case::new();
+        std::fs::write(case.path().join("tiny.toml"), "").expect("written");
         for text in ["a", "b", "c"] {
             case.commit(&fingerprint("copy", text), &[("x", &text.repeat(100))])
                 .expect("committed");
@@ -229,6 +230,13 @@ fn the_latest_run_of_each_file_needs_its_keys() {
         Used::new().case.store.keys_of_latest_runs().expect("readable"),
         BTreeSet::from([key("a")])
     );
+}
+
+#[test]
+fn a_file_that_is_gone_needs_nothing() {
+    let used = Used::new();
+    std::fs::remove_file(used.case.path().join("tiny.toml")).expect("removed");
+    assert_eq!(used.case.store.keys_of_latest_runs().expect("readable"), BTreeSet::new());
 }
 
 #[test]
