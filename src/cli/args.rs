@@ -161,11 +161,17 @@ pub struct Changes {
     /// Train every point with this many seeds
     #[arg(long, value_name = "N")]
     pub seeds: Option<String>,
+    /// Choose a sweep's best point by this metric, such as `max evaluate.ner.span_f1`
+    #[arg(long, value_name = "OBJECTIVE")]
+    pub objective: Option<String>,
 }
 
 impl Changes {
     pub fn is_empty(&self) -> bool {
-        self.set.is_empty() && self.sweep.is_empty() && self.seeds.is_none()
+        self.set.is_empty()
+            && self.sweep.is_empty()
+            && self.seeds.is_none()
+            && self.objective.is_none()
     }
 }
 
@@ -199,6 +205,9 @@ pub struct Run {
     /// A profile of `pipeline.toml` [default: default]
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
+    /// Publish to `outputs/EXPERIMENT@NAME/`, beside the results of other runs
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
     /// Run this stage even where the store has its result
     #[arg(long, value_name = "STAGE")]
     pub rerun: Vec<String>,

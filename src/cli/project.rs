@@ -80,6 +80,7 @@ pub fn overrides(changes: &Changes) -> Result<Overrides, Failure> {
         set: changes.set.clone(),
         sweep: changes.sweep.clone(),
         seeds: changes.seeds.clone(),
+        objective: changes.objective.clone(),
         folder,
     })
 }

@@ -15,6 +15,7 @@ use super::signals::Signals;
 use super::{duration, memory, plan as planning, terminal};
 use crate::diagnostics::suggest;
 use crate::exec::{self, Cancel, Counts, Event, Line, NodeName, Options, Reporter, RunOutcome};
+use crate::experiment::unsafe_name;
 use crate::kinds;
 use crate::plan::{NodeId, Plan};
 use crate::report::{self, Console, Metrics, PublishError, Published, format};
@@ -29,8 +30,7 @@ pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
     let profile = project::profile(&root, arguments.profile.as_deref())?;
     let offline = arguments.offline || profile.offline;
     let options = options(arguments, &profile, offline)?;
-    let (mut project, mut plan) =
-        Project::plan(&arguments.file, &arguments.place, &arguments.changes, &arguments.stages)?;
+    let (mut project, mut plan) = planned(arguments)?;
     if let Some(stage) =
         arguments.rerun.iter().find(|stage| !plan.stages().iter().any(|known| **known == ***stage))
     {
@@ -53,15 +53,27 @@ pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
         if !pin(&project, &unresolved, offline, &signals.cancel)? {
             return Ok(Outcome::Interrupted);
         }
-        (project, plan) = Project::plan(
-            &arguments.file,
-            &arguments.place,
-            &arguments.changes,
-            &arguments.stages,
-        )?;
+        (project, plan) = planned(arguments)?;
     }
     project.store.when_waiting(terminal::waiting(Some(signals.cancel.clone())));
     execute(arguments, &project, &plan, &options, &signals, color)
+}
+
+/// The plan, with its results in the folder that `--name` asks for.
+fn planned(arguments: &Run) -> Result<(Project, Plan), Failure> {
+    let (project, mut plan) =
+        Project::plan(&arguments.file, &arguments.place, &arguments.changes, &arguments.stages)?;
+    if let Some(name) = &arguments.name {
+        let results = format!("{}@{name}", plan.name);
+        if let Some(problem) =
+            if name.is_empty() { Some("is empty") } else { unsafe_name(&results) }
+        {
+            let failure = Failure::usage(format!("`--name {name}`: the name {problem}"));
+            return Err(failure.with_help("results go to `outputs/EXPERIMENT@NAME/`"));
+        }
+        plan.results = results;
+    }
+    Ok((project, plan))
 }
 
 fn execute(

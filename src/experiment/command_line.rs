@@ -1,4 +1,4 @@
-//! `--set`, `--sweep` and `--seeds`: the last layer.
+//! `--set`, `--objective`, `--sweep` and `--seeds`: the last layer.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::layer::{Layer, Place, Reader, StageLayer};
 use super::path::{self, Named, ValuePath, Word};
 use super::problems::Problems;
-use super::sweep::{self, Axis, Seeds};
+use super::sweep::{self, Axis, Seeds, SweepLayer};
 use super::syntax::{self, Entry, Node, NodeData};
 use super::{Parameter, Value};
 use crate::diagnostics::{Diagnostic, SourceId, Sources, Span, quoted};
@@ -22,6 +22,8 @@ pub struct Overrides {
     pub sweep: Vec<String>,
     /// `5`, or `0,1,7`.
     pub seeds: Option<String>,
+    /// `max evaluate.ner.span_f1`.
+    pub objective: Option<String>,
     /// The current folder, to which paths in these texts are relative.
     pub folder: PathBuf,
 }
@@ -70,6 +72,16 @@ pub(super) fn read(
                 );
             }
             set(&mut reader, words, range, &mut all);
+        }
+    }
+    if let Some(text) = &overrides.objective {
+        let id = sources.add_typed(format!("--objective {text}"), text.clone());
+        let mut reader = Reader { id, text, folder: &folder, problems };
+        let span = Span::new(id, 0..text.len());
+        let node = Node { span, data: NodeData::String(text.clone()) };
+        if let Some(objective) = sweep::objective(&mut reader, &node) {
+            let sweep = all.layer.sweep.get_or_insert_with(|| SweepLayer::empty(span));
+            sweep.objective = Some(objective);
         }
     }
     for text in &overrides.sweep {
@@ -192,10 +204,20 @@ fn set(reader: &mut Reader<'_>, words: Vec<Word>, range: Range<usize>, line: &mu
             Diagnostic::new("unknown-path", message)
                 .help(format!("write `stage.{stage}.parameter=value`"))
         }
+        Some(Named::Sweep([(first, _), ..])) if &**first == "over" => {
+            let message = format!("{} is an axis", quoted(&path::text(&words)));
+            Diagnostic::new("unknown-path", message)
+                .help("`--sweep` gives one, as in `--sweep train.learning_rate=1e-5,2e-5`")
+        }
+        Some(Named::Sweep([(name, name_span)])) => {
+            let sweep = layer.sweep.get_or_insert_with(|| SweepLayer::empty(whole(&words)));
+            let entry = Entry { name: name.clone(), name_span: *name_span, node };
+            return sweep::entry(reader, entry, sweep);
+        }
         Some(Named::Sweep(_)) | None => {
             let message = format!("unknown path {}", quoted(&path::text(&words)));
             Diagnostic::new("unknown-path", message).help(
-                "`--set` takes `stage.parameter`, or a member of it, `params.name` and `seed`",
+                "`--set` takes `stage.parameter`, or a member of it, `params.name`, `sweep.objective` and `seed`",
             )
         }
     };

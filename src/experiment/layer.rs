@@ -576,7 +576,8 @@ pub(super) fn listed(words: &[&str]) -> String {
 pub(super) const SAFE_NAME: &str = "results go to `outputs/<name>/`";
 
 /// Why a text cannot be the name of a folder in `outputs/`.
-pub(super) fn unsafe_name(name: &str) -> Option<&'static str> {
+#[must_use]
+pub fn unsafe_name(name: &str) -> Option<&'static str> {
     const OURS: [&str; 4] = ["store", "runs", "cache", "checkpoints"];
     if name.trim().is_empty() {
         Some("is empty")

@@ -296,14 +296,15 @@ impl<'a> Merge<'a> {
         for member in members {
             self.set_member(member);
         }
-        if axes.is_empty() && seeds.is_none() {
-            return;
+        let span = layer.sweep.as_ref().map(|sweep| sweep.span);
+        let span = span.or(axes.first().map(|axis| axis.span));
+        let Some(span) = span.or(seeds.as_ref().map(|seeds: &Seeds| seeds.span)) else { return };
+        let from_command_line = self.sweep.is_none();
+        if let Some(sweep) = layer.sweep {
+            self.sweep(sweep);
         }
-        let span =
-            axes.first().map(|axis| axis.span).or(seeds.as_ref().map(|seeds: &Seeds| seeds.span));
-        let sweep = self
-            .sweep
-            .get_or_insert_with(|| empty_sweep(span.expect("there is an axis or there are seeds")));
+        let sweep = self.sweep.get_or_insert_with(|| empty_sweep(span));
+        sweep.from_command_line = from_command_line;
         if !axes.is_empty() {
             sweep.axes = axes;
         }
@@ -512,7 +513,14 @@ fn flag(flag: &mut bool, there: bool) -> bool {
 }
 
 fn empty_sweep(span: Span) -> Sweep {
-    Sweep { method: Method::Grid, objective: None, seeds: None, axes: Vec::new(), span }
+    Sweep {
+        method: Method::Grid,
+        objective: None,
+        seeds: None,
+        axes: Vec::new(),
+        span,
+        from_command_line: false,
+    }
 }
 
 /// A stage that is nowhere yet.

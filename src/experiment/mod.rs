@@ -24,7 +24,7 @@ mod value;
 mod write;
 
 pub use command_line::Overrides;
-pub use layer::{MOST_RETRIES, STAGE_KEYS};
+pub use layer::{MOST_RETRIES, STAGE_KEYS, unsafe_name};
 pub use path::RESERVED;
 pub use pins::{Pin, Pins, PinsError};
 pub use source::spelled_from;

@@ -23,6 +23,8 @@ pub struct Sweep {
     pub axes: Vec<Axis>,
     /// Where the sweep is declared.
     pub span: Span,
+    /// Whether no file has a sweep: its results must not take the place of those that the file has without one.
+    pub from_command_line: bool,
 }
 
 /// How points are chosen.
@@ -91,6 +93,12 @@ pub(super) struct SweepLayer {
     pub axes: Vec<Axis>,
 }
 
+impl SweepLayer {
+    pub fn empty(span: Span) -> Self {
+        Self { span, objective: None, seeds: None, axes: Vec::new() }
+    }
+}
+
 const KEYS: [&str; 4] = ["method", "objective", "seeds", "over"];
 const DISTRIBUTIONS: [&str; 4] = ["choice", "uniform", "log", "int"];
 
@@ -100,42 +108,45 @@ pub(super) fn read(reader: &mut Reader<'_>, span: Span, node: Node) -> Option<Sw
         reader.problems.push(mismatch("`sweep`", "a table", &node).help("write `[sweep]`"));
         return None;
     };
-    let mut sweep = SweepLayer { span, objective: None, seeds: None, axes: Vec::new() };
-    for Entry { name, name_span, node } in table.entries {
-        match &*name {
-            _ if matches!(node.data, NodeData::Invalid) => {}
-            "method" => method(reader, &node),
-            "objective" => sweep.objective = objective(reader, &node),
-            "seeds" => sweep.seeds = seeds(reader, &node),
-            "over" => match node.data {
-                NodeData::Table(over) => over
-                    .entries
-                    .into_iter()
-                    .for_each(|entry| first_word(reader, entry, &[], &mut sweep.axes)),
-                _ => reader.problems.push(
-                    mismatch("`over`", "a table of axes", &node)
-                        .help("write `train.learning_rate = [1e-5, 2e-5]` under `[sweep.over]`"),
-                ),
-            },
-            _ => {
-                let diagnostic = Diagnostic::new(
-                    "unknown-key",
-                    format!("`[sweep]` has no key {}", quoted(&name)),
-                )
-                .at(name_span);
-                let diagnostic = match reader.problems.near(&name, KEYS) {
-                    Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-                    None if matches!(node.data, NodeData::Table(_)) => {
-                        diagnostic.help("axes stand under `[sweep.over]`")
-                    }
-                    None => diagnostic.help(format!("it has {}", listed(&KEYS))),
-                };
-                reader.problems.push(diagnostic);
-            }
-        }
+    let mut sweep = SweepLayer::empty(span);
+    for each in table.entries {
+        entry(reader, each, &mut sweep);
     }
     sweep.axes = once_each(sweep.axes, reader.problems);
     Some(sweep)
+}
+
+/// One key of `[sweep]`, which may come from the command line.
+pub(super) fn entry(reader: &mut Reader<'_>, entry: Entry, sweep: &mut SweepLayer) {
+    let Entry { name, name_span, node } = entry;
+    match &*name {
+        _ if matches!(node.data, NodeData::Invalid) => {}
+        "method" => method(reader, &node),
+        "objective" => sweep.objective = objective(reader, &node),
+        "seeds" => sweep.seeds = seeds(reader, &node),
+        "over" => match node.data {
+            NodeData::Table(over) => over
+                .entries
+                .into_iter()
+                .for_each(|entry| first_word(reader, entry, &[], &mut sweep.axes)),
+            _ => reader.problems.push(
+                mismatch("`over`", "a table of axes", &node)
+                    .help("write `train.learning_rate = [1e-5, 2e-5]` under `[sweep.over]`"),
+            ),
+        },
+        _ => {
+            let message = format!("`[sweep]` has no key {}", quoted(&name));
+            let diagnostic = Diagnostic::new("unknown-key", message).at(name_span);
+            let diagnostic = match reader.problems.near(&name, KEYS) {
+                Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+                None if matches!(node.data, NodeData::Table(_)) => {
+                    diagnostic.help("axes stand under `[sweep.over]`")
+                }
+                None => diagnostic.help(format!("it has {}", listed(&KEYS))),
+            };
+            reader.problems.push(diagnostic);
+        }
+    }
 }
 
 fn method(reader: &mut Reader<'_>, node: &Node) {
@@ -155,7 +166,7 @@ fn method(reader: &mut Reader<'_>, node: &Node) {
     }
 }
 
-fn objective(reader: &mut Reader<'_>, node: &Node) -> Option<Objective> {
+pub(super) fn objective(reader: &mut Reader<'_>, node: &Node) -> Option<Objective> {
     let NodeData::String(text) = &node.data else {
         reader.problems.push(
             mismatch("`objective`", "a string", node)

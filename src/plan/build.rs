@@ -69,6 +69,8 @@ impl Plan {
         let table = assembly.share_out(&order, trials.len());
         Ok(Self {
             name: experiment.name.clone(),
+            results: results(experiment),
+            firsts: firsts(experiment),
             file: experiment.file.clone(),
             nodes: assembly.nodes,
             trials,
@@ -79,6 +81,24 @@ impl Plan {
             table,
         })
     }
+}
+
+/// The stage of each kind that is called as the kind is, else the first in the file.
+fn firsts(experiment: &Experiment) -> BTreeSet<Arc<str>> {
+    let mut firsts: HashMap<&str, &Arc<str>> = HashMap::new();
+    for stage in &experiment.stages {
+        let first = firsts.entry(&stage.kind).or_insert(&stage.name);
+        if stage.name == stage.kind {
+            *first = &stage.name;
+        }
+    }
+    firsts.into_values().cloned().collect()
+}
+
+/// A sweep that the file does not have leaves the results of the file alone.
+fn results(experiment: &Experiment) -> String {
+    let asked = experiment.sweep.as_ref().is_some_and(|sweep| sweep.from_command_line);
+    format!("{}{}", experiment.name, if asked { "-sweep" } else { "" })
 }
 
 /// An axis must reach a stage, and each of its values must change something there.

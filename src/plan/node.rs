@@ -1,6 +1,6 @@
 //! The plan itself: nodes in topological order, trials, identities.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,8 +28,10 @@ impl NodeId {
 /// What is to be computed, and how each result is called.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// The experiment's name, which names the folder of its results.
+    /// The experiment's name.
     pub name: String,
+    /// The folder of its results inside of `outputs/`: the name, with `-sweep` behind it where only the command line asks for a sweep.
+    pub results: String,
     pub file: PathBuf,
     /// In topological order: a node comes after its inputs and after what it was told to wait for. Two nodes may have equal keys where two
     /// stages of different names ask for the same thing.
@@ -39,6 +41,8 @@ pub struct Plan {
     pub sweep: Option<SweepShape>,
     /// True when not all stages of the experiment are in it, because some were asked for by name.
     pub partial: bool,
+    /// For each kind one stage, whether or not it was selected: see [`Plan::is_first_of_its_kind`].
+    pub(super) firsts: BTreeSet<Arc<str>>,
     /// By trial and stage, in the order of `stages`.
     pub(super) stages: Vec<Arc<str>>,
     /// Of each stage in `stages`.
@@ -128,6 +132,13 @@ impl Plan {
             groups[self.positions[&self.node(id).stage]].1.push(id);
         }
         groups
+    }
+
+    /// Whether the results of a stage have their places without its name: it is called as its kind is, or where no stage is, it is the first of
+    /// its kind in the file. A further stage of the kind moves nothing.
+    #[must_use]
+    pub fn is_first_of_its_kind(&self, stage: &str) -> bool {
+        self.firsts.contains(stage)
     }
 
     /// The node of `stage` in a trial; `None` when the plan has no such stage or trial.

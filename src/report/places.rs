@@ -47,7 +47,7 @@ impl PublishError {
     pub fn help(&self) -> Option<String> {
         match self {
             Self::OtherExperiment { .. } => {
-                Some("give one of the two experiments a `name = \"...\"` of its own, or remove the folder".to_owned())
+                Some("give one of the two experiments a `name = \"...\"` of its own, give this run a `--name`, or remove the folder".to_owned())
             }
             Self::Foreign { .. } => Some(
                 "give the experiment a `name = \"...\"` of its own, or move the folder away; the results of runs are published again from the store"
@@ -85,7 +85,7 @@ impl PublishError {
 /// [`PublishError::OtherExperiment`], [`PublishError::Foreign`], [`PublishError::MountPoint`], and what the disk says of a folder that cannot be
 /// read.
 pub fn check_place(plan: &Plan, store: &Store) -> Result<(), PublishError> {
-    let folder = store.outputs().join(&plan.name);
+    let folder = store.outputs().join(&plan.results);
     match folder.symlink_metadata() {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(PublishError::io(&folder, error)),
@@ -96,7 +96,7 @@ pub fn check_place(plan: &Plan, store: &Store) -> Result<(), PublishError> {
             .map(drop)
             .map_err(|error| PublishError::io(&folder, error))?,
     }
-    match owner_of(store, &plan.name) {
+    match owner_of(store, &plan.results) {
         Some(experiment) if experiment == experiment_name(plan, store.outputs()) => Ok(()),
         Some(experiment) => Err(PublishError::OtherExperiment { folder, experiment }),
         None if is_empty(&folder) => Ok(()),
@@ -118,10 +118,10 @@ fn is_empty(folder: &Path) -> bool {
 /// The nodes whose results do not lie in their place as they were published, so that publishing will read their entries.
 #[must_use]
 pub fn unpublished(plan: &Plan, store: &Store) -> HashSet<NodeId> {
-    let folder = store.outputs().join(&plan.name);
-    let latest = store.publications(&plan.name).pop().map(|(_, latest)| latest);
+    let folder = store.outputs().join(&plan.results);
+    let latest = store.publications(&plan.results).pop().map(|(_, latest)| latest);
     let changed = match &latest {
-        Some(latest) => changed(latest, &folder, &store.results_digests(&plan.name)),
+        Some(latest) => changed(latest, &folder, &store.results_digests(&plan.results)),
         None => Vec::new(),
     };
     let names: HashSet<&str> = changed.iter().map(String::as_str).collect();
@@ -162,7 +162,7 @@ pub fn unpublished(plan: &Plan, store: &Store) -> HashSet<NodeId> {
 /// The results folder of a plan's experiment where it holds results, for who has published nothing.
 #[must_use]
 pub fn earlier(plan: &Plan, store: &Store) -> Option<PathBuf> {
-    let folder = store.outputs().join(&plan.name);
-    let is_ours = owner_of(store, &plan.name)? == experiment_name(plan, store.outputs());
+    let folder = store.outputs().join(&plan.results);
+    let is_ours = owner_of(store, &plan.results)? == experiment_name(plan, store.outputs());
     (is_ours && folder.is_dir()).then_some(folder)
 }

@@ -131,8 +131,9 @@ pub fn publish(task: Task<'_>) -> Result<Option<Published>, PublishError> {
         _ => BTreeSet::new(),
     };
     let lock = lock(task)?;
-    let known = store.publications(&plan.name);
-    let (folder, digests) = (store.outputs().join(&plan.name), store.results_digests(&plan.name));
+    let known = store.publications(&plan.results);
+    let (folder, digests) =
+        (store.outputs().join(&plan.results), store.results_digests(&plan.results));
     let is_held = |publication: &&Publication| {
         let record = publication.files.get(RECORD);
         record.is_some_and(|digest| is_there(&folder, RECORD, digest, &digests))
@@ -196,11 +197,11 @@ fn lock(task: Task<'_>) -> Result<ResultsLock, PublishError> {
     let (begun, was_cancelled) = (Instant::now(), task.cancel.is_cancelled());
     let mut is_said = false;
     loop {
-        if let Some(lock) = task.store.try_lock_results(&task.plan.name)? {
+        if let Some(lock) = task.store.try_lock_results(&task.plan.results)? {
             return Ok(lock);
         }
         if task.cancel.is_cancelled() && !was_cancelled {
-            let folder = task.store.outputs().join(&task.plan.name);
+            let folder = task.store.outputs().join(&task.plan.results);
             return Err(PublishError::Interrupted { folder });
         }
         if !is_said && begun.elapsed() > PATIENCE {
@@ -230,7 +231,7 @@ impl Publishing<'_> {
     }
 
     fn ownership(&self) -> Arc<Ownership> {
-        let find = || Arc::new(Ownership::of(self.task.store, &self.task.plan.name, self.held));
+        let find = || Arc::new(Ownership::of(self.task.store, &self.task.plan.results, self.held));
         self.ownership.as_ref().map_or_else(find, |known| Arc::clone(known.get_or_init(find)))
     }
 
@@ -280,7 +281,7 @@ impl Publishing<'_> {
             return Ok(published);
         }
         let mut publication = Publication {
-            folder: plan.name.clone(),
+            folder: plan.results.clone(),
             number,
             experiment: experiment_name(plan, store.outputs()),
             keys,

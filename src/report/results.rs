@@ -70,21 +70,17 @@ impl<'a> TrialResults<'a> {
         self.nodes.iter().any(|(_, id, _)| !self.plan.node(*id).kind.output.results.is_empty())
     }
 
-    /// What to publish. Where two stages share a kind, each one's files lie in a folder of its name, whether or not the other has any.
+    /// What to publish. Of stages that share a kind, one has its files at the top ([`Plan::is_first_of_its_kind`]), and each other one in a folder
+    /// of its name.
     #[must_use]
     pub fn files(&self) -> Vec<(String, Item)> {
         let mut files = Vec::new();
         for (stage, id, entry) in &self.nodes {
             let kind = self.plan.node(*id).kind;
-            let is_of_kind = |other: &&Arc<str>| {
-                self.plan
-                    .node_of(0, other)
-                    .is_some_and(|id| self.plan.node(id).kind.name == kind.name)
-            };
-            let shared = self.plan.stages().iter().filter(is_of_kind).count() > 1;
+            let at_top = self.plan.is_first_of_its_kind(stage);
             for (file, name) in kind.output.results {
                 if let Some(record) = entry.file(file) {
-                    let name = if shared { format!("{stage}/{name}") } else { (*name).to_owned() };
+                    let name = if at_top { (*name).to_owned() } else { format!("{stage}/{name}") };
                     let source = Source::Stored { entry: Entry::clone(entry), file };
                     files.push((name, Item { source, blake3: record.blake3.clone() }));
                 }
@@ -179,6 +175,33 @@ pub fn caveat_lines(caveats: &[Caveat]) -> String {
         text += &format!("and {more} more caveats, in each `metrics.json`\n");
     }
     text
+}
+
+/// The names under which the stages of a plan give a score for each label, such as `evaluate.ner.per_label.`
+pub struct LabelScores(Vec<String>);
+
+impl LabelScores {
+    #[must_use]
+    pub fn of(plan: &Plan) -> Self {
+        let mut prefixes = Vec::new();
+        for stage in plan.stages() {
+            let Some(id) = plan.node_of(0, stage) else { continue };
+            let names = plan.node(id).kind.output.metric_names.iter();
+            prefixes.extend(
+                names.filter(|name| name.ends_with('.')).map(|name| format!("{stage}.{name}")),
+            );
+        }
+        Self(prefixes)
+    }
+
+    /// The label and the metric of it, such as `PER` and `evaluate.ner.f1`, where a name is that of a label's score.
+    #[must_use]
+    pub fn split<'n>(&self, name: &'n str) -> Option<(&'n str, String)> {
+        let prefix = self.0.iter().find(|prefix| name.starts_with(prefix.as_str()))?;
+        let (label, metric) = name[prefix.len()..].rsplit_once('.')?;
+        let (scores, _) = prefix.trim_end_matches('.').rsplit_once('.')?;
+        Some((label, format!("{scores}.{metric}")))
+    }
 }
 
 fn flatten(path: &str, value: &Value, metrics: &mut Metrics) {

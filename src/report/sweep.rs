@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::contents::Item;
 use super::places::PublishError;
-use super::results::{Metrics, TrialResults};
+use super::results::{LabelScores, Metrics, TrialResults};
 use crate::exec::{Outcome, RunOutcome};
 use crate::plan::{Plan, SweepShape, Trial, full_text, value_text};
 use crate::plots::{self, SweepGrid, SweepPoint, sweep_grid, sweep_line};
@@ -64,6 +64,13 @@ impl Status {
 struct PointRows<'a> {
     label: &'a str,
     rows: Vec<&'a Row<'a>>,
+}
+
+impl<'a> PointRows<'a> {
+    /// The trial that stands for the point: that of its first seed, not the luckiest. Where that one has no results, the next.
+    fn first_whole(&self) -> Option<(&'a Row<'a>, &'a TrialResults<'a>)> {
+        self.rows.iter().find_map(|row| Some((*row, row.results?)))
+    }
 }
 
 /// Mean, standard deviation of the sample, and how many there were, of the values that are defined.
@@ -145,16 +152,22 @@ pub fn write(
             _ => points.push(PointRows { label: &row.trial.point.label, rows: vec![row] }),
         }
     }
-    // Scores of single labels come last: there are many, and what a sweep is looked at for is not among them.
+    // Scores of single labels have a table of their own: there are many, and a sweep is not looked at for them.
+    let labels = LabelScores::of(plan);
     let names: BTreeSet<&str> =
         rows.iter().flat_map(|row| row.metrics.keys()).map(String::as_str).collect();
-    let (single, main): (Vec<&str>, Vec<&str>) =
-        names.into_iter().partition(|name| name.contains(".per_label."));
-    let names = [main, single].concat();
+    let (single, names): (Vec<&str>, Vec<&str>) =
+        names.into_iter().partition(|name| labels.split(name).is_some());
     write_trials(plan, shape, &rows, &names, &folder.join("trials.csv"))
         .map_err(|error| io(error.into()))?;
     write_summary(shape, &points, &names, &folder.join("summary.csv"))
         .map_err(|error| io(error.into()))?;
+    let single: Vec<_> =
+        single.iter().filter_map(|name| Some((*name, labels.split(name)?))).collect();
+    if !single.is_empty() {
+        write_labels(plan, shape, &rows, &single, &folder.join("labels.csv"))
+            .map_err(|error| io(error.into()))?;
+    }
     let mut written = Written::default();
     if is_to_draw(folder).map_err(io)? {
         written.warnings = draw(shape, &points, &names, folder)?;
@@ -168,14 +181,15 @@ pub fn write(
             .collect();
         written.parts.push((part_of(&row.trial.label), files));
     }
-    let Some((best, results)) = best(shape, &points).and_then(|row| Some((row, row.results?)))
-    else {
-        return Ok(written);
-    };
-    written.parts.push(("best".to_owned(), results.files()));
-    std::fs::create_dir_all(folder.join("best")).map_err(io)?;
-    std::fs::write(folder.join("best/trial.txt"), format!("{}\n", best.trial.label)).map_err(io)?;
-    written.best = Some((best.trial.label.to_string(), best.metrics.clone()));
+    let name = if shape.objective.is_some() { "best" } else { "first" };
+    let chosen = chosen(shape, &points).and_then(PointRows::first_whole);
+    let Some((row, results)) = chosen else { return Ok(written) };
+    written.parts.push((name.to_owned(), results.files()));
+    std::fs::create_dir_all(folder.join(name)).map_err(io)?;
+    let trial = folder.join(name).join("trial.txt");
+    std::fs::write(trial, format!("{}\n", row.trial.label)).map_err(io)?;
+    written.best =
+        shape.objective.is_some().then(|| (row.trial.label.to_string(), row.metrics.clone()));
     Ok(written)
 }
 
@@ -194,20 +208,17 @@ pub fn without_best(plan: &Plan, outcome: &RunOutcome, best: Option<&str>) -> Op
     })
 }
 
-/// The best trial of the point whose mean is best in the objective; the first of equals. A point with a trial that leaves it undefined is worse
-/// than any other.
-fn best<'a>(shape: &SweepShape, points: &'a [PointRows<'a>]) -> Option<&'a Row<'a>> {
-    let objective = shape.objective.as_ref()?;
+/// The point whose mean is best in the objective, the first of equals; without an objective the first one. A point with a trial that leaves it
+/// undefined is worse than any other.
+fn chosen<'a>(shape: &SweepShape, points: &'a [PointRows<'a>]) -> Option<&'a PointRows<'a>> {
+    let Some(objective) = &shape.objective else { return points.first() };
     let sign = if objective.maximize { 1.0 } else { -1.0 };
-    let value = |row: &Row<'_>| row.metrics.get(&objective.metric).copied().flatten();
-    let mean = |point: &PointRows<'_>| {
-        let values: Vec<f64> = point.rows.iter().filter_map(|row| value(row)).collect();
-        let is_defined = point.rows.iter().all(|row| row.results.is_none() || value(row).is_some());
-        Some((is_defined, sign * Moments::of(&values).mean?))
+    let score = |point: &PointRows<'_>| {
+        let moments = Moments::of(&values(point, &objective.metric));
+        let done = point.rows.iter().filter(|row| row.results.is_some()).count();
+        Some((moments.count == done, sign * moments.mean?))
     };
-    let rows = &points[first_best(points.iter().map(mean))?].rows;
-    let row = first_best(rows.iter().map(|row| Some(sign * value(row)?)))?;
-    Some(rows[row])
+    Some(&points[first_best(points.iter().map(score))?])
 }
 
 /// Where the first of the largest scores is.
@@ -228,7 +239,36 @@ fn cell(value: &serde_json::Value) -> String {
     value.as_str().map_or_else(|| full_text(value), str::to_owned)
 }
 
-/// A row for each trial: its values, the seeds that its trainings had, and every metric; an undefined metric is an empty field.
+/// What names a trial in a table: its values, and the seeds that its trainings had.
+struct TrialColumns {
+    header: Vec<String>,
+    /// Positions in [`Row::seeds`].
+    seeds: Vec<usize>,
+}
+
+impl TrialColumns {
+    fn of(plan: &Plan, shape: &SweepShape) -> Self {
+        let mut header: Vec<String> = shape.axes.iter().map(|(name, _)| name.to_string()).collect();
+        let mut seeds = Vec::new();
+        for (position, stage) in plan.replicated().enumerate() {
+            let name = format!("{stage}.seed");
+            // A seed that is swept has its column as an axis.
+            if !header.contains(&name) {
+                header.push(name);
+                seeds.push(position);
+            }
+        }
+        Self { header, seeds }
+    }
+
+    fn fields(&self, row: &Row<'_>) -> Vec<String> {
+        let values = row.trial.point.values.iter().map(|(_, value)| cell(value));
+        let seed = |position: &usize| row.seeds[*position].map(|seed| seed.to_string());
+        values.chain(self.seeds.iter().map(|position| seed(position).unwrap_or_default())).collect()
+    }
+}
+
+/// A row for each trial: its values, its seeds, and every metric that is not of a single label; an undefined metric is an empty field.
 fn write_trials(
     plan: &Plan,
     shape: &SweepShape,
@@ -237,28 +277,44 @@ fn write_trials(
     path: &Path,
 ) -> csv::Result<()> {
     let mut table = csv::Writer::from_path(path)?;
+    let columns = TrialColumns::of(plan, shape);
     let mut header = vec!["trial".to_owned(), "status".to_owned()];
-    header.extend(shape.axes.iter().map(|(name, _)| name.to_string()));
-    let seeds: Vec<(usize, String)> =
-        plan.replicated().map(|stage| format!("{stage}.seed")).enumerate().collect();
-    // A seed that is swept has its column as an axis.
-    let seeds: Vec<_> = seeds
-        .into_iter()
-        .filter(|(_, name)| !shape.axes.iter().any(|(axis, _)| **axis == **name))
-        .collect();
-    header.extend(seeds.iter().map(|(_, name)| name.clone()));
+    header.extend(columns.header.iter().cloned());
     header.extend(names.iter().map(ToString::to_string));
     table.write_record(&header)?;
     for row in rows {
         let mut fields = vec![row.trial.label.to_string(), row.status.name().to_owned()];
-        fields.extend(row.trial.point.values.iter().map(|(_, value)| cell(value)));
-        fields.extend(
-            seeds.iter().map(|(index, _)| {
-                row.seeds[*index].map_or_else(String::new, |seed| seed.to_string())
-            }),
-        );
+        fields.extend(columns.fields(row));
         fields.extend(names.iter().map(|name| field(row.metrics.get(*name).copied().flatten())));
         table.write_record(&fields)?;
+    }
+    Ok(table.flush()?)
+}
+
+/// A row for each score of each label in each trial.
+///
+/// * `names`: of the scores, each with its label and metric
+fn write_labels(
+    plan: &Plan,
+    shape: &SweepShape,
+    rows: &[Row<'_>],
+    names: &[(&str, (&str, String))],
+    path: &Path,
+) -> csv::Result<()> {
+    let mut table = csv::Writer::from_path(path)?;
+    let columns = TrialColumns::of(plan, shape);
+    let mut header = vec!["trial".to_owned()];
+    header.extend(columns.header.iter().cloned());
+    header.extend(["label", "metric", "value"].map(str::to_owned));
+    table.write_record(&header)?;
+    for row in rows {
+        let mut trial = vec![row.trial.label.to_string()];
+        trial.extend(columns.fields(row));
+        for (name, (label, metric)) in names {
+            let Some(value) = row.metrics.get(*name) else { continue };
+            let score = [(*label).to_owned(), metric.clone(), field(*value)];
+            table.write_record(trial.iter().chain(&score))?;
+        }
     }
     Ok(table.flush()?)
 }
@@ -312,7 +368,7 @@ fn draw(
     let mut warnings = Vec::new();
     let wanted = |name: &str| match &shape.objective {
         Some(objective) => objective.metric == name,
-        None => !name.contains(".per_label."),
+        None => true,
     };
     for name in names.iter().filter(|name| wanted(name)) {
         let metrics = |point: &PointRows<'_>| values(point, name);

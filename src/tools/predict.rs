@@ -70,7 +70,7 @@ pub enum OpenError {
 }
 
 impl Predictor {
-    /// Opens a model's folder, or a results folder with a `model` in it. Every file is held against its digest; on all threads of the current
+    /// Opens a model's folder, or a results folder with a `model` in it; of a sweep's that is the one in `best/`, or in `first/`. Every file is held against its digest; on all threads of the current
     /// pool.
     ///
     /// # Errors
@@ -81,8 +81,8 @@ impl Predictor {
             Ok(_) => return Err(OpenError::File { path: folder.to_owned() }),
             Err(_) => return Err(OpenError::Missing { folder: folder.to_owned() }),
         }
-        let inner = folder.join("model");
-        let folder = if inner.is_dir() { &inner } else { folder };
+        let inner = ["model", "best/model", "first/model"].map(|name| folder.join(name));
+        let folder = inner.iter().find(|inner| inner.is_dir()).map_or(folder, PathBuf::as_path);
         if !Checkpoint::is_one(folder) {
             let folder = folder.to_owned();
             return Err(match Checkpoint::is_of_earlier_format(&folder) {

@@ -21,6 +21,7 @@ mod pipes;
 mod plan;
 mod predict;
 mod project;
+mod results;
 mod run;
 mod show;
 mod splits;

@@ -212,7 +212,8 @@ fn results_of_one_of_two_evaluations_keep_their_place_when_the_other_fails() {
     world.child("two", &format!("{OTHERS}[stage.test]\nkind = \"evaluate\"\nmodel = \"@train\"\ndata = \"@other_tokens\"\n"));
     let shot = world.pipeline(["run", "experiments/two.toml", "--keep-going"]);
     assert_eq!(shot.code, Some(1), "{shot}");
-    assert!(world.path("outputs/two/evaluate/metrics.json").is_file());
+    assert!(world.path("outputs/two/metrics.json").is_file());
+    assert!(!world.path("outputs/two/test").exists());
 }
 
 #[test]

@@ -99,6 +99,20 @@ fn the_table_of_trials_has_the_seed_with_which_each_was_trained() {
     assert_eq!(column(&world, "trials.csv", "train.seed"), ["7", "12"]);
 }
 
+#[test]
+fn scores_of_single_labels_stand_in_a_table_of_their_own() {
+    let world = World::new();
+    world.child("rates", "[sweep]\nseeds = 2\n");
+    world.pipeline(["run", "experiments/rates.toml"]);
+    let header = |name: &str| table(&world, name)[0].join(",");
+    assert!(!header("trials.csv").contains("HOST"), "{}", header("trials.csv"));
+    assert!(!header("summary.csv").contains("HOST"), "{}", header("summary.csv"));
+    assert_eq!(header("labels.csv"), "trial,train.seed,label,metric,value");
+    let rows = table(&world, "labels.csv");
+    let f1 = |row: &&Vec<String>| row[2] == "HOST" && row[3] == "evaluate.ner.f1";
+    assert_eq!(rows.iter().filter(f1).map(|row| &*row[1]).collect::<Vec<_>>(), ["7", "8"]);
+}
+
 /// On a CPU the second half of the points fails; without `--keep-going` the run stops at the first of them.
 const TYPES: &str =
     "[sweep]\n[sweep.over]\ntrain.dtype = [\"f32\", \"bf16\"]\ntrain.epochs = [1, 2]\n";

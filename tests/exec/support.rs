@@ -142,8 +142,7 @@ impl Project {
             std::thread::current().id()
         ));
         fs::write(&file, format!("version = 1\n{stages}")).expect("writable");
-        let overrides =
-            Overrides { set: vec![], sweep: vec![], seeds: None, folder: self.root.clone() };
+        let overrides = Overrides { folder: self.root.clone(), ..Overrides::default() };
         let experiment = Experiment::read(&file, &overrides)
             .unwrap_or_else(|error| panic!("{}", error.render(false)));
         match Plan::build(&experiment, kinds::ALL, self.store().digests(), &[]) {

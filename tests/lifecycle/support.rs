@@ -108,8 +108,7 @@ impl Project {
     }
 
     fn try_plan(&self, train: &str) -> Result<Plan, PlanError> {
-        let overrides =
-            Overrides { set: vec![], sweep: vec![], seeds: None, folder: self.path().to_owned() };
+        let overrides = Overrides { folder: self.path().to_owned(), ..Overrides::default() };
         let experiment = Experiment::read(&self.write(train), &overrides)?;
         Plan::build(&experiment, kinds::ALL, self.store().digests(), &[])
     }

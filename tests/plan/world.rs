@@ -101,12 +101,7 @@ impl World {
     }
 
     pub fn plan_selected(&self, name: &str, selected: &[&str]) -> Result<Plan, PlanError> {
-        let overrides = Overrides {
-            set: Vec::new(),
-            sweep: Vec::new(),
-            seeds: None,
-            folder: self.folder.root().to_owned(),
-        };
+        let overrides = Overrides { folder: self.folder.root().to_owned(), ..Overrides::default() };
         let experiment = Experiment::read(&self.folder.path(name), &overrides)?;
         let selected: Vec<String> = selected.iter().map(|name| (*name).to_owned()).collect();
         Plan::build(&experiment, KINDS, &Direct { looks: &self.looks }, &selected)
@@ -118,12 +113,7 @@ impl World {
 
     /// The codes of the mistakes of a file that cannot be read whole: the reader's, and those that the plan adds.
     pub fn recovered(&self, name: &str) -> (Vec<&'static str>, Vec<&'static str>) {
-        let overrides = Overrides {
-            set: Vec::new(),
-            sweep: Vec::new(),
-            seeds: None,
-            folder: self.folder.root().to_owned(),
-        };
+        let overrides = Overrides { folder: self.folder.root().to_owned(), ..Overrides::default() };
         let reading = Experiment::read_recovering(&self.folder.path(name), &overrides);
         let codes =
             |all: &Diagnostics| all.list().iter().map(|diagnostic| diagnostic.code).collect();

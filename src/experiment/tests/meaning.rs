@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::super::{AxisTarget, Data, Pin, Pins, PinsError};
 use super::{
-    Experiment, Memory, Overrides, chain, good, good_with, meaning, read, set, stage, sweep, value,
+    Experiment, Memory, Overrides, chain, good, good_with, meaning, read, read_with, set, stage,
+    sweep, value,
 };
 use crate::diagnostics::Diagnostics;
 
@@ -328,6 +329,33 @@ fn sweep_and_seeds_make_a_grid_where_there_is_none() {
     assert_eq!(seeds(&experiment), Some(vec![0, 1]));
     let sweep = experiment.sweep.expect("there is a sweep");
     assert_eq!(sweep.axes[1].target, AxisTarget::Params("max_length".into()));
+}
+
+#[test]
+fn the_objective_comes_from_the_command_line_in_two_ways() {
+    let set = ["sweep.objective=max evaluate.loss", "sweep.seeds=2"].map(str::to_owned).to_vec();
+    let named = Overrides {
+        seeds: Some("2".into()),
+        objective: Some("max evaluate.loss".into()),
+        ..Overrides::default()
+    };
+    let files = [("x.toml", "version = 1\n[stage.evaluate]\n")];
+    for overrides in [Overrides { set, ..Overrides::default() }, named] {
+        let sweep = good_with(&files, &overrides).sweep.expect("a sweep");
+        let objective = sweep.objective.expect("an objective");
+        assert!(objective.maximize && objective.metric == "evaluate.loss");
+        assert_eq!(sweep.seeds.map(|seeds| seeds.addends), Some(vec![0, 1]));
+        assert!(sweep.from_command_line);
+    }
+}
+
+#[test]
+fn an_objective_without_anything_that_varies_is_refused() {
+    let files = [("x.toml", "version = 1\n[stage.evaluate]\n")];
+    let overrides =
+        Overrides { objective: Some("max evaluate.loss".into()), ..Overrides::default() };
+    let found = read_with(&files, &overrides).diagnostics.to_string();
+    assert!(found.contains("`[sweep]` varies nothing"), "{found}");
 }
 
 #[test]

@@ -187,6 +187,7 @@ proptest! {
             set: vec![texts[0].clone(), format!("stage.train.x={}", texts[0])],
             sweep: vec![texts[1].clone(), format!("train.x={}", texts[1])],
             seeds: Some(texts[2].clone()),
+            objective: Some(texts[2].clone()),
             folder: "here".into(),
         };
         let files = Memory::of(&[("x.toml", "version = 1\n[stage.train]\n")]);

@@ -12,12 +12,7 @@ fn validate(schema: &Json, toml: &str) -> Result<Json, Vec<String>> {
     let file = folder.path().join("x.toml");
     std::fs::write(&file, format!("version = 1\n[params]\nvalue = {toml}\n[stage.a]\n"))
         .expect("the folder is writable");
-    let overrides = Overrides {
-        set: Vec::new(),
-        sweep: Vec::new(),
-        seeds: None,
-        folder: folder.path().to_owned(),
-    };
+    let overrides = Overrides { folder: folder.path().to_owned(), ..Overrides::default() };
     let experiment = Experiment::read(&file, &overrides).expect("well-formed");
     let root = json!({ "type": "object", "properties": { "it": schema }, "$defs": { "Size": { "type": "integer", "minimum": 1 } } });
     let schema = Schema::compile(&root);
