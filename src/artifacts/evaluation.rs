@@ -213,6 +213,7 @@ impl Artifact for Evaluation {
         "anomaly.auroc",
         "anomaly.average_precision",
     ];
+    const HEADLINES: &'static [&'static str] = &["ner.span_f1", "anomaly.f1", "loss"];
     const RESULTS: &'static [(&'static str, &'static str)] = &[
         (Self::METRICS_FILE, "metrics.json"),
         (Self::REPORT, "classification_report.txt"),

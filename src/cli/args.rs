@@ -187,7 +187,7 @@ pub struct Place {
 pub struct Run {
     /// The experiment file
     pub file: PathBuf,
-    /// Only these stages and what they need
+    /// Only these stages, or single trials such as `train [seed=0]`, and what they need
     pub stages: Vec<String>,
     #[command(flatten)]
     pub changes: Changes,
@@ -208,7 +208,7 @@ pub struct Run {
     /// Publish to `outputs/EXPERIMENT@NAME/`, beside the results of other runs
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
-    /// Run this stage even where the store has its result
+    /// Run this stage, or a trial such as `train [seed=0]`, even where the store has its result
     #[arg(long, value_name = "STAGE")]
     pub rerun: Vec<String>,
     /// After a failure, finish what does not depend on it
@@ -264,7 +264,7 @@ pub struct Check {
 pub struct Explain {
     /// The experiment file
     pub file: PathBuf,
-    /// The stage to explain
+    /// The stage to explain, or a trial such as `train [seed=0]`
     pub stage: String,
     #[command(flatten)]
     pub changes: Changes,
@@ -276,7 +276,7 @@ pub struct Explain {
 
 #[derive(Debug, Args)]
 pub struct Show {
-    /// An experiment file, the id of a run, or a key (its first digits are enough)
+    /// An experiment file, the id of a run, a folder of results, or a key (its first digits are enough)
     pub what: PathBuf,
     #[command(flatten)]
     pub changes: Changes,

@@ -23,7 +23,7 @@ pub fn run(arguments: &Explain) -> Result<(), Failure> {
     )?;
     let forecast = Forecast::of(&plan, &project.store, &[]);
     let nodes: Vec<NodeId> =
-        plan.ids().filter(|id| *plan.node(*id).stage == *arguments.stage).collect();
+        plan.ids().filter(|id| plan.node(*id).is_named(&arguments.stage)).collect();
     if arguments.json {
         return terminal::json(&Value::Array(
             nodes.iter().map(|id| to_json(&plan, *id, &forecast, &project.store)).collect(),

@@ -13,6 +13,7 @@ mod init;
 mod kinds;
 mod lines;
 mod memory;
+mod origin;
 mod pin;
 mod pinned;
 mod plan;
@@ -25,6 +26,7 @@ mod show;
 mod signals;
 mod terminal;
 mod training;
+mod typed;
 mod verify;
 
 pub use failure::{Failure, Outcome};

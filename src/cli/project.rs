@@ -16,7 +16,7 @@ use crate::kinds;
 use crate::plan::{Plan, PlanError};
 use crate::regular;
 use crate::stage::Device;
-use crate::store::Store;
+use crate::store::{self, Store};
 
 /// An experiment with the store beside it.
 pub struct Project {
@@ -68,6 +68,18 @@ pub fn plan(
             };
             Err(Failure::not_found(format!("no stage is named `{selector}`")).with_help(help))
         }
+        Err(PlanError::NoTrial { .. }) if !diagnostics.is_empty() => Err(diagnostics.into()),
+        Err(PlanError::NoTrial { selector, suggestion, known, count }) => {
+            let more =
+                if count > known.len() { format!(", ... ({count} in all)") } else { String::new() };
+            let names: Vec<String> = known.iter().map(|title| format!("`{title}`")).collect();
+            let help = match suggestion {
+                Some(near) => format!("did you mean `{near}`?"),
+                None if count == 1 => format!("there is only {}", names.join(", ")),
+                None => format!("there are {}{more}", names.join(", ")),
+            };
+            Err(Failure::not_found(format!("no trial is named `{selector}`")).with_help(help))
+        }
     }
 }
 
@@ -85,9 +97,20 @@ pub fn overrides(changes: &Changes) -> Result<Overrides, Failure> {
     })
 }
 
+/// What the command line changes, for records.
+pub fn asked(changes: &Changes) -> store::Changes {
+    let Changes { set, sweep, seeds, objective } = changes.clone();
+    store::Changes { set, sweep, seeds, objective }
+}
+
 /// The store in a root's `outputs/`. Nothing is made on the disk.
 pub fn open_store(root: &Root) -> Result<Store, Failure> {
-    let opened = Store::open(&root.outputs()).map(|mut store| {
+    store_in(&root.outputs())
+}
+
+/// The store of a folder `outputs`. Nothing is made on the disk.
+pub fn store_in(outputs: &Path) -> Result<Store, Failure> {
+    let opened = Store::open(outputs).map(|mut store| {
         store.when_waiting(terminal::waiting(None));
         store
     });

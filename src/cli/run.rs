@@ -12,15 +12,14 @@ use super::pin::pin;
 use super::project::{self, Profile, Project};
 use super::root::Root;
 use super::signals::Signals;
-use super::{duration, memory, plan as planning, terminal};
+use super::{duration, memory, origin, plan as planning, terminal, typed};
 use crate::diagnostics::suggest;
 use crate::exec::{self, Cancel, Counts, Event, Line, NodeName, Options, Reporter, RunOutcome};
 use crate::experiment::unsafe_name;
-use crate::kinds;
 use crate::plan::{NodeId, Plan};
-use crate::report::{self, Console, Metrics, PublishError, Published, format};
+use crate::report::{self, Console, Metrics, Origin, Part, PublishError, Published, format};
 use crate::stage::{Caveat, Device};
-use crate::store::{NewRun, RunRecord, RunStatus, Store};
+use crate::store::{Asked, NewRun, RunRecord, RunStatus, Store};
 
 /// Between two lines about how far a stage is, in a record and in `--json`.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
@@ -32,11 +31,15 @@ pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
     let options = options(arguments, &profile, offline)?;
     let (mut project, mut plan) = planned(arguments)?;
     if let Some(stage) =
-        arguments.rerun.iter().find(|stage| !plan.stages().iter().any(|known| **known == ***stage))
+        arguments.rerun.iter().find(|name| !plan.nodes.iter().any(|node| node.is_named(name)))
     {
-        let help = match suggest(stage, plan.stages().iter().map(|known| &**known)) {
+        let titles: Vec<String> = plan.nodes.iter().map(crate::plan::Node::title).collect();
+        let known = plan.stages().iter().map(|known| &**known);
+        let help = match suggest(stage, known.chain(titles.iter().map(String::as_str))) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => "`--rerun` takes the name of a stage that this run includes".to_owned(),
+            None => "`--rerun` takes the name of a stage that this run includes, or of a trial, such as \
+                     `train [seed=0]`"
+                .to_owned(),
         };
         return Err(Failure::not_found(format!("this run has no stage `{stage}`")).with_help(help));
     }
@@ -84,18 +87,19 @@ fn execute(
     signals: &Signals,
     color: bool,
 ) -> Result<Outcome, Failure> {
-    let is_path = |kind: &str, parameter: &str| {
-        kinds::ALL
-            .iter()
-            .find(|known| known.name == kind)
-            .is_some_and(|kind| kind.schema()["properties"][parameter]["format"] == "path")
+    let resolved = project.experiment.to_toml_with_paths(&origin::is_path);
+    let asked = Asked {
+        command: typed::command_line(),
+        overrides: project::asked(&arguments.changes),
+        results: plan.results.clone(),
+        single_trials: plan.of_single_trials,
     };
-    let resolved = project.experiment.to_toml_with_paths(&is_path);
     let new = NewRun {
         experiment: &plan.name,
         file: &plan.file,
         resolved: &resolved,
         started: jiff::Timestamp::now(),
+        asked: &asked,
     };
     let record = project
         .store
@@ -115,6 +119,9 @@ fn execute(
     }
     let on_cpu = matches!(options.device, Device::Cpu | Device::Auto)
         && !cfg!(any(feature = "cuda", feature = "metal"));
+    let again = |part: Part<'_>, folder: &Path| {
+        origin::again(&project.experiment, plan, arguments.name.is_some(), part, folder)
+    };
     let listener = Listener {
         begun: Instant::now(),
         record: &record,
@@ -123,12 +130,19 @@ fn execute(
         plan,
         store: &project.store,
         on_cpu,
+        origin: Origin { made_by: record.run().made_by(), again: &again },
         progressed: Mutex::default(),
         unwritten: Mutex::default(),
     };
     let options = Options { verify: report::unpublished(plan, &project.store), ..options.clone() };
-    let outcome = exec::execute(plan, &project.store, &options, &listener, &signals.cancel)
-        .map_err(|error| Failure::failed(error.to_string()).with_help_of(error.help()))?;
+    let outcome = match exec::execute(plan, &project.store, &options, &listener, &signals.cancel) {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            let elapsed = u64::try_from(listener.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+            record.finish(RunStatus::Failed, 1, elapsed, Vec::new(), |_| None)?;
+            return Err(Failure::failed(error.to_string()).with_help_of(error.help()));
+        }
+    };
     if on_cpu {
         duration::remember_run(plan, &outcome, &project.store, options.threads);
     }
@@ -174,7 +188,8 @@ fn conclude(
     };
     let ended = published.and_then(|published| {
         recorded?;
-        Ok(Results { published, caveats: caveats? })
+        let table = published.as_ref().and_then(|_| table(plan, outcome, listener));
+        Ok(Results { published, table, caveats: caveats?, single_trials: plan.of_single_trials })
     });
     listener.event(&finished(listener.record.id(), outcome, &ended, ending));
     let results = match ended.map_err(|failure| failure.ending(ending)) {
@@ -205,8 +220,12 @@ fn conclude(
 /// What a run leaves for people.
 struct Results {
     published: Option<Published>,
+    /// What the end of a sweep shows.
+    table: Option<String>,
     /// What its scores are to be read with.
     caveats: Vec<Caveat>,
+    /// Only some trials of a sweep were asked for.
+    single_trials: bool,
 }
 
 /// Puts the results where people look for them.
@@ -224,6 +243,7 @@ fn publish(
         outcome,
         store: listener.store,
         run: listener.record.id(),
+        origin: &listener.origin,
         cancel,
         progress: &|done, total| listener.event(&Event::Publishing { done, total }),
         waits: &waits,
@@ -291,6 +311,7 @@ struct Listener<'a> {
     plan: &'a Plan,
     store: &'a Store,
     on_cpu: bool,
+    origin: Origin<'a>,
     /// When each node, or the publishing, last had a line about how far it is.
     progressed: Mutex<HashMap<Option<usize>, Instant>>,
     /// Why an event could not be written to standard output.
@@ -398,6 +419,15 @@ fn finish(
     Ok(())
 }
 
+/// What the end of a sweep shows.
+fn table(plan: &Plan, outcome: &RunOutcome, listener: &Listener<'_>) -> Option<String> {
+    report::sweep_table(plan, outcome).unwrap_or_else(|error| {
+        let text = format!("the metrics of the sweep cannot be read: {error}");
+        listener.event(&Event::Warning { text });
+        None
+    })
+}
+
 /// * `earlier`: the folder of results that this run left as they were
 fn summary(outcome: &RunOutcome, results: &Results, earlier: Option<&Path>, run: &str) -> String {
     let mut text = format!(
@@ -406,11 +436,11 @@ fn summary(outcome: &RunOutcome, results: &Results, earlier: Option<&Path>, run:
         format::duration(outcome.elapsed),
         counts(outcome.counts())
     );
-    if let Some(Published { folder, best, metrics: scores, missing, .. }) = &results.published {
-        if let Some(best) = best {
-            writeln!(text, "best trial: {best}").expect("a string");
+    if let Some(Published { folder, metrics: scores, missing, .. }) = &results.published {
+        match &results.table {
+            Some(table) => text += table,
+            None => text += &metrics(scores),
         }
-        text += &metrics(scores);
         text += &report::caveat_lines(&results.caveats);
         writeln!(text, "results: {}", folder.display()).expect("a string");
         if !missing.is_empty() {
@@ -418,6 +448,9 @@ fn summary(outcome: &RunOutcome, results: &Results, earlier: Option<&Path>, run:
             writeln!(text, "missing: what {} would have made", stages.join(", "))
                 .expect("a string");
         }
+    }
+    if results.published.is_none() && earlier.is_none() && results.single_trials {
+        text += "results: none; single trials of a sweep are published with the others\n";
     }
     if let Some(folder) = earlier {
         writeln!(text, "results: none; `{}` still holds those of an earlier run", folder.display())

@@ -1,6 +1,7 @@
-//! `pipeline show`: an experiment after `extends`, a run, or an entry of the store.
+//! `pipeline show`: an experiment after `extends`, a run, what made a folder of results, or an entry of the store.
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
@@ -14,9 +15,12 @@ use crate::kinds;
 use crate::plan::{CacheKey, value_text};
 use crate::report::{self, Metrics, format};
 use crate::stage::{ArtifactType, Caveat};
-use crate::store::{Entry, RunFile, Store};
+use crate::store::{Changes, Entry, MadeBy, RunFile, Store};
 
 pub fn run(arguments: &Show) -> Result<(), Failure> {
+    if arguments.what.is_dir() {
+        return folder(arguments);
+    }
     // A run and a key are plain names; anything else can only be a file, and reading it says what is wrong with it.
     let name = match arguments.what.to_str() {
         Some(name)
@@ -96,15 +100,84 @@ fn experiment(arguments: &Show) -> Result<(), Failure> {
     terminal::print(&text)
 }
 
+/// A run's record, or a folder of results, of which the run that made it is shown.
+fn folder(arguments: &Show) -> Result<(), Failure> {
+    let Ok(folder) = arguments.what.canonicalize() else { return experiment(arguments) };
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let run_of = |outputs: &Path, id: &str| -> Result<Option<(Store, RunFile)>, Failure> {
+        if !outputs.join("runs").is_dir() {
+            return Ok(None);
+        }
+        let store = project::store_in(outputs)?;
+        let run = store.list_runs()?.into_iter().find(|run| run.id == id);
+        Ok(run.map(|run| (store, run)))
+    };
+    if let Some(runs) = folder.parent().filter(|parent| name(parent) == "runs")
+        && let Some(outputs) = runs.parent()
+        && let Some((store, run)) = run_of(outputs, &name(&folder))?
+    {
+        return show_run(&store, &run, arguments.json);
+    }
+    // What lies in a folder of results, such as `best`, was made by the same run.
+    for results in folder.ancestors() {
+        let Some(outputs) = results.parent() else { continue };
+        let made_by = report::made_by(results);
+        let published = if outputs.join("runs").is_dir() {
+            project::store_in(outputs)?.publications(&name(results)).pop().map(|(run, _)| run)
+        } else {
+            None
+        };
+        let Some(id) = published.or_else(|| Some(made_by.as_ref()?.run.clone())) else { continue };
+        if let Some((store, run)) = run_of(outputs, &id)? {
+            return show_run(&store, &run, arguments.json);
+        }
+        if let Some(made) = made_by {
+            return show_made_by(&made, arguments.json);
+        }
+    }
+    experiment(arguments)
+}
+
+/// What is known of a run whose record is gone.
+fn show_made_by(made: &MadeBy, as_json: bool) -> Result<(), Failure> {
+    if as_json {
+        return terminal::json(&json!(made));
+    }
+    let mut text = format!("run {} (its record is gone)\n", made.run);
+    rows(&mut text, &made.command, &made.overrides);
+    row(&mut text, "program", &made.program);
+    terminal::print(&text)
+}
+
+fn row(text: &mut String, name: &str, value: &str) {
+    writeln!(text, "  {name:<12} {value}").expect("a string");
+}
+
+/// What was asked of a run.
+fn rows(text: &mut String, command: &str, overrides: &Changes) {
+    if !command.is_empty() {
+        row(text, "command", command);
+    }
+    let Changes { set, sweep, seeds, objective } = overrides;
+    set.iter().for_each(|value| row(text, "set", value));
+    sweep.iter().for_each(|value| row(text, "sweep", value));
+    seeds.iter().for_each(|value| row(text, "seeds", value));
+    objective.iter().for_each(|value| row(text, "objective", value));
+}
+
 fn show_run(store: &Store, run: &RunFile, as_json: bool) -> Result<(), Failure> {
     if as_json {
         return terminal::json(&json!(run));
     }
     let mut text = format!("run {}\n", run.id);
-    let mut row =
-        |name: &str, value: &str| writeln!(text, "  {name:<12} {value}").expect("a string");
+    rows(&mut text, &run.command, &run.overrides);
+    let mut row = |name: &str, value: &str| row(&mut text, name, value);
     row("experiment", &run.experiment);
     row("file", &run.file.display().to_string());
+    if !run.results.is_empty() {
+        row("results", &format!("outputs/{}", run.results));
+    }
+    row("program", &run.program);
     row("status", &json!(run.status).as_str().unwrap_or_default().replace('_', " "));
     row("started", &run.started);
     if let Some(elapsed) = run.elapsed_ms {

@@ -19,7 +19,7 @@ pub struct Options {
     pub keep_going: bool,
     /// No stage may use the network.
     pub offline: bool,
-    /// Stages that run although their entries are there.
+    /// Stages, or single trials of them, that run although their entries are there.
     pub rerun: BTreeSet<Arc<str>>,
     pub checkpoints: Checkpoints,
     /// Nodes whose entries are read even where nothing else needs them: the caller is about to publish what they hold.

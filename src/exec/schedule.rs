@@ -185,7 +185,7 @@ impl<'a> Scheduler<'a> {
             phase: Phase::Waiting,
             outcome: None,
             entry: None,
-            rerun: options.rerun.contains(&node.stage),
+            rerun: options.rerun.iter().any(|selector| node.is_named(selector)),
             suspect: false,
             before: None,
             told_waiting: false,

@@ -20,6 +20,7 @@ mod problems;
 mod source;
 mod sweep;
 mod syntax;
+mod trial;
 mod value;
 mod write;
 

@@ -137,7 +137,9 @@ impl Pins {
         Ok(pins)
     }
 
-    fn to_toml(&self) -> String {
+    /// The content of a lock file.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
         let mut out = format!(
             "# written by `pipeline`; commit it with the experiment\nversion = {VERSION}\n"
         );

@@ -113,6 +113,8 @@ pub(super) fn read(reader: &mut Reader<'_>, span: Span, node: Node) -> Option<Sw
         entry(reader, each, &mut sweep);
     }
     sweep.axes = once_each(sweep.axes, reader.problems);
+    // `a.x`, `b.x` and `a.y` come as two tables.
+    sweep.axes.sort_by_key(|axis| axis.span.start);
     Some(sweep)
 }
 

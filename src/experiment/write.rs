@@ -1,6 +1,7 @@
 //! An experiment as text again: the resolved file of a run, and where each value came from.
 
 use std::fmt::Write as _;
+use std::path::{Component, Path, PathBuf};
 
 use super::{AxisTarget, Data, Experiment, Method, Value};
 use crate::diagnostics::Span;
@@ -33,6 +34,27 @@ impl Experiment {
     /// `is_path` says of a kind and its parameter whether the value is a path.
     #[must_use]
     pub fn to_toml_with_paths(&self, is_path: &dyn Fn(&str, &str) -> bool) -> String {
+        self.write_with_paths(is_path, &|folder, path| std::path::absolute(folder.join(path)).ok())
+    }
+
+    /// As [`Experiment::to_toml`], but for a file that lies in `folder`, from where the relative paths of parameters lead. `folder` has no link
+    /// in it, but need not be there yet. `is_path` as in [`Experiment::to_toml_with_paths`].
+    #[must_use]
+    pub fn to_toml_in(&self, folder: &Path, is_path: &dyn Fn(&str, &str) -> bool) -> String {
+        self.write_with_paths(is_path, &|from, path| {
+            if path.is_absolute() {
+                return Some(path.to_owned());
+            }
+            Some(relative(folder, &whole(&from.join(path)).ok()?))
+        })
+    }
+
+    /// * `path`: how a path is written that is relative to a folder
+    fn write_with_paths(
+        &self,
+        is_path: &dyn Fn(&str, &str) -> bool,
+        rewritten: &dyn Fn(&Path, &Path) -> Option<PathBuf>,
+    ) -> String {
         let is_swept = |param: &str| {
             let axes = self.sweep.iter().flat_map(|sweep| &sweep.axes);
             axes.into_iter()
@@ -45,8 +67,7 @@ impl Experiment {
                 _ => value.resolve(&self.params).ok()?,
             };
             let Data::String(path) = &value.data else { return None };
-            let path = std::path::absolute(value.folder.join(path)).ok()?;
-            Some(quote_plain(path.to_str()?))
+            Some(quote_plain(rewritten(&value.folder, Path::new(path))?.to_str()?))
         })
     }
 
@@ -205,6 +226,26 @@ fn words(target: &AxisTarget) -> (&str, &str) {
         AxisTarget::Stage { stage, parameter } => (stage, parameter),
         AxisTarget::Params(name) => ("params", name),
     }
+}
+
+/// The path without links on the way to it; a link at its end stays, and so does a name that is not there.
+fn whole(path: &Path) -> std::io::Result<PathBuf> {
+    let path = std::path::absolute(path)?;
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+        return path.canonicalize();
+    };
+    Ok(folder.canonicalize().map_or(path.clone(), |folder| folder.join(name)))
+}
+
+/// The way from a folder to a path, both whole; the path itself where they have nothing in common.
+fn relative(folder: &Path, path: &Path) -> PathBuf {
+    let pairs = folder.components().zip(path.components());
+    let common = pairs.take_while(|(one, other)| one == other).count();
+    if folder.components().take(common).all(|part| !matches!(part, Component::Normal(_))) {
+        return path.to_owned();
+    }
+    let up = folder.components().skip(common).map(|_| Component::ParentDir);
+    up.chain(path.components().skip(common)).collect()
 }
 
 /// A value on one line of TOML.

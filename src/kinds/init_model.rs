@@ -125,6 +125,7 @@ impl Stage for InitModel {
         versions::INITIAL_WEIGHTS,
         versions::MODEL,
     ];
+    const DRAWS: Option<&'static str> = Some("the weights to start from");
     type Inputs = InitModelInputs;
     type Output = Backbone;
 

@@ -9,6 +9,7 @@ use super::instances::{Instances, Reader};
 use super::key::key_of;
 use super::node::Commit;
 use super::schema::Schemas;
+use super::select::Selector;
 use super::sources::Contents;
 use super::sweep::{Dimensions, Target, check_effects, one_idle_value};
 use super::wires::{Draft, Graph};
@@ -21,7 +22,8 @@ impl Plan {
     /// Plans an experiment: types, wires, trials and keys.
     ///
     /// * `kinds`: the table of kinds
-    /// * `selected`: names of the stages that are wanted; all of them where empty. What they need is planned with them.
+    /// * `selected`: names of the stages, or of single trials of them (`train [seed=0]`), that are wanted; everything where empty. What they
+    ///   need is planned with them.
     ///
     /// # Errors
     /// [`PlanError::Diagnostics`] with every mistake, of stages that were not selected too. For an experiment of which not all could be read
@@ -67,7 +69,7 @@ impl Plan {
         let positions = (0..).zip(&stages).map(|(at, stage)| (Arc::clone(stage), at)).collect();
         let trials = dimensions.trials();
         let table = assembly.share_out(&order, trials.len());
-        Ok(Self {
+        Self {
             name: experiment.name.clone(),
             results: results(experiment),
             firsts: firsts(experiment),
@@ -76,10 +78,12 @@ impl Plan {
             trials,
             sweep: dimensions.shape(experiment),
             partial: order.len() < graph.drafts.len(),
+            of_single_trials: false,
             stages,
             positions,
             table,
-        })
+        }
+        .keep_named(selected)
     }
 }
 
@@ -155,11 +159,12 @@ fn check_axes(
 fn select(graph: &Graph<'_>, selected: &[String]) -> Result<BTreeSet<usize>, PlanError> {
     let mut open = Vec::new();
     for selector in selected {
-        let Some(stage) = graph.position(selector) else {
+        let Some(stage) = graph.position(Selector::parse(selector).stage) else {
             let stages: Vec<String> =
                 graph.drafts.iter().map(|draft| draft.declaration.name.to_string()).collect();
             let suggestion =
-                suggest(selector, stages.iter().map(String::as_str)).map(str::to_owned);
+                suggest(Selector::parse(selector).stage, stages.iter().map(String::as_str))
+                    .map(str::to_owned);
             return Err(PlanError::NothingSelected {
                 selector: selector.clone(),
                 suggestion,
@@ -353,14 +358,14 @@ impl<'a> Assembly<'a> {
     }
 
     /// Which node each trial uses for each stage.
-    fn share_out(&self, order: &[usize], trials: usize) -> Vec<Vec<NodeId>> {
+    fn share_out(&self, order: &[usize], trials: usize) -> Vec<Vec<Option<NodeId>>> {
         let whole = self.dimensions.grid((0..self.dimensions.sizes.len()).collect());
         order
             .iter()
             .map(|stage| {
                 let placed = &self.placed[stage];
                 let onto = whole.onto(&placed.grid);
-                (0..trials).map(|trial| placed.nodes[onto.row(trial)]).collect()
+                (0..trials).map(|trial| Some(placed.nodes[onto.row(trial)])).collect()
             })
             .collect()
     }

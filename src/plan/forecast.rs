@@ -92,7 +92,7 @@ pub struct Comparison {
 const CANDIDATES: usize = 64;
 
 impl Forecast {
-    /// * `rerun`: names of stages to build although they are there
+    /// * `rerun`: names of stages, or of single trials of them, to build although they are there
     #[must_use]
     pub fn of(plan: &Plan, lookup: &dyn Lookup, rerun: &[String]) -> Self {
         let mut history = History::new(plan, lookup);
@@ -163,7 +163,7 @@ fn expect(
         }
         Identity::Key(key) => key,
     };
-    if rerun.iter().any(|stage| **stage == *node.stage) {
+    if rerun.iter().any(|selector| node.is_named(selector)) {
         return Expectation::Miss(Reason::Rerun);
     }
     match history.lookup.presence(key) {

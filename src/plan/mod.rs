@@ -31,11 +31,13 @@ mod key;
 mod node;
 mod order;
 mod schema;
+mod select;
 mod sources;
 mod sweep;
 mod validate;
 mod wires;
 
+pub use crate::experiment::Objective;
 pub use change::{Change, full_text, value_text};
 pub use forecast::{Comparison, Continuation, Expectation, Forecast, Lookup, Presence, Reason};
 pub use key::{CacheKey, Fingerprint, KeyError};

@@ -41,13 +41,15 @@ pub struct Plan {
     pub sweep: Option<SweepShape>,
     /// True when not all stages of the experiment are in it, because some were asked for by name.
     pub partial: bool,
+    /// True when single trials were asked for by name, so that not all there are of a sweep's are in it.
+    pub of_single_trials: bool,
     /// For each kind one stage, whether or not it was selected: see [`Plan::is_first_of_its_kind`].
     pub(super) firsts: BTreeSet<Arc<str>>,
     /// By trial and stage, in the order of `stages`.
     pub(super) stages: Vec<Arc<str>>,
     /// Of each stage in `stages`.
     pub(super) positions: HashMap<Arc<str>, usize>,
-    pub(super) table: Vec<Vec<NodeId>>,
+    pub(super) table: Vec<Vec<Option<NodeId>>>,
 }
 
 /// One stage at one point of what reaches it.
@@ -144,7 +146,7 @@ impl Plan {
     /// The node of `stage` in a trial; `None` when the plan has no such stage or trial.
     #[must_use]
     pub fn node_of(&self, trial: u32, stage: &str) -> Option<NodeId> {
-        self.table[*self.positions.get(stage)?].get(trial as usize).copied()
+        self.table[*self.positions.get(stage)?].get(trial as usize).copied().flatten()
     }
 
     /// The stages to whose seeds a sweep's `seeds` are added.
@@ -153,6 +155,34 @@ impl Plan {
             self.node_of(0, stage)
                 .is_some_and(|id| self.node(id).kind.name == super::sweep::REPLICATED_KIND)
         })
+    }
+
+    /// What stages before a replicated one drew at random, and the sweep's `seeds` do not draw again: the stage, and what it drew.
+    #[must_use]
+    pub fn shared_draws(&self) -> Vec<(&str, &'static str)> {
+        let mut open: Vec<NodeId> =
+            self.replicated().filter_map(|stage| self.node_of(0, stage)).collect();
+        let (mut seen, mut draws) = (BTreeSet::new(), Vec::new());
+        while let Some(id) = open.pop() {
+            for (_, input) in &self.node(id).inputs {
+                let node = self.node(*input);
+                if seen.insert(*input) {
+                    draws.extend(node.kind.draws.map(|what| (&*node.stage, what)));
+                    open.push(*input);
+                }
+            }
+        }
+        draws
+    }
+
+    /// The metrics that say most of what the stages measure, such as `evaluate.ner.span_f1`.
+    #[must_use]
+    pub fn headlines(&self) -> Vec<String> {
+        let of = |stage: &Arc<str>| {
+            let kind = self.node(self.node_of(0, stage)?).kind;
+            Some(kind.output.headlines.iter().map(|name| format!("{stage}.{name}")).collect())
+        };
+        self.stages.iter().filter_map(of).flat_map(|names: Vec<String>| names).collect()
     }
 
     /// The seed that a stage has in a trial, whatever it was added up from.
@@ -268,4 +298,7 @@ pub enum PlanError {
     /// A stage that was asked for by name is none of the experiment's.
     #[error("there is no stage `{selector}`{}", suggestion.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default())]
     NothingSelected { selector: String, suggestion: Option<String>, stages: Vec<String> },
+    /// A stage has no trial of the values that were asked for.
+    #[error("there is no trial `{selector}`{}", suggestion.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default())]
+    NoTrial { selector: String, suggestion: Option<String>, known: Vec<String>, count: usize },
 }

@@ -8,10 +8,10 @@ use serde_json::Value as Json;
 use super::canonical::{Canonical, Numbers};
 use super::grid::Grid;
 use super::validate::names_text;
-use super::value_text;
 use super::wires::Graph;
-use crate::diagnostics::{Diagnostic, Span, quoted, suggest};
-use crate::experiment::{Axis, AxisTarget, Experiment, Objective, Seeds, Value};
+use super::{full_text, value_text};
+use crate::diagnostics::{Diagnostic, Sources, Span, quoted, suggest};
+use crate::experiment::{Axis, AxisTarget, Data, Experiment, Objective, Seeds, Value};
 
 /// The kind to whose seed the sweep's `seeds` are added.
 pub(super) const REPLICATED_KIND: &str = "train";
@@ -35,14 +35,16 @@ pub struct Trial {
 pub struct Point {
     /// As in [`Trial::label`], without the seed.
     pub label: Arc<str>,
-    /// By axis, sorted by its name (`train.learning_rate`).
+    /// By axis (`train.learning_rate`), in the order of the file.
     pub values: Vec<(Arc<str>, Json)>,
+    /// The values as the file spells them, a string without its quotes.
+    pub texts: Vec<Arc<str>>,
 }
 
 /// What a sweep spans.
 #[derive(Debug, Clone)]
 pub struct SweepShape {
-    /// Each axis and its values, sorted by name.
+    /// Each axis and its values, in the order of the file.
     pub axes: Vec<(Arc<str>, Vec<Json>)>,
     /// Empty without replicates.
     pub seeds: Vec<u64>,
@@ -51,7 +53,7 @@ pub struct SweepShape {
     pub objective: Option<Objective>,
 }
 
-/// Along what stages may vary: the axes by name, and the seeds as the last dimension.
+/// Along what stages may vary: the axes in the order of the file, and the seeds as the last dimension.
 pub(super) struct Dimensions<'a> {
     pub(super) axes: Vec<Dimension<'a>>,
     pub(super) seeds: Option<&'a Seeds>,
@@ -67,6 +69,8 @@ pub(super) struct Dimension<'a> {
     pub(super) name: Arc<str>,
     pub(super) target: Target,
     pub(super) axis: &'a Axis,
+    /// The values as the file spells them.
+    texts: Vec<Arc<str>>,
     /// What labels call it: the last word of the name, or the whole where that would be ambiguous.
     label: String,
 }
@@ -140,11 +144,15 @@ impl<'a> Dimensions<'a> {
                     name: axis.target.to_string().into(),
                     target,
                     axis,
+                    texts: axis
+                        .values
+                        .iter()
+                        .map(|value| spelling(value, &experiment.sources))
+                        .collect(),
                     label: String::new(),
                 });
             }
         }
-        axes.sort_by(|one, other| one.name.cmp(&other.name));
         let short = |dimension: &Dimension<'_>| {
             dimension.name.rsplit('.').next().unwrap_or_default().to_owned()
         };
@@ -273,7 +281,11 @@ impl<'a> Dimensions<'a> {
                     .enumerate()
                     .map(|(number, dimension)| (Arc::clone(&dimension.name), value(number)))
                     .collect();
-                Arc::new(Point { label, values })
+                let text = |(number, dimension): (usize, &Dimension<'_>)| {
+                    Arc::clone(&dimension.texts[axes.coordinate(row, number)])
+                };
+                let texts = self.axes.iter().enumerate().map(text).collect();
+                Arc::new(Point { label, values, texts })
             })
             .collect();
         let labels = self.labels(&whole);
@@ -431,6 +443,17 @@ pub(super) fn one_idle_value(
     match without {
         Some(span) => diagnostic("is what there is without it").label(span, "the same").help(help),
         None => diagnostic("is the default").help(help),
+    }
+}
+
+/// A value as its text has it: `1e-3` where that is how it was written.
+fn spelling(value: &Value, sources: &Sources) -> Arc<str> {
+    if let Data::String(text) = &value.data {
+        return text.as_str().into();
+    }
+    match sources.text(value.span.source).get(value.span.start..value.span.end) {
+        Some(text) if !text.is_empty() && !text.contains('\n') => text.into(),
+        _ => full_text(&value.to_json()).into(),
     }
 }
 

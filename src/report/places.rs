@@ -118,6 +118,9 @@ fn is_empty(folder: &Path) -> bool {
 /// The nodes whose results do not lie in their place as they were published, so that publishing will read their entries.
 #[must_use]
 pub fn unpublished(plan: &Plan, store: &Store) -> HashSet<NodeId> {
+    if plan.of_single_trials {
+        return HashSet::new();
+    }
     let folder = store.outputs().join(&plan.results);
     let latest = store.publications(&plan.results).pop().map(|(_, latest)| latest);
     let changed = match &latest {

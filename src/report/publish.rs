@@ -20,7 +20,8 @@
 //! Results that were changed or removed since are published again, and that is said. A run of a few stages, which could not make all of them,
 //! leaves them and says so.
 //!
-//! A run that has nothing to publish leaves the folder as it was, whole and of an earlier run: [`earlier`] tells, so that the summary can say it.
+//! A run of single trials of a sweep publishes nothing: they come with the others. A run that has nothing to publish leaves the folder as it
+//! was, whole and of an earlier run: [`earlier`](super::earlier) tells, so that the summary can say it.
 
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
@@ -30,6 +31,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::contents::{self, Contents, Item, Source, changed, is_there};
+use super::origin::{Origin, Part};
 use super::ownership::Ownership;
 use super::places::{PublishError, check_place};
 use super::record::{RECORD, Record, experiment_name};
@@ -39,7 +41,7 @@ use super::sweep;
 use crate::crash::crash_point;
 use crate::durable;
 use crate::exec::{Cancel, RunOutcome};
-use crate::plan::Plan;
+use crate::plan::{Plan, Trial};
 use crate::regular;
 use crate::store::{DigestMemo, KeysByTrial, Publication, ResultsLock, Store};
 
@@ -96,6 +98,7 @@ pub struct Task<'a> {
     pub store: &'a Store,
     /// The run's id: its record lists what is put in place.
     pub run: &'a str,
+    pub origin: &'a Origin<'a>,
     pub cancel: &'a Cancel,
     /// Told how many trials of how many are in place, at most about once a second.
     pub progress: &'a dyn Fn(u64, u64),
@@ -109,6 +112,9 @@ pub struct Task<'a> {
 /// [`PublishError`]; what was there before stays until what takes its place is whole.
 pub fn publish(task: Task<'_>) -> Result<Option<Published>, PublishError> {
     let Task { plan, outcome, store, .. } = task;
+    if plan.of_single_trials {
+        return Ok(None);
+    }
     check_place(plan, store)?;
     let in_part = plan.sweep.is_none() && outcome.exit_code() == 1;
     let whole_enough = |results: &TrialResults<'_>| results.is_whole() || in_part;
@@ -294,8 +300,12 @@ impl Publishing<'_> {
                 .map(|(name, item)| (name.clone(), item.blake3.clone()))
                 .collect(),
         };
-        let record =
-            Record::new(run, &publication, published.metrics.clone(), published.best.clone());
+        let record = Record::new(
+            &self.task.origin.made_by,
+            &publication,
+            published.metrics.clone(),
+            published.best.clone(),
+        );
         let text =
             serde_json::to_string_pretty(&record).map_err(|error| self.io(error.into()))? + "\n";
         std::fs::write(made.join(RECORD), &text).map_err(|error| self.io(error))?;
@@ -331,7 +341,7 @@ impl Publishing<'_> {
         made: &Path,
         published: &mut Published,
     ) -> Result<(Contents, String), PublishError> {
-        let Task { plan, outcome, .. } = self.task;
+        let Task { plan, outcome, store, origin, .. } = self.task;
         let mut contents = Contents::default();
         let mut drawn_from = String::new();
         if let Some(shape) = &plan.sweep {
@@ -341,7 +351,11 @@ impl Publishing<'_> {
                 let there = self.pictures(&drawn_from);
                 Ok(there.map(|there| pictures = there).is_none())
             };
-            let written = sweep::write(plan, outcome, shape, trials, made, is_to_draw)?;
+            let experiment = |trial: &Trial, folder: &'static str| {
+                origin.write(Part::Trial(trial, folder), store, plan, made)
+            };
+            let written =
+                sweep::write(plan, outcome, shape, trials, made, is_to_draw, &experiment)?;
             for (part, files) in written.parts {
                 contents
                     .items
@@ -356,6 +370,7 @@ impl Publishing<'_> {
         } else if let [Some(results)] = trials {
             contents.items.extend(results.files());
         }
+        origin.write(Part::Whole, store, plan, made).map_err(|error| self.io(error))?;
         contents.add_made(made).map_err(|error| self.io(error))?;
         Ok((contents, drawn_from))
     }

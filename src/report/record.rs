@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::results::Metrics;
 use crate::plan::Plan;
 use crate::regular;
-use crate::store::{KeysByTrial, Publication};
+use crate::store::{KeysByTrial, MadeBy, Publication};
 
 /// The record's name in a results folder.
 pub const RECORD: &str = "published.json";
@@ -18,9 +18,9 @@ const VERSION: u32 = 2;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     version: u32,
-    /// The run that put the results there.
-    #[serde(default)]
-    pub run: String,
+    /// The run that put the results there, and what was asked of it. Older programs did not write all of it.
+    #[serde(flatten)]
+    pub made_by: Option<MadeBy>,
     /// The experiment file, relative to the folder that holds `outputs/` where it lies inside.
     pub experiment: String,
     /// By trial (empty without a sweep) and stage.
@@ -44,7 +44,7 @@ pub struct Record {
 impl Record {
     #[must_use]
     pub fn new(
-        run: &str,
+        made_by: &MadeBy,
         publication: &Publication,
         metrics: Metrics,
         best: Option<String>,
@@ -52,7 +52,7 @@ impl Record {
         let files = publication.files.iter().filter(|(name, _)| *name != RECORD);
         Self {
             version: VERSION,
-            run: run.to_owned(),
+            made_by: Some(made_by.clone()),
             experiment: publication.experiment.clone(),
             keys: publication.keys.clone(),
             objective: publication.objective.clone(),
@@ -74,6 +74,12 @@ impl Record {
         let record: Self = serde_json::from_slice(&regular::read(&path).ok()?).ok()?;
         (record.version <= VERSION).then_some(record)
     }
+}
+
+/// What made a folder of results, as its record has it.
+#[must_use]
+pub fn made_by(folder: &Path) -> Option<MadeBy> {
+    Record::read(folder)?.made_by
 }
 
 /// The experiment file whose run published what lies in `folder`, or above it, as a record of any version names it; for a hint only.

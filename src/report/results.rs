@@ -132,7 +132,17 @@ pub fn caveats(plan: &Plan, outcome: &RunOutcome) -> std::io::Result<Vec<Caveat>
         };
         Caveat { message: format!("{whose}: {}", caveat.message), ..caveat }
     };
-    Ok(found.into_iter().map(said).collect())
+    let mut caveats: Vec<Caveat> = found.into_iter().map(said).collect();
+    let seeds = plan.sweep.as_ref().map_or(0, |sweep| sweep.seeds.len());
+    if seeds > 1 {
+        caveats.extend(plan.shared_draws().iter().map(|(stage, what)| {
+            let message = format!(
+                "all {seeds} seeds share {what}, which `{stage}` drew once: the spread over them (±) does not hold that draw"
+            );
+            Caveat::new("shared_draw", seeds, message)
+        }));
+    }
+    Ok(caveats)
 }
 
 /// The content of the file of scores, for artifacts that have one.

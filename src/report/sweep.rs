@@ -7,7 +7,7 @@ use super::contents::Item;
 use super::places::PublishError;
 use super::results::{LabelScores, Metrics, TrialResults};
 use crate::exec::{Outcome, RunOutcome};
-use crate::plan::{Plan, SweepShape, Trial, full_text, value_text};
+use crate::plan::{Plan, SweepShape, Trial, value_text};
 use crate::plots::{self, SweepGrid, SweepPoint, sweep_grid, sweep_line};
 
 /// A trial with what came of it.
@@ -75,14 +75,14 @@ impl<'a> PointRows<'a> {
 
 /// Mean, standard deviation of the sample, and how many there were, of the values that are defined.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Moments {
-    mean: Option<f64>,
-    deviation: Option<f64>,
-    count: usize,
+pub(super) struct Moments {
+    pub(super) mean: Option<f64>,
+    pub(super) deviation: Option<f64>,
+    pub(super) count: usize,
 }
 
 impl Moments {
-    fn of(values: &[f64]) -> Self {
+    pub(super) fn of(values: &[f64]) -> Self {
         let count = values.len();
         // From the first value on, so that equal values have that mean and no deviation.
         let mean = values.first().map(|first| {
@@ -122,6 +122,7 @@ pub fn is_trial(part: &str) -> bool {
 /// Writes a sweep's tables and pictures into `folder`, and says what lies beside them. A picture that cannot be drawn costs no result.
 ///
 /// * `trials`: by trial; `None` where one did not come to its end
+/// * `experiment`: writes the experiment of a trial into a folder inside
 /// * `is_to_draw`: asked when the tables are written; pictures that show them may lie there already
 ///
 /// # Errors
@@ -133,6 +134,7 @@ pub fn write(
     trials: &[Option<TrialResults<'_>>],
     folder: &Path,
     is_to_draw: impl FnOnce(&Path) -> std::io::Result<bool>,
+    experiment: &dyn Fn(&Trial, &'static str) -> std::io::Result<()>,
 ) -> Result<Written, PublishError> {
     let io = |error: std::io::Error| PublishError::io(folder, error);
     let mut rows = Vec::with_capacity(trials.len());
@@ -186,6 +188,7 @@ pub fn write(
     let Some((row, results)) = chosen else { return Ok(written) };
     written.parts.push((name.to_owned(), results.files()));
     std::fs::create_dir_all(folder.join(name)).map_err(io)?;
+    experiment(row.trial, name).map_err(io)?;
     let trial = folder.join(name).join("trial.txt");
     std::fs::write(trial, format!("{}\n", row.trial.label)).map_err(io)?;
     written.best =
@@ -234,11 +237,6 @@ fn first_best<T: PartialOrd>(scores: impl Iterator<Item = Option<T>>) -> Option<
     best.map(|(_, index)| index)
 }
 
-/// A value of an axis in a table: whole, and a text as it is.
-fn cell(value: &serde_json::Value) -> String {
-    value.as_str().map_or_else(|| full_text(value), str::to_owned)
-}
-
 /// What names a trial in a table: its values, and the seeds that its trainings had.
 struct TrialColumns {
     header: Vec<String>,
@@ -262,7 +260,7 @@ impl TrialColumns {
     }
 
     fn fields(&self, row: &Row<'_>) -> Vec<String> {
-        let values = row.trial.point.values.iter().map(|(_, value)| cell(value));
+        let values = row.trial.point.texts.iter().map(ToString::to_string);
         let seed = |position: &usize| row.seeds[*position].map(|seed| seed.to_string());
         values.chain(self.seeds.iter().map(|position| seed(position).unwrap_or_default())).collect()
     }
@@ -335,7 +333,7 @@ fn write_summary(
     table.write_record(&header)?;
     for point in points {
         let mut fields = vec![point.label.to_owned()];
-        fields.extend(point.rows[0].trial.point.values.iter().map(|(_, value)| cell(value)));
+        fields.extend(point.rows[0].trial.point.texts.iter().map(ToString::to_string));
         for name in names {
             let moments = Moments::of(&values(point, name));
             fields.extend([

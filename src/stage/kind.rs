@@ -21,6 +21,7 @@ pub struct ArtifactType {
     pub results: &'static [(&'static str, &'static str)],
     pub metrics: Option<&'static str>,
     pub metric_names: &'static [&'static str],
+    pub headlines: &'static [&'static str],
 }
 
 impl ArtifactType {
@@ -33,6 +34,7 @@ impl ArtifactType {
             results: A::RESULTS,
             metrics: A::METRICS,
             metric_names: A::METRIC_NAMES,
+            headlines: A::HEADLINES,
         }
     }
 }
@@ -191,6 +193,7 @@ pub struct StageKind {
     pub output: ArtifactType,
     pub code: &'static [CodeVersion],
     pub exclusive: bool,
+    pub draws: Option<&'static str>,
     schema: fn() -> Value,
     parse: fn(Value) -> Result<Arc<dyn AnyStage>, serde_json::Error>,
 }
@@ -204,6 +207,7 @@ impl StageKind {
             output: ArtifactType::of::<S::Output>(),
             code: S::CODE,
             exclusive: S::EXCLUSIVE,
+            draws: S::DRAWS,
             schema: || schemars::schema_for!(S).to_value(),
             parse: |value| Ok(Arc::new(serde_json::from_value::<S>(value)?)),
         }

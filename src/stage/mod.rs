@@ -59,6 +59,8 @@ pub trait Artifact: Sized {
     const METRICS: Option<&'static str> = None;
     /// The paths of those numbers, such as `ner.span_f1`; one that ends with a dot stands for all below it.
     const METRIC_NAMES: &'static [&'static str] = &[];
+    /// Those of them that say most, the first first: what a table shows that has no room for all.
+    const HEADLINES: &'static [&'static str] = &[];
 
     /// Opens the artifact in `folder`, reading no more than its small parts.
     ///
@@ -114,6 +116,9 @@ pub trait Stage: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'stat
     const CODE: &'static [CodeVersion];
     /// True for work that uses all threads for long, of which only one runs at a time.
     const EXCLUSIVE: bool = false;
+    /// What the kind draws at random for trainings to build on, such as `the weights to start from`. A sweep's `seeds` do not draw it again, so that
+    /// the spread over them does not hold it; a sweep says so.
+    const DRAWS: Option<&'static str> = None;
     type Inputs: Inputs;
     type Output: Artifact;
 

@@ -55,6 +55,14 @@ impl Drop for FileLock {
     }
 }
 
+/// Whether someone holds the lock at `path`; when in doubt, yes.
+pub(super) fn is_held(path: &Path) -> bool {
+    match File::open(path) {
+        Ok(file) => file.try_lock_shared().is_err(),
+        Err(error) => error.kind() != ErrorKind::NotFound,
+    }
+}
+
 /// Whether `path` still names the open `file`.
 fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     let open = file.metadata()?;

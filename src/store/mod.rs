@@ -45,5 +45,5 @@ pub use gc::{Collection, Limits, Waste, WasteOf};
 pub use manifest::{FileRecord, MANIFEST, Manifest};
 pub use memo::DigestMemo;
 pub use publications::{KeysByTrial, Publication, ResultsLock};
-pub use runs::{NewRun, RunFile, RunNode, RunRecord, RunStatus};
+pub use runs::{Asked, Changes, MadeBy, NewRun, RunFile, RunNode, RunRecord, RunStatus};
 pub use verify::Verification;

@@ -1,6 +1,7 @@
 //! Records of runs: `outputs/runs/<id>/` with `run.json`, `events.jsonl` and the resolved `experiment.toml`.
 //!
-//! `run.json` is written when the run begins and again when it ends; what still says `running` was killed. What the latest run of each
+//! `run.json` is written when the run begins and again when it ends. A run holds the lock `run.lock` in its folder as long as it lives: what says
+//! `running` without it has died, and the next run that begins writes that down. What the latest run of each
 //! experiment file came to is also kept in `outputs/cache/latest/`, so that a plan reads one small file and not every record.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +13,7 @@ use std::sync::{Arc, Mutex};
 use serde::{Deserialize, Serialize};
 
 use super::folder::list;
+use super::lock::{FileLock, is_held};
 use super::{Store, StoreError, sealed};
 use crate::crash::crash_point;
 use crate::plan::{CacheKey, Fingerprint};
@@ -19,6 +21,7 @@ use crate::regular;
 
 /// Enough to say what a later run changed; the parts of further keys are in the entries.
 const FINGERPRINTS_PER_STAGE: usize = 64;
+const LOCK: &str = "run.lock";
 
 /// What is known when a run begins.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +31,43 @@ pub struct NewRun<'a> {
     /// The experiment after `extends`, overrides and sweeps, as TOML.
     pub resolved: &'a str,
     pub started: jiff::Timestamp,
+    pub asked: &'a Asked,
+}
+
+/// What a run was asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    /// The command line, as one would type it.
+    pub command: String,
+    pub overrides: Changes,
+    /// The name of the folder of its results in `outputs/`.
+    pub results: String,
+    /// Whether only some trials of a sweep were asked for.
+    pub single_trials: bool,
+}
+
+/// What the command line changed in the experiment file, as it was typed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Changes {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub set: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sweep: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seeds: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub objective: Option<String>,
+}
+
+/// What made something: a run, and what was asked of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MadeBy {
+    pub run: String,
+    /// The version of the program.
+    pub program: String,
+    pub command: String,
+    pub overrides: Changes,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +77,8 @@ pub enum RunStatus {
     Done,
     Failed,
     Interrupted,
+    /// Its process ended without a word.
+    Died,
 }
 
 /// How one node of a run ended.
@@ -68,7 +110,19 @@ pub struct RunFile {
     pub experiment: String,
     /// Relative to the folder that holds `outputs`, where it lies below.
     pub file: PathBuf,
+    /// The version of the program.
     pub program: String,
+    /// The command line, as one would type it.
+    #[serde(default)]
+    pub command: String,
+    #[serde(default)]
+    pub overrides: Changes,
+    /// The name of the folder of its results in `outputs/`.
+    #[serde(default)]
+    pub results: String,
+    /// Only some trials of a sweep were asked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub single_trials: bool,
     pub status: RunStatus,
     /// In UTC, as in `2026-11-24T18:22:15.000Z`, so that text order is time order.
     pub started: String,
@@ -78,6 +132,23 @@ pub struct RunFile {
     pub exit_code: Option<u8>,
     #[serde(default)]
     pub nodes: Vec<RunNode>,
+}
+
+impl RunFile {
+    #[must_use]
+    pub fn made_by(&self) -> MadeBy {
+        MadeBy {
+            run: self.id.clone(),
+            program: self.program.clone(),
+            command: self.command.clone(),
+            overrides: self.overrides.clone(),
+        }
+    }
+
+    /// A run that has not ended in order has listed no nodes.
+    fn is_unfinished(&self) -> bool {
+        matches!(self.status, RunStatus::Running | RunStatus::Died)
+    }
 }
 
 /// What a run did to one node, as far as its record or its events tell.
@@ -115,6 +186,8 @@ pub struct RunRecord<'a> {
     folder: PathBuf,
     run: RunFile,
     events: Mutex<File>,
+    /// Tells those who list runs that this one lives.
+    _lock: FileLock,
 }
 
 impl Store {
@@ -147,6 +220,14 @@ impl Store {
             })
             .expect("there is always a next number")?;
         self.disk.sync_folder(&runs)?;
+        let path = folder.join(LOCK);
+        // Somebody who lists the runs may hold it for a moment.
+        let lock = loop {
+            let lock = FileLock::try_take(&path);
+            if let Some(lock) = lock.map_err(|error| StoreError::io("lock", &path, &error))? {
+                break lock;
+            }
+        };
         crash_point("before-run-record");
         self.disk.replace(&folder.join("experiment.toml"), new.resolved.as_bytes())?;
         let path = folder.join("events.jsonl");
@@ -160,15 +241,45 @@ impl Store {
             experiment: new.experiment.to_owned(),
             file: self.name_of_file(new.file),
             program: env!("CARGO_PKG_VERSION").to_owned(),
+            command: new.asked.command.clone(),
+            overrides: new.asked.overrides.clone(),
+            results: new.asked.results.clone(),
+            single_trials: new.asked.single_trials,
             status: RunStatus::Running,
             started: new.started.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
             elapsed_ms: None,
             exit_code: None,
             nodes: Vec::new(),
         };
-        let record = RunRecord { store: self, folder, run, events: Mutex::new(events) };
+        let record =
+            RunRecord { store: self, folder, run, events: Mutex::new(events), _lock: lock };
         record.write(&record.run)?;
+        // For who reads the records themselves; what cannot be written is found out again.
+        let _ = self.mark_dead_runs();
         Ok(record)
+    }
+
+    /// Writes into the records of runs whose processes are gone that they died.
+    fn mark_dead_runs(&self) -> Result<(), StoreError> {
+        for (_, folder) in list(&self.runs())? {
+            let Some(_lock) = FileLock::take_over(&folder.join(LOCK)) else { continue };
+            if let Some(run) = read_run(&folder).filter(|run| run.status == RunStatus::Running) {
+                write_run(self, &folder, &RunFile { status: RunStatus::Died, ..run })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The record of a run, with [`RunStatus::Died`] for one that never wrote how it ended and is gone.
+    fn run_in(folder: &Path) -> Option<RunFile> {
+        let run = read_run(folder)?;
+        if run.status != RunStatus::Running || is_held(&folder.join(LOCK)) {
+            return Some(run);
+        }
+        // It may have come to its end between the two looks.
+        let run = read_run(folder)?;
+        let died = run.status == RunStatus::Running;
+        Some(RunFile { status: if died { RunStatus::Died } else { run.status }, ..run })
     }
 
     /// Every run that has a readable record, the oldest first.
@@ -176,19 +287,15 @@ impl Store {
     /// # Errors
     /// When the folder of records cannot be listed.
     pub fn list_runs(&self) -> Result<Vec<RunFile>, StoreError> {
-        let mut runs: Vec<RunFile> = list(&self.runs())?
-            .iter()
-            .filter_map(|(_, path)| {
-                serde_json::from_slice(&regular::read(&path.join("run.json")).ok()?).ok()
-            })
-            .collect();
+        let mut runs: Vec<RunFile> =
+            list(&self.runs())?.iter().filter_map(|(_, folder)| Self::run_in(folder)).collect();
         runs.sort_by(|a, b| (&a.started, &a.id).cmp(&(&b.started, &b.id)));
         Ok(runs)
     }
 
     /// What a run used. A run that was killed has listed nothing, but its events name what it had begun.
     pub(super) fn used_by(&self, run: &RunFile) -> Vec<Used> {
-        if run.nodes.is_empty() && run.status == RunStatus::Running {
+        if run.nodes.is_empty() && run.is_unfinished() {
             return self.named_in_events(&run.id);
         }
         let is_complete =
@@ -298,7 +405,8 @@ impl Store {
 }
 
 impl Latest {
-    /// Later runs replace what earlier ones came to, stage by stage: a run of one stage says nothing about the others.
+    /// Later runs replace what earlier ones came to, stage by stage: a run of one stage says nothing about the others, and one of single trials
+    /// nothing about the other trials.
     fn take(&mut self, run: &RunFile) {
         let mut stages: BTreeMap<String, Vec<CacheKey>> = BTreeMap::new();
         for node in run
@@ -309,11 +417,26 @@ impl Latest {
             stages.entry(node.stage.clone()).or_default().extend(node.key);
         }
         self.run.clone_from(&run.id);
-        self.stages.extend(stages);
+        if run.single_trials {
+            for (stage, keys) in stages {
+                let known = self.stages.entry(stage).or_default();
+                known.extend(keys);
+                known.sort_unstable();
+                known.dedup();
+            }
+        } else {
+            self.stages.extend(stages);
+        }
     }
 }
 
 impl RunRecord<'_> {
+    /// What is known of the run so far.
+    #[must_use]
+    pub fn run(&self) -> &RunFile {
+        &self.run
+    }
+
     #[must_use]
     pub fn id(&self) -> &str {
         &self.run.id
@@ -374,10 +497,18 @@ impl RunRecord<'_> {
     }
 
     fn write(&self, run: &RunFile) -> Result<(), StoreError> {
-        let mut bytes = serde_json::to_vec_pretty(run).expect("records are plain data");
-        bytes.push(b'\n');
-        self.store.disk.replace(&self.folder.join("run.json"), &bytes)
+        write_run(self.store, &self.folder, run)
     }
+}
+
+fn read_run(folder: &Path) -> Option<RunFile> {
+    serde_json::from_slice(&regular::read(&folder.join("run.json")).ok()?).ok()
+}
+
+fn write_run(store: &Store, folder: &Path, run: &RunFile) -> Result<(), StoreError> {
+    let mut bytes = serde_json::to_vec_pretty(run).expect("records are plain data");
+    bytes.push(b'\n');
+    store.disk.replace(&folder.join("run.json"), &bytes)
 }
 
 /// A name that is one plain part of a path on any system.

@@ -102,3 +102,128 @@ fn the_chosen_trial_is_that_of_the_first_seed_and_a_model_to_predict_with() {
     let set = ["run", "experiments/rates.toml", "--set", "sweep.objective=max evaluate.loss"];
     assert!(world.pipeline(set).stdout.contains("best"));
 }
+
+#[test]
+fn the_experiment_beside_the_results_makes_the_same_again() {
+    let world = World::trained();
+    let text = world.read("outputs/mini/experiment.toml");
+    assert!(text.contains("name = \"mini-again\"\n"), "{text}");
+    assert!(text.contains("templates = \"../../experiments/data/events.toml\"\n"), "{text}");
+    let shot = world.pipeline(["run", "outputs/mini/experiment.toml"]);
+    assert!(shot.stdout.contains(": 6 cached\n"), "{shot}");
+    assert!(shot.stdout.contains("results: outputs/mini-again\n"), "{shot}");
+    assert_eq!(
+        world.read("outputs/mini-again/metrics.json"),
+        world.read("outputs/mini/metrics.json")
+    );
+}
+
+#[test]
+fn the_experiment_beside_the_results_says_what_the_command_line_changed() {
+    let world = World::new();
+    let run = ["run", FILE, "--name", "two", "--set", "stage.train.epochs=2"];
+    assert_eq!(world.pipeline(run).code, Some(0));
+    let file = "outputs/mini@two/experiment.toml";
+    assert!(world.read(file).contains("name = \"mini@two-again\"\n"));
+    let shot = world.pipeline(["run", file]);
+    assert!(shot.stdout.contains(": 6 cached\n"), "{shot}");
+}
+
+#[test]
+fn the_experiment_of_the_chosen_trial_is_that_trial() {
+    let world = World::new();
+    world.write(
+        FILE,
+        world.read(FILE).replace("epochs = 1", "epochs = \"@params.epochs\"")
+            + "[params]\nepochs = 1\n",
+    );
+    world.child(
+        "rates",
+        "[sweep]\nseeds = [3, 0]\nobjective = \"min evaluate.loss\"\n[sweep.over]\nparams.epochs = [1, 2]\ntrain.learning_rate = [2e-3]\n",
+    );
+    assert_eq!(world.pipeline(["run", "experiments/rates.toml"]).code, Some(0));
+    let file = "outputs/rates/best/experiment.toml";
+    let text = world.read(file);
+    for line in ["name = \"rates-best\"", "epochs = 2", "learning_rate = 0.002", "seed = 10"] {
+        assert!(text.contains(&format!("\n{line}\n")), "{line} in {text}");
+    }
+    assert!(!text.contains("[sweep"), "{text}");
+    let shot = world.pipeline(["run", file]);
+    assert!(shot.stdout.contains(": 6 cached\n"), "{shot}");
+    let metrics = |folder: &str| world.read(&format!("outputs/{folder}/metrics.json"));
+    assert_eq!(metrics("rates-best"), metrics("rates/best"));
+    let whole = world.pipeline(["run", "outputs/rates/experiment.toml"]);
+    assert!(whole.stdout.contains(": 15 cached\n"), "{whole}");
+}
+
+#[test]
+fn results_without_their_experiment_are_published_again() {
+    let world = World::trained();
+    std::fs::remove_file(world.path("outputs/mini/experiment.toml")).expect("removed");
+    let shot = world.pipeline(["run", FILE]);
+    assert!(shot.stderr.contains("published again"), "{shot}");
+    assert!(world.path("outputs/mini/experiment.toml").is_file());
+}
+
+#[test]
+fn what_made_the_results_is_said_by_both_records_and_by_show() {
+    let world = World::new();
+    let run = [
+        "run",
+        FILE,
+        "--set",
+        "stage.train.epochs=2",
+        "--sweep",
+        "train.learning_rate=1e-3,2e-3",
+        "--objective",
+        "min evaluate.loss",
+    ];
+    assert_eq!(world.pipeline(run).code, Some(0));
+    let id = world.latest_run();
+    let read = |name: &str| -> serde_json::Value {
+        serde_json::from_str(&world.read(name)).expect("JSON")
+    };
+    let record = read(&format!("outputs/runs/{id}/run.json"));
+    let made = read("outputs/mini-sweep/published.json");
+    assert_eq!((&record["id"], &record["results"]), (&made["run"], &"mini-sweep".into()));
+    for part in ["command", "overrides", "program"] {
+        assert_eq!(record[part], made[part]);
+    }
+    assert_eq!(
+        made["command"],
+        "pipeline run experiments/mini.toml --set stage.train.epochs=2 --sweep train.learning_rate=1e-3,2e-3 --objective 'min evaluate.loss'"
+    );
+    assert_eq!(made["overrides"]["set"][0], "stage.train.epochs=2");
+    let shown = world.pipeline(["show", &id]);
+    for line in [
+        "set          stage.train.epochs=2",
+        "sweep        train.learning_rate=1e-3,2e-3",
+        "results      outputs/mini-sweep",
+    ] {
+        assert!(shown.stdout.contains(line), "{shown}");
+    }
+    for folder in [
+        &*format!("outputs/runs/{id}"),
+        &*format!("outputs/runs/{id}/"),
+        "outputs/mini-sweep",
+        "outputs/mini-sweep/best",
+    ] {
+        assert_eq!(world.pipeline(["show", folder]).stdout, shown.stdout, "{folder}");
+    }
+    // Without its own record a folder is that of the latest run that had its results there.
+    std::fs::remove_file(world.path("outputs/mini-sweep/published.json")).expect("removed");
+    assert_eq!(world.pipeline(["show", "outputs/mini-sweep"]).stdout, shown.stdout);
+}
+
+#[test]
+fn results_outlive_the_record_of_their_run() {
+    let world = World::trained();
+    std::fs::remove_dir_all(world.path(format!("outputs/runs/{}", world.latest_run())))
+        .expect("removed");
+    let shot = world.pipeline(["show", "outputs/mini"]);
+    assert!(
+        shot.stdout
+            .contains("(its record is gone)\n  command      pipeline run experiments/mini.toml\n"),
+        "{shot}"
+    );
+}

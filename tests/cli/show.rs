@@ -1,5 +1,8 @@
 //! `show`.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
 use crate::world::{World, snapshot};
 
 const FILE: &str = "experiments/mini.toml";
@@ -78,4 +81,31 @@ fn a_damaged_entry_says_how_to_mend_it() {
     let key = world.key("corpus");
     std::fs::remove_file(world.entry("corpus").join("train.jsonl")).expect("removed");
     snapshot!(world.pipeline(["show", &key[..12]]), world.pipeline(["plan", FILE]));
+}
+
+#[test]
+fn a_run_whose_process_was_killed_has_died() {
+    let world = World::new();
+    let mut child = world
+        .process(["run", FILE, "--json", "--set", "stage.train.epochs=99999"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut events = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let begun = |line: &std::io::Result<String>| {
+        let event: serde_json::Value =
+            serde_json::from_str(line.as_ref().expect("readable")).expect("JSON");
+        event["event"] == "stage_started" && event["stage"] == "train"
+    };
+    assert!(events.any(|line| begun(&line)), "the training begins");
+    let id = world.latest_run();
+    let status = || world.pipeline(["show", &id, "--json"]).json()["status"].clone();
+    assert_eq!(status(), "running");
+    child.kill().expect("ours");
+    child.wait().expect("it ends");
+    assert_eq!(status(), "died");
+    assert!(world.read(&format!("outputs/runs/{id}/run.json")).contains("\"running\""));
+    // Whoever reads the record alone learns of it from the next run on.
+    world.pipeline(["run", FILE]);
+    assert!(world.read(&format!("outputs/runs/{id}/run.json")).contains("\"died\""));
 }

@@ -10,7 +10,7 @@ use pipeline::experiment::{Experiment, Overrides};
 use pipeline::kinds;
 use pipeline::plan::{Forecast, NodeId, Plan, PlanError};
 use pipeline::stage::StageError;
-use pipeline::store::{NewRun, RunStatus, Store};
+use pipeline::store::{Asked, NewRun, RunStatus, Store};
 
 pub use crate::common::names;
 
@@ -131,6 +131,7 @@ impl Project {
             file: &plan.file,
             resolved: "",
             started: jiff::Timestamp::now(),
+            asked: &Asked::default(),
         };
         let record = store.begin_run(&new).expect("writable");
         let log = Log { events: Mutex::default(), react };

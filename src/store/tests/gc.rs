@@ -49,6 +49,7 @@ impl Used {
             file: &self.case.path().join("tiny.toml"),
             resolved: "",
             started,
+            asked: &Asked::default(),
         };
         let node = RunNode {
             stage: "corpus".into(),
@@ -334,6 +335,7 @@ fn what_a_killed_run_had_begun_stays() {
         file: &used.case.path().join("tiny.toml"),
         resolved: "",
         started: jiff::Timestamp::now(),
+        asked: &Asked::default(),
     };
     let record = used.case.store.begin_run(&new).expect("writable");
     record.event(&serde_json::json!({"event": "run_started", "nodes": 1}));

@@ -30,7 +30,13 @@ fn file(case: &Case) -> PathBuf {
 
 fn run(case: &Case, second: i64, nodes: Vec<RunNode>) -> RunFile {
     let started = jiff::Timestamp::from_second(1_795_000_000 + second).expect("in range");
-    let new = NewRun { experiment: "tiny", file: &file(case), resolved: "version = 1\n", started };
+    let new = NewRun {
+        experiment: "tiny",
+        file: &file(case),
+        resolved: "version = 1\n",
+        started,
+        asked: &Asked::default(),
+    };
     let store = case.again();
     let record = store.begin_run(&new).expect("writable");
     let parts = |wanted: &CacheKey| {
@@ -43,19 +49,62 @@ fn run(case: &Case, second: i64, nodes: Vec<RunNode>) -> RunFile {
 }
 
 #[test]
-fn a_run_that_was_killed_still_says_that_it_is_running() {
+fn a_run_has_died_once_nobody_holds_its_lock() {
     let case = Case::new();
     let started = jiff::Timestamp::from_second(1_795_000_000).expect("in range");
-    let new = NewRun { experiment: "tiny", file: &file(&case), resolved: "version = 1\n", started };
-    drop(case.store.begin_run(&new).expect("writable"));
-    assert_eq!(case.store.list_runs().expect("readable")[0].status, RunStatus::Running);
+    let new = NewRun {
+        experiment: "tiny",
+        file: &file(&case),
+        resolved: "version = 1\n",
+        started,
+        asked: &Asked::default(),
+    };
+    let record = case.store.begin_run(&new).expect("writable");
+    let status = || case.store.list_runs().expect("readable")[0].status;
+    assert_eq!(status(), RunStatus::Running);
+    drop(record);
+    assert_eq!(status(), RunStatus::Died);
+}
+
+#[test]
+fn the_next_run_writes_down_which_runs_have_died() {
+    let case = Case::new();
+    let record = run_folder_of_a_dead_process(&case);
+    let written = || std::fs::read_to_string(record.join("run.json")).expect("readable");
+    assert!(written().contains("running"), "{}", written());
+    run(&case, 1, Vec::new());
+    assert!(written().contains("died"), "{}", written());
+    assert!(!record.join("run.lock").exists());
+}
+
+/// The folder of a record that was begun, with a lock that nobody holds.
+fn run_folder_of_a_dead_process(case: &Case) -> PathBuf {
+    let started = jiff::Timestamp::from_second(1_795_000_000).expect("in range");
+    let new = NewRun {
+        experiment: "dead",
+        file: &file(case),
+        resolved: "",
+        started,
+        asked: &Asked::default(),
+    };
+    let record = case.store.begin_run(&new).expect("writable");
+    let folder = case.store.outputs().join("runs").join(record.id());
+    drop(record);
+    std::fs::write(folder.join("run.lock"), "").expect("writable");
+    folder
 }
 
 #[test]
 fn a_record_holds_the_experiment_and_its_events() {
     let case = Case::new();
     let started = jiff::Timestamp::from_second(1_795_000_000).expect("in range");
-    let new = NewRun { experiment: "tiny", file: &file(&case), resolved: "version = 1\n", started };
+    let new = NewRun {
+        experiment: "tiny",
+        file: &file(&case),
+        resolved: "version = 1\n",
+        started,
+        asked: &Asked::default(),
+    };
     let record = case.store.begin_run(&new).expect("writable");
     record.event(&serde_json::json!({"event": "run_started"}));
     record.event(&serde_json::json!({"event": "run_finished"}));
@@ -149,7 +198,13 @@ fn an_experiments_name_never_leaves_the_folder_of_records() {
     let case = Case::new();
     for name in ["../../x", "/etc", "..", "", "a/b", "\u{0}"] {
         let started = jiff::Timestamp::from_second(1_795_000_000).expect("in range");
-        let new = NewRun { experiment: name, file: &file(&case), resolved: "", started };
+        let new = NewRun {
+            experiment: name,
+            file: &file(&case),
+            resolved: "",
+            started,
+            asked: &Asked::default(),
+        };
         let record = case.store.begin_run(&new).expect("writable");
         assert_eq!(
             record.folder().parent(),
