@@ -144,8 +144,9 @@ pub(super) fn no_value(raw: &str, span: Span) -> Diagnostic {
         let diagnostic =
             diagnostic.help("numbers are written as in `12`, `0.5` or `2e-5`; a string has quotes");
         // Rust reads more spellings than TOML.
-        match raw.parse::<f64>() {
-            Ok(number) if number.is_finite() => diagnostic.help(format!("write `{number:?}`")),
+        match (raw.parse::<i64>(), raw.parse::<f64>()) {
+            (Ok(number), _) => diagnostic.help(format!("write `{number}`")),
+            (_, Ok(number)) if number.is_finite() => diagnostic.help(format!("write `{number:?}`")),
             _ => diagnostic,
         }
     } else if raw.len() <= 60 && !raw.contains(['"', '\\', '\n']) {

@@ -214,7 +214,6 @@ fn a_sweep_is_inherited_down_to_its_axes() {
 #[test]
 fn set_replaces_parameters_params_and_the_seed() {
     let overrides = set(&[
-        "stage.train.epochs=1",
         "params.max_length=64",
         "seed=7",
         "stage.train.epochs=2",
@@ -461,18 +460,18 @@ fn paths_that_are_swept_over_a_param_are_made_absolute_where_they_stand() {
 }
 
 #[test]
-fn of_two_settings_of_one_parameter_the_last_one_counts_whatever_the_kind() {
-    let settings = ["stage.train.kind=other", "stage.train.epochs=1", "stage.train.epochs=2"];
-    let experiment = small_with(&set(&settings));
-    assert_eq!(value(&experiment, "train", "epochs").to_json(), serde_json::json!(2));
-    assert_eq!(
-        stage(&experiment, "train")
-            .parameters
-            .iter()
-            .filter(|parameter| &*parameter.name == "epochs")
-            .count(),
-        1
-    );
+fn a_path_that_is_set_twice_is_a_mistake_however_it_is_spelled() {
+    for settings in [
+        &["stage.train.kind=other", "stage.train.epochs=1", "train.epochs=1"][..],
+        &["seed=1", "seed=2"],
+        &["params.max_length=1", "params.max_length=2"],
+    ] {
+        let super::Reading { diagnostics, .. } =
+            super::read_with(&[("experiments/small.toml", SMALL)], &set(settings));
+        let codes: Vec<&str> =
+            diagnostics.list().iter().map(|diagnostic| diagnostic.code).collect();
+        assert_eq!(codes, ["repeated-set"], "{diagnostics}");
+    }
 }
 
 #[test]
