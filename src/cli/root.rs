@@ -60,7 +60,9 @@ impl Root {
             None => {
                 // Without links and `..`, so that what is above a folder is its name's beginning.
                 let folder = folder.canonicalize().unwrap_or_else(|_| current.join(folder));
-                find(&folder, &current, &|folder| folder.join(SETTINGS).is_file()).to_owned()
+                // A file in the place of a folder is what reading the experiment complains about.
+                let there = folder.ancestors().find(|above| above.is_dir()).unwrap_or(&folder);
+                find(there, &current, &|folder| folder.join(SETTINGS).is_file()).to_owned()
             }
         };
         Ok(Self(relative(&root, &current)))

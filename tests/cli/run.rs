@@ -256,13 +256,11 @@ fn events_of_a_run_that_does_nothing() {
 #[test]
 fn results_of_another_file_are_not_overwritten_and_the_remedy_is_a_name() {
     let world = World::trained();
-    world.write(
-        "other/mini.toml",
-        world.read(FILE).replace("data/events.toml", "../experiments/data/events.toml"),
-    );
-    let refused = world.pipeline(["run", "other/mini.toml"]);
-    world.write("other/mini.toml", format!("name = \"other\"\n{}", world.read("other/mini.toml")));
-    let named = world.pipeline(["run", "other/mini.toml"]);
+    let other = "experiments/other.toml";
+    world.write(other, format!("name = \"mini\"\n{}", world.read(FILE)));
+    let refused = world.pipeline(["run", other]);
+    world.write(other, world.read(FILE));
+    let named = world.pipeline(["run", other]);
     snapshot!(refused, named);
 }
 
