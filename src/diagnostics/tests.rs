@@ -177,6 +177,9 @@ fn json_names_code_place_and_help() {
     let expected = json!([{
         "code": "unknown-key",
         "message": "m",
+        "file": "experiments/small.toml",
+        "line": 2,
+        "column": 1,
         "place": { "file": "experiments/small.toml", "line": 2, "column": 1, "start": 6, "end": 7 },
         "labels": [],
         "help": ["h"],

@@ -57,7 +57,7 @@ impl Drop for FileLock {
 
 /// Whether someone holds the lock at `path`; when in doubt, yes.
 pub(super) fn is_held(path: &Path) -> bool {
-    match File::open(path) {
+    match regular::open(path) {
         Ok(file) => file.try_lock_shared().is_err(),
         Err(error) => error.kind() != ErrorKind::NotFound,
     }

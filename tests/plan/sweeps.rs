@@ -31,10 +31,10 @@ fn labels_name_the_values_and_the_seed() {
         "[sweep]\nseeds = 2\nover = { train.learning_rate = [1e-5, 0.002], train.betas = [[0.9, 0.98]] }",
     ));
     let expected = [
-        "betas=0.9_0.98,learning_rate=1e-5,seed=0",
-        "betas=0.9_0.98,learning_rate=1e-5,seed=1",
-        "betas=0.9_0.98,learning_rate=0.002,seed=0",
-        "betas=0.9_0.98,learning_rate=0.002,seed=1",
+        "learning_rate=1e-5,betas=0.9_0.98,seed=0",
+        "learning_rate=1e-5,betas=0.9_0.98,seed=1",
+        "learning_rate=0.002,betas=0.9_0.98,seed=0",
+        "learning_rate=0.002,betas=0.9_0.98,seed=1",
     ];
     assert_eq!(labels, expected);
 }
@@ -46,7 +46,7 @@ fn a_label_with_an_ambiguous_name_names_the_stage_too() {
         "epochs = \"@params.max_length\"",
         1,
     );
-    assert_eq!(labels(&text), ["params.max_length=1,tokenize.max_length=64"]);
+    assert_eq!(labels(&text), ["tokenize.max_length=64,params.max_length=1"]);
 }
 
 #[test]
