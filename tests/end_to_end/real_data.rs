@@ -13,7 +13,7 @@ fn a_real_log_file_trains_and_warns_of_lines_in_two_splits() {
     let log = std::path::Path::new(&data).join("bgl/bgl.jsonl");
     let project = Project::new();
     let text = format!(
-        "extends = \"quick.toml\"\nunset = [\"stage.corpus\"]\n[stage.corpus]\nkind = \"read_corpus\"\npath = {:?}\nsplit = {{ train = 0.8, validation = 0.2 }}\n[stage.train]\nepochs = 1\n",
+        "extends = \"quick.toml\"\nunset = [\"stage.corpus\"]\n[stage.corpus]\nkind = \"read_corpus\"\npath = {:?}\nsplit = {{ train = 0.8, validation = 0.2 }}\nduplicates = \"keep\"\n[stage.train]\nepochs = 1\n",
         log.display().to_string()
     );
     project.write("experiments/log.toml", &text);

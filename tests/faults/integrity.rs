@@ -423,7 +423,16 @@ fn spoil(folder: &Path, name: &str) -> std::path::PathBuf {
     let start = 8 + header + tensors[name]["data_offsets"][0].as_u64().expect("a tensor") as usize;
     bytes[start..start + 4].copy_from_slice(&f32::NAN.to_le_bytes());
     fs::remove_file(&path).expect("it may be a link");
+    let digest = blake3::hash(&bytes).to_hex().to_string();
     fs::write(&path, bytes).expect("writable");
+    // As if these weights had been trained: the folder's digests are theirs.
+    let seal = folder.join("digests.json");
+    if let Ok(text) = fs::read_to_string(&seal) {
+        let mut digests: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        digests["blake3"]["model.safetensors"] = digest.into();
+        fs::remove_file(&seal).expect("it may be a link");
+        fs::write(&seal, digests.to_string()).expect("writable");
+    }
     path
 }
 

@@ -42,6 +42,7 @@ seed = 7
 kind = "generate_corpus"
 templates = "templates.toml"
 samples = 60
+duplicates = "keep"
 anomaly_ratio = 0.4
 split = { train = 0.8, validation = 0.2 }
 [stage.init_model]
