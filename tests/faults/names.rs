@@ -65,7 +65,7 @@ fn links_that_somebody_put_beside_results_stay_links_and_are_not_followed() {
 }
 
 #[test]
-fn results_whose_folder_is_a_link_are_replaced_and_not_what_it_leads_to() {
+fn results_whose_folder_is_a_link_are_replaced_where_it_leads_to_and_it_stays_a_link() {
     let project = Project::new();
     project.run("small.toml");
     let other = tempfile::tempdir_in("/dev/shm")
@@ -76,8 +76,10 @@ fn results_whose_folder_is_a_link_are_replaced_and_not_what_it_leads_to() {
     let before = files_below(&moved);
     symlink(&moved, &results).expect("writable");
     run_changed(&project);
-    assert!(files_below(&moved) == before);
-    assert!(results.symlink_metadata().expect("there").is_dir());
+    let after = files_below(&moved);
+    assert!(after != before && after.contains_key("metrics.json"), "{:?}", after.keys());
+    assert!(results.symlink_metadata().expect("there").is_symlink());
+    assert_eq!(fs::read_link(&results).expect("a link"), moved);
 }
 
 #[test]
