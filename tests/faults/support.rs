@@ -277,9 +277,12 @@ pub fn until(child: &mut Child, wanted: impl Fn(&serde_json::Value) -> bool) -> 
 /// True at the progress of a training that has made this many steps.
 pub fn trained(steps: u64) -> impl Fn(&serde_json::Value) -> bool {
     move |event| {
-        event["event"] == "stage_progress"
-            && event["stage"] == "train"
-            && event["done"].as_u64() >= Some(steps)
+        let steps_so_far = match event["event"].as_str() {
+            Some("stage_progress") => &event["done"], // at most one a second
+            Some("evaluated") => &event["step"],
+            _ => return false,
+        };
+        event["stage"] == "train" && steps_so_far.as_u64() >= Some(steps)
     }
 }
 
