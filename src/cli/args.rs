@@ -393,8 +393,10 @@ pub struct Verify {
 #[derive(Debug, Args)]
 #[command(
     after_help = "What goes: results and states of earlier runs, checkpoints of work that was given up, damaged entries that were set aside.\n\
-    What stays in any case: what the latest run of each experiment file, pinned runs and running processes need.\n\
-    `pipeline pin RUN` keeps a run, `unpin` lets it go again."
+    What stays in any case: what the latest run of each experiment file needs, the latest with the file as it stands, and for 30 days \
+    the latest with each `--set`, `--sweep` or `--seeds`; what pinned runs and running processes need.\n\
+    `pipeline pin RUN` keeps a run, `unpin` lets it go again.\n\
+    `--runs` is about records of runs alone: those go that are none of these, and whose results do not lie in `outputs/`."
 )]
 pub struct Gc {
     /// Only what was not used for this long, such as `30d` or `12h`
@@ -406,6 +408,9 @@ pub struct Gc {
     /// A run whose results stay, as in `outputs/runs/RUN`
     #[arg(long, value_name = "RUN")]
     pub keep: Vec<String>,
+    /// Old records of runs in `outputs/runs/`, in place of results
+    #[arg(long, conflicts_with = "max_size")]
+    pub runs: bool,
     /// Remove it
     #[arg(long)]
     pub apply: bool,

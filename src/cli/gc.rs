@@ -19,6 +19,9 @@ use crate::store::{Collection, Limits, Store, Waste, WasteOf};
 pub fn run(arguments: &Gc) -> Result<(), Failure> {
     let store = project::open_store(&Root::here(&arguments.place)?)?;
     let keep = runs(&store, &arguments.keep)?;
+    if arguments.runs {
+        return old_runs(&store, &keep, arguments);
+    }
     let limits = Limits { unused_for: arguments.older_than, budget: arguments.max_size };
     let found = store.collect(limits, &keep, SystemTime::now(), arguments.apply)?;
     if arguments.json {
@@ -26,6 +29,35 @@ pub fn run(arguments: &Gc) -> Result<(), Failure> {
     } else {
         terminal::print(&to_text(&found, arguments.apply))
     }
+}
+
+/// `gc --runs`.
+fn old_runs(store: &Store, keep: &BTreeSet<String>, arguments: &Gc) -> Result<(), Failure> {
+    let (age, applied) = (arguments.older_than, arguments.apply);
+    let found = store.collect_runs(age, keep, SystemTime::now(), applied)?;
+    if arguments.json {
+        return terminal::json(&json!({
+            "applied": applied,
+            "bytes": found.bytes(),
+            "runs": found.runs,
+            "kept": found.kept,
+        }));
+    }
+    let mut text = String::new();
+    let width = found.runs.iter().map(|run| run.id.chars().count()).max().unwrap_or(0);
+    for run in &found.runs {
+        let (status, size) = (run.status.name(), format::bytes(run.bytes));
+        writeln!(text, "{:width$}  {status:<11}  {size:>8}  {}", run.id, run.command)
+            .expect("a string");
+    }
+    let all = format::counted(found.runs.len() + found.kept, "record");
+    let some = format!("{} of {all} ({})", found.runs.len(), format::bytes(found.bytes()));
+    text += &match (found.runs.is_empty(), applied) {
+        (true, _) => format!("nothing to remove among {all}\n"),
+        (false, true) => format!("\nremoved {some}\n"),
+        (false, false) => format!("\n{some} can go; `--apply` removes them\n"),
+    };
+    terminal::print(&text)
 }
 
 /// Holds runs that are named against those that there are.

@@ -178,7 +178,7 @@ fn show_run(store: &Store, run: &RunFile, as_json: bool) -> Result<(), Failure> 
         row("results", &format!("outputs/{}", run.results));
     }
     row("program", &run.program);
-    row("status", &json!(run.status).as_str().unwrap_or_default().replace('_', " "));
+    row("status", run.status.name());
     row("started", &run.started);
     if let Some(elapsed) = run.elapsed_ms {
         row("took", &format::duration(Duration::from_millis(elapsed)));

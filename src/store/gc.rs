@@ -9,7 +9,8 @@
 //!
 //! | by | what |
 //! |---|---|
-//! | the latest run of each experiment file that is there | the keys that each stage came to, and all that were tried since without success |
+//! | the latest run of each experiment file that is there, and the latest without changes by the command line | the keys that each stage came to, and all that were tried since without success |
+//! | the latest run of such a file with the same changes, if it began in the last 30 days | the same |
 //! | a run whose folder in `outputs/runs/` holds a file `pinned`, or that is named | all keys of its record |
 //! | a run that was killed | the keys that its events name: their checkpoints are hours of work |
 //! | a run whose record is damaged | the keys that its events name |
@@ -110,30 +111,6 @@ struct Candidate {
 }
 
 impl Store {
-    /// The keys that the latest run of each experiment file came to, by the records of runs, and those that were tried since without success.
-    ///
-    /// # Errors
-    /// When the records cannot be listed.
-    pub fn keys_of_latest_runs(&self) -> Result<BTreeSet<CacheKey>, StoreError> {
-        let mut latest: BTreeMap<(PathBuf, String), BTreeSet<CacheKey>> = BTreeMap::new();
-        for run in self.list_runs()?.into_iter().filter(|run| !self.has_lost_its_file(run)) {
-            let mut stages: BTreeMap<String, (bool, BTreeSet<CacheKey>)> = BTreeMap::new();
-            for used in self.used_by(&run) {
-                let (complete, keys) = stages.entry(used.stage).or_insert((true, BTreeSet::new()));
-                *complete &= used.complete;
-                keys.extend(used.keys);
-            }
-            for (stage, (complete, keys)) in stages {
-                let known = latest.entry((run.file.clone(), stage)).or_default();
-                if complete {
-                    known.clear();
-                }
-                known.extend(keys);
-            }
-        }
-        Ok(latest.into_values().flatten().collect())
-    }
-
     /// [`gc`](Self::gc) that keeps what runs need.
     ///
     /// * `keep`: identifiers of runs that need their keys too, beside the latest of each file and those that are pinned
@@ -150,7 +127,7 @@ impl Store {
         let _no_run_begins = if apply { self.lock_out_runs()? } else { None };
         // Before the records: a run writes its record before it gives up its claim.
         let mut kept: BTreeSet<CacheKey> = self.claimed()?.into_iter().collect();
-        kept.extend(self.keys_of_latest_runs()?);
+        kept.extend(self.keys_of_latest_runs(now)?);
         kept.extend(self.keys_of_damaged_records()?);
         for run in
             self.list_runs()?.iter().filter(|run| keep.contains(&run.id) || self.is_pinned(&run.id))
@@ -180,7 +157,7 @@ impl Store {
     }
 
     /// Keeps runs from beginning. Where there is nothing yet, nothing is made: there is nothing to remove either.
-    fn lock_out_runs(&self) -> Result<Option<File>, StoreError> {
+    pub(super) fn lock_out_runs(&self) -> Result<Option<File>, StoreError> {
         if !self.outputs().exists() {
             return Ok(None);
         }
@@ -395,7 +372,7 @@ impl Waste {
     }
 }
 
-fn started(run: &RunFile) -> SystemTime {
+pub(super) fn started(run: &RunFile) -> SystemTime {
     let milliseconds = run
         .started
         .parse::<jiff::Timestamp>()
@@ -438,12 +415,12 @@ fn choose(
     Collection { kept_entries: entries - waste.len(), kept_bytes: bytes, waste }
 }
 
-fn is_older(moment: SystemTime, age: Duration, now: SystemTime) -> bool {
+pub(super) fn is_older(moment: SystemTime, age: Duration, now: SystemTime) -> bool {
     now.duration_since(moment).is_ok_and(|since| since > age)
 }
 
 /// The bytes of a file, or of all files in a folder, as far as they can be seen.
-fn size_of(path: &Path) -> u64 {
+pub(super) fn size_of(path: &Path) -> u64 {
     match path.symlink_metadata() {
         Ok(metadata) if metadata.is_dir() => {
             list(path).unwrap_or_default().iter().map(|(_, path)| size_of(path)).sum()

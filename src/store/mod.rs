@@ -28,6 +28,7 @@ mod lookup;
 mod manifest;
 mod memo;
 mod publications;
+mod records;
 mod runs;
 mod sealed;
 #[cfg(test)]
@@ -45,5 +46,6 @@ pub use gc::{Collection, Limits, Waste, WasteOf};
 pub use manifest::{FileRecord, MANIFEST, Manifest};
 pub use memo::DigestMemo;
 pub use publications::{KeysByTrial, Publication, ResultsLock};
+pub use records::{OldRun, OldRuns};
 pub use runs::{Asked, Changes, MadeBy, NewRun, RunFile, RunNode, RunRecord, RunStatus};
 pub use verify::Verification;

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::ErrorKind;
 
 use serde::{Deserialize, Serialize};
 
@@ -90,14 +91,16 @@ impl Store {
         let _ = fs::remove_file(self.outputs().join("runs").join(run).join(RESULTS));
     }
 
-    /// Whether the run has results in a folder that is there.
+    /// Whether the run has results in a folder that is there; when in doubt, yes.
     #[must_use]
     pub fn has_results(&self, run: &str) -> bool {
         let path = self.outputs().join("runs").join(run).join(RESULTS);
-        let publication = regular::read(&path).ok().and_then(|bytes| sealed::open(&bytes).ok());
-        publication.is_some_and(|publication: Publication| {
-            self.outputs().join(publication.folder).is_dir()
-        })
+        match regular::read(&path) {
+            Err(error) => error.kind() != ErrorKind::NotFound,
+            Ok(bytes) => sealed::open(&bytes).map_or(true, |publication: Publication| {
+                self.outputs().join(publication.folder).is_dir()
+            }),
+        }
     }
 
     /// Takes the lock of a folder of results; `None` while another run is publishing there.

@@ -21,7 +21,7 @@ use crate::regular;
 
 /// Enough to say what a later run changed; the parts of further keys are in the entries.
 const FINGERPRINTS_PER_STAGE: usize = 64;
-const LOCK: &str = "run.lock";
+pub(super) const LOCK: &str = "run.lock";
 
 /// What is known when a run begins.
 #[derive(Debug, Clone, Copy)]
@@ -79,6 +79,19 @@ pub enum RunStatus {
     Interrupted,
     /// Its process ended without a word.
     Died,
+}
+
+impl RunStatus {
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Interrupted => "interrupted",
+            Self::Died => "died",
+        }
+    }
 }
 
 /// How one node of a run ended.
@@ -191,7 +204,7 @@ pub struct RunRecord<'a> {
 }
 
 impl Store {
-    fn runs(&self) -> PathBuf {
+    pub(super) fn runs(&self) -> PathBuf {
         self.outputs().join("runs")
     }
 

@@ -10,18 +10,7 @@ const GC: [&str; 2] = ["gc", "--apply"];
 /// A project whose latest run does not need what two earlier ones made, states of trainings to go on from among it.
 fn used() -> Project {
     let project = Project::new();
-    for rate in ["0.01", "0.02", "0.001"] {
-        let rate = format!("stage.train.learning_rate={rate}");
-        let ended = project.pipeline(&[
-            "run",
-            "small.toml",
-            "--set",
-            "stage.train.schedule=constant",
-            "--set",
-            &rate,
-        ]);
-        assert_eq!(ended.code, Some(0), "{ended:#?}");
-    }
+    ["0.01", "0.02", "0.001"].iter().for_each(|rate| project.run_with_rate(rate));
     project.run("small.toml");
     project
 }
@@ -91,12 +80,13 @@ fn gc_beside_runs_that_are_killed_takes_nothing_from_those_that_live() {
     let (done, kills, collected, killed_collecting) =
         (AtomicBool::new(false), AtomicU32::new(0), AtomicU32::new(0), AtomicU32::new(0));
     // Each runs one experiment again and again, half of the time to its end, with other texts each time so that there is waste.
-    let runner = |number: u64, name: &'static str| {
+    let runner = |number: u64, name: &'static str, parent: &str| {
         let mut draw = Draw(seed() + number);
         let file = format!("{name}.toml");
         for round in 0..rounds {
-            let samples = format!("stage.corpus.samples={}", [60, 50, 40][draw.below(3) as usize]);
-            let mut child = start(&mut project.command(&["run", &file, "--set", &samples]));
+            let samples = [60, 50, 40][draw.below(3) as usize];
+            project.write(&file, &format!("{parent}\n[stage.corpus]\nsamples = {samples}\n"));
+            let mut child = start(&mut project.command(&["run", &file]));
             if draw.below(2) == 0 {
                 std::thread::sleep(Duration::from_micros(draw.below(150_000)));
                 child.kill().expect("ours");
@@ -112,6 +102,7 @@ fn gc_beside_runs_that_are_killed_takes_nothing_from_those_that_live() {
                 ),
             }
         }
+        project.write(&file, parent);
         project.run(&file);
     };
     std::thread::scope(|scope| {
@@ -136,8 +127,8 @@ fn gc_beside_runs_that_are_killed_takes_nothing_from_those_that_live() {
                 );
             }
         });
-        let runners = [(1, "small"), (2, "sweep")]
-            .map(|(number, name)| scope.spawn(move || runner(number, name)));
+        let runners = [(1, "single", "extends = \"small.toml\"\n"), (2, "sweep", SWEEP)]
+            .map(|(number, name, parent)| scope.spawn(move || runner(number, name, parent)));
         let failed = runners.map(|runner| runner.join().err()).into_iter().flatten().next();
         done.store(true, Ordering::Relaxed);
         collector.join().expect("gc never fails");
@@ -152,6 +143,7 @@ fn gc_beside_runs_that_are_killed_takes_nothing_from_those_that_live() {
     );
     assert!(kills > 0 && collected > 0);
     assert_same(&project.results("sweep"), undisturbed("sweep.toml"), "beside gc");
+    project.run("small.toml");
     assert_finishes(&project, "beside gc");
     assert_eq!(project.litter(), [""; 0]);
 }
@@ -229,23 +221,20 @@ fn gc_waits_for_no_training() {
 #[test]
 fn what_a_run_will_need_later_is_claimed_from_its_beginning() {
     let project = Project::new();
-    let (older, newer) = ("stage.train.learning_rate=0.002", "stage.train.learning_rate=0.003");
-    for rate in [older, newer] {
-        assert_eq!(project.pipeline(&["run", "long.toml", "--set", rate]).code, Some(0));
+    let stands = |rate: &str| {
+        project.write("long.toml", &format!("{LONG}learning_rate = {rate}\n"));
+    };
+    for rate in ["0.002", "0.003"] {
+        stands(rate);
+        project.run("long.toml");
     }
     let evaluations = |project: &Project| {
         waste(project).iter().filter(|waste| waste["kind"] == "evaluate").count()
     };
     assert_eq!(evaluations(&project), 1);
-    let mut child = start(&mut project.command(&[
-        "run",
-        "long.toml",
-        "--set",
-        older,
-        "--rerun",
-        "train",
-        "--json",
-    ]));
+    stands("0.002");
+    let again = ["run", "long.toml", "--rerun", "train", "--json"];
+    let mut child = start(&mut project.command(&again));
     assert!(until(&mut child, trained(1)), "the training was not seen");
     assert_eq!(evaluations(&project), 0);
     assert!(child.try_wait().expect("ours").is_none(), "the training was over: this shows nothing");

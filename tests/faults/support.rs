@@ -73,7 +73,7 @@ history = "@train"
 evaluation = "@evaluate"
 "#;
 
-const SWEEP: &str = r#"
+pub const SWEEP: &str = r#"
 extends = "small.toml"
 [sweep]
 method = "grid"
@@ -86,7 +86,7 @@ train.learning_rate = [1e-3, 3e-3]
 const CHANGED: &str = "extends = \"small.toml\"\nname = \"small\"\n[stage.corpus]\nsamples = 50\n";
 
 /// Trains long enough to be caught at it.
-const LONG: &str = "extends = \"small.toml\"\n[stage.train]\nepochs = 40\n";
+pub const LONG: &str = "extends = \"small.toml\"\n[stage.train]\nepochs = 40\n";
 
 pub struct Project {
     folder: Folder,
@@ -152,6 +152,14 @@ impl Project {
     }
 
     /// What was published, but for what holds clocks and the record, which names the run.
+    /// Runs `small.toml` as if it had once stood there with this rate, and with a schedule that leaves a state to go on from.
+    pub fn run_with_rate(&self, rate: &str) {
+        let train = format!("learning_rate = {rate}\nschedule = \"constant\"");
+        self.write("small.toml", &SMALL.replace("learning_rate = 1e-3", &train));
+        self.run("small.toml");
+        self.write("small.toml", SMALL);
+    }
+
     pub fn results(&self, name: &str) -> Files {
         let mut files = files_below(&self.outputs().join(name));
         files.retain(|name, _| !name.ends_with("timing.csv") && name != "published.json");

@@ -228,7 +228,7 @@ fn it_says_who_used_an_entry() {
 #[test]
 fn the_latest_run_of_each_file_needs_its_keys() {
     assert_eq!(
-        Used::new().case.store.keys_of_latest_runs().expect("readable"),
+        Used::new().case.store.keys_of_latest_runs(later(31)).expect("readable"),
         BTreeSet::from([key("a")])
     );
 }
@@ -237,7 +237,7 @@ fn the_latest_run_of_each_file_needs_its_keys() {
 fn a_file_that_is_gone_needs_nothing() {
     let used = Used::new();
     std::fs::remove_file(used.case.path().join("tiny.toml")).expect("removed");
-    assert_eq!(used.case.store.keys_of_latest_runs().expect("readable"), BTreeSet::new());
+    assert_eq!(used.case.store.keys_of_latest_runs(later(31)).expect("readable"), BTreeSet::new());
 }
 
 #[test]
