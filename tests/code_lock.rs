@@ -24,6 +24,7 @@ const BEHIND: &[(&str, &[&str])] = &[
             "kinds/tokenize.rs",
         ],
     ),
+    ("caveats", &["kinds/corpus_caveats.rs"]),
     ("initial_weights", &["models/initialise.rs", "rng.rs", "kinds/init_model.rs"]),
     ("jsonl", &["data/jsonl.rs", "kinds/read_corpus.rs"]),
     ("metrics", &["metrics", "data/spans.rs", "training/predict.rs", "kinds/evaluate.rs"]),

@@ -26,6 +26,9 @@ pub fn run(arguments: &Check, color: bool) -> Result<Outcome, Failure> {
                 let wrong: Vec<Failure> = found.iter().flat_map(failures_of).collect();
                 let (stages, trials) = (plan.stages().len(), plan.trials.len());
                 let mut report = json!({"file": name, "ok": wrong.is_empty(), "stages": stages, "trials": trials});
+                if !plan.warnings.is_empty() {
+                    report["warnings"] = json!(plan.warnings);
+                }
                 if arguments.data {
                     report["data"] = found.iter().flat_map(remarks_json).collect();
                 }
@@ -40,6 +43,9 @@ pub fn run(arguments: &Check, color: bool) -> Result<Outcome, Failure> {
                     report["errors"] = errors.into();
                     let count = format::counted(wrong.len(), "mistake");
                     writeln!(text, "{}: {count} in its data", file.display()).expect("a string");
+                }
+                for warning in &plan.warnings {
+                    writeln!(text, "  warning: {warning}").expect("a string");
                 }
                 found.iter().for_each(|found| text += &remarks_text(found));
                 reports.push(report);

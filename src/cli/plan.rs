@@ -63,6 +63,7 @@ pub fn print(
     }
     terminal::print(&(to_text(plan, forecast) + &memory.text(plan) + &duration.text(plan)))?;
     terminal::complain(&memory.warning(plan).unwrap_or_default());
+    plan.warnings.iter().for_each(|warning| terminal::complain(&format!("warning: {warning}\n")));
     Ok(())
 }
 
@@ -188,6 +189,7 @@ fn to_json(
         "file": plan.file.to_string_lossy(),
         "trials": plan.trials.len(),
         "pending": forecast.pending(),
+        "warnings": plan.warnings,
         "memory_available_bytes": memory.available,
         "nodes": plan.ids().map(node).collect::<Vec<_>>(),
     })

@@ -134,6 +134,9 @@ fn execute(
         progressed: Mutex::default(),
         unwritten: Mutex::default(),
     };
+    for text in &plan.warnings {
+        listener.event(&Event::Warning { text: text.clone() });
+    }
     let options = Options { verify: report::unpublished(plan, &project.store), ..options.clone() };
     let outcome = match exec::execute(plan, &project.store, &options, &listener, &signals.cancel) {
         Ok(outcome) => outcome,

@@ -521,6 +521,9 @@ impl<'a> Scheduler<'a> {
             }
             _ => self.reporter.event(&Event::StageCached { name, key }),
         }
+        if !matches!(outcome, Outcome::Built { .. }) {
+            self.recall(index, &entry);
+        }
         let slot = &mut self.slots[index];
         slot.rerun = false;
         slot.suspect = false;
@@ -532,6 +535,21 @@ impl<'a> Scheduler<'a> {
         }
         for dependant in self.needed_by[index].clone() {
             self.wake(dependant);
+        }
+    }
+
+    /// Says again what is worth it of a result that is there.
+    fn recall(&self, index: usize, entry: &Entry) {
+        let node = &self.plan.nodes[index];
+        let previous = || {
+            self.store.previous(&self.plan.file, &node.stage, &self.plan.fingerprint(id_of(index))?)
+        };
+        for text in node.instance.recall(entry.folder(), &previous) {
+            self.reporter.event(&Event::StageMessage {
+                name: self.name(index),
+                warning: false,
+                text,
+            });
         }
     }
 

@@ -266,7 +266,7 @@ impl Job<'_> {
             output: &output,
             checkpoints: &self.store.checkpoints(&self.key),
             lineage: lineage.as_deref(),
-            previous: &|| self.store.previous(self.file, &self.node.stage, &self.key),
+            previous: &|| self.store.previous(self.file, &self.node.stage, &self.fingerprint),
             cache: &self.store.cache(),
             device: self.options.device,
             offline: self.options.offline,

@@ -3,8 +3,28 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 
-use crate::data::{Example, Split};
+use crate::data::{Corpus, Example, Split};
+use crate::models::HeadSizes;
 use crate::stage::Caveat;
+
+/// No text of a split is normal, or an anomaly.
+const CLASS_NEVER_OCCURS: &str = "class_never_occurs";
+const LABELS_NOT_IN_TRAIN: &str = "labels_not_in_train";
+/// What there is to say of entities only, here and where texts become tokens.
+const OF_ENTITIES: [&str; 4] =
+    [LABELS_NOT_IN_TRAIN, "entities_cut", "entities_inside_tokens", "offsets_unit"];
+
+/// Whether a caveat is about nothing but scores that a model with these heads has not.
+pub(super) fn is_idle(caveat: &Caveat, heads: HeadSizes) -> bool {
+    let code = caveat.code.as_str();
+    (!heads.anomaly && code == CLASS_NEVER_OCCURS)
+        || (heads.ner.is_none() && OF_ENTITIES.contains(&code))
+}
+
+/// Those among the caveats of a corpus that whoever learns its classes is warned of, and nobody else.
+pub(super) fn about_classes(caveats: &[Caveat]) -> impl Iterator<Item = &Caveat> {
+    caveats.iter().filter(|caveat| caveat.code == CLASS_NEVER_OCCURS)
+}
 
 /// Looks at every text once; [`caveats`](Self::caveats) says what was found.
 #[derive(Default)]
@@ -47,6 +67,14 @@ struct Contradictions {
 }
 
 impl LabelFindings {
+    pub(super) fn of(corpus: &Corpus) -> Self {
+        let mut findings = Self::default();
+        for split in Split::ALL {
+            corpus.get(split).iter().for_each(|example| findings.push(split, example));
+        }
+        findings
+    }
+
     pub(super) fn push(&mut self, split: Split, example: &Example) {
         let labels = self.splits.entry(split).or_default();
         labels.classes[usize::from(example.anomaly == 1)] += 1;
@@ -80,9 +108,9 @@ impl LabelFindings {
         }
     }
 
+    /// What is to be said of them, but for [`classes`](Self::classes).
     pub(super) fn caveats(&self) -> Vec<Caveat> {
-        let mut caveats = self.classes();
-        caveats.extend(self.labels());
+        let mut caveats = self.labels();
         if let Some([(split, line), (other, other_line)]) = self.contradictions.first {
             let Contradictions { texts, distinct, .. } = self.contradictions;
             let message = format!(
@@ -94,9 +122,9 @@ impl LabelFindings {
         caveats
     }
 
-    /// Splits in which a class never occurs.
-    fn classes(&self) -> Vec<Caveat> {
-        const CODE: &str = "class_never_occurs";
+    /// Splits in which a class never occurs. Texts that are labelled with entities alone are all normal, so that this is said where the classes
+    /// are learnt.
+    pub(super) fn classes(&self) -> Vec<Caveat> {
         const MEANS: &str =
             "scores that compare the classes, such as AUROC, are undefined or say nothing";
         let name = |class: usize| ["normal", "an anomaly"][class];
@@ -108,14 +136,14 @@ impl LabelFindings {
         {
             let all: usize = self.splits.values().flat_map(|labels| labels.classes).sum();
             let message = format!("none of the {all} texts is {}: {MEANS}", name(class));
-            return vec![Caveat::new(CODE, all, message)];
+            return vec![Caveat::new(CLASS_NEVER_OCCURS, all, message)];
         }
         let caveat = |(split, labels): (&Split, &Labels)| {
             let class = lacks(labels)?;
             let all: usize = labels.classes.iter().sum();
             let means = if *split == Split::Train { "a model cannot learn it" } else { MEANS };
             let message = format!("none of the {all} {split} texts is {}: {means}", name(class));
-            Some(Caveat::new(CODE, all, message).of(split))
+            Some(Caveat::new(CLASS_NEVER_OCCURS, all, message).of(split))
         };
         self.splits.iter().filter_map(caveat).collect()
     }
@@ -135,7 +163,7 @@ impl LabelFindings {
                 "{count} {split} entities have labels that train does not have, so that no model learns them: {}",
                 some_of(&kinds)
             );
-            Some(Caveat::new("labels_not_in_train", count, message).of(split))
+            Some(Caveat::new(LABELS_NOT_IN_TRAIN, count, message).of(split))
         };
         self.splits.iter().filter_map(caveat).collect()
     }
@@ -183,7 +211,7 @@ mod tests {
             findings.push(*split, &example);
         }
         let told = |caveat: Caveat| (caveat.code, caveat.count, caveat.message);
-        findings.caveats().into_iter().map(told).collect()
+        findings.classes().into_iter().chain(findings.caveats()).map(told).collect()
     }
 
     use Split::{Test, Train, Validation};

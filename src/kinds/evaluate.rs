@@ -1,19 +1,22 @@
 //! `evaluate`: predictions and scores of a trained model on one split.
 
+use std::path::Path;
+
 use candle_core::DType;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{facts, versions};
+use super::{corpus_caveats, facts, versions};
 use crate::artifacts::{
     Checkpoint, Encoded, Evaluation, LabelConfusion, PredictedClass, Prediction, Predictions, files,
 };
-use crate::data::{self, EncodedSplit};
+use crate::data::{self, Corpus, EncodedSplit};
 use crate::metrics::{self, ConfusionMatrix, Scores, SpanScores, classification_report};
 use crate::stage::{
-    Caveat, CodeVersion, Context, InputFacts, ParameterProblem, Stage, StageError, UndefinedMetrics,
+    Caveat, CodeVersion, Context, InputFacts, ParameterProblem, Stage, StageError, Survey,
+    SurveyInputs, UndefinedMetrics,
 };
-use crate::training::{self, Objective, Predicted, Scored};
+use crate::training::{self, Contents, Objective, Predicted, Scored};
 
 /// Scores a trained model on one split: classification reports, entity-level scores as seqeval defines them (strict, `O` counted), anomaly scores as scikit-learn defines them, and every prediction as CSV. Its `loss` has no weights: every token counts, `O` too, and both tasks the same; a head that was not trained has no scores.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -33,6 +36,10 @@ pub struct Evaluate {
 
 const NO_TEXTS: &str =
     "choose another `split`, or give the corpus stage a fraction or a file for it";
+
+fn no_texts(split: data::Split) -> StageError {
+    StageError::new(format!("the `{split}` split is empty")).with_help(NO_TEXTS)
+}
 
 fn batch_size() -> usize {
     32
@@ -75,7 +82,7 @@ crate::inputs! {
 
 impl Stage for Evaluate {
     const KIND: &'static str = "evaluate";
-    const CODE: &'static [CodeVersion] = &[versions::MODEL, versions::METRICS];
+    const CODE: &'static [CodeVersion] = &[versions::MODEL, versions::METRICS, versions::CAVEATS];
     const EXCLUSIVE: bool = true;
     type Inputs = EvaluateInputs;
     type Output = Evaluation;
@@ -90,7 +97,24 @@ impl Stage for Evaluate {
     }
 
     fn undefined_metrics(&self, inputs: InputFacts<'_>) -> Vec<UndefinedMetrics> {
-        facts::undefined_metrics(inputs, "model")
+        let mut undefined = facts::undefined_metrics(inputs, "model");
+        undefined.extend(facts::undefined_by_classes(inputs, "data"));
+        undefined
+    }
+
+    fn survey(
+        &self,
+        inputs: SurveyInputs<'_>,
+        _entry: Option<&Path>,
+    ) -> Result<Survey, StageError> {
+        let Some(corpus) = inputs.get::<Corpus>("data") else { return Ok(Survey::default()) };
+        let split = data::Split::from(self.split);
+        let texts = corpus.get(split);
+        if texts.is_empty() {
+            return Err(no_texts(split));
+        }
+        let undefined = facts::undefined_in(&Contents::of(texts), &format!("the `{split}` split"));
+        Ok(Survey { undefined, ..Survey::default() })
     }
 
     fn run(&self, inputs: EvaluateInputs, context: &Context<'_>) -> Result<Evaluation, StageError> {
@@ -103,11 +127,10 @@ impl Stage for Evaluate {
         let split = data::Split::from(self.split);
         let tokens = data.tokens(split)?;
         if tokens.is_empty() {
-            return Err(
-                StageError::new(format!("the `{split}` split is empty")).with_help(NO_TEXTS)
-            );
+            return Err(no_texts(split));
         }
         let mut caveats = shown_with(split, &model.caveats, &data.caveats);
+        caveats.retain(|caveat| !corpus_caveats::is_idle(caveat, model.heads.sizes()));
         if files::read(&model.tokenizer())? != files::read(&data.tokenizer())? {
             let message = "the texts were tokenized by another `tokenizer.json` than those that the model was trained on";
             context.caveat(&mut caveats, Caveat::new("other_tokenizer", tokens.len(), message));

@@ -4,6 +4,7 @@ use super::splits::Fractions;
 use crate::data::Split;
 use crate::models::HeadSizes;
 use crate::stage::{Facts, InputFacts, UndefinedMetrics};
+use crate::training::{Contents, Metric};
 
 /// How many tokens a model can take.
 const LONGEST: &str = "max_position_embeddings";
@@ -43,13 +44,44 @@ pub(super) fn of_fractions(fractions: &Fractions) -> Facts {
     of_splits(fractions.train == 0.0, fractions.validation == 0.0, fractions.test == 0.0)
 }
 
-/// The same of what was made of the corpus at `port`.
-pub(super) fn splits_of(inputs: InputFacts<'_>, port: &str) -> Facts {
-    inputs
-        .get(port, EMPTY_SPLITS)
-        .map(|names| (EMPTY_SPLITS.to_owned(), names.clone()))
+/// What is known of the corpus at `port`, of what was made of it.
+pub(super) fn of_corpus(inputs: InputFacts<'_>, port: &str) -> Facts {
+    [EMPTY_SPLITS, ONLY_CLASS]
         .into_iter()
+        .filter_map(|fact| Some((fact.to_owned(), inputs.get(port, fact)?.clone())))
         .collect()
+}
+
+/// The class that all texts have, where that is known: 0 is normal, 1 an anomaly.
+const ONLY_CLASS: &str = "only_class";
+
+/// What is known of a corpus with so many normal texts and anomalies.
+pub(super) fn of_classes([normal, anomalies]: [usize; 2]) -> Facts {
+    let only = match (normal, anomalies) {
+        (_, 0) => 0,
+        (0, _) => 1,
+        _ => return Facts::new(),
+    };
+    Facts::from_iter([(ONLY_CLASS.to_owned(), only.into())])
+}
+
+/// The metrics that texts of one class leave undefined, where that is all that there are at `port`.
+pub(super) fn undefined_by_classes(inputs: InputFacts<'_>, port: &str) -> Vec<UndefinedMetrics> {
+    let Some(class) = inputs.get(port, ONLY_CLASS).and_then(|class| class.as_u64()) else {
+        return Vec::new();
+    };
+    undefined_in(&Contents { texts: 1, anomalies: class, entities: 1 }, "the corpus")
+}
+
+/// The metrics that some texts leave undefined.
+///
+/// * `name`: what to call the texts
+pub(super) fn undefined_in(contents: &Contents, name: &str) -> Vec<UndefinedMetrics> {
+    let undefined = |metric: Metric| {
+        let because = format!("{name} {}", contents.lacks(metric)?);
+        Some(UndefinedMetrics { prefix: metric.name(), because, by_data: true })
+    };
+    Metric::ALL.into_iter().filter_map(undefined).collect()
 }
 
 /// Whether a split of what is wired to `port` is known to have no text.
@@ -81,6 +113,7 @@ pub(super) fn undefined_metrics(inputs: InputFacts<'_>, port: &str) -> Vec<Undef
         .map(|(name, prefix, parameter)| UndefinedMetrics {
             prefix,
             because: format!("the model has no head `{name}`, since its `{parameter}` is 0"),
+            by_data: false,
         })
         .collect()
 }

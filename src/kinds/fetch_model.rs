@@ -114,13 +114,14 @@ impl Stage for FetchModel {
     ) -> Result<Survey, StageError> {
         let Some(folder) = self.path.as_deref().or(entry) else {
             let text = "the model is not here before it was downloaded: nothing is said of tokens";
-            return Ok(Survey { remarks: vec![Remark::Note(text.to_owned())], finding: None });
+            let remarks = vec![Remark::Note(text.to_owned())];
+            return Ok(Survey { remarks, ..Survey::default() });
         };
         let model = checked(folder)?;
         let tokenizer = TextTokenizer::load(&model.tokenizer)
             .map_err(|error| StageError::new(error.to_string()))?;
         let remarks = left_out(&model.weights)?.map(Remark::Warning).into_iter().collect();
-        Ok(Survey { remarks, finding: Some(Arc::new(tokenizer)) })
+        Ok(Survey { remarks, finding: Some(Arc::new(tokenizer)), ..Survey::default() })
     }
 
     fn hub_commit(&self) -> Option<HubCommit> {

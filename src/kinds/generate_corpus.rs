@@ -129,7 +129,9 @@ impl Stage for GenerateCorpus {
     }
 
     fn facts(&self, _inputs: InputFacts<'_>) -> Facts {
-        facts::of_fractions(&self.split)
+        let mut facts = facts::of_fractions(&self.split);
+        facts.extend(facts::of_classes(data::classes(self.samples, self.anomaly_ratio)));
+        facts
     }
 
     fn survey(
@@ -143,6 +145,10 @@ impl Stage for GenerateCorpus {
             Ok(())
         })?;
         Ok(splits::survey(corpus, Some((FIELD, "templates")), remarks))
+    }
+
+    fn recall(&self, entry: &Path, previous: &dyn Fn() -> Option<PathBuf>) -> Vec<String> {
+        splits::recall(entry, previous)
     }
 
     fn run(&self, _inputs: NoInputs, context: &Context<'_>) -> Result<CorpusFiles, StageError> {

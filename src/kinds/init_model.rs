@@ -154,6 +154,7 @@ impl Stage for InitModel {
         Ok(Survey {
             remarks: Vec::new(),
             finding: Some(Arc::new(self.tokenizer(&corpus, &|| false)?)),
+            ..Survey::default()
         })
     }
 

@@ -151,6 +151,10 @@ impl Stage for ReadCorpus {
         Ok(splits::survey(corpus, None, remarks))
     }
 
+    fn recall(&self, entry: &Path, previous: &dyn Fn() -> Option<PathBuf>) -> Vec<String> {
+        splits::recall(entry, previous)
+    }
+
     fn run(&self, _inputs: NoInputs, context: &Context<'_>) -> Result<CorpusFiles, StageError> {
         let mut output = splits::Output::new(None, context)?;
         let (mut caveats, mut remarks) = (Vec::new(), Vec::new());

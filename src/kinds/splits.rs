@@ -1,6 +1,7 @@
 //! What the two corpus kinds share: the parameters that divide a corpus, and what is said of what came out.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -312,7 +313,9 @@ impl<'a> Output<'a> {
             files: CorpusFiles::writer(context.output)?,
             overlap: Overlap::new(group),
             labels: LabelFindings::default(),
-            traces: previous(context).map(|trace| (trace, Trace::default())),
+            traces: (context.previous)()
+                .and_then(|previous| trace(&previous))
+                .map(|trace| (trace, Trace::default())),
         })
     }
 
@@ -329,8 +332,10 @@ impl<'a> Output<'a> {
         for caveat in self.overlap.caveats().into_iter().chain(self.labels.caveats()) {
             self.context.caveat(&mut caveats, caveat);
         }
+        // Whoever learns the classes says it.
+        caveats.extend(self.labels.classes());
         if let Some((before, now)) = &self.traces {
-            self.context.note(format!("compared with the corpus before: {}", now.since(before)));
+            self.context.note(difference(before, now));
         }
         self.files.finish(&caveats)
     }
@@ -342,21 +347,28 @@ pub(super) fn survey(
     group: Option<(&'static str, &'static str)>,
     mut remarks: Vec<Remark>,
 ) -> Survey {
-    let (mut overlap, mut labels) = (Overlap::new(group), LabelFindings::default());
+    let (mut overlap, labels) = (Overlap::new(group), LabelFindings::of(&corpus));
     for split in Split::ALL {
-        for example in corpus.get(split) {
-            overlap.push(split, example);
-            labels.push(split, example);
-        }
+        corpus.get(split).iter().for_each(|example| overlap.push(split, example));
     }
     let caveats = overlap.caveats().into_iter().chain(labels.caveats());
     remarks.extend(caveats.map(Remark::Caveat));
-    Survey { remarks, finding: Some(Arc::new(corpus)) }
+    Survey { remarks, finding: Some(Arc::new(corpus)), ..Survey::default() }
 }
 
-/// What the stage came to the time before, as far as that can be read.
-fn previous(context: &Context<'_>) -> Option<Trace> {
-    let files = CorpusFiles::open(&(context.previous)()?).ok()?;
+/// What to say again of a corpus that is there: how it differs from the one before, where that is another one.
+pub(super) fn recall(entry: &Path, previous: &dyn Fn() -> Option<PathBuf>) -> Vec<String> {
+    let compare = || Some(difference(&trace(&previous()?)?, &trace(entry)?));
+    compare().into_iter().collect()
+}
+
+fn difference(before: &Trace, now: &Trace) -> String {
+    format!("compared with the corpus before: {}", now.since(before))
+}
+
+/// Where the texts of a corpus lie, as far as it can be read.
+fn trace(folder: &Path) -> Option<Trace> {
+    let files = CorpusFiles::open(folder).ok()?;
     let mut trace = Trace::default();
     files.for_each(|split, example| trace.push(split, example)).ok()?;
     Some(trace)

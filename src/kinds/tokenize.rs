@@ -57,7 +57,7 @@ impl Stage for Tokenize {
     type Output = Encoded;
 
     fn facts(&self, inputs: InputFacts<'_>) -> Facts {
-        facts::splits_of(inputs, "corpus")
+        facts::of_corpus(inputs, "corpus")
     }
 
     fn check_inputs(&self, inputs: InputFacts<'_>) -> Vec<ParameterProblem> {
@@ -111,7 +111,7 @@ impl Stage for Tokenize {
             }
             found.extend(unit_remark(&misfits));
         }
-        Ok(Survey { remarks: found, finding: Some(corpus) })
+        Ok(Survey { remarks: found, finding: Some(corpus), ..Survey::default() })
     }
 }
 

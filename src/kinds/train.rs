@@ -1,13 +1,14 @@
 //! `train`: fine-tunes the joint model.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use candle_core::DType;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{facts, versions, watched};
+use super::corpus_caveats::LabelFindings;
+use super::{corpus_caveats, facts, versions, watched};
 use crate::artifacts::{Backbone, Checkpoint, Encoded, Heads, files};
 use crate::data::{Corpus, IGNORE, Split};
 use crate::durable;
@@ -16,7 +17,7 @@ use crate::models::{HeadSizes, JointModel};
 use crate::rng::Rng;
 use crate::stage::{
     Artifact as _, Caveat, CodeVersion, Context, Evaluated, Extension, Facts, InputFacts,
-    ParameterProblem, Progress, Stage, StageError, Survey, SurveyInputs,
+    ParameterProblem, Progress, Remark, Stage, StageError, Survey, SurveyInputs,
 };
 use crate::training::{
     self, Cadence, Contents, Interval, Metric, ModelEngine, OnNonfinite, Recipe, Schedule, Storage,
@@ -350,6 +351,10 @@ impl Stage for Train {
     ) -> Result<Survey, StageError> {
         if let Some(corpus) = inputs.get::<Corpus>("data") {
             watched::refuse_undefined(self, || Ok(Contents::of(&corpus.validation)))?;
+            if self.anomaly_weight > 0.0 {
+                let remarks = LabelFindings::of(&corpus).classes().into_iter().map(Remark::Caveat);
+                return Ok(Survey { remarks: remarks.collect(), ..Survey::default() });
+            }
         }
         Ok(Survey::default())
     }
@@ -373,6 +378,14 @@ impl Stage for Train {
         Some(Extension { parameter: "epochs", obstacle })
     }
 
+    fn recall(&self, entry: &Path, _previous: &dyn Fn() -> Option<PathBuf>) -> Vec<String> {
+        let kept = || {
+            let history = Checkpoint::open(entry).ok()?.history().ok()?;
+            training::kept(&history, self.keep_best?).map(|notice| notice.to_string())
+        };
+        self.keep_best.and_then(|_| kept()).into_iter().collect()
+    }
+
     fn run(&self, inputs: TrainInputs, context: &Context<'_>) -> Result<Checkpoint, StageError> {
         let TrainInputs { model, data } = inputs;
         let labels = &data.labels;
@@ -391,6 +404,10 @@ impl Stage for Train {
         }
         watched::refuse_undefined(self, || Ok(Contents::of(&data.examples(Split::Validation)?)))?;
         let heads = self.heads(labels.len());
+        if heads.anomaly {
+            corpus_caveats::about_classes(&data.caveats)
+                .for_each(|caveat| context.warn(caveat.message.clone()));
+        }
         let joint = JointModel::load(&model.weights, model.config, heads, &Rng::new(self.seed))
             .map_err(|error| StageError::new(error.to_string()).with_help(error.help()))?;
         // What the result needs is read now: at the end of a long training, somebody may have removed it.

@@ -4,6 +4,7 @@
 use crate::stage::CodeVersion;
 
 pub const ALIGNMENT: CodeVersion = CodeVersion { part: "alignment", version: 3 };
+pub const CAVEATS: CodeVersion = CodeVersion { part: "caveats", version: 1 };
 pub const INITIAL_WEIGHTS: CodeVersion = CodeVersion { part: "initial_weights", version: 1 };
 pub const JSONL: CodeVersion = CodeVersion { part: "jsonl", version: 3 };
 pub const METRICS: CodeVersion = CodeVersion { part: "metrics", version: 3 };
@@ -17,6 +18,7 @@ pub const TRAINING: CodeVersion = CodeVersion { part: "training", version: 3 };
 /// Every version, for the test that watches them.
 pub const ALL: &[CodeVersion] = &[
     ALIGNMENT,
+    CAVEATS,
     INITIAL_WEIGHTS,
     JSONL,
     METRICS,

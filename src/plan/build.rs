@@ -16,7 +16,7 @@ use super::wires::{Draft, Graph};
 use super::{Digests, Identity, Node, NodeId, Plan, PlanError};
 use crate::diagnostics::{Diagnostic, Diagnostics, suggest};
 use crate::experiment::Experiment;
-use crate::stage::StageKind;
+use crate::stage::{StageKind, UndefinedMetrics};
 
 impl Plan {
     /// Plans an experiment: types, wires, trials and keys.
@@ -49,10 +49,11 @@ impl Plan {
         let (texts, contents) = files.finish();
         check_axes(&dimensions, &graph, experiment, (&used, &telling), &instances, &mut found);
         let mut assembly = Assembly::new(&dimensions, &contents);
+        let mut warnings = Vec::new();
         if dimensions.bounded && dimensions.complete {
             assembly.place_all(&graph, &graph.order, &instances);
             found.append(&mut assembly.foresight.found);
-            assembly.check_objective(experiment, &graph, &mut found);
+            warnings.extend(assembly.check_objective(experiment, &graph, &mut found));
         }
         if !found.is_empty() || !dimensions.complete || !instances.iter().all(Option::is_some) {
             return Err(Diagnostics::new(texts, found).into());
@@ -79,6 +80,7 @@ impl Plan {
             sweep: dimensions.shape(experiment),
             partial: order.len() < graph.drafts.len(),
             of_single_trials: false,
+            warnings,
             stages,
             positions,
             table,
@@ -335,26 +337,28 @@ impl<'a> Assembly<'a> {
         self.placed.insert(number, Placed { grid, nodes: placed });
     }
 
-    /// An objective that no trial can ever define is a mistake.
+    /// An objective that no trial can ever define is a mistake; where the data are why, a warning.
     fn check_objective(
         &self,
         experiment: &Experiment,
         graph: &Graph<'_>,
         found: &mut Vec<Diagnostic>,
-    ) {
-        let objective = experiment.sweep.as_ref().and_then(|sweep| sweep.objective.as_ref());
-        let Some(objective) = objective else { return };
-        let Some((stage, metric)) = objective.metric.split_once('.') else { return };
+    ) -> Option<String> {
+        let objective = experiment.sweep.as_ref()?.objective.as_ref()?;
+        let (stage, metric) = objective.metric.split_once('.')?;
         let is_asked = |draft: &Draft<'_>| *draft.declaration.name == *stage;
-        let placed = graph.drafts.iter().position(is_asked).and_then(|of| self.placed.get(&of));
-        let Some(placed) = placed else { return };
+        let placed = self.placed.get(&graph.drafts.iter().position(is_asked)?)?;
         let why = |id: &NodeId| self.foresight.never_defines(&self.nodes[id.index()], metric);
-        let reasons: Option<Vec<String>> = placed.nodes.iter().map(why).collect();
-        if let Some(because) = reasons.and_then(|reasons| reasons.into_iter().next()) {
-            let message = format!("`{}` is undefined in every trial: {because}", objective.metric);
-            let help = "choose another objective, or see that it is defined";
-            found.push(Diagnostic::new("undefined-metric", message).at(objective.span).help(help));
+        let reasons: Option<Vec<UndefinedMetrics>> = placed.nodes.iter().map(why).collect();
+        let reasons = reasons?;
+        if let Some(by_data) = reasons.iter().find(|undefined| undefined.by_data) {
+            return Some(undefined_objective(&objective.metric, &by_data.because));
         }
+        let because = &reasons.first()?.because;
+        let message = format!("`{}` is undefined in every trial: {because}", objective.metric);
+        let help = "choose another objective, or see that it is defined";
+        found.push(Diagnostic::new("undefined-metric", message).at(objective.span).help(help));
+        None
     }
 
     /// Which node each trial uses for each stage.
@@ -369,6 +373,14 @@ impl<'a> Assembly<'a> {
             })
             .collect()
     }
+}
+
+/// A warning of an objective that the data leave undefined.
+#[must_use]
+pub fn undefined_objective(metric: &str, because: &str) -> String {
+    format!(
+        "the objective `{metric}` is undefined in every trial, so that none will be the best: {because}"
+    )
 }
 
 fn identity(

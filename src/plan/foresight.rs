@@ -13,7 +13,7 @@ use super::sources::{Contents, problem_diagnostic};
 use super::sweep::Dimensions;
 use super::wires::Draft;
 use crate::diagnostics::{Diagnostic, Span};
-use crate::stage::{Facts, InputFacts};
+use crate::stage::{Facts, InputFacts, UndefinedMetrics};
 
 #[derive(Default)]
 pub(super) struct Foresight {
@@ -51,12 +51,10 @@ impl Foresight {
     }
 
     /// Why a node that was looked at never defines `metric`; `None` where it may.
-    pub(super) fn never_defines(&self, node: &Node, metric: &str) -> Option<String> {
+    pub(super) fn never_defines(&self, node: &Node, metric: &str) -> Option<UndefinedMetrics> {
         let inputs = inputs_of(&self.facts, node);
-        node.instance
-            .undefined_metrics(InputFacts(&inputs))
-            .into_iter()
-            .find_map(|undefined| metric.starts_with(undefined.prefix).then_some(undefined.because))
+        let undefined = node.instance.undefined_metrics(InputFacts(&inputs));
+        undefined.into_iter().find(|undefined| metric.starts_with(undefined.prefix))
     }
 }
 

@@ -38,6 +38,7 @@ mod validate;
 mod wires;
 
 pub use crate::experiment::Objective;
+pub use build::undefined_objective;
 pub use change::{Change, full_text, value_text};
 pub use forecast::{Comparison, Continuation, Expectation, Forecast, Lookup, Presence, Reason};
 pub use key::{CacheKey, Fingerprint, KeyError};

@@ -43,6 +43,8 @@ pub struct Plan {
     pub partial: bool,
     /// True when single trials were asked for by name, so that not all there are of a sweep's are in it.
     pub of_single_trials: bool,
+    /// What is to be said of it before anything runs.
+    pub warnings: Vec<String>,
     /// For each kind one stage, whether or not it was selected: see [`Plan::is_first_of_its_kind`].
     pub(super) firsts: BTreeSet<Arc<str>>,
     /// By trial and stage, in the order of `stages`.

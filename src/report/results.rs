@@ -96,9 +96,7 @@ impl<'a> TrialResults<'a> {
     pub fn metrics(&self) -> std::io::Result<Metrics> {
         let mut metrics = Metrics::new();
         for (stage, id, entry) in &self.nodes {
-            if let Some(value) = metrics_file(self.plan, *id, entry)? {
-                flatten(stage, &value, &mut metrics);
-            }
+            metrics.extend(scores_of(&self.plan.node(*id).kind.output, stage, entry)?.0);
         }
         Ok(metrics)
     }
@@ -168,8 +166,9 @@ pub fn scores_of(
 ) -> std::io::Result<(Metrics, Vec<Caveat>)> {
     let Some(value) = read_metrics(output, entry)? else { return Ok(Default::default()) };
     let mut metrics = Metrics::new();
-    flatten(name, &value, &mut metrics);
-    Ok((metrics, Caveat::listed_in(&value)))
+    flatten("", &value, output.metric_names, &mut metrics);
+    let named = metrics.into_iter().map(|(path, value)| (format!("{name}.{path}"), value));
+    Ok((named.collect(), Caveat::listed_in(&value)))
 }
 
 /// Caveats as lines for people, the first of many.
@@ -214,14 +213,21 @@ impl LabelScores {
     }
 }
 
-fn flatten(path: &str, value: &Value, metrics: &mut Metrics) {
+/// Every number below `path`. A null is one that is undefined where the artifact names a metric so; else it stands for something that is no
+/// number, such as a table.
+///
+/// * `names`: of the artifact's metrics; one that ends with a dot stands for all below it
+fn flatten(path: &str, value: &Value, names: &[&str], metrics: &mut Metrics) {
+    let is_metric =
+        || names.iter().any(|name| *name == path || name.ends_with('.') && path.starts_with(name));
     match value {
-        Value::Object(map) => {
-            map.iter().for_each(|(name, value)| flatten(&format!("{path}.{name}"), value, metrics))
-        }
+        Value::Object(map) => map.iter().for_each(|(name, value)| {
+            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            flatten(&path, value, names, metrics);
+        }),
         Value::Number(number) => drop(metrics.insert(path.to_owned(), number.as_f64())),
-        Value::Null => drop(metrics.insert(path.to_owned(), None)),
-        Value::Array(_) | Value::String(_) | Value::Bool(_) => {}
+        Value::Null if is_metric() => drop(metrics.insert(path.to_owned(), None)),
+        Value::Null | Value::Array(_) | Value::String(_) | Value::Bool(_) => {}
     }
 }
 
@@ -231,18 +237,19 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn numbers_are_named_by_stage_and_path_and_undefined_ones_are_kept() {
+    fn numbers_are_named_by_their_path_and_undefined_metrics_are_kept_but_no_other_nulls() {
         let mut metrics = Metrics::new();
-        flatten(
-            "evaluate",
-            &json!({"ner": {"span_f1": 0.5, "per_label": {"PER": {"f1": null}}}, "confusion": [[1, 2]]}),
-            &mut metrics,
-        );
+        let ner = json!({"span_f1": 0.5, "token_accuracy": null, "per_label": {"PER": {"f1": null}}, "cut": 3});
+        let content = json!({"ner": ner, "confusion": [[1, 2]], "other": {"confusion": null}});
+        let names = ["ner.token_accuracy", "ner.span_f1", "ner.per_label."];
+        flatten("", &content, &names, &mut metrics);
         assert_eq!(
             metrics,
             Metrics::from([
-                ("evaluate.ner.span_f1".into(), Some(0.5)),
-                ("evaluate.ner.per_label.PER.f1".into(), None)
+                ("ner.span_f1".into(), Some(0.5)),
+                ("ner.token_accuracy".into(), None),
+                ("ner.per_label.PER.f1".into(), None),
+                ("ner.cut".into(), Some(3.0)),
             ])
         );
     }

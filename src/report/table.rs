@@ -1,6 +1,7 @@
 //! What the end of a sweep says of it: its points beside each other, the best first.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 use super::format;
 use super::results::{LabelScores, Metrics, TrialResults};
@@ -158,7 +159,15 @@ fn grid(head: &str, shape: &SweepShape, points: &[&Scores<'_>], names: &[&str]) 
 fn all_scores(scores: &Scores<'_>, names: &[&str]) -> String {
     let trials = scores.trials.len();
     let mut lines: Vec<(&str, Vec<String>)> = Vec::new();
-    for name in names {
+    // A table without any number, such as that of a head that was not trained, says nothing.
+    let table_of =
+        |name: &str| name.rsplit_once('.').map_or(String::new(), |(table, _)| table.into());
+    let told: BTreeSet<String> = names
+        .iter()
+        .filter(|name| scores.moments(name).count > 0)
+        .map(|name| table_of(name))
+        .collect();
+    for name in names.iter().filter(|name| told.contains(&table_of(name))) {
         let (table, metric) = name.rsplit_once('.').unwrap_or(("", name));
         let moments = scores.moments(name);
         let count = if moments.count == trials || moments.count == 0 {

@@ -91,11 +91,15 @@ pub struct ParameterProblem {
 }
 
 /// Metrics that a stage's output is known to leave undefined.
+///
+/// An objective among them is a mistake where the parameters make it so, and worth a warning where the data do: they may be what there is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UndefinedMetrics {
     /// All whose path begins like this, such as `anomaly.`.
     pub prefix: &'static str,
     pub because: String,
+    /// Whether the data leave them undefined, and not the parameters.
+    pub by_data: bool,
 }
 
 /// A parameter that only says how far the work goes: a stage with more of it does all that an equal one with less does, and then goes on.
@@ -125,6 +129,8 @@ pub trait AnyStage: Send + Sync {
     /// # Errors
     /// What the stage returns.
     fn survey(&self, inputs: SurveyInputs<'_>, entry: Option<&Path>) -> Result<Survey, StageError>;
+
+    fn recall(&self, entry: &Path, previous: &dyn Fn() -> Option<PathBuf>) -> Vec<String>;
 
     /// # Errors
     /// What the stage returns, and the failure to open an input.
@@ -178,6 +184,10 @@ impl<S: Stage> AnyStage for S {
 
     fn survey(&self, inputs: SurveyInputs<'_>, entry: Option<&Path>) -> Result<Survey, StageError> {
         Stage::survey(self, inputs, entry)
+    }
+
+    fn recall(&self, entry: &Path, previous: &dyn Fn() -> Option<PathBuf>) -> Vec<String> {
+        Stage::recall(self, entry, previous)
     }
 
     fn run(&self, inputs: &InputFolders, context: &Context<'_>) -> Result<(), StageError> {

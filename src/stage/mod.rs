@@ -192,6 +192,14 @@ pub trait Stage: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'stat
         Ok(Survey::default())
     }
 
+    /// What [`run`](Self::run) said of a result and is worth saying again by a run that builds nothing, such as how it differs from the one before.
+    ///
+    /// * `entry`: the folder of the result
+    /// * `previous`: as [`Context::previous`]
+    fn recall(&self, _entry: &Path, _previous: &dyn Fn() -> Option<PathBuf>) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Writes the output into [`Context::output`] and returns it opened.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use super::Caveat;
+use super::{Caveat, UndefinedMetrics};
 
 /// What those downstream look at: a value of a type that kinds agree upon.
 pub type Finding = Arc<dyn Any + Send + Sync>;
@@ -23,6 +23,8 @@ pub struct Survey {
     pub remarks: Vec<Remark>,
     /// Nothing where the stage does not know its output before it has run.
     pub finding: Option<Finding>,
+    /// Metrics of the output that these data leave undefined.
+    pub undefined: Vec<UndefinedMetrics>,
 }
 
 /// The findings of what is wired to the ports, by port.

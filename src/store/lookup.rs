@@ -15,6 +15,9 @@ use crate::plan::{CacheKey, Fingerprint, Lookup, Presence};
 /// Older entries than this many are not compared with: reading the manifests of a large store takes longer than the answer is worth.
 const NEWEST: usize = 2_000;
 
+/// How many results of one stage are compared with.
+const COMPARED: usize = 64;
+
 impl Lookup for Store {
     fn presence(&self, key: &CacheKey) -> Presence {
         // Most of a large plan is absent, and one question tells.
@@ -56,15 +59,23 @@ impl Lookup for Store {
 }
 
 impl Store {
-    /// The folder of what `stage` came to in the latest run of `file` that finished it, unless that is `key` itself. None where the stage was
-    /// swept: it came to several things then.
+    /// The folder of what `stage` came to in the latest run of `file` that finished it, unless it came to the same. Of several results, where the
+    /// stage was swept, it is the one that is most like it.
     #[must_use]
-    pub fn previous(&self, file: &Path, stage: &str, key: &CacheKey) -> Option<PathBuf> {
-        match self.latest_run(file, stage).as_slice() {
-            [previous] if previous != key => match self.state(previous) {
-                Ok(State::Present(entry)) => Some(entry.folder().to_owned()),
-                _ => None,
-            },
+    pub fn previous(&self, file: &Path, stage: &str, fingerprint: &Fingerprint) -> Option<PathBuf> {
+        let latest = self.latest(file);
+        let keys = latest.stages.get(stage)?;
+        if keys.contains(&fingerprint.key()) {
+            return None;
+        }
+        let changes = |key: &CacheKey| {
+            let known = self.fingerprint(key)?;
+            (known.kind == fingerprint.kind).then(|| fingerprint.compare(&known).len())
+        };
+        let near = keys.iter().take(COMPARED).filter_map(|key| Some((changes(key)?, key)));
+        let (_, nearest) = near.min_by_key(|(changes, _)| *changes)?;
+        match self.state(nearest) {
+            Ok(State::Present(entry)) => Some(entry.folder().to_owned()),
             _ => None,
         }
     }

@@ -85,6 +85,49 @@ fn check_with_data_finds_a_metric_that_the_data_leave_undefined() {
     assert_eq!(shot.code, Some(2), "{shot}");
 }
 
+#[test]
+fn check_with_data_warns_of_an_objective_that_the_data_leave_undefined() {
+    let world = World::new();
+    let sweep = "[sweep]\nmethod = \"grid\"\nobjective = \"max evaluate.anomaly.auroc\"\n\
+                 [sweep.over]\ntrain.learning_rate = [1e-3, 2e-3]\n";
+    let lines = |anomaly: fn(usize) -> usize| -> String {
+        let line = |number| {
+            let anomaly = anomaly(number);
+            format!("{{\"text\": \"a {number}\", \"entities\": [], \"anomaly\": {anomaly}}}\n")
+        };
+        (0..40).map(line).collect()
+    };
+    let corpus = "[stage.corpus]\nkind = \"read_corpus\"\npath = \"data/lines.jsonl\"\n";
+    world.child("normal", &format!("{corpus}{sweep}"));
+    let file = "experiments/normal.toml";
+    let check = || world.pipeline(["check", "--data", file]);
+    let said = "the objective `evaluate.anomaly.auroc` is undefined in every trial, so that none will be the best: the `validation` split has no anomaly";
+    world.write("experiments/data/lines.jsonl", lines(|_| 0));
+    let shot = check();
+    assert!(shot.stdout.contains(said) && shot.code == Some(0), "{shot}");
+    assert!(
+        !world.pipeline(["check", file]).stdout.contains("undefined"),
+        "the data were not read"
+    );
+    world.write("experiments/data/lines.jsonl", lines(|number| number % 2));
+    assert!(!check().stdout.contains("undefined"));
+}
+
+#[test]
+fn an_objective_that_a_known_ratio_leaves_undefined_is_warned_of_before_anything_runs() {
+    let world = World::new();
+    world.child(
+        "calm",
+        "[stage.corpus]\nanomaly_ratio = 0\n[sweep]\nmethod = \"grid\"\n\
+         objective = \"max evaluate.anomaly.f1\"\n[sweep.over]\ntrain.learning_rate = [1e-3, 2e-3]\n",
+    );
+    let said = "warning: the objective `evaluate.anomaly.f1` is undefined in every trial, so that none will be the best: the corpus has no anomaly";
+    let [check, plan] =
+        ["check", "plan"].map(|command| world.pipeline([command, "experiments/calm.toml"]));
+    assert!(check.code == Some(0) && check.stdout.contains(said), "{check}");
+    assert!(plan.code == Some(0) && plan.stderr.contains(said), "{plan}");
+}
+
 const CONFIG: &str = r#"{
   "model_type": "modernbert",
   "hidden_size": 32,

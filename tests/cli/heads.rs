@@ -76,6 +76,45 @@ fn a_model_that_only_tags_says_nothing_of_anomalies() {
 }
 
 #[test]
+fn texts_of_one_class_are_no_caveat_where_the_classes_are_not_learnt() {
+    let said = |weight: &str| {
+        let world = World::new();
+        let text = format!(
+            "[stage.corpus]\nanomaly_ratio = 0\n[stage.train]\nanomaly_weight = {weight}\n"
+        );
+        world.child("calm", &text);
+        let shots = ["check --data", "run", "run"].map(|command| {
+            let words = command.split(' ').chain(["experiments/calm.toml"]);
+            world.pipeline(words.collect::<Vec<_>>()).to_string()
+        });
+        let codes: Vec<Value> = json(&world, "outputs/calm/metrics.json")["caveats"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|caveat| caveat["code"].clone())
+            .collect();
+        (shots.map(|shot| shot.contains("is an anomaly: ")), codes)
+    };
+    let (shown, codes) = said("0");
+    assert!(shown == [false; 3] && !codes.contains(&"class_never_occurs".into()), "{codes:?}");
+    let (shown, codes) = said("1");
+    assert!(shown == [true; 3] && codes.contains(&"class_never_occurs".into()), "{codes:?}");
+}
+
+#[test]
+fn a_trial_without_a_head_has_no_column_for_its_confusion() {
+    let world = World::new();
+    world.child(
+        "heads",
+        "[sweep]\nmethod = \"grid\"\n[sweep.over]\ntrain.anomaly_weight = [0.0, 1.0]\n",
+    );
+    let shot = world.pipeline(["run", "experiments/heads.toml"]);
+    assert_eq!(shot.code, Some(0), "{shot}");
+    let trials = world.read("outputs/heads/trials.csv");
+    assert!(trials.contains("evaluate.anomaly.f1") && !trials.contains("confusion"), "{trials}");
+}
+
+#[test]
 fn a_model_that_only_classifies_tags_nothing() {
     let world = trained_without("ner_weight");
     assert_eq!(heads(&world), ["anomaly"]);

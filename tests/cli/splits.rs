@@ -63,6 +63,12 @@ fn corpus(world: &World) -> String {
     found.join("===\n")
 }
 
+/// How many texts are said to have moved.
+fn moved(difference: &str) -> usize {
+    let parts = difference.split(", ").filter(|part| part.contains("moved"));
+    parts.filter_map(|part| part.split(' ').next()?.parse::<usize>().ok()).sum()
+}
+
 #[test]
 fn a_corrected_file_says_how_its_split_differs_and_has_the_content_it_would_have_alone() {
     let before = lines(1..201, |_| 0);
@@ -81,15 +87,39 @@ fn a_corrected_file_says_how_its_split_differs_and_has_the_content_it_would_have
     let difference =
         notes[1].strip_prefix("note: compared with the corpus before: ").expect("said");
     assert!(difference.starts_with("3 texts new, 1 changed"), "{difference}");
-    let moved: usize = difference
-        .split(", ")
-        .filter(|part| part.contains("moved"))
-        .filter_map(|part| part.split(' ').next()?.parse::<usize>().ok())
-        .sum();
+    let moved = moved(difference);
     assert!(moved <= 8, "{difference}");
     let alone = self::world(&after, THREE);
     said(&alone);
     assert!(corpus(&world).contains(&corpus(&alone)));
+}
+
+#[test]
+fn a_corpus_that_is_cached_or_swept_says_how_it_differs_too() {
+    let before = lines(1..201, |_| 0);
+    let world = self::world(&before, THREE);
+    said(&world);
+    world.write("experiments/data/lines.jsonl", lines(1..204, |_| 0));
+    said(&world);
+    assert_eq!(said(&world).len(), 0, "it is the corpus of the run before");
+    world.write("experiments/data/lines.jsonl", &before);
+    let notes = said(&world);
+    assert!(
+        notes[0].starts_with("note: compared with the corpus before: 3 texts gone"),
+        "{notes:?}"
+    );
+    let sweep = |lines: &str| -> Vec<usize> {
+        world.write("experiments/data/lines.jsonl", lines);
+        let shot = world.pipeline(["run", FILE, "corpus", "--sweep", "corpus.seed=1,2"]);
+        assert_eq!(shot.code, Some(0), "{shot}");
+        let said = shot.stderr.lines().filter(|line| line.contains("the corpus before"));
+        said.map(moved).collect()
+    };
+    sweep(&before);
+    let more = format!("{before}{}", lines(300..302, |_| 0));
+    let moved = sweep(&more);
+    assert!(moved.len() == 2 && moved.iter().all(|moved| *moved <= 8), "{moved:?}");
+    assert_eq!(sweep(&more).len(), 0);
 }
 
 #[test]

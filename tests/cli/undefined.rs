@@ -1,6 +1,6 @@
 //! Metrics that the data leave undefined.
 
-use crate::world::World;
+use crate::world::{Shot, World};
 
 /// A child of `mini.toml` whose texts are all normal.
 fn one_class(train: &str, rest: &str) -> World {
@@ -37,6 +37,12 @@ fn a_metric_that_the_data_define_is_watched_and_the_run_says_which_step_was_kept
     assert_eq!(shot.code, Some(0), "{shot}");
     assert!(shot.stderr.contains("keeps the weights of step "), "{shot}");
     assert!(shot.stderr.contains("the best by `ner.token_accuracy`: 0."), "{shot}");
+    let said = |shot: &Shot| {
+        let line = shot.stderr.lines().find(|line| line.contains("keeps the weights of step "));
+        line.map(str::to_owned)
+    };
+    let again = world.pipeline(["run", "experiments/calm.toml"]);
+    assert_eq!(said(&again), said(&shot), "a run that trains nothing says it, too");
     let history = world.read("outputs/calm/history.csv");
     let mut rows = csv::Reader::from_reader(history.as_bytes());
     assert_eq!(rows.headers().expect("a header").iter().next_back(), Some("watched"));
