@@ -3,13 +3,13 @@
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
-use pipeline::models::kernels::Write;
-use pipeline::models::kernels::attention::{Heads, attention, attention_backward};
-use pipeline::models::kernels::cross_entropy::cross_entropy;
-use pipeline::models::kernels::geglu::{geglu, geglu_backward};
-use pipeline::models::kernels::layer_norm::{Moments, layer_norm, layer_norm_backward};
-use pipeline::models::kernels::product::{linear, linear_backward_input, linear_backward_weight};
-use pipeline::models::kernels::rotary::Rotary;
+use pipeline::nn::kernels::Write;
+use pipeline::nn::kernels::attention::{Heads, attention, attention_backward};
+use pipeline::nn::kernels::cross_entropy::cross_entropy;
+use pipeline::nn::kernels::geglu::{geglu, geglu_backward};
+use pipeline::nn::kernels::layer_norm::{Moments, layer_norm, layer_norm_backward};
+use pipeline::nn::kernels::product::{linear, linear_backward_input, linear_backward_weight};
+use pipeline::nn::kernels::rotary::Rotary;
 use pipeline::training::adamw::{AdamW, Gradient, Update, gradient_norm};
 
 const HIDDEN: usize = 768;

@@ -9,17 +9,17 @@ use std::time::Instant;
 
 use candle_core::{DType, Device};
 use candle_nn::{AdamW, Optimizer as _, ParamsAdamW};
-use pipeline::data::{
-    EncodedSplit, Example, IGNORE, LabelSet, Templates, TextTokenizer, train_tokenizer,
-};
-use pipeline::experiment::{Experiment, Overrides};
-use pipeline::kinds;
-use pipeline::models::{
+use pipeline::base::rng::Rng;
+use pipeline::engine::plan::{Digests as _, Plan};
+use pipeline::engine::spec::{Experiment, Overrides};
+use pipeline::engine::store::Store;
+use pipeline::nn::{
     ComposedModel, JointModel, LossOptions, ModernBertConfig, Targets, Tokens, layer_types,
 };
-use pipeline::plan::{Digests as _, Plan};
-use pipeline::rng::Rng;
-use pipeline::store::Store;
+use pipeline::stages;
+use pipeline::text::{
+    EncodedSplit, Example, IGNORE, LabelSet, Templates, TextTokenizer, train_tokenizer,
+};
 use pipeline::training::{
     self, CandleEngine, CpuEngine, Data, Engine, Recipe, Row, StateVector, Storage, Warmup,
 };
@@ -217,7 +217,7 @@ fn plan() -> Value {
     let mut trials = 0;
     let seconds = times(9, || {
         let experiment = Experiment::read(&file, &Overrides::default()).expect("a good file");
-        trials = Plan::build(&experiment, kinds::ALL, store.digests(), &[])
+        trials = Plan::build(&experiment, stages::ALL, store.digests(), &[])
             .expect("a good plan")
             .trials
             .len();

@@ -5,12 +5,12 @@ use std::process::Command;
 
 use candle_core::{DType, Device};
 use divan::{Bencher, black_box};
-use pipeline::data::{EncodedSplit, Example, LabelSet, Templates, TextTokenizer, train_tokenizer};
-use pipeline::experiment::{Experiment, Overrides};
-use pipeline::kinds;
-use pipeline::models::{JointModel, ModernBertConfig, StepProducts, layer_types};
-use pipeline::plan::{Digests, FileDigest, Plan};
-use pipeline::rng::Rng;
+use pipeline::base::rng::Rng;
+use pipeline::engine::plan::{Digests, FileDigest, Plan};
+use pipeline::engine::spec::{Experiment, Overrides};
+use pipeline::nn::{JointModel, ModernBertConfig, StepProducts, layer_types};
+use pipeline::stages;
+use pipeline::text::{EncodedSplit, Example, LabelSet, Templates, TextTokenizer, train_tokenizer};
 use pipeline::training::{self, CandleEngine, CpuEngine, Data, Engine, Recipe, Storage};
 
 fn main() {
@@ -129,7 +129,7 @@ fn plan_10000_trials(bencher: Bencher) {
     std::fs::write(&file, text).expect("a file");
     bencher.bench_local(|| {
         let experiment = Experiment::read(&file, &Overrides::default()).expect("a good file");
-        let plan = Plan::build(&experiment, kinds::ALL, &Fresh, &[]).expect("a good plan");
+        let plan = Plan::build(&experiment, stages::ALL, &Fresh, &[]).expect("a good plan");
         assert_eq!(plan.trials.len(), 10_000);
     });
 }

@@ -1,5 +1,5 @@
-//! The `pipeline` program; see [`pipeline::cli`].
+//! The `pipeline` program; see [`pipeline::app::cli`].
 
 fn main() -> std::process::ExitCode {
-    pipeline::cli::main()
+    pipeline::app::cli::main()
 }

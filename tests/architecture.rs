@@ -1,96 +1,86 @@
-//! Holds the house of `src/ARCHITECTURE.md`: which module may use which, and which crates stay behind which door.
+//! Holds the house of `src/ARCHITECTURE.md`: which room may use which, and which crates stay behind which door.
 //!
-//! Reads every `crate::module` path and every outer crate's name in the sources, tests at a file's end apart.
+//! Reads every `crate::` path and every outer crate's name in the sources, tests at a file's end apart.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// Module -> the modules that it may use.
+/// Room -> the rooms that it may use, itself and `base` apart. A folder's innermost room counts: `engine` is none.
 const HOUSE: &[(&str, &[&str])] = &[
-    ("main", &["cli"]),
-    (
-        "cli",
-        &[
-            "experiment",
-            "plan",
-            "exec",
-            "store",
-            "report",
-            "kinds",
-            "tools",
-            "hub",
-            "diagnostics",
-            "stage",
-            "units",
-        ],
-    ),
-    ("experiment", &["diagnostics", "units"]),
-    ("plan", &["experiment", "stage", "diagnostics"]),
-    ("store", &["plan"]),
-    ("exec", &["plan", "stage", "store", "units"]),
-    ("report", &["exec", "plan", "store", "plots", "stage"]),
-    ("diagnostics", &[]),
-    ("stage", &[]),
-    (
-        "kinds",
-        &[
-            "stage",
-            "artifacts",
-            "data",
-            "models",
-            "training",
-            "metrics",
-            "plots",
-            "hub",
-            "rng",
-            "units",
-        ],
-    ),
-    ("tools", &["artifacts", "data", "models", "training", "metrics", "rng"]),
-    ("artifacts", &["stage", "data", "models", "training", "metrics"]),
+    ("main", &["app/cli"]),
+    ("base", &[]),
+    ("engine/spec", &[]),
+    ("engine/stage", &[]),
+    ("engine/plan", &["engine/spec", "engine/stage"]),
+    ("engine/store", &["engine/plan"]),
+    ("engine/exec", &["engine/plan", "engine/stage", "engine/store"]),
     ("hub", &[]),
-    ("rng", &[]),
-    ("units", &[]),
-    ("data", &["rng"]),
-    ("models", &["rng"]),
-    ("training", &["models", "data", "metrics", "rng"]),
-    ("metrics", &[]),
-    ("plots", &[]),
-    ("allocator", &[]),
-    ("crash", &[]),
-    ("digest", &[]),
-    ("durable", &[]),
-    ("locks", &[]),
-    ("no_room", &[]),
-    ("regular", &[]),
-    ("visible", &[]),
+    ("text", &[]),
+    ("nn", &[]),
+    ("tasks", &["text", "nn"]),
+    ("training", &["tasks", "text", "nn"]),
+    ("view/figures", &[]),
+    ("view", &["engine/exec", "engine/plan", "engine/store", "engine/stage", "view/figures"]),
+    ("stages/artifacts", &["engine/stage", "text", "nn", "tasks", "training"]),
+    (
+        "stages",
+        &[
+            "stages/artifacts",
+            "engine/stage",
+            "text",
+            "nn",
+            "tasks",
+            "training",
+            "view/figures",
+            "hub",
+        ],
+    ),
+    ("app/tools", &["stages/artifacts", "text", "nn", "tasks", "training"]),
+    (
+        "app/cli",
+        &[
+            "app/tools",
+            "stages",
+            "view",
+            "engine/spec",
+            "engine/stage",
+            "engine/plan",
+            "engine/store",
+            "engine/exec",
+            "hub",
+        ],
+    ),
 ];
 
-/// Points at which a test may end the process, refusals of memory, digests, names that outlive a power loss, waiting for a lock, what a full disk says, what is a file, and
-/// what a terminal is shown: everywhere the same.
-const EVERYWHERE: &[&str] =
-    &["allocator", "crash", "digest", "durable", "locks", "no_room", "regular", "visible"];
-
-/// Crate -> the modules that may name it.
+/// Crate -> the rooms that may name it.
 const DOORS: &[(&str, &[&str])] = &[
-    ("clap", &["cli"]),
-    ("clap_complete", &["cli"]),
-    ("plotters", &["plots"]),
-    ("plotters_backend", &["plots"]),
-    ("ab_glyph", &["plots"]),
+    ("clap", &["app/cli"]),
+    ("clap_complete", &["app/cli"]),
+    ("plotters", &["view/figures"]),
+    ("plotters_backend", &["view/figures"]),
+    ("ab_glyph", &["view/figures"]),
     ("hf_hub", &["hub"]),
     ("ureq", &["hub"]),
-    ("candle_core", &["models", "training", "artifacts", "kinds", "tools"]),
-    ("candle_nn", &["models", "training", "artifacts", "kinds", "tools"]),
-    ("gemm", &["models"]),
-    ("tokenizers", &["data"]),
-    ("indicatif", &["report"]),
-    ("annotate_snippets", &["diagnostics"]),
+    ("candle_core", &["nn", "training", "stages/artifacts", "stages", "app/tools"]),
+    ("candle_nn", &["nn", "training", "stages/artifacts", "stages", "app/tools"]),
+    ("gemm", &["nn"]),
+    ("tokenizers", &["text"]),
+    ("indicatif", &["view"]),
+    ("annotate_snippets", &["base"]),
 ];
+
+/// The innermost room of a path such as `engine/plan/key`.
+fn room_of(path: &str) -> Option<&'static str> {
+    HOUSE
+        .iter()
+        .map(|(room, _)| *room)
+        .filter(|room| path == *room || path.starts_with(&format!("{room}/")))
+        .max_by_key(|room| room.len())
+}
 
 struct SourceFile {
     path: PathBuf,
-    module: String,
+    room: &'static str,
     code: String,
 }
 
@@ -109,20 +99,18 @@ fn sources() -> Vec<SourceFile> {
                 continue;
             }
             let inside = entry.strip_prefix(&root).expect("found below src").with_extension("");
-            let module = inside
-                .components()
-                .next()
-                .expect("a file has a name")
-                .as_os_str()
-                .to_string_lossy()
-                .into_owned();
             let is_test = inside
                 .components()
                 .any(|part| part.as_os_str() == "tests" || part.as_os_str() == "test_support");
+            let name = inside.to_string_lossy().replace('\\', "/");
+            let holds_only_rooms = name == "lib"
+                || name.ends_with("/mod") && room_of(name.trim_end_matches("/mod")).is_none();
             if entry.extension().is_some_and(|extension| extension == "rs")
                 && !is_test
-                && module != "lib"
+                && !holds_only_rooms
             {
+                let room =
+                    room_of(&name).unwrap_or_else(|| panic!("`{name}` is in no room of the house"));
                 let text = std::fs::read_to_string(&entry).expect("a source file is UTF-8");
                 let text = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
                 let code = text
@@ -130,76 +118,57 @@ fn sources() -> Vec<SourceFile> {
                     .filter(|line| !line.trim_start().starts_with("//"))
                     .collect::<Vec<_>>()
                     .join("\n");
-                files.push(SourceFile { path: entry, module, code });
+                files.push(SourceFile { path: entry, room, code });
             }
         }
     }
     files
 }
 
-/// The identifiers that follow each occurrence of `prefix`; a brace group gives each of its first words.
-fn names_after(code: &str, prefix: &str) -> BTreeSet<String> {
-    let word = |text: &str| {
-        text.trim_start()
-            .chars()
-            .take_while(|c| c.is_alphanumeric() || *c == '_')
-            .collect::<String>()
-    };
-    let mut names = BTreeSet::new();
+/// The paths below `prefix`, with slashes: `crate::a::{b, c::D}` gives `a/b` and `a/c/D` for `crate::`.
+fn paths_after(code: &str, prefix: &str) -> BTreeSet<String> {
+    let mut paths = BTreeSet::new();
     for (at, _) in code.match_indices(prefix) {
-        let rest = &code[at + prefix.len()..];
-        match rest.strip_prefix('{') {
-            Some(group) => {
-                let mut depth = 0;
-                let mut start = 0;
-                for (index, character) in group.char_indices() {
-                    match character {
-                        '{' => depth += 1,
-                        '}' if depth == 0 => {
-                            names.insert(word(&group[start..index]));
-                            break;
-                        }
-                        '}' => depth -= 1,
-                        ',' if depth == 0 => {
-                            names.insert(word(&group[start..index]));
-                            start = index + 1;
-                        }
-                        _ => {}
-                    }
-                }
-            }
-            None => drop(names.insert(word(rest))),
+        expand(&code[at + prefix.len()..], "", &mut paths);
+    }
+    paths
+}
+
+/// Adds the path or group of paths that `text` begins with; returns how much of `text` it takes.
+fn expand(text: &str, above: &str, paths: &mut BTreeSet<String>) -> usize {
+    let is_path = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+    let length = text.find(|c| !is_path(c)).unwrap_or(text.len());
+    let path = format!("{above}{}", text[..length].replace("::", "/"));
+    if !(path.is_empty() || path.ends_with('/')) || !text[length..].starts_with('{') {
+        paths.insert(path.trim_end_matches('/').to_owned());
+        return length;
+    }
+    let mut at = length + 1;
+    while at < text.len() {
+        let rest = &text[at..];
+        match rest.chars().next() {
+            Some('}') => return at + 1,
+            Some(c) if is_path(c) => at += expand(rest, &path, paths),
+            Some(c) => at += c.len_utf8(),
+            None => break,
         }
     }
-    names.remove("");
-    names
+    text.len()
 }
 
 #[test]
-fn every_module_uses_only_what_the_house_allows() {
-    let house: BTreeMap<_, BTreeSet<_>> =
-        HOUSE.iter().map(|(module, uses)| (*module, uses.iter().copied().collect())).collect();
+fn every_room_uses_only_what_the_house_allows() {
+    let house: BTreeMap<_, _> = HOUSE.iter().copied().collect();
     let mut wrong = Vec::new();
     for file in sources() {
-        let Some(allowed) = house.get(file.module.as_str()) else {
-            wrong.push(format!(
-                "{}: module `{}` is not in the house",
-                file.path.display(),
-                file.module
-            ));
-            continue;
-        };
-        let prefix = if file.module == "main" { "pipeline::" } else { "crate::" };
-        for used in names_after(&file.code, prefix) {
-            if used != file.module
-                && house.contains_key(used.as_str())
-                && !allowed.contains(used.as_str())
-                && !EVERYWHERE.contains(&used.as_str())
-            {
+        let prefix = if file.room == "main" { "pipeline::" } else { "crate::" };
+        for path in paths_after(&file.code, prefix) {
+            let Some(used) = room_of(&path) else { continue };
+            if used != file.room && used != "base" && !house[file.room].contains(&used) {
                 wrong.push(format!(
                     "{}: `{}` may not use `{used}`",
                     file.path.display(),
-                    file.module
+                    file.room
                 ));
             }
         }
@@ -211,15 +180,15 @@ fn every_module_uses_only_what_the_house_allows() {
 fn outer_crates_stay_behind_their_doors() {
     let mut wrong = Vec::new();
     for file in sources() {
-        for (name, modules) in DOORS {
+        for (name, rooms) in DOORS {
             let named = file.code.match_indices(&format!("{name}::")).any(|(at, _)| {
                 !file.code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':')
             });
-            if named && !modules.contains(&file.module.as_str()) {
+            if named && !rooms.contains(&file.room) {
                 wrong.push(format!(
                     "{}: only {} may use `{name}`",
                     file.path.display(),
-                    modules.join(", ")
+                    rooms.join(", ")
                 ));
             }
         }
@@ -229,12 +198,12 @@ fn outer_crates_stay_behind_their_doors() {
 
 #[test]
 fn the_store_takes_nothing_from_the_plan_but_keys_fingerprints_and_its_questions() {
-    for file in sources().iter().filter(|file| file.module == "store") {
-        for used in names_after(&file.code, "crate::plan::") {
+    for file in sources().iter().filter(|file| file.room == "engine/store") {
+        for used in paths_after(&file.code, "crate::engine::plan::") {
             let allowed =
                 ["CacheKey", "Fingerprint", "Digests", "FileDigest", "Lookup", "Presence"]
                     .contains(&used.as_str());
-            assert!(allowed, "{}: `crate::plan::{used}`", file.path.display());
+            assert!(allowed, "{}: `crate::engine::plan::{used}`", file.path.display());
         }
     }
 }
@@ -242,7 +211,7 @@ fn the_store_takes_nothing_from_the_plan_but_keys_fingerprints_and_its_questions
 #[test]
 fn names_that_outlive_a_power_loss_are_given_in_one_place() {
     const GIVERS: &[&str] = &["fs::rename(", "renameat", ".persist(", ".sync_all(", ".sync_data("];
-    for file in sources().iter().filter(|file| file.module != "durable") {
+    for file in sources().iter().filter(|file| !file.path.ends_with("base/disk/durable.rs")) {
         for giver in GIVERS {
             assert!(
                 !file.code.contains(giver),
@@ -259,8 +228,9 @@ fn what_is_read_by_name_is_opened_where_only_files_are() {
         &["File::open(", "fs::read(", "fs::read_to_string(", "Reader::from_path("];
     // `durable` opens folders, and the input of `predict` may be a pipe.
     let may_open = |file: &SourceFile| {
-        matches!(file.module.as_str(), "regular" | "durable")
-            || file.path.ends_with("cli/predict.rs")
+        ["base/disk/regular.rs", "base/disk/durable.rs", "app/cli/predict.rs"]
+            .iter()
+            .any(|name| file.path.ends_with(name))
     };
     for file in sources().iter().filter(|file| !may_open(file)) {
         for opener in OPENERS {

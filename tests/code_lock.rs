@@ -1,7 +1,7 @@
 //! Fails when a file on which a stage's results depend has changed and nobody has decided whether its code version must be raised.
 //!
 //! Hashing the sources into keys would retrain on a comment; trusting memory would serve stale results. So a person decides, once for each
-//! change: raise the version in `src/kinds/versions.rs` if results may differ, or not, and then record the decision with
+//! change: raise the version in `src/stages/versions.rs` if results may differ, or not, and then record the decision with
 //!
 //!     UPDATE_CODE_LOCK=1 cargo test --test code_lock
 
@@ -9,31 +9,34 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use pipeline::kinds::versions;
+use pipeline::stages::versions;
 
 /// Code part -> the files and folders of `src` behind it.
 const BEHIND: &[(&str, &[&str])] = &[
     (
         "alignment",
         &[
-            "data/align.rs",
-            "data/encoded.rs",
-            "data/labels.rs",
-            "data/pieces.rs",
-            "data/tokenize.rs",
-            "kinds/tokenize.rs",
+            "text/align.rs",
+            "text/encoded.rs",
+            "text/labels.rs",
+            "text/pieces.rs",
+            "text/tokenize.rs",
+            "stages/tokenize.rs",
         ],
     ),
-    ("caveats", &["kinds/corpus_caveats.rs"]),
-    ("initial_weights", &["models/initialise.rs", "rng.rs", "kinds/init_model.rs"]),
-    ("jsonl", &["data/jsonl.rs", "kinds/read_corpus.rs"]),
-    ("metrics", &["metrics", "data/spans.rs", "training/predict.rs", "kinds/evaluate.rs"]),
-    ("model", &["models"]),
-    ("plots", &["plots", "kinds/plot.rs"]),
-    ("split", &["data/split.rs", "data/split", "kinds/splits.rs"]),
-    ("templates", &["data/templates.rs", "data/templates", "rng.rs", "kinds/generate_corpus.rs"]),
-    ("tokenizer_training", &["data/train_tokenizer.rs", "data/train_tokenizer", "data/pieces.rs"]),
-    ("training", &["training", "rng.rs", "kinds/train.rs"]),
+    ("caveats", &["stages/corpus_caveats.rs"]),
+    ("initial_weights", &["nn/initialise.rs", "base/rng.rs", "stages/init_model.rs"]),
+    ("jsonl", &["text/jsonl.rs", "stages/read_corpus.rs"]),
+    ("metrics", &["tasks/metrics", "text/spans.rs", "training/predict.rs", "stages/evaluate.rs"]),
+    ("model", &["nn"]),
+    ("plots", &["view/figures", "stages/plot.rs"]),
+    ("split", &["text/split.rs", "text/split", "stages/splits.rs"]),
+    (
+        "templates",
+        &["text/templates.rs", "text/templates", "base/rng.rs", "stages/generate_corpus.rs"],
+    ),
+    ("tokenizer_training", &["text/train_tokenizer.rs", "text/train_tokenizer", "text/pieces.rs"]),
+    ("training", &["training", "base/rng.rs", "stages/train.rs"]),
 ];
 
 /// The code of a file: without comments, tests and layout.
@@ -105,14 +108,14 @@ fn every_change_behind_a_code_version_was_decided_upon() {
     }
     assert!(
         wrong.is_empty(),
-        "{}\n\nIf results may differ, raise the version in src/kinds/versions.rs. Then run: UPDATE_CODE_LOCK=1 cargo test --test code_lock",
+        "{}\n\nIf results may differ, raise the version in src/stages/versions.rs. Then run: UPDATE_CODE_LOCK=1 cargo test --test code_lock",
         wrong.join("\n")
     );
 }
 
 #[test]
 fn every_kind_names_only_versions_that_are_watched() {
-    for kind in pipeline::kinds::ALL {
+    for kind in pipeline::stages::ALL {
         for version in kind.code {
             assert!(versions::ALL.contains(version), "`{}` names `{}`", kind.name, version.part);
         }

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use pipeline::data::{
+use pipeline::base::rng::Rng;
+use pipeline::text::{
     By, Division, Entity, EqualTexts, Example, Fractions, LabelSet, Split, Templates,
     TextTokenizer, jsonl, spans, split, train_tokenizer,
 };
-use pipeline::rng::Rng;
 
 /// A fifth of the texts for validation.
 fn fifth(by: By, equal_texts: EqualTexts) -> Division {

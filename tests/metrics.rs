@@ -1,11 +1,11 @@
 //! Scores against scikit-learn and seqeval on the same predictions; `metrics/make_fixtures.py` made theirs.
 
-use pipeline::data::{EncodedSplit, LabelSet, spans, spans::Span};
-use pipeline::metrics::{
+use pipeline::tasks::metrics::{
     ConfusionMatrix, PrecisionRecall, SpanScores, auroc, average_precision, binary_scores,
     classification_report, precision_recall_curve, roc_curve, span_report, span_scores,
     token_accuracy,
 };
+use pipeline::text::{EncodedSplit, LabelSet, spans, spans::Span};
 use serde_json::Value;
 
 fn cases(text: &str) -> Vec<Value> {

@@ -12,7 +12,7 @@ fn the_reference_in_the_readme_is_that_of_the_table_of_kinds() {
     let text = std::fs::read_to_string(&path).expect("README.md is there");
     let (before, rest) = text.split_once(BEGIN).expect("README.md has the line `<!-- kinds -->`");
     let (found, after) = rest.split_once(END).expect("README.md has the line `<!-- /kinds -->`");
-    let wanted = format!("\n{}\n\n", pipeline::cli::kinds_markdown().trim());
+    let wanted = format!("\n{}\n\n", pipeline::app::cli::kinds_markdown().trim());
     if std::env::var_os("UPDATE_README").is_some() {
         std::fs::write(&path, format!("{before}{BEGIN}{wanted}{END}{after}"))
             .expect("README.md can be written");

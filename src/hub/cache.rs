@@ -10,8 +10,8 @@ use hf_hub::{Cache, CacheRepo, Repo, RepoType};
 use super::exchange::wait;
 use super::verify::Etag;
 use super::{Commit, HubError, Observer};
-use crate::durable;
-use crate::regular;
+use crate::base::disk::durable;
+use crate::base::disk::regular;
 
 pub(super) struct Folder {
     cache: PathBuf,

@@ -14,7 +14,7 @@ use super::refusal::{Subject, is_ambiguous, refusal};
 use super::transfer::{Patience, Source};
 use super::verify::{Etag, check_digest, check_safetensors};
 use super::{Commit, HubError, Observer, Options};
-use crate::crash::crash_point;
+use crate::base::disk::crash::crash_point;
 
 const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
 /// The description of a repository lists its files; large ones have tens of thousands.

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::no_room::NoRoom;
+use crate::base::disk::no_room::NoRoom;
 
 /// A failure to resolve, download or verify.
 ///

@@ -19,7 +19,7 @@ use super::address::{Endpoint, join, same_origin};
 use super::secrets::Secrets;
 use super::{HubError, Observer, Options, Proxy};
 
-use crate::regular;
+use crate::base::disk::regular;
 
 const MAX_REDIRECTS: usize = 10;
 /// How often the observer is asked while nothing arrives.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::HubError;
-use crate::visible;
+use crate::base::visible;
 
 /// A commit of a repository: 40 hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::HubError;
 
-use crate::regular;
+use crate::base::disk::regular;
 
 /// The secret that names the user to the hub. It can be sent, but not printed.
 #[derive(Clone, PartialEq, Eq)]

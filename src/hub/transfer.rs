@@ -11,9 +11,9 @@ use super::exchange::{Answer, Follow, Session, wait};
 use super::refusal::{Subject, refusal};
 use super::verify::{Etag, check_digest};
 use super::{HubError, Observer};
-use crate::crash::crash_point;
-use crate::durable;
-use crate::regular;
+use crate::base::disk::crash::crash_point;
+use crate::base::disk::durable;
+use crate::base::disk::regular;
 
 /// How often, and after which waits, a transient failure is tried again.
 #[derive(Debug, Clone, Copy)]

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use super::names::{is_hex, shown};
 use super::{HubError, Observer};
 
-use crate::regular;
+use crate::base::disk::regular;
 
 /// The digest by which the hub names a file's content.
 #[derive(Debug, Clone, PartialEq, Eq)]

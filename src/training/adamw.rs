@@ -11,7 +11,7 @@
 
 use rayon::prelude::*;
 
-use crate::models::kernels::lanes::vectorised;
+use crate::nn::kernels::lanes::vectorised;
 
 /// Elements that one thread takes at a time; a boundary of partial sums, so that changing it changes bits.
 const CHUNK: usize = 1 << 16;
@@ -334,7 +334,7 @@ fn decay(parameters: &mut [f32], constants: &Constants) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rng::Rng;
+    use crate::base::rng::Rng;
     use rand::Rng as _;
 
     const UPDATE: Update = Update {

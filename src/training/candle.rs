@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use candle_core::{D, DType, Device, Result, Tensor};
 
-use crate::data::Batch;
-use crate::models::{ComposedModel, JointModel, LossOptions, Losses, Targets, Tokens};
+use crate::nn::{ComposedModel, JointModel, LossOptions, Losses, Targets, Tokens};
+use crate::text::Batch;
 
 use super::adamw::Update;
 use super::engine::{Engine, EngineError, Logits, Parameter, StateVector};

@@ -17,11 +17,11 @@ use serde::{Deserialize, Serialize};
 use super::engine::{Engine, EngineError, StateVector};
 use super::history::Row;
 use super::state::State;
-use crate::crash::crash_point;
-use crate::durable;
-use crate::models::zeros;
-use crate::no_room::NoRoom;
-use crate::regular;
+use crate::base::disk::crash::crash_point;
+use crate::base::disk::durable;
+use crate::base::disk::no_room::NoRoom;
+use crate::base::disk::regular;
+use crate::nn::zeros;
 
 const MAGIC: [u8; 8] = *b"pltrain\0";
 const VERSION: u32 = 2;

@@ -16,8 +16,8 @@ use super::checkpoint::{self, CheckpointError, TEMPORARY, Verified};
 use super::engine::Engine;
 use super::history::Row;
 use super::state::{Best, State};
-use crate::durable;
-use crate::regular;
+use crate::base::disk::durable;
+use crate::base::disk::regular;
 
 /// Checkpoints that are kept, so that a damaged newest one does not cost everything.
 const KEPT: usize = 2;

@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use crate::data::Batch;
-use crate::models::{
+use crate::nn::{
     Gradients, JointModel, LossOptions, Losses, NoMemory, Part, Pass, Profile, Targets, Tokens,
     Workspace, ask_for_large_pages, room_for,
 };
+use crate::text::Batch;
 
 use super::adamw::{AdamW, Gradient, Update, gradient_norm};
 use super::engine::{Engine, EngineError, Logits, Parameter, StateVector};

@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Device};
 
-use crate::models::{JointModel, Workspace};
+use crate::nn::{JointModel, Workspace};
 
 use super::candle::CandleEngine;
 use super::cpu::CpuEngine;
@@ -66,8 +66,8 @@ impl ModelEngine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::ModernBertConfig;
-    use crate::rng::Rng;
+    use crate::base::rng::Rng;
+    use crate::nn::ModernBertConfig;
 
     #[test]
     fn the_cpu_checkpoints_activations_when_it_is_asked_to() {
@@ -78,7 +78,7 @@ mod tests {
             num_attention_heads: 1,
             ..ModernBertConfig::base()
         };
-        let config = ModernBertConfig { layer_types: crate::models::layer_types(1, 3), ..sizes };
+        let config = ModernBertConfig { layer_types: crate::nn::layer_types(1, 3), ..sizes };
         for asked in [false, true] {
             let model =
                 JointModel::new_random(config.clone(), 3, &Rng::new(1)).expect("good sizes");

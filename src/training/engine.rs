@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use crate::data::Batch;
-use crate::models::{BatchError, LossOptions, Losses, NoMemory};
+use crate::nn::{BatchError, LossOptions, Losses, NoMemory};
+use crate::text::Batch;
 
 use super::adamw::Update;
 

@@ -1,6 +1,6 @@
 //! How much memory a training takes on the CPU, told from sizes alone.
 
-use crate::models::{Layout, ModernBertConfig};
+use crate::nn::{Layout, ModernBertConfig};
 
 /// Main memory in bytes, without the program itself. Mostly from above, since few texts are as long as they may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +20,7 @@ impl MemoryNeed {
 
 /// The memory of training a model of these sizes with full batches of the longest texts.
 ///
-/// Per token, in floats of 4 bytes (hidden h, intermediate i, heads a, layers n, labels l), what [`Workspace`](crate::models::Workspace) holds:
+/// Per token, in floats of 4 bytes (hidden h, intermediate i, heads a, layers n, labels l), what [`Workspace`](crate::nn::Workspace) holds:
 ///
 /// | kept by each layer | input h, queries, keys and values 3 h, attended h, middle h, expanded 2 i, log sums a, moments 4 |
 /// |---|---|

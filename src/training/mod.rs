@@ -37,7 +37,8 @@ mod state;
 mod train;
 
 const _: () = assert!(
-    crate::data::IGNORE == crate::models::IGNORE && crate::data::IGNORE == crate::metrics::IGNORE
+    crate::text::IGNORE == crate::nn::IGNORE
+        && crate::text::IGNORE == crate::tasks::metrics::IGNORE
 );
 
 pub use candle::CandleEngine;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::metrics::Scores;
+use crate::tasks::metrics::Scores;
 
 use super::history::Row;
 

@@ -2,7 +2,7 @@
 
 use rand::Rng as _;
 
-use crate::rng::Rng;
+use crate::base::rng::Rng;
 
 /// The order of all `sequences` in epoch number `epoch`, counted from zero. Each epoch has its own stream of random numbers, so that a
 /// resumed training reaches the order of any epoch without drawing those before it.

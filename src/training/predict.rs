@@ -1,9 +1,9 @@
 //! What a model says about a split: the one way from an engine to predictions and scores, inside the loop and outside of it.
 
-use crate::data::spans::{self, Span};
-use crate::data::{Batch, EncodedSplit, Fit, IGNORE, LabelSet};
-use crate::metrics::{Entities, Predictions, Scores, SpanScores, span_scores};
-use crate::models::HeadSizes;
+use crate::nn::HeadSizes;
+use crate::tasks::metrics::{Entities, Predictions, Scores, SpanScores, span_scores};
+use crate::text::spans::{self, Span};
+use crate::text::{Batch, EncodedSplit, Fit, IGNORE, LabelSet};
 
 use super::engine::{Engine, EngineError};
 

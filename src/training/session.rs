@@ -5,8 +5,8 @@ mod best;
 use std::cell::RefCell;
 use std::time::Instant;
 
-use crate::data::{Batch, EncodedSplit};
-use crate::models::{LossOptions, Losses, Normalisers, Targets};
+use crate::nn::{LossOptions, Losses, Normalisers, Targets};
+use crate::text::{Batch, EncodedSplit};
 
 use super::adamw::{Update, clip_coefficient};
 use super::checkpoint::CheckpointError;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::Scores;
+use crate::tasks::metrics::Scores;
 
 use super::recipe::{EarlyStopping, Metric};
 

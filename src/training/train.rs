@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use crate::data::{EncodedSplit, LabelSet};
-use crate::models::BatchError;
+use crate::nn::BatchError;
+use crate::text::{EncodedSplit, LabelSet};
 
 use super::checkpoint::CheckpointError;
 use super::checkpoints::{Cadence, Checkpoints};

@@ -31,7 +31,7 @@ fn kinds_as_json_names_every_kind_once() {
         .iter()
         .map(|kind| kind["name"].as_str().expect("a name"))
         .collect();
-    assert_eq!(names, pipeline::kinds::ALL.iter().map(|kind| kind.name).collect::<Vec<_>>());
+    assert_eq!(names, pipeline::stages::ALL.iter().map(|kind| kind.name).collect::<Vec<_>>());
 }
 
 /// Calls `each` with every value in a document.
@@ -62,12 +62,12 @@ fn every_reference_of_the_schema_leads_somewhere() {
 fn the_schema_defines_every_kind_with_its_ports_and_parameters_and_nothing_else() {
     let schema = World::empty().pipeline(["schema"]).json();
     assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
-    let names: Vec<_> = pipeline::kinds::ALL.iter().map(|kind| kind.name).collect();
+    let names: Vec<_> = pipeline::stages::ALL.iter().map(|kind| kind.name).collect();
     assert_eq!(
         schema["properties"]["stage"]["additionalProperties"]["properties"]["kind"]["enum"],
         serde_json::json!(names)
     );
-    for kind in pipeline::kinds::ALL {
+    for kind in pipeline::stages::ALL {
         let definition = &schema["$defs"][kind.name];
         assert_eq!(definition["additionalProperties"], false, "{}", kind.name);
         let known: BTreeSet<&str> = definition["properties"]

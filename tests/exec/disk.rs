@@ -2,7 +2,7 @@
 //!
 //! The tests mount a small file system of their own, in a mount namespace of a child process. Where that is not allowed they say so.
 
-use pipeline::exec::Outcome;
+use pipeline::engine::exec::Outcome;
 
 use crate::common::small_disk::{disk, in_a_namespace, mount};
 use crate::support::*;
@@ -63,12 +63,12 @@ fn read_only() {
     let (cached, changed) = (project.plan(SMALL), project.plan(&SMALL.replace('1', "2")));
     assert!(mount("remount,ro", &path));
     let run = |plan| {
-        pipeline::exec::execute(
+        pipeline::engine::exec::execute(
             plan,
             &project.store(),
             &project.options,
             &(),
-            &pipeline::exec::Cancel::new(),
+            &pipeline::engine::exec::Cancel::new(),
         )
         .expect("it can start")
     };

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use pipeline::inputs;
-use pipeline::stage::{
+use pipeline::engine::stage::{
     Artifact, CodeVersion, Context, Progress, SourceFile, Stage, StageError, StageKind,
 };
+use pipeline::inputs;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use pipeline::exec::{Cancel, Event, Outcome};
+use pipeline::engine::exec::{Cancel, Event, Outcome};
 
 use crate::support::*;
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use pipeline::exec::Event;
+use pipeline::engine::exec::Event;
 
 use crate::support::*;
 
@@ -53,7 +53,8 @@ fn in_another_process() {
 }
 
 /// What an undisturbed run leaves.
-fn undisturbed() -> std::collections::BTreeMap<(pipeline::plan::CacheKey, String), Vec<u8>> {
+fn undisturbed() -> std::collections::BTreeMap<(pipeline::engine::plan::CacheKey, String), Vec<u8>>
+{
     let project = Project::new();
     project.run(&stages(5));
     contents(&project.store())

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use pipeline::exec::{Because, Cancel, Event, Outcome};
-use pipeline::stage::StageError;
+use pipeline::engine::exec::{Because, Cancel, Event, Outcome};
+use pipeline::engine::stage::StageError;
 
 use crate::support::*;
 
@@ -385,7 +385,8 @@ fn a_run_on_a_store_that_cannot_be_written_says_so() {
     let project = Project::new();
     fs::create_dir_all(project.outputs()).expect("ours");
     fs::write(project.outputs().join("store"), "in the way").expect("ours");
-    let refused = pipeline::store::Store::open(&project.outputs()).map(drop).expect_err("a file");
+    let refused =
+        pipeline::engine::store::Store::open(&project.outputs()).map(drop).expect_err("a file");
     assert!(refused.to_string().contains("it is not a folder"), "{refused}");
 }
 
@@ -397,7 +398,8 @@ fn events_are_lines_of_json() {
         .events
         .iter()
         .map(|event| {
-            serde_json::to_value(pipeline::exec::Line { at_ms: 7, event }).expect("plain data")
+            serde_json::to_value(pipeline::engine::exec::Line { at_ms: 7, event })
+                .expect("plain data")
         })
         .collect();
     let started = lines.iter().find(|line| line["event"] == "stage_started").expect("it started");

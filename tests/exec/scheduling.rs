@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
-use pipeline::exec::{Because, Cancel, Checkpoints, Event, Outcome};
+use pipeline::engine::exec::{Because, Cancel, Checkpoints, Event, Outcome};
 
 use crate::support::*;
 
@@ -76,7 +76,7 @@ fn the_record_of_an_entry_names_the_device_that_the_stage_used() {
     let project = Project::new();
     let stages = many("solo", 1) + "[stage.b]\nkind = \"write\"\ntext = \"x\"\n";
     let ran = project.run(&stages);
-    let device = |node: &pipeline::exec::NodeResult| {
+    let device = |node: &pipeline::engine::exec::NodeResult| {
         node.entry.as_ref().expect("built").manifest().made_with["device"].clone()
     };
     let mut devices: Vec<String> = ran.outcome.nodes.iter().map(device).collect();

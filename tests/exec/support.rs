@@ -5,10 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use pipeline::exec::{Cancel, Event, Options, Outcome, Reporter, RunOutcome, execute};
-use pipeline::experiment::{Experiment, Overrides};
-use pipeline::plan::{CacheKey, Plan};
-use pipeline::store::Store;
+use pipeline::engine::exec::{Cancel, Event, Options, Outcome, Reporter, RunOutcome, execute};
+use pipeline::engine::plan::{CacheKey, Plan};
+use pipeline::engine::spec::{Experiment, Overrides};
+use pipeline::engine::store::Store;
 
 pub use crate::common::names;
 use crate::kinds;
@@ -147,7 +147,9 @@ impl Project {
             .unwrap_or_else(|error| panic!("{}", error.render(false)));
         match Plan::build(&experiment, kinds::ALL, self.store().digests(), &[]) {
             Ok(plan) => plan,
-            Err(pipeline::plan::PlanError::Diagnostics(error)) => panic!("{}", error.render(false)),
+            Err(pipeline::engine::plan::PlanError::Diagnostics(error)) => {
+                panic!("{}", error.render(false))
+            }
             Err(error) => panic!("{error}"),
         }
     }

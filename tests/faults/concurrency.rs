@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pipeline::experiment::{Pin, Pins};
+use pipeline::engine::spec::{Pin, Pins};
 
 use crate::support::*;
 

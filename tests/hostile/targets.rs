@@ -6,13 +6,13 @@ use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pipeline::data::{EncodedSplit, Templates, TextTokenizer, jsonl};
-use pipeline::experiment::Experiment;
-use pipeline::kinds;
-use pipeline::models::{JointModel, ModernBertConfig};
-use pipeline::plan::{CacheKey, Digests, FileDigest, Plan};
-use pipeline::rng::Rng;
-use pipeline::store::{State, Store};
+use pipeline::base::rng::Rng;
+use pipeline::engine::plan::{CacheKey, Digests, FileDigest, Plan};
+use pipeline::engine::spec::Experiment;
+use pipeline::engine::store::{State, Store};
+use pipeline::nn::{JointModel, ModernBertConfig};
+use pipeline::stages;
+use pipeline::text::{EncodedSplit, Templates, TextTokenizer, jsonl};
 use pipeline::training::VerifiedCheckpoint;
 
 pub type Target = fn(&[u8]);
@@ -53,7 +53,7 @@ pub fn experiment(bytes: &[u8]) {
     match Experiment::parse(Path::new("/nowhere/experiment.toml"), text) {
         Ok(experiment) => {
             let _ = experiment.to_toml();
-            match Plan::build(&experiment, kinds::ALL, &Nowhere, &[]) {
+            match Plan::build(&experiment, stages::ALL, &Nowhere, &[]) {
                 Ok(_) => {}
                 Err(error) => drop(error.to_string()),
             }

@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use pipeline::exec::{Cancel, Event};
+use pipeline::engine::exec::{Cancel, Event};
 
 use crate::support::{Project, Ran, names, train_of};
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::SystemTime;
 
-use pipeline::exec::{Cancel, Event};
-use pipeline::store::{Limits, WasteOf};
+use pipeline::engine::exec::{Cancel, Event};
+use pipeline::engine::store::{Limits, WasteOf};
 
 use crate::support::Project;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::SystemTime;
 
-use pipeline::store::{Limits, WasteOf};
+use pipeline::engine::store::{Limits, WasteOf};
 
 use crate::support::Project;
 

@@ -64,7 +64,7 @@ fn weights_that_give_no_finite_loss_are_no_result_although_every_step_was_finite
         )
     };
     let error = (1..12).map(after).find_map(|ran| {
-        matches!(ran.outcome(), pipeline::exec::Outcome::Failed { .. }).then(|| ran.error())
+        matches!(ran.outcome(), pipeline::engine::exec::Outcome::Failed { .. }).then(|| ran.error())
     });
     let error = error.expect("it diverges");
     assert!(

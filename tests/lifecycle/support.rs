@@ -5,12 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use pipeline::exec::{Cancel, Event, Options, Outcome, Reporter, RunOutcome, execute};
-use pipeline::experiment::{Experiment, Overrides};
-use pipeline::kinds;
-use pipeline::plan::{Forecast, NodeId, Plan, PlanError};
-use pipeline::stage::StageError;
-use pipeline::store::{Asked, NewRun, RunStatus, Store};
+use pipeline::engine::exec::{Cancel, Event, Options, Outcome, Reporter, RunOutcome, execute};
+use pipeline::engine::plan::{Forecast, NodeId, Plan, PlanError};
+use pipeline::engine::spec::{Experiment, Overrides};
+use pipeline::engine::stage::StageError;
+use pipeline::engine::store::{Asked, NewRun, RunStatus, Store};
+use pipeline::stages;
 
 pub use crate::common::names;
 
@@ -110,7 +110,7 @@ impl Project {
     fn try_plan(&self, train: &str) -> Result<Plan, PlanError> {
         let overrides = Overrides { folder: self.path().to_owned(), ..Overrides::default() };
         let experiment = Experiment::read(&self.write(train), &overrides)?;
-        Plan::build(&experiment, kinds::ALL, self.store().digests(), &[])
+        Plan::build(&experiment, stages::ALL, self.store().digests(), &[])
     }
 
     /// What is wrong with a file.
@@ -165,7 +165,7 @@ pub fn train_of(plan: &Plan) -> NodeId {
 }
 
 impl Ran {
-    fn train(&self) -> &pipeline::exec::NodeResult {
+    fn train(&self) -> &pipeline::engine::exec::NodeResult {
         &self.outcome.nodes[train_of(&self.plan).index()]
     }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use pipeline::models::{CheckpointError, JointModel, ModernBertConfig, Workspace};
-use pipeline::rng::Rng;
+use pipeline::base::rng::Rng;
+use pipeline::nn::{CheckpointError, JointModel, ModernBertConfig, Workspace};
 
 use crate::fixture::{config, folder, model, read};
 

@@ -1,6 +1,6 @@
 //! Both spellings of `config.json`, and what is refused.
 
-use pipeline::models::{Attention, ConfigError, ModernBertConfig};
+use pipeline::nn::{Attention, ConfigError, ModernBertConfig};
 
 use crate::fixture::{NAMES, config, folder};
 

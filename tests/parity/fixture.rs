@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use pipeline::models::{JointModel, ModernBertConfig, Targets, Tokens};
+use pipeline::nn::{JointModel, ModernBertConfig, Targets, Tokens};
 use safetensors::{Dtype, SafeTensors};
 
 /// The names of the parity fixtures.

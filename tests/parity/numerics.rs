@@ -5,11 +5,11 @@
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
-use pipeline::models::{
+use pipeline::base::rng::Rng;
+use pipeline::nn::{
     ComposedModel, Gradients, IGNORE, JointModel, LossOptions, ModernBertConfig, Normalisers,
     Targets, Tokens, Workspace,
 };
-use pipeline::rng::Rng;
 
 use crate::fixture::{Batch, NAMES, config, expected, folder, model, read, relative_error};
 
@@ -399,7 +399,7 @@ fn names_and_shapes_are_those_of_transformers() {
             .into_iter()
             .map(|(name, (shape, _))| (name, shape))
             .collect();
-        let layout = pipeline::models::Layout::new(&config(name), model(name).labels());
+        let layout = pipeline::nn::Layout::new(&config(name), model(name).labels());
         let mut ours: Vec<_> = layout
             .parameters()
             .iter()

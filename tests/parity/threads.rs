@@ -1,9 +1,9 @@
 //! The same bits for any number of threads.
 
-use pipeline::models::{
+use pipeline::base::rng::Rng;
+use pipeline::nn::{
     Gradients, JointModel, LossOptions, ModernBertConfig, Targets, Tokens, Workspace,
 };
-use pipeline::rng::Rng;
 
 /// A model whose products lie above gemm's threshold for threads, 589,824 multiplications, with batches of a few sequences.
 fn model() -> JointModel {

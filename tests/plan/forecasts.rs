@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use pipeline::plan::{
+use pipeline::engine::plan::{
     CacheKey, Comparison, Expectation, Fingerprint, Forecast, Lookup, Plan, Presence,
 };
 

@@ -1,6 +1,6 @@
 //! What enters a key, and what stays out.
 
-use pipeline::plan::{Identity, PlanError};
+use pipeline::engine::plan::{Identity, PlanError};
 
 use crate::world::{SMALL, World, key};
 

@@ -4,11 +4,11 @@ use std::any::Any;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use pipeline::inputs;
-use pipeline::stage::{
+use pipeline::engine::stage::{
     Artifact, CodeVersion, Content, Context, HubCommit, InputFolders, Inputs, Inspection,
     ParameterProblem, Port, SourceFile, SourceProblem, Stage, StageError, StageKind,
 };
+use pipeline::inputs;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Component, Path};
 
-use pipeline::experiment::Experiment;
+use pipeline::engine::spec::Experiment;
 use proptest::prelude::*;
 
 use crate::world::{SMALL, World};

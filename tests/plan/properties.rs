@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use pipeline::plan::{CacheKey, Plan};
+use pipeline::engine::plan::{CacheKey, Plan};
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Instant;
 
-use pipeline::plan::NodeId;
+use pipeline::engine::plan::NodeId;
 
 use crate::world::{SMALL, World, count, key_in};
 

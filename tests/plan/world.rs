@@ -4,9 +4,9 @@ use std::cell::Cell;
 use std::io;
 use std::path::Path;
 
-use pipeline::diagnostics::Diagnostics;
-use pipeline::experiment::{Experiment, Overrides, Pin, Pins};
-use pipeline::plan::{CacheKey, Digests, FileDigest, Plan, PlanError};
+use pipeline::base::diagnostics::Diagnostics;
+use pipeline::engine::plan::{CacheKey, Digests, FileDigest, Plan, PlanError};
+use pipeline::engine::spec::{Experiment, Overrides, Pin, Pins};
 
 use crate::common::Folder;
 use crate::kinds::KINDS;

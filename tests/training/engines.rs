@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device};
-use pipeline::data::{Batch, EncodedSplit, LabelSet};
-use pipeline::models::{HeadSizes, JointModel, LossOptions, ModernBertConfig, Workspace};
-use pipeline::rng::Rng;
+use pipeline::base::rng::Rng;
+use pipeline::nn::{HeadSizes, JointModel, LossOptions, ModernBertConfig, Workspace};
+use pipeline::text::{Batch, EncodedSplit, LabelSet};
 use pipeline::training::adamw::{Update, clip_coefficient};
 use pipeline::training::schedule::LearningRate;
 use pipeline::training::{

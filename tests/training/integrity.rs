@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pipeline::data::LabelSet;
+use pipeline::text::LabelSet;
 use pipeline::training::{
     Cadence, Checkpoints, Data, Engine as _, Interval, Metric, Notice, Recipe, Storage, TrainError,
     train,

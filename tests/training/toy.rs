@@ -3,8 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
 
-use pipeline::data::{Batch, EncodedSplit, Fit, IGNORE, LabelSet, spans};
-use pipeline::models::{LossOptions, Losses};
+use pipeline::nn::{LossOptions, Losses};
+use pipeline::text::{Batch, EncodedSplit, Fit, IGNORE, LabelSet, spans};
 use pipeline::training::adamw::{AdamW, Gradient, Update, gradient_norm};
 use pipeline::training::{
     Data, Engine, EngineError, Logits, Notice, Observer, Parameter, Progress, Recipe, StateVector,

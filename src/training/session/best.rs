@@ -8,7 +8,7 @@ use super::super::observer::Notice;
 use super::super::recipe::Metric;
 use super::super::train::TrainError;
 use super::Session;
-use crate::models::reserve;
+use crate::nn::reserve;
 
 impl Session<'_> {
     pub(super) fn improves(&self, metric: Metric, value: f64) -> bool {

@@ -1,0 +1,445 @@
+//! The command line as clap reads it. Help texts here are what `--help` prints.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::base::units;
+use crate::engine::stage::Device;
+
+/// Reads a whole number from 1 to `MOST`, in words that say what is wanted.
+fn count<const MOST: u32>(text: &str) -> Result<u32, String> {
+    between::<1, MOST>(text)
+}
+
+fn between<const LEAST: u32, const MOST: u32>(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(number) if (LEAST..=MOST).contains(&number) => Ok(number),
+        _ => Err(format!("expected a whole number from {LEAST} to {MOST}")),
+    }
+}
+
+/// The score from which the answers of a head count.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Threshold {
+    /// All of them where there is none.
+    pub head: Option<String>,
+    pub value: f64,
+}
+
+fn threshold(text: &str) -> Result<Threshold, String> {
+    let (head, value) = match text.split_once('=') {
+        Some((head, value)) => (Some(head.to_owned()), value),
+        None => (None, text),
+    };
+    match value.parse() {
+        Ok(value) if (0.0..=1.0).contains(&value) => Ok(Threshold { head, value }),
+        _ => {
+            Err("expected a number from 0 to 1, or a head and one, such as `anomaly=0.9`"
+                .to_owned())
+        }
+    }
+}
+
+/// Reads `auto`, `cpu`, `cuda`, `cuda:1`, `metal`.
+pub fn device(text: &str) -> Result<Device, String> {
+    let (name, number) = text.split_once(':').unwrap_or((text, "0"));
+    match (name, number.parse()) {
+        ("auto", Ok(0)) => Ok(Device::Auto),
+        ("cpu", Ok(0)) => Ok(Device::Cpu),
+        ("cuda", Ok(number)) => Ok(Device::Cuda(number)),
+        ("metal", Ok(number)) => Ok(Device::Metal(number)),
+        _ => Err("expected `auto`, `cpu`, `cuda`, `cuda:1` or `metal`".to_owned()),
+    }
+}
+
+/// Runs declarative experiments that fine-tune encoders: one TOML file to a trained model, scores and plots.
+#[derive(Debug, Parser)]
+#[command(name = "pipeline", version, propagate_version = true, max_term_width = 110)]
+#[command(
+    after_help = "Exit codes: 0 done · 1 a stage failed · 2 bad file or usage, nothing ran · 3 `plan --check` found work · \
+    4 nothing selected · 130 interrupted, resumable"
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+    /// When to use colours (`NO_COLOR` is honoured)
+    #[arg(long, global = true, value_enum, default_value_t = When::Auto, value_name = "WHEN")]
+    pub color: When,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run what has changed of an experiment, and publish its results
+    Run(Run),
+    /// Show what would run, and why
+    Plan(Plan),
+    /// Check experiment files without running anything
+    Check(Check),
+    /// Explain a stage's cache key against the nearest entry in the store
+    Explain(Explain),
+    /// Show the experiment after `extends`, or a run, or a store entry
+    Show(Show),
+    /// Draw the stages and their wires
+    Graph(Graph),
+    /// List the stage kinds, or describe one with its ports and parameters
+    Kinds(Kinds),
+    /// Tag texts with a trained model: lines or JSONL in, JSONL out
+    Predict(Predict),
+    /// Measure a training step on this machine, and what limits it
+    Bench(Bench),
+    /// Verify the digests of the whole store (exit 1 where one is wrong)
+    Verify(Verify),
+    /// Show what can be removed from `outputs/`, and remove it with `--apply`
+    Gc(Gc),
+    /// Keep the record and the results of runs, whatever `gc` removes
+    Pin(Pinned),
+    /// Let `gc` remove again what only these runs need
+    Unpin(Pinned),
+    /// Print the JSON Schema of experiment files, for editors
+    Schema,
+    /// Write a commented starter experiment and its templates
+    Init(Init),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell to complete for
+        shell: clap_complete::Shell,
+    },
+}
+
+/// The form of a command's answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    Text,
+    /// One JSON value.
+    Json,
+    /// A JSON object a line.
+    JsonLines,
+}
+
+impl Command {
+    pub fn form(&self) -> Form {
+        let json = match self {
+            Self::Run(Run { json: true, dry_run: false, .. }) => return Form::JsonLines,
+            Self::Run(arguments) => arguments.json,
+            Self::Plan(arguments) => arguments.json,
+            Self::Check(arguments) => arguments.json,
+            Self::Explain(arguments) => arguments.json,
+            Self::Show(arguments) => arguments.json,
+            Self::Graph(arguments) => arguments.json,
+            Self::Kinds(arguments) => arguments.json,
+            Self::Bench(arguments) => arguments.json,
+            Self::Verify(arguments) => arguments.json,
+            Self::Gc(arguments) => arguments.json,
+            Self::Predict(_)
+            | Self::Pin(_)
+            | Self::Unpin(_)
+            | Self::Schema
+            | Self::Init(_)
+            | Self::Completions { .. } => false,
+        };
+        if json { Form::Json } else { Form::Text }
+    }
+}
+
+/// Changes to the file from the command line.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Changes {
+    /// Set a value, such as `stage.train.epochs=1`, `params.max_length=64` or `seed=7`
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub set: Vec<String>,
+    /// Sweep over values, such as `train.learning_rate=1e-5,2e-5`
+    #[arg(long, value_name = "AXIS=VALUES")]
+    pub sweep: Vec<String>,
+    /// Train every point with this many seeds
+    #[arg(long, value_name = "N")]
+    pub seeds: Option<String>,
+    /// Choose a sweep's best point by this metric, such as `max evaluate.ner.span_f1`
+    #[arg(long, value_name = "OBJECTIVE")]
+    pub objective: Option<String>,
+}
+
+impl Changes {
+    pub fn is_empty(&self) -> bool {
+        self.set.is_empty()
+            && self.sweep.is_empty()
+            && self.seeds.is_none()
+            && self.objective.is_none()
+    }
+}
+
+/// Where the project begins.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Place {
+    /// The folder that holds `outputs/` [default: that of the nearest `pipeline.toml`, else the experiment's]
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The experiment file
+    pub file: PathBuf,
+    /// Only these stages, or single trials such as `train [seed=0]`, and what they need
+    pub stages: Vec<String>,
+    #[command(flatten)]
+    pub changes: Changes,
+    #[command(flatten)]
+    pub place: Place,
+    /// Stages that may run at the same time; one training at a time in any case [default: the number of threads]
+    #[arg(short, long, value_name = "N", allow_negative_numbers = true, value_parser = count::<1024>)]
+    pub jobs: Option<u32>,
+    /// Threads for all stages together [default: all cores]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count::<1024>)]
+    pub threads: Option<u32>,
+    /// Where to train: auto, cpu, cuda, cuda:1, metal [default: auto]
+    #[arg(long, value_name = "DEVICE", value_parser = device)]
+    pub device: Option<Device>,
+    /// A profile of `pipeline.toml` [default: default]
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Publish to `outputs/EXPERIMENT@NAME/`, beside the results of other runs
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Run this stage, or a trial such as `train [seed=0]`, even where the store has its result
+    #[arg(long, value_name = "STAGE")]
+    pub rerun: Vec<String>,
+    /// After a failure, finish what does not depend on it
+    #[arg(long)]
+    pub keep_going: bool,
+    /// Show what would run and stop, as `plan` does
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Use no network
+    #[arg(long)]
+    pub offline: bool,
+    /// Print no progress, only what needs attention and the results
+    #[arg(long)]
+    pub quiet: bool,
+    /// Print events as NDJSON on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// The experiment file
+    pub file: PathBuf,
+    /// Only these stages and what they need
+    pub stages: Vec<String>,
+    #[command(flatten)]
+    pub changes: Changes,
+    #[command(flatten)]
+    pub place: Place,
+    /// Exit with 3 if work is pending
+    #[arg(long)]
+    pub check: bool,
+    #[arg(long, help = "Print JSON")]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Experiment files
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub changes: Changes,
+    #[command(flatten)]
+    pub place: Place,
+    #[arg(long, help = "Also read the data and say what a run would say of them")]
+    pub data: bool,
+    #[arg(long, help = "Print JSON")]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The experiment file
+    pub file: PathBuf,
+    /// The stage to explain, or a trial such as `train [seed=0]`
+    pub stage: String,
+    #[command(flatten)]
+    pub changes: Changes,
+    #[command(flatten)]
+    pub place: Place,
+    #[arg(long, help = "Print JSON")]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Show {
+    /// An experiment file, the id of a run, a folder of results, or a key (its first digits are enough)
+    pub what: PathBuf,
+    #[command(flatten)]
+    pub changes: Changes,
+    #[command(flatten)]
+    pub place: Place,
+    /// Say where each value was written
+    #[arg(long)]
+    pub origins: bool,
+    #[arg(long, help = "Print JSON")]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Graph {
+    /// The experiment file
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub changes: Changes,
+    #[command(flatten)]
+    pub place: Place,
+    /// The language of the drawing
+    #[arg(long, value_enum, default_value_t = GraphFormat::Mermaid)]
+    pub format: GraphFormat,
+    #[arg(long, help = "Print JSON")]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GraphFormat {
+    Mermaid,
+    Dot,
+}
+
+#[derive(Debug, Args)]
+pub struct Kinds {
+    /// Describe this kind
+    pub kind: Option<String>,
+    #[arg(long, help = "Print JSON")]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Each line of input is answered by one line of JSON, in order, as soon as it is there: line 7 of the output is about line 7.\n\
+    Input is JSONL where the first line that is not blank is a JSON object, else every line is a text as it stands.\n\
+    A blank line, like a text of nothing but blanks, has no entities, and `anomaly` and `anomaly_score` are null.\n\
+    A line without a text (no JSON object with a `text`, not UTF-8, longer than 16 MiB) is answered by\n\
+    {\"error\": \"...\", \"line\": 7}; the others are tagged, and the exit code is 1 at the end."
+)]
+pub struct Predict {
+    /// A trained model's folder, such as `outputs/tiny/model`, or a results folder such as `outputs/tiny`
+    pub model: PathBuf,
+    /// Lines of text, or JSONL with a `text` in each line [default: standard input]
+    pub file: Option<PathBuf>,
+    /// The JSON field of each line that holds the text [default: text]
+    #[arg(long, value_name = "NAME")]
+    pub field: Option<String>,
+    /// The score, 0 to 1, from which an answer counts, of all heads or of one, such as `anomaly=0.9` or `ner=0.5`: texts from it on are anomalies, and entities below it are left out. Several times for several heads
+    #[arg(long, value_name = "[HEAD=]VALUE", allow_negative_numbers = true, value_parser = threshold)]
+    pub threshold: Vec<Threshold>,
+    /// Texts in a batch
+    #[arg(long, value_name = "N", default_value_t = 32, allow_negative_numbers = true, value_parser = count::<4096>)]
+    pub batch_size: u32,
+    /// Threads to use [default: all cores]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count::<1024>)]
+    pub threads: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// An experiment file, whose first training is measured [default: ModernBERT-base on made-up texts]
+    pub file: Option<PathBuf>,
+    #[command(flatten)]
+    pub changes: Changes,
+    #[command(flatten)]
+    pub place: Place,
+    /// The model to measure instead of an experiment's
+    #[arg(long, value_enum, value_name = "MODEL")]
+    pub model: Option<Preset>,
+    /// Texts in a batch [default: the experiment's, else 16]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count::<65_536>)]
+    pub batch_size: Option<u32>,
+    // At both ends is a special token, and what has no other trains no tags.
+    /// Measure on made-up texts of this many tokens each [default: the experiment's texts, else 12 to 34 tokens]
+    #[arg(long, value_name = "TOKENS", allow_negative_numbers = true, value_parser = between::<3, 1_048_576>)]
+    pub length: Option<u32>,
+    /// Steps to measure
+    #[arg(long, value_name = "N", default_value_t = 5, allow_negative_numbers = true, value_parser = count::<100_000>)]
+    pub steps: u32,
+    /// Threads to use [default: all cores]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count::<1024>)]
+    pub threads: Option<u32>,
+    /// Show where the time of a step goes
+    #[arg(long)]
+    pub profile: bool,
+    #[arg(long, help = "Print JSON")]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Preset {
+    Base,
+    Large,
+}
+
+#[derive(Debug, Args)]
+pub struct Verify {
+    #[command(flatten)]
+    pub place: Place,
+    #[arg(long, help = "Print JSON")]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "What goes: results and states of earlier runs, checkpoints of work that was given up, damaged entries that were set aside.\n\
+    What stays in any case: what the latest run of each experiment file needs, the latest with the file as it stands, and for 30 days \
+    the latest with each `--set`, `--sweep` or `--seeds`; what pinned runs and running processes need.\n\
+    `pipeline pin RUN` keeps a run, `unpin` lets it go again.\n\
+    `--runs` is about records of runs alone: those go that are none of these, and whose results do not lie in `outputs/`."
+)]
+pub struct Gc {
+    /// Only what was not used for this long, such as `30d` or `12h`
+    #[arg(long, value_name = "AGE", allow_negative_numbers = true, value_parser = age)]
+    pub older_than: Option<std::time::Duration>,
+    /// Only the least recently used, until the rest is no larger than this, such as `20GB`
+    #[arg(long, value_name = "SIZE", allow_negative_numbers = true, value_parser = size)]
+    pub max_size: Option<u64>,
+    /// A run whose results stay, as in `outputs/runs/RUN`
+    #[arg(long, value_name = "RUN")]
+    pub keep: Vec<String>,
+    /// Old records of runs in `outputs/runs/`, in place of results
+    #[arg(long, conflicts_with = "max_size")]
+    pub runs: bool,
+    /// Remove it
+    #[arg(long)]
+    pub apply: bool,
+    #[command(flatten)]
+    pub place: Place,
+    #[arg(long, help = "Print JSON")]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Pinned {
+    /// Runs, as in `outputs/runs/RUN`
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<String>,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+fn age(text: &str) -> Result<std::time::Duration, String> {
+    units::duration(text).ok_or_else(|| format!("expected a time above zero: {}", units::DURATION))
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    units::size(text).ok_or_else(|| format!("expected {}", units::SIZE))
+}
+
+#[derive(Debug, Args)]
+pub struct Init {
+    /// The folder to write into
+    #[arg(default_value = ".")]
+    pub folder: PathBuf,
+}

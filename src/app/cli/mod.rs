@@ -1,0 +1,160 @@
+//! The program's commands, and rendering to a person. Only this module knows the command line.
+
+mod args;
+mod bench;
+mod check;
+mod complete;
+mod duration;
+mod explain;
+mod failure;
+mod gc;
+mod graph;
+mod init;
+mod kinds;
+mod lines;
+mod memory;
+mod origin;
+mod pin;
+mod pinned;
+mod plan;
+mod predict;
+mod project;
+mod root;
+mod run;
+mod schema;
+mod show;
+mod signals;
+mod terminal;
+mod training;
+mod typed;
+mod verify;
+
+pub use failure::{Failure, Outcome};
+pub use kinds::markdown as kinds_markdown;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory as _, Parser as _};
+use serde_json::{Map, Value, json};
+
+use crate::base::diagnostics;
+use args::{Cli, Command, Form};
+
+/// Reads the command line, does what it says, and returns the exit code.
+#[must_use]
+pub fn main() -> std::process::ExitCode {
+    // A panic in a stage becomes that stage's error, with its text, and any other is reported below; neither prints by itself.
+    std::panic::set_hook(Box::new(|_| {}));
+    // A file that grows over the limit is an error with a remedy, and not the end of the process.
+    #[cfg(unix)]
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, std::sync::Arc::default());
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // clap prints help and usage errors itself, with exit codes 0 and 2 as ours.
+        Err(error) => {
+            if let Some(failure) = unknown_command(&error) {
+                terminal::complain_of(&failure, terminal::colored(args::When::Auto));
+                return failure.outcome().into();
+            }
+            terminal::usage(&error);
+            if let Some(example) = example(&error) {
+                terminal::complain(&format!("For example: {example}\n"));
+            }
+            return std::process::ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let color = terminal::colored(cli.color);
+    let form = cli.command.form();
+    let outcome = std::panic::catch_unwind(|| dispatch(cli.command, color))
+        .unwrap_or_else(|panic| Err(bug(&*panic)));
+    outcome
+        .unwrap_or_else(|failure| {
+            complain(&failure, form, color);
+            failure.outcome()
+        })
+        .into()
+}
+
+/// Says why a command failed, in the form of its answer: who asks for JSON reads standard output.
+fn complain(failure: &Failure, form: Form, color: bool) {
+    let text = match form {
+        Form::Text => None,
+        Form::Json => Some(format!("{:#}\n", json!({ "errors": failure.to_json() }))),
+        Form::JsonLines => {
+            let errors = failure.to_json();
+            let line = |error: &Value| {
+                let mut line = Map::from_iter([("event".to_owned(), json!("error"))]);
+                line.extend(error.as_object().cloned().unwrap_or_default());
+                format!("{}\n", Value::Object(line))
+            };
+            Some(errors.as_array().into_iter().flatten().map(line).collect())
+        }
+    };
+    if text.is_none_or(|text: String| terminal::try_print(&text).is_err()) {
+        terminal::complain_of(failure, color);
+    }
+}
+
+fn dispatch(command: Command, color: bool) -> Result<Outcome, Failure> {
+    let done = |()| Outcome::Done;
+    match command {
+        Command::Run(arguments) => run::run(&arguments, color),
+        Command::Plan(arguments) => plan::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments, color),
+        Command::Explain(arguments) => explain::run(&arguments).map(done),
+        Command::Show(arguments) => show::run(&arguments).map(done),
+        Command::Graph(arguments) => graph::run(&arguments).map(done),
+        Command::Kinds(arguments) => kinds::run(&arguments).map(done),
+        Command::Predict(arguments) => predict::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments).map(done),
+        Command::Verify(arguments) => verify::run(&arguments),
+        Command::Gc(arguments) => gc::run(&arguments).map(done),
+        Command::Pin(arguments) => pinned::run(&arguments, true).map(done),
+        Command::Unpin(arguments) => pinned::run(&arguments, false).map(done),
+        Command::Schema => schema::run().map(done),
+        Command::Init(arguments) => init::run(&arguments).map(done),
+        Command::Completions { shell } => complete::run(shell).map(done),
+    }
+}
+
+/// A mistyped command, with the nearest there is: clap's own suggestion misses letters in the wrong order.
+fn unknown_command(error: &clap::Error) -> Option<Failure> {
+    let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidSubcommand) else {
+        return None;
+    };
+    let command = Cli::command();
+    let failure = Failure::usage(format!("there is no command `{name}`"));
+    Some(match diagnostics::suggest(name, command.get_subcommands().map(clap::Command::get_name)) {
+        Some(near) => failure.with_help(format!("did you mean `{near}`?")),
+        None => failure.with_help("`pipeline --help` lists the commands"),
+    })
+}
+
+/// How a command that lacks its file is written.
+fn example(error: &clap::Error) -> Option<String> {
+    if error.kind() != ErrorKind::MissingRequiredArgument {
+        return None;
+    }
+    let Some(ContextValue::StyledStr(usage)) = error.get(ContextKind::Usage) else { return None };
+    let usage = usage.to_string();
+    let mut words = usage.split_whitespace().skip_while(|word| *word != "pipeline").skip(1);
+    let rest = match words.next()? {
+        name @ ("run" | "plan" | "check" | "graph" | "show") => {
+            format!("{name} experiments/tiny.toml")
+        }
+        "explain" => "explain experiments/tiny.toml train".to_owned(),
+        _ => return None,
+    };
+    Some(format!("pipeline {rest}"))
+}
+
+/// A mistake of ours, which is no reason to show a user a backtrace.
+fn bug(panic: &(dyn std::any::Any + Send)) -> Failure {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no message");
+    Failure::failed(format!("internal error: {text}")).with_help(
+        "this is a mistake in the program; please report it with the command and the file",
+    )
+}

@@ -1,0 +1,196 @@
+//! `pipeline plan`: what would run, and why.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::args::Plan as Arguments;
+use super::failure::{Failure, Outcome};
+use super::project::{self, Project};
+use super::root::Root;
+use super::training::Training;
+use super::{duration, memory, terminal};
+use crate::engine::exec::Options;
+use crate::engine::plan::{Continuation, Expectation, Forecast, Identity, NodeId, Plan, Reason};
+use crate::engine::store::Store;
+use crate::view::format;
+
+/// Plans with more nodes are summarised by stage, and those with more stages by kind.
+pub const LISTED: usize = 60;
+
+pub fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
+    let threads = project::profile(&Root::of(&arguments.file, &arguments.place)?, None)?
+        .threads
+        .map_or(Options::default().threads, |threads| threads as usize);
+    let (project, plan) =
+        Project::plan(&arguments.file, &arguments.place, &arguments.changes, &arguments.stages)?;
+    let forecast = forecast(&plan, &project.store, &[]);
+    print(&plan, &forecast, &project.store, threads, arguments.json)?;
+    Ok(if arguments.check && forecast.pending() > 0 { Outcome::Pending } else { Outcome::Done })
+}
+
+/// What is expected of every node. Only what can be read and does not go too far counts as a state to go on from.
+pub fn forecast(plan: &Plan, store: &Store, rerun: &[String]) -> Forecast {
+    let mut forecast = Forecast::of(plan, store, rerun);
+    for (id, continuation) in &mut forecast.continuations {
+        let is_usable = |lineage| {
+            Training::of(plan, *id)
+                .is_none_or(|training| training.made_in(&lineage, plan, store).is_some())
+        };
+        if *continuation == Continuation::Continues && !plan.lineage(*id).is_some_and(is_usable) {
+            *continuation = Continuation::StateGone;
+        }
+    }
+    forecast
+}
+
+/// Prints the forecast on standard output.
+///
+/// * `threads`: what the run would use
+pub fn print(
+    plan: &Plan,
+    forecast: &Forecast,
+    store: &Store,
+    threads: usize,
+    as_json: bool,
+) -> Result<(), Failure> {
+    let trainings = Training::pending(plan, forecast, store);
+    let memory = memory::Outlook::of(&trainings, plan, store);
+    let duration = duration::Outlook::of(&trainings, plan, store, threads);
+    if as_json {
+        return terminal::json(&to_json(plan, forecast, &memory, &duration));
+    }
+    terminal::print(&(to_text(plan, forecast) + &memory.text(plan) + &duration.text(plan)))?;
+    terminal::complain(&memory.warning(plan).unwrap_or_default());
+    plan.warnings.iter().for_each(|warning| terminal::complain(&format!("warning: {warning}\n")));
+    Ok(())
+}
+
+fn action(expectation: &Expectation) -> &'static str {
+    match expectation {
+        Expectation::Hit => "cached",
+        Expectation::MayBeReused { .. } => "maybe",
+        Expectation::Miss(_) => "run",
+    }
+}
+
+fn reason(forecast: &Forecast, id: NodeId) -> String {
+    match (forecast.node(id), forecast.continuations.get(&id)) {
+        (Expectation::Hit, _) => String::new(),
+        (other, None) => other.to_string(),
+        (other, Some(continuation)) => format!("{other}; {continuation}"),
+    }
+}
+
+fn to_text(plan: &Plan, forecast: &Forecast) -> String {
+    let mut text = String::new();
+    let trials = if plan.sweep.is_some() {
+        format!(" of {}", format::counted(plan.trials.len(), "trial"))
+    } else {
+        String::new()
+    };
+    let lines: Vec<(String, &str, String)> = if plan.nodes.len() <= LISTED {
+        plan.ids()
+            .map(|id| (plan.node(id).title(), action(forecast.node(id)), reason(forecast, id)))
+            .collect()
+    } else if plan.stages().len() <= LISTED {
+        folded(plan.by_stage().into_iter().map(|(stage, ids)| (&**stage, ids)), plan, forecast)
+    } else {
+        folded(by_kind(plan), plan, forecast)
+    };
+    let width = lines.iter().map(|(title, ..)| title.chars().count()).max().unwrap_or(0);
+    for (title, action, reason) in lines {
+        writeln!(text, "{}", format!("{title:width$}  {action:<6}  {reason}").trim_end())
+            .expect("a string");
+    }
+    let count = |wanted: &str| plan.ids().filter(|id| action(forecast.node(*id)) == wanted).count();
+    let (run, maybe, cached) = (count("run"), count("maybe"), count("cached"));
+    let maybe = if maybe > 0 { format!(", {maybe} may be reused") } else { String::new() };
+    let nodes =
+        format::counted(plan.nodes.len(), if plan.sweep.is_some() { "node" } else { "stage" });
+    writeln!(text, "\n{}: {nodes}{trials}: {run} to run{maybe}, {cached} cached", plan.name)
+        .expect("a string");
+    text
+}
+
+/// What a person reads of groups of nodes: a line for each group and action, with the reason that most of its nodes have.
+fn folded<'a>(
+    groups: impl IntoIterator<Item = (&'a str, Vec<NodeId>)>,
+    plan: &Plan,
+    forecast: &Forecast,
+) -> Vec<(String, &'static str, String)> {
+    let mut lines = Vec::new();
+    for (name, ids) in groups {
+        let mut actions: BTreeMap<&'static str, BTreeMap<String, Vec<NodeId>>> = BTreeMap::new();
+        for id in ids {
+            let reasons = actions.entry(action(forecast.node(id))).or_default();
+            reasons.entry(reason(forecast, id)).or_default().push(id);
+        }
+        for (action, reasons) in actions {
+            let total: usize = reasons.values().map(Vec::len).sum();
+            let (most, ids) =
+                reasons.iter().max_by_key(|(_, ids)| ids.len()).expect("a group has a member");
+            let reason = match total - ids.len() {
+                0 => most.clone(),
+                _ if ids.len() == 1 => format!("each for its own reason, one of them: {most}"),
+                others => format!("{most} ({others} for other reasons)"),
+            };
+            let title = match ids[..] {
+                [only] if total == 1 => plan.node(only).stage.to_string(),
+                _ => format!("{name} ×{total}"),
+            };
+            lines.push((title, action, reason));
+        }
+    }
+    lines
+}
+
+/// The nodes of each kind, by its name.
+fn by_kind(plan: &Plan) -> BTreeMap<&'static str, Vec<NodeId>> {
+    let mut kinds: BTreeMap<&'static str, Vec<NodeId>> = BTreeMap::new();
+    for id in plan.ids() {
+        kinds.entry(plan.node(id).kind.name).or_default().push(id);
+    }
+    kinds
+}
+
+fn to_json(
+    plan: &Plan,
+    forecast: &Forecast,
+    memory: &memory::Outlook,
+    duration: &duration::Outlook,
+) -> Value {
+    let node = |id: NodeId| {
+        let (node, expectation) = (plan.node(id), forecast.node(id));
+        let mut value = json!({
+            "stage": &*node.stage,
+            "kind": node.kind.name,
+            "key": match node.identity { Identity::Key(key) => Some(key.to_string()), Identity::CommitUnknown(_) => None },
+            "action": action(expectation),
+            "reason": (*expectation != Expectation::Hit).then(|| reason(forecast, id)),
+        });
+        if !node.label.is_empty() {
+            value["variant"] = json!(&*node.label);
+        }
+        if let Expectation::Miss(Reason::Changes(changes)) = expectation {
+            value["changes"] = json!(changes);
+        }
+        if let Some(need) = memory.needs.get(&id) {
+            value["memory_bytes"] = json!(need.bytes());
+        }
+        if let Some(estimate) = duration.estimate(id) {
+            value["time"] = json!(estimate);
+        }
+        value
+    };
+    json!({
+        "experiment": plan.name,
+        "file": plan.file.to_string_lossy(),
+        "trials": plan.trials.len(),
+        "pending": forecast.pending(),
+        "warnings": plan.warnings,
+        "memory_available_bytes": memory.available,
+        "nodes": plan.ids().map(node).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,211 @@
+//! What most commands begin with: the experiment, its plan, the store beside it, and the settings of `pipeline.toml`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+
+use super::args::{self, Changes, Place};
+use super::root::Root;
+use super::{Failure, terminal};
+use crate::base::diagnostics::{Diagnostic, Diagnostics, Sources, Span, suggest};
+use crate::base::disk::regular;
+use crate::engine::plan::{Plan, PlanError};
+use crate::engine::spec::{Experiment, Overrides};
+use crate::engine::stage::Device;
+use crate::engine::store::{self, Store};
+use crate::stages;
+
+/// An experiment with the store beside it.
+pub struct Project {
+    pub experiment: Experiment,
+    pub store: Store,
+}
+
+impl Project {
+    /// Opens the store, reads the experiment, and plans it. Every mistake of both is reported in one go.
+    pub fn plan(
+        file: &Path,
+        place: &Place,
+        changes: &Changes,
+        stages: &[String],
+    ) -> Result<(Self, Plan), Failure> {
+        let store = open_store(&Root::of(file, place)?)?;
+        let (experiment, plan) = plan(file, changes, stages, &store)?;
+        Ok((Self { experiment, store }, plan))
+    }
+}
+
+/// Reads and plans an experiment.
+pub fn plan(
+    file: &Path,
+    changes: &Changes,
+    stages: &[String],
+    store: &Store,
+) -> Result<(Experiment, Plan), Failure> {
+    let reading = Experiment::read_recovering(file, &overrides(changes)?);
+    let mut diagnostics = reading.diagnostics;
+    let Some(experiment) = reading.experiment else { return Err(diagnostics.into()) };
+    match Plan::build(&experiment, stages::ALL, store.digests(), stages) {
+        Ok(plan) if diagnostics.is_empty() => Ok((experiment, plan)),
+        Ok(_) => Err(diagnostics.into()),
+        Err(PlanError::Diagnostics(more)) => {
+            diagnostics = diagnostics.merge(more);
+            Err(diagnostics.into())
+        }
+        Err(PlanError::NothingSelected { selector, suggestion, stages }) => {
+            if !diagnostics.is_empty() {
+                return Err(diagnostics.into());
+            }
+            let help = match suggestion {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!(
+                    "the stages are {}",
+                    stages.iter().map(|stage| format!("`{stage}`")).collect::<Vec<_>>().join(", ")
+                ),
+            };
+            Err(Failure::not_found(format!("no stage is named `{selector}`")).with_help(help))
+        }
+        Err(PlanError::NoTrial { .. }) if !diagnostics.is_empty() => Err(diagnostics.into()),
+        Err(PlanError::NoTrial { selector, suggestion, known, count }) => {
+            let more =
+                if count > known.len() { format!(", ... ({count} in all)") } else { String::new() };
+            let names: Vec<String> = known.iter().map(|title| format!("`{title}`")).collect();
+            let help = match suggestion {
+                Some(near) => format!("did you mean `{near}`?"),
+                None if count == 1 => format!("there is only {}", names.join(", ")),
+                None => format!("there are {}{more}", names.join(", ")),
+            };
+            Err(Failure::not_found(format!("no trial is named `{selector}`")).with_help(help))
+        }
+    }
+}
+
+pub fn overrides(changes: &Changes) -> Result<Overrides, Failure> {
+    let folder = std::env::current_dir().map_err(|error| {
+        Failure::usage(format!("the current folder cannot be used: {}", error.kind()))
+            .with_help("change into a folder that exists")
+    })?;
+    Ok(Overrides {
+        set: changes.set.clone(),
+        sweep: changes.sweep.clone(),
+        seeds: changes.seeds.clone(),
+        objective: changes.objective.clone(),
+        folder,
+    })
+}
+
+/// What the command line changes, for records.
+pub fn asked(changes: &Changes) -> store::Changes {
+    let Changes { set, sweep, seeds, objective } = changes.clone();
+    store::Changes { set, sweep, seeds, objective }
+}
+
+/// The store in a root's `outputs/`. Nothing is made on the disk.
+pub fn open_store(root: &Root) -> Result<Store, Failure> {
+    store_in(&root.outputs())
+}
+
+/// The store of a folder `outputs`. Nothing is made on the disk.
+pub fn store_in(outputs: &Path) -> Result<Store, Failure> {
+    let opened = Store::open(outputs).map(|mut store| {
+        store.when_waiting(terminal::waiting(None));
+        store
+    });
+    opened.map_err(|error| {
+        let failure = Failure::usage(error.to_string());
+        match error.help() {
+            Some(help) => failure.with_help(help),
+            None => failure.with_help(
+                "results and the store lie there: move it away, or name another folder with `--root`",
+            ),
+        }
+    })
+}
+
+/// A profile of `pipeline.toml`: how work runs on one machine. Nothing here enters a key.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    #[serde(default, deserialize_with = "count")]
+    pub jobs: Option<u32>,
+    #[serde(default, deserialize_with = "count")]
+    pub threads: Option<u32>,
+    #[serde(default, deserialize_with = "device")]
+    pub device: Option<Device>,
+    #[serde(default)]
+    pub offline: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    #[serde(default)]
+    profile: BTreeMap<String, Profile>,
+}
+
+/// The bounds of `--jobs` and `--threads`.
+fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    match u32::deserialize(deserializer) {
+        Ok(number @ 1..=1024) => Ok(Some(number)),
+        _ => Err(D::Error::custom("expected a whole number from 1 to 1024")),
+    }
+}
+
+fn device<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Device>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    args::device(&text).map(Some).map_err(D::Error::custom)
+}
+
+/// The named profile of a root's `pipeline.toml`, or the one called `default`, which need not be there.
+pub fn profile(root: &Root, name: Option<&str>) -> Result<Profile, Failure> {
+    let path = root.settings();
+    let text = match regular::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+            return Err(Failure::usage(format!("`{}` is not UTF-8 text", path.display())));
+        }
+        Err(error) => {
+            return Err(Failure::usage(format!(
+                "cannot read `{}`: {}",
+                path.display(),
+                regular::reason(&error)
+            )));
+        }
+    };
+    let settings: Settings =
+        toml::from_str(&text).map_err(|error| malformed(&path, &text, &error))?;
+    match name {
+        None => Ok(settings.profile.get("default").cloned().unwrap_or_default()),
+        Some(name) => settings.profile.get(name).cloned().ok_or_else(|| {
+            let known = || settings.profile.keys().map(String::as_str);
+            let help = match suggest(name, known()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None if settings.profile.is_empty() => {
+                    format!("write `[profile.{name}]` into `{}`", path.display())
+                }
+                None => format!(
+                    "`{}` has {}",
+                    path.display(),
+                    known().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+                ),
+            };
+            Failure::usage(format!("there is no profile `{name}`")).with_help(help)
+        }),
+    }
+}
+
+/// The mistake with its line, as those of experiments are shown.
+fn malformed(path: &Path, text: &str, error: &toml::de::Error) -> Failure {
+    let mut sources = Sources::new();
+    let source = sources.add(path.display().to_string(), text.to_owned());
+    let span = Span::new(source, error.span().unwrap_or(0..0));
+    let message = error.message().split(", expected one of").next().unwrap_or_default();
+    let diagnostic = Diagnostic::new("settings", message)
+        .at(span)
+        .help("a profile is `[profile.NAME]` with `jobs`, `threads`, `device`, `offline`");
+    Diagnostics::new(Arc::new(sources), vec![diagnostic]).into()
+}

@@ -1,0 +1,526 @@
+//! `pipeline run`: plans, pins, runs what has changed, records, publishes, and says how it went.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::args::Run;
+use super::failure::{Failure, Outcome};
+use super::pin::pin;
+use super::project::{self, Profile, Project};
+use super::root::Root;
+use super::signals::Signals;
+use super::{duration, memory, origin, plan as planning, terminal, typed};
+use crate::base::diagnostics::suggest;
+use crate::engine::exec::{
+    self, Cancel, Counts, Event, Line, NodeName, Options, Reporter, RunOutcome,
+};
+use crate::engine::plan::{NodeId, Plan};
+use crate::engine::spec::unsafe_name;
+use crate::engine::stage::{Caveat, Device};
+use crate::engine::store::{Asked, NewRun, RunRecord, RunStatus, Store};
+use crate::view::{self, Console, Metrics, Origin, Part, PublishError, Published, format};
+
+/// Between two lines about how far a stage is, in a record and in `--json`.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
+
+pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
+    let root = Root::of(&arguments.file, &arguments.place)?;
+    let profile = project::profile(&root, arguments.profile.as_deref())?;
+    let offline = arguments.offline || profile.offline;
+    let options = options(arguments, &profile, offline)?;
+    let (mut project, mut plan) = planned(arguments)?;
+    if let Some(stage) =
+        arguments.rerun.iter().find(|name| !plan.nodes.iter().any(|node| node.is_named(name)))
+    {
+        let titles: Vec<String> = plan.nodes.iter().map(crate::engine::plan::Node::title).collect();
+        let known = plan.stages().iter().map(|known| &**known);
+        let help = match suggest(stage, known.chain(titles.iter().map(String::as_str))) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "`--rerun` takes the name of a stage that this run includes, or of a trial, such as \
+                     `train [seed=0]`"
+                .to_owned(),
+        };
+        return Err(Failure::not_found(format!("this run has no stage `{stage}`")).with_help(help));
+    }
+    if arguments.dry_run {
+        let forecast = planning::forecast(&plan, &project.store, &arguments.rerun);
+        return planning::print(&plan, &forecast, &project.store, options.threads, arguments.json)
+            .map(|()| Outcome::Done);
+    }
+    view::check_place(&plan, &project.store)
+        .map_err(|error| Failure::usage(error.to_string()).with_help_of(error.help()))?;
+    let signals = Signals::watch()?;
+    let unresolved = plan.unresolved();
+    if !unresolved.is_empty() {
+        if !pin(&project, &unresolved, offline, &signals.cancel)? {
+            return Ok(Outcome::Interrupted);
+        }
+        (project, plan) = planned(arguments)?;
+    }
+    project.store.when_waiting(terminal::waiting(Some(signals.cancel.clone())));
+    execute(arguments, &project, &plan, &options, &signals, color)
+}
+
+/// The plan, with its results in the folder that `--name` asks for.
+fn planned(arguments: &Run) -> Result<(Project, Plan), Failure> {
+    let (project, mut plan) =
+        Project::plan(&arguments.file, &arguments.place, &arguments.changes, &arguments.stages)?;
+    if let Some(name) = &arguments.name {
+        let results = format!("{}@{name}", plan.name);
+        if let Some(problem) =
+            if name.is_empty() { Some("is empty") } else { unsafe_name(&results) }
+        {
+            let failure = Failure::usage(format!("`--name {name}`: the name {problem}"));
+            return Err(failure.with_help("results go to `outputs/EXPERIMENT@NAME/`"));
+        }
+        plan.results = results;
+    }
+    Ok((project, plan))
+}
+
+fn execute(
+    arguments: &Run,
+    project: &Project,
+    plan: &Plan,
+    options: &Options,
+    signals: &Signals,
+    color: bool,
+) -> Result<Outcome, Failure> {
+    let resolved = project.experiment.to_toml_with_paths(&origin::is_path);
+    let asked = Asked {
+        command: typed::command_line(),
+        overrides: project::asked(&arguments.changes),
+        results: plan.results.clone(),
+        single_trials: plan.of_single_trials,
+    };
+    let new = NewRun {
+        experiment: &plan.name,
+        file: &plan.file,
+        resolved: &resolved,
+        started: jiff::Timestamp::now(),
+        asked: &asked,
+    };
+    let record = project
+        .store
+        .begin_run(&new)
+        .map_err(|error| Failure::usage(error.to_string()).with_help_of(error.help()))?;
+    // Until the results are published and the record says what was used: from there `gc` knows it.
+    let _claim = match project.store.claim(plan.names()) {
+        Err(_) if signals.cancel.is_cancelled() => {
+            record.finish(RunStatus::Interrupted, 130, 0, Vec::new(), |_| None)?;
+            return Ok(Outcome::Interrupted);
+        }
+        result => result?,
+    };
+    let console = (!arguments.json).then(|| Arc::new(console(plan, arguments.quiet, color)));
+    if let Some(console) = &console {
+        signals.answer_on(console);
+    }
+    let on_cpu = matches!(options.device, Device::Cpu | Device::Auto)
+        && !cfg!(any(feature = "cuda", feature = "metal"));
+    let again = |part: Part<'_>, folder: &Path| {
+        origin::again(&project.experiment, plan, arguments.name.is_some(), part, folder)
+    };
+    let listener = Listener {
+        begun: Instant::now(),
+        record: &record,
+        console,
+        json: arguments.json,
+        plan,
+        store: &project.store,
+        on_cpu,
+        origin: Origin { made_by: record.run().made_by(), again: &again },
+        progressed: Mutex::default(),
+        unwritten: Mutex::default(),
+    };
+    for text in &plan.warnings {
+        listener.event(&Event::Warning { text: text.clone() });
+    }
+    let options = Options { verify: view::unpublished(plan, &project.store), ..options.clone() };
+    let outcome = match exec::execute(plan, &project.store, &options, &listener, &signals.cancel) {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            let elapsed = u64::try_from(listener.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+            record.finish(RunStatus::Failed, 1, elapsed, Vec::new(), |_| None)?;
+            return Err(Failure::failed(error.to_string()).with_help_of(error.help()));
+        }
+    };
+    if on_cpu {
+        duration::remember_run(plan, &outcome, &project.store, options.threads);
+    }
+    conclude(plan, &outcome, &project.store, &listener, &signals.cancel)
+}
+
+/// Publishes a run that has come to its end, records it, and says how it went.
+fn conclude(
+    plan: &Plan,
+    outcome: &RunOutcome,
+    store: &Store,
+    listener: &Listener<'_>,
+    cancel: &Cancel,
+) -> Result<Outcome, Failure> {
+    let published = publish(listener, outcome, cancel);
+    let published = published.and_then(|published| match listener.unwritten() {
+        Some(failure) => Err(failure),
+        None => Ok(published),
+    });
+    // One truth for the record, the last event and the process: how the work ended, and for work that is done whether its results are there.
+    let ending = match outcome.exit_code() {
+        0 => published.as_ref().map_or_else(Failure::outcome, |_| Outcome::Done),
+        130 => Outcome::Interrupted,
+        _ => Outcome::Failed,
+    };
+    let recorded = finish(listener.record, plan, outcome, ending);
+    let ending =
+        if recorded.is_err() && ending == Outcome::Done { Outcome::Failed } else { ending };
+    for warning in published.iter().flatten().flat_map(|published| &published.warnings) {
+        listener.event(&Event::Warning { text: warning.clone() });
+    }
+    if let Ok(Some(published)) = &published
+        && let Some(text) = view::without_best(plan, outcome, published.best.as_deref())
+    {
+        listener.event(&Event::Warning { text });
+    }
+    let caveats = match &published {
+        Ok(Some(_)) => view::caveats(plan, outcome).map_err(|error| {
+            Failure::failed(format!("the scores cannot be read: {error}"))
+                .with_help("`pipeline verify` lists damaged entries; `run` rebuilds them")
+        }),
+        _ => Ok(Vec::new()),
+    };
+    let ended = published.and_then(|published| {
+        recorded?;
+        let table = published.as_ref().and_then(|_| table(plan, outcome, listener));
+        Ok(Results { published, table, caveats: caveats?, single_trials: plan.of_single_trials })
+    });
+    listener.event(&finished(listener.record.id(), outcome, &ended, ending));
+    let results = match ended.map_err(|failure| failure.ending(ending)) {
+        // The last event has said it.
+        Err(failure) if listener.json && listener.unwritten().is_none() => {
+            return Ok(failure.outcome());
+        }
+        ended => ended?,
+    };
+    if let Some(notice) = results.published.as_ref().and_then(Published::notice) {
+        terminal::complain(&format!("{notice}\n"));
+    }
+    if !listener.json {
+        let earlier = match results.published {
+            Some(_) => None,
+            None => view::earlier(plan, store),
+        };
+        let summary = summary(outcome, &results, earlier.as_deref(), listener.record.id());
+        match terminal::print(&summary) {
+            // The terminal may be gone, which is why the run was interrupted.
+            Err(_) if ending == Outcome::Interrupted => {}
+            result => result?,
+        }
+    }
+    Ok(ending)
+}
+
+/// What a run leaves for people.
+struct Results {
+    published: Option<Published>,
+    /// What the end of a sweep shows.
+    table: Option<String>,
+    /// What its scores are to be read with.
+    caveats: Vec<Caveat>,
+    /// Only some trials of a sweep were asked for.
+    single_trials: bool,
+}
+
+/// Puts the results where people look for them.
+fn publish(
+    listener: &Listener<'_>,
+    outcome: &RunOutcome,
+    cancel: &Cancel,
+) -> Result<Option<Published>, Failure> {
+    let waits = || {
+        let text = "another run is publishing to the same folder: waiting for it".to_owned();
+        listener.event(&Event::Warning { text });
+    };
+    let task = view::Task {
+        plan: listener.plan,
+        outcome,
+        store: listener.store,
+        run: listener.record.id(),
+        origin: &listener.origin,
+        cancel,
+        progress: &|done, total| listener.event(&Event::Publishing { done, total }),
+        waits: &waits,
+    };
+    view::publish(task).map_err(|error| {
+        let ending = match error {
+            PublishError::Interrupted { .. } => Outcome::Interrupted,
+            _ => Outcome::Failed,
+        };
+        Failure::failed(error.to_string()).with_help_of(error.help()).ending(ending)
+    })
+}
+
+/// Tells of nodes, or of stages where there are more nodes than one reads of, as `plan` does.
+fn console(plan: &Plan, quiet: bool, color: bool) -> Console {
+    let console = if plan.nodes.len() <= planning::LISTED {
+        let titles: Vec<String> = plan.nodes.iter().map(crate::engine::plan::Node::title).collect();
+        Console::new(titles.iter().map(String::as_str), color)
+    } else {
+        let totals = plan.by_stage().into_iter().map(|(stage, ids)| (Arc::clone(stage), ids.len()));
+        Console::new(plan.stages().iter().map(|stage| &**stage), color).by_stage(totals)
+    };
+    if quiet { console.quietly() } else { console }
+}
+
+fn options(arguments: &Run, profile: &Profile, offline: bool) -> Result<Options, Failure> {
+    let defaults = Options::default();
+    let threads =
+        arguments.threads.or(profile.threads).map_or(defaults.threads, |threads| threads as usize);
+    let jobs = arguments.jobs.or(profile.jobs).map_or(threads, |jobs| jobs as usize);
+    let device = available(arguments.device.or(profile.device).unwrap_or(Device::Auto))?;
+    let rerun: BTreeSet<Arc<str>> =
+        arguments.rerun.iter().map(|stage| stage.as_str().into()).collect();
+    Ok(Options {
+        jobs,
+        threads,
+        device,
+        keep_going: arguments.keep_going,
+        offline,
+        rerun,
+        ..defaults
+    })
+}
+
+/// The device, unless this program was built without it.
+fn available(device: Device) -> Result<Device, Failure> {
+    let lacking = match device {
+        // Without a GPU's feature there is nothing to choose between, and records say what was used.
+        Device::Auto if !cfg!(any(feature = "cuda", feature = "metal")) => return Ok(Device::Cpu),
+        Device::Cuda(_) if !cfg!(feature = "cuda") => "cuda",
+        Device::Metal(_) if !cfg!(feature = "metal") => "metal",
+        _ => return Ok(device),
+    };
+    Err(Failure::usage(format!("this program was built without `{lacking}`")).with_help(format!(
+        "build it with `cargo build --release --features {lacking}`, or use `--device cpu`"
+    )))
+}
+
+/// Tells everyone who listens: the record, and either the console or standard output as NDJSON.
+struct Listener<'a> {
+    begun: Instant,
+    record: &'a RunRecord<'a>,
+    console: Option<Arc<Console>>,
+    json: bool,
+    plan: &'a Plan,
+    store: &'a Store,
+    on_cpu: bool,
+    origin: Origin<'a>,
+    /// When each node, or the publishing, last had a line about how far it is.
+    progressed: Mutex<HashMap<Option<usize>, Instant>>,
+    /// Why an event could not be written to standard output.
+    unwritten: Mutex<Option<Failure>>,
+}
+
+impl Listener<'_> {
+    /// Whether an event has its line: progress at most once a second for each stage, so that neither a record nor a pipe fills with it.
+    fn is_worth_a_line(&self, event: &Event) -> bool {
+        let node = match event {
+            Event::StageProgress { name, .. } => Some(name.node),
+            Event::Publishing { .. } => None,
+            _ => return true,
+        };
+        let mut progressed = self.progressed.lock().unwrap_or_else(PoisonError::into_inner);
+        if progressed.get(&node).is_some_and(|last| last.elapsed() < PROGRESS_INTERVAL) {
+            return false;
+        }
+        progressed.insert(node, Instant::now());
+        true
+    }
+
+    /// Why standard output took not all events.
+    fn unwritten(&self) -> Option<Failure> {
+        self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Foresees that a stage will not have enough memory, now that what it begins from is there.
+    fn foresee(&self, name: &NodeName) {
+        let id = NodeId(u32::try_from(name.node).expect("a plan numbers its nodes in 32 bits"));
+        if let Some(text) = memory::warning(self.plan, id, self.store) {
+            self.event(&Event::StageMessage { name: name.clone(), warning: true, text });
+        }
+    }
+}
+
+impl Reporter for Listener<'_> {
+    fn event(&self, event: &Event) {
+        if let Some(console) = &self.console {
+            console.event(event);
+        }
+        if !self.is_worth_a_line(event) {
+            return;
+        }
+        let at_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let line = Line { at_ms, event };
+        self.record.event(&line);
+        if self.json
+            && let Ok(text) = serde_json::to_string(&line)
+        {
+            // Output that cannot be written must not end a training; that is said when it is over.
+            if let Err(error) = terminal::print(&format!("{text}\n")) {
+                self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+            }
+        }
+        if let Event::StageStarted { name, .. } = event
+            && self.on_cpu
+        {
+            self.foresee(name);
+        }
+    }
+}
+
+/// The last event of a run.
+///
+/// * `ended`: what was published, or what went wrong after the stages
+fn finished(
+    run: &str,
+    outcome: &RunOutcome,
+    ended: &Result<Results, Failure>,
+    ending: Outcome,
+) -> Event {
+    let mut errors = outcome.errors();
+    errors.extend(ended.as_ref().err().map(Failure::to_run_error));
+    let ended = ended.as_ref().ok();
+    let results = ended.and_then(|ended| ended.published.as_ref());
+    Event::RunFinished {
+        run: run.to_owned(),
+        counts: outcome.counts(),
+        exit_code: ending.code(),
+        elapsed_ms: u64::try_from(outcome.elapsed.as_millis()).unwrap_or(u64::MAX),
+        results: results.map(|results| results.folder.clone()),
+        best: results.and_then(|results| results.best.clone()),
+        metrics: results.map(|results| results.metrics.clone()).unwrap_or_default(),
+        caveats: ended.map(|ended| ended.caveats.clone()).unwrap_or_default(),
+        errors,
+    }
+}
+
+/// Completes the record.
+fn finish(
+    record: &RunRecord<'_>,
+    plan: &Plan,
+    outcome: &RunOutcome,
+    ending: Outcome,
+) -> Result<(), Failure> {
+    let status = match ending {
+        Outcome::Done => RunStatus::Done,
+        Outcome::Interrupted => RunStatus::Interrupted,
+        _ => RunStatus::Failed,
+    };
+    let elapsed = u64::try_from(outcome.elapsed.as_millis()).unwrap_or(u64::MAX);
+    let nodes = outcome.records(plan);
+    record.finish(status, ending.code(), elapsed, nodes, |key| outcome.fingerprint_of(key))?;
+    Ok(())
+}
+
+/// What the end of a sweep shows.
+fn table(plan: &Plan, outcome: &RunOutcome, listener: &Listener<'_>) -> Option<String> {
+    view::sweep_table(plan, outcome).unwrap_or_else(|error| {
+        let text = format!("the metrics of the sweep cannot be read: {error}");
+        listener.event(&Event::Warning { text });
+        None
+    })
+}
+
+/// * `earlier`: the folder of results that this run left as they were
+fn summary(outcome: &RunOutcome, results: &Results, earlier: Option<&Path>, run: &str) -> String {
+    let mut text = format!(
+        "\n{} in {}: {}\n",
+        ending(outcome),
+        format::duration(outcome.elapsed),
+        counts(outcome.counts())
+    );
+    if let Some(Published { folder, metrics: scores, missing, .. }) = &results.published {
+        match &results.table {
+            Some(table) => text += table,
+            None => text += &metrics(scores),
+        }
+        text += &view::caveat_lines(&results.caveats);
+        writeln!(text, "results: {}", folder.display()).expect("a string");
+        if !missing.is_empty() {
+            let stages: Vec<String> = missing.iter().map(|stage| format!("`{stage}`")).collect();
+            writeln!(text, "missing: what {} would have made", stages.join(", "))
+                .expect("a string");
+        }
+    }
+    if results.published.is_none() && earlier.is_none() && results.single_trials {
+        text += "results: none; single trials of a sweep are published with the others\n";
+    }
+    if let Some(folder) = earlier {
+        writeln!(text, "results: none; `{}` still holds those of an earlier run", folder.display())
+            .expect("a string");
+    }
+    if !outcome.is_complete() {
+        writeln!(text, "run: {run} (`pipeline show {run}`)").expect("a string");
+    }
+    text
+}
+
+fn ending(outcome: &RunOutcome) -> &'static str {
+    match outcome.exit_code() {
+        0 => "done",
+        130 => "interrupted",
+        _ => "failed",
+    }
+}
+
+fn counts(counts: Counts) -> String {
+    let Counts { built, cached, reused, failed, not_run, cancelled } = counts;
+    let named = [
+        (built, "built"),
+        (cached, "cached"),
+        (reused, "reused"),
+        (failed, "failed"),
+        (cancelled, "stopped"),
+        (not_run, "not run"),
+    ];
+    let parts: Vec<_> = named
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, name)| format!("{count} {name}"))
+        .collect();
+    parts.join(", ")
+}
+
+/// A number of a table of metrics; whole ones above 1 are counts.
+fn score(value: f64) -> String {
+    let is_count = value.fract() == 0.0 && (2.0..1e15).contains(&value);
+    if is_count { format::grouped(value as u64) } else { format::number(value) }
+}
+
+/// The metrics, table by table; per-label scores are left to the files.
+pub(super) fn metrics(metrics: &Metrics) -> String {
+    const COLUMNS: usize = 80;
+    let mut lines: Vec<(&str, Vec<String>)> = Vec::new();
+    let table = |name: &str| name.rsplit_once('.').map_or("", |(table, _)| table).to_owned();
+    // A table without any number, such as that of a head that was not trained, says nothing.
+    let told: BTreeSet<String> =
+        metrics.iter().filter(|(_, value)| value.is_some()).map(|(name, _)| table(name)).collect();
+    for (name, value) in metrics
+        .iter()
+        .filter(|(name, _)| !name.contains(".per_label.") && told.contains(&table(name)))
+    {
+        let (table, name) = name.rsplit_once('.').unwrap_or(("", name));
+        let value = format!("{name} {}", value.map_or_else(|| "undefined".to_owned(), score));
+        match lines.iter_mut().find(|(known, _)| *known == table) {
+            Some((_, line)) => line.push(value),
+            None => lines.push((table, vec![value])),
+        }
+    }
+    let width = lines.iter().map(|(table, _)| table.len()).max().unwrap_or(0);
+    let fold = |line: &[String]| {
+        format::fold_parts(line.iter().map(String::as_str), "  ", width + 4, COLUMNS)
+    };
+    lines.iter().map(|(table, line)| format!("  {table:width$}  {}\n", fold(line))).collect()
+}

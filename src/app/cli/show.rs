@@ -1,0 +1,286 @@
+//! `pipeline show`: an experiment after `extends`, a run, what made a folder of results, or an entry of the store.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::args::Show;
+use super::root::Root;
+use super::{Failure, project, terminal};
+use crate::base::diagnostics::suggest;
+use crate::engine::plan::{CacheKey, value_text};
+use crate::engine::spec::Experiment;
+use crate::engine::stage::{ArtifactType, Caveat};
+use crate::engine::store::{Changes, Entry, MadeBy, RunFile, Store};
+use crate::stages;
+use crate::view::{self, Metrics, format};
+
+pub fn run(arguments: &Show) -> Result<(), Failure> {
+    if arguments.what.is_dir() {
+        return folder(arguments);
+    }
+    // A run and a key are plain names; anything else can only be a file, and reading it says what is wrong with it.
+    let name = match arguments.what.to_str() {
+        Some(name)
+            if !name.contains(['/', '\\'])
+                && !name.ends_with(".toml")
+                && !arguments.what.exists() =>
+        {
+            name
+        }
+        _ => return experiment(arguments),
+    };
+    let store = project::open_store(&Root::here(&arguments.place)?)?;
+    let runs = store.list_runs()?;
+    if let Some(run) = runs.iter().find(|run| run.id == name) {
+        return show_run(&store, run, arguments.json);
+    }
+    let digits = name;
+    if !digits.is_empty() && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+        let keys = store.keys()?;
+        let found: Vec<&CacheKey> =
+            keys.iter().filter(|key| key.to_string().starts_with(digits)).collect();
+        match found.as_slice() {
+            [key] => return show_entry(&store, key, arguments.json),
+            [] => {}
+            several => {
+                return Err(Failure::not_found(format!(
+                    "{} keys start with `{digits}`",
+                    several.len()
+                ))
+                .with_help("write more of its digits"));
+            }
+        }
+    }
+    let failure = Failure::not_found(format!(
+        "`{name}` is no experiment file, no run, and no key in `{}`",
+        store.outputs().display()
+    ));
+    Err(match (suggest(name, runs.iter().rev().map(|run| run.id.as_str())), runs.last()) {
+        (Some(near), _) => failure.with_help(format!("did you mean `{near}`?")),
+        (None, Some(run)) => failure.with_help(format!("the latest run is `{}`", run.id)),
+        (None, None) => failure,
+    })
+}
+
+fn experiment(arguments: &Show) -> Result<(), Failure> {
+    let experiment = Experiment::read(&arguments.what, &project::overrides(&arguments.changes)?)?;
+    let origins = experiment.origins();
+    if arguments.json {
+        let origins: Vec<_> = origins
+            .iter()
+            .map(|origin| json!({"path": origin.path, "value": origin.value, "file": origin.file, "line": origin.line, "column": origin.column}))
+            .collect();
+        let files: Vec<_> = experiment.chain.iter().map(|file| file.to_string_lossy()).collect();
+        return terminal::json(
+            &json!({"experiment": experiment.name, "files": files, "values": origins}),
+        );
+    }
+    if !arguments.origins {
+        return terminal::print(&experiment.to_toml());
+    }
+    let width = |text: fn(&crate::engine::spec::Origin) -> usize, most: usize| {
+        origins.iter().map(text).max().unwrap_or(0).min(most)
+    };
+    let (paths, values) = (
+        width(|origin| origin.path.chars().count(), 48),
+        width(|origin| origin.value.chars().count(), 48),
+    );
+    let mut text = String::new();
+    for origin in &origins {
+        writeln!(
+            text,
+            "{:paths$}  {:values$}  {}:{}:{}",
+            origin.path, origin.value, origin.file, origin.line, origin.column
+        )
+        .expect("a string");
+    }
+    terminal::print(&text)
+}
+
+/// A run's record, or a folder of results, of which the run that made it is shown.
+fn folder(arguments: &Show) -> Result<(), Failure> {
+    let Ok(folder) = arguments.what.canonicalize() else { return experiment(arguments) };
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let run_of = |outputs: &Path, id: &str| -> Result<Option<(Store, RunFile)>, Failure> {
+        if !outputs.join("runs").is_dir() {
+            return Ok(None);
+        }
+        let store = project::store_in(outputs)?;
+        let run = store.list_runs()?.into_iter().find(|run| run.id == id);
+        Ok(run.map(|run| (store, run)))
+    };
+    if let Some(runs) = folder.parent().filter(|parent| name(parent) == "runs")
+        && let Some(outputs) = runs.parent()
+        && let Some((store, run)) = run_of(outputs, &name(&folder))?
+    {
+        return show_run(&store, &run, arguments.json);
+    }
+    // What lies in a folder of results, such as `best`, was made by the same run.
+    for results in folder.ancestors() {
+        let Some(outputs) = results.parent() else { continue };
+        let made_by = view::made_by(results);
+        let published = if outputs.join("runs").is_dir() {
+            project::store_in(outputs)?.publications(&name(results)).pop().map(|(run, _)| run)
+        } else {
+            None
+        };
+        let Some(id) = published.or_else(|| Some(made_by.as_ref()?.run.clone())) else { continue };
+        if let Some((store, run)) = run_of(outputs, &id)? {
+            return show_run(&store, &run, arguments.json);
+        }
+        if let Some(made) = made_by {
+            return show_made_by(&made, arguments.json);
+        }
+    }
+    experiment(arguments)
+}
+
+/// What is known of a run whose record is gone.
+fn show_made_by(made: &MadeBy, as_json: bool) -> Result<(), Failure> {
+    if as_json {
+        return terminal::json(&json!(made));
+    }
+    let mut text = format!("run {} (its record is gone)\n", made.run);
+    rows(&mut text, &made.command, &made.overrides);
+    row(&mut text, "program", &made.program);
+    terminal::print(&text)
+}
+
+fn row(text: &mut String, name: &str, value: &str) {
+    writeln!(text, "  {name:<12} {value}").expect("a string");
+}
+
+/// What was asked of a run.
+fn rows(text: &mut String, command: &str, overrides: &Changes) {
+    if !command.is_empty() {
+        row(text, "command", command);
+    }
+    let Changes { set, sweep, seeds, objective } = overrides;
+    set.iter().for_each(|value| row(text, "set", value));
+    sweep.iter().for_each(|value| row(text, "sweep", value));
+    seeds.iter().for_each(|value| row(text, "seeds", value));
+    objective.iter().for_each(|value| row(text, "objective", value));
+}
+
+fn show_run(store: &Store, run: &RunFile, as_json: bool) -> Result<(), Failure> {
+    if as_json {
+        return terminal::json(&json!(run));
+    }
+    let mut text = format!("run {}\n", run.id);
+    rows(&mut text, &run.command, &run.overrides);
+    let mut row = |name: &str, value: &str| row(&mut text, name, value);
+    row("experiment", &run.experiment);
+    row("file", &run.file.display().to_string());
+    if !run.results.is_empty() {
+        row("results", &format!("outputs/{}", run.results));
+    }
+    row("program", &run.program);
+    row("status", run.status.name());
+    row("started", &run.started);
+    if let Some(elapsed) = run.elapsed_ms {
+        row("took", &format::duration(Duration::from_millis(elapsed)));
+    }
+    let title = |node: &crate::engine::store::RunNode| {
+        if node.label.is_empty() {
+            node.stage.clone()
+        } else {
+            format!("{} [{}]", node.stage, node.label)
+        }
+    };
+    let width = run.nodes.iter().map(|node| title(node).chars().count()).max().unwrap_or(0);
+    for node in &run.nodes {
+        let key = node.key.map_or_else(String::new, |key| key.short());
+        let elapsed = node
+            .elapsed_ms
+            .map_or_else(String::new, |elapsed| format::duration(Duration::from_millis(elapsed)));
+        let line = format!(
+            "  {:width$}  {:<9} {key:<10}  {elapsed:>8}",
+            title(node),
+            node.outcome.replace('_', " ")
+        );
+        writeln!(text, "{}", line.trim_end()).expect("a string");
+        for (number, error) in node.earlier_errors.iter().enumerate() {
+            writeln!(text, "    attempt {}: {error}", number + 1).expect("a string");
+        }
+        if let Some(error) = &node.error {
+            let because = if node.outcome == "not_run" { "because " } else { "" };
+            writeln!(text, "    {because}{error}").expect("a string");
+        }
+    }
+    text += &scores(store, run)?;
+    terminal::print(&text)
+}
+
+/// The scores of a run without a sweep, and the caveats of any, as far as its entries are still there.
+fn scores(store: &Store, run: &RunFile) -> Result<String, Failure> {
+    let (mut metrics, mut caveats) = (Metrics::new(), Vec::new());
+    for node in &run.nodes {
+        let Some(kind) = stages::ALL.iter().find(|kind| kind.name == node.kind) else { continue };
+        if kind.output.metrics.is_none() {
+            continue;
+        }
+        let Some(entry) = node.key.map(|key| store.get(&key)).transpose()?.flatten() else {
+            continue;
+        };
+        let (its, more) = scores_of(&kind.output, &node.stage, &entry)?;
+        if node.label.is_empty() {
+            metrics.extend(its);
+        }
+        for caveat in more {
+            if !caveats.contains(&caveat) {
+                caveats.push(caveat);
+            }
+        }
+    }
+    Ok(super::run::metrics(&metrics) + &view::caveat_lines(&caveats))
+}
+
+fn scores_of(
+    output: &ArtifactType,
+    name: &str,
+    entry: &Entry,
+) -> Result<(Metrics, Vec<Caveat>), Failure> {
+    view::scores_of(output, name, entry).map_err(|error| {
+        Failure::failed(format!("the scores of {} cannot be read: {error}", entry.key().short()))
+            .with_help("`pipeline verify` lists damaged entries; `run` rebuilds them")
+    })
+}
+
+fn show_entry(store: &Store, key: &CacheKey, as_json: bool) -> Result<(), Failure> {
+    let entry: Entry = store.get(key)?.ok_or_else(|| {
+        Failure::failed(format!("the entry {key} is damaged"))
+            .with_help("`pipeline verify` says how; `run` rebuilds it")
+    })?;
+    let manifest = entry.manifest();
+    if as_json {
+        return terminal::json(&json!(manifest));
+    }
+    let mut text = format!("{} {key}\n", manifest.artifact);
+    let mut row =
+        |name: &str, value: &str| writeln!(text, "  {name:<28} {value}").expect("a string");
+    row("folder", &entry.folder().display().to_string());
+    row("content", &manifest.content);
+    row("kind", &manifest.fingerprint.kind);
+    for (name, value) in &manifest.fingerprint.parameters {
+        row(name, &value_text(value));
+    }
+    for (port, input) in &manifest.fingerprint.inputs {
+        row(&format!("input {port}"), &input.short());
+    }
+    for (name, value) in &manifest.made_with {
+        row(&format!("made with {name}"), value);
+    }
+    for file in &manifest.files {
+        row(&format!("file {}", file.path), &format::bytes(file.size));
+    }
+    let kind = stages::ALL.iter().find(|kind| kind.name == manifest.fingerprint.kind);
+    if let Some(kind) = kind.filter(|kind| kind.output.name == manifest.artifact) {
+        let (metrics, caveats) = scores_of(&kind.output, kind.name, &entry)?;
+        text += &super::run::metrics(&metrics);
+        text += &view::caveat_lines(&caveats);
+    }
+    terminal::print(&text)
+}

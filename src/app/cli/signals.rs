@@ -1,0 +1,88 @@
+//! Signals that ask a run to stop: Ctrl-C, SIGTERM, and SIGHUP, which comes when the terminal is closed.
+
+use std::sync::{Arc, OnceLock};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use super::{Failure, terminal};
+use crate::engine::exec::Cancel;
+use crate::view::Console;
+
+/// What was asked for since [`Signals::watch`].
+pub struct Signals {
+    pub cancel: Cancel,
+    console: Arc<OnceLock<Arc<Console>>>,
+}
+
+impl Signals {
+    /// From here on the first signal asks the run to stop in order, and the second ends the program at once. Both are safe: a kill loses nothing
+    /// that is complete.
+    ///
+    /// SIGHUP stays ignored where it is, as `nohup` has it. It never counts as the second: shell and terminal may each send one.
+    pub fn watch() -> Result<Self, Failure> {
+        let (cancel, console) = (Cancel::new(), Arc::<OnceLock<Arc<Console>>>::default());
+        let hangup = (!ignores_hangup()).then_some(SIGHUP);
+        let mut signals =
+            signal_hook::iterator::Signals::new([SIGINT, SIGTERM].into_iter().chain(hangup))
+                .map_err(|error| Failure::failed(format!("signals cannot be handled: {error}")))?;
+        let (asked, speaker) = (cancel.clone(), Arc::clone(&console));
+        let listen = move || {
+            for signal in signals.forever() {
+                let typed = signal == SIGINT;
+                if asked.is_cancelled() {
+                    if signal == SIGHUP {
+                        continue;
+                    }
+                    if let Some(console) = speaker.get() {
+                        console.clear(typed);
+                    }
+                    std::process::exit(130);
+                }
+                asked.cancel();
+                let text = "stopping: trainings save a checkpoint (Ctrl-C again stops at once)";
+                match speaker.get() {
+                    Some(console) => console.interrupt(text, typed),
+                    None => terminal::complain(&format!("{text}\n")),
+                }
+            }
+        };
+        std::thread::Builder::new()
+            .spawn(listen)
+            .map_err(|error| Failure::failed(format!("a thread cannot be started: {error}")))?;
+        Ok(Self { cancel, console })
+    }
+
+    /// Where a signal is answered, once there are live lines that the answer must not disturb.
+    pub fn answer_on(&self, console: &Arc<Console>) {
+        let _ = self.console.set(Arc::clone(console));
+    }
+}
+
+/// Whether whoever started this program has it ignore SIGHUP.
+fn ignores_hangup() -> bool {
+    use std::io::IsTerminal as _;
+    let status =
+        crate::base::disk::regular::read_to_string(std::path::Path::new("/proc/self/status"));
+    match status.ok().as_deref().and_then(ignored) {
+        Some(mask) => mask & (1 << (SIGHUP - 1)) != 0,
+        // Where the system does not tell, a program without a terminal is left as it was started.
+        None => !std::io::stdout().is_terminal() && !std::io::stderr().is_terminal(),
+    }
+}
+
+/// The mask of ignored signals in what Linux says of a process.
+fn ignored(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+    u64::from_str_radix(line.trim(), 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mask_of_ignored_signals_is_read_as_linux_writes_it() {
+        assert_eq!(ignored("SigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\n"), Some(0x1001));
+        assert_eq!(ignored("Name:\tpipeline\n"), None);
+    }
+}

@@ -1,0 +1,409 @@
+//! Measures what training costs on this machine: the step itself, and the matrix products that it cannot do without.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use rand::Rng as _;
+use serde::Serialize;
+
+use super::shape::{Shape, config};
+use super::{ToolError, median};
+use crate::base::disk::regular;
+use crate::base::rng::Rng;
+use crate::nn::{JointModel, ModernBertConfig, Part, Pass, StepProducts, Workspace};
+use crate::stages::artifacts::{Artifact as _, Encoded};
+use crate::text::{EncodedSplit, EntityTruth, IGNORE, LabelSet, Split};
+use crate::training::{self, CpuEngine, Data, Objective, Observer, Progress, Recipe, Storage};
+
+/// Steps that are not counted: the first ones touch their memory for the first time.
+const WARM_UP: usize = 2;
+/// Labels and lengths where there is no data: those of the reference recipe.
+pub(super) const SYNTHETIC_LABELS: usize = 93;
+const SYNTHETIC_LENGTHS: std::ops::RangeInclusive<usize> = 12..=SYNTHETIC_LENGTH;
+/// The longest of them.
+pub const SYNTHETIC_LENGTH: usize = 34;
+
+/// What to measure. Weights are drawn at random: the arithmetic is the same.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Workload {
+    pub shape: Shape,
+    /// An `encoded` artifact; without one, texts are made up.
+    pub data: Option<PathBuf>,
+    /// The length of made-up texts in tokens; without one, lengths are uniform in 12 to 34.
+    pub length: Option<usize>,
+    pub batch_size: usize,
+    pub gradient_accumulation: usize,
+    pub activation_checkpointing: bool,
+    /// Of the whole training, where they are known: for its duration.
+    pub total_steps: Option<u64>,
+    /// Steps to measure.
+    pub steps: usize,
+}
+
+/// What was measured, on the current pool.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Measurement {
+    pub parameters: usize,
+    pub threads: usize,
+    pub batch_size: usize,
+    pub gradient_accumulation: usize,
+    pub activation_checkpointing: bool,
+    /// Whether the texts are made up.
+    pub synthetic: bool,
+    /// Of the made-up texts, where they are equally long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub length: Option<usize>,
+    /// Steps that were measured.
+    pub steps: usize,
+    /// Median seconds of one training step: batch assembly, forward, backward, clipping, AdamW and loss.
+    pub step_s: f64,
+    pub tokens_per_step: f64,
+    pub tokens_per_s: f64,
+    /// Median rate of the matrix products of the step's linear layers by themselves, in 10^9 floating-point operations a second.
+    pub matmul_gflops: f64,
+    /// Seconds that these products take at that rate.
+    pub floor_s: f64,
+    /// `step_s` over `floor_s`.
+    pub floor_ratio: f64,
+    /// Mean seconds of a step by pass and part; what is left to `step_s` assembles the batch and reads out the loss.
+    pub profile_s: BTreeMap<&'static str, BTreeMap<&'static str, f64>>,
+    /// Texts a second without gradients.
+    pub inference_texts_per_s: f64,
+    /// Steps of the whole training, where the workload has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total_steps: Option<u64>,
+    /// Seconds of them all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub training_s: Option<f64>,
+    /// Most memory that the process held, in GiB; absent where the system does not say.
+    pub peak_rss_gib: Option<f64>,
+}
+
+/// Hears what is being done, since all of it takes a minute or two.
+pub type Say<'a> = &'a (dyn Fn(&str) + Sync);
+
+/// # Errors
+/// When the model's sizes or the data cannot be used.
+pub fn bench(workload: &Workload, say: Say<'_>) -> Result<Measurement, ToolError> {
+    let mut config = config(&workload.shape)?;
+    let data = workload.data.as_deref().map(real_data).transpose()?;
+    let synthetic = data.is_none();
+    let per_step = workload.batch_size.saturating_mul(workload.gradient_accumulation);
+    let sequences = per_step.saturating_mul(workload.steps + WARM_UP);
+    let longest = match &data {
+        Some((split, _)) => (0..split.len()).map(|row| split.range(row).len()).max().unwrap_or(0),
+        None => workload.length.unwrap_or(SYNTHETIC_LENGTH),
+    };
+    if u32::try_from(sequences.saturating_mul(longest)).is_err() {
+        return Err(ToolError::of(format!(
+            "{sequences} texts of up to {longest} tokens are more tokens than can be numbered"
+        ))
+        .with_help(Some("take fewer steps, smaller batches or shorter texts")));
+    }
+    let (pool, labels) = match data {
+        Some((split, labels)) => {
+            config.vocab_size =
+                config.vocab_size.max(split.ids.iter().max().map_or(0, |id| *id as usize + 1));
+            (split, labels)
+        }
+        None => {
+            let types: Vec<String> =
+                (0..SYNTHETIC_LABELS / 2).map(|kind| kind.to_string()).collect();
+            let labels = LabelSet::of(types.iter().map(String::as_str));
+            (synthetic_split(sequences, config.vocab_size, workload.length), labels)
+        }
+    };
+    let rows: Vec<u32> = (0..sequences).map(|row| (row % pool.len()) as u32).collect();
+    let (warm_up, rows) = rows.split_at(per_step * WARM_UP);
+    let (warm_up, split) = (select(&pool, warm_up), select(&pool, rows));
+    let tokens_per_step = split.tokens() as f64 / workload.steps as f64;
+    // Before the engine and after it, because a machine's speed drifts, and never beside it: its memory serves both.
+    let tokens_per_batch = (tokens_per_step as usize / workload.gradient_accumulation).max(1);
+    say("measuring matrix products");
+    let mut rates = matrix_rates(&config, tokens_per_batch)?;
+    say("drawing weights");
+    let model = JointModel::new_random(config.clone(), labels.len(), &Rng::new(0))
+        .map_err(ToolError::of)?;
+    let parameters = model.layout.parameters().iter().map(|parameter| parameter.range.len()).sum();
+    let workspace = Workspace::new().recompute_layers(workload.activation_checkpointing);
+    let mut engine = CpuEngine::try_new(model).map_err(ToolError::of)?.with_workspace(workspace);
+    let recipe = Recipe {
+        epochs: 1,
+        batch_size: workload.batch_size,
+        gradient_accumulation: workload.gradient_accumulation,
+        ..Recipe::default()
+    };
+    // The loop that `train` runs, and its own clock.
+    let train = |what: &'static str, split: &EncodedSplit, engine: &mut CpuEngine| {
+        let data = Data { train: split, validation: None, labels: &labels };
+        let trained =
+            training::train(engine, data, &recipe, Storage::default(), &Steps { what, say });
+        trained
+            .map(|trained| trained.timings)
+            .map_err(|error| ToolError::of(&error).with_help(error.help()))
+    };
+    train("warming up", &warm_up, &mut engine)?;
+    engine.start_profile();
+    let timings = train("measuring", &split, &mut engine)?;
+    let profile_s = profile(&engine, timings.len());
+    let step_s = median(timings.iter().map(|timing| timing.seconds));
+    say("measuring texts without gradients");
+    let inference_texts_per_s = inference(&mut engine, &split, workload.batch_size)?;
+    drop(engine);
+    say("measuring matrix products again");
+    rates.extend(matrix_rates(&config, tokens_per_batch)?);
+    let rate = median(rates.into_iter());
+    let linear = StepProducts::parameters_of(&config);
+    let floor_s = 6.0 * linear as f64 * tokens_per_step / rate;
+    Ok(Measurement {
+        parameters,
+        threads: rayon::current_num_threads(),
+        batch_size: workload.batch_size,
+        gradient_accumulation: workload.gradient_accumulation,
+        activation_checkpointing: workload.activation_checkpointing,
+        synthetic,
+        length: workload.length.filter(|_| synthetic),
+        steps: timings.len(),
+        step_s,
+        tokens_per_step,
+        tokens_per_s: tokens_per_step / step_s,
+        matmul_gflops: rate / 1e9,
+        floor_s,
+        floor_ratio: step_s / floor_s,
+        profile_s,
+        inference_texts_per_s,
+        total_steps: workload.total_steps,
+        training_s: workload.total_steps.map(|steps| steps as f64 * step_s),
+        peak_rss_gib: peak_rss_gib(),
+    })
+}
+
+/// Passes on how many steps are made.
+struct Steps<'a> {
+    what: &'static str,
+    say: Say<'a>,
+}
+
+impl Observer for Steps<'_> {
+    fn progress(&self, progress: &Progress) {
+        (self.say)(&format!("{}: step {} of {}", self.what, progress.step, progress.total_steps));
+    }
+}
+
+fn real_data(folder: &Path) -> Result<(EncodedSplit, LabelSet), ToolError> {
+    let encoded = Encoded::open(folder).map_err(ToolError::of)?;
+    let split = encoded.tokens(Split::Train).map_err(ToolError::of)?;
+    if split.is_empty() {
+        return Err(ToolError::of("the training split is empty"));
+    }
+    Ok((split, encoded.labels))
+}
+
+/// Seconds of a step where there are any, by the names of passes and parts.
+fn profile(
+    engine: &CpuEngine,
+    steps: usize,
+) -> BTreeMap<&'static str, BTreeMap<&'static str, f64>> {
+    let of_pass = |pass: Pass| {
+        let parts = Part::ALL
+            .into_iter()
+            .map(|part| (part.name(), engine.profile().seconds(pass, part) / steps as f64));
+        parts.filter(|(_, seconds)| *seconds > 0.0).collect()
+    };
+    Pass::ALL.into_iter().map(|pass| (pass.name(), of_pass(pass))).collect()
+}
+
+/// Made-up texts like those of the reference recipe: lengths uniform in 12 to 34 unless one is given, a quarter of the tokens labelled.
+fn synthetic_split(sequences: usize, vocab_size: usize, length: Option<usize>) -> EncodedSplit {
+    let mut stream = Rng::new(7).stream("bench");
+    let mut below = move |limit: u64| stream.next_u64() % limit;
+    let lengths = length.map_or(SYNTHETIC_LENGTHS, |length| length..=length);
+    let mut split = EncodedSplit::default();
+    for _ in 0..sequences {
+        let length = *lengths.start() as u64 + below((lengths.end() - lengths.start() + 1) as u64);
+        for token in 0..length {
+            split.ids.push(below(vocab_size as u64) as u32);
+            let special = token == 0 || token + 1 == length;
+            let outside = SYNTHETIC_LABELS as u64 - 1;
+            split.labels.push(if special {
+                IGNORE
+            } else if below(4) == 0 {
+                below(outside) as u32
+            } else {
+                outside as u32
+            });
+        }
+        split.starts.resize(split.ids.len(), 0);
+        split.ends.resize(split.ids.len(), 0);
+        split.bounds.push(split.ids.len() as u32);
+        split.anomaly.push(below(2) as u32);
+    }
+    split
+}
+
+/// Some sequences of a split, which may repeat.
+fn select(split: &EncodedSplit, rows: &[u32]) -> EncodedSplit {
+    let batch = split.batch(rows);
+    let tokens = batch.ids.len();
+    EncodedSplit {
+        ids: batch.ids,
+        bounds: batch.bounds.iter().map(|bound| *bound as u32).collect(),
+        labels: batch.labels,
+        starts: vec![0; tokens],
+        ends: vec![0; tokens],
+        anomaly: batch.anomaly,
+        truth: EntityTruth::default(),
+    }
+}
+
+fn inference(
+    engine: &mut CpuEngine,
+    split: &EncodedSplit,
+    batch_size: usize,
+) -> Result<f64, ToolError> {
+    let mut run = || {
+        let begun = Instant::now();
+        let predicted =
+            training::predict(engine, split, batch_size, &Objective::default(), &|| false);
+        predicted.map_err(|error| ToolError::of(&error).with_help(error.help()))?;
+        Ok::<_, ToolError>(begun.elapsed().as_secs_f64())
+    };
+    let first = run()?;
+    // Long enough not to be told by what the first pass does once.
+    let seconds = if first > 5.0 { vec![first] } else { vec![run()?, run()?, run()?] };
+    Ok(split.len() as f64 / median(seconds.into_iter()))
+}
+
+/// Operations a second of the products of a step, several times over.
+fn matrix_rates(config: &ModernBertConfig, tokens: usize) -> Result<Vec<f64>, ToolError> {
+    let mut products = StepProducts::try_new(config, tokens).map_err(|error| {
+        ToolError::of(error).with_help(Some(
+            "take smaller batches, shorter texts or a smaller model, or free memory",
+        ))
+    })?;
+    products.run();
+    let mut rates = Vec::new();
+    let begun = Instant::now();
+    while rates.len() < 3 || (begun.elapsed().as_secs_f64() < 0.5 && rates.len() < 1000) {
+        let started = Instant::now();
+        let operations = products.run();
+        rates.push(operations / started.elapsed().as_secs_f64());
+    }
+    Ok(rates)
+}
+
+/// What Linux calls the high-water mark.
+fn peak_rss_gib() -> Option<f64> {
+    let status = regular::read_to_string(Path::new("/proc/self/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes / f64::from(1 << 20))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn workload() -> Workload {
+        let sizes = json!({
+            "vocab_size": 300, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2,
+            "local_attention": 8, "global_attn_every_n_layers": 3,
+        });
+        Workload {
+            shape: Shape::Sizes(sizes),
+            data: None,
+            length: None,
+            batch_size: 4,
+            gradient_accumulation: 2,
+            activation_checkpointing: false,
+            total_steps: None,
+            steps: 3,
+        }
+    }
+
+    #[test]
+    fn a_measurement_counts_the_steps_that_it_was_asked_for() {
+        let found = bench(&workload(), &|_| {}).unwrap();
+        assert_eq!((found.steps, found.synthetic), (3, true));
+        assert!(found.tokens_per_step >= 8.0 * 12.0 && found.tokens_per_step <= 8.0 * 34.0);
+        assert!(found.step_s > 0.0 && found.floor_s > 0.0 && found.matmul_gflops > 0.0);
+    }
+
+    #[test]
+    fn every_step_is_said() {
+        let said = std::sync::Mutex::new(Vec::new());
+        bench(&workload(), &|what| said.lock().unwrap().push(what.to_owned())).unwrap();
+        let said = said.into_inner().unwrap();
+        assert!(
+            said.ends_with(
+                &[
+                    "measuring: step 3 of 3",
+                    "measuring texts without gradients",
+                    "measuring matrix products again"
+                ]
+                .map(str::to_owned)
+            ),
+            "{said:?}"
+        );
+    }
+
+    #[test]
+    fn a_model_without_a_size_is_refused_by_the_name_of_the_size() {
+        let shape = Shape::Sizes(json!({"num_hidden_layers": 2}));
+        assert!(
+            bench(&Workload { shape, ..workload() }, &|_| {})
+                .unwrap_err()
+                .to_string()
+                .contains("`vocab_size`")
+        );
+    }
+
+    #[test]
+    fn made_up_texts_have_the_length_that_was_asked_for() {
+        let found = bench(&Workload { length: Some(20), ..workload() }, &|_| {}).unwrap();
+        assert_eq!((found.length, found.tokens_per_step), (Some(20), 8.0 * 20.0));
+    }
+
+    #[test]
+    fn every_pass_of_a_step_has_the_parts_that_it_runs_through() {
+        let found =
+            bench(&Workload { length: Some(64), steps: 20, ..workload() }, &|_| {}).unwrap();
+        let layers = [
+            "activation",
+            "embedding",
+            "global_attention",
+            "heads_and_losses",
+            "linear_layers",
+            "local_attention",
+            "norms",
+        ];
+        let expected = [
+            ("backward", layers.as_slice()),
+            ("forward", &layers),
+            ("update", &["gradient_norm", "optimiser"]),
+        ];
+        let parts = found
+            .profile_s
+            .iter()
+            .map(|(pass, parts)| (*pass, parts.keys().copied().collect::<Vec<_>>()));
+        assert!(
+            parts.eq(expected.map(|(pass, parts)| (pass, parts.to_vec()))),
+            "{:?}",
+            found.profile_s
+        );
+    }
+
+    #[test]
+    fn more_made_up_tokens_than_can_be_numbered_are_refused() {
+        let error =
+            bench(&Workload { length: Some(1 << 20), batch_size: 1 << 10, ..workload() }, &|_| {})
+                .unwrap_err();
+        assert!(
+            error.to_string().contains("10240 texts of up to 1048576 tokens")
+                && error.help().is_some(),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,254 @@
+//! Tags texts with a trained model.
+
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::ToolError;
+use crate::stages::artifacts::{ANOMALY, Artifact as _, Checkpoint, Heads, NER, StageError};
+use crate::text::{
+    EncodedSplit, Entity, IGNORE, LabelSet, TextTokenizer, TokenizedText, TokenizerError, spans,
+};
+use crate::training::{self, CpuEngine, Objective, PredictedAnomaly};
+
+/// A trained model ready to tag texts.
+pub struct Predictor {
+    engine: CpuEngine,
+    tokenizer: TextTokenizer,
+    /// Those of the head that tags, where there is one.
+    labels: Option<LabelSet>,
+    heads: Heads,
+    vocabulary: usize,
+}
+
+/// What the model says of one text. What a head would say is left out where the model has not that head.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Prediction {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entities: Option<Vec<FoundEntity>>,
+    #[serde(flatten)]
+    pub anomaly: Option<Judgement>,
+    /// True when the end of the text was beyond what the model was trained to read, and was not looked at.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
+}
+
+/// What the head over whole texts says of one; nothing of a blank text, in which there is nothing to judge.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct Judgement {
+    /// 0 is normal, 1 an anomaly.
+    pub anomaly: Option<u32>,
+    /// Probability of an anomaly.
+    pub anomaly_score: Option<f64>,
+}
+
+/// An entity that the model found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FoundEntity {
+    /// Offsets in characters, half-open.
+    #[serde(flatten)]
+    pub entity: Entity,
+    /// The mean, over its tokens, of the probability of the label that each of them got, as transformers computes it with
+    /// `aggregation_strategy="simple"`.
+    pub score: f64,
+}
+
+/// Why a model could not be opened.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum OpenError {
+    #[error("there is no folder `{}`", folder.display())]
+    Missing { folder: PathBuf },
+    #[error("`{}` is a file, not a model's folder", path.display())]
+    File { path: PathBuf },
+    #[error("the model in `{}` was trained by an earlier version of this program", folder.display())]
+    Earlier { folder: PathBuf },
+    #[error("`{}` holds no trained model: there is no `heads.json` in it", folder.display())]
+    NoModel { folder: PathBuf },
+    #[error("{reason}")]
+    Unusable { reason: String, help: Option<String> },
+}
+
+impl Predictor {
+    /// Opens a model's folder, or a results folder with a `model` in it; of a sweep's that is the one in `best/`, or in `first/`. Every file is held against its digest; on all threads of the current
+    /// pool.
+    ///
+    /// # Errors
+    /// When there is no trained model in it, or one that is damaged.
+    pub fn open(folder: &Path) -> Result<Self, OpenError> {
+        match std::fs::metadata(folder) {
+            Ok(metadata) if metadata.is_dir() => {}
+            Ok(_) => return Err(OpenError::File { path: folder.to_owned() }),
+            Err(_) => return Err(OpenError::Missing { folder: folder.to_owned() }),
+        }
+        let inner = ["model", "best/model", "first/model"].map(|name| folder.join(name));
+        let folder = inner.iter().find(|inner| inner.is_dir()).map_or(folder, PathBuf::as_path);
+        if !Checkpoint::is_one(folder) {
+            let folder = folder.to_owned();
+            return Err(match Checkpoint::is_of_earlier_format(&folder) {
+                true => OpenError::Earlier { folder },
+                false => OpenError::NoModel { folder },
+            });
+        }
+        let wrong = |error: StageError| OpenError::Unusable {
+            reason: error.to_string(),
+            help: error.help().map(str::to_owned),
+        };
+        Checkpoint::verify(folder).map_err(wrong)?;
+        let checkpoint = Checkpoint::open(folder).map_err(wrong)?;
+        let other = |error: &dyn std::fmt::Display| wrong(StageError::new(error.to_string()));
+        let tokenizer =
+            TextTokenizer::load(&checkpoint.tokenizer()).map_err(|error| other(&error))?;
+        let model = checkpoint.model().map_err(wrong)?;
+        let engine = CpuEngine::try_new(model).map_err(|error| other(&error))?;
+        Ok(Self {
+            vocabulary: checkpoint.config.vocab_size,
+            engine,
+            tokenizer,
+            labels: checkpoint.labels,
+            heads: checkpoint.heads,
+        })
+    }
+
+    /// The names of the model's heads.
+    pub fn heads(&self) -> impl Iterator<Item = &str> {
+        self.heads.heads.iter().map(|head| head.name.as_str())
+    }
+
+    /// Sets the score from which answers of a head count: a text is an anomaly whose probability of one is as large, and an entity whose score
+    /// is smaller is left out. A name that is no head's is passed over.
+    pub fn set_threshold(&mut self, head: &str, threshold: f64) {
+        let heads = self.heads.heads.iter_mut().filter(|other| other.name == head);
+        heads.for_each(|head| head.threshold = Some(threshold));
+    }
+
+    /// Predicts texts in batches of `batch_size`, in order, each by itself: one that the model cannot read keeps no other from being tagged. Blank
+    /// ones are answered without the model.
+    pub fn predict(
+        &mut self,
+        texts: &[&str],
+        batch_size: usize,
+    ) -> Vec<Result<Prediction, ToolError>> {
+        let encode = |text: &&str| {
+            if text.trim().is_empty() { None } else { Some(self.encode(text)) }
+        };
+        let encoded: Vec<Option<Result<TokenizedText, ToolError>>> =
+            texts.par_iter().map(encode).collect();
+        let told: Vec<&TokenizedText> =
+            encoded.iter().filter_map(|tokens| tokens.as_ref()?.as_ref().ok()).collect();
+        let tagged = match self.tag(&told, batch_size) {
+            Ok(predictions) => predictions.into_iter().map(Ok).collect(),
+            // One of them is to blame, and the others are not.
+            Err(_) => told.iter().map(|text| self.tag_one(text)).collect::<Vec<_>>(),
+        };
+        let mut tagged = tagged.into_iter();
+        let sizes = self.heads.sizes();
+        let answer = |tokens: Option<Result<TokenizedText, ToolError>>| match tokens {
+            None => Ok(Prediction {
+                entities: sizes.ner.map(|_| Vec::new()),
+                anomaly: sizes.anomaly.then(Judgement::default),
+                truncated: false,
+            }),
+            Some(Err(error)) => Err(error),
+            Some(Ok(_)) => tagged.next().expect("one for each text"),
+        };
+        encoded.into_iter().map(answer).collect()
+    }
+
+    fn encode(&self, text: &str) -> Result<TokenizedText, ToolError> {
+        let tokens =
+            self.tokenizer.encode(text, self.heads.max_length).map_err(|error| match error {
+                TokenizerError::Text { reason, .. } => {
+                    ToolError::of(format!("it cannot be tokenized: {reason}"))
+                }
+                _ => ToolError::of(error),
+            })?;
+        match tokens.ids.iter().find(|id| **id as usize >= self.vocabulary) {
+            Some(id) => Err(ToolError::of(format!(
+                "the tokenizer gives token {id}, but the model knows only {}",
+                self.vocabulary
+            ))),
+            None => Ok(tokens),
+        }
+    }
+
+    fn tag_one(&mut self, text: &TokenizedText) -> Result<Prediction, ToolError> {
+        self.tag(&[text], 1).map(|mut found| found.remove(0))
+    }
+
+    fn tag(
+        &mut self,
+        texts: &[&TokenizedText],
+        batch_size: usize,
+    ) -> Result<Vec<Prediction>, ToolError> {
+        let split = unlabelled(texts);
+        let objective = Objective::of(self.heads.sizes());
+        let predicted =
+            training::predict(&mut self.engine, &split, batch_size, &objective, &|| false)
+                .map_err(ToolError::of)?
+                .expect("nothing asks it to stop");
+        let threshold = |head: &str| self.heads.get(head).and_then(|head| head.threshold);
+        let (least_of_entity, least_of_anomaly) = (threshold(NER), threshold(ANOMALY));
+        let tags = predicted.labels.as_ref().zip(self.labels.as_ref());
+        let read = |(row, tokens): (usize, &&TokenizedText)| {
+            let entities = tags.map(|(labels, names)| {
+                let range = split.range(row);
+                let scores = &predicted.label_scores[range.clone()];
+                entities(tokens, &labels[range], scores, names)
+                    .filter(|found| least_of_entity.is_none_or(|least| found.score >= least))
+                    .collect()
+            });
+            let judgement = |found: &PredictedAnomaly| {
+                let (class, score) = (found.classes[row], found.scores[row]);
+                let class = least_of_anomaly.map_or(class, |least| u32::from(score >= least));
+                Judgement { anomaly: Some(class), anomaly_score: Some(score) }
+            };
+            Prediction {
+                entities,
+                anomaly: predicted.anomaly.as_ref().map(judgement),
+                truncated: tokens.truncated,
+            }
+        };
+        Ok(texts.iter().enumerate().map(read).collect())
+    }
+}
+
+/// The entities of a text, each with its score.
+///
+/// * `labels`, `scores`: `(tokens,)`
+fn entities(
+    tokens: &TokenizedText,
+    labels: &[u32],
+    scores: &[f64],
+    names: &LabelSet,
+) -> impl Iterator<Item = FoundEntity> {
+    let of_text = |(label, special): (&u32, &bool)| if *special { IGNORE } else { *label };
+    let labels: Vec<u32> = labels.iter().zip(&tokens.special).map(of_text).collect();
+    spans::read(&labels, &tokens.starts, &tokens.ends, names).into_iter().map(|span| {
+        let is_inside = |token: &usize| {
+            !tokens.special[*token]
+                && span.start <= tokens.starts[*token]
+                && tokens.ends[*token] <= span.end
+        };
+        let inside: Vec<f64> =
+            (0..scores.len()).filter(is_inside).map(|token| scores[token]).collect();
+        let score = inside.iter().sum::<f64>() / inside.len() as f64;
+        FoundEntity { entity: span.entity(names), score }
+    })
+}
+
+/// Tokens without a truth.
+fn unlabelled(texts: &[&TokenizedText]) -> EncodedSplit {
+    let mut split = EncodedSplit::default();
+    for text in texts {
+        split.ids.extend(&text.ids);
+        split.labels.resize(split.ids.len(), IGNORE);
+        split.starts.extend(&text.starts);
+        split.ends.extend(&text.ends);
+        split.anomaly.push(0);
+        split.bounds.push(
+            u32::try_from(split.ids.len()).expect("a chunk of texts is far below 2^32 tokens"),
+        );
+    }
+    split
+}

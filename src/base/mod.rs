@@ -1,0 +1,8 @@
+//! What every room may use: places in texts and messages about them, units, random streams, and the disk.
+
+pub(crate) mod allocator;
+pub mod diagnostics;
+pub(crate) mod disk;
+pub mod rng;
+pub mod units;
+pub(crate) mod visible;

@@ -1,0 +1,232 @@
+//! What happens in a run, as it happens.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::outcome::Because;
+use crate::engine::plan::CacheKey;
+use crate::engine::stage::Caveat;
+
+/// Which node of the plan an event is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NodeName {
+    /// The node's place in [`Plan::nodes`](crate::engine::plan::Plan).
+    pub node: usize,
+    #[serde(serialize_with = "text")]
+    pub stage: Arc<str>,
+    pub kind: &'static str,
+    /// The swept values that reach it, such as `learning_rate=1e-5,seed=0`; empty where none does.
+    #[serde(skip_serializing_if = "str::is_empty", serialize_with = "text")]
+    pub label: Arc<str>,
+}
+
+impl std::fmt::Display for NodeName {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.stage)?;
+        if self.label.is_empty() { Ok(()) } else { write!(formatter, " [{}]", self.label) }
+    }
+}
+
+/// How many nodes ended in which way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Counts {
+    pub built: usize,
+    pub cached: usize,
+    pub reused: usize,
+    pub failed: usize,
+    pub not_run: usize,
+    pub cancelled: usize,
+}
+
+/// One thing that happened. Serialised, it is an object whose `event` names the variant.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    RunStarted {
+        experiment: String,
+        nodes: usize,
+        jobs: usize,
+        threads: usize,
+    },
+    /// The entry was there, or another process has built it while this run waited.
+    StageCached {
+        #[serde(flatten)]
+        name: NodeName,
+        key: CacheKey,
+    },
+    /// The inputs' contents turned out to be those of an older entry, which serves for this key too.
+    StageReused {
+        #[serde(flatten)]
+        name: NodeName,
+        key: CacheKey,
+        from: CacheKey,
+    },
+    /// Another process is building this entry.
+    StageWaiting {
+        #[serde(flatten)]
+        name: NodeName,
+        key: CacheKey,
+    },
+    StageStarted {
+        #[serde(flatten)]
+        name: NodeName,
+        key: CacheKey,
+        threads: usize,
+    },
+    /// At most a few of these a second for each node.
+    StageProgress {
+        #[serde(flatten)]
+        name: NodeName,
+        done: u64,
+        /// Zero when unknown.
+        total: u64,
+        unit: &'static str,
+        #[serde(serialize_with = "as_map")]
+        numbers: Vec<(&'static str, f64)>,
+    },
+    /// A stage has scored itself on the way.
+    Evaluated {
+        #[serde(flatten)]
+        name: NodeName,
+        step: u64,
+        /// By their paths in `metrics.json`; an undefined one is null.
+        #[serde(serialize_with = "as_scores")]
+        metrics: Vec<(&'static str, Option<f64>)>,
+    },
+    StageMessage {
+        #[serde(flatten)]
+        name: NodeName,
+        warning: bool,
+        text: String,
+    },
+    /// An entry was not what its manifest says; it lies in `moved_to` now, and `stage` is built again.
+    EntryDamaged {
+        #[serde(flatten)]
+        name: NodeName,
+        key: CacheKey,
+        findings: Vec<String>,
+        moved_to: String,
+    },
+    StageFinished {
+        #[serde(flatten)]
+        name: NodeName,
+        key: CacheKey,
+        elapsed_ms: u64,
+        size_bytes: u64,
+    },
+    /// It failed, and is tried again.
+    StageRetried {
+        #[serde(flatten)]
+        name: NodeName,
+        /// The attempt that failed, counted from 1.
+        attempt: u32,
+        /// Attempts that there may be.
+        attempts: u32,
+        error: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        help: Option<String>,
+        /// How long the attempt took.
+        elapsed_ms: u64,
+        /// How long the next one waits.
+        pause_ms: u64,
+    },
+    StageFailed {
+        #[serde(flatten)]
+        name: NodeName,
+        error: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        help: Option<String>,
+        elapsed_ms: u64,
+    },
+    /// The stage stopped because the run was interrupted; what it needs to go on is saved.
+    StageCancelled {
+        #[serde(flatten)]
+        name: NodeName,
+        elapsed_ms: u64,
+    },
+    StageNotRun {
+        #[serde(flatten)]
+        name: NodeName,
+        because: Because,
+    },
+    /// How many trials of a sweep lie in the results folder, of those that are to be put there; at most about once a second.
+    Publishing {
+        done: u64,
+        total: u64,
+    },
+    /// Something about the run as a whole that a person should know.
+    Warning {
+        text: String,
+    },
+    /// The last event, sent when the results lie in their place, or it is clear that they will not: its exit code is that of the process.
+    RunFinished {
+        /// The run's id.
+        run: String,
+        #[serde(flatten)]
+        counts: Counts,
+        exit_code: u8,
+        elapsed_ms: u64,
+        /// The folder of results, where there is one.
+        results: Option<PathBuf>,
+        /// The trial that is best in a sweep's objective: the metrics are its.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        best: Option<String>,
+        /// By stage and path, such as `evaluate.ner.span_f1`; an undefined one is null.
+        metrics: BTreeMap<String, Option<f64>>,
+        /// What the metrics are to be read with.
+        caveats: Vec<Caveat>,
+        /// What went wrong, in stages and after them.
+        errors: Vec<RunError>,
+    },
+}
+
+/// Something that went wrong in a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RunError {
+    /// Absent where it was no stage.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub name: Option<NodeName>,
+    pub message: String,
+    pub help: Vec<String>,
+}
+
+/// An event with the time since the run began: one line of `events.jsonl` and of `run --json`.
+#[derive(Debug, Serialize)]
+pub struct Line<'a> {
+    pub at_ms: u64,
+    #[serde(flatten)]
+    pub event: &'a Event,
+}
+
+/// Who listens to a run. Events come from several threads, each node's in order.
+pub trait Reporter: Sync {
+    fn event(&self, event: &Event);
+}
+
+/// Listens to nothing.
+impl Reporter for () {
+    fn event(&self, _event: &Event) {}
+}
+
+fn text<S: serde::Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(text)
+}
+
+fn as_scores<S: serde::Serializer>(
+    metrics: &[(&'static str, Option<f64>)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(metrics.iter().copied())
+}
+
+/// Not finite numbers become null, since JSON has none.
+fn as_map<S: serde::Serializer>(
+    numbers: &[(&'static str, f64)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer
+        .collect_map(numbers.iter().map(|(name, value)| (name, value.is_finite().then_some(value))))
+}

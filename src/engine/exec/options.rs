@@ -1,0 +1,72 @@
+//! How a run is carried out; nothing of it enters a key.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::engine::plan::NodeId;
+use crate::engine::stage::Device;
+
+/// How a run is carried out.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Stages at the same time, at least 1.
+    pub jobs: usize,
+    /// Threads of all stages together, at least 1. No more stages run at the same time than there are threads.
+    pub threads: usize,
+    pub device: Device,
+    /// After a failure, finish what does not depend on it.
+    pub keep_going: bool,
+    /// No stage may use the network.
+    pub offline: bool,
+    /// Stages, or single trials of them, that run although their entries are there.
+    pub rerun: BTreeSet<Arc<str>>,
+    pub checkpoints: Checkpoints,
+    /// Nodes whose entries are read even where nothing else needs them: the caller is about to publish what they hold.
+    pub verify: HashSet<NodeId>,
+}
+
+/// What becomes of a node's checkpoints once its entry is complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Checkpoints {
+    #[default]
+    Remove,
+    Keep,
+}
+
+impl Default for Options {
+    /// All cores, for as many stages as there are cores.
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self {
+            jobs: cores,
+            threads: cores,
+            device: Device::default(),
+            keep_going: false,
+            offline: false,
+            rerun: BTreeSet::new(),
+            checkpoints: Checkpoints::default(),
+            verify: HashSet::new(),
+        }
+    }
+}
+
+/// Asks a run to stop. Clones share the one flag, which a signal handler's thread may set.
+#[derive(Debug, Clone, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}

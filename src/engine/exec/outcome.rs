@@ -1,0 +1,176 @@
+//! How a run and each of its nodes ended.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::event::{Counts, NodeName, RunError};
+use crate::engine::plan::{CacheKey, Fingerprint, NodeId, Plan};
+use crate::engine::stage::StageError;
+use crate::engine::store::{Entry, RunNode};
+
+/// Why a node was not run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+pub enum Because {
+    /// A node that it depends on, perhaps over others, failed.
+    Failed {
+        upstream: NodeName,
+    },
+    /// Another node failed, and the run was not asked to keep going.
+    Stopped {
+        after: NodeName,
+    },
+    Interrupted,
+}
+
+impl std::fmt::Display for Because {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Failed { upstream } => write!(formatter, "`{upstream}` failed"),
+            Self::Stopped { after } => write!(formatter, "the run stopped after `{after}` failed"),
+            Self::Interrupted => formatter.write_str("the run was interrupted"),
+        }
+    }
+}
+
+/// How a node ended.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    Cached,
+    Built {
+        elapsed: Duration,
+    },
+    /// Early cutoff: an older entry has the same content.
+    Reused {
+        from: CacheKey,
+    },
+    Failed {
+        error: StageError,
+        elapsed: Duration,
+    },
+    NotRun {
+        because: Because,
+    },
+    /// It was running when the run was interrupted.
+    Cancelled {
+        elapsed: Duration,
+    },
+}
+
+/// A node's end, and its entry if it has one.
+#[derive(Debug, Clone)]
+pub struct NodeResult {
+    pub name: NodeName,
+    pub key: CacheKey,
+    pub outcome: Outcome,
+    pub entry: Option<Entry>,
+    /// What went wrong in the attempts before the last one.
+    pub earlier_errors: Vec<String>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone)]
+pub struct RunOutcome {
+    /// One for each of the plan's nodes, in the plan's order.
+    pub nodes: Vec<NodeResult>,
+    pub interrupted: bool,
+    pub elapsed: Duration,
+}
+
+impl RunOutcome {
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for node in &self.nodes {
+            match node.outcome {
+                Outcome::Cached => counts.cached += 1,
+                Outcome::Built { .. } => counts.built += 1,
+                Outcome::Reused { .. } => counts.reused += 1,
+                Outcome::Failed { .. } => counts.failed += 1,
+                Outcome::NotRun { .. } => counts.not_run += 1,
+                Outcome::Cancelled { .. } => counts.cancelled += 1,
+            }
+        }
+        counts
+    }
+
+    /// What went wrong in its stages.
+    #[must_use]
+    pub fn errors(&self) -> Vec<RunError> {
+        let error = |node: &NodeResult| match &node.outcome {
+            Outcome::Failed { error, .. } => Some(RunError {
+                name: Some(node.name.clone()),
+                message: error.to_string(),
+                help: error.help().map(str::to_owned).into_iter().collect(),
+            }),
+            _ => None,
+        };
+        self.nodes.iter().filter_map(error).collect()
+    }
+
+    /// Every node has its entry.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.nodes.iter().all(|node| {
+            matches!(node.outcome, Outcome::Cached | Outcome::Built { .. } | Outcome::Reused { .. })
+        })
+    }
+
+    /// What the run's record says of each node.
+    #[must_use]
+    pub fn records(&self, plan: &Plan) -> Vec<RunNode> {
+        let record = |(id, result): (NodeId, &NodeResult)| {
+            let node = plan.node(id);
+            let (outcome, elapsed, error) = match &result.outcome {
+                Outcome::Cached => ("cached", None, None),
+                Outcome::Built { elapsed } => ("built", Some(*elapsed), None),
+                Outcome::Reused { .. } => ("reused", None, None),
+                Outcome::Failed { error, elapsed } => {
+                    ("failed", Some(*elapsed), Some(error.to_string()))
+                }
+                Outcome::NotRun { because } => ("not_run", None, Some(because.to_string())),
+                Outcome::Cancelled { elapsed } => ("cancelled", Some(*elapsed), None),
+            };
+            RunNode {
+                stage: node.stage.to_string(),
+                label: node.label.to_string(),
+                kind: node.kind.name.to_owned(),
+                key: Some(result.key),
+                outcome: outcome.to_owned(),
+                elapsed_ms: elapsed.map(millis),
+                error,
+                earlier_errors: result.earlier_errors.clone(),
+                lineage: plan.lineage(id),
+            }
+        };
+        plan.ids().zip(&self.nodes).map(record).collect()
+    }
+
+    /// The parts of a key that this run has an entry of.
+    #[must_use]
+    pub fn fingerprint_of(&self, key: &CacheKey) -> Option<Fingerprint> {
+        self.nodes
+            .iter()
+            .find(|node| node.key == *key)?
+            .entry
+            .as_ref()
+            .map(|entry| entry.manifest().fingerprint.clone())
+    }
+
+    /// 0 when every node has its entry, 130 when the run was interrupted before that, 1 when a stage failed.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        if self.is_complete() {
+            0
+        } else if self.interrupted {
+            130
+        } else {
+            1
+        }
+    }
+}
+
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

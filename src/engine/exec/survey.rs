@@ -1,0 +1,97 @@
+//! What a run would find in its data, looked at without building or writing anything.
+//!
+//! 1. Nodes come in the plan's order; each is handed what was found of its inputs.
+//! 2. Stages that say nothing hand nothing on, and those downstream say what they can without.
+
+use std::sync::Arc;
+
+use crate::engine::plan::{Node, Plan, undefined_objective};
+use crate::engine::stage::{Finding, Remark, StageError, SurveyInputs, UndefinedMetrics};
+use crate::engine::store::{State, Store};
+
+/// What was found in one stage.
+#[derive(Debug, Clone)]
+pub struct Found {
+    pub stage: Arc<str>,
+    /// Each once, however many nodes of the stage say it.
+    pub remarks: Vec<Remark>,
+    pub errors: Vec<StageError>,
+}
+
+/// Looks into the data of all stages of a plan.
+#[must_use]
+pub fn survey(plan: &Plan, store: &Store) -> Vec<Found> {
+    let mut findings: Vec<Option<Finding>> = Vec::with_capacity(plan.nodes.len());
+    let mut undefined: Vec<Vec<UndefinedMetrics>> = Vec::with_capacity(plan.nodes.len());
+    let mut found: Vec<Found> = Vec::new();
+    for node in &plan.nodes {
+        let inputs: Vec<(&'static str, Option<Finding>)> = node
+            .inputs
+            .iter()
+            .map(|(port, input)| (*port, findings[input.index()].clone()))
+            .collect();
+        let entry = node.identity.key().and_then(|key| match store.state(&key) {
+            Ok(State::Present(entry)) => Some(entry.folder().to_owned()),
+            _ => None,
+        });
+        let said = said_of(node, &mut found);
+        match node.instance.survey(SurveyInputs(&inputs), entry.as_deref()) {
+            Ok(survey) => {
+                for remark in survey.remarks {
+                    if !said.remarks.contains(&remark) {
+                        said.remarks.push(remark);
+                    }
+                }
+                findings.push(survey.finding);
+                undefined.push(survey.undefined);
+            }
+            Err(error) => {
+                if !said.errors.iter().any(|known| known.to_string() == error.to_string()) {
+                    said.errors.push(error);
+                }
+                findings.push(None);
+                undefined.push(Vec::new());
+            }
+        }
+    }
+    if plan.warnings.is_empty()
+        && let Some((node, warning)) = objective(plan, &undefined)
+    {
+        said_of(node, &mut found).remarks.push(Remark::Warning(warning));
+    }
+    found.retain(|found| !found.remarks.is_empty() || !found.errors.is_empty());
+    found
+}
+
+/// What was found in the stage of a node.
+fn said_of<'a>(node: &Node, found: &'a mut Vec<Found>) -> &'a mut Found {
+    let place = match found.iter().position(|found| found.stage == node.stage) {
+        Some(place) => place,
+        None => {
+            let stage = Arc::clone(&node.stage);
+            found.push(Found { stage, remarks: Vec::new(), errors: Vec::new() });
+            found.len() - 1
+        }
+    };
+    &mut found[place]
+}
+
+/// A warning of an objective that the data leave undefined in every trial, and a node of its stage.
+///
+/// * `undefined`: what they leave undefined, by node
+fn objective<'a>(
+    plan: &'a Plan,
+    undefined: &[Vec<UndefinedMetrics>],
+) -> Option<(&'a Node, String)> {
+    let objective = plan.sweep.as_ref()?.objective.as_ref()?;
+    let (stage, metric) = objective.metric.split_once('.')?;
+    let of_stage = plan.nodes.iter().zip(undefined).filter(|(node, _)| *node.stage == *stage);
+    let reasons: Option<Vec<(&Node, &UndefinedMetrics)>> = of_stage
+        .map(|(node, undefined)| {
+            let is_asked = |undefined: &&UndefinedMetrics| metric.starts_with(undefined.prefix);
+            Some((node, undefined.iter().find(is_asked)?))
+        })
+        .collect();
+    let (node, undefined) = *reasons?.first()?;
+    Some((node, undefined_objective(&objective.metric, &undefined.because)))
+}

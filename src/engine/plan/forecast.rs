@@ -1,0 +1,337 @@
+//! What would run, and why, said beside a store without reading an artifact.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::{CacheKey, Change, Fingerprint, Identity, Node, NodeId, Plan};
+use crate::engine::stage::HubCommit;
+
+/// What the store says of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    Absent,
+    Present,
+    /// An entry is there, but a file of it is missing or has the wrong size.
+    Damaged,
+}
+
+/// What a forecast asks of a store. Each answer costs a look at an index or a few stats, never a read of contents.
+pub trait Lookup {
+    fn presence(&self, key: &CacheKey) -> Presence;
+    /// The parts of an entry's key, or of a key that a run recorded, even when the entry itself is gone; `None` when nothing is known of it.
+    fn fingerprint(&self, key: &CacheKey) -> Option<Fingerprint>;
+    /// The keys that a stage had in the latest run of the experiment file, one for each of its nodes.
+    fn latest_run(&self, file: &Path, stage: &str) -> Vec<CacheKey>;
+    /// Keys of entries of a kind, the newest first.
+    fn nearest(&self, kind: &str) -> Vec<CacheKey>;
+    /// Whether a state to go on from was left under this name.
+    fn has_state(&self, lineage: &CacheKey) -> bool {
+        let _ = lineage;
+        false
+    }
+}
+
+/// What is expected of every node.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Forecast {
+    /// By [`NodeId`].
+    pub nodes: Vec<Expectation>,
+    /// Of the nodes that only go further than a result which is known.
+    pub continuations: BTreeMap<NodeId, Continuation>,
+}
+
+/// Whether a node goes on from where a result ended that went less far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Continuation {
+    Continues,
+    /// It could, but the state that it would go on from is gone or cannot be read.
+    StateGone,
+    /// Its parameters do not allow it; the text says which.
+    Impossible(String),
+}
+
+/// What is expected of one node.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Expectation {
+    /// The store has it.
+    Hit,
+    /// It has another key only because inputs will be rebuilt; if they come out with the same content, its old result is reused.
+    MayBeReused { ports: Vec<&'static str> },
+    /// It will run.
+    Miss(Reason),
+}
+
+/// Why a stage will run.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reason {
+    /// Nothing of this stage or kind is there to compare with.
+    NeverRun,
+    /// The differences from the nearest known result.
+    Changes(Vec<Change>),
+    /// It was there once under the same key.
+    Removed,
+    Damaged,
+    CommitUnknown(Arc<HubCommit>),
+    /// The user asked for it.
+    Rerun,
+}
+
+/// The known result that is most like a node's.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Comparison {
+    pub key: CacheKey,
+    /// From it to the node; empty when it has the node's key.
+    pub changes: Vec<Change>,
+}
+
+/// Bounds the work per node where a sweep left thousands of entries to compare with.
+const CANDIDATES: usize = 64;
+
+impl Forecast {
+    /// * `rerun`: names of stages, or of single trials of them, to build although they are there
+    #[must_use]
+    pub fn of(plan: &Plan, lookup: &dyn Lookup, rerun: &[String]) -> Self {
+        let mut history = History::new(plan, lookup);
+        let mut nodes: Vec<Expectation> = Vec::with_capacity(plan.nodes.len());
+        let mut continuations = BTreeMap::new();
+        for id in plan.ids() {
+            let expectation = expect(plan, id, &nodes, &mut history, rerun);
+            if let Some(continuation) = Continuation::of(plan, id, &expectation, lookup) {
+                continuations.insert(id, continuation);
+            }
+            nodes.push(expectation);
+        }
+        Self { nodes, continuations }
+    }
+
+    #[must_use]
+    pub fn node(&self, id: NodeId) -> &Expectation {
+        &self.nodes[id.index()]
+    }
+
+    /// How many nodes are not simply there.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.nodes.iter().filter(|expectation| **expectation != Expectation::Hit).count()
+    }
+}
+
+impl Continuation {
+    /// `None` unless the only change is that the node goes further.
+    fn of(plan: &Plan, id: NodeId, expectation: &Expectation, lookup: &dyn Lookup) -> Option<Self> {
+        let Expectation::Miss(Reason::Changes(changes)) = expectation else { return None };
+        let [Change::Parameter { name, old: Some(old), new: Some(new) }] = changes.as_slice()
+        else {
+            return None;
+        };
+        let extension = plan.node(id).instance.extension()?;
+        if extension.parameter != name || old.as_f64()? >= new.as_f64()? {
+            return None;
+        }
+        Some(match (extension.obstacle, plan.lineage(id)) {
+            (Some(obstacle), _) => Self::Impossible(obstacle),
+            (None, Some(lineage)) if lookup.has_state(&lineage) => Self::Continues,
+            (None, _) => Self::StateGone,
+        })
+    }
+}
+
+impl Comparison {
+    /// The known result nearest to a node: of the same stage in the latest run of the file, else of the same kind. `None` when there is none,
+    /// or when the node has no key yet.
+    #[must_use]
+    pub fn nearest(plan: &Plan, id: NodeId, lookup: &dyn Lookup) -> Option<Self> {
+        History::new(plan, lookup).nearest(id)
+    }
+}
+
+fn expect(
+    plan: &Plan,
+    id: NodeId,
+    before: &[Expectation],
+    history: &mut History<'_>,
+    rerun: &[String],
+) -> Expectation {
+    let node = plan.node(id);
+    let key = match &node.identity {
+        Identity::CommitUnknown(commit) => {
+            return Expectation::Miss(Reason::CommitUnknown(Arc::clone(commit)));
+        }
+        Identity::Key(key) => key,
+    };
+    if rerun.iter().any(|selector| node.is_named(selector)) {
+        return Expectation::Miss(Reason::Rerun);
+    }
+    match history.lookup.presence(key) {
+        Presence::Present => return Expectation::Hit,
+        Presence::Damaged => return Expectation::Miss(Reason::Damaged),
+        Presence::Absent => {}
+    }
+    let Some(nearest) = history.nearest(id) else { return Expectation::Miss(Reason::NeverRun) };
+    if nearest.changes.is_empty() {
+        return Expectation::Miss(Reason::Removed);
+    }
+    let ports = rebuilt_inputs(node, before);
+    if !ports.is_empty()
+        && nearest
+            .changes
+            .iter()
+            .all(|change| matches!(change, Change::Input { old: Some(_), new: Some(_), .. }))
+    {
+        return Expectation::MayBeReused { ports };
+    }
+    Expectation::Miss(Reason::Changes(nearest.changes))
+}
+
+fn rebuilt_inputs(node: &Node, before: &[Expectation]) -> Vec<&'static str> {
+    node.inputs
+        .iter()
+        .filter(|(_, input)| before[input.index()] != Expectation::Hit)
+        .map(|(port, _)| *port)
+        .collect()
+}
+
+/// What is known of earlier results, read once for each stage, kind and key.
+struct History<'a> {
+    plan: &'a Plan,
+    lookup: &'a dyn Lookup,
+    stages: HashMap<Arc<str>, LatestKeys>,
+    kinds: HashMap<&'static str, Vec<CacheKey>>,
+    fingerprints: HashMap<CacheKey, Option<Fingerprint>>,
+}
+
+/// The keys that a stage had in the latest run.
+struct LatestKeys {
+    all: HashSet<CacheKey>,
+    /// The first of them.
+    candidates: Vec<CacheKey>,
+}
+
+impl<'a> History<'a> {
+    fn new(plan: &'a Plan, lookup: &'a dyn Lookup) -> Self {
+        Self {
+            plan,
+            lookup,
+            stages: HashMap::new(),
+            kinds: HashMap::new(),
+            fingerprints: HashMap::new(),
+        }
+    }
+
+    fn nearest(&mut self, id: NodeId) -> Option<Comparison> {
+        let node = self.plan.node(id);
+        let key = node.identity.key()?;
+        let latest = self.stages.entry(Arc::clone(&node.stage)).or_insert_with(|| {
+            let keys = self.lookup.latest_run(&self.plan.file, &node.stage);
+            let candidates = keys.iter().take(CANDIDATES).copied().collect();
+            LatestKeys { candidates, all: keys.into_iter().collect() }
+        });
+        if latest.all.contains(&key) {
+            return Some(Comparison { key, changes: Vec::new() });
+        }
+        let latest = latest.candidates.clone();
+        // A fingerprint costs more than to know that there is nothing to compare it with.
+        if latest.is_empty() && self.of_kind(node.kind.name).is_empty() {
+            return None;
+        }
+        let fingerprint = self.plan.fingerprint(id)?;
+        if let Some(found) = self.fewest_changes(&fingerprint, &latest) {
+            return Some(found);
+        }
+        let kind: Vec<CacheKey> =
+            self.of_kind(node.kind.name).iter().take(CANDIDATES).copied().collect();
+        self.fewest_changes(&fingerprint, &kind)
+    }
+
+    fn of_kind(&mut self, kind: &'static str) -> &[CacheKey] {
+        self.kinds.entry(kind).or_insert_with(|| self.lookup.nearest(kind))
+    }
+
+    fn fewest_changes(
+        &mut self,
+        fingerprint: &Fingerprint,
+        candidates: &[CacheKey],
+    ) -> Option<Comparison> {
+        let mut best: Option<Comparison> = None;
+        for key in candidates {
+            let known =
+                self.fingerprints.entry(*key).or_insert_with(|| self.lookup.fingerprint(key));
+            let Some(known) = known else { continue };
+            let changes = fingerprint.compare(known);
+            // The first of equals wins: candidates come with the newest first.
+            if best.as_ref().is_none_or(|best| weight(&changes) < weight(&best.changes)) {
+                best = Some(Comparison { key: *key, changes });
+            }
+        }
+        best
+    }
+}
+
+/// A changed kind says less than any number of changed parameters.
+fn weight(changes: &[Change]) -> usize {
+    if changes.iter().any(|change| matches!(change, Change::Kind { .. })) {
+        usize::MAX
+    } else {
+        changes.len()
+    }
+}
+
+impl fmt::Display for Expectation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hit => formatter.write_str("cached"),
+            Self::MayBeReused { ports } => {
+                write!(formatter, "may be reused: {} will be rebuilt", inputs_text(ports))
+            }
+            Self::Miss(reason) => reason.fmt(formatter),
+        }
+    }
+}
+
+impl fmt::Display for Continuation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Continues => formatter.write_str("continues what is finished"),
+            Self::StateGone => formatter.write_str(
+                "cannot continue what is finished: the state to go on from is gone or damaged",
+            ),
+            Self::Impossible(obstacle) => {
+                write!(formatter, "cannot continue what is finished: {obstacle}")
+            }
+        }
+    }
+}
+
+fn inputs_text(ports: &[&str]) -> String {
+    let names: Vec<String> = ports.iter().map(|port| format!("`{port}`")).collect();
+    format!("input{} {}", if ports.len() == 1 { "" } else { "s" }, names.join(", "))
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NeverRun => formatter.write_str("never run"),
+            Self::Changes(changes) => {
+                for (number, change) in changes.iter().enumerate() {
+                    if number > 0 {
+                        formatter.write_str(", ")?;
+                    }
+                    change.fmt(formatter)?;
+                }
+                Ok(())
+            }
+            Self::Removed => formatter.write_str("its result was removed from the store"),
+            Self::Damaged => formatter.write_str("its stored result is damaged"),
+            Self::CommitUnknown(commit) => write!(
+                formatter,
+                "commit of `{}` at `{}` is not known yet",
+                commit.repo, commit.revision
+            ),
+            Self::Rerun => formatter.write_str("rerun requested"),
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! From an experiment and the table of kinds to what will be computed: typed stages, trials and keys.
+//!
+//! The life of a [`Plan`]:
+//!
+//! 1. [`Plan::build`] holds every parameter and wire of an [`Experiment`](crate::engine::spec::Experiment) against the kinds, and finds all mistakes at once;
+//! 2. axes and seeds become [`Trial`]s, and each stage one [`Node`] for every point at which it differs: what does not depend on an axis is
+//!    one node, however many trials there are;
+//! 3. each node gets its [`Identity`], a [`CacheKey`] unless the commit of a hub model is still unknown;
+//! 4. [`Forecast::of`] says beside a store what would run, and why.
+//!
+//! What enters a key:
+//!
+//! | enters | stays out |
+//! |---|---|
+//! | kind, parameters after defaults, output format, code versions | stage and experiment names, order, comments |
+//! | content of source files, commit of hub models | parameters with `"format": "path"` or `"format": "revision"` |
+//! | the keys of the inputs | everything that a run decides: threads, device, folders |
+//!
+//! A plan is the same on any machine: nothing here reads the store, the network or a clock, and files only through [`Digests`].
+
+use std::path::Path;
+
+mod build;
+mod canonical;
+mod change;
+mod forecast;
+mod foresight;
+mod grid;
+mod instances;
+mod key;
+mod node;
+mod order;
+mod schema;
+mod select;
+mod sources;
+mod sweep;
+mod validate;
+mod wires;
+
+pub use crate::engine::spec::Objective;
+pub use build::undefined_objective;
+pub use change::{Change, full_text, value_text};
+pub use forecast::{Comparison, Continuation, Expectation, Forecast, Lookup, Presence, Reason};
+pub use key::{CacheKey, Fingerprint, KeyError};
+pub use node::{Identity, Node, NodeId, Plan, PlanError};
+pub use sweep::{Point, SweepShape, Trial};
+
+/// The digest of a file's content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileDigest {
+    /// BLAKE3 in lower-case hexadecimal digits.
+    pub digest: String,
+    /// In bytes.
+    pub size: u64,
+}
+
+/// Source files, as a plan sees them. The store memoises digests by path and stamps; a plan asks for each path once.
+pub trait Digests {
+    /// # Errors
+    /// When `path` cannot be read, or is no file.
+    fn file(&self, path: &Path) -> std::io::Result<FileDigest>;
+
+    /// The content of a small file.
+    ///
+    /// # Errors
+    /// When `path` cannot be read.
+    fn content(&self, path: &Path) -> std::io::Result<Vec<u8>>;
+
+    /// The names of what lies in a folder, for suggestions: maybe not all of them.
+    ///
+    /// # Errors
+    /// When `path` is no folder, or cannot be read.
+    fn names(&self, path: &Path) -> std::io::Result<Vec<String>>;
+}

@@ -1,0 +1,306 @@
+//! The plan itself: nodes in topological order, trials, identities.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::schema::Schema;
+use super::{CacheKey, Fingerprint, SweepShape, Trial};
+use crate::base::diagnostics::Diagnostics;
+use crate::engine::stage::{AnyStage, HubCommit, StageKind};
+
+/// The position of a node in [`Plan::nodes`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct NodeId(pub u32);
+
+impl NodeId {
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// What is to be computed, and how each result is called.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The experiment's name.
+    pub name: String,
+    /// The folder of its results inside of `outputs/`: the name, with `-sweep` behind it where only the command line asks for a sweep.
+    pub results: String,
+    pub file: PathBuf,
+    /// In topological order: a node comes after its inputs and after what it was told to wait for. Two nodes may have equal keys where two
+    /// stages of different names ask for the same thing.
+    pub nodes: Vec<Node>,
+    /// One for each point and seed; without a sweep a single one with an empty label.
+    pub trials: Vec<Trial>,
+    pub sweep: Option<SweepShape>,
+    /// True when not all stages of the experiment are in it, because some were asked for by name.
+    pub partial: bool,
+    /// True when single trials were asked for by name, so that not all there are of a sweep's are in it.
+    pub of_single_trials: bool,
+    /// What is to be said of it before anything runs.
+    pub warnings: Vec<String>,
+    /// For each kind one stage, whether or not it was selected: see [`Plan::is_first_of_its_kind`].
+    pub(super) firsts: BTreeSet<Arc<str>>,
+    /// By trial and stage, in the order of `stages`.
+    pub(super) stages: Vec<Arc<str>>,
+    /// Of each stage in `stages`.
+    pub(super) positions: HashMap<Arc<str>, usize>,
+    pub(super) table: Vec<Vec<Option<NodeId>>>,
+}
+
+/// One stage at one point of what reaches it.
+#[derive(Clone)]
+pub struct Node {
+    pub stage: Arc<str>,
+    pub kind: &'static StageKind,
+    pub instance: Arc<dyn AnyStage>,
+    /// The wired ports, in the order of the kind's.
+    pub inputs: Vec<(&'static str, NodeId)>,
+    /// What must be done before, without handing on data.
+    pub after: Vec<NodeId>,
+    /// How often it is tried again when it fails.
+    pub retry: u32,
+    /// How long one attempt may take.
+    pub timeout: Option<Duration>,
+    pub identity: Identity,
+    /// The swept values that reach it, such as `learning_rate=1e-5,seed=0`; empty where none does.
+    pub label: Arc<str>,
+    pub(super) own: Arc<Own>,
+}
+
+/// What a node is called in the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Identity {
+    Key(CacheKey),
+    /// The commit of this hub revision must be resolved and pinned first, for this stage or one upstream of it.
+    CommitUnknown(Arc<HubCommit>),
+}
+
+impl Identity {
+    #[must_use]
+    pub fn key(&self) -> Option<CacheKey> {
+        match self {
+            Self::Key(key) => Some(*key),
+            Self::CommitUnknown(_) => None,
+        }
+    }
+}
+
+/// The parts of a key that do not come from the inputs, shared by all nodes which have them.
+#[derive(Debug)]
+pub(super) struct Own {
+    pub(super) schema: Arc<Schema>,
+    pub(super) sources: BTreeMap<String, String>,
+    pub(super) commit: Commit,
+    pub(super) digest: [u8; 32],
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Commit {
+    None,
+    Known(String),
+    Unknown(Arc<HubCommit>),
+}
+
+impl Plan {
+    #[must_use]
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.index()]
+    }
+
+    pub fn ids(&self) -> impl ExactSizeIterator<Item = NodeId> + use<> {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the number of trials and stages is bounded far below"
+        )]
+        (0..self.nodes.len() as u32).map(NodeId)
+    }
+
+    /// The stages of the plan, topologically sorted: those that were selected and what they need.
+    #[must_use]
+    pub fn stages(&self) -> &[Arc<str>] {
+        &self.stages
+    }
+
+    /// The nodes of each stage, in the order of [`stages`](Self::stages).
+    #[must_use]
+    pub fn by_stage(&self) -> Vec<(&Arc<str>, Vec<NodeId>)> {
+        let mut groups: Vec<_> = self.stages.iter().map(|stage| (stage, Vec::new())).collect();
+        for id in self.ids() {
+            groups[self.positions[&self.node(id).stage]].1.push(id);
+        }
+        groups
+    }
+
+    /// Whether the results of a stage have their places without its name: it is called as its kind is, or where no stage is, it is the first of
+    /// its kind in the file. A further stage of the kind moves nothing.
+    #[must_use]
+    pub fn is_first_of_its_kind(&self, stage: &str) -> bool {
+        self.firsts.contains(stage)
+    }
+
+    /// The node of `stage` in a trial; `None` when the plan has no such stage or trial.
+    #[must_use]
+    pub fn node_of(&self, trial: u32, stage: &str) -> Option<NodeId> {
+        self.table[*self.positions.get(stage)?].get(trial as usize).copied().flatten()
+    }
+
+    /// The stages to whose seeds a sweep's `seeds` are added.
+    pub fn replicated(&self) -> impl Iterator<Item = &str> {
+        self.stages.iter().map(|stage| &**stage).filter(|stage| {
+            self.node_of(0, stage)
+                .is_some_and(|id| self.node(id).kind.name == super::sweep::REPLICATED_KIND)
+        })
+    }
+
+    /// What stages before a replicated one drew at random, and the sweep's `seeds` do not draw again: the stage, and what it drew.
+    #[must_use]
+    pub fn shared_draws(&self) -> Vec<(&str, &'static str)> {
+        let mut open: Vec<NodeId> =
+            self.replicated().filter_map(|stage| self.node_of(0, stage)).collect();
+        let (mut seen, mut draws) = (BTreeSet::new(), Vec::new());
+        while let Some(id) = open.pop() {
+            for (_, input) in &self.node(id).inputs {
+                let node = self.node(*input);
+                if seen.insert(*input) {
+                    draws.extend(node.kind.draws.map(|what| (&*node.stage, what)));
+                    open.push(*input);
+                }
+            }
+        }
+        draws
+    }
+
+    /// The metrics that say most of what the stages measure, such as `evaluate.ner.span_f1`.
+    #[must_use]
+    pub fn headlines(&self) -> Vec<String> {
+        let of = |stage: &Arc<str>| {
+            let kind = self.node(self.node_of(0, stage)?).kind;
+            Some(kind.output.headlines.iter().map(|name| format!("{stage}.{name}")).collect())
+        };
+        self.stages.iter().filter_map(of).flat_map(|names: Vec<String>| names).collect()
+    }
+
+    /// The seed that a stage has in a trial, whatever it was added up from.
+    #[must_use]
+    pub fn seed(&self, trial: u32, stage: &str) -> Option<u64> {
+        self.node(self.node_of(trial, stage)?).instance.parameters()["seed"].as_u64()
+    }
+
+    /// The parts of a node's key; `None` as long as a commit upstream is unknown.
+    #[must_use]
+    pub fn fingerprint(&self, id: NodeId) -> Option<Fingerprint> {
+        let node = self.node(id);
+        node.identity.key()?;
+        let mut inputs = BTreeMap::new();
+        for (port, input) in &node.inputs {
+            inputs.insert((*port).to_owned(), self.node(*input).identity.key()?);
+        }
+        Some(Fingerprint { inputs, ..node.own_fingerprint() })
+    }
+
+    /// The name that a node shares with those that differ from it only in how far they go, where it can go on from what a shorter one left.
+    #[must_use]
+    pub fn lineage(&self, id: NodeId) -> Option<CacheKey> {
+        let extension =
+            self.node(id).instance.extension().filter(|extension| extension.obstacle.is_none())?;
+        Some(self.fingerprint(id)?.lineage(extension.parameter))
+    }
+
+    /// Every name under which a run of the plan may look for something, or leave it.
+    #[must_use]
+    pub fn names(&self) -> Vec<CacheKey> {
+        self.nodes
+            .iter()
+            .filter_map(|node| node.identity.key())
+            .chain(self.ids().filter_map(|id| self.lineage(id)))
+            .collect()
+    }
+
+    /// The hub revisions whose commits must be found and pinned before every node has a key, each once.
+    #[must_use]
+    pub fn unresolved(&self) -> Vec<HubCommit> {
+        let mut seen = HashSet::new();
+        let commits = self.nodes.iter().filter_map(|node| match &node.own.commit {
+            Commit::Unknown(commit) => Some(commit),
+            Commit::None | Commit::Known(_) => None,
+        });
+        commits
+            .filter(|commit| seen.insert((&commit.repo, &commit.revision)))
+            .map(|commit| HubCommit::clone(commit))
+            .collect()
+    }
+}
+
+impl Node {
+    /// The commit that the node's own hub revision stands for, where it has one and it is known.
+    #[must_use]
+    pub fn commit(&self) -> Option<&str> {
+        match &self.own.commit {
+            Commit::Known(commit) => Some(commit),
+            Commit::None | Commit::Unknown(_) => None,
+        }
+    }
+
+    /// What to call it to a person: the stage, and the swept values that reach it.
+    #[must_use]
+    pub fn title(&self) -> String {
+        if self.label.is_empty() {
+            self.stage.to_string()
+        } else {
+            format!("{} [{}]", self.stage, self.label)
+        }
+    }
+
+    /// The parts of the key that the node's own parameters give, with no inputs.
+    pub(super) fn own_fingerprint(&self) -> Fingerprint {
+        let parameters = match self.instance.parameters() {
+            Value::Object(mut parameters) => {
+                self.own.schema.strip(&mut parameters);
+                parameters.retain(|_, value| !value.is_null());
+                parameters.sort_keys();
+                parameters
+            }
+            _ => serde_json::Map::new(),
+        };
+        Fingerprint {
+            kind: self.kind.name.to_owned(),
+            format: self.kind.output.format,
+            code: self.kind.code.iter().map(|code| (code.part.to_owned(), code.version)).collect(),
+            parameters,
+            sources: self.own.sources.clone(),
+            commit: self.commit().map(str::to_owned),
+            inputs: BTreeMap::new(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Node")
+            .field("title", &self.title())
+            .field("identity", &self.identity)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// The experiment has mistakes.
+    #[error(transparent)]
+    Diagnostics(#[from] Diagnostics),
+    /// A stage that was asked for by name is none of the experiment's.
+    #[error("there is no stage `{selector}`{}", suggestion.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default())]
+    NothingSelected { selector: String, suggestion: Option<String>, stages: Vec<String> },
+    /// A stage has no trial of the values that were asked for.
+    #[error("there is no trial `{selector}`{}", suggestion.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default())]
+    NoTrial { selector: String, suggestion: Option<String>, known: Vec<String>, count: usize },
+}

@@ -1,0 +1,556 @@
+//! Laying the files of a chain and the command line on each other.
+//!
+//! What a child inherits is merged down to single parameters, axes and params; the value of each is replaced whole. `about` and `name` describe one
+//! file and are not inherited: two files of one name would publish into one folder.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::command_line::{CommandLine, Member};
+use super::layer::{Layer, SAFE_NAME, StageLayer, Unset, listed, unsafe_name};
+use super::path::{self, Named, ValuePath, Word};
+use super::problems::Problems;
+use super::sweep::{Axis, AxisTarget, Method, Seeds, Sweep, SweepLayer};
+use super::value::{insert, lookup};
+use super::{Data, Experiment, Parameter, Pins, StageDeclaration, Value};
+use crate::base::diagnostics::{Diagnostic, Span, quoted};
+
+/// What the layers so far say together.
+pub(super) struct Merge<'a> {
+    problems: &'a mut Problems,
+    /// True once a file has been laid down.
+    inherits: bool,
+    broken: bool,
+    /// See [`Layer::misplaced`].
+    misplaced: bool,
+    name: Option<(String, Span)>,
+    about: Option<String>,
+    seed: Option<(u64, Span)>,
+    params: BTreeMap<String, Value>,
+    stages: Vec<StageDeclaration>,
+    /// Position by name.
+    index: HashMap<Arc<str>, usize>,
+    sweep: Option<Sweep>,
+}
+
+impl<'a> Merge<'a> {
+    pub fn new(problems: &'a mut Problems) -> Self {
+        Self {
+            problems,
+            inherits: false,
+            broken: false,
+            misplaced: false,
+            name: None,
+            about: None,
+            seed: None,
+            params: BTreeMap::new(),
+            stages: Vec::new(),
+            index: HashMap::new(),
+            sweep: None,
+        }
+    }
+
+    /// Lays a file on what it extends. `start` is its first byte.
+    pub fn file(&mut self, layer: Layer, start: Span) {
+        if !self.inherits && layer.version.is_none() {
+            let diagnostic =
+                Diagnostic::new("missing-version", "the file does not say its version").at(start);
+            self.problems.push(diagnostic.help("write `version = 1` at its top"));
+        }
+        self.misplaced |= layer.misplaced;
+        self.unset(&layer.unset);
+        (self.name, self.about) = (layer.name, layer.about);
+        self.seed = layer.seed.or(self.seed);
+        self.params
+            .extend(layer.params.into_iter().map(|param| (param.name.to_string(), param.value)));
+        for stage in layer.stages {
+            self.stage(stage);
+        }
+        if let Some(sweep) = layer.sweep {
+            self.sweep(sweep);
+        }
+        self.inherits = true;
+    }
+
+    fn stage(&mut self, layer: StageLayer) {
+        let Some(&position) = self.index.get(&layer.name) else {
+            self.index.insert(layer.name.clone(), self.stages.len());
+            self.stages.push(declaration(layer));
+            return;
+        };
+        let stage = &mut self.stages[position];
+        if layer.kind.as_ref().is_some_and(|(kind, _)| *kind != stage.kind) {
+            *stage = declaration(layer);
+            return;
+        }
+        if let Some((_, span)) = layer.kind {
+            stage.kind_span = span;
+        }
+        stage.after = layer.after.unwrap_or(std::mem::take(&mut stage.after));
+        stage.retry = layer.retry.or(stage.retry);
+        stage.timeout = layer.timeout.or(stage.timeout);
+        let mut index: HashMap<Arc<str>, usize> = stage
+            .parameters
+            .iter()
+            .enumerate()
+            .map(|(position, parameter)| (parameter.name.clone(), position))
+            .collect();
+        for parameter in layer.parameters {
+            match index.get(&parameter.name) {
+                Some(position) => stage.parameters[*position] = parameter,
+                None => {
+                    index.insert(parameter.name.clone(), stage.parameters.len());
+                    stage.parameters.push(parameter);
+                }
+            }
+        }
+    }
+
+    fn sweep(&mut self, layer: SweepLayer) {
+        let sweep = self.sweep.get_or_insert_with(|| empty_sweep(layer.span));
+        sweep.span = layer.span;
+        sweep.objective = layer.objective.or(sweep.objective.take());
+        sweep.seeds = layer.seeds.or(sweep.seeds.take());
+        let mut index: HashMap<AxisTarget, usize> = sweep
+            .axes
+            .iter()
+            .enumerate()
+            .map(|(position, axis)| (axis.target.clone(), position))
+            .collect();
+        for axis in layer.axes {
+            match index.get(&axis.target) {
+                Some(position) => sweep.axes[*position] = axis,
+                None => {
+                    index.insert(axis.target.clone(), sweep.axes.len());
+                    sweep.axes.push(axis);
+                }
+            }
+        }
+    }
+
+    /// Removes what a child does not want to inherit.
+    fn unset(&mut self, paths: &[Unset]) {
+        if !self.inherits {
+            if let Some(first) = paths.first() {
+                let diagnostic = Diagnostic::new("unset", "`unset` in a file that extends nothing")
+                    .at(first.span);
+                self.problems
+                    .push(diagnostic.help("add `extends = \"other.toml\"`, or remove `unset`"));
+            }
+            return;
+        }
+        let axes = self.sweep.iter().flat_map(|sweep| &sweep.axes);
+        let mut unwanted = Unwanted {
+            inherited_axes: axes.map(|axis| axis.target.clone()).collect(),
+            ..Unwanted::default()
+        };
+        for path in paths {
+            if !self.mark(path, &mut unwanted) {
+                self.absent(path);
+            }
+        }
+        let Unwanted { seed, sweep: whole_sweep, all_axes, objective, seeds, .. } = unwanted;
+        for (name, parameters) in unwanted.parameters {
+            self.unset_parameters(&name, &parameters);
+        }
+        if !unwanted.stages.is_empty() {
+            self.stages.retain(|stage| !unwanted.stages.contains(&stage.name));
+            self.index = self
+                .stages
+                .iter()
+                .enumerate()
+                .map(|(position, stage)| (stage.name.clone(), position))
+                .collect();
+        }
+        self.params.retain(|name, _| !unwanted.params.contains(name.as_str()));
+        self.seed = self.seed.filter(|_| !seed);
+        if whole_sweep {
+            self.sweep = None;
+        }
+        if let Some(sweep) = &mut self.sweep {
+            sweep.axes.retain(|axis| !all_axes && !unwanted.axes.contains(&axis.target));
+            sweep.objective = sweep.objective.take().filter(|_| !objective);
+            sweep.seeds = sweep.seeds.take().filter(|_| !seeds);
+        }
+    }
+
+    /// Notes what a path names; false where that is not inherited.
+    fn mark<'p>(&self, path: &'p Unset, unwanted: &mut Unwanted<'p>) -> bool {
+        match path::named(&path.words) {
+            None | Some(Named::Value(ValuePath { members: [_, ..], .. })) => false,
+            Some(Named::Seed) => flag(&mut unwanted.seed, self.seed.is_some()),
+            Some(Named::Stage((name, _))) => {
+                let Some((name, _)) = self.index.get_key_value(name) else { return false };
+                unwanted.stages.insert(name.clone());
+                true
+            }
+            Some(Named::Value(ValuePath { stage: None, name: (name, _), .. })) => {
+                unwanted.params.insert(name);
+                self.params.contains_key(&**name)
+            }
+            Some(Named::Value(ValuePath { stage: Some((stage, _)), name: (name, _), .. })) => {
+                let Some((stage, _)) = self.index.get_key_value(stage) else { return false };
+                unwanted.parameters.entry(stage.clone()).or_default().push((name, path.span));
+                true
+            }
+            Some(Named::Sweep(words)) => {
+                self.sweep.as_ref().is_some_and(|sweep| unwanted.mark_sweep(words, sweep))
+            }
+        }
+    }
+
+    fn unset_parameters(&mut self, name: &str, unwanted: &[(&str, Span)]) {
+        let stage = &mut self.stages[self.index[name]];
+        let there: HashSet<Arc<str>> =
+            stage.parameters.iter().map(|parameter| parameter.name.clone()).collect();
+        for (parameter, span) in unwanted {
+            let path = format!("stage.{name}.{parameter}");
+            if *parameter == "after" && !stage.after.is_empty() {
+                stage.after.clear();
+            } else if *parameter == "retry" && stage.retry.is_some() {
+                stage.retry = None;
+            } else if *parameter == "timeout" && stage.timeout.is_some() {
+                stage.timeout = None;
+            } else if *parameter == "kind" {
+                let diagnostic = Diagnostic::new(
+                    "unset",
+                    format!("{} cannot be unset: a stage has a kind", quoted(&path)),
+                )
+                .at(*span);
+                self.problems.push(diagnostic.help(format!(
+                    "write another `kind` under `[stage.{name}]`, which starts it empty"
+                )));
+            } else if !there.contains(*parameter) {
+                let diagnostic =
+                    Diagnostic::new("unset", format!("{} is not inherited", quoted(&path)))
+                        .at(*span);
+                self.problems.push(self.problems.with_suggestion(
+                    diagnostic,
+                    parameter,
+                    there.iter().map(|name| &**name),
+                ));
+            }
+        }
+        let unwanted: HashSet<&str> = unwanted.iter().map(|(parameter, _)| *parameter).collect();
+        stage.parameters.retain(|parameter| !unwanted.contains(&*parameter.name));
+    }
+
+    /// Complains about an `unset` of what is not there.
+    fn absent(&mut self, path: &Unset) {
+        let message = format!("{} is not inherited", quoted(&path::text(&path.words)));
+        let diagnostic = Diagnostic::new("unset", message).at(path.span);
+        let of_stage = |diagnostic, name: &str| {
+            self.problems.with_suggestion(diagnostic, name, self.index.keys().map(|name| &**name))
+        };
+        let diagnostic = match path::named(&path.words) {
+            Some(Named::Seed) => diagnostic,
+            Some(Named::Value(ValuePath { members: [_, ..], .. })) => {
+                diagnostic.help("a value is inherited or unset whole")
+            }
+            Some(
+                Named::Stage((name, _)) | Named::Value(ValuePath { stage: Some((name, _)), .. }),
+            ) => of_stage(diagnostic, name),
+            Some(Named::Value(ValuePath { name: (name, _), .. })) => self.problems.with_suggestion(
+                diagnostic,
+                name,
+                self.params.keys().map(String::as_str),
+            ),
+            Some(Named::Sweep(_)) => diagnostic.help(format!(
+                "of a sweep, `unset` takes {}",
+                listed(&[
+                    "sweep",
+                    "sweep.over",
+                    "sweep.over.stage.parameter",
+                    "sweep.objective",
+                    "sweep.seeds"
+                ])
+            )),
+            None => diagnostic.help(format!(
+                "`unset` takes {}",
+                listed(&["stage.x.y", "stage.x", "params.x", "seed", "sweep"])
+            )),
+        };
+        self.problems.push(diagnostic);
+    }
+
+    /// Lays the command line on everything.
+    pub fn command_line(&mut self, line: CommandLine) {
+        let CommandLine { layer, members, axes, seeds } = line;
+        self.broken |= layer.broken;
+        self.seed = layer.seed.or(self.seed);
+        for Parameter { name, name_span, value } in layer.params {
+            if self.params.contains_key(&*name) {
+                self.params.insert(name.to_string(), value);
+            } else {
+                self.unknown_param(&name, name_span);
+            }
+        }
+        for stage in layer.stages {
+            if self.index.contains_key(&stage.name) {
+                self.stage(stage);
+            } else {
+                self.unknown_stage(&stage.name, stage.name_span);
+            }
+        }
+        for member in members {
+            self.set_member(member);
+        }
+        let span = layer.sweep.as_ref().map(|sweep| sweep.span);
+        let span = span.or(axes.first().map(|axis| axis.span));
+        let Some(span) = span.or(seeds.as_ref().map(|seeds: &Seeds| seeds.span)) else { return };
+        let from_command_line = self.sweep.is_none();
+        if let Some(sweep) = layer.sweep {
+            self.sweep(sweep);
+        }
+        let sweep = self.sweep.get_or_insert_with(|| empty_sweep(span));
+        sweep.from_command_line = from_command_line;
+        if !axes.is_empty() {
+            sweep.axes = axes;
+        }
+        sweep.seeds = seeds.or(sweep.seeds.take());
+    }
+
+    /// Puts a value into the table of a parameter or a param; the table of a parameter need not be there.
+    fn set_member(&mut self, Member { words, value }: Member) {
+        let Some(Named::Value(path)) = path::named(&words) else { return };
+        let (name, name_span) = path.name;
+        let whole = match path.stage {
+            None => match self.params.get_mut(&**name) {
+                Some(whole) => whole,
+                None => return self.unknown_param(name, *name_span),
+            },
+            Some((stage, stage_span)) => {
+                let Some(position) = self.index.get(stage) else {
+                    return self.unknown_stage(stage, *stage_span);
+                };
+                let parameters = &mut self.stages[*position].parameters;
+                let at = parameters.iter().position(|parameter| parameter.name == *name);
+                let at = at.unwrap_or_else(|| {
+                    let value = Value { data: Data::Table(Vec::new()), ..value.clone() };
+                    let (name, name_span) = (name.clone(), *name_span);
+                    parameters.push(Parameter { name, name_span, value });
+                    parameters.len() - 1
+                });
+                &mut parameters[at].value
+            }
+        };
+        if let Err(problem) =
+            insert(whole, &words[..words.len() - path.members.len()], path.members, value)
+        {
+            self.problems.push(problem);
+        }
+    }
+
+    fn unknown_param(&mut self, name: &str, span: Span) {
+        let message = format!("`[params]` has no {}", quoted(name));
+        let diagnostic = Diagnostic::new("unknown-param", message).at(span);
+        let names = self.params.keys().map(String::as_str);
+        self.problems.push(self.problems.with_suggestion(diagnostic, name, names));
+    }
+
+    fn unknown_stage(&mut self, name: &str, span: Span) {
+        let diagnostic =
+            Diagnostic::new("unknown-stage", format!("there is no stage {}", quoted(name)))
+                .at(span);
+        let near = self.problems.near(name, self.stages.iter().map(|stage| &*stage.name));
+        self.problems.push(match near {
+            Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+            None if self.stages.is_empty() || self.stages.len() > 20 => diagnostic,
+            None => {
+                let names: Vec<&str> = self.stages.iter().map(|stage| &*stage.name).collect();
+                diagnostic.help(format!("the stages are {}", listed(&names)))
+            }
+        });
+    }
+
+    /// Holds the parts against each other. `start` is the first byte of the file that was asked for.
+    pub fn finish(mut self, path: &Path, start: Span) -> Option<Experiment> {
+        if self.stages.is_empty() && !self.misplaced {
+            let diagnostic = Diagnostic::new("no-stages", "the experiment has no stages").at(start);
+            self.problems.push(diagnostic.help("a stage is a table: `[stage.train]`"));
+        }
+        let name = self.name.take().map_or_else(|| self.stem(path, start), |(name, _)| name);
+        self.check_references();
+        self.check_sweep();
+        if self.broken {
+            return None;
+        }
+        Some(Experiment {
+            file: path.to_owned(),
+            name,
+            about: self.about,
+            seed: self.seed,
+            params: self.params,
+            stages: self.stages,
+            sweep: self.sweep,
+            sources: Arc::default(),
+            pins: Pins::default(),
+            chain: Vec::new(),
+        })
+    }
+
+    /// The file's own name, where it does not say another.
+    fn stem(&mut self, path: &Path, start: Span) -> String {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        if let Some(problem) = unsafe_name(&stem) {
+            let message = format!("the name {} of the file {problem}", quoted(&stem));
+            let diagnostic = Diagnostic::new("unsafe-name", message).at(start);
+            self.problems
+                .push(diagnostic.help(format!("{SAFE_NAME}: write another with `name = \"...\"`")));
+        }
+        stem
+    }
+
+    fn check_references(&mut self) {
+        for stage in &self.stages {
+            for parameter in &stage.parameters {
+                unresolved(&parameter.value, &self.params, self.problems);
+            }
+        }
+    }
+
+    fn check_sweep(&mut self) {
+        let Some(sweep) = self.sweep.take() else { return };
+        if sweep.axes.is_empty() && sweep.seeds.is_none() && self.problems.is_empty() {
+            let diagnostic =
+                Diagnostic::new("empty-sweep", "`[sweep]` varies nothing").at(sweep.span);
+            self.problems.push(diagnostic.help("add an axis under `[sweep.over]`, or `seeds = 3`"));
+        }
+        for axis in &sweep.axes {
+            self.check_axis(axis, sweep.seeds.as_ref());
+        }
+        if let Some(objective) = &sweep.objective
+            && !self.index.contains_key(objective.stage())
+        {
+            self.unknown_stage(objective.stage(), objective.span);
+        }
+        self.sweep = Some(sweep);
+    }
+
+    fn check_axis(&mut self, axis: &Axis, seeds: Option<&Seeds>) {
+        match &axis.target {
+            AxisTarget::Params(name) if !self.params.contains_key(&**name) => {
+                let diagnostic =
+                    Diagnostic::new("unknown-param", format!("`[params]` has no {}", quoted(name)))
+                        .at(axis.span);
+                let diagnostic = self.problems.with_suggestion(
+                    diagnostic,
+                    name,
+                    self.params.keys().map(String::as_str),
+                );
+                self.problems.push(
+                    diagnostic
+                        .help("an axis over a param needs a value for the time without a sweep"),
+                );
+            }
+            AxisTarget::Params(_) => {}
+            AxisTarget::Stage { stage, parameter } => {
+                match (self.index.get(stage), seeds) {
+                    (None, _) => self.unknown_stage(stage, axis.span),
+                    (Some(position), Some(seeds))
+                        if &**parameter == "seed" && &*self.stages[*position].kind == "train" =>
+                    {
+                        let message = format!(
+                            "the axis `{stage}.seed` and `seeds` both set the seed of training"
+                        );
+                        let diagnostic = Diagnostic::new("two-seeds", message)
+                            .at(axis.span)
+                            .label(seeds.span, "replicates are asked for here");
+                        self.problems.push(diagnostic.help(
+                            "`seeds` makes replicates within every point; keep one of the two",
+                        ));
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+/// What `unset` takes away.
+#[derive(Default)]
+struct Unwanted<'p> {
+    inherited_axes: HashSet<AxisTarget>,
+    stages: HashSet<Arc<str>>,
+    parameters: HashMap<Arc<str>, Vec<(&'p str, Span)>>,
+    params: HashSet<&'p str>,
+    axes: HashSet<AxisTarget>,
+    seed: bool,
+    sweep: bool,
+    all_axes: bool,
+    objective: bool,
+    seeds: bool,
+}
+
+impl Unwanted<'_> {
+    /// * `words`: what follows `sweep` in a path
+    fn mark_sweep(&mut self, words: &[Word], sweep: &Sweep) -> bool {
+        let Some(((key, _), rest)) = words.split_first() else {
+            return flag(&mut self.sweep, true);
+        };
+        match (&**key, rest) {
+            ("over", []) => flag(&mut self.all_axes, !sweep.axes.is_empty()),
+            ("over", axis) => match path::named(axis) {
+                Some(Named::Value(value)) if value.members.is_empty() => {
+                    let target = value.target();
+                    let is_there = self.inherited_axes.contains(&target);
+                    self.axes.insert(target);
+                    is_there
+                }
+                _ => false,
+            },
+            ("objective", []) => flag(&mut self.objective, sweep.objective.is_some()),
+            ("seeds", []) => flag(&mut self.seeds, sweep.seeds.is_some()),
+            _ => false,
+        }
+    }
+}
+
+fn flag(flag: &mut bool, there: bool) -> bool {
+    *flag = true;
+    there
+}
+
+fn empty_sweep(span: Span) -> Sweep {
+    Sweep {
+        method: Method::Grid,
+        objective: None,
+        seeds: None,
+        axes: Vec::new(),
+        span,
+        from_command_line: false,
+    }
+}
+
+/// A stage that is nowhere yet.
+fn declaration(layer: StageLayer) -> StageDeclaration {
+    let StageLayer { name, name_span, kind, after, retry, timeout, parameters } = layer;
+    let (kind, kind_span) = kind.unwrap_or_else(|| (name.clone(), name_span));
+    StageDeclaration {
+        name,
+        name_span,
+        kind,
+        kind_span,
+        after: after.unwrap_or_default(),
+        retry,
+        timeout,
+        parameters,
+    }
+}
+
+/// Complains of references to params that do not exist, at any depth.
+fn unresolved(value: &Value, params: &BTreeMap<String, Value>, problems: &mut Problems) {
+    match &value.data {
+        Data::Param(path) => {
+            if let Err(problem) = lookup(path, value.span, params, problems.suggesting()) {
+                problems.push(problem);
+            }
+        }
+        Data::Array(items) => items.iter().for_each(|item| unresolved(item, params, problems)),
+        Data::Table(entries) => {
+            entries.iter().for_each(|(_, _, value)| unresolved(value, params, problems))
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,475 @@
+//! `[sweep]`: axes, replicates and the objective.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::Value;
+use super::layer::{NAME_RULE, Place, Reader, STAGE_KEYS, is_name, listed, mismatch};
+use super::path::{self, Named, RESERVED_RULE, ValuePath, Word};
+use super::problems::Problems;
+use super::syntax::{Entry, Node, NodeData, Table};
+use crate::base::diagnostics::{Diagnostic, Span, quoted};
+
+/// More replicates than this are a slip of the finger.
+const MOST_SEEDS: i64 = 10_000;
+
+/// What varies between the trials of one file.
+#[derive(Debug, Clone)]
+pub struct Sweep {
+    pub method: Method,
+    pub objective: Option<Objective>,
+    pub seeds: Option<Seeds>,
+    /// In the order of the file, those of the root of the chain first.
+    pub axes: Vec<Axis>,
+    /// Where the sweep is declared.
+    pub span: Span,
+    /// Whether no file has a sweep: its results must not take the place of those that the file has without one.
+    pub from_command_line: bool,
+}
+
+/// How points are chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Every combination of the axes' values.
+    Grid,
+}
+
+/// What makes one trial better than another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Objective {
+    pub maximize: bool,
+    /// `stage.path`, such as `evaluate.ner.span_f1`.
+    pub metric: String,
+    pub span: Span,
+}
+
+impl Objective {
+    /// The stage whose metric it is.
+    #[must_use]
+    pub fn stage(&self) -> &str {
+        self.metric.split('.').next().unwrap_or_default()
+    }
+}
+
+/// Replicates of every point.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seeds {
+    /// What each adds to the seed of the `train` stages; distinct, and at least one.
+    pub addends: Vec<u64>,
+    pub span: Span,
+}
+
+/// One thing that varies.
+#[derive(Debug, Clone)]
+pub struct Axis {
+    pub target: AxisTarget,
+    /// The name, where it was written.
+    pub span: Span,
+    /// Distinct, and at least one.
+    pub values: Vec<Value>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AxisTarget {
+    Stage { stage: Arc<str>, parameter: Arc<str> },
+    Params(Arc<str>),
+}
+
+impl std::fmt::Display for AxisTarget {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Stage { stage, parameter } => write!(formatter, "{stage}.{parameter}"),
+            Self::Params(name) => write!(formatter, "params.{name}"),
+        }
+    }
+}
+
+/// What one file says about the sweep.
+#[derive(Debug)]
+pub(super) struct SweepLayer {
+    pub span: Span,
+    pub objective: Option<Objective>,
+    pub seeds: Option<Seeds>,
+    pub axes: Vec<Axis>,
+}
+
+impl SweepLayer {
+    pub fn empty(span: Span) -> Self {
+        Self { span, objective: None, seeds: None, axes: Vec::new() }
+    }
+}
+
+const KEYS: [&str; 4] = ["method", "objective", "seeds", "over"];
+const DISTRIBUTIONS: [&str; 4] = ["choice", "uniform", "log", "int"];
+
+/// Reads `[sweep]`.
+pub(super) fn read(reader: &mut Reader<'_>, span: Span, node: Node) -> Option<SweepLayer> {
+    let NodeData::Table(table) = node.data else {
+        reader.problems.push(mismatch("`sweep`", "a table", &node).help("write `[sweep]`"));
+        return None;
+    };
+    let mut sweep = SweepLayer::empty(span);
+    for each in table.entries {
+        entry(reader, each, &mut sweep);
+    }
+    sweep.axes = once_each(sweep.axes, reader.problems);
+    // `a.x`, `b.x` and `a.y` come as two tables.
+    sweep.axes.sort_by_key(|axis| axis.span.start);
+    Some(sweep)
+}
+
+/// One key of `[sweep]`, which may come from the command line.
+pub(super) fn entry(reader: &mut Reader<'_>, entry: Entry, sweep: &mut SweepLayer) {
+    let Entry { name, name_span, node } = entry;
+    match &*name {
+        _ if matches!(node.data, NodeData::Invalid) => {}
+        "method" => method(reader, &node),
+        "objective" => sweep.objective = objective(reader, &node),
+        "seeds" => sweep.seeds = seeds(reader, &node),
+        "over" => match node.data {
+            NodeData::Table(over) => over
+                .entries
+                .into_iter()
+                .for_each(|entry| first_word(reader, entry, &[], &mut sweep.axes)),
+            _ => reader.problems.push(
+                mismatch("`over`", "a table of axes", &node)
+                    .help("write `train.learning_rate = [1e-5, 2e-5]` under `[sweep.over]`"),
+            ),
+        },
+        _ => {
+            let message = format!("`[sweep]` has no key {}", quoted(&name));
+            let diagnostic = Diagnostic::new("unknown-key", message).at(name_span);
+            let diagnostic = match reader.problems.near(&name, KEYS) {
+                Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+                None if matches!(node.data, NodeData::Table(_)) => {
+                    diagnostic.help("axes stand under `[sweep.over]`")
+                }
+                None => diagnostic.help(format!("it has {}", listed(&KEYS))),
+            };
+            reader.problems.push(diagnostic);
+        }
+    }
+}
+
+fn method(reader: &mut Reader<'_>, node: &Node) {
+    match &node.data {
+        NodeData::String(text) if text == "grid" => {}
+        NodeData::String(text) => {
+            let message = format!("unknown method {}", quoted(text));
+            reader.problems.push(
+                Diagnostic::new("unknown-value", message)
+                    .at(node.span)
+                    .help("the only method is `grid`"),
+            );
+        }
+        _ => reader.problems.push(
+            mismatch("`method`", "the name of a method", node).help("write `method = \"grid\"`"),
+        ),
+    }
+}
+
+pub(super) fn objective(reader: &mut Reader<'_>, node: &Node) -> Option<Objective> {
+    let NodeData::String(text) = &node.data else {
+        reader.problems.push(
+            mismatch("`objective`", "a string", node)
+                .help("write `max stage.metric`, as in `max evaluate.ner.span_f1`"),
+        );
+        return None;
+    };
+    let words: Vec<&str> = text.split_whitespace().take(3).collect();
+    let metric = |metric: &str| {
+        let mut words = metric.split('.');
+        words.next().is_some_and(is_name)
+            && words.clone().next().is_some()
+            && words.all(|word| !word.is_empty())
+    };
+    match words[..] {
+        [direction @ ("max" | "min"), path] if metric(path) => Some(Objective {
+            maximize: direction == "max",
+            metric: path.to_owned(),
+            span: node.span,
+        }),
+        _ => {
+            let message = format!("{} is not an objective", quoted(text));
+            let diagnostic = Diagnostic::new("bad-objective", message).at(node.span);
+            reader.problems.push(match words[..] {
+                [path] if metric(path) => diagnostic.help(format!("write `max {path}` or `min {path}`")),
+                ["maximize" | "maximise", path] => diagnostic.help(format!("write `max {path}`")),
+                ["minimize" | "minimise", path] => diagnostic.help(format!("write `min {path}`")),
+                _ => diagnostic.help("write `max stage.metric` or `min stage.metric`, as in `max evaluate.ner.span_f1`"),
+            });
+            None
+        }
+    }
+}
+
+/// `seeds = 3` or `seeds = [0, 5]`.
+pub(super) fn seeds(reader: &mut Reader<'_>, node: &Node) -> Option<Seeds> {
+    let range = |message: String, span: Span| Diagnostic::new("out-of-range", message).at(span);
+    match &node.data {
+        NodeData::Integer(count) if (1..=MOST_SEEDS).contains(count) => Some(Seeds {
+            addends: (0..u64::try_from(*count).unwrap_or(1)).collect(),
+            span: node.span,
+        }),
+        NodeData::Integer(count) => {
+            let help = format!(
+                "`seeds` is a number of replicates from 1 to {MOST_SEEDS}, or a list of what each adds to the seed"
+            );
+            reader
+                .problems
+                .push(range(format!("`seeds = {count}` is out of range"), node.span).help(help));
+            None
+        }
+        NodeData::Array { items, tables: false } => {
+            let (mut addends, mut seen) = (Vec::with_capacity(items.len()), HashSet::new());
+            for item in items {
+                match item.data {
+                    NodeData::Integer(value) => match u64::try_from(value) {
+                        Ok(value) if seen.insert(value) => addends.push(value),
+                        Ok(value) => {
+                            let message = format!("the seed {value} stands twice in the list");
+                            reader
+                                .problems
+                                .push(Diagnostic::new("repeated-value", message).at(item.span));
+                        }
+                        Err(_) => reader.problems.push(
+                            range(format!("the seed {value} is out of range"), item.span)
+                                .help("seeds are whole numbers from 0"),
+                        ),
+                    },
+                    NodeData::Invalid => {}
+                    _ => reader.problems.push(mismatch("`seeds`", "whole numbers", item)),
+                }
+            }
+            if items.is_empty() {
+                reader.problems.push(
+                    Diagnostic::new("empty-list", "`seeds` is an empty list")
+                        .at(node.span)
+                        .help("write `seeds = 3`, or leave it out"),
+                );
+            }
+            (!addends.is_empty()).then_some(Seeds { addends, span: node.span })
+        }
+        NodeData::Invalid => None,
+        _ => {
+            reader.problems.push(mismatch(
+                "`seeds`",
+                "a number of replicates or a list of seeds",
+                node,
+            ));
+            None
+        }
+    }
+}
+
+/// `train` of `train.learning_rate = [...]`, or `stage` of `stage.train.learning_rate = [...]`.
+fn first_word(reader: &mut Reader<'_>, entry: Entry, before: &[Word], axes: &mut Vec<Axis>) {
+    let Entry { name, name_span, node } = entry;
+    let words = [before, &[(name.clone(), name_span)]].concat();
+    let table = match node.data {
+        NodeData::Invalid => return,
+        // One table with nothing but a distribution is that of an axis whose second word is missing.
+        NodeData::Table(table)
+            if !(table.entries.len() == 1
+                && DISTRIBUTIONS.iter().any(|word| table.position(word).is_some())) =>
+        {
+            table
+        }
+        _ => {
+            let diagnostic = not_two_words(&words, name_span);
+            return reader.problems.push(match name.split_once('.') {
+                Some((first, second)) if is_name(first) => {
+                    diagnostic.help(format!("remove the quotes: `{first}.{second}`"))
+                }
+                _ => diagnostic.help(AXIS_RULE),
+            });
+        }
+    };
+    for entry in table.entries {
+        if before.is_empty() && &*name == "stage" {
+            first_word(reader, entry, &words, axes);
+            continue;
+        }
+        let Entry { name: second, name_span: second_span, node } = entry;
+        // On one line, the caret stands below both words.
+        let together = second_span.start.checked_sub(name_span.end).is_some_and(|gap| gap <= 3)
+            && second_span.source == name_span.source;
+        let span =
+            if together { Span { start: name_span.start, ..second_span } } else { second_span };
+        let words = [&words[..], &[(second, second_span)]].concat();
+        if let Some(target) = target(reader, &words, span)
+            && let Some(values) = values(reader, &target, node)
+        {
+            axes.push(Axis { target, span, values });
+        }
+    }
+}
+
+/// Leaves out axes that are there already, maybe under the other spelling of their path.
+pub(super) fn once_each(axes: Vec<Axis>, problems: &mut Problems) -> Vec<Axis> {
+    let mut seen: HashMap<AxisTarget, Span> = HashMap::new();
+    let mut kept = Vec::with_capacity(axes.len());
+    for axis in axes {
+        if let Some(first) = seen.get(&axis.target) {
+            let message = format!("the axis {} is given twice", quoted(&axis.target.to_string()));
+            problems.push(
+                Diagnostic::new("repeated-axis", message)
+                    .at(axis.span)
+                    .label(*first, "here first")
+                    .help("list all values of an axis in one place"),
+            );
+            continue;
+        }
+        seen.insert(axis.target.clone(), axis.span);
+        kept.push(axis);
+    }
+    kept
+}
+
+const AXIS_RULE: &str = "an axis is `stage.parameter` or `params.name`";
+
+fn not_two_words(words: &[Word], span: Span) -> Diagnostic {
+    let message = format!("the axis {} is not two words", quoted(&path::text(words)));
+    Diagnostic::new("bad-axis", message).at(span)
+}
+
+/// What an axis varies; the stage need not exist.
+pub(super) fn target(reader: &mut Reader<'_>, words: &[Word], span: Span) -> Option<AxisTarget> {
+    let problem = match path::named(words) {
+        Some(Named::Value(ValuePath { stage: Some((stage, stage_span)), .. }))
+            if !is_name(stage) =>
+        {
+            bad_stage(stage, *stage_span).help(NAME_RULE)
+        }
+        Some(Named::Value(value)) if !value.members.is_empty() => {
+            let message = format!(
+                "part of a value cannot be swept: {} is below the axis `{}`",
+                quoted(&path::text(words)),
+                value.target()
+            );
+            Diagnostic::new("bad-axis", message).at(span).help("sweep whole values")
+        }
+        Some(Named::Value(ValuePath { stage: Some(_), name: (name, _), .. }))
+            if STAGE_KEYS.contains(&&**name) =>
+        {
+            let message = format!("{} cannot be swept: it is no parameter", quoted(name));
+            Diagnostic::new("bad-axis", message).at(span)
+        }
+        Some(Named::Value(value)) => return Some(value.target()),
+        _ => match words {
+            [(stage, _), (first, at), _, ..] if &**stage == "stage" => {
+                bad_stage(first, *at).help(RESERVED_RULE)
+            }
+            [(first, at), _, ..] if &**first != "stage" => {
+                bad_stage(first, *at).help(RESERVED_RULE)
+            }
+            _ => not_two_words(words, span).help(AXIS_RULE),
+        },
+    };
+    reader.problems.push(problem);
+    None
+}
+
+fn bad_stage(name: &str, span: Span) -> Diagnostic {
+    Diagnostic::new("bad-axis", format!("{} cannot be the name of a stage", quoted(name))).at(span)
+}
+
+/// The values of an axis, of which there is at least one.
+fn values(reader: &mut Reader<'_>, target: &AxisTarget, node: Node) -> Option<Vec<Value>> {
+    let span = node.span;
+    let items = match node.data {
+        NodeData::Array { items, .. } => items,
+        NodeData::Table(table) => choice(reader, target, span, table)?,
+        NodeData::Invalid => return None,
+        _ => {
+            let diagnostic = mismatch(
+                &format!("the axis {}", quoted(&target.to_string())),
+                "an array of values",
+                &node,
+            );
+            reader.problems.push(match reader.text.get(span.start..span.end) {
+                Some(text) if text.len() <= 40 && span.source == reader.id => {
+                    diagnostic.help(format!("write `{target} = [{text}]`"))
+                }
+                _ => diagnostic,
+            });
+            return None;
+        }
+    };
+    distinct(reader, target, span, items)
+}
+
+/// Converts the items of an axis and holds them against each other.
+pub(super) fn distinct(
+    reader: &mut Reader<'_>,
+    target: &AxisTarget,
+    span: Span,
+    items: Vec<Node>,
+) -> Option<Vec<Value>> {
+    let axis = quoted(&target.to_string());
+    if items.is_empty() {
+        reader
+            .problems
+            .push(Diagnostic::new("empty-list", format!("the axis {axis} has no values")).at(span));
+        return None;
+    }
+    let mut seen = HashSet::new();
+    let mut values = Vec::with_capacity(items.len());
+    for item in items {
+        let value = reader.value(item, Place::Plain("`[sweep]`"));
+        let text = value.to_json().to_string();
+        if matches!(value.data, super::Data::Invalid) || seen.insert(text.clone()) {
+            values.push(value);
+        } else {
+            let message = format!("the axis {axis} has the value {} twice", quoted(&text));
+            reader.problems.push(
+                Diagnostic::new("repeated-value", message)
+                    .at(value.span)
+                    .help("every point of a grid is run once"),
+            );
+        }
+    }
+    Some(values)
+}
+
+/// `{ choice = [...] }`, the one distribution of which a grid can be made.
+fn choice(
+    reader: &mut Reader<'_>,
+    target: &AxisTarget,
+    span: Span,
+    table: Table,
+) -> Option<Vec<Node>> {
+    let axis = quoted(&target.to_string());
+    let mut entries = table.entries.into_iter();
+    let problem = match (entries.next(), entries.next()) {
+        (Some(entry), None) if &*entry.name == "choice" => match entry.node.data {
+            NodeData::Array { items, .. } => return Some(items),
+            _ => mismatch("`choice`", "an array of values", &entry.node),
+        },
+        (Some(entry), None) if DISTRIBUTIONS.contains(&&*entry.name) => {
+            let message =
+                format!("a grid cannot draw the axis {axis} from {}", quoted(&entry.name));
+            Diagnostic::new("bad-axis", message)
+                .at(entry.name_span)
+                .help("a grid takes an array of values, or `{ choice = [...] }`")
+        }
+        (Some(entry), None) => {
+            let message = format!(
+                "part of a table cannot be swept: {} is below the axis {axis}",
+                quoted(&entry.name)
+            );
+            Diagnostic::new("bad-axis", message)
+                .at(entry.name_span)
+                .help(format!("sweep whole values: `{target} = [{{ ... }}, {{ ... }}]`"))
+        }
+        _ => {
+            let message = format!(
+                "the axis {axis} expects an array of values, or a table with exactly one of {}",
+                listed(&DISTRIBUTIONS)
+            );
+            Diagnostic::new("bad-axis", message).at(span)
+        }
+    };
+    reader.problems.push(problem);
+    None
+}

@@ -1,0 +1,306 @@
+//! An experiment as text again: the resolved file of a run, and where each value came from.
+
+use std::fmt::Write as _;
+use std::path::{Component, Path, PathBuf};
+
+use super::{AxisTarget, Data, Experiment, Method, Value};
+use crate::base::diagnostics::Span;
+use crate::base::units;
+
+/// Where a value came from, for `show --origins`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// `stage.train.epochs`, `params.x`, `seed`, `sweep.over.train.learning_rate`.
+    pub path: String,
+    /// The value as TOML.
+    pub value: String,
+    /// `experiments/small.toml`, or `--set stage.train.epochs=1`.
+    pub file: String,
+    pub line: usize,
+    pub column: usize,
+}
+
+/// Writes a value of a parameter of a stage; the text that replaces it, or nothing for the value as it is.
+type Rewrite<'a> = &'a dyn Fn(&str, &str, &Value) -> Option<String>;
+
+impl Experiment {
+    /// The experiment as one file, after `extends` and the command line. Read again, it is the same experiment up to spans and folders.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        self.write(&|_, _, _| None)
+    }
+
+    /// As [`Experiment::to_toml`], but with the relative paths of parameters made absolute, so that the file means the same wherever it lies.
+    /// `is_path` says of a kind and its parameter whether the value is a path.
+    #[must_use]
+    pub fn to_toml_with_paths(&self, is_path: &dyn Fn(&str, &str) -> bool) -> String {
+        self.write_with_paths(is_path, &|folder, path| std::path::absolute(folder.join(path)).ok())
+    }
+
+    /// As [`Experiment::to_toml`], but for a file that lies in `folder`, from where the relative paths of parameters lead. `folder` has no link
+    /// in it, but need not be there yet. `is_path` as in [`Experiment::to_toml_with_paths`].
+    #[must_use]
+    pub fn to_toml_in(&self, folder: &Path, is_path: &dyn Fn(&str, &str) -> bool) -> String {
+        self.write_with_paths(is_path, &|from, path| {
+            if path.is_absolute() {
+                return Some(path.to_owned());
+            }
+            Some(relative(folder, &whole(&from.join(path)).ok()?))
+        })
+    }
+
+    /// * `path`: how a path is written that is relative to a folder
+    fn write_with_paths(
+        &self,
+        is_path: &dyn Fn(&str, &str) -> bool,
+        rewritten: &dyn Fn(&Path, &Path) -> Option<PathBuf>,
+    ) -> String {
+        let is_swept = |param: &str| {
+            let axes = self.sweep.iter().flat_map(|sweep| &sweep.axes);
+            axes.into_iter()
+                .any(|axis| matches!(&axis.target, AxisTarget::Params(name) if **name == *param))
+        };
+        self.write(&|kind, parameter, value| {
+            let value = match &value.data {
+                _ if !is_path(kind, parameter) => return None,
+                Data::Param(name) if is_swept(name) => return None, // its values are made absolute where they stand
+                _ => value.resolve(&self.params).ok()?,
+            };
+            let Data::String(path) = &value.data else { return None };
+            Some(quote_plain(rewritten(&value.folder, Path::new(path))?.to_str()?))
+        })
+    }
+
+    /// A value of `[params]`, or of an axis over it, is what the first parameter is that refers to it.
+    fn write_param(&self, name: &str, value: &Value, rewrite: Rewrite<'_>) -> String {
+        let refers = |value: &Value| matches!(&value.data, Data::Param(path) if **path == *name);
+        let uses = self
+            .stages
+            .iter()
+            .flat_map(|stage| stage.parameters.iter().map(move |parameter| (stage, parameter)));
+        let mut uses = uses.filter(|(_, parameter)| refers(&parameter.value));
+        uses.find_map(|(stage, parameter)| rewrite(&stage.kind, &parameter.name, value))
+            .unwrap_or_else(|| toml(value))
+    }
+
+    fn write(&self, rewrite: Rewrite<'_>) -> String {
+        let mut out = format!("version = 1\nname = {}\n", quote_plain(&self.name));
+        if let Some(about) = &self.about {
+            let _ = writeln!(out, "about = {}", quote_plain(about));
+        }
+        if let Some((seed, _)) = self.seed {
+            let _ = writeln!(out, "seed = {seed}");
+        }
+        if !self.params.is_empty() {
+            out.push_str("\n[params]\n");
+            for (name, value) in &self.params {
+                let _ = writeln!(out, "{} = {}", key(name), self.write_param(name, value, rewrite));
+            }
+        }
+        for stage in &self.stages {
+            let _ = writeln!(out, "\n[stage.{}]\nkind = {}", key(&stage.name), quote(&stage.kind));
+            if !stage.after.is_empty() {
+                let names: Vec<String> = stage.after.iter().map(|(name, _)| quote(name)).collect();
+                let _ = writeln!(out, "after = [{}]", names.join(", "));
+            }
+            if let Some((retry, _)) = stage.retry {
+                let _ = writeln!(out, "retry = {retry}");
+            }
+            if let Some((timeout, _)) = stage.timeout {
+                let _ = writeln!(out, "timeout = {}", quote(&units::duration_text(timeout)));
+            }
+            for parameter in &stage.parameters {
+                let value = rewrite(&stage.kind, &parameter.name, &parameter.value)
+                    .unwrap_or_else(|| toml(&parameter.value));
+                let _ = writeln!(out, "{} = {value}", key(&parameter.name));
+            }
+        }
+        self.write_sweep(&mut out, rewrite);
+        out
+    }
+
+    fn write_sweep(&self, out: &mut String, rewrite: Rewrite<'_>) {
+        let Some(sweep) = &self.sweep else { return };
+        let method = match sweep.method {
+            Method::Grid => "grid",
+        };
+        let _ = writeln!(out, "\n[sweep]\nmethod = {}", quote(method));
+        if let Some(objective) = &sweep.objective {
+            let direction = if objective.maximize { "max" } else { "min" };
+            let _ = writeln!(
+                out,
+                "objective = {}",
+                quote(&format!("{direction} {}", objective.metric))
+            );
+        }
+        if let Some(seeds) = &sweep.seeds {
+            let _ = writeln!(out, "seeds = {:?}", seeds.addends);
+        }
+        if sweep.axes.is_empty() {
+            return;
+        }
+        out.push_str("\n[sweep.over]\n");
+        for axis in &sweep.axes {
+            let (first, second) = words(&axis.target);
+            let kind =
+                self.stages.iter().find(|stage| &*stage.name == first).map(|stage| &*stage.kind);
+            let one = |value: &Value| match &axis.target {
+                AxisTarget::Params(name) => self.write_param(name, value, rewrite),
+                AxisTarget::Stage { .. } => kind
+                    .and_then(|kind| rewrite(kind, second, value))
+                    .unwrap_or_else(|| toml(value)),
+            };
+            let values: Vec<String> = axis.values.iter().map(one).collect();
+            let _ = writeln!(out, "{}.{} = [{}]", key(first), key(second), values.join(", "));
+        }
+    }
+
+    /// Every value with the place that wrote it, in the order of [`Experiment::to_toml`].
+    #[must_use]
+    pub fn origins(&self) -> Vec<Origin> {
+        let mut origins = Vec::new();
+        let mut add = |path: String, value: String, span: Span| {
+            let (line, column) = self.sources.location(span);
+            origins.push(Origin {
+                path,
+                value,
+                file: self.sources.name(span.source).to_owned(),
+                line,
+                column,
+            });
+        };
+        if let Some((seed, span)) = self.seed {
+            add("seed".to_owned(), seed.to_string(), span);
+        }
+        for (name, value) in &self.params {
+            add(format!("params.{}", key(name)), toml(value), value.span);
+        }
+        for stage in &self.stages {
+            let path = format!("stage.{}", key(&stage.name));
+            add(format!("{path}.kind"), quote(&stage.kind), stage.kind_span);
+            for (name, span) in &stage.after {
+                add(format!("{path}.after"), quote(name), *span);
+            }
+            if let Some((retry, span)) = stage.retry {
+                add(format!("{path}.retry"), retry.to_string(), span);
+            }
+            if let Some((timeout, span)) = stage.timeout {
+                add(format!("{path}.timeout"), quote(&units::duration_text(timeout)), span);
+            }
+            for parameter in &stage.parameters {
+                add(
+                    format!("{path}.{}", key(&parameter.name)),
+                    toml(&parameter.value),
+                    parameter.value.span,
+                );
+            }
+        }
+        if let Some(sweep) = &self.sweep {
+            if let Some(objective) = &sweep.objective {
+                let direction = if objective.maximize { "max" } else { "min" };
+                add(
+                    "sweep.objective".to_owned(),
+                    quote(&format!("{direction} {}", objective.metric)),
+                    objective.span,
+                );
+            }
+            if let Some(seeds) = &sweep.seeds {
+                add("sweep.seeds".to_owned(), format!("{:?}", seeds.addends), seeds.span);
+            }
+            for axis in &sweep.axes {
+                let (first, second) = words(&axis.target);
+                let values: Vec<String> = axis.values.iter().map(toml).collect();
+                add(
+                    format!("sweep.over.{}.{}", key(first), key(second)),
+                    format!("[{}]", values.join(", ")),
+                    axis.span,
+                );
+            }
+        }
+        origins
+    }
+}
+
+fn words(target: &AxisTarget) -> (&str, &str) {
+    match target {
+        AxisTarget::Stage { stage, parameter } => (stage, parameter),
+        AxisTarget::Params(name) => ("params", name),
+    }
+}
+
+/// The path without links on the way to it; a link at its end stays, and so does a name that is not there.
+fn whole(path: &Path) -> std::io::Result<PathBuf> {
+    let path = std::path::absolute(path)?;
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+        return path.canonicalize();
+    };
+    Ok(folder.canonicalize().map_or(path.clone(), |folder| folder.join(name)))
+}
+
+/// The way from a folder to a path, both whole; the path itself where they have nothing in common.
+fn relative(folder: &Path, path: &Path) -> PathBuf {
+    let pairs = folder.components().zip(path.components());
+    let common = pairs.take_while(|(one, other)| one == other).count();
+    if folder.components().take(common).all(|part| !matches!(part, Component::Normal(_))) {
+        return path.to_owned();
+    }
+    let up = folder.components().skip(common).map(|_| Component::ParentDir);
+    up.chain(path.components().skip(common)).collect()
+}
+
+/// A value on one line of TOML.
+fn toml(value: &Value) -> String {
+    match &value.data {
+        Data::Bool(value) => value.to_string(),
+        Data::Integer(value) => value.to_string(),
+        // `{:?}` is the shortest text that is the same number again, and has a point or an exponent.
+        Data::Float(value) => format!("{value:?}"),
+        Data::String(text) => quote_plain(text),
+        Data::Array(items) => {
+            format!("[{}]", items.iter().map(toml).collect::<Vec<_>>().join(", "))
+        }
+        Data::Table(entries) if entries.is_empty() => "{}".to_owned(),
+        Data::Table(entries) => {
+            let entries: Vec<String> = entries
+                .iter()
+                .map(|(name, _, value)| format!("{} = {}", key(name), toml(value)))
+                .collect();
+            format!("{{ {} }}", entries.join(", "))
+        }
+        Data::Stage(name) => quote(&format!("@{name}")),
+        Data::Param(path) => quote(&format!("@params.{path}")),
+        Data::Invalid => "\"\"".to_owned(),
+    }
+}
+
+/// A string that is no reference, whatever it starts with.
+fn quote_plain(text: &str) -> String {
+    if text.starts_with('@') { quote(&format!("@{text}")) } else { quote(text) }
+}
+
+/// A basic string of TOML.
+pub(super) fn quote(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for character in text.chars() {
+        match character {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            '\r' => out.push_str("\\r"),
+            control if control.is_control() => {
+                let _ = write!(out, "\\u{:04x}", u32::from(control));
+            }
+            other => out.push(other),
+        }
+    }
+    out.push('"');
+    out
+}
+
+fn key(name: &str) -> String {
+    let bare = !name.is_empty()
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
+    if bare { name.to_owned() } else { quote(name) }
+}

@@ -1,0 +1,64 @@
+//! What a stage says when it cannot do its work.
+
+use std::io::ErrorKind;
+
+use crate::base::disk::no_room::NoRoom;
+
+/// A failure of one stage.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StageError {
+    /// The work failed; `help` says what the user can do about it.
+    #[error("{message}")]
+    Failed { message: String, help: Option<String> },
+    /// The context asked to stop, and what is needed to go on is saved.
+    #[error("interrupted")]
+    Cancelled,
+}
+
+impl StageError {
+    pub fn new(message: impl Into<String>) -> Self {
+        Self::Failed { message: message.into(), help: None }
+    }
+
+    #[must_use]
+    pub fn with_help(self, help: impl Into<String>) -> Self {
+        match self {
+            Self::Failed { message, .. } => Self::Failed { message, help: Some(help.into()) },
+            Self::Cancelled => Self::Cancelled,
+        }
+    }
+
+    #[must_use]
+    pub fn help(&self) -> Option<&str> {
+        match self {
+            Self::Failed { help, .. } => help.as_deref(),
+            Self::Cancelled => None,
+        }
+    }
+
+    /// `error` of a library that was to write `path`, in its own words unless the disk takes no more.
+    pub fn writing(path: &std::path::Path, error: &impl std::fmt::Display) -> Self {
+        let text = error.to_string();
+        match NoRoom::of_text(&text, path) {
+            Some(why) => Self::new(why.message(path)).with_help(why.help()),
+            None => Self::new(text),
+        }
+    }
+
+    /// An input or output error on `path`, said with the path.
+    pub fn io(doing: &str, path: &std::path::Path, error: &std::io::Error) -> Self {
+        if let Some(why) = NoRoom::of(error, path) {
+            return Self::new(why.message(path)).with_help(why.help());
+        }
+        let failure = Self::new(format!("cannot {doing} `{}`: {error}", path.display()));
+        match error.kind() {
+            ErrorKind::NotFound if doing == "read" => {
+                failure.with_help("something removed it during the run; run the same command again")
+            }
+            ErrorKind::NotFound => failure.with_help(
+                "something removed its folder during the run; run the same command again",
+            ),
+            _ => failure,
+        }
+    }
+}

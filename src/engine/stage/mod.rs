@@ -1,0 +1,244 @@
+//! The contract between the engine and what it runs.
+//!
+//! A *stage kind* is a struct whose fields are its parameters. It names typed input ports, exactly one typed output, and the files whose content
+//! decides its result. The engine sees kinds only through [`StageKind`], the type-erased row of the table in `kinds`; it knows no tensor, no
+//! tokenizer and no metric.
+//!
+//! The life of a stage:
+//!
+//! 1. the plan reads its parameters with [`StageKind::parse`], after holding each against [`StageKind::schema`];
+//! 2. [`AnyStage::sources`] and [`AnyStage::hub_commit`] name what enters its key besides the parameters; an [`Inspection`] lets the plan find
+//!    what is wrong inside a small source file;
+//! 3. the executor calls [`AnyStage::run`] with the folders of its inputs and a [`Context`], inside a thread pool of the right size;
+//! 4. the folder [`Context::output`] becomes the artifact.
+//!
+//! Nothing here reads a clock, a file or the environment.
+
+mod caveat;
+mod context;
+mod error;
+mod kind;
+mod survey;
+
+pub use caveat::Caveat;
+pub use context::{Context, Device, Evaluated, Level, Progress, Signals};
+pub use error::StageError;
+pub use kind::{
+    AnyStage, ArtifactType, Content, Extension, HubCommit, Inspection, ParameterProblem,
+    SourceFile, SourceProblem, StageKind, UndefinedMetrics,
+};
+
+pub use survey::{Finding, Remark, Survey, SurveyInputs};
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+
+/// A version of one part of the code on which a kind's results depend: raised by hand when results may differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CodeVersion {
+    pub part: &'static str,
+    pub version: u32,
+}
+
+/// What flows along a wire: a folder of files with a name for its type and a version of its layout.
+pub trait Artifact: Sized {
+    /// The type's name, as messages print it: `corpus`, `encoded`, `checkpoint`.
+    const TYPE: &'static str;
+    /// Version of the layout on disk; it enters the key of every stage that produces the type.
+    const FORMAT: u32;
+    /// Files that hold clocks or speeds: their digests are kept, but are not part of the artifact's content.
+    const VOLATILE: &'static [&'static str] = &[];
+    /// What of it is published for people: the file, and its name in the results folder. A file that is not there is skipped.
+    const RESULTS: &'static [(&'static str, &'static str)] = &[];
+    /// A JSON file of named numbers, nested, for summaries, sweeps and objectives.
+    const METRICS: Option<&'static str> = None;
+    /// The paths of those numbers, such as `ner.span_f1`; one that ends with a dot stands for all below it.
+    const METRIC_NAMES: &'static [&'static str] = &[];
+    /// Those of them that say most, the first first: what a table shows that has no room for all.
+    const HEADLINES: &'static [&'static str] = &[];
+
+    /// Opens the artifact in `folder`, reading no more than its small parts.
+    ///
+    /// # Errors
+    /// When a file is missing or not in this format.
+    fn open(folder: &Path) -> Result<Self, StageError>;
+}
+
+/// One input of a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Port {
+    pub name: &'static str,
+    /// [`Artifact::TYPE`] of what it takes.
+    pub artifact: &'static str,
+    pub required: bool,
+    pub about: &'static str,
+}
+
+/// The folders that a stage's ports are wired to, by port name.
+pub type InputFolders = BTreeMap<String, PathBuf>;
+
+/// The typed inputs of a kind. Implemented by [`inputs!`](crate::inputs).
+pub trait Inputs: Sized {
+    const PORTS: &'static [Port];
+
+    /// # Errors
+    /// When an artifact cannot be opened.
+    fn open(folders: &InputFolders) -> Result<Self, StageError>;
+}
+
+/// What kinds know of an output before anything runs, by names that they agree upon. What is not known is not there.
+pub type Facts = Map<String, Value>;
+
+/// What is known of the inputs of a stage, by port.
+#[derive(Debug, Clone, Copy)]
+pub struct InputFacts<'a>(pub &'a [(&'static str, &'a Facts)]);
+
+impl<'a> InputFacts<'a> {
+    /// A fact of what is wired to `port`.
+    #[must_use]
+    pub fn get(self, port: &str, fact: &str) -> Option<&'a Value> {
+        self.0.iter().find(|(name, _)| *name == port).and_then(|(_, facts)| facts.get(fact))
+    }
+}
+
+/// A stage kind: its fields are its parameters, in the experiment file's spelling.
+///
+/// Field documentation becomes the help of `pipeline kinds`, the README's table and the editors' schema, so every field has a doc comment.
+/// Bounds are written as `#[schemars(range(min = 1))]` or `#[schemars(extend("exclusiveMinimum" = 0.0))]`; a path is a [`std::path::PathBuf`]
+/// with `#[schemars(extend("format" = "path"))]`; a field called `seed` makes the kind one that draws random numbers.
+pub trait Stage: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static {
+    const KIND: &'static str;
+    const CODE: &'static [CodeVersion];
+    /// True for work that uses all threads for long, of which only one runs at a time.
+    const EXCLUSIVE: bool = false;
+    /// What the kind draws at random for trainings to build on, such as `the weights to start from`. A sweep's `seeds` do not draw it again, so that
+    /// the spread over them does not hold it; a sweep says so.
+    const DRAWS: Option<&'static str> = None;
+    type Inputs: Inputs;
+    type Output: Artifact;
+
+    /// What no single parameter shows wrong by itself, such as two that exclude each other.
+    fn check(&self) -> Vec<ParameterProblem> {
+        Vec::new()
+    }
+
+    /// Files whose content enters the key.
+    fn sources(&self) -> Vec<SourceFile> {
+        Vec::new()
+    }
+
+    /// What is wrong with the parameters in view of what lies in a source file.
+    ///
+    /// * `content`: what the file's [`Inspection`] made of it
+    fn check_content(&self, _content: &dyn Any) -> Vec<ParameterProblem> {
+        Vec::new()
+    }
+
+    /// What is known of the output before anything runs.
+    fn facts(&self, _inputs: InputFacts<'_>) -> Facts {
+        Facts::new()
+    }
+
+    /// What is known of the output from what lies in a source file.
+    ///
+    /// * `content`: what the file's [`Inspection`] made of it
+    fn facts_of_content(&self, _content: &dyn Any) -> Facts {
+        Facts::new()
+    }
+
+    /// What is wrong with the parameters in view of what is known of the inputs.
+    fn check_inputs(&self, _inputs: InputFacts<'_>) -> Vec<ParameterProblem> {
+        Vec::new()
+    }
+
+    /// The metrics of the output that are known to be undefined, in view of what is known of the inputs.
+    fn undefined_metrics(&self, _inputs: InputFacts<'_>) -> Vec<UndefinedMetrics> {
+        Vec::new()
+    }
+
+    /// The hub revision whose commit enters the key.
+    fn hub_commit(&self) -> Option<HubCommit> {
+        None
+    }
+
+    /// Parameters that say how the work is done and change no result. They are not serialised, so that they stay out of the key; whoever foresees
+    /// what the work takes finds them here.
+    fn execution(&self) -> Map<String, Value> {
+        Map::new()
+    }
+
+    /// The parameter that only says how far the work goes, for kinds that have one. What a stage leaves in [`Context::lineage`] when it ends is
+    /// then there for one that goes further.
+    fn extension(&self) -> Option<Extension> {
+        None
+    }
+
+    /// Looks into the data and says what [`run`](Self::run) would say of them, without building or writing anything.
+    ///
+    /// * `entry`: the folder of this stage's result, where it was run before
+    ///
+    /// # Errors
+    /// What `run` would fail with, as far as the data show it.
+    fn survey(
+        &self,
+        _inputs: SurveyInputs<'_>,
+        _entry: Option<&Path>,
+    ) -> Result<Survey, StageError> {
+        Ok(Survey::default())
+    }
+
+    /// What [`run`](Self::run) said of a result and is worth saying again by a run that builds nothing, such as how it differs from the one before.
+    ///
+    /// * `entry`: the folder of the result
+    /// * `previous`: as [`Context::previous`]
+    fn recall(&self, _entry: &Path, _previous: &dyn Fn() -> Option<PathBuf>) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Writes the output into [`Context::output`] and returns it opened.
+    ///
+    /// # Errors
+    /// [`StageError`] with what went wrong and what to do; [`StageError::Cancelled`] when the context said so.
+    fn run(&self, inputs: Self::Inputs, context: &Context<'_>) -> Result<Self::Output, StageError>;
+}
+
+/// Declares a kind's inputs: a struct with one field for each port.
+///
+/// ```ignore
+/// inputs! {
+///     pub struct TrainInputs {
+///         /// the model to start from
+///         model: Backbone,
+///     }
+/// }
+/// ```
+#[macro_export]
+macro_rules! inputs {
+    (@open $folders:ident $name:ident $artifact:ty) => {{
+        let folder = $folders.get(stringify!($name)).expect("the plan wired every required port");
+        <$artifact as $crate::engine::stage::Artifact>::open(folder)?
+    }};
+    ($(#[$meta:meta])* $visibility:vis struct $struct:ident { $($(#[doc = $about:literal])* $name:ident: $artifact:ty),* $(,)? }) => {
+        $(#[$meta])*
+        $visibility struct $struct { $($(#[doc = $about])* pub $name: $artifact),* }
+
+        impl $crate::engine::stage::Inputs for $struct {
+            const PORTS: &'static [$crate::engine::stage::Port] = &[$($crate::engine::stage::Port {
+                name: stringify!($name),
+                artifact: <$artifact as $crate::engine::stage::Artifact>::TYPE,
+                required: true,
+                about: concat!($($about),*),
+            }),*];
+
+            #[allow(unused_variables, reason = "a kind without ports opens nothing")]
+            fn open(folders: &$crate::engine::stage::InputFolders) -> Result<Self, $crate::engine::stage::StageError> {
+                Ok(Self { $($name: $crate::inputs!(@open folders $name $artifact)),* })
+            }
+        }
+    };
+}

@@ -1,0 +1,172 @@
+//! What runs have put into folders of results: `outputs/runs/<id>/results.json`.
+//!
+//! A run writes it before it changes a results folder. Whose a file there is follows from these records alone, whatever the folder's own says,
+//! which is for people: what no run has listed is somebody else's. Once nothing of earlier runs is left in the folder, their lists go, so that
+//! looking takes no longer with every run.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::ErrorKind;
+
+use serde::{Deserialize, Serialize};
+
+use super::folder::list;
+use super::lock::FileLock;
+use super::{Store, StoreError, sealed};
+use crate::base::disk::regular;
+
+/// The record's name in a run's folder.
+const RESULTS: &str = "results.json";
+
+/// Keys by trial (empty without a sweep) and stage.
+pub type KeysByTrial = BTreeMap<String, BTreeMap<String, String>>;
+
+/// What one run has put into one folder of results.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Publication {
+    /// The folder's name below `outputs`.
+    pub folder: String,
+    /// One more than that of whoever published there before.
+    pub number: u64,
+    /// The experiment file, as records name it.
+    pub experiment: String,
+    pub keys: KeysByTrial,
+    /// What a sweep's best is chosen by, such as `max evaluate.ner.span_f1`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objective: Option<String>,
+    /// Stages whose results are not there, since they failed or were not run.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub missing: BTreeSet<String>,
+    /// The digest of what a sweep's pictures were drawn from.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub drawn_from: String,
+    /// The BLAKE3 of every file, by its name inside the folder, with `/` between its parts.
+    pub files: BTreeMap<String, String>,
+}
+
+/// Held by whoever is putting results into a folder. It only saves work: what is right does not depend on it.
+#[derive(Debug)]
+pub struct ResultsLock {
+    lock: FileLock,
+}
+
+impl ResultsLock {
+    /// False on a file system without locks, where it keeps nobody out.
+    #[must_use]
+    pub fn is_real(&self) -> bool {
+        self.lock.is_real
+    }
+}
+
+impl Store {
+    /// What is known to have been put into the results folder `name`, the latest last, with the runs that did.
+    #[must_use]
+    pub fn publications(&self, name: &str) -> Vec<(String, Publication)> {
+        let read = |(run, path): (String, std::path::PathBuf)| {
+            let publication: Publication =
+                sealed::open(&regular::read(&path.join(RESULTS)).ok()?).ok()?;
+            (publication.folder == name).then_some((run, publication))
+        };
+        let runs = list(&self.outputs().join("runs")).unwrap_or_default();
+        let mut found: Vec<_> = runs.into_iter().filter_map(read).collect();
+        found.sort_by(|(run, a), (other, b)| (a.number, run).cmp(&(b.number, other)));
+        found
+    }
+
+    /// Says what a run is about to put into a folder of results.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn record_publication(
+        &self,
+        run: &str,
+        publication: &Publication,
+    ) -> Result<(), StoreError> {
+        let path = self.outputs().join("runs").join(run).join(RESULTS);
+        self.disk.replace(&path, &sealed::seal(publication))
+    }
+
+    /// Takes a run's list away, now that nothing of it is left. One that stays does no harm.
+    pub fn forget_publication(&self, run: &str) {
+        let _ = fs::remove_file(self.outputs().join("runs").join(run).join(RESULTS));
+    }
+
+    /// Whether the run has results in a folder that is there; when in doubt, yes.
+    #[must_use]
+    pub fn has_results(&self, run: &str) -> bool {
+        let path = self.outputs().join("runs").join(run).join(RESULTS);
+        match regular::read(&path) {
+            Err(error) => error.kind() != ErrorKind::NotFound,
+            Ok(bytes) => sealed::open(&bytes).map_or(true, |publication: Publication| {
+                self.outputs().join(publication.folder).is_dir()
+            }),
+        }
+    }
+
+    /// Takes the lock of a folder of results; `None` while another run is publishing there.
+    ///
+    /// # Errors
+    /// When the lock's file cannot be made.
+    pub fn try_lock_results(&self, name: &str) -> Result<Option<ResultsLock>, StoreError> {
+        self.disk.create_temporary(&self.temporary())?;
+        let digest = blake3::hash(name.as_bytes()).to_hex();
+        let path = self.temporary().join(format!("results-{}.lock", &digest[..16]));
+        let lock =
+            FileLock::try_take(&path).map_err(|error| StoreError::io("lock", &path, &error))?;
+        Ok(lock.map(|lock| ResultsLock { lock }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_support::Case;
+    use super::*;
+
+    fn publication(folder: &str, number: u64) -> Publication {
+        Publication {
+            folder: folder.to_owned(),
+            number,
+            experiment: "experiments/tiny.toml".to_owned(),
+            keys: BTreeMap::new(),
+            objective: None,
+            missing: BTreeSet::new(),
+            drawn_from: String::new(),
+            files: BTreeMap::from([("metrics.json".to_owned(), "ab".to_owned())]),
+        }
+    }
+
+    #[test]
+    fn what_was_put_into_a_folder_is_known_in_its_order_until_it_is_forgotten() {
+        let case = Case::new();
+        // The order is that of publishing, whatever the runs are called.
+        for (run, folder, number) in [("b", "tiny", 1), ("a", "tiny", 2), ("c", "other", 1)] {
+            case.store.record_publication(run, &publication(folder, number)).expect("written");
+        }
+        let runs = || -> Vec<String> {
+            case.again().publications("tiny").into_iter().map(|(run, _)| run).collect()
+        };
+        assert_eq!(runs(), ["b", "a"]);
+        case.store.forget_publication("b");
+        assert_eq!(runs(), ["a"]);
+    }
+
+    #[test]
+    fn a_record_with_a_flipped_bit_is_none() {
+        let case = Case::new();
+        case.store.record_publication("a", &publication("tiny", 1)).expect("written");
+        super::super::test_support::flip(&case.store.outputs().join("runs/a").join(RESULTS));
+        assert_eq!(case.store.publications("tiny"), []);
+    }
+
+    #[test]
+    fn one_run_at_a_time_publishes_to_a_folder() {
+        let case = Case::new();
+        let held = case.store.try_lock_results("tiny").expect("locks work");
+        assert!(held.is_some_and(|lock| {
+            lock.is_real()
+                && case.again().try_lock_results("tiny").expect("locks work").is_none()
+                && case.again().try_lock_results("other").expect("locks work").is_some()
+        }));
+        assert!(case.again().try_lock_results("tiny").expect("locks work").is_some());
+    }
+}

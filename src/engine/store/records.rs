@@ -1,0 +1,172 @@
+//! Which records of runs still matter: what they came to is kept by [`Store::collect`], and [`Store::collect_runs`] removes the others.
+//!
+//! The latest run of an experiment file is looked for twice: whatever the command line changed, and for each of its changes. A short run to try
+//! something (`--set train.epochs=1`) so leaves the long training of the same file alone. What was tried once, long ago, is not kept for ever.
+//!
+//! | stays | why |
+//! |---|---|
+//! | a run that the latest of its file, or of its file with the same changes, is; in all or for one stage | what it came to is kept |
+//! | one whose results lie in `outputs/` | its record says whose they are |
+//! | one that is pinned, named or alive | |
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+
+use super::gc::{is_older, size_of, started};
+use super::lock::is_held;
+use super::runs::LOCK;
+use super::{Changes, RunFile, RunStatus, Store, StoreError};
+use crate::engine::plan::CacheKey;
+
+/// How long the results of a run that the command line had changed are kept for their own sake.
+const CHANGED: Duration = Duration::from_secs(30 * 86_400);
+
+/// A stage of an experiment file, as it is without heed of what the command line changed (`None`), or with certain changes.
+type Place = (PathBuf, Option<Changes>, String);
+
+/// What one run came to, or tried, at a place.
+struct Attempt {
+    run: String,
+    started: SystemTime,
+    keys: BTreeSet<CacheKey>,
+}
+
+/// A record that nothing needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OldRun {
+    pub id: String,
+    pub experiment: String,
+    pub file: PathBuf,
+    pub command: String,
+    pub overrides: Changes,
+    pub status: RunStatus,
+    pub started: String,
+    /// Of its record.
+    pub bytes: u64,
+}
+
+/// What [`Store::collect_runs`] found, and removed if it was told to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OldRuns {
+    /// The oldest first.
+    pub runs: Vec<OldRun>,
+    pub kept: usize,
+}
+
+impl OldRuns {
+    /// The size in bytes of all that goes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.runs.iter().map(|run| run.bytes).sum()
+    }
+}
+
+impl Store {
+    /// By the records of runs of files that are there: the keys that the latest run of each file came to, and the latest that the command line had
+    /// not changed, and for 30 days the latest with the same changes; beside those that were tried since without success.
+    ///
+    /// # Errors
+    /// When the records cannot be listed.
+    pub fn keys_of_latest_runs(&self, now: SystemTime) -> Result<BTreeSet<CacheKey>, StoreError> {
+        let mut runs = self.list_runs()?;
+        runs.retain(|run| !self.has_lost_its_file(run));
+        let needs = |changes: &Option<Changes>, attempt: &Attempt| {
+            changes.as_ref().is_none_or(|changes| *changes == Changes::default())
+                || !is_older(attempt.started, CHANGED, now)
+        };
+        let attempts = self.latest_attempts(&runs);
+        let kept = attempts.into_iter().flat_map(|((_, changes, _), attempts)| {
+            attempts.into_iter().filter(move |attempt| needs(&changes, attempt))
+        });
+        Ok(kept.flat_map(|attempt| attempt.keys).collect())
+    }
+
+    /// The latest run that came to an entry at each place, and those that tried since.
+    ///
+    /// * `runs`: the oldest first
+    fn latest_attempts(&self, runs: &[RunFile]) -> BTreeMap<Place, Vec<Attempt>> {
+        let mut latest: BTreeMap<Place, Vec<Attempt>> = BTreeMap::new();
+        for run in runs {
+            let mut stages: BTreeMap<String, (bool, BTreeSet<CacheKey>)> = BTreeMap::new();
+            for used in self.used_by(run) {
+                let (complete, keys) = stages.entry(used.stage).or_insert((true, BTreeSet::new()));
+                *complete &= used.complete;
+                keys.extend(used.keys);
+            }
+            for (stage, (complete, keys)) in stages {
+                for changes in [None, Some(run.overrides.clone())] {
+                    let known =
+                        latest.entry((run.file.clone(), changes, stage.clone())).or_default();
+                    // A run of single trials says nothing of the others.
+                    let replaces = complete && !run.single_trials;
+                    known.retain(|earlier| !replaces && !earlier.keys.is_subset(&keys));
+                    let (run, started) = (run.id.clone(), started(run));
+                    known.push(Attempt { run, started, keys: keys.clone() });
+                }
+            }
+        }
+        latest
+    }
+
+    /// Finds records of runs that nothing needs, and removes them if `apply` is set. Entries stay as they are.
+    ///
+    /// * `unused_for`: only those of runs that began longer ago
+    /// * `keep`: identifiers of runs whose records stay
+    ///
+    /// # Errors
+    /// When the records cannot be listed, or one cannot be removed; what was removed before stays removed.
+    pub fn collect_runs(
+        &self,
+        unused_for: Option<Duration>,
+        keep: &BTreeSet<String>,
+        now: SystemTime,
+        apply: bool,
+    ) -> Result<OldRuns, StoreError> {
+        let _no_run_begins = if apply { self.lock_out_runs()? } else { None };
+        let runs = self.list_runs()?;
+        let attempts = self.latest_attempts(&runs);
+        let mut needed: BTreeSet<&str> =
+            attempts.values().flatten().map(|attempt| attempt.run.as_str()).collect();
+        let last: BTreeMap<_, _> =
+            runs.iter().map(|run| ((&run.file, &run.overrides), run.id.as_str())).collect();
+        needed.extend(last.into_values());
+        let is_old = |run: &&RunFile| {
+            !needed.contains(run.id.as_str())
+                && !keep.contains(&run.id)
+                && unused_for.is_none_or(|age| is_older(started(run), age, now))
+                && run.status != RunStatus::Running
+                && !is_held(&self.runs().join(&run.id).join(LOCK))
+                && !self.is_pinned(&run.id)
+                && !self.has_results(&run.id)
+        };
+        let old: Vec<OldRun> = runs.iter().filter(is_old).map(|run| self.old_run(run)).collect();
+        if apply && !old.is_empty() {
+            let scratch = self.scratch("gc")?;
+            for run in &old {
+                let (folder, aside) = (self.runs().join(&run.id), scratch.path().join(&run.id));
+                match self.disk.move_away(&folder, &aside) {
+                    Ok(_) => self.disk.remove_folder(&aside)?,
+                    // The records may lie on another disk.
+                    Err(_) => self.disk.remove_folder(&folder)?,
+                }
+            }
+        }
+        Ok(OldRuns { kept: runs.len() - old.len(), runs: old })
+    }
+
+    fn old_run(&self, run: &RunFile) -> OldRun {
+        OldRun {
+            id: run.id.clone(),
+            experiment: run.experiment.clone(),
+            file: run.file.clone(),
+            command: run.command.clone(),
+            overrides: run.overrides.clone(),
+            status: run.status,
+            started: run.started.clone(),
+            bytes: size_of(&self.runs().join(&run.id)),
+        }
+    }
+}

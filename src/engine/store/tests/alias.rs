@@ -1,0 +1,158 @@
+//! Early cutoff: an entry under a second key.
+
+use std::fs;
+
+use crate::engine::plan::CacheKey;
+use crate::engine::store::test_support::*;
+use crate::engine::store::*;
+
+/// Two inputs with equal content under different keys, and an entry made from the first.
+struct Cutoff {
+    case: Case,
+    second: Entry,
+    made: Entry,
+}
+
+impl Cutoff {
+    fn new() -> Self {
+        let case = Case::new();
+        let first =
+            case.commit(&fingerprint("copy", "a"), &[("x", "same")]).expect("committed").entry;
+        let second =
+            case.commit(&fingerprint("copy", "b"), &[("x", "same")]).expect("committed").entry;
+        let parts = with_input("count", first.key());
+        let made = Record { inputs: from_input(&first), ..record(parts.clone()) };
+        let made = case.builder(&parts, &[("n", "1")]).commit(made).expect("committed").entry;
+        Self { case, second, made }
+    }
+
+    fn key(&self) -> CacheKey {
+        with_input("count", self.second.key()).key()
+    }
+
+    fn reuse(&self, store: &Store) -> Option<Entry> {
+        store
+            .reuse(&with_input("count", self.second.key()), &from_input(&self.second))
+            .expect("writable")
+    }
+}
+
+#[test]
+fn an_entry_made_from_the_same_content_serves_for_another_key() {
+    let cutoff = Cutoff::new();
+    let entry = cutoff.reuse(&cutoff.case.again()).expect("found");
+    assert_eq!((entry.key(), entry.folder()), (cutoff.key(), cutoff.made.folder()));
+}
+
+#[test]
+fn an_alias_is_found_like_any_entry_and_holds_no_files() {
+    let cutoff = Cutoff::new();
+    cutoff.reuse(&cutoff.case.store);
+    let found = cutoff.case.again().get(&cutoff.key()).expect("readable").expect("there");
+    assert_eq!(found.folder(), cutoff.made.folder());
+    let key = cutoff.key().to_string();
+    assert_eq!(
+        names(&cutoff.case.store.outputs().join("store").join(&key[..2]).join(&key)),
+        [MANIFEST]
+    );
+}
+
+#[test]
+fn an_alias_keeps_the_parts_of_its_own_key() {
+    let cutoff = Cutoff::new();
+    let entry = cutoff.reuse(&cutoff.case.store).expect("found");
+    assert_eq!(entry.manifest().fingerprint.key(), cutoff.key());
+}
+
+#[test]
+fn other_content_is_not_reused() {
+    let cutoff = Cutoff::new();
+    let third =
+        cutoff.case.commit(&fingerprint("copy", "c"), &[("x", "other")]).expect("committed").entry;
+    assert!(
+        cutoff
+            .case
+            .store
+            .reuse(&with_input("count", third.key()), &from_input(&third))
+            .expect("writable")
+            .is_none()
+    );
+}
+
+#[test]
+fn the_index_is_rebuilt_when_the_cache_was_deleted() {
+    let cutoff = Cutoff::new();
+    fs::remove_dir_all(cutoff.case.store.cache()).expect("ours");
+    assert!(cutoff.reuse(&cutoff.case.again()).is_some());
+}
+
+#[test]
+fn an_index_that_lies_is_not_believed() {
+    let cutoff = Cutoff::new();
+    for path in contents(&cutoff.case.store.cache()).keys() {
+        fs::write(path, format!("{}\n", cutoff.second.key())).expect("ours");
+    }
+    assert!(cutoff.reuse(&cutoff.case.again()).is_none());
+}
+
+#[test]
+fn an_alias_whose_entry_is_gone_is_damage_and_gives_way() {
+    let cutoff = Cutoff::new();
+    cutoff.reuse(&cutoff.case.store);
+    fs::remove_dir_all(cutoff.made.folder()).expect("ours");
+    assert!(matches!(
+        cutoff.case.again().state(&cutoff.key()).expect("readable"),
+        State::Damaged(_)
+    ));
+    let parts = with_input("count", cutoff.second.key());
+    assert!(cutoff.case.commit(&parts, &[("n", "1")]).expect("committed").placed);
+    assert_eq!(cutoff.case.temporary(), [""; 0]);
+}
+
+#[test]
+fn an_alias_whose_entry_was_replaced_is_damage() {
+    let cutoff = Cutoff::new();
+    cutoff.reuse(&cutoff.case.store);
+    let parts = cutoff.made.manifest().fingerprint.clone();
+    let replacing = Record { replace: true, ..record(parts.clone()) };
+    cutoff.case.builder(&parts, &[("n", "2")]).commit(replacing).expect("committed");
+    assert!(matches!(
+        cutoff.case.again().state(&cutoff.key()).expect("readable"),
+        State::Damaged(_)
+    ));
+}
+
+#[test]
+fn verifying_an_alias_reads_the_files_that_it_names() {
+    let cutoff = Cutoff::new();
+    let entry = cutoff.reuse(&cutoff.case.store).expect("found");
+    flip(&cutoff.made.folder().join("n"));
+    assert_ne!(cutoff.case.again().verify_once(&entry), []);
+}
+
+#[test]
+fn what_strayed_into_the_folder_of_an_alias_goes_with_it_when_it_is_made_again() {
+    let cutoff = Cutoff::new();
+    cutoff.reuse(&cutoff.case.store);
+    let store = cutoff.case.again();
+    let folder = store.outputs().join("store").join(Store::place_of(&cutoff.key()));
+    fs::write(folder.join("mine"), "x").expect("writable");
+    assert_eq!(store.verify(&|_| {}).expect("readable").findings.len(), 1);
+    let parts = with_input("count", cutoff.second.key());
+    let made_again =
+        Record { inputs: from_input(&cutoff.second), replace: true, ..record(parts.clone()) };
+    let builder = store.builder(&parts.key()).expect("writable");
+    fs::write(builder.folder().join("n"), "1").expect("writable");
+    assert!(builder.commit(made_again).expect("committed").placed);
+    assert_eq!(store.verify(&|_| {}).expect("readable").findings, []);
+    let aside = cutoff.case.temporary();
+    assert!(aside.len() == 1 && aside[0].starts_with("damaged-"), "{aside:?}");
+}
+
+#[test]
+fn a_store_with_an_alias_is_sound() {
+    let cutoff = Cutoff::new();
+    cutoff.reuse(&cutoff.case.store);
+    let verification = cutoff.case.again().verify(&|_| {}).expect("readable");
+    assert_eq!((verification.entries, verification.findings), (4, vec![]));
+}

@@ -1,0 +1,466 @@
+//! What goes, and what stays.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+use crate::engine::plan::CacheKey;
+use crate::engine::store::test_support::*;
+use crate::engine::store::*;
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// Three entries of 100 bytes, of which runs used `a` last, then `b`, then `c`.
+struct Used {
+    case: Case,
+}
+
+fn key(text: &str) -> CacheKey {
+    fingerprint("copy", text).key()
+}
+
+fn later(days: u32) -> SystemTime {
+    SystemTime::now() + days * DAY
+}
+
+impl Used {
+    fn new() -> Self {
+        let case = Case::new();
+        std::fs::write(case.path().join("tiny.toml"), "").expect("written");
+        for text in ["a", "b", "c"] {
+            case.commit(&fingerprint("copy", text), &[("x", &text.repeat(100))])
+                .expect("committed");
+        }
+        let used = Self { case };
+        for (days, text) in [(10, "c"), (20, "b"), (30, "a")] {
+            used.run(days, text);
+        }
+        used
+    }
+
+    fn run(&self, days: u32, text: &str) {
+        self.run_to(days, text, "cached", None);
+    }
+
+    fn run_to(&self, days: u32, text: &str, outcome: &str, lineage: Option<CacheKey>) {
+        let started = jiff::Timestamp::try_from(later(days)).expect("in range");
+        let new = NewRun {
+            experiment: "tiny",
+            file: &self.case.path().join("tiny.toml"),
+            resolved: "",
+            started,
+            asked: &Asked::default(),
+        };
+        let node = RunNode {
+            stage: "corpus".into(),
+            label: String::new(),
+            kind: "copy".into(),
+            key: Some(key(text)),
+            outcome: outcome.into(),
+            elapsed_ms: None,
+            error: None,
+            earlier_errors: Vec::new(),
+            lineage,
+        };
+        let record = self.case.store.begin_run(&new).expect("writable");
+        record.finish(RunStatus::Done, 0, 1, vec![node], |_| None).expect("writable");
+    }
+
+    /// Which entries go, the first to go first.
+    fn gone(&self, limits: Limits, keep: &[&str], apply: bool) -> Vec<&'static str> {
+        let keep: BTreeSet<CacheKey> = keep.iter().map(|text| key(text)).collect();
+        let collection = self.case.again().gc(limits, &keep, later(31), apply).expect("writable");
+        Self::names(collection)
+    }
+
+    /// Which entries go that no run needs.
+    fn unneeded(&self, keep: &[&str]) -> Vec<&'static str> {
+        let keep: BTreeSet<String> = keep.iter().map(|run| (*run).to_owned()).collect();
+        Self::names(
+            self.case
+                .again()
+                .collect(Limits::default(), &keep, later(31), false)
+                .expect("readable"),
+        )
+    }
+
+    fn ids(&self) -> Vec<String> {
+        self.case.store.list_runs().expect("readable").into_iter().map(|run| run.id).collect()
+    }
+
+    fn names(collection: Collection) -> Vec<&'static str> {
+        let name = |waste: Waste| {
+            ["a", "b", "c"]
+                .into_iter()
+                .find(|text| Some(key(text)) == waste.key)
+                .expect("one of them")
+        };
+        collection.waste.into_iter().map(name).collect()
+    }
+
+    fn there(&self) -> Vec<&'static str> {
+        ["a", "b", "c"]
+            .into_iter()
+            .filter(|text| self.case.again().get(&key(text)).expect("readable").is_some())
+            .collect()
+    }
+}
+
+#[test]
+fn without_limits_everything_goes_that_is_not_kept() {
+    assert_eq!(Used::new().gone(Limits::default(), &["b"], false), ["c", "a"]);
+}
+
+#[test]
+fn what_was_not_used_for_long_goes() {
+    assert_eq!(
+        Used::new().gone(Limits { unused_for: Some(15 * DAY), budget: None }, &[], false),
+        ["c"]
+    );
+}
+
+#[test]
+fn the_least_recently_used_goes_until_the_rest_fits() {
+    assert_eq!(
+        Used::new().gone(Limits { unused_for: None, budget: Some(150) }, &[], false),
+        ["c", "b"]
+    );
+}
+
+#[test]
+fn what_is_kept_counts_in_the_budget() {
+    assert_eq!(
+        Used::new().gone(Limits { unused_for: None, budget: Some(150) }, &["c"], false),
+        ["b", "a"]
+    );
+}
+
+#[test]
+fn a_look_removes_nothing() {
+    let used = Used::new();
+    used.gone(Limits::default(), &[], false);
+    assert_eq!(used.there(), ["a", "b", "c"]);
+}
+
+#[test]
+fn applied_it_removes_what_it_named() {
+    let used = Used::new();
+    used.gone(Limits { unused_for: None, budget: Some(150) }, &[], true);
+    assert_eq!(used.there(), ["a"]);
+    assert_eq!(used.case.temporary(), [""; 0]);
+}
+
+#[test]
+fn what_a_living_run_has_claimed_stays() {
+    let used = Used::new();
+    let _claim = used.case.store.claim([key("b")]).expect("writable");
+    used.gone(Limits::default(), &[], true);
+    assert_eq!(used.there(), ["b"]);
+}
+
+#[test]
+fn a_run_that_begins_waits_until_a_gc_has_finished() {
+    let used = Used::new();
+    let begun = AtomicBool::new(false);
+    let removing = used.case.again().lock_against_gc(true).expect("free");
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| {
+            let claim = used.case.again().claim([key("b")]).expect("writable");
+            begun.store(true, Ordering::SeqCst);
+            claim
+        });
+        std::thread::sleep(Duration::from_millis(50));
+        let waits = !begun.load(Ordering::SeqCst);
+        drop(removing);
+        assert!(waits && run.join().expect("no panic").is_some());
+    });
+}
+
+#[test]
+fn what_someone_is_building_stays() {
+    let used = Used::new();
+    let _lock = used.case.store.try_lock(&key("b")).expect("writable").expect("free");
+    used.gone(Limits::default(), &[], true);
+    assert_eq!(used.there(), ["b"]);
+}
+
+#[test]
+fn the_files_of_an_alias_that_is_kept_stay() {
+    let case = Case::new();
+    let first = case.commit(&fingerprint("copy", "a"), &[("x", "same")]).expect("committed").entry;
+    let second = case.commit(&fingerprint("copy", "b"), &[("x", "same")]).expect("committed").entry;
+    let parts = with_input("count", first.key());
+    case.builder(&parts, &[("n", "1")])
+        .commit(Record { inputs: from_input(&first), ..record(parts.clone()) })
+        .expect("committed");
+    let alias = case
+        .store
+        .reuse(&with_input("count", second.key()), &from_input(&second))
+        .expect("writable")
+        .expect("found");
+    case.store
+        .gc(Limits::default(), &BTreeSet::from([alias.key()]), later(1), true)
+        .expect("writable");
+    assert_eq!(
+        case.store.keys().expect("readable"),
+        BTreeSet::from([alias.key(), parts.key()]).into_iter().collect::<Vec<_>>()
+    );
+    assert!(case.again().get(&alias.key()).expect("readable").is_some());
+}
+
+#[test]
+fn it_says_who_used_an_entry() {
+    let used = Used::new();
+    let collection = used
+        .case
+        .store
+        .gc(Limits::default(), &BTreeSet::new(), later(31), false)
+        .expect("readable");
+    assert!(
+        collection
+            .waste
+            .iter()
+            .all(|waste| waste.used_by == BTreeSet::from(["tiny/corpus".to_owned()]))
+    );
+    assert_eq!((collection.bytes(), collection.kept_bytes), (300, 0));
+}
+
+#[test]
+fn the_latest_run_of_each_file_needs_its_keys() {
+    assert_eq!(
+        Used::new().case.store.keys_of_latest_runs(later(31)).expect("readable"),
+        BTreeSet::from([key("a")])
+    );
+}
+
+#[test]
+fn a_file_that_is_gone_needs_nothing() {
+    let used = Used::new();
+    std::fs::remove_file(used.case.path().join("tiny.toml")).expect("removed");
+    assert_eq!(used.case.store.keys_of_latest_runs(later(31)).expect("readable"), BTreeSet::new());
+}
+
+#[test]
+fn damaged_entries_go() {
+    let case = Case::new();
+    let entry = case.entry();
+    let lock = case.store.try_lock(&entry.key()).expect("writable").expect("free");
+    case.store.set_aside(&entry.key(), &lock).expect("writable");
+    drop(lock);
+    case.store.gc(Limits::default(), &BTreeSet::new(), later(1), true).expect("writable");
+    assert_eq!(case.temporary(), [""; 0]);
+}
+
+#[test]
+fn it_says_which_run_used_an_entry_last() {
+    let used = Used::new();
+    used.run(31, "c");
+    let ids = used.ids();
+    let collection = used
+        .case
+        .store
+        .gc(Limits::default(), &BTreeSet::new(), later(31), false)
+        .expect("readable");
+    let last: Vec<Option<String>> =
+        collection.waste.into_iter().map(|waste| waste.last_run).collect();
+    assert_eq!(last, [Some(ids[1].clone()), Some(ids[2].clone()), Some(ids[3].clone())]);
+}
+
+#[test]
+fn what_the_latest_run_needs_is_not_collected() {
+    assert_eq!(Used::new().unneeded(&[]), ["c", "b"]);
+}
+
+#[test]
+fn what_a_named_or_pinned_run_needs_is_not_collected() {
+    let used = Used::new();
+    let ids = used.ids();
+    assert_eq!(used.unneeded(&[&ids[0]]), ["b"]);
+    std::fs::write(used.case.store.outputs().join("runs").join(&ids[1]).join("pinned"), "")
+        .expect("writable");
+    assert_eq!(used.unneeded(&[]), ["c"]);
+}
+
+#[test]
+fn a_run_that_failed_does_not_take_the_place_of_the_last_good_one() {
+    let used = Used::new();
+    used.run_to(31, "b", "failed", None);
+    assert_eq!(used.unneeded(&[]), ["c"]);
+}
+
+/// Puts a checkpoint into the folder of a key.
+fn checkpoint(case: &Case, key: &CacheKey) {
+    let folder = case.store.checkpoints(key);
+    std::fs::create_dir_all(&folder).expect("writable");
+    std::fs::write(folder.join("step-1"), "12345").expect("writable");
+}
+
+fn checkpointed(case: &Case) -> Vec<CacheKey> {
+    let mut keys = case.store.checkpointed();
+    keys.sort_unstable();
+    keys
+}
+
+#[test]
+fn checkpoints_of_work_that_was_given_up_go_and_say_how_large_they_are() {
+    let used = Used::new();
+    checkpoint(&used.case, &key("given up"));
+    let collection = used
+        .case
+        .store
+        .collect(Limits::default(), &BTreeSet::new(), later(31), true)
+        .expect("writable");
+    let waste =
+        collection.waste.iter().find(|waste| waste.what == WasteOf::Checkpoints).expect("they go");
+    assert_eq!((waste.key, waste.bytes), (Some(key("given up")), 5));
+    assert_eq!(checkpointed(&used.case), []);
+}
+
+#[test]
+fn young_checkpoints_stay_where_there_is_an_age() {
+    let used = Used::new();
+    checkpoint(&used.case, &key("given up"));
+    let limits = Limits { unused_for: Some(15 * DAY), budget: None };
+    used.case.store.collect(limits, &BTreeSet::new(), later(10), true).expect("writable");
+    assert_eq!(checkpointed(&used.case), [key("given up")]);
+}
+
+#[test]
+fn what_a_killed_run_had_begun_stays() {
+    let used = Used::new();
+    let begun = key("unfinished");
+    checkpoint(&used.case, &begun);
+    let new = NewRun {
+        experiment: "tiny",
+        file: &used.case.path().join("tiny.toml"),
+        resolved: "",
+        started: jiff::Timestamp::now(),
+        asked: &Asked::default(),
+    };
+    let record = used.case.store.begin_run(&new).expect("writable");
+    record.event(&serde_json::json!({"event": "run_started", "nodes": 1}));
+    record.event(&serde_json::json!({"event": "stage_started", "stage": "train", "kind": "copy", "key": begun}));
+    drop(record);
+    used.case
+        .store
+        .collect(Limits::default(), &BTreeSet::new(), later(31), true)
+        .expect("writable");
+    assert_eq!(checkpointed(&used.case), [begun]);
+}
+
+#[test]
+fn the_state_that_the_latest_run_left_stays_and_that_of_an_earlier_one_goes() {
+    let used = Used::new();
+    let (early, late) = (key("early lineage"), key("late lineage"));
+    used.run_to(31, "b", "built", Some(early));
+    used.run_to(32, "a", "built", Some(late));
+    checkpoint(&used.case, &early);
+    checkpoint(&used.case, &late);
+    used.case
+        .store
+        .collect(Limits::default(), &BTreeSet::new(), later(33), true)
+        .expect("writable");
+    assert_eq!(checkpointed(&used.case), [late]);
+}
+
+#[test]
+fn checkpoints_count_in_the_budget() {
+    let used = Used::new();
+    checkpoint(&used.case, &key("given up"));
+    let limits = Limits { unused_for: None, budget: Some(304) };
+    let collection =
+        used.case.store.gc(limits, &BTreeSet::new(), later(31), false).expect("readable");
+    // Written just now, and so before any of the runs.
+    assert_eq!(
+        collection.waste.iter().map(|waste| waste.what).collect::<Vec<_>>(),
+        [WasteOf::Checkpoints]
+    );
+    assert_eq!(collection.kept_bytes, 300);
+}
+
+#[test]
+fn what_somebody_put_into_the_store_stays_and_links_are_not_followed() {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let case = Case::new();
+    let entry = case.entry();
+    let elsewhere = case.path().join("elsewhere");
+    fs::create_dir_all(elsewhere.join("deep")).expect("ours");
+    fs::write(elsewhere.join("deep/a"), "precious").expect("ours");
+    let store = case.store.outputs().join("store");
+    let prefix = entry.folder().parent().expect("inside").to_owned();
+    for folder in
+        [store.join("notes"), store.join("zz"), store.join("lost+found"), prefix.join("stray")]
+    {
+        fs::create_dir_all(&folder).expect("writable");
+        fs::write(folder.join("a"), "x").expect("writable");
+    }
+    fs::set_permissions(store.join("lost+found"), fs::Permissions::from_mode(0o000)).expect("ours");
+    let linked = if prefix.ends_with("0f") { "f0" } else { "0f" };
+    let content = case.store.cache().join("content");
+    fs::create_dir_all(content.join("ab")).expect("writable");
+    for link in [
+        store.join("link"),
+        store.join(linked),
+        prefix.join("link"),
+        prefix.join("stray/link"),
+        content.join("link"),
+        content.join("0f"),
+    ] {
+        symlink(&elsewhere, link).expect("writable");
+    }
+    fs::write(content.join("ab/mine"), "x").expect("writable");
+    let findings = case.again().verify(&|_| {}).expect("readable").findings;
+    let named: Vec<&str> = findings.iter().map(|finding| finding.entry.as_str()).collect();
+    let prefix_name = prefix.file_name().and_then(|name| name.to_str()).expect("two digits");
+    let mut expected =
+        vec![linked.to_owned(), format!("{prefix_name}/link"), format!("{prefix_name}/stray")];
+    expected.sort_unstable();
+    assert_eq!(named, expected);
+    case.again()
+        .collect(Limits::default(), &BTreeSet::from([]), later(31), true)
+        .expect("readable");
+    fs::set_permissions(store.join("lost+found"), fs::Permissions::from_mode(0o755)).expect("ours");
+    assert_eq!(fs::read_to_string(elsewhere.join("deep/a")).expect("there"), "precious");
+    assert!(["notes/a", "zz/a", "lost+found/a"].iter().all(|name| store.join(name).exists()));
+    assert!(
+        store.join("link").is_symlink()
+            && store.join(linked).is_symlink()
+            && content.join("ab/mine").exists()
+    );
+    assert!(!prefix.join("stray").exists() && !prefix.join("link").is_symlink());
+}
+
+#[test]
+fn a_linked_folder_of_unfinished_work_is_left_alone() {
+    let used = Used::new();
+    let elsewhere = used.case.path().join("elsewhere");
+    std::fs::create_dir_all(elsewhere.join("damaged-mine")).expect("ours");
+    std::fs::create_dir_all(elsewhere.join("work")).expect("ours");
+    let temporary = used.case.store.temporary();
+    std::fs::remove_dir_all(&temporary).expect("ours");
+    std::os::unix::fs::symlink(&elsewhere, &temporary).expect("writable");
+    used.case
+        .again()
+        .collect(Limits::default(), &BTreeSet::new(), later(31), true)
+        .expect("writable");
+    assert_eq!(names(&elsewhere), ["damaged-mine", "work"]);
+}
+
+#[test]
+fn the_index_of_contents_forgets_what_was_removed() {
+    let case = Case::new();
+    let first = case.commit(&fingerprint("copy", "a"), &[("x", "same")]).expect("committed").entry;
+    let parts = with_input("count", first.key());
+    case.builder(&parts, &[("n", "1")])
+        .commit(Record { inputs: from_input(&first), ..record(parts.clone()) })
+        .expect("committed");
+    let index = || contents(&case.store.cache().join("content")).len();
+    assert_eq!(index(), 1);
+    case.store
+        .gc(Limits::default(), &BTreeSet::from([parts.key()]), later(1), true)
+        .expect("writable");
+    assert_eq!(index(), 1);
+    case.store.gc(Limits::default(), &BTreeSet::new(), later(1), true).expect("writable");
+    assert_eq!(index(), 0);
+}

@@ -1,0 +1,224 @@
+//! Records of runs, and what a forecast asks of them.
+
+use std::path::{Path, PathBuf};
+
+use crate::engine::plan::{CacheKey, Lookup};
+use crate::engine::store::test_support::*;
+use crate::engine::store::*;
+
+fn key(stage: &str) -> CacheKey {
+    fingerprint("copy", stage).key()
+}
+
+fn node(stage: &str, text: &str, outcome: &str) -> RunNode {
+    RunNode {
+        stage: stage.into(),
+        label: String::new(),
+        kind: "copy".into(),
+        key: Some(key(text)),
+        outcome: outcome.into(),
+        elapsed_ms: None,
+        error: None,
+        earlier_errors: Vec::new(),
+        lineage: None,
+    }
+}
+
+fn file(case: &Case) -> PathBuf {
+    case.path().join("experiments/tiny.toml")
+}
+
+fn run(case: &Case, second: i64, nodes: Vec<RunNode>) -> RunFile {
+    let started = jiff::Timestamp::from_second(1_795_000_000 + second).expect("in range");
+    let new = NewRun {
+        experiment: "tiny",
+        file: &file(case),
+        resolved: "version = 1\n",
+        started,
+        asked: &Asked::default(),
+    };
+    let store = case.again();
+    let record = store.begin_run(&new).expect("writable");
+    let parts = |wanted: &CacheKey| {
+        ["a", "b", "c"]
+            .iter()
+            .map(|text| fingerprint("copy", text))
+            .find(|parts| parts.key() == *wanted)
+    };
+    record.finish(RunStatus::Done, 0, 12, nodes, parts).expect("writable")
+}
+
+#[test]
+fn a_run_has_died_once_nobody_holds_its_lock() {
+    let case = Case::new();
+    let started = jiff::Timestamp::from_second(1_795_000_000).expect("in range");
+    let new = NewRun {
+        experiment: "tiny",
+        file: &file(&case),
+        resolved: "version = 1\n",
+        started,
+        asked: &Asked::default(),
+    };
+    let record = case.store.begin_run(&new).expect("writable");
+    let status = || case.store.list_runs().expect("readable")[0].status;
+    assert_eq!(status(), RunStatus::Running);
+    drop(record);
+    assert_eq!(status(), RunStatus::Died);
+}
+
+#[test]
+fn the_next_run_writes_down_which_runs_have_died() {
+    let case = Case::new();
+    let record = run_folder_of_a_dead_process(&case);
+    let written = || std::fs::read_to_string(record.join("run.json")).expect("readable");
+    assert!(written().contains("running"), "{}", written());
+    run(&case, 1, Vec::new());
+    assert!(written().contains("died"), "{}", written());
+    assert!(!record.join("run.lock").exists());
+}
+
+/// The folder of a record that was begun, with a lock that nobody holds.
+fn run_folder_of_a_dead_process(case: &Case) -> PathBuf {
+    let started = jiff::Timestamp::from_second(1_795_000_000).expect("in range");
+    let new = NewRun {
+        experiment: "dead",
+        file: &file(case),
+        resolved: "",
+        started,
+        asked: &Asked::default(),
+    };
+    let record = case.store.begin_run(&new).expect("writable");
+    let folder = case.store.outputs().join("runs").join(record.id());
+    drop(record);
+    std::fs::write(folder.join("run.lock"), "").expect("writable");
+    folder
+}
+
+#[test]
+fn a_record_holds_the_experiment_and_its_events() {
+    let case = Case::new();
+    let started = jiff::Timestamp::from_second(1_795_000_000).expect("in range");
+    let new = NewRun {
+        experiment: "tiny",
+        file: &file(&case),
+        resolved: "version = 1\n",
+        started,
+        asked: &Asked::default(),
+    };
+    let record = case.store.begin_run(&new).expect("writable");
+    record.event(&serde_json::json!({"event": "run_started"}));
+    record.event(&serde_json::json!({"event": "run_finished"}));
+    let read = |name: &str| std::fs::read_to_string(record.folder().join(name)).expect("readable");
+    assert_eq!(read("experiment.toml"), "version = 1\n");
+    assert_eq!(read("events.jsonl"), "{\"event\":\"run_started\"}\n{\"event\":\"run_finished\"}\n");
+}
+
+#[test]
+fn a_finished_run_reads_back() {
+    let case = Case::new();
+    let finished = run(&case, 0, vec![node("corpus", "a", "built")]);
+    assert_eq!(case.store.list_runs().expect("readable"), [finished]);
+}
+
+#[test]
+fn two_runs_in_one_second_have_two_records() {
+    let case = Case::new();
+    run(&case, 0, vec![]);
+    run(&case, 0, vec![]);
+    assert_eq!(case.store.list_runs().expect("readable").len(), 2);
+}
+
+#[test]
+fn the_record_does_not_say_where_the_project_lies() {
+    let case = Case::new();
+    assert_eq!(run(&case, 0, vec![]).file, Path::new("experiments/tiny.toml"));
+}
+
+#[test]
+fn the_latest_run_of_a_file_is_known() {
+    let case = Case::new();
+    run(&case, 0, vec![node("corpus", "a", "built")]);
+    run(&case, 1, vec![node("corpus", "b", "built")]);
+    assert_eq!(case.again().latest_run(&file(&case), "corpus"), [key("b")]);
+}
+
+#[test]
+fn the_latest_run_is_known_without_the_index() {
+    let case = Case::new();
+    run(&case, 0, vec![node("corpus", "a", "built")]);
+    run(&case, 1, vec![node("corpus", "b", "built")]);
+    std::fs::remove_dir_all(case.store.cache()).expect("ours");
+    assert_eq!(case.again().latest_run(&file(&case), "corpus"), [key("b")]);
+}
+
+#[test]
+fn a_damaged_index_is_not_believed() {
+    let case = Case::new();
+    run(&case, 0, vec![node("corpus", "a", "built")]);
+    for path in contents(&case.store.cache()).keys() {
+        flip(path);
+    }
+    assert_eq!(case.again().latest_run(&file(&case), "corpus"), [key("a")]);
+}
+
+#[test]
+fn a_run_of_one_stage_says_nothing_about_the_others() {
+    let case = Case::new();
+    run(&case, 0, vec![node("corpus", "a", "built"), node("train", "b", "built")]);
+    run(&case, 1, vec![node("corpus", "c", "built")]);
+    assert_eq!(case.again().latest_run(&file(&case), "train"), [key("b")]);
+}
+
+#[test]
+fn a_failed_stage_came_to_nothing() {
+    let case = Case::new();
+    run(&case, 0, vec![node("corpus", "a", "built")]);
+    run(&case, 1, vec![node("corpus", "b", "failed")]);
+    assert_eq!(case.again().latest_run(&file(&case), "corpus"), [key("a")]);
+}
+
+#[test]
+fn the_parts_of_a_key_are_known_although_its_entry_is_gone() {
+    let case = Case::new();
+    run(&case, 0, vec![node("corpus", "a", "built")]);
+    let store = case.again();
+    store.latest_run(&file(&case), "corpus");
+    assert_eq!(store.fingerprint(&key("a")), Some(fingerprint("copy", "a")));
+}
+
+#[test]
+fn another_file_has_another_latest_run() {
+    let case = Case::new();
+    run(&case, 0, vec![node("corpus", "a", "built")]);
+    assert_eq!(case.again().latest_run(&case.path().join("other.toml"), "corpus"), []);
+}
+
+#[test]
+fn an_experiments_name_never_leaves_the_folder_of_records() {
+    let case = Case::new();
+    for name in ["../../x", "/etc", "..", "", "a/b", "\u{0}"] {
+        let started = jiff::Timestamp::from_second(1_795_000_000).expect("in range");
+        let new = NewRun {
+            experiment: name,
+            file: &file(&case),
+            resolved: "",
+            started,
+            asked: &Asked::default(),
+        };
+        let record = case.store.begin_run(&new).expect("writable");
+        assert_eq!(
+            record.folder().parent(),
+            Some(case.store.outputs().join("runs").as_path()),
+            "{name}"
+        );
+        assert!(!record.id().contains(['/', '\u{0}']), "{}", record.id());
+    }
+}
+
+#[test]
+fn entries_of_a_kind_are_listed() {
+    let case = Case::new();
+    let entry = case.entry();
+    let store = case.again();
+    assert_eq!((store.nearest("copy"), store.nearest("other")), (vec![entry.key()], vec![]));
+}

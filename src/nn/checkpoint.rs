@@ -1,0 +1,427 @@
+//! Models on disk: safetensors files, read tensor by tensor into the flat buffer and written straight out of it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use safetensors::Dtype;
+use safetensors::tensor::{Metadata, TensorInfo};
+use thiserror::Error;
+
+use super::initialise::is_of_head;
+use super::{
+    ConfigError, HeadSizes, JointModel, Layout, ModernBertConfig, NoMemory, Parameter, zeros,
+};
+use crate::base::disk::regular;
+use crate::base::rng::Rng;
+
+/// Bytes that are in flight between file and buffer.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// A header larger than this is damage: the largest published ones have some hundred kilobytes.
+const LARGEST_HEADER: u64 = 100 << 20;
+
+/// Why a model could not be read or written.
+#[derive(Debug, Error)]
+pub enum CheckpointError {
+    #[error("cannot {action} `{}`: {source}", path.display())]
+    Io { action: &'static str, path: PathBuf, source: io::Error },
+    #[error("`{}` is not a safetensors file: {reason}", path.display())]
+    Header { path: PathBuf, reason: String },
+    #[error("`{}` has {found} bytes, but its header promises {expected}: the file is damaged or its download was cut short", path.display())]
+    Length { path: PathBuf, expected: u64, found: u64 },
+    #[error("`{}` does not hold a usable model of its configuration: {}", path.display(), list(problems))]
+    Tensors { path: PathBuf, problems: Vec<TensorProblem> },
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    NoMemory(#[from] NoMemory),
+}
+
+/// What is wrong with one tensor of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum TensorProblem {
+    #[error("`{name}` is missing")]
+    Missing { name: String },
+    #[error("`{name}` belongs to no part of a ModernBERT")]
+    Unexpected { name: String },
+    #[error("`{name}` is there twice, with and without `model.`")]
+    Twice { name: String },
+    #[error("`{name}` has shape {found:?}, expected {expected:?}")]
+    Shape { name: String, expected: Vec<usize>, found: Vec<usize> },
+    #[error("`{name}` has dtype {found}, expected F32, F16 or BF16")]
+    Dtype { name: String, found: String },
+    #[error("`{name}` has numbers that are infinite or not a number")]
+    NotFinite { name: String },
+}
+
+impl CheckpointError {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn help(&self) -> &'static str {
+        let spoilt = |problem: &TensorProblem| matches!(problem, TensorProblem::NotFinite { .. });
+        match self {
+            Self::Tensors { problems, .. } if problems.iter().all(spoilt) => {
+                "such weights give no finite loss: get the file again, or train the model again with a lower `learning_rate`"
+            }
+            Self::NoMemory(_) => "take a smaller model, or free memory",
+            Self::Io { .. } => "see that the file is there and can be read",
+            _ => "get the file again, or the configuration that belongs to it",
+        }
+    }
+}
+
+fn list(problems: &[TensorProblem]) -> String {
+    const SHOWN: usize = 5;
+    let mut text =
+        problems.iter().take(SHOWN).map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    if problems.len() > SHOWN {
+        text += &format!("; and {} more", problems.len() - SHOWN);
+    }
+    text
+}
+
+impl JointModel {
+    /// Reads an encoder and gives it new heads from `rng`; a number of token labels stands for both. Heads in the file, of whatever task, are passed over.
+    ///
+    /// The names may begin with `model.` or not; numbers may be f32, f16 or bf16.
+    ///
+    /// # Errors
+    /// When the configuration cannot be used, or the file cannot be read, is damaged, or holds another model.
+    pub fn load(
+        path: &Path,
+        config: ModernBertConfig,
+        heads: impl Into<HeadSizes>,
+        rng: &Rng,
+    ) -> Result<Self, CheckpointError> {
+        let mut model = Self::read(path, config, heads.into(), false)?;
+        model.draw_heads(rng);
+        Ok(model)
+    }
+
+    /// Reads a whole joint model as [`JointModel::save`] wrote it, heads included.
+    ///
+    /// # Errors
+    /// As [`JointModel::load`], and when a head is missing or has another number of labels.
+    pub fn load_trained(
+        path: &Path,
+        config: ModernBertConfig,
+        heads: impl Into<HeadSizes>,
+    ) -> Result<Self, CheckpointError> {
+        Self::read(path, config, heads.into(), true)
+    }
+
+    /// Whether a file holds the encoder that `config` describes. Every number is looked at, and none is kept.
+    ///
+    /// # Errors
+    /// As [`JointModel::load`].
+    pub fn check(path: &Path, config: &ModernBertConfig) -> Result<(), CheckpointError> {
+        config.validate()?;
+        let layout = Layout::new(config, 1);
+        let mut values = vec![0.0; PIECE_BYTES / 4];
+        read_tensors(path, &layout, false, |index, read| {
+            let mut left = layout.parameters()[index].range.len();
+            let mut finite = true;
+            while left > 0 {
+                let part = left.min(values.len());
+                finite &= read(&mut values[..part])?;
+                left -= part;
+            }
+            Ok(finite)
+        })
+    }
+
+    /// The names of tensors in a file that belong to heads, which a pretrained encoder leaves out: sorted, without what [`check`](Self::check)
+    /// refuses.
+    ///
+    /// # Errors
+    /// When the header cannot be read.
+    pub fn heads_in(path: &Path) -> Result<Vec<String>, CheckpointError> {
+        let mut file = regular::open(path).map_err(|source| CheckpointError::Io {
+            action: "read",
+            path: path.to_owned(),
+            source,
+        })?;
+        let (metadata, _) = read_header(&mut file, path)?;
+        let mut names = metadata.offset_keys();
+        names.retain(|name| is_of_other_task(name.strip_prefix("model.").unwrap_or(name)));
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// Writes all parameters, named as a `ModernBertModel` names them, with the heads beside it: transformers' `from_pretrained` reads the
+    /// encoder, [`JointModel::load_trained`] everything. Takes no memory to speak of beyond the model's own.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Io`], and [`TensorProblem::NotFinite`] where the weights are beyond use.
+    pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
+        self.write(path, |_| true)
+    }
+
+    /// Writes the encoder alone, as a pretrained model has it.
+    ///
+    /// # Errors
+    /// As [`JointModel::save`].
+    pub fn save_encoder(&self, path: &Path) -> Result<(), CheckpointError> {
+        self.write(path, |parameter| !is_of_head(&parameter.name))
+    }
+
+    fn write(
+        &self,
+        path: &Path,
+        wanted: impl Fn(&Parameter) -> bool,
+    ) -> Result<(), CheckpointError> {
+        let parameters: Vec<&Parameter> =
+            self.layout.parameters().iter().filter(|parameter| wanted(parameter)).collect();
+        let spoilt = parameters
+            .iter()
+            .filter(|parameter| !all_finite(&self.parameters[parameter.range.clone()]));
+        let problems: Vec<_> = spoilt
+            .map(|parameter| TensorProblem::NotFinite { name: parameter.name.clone() })
+            .collect();
+        if !problems.is_empty() {
+            return Err(CheckpointError::Tensors { path: path.to_owned(), problems });
+        }
+        let written = File::create(path).and_then(|mut file| {
+            file.write_all(&header(&parameters))?;
+            let mut piece = Vec::with_capacity(PIECE_BYTES);
+            for parameter in &parameters {
+                for values in self.parameters[parameter.range.clone()].chunks(PIECE_BYTES / 4) {
+                    piece.clear();
+                    piece.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+                    file.write_all(&piece)?;
+                }
+            }
+            file.flush()
+        });
+        written.map_err(|source| CheckpointError::Io {
+            action: "write",
+            path: path.to_owned(),
+            source,
+        })
+    }
+
+    fn read(
+        path: &Path,
+        config: ModernBertConfig,
+        heads: HeadSizes,
+        with_heads: bool,
+    ) -> Result<Self, CheckpointError> {
+        config.validate()?;
+        let layout = Layout::new(&config, heads);
+        let mut parameters = zeros(layout.len(), "the weights")?;
+        read_tensors(path, &layout, with_heads, |index, read| {
+            read(&mut parameters[layout.parameters()[index].range.clone()])
+        })?;
+        Ok(Self { parameters, layout, config })
+    }
+}
+
+/// Fills a slice with the next numbers of a tensor; false when one of them is infinite or not a number.
+type ReadNumbers<'r> = dyn FnMut(&mut [f32]) -> io::Result<bool> + 'r;
+
+/// Hands each tensor of a file that is a parameter of `layout` to `take`, by the parameter's index and in the order of the file. `take` reads
+/// all of its numbers, in pieces of any size, and says whether all were finite.
+fn read_tensors(
+    path: &Path,
+    layout: &Layout,
+    with_heads: bool,
+    mut take: impl FnMut(usize, &mut ReadNumbers<'_>) -> io::Result<bool>,
+) -> Result<(), CheckpointError> {
+    let io_error = |source| CheckpointError::Io { action: "read", path: path.to_owned(), source };
+    let wrong = |problems| CheckpointError::Tensors { path: path.to_owned(), problems };
+    let mut file = regular::open(path).map_err(io_error)?;
+    let (metadata, data_start) = read_header(&mut file, path)?;
+    let found = find(&metadata, layout, with_heads).map_err(wrong)?;
+    let mut piece = vec![0; PIECE_BYTES];
+    let mut problems = Vec::new();
+    for (index, info) in found {
+        file.seek(SeekFrom::Start(data_start + info.data_offsets.0 as u64)).map_err(io_error)?;
+        let finite =
+            take(index, &mut |values| read_values(&mut file, values, info.dtype, &mut piece))
+                .map_err(io_error)?;
+        if !finite {
+            problems
+                .push(TensorProblem::NotFinite { name: layout.parameters()[index].name.clone() });
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(wrong(problems)) }
+}
+
+/// The beginning of a safetensors file with these parameters, up to the first tensor's bytes.
+fn header(parameters: &[&Parameter]) -> Vec<u8> {
+    let mut end = 0;
+    let tensors = parameters.iter().map(|parameter| {
+        let start = end;
+        end += 4 * parameter.range.len();
+        (
+            parameter.name.clone(),
+            TensorInfo {
+                dtype: Dtype::F32,
+                shape: parameter.shape.clone(),
+                data_offsets: (start, end),
+            },
+        )
+    });
+    let format = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    let metadata = Metadata::new(Some(format), tensors.collect())
+        .expect("tensors that follow each other are valid");
+    let mut text =
+        serde_json::to_vec(&metadata).expect("names and numbers always have a JSON form");
+    text.resize(text.len().next_multiple_of(8), b' ');
+    let mut bytes = (text.len() as u64).to_le_bytes().to_vec();
+    bytes.append(&mut text);
+    bytes
+}
+
+/// The header of a safetensors file and where its tensors begin, checked against the length of the file.
+fn read_header(file: &mut File, path: &Path) -> Result<(Metadata, u64), CheckpointError> {
+    let io_error = |source| CheckpointError::Io { action: "read", path: path.to_owned(), source };
+    let bad = |reason: &dyn fmt::Display| CheckpointError::Header {
+        path: path.to_owned(),
+        reason: reason.to_string(),
+    };
+    let found = file.metadata().map_err(io_error)?.len();
+    let mut size = [0; 8];
+    if found < size.len() as u64 {
+        return Err(bad(&format_args!("it has {found} bytes")));
+    }
+    file.read_exact(&mut size).map_err(io_error)?;
+    let size = u64::from_le_bytes(size);
+    if size > LARGEST_HEADER {
+        return Err(bad(&format_args!("its first bytes promise a header of {size} bytes")));
+    }
+    if size + 8 > found {
+        return Err(CheckpointError::Length { path: path.to_owned(), expected: size + 8, found });
+    }
+    let mut text = vec![0; size as usize];
+    file.read_exact(&mut text).map_err(io_error)?;
+    let metadata: Metadata = serde_json::from_slice(&text).map_err(|error| bad(&error))?;
+    let expected = size + 8 + metadata.data_len() as u64;
+    if expected != found {
+        return Err(CheckpointError::Length { path: path.to_owned(), expected, found });
+    }
+    Ok((metadata, size + 8))
+}
+
+/// The tensors of a file that are parameters of `layout`, by the parameter's index; in the order of the file.
+fn find<'m>(
+    metadata: &'m Metadata,
+    layout: &Layout,
+    with_heads: bool,
+) -> Result<Vec<(usize, &'m TensorInfo)>, Vec<TensorProblem>> {
+    let indices: HashMap<&str, usize> = layout
+        .parameters()
+        .iter()
+        .enumerate()
+        .map(|(index, parameter)| (&*parameter.name, index))
+        .collect();
+    let mut problems = Vec::new();
+    let mut found = BTreeMap::new();
+    for full_name in metadata.offset_keys() {
+        let name = full_name.strip_prefix("model.").unwrap_or(&full_name);
+        let Some(&index) = indices.get(name) else {
+            if !is_of_other_task(&full_name) {
+                problems.push(TensorProblem::Unexpected { name: full_name });
+            }
+            continue;
+        };
+        if is_of_head(name) && !with_heads {
+            continue;
+        }
+        let info = metadata.info(&full_name).expect("the name comes from the same header");
+        if found.insert(index, info).is_some() {
+            problems.push(TensorProblem::Twice { name: name.to_owned() });
+        }
+        let expected = &layout.parameters()[index].shape;
+        if info.shape != *expected {
+            problems.push(TensorProblem::Shape {
+                name: full_name,
+                expected: expected.clone(),
+                found: info.shape.clone(),
+            });
+        } else if bytes_per_value(info.dtype).is_none() {
+            problems
+                .push(TensorProblem::Dtype { name: full_name, found: format!("{:?}", info.dtype) });
+        }
+    }
+    for (index, parameter) in layout.parameters().iter().enumerate() {
+        if !found.contains_key(&index) && (with_heads || !is_of_head(&parameter.name)) {
+            problems.push(TensorProblem::Missing { name: parameter.name.clone() });
+        }
+    }
+    let mut found: Vec<_> = found.into_iter().collect();
+    found.sort_by_key(|(_, info)| info.data_offsets);
+    if problems.is_empty() { Ok(found) } else { Err(problems) }
+}
+
+/// Whether a tensor belongs to a head that transformers puts on a ModernBERT: masked tokens, classification of tokens or texts.
+fn is_of_other_task(name: &str) -> bool {
+    ["head.", "decoder.", "classifier.", "qa_outputs.", "ner_classifier.", "anomaly_classifier."]
+        .iter()
+        .any(|part| name.starts_with(part))
+}
+
+fn bytes_per_value(dtype: Dtype) -> Option<usize> {
+    match dtype {
+        Dtype::F32 => Some(4),
+        Dtype::F16 | Dtype::BF16 => Some(2),
+        _ => None,
+    }
+}
+
+/// Whether no number is infinite or not a number. It looks at all of them, which takes less time than to stop at the first.
+fn all_finite(values: &[f32]) -> bool {
+    values.iter().fold(true, |finite, value| finite & value.is_finite())
+}
+
+/// Reads as many numbers as `values` holds, and says whether all are finite; `dtype` has [`bytes_per_value`].
+fn read_values(
+    file: &mut File,
+    values: &mut [f32],
+    dtype: Dtype,
+    piece: &mut [u8],
+) -> io::Result<bool> {
+    let width =
+        bytes_per_value(dtype).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
+    let mut finite = true;
+    for values in values.chunks_mut(piece.len() / 4) {
+        let bytes = &mut piece[..values.len() * width];
+        file.read_exact(bytes)?;
+        match dtype {
+            Dtype::F32 => {
+                values
+                    .iter_mut()
+                    .zip(bytes.as_chunks().0)
+                    .for_each(|(value, &bytes)| *value = f32::from_le_bytes(bytes));
+            }
+            Dtype::BF16 => {
+                let widen = |bytes| f32::from_bits(u32::from(u16::from_le_bytes(bytes)) << 16);
+                values
+                    .iter_mut()
+                    .zip(bytes.as_chunks().0)
+                    .for_each(|(value, &bytes)| *value = widen(bytes));
+            }
+            _ => values
+                .iter_mut()
+                .zip(bytes.as_chunks().0)
+                .for_each(|(value, &bytes)| *value = from_half(u16::from_le_bytes(bytes))),
+        }
+        finite &= all_finite(values);
+    }
+    Ok(finite)
+}
+
+/// The number that the bits of an IEEE half-precision float stand for.
+fn from_half(bits: u16) -> f32 {
+    let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
+    let (exponent, fraction) = (i32::from(bits >> 10 & 0x1f), f32::from(bits & 0x3ff));
+    sign * match exponent {
+        0 => fraction * (2f32).powi(-24),
+        31 if fraction == 0.0 => f32::INFINITY,
+        31 => f32::NAN,
+        _ => (1024.0 + fraction) * (2f32).powi(exponent - 25),
+    }
+}

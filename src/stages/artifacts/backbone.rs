@@ -1,0 +1,40 @@
+//! A pretrained or freshly drawn encoder with its tokenizer.
+
+use std::path::{Path, PathBuf};
+
+use super::files;
+use crate::engine::stage::{Artifact, StageError};
+use crate::nn::ModernBertConfig;
+
+/// A ModernBERT in Hugging Face layout: `config.json`, `model.safetensors`, `tokenizer.json`.
+pub struct Backbone {
+    pub config: ModernBertConfig,
+    pub weights: PathBuf,
+    pub tokenizer: PathBuf,
+}
+
+impl Backbone {
+    pub const CONFIG: &'static str = "config.json";
+    pub const WEIGHTS: &'static str = "model.safetensors";
+    pub const TOKENIZER: &'static str = "tokenizer.json";
+    /// The files of the layout, as a hub repository or a local folder has them.
+    pub const FILES: [&'static str; 3] = [Self::CONFIG, Self::WEIGHTS, Self::TOKENIZER];
+}
+
+impl Artifact for Backbone {
+    const TYPE: &'static str = "backbone";
+    const FORMAT: u32 = 1;
+
+    fn open(folder: &Path) -> Result<Self, StageError> {
+        let path = files::require(folder, Self::CONFIG)?;
+        let config = ModernBertConfig::from_json(&files::read_text(&path)?).map_err(|error| {
+            StageError::new(format!("`{}`: {error}", path.display()))
+                .with_help("the encoder must be a ModernBERT")
+        })?;
+        Ok(Self {
+            config,
+            weights: files::require(folder, Self::WEIGHTS)?,
+            tokenizer: files::require(folder, Self::TOKENIZER)?,
+        })
+    }
+}

@@ -1,0 +1,176 @@
+//! A trained joint model.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+
+use super::{Backbone, Heads, files, seal};
+use crate::engine::stage::{Artifact, Caveat, StageError};
+use crate::nn::{CheckpointError, JointModel, ModernBertConfig};
+use crate::text::{LabelSet, TextTokenizer};
+use crate::training::Row;
+
+/// A joint model in Hugging Face layout, with its history.
+///
+/// `config.json` is that of the encoder alone, which loads in transformers as `ModernBertModel`; the heads lie in the same `model.safetensors`
+/// under names of their own, and what they mean in `heads.json`. `digests.json` has the BLAKE3 of each of these files.
+pub struct Checkpoint {
+    folder: PathBuf,
+    pub config: ModernBertConfig,
+    pub heads: Heads,
+    /// Those of the head that tags, where there is one.
+    pub labels: Option<LabelSet>,
+    /// Those of what it was trained on, and what the training itself found.
+    pub caveats: Vec<Caveat>,
+}
+
+impl Checkpoint {
+    pub const HISTORY: &'static str = "history.csv";
+    pub const TIMING: &'static str = "timing.csv";
+    const CAVEATS: &'static str = "caveats.json";
+    const TOKENIZER_CONFIG: &'static str = "tokenizer_config.json";
+    /// The files that make up the model.
+    const MODEL: [&'static str; 5] = [
+        Backbone::CONFIG,
+        Backbone::WEIGHTS,
+        Backbone::TOKENIZER,
+        Self::TOKENIZER_CONFIG,
+        Heads::FILE,
+    ];
+
+    /// Writes configuration, weights and tokenizer; the histories are the trainer's to write.
+    ///
+    /// * `tokenizer`: the content of its `tokenizer.json`: its file may be gone by the end of a training
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn write_model(
+        folder: &Path,
+        model: &JointModel,
+        tokenizer: &[u8],
+        heads: &Heads,
+    ) -> Result<(), StageError> {
+        let weights = folder.join(Backbone::WEIGHTS);
+        model.save(&weights).map_err(|error| match error {
+            CheckpointError::Io { .. } => StageError::writing(&weights, &error),
+            _ => StageError::new(error.to_string()).with_help(error.help()),
+        })?;
+        let path = folder.join(Backbone::TOKENIZER);
+        files::write(&path, tokenizer)?;
+        files::write_text(&folder.join(Backbone::CONFIG), &model.config.to_json())?;
+        files::write_json(
+            &folder.join(Self::TOKENIZER_CONFIG),
+            &tokenizer_config(tokenizer, &path, heads.max_length)?,
+        )?;
+        heads.write(folder)?;
+        seal::write(folder, &Self::MODEL)
+    }
+
+    /// Whether `folder` looks like a model, whole or not.
+    #[must_use]
+    pub fn is_one(folder: &Path) -> bool {
+        folder.join(Heads::FILE).exists() || folder.join(seal::DIGESTS).exists()
+    }
+
+    /// Whether `folder` holds a model of a version before `heads.json`, which kept its labels in `config.json`.
+    #[must_use]
+    pub fn is_of_earlier_format(folder: &Path) -> bool {
+        let config = files::read_json::<Value>(&folder.join(Backbone::CONFIG));
+        config.is_ok_and(|config| config.get("anomaly_labels").is_some())
+    }
+
+    /// Holds every file of the model against its digest, at the speed of memory on all threads of the current pool.
+    ///
+    /// # Errors
+    /// With the file that is damaged.
+    pub fn verify(folder: &Path) -> Result<(), StageError> {
+        seal::check(folder, &Self::MODEL)
+    }
+
+    /// Writes what every score of the model is to be read with.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn write_caveats(folder: &Path, caveats: &[Caveat]) -> Result<(), StageError> {
+        files::write_json(&folder.join(Self::CAVEATS), &caveats)
+    }
+
+    #[must_use]
+    pub fn tokenizer(&self) -> PathBuf {
+        self.folder.join(Backbone::TOKENIZER)
+    }
+
+    /// Reads the weights.
+    ///
+    /// # Errors
+    /// When the file is not that of a joint model with these labels.
+    pub fn model(&self) -> Result<JointModel, StageError> {
+        let path = self.folder.join(Backbone::WEIGHTS);
+        JointModel::load_trained(&path, self.config.clone(), self.heads.sizes())
+            .map_err(|error| StageError::new(error.to_string()).with_help(error.help()))
+    }
+
+    /// # Errors
+    /// When the file is not what was written.
+    pub fn history(&self) -> Result<Vec<Row>, StageError> {
+        files::read_csv(&files::require(&self.folder, Self::HISTORY)?)
+    }
+}
+
+impl Artifact for Checkpoint {
+    const TYPE: &'static str = "checkpoint";
+    const FORMAT: u32 = 2;
+    const VOLATILE: &'static [&'static str] = &[Self::TIMING];
+    const RESULTS: &'static [(&'static str, &'static str)] = &[
+        (Backbone::CONFIG, "model/config.json"),
+        (Backbone::WEIGHTS, "model/model.safetensors"),
+        (Backbone::TOKENIZER, "model/tokenizer.json"),
+        (Self::TOKENIZER_CONFIG, "model/tokenizer_config.json"),
+        (Heads::FILE, "model/heads.json"),
+        (seal::DIGESTS, "model/digests.json"),
+        (Self::HISTORY, "history.csv"),
+        (Self::TIMING, "timing.csv"),
+    ];
+
+    fn open(folder: &Path) -> Result<Self, StageError> {
+        files::require(folder, Backbone::WEIGHTS)?;
+        files::require(folder, Backbone::TOKENIZER)?;
+        let path = files::require(folder, Backbone::CONFIG)?;
+        let text = files::read_text(&path)?;
+        let wrong = |reason: String| StageError::new(format!("`{}`: {reason}", path.display()));
+        let config =
+            ModernBertConfig::from_json(&text).map_err(|error| wrong(error.to_string()))?;
+        let heads = Heads::read(folder)?;
+        let labels = heads.tags(folder)?;
+        // A published model has none beside it: it has no scores either.
+        let path = folder.join(Self::CAVEATS);
+        let caveats = if path.is_file() { files::read_json(&path)? } else { Vec::new() };
+        Ok(Self { folder: folder.to_owned(), config, heads, labels, caveats })
+    }
+}
+
+/// What transformers' `AutoTokenizer` needs besides `tokenizer.json`.
+fn tokenizer_config(
+    tokenizer: &[u8],
+    path: &Path,
+    max_length: usize,
+) -> Result<Map<String, Value>, StageError> {
+    let tokenizer = TextTokenizer::from_bytes(tokenizer, path)
+        .map_err(|error| StageError::new(error.to_string()))?;
+    let mut map = Map::new();
+    map.insert("tokenizer_class".to_owned(), json!("PreTrainedTokenizerFast"));
+    map.insert("model_max_length".to_owned(), json!(max_length));
+    map.insert("model_input_names".to_owned(), json!(["input_ids", "attention_mask"]));
+    for (role, token) in [
+        ("cls_token", "[CLS]"),
+        ("sep_token", "[SEP]"),
+        ("pad_token", "[PAD]"),
+        ("mask_token", "[MASK]"),
+        ("unk_token", "[UNK]"),
+    ] {
+        if tokenizer.id(token).is_some() {
+            map.insert(role.to_owned(), json!(token));
+        }
+    }
+    Ok(map)
+}

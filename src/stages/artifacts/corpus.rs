@@ -1,0 +1,125 @@
+//! Labelled texts in splits.
+
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::files;
+use crate::engine::stage::{Artifact, Caveat, StageError};
+use crate::text::{Corpus, Example, Split, jsonl};
+
+/// One JSONL file for each split, in the format that `read_corpus` reads, and what a reader of scores on them should know.
+pub struct CorpusFiles {
+    folder: PathBuf,
+    /// Such as that two splits share texts.
+    pub caveats: Vec<Caveat>,
+}
+
+impl CorpusFiles {
+    const CAVEATS: &'static str = "caveats.json";
+
+    /// Begins every split, the empty ones too.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn writer(folder: &Path) -> Result<CorpusWriter, StageError> {
+        let create = |split| {
+            let path = folder.join(file_name(split));
+            match File::create(&path) {
+                Ok(file) => Ok((path, BufWriter::new(file))),
+                Err(error) => Err(StageError::io("create", &path, &error)),
+            }
+        };
+        let [train, validation, test] = Split::ALL.map(create);
+        Ok(CorpusWriter { folder: folder.to_owned(), files: [train?, validation?, test?] })
+    }
+
+    /// Hands out every text, so that few are in memory at a time.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn for_each(&self, mut each: impl FnMut(Split, &Example)) -> Result<(), StageError> {
+        for split in Split::ALL {
+            let path = self.folder.join(file_name(split));
+            read_each_example(&path, &mut |example| each(split, &example))?;
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    /// When a file cannot be read or is not what was written.
+    pub fn read(&self) -> Result<Corpus, StageError> {
+        let mut corpus = Corpus::default();
+        for split in Split::ALL {
+            *corpus.get_mut(split) = read_examples(&self.folder.join(file_name(split)))?;
+        }
+        Ok(corpus)
+    }
+}
+
+/// Writes a [`CorpusFiles`] text by text.
+pub struct CorpusWriter {
+    folder: PathBuf,
+    /// In the order of [`Split::ALL`].
+    files: [(PathBuf, BufWriter<File>); 3],
+}
+
+impl CorpusWriter {
+    /// # Errors
+    /// When the disk refuses.
+    pub fn push(&mut self, split: Split, example: &Example) -> Result<(), StageError> {
+        let (path, file) = &mut self.files[split as usize];
+        jsonl::write(std::slice::from_ref(example), file)
+            .map_err(|error| StageError::io("write", path, &error))
+    }
+
+    /// # Errors
+    /// When the disk refuses.
+    pub fn finish(self, caveats: &[Caveat]) -> Result<CorpusFiles, StageError> {
+        for (path, mut file) in self.files {
+            file.flush().map_err(|error| StageError::io("write", &path, &error))?;
+        }
+        files::write_json(&self.folder.join(CorpusFiles::CAVEATS), &caveats)?;
+        CorpusFiles::open(&self.folder)
+    }
+}
+
+impl Artifact for CorpusFiles {
+    const TYPE: &'static str = "corpus";
+    const FORMAT: u32 = 2;
+
+    fn open(folder: &Path) -> Result<Self, StageError> {
+        Split::ALL
+            .iter()
+            .try_for_each(|split| files::require(folder, &file_name(*split)).map(drop))?;
+        let caveats = files::read_json(&files::require(folder, Self::CAVEATS)?)?;
+        Ok(Self { folder: folder.to_owned(), caveats })
+    }
+}
+
+fn file_name(split: Split) -> String {
+    format!("{split}.jsonl")
+}
+
+pub(super) fn write_examples(path: &Path, examples: &[Example]) -> Result<(), StageError> {
+    let write = || {
+        let mut file = BufWriter::new(File::create(path)?);
+        jsonl::write(examples, &mut file)?;
+        file.flush()
+    };
+    write().map_err(|error| StageError::io("write", path, &error))
+}
+
+pub(super) fn read_examples(path: &Path) -> Result<Vec<Example>, StageError> {
+    let mut examples = Vec::new();
+    read_each_example(path, &mut |example| examples.push(example))?;
+    Ok(examples)
+}
+
+/// An empty split is an empty file, which the reader of users' files would refuse.
+fn read_each_example(path: &Path, each: &mut dyn FnMut(Example)) -> Result<(), StageError> {
+    if path.metadata().map_err(|error| StageError::io("read", path, &error))?.len() == 0 {
+        return Ok(());
+    }
+    jsonl::read_back_each(path, each).map_err(|error| StageError::new(error.to_string()))
+}

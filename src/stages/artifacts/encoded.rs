@@ -1,0 +1,130 @@
+//! Texts as labelled tokens.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{corpus, files};
+use crate::engine::stage::{Artifact, Caveat, StageError};
+use crate::text::{EncodedSplit, Example, LabelSet, Split, Statistics};
+
+/// The tokens of each split beside its texts, the labels, and the tokenizer that made them.
+pub struct Encoded {
+    folder: PathBuf,
+    pub labels: LabelSet,
+    pub max_length: usize,
+    pub statistics: BTreeMap<Split, Statistics>,
+    /// Those of the corpus, and what became of its entities.
+    pub caveats: Vec<Caveat>,
+}
+
+/// `encoding.json`.
+#[derive(Serialize, Deserialize)]
+struct Encoding {
+    max_length: usize,
+    labels: Vec<String>,
+    statistics: BTreeMap<Split, Statistics>,
+    caveats: Vec<Caveat>,
+}
+
+/// Writes an [`Encoded`] split by split, so that only one is in memory.
+pub struct EncodedWriter {
+    folder: PathBuf,
+    encoding: Encoding,
+}
+
+impl EncodedWriter {
+    /// # Errors
+    /// When the tokenizer cannot be copied.
+    pub fn new(
+        folder: &Path,
+        tokenizer: &Path,
+        labels: &LabelSet,
+        max_length: usize,
+    ) -> Result<Self, StageError> {
+        files::copy(tokenizer, &folder.join(Encoded::TOKENIZER))?;
+        let encoding = Encoding {
+            max_length,
+            labels: labels.names().to_vec(),
+            statistics: BTreeMap::new(),
+            caveats: Vec::new(),
+        };
+        Ok(Self { folder: folder.to_owned(), encoding })
+    }
+
+    /// # Errors
+    /// When the disk refuses.
+    pub fn split(
+        &mut self,
+        split: Split,
+        tokens: &EncodedSplit,
+        statistics: Statistics,
+        examples: &[Example],
+    ) -> Result<(), StageError> {
+        let path = self.folder.join(tokens_file(split));
+        tokens.save(&path).map_err(|error| StageError::writing(&path, &error))?;
+        corpus::write_examples(&self.folder.join(texts_file(split)), examples)?;
+        self.encoding.statistics.insert(split, statistics);
+        Ok(())
+    }
+
+    /// # Errors
+    /// When the disk refuses.
+    pub fn finish(mut self, caveats: Vec<Caveat>) -> Result<Encoded, StageError> {
+        self.encoding.caveats = caveats;
+        files::write_json(&self.folder.join(Encoded::ENCODING), &self.encoding)?;
+        Encoded::open(&self.folder)
+    }
+}
+
+impl Encoded {
+    const ENCODING: &'static str = "encoding.json";
+    const TOKENIZER: &'static str = "tokenizer.json";
+
+    #[must_use]
+    pub fn tokenizer(&self) -> PathBuf {
+        self.folder.join(Self::TOKENIZER)
+    }
+
+    /// # Errors
+    /// When the file cannot be read or is not what was written.
+    pub fn tokens(&self, split: Split) -> Result<EncodedSplit, StageError> {
+        EncodedSplit::load(&self.folder.join(tokens_file(split)))
+            .map_err(|error| StageError::new(error.to_string()))
+    }
+
+    /// The texts that the tokens came from, in the same order.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is not what was written.
+    pub fn examples(&self, split: Split) -> Result<Vec<Example>, StageError> {
+        corpus::read_examples(&self.folder.join(texts_file(split)))
+    }
+}
+
+impl Artifact for Encoded {
+    const TYPE: &'static str = "encoded";
+    const FORMAT: u32 = 2;
+
+    fn open(folder: &Path) -> Result<Self, StageError> {
+        files::require(folder, Self::TOKENIZER)?;
+        for split in Split::ALL {
+            files::require(folder, &tokens_file(split))?;
+            files::require(folder, &texts_file(split))?;
+        }
+        let path = files::require(folder, Self::ENCODING)?;
+        let Encoding { max_length, labels, statistics, caveats } = files::read_json(&path)?;
+        let labels = LabelSet::from_names(&labels)
+            .map_err(|error| StageError::new(format!("`{}`: {error}", path.display())))?;
+        Ok(Self { folder: folder.to_owned(), labels, max_length, statistics, caveats })
+    }
+}
+
+fn tokens_file(split: Split) -> String {
+    format!("{split}.safetensors")
+}
+
+fn texts_file(split: Split) -> String {
+    format!("{split}.jsonl")
+}

@@ -1,0 +1,245 @@
+//! `heads.json`: what a model's heads are called, what they answer, and how their answers are read. Whatever no stock class of another library
+//! would know lies here and not in `config.json`, which describes the encoder alone.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::files;
+use crate::engine::stage::StageError;
+use crate::nn::HeadSizes;
+use crate::text::LabelSet;
+
+/// The head that tags tokens.
+pub const NER: &str = "ner";
+/// The head that classifies whole texts.
+pub const ANOMALY: &str = "anomaly";
+/// Its classes.
+const ANOMALY_LABELS: [&str; 2] = ["normal", "anomaly"];
+
+/// The heads of a model, and how a text is handed to them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Heads {
+    format: u32,
+    pub heads: Vec<Head>,
+    pub decoding: Decoding,
+    /// Tokens of a text that are read at once, special ones included.
+    pub max_length: usize,
+    /// Tokens that neighbouring pieces of a longer text share; 0 where it is not read in pieces.
+    pub overlap: usize,
+}
+
+/// One head.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Head {
+    pub name: String,
+    pub task: Task,
+    /// In the order of the head's outputs.
+    pub labels: Vec<String>,
+    /// The score from which an answer counts; `None` takes the most likely one.
+    pub threshold: Option<f64>,
+    /// What logits are divided by before they become probabilities.
+    pub temperature: f64,
+}
+
+/// What a head answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Task {
+    /// A BIO label for each token.
+    Tagging,
+    /// One label for the text, from its first token.
+    Classification,
+}
+
+/// How tags become entities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decoding {
+    /// The most likely label of each token by itself, read strictly as IOB2.
+    Tokens,
+}
+
+impl Heads {
+    pub const FILE: &'static str = "heads.json";
+    const FORMAT: u32 = 1;
+
+    /// The heads that a training leaves: those that it trained.
+    #[must_use]
+    pub fn trained(sizes: HeadSizes, labels: &LabelSet, max_length: usize) -> Self {
+        let head = |name: &str, task, labels| Head {
+            name: name.to_owned(),
+            task,
+            labels,
+            threshold: None,
+            temperature: 1.0,
+        };
+        let ner = sizes.ner.map(|_| head(NER, Task::Tagging, labels.names().to_vec()));
+        let classes = || ANOMALY_LABELS.map(str::to_owned).to_vec();
+        let anomaly = sizes.anomaly.then(|| head(ANOMALY, Task::Classification, classes()));
+        Self {
+            format: Self::FORMAT,
+            heads: ner.into_iter().chain(anomaly).collect(),
+            decoding: Decoding::Tokens,
+            max_length,
+            overlap: 0,
+        }
+    }
+
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Head> {
+        self.heads.iter().find(|head| head.name == name)
+    }
+
+    /// # Errors
+    /// When the file is missing, of another format, or says what cannot be.
+    pub(super) fn read(folder: &Path) -> Result<Self, StageError> {
+        let path = files::require(folder, Self::FILE)?;
+        let wrong = |reason: String| StageError::new(format!("`{}`: {reason}", path.display()));
+        let value: Value = files::read_json(&path)?;
+        let format = &value["format"];
+        if format.as_u64() != Some(Self::FORMAT.into()) {
+            return Err(wrong(format!("it is of format {format}, expected {}", Self::FORMAT))
+                .with_help(
+                    "use the version of `pipeline` that trained the model, or train it again",
+                ));
+        }
+        let heads: Self =
+            serde_json::from_value(value).map_err(|error| wrong(error.to_string()))?;
+        heads.check().map_err(wrong)?;
+        Ok(heads)
+    }
+
+    pub(super) fn write(&self, folder: &Path) -> Result<(), StageError> {
+        files::write_json(&folder.join(Self::FILE), self)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        for (index, head) in self.heads.iter().enumerate() {
+            let name = &head.name;
+            if self.heads[..index].iter().any(|other| other.name == *name) {
+                return Err(format!("there are two heads `{name}`"));
+            }
+            if head.threshold.is_some_and(|threshold| !(0.0..=1.0).contains(&threshold)) {
+                return Err(format!("the threshold of `{name}` is not within 0 and 1"));
+            }
+            if !(head.temperature > 0.0 && head.temperature.is_finite()) {
+                return Err(format!("the temperature of `{name}` is not above 0"));
+            }
+        }
+        if self.overlap >= self.max_length {
+            let (overlap, length) = (self.overlap, self.max_length);
+            return Err(format!("`overlap` {overlap} leaves nothing of `max_length` {length}"));
+        }
+        Ok(())
+    }
+
+    /// What the weights hold.
+    #[must_use]
+    pub fn sizes(&self) -> HeadSizes {
+        HeadSizes {
+            ner: self.get(NER).map(|head| head.labels.len()),
+            anomaly: self.get(ANOMALY).is_some(),
+        }
+    }
+
+    /// The labels of the tags, where the model tags.
+    pub(super) fn tags(&self, folder: &Path) -> Result<Option<LabelSet>, StageError> {
+        let wrong = |reason: String| {
+            StageError::new(format!("`{}`: {reason}", folder.join(Self::FILE).display()))
+        };
+        let known = |head: &&Head| match &*head.name {
+            NER => head.task == Task::Tagging,
+            ANOMALY => {
+                head.task == Task::Classification && head.labels.len() == ANOMALY_LABELS.len()
+            }
+            _ => false,
+        };
+        if let Some(head) = self.heads.iter().find(|head| !known(head)) {
+            return Err(wrong(format!("the head `{}` is none that this version knows", head.name)));
+        }
+        if self.heads.is_empty() {
+            return Err(wrong("it has no head".to_owned()));
+        }
+        let ner = self.get(NER).map(|head| LabelSet::from_names(&head.labels));
+        ner.transpose().map_err(|error| wrong(error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heads() -> Heads {
+        let labels = LabelSet::of(["HOST"]);
+        Heads::trained(labels.len().into(), &labels, 128)
+    }
+
+    /// What is read after `change` was made to the file.
+    fn read(change: impl Fn(&mut Value)) -> Result<Heads, String> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut value = serde_json::to_value(heads()).expect("plain data");
+        change(&mut value);
+        files::write_json(&folder.path().join(Heads::FILE), &value).expect("written");
+        Heads::read(folder.path()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        assert_eq!(read(|_| ()), Ok(heads()));
+    }
+
+    #[test]
+    fn the_file_is_as_documented() {
+        let expected = serde_json::json!({
+            "format": 1,
+            "heads": [
+                {"name": "ner", "task": "tagging", "labels": ["B-HOST", "I-HOST", "O"], "threshold": null, "temperature": 1.0},
+                {"name": "anomaly", "task": "classification", "labels": ["normal", "anomaly"], "threshold": null, "temperature": 1.0},
+            ],
+            "decoding": "tokens",
+            "max_length": 128,
+            "overlap": 0,
+        });
+        assert_eq!(serde_json::to_value(heads()).expect("plain data"), expected);
+    }
+
+    #[test]
+    fn a_head_that_was_not_trained_is_not_told() {
+        let labels = LabelSet::of(["HOST"]);
+        let tagger = Heads::trained(HeadSizes { ner: Some(3), anomaly: false }, &labels, 128);
+        assert!(tagger.get(NER).is_some() && tagger.get(ANOMALY).is_none());
+        let classifier = Heads::trained(HeadSizes { ner: None, anomaly: true }, &labels, 128);
+        assert_eq!(classifier.tags(Path::new("model")).expect("sound"), None);
+        assert_eq!(classifier.sizes(), HeadSizes { ner: None, anomaly: true });
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_with_its_reason() {
+        let reason = |change: &dyn Fn(&mut Value)| {
+            let message = read(change).expect_err("it is refused");
+            message.rsplit("`: ").next().unwrap_or_default().to_owned()
+        };
+        assert_eq!(reason(&|file| file["format"] = 2.into()), "it is of format 2, expected 1");
+        assert_eq!(
+            reason(&|file| file["heads"][1]["name"] = "ner".into()),
+            "there are two heads `ner`"
+        );
+        assert_eq!(
+            reason(&|file| file["heads"][1]["threshold"] = 1.5.into()),
+            "the threshold of `anomaly` is not within 0 and 1"
+        );
+        assert_eq!(
+            reason(&|file| file["heads"][0]["temperature"] = 0.into()),
+            "the temperature of `ner` is not above 0"
+        );
+        assert_eq!(
+            reason(&|file| file["overlap"] = 128.into()),
+            "`overlap` 128 leaves nothing of `max_length` 128"
+        );
+        assert!(reason(&|file| file["more"] = 1.into()).starts_with("unknown field `more`"));
+    }
+}

@@ -1,0 +1,29 @@
+//! The on-disk form of what flows between stages.
+//!
+//! An artifact is a folder. Opening one reads its small parts and checks that the large ones are there; reading those is a method, so a stage
+//! that needs only the labels does not read the tokens. Writing goes straight into the folder that the engine hands to the stage.
+//!
+//! Nothing written here holds a clock, a host or a path, except files that the type declares volatile.
+
+mod backbone;
+mod checkpoint;
+mod corpus;
+mod encoded;
+mod evaluation;
+mod figures;
+pub mod files;
+mod heads;
+mod seal;
+
+pub use backbone::Backbone;
+pub use checkpoint::Checkpoint;
+pub use corpus::{CorpusFiles, CorpusWriter};
+pub use encoded::{Encoded, EncodedWriter};
+pub use evaluation::{
+    ClassRow, Evaluation, LabelConfusion, PredictedClass, Prediction, Predictions,
+};
+pub use figures::Figures;
+pub use heads::{ANOMALY, Decoding, Head, Heads, NER, Task};
+
+/// What opens each of them, and why it could not.
+pub use crate::engine::stage::{Artifact, StageError};

@@ -1,0 +1,256 @@
+//! `evaluate`: predictions and scores of a trained model on one split.
+
+use std::path::Path;
+
+use candle_core::DType;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{corpus_caveats, facts, versions};
+use crate::engine::stage::{
+    Caveat, CodeVersion, Context, InputFacts, ParameterProblem, Stage, StageError, Survey,
+    SurveyInputs, UndefinedMetrics,
+};
+use crate::stages::artifacts::{
+    Checkpoint, Encoded, Evaluation, LabelConfusion, PredictedClass, Prediction, Predictions, files,
+};
+use crate::tasks::metrics::{self, ConfusionMatrix, Scores, SpanScores, classification_report};
+use crate::text::{self, Corpus, EncodedSplit};
+use crate::training::{self, Contents, Objective, Predicted, Scored};
+
+/// Scores a trained model on one split: classification reports, entity-level scores as seqeval defines them (strict, `O` counted), anomaly scores as scikit-learn defines them, and every prediction as CSV. Its `loss` has no weights: every token counts, `O` too, and both tasks the same; a head that was not trained has no scores.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Evaluate {
+    /// Split to score on.
+    #[serde(default)]
+    pub split: SplitName,
+    /// Texts in one pass through the model.
+    #[serde(default = "batch_size")]
+    #[schemars(range(min = 1, max = 65_536))]
+    pub batch_size: usize,
+    /// Write the texts into `predictions.csv`. Without them it still has every other field of the corpus, and offsets and labels of the entities.
+    #[serde(default = "texts")]
+    pub texts: bool,
+}
+
+const NO_TEXTS: &str =
+    "choose another `split`, or give the corpus stage a fraction or a file for it";
+
+fn no_texts(split: text::Split) -> StageError {
+    StageError::new(format!("the `{split}` split is empty")).with_help(NO_TEXTS)
+}
+
+fn batch_size() -> usize {
+    32
+}
+
+fn texts() -> bool {
+    true
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SplitName {
+    /// the texts that were trained on
+    Train,
+    /// the texts that training was watched by
+    #[default]
+    Validation,
+    /// the texts kept for the end
+    Test,
+}
+
+impl From<SplitName> for text::Split {
+    fn from(name: SplitName) -> Self {
+        match name {
+            SplitName::Train => Self::Train,
+            SplitName::Validation => Self::Validation,
+            SplitName::Test => Self::Test,
+        }
+    }
+}
+
+crate::inputs! {
+    pub struct EvaluateInputs {
+        /// The trained model.
+        model: Checkpoint,
+        /// The texts, tokenized as those that the model was trained on.
+        data: Encoded,
+    }
+}
+
+impl Stage for Evaluate {
+    const KIND: &'static str = "evaluate";
+    const CODE: &'static [CodeVersion] = &[versions::MODEL, versions::METRICS, versions::CAVEATS];
+    const EXCLUSIVE: bool = true;
+    type Inputs = EvaluateInputs;
+    type Output = Evaluation;
+
+    fn check_inputs(&self, inputs: InputFacts<'_>) -> Vec<ParameterProblem> {
+        let split = text::Split::from(self.split);
+        if !facts::is_empty(inputs, "data", split) {
+            return Vec::new();
+        }
+        let message = format!("the `{split}` split is empty");
+        vec![ParameterProblem { parameter: "split", message, help: Some(NO_TEXTS.to_owned()) }]
+    }
+
+    fn undefined_metrics(&self, inputs: InputFacts<'_>) -> Vec<UndefinedMetrics> {
+        let mut undefined = facts::undefined_metrics(inputs, "model");
+        undefined.extend(facts::undefined_by_classes(inputs, "data"));
+        undefined
+    }
+
+    fn survey(
+        &self,
+        inputs: SurveyInputs<'_>,
+        _entry: Option<&Path>,
+    ) -> Result<Survey, StageError> {
+        let Some(corpus) = inputs.get::<Corpus>("data") else { return Ok(Survey::default()) };
+        let split = text::Split::from(self.split);
+        let texts = corpus.get(split);
+        if texts.is_empty() {
+            return Err(no_texts(split));
+        }
+        let undefined = facts::undefined_in(&Contents::of(texts), &format!("the `{split}` split"));
+        Ok(Survey { undefined, ..Survey::default() })
+    }
+
+    fn run(&self, inputs: EvaluateInputs, context: &Context<'_>) -> Result<Evaluation, StageError> {
+        let EvaluateInputs { model, data } = inputs;
+        if model.labels.as_ref().is_some_and(|labels| *labels != data.labels) {
+            return Err(StageError::new("the model was trained on other labels than the data has").with_help(
+                "wire `data` to the `tokenize` stage that the model was trained on, or to one over texts with the same entity types",
+            ));
+        }
+        let split = text::Split::from(self.split);
+        let tokens = data.tokens(split)?;
+        if tokens.is_empty() {
+            return Err(no_texts(split));
+        }
+        let mut caveats = shown_with(split, &model.caveats, &data.caveats);
+        caveats.retain(|caveat| !corpus_caveats::is_idle(caveat, model.heads.sizes()));
+        if files::read(&model.tokenizer())? != files::read(&data.tokenizer())? {
+            let message = "the texts were tokenized by another `tokenizer.json` than those that the model was trained on";
+            context.caveat(&mut caveats, Caveat::new("other_tokenizer", tokens.len(), message));
+        }
+        let mut engine = super::engine::open(model.model()?, DType::F32, false, context)?;
+        let predicted = training::predict(
+            engine.engine(),
+            &tokens,
+            self.batch_size,
+            &Objective::of(model.heads.sizes()),
+            &|| context.signals.cancelled(),
+        )
+        .map_err(super::engine::failed)?
+        .ok_or(StageError::Cancelled)?;
+        if !predicted.losses.total.is_finite() {
+            let message = "the model gives no finite loss on these texts: its weights are spoilt, and the scores say nothing";
+            context.caveat(&mut caveats, Caveat::new("loss_not_finite", tokens.len(), message));
+        }
+        let labels = data.labels.names();
+        let Scored { scores, spans, found } = training::score(&tokens, &predicted, &data.labels);
+        let report = report(&tokens, &predicted, labels, &scores, &spans, &caveats);
+        let confusion = predicted.labels.as_ref().map(|predicted| LabelConfusion {
+            labels: labels.to_vec(),
+            counts: ConfusionMatrix::of(&tokens.labels, predicted, labels.len()).counts,
+        });
+        let examples = data.examples(split)?;
+        let said = found.into_iter().enumerate().map(|(row, found)| Prediction {
+            anomaly: predicted.anomaly.as_ref().map(|anomaly| PredictedClass {
+                class: anomaly.classes[row],
+                score: anomaly.scores[row],
+            }),
+            entities: predicted
+                .labels
+                .is_some()
+                .then(|| found.into_iter().map(|span| span.entity(&data.labels)).collect()),
+        });
+        let said: Vec<Prediction> = said.collect();
+        let predictions = Predictions { examples: &examples, predicted: &said, texts: self.texts };
+        let confusion = confusion.as_ref();
+        Evaluation::write(context.output, &scores, &caveats, &report, &predictions, confusion)
+    }
+}
+
+/// The caveats that a score on `split` is to be read with: those about what was trained on, and about what is scored.
+fn shown_with(split: text::Split, model: &[Caveat], data: &[Caveat]) -> Vec<Caveat> {
+    let about = |split: text::Split| {
+        move |caveat: &&Caveat| caveat.split.as_deref().is_none_or(|about| about == split.name())
+    };
+    let trained_on = model.iter().filter(about(text::Split::Train));
+    let mut shown: Vec<Caveat> = Vec::new();
+    for caveat in trained_on.chain(data.iter().filter(about(split))) {
+        if !shown.contains(caveat) {
+            shown.push(caveat.clone());
+        }
+    }
+    shown
+}
+
+/// Decimals of a report.
+const DIGITS: usize = 4;
+
+fn shown(score: Option<f64>) -> String {
+    score.map_or_else(|| "undefined".to_owned(), |score| format!("{score:.DIGITS$}"))
+}
+
+/// `classification_report.txt`: the recipe's two reports as scikit-learn prints them, and the entity-level one beside them.
+///
+/// * `names`: the labels, as the split numbers them
+fn report(
+    tokens: &EncodedSplit,
+    predicted: &Predicted,
+    names: &[String],
+    scores: &Scores,
+    spans: &SpanScores,
+    caveats: &[Caveat],
+) -> String {
+    let mut text: String =
+        caveats.iter().map(|caveat| format!("Note: {}.\n", caveat.message)).collect();
+    if !text.is_empty() {
+        text += "\n\n";
+    }
+    let mut parts = Vec::new();
+    if let Some(anomaly) = &predicted.anomaly {
+        let names = ["Normal".to_owned(), "Anomaly".to_owned()];
+        parts.push(format!(
+            "Anomaly detection (per text)\n\n{}\nAUROC {}, average precision {}\n",
+            classification_report(&tokens.anomaly, &anomaly.classes, &names, None, DIGITS),
+            shown(scores.anomaly.auroc),
+            shown(scores.anomaly.average_precision)
+        ));
+    }
+    if let Some(predicted) = &predicted.labels {
+        parts.push(tag_report(tokens, predicted, names, scores, spans));
+    }
+    text + &parts.join("\n\n")
+}
+
+/// The part of the report on the head that tags.
+fn tag_report(
+    tokens: &EncodedSplit,
+    predicted: &[u32],
+    names: &[String],
+    scores: &Scores,
+    spans: &SpanScores,
+) -> String {
+    let is_outside = |label: u32| names.get(label as usize).is_some_and(|name| name == "O");
+    let (truth, guess): (Vec<u32>, Vec<u32>) = tokens
+        .labels
+        .iter()
+        .zip(predicted)
+        .filter(|(truth, _)| !is_outside(**truth) && **truth != text::IGNORE)
+        .unzip();
+    let mut text = "Named entities (whole entities: type and both ends must be right, in characters; `O` counts)\n\n".to_owned();
+    text += &metrics::span_report(spans, DIGITS);
+    text += "\n\nToken labels (only tokens whose true label is not `O`: what this leaves out are entities found where there are none)\n\n";
+    if truth.is_empty() {
+        text += "There are no such tokens.\n";
+    } else {
+        text += &classification_report(&truth, &guess, names, None, DIGITS);
+    }
+    text += &format!("\nAccuracy over all tokens {}\n", shown(scores.ner.token_accuracy));
+    text
+}

@@ -1,0 +1,293 @@
+//! `fetch_model`: a pretrained encoder from the hub or a local folder.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::facts;
+use crate::engine::stage::{
+    Artifact as _, CodeVersion, Content, Context, Facts, HubCommit, Inspection, ParameterProblem,
+    Progress, Remark, SourceFile, SourceProblem, Stage, StageError, Survey, SurveyInputs,
+};
+use crate::hub::{self, Client, HubError, Options};
+use crate::nn::{ConfigError, ConfigProblem, JointModel, ModernBertConfig};
+use crate::stages::artifacts::{Backbone, files};
+use crate::text::TextTokenizer;
+
+/// A pretrained ModernBERT from the Hugging Face hub, or from a local folder in Hugging Face layout (`config.json`, `model.safetensors`, `tokenizer.json`). A token is read from `HF_TOKEN` or from where `hf auth login` puts it; `HF_ENDPOINT`, `HF_HOME` and `HF_HUB_OFFLINE` are honoured.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FetchModel {
+    /// Repository on the hub, such as `answerdotai/ModernBERT-base`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repo: Option<String>,
+    /// Branch, tag or commit. `run` resolves a branch to a commit and pins it in `<file>.lock`.
+    #[serde(default = "main_branch")]
+    #[schemars(extend("format" = "revision"))]
+    pub revision: String,
+    /// Local folder, instead of `repo`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "path"))]
+    pub path: Option<PathBuf>,
+}
+
+fn main_branch() -> String {
+    "main".to_owned()
+}
+
+crate::inputs! {
+    pub struct NoInputs {}
+}
+
+impl Stage for FetchModel {
+    const KIND: &'static str = "fetch_model";
+    const CODE: &'static [CodeVersion] = &[];
+    type Inputs = NoInputs;
+    type Output = Backbone;
+
+    fn check(&self) -> Vec<ParameterProblem> {
+        let problem = |parameter, message: &str, help: &str| {
+            vec![ParameterProblem {
+                parameter,
+                message: message.to_owned(),
+                help: Some(help.to_owned()),
+            }]
+        };
+        let mut problems = match (&self.repo, &self.path) {
+            (None, None) => problem(
+                "repo",
+                "one of `repo` and `path` is needed",
+                "`repo = \"answerdotai/ModernBERT-base\"`, or `path` with a local folder",
+            ),
+            (Some(_), Some(_)) => {
+                problem("path", "`repo` and `path` exclude each other", "remove one of them")
+            }
+            (Some(_), None) | (None, Some(_)) => Vec::new(),
+        };
+        if let Some(repo) = &self.repo {
+            if let Err(error) = hub::check_repo(repo) {
+                problems.extend(problem(
+                    "repo",
+                    &error.to_string(),
+                    "such as `repo = \"answerdotai/ModernBERT-base\"`",
+                ));
+            }
+            if let Err(error) = hub::check_revision(&self.revision) {
+                problems.extend(problem(
+                    "revision",
+                    &error.to_string(),
+                    "a branch, a tag, or the 40 digits of a commit",
+                ));
+            }
+        }
+        problems
+    }
+
+    fn sources(&self) -> Vec<SourceFile> {
+        let file = |folder: &Path, name: &str| SourceFile {
+            parameter: "path",
+            name: format!("path/{name}"),
+            path: folder.join(name),
+            inspection: (name == Backbone::CONFIG).then_some(INSPECTION),
+        };
+        self.path.iter().flat_map(|folder| Backbone::FILES.map(|name| file(folder, name))).collect()
+    }
+
+    fn facts_of_content(&self, content: &dyn Any) -> Facts {
+        match content.downcast_ref::<ModernBertConfig>() {
+            Some(config) => facts::of_model(config.max_position_embeddings),
+            None => Facts::new(),
+        }
+    }
+
+    fn survey(
+        &self,
+        _inputs: SurveyInputs<'_>,
+        entry: Option<&Path>,
+    ) -> Result<Survey, StageError> {
+        let Some(folder) = self.path.as_deref().or(entry) else {
+            let text = "the model is not here before it was downloaded: nothing is said of tokens";
+            let remarks = vec![Remark::Note(text.to_owned())];
+            return Ok(Survey { remarks, ..Survey::default() });
+        };
+        let model = checked(folder)?;
+        let tokenizer = TextTokenizer::load(&model.tokenizer)
+            .map_err(|error| StageError::new(error.to_string()))?;
+        let remarks = left_out(&model.weights)?.map(Remark::Warning).into_iter().collect();
+        Ok(Survey { remarks, finding: Some(Arc::new(tokenizer)), ..Survey::default() })
+    }
+
+    fn hub_commit(&self) -> Option<HubCommit> {
+        self.repo
+            .as_ref()
+            .map(|repo| HubCommit { repo: repo.clone(), revision: self.revision.clone() })
+    }
+
+    fn run(&self, _inputs: NoInputs, context: &Context<'_>) -> Result<Backbone, StageError> {
+        let folder = match (&self.path, &self.repo) {
+            (Some(folder), _) => folder.clone(),
+            (None, Some(repo)) => download(repo, context)?,
+            (None, None) => return Err(StageError::new("one of `repo` and `path` is needed")),
+        };
+        let model = checked(&folder)?;
+        if let Some(warning) = left_out(&model.weights)? {
+            context.warn(warning);
+        }
+        for name in Backbone::FILES {
+            context.check_cancelled()?;
+            files::copy(&folder.join(name), &context.output.join(name))?;
+        }
+        Backbone::open(context.output)
+    }
+}
+
+/// A model that was trained for a task loses what it learned for it, and that must not happen without a word. The heads of pretraining are no
+/// loss: every encoder on the hub has them.
+fn left_out(weights: &Path) -> Result<Option<String>, StageError> {
+    const NAMED: usize = 6;
+    let heads = JointModel::heads_in(weights)
+        .map_err(|error| StageError::new(error.to_string()).with_help(error.help()))?;
+    let pretraining =
+        |name: &String| ["head.", "decoder."].iter().any(|part| name.starts_with(part));
+    if heads.iter().all(pretraining) {
+        return Ok(None);
+    }
+    let mut names: Vec<String> = heads.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
+    if heads.len() > NAMED {
+        names.push(format!("{} more", heads.len() - NAMED));
+    }
+    Ok(Some(format!(
+        "this model was trained for a task: only its encoder is used, and its heads are left out: {}",
+        names.join(", ")
+    )))
+}
+
+/// A model whose weights and tokens have what its configuration says.
+fn checked(folder: &Path) -> Result<Backbone, StageError> {
+    let model = Backbone::open(folder)?;
+    JointModel::check(&model.weights, &model.config)
+        .map_err(|error| StageError::new(error.to_string()).with_help(error.help()))?;
+    check_vocabulary(&model)?;
+    Ok(model)
+}
+
+/// A `config.json` is small by nature.
+const INSPECTION: Inspection = Inspection { largest: 1 << 20, read: read_config };
+
+fn read_config(text: &str) -> Result<Content, Vec<SourceProblem>> {
+    let help = || Some("the encoder must be a ModernBERT".to_owned());
+    match ModernBertConfig::from_json(text) {
+        Ok(config) => Ok(Arc::new(config)),
+        Err(ConfigError::Unsupported(problems)) => Err(problems
+            .into_iter()
+            .map(|ConfigProblem { key, message }| SourceProblem {
+                range: place_of(text, key),
+                message,
+                help: help(),
+            })
+            .collect()),
+        Err(ConfigError::Json { message, line, column }) => {
+            let before = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len);
+            let at = before.sum::<usize>() + column.saturating_sub(1);
+            let at = text.floor_char_boundary(at.min(text.len()));
+            Err(vec![SourceProblem { range: at..at, message, help: help() }])
+        }
+        Err(error @ ConfigError::NoMemory(_)) => {
+            Err(vec![SourceProblem { range: 0..0, message: error.to_string(), help: None }])
+        }
+    }
+}
+
+/// Where the value of a key of a JSON object stands, in bytes; its beginning where the key is not there.
+fn place_of(text: &str, key: &str) -> Range<usize> {
+    let members: BTreeMap<String, &RawValue> = serde_json::from_str(text).unwrap_or_default();
+    members.get(key).map_or(0..0, |value| {
+        let start = value.get().as_ptr() as usize - text.as_ptr() as usize;
+        start..start + value.get().len()
+    })
+}
+
+fn download(repo: &str, context: &Context<'_>) -> Result<PathBuf, StageError> {
+    let commit = context
+        .commit
+        .ok_or_else(|| StageError::new("the commit of the hub revision was not resolved"))?;
+    let commit = hub::Commit::parse(commit)
+        .ok_or_else(|| StageError::new(format!("`{commit}` is no commit")))?;
+    let mut options = Options::from_environment();
+    options.offline |= context.offline;
+    let client = Client::new(options).map_err(failed)?;
+    let mut watch = Watch { context, begun: Instant::now(), shown: None };
+    client.fetch(repo, &commit, &Backbone::FILES, &mut watch).map_err(failed)
+}
+
+/// A token without a row in the embedding would end the first training that meets it.
+fn check_vocabulary(model: &Backbone) -> Result<(), StageError> {
+    let tokenizer = TextTokenizer::load(&model.tokenizer)
+        .map_err(|error| StageError::new(error.to_string()))?;
+    let (largest, token) = tokenizer.largest_id();
+    let rows = model.config.vocab_size;
+    if (largest as usize) < rows {
+        return Ok(());
+    }
+    let token = token.map(|token| format!(" (`{token}`)")).unwrap_or_default();
+    Err(StageError::new(format!(
+        "`{}` has tokens up to number {largest}{token}, but the embedding has only {rows} rows, for 0 to {}",
+        model.tokenizer.display(),
+        rows - 1
+    ))
+    .with_help("take the `tokenizer.json` that belongs to the model, or a model whose embedding was resized to it"))
+}
+
+/// Shows the progress of the file that is being downloaded.
+struct Watch<'a> {
+    context: &'a Context<'a>,
+    begun: Instant,
+    shown: Option<Instant>,
+}
+
+impl hub::Observer for Watch<'_> {
+    fn progress(&mut self, _file: &str, done: u64, total: u64) {
+        if self.shown.is_some_and(|shown| shown.elapsed() < Duration::from_millis(100)) {
+            return;
+        }
+        let now = Instant::now();
+        let speed = done as f64 / now.duration_since(self.begun).as_secs_f64().max(1e-3);
+        self.shown = Some(now);
+        self.context.progress(Progress {
+            done,
+            total,
+            unit: "bytes",
+            numbers: vec![("bytes_per_s", speed)],
+        });
+    }
+
+    fn cancelled(&self) -> bool {
+        self.context.signals.cancelled()
+    }
+
+    fn message(&mut self, text: String) {
+        self.context.note(text);
+    }
+
+    fn waiting(&mut self, text: String) {
+        self.context.note(text);
+    }
+}
+
+fn failed(error: HubError) -> StageError {
+    if matches!(error, HubError::Cancelled) {
+        return StageError::Cancelled;
+    }
+    let failure = StageError::new(error.to_string());
+    match error.help() {
+        Some(help) => failure.with_help(help),
+        None => failure,
+    }
+}

@@ -1,0 +1,189 @@
+//! `init_model`: an encoder with random weights and a tokenizer trained on the corpus.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{facts, versions};
+use crate::base::rng::Rng;
+use crate::engine::stage::{
+    Artifact as _, CodeVersion, Context, Facts, InputFacts, ParameterProblem, Stage, StageError,
+    Survey, SurveyInputs,
+};
+use crate::nn::{ConfigError, JointModel, ModernBertConfig, layer_types};
+use crate::stages::artifacts::{Backbone, CorpusFiles, files};
+use crate::text::{Corpus, TextTokenizer, TrainTokenizerError, train_tokenizer};
+
+/// A ModernBERT of any size with random weights, drawn as transformers draws them, and a byte-level BPE tokenizer trained on the corpus's training split. Needs no download. Sizes are named as in `config.json`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InitModel {
+    /// Most entries of the vocabulary; a small corpus gives fewer.
+    #[serde(default = "vocab_size")]
+    #[schemars(range(min = 261, max = 1_000_000))]
+    pub vocab_size: usize,
+    /// Width of the hidden states.
+    #[serde(default = "hidden_size")]
+    #[schemars(range(min = 2, max = 16_384))]
+    pub hidden_size: usize,
+    /// Layers of the encoder.
+    #[serde(default = "num_hidden_layers")]
+    #[schemars(range(min = 1, max = 512))]
+    pub num_hidden_layers: usize,
+    /// Attention heads; they divide `hidden_size` into even parts.
+    #[serde(default = "num_attention_heads")]
+    #[schemars(range(min = 1, max = 512))]
+    pub num_attention_heads: usize,
+    /// Width of the MLP between its two projections.
+    #[serde(default = "intermediate_size")]
+    #[schemars(range(min = 1, max = 65_536))]
+    pub intermediate_size: usize,
+    /// Longest text in tokens.
+    #[serde(default = "max_position_embeddings")]
+    #[schemars(range(min = 3, max = 1_048_576))]
+    pub max_position_embeddings: usize,
+    /// Width of the window of local attention, half on each side.
+    #[serde(default = "local_attention")]
+    #[schemars(range(min = 2, max = 1_048_576))]
+    pub local_attention: usize,
+    /// Every how many layers attention is global, from the first on.
+    #[serde(default = "global_attn_every_n_layers")]
+    #[schemars(range(min = 1, max = 512))]
+    pub global_attn_every_n_layers: usize,
+    /// Seed of the weights.
+    #[serde(default = "super::default_seed")]
+    pub seed: u64,
+}
+
+fn vocab_size() -> usize {
+    4096
+}
+fn hidden_size() -> usize {
+    128
+}
+fn num_hidden_layers() -> usize {
+    4
+}
+fn num_attention_heads() -> usize {
+    4
+}
+fn intermediate_size() -> usize {
+    192
+}
+fn max_position_embeddings() -> usize {
+    8192
+}
+fn local_attention() -> usize {
+    128
+}
+fn global_attn_every_n_layers() -> usize {
+    3
+}
+
+crate::inputs! {
+    pub struct InitModelInputs {
+        /// The texts that the tokenizer is trained on.
+        corpus: CorpusFiles,
+    }
+}
+
+impl InitModel {
+    fn tokenizer(
+        &self,
+        corpus: &Corpus,
+        cancelled: &(dyn Fn() -> bool + Sync),
+    ) -> Result<TextTokenizer, StageError> {
+        let texts = corpus.train.iter().map(|example| example.text.as_str());
+        train_tokenizer(texts, self.vocab_size, cancelled).map_err(|error| match error {
+            TrainTokenizerError::Cancelled => StageError::Cancelled,
+            _ => StageError::new(error.to_string()),
+        })
+    }
+
+    fn config(&self) -> ModernBertConfig {
+        ModernBertConfig {
+            vocab_size: self.vocab_size,
+            hidden_size: self.hidden_size,
+            num_hidden_layers: self.num_hidden_layers,
+            num_attention_heads: self.num_attention_heads,
+            intermediate_size: self.intermediate_size,
+            max_position_embeddings: self.max_position_embeddings,
+            local_attention: self.local_attention,
+            layer_types: layer_types(self.num_hidden_layers, self.global_attn_every_n_layers),
+            ..ModernBertConfig::base()
+        }
+    }
+}
+
+impl Stage for InitModel {
+    const KIND: &'static str = "init_model";
+    const CODE: &'static [CodeVersion] = &[
+        versions::TOKENIZER_TRAINING,
+        versions::ALIGNMENT,
+        versions::INITIAL_WEIGHTS,
+        versions::MODEL,
+    ];
+    const DRAWS: Option<&'static str> = Some("the weights to start from");
+    type Inputs = InitModelInputs;
+    type Output = Backbone;
+
+    fn check(&self) -> Vec<ParameterProblem> {
+        if self.hidden_size.is_multiple_of(2 * self.num_attention_heads) {
+            return Vec::new();
+        }
+        let message = format!(
+            "`num_attention_heads` = {} does not divide `hidden_size` = {} into even parts",
+            self.num_attention_heads, self.hidden_size
+        );
+        let help = format!("`hidden_size` must be a multiple of {}", 2 * self.num_attention_heads);
+        vec![ParameterProblem { parameter: "num_attention_heads", message, help: Some(help) }]
+    }
+
+    fn facts(&self, _inputs: InputFacts<'_>) -> Facts {
+        facts::of_model(self.max_position_embeddings)
+    }
+
+    fn survey(
+        &self,
+        inputs: SurveyInputs<'_>,
+        _entry: Option<&Path>,
+    ) -> Result<Survey, StageError> {
+        let Some(corpus) = inputs.get::<Corpus>("corpus") else { return Ok(Survey::default()) };
+        Ok(Survey {
+            remarks: Vec::new(),
+            finding: Some(Arc::new(self.tokenizer(&corpus, &|| false)?)),
+            ..Survey::default()
+        })
+    }
+
+    fn run(&self, inputs: InitModelInputs, context: &Context<'_>) -> Result<Backbone, StageError> {
+        let cancelled = || context.signals.cancelled();
+        let tokenizer = self.tokenizer(&inputs.corpus.read()?, &cancelled)?;
+        let path = context.output.join(Backbone::TOKENIZER);
+        tokenizer.save(&path).map_err(|error| StageError::writing(&path, &error))?;
+
+        // The embedding has a row for every entry that there is, not for every entry that was allowed.
+        let mut config = self.config();
+        config.vocab_size = tokenizer.vocabulary_size();
+        config.cls_token_id = tokenizer.id("[CLS]");
+        config.bos_token_id = config.cls_token_id;
+        config.sep_token_id = tokenizer.id("[SEP]");
+        config.eos_token_id = config.sep_token_id;
+        config.pad_token_id = tokenizer.id("[PAD]");
+        context.check_cancelled()?;
+        let model =
+            JointModel::new_random(config, 1, &Rng::new(self.seed)).map_err(
+                |error| match error {
+                    ConfigError::NoMemory(_) => StageError::new(error.to_string())
+                        .with_help("lower `hidden_size` or `num_hidden_layers`"),
+                    _ => StageError::new(error.to_string()),
+                },
+            )?;
+        let path = context.output.join(Backbone::WEIGHTS);
+        model.save_encoder(&path).map_err(|error| StageError::writing(&path, &error))?;
+        files::write_text(&context.output.join(Backbone::CONFIG), &model.config.to_json())?;
+        Backbone::open(context.output)
+    }
+}

@@ -1,0 +1,38 @@
+//! The stage kinds: one file each, and one line each in the table [`ALL`].
+//!
+//! A kind reads its typed inputs, calls the machine-learning side, and writes its artifact. It never uses another kind.
+
+pub mod artifacts;
+mod corpus_caveats;
+mod engine;
+mod evaluate;
+mod facts;
+mod fetch_model;
+mod generate_corpus;
+mod init_model;
+mod plot;
+mod read_corpus;
+mod splits;
+mod tokenize;
+mod train;
+pub mod versions;
+mod watched;
+
+use crate::engine::stage::StageKind;
+
+/// Every kind, in the order in which `pipeline kinds` lists them.
+pub static ALL: &[StageKind] = &[
+    StageKind::of::<fetch_model::FetchModel>(),
+    StageKind::of::<init_model::InitModel>(),
+    StageKind::of::<generate_corpus::GenerateCorpus>(),
+    StageKind::of::<read_corpus::ReadCorpus>(),
+    StageKind::of::<tokenize::Tokenize>(),
+    StageKind::of::<train::Train>(),
+    StageKind::of::<evaluate::Evaluate>(),
+    StageKind::of::<plot::Plot>(),
+];
+
+/// The seed of a stage whose file gives none.
+fn default_seed() -> u64 {
+    42
+}

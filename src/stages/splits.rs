@@ -1,0 +1,377 @@
+//! What the two corpus kinds share: the parameters that divide a corpus, and what is said of what came out.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::corpus_caveats::LabelFindings;
+use crate::engine::stage::{
+    Artifact as _, Caveat, Context, ParameterProblem, Remark, StageError, Survey,
+};
+use crate::stages::artifacts::{CorpusFiles, CorpusWriter};
+use crate::text::{
+    self, Corpus, Division, EqualTexts, Example, Membership, Split, SplitError, Trace,
+};
+
+/// Fractions of the splits; one that is left out is empty.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Fractions {
+    /// To train on.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub train: f64,
+    /// To watch and choose by while training.
+    #[serde(default)]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub validation: f64,
+    /// To report on in the end.
+    #[serde(default)]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub test: f64,
+}
+
+impl Default for Fractions {
+    fn default() -> Self {
+        Self { train: 0.8, validation: 0.2, test: 0.0 }
+    }
+}
+
+impl From<Fractions> for text::Fractions {
+    fn from(fractions: Fractions) -> Self {
+        Self { train: fractions.train, validation: fractions.validation, test: fractions.test }
+    }
+}
+
+/// The field whose equal values stay in one split.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum By {
+    /// In every split.
+    Field(#[schemars(length(min = 1))] String),
+    /// In some splits only.
+    Parts(ByPart),
+}
+
+/// The fields whose equal values are in one split as a whole or not at all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ByPart {
+    /// For the validation split.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub validation: Option<String>,
+    /// For the test split.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub test: Option<String>,
+}
+
+/// What becomes of equal texts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Duplicates {
+    /// They stay in one split.
+    #[default]
+    Together,
+    /// One of them is kept.
+    Drop,
+    /// Each is a text like any other.
+    Keep,
+}
+
+/// The parameters that divide a corpus.
+pub(super) struct Dividing<'a> {
+    pub fractions: Fractions,
+    pub by: Option<&'a By>,
+    pub duplicates: Duplicates,
+    pub seed: u64,
+}
+
+impl Dividing<'_> {
+    pub(super) fn check(&self) -> Vec<ParameterProblem> {
+        let fractions = text::Fractions::from(self.fractions);
+        let mut problems: Vec<_> = check_sum(&self.fractions).into_iter().collect();
+        let by = self.division().by;
+        if self.by.is_some() && by.fields().is_empty() {
+            problems.push(ParameterProblem {
+                parameter: "by",
+                message: "`by` names no split".to_owned(),
+                help: Some("for example `by = { test = \"template\" }`".to_owned()),
+            });
+        }
+        for (part, field) in by.fields() {
+            let Some(part) = part.filter(|part| fractions.get(*part) == 0.0) else { continue };
+            problems.push(ParameterProblem {
+                parameter: "by",
+                message: format!(
+                    "`by` holds whole values of `{field}` out for `{part}`, but `split` gives `{part}` nothing"
+                ),
+                help: Some(format!("give it a share in `split`, such as `{part} = 0.15`")),
+            });
+        }
+        problems
+    }
+
+    pub(super) fn division(&self) -> Division {
+        Division {
+            fractions: self.fractions.into(),
+            by: match self.by {
+                None => text::By::Nothing,
+                Some(By::Field(field)) => text::By::Field(field.clone()),
+                Some(By::Parts(ByPart { validation, test })) => {
+                    text::By::Parts { validation: validation.clone(), test: test.clone() }
+                }
+            },
+            equal_texts: match self.duplicates {
+                Duplicates::Together => EqualTexts::Together,
+                Duplicates::Drop => EqualTexts::Drop,
+                Duplicates::Keep => EqualTexts::Keep,
+            },
+            seed: self.seed,
+        }
+    }
+}
+
+fn check_sum(fractions: &Fractions) -> Option<ParameterProblem> {
+    let sum = fractions.train + fractions.validation + fractions.test;
+    // Decimal fractions such as 0.7 + 0.2 + 0.1 are not exact in binary.
+    if (sum - 1.0).abs() <= 1e-9 {
+        return None;
+    }
+    let message = format!("the fractions of `split` sum to {}, not 1", (sum * 1e6).round() / 1e6);
+    Some(ParameterProblem {
+        parameter: "split",
+        message,
+        help: Some("for example `{ train = 0.8, validation = 0.2 }`".to_owned()),
+    })
+}
+
+pub(super) fn failed(error: &SplitError) -> StageError {
+    StageError::new(error.to_string()).with_help(error.help())
+}
+
+/// How far a split may be from its fraction before that is said.
+const NEAR: f64 = 0.02;
+
+/// What came out: counts and shares, and where they are not what was asked for.
+pub(super) fn remarks(division: &Division, membership: &Membership) -> Vec<Remark> {
+    let sizes = Split::ALL.map(|split| (split, membership.size(split)));
+    let total = sizes.iter().map(|(_, size)| size).sum::<usize>().max(1);
+    let share = |size: usize| size as f64 / total as f64;
+    let parts: Vec<String> = sizes
+        .iter()
+        .filter(|(split, size)| *size > 0 || division.fractions.get(*split) > 0.0)
+        .map(|(split, size)| format!("{size} {split} ({:.1} %)", 100.0 * share(*size)))
+        .collect();
+    let mut remarks = vec![Remark::Note(format!("texts: {}", parts.join(", ")))];
+    for groups in &membership.groups {
+        let count = |split: Split| groups.parts[split as usize];
+        let asked = |split: &Split| division.fractions.get(*split) > 0.0;
+        let shown: Vec<String> = match groups.part {
+            Some(part) => vec![format!("{} of {} {part}", count(part), groups.total)],
+            None => Split::ALL
+                .into_iter()
+                .filter(asked)
+                .map(|split| format!("{} {split}", count(split)))
+                .collect(),
+        };
+        let text = format!("values of `{}`: {}", groups.field, shown.join(", "));
+        remarks.push(Remark::Note(text));
+    }
+    let dropped = membership.dropped();
+    if dropped > 0 {
+        let lines = if dropped == 1 { "1 line was" } else { &format!("{dropped} lines were") };
+        let text = format!("{lines} dropped, whose text stands in another line");
+        remarks.push(Remark::Note(text));
+    }
+    remarks.extend(missed(division, membership, sizes).map(Remark::Caveat));
+    remarks
+}
+
+fn missed(
+    division: &Division,
+    membership: &Membership,
+    sizes: [(Split, usize); 3],
+) -> Option<Caveat> {
+    let total = sizes.iter().map(|(_, size)| *size as f64).sum::<f64>().max(1.0);
+    let asked = |split: Split| division.fractions.get(split);
+    let far = |(split, size): &(Split, usize)| {
+        let share = *size as f64 / total;
+        let text = format!(
+            "{split} {:.1} % instead of {} %",
+            100.0 * share,
+            (asked(*split) * 1000.0).round() / 10.0
+        );
+        ((share - asked(*split)).abs() > NEAR).then_some(text)
+    };
+    let far: Vec<String> = sizes.iter().filter_map(far).collect();
+    if far.is_empty() {
+        return None;
+    }
+    let why = match membership.groups.first() {
+        Some(groups) => format!("the groups of `{}` do not divide finer", groups.field),
+        None => "equal texts stay together".to_owned(),
+    };
+    let excess: f64 =
+        sizes.iter().map(|(split, size)| (*size as f64 - asked(*split) * total).max(0.0)).sum();
+    let message = format!("the split is {}: {why}", far.join(", "));
+    Some(Caveat::new("fractions_missed", excess.round() as u64, message))
+}
+
+/// Which texts, and which values of a field, lie in several splits.
+pub(super) struct Overlap {
+    /// By digest of the text: how many times it stands in each split.
+    texts: HashMap<[u8; 16], [u32; 3]>,
+    group: Option<Group>,
+}
+
+/// A field, what to call its values, and how many times each stands in each split.
+struct Group {
+    field: &'static str,
+    name: &'static str,
+    values: BTreeMap<String, [u32; 3]>,
+}
+
+impl Overlap {
+    /// * `group`: a field, and what to call its values
+    pub(super) fn new(group: Option<(&'static str, &'static str)>) -> Self {
+        let begin = |(field, name)| Group { field, name, values: BTreeMap::new() };
+        Self { texts: HashMap::new(), group: group.map(begin) }
+    }
+
+    pub(super) fn push(&mut self, split: Split, example: &Example) {
+        let digest = blake3::hash(example.text.as_bytes());
+        let (digest, _) = digest.as_bytes().split_first_chunk::<16>().expect("it has 32 bytes");
+        self.texts.entry(*digest).or_default()[split as usize] += 1;
+        if let Some(Group { field, values, .. }) = &mut self.group
+            && let Some(value) = example.fields.get(*field)
+        {
+            if !values.contains_key(value) {
+                values.insert(value.clone(), [0; 3]);
+            }
+            values.get_mut(value).expect("it is there")[split as usize] += 1;
+        }
+    }
+
+    /// What a reader of scores should know of it.
+    pub(super) fn caveats(&self) -> Vec<Caveat> {
+        let mut caveats = Vec::new();
+        let pairs = [
+            (Split::Validation, Split::Train),
+            (Split::Test, Split::Train),
+            (Split::Test, Split::Validation),
+        ];
+        for (split, other) in pairs {
+            let count = |counts: &[u32; 3]| counts[split as usize];
+            let total: u32 = self.texts.values().map(count).sum();
+            let both = self.texts.values().filter(|counts| counts[other as usize] > 0);
+            let shared: u32 = both.map(count).sum();
+            if shared > 0 {
+                let message = format!(
+                    "{shared} of {total} {split} texts are also in {other}: scores on them measure memory"
+                );
+                caveats.push(Caveat::new("texts_in_two_splits", shared, message).of(split));
+            }
+        }
+        let Some(Group { field, name, values }) = &self.group else { return caveats };
+        for split in [Split::Validation, Split::Test] {
+            let shared = values
+                .values()
+                .filter(|counts| counts[split as usize] > 0 && counts[Split::Train as usize] > 0)
+                .count();
+            if shared > 0 {
+                let message = format!(
+                    "{split} shares {shared} {name} with train: scores on it say little about other {name}; `by = \"{field}\"` keeps them apart"
+                );
+                caveats.push(Caveat::new(&format!("shared_{name}"), shared, message).of(split));
+            }
+        }
+        caveats
+    }
+}
+
+/// Writes a corpus text by text, and says at its end what a reader of scores on it should know, and how it differs from what the stage came
+/// to before.
+pub(super) struct Output<'a> {
+    context: &'a Context<'a>,
+    files: CorpusWriter,
+    overlap: Overlap,
+    labels: LabelFindings,
+    /// Of the corpus before, and of this one.
+    traces: Option<(Trace, Trace)>,
+}
+
+impl<'a> Output<'a> {
+    /// * `group`: as [`Overlap::new`]
+    pub(super) fn new(
+        group: Option<(&'static str, &'static str)>,
+        context: &'a Context<'a>,
+    ) -> Result<Self, StageError> {
+        Ok(Self {
+            context,
+            files: CorpusFiles::writer(context.output)?,
+            overlap: Overlap::new(group),
+            labels: LabelFindings::default(),
+            traces: (context.previous)()
+                .and_then(|previous| trace(&previous))
+                .map(|trace| (trace, Trace::default())),
+        })
+    }
+
+    pub(super) fn push(&mut self, split: Split, example: &Example) -> Result<(), StageError> {
+        self.overlap.push(split, example);
+        self.labels.push(split, example);
+        if let Some((_, trace)) = &mut self.traces {
+            trace.push(split, example);
+        }
+        self.files.push(split, example)
+    }
+
+    pub(super) fn finish(self, mut caveats: Vec<Caveat>) -> Result<CorpusFiles, StageError> {
+        for caveat in self.overlap.caveats().into_iter().chain(self.labels.caveats()) {
+            self.context.caveat(&mut caveats, caveat);
+        }
+        // Whoever learns the classes says it.
+        caveats.extend(self.labels.classes());
+        if let Some((before, now)) = &self.traces {
+            self.context.note(difference(before, now));
+        }
+        self.files.finish(&caveats)
+    }
+}
+
+/// A corpus that is in memory only, with what is to be said of it.
+pub(super) fn survey(
+    corpus: Corpus,
+    group: Option<(&'static str, &'static str)>,
+    mut remarks: Vec<Remark>,
+) -> Survey {
+    let (mut overlap, labels) = (Overlap::new(group), LabelFindings::of(&corpus));
+    for split in Split::ALL {
+        corpus.get(split).iter().for_each(|example| overlap.push(split, example));
+    }
+    let caveats = overlap.caveats().into_iter().chain(labels.caveats());
+    remarks.extend(caveats.map(Remark::Caveat));
+    Survey { remarks, finding: Some(Arc::new(corpus)), ..Survey::default() }
+}
+
+/// What to say again of a corpus that is there: how it differs from the one before, where that is another one.
+pub(super) fn recall(entry: &Path, previous: &dyn Fn() -> Option<PathBuf>) -> Vec<String> {
+    let compare = || Some(difference(&trace(&previous()?)?, &trace(entry)?));
+    compare().into_iter().collect()
+}
+
+fn difference(before: &Trace, now: &Trace) -> String {
+    format!("compared with the corpus before: {}", now.since(before))
+}
+
+/// Where the texts of a corpus lie, as far as it can be read.
+fn trace(folder: &Path) -> Option<Trace> {
+    let files = CorpusFiles::open(folder).ok()?;
+    let mut trace = Trace::default();
+    files.for_each(|split, example| trace.push(split, example)).ok()?;
+    Some(trace)
+}

@@ -1,0 +1,207 @@
+//! `tokenize`: texts to labelled tokens.
+
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{facts, versions};
+use crate::engine::stage::{
+    Caveat, CodeVersion, Context, Facts, InputFacts, ParameterProblem, Remark, Stage, StageError,
+    Survey, SurveyInputs,
+};
+use crate::stages::artifacts::{Backbone, CorpusFiles, Encoded, EncodedWriter};
+use crate::text::{
+    Corpus, EncodedSplit, LONGEST_RUN, LabelSet, Misfits, Split, Statistics, TextTokenizer,
+    UnitFound,
+};
+
+/// Turns texts into tokens with the model's own tokenizer and gives each a BIO label: `B-` where an entity's first character that is no space begins, `I-` inside it. An entity that truncation cuts is labelled `O` altogether.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tokenize {
+    /// Most tokens of a text, special ones included; what is beyond is cut off.
+    #[serde(default = "max_length")]
+    #[schemars(range(min = 3, max = 1_048_576))]
+    pub max_length: usize,
+}
+
+fn max_length() -> usize {
+    128
+}
+
+crate::inputs! {
+    pub struct TokenizeInputs {
+        /// The model whose tokenizer to use.
+        model: Backbone,
+        /// The texts.
+        corpus: CorpusFiles,
+    }
+}
+
+/// Scores count every pair of labels, of which there are two for each type.
+const MOST_ENTITY_TYPES: usize = 1000;
+
+/// What to say of a length that the model cannot take, and what helps.
+fn too_long(max_length: usize, limit: usize) -> (String, String) {
+    let message = format!(
+        "`max_length` = {max_length} is beyond the model's `max_position_embeddings` = {limit}"
+    );
+    (message, format!("set `max_length` to at most {limit}"))
+}
+
+impl Stage for Tokenize {
+    const KIND: &'static str = "tokenize";
+    const CODE: &'static [CodeVersion] = &[versions::ALIGNMENT];
+    type Inputs = TokenizeInputs;
+    type Output = Encoded;
+
+    fn facts(&self, inputs: InputFacts<'_>) -> Facts {
+        facts::of_corpus(inputs, "corpus")
+    }
+
+    fn check_inputs(&self, inputs: InputFacts<'_>) -> Vec<ParameterProblem> {
+        let Some(limit) = facts::longest(inputs, "model").filter(|limit| self.max_length > *limit)
+        else {
+            return Vec::new();
+        };
+        let (message, help) = too_long(self.max_length, limit);
+        vec![ParameterProblem { parameter: "max_length", message, help: Some(help) }]
+    }
+
+    fn run(&self, inputs: TokenizeInputs, context: &Context<'_>) -> Result<Encoded, StageError> {
+        let limit = inputs.model.config.max_position_embeddings;
+        if self.max_length > limit {
+            let (message, help) = too_long(self.max_length, limit);
+            return Err(StageError::new(message).with_help(help));
+        }
+        let tokenizer = TextTokenizer::load(&inputs.model.tokenizer)
+            .map_err(|error| StageError::new(error.to_string()))?;
+        let corpus = inputs.corpus.read()?;
+        let labels = labels_of(&corpus)?;
+        let mut writer =
+            EncodedWriter::new(context.output, &inputs.model.tokenizer, &labels, self.max_length)?;
+        let mut caveats = inputs.corpus.caveats;
+        let mut misfits = Vec::new();
+        for split in Split::ALL {
+            context.check_cancelled()?;
+            let (tokens, statistics) = self.encode(&tokenizer, &corpus, split, &labels)?;
+            context.remarks(&mut caveats, remarks(&statistics, self.max_length, split));
+            misfits.push(statistics.misfits.clone());
+            writer.split(split, &tokens, statistics, corpus.get(split))?;
+        }
+        context.remarks(&mut caveats, unit_remark(&misfits));
+        writer.finish(caveats)
+    }
+
+    fn survey(
+        &self,
+        inputs: SurveyInputs<'_>,
+        _entry: Option<&Path>,
+    ) -> Result<Survey, StageError> {
+        let Some(corpus) = inputs.get::<Corpus>("corpus") else { return Ok(Survey::default()) };
+        let labels = labels_of(&corpus)?;
+        let mut found = Vec::new();
+        if let Some(tokenizer) = inputs.get::<TextTokenizer>("model") {
+            let mut misfits = Vec::new();
+            for split in Split::ALL {
+                let (_, statistics) = self.encode(&tokenizer, &corpus, split, &labels)?;
+                found.extend(remarks(&statistics, self.max_length, split));
+                misfits.push(statistics.misfits);
+            }
+            found.extend(unit_remark(&misfits));
+        }
+        Ok(Survey { remarks: found, finding: Some(corpus), ..Survey::default() })
+    }
+}
+
+impl Tokenize {
+    fn encode(
+        &self,
+        tokenizer: &TextTokenizer,
+        corpus: &Corpus,
+        split: Split,
+        labels: &LabelSet,
+    ) -> Result<(EncodedSplit, Statistics), StageError> {
+        tokenizer
+            .encode_split(corpus.get(split), labels, self.max_length)
+            .map_err(|error| StageError::new(format!("the `{split}` split: {error}")))
+    }
+}
+
+fn labels_of(corpus: &Corpus) -> Result<LabelSet, StageError> {
+    let labels = LabelSet::of(corpus.entity_labels());
+    if labels.types().len() <= MOST_ENTITY_TYPES {
+        return Ok(labels);
+    }
+    let message = format!(
+        "the corpus has {} entity types, and a model tells at most {MOST_ENTITY_TYPES} apart",
+        labels.types().len()
+    );
+    Err(StageError::new(message).with_help(
+        "the `label` of an entity is its type, such as `IP`, not the text that it covers",
+    ))
+}
+
+/// In what the offsets of all splits look to be counted, where that is not characters.
+fn unit_remark(misfits: &[Misfits]) -> Vec<Remark> {
+    let Some(UnitFound { unit, differ, whole }) = Misfits::unit(misfits) else {
+        return Vec::new();
+    };
+    let message = format!(
+        "the offsets of entities look like {units}: {whole} of {differ} for which that makes a difference break words, and would not if they \
+         counted {units}; set `offsets = \"{}\"` in `read_corpus`",
+        unit.name(),
+        units = unit.units()
+    );
+    vec![Remark::Caveat(Caveat::new("offsets_unit", whole, message))]
+}
+
+/// What truncation and the bounds of tokens took from a split.
+fn remarks(found: &Statistics, max_length: usize, split: Split) -> Vec<Remark> {
+    let mut remarks = Vec::new();
+    let mut caveat = |code, count: usize, message: String| {
+        remarks.push(Remark::Caveat(Caveat::new(code, count, message).of(split)));
+    };
+    let all = found.entities;
+    if found.truncated > 0 {
+        let message = format!(
+            "{} of {} {split} texts are longer than {max_length} tokens and were cut",
+            found.truncated, found.sequences
+        );
+        caveat("texts_cut", found.truncated, message);
+    }
+    if found.long_runs > 0 {
+        let runs = match found.long_runs {
+            1 => "1 run".to_owned(),
+            count => format!("{count} runs"),
+        };
+        let message = format!(
+            "{runs} of more than {LONGEST_RUN} characters without a break in the {split} texts, cut before the tokenizer sees them"
+        );
+        caveat("runs_cut", found.long_runs, message);
+    }
+    if found.entities_cut > 0 {
+        let cut = found.entities_cut;
+        let message = format!(
+            "{cut} of {all} {split} entities are cut off by `max_length` = {max_length}: they cannot be found, and count as missed"
+        );
+        caveat("entities_cut", cut, message);
+    }
+    let misfits = found.misfits.count();
+    if misfits > 0 {
+        let message = format!(
+            "{misfits} of {all} {split} entities are not whole tokens, so that no tags give them, and count as missed: {}",
+            found.misfits.causes()
+        );
+        caveat("entities_inside_tokens", misfits, message);
+        let listed: Vec<String> = found.misfits.first.iter().map(ToString::to_string).collect();
+        let more = if listed.len() < misfits { "\n..." } else { "" };
+        remarks.push(Remark::Warning(format!(
+            "these are{}:\n{}{more}",
+            if more.is_empty() { "" } else { " the first" },
+            listed.join("\n")
+        )));
+    }
+    remarks
+}

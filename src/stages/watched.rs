@@ -1,0 +1,86 @@
+//! The metrics by which `train` compares its evaluations, held against what there is to evaluate.
+
+use super::train::Train;
+use crate::engine::stage::{Caveat, Context, ParameterProblem, StageError};
+use crate::training::{Contents, Metric, Recipe, RowSplit, Trained};
+
+/// The parameters that compare evaluations, each with its metric.
+fn watched(train: &Train) -> Vec<(&'static str, Metric)> {
+    let stopping = train.early_stopping.as_ref().map(|stopping| stopping.metric);
+    [("early_stopping", stopping), ("keep_best", train.keep_best)]
+        .into_iter()
+        .filter_map(|(parameter, metric)| Some((parameter, metric?)))
+        .collect()
+}
+
+/// What is wrong with the parameters in view of the weights: a metric of a head that is not trained, and so not there, compares nothing.
+pub(super) fn untrained(train: &Train, recipe: &Recipe) -> Vec<ParameterProblem> {
+    let problem = |(parameter, metric): (&'static str, Metric)| {
+        let weight = if recipe.objective().tags() { "anomaly_weight" } else { "ner_weight" };
+        ParameterProblem {
+            parameter,
+            message: format!(
+                "`{parameter}` cannot go by `{}`: with `{weight} = 0` that head is not trained",
+                metric.name()
+            ),
+            help: Some(format!(
+                "choose another metric, such as `loss`, or give `{weight}` a value"
+            )),
+        }
+    };
+    let is_untrained = |(_, metric): &(&'static str, Metric)| !recipe.trains(*metric);
+    watched(train).into_iter().filter(is_untrained).map(problem).collect()
+}
+
+/// What is wrong with the parameters where this is what the validation split holds: a metric that these texts leave undefined compares nothing.
+pub(super) fn undefined_in(train: &Train, validation: &Contents) -> Vec<ParameterProblem> {
+    let problem = |(parameter, metric): (&'static str, Metric)| {
+        let lack = validation.lacks(metric)?;
+        let message = format!(
+            "`{parameter}` cannot go by `{}`, which is undefined in the validation split: it {lack}",
+            metric.name()
+        );
+        let help = format!(
+            "choose a metric that is defined there, such as `loss`, leave `{parameter}` out, or give the validation split such texts"
+        );
+        Some(ParameterProblem { parameter, message, help: Some(help) })
+    };
+    watched(train).into_iter().filter_map(problem).collect()
+}
+
+/// The same before the first step, from the texts themselves.
+///
+/// * `validation`: reads the texts, which takes time that nobody needs where nothing is compared
+pub(super) fn refuse_undefined(
+    train: &Train,
+    validation: impl FnOnce() -> Result<Contents, StageError>,
+) -> Result<(), StageError> {
+    if watched(train).is_empty() {
+        return Ok(());
+    }
+    let problems = undefined_in(train, &validation()?);
+    let Some(first) = problems.first() else { return Ok(()) };
+    let messages: Vec<&str> = problems.iter().map(|problem| &*problem.message).collect();
+    let error = StageError::new(messages.join("; "));
+    Err(match &first.help {
+        Some(help) => error.with_help(help.clone()),
+        None => error,
+    })
+}
+
+/// Says what compared nothing, since no evaluation defined its metric.
+pub(super) fn tell_never_defined(
+    trained: &Trained,
+    context: &Context<'_>,
+    caveats: &mut Vec<Caveat>,
+) {
+    let evaluations =
+        trained.history.iter().filter(|row| row.split == RowSplit::Validation).count();
+    for (parameter, metric) in &trained.never_defined {
+        let message = format!(
+            "`{parameter}` compared nothing: `{}` was undefined in each of {evaluations} evaluations",
+            metric.name()
+        );
+        context.caveat(caveats, Caveat::new("never_defined", evaluations, message));
+    }
+}

@@ -1,0 +1,3 @@
+//! What a model is trained for, and how it is scored.
+
+pub mod metrics;

@@ -1,0 +1,290 @@
+//! Encoded texts: packed tokens with labels and offsets, and batches of them.
+
+use std::path::Path;
+
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+
+use super::EntityTruth;
+use crate::base::disk::regular;
+
+/// The label of a token that counts nowhere: special tokens have it.
+pub const IGNORE: u32 = u32::MAX;
+
+/// All sequences of one split, one after another without padding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EncodedSplit {
+    /// Token ids of all sequences: `(tokens,)`.
+    pub ids: Vec<u32>,
+    /// Where each sequence begins in `ids`, and where the last one ends: `(sequences + 1,)`.
+    pub bounds: Vec<u32>,
+    /// Number in the label set, [`IGNORE`] at special tokens: `(tokens,)`.
+    pub labels: Vec<u32>,
+    /// First character that each token shows of its text, white space skipped; 0 at special tokens: `(tokens,)`.
+    pub starts: Vec<u32>,
+    /// The character after the last one that it shows, the same as the first where it is white space; 0 at special tokens: `(tokens,)`.
+    pub ends: Vec<u32>,
+    /// 0 or 1: `(sequences,)`.
+    pub anomaly: Vec<u32>,
+    /// The entities as the corpus has them, whatever the labels say.
+    pub truth: EntityTruth,
+}
+
+/// Some sequences, packed: what a training step takes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Batch {
+    /// `(tokens,)`
+    pub ids: Vec<u32>,
+    /// `(sequences + 1,)`
+    pub bounds: Vec<usize>,
+    /// `(tokens,)`
+    pub labels: Vec<u32>,
+    /// `(sequences,)`
+    pub anomaly: Vec<u32>,
+}
+
+/// Why a file holds no encoded split.
+#[derive(Debug, thiserror::Error)]
+pub enum EncodedError {
+    #[error("cannot {doing} `{}`: {error}", path.display())]
+    Io { doing: &'static str, path: std::path::PathBuf, error: std::io::Error },
+    #[error("`{}` holds no encoded texts: {reason}", path.display())]
+    Malformed { path: std::path::PathBuf, reason: String },
+}
+
+impl Default for EncodedSplit {
+    fn default() -> Self {
+        Self {
+            ids: Vec::new(),
+            bounds: vec![0],
+            labels: Vec::new(),
+            starts: Vec::new(),
+            ends: Vec::new(),
+            anomaly: Vec::new(),
+            truth: EntityTruth::default(),
+        }
+    }
+}
+
+impl EncodedSplit {
+    /// How many sequences there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.anomaly.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.anomaly.is_empty()
+    }
+
+    /// How many tokens there are, special ones included.
+    #[must_use]
+    pub fn tokens(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Where sequence `row` lies in the packed vectors.
+    ///
+    /// # Panics
+    /// When there is no such sequence.
+    #[must_use]
+    pub fn range(&self, row: usize) -> std::ops::Range<usize> {
+        self.bounds[row] as usize..self.bounds[row + 1] as usize
+    }
+
+    /// Gathers sequences in the order of `rows`, which may repeat.
+    ///
+    /// # Panics
+    /// When a row is no sequence of this split.
+    #[must_use]
+    pub fn batch(&self, rows: &[u32]) -> Batch {
+        let tokens = rows.iter().map(|row| self.range(*row as usize).len()).sum();
+        let mut batch = Batch {
+            ids: Vec::with_capacity(tokens),
+            bounds: Vec::with_capacity(rows.len() + 1),
+            labels: Vec::with_capacity(tokens),
+            anomaly: Vec::with_capacity(rows.len()),
+        };
+        batch.bounds.push(0);
+        for row in rows {
+            let range = self.range(*row as usize);
+            batch.ids.extend_from_slice(&self.ids[range.clone()]);
+            batch.labels.extend_from_slice(&self.labels[range]);
+            batch.bounds.push(batch.ids.len());
+            batch.anomaly.push(self.anomaly[*row as usize]);
+        }
+        batch
+    }
+
+    /// Writes the split as a safetensors file of `U32` vectors.
+    ///
+    /// # Errors
+    /// [`EncodedError::Io`] when the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<(), EncodedError> {
+        let bytes: Vec<(&str, Vec<u8>)> = self
+            .vectors()
+            .map(|(name, values)| {
+                (name, values.iter().flat_map(|value| value.to_le_bytes()).collect())
+            })
+            .collect();
+        let views = bytes.iter().map(|(name, bytes)| {
+            let view = TensorView::new(Dtype::U32, vec![bytes.len() / 4], bytes)
+                .expect("four bytes for each value");
+            (*name, view)
+        });
+        let io = |error| EncodedError::Io { doing: "write", path: path.into(), error };
+        let serialized = safetensors::serialize(views, None)
+            .map_err(|error| io(std::io::Error::other(error.to_string())))?;
+        std::fs::write(path, serialized).map_err(io)
+    }
+
+    /// Reads what [`EncodedSplit::save`] wrote.
+    ///
+    /// # Errors
+    /// [`EncodedError`] when the file cannot be read or is not such a file: lengths that disagree, bounds that do not ascend.
+    pub fn load(path: &Path) -> Result<Self, EncodedError> {
+        let bytes = regular::read(path).map_err(|error| EncodedError::Io {
+            doing: "read",
+            path: path.into(),
+            error,
+        })?;
+        Self::from_bytes(&bytes)
+            .map_err(|reason| EncodedError::Malformed { path: path.into(), reason })
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+        let tensors = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
+        let vector = |name: &str| -> Result<Vec<u32>, String> {
+            let view = tensors.tensor(name).map_err(|error| format!("{name}: {error}"))?;
+            if view.dtype() != Dtype::U32 || view.shape().len() != 1 {
+                return Err(format!(
+                    "`{name}` is {:?} of shape {:?}, not a U32 vector",
+                    view.dtype(),
+                    view.shape()
+                ));
+            }
+            Ok(view
+                .data()
+                .chunks_exact(4)
+                .map(|chunk| u32::from_le_bytes([chunk[0], chunk[1], chunk[2], chunk[3]]))
+                .collect())
+        };
+        let split = Self {
+            ids: vector("ids")?,
+            bounds: vector("bounds")?,
+            labels: vector("labels")?,
+            starts: vector("starts")?,
+            ends: vector("ends")?,
+            anomaly: vector("anomaly")?,
+            truth: EntityTruth {
+                bounds: vector("entity_bounds")?,
+                starts: vector("entity_starts")?,
+                ends: vector("entity_ends")?,
+                kinds: vector("entity_kinds")?,
+                fits: vector("entity_fits")?,
+            },
+        };
+        split.check()?;
+        Ok(split)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let tokens = self.ids.len();
+        for (name, values) in
+            [("labels", &self.labels), ("starts", &self.starts), ("ends", &self.ends)]
+        {
+            if values.len() != tokens {
+                return Err(format!("`{name}` has {} values for {tokens} tokens", values.len()));
+            }
+        }
+        if self.bounds.len() != self.anomaly.len() + 1 {
+            return Err(format!(
+                "`bounds` has {} values for {} sequences",
+                self.bounds.len(),
+                self.anomaly.len()
+            ));
+        }
+        let ascends = self.bounds.windows(2).all(|pair| pair[0] <= pair[1]);
+        if self.bounds[0] != 0
+            || self.bounds.last().map(|last| *last as usize) != Some(tokens)
+            || !ascends
+        {
+            return Err("`bounds` does not ascend from 0 to the number of tokens".into());
+        }
+        self.truth.check(self.anomaly.len())
+    }
+
+    fn vectors(&self) -> impl Iterator<Item = (&'static str, &Vec<u32>)> {
+        let own = [
+            ("ids", &self.ids),
+            ("bounds", &self.bounds),
+            ("labels", &self.labels),
+            ("starts", &self.starts),
+            ("ends", &self.ends),
+            ("anomaly", &self.anomaly),
+        ];
+        own.into_iter().chain(self.truth.vectors())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::{Fit, spans::Span};
+
+    fn split() -> EncodedSplit {
+        let mut truth = EntityTruth::default();
+        truth.push([]);
+        truth.push([
+            (Span { start: 0, end: 3, kind: 0 }, Fit::Exact),
+            (Span { start: 4, end: 9, kind: 1 }, Fit::Cut),
+        ]);
+        EncodedSplit {
+            ids: vec![1, 10, 2, 1, 11, 12, 2],
+            bounds: vec![0, 3, 7],
+            labels: vec![IGNORE, 0, IGNORE, IGNORE, 1, 2, IGNORE],
+            starts: vec![0, 0, 0, 0, 0, 3, 0],
+            ends: vec![0, 4, 0, 0, 3, 6, 0],
+            anomaly: vec![0, 1],
+            truth,
+        }
+    }
+
+    #[test]
+    fn a_batch_packs_its_rows_in_the_given_order() {
+        let batch = split().batch(&[1, 0, 1]);
+        assert_eq!(batch.ids, [1, 11, 12, 2, 1, 10, 2, 1, 11, 12, 2]);
+        assert_eq!(batch.bounds, [0, 4, 7, 11]);
+        assert_eq!(batch.labels[..5], [IGNORE, 1, 2, IGNORE, IGNORE]);
+        assert_eq!(batch.anomaly, [1, 0, 1]);
+    }
+
+    #[test]
+    fn a_saved_split_loads_unchanged() {
+        let folder = tempfile::tempdir().unwrap();
+        for split in [split(), EncodedSplit::default()] {
+            split.save(&folder.path().join("x")).unwrap();
+            assert_eq!(EncodedSplit::load(&folder.path().join("x")).unwrap(), split);
+        }
+    }
+
+    #[test]
+    fn vectors_that_disagree_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        for damage in [
+            |split: &mut EncodedSplit| split.labels.truncate(6),
+            |split: &mut EncodedSplit| split.bounds.truncate(2),
+            |split: &mut EncodedSplit| split.bounds[1] = 9,
+            |split: &mut EncodedSplit| split.bounds.clear(),
+            |split: &mut EncodedSplit| split.truth.kinds.truncate(1),
+            |split: &mut EncodedSplit| split.truth.fits[0] = 7,
+            |split: &mut EncodedSplit| split.truth.bounds.truncate(2),
+        ] {
+            let mut split = split();
+            damage(&mut split);
+            split.save(&path).unwrap();
+            assert!(matches!(EncodedSplit::load(&path), Err(EncodedError::Malformed { .. })));
+        }
+    }
+}

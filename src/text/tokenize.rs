@@ -1,0 +1,478 @@
+//! Texts to labelled tokens, on all threads of the current pool.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokenizers::{
+    Encoding, ModelWrapper, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer as _,
+    Tokenizer,
+};
+use unicode_segmentation::UnicodeSegmentation as _;
+
+use super::align::{align, is_cut, visible};
+use super::pieces::Breaks;
+use super::spans::{self, Span};
+use super::{EncodedSplit, Example, Fit, IGNORE, LabelSet, Misfits};
+
+use crate::base::disk::regular;
+
+/// The largest `tokenizer.json` that is read.
+const LIMIT_BYTES: u64 = 256 << 20;
+
+/// How many times as long a normalizer may make a text: published ones replace a character by three or so, once.
+const LIMIT_GROWTH: f64 = 1000.0;
+
+/// A tokenizer that puts a `[CLS]` token before every text.
+///
+/// What its file says of padding and truncation is overridden: there is no padding, and the length is an argument.
+#[derive(Debug, Clone)]
+pub struct TextTokenizer {
+    inner: Tokenizer,
+    /// Special tokens before the text, and behind it.
+    around: (usize, usize),
+    /// Where its pre-tokenizer breaks a text.
+    breaks: Breaks,
+}
+
+/// The tokens of one text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TokenizedText {
+    pub ids: Vec<u32>,
+    /// First character that each token shows of the text, white space skipped; 0 at special tokens.
+    pub starts: Vec<u32>,
+    /// The character after the last one that it shows, the same as the first where it is white space; 0 at special tokens.
+    pub ends: Vec<u32>,
+    /// Which tokens the tokenizer put around the text.
+    pub special: Vec<bool>,
+    /// True when tokens were dropped.
+    pub truncated: bool,
+    /// The first character, white space skipped, from the first dropped token on.
+    pub cut_at: Option<usize>,
+}
+
+impl TokenizedText {
+    fn push(&mut self, id: u32, (start, end): (u32, u32), special: bool) {
+        self.ids.push(id);
+        self.starts.push(start);
+        self.ends.push(end);
+        self.special.push(special);
+    }
+}
+
+/// What encoding a split came to.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Statistics {
+    pub sequences: usize,
+    /// Tokens with special ones.
+    pub tokens: usize,
+    /// Of a sequence, in tokens with special ones; 0 without sequences.
+    pub length_min: usize,
+    pub length_mean: f64,
+    pub length_max: usize,
+    /// Sequences that lost tokens.
+    pub truncated: usize,
+    /// Runs without a break that were cut before they were tokenized.
+    pub long_runs: usize,
+    pub anomalies: usize,
+    pub entities: usize,
+    /// Entities that truncation cut or dropped: their tokens are `O`.
+    pub entities_cut: usize,
+    /// Entities that were not cut, but that no labels of tokens give.
+    pub misfits: Misfits,
+    /// Tokens of each label.
+    pub label_counts: BTreeMap<String, usize>,
+}
+
+/// Why there is no tokenizer, or no tokens.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenizerError {
+    #[error("cannot {doing} `{}`: {error}", path.display())]
+    Io { doing: &'static str, path: PathBuf, error: std::io::Error },
+    #[error("`{}` has {size} bytes, more than the {LIMIT_BYTES} that are read", path.display())]
+    TooLarge { path: PathBuf, size: u64 },
+    #[error("`{}` is no tokenizer: {reason}", path.display())]
+    Malformed { path: PathBuf, reason: String },
+    #[error("the normalizer of `{}` can make a text more than {LIMIT_GROWTH} times as long", path.display())]
+    Growth { path: PathBuf },
+    #[error("the tokenizer in `{}` puts no special token before a text, but the anomaly head reads a `[CLS]` there: its `post_processor` is to add one", path.display())]
+    NoClassToken { path: PathBuf },
+    #[error("a length of {max_length} tokens leaves none for the text: {special} are special, so expected at least {}", special + 1)]
+    MaxLength { max_length: usize, special: usize },
+    #[error("cannot tokenize line {line}: {reason}")]
+    Text { line: usize, reason: String },
+    #[error("more than 2^32 tokens in one split")]
+    TooManyTokens,
+}
+
+/// The library's encoding, with its panics as errors: it trusts a file's post-processor to name only tokens that there are.
+fn encode(tokenizer: &Tokenizer, text: &str) -> Result<Encoding, String> {
+    match catch_unwind(AssertUnwindSafe(|| tokenizer.encode_char_offsets(text, true))) {
+        Ok(Ok(encoding)) => Ok(encoding),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("its parts contradict each other".into()),
+    }
+}
+
+/// Where the pre-tokenizer breaks a text, tried out.
+fn breaks_of(tokenizer: &Tokenizer) -> Breaks {
+    const PROBE: &str = "aa11--aa aa";
+    let split = || {
+        let mut text = PreTokenizedString::from(PROBE);
+        tokenizer.get_pre_tokenizer()?.pre_tokenize(&mut text).ok()?;
+        let splits = text.get_splits(OffsetReferential::Original, OffsetType::Byte);
+        Some(splits.iter().map(|(_, (begin, _), _)| *begin).collect::<Vec<usize>>())
+    };
+    let begins = catch_unwind(AssertUnwindSafe(split)).ok().flatten().unwrap_or_default();
+    let is_broken = |places: &[usize]| places.iter().any(|place| begins.contains(place));
+    let at_space = is_broken(&[8, 9]);
+    match at_space && [2, 4, 6].iter().all(|place| is_broken(&[*place])) {
+        true => Breaks::Classes,
+        false if at_space => Breaks::Spaces,
+        false => Breaks::Nowhere,
+    }
+}
+
+/// How many times as long a normalizer, as a file has it, makes a text at most. Replacements one after the other multiply.
+fn growth(normalizer: &Value) -> f64 {
+    let characters = |text: &Value| text.as_str().map_or(0, |text| text.chars().count()) as f64;
+    match normalizer["type"].as_str() {
+        Some("Sequence") => normalizer["normalizers"]
+            .as_array()
+            .map_or(1.0, |steps| steps.iter().map(growth).product()),
+        // A regular expression may match between any two characters, as nothing does.
+        Some("Replace") => match characters(&normalizer["pattern"]["String"]) {
+            0.0 => 1.0 + characters(&normalizer["content"]),
+            pattern => (characters(&normalizer["content"]) / pattern).max(1.0),
+        },
+        Some("Prepend") => 1.0 + characters(&normalizer["prepend"]),
+        _ => 1.0,
+    }
+}
+
+impl TextTokenizer {
+    /// Reads a `tokenizer.json`.
+    ///
+    /// # Errors
+    /// [`TokenizerError`] when the file cannot be read, is too large, is no tokenizer, multiplies texts, or puts no `[CLS]` before them.
+    pub fn load(path: &Path) -> Result<Self, TokenizerError> {
+        let io = |error| TokenizerError::Io { doing: "read", path: path.into(), error };
+        let size = std::fs::metadata(path).map_err(io)?.len();
+        if size > LIMIT_BYTES {
+            return Err(TokenizerError::TooLarge { path: path.into(), size });
+        }
+        let bytes = regular::read(path).map_err(io)?;
+        Self::from_bytes(&bytes, path)
+    }
+
+    /// Reads the content of a `tokenizer.json`; `path` is what messages call it.
+    ///
+    /// # Errors
+    /// As [`TextTokenizer::load`].
+    pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self, TokenizerError> {
+        // The library trusts the lengths of merges, and panics on some that lie.
+        let parsed = catch_unwind(|| Tokenizer::from_bytes(bytes));
+        let malformed = |reason| TokenizerError::Malformed { path: path.into(), reason };
+        match parsed {
+            Ok(Ok(inner)) => Self::new(inner, path),
+            Ok(Err(error)) => Err(malformed(error.to_string())),
+            Err(_) => Err(malformed("its parts contradict each other".into())),
+        }
+    }
+
+    pub(super) fn new(mut inner: Tokenizer, path: &Path) -> Result<Self, TokenizerError> {
+        let malformed = |error: tokenizers::Error| TokenizerError::Malformed {
+            path: path.into(),
+            reason: error.to_string(),
+        };
+        let normalizer = serde_json::to_value(inner.get_normalizer())
+            .map_err(|error| malformed(error.into()))?;
+        if growth(&normalizer) > LIMIT_GROWTH {
+            return Err(TokenizerError::Growth { path: path.into() });
+        }
+        inner.with_padding(None);
+        inner.with_truncation(None).map_err(malformed)?;
+        if let ModelWrapper::BPE(model) = inner.get_model()
+            && model.dropout.is_some()
+        {
+            // Merges dropped by chance would make the same text different tokens each time.
+            let mut model = model.clone();
+            model.dropout = None;
+            inner.with_model(model);
+        }
+        let encoding = match encode(&inner, "a") {
+            Ok(encoding) => encoding,
+            Err(reason) => return Err(TokenizerError::Malformed { path: path.into(), reason }),
+        };
+        let mask = encoding.get_special_tokens_mask();
+        let before = mask.iter().take_while(|special| **special == 1).count();
+        let behind = mask.iter().rev().take_while(|special| **special == 1).count();
+        if before == 0 || before == mask.len() {
+            return Err(TokenizerError::NoClassToken { path: path.into() });
+        }
+        let breaks = breaks_of(&inner);
+        Ok(Self { inner, around: (before, behind), breaks })
+    }
+
+    /// Writes a `tokenizer.json`.
+    ///
+    /// # Errors
+    /// [`TokenizerError::Io`] when the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<(), TokenizerError> {
+        let io = |error| TokenizerError::Io { doing: "write", path: path.into(), error };
+        let text = self
+            .inner
+            .to_string(true)
+            .map_err(|error| io(std::io::Error::other(error.to_string())))?;
+        std::fs::write(path, text).map_err(io)
+    }
+
+    /// One more than the largest id: how many rows an embedding needs.
+    #[must_use]
+    pub fn vocabulary_size(&self) -> usize {
+        self.inner.get_vocab(true).values().max().map_or(0, |largest| *largest as usize + 1)
+    }
+
+    /// The number of a token such as `[PAD]`.
+    #[must_use]
+    pub fn id(&self, token: &str) -> Option<u32> {
+        self.inner.token_to_id(token)
+    }
+
+    /// The token with number `id`, as the vocabulary spells it.
+    #[must_use]
+    pub fn token(&self, id: u32) -> Option<String> {
+        self.inner.id_to_token(id)
+    }
+
+    /// How many special tokens stand around a text.
+    #[must_use]
+    pub fn special_tokens(&self) -> usize {
+        self.around.0 + self.around.1
+    }
+
+    /// The largest number of a token, with its spelling where the vocabulary has one: the vocabulary's, or that of a special token around a text.
+    #[must_use]
+    pub fn largest_id(&self) -> (u32, Option<String>) {
+        let around = encode(&self.inner, "a").map(|encoding| encoding.get_ids().to_vec());
+        let known = self.inner.get_vocab(true).into_values();
+        let largest = known.chain(around.unwrap_or_default()).max().unwrap_or(0);
+        (largest, self.token(largest))
+    }
+
+    /// Tokenizes one text, keeping its first tokens and the special ones around them, `max_length` in all. Of a long text it looks at little
+    /// more than these tokens.
+    ///
+    /// # Errors
+    /// [`TokenizerError::MaxLength`] when the length leaves nothing for the text; [`TokenizerError::Text`], with line 0, when the tokenizer fails.
+    pub fn encode(&self, text: &str, max_length: usize) -> Result<TokenizedText, TokenizerError> {
+        self.encode_line(text, max_length, 0)
+    }
+
+    fn encode_line(
+        &self,
+        text: &str,
+        max_length: usize,
+        line: usize,
+    ) -> Result<TokenizedText, TokenizerError> {
+        let special = self.special_tokens();
+        if max_length <= special {
+            return Err(TokenizerError::MaxLength { max_length, special });
+        }
+        let failed = |reason: String| TokenizerError::Text { line, reason };
+        let mut tokens = TokenizedText::default();
+        let mut behind = Vec::new(); // ids of the special tokens there
+        let mut room = max_length - special;
+        let mut begin = 0; // of the piece, in characters
+        for piece in self.breaks.pieces(text) {
+            let (piece, encoding) = self.encode_piece(piece, room).map_err(failed)?;
+            let characters: Vec<char> = piece.chars().collect();
+            let offsets = whole_characters(piece, &characters, encoding.get_offsets());
+            let ids = encoding.get_ids();
+            let inner = ids
+                .len()
+                .checked_sub(special)
+                .ok_or_else(|| failed("its special tokens are missing".into()))?;
+            let first = self.around.0;
+            if begin == 0 {
+                ids[..first].iter().for_each(|id| tokens.push(*id, (0, 0), true));
+                behind = ids[first + inner..].to_vec();
+            }
+            let kept = inner.min(room);
+            for index in first..first + kept {
+                let position = |offset: usize| {
+                    u32::try_from(begin + offset)
+                        .map_err(|_| failed("it is longer than 2^32 characters".into()))
+                };
+                let (start, end) = visible(&characters, offsets[index]);
+                tokens.push(ids[index], (position(start)?, position(end)?), false);
+            }
+            room -= kept;
+            if kept < inner {
+                tokens.truncated = true;
+                let dropped = begin + offsets[first + kept].0;
+                let mut rest = text.chars().enumerate().skip(dropped);
+                tokens.cut_at = rest.find(|(_, c)| !c.is_whitespace()).map(|(place, _)| place);
+                break;
+            }
+            begin += characters.len();
+        }
+        behind.into_iter().for_each(|id| tokens.push(id, (0, 0), true));
+        Ok(tokens)
+    }
+
+    /// Tokenizes as much of a piece of text as gives `room` tokens and what comes behind them, special tokens around it; returns the part that it
+    /// looked at. The rest of a line of megabytes would cost seconds and gigabytes.
+    ///
+    /// The last word of a part may have become another by the cut, so the tokens count only where they end before it.
+    fn encode_piece<'a>(&self, piece: &'a str, room: usize) -> Result<(&'a str, Encoding), String> {
+        // Few texts have longer tokens on average.
+        const BYTES_PER_TOKEN: usize = 64;
+        let (before, behind) = self.around;
+        let mut bytes = BYTES_PER_TOKEN * (room + before + behind);
+        loop {
+            let head = &piece[..piece.floor_char_boundary(bytes)];
+            if head.len() == piece.len() {
+                return Ok((piece, encode(&self.inner, piece)?));
+            }
+            let encoding = encode(&self.inner, head)?;
+            let safe = head[..self.breaks.last_word(head)].chars().count();
+            let mut kept = encoding.get_offsets().iter().skip(before).take(room);
+            let is_full = encoding.len() > room + before + behind;
+            if is_full && kept.all(|(_, end)| *end < safe) {
+                return Ok((head, encoding));
+            }
+            bytes = bytes.saturating_mul(8);
+        }
+    }
+
+    /// Tokenizes and labels `examples`, keeping their order.
+    ///
+    /// # Errors
+    /// [`TokenizerError`] when the length leaves nothing for the text, the tokenizer fails on a line, or there are too many tokens.
+    pub fn encode_split(
+        &self,
+        examples: &[Example],
+        labels: &LabelSet,
+        max_length: usize,
+    ) -> Result<(EncodedSplit, Statistics), TokenizerError> {
+        let encoded: Vec<Labelled> = examples
+            .par_iter()
+            .with_min_len(16)
+            .map(|example| {
+                let characters: Vec<char> = example.text.chars().collect();
+                let tokens = self.encode_line(&example.text, max_length, example.line)?;
+                Ok(label(example, &characters, tokens, labels))
+            })
+            .collect::<Result<_, _>>()?;
+        let mut split = EncodedSplit::default();
+        let mut statistics = Statistics {
+            sequences: examples.len(),
+            length_min: usize::MAX,
+            ..Statistics::default()
+        };
+        let mut counts = vec![0_usize; labels.len()];
+        for (example, found) in examples.iter().zip(encoded) {
+            let Labelled { tokens, labels, truth, misfits } = found;
+            let length = tokens.ids.len();
+            statistics.length_min = statistics.length_min.min(length);
+            statistics.length_max = statistics.length_max.max(length);
+            statistics.truncated += usize::from(tokens.truncated);
+            statistics.long_runs += self.breaks.long_runs(&example.text);
+            statistics.anomalies += usize::from(example.anomaly == 1);
+            statistics.entities += example.entities.len();
+            statistics.entities_cut += truth.iter().filter(|(_, fit)| *fit == Fit::Cut).count();
+            statistics.misfits.extend(misfits);
+            for label in labels.iter().filter(|label| **label != IGNORE) {
+                counts[*label as usize] += 1;
+            }
+            split.ids.extend(tokens.ids);
+            split.labels.extend(labels);
+            split.starts.extend(tokens.starts);
+            split.ends.extend(tokens.ends);
+            split.anomaly.push(example.anomaly);
+            split.truth.push(truth);
+            split
+                .bounds
+                .push(u32::try_from(split.ids.len()).map_err(|_| TokenizerError::TooManyTokens)?);
+        }
+        statistics.tokens = split.ids.len();
+        if examples.is_empty() {
+            statistics.length_min = 0;
+        } else {
+            statistics.length_mean = statistics.tokens as f64 / examples.len() as f64;
+        }
+        statistics.label_counts = labels.names().iter().cloned().zip(counts).collect();
+        Ok((split, statistics))
+    }
+}
+
+/// The labelled tokens of one text, and what they can say of its entities.
+struct Labelled {
+    tokens: TokenizedText,
+    /// `(tokens,)`
+    labels: Vec<u32>,
+    /// `(entities,)`
+    truth: Vec<(Span, Fit)>,
+    misfits: Misfits,
+}
+
+/// * `text`: the example's characters
+fn label(example: &Example, text: &[char], tokens: TokenizedText, set: &LabelSet) -> Labelled {
+    let shown = tokens.starts.iter().zip(&tokens.ends);
+    let shown: Vec<_> = shown.map(|(start, end)| (*start as usize, *end as usize)).collect();
+    let spans: Vec<_> = shown
+        .iter()
+        .zip(&tokens.special)
+        .map(|(token, special)| (!special).then_some(*token))
+        .collect();
+    let labels = align(&example.entities, &spans, tokens.cut_at, set);
+    let told = spans::read(&labels, &tokens.starts, &tokens.ends, set);
+    let mut misfits = Misfits::default();
+    let truth = example.entities.iter().filter_map(|entity| {
+        let span = Span::of(entity, set)?;
+        let fit = if is_cut(entity, tokens.cut_at) {
+            Fit::Cut
+        } else if told.binary_search(&span).is_ok() {
+            Fit::Exact
+        } else {
+            misfits.add(example, text, entity, &shown);
+            Fit::InsideTokens
+        };
+        Some((span, fit))
+    });
+    let truth = truth.collect();
+    misfits.weigh(text, &example.entities);
+    Labelled { tokens, labels, truth, misfits }
+}
+
+/// Places of tokens in a text, with every end moved behind what belongs to the same character in the eyes of a reader and to no other token: a
+/// normalizer that composes `e` and an accent leaves the token at `e`.
+fn whole_characters<'a>(
+    text: &str,
+    characters: &[char],
+    offsets: &'a [(usize, usize)],
+) -> Cow<'a, [(usize, usize)]> {
+    if text.is_ascii() {
+        return Cow::Borrowed(offsets);
+    }
+    let mut is_free = vec![true; characters.len()]; // to be taken by the token before
+    let mut begin = 0;
+    for grapheme in text.graphemes(true) {
+        is_free[begin] = false;
+        begin += grapheme.chars().count();
+    }
+    offsets.iter().for_each(|(start, end)| is_free[*start..*end].fill(false));
+    let whole = |&(start, end): &(usize, usize)| {
+        let more = is_free[end..].iter().take_while(|free| **free).count();
+        (start, if end > start { end + more } else { end })
+    };
+    offsets.iter().map(whole).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,444 @@
+//! A run as a person follows it: live lines per stage on a terminal, plain lines otherwise. Everything goes to standard error.
+
+use std::collections::{HashMap, HashSet};
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::format;
+use super::tally::{Ending, Remark, Tally, Telling};
+use crate::base::visible;
+use crate::engine::exec::{Event, NodeName, Reporter};
+
+/// Without a terminal, a running stage says how far it is this often.
+const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
+
+/// The place of the line about publishing among those of stages: no plan has as many nodes.
+const PUBLISHING: usize = usize::MAX;
+
+/// Prints a run's events.
+pub struct Console {
+    /// Absent where standard error is no terminal, or one that cannot take lines away.
+    live: Option<MultiProgress>,
+    color: bool,
+    /// Width of the column of stage names.
+    width: usize,
+    running: Mutex<HashMap<usize, Running>>,
+    /// By stage: a sweep's trainings all say on which device they run, and once is enough.
+    notes: Mutex<HashSet<(String, String)>>,
+    /// Where a line for each node would be more than one reads.
+    tally: Option<Mutex<Tally>>,
+    /// Only what needs attention is told.
+    quiet: bool,
+}
+
+/// A stage under way.
+struct Running {
+    bar: Option<ProgressBar>,
+    started: Instant,
+    /// When and at what count progress began, since a resumed training does not begin at zero.
+    first: Option<(Instant, u64)>,
+    last_line: Instant,
+}
+
+#[derive(Clone, Copy)]
+enum Tone {
+    Good,
+    Quiet,
+    Attention,
+    Bad,
+}
+
+impl Console {
+    /// * `names`: the titles of the plan's nodes, for the width of the first column
+    pub fn new<'a>(names: impl IntoIterator<Item = &'a str>, color: bool) -> Self {
+        let target = ProgressDrawTarget::stderr_with_hz(12);
+        // What a terminal that knows no cursor (`TERM=dumb`) is not shown would be lost with the live lines.
+        let terminal = std::io::stderr().is_terminal() && !target.is_hidden();
+        Self {
+            live: terminal.then(|| MultiProgress::with_draw_target(target)),
+            color,
+            width: names
+                .into_iter()
+                .map(|name| name.chars().count())
+                .max()
+                .unwrap_or(0)
+                .clamp(8, if terminal { 44 } else { 64 }),
+            running: Mutex::default(),
+            notes: Mutex::default(),
+            tally: None,
+            quiet: false,
+        }
+    }
+
+    /// Tells of stages instead of their nodes.
+    ///
+    /// * `totals`: how many nodes each stage has
+    #[must_use]
+    pub fn by_stage(self, totals: impl IntoIterator<Item = (Arc<str>, usize)>) -> Self {
+        Self { tally: Some(Mutex::new(Tally::new(totals, PLAIN_INTERVAL))), ..self }
+    }
+
+    /// Tells only what needs attention.
+    #[must_use]
+    pub fn quietly(self) -> Self {
+        Self { live: None, quiet: true, ..self }
+    }
+
+    /// Whether something about a single node is told. A panic elsewhere must not silence the rest of the run.
+    fn tells(&self, name: &NodeName, remark: Remark) -> bool {
+        let Some(tally) = &self.tally else { return true };
+        tally.lock().unwrap_or_else(PoisonError::into_inner).tells(&name.stage, remark)
+    }
+
+    /// Counts the end of a node, and says what there is to say. False where the node itself is to be told of.
+    fn counted(&self, name: &NodeName, ending: Ending) -> bool {
+        let Some(tally) = &self.tally else { return false };
+        let told = tally.lock().unwrap_or_else(PoisonError::into_inner).ended(
+            &name.stage,
+            ending,
+            Instant::now(),
+        );
+        let stage = NodeName { label: "".into(), ..name.clone() };
+        match told {
+            Telling::Nothing => {}
+            Telling::Progress(text) => self.line(&stage, Tone::Quiet, "running", &text),
+            Telling::End(ending, text) => {
+                let (tone, state) = match ending {
+                    Ending::Built => (Tone::Good, "done"),
+                    Ending::Cached | Ending::Reused => (Tone::Quiet, "cached"),
+                    Ending::Failed => (Tone::Bad, "failed"),
+                    Ending::Stopped | Ending::NotRun => (Tone::Attention, "stopped"),
+                };
+                self.line(&stage, tone, state, &text);
+            }
+        }
+        true
+    }
+
+    /// A panic elsewhere must not silence the rest of the run.
+    fn running(&self) -> MutexGuard<'_, HashMap<usize, Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn paint(&self, tone: Tone, text: &str) -> String {
+        if !self.color {
+            return text.to_owned();
+        }
+        let code = match tone {
+            Tone::Good => "32",
+            Tone::Quiet => "2",
+            Tone::Attention => "33",
+            Tone::Bad => "1;31",
+        };
+        format!("\x1b[{code}m{text}\x1b[0m")
+    }
+
+    /// Says something about the run as a whole that a signal caused, between the lines of its stages.
+    ///
+    /// * `typed`: the signal was typed, as Ctrl-C, so that the terminal may have echoed `^C`
+    pub fn interrupt(&self, text: &str, typed: bool) {
+        self.step_over_echo(typed);
+        self.print(text);
+    }
+
+    /// Takes the live lines away, for who is about to end the program. `typed` as in [`interrupt`](Self::interrupt).
+    pub fn clear(&self, typed: bool) {
+        if let Some(live) = &self.live {
+            self.step_over_echo(typed);
+            drop(live.clear());
+            drop(write!(std::io::stderr().lock(), "\r\x1b[J"));
+        }
+    }
+
+    /// Live lines are drawn up to the right edge, so an echoed `^C` goes to the line below them, and whoever clears them would begin one line
+    /// too low and leave the first one behind.
+    fn step_over_echo(&self, typed: bool) {
+        use rustix::termios::{LocalModes, tcgetattr};
+        let echoes = || {
+            tcgetattr(std::io::stderr()).is_ok_and(|modes| {
+                modes.local_modes.contains(LocalModes::ECHO | LocalModes::ECHOCTL)
+            })
+        };
+        if self.live.is_some() && typed && echoes() {
+            let step = if self.running().is_empty() { "\r\x1b[K" } else { "\x1b[A" };
+            drop(write!(std::io::stderr().lock(), "{step}"));
+        }
+    }
+
+    fn line(&self, name: &NodeName, tone: Tone, state: &str, rest: &str) {
+        if self.quiet && matches!(tone, Tone::Good | Tone::Quiet) {
+            return;
+        }
+        let state = self.paint(tone, &format!("{state:<8}"));
+        self.print(
+            format!("{:width$}  {state} {}", title(name), self.fold(rest), width = self.width)
+                .trim_end(),
+        );
+    }
+
+    /// Breaks what stands behind a stage's name and state, so that a terminal does not break it anywhere; a file gets whole lines.
+    fn fold(&self, text: &str) -> String {
+        let text = &*visible::message(text);
+        let indent = self.width + 11;
+        let columns = terminal_width();
+        if self.live.is_none() || columns < indent + 20 {
+            return text.replace('\n', &format!("\n{:indent$}", ""));
+        }
+        let fits = |line: &str| indent + line.chars().count() <= columns;
+        let fold = |line: &str| {
+            if fits(line) { line.to_owned() } else { format::fold(line, indent, columns) }
+        };
+        text.lines().map(fold).collect::<Vec<_>>().join(&format!("\n{:indent$}", ""))
+    }
+
+    fn print(&self, line: &str) {
+        match &self.live {
+            Some(live) => drop(live.println(line)),
+            None => drop(writeln!(std::io::stderr().lock(), "{line}")),
+        }
+    }
+
+    fn begin(&self, name: &NodeName) {
+        let bar = self.live.as_ref().map(|live| {
+            let style = ProgressStyle::with_template("{prefix}  {spinner} {msg}")
+                .expect("the template is well-formed");
+            let bar =
+                live.add(ProgressBar::new_spinner().with_style(style.tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ")));
+            bar.set_prefix(format!("{:width$}", title(name), width = self.width));
+            bar.set_message("running");
+            bar.enable_steady_tick(Duration::from_millis(100));
+            bar
+        });
+        let now = Instant::now();
+        if let Some(tally) = &self.tally {
+            tally.lock().unwrap_or_else(PoisonError::into_inner).begun(&name.stage, now);
+        }
+        self.running()
+            .insert(name.node, Running { bar, started: now, first: None, last_line: now });
+    }
+
+    fn progress(
+        &self,
+        name: &NodeName,
+        done: u64,
+        total: u64,
+        unit: &str,
+        numbers: &[(&'static str, f64)],
+    ) {
+        let mut guard = self.running();
+        let Some(running) = guard.get_mut(&name.node) else { return };
+        let now = Instant::now();
+        let (since, at) = *running.first.get_or_insert((now, done));
+        let mut parts = vec![match total {
+            0 => format!("{} {unit}", count(done, unit)),
+            _ => format!("{}/{} {unit}", count(done, unit), count(total, unit)),
+        }];
+        if done > at && total > done {
+            let left = now.duration_since(since).as_secs_f64() / (done - at) as f64
+                * (total - done) as f64;
+            parts.push(format!(
+                "ETA {}",
+                format::duration(Duration::try_from_secs_f64(left).unwrap_or_default())
+            ));
+        }
+        parts.extend(numbers.iter().map(|(name, value)| numbered(name, *value)));
+        if let Some(bar) = &running.bar {
+            bar.set_message(within(terminal_width().saturating_sub(self.width + 4), &parts));
+        } else if self.tally.is_none() && now.duration_since(running.last_line) >= PLAIN_INTERVAL {
+            running.last_line = now;
+            drop(guard);
+            self.line(name, Tone::Quiet, "running", &parts.join("  "));
+        }
+    }
+
+    fn publishing(&self, done: u64, total: u64) {
+        let text =
+            format!("publishing {}/{} trials", format::grouped(done), format::grouped(total));
+        let mut guard = self.running();
+        let now = Instant::now();
+        let is_first = !guard.contains_key(&PUBLISHING);
+        let running = guard.entry(PUBLISHING).or_insert_with(|| {
+            let bar = self.live.as_ref().map(|live| live.add(ProgressBar::new_spinner()));
+            Running { bar, started: now, first: None, last_line: now }
+        });
+        if let Some(bar) = &running.bar {
+            bar.set_message(text);
+            bar.tick();
+        } else if is_first || now.duration_since(running.last_line) >= PLAIN_INTERVAL {
+            running.last_line = now;
+            drop(guard);
+            self.print(&text);
+        }
+    }
+
+    /// Takes the live line away.
+    fn end(&self, name: &NodeName) -> Option<Duration> {
+        let running = self.running().remove(&name.node)?;
+        if let Some(bar) = running.bar {
+            bar.finish_and_clear();
+        }
+        Some(running.started.elapsed())
+    }
+}
+
+impl Reporter for Console {
+    fn event(&self, event: &Event) {
+        match event {
+            Event::RunStarted { .. } | Event::Evaluated { .. } => {}
+            Event::Publishing { done, total } => self.publishing(*done, *total),
+            Event::RunFinished { .. } => {
+                if let Some(Running { bar: Some(bar), .. }) = self.running().remove(&PUBLISHING) {
+                    bar.finish_and_clear();
+                }
+            }
+            Event::Warning { text } => {
+                self.print(&format!("{} {text}", self.paint(Tone::Attention, "warning:")));
+            }
+            Event::StageCached { name, .. } => {
+                self.end(name);
+                if !self.counted(name, Ending::Cached) {
+                    self.line(name, Tone::Quiet, "cached", "");
+                }
+            }
+            Event::StageReused { name, from, .. } => {
+                self.end(name);
+                if !self.counted(name, Ending::Reused) {
+                    let text = format!("same content as {}", from.short());
+                    self.line(name, Tone::Quiet, "reused", &text);
+                }
+            }
+            Event::StageWaiting { name, .. } => {
+                if self.tells(name, Remark::Other) {
+                    self.line(name, Tone::Quiet, "waiting", "another process is building it");
+                }
+            }
+            Event::StageStarted { name, .. } => self.begin(name),
+            Event::StageProgress { name, done, total, unit, numbers } => {
+                self.progress(name, *done, *total, unit, numbers)
+            }
+            Event::StageMessage { name, warning: true, text } => {
+                if self.tells(name, Remark::Warning) {
+                    self.line(name, Tone::Attention, "warning", text);
+                }
+            }
+            Event::StageMessage { name, warning: false, text } => {
+                let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+                if notes.insert((name.stage.to_string(), text.clone()))
+                    && self.tells(name, Remark::Note)
+                {
+                    self.line(name, Tone::Quiet, "note", text);
+                }
+            }
+            Event::EntryDamaged { name, findings, moved_to, .. } => {
+                let text = format!("{}; set aside in {moved_to}, built again", findings.join("; "));
+                self.line(name, Tone::Attention, "damaged", &text);
+            }
+            Event::StageFinished { name, elapsed_ms, size_bytes, .. } => {
+                self.end(name);
+                if self.counted(name, Ending::Built) {
+                    return;
+                }
+                let elapsed = format::duration(Duration::from_millis(*elapsed_ms));
+                self.line(
+                    name,
+                    Tone::Good,
+                    "done",
+                    &format!("{elapsed:>8}  {}", format::bytes(*size_bytes)),
+                );
+            }
+            Event::StageRetried { name, attempt, attempts, error, pause_ms, .. } => {
+                let again = format::duration(Duration::from_millis(*pause_ms));
+                self.line(
+                    name,
+                    Tone::Attention,
+                    "retry",
+                    &format!("attempt {attempt} of {attempts} failed: {error}; again in {again}"),
+                );
+            }
+            Event::StageFailed { name, error, help, .. } => {
+                self.end(name);
+                let tells = self.tells(name, Remark::Failure);
+                if tells {
+                    self.line(name, Tone::Bad, "failed", error);
+                }
+                let help = help.as_ref().filter(|_| tells);
+                for line in help.iter().flat_map(|help| help.lines()) {
+                    self.print(&format!(
+                        "{:indent$}{}",
+                        "",
+                        self.fold(&format!("help: {line}")),
+                        indent = self.width + 11
+                    ));
+                }
+                self.counted(name, Ending::Failed);
+            }
+            Event::StageCancelled { name, .. } => {
+                self.end(name);
+                if !self.counted(name, Ending::Stopped) {
+                    self.line(name, Tone::Attention, "stopped", "the same command continues");
+                }
+            }
+            Event::StageNotRun { name, because } => {
+                if !self.counted(name, Ending::NotRun) {
+                    self.line(name, Tone::Quiet, "not run", &format!("because {because}"));
+                }
+            }
+        }
+    }
+}
+
+/// A stage's name as it stands on one line: the values of axes are a person's, or another program's.
+fn title(name: &NodeName) -> String {
+    visible::line(&name.to_string()).into_owned()
+}
+
+/// As many of the parts as there is room for, the first in any case.
+fn within(room: usize, parts: &[String]) -> String {
+    let mut text = String::new();
+    for part in parts {
+        if !text.is_empty() && text.chars().count() + 2 + part.chars().count() > room {
+            break;
+        }
+        text += if text.is_empty() { "" } else { "  " };
+        text += part;
+    }
+    text.chars().take(room).collect()
+}
+
+/// Columns of the terminal behind standard error.
+fn terminal_width() -> usize {
+    let size = rustix::termios::tcgetwinsize(std::io::stderr());
+    size.ok().map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0).unwrap_or(80)
+}
+
+fn count(value: u64, unit: &str) -> String {
+    if unit == "bytes" { format::bytes(value) } else { format::grouped(value) }
+}
+
+/// A named number beside the progress, with the unit that its name ends in.
+fn numbered(name: &str, value: f64) -> String {
+    match name {
+        "tokens_per_s" => format!("{} tokens/s", format::grouped(value.max(0.0) as u64)),
+        "bytes_per_s" => format!("{}/s", format::bytes(value.max(0.0) as u64)),
+        "epoch" => format!("epoch {value:.0}"),
+        "learning_rate" => format!("lr {}", format::number(value)),
+        name => format!("{} {}", name.replace('_', " "), format::number(value)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_live_line_leaves_out_the_last_numbers_rather_than_half_of_one() {
+        let parts = ["12/40 steps", "ETA 3 s", "loss 0.31"].map(str::to_owned);
+        assert_eq!(
+            [31, 30, 5].map(|room| within(room, &parts)),
+            ["12/40 steps  ETA 3 s  loss 0.31", "12/40 steps  ETA 3 s", "12/40"]
+        );
+    }
+}

@@ -1,0 +1,34 @@
+//! What a person gets of a run: lines while it runs, and `outputs/<experiment>/` when it is done.
+//!
+//! 1. [`Console`] listens to a run's events and prints them, live on a terminal and plainly elsewhere;
+//! 2. [`publish`] makes the results folder from the entries of a finished run, and swaps it in;
+//! 3. a sweep's folder holds tables and pictures over its trials instead.
+//!
+//! Metrics arrive here as named numbers; nothing here knows what they mean.
+
+mod console;
+mod contents;
+pub mod figures;
+pub mod format;
+mod mounts;
+mod origin;
+mod ownership;
+mod places;
+mod publish;
+mod record;
+mod results;
+mod status;
+mod swap;
+mod sweep;
+mod table;
+mod tally;
+
+pub use console::Console;
+pub use origin::{Origin, Part};
+pub use places::{PublishError, check_place, earlier, unpublished};
+pub use publish::{Published, Task, publish};
+pub use record::{experiment_of, made_by};
+pub use results::{Metrics, caveat_lines, caveats, scores_of};
+pub use status::Status;
+pub use sweep::without_best;
+pub use table::sweep_table;

@@ -1,0 +1,57 @@
+//! What made a folder of results, and the experiment that makes the same again.
+
+use std::path::Path;
+
+use crate::engine::plan::{Plan, Trial};
+use crate::engine::store::{MadeBy, Store};
+
+/// The name of the experiment beside its results.
+pub(super) const EXPERIMENT: &str = "experiment.toml";
+
+/// Which of its results a folder holds.
+#[derive(Debug, Clone, Copy)]
+pub enum Part<'a> {
+    /// All that the experiment makes.
+    Whole,
+    /// One trial of a sweep, and the name of the folder in which it stands for others.
+    Trial(&'a Trial, &'static str),
+}
+
+/// Makes an experiment as text for a file in a folder, and its pins, if any.
+pub type Again<'a> = dyn Fn(Part<'_>, &Path) -> (String, Option<String>) + Sync + 'a;
+
+/// Where results come from.
+pub struct Origin<'a> {
+    pub made_by: MadeBy,
+    /// An experiment that makes a part of the results again, as text, and the pins that it needs, if any. The text is for a file that lies in
+    /// the folder.
+    pub again: &'a Again<'a>,
+}
+
+impl Origin<'_> {
+    /// Writes the experiment beside results that will be in place later.
+    ///
+    /// * `building`: where the results of the whole are made
+    pub(super) fn write(
+        &self,
+        part: Part<'_>,
+        store: &Store,
+        plan: &Plan,
+        building: &Path,
+    ) -> std::io::Result<()> {
+        let inside = match part {
+            Part::Whole => "",
+            Part::Trial(_, folder) => folder,
+        };
+        let place = store.outputs().canonicalize()?.join(&plan.results).join(inside);
+        let (text, pins) = (self.again)(part, &place);
+        let file = building.join(inside).join(EXPERIMENT);
+        std::fs::write(&file, text)?;
+        if let Some(pins) = pins {
+            let mut name = file.into_os_string();
+            name.push(".lock");
+            std::fs::write(name, pins)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,105 @@
+//! `published.json`, the record in a results folder: for people, and for nobody else. What is decided is decided by the runs' own records.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::results::Metrics;
+use crate::base::disk::regular;
+use crate::engine::plan::Plan;
+use crate::engine::store::{KeysByTrial, MadeBy, Publication};
+
+/// The record's name in a results folder.
+pub const RECORD: &str = "published.json";
+const VERSION: u32 = 2;
+
+/// What a results folder was made from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    version: u32,
+    /// The run that put the results there, and what was asked of it. Older programs did not write all of it.
+    #[serde(flatten)]
+    pub made_by: Option<MadeBy>,
+    /// The experiment file, relative to the folder that holds `outputs/` where it lies inside.
+    pub experiment: String,
+    /// By trial (empty without a sweep) and stage.
+    pub keys: KeysByTrial,
+    /// What a sweep's best is chosen by, such as `max evaluate.ner.span_f1`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objective: Option<String>,
+    /// Stages whose results are not here, since they failed or were not run.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub missing: BTreeSet<String>,
+    /// With a sweep, those of its best trial.
+    pub metrics: Metrics,
+    /// The trial that is best in a sweep's objective.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best: Option<String>,
+    /// The digest of every file that was made, by its name inside the folder.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub blake3: BTreeMap<String, Option<String>>,
+}
+
+impl Record {
+    #[must_use]
+    pub fn new(
+        made_by: &MadeBy,
+        publication: &Publication,
+        metrics: Metrics,
+        best: Option<String>,
+    ) -> Self {
+        let files = publication.files.iter().filter(|(name, _)| *name != RECORD);
+        Self {
+            version: VERSION,
+            made_by: Some(made_by.clone()),
+            experiment: publication.experiment.clone(),
+            keys: publication.keys.clone(),
+            objective: publication.objective.clone(),
+            missing: publication.missing.clone(),
+            metrics,
+            best,
+            blake3: files.map(|(name, digest)| (name.clone(), Some(digest.clone()))).collect(),
+        }
+    }
+
+    /// The record in a folder, where it can be read.
+    #[must_use]
+    pub fn read(folder: &Path) -> Option<Self> {
+        let path = folder.join(RECORD);
+        // Anything else, such as a named pipe, may never answer.
+        if !path.symlink_metadata().ok()?.is_file() {
+            return None;
+        }
+        let record: Self = serde_json::from_slice(&regular::read(&path).ok()?).ok()?;
+        (record.version <= VERSION).then_some(record)
+    }
+}
+
+/// What made a folder of results, as its record has it.
+#[must_use]
+pub fn made_by(folder: &Path) -> Option<MadeBy> {
+    Record::read(folder)?.made_by
+}
+
+/// The experiment file whose run published what lies in `folder`, or above it, as a record of any version names it; for a hint only.
+#[must_use]
+pub fn experiment_of(folder: &Path) -> Option<String> {
+    let named = |folder: &Path| {
+        let bytes = regular::read(&folder.join(RECORD)).ok()?;
+        let record: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
+        record["experiment"].as_str().map(str::to_owned)
+    };
+    folder.ancestors().take(4).find_map(named)
+}
+
+/// The experiment file as records name it: the same on another machine when the whole project moves.
+#[must_use]
+pub fn experiment_name(plan: &Plan, outputs: &Path) -> String {
+    let absolute = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let file = absolute(&plan.file);
+    let project = absolute(
+        outputs.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")),
+    );
+    file.strip_prefix(&project).unwrap_or(&file).to_string_lossy().into_owned()
+}
