@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::sweep::part_of;
 use crate::engine::plan::{Plan, Trial};
 use crate::engine::store::{MadeBy, Store};
 
@@ -13,8 +14,8 @@ pub(super) const EXPERIMENT: &str = "experiment.toml";
 pub enum Part<'a> {
     /// All that the experiment makes.
     Whole,
-    /// One trial of a sweep, and the name of the folder in which it stands for others.
-    Trial(&'a Trial, &'static str),
+    /// One trial of a sweep; where it stands for others, the name of the folder in which it does.
+    Trial(&'a Trial, Option<&'static str>),
 }
 
 /// Makes an experiment as text for a file in a folder, and its pins, if any.
@@ -40,12 +41,14 @@ impl Origin<'_> {
         building: &Path,
     ) -> std::io::Result<()> {
         let inside = match part {
-            Part::Whole => "",
-            Part::Trial(_, folder) => folder,
+            Part::Whole => String::new(),
+            Part::Trial(trial, None) => part_of(&trial.label),
+            Part::Trial(_, Some(folder)) => folder.to_owned(),
         };
-        let place = store.outputs().canonicalize()?.join(&plan.results).join(inside);
+        let place = store.outputs().canonicalize()?.join(&plan.results).join(&inside);
         let (text, pins) = (self.again)(part, &place);
         let file = building.join(inside).join(EXPERIMENT);
+        std::fs::create_dir_all(file.parent().unwrap_or(building))?;
         std::fs::write(&file, text)?;
         if let Some(pins) = pins {
             let mut name = file.into_os_string();

@@ -35,7 +35,7 @@ use super::origin::{Origin, Part};
 use super::ownership::Ownership;
 use super::places::{PublishError, check_place};
 use super::record::{RECORD, Record, experiment_name};
-use super::results::{Metrics, TrialResults};
+use super::results::{Metrics, TrialResults, caveats};
 use super::swap::{self, Place};
 use super::sweep;
 use crate::base::disk::crash::crash_point;
@@ -351,9 +351,10 @@ impl Publishing<'_> {
                 let there = self.pictures(&drawn_from);
                 Ok(there.map(|there| pictures = there).is_none())
             };
-            let experiment = |trial: &Trial, folder: &'static str| {
+            let experiment = |trial: &Trial, folder: Option<&'static str>| {
                 origin.write(Part::Trial(trial, folder), store, plan, made)
             };
+            let caveats = caveats(plan, outcome).map_err(|error| self.io(error))?;
             let written =
                 sweep::write(plan, outcome, shape, trials, made, is_to_draw, &experiment)?;
             for (part, files) in written.parts {
@@ -363,6 +364,8 @@ impl Publishing<'_> {
                 contents.parts.insert(part);
             }
             contents.items.extend(pictures);
+            // Pictures show none of them.
+            sweep::write_caveats(&caveats, made).map_err(|error| self.io(error))?;
             published.warnings = written.warnings;
             if let Some((trial, metrics)) = written.best {
                 (published.metrics, published.best) = (metrics, Some(trial));

@@ -8,6 +8,7 @@ use super::places::PublishError;
 use super::results::{LabelScores, Metrics, TrialResults};
 use crate::engine::exec::{Outcome, RunOutcome};
 use crate::engine::plan::{Plan, SweepShape, Trial, value_text};
+use crate::engine::stage::Caveat;
 use crate::view::figures::{self, SweepGrid, SweepPoint, sweep_grid, sweep_line};
 
 /// A trial with what came of it.
@@ -122,7 +123,7 @@ pub fn is_trial(part: &str) -> bool {
 /// Writes a sweep's tables and pictures into `folder`, and says what lies beside them. A picture that cannot be drawn costs no result.
 ///
 /// * `trials`: by trial; `None` where one did not come to its end
-/// * `experiment`: writes the experiment of a trial into a folder inside
+/// * `experiment`: writes the experiment of a trial into its folder, or into the one in which it stands for others
 /// * `is_to_draw`: asked when the tables are written; pictures that show them may lie there already
 ///
 /// # Errors
@@ -134,7 +135,7 @@ pub fn write(
     trials: &[Option<TrialResults<'_>>],
     folder: &Path,
     is_to_draw: impl FnOnce(&Path) -> std::io::Result<bool>,
-    experiment: &dyn Fn(&Trial, &'static str) -> std::io::Result<()>,
+    experiment: &dyn Fn(&Trial, Option<&'static str>) -> std::io::Result<()>,
 ) -> Result<Written, PublishError> {
     let io = |error: std::io::Error| PublishError::io(folder, error);
     let mut rows = Vec::with_capacity(trials.len());
@@ -182,13 +183,13 @@ pub fn write(
             .filter(|(name, _)| !name.split('/').any(|part| part == "model"))
             .collect();
         written.parts.push((part_of(&row.trial.label), files));
+        experiment(row.trial, None).map_err(io)?;
     }
     let name = if shape.objective.is_some() { "best" } else { "first" };
     let chosen = chosen(shape, &points).and_then(PointRows::first_whole);
     let Some((row, results)) = chosen else { return Ok(written) };
     written.parts.push((name.to_owned(), results.files()));
-    std::fs::create_dir_all(folder.join(name)).map_err(io)?;
-    experiment(row.trial, name).map_err(io)?;
+    experiment(row.trial, Some(name)).map_err(io)?;
     let trial = folder.join(name).join("trial.txt");
     std::fs::write(trial, format!("{}\n", row.trial.label)).map_err(io)?;
     written.best =
@@ -345,6 +346,25 @@ fn write_summary(
         table.write_record(&fields)?;
     }
     Ok(table.flush()?)
+}
+
+/// A row for each of what the scores are to be read with, such as that all seeds share a draw; no table where there is nothing.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn write_caveats(caveats: &[Caveat], folder: &Path) -> std::io::Result<()> {
+    if caveats.is_empty() {
+        return Ok(());
+    }
+    let write = || -> csv::Result<()> {
+        let mut table = csv::Writer::from_path(folder.join("caveats.csv"))?;
+        table.write_record(["code", "count", "message"])?;
+        for Caveat { code, count, message, .. } in caveats {
+            table.write_record([code.as_str(), &count.to_string(), message])?;
+        }
+        Ok(table.flush()?)
+    };
+    write().map_err(Into::into)
 }
 
 fn values(point: &PointRows<'_>, name: &str) -> Vec<f64> {

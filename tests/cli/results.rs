@@ -130,6 +130,40 @@ fn the_experiment_beside_the_results_says_what_the_command_line_changed() {
 }
 
 #[test]
+fn every_trial_has_an_experiment_that_makes_it_again_from_where_it_lies() {
+    let world = World::new();
+    world.child(
+        "rates",
+        "[sweep]\nmethod = \"grid\"\nseeds = 2\n[sweep.over]\ntrain.learning_rate = [1e-3, 2e-3]\n",
+    );
+    assert_eq!(world.pipeline(["run", "experiments/rates.toml"]).code, Some(0));
+    let trial = "outputs/rates/trials/learning_rate=2e-3,seed=1";
+    let file = format!("{trial}/experiment.toml");
+    let text = world.read(&file);
+    for line in ["name = \"rates-again\"", "learning_rate = 0.002", "seed = 8"] {
+        assert!(text.contains(&format!("{line}\n")), "{text}");
+    }
+    assert!(!text.contains("[sweep"), "{text}");
+    let shot = world.pipeline(["run", file.as_str()]);
+    assert!(shot.code == Some(0) && shot.stdout.contains("cached\n"), "{shot}");
+    assert!(!shot.stdout.contains("built"), "{shot}");
+    let metrics = |folder: &str| world.read(&format!("{folder}/metrics.json"));
+    assert_eq!(metrics("outputs/rates-again"), metrics(trial));
+}
+
+#[test]
+fn what_the_scores_of_a_sweep_are_to_be_read_with_lies_beside_them() {
+    let world = World::new();
+    world.child("seeds", "[sweep]\nmethod = \"grid\"\nseeds = 2\n");
+    let shot = world.pipeline(["run", "experiments/seeds.toml"]);
+    let said = "all 2 seeds share the weights to start from, which `init_model` drew once";
+    assert!(shot.stdout.replace("\n        ", " ").contains(said), "{shot}");
+    let caveats = world.read("outputs/seeds/caveats.csv");
+    assert!(caveats.starts_with("code,count,message\n"), "{caveats}");
+    assert!(caveats.contains(&format!("shared_draw,2,\"{said}")), "{caveats}");
+}
+
+#[test]
 fn the_experiment_of_the_chosen_trial_is_that_trial() {
     let world = World::new();
     world.write(

@@ -76,7 +76,7 @@ fn the_end_of_a_sweep_shows_its_points_the_best_first_with_the_spelling_of_the_f
         [&*rows[1][0], &*rows[1][1], &*rows[1][3], &*rows[2][0]],
         ["1.0e-3", "8_0", "2", "1e-5"]
     );
-    assert!(shot.stdout.contains("\nbest point: learning_rate=0.001,samples=80\n"), "{shot}");
+    assert!(shot.stdout.contains("\nbest point: learning_rate=1.0e-3,samples=80\n"), "{shot}");
     assert!(shot.stdout.contains("caveat: all 2 seeds share the weights to start from"), "{shot}");
     assert_eq!(
         table(&world, "summary.csv")[0][..3],
@@ -114,7 +114,7 @@ fn a_trial_has_a_name_that_run_rerun_and_explain_take() {
     let one = world.pipeline(["run", file, name, "-j", "1"]);
     assert!(
         one.stdout.contains(": 4 built\n")
-            && one.stderr.contains("train [learning_rate=0.001,seed=1]"),
+            && one.stderr.contains("train [learning_rate=1e-3,seed=1]"),
         "{one}"
     );
     assert!(
@@ -124,7 +124,7 @@ fn a_trial_has_a_name_that_run_rerun_and_explain_take() {
     );
     let explained = world.pipeline(["explain", file, name]);
     assert!(
-        explained.stdout.starts_with("train [learning_rate=0.001,seed=1]: cached\n"),
+        explained.stdout.starts_with("train [learning_rate=1e-3,seed=1]: cached\n"),
         "{explained}"
     );
     assert_eq!(explained.stdout.matches("  key ").count(), 1, "{explained}");
@@ -170,7 +170,7 @@ fn a_sweep_trains_every_point_and_seed_and_leaves_tables_pictures_trials_and_the
         told,
         world.names("outputs/rates").join("\n"),
         world.names("outputs/rates/trials").join("\n"),
-        world.names("outputs/rates/trials/learning_rate=0.001,seed=0").join("\n"),
+        world.names("outputs/rates/trials/learning_rate=1e-3,seed=0").join("\n"),
         world.names("outputs/rates/best").join("\n"),
         table("trials.csv"),
     );

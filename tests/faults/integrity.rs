@@ -187,7 +187,7 @@ fn a_damaged_or_removed_record_of_what_was_published_is_made_again_and_changes_n
         // Other scores, another best trial, another experiment, and other keys.
         for (old, new) in [
             ("0.", "1."),
-            ("learning_rate=0.001", "learning_rate=0.003"),
+            ("learning_rate=1e-3", "learning_rate=3e-3"),
             (".toml", ".tomm"),
             ("a", "b"),
         ] {

@@ -1,6 +1,8 @@
 //! Experiments as text for who runs them again.
 
+use std::collections::HashSet;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use crate::engine::plan::Plan;
 use crate::engine::spec::Experiment;
@@ -9,10 +11,18 @@ use crate::view::Part;
 
 /// Whether a parameter of a kind is a path.
 pub fn is_path(kind: &str, parameter: &str) -> bool {
-    stages::ALL
-        .iter()
-        .find(|known| known.name == kind)
-        .is_some_and(|kind| kind.schema()["properties"][parameter]["format"] == "path")
+    // A sweep asks this of each trial.
+    static PATHS: LazyLock<HashSet<(&str, String)>> = LazyLock::new(|| {
+        let mut paths = HashSet::new();
+        for kind in stages::ALL {
+            let schema = kind.schema();
+            let parameters = schema["properties"].as_object().into_iter().flatten();
+            let of_paths = parameters.filter(|(_, parameter)| parameter["format"] == "path");
+            paths.extend(of_paths.map(|(name, _)| (kind.name, name.clone())));
+        }
+        paths
+    });
+    PATHS.contains(&(kind, parameter.to_owned()))
 }
 
 /// The experiment that makes a part of the results again, for a file in `folder`, and its pins.
@@ -28,11 +38,14 @@ pub fn again(
     let (mut one, name) = match part {
         Part::Whole => (experiment.clone(), format!("{}-again", plan.results)),
         Part::Trial(trial, name) => {
+            let point = &trial.point;
+            let names = point.values.iter().map(|(name, _)| &**name);
+            let values = names.zip(point.places.iter().copied());
             let seed = |stage| Some((stage, plan.seed(trial.index, stage)?));
             let replicates = plan.sweep.as_ref().is_some_and(|sweep| !sweep.seeds.is_empty());
             let seeds: Vec<_> = plan.replicated().filter_map(seed).filter(|_| replicates).collect();
             let base = if named { &plan.results } else { &plan.name };
-            (experiment.at(&trial.point.values, &seeds), format!("{base}-{name}"))
+            (experiment.at(values, &seeds), format!("{base}-{}", name.unwrap_or("again")))
         }
     };
     one.name = name;

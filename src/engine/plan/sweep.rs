@@ -39,6 +39,8 @@ pub struct Point {
     pub values: Vec<(Arc<str>, Json)>,
     /// The values as the file spells them, a string without its quotes.
     pub texts: Vec<Arc<str>>,
+    /// Where each value stands among those of its axis.
+    pub places: Vec<usize>,
 }
 
 /// What a sweep spans.
@@ -237,7 +239,8 @@ impl<'a> Dimensions<'a> {
                     .axis
                     .values
                     .iter()
-                    .map(|value| part(&dimension.label, value))
+                    .zip(&dimension.texts)
+                    .map(|(value, spelled)| part(&dimension.label, value, spelled))
                     .collect(),
                 (None, Some(seeds)) => {
                     seeds.addends.iter().map(|addend| format!("seed={addend}")).collect()
@@ -285,7 +288,8 @@ impl<'a> Dimensions<'a> {
                     Arc::clone(&dimension.texts[axes.coordinate(row, number)])
                 };
                 let texts = self.axes.iter().enumerate().map(text).collect();
-                Arc::new(Point { label, values, texts })
+                let places = (0..self.axes.len()).map(|axis| axes.coordinate(row, axis)).collect();
+                Arc::new(Point { label, values, texts, places })
             })
             .collect();
         let labels = self.labels(&whole);
@@ -458,14 +462,21 @@ fn spelling(value: &Value, sources: &Sources) -> Arc<str> {
 }
 
 /// `name=value` out of characters that every file system takes. Where that loses something, a hash of the value tells it from others.
-fn part(name: &str, value: &Value) -> String {
+///
+/// * `spelled`: the value as the file has it, which a number keeps where it is one to anybody
+fn part(name: &str, value: &Value, spelled: &str) -> String {
     const LONGEST: usize = 40;
     let json = value.to_json();
     let (text, exact) = match &json {
         Json::String(text) => {
             (text.clone(), text.parse::<f64>().is_err() && text.parse::<bool>().is_err())
         }
-        Json::Number(_) | Json::Bool(_) => (number_text(&json), true),
+        Json::Number(number) => {
+            let is_same = spelled.parse::<f64>().ok() == number.as_f64();
+            let text = if is_same { spelled.to_owned() } else { number_text(&json) };
+            (text, true)
+        }
+        Json::Bool(_) => (number_text(&json), true),
         Json::Array(items) if items.iter().all(Json::is_number) => {
             (items.iter().map(number_text).collect::<Vec<_>>().join("_"), !items.is_empty())
         }

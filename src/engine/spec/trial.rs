@@ -1,31 +1,32 @@
 //! One trial of a sweep as an experiment of its own.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{AxisTarget, Data, Experiment, Parameter, Value};
+use super::{Axis, AxisTarget, Data, Experiment, Parameter, Value};
 
 impl Experiment {
     /// The experiment of one trial, without a sweep: each axis has its value where it varies one, and each stage that was replicated its seed.
     ///
-    /// * `values`: by the name of the axis
+    /// * `values`: which of its values each axis has, by the name of the axis
     /// * `seeds`: by stage
     #[must_use]
-    pub fn at(&self, values: &[(Arc<str>, serde_json::Value)], seeds: &[(&str, u64)]) -> Self {
-        let mut one = self.clone();
-        let Some(sweep) = one.sweep.take() else { return one };
-        for axis in sweep.axes {
-            let name = axis.target.to_string();
-            let Some((_, wanted)) = values.iter().find(|(axis, _)| **axis == *name) else {
-                continue;
-            };
-            let Some(value) = axis.values.into_iter().find(|value| value.to_json() == *wanted)
-            else {
-                continue;
-            };
-            match axis.target {
+    pub fn at<'a>(
+        &self,
+        values: impl IntoIterator<Item = (&'a str, usize)>,
+        seeds: &[(&str, u64)],
+    ) -> Self {
+        let mut one = self.without_sweep();
+        let Some(sweep) = &self.sweep else { return one };
+        let axes: HashMap<String, &Axis> =
+            sweep.axes.iter().map(|axis| (axis.target.to_string(), axis)).collect();
+        for (name, place) in values {
+            let Some(axis) = axes.get(name) else { continue };
+            let Some(value) = axis.values.get(place).cloned() else { continue };
+            match &axis.target {
                 AxisTarget::Params(param) => drop(one.params.insert(param.to_string(), value)),
-                AxisTarget::Stage { stage, parameter } => one.put(&stage, &parameter, value),
+                AxisTarget::Stage { stage, parameter } => one.put(stage, parameter, value),
             }
         }
         for (stage, seed) in seeds {
@@ -34,6 +35,22 @@ impl Experiment {
             one.put(stage, "seed", Value { data: Data::Integer(seed), span: sweep.span, folder });
         }
         one
+    }
+
+    /// A sweep may list many values, and each trial has one of each axis.
+    fn without_sweep(&self) -> Self {
+        Self {
+            file: self.file.clone(),
+            name: self.name.clone(),
+            about: self.about.clone(),
+            seed: self.seed,
+            params: self.params.clone(),
+            stages: self.stages.clone(),
+            sweep: None,
+            sources: Arc::clone(&self.sources),
+            pins: self.pins.clone(),
+            chain: self.chain.clone(),
+        }
     }
 
     fn put(&mut self, stage: &str, name: &str, value: Value) {
