@@ -1,6 +1,6 @@
 //! From nodes and their entries to the files and numbers that people want.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -45,7 +45,8 @@ impl<'a> TrialResults<'a> {
                 .node_of(trial, stage)
                 .is_some_and(|id| !self.plan.node(id).kind.output.results.is_empty())
         };
-        let absent = |stage: &&Arc<str>| self.nodes.iter().all(|(name, _, _)| *name != &***stage);
+        let there: HashSet<&str> = self.nodes.iter().map(|(name, _, _)| *name).collect();
+        let absent = |stage: &&Arc<str>| !there.contains(&***stage);
         self.plan
             .stages()
             .iter()
@@ -111,14 +112,18 @@ pub fn caveats(plan: &Plan, outcome: &RunOutcome) -> std::io::Result<Vec<Caveat>
     let mut scored = 0;
     // With the first that it is about, and how many those are.
     let mut found: Vec<(Caveat, &NodeName, usize)> = Vec::new();
+    let mut places: HashMap<Caveat, usize> = HashMap::new();
     for (id, node) in plan.ids().zip(&outcome.nodes) {
         let Some(entry) = &node.entry else { continue };
         let Some(metrics) = metrics_file(plan, id, entry)? else { continue };
         scored += 1;
         for caveat in Caveat::listed_in(&metrics) {
-            match found.iter_mut().find(|(known, ..)| *known == caveat) {
-                Some((_, _, count)) => *count += 1,
-                None => found.push((caveat, &node.name, 1)),
+            match places.get(&caveat) {
+                Some(place) => found[*place].2 += 1,
+                None => {
+                    places.insert(caveat.clone(), found.len());
+                    found.push((caveat, &node.name, 1));
+                }
             }
         }
     }

@@ -137,9 +137,13 @@ impl Project {
         let log = Log { events: Mutex::default(), react };
         let outcome = execute(&plan, &store, &self.options, &log, cancel).expect("it can start");
         record
-            .finish(RunStatus::Done, outcome.exit_code(), 0, outcome.records(&plan), |key| {
-                outcome.fingerprint_of(key)
-            })
+            .finish(
+                RunStatus::Done,
+                outcome.exit_code(),
+                0,
+                outcome.records(&plan),
+                outcome.fingerprints(),
+            )
             .expect("writable");
         Ran { plan, outcome, events: log.events.into_inner().expect("no panic") }
     }

@@ -420,7 +420,7 @@ fn finish(
     };
     let elapsed = u64::try_from(outcome.elapsed.as_millis()).unwrap_or(u64::MAX);
     let nodes = outcome.records(plan);
-    record.finish(status, ending.code(), elapsed, nodes, |key| outcome.fingerprint_of(key))?;
+    record.finish(status, ending.code(), elapsed, nodes, outcome.fingerprints())?;
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! How a run and each of its nodes ended.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -147,15 +148,11 @@ impl RunOutcome {
         plan.ids().zip(&self.nodes).map(record).collect()
     }
 
-    /// The parts of a key that this run has an entry of.
-    #[must_use]
-    pub fn fingerprint_of(&self, key: &CacheKey) -> Option<Fingerprint> {
-        self.nodes
-            .iter()
-            .find(|node| node.key == *key)?
-            .entry
-            .as_ref()
-            .map(|entry| entry.manifest().fingerprint.clone())
+    /// Finds the parts of a key that this run has an entry of.
+    pub fn fingerprints(&self) -> impl Fn(&CacheKey) -> Option<Fingerprint> {
+        let entries: HashMap<CacheKey, &Entry> =
+            self.nodes.iter().filter_map(|node| Some((node.key, node.entry.as_ref()?))).collect();
+        move |key| entries.get(key).map(|entry| entry.manifest().fingerprint.clone())
     }
 
     /// 0 when every node has its entry, 130 when the run was interrupted before that, 1 when a stage failed.

@@ -1,10 +1,10 @@
 //! What differs between two fingerprints, in words.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{CacheKey, Fingerprint};
 
@@ -88,6 +88,62 @@ impl Fingerprint {
             }
         }
         changes
+    }
+}
+
+impl Fingerprint {
+    /// How many changes [`compare`](Self::compare) finds; `None` where they are `limit` or more. It is asked for every pair of many, so it makes
+    /// nothing and ends early: what differs between the trials of a sweep comes first.
+    #[must_use]
+    pub(super) fn count_changes(&self, old: &Self, limit: usize) -> Option<usize> {
+        if self.kind != old.kind {
+            // As a single change, which says less than any number of others.
+            return (limit == usize::MAX).then_some(usize::MAX - 1);
+        }
+        let mut count = count_entries(&self.inputs, &old.inputs);
+        if count < limit {
+            count += count_parameters(&self.parameters, &old.parameters, limit - count);
+        }
+        if count < limit {
+            count += count_entries(&self.sources, &old.sources)
+                + count_entries(&self.code, &old.code)
+                + usize::from(self.commit != old.commit)
+                + usize::from(self.format != old.format);
+        }
+        (count < limit).then_some(count)
+    }
+}
+
+fn count_entries<V: PartialEq>(new: &BTreeMap<String, V>, old: &BTreeMap<String, V>) -> usize {
+    let differing = new.iter().filter(|(name, value)| old.get(*name) != Some(*value)).count();
+    differing + old.keys().filter(|name| !new.contains_key(*name)).count()
+}
+
+/// At least `limit` where there are so many.
+fn count_parameters(new: &Map<String, Value>, old: &Map<String, Value>, limit: usize) -> usize {
+    let mut count = 0;
+    // Of one kind, and so in one order, but for what was added since.
+    let mut beside = old.iter();
+    for (name, value) in new {
+        let known = match beside.next() {
+            Some((other, known)) if other == name => Some(known),
+            _ => old.get(name),
+        };
+        count += count_values(known, Some(value), limit - count);
+        if count >= limit {
+            return count;
+        }
+    }
+    let gone = old.iter().filter(|(name, _)| !new.contains_key(*name));
+    count + gone.filter(|(_, value)| !value.is_null()).count()
+}
+
+fn count_values(old: Option<&Value>, new: Option<&Value>, limit: usize) -> usize {
+    let old = old.filter(|value| !value.is_null());
+    let new = new.filter(|value| !value.is_null());
+    match (old, new) {
+        (Some(Value::Object(old)), Some(Value::Object(new))) => count_parameters(new, old, limit),
+        _ => usize::from(old != new),
     }
 }
 
@@ -197,7 +253,6 @@ pub(super) fn float_text(float: f64) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
-    use std::collections::BTreeMap;
 
     fn fingerprint(parameters: &Value) -> Fingerprint {
         Fingerprint {
@@ -246,6 +301,33 @@ mod tests {
             "input `model` added",
         ];
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn changes_are_as_many_when_they_are_counted_alone() {
+        let parameters = [
+            json!({}),
+            json!({"epochs": 3, "warmup": null, "split": {"train": 0.8, "test": 0.2}}),
+            json!({"split": {"train": 0.7, "validation": 0.1}, "epochs": 4, "betas": [0.9]}),
+            json!({"epochs": 3, "split": null, "betas": [0.8], "name": {"a": {"b": 1}}}),
+            json!({"name": {"a": {"b": 2, "c": null}, "d": 1}, "warmup": 1, "epochs": 3}),
+        ];
+        let mut all: Vec<Fingerprint> = parameters.iter().map(fingerprint).collect();
+        let mut other = all[1].clone();
+        other.inputs.insert("model".into(), CacheKey::from_bytes([9; 32]));
+        (other.format, other.commit) = (2, None);
+        other.sources.clear();
+        other.code.insert("loop".into(), 2);
+        all.push(other);
+        for new in &all {
+            for old in &all {
+                let many = new.compare(old).len();
+                for limit in 0..=many + 2 {
+                    let expected = (many < limit).then_some(many);
+                    assert_eq!(new.count_changes(old, limit), expected, "{new:?}\n{old:?}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -256,27 +256,20 @@ impl<'a> History<'a> {
         fingerprint: &Fingerprint,
         candidates: &[CacheKey],
     ) -> Option<Comparison> {
-        let mut best: Option<Comparison> = None;
+        let mut best: Option<(usize, CacheKey)> = None;
         for key in candidates {
             let known =
                 self.fingerprints.entry(*key).or_insert_with(|| self.lookup.fingerprint(key));
             let Some(known) = known else { continue };
-            let changes = fingerprint.compare(known);
             // The first of equals wins: candidates come with the newest first.
-            if best.as_ref().is_none_or(|best| weight(&changes) < weight(&best.changes)) {
-                best = Some(Comparison { key: *key, changes });
+            let limit = best.map_or(usize::MAX, |(count, _)| count);
+            if let Some(count) = fingerprint.count_changes(known, limit) {
+                best = Some((count, *key));
             }
         }
-        best
-    }
-}
-
-/// A changed kind says less than any number of changed parameters.
-fn weight(changes: &[Change]) -> usize {
-    if changes.iter().any(|change| matches!(change, Change::Kind { .. })) {
-        usize::MAX
-    } else {
-        changes.len()
+        let (_, key) = best?;
+        let known = self.fingerprints.get(&key)?.as_ref()?;
+        Some(Comparison { key, changes: fingerprint.compare(known) })
     }
 }
 

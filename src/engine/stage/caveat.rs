@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A reason to read scores with care. It is part of the artifacts on the way to a score, so that it is shown whenever the score is, also by a
 /// run that builds nothing; [`Context::caveat`](super::Context::caveat) says it once more where it is found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Caveat {
     /// What scripts know it by: short and stable, such as `entities_cut`.
     pub code: String,
