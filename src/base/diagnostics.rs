@@ -481,7 +481,14 @@ pub fn suggest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .into_iter()
         .take(COMPARED)
         .filter_map(|candidate| Some((near(candidate)?, candidate)))
-        .min()
+        .min_by(|(distance, one), (other_distance, other)| {
+            // Of those as many letters away, `plan` for `pln` rather than `pin`: no letter of it is wrong.
+            let alike = |candidate: &str| strsim::jaro_winkler(&lower, &candidate.to_lowercase());
+            distance
+                .cmp(other_distance)
+                .then_with(|| alike(other).total_cmp(&alike(one)))
+                .then_with(|| one.cmp(other))
+        })
         .map(|(_, candidate)| candidate)
 }
 

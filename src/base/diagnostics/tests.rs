@@ -239,6 +239,15 @@ fn suggestions_are_what_was_probably_meant() {
 }
 
 #[test]
+fn of_equally_near_words_the_one_whose_letters_are_all_right_is_suggested() {
+    let commands = ["run", "plan", "pin", "unpin", "predict", "gc"];
+    assert_eq!(
+        ["pln", "pn", "rnu", "pim"].map(|word| suggest(word, commands)),
+        [Some("plan"), Some("pin"), Some("run"), Some("pin")]
+    );
+}
+
+#[test]
 fn quoting_keeps_messages_on_one_line_and_short() {
     assert_eq!(quoted("a\nb"), "`a\\u000ab`");
     assert!(quoted(&"x".repeat(1_000_000)).len() < 100);

@@ -82,13 +82,13 @@ impl Value {
         Ok(Self { data, span: self.span, folder: self.folder.clone() })
     }
 
-    /// The value without spans; references are written as in the file.
     /// The array that holds nothing else.
     #[must_use]
     pub fn in_brackets(&self) -> Self {
         Self { data: Data::Array(vec![self.clone()]), ..self.clone() }
     }
 
+    /// The value without spans; references are written as in the file.
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {
         match &self.data {
