@@ -59,6 +59,30 @@ fn corpora_and_models_that_are_pipes_are_refused() {
 }
 
 #[test]
+fn settings_that_are_a_pipe_a_folder_or_a_link_to_nothing_are_refused_by_name() {
+    let world = World::new();
+    pipe(&world, "pipeline.toml");
+    let commands = [&["run", FILE][..], &["plan", FILE], &["check", FILE], &["gc"], &["verify"]];
+    for arguments in commands {
+        refuses(&world, arguments, "pipeline.toml");
+    }
+    std::fs::remove_file(world.path("pipeline.toml")).expect("removed");
+    let refused = |why: &str| {
+        for arguments in commands {
+            let shot = world.pipeline(arguments);
+            let said = format!("pipeline.toml`: {why}");
+            assert!(shot.code == Some(2) && shot.stderr.contains(&said), "{shot}");
+        }
+    };
+    std::os::unix::fs::symlink("nowhere", world.path("pipeline.toml")).expect("a link");
+    refused("entity not found");
+    std::fs::remove_file(world.path("pipeline.toml")).expect("removed");
+    std::fs::create_dir(world.path("pipeline.toml")).expect("a folder");
+    refused("is a directory");
+    assert!(!world.path("outputs").exists());
+}
+
+#[test]
 fn records_and_caches_that_are_pipes_keep_no_command_waiting() {
     let world = World::trained();
     let run = world.latest_run();

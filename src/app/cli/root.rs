@@ -7,12 +7,15 @@
 //! 3. the folder that holds the `outputs/` in which the file lies, such as `outputs/tiny/experiment.toml`;
 //! 4. the file's folder, or its parent where it is called `experiments`.
 //!
+//! Whatever is called `pipeline.toml` marks a root; where it is no file, that is a mistake.
+//!
 //! A command without an experiment file takes the current folder for the file's.
 
 use std::path::{Path, PathBuf};
 
 use super::Failure;
 use super::args::Place;
+use crate::base::disk::regular;
 
 /// The name of the file that marks a project's root and holds how and where work runs.
 pub const SETTINGS: &str = "pipeline.toml";
@@ -62,10 +65,26 @@ impl Root {
                 let folder = folder.canonicalize().unwrap_or_else(|_| current.join(folder));
                 // A file in the place of a folder is what reading the experiment complains about.
                 let there = folder.ancestors().find(|above| above.is_dir()).unwrap_or(&folder);
-                find(there, &current, &|folder| folder.join(SETTINGS).is_file()).to_owned()
+                let has_settings = |folder: &Path| folder.join(SETTINGS).symlink_metadata().is_ok();
+                find(there, &current, &has_settings).to_owned()
             }
         };
-        Ok(Self(relative(&root, &current)))
+        let root = Self(relative(&root, &current));
+        root.check_settings()?;
+        Ok(root)
+    }
+
+    /// Whether what marks the root, if something does, is a file. What stands in it is for those who need it.
+    fn check_settings(&self) -> Result<(), Failure> {
+        let path = self.settings();
+        if path.symlink_metadata().is_err() {
+            return Ok(());
+        }
+        path.metadata().and_then(|metadata| regular::check(&metadata)).map_err(|error| {
+            let reason = regular::reason(&error);
+            Failure::usage(format!("cannot read `{}`: {reason}", path.display()))
+                .with_help("a `pipeline.toml` is a file, which may be empty, or is not there")
+        })
     }
 
     #[must_use]
