@@ -112,3 +112,31 @@ fn other_commands_answer_mistakes_with_json_as_well() {
         assert_eq!(shot.json()["errors"][0]["line"], 3, "{shot}");
     }
 }
+
+#[test]
+fn a_command_line_that_is_wrong_is_told_as_json_where_the_answer_would_have_been() {
+    let world = World::new();
+    for (arguments, message) in [
+        (&["plan", FILE, "--jobz", "3", "--json"][..], "unexpected argument '--jobz' found"),
+        (&["check", "--json"], "the following required arguments were not provided"),
+        (&["gc", "--json", "--older-than", "x"], "invalid value 'x' for '--older-than <AGE>'"),
+        (&["pln", FILE, "--json"], "there is no command `pln`"),
+        (&["run", FILE, "--dry-run", "--json", "--jobs"], "a value is required for '--jobs <N>'"),
+    ] {
+        let shot = world.pipeline(arguments);
+        let errors = &shot.json()["errors"];
+        let told = errors[0]["message"].as_str().expect("a message");
+        assert!(told.starts_with(message) && errors[0]["help"].is_array(), "{shot}");
+        assert!(shot.code == Some(2) && shot.stderr.is_empty(), "{shot}");
+    }
+    let shot = world.pipeline(["run", "--json", FILE, "--jobz"]);
+    let event: serde_json::Value = serde_json::from_str(&shot.stdout).expect("one line");
+    assert_eq!((shot.code, &event["event"]), (Some(2), &"error".into()), "{shot}");
+    assert!(!shot.stdout.trim_end().contains('\n'), "{shot}");
+}
+
+#[test]
+fn a_mistyped_command_is_answered_with_the_one_that_was_meant() {
+    let shot = World::empty().pipeline(["pln"]);
+    assert!(shot.stderr.contains("did you mean `plan`?"), "{shot}");
+}

@@ -315,3 +315,50 @@ fn a_second_signal_ends_the_program_at_once() {
     assert_eq!(child.wait().expect("it ends").code(), Some(130), "{said}");
     assert!(begun.elapsed() < Duration::from_secs(5));
 }
+
+/// Waits until the program has told the system that it wants to hear of SIGTERM.
+#[cfg(target_os = "linux")]
+fn until_it_listens(child: &std::process::Child) {
+    let begun = Instant::now();
+    let caught = || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id()));
+        let mask = status
+            .expect("it lives")
+            .lines()
+            .find_map(|line| u64::from_str_radix(line.strip_prefix("SigCgt:")?.trim(), 16).ok());
+        mask.is_some_and(|mask| mask & (1 << 14) != 0)
+    };
+    while !caught() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "it never listens");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_before_anything_runs_ends_the_program_at_once() {
+    let world = World::new();
+    let values = |from: u32, to: u32| {
+        (from..to).map(|value| value.to_string()).collect::<Vec<_>>().join(", ")
+    };
+    let (sizes, seeds) = (values(1, 251), values(1, 401));
+    world.child(
+        "many",
+        &format!("[sweep.over]\ntrain.batch_size = [{sizes}]\ntrain.seed = [{seeds}]\n"),
+    );
+    for name in ["INT", "TERM"] {
+        let mut child = world
+            .process(["run", "experiments/many.toml"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        until_it_listens(&child);
+        signal(&child, name);
+        let mut said = String::new();
+        child.stderr.take().expect("piped").read_to_string(&mut said).expect("readable");
+        assert_eq!(child.wait().expect("it ends").code(), Some(130), "{said}");
+        assert_eq!(said, "interrupted before anything ran\n");
+        assert!(!world.path("outputs/runs").exists());
+    }
+}

@@ -27,16 +27,15 @@ mod signals;
 mod terminal;
 mod training;
 mod typed;
+mod usage;
 mod verify;
 
 pub use failure::{Failure, Outcome};
 pub use kinds::markdown as kinds_markdown;
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory as _, Parser as _};
+use clap::Parser as _;
 use serde_json::{Map, Value, json};
 
-use crate::base::diagnostics;
 use args::{Cli, Command, Form};
 
 /// Reads the command line, does what it says, and returns the exit code.
@@ -49,18 +48,7 @@ pub fn main() -> std::process::ExitCode {
     let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, std::sync::Arc::default());
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        // clap prints help and usage errors itself, with exit codes 0 and 2 as ours.
-        Err(error) => {
-            if let Some(failure) = unknown_command(&error) {
-                terminal::complain_of(&failure, terminal::colored(args::When::Auto));
-                return failure.outcome().into();
-            }
-            terminal::usage(&error);
-            if let Some(example) = example(&error) {
-                terminal::complain(&format!("For example: {example}\n"));
-            }
-            return std::process::ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
-        }
+        Err(error) => return usage::refuse(&error),
     };
     let color = terminal::colored(cli.color);
     let form = cli.command.form();
@@ -114,37 +102,6 @@ fn dispatch(command: Command, color: bool) -> Result<Outcome, Failure> {
         Command::Init(arguments) => init::run(&arguments).map(done),
         Command::Completions { shell } => complete::run(shell).map(done),
     }
-}
-
-/// A mistyped command, with the nearest there is: clap's own suggestion misses letters in the wrong order.
-fn unknown_command(error: &clap::Error) -> Option<Failure> {
-    let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidSubcommand) else {
-        return None;
-    };
-    let command = Cli::command();
-    let failure = Failure::usage(format!("there is no command `{name}`"));
-    Some(match diagnostics::suggest(name, command.get_subcommands().map(clap::Command::get_name)) {
-        Some(near) => failure.with_help(format!("did you mean `{near}`?")),
-        None => failure.with_help("`pipeline --help` lists the commands"),
-    })
-}
-
-/// How a command that lacks its file is written.
-fn example(error: &clap::Error) -> Option<String> {
-    if error.kind() != ErrorKind::MissingRequiredArgument {
-        return None;
-    }
-    let Some(ContextValue::StyledStr(usage)) = error.get(ContextKind::Usage) else { return None };
-    let usage = usage.to_string();
-    let mut words = usage.split_whitespace().skip_while(|word| *word != "pipeline").skip(1);
-    let rest = match words.next()? {
-        name @ ("run" | "plan" | "check" | "graph" | "show") => {
-            format!("{name} experiments/tiny.toml")
-        }
-        "explain" => "explain experiments/tiny.toml train".to_owned(),
-        _ => return None,
-    };
-    Some(format!("pipeline {rest}"))
 }
 
 /// A mistake of ours, which is no reason to show a user a backtrace.

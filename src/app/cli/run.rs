@@ -27,6 +27,7 @@ use crate::view::{self, Console, Metrics, Origin, Part, PublishError, Published,
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 
 pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
+    let signals = Signals::watch()?;
     let root = Root::of(&arguments.file, &arguments.place)?;
     let profile = project::profile(&root, arguments.profile.as_deref())?;
     let offline = arguments.offline || profile.offline;
@@ -52,14 +53,16 @@ pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
     }
     view::check_place(&plan, &project.store)
         .map_err(|error| Failure::usage(error.to_string()).with_help_of(error.help()))?;
-    let signals = Signals::watch()?;
     let unresolved = plan.unresolved();
     if !unresolved.is_empty() {
+        signals.begin();
         if !pin(&project, &unresolved, offline, &signals.cancel)? {
             return Ok(Outcome::Interrupted);
         }
+        signals.pause();
         (project, plan) = planned(arguments)?;
     }
+    signals.begin();
     project.store.when_waiting(terminal::waiting(Some(signals.cancel.clone())));
     execute(arguments, &project, &plan, &options, &signals, color)
 }

@@ -1,5 +1,6 @@
 //! Signals that ask a run to stop: Ctrl-C, SIGTERM, and SIGHUP, which comes when the terminal is closed.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -11,12 +12,14 @@ use crate::view::Console;
 /// What was asked for since [`Signals::watch`].
 pub struct Signals {
     pub cancel: Cancel,
+    /// Something is under way that the first signal asks to end, rather than the program.
+    busy: Arc<AtomicBool>,
     console: Arc<OnceLock<Arc<Console>>>,
 }
 
 impl Signals {
-    /// From here on the first signal asks the run to stop in order, and the second ends the program at once. Both are safe: a kill loses nothing
-    /// that is complete.
+    /// From here on a signal ends the program with its exit code, for nothing has begun; while it is [busy](Self::begin), the first signal asks
+    /// the run to stop in order, and the second ends the program at once. All are safe: a kill loses nothing that is complete.
     ///
     /// SIGHUP stays ignored where it is, as `nohup` has it. It never counts as the second: shell and terminal may each send one.
     pub fn watch() -> Result<Self, Failure> {
@@ -25,7 +28,8 @@ impl Signals {
         let mut signals =
             signal_hook::iterator::Signals::new([SIGINT, SIGTERM].into_iter().chain(hangup))
                 .map_err(|error| Failure::failed(format!("signals cannot be handled: {error}")))?;
-        let (asked, speaker) = (cancel.clone(), Arc::clone(&console));
+        let busy = Arc::<AtomicBool>::default();
+        let (asked, speaker, works) = (cancel.clone(), Arc::clone(&console), Arc::clone(&busy));
         let listen = move || {
             for signal in signals.forever() {
                 let typed = signal == SIGINT;
@@ -36,6 +40,10 @@ impl Signals {
                     if let Some(console) = speaker.get() {
                         console.clear(typed);
                     }
+                    std::process::exit(130);
+                }
+                if !works.load(Ordering::SeqCst) {
+                    terminal::complain("interrupted before anything ran\n");
                     std::process::exit(130);
                 }
                 asked.cancel();
@@ -49,7 +57,17 @@ impl Signals {
         std::thread::Builder::new()
             .spawn(listen)
             .map_err(|error| Failure::failed(format!("a thread cannot be started: {error}")))?;
-        Ok(Self { cancel, console })
+        Ok(Self { cancel, busy, console })
+    }
+
+    /// Something begins that ends in order.
+    pub fn begin(&self) {
+        self.busy.store(true, Ordering::SeqCst);
+    }
+
+    /// It has ended, and nothing else has begun.
+    pub fn pause(&self) {
+        self.busy.store(false, Ordering::SeqCst);
     }
 
     /// Where a signal is answered, once there are live lines that the answer must not disturb.
