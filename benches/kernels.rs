@@ -3,6 +3,7 @@
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
+use pipeline::nn::Group;
 use pipeline::nn::kernels::Write;
 use pipeline::nn::kernels::attention::{Heads, attention, attention_backward};
 use pipeline::nn::kernels::cross_entropy::cross_entropy;
@@ -202,14 +203,14 @@ fn cross_entropy_with_gradient(bencher: Bencher) {
 #[divan::bench]
 fn norm_of_the_gradient(bencher: Bencher) {
     let values = numbers(WEIGHTS);
-    let gradients = [Gradient::Dense { start: 0, values: &values }];
+    let gradients = [Gradient::Dense { start: 0, values: &values, group: Group::default() }];
     bencher.counter(ItemsCount::new(WEIGHTS)).bench_local(|| gradient_norm(black_box(&gradients)));
 }
 
 #[divan::bench]
 fn adamw(bencher: Bencher) {
     let (mut parameters, values) = (numbers(WEIGHTS), numbers(WEIGHTS));
-    let gradients = [Gradient::Dense { start: 0, values: &values }];
+    let gradients = [Gradient::Dense { start: 0, values: &values, group: Group::default() }];
     let update = Update {
         learning_rate: 2e-5,
         betas: (0.9, 0.999),

@@ -10,7 +10,6 @@ use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 use thiserror::Error;
 
-use super::initialise::is_of_head;
 use super::{
     ConfigError, HeadSizes, JointModel, Layout, ModernBertConfig, NoMemory, Parameter, zeros,
 };
@@ -165,7 +164,7 @@ impl JointModel {
     /// # Errors
     /// As [`JointModel::save`].
     pub fn save_encoder(&self, path: &Path) -> Result<(), CheckpointError> {
-        self.write(path, |parameter| !is_of_head(&parameter.name))
+        self.write(path, |parameter| parameter.head.is_none())
     }
 
     fn write(
@@ -328,7 +327,7 @@ fn find<'m>(
             }
             continue;
         };
-        if is_of_head(name) && !with_heads {
+        if layout.parameters()[index].head.is_some() && !with_heads {
             continue;
         }
         let info = metadata.info(&full_name).expect("the name comes from the same header");
@@ -348,7 +347,7 @@ fn find<'m>(
         }
     }
     for (index, parameter) in layout.parameters().iter().enumerate() {
-        if !found.contains_key(&index) && (with_heads || !is_of_head(&parameter.name)) {
+        if !found.contains_key(&index) && (with_heads || parameter.head.is_none()) {
             problems.push(TensorProblem::Missing { name: parameter.name.clone() });
         }
     }

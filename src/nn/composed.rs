@@ -88,6 +88,11 @@ impl ComposedModel {
         self
     }
 
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
     /// The parameters, in the order of [`Layout::parameters`].
     #[must_use]
     pub fn variables(&self) -> &[Var] {

@@ -67,8 +67,13 @@ impl Gradients {
     /// The gradient of one parameter, or `None` for the token embedding, whose gradient is sparse.
     #[must_use]
     pub fn parameter(&self, parameter: &Parameter) -> Option<&[f32]> {
-        let start = parameter.range.start.checked_sub(self.dense_start)?;
-        Some(&self.dense[start..start + parameter.range.len()])
+        (parameter.range.start >= self.dense_start).then(|| self.within(&parameter.range))
+    }
+
+    /// The gradient of a part of [`Layout::dense`].
+    #[must_use]
+    pub fn within(&self, range: &Range<usize>) -> &[f32] {
+        &self.dense[range.start - self.dense_start..range.end - self.dense_start]
     }
 
     /// Whether the next backward replaces or adds.

@@ -3,7 +3,7 @@
 use rand::Rng as _;
 use rayon::prelude::*;
 
-use super::{ConfigError, HeadSizes, JointModel, Layout, ModernBertConfig, Parameter, zeros};
+use super::{ConfigError, HeadSizes, JointModel, Layout, ModernBertConfig, Parameter, Role, zeros};
 use crate::base::rng::Rng;
 
 /// Numbers that are drawn from one stream, so that a parameter's blocks are drawn side by side and do not depend on the threads.
@@ -44,12 +44,12 @@ impl JointModel {
         let parameters = self.layout.parameters().to_vec();
         parameters
             .iter()
-            .filter(|parameter| is_of_head(&parameter.name))
+            .filter(|parameter| parameter.head.is_some())
             .for_each(|parameter| self.draw(parameter, rng));
     }
 
     fn draw(&mut self, parameter: &Parameter, rng: &Rng) {
-        let distribution = distribution(&parameter.name, &self.config);
+        let distribution = distribution(parameter, &self.config);
         let values = &mut self.parameters[parameter.range.clone()];
         values.par_chunks_mut(BLOCK).enumerate().for_each(|(block, values)| {
             let mut stream =
@@ -59,25 +59,21 @@ impl JointModel {
     }
 }
 
-/// Whether a parameter belongs to a classifier rather than to the encoder.
-pub(super) fn is_of_head(name: &str) -> bool {
-    name.starts_with("ner_classifier.") || name.starts_with("anomaly_classifier.")
-}
-
 /// Reference: `ModernBertPreTrainedModel._init_weights` and `torch.nn.Linear.reset_parameters`.
-fn distribution(name: &str, config: &ModernBertConfig) -> Distribution {
+fn distribution(parameter: &Parameter, config: &ModernBertConfig) -> Distribution {
     let normal = |deviation: f64| Distribution::TruncatedNormal {
         deviation,
         cutoff: config.initializer_cutoff_factor,
     };
-    if is_of_head(name) {
-        Distribution::Uniform { bound: 1.0 / (config.hidden_size as f64).sqrt() }
-    } else if name.ends_with("norm.weight") {
-        Distribution::Ones
-    } else if name.ends_with("Wo.weight") {
-        normal(config.initializer_range / (2.0 * config.num_hidden_layers as f64).sqrt())
-    } else {
-        normal(config.initializer_range)
+    match parameter.role {
+        _ if parameter.head.is_some() => {
+            Distribution::Uniform { bound: 1.0 / (config.hidden_size as f64).sqrt() }
+        }
+        Role::Norm => Distribution::Ones,
+        Role::IntoStream => {
+            normal(config.initializer_range / (2.0 * config.num_hidden_layers as f64).sqrt())
+        }
+        _ => normal(config.initializer_range),
     }
 }
 

@@ -26,8 +26,48 @@ impl From<usize> for HeadSizes {
 /// Every parameter begins on a multiple of this many floats, one cache line.
 const ALIGNMENT: usize = 16;
 
+/// What a parameter does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// A row for each token.
+    Embedding,
+    /// The factors of a norm.
+    Norm,
+    /// The matrix of queries, keys and values: a third of the rows each.
+    QueriesKeysValues,
+    /// A matrix whose products are added to the residual stream.
+    IntoStream,
+    /// Any other matrix.
+    Matrix,
+    Bias,
+}
+
+/// A classifier on top of the encoder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Head {
+    Ner,
+    Anomaly,
+}
+
+/// How the optimiser treats a parameter. As it stands here, unless somebody says otherwise with [`Layout::regroup`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Group {
+    /// Else it stays as it is, and its gradient counts nowhere.
+    pub trainable: bool,
+    /// Whether it decays with the recipe's weight decay.
+    pub decays: bool,
+    /// The recipe's learning rate times this.
+    pub rate: f64,
+}
+
+impl Default for Group {
+    fn default() -> Self {
+        Self { trainable: true, decays: true, rate: 1.0 }
+    }
+}
+
 /// One named parameter.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Parameter {
     /// As in the checkpoint of a `ModernBertModel`, such as `layers.3.attn.Wqkv.weight`.
     pub name: String,
@@ -35,6 +75,10 @@ pub struct Parameter {
     pub shape: Vec<usize>,
     /// Its place in the flat buffer.
     pub range: Range<usize>,
+    pub role: Role,
+    /// The head that it belongs to; none if it is the encoder's.
+    pub head: Option<Head>,
+    pub group: Group,
 }
 
 /// The parameters of an encoder with its heads, as ranges of one flat buffer.
@@ -87,31 +131,38 @@ impl Layout {
         let heads = heads.into();
         let (hidden, intermediate) = (config.hidden_size, config.intermediate_size);
         let mut builder = Builder::default();
-        let embedding =
-            builder.place("embeddings.tok_embeddings.weight", &[config.vocab_size, hidden]);
-        let embedding_norm = builder.place("embeddings.norm.weight", &[hidden]);
+        let embedding = builder.place(
+            "embeddings.tok_embeddings.weight",
+            Role::Embedding,
+            &[config.vocab_size, hidden],
+        );
+        let embedding_norm = builder.place("embeddings.norm.weight", Role::Norm, &[hidden]);
         let layers = (0..config.num_hidden_layers).map(|layer| {
-            let mut place = |name: &str, shape: &[usize]| {
-                builder.place(&format!("layers.{layer}.{name}"), shape)
+            let mut place = |name: &str, role: Role, shape: &[usize]| {
+                builder.place(&format!("layers.{layer}.{name}"), role, shape)
             };
             LayerLayout {
-                attn_norm: (layer > 0).then(|| place("attn_norm.weight", &[hidden])),
-                wqkv: place("attn.Wqkv.weight", &[3 * hidden, hidden]),
-                attn_wo: place("attn.Wo.weight", &[hidden, hidden]),
-                mlp_norm: place("mlp_norm.weight", &[hidden]),
-                wi: place("mlp.Wi.weight", &[2 * intermediate, hidden]),
-                mlp_wo: place("mlp.Wo.weight", &[hidden, intermediate]),
+                attn_norm: (layer > 0).then(|| place("attn_norm.weight", Role::Norm, &[hidden])),
+                wqkv: place("attn.Wqkv.weight", Role::QueriesKeysValues, &[3 * hidden, hidden]),
+                attn_wo: place("attn.Wo.weight", Role::IntoStream, &[hidden, hidden]),
+                mlp_norm: place("mlp_norm.weight", Role::Norm, &[hidden]),
+                wi: place("mlp.Wi.weight", Role::Matrix, &[2 * intermediate, hidden]),
+                mlp_wo: place("mlp.Wo.weight", Role::IntoStream, &[hidden, intermediate]),
             }
         });
         let layers = layers.collect();
-        let final_norm = builder.place("final_norm.weight", &[hidden]);
-        let mut head = |name: &str, classes: usize| HeadLayout {
-            weight: builder.place(&format!("{name}.weight"), &[classes, hidden]),
-            bias: builder.place(&format!("{name}.bias"), &[classes]),
+        let final_norm = builder.place("final_norm.weight", Role::Norm, &[hidden]);
+        let mut head = |head: Head, name: &str, classes: usize| {
+            builder.head = Some(head);
+            HeadLayout {
+                weight: builder.place(&format!("{name}.weight"), Role::Matrix, &[classes, hidden]),
+                bias: builder.place(&format!("{name}.bias"), Role::Bias, &[classes]),
+            }
         };
-        let ner = heads.ner.map(|labels| head("ner_classifier", labels));
-        let anomaly = heads.anomaly.then(|| head("anomaly_classifier", ANOMALY_CLASSES));
-        let Builder { parameters, len } = builder;
+        let ner = heads.ner.map(|labels| head(Head::Ner, "ner_classifier", labels));
+        let anomaly =
+            heads.anomaly.then(|| head(Head::Anomaly, "anomaly_classifier", ANOMALY_CLASSES));
+        let Builder { parameters, len, .. } = builder;
         Self { parameters, len, embedding, embedding_norm, layers, final_norm, ner, anomaly, heads }
     }
 
@@ -119,6 +170,28 @@ impl Layout {
     #[must_use]
     pub fn parameters(&self) -> &[Parameter] {
         &self.parameters
+    }
+
+    /// Puts every parameter into the group that `group` says.
+    pub fn regroup(&mut self, group: impl Fn(&Parameter) -> Group) {
+        self.parameters.iter_mut().for_each(|parameter| parameter.group = group(parameter));
+    }
+
+    /// [`dense`](Self::dense) in as few pieces as it takes for each to be of one group.
+    #[must_use]
+    pub fn dense_groups(&self) -> Vec<(Group, Range<usize>)> {
+        let mut pieces: Vec<(Group, Range<usize>)> = Vec::new();
+        for parameter in &self.parameters[1..] {
+            match pieces.last_mut() {
+                Some((group, _)) if *group == parameter.group => {}
+                Some((_, before)) => {
+                    before.end = parameter.range.start;
+                    pieces.push((parameter.group, parameter.range.start..self.len));
+                }
+                None => pieces.push((parameter.group, parameter.range.start..self.len)),
+            }
+        }
+        pieces
     }
 
     /// The length of the flat buffer in floats, padding included.
@@ -162,16 +235,21 @@ impl Layout {
 struct Builder {
     parameters: Vec<Parameter>,
     len: usize,
+    /// The head that is being placed.
+    head: Option<Head>,
 }
 
 impl Builder {
-    fn place(&mut self, name: &str, shape: &[usize]) -> Range<usize> {
+    fn place(&mut self, name: &str, role: Role, shape: &[usize]) -> Range<usize> {
         let range = self.len..self.len + shape.iter().product::<usize>();
         self.len = range.end.next_multiple_of(ALIGNMENT);
         self.parameters.push(Parameter {
             name: name.to_owned(),
             shape: shape.to_vec(),
             range: range.clone(),
+            role,
+            head: self.head,
+            group: Group::default(),
         });
         range
     }
@@ -213,6 +291,36 @@ mod tests {
         }
         assert!(layout.len() >= end);
         assert_eq!(layout.dense().start, layout.parameters()[1].range.start);
+    }
+
+    #[test]
+    fn groups_tile_everything_but_the_embedding() {
+        let mut layout = Layout::new(&ModernBertConfig::base(), 5);
+        assert_eq!(layout.dense_groups(), [(Group::default(), layout.dense())]);
+        layout.regroup(|parameter| Group {
+            decays: parameter.role != Role::Bias,
+            trainable: parameter.head != Some(Head::Ner),
+            rate: if parameter.head.is_some() { 10.0 } else { 1.0 },
+        });
+        let groups = layout.dense_groups();
+        let said = |(group, range): &(Group, Range<usize>)| {
+            let of = |parameter: &&Parameter| range.contains(&parameter.range.start);
+            let count = layout.parameters().iter().filter(of).count();
+            (count, group.trainable, group.decays, group.rate)
+        };
+        let encoder = layout.parameters().len() - 5;
+        assert_eq!(
+            groups.iter().map(said).collect::<Vec<_>>(),
+            [
+                (encoder, true, true, 1.0),
+                (1, false, true, 10.0),
+                (1, false, false, 10.0),
+                (1, true, true, 10.0),
+                (1, true, false, 10.0)
+            ]
+        );
+        assert_eq!((groups[0].1.start, groups[4].1.end), (layout.dense().start, layout.len()));
+        assert!(groups.windows(2).all(|pair| pair[0].1.end == pair[1].1.start));
     }
 
     #[test]

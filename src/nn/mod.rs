@@ -48,7 +48,7 @@ pub use composed::ComposedModel;
 pub use config::{Attention, ConfigError, ConfigProblem, ModernBertConfig, layer_types};
 pub use gradients::{Gradients, SparseRows};
 pub use joint::{JointModel, Logits};
-pub use layout::{HeadSizes, LayerLayout, Layout, Parameter};
+pub use layout::{Group, Head, HeadSizes, LayerLayout, Layout, Parameter, Role};
 pub use loss::{LossOptions, Losses, Normalisers};
 pub use products::StepProducts;
 pub use profile::{Part, Pass, Profile};

@@ -11,6 +11,7 @@
 
 use rayon::prelude::*;
 
+use crate::nn::Group;
 use crate::nn::kernels::lanes::vectorised;
 
 /// Elements that one thread takes at a time; a boundary of partial sums, so that changing it changes bits.
@@ -23,7 +24,7 @@ const LANES: usize = 16;
 #[derive(Debug, Clone, Copy)]
 pub enum Gradient<'a> {
     /// A gradient for every parameter from `start` on.
-    Dense { start: usize, values: &'a [f32] },
+    Dense { start: usize, values: &'a [f32], group: Group },
     /// Gradients for some rows of a matrix.
     Rows {
         /// Where the matrix begins.
@@ -36,6 +37,7 @@ pub enum Gradient<'a> {
         rows: &'a [u32],
         /// `(rows.len(), width)`
         values: &'a [f32],
+        group: Group,
     },
 }
 
@@ -43,6 +45,14 @@ impl Gradient<'_> {
     fn values(&self) -> &[f32] {
         match self {
             Self::Dense { values, .. } | Self::Rows { values, .. } => values,
+        }
+    }
+
+    /// The group of all its parameters.
+    #[must_use]
+    pub fn group(&self) -> Group {
+        match self {
+            Self::Dense { group, .. } | Self::Rows { group, .. } => *group,
         }
     }
 }
@@ -100,6 +110,18 @@ pub struct Update {
     pub gradient_scale: f64,
 }
 
+impl Update {
+    /// The numbers for parameters of one group.
+    #[must_use]
+    pub fn of(&self, group: Group) -> Self {
+        Self {
+            learning_rate: self.learning_rate * group.rate,
+            weight_decay: if group.decays { self.weight_decay } else { 0.0 },
+            ..*self
+        }
+    }
+}
+
 /// The optimiser's state: both moments of every parameter, and the number of updates made.
 #[derive(Debug, Clone, Default)]
 pub struct AdamW {
@@ -140,7 +162,7 @@ impl AdamW {
         (&mut self.first, &mut self.second)
     }
 
-    /// Moves `parameters` by one step.
+    /// Moves the parameters that have a gradient by one step, each as its group says.
     ///
     /// With `t` updates made, this one included, and `g` the scaled gradient:
     /// `p *= 1 - lr * weight_decay`, `m += (1 - b1) * (g - m)`, `v = b2 * v + (1 - b2) * g * g`,
@@ -159,10 +181,10 @@ impl AdamW {
             "one sparse part"
         );
         self.updates += 1;
-        let constants = Constants::new(update, self.updates);
         for gradient in gradients {
+            let constants = Constants::new(&update.of(gradient.group()), self.updates);
             match *gradient {
-                Gradient::Dense { start, values } => {
+                Gradient::Dense { start, values, .. } => {
                     let range = start..start + values.len();
                     let state = parameters[range.clone()]
                         .par_chunks_mut(CHUNK)
@@ -174,7 +196,7 @@ impl AdamW {
                         update_with_gradient(parameters, first, second, gradient, &constants);
                     });
                 }
-                Gradient::Rows { start, width, count, rows, values } => {
+                Gradient::Rows { start, width, count, rows, values, .. } => {
                     assert_eq!(values.len(), rows.len() * width, "one gradient for every row");
                     debug_assert!(rows.is_sorted_by(|left, right| left < right), "rows ascend");
                     let range = start..start + count * width;
@@ -380,15 +402,32 @@ mod tests {
             }
             sparse_state.step(
                 &mut sparse,
-                &[Gradient::Rows { start: 0, width, count, rows: &rows, values: &values }],
+                &[Gradient::Rows {
+                    start: 0,
+                    width,
+                    count,
+                    rows: &rows,
+                    values: &values,
+                    group: Group::default(),
+                }],
                 &UPDATE,
             );
-            dense_state.step(&mut dense, &[Gradient::Dense { start: 0, values: &full }], &UPDATE);
+            dense_state.step(
+                &mut dense,
+                &[Gradient::Dense { start: 0, values: &full, group: Group::default() }],
+                &UPDATE,
+            );
             if step == 1234 {
                 // A restart in the middle changes nothing, wherever the optimiser stood that goes on.
                 let mut other = AdamW::new(width * count);
-                let gradient =
-                    Gradient::Rows { start: 0, width, count, rows: &[0], values: &[1.0; 8] };
+                let gradient = Gradient::Rows {
+                    start: 0,
+                    width,
+                    count,
+                    rows: &[0],
+                    values: &[1.0; 8],
+                    group: Group::default(),
+                };
                 other.step(&mut numbers("start", width * count), &[gradient], &UPDATE);
                 let (into_first, into_second) = other.restore(step + 1);
                 into_first.copy_from_slice(&sparse_state.first);
@@ -412,7 +451,8 @@ mod tests {
                 let (mut parameters, gradient) =
                     (numbers("start", length), numbers("gradient", length));
                 let mut state = AdamW::new(length);
-                let gradients = [Gradient::Dense { start: 0, values: &gradient }];
+                let gradients =
+                    [Gradient::Dense { start: 0, values: &gradient, group: Group::default() }];
                 let norm = gradient_norm(&gradients);
                 state.step(
                     &mut parameters,
@@ -430,7 +470,11 @@ mod tests {
     #[test]
     fn the_norm_of_a_large_gradient_is_exact_to_rounding() {
         let values = vec![0.5_f32; 100 * CHUNK + 3];
-        let norm = gradient_norm(&[Gradient::Dense { start: 0, values: &values }]);
+        let norm = gradient_norm(&[Gradient::Dense {
+            start: 0,
+            values: &values,
+            group: Group::default(),
+        }]);
         assert!((norm - 0.5 * (values.len() as f64).sqrt()).abs() < 1e-9 * norm);
     }
 

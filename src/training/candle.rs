@@ -5,17 +5,16 @@ use std::ops::Range;
 
 use candle_core::{D, DType, Device, Result, Tensor};
 
-use crate::nn::{ComposedModel, JointModel, LossOptions, Losses, Targets, Tokens};
+use crate::nn::{ComposedModel, JointModel, LossOptions, Losses, Parameter, Targets, Tokens};
 use crate::text::Batch;
 
 use super::adamw::Update;
-use super::engine::{Engine, EngineError, Logits, Parameter, StateVector};
+use super::engine::{Engine, EngineError, Logits, StateVector};
 
 /// A joint model on a candle device.
 #[derive(Debug)]
 pub struct CandleEngine {
     model: ComposedModel,
-    parameters: Vec<Parameter>,
     /// One for each variable, like the following two.
     gradient: Vec<Option<Tensor>>,
     first: Vec<Tensor>,
@@ -30,11 +29,6 @@ impl CandleEngine {
     /// # Errors
     /// When the device has no room.
     pub fn new(model: &JointModel, device: &Device, products: DType) -> Result<Self> {
-        let parameters = model.layout.parameters().iter().map(|parameter| Parameter {
-            name: parameter.name.clone(),
-            length: parameter.range.len(),
-        });
-        let parameters = parameters.collect();
         let model = ComposedModel::new(model, device)?.with_products_in(products);
         let zeros = || {
             model
@@ -46,7 +40,6 @@ impl CandleEngine {
         let (first, second) = (zeros()?, zeros()?);
         Ok(Self {
             gradient: vec![None; first.len()],
-            parameters,
             first,
             second,
             updates: 0,
@@ -101,10 +94,11 @@ impl CandleEngine {
 
     /// Adds up rows first and then their sums, which loses less in f32 than one long sum, and reads all back at once.
     fn try_norm(&self) -> Result<f64> {
-        let squares = self
-            .gradient
-            .iter()
-            .flatten()
+        let parameters = self.model.layout().parameters().iter();
+        let squares = parameters
+            .zip(&self.gradient)
+            .filter(|(parameter, _)| parameter.group.trainable)
+            .filter_map(|(_, gradient)| gradient.as_ref())
             .map(|gradient| gradient.sqr()?.sum(D::Minus1)?.sum_all());
         let squares = squares.collect::<Result<Vec<_>>>()?;
         if squares.is_empty() {
@@ -124,7 +118,7 @@ impl CandleEngine {
     fn try_step(&mut self, update: &Update) -> Result<()> {
         let updates = (self.updates + 1) as f64;
         let (beta1, beta2) = update.betas;
-        let step_size = update.learning_rate / (1.0 - beta1.powf(updates));
+        let correction = 1.0 - beta1.powf(updates);
         let root_correction = 1.0 / (1.0 - beta2.powf(updates)).sqrt();
         let variables = self
             .model
@@ -132,8 +126,16 @@ impl CandleEngine {
             .iter()
             .zip(&mut self.gradient)
             .zip(self.first.iter_mut().zip(&mut self.second));
-        for ((variable, gradient), (first, second)) in variables {
-            match gradient.take() {
+        for (((variable, gradient), (first, second)), parameter) in
+            variables.zip(self.model.layout().parameters())
+        {
+            let gradient = gradient.take();
+            if !parameter.group.trainable {
+                continue;
+            }
+            let update = update.of(parameter.group);
+            let step_size = update.learning_rate / correction;
+            match gradient {
                 Some(gradient) => {
                     let gradient = (gradient * update.gradient_scale)?;
                     *first = (&*first + ((&gradient - &*first)? * (1.0 - beta1))?)?;
@@ -156,7 +158,7 @@ impl CandleEngine {
 
 impl Engine for CandleEngine {
     fn parameters(&self) -> &[Parameter] {
-        &self.parameters
+        self.model.layout().parameters()
     }
 
     fn accumulate(
@@ -217,8 +219,8 @@ impl Engine for CandleEngine {
         vector: StateVector,
         source: &mut dyn FnMut(&mut [f32]) -> std::io::Result<()>,
     ) -> std::result::Result<(), EngineError> {
-        for index in 0..self.parameters.len() {
-            let mut values = vec![0.0; self.parameters[index].length];
+        for index in 0..self.model.layout().parameters().len() {
+            let mut values = vec![0.0; self.model.layout().parameters()[index].range.len()];
             source(&mut values)?;
             let variable = &self.model.variables()[index];
             let tensor = Tensor::from_vec(values, variable.shape(), variable.device())?;

@@ -230,7 +230,7 @@ fn put<T>(
 pub(super) const TEMPORARY: &str = ".writing-";
 
 fn elements(engine: &dyn Engine) -> u64 {
-    engine.parameters().iter().map(|parameter| parameter.length as u64).sum()
+    engine.parameters().iter().map(|parameter| parameter.range.len() as u64).sum()
 }
 
 struct Digesting<'a> {

@@ -5,8 +5,9 @@
 
 use std::ops::Range;
 
-use super::engine::{Engine, EngineError, Parameter};
+use super::engine::{Engine, EngineError};
 use super::recipe::Recipe;
+use crate::nn::{Head, Parameter, Role};
 
 /// The parts of the parameters whose gradient has been zero so far.
 #[derive(Debug)]
@@ -17,6 +18,7 @@ pub(super) struct Coverage {
 #[derive(Debug)]
 struct Piece {
     name: String,
+    head: Option<Head>,
     parameter: usize,
     elements: Range<usize>,
 }
@@ -26,29 +28,34 @@ impl Coverage {
     ///
     /// * `longest`: the tokens of the longest sequence; a single token attends to itself whatever its query and key are
     pub(super) fn new(parameters: &[Parameter], recipe: &Recipe, longest: usize) -> Self {
-        let trained = |name: &str| {
-            !(name.starts_with("ner_classifier.") && recipe.ner_weight == 0.0
-                || name.starts_with("anomaly_classifier.") && recipe.anomaly_weight == 0.0)
+        let trained = |parameter: &Parameter| {
+            parameter.group.trainable
+                && match parameter.head {
+                    None => true,
+                    Some(Head::Ner) => recipe.ner_weight != 0.0,
+                    Some(Head::Anomaly) => recipe.anomaly_weight != 0.0,
+                }
         };
         let mut missing = Vec::new();
-        for (parameter, Parameter { name, length }) in
-            parameters.iter().enumerate().filter(|(_, parameter)| trained(&parameter.name))
+        for (index, parameter) in
+            parameters.iter().enumerate().filter(|(_, parameter)| trained(parameter))
         {
-            if name.ends_with("Wqkv.weight") {
+            let Parameter { name, head, .. } = parameter;
+            let length = parameter.range.len();
+            let mut add = |name: String, elements| {
+                missing.push(Piece { name, head: *head, parameter: index, elements });
+            };
+            if parameter.role == Role::QueriesKeysValues {
                 let third = length / 3;
-                for (index, rows) in ["queries", "keys", "values"]
+                for (part, rows) in ["queries", "keys", "values"]
                     .into_iter()
                     .enumerate()
-                    .filter(|(index, _)| longest > 1 || *index == 2)
+                    .filter(|(part, _)| longest > 1 || *part == 2)
                 {
-                    missing.push(Piece {
-                        name: format!("{name} ({rows})"),
-                        parameter,
-                        elements: index * third..(index + 1) * third,
-                    });
+                    add(format!("{name} ({rows})"), part * third..(part + 1) * third);
                 }
             } else {
-                missing.push(Piece { name: name.clone(), parameter, elements: 0..*length });
+                add(name.clone(), 0..length);
             }
         }
         Self { missing }
@@ -76,6 +83,12 @@ impl Coverage {
 
     pub(super) fn is_complete(&self) -> bool {
         self.missing.is_empty()
+    }
+
+    /// The head that all of them belong to, if there is one.
+    pub(super) fn head(&self) -> Option<Head> {
+        let head = self.missing.first()?.head;
+        head.filter(|_| self.missing.iter().all(|part| part.head == head))
     }
 
     pub(super) fn names(&self) -> Vec<String> {

@@ -3,13 +3,13 @@
 use std::ops::Range;
 
 use crate::nn::{
-    Gradients, JointModel, LossOptions, Losses, NoMemory, Part, Pass, Profile, Targets, Tokens,
-    Workspace, ask_for_large_pages, room_for,
+    Gradients, Group, JointModel, Layout, LossOptions, Losses, NoMemory, Parameter, Part, Pass,
+    Profile, Targets, Tokens, Workspace, ask_for_large_pages, room_for,
 };
 use crate::text::Batch;
 
 use super::adamw::{AdamW, Gradient, Update, gradient_norm};
-use super::engine::{Engine, EngineError, Logits, Parameter, StateVector};
+use super::engine::{Engine, EngineError, Logits, StateVector};
 
 /// A joint model on the CPU, on the threads of the current pool.
 ///
@@ -20,7 +20,8 @@ pub struct CpuEngine {
     gradients: Gradients,
     optimiser: AdamW,
     workspace: Workspace,
-    parameters: Vec<Parameter>,
+    /// What is dense, by group.
+    dense: Vec<(Group, Range<usize>)>,
 }
 
 impl CpuEngine {
@@ -35,10 +36,6 @@ impl CpuEngine {
 
     #[must_use]
     pub fn new(model: JointModel) -> Self {
-        let parameters = model.layout.parameters().iter().map(|parameter| Parameter {
-            name: parameter.name.clone(),
-            length: parameter.range.len(),
-        });
         let (gradients, optimiser) =
             (Gradients::new(&model.layout), AdamW::new(model.layout.len()));
         // Every step touches all of these, but of the embedding's moments only the rows of tokens that occur.
@@ -47,7 +44,7 @@ impl CpuEngine {
             .into_iter()
             .for_each(ask_for_large_pages);
         Self {
-            parameters: parameters.collect(),
+            dense: model.layout.dense_groups(),
             gradients,
             optimiser,
             workspace: Workspace::default(),
@@ -82,29 +79,35 @@ impl CpuEngine {
         self.workspace.profile()
     }
 
-    /// The gradient as AdamW takes it.
-    fn gradient(
-        gradients: &Gradients,
-        embedding: Range<usize>,
-        dense: Range<usize>,
-    ) -> [Gradient<'_>; 2] {
+    /// The gradient of what is trained, as AdamW takes it.
+    fn gradient<'g>(
+        gradients: &'g Gradients,
+        layout: &Layout,
+        dense: &[(Group, Range<usize>)],
+    ) -> Vec<Gradient<'g>> {
+        let embedding = &layout.parameters()[0];
         let rows = gradients.embedding();
-        [
-            Gradient::Rows {
-                start: embedding.start,
-                width: rows.width,
-                count: embedding.len() / rows.width,
-                rows: &rows.ids,
-                values: &rows.rows,
-            },
-            Gradient::Dense { start: dense.start, values: gradients.dense() },
-        ]
+        let rows = Gradient::Rows {
+            start: embedding.range.start,
+            width: rows.width,
+            count: embedding.shape[0],
+            rows: &rows.ids,
+            values: &rows.rows,
+            group: embedding.group,
+        };
+        let dense = dense.iter().map(|(group, range)| Gradient::Dense {
+            start: range.start,
+            values: gradients.within(range),
+            group: *group,
+        });
+        let all = std::iter::once(rows).chain(dense);
+        all.filter(|gradient| gradient.group().trainable).collect()
     }
 }
 
 impl Engine for CpuEngine {
     fn parameters(&self) -> &[Parameter] {
-        &self.parameters
+        self.model.layout.parameters()
     }
 
     fn accumulate(&mut self, batch: &Batch, options: &LossOptions) -> Result<Losses, EngineError> {
@@ -121,9 +124,7 @@ impl Engine for CpuEngine {
 
     fn gradient_norm(&mut self) -> Result<f64, EngineError> {
         self.workspace.profile_mut().begin(Pass::Update);
-        let layout = &self.model.layout;
-        let norm =
-            gradient_norm(&Self::gradient(&self.gradients, layout.embedding(), layout.dense()));
+        let norm = gradient_norm(&Self::gradient(&self.gradients, &self.model.layout, &self.dense));
         self.workspace.profile_mut().lap(Part::GradientNorm);
         Ok(norm)
     }
@@ -142,8 +143,7 @@ impl Engine for CpuEngine {
 
     fn step(&mut self, update: &Update) -> Result<(), EngineError> {
         self.workspace.profile_mut().begin(Pass::Update);
-        let layout = &self.model.layout;
-        let gradient = Self::gradient(&self.gradients, layout.embedding(), layout.dense());
+        let gradient = Self::gradient(&self.gradients, &self.model.layout, &self.dense);
         self.optimiser.step(&mut self.model.parameters, &gradient, update);
         self.workspace.profile_mut().lap(Part::Optimiser);
         self.gradients.clear();

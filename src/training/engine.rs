@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::nn::{BatchError, LossOptions, Losses, NoMemory};
+use crate::nn::{BatchError, LossOptions, Losses, NoMemory, Parameter};
 use crate::text::Batch;
 
 use super::adamw::Update;
@@ -12,7 +12,7 @@ use super::adamw::Update;
 /// The life of a step: [`accumulate`](Self::accumulate) once for each micro-batch, [`gradient_norm`](Self::gradient_norm), then
 /// [`step`](Self::step) or [`discard`](Self::discard), both of which leave the gradient empty.
 pub trait Engine {
-    /// The name and length of each parameter, in the order in which [`export`](Self::export) hands them out.
+    /// The parameters, in the order in which [`export`](Self::export) hands them out.
     fn parameters(&self) -> &[Parameter];
 
     /// Adds the gradient of the total loss of `batch` to the gradient, and returns the losses.
@@ -77,14 +77,6 @@ pub trait Engine {
 
     /// Says that the optimiser has made `updates` updates, after its moments were imported.
     fn set_updates(&mut self, updates: u64);
-}
-
-/// A named parameter.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Parameter {
-    pub name: String,
-    /// Elements.
-    pub length: usize,
 }
 
 /// What the heads say, unnormalised.

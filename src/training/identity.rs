@@ -1,17 +1,28 @@
 //! Which training a checkpoint belongs to.
 
-use super::engine::Parameter;
 use super::recipe::Recipe;
 use super::train::Data;
+use crate::nn;
 
 /// A digest over the recipe, the data and the shapes of the parameters. The epochs count only where they change the first steps, so that a
 /// longer training knows the state of a shorter one. The initial weights are not part of it: reading them all would cost every start, and
 /// the folder belongs to one model.
-pub(super) fn of_training(parameters: &[Parameter], data: Data<'_>, recipe: &Recipe) -> String {
+pub(super) fn of_training(parameters: &[nn::Parameter], data: Data<'_>, recipe: &Recipe) -> String {
     let mut recipe = recipe.clone();
     if recipe.horizon_parameter().is_none() {
         recipe.epochs = 0;
     }
+    /// What states that were saved earlier were known by.
+    #[derive(Debug)]
+    #[expect(dead_code, reason = "it is written as a text")]
+    struct Parameter<'a> {
+        name: &'a str,
+        length: usize,
+    }
+    let parameters = parameters
+        .iter()
+        .map(|parameter| Parameter { name: &parameter.name, length: parameter.range.len() });
+    let parameters: Vec<_> = parameters.collect();
     let mut hasher = blake3::Hasher::new_derive_key("pipeline 2026-11 training");
     hasher.update(format!("{recipe:?} {parameters:?} {:?}", data.labels.names()).as_bytes());
     for split in [Some(data.train), data.validation].into_iter().flatten() {

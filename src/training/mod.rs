@@ -47,7 +47,7 @@ pub use checkpoints::{Cadence, Checkpoints, Cost};
 pub use contents::Contents;
 pub use cpu::CpuEngine;
 pub use device::ModelEngine;
-pub use engine::{Engine, EngineError, Logits, Parameter, StateVector};
+pub use engine::{Engine, EngineError, Logits, StateVector};
 pub use history::{Row, RowSplit, Timing, epoch_losses, kept};
 pub use memory::{MemoryNeed, memory_need};
 pub use observer::{Notice, Observer, Progress};

@@ -273,7 +273,10 @@ impl<'a> Session<'a> {
             && self.state.updates > 0
             && !self.coverage.is_complete()
         {
-            return Err(TrainError::NoGradient { parameters: self.coverage.names() });
+            return Err(TrainError::NoGradient {
+                parameters: self.coverage.names(),
+                head: self.coverage.head(),
+            });
         }
 
         if self.skipped_in_a_row() == SPOILT {

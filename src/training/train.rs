@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::nn::BatchError;
+use crate::nn::{BatchError, Head};
 use crate::text::{EncodedSplit, LabelSet};
 
 use super::checkpoint::CheckpointError;
@@ -99,7 +99,11 @@ pub enum TrainError {
     Spoilt { step: u64, skipped: usize },
     /// The weights would have stayed as they were, in silence.
     #[error("{} never got a gradient in the first epoch: {}", if parameters.len() == 1 { "a parameter" } else { "parameters" }, some_of(parameters))]
-    NoGradient { parameters: Vec<String> },
+    NoGradient {
+        parameters: Vec<String>,
+        /// The head that all of them belong to, if there is one.
+        head: Option<Head>,
+    },
     /// The observer asked for it.
     #[error("interrupted after step {step}")]
     Cancelled {
@@ -122,13 +126,9 @@ impl TrainError {
             Self::NotFinite { .. } => Some(
                 "lower `learning_rate`, set `max_grad_norm`, or pass over such steps with `on_nonfinite = \"skip\"`",
             ),
-            Self::NoGradient { parameters }
-                if parameters.iter().all(|name| name.starts_with("ner_classifier.")) =>
-            {
-                Some(
-                    "no token of the training split has a label that counts: set `ner_weight = 0`, or `ignore_outside = false`",
-                )
-            }
+            Self::NoGradient { head: Some(Head::Ner), .. } => Some(
+                "no token of the training split has a label that counts: set `ner_weight = 0`, or `ignore_outside = false`",
+            ),
             Self::Checkpoint(CheckpointError::Full { why, .. }) => Some(why.help()),
             Self::Checkpoint(CheckpointError::Io { .. }) => Some(
                 "see that `outputs/checkpoints` can be written and nothing removes it; the same command goes on from what is there",

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device};
 use pipeline::base::rng::Rng;
-use pipeline::nn::{HeadSizes, JointModel, LossOptions, ModernBertConfig, Workspace};
+use pipeline::nn::{Group, HeadSizes, JointModel, LossOptions, ModernBertConfig, Role, Workspace};
 use pipeline::text::{Batch, EncodedSplit, LabelSet};
 use pipeline::training::adamw::{Update, clip_coefficient};
 use pipeline::training::schedule::LearningRate;
@@ -147,7 +147,7 @@ fn assert_twenty_steps(engine: &mut dyn Engine) {
     let weights = weights(engine);
     let mut rest = weights.as_slice();
     for parameter in engine.parameters() {
-        let (found, others) = rest.split_at(parameter.length);
+        let (found, others) = rest.split_at(parameter.range.len());
         rest = others;
         let theirs = &expected[&parameter.name];
         let error: f64 = found
@@ -385,5 +385,60 @@ fn an_absent_head_leaves_the_gradient_of_the_rest_as_a_weight_of_zero_does() {
             "{}",
             parameter.name
         );
+    }
+}
+
+#[test]
+fn both_engines_move_each_parameter_as_its_group_says() {
+    const RATE: f64 = 1e-3;
+    let mut model = model();
+    model.layout.regroup(|parameter| Group {
+        trainable: parameter.role != Role::Embedding && parameter.role != Role::IntoStream,
+        decays: !matches!(parameter.role, Role::Norm | Role::Bias),
+        rate: if parameter.head.is_some() { 10.0 } else { 1.0 },
+    });
+    let update = Update {
+        learning_rate: RATE,
+        betas: (0.9, 0.999),
+        eps: 1e-8,
+        weight_decay: 100.0,
+        gradient_scale: 1.0,
+    };
+    let step = |engine: &mut dyn Engine| {
+        engine.accumulate(&batches()[0], &LossOptions::default()).expect("a batch");
+        let norm = engine.gradient_norm().expect("a norm");
+        engine.step(&update).expect("a step");
+        (norm, weights(engine))
+    };
+    let mut candle = CandleEngine::new(&model, &Device::Cpu, DType::F32).expect("an engine");
+    let mut cpu = CpuEngine::new(model.clone());
+    let before = weights(&cpu);
+    let ((norm, found), (candles_norm, candles)) = (step(&mut cpu), step(&mut candle));
+    assert!((norm / candles_norm - 1.0).abs() < 1e-5, "{norm} {candles_norm}");
+    let mut from = 0;
+    for parameter in model.layout.parameters() {
+        let range = from..from + parameter.range.len();
+        from = range.end;
+        let furthest = |after: &[f32]| {
+            let kept = if parameter.group.decays {
+                1.0 - update.weight_decay * RATE * parameter.group.rate
+            } else {
+                1.0
+            };
+            let moved = before[range.clone()]
+                .iter()
+                .zip(&after[range.clone()])
+                .map(|(&before, &after)| (f64::from(after) - kept * f64::from(before)).abs());
+            moved.fold(0.0, f64::max)
+        };
+        for after in [&found, &candles] {
+            if parameter.group.trainable {
+                // The first step of AdamW moves what has a gradient by the learning rate.
+                let moved = furthest(after) / (RATE * parameter.group.rate);
+                assert!((moved - 1.0).abs() < 1e-2, "{}: {moved}", parameter.name);
+            } else {
+                assert_eq!(after[range.clone()], before[range.clone()], "{}", parameter.name);
+            }
+        }
     }
 }

@@ -578,7 +578,7 @@ fn while_only_memory_has_the_best_weights_the_last_checkpoint_stays() {
 fn a_file_with_another_number_of_vectors_is_not_loaded() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut toy = Toy::new();
-    let elements: usize = toy.parameters().iter().map(|parameter| parameter.length).sum();
+    let elements: usize = toy.parameters().iter().map(|parameter| parameter.range.len()).sum();
     for vectors in [0, 2, 4] {
         let header =
             format!(r#"{{"rows":0,"vectors":{vectors},"elements":{elements},"state":null}}"#);

@@ -1,5 +1,6 @@
 //! AdamW, clipping and schedules against PyTorch; the fixture is made by `make_fixtures.py`.
 
+use pipeline::nn::Group;
 use pipeline::training::adamw::{AdamW, Gradient, Update, clip_coefficient, gradient_norm};
 use pipeline::training::schedule::LearningRate;
 use pipeline::training::{Schedule, Warmup};
@@ -47,7 +48,7 @@ fn twenty_steps_of_adamw_with_clipping_and_linear_decay_are_those_of_torch() {
             LearningRate::new(run.lr, Schedule::Linear, Warmup::Steps(3), gradients.len() as u64);
         let (mut parameters, mut optimiser) = (start.clone(), AdamW::new(start.len()));
         for (step, values) in gradients.iter().enumerate() {
-            let gradient = [Gradient::Dense { start: 0, values }];
+            let gradient = [Gradient::Dense { start: 0, values, group: Group::default() }];
             let norm = gradient_norm(&gradient);
             assert!((norm - run.norms[step]).abs() < 1e-6 * norm, "norm of step {step}");
             let update = Update {

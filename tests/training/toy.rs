@@ -3,12 +3,12 @@
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
 
-use pipeline::nn::{LossOptions, Losses};
+use pipeline::nn::{Group, Head, LossOptions, Losses, Parameter, Role};
 use pipeline::text::{Batch, EncodedSplit, Fit, IGNORE, LabelSet, spans};
 use pipeline::training::adamw::{AdamW, Gradient, Update, gradient_norm};
 use pipeline::training::{
-    Data, Engine, EngineError, Logits, Notice, Observer, Parameter, Progress, Recipe, StateVector,
-    Storage, TrainError, Trained, train,
+    Data, Engine, EngineError, Logits, Notice, Observer, Progress, Recipe, StateVector, Storage,
+    TrainError, Trained, train,
 };
 
 pub const WIDTH: usize = 4;
@@ -36,11 +36,18 @@ impl Toy {
     pub fn new() -> Self {
         let parameters =
             (0..ANOMALY).map(|index| ((index * 7919 % 101) as f32 - 50.0) / 100.0).collect();
-        let name = |name: &str, length| Parameter { name: name.into(), length };
+        let name = |name: &str, range: Range<usize>, head| Parameter {
+            name: name.into(),
+            shape: vec![range.len() / WIDTH, WIDTH],
+            range,
+            role: Role::Matrix,
+            head,
+            group: Group::default(),
+        };
         let names = vec![
-            name("embedding.weight", EMBEDDING),
-            name("ner_classifier.weight", NER - EMBEDDING),
-            name("anomaly_classifier.weight", ANOMALY - NER),
+            name("embedding.weight", 0..EMBEDDING, None),
+            name("ner_classifier.weight", EMBEDDING..NER, Some(Head::Ner)),
+            name("anomaly_classifier.weight", NER..ANOMALY, Some(Head::Anomaly)),
         ];
         Self {
             parameters,
@@ -134,7 +141,11 @@ impl Engine for Toy {
     }
 
     fn gradient_norm(&mut self) -> Result<f64, EngineError> {
-        Ok(gradient_norm(&[Gradient::Dense { start: 0, values: &self.gradient }]))
+        Ok(gradient_norm(&[Gradient::Dense {
+            start: 0,
+            values: &self.gradient,
+            group: Group::default(),
+        }]))
     }
 
     fn has_gradient(
@@ -142,14 +153,14 @@ impl Engine for Toy {
         parameter: usize,
         elements: Range<usize>,
     ) -> Result<bool, EngineError> {
-        let start: usize = self.names[..parameter].iter().map(|parameter| parameter.length).sum();
+        let start = self.names[parameter].range.start;
         Ok(self.gradient[start..][elements].iter().any(|value| *value != 0.0))
     }
 
     fn step(&mut self, update: &Update) -> Result<(), EngineError> {
         self.optimiser.step(
             &mut self.parameters,
-            &[Gradient::Dense { start: 0, values: &self.gradient }],
+            &[Gradient::Dense { start: 0, values: &self.gradient, group: Group::default() }],
             update,
         );
         self.gradient.fill(0.0);

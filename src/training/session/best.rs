@@ -23,7 +23,7 @@ impl Session<'_> {
     ) -> Result<(Option<String>, BestWeights), TrainError> {
         let last = &self.last_checkpoint;
         let elements: usize =
-            self.engine.parameters().iter().map(|parameter| parameter.length).sum();
+            self.engine.parameters().iter().map(|parameter| parameter.range.len()).sum();
         let may_wait = size_of::<f32>() as u64 * elements as u64 <= WAITING_BYTES;
         if let Some(checkpoints) = &self.checkpoints
             && (!may_wait || self.storage.cadence.affords(last.at.elapsed(), last.cost))
