@@ -15,6 +15,7 @@ use super::{
 };
 use crate::base::disk::regular;
 use crate::base::rng::Rng;
+use crate::base::visible;
 
 /// Bytes that are in flight between file and buffer.
 const PIECE_BYTES: usize = 1 << 20;
@@ -42,17 +43,17 @@ pub enum CheckpointError {
 /// What is wrong with one tensor of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TensorProblem {
-    #[error("`{name}` is missing")]
+    #[error("`{}` is missing", visible::line(name))]
     Missing { name: String },
-    #[error("`{name}` belongs to no part of a ModernBERT")]
+    #[error("`{}` belongs to no part of a ModernBERT", visible::line(name))]
     Unexpected { name: String },
-    #[error("`{name}` is there twice, with and without `model.`")]
+    #[error("`{}` is there twice, with and without `model.`", visible::line(name))]
     Twice { name: String },
-    #[error("`{name}` has shape {found:?}, expected {expected:?}")]
+    #[error("`{}` has shape {found:?}, expected {expected:?}", visible::line(name))]
     Shape { name: String, expected: Vec<usize>, found: Vec<usize> },
-    #[error("`{name}` has dtype {found}, expected F32, F16 or BF16")]
+    #[error("`{}` has dtype {found}, expected F32, F16 or BF16", visible::line(name))]
     Dtype { name: String, found: String },
-    #[error("`{name}` has numbers that are infinite or not a number")]
+    #[error("`{}` has numbers that are infinite or not a number", visible::line(name))]
     NotFinite { name: String },
 }
 

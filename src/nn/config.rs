@@ -6,6 +6,8 @@ use thiserror::Error;
 
 use super::NoMemory;
 
+use crate::base::visible;
+
 /// What a layer's tokens look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub enum Attention {
@@ -360,13 +362,13 @@ impl File {
         if let Some(kind) = self.model_type.as_deref().filter(|&kind| kind != "modernbert") {
             problems.push(problem(
                 "model_type",
-                format!("`model_type` is `{kind}`, expected `modernbert`"),
+                format!("`model_type` is `{}`, expected `modernbert`", visible::line(kind)),
             ));
         }
         if let Some(name) = self.hidden_activation.as_deref().filter(|&name| name != "gelu") {
             problems.push(problem(
                 "hidden_activation",
-                format!("`hidden_activation` is `{name}`, expected `gelu`"),
+                format!("`hidden_activation` is `{}`, expected `gelu`", visible::line(name)),
             ));
         }
         let dropouts = [
@@ -408,7 +410,10 @@ impl File {
             {
                 problems.push(problem(
                     "rope_parameters",
-                    format!("`rope_parameters.{name}.rope_type` is `{kind}`, expected `default`"),
+                    format!(
+                        "`rope_parameters.{name}.rope_type` is `{}`, expected `default`",
+                        visible::line(kind)
+                    ),
                 ));
             }
         }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::facts;
+use crate::base::visible;
 use crate::engine::stage::{
     Artifact as _, CodeVersion, Content, Context, Facts, HubCommit, Inspection, ParameterProblem,
     Progress, Remark, SourceFile, SourceProblem, Stage, StageError, Survey, SurveyInputs,
@@ -159,7 +160,8 @@ fn left_out(weights: &Path) -> Result<Option<String>, StageError> {
     if heads.iter().all(pretraining) {
         return Ok(None);
     }
-    let mut names: Vec<String> = heads.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
+    let mut names: Vec<String> =
+        heads.iter().take(NAMED).map(|name| format!("`{}`", visible::line(name))).collect();
     if heads.len() > NAMED {
         names.push(format!("{} more", heads.len() - NAMED));
     }
@@ -236,7 +238,7 @@ fn check_vocabulary(model: &Backbone) -> Result<(), StageError> {
     if (largest as usize) < rows {
         return Ok(());
     }
-    let token = token.map(|token| format!(" (`{token}`)")).unwrap_or_default();
+    let token = token.map(|token| format!(" (`{}`)", visible::line(&token))).unwrap_or_default();
     Err(StageError::new(format!(
         "`{}` has tokens up to number {largest}{token}, but the embedding has only {rows} rows, for 0 to {}",
         model.tokenizer.display(),

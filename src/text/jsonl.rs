@@ -25,6 +25,7 @@ use super::offsets::{Offsets, Ruler};
 use super::{Entity, Example};
 
 use crate::base::disk::regular;
+use crate::base::visible;
 
 /// The longest line that is read.
 pub const LINE_LIMIT_BYTES: usize = 16 << 20;
@@ -283,7 +284,7 @@ pub fn parse_example(text: &str, line: usize, offsets: Offsets) -> Result<Exampl
             },
         };
         if repeated {
-            return Err(format!("`{name}` stands twice"));
+            return Err(format!("`{}` stands twice", visible::line(&name)));
         }
     }
     let content = match content.map(whole).transpose()? {

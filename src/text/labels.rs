@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::base::visible;
+
 /// What a token's label says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tag {
@@ -27,11 +29,11 @@ pub struct LabelSet {
 /// Why a list of names is no set of BIO labels.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LabelError {
-    #[error("`{name}` is no BIO label: expected `O`, `B-TYPE` or `I-TYPE`")]
+    #[error("`{}` is no BIO label: expected `O`, `B-TYPE` or `I-TYPE`", visible::line(name))]
     NotBio { name: String },
-    #[error("label `{name}` is missing")]
+    #[error("label `{}` is missing", visible::line(name))]
     Missing { name: String },
-    #[error("labels are not sorted by name, or `{name}` stands twice")]
+    #[error("labels are not sorted by name, or `{}` stands twice", visible::line(name))]
     NotSorted { name: String },
 }
 

@@ -22,6 +22,8 @@ pub use groups::GroupCounts;
 
 use super::{Corpus, Example, Split};
 
+use crate::base::visible;
+
 /// How much of a corpus each part gets.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Fractions {
@@ -199,7 +201,11 @@ fn leave_values(groups: usize, field: &str) -> String {
 }
 
 fn known(fields: &[String]) -> String {
-    if fields.is_empty() { String::new() } else { format!("; it has `{}`", fields.join("`, `")) }
+    if fields.is_empty() {
+        String::new()
+    } else {
+        format!("; it has `{}`", visible::line(&fields.join("`, `")))
+    }
 }
 
 impl Division {

@@ -271,6 +271,29 @@ fn nothing_that_a_person_or_a_file_says_acts_on_the_terminal() {
     }
 }
 
+#[test]
+fn a_line_break_in_a_name_makes_no_second_line_of_a_message() {
+    let world = World::new();
+    world.write(
+        "experiments/lines.jsonl",
+        "{\"text\": \"a b\", \"entities\": [], \"anomaly\": 0, \"ho\\nst\": \"x\"}\n",
+    );
+    world.write(
+        "experiments/read.toml",
+        "version = 1\n[stage.corpus]\nkind = \"read_corpus\"\npath = \"lines.jsonl\"\nby = \"site\"\nsplit = { train = 0.8, validation = 0.2 }\n",
+    );
+    for (arguments, shown) in [
+        (&["pl\nan"][..], "there is no command `pl\\u000aan`"),
+        (&["run", FILE, "--rerun", "tr\nain"], "has no stage `tr\\u000aain`"),
+        (&["show", "a\nb"], "a\\u000ab"),
+        (&["gc", "--keep", "a\nb"], "there is no run `a\\u000ab`"),
+        (&["run", "experiments/read.toml"], "; it has `ho\\u000ast`"),
+    ] {
+        let shot = world.pipeline(arguments);
+        assert!(shot.stderr.contains(shown), "{shot}");
+    }
+}
+
 fn signal(child: &std::process::Child, name: &str) {
     let status = std::process::Command::new("kill")
         .args([format!("-{name}"), child.id().to_string()])

@@ -123,13 +123,17 @@ impl Failure {
     pub fn render(&self, color: bool) -> String {
         match self {
             Self::Diagnostics(diagnostics) => diagnostics.render(color),
-            Self::Message { message, help, .. } => {
+            Self::Message { message, help, outcome } => {
                 let (red, cyan, bold, reset) = if color {
                     ("\x1b[1;31m", "\x1b[1;36m", "\x1b[1m", "\x1b[0m")
                 } else {
                     ("", "", "", "")
                 };
-                let message = visible::message(message);
+                let mut message = visible::message(message);
+                // What is wrong with a command is one line; a break in it is one in a name that somebody typed.
+                if matches!(outcome, Outcome::Refused | Outcome::NotFound) {
+                    message = message.replace('\n', "\\u000a").into();
+                }
                 let mut text = format!("{red}error{reset}{bold}: {message}{reset}\n");
                 for line in help {
                     text += &format!("{cyan}help{reset}: {}\n", visible::message(line));

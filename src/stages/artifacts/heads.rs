@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::files;
+use crate::base::visible;
 use crate::engine::stage::StageError;
 use crate::nn::HeadSizes;
 use crate::text::LabelSet;
@@ -121,7 +122,7 @@ impl Heads {
         for (index, head) in self.heads.iter().enumerate() {
             let name = &head.name;
             if self.heads[..index].iter().any(|other| other.name == *name) {
-                return Err(format!("there are two heads `{name}`"));
+                return Err(format!("there are two heads `{}`", visible::line(name)));
             }
             if head.threshold.is_some_and(|threshold| !(0.0..=1.0).contains(&threshold)) {
                 return Err(format!("the threshold of `{name}` is not within 0 and 1"));
@@ -159,7 +160,8 @@ impl Heads {
             _ => false,
         };
         if let Some(head) = self.heads.iter().find(|head| !known(head)) {
-            return Err(wrong(format!("the head `{}` is none that this version knows", head.name)));
+            let name = visible::line(&head.name);
+            return Err(wrong(format!("the head `{name}` is none that this version knows")));
         }
         if self.heads.is_empty() {
             return Err(wrong("it has no head".to_owned()));
