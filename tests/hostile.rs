@@ -198,5 +198,5 @@ fn long_line() {
     let reader = BufReader::new(OneLine { left: 4 << 30 });
     let error = pipeline::text::jsonl::read_from(reader, Path::new("lines.jsonl"))
         .expect_err("no line is that long");
-    assert!(error.to_string().contains("lines.jsonl:1: "), "{error}");
+    assert!(error.to_string().contains("lines.jsonl:1:1: "), "{error}");
 }

@@ -171,23 +171,30 @@ impl ReadCorpus {
         remarks: &mut Vec<Remark>,
         push: &mut dyn FnMut(Split, Example) -> Result<(), StageError>,
     ) -> Result<(), StageError> {
-        let read = |path: &Path| read(path, self.offsets);
+        let read = |parameter, path: &Path| {
+            jsonl::read_with(path, self.offsets).map_err(|error| {
+                StageError::new(error.to_string()).with_help(error.help()).in_file_of(parameter)
+            })
+        };
         let Some(path) = &self.path else {
             let files = [&self.train, &self.validation, &self.test];
             for (split, path) in Split::ALL.into_iter().zip(files) {
-                for example in path.as_deref().map(read).transpose()?.into_iter().flatten() {
+                let Some(path) = path else { continue };
+                for example in read(split.name(), path)? {
                     push(split, example)?;
                 }
             }
             return Ok(());
         };
-        let examples = read(path)?;
+        let examples = read("path", path)?;
         let division = self.dividing().division();
         let items: Result<Vec<_>, _> =
             examples.iter().map(|example| division.item(example)).collect();
         let membership =
             items.and_then(|items| division.divide(&items)).map_err(|error: SplitError| {
-                StageError::new(format!("{}: {error}", path.display())).with_help(error.help())
+                StageError::new(format!("{}: {error}", path.display()))
+                    .with_help(error.help())
+                    .in_file_of("path")
             })?;
         remarks.extend(splits::remarks(&division, &membership));
         for (example, part) in examples.into_iter().zip(membership.parts) {
@@ -197,9 +204,4 @@ impl ReadCorpus {
         }
         Ok(())
     }
-}
-
-fn read(path: &Path, offsets: Offsets) -> Result<Vec<Example>, StageError> {
-    jsonl::read_with(path, offsets)
-        .map_err(|error| StageError::new(error.to_string()).with_help(error.help()))
 }

@@ -44,7 +44,26 @@ const CHUNK_BYTES: usize = 4 << 20;
 pub struct LineProblem {
     /// From 1.
     pub line: usize,
+    /// Of the value that is wrong, or of the start of the line; in characters from 1.
+    pub column: usize,
     pub message: String,
+}
+
+/// What is wrong in the text of a line, and where in bytes.
+struct Misread {
+    at: usize,
+    message: String,
+}
+
+impl Misread {
+    fn of_line(message: impl Into<String>) -> Self {
+        Self { at: 0, message: message.into() }
+    }
+
+    fn in_line(self, line: usize, text: &str) -> LineProblem {
+        let before = &text[..text.floor_char_boundary(self.at.min(text.len()))];
+        LineProblem { line, column: before.chars().count() + 1, message: self.message }
+    }
 }
 
 /// Why a file gave no examples.
@@ -97,7 +116,9 @@ fn too_long(limit: usize) -> String {
 fn render(path: &Path, problems: &[LineProblem], more: usize) -> String {
     let mut lines: Vec<String> = problems
         .iter()
-        .map(|problem| format!("{}:{}: {}", path.display(), problem.line, problem.message))
+        .map(|LineProblem { line, column, message }| {
+            format!("{}:{line}:{column}: {message}", path.display())
+        })
         .collect();
     match more {
         0 => {}
@@ -190,9 +211,9 @@ fn read_limited(
         }
         let parsed: Vec<_> = chunk
             .into_par_iter()
-            .map(|(line, content)| (line, parse_line(line, content, limits)))
+            .map(|(line, content)| parse_line(line, content, limits))
             .collect();
-        for (line, result) in parsed {
+        for result in parsed {
             match result {
                 // After a problem nothing will be returned but problems.
                 Ok(Some(example)) if problems.is_empty() => {
@@ -200,9 +221,7 @@ fn read_limited(
                     each(example);
                 }
                 Ok(_) => {}
-                Err(message) if problems.len() < REPORTED => {
-                    problems.push(LineProblem { line, message })
-                }
+                Err(problem) if problems.len() < REPORTED => problems.push(problem),
                 Err(_) => more += 1,
             }
         }
@@ -249,10 +268,14 @@ fn parse_line(
     line: usize,
     content: Option<Vec<u8>>,
     limits: Limits,
-) -> Result<Option<Example>, String> {
-    let content = content.ok_or_else(|| too_long(limits.bytes))?;
-    let text = std::str::from_utf8(&content)
-        .map_err(|error| format!("byte {} is not UTF-8", error.valid_up_to() + 1))?;
+) -> Result<Option<Example>, LineProblem> {
+    let content =
+        content.ok_or_else(|| Misread::of_line(too_long(limits.bytes)).in_line(line, ""))?;
+    let text = std::str::from_utf8(&content).map_err(|error| {
+        let at = error.valid_up_to();
+        let message = format!("byte {} is not UTF-8", at + 1);
+        Misread { at, message }.in_line(line, &String::from_utf8_lossy(&content))
+    })?;
     let text = if line == 1 { text.strip_prefix('\u{feff}').unwrap_or(text) } else { text };
     if text.trim().is_empty() {
         return Ok(None);
@@ -263,17 +286,23 @@ fn parse_line(
 /// Reads one line, whose offsets count in `offsets`.
 ///
 /// # Errors
-/// A message that says what is wrong and what was expected.
-pub fn parse_example(text: &str, line: usize, offsets: Offsets) -> Result<Example, String> {
+/// What is wrong and what was expected, and where.
+pub fn parse_example(text: &str, line: usize, offsets: Offsets) -> Result<Example, LineProblem> {
+    read_example(text, line, offsets).map_err(|misread| misread.in_line(line, text))
+}
+
+fn read_example(text: &str, line: usize, offsets: Offsets) -> Result<Example, Misread> {
     let Members(members) = serde_json::from_str(text).map_err(|error| json_problem(&error, 0))?;
-    let problem = |raw: &RawValue, error: serde_json::Error| {
-        json_problem(&error, raw.get().as_ptr() as usize - text.as_ptr() as usize)
-    };
+    let place = |raw: &RawValue| raw.get().as_ptr() as usize - text.as_ptr() as usize;
+    let problem = |raw: &RawValue, error: serde_json::Error| json_problem(&error, place(raw));
+    let wrong =
+        |raw: Option<&RawValue>, message: String| Misread { at: raw.map_or(0, place), message };
     let whole = |raw: &RawValue| {
         serde_json::from_str::<Value>(raw.get()).map_err(|error| problem(raw, error))
     };
     let (mut content, mut entities, mut anomaly, mut fields) = (None, None, None, BTreeMap::new());
-    for (name, value) in members {
+    for (name, raw) in members {
+        let value = raw;
         let repeated = match name.as_str() {
             "text" => content.replace(value).is_some(),
             "entities" => entities.replace(value).is_some(),
@@ -284,65 +313,85 @@ pub fn parse_example(text: &str, line: usize, offsets: Offsets) -> Result<Exampl
             },
         };
         if repeated {
-            return Err(format!("`{}` stands twice", visible::line(&name)));
+            let message = format!("`{}` stands twice", visible::line(&name));
+            return Err(wrong(Some(raw), message));
         }
     }
+    let given = content;
     let content = match content.map(whole).transpose()? {
         Some(Value::String(text)) => text,
-        Some(other) => return Err(format!("`text` is {}, expected a string", describe(&other))),
-        None => return Err("`text` is missing".into()),
+        Some(other) => {
+            let message = format!("`text` is {}, expected a string", describe(&other));
+            return Err(wrong(given, message));
+        }
+        None => return Err(Misread::of_line("`text` is missing")),
     };
     if let Some(at) = content.chars().position(|character| character == '\0') {
-        return Err(format!("`text` holds a NUL at character {at}"));
+        return Err(wrong(given, format!("`text` holds a NUL at character {at}")));
     }
     let entities: Vec<&RawValue> = match entities {
         Some(raw) if raw.get().starts_with('[') => {
             serde_json::from_str(raw.get()).map_err(|error| problem(raw, error))?
         }
         Some(raw) => {
-            return Err(format!("`entities` is {}, expected an array", describe(&whole(raw)?)));
+            let message = format!("`entities` is {}, expected an array", describe(&whole(raw)?));
+            return Err(wrong(Some(raw), message));
         }
-        None => return Err("`entities` is missing; write `[]` where there are none".into()),
+        None => {
+            let message = "`entities` is missing; write `[]` where there are none";
+            return Err(Misread::of_line(message));
+        }
     };
-    let entities = read_entities(&entities, &whole, &content, offsets)?;
+    let entities = read_entities(&entities, (&whole, &place), &content, offsets)?;
+    let given = anomaly;
     let anomaly = match anomaly.map(whole).transpose()? {
         Some(Value::Number(number)) if number.as_u64() == Some(0) => 0,
         Some(Value::Number(number)) if number.as_u64() == Some(1) => 1,
         Some(other) => {
-            return Err(format!(
-                "`anomaly` is {}, expected 0 (normal) or 1 (anomaly)",
-                describe(&other)
-            ));
+            let message =
+                format!("`anomaly` is {}, expected 0 (normal) or 1 (anomaly)", describe(&other));
+            return Err(wrong(given, message));
         }
-        None => return Err("`anomaly` is missing; expected 0 (normal) or 1 (anomaly)".into()),
+        None => {
+            let message = "`anomaly` is missing; expected 0 (normal) or 1 (anomaly)";
+            return Err(Misread::of_line(message));
+        }
     };
     Ok(Example { text: content, entities, anomaly, fields, line })
 }
 
-/// * `whole`: reads a value, or says what is wrong with it and where
+/// Reads a value, or says what is wrong with it and where.
+type Whole<'a> = dyn Fn(&RawValue) -> Result<Value, Misread> + 'a;
+
+/// * `place`: where a value stands in the line
 fn read_entities(
     values: &[&RawValue],
-    whole: &dyn Fn(&RawValue) -> Result<Value, String>,
+    (whole, place): (&Whole<'_>, &dyn Fn(&RawValue) -> usize),
     text: &str,
     unit: Offsets,
-) -> Result<Vec<Entity>, String> {
+) -> Result<Vec<Entity>, Misread> {
     let length = unit.count(text);
     let ruler = (unit != Offsets::Characters).then(|| Ruler::new(text.chars(), unit));
     let mut entities = Vec::with_capacity(values.len());
     for (index, value) in values.iter().enumerate() {
+        let at = place(value);
+        let wrong = |message: String| Misread { at, message };
         let whose = format!("entity {} of the line", index + 1);
         let Ok(Members(named)) = serde_json::from_str(value.get()) else {
-            return Err(format!(
-                "{whose} is {}, expected an object with `start`, `end` and `label`",
-                describe(&whole(value)?)
-            ));
+            let is = describe(&whole(value)?);
+            let message =
+                format!("{whose} is {is}, expected an object with `start`, `end` and `label`");
+            return Err(wrong(message));
         };
         let mut members = BTreeMap::new();
         for (name, value) in
             named.into_iter().filter(|(name, _)| ["start", "end", "label"].contains(&name.as_str()))
         {
             if members.insert(name.clone(), whole(value)?).is_some() {
-                return Err(format!("{whose} has `{name}` twice"));
+                return Err(Misread {
+                    at: place(value),
+                    message: format!("{whose} has `{name}` twice"),
+                });
             }
         }
         let offset = |name: &str| {
@@ -355,16 +404,18 @@ fn read_entities(
             None => Err(format!("{whose} has no `{name}`")),
         }
         };
+        let offset = |name: &str| offset(name).map_err(wrong);
         let (start, end) = (offset("start")?, offset("end")?);
         if start >= end {
-            return Err(format!(
+            return Err(wrong(format!(
                 "{whose} starts at {start} and ends at {end}, expected `start` < `end`"
-            ));
+            )));
         }
         if end > length {
             let units = unit.units();
             let hint = other_units(text, unit, end);
-            return Err(format!("{whose} ends at {end}, but the text has {length} {units}{hint}"));
+            let message = format!("{whose} ends at {end}, but the text has {length} {units}{hint}");
+            return Err(wrong(message));
         }
         let character = |name: &str, offset: usize| {
             match &ruler {
@@ -374,31 +425,31 @@ fn read_entities(
             }),
         }
         };
+        let character = |name, offset| character(name, offset).map_err(wrong);
         let (start, end) = (character("start", start)?, character("end", end)?);
         let label = match members.remove("label") {
             Some(Value::String(label)) => label,
             Some(other) => {
-                return Err(format!(
-                    "`label` of {whose} is {}, expected a string",
-                    describe(&other)
-                ));
+                let is = describe(&other);
+                return Err(wrong(format!("`label` of {whose} is {is}, expected a string")));
             }
-            None => return Err(format!("{whose} has no `label`")),
+            None => return Err(wrong(format!("{whose} has no `label`"))),
         };
-        check_label(&label).map_err(|problem| format!("`label` of {whose} {problem}"))?;
-        entities.push(Entity { start, end, label });
+        check_label(&label).map_err(|problem| wrong(format!("`label` of {whose} {problem}")))?;
+        entities.push((Entity { start, end, label }, at));
     }
-    entities.sort_by_key(|entity| entity.start);
+    entities.sort_by_key(|(entity, _)| entity.start);
     for pair in entities.windows(2) {
-        if pair[1].start < pair[0].end {
-            let [(a, b), (c, d)] = [(pair[0].start, pair[0].end), (pair[1].start, pair[1].end)];
-            return Err(format!(
-                "entities `{}` at {a}..{b} and `{}` at {c}..{d} overlap",
-                pair[0].label, pair[1].label
-            ));
+        let [(one, _), (other, at)] = pair else { continue };
+        if other.start < one.end {
+            let message = format!(
+                "entities `{}` at {}..{} and `{}` at {}..{} overlap",
+                one.label, one.start, one.end, other.label, other.start, other.end
+            );
+            return Err(Misread { at: *at, message });
         }
     }
-    Ok(entities)
+    Ok(entities.into_iter().map(|(entity, _)| entity).collect())
 }
 
 /// What to say of an offset beyond the text that lies inside it in another unit.
@@ -471,13 +522,16 @@ fn describe(value: &Value) -> String {
 }
 
 /// * `offset`: where in the line the text that was read begins
-fn json_problem(error: &serde_json::Error, offset: usize) -> String {
+fn json_problem(error: &serde_json::Error, offset: usize) -> Misread {
     let message = error.to_string();
     // The line is always 1 in a text of one line; the file's line stands before the message.
     let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
     match error.column() {
-        0 => format!("not a JSON object: {message}"),
-        column => format!("not a JSON object: {message} at byte {}", offset + column),
+        0 => Misread { at: offset, message: format!("not a JSON object: {message}") },
+        column => Misread {
+            at: offset + column - 1,
+            message: format!("not a JSON object: {message} at byte {}", offset + column),
+        },
     }
 }
 

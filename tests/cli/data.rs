@@ -25,8 +25,11 @@ fn check_with_data_says_what_run_would_fail_with_and_writes_nothing() {
     let checked = world.pipeline(["check", "--data", FILE]);
     assert_eq!(files_below(&world.path("")), before);
     let ran = world.pipeline(["run", FILE, "corpus"]);
-    let message = "data/lines.jsonl:2: `anomaly` is missing; expected 0 (normal) or 1 (anomaly)";
+    let message = "data/lines.jsonl:2:1: `anomaly` is missing; expected 0 (normal) or 1 (anomaly)";
     assert!(ran.stderr.contains(message), "{ran}");
+    let place = "--> experiments/lines.toml:4:8\n";
+    assert!(ran.stderr.contains(place) && checked.stderr.contains(place), "{ran}{checked}");
+    assert!(ran.stderr.contains("path = \"data/lines.jsonl\""), "{ran}");
     snapshot!(
         checked,
         world.pipeline(["check", FILE]),

@@ -329,7 +329,8 @@ fn without_keep_going_what_runs_already_is_finished() {
 fn a_failure_keeps_its_message_and_its_help() {
     let project = Project::new();
     let ran = project.run("[stage.bad]\nkind = \"fail\"\n");
-    let Outcome::Failed { error: StageError::Failed { message, help }, .. } = ran.outcome_of("bad")
+    let Outcome::Failed { error: StageError::Failed { message, help, .. }, .. } =
+        ran.outcome_of("bad")
     else {
         panic!()
     };

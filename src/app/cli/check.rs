@@ -1,6 +1,7 @@
 //! `pipeline check`: finds every mistake in experiment files, and runs nothing. With `--data` it reads the data too.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -8,9 +9,11 @@ use super::args::Check;
 use super::failure::{Failure, Outcome};
 use super::project::Project;
 use super::terminal;
+use crate::base::diagnostics::{Diagnostic, Diagnostics, Span};
 use crate::engine::exec::{self, Found};
 use crate::engine::plan::Plan;
-use crate::engine::stage::Remark;
+use crate::engine::spec::{AxisTarget, Experiment};
+use crate::engine::stage::{Remark, StageError};
 use crate::view::format;
 
 pub fn run(arguments: &Check, color: bool) -> Result<Outcome, Failure> {
@@ -23,7 +26,8 @@ pub fn run(arguments: &Check, color: bool) -> Result<Outcome, Failure> {
             Ok((project, plan)) => {
                 let found =
                     if arguments.data { exec::survey(&plan, &project.store) } else { Vec::new() };
-                let wrong: Vec<Failure> = found.iter().flat_map(failures_of).collect();
+                let of_stage = |found| failures_of(found, &project.experiment);
+                let wrong: Vec<Failure> = found.iter().flat_map(of_stage).collect();
                 let (stages, trials) = (plan.stages().len(), plan.trials.len());
                 let mut report = json!({"file": name, "ok": wrong.is_empty(), "stages": stages, "trials": trials});
                 if !plan.warnings.is_empty() {
@@ -78,14 +82,30 @@ fn size(plan: &Plan) -> String {
 }
 
 /// What a run would fail with.
-fn failures_of(found: &Found) -> Vec<Failure> {
-    found
-        .errors
-        .iter()
-        .map(|error| {
-            Failure::usage(format!("stage `{}`: {error}", found.stage)).with_help_of(error.help())
-        })
-        .collect()
+fn failures_of(found: &Found, experiment: &Experiment) -> Vec<Failure> {
+    let failure = |error: &StageError| {
+        let message = format!("stage `{}`: {error}", found.stage);
+        match place_of(experiment, &found.stage, error) {
+            Some(span) => {
+                let help = error.help().map(str::to_owned).into_iter().collect();
+                let diagnostic =
+                    Diagnostic { help, ..Diagnostic::new("bad-data", message).at(span) };
+                Diagnostics::new(Arc::clone(&experiment.sources), vec![diagnostic]).into()
+            }
+            None => Failure::usage(message).with_help_of(error.help()),
+        }
+    };
+    found.errors.iter().map(failure).collect()
+}
+
+/// Where the experiment names the file in which a stage found a mistake.
+pub fn place_of(experiment: &Experiment, stage: &str, error: &StageError) -> Option<Span> {
+    let name = error.parameter()?;
+    let swept = experiment.sweep.iter().flat_map(|sweep| &sweep.axes).find(|axis| {
+        matches!(&axis.target, AxisTarget::Stage { stage: of, parameter } if **of == *stage && **parameter == *name)
+    });
+    let stage = experiment.stages.iter().find(|known| *known.name == *stage)?;
+    swept.map(|axis| axis.span).or_else(|| Some(stage.parameter(name)?.value.span))
 }
 
 /// A remark as a line and as data say it: its level and its text.

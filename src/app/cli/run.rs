@@ -7,15 +7,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::args::Run;
+use super::check::place_of;
 use super::failure::{Failure, Outcome};
 use super::pin::pin;
 use super::project::{self, Profile, Project};
 use super::root::Root;
 use super::signals::Signals;
 use super::{duration, memory, origin, plan as planning, terminal, typed};
-use crate::base::diagnostics::suggest;
+use crate::base::diagnostics::{Diagnostic, Diagnostics, suggest};
 use crate::engine::exec::{
-    self, Cancel, Counts, Event, Line, NodeName, Options, Reporter, RunOutcome,
+    self, Cancel, Counts, Event, Line, NodeName, NodeResult, Options, Reporter, RunOutcome,
 };
 use crate::engine::plan::{NodeId, Plan};
 use crate::engine::spec::unsafe_name;
@@ -151,10 +152,28 @@ fn execute(
             return Err(Failure::failed(error.to_string()).with_help_of(error.help()));
         }
     };
+    if !arguments.json
+        && let Some(places) = places(project, &outcome)
+    {
+        terminal::complain(&places.render(color));
+    }
     if on_cpu {
         duration::remember_run(plan, &outcome, &project.store, options.threads);
     }
     conclude(plan, &outcome, &project.store, &listener, &signals.cancel)
+}
+
+/// Where the experiment names the files in which stages found mistakes.
+fn places(project: &Project, outcome: &RunOutcome) -> Option<Diagnostics> {
+    let place = |node: &NodeResult| {
+        let exec::Outcome::Failed { error, .. } = &node.outcome else { return None };
+        let (stage, parameter) = (&node.name.stage, error.parameter()?);
+        let message = format!("the file that `{parameter}` of stage `{stage}` names has mistakes");
+        let span = place_of(&project.experiment, stage, error)?;
+        Some(Diagnostic::new("bad-data", message).at(span))
+    };
+    let found: Vec<Diagnostic> = outcome.nodes.iter().filter_map(place).collect();
+    (!found.is_empty()).then(|| Diagnostics::new(Arc::clone(&project.experiment.sources), found))
 }
 
 /// Publishes a run that has come to its end, records it, and says how it went.

@@ -609,7 +609,7 @@ impl<'a> Scheduler<'a> {
     fn fail(&mut self, index: usize, error: StageError, elapsed: Duration) {
         let name = self.name(index);
         let (text, help) = match &error {
-            StageError::Failed { message, help } => (message.clone(), help.clone()),
+            StageError::Failed { message, help, .. } => (message.clone(), help.clone()),
             StageError::Cancelled => (error.to_string(), None),
         };
         self.reporter.event(&Event::StageFailed {

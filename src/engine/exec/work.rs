@@ -287,7 +287,9 @@ impl Job<'_> {
                     "the stage stopped without being asked to",
                 )));
             }
-            Err(StageError::Failed { message, help: None }) if self.has_lost_an_input() => {
+            Err(StageError::Failed { message, help: None, parameter: None })
+                if self.has_lost_an_input() =>
+            {
                 let help = "an input of the stage was removed or changed during the run; run the same command again";
                 return Ok(Verdict::Failed(StageError::new(message).with_help(help)));
             }

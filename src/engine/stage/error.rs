@@ -9,7 +9,12 @@ use crate::base::disk::no_room::NoRoom;
 pub enum StageError {
     /// The work failed; `help` says what the user can do about it.
     #[error("{message}")]
-    Failed { message: String, help: Option<String> },
+    Failed {
+        message: String,
+        help: Option<String>,
+        /// The parameter that names the file in which the mistake is.
+        parameter: Option<&'static str>,
+    },
     /// The context asked to stop, and what is needed to go on is saved.
     #[error("interrupted")]
     Cancelled,
@@ -17,14 +22,36 @@ pub enum StageError {
 
 impl StageError {
     pub fn new(message: impl Into<String>) -> Self {
-        Self::Failed { message: message.into(), help: None }
+        Self::Failed { message: message.into(), help: None, parameter: None }
     }
 
     #[must_use]
     pub fn with_help(self, help: impl Into<String>) -> Self {
         match self {
-            Self::Failed { message, .. } => Self::Failed { message, help: Some(help.into()) },
+            Self::Failed { message, parameter, .. } => {
+                Self::Failed { message, help: Some(help.into()), parameter }
+            }
             Self::Cancelled => Self::Cancelled,
+        }
+    }
+
+    /// The same, about a file that a parameter names.
+    #[must_use]
+    pub fn in_file_of(self, parameter: &'static str) -> Self {
+        match self {
+            Self::Failed { message, help, .. } => {
+                Self::Failed { message, help, parameter: Some(parameter) }
+            }
+            Self::Cancelled => Self::Cancelled,
+        }
+    }
+
+    /// The parameter that names the file in which the mistake is, where it is in one.
+    #[must_use]
+    pub fn parameter(&self) -> Option<&'static str> {
+        match self {
+            Self::Failed { parameter, .. } => *parameter,
+            Self::Cancelled => None,
         }
     }
 

@@ -212,6 +212,33 @@ fn invalid_utf_8_is_located() {
 }
 
 #[test]
+fn a_mistake_is_at_the_column_of_the_value_that_is_wrong() {
+    let column = |line: &str| {
+        let error = read_from(line.as_bytes(), Path::new("x")).unwrap_err();
+        let ReadError::Malformed { problems, .. } = error else { panic!("{error}") };
+        problems[0].column
+    };
+    let at = |line: &str, value: &str| {
+        let before = &line[..line.find(value).expect("it is there")];
+        (column(line), before.chars().count() + 1)
+    };
+    for (line, value) in [
+        (r#"{"text": "ñ", "entities": [], "anomaly": 7}"#, "7"),
+        (r#"{"anomaly": 0, "entities": [], "text": 5}"#, "5"),
+        (r#"{"text": "ñ", "entities": {}, "anomaly": 0}"#, "{}"),
+        (
+            r#"{"text": "ab", "entities": [{"start": 0, "end": 1, "label": "A"}, {"start": 1}], "anomaly": 0}"#,
+            "{\"start\": 1}",
+        ),
+        (r#"{"text": "ñ" "entities": []}"#, "\"entities"),
+    ] {
+        let (found, expected) = at(line, value);
+        assert_eq!(found, expected, "{line}");
+    }
+    assert_eq!(column(r#"{"text": "ñ", "entities": []}"#), 1);
+}
+
+#[test]
 fn a_nul_is_refused() {
     assert_eq!(
         problem(r#"{"text": "a\u0000", "entities": [], "anomaly": 0}"#),
@@ -225,7 +252,10 @@ fn a_line_over_the_limit_is_passed_over_and_reported() {
     let reader = io::BufReader::with_capacity(7, text.as_bytes());
     let limits = Limits { bytes: 50, offsets: Offsets::Characters };
     let error = read_limited(reader, Path::new("x"), limits, &mut |_| ()).unwrap_err();
-    assert_eq!(error.to_string(), "x:1: the line is longer than 50 bytes\nx:2: `text` is missing");
+    assert_eq!(
+        error.to_string(),
+        "x:1:1: the line is longer than 50 bytes\nx:2:1: `text` is missing"
+    );
 }
 
 #[test]
@@ -280,7 +310,9 @@ fn offsets_in_bytes_and_utf16_units_lead_to_the_same_characters() {
         let line = format!(
             r#"{{"text": "é🚚 Zürich.", "entities": [{{"start": {start}, "end": {end}, "label": "PLACE"}}], "anomaly": 0}}"#
         );
-        parse_example(&line, 1, offsets).map(|example| example.entities)
+        parse_example(&line, 1, offsets)
+            .map(|example| example.entities)
+            .map_err(|problem| problem.message)
     };
     let expected = vec![Entity { start: 3, end: 9, label: "PLACE".into() }];
     assert_eq!(entity(3, 9, Offsets::Characters).as_ref(), Ok(&expected));
