@@ -10,6 +10,7 @@ mod console;
 mod contents;
 pub mod figures;
 pub mod format;
+mod leftover;
 mod mounts;
 mod origin;
 mod ownership;
@@ -24,6 +25,7 @@ mod table;
 mod tally;
 
 pub use console::Console;
+pub use leftover::bring_over;
 pub use origin::{Origin, Part};
 pub use places::{PublishError, check_place, earlier, unpublished};
 pub use publish::{Published, Task, publish};

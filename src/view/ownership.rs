@@ -89,7 +89,7 @@ impl Ownership {
 }
 
 /// The content of a file that is none of a link; `None` where it cannot be read.
-fn digest_of(path: &Path) -> Option<String> {
+pub(super) fn digest_of(path: &Path) -> Option<String> {
     let metadata = path.symlink_metadata().ok()?;
     if !metadata.is_file() {
         return None;

@@ -26,6 +26,7 @@
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -43,13 +44,18 @@ use crate::base::disk::durable;
 use crate::base::disk::regular;
 use crate::engine::exec::{Cancel, RunOutcome};
 use crate::engine::plan::{Plan, Trial};
-use crate::engine::store::{DigestMemo, KeysByTrial, Publication, ResultsLock, Store};
+use crate::engine::store::{
+    DigestMemo, KeysByTrial, OldPart, OldResults, Publication, ResultsLock, Scratch, Store,
+};
 
 /// Trials that are flushed together.
 const BATCH: usize = 256;
 
 /// How often progress is told.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Where new results are made in a temporary folder.
+const BUILDING: &str = "results";
 
 /// How long another run is waited for before that is said.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -317,11 +323,10 @@ impl Publishing<'_> {
         contents.items.insert(RECORD.to_owned(), item);
         crash_point("before-publish-record");
         store.record_publication(run, &publication)?;
-        let building = scratch.path().join("results");
         if plan.sweep.is_none() {
-            self.put_whole(&contents, &building)?;
+            self.put_whole(&contents, &scratch)?;
         } else {
-            self.put_parts(&contents, &stale, &gone, &building)?;
+            self.put_parts(&contents, &stale, &gone, &scratch)?;
         }
         // With the old results go other names of the same files, and the system counts that as a change.
         drop(scratch);
@@ -406,7 +411,8 @@ impl Publishing<'_> {
     }
 
     /// Builds a new folder and puts it in the place of the old one.
-    fn put_whole(&self, contents: &Contents, building: &Path) -> Result<(), PublishError> {
+    fn put_whole(&self, contents: &Contents, scratch: &Scratch) -> Result<(), PublishError> {
+        let building = &scratch.path().join(BUILDING);
         let put = || -> std::io::Result<()> {
             for (name, item) in &contents.items {
                 self.make(item, &building.join(name))?;
@@ -414,6 +420,7 @@ impl Publishing<'_> {
             crash_point("mid-publish");
             durable::sync_below(building)?;
             crash_point("before-publish-swap");
+            self.may_hold(scratch, &[(BUILDING.to_owned(), "")])?;
             self.swap(building, "")?;
             // It may be a link to a folder elsewhere.
             let folder = std::fs::canonicalize(&self.folder)?;
@@ -422,6 +429,19 @@ impl Publishing<'_> {
         put().map_err(|error| self.io(error))?;
         crash_point("after-publish-swap");
         Ok(())
+    }
+
+    /// Says of new folders, before they are exchanged, that their names may become those of old ones.
+    ///
+    /// * `parts`: where each lies, and its place in the results
+    fn may_hold(&self, scratch: &Scratch, parts: &[(String, &str)]) -> std::io::Result<()> {
+        let part = |(building, inside): &(String, &str)| {
+            let new = scratch.path().join(building).metadata()?.ino();
+            let (building, inside) = (building.clone(), (*inside).to_owned());
+            Ok(OldPart { building, inside, new })
+        };
+        let parts: std::io::Result<Vec<OldPart>> = parts.iter().map(part).collect();
+        scratch.may_hold(&OldResults { folder: self.task.plan.results.clone(), parts: parts? })
     }
 
     /// A file of an entry is compared with the entry's manifest before it is shown to anybody.
@@ -445,8 +465,9 @@ impl Publishing<'_> {
         contents: &Contents,
         stale: &BTreeSet<String>,
         gone: &BTreeSet<String>,
-        building: &Path,
+        scratch: &Scratch,
     ) -> Result<(), PublishError> {
+        let building = &scratch.path().join(BUILDING);
         let io = |error| self.io(error);
         durable::create_folder(&self.folder).map_err(io)?;
         let parts: BTreeSet<&str> =
@@ -464,7 +485,7 @@ impl Publishing<'_> {
                 told = Instant::now();
                 (self.task.progress)((number * BATCH) as u64, parts.len() as u64);
             }
-            self.put_batch(contents, batch, building).map_err(io)?;
+            self.put_batch(contents, batch, scratch).map_err(io)?;
         }
         let at_top = contents.items.iter().filter(|(name, _)| {
             contents.part_of(name).is_none() && stale.contains(*name) && *name != RECORD
@@ -484,8 +505,9 @@ impl Publishing<'_> {
         &self,
         contents: &Contents,
         parts: &[&str],
-        building: &Path,
+        scratch: &Scratch,
     ) -> std::io::Result<()> {
+        let building = scratch.path().join(BUILDING);
         let built: Vec<PathBuf> =
             (0..parts.len()).map(|number| building.join(number.to_string())).collect();
         for (part, built) in parts.iter().zip(&built) {
@@ -496,6 +518,8 @@ impl Publishing<'_> {
         }
         crash_point("mid-publish-part");
         durable::sync_all_below(&built)?;
+        let names = (0..).map(|number: usize| format!("{BUILDING}/{number}"));
+        self.may_hold(scratch, &names.zip(parts.iter().copied()).collect::<Vec<_>>())?;
         let mut folders = BTreeSet::new();
         for (part, built) in parts.iter().zip(&built) {
             self.swap(built, part)?;

@@ -2,7 +2,8 @@
 //!
 //! A folder is replaced by exchanging it with a new one, in one step. What a person keeps in the old one is given a second name in the new one
 //! before, and after the exchange the old one is looked through again: who writes into the folder at that moment writes into the old one. It is
-//! taken away name by name, each one that was looked at, until nothing is left in it.
+//! taken away name by name, each one that was looked at, until nothing is left in it. Where a kill comes before that, the next run looks
+//! ([`rescue`]).
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
@@ -12,7 +13,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::ownership::Ownership;
+use super::ownership::{Ownership, digest_of};
+use crate::base::disk::crash::crash_point;
 use crate::base::disk::durable;
 use crate::base::disk::regular;
 
@@ -208,8 +210,32 @@ fn replace_in_two(building: &Path, folder: &Path) -> io::Result<PathBuf> {
     Ok(retired)
 }
 
+/// Brings what a person has in an old folder into the place, unless it is there: for one that nobody came to look through again.
+///
+/// # Errors
+/// When the disk refuses; what is not there yet stays in the old folder.
+pub fn rescue(old: &Path, place: Place<'_>) -> io::Result<()> {
+    let (folder, mut carried) = (place.path(), Carriage::default());
+    durable::create_folder(&folder)?;
+    for stranger in strangers(old, place)? {
+        let (from, there) = (old.join(&stranger.name), folder.join(&stranger.name));
+        let is_there = if stranger.kind.is_dir() {
+            there.is_dir()
+        } else {
+            let [one, other] = [&from, &there].map(|path| Identity::of(path));
+            let is_same = one.zip(other).is_some_and(|(one, other)| one.inode == other.inode);
+            is_same || digest_of(&from).is_some_and(|digest| digest_of(&there) == Some(digest))
+        };
+        if !is_there {
+            bring(old, &folder, &stranger, &mut carried)?;
+        }
+    }
+    Ok(())
+}
+
 /// Looks through the old folder again, brings what came into it since into the new one, and takes it away.
 fn settle(old: &Path, folder: &Path, place: Place<'_>, mut carried: Carriage) -> io::Result<()> {
+    crash_point("before-publish-settle");
     let mut settled = || {
         for _ in 0..LOOKS {
             for stranger in strangers(old, place)? {

@@ -39,6 +39,7 @@ const IN_A_RUN: &[&str] = &[
 
 /// Points that need something else to happen first.
 const ELSEWHERE: &[&str] = &[
+    "before-publish-settle",
     "before-gc-move",
     "after-gc-move",
     "after-gc-removal",
@@ -164,6 +165,49 @@ fn a_sweep_killed_while_it_is_published_has_whole_trials_and_goes_on_from_there(
         assert_same(&project.results("sweep"), whole, point);
         assert_eq!(project.litter(), [""; 0], "{point}");
     }
+}
+
+#[test]
+fn what_a_person_wrote_into_the_old_results_of_a_killed_run_is_brought_over_by_the_next() {
+    for (file, name, place) in [("small.toml", "small", "."), ("sweep.toml", "sweep", "best")] {
+        let project = Project::new();
+        project.run(file);
+        let results = project.outputs().join(name);
+        let part = results.join(place);
+        std::fs::write(part.join("notes.txt"), "mine").expect("written");
+        // Who is in the folder stays in it, whatever its name becomes.
+        let old = std::fs::File::open(&part).expect("a folder");
+        let inode = std::os::unix::fs::MetadataExt::ino(&old.metadata().expect("a folder"));
+        let text = std::fs::read_to_string(project.root().join("small.toml")).expect("ours");
+        project.write("small.toml", &text.replace("samples = 60", "samples = 50"));
+        // Each run goes on where the one before was killed.
+        let left = loop {
+            kill_at(&project, "before-publish-settle", &["run", file]);
+            if let Some(left) = folder_of(&project.outputs().join("store/tmp"), inode) {
+                break left;
+            }
+        };
+        std::fs::write(left.join("late.txt"), "late").expect("written");
+        std::fs::create_dir(left.join("own")).expect("made");
+        std::fs::write(left.join("own/late.txt"), "late").expect("written");
+        project.run(file);
+        let read = |name: &str| std::fs::read_to_string(part.join(name)).ok();
+        let found = ["notes.txt", "late.txt", "own/late.txt"].map(read);
+        assert_eq!(found.map(Option::unwrap_or_default), ["mine", "late", "late"], "{file}");
+        assert!(!names(&part).iter().any(|name| name.contains(".kept")), "{:?}", names(&part));
+        assert_eq!(project.litter(), [""; 0], "{file}");
+    }
+}
+
+/// The folder of this inode below another.
+fn folder_of(folder: &Path, inode: u64) -> Option<std::path::PathBuf> {
+    let inside = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
+    inside.filter(|path| path.is_dir() && !path.is_symlink()).find_map(|path| {
+        let is_it = path
+            .metadata()
+            .is_ok_and(|metadata| std::os::unix::fs::MetadataExt::ino(&metadata) == inode);
+        if is_it { Some(path) } else { folder_of(&path, inode) }
+    })
 }
 
 #[test]

@@ -111,6 +111,10 @@ fn execute(
         .store
         .begin_run(&new)
         .map_err(|error| Failure::usage(error.to_string()).with_help_of(error.help()))?;
+    // Before the claim, which removes what else killed runs left.
+    for warning in view::bring_over(&project.store) {
+        terminal::complain(&format!("warning: {warning}\n"));
+    }
     // Until the results are published and the record says what was used: from there `gc` knows it.
     let _claim = match project.store.claim(plan.names()) {
         Err(_) if signals.cancel.is_cancelled() => {

@@ -13,6 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::lock::{FileLock, unique};
 use super::manifest::{MANIFEST, is_inside};
@@ -30,7 +31,31 @@ const ATTEMPTS: usize = 4;
 #[derive(Debug)]
 pub struct Scratch {
     folder: PathBuf,
+    kept: bool,
     _lock: FileLock,
+}
+
+/// What says of a temporary folder that old results may lie in it.
+const OLD_RESULTS: &str = "old-results.json";
+
+/// Old results that may lie in a temporary folder: who puts new ones in place exchanges folders, and then looks through the old one for what a
+/// person had there. A process that dies in between leaves it to the next run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OldResults {
+    /// The name of the results folder below `outputs`.
+    pub folder: String,
+    pub parts: Vec<OldPart>,
+}
+
+/// A folder that is exchanged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OldPart {
+    /// Where it lies in the temporary folder.
+    pub building: String,
+    /// Its place in the results folder.
+    pub inside: String,
+    /// The inode of the new one, by which it is told from the old one.
+    pub new: u64,
 }
 
 impl Scratch {
@@ -38,10 +63,34 @@ impl Scratch {
     pub fn path(&self) -> &Path {
         &self.folder
     }
+
+    /// Says that old results may come to lie in it.
+    ///
+    /// # Errors
+    /// When that cannot be written.
+    pub fn may_hold(&self, old: &OldResults) -> std::io::Result<()> {
+        fs::write(self.folder.join(OLD_RESULTS), serde_json::to_vec(old)?)
+    }
+
+    /// The old results that may lie in it.
+    ///
+    /// # Errors
+    /// When that cannot be read.
+    pub fn old_results(&self) -> std::io::Result<OldResults> {
+        Ok(serde_json::from_slice(&regular::read(&self.folder.join(OLD_RESULTS))?)?)
+    }
+
+    /// Leaves it where it is, for another run.
+    pub fn keep(mut self) {
+        self.kept = true;
+    }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
+        if self.kept {
+            return;
+        }
         // What cannot be removed now, the next run removes.
         let _ = fs::remove_dir_all(&self.folder);
     }
@@ -109,23 +158,40 @@ impl Store {
             }
         };
         crash_point("after-scratch-lock");
-        let scratch = Scratch { folder, _lock: lock };
+        let scratch = Scratch { folder, kept: false, _lock: lock };
         self.disk.create_temporary(&scratch.folder)?;
         Ok(scratch)
     }
 
-    /// Removes what dead processes left in the store's `tmp`.
+    /// Temporary folders of dead processes in which old results may lie.
+    #[must_use]
+    pub fn left_results(&self) -> Vec<Scratch> {
+        let left = |(_, folder): (String, PathBuf)| {
+            if !folder.join(OLD_RESULTS).is_file() {
+                return None;
+            }
+            let lock = FileLock::try_take(&folder.with_added_extension("lock")).ok()??;
+            lock.is_real.then_some(Scratch { folder, kept: false, _lock: lock })
+        };
+        self.list_temporary().unwrap_or_default().into_iter().filter_map(left).collect()
+    }
+
+    /// Removes what dead processes left in the store's `tmp`, but for [`left_results`](Self::left_results).
     ///
     /// # Errors
     /// When it cannot be listed or removed.
     pub fn clean(&self) -> Result<(), StoreError> {
         for (name, path) in self.list_temporary()? {
             if name.ends_with(".lock") {
-                if let Some(_owned) = FileLock::take_over(&path) {
-                    self.disk.remove_folder(&path.with_extension(""))?;
+                let folder = path.with_extension("");
+                if !folder.join(OLD_RESULTS).is_file()
+                    && let Some(_owned) = FileLock::take_over(&path)
+                {
+                    self.disk.remove_folder(&folder)?;
                 }
             } else if !name.starts_with("damaged-")
                 && path.is_dir()
+                && !path.join(OLD_RESULTS).is_file()
                 && !path.with_added_extension("lock").exists()
             {
                 self.disk.remove_folder(&path)?;

@@ -37,7 +37,7 @@ mod test_support;
 mod tests;
 mod verify;
 
-pub use builder::{Builder, Committed, Record, Scratch};
+pub use builder::{Builder, Committed, OldPart, OldResults, Record, Scratch};
 pub use claim::Claim;
 pub use entry::{Entry, Finding, Problem, State};
 pub use error::StoreError;
