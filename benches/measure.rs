@@ -10,7 +10,7 @@ use std::time::Instant;
 use candle_core::{DType, Device};
 use candle_nn::{AdamW, Optimizer as _, ParamsAdamW};
 use pipeline::base::rng::Rng;
-use pipeline::engine::plan::{Digests as _, Plan};
+use pipeline::engine::plan::{Digests as _, Plan, Points};
 use pipeline::engine::spec::{Experiment, Overrides};
 use pipeline::engine::store::Store;
 use pipeline::nn::{
@@ -217,10 +217,11 @@ fn plan() -> Value {
     let mut trials = 0;
     let seconds = times(9, || {
         let experiment = Experiment::read(&file, &Overrides::default()).expect("a good file");
-        trials = Plan::build(&experiment, stages::ALL, store.digests(), &[])
-            .expect("a good plan")
-            .trials
-            .len();
+        trials =
+            Plan::build(&experiment, stages::ALL, &Points::of(&experiment), store.digests(), &[])
+                .expect("a good plan")
+                .trials
+                .len();
     });
     json!({"section": "plan", "trials": trials, "plan_s": median(seconds)})
 }

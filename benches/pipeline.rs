@@ -6,7 +6,7 @@ use std::process::Command;
 use candle_core::{DType, Device};
 use divan::{Bencher, black_box};
 use pipeline::base::rng::Rng;
-use pipeline::engine::plan::{Digests, FileDigest, Plan};
+use pipeline::engine::plan::{Digests, FileDigest, Plan, Points};
 use pipeline::engine::spec::{Experiment, Overrides};
 use pipeline::nn::{JointModel, ModernBertConfig, StepProducts, layer_types};
 use pipeline::stages;
@@ -129,7 +129,8 @@ fn plan_10000_trials(bencher: Bencher) {
     std::fs::write(&file, text).expect("a file");
     bencher.bench_local(|| {
         let experiment = Experiment::read(&file, &Overrides::default()).expect("a good file");
-        let plan = Plan::build(&experiment, stages::ALL, &Fresh, &[]).expect("a good plan");
+        let plan = Plan::build(&experiment, stages::ALL, &Points::of(&experiment), &Fresh, &[])
+            .expect("a good plan");
         assert_eq!(plan.trials.len(), 10_000);
     });
 }

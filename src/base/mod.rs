@@ -1,8 +1,9 @@
-//! What every room may use: places in texts and messages about them, units, random streams, and the disk.
+//! What every room may use: places in texts and messages about them, problems, units, random streams, and the disk.
 
 pub(crate) mod allocator;
 pub mod diagnostics;
 pub(crate) mod disk;
+pub mod problem;
 pub mod rng;
 pub mod units;
 pub(crate) mod visible;

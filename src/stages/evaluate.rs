@@ -93,7 +93,7 @@ impl Stage for Evaluate {
             return Vec::new();
         }
         let message = format!("the `{split}` split is empty");
-        vec![ParameterProblem { parameter: "split", message, help: Some(NO_TEXTS.to_owned()) }]
+        vec![ParameterProblem::new(["split"], message).help(NO_TEXTS)]
     }
 
     fn undefined_metrics(&self, inputs: InputFacts<'_>) -> Vec<UndefinedMetrics> {

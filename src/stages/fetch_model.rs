@@ -54,35 +54,32 @@ impl Stage for FetchModel {
     type Output = Backbone;
 
     fn check(&self) -> Vec<ParameterProblem> {
-        let problem = |parameter, message: &str, help: &str| {
-            vec![ParameterProblem {
-                parameter,
-                message: message.to_owned(),
-                help: Some(help.to_owned()),
-            }]
+        let problem = |parameters: &[&'static str], message: &str, help: &str| {
+            vec![ParameterProblem::new(parameters, message).help(help)]
         };
         let mut problems = match (&self.repo, &self.path) {
             (None, None) => problem(
-                "repo",
+                &["repo", "path"],
                 "one of `repo` and `path` is needed",
                 "`repo = \"answerdotai/ModernBERT-base\"`, or `path` with a local folder",
             ),
             (Some(_), Some(_)) => {
-                problem("path", "`repo` and `path` exclude each other", "remove one of them")
+                let message = "`repo` and `path` exclude each other";
+                problem(&["path", "repo"], message, "remove one of them")
             }
             (Some(_), None) | (None, Some(_)) => Vec::new(),
         };
         if let Some(repo) = &self.repo {
             if let Err(error) = hub::check_repo(repo) {
                 problems.extend(problem(
-                    "repo",
+                    &["repo"],
                     &error.to_string(),
                     "such as `repo = \"answerdotai/ModernBERT-base\"`",
                 ));
             }
             if let Err(error) = hub::check_revision(&self.revision) {
                 problems.extend(problem(
-                    "revision",
+                    &["revision"],
                     &error.to_string(),
                     "a branch, a tag, or the 40 digits of a commit",
                 ));
@@ -184,25 +181,23 @@ fn checked(folder: &Path) -> Result<Backbone, StageError> {
 const INSPECTION: Inspection = Inspection { largest: 1 << 20, read: read_config };
 
 fn read_config(text: &str) -> Result<Content, Vec<SourceProblem>> {
-    let help = || Some("the encoder must be a ModernBERT".to_owned());
+    let problem = |range, message: String| {
+        SourceProblem::new(range, message).help("the encoder must be a ModernBERT")
+    };
     match ModernBertConfig::from_json(text) {
         Ok(config) => Ok(Arc::new(config)),
         Err(ConfigError::Unsupported(problems)) => Err(problems
             .into_iter()
-            .map(|ConfigProblem { key, message }| SourceProblem {
-                range: place_of(text, key),
-                message,
-                help: help(),
-            })
+            .map(|ConfigProblem { key, message }| problem(place_of(text, key), message))
             .collect()),
         Err(ConfigError::Json { message, line, column }) => {
             let before = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len);
             let at = before.sum::<usize>() + column.saturating_sub(1);
             let at = text.floor_char_boundary(at.min(text.len()));
-            Err(vec![SourceProblem { range: at..at, message, help: help() }])
+            Err(vec![problem(at..at, message)])
         }
         Err(error @ ConfigError::NoMemory(_)) => {
-            Err(vec![SourceProblem { range: 0..0, message: error.to_string(), help: None }])
+            Err(vec![SourceProblem::new(0..0, error.to_string())])
         }
     }
 }

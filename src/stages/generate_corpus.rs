@@ -59,8 +59,11 @@ const FIELD: &str = "template";
 const INSPECTION: Inspection = Inspection { largest: 1 << 20, read };
 
 fn read(text: &str) -> Result<Content, Vec<SourceProblem>> {
-    let problem =
-        |TemplateProblem { range, message, help, .. }| SourceProblem { range, message, help };
+    let problem = |TemplateProblem { range: place, message, help, .. }| SourceProblem {
+        place,
+        message,
+        help,
+    };
     match Templates::check(text) {
         Ok(templates) => Ok(Arc::new(templates)),
         Err(problems) => Err(problems.into_iter().map(problem).collect()),
@@ -90,7 +93,7 @@ impl Stage for GenerateCorpus {
                 );
                 let help =
                     format!("`by = \"{FIELD}\"` keeps the sentences of one template in one split");
-                problems.push(ParameterProblem { parameter: "by", message, help: Some(help) });
+                problems.push(ParameterProblem::new(["by"], message).help(help));
             }
         }
         if let (true, None, Err(error)) = (
@@ -98,12 +101,9 @@ impl Stage for GenerateCorpus {
             &self.by,
             text::check_sizes(text::classes(self.samples, self.anomaly_ratio), self.split.into()),
         ) {
-            let help = Some("more `samples`, or a larger fraction".to_owned());
-            problems.push(ParameterProblem {
-                parameter: "samples",
-                message: error.to_string(),
-                help,
-            });
+            let about = ["samples", "anomaly_ratio", "split"];
+            let problem = ParameterProblem::new(about, error.to_string());
+            problems.push(problem.help("more `samples`, or a larger fraction"));
         }
         problems
     }
@@ -124,8 +124,9 @@ impl Stage for GenerateCorpus {
         else {
             return Vec::new();
         };
-        let help = Some("add such templates to the file, or change `anomaly_ratio`: 0 is no anomaly, 1 nothing else".to_owned());
-        vec![ParameterProblem { parameter: "templates", message: error.to_string(), help }]
+        let help = "add such templates to the file, or change `anomaly_ratio`: 0 is no anomaly, 1 nothing else";
+        let about = ["templates", "samples", "anomaly_ratio"];
+        vec![ParameterProblem::new(about, error.to_string()).help(help)]
     }
 
     fn facts(&self, _inputs: InputFacts<'_>) -> Facts {

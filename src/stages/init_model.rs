@@ -138,7 +138,7 @@ impl Stage for InitModel {
             self.num_attention_heads, self.hidden_size
         );
         let help = format!("`hidden_size` must be a multiple of {}", 2 * self.num_attention_heads);
-        vec![ParameterProblem { parameter: "num_attention_heads", message, help: Some(help) }]
+        vec![ParameterProblem::new(["num_attention_heads", "hidden_size"], message).help(help)]
     }
 
     fn facts(&self, _inputs: InputFacts<'_>) -> Facts {

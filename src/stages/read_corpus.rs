@@ -80,24 +80,19 @@ impl Stage for ReadCorpus {
     type Output = CorpusFiles;
 
     fn check(&self) -> Vec<ParameterProblem> {
-        let problem = |parameter, message: &str, help: &str| ParameterProblem {
-            parameter,
-            message: message.to_owned(),
-            help: Some(help.to_owned()),
+        let problem = |parameters: [&'static str; 2], message: &str| {
+            ParameterProblem::new(parameters, message)
+                .help("either `path` with `split`, or `train` with `validation` and `test`")
         };
         let mut problems = if self.path.is_some() { self.dividing().check() } else { Vec::new() };
-        let help = "either `path` with `split`, or `train` with `validation` and `test`";
         if self.path.is_none() && self.train.is_none() {
-            problems.push(problem("path", "one of `path` and `train` is needed", help));
+            problems.push(problem(["path", "train"], "one of `path` and `train` is needed"));
         }
         if self.path.is_some() {
             for (parameter, file) in self.files().into_iter().skip(1) {
                 if file.is_some() {
-                    problems.push(problem(
-                        parameter,
-                        &format!("`path` and `{parameter}` exclude each other"),
-                        help,
-                    ));
+                    let message = format!("`path` and `{parameter}` exclude each other");
+                    problems.push(problem([parameter, "path"], &message));
                 }
             }
         } else {
@@ -109,7 +104,7 @@ impl Stage for ReadCorpus {
             for (parameter, _) in given.into_iter().filter(|(_, given)| *given) {
                 let message =
                     format!("`{parameter}` divides the file of `path`, and there is none");
-                problems.push(problem(parameter, &message, help));
+                problems.push(problem([parameter, "path"], &message));
             }
         }
         problems

@@ -96,21 +96,16 @@ impl Dividing<'_> {
         let mut problems: Vec<_> = check_sum(&self.fractions).into_iter().collect();
         let by = self.division().by;
         if self.by.is_some() && by.fields().is_empty() {
-            problems.push(ParameterProblem {
-                parameter: "by",
-                message: "`by` names no split".to_owned(),
-                help: Some("for example `by = { test = \"template\" }`".to_owned()),
-            });
+            let problem = ParameterProblem::new(["by"], "`by` names no split");
+            problems.push(problem.help("for example `by = { test = \"template\" }`"));
         }
         for (part, field) in by.fields() {
             let Some(part) = part.filter(|part| fractions.get(*part) == 0.0) else { continue };
-            problems.push(ParameterProblem {
-                parameter: "by",
-                message: format!(
-                    "`by` holds whole values of `{field}` out for `{part}`, but `split` gives `{part}` nothing"
-                ),
-                help: Some(format!("give it a share in `split`, such as `{part} = 0.15`")),
-            });
+            let message = format!(
+                "`by` holds whole values of `{field}` out for `{part}`, but `split` gives `{part}` nothing"
+            );
+            let help = format!("give it a share in `split`, such as `{part} = 0.15`");
+            problems.push(ParameterProblem::new(["by", "split"], message).help(help));
         }
         problems
     }
@@ -142,11 +137,8 @@ fn check_sum(fractions: &Fractions) -> Option<ParameterProblem> {
         return None;
     }
     let message = format!("the fractions of `split` sum to {}, not 1", (sum * 1e6).round() / 1e6);
-    Some(ParameterProblem {
-        parameter: "split",
-        message,
-        help: Some("for example `{ train = 0.8, validation = 0.2 }`".to_owned()),
-    })
+    let help = "for example `{ train = 0.8, validation = 0.2 }`";
+    Some(ParameterProblem::new(["split"], message).help(help))
 }
 
 pub(super) fn failed(error: &SplitError) -> StageError {

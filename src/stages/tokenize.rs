@@ -66,7 +66,7 @@ impl Stage for Tokenize {
             return Vec::new();
         };
         let (message, help) = too_long(self.max_length, limit);
-        vec![ParameterProblem { parameter: "max_length", message, help: Some(help) }]
+        vec![ParameterProblem::new(["max_length"], message).help(help)]
     }
 
     fn run(&self, inputs: TokenizeInputs, context: &Context<'_>) -> Result<Encoded, StageError> {

@@ -263,22 +263,20 @@ impl Stage for Train {
     type Output = Checkpoint;
 
     fn check(&self) -> Vec<ParameterProblem> {
-        let problem = |parameter, message: &str, help: &str| ParameterProblem {
-            parameter,
-            message: message.to_owned(),
-            help: Some(help.to_owned()),
+        let problem = |parameters: &[&'static str], message: &str, help: &str| {
+            ParameterProblem::new(parameters, message).help(help)
         };
         let mut problems = Vec::new();
         if self.warmup_steps.is_some() && self.warmup_ratio.is_some() {
             problems.push(problem(
-                "warmup_ratio",
+                &["warmup_ratio", "warmup_steps"],
                 "`warmup_steps` and `warmup_ratio` exclude each other",
                 "remove one of them",
             ));
         }
         if self.ner_weight == 0.0 && self.anomaly_weight == 0.0 {
             problems.push(problem(
-                "ner_weight",
+                &["ner_weight", "anomaly_weight"],
                 "`ner_weight` and `anomaly_weight` are both 0, which leaves nothing to learn",
                 "give one of them a weight",
             ));
@@ -301,7 +299,7 @@ impl Stage for Train {
                 let message =
                     format!("`{parameter}` = {value:e} is beyond what training computes with");
                 problems.push(problem(
-                    parameter,
+                    &[parameter],
                     &message,
                     "training computes in single precision: from 1.2e-38 to 3.4e38",
                 ));
@@ -310,7 +308,7 @@ impl Stage for Train {
         if self.cadence().is_none() {
             let help = format!("a number of steps, or {}", units::DURATION);
             problems.push(problem(
-                "checkpoint_every",
+                &["checkpoint_every"],
                 "`checkpoint_every` is neither a number of steps nor a time",
                 &help,
             ));
@@ -321,12 +319,8 @@ impl Stage for Train {
     fn check_inputs(&self, inputs: InputFacts<'_>) -> Vec<ParameterProblem> {
         let mut problems = Vec::new();
         if facts::is_empty(inputs, "data", Split::Train) {
-            let help = "give the corpus stage a fraction or a file for it".to_owned();
-            problems.push(ParameterProblem {
-                parameter: "data",
-                message: "the `train` split is empty".to_owned(),
-                help: Some(help),
-            });
+            let help = "give the corpus stage a fraction or a file for it";
+            problems.push(ParameterProblem::new(["data"], "the `train` split is empty").help(help));
         }
         if facts::is_empty(inputs, "data", Split::Validation) {
             let choosing = [
@@ -338,7 +332,7 @@ impl Stage for Train {
                 let help = format!(
                     "give the corpus stage a `validation` split, or leave `{parameter}` out"
                 );
-                problems.push(ParameterProblem { parameter, message, help: Some(help) });
+                problems.push(ParameterProblem::new([parameter], message).help(help));
             }
         }
         problems

@@ -17,16 +17,12 @@ fn watched(train: &Train) -> Vec<(&'static str, Metric)> {
 pub(super) fn untrained(train: &Train, recipe: &Recipe) -> Vec<ParameterProblem> {
     let problem = |(parameter, metric): (&'static str, Metric)| {
         let weight = if recipe.objective().tags() { "anomaly_weight" } else { "ner_weight" };
-        ParameterProblem {
-            parameter,
-            message: format!(
-                "`{parameter}` cannot go by `{}`: with `{weight} = 0` that head is not trained",
-                metric.name()
-            ),
-            help: Some(format!(
-                "choose another metric, such as `loss`, or give `{weight}` a value"
-            )),
-        }
+        let message = format!(
+            "`{parameter}` cannot go by `{}`: with `{weight} = 0` that head is not trained",
+            metric.name()
+        );
+        let help = format!("choose another metric, such as `loss`, or give `{weight}` a value");
+        ParameterProblem::new([parameter, weight], message).help(help)
     };
     let is_untrained = |(_, metric): &(&'static str, Metric)| !recipe.trains(*metric);
     watched(train).into_iter().filter(is_untrained).map(problem).collect()
@@ -43,7 +39,7 @@ pub(super) fn undefined_in(train: &Train, validation: &Contents) -> Vec<Paramete
         let help = format!(
             "choose a metric that is defined there, such as `loss`, leave `{parameter}` out, or give the validation split such texts"
         );
-        Some(ParameterProblem { parameter, message, help: Some(help) })
+        Some(ParameterProblem::new([parameter], message).help(help))
     };
     watched(train).into_iter().filter_map(problem).collect()
 }

@@ -232,7 +232,7 @@ mod tests {
             label: format!("x={text}").into(),
             values: Vec::new(),
             texts: vec![Arc::from(text)],
-            places: Vec::new(),
+            chosen: Vec::new(),
         }
     }
 

@@ -15,8 +15,13 @@ templates = "data/events.toml"
 [stage.texts]
 kind = "generate_corpus"
 templates = "data/evens.toml"
-samples = 0
+samples = 10
 split = { train = 0.8, validation = 0.3 }
+
+[stage.none]
+kind = "generate_corpus"
+templates = "data/events.toml"
+samples = 0
 
 [stage.init_model]
 corpus = "@texts"

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use pipeline::engine::exec::{Cancel, Event, Options, Outcome, Reporter, RunOutcome, execute};
-use pipeline::engine::plan::{CacheKey, Plan};
+use pipeline::engine::plan::{CacheKey, Plan, Points};
 use pipeline::engine::spec::{Experiment, Overrides};
 use pipeline::engine::store::Store;
 
@@ -145,7 +145,13 @@ impl Project {
         let overrides = Overrides { folder: self.root.clone(), ..Overrides::default() };
         let experiment = Experiment::read(&file, &overrides)
             .unwrap_or_else(|error| panic!("{}", error.render(false)));
-        match Plan::build(&experiment, kinds::ALL, self.store().digests(), &[]) {
+        match Plan::build(
+            &experiment,
+            kinds::ALL,
+            &Points::of(&experiment),
+            self.store().digests(),
+            &[],
+        ) {
             Ok(plan) => plan,
             Err(pipeline::engine::plan::PlanError::Diagnostics(error)) => {
                 panic!("{}", error.render(false))

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use pipeline::base::rng::Rng;
-use pipeline::engine::plan::{CacheKey, Digests, FileDigest, Plan};
+use pipeline::engine::plan::{CacheKey, Digests, FileDigest, Plan, Points};
 use pipeline::engine::spec::Experiment;
 use pipeline::engine::store::{State, Store};
 use pipeline::nn::{JointModel, ModernBertConfig};
@@ -53,7 +53,7 @@ pub fn experiment(bytes: &[u8]) {
     match Experiment::parse(Path::new("/nowhere/experiment.toml"), text) {
         Ok(experiment) => {
             let _ = experiment.to_toml();
-            match Plan::build(&experiment, stages::ALL, &Nowhere, &[]) {
+            match Plan::build(&experiment, stages::ALL, &Points::of(&experiment), &Nowhere, &[]) {
                 Ok(_) => {}
                 Err(error) => drop(error.to_string()),
             }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use pipeline::engine::exec::{Cancel, Event, Options, Outcome, Reporter, RunOutcome, execute};
-use pipeline::engine::plan::{Forecast, NodeId, Plan, PlanError};
+use pipeline::engine::plan::{Forecast, NodeId, Plan, PlanError, Points};
 use pipeline::engine::spec::{Experiment, Overrides};
 use pipeline::engine::stage::StageError;
 use pipeline::engine::store::{Asked, NewRun, RunStatus, Store};
@@ -110,7 +110,7 @@ impl Project {
     fn try_plan(&self, train: &str) -> Result<Plan, PlanError> {
         let overrides = Overrides { folder: self.path().to_owned(), ..Overrides::default() };
         let experiment = Experiment::read(&self.write(train), &overrides)?;
-        Plan::build(&experiment, stages::ALL, self.store().digests(), &[])
+        Plan::build(&experiment, stages::ALL, &Points::of(&experiment), self.store().digests(), &[])
     }
 
     /// What is wrong with a file.

@@ -116,12 +116,8 @@ pub struct FetchModel {
 stage!(FetchModel, "fetch_model", Nothing => Backbone,
     fn check(&self) -> Vec<ParameterProblem> {
         match (&self.repo, &self.path) {
-            (Some(_), Some(_)) => vec![ParameterProblem {
-                parameter: "path",
-                message: "`repo` and `path` exclude each other".into(),
-                help: Some("take one of them out".into()),
-            }],
-            (None, None) => vec![ParameterProblem { parameter: "repo", message: "neither `repo` nor `path` is given".into(), help: None }],
+            (Some(_), Some(_)) => vec![ParameterProblem::new(["path", "repo"], "`repo` and `path` exclude each other").help("take one of them out")],
+            (None, None) => vec![ParameterProblem::new(["repo", "path"], "neither `repo` nor `path` is given")],
             _ => Vec::new(),
         }
     },
@@ -173,10 +169,8 @@ pub struct GenerateCorpus {
 
 /// Finds the word `wrong`; what it makes of a text is its number of words.
 fn count_words(text: &str) -> Result<Content, Vec<SourceProblem>> {
-    let problem = |(at, word): (usize, &str)| SourceProblem {
-        range: at..at + word.len(),
-        message: "a word is wrong".into(),
-        help: Some("write another".into()),
+    let problem = |(at, word): (usize, &str)| {
+        SourceProblem::new(at..at + word.len(), "a word is wrong").help("write another")
     };
     let wrong: Vec<_> = text.match_indices("wrong").map(problem).collect();
     if wrong.is_empty() { Ok(Arc::new(text.split_whitespace().count())) } else { Err(wrong) }
@@ -184,8 +178,7 @@ fn count_words(text: &str) -> Result<Content, Vec<SourceProblem>> {
 
 stage!(GenerateCorpus, "generate_corpus", Nothing => Corpus,
     fn check(&self) -> Vec<ParameterProblem> {
-        let message = "more than there is in `split`".into();
-        let problem = ParameterProblem { parameter: "split", message, help: None };
+        let problem = ParameterProblem::new(["split"], "more than there is in `split`");
         if self.split.train + self.split.validation > 1.5 { vec![problem] } else { Vec::new() }
     },
     fn sources(&self) -> Vec<SourceFile> {
@@ -193,8 +186,8 @@ stage!(GenerateCorpus, "generate_corpus", Nothing => Corpus,
         vec![SourceFile { parameter: "templates", name: "templates".into(), path: self.templates.clone(), inspection }]
     },
     fn check_content(&self, content: &dyn Any) -> Vec<ParameterProblem> {
-        let message = "an `anomaly_ratio` of 1 takes more than one word".into();
-        let problem = ParameterProblem { parameter: "anomaly_ratio", message, help: None };
+        let message = "an `anomaly_ratio` of 1 takes more than one word";
+        let problem = ParameterProblem::new(["anomaly_ratio"], message);
         if content.downcast_ref() == Some(&1_usize) && self.anomaly_ratio == 1.0 { vec![problem] } else { Vec::new() }
     }
 );

@@ -16,6 +16,48 @@ fn labels(text: &str) -> Vec<String> {
     World::new().plan(text).trials.iter().map(|trial| trial.label.to_string()).collect()
 }
 
+/// Two axes, of which the first reaches only what comes after the tokenizer, and two seeds.
+const TWO_AXES: &str = "[sweep]\nseeds = 2\n[sweep.over]\ntrain.learning_rate = [1e-5, 2e-5, 5e-5]\nparams.max_length = [64, 128]";
+
+#[test]
+fn points_that_are_no_grid_are_planned_as_those_of_the_grid() {
+    let world = World::new();
+    let grid = world.plan(&swept(TWO_AXES));
+    let plan = world.plan_points(&swept(TWO_AXES), &[&[2, 0], &[0, 1], &[1, 1]]);
+    assert_eq!(plan.trials.len(), 6);
+    assert_eq!(["corpus", "tokenize", "train"].map(|stage| count(&plan, stage)), [1, 2, 6]);
+    for trial in &plan.trials {
+        let same = grid.trials.iter().find(|other| other.label == trial.label).expect("a point");
+        assert_eq!(same.point.identity(), trial.point.identity());
+        for stage in plan.stages() {
+            assert_eq!(key_in(&plan, trial.index, stage), key_in(&grid, same.index, stage));
+        }
+    }
+}
+
+#[test]
+fn a_node_waits_for_those_of_its_own_points_only() {
+    let text = swept(TWO_AXES)
+        + "\n[stage.more]\nkind = \"plot\"\nhistory = \"@train\"\nafter = [\"tokenize\"]\n";
+    let plan = World::new().plan_points(&text, &[&[2, 0], &[0, 1], &[1, 1]]);
+    for trial in 0..6 {
+        let node = plan.node(plan.node_of(trial, "more").expect("a node"));
+        assert_eq!(node.after, [plan.node_of(trial, "tokenize").expect("a node")]);
+    }
+}
+
+#[test]
+fn equal_points_have_one_identity_however_their_numbers_and_axes_are_written() {
+    let world = World::new();
+    let identities = |over: &str| -> BTreeSet<[u8; 32]> {
+        let plan = world.plan(&swept(&format!("[sweep.over]\n{over}")));
+        plan.trials.iter().map(|trial| trial.point.identity()).collect()
+    };
+    let one = identities("train.epochs = [1, 2]\ntrain.weight_decay = [1, 0.5]");
+    assert_eq!(one, identities("train.weight_decay = [0.50, 1.0]\ntrain.epochs = [2, 1]"));
+    assert_eq!(one.len(), 4);
+}
+
 #[test]
 fn nine_trials_tokenize_once_and_train_nine_times() {
     let plan = World::new()

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use pipeline::base::diagnostics::Diagnostics;
-use pipeline::engine::plan::{CacheKey, Digests, FileDigest, Plan, PlanError};
+use pipeline::engine::plan::{CacheKey, Digests, FileDigest, Plan, PlanError, Points};
 use pipeline::engine::spec::{Experiment, Overrides, Pin, Pins};
 
 use crate::common::Folder;
@@ -104,7 +104,31 @@ impl World {
         let overrides = Overrides { folder: self.folder.root().to_owned(), ..Overrides::default() };
         let experiment = Experiment::read(&self.folder.path(name), &overrides)?;
         let selected: Vec<String> = selected.iter().map(|name| (*name).to_owned()).collect();
-        Plan::build(&experiment, KINDS, &Direct { looks: &self.looks }, &selected)
+        Plan::build(
+            &experiment,
+            KINDS,
+            &Points::of(&experiment),
+            &Direct { looks: &self.looks },
+            &selected,
+        )
+    }
+
+    /// Plans points that somebody chose.
+    ///
+    /// * `points`: of each, which of the values that the file lists for each axis
+    pub fn plan_points(&self, text: &str, points: &[&[usize]]) -> Plan {
+        self.write("experiment.toml", text);
+        let experiment =
+            Experiment::read(&self.folder.path("experiment.toml"), &Overrides::default())
+                .expect("a good file");
+        let sweep = experiment.sweep.as_ref().expect("a sweep");
+        let mut list = Points::none(&experiment);
+        for point in points {
+            let values = sweep.axes.iter().zip(*point);
+            list.add(values.map(|(axis, at)| axis.values[*at].clone()));
+        }
+        Plan::build(&experiment, KINDS, &list, &Direct { looks: &self.looks }, &[])
+            .unwrap_or_else(|error| panic!("{error}"))
     }
 
     pub fn plan_file(&self, name: &str) -> Result<Plan, PlanError> {
@@ -117,9 +141,11 @@ impl World {
         let reading = Experiment::read_recovering(&self.folder.path(name), &overrides);
         let codes =
             |all: &Diagnostics| all.list().iter().map(|diagnostic| diagnostic.code).collect();
+        let experiment = reading.experiment.expect("most of it can be read");
         let plan = match Plan::build(
-            &reading.experiment.expect("most of it can be read"),
+            &experiment,
             KINDS,
+            &Points::of(&experiment),
             &Direct { looks: &self.looks },
             &[],
         ) {

@@ -40,7 +40,7 @@ pub fn again(
         Part::Trial(trial, name) => {
             let point = &trial.point;
             let names = point.values.iter().map(|(name, _)| &**name);
-            let values = names.zip(point.places.iter().copied());
+            let values = names.zip(point.chosen.iter().map(|value| &**value));
             let seed = |stage| Some((stage, plan.seed(trial.index, stage)?));
             let replicates = plan.sweep.as_ref().is_some_and(|sweep| !sweep.seeds.is_empty());
             let seeds: Vec<_> = plan.replicated().filter_map(seed).filter(|_| replicates).collect();

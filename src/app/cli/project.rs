@@ -12,7 +12,7 @@ use super::root::Root;
 use super::{Failure, terminal};
 use crate::base::diagnostics::{Diagnostic, Diagnostics, Sources, Span, suggest};
 use crate::base::disk::regular;
-use crate::engine::plan::{Plan, PlanError};
+use crate::engine::plan::{Plan, PlanError, Points};
 use crate::engine::spec::{Experiment, Overrides};
 use crate::engine::stage::Device;
 use crate::engine::store::{self, Store};
@@ -48,7 +48,8 @@ pub fn plan(
     let reading = Experiment::read_recovering(file, &overrides(changes)?);
     let mut diagnostics = reading.diagnostics;
     let Some(experiment) = reading.experiment else { return Err(diagnostics.into()) };
-    match Plan::build(&experiment, stages::ALL, store.digests(), stages) {
+    let points = Points::of(&experiment);
+    match Plan::build(&experiment, stages::ALL, &points, store.digests(), stages) {
         Ok(plan) if diagnostics.is_empty() => Ok((experiment, plan)),
         Ok(_) => Err(diagnostics.into()),
         Err(PlanError::Diagnostics(more)) => {

@@ -3,25 +3,31 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::draft::Draft;
 use super::foresight::Foresight;
-use super::grid::Grid;
-use super::instances::{Instances, Reader};
+use super::instances::{Instance, Instances, Reader};
 use super::key::key_of;
 use super::node::Commit;
+use super::points::{self, Points};
 use super::schema::Schemas;
 use super::select::Selector;
 use super::sources::Contents;
-use super::sweep::{Dimensions, Target, check_effects, one_idle_value};
-use super::wires::{Draft, Graph};
-use super::{Digests, Identity, Node, NodeId, Plan, PlanError};
+use super::sweep::Axes;
+use super::trials::Trials;
+use super::wires::Graph;
+use super::{Digests, Identity, Node, NodeId, Plan, PlanError, SweepShape};
 use crate::base::diagnostics::{Diagnostic, Diagnostics, suggest};
 use crate::engine::spec::Experiment;
 use crate::engine::stage::{StageKind, UndefinedMetrics};
+
+/// Bounds trials times stages and wires.
+const MOST_NODES: usize = 4_000_000;
 
 impl Plan {
     /// Plans an experiment: types, wires, trials and keys.
     ///
     /// * `kinds`: the table of kinds
+    /// * `points`: what is tried, such as all that the file asks for ([`Points::of`])
     /// * `selected`: names of the stages, or of single trials of them (`train [seed=0]`), that are wanted; everything where empty. What they
     ///   need is planned with them.
     ///
@@ -32,61 +38,84 @@ impl Plan {
     pub fn build(
         experiment: &Experiment,
         kinds: &'static [StageKind],
+        points: &Points,
         digests: &dyn Digests,
         selected: &[String],
     ) -> Result<Self, PlanError> {
         let mut found = Vec::new();
         let graph = Graph::connect(experiment, kinds, &mut Schemas::default(), &mut found);
-        let dimensions = Dimensions::resolve(experiment, &graph, &mut found);
-        let mut reader = Reader::new(experiment, &dimensions, digests, &mut found);
-        let instances: Vec<Option<Instances>> = graph
-            .drafts
-            .iter()
-            .enumerate()
-            .map(|(number, draft)| reader.read(number, draft))
-            .collect();
-        let Reader { used, telling, files, .. } = reader;
+        let axes = Axes::resolve(experiment, &graph, &mut found);
+        let trials = bounded(experiment, points, &graph, &mut found);
+        let mut reader = Reader::new(experiment, &axes, &trials, digests, &mut found);
+        let stages = graph.drafts.iter().enumerate();
+        let instances: Vec<Option<Instances>> =
+            stages.map(|(number, draft)| reader.read(number, draft)).collect();
+        let (effects, files) = reader.finish();
         let (texts, contents) = files.finish();
-        check_axes(&dimensions, &graph, experiment, (&used, &telling), &instances, &mut found);
-        let mut assembly = Assembly::new(&dimensions, &contents);
-        let mut warnings = Vec::new();
-        if dimensions.bounded && dimensions.complete {
-            assembly.place_all(&graph, &graph.order, &instances);
-            found.append(&mut assembly.foresight.found);
-            warnings.extend(assembly.check_objective(experiment, &graph, &mut found));
+        let is_sound = instances.iter().all(Option::is_some);
+        effects.check_use(&axes, &graph, &mut found);
+        if is_sound {
+            effects.check(experiment, &graph, &axes, points, &mut found);
         }
-        if !found.is_empty() || !dimensions.complete || !instances.iter().all(Option::is_some) {
+        let mut assembly = Assembly::new(&axes, &trials, &contents);
+        assembly.place_all(&graph, &graph.order, &instances);
+        found.append(&mut assembly.foresight.found);
+        let warnings = assembly.check_objective(experiment, &graph, &mut found);
+        if !found.is_empty() || !axes.are_complete() || !is_sound {
             return Err(Diagnostics::new(texts, found).into());
         }
         let wanted = select(&graph, selected)?;
         let order: Vec<usize> =
             graph.order.iter().copied().filter(|stage| wanted.contains(stage)).collect();
         if order.len() < graph.drafts.len() {
-            assembly = Assembly::new(&dimensions, &contents);
+            assembly = Assembly::new(&axes, &trials, &contents);
             assembly.place_all(&graph, &order, &instances);
         }
         let stages: Vec<Arc<str>> =
             order.iter().map(|stage| Arc::clone(&graph.drafts[*stage].declaration.name)).collect();
         let positions = (0..).zip(&stages).map(|(at, stage)| (Arc::clone(stage), at)).collect();
-        let trials = dimensions.trials();
-        let table = assembly.share_out(&order, trials.len());
+        let of_trials =
+            |stage: &usize| assembly.placed[stage].nodes.iter().copied().map(Some).collect();
         Self {
             name: experiment.name.clone(),
             results: results(experiment),
             firsts: firsts(experiment),
             file: experiment.file.clone(),
-            nodes: assembly.nodes,
-            trials,
-            sweep: dimensions.shape(experiment),
+            trials: trials.list(),
+            sweep: experiment.sweep.as_ref().map(|sweep| SweepShape::of(sweep, points)),
             partial: order.len() < graph.drafts.len(),
             of_single_trials: false,
-            warnings,
+            warnings: warnings.into_iter().collect(),
             stages,
             positions,
-            table,
+            table: order.iter().map(of_trials).collect(),
+            nodes: assembly.nodes,
         }
         .keep_named(selected)
     }
+}
+
+/// Every point with every seed; only the first where the plan would be too large, which is said.
+fn bounded<'a>(
+    experiment: &'a Experiment,
+    points: &'a Points,
+    graph: &Graph<'_>,
+    found: &mut Vec<Diagnostic>,
+) -> Trials<'a> {
+    let Some(sweep) = &experiment.sweep else { return Trials::new(points, None) };
+    if let Some(refused) = &points.refused {
+        found.push(refused.clone());
+        return Trials::new(points, None);
+    }
+    let trials = Trials::new(points, sweep.seeds.as_ref());
+    let count = trials.count();
+    if count <= 1 || count.saturating_mul(graph.size()) <= MOST_NODES {
+        return trials;
+    }
+    let stages = graph.drafts.len();
+    let message = format!("the sweep has {count} trials, too many for a file of {stages} stages");
+    found.push(points::too_many(message, sweep));
+    trials.first()
 }
 
 /// The stage of each kind that is called as the kind is, else the first in the file.
@@ -105,56 +134,6 @@ fn firsts(experiment: &Experiment) -> BTreeSet<Arc<str>> {
 fn results(experiment: &Experiment) -> String {
     let asked = experiment.sweep.as_ref().is_some_and(|sweep| sweep.from_command_line);
     format!("{}{}", experiment.name, if asked { "-sweep" } else { "" })
-}
-
-/// An axis must reach a stage, and each of its values must change something there.
-fn check_axes(
-    dimensions: &Dimensions<'_>,
-    graph: &Graph<'_>,
-    experiment: &Experiment,
-    (used, telling): (&BTreeSet<usize>, &BTreeSet<usize>),
-    instances: &[Option<Instances>],
-    found: &mut Vec<Diagnostic>,
-) {
-    // A stage without a kind may use an axis in a way that nobody can tell.
-    let all_known = graph.drafts.iter().all(|draft| draft.kind.is_some());
-    for (_, dimension) in
-        dimensions.axes.iter().enumerate().filter(|(number, _)| !used.contains(number))
-    {
-        if let (Target::Params(name), true) = (&dimension.target, all_known) {
-            let message =
-                format!("axis `{}` changes nothing: no parameter refers to it", dimension.name);
-            let help = format!(
-                "write `\"@params.{name}\"` as the value of a parameter, or sweep `stage.parameter` itself"
-            );
-            found.push(Diagnostic::new("idle-axis", message).at(dimension.axis.span).help(help));
-        }
-    }
-    if !instances.iter().all(Option::is_some) {
-        return;
-    }
-    let mut effects: Vec<Vec<Vec<u8>>> = dimensions
-        .axes
-        .iter()
-        .map(|dimension| vec![Vec::new(); dimension.axis.values.len()])
-        .collect();
-    for instances in instances.iter().flatten() {
-        for number in
-            instances.grid.dimensions.iter().filter(|number| **number < dimensions.axes.len())
-        {
-            for (row, instance) in instances.rows.iter().enumerate() {
-                effects[*number][instances.grid.coordinate(row, *number)]
-                    .extend_from_slice(&instance.typed);
-            }
-        }
-    }
-    for number in used {
-        let dimension = &dimensions.axes[*number];
-        check_effects(dimension, &effects[*number], found);
-        if let ([value], false) = (dimension.axis.values.as_slice(), telling.contains(number)) {
-            found.push(one_idle_value(dimension, value, graph, experiment));
-        }
-    }
 }
 
 /// The stages that are wanted, and all that they need.
@@ -194,28 +173,31 @@ fn select(graph: &Graph<'_>, selected: &[String]) -> Result<BTreeSet<usize>, Pla
     Ok(wanted)
 }
 
-/// A stage's nodes along everything that reaches it.
+/// The nodes of a stage.
 struct Placed {
-    grid: Grid,
-    /// By row of the grid.
+    /// The dimensions along which it, or what it needs, varies.
+    reach: Vec<usize>,
+    /// By trial.
     nodes: Vec<NodeId>,
 }
 
 struct Assembly<'a> {
-    dimensions: &'a Dimensions<'a>,
+    axes: &'a Axes<'a>,
+    trials: &'a Trials<'a>,
     contents: &'a Contents,
     nodes: Vec<Node>,
     /// By number of the draft.
     placed: HashMap<usize, Placed>,
-    /// By the dimensions of a grid.
+    /// Of the classes along some dimensions.
     labels: HashMap<Vec<usize>, Arc<[Arc<str>]>>,
     foresight: Foresight,
 }
 
 impl<'a> Assembly<'a> {
-    fn new(dimensions: &'a Dimensions<'a>, contents: &'a Contents) -> Self {
+    fn new(axes: &'a Axes<'a>, trials: &'a Trials<'a>, contents: &'a Contents) -> Self {
         Self {
-            dimensions,
+            axes,
+            trials,
             contents,
             nodes: Vec::new(),
             placed: HashMap::new(),
@@ -241,100 +223,77 @@ impl<'a> Assembly<'a> {
         }
     }
 
-    /// Makes the nodes of a stage, whose inputs have theirs.
+    /// Makes the nodes of a stage, whose inputs have theirs: one for all trials that give it the same parameters and inputs.
     fn place(&mut self, number: usize, draft: &Draft<'_>, instances: &Instances) {
         let Some((kind, _)) = &draft.kind else { return };
-        let upstream = |stage: usize| &self.placed[&stage];
-        let reach = draft
-            .wires
-            .iter()
-            .flat_map(|wire| upstream(wire.stage).grid.dimensions.iter())
-            .chain(&instances.grid.dimensions);
-        let grid = self.dimensions.grid(reach.copied().collect());
-        let own = grid.onto(&instances.grid);
-        let wires: Vec<_> = draft
-            .wires
-            .iter()
-            .map(|wire| {
-                (wire.port.name, grid.onto(&upstream(wire.stage).grid), &upstream(wire.stage).nodes)
-            })
-            .collect();
-        let after: Vec<_> = draft
-            .after
-            .iter()
-            .map(|(stage, _)| (grid.onto(&upstream(*stage).grid), &upstream(*stage).nodes))
-            .collect();
-        // Keys list inputs by name.
-        let mut by_name: Vec<usize> = (0..wires.len()).collect();
-        by_name.sort_unstable_by_key(|at| wires[*at].0);
-
+        let (axes, trials) = (self.axes, self.trials);
+        let reach = draft.wires.iter().flat_map(|wire| &self.placed[&wire.stage].reach);
+        let classes = trials.classes(reach.chain(&instances.classes.dimensions).copied());
         let labels = self
             .labels
-            .entry(grid.dimensions.clone())
-            .or_insert_with(|| self.dimensions.labels(&grid).into());
-        let mut same: HashMap<([u8; 32], Vec<NodeId>), NodeId> = HashMap::with_capacity(grid.rows);
-        let mut placed = Vec::with_capacity(grid.rows);
-        let first = self.nodes.len();
-        let mut row_of_new = Vec::new();
-        for row in 0..grid.rows {
-            let instance = &instances.rows[own.row(row)];
+            .entry(classes.dimensions.clone())
+            .or_insert_with(|| trials.labels(&classes).into());
+        let labels = Arc::clone(labels);
+        // Keys list inputs by name.
+        let mut by_name: Vec<usize> = (0..draft.wires.len()).collect();
+        by_name.sort_unstable_by_key(|at| draft.wires[*at].port.name);
+        let mut same: HashMap<([u8; 32], Vec<NodeId>), NodeId> = HashMap::new();
+        let mut of_class = Vec::with_capacity(classes.firsts.len());
+        for (trial, label) in classes.firsts.iter().zip(&*labels) {
+            let instance = instances.of(*trial);
             let inputs: Vec<NodeId> =
-                wires.iter().map(|(_, onto, nodes)| nodes[onto.row(row)]).collect();
-            let mut waits: Vec<NodeId> = after
-                .iter()
-                .flat_map(|(onto, nodes)| onto.rows(row).map(|row| nodes[row]))
-                .collect();
-            waits.sort_unstable();
-            waits.dedup();
+                draft.wires.iter().map(|wire| self.placed[&wire.stage].nodes[*trial]).collect();
             let next =
                 NodeId(u32::try_from(self.nodes.len()).expect("trials and stages are bounded"));
-            let id =
-                *same.entry((instance.own.digest, inputs)).or_insert_with_key(|(_, inputs)| {
-                    let identity = identity(&instance.own.commit, &self.nodes, inputs, |nodes| {
-                        let keys: Vec<_> = by_name
-                            .iter()
-                            .filter_map(|at| {
-                                Some((wires[*at].0, nodes[inputs[*at].index()].identity.key()?))
-                            })
-                            .collect();
-                        key_of(&instance.own.digest, keys.into_iter())
-                    });
-                    self.nodes.push(Node {
-                        stage: Arc::clone(&draft.declaration.name),
-                        kind,
-                        instance: Arc::clone(&instance.stage),
-                        inputs: wires
-                            .iter()
-                            .zip(inputs)
-                            .map(|((port, _, _), input)| (*port, *input))
-                            .collect(),
-                        after: Vec::new(),
-                        retry: draft.declaration.retry.map_or(0, |(retry, _)| retry),
-                        timeout: draft.declaration.timeout.map(|(timeout, _)| timeout),
-                        identity,
-                        label: Arc::clone(&labels[row]),
-                        own: Arc::clone(&instance.own),
-                    });
-                    next
-                });
-            if id == next {
-                row_of_new.push(row);
+            let id = *same.entry((instance.own.digest, inputs.clone())).or_insert(next);
+            of_class.push(id);
+            if id != next {
+                continue;
             }
-            let node = &mut self.nodes[id.index()];
-            if node.after.is_empty() {
-                node.after = waits;
-            } else if node.after != waits {
-                node.after.extend(waits);
-                node.after.sort_unstable();
-                node.after.dedup();
-            }
-            placed.push(id);
+            let named = || by_name.iter().map(|at| (draft.wires[*at].port.name, inputs[*at]));
+            let identity = identity(instance, &self.nodes, named());
+            let ports = draft.wires.iter().map(|wire| wire.port.name);
+            let node = Node {
+                stage: Arc::clone(&draft.declaration.name),
+                kind,
+                instance: Arc::clone(&instance.stage),
+                inputs: ports.zip(inputs.iter().copied()).collect(),
+                after: Vec::new(),
+                retry: draft.declaration.retry.map_or(0, |(retry, _)| retry),
+                timeout: draft.declaration.timeout.map(|(timeout, _)| timeout),
+                identity,
+                label: Arc::clone(label),
+                own: Arc::clone(&instance.own),
+            };
+            let place = |parameter: &str| match axes.of_parameter(number, parameter) {
+                Some(axis) => trials.value(*trial, axis).span,
+                None => draft.place(parameter),
+            };
+            self.foresight.look(&node, number, &place, self.contents);
+            self.nodes.push(node);
         }
-        for (node, row) in self.nodes[first..].iter().zip(row_of_new) {
-            let place = (self.dimensions, &grid, row);
-            self.foresight.look(node, number, draft, place, self.contents);
+        let nodes: Vec<NodeId> =
+            (0..trials.count()).map(|trial| of_class[classes.of(trial)]).collect();
+        self.wait(draft, &nodes);
+        self.placed.insert(number, Placed { reach: classes.dimensions, nodes });
+    }
+
+    /// Lets the nodes of a stage wait for those that it is to come after: in each of their trials, whichever node is that trial's.
+    ///
+    /// * `nodes`: by trial
+    fn wait(&mut self, draft: &Draft<'_>, nodes: &[NodeId]) {
+        let mut waits: Vec<(NodeId, NodeId)> = draft
+            .after
+            .iter()
+            .flat_map(|(stage, _)| {
+                nodes.iter().copied().zip(self.placed[stage].nodes.iter().copied())
+            })
+            .collect();
+        waits.sort_unstable();
+        waits.dedup();
+        for (node, before) in waits {
+            self.nodes[node.index()].after.push(before);
         }
-        self.placed.insert(number, Placed { grid, nodes: placed });
     }
 
     /// An objective that no trial can ever define is a mistake; where the data are why, a warning.
@@ -360,19 +319,6 @@ impl<'a> Assembly<'a> {
         found.push(Diagnostic::new("undefined-metric", message).at(objective.span).help(help));
         None
     }
-
-    /// Which node each trial uses for each stage.
-    fn share_out(&self, order: &[usize], trials: usize) -> Vec<Vec<Option<NodeId>>> {
-        let whole = self.dimensions.grid((0..self.dimensions.sizes.len()).collect());
-        order
-            .iter()
-            .map(|stage| {
-                let placed = &self.placed[stage];
-                let onto = whole.onto(&placed.grid);
-                (0..trials).map(|trial| Some(placed.nodes[onto.row(trial)])).collect()
-            })
-            .collect()
-    }
 }
 
 /// A warning of an objective that the data leave undefined.
@@ -383,19 +329,21 @@ pub fn undefined_objective(metric: &str, because: &str) -> String {
     )
 }
 
-fn identity(
-    commit: &Commit,
+/// * `inputs`: sorted by name
+fn identity<'n>(
+    instance: &Instance,
     nodes: &[Node],
-    inputs: &[NodeId],
-    key: impl FnOnce(&[Node]) -> super::CacheKey,
+    inputs: impl Iterator<Item = (&'n str, NodeId)>,
 ) -> Identity {
-    if let Commit::Unknown(commit) = commit {
+    if let Commit::Unknown(commit) = &instance.own.commit {
         return Identity::CommitUnknown(Arc::clone(commit));
     }
-    for input in inputs {
-        if let Identity::CommitUnknown(commit) = &nodes[input.index()].identity {
-            return Identity::CommitUnknown(Arc::clone(commit));
+    let mut keys = Vec::new();
+    for (name, input) in inputs {
+        match &nodes[input.index()].identity {
+            Identity::Key(key) => keys.push((name, *key)),
+            Identity::CommitUnknown(commit) => return Identity::CommitUnknown(Arc::clone(commit)),
         }
     }
-    Identity::Key(key(nodes))
+    Identity::Key(key_of(&instance.own.digest, keys.into_iter()))
 }

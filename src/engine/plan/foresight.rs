@@ -7,11 +7,8 @@
 use std::collections::HashSet;
 
 use super::NodeId;
-use super::grid::Grid;
 use super::node::Node;
 use super::sources::{Contents, problem_diagnostic};
-use super::sweep::Dimensions;
-use super::wires::Draft;
 use crate::base::diagnostics::{Diagnostic, Span};
 use crate::engine::stage::{Facts, InputFacts, UndefinedMetrics};
 
@@ -24,21 +21,22 @@ pub(super) struct Foresight {
 }
 
 impl Foresight {
-    /// Looks at the next node: one of stage `number`, which stands in `row` of that stage's `grid`.
+    /// Looks at the next node, one of stage `number`.
+    ///
+    /// * `place`: where a parameter of it was written
     pub(super) fn look(
         &mut self,
         node: &Node,
         number: usize,
-        draft: &Draft<'_>,
-        (dimensions, grid, row): (&Dimensions<'_>, &Grid, usize),
+        place: &dyn Fn(&str) -> Span,
         contents: &Contents,
     ) {
         let inputs = inputs_of(&self.facts, node);
         let inputs = InputFacts(&inputs);
         for problem in node.instance.check_inputs(inputs) {
             if self.said.insert((number, problem.message.clone())) {
-                let span = span(number, draft, dimensions, (grid, row), problem.parameter);
-                self.found.push(problem_diagnostic(&node.stage, &problem).at(span));
+                let place = place(problem.place.first().copied().unwrap_or_default());
+                self.found.push(problem_diagnostic(&node.stage, &problem).at(place));
             }
         }
         let mut facts = node.instance.facts(inputs);
@@ -62,18 +60,4 @@ impl Foresight {
 fn inputs_of<'a>(facts: &'a [Facts], node: &Node) -> Vec<(&'static str, &'a Facts)> {
     let of = |(port, input): &(&'static str, NodeId)| (*port, &facts[input.index()]);
     node.inputs.iter().map(of).collect()
-}
-
-fn span(
-    number: usize,
-    draft: &Draft<'_>,
-    dimensions: &Dimensions<'_>,
-    (grid, row): (&Grid, usize),
-    parameter: &str,
-) -> Span {
-    if let Some(axis) = dimensions.of_parameter(number, parameter) {
-        return dimensions.axes[axis].axis.values[grid.coordinate(row, axis)].span;
-    }
-    let declared = draft.parameters.iter().find(|declared| *declared.name == *parameter);
-    declared.map_or(draft.declaration.name_span, |declared| declared.value.span)
 }

@@ -3,8 +3,7 @@
 //! The life of a [`Plan`]:
 //!
 //! 1. [`Plan::build`] holds every parameter and wire of an [`Experiment`](crate::engine::spec::Experiment) against the kinds, and finds all mistakes at once;
-//! 2. axes and seeds become [`Trial`]s, and each stage one [`Node`] for every point at which it differs: what does not depend on an axis is
-//!    one node, however many trials there are;
+//! 2. each of its [`Points`] becomes a [`Trial`] with every seed, and each stage one [`Node`] for all trials that agree on what it depends on;
 //! 3. each node gets its [`Identity`], a [`CacheKey`] unless the commit of a hub model is still unknown;
 //! 4. [`Forecast::of`] says beside a store what would run, and why.
 //!
@@ -23,17 +22,20 @@ use std::path::Path;
 mod build;
 mod canonical;
 mod change;
+mod draft;
 mod forecast;
 mod foresight;
-mod grid;
 mod instances;
 mod key;
 mod node;
 mod order;
+mod parameters;
+mod points;
 mod schema;
 mod select;
 mod sources;
 mod sweep;
+mod trials;
 mod validate;
 mod wires;
 
@@ -43,7 +45,9 @@ pub use change::{Change, full_text, value_text};
 pub use forecast::{Comparison, Continuation, Expectation, Forecast, Lookup, Presence, Reason};
 pub use key::{CacheKey, Fingerprint, KeyError};
 pub use node::{Identity, Node, NodeId, Plan, PlanError};
-pub use sweep::{Point, SweepShape, Trial};
+pub use points::{Point, Points};
+pub use sweep::SweepShape;
+pub use trials::Trial;
 
 /// The digest of a file's content.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The order in which stages can be done, and the cycles that leave none.
 
-use super::wires::Draft;
+use super::draft::Draft;
 use crate::base::diagnostics::{Diagnostic, Span};
 
 /// Cycles beyond these are not looked at: whoever has so many will check again.

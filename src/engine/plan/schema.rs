@@ -98,11 +98,6 @@ impl Schema {
         self.properties.iter().find(|property| property.name == name)
     }
 
-    /// Whether some parameter stays out of the key.
-    pub(super) fn strips(&self) -> bool {
-        self.strips
-    }
-
     /// Takes out what does not enter the key: paths and revisions at any depth.
     pub(super) fn strip(&self, parameters: &mut Map<String, Value>) {
         if self.strips {
@@ -172,40 +167,6 @@ impl Shape {
                 false
             }
         }
-    }
-
-    /// Some value of this shape; `None` where none can be told.
-    pub(super) fn example(&self) -> Option<Value> {
-        Some(match self {
-            Self::Any => return None,
-            Self::Boolean => Value::Bool(false),
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "bounds of integers are small enough"
-            )]
-            Self::Integer(bounds) => Value::from(bounds.example().ceil() as i64),
-            Self::Number(bounds) => Value::from(bounds.example()),
-            Self::Text { minimum_length, .. } => Value::from("x".repeat((*minimum_length).max(1))),
-            Self::Choice(values) => values.first()?.clone(),
-            Self::Array { first, rest, minimum, .. } => {
-                let more = minimum.saturating_sub(first.len());
-                let rest = rest.iter().map(|shape| &**shape).cycle().take(if rest.is_some() {
-                    more
-                } else {
-                    0
-                });
-                Value::Array(first.iter().chain(rest).map(Self::example).collect::<Option<_>>()?)
-            }
-            Self::Table { properties, .. } => {
-                let required = properties.iter().filter(|property| property.required);
-                Value::Object(
-                    required
-                        .map(|property| Some((property.name.clone(), property.shape.example()?)))
-                        .collect::<Option<_>>()?,
-                )
-            }
-            Self::OneOf(shapes) => return shapes.iter().find_map(Self::example),
-        })
     }
 
     /// What it takes, with its article: `an integer`.
@@ -438,20 +399,6 @@ impl Bounds {
             && self.above.is_none_or(|bound| number > bound)
             && self.maximum.is_none_or(|bound| number <= bound)
             && self.below.is_none_or(|bound| number < bound)
-    }
-
-    /// A number within: the lowest where there is one, else 1 or what is nearest to it.
-    fn example(&self) -> f64 {
-        match (self.minimum, self.above) {
-            (Some(minimum), _) => minimum,
-            (None, Some(above)) => self
-                .maximum
-                .or(self.below)
-                .map_or(above + 1.0, |high| above + (high - above).min(1.0) / 2.0),
-            (None, None) => {
-                self.maximum.unwrap_or(1.0).min(self.below.map_or(1.0, |below| below - 1.0))
-            }
-        }
     }
 
     /// What `number` should have been: `at least 1`, `above 0 and at most 1`. A bound that only the width of an integer sets is not worth a

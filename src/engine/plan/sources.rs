@@ -96,10 +96,9 @@ impl<'a> SourceFiles<'a> {
                         Inspected::Content(content) => {
                             for problem in owner.stage.check_content(&*content) {
                                 sound = false;
-                                found.push(
-                                    problem_diagnostic(owner.name, &problem)
-                                        .at(span(problem.parameter).unwrap_or(place)),
-                                );
+                                found.push(problem_diagnostic(owner.name, &problem).at(
+                                    problem.place.first().and_then(|at| span(at)).unwrap_or(place),
+                                ));
                             }
                         }
                     }
@@ -163,7 +162,7 @@ impl<'a> SourceFiles<'a> {
                         let id = self.add_text(&source.path, bytes);
                         for problem in problems {
                             let diagnostic = Diagnostic::new("invalid-source", problem.message)
-                                .at(Span::new(id, problem.range));
+                                .at(Span::new(id, problem.place));
                             found.push(match problem.help {
                                 Some(help) => diagnostic.help(help),
                                 None => diagnostic,

@@ -1,47 +1,20 @@
-//! Axes, points and trials.
+//! What the axes of a sweep vary, and what is wrong with its axes, seeds and objective.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::canonical::{Canonical, Numbers};
-use super::grid::Grid;
+use super::draft::Draft;
+use super::points::Points;
 use super::validate::names_text;
+use super::value_text;
 use super::wires::Graph;
-use super::{full_text, value_text};
-use crate::base::diagnostics::{Diagnostic, Sources, Span, quoted, suggest};
-use crate::engine::spec::{Axis, AxisTarget, Data, Experiment, Objective, Seeds, Value};
+use crate::base::diagnostics::{Diagnostic, Span, quoted, suggest};
+use crate::engine::spec::{Axis, AxisTarget, Experiment, Objective, Seeds, Sweep, Value};
 
 /// The kind to whose seed the sweep's `seeds` are added.
 pub(super) const REPLICATED_KIND: &str = "train";
-/// A grid beyond this is taken for a mistake, which must not cost the machine its memory.
-const MOST_TRIALS: usize = 100_000;
-/// Bounds trials times stages and wires.
-const MOST_NODES: usize = 4_000_000;
-const MOST_AXES: usize = 64;
-
-/// One point and seed.
-#[derive(Debug, Clone)]
-pub struct Trial {
-    pub index: u32,
-    /// Safe as a file's name, and the same whatever other points there are: `learning_rate=1e-5,seed=0`. Empty without a sweep.
-    pub label: Arc<str>,
-    pub point: Arc<Point>,
-}
-
-/// A value of every axis.
-#[derive(Debug, Clone)]
-pub struct Point {
-    /// As in [`Trial::label`], without the seed.
-    pub label: Arc<str>,
-    /// By axis (`train.learning_rate`), in the order of the file.
-    pub values: Vec<(Arc<str>, Json)>,
-    /// The values as the file spells them, a string without its quotes.
-    pub texts: Vec<Arc<str>>,
-    /// Where each value stands among those of its axis.
-    pub places: Vec<usize>,
-}
 
 /// What a sweep spans.
 #[derive(Debug, Clone)]
@@ -55,26 +28,11 @@ pub struct SweepShape {
     pub objective: Option<Objective>,
 }
 
-/// Along what stages may vary: the axes in the order of the file, and the seeds as the last dimension.
-pub(super) struct Dimensions<'a> {
-    pub(super) axes: Vec<Dimension<'a>>,
-    pub(super) seeds: Option<&'a Seeds>,
-    pub(super) sizes: Vec<usize>,
-    /// False when there are too many trials to expand.
-    pub(super) bounded: bool,
-    /// False when an axis leads nowhere, of which the reader has complained.
-    pub(super) complete: bool,
+/// What each axis of the file varies.
+pub(super) struct Axes<'a> {
+    /// In the order of the file. Without a target where an axis leads nowhere, of which somebody has complained.
+    pub(super) list: Vec<(&'a Axis, Option<Target>)>,
     by_target: HashMap<Target, usize>,
-}
-
-pub(super) struct Dimension<'a> {
-    pub(super) name: Arc<str>,
-    pub(super) target: Target,
-    pub(super) axis: &'a Axis,
-    /// The values as the file spells them.
-    texts: Vec<Arc<str>>,
-    /// What labels call it: the last word of the name, or the whole where that would be ambiguous.
-    label: String,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -117,108 +75,41 @@ fn has_metric(names: &[&str], metric: &str) -> bool {
 
 /// A stage that measures what was asked of another.
 fn other_stage<'a>(metric: &str, graph: &Graph<'a>) -> Option<&'a str> {
-    let measures = |draft: &&super::wires::Draft<'_>| {
+    let measures = |draft: &&Draft<'_>| {
         draft.kind.as_ref().is_some_and(|(kind, _)| has_metric(kind.output.metric_names, metric))
     };
     graph.drafts.iter().find(measures).map(|draft| &*draft.declaration.name)
 }
 
-impl<'a> Dimensions<'a> {
+impl<'a> Axes<'a> {
     pub(super) fn resolve(
         experiment: &'a Experiment,
         graph: &Graph<'_>,
         found: &mut Vec<Diagnostic>,
     ) -> Self {
         let Some(sweep) = &experiment.sweep else {
-            return Self {
-                axes: Vec::new(),
-                seeds: None,
-                sizes: Vec::new(),
-                bounded: true,
-                complete: true,
-                by_target: HashMap::new(),
-            };
+            return Self { list: Vec::new(), by_target: HashMap::new() };
         };
-        let mut axes: Vec<Dimension<'a>> = Vec::new();
-        for axis in &sweep.axes {
-            if let Some(target) = target(axis, experiment, graph, found) {
-                axes.push(Dimension {
-                    name: axis.target.to_string().into(),
-                    target,
-                    axis,
-                    texts: axis
-                        .values
-                        .iter()
-                        .map(|value| spelling(value, &experiment.sources))
-                        .collect(),
-                    label: String::new(),
-                });
-            }
-        }
-        let short = |dimension: &Dimension<'_>| {
-            dimension.name.rsplit('.').next().unwrap_or_default().to_owned()
-        };
-        let shorts: Vec<String> = axes.iter().map(short).collect();
-        let mut counts: HashMap<&str, usize> = HashMap::new();
-        shorts.iter().for_each(|short| *counts.entry(short).or_default() += 1);
-        for (dimension, short) in axes.iter_mut().zip(&shorts) {
-            let ambiguous = counts[short.as_str()] > 1 || short == "seed";
-            dimension.label = file_safe(if ambiguous { &dimension.name } else { short });
-        }
-        let seeds = sweep.seeds.as_ref();
-        check_seeds(seeds, graph, found);
+        let list: Vec<_> =
+            sweep.axes.iter().map(|axis| (axis, target(axis, experiment, graph, found))).collect();
+        check_seeds(sweep.seeds.as_ref(), graph, found);
         if let Some(objective) = &sweep.objective {
             check_objective(objective, graph, found);
         }
-        let sizes: Vec<usize> = axes
-            .iter()
-            .map(|dimension| dimension.axis.values.len())
-            .chain(seeds.map(|seeds| seeds.addends.len()))
-            .collect();
-        let trials = sizes.iter().fold(1_usize, |trials, size| trials.saturating_mul(*size));
-        let too_much = match (axes.len(), trials) {
-            (axes, _) if axes > MOST_AXES => Some(format!(
-                "the sweep has {axes} axes, more than the {MOST_AXES} that a plan may have"
-            )),
-            (_, trials) if trials > MOST_TRIALS => Some(format!(
-                "the sweep has {trials} trials, more than the {MOST_TRIALS} that a plan may have"
-            )),
-            (_, trials) if trials > 1 && trials.saturating_mul(graph.size()) > MOST_NODES => {
-                Some(format!(
-                    "the sweep has {trials} trials, too many for a file of {} stages",
-                    graph.drafts.len()
-                ))
-            }
-            _ => None,
-        };
-        let bounded = too_much.is_none();
-        if let Some(message) = too_much {
-            let factors: Vec<String> = sizes.iter().take(12).map(usize::to_string).collect();
-            let more = if sizes.len() > factors.len() { " x ..." } else { "" };
-            let help = format!("its axes and seeds span {}{more}", factors.join(" x "));
-            found.push(Diagnostic::new("too-many-trials", message).at(sweep.span).help(help));
-        }
-        let by_target = axes
-            .iter()
-            .enumerate()
-            .map(|(number, dimension)| (dimension.target.clone(), number))
-            .collect();
-        let complete = axes.len() == sweep.axes.len();
-        Self { axes, seeds, sizes, bounded, complete, by_target }
+        let numbered = list.iter().enumerate();
+        let by_target =
+            numbered.filter_map(|(number, (_, target))| Some((target.clone()?, number))).collect();
+        Self { list, by_target }
     }
 
-    /// The number of the seeds' dimension.
-    pub(super) fn seed_dimension(&self) -> Option<usize> {
-        self.seeds.map(|_| self.axes.len())
-    }
-
-    pub(super) fn grid(&self, dimensions: Vec<usize>) -> Grid {
-        Grid::new(dimensions, &self.sizes)
+    /// Whether each leads somewhere.
+    pub(super) fn are_complete(&self) -> bool {
+        self.by_target.len() == self.list.len()
     }
 
     /// The axis that sweeps a parameter of a stage.
     pub(super) fn of_parameter(&self, stage: usize, parameter: &str) -> Option<usize> {
-        if self.axes.is_empty() {
+        if self.list.is_empty() {
             return None;
         }
         self.by_target.get(&Target::Stage(stage, parameter.into())).copied()
@@ -228,97 +119,16 @@ impl<'a> Dimensions<'a> {
     pub(super) fn of_param(&self, param: &str) -> Option<usize> {
         self.by_target.get(&Target::Params(param.into())).copied()
     }
+}
 
-    /// A label for every row of a grid.
-    pub(super) fn labels(&self, grid: &Grid) -> Vec<Arc<str>> {
-        let texts: Vec<Vec<String>> = grid
-            .dimensions
-            .iter()
-            .map(|number| match (self.axes.get(*number), self.seeds) {
-                (Some(dimension), _) => dimension
-                    .axis
-                    .values
-                    .iter()
-                    .zip(&dimension.texts)
-                    .map(|(value, spelled)| part(&dimension.label, value, spelled))
-                    .collect(),
-                (None, Some(seeds)) => {
-                    seeds.addends.iter().map(|addend| format!("seed={addend}")).collect()
-                }
-                (None, None) => Vec::new(),
-            })
-            .collect();
-        let mut text = String::new();
-        (0..grid.rows)
-            .map(|row| {
-                text.clear();
-                for (number, texts) in grid.dimensions.iter().zip(&texts) {
-                    if !text.is_empty() {
-                        text.push(',');
-                    }
-                    text.push_str(&texts[grid.coordinate(row, *number)]);
-                }
-                shorten(&text)
-            })
-            .collect()
-    }
-
-    /// Every point and seed.
-    pub(super) fn trials(&self) -> Vec<Trial> {
-        let axes = self.grid((0..self.axes.len()).collect());
-        let whole = self.grid((0..self.sizes.len()).collect());
-        let jsons: Vec<Vec<Json>> = self
-            .axes
-            .iter()
-            .map(|dimension| dimension.axis.values.iter().map(Value::to_json).collect())
-            .collect();
-        let points: Vec<Arc<Point>> = self
-            .labels(&axes)
-            .into_iter()
-            .enumerate()
-            .map(|(row, label)| {
-                let value = |number: usize| jsons[number][axes.coordinate(row, number)].clone();
-                let values: Vec<(Arc<str>, Json)> = self
-                    .axes
-                    .iter()
-                    .enumerate()
-                    .map(|(number, dimension)| (Arc::clone(&dimension.name), value(number)))
-                    .collect();
-                let text = |(number, dimension): (usize, &Dimension<'_>)| {
-                    Arc::clone(&dimension.texts[axes.coordinate(row, number)])
-                };
-                let texts = self.axes.iter().enumerate().map(text).collect();
-                let places = (0..self.axes.len()).map(|axis| axes.coordinate(row, axis)).collect();
-                Arc::new(Point { label, values, texts, places })
-            })
-            .collect();
-        let labels = self.labels(&whole);
-        let seeds = self.seeds.map_or(1, |seeds| seeds.addends.len());
-        labels
-            .into_iter()
-            .enumerate()
-            .map(|(row, label)| Trial {
-                index: u32::try_from(row).expect("the number of trials is bounded"),
-                label,
-                point: Arc::clone(&points[row / seeds]),
-            })
-            .collect()
-    }
-
-    pub(super) fn shape(&self, experiment: &Experiment) -> Option<SweepShape> {
-        let sweep = experiment.sweep.as_ref()?;
-        let values =
-            |dimension: &Dimension<'_>| dimension.axis.values.iter().map(Value::to_json).collect();
-        Some(SweepShape {
-            axes: self
-                .axes
-                .iter()
-                .map(|dimension| (Arc::clone(&dimension.name), values(dimension)))
-                .collect(),
-            seeds: self.seeds.map(|seeds| seeds.addends.clone()).unwrap_or_default(),
-            points: self.grid((0..self.axes.len()).collect()).rows,
+impl SweepShape {
+    pub(super) fn of(sweep: &Sweep, points: &Points) -> Self {
+        Self {
+            axes: points.spanned(),
+            seeds: sweep.seeds.as_ref().map(|seeds| seeds.addends.clone()).unwrap_or_default(),
+            points: points.list().len(),
             objective: sweep.objective.clone(),
-        })
+        }
     }
 }
 
@@ -383,34 +193,96 @@ pub(super) fn two_seeds(axis: &str, span: Span, seeds: &Seeds) -> Diagnostic {
     .help("`seeds` makes replicates within every point; keep one of the two")
 }
 
+/// Whatever the values of the axes are resolved to, by axis and value, and what they would be without the axis.
+#[derive(Default)]
+pub(super) struct Effects {
+    /// Of the axes that some parameter uses.
+    of: BTreeMap<usize, Vec<String>>,
+    /// Axes of one value which is what the file has without them.
+    idle: BTreeSet<usize>,
+}
+
+impl Effects {
+    /// A parameter uses an axis.
+    pub(super) fn uses(&mut self, axis: usize, points: &Points) -> &mut Vec<String> {
+        self.of.entry(axis).or_insert_with(|| vec![String::new(); points.values(axis).len()])
+    }
+
+    /// The only value of an axis is what there is without it.
+    pub(super) fn is_idle(&mut self, axis: usize) {
+        self.idle.insert(axis);
+    }
+
+    /// An axis must reach a stage.
+    pub(super) fn check_use(
+        &self,
+        axes: &Axes<'_>,
+        graph: &Graph<'_>,
+        found: &mut Vec<Diagnostic>,
+    ) {
+        // A stage without a kind may use an axis in a way that nobody can tell.
+        if graph.drafts.iter().any(|draft| draft.kind.is_none()) {
+            return;
+        }
+        for (number, (axis, target)) in axes.list.iter().enumerate() {
+            let (Some(Target::Params(name)), None) = (target, self.of.get(&number)) else {
+                continue;
+            };
+            let message =
+                format!("axis `{}` changes nothing: no parameter refers to it", axis.target);
+            let help = format!(
+                "write `\"@params.{name}\"` as the value of a parameter, or sweep `stage.parameter` itself"
+            );
+            found.push(Diagnostic::new("idle-axis", message).at(axis.span).help(help));
+        }
+    }
+
+    /// Each value of an axis must change something.
+    pub(super) fn check(
+        &self,
+        experiment: &Experiment,
+        graph: &Graph<'_>,
+        axes: &Axes<'_>,
+        points: &Points,
+        found: &mut Vec<Diagnostic>,
+    ) {
+        for (number, effects) in &self.of {
+            let (axis, Some(target)) = &axes.list[*number] else { continue };
+            let values: Vec<&Value> = points.values(*number).collect();
+            check_effects(axis, &values, effects, found);
+            let [value] = axis.values.as_slice() else { continue };
+            let is_idle = match target {
+                Target::Params(name) => experiment.params.get(&**name) == Some(value),
+                Target::Stage(..) => self.idle.contains(number),
+            };
+            if is_idle {
+                found.push(one_idle_value(axis, value, target, graph, experiment));
+            }
+        }
+    }
+}
+
 /// Says which values of an axis have no effect of their own.
 ///
 /// * `effects`: for each value, whatever it changes
-pub(super) fn check_effects(
-    dimension: &Dimension<'_>,
-    effects: &[Vec<u8>],
-    found: &mut Vec<Diagnostic>,
-) {
-    let distinct: BTreeSet<&Vec<u8>> = effects.iter().collect();
-    let values = &dimension.axis.values;
+fn check_effects(axis: &Axis, values: &[&Value], effects: &[String], found: &mut Vec<Diagnostic>) {
+    let distinct: BTreeSet<&String> = effects.iter().collect();
     if effects.len() > 1 && distinct.len() == 1 {
         let message = format!(
             "axis `{}` changes nothing: all of its values have the same effect",
-            dimension.name
+            axis.target
         );
-        found.push(Diagnostic::new("idle-axis", message).at(dimension.axis.span));
+        found.push(Diagnostic::new("idle-axis", message).at(axis.span));
         return;
     }
-    let mut first: HashMap<&Vec<u8>, usize> = HashMap::new();
+    let mut first: HashMap<&String, usize> = HashMap::new();
     for (number, effect) in effects.iter().enumerate() {
         let earlier = *first.entry(effect).or_insert(number);
         if earlier != number {
             let (one, other) =
                 (value_text(&values[earlier].to_json()), value_text(&values[number].to_json()));
-            let message = format!(
-                "axis `{}` has values of the same effect, {one} and {other}",
-                dimension.name
-            );
+            let message =
+                format!("axis `{}` has values of the same effect, {one} and {other}", axis.target);
             found.push(
                 Diagnostic::new("idle-value", message)
                     .at(values[number].span)
@@ -421,13 +293,14 @@ pub(super) fn check_effects(
 }
 
 /// An axis whose only value is what there is without it.
-pub(super) fn one_idle_value(
-    dimension: &Dimension<'_>,
+fn one_idle_value(
+    axis: &Axis,
     value: &Value,
+    target: &Target,
     graph: &Graph<'_>,
     experiment: &Experiment,
 ) -> Diagnostic {
-    let without = match &dimension.target {
+    let without = match target {
         Target::Params(name) => experiment.params.get(&**name).map(|value| value.span),
         Target::Stage(stage, parameter) => {
             let declaration = graph.drafts[*stage].declaration;
@@ -440,93 +313,12 @@ pub(super) fn one_idle_value(
     let diagnostic = |reason: &str| {
         Diagnostic::new(
             "idle-axis",
-            format!("axis `{}` changes nothing: {value} {reason}", dimension.name),
+            format!("axis `{}` changes nothing: {value} {reason}", axis.target),
         )
-        .at(dimension.axis.span)
+        .at(axis.span)
     };
     match without {
         Some(span) => diagnostic("is what there is without it").label(span, "the same").help(help),
         None => diagnostic("is the default").help(help),
     }
-}
-
-/// A value as its text has it: `1e-3` where that is how it was written.
-fn spelling(value: &Value, sources: &Sources) -> Arc<str> {
-    if let Data::String(text) = &value.data {
-        return text.as_str().into();
-    }
-    match sources.text(value.span.source).get(value.span.start..value.span.end) {
-        Some(text) if !text.is_empty() && !text.contains('\n') => text.into(),
-        _ => full_text(&value.to_json()).into(),
-    }
-}
-
-/// `name=value` out of characters that every file system takes. Where that loses something, a hash of the value tells it from others.
-///
-/// * `spelled`: the value as the file has it, which a number keeps where it is one to anybody
-fn part(name: &str, value: &Value, spelled: &str) -> String {
-    const LONGEST: usize = 40;
-    let json = value.to_json();
-    let (text, exact) = match &json {
-        Json::String(text) => {
-            (text.clone(), text.parse::<f64>().is_err() && text.parse::<bool>().is_err())
-        }
-        Json::Number(number) => {
-            let is_same = spelled.parse::<f64>().ok() == number.as_f64();
-            let text = if is_same { spelled.to_owned() } else { number_text(&json) };
-            (text, true)
-        }
-        Json::Bool(_) => (number_text(&json), true),
-        Json::Array(items) if items.iter().all(Json::is_number) => {
-            (items.iter().map(number_text).collect::<Vec<_>>().join("_"), !items.is_empty())
-        }
-        _ => (value_text(&json), false),
-    };
-    if exact && !text.is_empty() && text.len() <= LONGEST && text.chars().all(is_file_safe) {
-        return format!("{name}={text}");
-    }
-    let digest = Canonical::new("label 1", Numbers::AsWritten).value(&json).digest();
-    let hash = blake3::Hash::from_bytes(digest).to_hex();
-    let words = file_safe(&text.chars().take(LONGEST).collect::<String>());
-    if words.is_empty() {
-        format!("{name}={}", &hash[..6])
-    } else {
-        format!("{name}={words}-{}", &hash[..6])
-    }
-}
-
-fn is_file_safe(character: char) -> bool {
-    character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '+' | '-')
-}
-
-/// A text with a dash for whatever a file's name should not hold.
-fn file_safe(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for character in text.chars() {
-        if is_file_safe(character) {
-            safe.push(character);
-        } else if !safe.ends_with('-') {
-            safe.push('-');
-        }
-    }
-    safe.trim_matches('-').to_owned()
-}
-
-/// A number as a person names it: `1e-5`, `0.1`, and `1` for 1 and 1.0.
-fn number_text(value: &Json) -> String {
-    match value.as_f64() {
-        Some(number) if number.fract() == 0.0 && number.abs() < 1e15 => format!("{number:.0}"),
-        _ => value_text(value),
-    }
-}
-
-/// Keeps a label within what file systems take, with room for a suffix.
-fn shorten(label: &str) -> Arc<str> {
-    const LONGEST: usize = 160;
-    if label.len() <= LONGEST {
-        return label.into();
-    }
-    let hash = blake3::hash(label.as_bytes()).to_hex();
-    let kept: String = label.chars().take(LONGEST - 13).collect();
-    format!("{kept}-{}", &hash[..12]).into()
 }

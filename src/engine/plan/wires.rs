@@ -6,41 +6,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::draft::{Draft, Wire};
 use super::order::order;
 use super::schema::{Schema, Schemas};
 use super::validate::names_text;
 use crate::base::diagnostics::{Diagnostic, Span, quoted, suggest};
 use crate::engine::spec::{Data, Experiment, Parameter, STAGE_KEYS, StageDeclaration};
 use crate::engine::stage::{Port, StageKind};
-
-/// A stage as far as its own table tells.
-pub(super) struct Draft<'a> {
-    pub(super) declaration: &'a StageDeclaration,
-    /// `None` when there is no such kind.
-    pub(super) kind: Option<(&'static StageKind, Arc<Schema>)>,
-    /// In the order of the kind's ports.
-    pub(super) wires: Vec<Wire>,
-    pub(super) after: Vec<(usize, Span)>,
-    /// Those that the kind knows.
-    pub(super) parameters: Vec<&'a Parameter>,
-    /// What misspelled names most likely meant; that it is missing is then no mistake of its own.
-    pub(super) meant: Vec<String>,
-}
-
-impl Draft<'_> {
-    /// Whether a problem is most likely but a consequence of a misspelled name.
-    pub(super) fn explains(&self, problem: &str) -> bool {
-        self.meant.iter().any(|name| problem.contains(&format!("`{name}`")))
-    }
-}
-
-/// A port and the stage whose output it takes.
-pub(super) struct Wire {
-    pub(super) port: &'static Port,
-    /// The number of the draft.
-    pub(super) stage: usize,
-    pub(super) span: Span,
-}
 
 /// Every stage, connected.
 pub(super) struct Graph<'a> {

@@ -9,21 +9,21 @@ use super::{Axis, AxisTarget, Data, Experiment, Parameter, Value};
 impl Experiment {
     /// The experiment of one trial, without a sweep: each axis has its value where it varies one, and each stage that was replicated its seed.
     ///
-    /// * `values`: which of its values each axis has, by the name of the axis
+    /// * `values`: of each axis, by its name
     /// * `seeds`: by stage
     #[must_use]
     pub fn at<'a>(
         &self,
-        values: impl IntoIterator<Item = (&'a str, usize)>,
+        values: impl IntoIterator<Item = (&'a str, &'a Value)>,
         seeds: &[(&str, u64)],
     ) -> Self {
         let mut one = self.without_sweep();
         let Some(sweep) = &self.sweep else { return one };
         let axes: HashMap<String, &Axis> =
             sweep.axes.iter().map(|axis| (axis.target.to_string(), axis)).collect();
-        for (name, place) in values {
+        for (name, value) in values {
             let Some(axis) = axes.get(name) else { continue };
-            let Some(value) = axis.values.get(place).cloned() else { continue };
+            let value = value.clone();
             match &axis.target {
                 AxisTarget::Params(param) => drop(one.params.insert(param.to_string(), value)),
                 AxisTarget::Stage { stage, parameter } => one.put(stage, parameter, value),

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::base::problem::Problem;
+
 use super::{
     Artifact, CodeVersion, Context, Facts, InputFacts, InputFolders, Inputs, Port, Stage,
     StageError, Survey, SurveyInputs,
@@ -64,14 +66,8 @@ pub struct Inspection {
 /// What an [`Inspection`] made of a text, for [`Stage::check_content`].
 pub type Content = Arc<dyn Any + Send + Sync>;
 
-/// Something wrong inside a source file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceProblem {
-    /// In bytes of the text.
-    pub range: Range<usize>,
-    pub message: String,
-    pub help: Option<String>,
-}
+/// Something wrong inside a source file: where, in bytes of the text.
+pub type SourceProblem = Problem<Range<usize>>;
 
 /// A revision of a hub repository, whose commit enters the key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,14 +77,8 @@ pub struct HubCommit {
     pub revision: String,
 }
 
-/// Something wrong with a parameter that its schema cannot say.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ParameterProblem {
-    /// The parameter at which the message points.
-    pub parameter: &'static str,
-    pub message: String,
-    pub help: Option<String>,
-}
+/// Something wrong with parameters that their schema cannot say: which it is about, first the one at which the message points.
+pub type ParameterProblem = Problem<Vec<&'static str>>;
 
 /// Metrics that a stage's output is known to leave undefined.
 ///

@@ -1,0 +1,44 @@
+//! A stage before it is resolved.
+
+use std::sync::Arc;
+
+use super::schema::Schema;
+use crate::base::diagnostics::Span;
+use crate::engine::spec::{Parameter, StageDeclaration};
+use crate::engine::stage::{ParameterProblem, Port, StageKind};
+
+/// A stage as far as its own table tells.
+pub(super) struct Draft<'a> {
+    pub(super) declaration: &'a StageDeclaration,
+    /// `None` when there is no such kind.
+    pub(super) kind: Option<(&'static StageKind, Arc<Schema>)>,
+    /// In the order of the kind's ports.
+    pub(super) wires: Vec<Wire>,
+    pub(super) after: Vec<(usize, Span)>,
+    /// Those that the kind knows.
+    pub(super) parameters: Vec<&'a Parameter>,
+    /// What misspelled names most likely meant; that it is missing is then no mistake of its own.
+    pub(super) meant: Vec<String>,
+}
+
+impl Draft<'_> {
+    /// Where a parameter was written, or what to point at where none was.
+    pub(super) fn place(&self, parameter: &str) -> Span {
+        let mut parameters = self.parameters.iter();
+        let declared = parameters.find(|declared| *declared.name == *parameter);
+        declared.map_or(self.declaration.name_span, |declared| declared.value.span)
+    }
+
+    /// Whether a problem is most likely but a consequence of a misspelled name.
+    pub(super) fn explains(&self, problem: &ParameterProblem) -> bool {
+        self.meant.iter().any(|name| problem.place.contains(&name.as_str()))
+    }
+}
+
+/// A port and the stage whose output it takes.
+pub(super) struct Wire {
+    pub(super) port: &'static Port,
+    /// The number of the draft.
+    pub(super) stage: usize,
+    pub(super) span: Span,
+}
