@@ -4,13 +4,49 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::layer::{self, Layer};
+use super::experiment::{Experiment, Reading};
+use super::file;
+use super::layer::Layer;
 use super::merge::Merge;
 use super::problems::Problems;
 use super::source::{self, Files};
-use super::{Experiment, Overrides, Pins, Reading, command_line, pins, syntax};
-use crate::base::diagnostics::{Diagnostic, Sources, Span, quoted};
+use super::{Overrides, Pins, command_line, pins, syntax};
+use crate::base::diagnostics::{Diagnostic, Diagnostics, Sources, Span, quoted};
 use crate::base::disk::regular;
+
+impl Experiment {
+    /// Reads the file, what it extends, and its pins, and applies the command line.
+    ///
+    /// # Errors
+    /// Every mistake in the shape of the files, all at once.
+    pub fn read(path: &Path, overrides: &Overrides) -> Result<Self, Diagnostics> {
+        let Reading { experiment, diagnostics } = Self::read_recovering(path, overrides);
+        match experiment {
+            Some(experiment) if diagnostics.is_empty() => Ok(experiment),
+            _ => Err(diagnostics),
+        }
+    }
+
+    /// As [`Experiment::read`], but mistakes do not hide what could be read: values that could not are [`Data::Invalid`], of which nobody should
+    /// complain again. With this, one call of the program reports the mistakes in shape and those that the plan finds.
+    #[must_use]
+    pub fn read_recovering(path: &Path, overrides: &Overrides) -> Reading {
+        read(&source::Disk, path, overrides)
+    }
+
+    /// As [`Experiment::read`], but with `text` for the content of the file at `path`, which need not exist.
+    ///
+    /// # Errors
+    /// Every mistake in the shape of the files, all at once.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, Diagnostics> {
+        match read(&source::Given { path, text }, path, &Overrides::default()) {
+            Reading { experiment: Some(experiment), diagnostics } if diagnostics.is_empty() => {
+                Ok(experiment)
+            }
+            Reading { diagnostics, .. } => Err(diagnostics),
+        }
+    }
+}
 
 /// Reads everything. See [`Experiment::read_recovering`].
 pub(super) fn read(files: &dyn Files, path: &Path, overrides: &Overrides) -> Reading {
@@ -73,7 +109,7 @@ fn layers(
         let id = source::read(files, &path, wanted_by, sources, problems)?;
         let folder: Arc<Path> = path.parent().unwrap_or(Path::new("")).into();
         let document = syntax::document(sources.text(id), id, problems);
-        let mut layer = layer::read(document, id, sources.text(id), &folder, problems);
+        let mut layer = file::read(document, id, sources.text(id), &folder, problems);
         readable &= !layer.broken;
         let next = layer.extends.take();
         chain.push(Link { path: path.clone(), layer, start: Span::new(id, 0..0) });

@@ -5,12 +5,14 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::layer::{Layer, Place, Reader, StageLayer};
+use super::experiment::{Axis, Parameter, Seeds};
+use super::layer::{Layer, StageLayer, SweepLayer};
 use super::path::{self, Named, ValuePath, Word};
 use super::problems::Problems;
-use super::sweep::{self, Axis, Seeds, SweepLayer};
+use super::reader::{Place, Reader};
+use super::sweep;
 use super::syntax::{self, Entry, Node, NodeData};
-use super::{Parameter, Value};
+use super::value::Value;
 use crate::base::diagnostics::{Diagnostic, SourceId, Sources, Span, quoted};
 
 /// What the command line changes in the file, as it was typed.

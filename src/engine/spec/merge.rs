@@ -8,12 +8,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::command_line::{CommandLine, Member};
-use super::layer::{Layer, SAFE_NAME, StageLayer, Unset, listed, unsafe_name};
-use super::path::{self, Named, ValuePath, Word};
+use super::experiment::{Axis, Experiment, Method, Parameter, Seeds, StageDeclaration, Sweep};
+use super::layer::{Layer, StageLayer, SweepLayer, Unset};
+use super::names::{SAFE_NAME, listed, unsafe_name};
+use super::path::{self, AxisTarget, Named, ValuePath, Word};
+use super::pins::Pins;
 use super::problems::Problems;
-use super::sweep::{Axis, AxisTarget, Method, Seeds, Sweep, SweepLayer};
-use super::value::{insert, lookup};
-use super::{Data, Experiment, Parameter, Pins, StageDeclaration, Value};
+use super::value::{Data, Value, insert, lookup};
 use crate::base::diagnostics::{Diagnostic, Span, quoted};
 
 /// What the layers so far say together.

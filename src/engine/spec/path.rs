@@ -13,13 +13,28 @@
 
 use std::sync::Arc;
 
-use super::sweep::AxisTarget;
 use crate::base::diagnostics::Span;
 
 /// What begins a path by itself, and is the name of no stage.
 pub const RESERVED: [&str; 4] = ["params", "seed", "stage", "sweep"];
 pub(super) const RESERVED_RULE: &str =
     "no stage is named `params`, `seed`, `stage` or `sweep`: paths such as `params.x` begin so";
+
+/// What an axis varies.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AxisTarget {
+    Stage { stage: Arc<str>, parameter: Arc<str> },
+    Params(Arc<str>),
+}
+
+impl std::fmt::Display for AxisTarget {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Stage { stage, parameter } => write!(formatter, "{stage}.{parameter}"),
+            Self::Params(name) => write!(formatter, "params.{name}"),
+        }
+    }
+}
 
 /// A word of a path, and where it stands.
 pub(super) type Word = (Arc<str>, Span);

@@ -16,8 +16,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::problems::Problems;
-use super::syntax::{self, NodeData, Table};
-use super::write::quote;
+use super::syntax::{self, NodeData, Table, quote};
 use crate::base::diagnostics::{Diagnostic, Diagnostics, SourceId, Sources, Span, quoted};
 use crate::base::disk::crash::crash_point;
 use crate::base::disk::durable;

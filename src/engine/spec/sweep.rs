@@ -1,103 +1,19 @@
-//! `[sweep]`: axes, replicates and the objective.
+//! Reads `[sweep]`: axes, replicates and the objective.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
-use super::Value;
-use super::layer::{NAME_RULE, Place, Reader, STAGE_KEYS, is_name, listed, mismatch};
-use super::path::{self, Named, RESERVED_RULE, ValuePath, Word};
+use super::experiment::{Axis, Objective, Seeds};
+use super::layer::SweepLayer;
+use super::names::{NAME_RULE, STAGE_KEYS, is_name, listed};
+use super::path::{self, AxisTarget, Named, RESERVED_RULE, ValuePath, Word};
 use super::problems::Problems;
+use super::reader::{Place, Reader, mismatch};
 use super::syntax::{Entry, Node, NodeData, Table};
+use super::value::Value;
 use crate::base::diagnostics::{Diagnostic, Span, quoted};
 
 /// More replicates than this are a slip of the finger.
 const MOST_SEEDS: i64 = 10_000;
-
-/// What varies between the trials of one file.
-#[derive(Debug, Clone)]
-pub struct Sweep {
-    pub method: Method,
-    pub objective: Option<Objective>,
-    pub seeds: Option<Seeds>,
-    /// In the order of the file, those of the root of the chain first.
-    pub axes: Vec<Axis>,
-    /// Where the sweep is declared.
-    pub span: Span,
-    /// Whether no file has a sweep: its results must not take the place of those that the file has without one.
-    pub from_command_line: bool,
-}
-
-/// How points are chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
-    /// Every combination of the axes' values.
-    Grid,
-}
-
-/// What makes one trial better than another.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Objective {
-    pub maximize: bool,
-    /// `stage.path`, such as `evaluate.ner.span_f1`.
-    pub metric: String,
-    pub span: Span,
-}
-
-impl Objective {
-    /// The stage whose metric it is.
-    #[must_use]
-    pub fn stage(&self) -> &str {
-        self.metric.split('.').next().unwrap_or_default()
-    }
-}
-
-/// Replicates of every point.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seeds {
-    /// What each adds to the seed of the `train` stages; distinct, and at least one.
-    pub addends: Vec<u64>,
-    pub span: Span,
-}
-
-/// One thing that varies.
-#[derive(Debug, Clone)]
-pub struct Axis {
-    pub target: AxisTarget,
-    /// The name, where it was written.
-    pub span: Span,
-    /// Distinct, and at least one.
-    pub values: Vec<Value>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum AxisTarget {
-    Stage { stage: Arc<str>, parameter: Arc<str> },
-    Params(Arc<str>),
-}
-
-impl std::fmt::Display for AxisTarget {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Stage { stage, parameter } => write!(formatter, "{stage}.{parameter}"),
-            Self::Params(name) => write!(formatter, "params.{name}"),
-        }
-    }
-}
-
-/// What one file says about the sweep.
-#[derive(Debug)]
-pub(super) struct SweepLayer {
-    pub span: Span,
-    pub objective: Option<Objective>,
-    pub seeds: Option<Seeds>,
-    pub axes: Vec<Axis>,
-}
-
-impl SweepLayer {
-    pub fn empty(span: Span) -> Self {
-        Self { span, objective: None, seeds: None, axes: Vec::new() }
-    }
-}
 
 const KEYS: [&str; 4] = ["method", "objective", "seeds", "over"];
 const DISTRIBUTIONS: [&str; 4] = ["choice", "uniform", "log", "int"];

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Axis, AxisTarget, Data, Experiment, Parameter, Value};
+use super::experiment::{Axis, Experiment, Parameter};
+use super::path::AxisTarget;
+use super::value::{Data, Value};
 
 impl Experiment {
     /// The experiment of one trial, without a sweep: each axis has its value where it varies one, and each stage that was replicated its seed.

@@ -3,7 +3,10 @@
 use std::fmt::Write as _;
 use std::path::{Component, Path, PathBuf};
 
-use super::{AxisTarget, Data, Experiment, Method, Value};
+use super::experiment::{Experiment, Method};
+use super::path::AxisTarget;
+use super::syntax::quote;
+use super::value::{Data, Value};
 use crate::base::diagnostics::Span;
 use crate::base::units;
 
@@ -276,27 +279,6 @@ fn toml(value: &Value) -> String {
 /// A string that is no reference, whatever it starts with.
 fn quote_plain(text: &str) -> String {
     if text.starts_with('@') { quote(&format!("@{text}")) } else { quote(text) }
-}
-
-/// A basic string of TOML.
-pub(super) fn quote(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for character in text.chars() {
-        match character {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\t' => out.push_str("\\t"),
-            '\r' => out.push_str("\\r"),
-            control if control.is_control() => {
-                let _ = write!(out, "\\u{:04x}", u32::from(control));
-            }
-            other => out.push(other),
-        }
-    }
-    out.push('"');
-    out
 }
 
 fn key(name: &str) -> String {

@@ -11,6 +11,7 @@ mod tree;
 
 pub(super) use tree::{Entry, Node, NodeData, Shape, Table};
 
+use std::fmt::Write as _;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -81,6 +82,27 @@ pub(super) fn key(
     let good = own.is_empty();
     problems.extend(own);
     key.filter(|_| good)
+}
+
+/// A basic string of TOML.
+pub(super) fn quote(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for character in text.chars() {
+        match character {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            '\r' => out.push_str("\\r"),
+            control if control.is_control() => {
+                let _ = write!(out, "\\u{:04x}", u32::from(control));
+            }
+            other => out.push(other),
+        }
+    }
+    out.push('"');
+    out
 }
 
 type Parse =

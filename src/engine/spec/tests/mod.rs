@@ -1,6 +1,7 @@
 mod hostile;
 mod meaning;
 mod mistakes;
+mod pins;
 mod properties;
 
 use std::collections::BTreeMap;

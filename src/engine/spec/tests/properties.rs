@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use proptest::prelude::*;
 
-use super::super::layer::unsafe_name;
 use super::super::problems::Problems;
 use super::super::syntax::{self, Node, NodeData};
+use super::super::unsafe_name;
 use super::{Experiment, Memory, Overrides, Path, chain, good, meaning};
 use crate::base::diagnostics::Sources;
 
@@ -31,7 +31,7 @@ fn value() -> impl Strategy<Value = String> {
                 } else {
                     text
                 };
-            super::super::write::quote(&text)
+            syntax::quote(&text)
         }),
     ];
     scalar.prop_recursive(3, 12, 4, |inner| {
