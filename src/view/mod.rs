@@ -19,6 +19,7 @@ mod publish;
 mod record;
 mod results;
 mod status;
+mod strangers;
 mod swap;
 mod sweep;
 mod table;
