@@ -13,9 +13,7 @@ use pipeline::base::rng::Rng;
 use pipeline::engine::plan::{Digests as _, Plan, Points};
 use pipeline::engine::spec::{Experiment, Overrides};
 use pipeline::engine::store::Store;
-use pipeline::nn::{
-    ComposedModel, JointModel, LossOptions, ModernBertConfig, Targets, Tokens, layer_types,
-};
+use pipeline::nn::{ComposedModel, EncoderSpec, JointModel, LossOptions, Targets, Tokens};
 use pipeline::stages;
 use pipeline::text::{
     EncodedSplit, Example, IGNORE, LabelSet, Templates, TextTokenizer, train_tokenizer,
@@ -71,14 +69,14 @@ const WARM_UP: usize = 1;
 const STEPS: usize = 3;
 
 /// Texts of 12 to 34 tokens as `pipeline bench` makes them up, a quarter of the tokens labelled.
-fn split(config: &ModernBertConfig) -> EncodedSplit {
+fn split(spec: &EncoderSpec) -> EncodedSplit {
     let mut stream = Rng::new(7).stream("bench");
     let mut below = move |limit: u64| stream.next_u64() % limit;
     let mut split = EncodedSplit::default();
     for _ in 0..BATCH * (WARM_UP + STEPS) {
         let length = 12 + below(23);
         for token in 0..length {
-            split.ids.push(below(config.vocab_size as u64) as u32);
+            split.ids.push(below(spec.vocab_size as u64) as u32);
             let label = if below(4) == 0 { below(LABELS as u64 - 1) } else { LABELS as u64 - 1 };
             split.labels.push(if token == 0 || token + 1 == length {
                 IGNORE
@@ -94,13 +92,17 @@ fn split(config: &ModernBertConfig) -> EncodedSplit {
     split
 }
 
+fn base_spec() -> EncoderSpec {
+    EncoderSpec::published("base").expect("it is published")
+}
+
 fn base() -> JointModel {
-    JointModel::new_random(ModernBertConfig::base(), LABELS, &Rng::new(0)).expect("good sizes")
+    JointModel::new_random(base_spec(), LABELS, &Rng::new(0)).expect("memory")
 }
 
 fn composed() -> Value {
     let model = base();
-    let split = split(&model.config);
+    let split = split(&model.spec);
     let mut engine = CandleEngine::new(&model, &Device::Cpu, DType::F32).expect("a CPU");
     drop(model);
     let types: Vec<String> = (0..LABELS / 2).map(|kind| kind.to_string()).collect();
@@ -115,7 +117,7 @@ fn composed() -> Value {
 
 fn composed_with_candles_adamw() -> Value {
     let model = base();
-    let split = split(&model.config);
+    let split = split(&model.spec);
     let composed = ComposedModel::new(&model, &Device::Cpu).expect("a CPU");
     drop(model);
     let parameters = ParamsAdamW { lr: 2e-5, weight_decay: 0.01, ..ParamsAdamW::default() };
@@ -228,32 +230,21 @@ fn plan() -> Value {
 
 /// The training of `tiny.toml`.
 fn curve_tiny() -> Value {
-    let config = ModernBertConfig {
-        hidden_size: 128,
-        intermediate_size: 192,
-        num_hidden_layers: 4,
-        num_attention_heads: 4,
-        layer_types: layer_types(4, 3),
-        ..ModernBertConfig::base()
-    };
+    let sizes = r#"{"hidden_size": 128, "intermediate_size": 192, "num_hidden_layers": 4, "num_attention_heads": 4}"#;
+    let spec = EncoderSpec::from_json(sizes).expect("good sizes");
     let recipe =
         Recipe { epochs: 8, learning_rate: 1e-3, warmup: Warmup::Ratio(0.1), ..Recipe::default() };
-    curve("tiny.toml, from random weights", config, &corpus(1600), &recipe)
+    curve("tiny.toml, from random weights", spec, &corpus(1600), &recipe)
 }
 
 /// The training of `small.toml` on fewer texts, from random weights.
 fn curve_base() -> Value {
     let recipe = Recipe { epochs: 2, learning_rate: 2e-5, ..Recipe::default() };
-    curve(
-        "small.toml on 160 texts, from random weights",
-        ModernBertConfig::base(),
-        &corpus(160),
-        &recipe,
-    )
+    curve("small.toml on 160 texts, from random weights", base_spec(), &corpus(160), &recipe)
 }
 
 /// Trains the same model on the same batches by our kernels and by composed candle operations.
-fn curve(what: &str, config: ModernBertConfig, examples: &[Example], recipe: &Recipe) -> Value {
+fn curve(what: &str, spec: EncoderSpec, examples: &[Example], recipe: &Recipe) -> Value {
     let labels = LabelSet::of(
         examples.iter().flat_map(|example| &example.entities).map(|entity| entity.label.as_str()),
     );
@@ -261,16 +252,8 @@ fn curve(what: &str, config: ModernBertConfig, examples: &[Example], recipe: &Re
         train_tokenizer(examples.iter().map(|example| example.text.as_str()), 2000, &|| false)
             .expect("a vocabulary");
     let (split, _) = tokenizer.encode_split(examples, &labels, 128).expect("short texts");
-    let config = ModernBertConfig {
-        vocab_size: tokenizer.vocabulary_size(),
-        pad_token_id: None,
-        bos_token_id: None,
-        eos_token_id: None,
-        cls_token_id: None,
-        sep_token_id: None,
-        ..config
-    };
-    let model = JointModel::new_random(config, labels.len(), &Rng::new(42)).expect("good sizes");
+    let spec = spec.with_vocab_size(tokenizer.vocabulary_size());
+    let model = JointModel::new_random(spec, labels.len(), &Rng::new(42)).expect("memory");
     let run = |engine: &mut dyn Engine| {
         let data = Data { train: &split, validation: None, labels: &labels };
         let trained =

@@ -8,7 +8,7 @@ use divan::{Bencher, black_box};
 use pipeline::base::rng::Rng;
 use pipeline::engine::plan::{Digests, FileDigest, Plan, Points};
 use pipeline::engine::spec::{Experiment, Overrides};
-use pipeline::nn::{JointModel, ModernBertConfig, StepProducts, layer_types};
+use pipeline::nn::{EncoderSpec, JointModel, StepProducts};
 use pipeline::stages;
 use pipeline::text::{EncodedSplit, Example, LabelSet, Templates, TextTokenizer, train_tokenizer};
 use pipeline::training::{self, CandleEngine, CpuEngine, Data, Engine, Recipe, Storage};
@@ -36,21 +36,9 @@ fn tiny() -> (JointModel, EncodedSplit, LabelSet) {
     );
     let tokenizer = tokenizer(&examples);
     let (split, _) = tokenizer.encode_split(&examples, &labels, 128).expect("short texts");
-    let config = ModernBertConfig {
-        vocab_size: 2000,
-        hidden_size: 128,
-        intermediate_size: 192,
-        num_hidden_layers: 4,
-        num_attention_heads: 4,
-        layer_types: layer_types(4, 3),
-        pad_token_id: None,
-        bos_token_id: None,
-        eos_token_id: None,
-        cls_token_id: None,
-        sep_token_id: None,
-        ..ModernBertConfig::base()
-    };
-    let model = JointModel::new_random(config, labels.len(), &Rng::new(1)).expect("good sizes");
+    let sizes = r#"{"vocab_size": 2000, "hidden_size": 128, "intermediate_size": 192, "num_hidden_layers": 4, "num_attention_heads": 4}"#;
+    let spec = EncoderSpec::from_json(sizes).expect("good sizes");
+    let model = JointModel::new_random(spec, labels.len(), &Rng::new(1)).expect("good sizes");
     (model, split, labels)
 }
 
@@ -78,7 +66,7 @@ fn tiny_step_in_composed_candle_operations(bencher: Bencher) {
 #[divan::bench]
 fn matrix_products_of_a_tiny_step(bencher: Bencher) {
     let (model, split, _) = tiny();
-    let mut products = StepProducts::try_new(&model.config, split.tokens()).expect("memory");
+    let mut products = StepProducts::try_new(&model.spec, split.tokens()).expect("memory");
     bencher.bench_local(|| products.run());
 }
 

@@ -10,9 +10,7 @@ use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 use thiserror::Error;
 
-use super::{
-    ConfigError, HeadSizes, JointModel, Layout, ModernBertConfig, NoMemory, Parameter, zeros,
-};
+use super::{EncoderSpec, Head, HeadSizes, JointModel, Layout, Names, NoMemory, Parameter, zeros};
 use crate::base::disk::regular;
 use crate::base::rng::Rng;
 use crate::base::visible;
@@ -35,8 +33,6 @@ pub enum CheckpointError {
     #[error("`{}` does not hold a usable model of its configuration: {}", path.display(), list(problems))]
     Tensors { path: PathBuf, problems: Vec<TensorProblem> },
     #[error(transparent)]
-    Config(#[from] ConfigError),
-    #[error(transparent)]
     NoMemory(#[from] NoMemory),
 }
 
@@ -45,10 +41,10 @@ pub enum CheckpointError {
 pub enum TensorProblem {
     #[error("`{}` is missing", visible::line(name))]
     Missing { name: String },
-    #[error("`{}` belongs to no part of a ModernBERT", visible::line(name))]
-    Unexpected { name: String },
-    #[error("`{}` is there twice, with and without `model.`", visible::line(name))]
-    Twice { name: String },
+    #[error("`{}` belongs to no part of a {family}", visible::line(name))]
+    Unexpected { name: String, family: &'static str },
+    #[error("`{}` is there twice, with and without `{prefix}`", visible::line(name))]
+    Twice { name: String, prefix: &'static str },
     #[error("`{}` has shape {found:?}, expected {expected:?}", visible::line(name))]
     Shape { name: String, expected: Vec<usize>, found: Vec<usize> },
     #[error("`{}` has dtype {found}, expected F32, F16 or BF16", visible::line(name))]
@@ -86,17 +82,17 @@ fn list(problems: &[TensorProblem]) -> String {
 impl JointModel {
     /// Reads an encoder and gives it new heads from `rng`; a number of token labels stands for both. Heads in the file, of whatever task, are passed over.
     ///
-    /// The names may begin with `model.` or not; numbers may be f32, f16 or bf16.
+    /// The names may begin with the family's [`Names::prefix`] or not; numbers may be f32, f16 or bf16.
     ///
     /// # Errors
-    /// When the configuration cannot be used, or the file cannot be read, is damaged, or holds another model.
+    /// When the file cannot be read, is damaged, or holds another model, or there is no memory.
     pub fn load(
         path: &Path,
-        config: ModernBertConfig,
+        spec: EncoderSpec,
         heads: impl Into<HeadSizes>,
         rng: &Rng,
     ) -> Result<Self, CheckpointError> {
-        let mut model = Self::read(path, config, heads.into(), false)?;
+        let mut model = Self::read(path, spec, heads.into(), false)?;
         model.draw_heads(rng);
         Ok(model)
     }
@@ -107,21 +103,20 @@ impl JointModel {
     /// As [`JointModel::load`], and when a head is missing or has another number of labels.
     pub fn load_trained(
         path: &Path,
-        config: ModernBertConfig,
+        spec: EncoderSpec,
         heads: impl Into<HeadSizes>,
     ) -> Result<Self, CheckpointError> {
-        Self::read(path, config, heads.into(), true)
+        Self::read(path, spec, heads.into(), true)
     }
 
-    /// Whether a file holds the encoder that `config` describes. Every number is looked at, and none is kept.
+    /// Whether a file holds the encoder that `spec` describes. Every number is looked at, and none is kept.
     ///
     /// # Errors
     /// As [`JointModel::load`].
-    pub fn check(path: &Path, config: &ModernBertConfig) -> Result<(), CheckpointError> {
-        config.validate()?;
-        let layout = Layout::new(config, 1);
+    pub fn check(path: &Path, spec: &EncoderSpec) -> Result<(), CheckpointError> {
+        let layout = Layout::new(spec, 1);
         let mut values = vec![0.0; PIECE_BYTES / 4];
-        read_tensors(path, &layout, false, |index, read| {
+        read_tensors(path, &layout, spec.names, false, |index, read| {
             let mut left = layout.parameters()[index].range.len();
             let mut finite = true;
             while left > 0 {
@@ -138,7 +133,7 @@ impl JointModel {
     ///
     /// # Errors
     /// When the header cannot be read.
-    pub fn heads_in(path: &Path) -> Result<Vec<String>, CheckpointError> {
+    pub fn heads_in(path: &Path, spec: &EncoderSpec) -> Result<Vec<String>, CheckpointError> {
         let mut file = regular::open(path).map_err(|source| CheckpointError::Io {
             action: "read",
             path: path.to_owned(),
@@ -146,12 +141,12 @@ impl JointModel {
         })?;
         let (metadata, _) = read_header(&mut file, path)?;
         let mut names = metadata.offset_keys();
-        names.retain(|name| is_of_other_task(name.strip_prefix("model.").unwrap_or(name)));
+        names.retain(|name| is_of_head(spec.names.strip(name), spec.names));
         names.sort_unstable();
         Ok(names)
     }
 
-    /// Writes all parameters, named as a `ModernBertModel` names them, with the heads beside it: transformers' `from_pretrained` reads the
+    /// Writes all parameters, named as transformers' class of the encoder names them, with the heads beside it: `from_pretrained` reads the
     /// encoder, [`JointModel::load_trained`] everything. Takes no memory to speak of beyond the model's own.
     ///
     /// # Errors
@@ -205,17 +200,16 @@ impl JointModel {
 
     fn read(
         path: &Path,
-        config: ModernBertConfig,
+        spec: EncoderSpec,
         heads: HeadSizes,
         with_heads: bool,
     ) -> Result<Self, CheckpointError> {
-        config.validate()?;
-        let layout = Layout::new(&config, heads);
+        let layout = Layout::new(&spec, heads);
         let mut parameters = zeros(layout.len(), "the weights")?;
-        read_tensors(path, &layout, with_heads, |index, read| {
+        read_tensors(path, &layout, spec.names, with_heads, |index, read| {
             read(&mut parameters[layout.parameters()[index].range.clone()])
         })?;
-        Ok(Self { parameters, layout, config })
+        Ok(Self { parameters, layout, spec })
     }
 }
 
@@ -227,6 +221,7 @@ type ReadNumbers<'r> = dyn FnMut(&mut [f32]) -> io::Result<bool> + 'r;
 fn read_tensors(
     path: &Path,
     layout: &Layout,
+    names: &Names,
     with_heads: bool,
     mut take: impl FnMut(usize, &mut ReadNumbers<'_>) -> io::Result<bool>,
 ) -> Result<(), CheckpointError> {
@@ -234,7 +229,7 @@ fn read_tensors(
     let wrong = |problems| CheckpointError::Tensors { path: path.to_owned(), problems };
     let mut file = regular::open(path).map_err(io_error)?;
     let (metadata, data_start) = read_header(&mut file, path)?;
-    let found = find(&metadata, layout, with_heads).map_err(wrong)?;
+    let found = find(&metadata, layout, names, with_heads).map_err(wrong)?;
     let mut piece = vec![0; PIECE_BYTES];
     let mut problems = Vec::new();
     for (index, info) in found {
@@ -310,6 +305,7 @@ fn read_header(file: &mut File, path: &Path) -> Result<(Metadata, u64), Checkpoi
 fn find<'m>(
     metadata: &'m Metadata,
     layout: &Layout,
+    names: &Names,
     with_heads: bool,
 ) -> Result<Vec<(usize, &'m TensorInfo)>, Vec<TensorProblem>> {
     let indices: HashMap<&str, usize> = layout
@@ -321,10 +317,11 @@ fn find<'m>(
     let mut problems = Vec::new();
     let mut found = BTreeMap::new();
     for full_name in metadata.offset_keys() {
-        let name = full_name.strip_prefix("model.").unwrap_or(&full_name);
+        let name = names.strip(&full_name);
         let Some(&index) = indices.get(name) else {
-            if !is_of_other_task(&full_name) {
-                problems.push(TensorProblem::Unexpected { name: full_name });
+            if !is_of_head(&full_name, names) {
+                let family = names.family;
+                problems.push(TensorProblem::Unexpected { name: full_name, family });
             }
             continue;
         };
@@ -333,7 +330,8 @@ fn find<'m>(
         }
         let info = metadata.info(&full_name).expect("the name comes from the same header");
         if found.insert(index, info).is_some() {
-            problems.push(TensorProblem::Twice { name: name.to_owned() });
+            let prefix = names.prefix;
+            problems.push(TensorProblem::Twice { name: name.to_owned(), prefix });
         }
         let expected = &layout.parameters()[index].shape;
         if info.shape != *expected {
@@ -357,11 +355,11 @@ fn find<'m>(
     if problems.is_empty() { Ok(found) } else { Err(problems) }
 }
 
-/// Whether a tensor belongs to a head that transformers puts on a ModernBERT: masked tokens, classification of tokens or texts.
-fn is_of_other_task(name: &str) -> bool {
-    ["head.", "decoder.", "classifier.", "qa_outputs.", "ner_classifier.", "anomaly_classifier."]
-        .iter()
-        .any(|part| name.starts_with(part))
+/// Whether a tensor of a file belongs to a head: one of ours, or one that others put on such an encoder.
+fn is_of_head(name: &str, names: &Names) -> bool {
+    let begins_with =
+        |head: Head| name.strip_prefix(head.name()).is_some_and(|rest| rest.starts_with('.'));
+    names.is_of_other_head(name) || Head::ALL.into_iter().any(begins_with)
 }
 
 fn bytes_per_value(dtype: Dtype) -> Option<usize> {

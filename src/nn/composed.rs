@@ -10,10 +10,12 @@ use candle_core::backprop::GradStore;
 use candle_core::{D, DType, Device, Result, Tensor, Var};
 use candle_nn::ops::{log_softmax, softmax};
 
-use super::config::Attention;
 use super::kernels::rotary::Rotary;
 use super::layout::HeadLayout;
-use super::{IGNORE, JointModel, Layout, LossOptions, Losses, ModernBertConfig, Targets, Tokens};
+use super::{
+    Activation, EncoderSpec, IGNORE, JointModel, LayerSpec, Layout, LossOptions, Losses, Mlp, Norm,
+    Positions, Targets, Tokens,
+};
 
 /// What a score becomes where attention may not look: far below any score, and finite, so that a row of padding stays finite too.
 const MASKED: f32 = -1e30;
@@ -24,7 +26,7 @@ const BLOCK: usize = 256;
 /// A joint model whose parameters are candle variables.
 #[derive(Debug, Clone)]
 pub struct ComposedModel {
-    config: ModernBertConfig,
+    spec: EncoderSpec,
     layout: Layout,
     variables: Vec<Var>,
     device: Device,
@@ -43,10 +45,10 @@ struct Padded {
     places: Tensor,
     /// `(sequences,)`: where the first tokens are.
     firsts: Tensor,
-    /// Queries `0..length` in order, with the keys that a sliding window shows them.
-    blocks: Vec<Block>,
-    full: Angles,
-    sliding: Angles,
+    /// For each window that a layer has, its queries `0..length` in order, with the keys that it shows them.
+    blocks: Vec<(usize, Vec<Block>)>,
+    /// For each base of rotary frequencies that a layer has.
+    angles: Vec<(f64, Angles)>,
 }
 
 /// Consecutive queries, and the keys that at least one of them sees.
@@ -77,8 +79,8 @@ impl ComposedModel {
             )
         };
         let variables = model.layout.parameters().iter().map(variable).collect::<Result<_>>()?;
-        let (config, layout) = (model.config.clone(), model.layout.clone());
-        Ok(Self { config, layout, variables, device: device.clone(), product_dtype: DType::F32 })
+        let (spec, layout) = (model.spec.clone(), model.layout.clone());
+        Ok(Self { spec, layout, variables, device: device.clone(), product_dtype: DType::F32 })
     }
 
     /// Computes matrix products in `dtype`, such as bf16, and everything else in f32, like PyTorch's autocast.
@@ -290,35 +292,34 @@ impl ComposedModel {
             .attn_norm
             .as_ref()
             .map_or_else(|| Ok(stream.clone()), |norm| self.layer_norm(stream, norm))?;
-        let attended = self.attention(
-            &self.linear(&normed, &layout.wqkv)?,
-            self.config.layer_types[layer],
-            padded,
-        )?; // (sequences * length, hidden)
+        let attended =
+            self.attention(&self.linear(&normed, &layout.wqkv)?, &self.spec.layers[layer], padded)?; // (sequences * length, hidden)
         let stream = (stream + self.linear(&attended, &layout.attn_wo)?)?;
 
-        let expanded = self.linear(&self.layer_norm(&stream, &layout.mlp_norm)?, &layout.wi)?; // (sequences * length, 2 * intermediate)
-        let halves = expanded.chunk(2, D::Minus1)?;
-        let activated = (halves[0].gelu_erf()? * &halves[1])?; // (sequences * length, intermediate)
+        let expanded = self.linear(&self.layer_norm(&stream, &layout.mlp_norm)?, &layout.wi)?; // (sequences * length, expanded)
+        let activated = match self.spec.mlp {
+            Mlp::Gated(Activation::Gelu) => {
+                let halves = expanded.chunk(2, D::Minus1)?;
+                (halves[0].gelu_erf()? * &halves[1])?
+            }
+        }; // (sequences * length, intermediate)
         stream + self.linear(&activated, &layout.mlp_wo)?
     }
 
     /// * `qkv`: `(sequences * length, 3 * hidden)`
-    fn attention(&self, qkv: &Tensor, kind: Attention, padded: &Padded) -> Result<Tensor> {
-        let (heads, head_dim) = (self.config.num_attention_heads, self.config.head_dim());
-        let angles = match kind {
-            Attention::Full => &padded.full,
-            Attention::Sliding => &padded.sliding,
-        };
+    fn attention(&self, qkv: &Tensor, layer: &LayerSpec, padded: &Padded) -> Result<Tensor> {
+        let (heads, head_dim) = (self.spec.num_attention_heads, self.spec.head_dim());
+        let Positions::Rotary { theta } = layer.positions;
+        let angles = of(&padded.angles, theta);
         let qkv = qkv
             .reshape((padded.sequences, padded.length, 3, heads, head_dim))?
             .permute((2, 0, 3, 1, 4))?; // (3, sequences, heads, length, head_dim)
         let part = |part: usize| qkv.narrow(0, part, 1)?.squeeze(0)?.contiguous(); // (sequences, heads, length, head_dim)
         let queries = (turn(&part(0)?, angles)? / (head_dim as f64).sqrt())?;
         let (keys, values) = (turn(&part(1)?, angles)?, part(2)?);
-        let attended = match kind {
-            Attention::Full => self.attend(&queries, &keys, &values, &padded.mask)?,
-            Attention::Sliding => {
+        let attended = match layer.window {
+            None => self.attend(&queries, &keys, &values, &padded.mask)?,
+            Some(window) => {
                 let rows = |tensor: &Tensor, of: &Range<usize>| {
                     tensor.narrow(2, of.start, of.len())?.contiguous()
                 };
@@ -330,7 +331,8 @@ impl ComposedModel {
                         &block.mask,
                     )
                 };
-                Tensor::cat(&padded.blocks.iter().map(attend).collect::<Result<Vec<_>>>()?, 2)?
+                let blocks = of(&padded.blocks, window);
+                Tensor::cat(&blocks.iter().map(attend).collect::<Result<Vec<_>>>()?, 2)?
             }
         };
         attended
@@ -355,11 +357,10 @@ impl ComposedModel {
 
     /// Layer norm without bias over the last dimension.
     fn layer_norm(&self, input: &Tensor, weight: &Range<usize>) -> Result<Tensor> {
+        let Norm::Before { epsilon } = self.spec.norm;
         let centred = input.broadcast_sub(&input.mean_keepdim(D::Minus1)?)?;
         let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
-        centred
-            .broadcast_div(&(variance + self.config.norm_eps)?.sqrt()?)?
-            .broadcast_mul(self.at(weight))
+        centred.broadcast_div(&(variance + epsilon)?.sqrt()?)?.broadcast_mul(self.at(weight))
     }
 
     fn linear(&self, input: &Tensor, weight: &Range<usize>) -> Result<Tensor> {
@@ -410,16 +411,25 @@ impl ComposedModel {
         }
         let firsts: Vec<u32> = (0..sequences).map(|sequence| (sequence * length) as u32).collect();
         let mask = Tensor::from_vec(mask, (sequences, 1, 1, length), &self.device)?;
+        let mut blocks: Vec<(usize, Vec<Block>)> = Vec::new();
+        let mut angles: Vec<(f64, Angles)> = Vec::new();
+        for LayerSpec { window, positions: Positions::Rotary { theta }, .. } in &self.spec.layers {
+            if let Some(window) = window.filter(|window| blocks.iter().all(|(of, _)| of != window))
+            {
+                let all = (0..length).step_by(BLOCK);
+                let all = all.map(|from| self.block(window, from, length, &mask));
+                blocks.push((window, all.collect::<Result<Vec<_>>>()?));
+            }
+            if angles.iter().all(|(of, _)| of != theta) {
+                angles.push((*theta, self.angles(*theta, length)?));
+            }
+        }
         Ok(Padded {
             sequences,
             length,
             ids: Tensor::from_vec(ids, sequences * length, &self.device)?,
-            blocks: (0..length)
-                .step_by(BLOCK)
-                .map(|from| self.block(from, length, &mask))
-                .collect::<Result<_>>()?,
-            full: self.angles(Attention::Full, length)?,
-            sliding: self.angles(Attention::Sliding, length)?,
+            blocks,
+            angles,
             mask,
             places: Tensor::new(places.as_slice(), &self.device)?,
             firsts: Tensor::new(firsts.as_slice(), &self.device)?,
@@ -429,8 +439,7 @@ impl ComposedModel {
     /// The block of queries that begins at `from`. A block does not grow with the length of the text, so neither does what it is scored in.
     ///
     /// * `mask`: `(sequences, 1, 1, length)`
-    fn block(&self, from: usize, length: usize, mask: &Tensor) -> Result<Block> {
-        let window = self.config.local_window();
+    fn block(&self, window: usize, from: usize, length: usize, mask: &Tensor) -> Result<Block> {
         let queries = from..(from + BLOCK).min(length);
         let keys = from.saturating_sub(window)..(queries.end + window).min(length);
         let sees =
@@ -444,14 +453,20 @@ impl ComposedModel {
         Ok(Block { queries, keys, mask })
     }
 
-    fn angles(&self, attention: Attention, length: usize) -> Result<Angles> {
-        let head_dim = self.config.head_dim();
-        let mut rotary = Rotary::new(self.config.rope_theta(attention), head_dim);
+    fn angles(&self, theta: f64, length: usize) -> Result<Angles> {
+        let head_dim = self.spec.head_dim();
+        let mut rotary = Rotary::new(theta, head_dim);
         rotary.grow(length);
         let tensor =
             |values: &[f32]| Tensor::from_slice(values, (length, head_dim / 2), &self.device);
         Ok(Angles { cosines: tensor(rotary.cosines())?, sines: tensor(rotary.sines())? })
     }
+}
+
+/// What belongs to a layer that has this.
+fn of<K: PartialEq, V>(list: &[(K, V)], key: K) -> &V {
+    let found = list.iter().find(|(of, _)| *of == key);
+    &found.expect("padding prepares what every layer needs").1
 }
 
 /// * `features`: `(sequences, heads, length, head_dim)`

@@ -3,8 +3,8 @@
 //! A layer computes, with `x` the residual stream:
 //!
 //! ```text
-//! x = x + Wo · attention(Wqkv · attn_norm(x))        (the first layer has no attn_norm)
-//! x = x + Wo · geglu(Wi · mlp_norm(x))
+//! x = x + Wo · attention(Wqkv · attn_norm(x))        (no attn_norm where another stands directly before the layer)
+//! x = x + Wo · activation(Wi · mlp_norm(x))
 //! ```
 //!
 //! Of this the backward keeps the stream before and between, the turned queries, keys and values, the attended values and the output of
@@ -12,7 +12,6 @@
 
 use std::ops::Range;
 
-use super::config::Attention;
 use super::gradients::Gradients;
 use super::kernels::Write;
 use super::kernels::attention::{Heads, attention, attention_backward};
@@ -21,7 +20,7 @@ use super::kernels::layer_norm::{layer_norm, layer_norm_again, layer_norm_backwa
 use super::kernels::product::{linear, linear_backward_input, linear_backward_weight};
 use super::layout::{LayerLayout, Layout};
 use super::workspace::{LayerState, Rotaries, Scratch, Workspace, fill_up, fit};
-use super::{ModernBertConfig, Part, Pass, Tokens};
+use super::{Activation, EncoderSpec, Mlp, Norm, Part, Pass, Positions, Tokens};
 
 /// What a forward leaves behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,10 +31,10 @@ pub(super) enum Keep {
     Nothing,
 }
 
-/// An encoder's configuration, layout and parameters, and the batch that it works on. All ids are below the vocabulary's size.
+/// An encoder's spec, layout and parameters, and the batch that it works on. All ids are below the vocabulary's size.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Encoder<'a> {
-    pub config: &'a ModernBertConfig,
+    pub spec: &'a EncoderSpec,
     pub layout: &'a Layout,
     pub parameters: &'a [f32],
     pub tokens: &'a Tokens<'a>,
@@ -44,9 +43,9 @@ pub(super) struct Encoder<'a> {
 impl Encoder<'_> {
     /// Leaves the last hidden states, `(tokens, hidden)`, in `workspace.hidden`.
     pub fn forward(&self, workspace: &mut Workspace, keep: Keep) {
-        let layers = self.config.num_hidden_layers;
+        let layers = self.spec.layers.len();
         let keep_layers = keep == Keep::ForBackward && !workspace.recomputes_layers();
-        let size = self.tokens.len() * self.config.hidden_size;
+        let size = self.tokens.len() * self.spec.hidden_size;
         let Workspace {
             rotary,
             embedding_moments,
@@ -58,7 +57,7 @@ impl Encoder<'_> {
             ..
         } = workspace;
         scratch.profile.begin(Pass::Forward);
-        rotary.prepare(self.config, self.tokens.longest());
+        rotary.prepare(self.spec, self.tokens.longest());
         fill_up(inputs, if keep == Keep::ForBackward { layers + 1 } else { 2 });
         fill_up(states, if keep_layers { layers } else { 1 });
         let place = |layer: usize| if keep == Keep::ForBackward { layer } else { layer % 2 };
@@ -66,7 +65,7 @@ impl Encoder<'_> {
         self.embed(fit(&mut scratch.normed, size)); // (tokens, hidden)
         scratch.profile.lap(Part::Embedding);
         let moments = fit(embedding_moments, self.tokens.len());
-        let epsilon = self.config.norm_eps as f32;
+        let epsilon = self.epsilon();
         layer_norm(
             fit(&mut inputs[0], size),
             moments,
@@ -103,9 +102,9 @@ impl Encoder<'_> {
     ///
     /// The forward of the same batch must have run with [`Keep::ForBackward`]. What it kept is used up.
     pub fn backward(&self, workspace: &mut Workspace, gradients: &mut Gradients) {
-        let layers = self.config.num_hidden_layers;
+        let layers = self.spec.layers.len();
         let recompute = workspace.recomputes_layers();
-        let size = self.tokens.len() * self.config.hidden_size;
+        let size = self.tokens.len() * self.spec.hidden_size;
         let write = gradients.write();
         let Workspace {
             rotary,
@@ -174,8 +173,8 @@ impl Encoder<'_> {
         rotary: &Rotaries,
     ) {
         let (rows, hidden, intermediate) =
-            (self.tokens.len(), self.config.hidden_size, self.config.intermediate_size);
-        let epsilon = self.config.norm_eps as f32;
+            (self.tokens.len(), self.spec.hidden_size, self.spec.intermediate_size);
+        let epsilon = self.epsilon();
         let LayerLayout { attn_norm, wqkv, attn_wo, mlp_norm, wi, mlp_wo } =
             &self.layout.layers[layer];
         let normed = fit(&mut scratch.normed, rows * hidden);
@@ -199,7 +198,7 @@ impl Encoder<'_> {
         scratch.profile.lap(Part::Linear);
         let attended = fit(&mut state.attended, rows * hidden);
         let rotated = fit(&mut state.rotated, rows * 3 * hidden);
-        let log_sums = fit(&mut state.log_sums, rows * self.config.num_attention_heads);
+        let log_sums = fit(&mut state.log_sums, rows * self.spec.num_attention_heads);
         let heads = self.heads(layer, rotary);
         attention(attended, rotated, log_sums, qkv, fit(&mut scratch.heads, rows * hidden), &heads); // (tokens, hidden)
         scratch.profile.lap(self.attention_part(layer));
@@ -210,12 +209,14 @@ impl Encoder<'_> {
 
         layer_norm(normed, fit(&mut state.mlp_moments, rows), middle, self.at(mlp_norm), epsilon);
         scratch.profile.lap(Part::Norms);
-        let expanded = fit(&mut state.expanded, rows * 2 * intermediate);
-        linear(expanded, Write::Replace, normed, self.at(wi), rows); // (tokens, 2 * intermediate)
+        let expanded = fit(&mut state.expanded, rows * self.spec.expanded_size());
+        linear(expanded, Write::Replace, normed, self.at(wi), rows); // (tokens, expanded)
         scratch.profile.lap(Part::Linear);
         if let Some(output) = output {
             let activated = fit(&mut scratch.activated, rows * intermediate);
-            geglu(activated, expanded, intermediate); // (tokens, intermediate)
+            match self.spec.mlp {
+                Mlp::Gated(Activation::Gelu) => geglu(activated, expanded, intermediate),
+            } // (tokens, intermediate)
             scratch.profile.lap(Part::Activation);
             output.copy_from_slice(middle);
             linear(output, Write::Add, activated, self.at(mlp_wo), rows); // (tokens, hidden)
@@ -234,7 +235,7 @@ impl Encoder<'_> {
         gradients: &mut Gradients,
     ) {
         let (rows, hidden, intermediate) =
-            (self.tokens.len(), self.config.hidden_size, self.config.intermediate_size);
+            (self.tokens.len(), self.spec.hidden_size, self.spec.intermediate_size);
         let LayerLayout { attn_norm, wqkv, attn_wo, mlp_norm, wi, mlp_wo } =
             &self.layout.layers[layer];
         let write = gradients.write();
@@ -246,10 +247,14 @@ impl Encoder<'_> {
         let activated = fit(activated, rows * intermediate);
         linear_backward_input(activated, Write::Replace, d_stream, self.at(mlp_wo), rows); // (tokens, intermediate)
         profile.lap(Part::Linear);
-        geglu_backward(&mut state.expanded, activated, intermediate);
+        match self.spec.mlp {
+            Mlp::Gated(Activation::Gelu) => {
+                geglu_backward(&mut state.expanded, activated, intermediate);
+            }
+        }
         profile.lap(Part::Activation);
         linear_backward_weight(gradients.at(mlp_wo), write, d_stream, activated, rows);
-        let d_expanded = &state.expanded; // (tokens, 2 * intermediate)
+        let d_expanded = &state.expanded; // (tokens, expanded)
         profile.lap(Part::Linear);
         layer_norm_again(normed, &state.mlp_moments, &state.middle, self.at(mlp_norm));
         profile.lap(Part::Norms);
@@ -319,7 +324,7 @@ impl Encoder<'_> {
 
     /// Looks up the tokens' rows: `embedded` is `(tokens, hidden)`.
     fn embed(&self, embedded: &mut [f32]) {
-        let hidden = self.config.hidden_size;
+        let hidden = self.spec.hidden_size;
         let table = self.at(&self.layout.embedding);
         for (row, &id) in embedded.chunks_exact_mut(hidden).zip(self.tokens.ids()) {
             row.copy_from_slice(&table[id as usize * hidden..][..hidden]);
@@ -327,20 +332,27 @@ impl Encoder<'_> {
     }
 
     fn heads<'r>(&'r self, layer: usize, rotary: &'r Rotaries) -> Heads<'r> {
+        let layer = &self.spec.layers[layer];
+        let Positions::Rotary { theta } = layer.positions;
         Heads {
             bounds: self.tokens.bounds(),
-            heads: self.config.num_attention_heads,
-            head_dim: self.config.head_dim(),
-            window: self.config.window(layer),
-            rotary: rotary.of(self.config.layer_types[layer]),
+            heads: self.spec.num_attention_heads,
+            head_dim: self.spec.head_dim(),
+            window: layer.window,
+            rotary: rotary.of(theta),
         }
     }
 
     fn attention_part(&self, layer: usize) -> Part {
-        match self.config.layer_types[layer] {
-            Attention::Full => Part::GlobalAttention,
-            Attention::Sliding => Part::LocalAttention,
+        match self.spec.layers[layer].window {
+            None => Part::GlobalAttention,
+            Some(_) => Part::LocalAttention,
         }
+    }
+
+    fn epsilon(&self) -> f32 {
+        let Norm::Before { epsilon } = self.spec.norm;
+        epsilon as f32
     }
 
     fn at(&self, range: &Range<usize>) -> &[f32] {

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::buffers::reserve;
 use super::kernels::Write;
-use super::room::reserve;
 use super::{Layout, NoMemory, Parameter};
 
 /// Gradients that a step writes, or that micro-batches add up to.
@@ -137,16 +137,11 @@ impl Gradients {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::ModernBertConfig;
+    use crate::nn::EncoderSpec;
 
     fn gradients() -> Gradients {
-        let config = ModernBertConfig {
-            vocab_size: 10,
-            hidden_size: 2,
-            num_attention_heads: 1,
-            ..ModernBertConfig::base()
-        };
-        Gradients::new(&Layout::new(&config, 3))
+        let sizes = r#"{"vocab_size": 10, "hidden_size": 2, "num_attention_heads": 1}"#;
+        Gradients::new(&Layout::new(&EncoderSpec::from_json(sizes).unwrap(), 3))
     }
 
     #[test]

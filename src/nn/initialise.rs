@@ -1,9 +1,11 @@
-//! Random weights, as transformers draws those of a new `ModernBertModel` and PyTorch those of a new `Linear`.
+//! Random weights, as transformers draws those of a new encoder and PyTorch those of a new `Linear`.
 
 use rand::Rng as _;
 use rayon::prelude::*;
 
-use super::{ConfigError, HeadSizes, JointModel, Layout, ModernBertConfig, Parameter, Role, zeros};
+use super::{
+    EncoderSpec, HeadSizes, Initial, JointModel, Layout, NoMemory, Parameter, Role, zeros,
+};
 use crate::base::rng::Rng;
 
 /// Numbers that are drawn from one stream, so that a parameter's blocks are drawn side by side and do not depend on the threads.
@@ -21,19 +23,18 @@ enum Distribution {
 }
 
 impl JointModel {
-    /// A model with random weights: what transformers' `ModernBertModel(config)` draws for the encoder, and `torch.nn.Linear` for the
+    /// A model with random weights: what transformers draws for the encoder, and `torch.nn.Linear` for the
     /// heads. Every parameter has its own streams, by name, so none of its values depends on another parameter or on threads.
     ///
     /// # Errors
-    /// [`ConfigError::Unsupported`] when no model can have these sizes, and [`ConfigError::NoMemory`].
+    /// [`NoMemory`]
     pub fn new_random(
-        config: ModernBertConfig,
+        spec: EncoderSpec,
         heads: impl Into<HeadSizes>,
         rng: &Rng,
-    ) -> Result<Self, ConfigError> {
-        config.validate()?;
-        let layout = Layout::new(&config, heads);
-        let mut model = Self { parameters: zeros(layout.len(), "the weights")?, layout, config };
+    ) -> Result<Self, NoMemory> {
+        let layout = Layout::new(&spec, heads);
+        let mut model = Self { parameters: zeros(layout.len(), "the weights")?, layout, spec };
         let parameters = model.layout.parameters().to_vec();
         parameters.iter().for_each(|parameter| model.draw(parameter, rng));
         Ok(model)
@@ -49,7 +50,7 @@ impl JointModel {
     }
 
     fn draw(&mut self, parameter: &Parameter, rng: &Rng) {
-        let distribution = distribution(parameter, &self.config);
+        let distribution = distribution(parameter, &self.spec);
         let values = &mut self.parameters[parameter.range.clone()];
         values.par_chunks_mut(BLOCK).enumerate().for_each(|(block, values)| {
             let mut stream =
@@ -59,21 +60,18 @@ impl JointModel {
     }
 }
 
-/// Reference: `ModernBertPreTrainedModel._init_weights` and `torch.nn.Linear.reset_parameters`.
-fn distribution(parameter: &Parameter, config: &ModernBertConfig) -> Distribution {
-    let normal = |deviation: f64| Distribution::TruncatedNormal {
-        deviation,
-        cutoff: config.initializer_cutoff_factor,
-    };
+/// Reference of the heads: `torch.nn.Linear.reset_parameters`.
+fn distribution(parameter: &Parameter, spec: &EncoderSpec) -> Distribution {
+    let Initial { deviation, deviation_into_stream, cutoff } = spec.initial;
     match parameter.role {
         _ if parameter.head.is_some() => {
-            Distribution::Uniform { bound: 1.0 / (config.hidden_size as f64).sqrt() }
+            Distribution::Uniform { bound: 1.0 / (spec.hidden_size as f64).sqrt() }
         }
         Role::Norm => Distribution::Ones,
         Role::IntoStream => {
-            normal(config.initializer_range / (2.0 * config.num_hidden_layers as f64).sqrt())
+            Distribution::TruncatedNormal { deviation: deviation_into_stream, cutoff }
         }
-        _ => normal(config.initializer_range),
+        _ => Distribution::TruncatedNormal { deviation, cutoff },
     }
 }
 
@@ -116,18 +114,9 @@ fn two_normals(uniform: &mut impl FnMut() -> f64) -> (f64, f64) {
 mod tests {
     use super::*;
 
-    fn config() -> ModernBertConfig {
-        let layer_types = ModernBertConfig::base().layer_types[..4].to_vec();
-        ModernBertConfig {
-            vocab_size: 300,
-            hidden_size: 64,
-            intermediate_size: 96,
-            num_hidden_layers: 4,
-            num_attention_heads: 4,
-            layer_types,
-            pad_token_id: None,
-            ..ModernBertConfig::base()
-        }
+    fn spec() -> EncoderSpec {
+        let sizes = r#"{"vocab_size": 300, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 4, "num_attention_heads": 4}"#;
+        EncoderSpec::from_json(sizes).unwrap()
     }
 
     fn deviation_and_most(model: &JointModel, name: &str) -> (f64, f64) {
@@ -144,7 +133,7 @@ mod tests {
 
     #[test]
     fn weights_have_the_deviations_of_transformers() {
-        let model = JointModel::new_random(config(), 5, &Rng::new(1)).unwrap();
+        let model = JointModel::new_random(spec(), 5, &Rng::new(1)).unwrap();
         // A normal cut off at two deviations has 0.8796 of its deviation left.
         for (name, scale) in [
             ("embeddings.tok_embeddings.weight", 0.02),
@@ -169,9 +158,7 @@ mod tests {
     fn weights_depend_on_the_seed_and_not_on_the_threads() {
         let draw = |seed: u64, threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| {
-                JointModel::new_random(config(), 5, &Rng::new(seed)).unwrap().parameters
-            })
+            pool.install(|| JointModel::new_random(spec(), 5, &Rng::new(seed)).unwrap().parameters)
         };
         assert!(draw(1, 1) == draw(1, 3));
         assert!(draw(1, 1) != draw(2, 1));
@@ -179,8 +166,8 @@ mod tests {
 
     #[test]
     fn another_number_of_labels_moves_no_weight_of_the_encoder() {
-        let few = JointModel::new_random(config(), 5, &Rng::new(1)).unwrap();
-        let many = JointModel::new_random(config(), 50, &Rng::new(1)).unwrap();
+        let few = JointModel::new_random(spec(), 5, &Rng::new(1)).unwrap();
+        let many = JointModel::new_random(spec(), 50, &Rng::new(1)).unwrap();
         let encoder = few.layout.final_norm.end;
         assert!(few.parameters[..encoder] == many.parameters[..encoder]);
     }

@@ -2,17 +2,17 @@
 
 use super::encoder::{Encoder, Keep};
 use super::{
-    BatchError, Gradients, HeadSizes, Layout, LossOptions, Losses, ModernBertConfig, Part, Pass,
+    BatchError, EncoderSpec, Gradients, HeadSizes, Layout, LossOptions, Losses, Part, Pass,
     Targets, Tokens, Workspace, heads,
 };
 
-/// A ModernBERT encoder with a head for tokens, a head for whole texts, or both.
+/// An encoder with a head for tokens, a head for whole texts, or both.
 ///
 /// All parameters lie in one flat buffer, as [`Layout`] says. Drawn by `JointModel::new_random`, read by `JointModel::load`, written by
 /// `JointModel::save`.
 #[derive(Debug, Clone)]
 pub struct JointModel {
-    pub config: ModernBertConfig,
+    pub spec: EncoderSpec,
     pub layout: Layout,
     /// `(layout.len(),)`
     pub parameters: Vec<f32>,
@@ -39,7 +39,7 @@ impl JointModel {
         self.layout.heads()
     }
 
-    /// The last hidden states: `(tokens, hidden)`, as `ModernBertModel(...).last_hidden_state` without its padding.
+    /// The last hidden states: `(tokens, hidden)`, as transformers' `last_hidden_state` without its padding.
     ///
     /// # Errors
     /// [`BatchError::OutsideVocabulary`] and [`BatchError::NoMemory`]
@@ -48,7 +48,7 @@ impl JointModel {
         tokens: &Tokens<'_>,
         workspace: &'w mut Workspace,
     ) -> Result<&'w [f32], BatchError> {
-        tokens.check_vocabulary(self.config.vocab_size)?;
+        tokens.check_vocabulary(self.spec.vocab_size)?;
         self.make_room(tokens, workspace, false)?;
         on_the_pool(|| self.encoder(tokens).forward(workspace, Keep::Nothing));
         Ok(&workspace.hidden)
@@ -63,7 +63,7 @@ impl JointModel {
         tokens: &Tokens<'_>,
         workspace: &'w mut Workspace,
     ) -> Result<Logits<'w>, BatchError> {
-        tokens.check_vocabulary(self.config.vocab_size)?;
+        tokens.check_vocabulary(self.spec.vocab_size)?;
         self.make_room(tokens, workspace, false)?;
         on_the_pool(|| {
             self.encoder(tokens).forward(workspace, Keep::Nothing);
@@ -104,7 +104,7 @@ impl JointModel {
         workspace: &mut Workspace,
         gradients: &mut Gradients,
     ) -> Result<Losses, BatchError> {
-        tokens.check_vocabulary(self.config.vocab_size)?;
+        tokens.check_vocabulary(self.spec.vocab_size)?;
         targets.check(tokens, self.heads())?;
         self.make_room(tokens, workspace, true)?;
         gradients
@@ -130,12 +130,12 @@ impl JointModel {
         workspace: &mut Workspace,
         backward: bool,
     ) -> Result<(), BatchError> {
-        let room = workspace.make_room(&self.config, self.heads(), tokens, backward);
+        let room = workspace.make_room(&self.spec, self.heads(), tokens, backward);
         room.map_err(|source| BatchError::NoMemory { tokens: tokens.len(), source })
     }
 
     fn encoder<'a>(&'a self, tokens: &'a Tokens<'a>) -> Encoder<'a> {
-        Encoder { config: &self.config, layout: &self.layout, parameters: &self.parameters, tokens }
+        Encoder { spec: &self.spec, layout: &self.layout, parameters: &self.parameters, tokens }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::ModernBertConfig;
+use super::EncoderSpec;
 
 /// The classes of the anomaly head: normal, anomaly.
 pub(super) const ANOMALY_CLASSES: usize = 2;
@@ -49,6 +49,19 @@ pub enum Head {
     Anomaly,
 }
 
+impl Head {
+    pub const ALL: [Self; 2] = [Self::Ner, Self::Anomaly];
+
+    /// What stands before the names of its parameters.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ner => "ner_classifier",
+            Self::Anomaly => "anomaly_classifier",
+        }
+    }
+}
+
 /// How the optimiser treats a parameter. As it stands here, unless somebody says otherwise with [`Layout::regroup`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Group {
@@ -69,7 +82,7 @@ impl Default for Group {
 /// One named parameter.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parameter {
-    /// As in the checkpoint of a `ModernBertModel`, such as `layers.3.attn.Wqkv.weight`.
+    /// As in checkpoints, such as `layers.3.attn.Wqkv.weight`.
     pub name: String,
     /// Row-major; a linear layer's weight is `(out, in)`.
     pub shape: Vec<usize>,
@@ -101,7 +114,7 @@ pub struct Layout {
 /// The places of one encoder layer's parameters.
 #[derive(Debug, Clone)]
 pub struct LayerLayout {
-    /// `(hidden,)`; the first layer has none: it follows the norm of the embedding.
+    /// `(hidden,)`; none where another norm stands directly before the layer.
     pub attn_norm: Option<Range<usize>>,
     /// `(3 * hidden, hidden)`: the rows of queries, keys and values, heads in order within each.
     pub wqkv: Range<usize>,
@@ -109,7 +122,7 @@ pub struct LayerLayout {
     pub attn_wo: Range<usize>,
     /// `(hidden,)`
     pub mlp_norm: Range<usize>,
-    /// `(2 * intermediate, hidden)`: the rows that go through the activation, then those of the gate.
+    /// `(expanded, hidden)`: the rows that go through the activation, then those of the gate.
     pub wi: Range<usize>,
     /// `(hidden, intermediate)`
     pub mlp_wo: Range<usize>,
@@ -127,41 +140,44 @@ pub(super) struct HeadLayout {
 impl Layout {
     /// The layout of an encoder with these heads; a number of token labels stands for both.
     #[must_use]
-    pub fn new(config: &ModernBertConfig, heads: impl Into<HeadSizes>) -> Self {
+    pub fn new(spec: &EncoderSpec, heads: impl Into<HeadSizes>) -> Self {
         let heads = heads.into();
-        let (hidden, intermediate) = (config.hidden_size, config.intermediate_size);
+        let (names, hidden) = (spec.names, spec.hidden_size);
+        let (expanded, intermediate) = (spec.expanded_size(), spec.intermediate_size);
         let mut builder = Builder::default();
-        let embedding = builder.place(
-            "embeddings.tok_embeddings.weight",
-            Role::Embedding,
-            &[config.vocab_size, hidden],
-        );
-        let embedding_norm = builder.place("embeddings.norm.weight", Role::Norm, &[hidden]);
-        let layers = (0..config.num_hidden_layers).map(|layer| {
+        let embedding =
+            builder.place(names.token_embedding, Role::Embedding, &[spec.vocab_size, hidden]);
+        let embedding_norm = builder.place(names.embedding_norm, Role::Norm, &[hidden]);
+        let layers = spec.layers.iter().enumerate().map(|(index, layer)| {
             let mut place = |name: &str, role: Role, shape: &[usize]| {
-                builder.place(&format!("layers.{layer}.{name}"), role, shape)
+                builder.place(&format!("{}.{index}.{name}", names.layers), role, shape)
             };
+            let norm = layer.attention_norm;
             LayerLayout {
-                attn_norm: (layer > 0).then(|| place("attn_norm.weight", Role::Norm, &[hidden])),
-                wqkv: place("attn.Wqkv.weight", Role::QueriesKeysValues, &[3 * hidden, hidden]),
-                attn_wo: place("attn.Wo.weight", Role::IntoStream, &[hidden, hidden]),
-                mlp_norm: place("mlp_norm.weight", Role::Norm, &[hidden]),
-                wi: place("mlp.Wi.weight", Role::Matrix, &[2 * intermediate, hidden]),
-                mlp_wo: place("mlp.Wo.weight", Role::IntoStream, &[hidden, intermediate]),
+                attn_norm: norm.then(|| place(names.attention_norm, Role::Norm, &[hidden])),
+                wqkv: place(
+                    names.queries_keys_values,
+                    Role::QueriesKeysValues,
+                    &[3 * hidden, hidden],
+                ),
+                attn_wo: place(names.attention_output, Role::IntoStream, &[hidden, hidden]),
+                mlp_norm: place(names.mlp_norm, Role::Norm, &[hidden]),
+                wi: place(names.mlp_input, Role::Matrix, &[expanded, hidden]),
+                mlp_wo: place(names.mlp_output, Role::IntoStream, &[hidden, intermediate]),
             }
         });
         let layers = layers.collect();
-        let final_norm = builder.place("final_norm.weight", Role::Norm, &[hidden]);
-        let mut head = |head: Head, name: &str, classes: usize| {
+        let final_norm = builder.place(names.final_norm, Role::Norm, &[hidden]);
+        let mut head = |head: Head, classes: usize| {
             builder.head = Some(head);
+            let name = head.name();
             HeadLayout {
                 weight: builder.place(&format!("{name}.weight"), Role::Matrix, &[classes, hidden]),
                 bias: builder.place(&format!("{name}.bias"), Role::Bias, &[classes]),
             }
         };
-        let ner = heads.ner.map(|labels| head(Head::Ner, "ner_classifier", labels));
-        let anomaly =
-            heads.anomaly.then(|| head(Head::Anomaly, "anomaly_classifier", ANOMALY_CLASSES));
+        let ner = heads.ner.map(|labels| head(Head::Ner, labels));
+        let anomaly = heads.anomaly.then(|| head(Head::Anomaly, ANOMALY_CLASSES));
         let Builder { parameters, len, .. } = builder;
         Self { parameters, len, embedding, embedding_norm, layers, final_norm, ner, anomaly, heads }
     }
@@ -261,24 +277,19 @@ mod tests {
 
     #[test]
     fn the_published_sizes_have_the_published_numbers_of_parameters() {
-        let encoder = |config: &ModernBertConfig| {
-            let heads = (93 + 1 + 2) * config.hidden_size + 93 + 2 - config.hidden_size;
-            Layout::new(config, 93).trainable() - heads
+        let encoder = |name: &str| {
+            let spec = EncoderSpec::published(name).unwrap();
+            let heads = (93 + 1 + 2) * spec.hidden_size + 93 + 2 - spec.hidden_size;
+            Layout::new(&spec, 93).trainable() - heads
         };
-        assert_eq!(encoder(&ModernBertConfig::base()), 149_014_272);
-        assert_eq!(encoder(&ModernBertConfig::large()), 394_781_696);
+        assert_eq!(encoder("base"), 149_014_272);
+        assert_eq!(encoder("large"), 394_781_696);
     }
 
     #[test]
     fn parameters_are_aligned_and_do_not_overlap() {
-        let layout = Layout::new(
-            &ModernBertConfig {
-                hidden_size: 24,
-                num_attention_heads: 2,
-                ..ModernBertConfig::base()
-            },
-            5,
-        );
+        let sizes = r#"{"hidden_size": 24, "num_attention_heads": 2}"#;
+        let layout = Layout::new(&EncoderSpec::from_json(sizes).unwrap(), 5);
         let mut end = 0;
         for parameter in layout.parameters() {
             assert!(
@@ -295,7 +306,7 @@ mod tests {
 
     #[test]
     fn groups_tile_everything_but_the_embedding() {
-        let mut layout = Layout::new(&ModernBertConfig::base(), 5);
+        let mut layout = Layout::new(&EncoderSpec::published("base").unwrap(), 5);
         assert_eq!(layout.dense_groups(), [(Group::default(), layout.dense())]);
         layout.regroup(|parameter| Group {
             decays: parameter.role != Role::Bias,
@@ -325,7 +336,7 @@ mod tests {
 
     #[test]
     fn the_first_layer_has_no_attention_norm() {
-        let layout = Layout::new(&ModernBertConfig::base(), 5);
+        let layout = Layout::new(&EncoderSpec::published("base").unwrap(), 5);
         let has = |name: &str| layout.parameters().iter().any(|parameter| parameter.name == name);
         assert!(!has("layers.0.attn_norm.weight"));
         assert!(has("layers.1.attn_norm.weight"));

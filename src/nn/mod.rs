@@ -1,8 +1,8 @@
-//! The joint model: a ModernBERT encoder with a head that tags every token and a head that classifies the whole text.
+//! The joint model: an encoder with a head that tags every token and a head that classifies the whole text.
 //!
 //! What it does, as the data goes:
 //!
-//! 1. [`ModernBertConfig`] is read from a `config.json`, in either spelling, and checked.
+//! 1. [`EncoderSpec`] is read from a `config.json` of any family in [`configs`], and checked: what differs between encoders.
 //! 2. [`Layout`] gives every parameter its checkpoint name, its shape and its place in one flat buffer. It is the one definition of the
 //!    parameters, for every path below.
 //! 3. [`JointModel`] is that buffer with meaning: drawn at random or loaded from a safetensors file, run, saved.
@@ -26,9 +26,10 @@
 //! it is refused rather than trained differently.
 
 mod batch;
+mod buffers;
 mod checkpoint;
 mod composed;
-mod config;
+pub mod configs;
 mod encoder;
 mod gradients;
 mod heads;
@@ -39,18 +40,19 @@ mod layout;
 mod loss;
 mod products;
 mod profile;
-mod room;
+mod spec;
 mod workspace;
 
 pub use batch::{BatchError, IGNORE, Targets, Tokens};
+pub use buffers::{NoMemory, ask_for_large_pages, reserve, room_for, zeros};
 pub use checkpoint::CheckpointError;
 pub use composed::ComposedModel;
-pub use config::{Attention, ConfigError, ConfigProblem, ModernBertConfig, layer_types};
+pub use configs::{ConfigError, ConfigProblem, known_families};
 pub use gradients::{Gradients, SparseRows};
 pub use joint::{JointModel, Logits};
 pub use layout::{Group, Head, HeadSizes, LayerLayout, Layout, Parameter, Role};
 pub use loss::{LossOptions, Losses, Normalisers};
 pub use products::StepProducts;
 pub use profile::{Part, Pass, Profile};
-pub use room::{NoMemory, ask_for_large_pages, reserve, room_for, zeros};
+pub use spec::{Activation, EncoderSpec, Initial, LayerSpec, Mlp, Names, Norm, Positions};
 pub use workspace::Workspace;

@@ -1,9 +1,9 @@
 //! The matrix products of a training step by themselves: at the rate that these reach, the floor below which no step can go.
 
+use super::buffers::reserve;
 use super::kernels::Write;
 use super::kernels::product::{linear, linear_backward_input, linear_backward_weight};
-use super::room::reserve;
-use super::{ModernBertConfig, NoMemory};
+use super::{EncoderSpec, NoMemory};
 
 /// The products of the linear layers of a training step, in the step's order: all layers forward, then backward the gradients of every weight
 /// and input.
@@ -33,7 +33,7 @@ impl StepProducts {
     ///
     /// # Errors
     /// [`NoMemory`]
-    pub fn try_new(config: &ModernBertConfig, tokens: usize) -> Result<Self, NoMemory> {
+    pub fn try_new(spec: &EncoderSpec, tokens: usize) -> Result<Self, NoMemory> {
         // Small numbers that are neither zero nor denormal, since those take another time.
         let filled = |length: usize| {
             let mut values = Vec::new();
@@ -49,12 +49,9 @@ impl StepProducts {
                 gradient: filled(inputs * outputs)?,
             })
         };
-        let layers = (0..config.num_hidden_layers).flat_map(|_| maps(config));
-        let widest = maps(config)
-            .into_iter()
-            .map(|(inputs, outputs)| inputs.max(outputs))
-            .max()
-            .unwrap_or(0);
+        let layers = spec.layers.iter().flat_map(|_| maps(spec));
+        let widest =
+            maps(spec).into_iter().map(|(inputs, outputs)| inputs.max(outputs)).max().unwrap_or(0);
         Ok(Self {
             tokens,
             maps: layers.map(linear).collect::<Result<_, _>>()?,
@@ -99,16 +96,16 @@ impl StepProducts {
 
     /// Weights of the linear layers of a model: what a step's matrix products grow with.
     #[must_use]
-    pub fn parameters_of(config: &ModernBertConfig) -> usize {
-        maps(config).iter().map(|(inputs, outputs)| inputs * outputs).sum::<usize>()
-            * config.num_hidden_layers
+    pub fn parameters_of(spec: &EncoderSpec) -> usize {
+        maps(spec).iter().map(|(inputs, outputs)| inputs * outputs).sum::<usize>()
+            * spec.layers.len()
     }
 }
 
 /// Inputs and outputs of the linear maps of a layer.
-fn maps(config: &ModernBertConfig) -> [(usize, usize); 4] {
-    let (hidden, intermediate) = (config.hidden_size, config.intermediate_size);
-    [(hidden, 3 * hidden), (hidden, hidden), (hidden, 2 * intermediate), (intermediate, hidden)]
+fn maps(spec: &EncoderSpec) -> [(usize, usize); 4] {
+    let (hidden, intermediate) = (spec.hidden_size, spec.intermediate_size);
+    [(hidden, 3 * hidden), (hidden, hidden), (hidden, spec.expanded_size()), (intermediate, hidden)]
 }
 
 #[cfg(test)]
@@ -117,18 +114,17 @@ mod tests {
 
     #[test]
     fn the_products_of_base_hold_its_published_number_of_parameters() {
-        assert_eq!(StepProducts::parameters_of(&ModernBertConfig::base()), 110_297_088);
+        assert_eq!(
+            StepProducts::parameters_of(&EncoderSpec::published("base").unwrap()),
+            110_297_088
+        );
     }
 
     #[test]
     fn a_run_counts_six_operations_for_each_token_and_weight() {
-        let config = ModernBertConfig {
-            hidden_size: 8,
-            intermediate_size: 12,
-            num_hidden_layers: 3,
-            ..ModernBertConfig::base()
-        };
+        let sizes = r#"{"hidden_size": 8, "intermediate_size": 12, "num_hidden_layers": 3, "num_attention_heads": 1}"#;
+        let spec = EncoderSpec::from_json(sizes).unwrap();
         let weights = 3 * 8 * (24 + 8 + 24 + 12);
-        assert_eq!(StepProducts::try_new(&config, 5).unwrap().run(), (6 * 5 * weights) as f64);
+        assert_eq!(StepProducts::try_new(&spec, 5).unwrap().run(), (6 * 5 * weights) as f64);
     }
 }

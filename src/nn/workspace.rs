@@ -1,11 +1,10 @@
 //! Every buffer of a step that grows with model and batch, besides parameters and gradients, kept from step to step.
 
-use super::config::Attention;
+use super::buffers::reserve;
 use super::kernels::layer_norm::{Moments, partial_length};
 use super::kernels::rotary::Rotary;
 use super::layout::{ANOMALY_CLASSES, HeadSizes};
-use super::room::reserve;
-use super::{ModernBertConfig, NoMemory, Profile, Tokens};
+use super::{EncoderSpec, NoMemory, Positions, Profile, Tokens};
 
 /// Activations and temporaries. They grow to the largest batch seen and stay, so that a step allocates no more than the
 /// blocks of scores that its tasks of attention work on.
@@ -32,19 +31,19 @@ pub struct Workspace {
 /// What a layer keeps of its forward.
 #[derive(Debug, Default)]
 pub(super) struct LayerState {
-    /// `(tokens,)`; unused in the first layer.
+    /// `(tokens,)`; unused in a layer without a norm before the attention.
     pub attn_moments: Vec<Moments>,
     /// `(tokens * 3 * hidden,)`: turned queries and keys, and values, head by head.
     pub rotated: Vec<f32>,
     /// `(tokens * heads,)`
     pub log_sums: Vec<f32>,
-    /// `(tokens, hidden)`: before `attn.Wo`.
+    /// `(tokens, hidden)`: before the matrix into the stream.
     pub attended: Vec<f32>,
     /// `(tokens, hidden)`: the stream between attention and MLP.
     pub middle: Vec<f32>,
     /// `(tokens,)`
     pub mlp_moments: Vec<Moments>,
-    /// `(tokens, 2 * intermediate)`: after `mlp.Wi`.
+    /// `(tokens, expanded)`: before the activation.
     pub expanded: Vec<f32>,
 }
 
@@ -79,12 +78,9 @@ pub(super) struct Scratch {
     pub profile: Profile,
 }
 
-/// The angles of both kinds of layers.
+/// The angles that the layers turn by, one for each base of frequencies.
 #[derive(Debug, Default)]
-pub(super) struct Rotaries {
-    full: Option<Rotary>,
-    sliding: Option<Rotary>,
-}
+pub(super) struct Rotaries(Vec<Rotary>);
 
 impl Workspace {
     #[must_use]
@@ -123,15 +119,15 @@ impl Workspace {
     /// [`NoMemory`]
     pub(super) fn make_room(
         &mut self,
-        config: &ModernBertConfig,
+        spec: &EncoderSpec,
         head_sizes: HeadSizes,
         batch: &Tokens<'_>,
         backward: bool,
     ) -> Result<(), NoMemory> {
         const WHAT: &str = "its activations";
-        let (hidden, intermediate) = (config.hidden_size, config.intermediate_size);
+        let (hidden, intermediate) = (spec.hidden_size, spec.intermediate_size);
         let (tokens, sequences) = (batch.len(), batch.sequences());
-        let (size, layers) = (tokens * hidden, config.num_hidden_layers);
+        let (size, layers) = (tokens * hidden, spec.layers.len());
         fill_up(&mut self.inputs, if backward { layers + 1 } else { 2 });
         fill_up(&mut self.layers, if backward && !self.recompute_layers { layers } else { 1 });
         self.inputs.iter_mut().try_for_each(|input| reserve(input, size, WHAT))?;
@@ -152,10 +148,10 @@ impl Workspace {
                 .into_iter()
                 .try_for_each(|moments| reserve(moments, tokens, WHAT))?;
             reserve(rotated, 3 * size, WHAT)?;
-            reserve(log_sums, tokens * config.num_attention_heads, WHAT)?;
+            reserve(log_sums, tokens * spec.num_attention_heads, WHAT)?;
             reserve(attended, size, WHAT)?;
             reserve(middle, size, WHAT)?;
-            reserve(expanded, tokens * 2 * intermediate, WHAT)?;
+            reserve(expanded, tokens * spec.expanded_size(), WHAT)?;
         }
         reserve(&mut self.hidden, size, WHAT)?;
         reserve(&mut self.heads.ner, tokens * head_sizes.ner.unwrap_or(0), WHAT)?;
@@ -179,27 +175,24 @@ impl Workspace {
 }
 
 impl Rotaries {
-    /// Makes sure that both kinds have the angles of `config` up to `length`.
-    pub fn prepare(&mut self, config: &ModernBertConfig, length: usize) {
-        for (place, attention) in
-            [(&mut self.full, Attention::Full), (&mut self.sliding, Attention::Sliding)]
-        {
-            let (theta, head_dim) = (config.rope_theta(attention), config.head_dim());
-            if place.as_ref().is_some_and(|rotary| rotary.differs_from(theta, head_dim)) {
-                *place = None;
+    /// Makes sure that the angles of all layers are there, up to `length`.
+    pub fn prepare(&mut self, spec: &EncoderSpec, length: usize) {
+        let head_dim = spec.head_dim();
+        self.0.retain(|rotary| rotary.head_dim() == head_dim);
+        for layer in &spec.layers {
+            let Positions::Rotary { theta } = layer.positions;
+            if !self.0.iter().any(|rotary| rotary.theta() == theta) {
+                self.0.push(Rotary::new(theta, head_dim));
             }
-            place.get_or_insert_with(|| Rotary::new(theta, head_dim)).grow(length);
         }
+        self.0.iter_mut().for_each(|rotary| rotary.grow(length));
     }
 
     /// # Panics
     /// Before [`Rotaries::prepare`].
-    pub fn of(&self, attention: Attention) -> &Rotary {
-        let rotary = match attention {
-            Attention::Full => &self.full,
-            Attention::Sliding => &self.sliding,
-        };
-        rotary.as_ref().expect("the forward prepares the angles before any layer runs")
+    pub fn of(&self, theta: f64) -> &Rotary {
+        let rotary = self.0.iter().find(|rotary| rotary.theta() == theta);
+        rotary.expect("the forward prepares the angles before any layer runs")
     }
 }
 

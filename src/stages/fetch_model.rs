@@ -18,7 +18,7 @@ use crate::engine::stage::{
     Progress, Remark, SourceFile, SourceProblem, Stage, StageError, Survey, SurveyInputs,
 };
 use crate::hub::{self, Client, HubError, Options};
-use crate::nn::{ConfigError, ConfigProblem, JointModel, ModernBertConfig};
+use crate::nn::{ConfigError, ConfigProblem, EncoderSpec, JointModel, known_families};
 use crate::stages::artifacts::{Backbone, files};
 use crate::text::TextTokenizer;
 
@@ -99,8 +99,8 @@ impl Stage for FetchModel {
     }
 
     fn facts_of_content(&self, content: &dyn Any) -> Facts {
-        match content.downcast_ref::<ModernBertConfig>() {
-            Some(config) => facts::of_model(config.max_position_embeddings),
+        match content.downcast_ref::<EncoderSpec>() {
+            Some(encoder) => facts::of_model(encoder.max_position_embeddings),
             None => Facts::new(),
         }
     }
@@ -118,7 +118,7 @@ impl Stage for FetchModel {
         let model = checked(folder)?;
         let tokenizer = TextTokenizer::load(&model.tokenizer)
             .map_err(|error| StageError::new(error.to_string()))?;
-        let remarks = left_out(&model.weights)?.map(Remark::Warning).into_iter().collect();
+        let remarks = left_out(&model)?.map(Remark::Warning).into_iter().collect();
         Ok(Survey { remarks, finding: Some(Arc::new(tokenizer)), ..Survey::default() })
     }
 
@@ -135,7 +135,7 @@ impl Stage for FetchModel {
             (None, None) => return Err(StageError::new("one of `repo` and `path` is needed")),
         };
         let model = checked(&folder)?;
-        if let Some(warning) = left_out(&model.weights)? {
+        if let Some(warning) = left_out(&model)? {
             context.warn(warning);
         }
         for name in Backbone::FILES {
@@ -148,13 +148,11 @@ impl Stage for FetchModel {
 
 /// A model that was trained for a task loses what it learned for it, and that must not happen without a word. The heads of pretraining are no
 /// loss: every encoder on the hub has them.
-fn left_out(weights: &Path) -> Result<Option<String>, StageError> {
+fn left_out(model: &Backbone) -> Result<Option<String>, StageError> {
     const NAMED: usize = 6;
-    let heads = JointModel::heads_in(weights)
+    let heads = JointModel::heads_in(&model.weights, &model.encoder)
         .map_err(|error| StageError::new(error.to_string()).with_help(error.help()))?;
-    let pretraining =
-        |name: &String| ["head.", "decoder."].iter().any(|part| name.starts_with(part));
-    if heads.iter().all(pretraining) {
+    if heads.iter().all(|name| model.encoder.names.is_of_pretraining(name)) {
         return Ok(None);
     }
     let mut names: Vec<String> =
@@ -171,7 +169,7 @@ fn left_out(weights: &Path) -> Result<Option<String>, StageError> {
 /// A model whose weights and tokens have what its configuration says.
 fn checked(folder: &Path) -> Result<Backbone, StageError> {
     let model = Backbone::open(folder)?;
-    JointModel::check(&model.weights, &model.config)
+    JointModel::check(&model.weights, &model.encoder)
         .map_err(|error| StageError::new(error.to_string()).with_help(error.help()))?;
     check_vocabulary(&model)?;
     Ok(model)
@@ -181,11 +179,10 @@ fn checked(folder: &Path) -> Result<Backbone, StageError> {
 const INSPECTION: Inspection = Inspection { largest: 1 << 20, read: read_config };
 
 fn read_config(text: &str) -> Result<Content, Vec<SourceProblem>> {
-    let problem = |range, message: String| {
-        SourceProblem::new(range, message).help("the encoder must be a ModernBERT")
-    };
-    match ModernBertConfig::from_json(text) {
-        Ok(config) => Ok(Arc::new(config)),
+    let problem =
+        |range, message: String| SourceProblem::new(range, message).help(known_families());
+    match EncoderSpec::from_json(text) {
+        Ok(encoder) => Ok(Arc::new(encoder)),
         Err(ConfigError::Unsupported(problems)) => Err(problems
             .into_iter()
             .map(|ConfigProblem { key, message }| problem(place_of(text, key), message))
@@ -195,9 +192,6 @@ fn read_config(text: &str) -> Result<Content, Vec<SourceProblem>> {
             let at = before.sum::<usize>() + column.saturating_sub(1);
             let at = text.floor_char_boundary(at.min(text.len()));
             Err(vec![problem(at..at, message)])
-        }
-        Err(error @ ConfigError::NoMemory(_)) => {
-            Err(vec![SourceProblem::new(0..0, error.to_string())])
         }
     }
 }
@@ -229,7 +223,7 @@ fn check_vocabulary(model: &Backbone) -> Result<(), StageError> {
     let tokenizer = TextTokenizer::load(&model.tokenizer)
         .map_err(|error| StageError::new(error.to_string()))?;
     let (largest, token) = tokenizer.largest_id();
-    let rows = model.config.vocab_size;
+    let rows = model.encoder.vocab_size;
     if (largest as usize) < rows {
         return Ok(());
     }

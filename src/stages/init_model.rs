@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::{facts, versions};
 use crate::base::rng::Rng;
@@ -12,7 +13,7 @@ use crate::engine::stage::{
     Artifact as _, CodeVersion, Context, Facts, InputFacts, ParameterProblem, Stage, StageError,
     Survey, SurveyInputs,
 };
-use crate::nn::{ConfigError, JointModel, ModernBertConfig, layer_types};
+use crate::nn::{EncoderSpec, JointModel};
 use crate::stages::artifacts::{Backbone, CorpusFiles, files};
 use crate::text::{Corpus, TextTokenizer, TrainTokenizerError, train_tokenizer};
 
@@ -102,18 +103,26 @@ impl InitModel {
         })
     }
 
-    fn config(&self) -> ModernBertConfig {
-        ModernBertConfig {
-            vocab_size: self.vocab_size,
-            hidden_size: self.hidden_size,
-            num_hidden_layers: self.num_hidden_layers,
-            num_attention_heads: self.num_attention_heads,
-            intermediate_size: self.intermediate_size,
-            max_position_embeddings: self.max_position_embeddings,
-            local_attention: self.local_attention,
-            layer_types: layer_types(self.num_hidden_layers, self.global_attn_every_n_layers),
-            ..ModernBertConfig::base()
-        }
+    /// The encoder for a tokenizer: its embedding has a row for every entry that there is, not for every entry that was allowed.
+    fn encoder(&self, tokenizer: &TextTokenizer) -> Result<EncoderSpec, StageError> {
+        let (first, last) = (tokenizer.id("[CLS]"), tokenizer.id("[SEP]"));
+        let config = json!({
+            "vocab_size": tokenizer.vocabulary_size(),
+            "hidden_size": self.hidden_size,
+            "num_hidden_layers": self.num_hidden_layers,
+            "num_attention_heads": self.num_attention_heads,
+            "intermediate_size": self.intermediate_size,
+            "max_position_embeddings": self.max_position_embeddings,
+            "local_attention": self.local_attention,
+            "global_attn_every_n_layers": self.global_attn_every_n_layers,
+            "cls_token_id": first,
+            "bos_token_id": first,
+            "sep_token_id": last,
+            "eos_token_id": last,
+            "pad_token_id": tokenizer.id("[PAD]"),
+        });
+        EncoderSpec::from_json(&config.to_string())
+            .map_err(|error| StageError::new(error.to_string()))
     }
 }
 
@@ -164,26 +173,15 @@ impl Stage for InitModel {
         let path = context.output.join(Backbone::TOKENIZER);
         tokenizer.save(&path).map_err(|error| StageError::writing(&path, &error))?;
 
-        // The embedding has a row for every entry that there is, not for every entry that was allowed.
-        let mut config = self.config();
-        config.vocab_size = tokenizer.vocabulary_size();
-        config.cls_token_id = tokenizer.id("[CLS]");
-        config.bos_token_id = config.cls_token_id;
-        config.sep_token_id = tokenizer.id("[SEP]");
-        config.eos_token_id = config.sep_token_id;
-        config.pad_token_id = tokenizer.id("[PAD]");
+        let encoder = self.encoder(&tokenizer)?;
         context.check_cancelled()?;
-        let model =
-            JointModel::new_random(config, 1, &Rng::new(self.seed)).map_err(
-                |error| match error {
-                    ConfigError::NoMemory(_) => StageError::new(error.to_string())
-                        .with_help("lower `hidden_size` or `num_hidden_layers`"),
-                    _ => StageError::new(error.to_string()),
-                },
-            )?;
+        let model = JointModel::new_random(encoder, 1, &Rng::new(self.seed)).map_err(|error| {
+            StageError::new(error.to_string())
+                .with_help("lower `hidden_size` or `num_hidden_layers`")
+        })?;
         let path = context.output.join(Backbone::WEIGHTS);
         model.save_encoder(&path).map_err(|error| StageError::writing(&path, &error))?;
-        files::write_text(&context.output.join(Backbone::CONFIG), &model.config.to_json())?;
+        files::write_text(&context.output.join(Backbone::CONFIG), &model.spec.to_json())?;
         Backbone::open(context.output)
     }
 }

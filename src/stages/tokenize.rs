@@ -70,7 +70,7 @@ impl Stage for Tokenize {
     }
 
     fn run(&self, inputs: TokenizeInputs, context: &Context<'_>) -> Result<Encoded, StageError> {
-        let limit = inputs.model.config.max_position_embeddings;
+        let limit = inputs.model.encoder.max_position_embeddings;
         if self.max_length > limit {
             let (message, help) = too_long(self.max_length, limit);
             return Err(StageError::new(message).with_help(help));

@@ -388,11 +388,11 @@ impl Stage for Train {
             .ids
             .iter()
             .chain(&validation.ids)
-            .find(|id| **id as usize >= model.config.vocab_size)
+            .find(|id| **id as usize >= model.encoder.vocab_size)
         {
             return Err(StageError::new(format!(
                 "the data has token {id}, but the model's vocabulary has {} entries",
-                model.config.vocab_size
+                model.encoder.vocab_size
             ))
             .with_help("wire `tokenize` and `train` to the same model"));
         }
@@ -402,7 +402,7 @@ impl Stage for Train {
             corpus_caveats::about_classes(&data.caveats)
                 .for_each(|caveat| context.warn(caveat.message.clone()));
         }
-        let joint = JointModel::load(&model.weights, model.config, heads, &Rng::new(self.seed))
+        let joint = JointModel::load(&model.weights, model.encoder, heads, &Rng::new(self.seed))
             .map_err(|error| StageError::new(error.to_string()).with_help(error.help()))?;
         // What the result needs is read now: at the end of a long training, somebody may have removed it.
         let tokenizer = files::read(&data.tokenizer())?;

@@ -67,21 +67,14 @@ impl ModelEngine {
 mod tests {
     use super::*;
     use crate::base::rng::Rng;
-    use crate::nn::ModernBertConfig;
+    use crate::nn::EncoderSpec;
 
     #[test]
     fn the_cpu_checkpoints_activations_when_it_is_asked_to() {
-        let sizes = ModernBertConfig {
-            vocab_size: 60_000,
-            num_hidden_layers: 1,
-            hidden_size: 8,
-            num_attention_heads: 1,
-            ..ModernBertConfig::base()
-        };
-        let config = ModernBertConfig { layer_types: crate::nn::layer_types(1, 3), ..sizes };
+        let sizes = r#"{"vocab_size": 60000, "num_hidden_layers": 1, "hidden_size": 8, "num_attention_heads": 1}"#;
+        let spec = EncoderSpec::from_json(sizes).expect("good sizes");
         for asked in [false, true] {
-            let model =
-                JointModel::new_random(config.clone(), 3, &Rng::new(1)).expect("good sizes");
+            let model = JointModel::new_random(spec.clone(), 3, &Rng::new(1)).expect("memory");
             let engine = ModelEngine::on(&Device::Cpu, model, DType::F32, asked).expect("a CPU");
             assert!(
                 matches!(engine, ModelEngine::Cpu(engine) if engine.checkpoints_activations() == asked)

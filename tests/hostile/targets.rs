@@ -10,7 +10,7 @@ use pipeline::base::rng::Rng;
 use pipeline::engine::plan::{CacheKey, Digests, FileDigest, Plan, Points};
 use pipeline::engine::spec::Experiment;
 use pipeline::engine::store::{State, Store};
-use pipeline::nn::{JointModel, ModernBertConfig};
+use pipeline::nn::{EncoderSpec, JointModel};
 use pipeline::stages;
 use pipeline::text::{EncodedSplit, Templates, TextTokenizer, jsonl};
 use pipeline::training::VerifiedCheckpoint;
@@ -86,11 +86,11 @@ pub fn templates(bytes: &[u8]) {
 }
 
 /// The configuration of the smallest model, whose weights lie in the corpus.
-fn smallest() -> ModernBertConfig {
+fn smallest() -> EncoderSpec {
     let text = r#"{"model_type": "modernbert", "vocab_size": 8, "hidden_size": 4, "intermediate_size": 4, "num_hidden_layers": 1,
         "num_attention_heads": 1, "max_position_embeddings": 16, "local_attention": 4, "pad_token_id": 0, "bos_token_id": 1,
         "eos_token_id": 2, "cls_token_id": 1, "sep_token_id": 2}"#;
-    ModernBertConfig::from_json(text).expect("a good configuration")
+    EncoderSpec::from_json(text).expect("a good configuration")
 }
 
 /// `model.safetensors`
@@ -119,11 +119,10 @@ pub fn encoded(bytes: &[u8]) {
 /// `config.json`, and a model of these sizes asked of a file that holds another.
 pub fn config(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    match ModernBertConfig::from_json(text) {
+    match EncoderSpec::from_json(text) {
         Ok(config) => {
             assert_eq!(
-                ModernBertConfig::from_json(&config.to_json())
-                    .expect("what was written can be read"),
+                EncoderSpec::from_json(&config.to_json()).expect("what was written can be read"),
                 config
             );
             with_file(&WEIGHTS, |path| drop(JointModel::load(path, config, 5, &Rng::new(1))));

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use pipeline::base::rng::Rng;
-use pipeline::nn::{CheckpointError, JointModel, ModernBertConfig, Workspace};
+use pipeline::nn::configs::ModernBertConfig;
+use pipeline::nn::{CheckpointError, JointModel, Workspace};
 
-use crate::fixture::{config, folder, model, read};
+use crate::fixture::{folder, model, read, spec};
 
 /// Writes a safetensors file by hand: names, dtype, shapes and bytes in order.
 fn write(path: &Path, tensors: &[(String, &str, Vec<usize>, Vec<u8>)]) {
@@ -38,7 +39,7 @@ fn changed(
 }
 
 fn load(path: &Path) -> Result<JointModel, CheckpointError> {
-    JointModel::load_trained(path, config("small"), 7)
+    JointModel::load_trained(path, spec("small"), 7)
 }
 
 #[test]
@@ -47,7 +48,7 @@ fn a_saved_model_reads_back_to_the_bit() {
     let path = folder.path().join("model.safetensors");
     let model = model("uneven");
     model.save(&path).unwrap();
-    let again = JointModel::load_trained(&path, model.config.clone(), model.labels()).unwrap();
+    let again = JointModel::load_trained(&path, model.spec.clone(), model.labels()).unwrap();
     assert!(again.parameters == model.parameters);
     assert_eq!(
         read(&path),
@@ -69,8 +70,8 @@ fn a_model_for_transformers() {
         hidden_size: 96,
         ..ModernBertConfig::base()
     };
-    let model = JointModel::new_random(config, 4, &Rng::new(8)).unwrap();
-    std::fs::write(folder.join("config.json"), model.config.to_json()).unwrap();
+    let model = JointModel::new_random(config.spec().unwrap(), 4, &Rng::new(8)).unwrap();
+    std::fs::write(folder.join("config.json"), model.spec.to_json()).unwrap();
     model.save(&folder.join("model.safetensors")).unwrap();
 
     let batch = crate::fixture::Batch::read("uneven");
@@ -148,7 +149,7 @@ fn an_encoder_gets_new_heads_from_the_seed() {
     let load = |seed| {
         JointModel::load(
             &folder("small").join("model.safetensors"),
-            config("small"),
+            spec("small"),
             50,
             &Rng::new(seed),
         )
@@ -197,7 +198,7 @@ fn every_tensor_that_does_not_fit_is_named() {
 #[test]
 fn a_file_of_another_size_is_an_error_that_says_so() {
     let error =
-        JointModel::load_trained(&folder("small").join("model.safetensors"), config("small"), 8)
+        JointModel::load_trained(&folder("small").join("model.safetensors"), spec("small"), 8)
             .unwrap_err()
             .to_string();
     assert!(
@@ -251,9 +252,9 @@ fn weights_that_are_not_finite_are_refused_with_their_tensors_name_in_every_type
         let last = data.len() - width;
         data[last..].copy_from_slice(&bytes);
         write(&path, &tensors);
-        let config = config("small");
-        let encoder = JointModel::load(&path, config.clone(), 7, &Rng::new(1)).map(drop);
-        for error in [load(&path).map(drop), encoder, JointModel::check(&path, &config)]
+        let spec = spec("small");
+        let encoder = JointModel::load(&path, spec.clone(), 7, &Rng::new(1)).map(drop);
+        for error in [load(&path).map(drop), encoder, JointModel::check(&path, &spec)]
             .map(Result::unwrap_err)
         {
             let message = error.to_string();

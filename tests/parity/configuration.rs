@@ -1,14 +1,15 @@
 //! Both spellings of `config.json`, and what is refused.
 
-use pipeline::nn::{Attention, ConfigError, ModernBertConfig};
+use pipeline::nn::configs::{Attention, ModernBertConfig};
+use pipeline::nn::{ConfigError, EncoderSpec, Positions};
 
-use crate::fixture::{NAMES, config, folder};
+use crate::fixture::{NAMES, config, folder, spec};
 
 fn refused(change: &str) -> String {
     let mut fields: serde_json::Map<_, _> =
-        serde_json::from_str(&ModernBertConfig::base().to_json()).unwrap();
+        serde_json::from_str(&ModernBertConfig::base().spec().unwrap().to_json()).unwrap();
     fields.extend(serde_json::from_str::<serde_json::Map<_, _>>(change).unwrap());
-    ModernBertConfig::from_json(&serde_json::to_string(&fields).unwrap()).unwrap_err().to_string()
+    EncoderSpec::from_json(&serde_json::to_string(&fields).unwrap()).unwrap_err().to_string()
 }
 
 #[test]
@@ -24,8 +25,12 @@ fn both_spellings_say_the_same() {
 fn the_layers_see_what_the_file_says() {
     let layers = config("small").layer_types;
     assert_eq!(layers, [Attention::Full, Attention::Sliding, Attention::Sliding, Attention::Full]);
-    assert_eq!(config("uneven").window(1), Some(3));
-    assert_eq!(config("uneven").window(3), None);
+    let uneven = spec("uneven").layers;
+    assert_eq!([uneven[1].window, uneven[3].window], [Some(3), None]);
+    let (global, local) = (config("uneven").global_rope_theta, config("uneven").local_rope_theta);
+    assert_eq!(uneven[1].positions, Positions::Rotary { theta: local });
+    assert_eq!(uneven[3].positions, Positions::Rotary { theta: global });
+    assert!(!uneven[0].attention_norm && uneven[1..].iter().all(|layer| layer.attention_norm));
 }
 
 #[test]
@@ -34,7 +39,7 @@ fn what_is_written_reads_the_same() {
     irregular.layer_types.swap(0, 1);
     for config in [ModernBertConfig::base(), ModernBertConfig::large(), config("small"), irregular]
     {
-        assert_eq!(ModernBertConfig::from_json(&config.to_json()).unwrap(), config);
+        assert_eq!(ModernBertConfig::from_json(&config.spec().unwrap().to_json()).unwrap(), config);
     }
 }
 
@@ -118,6 +123,25 @@ fn other_models_and_other_arithmetic_are_refused() {
 
 #[test]
 fn a_file_that_is_not_json_is_an_error_with_its_place() {
-    let error = ModernBertConfig::from_json("{\"vocab_size\": -1}").unwrap_err();
+    let error = EncoderSpec::from_json("{\"vocab_size\": -1}").unwrap_err();
     assert!(matches!(&error, ConfigError::Json { line: 1, .. }), "{error}");
+}
+
+#[test]
+fn published_sizes_are_known_by_repository_and_by_short_name() {
+    for (short, repo, config) in [
+        ("base", "answerdotai/ModernBERT-base", ModernBertConfig::base()),
+        ("large", "answerdotai/ModernBERT-large", ModernBertConfig::large()),
+    ] {
+        let spec = config.spec().unwrap();
+        assert_eq!([short, repo].map(EncoderSpec::published), [Some(spec.clone()), Some(spec)]);
+    }
+    assert_eq!(EncoderSpec::published("somebody/something"), None);
+}
+
+#[test]
+fn another_number_of_tokens_is_written_too() {
+    let spec = spec("small").with_vocab_size(4_321);
+    assert_eq!(EncoderSpec::from_json(&spec.to_json()).unwrap(), spec);
+    assert_eq!(spec.vocab_size, 4_321);
 }

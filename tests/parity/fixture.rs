@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use pipeline::nn::{JointModel, ModernBertConfig, Targets, Tokens};
+use pipeline::nn::configs::ModernBertConfig;
+use pipeline::nn::{EncoderSpec, JointModel, Targets, Tokens};
 use safetensors::{Dtype, SafeTensors};
 
 /// The names of the parity fixtures.
@@ -62,10 +63,14 @@ pub fn config(name: &str) -> ModernBertConfig {
         .unwrap()
 }
 
+pub fn spec(name: &str) -> EncoderSpec {
+    config(name).spec().unwrap()
+}
+
 pub fn model(name: &str) -> JointModel {
     let path = folder(name).join("model.safetensors");
     let labels = read(&path)["ner_classifier.bias"].1.len();
-    JointModel::load_trained(&path, config(name), labels).unwrap()
+    JointModel::load_trained(&path, spec(name), labels).unwrap()
 }
 
 /// What float64 says.

@@ -6,12 +6,13 @@
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use pipeline::base::rng::Rng;
+use pipeline::nn::configs::ModernBertConfig;
 use pipeline::nn::{
-    ComposedModel, Gradients, IGNORE, JointModel, LossOptions, ModernBertConfig, Normalisers,
-    Targets, Tokens, Workspace,
+    ComposedModel, Gradients, IGNORE, JointModel, LossOptions, Normalisers, Targets, Tokens,
+    Workspace,
 };
 
-use crate::fixture::{Batch, NAMES, config, expected, folder, model, read, relative_error};
+use crate::fixture::{Batch, NAMES, config, expected, folder, model, read, relative_error, spec};
 
 const ROUNDING: f64 = 2e-6;
 
@@ -147,7 +148,7 @@ fn the_rows_of_queries_keys_and_values_each_get_the_gradient_of_torch() {
             }
             layers += 1;
         }
-        assert_eq!(layers, model.config.num_hidden_layers);
+        assert_eq!(layers, model.spec.layers.len());
     }
 }
 
@@ -251,10 +252,10 @@ fn all_paths_weigh_losses_and_classes_alike() -> candle_core::Result<()> {
 fn all_paths_agree_on_texts_much_longer_than_the_window() -> candle_core::Result<()> {
     let config =
         ModernBertConfig { local_attention: 16, max_position_embeddings: 700, ..config("small") };
-    let model = JointModel::new_random(config, 5, &Rng::new(4)).unwrap();
+    let model = JointModel::new_random(config.spec().unwrap(), 5, &Rng::new(4)).unwrap();
     let bounds = [0, 600, 603, 1_000];
     let ids: Vec<u32> =
-        (0..1_000).map(|token| token * 7_919 % model.config.vocab_size as u32).collect();
+        (0..1_000).map(|token| token * 7_919 % model.spec.vocab_size as u32).collect();
     let (labels, anomaly): (Vec<u32>, _) = ((0..1_000).map(|token| token % 5).collect(), [1, 0, 1]);
     let batch =
         (Tokens::new(&ids, &bounds).unwrap(), Targets { labels: &labels, anomaly: &anomaly });
@@ -399,7 +400,7 @@ fn names_and_shapes_are_those_of_transformers() {
             .into_iter()
             .map(|(name, (shape, _))| (name, shape))
             .collect();
-        let layout = pipeline::nn::Layout::new(&config(name), model(name).labels());
+        let layout = pipeline::nn::Layout::new(&spec(name), model(name).labels());
         let mut ours: Vec<_> = layout
             .parameters()
             .iter()

@@ -1,9 +1,8 @@
 //! The same bits for any number of threads.
 
 use pipeline::base::rng::Rng;
-use pipeline::nn::{
-    Gradients, JointModel, LossOptions, ModernBertConfig, Targets, Tokens, Workspace,
-};
+use pipeline::nn::configs::ModernBertConfig;
+use pipeline::nn::{Gradients, JointModel, LossOptions, Targets, Tokens, Workspace};
 
 /// A model whose products lie above gemm's threshold for threads, 589,824 multiplications, with batches of a few sequences.
 fn model() -> JointModel {
@@ -19,7 +18,7 @@ fn model() -> JointModel {
         pad_token_id: None,
         ..base
     };
-    JointModel::new_random(config, 9, &Rng::new(3)).unwrap()
+    JointModel::new_random(config.spec().unwrap(), 9, &Rng::new(3)).unwrap()
 }
 
 fn step(model: &JointModel, lengths: &[usize], threads: usize) -> (f64, Vec<f32>, Vec<f32>) {

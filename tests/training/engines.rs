@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device};
 use pipeline::base::rng::Rng;
-use pipeline::nn::{Group, HeadSizes, JointModel, LossOptions, ModernBertConfig, Role, Workspace};
+use pipeline::nn::{EncoderSpec, Group, HeadSizes, JointModel, LossOptions, Role, Workspace};
 use pipeline::text::{Batch, EncodedSplit, LabelSet};
 use pipeline::training::adamw::{Update, clip_coefficient};
 use pipeline::training::schedule::LearningRate;
@@ -26,11 +26,10 @@ fn fixture(name: &str) -> PathBuf {
 }
 
 fn model() -> JointModel {
-    let config = ModernBertConfig::from_json(
-        &std::fs::read_to_string(fixture("config.json")).expect("a file"),
-    )
-    .expect("a configuration");
-    JointModel::load_trained(&fixture("model.safetensors"), config, LABELS).expect("a model")
+    let spec =
+        EncoderSpec::from_json(&std::fs::read_to_string(fixture("config.json")).expect("a file"))
+            .expect("a configuration");
+    JointModel::load_trained(&fixture("model.safetensors"), spec, LABELS).expect("a model")
 }
 
 fn read(name: &str) -> BTreeMap<String, Vec<f64>> {
@@ -330,7 +329,7 @@ fn predictions_do_not_depend_on_the_size_of_their_batches() {
 /// The fixture's model with some of its heads.
 fn headed(heads: HeadSizes) -> JointModel {
     let whole = model();
-    JointModel::load(&fixture("model.safetensors"), whole.config, heads, &Rng::new(5))
+    JointModel::load(&fixture("model.safetensors"), whole.spec, heads, &Rng::new(5))
         .expect("a model")
 }
 

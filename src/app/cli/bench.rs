@@ -71,12 +71,12 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
 }
 
 fn of_preset(model: Preset, arguments: &Bench) -> Workload {
-    let shape = match model {
-        Preset::Base => Shape::Base,
-        Preset::Large => Shape::Large,
+    let name = match model {
+        Preset::Base => "base",
+        Preset::Large => "large",
     };
     Workload {
-        shape,
+        shape: Shape::published(name).expect("the sizes of a preset are known"),
         data: None,
         length: arguments.length.map(|length| length as usize),
         batch_size: arguments.batch_size.map_or(16, |size| size as usize),

@@ -141,10 +141,14 @@ mod tests {
     use super::*;
     use crate::app::tools::Shape;
 
+    fn base() -> Shape {
+        Shape::published("base").unwrap()
+    }
+
     #[test]
     fn a_measurement_that_no_machine_has_the_memory_for_is_warned_of() {
         let workload = |length| Workload {
-            shape: Shape::Base,
+            shape: base(),
             data: None,
             length,
             batch_size: 1,
@@ -158,7 +162,7 @@ mod tests {
             warning.is_some_and(|text| text.contains("lower `batch_size`")),
             cfg!(target_os = "linux")
         );
-        let needed = |length| memory_need(&Shape::Base, 1, length, true).unwrap().bytes();
+        let needed = |length| memory_need(&base(), 1, length, true).unwrap().bytes();
         assert_eq!(
             warning_of_bench(&workload(None)).is_some(),
             available().is_some_and(|there| needed(SYNTHETIC_LENGTH) > there)

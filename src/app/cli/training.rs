@@ -123,17 +123,8 @@ fn shape(node: &Node, store: &Store, plan: &Plan) -> Result<Shape, Failure> {
     if let Some(path) = parameters["path"].as_str() {
         return Ok(Shape::Folder(path.into()));
     }
-    match parameters["repo"].as_str() {
-        Some("answerdotai/ModernBERT-base") => Ok(Shape::Base),
-        Some("answerdotai/ModernBERT-large") => Ok(Shape::Large),
-        _ => Err(Failure::usage(format!(
-            "the sizes of the model of `{}` are not known yet",
-            node.stage
-        ))
-        .with_help(format!(
-            "`pipeline run {} {}` fetches it",
-            plan.file.display(),
-            node.stage
-        ))),
-    }
+    parameters["repo"].as_str().and_then(Shape::published).ok_or_else(|| {
+        Failure::usage(format!("the sizes of the model of `{}` are not known yet", node.stage))
+            .with_help(format!("`pipeline run {} {}` fetches it", plan.file.display(), node.stage))
+    })
 }

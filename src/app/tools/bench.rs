@@ -7,11 +7,11 @@ use std::time::Instant;
 use rand::Rng as _;
 use serde::Serialize;
 
-use super::shape::{Shape, config};
+use super::shape::{self, Shape};
 use super::{ToolError, median};
 use crate::base::disk::regular;
 use crate::base::rng::Rng;
-use crate::nn::{JointModel, ModernBertConfig, Part, Pass, StepProducts, Workspace};
+use crate::nn::{EncoderSpec, JointModel, Part, Pass, StepProducts, Workspace};
 use crate::stages::artifacts::{Artifact as _, Encoded};
 use crate::text::{EncodedSplit, EntityTruth, IGNORE, LabelSet, Split};
 use crate::training::{self, CpuEngine, Data, Objective, Observer, Progress, Recipe, Storage};
@@ -86,7 +86,7 @@ pub type Say<'a> = &'a (dyn Fn(&str) + Sync);
 /// # Errors
 /// When the model's sizes or the data cannot be used.
 pub fn bench(workload: &Workload, say: Say<'_>) -> Result<Measurement, ToolError> {
-    let mut config = config(&workload.shape)?;
+    let mut encoder = shape::encoder(&workload.shape)?;
     let data = workload.data.as_deref().map(real_data).transpose()?;
     let synthetic = data.is_none();
     let per_step = workload.batch_size.saturating_mul(workload.gradient_accumulation);
@@ -103,15 +103,16 @@ pub fn bench(workload: &Workload, say: Say<'_>) -> Result<Measurement, ToolError
     }
     let (pool, labels) = match data {
         Some((split, labels)) => {
-            config.vocab_size =
-                config.vocab_size.max(split.ids.iter().max().map_or(0, |id| *id as usize + 1));
+            let entries = split.ids.iter().max().map_or(0, |id| *id as usize + 1);
+            let least = encoder.vocab_size.max(entries);
+            encoder = encoder.with_vocab_size(least);
             (split, labels)
         }
         None => {
             let types: Vec<String> =
                 (0..SYNTHETIC_LABELS / 2).map(|kind| kind.to_string()).collect();
             let labels = LabelSet::of(types.iter().map(String::as_str));
-            (synthetic_split(sequences, config.vocab_size, workload.length), labels)
+            (synthetic_split(sequences, encoder.vocab_size, workload.length), labels)
         }
     };
     let rows: Vec<u32> = (0..sequences).map(|row| (row % pool.len()) as u32).collect();
@@ -121,9 +122,9 @@ pub fn bench(workload: &Workload, say: Say<'_>) -> Result<Measurement, ToolError
     // Before the engine and after it, because a machine's speed drifts, and never beside it: its memory serves both.
     let tokens_per_batch = (tokens_per_step as usize / workload.gradient_accumulation).max(1);
     say("measuring matrix products");
-    let mut rates = matrix_rates(&config, tokens_per_batch)?;
+    let mut rates = matrix_rates(&encoder, tokens_per_batch)?;
     say("drawing weights");
-    let model = JointModel::new_random(config.clone(), labels.len(), &Rng::new(0))
+    let model = JointModel::new_random(encoder.clone(), labels.len(), &Rng::new(0))
         .map_err(ToolError::of)?;
     let parameters = model.layout.parameters().iter().map(|parameter| parameter.range.len()).sum();
     let workspace = Workspace::new().recompute_layers(workload.activation_checkpointing);
@@ -152,9 +153,9 @@ pub fn bench(workload: &Workload, say: Say<'_>) -> Result<Measurement, ToolError
     let inference_texts_per_s = inference(&mut engine, &split, workload.batch_size)?;
     drop(engine);
     say("measuring matrix products again");
-    rates.extend(matrix_rates(&config, tokens_per_batch)?);
+    rates.extend(matrix_rates(&encoder, tokens_per_batch)?);
     let rate = median(rates.into_iter());
-    let linear = StepProducts::parameters_of(&config);
+    let linear = StepProducts::parameters_of(&encoder);
     let floor_s = 6.0 * linear as f64 * tokens_per_step / rate;
     Ok(Measurement {
         parameters,
@@ -276,8 +277,8 @@ fn inference(
 }
 
 /// Operations a second of the products of a step, several times over.
-fn matrix_rates(config: &ModernBertConfig, tokens: usize) -> Result<Vec<f64>, ToolError> {
-    let mut products = StepProducts::try_new(config, tokens).map_err(|error| {
+fn matrix_rates(encoder: &EncoderSpec, tokens: usize) -> Result<Vec<f64>, ToolError> {
+    let mut products = StepProducts::try_new(encoder, tokens).map_err(|error| {
         ToolError::of(error).with_help(Some(
             "take smaller batches, shorter texts or a smaller model, or free memory",
         ))

@@ -2,7 +2,7 @@
 
 use super::ToolError;
 use super::bench::SYNTHETIC_LABELS;
-use super::shape::{Shape, config};
+use super::shape::{Shape, encoder};
 use crate::training;
 
 pub use crate::training::MemoryNeed;
@@ -18,7 +18,7 @@ pub fn memory_need(
     activation_checkpointing: bool,
 ) -> Result<MemoryNeed, ToolError> {
     Ok(training::memory_need(
-        &config(shape)?,
+        &encoder(shape)?,
         SYNTHETIC_LABELS,
         batch_size,
         max_length,

@@ -102,7 +102,7 @@ impl Predictor {
         let model = checkpoint.model().map_err(wrong)?;
         let engine = CpuEngine::try_new(model).map_err(|error| other(&error))?;
         Ok(Self {
-            vocabulary: checkpoint.config.vocab_size,
+            vocabulary: checkpoint.encoder.vocab_size,
             engine,
             tokenizer,
             labels: checkpoint.labels,

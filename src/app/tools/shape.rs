@@ -3,50 +3,49 @@
 use std::path::PathBuf;
 
 use super::ToolError;
-use crate::nn::{ModernBertConfig, layer_types};
+use crate::nn::EncoderSpec;
 use crate::stages::artifacts::{Backbone, files};
 
 /// Which model to look at.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Shape {
-    Base,
-    Large,
+    /// A published model, whose sizes are known without its files.
+    Published(EncoderSpec),
     /// A folder with a `config.json`.
     Folder(PathBuf),
     /// The parameters of an `init_model` stage, by name.
     Sizes(serde_json::Value),
 }
 
-pub(super) fn config(shape: &Shape) -> Result<ModernBertConfig, ToolError> {
+impl Shape {
+    /// That of a published model, by its repository on the hub or its short name, if its sizes are known.
+    #[must_use]
+    pub fn published(name: &str) -> Option<Self> {
+        EncoderSpec::published(name).map(Self::Published)
+    }
+}
+
+pub(super) fn encoder(shape: &Shape) -> Result<EncoderSpec, ToolError> {
     match shape {
-        Shape::Base => Ok(ModernBertConfig::base()),
-        Shape::Large => Ok(ModernBertConfig::large()),
+        Shape::Published(encoder) => Ok(encoder.clone()),
         Shape::Folder(folder) => {
             let text = files::read_text(&folder.join(Backbone::CONFIG)).map_err(ToolError::of)?;
-            ModernBertConfig::from_json(&text).map_err(ToolError::of)
+            EncoderSpec::from_json(&text).map_err(ToolError::of)
         }
         Shape::Sizes(sizes) => {
-            let size = |name: &str| {
-                let found = sizes[name].as_u64().and_then(|size| usize::try_from(size).ok());
-                found.ok_or_else(|| ToolError::of(format!("the model's `{name}` is not known")))
-            };
-            let layers = size("num_hidden_layers")?;
-            let config = ModernBertConfig {
-                vocab_size: size("vocab_size")?,
-                hidden_size: size("hidden_size")?,
-                intermediate_size: size("intermediate_size")?,
-                num_hidden_layers: layers,
-                num_attention_heads: size("num_attention_heads")?,
-                local_attention: size("local_attention")?,
-                layer_types: layer_types(layers, size("global_attn_every_n_layers")?),
-                pad_token_id: None,
-                bos_token_id: None,
-                eos_token_id: None,
-                cls_token_id: None,
-                sep_token_id: None,
-                ..ModernBertConfig::base()
-            };
-            config.validate().map(|()| config).map_err(ToolError::of)
+            const NAMES: [&str; 7] = [
+                "vocab_size",
+                "hidden_size",
+                "intermediate_size",
+                "num_hidden_layers",
+                "num_attention_heads",
+                "local_attention",
+                "global_attn_every_n_layers",
+            ];
+            if let Some(name) = NAMES.iter().find(|name| sizes[**name].as_u64().is_none()) {
+                return Err(ToolError::of(format!("the model's `{name}` is not known")));
+            }
+            EncoderSpec::from_json(&sizes.to_string()).map_err(ToolError::of)
         }
     }
 }

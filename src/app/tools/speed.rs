@@ -9,11 +9,11 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::bench::Measurement;
-use super::shape::{Shape, config};
+use super::shape::{self, Shape};
 use super::{ToolError, median};
 use crate::base::disk::durable;
 use crate::base::disk::regular;
-use crate::nn::{ModernBertConfig, StepProducts};
+use crate::nn::EncoderSpec;
 use crate::stages::artifacts::{Artifact as _, Checkpoint, Encoded, files};
 use crate::text::Split;
 use crate::training::Recipe;
@@ -115,24 +115,24 @@ impl Effort {
         gradient_accumulation: usize,
         activation_checkpointing: bool,
     ) -> Result<Self, ToolError> {
-        Ok(Self::of_config(
-            &config(shape)?,
+        Ok(Self::of_encoder(
+            &shape::encoder(shape)?,
             batch_size,
             gradient_accumulation,
             activation_checkpointing,
         ))
     }
 
-    fn of_config(
-        config: &ModernBertConfig,
+    fn of_encoder(
+        encoder: &EncoderSpec,
         batch_size: usize,
         gradient_accumulation: usize,
         activation_checkpointing: bool,
     ) -> Self {
         Self {
-            hidden_size: config.hidden_size,
-            intermediate_size: config.intermediate_size,
-            num_hidden_layers: config.num_hidden_layers,
+            hidden_size: encoder.hidden_size,
+            intermediate_size: encoder.intermediate_size,
+            num_hidden_layers: encoder.layers.len(),
             batch_size,
             gradient_accumulation,
             activation_checkpointing,
@@ -153,15 +153,9 @@ impl Effort {
     /// Floating-point operations of the linear layers for each token: a forward, the same again where layers are computed anew, and twice that
     /// for the backward.
     fn operations(&self, forwards: f64) -> f64 {
-        let (hidden_size, intermediate_size, num_hidden_layers) =
-            (self.hidden_size, self.intermediate_size, self.num_hidden_layers);
-        let config = ModernBertConfig {
-            hidden_size,
-            intermediate_size,
-            num_hidden_layers,
-            ..ModernBertConfig::base()
-        };
-        2.0 * forwards * StepProducts::parameters_of(&config) as f64
+        // As many as a gated MLP has; efforts are only held against each other.
+        let of_layer = self.hidden_size * (4 * self.hidden_size + 3 * self.intermediate_size);
+        2.0 * forwards * (self.num_hidden_layers * of_layer) as f64
     }
 
     fn operations_of_step(&self) -> f64 {
@@ -211,8 +205,8 @@ impl Speed {
             source: SpeedSource::Training,
             machine: machine(),
             threads,
-            effort: Effort::of_config(
-                &checkpoint.config,
+            effort: Effort::of_encoder(
+                &checkpoint.encoder,
                 batch_size,
                 gradient_accumulation,
                 activation_checkpointing,
@@ -377,8 +371,12 @@ mod tests {
         assert_eq!(processor("processor : 0\n"), None);
     }
 
+    fn published(name: &str) -> Shape {
+        Shape::published(name).unwrap()
+    }
+
     fn effort() -> Effort {
-        Effort::of(&Shape::Base, 16, 1, false).unwrap()
+        Effort::of(&published("base"), 16, 1, false).unwrap()
     }
 
     fn speed() -> Speed {
@@ -428,7 +426,7 @@ mod tests {
 
     #[test]
     fn another_model_is_scaled_by_its_operations() {
-        let large = Job { effort: Effort::of(&Shape::Large, 16, 1, false).unwrap(), ..job() };
+        let large = Job { effort: Effort::of(&published("large"), 16, 1, false).unwrap(), ..job() };
         let found = speeds([speed()]).estimate(&large, "here", 2).unwrap();
         let ratio = large.effort.operations_of_step() / effort().operations_of_step();
         assert!(found.scaled && near(found.step_s, 0.5 * ratio) && ratio > 2.0);

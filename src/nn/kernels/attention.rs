@@ -43,7 +43,7 @@ pub struct Heads<'a> {
 /// * `qkv`: `(tokens, 3 * hidden)`
 /// * `scratch`: `(tokens * hidden,)`
 ///
-/// Reference: `eager_attention_forward` in transformers' ModernBERT, scaled by `head_dim^-1/2`.
+/// Reference: transformers' `eager_attention_forward`, scaled by `head_dim^-1/2`.
 pub fn attention(
     attended: &mut [f32],
     rotated: &mut [f32],

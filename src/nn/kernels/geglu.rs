@@ -10,7 +10,7 @@ use super::lanes::vectorised;
 ///
 /// * `input`: `(rows, 2 * width)`; `output`: `(rows, width)`
 ///
-/// Reference: `ModernBertMLP` with `torch.nn.GELU(approximate="none")`.
+/// Reference: `torch.nn.GELU(approximate="none")`.
 pub fn geglu(output: &mut [f32], input: &[f32], width: usize) {
     let rows = output.par_chunks_exact_mut(width).zip(input.par_chunks_exact(2 * width));
     rows.with_min_len(TASK_FLOATS.div_ceil(4 * width)).for_each(|(output, input)| {

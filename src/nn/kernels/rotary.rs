@@ -21,10 +21,14 @@ impl Rotary {
         Self { theta, inverse_frequencies, cosines: Vec::new(), sines: Vec::new() }
     }
 
-    /// Whether these are the angles of another configuration.
     #[must_use]
-    pub fn differs_from(&self, theta: f64, head_dim: usize) -> bool {
-        self.theta.to_bits() != theta.to_bits() || self.inverse_frequencies.len() != head_dim / 2
+    pub fn theta(&self) -> f64 {
+        self.theta
+    }
+
+    #[must_use]
+    pub fn head_dim(&self) -> usize {
+        2 * self.inverse_frequencies.len()
     }
 
     /// Makes sure that positions up to `length` are there.

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use super::files;
 use crate::engine::stage::{Artifact, StageError};
-use crate::nn::ModernBertConfig;
+use crate::nn::{EncoderSpec, known_families};
 
-/// A ModernBERT in Hugging Face layout: `config.json`, `model.safetensors`, `tokenizer.json`.
+/// An encoder in Hugging Face layout: `config.json`, `model.safetensors`, `tokenizer.json`.
 pub struct Backbone {
-    pub config: ModernBertConfig,
+    pub encoder: EncoderSpec,
     pub weights: PathBuf,
     pub tokenizer: PathBuf,
 }
@@ -27,12 +27,11 @@ impl Artifact for Backbone {
 
     fn open(folder: &Path) -> Result<Self, StageError> {
         let path = files::require(folder, Self::CONFIG)?;
-        let config = ModernBertConfig::from_json(&files::read_text(&path)?).map_err(|error| {
-            StageError::new(format!("`{}`: {error}", path.display()))
-                .with_help("the encoder must be a ModernBERT")
+        let encoder = EncoderSpec::from_json(&files::read_text(&path)?).map_err(|error| {
+            StageError::new(format!("`{}`: {error}", path.display())).with_help(known_families())
         })?;
         Ok(Self {
-            config,
+            encoder,
             weights: files::require(folder, Self::WEIGHTS)?,
             tokenizer: files::require(folder, Self::TOKENIZER)?,
         })

@@ -6,17 +6,17 @@ use serde_json::{Map, Value, json};
 
 use super::{Backbone, Heads, files, seal};
 use crate::engine::stage::{Artifact, Caveat, StageError};
-use crate::nn::{CheckpointError, JointModel, ModernBertConfig};
+use crate::nn::{CheckpointError, EncoderSpec, JointModel};
 use crate::text::{LabelSet, TextTokenizer};
 use crate::training::Row;
 
 /// A joint model in Hugging Face layout, with its history.
 ///
-/// `config.json` is that of the encoder alone, which loads in transformers as `ModernBertModel`; the heads lie in the same `model.safetensors`
+/// `config.json` is that of the encoder alone, which loads in transformers as a model of its family; the heads lie in the same `model.safetensors`
 /// under names of their own, and what they mean in `heads.json`. `digests.json` has the BLAKE3 of each of these files.
 pub struct Checkpoint {
     folder: PathBuf,
-    pub config: ModernBertConfig,
+    pub encoder: EncoderSpec,
     pub heads: Heads,
     /// Those of the head that tags, where there is one.
     pub labels: Option<LabelSet>,
@@ -57,7 +57,7 @@ impl Checkpoint {
         })?;
         let path = folder.join(Backbone::TOKENIZER);
         files::write(&path, tokenizer)?;
-        files::write_text(&folder.join(Backbone::CONFIG), &model.config.to_json())?;
+        files::write_text(&folder.join(Backbone::CONFIG), &model.spec.to_json())?;
         files::write_json(
             &folder.join(Self::TOKENIZER_CONFIG),
             &tokenizer_config(tokenizer, &path, heads.max_length)?,
@@ -106,7 +106,7 @@ impl Checkpoint {
     /// When the file is not that of a joint model with these labels.
     pub fn model(&self) -> Result<JointModel, StageError> {
         let path = self.folder.join(Backbone::WEIGHTS);
-        JointModel::load_trained(&path, self.config.clone(), self.heads.sizes())
+        JointModel::load_trained(&path, self.encoder.clone(), self.heads.sizes())
             .map_err(|error| StageError::new(error.to_string()).with_help(error.help()))
     }
 
@@ -138,14 +138,13 @@ impl Artifact for Checkpoint {
         let path = files::require(folder, Backbone::CONFIG)?;
         let text = files::read_text(&path)?;
         let wrong = |reason: String| StageError::new(format!("`{}`: {reason}", path.display()));
-        let config =
-            ModernBertConfig::from_json(&text).map_err(|error| wrong(error.to_string()))?;
+        let encoder = EncoderSpec::from_json(&text).map_err(|error| wrong(error.to_string()))?;
         let heads = Heads::read(folder)?;
         let labels = heads.tags(folder)?;
         // A published model has none beside it: it has no scores either.
         let path = folder.join(Self::CAVEATS);
         let caveats = if path.is_file() { files::read_json(&path)? } else { Vec::new() };
-        Ok(Self { folder: folder.to_owned(), config, heads, labels, caveats })
+        Ok(Self { folder: folder.to_owned(), encoder, heads, labels, caveats })
     }
 }
 

@@ -2,11 +2,45 @@
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use thiserror::Error;
 
-use super::NoMemory;
-
+use super::error::{ConfigError, ConfigProblem, problem};
 use crate::base::visible;
+use crate::nn::spec::{Activation, EncoderSpec, Initial, LayerSpec, Mlp, Names, Norm, Positions};
+
+/// What `model_type` of the `config.json` says.
+pub(super) const MODEL_TYPE: &str = "modernbert";
+
+pub(super) static NAMES: Names = Names {
+    family: "ModernBERT",
+    prefix: "model.",
+    token_embedding: "embeddings.tok_embeddings.weight",
+    embedding_norm: "embeddings.norm.weight",
+    layers: "layers",
+    attention_norm: "attn_norm.weight",
+    queries_keys_values: "attn.Wqkv.weight",
+    attention_output: "attn.Wo.weight",
+    mlp_norm: "mlp_norm.weight",
+    mlp_input: "mlp.Wi.weight",
+    mlp_output: "mlp.Wo.weight",
+    final_norm: "final_norm.weight",
+    pretraining_heads: &["head.", "decoder."],
+    task_heads: &["classifier.", "qa_outputs."],
+};
+
+/// Reads a `config.json` of this family.
+pub(super) fn read(text: &str) -> Result<EncoderSpec, ConfigError> {
+    ModernBertConfig::from_json(text)?.spec()
+}
+
+/// A published model by its repository or its short name.
+pub(super) fn published(name: &str) -> Option<EncoderSpec> {
+    let config = match name {
+        "base" | "answerdotai/ModernBERT-base" => ModernBertConfig::base(),
+        "large" | "answerdotai/ModernBERT-large" => ModernBertConfig::large(),
+        _ => return None,
+    };
+    config.spec().ok()
+}
 
 /// What a layer's tokens look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -21,8 +55,7 @@ pub enum Attention {
 
 /// The sizes and constants of an encoder; fields are named as in `config.json`.
 ///
-/// A value that came from [`ModernBertConfig::from_json`] is valid; one that was put together by hand is checked by
-/// [`ModernBertConfig::validate`].
+/// [`ModernBertConfig::spec`] checks them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModernBertConfig {
     pub vocab_size: usize,
@@ -46,41 +79,6 @@ pub struct ModernBertConfig {
     pub eos_token_id: Option<u32>,
     pub cls_token_id: Option<u32>,
     pub sep_token_id: Option<u32>,
-}
-
-/// Something in a `config.json` with which no model can be made here.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigProblem {
-    /// The key of the file that it is about.
-    pub key: &'static str,
-    pub message: String,
-}
-
-fn problem(key: &'static str, message: impl Into<String>) -> ConfigProblem {
-    ConfigProblem { key, message: message.into() }
-}
-
-fn messages(problems: &[ConfigProblem]) -> Vec<&str> {
-    problems.iter().map(|problem| problem.message.as_str()).collect()
-}
-
-/// Every reason why a configuration cannot be used.
-#[derive(Debug, Clone, PartialEq, Error)]
-pub enum ConfigError {
-    #[error(
-        "the configuration is not the JSON expected of a ModernBERT `config.json`: {message} at line {line} column {column}"
-    )]
-    Json { message: String, line: usize, column: usize },
-    #[error("unsupported configuration: {}", messages(.0).join("; "))]
-    Unsupported(Vec<ConfigProblem>),
-    #[error(transparent)]
-    NoMemory(#[from] NoMemory),
-}
-
-fn json_error(error: &serde_json::Error) -> ConfigError {
-    let text = error.to_string();
-    let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
-    ConfigError::Json { message: message.to_owned(), line: error.line(), column: error.column() }
 }
 
 /// How often a layer of a published model looks at the whole text.
@@ -132,19 +130,56 @@ impl ModernBertConfig {
     /// [`ConfigError::Json`] when it is not JSON of the right shape; [`ConfigError::Unsupported`], with every reason, when it asks for
     /// something that this implementation would not do as asked: dropout, biases, another activation or rotary embedding.
     pub fn from_json(text: &str) -> Result<Self, ConfigError> {
-        let file: File = serde_json::from_str(text).map_err(|error| json_error(&error))?;
+        let file: File = serde_json::from_str(text)?;
         let mut problems = file.unsupported();
         let config = file.into_config(&mut problems);
         problems.extend(config.problems());
         if problems.is_empty() { Ok(config) } else { Err(ConfigError::Unsupported(problems)) }
     }
 
-    /// The `config.json` of an encoder, in the published spelling, which every version of transformers reads.
-    #[must_use]
-    pub fn to_json(&self) -> String {
+    /// The encoder of this configuration.
+    ///
+    /// # Errors
+    /// [`ConfigError::Unsupported`] with every reason why no model can have these sizes.
+    pub fn spec(&self) -> Result<EncoderSpec, ConfigError> {
+        let problems = self.problems();
+        if !problems.is_empty() {
+            return Err(ConfigError::Unsupported(problems));
+        }
+        let layer = |(layer, attention): (usize, &Attention)| {
+            let (window, theta) = match attention {
+                Attention::Full => (None, self.global_rope_theta),
+                Attention::Sliding => (Some(self.local_attention / 2), self.local_rope_theta),
+            };
+            // The first layer follows the norm of the embedding.
+            LayerSpec { window, positions: Positions::Rotary { theta }, attention_norm: layer > 0 }
+        };
+        let deviation = self.initializer_range;
+        Ok(EncoderSpec {
+            vocab_size: self.vocab_size,
+            hidden_size: self.hidden_size,
+            intermediate_size: self.intermediate_size,
+            num_attention_heads: self.num_attention_heads,
+            max_position_embeddings: self.max_position_embeddings,
+            layers: self.layer_types.iter().enumerate().map(layer).collect(),
+            norm: Norm::Before { epsilon: self.norm_eps },
+            mlp: Mlp::Gated(Activation::Gelu),
+            // Reference: `ModernBertPreTrainedModel._init_weights`.
+            initial: Initial {
+                deviation,
+                deviation_into_stream: deviation / (2.0 * self.num_hidden_layers as f64).sqrt(),
+                cutoff: self.initializer_cutoff_factor,
+            },
+            names: &NAMES,
+            config: self.to_value(),
+        })
+    }
+
+    /// The `config.json`, in the published spelling, which every version of transformers reads.
+    fn to_value(&self) -> Value {
         let mut config = json!({
             "architectures": ["ModernBertModel"],
-            "model_type": "modernbert",
+            "model_type": MODEL_TYPE,
             "vocab_size": self.vocab_size,
             "hidden_size": self.hidden_size,
             "intermediate_size": self.intermediate_size,
@@ -183,52 +218,11 @@ impl ModernBertConfig {
                 config["layer_types"] = names.collect();
             }
         }
-        let mut text =
-            serde_json::to_string_pretty(&config).expect("a JSON value always has a text");
-        text.push('\n');
-        text
-    }
-
-    /// # Errors
-    /// [`ConfigError::Unsupported`] with every reason why no model can have these sizes.
-    pub fn validate(&self) -> Result<(), ConfigError> {
-        let problems = self.problems();
-        if problems.is_empty() { Ok(()) } else { Err(ConfigError::Unsupported(problems)) }
-    }
-
-    /// The width of one attention head.
-    #[must_use]
-    pub fn head_dim(&self) -> usize {
-        self.hidden_size / self.num_attention_heads
-    }
-
-    /// How far a token of a local layer sees on either side.
-    #[must_use]
-    pub fn local_window(&self) -> usize {
-        self.local_attention / 2
-    }
-
-    /// How far a token of `layer` sees on either side, or `None` if it sees everything.
-    #[must_use]
-    pub fn window(&self, layer: usize) -> Option<usize> {
-        match self.layer_types[layer] {
-            Attention::Full => None,
-            Attention::Sliding => Some(self.local_window()),
-        }
-    }
-
-    /// The base of the rotary frequencies of layers with this attention.
-    #[must_use]
-    pub fn rope_theta(&self, attention: Attention) -> f64 {
-        match attention {
-            Attention::Full => self.global_rope_theta,
-            Attention::Sliding => self.local_rope_theta,
-        }
+        config
     }
 
     /// `n` if the layers 0, n, 2n, ... and no others see everything, as in the published models.
-    #[must_use]
-    pub fn global_attn_every_n_layers(&self) -> Option<usize> {
+    fn global_attn_every_n_layers(&self) -> Option<usize> {
         let layers = self.num_hidden_layers;
         std::iter::once(GLOBAL_EVERY)
             .chain(1..=layers)
@@ -304,7 +298,6 @@ pub fn layer_types(layers: usize, every: usize) -> Vec<Attention> {
 /// `config.json` as it may stand in a file: both spellings, everything optional.
 #[derive(Debug, Deserialize)]
 struct File {
-    model_type: Option<String>,
     vocab_size: Option<usize>,
     hidden_size: Option<usize>,
     intermediate_size: Option<usize>,
@@ -359,12 +352,6 @@ impl File {
     /// What the file asks for and this implementation does not do.
     fn unsupported(&self) -> Vec<ConfigProblem> {
         let mut problems = Vec::new();
-        if let Some(kind) = self.model_type.as_deref().filter(|&kind| kind != "modernbert") {
-            problems.push(problem(
-                "model_type",
-                format!("`model_type` is `{}`, expected `modernbert`", visible::line(kind)),
-            ));
-        }
         if let Some(name) = self.hidden_activation.as_deref().filter(|&name| name != "gelu") {
             problems.push(problem(
                 "hidden_activation",
