@@ -16,8 +16,10 @@ impl Endpoint {
     pub(super) fn parse(text: &str) -> Result<Self, HubError> {
         let text = text.trim().trim_end_matches('/');
         let parsed = text.parse::<Uri>();
-        // Whatever else is in it may be a secret that slipped: a password, or a token in place of the address.
-        let host = parsed.as_ref().ok().filter(|uri| uri.scheme().is_some()).and_then(Uri::host);
+        // Whatever else is in it may be a secret that slipped: a password, or a token in place of the address. Before a port that is none stands
+        // a user's name where the `@host` was forgotten.
+        let is_named = |uri: &&Uri| uri.scheme().is_some() && has_port_or_none(uri);
+        let host = parsed.as_ref().ok().filter(is_named).and_then(Uri::host);
         let host = host.filter(|host| !host.is_empty()).map(super::names::shown);
         let wrong = |problem| HubError::InvalidEndpoint { host: host.clone(), problem };
         let base = parsed.map_err(|_| wrong("it is no URL"))?;
@@ -26,6 +28,9 @@ impl Endpoint {
         }
         if base.host().is_none_or(str::is_empty) {
             return Err(wrong("it names no host"));
+        }
+        if !has_port_or_none(&base) {
+            return Err(wrong("what stands behind the `:` is no port"));
         }
         if base.query().is_some() {
             return Err(wrong("it has a query"));
@@ -68,12 +73,25 @@ impl Endpoint {
     }
 }
 
-/// Protocol, host and port.
+/// Protocol, host and port, each as it was understood: nothing else of an address shows.
 fn origin(uri: &Uri) -> String {
     let scheme = uri.scheme_str().map(|scheme| format!("{scheme}://")).unwrap_or_default();
-    let authority = uri.authority().map_or("", |authority| authority.as_str());
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    super::names::shown(&format!("{scheme}{host}"))
+    let port = uri.port_u16().map(|port| format!(":{port}")).unwrap_or_default();
+    super::names::shown(&format!("{scheme}{}{port}", uri.host().unwrap_or_default()))
+}
+
+/// False where something other than a port, a number from 1 to 65535, stands behind the host. The parser lets any text pass there, and whoever
+/// asks it for the port hears that there is none.
+pub(super) fn has_port_or_none(uri: &Uri) -> bool {
+    let Some(authority) = uri.authority() else { return true };
+    let host = authority.as_str().rsplit_once('@').map_or(authority.as_str(), |(_, host)| host);
+    // An IPv6 address has colons of its own, and brackets around them.
+    let behind = host.rsplit_once(']').map_or(host, |(_, behind)| behind);
+    let is_port = |text: &str| {
+        text.bytes().all(|byte| byte.is_ascii_digit())
+            && text.parse::<u16>().is_ok_and(|port| port > 0)
+    };
+    behind.split_once(':').is_none_or(|(_, port)| is_port(port))
 }
 
 /// True if both are the same server under the same protocol.
@@ -112,7 +130,8 @@ pub(super) fn join(base: &Uri, location: &str) -> Option<Uri> {
     };
     let uri: Uri = text.parse().ok()?;
     (matches!(uri.scheme_str(), Some("http" | "https"))
-        && uri.host().is_some_and(|host| !host.is_empty()))
+        && uri.host().is_some_and(|host| !host.is_empty())
+        && has_port_or_none(&uri))
     .then_some(uri)
 }
 
@@ -141,7 +160,9 @@ mod tests {
                 "{location}"
             );
         }
-        for location in ["", "#", "file:///etc/passwd", "ftp://x/y", "https://", "https:// x"] {
+        for location in
+            ["", "#", "file:///etc/passwd", "ftp://x/y", "https://", "https:// x", "//x:secret/y"]
+        {
             assert_eq!(join(&base, location), None, "{location}");
         }
     }
@@ -187,6 +208,15 @@ mod tests {
             ("https://bob:secret@", None),
             ("secret", None),
             ("//bob:secret@hub.example", None),
+            ("https://bob:secret", None),
+            ("https://bob:secret/api", None),
+            ("ftp://bob:secret", None),
+            ("http://bob:1secret?token=secret", None),
+            ("http://bob:99999", None),
+            ("http://bob:0", None),
+            ("http://bob:", None),
+            ("http://bob:+80", None),
+            ("http://ada:engine@bob:secret", None),
         ] {
             let error = Endpoint::parse(text).expect_err(text);
             let said = format!("{error} {error:?} {:?}", error.help());
@@ -204,6 +234,10 @@ mod tests {
             Endpoint::parse("http://localhost:80/hub//").expect("fine").uri("a/b").expect("fine"),
             "http://localhost:80/hub/a/b"
         );
+        for text in ["http://[::1]", "http://[::1]:8080", "https://ada:engine@hub.example:65535/x"]
+        {
+            assert!(Endpoint::parse(text).is_ok(), "{text:?}");
+        }
         for text in
             ["", "localhost:8080", "/tmp", "ftp://x", "https://", "https://x?y", "https://x y"]
         {

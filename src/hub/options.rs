@@ -52,9 +52,7 @@ impl Proxy {
         const VARIABLES: [&str; 6] =
             ["ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"];
         let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let wrong = |name: &str| {
-            std::env::var(name).map_or(true, |value| ureq::Proxy::new(&value).is_err())
-        };
+        let wrong = |name: &str| std::env::var(name).map_or(true, |value| !is_proxy(&value));
         match VARIABLES.into_iter().find(|name| is_set(name)) {
             Some(name) if wrong(name) => Self::Malformed(name),
             _ => ureq::Proxy::try_from_env().map_or(Self::None, Self::Through),
@@ -168,6 +166,13 @@ impl Options {
     }
 }
 
+/// Whether the transport can go through it as it is written: one with a port that is none it would look for at the usual port.
+fn is_proxy(value: &str) -> bool {
+    ureq::Proxy::new(value).is_ok_and(|proxy| {
+        !proxy.host().is_empty() && super::address::has_port_or_none(proxy.uri())
+    })
+}
+
 fn expand_home(path: PathBuf, home: Option<&Path>) -> PathBuf {
     match (path.strip_prefix("~"), home) {
         (Ok(rest), Some(home)) => home.join(rest),
@@ -231,6 +236,28 @@ mod tests {
             [("1", true), ("on", true), ("True", true), ("0", false), ("", false), ("no", false)]
         {
             assert_eq!(read(&[("HF_HUB_OFFLINE", value)], home).offline, offline, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_has_a_host_and_a_port_that_is_one() {
+        for value in ["http://127.0.0.1:3128", "proxy:80", "http://ada:engine@proxy", "[::1]:80"] {
+            assert!(is_proxy(value), "{value:?}");
+        }
+        for value in [
+            "http://127.0.0.1:abc",
+            "http://127.0.0.1:80a",
+            "http://127.0.0.1:99999",
+            "http://127.0.0.1:",
+            "http://127.0.0.1:0",
+            "http://bob:pw",
+            "bob:pw",
+            "http://:8080",
+            "http://[::1",
+            "http://[::1]:x",
+            "gopher://proxy",
+        ] {
+            assert!(!is_proxy(value), "{value:?}");
         }
     }
 

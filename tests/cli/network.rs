@@ -24,6 +24,13 @@ fn of_settings_that_are_no_address_nothing_shows_that_may_be_secret() {
         ("HF_ENDPOINT", "ftp://bob:secret@hub.invalid/secret"),
         ("HTTPS_PROXY", "http://bob:secret@pro xy"),
         ("all_proxy", "gopher://bob:secret@proxy"),
+        // The host was forgotten.
+        ("HF_ENDPOINT", "https://bob:secret"),
+        ("HF_ENDPOINT", "https://bob:secret/api"),
+        ("HF_ENDPOINT", "https://bob:99999"),
+        ("HTTPS_PROXY", "http://bob:secret"),
+        ("HTTPS_PROXY", "http://bob:99999"),
+        ("HTTPS_PROXY", "http://:8080"),
         ("HF_TOKEN", "hf_secret\nhf_other"),
     ] {
         let mut command = assert_cmd::Command::from_std(world.process(["run", FILE]));
