@@ -121,6 +121,21 @@ fn the_schema_knows_every_key_of_the_shipped_experiments() {
 }
 
 #[test]
+fn the_shipped_sweep_is_scored_on_forms_of_sentences_that_training_never_saw() {
+    let world = World::empty();
+    let experiments = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments");
+    for name in ["sweep.toml", "small.toml", "data/security_events.toml"] {
+        let text = std::fs::read(experiments.join(name)).expect("readable");
+        world.write(format!("experiments/{name}"), text);
+    }
+    let checked = world.pipeline(["check", "experiments/sweep.toml"]);
+    assert_eq!(checked.code, Some(0), "{checked}");
+    let shot = world.pipeline(["run", "experiments/sweep.toml", "corpus"]);
+    assert!(shot.code == Some(0) && shot.stderr.contains("values of `template`: "), "{shot}");
+    assert!(!shot.stderr.contains("warning"), "no shared templates, no strange labels: {shot}");
+}
+
+#[test]
 fn completions_name_every_command() {
     for shell in ["bash", "zsh", "fish"] {
         let shot = World::empty().pipeline(["completions", shell]);
