@@ -76,10 +76,63 @@ fn with(options: &[&str], input: impl Into<Vec<u8>>) -> Shot {
 fn what_else_a_json_line_holds_is_kept_as_it_is_written() {
     let line = r#"{"id": 12345678901234567890123, "text": "db-07 crashed", "tags": ["a", {"b": 1.50}], "anomaly": 1}"#;
     let answer = predict(line).stdout;
-    let kept = r#"{"id":12345678901234567890123,"text":"db-07 crashed","tags":["a", {"b": 1.50}],"entities":["#;
+    let kept = r#"{"id":12345678901234567890123,"text":"db-07 crashed","tags":["a", {"b": 1.50}],"input_anomaly":1,"entities":["#;
     assert!(answer.starts_with(kept), "{answer}");
     let found = &predictions(&predict(line))[0];
-    assert!(found["anomaly_score"].is_number(), "the prediction takes the place of the truth");
+    assert!(found["anomaly_score"].is_number(), "{found}");
+}
+
+#[test]
+fn a_field_that_is_called_as_one_of_an_answer_is_not_taken_for_one() {
+    let line = r#"{"text": "db-07 crashed", "error": "E1", "line": 9, "input_line": 8}"#;
+    let found = &predictions(&predict(line))[0];
+    let (kept, all) = (&found["input_error"], found.as_object().expect("an object"));
+    assert_eq!((kept, all.get("error"), all.get("line")), (&json!("E1"), None, None));
+    assert_eq!((&found["input_line"], &found["input_input_line"]), (&json!(8), &json!(9)));
+    let bad = r#"{"text": 5, "error": "E1", "anomaly": 1}"#;
+    let found = &predictions(&with(&["--field", "text"], bad))[0];
+    assert_eq!(
+        found,
+        &json!({
+            "text": 5, "input_error": "E1", "input_anomaly": 1,
+            "error": "the object has no `text` that is a string", "line": 1,
+        })
+    );
+    let blank = &predictions(&with(&["--field", "error"], "{\"error\": \"a\"}\n\n"))[1];
+    assert_eq!((&blank["input_error"], blank.get("error")), (&json!(""), None));
+}
+
+#[test]
+fn a_model_that_may_not_be_read_or_is_no_file_is_said_to_be_so() {
+    let world = World::trained();
+    let model = |part: &str| world.path("outputs/mini/model").join(part);
+    let heads = std::fs::read(model("heads.json")).expect("readable");
+    std::fs::remove_file(model("heads.json")).expect("removed");
+    let made = std::process::Command::new("mkfifo").arg(model("heads.json")).status();
+    assert!(made.expect("mkfifo").success());
+    let shot = world.pipeline(["predict", "outputs/mini"]);
+    assert!(shot.code == Some(2) && shot.stderr.contains("a named pipe, not a file"), "{shot}");
+    std::fs::remove_file(model("heads.json")).expect("removed");
+    std::fs::write(model("heads.json"), heads).expect("written");
+    let set = |path: &std::path::Path, mode| {
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode))
+            .expect("set");
+    };
+    for (path, closed, open) in [(model("heads.json"), 0, 0o644), (model(""), 0o600, 0o755)] {
+        set(&path, closed);
+        // Permissions do not bind root.
+        if std::fs::read(model("heads.json")).is_err() {
+            let shot = world.pipeline(["predict", "outputs/mini"]);
+            assert!(
+                shot.code == Some(2)
+                    && shot.stderr.to_lowercase().contains("permission denied")
+                    && shot.stderr.contains("help: change its permissions")
+                    && !shot.stderr.contains("os error"),
+                "{shot}"
+            );
+        }
+        set(&path, open);
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `pipeline predict`: lines or JSONL in, JSONL out, a line for each line. One that holds no text, or that the model cannot read, is answered
 //! by why, and does not keep the others from being tagged.
 
+use std::borrow::Cow;
 use std::io::Read;
 use std::path::Path;
 
@@ -11,10 +12,15 @@ use super::failure::{Failure, Outcome};
 use super::lines::{Fields, Line, Lines, NoText, Unreadable};
 use super::terminal;
 use crate::app::tools::{OpenError, Prediction, Predictor};
+use crate::base::disk::regular::TO_READ;
 use crate::view;
 
-/// Members that a prediction has: those of a line that have these names give way.
-const PREDICTED: [&str; 4] = ["entities", "anomaly", "anomaly_score", "truncated"];
+/// Members that an answer has, or may have.
+const OF_ANSWERS: [&str; 6] =
+    ["entities", "anomaly", "anomaly_score", "truncated", "error", "line"];
+
+/// What stands before the names of a line's own members that an answer's could be taken for.
+const OF_INPUT: &str = "input_";
 
 pub fn run(arguments: &Predict) -> Result<Outcome, Failure> {
     let input = open(arguments.file.as_deref())?;
@@ -140,6 +146,7 @@ fn not_opened(error: &OpenError) -> Failure {
             let file = file.as_deref().unwrap_or("EXPERIMENT.toml");
             failure.with_help(format!("train it again: `pipeline run {file}`"))
         }
+        OpenError::Denied { .. } => failure.with_help(TO_READ),
         OpenError::Unusable { help, .. } => failure.with_help_of(help.as_deref()),
     }
 }
@@ -148,20 +155,31 @@ fn not_opened(error: &OpenError) -> Failure {
 fn tagged(line: &Line, field: &str, prediction: &Prediction) -> String {
     let mut fields = Vec::new();
     if let (true, Ok(text)) = (line.fields.0.is_empty(), &line.text) {
-        fields.push(member(field, &serde_json::to_string(text).expect("a string")));
+        let text = serde_json::to_string(text).expect("a string");
+        fields.push(member(&kept_as(field, &line.fields), &text));
     }
-    object(fields, &line.fields, &PREDICTED, prediction)
+    object(fields, &line.fields, prediction)
 }
 
-/// A JSON object of `first`, the line's own members but for those with the names of `answer`'s, and `answer`'s.
-fn object(first: Vec<String>, own: &Fields, names: &[&str], answer: &impl Serialize) -> String {
-    let kept = own.0.iter().filter(|(name, _)| !names.contains(&name.as_str()));
+/// A JSON object of `first`, the line's own members, and `answer`'s.
+fn object(first: Vec<String>, own: &Fields, answer: &impl Serialize) -> String {
     let mut members = first;
-    members.extend(kept.map(|(name, value)| member(name, value.get())));
+    members.extend(own.0.iter().map(|(name, value)| member(&kept_as(name, own), value.get())));
     let answer = serde_json::to_string(answer).expect("plain data");
     members.push(answer[1..answer.len() - 1].to_owned());
     members.retain(|member| !member.is_empty());
     format!("{{{}}}", members.join(","))
+}
+
+/// The name under which a member of the line stays: its own, unless it is one of an answer's; then a name that no other member of the line has.
+fn kept_as<'a>(name: &'a str, own: &Fields) -> Cow<'a, str> {
+    let mut kept = Cow::Borrowed(name);
+    while OF_ANSWERS.contains(&&*kept)
+        || (kept != name && own.0.iter().any(|(other, _)| *other == *kept))
+    {
+        kept = format!("{OF_INPUT}{kept}").into();
+    }
+    kept
 }
 
 fn member(name: &str, value: &str) -> String {
@@ -186,7 +204,6 @@ struct BadLines {
 
 impl BadLines {
     const NAMED: usize = 10;
-    const NAMES: [&str; 2] = ["error", "line"];
 
     /// The answer to line `number`, with what else it holds.
     fn add(&mut self, number: u64, line: &Line, error: String) -> String {
@@ -194,7 +211,7 @@ impl BadLines {
         if self.first.len() < Self::NAMED {
             self.first.push(number);
         }
-        object(Vec::new(), &line.fields, &Self::NAMES, &BadLine { error, line: number })
+        object(Vec::new(), &line.fields, &BadLine { error, line: number })
     }
 
     fn end(&self, lines: u64) -> Result<Outcome, Failure> {

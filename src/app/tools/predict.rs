@@ -1,5 +1,6 @@
 //! Tags texts with a trained model.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -61,6 +62,8 @@ pub enum OpenError {
     Missing { folder: PathBuf },
     #[error("`{}` is a file, not a model's folder", path.display())]
     File { path: PathBuf },
+    #[error("permission denied: cannot look into `{}`", folder.display())]
+    Denied { folder: PathBuf },
     #[error("the model in `{}` was trained by an earlier version of this program", folder.display())]
     Earlier { folder: PathBuf },
     #[error("`{}` holds no trained model: there is no `heads.json` in it", folder.display())]
@@ -76,15 +79,24 @@ impl Predictor {
     /// # Errors
     /// When there is no trained model in it, or one that is damaged.
     pub fn open(folder: &Path) -> Result<Self, OpenError> {
+        let is_denied = |error: &std::io::Error| error.kind() == ErrorKind::PermissionDenied;
         match std::fs::metadata(folder) {
             Ok(metadata) if metadata.is_dir() => {}
             Ok(_) => return Err(OpenError::File { path: folder.to_owned() }),
+            Err(error) if is_denied(&error) => {
+                return Err(OpenError::Denied { folder: folder.to_owned() });
+            }
             Err(_) => return Err(OpenError::Missing { folder: folder.to_owned() }),
         }
         let inner = ["model", "best/model", "first/model"].map(|name| folder.join(name));
         let folder = inner.iter().find(|inner| inner.is_dir()).map_or(folder, PathBuf::as_path);
         if !Checkpoint::is_one(folder) {
+            // Of what is in a folder that may not be entered, nobody knows whether it is there.
+            let entered = folder.join(".").symlink_metadata();
             let folder = folder.to_owned();
+            if entered.is_err_and(|error| is_denied(&error)) {
+                return Err(OpenError::Denied { folder });
+            }
             return Err(match Checkpoint::is_of_earlier_format(&folder) {
                 true => OpenError::Earlier { folder },
                 false => OpenError::NoModel { folder },

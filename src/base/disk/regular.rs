@@ -6,6 +6,9 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Error, ErrorKind, Read as _};
 use std::path::Path;
 
+/// What to do where permission to read is denied.
+pub const TO_READ: &str = "change its permissions, or run as a user who may read it";
+
 /// Opens the file at `path`, or where its links lead, for reading.
 ///
 /// # Errors

@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 
 use crate::base::disk::no_room::NoRoom;
+use crate::base::disk::regular::TO_READ;
 
 /// A failure of one stage.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -77,8 +78,15 @@ impl StageError {
         if let Some(why) = NoRoom::of(error, path) {
             return Self::new(why.message(path)).with_help(why.help());
         }
-        let failure = Self::new(format!("cannot {doing} `{}`: {error}", path.display()));
+        // The system's number says nothing to a person.
+        let mut reason = error.to_string();
+        if let Some(number) = error.raw_os_error() {
+            let plain = reason.strip_suffix(&format!(" (os error {number})"));
+            reason = plain.unwrap_or(&reason).to_owned();
+        }
+        let failure = Self::new(format!("cannot {doing} `{}`: {reason}", path.display()));
         match error.kind() {
+            ErrorKind::PermissionDenied if doing == "read" => failure.with_help(TO_READ),
             ErrorKind::NotFound if doing == "read" => {
                 failure.with_help("something removed it during the run; run the same command again")
             }
@@ -87,5 +95,18 @@ impl StageError {
             ),
             _ => failure,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_the_disk_is_said_without_its_number_and_with_what_to_do() {
+        let denied = std::io::Error::from_raw_os_error(13);
+        let error = StageError::io("read", std::path::Path::new("x"), &denied);
+        assert_eq!(error.to_string(), "cannot read `x`: Permission denied");
+        assert_eq!(error.help(), Some(TO_READ));
     }
 }

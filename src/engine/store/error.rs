@@ -4,6 +4,7 @@ use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use crate::base::disk::no_room::NoRoom;
+use crate::base::disk::regular::TO_READ;
 use crate::engine::plan::CacheKey;
 
 /// A failure of the store. Whatever it is, entries that were complete stay so, and no partial entry is left in place.
@@ -48,6 +49,7 @@ impl StoreError {
     pub fn help(&self) -> Option<&'static str> {
         match self {
             Self::Full { why, .. } => Some(why.help()),
+            Self::Denied { doing: "open" | "read" | "list", .. } => Some(TO_READ),
             Self::ReadOnly { .. } | Self::Denied { .. } => {
                 Some("run from a folder that you may write, or change the permissions of `outputs`")
             }
@@ -63,6 +65,15 @@ impl StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_may_not_read_is_not_sent_to_where_one_may_write() {
+        let help = |doing| {
+            StoreError::io(doing, Path::new("x"), &ErrorKind::PermissionDenied.into()).help()
+        };
+        assert!(["open", "read", "list"].iter().all(|doing| help(doing) == Some(TO_READ)));
+        assert!(help("write").expect("some").contains("that you may write"));
+    }
 
     #[test]
     fn what_went_wrong_with_the_disk_is_named() {

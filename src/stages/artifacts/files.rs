@@ -1,7 +1,7 @@
 //! Reading and writing the files of an artifact with errors that name them.
 
 use std::fs::File;
-use std::io::{BufWriter, Write as _};
+use std::io::{BufWriter, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Serialize, de::DeserializeOwned};
@@ -15,11 +15,22 @@ use crate::engine::stage::StageError;
 /// When it is not there: the artifact is damaged, since its files are digested when it is built.
 pub fn require(folder: &Path, name: &str) -> Result<PathBuf, StageError> {
     let path = folder.join(name);
-    if path.is_file() {
-        Ok(path)
-    } else {
-        Err(StageError::new(format!("`{}` is missing", path.display()))
-            .with_help("`pipeline verify` lists damaged entries; `run` rebuilds them"))
+    match present(&path)? {
+        true => Ok(path),
+        false => Err(StageError::new(format!("`{}` is missing", path.display()))
+            .with_help("`pipeline verify` lists damaged entries; `run` rebuilds them")),
+    }
+}
+
+/// Whether a file is at `path`.
+///
+/// # Errors
+/// When it is something else, or nobody may look.
+pub(super) fn present(path: &Path) -> Result<bool, StageError> {
+    match path.metadata().and_then(|metadata| regular::check(&metadata)) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(StageError::io("read", path, &error)),
     }
 }
 

@@ -43,7 +43,7 @@ pub(super) fn check(folder: &Path, names: &[&str]) -> Result<(), StageError> {
     };
     let damaged = |path: &Path, why: &str| bad(path, &format!("damaged: {why}"));
     let path = folder.join(DIGESTS);
-    if !path.is_file() {
+    if !files::present(&path)? {
         return Err(bad(&path, "missing"));
     }
     let digests: Digests = serde_json::from_str(&files::read_text(&path)?)
@@ -59,7 +59,7 @@ pub(super) fn check(folder: &Path, names: &[&str]) -> Result<(), StageError> {
             return Err(damaged(&path, &format!("it has no digest of `{name}`")));
         };
         let file = folder.join(name);
-        if !file.is_file() {
+        if !files::present(&file)? {
             return Err(bad(&file, "missing"));
         }
         if of_file(&file)? != *expected {
