@@ -29,6 +29,7 @@ mod training;
 mod typed;
 mod usage;
 mod verify;
+mod worth;
 
 pub use failure::{Failure, Outcome};
 pub use kinds::markdown as kinds_markdown;

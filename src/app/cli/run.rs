@@ -1,10 +1,10 @@
 //! `pipeline run`: plans, pins, runs what has changed, records, publishes, and says how it went.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::args::Run;
 use super::check::place_of;
@@ -13,6 +13,7 @@ use super::pin::pin;
 use super::project::{self, Profile, Project};
 use super::root::Root;
 use super::signals::Signals;
+use super::worth::Worth;
 use super::{duration, memory, origin, plan as planning, terminal, typed};
 use crate::base::diagnostics::{Diagnostic, Diagnostics, suggest};
 use crate::engine::exec::{
@@ -23,9 +24,6 @@ use crate::engine::spec::unsafe_name;
 use crate::engine::stage::{Caveat, Device};
 use crate::engine::store::{Asked, NewRun, RunRecord, RunStatus, Store};
 use crate::view::{self, Console, Metrics, Origin, Part, PublishError, Published, format};
-
-/// Between two lines about how far a stage is, in a record and in `--json`.
-const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 
 pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
     let signals = Signals::watch()?;
@@ -141,7 +139,7 @@ fn execute(
         store: &project.store,
         on_cpu,
         origin: Origin { made_by: record.run().made_by(), again: &again },
-        progressed: Mutex::default(),
+        worth: Mutex::default(),
         unwritten: Mutex::default(),
     };
     for text in &plan.warnings {
@@ -343,28 +341,12 @@ struct Listener<'a> {
     store: &'a Store,
     on_cpu: bool,
     origin: Origin<'a>,
-    /// When each node, or the publishing, last had a line about how far it is.
-    progressed: Mutex<HashMap<Option<usize>, Instant>>,
+    worth: Mutex<Worth>,
     /// Why an event could not be written to standard output.
     unwritten: Mutex<Option<Failure>>,
 }
 
 impl Listener<'_> {
-    /// Whether an event has its line: progress at most once a second for each stage, so that neither a record nor a pipe fills with it.
-    fn is_worth_a_line(&self, event: &Event) -> bool {
-        let node = match event {
-            Event::StageProgress { name, .. } => Some(name.node),
-            Event::Publishing { .. } => None,
-            _ => return true,
-        };
-        let mut progressed = self.progressed.lock().unwrap_or_else(PoisonError::into_inner);
-        if progressed.get(&node).is_some_and(|last| last.elapsed() < PROGRESS_INTERVAL) {
-            return false;
-        }
-        progressed.insert(node, Instant::now());
-        true
-    }
-
     /// Why standard output took not all events.
     fn unwritten(&self) -> Option<Failure> {
         self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).take()
@@ -384,9 +366,11 @@ impl Reporter for Listener<'_> {
         if let Some(console) = &self.console {
             console.event(event);
         }
-        if !self.is_worth_a_line(event) {
+        let mut worth = self.worth.lock().unwrap_or_else(PoisonError::into_inner);
+        if !worth.is_a_line(event, Instant::now()) {
             return;
         }
+        drop(worth);
         let at_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         let line = Line { at_ms, event };
         self.record.event(&line);
