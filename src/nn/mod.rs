@@ -47,7 +47,7 @@ pub use batch::{BatchError, IGNORE, Targets, Tokens};
 pub use buffers::{NoMemory, ask_for_large_pages, reserve, room_for, zeros};
 pub use checkpoint::CheckpointError;
 pub use composed::ComposedModel;
-pub use configs::{ConfigError, ConfigProblem, known_families};
+pub use configs::{ConfigError, ConfigProblem};
 pub use gradients::{Gradients, SparseRows};
 pub use joint::{JointModel, Logits};
 pub use layout::{Group, Head, HeadSizes, LayerLayout, Layout, Parameter, Role};

@@ -18,7 +18,7 @@ use crate::engine::stage::{
     Progress, Remark, SourceFile, SourceProblem, Stage, StageError, Survey, SurveyInputs,
 };
 use crate::hub::{self, Client, HubError, Options};
-use crate::nn::{ConfigError, ConfigProblem, EncoderSpec, JointModel, known_families};
+use crate::nn::{ConfigError, EncoderSpec, JointModel};
 use crate::stages::artifacts::{Backbone, files};
 use crate::text::TextTokenizer;
 
@@ -179,19 +179,22 @@ fn checked(folder: &Path) -> Result<Backbone, StageError> {
 const INSPECTION: Inspection = Inspection { largest: 1 << 20, read: read_config };
 
 fn read_config(text: &str) -> Result<Content, Vec<SourceProblem>> {
-    let problem =
-        |range, message: String| SourceProblem::new(range, message).help(known_families());
-    match EncoderSpec::from_json(text) {
+    let read = EncoderSpec::from_json(text);
+    let help = read.as_ref().err().map(ConfigError::help).unwrap_or_default();
+    match read {
         Ok(encoder) => Ok(Arc::new(encoder)),
         Err(ConfigError::Unsupported(problems)) => Err(problems
             .into_iter()
-            .map(|ConfigProblem { key, message }| problem(place_of(text, key), message))
+            .map(|problem| {
+                let range = place_of(text, problem.key);
+                SourceProblem::new(range, problem.message.as_str()).help(problem.help())
+            })
             .collect()),
         Err(ConfigError::Json { message, line, column }) => {
             let before = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len);
             let at = before.sum::<usize>() + column.saturating_sub(1);
             let at = text.floor_char_boundary(at.min(text.len()));
-            Err(vec![problem(at..at, message)])
+            Err(vec![SourceProblem::new(at..at, message).help(help)])
         }
     }
 }

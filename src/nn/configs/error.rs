@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use super::families::known_families;
+
 /// Something in a `config.json` with which no model can be made here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigProblem {
@@ -27,6 +29,30 @@ pub enum ConfigError {
     Json { message: String, line: usize, column: usize },
     #[error("unsupported configuration: {}", messages(.0).join("; "))]
     Unsupported(Vec<ConfigProblem>),
+}
+
+impl ConfigProblem {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn help(&self) -> String {
+        match self.key {
+            "model_type" => known_families(),
+            _ => "choose a model that is made so, or correct the file".to_owned(),
+        }
+    }
+}
+
+impl ConfigError {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn help(&self) -> String {
+        match self {
+            Self::Unsupported(problems) => {
+                problems.first().map(ConfigProblem::help).unwrap_or_default()
+            }
+            Self::Json { .. } => "take the file again from where the model came".to_owned(),
+        }
+    }
 }
 
 impl From<serde_json::Error> for ConfigError {

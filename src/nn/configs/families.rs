@@ -57,8 +57,7 @@ impl EncoderSpec {
 }
 
 /// What an encoder must be.
-#[must_use]
-pub fn known_families() -> String {
+pub(super) fn known_families() -> String {
     format!("the encoder must be a {}", list(|family| family.name.to_owned()))
 }
 

@@ -8,5 +8,4 @@ mod families;
 mod modernbert;
 
 pub use error::{ConfigError, ConfigProblem};
-pub use families::known_families;
 pub use modernbert::{Attention, ModernBertConfig, layer_types};

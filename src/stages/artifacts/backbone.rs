@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::files;
 use crate::engine::stage::{Artifact, StageError};
-use crate::nn::{EncoderSpec, known_families};
+use crate::nn::EncoderSpec;
 
 /// An encoder in Hugging Face layout: `config.json`, `model.safetensors`, `tokenizer.json`.
 pub struct Backbone {
@@ -28,7 +28,7 @@ impl Artifact for Backbone {
     fn open(folder: &Path) -> Result<Self, StageError> {
         let path = files::require(folder, Self::CONFIG)?;
         let encoder = EncoderSpec::from_json(&files::read_text(&path)?).map_err(|error| {
-            StageError::new(format!("`{}`: {error}", path.display())).with_help(known_families())
+            StageError::new(format!("`{}`: {error}", path.display())).with_help(error.help())
         })?;
         Ok(Self {
             encoder,
