@@ -105,8 +105,13 @@ impl Sources {
         self.list.iter().filter(|source| !source.typed).map(|source| source.name.as_str())
     }
 
-    /// Keeps what was typed on the command line: `name` alone says where that is.
+    /// Keeps what was typed on the command line: the beginning of `name` alone says where that is.
     pub fn add_typed(&mut self, name: String, text: String) -> SourceId {
+        const SHOWN: usize = 120;
+        let name = match name.char_indices().nth(SHOWN) {
+            Some((end, _)) => format!("{}…", &name[..end]),
+            None => name,
+        };
         self.push(name, text, true)
     }
 
@@ -348,16 +353,17 @@ impl Diagnostics {
                 .map(|(span, text)| json!({ "place": place(*span), "text": text }))
                 .collect();
             let place_of = diagnostic.span.map(place);
+            let help: Vec<_> = diagnostic.help.iter().map(|help| visible::cut(help)).collect();
             let member = |name: &str| place_of.as_ref().map(|place| place[name].clone());
             json!({
                 "code": diagnostic.code,
-                "message": diagnostic.message,
+                "message": visible::cut(&diagnostic.message),
                 "file": member("file"),
                 "line": member("line"),
                 "column": member("column"),
                 "place": place_of,
                 "labels": labels,
-                "help": diagnostic.help,
+                "help": help,
             })
         };
         Value::Array(self.list.iter().map(one).collect())

@@ -13,14 +13,39 @@ pub fn text(text: &str) -> Cow<'_, str> {
 /// [`text`] for a message: a value or a name in one may be of any size, and no more of it is shown than anybody reads.
 #[must_use]
 pub fn message(message: &str) -> Cow<'_, str> {
+    match cut(message) {
+        Cow::Borrowed(message) => text(message),
+        Cow::Owned(message) => text(&message).into_owned().into(),
+    }
+}
+
+/// The part of a message that anybody reads, with nothing in it written otherwise: for machines.
+#[must_use]
+pub fn cut(message: &str) -> Cow<'_, str> {
     const SHOWN: usize = 2000;
     match message.char_indices().nth(SHOWN) {
-        None => text(message),
+        None => message.into(),
         Some((end, _)) => {
             let rest = message[end..].chars().count();
-            format!("{}... ({rest} characters more)", text(&message[..end])).into()
+            format!("{}... ({rest} characters more)", &message[..end]).into()
         }
     }
+}
+
+/// `text` with no line longer than anybody reads: of a longer one the middle is left out, since both ends say what it is about.
+#[must_use]
+pub fn narrow(text: &str) -> String {
+    const SHOWN: usize = 500;
+    let narrow = |line: &str| {
+        let count = line.chars().count();
+        if count <= 2 * SHOWN {
+            return line.to_owned();
+        }
+        let begin: String = line.chars().take(SHOWN).collect();
+        let end: String = line.chars().skip(count - SHOWN).collect();
+        format!("{begin}...{end}")
+    };
+    text.split('\n').map(narrow).collect::<Vec<_>>().join("\n")
 }
 
 /// The same for what must stay on one line, such as a name.
@@ -91,6 +116,11 @@ mod tests {
         assert_eq!(message("ü\x1b"), r"ü\u001b");
         let long = "ü".repeat(200_000);
         assert!(message(&long).ends_with("ü... (198000 characters more)"));
+        assert_eq!(cut(&long), message(&long));
+        assert_eq!((cut("\x1b"), narrow("a\n\nb\n")), ("\x1b".into(), "a\n\nb\n".to_owned()));
+        let line = narrow(&format!("value '{long}' for X\nusage"));
+        assert!(line.starts_with("value 'ü") && line.ends_with("ü' for X\nusage"), "{line}");
+        assert!(line.chars().count() < 1100, "{line}");
     }
 
     #[test]

@@ -26,9 +26,34 @@ fn a_number_is_advised_in_a_spelling_that_is_taken() {
     }
     let shot = check(&world, "stage.train.epochs='007'");
     assert!(shot.stderr.contains("write `7`, without quotes"), "{shot}");
-    world.child("point", "[stage.train]\nlearning_rate = .001\n");
-    let shot = world.pipeline(["check", "experiments/point.toml"]);
-    assert!(shot.stderr.contains("write `0.001`"), "{shot}");
+}
+
+#[test]
+fn what_is_nearly_a_number_in_a_file_is_one_mistake_with_the_number_that_was_meant() {
+    let world = World::new();
+    for (given, advice) in [
+        (".001", "write `0.001`"),
+        ("1.", "write `1.0`"),
+        ("-.5", "write `-0.5`"),
+        ("1e-3;", "write `1e-3`: a line ends without `;`"),
+        ("10%", "write `0.1`: there is no sign for percent"),
+        ("0,001", "write `0.001`: decimals have a point"),
+    ] {
+        world.child("number", &format!("[stage.train]\nlearning_rate = {given}\n"));
+        let shot = world.pipeline(["check", "experiments/number.toml"]);
+        let mistakes = shot.stderr.matches("error").count();
+        assert!(shot.code == Some(2) && mistakes == 1, "{shot}");
+        assert!(shot.stderr.contains(advice) && !shot.stderr.contains("quotes"), "{shot}");
+    }
+}
+
+#[test]
+fn several_values_are_advised_as_what_takes_them() {
+    let world = World::new();
+    let shot = check(&world, "train.betas=0.9,0.99");
+    assert!(shot.stderr.contains("where it takes an array, write `[0.9,0.99]`"), "{shot}");
+    let shot = world.pipeline(["check", FILE, "--sweep", "seed=1,2"]);
+    assert!(shot.code == Some(2) && shot.stderr.contains("`--seeds 2`"), "{shot}");
 }
 
 #[test]
@@ -121,6 +146,38 @@ fn a_value_or_a_name_of_any_size_makes_no_message_that_nobody_reads() {
     for name in ["long", "names", "many"] {
         let shot = world.pipeline(["check", &format!("experiments/{name}.toml")]);
         assert!(shot.code == Some(2) && shot.stderr.len() < 100_000, "{}", shot.stderr.len());
+    }
+}
+
+#[test]
+fn a_word_of_the_command_line_of_any_size_makes_no_message_that_nobody_reads() {
+    let world = World::new();
+    let long = "q".repeat(100_000);
+    for option in [
+        format!("--set={long}"),
+        format!("--set={long}=1"),
+        format!("--set=train.{long}=1"),
+        format!("--set=train.keep_best={long}"),
+        format!("--set=train.epochs='{long}'"),
+        format!("--sweep={long}"),
+        format!("--sweep=train.{long}=1,2"),
+        format!("--objective={long}"),
+        format!("--seeds={long}"),
+        format!("--device={long}"),
+        format!("--threads={long}"),
+        format!("--{long}"),
+        long.clone(),
+    ] {
+        for form in [&[][..], &["--json"]] {
+            let arguments: Vec<&str> = ["run", FILE, &option].iter().chain(form).copied().collect();
+            let shot = world.pipeline(arguments);
+            let size = shot.stderr.len() + shot.stdout.len();
+            assert!(shot.code != Some(0) && size < 8_000, "{}: {size}", &option[..12]);
+        }
+    }
+    for form in [&[][..], &["--json"]] {
+        let shot = world.pipeline(["check", &long].iter().chain(form));
+        assert!(shot.code == Some(2) && shot.stderr.len() + shot.stdout.len() < 20_000);
     }
 }
 

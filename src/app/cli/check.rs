@@ -10,6 +10,7 @@ use super::failure::{Failure, Outcome};
 use super::project::Project;
 use super::terminal;
 use crate::base::diagnostics::{Diagnostic, Diagnostics, Span};
+use crate::base::visible;
 use crate::engine::exec::{self, Found};
 use crate::engine::plan::Plan;
 use crate::engine::spec::{AxisTarget, Experiment};
@@ -22,6 +23,7 @@ pub fn run(arguments: &Check, color: bool) -> Result<Outcome, Failure> {
     let mut failures = Vec::new();
     for file in &arguments.files {
         let name = file.to_string_lossy();
+        let name = visible::cut(&name);
         match Project::plan(file, &arguments.place, &arguments.changes, &[]) {
             Ok((project, plan)) => {
                 let found =

@@ -103,7 +103,8 @@ impl Failure {
         match self {
             Self::Diagnostics(diagnostics) => diagnostics.to_json(),
             Self::Message { message, help, .. } => {
-                serde_json::json!([{"message": message, "help": help}])
+                let help: Vec<_> = help.iter().map(|help| visible::cut(help)).collect();
+                serde_json::json!([{"message": visible::cut(message), "help": help}])
             }
         }
     }

@@ -65,7 +65,7 @@ pub fn usage(error: &clap::Error) {
     }
     let text = error.render();
     let text = if colored(When::Auto) { text.ansi().to_string() } else { text.to_string() };
-    let _ = io::stderr().lock().write_all(visible::styled(&text).as_bytes());
+    let _ = io::stderr().lock().write_all(visible::styled(&visible::narrow(&text)).as_bytes());
 }
 
 /// Whether the terminal behind standard error, where there is one, can do no more than print lines.

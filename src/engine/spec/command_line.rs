@@ -256,17 +256,23 @@ fn several_values(
     let message = format!("`--set` gives {} one value, but there are {count}", quoted(&path));
     let diagnostic =
         Diagnostic::new("several-values", message).at(Span::new(reader.id, range.clone()));
-    if given.len() > 60 {
+    if given.len() + path.len() > 100 {
         return diagnostic
-            .help("`--sweep` runs the experiment with each; a list stands in brackets");
+            .help("an array stands in brackets; `--sweep` runs the experiment with each value");
     }
-    let swept = match path::named(words) {
-        Some(Named::Value(ValuePath { members: [], .. })) => {
-            format!("`--sweep {path}={given}` runs the experiment with each; ")
+    let of_value = format!("where it takes an array, write `[{given}]`");
+    let diagnostic = match path::named(words) {
+        // Which of the two it takes is not known here.
+        Some(Named::Value(ValuePath { members: [], .. })) => diagnostic.help(format!(
+            "{of_value}; where it takes one value, `--sweep {path}={given}` runs the experiment with each"
+        )),
+        Some(Named::Seed) => {
+            return diagnostic
+                .help(format!("`--seeds {given}` runs the experiment with each"));
         }
-        _ => String::new(),
+        _ => diagnostic.help(of_value),
     };
-    diagnostic.help(format!("{swept}a list is `[{given}]`, a string with commas `'{given}'`"))
+    diagnostic.help(format!("a string with commas is `'{given}'`"))
 }
 
 /// Where a path stands, from its first word to its last.

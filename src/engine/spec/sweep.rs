@@ -279,6 +279,12 @@ pub(super) fn target(reader: &mut Reader<'_>, words: &[Word], span: Span) -> Opt
             [(first, at), _, ..] if &**first != "stage" => {
                 bad_stage(first, *at).help(RESERVED_RULE)
             }
+            [(seed, _)] if &**seed == "seed" => {
+                let message = "seeds are no axis, but replicates of each point";
+                let diagnostic = Diagnostic::new("bad-axis", message).at(span);
+                diagnostic
+                    .help("`--seeds 2`, or `seeds = 2` in `[sweep]`, runs each point with two")
+            }
             _ => not_two_words(words, span).help(AXIS_RULE),
         },
     };

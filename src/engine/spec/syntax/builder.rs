@@ -288,6 +288,13 @@ impl EventReceiver for Builder<'_> {
         } else {
             self.scalar_node(span, encoding)
         };
+        // What is behind it on its line is complained about next: it is no value that anybody meant.
+        let is_cut = self.open.is_empty() && encoding.is_none() && {
+            let rest = &self.source.input()[span.end()..];
+            let rest = rest.lines().next().unwrap_or_default().trim_start();
+            !rest.is_empty() && !rest.starts_with('#')
+        };
+        let data = if is_cut { NodeData::Invalid } else { data };
         self.place(Node { span: self.span(span.start(), span.end()), data });
     }
 

@@ -74,7 +74,15 @@ pub(super) fn translate(error: &ParseError, text: &str, base: usize, id: SourceI
         | "unexpected key or value" => {
             let rest = text[place.start..].lines().next().unwrap_or_default().trim();
             span = place.start..place.start + rest.len();
-            (format!("expected the end of the line, found {}", quoted(rest)), "")
+            let before = text[..place.start].lines().next_back().unwrap_or_default();
+            let before = before.rsplit(['=', ' ']).next().unwrap_or_default();
+            let message = format!("expected the end of the line, found {}", quoted(rest));
+            let diagnostic = Diagnostic::new("syntax", message)
+                .at(Span::new(id, base + span.start..base + span.end));
+            return match decimal(before, rest) {
+                Some(number) => diagnostic.help(format!("write `{number}`: decimals have a point")),
+                None => diagnostic,
+            };
         }
         "invalid comment character" => ("a control character in a comment".into(), "remove it"),
         "carriage return must be followed by newline" => {
@@ -124,6 +132,25 @@ pub(super) fn translate(error: &ParseError, text: &str, base: usize, id: SourceI
     if help.is_empty() { diagnostic } else { diagnostic.help(help) }
 }
 
+/// `0.001` for `0` and `,001`.
+fn decimal(before: &str, rest: &str) -> Option<String> {
+    let digits = rest.strip_prefix(',')?;
+    let number = format!("{before}.{digits}");
+    let starts = |text: &str| text.starts_with(|first: char| first.is_ascii_digit());
+    (starts(digits) && before.parse::<i64>().is_ok() && number.parse::<f64>().is_ok())
+        .then_some(number)
+}
+
+/// What to write for a number with a sign behind it.
+fn without_sign(raw: &str) -> Option<String> {
+    if let Some(number) = raw.strip_suffix(';') {
+        let is_number = number.parse::<f64>().is_ok();
+        return is_number.then(|| format!("write `{number}`: a line ends without `;`"));
+    }
+    let number: f64 = raw.strip_suffix('%')?.trim_end().parse().ok()?;
+    Some(format!("write `{:?}`: there is no sign for percent", number / 100.0))
+}
+
 /// The diagnostic for a value without quotes that is none.
 pub(super) fn no_value(raw: &str, span: Span) -> Diagnostic {
     let diagnostic = Diagnostic::new("syntax", format!("{} is not a value", quoted(raw))).at(span);
@@ -134,6 +161,9 @@ pub(super) fn no_value(raw: &str, span: Span) -> Diagnostic {
         return diagnostic
             .help(format!("after {} a comma or the end of the line is missing", quoted(before)));
     }
+    if let Some(help) = without_sign(raw) {
+        return diagnostic.help(help);
+    }
     let lower = raw.to_lowercase();
     let first = raw.trim_start_matches(['+', '-', '.']).bytes().next();
     if ["true", "false"].contains(&lower.as_str()) {
@@ -141,13 +171,12 @@ pub(super) fn no_value(raw: &str, span: Span) -> Diagnostic {
     } else if first.is_some_and(|byte| byte.is_ascii_digit())
         && lower.bytes().all(|byte| b"0123456789abcdefox_+-.".contains(&byte))
     {
-        let diagnostic =
-            diagnostic.help("numbers are written as in `12`, `0.5` or `2e-5`; a string has quotes");
         // Rust reads more spellings than TOML.
         match (raw.parse::<i64>(), raw.parse::<f64>()) {
             (Ok(number), _) => diagnostic.help(format!("write `{number}`")),
             (_, Ok(number)) if number.is_finite() => diagnostic.help(format!("write `{number:?}`")),
-            _ => diagnostic,
+            _ => diagnostic
+                .help("numbers are written as in `12`, `0.5` or `2e-5`; a string has quotes"),
         }
     } else if raw.len() <= 60 && !raw.contains(['"', '\\', '\n']) {
         diagnostic.help(format!("a string has quotes: `\"{raw}\"`"))
