@@ -71,11 +71,12 @@ fn end(bytes: usize) -> ! {
     let mut digits = [0; 20];
     let terminal = rustix::termios::isatty(std::io::stderr().as_fd());
     // A progress bar may have left its line unfinished and the cursor hidden.
-    let parts: [&[u8]; 4] = [
+    let parts: [&[u8]; 5] = [
         if terminal { b"\r\x1b[K\x1b[?25h" } else { b"" },
         b"error: no memory is left: ",
         decimal(bytes, &mut digits),
-        b" bytes were refused\nhelp: free memory, raise the limit on it (`ulimit -v`), or take smaller batches or a smaller model; what is finished is kept, and the same command goes on from there\n",
+        if bytes == 1 { b" byte was" } else { b" bytes were" },
+        b" refused\nhelp: free memory, raise the limit on it (`ulimit -v`), or take smaller batches or a smaller model; what is finished is kept, and the same command goes on from there\n",
     ];
     for part in parts {
         let _ = rustix::io::write(std::io::stderr().as_fd(), part);

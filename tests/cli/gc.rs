@@ -127,6 +127,9 @@ fn entries_of_an_experiment_that_is_gone_are_offered_with_what_they_took_unless_
     assert!(gc().starts_with("nothing to remove"), "{}", gc());
     assert_eq!(world.pipeline(["unpin", &run]).stdout, format!("unpinned {run}\n"));
     assert_eq!(gc(), offered);
+    let folder = format!("outputs/runs/{run}/");
+    assert_eq!(world.pipeline(["pin", &folder]).stdout, format!("pinned {run}\n"));
+    assert_eq!(world.pipeline(["unpin", &folder]).stdout, format!("unpinned {run}\n"));
     let unknown = world.pipeline(["pin", "no-run"]);
     assert!(
         unknown.code == Some(4) && unknown.stderr.contains("there is no run `no-run`"),

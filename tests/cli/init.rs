@@ -14,6 +14,17 @@ fn init_in_an_empty_folder_writes_an_experiment_that_passes_and_refuses_to_write
 }
 
 #[test]
+fn init_takes_a_folder_and_makes_none_that_is_called_as_a_file() {
+    let world = World::empty();
+    world.write("notes", "mine");
+    for name in ["x.toml", "notes"] {
+        let shot = world.pipeline(["init", name]);
+        assert!(shot.code == Some(2) && shot.stderr.contains("`init` takes a folder"), "{shot}");
+    }
+    assert!(!world.path("x.toml").exists() && world.read("notes") == "mine");
+}
+
+#[test]
 fn the_starter_runs_as_it_is() {
     let world = World::empty();
     world.pipeline(["init"]);

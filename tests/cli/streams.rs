@@ -311,7 +311,8 @@ fn an_interrupted_run_exits_with_130_and_the_same_command_continues() {
         stderr.read_to_string(&mut said).expect("readable");
         assert_eq!(child.wait().expect("it ends").code(), Some(130), "{said}");
         assert!(
-            said.contains("stopping: ") && said.contains("stopped  the same command continues"),
+            said.contains("stopping in order: the same command continues")
+                && said.contains("stopped  the same command continues"),
             "{said}"
         );
         assert!(

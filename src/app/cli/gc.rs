@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
@@ -60,10 +61,18 @@ fn old_runs(store: &Store, keep: &BTreeSet<String>, arguments: &Gc) -> Result<()
     terminal::print(&text)
 }
 
-/// Holds runs that are named against those that there are.
+/// Holds runs that are named, by their ids or as folders `outputs/runs/ID`, against those that there are.
 pub fn runs(store: &Store, keep: &[String]) -> Result<BTreeSet<String>, Failure> {
     let known = store.list_runs()?;
-    for run in keep {
+    let records = store.outputs().join("runs").canonicalize().ok();
+    let id_of = |run: &String| {
+        let folder = Path::new(run).canonicalize().ok()?;
+        let id = folder.file_name()?.to_str()?.to_owned();
+        (folder.parent() == records.as_deref()).then_some(id)
+    };
+    let keep: BTreeSet<String> =
+        keep.iter().map(|run| id_of(run).unwrap_or_else(|| run.clone())).collect();
+    for run in &keep {
         if !known.iter().any(|known| known.id == *run) {
             let failure = Failure::not_found(format!("there is no run `{run}`"));
             return Err(match suggest(run, known.iter().map(|run| run.id.as_str())) {
@@ -72,7 +81,7 @@ pub fn runs(store: &Store, keep: &[String]) -> Result<BTreeSet<String>, Failure>
             });
         }
     }
-    Ok(keep.iter().cloned().collect())
+    Ok(keep)
 }
 
 fn what(waste: &Waste) -> String {

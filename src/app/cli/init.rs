@@ -22,6 +22,14 @@ const OF_THE_FOLDER: &[(&str, &str)] = &[
 ];
 
 pub fn run(arguments: &Init) -> Result<(), Failure> {
+    let folder = &arguments.folder;
+    if folder.extension().is_some_and(|extension| extension == "toml") || folder.is_file() {
+        let message =
+            format!("`{}` is the name of a file, and `init` takes a folder", folder.display());
+        return Err(Failure::usage(message).with_help(
+            "`pipeline init` writes `experiments/starter.toml` into the current folder: call the file as you like afterwards",
+        ));
+    }
     if let Some((name, _)) = FILES.iter().find(|(name, _)| place(arguments, name).exists()) {
         return Err(Failure::usage(format!(
             "`{}` exists already",

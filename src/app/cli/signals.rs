@@ -47,7 +47,9 @@ impl Signals {
                     std::process::exit(130);
                 }
                 asked.cancel();
-                let text = "stopping: trainings save a checkpoint (Ctrl-C again stops at once)";
+                // What runs, and whether it has anything to save, is not known here.
+                let text =
+                    "stopping in order: the same command continues (Ctrl-C again stops at once)";
                 match speaker.get() {
                     Some(console) => console.interrupt(text, typed),
                     None => terminal::complain(&format!("{text}\n")),
