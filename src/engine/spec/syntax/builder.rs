@@ -41,6 +41,8 @@ pub(super) struct Builder<'t> {
     key: PendingKey,
     open: Vec<Open>,
     value: Option<Node>,
+    /// An array or an inline table is never closed, and so has swallowed what follows.
+    unclosed: bool,
     problems: Problems,
 }
 
@@ -61,6 +63,7 @@ impl<'t> Builder<'t> {
             key: PendingKey::default(),
             open: Vec::new(),
             value: None,
+            unclosed: false,
             problems: Problems::default(),
         }
     }
@@ -68,7 +71,7 @@ impl<'t> Builder<'t> {
     pub fn finish(mut self, problems: &mut Problems, broken: bool) -> Document {
         self.end_line(self.source.input().len());
         problems.extend(self.problems);
-        Document { root: self.root, broken }
+        Document { root: self.root, broken: broken || self.unclosed }
     }
 
     pub fn into_value(self, problems: &mut Problems) -> Option<Node> {
@@ -117,7 +120,7 @@ impl<'t> Builder<'t> {
         if let Some(error) = errors.first() {
             match encoding {
                 Some(_) => self.complain(error),
-                None if error.description() == "missing opening quote" => self.complain(error),
+                None if raw.as_str().ends_with(['"', '\'']) => self.complain(error),
                 None => self.problems.push(mistakes::no_value(raw.as_str(), place)),
             }
             return NodeData::Invalid;
@@ -236,6 +239,7 @@ impl EventReceiver for Builder<'_> {
     }
 
     fn inline_table_close(&mut self, span: TextSpan, _: &mut dyn ErrorSink) {
+        self.unclosed |= span.is_empty();
         if let Some(Open::Table { start, table, outer }) = self.open.pop() {
             self.key = outer;
             self.place(Node { span: self.span(start, span.end()), data: NodeData::Table(table) });
@@ -248,6 +252,7 @@ impl EventReceiver for Builder<'_> {
     }
 
     fn array_close(&mut self, span: TextSpan, _: &mut dyn ErrorSink) {
+        self.unclosed |= span.is_empty();
         if let Some(Open::Array { start, items }) = self.open.pop() {
             self.place(Node {
                 span: self.span(start, span.end()),

@@ -1,20 +1,9 @@
-//! What the parser complains about, in our words.
+//! What the parser complains about, in our words: a dictionary. What is read of a file, and what is not, goes by the text and by the tokens that
+//! the parser expected (`super::feed`, `super::builder`).
 
 use toml_parser::{Expected, ParseError};
 
 use crate::base::diagnostics::{Diagnostic, SourceId, Span, quoted};
-
-/// True if the parser lost its place, so that what follows in the text was not read, or not where it belongs.
-pub(super) fn swallows(error: &ParseError) -> bool {
-    matches!(
-        error.description(),
-        "unclosed array"
-            | "unclosed inline table"
-            | "invalid table"
-            | "missing table open"
-            | "unexpected content"
-    )
-}
 
 /// The diagnostic for a complaint about `text`, which starts at byte `base` of its source.
 pub(super) fn translate(error: &ParseError, text: &str, base: usize, id: SourceId) -> Diagnostic {

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use builder::Builder;
 use toml_parser::parser::{EventReceiver, RecursionGuard, ValidateWhitespace};
-use toml_parser::{ParseError, Source};
+use toml_parser::{Expected, ParseError, Source};
 
 use super::problems::Problems;
 use crate::base::diagnostics::{SourceId, Span};
@@ -105,6 +105,11 @@ pub(super) fn quote(text: &str) -> String {
     out
 }
 
+/// What stands on a line before a place.
+fn before(text: &str, at: usize) -> &str {
+    text[..text.floor_char_boundary(at)].rsplit('\n').next().unwrap_or_default()
+}
+
 type Parse =
     fn(&[toml_parser::lexer::Token], &mut dyn EventReceiver, &mut dyn toml_parser::ErrorSink);
 
@@ -122,9 +127,11 @@ fn feed(
     let mut broken = false;
     let mut line_end = 0;
     let mut sink = |error: ParseError| {
-        broken |= mistakes::swallows(&error);
         // What follows a mistake on its line is most often a consequence of it.
         let at = error.unexpected().map_or(0, |span| span.start()).min(text.len());
+        // A line that begins with a bracket which nothing opened: what was meant to be inside stands outside.
+        let is_first = before(text, at).trim().is_empty();
+        broken |= is_first && error.expected() == Some(&[Expected::Literal("[")]);
         if at >= line_end {
             problems.push(mistakes::translate(&error, text, base, id));
             line_end = text[text.ceil_char_boundary(at)..]
