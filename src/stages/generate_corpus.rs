@@ -204,7 +204,7 @@ impl GenerateCorpus {
         }
         let membership = division.divide(&items).map_err(|error| splits::failed(&error))?;
         drop(items);
-        remarks.extend(splits::remarks(&division, &membership));
+        remarks.extend(splits::remarks(&division, &membership, |index| index + 1));
         for chunk in chunks(self.samples) {
             check_cancelled()?;
             let start = chunk.start;

@@ -30,7 +30,7 @@ pub struct ReadCorpus {
     /// Field whose equal values stay in one split, such as `"event"`, or `"text"` for the text itself; `{ test = "event" }` holds whole values out for that split only, and divides the rest as without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<By>,
-    /// What becomes of equal texts in `path`: `"together"` keeps them in one split (under `by`, those of one group), `"drop"` keeps one of them, with `"keep"` each is a text like any other. Default: together.
+    /// What becomes of equal texts in `path`: `"together"` keeps them in one split (under `by`, those of one group), `"drop"` keeps one of them (the first line with the labels of most; on a tie the first of all), with `"keep"` each is a text like any other. Default: together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duplicates: Option<Duplicates>,
     /// File of the training split, instead of `path`.
@@ -191,7 +191,7 @@ impl ReadCorpus {
                     .with_help(error.help())
                     .in_file_of("path")
             })?;
-        remarks.extend(splits::remarks(&division, &membership));
+        remarks.extend(splits::remarks(&division, &membership, |index| examples[index].line));
         for (example, part) in examples.into_iter().zip(membership.parts) {
             if let Some(split) = part {
                 push(split, example)?;

@@ -13,7 +13,8 @@ use crate::engine::stage::{
 };
 use crate::stages::artifacts::{CorpusFiles, CorpusWriter};
 use crate::text::{
-    self, Corpus, Division, EqualTexts, Example, Membership, Split, SplitError, Trace,
+    self, Contradictions, Corpus, Division, EqualTexts, Example, Membership, Split, SplitError,
+    Trace,
 };
 
 /// Fractions of the splits; one that is left out is empty.
@@ -149,7 +150,13 @@ pub(super) fn failed(error: &SplitError) -> StageError {
 const NEAR: f64 = 0.02;
 
 /// What came out: counts and shares, and where they are not what was asked for.
-pub(super) fn remarks(division: &Division, membership: &Membership) -> Vec<Remark> {
+///
+/// * `line`: where the item at a position comes from
+pub(super) fn remarks(
+    division: &Division,
+    membership: &Membership,
+    line: impl Fn(usize) -> usize,
+) -> Vec<Remark> {
     let sizes = Split::ALL.map(|split| (split, membership.size(split)));
     let total = sizes.iter().map(|(_, size)| size).sum::<usize>().max(1);
     let share = |size: usize| size as f64 / total as f64;
@@ -179,6 +186,15 @@ pub(super) fn remarks(division: &Division, membership: &Membership) -> Vec<Remar
         let text = format!("{lines} dropped, whose text stands in another line");
         remarks.push(Remark::Note(text));
     }
+    if let Contradictions { examples, texts, first: Some(first) } = membership.contradictions {
+        let [one, other] = first.map(line);
+        let message = format!(
+            "{examples} texts had equals with other labels ({texts} distinct, the first in lines {one} and {other}) and one of each was kept: \
+             the first line with the labels of most, on a tie the first of all"
+        );
+        let caveat = Caveat::new("contradicting_labels", examples, message);
+        remarks.push(Remark::Caveat(caveat));
+    }
     remarks.extend(missed(division, membership, sizes).map(Remark::Caveat));
     remarks
 }
@@ -190,20 +206,31 @@ fn missed(
 ) -> Option<Caveat> {
     let total = sizes.iter().map(|(_, size)| *size as f64).sum::<f64>().max(1.0);
     let asked = |split: Split| division.fractions.get(split);
-    let far = |(split, size): &(Split, usize)| {
+    // One text for each of the two classes is rounding.
+    let rounding = if membership.groups.is_empty() { 2.0 } else { 0.0 };
+    let is_far = |(split, size): &(Split, usize)| {
+        let off = (*size as f64 - asked(*split) * total).abs();
+        off > NEAR * total && off > rounding
+    };
+    let text = |(split, size): &(Split, usize)| {
         let share = *size as f64 / total;
-        let text = format!(
+        format!(
             "{split} {:.1} % instead of {} %",
             100.0 * share,
             (asked(*split) * 1000.0).round() / 10.0
-        );
-        ((share - asked(*split)).abs() > NEAR).then_some(text)
+        )
     };
-    let far: Vec<String> = sizes.iter().filter_map(far).collect();
+    let (far, parts): (Vec<String>, Vec<Split>) =
+        sizes.iter().filter(|part| is_far(part)).map(|part| (text(part), part.0)).unzip();
     if far.is_empty() {
         return None;
     }
-    let why = match membership.groups.first() {
+    // A field for some parts alone has missed where one of these did; the rest is divided text by text.
+    let groups = membership
+        .groups
+        .iter()
+        .find(|groups| !membership.is_tied || groups.part.is_none_or(|part| parts.contains(&part)));
+    let why = match groups {
         Some(groups) => format!("the groups of `{}` do not divide finer", groups.field),
         None => "equal texts stay together".to_owned(),
     };
@@ -285,6 +312,43 @@ impl Overlap {
     }
 }
 
+/// Which texts share their field `id`.
+#[derive(Default)]
+struct Ids {
+    /// By digest of the `id`: the place of the first.
+    first: HashMap<u64, (Split, usize)>,
+    /// Texts whose `id` an earlier one has.
+    repeated: usize,
+    example: Option<(String, [(Split, usize); 2])>,
+}
+
+impl Ids {
+    fn push(&mut self, split: Split, example: &Example) {
+        let Some(id) = example.fields.get("id") else { return };
+        let place = (split, example.line);
+        let digest = blake3::hash(id.as_bytes());
+        let (digest, _) = digest.as_bytes().split_first_chunk::<8>().expect("it has 32 bytes");
+        let first = *self.first.entry(u64::from_le_bytes(*digest)).or_insert(place);
+        if first != place {
+            self.repeated += 1;
+            self.example.get_or_insert_with(|| (id.clone(), [first, place]));
+        }
+    }
+
+    fn remark(&self) -> Option<Remark> {
+        let (id, [(split, line), (other, other_line)]) = self.example.as_ref()?;
+        let texts = match self.repeated {
+            1 => "1 text has".to_owned(),
+            count => format!("{count} texts have"),
+        };
+        let id: String = id.chars().take(40).collect();
+        Some(Remark::Warning(format!(
+            "{texts} an `id` that an earlier one has, such as `{id}` in line {line} of {split} and line {other_line} of {other}: \
+             texts that share one are told apart by what they say, so that a corrected one counts as new"
+        )))
+    }
+}
+
 /// Writes a corpus text by text, and says at its end what a reader of scores on it should know, and how it differs from what the stage came
 /// to before.
 pub(super) struct Output<'a> {
@@ -292,6 +356,7 @@ pub(super) struct Output<'a> {
     files: CorpusWriter,
     overlap: Overlap,
     labels: LabelFindings,
+    ids: Ids,
     /// Of the corpus before, and of this one.
     traces: Option<(Trace, Trace)>,
 }
@@ -307,6 +372,7 @@ impl<'a> Output<'a> {
             files: CorpusFiles::writer(context.output)?,
             overlap: Overlap::new(group),
             labels: LabelFindings::default(),
+            ids: Ids::default(),
             traces: (context.previous)()
                 .and_then(|previous| trace(&previous))
                 .map(|trace| (trace, Trace::default())),
@@ -316,6 +382,7 @@ impl<'a> Output<'a> {
     pub(super) fn push(&mut self, split: Split, example: &Example) -> Result<(), StageError> {
         self.overlap.push(split, example);
         self.labels.push(split, example);
+        self.ids.push(split, example);
         if let Some((_, trace)) = &mut self.traces {
             trace.push(split, example);
         }
@@ -326,6 +393,7 @@ impl<'a> Output<'a> {
         for caveat in self.overlap.caveats().into_iter().chain(self.labels.caveats()) {
             self.context.caveat(&mut caveats, caveat);
         }
+        self.context.remarks(&mut caveats, self.ids.remark().into_iter().collect());
         // Whoever learns the classes says it.
         caveats.extend(self.labels.classes());
         if let Some((before, now)) = &self.traces {
@@ -342,11 +410,16 @@ pub(super) fn survey(
     mut remarks: Vec<Remark>,
 ) -> Survey {
     let (mut overlap, labels) = (Overlap::new(group), LabelFindings::of(&corpus));
+    let mut ids = Ids::default();
     for split in Split::ALL {
-        corpus.get(split).iter().for_each(|example| overlap.push(split, example));
+        for example in corpus.get(split) {
+            overlap.push(split, example);
+            ids.push(split, example);
+        }
     }
     let caveats = overlap.caveats().into_iter().chain(labels.caveats());
     remarks.extend(caveats.map(Remark::Caveat));
+    remarks.extend(ids.remark());
     Survey { remarks, finding: Some(Arc::new(corpus)), ..Survey::default() }
 }
 

@@ -345,6 +345,9 @@ impl Stage for Train {
     ) -> Result<Survey, StageError> {
         if let Some(corpus) = inputs.get::<Corpus>("data") {
             watched::refuse_undefined(self, || Ok(Contents::of(&corpus.validation)))?;
+            if self.ner_weight > 0.0 && corpus.entity_labels().is_empty() {
+                return Err(no_tags(NO_ENTITIES));
+            }
             if self.anomaly_weight > 0.0 {
                 let remarks = LabelFindings::of(&corpus).classes().into_iter().map(Remark::Caveat);
                 return Ok(Survey { remarks: remarks.collect(), ..Survey::default() });
@@ -419,12 +422,11 @@ impl Stage for Train {
             |label: &u32| *label != IGNORE && !(self.ignore_outside && *label == labels.outside());
         if self.ner_weight > 0.0 && (labels.len() == 1 || !train.labels.iter().any(counts)) {
             let message = if labels.len() == 1 {
-                "the corpus has no entities"
+                NO_ENTITIES
             } else {
                 "no token of the training split has a label that counts"
             };
-            return Err(StageError::new(format!("{message}, so there are no tags to learn"))
-                .with_help("set `ner_weight = 0` to learn anomalies alone, or see that the corpus has its entities"));
+            return Err(no_tags(message));
         }
         let splits = training::Data {
             train: &train,
@@ -459,6 +461,14 @@ impl Stage for Train {
         written?;
         Checkpoint::open(context.output)
     }
+}
+
+const NO_ENTITIES: &str = "the corpus has no entities";
+
+fn no_tags(why: &str) -> StageError {
+    StageError::new(format!("{why}, so there are no tags to learn")).with_help(
+        "set `ner_weight = 0` to learn anomalies alone, or see that the corpus has its entities",
+    )
 }
 
 /// Writes the model and its history, and flushes them, so that a disk that refuses does it while the training can still be saved.

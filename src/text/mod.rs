@@ -34,8 +34,8 @@ pub use misfits::{Cause, Misfit, Misfits, UnitFound};
 pub use offsets::Offsets;
 pub use pieces::LONGEST as LONGEST_RUN;
 pub use split::{
-    By, Difference, Division, EqualTexts, Fractions, GroupCounts, Item, Membership, SplitError,
-    Trace, check_sizes, split,
+    By, Contradictions, Difference, Division, EqualTexts, Fractions, GroupCounts, Item, Membership,
+    SplitError, Trace, check_sizes, split,
 };
 pub use templates::{
     FORMAT as TEMPLATES_FORMAT, Sentences, TemplateProblem, Templates, TemplatesError, classes,

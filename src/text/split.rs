@@ -8,7 +8,7 @@
 //! of anomalies, and membership depends on the texts alone, so that *k* corrected, added or removed lines move about *k* others. Equal texts
 //! are one unit: it has the smallest hash of its members, and belongs to the class of most of them.
 //!
-//! With `by = "field"`, all examples with the same value of the field stay on one side: see [`groups`]. `by = { test = "field" }` does so for
+//! With `by = "field"`, all examples with the same value of the field stay on one side, whatever their classes: see [`groups`]. `by = { test = "field" }` does so for
 //! one part, and divides what is left as without `by`.
 //! Inside a part, examples keep the order of the file.
 
@@ -106,7 +106,7 @@ pub enum EqualTexts {
     /// They stay in one part; under `by`, those of one group do.
     #[default]
     Together,
-    /// One of them stays: the first of those that have the class of most.
+    /// One of them stays: the first with the labels of most; on a tie, of the first.
     Drop,
     /// Each goes its own way.
     Keep,
@@ -127,7 +127,8 @@ pub struct Item {
     text: u128,
     /// Hash of seed and identity.
     rank: u64,
-    class: u32,
+    /// A digest of class and entities that is odd for an anomaly.
+    labels: u64,
     /// Hashes of seed and values, in the order of [`By::fields`].
     groups: [u64; 2],
 }
@@ -139,6 +140,21 @@ pub struct Membership {
     pub parts: Vec<Option<Split>>,
     /// Of each of [`By::fields`] that was used.
     pub groups: Vec<GroupCounts>,
+    /// Whether some texts could not go their own way because others are equal.
+    pub is_tied: bool,
+    /// Among the texts of which one was to stay.
+    pub contradictions: Contradictions,
+}
+
+/// Equal texts with different labels.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Contradictions {
+    /// Examples whose equals have other labels.
+    pub examples: usize,
+    /// Distinct texts among them.
+    pub texts: usize,
+    /// Two examples with the first of these texts, as positions of items.
+    pub first: Option<[usize; 2]>,
 }
 
 impl Membership {
@@ -239,7 +255,13 @@ impl Division {
             None => self.hash("text", &example.text),
         };
         let text = digest(&[example.text.as_bytes()]);
-        Ok(Item { text, rank, class: example.anomaly, groups })
+        let entities: Vec<String> = example
+            .entities
+            .iter()
+            .map(|entity| format!("{} {} {}", entity.start, entity.end, entity.label))
+            .collect();
+        let labels = digest(&[entities.join("\n").as_bytes()]) as u64 & !1;
+        Ok(Item { text, rank, labels: labels | u64::from(example.anomaly > 0), groups })
     }
 
     /// Gives each item its part.
@@ -248,9 +270,14 @@ impl Division {
     /// [`SplitError`] when the fractions do not sum to 1, or a part that is to get something would be empty.
     pub fn divide(&self, items: &[Item]) -> Result<Membership, SplitError> {
         self.fractions.check()?;
-        let mut membership = Membership { parts: vec![None; items.len()], groups: Vec::new() };
+        let mut membership = Membership {
+            parts: vec![None; items.len()],
+            groups: Vec::new(),
+            is_tied: false,
+            contradictions: Contradictions::default(),
+        };
         let mut left: Vec<usize> = match self.equal_texts {
-            EqualTexts::Drop => representatives(items),
+            EqualTexts::Drop => representatives(items, &mut membership.contradictions),
             EqualTexts::Together | EqualTexts::Keep => (0..items.len()).collect(),
         };
         let mut fractions = self.fractions;
@@ -285,6 +312,7 @@ impl Division {
             }
         }
         let units = self.ranked(items, &left, fractions, &mut membership.parts);
+        membership.is_tied = units < left.len();
         self.require_all(&membership, units)?;
         Ok(membership)
     }
@@ -355,7 +383,7 @@ fn text_units(items: &[Item], left: &[usize]) -> Vec<Unit> {
         let (unit, classes) = &mut units[place];
         unit.rank = unit.rank.min(item.rank);
         unit.members.push(*index);
-        classes[usize::from(item.class > 0)] += 1;
+        classes[class_of(item) as usize] += 1;
     }
     units.into_iter().map(|(unit, classes)| Unit { class: majority(classes), ..unit }).collect()
 }
@@ -378,7 +406,7 @@ fn single_units(items: &[Item], left: &[usize]) -> Vec<Unit> {
 }
 
 fn class_of(item: &Item) -> u32 {
-    u32::from(item.class > 0)
+    (item.labels & 1) as u32
 }
 
 /// Anomalies are the rarer class, and win a tie.
@@ -387,16 +415,35 @@ fn majority([normal, anomalies]: [usize; 2]) -> u32 {
 }
 
 /// The one that stays of each text, in the order of the items.
-fn representatives(items: &[Item]) -> Vec<usize> {
+fn representatives(items: &[Item], contradictions: &mut Contradictions) -> Vec<usize> {
     let all: Vec<usize> = (0..items.len()).collect();
-    let mut kept: Vec<usize> = text_units(items, &all)
-        .into_iter()
-        .filter_map(|unit| {
-            unit.members.into_iter().find(|index| class_of(&items[*index]) == unit.class)
-        })
-        .collect();
+    let mut kept: Vec<usize> = Vec::new();
+    for Unit { members, .. } in text_units(items, &all) {
+        let first = members[0];
+        let other = members.iter().find(|index| items[**index].labels != items[first].labels);
+        let Some(other) = other else {
+            kept.push(first);
+            continue;
+        };
+        contradictions.examples += members.len();
+        contradictions.texts += 1;
+        contradictions.first.get_or_insert([first, *other]);
+        let class = |index: &usize| u64::from(class_of(&items[*index]));
+        let labels = |index: &usize| items[*index].labels;
+        let of_class = most(&members, class);
+        kept.push(most(&of_class, labels)[0]);
+    }
     kept.sort_unstable();
     kept
+}
+
+/// Those of `members` that have the value of most; on a tie, the one that stands first.
+fn most(members: &[usize], value: impl Fn(&usize) -> u64) -> Vec<usize> {
+    let mut counts: HashMap<u64, usize> = HashMap::new();
+    members.iter().for_each(|index| *counts.entry(value(index)).or_default() += 1);
+    let largest = counts.values().max();
+    let winner = members.iter().map(&value).find(|value| counts.get(value) == largest);
+    members.iter().copied().filter(|index| Some(value(index)) == winner).collect()
 }
 
 /// Where each part ends among the `count` members of a class that follow `seen` members of others: sizes come out right in total, and for

@@ -8,7 +8,8 @@
 //!    where it was damaged or removed.
 //! 2. The run says in its record what it is about to put there.
 //! 3. Without a sweep, a new folder takes the old one's place in one step ([`swap`]). Of a sweep, each trial's folder does, then the best one's,
-//!    then each file at the top; `published.json` comes last. Whoever stops that in the middle finds whole trials, and the same command goes on.
+//!    then each file at the top; `published.json` comes last, and until then says that it is not `complete`. Whoever stops that in the middle finds
+//!    whole trials, and the same command goes on.
 //! 4. What a person put beside or into the results is carried along.
 //!
 //! | the run | without a sweep | a sweep |
@@ -312,13 +313,13 @@ impl Publishing<'_> {
             published.metrics.clone(),
             published.best.clone(),
         );
-        let text =
-            serde_json::to_string_pretty(&record).map_err(|error| self.io(error.into()))? + "\n";
-        std::fs::write(made.join(RECORD), &text).map_err(|error| self.io(error))?;
-        let item = Item {
-            source: Source::Made(made.join(RECORD)),
-            blake3: blake3::hash(text.as_bytes()).to_hex().to_string(),
+        let write = |record: &Record, name: &str| -> std::io::Result<Item> {
+            let text = serde_json::to_string_pretty(record)? + "\n";
+            std::fs::write(made.join(name), &text)?;
+            let blake3 = blake3::hash(text.as_bytes()).to_hex().to_string();
+            Ok(Item { source: Source::Made(made.join(name)), blake3 })
         };
+        let item = write(&record, RECORD).map_err(|error| self.io(error))?;
         publication.files.insert(RECORD.to_owned(), item.blake3.clone());
         contents.items.insert(RECORD.to_owned(), item);
         crash_point("before-publish-record");
@@ -326,7 +327,9 @@ impl Publishing<'_> {
         if plan.sweep.is_none() {
             self.put_whole(&contents, &scratch)?;
         } else {
-            self.put_parts(&contents, &stale, &gone, &scratch)?;
+            let unfinished =
+                write(&record.unfinished(), "unfinished.json").map_err(|error| self.io(error))?;
+            self.put_parts(&contents, &unfinished, &stale, &gone, &scratch)?;
         }
         // With the old results go other names of the same files, and the system counts that as a change.
         drop(scratch);
@@ -463,6 +466,7 @@ impl Publishing<'_> {
     fn put_parts(
         &self,
         contents: &Contents,
+        unfinished: &Item,
         stale: &BTreeSet<String>,
         gone: &BTreeSet<String>,
         scratch: &Scratch,
@@ -470,6 +474,7 @@ impl Publishing<'_> {
         let building = &scratch.path().join(BUILDING);
         let io = |error| self.io(error);
         durable::create_folder(&self.folder).map_err(io)?;
+        self.put_file(unfinished, RECORD, building).map_err(io)?;
         let parts: BTreeSet<&str> =
             stale.iter().chain(gone).filter_map(|name| contents.part_of(name)).collect();
         let (trials, others): (Vec<&str>, Vec<&str>) =

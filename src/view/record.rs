@@ -21,6 +21,9 @@ pub struct Record {
     /// The run that put the results there, and what was asked of it. Older programs did not write all of it.
     #[serde(flatten)]
     pub made_by: Option<MadeBy>,
+    /// False while a sweep is published, and where that was broken off: what lies beside it may be of the run before.
+    #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
+    pub complete: bool,
     /// The experiment file, relative to the folder that holds `outputs/` where it lies inside.
     pub experiment: String,
     /// By trial (empty without a sweep) and stage.
@@ -32,6 +35,7 @@ pub struct Record {
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub missing: BTreeSet<String>,
     /// With a sweep, those of its best trial.
+    #[serde(serialize_with = "crate::engine::stage::as_scores")]
     pub metrics: Metrics,
     /// The trial that is best in a sweep's objective.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -39,6 +43,10 @@ pub struct Record {
     /// The digest of every file that was made, by its name inside the folder.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub blake3: BTreeMap<String, Option<String>>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Record {
@@ -53,6 +61,7 @@ impl Record {
         Self {
             version: VERSION,
             made_by: Some(made_by.clone()),
+            complete: true,
             experiment: publication.experiment.clone(),
             keys: publication.keys.clone(),
             objective: publication.objective.clone(),
@@ -61,6 +70,12 @@ impl Record {
             best,
             blake3: files.map(|(name, digest)| (name.clone(), Some(digest.clone()))).collect(),
         }
+    }
+
+    /// What stands in its place until all lies there.
+    #[must_use]
+    pub fn unfinished(self) -> Self {
+        Self { complete: false, ..self }
     }
 
     /// The record in a folder, where it can be read.

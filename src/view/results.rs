@@ -7,13 +7,12 @@ use serde_json::Value;
 
 use super::contents::{Item, Source};
 use super::format;
-use crate::engine::exec::{NodeName, RunOutcome};
+use crate::engine::exec::RunOutcome;
 use crate::engine::plan::{NodeId, Plan};
 use crate::engine::stage::{ArtifactType, Caveat};
 use crate::engine::store::Entry;
 
-/// Named numbers, such as `evaluate.ner.span_f1`; a metric that is undefined is `None`.
-pub type Metrics = BTreeMap<String, Option<f64>>;
+pub use crate::engine::stage::Scores as Metrics;
 
 /// One trial's nodes that have an entry.
 pub struct TrialResults<'a> {
@@ -109,33 +108,13 @@ impl<'a> TrialResults<'a> {
 /// # Errors
 /// When a metrics file cannot be read.
 pub fn caveats(plan: &Plan, outcome: &RunOutcome) -> std::io::Result<Vec<Caveat>> {
-    let mut scored = 0;
-    // With the first that it is about, and how many those are.
-    let mut found: Vec<(Caveat, &NodeName, usize)> = Vec::new();
-    let mut places: HashMap<Caveat, usize> = HashMap::new();
+    let mut listed = Vec::new();
     for (id, node) in plan.ids().zip(&outcome.nodes) {
         let Some(entry) = &node.entry else { continue };
         let Some(metrics) = metrics_file(plan, id, entry)? else { continue };
-        scored += 1;
-        for caveat in Caveat::listed_in(&metrics) {
-            match places.get(&caveat) {
-                Some(place) => found[*place].2 += 1,
-                None => {
-                    places.insert(caveat.clone(), found.len());
-                    found.push((caveat, &node.name, 1));
-                }
-            }
-        }
+        listed.push((node.name.to_string(), Caveat::listed_in(&metrics)));
     }
-    let said = |(caveat, first, count): (Caveat, &NodeName, usize)| {
-        let whose = match count {
-            all if all == scored => return caveat,
-            1 => format!("{first}"),
-            count => format!("{first} and {} more", count - 1),
-        };
-        Caveat { message: format!("{whose}: {}", caveat.message), ..caveat }
-    };
-    let mut caveats: Vec<Caveat> = found.into_iter().map(said).collect();
+    let mut caveats = gathered(&listed);
     let seeds = plan.sweep.as_ref().map_or(0, |sweep| sweep.seeds.len());
     if seeds > 1 {
         caveats.extend(plan.shared_draws().iter().map(|(stage, what)| {
@@ -146,6 +125,36 @@ pub fn caveats(plan: &Plan, outcome: &RunOutcome) -> std::io::Result<Vec<Caveat>
         }));
     }
     Ok(caveats)
+}
+
+/// Each caveat once. One that not all have names the first that has it.
+///
+/// * `listed`: what each score is to be read with, with the name of its stage and trial
+#[must_use]
+pub fn gathered(listed: &[(String, Vec<Caveat>)]) -> Vec<Caveat> {
+    // With the first that it is about, and how many those are.
+    let mut found: Vec<(&Caveat, &str, usize)> = Vec::new();
+    let mut places: HashMap<&Caveat, usize> = HashMap::new();
+    for (name, caveats) in listed {
+        for caveat in caveats {
+            match places.get(caveat) {
+                Some(place) => found[*place].2 += 1,
+                None => {
+                    places.insert(caveat, found.len());
+                    found.push((caveat, name, 1));
+                }
+            }
+        }
+    }
+    let said = |(caveat, first, count): (&Caveat, &str, usize)| {
+        let whose = match count {
+            all if all == listed.len() => return caveat.clone(),
+            1 => first.to_owned(),
+            count => format!("{first} and {} more", count - 1),
+        };
+        Caveat { message: format!("{whose}: {}", caveat.message), ..caveat.clone() }
+    };
+    found.into_iter().map(said).collect()
 }
 
 /// The content of the file of scores, for artifacts that have one.

@@ -8,7 +8,7 @@ use super::places::PublishError;
 use super::results::{LabelScores, Metrics, TrialResults};
 use crate::engine::exec::{Outcome, RunOutcome};
 use crate::engine::plan::{Plan, SweepShape, Trial, value_text};
-use crate::engine::stage::Caveat;
+use crate::engine::stage::{Caveat, is_count};
 use crate::view::figures::{self, SweepGrid, SweepPoint, sweep_grid, sweep_line};
 
 /// A trial with what came of it.
@@ -24,7 +24,7 @@ struct Row<'a> {
 
 /// What became of a trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Status {
+pub(super) enum Status {
     Done,
     /// A stage of it failed.
     Failed,
@@ -35,7 +35,7 @@ enum Status {
 }
 
 impl Status {
-    fn of(plan: &Plan, outcome: &RunOutcome, trial: &Trial) -> Self {
+    pub(super) fn of(plan: &Plan, outcome: &RunOutcome, trial: &Trial) -> Self {
         let ends = || {
             let ids = plan.stages().iter().filter_map(|stage| plan.node_of(trial.index, stage));
             ids.map(|id| &outcome.nodes[id.index()])
@@ -51,7 +51,7 @@ impl Status {
         }
     }
 
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Done => "done",
             Self::Failed => "failed",
@@ -390,7 +390,10 @@ fn draw(
     };
     for name in names.iter().filter(|name| wanted(name)) {
         let metrics = |point: &PointRows<'_>| values(point, name);
-        if points.iter().all(|point| metrics(point).is_empty()) {
+        let mut all = points.iter().flat_map(&metrics);
+        let Some(first) = all.next() else { continue };
+        // Of what is the same everywhere, such as how many entities there are, a picture says nothing.
+        if is_count(name) && all.all(|value| value == first) {
             continue;
         }
         let path = folder.join(format!("{}.png", file_name(name)));

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 
 use super::format;
 use super::results::{LabelScores, Metrics, TrialResults};
-use super::sweep::Moments;
+use super::sweep::{Moments, Status};
 use crate::engine::exec::RunOutcome;
 use crate::engine::plan::{Objective, Plan, Point, SweepShape};
+use crate::engine::stage::is_count;
 
 /// Points that are shown; all of them are in `summary.csv`.
 const ROWS: usize = 10;
@@ -20,12 +21,22 @@ const VALUE: usize = 40;
 struct Scores<'a> {
     point: &'a Point,
     trials: Vec<Metrics>,
+    /// What became of the first trial that has no metrics.
+    lost: Option<Status>,
 }
 
 impl Scores<'_> {
     fn moments(&self, name: &str) -> Moments {
         let values = self.trials.iter().filter_map(|metrics| metrics.get(name).copied().flatten());
         Moments::of(&values.collect::<Vec<_>>())
+    }
+
+    /// A score as a cell; that there is none where no trial came to its end.
+    fn cell(&self, name: &str) -> String {
+        match self.lost {
+            Some(status) if self.trials.is_empty() => status.name().replace('_', " "),
+            _ => score(name, &self.moments(name)),
+        }
     }
 }
 
@@ -57,10 +68,14 @@ fn points<'a>(plan: &'a Plan, outcome: &RunOutcome) -> std::io::Result<Vec<Score
     for trial in &plan.trials {
         let results = TrialResults::of(plan, outcome, trial.index);
         let metrics = if results.is_whole() { Some(results.metrics()?) } else { None };
-        match points.last_mut() {
-            Some(last) if last.point.label == trial.point.label => last.trials.extend(metrics),
-            _ => points.push(Scores { point: &trial.point, trials: Vec::from_iter(metrics) }),
+        if points.last().is_none_or(|last| last.point.label != trial.point.label) {
+            points.push(Scores { point: &trial.point, trials: Vec::new(), lost: None });
         }
+        let Some(last) = points.last_mut() else { continue };
+        if metrics.is_none() {
+            last.lost.get_or_insert_with(|| Status::of(plan, outcome, trial));
+        }
+        last.trials.extend(metrics);
     }
     Ok(points)
 }
@@ -92,7 +107,14 @@ fn ranking(
     );
     let mut text = grid(&head, shape, &ranked, &[&objective.metric]);
     if best.moments(&objective.metric).mean.is_some() {
-        text += &format!("best point: {}\n{}", best.point.label, all_scores(best, names));
+        // A point that has no result, or not all of them, could be better.
+        let whole = points.iter().filter(|scores| scores.lost.is_none()).count();
+        let of = if whole < points.len() {
+            format!(" of the {whole} of {} that came to their end", points.len())
+        } else {
+            String::new()
+        };
+        text += &format!("best point{of}: {}\n{}", best.point.label, all_scores(best, names));
     }
     text
 }
@@ -132,7 +154,7 @@ fn grid(head: &str, shape: &SweepShape, points: &[&Scores<'_>], names: &[&str]) 
     let mut room = COLUMNS
         .saturating_sub(columns.iter().map(|column| width(column)).sum::<usize>() + width(&n));
     for (place, name) in names.iter().enumerate() {
-        let cells = shown.iter().map(|scores| score(&scores.moments(name)));
+        let cells = shown.iter().map(|scores| scores.cell(name));
         let column: Vec<String> = std::iter::once((*name).to_owned()).chain(cells).collect();
         if place > 0 && width(&column) > room {
             break;
@@ -151,6 +173,42 @@ fn grid(head: &str, shape: &SweepShape, points: &[&Scores<'_>], names: &[&str]) 
             "  and {} more in summary.csv\n",
             format::grouped((points.len() - shown.len()) as u64)
         );
+    }
+    text
+}
+
+/// The trials of a sweep beside each other, in the file's order, with the scores that say most of them; nothing without trials.
+#[must_use]
+pub fn trials_table(trials: &[(String, Metrics)], headlines: &[String]) -> String {
+    if trials.is_empty() {
+        return String::new();
+    }
+    let value = |metrics: &Metrics, name: &String| match metrics.get(name) {
+        Some(Some(value)) => format::score(name, *value),
+        Some(None) => "undefined".to_owned(),
+        None => String::new(),
+    };
+    let shown = &trials[..trials.len().min(ROWS)];
+    let first = std::iter::once("trial".to_owned()).chain(shown.iter().map(|row| cut(&row.0)));
+    let mut columns: Vec<Vec<String>> = vec![first.collect()];
+    let width = |column: &[String]| column.iter().map(|cell| cell.chars().count() + 2).max();
+    for name in headlines {
+        let cells = shown.iter().map(|(_, metrics)| value(metrics, name));
+        let column: Vec<String> = std::iter::once(name.clone()).chain(cells).collect();
+        let taken: usize = columns.iter().filter_map(|column| width(column)).sum();
+        if columns.len() > 1 && taken + width(&column).unwrap_or(0) > COLUMNS {
+            break;
+        }
+        columns.push(column);
+    }
+    let mut text = String::new();
+    for row in 0..=shown.len() {
+        let cell = |column: &Vec<String>| format!("{:1$}", column[row], width(column).unwrap_or(0));
+        text += &format!("  {}\n", columns.iter().map(cell).collect::<String>().trim_end());
+    }
+    if trials.len() > shown.len() {
+        let more = format::grouped((trials.len() - shown.len()) as u64);
+        text += &format!("  and {more} more in trials.csv\n");
     }
     text
 }
@@ -175,7 +233,7 @@ fn all_scores(scores: &Scores<'_>, names: &[&str]) -> String {
         } else {
             format!(" (n {})", moments.count)
         };
-        let value = format!("{metric} {}{count}", score(&moments));
+        let value = format!("{metric} {}{count}", score(name, &moments));
         match lines.iter_mut().find(|(known, _)| *known == table) {
             Some((_, line)) => line.push(value),
             None => lines.push((table, vec![value])),
@@ -193,12 +251,15 @@ fn all_scores(scores: &Scores<'_>, names: &[&str]) -> String {
     head + &lines.collect::<String>()
 }
 
-fn score(moments: &Moments) -> String {
+fn score(name: &str, moments: &Moments) -> String {
+    let number = |value| format::score(name, value);
     match (moments.mean, moments.deviation) {
         (None, _) => "undefined".to_owned(),
-        (Some(mean), None) => format::number(mean),
+        (Some(mean), None) => number(mean),
+        // A count that is the same in all trials.
+        (Some(mean), Some(0.0)) if is_count(name) => number(mean),
         (Some(mean), Some(deviation)) => {
-            format!("{} ± {}", format::number(mean), format::number(deviation))
+            format!("{} ± {}", number(mean), number(deviation))
         }
     }
 }
@@ -238,7 +299,7 @@ mod tests {
 
     fn scores<'a>(point: &'a Point, values: &[Option<f64>]) -> Scores<'a> {
         let metrics = |value: &Option<f64>| Metrics::from([("e.f1".to_owned(), *value)]);
-        Scores { point, trials: values.iter().map(metrics).collect() }
+        Scores { point, trials: values.iter().map(metrics).collect(), lost: None }
     }
 
     #[test]
@@ -264,6 +325,30 @@ mod tests {
         let points = names.each_ref().map(|name| scores(name, &[None]));
         let text = ranking(&shape(), &max_f1(), &points, &["e.f1"]);
         assert!(text.contains("undefined") && !text.contains("best point"), "{text}");
+    }
+
+    #[test]
+    fn a_point_without_a_trial_says_what_became_of_it_and_the_best_is_that_of_the_others() {
+        let names = ["1", "2", "3"].map(point);
+        let mut points = names.each_ref().map(|name| scores(name, &[Some(0.5), Some(0.75)]));
+        points[0].trials.clear();
+        points[0].lost = Some(Status::NotRun);
+        points[2].trials.clear();
+        points[2].lost = Some(Status::Failed);
+        let text = ranking(&shape(), &max_f1(), &points, &["e.f1"]);
+        assert!(text.contains("  1        not run          0\n"), "{text}");
+        assert!(text.contains("  3        failed           0\n"), "{text}");
+        assert!(text.contains("best point of the 1 of 3 that came to their end: x=2\n"), "{text}");
+    }
+
+    #[test]
+    fn counts_are_whole_and_have_no_deviation_where_they_are_all_the_same() {
+        let told = |name, values: &[f64]| score(name, &Moments::of(values));
+        assert_eq!(told("e.ner.entities", &[36.0, 36.0]), "36");
+        assert_eq!(told("e.ner.entities", &[1.0]), "1");
+        assert_eq!(told("e.ner.cut", &[1_234.0]), "1,234");
+        assert_eq!(told("e.ner.cut", &[1.0, 2.0]), "1.500 ± 0.7071");
+        assert_eq!(told("e.f1", &[1.0, 1.0]), "1.0000 ± 0");
     }
 
     #[test]

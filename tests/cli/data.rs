@@ -81,11 +81,30 @@ fn check_with_data_finds_a_metric_that_the_data_leave_undefined() {
     world.write("experiments/data/lines.jsonl", (0..40).map(line).collect::<String>());
     world.child(
         "normal",
-        "[stage.corpus]\nkind = \"read_corpus\"\npath = \"data/lines.jsonl\"\n[stage.train]\nkeep_best = \"anomaly.auroc\"\n",
+        "[stage.corpus]\nkind = \"read_corpus\"\npath = \"data/lines.jsonl\"\n[stage.train]\nner_weight = 0\nkeep_best = \"anomaly.auroc\"\n",
     );
     let shot = world.pipeline(["check", "--data", "experiments/normal.toml"]);
     assert!(shot.stderr.contains("`keep_best` cannot go by `anomaly.auroc`"), "{shot}");
     assert_eq!(shot.code, Some(2), "{shot}");
+}
+
+#[test]
+fn check_with_data_finds_that_there_are_no_tags_to_learn() {
+    let world = World::new();
+    let line = |number: usize| {
+        format!("{{\"text\": \"a {number}\", \"entities\": [], \"anomaly\": {}}}\n", number % 2)
+    };
+    world.write("experiments/data/lines.jsonl", (0..40).map(line).collect::<String>());
+    let corpus = "[stage.corpus]\nkind = \"read_corpus\"\npath = \"data/lines.jsonl\"\n";
+    world.child("bare", corpus);
+    let check = |more: &[&str]| {
+        world.pipeline([&["check", "--data", "experiments/bare.toml"], more].concat())
+    };
+    let shot = check(&[]);
+    let said = "the corpus has no entities, so there are no tags to learn";
+    assert!(shot.stderr.contains(said) && shot.code == Some(2), "{shot}");
+    let shot = check(&["--set", "train.ner_weight=0"]);
+    assert!(!shot.to_string().contains(said) && shot.code == Some(0), "{shot}");
 }
 
 #[test]
@@ -100,7 +119,7 @@ fn check_with_data_warns_of_an_objective_that_the_data_leave_undefined() {
         };
         (0..40).map(line).collect()
     };
-    let corpus = "[stage.corpus]\nkind = \"read_corpus\"\npath = \"data/lines.jsonl\"\n";
+    let corpus = "[stage.corpus]\nkind = \"read_corpus\"\npath = \"data/lines.jsonl\"\n[stage.train]\nner_weight = 0\n";
     world.child("normal", &format!("{corpus}{sweep}"));
     let file = "experiments/normal.toml";
     let check = || world.pipeline(["check", "--data", file]);

@@ -158,6 +158,53 @@ fn equal_texts_are_dropped_or_kept_as_the_file_says() {
 }
 
 #[test]
+fn the_rounding_of_few_texts_is_no_caveat_and_ties_are_said_only_where_there_are_some() {
+    let few = said(&world(&lines(1..13, |_| 0), THREE));
+    assert_eq!(few.len(), 1, "{few:?}");
+    let tied = lines(1..2, |_| 0).repeat(30) + &lines(2..13, |_| 0);
+    let said = said(&world(&tied, "split = { train = 0.5, validation = 0.5 }\n"));
+    assert!(said[1].ends_with("equal texts stay together"), "{said:?}");
+}
+
+#[test]
+fn a_drop_among_contradicting_labels_is_a_caveat_that_says_which_stays() {
+    let before = lines(1..41, |_| 0);
+    let flipped = before
+        .lines()
+        .next()
+        .expect("a line")
+        .replace(":0,", ":1,")
+        .replace("\"anomaly\": 0", "\"anomaly\": 1");
+    let text = format!("{before}{flipped}\n");
+    let parameters = format!("{THREE}duplicates = \"drop\"\n");
+    let world = world(&text, &parameters);
+    let said = said(&world);
+    let caveat = "warning: 2 texts had equals with other labels (1 distinct, the first in lines 1 and 41) and one of each was kept: \
+                  the first line with the labels of most, on a tie the first of all";
+    assert!(said.contains(&caveat.to_owned()), "{said:?}");
+    let checked = world.pipeline(["check", "--data", FILE]);
+    assert!(checked.stdout.contains("2 texts had equals with other labels"), "{checked}");
+}
+
+#[test]
+fn an_id_that_several_lines_share_is_warned_of_with_an_example() {
+    let shared = lines(1..41, |_| 0).replace("{\"text\"", "{\"id\": \"same\", \"text\"");
+    let world = world(&shared, "split = { train = 0.5, validation = 0.5 }\n");
+    let text =
+        "warning: 39 texts have an `id` that an earlier one has, such as `same` in line 1 of ";
+    let warned = said(&world);
+    assert!(warned.iter().any(|line| line.starts_with(text)), "{warned:?}");
+    let fewer: String = shared.split_inclusive('\n').skip(1).collect();
+    world.write("experiments/data/lines.jsonl", fewer);
+    let difference = said(&world).into_iter().find(|line| line.contains("the corpus before"));
+    let difference = difference.expect("said");
+    assert!(
+        difference.contains(": 1 text gone") && !difference.contains("changed"),
+        "{difference}"
+    );
+}
+
+#[test]
 fn what_divides_nothing_is_found_before_anything_runs() {
     let world = World::new();
     let corpus = |name: &str, text: &str| world.child(name, &format!("[stage.corpus]\n{text}"));

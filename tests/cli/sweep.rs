@@ -242,9 +242,47 @@ const TYPES: &str =
 #[test]
 fn a_trial_that_did_not_run_is_told_from_one_that_failed() {
     let world = World::new();
-    world.child("rates", TYPES);
-    world.pipeline(["run", "experiments/rates.toml", "--device", "cpu", "-j", "1"]);
+    world.child(
+        "rates",
+        &TYPES.replace("[sweep]\n", "[sweep]\nobjective = \"min evaluate.loss\"\n"),
+    );
+    let shot = world.pipeline(["run", "experiments/rates.toml", "--device", "cpu", "-j", "1"]);
     assert_eq!(column(&world, "trials.csv", "status"), ["done", "done", "failed", "not_run"]);
+    let rows = printed(&shot.stdout);
+    assert_eq!([&*rows[3][2], &*rows[4][2]], ["failed", "not run"], "{shot}");
+    assert!(shot.stdout.contains("best point of the 2 of 4 that came to their end: "), "{shot}");
+    // The record says it too.
+    let run = world.latest_run();
+    let shown = world.pipeline(["show", &run]);
+    for trial in ["dtype=f32,epochs=1 ", "dtype=f32,epochs=2 "] {
+        assert!(shown.stdout.lines().any(|line| line.trim().starts_with(trial)), "{shown}");
+    }
+    let json = world.pipeline(["show", &run, "--json"]).json();
+    let trials = json["trials"].as_array().expect("trials");
+    assert_eq!(trials.len(), 2, "{json}");
+    assert!(trials[0]["metrics"]["evaluate.loss"].is_f64(), "{json}");
+    assert!(trials[0]["metrics"]["evaluate.ner.entities"].is_u64(), "{json}");
+    assert!(json["caveats"][0]["message"].is_string(), "{json}");
+}
+
+#[test]
+fn a_caveat_of_one_trial_names_it_and_counts_are_neither_measured_nor_drawn() {
+    let world = World::new();
+    world.child("rates", "[sweep]\nseeds = 2\n[sweep.over]\ntokenize.max_length = [8, 128]\n");
+    world.pipeline(["run", "experiments/rates.toml"]);
+    let shown = world.pipeline(["show", &world.latest_run()]);
+    let caveats: Vec<&str> =
+        shown.stdout.lines().filter(|line| line.starts_with("caveat: ")).collect();
+    assert!(
+        caveats.iter().any(|line| line.starts_with("caveat: evaluate [max_length=8,seed=0]")),
+        "{shown}"
+    );
+    let pictures = world.names("outputs/rates");
+    let has = |name: &str| pictures.iter().any(|picture| picture == name);
+    assert!(has("evaluate.ner.cut.png") && has("evaluate.ner.span_f1.png"), "{pictures:?}");
+    assert!(!has("evaluate.ner.entities.png"), "{pictures:?}");
+    let one = world.pipeline(["run", "experiments/mini.toml", "--seeds", "2"]);
+    assert!(one.stdout.contains("  cut 0  entities "), "{one}");
 }
 
 #[test]

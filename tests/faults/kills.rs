@@ -157,12 +157,19 @@ fn a_sweep_killed_while_it_is_published_has_whole_trials_and_goes_on_from_there(
         let project = Project::new();
         kill_at(&project, point, &["run", "sweep.toml"]);
         let whole = undisturbed("sweep.toml");
+        let is_complete = || {
+            let record = project.outputs().join("sweep/published.json");
+            let record = std::fs::read_to_string(record).expect("a record");
+            !record.contains("\"complete\": false")
+        };
+        assert!(!is_complete(), "{point}");
         for (name, bytes) in project.results("sweep") {
             assert!(whole.get(&name) == Some(&bytes), "{point}: half of `{name}` is there");
         }
         let ended = project.run("sweep.toml");
         assert!(!ended.stderr.contains("not as published before"), "{point}: {ended:#?}");
         assert_same(&project.results("sweep"), whole, point);
+        assert!(is_complete(), "{point}");
         assert_eq!(project.litter(), [""; 0], "{point}");
     }
 }

@@ -503,12 +503,6 @@ fn counts(counts: Counts) -> String {
     parts.join(", ")
 }
 
-/// A number of a table of metrics; whole ones above 1 are counts.
-fn score(value: f64) -> String {
-    let is_count = value.fract() == 0.0 && (2.0..1e15).contains(&value);
-    if is_count { format::grouped(value as u64) } else { format::number(value) }
-}
-
 /// The metrics, table by table; per-label scores are left to the files.
 pub(super) fn metrics(metrics: &Metrics) -> String {
     const COLUMNS: usize = 80;
@@ -522,7 +516,10 @@ pub(super) fn metrics(metrics: &Metrics) -> String {
         .filter(|(name, _)| !name.contains(".per_label.") && told.contains(&table(name)))
     {
         let (table, name) = name.rsplit_once('.').unwrap_or(("", name));
-        let value = format!("{name} {}", value.map_or_else(|| "undefined".to_owned(), score));
+        let value = format!(
+            "{name} {}",
+            value.map_or_else(|| "undefined".to_owned(), |value| format::score(name, value))
+        );
         match lines.iter_mut().find(|(known, _)| *known == table) {
             Some((_, line)) => line.push(value),
             None => lines.push((table, vec![value])),

@@ -12,8 +12,8 @@ use super::{Failure, project, terminal};
 use crate::base::diagnostics::suggest;
 use crate::engine::plan::{CacheKey, value_text};
 use crate::engine::spec::Experiment;
-use crate::engine::stage::{ArtifactType, Caveat};
-use crate::engine::store::{Changes, Entry, MadeBy, RunFile, Store};
+use crate::engine::stage::{ArtifactType, Caveat, as_scores};
+use crate::engine::store::{Changes, Entry, MadeBy, RunFile, RunNode, Store};
 use crate::stages;
 use crate::view::{self, Metrics, format};
 
@@ -167,7 +167,13 @@ fn rows(text: &mut String, command: &str, overrides: &Changes) {
 
 fn show_run(store: &Store, run: &RunFile, as_json: bool) -> Result<(), Failure> {
     if as_json {
-        return terminal::json(&json!(run));
+        let mut written = json!(run);
+        if let (Some(written), serde_json::Value::Object(scores)) =
+            (written.as_object_mut(), scores(store, run)?.json())
+        {
+            written.extend(scores);
+        }
+        return terminal::json(&written);
     }
     let mut text = format!("run {}\n", run.id);
     rows(&mut text, &run.command, &run.overrides);
@@ -183,13 +189,6 @@ fn show_run(store: &Store, run: &RunFile, as_json: bool) -> Result<(), Failure> 
     if let Some(elapsed) = run.elapsed_ms {
         row("took", &format::duration(Duration::from_millis(elapsed)));
     }
-    let title = |node: &crate::engine::store::RunNode| {
-        if node.label.is_empty() {
-            node.stage.clone()
-        } else {
-            format!("{} [{}]", node.stage, node.label)
-        }
-    };
     let width = run.nodes.iter().map(|node| title(node).chars().count()).max().unwrap_or(0);
     for node in &run.nodes {
         let key = node.key.map_or_else(String::new, |key| key.short());
@@ -210,13 +209,25 @@ fn show_run(store: &Store, run: &RunFile, as_json: bool) -> Result<(), Failure> 
             writeln!(text, "    {because}{error}").expect("a string");
         }
     }
-    text += &scores(store, run)?;
+    text += &scores(store, run)?.text();
     terminal::print(&text)
 }
 
-/// The scores of a run without a sweep, and the caveats of any, as far as its entries are still there.
-fn scores(store: &Store, run: &RunFile) -> Result<String, Failure> {
-    let (mut metrics, mut caveats) = (Metrics::new(), Vec::new());
+/// The scores of a run as far as its entries are still there, and what they are to be read with.
+#[derive(Default)]
+struct Scores {
+    /// Without a sweep.
+    metrics: Metrics,
+    /// Of a sweep, by trial in the order of the file.
+    trials: Vec<(String, Metrics)>,
+    /// Names of the scores that say most.
+    headlines: Vec<String>,
+    caveats: Vec<Caveat>,
+}
+
+fn scores(store: &Store, run: &RunFile) -> Result<Scores, Failure> {
+    let mut found = Scores::default();
+    let mut listed = Vec::new();
     for node in &run.nodes {
         let Some(kind) = stages::ALL.iter().find(|kind| kind.name == node.kind) else { continue };
         if kind.output.metrics.is_none() {
@@ -225,17 +236,47 @@ fn scores(store: &Store, run: &RunFile) -> Result<String, Failure> {
         let Some(entry) = node.key.map(|key| store.get(&key)).transpose()?.flatten() else {
             continue;
         };
-        let (its, more) = scores_of(&kind.output, &node.stage, &entry)?;
-        if node.label.is_empty() {
-            metrics.extend(its);
-        }
-        for caveat in more {
-            if !caveats.contains(&caveat) {
-                caveats.push(caveat);
+        let (metrics, caveats) = scores_of(&kind.output, &node.stage, &entry)?;
+        listed.push((title(node), caveats));
+        for name in kind.output.headlines.iter().map(|name| format!("{}.{name}", node.stage)) {
+            if !found.headlines.contains(&name) {
+                found.headlines.push(name);
             }
         }
+        if node.label.is_empty() {
+            found.metrics.extend(metrics);
+        } else if let Some((_, of)) = found.trials.iter_mut().rfind(|(of, _)| *of == node.label) {
+            of.extend(metrics);
+        } else {
+            found.trials.push((node.label.clone(), metrics));
+        }
     }
-    Ok(super::run::metrics(&metrics) + &view::caveat_lines(&caveats))
+    found.caveats = view::gathered(&listed);
+    Ok(found)
+}
+
+impl Scores {
+    fn text(&self) -> String {
+        super::run::metrics(&self.metrics)
+            + &view::trials_table(&self.trials, &self.headlines)
+            + &view::caveat_lines(&self.caveats)
+    }
+
+    fn json(&self) -> serde_json::Value {
+        #[derive(serde::Serialize)]
+        struct Written<'a>(#[serde(serialize_with = "as_scores")] &'a Metrics);
+        let trial = |(label, metrics): &(String, Metrics)| json!({ "trial": label, "metrics": Written(metrics) });
+        let trials: Vec<_> = self.trials.iter().map(trial).collect();
+        json!({ "metrics": Written(&self.metrics), "trials": trials, "caveats": self.caveats })
+    }
+}
+
+fn title(node: &RunNode) -> String {
+    if node.label.is_empty() {
+        node.stage.clone()
+    } else {
+        format!("{} [{}]", node.stage, node.label)
+    }
 }
 
 fn scores_of(

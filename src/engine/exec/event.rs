@@ -1,6 +1,5 @@
 //! What happens in a run, as it happens.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,7 +7,7 @@ use serde::Serialize;
 
 use super::outcome::Because;
 use crate::engine::plan::CacheKey;
-use crate::engine::stage::Caveat;
+use crate::engine::stage::{Caveat, Scores};
 
 /// Which node of the plan an event is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -175,7 +174,8 @@ pub enum Event {
         #[serde(skip_serializing_if = "Option::is_none")]
         best: Option<String>,
         /// By stage and path, such as `evaluate.ner.span_f1`; an undefined one is null.
-        metrics: BTreeMap<String, Option<f64>>,
+        #[serde(serialize_with = "crate::engine::stage::as_scores")]
+        metrics: Scores,
         /// What the metrics are to be read with.
         caveats: Vec<Caveat>,
         /// What went wrong, in stages and after them.

@@ -18,6 +18,7 @@ mod caveat;
 mod context;
 mod error;
 mod kind;
+mod scores;
 mod survey;
 
 pub use caveat::Caveat;
@@ -28,6 +29,7 @@ pub use kind::{
     SourceFile, SourceProblem, StageKind, UndefinedMetrics,
 };
 
+pub use scores::{Scores, as_scores, is_count};
 pub use survey::{Finding, Remark, Survey, SurveyInputs};
 
 use std::any::Any;

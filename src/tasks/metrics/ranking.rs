@@ -78,7 +78,7 @@ pub fn auroc(truth: &[u32], scores: &[f64]) -> Option<f64> {
     let RocCurve { false_positive_rate: x, true_positive_rate: y, .. } = roc_curve(truth, scores)?;
     let trapezoids: Vec<f64> =
         x.windows(2).zip(y.windows(2)).map(|(x, y)| (x[1] - x[0]) * (y[1] + y[0]) / 2.0).collect();
-    Some(pairwise_sum(&trapezoids))
+    Some(pairwise_sum(&trapezoids).clamp(0.0, 1.0))
 }
 
 /// Average precision: precision at every threshold, weighted by the recall gained there.
@@ -93,7 +93,8 @@ pub fn average_precision(truth: &[u32], scores: &[f64]) -> Option<f64> {
     let gained = curve.recall.windows(2).map(|pair| pair[0] - pair[1]);
     let terms: Vec<f64> =
         gained.zip(&curve.precision).map(|(gained, precision)| gained * precision).collect();
-    Some(pairwise_sum(&terms).max(0.0))
+    // A sum of rounded terms may pass 1 by a hair.
+    Some(pairwise_sum(&terms).clamp(0.0, 1.0))
 }
 
 /// Sums in the order of `numpy.sum`, so that not even the last digit differs: eight running sums up to 128 terms, halves beyond.
@@ -190,6 +191,17 @@ mod tests {
         assert_eq!(auroc(&[0, 1, 0, 1], &[0.5, 0.5, 0.5, 0.5]), Some(0.5));
         assert_eq!(auroc(&[0, 1, 1], &[0.1, 0.1, 0.2]), Some(0.75));
         assert_eq!(auroc(&[0, 1], &[0.0, -0.0]), Some(0.5));
+    }
+
+    #[test]
+    fn a_perfect_ranking_is_never_better_than_perfect() {
+        for positives in 1..400 {
+            let truth: Vec<u32> =
+                (0..positives + 3).map(|rank| u32::from(rank < positives)).collect();
+            let scores: Vec<f64> = (0..truth.len()).map(|rank| 1.0 / (1.0 + rank as f64)).collect();
+            let of = [average_precision(&truth, &scores), auroc(&truth, &scores)];
+            assert!(of.iter().all(|score| score.is_some_and(|score| score <= 1.0)), "{of:?}");
+        }
     }
 
     #[test]

@@ -6,11 +6,19 @@ use std::fmt;
 use super::digest;
 use crate::text::{Example, Split};
 
-/// Where the texts of a corpus lie. A text is known by its field `id`, else by itself; equal ones are told apart by their order.
+/// Where the texts of a corpus lie. A text is known by its field `id`, else by itself. Where several share an `id` they are known by both, and
+/// equal ones are told apart by their order.
 #[derive(Debug, Clone, Default)]
 pub struct Trace {
-    texts: HashMap<(u128, u32), (Split, u64)>,
-    times: HashMap<u128, u32>,
+    texts: HashMap<u128, Vec<Place>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    split: Split,
+    text: u64,
+    /// A digest of text, class and entities.
+    content: u64,
 }
 
 /// What became of the texts of an earlier corpus in a later one.
@@ -30,39 +38,65 @@ impl Trace {
             Some(id) => digest(&[b"id", id.as_bytes()]),
             None => digest(&[b"text", example.text.as_bytes()]),
         };
-        let times = self.times.entry(identity).or_insert(0);
         let entities: Vec<String> = example
             .entities
             .iter()
             .map(|entity| format!("{} {} {}", entity.start, entity.end, entity.label))
             .collect();
-        let content = digest(&[
-            example.text.as_bytes(),
-            &example.anomaly.to_le_bytes(),
-            entities.join("\n").as_bytes(),
-        ]);
-        self.texts.insert((identity, *times), (split, content as u64));
-        *times += 1;
+        let text = example.text.as_bytes();
+        let content =
+            digest(&[text, &example.anomaly.to_le_bytes(), entities.join("\n").as_bytes()]);
+        let place = Place { split, text: digest(&[text]) as u64, content: content as u64 };
+        self.texts.entry(identity).or_insert_with(|| Vec::with_capacity(1)).push(place);
     }
 
     /// What became of the texts of `earlier`.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Difference {
         let mut difference = Difference::default();
-        for (text, (split, content)) in &self.texts {
-            let Some((before, known)) = earlier.texts.get(text) else {
-                difference.new += 1;
-                continue;
-            };
-            difference.changed += usize::from(content != known);
-            if before != split {
-                *difference.moved.entry((*before, *split)).or_default() += 1;
-            }
+        for (identity, now) in &self.texts {
+            let before = earlier.texts.get(identity).map_or(&[][..], Vec::as_slice);
+            difference.add(before, now);
         }
-        difference.gone =
-            earlier.texts.keys().filter(|text| !self.texts.contains_key(text)).count();
+        let gone = earlier.texts.iter().filter(|(identity, _)| !self.texts.contains_key(identity));
+        difference.gone += gone.map(|(_, before)| before.len()).sum::<usize>();
         difference
     }
+}
+
+impl Difference {
+    /// Those of one identity.
+    fn add(&mut self, before: &[Place], now: &[Place]) {
+        if let ([before], [now]) = (before, now) {
+            self.compare(before, now);
+            return;
+        }
+        let mut left: HashMap<(u64, u32), &Place> = numbered(before).collect();
+        for (key, place) in numbered(now) {
+            match left.remove(&key) {
+                Some(known) => self.compare(known, place),
+                None => self.new += 1,
+            }
+        }
+        self.gone += left.len();
+    }
+
+    fn compare(&mut self, before: &Place, now: &Place) {
+        self.changed += usize::from(before.content != now.content);
+        if before.split != now.split {
+            *self.moved.entry((before.split, now.split)).or_default() += 1;
+        }
+    }
+}
+
+/// Each with its text, and how many before it have that.
+fn numbered(places: &[Place]) -> impl Iterator<Item = ((u64, u32), &Place)> {
+    let mut times: HashMap<u64, u32> = HashMap::new();
+    places.iter().map(move |place| {
+        let number = times.entry(place.text).or_insert(0);
+        *number += 1;
+        ((place.text, *number), place)
+    })
 }
 
 /// `12 texts new, 3 changed, 2 moved from test to train`.

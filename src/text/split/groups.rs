@@ -1,24 +1,22 @@
 //! Whole groups to parts that are to have fractions.
 //!
-//! Groups, in the order of their value's hash, go to the part that lacks most of its fraction: first those with anomalies, against the
-//! fractions of what they hold, then the others, against the fractions of all, so that a part gets some of either sort where there are enough.
-//! A part that got none of a sort is given the group that fits best. What is then further from its fraction than [`NEAR`], because a large group came
-//! late or there are few, is mended by moving single groups, or exchanging two, for as long as that brings the parts nearer.
+//! Groups go in the order of their value's hash to the part that lacks most of its fraction. Those with more than a [`LARGE`] share of the
+//! texts go one by one, by what each part lacks in texts. The others follow: they are laid in a row, which is cut where the parts have what
+//! they still lack, and a group goes where its middle lies. So labels decide nothing, and a few lines more or less move the cuts by as many
+//! texts and no group that lies away from them.
+//!
+//! A part that got no group is given the one that fits best of a part that has several.
 
 use std::collections::HashMap;
 
 use super::{Fractions, Item, Split};
 
-/// How far from its fraction a part may end, as a share of all texts.
-pub(super) const NEAR: f64 = 0.02;
-
-/// Among more groups no two are exchanged: moving single ones does.
-const EXCHANGED: usize = 200;
+/// A group with a larger share of the texts is not left to a cut, which could miss by half of it.
+const LARGE: f64 = 0.05;
 
 /// Examples with one value.
 pub(super) struct Group {
     hash: u64,
-    anomalous: bool,
     pub(super) members: Vec<usize>,
 }
 
@@ -50,19 +48,12 @@ impl Targets {
 
 /// The groups of `left` by the value numbered `number`, in the order of their hashes.
 pub(super) fn collect(items: &[Item], left: &[usize], number: usize) -> Vec<Group> {
-    let mut groups: HashMap<u64, Group> = HashMap::new();
+    let mut groups: HashMap<u64, Vec<usize>> = HashMap::new();
     for index in left {
-        let item = &items[*index];
-        let hash = item.groups[number];
-        let group = groups.entry(hash).or_insert_with(|| Group {
-            hash,
-            anomalous: false,
-            members: Vec::new(),
-        });
-        group.anomalous |= item.class > 0;
-        group.members.push(*index);
+        groups.entry(items[*index].groups[number]).or_default().push(*index);
     }
-    let mut groups: Vec<Group> = groups.into_values().collect();
+    let mut groups: Vec<Group> =
+        groups.into_iter().map(|(hash, members)| Group { hash, members }).collect();
     groups.sort_unstable_by_key(|group| group.hash);
     groups
 }
@@ -81,12 +72,14 @@ pub struct GroupCounts {
 
 /// The side of each group. The error is a part for which there is no group.
 pub(super) fn deal(groups: &[Group], targets: &Targets) -> Result<Vec<Option<Split>>, Split> {
-    let mut table = Table::new(groups, targets);
-    for anomalous in [true, false] {
-        table.deal(anomalous);
-    }
-    table.give_to_empty(Table::count, |_| true);
-    table.mend();
+    let total: f64 = groups.iter().map(Group::size).sum();
+    let lacks = targets.0.iter().map(|(_, fraction)| fraction * total).collect();
+    let mut table = Table { groups, sides: vec![0; groups.len()], lacks };
+    let (large, small): (Vec<usize>, Vec<usize>) =
+        (0..groups.len()).partition(|index| groups[*index].size() > LARGE * total);
+    table.deal(&large);
+    table.cut(&small);
+    table.give_to_empty();
     match (0..targets.0.len()).find(|side| table.count(*side) == 0) {
         Some(side) => Err(targets.0[side].0.unwrap_or(Split::Train)),
         None => Ok(table.sides.iter().map(|side| targets.0[*side].0).collect()),
@@ -96,178 +89,73 @@ pub(super) fn deal(groups: &[Group], targets: &Targets) -> Result<Vec<Option<Spl
 /// Groups on their way to sides, which are numbered as in the targets.
 struct Table<'a> {
     groups: &'a [Group],
-    fractions: Vec<f64>,
-    total: f64,
     sides: Vec<usize>,
-    /// What each side has beyond its fraction, in texts; negative where it lacks.
-    excess: Vec<f64>,
-    /// How many groups each side has, without and with anomalies.
-    counts: Vec<[usize; 2]>,
+    /// What each side lacks of its fraction, in texts; negative where it has more.
+    lacks: Vec<f64>,
 }
 
-/// A group that goes to another side.
-type Move = (usize, usize);
-
-impl<'a> Table<'a> {
-    fn new(groups: &'a [Group], targets: &Targets) -> Self {
-        let fractions: Vec<f64> = targets.0.iter().map(|(_, fraction)| *fraction).collect();
-        Self {
-            groups,
-            total: groups.iter().map(Group::size).sum(),
-            sides: vec![0; groups.len()],
-            excess: vec![0.0; fractions.len()],
-            counts: vec![[0; 2]; fractions.len()],
-            fractions,
-        }
-    }
-
-    fn deal(&mut self, anomalous: bool) {
-        let chosen: Vec<usize> = (0..self.groups.len())
-            .filter(|index| self.groups[*index].anomalous == anomalous)
-            .collect();
-        let size: f64 = chosen.iter().map(|index| self.groups[*index].size()).sum();
-        for (excess, fraction) in self.excess.iter_mut().zip(&self.fractions) {
-            *excess -= fraction * size;
-        }
+impl Table<'_> {
+    /// Each to the side that lacks most, the first of equals.
+    fn deal(&mut self, chosen: &[usize]) {
         for index in chosen {
             let mut neediest = 0;
-            for side in 1..self.excess.len() {
+            for side in 1..self.lacks.len() {
                 // A hair more is the rounding of a sum, not a need.
-                if self.excess[side] < self.excess[neediest] - 1e-6 {
+                if self.lacks[side] > self.lacks[neediest] + 1e-6 {
                     neediest = side;
                 }
             }
-            self.sides[index] = neediest;
-            self.excess[neediest] += self.groups[index].size();
-            self.counts[neediest][usize::from(anomalous)] += 1;
-        }
-        let sort = usize::from(anomalous);
-        self.give_to_empty(
-            |table, side| table.counts[side][sort],
-            |group| group.anomalous == anomalous,
-        );
-    }
-
-    /// Gives each side that has nothing the group that fits best, of a side that has several.
-    ///
-    /// * `count`: what a side has
-    /// * `fits`: the groups that count
-    fn give_to_empty(
-        &mut self,
-        count: impl Fn(&Self, usize) -> usize,
-        fits: impl Fn(&Group) -> bool,
-    ) {
-        for empty in 0..self.fractions.len() {
-            if count(self, empty) > 0 {
-                continue;
-            }
-            let best = (0..self.groups.len())
-                .filter(|index| fits(&self.groups[*index]) && count(self, self.sides[*index]) > 1)
-                .map(|index| ((index, empty), self.gain(&[(index, empty)])))
-                .max_by(|(a, gain), (b, other)| gain.total_cmp(other).then(b.cmp(a)));
-            if let Some((change, _)) = best {
-                self.apply(&[change]);
-            }
+            self.give(*index, neediest);
         }
     }
 
-    /// Moves and exchanges groups until every side is near its fraction or nothing helps.
-    fn mend(&mut self) {
-        while self.is_far() && (self.move_single_ones() || self.exchange_two()) {}
+    /// Lays groups in a row, and cuts it in the proportions of what the sides lack.
+    fn cut(&mut self, chosen: &[usize]) {
+        let total: f64 = chosen.iter().map(|index| self.groups[*index].size()).sum();
+        let needs: Vec<f64> = self.lacks.iter().map(|lack| lack.max(0.0)).collect();
+        let needed: f64 = needs.iter().sum();
+        let (mut start, mut side) = (0.0, 0);
+        let end = |side: usize| needs[..=side].iter().sum::<f64>() * total / needed;
+        for index in chosen {
+            let size = self.groups[*index].size();
+            while side + 1 < needs.len() && start + size / 2.0 > end(side) + 1e-6 {
+                side += 1;
+            }
+            self.give(*index, side);
+            start += size;
+        }
     }
 
-    fn is_far(&self) -> bool {
-        self.excess.iter().any(|excess| excess.abs() > NEAR * self.total)
+    fn give(&mut self, index: usize, side: usize) {
+        self.sides[index] = side;
+        self.lacks[side] -= self.groups[index].size();
     }
 
-    /// Lets each group, in their order, go where that helps most. False when no group was moved.
-    fn move_single_ones(&mut self) -> bool {
-        let mut any = false;
-        for index in 0..self.groups.len() {
-            let best = (0..self.fractions.len())
-                .filter(|side| *side != self.sides[index])
-                .map(|side| ((index, side), self.gain(&[(index, side)])))
-                .max_by(|(a, gain), (b, other)| gain.total_cmp(other).then(b.cmp(a)));
-            if let Some((change, gain)) = best
-                && self.helps(gain)
-                && self.keeps_sorts(&[change])
-            {
-                self.apply(&[change]);
-                any = true;
-                if !self.is_far() {
-                    break;
+    /// Gives each side that has none the group by which all come nearest to their fractions, the first of equals.
+    fn give_to_empty(&mut self) {
+        for empty in (0..self.lacks.len()).filter(|side| self.count(*side) == 0).collect::<Vec<_>>()
+        {
+            let gain = |index: usize| {
+                let (from, size) = (self.lacks[self.sides[index]], self.groups[index].size());
+                let to = self.lacks[empty];
+                from.abs() + to.abs() - (from + size).abs() - (to - size).abs()
+            };
+            let mut best: Option<(usize, f64)> = None;
+            for index in (0..self.groups.len()).filter(|index| self.count(self.sides[*index]) > 1) {
+                let gain = gain(index);
+                if best.is_none_or(|(_, known)| gain > known + 1e-6) {
+                    best = Some((index, gain));
                 }
             }
-        }
-        any
-    }
-
-    /// Makes the exchange that helps most, where there are few groups.
-    fn exchange_two(&mut self) -> bool {
-        if self.groups.len() > EXCHANGED {
-            return false;
-        }
-        let mut best: Option<(f64, [Move; 2])> = None;
-        for one in 0..self.groups.len() {
-            for other in one + 1..self.groups.len() {
-                let change = [(one, self.sides[other]), (other, self.sides[one])];
-                let gain = self.gain(&change);
-                if self.helps(gain)
-                    && best.as_ref().is_none_or(|(best, _)| gain > best + 1e-6)
-                    && self.keeps_sorts(&change)
-                {
-                    best = Some((gain, change));
-                }
+            if let Some((index, _)) = best {
+                self.lacks[self.sides[index]] += self.groups[index].size();
+                self.give(index, empty);
             }
-        }
-        if let Some((_, change)) = &best {
-            self.apply(change);
-        }
-        best.is_some()
-    }
-
-    fn helps(&self, gain: f64) -> bool {
-        gain > 1e-6 * self.total.max(1.0)
-    }
-
-    /// By how much the sum of all distances from the fractions shrinks.
-    fn gain(&self, changes: &[Move]) -> f64 {
-        let distance = |excess: f64, side: usize| {
-            let changed = changes.iter().fold(excess, |excess, (index, to)| {
-                let size = self.groups[*index].size();
-                let left = if self.sides[*index] == side { size } else { 0.0 };
-                excess - left + if *to == side { size } else { 0.0 }
-            });
-            excess.abs() - changed.abs()
-        };
-        self.excess.iter().enumerate().map(|(side, excess)| distance(*excess, side)).sum()
-    }
-
-    /// Whether no side loses its last group with anomalies, nor its last one without.
-    fn keeps_sorts(&self, changes: &[Move]) -> bool {
-        changes.iter().all(|(index, _)| {
-            let (side, anomalous) = (self.sides[*index], self.groups[*index].anomalous);
-            let gets_one = changes
-                .iter()
-                .any(|(other, to)| *to == side && self.groups[*other].anomalous == anomalous);
-            self.counts[side][usize::from(anomalous)] > 1 || gets_one
-        })
-    }
-
-    fn apply(&mut self, changes: &[Move]) {
-        for (index, side) in changes {
-            let group = &self.groups[*index];
-            let (from, sort) = (self.sides[*index], usize::from(group.anomalous));
-            self.excess[from] -= group.size();
-            self.excess[*side] += group.size();
-            self.counts[from][sort] -= 1;
-            self.counts[*side][sort] += 1;
-            self.sides[*index] = *side;
         }
     }
 
     fn count(&self, side: usize) -> usize {
-        self.counts[side].iter().sum()
+        self.sides.iter().filter(|other| **other == side).count()
     }
 }
 
