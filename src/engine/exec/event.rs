@@ -1,33 +1,12 @@
 //! What happens in a run, as it happens.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::outcome::Because;
+use super::node::{Because, NodeName};
 use crate::engine::plan::CacheKey;
 use crate::engine::stage::{Caveat, Scores};
-
-/// Which node of the plan an event is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct NodeName {
-    /// The node's place in [`Plan::nodes`](crate::engine::plan::Plan).
-    pub node: usize,
-    #[serde(serialize_with = "text")]
-    pub stage: Arc<str>,
-    pub kind: &'static str,
-    /// The swept values that reach it, such as `learning_rate=1e-5,seed=0`; empty where none does.
-    #[serde(skip_serializing_if = "str::is_empty", serialize_with = "text")]
-    pub label: Arc<str>,
-}
-
-impl std::fmt::Display for NodeName {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(&self.stage)?;
-        if self.label.is_empty() { Ok(()) } else { write!(formatter, " [{}]", self.label) }
-    }
-}
 
 /// How many nodes ended in which way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -209,10 +188,6 @@ pub trait Reporter: Sync {
 /// Listens to nothing.
 impl Reporter for () {
     fn event(&self, _event: &Event) {}
-}
-
-fn text<S: serde::Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(text)
 }
 
 fn as_scores<S: serde::Serializer>(

@@ -14,15 +14,26 @@
 //! Nothing is printed here, and signals are not handled here: the caller sets [`Cancel`]. A stage's panic becomes its error; whether a panic
 //! also prints a backtrace is up to the hook that the caller has set.
 
+mod agenda;
+mod attempt;
+mod board;
+mod error;
 mod event;
+mod execute;
+mod executor;
+mod node;
 mod options;
+mod order;
 mod outcome;
 mod schedule;
 mod survey;
 mod work;
 
-pub use event::{Counts, Event, Line, NodeName, Reporter, RunError};
+pub use error::ExecError;
+pub use event::{Counts, Event, Line, Reporter, RunError};
+pub use execute::execute;
+pub use node::{Because, NodeName};
 pub use options::{Cancel, Checkpoints, Options};
-pub use outcome::{Because, NodeResult, Outcome, RunOutcome};
-pub use schedule::{ExecError, execute};
+pub use order::{Existing, WorkOrder};
+pub use outcome::{NodeResult, Outcome, RunOutcome};
 pub use survey::{Found, survey};

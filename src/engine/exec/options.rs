@@ -4,8 +4,10 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::event::Reporter;
 use crate::engine::plan::NodeId;
 use crate::engine::stage::Device;
+use crate::engine::store::Store;
 
 /// How a run is carried out.
 #[derive(Debug, Clone)]
@@ -69,4 +71,13 @@ impl Cancel {
     pub fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
+}
+
+/// What all work of a run has in common.
+#[derive(Clone, Copy)]
+pub(super) struct Setting<'a> {
+    pub(super) store: &'a Store,
+    pub(super) options: &'a Options,
+    pub(super) reporter: &'a dyn Reporter,
+    pub(super) cancel: &'a Cancel,
 }

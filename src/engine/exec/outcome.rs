@@ -3,37 +3,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use serde::Serialize;
-
-use super::event::{Counts, NodeName, RunError};
+use super::event::{Counts, RunError};
+use super::node::{Because, NodeName};
 use crate::engine::plan::{CacheKey, Fingerprint, NodeId, Plan};
 use crate::engine::stage::StageError;
 use crate::engine::store::{Entry, RunNode};
-
-/// Why a node was not run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "reason", rename_all = "snake_case")]
-pub enum Because {
-    /// A node that it depends on, perhaps over others, failed.
-    Failed {
-        upstream: NodeName,
-    },
-    /// Another node failed, and the run was not asked to keep going.
-    Stopped {
-        after: NodeName,
-    },
-    Interrupted,
-}
-
-impl std::fmt::Display for Because {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Failed { upstream } => write!(formatter, "`{upstream}` failed"),
-            Self::Stopped { after } => write!(formatter, "the run stopped after `{after}` failed"),
-            Self::Interrupted => formatter.write_str("the run was interrupted"),
-        }
-    }
-}
 
 /// How a node ended.
 #[derive(Debug, Clone)]

@@ -1,25 +1,20 @@
-//! One node's work, on a thread of its own.
+//! The work of one order: what is in its place, whether its inputs are whole, and attempts until one succeeds.
 
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::event::{Event, NodeName, Reporter};
-use super::options::{Cancel, Checkpoints, Options};
+use super::error::stage_error;
+use super::event::Event;
+use super::executor::Verdict;
+use super::options::Setting;
+use super::order::{Existing, WorkOrder};
 use super::outcome::millis;
-use crate::base::disk::crash::crash_point;
-use crate::base::units;
-use crate::engine::plan::{CacheKey, Digests as _, Fingerprint, Node};
-use crate::engine::stage::{
-    Context, Evaluated, InputFolders, Level, Progress, Signals, SourceFile, StageError,
-};
-use crate::engine::store::{Entry, Finding, KeyLock, Problem, Record, State, Store, StoreError};
-
-/// Between two progress events of a node.
-const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+use crate::engine::plan::{CacheKey, Digests as _};
+use crate::engine::stage::{SourceFile, StageError};
+use crate::engine::store::{Entry, Finding, KeyLock, Problem, State, StoreError};
 
 /// How long to wait after so many failures and one more: what fails for a reason outside, such as a network, needs time to recover.
 fn pause_after(failures: usize) -> Duration {
@@ -27,40 +22,17 @@ fn pause_after(failures: usize) -> Duration {
     Duration::from_millis(200 * doubled).min(Duration::from_secs(60))
 }
 
-/// What a node's thread needs.
+/// An order, with what the process has that works on it.
 pub(super) struct Job<'a> {
-    /// The experiment's file.
-    pub(super) file: &'a Path,
-    pub(super) node: &'a Node,
-    pub(super) name: NodeName,
-    pub(super) key: CacheKey,
-    pub(super) fingerprint: Fingerprint,
-    /// The name under which shorter and longer ones leave their state, where the stage can go on from one.
-    pub(super) lineage: Option<CacheKey>,
+    pub(super) setting: Setting<'a>,
+    pub(super) order: WorkOrder,
+    /// Of the order's key.
     pub(super) lock: KeyLock,
     pub(super) threads: usize,
-    /// Port, place of the producer in the plan, its entry.
-    pub(super) inputs: Vec<(&'static str, usize, Entry)>,
-    /// An entry that is there is not good enough.
-    pub(super) rerun: bool,
-    /// The entry was found damaged by a stage that reads it.
-    pub(super) suspect: bool,
-    pub(super) store: &'a Store,
-    pub(super) options: &'a Options,
-    pub(super) reporter: &'a dyn Reporter,
-    pub(super) cancel: &'a Cancel,
 }
 
-/// How the work ended.
-pub(super) enum Verdict {
-    Built(Entry),
-    /// Another process had built it by the time its lock was free.
-    Found(Entry),
-    /// These inputs are not what their manifests say; nothing was run.
-    InputsDamaged(Vec<usize>),
-    Failed(StageError),
-    Cancelled,
-}
+/// The entries at an order's ports, by port.
+pub(super) type Inputs = BTreeMap<String, Entry>;
 
 enum InPlace {
     Nothing,
@@ -69,17 +41,10 @@ enum InPlace {
     Outdated,
 }
 
-pub(super) fn error_of(error: &StoreError) -> StageError {
-    let failure = StageError::new(error.to_string());
-    match error.help() {
-        Some(help) => failure.with_help(help),
-        None => failure,
-    }
-}
-
 impl Job<'_> {
     /// Does the work. The texts are the errors of attempts that were not the last.
     pub(super) fn run(self) -> (Verdict, Vec<String>) {
+        let mut earlier = Vec::new();
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(self.threads)
             .thread_name(|index| format!("stage-{index}"))
@@ -87,54 +52,48 @@ impl Job<'_> {
         let pool = match pool {
             Ok(pool) => pool,
             Err(error) => {
-                return (
-                    Verdict::Failed(StageError::new(format!(
-                        "cannot start {} threads: {error}",
-                        self.threads
-                    ))),
-                    Vec::new(),
-                );
+                let text = format!("cannot start {} threads: {error}", self.threads);
+                return (Verdict::Failed(StageError::new(text)), earlier);
             }
         };
-        let mut earlier = Vec::new();
-        let verdict =
-            match catch_unwind(AssertUnwindSafe(|| pool.install(|| self.work(&mut earlier)))) {
-                Ok(Ok(verdict)) => verdict,
-                Ok(Err(error)) => Verdict::Failed(error_of(&error)),
-                Err(payload) => Verdict::Failed(panic_error(payload.as_ref())),
-            };
+        let worked = catch_unwind(AssertUnwindSafe(|| pool.install(|| self.work(&mut earlier))));
+        let verdict = match worked {
+            Ok(Ok(verdict)) => verdict,
+            Ok(Err(error)) => Verdict::Failed(stage_error(&error)),
+            Err(payload) => Verdict::Failed(panic_error(payload.as_ref())),
+        };
         (verdict, earlier)
     }
 
     fn work(&self, earlier: &mut Vec<String>) -> Result<Verdict, StoreError> {
-        let replace = match self.look_in_place()? {
+        let inputs = match self.open_inputs()? {
+            Ok(inputs) => inputs,
+            Err(damaged) => return Ok(Verdict::InputsDamaged(damaged)),
+        };
+        let replace = match self.look_in_place(&inputs)? {
             InPlace::Good(entry) => return Ok(Verdict::Found(entry)),
             InPlace::Outdated => true,
             InPlace::Nothing => false,
         };
-        let damaged: Vec<usize> = self
-            .inputs
-            .iter()
-            .filter(|(_, _, entry)| !self.store.verify_once(entry).is_empty())
-            .map(|(_, producer, _)| *producer)
-            .collect();
+        let is_damaged = |entry: &&Entry| !self.setting.store.verify_once(entry).is_empty();
+        let damaged: Vec<CacheKey> = inputs.values().filter(is_damaged).map(Entry::key).collect();
         if !damaged.is_empty() {
             return Ok(Verdict::InputsDamaged(damaged));
         }
-        if self.cancel.is_cancelled() {
+        if self.setting.cancel.is_cancelled() {
             return Ok(Verdict::Cancelled);
         }
-        self.reporter.event(&Event::StageStarted {
-            name: self.name.clone(),
-            key: self.key,
+        self.setting.reporter.event(&Event::StageStarted {
+            name: self.order.name.clone(),
+            key: self.order.key,
             threads: self.threads,
         });
         loop {
             let begun = Instant::now();
-            let error = match self.build(replace)? {
+            let error = match self.attempt(&inputs, replace)? {
                 // The key holds the digests of the plan, so that another attempt on other sources has no use.
                 Verdict::Failed(error)
-                    if (earlier.len() as u64) < u64::from(self.node.retry)
+                    if (earlier.len() as u64) < u64::from(self.order.retry)
                         && self.changed_source().is_none() =>
                 {
                     error
@@ -150,12 +109,24 @@ impl Job<'_> {
         }
     }
 
+    /// The entries of the inputs, or the keys of those that are not there as a whole, as far as sizes show.
+    fn open_inputs(&self) -> Result<Result<Inputs, Vec<CacheKey>>, StoreError> {
+        let (mut inputs, mut damaged) = (Inputs::new(), Vec::new());
+        for (port, key) in &self.order.fingerprint.inputs {
+            match self.setting.store.get(key)? {
+                Some(entry) => drop(inputs.insert(port.clone(), entry)),
+                None => damaged.push(*key),
+            }
+        }
+        Ok(if damaged.is_empty() { Ok(inputs) } else { Err(damaged) })
+    }
+
     fn tell_retried(&self, failed: usize, error: &StageError, elapsed: Duration, pause: Duration) {
         let help = error.help().map(str::to_owned);
-        self.reporter.event(&Event::StageRetried {
-            name: self.name.clone(),
+        self.setting.reporter.event(&Event::StageRetried {
+            name: self.order.name.clone(),
             attempt: u32::try_from(failed).unwrap_or(u32::MAX),
-            attempts: self.node.retry.saturating_add(1),
+            attempts: self.order.retry.saturating_add(1),
             error: error.to_string(),
             help,
             elapsed_ms: millis(elapsed),
@@ -166,7 +137,7 @@ impl Job<'_> {
     /// False when the run is interrupted meanwhile.
     fn wait(&self, pause: Duration) -> bool {
         let until = Instant::now() + pause;
-        while !self.cancel.is_cancelled() {
+        while !self.setting.cancel.is_cancelled() {
             match until.checked_duration_since(Instant::now()) {
                 Some(left) if !left.is_zero() => {
                     std::thread::sleep(left.min(Duration::from_millis(50)))
@@ -178,15 +149,16 @@ impl Job<'_> {
     }
 
     /// What lies in the key's place. What is damaged is set aside; the key's lock is held.
-    fn look_in_place(&self) -> Result<InPlace, StoreError> {
-        match self.store.state(&self.key)? {
+    fn look_in_place(&self, inputs: &Inputs) -> Result<InPlace, StoreError> {
+        let store = self.setting.store;
+        match store.state(&self.order.key)? {
             State::Absent => Ok(InPlace::Nothing),
-            State::Present(_) if self.rerun => Ok(InPlace::Outdated),
-            State::Present(entry) if entry.manifest().inputs != self.contents() => {
+            State::Present(_) if self.order.existing == Existing::Outdated => Ok(InPlace::Outdated),
+            State::Present(entry) if entry.manifest().inputs != contents(inputs) => {
                 Ok(InPlace::Outdated)
             }
-            State::Present(entry) if self.suspect => {
-                let findings = self.store.verify_again(&entry);
+            State::Present(entry) if self.order.existing == Existing::Suspect => {
+                let findings = store.verify_again(&entry);
                 if findings.is_empty() {
                     return Ok(InPlace::Good(entry));
                 }
@@ -203,19 +175,20 @@ impl Job<'_> {
                 Ok(InPlace::Nothing)
             }
             State::Damaged(findings) => {
-                self.set_aside(&self.key, &findings)?;
+                self.set_aside(&self.order.key, &findings)?;
                 Ok(InPlace::Nothing)
             }
         }
     }
 
     fn set_aside(&self, key: &CacheKey, findings: &[Finding]) -> Result<(), StoreError> {
+        let store = self.setting.store;
         let other;
-        let lock = if *key == self.key {
+        let lock = if *key == self.order.key {
             &self.lock
         } else {
             // The files lie under another key. If someone is at work there, they see to it; this entry gets files of its own either way.
-            match self.store.try_lock(key)? {
+            match store.try_lock(key)? {
                 Some(lock) => {
                     other = lock;
                     &other
@@ -223,9 +196,9 @@ impl Job<'_> {
                 None => return Ok(()),
             }
         };
-        if let Some(moved_to) = self.store.set_aside(key, lock)? {
-            self.reporter.event(&Event::EntryDamaged {
-                name: self.name.clone(),
+        if let Some(moved_to) = store.set_aside(key, lock)? {
+            self.setting.reporter.event(&Event::EntryDamaged {
+                name: self.order.name.clone(),
                 key: *key,
                 findings: findings.iter().map(ToString::to_string).collect(),
                 moved_to: moved_to.display().to_string(),
@@ -234,131 +207,24 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// The content digests of the inputs.
-    fn contents(&self) -> BTreeMap<String, String> {
-        self.inputs
-            .iter()
-            .map(|(port, _, entry)| ((*port).to_owned(), entry.content().to_owned()))
-            .collect()
-    }
-
-    fn build(&self, replace: bool) -> Result<Verdict, StoreError> {
-        let builder = self.store.builder(&self.key)?;
-        let output = builder.folder();
-        let folders: InputFolders = self
-            .inputs
-            .iter()
-            .map(|(port, _, entry)| ((*port).to_owned(), entry.folder().to_owned()))
-            .collect();
-        let deadline = self.node.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let signals = NodeSignals {
-            name: &self.name,
-            reporter: self.reporter,
-            cancel: self.cancel,
-            deadline,
-            last: Mutex::default(),
-            used: Mutex::default(),
-        };
-        // Whoever asks for the work to be done again does not want it to begin at its own end.
-        let lineage =
-            self.lineage.filter(|_| !self.rerun).map(|lineage| self.store.checkpoints(&lineage));
-        let context = Context {
-            output: &output,
-            checkpoints: &self.store.checkpoints(&self.key),
-            lineage: lineage.as_deref(),
-            previous: &|| self.store.previous(self.file, &self.node.stage, &self.fingerprint),
-            cache: &self.store.cache(),
-            device: self.options.device,
-            offline: self.options.offline,
-            commit: self.node.commit(),
-            signals: &signals,
-        };
-        let ran = catch_unwind(AssertUnwindSafe(|| self.node.instance.run(&folders, &context)));
-        match ran.unwrap_or_else(|payload| Err(panic_error(payload.as_ref()))) {
-            Ok(()) => {}
-            Err(StageError::Cancelled) if self.cancel.is_cancelled() => {
-                return Ok(Verdict::Cancelled);
-            }
-            Err(StageError::Cancelled) if signals.is_too_late() => {
-                return Ok(Verdict::Failed(self.timed_out()));
-            }
-            Err(StageError::Cancelled) => {
-                return Ok(Verdict::Failed(StageError::new(
-                    "the stage stopped without being asked to",
-                )));
-            }
-            Err(StageError::Failed { message, help: None, parameter: None })
-                if self.has_lost_an_input() =>
-            {
-                let help = "an input of the stage was removed or changed during the run; run the same command again";
-                return Ok(Verdict::Failed(StageError::new(message).with_help(help)));
-            }
-            Err(error) => return Ok(Verdict::Failed(error)),
-        }
-        if let Some(path) = self.changed_source() {
-            let error = StageError::new(format!(
-                "`{}` was changed during the run, and nobody knows what was read of it",
-                path.display()
-            ));
-            return Ok(Verdict::Failed(error.with_help("run the same command again")));
-        }
-        crash_point("before-commit");
-        let committed = builder.commit(Record {
-            fingerprint: self.fingerprint.clone(),
-            artifact: self.node.kind.output.name,
-            inputs: self.contents(),
-            made_with: self
-                .made_with(signals.used.into_inner().unwrap_or_else(PoisonError::into_inner)),
-            volatile: self.node.kind.output.volatile,
-            replace,
-        })?;
-        crash_point("before-checkpoints-removed");
-        if self.options.checkpoints == Checkpoints::Remove {
-            // The entry is complete; checkpoints that stay cost space only, and the next run removes them.
-            let _ = self.store.remove_checkpoints(&self.key);
-        }
-        Ok(Verdict::Built(committed.entry))
-    }
-
     /// A source file that is no longer what the key says.
-    fn changed_source(&self) -> Option<PathBuf> {
-        let digests = self.store.digests();
+    pub(super) fn changed_source(&self) -> Option<PathBuf> {
+        let digests = self.setting.store.digests();
         let is_same = |source: &SourceFile| {
-            let planned = self.fingerprint.sources.get(&source.name);
+            let planned = self.order.fingerprint.sources.get(&source.name);
             digests.file(&source.path).is_ok_and(|found| Some(&found.digest) == planned)
         };
-        self.node
-            .instance
-            .sources()
-            .into_iter()
-            .find(|source| !is_same(source))
-            .map(|source| source.path)
-    }
-
-    /// Whether an input that was whole before the stage began no longer is, as far as sizes show.
-    fn has_lost_an_input(&self) -> bool {
-        self.inputs
-            .iter()
-            .any(|(_, _, entry)| !matches!(self.store.state(&entry.key()), Ok(State::Present(_))))
-    }
-
-    fn timed_out(&self) -> StageError {
-        let timeout = self.node.timeout.map(units::duration_text).unwrap_or_default();
-        StageError::new(format!("it took longer than its `timeout` of {timeout}"))
-            .with_help("what it has saved is kept, so that the same command goes on from there; or give it a longer `timeout`")
-    }
-
-    /// * `device`: what the stage said that it used
-    fn made_with(&self, device: Option<String>) -> BTreeMap<String, String> {
-        BTreeMap::from([
-            ("program".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
-            ("device".to_owned(), device.unwrap_or_else(|| "cpu".to_owned())),
-            ("threads".to_owned(), self.threads.to_string()),
-        ])
+        let mut sources = self.order.instance.sources().into_iter();
+        sources.find(|source| !is_same(source)).map(|source| source.path)
     }
 }
 
-fn panic_error(payload: &(dyn Any + Send)) -> StageError {
+/// The content digests of inputs, by port.
+pub(super) fn contents(inputs: &Inputs) -> BTreeMap<String, String> {
+    inputs.iter().map(|(port, entry)| (port.clone(), entry.content().to_owned())).collect()
+}
+
+pub(super) fn panic_error(payload: &(dyn Any + Send)) -> StageError {
     let text = payload
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned())
@@ -366,64 +232,4 @@ fn panic_error(payload: &(dyn Any + Send)) -> StageError {
     let text = text.unwrap_or_else(|| "without a message".to_owned());
     StageError::new(format!("the stage panicked: {text}"))
         .with_help("this is a mistake in the program, not in the experiment: please report it")
-}
-
-/// Carries what a stage says to the reporter.
-struct NodeSignals<'a> {
-    name: &'a NodeName,
-    reporter: &'a dyn Reporter,
-    cancel: &'a Cancel,
-    /// When the stage has had its time.
-    deadline: Option<Instant>,
-    last: Mutex<Option<Instant>>,
-    /// The device that the stage says it uses.
-    used: Mutex<Option<String>>,
-}
-
-impl NodeSignals<'_> {
-    fn is_too_late(&self) -> bool {
-        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
-    }
-}
-
-impl Signals for NodeSignals<'_> {
-    fn cancelled(&self) -> bool {
-        self.cancel.is_cancelled() || self.is_too_late()
-    }
-
-    fn progress(&self, progress: Progress) {
-        let finished = progress.total > 0 && progress.done >= progress.total;
-        {
-            let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-            if !finished && last.is_some_and(|last| last.elapsed() < PROGRESS_INTERVAL) {
-                return;
-            }
-            *last = Some(Instant::now());
-        }
-        let Progress { done, total, unit, numbers } = progress;
-        self.reporter.event(&Event::StageProgress {
-            name: self.name.clone(),
-            done,
-            total,
-            unit,
-            numbers,
-        });
-    }
-
-    fn evaluated(&self, evaluated: Evaluated) {
-        let Evaluated { step, metrics } = evaluated;
-        self.reporter.event(&Event::Evaluated { name: self.name.clone(), step, metrics });
-    }
-
-    fn message(&self, level: Level, text: String) {
-        self.reporter.event(&Event::StageMessage {
-            name: self.name.clone(),
-            warning: level == Level::Warning,
-            text,
-        });
-    }
-
-    fn device(&self, name: &str) {
-        *self.used.lock().unwrap_or_else(PoisonError::into_inner) = Some(name.to_owned());
-    }
 }

@@ -1,0 +1,193 @@
+//! One attempt at the work of an order: the stage runs, and what it leaves becomes an entry.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::event::{Event, Reporter};
+use super::executor::Verdict;
+use super::node::NodeName;
+use super::options::{Cancel, Checkpoints};
+use super::order::Existing;
+use super::work::{Inputs, Job, contents, panic_error};
+use crate::base::disk::crash::crash_point;
+use crate::base::units;
+use crate::engine::stage::{
+    Context, Evaluated, InputFolders, Level, Progress, Signals, StageError,
+};
+use crate::engine::store::{Entry, Record, State, StoreError};
+
+/// Between two progress events of a node.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+
+impl Job<'_> {
+    /// * `replace`: an entry in place gives way
+    pub(super) fn attempt(&self, inputs: &Inputs, replace: bool) -> Result<Verdict, StoreError> {
+        let (order, store) = (&self.order, self.setting.store);
+        let builder = store.builder(&order.key)?;
+        let signals = NodeSignals {
+            name: &order.name,
+            reporter: self.setting.reporter,
+            cancel: self.setting.cancel,
+            deadline: order.timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
+            last: Mutex::default(),
+            used: Mutex::default(),
+        };
+        if let Err(error) = self.run_stage(inputs, &builder.folder(), &signals) {
+            return Ok(self.verdict_of(error, inputs, &signals));
+        }
+        if let Some(path) = self.changed_source() {
+            let error = StageError::new(format!(
+                "`{}` was changed during the run, and nobody knows what was read of it",
+                path.display()
+            ));
+            return Ok(Verdict::Failed(error.with_help("run the same command again")));
+        }
+        crash_point("before-commit");
+        let device = signals.used.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let committed = builder.commit(Record {
+            fingerprint: order.fingerprint.clone(),
+            artifact: order.kind.output.name,
+            inputs: contents(inputs),
+            made_with: self.made_with(device),
+            volatile: order.kind.output.volatile,
+            replace,
+        })?;
+        crash_point("before-checkpoints-removed");
+        if self.setting.options.checkpoints == Checkpoints::Remove {
+            // The entry is complete; checkpoints that stay cost space only, and the next run removes them.
+            let _ = store.remove_checkpoints(&order.key);
+        }
+        Ok(Verdict::Built(committed.entry))
+    }
+
+    /// * `output`: where the stage is to write
+    fn run_stage(
+        &self,
+        inputs: &Inputs,
+        output: &Path,
+        signals: &NodeSignals<'_>,
+    ) -> Result<(), StageError> {
+        let (order, store, options) = (&self.order, self.setting.store, self.setting.options);
+        let folders: InputFolders =
+            inputs.iter().map(|(port, entry)| (port.clone(), entry.folder().to_owned())).collect();
+        // Whoever asks for the work to be done again does not want it to begin at its own end.
+        let lineage = order.lineage.filter(|_| order.existing != Existing::Outdated);
+        let lineage = lineage.map(|lineage| store.checkpoints(&lineage));
+        let context = Context {
+            output,
+            checkpoints: &store.checkpoints(&order.key),
+            lineage: lineage.as_deref(),
+            previous: &|| store.previous(&order.file, &order.name.stage, &order.fingerprint),
+            cache: &store.cache(),
+            device: options.device,
+            offline: options.offline,
+            commit: order.fingerprint.commit.as_deref(),
+            signals,
+        };
+        catch_unwind(AssertUnwindSafe(|| order.instance.run(&folders, &context)))
+            .unwrap_or_else(|payload| Err(panic_error(payload.as_ref())))
+    }
+
+    /// What it means that the stage came back with an error.
+    fn verdict_of(&self, error: StageError, inputs: &Inputs, signals: &NodeSignals<'_>) -> Verdict {
+        match error {
+            StageError::Cancelled if self.setting.cancel.is_cancelled() => Verdict::Cancelled,
+            StageError::Cancelled if signals.is_too_late() => Verdict::Failed(self.timed_out()),
+            StageError::Cancelled => {
+                Verdict::Failed(StageError::new("the stage stopped without being asked to"))
+            }
+            StageError::Failed { message, help: None, parameter: None }
+                if self.has_lost_an_input(inputs) =>
+            {
+                let help = "an input of the stage was removed or changed during the run; run the same command again";
+                Verdict::Failed(StageError::new(message).with_help(help))
+            }
+            error => Verdict::Failed(error),
+        }
+    }
+
+    /// Whether an input that was whole before the stage began no longer is, as far as sizes show.
+    fn has_lost_an_input(&self, inputs: &Inputs) -> bool {
+        let is_there =
+            |entry: &Entry| matches!(self.setting.store.state(&entry.key()), Ok(State::Present(_)));
+        !inputs.values().all(is_there)
+    }
+
+    fn timed_out(&self) -> StageError {
+        let timeout = self.order.timeout.map(units::duration_text).unwrap_or_default();
+        StageError::new(format!("it took longer than its `timeout` of {timeout}"))
+            .with_help("what it has saved is kept, so that the same command goes on from there; or give it a longer `timeout`")
+    }
+
+    /// * `device`: what the stage said that it used
+    fn made_with(&self, device: Option<String>) -> BTreeMap<String, String> {
+        BTreeMap::from([
+            ("program".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+            ("device".to_owned(), device.unwrap_or_else(|| "cpu".to_owned())),
+            ("threads".to_owned(), self.threads.to_string()),
+        ])
+    }
+}
+
+/// Carries what a stage says to the reporter.
+struct NodeSignals<'a> {
+    name: &'a NodeName,
+    reporter: &'a dyn Reporter,
+    cancel: &'a Cancel,
+    /// When the stage has had its time.
+    deadline: Option<Instant>,
+    last: Mutex<Option<Instant>>,
+    /// The device that the stage says it uses.
+    used: Mutex<Option<String>>,
+}
+
+impl NodeSignals<'_> {
+    fn is_too_late(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+}
+
+impl Signals for NodeSignals<'_> {
+    fn cancelled(&self) -> bool {
+        self.cancel.is_cancelled() || self.is_too_late()
+    }
+
+    fn progress(&self, progress: Progress) {
+        let finished = progress.total > 0 && progress.done >= progress.total;
+        {
+            let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+            if !finished && last.is_some_and(|last| last.elapsed() < PROGRESS_INTERVAL) {
+                return;
+            }
+            *last = Some(Instant::now());
+        }
+        let Progress { done, total, unit, numbers } = progress;
+        self.reporter.event(&Event::StageProgress {
+            name: self.name.clone(),
+            done,
+            total,
+            unit,
+            numbers,
+        });
+    }
+
+    fn evaluated(&self, evaluated: Evaluated) {
+        let Evaluated { step, metrics } = evaluated;
+        self.reporter.event(&Event::Evaluated { name: self.name.clone(), step, metrics });
+    }
+
+    fn message(&self, level: Level, text: String) {
+        self.reporter.event(&Event::StageMessage {
+            name: self.name.clone(),
+            warning: level == Level::Warning,
+            text,
+        });
+    }
+
+    fn device(&self, name: &str) {
+        *self.used.lock().unwrap_or_else(PoisonError::into_inner) = Some(name.to_owned());
+    }
+}

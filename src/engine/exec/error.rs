@@ -1,0 +1,34 @@
+//! Why nothing could be run at all.
+
+use crate::engine::stage::{HubCommit, StageError};
+use crate::engine::store::StoreError;
+
+/// Why a plan could not be run at all.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecError {
+    /// Commits must be resolved before the plan is made, since they enter the keys.
+    #[error("the commit of `{}` at `{}`, which stage `{stage}` needs, is not known", commit.repo, commit.revision)]
+    CommitUnknown { stage: String, commit: HubCommit },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl ExecError {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn help(&self) -> Option<&'static str> {
+        match self {
+            Self::CommitUnknown { .. } => Some("give the whole commit as `revision`"),
+            Self::Store(error) => error.help(),
+        }
+    }
+}
+
+/// A stage that failed because the store did.
+pub(super) fn stage_error(error: &StoreError) -> StageError {
+    let failure = StageError::new(error.to_string());
+    match error.help() {
+        Some(help) => failure.with_help(help),
+        None => failure,
+    }
+}

@@ -1,0 +1,54 @@
+//! What a run calls its nodes, and why one of them was not run.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+/// Which node of a run something is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NodeName {
+    /// Its place in [`Plan::nodes`](crate::engine::plan::Plan), or among the orders that are run.
+    pub node: usize,
+    #[serde(serialize_with = "text")]
+    pub stage: Arc<str>,
+    pub kind: &'static str,
+    /// The swept values that reach it, such as `learning_rate=1e-5,seed=0`; empty where none does.
+    #[serde(skip_serializing_if = "str::is_empty", serialize_with = "text")]
+    pub label: Arc<str>,
+}
+
+impl std::fmt::Display for NodeName {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.stage)?;
+        if self.label.is_empty() { Ok(()) } else { write!(formatter, " [{}]", self.label) }
+    }
+}
+
+/// Why a node was not run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+pub enum Because {
+    /// A node that it depends on, perhaps over others, failed.
+    Failed {
+        upstream: NodeName,
+    },
+    /// Another node failed, and the run was not asked to keep going.
+    Stopped {
+        after: NodeName,
+    },
+    Interrupted,
+}
+
+impl std::fmt::Display for Because {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Failed { upstream } => write!(formatter, "`{upstream}` failed"),
+            Self::Stopped { after } => write!(formatter, "the run stopped after `{after}` failed"),
+            Self::Interrupted => formatter.write_str("the run was interrupted"),
+        }
+    }
+}
+
+fn text<S: serde::Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(text)
+}
