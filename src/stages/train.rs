@@ -361,10 +361,11 @@ impl Stage for Train {
     }
 
     fn execution(&self) -> Map<String, Value> {
-        Map::from_iter([(
-            "activation_checkpointing".to_owned(),
-            self.activation_checkpointing.into(),
-        )])
+        let checkpoint_every = serde_json::to_value(&self.checkpoint_every).unwrap_or_default();
+        Map::from_iter([
+            ("checkpoint_every".to_owned(), checkpoint_every),
+            ("activation_checkpointing".to_owned(), self.activation_checkpointing.into()),
+        ])
     }
 
     fn extension(&self) -> Option<Extension> {

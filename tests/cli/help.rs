@@ -15,6 +15,8 @@ help! {
     the_help_lists_every_command_and_exit_code: ["--help"];
     the_help_of_run_says_what_each_option_takes: ["run", "--help"];
     the_help_of_plan_says_what_each_option_takes: ["plan", "--help"];
+    the_help_of_stage_says_what_it_does: ["stage", "--help"];
+    the_help_of_stage_run_says_what_each_option_takes: ["stage", "run", "--help"];
     the_help_of_check_says_what_each_option_takes: ["check", "--help"];
     the_help_of_pin_says_what_each_option_takes: ["pin", "--help"];
     the_help_of_unpin_says_what_each_option_takes: ["unpin", "--help"];

@@ -17,6 +17,7 @@ mod kinds;
 mod memory;
 mod models;
 mod network;
+mod orders;
 mod pipes;
 mod plan;
 mod predict;

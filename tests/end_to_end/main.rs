@@ -10,6 +10,7 @@ mod caching;
 mod common;
 mod determinism;
 mod hub;
+mod orders;
 mod real_data;
 mod support;
 mod sweeps;

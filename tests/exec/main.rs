@@ -6,6 +6,7 @@ mod common;
 mod disk;
 mod kinds;
 mod limits;
+mod orders;
 mod processes;
 mod runs;
 mod scheduling;

@@ -88,3 +88,21 @@ fn a_damaged_checkpoint_costs_only_time() {
         assert_same(&project.results("long"), undisturbed("long.toml"), "damaged checkpoints");
     }
 }
+
+#[test]
+fn interrupted_orders_exit_with_130_and_continue_to_the_same_bits() {
+    let project = Project::new();
+    let planned = project.pipeline(&["plan", "long.toml", "--orders"]);
+    assert_eq!(planned.code, Some(0), "{planned:#?}");
+    project.write("orders.jsonl", &planned.stdout);
+    let mut child = start(&mut project.command(&["stage", "run", "orders.jsonl", "--json"]));
+    assert!(until(&mut child, trained(3)), "the training was not seen");
+    signal(&child, Signal::TERM);
+    let ended = finish(child);
+    assert_eq!(ended.code, Some(130), "{ended:#?}");
+    project.assert_verifies("interrupted");
+    let ended = project.pipeline(&["stage", "run", "orders.jsonl"]);
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    assert!(resumed_from(&ended), "it began anew: {ended:#?}");
+    assert_recovers(&project, "long.toml", "long", "interrupted orders");
+}

@@ -89,6 +89,9 @@ pub enum Command {
     Show(Show),
     /// Draw the stages and their wires
     Graph(Graph),
+    /// Do the work of single stages, as `plan --orders` writes it down
+    #[command(subcommand)]
+    Stage(Stage),
     /// List the stage kinds, or describe one with its ports and parameters
     Kinds(Kinds),
     /// Tag texts with a trained model: lines or JSONL in, JSONL out
@@ -128,6 +131,8 @@ impl Command {
     pub fn form(&self) -> Form {
         let json = match self {
             Self::Run(Run { json: true, dry_run: false, .. }) => return Form::JsonLines,
+            Self::Stage(Stage::Run(StageRun { json: true, .. })) => return Form::JsonLines,
+            Self::Stage(_) => false,
             Self::Run(arguments) => arguments.json,
             Self::Plan(arguments) => arguments.json,
             Self::Check(arguments) => arguments.json,
@@ -183,16 +188,9 @@ pub struct Place {
     pub root: Option<PathBuf>,
 }
 
+/// How work is carried out on this machine; nothing of it enters a key.
 #[derive(Debug, Args)]
-pub struct Run {
-    /// The experiment file
-    pub file: PathBuf,
-    /// Only these stages, or single trials such as `train [seed=0]`, and what they need
-    pub stages: Vec<String>,
-    #[command(flatten)]
-    pub changes: Changes,
-    #[command(flatten)]
-    pub place: Place,
+pub struct Means {
     /// Stages that may run at the same time; one training at a time in any case [default: the number of threads]
     #[arg(short, long, value_name = "N", allow_negative_numbers = true, value_parser = count::<1024>)]
     pub jobs: Option<u32>,
@@ -205,21 +203,35 @@ pub struct Run {
     /// A profile of `pipeline.toml` [default: default]
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
+    /// Use no network
+    #[arg(long)]
+    pub offline: bool,
+    /// After a failure, finish what does not depend on it
+    #[arg(long)]
+    pub keep_going: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The experiment file
+    pub file: PathBuf,
+    /// Only these stages, or single trials such as `train [seed=0]`, and what they need
+    pub stages: Vec<String>,
+    #[command(flatten)]
+    pub changes: Changes,
+    #[command(flatten)]
+    pub place: Place,
+    #[command(flatten)]
+    pub means: Means,
     /// Publish to `outputs/EXPERIMENT@NAME/`, beside the results of other runs
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
     /// Run this stage, or a trial such as `train [seed=0]`, even where the store has its result
     #[arg(long, value_name = "STAGE")]
     pub rerun: Vec<String>,
-    /// After a failure, finish what does not depend on it
-    #[arg(long)]
-    pub keep_going: bool,
     /// Show what would run and stop, as `plan` does
     #[arg(long)]
     pub dry_run: bool,
-    /// Use no network
-    #[arg(long)]
-    pub offline: bool,
     /// Print no progress, only what needs attention and the results
     #[arg(long)]
     pub quiet: bool,
@@ -241,7 +253,37 @@ pub struct Plan {
     /// Exit with 3 if work is pending
     #[arg(long)]
     pub check: bool,
+    /// Print what would run as work orders for `stage run`, one on a line
+    #[arg(long, conflicts_with = "json")]
+    pub orders: bool,
     #[arg(long, help = "Print JSON")]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Stage {
+    /// Do what work orders say, each behind those that it needs
+    Run(StageRun),
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Results go to the store, where `pipeline run FILE` finds them and publishes them. What no order makes must be there.\n\
+    Orders hold all that decides a result, and are of use to the version of the program that wrote them."
+)]
+pub struct StageRun {
+    /// The file of orders, or `-` for standard input
+    pub orders: PathBuf,
+    /// The folder that holds `outputs/` [default: that which the orders name]
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+    #[command(flatten)]
+    pub means: Means,
+    /// Print no progress, only what needs attention
+    #[arg(long)]
+    pub quiet: bool,
+    /// Print events as NDJSON on standard output
+    #[arg(long)]
     pub json: bool,
 }
 

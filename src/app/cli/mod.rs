@@ -14,6 +14,7 @@ mod kinds;
 mod lines;
 mod memory;
 mod origin;
+mod output;
 mod pin;
 mod pinned;
 mod plan;
@@ -24,6 +25,7 @@ mod run;
 mod schema;
 mod show;
 mod signals;
+mod stage;
 mod terminal;
 mod training;
 mod typed;
@@ -37,7 +39,7 @@ pub use kinds::markdown as kinds_markdown;
 use clap::Parser as _;
 use serde_json::{Map, Value, json};
 
-use args::{Cli, Command, Form};
+use args::{Cli, Command, Form, Stage};
 
 /// Reads the command line, does what it says, and returns the exit code.
 #[must_use]
@@ -92,6 +94,7 @@ fn dispatch(command: Command, color: bool) -> Result<Outcome, Failure> {
         Command::Explain(arguments) => explain::run(&arguments).map(done),
         Command::Show(arguments) => show::run(&arguments).map(done),
         Command::Graph(arguments) => graph::run(&arguments).map(done),
+        Command::Stage(Stage::Run(arguments)) => stage::run(&arguments, color),
         Command::Kinds(arguments) => kinds::run(&arguments).map(done),
         Command::Predict(arguments) => predict::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments).map(done),

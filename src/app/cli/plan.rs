@@ -11,7 +11,7 @@ use super::project::{self, Project};
 use super::root::Root;
 use super::training::Training;
 use super::{duration, memory, terminal};
-use crate::engine::exec::Options;
+use crate::engine::exec::{Existing, Options, WorkOrder};
 use crate::engine::plan::{Continuation, Expectation, Forecast, Identity, NodeId, Plan, Reason};
 use crate::engine::store::Store;
 use crate::view::format;
@@ -26,8 +26,30 @@ pub fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
     let (project, plan) =
         Project::plan(&arguments.file, &arguments.place, &arguments.changes, &arguments.stages)?;
     let forecast = forecast(&plan, &project.store, &[]);
-    print(&plan, &forecast, &project.store, threads, arguments.json)?;
+    if arguments.orders {
+        orders(&plan, &forecast, &project.store)?;
+    } else {
+        print(&plan, &forecast, &project.store, threads, arguments.json)?;
+    }
     Ok(if arguments.check && forecast.pending() > 0 { Outcome::Pending } else { Outcome::Done })
+}
+
+/// Prints the orders for all that would run on standard output.
+fn orders(plan: &Plan, forecast: &Forecast, store: &Store) -> Result<(), Failure> {
+    let pending = plan.ids().filter(|id| *forecast.node(*id) != Expectation::Hit);
+    for id in pending {
+        let order = WorkOrder::of(plan, id, store, Existing::Good)
+            .map_err(|error| Failure::usage(error.to_string()).with_help_of(error.help()))?;
+        let line = order.to_line().map_err(|error| {
+            Failure::failed(format!("the current folder cannot be used: {}", error.kind()))
+                .with_help("change into a folder that exists")
+        })?;
+        if !terminal::print_while_read(&format!("{line}\n"))? {
+            break;
+        }
+    }
+    plan.warnings.iter().for_each(|warning| terminal::complain(&format!("warning: {warning}\n")));
+    Ok(())
 }
 
 /// What is expected of every node. Only what can be read and does not go too far counts as a state to go on from.

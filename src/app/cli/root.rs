@@ -47,6 +47,12 @@ impl Root {
         Self::begin_at(Path::new("."), place)
     }
 
+    /// The root that a folder `outputs` lies in.
+    pub fn of_outputs(outputs: &Path) -> Option<Self> {
+        let root = outputs.parent().filter(|_| outputs.ends_with(OUTPUTS))?;
+        Some(Self(relative(root, &std::env::current_dir().unwrap_or_default())))
+    }
+
     fn begin_at(folder: &Path, place: &Place) -> Result<Self, Failure> {
         let current = std::env::current_dir().unwrap_or_default();
         let root = match &place.root {

@@ -3,21 +3,20 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::Arc;
 
-use super::args::Run;
+use super::args::{Means, Run};
 use super::check::place_of;
 use super::failure::{Failure, Outcome};
+use super::output::Output;
 use super::pin::pin;
-use super::project::{self, Profile, Project};
+use super::project::{self, Project};
 use super::root::Root;
 use super::signals::Signals;
-use super::worth::Worth;
 use super::{duration, memory, origin, plan as planning, terminal, typed};
 use crate::base::diagnostics::{Diagnostic, Diagnostics, suggest};
 use crate::engine::exec::{
-    self, Cancel, Counts, Event, Line, NodeName, NodeResult, Options, Reporter, RunOutcome,
+    self, Cancel, Counts, Event, NodeName, NodeResult, Options, Reporter, RunOutcome,
 };
 use crate::engine::plan::{NodeId, Plan};
 use crate::engine::spec::unsafe_name;
@@ -28,9 +27,8 @@ use crate::view::{self, Console, Metrics, Origin, Part, PublishError, Published,
 pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
     let signals = Signals::watch()?;
     let root = Root::of(&arguments.file, &arguments.place)?;
-    let profile = project::profile(&root, arguments.profile.as_deref())?;
-    let offline = arguments.offline || profile.offline;
-    let options = options(arguments, &profile, offline)?;
+    let rerun = arguments.rerun.iter().map(|stage| stage.as_str().into()).collect();
+    let options = Options { rerun, ..means(&arguments.means, &root)? };
     let (mut project, mut plan) = planned(arguments)?;
     if let Some(stage) =
         arguments.rerun.iter().find(|name| !plan.nodes.iter().any(|node| node.is_named(name)))
@@ -55,7 +53,7 @@ pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
     let unresolved = plan.unresolved();
     if !unresolved.is_empty() {
         signals.begin();
-        if !pin(&project, &unresolved, offline, &signals.cancel)? {
+        if !pin(&project, &unresolved, options.offline, &signals.cancel)? {
             return Ok(Outcome::Interrupted);
         }
         signals.pause();
@@ -131,16 +129,12 @@ fn execute(
         origin::again(&project.experiment, plan, arguments.name.is_some(), part, folder)
     };
     let listener = Listener {
-        begun: Instant::now(),
         record: &record,
-        console,
-        json: arguments.json,
+        output: Output::new(console, arguments.json),
         plan,
         store: &project.store,
         on_cpu,
         origin: Origin { made_by: record.run().made_by(), again: &again },
-        worth: Mutex::default(),
-        unwritten: Mutex::default(),
     };
     for text in &plan.warnings {
         listener.event(&Event::Warning { text: text.clone() });
@@ -149,7 +143,7 @@ fn execute(
     let outcome = match exec::execute(plan, &project.store, &options, &listener, &signals.cancel) {
         Ok(outcome) => outcome,
         Err(error) => {
-            let elapsed = u64::try_from(listener.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let elapsed = u64::try_from(listener.output.elapsed().as_millis()).unwrap_or(u64::MAX);
             record.finish(RunStatus::Failed, 1, elapsed, Vec::new(), |_| None)?;
             return Err(Failure::failed(error.to_string()).with_help_of(error.help()));
         }
@@ -187,15 +181,14 @@ fn conclude(
     cancel: &Cancel,
 ) -> Result<Outcome, Failure> {
     let published = publish(listener, outcome, cancel);
-    let published = published.and_then(|published| match listener.unwritten() {
+    let published = published.and_then(|published| match listener.output.unwritten() {
         Some(failure) => Err(failure),
         None => Ok(published),
     });
     // One truth for the record, the last event and the process: how the work ended, and for work that is done whether its results are there.
-    let ending = match outcome.exit_code() {
-        0 => published.as_ref().map_or_else(Failure::outcome, |_| Outcome::Done),
-        130 => Outcome::Interrupted,
-        _ => Outcome::Failed,
+    let ending = match ending(outcome) {
+        Outcome::Done => published.as_ref().map_or_else(Failure::outcome, |_| Outcome::Done),
+        ending => ending,
     };
     let recorded = finish(listener.record, plan, outcome, ending);
     let ending =
@@ -223,7 +216,7 @@ fn conclude(
     listener.event(&finished(listener.record.id(), outcome, &ended, ending));
     let results = match ended.map_err(|failure| failure.ending(ending)) {
         // The last event has said it.
-        Err(failure) if listener.json && listener.unwritten().is_none() => {
+        Err(failure) if listener.output.is_json() && listener.output.unwritten().is_none() => {
             return Ok(failure.outcome());
         }
         ended => ended?,
@@ -231,7 +224,7 @@ fn conclude(
     if let Some(notice) = results.published.as_ref().and_then(Published::notice) {
         terminal::complain(&format!("{notice}\n"));
     }
-    if !listener.json {
+    if !listener.output.is_json() {
         let earlier = match results.published {
             Some(_) => None,
             None => view::earlier(plan, store),
@@ -298,23 +291,16 @@ fn console(plan: &Plan, quiet: bool, color: bool) -> Console {
     if quiet { console.quietly() } else { console }
 }
 
-fn options(arguments: &Run, profile: &Profile, offline: bool) -> Result<Options, Failure> {
+/// How work is carried out, from the command line, else from a profile of the root's settings.
+pub(super) fn means(asked: &Means, root: &Root) -> Result<Options, Failure> {
+    let profile = project::profile(root, asked.profile.as_deref())?;
     let defaults = Options::default();
     let threads =
-        arguments.threads.or(profile.threads).map_or(defaults.threads, |threads| threads as usize);
-    let jobs = arguments.jobs.or(profile.jobs).map_or(threads, |jobs| jobs as usize);
-    let device = available(arguments.device.or(profile.device).unwrap_or(Device::Auto))?;
-    let rerun: BTreeSet<Arc<str>> =
-        arguments.rerun.iter().map(|stage| stage.as_str().into()).collect();
-    Ok(Options {
-        jobs,
-        threads,
-        device,
-        keep_going: arguments.keep_going,
-        offline,
-        rerun,
-        ..defaults
-    })
+        asked.threads.or(profile.threads).map_or(defaults.threads, |threads| threads as usize);
+    let jobs = asked.jobs.or(profile.jobs).map_or(threads, |jobs| jobs as usize);
+    let device = available(asked.device.or(profile.device).unwrap_or(Device::Auto))?;
+    let offline = asked.offline || profile.offline;
+    Ok(Options { jobs, threads, device, keep_going: asked.keep_going, offline, ..defaults })
 }
 
 /// The device, unless this program was built without it.
@@ -333,25 +319,15 @@ fn available(device: Device) -> Result<Device, Failure> {
 
 /// Tells everyone who listens: the record, and either the console or standard output as NDJSON.
 struct Listener<'a> {
-    begun: Instant,
     record: &'a RunRecord<'a>,
-    console: Option<Arc<Console>>,
-    json: bool,
+    output: Output,
     plan: &'a Plan,
     store: &'a Store,
     on_cpu: bool,
     origin: Origin<'a>,
-    worth: Mutex<Worth>,
-    /// Why an event could not be written to standard output.
-    unwritten: Mutex<Option<Failure>>,
 }
 
 impl Listener<'_> {
-    /// Why standard output took not all events.
-    fn unwritten(&self) -> Option<Failure> {
-        self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
     /// Foresees that a stage will not have enough memory, now that what it begins from is there.
     fn foresee(&self, name: &NodeName) {
         let id = NodeId(u32::try_from(name.node).expect("a plan numbers its nodes in 32 bits"));
@@ -363,25 +339,7 @@ impl Listener<'_> {
 
 impl Reporter for Listener<'_> {
     fn event(&self, event: &Event) {
-        if let Some(console) = &self.console {
-            console.event(event);
-        }
-        let mut worth = self.worth.lock().unwrap_or_else(PoisonError::into_inner);
-        if !worth.is_a_line(event, Instant::now()) {
-            return;
-        }
-        drop(worth);
-        let at_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let line = Line { at_ms, event };
-        self.record.event(&line);
-        if self.json
-            && let Ok(text) = serde_json::to_string(&line)
-        {
-            // Output that cannot be written must not end a training; that is said when it is over.
-            if let Err(error) = terminal::print(&format!("{text}\n")) {
-                self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-            }
-        }
+        self.output.tell(event, |line| self.record.event(line));
         if let Event::StageStarted { name, .. } = event
             && self.on_cpu
         {
@@ -404,7 +362,7 @@ fn finished(
     let ended = ended.as_ref().ok();
     let results = ended.and_then(|ended| ended.published.as_ref());
     Event::RunFinished {
-        run: run.to_owned(),
+        run: Some(run.to_owned()),
         counts: outcome.counts(),
         exit_code: ending.code(),
         elapsed_ms: u64::try_from(outcome.elapsed.as_millis()).unwrap_or(u64::MAX),
@@ -445,12 +403,7 @@ fn table(plan: &Plan, outcome: &RunOutcome, listener: &Listener<'_>) -> Option<S
 
 /// * `earlier`: the folder of results that this run left as they were
 fn summary(outcome: &RunOutcome, results: &Results, earlier: Option<&Path>, run: &str) -> String {
-    let mut text = format!(
-        "\n{} in {}: {}\n",
-        ending(outcome),
-        format::duration(outcome.elapsed),
-        counts(outcome.counts())
-    );
+    let mut text = format!("\n{}", line_of(outcome));
     if let Some(Published { folder, metrics: scores, missing, .. }) = &results.published {
         match &results.table {
             Some(table) => text += table,
@@ -477,12 +430,24 @@ fn summary(outcome: &RunOutcome, results: &Results, earlier: Option<&Path>, run:
     text
 }
 
-fn ending(outcome: &RunOutcome) -> &'static str {
+/// How the work ended.
+pub(super) fn ending(outcome: &RunOutcome) -> Outcome {
     match outcome.exit_code() {
-        0 => "done",
-        130 => "interrupted",
-        _ => "failed",
+        0 => Outcome::Done,
+        130 => Outcome::Interrupted,
+        _ => Outcome::Failed,
     }
+}
+
+/// The same in a line for people.
+pub(super) fn line_of(outcome: &RunOutcome) -> String {
+    let word = match ending(outcome) {
+        Outcome::Done => "done",
+        Outcome::Interrupted => "interrupted",
+        _ => "failed",
+    };
+    let elapsed = format::duration(outcome.elapsed);
+    format!("{word} in {elapsed}: {}\n", counts(outcome.counts()))
 }
 
 fn counts(counts: Counts) -> String {

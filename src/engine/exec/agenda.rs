@@ -1,13 +1,15 @@
 //! What is to be done: nodes, and what each of them needs.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::error::ExecError;
 use super::node::NodeName;
 use super::options::Options;
-use super::order::{Existing, WorkOrder};
-use crate::engine::plan::{CacheKey, Identity, NodeId, Plan};
-use crate::engine::stage::{AnyStage, HubCommit, StageKind};
+use super::order::{Existing, WorkOrder, key_of};
+use crate::engine::plan::{CacheKey, NodeId, Plan};
+use crate::engine::stage::{AnyStage, StageKind};
+use crate::engine::store::{Entry, Store};
 
 /// One node, as far as it takes to decide what is to be done about it.
 pub(super) struct Task {
@@ -15,8 +17,8 @@ pub(super) struct Task {
     pub(super) kind: &'static StageKind,
     pub(super) instance: Arc<dyn AnyStage>,
     pub(super) key: CacheKey,
-    /// By port, the node that makes it.
-    pub(super) inputs: Vec<(&'static str, usize)>,
+    /// By port.
+    pub(super) inputs: Vec<(&'static str, Source)>,
     /// What must be done before, without handing on data.
     pub(super) after: Vec<usize>,
     pub(super) existing: Existing,
@@ -24,54 +26,124 @@ pub(super) struct Task {
     pub(super) is_shown: bool,
 }
 
+/// Where an input comes from.
+pub(super) enum Source {
+    Node(usize),
+    /// It was there before, and no node makes it.
+    Store(Box<Entry>),
+}
+
+impl Source {
+    pub(super) fn node(&self) -> Option<usize> {
+        match self {
+            Self::Node(index) => Some(*index),
+            Self::Store(_) => None,
+        }
+    }
+}
+
 pub(super) struct Agenda<'a> {
     /// In topological order.
     pub(super) tasks: Vec<Task>,
     /// Makes the order for a node. Most nodes of a large plan are there already, and need none.
-    order: Box<dyn Fn(&Task, Existing) -> WorkOrder + 'a>,
+    order: Box<dyn Fn(usize) -> WorkOrder + 'a>,
 }
 
 impl<'a> Agenda<'a> {
     /// # Errors
     /// When a node has no key yet.
-    pub(super) fn of_plan(plan: &'a Plan, options: &Options) -> Result<Self, ExecError> {
+    pub(super) fn of_plan(
+        plan: &'a Plan,
+        store: &'a Store,
+        options: &Options,
+    ) -> Result<Self, ExecError> {
         let task = |id: NodeId| {
             let node = plan.node(id);
-            let key = match &node.identity {
-                Identity::Key(key) => *key,
-                Identity::CommitUnknown(commit) => {
-                    return Err(ExecError::CommitUnknown {
-                        stage: node.stage.to_string(),
-                        commit: HubCommit::clone(commit),
-                    });
-                }
-            };
             let reruns = options.rerun.iter().any(|selector| node.is_named(selector));
+            let input = |(port, id): &(&'static str, NodeId)| (*port, Source::Node(id.index()));
             Ok(Task {
-                name: NodeName {
-                    node: id.index(),
-                    stage: Arc::clone(&node.stage),
-                    kind: node.kind.name,
-                    label: Arc::clone(&node.label),
-                },
+                name: NodeName::of(plan, id),
                 kind: node.kind,
                 instance: Arc::clone(&node.instance),
-                key,
-                inputs: node.inputs.iter().map(|(port, id)| (*port, id.index())).collect(),
+                key: key_of(plan, id)?,
+                inputs: node.inputs.iter().map(input).collect(),
                 after: node.after.iter().map(|id| id.index()).collect(),
                 existing: if reruns { Existing::Outdated } else { Existing::Good },
                 is_shown: options.verify.contains(&id),
             })
         };
-        let order = |task: &Task, existing| {
-            let id = NodeId(u32::try_from(task.name.node).expect("it came of an id"));
-            WorkOrder::of(plan, id, task.name.clone(), existing)
+        let order = |index| {
+            let id = NodeId(u32::try_from(index).expect("a plan numbers its nodes in 32 bits"));
+            WorkOrder::of(plan, id, store, Existing::Good).expect("every node has its key")
         };
-        Ok(Self { tasks: plan.ids().map(task).collect::<Result<_, _>>()?, order: Box::new(order) })
+        Ok(Self {
+            tasks: plan.ids().map(task).collect::<Result<_, ExecError>>()?,
+            order: Box::new(order),
+        })
+    }
+
+    /// # Errors
+    /// When an order needs what no order makes and the store does not have, or orders wait for each other.
+    pub(super) fn of_orders(orders: &'a [WorkOrder], store: &Store) -> Result<Self, ExecError> {
+        let sorted = in_order(orders)?;
+        let mut makers: HashMap<CacheKey, usize> = HashMap::with_capacity(sorted.len());
+        for (index, order) in sorted.iter().enumerate() {
+            makers.entry(order.key).or_insert(index);
+        }
+        let source = |order: &WorkOrder, key: &CacheKey| match makers.get(key) {
+            Some(index) => Ok(Source::Node(*index)),
+            None => match store.get(key)? {
+                Some(entry) => Ok(Source::Store(Box::new(entry))),
+                None => Err(ExecError::InputMissing { stage: order.name.to_string(), key: *key }),
+            },
+        };
+        let task = |(index, order): (usize, &&WorkOrder)| {
+            let keys = &order.fingerprint.inputs;
+            let wired = order.kind.ports.iter().filter_map(|port| {
+                let key = keys.get(port.name)?;
+                Some(source(order, key).map(|source| (port.name, source)))
+            });
+            let after: Vec<Source> =
+                order.after.iter().map(|key| source(order, key)).collect::<Result<_, _>>()?;
+            Ok(Task {
+                name: NodeName { node: index, ..order.name.clone() },
+                kind: order.kind,
+                instance: Arc::clone(&order.instance),
+                key: order.key,
+                inputs: wired.collect::<Result<_, ExecError>>()?,
+                after: after.iter().filter_map(Source::node).collect(),
+                existing: order.existing,
+                is_shown: false,
+            })
+        };
+        let tasks = sorted.iter().enumerate().map(task).collect::<Result<_, ExecError>>()?;
+        Ok(Self { tasks, order: Box::new(move |index| sorted[index].clone()) })
     }
 
     /// The order for a node.
     pub(super) fn order(&self, index: usize, existing: Existing) -> WorkOrder {
-        (self.order)(&self.tasks[index], existing)
+        let name = self.tasks[index].name.clone();
+        WorkOrder { name, existing, ..(self.order)(index) }
     }
+}
+
+/// The orders, each behind those that make what it needs.
+fn in_order(orders: &[WorkOrder]) -> Result<Vec<&WorkOrder>, ExecError> {
+    let made: HashSet<CacheKey> = orders.iter().map(|order| order.key).collect();
+    let mut done: HashSet<CacheKey> = HashSet::with_capacity(made.len());
+    let mut sorted = Vec::with_capacity(orders.len());
+    let mut rest: Vec<&WorkOrder> = orders.iter().collect();
+    while !rest.is_empty() {
+        let is_next =
+            |order: &&WorkOrder| order.needs().all(|key| done.contains(key) || !made.contains(key));
+        let (next, later): (Vec<_>, Vec<_>) = rest.into_iter().partition(is_next);
+        if next.is_empty() {
+            let stages = later.iter().map(|order| order.name.to_string()).collect();
+            return Err(ExecError::Circle { stages });
+        }
+        done.extend(next.iter().map(|order| order.key));
+        sorted.extend(next);
+        rest = later;
+    }
+    Ok(sorted)
 }

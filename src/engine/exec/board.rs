@@ -89,7 +89,7 @@ impl Board {
         // How many nodes lie on the longest way to each.
         let mut depths: Vec<usize> = Vec::with_capacity(tasks.len());
         for (index, task) in tasks.iter().enumerate() {
-            let inputs = task.inputs.iter().map(|(_, producer)| *producer);
+            let inputs = task.inputs.iter().filter_map(|(_, source)| source.node());
             let mut before: Vec<usize> = inputs.chain(task.after.iter().copied()).collect();
             before.sort_unstable();
             before.dedup();

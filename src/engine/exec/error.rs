@@ -1,14 +1,20 @@
 //! Why nothing could be run at all.
 
+use crate::engine::plan::CacheKey;
 use crate::engine::stage::{HubCommit, StageError};
 use crate::engine::store::StoreError;
 
-/// Why a plan could not be run at all.
+/// Why a plan, or a list of orders, could not be run at all.
 #[derive(Debug, thiserror::Error)]
 pub enum ExecError {
     /// Commits must be resolved before the plan is made, since they enter the keys.
     #[error("the commit of `{}` at `{}`, which stage `{stage}` needs, is not known", commit.repo, commit.revision)]
     CommitUnknown { stage: String, commit: HubCommit },
+    /// What an order needs is made by no other order, and is not in the store.
+    #[error("`{stage}` needs the entry {key}, which no order makes and the store does not have")]
+    InputMissing { stage: String, key: CacheKey },
+    #[error("these orders wait for each other: {}", stages.join(", "))]
+    Circle { stages: Vec<String> },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -19,6 +25,12 @@ impl ExecError {
     pub fn help(&self) -> Option<&'static str> {
         match self {
             Self::CommitUnknown { .. } => Some("give the whole commit as `revision`"),
+            Self::InputMissing { .. } => {
+                Some("add the order that makes it, or run the experiment: `pipeline run FILE`")
+            }
+            Self::Circle { .. } => {
+                Some("orders as `pipeline plan FILE --orders` writes them do not")
+            }
             Self::Store(error) => error.help(),
         }
     }

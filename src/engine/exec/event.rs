@@ -141,8 +141,9 @@ pub enum Event {
     },
     /// The last event, sent when the results lie in their place, or it is clear that they will not: its exit code is that of the process.
     RunFinished {
-        /// The run's id.
-        run: String,
+        /// The run's id; absent where only orders were worked off.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        run: Option<String>,
         #[serde(flatten)]
         counts: Counts,
         exit_code: u8,

@@ -7,6 +7,7 @@ use super::error::ExecError;
 use super::event::{Event, Reporter};
 use super::executor::Threads;
 use super::options::{Cancel, Options, Setting};
+use super::order::WorkOrder;
 use super::outcome::RunOutcome;
 use super::schedule::Scheduler;
 use crate::engine::plan::Plan;
@@ -24,10 +25,33 @@ pub fn execute(
     cancel: &Cancel,
 ) -> Result<RunOutcome, ExecError> {
     let begun = Instant::now();
-    let agenda = Agenda::of_plan(plan, options)?;
+    let agenda = Agenda::of_plan(plan, store, options)?;
     let _claim = store.claim(plan.names())?;
     let setting = Setting { store, options, reporter, cancel };
     Ok(work_off(agenda, &plan.name, setting, begun))
+}
+
+/// The same for orders, however they are sorted; what no order makes has to be in `store`.
+///
+/// # Errors
+/// When nothing could be started.
+pub fn execute_orders(
+    orders: &[WorkOrder],
+    store: &Store,
+    options: &Options,
+    reporter: &dyn Reporter,
+    cancel: &Cancel,
+) -> Result<RunOutcome, ExecError> {
+    let begun = Instant::now();
+    let names = orders.iter().flat_map(|order| {
+        [order.key].into_iter().chain(order.lineage).chain(order.needs().copied())
+    });
+    // A list that is wrong leaves nothing on the disk. What is removed in between is missed by the stage that reads it.
+    let agenda = Agenda::of_orders(orders, store)?;
+    let _claim = store.claim(names)?;
+    let experiment = orders.first().map_or("", |order| &order.experiment);
+    let setting = Setting { store, options, reporter, cancel };
+    Ok(work_off(agenda, experiment, setting, begun))
 }
 
 fn work_off(

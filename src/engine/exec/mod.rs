@@ -5,11 +5,14 @@
 //! 1. [`execute`] takes the plan's nodes in topological order; a node is ready when all that it depends on has ended well;
 //! 2. a ready node whose entry is in the store is done (a stat per file, nothing is read); one whose inputs have the contents that an older
 //!    entry was made from is done by naming that entry (early cutoff);
-//! 3. any other waits for a place within [`Options::jobs`] and for threads within [`Options::threads`], takes its key's lock, verifies its
-//!    inputs (once in a run) and runs on its own thread, inside a rayon pool of its size;
+//! 3. any other waits for a place within [`Options::jobs`] and for threads within [`Options::threads`], becomes an order ([`WorkOrder`]) and
+//!    goes to the `Executor`, which takes its key's lock, verifies its inputs (once in a run) and runs it on a thread of its own, inside a
+//!    rayon pool of its size;
 //! 4. an input found damaged is set aside, and its producer goes back to the queue;
 //! 5. what happens is told to the [`Reporter`]; how it ended is the [`RunOutcome`], which the caller publishes before it tells
 //!    [`Event::RunFinished`].
+//!
+//! An order can be written to a file: [`execute_orders`] works off such a list in another process, in the same way.
 //!
 //! Nothing is printed here, and signals are not handled here: the caller sets [`Cancel`]. A stage's panic becomes its error; whether a panic
 //! also prints a backtrace is up to the hook that the caller has set.
@@ -31,9 +34,9 @@ mod work;
 
 pub use error::ExecError;
 pub use event::{Counts, Event, Line, Reporter, RunError};
-pub use execute::execute;
+pub use execute::{execute, execute_orders};
 pub use node::{Because, NodeName};
 pub use options::{Cancel, Checkpoints, Options};
-pub use order::{Existing, WorkOrder};
+pub use order::{Existing, OrderError, WorkOrder};
 pub use outcome::{NodeResult, Outcome, RunOutcome};
 pub use survey::{Found, survey};

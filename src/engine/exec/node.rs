@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::engine::plan::{NodeId, Plan};
+
 /// Which node of a run something is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NodeName {
@@ -15,6 +17,18 @@ pub struct NodeName {
     /// The swept values that reach it, such as `learning_rate=1e-5,seed=0`; empty where none does.
     #[serde(skip_serializing_if = "str::is_empty", serialize_with = "text")]
     pub label: Arc<str>,
+}
+
+impl NodeName {
+    pub(super) fn of(plan: &Plan, id: NodeId) -> Self {
+        let node = plan.node(id);
+        Self {
+            node: id.index(),
+            stage: Arc::clone(&node.stage),
+            kind: node.kind.name,
+            label: Arc::clone(&node.label),
+        }
+    }
 }
 
 impl std::fmt::Display for NodeName {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use super::agenda::Agenda;
+use super::agenda::{Agenda, Source};
 use super::board::{Board, Phase};
 use super::error::stage_error;
 use super::event::Event;
@@ -117,14 +117,17 @@ impl<'a> Scheduler<'a> {
     /// The entry that a node's result is, where there is one.
     fn find(&self, index: usize) -> Result<Option<(Entry, Outcome)>, StoreError> {
         let (task, store) = (&self.agenda.tasks[index], self.setting.store);
-        let content = |producer: usize| {
-            let entry = self.board.slot(producer).entry.as_ref();
+        let content = |source: &Source| {
+            let entry = match source {
+                Source::Node(producer) => self.board.slot(*producer).entry.as_ref(),
+                Source::Store(entry) => Some(&**entry),
+            };
             entry.expect("a node is looked at when its inputs are there").content().to_owned()
         };
         let contents: BTreeMap<String, String> = task
             .inputs
             .iter()
-            .map(|(port, producer)| ((*port).to_owned(), content(*producer)))
+            .map(|(port, source)| ((*port).to_owned(), content(source)))
             .collect();
         match store.state(&task.key)? {
             // Made from inputs that had another content under the same keys, it would not be what this run shows.
@@ -197,7 +200,7 @@ impl<'a> Scheduler<'a> {
             Verdict::Built(entry) => self.done(index, entry, Outcome::Built { elapsed }),
             Verdict::Found(entry) => self.done(index, entry, Outcome::Cached),
             Verdict::Failed(error) => self.fail(index, error, elapsed),
-            Verdict::InputsDamaged(keys) => self.repair(index, &keys),
+            Verdict::InputsDamaged(keys) => self.repair(index, &keys, elapsed),
             Verdict::Cancelled => {
                 self.board.set_phase(index, Phase::Done(Outcome::Cancelled { elapsed }));
                 self.tell(&Event::StageCancelled {
@@ -270,11 +273,23 @@ impl<'a> Scheduler<'a> {
 
     /// Sends the producers of damaged inputs back to the queue. That ends: an entry that was read, or just built, counts as whole for the rest
     /// of the run.
-    fn repair(&mut self, index: usize, damaged: &[CacheKey]) {
+    fn repair(&mut self, index: usize, damaged: &[CacheKey], elapsed: Duration) {
+        let mut producers = Vec::new();
+        for (port, source) in &self.agenda.tasks[index].inputs {
+            match source {
+                Source::Node(producer) if damaged.contains(&self.agenda.tasks[*producer].key) => {
+                    producers.push(*producer);
+                }
+                Source::Store(entry) if damaged.contains(&entry.key()) => {
+                    let error = format!("the input `{port}` is damaged, and no order makes it");
+                    let error = StageError::new(error)
+                        .with_help("run the experiment, which makes it again: `pipeline run FILE`");
+                    return self.fail(index, error, elapsed);
+                }
+                Source::Node(_) | Source::Store(_) => {}
+            }
+        }
         self.board.set_phase(index, Phase::Waiting);
-        let inputs = self.agenda.tasks[index].inputs.iter().map(|(_, producer)| *producer);
-        let producers: Vec<usize> =
-            inputs.filter(|producer| damaged.contains(&self.agenda.tasks[*producer].key)).collect();
         for producer in self.sharing_files_with(&producers) {
             let slot = self.board.slot_mut(producer);
             slot.existing = Existing::Suspect;

@@ -83,6 +83,12 @@ impl Job<'_> {
         if self.setting.cancel.is_cancelled() {
             return Ok(Verdict::Cancelled);
         }
+        if let Some(path) = self.changed_source() {
+            let text =
+                format!("`{}` is no longer what it was when this was planned", path.display());
+            let help = "plan again: run the same command, or make the orders again";
+            return Ok(Verdict::Failed(StageError::new(text).with_help(help)));
+        }
         self.setting.reporter.event(&Event::StageStarted {
             name: self.order.name.clone(),
             key: self.order.key,

@@ -31,6 +31,7 @@ mod node;
 mod order;
 mod parameters;
 mod points;
+mod portable;
 mod schema;
 mod select;
 mod sources;
@@ -46,6 +47,7 @@ pub use forecast::{Comparison, Continuation, Expectation, Forecast, Lookup, Pres
 pub use key::{CacheKey, Fingerprint, KeyError};
 pub use node::{Identity, Node, NodeId, Plan, PlanError};
 pub use points::{Point, Points};
+pub use portable::portable_parameters;
 pub use sweep::SweepShape;
 pub use trials::Trial;
 

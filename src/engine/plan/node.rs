@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::schema::Schema;
 use super::{CacheKey, Fingerprint, SweepShape, Trial};
@@ -208,9 +207,9 @@ impl Plan {
     /// The name that a node shares with those that differ from it only in how far they go, where it can go on from what a shorter one left.
     #[must_use]
     pub fn lineage(&self, id: NodeId) -> Option<CacheKey> {
-        let extension =
-            self.node(id).instance.extension().filter(|extension| extension.obstacle.is_none())?;
-        Some(self.fingerprint(id)?.lineage(extension.parameter))
+        // Most kinds have none, and making the parts of a key takes its time.
+        self.node(id).instance.extension()?;
+        self.fingerprint(id)?.lineage_of(&*self.node(id).instance)
     }
 
     /// Every name under which a run of the plan may look for something, or leave it.
@@ -260,23 +259,10 @@ impl Node {
 
     /// The parts of the key that the node's own parameters give, with no inputs.
     pub(super) fn own_fingerprint(&self) -> Fingerprint {
-        let parameters = match self.instance.parameters() {
-            Value::Object(mut parameters) => {
-                self.own.schema.strip(&mut parameters);
-                parameters.retain(|_, value| !value.is_null());
-                parameters.sort_keys();
-                parameters
-            }
-            _ => serde_json::Map::new(),
-        };
         Fingerprint {
-            kind: self.kind.name.to_owned(),
-            format: self.kind.output.format,
-            code: self.kind.code.iter().map(|code| (code.part.to_owned(), code.version)).collect(),
-            parameters,
             sources: self.own.sources.clone(),
             commit: self.commit().map(str::to_owned),
-            inputs: BTreeMap::new(),
+            ..Fingerprint::of_parameters(self.kind, &*self.instance, &self.own.schema)
         }
     }
 }

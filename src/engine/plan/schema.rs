@@ -4,6 +4,7 @@
 //! has no null, so the null in an optional parameter's schema disappears.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use serde_json::{Map, Value};
 
@@ -98,11 +99,50 @@ impl Schema {
         self.properties.iter().find(|property| property.name == name)
     }
 
+    /// Makes paths absolute, at any depth.
+    pub(super) fn make_absolute(&self, parameters: &mut Map<String, Value>) -> io::Result<()> {
+        self.properties.iter().try_for_each(|property| match parameters.get_mut(&property.name) {
+            Some(value) => make_absolute(&property.shape, value),
+            None => Ok(()),
+        })
+    }
+
     /// Takes out what does not enter the key: paths and revisions at any depth.
     pub(super) fn strip(&self, parameters: &mut Map<String, Value>) {
         if self.strips {
             strip_properties(&self.properties, parameters);
         }
+    }
+}
+
+/// Makes the paths in a value absolute.
+fn make_absolute(shape: &Shape, value: &mut Value) -> io::Result<()> {
+    match (shape, value) {
+        (Shape::Text { format: Format::Path, .. }, Value::String(text)) => {
+            // A path that is no text was refused when the value was made.
+            if let Some(path) = std::path::absolute(&*text)?.to_str() {
+                *text = path.to_owned();
+            }
+            Ok(())
+        }
+        (Shape::Array { first, rest, .. }, Value::Array(items)) => {
+            let shapes = first.iter().chain(rest.as_deref().into_iter().cycle());
+            items.iter_mut().zip(shapes).try_for_each(|(item, shape)| make_absolute(shape, item))
+        }
+        (Shape::Table { properties, extra }, Value::Object(map)) => {
+            map.iter_mut().try_for_each(|(name, value)| {
+                let property = properties.iter().find(|property| property.name == *name);
+                match (property, extra) {
+                    (Some(property), _) => make_absolute(&property.shape, value),
+                    (None, Extra::Each(shape)) => make_absolute(shape, value),
+                    (None, Extra::Nothing | Extra::Anything) => Ok(()),
+                }
+            })
+        }
+        (Shape::OneOf(shapes), value) => {
+            shapes.iter().try_for_each(|shape| make_absolute(shape, value))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -169,7 +169,7 @@ pub trait Stage: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'stat
     }
 
     /// Parameters that say how the work is done and change no result. They are not serialised, so that they stay out of the key; whoever foresees
-    /// what the work takes finds them here.
+    /// what the work takes finds them here. Together with those that are serialised they make the same stage again.
     fn execution(&self) -> Map<String, Value> {
         Map::new()
     }

@@ -1,0 +1,80 @@
+//! A stage apart from any plan: all of its parameters, in values that mean the same in every folder, and its key made of them again.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use serde_json::{Map, Value};
+
+use super::schema::Schema;
+use super::{CacheKey, Fingerprint};
+use crate::engine::stage::{AnyStage, StageKind};
+
+/// All parameters of a stage, those that change no result among them: from these [`StageKind::parse`] makes the same stage again, wherever that is
+/// done.
+///
+/// # Errors
+/// When the current folder, from which relative paths count, is gone.
+pub fn portable_parameters(
+    kind: &StageKind,
+    instance: &dyn AnyStage,
+) -> io::Result<Map<String, Value>> {
+    let mut parameters = match instance.parameters() {
+        Value::Object(parameters) => parameters,
+        _ => Map::new(),
+    };
+    parameters.extend(instance.execution());
+    parameters.retain(|_, value| !value.is_null());
+    Schema::of(kind).make_absolute(&mut parameters)?;
+    Ok(parameters)
+}
+
+impl Fingerprint {
+    /// The parts of the key of a stage, from all that they are made of.
+    ///
+    /// * `sources`: the digest of each of its source files, by [`SourceFile::name`](crate::engine::stage::SourceFile)
+    /// * `inputs`: the key at each wired port
+    #[must_use]
+    pub fn of(
+        kind: &StageKind,
+        instance: &dyn AnyStage,
+        sources: BTreeMap<String, String>,
+        commit: Option<String>,
+        inputs: BTreeMap<String, CacheKey>,
+    ) -> Self {
+        let bare = Self::of_parameters(kind, instance, &Schema::of(kind));
+        Self { sources, commit, inputs, ..bare }
+    }
+
+    /// The parts that kind and parameters give.
+    pub(super) fn of_parameters(
+        kind: &StageKind,
+        instance: &dyn AnyStage,
+        schema: &Schema,
+    ) -> Self {
+        let parameters = match instance.parameters() {
+            Value::Object(mut parameters) => {
+                schema.strip(&mut parameters);
+                parameters.retain(|_, value| !value.is_null());
+                parameters.sort_keys();
+                parameters
+            }
+            _ => Map::new(),
+        };
+        Self {
+            kind: kind.name.to_owned(),
+            format: kind.output.format,
+            code: kind.code.iter().map(|code| (code.part.to_owned(), code.version)).collect(),
+            parameters,
+            sources: BTreeMap::new(),
+            commit: None,
+            inputs: BTreeMap::new(),
+        }
+    }
+
+    /// The name that the stage shares with those that differ from it only in how far they go, where it can go on from what a shorter one left.
+    #[must_use]
+    pub fn lineage_of(&self, instance: &dyn AnyStage) -> Option<CacheKey> {
+        let extension = instance.extension().filter(|extension| extension.obstacle.is_none())?;
+        Some(self.clone().lineage(extension.parameter))
+    }
+}
