@@ -53,7 +53,7 @@ fn a_file_that_holds_no_orders_is_refused_with_its_lines() {
         orders(&world).stdout.lines().skip(1).map(|line| format!("{line}\n")).collect();
     world.write(
         "cut.jsonl",
-        cut.replace("[folder]", &world.path("").to_string_lossy().trim_end_matches('/')),
+        cut.replace("[folder]", world.path("").to_string_lossy().trim_end_matches('/')),
     );
     snapshot!(
         world.pipeline(["stage", "run", "no.jsonl"]),

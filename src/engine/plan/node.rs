@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::portable::extended_by;
 use super::schema::Schema;
 use super::{CacheKey, Fingerprint, SweepShape, Trial};
 use crate::base::diagnostics::Diagnostics;
@@ -207,9 +208,8 @@ impl Plan {
     /// The name that a node shares with those that differ from it only in how far they go, where it can go on from what a shorter one left.
     #[must_use]
     pub fn lineage(&self, id: NodeId) -> Option<CacheKey> {
-        // Most kinds have none, and making the parts of a key takes its time.
-        self.node(id).instance.extension()?;
-        self.fingerprint(id)?.lineage_of(&*self.node(id).instance)
+        let parameter = extended_by(&*self.node(id).instance)?;
+        Some(self.fingerprint(id)?.lineage(parameter))
     }
 
     /// Every name under which a run of the plan may look for something, or leave it.

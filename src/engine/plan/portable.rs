@@ -74,7 +74,12 @@ impl Fingerprint {
     /// The name that the stage shares with those that differ from it only in how far they go, where it can go on from what a shorter one left.
     #[must_use]
     pub fn lineage_of(&self, instance: &dyn AnyStage) -> Option<CacheKey> {
-        let extension = instance.extension().filter(|extension| extension.obstacle.is_none())?;
-        Some(self.clone().lineage(extension.parameter))
+        Some(self.clone().lineage(extended_by(instance)?))
     }
+}
+
+/// The parameter that only says how far a stage goes, where the stage can go on from what a shorter one left.
+pub(super) fn extended_by(instance: &dyn AnyStage) -> Option<&'static str> {
+    let extension = instance.extension().filter(|extension| extension.obstacle.is_none())?;
+    Some(extension.parameter)
 }
