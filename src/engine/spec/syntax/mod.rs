@@ -130,8 +130,8 @@ fn feed(
         // What follows a mistake on its line is most often a consequence of it.
         let at = error.unexpected().map_or(0, |span| span.start()).min(text.len());
         // A line that begins with a bracket which nothing opened: what was meant to be inside stands outside.
-        let is_first = before(text, at).trim().is_empty();
-        broken |= is_first && error.expected() == Some(&[Expected::Literal("[")]);
+        broken |= error.expected() == Some(&[Expected::Literal("[")])
+            && before(text, at).trim().is_empty();
         if at >= line_end {
             problems.push(mistakes::translate(&error, text, base, id));
             line_end = text[text.ceil_char_boundary(at)..]
