@@ -241,3 +241,50 @@ fn what_is_read_by_name_is_opened_where_only_files_are() {
         }
     }
 }
+
+/// The files that a file imports, by their paths without `.rs`; a folder's `mod.rs` is the folder. What a parent re-exports counts for nobody.
+fn imports(file: &str, code: &str, files: &BTreeSet<String>) -> BTreeSet<String> {
+    let mut named = paths_after(code, "crate::");
+    let parts: Vec<&str> = file.split('/').collect();
+    for up in 1..parts.len() {
+        let prefix = format!("use {}", "super::".repeat(up));
+        let above = parts[..parts.len() - up].join("/");
+        named.extend(paths_after(code, &prefix).iter().map(|path| format!("{above}/{path}")));
+    }
+    let file_of = |path: &String| {
+        let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
+        ends.rev().map(|end| path[..end].to_owned()).find(|path| files.contains(path))
+    };
+    let is_kin = |other: &String| {
+        file.starts_with(&format!("{other}/")) || other.starts_with(&format!("{file}/"))
+    };
+    named.iter().filter_map(file_of).filter(|other| other != file && !is_kin(other)).collect()
+}
+
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let name = |file: &SourceFile| {
+        let inside = file.path.strip_prefix(&root).expect("found below src").with_extension("");
+        let name = inside.to_string_lossy().replace('\\', "/");
+        name.trim_end_matches("/mod").to_owned()
+    };
+    let sources = sources();
+    let files: BTreeSet<String> = sources.iter().map(name).collect();
+    let mut graph: BTreeMap<String, BTreeSet<String>> =
+        sources.iter().map(|file| (name(file), imports(&name(file), &file.code, &files))).collect();
+    // Who imports nobody that is left is in no circle.
+    while let Some(done) =
+        graph.iter().find(|(_, imports)| imports.is_empty()).map(|(file, _)| file.clone())
+    {
+        graph.remove(&done);
+        for imports in graph.values_mut() {
+            imports.remove(&done);
+        }
+    }
+    let in_circles = |file: &String, graph: &BTreeMap<String, BTreeSet<String>>| {
+        graph.values().any(|imports| imports.contains(file))
+    };
+    let circle: Vec<&String> = graph.keys().filter(|file| in_circles(file, &graph)).collect();
+    assert!(circle.is_empty(), "in circles, or between two: {circle:?}");
+}

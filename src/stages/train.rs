@@ -196,6 +196,15 @@ crate::inputs! {
 }
 
 impl Train {
+    /// The parameters that compare evaluations, each with its metric.
+    fn watched(&self) -> Vec<watched::Watched> {
+        let stopping = self.early_stopping.as_ref().map(|stopping| stopping.metric);
+        [("early_stopping", stopping), ("keep_best", self.keep_best)]
+            .into_iter()
+            .filter_map(|(parameter, metric)| Some((parameter, metric?)))
+            .collect()
+    }
+
     /// Those that the loss counts, and no others: what was not trained would answer at random.
     ///
     /// * `labels`: how many token labels there are
@@ -281,7 +290,7 @@ impl Stage for Train {
                 "give one of them a weight",
             ));
         }
-        problems.extend(watched::untrained(self, &self.recipe(0)));
+        problems.extend(watched::untrained(&self.watched(), &self.recipe(0)));
         let class_weights = self.class_weights.map(Vec::from).unwrap_or_default();
         let singles = [
             ("learning_rate", self.learning_rate),
@@ -344,7 +353,7 @@ impl Stage for Train {
         _entry: Option<&Path>,
     ) -> Result<Survey, StageError> {
         if let Some(corpus) = inputs.get::<Corpus>("data") {
-            watched::refuse_undefined(self, || Ok(Contents::of(&corpus.validation)))?;
+            watched::refuse_undefined(&self.watched(), || Ok(Contents::of(&corpus.validation)))?;
             if self.ner_weight > 0.0 && corpus.entity_labels().is_empty() {
                 return Err(no_tags(NO_ENTITIES));
             }
@@ -400,7 +409,9 @@ impl Stage for Train {
             ))
             .with_help("wire `tokenize` and `train` to the same model"));
         }
-        watched::refuse_undefined(self, || Ok(Contents::of(&data.examples(Split::Validation)?)))?;
+        watched::refuse_undefined(&self.watched(), || {
+            Ok(Contents::of(&data.examples(Split::Validation)?))
+        })?;
         let heads = self.heads(labels.len());
         if heads.anomaly {
             corpus_caveats::about_classes(&data.caveats)

@@ -1,21 +1,14 @@
 //! The metrics by which `train` compares its evaluations, held against what there is to evaluate.
 
-use super::train::Train;
 use crate::engine::stage::{Caveat, Context, ParameterProblem, StageError};
 use crate::training::{Contents, Metric, Recipe, RowSplit, Trained};
 
-/// The parameters that compare evaluations, each with its metric.
-fn watched(train: &Train) -> Vec<(&'static str, Metric)> {
-    let stopping = train.early_stopping.as_ref().map(|stopping| stopping.metric);
-    [("early_stopping", stopping), ("keep_best", train.keep_best)]
-        .into_iter()
-        .filter_map(|(parameter, metric)| Some((parameter, metric?)))
-        .collect()
-}
+/// A parameter that compares evaluations, and its metric.
+pub(super) type Watched = (&'static str, Metric);
 
 /// What is wrong with the parameters in view of the weights: a metric of a head that is not trained, and so not there, compares nothing.
-pub(super) fn untrained(train: &Train, recipe: &Recipe) -> Vec<ParameterProblem> {
-    let problem = |(parameter, metric): (&'static str, Metric)| {
+pub(super) fn untrained(watched: &[Watched], recipe: &Recipe) -> Vec<ParameterProblem> {
+    let problem = |&(parameter, metric): &Watched| {
         let weight = if recipe.objective().tags() { "anomaly_weight" } else { "ner_weight" };
         let message = format!(
             "`{parameter}` cannot go by `{}`: with `{weight} = 0` that head is not trained",
@@ -24,13 +17,13 @@ pub(super) fn untrained(train: &Train, recipe: &Recipe) -> Vec<ParameterProblem>
         let help = format!("choose another metric, such as `loss`, or give `{weight}` a value");
         ParameterProblem::new([parameter, weight], message).help(help)
     };
-    let is_untrained = |(_, metric): &(&'static str, Metric)| !recipe.trains(*metric);
-    watched(train).into_iter().filter(is_untrained).map(problem).collect()
+    let is_untrained = |(_, metric): &&Watched| !recipe.trains(*metric);
+    watched.iter().filter(is_untrained).map(problem).collect()
 }
 
 /// What is wrong with the parameters where this is what the validation split holds: a metric that these texts leave undefined compares nothing.
-pub(super) fn undefined_in(train: &Train, validation: &Contents) -> Vec<ParameterProblem> {
-    let problem = |(parameter, metric): (&'static str, Metric)| {
+fn undefined_in(watched: &[Watched], validation: &Contents) -> Vec<ParameterProblem> {
+    let problem = |&(parameter, metric): &Watched| {
         let lack = validation.lacks(metric)?;
         let message = format!(
             "`{parameter}` cannot go by `{}`, which is undefined in the validation split: it {lack}",
@@ -41,20 +34,20 @@ pub(super) fn undefined_in(train: &Train, validation: &Contents) -> Vec<Paramete
         );
         Some(ParameterProblem::new([parameter], message).help(help))
     };
-    watched(train).into_iter().filter_map(problem).collect()
+    watched.iter().filter_map(problem).collect()
 }
 
 /// The same before the first step, from the texts themselves.
 ///
 /// * `validation`: reads the texts, which takes time that nobody needs where nothing is compared
 pub(super) fn refuse_undefined(
-    train: &Train,
+    watched: &[Watched],
     validation: impl FnOnce() -> Result<Contents, StageError>,
 ) -> Result<(), StageError> {
-    if watched(train).is_empty() {
+    if watched.is_empty() {
         return Ok(());
     }
-    let problems = undefined_in(train, &validation()?);
+    let problems = undefined_in(watched, &validation()?);
     let Some(first) = problems.first() else { return Ok(()) };
     let messages: Vec<&str> = problems.iter().map(|problem| &*problem.message).collect();
     let error = StageError::new(messages.join("; "));

@@ -1,7 +1,7 @@
 //! Which training a checkpoint belongs to.
 
+use super::inputs::Data;
 use super::recipe::Recipe;
-use super::train::Data;
 use crate::nn;
 
 /// A digest over the recipe, the data and the shapes of the parameters. The epochs count only where they change the first steps, so that a

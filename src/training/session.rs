@@ -13,14 +13,15 @@ use super::checkpoint::CheckpointError;
 use super::checkpoints::{BestWeights, Checkpoints, Cost};
 use super::coverage::Coverage;
 use super::engine::Engine;
+use super::error::TrainError;
 use super::history::{Row, RowSplit, Timing};
+use super::inputs::{Data, Storage};
 use super::observer::{Notice, Observer, Progress};
 use super::order::epoch_order;
 use super::predict::{Objective, SplitLosses, predict, score};
 use super::recipe::{Interval, OnNonfinite, Recipe};
 use super::schedule::LearningRate;
 use super::state::{Best, State, metric_value};
-use super::train::{Data, Storage, TrainError};
 
 /// Everything that a running training holds.
 pub(super) struct Session<'a> {

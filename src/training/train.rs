@@ -1,39 +1,17 @@
 //! The entry to a training, and what comes out of it.
 
-use std::path::Path;
-
-use crate::nn::{BatchError, Head};
-use crate::text::{EncodedSplit, LabelSet};
+use crate::text::EncodedSplit;
 
 use super::checkpoint::CheckpointError;
-use super::checkpoints::{Cadence, Checkpoints};
-use super::engine::{Engine, EngineError};
+use super::checkpoints::Checkpoints;
+use super::engine::Engine;
+use super::error::TrainError;
 use super::history::{Row, Timing};
+use super::inputs::{Data, Storage};
 use super::observer::Observer;
 use super::recipe::{Metric, Recipe};
 use super::session::Session;
 use super::state::{Best, State};
-
-/// What a model is trained on.
-#[derive(Debug, Clone, Copy)]
-pub struct Data<'a> {
-    pub train: &'a EncodedSplit,
-    /// Without it there are no evaluations.
-    pub validation: Option<&'a EncodedSplit>,
-    /// As the splits number them.
-    pub labels: &'a LabelSet,
-}
-
-/// Where a training keeps what it needs to continue. Nothing here changes a result.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Storage<'a> {
-    /// A folder that belongs to this model, data and recipe. Without it, an interrupted training begins anew.
-    pub checkpoints: Option<&'a Path>,
-    /// A folder that belongs to this model, data and recipe whatever its `epochs`: finished states are left there, and the newest one that is
-    /// not too far is where a longer training begins. Ignored when [`Recipe::horizon_parameter`] names something.
-    pub lineage: Option<&'a Path>,
-    pub cadence: Cadence,
-}
 
 /// A finished training. The weights are in the engine: the last ones, or the best where the recipe says so.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,89 +54,6 @@ impl Trained {
             best.digest = Some(checkpoints.save_best(best.step, engine)?.0);
         }
         checkpoints.save(&state, &self.history, engine)
-    }
-}
-
-/// Why a training ended without a result.
-#[derive(Debug, thiserror::Error)]
-pub enum TrainError {
-    #[error("the recipe cannot be trained: {}", problems.join("; "))]
-    Recipe { problems: Vec<String> },
-    #[error("the {what} of step {step} is not finite")]
-    NotFinite {
-        step: u64,
-        /// `loss` or `gradient`
-        what: &'static str,
-        /// The sequences of the step, as numbers in the training split.
-        rows: Vec<u32>,
-        /// The step of the newest checkpoint from which a finite step was made.
-        checkpoint: Option<u64>,
-    },
-    /// What was learnt has spoilt the weights; where steps were skipped, that does not help any more.
-    #[error("{}the weights no longer give a finite loss", spoilt(*step, *skipped))]
-    Spoilt { step: u64, skipped: usize },
-    /// The weights would have stayed as they were, in silence.
-    #[error("{} never got a gradient in the first epoch: {}", if parameters.len() == 1 { "a parameter" } else { "parameters" }, some_of(parameters))]
-    NoGradient {
-        parameters: Vec<String>,
-        /// The head that all of them belong to, if there is one.
-        head: Option<Head>,
-    },
-    /// The observer asked for it.
-    #[error("interrupted after step {step}")]
-    Cancelled {
-        step: u64,
-        /// True when the next attempt goes on from here.
-        saved: bool,
-    },
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-}
-
-impl TrainError {
-    /// What the user can do about it.
-    #[must_use]
-    pub fn help(&self) -> Option<&'static str> {
-        match self {
-            Self::Spoilt { .. } => Some("lower `learning_rate`, or set `max_grad_norm`"),
-            Self::NotFinite { .. } => Some(
-                "lower `learning_rate`, set `max_grad_norm`, or pass over such steps with `on_nonfinite = \"skip\"`",
-            ),
-            Self::NoGradient { head: Some(Head::Ner), .. } => Some(
-                "no token of the training split has a label that counts: set `ner_weight = 0`, or `ignore_outside = false`",
-            ),
-            Self::Checkpoint(CheckpointError::Full { why, .. }) => Some(why.help()),
-            Self::Checkpoint(CheckpointError::Io { .. }) => Some(
-                "see that `outputs/checkpoints` can be written and nothing removes it; the same command goes on from what is there",
-            ),
-            Self::Engine(EngineError::Batch(BatchError::NoMemory { .. })) => Some(
-                "set `activation_checkpointing = true`, lower `batch_size` and raise `gradient_accumulation` by as much, or lower `max_length`",
-            ),
-            Self::Engine(error) => error.help(),
-            Self::NoGradient { .. } => Some(
-                "weights that are very large drown the others: see that the model is sound; if it is, the backward pass is not, please report it",
-            ),
-            _ => None,
-        }
-    }
-}
-
-fn spoilt(step: u64, skipped: usize) -> String {
-    match skipped {
-        0 => format!("after step {step} "),
-        skipped => format!("the last {skipped} steps up to step {step} were all skipped: "),
-    }
-}
-
-/// A list that a person reads to its end.
-#[must_use]
-pub fn some_of(names: &[String]) -> String {
-    const SHOWN: usize = 16;
-    match names.len().saturating_sub(SHOWN) {
-        0 => names.join(", "),
-        more => format!("{} and {more} more", names[..SHOWN].join(", ")),
     }
 }
 

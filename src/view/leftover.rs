@@ -8,7 +8,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::sync::Arc;
 
 use super::ownership::Ownership;
-use super::swap::{self, Place};
+use super::strangers::Place;
+use super::swap;
 use crate::engine::store::{Scratch, Store};
 
 /// Looks through what killed runs left. What cannot be brought over now stays for the next run; the text says so.

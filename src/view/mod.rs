@@ -8,6 +8,7 @@
 
 mod console;
 mod contents;
+mod error;
 pub mod figures;
 pub mod format;
 mod leftover;
@@ -26,9 +27,10 @@ mod table;
 mod tally;
 
 pub use console::Console;
+pub use error::PublishError;
 pub use leftover::bring_over;
 pub use origin::{Origin, Part};
-pub use places::{PublishError, check_place, earlier, unpublished};
+pub use places::{check_place, earlier, unpublished};
 pub use publish::{Published, Task, publish};
 pub use record::{experiment_of, made_by};
 pub use results::{Metrics, caveat_lines, caveats, gathered, scores_of};

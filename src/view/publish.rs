@@ -33,12 +33,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::contents::{self, Contents, Item, Source, changed, is_there};
+use super::error::PublishError;
 use super::origin::{Origin, Part};
 use super::ownership::Ownership;
-use super::places::{PublishError, check_place};
+use super::places::check_place;
 use super::record::{RECORD, Record, experiment_name};
 use super::results::{Metrics, TrialResults, caveats};
-use super::swap::{self, Place};
+use super::strangers::Place;
+use super::swap;
 use super::sweep;
 use crate::base::disk::crash::crash_point;
 use crate::base::disk::durable;

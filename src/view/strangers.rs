@@ -1,11 +1,38 @@
-//! What no run put into a results folder: files, links and folders of a person's, and the names that they get where a result has theirs.
+//! A place among results, and what no run put there: files, links and folders of a person's, and the names that they get where a result has theirs.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::swap::Place;
+use super::ownership::Ownership;
+
+/// A place in a results folder, or the whole of one.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    pub results: &'a Path,
+    /// Where the place is inside, such as `trials/seed=0`; empty for the whole.
+    pub inside: &'a str,
+    /// What is known by now. Whoever puts files here says so before, so that it is asked for after looking.
+    pub owners: &'a dyn Fn() -> Arc<Ownership>,
+}
+
+impl Place<'_> {
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        if self.inside.is_empty() {
+            self.results.to_owned()
+        } else {
+            self.results.join(self.inside)
+        }
+    }
+
+    /// The name inside the results folder of what lies in the place under `name`.
+    pub(super) fn name_of(&self, name: &str) -> String {
+        if self.inside.is_empty() { name.to_owned() } else { format!("{}/{name}", self.inside) }
+    }
+}
 
 /// Something in a folder that no run put there.
 pub(super) struct Stranger {

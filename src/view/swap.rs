@@ -11,10 +11,9 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use super::ownership::{Ownership, digest_of};
-use super::strangers::{Renamed, Stranger, free_beside, list, strangers};
+use super::ownership::digest_of;
+use super::strangers::{Place, Renamed, Stranger, free_beside, list, strangers};
 use crate::base::disk::crash::crash_point;
 use crate::base::disk::durable;
 use crate::base::disk::regular;
@@ -24,32 +23,6 @@ const ATTEMPTS: usize = 16;
 
 /// How often an old folder is looked through into which somebody keeps writing.
 const LOOKS: usize = 1000;
-
-/// A place in a results folder, or the whole of one.
-#[derive(Clone, Copy)]
-pub struct Place<'a> {
-    pub results: &'a Path,
-    /// Where the place is inside, such as `trials/seed=0`; empty for the whole.
-    pub inside: &'a str,
-    /// What is known by now. Whoever puts files here says so before, so that it is asked for after looking.
-    pub owners: &'a dyn Fn() -> Arc<Ownership>,
-}
-
-impl Place<'_> {
-    #[must_use]
-    pub fn path(&self) -> PathBuf {
-        if self.inside.is_empty() {
-            self.results.to_owned()
-        } else {
-            self.results.join(self.inside)
-        }
-    }
-
-    /// The name inside the results folder of what lies in the place under `name`.
-    pub(super) fn name_of(&self, name: &str) -> String {
-        if self.inside.is_empty() { name.to_owned() } else { format!("{}/{name}", self.inside) }
-    }
-}
 
 /// Exchanges the new folder with what is in the place, in one step, so that a kill leaves either. A disk that cannot exchange gets two renames; a
 /// kill between them leaves no folder, which the next run publishes again, and the old one hidden beside it, with what somebody kept in it.
@@ -399,6 +372,9 @@ pub fn put(new: &Path, place: Place<'_>) -> io::Result<()> {
 mod tests {
     use std::cell::Cell;
 
+    use std::sync::Arc;
+
+    use super::super::ownership::Ownership;
     use super::*;
 
     /// A new folder and an old one with one result of the same name, and a person's file in the old one.

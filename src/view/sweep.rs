@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::contents::Item;
-use super::places::PublishError;
+use super::error::PublishError;
 use super::results::{LabelScores, Metrics, TrialResults};
 use crate::engine::exec::{Outcome, RunOutcome};
 use crate::engine::plan::{Plan, SweepShape, Trial, value_text};

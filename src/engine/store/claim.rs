@@ -7,7 +7,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::path::Path;
 
-use super::folder::list;
+use super::listing::list;
 use super::lock::{FileLock, unique};
 use super::{Store, StoreError};
 use crate::base::disk::crash::crash_point;

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use rayon::prelude::*;
 
-use super::folder::{is_prefix, is_real_folder, list};
+use super::listing::{is_prefix, is_real_folder, list};
 use super::{Entry, Manifest, State, Store, StoreError};
 use crate::base::disk::regular;
 use crate::engine::plan::{CacheKey, Fingerprint};

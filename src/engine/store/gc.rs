@@ -25,7 +25,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
-use super::folder::list;
+use super::listing::list;
 use super::{RunFile, Store, StoreError};
 use crate::base::disk::crash::crash_point;
 use crate::engine::plan::CacheKey;

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use rayon::prelude::*;
 
-use super::folder::list;
+use super::listing::list;
 use super::{State, Store};
 use crate::engine::plan::{CacheKey, Fingerprint, Lookup, Presence};
 

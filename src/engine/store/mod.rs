@@ -23,6 +23,7 @@ mod entry;
 mod error;
 mod folder;
 mod gc;
+mod listing;
 mod lock;
 mod lookup;
 mod manifest;

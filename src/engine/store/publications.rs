@@ -10,7 +10,7 @@ use std::io::ErrorKind;
 
 use serde::{Deserialize, Serialize};
 
-use super::folder::list;
+use super::listing::list;
 use super::lock::FileLock;
 use super::{Store, StoreError, sealed};
 use crate::base::disk::regular;

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
 
-use super::folder::list;
+use super::listing::list;
 use super::lock::{FileLock, is_held};
 use super::{Store, StoreError, sealed};
 use crate::base::disk::crash::crash_point;

@@ -94,7 +94,7 @@ impl Case {
 /// Names in a folder, sorted.
 pub(super) fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> =
-        super::folder::list(folder).expect("readable").into_iter().map(|(name, _)| name).collect();
+        super::listing::list(folder).expect("readable").into_iter().map(|(name, _)| name).collect();
     names.sort_unstable();
     names
 }
@@ -104,7 +104,7 @@ pub(super) fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut pending = vec![folder.to_owned()];
     while let Some(next) = pending.pop() {
-        for (_, path) in super::folder::list(&next).expect("readable") {
+        for (_, path) in super::listing::list(&next).expect("readable") {
             if path.is_dir() {
                 pending.push(path)
             } else {

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::folder::{is_prefix, is_real_folder, list};
+use super::listing::{is_prefix, is_real_folder, list};
 use super::manifest::MANIFEST;
 use super::{Entry, FileRecord, Finding, Manifest, Problem, State, Store, StoreError};
 use crate::base::disk::digest;

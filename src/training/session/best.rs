@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use super::super::checkpoints::{BestWeights, WAITING_BYTES};
 use super::super::engine::{EngineError, StateVector};
+use super::super::error::TrainError;
 use super::super::observer::Notice;
 use super::super::recipe::Metric;
-use super::super::train::TrainError;
 use super::Session;
 use crate::nn::reserve;
 
