@@ -5,11 +5,11 @@ use std::time::Instant;
 use super::agenda::Agenda;
 use super::error::ExecError;
 use super::event::{Event, Reporter};
-use super::executor::Threads;
 use super::options::{Cancel, Options, Setting};
 use super::order::WorkOrder;
 use super::outcome::RunOutcome;
 use super::schedule::Scheduler;
+use super::threads::Threads;
 use crate::engine::plan::Plan;
 use crate::engine::store::Store;
 

@@ -30,6 +30,7 @@ mod order;
 mod outcome;
 mod schedule;
 mod survey;
+mod threads;
 mod work;
 
 pub use error::ExecError;
