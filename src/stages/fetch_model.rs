@@ -187,7 +187,7 @@ fn read_config(text: &str) -> Result<Content, Vec<SourceProblem>> {
             .into_iter()
             .map(|problem| {
                 let range = place_of(text, problem.key);
-                SourceProblem::new(range, problem.message.as_str()).help(problem.help())
+                SourceProblem::new(range, problem.message.as_str()).help(problem.help.as_str())
             })
             .collect()),
         Err(ConfigError::Json { message, line, column }) => {

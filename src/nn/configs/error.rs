@@ -2,18 +2,19 @@
 
 use thiserror::Error;
 
-use super::families::known_families;
-
 /// Something in a `config.json` with which no model can be made here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigProblem {
     /// The key of the file that it is about.
     pub key: &'static str,
     pub message: String,
+    /// What the user can do about it.
+    pub help: String,
 }
 
 pub(super) fn problem(key: &'static str, message: impl Into<String>) -> ConfigProblem {
-    ConfigProblem { key, message: message.into() }
+    let help = "choose a model that is made so, or correct the file".to_owned();
+    ConfigProblem { key, message: message.into(), help }
 }
 
 fn messages(problems: &[ConfigProblem]) -> Vec<&str> {
@@ -31,24 +32,13 @@ pub enum ConfigError {
     Unsupported(Vec<ConfigProblem>),
 }
 
-impl ConfigProblem {
-    /// What the user can do about it.
-    #[must_use]
-    pub fn help(&self) -> String {
-        match self.key {
-            "model_type" => known_families(),
-            _ => "choose a model that is made so, or correct the file".to_owned(),
-        }
-    }
-}
-
 impl ConfigError {
     /// What the user can do about it.
     #[must_use]
     pub fn help(&self) -> String {
         match self {
             Self::Unsupported(problems) => {
-                problems.first().map(ConfigProblem::help).unwrap_or_default()
+                problems.first().map(|problem| problem.help.clone()).unwrap_or_default()
             }
             Self::Json { .. } => "take the file again from where the model came".to_owned(),
         }

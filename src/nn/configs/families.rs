@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::error::{ConfigError, problem};
+use super::error::{ConfigError, ConfigProblem};
 use super::modernbert;
 use crate::base::visible;
 use crate::nn::EncoderSpec;
@@ -43,7 +43,8 @@ impl EncoderSpec {
         let Some(family) = FAMILIES.iter().find(|family| family.model_type == asked) else {
             let known = list(|family| format!("`{}`", family.model_type));
             let message = format!("`model_type` is `{}`, expected {known}", visible::line(asked));
-            return Err(ConfigError::Unsupported(vec![problem("model_type", message)]));
+            let problem = ConfigProblem { key: "model_type", message, help: known_families() };
+            return Err(ConfigError::Unsupported(vec![problem]));
         };
         (family.read)(text)
     }
@@ -57,7 +58,7 @@ impl EncoderSpec {
 }
 
 /// What an encoder must be.
-pub(super) fn known_families() -> String {
+fn known_families() -> String {
     format!("the encoder must be a {}", list(|family| family.name.to_owned()))
 }
 
