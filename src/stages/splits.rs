@@ -437,6 +437,6 @@ fn difference(before: &Trace, now: &Trace) -> String {
 fn trace(folder: &Path) -> Option<Trace> {
     let files = CorpusFiles::open(folder).ok()?;
     let mut trace = Trace::default();
-    files.for_each(|split, example| trace.push(split, example)).ok()?;
+    files.for_each(|split, example| trace.push(split, &example)).ok()?;
     Some(trace)
 }

@@ -9,6 +9,8 @@ use crate::engine::stage::{Artifact, Caveat, StageError};
 use crate::text::{Corpus, Example, Split, jsonl};
 
 /// One JSONL file for each split, in the format that `read_corpus` reads, and what a reader of scores on them should know.
+///
+/// Where each text came from lies beside them and is no part of the content: a blank line more in a file changes no text.
 pub struct CorpusFiles {
     folder: PathBuf,
     /// Such as that two splits share texts.
@@ -17,6 +19,8 @@ pub struct CorpusFiles {
 
 impl CorpusFiles {
     const CAVEATS: &'static str = "caveats.json";
+    /// The line of each text in its file, split by split in the order of [`Split::ALL`].
+    const LINES: &'static str = "lines.json";
 
     /// Begins every split, the empty ones too.
     ///
@@ -31,17 +35,25 @@ impl CorpusFiles {
             }
         };
         let [train, validation, test] = Split::ALL.map(create);
-        Ok(CorpusWriter { folder: folder.to_owned(), files: [train?, validation?, test?] })
+        let files = [train?, validation?, test?];
+        Ok(CorpusWriter { folder: folder.to_owned(), files, lines: Default::default() })
     }
 
     /// Hands out every text, so that few are in memory at a time.
     ///
     /// # Errors
     /// As [`read`](Self::read).
-    pub fn for_each(&self, mut each: impl FnMut(Split, &Example)) -> Result<(), StageError> {
-        for split in Split::ALL {
+    pub fn for_each(&self, mut each: impl FnMut(Split, Example)) -> Result<(), StageError> {
+        // Not there in a corpus of an older format, which is read to say how it differs.
+        let lines: [Vec<usize>; 3] =
+            files::read_json(&self.folder.join(Self::LINES)).unwrap_or_default();
+        for (split, lines) in Split::ALL.into_iter().zip(lines) {
             let path = self.folder.join(file_name(split));
-            read_each_example(&path, &mut |example| each(split, &example))?;
+            let mut lines = lines.into_iter();
+            read_each_example(&path, &mut |mut example| {
+                example.line = lines.next().unwrap_or(example.line);
+                each(split, example);
+            })?;
         }
         Ok(())
     }
@@ -50,9 +62,7 @@ impl CorpusFiles {
     /// When a file cannot be read or is not what was written.
     pub fn read(&self) -> Result<Corpus, StageError> {
         let mut corpus = Corpus::default();
-        for split in Split::ALL {
-            *corpus.get_mut(split) = read_examples(&self.folder.join(file_name(split)))?;
-        }
+        self.for_each(|split, example| corpus.get_mut(split).push(example))?;
         Ok(corpus)
     }
 }
@@ -62,12 +72,14 @@ pub struct CorpusWriter {
     folder: PathBuf,
     /// In the order of [`Split::ALL`].
     files: [(PathBuf, BufWriter<File>); 3],
+    lines: [Vec<usize>; 3],
 }
 
 impl CorpusWriter {
     /// # Errors
     /// When the disk refuses.
     pub fn push(&mut self, split: Split, example: &Example) -> Result<(), StageError> {
+        self.lines[split as usize].push(example.line);
         let (path, file) = &mut self.files[split as usize];
         jsonl::write(std::slice::from_ref(example), file)
             .map_err(|error| StageError::io("write", path, &error))
@@ -79,6 +91,7 @@ impl CorpusWriter {
         for (path, mut file) in self.files {
             file.flush().map_err(|error| StageError::io("write", &path, &error))?;
         }
+        files::write_json(&self.folder.join(CorpusFiles::LINES), &self.lines)?;
         files::write_json(&self.folder.join(CorpusFiles::CAVEATS), &caveats)?;
         CorpusFiles::open(&self.folder)
     }
@@ -86,7 +99,8 @@ impl CorpusWriter {
 
 impl Artifact for CorpusFiles {
     const TYPE: &'static str = "corpus";
-    const FORMAT: u32 = 2;
+    const FORMAT: u32 = 3;
+    const VOLATILE: &'static [&'static str] = &[Self::LINES];
 
     fn open(folder: &Path) -> Result<Self, StageError> {
         Split::ALL
