@@ -237,12 +237,14 @@ impl<'a> Assembly<'a> {
         // Keys list inputs by name.
         let mut by_name: Vec<usize> = (0..draft.wires.len()).collect();
         by_name.sort_unstable_by_key(|at| draft.wires[*at].port.name);
-        let mut same: HashMap<([u8; 32], Vec<NodeId>), NodeId> = HashMap::new();
+        let needs: Vec<&[NodeId]> =
+            draft.wires.iter().map(|wire| &*self.placed[&wire.stage].nodes).collect();
+        let mut same: HashMap<([u8; 32], Vec<NodeId>), NodeId> =
+            HashMap::with_capacity(classes.firsts.len());
         let mut of_class = Vec::with_capacity(classes.firsts.len());
         for (trial, label) in classes.firsts.iter().zip(&*labels) {
             let instance = instances.of(*trial);
-            let inputs: Vec<NodeId> =
-                draft.wires.iter().map(|wire| self.placed[&wire.stage].nodes[*trial]).collect();
+            let inputs: Vec<NodeId> = needs.iter().map(|nodes| nodes[*trial]).collect();
             let next =
                 NodeId(u32::try_from(self.nodes.len()).expect("trials and stages are bounded"));
             let id = *same.entry((instance.own.digest, inputs.clone())).or_insert(next);
