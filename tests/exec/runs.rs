@@ -382,7 +382,7 @@ fn two_stages_that_ask_for_the_same_thing_build_it_once() {
 }
 
 #[test]
-fn a_run_on_a_store_that_cannot_be_written_says_so() {
+fn a_store_whose_folder_is_a_file_is_not_opened() {
     let project = Project::new();
     fs::create_dir_all(project.outputs()).expect("ours");
     fs::write(project.outputs().join("store"), "in the way").expect("ours");

@@ -151,7 +151,6 @@ impl Project {
         ended
     }
 
-    /// What was published, but for what holds clocks and the record, which names the run.
     /// Runs `small.toml` as if it had once stood there with this rate, and with a schedule that leaves a state to go on from.
     pub fn run_with_rate(&self, rate: &str) {
         let train = format!("learning_rate = {rate}\nschedule = \"constant\"");
@@ -160,6 +159,7 @@ impl Project {
         self.write("small.toml", SMALL);
     }
 
+    /// What was published, but for what holds clocks and the record, which names the run.
     pub fn results(&self, name: &str) -> Files {
         let mut files = files_below(&self.outputs().join(name));
         files.retain(|name, _| !name.ends_with("timing.csv") && name != "published.json");

@@ -11,7 +11,7 @@ use super::project::{self, Project};
 use super::root::Root;
 use super::training::Training;
 use super::{duration, memory, terminal};
-use crate::engine::exec::{Existing, Options, WorkOrder};
+use crate::engine::exec::{Options, WorkOrder};
 use crate::engine::plan::{Continuation, Expectation, Forecast, Identity, NodeId, Plan, Reason};
 use crate::engine::store::Store;
 use crate::view::format;
@@ -34,20 +34,21 @@ pub fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
     Ok(if arguments.check && forecast.pending() > 0 { Outcome::Pending } else { Outcome::Done })
 }
 
-/// Prints the orders for all that would run on standard output.
+/// Prints the orders for all that would run on standard output: all of them or none, since whoever reads them works them off.
 fn orders(plan: &Plan, forecast: &Forecast, store: &Store) -> Result<(), Failure> {
     let pending = plan.ids().filter(|id| *forecast.node(*id) != Expectation::Hit);
+    let mut lines = String::new();
     for id in pending {
-        let order = WorkOrder::of(plan, id, store, Existing::Good)
+        let order = WorkOrder::of(plan, id, store)
             .map_err(|error| Failure::usage(error.to_string()).with_help_of(error.help()))?;
         let line = order.to_line().map_err(|error| {
-            Failure::failed(format!("the current folder cannot be used: {}", error.kind()))
-                .with_help("change into a folder that exists")
+            Failure::failed(format!("`{}` cannot be ordered: {error}", plan.node(id).title()))
+                .with_help("run from a folder that exists, and give files names in UTF-8")
         })?;
-        if !terminal::print_while_read(&format!("{line}\n"))? {
-            break;
-        }
+        lines.push_str(&line);
+        lines.push('\n');
     }
+    terminal::print_while_read(&lines)?;
     plan.warnings.iter().for_each(|warning| terminal::complain(&format!("warning: {warning}\n")));
     Ok(())
 }

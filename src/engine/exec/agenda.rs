@@ -74,7 +74,7 @@ impl<'a> Agenda<'a> {
         };
         let order = |index| {
             let id = NodeId(u32::try_from(index).expect("a plan numbers its nodes in 32 bits"));
-            WorkOrder::of(plan, id, store, Existing::Good).expect("every node has its key")
+            WorkOrder::of(plan, id, store).expect("every node has its key")
         };
         Ok(Self {
             tasks: plan.ids().map(task).collect::<Result<_, ExecError>>()?,
@@ -127,6 +127,23 @@ impl<'a> Agenda<'a> {
     }
 }
 
+/// The names of some orders that wait for each other, among those that nothing frees.
+fn circle(waiting: &[&WorkOrder], done: &HashSet<CacheKey>) -> Vec<String> {
+    let by_key: HashMap<CacheKey, &WorkOrder> =
+        waiting.iter().map(|order| (order.key, *order)).collect();
+    let mut way: Vec<&WorkOrder> = Vec::new();
+    let mut next = waiting.first().copied();
+    while let Some(order) = next {
+        if let Some(start) = way.iter().position(|earlier| earlier.key == order.key) {
+            return way[start..].iter().map(|order| order.name.to_string()).collect();
+        }
+        way.push(order);
+        let unmet = order.needs().filter(|key| !done.contains(key));
+        next = unmet.filter_map(|key| by_key.get(key).copied()).next();
+    }
+    Vec::new()
+}
+
 /// The orders, each behind those that make what it needs.
 fn in_order(orders: &[WorkOrder]) -> Result<Vec<&WorkOrder>, ExecError> {
     let made: HashSet<CacheKey> = orders.iter().map(|order| order.key).collect();
@@ -138,8 +155,7 @@ fn in_order(orders: &[WorkOrder]) -> Result<Vec<&WorkOrder>, ExecError> {
             |order: &&WorkOrder| order.needs().all(|key| done.contains(key) || !made.contains(key));
         let (next, later): (Vec<_>, Vec<_>) = rest.into_iter().partition(is_next);
         if next.is_empty() {
-            let stages = later.iter().map(|order| order.name.to_string()).collect();
-            return Err(ExecError::Circle { stages });
+            return Err(ExecError::Circle { stages: circle(&later, &done) });
         }
         done.extend(next.iter().map(|order| order.key));
         sorted.extend(next);

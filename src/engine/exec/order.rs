@@ -116,6 +116,10 @@ pub enum OrderError {
     Ports { kind: &'static str, expected: String, found: String },
     #[error("the source files of the stage are {expected}, and digests are there of {found}")]
     Sources { expected: String, found: String },
+    #[error(
+        "the commit of a model on the hub is there exactly where the kind `{kind}` fetches one"
+    )]
+    Commit { kind: &'static str },
     #[error("its key is {found}, and what it orders has the key {expected}")]
     Key { found: String, expected: String },
 }
@@ -125,12 +129,7 @@ impl WorkOrder {
     ///
     /// # Errors
     /// When the node has no key yet.
-    pub fn of(
-        plan: &Plan,
-        id: NodeId,
-        store: &Store,
-        existing: Existing,
-    ) -> Result<Self, ExecError> {
+    pub fn of(plan: &Plan, id: NodeId, store: &Store) -> Result<Self, ExecError> {
         let node = plan.node(id);
         let key = key_of(plan, id)?;
         let fingerprint = plan.fingerprint(id).expect("a node with a key has its parts");
@@ -141,13 +140,13 @@ impl WorkOrder {
             name: NodeName::of(plan, id),
             kind: node.kind,
             instance: Arc::clone(&node.instance),
-            lineage: plan.lineage(id),
+            lineage: fingerprint.lineage_of(&*node.instance),
             key,
             fingerprint,
             after: node.after.iter().map(|id| key_of(plan, *id)).collect::<Result<_, _>>()?,
             retry: node.retry,
             timeout: node.timeout,
-            existing,
+            existing: Existing::Good,
         })
     }
 
@@ -159,7 +158,7 @@ impl WorkOrder {
     /// The order as JSON on one line, with absolute paths.
     ///
     /// # Errors
-    /// When the current folder, from which relative paths count, is gone.
+    /// When the current folder, from which relative paths count, is gone, or a path is not UTF-8.
     pub fn to_line(&self) -> io::Result<String> {
         let written = Written {
             format: FORMAT,
@@ -212,9 +211,10 @@ impl WorkOrder {
         };
         let Written { sources, commit, inputs, key, .. } = written;
         let fingerprint = Fingerprint::of(kind, &*instance, sources, commit, inputs);
-        if fingerprint.key() != key
-            || fingerprint.commit.is_some() != instance.hub_commit().is_some()
-        {
+        if fingerprint.commit.is_some() != instance.hub_commit().is_some() {
+            return Err(OrderError::Commit { kind: kind.name });
+        }
+        if fingerprint.key() != key {
             return Err(OrderError::Key {
                 found: key.to_string(),
                 expected: fingerprint.key().to_string(),

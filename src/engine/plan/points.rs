@@ -121,12 +121,12 @@ impl Points {
         }
     }
 
-    /// Adds one.
+    /// Adds one, where it is not there yet.
     ///
-    /// * `values`: of each axis, in the order of the file; what is wrong with one is said at its span
+    /// * `values`: one of each axis, in the order of the file; what is wrong with one is said at its span
     pub fn add(&mut self, values: impl IntoIterator<Item = Value>) {
         let mut at = Vec::with_capacity(self.axes.len());
-        for (number, value) in values.into_iter().enumerate().take(self.axes.len()) {
+        for (number, value) in values.into_iter().enumerate() {
             let json = value.to_json();
             let known = &self.axes[number].values;
             at.push(known.iter().position(|known| known.json == json).unwrap_or(known.len()));
@@ -134,7 +134,10 @@ impl Points {
                 self.know(number, value);
             }
         }
-        self.push(at);
+        assert_eq!(at.len(), self.axes.len(), "a point has a value for each axis");
+        if !self.rows.contains(&at) {
+            self.push(at);
+        }
     }
 
     fn know(&mut self, axis: usize, value: Value) {

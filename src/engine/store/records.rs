@@ -73,21 +73,15 @@ impl Store {
     pub fn keys_of_latest_runs(&self, now: SystemTime) -> Result<BTreeSet<CacheKey>, StoreError> {
         let mut runs = self.list_runs()?;
         runs.retain(|run| !self.has_lost_its_file(run));
-        let needs = |changes: &Option<Changes>, attempt: &Attempt| {
-            changes.as_ref().is_none_or(|changes| *changes == Changes::default())
-                || !is_older(attempt.started, CHANGED, now)
-        };
-        let attempts = self.latest_attempts(&runs);
-        let kept = attempts.into_iter().flat_map(|((_, changes, _), attempts)| {
-            attempts.into_iter().filter(move |attempt| needs(&changes, attempt))
-        });
-        Ok(kept.flat_map(|attempt| attempt.keys).collect())
+        let attempts = self.latest_attempts(&runs, now).into_values().flatten();
+        Ok(attempts.flat_map(|attempt| attempt.keys).collect())
     }
 
-    /// The latest run that came to an entry at each place, and those that tried since.
+    /// The latest run that came to an entry at each place, and those that tried since; of what the command line had changed only while that is
+    /// [kept](is_kept).
     ///
     /// * `runs`: the oldest first
-    fn latest_attempts(&self, runs: &[RunFile]) -> BTreeMap<Place, Vec<Attempt>> {
+    fn latest_attempts(&self, runs: &[RunFile], now: SystemTime) -> BTreeMap<Place, Vec<Attempt>> {
         let mut latest: BTreeMap<Place, Vec<Attempt>> = BTreeMap::new();
         for run in runs {
             let mut stages: BTreeMap<String, (bool, BTreeSet<CacheKey>)> = BTreeMap::new();
@@ -108,6 +102,9 @@ impl Store {
                 }
             }
         }
+        for ((_, changes, _), attempts) in &mut latest {
+            attempts.retain(|attempt| is_kept(changes.as_ref(), attempt.started, now));
+        }
         latest
     }
 
@@ -127,12 +124,19 @@ impl Store {
     ) -> Result<OldRuns, StoreError> {
         let _no_run_begins = if apply { self.lock_out_runs()? } else { None };
         let runs = self.list_runs()?;
-        let attempts = self.latest_attempts(&runs);
+        let attempts = self.latest_attempts(&runs, now);
         let mut needed: BTreeSet<&str> =
             attempts.values().flatten().map(|attempt| attempt.run.as_str()).collect();
-        let last: BTreeMap<_, _> =
-            runs.iter().map(|run| ((&run.file, &run.overrides), run.id.as_str())).collect();
-        needed.extend(last.into_values());
+        // Those that came to nothing too.
+        let places = runs.iter().flat_map(|run| {
+            [None, Some(&run.overrides)].map(|changes| ((&run.file, changes), run))
+        });
+        let last: BTreeMap<_, _> = places.collect();
+        needed.extend(
+            last.into_iter()
+                .filter(|((_, changes), run)| is_kept(*changes, started(run), now))
+                .map(|(_, run)| run.id.as_str()),
+        );
         let is_old = |run: &&RunFile| {
             !needed.contains(run.id.as_str())
                 && !keep.contains(&run.id)
@@ -169,4 +173,9 @@ impl Store {
             bytes: size_of(&self.runs().join(&run.id)),
         }
     }
+}
+
+/// Whether the latest run with these changes, or of the file whatever was changed (`None`), still counts for its own sake.
+fn is_kept(changes: Option<&Changes>, started: SystemTime, now: SystemTime) -> bool {
+    changes.is_none_or(|changes| *changes == Changes::default()) || !is_older(started, CHANGED, now)
 }

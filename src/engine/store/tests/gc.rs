@@ -43,13 +43,27 @@ impl Used {
     }
 
     fn run_to(&self, days: u32, text: &str, outcome: &str, lineage: Option<CacheKey>) {
+        self.run_changed(days, text, outcome, lineage, &[]);
+    }
+
+    /// * `set`: what the command line changed
+    fn run_changed(
+        &self,
+        days: u32,
+        text: &str,
+        outcome: &str,
+        lineage: Option<CacheKey>,
+        set: &[&str],
+    ) {
+        let set = set.iter().map(|set| (*set).to_owned()).collect();
+        let asked = Asked { overrides: Changes { set, ..Changes::default() }, ..Asked::default() };
         let started = jiff::Timestamp::try_from(later(days)).expect("in range");
         let new = NewRun {
             experiment: "tiny",
             file: &self.case.path().join("tiny.toml"),
             resolved: "",
             started,
-            asked: &Asked::default(),
+            asked: &asked,
         };
         let node = RunNode {
             stage: "corpus".into(),
@@ -231,6 +245,20 @@ fn the_latest_run_of_each_file_needs_its_keys() {
         Used::new().case.store.keys_of_latest_runs(later(31)).expect("readable"),
         BTreeSet::from([key("a")])
     );
+}
+
+#[test]
+fn what_the_command_line_changed_is_kept_for_a_month_and_then_its_record_can_go() {
+    let used = Used::new();
+    used.run_changed(5, "b", "cached", None, &["corpus.samples=1"]);
+    let keys = |days| used.case.store.keys_of_latest_runs(later(days)).expect("readable");
+    assert_eq!([keys(31), keys(36)], [[key("a"), key("b")].into(), [key("a")].into()]);
+    let old = |days| {
+        let found = used.case.store.collect_runs(None, &BTreeSet::new(), later(days), false);
+        found.expect("readable").runs.into_iter().map(|run| run.overrides.set).collect::<Vec<_>>()
+    };
+    let changed = vec!["corpus.samples=1".to_owned()];
+    assert!(!old(31).contains(&changed) && old(36).contains(&changed));
 }
 
 #[test]
