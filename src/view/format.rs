@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::engine::stage::is_count;
+use crate::engine::stage::Score;
 
 /// `0.3 s`, `12 s`, `3:05 min`, `2:03 h`.
 #[must_use]
@@ -54,11 +54,13 @@ pub fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
-/// A score by its name: counts are whole, and grouped by thousands.
+/// A score; counts are grouped by thousands.
 #[must_use]
-pub fn score(name: &str, value: f64) -> String {
-    let is_whole = value.fract() == 0.0 && (0.0..1e15).contains(&value);
-    if is_whole && is_count(name) { grouped(value as u64) } else { number(value) }
+pub fn score(score: Score) -> String {
+    match score {
+        Score::Count(count) => grouped(count),
+        Score::Measured(value) => number(value),
+    }
 }
 
 /// Four significant digits; powers of ten where the number is small or large.

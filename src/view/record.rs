@@ -35,7 +35,6 @@ pub struct Record {
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub missing: BTreeSet<String>,
     /// With a sweep, those of its best trial.
-    #[serde(serialize_with = "crate::engine::stage::as_scores")]
     pub metrics: Metrics,
     /// The trial that is best in a sweep's objective.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::contents::{Item, Source};
 use super::format;
 use crate::engine::exec::RunOutcome;
 use crate::engine::plan::{NodeId, Plan};
-use crate::engine::stage::{ArtifactType, Caveat};
+use crate::engine::stage::{ArtifactType, Caveat, Score};
 use crate::engine::store::Entry;
 
 pub use crate::engine::stage::Scores as Metrics;
@@ -239,7 +240,7 @@ fn flatten(path: &str, value: &Value, names: &[&str], metrics: &mut Metrics) {
             let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
             flatten(&path, value, names, metrics);
         }),
-        Value::Number(number) => drop(metrics.insert(path.to_owned(), number.as_f64())),
+        Value::Number(_) => drop(metrics.insert(path.to_owned(), Score::deserialize(value).ok())),
         Value::Null if is_metric() => drop(metrics.insert(path.to_owned(), None)),
         Value::Null | Value::Array(_) | Value::String(_) | Value::Bool(_) => {}
     }
@@ -260,10 +261,10 @@ mod tests {
         assert_eq!(
             metrics,
             Metrics::from([
-                ("ner.span_f1".into(), Some(0.5)),
+                ("ner.span_f1".into(), Some(Score::Measured(0.5))),
                 ("ner.token_accuracy".into(), None),
                 ("ner.per_label.PER.f1".into(), None),
-                ("ner.cut".into(), Some(3.0)),
+                ("ner.cut".into(), Some(Score::Count(3))),
             ])
         );
     }

@@ -8,7 +8,7 @@ use super::error::PublishError;
 use super::results::{LabelScores, Metrics, TrialResults};
 use crate::engine::exec::{Outcome, RunOutcome};
 use crate::engine::plan::{Plan, SweepShape, Trial, value_text};
-use crate::engine::stage::{Caveat, is_count};
+use crate::engine::stage::{Caveat, Score};
 use crate::view::figures::{self, SweepGrid, SweepPoint, sweep_grid, sweep_line};
 
 /// A trial with what came of it.
@@ -80,10 +80,13 @@ pub(super) struct Moments {
     pub(super) mean: Option<f64>,
     pub(super) deviation: Option<f64>,
     pub(super) count: usize,
+    /// Whether the values count things.
+    pub(super) are_counts: bool,
 }
 
 impl Moments {
-    pub(super) fn of(values: &[f64]) -> Self {
+    pub(super) fn of(scores: &[Score]) -> Self {
+        let values: Vec<f64> = scores.iter().map(|score| score.value()).collect();
         let count = values.len();
         // From the first value on, so that equal values have that mean and no deviation.
         let mean = values.first().map(|first| {
@@ -93,7 +96,18 @@ impl Moments {
             (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1) as f64)
                 .sqrt()
         });
-        Self { mean, deviation, count }
+        let are_counts = scores.iter().all(|score| matches!(score, Score::Count(_)));
+        Self { mean, deviation, count, are_counts }
+    }
+
+    /// One of these moments as a score of the same sort.
+    pub(super) fn score(&self, value: f64) -> Score {
+        let is_whole = value.fract() == 0.0 && value >= 0.0;
+        if self.are_counts && is_whole {
+            Score::Count(value as u64)
+        } else {
+            Score::Measured(value)
+        }
     }
 }
 
@@ -218,7 +232,7 @@ fn chosen<'a>(shape: &SweepShape, points: &'a [PointRows<'a>]) -> Option<&'a Poi
     let Some(objective) = &shape.objective else { return points.first() };
     let sign = if objective.maximize { 1.0 } else { -1.0 };
     let score = |point: &PointRows<'_>| {
-        let moments = Moments::of(&values(point, &objective.metric));
+        let moments = Moments::of(&scores(point, &objective.metric));
         let done = point.rows.iter().filter(|row| row.results.is_some()).count();
         Some((moments.count == done, sign * moments.mean?))
     };
@@ -284,7 +298,9 @@ fn write_trials(
     for row in rows {
         let mut fields = vec![row.trial.label.to_string(), row.status.name().to_owned()];
         fields.extend(columns.fields(row));
-        fields.extend(names.iter().map(|name| field(row.metrics.get(*name).copied().flatten())));
+        fields.extend(
+            names.iter().map(|name| score_field(row.metrics.get(*name).copied().flatten())),
+        );
         table.write_record(&fields)?;
     }
     Ok(table.flush()?)
@@ -311,7 +327,7 @@ fn write_labels(
         trial.extend(columns.fields(row));
         for (name, (label, metric)) in names {
             let Some(value) = row.metrics.get(*name) else { continue };
-            let score = [(*label).to_owned(), metric.clone(), field(*value)];
+            let score = [(*label).to_owned(), metric.clone(), score_field(*value)];
             table.write_record(trial.iter().chain(&score))?;
         }
     }
@@ -336,7 +352,7 @@ fn write_summary(
         let mut fields = vec![point.label.to_owned()];
         fields.extend(point.rows[0].trial.point.texts.iter().map(ToString::to_string));
         for name in names {
-            let moments = Moments::of(&values(point, name));
+            let moments = Moments::of(&scores(point, name));
             fields.extend([
                 field(moments.mean),
                 field(moments.deviation),
@@ -367,8 +383,12 @@ pub fn write_caveats(caveats: &[Caveat], folder: &Path) -> std::io::Result<()> {
     write().map_err(Into::into)
 }
 
-fn values(point: &PointRows<'_>, name: &str) -> Vec<f64> {
-    point.rows.iter().filter_map(|row| row.metrics.get(name).copied().flatten()).collect()
+fn scores(point: &PointRows<'_>, name: &str) -> Vec<Score> {
+    point.rows.iter().filter_map(|row| *row.metrics.get(name)?).collect()
+}
+
+fn score_field(score: Option<Score>) -> String {
+    field(score.map(Score::value))
 }
 
 /// The shortest text that reads back as the same number.
@@ -389,13 +409,14 @@ fn draw(
         None => true,
     };
     for name in names.iter().filter(|name| wanted(name)) {
-        let metrics = |point: &PointRows<'_>| values(point, name);
-        let mut all = points.iter().flat_map(&metrics);
+        let mut all = points.iter().flat_map(|point| scores(point, name));
         let Some(first) = all.next() else { continue };
         // Of what is the same everywhere, such as how many entities there are, a picture says nothing.
-        if is_count(name) && all.all(|value| value == first) {
+        if matches!(first, Score::Count(_)) && all.all(|score| score == first) {
             continue;
         }
+        let metrics =
+            |point: &PointRows<'_>| scores(point, name).into_iter().map(Score::value).collect();
         let path = folder.join(format!("{}.png", file_name(name)));
         let drawn = figures::attempt(|| match shape.axes.as_slice() {
             [(y_name, y_values), (x_name, x_values)]
@@ -504,15 +525,14 @@ mod tests {
 
     #[test]
     fn the_deviation_is_that_of_a_sample_and_undefined_for_one_value() {
-        assert_eq!(
-            Moments::of(&[1.0, 3.0]),
-            Moments { mean: Some(2.0), deviation: Some(2.0_f64.sqrt()), count: 2 }
-        );
-        assert_eq!(Moments::of(&[1.0]), Moments { mean: Some(1.0), deviation: None, count: 1 });
-        assert_eq!(Moments::of(&[]), Moments { mean: None, deviation: None, count: 0 });
-        assert_eq!(
-            Moments::of(&[0.7; 3]),
-            Moments { mean: Some(0.7), deviation: Some(0.0), count: 3 }
-        );
+        let moments = |values: &[f64]| {
+            let scores: Vec<Score> = values.iter().copied().map(Score::Measured).collect();
+            let Moments { mean, deviation, count, .. } = Moments::of(&scores);
+            (mean, deviation, count)
+        };
+        assert_eq!(moments(&[1.0, 3.0]), (Some(2.0), Some(2.0_f64.sqrt()), 2));
+        assert_eq!(moments(&[1.0]), (Some(1.0), None, 1));
+        assert_eq!(moments(&[]), (None, None, 0));
+        assert_eq!(moments(&[0.7; 3]), (Some(0.7), Some(0.0), 3));
     }
 }

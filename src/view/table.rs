@@ -8,7 +8,6 @@ use super::results::{LabelScores, Metrics, TrialResults};
 use super::sweep::{Moments, Status};
 use crate::engine::exec::RunOutcome;
 use crate::engine::plan::{Objective, Plan, Point, SweepShape};
-use crate::engine::stage::is_count;
 
 /// Points that are shown; all of them are in `summary.csv`.
 const ROWS: usize = 10;
@@ -27,7 +26,7 @@ struct Scores<'a> {
 
 impl Scores<'_> {
     fn moments(&self, name: &str) -> Moments {
-        let values = self.trials.iter().filter_map(|metrics| metrics.get(name).copied().flatten());
+        let values = self.trials.iter().filter_map(|metrics| *metrics.get(name)?);
         Moments::of(&values.collect::<Vec<_>>())
     }
 
@@ -35,7 +34,7 @@ impl Scores<'_> {
     fn cell(&self, name: &str) -> String {
         match self.lost {
             Some(status) if self.trials.is_empty() => status.name().replace('_', " "),
-            _ => score(name, &self.moments(name)),
+            _ => score(&self.moments(name)),
         }
     }
 }
@@ -184,7 +183,7 @@ pub fn trials_table(trials: &[(String, Metrics)], headlines: &[String]) -> Strin
         return String::new();
     }
     let value = |metrics: &Metrics, name: &String| match metrics.get(name) {
-        Some(Some(value)) => format::score(name, *value),
+        Some(Some(value)) => format::score(*value),
         Some(None) => "undefined".to_owned(),
         None => String::new(),
     };
@@ -233,7 +232,7 @@ fn all_scores(scores: &Scores<'_>, names: &[&str]) -> String {
         } else {
             format!(" (n {})", moments.count)
         };
-        let value = format!("{metric} {}{count}", score(name, &moments));
+        let value = format!("{metric} {}{count}", score(&moments));
         match lines.iter_mut().find(|(known, _)| *known == table) {
             Some((_, line)) => line.push(value),
             None => lines.push((table, vec![value])),
@@ -251,13 +250,13 @@ fn all_scores(scores: &Scores<'_>, names: &[&str]) -> String {
     head + &lines.collect::<String>()
 }
 
-fn score(name: &str, moments: &Moments) -> String {
-    let number = |value| format::score(name, value);
+fn score(moments: &Moments) -> String {
+    let number = |value| format::score(moments.score(value));
     match (moments.mean, moments.deviation) {
         (None, _) => "undefined".to_owned(),
         (Some(mean), None) => number(mean),
         // A count that is the same in all trials.
-        (Some(mean), Some(0.0)) if is_count(name) => number(mean),
+        (Some(mean), Some(0.0)) if moments.are_counts => number(mean),
         (Some(mean), Some(deviation)) => {
             format!("{} ± {}", number(mean), number(deviation))
         }
@@ -277,6 +276,7 @@ mod tests {
     use std::sync::Arc;
 
     use crate::base::diagnostics::{Sources, Span};
+    use crate::engine::stage::Score;
 
     fn shape() -> SweepShape {
         let axes = vec![("train.x".into(), Vec::new())];
@@ -298,7 +298,8 @@ mod tests {
     }
 
     fn scores<'a>(point: &'a Point, values: &[Option<f64>]) -> Scores<'a> {
-        let metrics = |value: &Option<f64>| Metrics::from([("e.f1".to_owned(), *value)]);
+        let metrics =
+            |value: &Option<f64>| Metrics::from([("e.f1".to_owned(), value.map(Score::Measured))]);
         Scores { point, trials: values.iter().map(metrics).collect(), lost: None }
     }
 
@@ -343,12 +344,14 @@ mod tests {
 
     #[test]
     fn counts_are_whole_and_have_no_deviation_where_they_are_all_the_same() {
-        let told = |name, values: &[f64]| score(name, &Moments::of(values));
-        assert_eq!(told("e.ner.entities", &[36.0, 36.0]), "36");
-        assert_eq!(told("e.ner.entities", &[1.0]), "1");
-        assert_eq!(told("e.ner.cut", &[1_234.0]), "1,234");
-        assert_eq!(told("e.ner.cut", &[1.0, 2.0]), "1.500 ± 0.7071");
-        assert_eq!(told("e.f1", &[1.0, 1.0]), "1.0000 ± 0");
+        let told = |values: &[u64]| {
+            score(&Moments::of(&values.iter().copied().map(Score::Count).collect::<Vec<_>>()))
+        };
+        assert_eq!(told(&[36, 36]), "36");
+        assert_eq!(told(&[1]), "1");
+        assert_eq!(told(&[1_234]), "1,234");
+        assert_eq!(told(&[1, 2]), "1.500 ± 0.7071");
+        assert_eq!(score(&Moments::of(&[1.0, 1.0].map(Score::Measured))), "1.0000 ± 0");
     }
 
     #[test]

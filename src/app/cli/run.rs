@@ -481,10 +481,8 @@ pub(super) fn metrics(metrics: &Metrics) -> String {
         .filter(|(name, _)| !name.contains(".per_label.") && told.contains(&table(name)))
     {
         let (table, name) = name.rsplit_once('.').unwrap_or(("", name));
-        let value = format!(
-            "{name} {}",
-            value.map_or_else(|| "undefined".to_owned(), |value| format::score(name, value))
-        );
+        let value =
+            format!("{name} {}", value.map_or_else(|| "undefined".to_owned(), format::score));
         match lines.iter_mut().find(|(known, _)| *known == table) {
             Some((_, line)) => line.push(value),
             None => lines.push((table, vec![value])),

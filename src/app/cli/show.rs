@@ -12,7 +12,7 @@ use super::{Failure, project, terminal};
 use crate::base::diagnostics::suggest;
 use crate::engine::plan::{CacheKey, value_text};
 use crate::engine::spec::Experiment;
-use crate::engine::stage::{ArtifactType, Caveat, as_scores};
+use crate::engine::stage::{ArtifactType, Caveat};
 use crate::engine::store::{Changes, Entry, MadeBy, RunFile, RunNode, Store};
 use crate::stages;
 use crate::view::{self, Metrics, format};
@@ -263,11 +263,10 @@ impl Scores {
     }
 
     fn json(&self) -> serde_json::Value {
-        #[derive(serde::Serialize)]
-        struct Written<'a>(#[serde(serialize_with = "as_scores")] &'a Metrics);
-        let trial = |(label, metrics): &(String, Metrics)| json!({ "trial": label, "metrics": Written(metrics) });
+        let trial =
+            |(label, metrics): &(String, Metrics)| json!({ "trial": label, "metrics": metrics });
         let trials: Vec<_> = self.trials.iter().map(trial).collect();
-        json!({ "metrics": Written(&self.metrics), "trials": trials, "caveats": self.caveats })
+        json!({ "metrics": self.metrics, "trials": trials, "caveats": self.caveats })
     }
 }
 

@@ -154,7 +154,6 @@ pub enum Event {
         #[serde(skip_serializing_if = "Option::is_none")]
         best: Option<String>,
         /// By stage and path, such as `evaluate.ner.span_f1`; an undefined one is null.
-        #[serde(serialize_with = "crate::engine::stage::as_scores")]
         metrics: Scores,
         /// What the metrics are to be read with.
         caveats: Vec<Caveat>,

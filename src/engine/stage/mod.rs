@@ -29,7 +29,7 @@ pub use kind::{
     SourceFile, SourceProblem, StageKind, UndefinedMetrics,
 };
 
-pub use scores::{Scores, as_scores, is_count};
+pub use scores::{Score, Scores};
 pub use survey::{Finding, Remark, Survey, SurveyInputs};
 
 use std::any::Any;

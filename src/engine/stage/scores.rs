@@ -2,41 +2,27 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// By path, such as `evaluate.ner.span_f1`; an undefined one is `None`.
-pub type Scores = BTreeMap<String, Option<f64>>;
+pub type Scores = BTreeMap<String, Option<Score>>;
 
-/// The last parts of the names of scores that count things.
-const COUNTS: [&str; 4] = ["cut", "entities", "inside_tokens", "support"];
-
-/// Whether a score of this name counts things, and is written as a whole number.
-#[must_use]
-pub fn is_count(name: &str) -> bool {
-    COUNTS.contains(&name.rsplit('.').next().unwrap_or(name))
-}
-
-#[derive(Serialize)]
+/// One number of a file of scores; one that is written without a fraction counts things.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
-enum Number {
+pub enum Score {
     Count(u64),
     Measured(f64),
 }
 
-/// For `serde(serialize_with)`: counts without a fraction.
-///
-/// # Errors
-/// Those of the serializer.
-pub fn as_scores<S: serde::Serializer>(scores: &Scores, serializer: S) -> Result<S::Ok, S::Error> {
-    let number = |name: &str, value: f64| {
-        if is_count(name) && value.fract() == 0.0 && value >= 0.0 {
-            Number::Count(value as u64)
-        } else {
-            Number::Measured(value)
+impl Score {
+    #[must_use]
+    pub fn value(self) -> f64 {
+        match self {
+            Self::Count(count) => count as f64,
+            Self::Measured(value) => value,
         }
-    };
-    let written = scores.iter().map(|(name, value)| (name, value.map(|value| number(name, value))));
-    serializer.collect_map(written)
+    }
 }
 
 #[cfg(test)]
@@ -45,13 +31,9 @@ mod tests {
 
     #[test]
     fn counts_are_written_without_a_fraction_and_scores_with_one() {
-        #[derive(Serialize)]
-        struct Written(#[serde(serialize_with = "as_scores")] Scores);
-        let scores = [("e.ner.entities", Some(227.0)), ("e.ner.f1", Some(1.0)), ("e.loss", None)];
-        let scores = scores.map(|(name, value)| (name.to_owned(), value)).into();
-        assert_eq!(
-            serde_json::to_string(&Written(scores)).expect("JSON"),
-            r#"{"e.loss":null,"e.ner.entities":227,"e.ner.f1":1.0}"#
-        );
+        let text = r#"{"e.loss":null,"e.ner.entities":227,"e.ner.f1":1.0}"#;
+        let scores: Scores = serde_json::from_str(text).expect("scores");
+        assert_eq!(scores["e.ner.entities"], Some(Score::Count(227)));
+        assert_eq!(serde_json::to_string(&scores).expect("JSON"), text);
     }
 }
