@@ -269,6 +269,7 @@ pub enum Stage {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Results go to the store, where `pipeline run FILE` finds them and publishes them. What no order makes must be there.\n\
+    No run is recorded: until one has used these results, `gc` counts them as what nobody needs.\n\
     Orders hold all that decides a result, and are of use to the version of the program that wrote them."
 )]
 pub struct StageRun {
