@@ -1,16 +1,15 @@
 //! The folder of one repository in the cache, laid out as Python's `huggingface_hub` lays it out.
 
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use hf_hub::{Cache, CacheRepo, Repo, RepoType};
 
-use super::exchange::wait;
 use super::verify::Etag;
 use super::{Commit, HubError, Observer};
 use crate::base::disk::durable;
+use crate::base::disk::locks::FileLock;
 use crate::base::disk::regular;
 
 pub(super) struct Folder {
@@ -24,11 +23,6 @@ pub(super) struct Entry {
     pub(super) path: PathBuf,
     /// The digest in the name of the blob that it links to. `None` for a plain file, as caches without links have them.
     pub(super) etag: Option<Etag>,
-}
-
-/// Held while a blob is being written; the kernel releases it with the process.
-pub(super) struct Lock {
-    _file: Option<File>,
 }
 
 impl Folder {
@@ -96,37 +90,31 @@ impl Folder {
         Some(Entry { path, etag })
     }
 
-    /// Waits until no other process downloads the blob. Python's library takes the same lock.
+    /// Waits until no other process downloads the blob. Python's library takes the same lock, and leaves its file.
     ///
-    /// The lock saves a second download. What is right does not rest on it, so a file system that has no locks is no failure.
-    pub(super) fn lock(&self, etag: &Etag, observer: &mut dyn Observer) -> Result<Lock, HubError> {
+    /// The lock saves a second download. What is right does not rest on it, so `None`, where another user has made its file in a cache that both
+    /// may write, is no failure.
+    pub(super) fn lock(
+        &self,
+        etag: &Etag,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<FileLock>, HubError> {
         let path =
             self.cache.join(".locks").join(&self.name).join(format!("{}.lock", etag.as_str()));
         make_folder(path.parent().expect("a file below .locks"))?;
-        let mut waited = false;
-        loop {
-            let file = match regular::open_with(File::options().create(true).append(true), &path) {
-                // Another user has made it, in a cache that both may write.
-                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                    return Ok(Lock { _file: None });
-                }
-                result => result.map_err(|error| HubError::io("lock", &path, error))?,
-            };
-            match file.try_lock() {
-                Ok(()) if is_still_at(&file, &path) => return Ok(Lock { _file: Some(file) }),
-                // Its last holder has removed the file: the lock is worth nothing.
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => {
-                    if !waited {
-                        observer.message(
-                            "another process downloads the same file; waiting for it".to_owned(),
-                        );
-                        waited = true;
-                    }
-                    wait(Duration::from_millis(200), observer)?;
-                }
-                Err(TryLockError::Error(_)) => return Ok(Lock { _file: None }),
+        let mut said = false;
+        let lock = FileLock::take(&path, &mut |_| {
+            if !std::mem::replace(&mut said, true) {
+                observer
+                    .message("another process downloads the same file; waiting for it".to_owned());
             }
+            !observer.cancelled()
+        });
+        match lock {
+            Ok(lock) => Ok(Some(lock.kept())),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(HubError::Cancelled),
+            Err(error) => Err(HubError::io("lock", &path, error)),
         }
     }
 
@@ -173,18 +161,6 @@ fn link_or_copy(target: &Path, _blob: &Path, path: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 fn link_or_copy(_target: &Path, blob: &Path, path: &Path) -> io::Result<()> {
     fs::copy(blob, path).map(drop)
-}
-
-#[cfg(unix)]
-fn is_still_at(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-
-    matches!((file.metadata(), fs::metadata(path)), (Ok(held), Ok(there)) if held.ino() == there.ino() && held.dev() == there.dev())
-}
-
-#[cfg(not(unix))]
-fn is_still_at(_file: &File, _path: &Path) -> bool {
-    true
 }
 
 /// A rename is durable once its folder is.

@@ -8,7 +8,7 @@
 //!
 //! All of it may be deleted at any time: that costs only time.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use super::engine::Engine;
 use super::history::Row;
 use super::state::{Best, State};
 use crate::base::disk::durable;
+use crate::base::disk::locks::FileLock;
 use crate::base::disk::regular;
 
 /// Checkpoints that are kept, so that a damaged newest one does not cost everything.
@@ -87,7 +88,7 @@ impl Cadence {
 #[derive(Debug)]
 pub struct Checkpoints {
     folder: PathBuf,
-    _lock: Option<File>,
+    _lock: Option<FileLock>,
 }
 
 impl Checkpoints {
@@ -98,18 +99,10 @@ impl Checkpoints {
     pub fn open(folder: &Path) -> Result<Option<Self>, CheckpointError> {
         let failed = |error| CheckpointError::io("open", folder, error);
         durable::create_folder(folder).map_err(failed)?;
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(folder.join("lock"))
-            .map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Ok(None),
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
-        }
-        let checkpoints = Self { folder: folder.to_path_buf(), _lock: Some(lock) };
+        let Some(lock) = FileLock::try_take(&folder.join("lock")).map_err(failed)? else {
+            return Ok(None);
+        };
+        let checkpoints = Self { folder: folder.to_path_buf(), _lock: Some(lock.kept()) };
         checkpoints.remove(|name| name.starts_with(TEMPORARY));
         Ok(Some(checkpoints))
     }

@@ -11,7 +11,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -20,7 +19,7 @@ use super::syntax::{self, NodeData, Table, quote};
 use crate::base::diagnostics::{Diagnostic, Diagnostics, SourceId, Sources, Span, quoted};
 use crate::base::disk::crash::crash_point;
 use crate::base::disk::durable;
-use crate::base::disk::locks::{self, Waiting};
+use crate::base::disk::locks::{FileLock, Waiting};
 use crate::base::disk::no_room::NoRoom;
 use crate::base::disk::regular;
 
@@ -107,7 +106,7 @@ impl Pins {
         waiting: Waiting<'_>,
     ) -> Result<Self, PinsError> {
         let failed = |error| PinsError::Write { path: path.to_owned(), error };
-        let (mut file, new) = locked_beside(path, waiting).map_err(failed)?;
+        let (mut lock, new) = locked_beside(path, waiting).map_err(failed)?;
         let (mut sources, mut problems) = (Sources::new(), Problems::default());
         let mut pins = match regular::read(path) {
             Ok(bytes) => parse(&bytes, path, &mut sources, &mut problems),
@@ -115,23 +114,19 @@ impl Pins {
             Err(error) => return Err(failed(error)),
         };
         if !problems.is_empty() {
-            let _ = std::fs::remove_file(new);
             return Err(PinsError::Malformed(problems.finish(sources.into())));
         }
         add.into_iter().for_each(|pin| pins.add(pin));
         let mut written = || {
-            file.set_len(0)?;
-            file.write_all(pins.to_toml().as_bytes())?;
-            durable::sync_file(&file, &new)?;
+            lock.file.set_len(0)?;
+            lock.file.write_all(pins.to_toml().as_bytes())?;
+            durable::sync_file(&lock.file, &new)?;
             crash_point("before-pins-rename");
             durable::rename(&new, path)?;
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
             durable::sync_folder(folder.unwrap_or(Path::new(".")))
         };
-        if let Err(error) = written() {
-            let _ = std::fs::remove_file(&new);
-            return Err(failed(error));
-        }
+        written().map_err(failed)?;
         crash_point("after-pins-rename");
         Ok(pins)
     }
@@ -157,34 +152,12 @@ impl Pins {
 
 /// A file beside `path` for its new content, locked until it is closed, so that two processes add their pins one after the other. It always
 /// has the same name: one that a killed process left is used, not left lying about.
-fn locked_beside(path: &Path, waiting: Waiting<'_>) -> std::io::Result<(File, PathBuf)> {
+fn locked_beside(path: &Path, waiting: Waiting<'_>) -> std::io::Result<(FileLock, PathBuf)> {
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     name.push(".new");
     let new = path.with_file_name(name);
-    loop {
-        let mut options = File::options();
-        let file = regular::open_with(options.create(true).truncate(false).write(true), &new)?;
-        locks::lock(&file, &new, true, waiting)?;
-        // Whoever held the lock has renamed the file; then it is no longer the one beside `path`.
-        if is_at(&file, &new) {
-            return Ok((file, new));
-        }
-    }
-}
-
-#[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let same = |there: &std::fs::Metadata, open: &std::fs::Metadata| {
-        there.ino() == open.ino() && there.dev() == open.dev()
-    };
-    matches!((path.metadata(), file.metadata()), (Ok(there), Ok(open)) if same(&there, &open))
-}
-
-#[cfg(not(unix))]
-fn is_at(_file: &File, path: &Path) -> bool {
-    path.exists()
+    Ok((FileLock::take(&new, waiting)?, new))
 }
 
 /// Reads a lock file.

@@ -15,12 +15,13 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::lock::{FileLock, unique};
+use super::disk::unique;
 use super::manifest::{MANIFEST, is_inside};
 use super::{Entry, FileRecord, Manifest, Problem, State, Store, StoreError};
 use crate::base::disk::crash::crash_point;
 use crate::base::disk::digest;
 use crate::base::disk::durable;
+use crate::base::disk::locks::FileLock;
 use crate::base::disk::regular;
 use crate::engine::plan::{CacheKey, Fingerprint};
 
@@ -150,13 +151,8 @@ impl Store {
         let folder = temporary.join(format!("{name}-{}", unique()));
         // The lock comes first, so that a folder without one has no owner. Until it is locked, a cleaner may remove it; then we make another.
         let path = folder.with_added_extension("lock");
-        let lock = loop {
-            if let Some(lock) =
-                FileLock::try_take(&path).map_err(|error| StoreError::io("lock", &path, &error))?
-            {
-                break lock;
-            }
-        };
+        let lock = FileLock::take(&path, &mut |_| true)
+            .map_err(|error| StoreError::io("lock", &path, &error))?;
         crash_point("after-scratch-lock");
         let scratch = Scratch { folder, kept: false, _lock: lock };
         self.disk.create_temporary(&scratch.folder)?;

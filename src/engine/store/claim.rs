@@ -3,15 +3,15 @@
 //! A run lists its keys in a file in the store's `tmp`, and holds a lock on that file as long as it lives. Listing happens under a shared lock on
 //! `store/gc.lock`, removing under an exclusive one: a run that begins waits until a `gc` has finished, and only then looks for its entries.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::path::Path;
 
+use super::disk::unique;
 use super::listing::list;
-use super::lock::{FileLock, unique};
 use super::{Store, StoreError};
 use crate::base::disk::crash::crash_point;
-use crate::base::disk::{locks, regular};
+use crate::base::disk::locks::{self, FileLock, is_held};
+use crate::base::disk::regular;
 use crate::engine::plan::CacheKey;
 
 /// Keeps the entries of some keys from being removed, as long as it lives.
@@ -46,11 +46,7 @@ impl Store {
         let _no_gc = self.lock_against_gc(false)?;
         let path = self.temporary().join(format!("run-{}.lock", unique()));
         let error = |error: &std::io::Error| StoreError::io("write", &path, error);
-        let mut lock = loop {
-            if let Some(lock) = FileLock::try_take(&path).map_err(|failure| error(&failure))? {
-                break lock;
-            }
-        };
+        let mut lock = FileLock::take(&path, &mut |_| true).map_err(|failure| error(&failure))?;
         crash_point("before-claim");
         let lines: String = keys.into_iter().map(|key| format!("{key}\n")).collect();
         lock.file.write_all(lines.as_bytes()).map_err(|failure| error(&failure))?;
@@ -72,7 +68,7 @@ impl Store {
     pub(super) fn claimed(&self) -> Result<Vec<CacheKey>, StoreError> {
         let mut keys = Vec::new();
         for (name, path) in list(&self.temporary())? {
-            if name.starts_with("run-") && name.ends_with(".lock") && is_alive(&path) {
+            if name.starts_with("run-") && name.ends_with(".lock") && is_held(&path) {
                 keys.extend(
                     regular::read_to_string(&path)
                         .unwrap_or_default()
@@ -83,11 +79,4 @@ impl Store {
         }
         Ok(keys)
     }
-}
-
-/// Whether someone holds the lock at `path`; when in doubt, yes.
-fn is_alive(path: &Path) -> bool {
-    regular::open(path).is_ok_and(|file| {
-        matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock | TryLockError::Error(_)))
-    })
 }

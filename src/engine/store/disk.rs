@@ -5,9 +5,9 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use super::StoreError;
-use super::lock::{FileLock, unique};
 use crate::base::disk::crash::crash_point;
 use crate::base::disk::durable;
+use crate::base::disk::locks::FileLock;
 
 /// The file system as the store uses it.
 #[derive(Clone)]
@@ -125,11 +125,7 @@ impl Disk {
         flushed: bool,
     ) -> std::io::Result<()> {
         // Until it is locked, a cleaner may remove it; then there is another.
-        let mut lock = loop {
-            if let Some(lock) = FileLock::try_take(new)? {
-                break lock;
-            }
-        };
+        let mut lock = FileLock::take(new, &mut |_| true)?;
         let (first, second) = bytes.split_at(bytes.len() / 2);
         lock.file.write_all(first)?;
         crash_point("mid-replace");
@@ -152,4 +148,10 @@ impl Disk {
             _ => Ok(()),
         }
     }
+}
+
+/// A suffix that no other process or thread uses.
+pub(super) fn unique() -> String {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    format!("{}-{:016x}", std::process::id(), RandomState::new().build_hasher().finish())
 }

@@ -6,14 +6,14 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use super::disk::Disk;
+use super::disk::{Disk, unique};
 use super::listing::{is_prefix, is_real_folder, list};
-use super::lock::{FileLock, unique};
 use super::manifest::{MANIFEST, MAX_BYTES};
 use super::memo::DigestMemo;
 use super::runs::Latest;
 use super::{Entry, Finding, Manifest, Problem, State, StoreError};
 use crate::base::disk::crash::crash_point;
+use crate::base::disk::locks::FileLock;
 use crate::base::disk::regular;
 use crate::engine::plan::CacheKey;
 

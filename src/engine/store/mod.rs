@@ -24,7 +24,6 @@ mod error;
 mod folder;
 mod gc;
 mod listing;
-mod lock;
 mod lookup;
 mod manifest;
 mod memo;

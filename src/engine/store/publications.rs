@@ -11,8 +11,8 @@ use std::io::ErrorKind;
 use serde::{Deserialize, Serialize};
 
 use super::listing::list;
-use super::lock::FileLock;
 use super::{Store, StoreError, sealed};
+use crate::base::disk::locks::FileLock;
 use crate::base::disk::regular;
 
 /// The record's name in a run's folder.

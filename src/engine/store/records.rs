@@ -16,9 +16,9 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 
 use super::gc::{is_older, size_of, started};
-use super::lock::is_held;
 use super::runs::LOCK;
 use super::{Changes, RunFile, RunStatus, Store, StoreError};
+use crate::base::disk::locks::is_held;
 use crate::engine::plan::CacheKey;
 
 /// How long the results of a run that the command line had changed are kept for their own sake.

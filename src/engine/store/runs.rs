@@ -13,9 +13,9 @@ use std::sync::{Arc, Mutex};
 use serde::{Deserialize, Serialize};
 
 use super::listing::list;
-use super::lock::{FileLock, is_held};
 use super::{Store, StoreError, sealed};
 use crate::base::disk::crash::crash_point;
+use crate::base::disk::locks::{FileLock, is_held};
 use crate::base::disk::regular;
 use crate::engine::plan::{CacheKey, Fingerprint};
 
@@ -235,12 +235,8 @@ impl Store {
         self.disk.sync_folder(&runs)?;
         let path = folder.join(LOCK);
         // Somebody who lists the runs may hold it for a moment.
-        let lock = loop {
-            let lock = FileLock::try_take(&path);
-            if let Some(lock) = lock.map_err(|error| StoreError::io("lock", &path, &error))? {
-                break lock;
-            }
-        };
+        let lock = FileLock::take(&path, &mut |_| true)
+            .map_err(|error| StoreError::io("lock", &path, &error))?;
         crash_point("before-run-record");
         self.disk.replace(&folder.join("experiment.toml"), new.resolved.as_bytes())?;
         let path = folder.join("events.jsonl");
