@@ -61,6 +61,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("ab_glyph", &["view/figures"]),
     ("hf_hub", &["hub"]),
     ("ureq", &["hub"]),
+    ("percent_encoding", &["hub"]),
     ("candle_core", &["nn", "training", "stages/artifacts", "stages", "app/tools"]),
     ("candle_nn", &["nn", "training", "stages/artifacts", "stages", "app/tools"]),
     ("gemm", &["nn"]),
