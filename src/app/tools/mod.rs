@@ -4,7 +4,6 @@ mod bench;
 mod error;
 mod memory;
 mod predict;
-mod progress;
 mod shape;
 mod speed;
 
@@ -12,9 +11,8 @@ pub use bench::{Measurement, SYNTHETIC_LENGTH, Workload, bench};
 pub use error::ToolError;
 pub use memory::{MemoryNeed, memory_need};
 pub use predict::{FoundEntity, Judgement, OpenError, Prediction, Predictor};
-pub use progress::steps_made;
 pub use shape::Shape;
-pub use speed::{Effort, Estimate, Job, Speed, SpeedSource, Speeds, Texts, machine};
+pub use speed::{Effort, Estimate, Job, Speed, SpeedSource, Speeds, Texts, machine, steps_made};
 
 fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();

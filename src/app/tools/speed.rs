@@ -16,7 +16,7 @@ use crate::base::disk::regular;
 use crate::nn::EncoderSpec;
 use crate::stages::artifacts::{Artifact as _, Checkpoint, Encoded, files};
 use crate::text::Split;
-use crate::training::Recipe;
+use crate::training::{Checkpoints, Recipe};
 
 /// Older ones are forgotten.
 const KEPT: usize = 64;
@@ -87,6 +87,13 @@ pub struct Job {
     pub texts: Option<Texts>,
     /// Steps that need not be made again.
     pub steps_made: u64,
+}
+
+/// The steps that a training of `last_step` steps need not make again which goes on from what lies in `folder`; `None` where nothing of use does.
+/// Only the beginnings of checkpoints are read: whether the newest is whole shows when the training begins.
+#[must_use]
+pub fn steps_made(folder: &Path, last_step: u64) -> Option<u64> {
+    Checkpoints::read_only(folder).newest_readable(last_step)
 }
 
 /// How long a training takes, from one measurement.
