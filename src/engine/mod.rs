@@ -2,6 +2,7 @@
 
 pub mod exec;
 pub mod plan;
+pub mod runs;
 pub mod spec;
 pub mod stage;
 pub mod store;

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::base::disk::regular;
 use crate::engine::plan::Digests;
-use crate::engine::store::{DigestMemo, Entry, Publication};
+use crate::engine::runs::Publication;
+use crate::engine::store::{DigestMemo, Entry};
 
 /// A file that a results folder should have.
 #[derive(Debug, Clone)]

@@ -10,13 +10,14 @@ use std::sync::Arc;
 use super::ownership::Ownership;
 use super::strangers::Place;
 use super::swap;
+use crate::engine::runs::ResultsLock;
 use crate::engine::store::{Scratch, Store};
 
 /// Looks through what killed runs left. What cannot be brought over now stays for the next run; the text says so.
 #[must_use]
 pub fn bring_over(store: &Store) -> Vec<String> {
     let mut warnings = Vec::new();
-    for scratch in store.left_results() {
+    for scratch in Scratch::left(store) {
         match bring(store, &scratch) {
             Ok(true) => drop(scratch),
             Ok(false) => scratch.keep(),
@@ -34,7 +35,7 @@ pub fn bring_over(store: &Store) -> Vec<String> {
 /// False where another run is at work on the results.
 fn bring(store: &Store, scratch: &Scratch) -> io::Result<bool> {
     let old = scratch.old_results()?;
-    let Some(_lock) = store.try_lock_results(&old.folder).map_err(io::Error::other)? else {
+    let Some(_lock) = ResultsLock::try_take(store, &old.folder).map_err(io::Error::other)? else {
         return Ok(false);
     };
     let results = store.outputs().join(&old.folder);

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::sweep::part_of;
 use crate::engine::plan::{Plan, Trial};
-use crate::engine::store::{MadeBy, Store};
+use crate::engine::runs::MadeBy;
+use crate::engine::store::Store;
 
 /// The name of the experiment beside its results.
 pub(super) const EXPERIMENT: &str = "experiment.toml";

@@ -10,7 +10,8 @@ use std::path::Path;
 use super::contents::folders_of;
 use super::record::{RECORD, Record};
 use crate::base::disk::regular;
-use crate::engine::store::{Publication, Store};
+use crate::engine::runs::{Publication, publications};
+use crate::engine::store::Store;
 
 /// Who owns what in one results folder, as far as is known at a moment.
 pub struct Ownership {
@@ -27,7 +28,7 @@ impl Ownership {
     /// * `held`: the publication that the folder holds, as far as its record tells
     #[must_use]
     pub fn of(store: &Store, name: &str, held: Option<&Publication>) -> Self {
-        let publications = store.publications(name);
+        let publications = publications(store, name);
         let mut named: Vec<String> =
             held.iter().flat_map(|held| held.files.keys().cloned()).collect();
         let mut listed: Vec<(String, String)> =

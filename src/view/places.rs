@@ -10,7 +10,8 @@ use super::mounts::is_mount_point;
 use super::record::{Record, experiment_name};
 use super::sweep;
 use crate::engine::plan::{NodeId, Plan};
-use crate::engine::store::Store;
+use crate::engine::runs::publications;
+use crate::engine::store::{DigestMemo, Store};
 
 /// Says before anything runs whether the results will have a place.
 ///
@@ -40,7 +41,7 @@ pub fn check_place(plan: &Plan, store: &Store) -> Result<(), PublishError> {
 /// The experiment whose results lie in a folder: by the latest run that has put any there, else, where the runs' records are gone, by the folder's
 /// own. Believing that one costs nobody a file.
 fn owner_of(store: &Store, name: &str) -> Option<String> {
-    let latest = store.publications(name).pop().map(|(_, publication)| publication.experiment);
+    let latest = publications(store, name).pop().map(|(_, publication)| publication.experiment);
     latest.or_else(|| Some(Record::read(&store.outputs().join(name))?.experiment))
 }
 
@@ -55,9 +56,9 @@ pub fn unpublished(plan: &Plan, store: &Store) -> HashSet<NodeId> {
         return HashSet::new();
     }
     let folder = store.outputs().join(&plan.results);
-    let latest = store.publications(&plan.results).pop().map(|(_, latest)| latest);
+    let latest = publications(store, &plan.results).pop().map(|(_, latest)| latest);
     let changed = match &latest {
-        Some(latest) => changed(latest, &folder, &store.results_digests(&plan.results)),
+        Some(latest) => changed(latest, &folder, &DigestMemo::of_results(store, &plan.results)),
         None => Vec::new(),
     };
     let names: HashSet<&str> = changed.iter().map(String::as_str).collect();

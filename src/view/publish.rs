@@ -4,7 +4,7 @@
 //! is put there again, so that one missing file costs one file, and publishing the same again does nothing.
 //!
 //! 1. Nothing is decided by what lies in the folder: whose a file is, and what was published, say the runs' own records
-//!    ([`Ownership`], [`Store::publications`]); scores are read from the entries. `published.json` in the folder is for people, and is made again
+//!    ([`Ownership`], [`publications`]); scores are read from the entries. `published.json` in the folder is for people, and is made again
 //!    where it was damaged or removed.
 //! 2. The run says in its record what it is about to put there.
 //! 3. Without a sweep, a new folder takes the old one's place in one step ([`swap`]). Of a sweep, each trial's folder does, then the best one's,
@@ -47,9 +47,10 @@ use crate::base::disk::durable;
 use crate::base::disk::regular;
 use crate::engine::exec::{Cancel, RunOutcome};
 use crate::engine::plan::{Plan, Trial};
-use crate::engine::store::{
-    DigestMemo, KeysByTrial, OldPart, OldResults, Publication, ResultsLock, Scratch, Store,
+use crate::engine::runs::{
+    KeysByTrial, Publication, ResultsLock, forget_publication, publications,
 };
+use crate::engine::store::{DigestMemo, OldPart, OldResults, Scratch, Store};
 
 /// Trials that are flushed together.
 const BATCH: usize = 256;
@@ -146,9 +147,9 @@ pub fn publish(task: Task<'_>) -> Result<Option<Published>, PublishError> {
         _ => BTreeSet::new(),
     };
     let lock = lock(task)?;
-    let known = store.publications(&plan.results);
+    let known = publications(store, &plan.results);
     let (folder, digests) =
-        (store.outputs().join(&plan.results), store.results_digests(&plan.results));
+        (store.outputs().join(&plan.results), DigestMemo::of_results(store, &plan.results));
     let is_held = |publication: &&Publication| {
         let record = publication.files.get(RECORD);
         record.is_some_and(|digest| is_there(&folder, RECORD, digest, &digests))
@@ -174,7 +175,7 @@ pub fn publish(task: Task<'_>) -> Result<Option<Published>, PublishError> {
         known
             .iter()
             .filter(|(run, _)| run != task.run)
-            .for_each(|(run, _)| store.forget_publication(run));
+            .for_each(|(run, _)| forget_publication(store, run));
     }
     Ok(Some(published))
 }
@@ -212,7 +213,7 @@ fn lock(task: Task<'_>) -> Result<ResultsLock, PublishError> {
     let (begun, was_cancelled) = (Instant::now(), task.cancel.is_cancelled());
     let mut is_said = false;
     loop {
-        if let Some(lock) = task.store.try_lock_results(&task.plan.results)? {
+        if let Some(lock) = ResultsLock::try_take(task.store, &task.plan.results)? {
             return Ok(lock);
         }
         if task.cancel.is_cancelled() && !was_cancelled {
@@ -284,7 +285,7 @@ impl Publishing<'_> {
             published.missing.clone_from(&latest.missing);
             return Ok(published);
         }
-        let scratch = store.scratch("publish")?;
+        let scratch = Scratch::begin(store, "publish")?;
         let made = scratch.path().join("made");
         std::fs::create_dir(&made).map_err(|error| self.io(error))?;
         let (mut contents, drawn_from) = self.describe(trials, &made, &mut published)?;
@@ -325,7 +326,7 @@ impl Publishing<'_> {
         publication.files.insert(RECORD.to_owned(), item.blake3.clone());
         contents.items.insert(RECORD.to_owned(), item);
         crash_point("before-publish-record");
-        store.record_publication(run, &publication)?;
+        publication.record(store, run)?;
         if plan.sweep.is_none() {
             self.put_whole(&contents, &scratch)?;
         } else {

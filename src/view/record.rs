@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::results::Metrics;
 use crate::base::disk::regular;
 use crate::engine::plan::Plan;
-use crate::engine::store::{KeysByTrial, MadeBy, Publication};
+use crate::engine::runs::{KeysByTrial, MadeBy, Publication};
 
 /// The record's name in a results folder.
 pub const RECORD: &str = "published.json";

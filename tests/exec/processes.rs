@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use pipeline::engine::exec::Event;
+use pipeline::engine::store::verify;
 
 use crate::support::*;
 
@@ -66,7 +67,7 @@ fn assert_recovers(project: &Project, what: &str) {
     assert_eq!(ran.outcome.exit_code(), 0, "{what}: {:?}", ran.ends());
     assert_eq!(project.temporary(), [""; 0], "{what}");
     assert_eq!(names(&project.outputs().join("checkpoints")), [""; 0], "{what}");
-    assert_eq!(project.store().verify(&|_| {}).expect("readable").findings, [], "{what}");
+    assert_eq!(verify(&project.store(), &|_| {}).expect("readable").findings, [], "{what}");
     assert!(contents(&project.store()) == undisturbed(), "{what}");
     assert_eq!(project.run(&stages(5)).started(), [""; 0], "{what}");
 }
@@ -126,7 +127,7 @@ fn processes_on_one_store_build_each_entry_once_and_all_end_right() {
     let once: std::collections::BTreeSet<&String> = built.iter().collect();
     assert_eq!((built.len(), once.len()), (13, 13), "{built:?}");
     assert_eq!(project.temporary(), [""; 0]);
-    assert_eq!(project.store().verify(&|_| {}).expect("readable").findings, []);
+    assert_eq!(verify(&project.store(), &|_| {}).expect("readable").findings, []);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::fs;
 
 use pipeline::engine::exec::{Because, Cancel, Event, Outcome};
 use pipeline::engine::stage::StageError;
+use pipeline::engine::store::verify;
 
 use crate::support::*;
 
@@ -194,7 +195,7 @@ fn a_damaged_manifest_is_set_aside_and_built_again() {
     project.run(CHAIN);
     flip(&project.folder(CHAIN, "b").join("manifest.json"));
     assert_eq!(project.run(CHAIN).started(), ["b"]);
-    assert_eq!(project.store().verify(&|_| {}).expect("readable").findings, []);
+    assert_eq!(verify(&project.store(), &|_| {}).expect("readable").findings, []);
 }
 
 #[test]
@@ -224,7 +225,7 @@ fn damage_behind_an_alias_and_its_entry_in_one_plan_is_repaired() {
         ("one two".into(), "one two".into(), "one two 3".into())
     );
     assert_eq!(ran.outcome.exit_code(), 0);
-    assert_eq!(project.store().verify(&|_| {}).expect("readable").findings, []);
+    assert_eq!(verify(&project.store(), &|_| {}).expect("readable").findings, []);
 }
 
 #[test]
@@ -420,7 +421,7 @@ fn the_record_names_every_node() {
     let plan = project.plan(CHAIN);
     let records = project.run(CHAIN).outcome.records(&plan);
     let stages: Vec<_> =
-        records.iter().map(|node| (node.stage.as_str(), node.outcome.as_str())).collect();
+        records.iter().map(|node| (node.stage.as_str(), node.outcome.name())).collect();
     assert_eq!(stages, [("a", "built"), ("b", "built"), ("c", "built")]);
 }
 

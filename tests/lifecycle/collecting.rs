@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::SystemTime;
 
 use pipeline::engine::exec::{Cancel, Event};
-use pipeline::engine::store::{Limits, WasteOf};
+use pipeline::engine::runs::{Limits, WasteOf, collect};
 
 use crate::support::Project;
 
@@ -13,10 +13,14 @@ fn removing_beside_a_running_training_takes_nothing_from_it() {
     let project = Project::new();
     let ran = project.run_with("epochs = 1", &Cancel::new(), &|event| {
         if matches!(event, Event::StageStarted { name, .. } if name.kind == "train") {
-            let found = project
-                .store()
-                .collect(Limits::default(), &BTreeSet::new(), SystemTime::now(), true)
-                .expect("writable");
+            let found = collect(
+                &project.store(),
+                Limits::default(),
+                &BTreeSet::new(),
+                SystemTime::now(),
+                true,
+            )
+            .expect("writable");
             assert_eq!(found.waste, []);
         }
     });
@@ -35,10 +39,9 @@ fn the_state_of_an_interrupted_training_stays_and_that_of_an_abandoned_one_goes(
         });
     };
     let collect = || {
-        let found = project
-            .store()
-            .collect(Limits::default(), &BTreeSet::new(), SystemTime::now(), true)
-            .expect("writable");
+        let found =
+            collect(&project.store(), Limits::default(), &BTreeSet::new(), SystemTime::now(), true)
+                .expect("writable");
         found.waste.into_iter().filter(|waste| waste.what == WasteOf::Checkpoints).count()
     };
     interrupted("epochs = 50");

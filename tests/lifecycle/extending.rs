@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::SystemTime;
 
-use pipeline::engine::store::{Limits, WasteOf};
+use pipeline::engine::runs::{Limits, WasteOf, collect};
 
 use crate::support::Project;
 
@@ -38,10 +38,9 @@ fn after_gc_has_removed_the_state_of_a_lineage_the_bytes_are_the_same() {
     project.run(THREE);
     // The latest run of the file needs another lineage.
     project.run(&format!("{THREE}\nseed = 5"));
-    let collected = project
-        .store()
-        .collect(Limits::default(), &BTreeSet::new(), SystemTime::now(), true)
-        .expect("writable");
+    let collected =
+        collect(&project.store(), Limits::default(), &BTreeSet::new(), SystemTime::now(), true)
+            .expect("writable");
     assert_eq!(
         collected.waste.iter().filter(|waste| waste.what == WasteOf::Checkpoints).count(),
         1

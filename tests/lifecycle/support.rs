@@ -7,9 +7,10 @@ use std::sync::Mutex;
 
 use pipeline::engine::exec::{Cancel, Event, Options, Outcome, Reporter, RunOutcome, execute};
 use pipeline::engine::plan::{Forecast, NodeId, Plan, PlanError, Points};
+use pipeline::engine::runs::{Asked, Known, NewRun, RunRecord, RunStatus};
 use pipeline::engine::spec::{Experiment, Overrides};
 use pipeline::engine::stage::StageError;
-use pipeline::engine::store::{Asked, NewRun, RunStatus, Store};
+use pipeline::engine::store::Store;
 use pipeline::stages;
 
 pub use crate::common::names;
@@ -133,7 +134,7 @@ impl Project {
             started: jiff::Timestamp::now(),
             asked: &Asked::default(),
         };
-        let record = store.begin_run(&new).expect("writable");
+        let record = RunRecord::begin(&store, &new).expect("writable");
         let log = Log { events: Mutex::default(), react };
         let outcome = execute(&plan, &store, &self.options, &log, cancel).expect("it can start");
         record
@@ -151,7 +152,7 @@ impl Project {
     /// What `plan` says of `train`.
     pub fn forecast(&self, train: &str) -> String {
         let plan = self.plan(train);
-        let forecast = Forecast::of(&plan, &self.store(), &[]);
+        let forecast = Forecast::of(&plan, &Known::of(&self.store()), &[]);
         let id = train_of(&plan);
         match forecast.continuations.get(&id) {
             Some(continuation) => format!("{}; {continuation}", forecast.node(id)),

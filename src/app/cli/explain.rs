@@ -9,7 +9,7 @@ use super::args::Explain;
 use super::project::Project;
 use super::{Failure, terminal};
 use crate::engine::plan::{Comparison, Forecast, NodeId, Plan, value_text};
-use crate::engine::store::Store;
+use crate::engine::runs::Known;
 
 /// More nodes than this are not explained one by one.
 const WHOLE: usize = 4;
@@ -21,21 +21,22 @@ pub fn run(arguments: &Explain) -> Result<(), Failure> {
         &arguments.changes,
         std::slice::from_ref(&arguments.stage),
     )?;
-    let forecast = Forecast::of(&plan, &project.store, &[]);
+    let known = Known::of(&project.store);
+    let forecast = Forecast::of(&plan, &known, &[]);
     let nodes: Vec<NodeId> =
         plan.ids().filter(|id| plan.node(*id).is_named(&arguments.stage)).collect();
     if arguments.json {
         return terminal::json(&Value::Array(
-            nodes.iter().map(|id| to_json(&plan, *id, &forecast, &project.store)).collect(),
+            nodes.iter().map(|id| to_json(&plan, *id, &forecast, &known)).collect(),
         ));
     }
-    terminal::print(&explained(&plan, &nodes, &forecast, &project.store))
+    terminal::print(&explained(&plan, &nodes, &forecast, &known))
 }
 
 /// Every node, where they are few; else an example for each reason, with how many there are.
-fn explained(plan: &Plan, nodes: &[NodeId], forecast: &Forecast, store: &Store) -> String {
+fn explained(plan: &Plan, nodes: &[NodeId], forecast: &Forecast, known: &Known<'_>) -> String {
     if nodes.len() <= WHOLE {
-        let texts: Vec<_> = nodes.iter().map(|id| to_text(plan, *id, forecast, store)).collect();
+        let texts: Vec<_> = nodes.iter().map(|id| to_text(plan, *id, forecast, known)).collect();
         return texts.join("\n");
     }
     let mut reasons: BTreeMap<String, Vec<NodeId>> = BTreeMap::new();
@@ -51,7 +52,7 @@ fn explained(plan: &Plan, nodes: &[NodeId], forecast: &Forecast, store: &Store) 
             writeln!(text, "{} of {} nodes: {reason}; one of them:", ids.len(), nodes.len())
                 .expect("a string");
         }
-        text += &to_text(plan, ids[0], forecast, store);
+        text += &to_text(plan, ids[0], forecast, known);
         text.push('\n');
     }
     let told: usize = groups.iter().take(WHOLE).map(|(_, ids)| ids.len()).sum();
@@ -67,7 +68,7 @@ fn explained(plan: &Plan, nodes: &[NodeId], forecast: &Forecast, store: &Store) 
     text + "`--json` has every node\n"
 }
 
-fn to_text(plan: &Plan, id: NodeId, forecast: &Forecast, store: &Store) -> String {
+fn to_text(plan: &Plan, id: NodeId, forecast: &Forecast, known: &Known<'_>) -> String {
     let node = plan.node(id);
     let kind = if *node.stage == *node.kind.name {
         String::new()
@@ -98,7 +99,7 @@ fn to_text(plan: &Plan, id: NodeId, forecast: &Forecast, store: &Store) -> Strin
         row(&format!("input {port}"), &format!("{key} ({})", from.title()));
     }
     if let Some(nearest) =
-        Comparison::nearest(plan, id, store).filter(|nearest| !nearest.changes.is_empty())
+        Comparison::nearest(plan, id, known).filter(|nearest| !nearest.changes.is_empty())
     {
         writeln!(text, "\n  against the nearest known result, {}:", nearest.key.short())
             .expect("a string");
@@ -109,7 +110,7 @@ fn to_text(plan: &Plan, id: NodeId, forecast: &Forecast, store: &Store) -> Strin
     text
 }
 
-fn to_json(plan: &Plan, id: NodeId, forecast: &Forecast, store: &Store) -> Value {
+fn to_json(plan: &Plan, id: NodeId, forecast: &Forecast, known: &Known<'_>) -> Value {
     let node = plan.node(id);
     json!({
         "stage": &*node.stage,
@@ -118,6 +119,6 @@ fn to_json(plan: &Plan, id: NodeId, forecast: &Forecast, store: &Store) -> Value
         "expectation": forecast.node(id).to_string(),
         "fingerprint": plan.fingerprint(id),
         "key": node.identity.key(),
-        "nearest": Comparison::nearest(plan, id, store),
+        "nearest": Comparison::nearest(plan, id, known),
     })
 }

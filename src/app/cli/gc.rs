@@ -13,7 +13,8 @@ use super::root::Root;
 use super::{project, terminal};
 use crate::base::diagnostics::suggest;
 use crate::engine::plan::value_text;
-use crate::engine::store::{Collection, Limits, Store, Waste, WasteOf};
+use crate::engine::runs::{Collection, Limits, Waste, WasteOf, collect, collect_runs, list_runs};
+use crate::engine::store::Store;
 use crate::stages;
 use crate::view::format;
 
@@ -24,7 +25,7 @@ pub fn run(arguments: &Gc) -> Result<(), Failure> {
         return old_runs(&store, &keep, arguments);
     }
     let limits = Limits { unused_for: arguments.older_than, budget: arguments.max_size };
-    let found = store.collect(limits, &keep, SystemTime::now(), arguments.apply)?;
+    let found = collect(&store, limits, &keep, SystemTime::now(), arguments.apply)?;
     if arguments.json {
         terminal::json(&to_json(&found, arguments.apply))
     } else {
@@ -35,7 +36,7 @@ pub fn run(arguments: &Gc) -> Result<(), Failure> {
 /// `gc --runs`.
 fn old_runs(store: &Store, keep: &BTreeSet<String>, arguments: &Gc) -> Result<(), Failure> {
     let (age, applied) = (arguments.older_than, arguments.apply);
-    let found = store.collect_runs(age, keep, SystemTime::now(), applied)?;
+    let found = collect_runs(store, age, keep, SystemTime::now(), applied)?;
     if arguments.json {
         return terminal::json(&json!({
             "applied": applied,
@@ -63,7 +64,7 @@ fn old_runs(store: &Store, keep: &BTreeSet<String>, arguments: &Gc) -> Result<()
 
 /// Holds runs that are named, by their ids or as folders `outputs/runs/ID`, against those that there are.
 pub fn runs(store: &Store, keep: &[String]) -> Result<BTreeSet<String>, Failure> {
-    let known = store.list_runs()?;
+    let known = list_runs(store)?;
     let records = store.outputs().join("runs").canonicalize().ok();
     let id_of = |run: &String| {
         let folder = Path::new(run).canonicalize().ok()?;

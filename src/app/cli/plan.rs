@@ -13,6 +13,7 @@ use super::training::Training;
 use super::{duration, memory, terminal};
 use crate::engine::exec::{Options, WorkOrder};
 use crate::engine::plan::{Continuation, Expectation, Forecast, Identity, NodeId, Plan, Reason};
+use crate::engine::runs::Known;
 use crate::engine::store::Store;
 use crate::view::format;
 
@@ -55,7 +56,7 @@ fn orders(plan: &Plan, forecast: &Forecast, store: &Store) -> Result<(), Failure
 
 /// What is expected of every node. Only what can be read and does not go too far counts as a state to go on from.
 pub fn forecast(plan: &Plan, store: &Store, rerun: &[String]) -> Forecast {
-    let mut forecast = Forecast::of(plan, store, rerun);
+    let mut forecast = Forecast::of(plan, &Known::of(store), rerun);
     for (id, continuation) in &mut forecast.continuations {
         let is_usable = |lineage| {
             Training::of(plan, *id)

@@ -13,9 +13,10 @@ use super::{Failure, terminal};
 use crate::base::diagnostics::{Diagnostic, Diagnostics, Sources, Span, suggest};
 use crate::base::disk::regular;
 use crate::engine::plan::{Plan, PlanError, Points};
+use crate::engine::runs;
 use crate::engine::spec::{Experiment, Overrides};
 use crate::engine::stage::Device;
-use crate::engine::store::{self, Store};
+use crate::engine::store::Store;
 use crate::stages;
 
 /// An experiment with the store beside it.
@@ -99,9 +100,9 @@ pub fn overrides(changes: &Changes) -> Result<Overrides, Failure> {
 }
 
 /// What the command line changes, for records.
-pub fn asked(changes: &Changes) -> store::Changes {
+pub fn asked(changes: &Changes) -> runs::Changes {
     let Changes { set, sweep, seeds, objective } = changes.clone();
-    store::Changes { set, sweep, seeds, objective }
+    runs::Changes { set, sweep, seeds, objective }
 }
 
 /// The store in a root's `outputs/`. Nothing is made on the disk.

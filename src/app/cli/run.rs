@@ -19,9 +19,10 @@ use crate::engine::exec::{
     self, Cancel, Counts, Event, NodeName, NodeResult, Options, Reporter, RunOutcome,
 };
 use crate::engine::plan::{NodeId, Plan};
+use crate::engine::runs::{Asked, NewRun, RunRecord, RunStatus};
 use crate::engine::spec::unsafe_name;
 use crate::engine::stage::{Caveat, Device};
-use crate::engine::store::{Asked, NewRun, RunRecord, RunStatus, Store};
+use crate::engine::store::{Claim, Store};
 use crate::view::{self, Console, Metrics, Origin, Part, PublishError, Published, format};
 
 pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
@@ -103,16 +104,14 @@ fn execute(
         started: jiff::Timestamp::now(),
         asked: &asked,
     };
-    let record = project
-        .store
-        .begin_run(&new)
+    let record = RunRecord::begin(&project.store, &new)
         .map_err(|error| Failure::usage(error.to_string()).with_help_of(error.help()))?;
     // Before the claim, which removes what else killed runs left.
     for warning in view::bring_over(&project.store) {
         terminal::complain(&format!("warning: {warning}\n"));
     }
     // Until the results are published and the record says what was used: from there `gc` knows it.
-    let _claim = match project.store.claim(plan.names()) {
+    let _claim = match Claim::of(&project.store, plan.names()) {
         Err(_) if signals.cancel.is_cancelled() => {
             record.finish(RunStatus::Interrupted, 130, 0, Vec::new(), |_| None)?;
             return Ok(Outcome::Interrupted);

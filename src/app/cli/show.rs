@@ -11,9 +11,10 @@ use super::root::Root;
 use super::{Failure, project, terminal};
 use crate::base::diagnostics::suggest;
 use crate::engine::plan::{CacheKey, value_text};
+use crate::engine::runs::{Changes, MadeBy, NodeStatus, RunFile, RunNode, list_runs, publications};
 use crate::engine::spec::Experiment;
 use crate::engine::stage::{ArtifactType, Caveat};
-use crate::engine::store::{Changes, Entry, MadeBy, RunFile, RunNode, Store};
+use crate::engine::store::{Entry, Store};
 use crate::stages;
 use crate::view::{self, Metrics, format};
 
@@ -33,7 +34,7 @@ pub fn run(arguments: &Show) -> Result<(), Failure> {
         _ => return experiment(arguments),
     };
     let store = project::open_store(&Root::here(&arguments.place)?)?;
-    let runs = store.list_runs()?;
+    let runs = list_runs(&store)?;
     if let Some(run) = runs.iter().find(|run| run.id == name) {
         return show_run(&store, run, arguments.json);
     }
@@ -109,7 +110,7 @@ fn folder(arguments: &Show) -> Result<(), Failure> {
             return Ok(None);
         }
         let store = project::store_in(outputs)?;
-        let run = store.list_runs()?.into_iter().find(|run| run.id == id);
+        let run = list_runs(&store)?.into_iter().find(|run| run.id == id);
         Ok(run.map(|run| (store, run)))
     };
     if let Some(runs) = folder.parent().filter(|parent| name(parent) == "runs")
@@ -123,7 +124,7 @@ fn folder(arguments: &Show) -> Result<(), Failure> {
         let Some(outputs) = results.parent() else { continue };
         let made_by = view::made_by(results);
         let published = if outputs.join("runs").is_dir() {
-            project::store_in(outputs)?.publications(&name(results)).pop().map(|(run, _)| run)
+            publications(&project::store_in(outputs)?, &name(results)).pop().map(|(run, _)| run)
         } else {
             None
         };
@@ -195,17 +196,14 @@ fn show_run(store: &Store, run: &RunFile, as_json: bool) -> Result<(), Failure> 
         let elapsed = node
             .elapsed_ms
             .map_or_else(String::new, |elapsed| format::duration(Duration::from_millis(elapsed)));
-        let line = format!(
-            "  {:width$}  {:<9} {key:<10}  {elapsed:>8}",
-            title(node),
-            node.outcome.replace('_', " ")
-        );
+        let line =
+            format!("  {:width$}  {:<9} {key:<10}  {elapsed:>8}", title(node), node.outcome.name());
         writeln!(text, "{}", line.trim_end()).expect("a string");
         for (number, error) in node.earlier_errors.iter().enumerate() {
             writeln!(text, "    attempt {}: {error}", number + 1).expect("a string");
         }
         if let Some(error) = &node.error {
-            let because = if node.outcome == "not_run" { "because " } else { "" };
+            let because = if node.outcome == NodeStatus::NotRun { "because " } else { "" };
             writeln!(text, "    {because}{error}").expect("a string");
         }
     }

@@ -80,7 +80,9 @@ impl Job<'_> {
             output,
             checkpoints: &store.checkpoints(&order.key),
             lineage: lineage.as_deref(),
-            previous: &|| store.previous(&order.file, &order.name.stage, &order.fingerprint),
+            previous: &|| {
+                self.setting.known.previous(&order.file, &order.name.stage, &order.fingerprint)
+            },
             cache: &store.cache(),
             device: options.device,
             offline: options.offline,

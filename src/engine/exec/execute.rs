@@ -11,7 +11,8 @@ use super::outcome::RunOutcome;
 use super::schedule::Scheduler;
 use super::threads::Threads;
 use crate::engine::plan::Plan;
-use crate::engine::store::Store;
+use crate::engine::runs::Known;
+use crate::engine::store::{Claim, Store};
 
 /// Makes every node of `plan` present in `store`. [`Event::RunFinished`] is the caller's to send, once it knows how all has ended.
 ///
@@ -26,8 +27,8 @@ pub fn execute(
 ) -> Result<RunOutcome, ExecError> {
     let begun = Instant::now();
     let agenda = Agenda::of_plan(plan, store, options)?;
-    let _claim = store.claim(plan.names())?;
-    let setting = Setting { store, options, reporter, cancel };
+    let _claim = Claim::of(store, plan.names())?;
+    let setting = Setting { store, known: &Known::of(store), options, reporter, cancel };
     Ok(work_off(agenda, &plan.name, setting, begun))
 }
 
@@ -48,9 +49,9 @@ pub fn execute_orders(
     });
     // A list that is wrong leaves nothing on the disk. What is removed in between is missed by the stage that reads it.
     let agenda = Agenda::of_orders(orders, store)?;
-    let _claim = store.claim(names)?;
+    let _claim = Claim::of(store, names)?;
     let experiment = orders.first().map_or("", |order| &order.experiment);
-    let setting = Setting { store, options, reporter, cancel };
+    let setting = Setting { store, known: &Known::of(store), options, reporter, cancel };
     Ok(work_off(agenda, experiment, setting, begun))
 }
 

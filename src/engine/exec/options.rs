@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::event::Reporter;
 use crate::engine::plan::NodeId;
+use crate::engine::runs::Known;
 use crate::engine::stage::Device;
 use crate::engine::store::Store;
 
@@ -77,6 +78,7 @@ impl Cancel {
 #[derive(Clone, Copy)]
 pub(super) struct Setting<'a> {
     pub(super) store: &'a Store,
+    pub(super) known: &'a Known<'a>,
     pub(super) options: &'a Options,
     pub(super) reporter: &'a dyn Reporter,
     pub(super) cancel: &'a Cancel,

@@ -6,8 +6,9 @@ use std::time::Duration;
 use super::event::{Counts, RunError};
 use super::node::{Because, NodeName};
 use crate::engine::plan::{CacheKey, Fingerprint, NodeId, Plan};
+use crate::engine::runs::{NodeStatus, RunNode};
 use crate::engine::stage::StageError;
-use crate::engine::store::{Entry, RunNode};
+use crate::engine::store::Entry;
 
 /// How a node ended.
 #[derive(Debug, Clone)]
@@ -98,21 +99,23 @@ impl RunOutcome {
         let record = |(id, result): (NodeId, &NodeResult)| {
             let node = plan.node(id);
             let (outcome, elapsed, error) = match &result.outcome {
-                Outcome::Cached => ("cached", None, None),
-                Outcome::Built { elapsed } => ("built", Some(*elapsed), None),
-                Outcome::Reused { .. } => ("reused", None, None),
+                Outcome::Cached => (NodeStatus::Cached, None, None),
+                Outcome::Built { elapsed } => (NodeStatus::Built, Some(*elapsed), None),
+                Outcome::Reused { .. } => (NodeStatus::Reused, None, None),
                 Outcome::Failed { error, elapsed } => {
-                    ("failed", Some(*elapsed), Some(error.to_string()))
+                    (NodeStatus::Failed, Some(*elapsed), Some(error.to_string()))
                 }
-                Outcome::NotRun { because } => ("not_run", None, Some(because.to_string())),
-                Outcome::Cancelled { elapsed } => ("cancelled", Some(*elapsed), None),
+                Outcome::NotRun { because } => {
+                    (NodeStatus::NotRun, None, Some(because.to_string()))
+                }
+                Outcome::Cancelled { elapsed } => (NodeStatus::Cancelled, Some(*elapsed), None),
             };
             RunNode {
                 stage: node.stage.to_string(),
                 label: node.label.to_string(),
                 kind: node.kind.name.to_owned(),
                 key: Some(result.key),
-                outcome: outcome.to_owned(),
+                outcome,
                 elapsed_ms: elapsed.map(millis),
                 error,
                 earlier_errors: result.earlier_errors.clone(),

@@ -252,7 +252,7 @@ impl<'a> Scheduler<'a> {
     fn recall(&self, index: usize, entry: &Entry) {
         let previous = || {
             let order = self.agenda.order(index, Existing::Good);
-            self.setting.store.previous(&order.file, &order.name.stage, &order.fingerprint)
+            self.setting.known.previous(&order.file, &order.name.stage, &order.fingerprint)
         };
         for text in self.agenda.tasks[index].instance.recall(entry.folder(), &previous) {
             self.tell(&Event::StageMessage { name: self.name(index), warning: false, text });

@@ -201,7 +201,7 @@ struct History<'a> {
     lookup: &'a dyn Lookup,
     stages: HashMap<Arc<str>, LatestKeys>,
     kinds: HashMap<&'static str, Vec<CacheKey>>,
-    fingerprints: HashMap<CacheKey, Option<Fingerprint>>,
+    fingerprints: HashMap<CacheKey, Option<Arc<Fingerprint>>>,
 }
 
 /// The keys that a stage had in the latest run.
@@ -239,38 +239,50 @@ impl<'a> History<'a> {
             return None;
         }
         let fingerprint = self.plan.fingerprint(id)?;
-        if let Some(found) = self.fewest_changes(&fingerprint, &latest) {
+        if let Some(found) = self.compare(&fingerprint, &latest) {
             return Some(found);
         }
         let kind: Vec<CacheKey> =
             self.of_kind(node.kind.name).iter().take(CANDIDATES).copied().collect();
-        self.fewest_changes(&fingerprint, &kind)
+        self.compare(&fingerprint, &kind)
     }
 
     fn of_kind(&mut self, kind: &'static str) -> &[CacheKey] {
         self.kinds.entry(kind).or_insert_with(|| self.lookup.nearest(kind))
     }
 
-    fn fewest_changes(
+    /// Of equals the first: candidates come with the newest first.
+    fn compare(
         &mut self,
         fingerprint: &Fingerprint,
         candidates: &[CacheKey],
     ) -> Option<Comparison> {
-        let mut best: Option<(usize, CacheKey)> = None;
-        for key in candidates {
-            let known =
-                self.fingerprints.entry(*key).or_insert_with(|| self.lookup.fingerprint(key));
-            let Some(known) = known else { continue };
-            // The first of equals wins: candidates come with the newest first.
-            let limit = best.map_or(usize::MAX, |(count, _)| count);
-            if let Some(count) = fingerprint.count_changes(known, limit) {
-                best = Some((count, *key));
-            }
-        }
-        let (_, key) = best?;
-        let known = self.fingerprints.get(&key)?.as_ref()?;
-        Some(Comparison { key, changes: fingerprint.compare(known) })
+        let known = candidates.iter().filter_map(|key| {
+            let known = self.fingerprints.entry(*key);
+            let known = known.or_insert_with(|| self.lookup.fingerprint(key).map(Arc::new));
+            Some((*key, known.clone()?))
+        });
+        let (key, known) = fewest_changes(fingerprint, known, |(_, known)| known)?;
+        Some(Comparison { key, changes: fingerprint.compare(&known) })
     }
+}
+
+/// The first of those from which there are the fewest changes to `new`.
+///
+/// * `parts`: what a candidate was made from
+pub fn fewest_changes<T>(
+    new: &Fingerprint,
+    candidates: impl IntoIterator<Item = T>,
+    parts: impl Fn(&T) -> &Fingerprint,
+) -> Option<T> {
+    let mut best: Option<(usize, T)> = None;
+    for candidate in candidates {
+        let limit = best.as_ref().map_or(usize::MAX, |(count, _)| *count);
+        if let Some(count) = new.count_changes(parts(&candidate), limit) {
+            best = Some((count, candidate));
+        }
+    }
+    best.map(|(_, candidate)| candidate)
 }
 
 impl fmt::Display for Expectation {

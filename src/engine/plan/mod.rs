@@ -43,7 +43,9 @@ mod wires;
 pub use crate::engine::spec::Objective;
 pub use build::undefined_objective;
 pub use change::{Change, full_text, value_text};
-pub use forecast::{Comparison, Continuation, Expectation, Forecast, Lookup, Presence, Reason};
+pub use forecast::{
+    Comparison, Continuation, Expectation, Forecast, Lookup, Presence, Reason, fewest_changes,
+};
 pub use key::{CacheKey, Fingerprint, KeyError};
 pub use node::{Identity, Node, NodeId, Plan, PlanError};
 pub use points::{Point, Points};

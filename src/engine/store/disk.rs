@@ -11,23 +11,23 @@ use crate::base::disk::locks::FileLock;
 
 /// The file system as the store uses it.
 #[derive(Clone)]
-pub(super) struct Disk {
+pub(in crate::engine) struct Disk {
     /// The store's folder for what is unfinished.
-    pub(super) temporary: PathBuf,
+    pub(in crate::engine) temporary: PathBuf,
 }
 
 impl Disk {
-    pub(super) fn create_folder(&self, path: &Path) -> Result<(), StoreError> {
+    pub(in crate::engine) fn create_folder(&self, path: &Path) -> Result<(), StoreError> {
         durable::create_folder(path).map_err(|error| StoreError::io("create", path, &error))
     }
 
     /// [`create_folder`](Self::create_folder) for what need not outlive a power loss.
-    pub(super) fn create_temporary(&self, path: &Path) -> Result<(), StoreError> {
+    pub(in crate::engine) fn create_temporary(&self, path: &Path) -> Result<(), StoreError> {
         fs::create_dir_all(path).map_err(|error| StoreError::io("create", path, &error))
     }
 
     /// Writes a new read-only file and flushes it to the medium.
-    pub(super) fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    pub(in crate::engine) fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
         let error = |error| StoreError::io("write", path, &error);
         let mut file = File::create(path).map_err(error)?;
         let (first, second) = bytes.split_at(bytes.len() / 2);
@@ -39,17 +39,17 @@ impl Disk {
     }
 
     /// Flushes the names in a folder to the medium.
-    pub(super) fn sync_folder(&self, path: &Path) -> Result<(), StoreError> {
+    pub(in crate::engine) fn sync_folder(&self, path: &Path) -> Result<(), StoreError> {
         durable::sync_folder(path).map_err(|error| StoreError::io("flush", path, &error))
     }
 
     /// Puts in place what has been flushed. Returns false when something that cannot be replaced is at `to` already.
-    pub(super) fn rename(&self, from: &Path, to: &Path) -> Result<bool, StoreError> {
+    pub(in crate::engine) fn rename(&self, from: &Path, to: &Path) -> Result<bool, StoreError> {
         Self::was_free(durable::rename(from, to), from)
     }
 
     /// Moves something that nobody needs out of the way. Returns false as [`rename`](Self::rename) does.
-    pub(super) fn move_away(&self, from: &Path, to: &Path) -> Result<bool, StoreError> {
+    pub(in crate::engine) fn move_away(&self, from: &Path, to: &Path) -> Result<bool, StoreError> {
         Self::was_free(durable::rename_unflushed(from, to), from)
     }
 
@@ -70,7 +70,7 @@ impl Disk {
         }
     }
 
-    pub(super) fn make_read_only(&self, path: &Path) -> Result<(), StoreError> {
+    pub(in crate::engine) fn make_read_only(&self, path: &Path) -> Result<(), StoreError> {
         let error = |error| StoreError::io("change the permissions of", path, &error);
         let mut permissions = fs::metadata(path).map_err(error)?.permissions();
         if !permissions.readonly() {
@@ -84,12 +84,16 @@ impl Disk {
     /// is not there.
     ///
     /// The new content is written in the store's `tmp`, under a lock: what a dead process leaves there, the next run removes.
-    pub(super) fn replace(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    pub(in crate::engine) fn replace(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
         self.put(path, bytes, true)
     }
 
     /// [`replace`](Self::replace) for an index: flushing it would cost more than making it again, and its reader checks what it reads.
-    pub(super) fn replace_index(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    pub(in crate::engine) fn replace_index(
+        &self,
+        path: &Path,
+        bytes: &[u8],
+    ) -> Result<(), StoreError> {
         self.put(path, bytes, false)
     }
 
@@ -139,7 +143,7 @@ impl Disk {
     }
 
     /// Removes a folder with all that is in it, or a file; one that is not there is fine.
-    pub(super) fn remove_folder(&self, path: &Path) -> Result<(), StoreError> {
+    pub(in crate::engine) fn remove_folder(&self, path: &Path) -> Result<(), StoreError> {
         let is_folder = path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
         match if is_folder { fs::remove_dir_all(path) } else { fs::remove_file(path) } {
             Err(error) if error.kind() != ErrorKind::NotFound => {

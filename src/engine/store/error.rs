@@ -31,7 +31,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    pub(super) fn io(doing: &'static str, path: &Path, error: &Error) -> Self {
+    pub(in crate::engine) fn io(doing: &'static str, path: &Path, error: &Error) -> Self {
         let path = path.to_owned();
         if let Some(why) = NoRoom::of(error, &path) {
             return Self::Full { path, why };

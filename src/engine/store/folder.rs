@@ -10,7 +10,6 @@ use super::disk::{Disk, unique};
 use super::listing::{is_prefix, is_real_folder, list};
 use super::manifest::{MANIFEST, MAX_BYTES};
 use super::memo::DigestMemo;
-use super::runs::Latest;
 use super::{Entry, Finding, Manifest, Problem, State, StoreError};
 use crate::base::disk::crash::crash_point;
 use crate::base::disk::locks::FileLock;
@@ -28,12 +27,10 @@ type Waiting = Box<dyn Fn(&Path) -> bool + Send + Sync>;
 /// The artifacts of all experiments beside one `outputs` folder. Clones of it in other threads and processes may work on the same folder.
 pub struct Store {
     outputs: PathBuf,
-    pub(super) disk: Disk,
+    pub(in crate::engine) disk: Disk,
     pub(super) verified: Mutex<HashMap<CacheKey, Verified>>,
     /// The cutoff index is known to be there.
     pub(super) indexed: OnceLock<()>,
-    pub(super) by_kind: OnceLock<HashMap<String, Vec<CacheKey>>>,
-    pub(super) latest: Mutex<HashMap<PathBuf, Arc<Latest>>>,
     /// See [`Store::when_waiting`].
     pub(super) waiting: Waiting,
     pub(super) digests: OnceLock<DigestMemo>,
@@ -60,8 +57,6 @@ impl Store {
             disk: Disk { temporary: outputs.join(TEMPORARY) },
             verified: Mutex::default(),
             indexed: OnceLock::new(),
-            by_kind: OnceLock::new(),
-            latest: Mutex::default(),
             waiting: Box::new(|_| true),
             digests: OnceLock::new(),
         })
@@ -91,11 +86,11 @@ impl Store {
         self.outputs.join("checkpoints").join(key.to_string())
     }
 
-    pub(super) fn folder(&self) -> PathBuf {
+    pub(in crate::engine) fn folder(&self) -> PathBuf {
         self.outputs.join("store")
     }
 
-    pub(super) fn temporary(&self) -> PathBuf {
+    pub(in crate::engine) fn temporary(&self) -> PathBuf {
         self.outputs.join(TEMPORARY)
     }
 
@@ -106,11 +101,11 @@ impl Store {
     }
 
     /// The key whose place `name` in the folder `prefix` is; `None` for what is no entry's place.
-    pub(super) fn key_at(prefix: &str, name: &str) -> Option<CacheKey> {
+    pub(in crate::engine) fn key_at(prefix: &str, name: &str) -> Option<CacheKey> {
         if is_prefix(prefix) && name.starts_with(prefix) { name.parse().ok() } else { None }
     }
 
-    pub(super) fn entry_folder(&self, key: &CacheKey) -> PathBuf {
+    pub(in crate::engine) fn entry_folder(&self, key: &CacheKey) -> PathBuf {
         self.folder().join(Self::place_of(key))
     }
 
@@ -161,7 +156,7 @@ impl Store {
     }
 
     /// The manifest at the place of `key`, or what is wrong with it; `None` when there is no entry.
-    pub(super) fn read_manifest(
+    pub(in crate::engine) fn read_manifest(
         &self,
         key: &CacheKey,
     ) -> Result<Result<Option<Manifest>, Finding>, StoreError> {
@@ -279,7 +274,10 @@ impl Store {
 
     /// Calls `each` with the prefix folder, the name and the path of everything at an entry's place. Whatever else somebody put into the store
     /// is not looked at.
-    pub(super) fn walk(&self, mut each: impl FnMut(&str, &str, &Path)) -> Result<(), StoreError> {
+    pub(in crate::engine) fn walk(
+        &self,
+        mut each: impl FnMut(&str, &str, &Path),
+    ) -> Result<(), StoreError> {
         for (prefix, folder) in list(&self.folder())? {
             if is_prefix(&prefix) && is_real_folder(&folder) {
                 for (name, path) in list(&folder)? {
@@ -291,7 +289,7 @@ impl Store {
     }
 
     /// What is in the store's `tmp`; nothing where that is a link: what it leads to is not ours.
-    pub(super) fn list_temporary(&self) -> Result<Vec<(String, PathBuf)>, StoreError> {
+    pub(in crate::engine) fn list_temporary(&self) -> Result<Vec<(String, PathBuf)>, StoreError> {
         let folder = self.temporary();
         if is_real_folder(&folder) { list(&folder) } else { Ok(Vec::new()) }
     }

@@ -73,35 +73,7 @@ pub struct DigestMemo {
 impl Store {
     /// The digests of source files, one memory for all who ask. One that is missing or damaged on the disk starts empty.
     pub fn digests(&self) -> &DigestMemo {
-        self.digests.get_or_init(|| self.digests_at(SystemTime::now))
-    }
-
-    /// The digests of what lies in the results folder `name`. They have a memory of their own, since there may be many.
-    #[must_use]
-    pub fn results_digests(&self, name: &str) -> DigestMemo {
-        let digest = blake3::hash(name.as_bytes()).to_hex();
-        let path = self.cache().join("results").join(format!("{}.json", &digest[..32]));
-        let memo = self.memo_at(path, SystemTime::now);
-        memo.creates.store(true, Ordering::Relaxed);
-        memo
-    }
-
-    pub(super) fn digests_at(&self, clock: fn() -> SystemTime) -> DigestMemo {
-        self.memo_at(self.cache().join("digests.json"), clock)
-    }
-
-    fn memo_at(&self, path: PathBuf, clock: fn() -> SystemTime) -> DigestMemo {
-        let records = regular::read(&path)
-            .ok()
-            .and_then(|bytes| sealed::open(&bytes).ok())
-            .unwrap_or_default();
-        DigestMemo {
-            path,
-            disk: self.disk.clone(),
-            clock,
-            state: Mutex::new(State { records, ..State::default() }),
-            creates: AtomicBool::new(false),
-        }
+        self.digests.get_or_init(|| DigestMemo::of_sources(self, SystemTime::now))
     }
 }
 
@@ -167,6 +139,34 @@ impl Digests for DigestMemo {
 }
 
 impl DigestMemo {
+    /// The digests of what lies in the results folder `name`. They have a memory of their own, since there may be many.
+    #[must_use]
+    pub fn of_results(store: &Store, name: &str) -> Self {
+        let digest = blake3::hash(name.as_bytes()).to_hex();
+        let path = store.cache().join("results").join(format!("{}.json", &digest[..32]));
+        let memo = Self::at(store, path, SystemTime::now);
+        memo.creates.store(true, Ordering::Relaxed);
+        memo
+    }
+
+    fn of_sources(store: &Store, clock: fn() -> SystemTime) -> Self {
+        Self::at(store, store.cache().join("digests.json"), clock)
+    }
+
+    fn at(store: &Store, path: PathBuf, clock: fn() -> SystemTime) -> Self {
+        let records = regular::read(&path)
+            .ok()
+            .and_then(|bytes| sealed::open(&bytes).ok())
+            .unwrap_or_default();
+        Self {
+            path,
+            disk: store.disk.clone(),
+            clock,
+            state: Mutex::new(State { records, ..State::default() }),
+            creates: AtomicBool::new(false),
+        }
+    }
+
     /// Remembers the digest of a file that this process has just put there, so that it need not be read.
     pub fn remember(&self, path: &Path, digest: String) {
         let Ok(stamps) = fs::symlink_metadata(path).map(|metadata| Stamps::of(&metadata)) else {
@@ -210,7 +210,7 @@ impl DigestMemo {
     }
 
     /// Writes what was learned so far, and from now on makes the memory where there is none: something is being built.
-    pub(super) fn keep(&self) {
+    pub(in crate::engine) fn keep(&self) {
         self.creates.store(true, Ordering::Relaxed);
         self.save();
     }
@@ -270,7 +270,7 @@ mod tests {
         }
 
         fn digest(&self, clock: fn() -> SystemTime) -> String {
-            let digests = self.store.digests_at(clock);
+            let digests = DigestMemo::of_sources(&self.store, clock);
             digests.keep();
             digests.file(&self.file()).expect("readable").digest
         }
@@ -308,7 +308,9 @@ mod tests {
     #[test]
     fn who_only_looks_creates_no_memory_and_refreshes_one_that_is_there() {
         let case = Case::new("one");
-        let look = || case.store.digests_at(later).file(&case.file()).expect("readable").digest;
+        let look = || {
+            DigestMemo::of_sources(&case.store, later).file(&case.file()).expect("readable").digest
+        };
         look();
         assert_eq!(fs::read_dir(case.store.outputs()).expect("there").count(), 0);
         fs::create_dir_all(case.store.temporary()).expect("created");

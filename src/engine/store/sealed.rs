@@ -10,7 +10,7 @@ const SEAL_BYTES: usize = 1 + 1 + 2 + 8 + 2 + 1 + 64 + 1 + 1 + 1 + 1;
 
 /// Why a sealed file cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum SealError {
+pub(in crate::engine) enum SealError {
     #[error("its bytes do not have the digest that it carries")]
     Broken,
     #[error("{0}")]
@@ -22,7 +22,7 @@ fn seal_of(body: &[u8]) -> String {
 }
 
 /// * `value`: serialises to an object with at least one field, none of them called `digest`
-pub(super) fn seal(value: &impl Serialize) -> Vec<u8> {
+pub(in crate::engine) fn seal(value: &impl Serialize) -> Vec<u8> {
     let mut bytes = serde_json::to_vec_pretty(value).expect("records are plain data");
     assert!(bytes.ends_with(b"\n}"), "records are objects with fields");
     bytes.truncate(bytes.len() - 2);
@@ -31,7 +31,7 @@ pub(super) fn seal(value: &impl Serialize) -> Vec<u8> {
     bytes
 }
 
-pub(super) fn open<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, SealError> {
+pub(in crate::engine) fn open<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, SealError> {
     let body =
         bytes.len().checked_sub(SEAL_BYTES).map(|end| &bytes[..end]).ok_or(SealError::Broken)?;
     if seal_of(body).as_bytes() != &bytes[body.len()..] {

@@ -8,7 +8,7 @@ use super::{Builder, Committed, Entry, Record, Store, StoreError};
 use crate::engine::plan::{CacheKey, Fingerprint};
 
 /// A fingerprint that differs from those with another kind or text.
-pub(super) fn fingerprint(kind: &str, text: &str) -> Fingerprint {
+pub(in crate::engine) fn fingerprint(kind: &str, text: &str) -> Fingerprint {
     Fingerprint {
         kind: kind.to_owned(),
         format: 1,
@@ -21,15 +21,15 @@ pub(super) fn fingerprint(kind: &str, text: &str) -> Fingerprint {
 }
 
 /// The same with one input, at the port `from`.
-pub(super) fn with_input(kind: &str, input: CacheKey) -> Fingerprint {
+pub(in crate::engine) fn with_input(kind: &str, input: CacheKey) -> Fingerprint {
     Fingerprint { inputs: BTreeMap::from([("from".to_owned(), input)]), ..fingerprint(kind, "") }
 }
 
-pub(super) fn from_input(input: &Entry) -> BTreeMap<String, String> {
+pub(in crate::engine) fn from_input(input: &Entry) -> BTreeMap<String, String> {
     BTreeMap::from([("from".to_owned(), input.content().to_owned())])
 }
 
-pub(super) fn record(fingerprint: Fingerprint) -> Record<'static> {
+pub(in crate::engine) fn record(fingerprint: Fingerprint) -> Record<'static> {
     Record {
         fingerprint,
         artifact: "text",
@@ -40,28 +40,32 @@ pub(super) fn record(fingerprint: Fingerprint) -> Record<'static> {
     }
 }
 
-pub(super) struct Case {
+pub(in crate::engine) struct Case {
     folder: tempfile::TempDir,
-    pub(super) store: Store,
+    pub(in crate::engine) store: Store,
 }
 
 impl Case {
-    pub(super) fn new() -> Self {
+    pub(in crate::engine) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let store = Store::open(&folder.path().join("outputs")).expect("opens");
         Self { folder, store }
     }
 
     /// The same folder as another process would see it.
-    pub(super) fn again(&self) -> Store {
+    pub(in crate::engine) fn again(&self) -> Store {
         Store::open(self.store.outputs()).expect("opens")
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(in crate::engine) fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    pub(super) fn builder(&self, fingerprint: &Fingerprint, files: &[(&str, &str)]) -> Builder<'_> {
+    pub(in crate::engine) fn builder(
+        &self,
+        fingerprint: &Fingerprint,
+        files: &[(&str, &str)],
+    ) -> Builder<'_> {
         let builder = self.store.builder(&fingerprint.key()).expect("writable");
         for (name, content) in files {
             let path = builder.folder().join(name);
@@ -71,7 +75,7 @@ impl Case {
         builder
     }
 
-    pub(super) fn commit(
+    pub(in crate::engine) fn commit(
         &self,
         fingerprint: &Fingerprint,
         files: &[(&str, &str)],
@@ -80,19 +84,19 @@ impl Case {
     }
 
     /// An entry of three files, one in a folder and one volatile.
-    pub(super) fn entry(&self) -> Entry {
+    pub(in crate::engine) fn entry(&self) -> Entry {
         let files =
             [("words.txt", "one two"), ("model/weights", "12345678"), ("timing.csv", "1.5")];
         self.commit(&fingerprint("copy", "a"), &files).expect("committed").entry
     }
 
-    pub(super) fn temporary(&self) -> Vec<String> {
+    pub(in crate::engine) fn temporary(&self) -> Vec<String> {
         names(&self.store.temporary())
     }
 }
 
 /// Names in a folder, sorted.
-pub(super) fn names(folder: &Path) -> Vec<String> {
+pub(in crate::engine) fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> =
         super::listing::list(folder).expect("readable").into_iter().map(|(name, _)| name).collect();
     names.sort_unstable();
@@ -100,7 +104,7 @@ pub(super) fn names(folder: &Path) -> Vec<String> {
 }
 
 /// Every file below a folder with its content, sorted.
-pub(super) fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+pub(in crate::engine) fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut pending = vec![folder.to_owned()];
     while let Some(next) = pending.pop() {
@@ -116,14 +120,14 @@ pub(super) fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 /// Writes into a file of the store, which is read-only.
-pub(super) fn overwrite(path: &Path, bytes: &[u8]) {
+pub(in crate::engine) fn overwrite(path: &Path, bytes: &[u8]) {
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(path, fs::Permissions::from_mode(0o644)).expect("ours");
     fs::write(path, bytes).expect("writable");
 }
 
 /// Changes one bit of the byte in the middle.
-pub(super) fn flip(path: &Path) {
+pub(in crate::engine) fn flip(path: &Path) {
     let mut bytes = fs::read(path).expect("readable");
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;

@@ -56,7 +56,7 @@ impl Store {
             Ok(Ok(Some(manifest)))
                 if manifest.alias_of.is_none() && manifest.files == entry.manifest().files =>
             {
-                self.verify_files(&key, &manifest, &|_| {})
+                verify_files(self, &key, &manifest, &|_| {})
             }
             Ok(Ok(_)) => vec![whole(&key, Problem::Dangling { target: key })],
             Ok(Err(finding)) => vec![finding],
@@ -76,100 +76,100 @@ impl Store {
         let cell = Verified::from(std::sync::OnceLock::from(Vec::new()));
         self.verified.lock().expect("no panic while it is held").insert(key, cell);
     }
+}
 
-    /// Reads the whole store on all threads of the current pool, and changes nothing.
-    ///
-    /// * `progress`: called with the bytes read so far, from several threads
-    ///
-    /// # Errors
-    /// When the store's folders cannot be listed. What is wrong with entries is no error, but a [`Finding`].
-    pub fn verify(&self, progress: &(dyn Fn(u64) + Sync)) -> Result<Verification, StoreError> {
-        let mut places = Vec::new();
-        self.walk(|prefix, name, path| {
-            places.push((prefix.to_owned(), name.to_owned(), path.to_owned()))
-        })?;
-        let files = AtomicU64::new(0);
-        let bytes = AtomicU64::new(0);
-        let count = |size: u64| {
-            files.fetch_add(1, Ordering::Relaxed);
-            progress(bytes.fetch_add(size, Ordering::Relaxed) + size);
-        };
-        let mut findings: Vec<Finding> = places
-            .par_iter()
-            .flat_map_iter(|(prefix, name, path)| {
-                let findings = match Self::key_at(prefix, name) {
-                    Some(key) => self.verify_place(&key, &count),
-                    None => vec![Finding {
-                        entry: format!("{prefix}/{name}"),
-                        file: String::new(),
-                        problem: Problem::NotAKey,
-                    }],
-                };
-                // What was removed or set aside meanwhile is not wrong.
-                if findings.is_empty() || path.symlink_metadata().is_err() {
-                    Vec::new()
-                } else {
-                    findings
-                }
-            })
-            .collect();
-        // Whatever has another name at the top of the store is not ours to look at.
-        let ours = list(&self.folder())?
-            .into_iter()
-            .filter(|(name, path)| is_prefix(name) && !is_real_folder(path));
-        findings.extend(ours.map(|(name, _)| Finding {
-            entry: name,
-            file: String::new(),
-            problem: Problem::NotAFolder,
-        }));
-        findings.sort_unstable();
-        Ok(Verification {
-            entries: places.len() as u64,
-            files: files.into_inner(),
-            bytes: bytes.into_inner(),
-            findings,
+/// Reads the whole store on all threads of the current pool, and changes nothing.
+///
+/// * `progress`: called with the bytes read so far, from several threads
+///
+/// # Errors
+/// When the store's folders cannot be listed. What is wrong with entries is no error, but a [`Finding`].
+pub fn verify(store: &Store, progress: &(dyn Fn(u64) + Sync)) -> Result<Verification, StoreError> {
+    let mut places = Vec::new();
+    store.walk(|prefix, name, path| {
+        places.push((prefix.to_owned(), name.to_owned(), path.to_owned()))
+    })?;
+    let files = AtomicU64::new(0);
+    let bytes = AtomicU64::new(0);
+    let count = |size: u64| {
+        files.fetch_add(1, Ordering::Relaxed);
+        progress(bytes.fetch_add(size, Ordering::Relaxed) + size);
+    };
+    let mut findings: Vec<Finding> = places
+        .par_iter()
+        .flat_map_iter(|(prefix, name, path)| {
+            let findings = match Store::key_at(prefix, name) {
+                Some(key) => verify_place(store, &key, &count),
+                None => vec![Finding {
+                    entry: format!("{prefix}/{name}"),
+                    file: String::new(),
+                    problem: Problem::NotAKey,
+                }],
+            };
+            // What was removed or set aside meanwhile is not wrong.
+            if findings.is_empty() || path.symlink_metadata().is_err() {
+                Vec::new()
+            } else {
+                findings
+            }
         })
-    }
+        .collect();
+    // Whatever has another name at the top of the store is not ours to look at.
+    let ours = list(&store.folder())?
+        .into_iter()
+        .filter(|(name, path)| is_prefix(name) && !is_real_folder(path));
+    findings.extend(ours.map(|(name, _)| Finding {
+        entry: name,
+        file: String::new(),
+        problem: Problem::NotAFolder,
+    }));
+    findings.sort_unstable();
+    Ok(Verification {
+        entries: places.len() as u64,
+        files: files.into_inner(),
+        bytes: bytes.into_inner(),
+        findings,
+    })
+}
 
-    fn verify_place(&self, key: &CacheKey, count: &(dyn Fn(u64) + Sync)) -> Vec<Finding> {
-        match self.read_manifest(key) {
-            Ok(Ok(Some(manifest))) if manifest.alias_of.is_some() => match self.state(key) {
-                // The files of another entry are verified there; here it matters that they are the ones meant.
-                Ok(State::Damaged(findings)) => findings
-                    .into_iter()
-                    .filter(|finding| finding.entry == Self::place_of(key))
-                    .collect(),
-                Ok(State::Absent | State::Present(_)) => {
-                    list_unknown(&self.entry_folder(key), key, &[], &BTreeSet::new())
-                }
-                Err(error) => vec![whole(key, Problem::Unreadable { reason: error.to_string() })],
-            },
-            Ok(Ok(Some(manifest))) => self.verify_files(key, &manifest, count),
-            Ok(Ok(None)) => Vec::new(),
-            Ok(Err(finding)) => vec![finding],
+fn verify_place(store: &Store, key: &CacheKey, count: &(dyn Fn(u64) + Sync)) -> Vec<Finding> {
+    match store.read_manifest(key) {
+        Ok(Ok(Some(manifest))) if manifest.alias_of.is_some() => match store.state(key) {
+            // The files of another entry are verified there; here it matters that they are the ones meant.
+            Ok(State::Damaged(findings)) => findings
+                .into_iter()
+                .filter(|finding| finding.entry == Store::place_of(key))
+                .collect(),
+            Ok(State::Absent | State::Present(_)) => {
+                list_unknown(&store.entry_folder(key), key, &[], &BTreeSet::new())
+            }
             Err(error) => vec![whole(key, Problem::Unreadable { reason: error.to_string() })],
-        }
+        },
+        Ok(Ok(Some(manifest))) => verify_files(store, key, &manifest, count),
+        Ok(Ok(None)) => Vec::new(),
+        Ok(Err(finding)) => vec![finding],
+        Err(error) => vec![whole(key, Problem::Unreadable { reason: error.to_string() })],
     }
+}
 
-    fn verify_files(
-        &self,
-        key: &CacheKey,
-        manifest: &Manifest,
-        count: &(dyn Fn(u64) + Sync),
-    ) -> Vec<Finding> {
-        let folder = self.entry_folder(key);
-        let mut findings: Vec<Finding> = manifest
-            .files
-            .par_iter()
-            .filter_map(|file| {
-                count(file.size);
-                let problem = check_content(&folder.join(&file.path), file)?;
-                Some(Finding { entry: Self::place_of(key), file: file.path.clone(), problem })
-            })
-            .collect();
-        findings.extend(list_unknown(&folder, key, &manifest.files, &manifest.folders()));
-        findings
-    }
+fn verify_files(
+    store: &Store,
+    key: &CacheKey,
+    manifest: &Manifest,
+    count: &(dyn Fn(u64) + Sync),
+) -> Vec<Finding> {
+    let folder = store.entry_folder(key);
+    let mut findings: Vec<Finding> = manifest
+        .files
+        .par_iter()
+        .filter_map(|file| {
+            count(file.size);
+            let problem = check_content(&folder.join(&file.path), file)?;
+            Some(Finding { entry: Store::place_of(key), file: file.path.clone(), problem })
+        })
+        .collect();
+    findings.extend(list_unknown(&folder, key, &manifest.files, &manifest.folders()));
+    findings
 }
 
 type Verified = Arc<std::sync::OnceLock<Vec<Finding>>>;

@@ -137,14 +137,14 @@ fn what_strayed_into_the_folder_of_an_alias_goes_with_it_when_it_is_made_again()
     let store = cutoff.case.again();
     let folder = store.outputs().join("store").join(Store::place_of(&cutoff.key()));
     fs::write(folder.join("mine"), "x").expect("writable");
-    assert_eq!(store.verify(&|_| {}).expect("readable").findings.len(), 1);
+    assert_eq!(verify(&store, &|_| {}).expect("readable").findings.len(), 1);
     let parts = with_input("count", cutoff.second.key());
     let made_again =
         Record { inputs: from_input(&cutoff.second), replace: true, ..record(parts.clone()) };
     let builder = store.builder(&parts.key()).expect("writable");
     fs::write(builder.folder().join("n"), "1").expect("writable");
     assert!(builder.commit(made_again).expect("committed").placed);
-    assert_eq!(store.verify(&|_| {}).expect("readable").findings, []);
+    assert_eq!(verify(&store, &|_| {}).expect("readable").findings, []);
     let aside = cutoff.case.temporary();
     assert!(aside.len() == 1 && aside[0].starts_with("damaged-"), "{aside:?}");
 }
@@ -153,6 +153,6 @@ fn what_strayed_into_the_folder_of_an_alias_goes_with_it_when_it_is_made_again()
 fn a_store_with_an_alias_is_sound() {
     let cutoff = Cutoff::new();
     cutoff.reuse(&cutoff.case.store);
-    let verification = cutoff.case.again().verify(&|_| {}).expect("readable");
+    let verification = verify(&cutoff.case.again(), &|_| {}).expect("readable");
     assert_eq!((verification.entries, verification.findings), (4, vec![]));
 }

@@ -2,7 +2,9 @@
 
 use std::fs;
 
+use crate::engine::store::claim::claimed;
 use crate::engine::store::test_support::*;
+use crate::engine::store::{Claim, clean};
 
 #[test]
 fn what_a_dead_process_left_is_removed() {
@@ -14,7 +16,7 @@ fn what_a_dead_process_left_is_removed() {
     let lock = folder.with_added_extension("lock");
     fs::remove_file(&lock).expect("ours");
     fs::write(&lock, "").expect("ours");
-    case.again().clean().expect("writable");
+    clean(&case.again()).expect("writable");
     assert_eq!(case.temporary(), [""; 0]);
 }
 
@@ -22,7 +24,7 @@ fn what_a_dead_process_left_is_removed() {
 fn a_folder_without_a_lock_is_removed() {
     let case = Case::new();
     fs::create_dir_all(case.store.temporary().join("abc-1/entry")).expect("ours");
-    case.store.clean().expect("writable");
+    clean(&case.store).expect("writable");
     assert_eq!(case.temporary(), [""; 0]);
 }
 
@@ -30,7 +32,7 @@ fn a_folder_without_a_lock_is_removed() {
 fn what_a_living_process_works_on_stays() {
     let case = Case::new();
     let builder = case.builder(&fingerprint("copy", "a"), &[("x", "1")]);
-    case.again().clean().expect("writable");
+    clean(&case.again()).expect("writable");
     assert!(builder.folder().join("x").exists());
 }
 
@@ -41,7 +43,7 @@ fn damaged_entries_stay_to_be_looked_at() {
     let lock = case.store.try_lock(&entry.key()).expect("writable").expect("free");
     let moved = case.store.set_aside(&entry.key(), &lock).expect("writable").expect("was there");
     drop(lock);
-    case.store.clean().expect("writable");
+    clean(&case.store).expect("writable");
     assert!(moved.exists());
 }
 
@@ -49,10 +51,10 @@ fn damaged_entries_stay_to_be_looked_at() {
 fn a_claim_names_its_keys_as_long_as_it_lives() {
     let case = Case::new();
     let key = fingerprint("copy", "a").key();
-    let claim = case.store.claim([key]).expect("writable");
-    assert_eq!(case.again().claimed().expect("readable"), [key]);
+    let claim = Claim::of(&case.store, [key]).expect("writable");
+    assert_eq!(claimed(&case.again()).expect("readable"), [key]);
     drop(claim);
-    assert_eq!(case.again().claimed().expect("readable"), []);
+    assert_eq!(claimed(&case.again()).expect("readable"), []);
 }
 
 #[test]
@@ -69,7 +71,7 @@ fn builders_and_cleaners_never_disturb_each_other() {
             });
             scope.spawn(move || {
                 for _ in 0..200 {
-                    case.again().clean().expect("writable");
+                    clean(&case.again()).expect("writable");
                 }
             });
         }

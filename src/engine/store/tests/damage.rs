@@ -11,7 +11,7 @@ fn findings(damage: impl FnOnce(&Entry)) -> Vec<String> {
     let entry = case.entry();
     damage(&entry);
     let place = Store::place_of(&entry.key());
-    let verification = case.again().verify(&|_| {}).expect("readable");
+    let verification = verify(&case.again(), &|_| {}).expect("readable");
     verification
         .findings
         .iter()
@@ -23,7 +23,7 @@ fn findings(damage: impl FnOnce(&Entry)) -> Vec<String> {
 fn a_sound_store_has_no_findings() {
     let case = Case::new();
     case.entry();
-    let verification = case.again().verify(&|_| {}).expect("readable");
+    let verification = verify(&case.again(), &|_| {}).expect("readable");
     assert_eq!(verification, Verification { entries: 1, files: 3, bytes: 18, findings: vec![] });
 }
 
@@ -41,7 +41,7 @@ fn every_flipped_bit_of_every_file_is_found() {
             assert_ne!(other.verify_entry(&entry), [], "byte {at} of {}", path.display());
             if at % 16 == 0 {
                 assert_ne!(
-                    other.verify(&|_| {}).expect("readable").findings,
+                    verify(&other, &|_| {}).expect("readable").findings,
                     [],
                     "byte {at} of {}",
                     path.display()
@@ -167,7 +167,7 @@ fn verify_changes_nothing() {
     let case = Case::new();
     flip(&case.entry().folder().join("words.txt"));
     let before = contents(case.store.outputs());
-    case.again().verify(&|_| {}).expect("readable");
+    verify(&case.again(), &|_| {}).expect("readable");
     assert_eq!(contents(case.store.outputs()), before);
 }
 

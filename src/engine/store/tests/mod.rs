@@ -2,5 +2,3 @@ mod alias;
 mod cleaning;
 mod commit;
 mod damage;
-mod gc;
-mod runs;

@@ -7,13 +7,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::ErrorKind;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::listing::list;
-use super::{Store, StoreError, sealed};
+use super::records::folder_of;
 use crate::base::disk::locks::FileLock;
 use crate::base::disk::regular;
+use crate::engine::store::listing::list;
+use crate::engine::store::{Store, StoreError, sealed};
 
 /// The record's name in a run's folder.
 const RESULTS: &str = "results.json";
@@ -50,7 +52,63 @@ pub struct ResultsLock {
     lock: FileLock,
 }
 
+/// What is known to have been put into the results folder `name`, the latest last, with the runs that did.
+#[must_use]
+pub fn publications(store: &Store, name: &str) -> Vec<(String, Publication)> {
+    let read = |run: String| {
+        let publication: Publication =
+            sealed::open(&regular::read(&place(store, &run)).ok()?).ok()?;
+        (publication.folder == name).then_some((run, publication))
+    };
+    let runs = list(&store.outputs().join("runs")).unwrap_or_default();
+    let mut found: Vec<_> = runs.into_iter().filter_map(|(run, _)| read(run)).collect();
+    found.sort_by(|(run, a), (other, b)| (a.number, run).cmp(&(b.number, other)));
+    found
+}
+
+fn place(store: &Store, run: &str) -> PathBuf {
+    folder_of(store, run).join(RESULTS)
+}
+
+impl Publication {
+    /// Says what a run is about to put into a folder of results.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn record(&self, store: &Store, run: &str) -> Result<(), StoreError> {
+        store.disk.replace(&place(store, run), &sealed::seal(self))
+    }
+}
+
+/// Takes a run's list away, now that nothing of it is left. One that stays does no harm.
+pub fn forget_publication(store: &Store, run: &str) {
+    let _ = fs::remove_file(place(store, run));
+}
+
+/// Whether the run has results in a folder that is there; when in doubt, yes.
+pub(super) fn has_results(store: &Store, run: &str) -> bool {
+    match regular::read(&place(store, run)) {
+        Err(error) => error.kind() != ErrorKind::NotFound,
+        Ok(bytes) => sealed::open(&bytes).map_or(true, |publication: Publication| {
+            store.outputs().join(publication.folder).is_dir()
+        }),
+    }
+}
+
 impl ResultsLock {
+    /// Takes the lock of a folder of results; `None` while another run is publishing there.
+    ///
+    /// # Errors
+    /// When the lock's file cannot be made.
+    pub fn try_take(store: &Store, name: &str) -> Result<Option<Self>, StoreError> {
+        store.disk.create_temporary(&store.temporary())?;
+        let digest = blake3::hash(name.as_bytes()).to_hex();
+        let path = store.temporary().join(format!("results-{}.lock", &digest[..16]));
+        let lock =
+            FileLock::try_take(&path).map_err(|error| StoreError::io("lock", &path, &error))?;
+        Ok(lock.map(|lock| Self { lock }))
+    }
+
     /// False on a file system without locks, where it keeps nobody out.
     #[must_use]
     pub fn is_real(&self) -> bool {
@@ -58,69 +116,10 @@ impl ResultsLock {
     }
 }
 
-impl Store {
-    /// What is known to have been put into the results folder `name`, the latest last, with the runs that did.
-    #[must_use]
-    pub fn publications(&self, name: &str) -> Vec<(String, Publication)> {
-        let read = |(run, path): (String, std::path::PathBuf)| {
-            let publication: Publication =
-                sealed::open(&regular::read(&path.join(RESULTS)).ok()?).ok()?;
-            (publication.folder == name).then_some((run, publication))
-        };
-        let runs = list(&self.outputs().join("runs")).unwrap_or_default();
-        let mut found: Vec<_> = runs.into_iter().filter_map(read).collect();
-        found.sort_by(|(run, a), (other, b)| (a.number, run).cmp(&(b.number, other)));
-        found
-    }
-
-    /// Says what a run is about to put into a folder of results.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn record_publication(
-        &self,
-        run: &str,
-        publication: &Publication,
-    ) -> Result<(), StoreError> {
-        let path = self.outputs().join("runs").join(run).join(RESULTS);
-        self.disk.replace(&path, &sealed::seal(publication))
-    }
-
-    /// Takes a run's list away, now that nothing of it is left. One that stays does no harm.
-    pub fn forget_publication(&self, run: &str) {
-        let _ = fs::remove_file(self.outputs().join("runs").join(run).join(RESULTS));
-    }
-
-    /// Whether the run has results in a folder that is there; when in doubt, yes.
-    #[must_use]
-    pub fn has_results(&self, run: &str) -> bool {
-        let path = self.outputs().join("runs").join(run).join(RESULTS);
-        match regular::read(&path) {
-            Err(error) => error.kind() != ErrorKind::NotFound,
-            Ok(bytes) => sealed::open(&bytes).map_or(true, |publication: Publication| {
-                self.outputs().join(publication.folder).is_dir()
-            }),
-        }
-    }
-
-    /// Takes the lock of a folder of results; `None` while another run is publishing there.
-    ///
-    /// # Errors
-    /// When the lock's file cannot be made.
-    pub fn try_lock_results(&self, name: &str) -> Result<Option<ResultsLock>, StoreError> {
-        self.disk.create_temporary(&self.temporary())?;
-        let digest = blake3::hash(name.as_bytes()).to_hex();
-        let path = self.temporary().join(format!("results-{}.lock", &digest[..16]));
-        let lock =
-            FileLock::try_take(&path).map_err(|error| StoreError::io("lock", &path, &error))?;
-        Ok(lock.map(|lock| ResultsLock { lock }))
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::test_support::Case;
     use super::*;
+    use crate::engine::store::test_support::{Case, flip};
 
     fn publication(folder: &str, number: u64) -> Publication {
         Publication {
@@ -140,33 +139,33 @@ mod tests {
         let case = Case::new();
         // The order is that of publishing, whatever the runs are called.
         for (run, folder, number) in [("b", "tiny", 1), ("a", "tiny", 2), ("c", "other", 1)] {
-            case.store.record_publication(run, &publication(folder, number)).expect("written");
+            publication(folder, number).record(&case.store, run).expect("written");
         }
         let runs = || -> Vec<String> {
-            case.again().publications("tiny").into_iter().map(|(run, _)| run).collect()
+            publications(&case.again(), "tiny").into_iter().map(|(run, _)| run).collect()
         };
         assert_eq!(runs(), ["b", "a"]);
-        case.store.forget_publication("b");
+        forget_publication(&case.store, "b");
         assert_eq!(runs(), ["a"]);
     }
 
     #[test]
     fn a_record_with_a_flipped_bit_is_none() {
         let case = Case::new();
-        case.store.record_publication("a", &publication("tiny", 1)).expect("written");
-        super::super::test_support::flip(&case.store.outputs().join("runs/a").join(RESULTS));
-        assert_eq!(case.store.publications("tiny"), []);
+        publication("tiny", 1).record(&case.store, "a").expect("written");
+        flip(&case.store.outputs().join("runs/a").join(RESULTS));
+        assert_eq!(publications(&case.store, "tiny"), []);
     }
 
     #[test]
     fn one_run_at_a_time_publishes_to_a_folder() {
         let case = Case::new();
-        let held = case.store.try_lock_results("tiny").expect("locks work");
+        let held = ResultsLock::try_take(&case.store, "tiny").expect("locks work");
         assert!(held.is_some_and(|lock| {
             lock.is_real()
-                && case.again().try_lock_results("tiny").expect("locks work").is_none()
-                && case.again().try_lock_results("other").expect("locks work").is_some()
+                && ResultsLock::try_take(&case.again(), "tiny").expect("locks work").is_none()
+                && ResultsLock::try_take(&case.again(), "other").expect("locks work").is_some()
         }));
-        assert!(case.again().try_lock_results("tiny").expect("locks work").is_some());
+        assert!(ResultsLock::try_take(&case.again(), "tiny").expect("locks work").is_some());
     }
 }

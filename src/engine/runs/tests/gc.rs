@@ -5,8 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use crate::engine::plan::CacheKey;
+use crate::engine::runs::gc::remove_all_but;
+use crate::engine::runs::old::keys_of_latest_runs;
+use crate::engine::runs::records::Records;
+use crate::engine::runs::*;
+use crate::engine::store::claim::{claimed, lock_against_gc};
 use crate::engine::store::test_support::*;
-use crate::engine::store::*;
+use crate::engine::store::{Claim, Record, Store, verify};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -21,6 +26,23 @@ fn key(text: &str) -> CacheKey {
 
 fn later(days: u32) -> SystemTime {
     SystemTime::now() + days * DAY
+}
+
+/// Collects whatever runs need, all but `keep` and what is claimed.
+fn gc(
+    store: &Store,
+    limits: Limits,
+    keep: &BTreeSet<CacheKey>,
+    now: SystemTime,
+    apply: bool,
+) -> Result<Collection, crate::engine::store::StoreError> {
+    let kept = keep.iter().copied().chain(claimed(store)?).collect();
+    remove_all_but(store, kept, &Records::read(store)?, limits, now, apply)
+}
+
+/// What the latest runs need after so many days.
+fn latest(store: &Store, days: u32) -> BTreeSet<CacheKey> {
+    keys_of_latest_runs(store, &Records::read(store).expect("readable"), later(days))
 }
 
 impl Used {
@@ -39,10 +61,10 @@ impl Used {
     }
 
     fn run(&self, days: u32, text: &str) {
-        self.run_to(days, text, "cached", None);
+        self.run_to(days, text, NodeStatus::Cached, None);
     }
 
-    fn run_to(&self, days: u32, text: &str, outcome: &str, lineage: Option<CacheKey>) {
+    fn run_to(&self, days: u32, text: &str, outcome: NodeStatus, lineage: Option<CacheKey>) {
         self.run_changed(days, text, outcome, lineage, &[]);
     }
 
@@ -51,7 +73,7 @@ impl Used {
         &self,
         days: u32,
         text: &str,
-        outcome: &str,
+        outcome: NodeStatus,
         lineage: Option<CacheKey>,
         set: &[&str],
     ) {
@@ -70,20 +92,20 @@ impl Used {
             label: String::new(),
             kind: "copy".into(),
             key: Some(key(text)),
-            outcome: outcome.into(),
+            outcome,
             elapsed_ms: None,
             error: None,
             earlier_errors: Vec::new(),
             lineage,
         };
-        let record = self.case.store.begin_run(&new).expect("writable");
+        let record = RunRecord::begin(&self.case.store, &new).expect("writable");
         record.finish(RunStatus::Done, 0, 1, vec![node], |_| None).expect("writable");
     }
 
     /// Which entries go, the first to go first.
     fn gone(&self, limits: Limits, keep: &[&str], apply: bool) -> Vec<&'static str> {
         let keep: BTreeSet<CacheKey> = keep.iter().map(|text| key(text)).collect();
-        let collection = self.case.again().gc(limits, &keep, later(31), apply).expect("writable");
+        let collection = gc(&self.case.again(), limits, &keep, later(31), apply).expect("writable");
         Self::names(collection)
     }
 
@@ -91,15 +113,13 @@ impl Used {
     fn unneeded(&self, keep: &[&str]) -> Vec<&'static str> {
         let keep: BTreeSet<String> = keep.iter().map(|run| (*run).to_owned()).collect();
         Self::names(
-            self.case
-                .again()
-                .collect(Limits::default(), &keep, later(31), false)
+            collect(&self.case.again(), Limits::default(), &keep, later(31), false)
                 .expect("readable"),
         )
     }
 
     fn ids(&self) -> Vec<String> {
-        self.case.store.list_runs().expect("readable").into_iter().map(|run| run.id).collect()
+        list_runs(&self.case.store).expect("readable").into_iter().map(|run| run.id).collect()
     }
 
     fn names(collection: Collection) -> Vec<&'static str> {
@@ -167,7 +187,7 @@ fn applied_it_removes_what_it_named() {
 #[test]
 fn what_a_living_run_has_claimed_stays() {
     let used = Used::new();
-    let _claim = used.case.store.claim([key("b")]).expect("writable");
+    let _claim = Claim::of(&used.case.store, [key("b")]).expect("writable");
     used.gone(Limits::default(), &[], true);
     assert_eq!(used.there(), ["b"]);
 }
@@ -176,10 +196,10 @@ fn what_a_living_run_has_claimed_stays() {
 fn a_run_that_begins_waits_until_a_gc_has_finished() {
     let used = Used::new();
     let begun = AtomicBool::new(false);
-    let removing = used.case.again().lock_against_gc(true).expect("free");
+    let removing = lock_against_gc(&used.case.again(), true).expect("free");
     std::thread::scope(|scope| {
         let run = scope.spawn(|| {
-            let claim = used.case.again().claim([key("b")]).expect("writable");
+            let claim = Claim::of(&used.case.again(), [key("b")]).expect("writable");
             begun.store(true, Ordering::SeqCst);
             claim
         });
@@ -212,8 +232,7 @@ fn the_files_of_an_alias_that_is_kept_stay() {
         .reuse(&with_input("count", second.key()), &from_input(&second))
         .expect("writable")
         .expect("found");
-    case.store
-        .gc(Limits::default(), &BTreeSet::from([alias.key()]), later(1), true)
+    gc(&case.store, Limits::default(), &BTreeSet::from([alias.key()]), later(1), true)
         .expect("writable");
     assert_eq!(
         case.store.keys().expect("readable"),
@@ -225,10 +244,7 @@ fn the_files_of_an_alias_that_is_kept_stay() {
 #[test]
 fn it_says_who_used_an_entry() {
     let used = Used::new();
-    let collection = used
-        .case
-        .store
-        .gc(Limits::default(), &BTreeSet::new(), later(31), false)
+    let collection = gc(&used.case.store, Limits::default(), &BTreeSet::new(), later(31), false)
         .expect("readable");
     assert!(
         collection
@@ -241,20 +257,17 @@ fn it_says_who_used_an_entry() {
 
 #[test]
 fn the_latest_run_of_each_file_needs_its_keys() {
-    assert_eq!(
-        Used::new().case.store.keys_of_latest_runs(later(31)).expect("readable"),
-        BTreeSet::from([key("a")])
-    );
+    assert_eq!(latest(&Used::new().case.store, 31), BTreeSet::from([key("a")]));
 }
 
 #[test]
 fn what_the_command_line_changed_is_kept_for_a_month_and_then_its_record_can_go() {
     let used = Used::new();
-    used.run_changed(5, "b", "cached", None, &["corpus.samples=1"]);
-    let keys = |days| used.case.store.keys_of_latest_runs(later(days)).expect("readable");
+    used.run_changed(5, "b", NodeStatus::Cached, None, &["corpus.samples=1"]);
+    let keys = |days| latest(&used.case.store, days);
     assert_eq!([keys(31), keys(36)], [[key("a"), key("b")].into(), [key("a")].into()]);
     let old = |days| {
-        let found = used.case.store.collect_runs(None, &BTreeSet::new(), later(days), false);
+        let found = collect_runs(&used.case.store, None, &BTreeSet::new(), later(days), false);
         found.expect("readable").runs.into_iter().map(|run| run.overrides.set).collect::<Vec<_>>()
     };
     let changed = vec!["corpus.samples=1".to_owned()];
@@ -265,7 +278,7 @@ fn what_the_command_line_changed_is_kept_for_a_month_and_then_its_record_can_go(
 fn a_file_that_is_gone_needs_nothing() {
     let used = Used::new();
     std::fs::remove_file(used.case.path().join("tiny.toml")).expect("removed");
-    assert_eq!(used.case.store.keys_of_latest_runs(later(31)).expect("readable"), BTreeSet::new());
+    assert_eq!(latest(&used.case.store, 31), BTreeSet::new());
 }
 
 #[test]
@@ -275,7 +288,7 @@ fn damaged_entries_go() {
     let lock = case.store.try_lock(&entry.key()).expect("writable").expect("free");
     case.store.set_aside(&entry.key(), &lock).expect("writable");
     drop(lock);
-    case.store.gc(Limits::default(), &BTreeSet::new(), later(1), true).expect("writable");
+    gc(&case.store, Limits::default(), &BTreeSet::new(), later(1), true).expect("writable");
     assert_eq!(case.temporary(), [""; 0]);
 }
 
@@ -284,10 +297,7 @@ fn it_says_which_run_used_an_entry_last() {
     let used = Used::new();
     used.run(31, "c");
     let ids = used.ids();
-    let collection = used
-        .case
-        .store
-        .gc(Limits::default(), &BTreeSet::new(), later(31), false)
+    let collection = gc(&used.case.store, Limits::default(), &BTreeSet::new(), later(31), false)
         .expect("readable");
     let last: Vec<Option<String>> =
         collection.waste.into_iter().map(|waste| waste.last_run).collect();
@@ -312,7 +322,7 @@ fn what_a_named_or_pinned_run_needs_is_not_collected() {
 #[test]
 fn a_run_that_failed_does_not_take_the_place_of_the_last_good_one() {
     let used = Used::new();
-    used.run_to(31, "b", "failed", None);
+    used.run_to(31, "b", NodeStatus::Failed, None);
     assert_eq!(used.unneeded(&[]), ["c"]);
 }
 
@@ -333,11 +343,9 @@ fn checkpointed(case: &Case) -> Vec<CacheKey> {
 fn checkpoints_of_work_that_was_given_up_go_and_say_how_large_they_are() {
     let used = Used::new();
     checkpoint(&used.case, &key("given up"));
-    let collection = used
-        .case
-        .store
-        .collect(Limits::default(), &BTreeSet::new(), later(31), true)
-        .expect("writable");
+    let collection =
+        collect(&used.case.store, Limits::default(), &BTreeSet::new(), later(31), true)
+            .expect("writable");
     let waste =
         collection.waste.iter().find(|waste| waste.what == WasteOf::Checkpoints).expect("they go");
     assert_eq!((waste.key, waste.bytes), (Some(key("given up")), 5));
@@ -349,7 +357,7 @@ fn young_checkpoints_stay_where_there_is_an_age() {
     let used = Used::new();
     checkpoint(&used.case, &key("given up"));
     let limits = Limits { unused_for: Some(15 * DAY), budget: None };
-    used.case.store.collect(limits, &BTreeSet::new(), later(10), true).expect("writable");
+    collect(&used.case.store, limits, &BTreeSet::new(), later(10), true).expect("writable");
     assert_eq!(checkpointed(&used.case), [key("given up")]);
 }
 
@@ -365,13 +373,11 @@ fn what_a_killed_run_had_begun_stays() {
         started: jiff::Timestamp::now(),
         asked: &Asked::default(),
     };
-    let record = used.case.store.begin_run(&new).expect("writable");
+    let record = RunRecord::begin(&used.case.store, &new).expect("writable");
     record.event(&serde_json::json!({"event": "run_started", "nodes": 1}));
     record.event(&serde_json::json!({"event": "stage_started", "stage": "train", "kind": "copy", "key": begun}));
     drop(record);
-    used.case
-        .store
-        .collect(Limits::default(), &BTreeSet::new(), later(31), true)
+    collect(&used.case.store, Limits::default(), &BTreeSet::new(), later(31), true)
         .expect("writable");
     assert_eq!(checkpointed(&used.case), [begun]);
 }
@@ -380,13 +386,11 @@ fn what_a_killed_run_had_begun_stays() {
 fn the_state_that_the_latest_run_left_stays_and_that_of_an_earlier_one_goes() {
     let used = Used::new();
     let (early, late) = (key("early lineage"), key("late lineage"));
-    used.run_to(31, "b", "built", Some(early));
-    used.run_to(32, "a", "built", Some(late));
+    used.run_to(31, "b", NodeStatus::Built, Some(early));
+    used.run_to(32, "a", NodeStatus::Built, Some(late));
     checkpoint(&used.case, &early);
     checkpoint(&used.case, &late);
-    used.case
-        .store
-        .collect(Limits::default(), &BTreeSet::new(), later(33), true)
+    collect(&used.case.store, Limits::default(), &BTreeSet::new(), later(33), true)
         .expect("writable");
     assert_eq!(checkpointed(&used.case), [late]);
 }
@@ -397,7 +401,7 @@ fn checkpoints_count_in_the_budget() {
     checkpoint(&used.case, &key("given up"));
     let limits = Limits { unused_for: None, budget: Some(304) };
     let collection =
-        used.case.store.gc(limits, &BTreeSet::new(), later(31), false).expect("readable");
+        gc(&used.case.store, limits, &BTreeSet::new(), later(31), false).expect("readable");
     // Written just now, and so before any of the runs.
     assert_eq!(
         collection.waste.iter().map(|waste| waste.what).collect::<Vec<_>>(),
@@ -438,15 +442,14 @@ fn what_somebody_put_into_the_store_stays_and_links_are_not_followed() {
         symlink(&elsewhere, link).expect("writable");
     }
     fs::write(content.join("ab/mine"), "x").expect("writable");
-    let findings = case.again().verify(&|_| {}).expect("readable").findings;
+    let findings = verify(&case.again(), &|_| {}).expect("readable").findings;
     let named: Vec<&str> = findings.iter().map(|finding| finding.entry.as_str()).collect();
     let prefix_name = prefix.file_name().and_then(|name| name.to_str()).expect("two digits");
     let mut expected =
         vec![linked.to_owned(), format!("{prefix_name}/link"), format!("{prefix_name}/stray")];
     expected.sort_unstable();
     assert_eq!(named, expected);
-    case.again()
-        .collect(Limits::default(), &BTreeSet::from([]), later(31), true)
+    collect(&case.again(), Limits::default(), &BTreeSet::from([]), later(31), true)
         .expect("readable");
     fs::set_permissions(store.join("lost+found"), fs::Permissions::from_mode(0o755)).expect("ours");
     assert_eq!(fs::read_to_string(elsewhere.join("deep/a")).expect("there"), "precious");
@@ -468,9 +471,7 @@ fn a_linked_folder_of_unfinished_work_is_left_alone() {
     let temporary = used.case.store.temporary();
     std::fs::remove_dir_all(&temporary).expect("ours");
     std::os::unix::fs::symlink(&elsewhere, &temporary).expect("writable");
-    used.case
-        .again()
-        .collect(Limits::default(), &BTreeSet::new(), later(31), true)
+    collect(&used.case.again(), Limits::default(), &BTreeSet::new(), later(31), true)
         .expect("writable");
     assert_eq!(names(&elsewhere), ["damaged-mine", "work"]);
 }
@@ -485,10 +486,27 @@ fn the_index_of_contents_forgets_what_was_removed() {
         .expect("committed");
     let index = || contents(&case.store.cache().join("content")).len();
     assert_eq!(index(), 1);
-    case.store
-        .gc(Limits::default(), &BTreeSet::from([parts.key()]), later(1), true)
+    gc(&case.store, Limits::default(), &BTreeSet::from([parts.key()]), later(1), true)
         .expect("writable");
     assert_eq!(index(), 1);
-    case.store.gc(Limits::default(), &BTreeSet::new(), later(1), true).expect("writable");
+    gc(&case.store, Limits::default(), &BTreeSet::new(), later(1), true).expect("writable");
     assert_eq!(index(), 0);
+}
+
+#[test]
+fn the_records_of_living_runs_stay() {
+    let used = Used::new();
+    let started = jiff::Timestamp::try_from(later(5)).expect("in range");
+    let file = used.case.path().join("tiny.toml");
+    let (experiment, asked) = ("tiny", Asked::default());
+    let new = NewRun { experiment, file: &file, resolved: "", started, asked: &asked };
+    let living = RunRecord::begin(&used.case.store, &new).expect("writable");
+    let old = || -> Vec<String> {
+        let found = collect_runs(&used.case.store, None, &BTreeSet::new(), later(31), true);
+        found.expect("writable").runs.into_iter().map(|run| run.id).collect()
+    };
+    let id = living.id().to_owned();
+    assert!(!old().contains(&id) && living.folder().exists());
+    drop(living);
+    assert_eq!(old(), [id]);
 }

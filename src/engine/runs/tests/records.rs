@@ -3,20 +3,20 @@
 use std::path::{Path, PathBuf};
 
 use crate::engine::plan::{CacheKey, Lookup};
+use crate::engine::runs::*;
 use crate::engine::store::test_support::*;
-use crate::engine::store::*;
 
 fn key(stage: &str) -> CacheKey {
     fingerprint("copy", stage).key()
 }
 
-fn node(stage: &str, text: &str, outcome: &str) -> RunNode {
+fn node(stage: &str, text: &str, outcome: NodeStatus) -> RunNode {
     RunNode {
         stage: stage.into(),
         label: String::new(),
         kind: "copy".into(),
         key: Some(key(text)),
-        outcome: outcome.into(),
+        outcome,
         elapsed_ms: None,
         error: None,
         earlier_errors: Vec::new(),
@@ -38,7 +38,7 @@ fn run(case: &Case, second: i64, nodes: Vec<RunNode>) -> RunFile {
         asked: &Asked::default(),
     };
     let store = case.again();
-    let record = store.begin_run(&new).expect("writable");
+    let record = RunRecord::begin(&store, &new).expect("writable");
     let parts = |wanted: &CacheKey| {
         ["a", "b", "c"]
             .iter()
@@ -59,8 +59,8 @@ fn a_run_has_died_once_nobody_holds_its_lock() {
         started,
         asked: &Asked::default(),
     };
-    let record = case.store.begin_run(&new).expect("writable");
-    let status = || case.store.list_runs().expect("readable")[0].status;
+    let record = RunRecord::begin(&case.store, &new).expect("writable");
+    let status = || list_runs(&case.store).expect("readable")[0].status;
     assert_eq!(status(), RunStatus::Running);
     drop(record);
     assert_eq!(status(), RunStatus::Died);
@@ -87,7 +87,7 @@ fn run_folder_of_a_dead_process(case: &Case) -> PathBuf {
         started,
         asked: &Asked::default(),
     };
-    let record = case.store.begin_run(&new).expect("writable");
+    let record = RunRecord::begin(&case.store, &new).expect("writable");
     let folder = case.store.outputs().join("runs").join(record.id());
     drop(record);
     std::fs::write(folder.join("run.lock"), "").expect("writable");
@@ -105,7 +105,7 @@ fn a_record_holds_the_experiment_and_its_events() {
         started,
         asked: &Asked::default(),
     };
-    let record = case.store.begin_run(&new).expect("writable");
+    let record = RunRecord::begin(&case.store, &new).expect("writable");
     record.event(&serde_json::json!({"event": "run_started"}));
     record.event(&serde_json::json!({"event": "run_finished"}));
     let read = |name: &str| std::fs::read_to_string(record.folder().join(name)).expect("readable");
@@ -116,8 +116,8 @@ fn a_record_holds_the_experiment_and_its_events() {
 #[test]
 fn a_finished_run_reads_back() {
     let case = Case::new();
-    let finished = run(&case, 0, vec![node("corpus", "a", "built")]);
-    assert_eq!(case.store.list_runs().expect("readable"), [finished]);
+    let finished = run(&case, 0, vec![node("corpus", "a", NodeStatus::Built)]);
+    assert_eq!(list_runs(&case.store).expect("readable"), [finished]);
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn two_runs_in_one_second_have_two_records() {
     let case = Case::new();
     run(&case, 0, vec![]);
     run(&case, 0, vec![]);
-    assert_eq!(case.store.list_runs().expect("readable").len(), 2);
+    assert_eq!(list_runs(&case.store).expect("readable").len(), 2);
 }
 
 #[test]
@@ -137,60 +137,65 @@ fn the_record_does_not_say_where_the_project_lies() {
 #[test]
 fn the_latest_run_of_a_file_is_known() {
     let case = Case::new();
-    run(&case, 0, vec![node("corpus", "a", "built")]);
-    run(&case, 1, vec![node("corpus", "b", "built")]);
-    assert_eq!(case.again().latest_run(&file(&case), "corpus"), [key("b")]);
+    run(&case, 0, vec![node("corpus", "a", NodeStatus::Built)]);
+    run(&case, 1, vec![node("corpus", "b", NodeStatus::Built)]);
+    assert_eq!(Known::of(&case.again()).latest_run(&file(&case), "corpus"), [key("b")]);
 }
 
 #[test]
 fn the_latest_run_is_known_without_the_index() {
     let case = Case::new();
-    run(&case, 0, vec![node("corpus", "a", "built")]);
-    run(&case, 1, vec![node("corpus", "b", "built")]);
+    run(&case, 0, vec![node("corpus", "a", NodeStatus::Built)]);
+    run(&case, 1, vec![node("corpus", "b", NodeStatus::Built)]);
     std::fs::remove_dir_all(case.store.cache()).expect("ours");
-    assert_eq!(case.again().latest_run(&file(&case), "corpus"), [key("b")]);
+    assert_eq!(Known::of(&case.again()).latest_run(&file(&case), "corpus"), [key("b")]);
 }
 
 #[test]
 fn a_damaged_index_is_not_believed() {
     let case = Case::new();
-    run(&case, 0, vec![node("corpus", "a", "built")]);
+    run(&case, 0, vec![node("corpus", "a", NodeStatus::Built)]);
     for path in contents(&case.store.cache()).keys() {
         flip(path);
     }
-    assert_eq!(case.again().latest_run(&file(&case), "corpus"), [key("a")]);
+    assert_eq!(Known::of(&case.again()).latest_run(&file(&case), "corpus"), [key("a")]);
 }
 
 #[test]
 fn a_run_of_one_stage_says_nothing_about_the_others() {
     let case = Case::new();
-    run(&case, 0, vec![node("corpus", "a", "built"), node("train", "b", "built")]);
-    run(&case, 1, vec![node("corpus", "c", "built")]);
-    assert_eq!(case.again().latest_run(&file(&case), "train"), [key("b")]);
+    run(
+        &case,
+        0,
+        vec![node("corpus", "a", NodeStatus::Built), node("train", "b", NodeStatus::Built)],
+    );
+    run(&case, 1, vec![node("corpus", "c", NodeStatus::Built)]);
+    assert_eq!(Known::of(&case.again()).latest_run(&file(&case), "train"), [key("b")]);
 }
 
 #[test]
 fn a_failed_stage_came_to_nothing() {
     let case = Case::new();
-    run(&case, 0, vec![node("corpus", "a", "built")]);
-    run(&case, 1, vec![node("corpus", "b", "failed")]);
-    assert_eq!(case.again().latest_run(&file(&case), "corpus"), [key("a")]);
+    run(&case, 0, vec![node("corpus", "a", NodeStatus::Built)]);
+    run(&case, 1, vec![node("corpus", "b", NodeStatus::Failed)]);
+    assert_eq!(Known::of(&case.again()).latest_run(&file(&case), "corpus"), [key("a")]);
 }
 
 #[test]
 fn the_parts_of_a_key_are_known_although_its_entry_is_gone() {
     let case = Case::new();
-    run(&case, 0, vec![node("corpus", "a", "built")]);
+    run(&case, 0, vec![node("corpus", "a", NodeStatus::Built)]);
     let store = case.again();
-    store.latest_run(&file(&case), "corpus");
-    assert_eq!(store.fingerprint(&key("a")), Some(fingerprint("copy", "a")));
+    let known = Known::of(&store);
+    known.latest_run(&file(&case), "corpus");
+    assert_eq!(known.fingerprint(&key("a")), Some(fingerprint("copy", "a")));
 }
 
 #[test]
 fn another_file_has_another_latest_run() {
     let case = Case::new();
-    run(&case, 0, vec![node("corpus", "a", "built")]);
-    assert_eq!(case.again().latest_run(&case.path().join("other.toml"), "corpus"), []);
+    run(&case, 0, vec![node("corpus", "a", NodeStatus::Built)]);
+    assert_eq!(Known::of(&case.again()).latest_run(&case.path().join("other.toml"), "corpus"), []);
 }
 
 #[test]
@@ -205,7 +210,7 @@ fn an_experiments_name_never_leaves_the_folder_of_records() {
             started,
             asked: &Asked::default(),
         };
-        let record = case.store.begin_run(&new).expect("writable");
+        let record = RunRecord::begin(&case.store, &new).expect("writable");
         assert_eq!(
             record.folder().parent(),
             Some(case.store.outputs().join("runs").as_path()),
@@ -220,5 +225,19 @@ fn entries_of_a_kind_are_listed() {
     let case = Case::new();
     let entry = case.entry();
     let store = case.again();
-    assert_eq!((store.nearest("copy"), store.nearest("other")), (vec![entry.key()], vec![]));
+    let known = Known::of(&store);
+    assert_eq!((known.nearest("copy"), known.nearest("other")), (vec![entry.key()], vec![]));
+}
+
+#[test]
+fn of_earlier_results_the_one_most_alike_counts_that_is_there() {
+    let case = Case::new();
+    case.commit(&fingerprint("copy", "b"), &[("x", "b")]).expect("committed");
+    let nodes = ["a", "b"].map(|text| node("corpus", text, NodeStatus::Built));
+    run(&case, 0, nodes.to_vec());
+    let store = case.again();
+    let previous =
+        |text: &str| Known::of(&store).previous(&file(&case), "corpus", &fingerprint("copy", text));
+    assert_eq!(previous("c"), Some(store.entry_folder(&key("b"))));
+    assert_eq!(previous("a"), None);
 }

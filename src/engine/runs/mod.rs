@@ -1,0 +1,25 @@
+//! What runs leave behind beside entries: their records in `outputs/runs/`, and what is known and kept because of them.
+//!
+//! 1. [`RunRecord::begin`] writes that a run has begun, and [`RunRecord::finish`] what it came to;
+//! 2. what it puts into a results folder it says before, in a [`Publication`];
+//! 3. the next plan compares with the latest run of its file ([`Known`]);
+//! 4. [`collect`] removes from the store what no run needs, and [`collect_runs`] the records that nothing needs.
+
+mod gc;
+mod known;
+mod latest;
+mod old;
+mod publications;
+mod record;
+mod recorder;
+mod records;
+#[cfg(test)]
+mod tests;
+
+pub use gc::{Collection, Limits, Waste, WasteOf, collect};
+pub use known::Known;
+pub use old::{OldRun, OldRuns, collect_runs};
+pub use publications::{KeysByTrial, Publication, ResultsLock, forget_publication, publications};
+pub use record::{Asked, Changes, MadeBy, NodeStatus, RunFile, RunNode, RunStatus};
+pub use recorder::{NewRun, RunRecord};
+pub use records::{folder_of, list_runs, name_of_file, pin};
