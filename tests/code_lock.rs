@@ -33,7 +33,13 @@ const BEHIND: &[(&str, &[&str])] = &[
     ("split", &["text/split.rs", "text/split", "stages/splits.rs"]),
     (
         "templates",
-        &["text/templates.rs", "text/templates", "base/rng.rs", "stages/generate_corpus.rs"],
+        &[
+            "text/templates.rs",
+            "text/templates",
+            "base/toml.rs",
+            "base/rng.rs",
+            "stages/generate_corpus.rs",
+        ],
     ),
     ("tokenizer_training", &["text/train_tokenizer.rs", "text/train_tokenizer", "text/pieces.rs"]),
     ("training", &["training", "base/rng.rs", "stages/train.rs"]),

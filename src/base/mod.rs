@@ -5,5 +5,6 @@ pub mod diagnostics;
 pub(crate) mod disk;
 pub mod problem;
 pub mod rng;
+pub mod toml;
 pub mod units;
 pub(crate) mod visible;

@@ -1,5 +1,7 @@
 //! What is wrong somewhere, and what to do about it.
 
+use std::fmt;
+
 /// Something wrong at a place.
 ///
 /// A [`Diagnostic`](super::diagnostics::Diagnostic) is one that knows the text in which it stands; this is what those have to say who do not.
@@ -17,9 +19,43 @@ impl<Place> Problem<Place> {
         Self { place: place.into(), message: message.into(), help: None }
     }
 
+    /// The same at another place.
+    #[must_use]
+    pub fn at<Other>(self, place: Other) -> Problem<Other> {
+        Problem { place, message: self.message, help: self.help }
+    }
+
+    #[must_use]
+    pub fn has_help(&self) -> bool {
+        self.help.is_some()
+    }
+
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
+}
+
+/// A place in a text as a person finds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// From 1.
+    pub line: usize,
+    /// In characters, from 1.
+    pub column: usize,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}", self.line, self.column)
+    }
+}
+
+/// What JSON lacks, without the place that the error's text ends with.
+#[must_use]
+pub fn json_reason(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    text.strip_suffix(&place).unwrap_or(&text).to_owned()
 }

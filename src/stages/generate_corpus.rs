@@ -19,9 +19,7 @@ use crate::engine::stage::{
     SourceFile, SourceProblem, Stage, StageError, Survey, SurveyInputs,
 };
 use crate::stages::artifacts::CorpusFiles;
-use crate::text::{
-    self, Corpus, Example, Item, Split, SplitError, TEMPLATES_FORMAT, TemplateProblem, Templates,
-};
+use crate::text::{self, Corpus, Example, Item, Split, SplitError, TEMPLATES_FORMAT, Templates};
 
 /// Synthetic labelled sentences from a file of templates: each placeholder is filled with one of its values and becomes an entity. Sentences of anomalous templates are anomalies.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -59,15 +57,7 @@ const FIELD: &str = "template";
 const INSPECTION: Inspection = Inspection { largest: 1 << 20, read };
 
 fn read(text: &str) -> Result<Content, Vec<SourceProblem>> {
-    let problem = |TemplateProblem { range: place, message, help, .. }| SourceProblem {
-        place,
-        message,
-        help,
-    };
-    match Templates::check(text) {
-        Ok(templates) => Ok(Arc::new(templates)),
-        Err(problems) => Err(problems.into_iter().map(problem).collect()),
-    }
+    Ok(Arc::new(Templates::check(text)?))
 }
 
 fn samples() -> usize {

@@ -25,6 +25,7 @@ use super::offsets::{Offsets, Ruler};
 use super::{Entity, Example};
 
 use crate::base::disk::regular;
+use crate::base::problem::{Position, Problem, json_reason};
 use crate::base::visible;
 
 /// The longest line that is read.
@@ -39,31 +40,13 @@ const LABEL_LIMIT_CHARACTERS: usize = 64;
 /// How much text is read before it is parsed on all threads.
 const CHUNK_BYTES: usize = 4 << 20;
 
-/// What is wrong with one line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LineProblem {
-    /// From 1.
-    pub line: usize,
-    /// Of the value that is wrong, or of the start of the line; in characters from 1.
-    pub column: usize,
-    pub message: String,
-}
-
 /// What is wrong in the text of a line, and where in bytes.
-struct Misread {
-    at: usize,
-    message: String,
-}
+type Misread = Problem<usize>;
 
-impl Misread {
-    fn of_line(message: impl Into<String>) -> Self {
-        Self { at: 0, message: message.into() }
-    }
-
-    fn in_line(self, line: usize, text: &str) -> LineProblem {
-        let before = &text[..text.floor_char_boundary(self.at.min(text.len()))];
-        LineProblem { line, column: before.chars().count() + 1, message: self.message }
-    }
+/// What is wrong with a line, at the value that is wrong or at the start of the line.
+fn in_line(misread: Misread, line: usize, text: &str) -> Problem<Position> {
+    let before = &text[..text.floor_char_boundary(misread.place.min(text.len()))];
+    misread.at(Position { line, column: before.chars().count() + 1 })
 }
 
 /// Why a file gave no examples.
@@ -74,7 +57,7 @@ pub enum ReadError {
     #[error("{}", render(path, problems, *more))]
     Malformed {
         path: PathBuf,
-        problems: Vec<LineProblem>,
+        problems: Vec<Problem<Position>>,
         /// Malformed lines beyond those listed.
         more: usize,
     },
@@ -86,7 +69,6 @@ impl ReadError {
     /// What the user can do about it.
     #[must_use]
     pub fn help(&self) -> &'static str {
-        let too_long = too_long(LINE_LIMIT_BYTES);
         match self {
             Self::Io { error, .. } if error.kind() == io::ErrorKind::NotFound => {
                 "see that the file is where the experiment says"
@@ -97,11 +79,7 @@ impl ReadError {
             Self::Io { .. } => {
                 "the disk or the network that holds the file does not hand it out: copy it to another place, or check that"
             }
-            Self::Malformed { problems, .. }
-                if problems.iter().all(|problem| problem.message == too_long) =>
-            {
-                "every example has a line of its own: end each with a line break, or divide texts that are so long"
-            }
+            Self::Malformed { problems, .. } if problems.iter().all(Problem::has_help) => DIVIDE,
             Self::Malformed { .. } | Self::Empty { .. } => {
                 "a line is `{\"text\": \"...\", \"entities\": [{\"start\": 0, \"end\": 5, \"label\": \"NODE\"}], \"anomaly\": 0}`"
             }
@@ -109,17 +87,14 @@ impl ReadError {
     }
 }
 
-fn too_long(limit: usize) -> String {
-    format!("the line is longer than {limit} bytes")
-}
+/// The help of a line that is too long.
+const DIVIDE: &str = "every example has a line of its own: end each with a line break, or divide texts that are so long";
 
-fn render(path: &Path, problems: &[LineProblem], more: usize) -> String {
-    let mut lines: Vec<String> = problems
-        .iter()
-        .map(|LineProblem { line, column, message }| {
-            format!("{}:{line}:{column}: {message}", path.display())
-        })
-        .collect();
+fn render(path: &Path, problems: &[Problem<Position>], more: usize) -> String {
+    let line = |problem: &Problem<Position>| {
+        format!("{}:{}: {}", path.display(), problem.place, problem.message)
+    };
+    let mut lines: Vec<String> = problems.iter().map(line).collect();
     match more {
         0 => {}
         1 => lines.push("and 1 more malformed line".into()),
@@ -268,13 +243,15 @@ fn parse_line(
     line: usize,
     content: Option<Vec<u8>>,
     limits: Limits,
-) -> Result<Option<Example>, LineProblem> {
-    let content =
-        content.ok_or_else(|| Misread::of_line(too_long(limits.bytes)).in_line(line, ""))?;
+) -> Result<Option<Example>, Problem<Position>> {
+    let content = content.ok_or_else(|| {
+        let message = format!("the line is longer than {} bytes", limits.bytes);
+        in_line(Misread::new(0_usize, message).help(DIVIDE), line, "")
+    })?;
     let text = std::str::from_utf8(&content).map_err(|error| {
         let at = error.valid_up_to();
-        let message = format!("byte {} is not UTF-8", at + 1);
-        Misread { at, message }.in_line(line, &String::from_utf8_lossy(&content))
+        let misread = Misread::new(at, format!("byte {} is not UTF-8", at + 1));
+        in_line(misread, line, &String::from_utf8_lossy(&content))
     })?;
     let text = if line == 1 { text.strip_prefix('\u{feff}').unwrap_or(text) } else { text };
     if text.trim().is_empty() {
@@ -287,169 +264,193 @@ fn parse_line(
 ///
 /// # Errors
 /// What is wrong and what was expected, and where.
-pub fn parse_example(text: &str, line: usize, offsets: Offsets) -> Result<Example, LineProblem> {
-    read_example(text, line, offsets).map_err(|misread| misread.in_line(line, text))
+pub fn parse_example(
+    text: &str,
+    line: usize,
+    offsets: Offsets,
+) -> Result<Example, Problem<Position>> {
+    read_example(Line(text), line, offsets).map_err(|misread| in_line(misread, line, text))
 }
 
-fn read_example(text: &str, line: usize, offsets: Offsets) -> Result<Example, Misread> {
-    let Members(members) = serde_json::from_str(text).map_err(|error| json_problem(&error, 0))?;
-    let place = |raw: &RawValue| raw.get().as_ptr() as usize - text.as_ptr() as usize;
-    let problem = |raw: &RawValue, error: serde_json::Error| json_problem(&error, place(raw));
-    let wrong =
-        |raw: Option<&RawValue>, message: String| Misread { at: raw.map_or(0, place), message };
-    let whole = |raw: &RawValue| {
-        serde_json::from_str::<Value>(raw.get()).map_err(|error| problem(raw, error))
-    };
+/// The text of a line, from which each value is a part.
+#[derive(Clone, Copy)]
+struct Line<'t>(&'t str);
+
+impl Line<'_> {
+    fn wrong(self, value: &RawValue, message: String) -> Misread {
+        Misread::new(value.get().as_ptr() as usize - self.0.as_ptr() as usize, message)
+    }
+
+    fn read<'v, T: Deserialize<'v>>(self, value: &'v RawValue) -> Result<T, Misread> {
+        serde_json::from_str(value.get())
+            .map_err(|error| json_problem(&error, self.wrong(value, String::new()).place))
+    }
+
+    /// A value that is not what was expected, as a message shows it.
+    fn describe(self, value: &RawValue) -> Result<String, Misread> {
+        self.read(value).map(|value| describe(&value))
+    }
+}
+
+fn read_example(line: Line<'_>, number: usize, offsets: Offsets) -> Result<Example, Misread> {
+    let Members(members) = serde_json::from_str(line.0).map_err(|error| json_problem(&error, 0))?;
     let (mut content, mut entities, mut anomaly, mut fields) = (None, None, None, BTreeMap::new());
-    for (name, raw) in members {
-        let value = raw;
+    for (name, value) in members {
         let repeated = match name.as_str() {
             "text" => content.replace(value).is_some(),
             "entities" => entities.replace(value).is_some(),
             "anomaly" => anomaly.replace(value).is_some(),
-            _ => match scalar(value).map_err(|error| problem(value, error))? {
-                Some(value) => fields.insert(name.clone(), value).is_some(),
+            _ => match scalar(line, value)? {
+                Some(text) => fields.insert(name.clone(), text).is_some(),
                 None => false,
             },
         };
         if repeated {
-            let message = format!("`{}` stands twice", visible::line(&name));
-            return Err(wrong(Some(raw), message));
+            return Err(line.wrong(value, format!("`{}` stands twice", visible::line(&name))));
         }
     }
-    let given = content;
-    let content = match content.map(whole).transpose()? {
-        Some(Value::String(text)) => text,
-        Some(other) => {
+    let missing = |message: &str| Misread::new(0_usize, message);
+    let content = content.ok_or_else(|| missing("`text` is missing"))?;
+    let text = match line.read(content)? {
+        Value::String(text) => text,
+        other => {
             let message = format!("`text` is {}, expected a string", describe(&other));
-            return Err(wrong(given, message));
+            return Err(line.wrong(content, message));
         }
-        None => return Err(Misread::of_line("`text` is missing")),
     };
-    if let Some(at) = content.chars().position(|character| character == '\0') {
-        return Err(wrong(given, format!("`text` holds a NUL at character {at}")));
+    if let Some(at) = text.chars().position(|character| character == '\0') {
+        return Err(line.wrong(content, format!("`text` holds a NUL at character {at}")));
     }
-    let entities: Vec<&RawValue> = match entities {
-        Some(raw) if raw.get().starts_with('[') => {
-            serde_json::from_str(raw.get()).map_err(|error| problem(raw, error))?
-        }
-        Some(raw) => {
-            let message = format!("`entities` is {}, expected an array", describe(&whole(raw)?));
-            return Err(wrong(Some(raw), message));
-        }
-        None => {
-            let message = "`entities` is missing; write `[]` where there are none";
-            return Err(Misread::of_line(message));
-        }
-    };
-    let entities = read_entities(&entities, (&whole, &place), &content, offsets)?;
-    let given = anomaly;
-    let anomaly = match anomaly.map(whole).transpose()? {
-        Some(Value::Number(number)) if number.as_u64() == Some(0) => 0,
-        Some(Value::Number(number)) if number.as_u64() == Some(1) => 1,
-        Some(other) => {
-            let message =
-                format!("`anomaly` is {}, expected 0 (normal) or 1 (anomaly)", describe(&other));
-            return Err(wrong(given, message));
-        }
-        None => {
-            let message = "`anomaly` is missing; expected 0 (normal) or 1 (anomaly)";
-            return Err(Misread::of_line(message));
+    let entities = entities
+        .ok_or_else(|| missing("`entities` is missing; write `[]` where there are none"))?;
+    if !entities.get().starts_with('[') {
+        let message = format!("`entities` is {}, expected an array", line.describe(entities)?);
+        return Err(line.wrong(entities, message));
+    }
+    let entities = read_entities(line, &line.read::<Vec<&RawValue>>(entities)?, &text, offsets)?;
+    let anomaly = anomaly
+        .ok_or_else(|| missing("`anomaly` is missing; expected 0 (normal) or 1 (anomaly)"))?;
+    let class = match line.read(anomaly)? {
+        Value::Number(number) if number.as_u64() == Some(0) => 0,
+        Value::Number(number) if number.as_u64() == Some(1) => 1,
+        other => {
+            let is = describe(&other);
+            let message = format!("`anomaly` is {is}, expected 0 (normal) or 1 (anomaly)");
+            return Err(line.wrong(anomaly, message));
         }
     };
-    Ok(Example { text: content, entities, anomaly, fields, line })
+    Ok(Example { text, entities, anomaly: class, fields, line: number })
 }
 
-/// Reads a value, or says what is wrong with it and where.
-type Whole<'a> = dyn Fn(&RawValue) -> Result<Value, Misread> + 'a;
-
-/// * `place`: where a value stands in the line
 fn read_entities(
+    line: Line<'_>,
     values: &[&RawValue],
-    (whole, place): (&Whole<'_>, &dyn Fn(&RawValue) -> usize),
     text: &str,
     unit: Offsets,
 ) -> Result<Vec<Entity>, Misread> {
-    let length = unit.count(text);
-    let ruler = (unit != Offsets::Characters).then(|| Ruler::new(text.chars(), unit));
+    let measure = Measure {
+        text,
+        unit,
+        length: unit.count(text),
+        ruler: (unit != Offsets::Characters).then(|| Ruler::new(text.chars(), unit)),
+    };
     let mut entities = Vec::with_capacity(values.len());
     for (index, value) in values.iter().enumerate() {
-        let at = place(value);
-        let wrong = |message: String| Misread { at, message };
         let whose = format!("entity {} of the line", index + 1);
-        let Ok(Members(named)) = serde_json::from_str(value.get()) else {
-            let is = describe(&whole(value)?);
-            let message =
-                format!("{whose} is {is}, expected an object with `start`, `end` and `label`");
-            return Err(wrong(message));
-        };
-        let mut members = BTreeMap::new();
-        for (name, value) in
-            named.into_iter().filter(|(name, _)| ["start", "end", "label"].contains(&name.as_str()))
-        {
-            if members.insert(name.clone(), whole(value)?).is_some() {
-                return Err(Misread {
-                    at: place(value),
-                    message: format!("{whose} has `{name}` twice"),
-                });
-            }
-        }
-        let offset = |name: &str| {
-            match members.get(name) {
-            Some(Value::Number(number)) => number
-                .as_u64()
-                .and_then(|offset| usize::try_from(offset).ok())
-                .ok_or_else(|| format!("`{name}` of {whose} is {number}, expected a whole number of characters from 0")),
-            Some(other) => Err(format!("`{name}` of {whose} is {}, expected a whole number of characters from 0", describe(other))),
-            None => Err(format!("{whose} has no `{name}`")),
-        }
-        };
-        let offset = |name: &str| offset(name).map_err(wrong);
-        let (start, end) = (offset("start")?, offset("end")?);
-        if start >= end {
-            return Err(wrong(format!(
-                "{whose} starts at {start} and ends at {end}, expected `start` < `end`"
-            )));
-        }
-        if end > length {
-            let units = unit.units();
-            let hint = other_units(text, unit, end);
-            let message = format!("{whose} ends at {end}, but the text has {length} {units}{hint}");
-            return Err(wrong(message));
-        }
-        let character = |name: &str, offset: usize| {
-            match &ruler {
-            None => Ok(offset),
-            Some(ruler) => ruler.character(offset).ok_or_else(|| {
-                format!("`{name}` of {whose} is {offset}, which is inside a character where {} are counted", unit.units())
-            }),
-        }
-        };
-        let character = |name, offset| character(name, offset).map_err(wrong);
-        let (start, end) = (character("start", start)?, character("end", end)?);
-        let label = match members.remove("label") {
-            Some(Value::String(label)) => label,
-            Some(other) => {
-                let is = describe(&other);
-                return Err(wrong(format!("`label` of {whose} is {is}, expected a string")));
-            }
-            None => return Err(wrong(format!("{whose} has no `label`"))),
-        };
-        check_label(&label).map_err(|problem| wrong(format!("`label` of {whose} {problem}")))?;
-        entities.push((Entity { start, end, label }, at));
+        entities.push((read_entity(line, value, &whose, &measure)?, *value));
     }
     entities.sort_by_key(|(entity, _)| entity.start);
     for pair in entities.windows(2) {
-        let [(one, _), (other, at)] = pair else { continue };
+        let [(one, _), (other, value)] = pair else { continue };
         if other.start < one.end {
             let message = format!(
                 "entities `{}` at {}..{} and `{}` at {}..{} overlap",
                 one.label, one.start, one.end, other.label, other.start, other.end
             );
-            return Err(Misread { at: *at, message });
+            return Err(line.wrong(value, message));
         }
     }
     Ok(entities.into_iter().map(|(entity, _)| entity).collect())
+}
+
+/// The text in which entities lie, and how they are counted.
+struct Measure<'t> {
+    text: &'t str,
+    unit: Offsets,
+    length: usize,
+    ruler: Option<Ruler>,
+}
+
+fn read_entity(
+    line: Line<'_>,
+    value: &RawValue,
+    whose: &str,
+    measure: &Measure<'_>,
+) -> Result<Entity, Misread> {
+    let wrong = |message: String| line.wrong(value, message);
+    let Ok(Members(named)) = serde_json::from_str(value.get()) else {
+        let is = line.describe(value)?;
+        return Err(wrong(format!(
+            "{whose} is {is}, expected an object with `start`, `end` and `label`"
+        )));
+    };
+    let mut members: BTreeMap<String, Value> = BTreeMap::new();
+    for (name, value) in named {
+        if ["start", "end", "label"].contains(&name.as_str())
+            && members.insert(name.clone(), line.read(value)?).is_some()
+        {
+            return Err(line.wrong(value, format!("{whose} has `{name}` twice")));
+        }
+    }
+    let offset = |name: &str| match members.get(name) {
+        None => Err(wrong(format!("{whose} has no `{name}`"))),
+        Some(value) => {
+            let offset = value.as_u64().and_then(|offset| usize::try_from(offset).ok());
+            let is = || if value.is_number() { value.to_string() } else { describe(value) };
+            offset.ok_or_else(|| {
+                wrong(format!(
+                    "`{name}` of {whose} is {}, expected a whole number of characters from 0",
+                    is()
+                ))
+            })
+        }
+    };
+    let (start, end) = (offset("start")?, offset("end")?);
+    if start >= end {
+        return Err(wrong(format!(
+            "{whose} starts at {start} and ends at {end}, expected `start` < `end`"
+        )));
+    }
+    let Measure { text, unit, length, ruler } = measure;
+    let units = unit.units();
+    if end > *length {
+        let hint = other_units(text, *unit, end);
+        return Err(wrong(format!(
+            "{whose} ends at {end}, but the text has {length} {units}{hint}"
+        )));
+    }
+    let character = |name: &str, offset: usize| {
+        let inside = match ruler {
+            None => Some(offset),
+            Some(ruler) => ruler.character(offset),
+        };
+        inside.ok_or_else(|| {
+            wrong(format!(
+                "`{name}` of {whose} is {offset}, which is inside a character where {units} are counted"
+            ))
+        })
+    };
+    let (start, end) = (character("start", start)?, character("end", end)?);
+    let label = match members.remove("label") {
+        Some(Value::String(label)) => label,
+        Some(other) => {
+            let is = describe(&other);
+            return Err(wrong(format!("`label` of {whose} is {is}, expected a string")));
+        }
+        None => return Err(wrong(format!("{whose} has no `label`"))),
+    };
+    check_label(&label).map_err(|problem| wrong(format!("`label` of {whose} {problem}")))?;
+    Ok(Entity { start, end, label })
 }
 
 /// What to say of an offset beyond the text that lies inside it in another unit.
@@ -502,9 +503,9 @@ pub fn write(examples: &[Example], writer: &mut impl Write) -> io::Result<()> {
 }
 
 /// A string, or the JSON of anything else as it stands, so that no number is too large or too exact; nothing for a null.
-fn scalar(raw: &RawValue) -> serde_json::Result<Option<String>> {
+fn scalar(line: Line<'_>, raw: &RawValue) -> Result<Option<String>, Misread> {
     match raw.get().as_bytes() {
-        [b'"', ..] => serde_json::from_str(raw.get()).map(Some),
+        [b'"', ..] => line.read(raw).map(Some),
         [b'n', ..] => Ok(None),
         _ => Ok(Some(raw.get().to_owned())),
     }
@@ -523,15 +524,14 @@ fn describe(value: &Value) -> String {
 
 /// * `offset`: where in the line the text that was read begins
 fn json_problem(error: &serde_json::Error, offset: usize) -> Misread {
-    let message = error.to_string();
     // The line is always 1 in a text of one line; the file's line stands before the message.
-    let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
+    let reason = json_reason(error);
     match error.column() {
-        0 => Misread { at: offset, message: format!("not a JSON object: {message}") },
-        column => Misread {
-            at: offset + column - 1,
-            message: format!("not a JSON object: {message} at byte {}", offset + column),
-        },
+        0 => Misread::new(offset, format!("not a JSON object: {reason}")),
+        column => {
+            let message = format!("not a JSON object: {reason} at byte {}", offset + column);
+            Misread::new(offset + column - 1, message)
+        }
     }
 }
 

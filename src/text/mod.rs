@@ -37,9 +37,7 @@ pub use split::{
     By, Contradictions, Difference, Division, EqualTexts, Fractions, GroupCounts, Item, Membership,
     SplitError, Trace, check_sizes, split,
 };
-pub use templates::{
-    FORMAT as TEMPLATES_FORMAT, Sentences, TemplateProblem, Templates, TemplatesError, classes,
-};
+pub use templates::{FORMAT as TEMPLATES_FORMAT, Sentences, Templates, TemplatesError, classes};
 pub use tokenize::{Statistics, TextTokenizer, TokenizedText, TokenizerError};
 pub use train_tokenizer::{TrainTokenizerError, train_tokenizer};
 pub use truth::{EntityTruth, Fit};

@@ -20,7 +20,6 @@
 mod parser;
 
 use std::collections::BTreeSet;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use rand::RngExt as _;
@@ -30,7 +29,9 @@ use rayon::prelude::*;
 
 use super::{Entity, Example};
 use crate::base::disk::regular;
+use crate::base::problem::{Position, Problem};
 use crate::base::rng::Rng;
+use crate::base::toml::Mistake;
 
 /// What a file of templates is, for whoever has none that can be read.
 pub const FORMAT: &str = "a file of templates has `[templates]` with lists `normal` and `anomaly`, and for each `{x}` in them `[entities.x]` \
@@ -69,27 +70,13 @@ enum Piece {
     Draw(usize),
 }
 
-/// What is wrong at one place of a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TemplateProblem {
-    /// From 1.
-    pub line: usize,
-    /// In characters, from 1.
-    pub column: usize,
-    /// The place in bytes, after a byte order mark.
-    pub range: Range<usize>,
-    pub message: String,
-    /// What to do about it.
-    pub help: Option<String>,
-}
-
 /// Why there are no templates, or no sentences from them.
 #[derive(Debug, thiserror::Error)]
 pub enum TemplatesError {
     #[error("cannot read `{}`: {error}", path.display())]
     Io { path: PathBuf, error: std::io::Error },
     #[error("{}", render(path, problems))]
-    Malformed { path: PathBuf, problems: Vec<TemplateProblem> },
+    Malformed { path: PathBuf, problems: Vec<Problem<Position>> },
     #[error(
         "there are no `{class}` templates, but the anomaly ratio of {anomaly_ratio} asks for {count} such sentences"
     )]
@@ -98,12 +85,31 @@ pub enum TemplatesError {
     Ratio { anomaly_ratio: f64 },
 }
 
-fn render(path: &Path, problems: &[TemplateProblem]) -> String {
-    let line = |problem: &TemplateProblem| {
-        let help = problem.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
-        format!("{}:{}:{}: {}{help}", path.display(), problem.line, problem.column, problem.message)
+fn render(path: &Path, problems: &[Problem<Position>]) -> String {
+    let line = |Problem { place, message, help }: &Problem<Position>| {
+        let help = help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
+        format!("{}:{place}: {message}{help}", path.display())
     };
     problems.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Mistakes, which are in the order of the text, with their lines and columns.
+fn located(text: &str, mistakes: Vec<Mistake>) -> Vec<Problem<Position>> {
+    // One walk for all of them, since a file may be a single line of megabytes.
+    let (mut at, mut position) = (0, Position { line: 1, column: 1 });
+    let mut locate = |mistake: Mistake| {
+        let start = mistake.place.start;
+        for character in text.get(at..start).unwrap_or_default().chars() {
+            let Position { line, column } = position;
+            position = match character {
+                '\n' => Position { line: line + 1, column: 1 },
+                _ => Position { line, column: column + 1 },
+            };
+        }
+        at = at.max(start);
+        mistake.at(position)
+    };
+    mistakes.into_iter().map(&mut locate).collect()
 }
 
 impl Templates {
@@ -123,7 +129,8 @@ impl Templates {
             Ok(text) => Self::parse(text.strip_prefix('\u{feff}').unwrap_or(text), path),
             Err(error) => {
                 let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-                let problems = parser::end(&valid, "not UTF-8");
+                let end = Mistake::new(valid.len()..valid.len(), "not UTF-8");
+                let problems = located(&valid, vec![end]);
                 Err(TemplatesError::Malformed { path: path.into(), problems })
             }
         }
@@ -134,15 +141,17 @@ impl Templates {
     /// # Errors
     /// As [`Templates::read`].
     pub fn parse(text: &str, path: &Path) -> Result<Self, TemplatesError> {
-        Self::check(text)
-            .map_err(|problems| TemplatesError::Malformed { path: path.into(), problems })
+        Self::check(text).map_err(|mistakes| {
+            let problems = located(text, mistakes);
+            TemplatesError::Malformed { path: path.into(), problems }
+        })
     }
 
     /// Reads templates from text that nobody has named yet.
     ///
     /// # Errors
     /// Every mistake, in the order of the text.
-    pub fn check(text: &str) -> Result<Self, Vec<TemplateProblem>> {
+    pub fn check(text: &str) -> Result<Self, Vec<Mistake>> {
         parser::parse(text)
     }
 

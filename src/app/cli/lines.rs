@@ -9,6 +9,8 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
+use crate::base::problem::json_reason;
+
 /// Most lines read before they are handed on, so that memory stays bounded and output begins early.
 const CHUNK: usize = 1024;
 /// The same in bytes.
@@ -229,9 +231,7 @@ fn not_an_object(error: &serde_json::Error) -> NoText {
         return NoText::NoObject;
     }
     // The line is the stream's, and is said already.
-    let message = error.to_string();
-    let reason = message.split(" at line ").next().unwrap_or_default().to_owned();
-    NoText::Malformed { reason, byte: error.column() }
+    NoText::Malformed { reason: json_reason(error), byte: error.column() }
 }
 
 #[cfg(test)]

@@ -186,8 +186,7 @@ fn first_word(reader: &mut Reader<'_>, entry: Entry, before: &[Word], axes: &mut
         NodeData::Invalid => return,
         // One table with nothing but a distribution is that of an axis whose second word is missing.
         NodeData::Table(table)
-            if !(table.entries.len() == 1
-                && DISTRIBUTIONS.iter().any(|word| table.position(word).is_some())) =>
+            if !(table.entries.len() == 1 && DISTRIBUTIONS.contains(&&*table.entries[0].name)) =>
         {
             table
         }

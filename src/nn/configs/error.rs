@@ -2,19 +2,13 @@
 
 use thiserror::Error;
 
-/// Something in a `config.json` with which no model can be made here.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigProblem {
-    /// The key of the file that it is about.
-    pub key: &'static str,
-    pub message: String,
-    /// What the user can do about it.
-    pub help: String,
-}
+use crate::base::problem::{Problem, json_reason};
+
+/// Something in a `config.json` with which no model can be made here, and the key that it is about.
+pub type ConfigProblem = Problem<&'static str>;
 
 pub(super) fn problem(key: &'static str, message: impl Into<String>) -> ConfigProblem {
-    let help = "choose a model that is made so, or correct the file".to_owned();
-    ConfigProblem { key, message: message.into(), help }
+    ConfigProblem::new(key, message).help("choose a model that is made so, or correct the file")
 }
 
 fn messages(problems: &[ConfigProblem]) -> Vec<&str> {
@@ -38,7 +32,7 @@ impl ConfigError {
     pub fn help(&self) -> String {
         match self {
             Self::Unsupported(problems) => {
-                problems.first().map(|problem| problem.help.clone()).unwrap_or_default()
+                problems.first().and_then(|problem| problem.help.clone()).unwrap_or_default()
             }
             Self::Json { .. } => "take the file again from where the model came".to_owned(),
         }
@@ -47,8 +41,6 @@ impl ConfigError {
 
 impl From<serde_json::Error> for ConfigError {
     fn from(error: serde_json::Error) -> Self {
-        let text = error.to_string();
-        let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
-        Self::Json { message: message.to_owned(), line: error.line(), column: error.column() }
+        Self::Json { message: json_reason(&error), line: error.line(), column: error.column() }
     }
 }

@@ -43,7 +43,7 @@ impl EncoderSpec {
         let Some(family) = FAMILIES.iter().find(|family| family.model_type == asked) else {
             let known = list(|family| format!("`{}`", family.model_type));
             let message = format!("`model_type` is `{}`, expected {known}", visible::line(asked));
-            let problem = ConfigProblem { key: "model_type", message, help: known_families() };
+            let problem = ConfigProblem::new("model_type", message).help(known_families());
             return Err(ConfigError::Unsupported(vec![problem]));
         };
         (family.read)(text)

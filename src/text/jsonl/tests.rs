@@ -5,7 +5,7 @@ use super::*;
 fn problems(text: impl AsRef<[u8]>) -> Vec<(usize, String)> {
     match read_from(text.as_ref(), Path::new("x.jsonl")) {
         Err(ReadError::Malformed { problems, .. }) => {
-            problems.into_iter().map(|problem| (problem.line, problem.message)).collect()
+            problems.into_iter().map(|problem| (problem.place.line, problem.message)).collect()
         }
         other => panic!("expected malformed lines, got {other:?}"),
     }
@@ -216,7 +216,7 @@ fn a_mistake_is_at_the_column_of_the_value_that_is_wrong() {
     let column = |line: &str| {
         let error = read_from(line.as_bytes(), Path::new("x")).unwrap_err();
         let ReadError::Malformed { problems, .. } = error else { panic!("{error}") };
-        problems[0].column
+        problems[0].place.column
     };
     let at = |line: &str, value: &str| {
         let before = &line[..line.find(value).expect("it is there")];

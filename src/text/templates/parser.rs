@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use ::toml::Spanned;
+use ::toml::de::{DeTable, DeValue};
 
 use super::super::jsonl::check_label;
-use super::{FORMAT, Piece, Placeholder, Template, TemplateProblem, Templates};
+use super::{FORMAT, Piece, Placeholder, Template, Templates};
+use crate::base::toml::{self, Mistake, Reading};
 
 type Table<'a> = DeTable<'a>;
 type Value<'a> = Spanned<DeValue<'a>>;
@@ -15,48 +16,23 @@ type Value<'a> = Spanned<DeValue<'a>>;
 /// Mistakes beyond these are not looked for: nobody reads them, and a hostile file must cost little.
 const KEPT: usize = 1000;
 
-pub(super) fn parse(text: &str) -> Result<Templates, Vec<TemplateProblem>> {
+/// # Errors
+/// Every mistake, in the order of the text.
+pub(super) fn parse(text: &str) -> Result<Templates, Vec<Mistake>> {
     let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
     let mut parser = Parser { text, lines, problems: Vec::new() };
     let templates = parser.file();
-    if parser.problems.is_empty() { Ok(templates) } else { Err(located(text, parser.problems)) }
-}
-
-/// Puts mistakes into the order of the text, with their lines and columns.
-fn located(text: &str, mut all: Vec<Found>) -> Vec<TemplateProblem> {
-    all.sort_by_key(|found| found.range.start);
-    all.dedup_by(|later, earlier| later.range == earlier.range && later.message == earlier.message);
-    // One walk for all of them, since a file may be a single line of megabytes.
-    let (mut at, mut line, mut column) = (0, 1, 1);
-    let mut locate = |Found { range, message, help }: Found| {
-        for character in text.get(at..range.start).unwrap_or_default().chars() {
-            (line, column) = if character == '\n' { (line + 1, 1) } else { (line, column + 1) };
-        }
-        at = at.max(range.start);
-        TemplateProblem { line, column, range, message, help }
-    };
-    all.into_iter().map(&mut locate).collect()
-}
-
-/// The place behind a text that ends where it should not.
-pub(super) fn end(text: &str, message: &str) -> Vec<TemplateProblem> {
-    located(
-        text,
-        vec![Found { range: text.len()..text.len(), message: message.into(), help: None }],
-    )
-}
-
-struct Found {
-    range: Range<usize>,
-    message: String,
-    help: Option<String>,
+    let mut problems = parser.problems;
+    problems.sort_by_key(|problem| problem.place.start);
+    problems.dedup();
+    if problems.is_empty() { Ok(templates) } else { Err(problems) }
 }
 
 struct Parser<'a> {
     text: &'a str,
     /// Where each line starts.
     lines: Vec<usize>,
-    problems: Vec<Found>,
+    problems: Vec<Mistake>,
 }
 
 /// A string and where it stands, quotes included.
@@ -67,7 +43,7 @@ struct Text {
 
 impl Parser<'_> {
     fn report(&mut self, range: Range<usize>, message: impl Into<String>) {
-        self.push(Found { range, message: message.into(), help: None });
+        self.push(Mistake::new(range, message));
     }
 
     fn report_with(
@@ -76,10 +52,10 @@ impl Parser<'_> {
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
-        self.push(Found { range, message: message.into(), help: Some(help.into()) });
+        self.push(Mistake::new(range, message).help(help));
     }
 
-    fn push(&mut self, found: Found) {
+    fn push(&mut self, found: Mistake) {
         if !self.is_full() {
             self.problems.push(found);
         }
@@ -92,32 +68,14 @@ impl Parser<'_> {
     fn file(&mut self) -> Templates {
         let nothing =
             Templates { placeholders: Vec::new(), normal: Vec::new(), anomaly: Vec::new() };
-        let (file, errors) = DeTable::parse_recoverable(self.text);
-        if !errors.is_empty() {
+        let Reading { root: file, mut mistakes, .. } = toml::document(self.text);
+        if !mistakes.is_empty() {
             // What follows a mistake of syntax may stand where nobody meant it to: further complaints would mislead.
-            let swallowed = errors.iter().position(|error| error.message().starts_with("unclosed"));
-            let mut last_line = 0;
-            for (number, error) in errors.iter().enumerate() {
-                let range = error.span().unwrap_or(0..0);
-                let same_line = self.line(range.start)
-                    == std::mem::replace(&mut last_line, self.line(range.start));
-                match swallowed {
-                    // An array that is never closed takes in what follows, which is wrong only there.
-                    Some(swallowed) if number == swallowed => {
-                        self.report_with(
-                            range,
-                            error.message(),
-                            "what is never closed starts above, maybe far above",
-                        );
-                    }
-                    Some(_) if number == 0 => self.report(range, error.message()),
-                    None if !same_line => self.report(range, error.message()),
-                    _ => {}
-                }
-            }
+            toml::one_per_line(self.text, &mut mistakes);
+            mistakes.truncate(KEPT);
+            self.problems = mistakes;
             return nothing;
         }
-        let file = file.into_inner();
         if file.is_empty() {
             let what = if self.text.trim().is_empty() {
                 "the file is empty"
@@ -324,9 +282,9 @@ impl Parser<'_> {
             }
             let mut mistakes = Vec::new();
             let (pieces, draws) = pieces(&text, placeholders, &mut mistakes);
-            for Found { range: inside, message, help } in mistakes {
-                let range = self.inside(&range, &text, inside);
-                self.push(Found { range, message, help });
+            for mut mistake in mistakes {
+                mistake.place = self.inside(&range, &text, mistake.place);
+                self.push(mistake);
             }
             templates.push(Template { id: format!("{class}-{:02}", index + 1), pieces, draws });
         }
@@ -367,7 +325,7 @@ fn is_name(name: &str) -> bool {
 fn pieces(
     template: &str,
     placeholders: &[Placeholder],
-    mistakes: &mut Vec<Found>,
+    mistakes: &mut Vec<Mistake>,
 ) -> (Vec<Piece>, Vec<usize>) {
     let (mut pieces, mut draws): (Vec<Piece>, Vec<usize>) = (Vec::new(), Vec::new());
     let mut named: Vec<&str> = Vec::new();
@@ -379,21 +337,16 @@ fn pieces(
             literal.push_str(&brace[1..]);
             at += 2;
         } else if character == '}' {
-            mistakes.push(Found {
-                range: at..at + 1,
-                message: "`}` without `{`".into(),
-                help: Some("write `}}` for a brace".into()),
-            });
+            mistakes
+                .push(Mistake::new(at..at + 1, "`}` without `{`").help("write `}}` for a brace"));
             break;
         } else if character == '{' {
             let Some(length) =
                 rest[1..].find(['{', '}']).filter(|end| rest[1 + end..].starts_with('}'))
             else {
-                mistakes.push(Found {
-                    range: at..at + 1,
-                    message: "`{` without `}`".into(),
-                    help: Some("write `{{` for a brace".into()),
-                });
+                mistakes.push(
+                    Mistake::new(at..at + 1, "`{` without `}`").help("write `{{` for a brace"),
+                );
                 break;
             };
             let whole = &rest[1..=length];
@@ -419,11 +372,11 @@ fn pieces(
                             "`{{{whole}}}` needs a further value, but `{name}` has only {}",
                             values.len()
                         );
-                        mistakes.push(Found { range, message, help: None });
+                        mistakes.push(Mistake::new(range, message));
                     }
                     pieces.push(Piece::Draw(draw));
                 }
-                Err((message, help)) => mistakes.push(Found { range, message, help: Some(help) }),
+                Err((message, help)) => mistakes.push(Mistake::new(range, message).help(help)),
             }
         } else {
             literal.push(character);

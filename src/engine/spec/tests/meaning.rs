@@ -511,7 +511,7 @@ fn what_could_be_read_is_there_in_spite_of_mistakes() {
         .filter(|parameter| parameter.value.data == Data::Invalid)
         .map(|parameter| &*parameter.name)
         .collect();
-    assert_eq!(invalid, ["epochs", "rate", "data"]);
+    assert_eq!(invalid, ["epochs", "data"]);
 }
 
 #[test]

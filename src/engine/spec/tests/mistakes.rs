@@ -71,7 +71,7 @@ fn a_folder_is_not_an_experiment_file() {
 }
 
 #[test]
-fn syntax_mistakes_are_in_our_words() {
+fn mistakes_of_syntax_are_pointed_at() {
     let mut report = Report::default();
     for text in [
         "rate",
