@@ -36,11 +36,7 @@ pub fn open(
 
 /// An engine's failure as a stage's, with what helps.
 pub fn failed(error: EngineError) -> StageError {
-    let failure = StageError::new(error.to_string());
-    match error.help() {
-        Some(help) => failure.with_help(help),
-        None => failure,
-    }
+    StageError::of(&error, error.help())
 }
 
 /// The device, and its name as `--device` spells it. `auto` is a GPU where the program was built for one and the machine has one.

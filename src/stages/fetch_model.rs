@@ -186,8 +186,8 @@ fn read_config(text: &str) -> Result<Content, Vec<SourceProblem>> {
         Err(ConfigError::Unsupported(problems)) => Err(problems
             .into_iter()
             .map(|problem| {
-                let range = place_of(text, problem.key);
-                SourceProblem::new(range, problem.message.as_str()).help(problem.help.as_str())
+                let range = place_of(text, problem.place);
+                problem.at(range)
             })
             .collect()),
         Err(ConfigError::Json { message, line, column }) => {
@@ -279,9 +279,5 @@ fn failed(error: HubError) -> StageError {
     if matches!(error, HubError::Cancelled) {
         return StageError::Cancelled;
     }
-    let failure = StageError::new(error.to_string());
-    match error.help() {
-        Some(help) => failure.with_help(help),
-        None => failure,
-    }
+    StageError::of(&error, error.help())
 }

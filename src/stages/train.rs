@@ -549,11 +549,7 @@ fn failed(error: TrainError, data: &Encoded) -> StageError {
         }
         _ => error.to_string(),
     };
-    let failure = StageError::new(message);
-    match help {
-        Some(help) => failure.with_help(help),
-        None => failure,
-    }
+    StageError::of(&message, help)
 }
 
 /// Passes on what the training says.

@@ -46,7 +46,12 @@ pub struct Batch {
 #[derive(Debug, thiserror::Error)]
 pub enum EncodedError {
     #[error("cannot {doing} `{}`: {error}", path.display())]
-    Io { doing: &'static str, path: std::path::PathBuf, error: std::io::Error },
+    Io {
+        doing: &'static str,
+        path: std::path::PathBuf,
+        #[source]
+        error: std::io::Error,
+    },
     #[error("`{}` holds no encoded texts: {reason}", path.display())]
     Malformed { path: std::path::PathBuf, reason: String },
 }

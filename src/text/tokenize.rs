@@ -92,7 +92,12 @@ pub struct Statistics {
 #[derive(Debug, thiserror::Error)]
 pub enum TokenizerError {
     #[error("cannot {doing} `{}`: {error}", path.display())]
-    Io { doing: &'static str, path: PathBuf, error: std::io::Error },
+    Io {
+        doing: &'static str,
+        path: PathBuf,
+        #[source]
+        error: std::io::Error,
+    },
     #[error("`{}` has {size} bytes, more than the {LIMIT_BYTES} that are read", path.display())]
     TooLarge { path: PathBuf, size: u64 },
     #[error("`{}` is no tokenizer: {reason}", path.display())]

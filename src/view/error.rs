@@ -67,7 +67,7 @@ impl PublishError {
                 Some("the same command goes on: all results are in the store".to_owned())
             }
             Self::Plot(error) => {
-                NoRoom::of_text(&error.to_string(), Path::new("")).map(|why| why.help().to_owned())
+                NoRoom::behind(error, Path::new("")).map(|why| why.help().to_owned())
             }
         }
     }

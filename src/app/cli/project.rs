@@ -117,13 +117,9 @@ pub fn store_in(outputs: &Path) -> Result<Store, Failure> {
         store
     });
     opened.map_err(|error| {
-        let failure = Failure::usage(error.to_string());
-        match error.help() {
-            Some(help) => failure.with_help(help),
-            None => failure.with_help(
-                "results and the store lie there: move it away, or name another folder with `--root`",
-            ),
-        }
+        let elsewhere =
+            "results and the store lie there: move it away, or name another folder with `--root`";
+        Failure::usage(error.to_string()).with_help(error.help().unwrap_or(elsewhere))
     })
 }
 

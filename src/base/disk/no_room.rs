@@ -1,5 +1,6 @@
 //! What a disk means when it takes no more.
 
+use std::error::Error;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
@@ -28,14 +29,13 @@ impl NoRoom {
         }
     }
 
-    /// [`NoRoom::of`] for an error that other libraries have made a text of: the standard library writes the system's number into it, in one
-    /// form for people and in another for programmers.
+    /// [`NoRoom::of`] the system's error that is behind another.
     #[must_use]
-    pub fn of_text(text: &str, path: &Path) -> Option<Self> {
-        let (_, rest) =
-            text.rsplit_once("(os error ").or_else(|| text.rsplit_once("Os { code: "))?;
-        let digits = rest.split(|character: char| !character.is_ascii_digit()).next()?;
-        Self::of(&io::Error::from_raw_os_error(digits.parse().ok()?), path)
+    pub fn behind(error: &(dyn Error + 'static), path: &Path) -> Option<Self> {
+        match error.downcast_ref() {
+            Some(error) => Self::of(error, path),
+            None => Self::behind(error.source()?, path),
+        }
     }
 
     /// What happened to `path`.
@@ -112,15 +112,15 @@ mod tests {
             [of(28), of(122), of(27)],
             [Some(NoRoom::Space), Some(NoRoom::Quota), Some(NoRoom::FileSize)]
         );
-        let text = io::Error::from_raw_os_error(122).to_string();
-        assert_eq!(
-            NoRoom::of_text(&format!("the picture: {text}"), Path::new("/")),
-            Some(NoRoom::Quota)
-        );
-        assert_eq!(
-            NoRoom::of_text(&format!("{:?}", io::Error::from_raw_os_error(28)), Path::new("/")),
-            Some(NoRoom::Space)
-        );
-        assert_eq!(NoRoom::of_text("the picture is empty", Path::new("/")), None);
+    }
+
+    #[test]
+    fn the_system_error_behind_another_is_found() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("the picture: {0}")]
+        struct Picture(#[source] io::Error);
+        let behind = |kind: ErrorKind| NoRoom::behind(&Picture(kind.into()), Path::new("/"));
+        assert_eq!(behind(ErrorKind::QuotaExceeded), Some(NoRoom::Quota));
+        assert_eq!(behind(ErrorKind::NotFound), None);
     }
 }

@@ -38,9 +38,5 @@ impl ExecError {
 
 /// A stage that failed because the store did.
 pub(super) fn stage_error(error: &StoreError) -> StageError {
-    let failure = StageError::new(error.to_string());
-    match error.help() {
-        Some(help) => failure.with_help(help),
-        None => failure,
-    }
+    StageError::of(error, error.help())
 }

@@ -26,6 +26,12 @@ impl StageError {
         Self::Failed { message: message.into(), help: None, parameter: None }
     }
 
+    /// What another error says, with what helps where that is known.
+    pub fn of(error: &impl std::fmt::Display, help: Option<impl Into<String>>) -> Self {
+        let help = help.map(Into::into);
+        Self::Failed { message: error.to_string(), help, parameter: None }
+    }
+
     #[must_use]
     pub fn with_help(self, help: impl Into<String>) -> Self {
         match self {
@@ -64,12 +70,11 @@ impl StageError {
         }
     }
 
-    /// `error` of a library that was to write `path`, in its own words unless the disk takes no more.
-    pub fn writing(path: &std::path::Path, error: &impl std::fmt::Display) -> Self {
-        let text = error.to_string();
-        match NoRoom::of_text(&text, path) {
-            Some(why) => Self::new(why.message(path)).with_help(why.help()),
-            None => Self::new(text),
+    /// The error of who was to write `path`, in its own words unless the disk takes no more.
+    pub fn writing(path: &std::path::Path, error: &(dyn std::error::Error + 'static)) -> Self {
+        match NoRoom::behind(error, path) {
+            Some(why) => Self::of(&why.message(path), Some(why.help())),
+            None => Self::new(error.to_string()),
         }
     }
 

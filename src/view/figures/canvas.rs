@@ -11,7 +11,7 @@ use plotters::style::{
 
 use super::PlotError;
 use super::font::{self, Weight};
-use super::raster::{Raster, UNIT};
+use super::raster::{Raster, RasterError, UNIT};
 
 /// Colours that stay apart for every kind of colour vision and in grey (Okabe and Ito, 2008).
 pub(super) const BLUE: RGBColor = RGBColor(0, 114, 178);
@@ -144,9 +144,13 @@ impl<'a> Canvas<'a> {
 
     /// Writes the PNG.
     pub(super) fn finish(self) -> Result<(), PlotError> {
-        self.area.present().map_err(|error| PlotError::Write {
-            path: self.path.to_owned(),
-            reason: error.to_string(),
+        use plotters::drawing::DrawingAreaErrorKind::BackendError;
+        use plotters_backend::DrawingErrorKind::DrawingError;
+        self.area.present().map_err(|error| match error {
+            BackendError(DrawingError(RasterError::Disk(source))) => {
+                PlotError::Write { path: self.path.to_owned(), source }
+            }
+            other => PlotError::Broken { reason: other.to_string() },
         })
     }
 

@@ -27,13 +27,15 @@ mod tests;
 
 use std::path::PathBuf;
 
+use crate::base::disk::regular;
+
 pub use confusion::{anomaly_confusion, ner_confusion};
 pub use curves::{PrecisionRecall, Roc, precision_recall, roc};
 pub use history::{EpochRow, HistoryRow, HistorySplit, epoch_losses, learning_rate, loss_curves};
 pub use sweep::{SweepGrid, SweepPoint, sweep_grid, sweep_line};
 
 /// Why there is no picture.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum PlotError {
     #[error("nothing to show in the figure `{figure}`: expected {expected}")]
     NoData { figure: &'static str, expected: &'static str },
@@ -41,8 +43,8 @@ pub enum PlotError {
     Shape { figure: &'static str, expected: usize, found: usize },
     #[error("a table of {found} labels is too large to draw: at most {most}")]
     TooManyLabels { found: usize, most: usize },
-    #[error("cannot write `{}`: {reason}", path.display())]
-    Write { path: PathBuf, reason: String },
+    #[error("cannot write `{}`: {}", path.display(), regular::reason(source))]
+    Write { path: PathBuf, source: std::io::Error },
     #[error("drawing it went wrong, which is a mistake in the program: {reason}")]
     Broken { reason: String },
 }

@@ -23,6 +23,8 @@ pub(super) const UNIT: f64 = 16.0;
 pub(super) enum RasterError {
     #[error("{0}")]
     Encode(String),
+    #[error("{0}")]
+    Disk(std::io::Error),
     #[error("filled polygons are not supported")]
     Polygon,
 }
@@ -188,8 +190,13 @@ impl DrawingBackend for Raster {
         let mut file = BitMapBackend::new(&self.path, (self.width as u32, self.height as u32));
         let size = (self.width as u32, self.height as u32);
         let written = file.blit_bitmap((0, 0), size, &self.pixels).and_then(|()| file.present());
-        written
-            .map_err(|error| DrawingErrorKind::DrawingError(RasterError::Encode(error.to_string())))
+        written.map_err(|error| {
+            // The encoder keeps the error of the system to itself, but a disk that takes no picture takes its pixels still less.
+            DrawingErrorKind::DrawingError(match std::fs::write(&self.path, &self.pixels) {
+                Ok(()) => RasterError::Encode(error.to_string()),
+                Err(error) => RasterError::Disk(error),
+            })
+        })
     }
 
     fn draw_pixel(&mut self, point: BackendCoord, color: BackendColor) -> Drawn {

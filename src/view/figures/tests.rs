@@ -12,9 +12,12 @@ fn bytes(draw: impl Fn(&Path) -> Result<(), PlotError>) -> Result<Vec<u8>, PlotE
     Ok(std::fs::read(&path).expect("the picture was written"))
 }
 
+fn drawn(draw: impl Fn(&Path) -> Result<(), PlotError>) -> Vec<u8> {
+    bytes(draw).expect("the figure is drawn")
+}
+
 fn picture(draw: impl Fn(&Path) -> Result<(), PlotError>) {
-    let bytes = bytes(draw).expect("the figure is drawn");
-    assert!(bytes.starts_with(b"\x89PNG"));
+    assert!(drawn(draw).starts_with(b"\x89PNG"));
 }
 
 fn row(split: HistorySplit, step: u64, epoch: u64, loss: f64) -> HistoryRow {
@@ -77,18 +80,18 @@ const EXTREMES: [f64; 9] = [0.0, -1.0, 1.0, 5e-324, 1e-9, 1e9, 1e300, f64::INFIN
 #[test]
 fn the_same_rows_give_the_same_bytes() {
     let (rows, (labels, counts)) = (history(200, 3), confusion(20));
-    assert_eq!(bytes(|path| loss_curves(&rows, path)), bytes(|path| loss_curves(&rows, path)));
+    assert_eq!(drawn(|path| loss_curves(&rows, path)), drawn(|path| loss_curves(&rows, path)));
     assert_eq!(
-        bytes(|path| ner_confusion(&labels, &counts, path)),
-        bytes(|path| ner_confusion(&labels, &counts, path))
+        drawn(|path| ner_confusion(&labels, &counts, path)),
+        drawn(|path| ner_confusion(&labels, &counts, path))
     );
 }
 
 #[test]
 fn other_rows_give_other_bytes() {
     assert_ne!(
-        bytes(|path| loss_curves(&history(200, 3), path)),
-        bytes(|path| loss_curves(&history(201, 3), path))
+        drawn(|path| loss_curves(&history(200, 3), path)),
+        drawn(|path| loss_curves(&history(201, 3), path))
     );
 }
 
@@ -202,7 +205,7 @@ fn labels_of_any_script_and_length_are_drawn() {
 #[test]
 fn a_confusion_that_does_not_match_its_labels_is_refused() {
     let drawn = bytes(|path| ner_confusion(&confusion(3).0, &[1; 8], path));
-    assert_eq!(drawn, Err(PlotError::Shape { figure: "confusion matrix", expected: 9, found: 8 }));
+    assert!(matches!(drawn, Err(PlotError::Shape { expected: 9, found: 8, .. })), "{drawn:?}");
     assert!(matches!(bytes(|path| ner_confusion(&[], &[], path)), Err(PlotError::NoData { .. })));
     assert!(matches!(
         bytes(|path| ner_confusion(&vec![String::new(); 301], &[], path)),
@@ -213,7 +216,7 @@ fn a_confusion_that_does_not_match_its_labels_is_refused() {
 #[test]
 fn where_o_stands_among_the_labels_does_not_matter() {
     let draw = |labels: [&str; 3], counts: [u64; 9]| {
-        bytes(|path| ner_confusion(&labels.map(String::from), &counts, path))
+        drawn(|path| ner_confusion(&labels.map(String::from), &counts, path))
     };
     assert_eq!(
         draw(["O", "B-A", "I-A"], [9, 1, 2, 3, 8, 4, 5, 6, 7]),
@@ -231,8 +234,8 @@ fn curves_may_come_in_either_order_of_thresholds() {
     };
     let reversed = points.iter().rev().copied().collect();
     assert_eq!(
-        bytes(|path| precision_recall(&curve(points.clone()), path)),
-        bytes(|path| precision_recall(&curve(Vec::clone(&reversed)), path))
+        drawn(|path| precision_recall(&curve(points.clone()), path)),
+        drawn(|path| precision_recall(&curve(Vec::clone(&reversed)), path))
     );
 }
 
