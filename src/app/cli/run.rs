@@ -136,7 +136,7 @@ fn execute(
         origin: Origin { made_by: record.run().made_by(), again: &again },
     };
     for text in &plan.warnings {
-        listener.event(&Event::Warning { text: text.clone() });
+        listener.event(&Event::Warning { text: text.to_string() });
     }
     let options = Options { verify: view::unpublished(plan, &project.store), ..options.clone() };
     let outcome = match exec::execute(plan, &project.store, &options, &listener, &signals.cancel) {

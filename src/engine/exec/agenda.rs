@@ -7,7 +7,7 @@ use super::error::ExecError;
 use super::node::NodeName;
 use super::options::Options;
 use super::order::{Existing, WorkOrder, key_of};
-use crate::engine::plan::{CacheKey, NodeId, Plan};
+use crate::engine::plan::{CacheKey, Fingerprint, NodeId, Plan};
 use crate::engine::stage::{AnyStage, StageKind};
 use crate::engine::store::{Entry, Store};
 
@@ -45,8 +45,14 @@ impl Source {
 pub(super) struct Agenda<'a> {
     /// In topological order.
     pub(super) tasks: Vec<Task>,
-    /// Makes the order for a node. Most nodes of a large plan are there already, and need none.
-    order: Box<dyn Fn(usize) -> WorkOrder + 'a>,
+    origin: Origin<'a>,
+}
+
+/// What orders are made from. Most nodes of a large plan are there already, and need none.
+enum Origin<'a> {
+    Plan(&'a Plan, &'a Store),
+    /// In the order of the tasks.
+    Orders(Vec<&'a WorkOrder>),
 }
 
 impl<'a> Agenda<'a> {
@@ -72,14 +78,8 @@ impl<'a> Agenda<'a> {
                 is_shown: options.verify.contains(&id),
             })
         };
-        let order = |index| {
-            let id = NodeId(u32::try_from(index).expect("a plan numbers its nodes in 32 bits"));
-            WorkOrder::of(plan, id, store).expect("every node has its key")
-        };
-        Ok(Self {
-            tasks: plan.ids().map(task).collect::<Result<_, ExecError>>()?,
-            order: Box::new(order),
-        })
+        let tasks = plan.ids().map(task).collect::<Result<_, ExecError>>()?;
+        Ok(Self { tasks, origin: Origin::Plan(plan, store) })
     }
 
     /// # Errors
@@ -117,14 +117,31 @@ impl<'a> Agenda<'a> {
             })
         };
         let tasks = sorted.iter().enumerate().map(task).collect::<Result<_, ExecError>>()?;
-        Ok(Self { tasks, order: Box::new(move |index| sorted[index].clone()) })
+        Ok(Self { tasks, origin: Origin::Orders(sorted) })
     }
 
     /// The order for a node.
     pub(super) fn order(&self, index: usize, existing: Existing) -> WorkOrder {
-        let name = self.tasks[index].name.clone();
-        WorkOrder { name, existing, ..(self.order)(index) }
+        let order = match &self.origin {
+            Origin::Plan(plan, store) => {
+                WorkOrder::of(plan, id(index), store).expect("every node has its key")
+            }
+            Origin::Orders(orders) => orders[index].clone(),
+        };
+        WorkOrder { name: self.tasks[index].name.clone(), existing, ..order }
     }
+
+    /// What the key of a node is made of.
+    pub(super) fn fingerprint(&self, index: usize) -> Fingerprint {
+        match &self.origin {
+            Origin::Plan(plan, _) => plan.fingerprint(id(index)).expect("every node has its key"),
+            Origin::Orders(orders) => orders[index].fingerprint.clone(),
+        }
+    }
+}
+
+fn id(index: usize) -> NodeId {
+    NodeId(u32::try_from(index).expect("a plan numbers its nodes in 32 bits"))
 }
 
 /// The names of some orders that wait for each other, among those that nothing frees.

@@ -142,8 +142,7 @@ impl<'a> Scheduler<'a> {
         }
         // Whoever holds the lock builds the entry, or is about to find the older one.
         let Some(_lock) = store.try_lock(&task.key)? else { return Ok(None) };
-        let fingerprint = self.agenda.order(index, Existing::Good).fingerprint;
-        Ok(store.reuse(&fingerprint, &contents)?.map(|entry| {
+        Ok(store.reuse(&self.agenda.fingerprint(index), &contents)?.map(|entry| {
             let from = entry.storage_key();
             (entry, Outcome::Reused { from })
         }))

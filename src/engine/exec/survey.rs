@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::engine::plan::{Node, Plan, undefined_objective};
+use crate::engine::plan::{Node, Plan, Warning, undefined_everywhere};
 use crate::engine::stage::{Finding, Remark, StageError, SurveyInputs, UndefinedMetrics};
 use crate::engine::store::{State, Store};
 
@@ -54,10 +54,9 @@ pub fn survey(plan: &Plan, store: &Store) -> Vec<Found> {
             }
         }
     }
-    if plan.warnings.is_empty()
-        && let Some((node, warning)) = objective(plan, &undefined)
-    {
-        said_of(node, &mut found).remarks.push(Remark::Warning(warning));
+    let is_known = plan.warnings.iter().any(|it| matches!(it, Warning::UndefinedObjective { .. }));
+    if !is_known && let Some((node, warning)) = objective(plan, undefined) {
+        said_of(node, &mut found).remarks.push(Remark::Warning(warning.to_string()));
     }
     found.retain(|found| !found.remarks.is_empty() || !found.errors.is_empty());
     found
@@ -79,19 +78,13 @@ fn said_of<'a>(node: &Node, found: &'a mut Vec<Found>) -> &'a mut Found {
 /// A warning of an objective that the data leave undefined in every trial, and a node of its stage.
 ///
 /// * `undefined`: what they leave undefined, by node
-fn objective<'a>(
-    plan: &'a Plan,
-    undefined: &[Vec<UndefinedMetrics>],
-) -> Option<(&'a Node, String)> {
+fn objective(plan: &Plan, undefined: Vec<Vec<UndefinedMetrics>>) -> Option<(&Node, Warning)> {
     let objective = plan.sweep.as_ref()?.objective.as_ref()?;
-    let (stage, metric) = objective.metric.split_once('.')?;
-    let of_stage = plan.nodes.iter().zip(undefined).filter(|(node, _)| *node.stage == *stage);
-    let reasons: Option<Vec<(&Node, &UndefinedMetrics)>> = of_stage
-        .map(|(node, undefined)| {
-            let is_asked = |undefined: &&UndefinedMetrics| metric.starts_with(undefined.prefix);
-            Some((node, undefined.iter().find(is_asked)?))
-        })
-        .collect();
-    let (node, undefined) = *reasons?.first()?;
-    Some((node, undefined_objective(&objective.metric, &undefined.because)))
+    let (stage, metric) = objective.path();
+    let is_of_stage = |node: &&Node| *node.stage == *stage;
+    let of_stage = plan.nodes.iter().zip(undefined).filter(|(node, _)| is_of_stage(node));
+    let reasons = undefined_everywhere(metric, of_stage.map(|(_, undefined)| undefined))?;
+    let (metric, because) = (objective.metric.clone(), reasons[0].because.clone());
+    let node = plan.nodes.iter().find(is_of_stage)?;
+    Some((node, Warning::UndefinedObjective { metric, because }))
 }

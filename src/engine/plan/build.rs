@@ -14,11 +14,12 @@ use super::select::Selector;
 use super::sources::Contents;
 use super::sweep::Axes;
 use super::trials::Trials;
+use super::warning::{Warning, undefined_everywhere};
 use super::wires::Graph;
 use super::{Digests, Identity, Node, NodeId, Plan, PlanError, SweepShape};
 use crate::base::diagnostics::{Diagnostic, Diagnostics, suggest};
 use crate::engine::spec::Experiment;
-use crate::engine::stage::{StageKind, UndefinedMetrics};
+use crate::engine::stage::StageKind;
 
 /// Bounds trials times stages and wires.
 const MOST_NODES: usize = 4_000_000;
@@ -160,14 +161,7 @@ fn select(graph: &Graph<'_>, selected: &[String]) -> Result<BTreeSet<usize>, Pla
     let mut wanted = BTreeSet::new();
     while let Some(stage) = open.pop() {
         if wanted.insert(stage) {
-            let draft = &graph.drafts[stage];
-            open.extend(
-                draft
-                    .wires
-                    .iter()
-                    .map(|wire| wire.stage)
-                    .chain(draft.after.iter().map(|(stage, _)| *stage)),
-            );
+            open.extend(graph.drafts[stage].needs().map(|(need, _)| need));
         }
     }
     Ok(wanted)
@@ -210,13 +204,8 @@ impl<'a> Assembly<'a> {
     fn place_all(&mut self, graph: &Graph<'_>, order: &[usize], instances: &[Option<Instances>]) {
         for stage in order {
             let draft = &graph.drafts[*stage];
-            let mut needs = draft
-                .wires
-                .iter()
-                .map(|wire| wire.stage)
-                .chain(draft.after.iter().map(|(stage, _)| *stage));
-            if let (Some(instances), true) =
-                (&instances[*stage], needs.all(|stage| self.placed.contains_key(&stage)))
+            if let Some(instances) = &instances[*stage]
+                && draft.needs().all(|(need, _)| self.placed.contains_key(&need))
             {
                 self.place(*stage, draft, instances);
             }
@@ -304,31 +293,23 @@ impl<'a> Assembly<'a> {
         experiment: &Experiment,
         graph: &Graph<'_>,
         found: &mut Vec<Diagnostic>,
-    ) -> Option<String> {
+    ) -> Option<Warning> {
         let objective = experiment.sweep.as_ref()?.objective.as_ref()?;
-        let (stage, metric) = objective.metric.split_once('.')?;
-        let is_asked = |draft: &Draft<'_>| *draft.declaration.name == *stage;
-        let placed = self.placed.get(&graph.drafts.iter().position(is_asked)?)?;
-        let why = |id: &NodeId| self.foresight.never_defines(&self.nodes[id.index()], metric);
-        let reasons: Option<Vec<UndefinedMetrics>> = placed.nodes.iter().map(why).collect();
-        let reasons = reasons?;
+        let (stage, metric) = objective.path();
+        let placed = self.placed.get(&graph.position(stage)?)?;
+        let of_node = |id: &NodeId| self.foresight.undefined(&self.nodes[id.index()]);
+        let reasons = undefined_everywhere(metric, placed.nodes.iter().map(of_node))?;
+        let metric = objective.metric.clone();
         if let Some(by_data) = reasons.iter().find(|undefined| undefined.by_data) {
-            return Some(undefined_objective(&objective.metric, &by_data.because));
+            let because = by_data.because.clone();
+            return Some(Warning::UndefinedObjective { metric, because });
         }
-        let because = &reasons.first()?.because;
-        let message = format!("`{}` is undefined in every trial: {because}", objective.metric);
+        let because = &reasons[0].because;
+        let message = format!("`{metric}` is undefined in every trial: {because}");
         let help = "choose another objective, or see that it is defined";
         found.push(Diagnostic::new("undefined-metric", message).at(objective.span).help(help));
         None
     }
-}
-
-/// A warning of an objective that the data leave undefined.
-#[must_use]
-pub fn undefined_objective(metric: &str, because: &str) -> String {
-    format!(
-        "the objective `{metric}` is undefined in every trial, so that none will be the best: {because}"
-    )
 }
 
 /// * `inputs`: sorted by name

@@ -1,7 +1,8 @@
 //! What differs between two fingerprints, in words.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::ControlFlow;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -49,120 +50,126 @@ pub enum Change {
     },
 }
 
+/// What is told each difference, which it may have made a [`Change`] of, and says whether to go on.
+type Each<'a> = dyn FnMut(&dyn Fn() -> Change) -> ControlFlow<()> + 'a;
+
 impl Fingerprint {
     /// How `self` differs from `old`, parameters first: what a person changed stands before what followed from it.
     #[must_use]
     pub fn compare(&self, old: &Self) -> Vec<Change> {
         let mut changes = Vec::new();
-        if self.kind != old.kind {
-            // Nothing else can be compared between two kinds.
-            return vec![Change::Kind { old: old.kind.clone(), new: self.kind.clone() }];
-        }
-        let names: BTreeSet<&String> =
-            self.parameters.keys().chain(old.parameters.keys()).collect();
-        for name in names {
-            compare_values(name, old.parameters.get(name), self.parameters.get(name), &mut changes);
-        }
-        for name in self.sources.keys().chain(old.sources.keys()).collect::<BTreeSet<_>>() {
-            let (old, new) = (old.sources.get(name).cloned(), self.sources.get(name).cloned());
-            if old != new {
-                changes.push(Change::Source { name: name.clone(), old, new });
-            }
-        }
-        if self.commit != old.commit {
-            changes.push(Change::Commit { old: old.commit.clone(), new: self.commit.clone() });
-        }
-        for part in self.code.keys().chain(old.code.keys()).collect::<BTreeSet<_>>() {
-            let (old, new) = (old.code.get(part).copied(), self.code.get(part).copied());
-            if old != new {
-                changes.push(Change::Code { part: part.clone(), old, new });
-            }
-        }
-        if self.format != old.format {
-            changes.push(Change::Format { old: old.format, new: self.format });
-        }
-        for port in self.inputs.keys().chain(old.inputs.keys()).collect::<BTreeSet<_>>() {
-            let (old, new) = (old.inputs.get(port).copied(), self.inputs.get(port).copied());
-            if old != new {
-                changes.push(Change::Input { port: port.clone(), old, new });
-            }
-        }
+        let _ = self.walk(old, &mut |change| {
+            changes.push(change());
+            ControlFlow::Continue(())
+        });
+        changes.sort_by(|one, other| one.rank().cmp(&other.rank()));
         changes
     }
-}
 
-impl Fingerprint {
     /// How many changes [`compare`](Self::compare) finds; `None` where they are `limit` or more. It is asked for every pair of many, so it makes
-    /// nothing and ends early: what differs between the trials of a sweep comes first.
+    /// nothing and ends early.
     #[must_use]
     pub(super) fn count_changes(&self, old: &Self, limit: usize) -> Option<usize> {
         if self.kind != old.kind {
             // As a single change, which says less than any number of others.
             return (limit == usize::MAX).then_some(usize::MAX - 1);
         }
-        let mut count = count_entries(&self.inputs, &old.inputs);
-        if count < limit {
-            count += count_parameters(&self.parameters, &old.parameters, limit - count);
-        }
-        if count < limit {
-            count += count_entries(&self.sources, &old.sources)
-                + count_entries(&self.code, &old.code)
-                + usize::from(self.commit != old.commit)
-                + usize::from(self.format != old.format);
-        }
+        let mut count = 0;
+        let _ = self.walk(old, &mut |_| {
+            count += 1;
+            if count < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
         (count < limit).then_some(count)
+    }
+
+    /// Each difference, beginning with those that there are between the trials of a sweep.
+    fn walk(&self, old: &Self, each: &mut Each<'_>) -> ControlFlow<()> {
+        if self.kind != old.kind {
+            // Nothing else can be compared between two kinds.
+            return each(&|| Change::Kind { old: old.kind.clone(), new: self.kind.clone() });
+        }
+        differing(&self.inputs, &old.inputs, |port, new, old| {
+            each(&|| Change::Input { port: port.to_owned(), old: old.copied(), new: new.copied() })
+        })?;
+        differing_parameters(&[], &self.parameters, &old.parameters, each)?;
+        differing(&self.sources, &old.sources, |name, new, old| {
+            each(&|| Change::Source { name: name.to_owned(), old: old.cloned(), new: new.cloned() })
+        })?;
+        differing(&self.code, &old.code, |part, new, old| {
+            each(&|| Change::Code { part: part.to_owned(), old: old.copied(), new: new.copied() })
+        })?;
+        if self.commit != old.commit {
+            let (old, new) = (&old.commit, &self.commit);
+            each(&|| Change::Commit { old: old.clone(), new: new.clone() })?;
+        }
+        if self.format != old.format {
+            each(&|| Change::Format { old: old.format, new: self.format })?;
+        }
+        ControlFlow::Continue(())
     }
 }
 
-fn count_entries<V: PartialEq>(new: &BTreeMap<String, V>, old: &BTreeMap<String, V>) -> usize {
-    let differing = new.iter().filter(|(name, value)| old.get(*name) != Some(*value)).count();
-    differing + old.keys().filter(|name| !new.contains_key(*name)).count()
+impl Change {
+    /// Where it stands among others.
+    fn rank(&self) -> (u8, &str) {
+        match self {
+            Self::Kind { .. } => (0, ""),
+            Self::Parameter { name, .. } => (1, name),
+            Self::Source { name, .. } => (2, name),
+            Self::Commit { .. } => (3, ""),
+            Self::Code { part, .. } => (4, part),
+            Self::Format { .. } => (5, ""),
+            Self::Input { port, .. } => (6, port),
+        }
+    }
 }
 
-/// At least `limit` where there are so many.
-fn count_parameters(new: &Map<String, Value>, old: &Map<String, Value>, limit: usize) -> usize {
-    let mut count = 0;
+/// Each name whose values differ, with the new one and the old one.
+fn differing<'a, V: PartialEq>(
+    new: &'a BTreeMap<String, V>,
+    old: &'a BTreeMap<String, V>,
+    mut each: impl FnMut(&'a str, Option<&'a V>, Option<&'a V>) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    let changed = new.iter().map(|(name, value)| (name, Some(value), old.get(name)));
+    let gone = old.iter().filter(|(name, _)| !new.contains_key(*name));
+    changed
+        .filter(|(_, new, old)| new != old)
+        .chain(gone.map(|(name, value)| (name, None, Some(value))))
+        .try_for_each(|(name, new, old)| each(name, new, old))
+}
+
+/// * `path`: of the table that holds the parameters
+fn differing_parameters(
+    path: &[&str],
+    new: &Map<String, Value>,
+    old: &Map<String, Value>,
+    each: &mut Each<'_>,
+) -> ControlFlow<()> {
     // Of one kind, and so in one order, but for what was added since.
     let mut beside = old.iter();
-    for (name, value) in new {
+    let changed = new.iter().map(|(name, value)| {
         let known = match beside.next() {
             Some((other, known)) if other == name => Some(known),
             _ => old.get(name),
         };
-        count += count_values(known, Some(value), limit - count);
-        if count >= limit {
-            return count;
-        }
-    }
+        (name, Some(value), known)
+    });
     let gone = old.iter().filter(|(name, _)| !new.contains_key(*name));
-    count + gone.filter(|(_, value)| !value.is_null()).count()
-}
-
-fn count_values(old: Option<&Value>, new: Option<&Value>, limit: usize) -> usize {
-    let old = old.filter(|value| !value.is_null());
-    let new = new.filter(|value| !value.is_null());
-    match (old, new) {
-        (Some(Value::Object(old)), Some(Value::Object(new))) => count_parameters(new, old, limit),
-        _ => usize::from(old != new),
-    }
-}
-
-fn compare_values(name: &str, old: Option<&Value>, new: Option<&Value>, changes: &mut Vec<Change>) {
-    let old = old.filter(|value| !value.is_null());
-    let new = new.filter(|value| !value.is_null());
-    match (old, new) {
-        (Some(Value::Object(old)), Some(Value::Object(new))) => {
-            for key in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
-                compare_values(&format!("{name}.{key}"), old.get(key), new.get(key), changes);
+    for (name, new, old) in changed.chain(gone.map(|(name, value)| (name, None, Some(value)))) {
+        let is_set = |value: &&Value| !value.is_null();
+        match (new.filter(is_set), old.filter(is_set)) {
+            (Some(Value::Object(new)), Some(Value::Object(old))) => {
+                differing_parameters(&[path, &[name]].concat(), new, old, each)?;
             }
+            (new, old) if new == old => {}
+            (new, old) => each(&|| Change::Parameter {
+                name: [path, &[name]].concat().join("."),
+                old: old.cloned(),
+                new: new.cloned(),
+            })?,
         }
-        _ if old == new => {}
-        _ => changes.push(Change::Parameter {
-            name: name.to_owned(),
-            old: old.cloned(),
-            new: new.cloned(),
-        }),
     }
+    ControlFlow::Continue(())
 }
 
 impl fmt::Display for Change {

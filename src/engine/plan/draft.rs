@@ -22,6 +22,11 @@ pub(super) struct Draft<'a> {
 }
 
 impl Draft<'_> {
+    /// The stages that must come before, each with where it is named.
+    pub(super) fn needs(&self) -> impl Iterator<Item = (usize, Span)> {
+        self.wires.iter().map(|wire| (wire.stage, wire.span)).chain(self.after.iter().copied())
+    }
+
     /// Where a parameter was written, or what to point at where none was.
     pub(super) fn place(&self, parameter: &str) -> Span {
         let mut parameters = self.parameters.iter();

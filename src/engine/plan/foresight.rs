@@ -48,11 +48,9 @@ impl Foresight {
         self.facts.push(facts);
     }
 
-    /// Why a node that was looked at never defines `metric`; `None` where it may.
-    pub(super) fn never_defines(&self, node: &Node, metric: &str) -> Option<UndefinedMetrics> {
-        let inputs = inputs_of(&self.facts, node);
-        let undefined = node.instance.undefined_metrics(InputFacts(&inputs));
-        undefined.into_iter().find(|undefined| metric.starts_with(undefined.prefix))
+    /// The metrics that a node which was looked at never defines.
+    pub(super) fn undefined(&self, node: &Node) -> Vec<UndefinedMetrics> {
+        node.instance.undefined_metrics(InputFacts(&inputs_of(&self.facts, node)))
     }
 }
 

@@ -16,6 +16,7 @@ use super::draft::Draft;
 use super::key::{own_digest, parameters_digest};
 use super::node::{Commit, Own};
 use super::parameters::{Column, Resolver};
+use super::portable::parameters_of;
 use super::schema::Schema;
 use super::sources::{Owner, SourceFiles, problem_diagnostic};
 use super::sweep::{Axes, Effects, REPLICATED_KIND};
@@ -267,10 +268,7 @@ impl Parsed {
         parameters: Map<String, Json>,
     ) -> Result<Self, serde_json::Error> {
         let stage = kind.parse(Json::Object(parameters))?;
-        let mut parameters = match stage.parameters() {
-            Json::Object(parameters) => parameters,
-            _ => Map::new(),
-        };
+        let mut parameters = parameters_of(&*stage);
         schema.strip(&mut parameters);
         Ok(Self {
             problems: stage.check(),

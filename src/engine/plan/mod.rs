@@ -38,10 +38,10 @@ mod sources;
 mod sweep;
 mod trials;
 mod validate;
+mod warning;
 mod wires;
 
 pub use crate::engine::spec::Objective;
-pub use build::undefined_objective;
 pub use change::{Change, full_text, value_text};
 pub use forecast::{
     Comparison, Continuation, Expectation, Forecast, Lookup, Presence, Reason, fewest_changes,
@@ -52,6 +52,7 @@ pub use points::{Point, Points};
 pub use portable::portable_parameters;
 pub use sweep::SweepShape;
 pub use trials::Trial;
+pub use warning::{Warning, undefined_everywhere};
 
 /// The digest of a file's content.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::portable::extended_by;
 use super::schema::Schema;
+use super::warning::Warning;
 use super::{CacheKey, Fingerprint, SweepShape, Trial};
 use crate::base::diagnostics::Diagnostics;
 use crate::engine::stage::{AnyStage, HubCommit, StageKind};
@@ -44,7 +45,7 @@ pub struct Plan {
     /// True when single trials were asked for by name, so that not all there are of a sweep's are in it.
     pub of_single_trials: bool,
     /// What is to be said of it before anything runs.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
     /// For each kind one stage, whether or not it was selected: see [`Plan::is_first_of_its_kind`].
     pub(super) firsts: BTreeSet<Arc<str>>,
     /// By trial and stage, in the order of `stages`.

@@ -16,17 +16,8 @@ pub(super) fn order(drafts: &[Draft<'_>], found: &mut Vec<Diagnostic>) -> Vec<us
         Open,
         Done,
     }
-    let needs: Vec<Vec<(usize, Span)>> = drafts
-        .iter()
-        .map(|draft| {
-            draft
-                .wires
-                .iter()
-                .map(|wire| (wire.stage, wire.span))
-                .chain(draft.after.iter().copied())
-                .collect()
-        })
-        .collect();
+    let needs: Vec<Vec<(usize, Span)>> =
+        drafts.iter().map(|draft| draft.needs().collect()).collect();
     let mut marks = vec![Mark::New; drafts.len()];
     let mut in_cycle = vec![false; drafts.len()];
     let mut cycles = 0;

@@ -18,14 +18,19 @@ pub fn portable_parameters(
     kind: &StageKind,
     instance: &dyn AnyStage,
 ) -> io::Result<Map<String, Value>> {
-    let mut parameters = match instance.parameters() {
-        Value::Object(parameters) => parameters,
-        _ => Map::new(),
-    };
+    let mut parameters = parameters_of(instance);
     parameters.extend(instance.execution());
     parameters.retain(|_, value| !value.is_null());
     Schema::of(kind).make_absolute(&mut parameters)?;
     Ok(parameters)
+}
+
+/// The parameters of a stage after defaults, by name; a kind without any has none.
+pub(super) fn parameters_of(instance: &dyn AnyStage) -> Map<String, Value> {
+    match instance.parameters() {
+        Value::Object(parameters) => parameters,
+        _ => Map::new(),
+    }
 }
 
 impl Fingerprint {
@@ -51,15 +56,10 @@ impl Fingerprint {
         instance: &dyn AnyStage,
         schema: &Schema,
     ) -> Self {
-        let parameters = match instance.parameters() {
-            Value::Object(mut parameters) => {
-                schema.strip(&mut parameters);
-                parameters.retain(|_, value| !value.is_null());
-                parameters.sort_keys();
-                parameters
-            }
-            _ => Map::new(),
-        };
+        let mut parameters = parameters_of(instance);
+        schema.strip(&mut parameters);
+        parameters.retain(|_, value| !value.is_null());
+        parameters.sort_keys();
         Self {
             kind: kind.name.to_owned(),
             format: kind.output.format,

@@ -44,8 +44,8 @@ pub(super) enum Target {
 
 /// The stage is there, as the reader has seen; its kind must have such a metric.
 fn check_objective(objective: &Objective, graph: &Graph<'_>, found: &mut Vec<Diagnostic>) {
-    let Some((stage, metric)) = objective.metric.split_once('.') else { return };
-    let draft = graph.drafts.iter().find(|draft| *draft.declaration.name == *stage);
+    let (stage, metric) = objective.path();
+    let draft = graph.position(stage).map(|number| &graph.drafts[number]);
     let Some((kind, _)) = draft.and_then(|draft| draft.kind.as_ref()) else { return };
     let names = kind.output.metric_names;
     if has_metric(names, metric) {

@@ -48,7 +48,7 @@ impl<'a> Graph<'a> {
 
     /// How many stages and edges there are.
     pub(super) fn size(&self) -> usize {
-        self.drafts.iter().map(|draft| 1 + draft.wires.len() + draft.after.len()).sum()
+        self.drafts.iter().map(|draft| 1 + draft.needs().count()).sum()
     }
 }
 
@@ -120,7 +120,7 @@ impl<'a> Names<'a> {
             count if count <= SHOWN => format!("stages are {}", names_text(names())),
             count => format!(
                 "stages are {} and {} more",
-                names_text(names().take(SHOWN)).replace(" and ", ", "),
+                names().take(SHOWN).map(quoted).collect::<Vec<_>>().join(", "),
                 count - SHOWN
             ),
         }

@@ -101,10 +101,10 @@ pub struct Objective {
 }
 
 impl Objective {
-    /// The stage whose metric it is.
+    /// The stage whose metric it is, and the metric's path in it.
     #[must_use]
-    pub fn stage(&self) -> &str {
-        self.metric.split('.').next().unwrap_or_default()
+    pub fn path(&self) -> (&str, &str) {
+        self.metric.split_once('.').unwrap_or((&self.metric, ""))
     }
 }
 

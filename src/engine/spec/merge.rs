@@ -422,9 +422,9 @@ impl<'a> Merge<'a> {
             self.check_axis(axis, sweep.seeds.as_ref());
         }
         if let Some(objective) = &sweep.objective
-            && !self.index.contains_key(objective.stage())
+            && !self.index.contains_key(objective.path().0)
         {
-            self.unknown_stage(objective.stage(), objective.span);
+            self.unknown_stage(objective.path().0, objective.span);
         }
         self.sweep = Some(sweep);
     }

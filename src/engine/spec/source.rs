@@ -116,75 +116,67 @@ pub(super) fn read(
         None
     };
     let bytes = match files.read(path, LARGEST) {
+        Ok(bytes) if bytes.len() as u64 > LARGEST => {
+            let message = format!("{} is larger than 8 MiB", quoted(&shown));
+            let help = "an experiment file names its data by path instead of holding it";
+            return fail(Diagnostic::new("file-too-large", message).help(help));
+        }
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let diagnostic = Diagnostic::new(
-                "missing-file",
-                format!("cannot read {}: there is no such file", quoted(&shown)),
-            );
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            let beside = files.beside(path);
-            let near = suggest_file(name, &beside).filter(|name| name.ends_with(".toml"));
-            let elsewhere = wanted_by.and_then(|span| {
-                elsewhere(files, folder_of(Path::new(sources.name(span.source))), path)
-            });
-            return fail(match (elsewhere, near) {
-                (Some(there), _) => diagnostic.help(format!(
-                    "did you mean `{}`? `extends` starts at the folder of the file that wrote it",
-                    there.display()
-                )),
-                (None, Some(near)) => diagnostic
-                    .help(format!("did you mean `{}`?", path.with_file_name(near).display())),
-                (None, None) => diagnostic,
-            });
-        }
-        Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
-            return fail(Diagnostic::new(
-                "unreadable-file",
-                format!("{} is a folder, not an experiment file", quoted(&shown)),
-            ));
+            let whose = wanted_by.map(|span| folder_of(Path::new(sources.name(span.source))));
+            return fail(missing(files, path, whose));
         }
         Err(error) => {
-            return fail(Diagnostic::new(
-                "unreadable-file",
-                format!("cannot read {}: {}", quoted(&shown), regular::reason(&error)),
-            ));
+            let message = match error.kind() {
+                io::ErrorKind::IsADirectory => {
+                    format!("{} is a folder, not an experiment file", quoted(&shown))
+                }
+                _ => format!("cannot read {}: {}", quoted(&shown), regular::reason(&error)),
+            };
+            return fail(Diagnostic::new("unreadable-file", message));
         }
     };
-    if bytes.len() as u64 > LARGEST {
-        let message = format!("{} is larger than 8 MiB", quoted(&shown));
-        return fail(
-            Diagnostic::new("file-too-large", message)
-                .help("an experiment file names its data by path instead of holding it"),
-        );
-    }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    match std::str::from_utf8(bytes) {
-        Ok(text) => {
-            let id = sources.add(shown, text.to_owned());
-            if text.trim().is_empty() {
-                return fail(
-                    Diagnostic::new("empty-file", "the file is empty").at(Span::new(id, 0..0)),
-                );
-            }
-            Some(id)
-        }
-        Err(error) => {
-            let at = error.valid_up_to();
-            let text = String::from_utf8_lossy(bytes).into_owned();
-            let id = sources.add(shown, text);
-            let span = Span::new(id, at..at + char::REPLACEMENT_CHARACTER.len_utf8());
-            let diagnostic = Diagnostic::new(
-                "invalid-utf8",
-                format!("the byte 0x{:02x} is not UTF-8 text", bytes[at]),
-            )
-            .at(span);
-            let utf16 = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
-            fail(diagnostic.help(if utf16 {
-                "the file is UTF-16: save it as UTF-8"
-            } else {
-                "save the file as UTF-8"
-            }))
-        }
+    let text = String::from_utf8_lossy(bytes);
+    let is_empty = text.trim().is_empty();
+    let id = sources.add(shown, text.into_owned());
+    if let Err(error) = std::str::from_utf8(bytes) {
+        return fail(not_utf8(id, bytes, error.valid_up_to()));
     }
+    if is_empty {
+        return fail(Diagnostic::new("empty-file", "the file is empty").at(Span::new(id, 0..0)));
+    }
+    Some(id)
+}
+
+/// * `whose`: the folder of the file that names it
+fn missing(files: &dyn Files, path: &Path, whose: Option<&Path>) -> Diagnostic {
+    let shown = path.display().to_string();
+    let message = format!("cannot read {}: there is no such file", quoted(&shown));
+    let diagnostic = Diagnostic::new("missing-file", message);
+    if let Some(there) = whose.and_then(|folder| elsewhere(files, folder, path)) {
+        return diagnostic.help(format!(
+            "did you mean `{}`? `extends` starts at the folder of the file that wrote it",
+            there.display()
+        ));
+    }
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let beside = files.beside(path);
+    match suggest_file(name, &beside).filter(|name| name.ends_with(".toml")) {
+        Some(near) => {
+            diagnostic.help(format!("did you mean `{}`?", path.with_file_name(near).display()))
+        }
+        None => diagnostic,
+    }
+}
+
+fn not_utf8(id: SourceId, bytes: &[u8], at: usize) -> Diagnostic {
+    let is_utf16 = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
+    let message = format!("the byte 0x{:02x} is not UTF-8 text", bytes[at]);
+    Diagnostic::new("invalid-utf8", message)
+        .at(Span::new(id, at..at + char::REPLACEMENT_CHARACTER.len_utf8()))
+        .help(match is_utf16 {
+            true => "the file is UTF-16: save it as UTF-8",
+            false => "save the file as UTF-8",
+        })
 }
