@@ -300,3 +300,42 @@ fn no_files_import_each_other_in_a_circle() {
     let circle: Vec<&String> = graph.keys().filter(|file| in_circles(file, &graph)).collect();
     assert!(circle.is_empty(), "in circles, or between two: {circle:?}");
 }
+
+/// Functions that are longer for now.
+const LONG: &[&str] = &["open", "step", "bench", "event", "publish"];
+
+#[test]
+fn files_and_functions_are_short_enough_to_be_read_at_once() {
+    const FILE_LINES: usize = 600;
+    const FUNCTION_LINES: usize = 80;
+    let mut wrong = Vec::new();
+    for SourceFile { path, .. } in sources() {
+        let text = std::fs::read_to_string(&path).expect("a source file is UTF-8");
+        let lines: Vec<&str> = text.lines().collect();
+        if lines.len() > FILE_LINES {
+            wrong.push(format!("{}: {} lines", path.display(), lines.len()));
+        }
+        for (number, line) in lines.iter().enumerate() {
+            let code = line.trim_start();
+            let words = code.split(' ').take_while(|word| {
+                word.starts_with("pub") || ["const", "async", "unsafe", "fn"].contains(word)
+            });
+            if words.last() != Some("fn") || code.ends_with(';') {
+                continue;
+            }
+            // rustfmt closes a function where it began, and so the head of one without a body.
+            let indent = &line[..line.len() - code.len()];
+            let is_end = |line: &&str| {
+                line.strip_prefix(indent)
+                    .is_some_and(|rest| rest == "}" || rest.starts_with(')') && rest.ends_with(';'))
+            };
+            let length = lines[number..].iter().position(is_end).map_or(0, |at| at + 1);
+            let name = code.split_once("fn ").map_or("", |(_, rest)| rest);
+            let name = name.split(['(', '<']).next().unwrap_or_default();
+            if length > FUNCTION_LINES && !LONG.contains(&name) {
+                wrong.push(format!("{}: `{name}` has {length} lines", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -234,16 +234,25 @@ impl Encoder<'_> {
         rotary: &Rotaries,
         gradients: &mut Gradients,
     ) {
+        self.mlp_backward(layer, state, scratch, gradients);
+        self.self_attention_backward(layer, input, state, scratch, rotary, gradients);
+    }
+
+    /// From the gradient of a layer's output to that of its middle. The gradient of the activation turns into the activation, and the expanded
+    /// rows into their gradient.
+    fn mlp_backward(
+        &self,
+        layer: usize,
+        state: &mut LayerState,
+        scratch: &mut Scratch,
+        gradients: &mut Gradients,
+    ) {
         let (rows, hidden, intermediate) =
             (self.tokens.len(), self.spec.hidden_size, self.spec.intermediate_size);
-        let LayerLayout { attn_norm, wqkv, attn_wo, mlp_norm, wi, mlp_wo } =
-            &self.layout.layers[layer];
+        let LayerLayout { mlp_norm, wi, mlp_wo, .. } = &self.layout.layers[layer];
         let write = gradients.write();
-        let Scratch { normed, qkv, heads, activated, d_stream, d_normed, partial, profile } =
-            scratch;
+        let Scratch { normed, activated, d_stream, d_normed, partial, profile, .. } = scratch;
         let (normed, d_normed) = (fit(normed, rows * hidden), fit(d_normed, rows * hidden));
-
-        // The MLP. The gradient of the activation turns into the activation, and the expanded rows into their gradient.
         let activated = fit(activated, rows * intermediate);
         linear_backward_input(activated, Write::Replace, d_stream, self.at(mlp_wo), rows); // (tokens, intermediate)
         profile.lap(Part::Linear);
@@ -261,22 +270,35 @@ impl Encoder<'_> {
         linear_backward_weight(gradients.at(wi), write, d_expanded, normed, rows);
         linear_backward_input(d_normed, Write::Replace, d_expanded, self.at(wi), rows); // (tokens, hidden)
         profile.lap(Part::Linear);
-        let weight = self.at(mlp_norm);
-        let d_weight = gradients.at(mlp_norm);
         layer_norm_backward(
             d_stream,
             Write::Add,
-            d_weight,
+            gradients.at(mlp_norm),
             write,
             d_normed,
             &state.middle,
             &state.mlp_moments,
-            weight,
+            self.at(mlp_norm),
             partial,
         );
         profile.lap(Part::Norms);
+    }
 
-        // Attention.
+    /// From the gradient of a layer's middle to that of its input.
+    fn self_attention_backward(
+        &self,
+        layer: usize,
+        input: &[f32],
+        state: &LayerState,
+        scratch: &mut Scratch,
+        rotary: &Rotaries,
+        gradients: &mut Gradients,
+    ) {
+        let (rows, hidden) = (self.tokens.len(), self.spec.hidden_size);
+        let LayerLayout { attn_norm, wqkv, attn_wo, .. } = &self.layout.layers[layer];
+        let write = gradients.write();
+        let Scratch { normed, qkv, heads, d_stream, d_normed, partial, profile, .. } = scratch;
+        let (normed, d_normed) = (fit(normed, rows * hidden), fit(d_normed, rows * hidden));
         linear_backward_weight(gradients.at(attn_wo), write, d_stream, &state.attended, rows);
         linear_backward_input(d_normed, Write::Replace, d_stream, self.at(attn_wo), rows); // (tokens, hidden)
         profile.lap(Part::Linear);
@@ -305,11 +327,10 @@ impl Encoder<'_> {
                 linear_backward_weight(gradients.at(wqkv), write, d_qkv, normed, rows);
                 linear_backward_input(d_normed, Write::Replace, d_qkv, self.at(wqkv), rows); // (tokens, hidden)
                 profile.lap(Part::Linear);
-                let d_weight = gradients.at(norm);
                 layer_norm_backward(
                     d_stream,
                     Write::Add,
-                    d_weight,
+                    gradients.at(norm),
                     write,
                     d_normed,
                     input,

@@ -134,6 +134,18 @@ impl Heads<'_> {
         }
     }
 
+    /// From the gradients of turned queries and keys of a sequence to those before their turn; `(length, head_dim)` both.
+    fn turn_back(&self, d_queries: &mut [f32], d_keys: &mut [f32]) {
+        let head_dim = self.head_dim;
+        vectorised!(|| {
+            let rows = d_queries.chunks_exact_mut(head_dim).zip(d_keys.chunks_exact_mut(head_dim));
+            for (position, (d_query, d_key)) in rows.enumerate() {
+                self.rotary.turn_back(d_query, position);
+                self.rotary.turn_back(d_key, position);
+            }
+        });
+    }
+
     /// From heads layout to `(tokens, parts * hidden)`.
     fn collect_heads(&self, tokens: &mut [f32], heads: &[f32], parts: usize) {
         let (hidden, head_dim) = (self.hidden(), self.head_dim);
@@ -345,13 +357,7 @@ impl Task {
             let d_values = MatrixMut::new(&mut d_values[keys_from..], columns, head_dim);
             multiply(d_values, write, 1.0, weights.transposed(), d_output, Threads::Caller);
         }
-        vectorised!(|| {
-            let rows = d_queries.chunks_exact_mut(head_dim).zip(d_keys.chunks_exact_mut(head_dim));
-            for (position, (d_query, d_key)) in rows.enumerate() {
-                shape.rotary.turn_back(d_query, position);
-                shape.rotary.turn_back(d_key, position);
-            }
-        });
+        shape.turn_back(d_queries, d_keys);
     }
 }
 

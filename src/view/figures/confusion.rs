@@ -49,22 +49,7 @@ fn draw(
     path: &Path,
 ) -> Result<(), PlotError> {
     let size = labels.len();
-    if size == 0 {
-        return Err(PlotError::NoData {
-            figure: "confusion matrix",
-            expected: "at least one label",
-        });
-    }
-    if size > MOST_LABELS {
-        return Err(PlotError::TooManyLabels { found: size, most: MOST_LABELS });
-    }
-    if counts.len() != size * size {
-        return Err(PlotError::Shape {
-            figure: "confusion matrix",
-            expected: size * size,
-            found: counts.len(),
-        });
-    }
+    check(size, counts)?;
     // `O` has most of the tokens and no place in the alphabet of the entities.
     let mut order: Vec<usize> = (0..size).collect();
     order.sort_by_key(|&index| labels[index] == "O");
@@ -75,8 +60,6 @@ fn draw(
         counts[row * size..(row + 1) * size].iter().map(|&n| u128::from(n)).sum::<u128>()
     };
     let large = size > ANNOTATED;
-    // On a map a share of one per cent must be seen beside one of a hundred.
-    let brightness = |share: f64| if large { share.sqrt() } else { share };
     let mut cells = Vec::with_capacity(size * size);
     let mut empty_rows = 0;
     for &row in &order {
@@ -88,7 +71,7 @@ fn draw(
             let color = match (total == 0, n) {
                 (true, _) => EMPTY,
                 (false, 0) => PAPER,
-                _ => ramp::color(BLUES, brightness(share).max(FAINTEST)),
+                _ => ramp::color(BLUES, brightness(share, large).max(FAINTEST)),
             };
             let text = match n {
                 _ if large => Vec::new(),
@@ -108,12 +91,6 @@ fn draw(
         let rows = if empty_rows == 1 { "1 row".to_owned() } else { format!("{empty_rows} rows") };
         subtitle += &format!("; {rows} in grey: no true {noun}");
     }
-    let ticks: &[u32] = if large { &[0, 1, 5, 10, 25, 50, 75, 100] } else { &[0, 25, 50, 75, 100] };
-    let ticks = ticks
-        .iter()
-        .map(|&percent| (brightness(f64::from(percent) / 100.0), format!("{percent}")))
-        .collect();
-    let bar = Bar { ramp: BLUES, label: format!("Share of true {class} (%)"), ticks };
     let separators = if large {
         (1..size).filter(|&index| prefix(&names[index]) != prefix(&names[index - 1])).collect()
     } else {
@@ -129,11 +106,38 @@ fn draw(
         columns,
         rows,
         cells,
-        bar,
+        bar: bar(class, large),
         diagonal: true,
         separators: few(separators),
     }
     .draw(path)
+}
+
+fn check(size: usize, counts: &[u64]) -> Result<(), PlotError> {
+    let figure = "confusion matrix";
+    if size == 0 {
+        return Err(PlotError::NoData { figure, expected: "at least one label" });
+    }
+    if size > MOST_LABELS {
+        return Err(PlotError::TooManyLabels { found: size, most: MOST_LABELS });
+    }
+    if counts.len() != size * size {
+        return Err(PlotError::Shape { figure, expected: size * size, found: counts.len() });
+    }
+    Ok(())
+}
+
+/// On a large map a share of one per cent must be seen beside one of a hundred.
+fn brightness(share: f64, large: bool) -> f64 {
+    if large { share.sqrt() } else { share }
+}
+
+fn bar(class: &str, large: bool) -> Bar<'static> {
+    let ticks: &[u32] = if large { &[0, 1, 5, 10, 25, 50, 75, 100] } else { &[0, 25, 50, 75, 100] };
+    let tick =
+        |&percent: &u32| (brightness(f64::from(percent) / 100.0, large), format!("{percent}"));
+    let ticks = ticks.iter().map(tick).collect();
+    Bar { ramp: BLUES, label: format!("Share of true {class} (%)"), ticks }
 }
 
 /// Labels in an order that mixes prefixes are not set apart at all: a line beside every row says nothing.

@@ -104,14 +104,21 @@ pub fn sweep_line(
         AxisText::new(metric),
     );
 
+    draw_trials(&canvas, &panel, &placed, numbers.is_some());
+    panel.finish(&canvas);
+    canvas.finish()
+}
+
+/// * `has_line`: values follow each other as numbers
+fn draw_trials(canvas: &Canvas, panel: &Panel, placed: &[(f64, &SweepPoint)], has_line: bool) {
     let means: Vec<_> = placed
         .iter()
         .filter_map(|(x, point)| summary(&point.metrics).map(|(mean, sd)| (*x, mean, sd)))
         .collect();
-    if numbers.is_some() {
+    if has_line {
         canvas.line(means.iter().map(|&(x, mean, _)| panel.at(x, mean)), BLUE, 2.5);
     }
-    for (x, point) in &placed {
+    for (x, point) in placed {
         let finite: Vec<_> =
             point.metrics.iter().copied().filter(|value| is_shown(*value)).collect();
         if finite.len() > 1 {
@@ -132,8 +139,6 @@ pub fn sweep_line(
         }
         canvas.dot(panel.at(x, mean), 7.0, BLUE);
     }
-    panel.finish(&canvas);
-    canvas.finish()
 }
 
 const WIDTH: f64 = 1000.0;
