@@ -1,6 +1,7 @@
 //! What a results folder should hold, and what of it lies there.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -40,7 +41,8 @@ impl Contents {
     /// # Errors
     /// When one cannot be read.
     pub fn add_made(&mut self, made: &Path) -> io::Result<()> {
-        for (name, path) in files_below(made)? {
+        for (name, _) in list(made)?.into_iter().filter(|(_, kind)| !kind.is_dir()) {
+            let path = made.join(&name);
             let blake3 = blake3::hash(&regular::read(&path)?).to_hex().to_string();
             self.items.insert(name, Item { source: Source::Made(path), blake3 });
         }
@@ -61,13 +63,28 @@ impl Contents {
         folders_of(name).find_map(|folder| self.parts.get(folder)).map(String::as_str)
     }
 
-    /// The names of what is not in `folder` as it should be.
-    #[must_use]
-    pub fn stale(&self, folder: &Path, digests: &DigestMemo) -> Vec<&str> {
-        let is_stale =
-            |(name, item): &(&String, &Item)| !is_there(folder, name, &item.blake3, digests);
-        self.items.iter().filter(is_stale).map(|(name, _)| name.as_str()).collect()
+    /// Adds a folder that is replaced as one.
+    pub fn add_part(&mut self, part: String, files: Vec<(String, Item)>) {
+        self.items.extend(files.into_iter().map(|(name, item)| (format!("{part}/{name}"), item)));
+        self.parts.insert(part);
     }
+
+    #[must_use]
+    pub fn digests(&self) -> BTreeMap<String, String> {
+        self.items.iter().map(|(name, item)| (name.clone(), item.blake3.clone())).collect()
+    }
+}
+
+/// Where a trial's results lie in those of the sweep.
+#[must_use]
+pub fn part_of(label: &str) -> String {
+    if label.is_empty() { "trials".to_owned() } else { format!("trials/{label}") }
+}
+
+/// Whether a part is a trial's.
+#[must_use]
+pub fn is_trial(part: &str) -> bool {
+    part == "trials" || part.starts_with("trials/")
 }
 
 /// The folders that a file lies in, the innermost first.
@@ -107,21 +124,29 @@ pub fn changed(published: &Publication, folder: &Path, digests: &DigestMemo) -> 
     changed
 }
 
-/// Every file below a folder, by its name inside.
-fn files_below(folder: &Path) -> io::Result<Vec<(String, PathBuf)>> {
-    let mut found = Vec::new();
-    let mut pending = vec![(folder.to_owned(), String::new())];
-    while let Some((folder, inside)) = pending.pop() {
-        for entry in std::fs::read_dir(folder)? {
+/// Every file, link and folder below a folder, each folder before what is in it. Links are not followed.
+///
+/// # Errors
+/// When one cannot be listed.
+pub fn list(folder: &Path) -> io::Result<Vec<(String, fs::FileType)>> {
+    fn walk(
+        folder: &Path,
+        inside: &str,
+        found: &mut Vec<(String, fs::FileType)>,
+    ) -> io::Result<()> {
+        for entry in fs::read_dir(folder)? {
             let entry = entry?;
+            let kind = entry.file_type()?;
             let name = format!("{inside}{}", entry.file_name().to_string_lossy());
-            if entry.file_type()?.is_dir() {
-                pending.push((entry.path(), format!("{name}/")));
-            } else {
-                found.push((name, entry.path()));
+            found.push((name.clone(), kind));
+            if kind.is_dir() {
+                walk(&entry.path(), &format!("{name}/"), found)?;
             }
         }
+        Ok(())
     }
+    let mut found = Vec::new();
+    walk(folder, "", &mut found)?;
     Ok(found)
 }
 
@@ -132,14 +157,14 @@ fn files_below(folder: &Path) -> io::Result<Vec<(String, PathBuf)>> {
 /// When the file can neither be linked nor copied; [`io::ErrorKind::InvalidData`] where it is not what its entry's manifest says.
 pub fn place(item: &Item, target: &Path) -> io::Result<()> {
     const LARGE: u64 = 1 << 20;
-    std::fs::create_dir_all(target.parent().unwrap_or(target))?;
+    fs::create_dir_all(target.parent().unwrap_or(target))?;
     match &item.source {
         Source::There => Ok(()),
-        Source::Made(path) => std::fs::copy(path, target).map(drop),
+        Source::Made(path) => fs::copy(path, target).map(drop),
         Source::Stored { entry, file } => {
             let source = entry.folder().join(file);
             let size = source.metadata()?.len();
-            if size >= LARGE && std::fs::hard_link(&source, target).is_ok() {
+            if size >= LARGE && fs::hard_link(&source, target).is_ok() {
                 return Ok(());
             }
             // Content only: the store's files are read-only, the user's are not.
@@ -150,9 +175,9 @@ pub fn place(item: &Item, target: &Path) -> io::Result<()> {
                         format!("`{}` is not what its entry's manifest says", source.display());
                     return Err(io::Error::new(io::ErrorKind::InvalidData, text));
                 }
-                return std::fs::write(target, bytes);
+                return fs::write(target, bytes);
             }
-            io::copy(&mut regular::open(&source)?, &mut std::fs::File::create(target)?).map(drop)
+            io::copy(&mut regular::open(&source)?, &mut fs::File::create(target)?).map(drop)
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::sweep::part_of;
-use crate::engine::plan::{Plan, Trial};
+use super::contents::part_of;
+use crate::engine::plan::Trial;
 use crate::engine::runs::MadeBy;
 use crate::engine::store::Store;
 
@@ -33,12 +33,13 @@ pub struct Origin<'a> {
 impl Origin<'_> {
     /// Writes the experiment beside results that will be in place later.
     ///
-    /// * `building`: where the results of the whole are made
+    /// * `results`: the name of their folder in `outputs`
+    /// * `building`: where those of the whole are made
     pub(super) fn write(
         &self,
         part: Part<'_>,
         store: &Store,
-        plan: &Plan,
+        results: &str,
         building: &Path,
     ) -> std::io::Result<()> {
         let inside = match part {
@@ -46,7 +47,7 @@ impl Origin<'_> {
             Part::Trial(trial, None) => part_of(&trial.label),
             Part::Trial(_, Some(folder)) => folder.to_owned(),
         };
-        let place = store.outputs().canonicalize()?.join(&plan.results).join(&inside);
+        let place = store.outputs().canonicalize()?.join(results).join(&inside);
         let (text, pins) = (self.again)(part, &place);
         let file = building.join(inside).join(EXPERIMENT);
         std::fs::create_dir_all(file.parent().unwrap_or(building))?;

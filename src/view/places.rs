@@ -4,22 +4,24 @@ use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::contents::{changed, folders_of};
+use super::contents::{changed, folders_of, part_of};
 use super::error::PublishError;
 use super::mounts::is_mount_point;
-use super::record::{Record, experiment_name};
-use super::sweep;
+use super::record::Record;
 use crate::engine::plan::{NodeId, Plan};
-use crate::engine::runs::publications;
+use crate::engine::runs::{RunFile, publications};
 use crate::engine::store::{DigestMemo, Store};
 
 /// Says before anything runs whether the results will have a place.
 ///
+/// * `results`: the name of their folder in `outputs`
+/// * `file`: the experiment file's in records
+///
 /// # Errors
 /// [`PublishError::OtherExperiment`], [`PublishError::Foreign`], [`PublishError::MountPoint`], and what the disk says of a folder that cannot be
 /// read.
-pub fn check_place(plan: &Plan, store: &Store) -> Result<(), PublishError> {
-    let folder = store.outputs().join(&plan.results);
+pub fn check_place(store: &Store, results: &str, file: &Path) -> Result<(), PublishError> {
+    let folder = store.outputs().join(results);
     match folder.symlink_metadata() {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(PublishError::io(&folder, error)),
@@ -30,8 +32,8 @@ pub fn check_place(plan: &Plan, store: &Store) -> Result<(), PublishError> {
             .map(drop)
             .map_err(|error| PublishError::io(&folder, error))?,
     }
-    match owner_of(store, &plan.results) {
-        Some(experiment) if experiment == experiment_name(plan, store.outputs()) => Ok(()),
+    match owner_of(store, results) {
+        Some(experiment) if *experiment == *file.to_string_lossy() => Ok(()),
         Some(experiment) => Err(PublishError::OtherExperiment { folder, experiment }),
         None if is_empty(&folder) => Ok(()),
         None => Err(PublishError::Foreign { folder }),
@@ -82,7 +84,7 @@ pub fn unpublished(plan: &Plan, store: &Store) -> HashSet<NodeId> {
             (plan.partial || known.len() == nodes.len())
                 && nodes.iter().all(|(stage, id)| known.get(stage).cloned() == key(*id))
         });
-        let part = if plan.sweep.is_some() { sweep::part_of(&trial.label) } else { String::new() };
+        let part = if plan.sweep.is_some() { part_of(&trial.label) } else { String::new() };
         let is_smaller = known.is_some_and(|known| known.len() > nodes.len());
         if is_known && (is_smaller || !changed_part(&part)) {
             continue;
@@ -96,10 +98,10 @@ pub fn unpublished(plan: &Plan, store: &Store) -> HashSet<NodeId> {
     found
 }
 
-/// The results folder of a plan's experiment where it holds results, for who has published nothing.
+/// The results folder of a run's experiment where it holds results, for who has published nothing.
 #[must_use]
-pub fn earlier(plan: &Plan, store: &Store) -> Option<PathBuf> {
-    let folder = store.outputs().join(&plan.results);
-    let is_ours = owner_of(store, &plan.results)? == experiment_name(plan, store.outputs());
+pub fn earlier(store: &Store, run: &RunFile) -> Option<PathBuf> {
+    let folder = store.outputs().join(&run.results);
+    let is_ours = owner_of(store, &run.results)? == run.file.to_string_lossy();
     (is_ours && folder.is_dir()).then_some(folder)
 }

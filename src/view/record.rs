@@ -5,10 +5,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::results::Metrics;
 use crate::base::disk::regular;
-use crate::engine::plan::Plan;
 use crate::engine::runs::{KeysByTrial, MadeBy, Publication};
+use crate::engine::stage::Scores;
 
 /// The record's name in a results folder.
 pub const RECORD: &str = "published.json";
@@ -35,7 +34,7 @@ pub struct Record {
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub missing: BTreeSet<String>,
     /// With a sweep, those of its best trial.
-    pub metrics: Metrics,
+    pub metrics: Scores,
     /// The trial that is best in a sweep's objective.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best: Option<String>,
@@ -53,7 +52,7 @@ impl Record {
     pub fn new(
         made_by: &MadeBy,
         publication: &Publication,
-        metrics: Metrics,
+        metrics: Scores,
         best: Option<String>,
     ) -> Self {
         let files = publication.files.iter().filter(|(name, _)| *name != RECORD);
@@ -105,15 +104,4 @@ pub fn experiment_of(folder: &Path) -> Option<String> {
         record["experiment"].as_str().map(str::to_owned)
     };
     folder.ancestors().take(4).find_map(named)
-}
-
-/// The experiment file as records name it: the same on another machine when the whole project moves.
-#[must_use]
-pub fn experiment_name(plan: &Plan, outputs: &Path) -> String {
-    let absolute = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-    let file = absolute(&plan.file);
-    let project = absolute(
-        outputs.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")),
-    );
-    file.strip_prefix(&project).unwrap_or(&file).to_string_lossy().into_owned()
 }

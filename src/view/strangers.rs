@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::contents::list;
 use super::ownership::Ownership;
 
 /// A place in a results folder, or the whole of one.
@@ -56,29 +57,6 @@ pub(super) fn strangers(folder: &Path, place: Place<'_>) -> io::Result<Vec<Stran
         }
     });
     Ok(strange.map(|(name, kind)| Stranger { name: name.clone(), kind: *kind }).collect())
-}
-
-/// Every file, link and folder below a folder, each folder before what is in it. Links are not followed.
-pub(super) fn list(folder: &Path) -> io::Result<Vec<(String, fs::FileType)>> {
-    fn walk(
-        folder: &Path,
-        inside: &str,
-        found: &mut Vec<(String, fs::FileType)>,
-    ) -> io::Result<()> {
-        for entry in fs::read_dir(folder)? {
-            let entry = entry?;
-            let kind = entry.file_type()?;
-            let name = format!("{inside}{}", entry.file_name().to_string_lossy());
-            found.push((name.clone(), kind));
-            if kind.is_dir() {
-                walk(&entry.path(), &format!("{name}/"), found)?;
-            }
-        }
-        Ok(())
-    }
-    let mut found = Vec::new();
-    walk(folder, "", &mut found)?;
-    Ok(found)
 }
 
 /// The names that a person's files and folders get where a result has theirs.

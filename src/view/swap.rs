@@ -12,8 +12,9 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use super::contents::list;
 use super::ownership::digest_of;
-use super::strangers::{Place, Renamed, Stranger, free_beside, list, strangers};
+use super::strangers::{Place, Renamed, Stranger, free_beside, strangers};
 use crate::base::disk::crash::crash_point;
 use crate::base::disk::durable;
 use crate::base::disk::regular;

@@ -1,13 +1,12 @@
 //! What the end of a sweep says of it: its points beside each other, the best first.
 
-use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use super::format;
-use super::results::{LabelScores, Metrics, TrialResults};
-use super::sweep::{Moments, Status};
-use crate::engine::exec::RunOutcome;
-use crate::engine::plan::{Objective, Plan, Point, SweepShape};
+use super::rows::{Moments, Names, PointRows, points};
+use crate::engine::plan::{Objective, SweepShape};
+use crate::engine::runs::Results;
+use crate::engine::stage::{Caveat, Scores};
 
 /// Points that are shown; all of them are in `summary.csv`.
 const ROWS: usize = 10;
@@ -16,84 +15,33 @@ const COLUMNS: usize = 100;
 /// A longer value is cut.
 const VALUE: usize = 40;
 
-/// A point with the metrics of its trials that came to their end.
-struct Scores<'a> {
-    point: &'a Point,
-    trials: Vec<Metrics>,
-    /// What became of the first trial that has no metrics.
-    lost: Option<Status>,
-}
-
-impl Scores<'_> {
-    fn moments(&self, name: &str) -> Moments {
-        let values = self.trials.iter().filter_map(|metrics| *metrics.get(name)?);
-        Moments::of(&values.collect::<Vec<_>>())
-    }
-
-    /// A score as a cell; that there is none where no trial came to its end.
-    fn cell(&self, name: &str) -> String {
-        match self.lost {
-            Some(status) if self.trials.is_empty() => status.name().replace('_', " "),
-            _ => score(&self.moments(name)),
-        }
-    }
-}
-
 /// The points of a sweep beside each other; `None` without a sweep, and where no trial has a metric.
 ///
 /// # Errors
 /// When the metrics of a trial cannot be read.
-pub fn sweep_table(plan: &Plan, outcome: &RunOutcome) -> std::io::Result<Option<String>> {
-    let Some(shape) = &plan.sweep else { return Ok(None) };
-    let points = points(plan, outcome)?;
-    let labels = LabelScores::of(plan);
-    let metrics = points.iter().flat_map(|scores| &scores.trials).flat_map(Metrics::keys);
-    let mut names: Vec<&str> = metrics.map(String::as_str).collect();
-    names.sort_unstable();
-    names.dedup();
-    names.retain(|name| labels.split(name).is_none());
+pub fn sweep_table(results: &Results) -> std::io::Result<Option<String>> {
+    let Some(shape) = &results.sweep else { return Ok(None) };
+    let points = points(results)?;
+    let names = Names::of(results, &points).plain;
     if names.is_empty() {
         return Ok(None);
     }
     Ok(Some(match (&shape.objective, points.as_slice()) {
         (None, [only]) => all_scores(only, &names),
-        (None, points) => comparison(plan, shape, points, &names),
+        (None, points) => comparison(&results.headlines(), shape, points, &names),
         (Some(objective), points) => ranking(shape, objective, points, &names),
     }))
 }
 
-fn points<'a>(plan: &'a Plan, outcome: &RunOutcome) -> std::io::Result<Vec<Scores<'a>>> {
-    let mut points: Vec<Scores<'a>> = Vec::new();
-    for trial in &plan.trials {
-        let results = TrialResults::of(plan, outcome, trial.index);
-        let metrics = if results.is_whole() { Some(results.metrics()?) } else { None };
-        if points.last().is_none_or(|last| last.point.label != trial.point.label) {
-            points.push(Scores { point: &trial.point, trials: Vec::new(), lost: None });
-        }
-        let Some(last) = points.last_mut() else { continue };
-        if metrics.is_none() {
-            last.lost.get_or_insert_with(|| Status::of(plan, outcome, trial));
-        }
-        last.trials.extend(metrics);
-    }
-    Ok(points)
-}
-
-/// The points by the objective, and all scores of the best. One with a trial that leaves it undefined comes after those without.
+/// The points by the objective, and all scores of the best.
 fn ranking(
     shape: &SweepShape,
     objective: &Objective,
-    points: &[Scores<'_>],
+    points: &[PointRows<'_>],
     names: &[&str],
 ) -> String {
-    let sign = if objective.maximize { -1.0 } else { 1.0 };
-    let rank = |scores: &Scores<'_>| {
-        let moments = scores.moments(&objective.metric);
-        let mean = moments.mean.map_or(f64::INFINITY, |mean| sign * mean);
-        (moments.mean.is_none(), moments.count < scores.trials.len(), mean)
-    };
-    let mut ranked: Vec<&Scores<'_>> = points.iter().collect();
-    ranked.sort_by(|one, other| rank(one).partial_cmp(&rank(other)).unwrap_or(Ordering::Equal));
+    let mut ranked: Vec<&PointRows<'_>> = points.iter().collect();
+    ranked.sort_by(|one, other| one.rank(objective).compare(&other.rank(objective)));
     let best = ranked[0];
     if points.len() == 1 {
         return all_scores(best, names);
@@ -105,9 +53,9 @@ fn ranking(
         objective.metric
     );
     let mut text = grid(&head, shape, &ranked, &[&objective.metric]);
-    if best.moments(&objective.metric).mean.is_some() {
+    if !best.rank(objective).is_undefined {
         // A point that has no result, or not all of them, could be better.
-        let whole = points.iter().filter(|scores| scores.lost.is_none()).count();
+        let whole = points.iter().filter(|point| point.lost().is_none()).count();
         let of = if whole < points.len() {
             format!(" of the {whole} of {} that came to their end", points.len())
         } else {
@@ -119,9 +67,13 @@ fn ranking(
 }
 
 /// The points in the file's order, with the scores that say most of them.
-fn comparison(plan: &Plan, shape: &SweepShape, points: &[Scores<'_>], names: &[&str]) -> String {
-    let headlines = plan.headlines();
-    let is_defined = |name: &&str| points.iter().any(|scores| scores.moments(name).count > 0);
+fn comparison(
+    headlines: &[String],
+    shape: &SweepShape,
+    points: &[PointRows<'_>],
+    names: &[&str],
+) -> String {
+    let is_defined = |name: &&str| points.iter().any(|point| point.moments(name).count > 0);
     let mut columns: Vec<&str> = headlines
         .iter()
         .map(String::as_str)
@@ -136,24 +88,22 @@ fn comparison(plan: &Plan, shape: &SweepShape, points: &[Scores<'_>], names: &[&
 }
 
 /// The first points as rows: their values, as many of the metrics as there is room for, and how many trials each has.
-fn grid(head: &str, shape: &SweepShape, points: &[&Scores<'_>], names: &[&str]) -> String {
+fn grid(head: &str, shape: &SweepShape, points: &[&PointRows<'_>], names: &[&str]) -> String {
     let shown = &points[..points.len().min(ROWS)];
     let mut columns: Vec<Vec<String>> = Vec::new();
     for (number, (axis, _)) in shape.axes.iter().enumerate() {
-        let values = shown.iter().map(|scores| cut(&scores.point.texts[number]));
+        let values = shown.iter().map(|point| cut(&point.point.texts[number]));
         columns.push(std::iter::once(axis.to_string()).chain(values).collect());
     }
     let counts = |name: &str| {
-        shown.iter().map(|scores| scores.moments(name).count.to_string()).collect::<Vec<_>>()
+        shown.iter().map(|point| point.moments(name).count.to_string()).collect::<Vec<_>>()
     };
     let n: Vec<String> =
         std::iter::once("n".to_owned()).chain(counts(names.first().unwrap_or(&""))).collect();
-    let width =
-        |column: &[String]| column.iter().map(|cell| cell.chars().count()).max().unwrap_or(0) + 2;
     let mut room = COLUMNS
         .saturating_sub(columns.iter().map(|column| width(column)).sum::<usize>() + width(&n));
     for (place, name) in names.iter().enumerate() {
-        let cells = shown.iter().map(|scores| scores.cell(name));
+        let cells = shown.iter().map(|point| cell(point, name));
         let column: Vec<String> = std::iter::once((*name).to_owned()).chain(cells).collect();
         if place > 0 && width(&column) > room {
             break;
@@ -163,10 +113,7 @@ fn grid(head: &str, shape: &SweepShape, points: &[&Scores<'_>], names: &[&str]) 
     }
     columns.push(n);
     let mut text = format!("{head} (mean ± sd of n trials):\n");
-    for row in 0..=shown.len() {
-        let cells = columns.iter().map(|column| format!("{:1$}", column[row], width(column)));
-        text += &format!("  {}\n", cells.collect::<String>().trim_end());
-    }
+    text += &lines(&columns);
     if points.len() > shown.len() {
         text += &format!(
             "  and {} more in summary.csv\n",
@@ -178,33 +125,28 @@ fn grid(head: &str, shape: &SweepShape, points: &[&Scores<'_>], names: &[&str]) 
 
 /// The trials of a sweep beside each other, in the file's order, with the scores that say most of them; nothing without trials.
 #[must_use]
-pub fn trials_table(trials: &[(String, Metrics)], headlines: &[String]) -> String {
+pub fn trials_table(trials: &[(&str, Scores)], headlines: &[String]) -> String {
     if trials.is_empty() {
         return String::new();
     }
-    let value = |metrics: &Metrics, name: &String| match metrics.get(name) {
+    let value = |metrics: &Scores, name: &String| match metrics.get(name) {
         Some(Some(value)) => format::score(*value),
         Some(None) => "undefined".to_owned(),
         None => String::new(),
     };
     let shown = &trials[..trials.len().min(ROWS)];
-    let first = std::iter::once("trial".to_owned()).chain(shown.iter().map(|row| cut(&row.0)));
+    let first = std::iter::once("trial".to_owned()).chain(shown.iter().map(|row| cut(row.0)));
     let mut columns: Vec<Vec<String>> = vec![first.collect()];
-    let width = |column: &[String]| column.iter().map(|cell| cell.chars().count() + 2).max();
     for name in headlines {
         let cells = shown.iter().map(|(_, metrics)| value(metrics, name));
         let column: Vec<String> = std::iter::once(name.clone()).chain(cells).collect();
-        let taken: usize = columns.iter().filter_map(|column| width(column)).sum();
-        if columns.len() > 1 && taken + width(&column).unwrap_or(0) > COLUMNS {
+        let taken: usize = columns.iter().map(|column| width(column)).sum();
+        if columns.len() > 1 && taken + width(&column) > COLUMNS {
             break;
         }
         columns.push(column);
     }
-    let mut text = String::new();
-    for row in 0..=shown.len() {
-        let cell = |column: &Vec<String>| format!("{:1$}", column[row], width(column).unwrap_or(0));
-        text += &format!("  {}\n", columns.iter().map(cell).collect::<String>().trim_end());
-    }
+    let mut text = lines(&columns);
     if trials.len() > shown.len() {
         let more = format::grouped((trials.len() - shown.len()) as u64);
         text += &format!("  and {more} more in trials.csv\n");
@@ -212,42 +154,92 @@ pub fn trials_table(trials: &[(String, Metrics)], headlines: &[String]) -> Strin
     text
 }
 
-/// Every metric of a point, table by table.
-fn all_scores(scores: &Scores<'_>, names: &[&str]) -> String {
-    let trials = scores.trials.len();
-    let mut lines: Vec<(&str, Vec<String>)> = Vec::new();
-    // A table without any number, such as that of a head that was not trained, says nothing.
-    let table_of =
-        |name: &str| name.rsplit_once('.').map_or(String::new(), |(table, _)| table.into());
-    let told: BTreeSet<String> = names
-        .iter()
-        .filter(|name| scores.moments(name).count > 0)
-        .map(|name| table_of(name))
-        .collect();
-    for name in names.iter().filter(|name| told.contains(&table_of(name))) {
-        let (table, metric) = name.rsplit_once('.').unwrap_or(("", name));
-        let moments = scores.moments(name);
-        let count = if moments.count == trials || moments.count == 0 {
-            String::new()
-        } else {
-            format!(" (n {})", moments.count)
-        };
-        let value = format!("{metric} {}{count}", score(&moments));
-        match lines.iter_mut().find(|(known, _)| *known == table) {
-            Some((_, line)) => line.push(value),
-            None => lines.push((table, vec![value])),
-        }
+/// Columns of equal height beside each other.
+fn lines(columns: &[Vec<String>]) -> String {
+    let line = |row: usize| {
+        let cells = columns.iter().map(|column| format!("{:1$}", column[row], width(column)));
+        format!("  {}\n", cells.collect::<String>().trim_end())
+    };
+    (0..columns[0].len()).map(line).collect()
+}
+
+fn width(column: &[String]) -> usize {
+    column.iter().map(|cell| cell.chars().count()).max().unwrap_or(0) + 2
+}
+
+/// A score of a point as a cell; that there is none where no trial came to its end.
+fn cell(point: &PointRows<'_>, name: &str) -> String {
+    match point.lost() {
+        Some(status) if point.done().next().is_none() => status.name().replace('_', " "),
+        _ => score(&point.moments(name)),
     }
-    let width = lines.iter().map(|(table, _)| table.len()).max().unwrap_or(0);
-    let fold = |line: &[String]| {
-        format::fold_parts(line.iter().map(String::as_str), "  ", width + 4, COLUMNS)
+}
+
+/// Every score of a point, table by table.
+fn all_scores(point: &PointRows<'_>, names: &[&str]) -> String {
+    let trials = point.done().count();
+    let text = |name: &&str| {
+        let moments = point.moments(name);
+        let count =
+            if moments.count == trials { String::new() } else { format!(" (n {})", moments.count) };
+        moments.mean.map(|_| score(&moments) + &count)
     };
     let head = match trials {
         1 => String::new(),
         trials => format!("  mean ± sd of {trials} seeds:\n"),
     };
-    let lines = lines.iter().map(|(table, line)| format!("  {table:width$}  {}\n", fold(line)));
-    head + &lines.collect::<String>()
+    let texts: Vec<_> = names.iter().map(|name| (*name, text(name))).collect();
+    head + &by_table(&texts, COLUMNS)
+}
+
+/// Scores, table by table; those of single labels are left to the files.
+#[must_use]
+pub fn scores_text(scores: &Scores) -> String {
+    const COLUMNS: usize = 80;
+    let told = scores.iter().filter(|(name, _)| !name.contains(".per_label."));
+    let texts: Vec<_> =
+        told.map(|(name, value)| (name.as_str(), value.map(format::score))).collect();
+    by_table(&texts, COLUMNS)
+}
+
+/// * `scores`: names and values; an undefined one has none
+fn by_table(scores: &[(&str, Option<String>)], columns: usize) -> String {
+    fn parts(name: &str) -> (&str, &str) {
+        name.rsplit_once('.').unwrap_or(("", name))
+    }
+    // A table without any number, such as that of a head that was not trained, says nothing.
+    let defined = scores.iter().filter(|(_, value)| value.is_some());
+    let told: BTreeSet<&str> = defined.map(|(name, _)| parts(name).0).collect();
+    let mut lines: Vec<(&str, Vec<String>)> = Vec::new();
+    for (name, value) in scores {
+        let (table, metric) = parts(name);
+        let value = format!("{metric} {}", value.as_deref().unwrap_or("undefined"));
+        match lines.iter_mut().find(|(known, _)| *known == table) {
+            Some((_, line)) => line.push(value),
+            None if told.contains(table) => lines.push((table, vec![value])),
+            None => {}
+        }
+    }
+    let width = lines.iter().map(|(table, _)| table.len()).max().unwrap_or(0);
+    let fold = |line: &[String]| {
+        format::fold_parts(line.iter().map(String::as_str), "  ", width + 4, columns)
+    };
+    lines.iter().map(|(table, line)| format!("  {table:width$}  {}\n", fold(line))).collect()
+}
+
+/// Caveats as lines for people, the first of many.
+#[must_use]
+pub fn caveat_lines(caveats: &[Caveat]) -> String {
+    const SHOWN: usize = 12;
+    const HEAD: &str = "caveat: ";
+    const COLUMNS: usize = 80;
+    let line =
+        |caveat: &Caveat| format!("{HEAD}{}\n", format::fold(&caveat.message, HEAD.len(), COLUMNS));
+    let mut text: String = caveats.iter().take(SHOWN).map(line).collect();
+    if let Some(more) = caveats.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        text += &format!("and {more} more caveats, in each `metrics.json`\n");
+    }
+    text
 }
 
 fn score(moments: &Moments) -> String {
@@ -276,7 +268,10 @@ mod tests {
     use std::sync::Arc;
 
     use crate::base::diagnostics::{Sources, Span};
+    use crate::engine::plan::Point;
+    use crate::engine::runs::TrialStatus;
     use crate::engine::stage::Score;
+    use crate::view::rows::Row;
 
     fn shape() -> SweepShape {
         let axes = vec![("train.x".into(), Vec::new())];
@@ -297,10 +292,14 @@ mod tests {
         }
     }
 
-    fn scores<'a>(point: &'a Point, values: &[Option<f64>]) -> Scores<'a> {
-        let metrics =
-            |value: &Option<f64>| Metrics::from([("e.f1".to_owned(), value.map(Score::Measured))]);
-        Scores { point, trials: values.iter().map(metrics).collect(), lost: None }
+    fn row(status: TrialStatus, scores: Scores) -> Row<'static> {
+        Row { index: 0, label: "", status, seeds: &[], scores }
+    }
+
+    fn scores<'a>(point: &'a Point, values: &[Option<f64>]) -> PointRows<'a> {
+        let scores = |value: &Option<f64>| [("e.f1".to_owned(), value.map(Score::Measured))].into();
+        let done = |value| row(TrialStatus::Done, scores(value));
+        PointRows { point, rows: values.iter().map(done).collect() }
     }
 
     #[test]
@@ -332,10 +331,8 @@ mod tests {
     fn a_point_without_a_trial_says_what_became_of_it_and_the_best_is_that_of_the_others() {
         let names = ["1", "2", "3"].map(point);
         let mut points = names.each_ref().map(|name| scores(name, &[Some(0.5), Some(0.75)]));
-        points[0].trials.clear();
-        points[0].lost = Some(Status::NotRun);
-        points[2].trials.clear();
-        points[2].lost = Some(Status::Failed);
+        points[0].rows = vec![row(TrialStatus::NotRun, Scores::new())];
+        points[2].rows = vec![row(TrialStatus::Failed, Scores::new())];
         let text = ranking(&shape(), &max_f1(), &points, &["e.f1"]);
         assert!(text.contains("  1        not run          0\n"), "{text}");
         assert!(text.contains("  3        failed           0\n"), "{text}");

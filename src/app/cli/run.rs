@@ -1,6 +1,5 @@
 //! `pipeline run`: plans, pins, runs what has changed, records, publishes, and says how it went.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -19,11 +18,11 @@ use crate::engine::exec::{
     self, Cancel, Counts, Event, NodeName, NodeResult, Options, Reporter, RunOutcome,
 };
 use crate::engine::plan::{NodeId, Plan};
-use crate::engine::runs::{Asked, NewRun, RunRecord, RunStatus};
+use crate::engine::runs::{Asked, NewRun, Results, RunFile, RunRecord, RunStatus, name_of_file};
 use crate::engine::spec::unsafe_name;
 use crate::engine::stage::{Caveat, Device};
 use crate::engine::store::{Claim, Store};
-use crate::view::{self, Console, Metrics, Origin, Part, PublishError, Published, format};
+use crate::view::{self, Console, Origin, Part, PublishError, Published, format};
 
 pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
     let signals = Signals::watch()?;
@@ -49,7 +48,7 @@ pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
         return planning::print(&plan, &forecast, &project.store, options.threads, arguments.json)
             .map(|()| Outcome::Done);
     }
-    view::check_place(&plan, &project.store)
+    view::check_place(&project.store, &plan.results, &name_of_file(&project.store, &plan.file))
         .map_err(|error| Failure::usage(error.to_string()).with_help_of(error.help()))?;
     let unresolved = plan.unresolved();
     if !unresolved.is_empty() {
@@ -155,7 +154,7 @@ fn execute(
     if on_cpu {
         duration::remember_run(plan, &outcome, &project.store, options.threads);
     }
-    conclude(plan, &outcome, &project.store, &listener, &signals.cancel)
+    conclude(&outcome, &listener, &signals.cancel)
 }
 
 /// Where the experiment names the files in which stages found mistakes.
@@ -173,13 +172,12 @@ fn places(project: &Project, outcome: &RunOutcome) -> Option<Diagnostics> {
 
 /// Publishes a run that has come to its end, records it, and says how it went.
 fn conclude(
-    plan: &Plan,
     outcome: &RunOutcome,
-    store: &Store,
     listener: &Listener<'_>,
     cancel: &Cancel,
 ) -> Result<Outcome, Failure> {
-    let published = publish(listener, outcome, cancel);
+    let results = results(listener, outcome);
+    let published = publish(listener, &results, cancel);
     let published = published.and_then(|published| match listener.output.unwritten() {
         Some(failure) => Err(failure),
         None => Ok(published),
@@ -189,19 +187,19 @@ fn conclude(
         Outcome::Done => published.as_ref().map_or_else(Failure::outcome, |_| Outcome::Done),
         ending => ending,
     };
-    let recorded = finish(listener.record, plan, outcome, ending);
+    let recorded = finish(listener.record, &results.run, outcome, ending);
     let ending =
         if recorded.is_err() && ending == Outcome::Done { Outcome::Failed } else { ending };
     for warning in published.iter().flatten().flat_map(|published| &published.warnings) {
         listener.event(&Event::Warning { text: warning.clone() });
     }
     if let Ok(Some(published)) = &published
-        && let Some(text) = view::without_best(plan, outcome, published.best.as_deref())
+        && let Some(text) = view::without_best(&results, published.best.as_deref())
     {
         listener.event(&Event::Warning { text });
     }
     let caveats = match &published {
-        Ok(Some(_)) => view::caveats(plan, outcome).map_err(|error| {
+        Ok(Some(_)) => results.caveats().map_err(|error| {
             Failure::failed(format!("the scores cannot be read: {error}"))
                 .with_help("`pipeline verify` lists damaged entries; `run` rebuilds them")
         }),
@@ -209,26 +207,26 @@ fn conclude(
     };
     let ended = published.and_then(|published| {
         recorded?;
-        let table = published.as_ref().and_then(|_| table(plan, outcome, listener));
-        Ok(Results { published, table, caveats: caveats?, single_trials: plan.of_single_trials })
+        let table = published.as_ref().and_then(|_| table(&results, listener));
+        Ok(Shown { published, table, caveats: caveats? })
     });
     listener.event(&finished(listener.record.id(), outcome, &ended, ending));
-    let results = match ended.map_err(|failure| failure.ending(ending)) {
+    let shown = match ended.map_err(|failure| failure.ending(ending)) {
         // The last event has said it.
         Err(failure) if listener.output.is_json() && listener.output.unwritten().is_none() => {
             return Ok(failure.outcome());
         }
         ended => ended?,
     };
-    if let Some(notice) = results.published.as_ref().and_then(Published::notice) {
+    if let Some(notice) = shown.published.as_ref().and_then(Published::notice) {
         terminal::complain(&format!("{notice}\n"));
     }
     if !listener.output.is_json() {
-        let earlier = match results.published {
+        let earlier = match shown.published {
             Some(_) => None,
-            None => view::earlier(plan, store),
+            None => view::earlier(listener.store, &results.run),
         };
-        let summary = summary(outcome, &results, earlier.as_deref(), listener.record.id());
+        let summary = summary(outcome, &results.run, &shown, earlier.as_deref());
         match terminal::print(&summary) {
             // The terminal may be gone, which is why the run was interrupted.
             Err(_) if ending == Outcome::Interrupted => {}
@@ -238,21 +236,19 @@ fn conclude(
     Ok(ending)
 }
 
-/// What a run leaves for people.
-struct Results {
+/// What is shown of a run at its end.
+struct Shown {
     published: Option<Published>,
     /// What the end of a sweep shows.
     table: Option<String>,
     /// What its scores are to be read with.
     caveats: Vec<Caveat>,
-    /// Only some trials of a sweep were asked for.
-    single_trials: bool,
 }
 
 /// Puts the results where people look for them.
 fn publish(
     listener: &Listener<'_>,
-    outcome: &RunOutcome,
+    results: &Results,
     cancel: &Cancel,
 ) -> Result<Option<Published>, Failure> {
     let waits = || {
@@ -260,10 +256,8 @@ fn publish(
         listener.event(&Event::Warning { text });
     };
     let task = view::Task {
-        plan: listener.plan,
-        outcome,
+        results,
         store: listener.store,
-        run: listener.record.id(),
         origin: &listener.origin,
         cancel,
         progress: &|done, total| listener.event(&Event::Publishing { done, total }),
@@ -353,7 +347,7 @@ impl Reporter for Listener<'_> {
 fn finished(
     run: &str,
     outcome: &RunOutcome,
-    ended: &Result<Results, Failure>,
+    ended: &Result<Shown, Failure>,
     ending: Outcome,
 ) -> Event {
     let mut errors = outcome.errors();
@@ -373,27 +367,42 @@ fn finished(
     }
 }
 
+/// What the work has come to, whatever becomes of its results.
+fn results(listener: &Listener<'_>, outcome: &RunOutcome) -> Results {
+    let run = RunFile {
+        status: status(ending(outcome)),
+        elapsed_ms: Some(u64::try_from(outcome.elapsed.as_millis()).unwrap_or(u64::MAX)),
+        nodes: outcome.records(listener.plan),
+        ..listener.record.run().clone()
+    };
+    Results::of(run, listener.plan, &outcome.entries())
+}
+
 /// Completes the record.
+///
+/// * `run`: what the work has come to
 fn finish(
     record: &RunRecord<'_>,
-    plan: &Plan,
+    run: &RunFile,
     outcome: &RunOutcome,
     ending: Outcome,
 ) -> Result<(), Failure> {
-    let status = match ending {
-        Outcome::Done => RunStatus::Done,
-        Outcome::Interrupted => RunStatus::Interrupted,
-        _ => RunStatus::Failed,
-    };
-    let elapsed = u64::try_from(outcome.elapsed.as_millis()).unwrap_or(u64::MAX);
-    let nodes = outcome.records(plan);
-    record.finish(status, ending.code(), elapsed, nodes, outcome.fingerprints())?;
+    let (elapsed, nodes) = (run.elapsed_ms.unwrap_or(0), run.nodes.clone());
+    record.finish(status(ending), ending.code(), elapsed, nodes, outcome.fingerprints())?;
     Ok(())
 }
 
+fn status(ending: Outcome) -> RunStatus {
+    match ending {
+        Outcome::Done => RunStatus::Done,
+        Outcome::Interrupted => RunStatus::Interrupted,
+        _ => RunStatus::Failed,
+    }
+}
+
 /// What the end of a sweep shows.
-fn table(plan: &Plan, outcome: &RunOutcome, listener: &Listener<'_>) -> Option<String> {
-    view::sweep_table(plan, outcome).unwrap_or_else(|error| {
+fn table(results: &Results, listener: &Listener<'_>) -> Option<String> {
+    view::sweep_table(results).unwrap_or_else(|error| {
         let text = format!("the metrics of the sweep cannot be read: {error}");
         listener.event(&Event::Warning { text });
         None
@@ -401,14 +410,14 @@ fn table(plan: &Plan, outcome: &RunOutcome, listener: &Listener<'_>) -> Option<S
 }
 
 /// * `earlier`: the folder of results that this run left as they were
-fn summary(outcome: &RunOutcome, results: &Results, earlier: Option<&Path>, run: &str) -> String {
+fn summary(outcome: &RunOutcome, run: &RunFile, shown: &Shown, earlier: Option<&Path>) -> String {
     let mut text = format!("\n{}", line_of(outcome));
-    if let Some(Published { folder, metrics: scores, missing, .. }) = &results.published {
-        match &results.table {
+    if let Some(Published { folder, metrics: scores, missing, .. }) = &shown.published {
+        match &shown.table {
             Some(table) => text += table,
-            None => text += &metrics(scores),
+            None => text += &view::scores_text(scores),
         }
-        text += &view::caveat_lines(&results.caveats);
+        text += &view::caveat_lines(&shown.caveats);
         writeln!(text, "results: {}", folder.display()).expect("a string");
         if !missing.is_empty() {
             let stages: Vec<String> = missing.iter().map(|stage| format!("`{stage}`")).collect();
@@ -416,7 +425,7 @@ fn summary(outcome: &RunOutcome, results: &Results, earlier: Option<&Path>, run:
                 .expect("a string");
         }
     }
-    if results.published.is_none() && earlier.is_none() && results.single_trials {
+    if shown.published.is_none() && earlier.is_none() && run.single_trials {
         text += "results: none; single trials of a sweep are published with the others\n";
     }
     if let Some(folder) = earlier {
@@ -424,6 +433,7 @@ fn summary(outcome: &RunOutcome, results: &Results, earlier: Option<&Path>, run:
             .expect("a string");
     }
     if !outcome.is_complete() {
+        let run = &run.id;
         writeln!(text, "run: {run} (`pipeline show {run}`)").expect("a string");
     }
     text
@@ -465,31 +475,4 @@ fn counts(counts: Counts) -> String {
         .map(|(count, name)| format!("{count} {name}"))
         .collect();
     parts.join(", ")
-}
-
-/// The metrics, table by table; per-label scores are left to the files.
-pub(super) fn metrics(metrics: &Metrics) -> String {
-    const COLUMNS: usize = 80;
-    let mut lines: Vec<(&str, Vec<String>)> = Vec::new();
-    let table = |name: &str| name.rsplit_once('.').map_or("", |(table, _)| table).to_owned();
-    // A table without any number, such as that of a head that was not trained, says nothing.
-    let told: BTreeSet<String> =
-        metrics.iter().filter(|(_, value)| value.is_some()).map(|(name, _)| table(name)).collect();
-    for (name, value) in metrics
-        .iter()
-        .filter(|(name, _)| !name.contains(".per_label.") && told.contains(&table(name)))
-    {
-        let (table, name) = name.rsplit_once('.').unwrap_or(("", name));
-        let value =
-            format!("{name} {}", value.map_or_else(|| "undefined".to_owned(), format::score));
-        match lines.iter_mut().find(|(known, _)| *known == table) {
-            Some((_, line)) => line.push(value),
-            None => lines.push((table, vec![value])),
-        }
-    }
-    let width = lines.iter().map(|(table, _)| table.len()).max().unwrap_or(0);
-    let fold = |line: &[String]| {
-        format::fold_parts(line.iter().map(String::as_str), "  ", width + 4, COLUMNS)
-    };
-    lines.iter().map(|(table, line)| format!("  {table:width$}  {}\n", fold(line))).collect()
 }

@@ -11,12 +11,14 @@ use super::root::Root;
 use super::{Failure, project, terminal};
 use crate::base::diagnostics::suggest;
 use crate::engine::plan::{CacheKey, value_text};
-use crate::engine::runs::{Changes, MadeBy, NodeStatus, RunFile, RunNode, list_runs, publications};
+use crate::engine::runs::{
+    Changes, MadeBy, NodeStatus, Results, RunFile, Unreadable, list_runs, publications, scores_of,
+};
 use crate::engine::spec::Experiment;
-use crate::engine::stage::{ArtifactType, Caveat};
+use crate::engine::stage::{Caveat, Scores};
 use crate::engine::store::{Entry, Store};
 use crate::stages;
-use crate::view::{self, Metrics, format};
+use crate::view::{self, format};
 
 pub fn run(arguments: &Show) -> Result<(), Failure> {
     if arguments.what.is_dir() {
@@ -34,9 +36,9 @@ pub fn run(arguments: &Show) -> Result<(), Failure> {
         _ => return experiment(arguments),
     };
     let store = project::open_store(&Root::here(&arguments.place)?)?;
-    let runs = list_runs(&store)?;
-    if let Some(run) = runs.iter().find(|run| run.id == name) {
-        return show_run(&store, run, arguments.json);
+    let mut runs = list_runs(&store)?;
+    if let Some(place) = runs.iter().position(|run| run.id == name) {
+        return show_run(&store, runs.swap_remove(place), arguments.json);
     }
     let digits = name;
     if !digits.is_empty() && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
@@ -117,7 +119,7 @@ fn folder(arguments: &Show) -> Result<(), Failure> {
         && let Some(outputs) = runs.parent()
         && let Some((store, run)) = run_of(outputs, &name(&folder))?
     {
-        return show_run(&store, &run, arguments.json);
+        return show_run(&store, run, arguments.json);
     }
     // What lies in a folder of results, such as `best`, was made by the same run.
     for results in folder.ancestors() {
@@ -130,7 +132,7 @@ fn folder(arguments: &Show) -> Result<(), Failure> {
         };
         let Some(id) = published.or_else(|| Some(made_by.as_ref()?.run.clone())) else { continue };
         if let Some((store, run)) = run_of(outputs, &id)? {
-            return show_run(&store, &run, arguments.json);
+            return show_run(&store, run, arguments.json);
         }
         if let Some(made) = made_by {
             return show_made_by(&made, arguments.json);
@@ -166,11 +168,13 @@ fn rows(text: &mut String, command: &str, overrides: &Changes) {
     objective.iter().for_each(|value| row(text, "objective", value));
 }
 
-fn show_run(store: &Store, run: &RunFile, as_json: bool) -> Result<(), Failure> {
+fn show_run(store: &Store, run: RunFile, as_json: bool) -> Result<(), Failure> {
+    let results = Results::read(run, store, stages::ALL)?;
+    let (run, shown) = (&results.run, Shown::of(&results).map_err(unreadable)?);
     if as_json {
         let mut written = json!(run);
         if let (Some(written), serde_json::Value::Object(scores)) =
-            (written.as_object_mut(), scores(store, run)?.json())
+            (written.as_object_mut(), shown.json())
         {
             written.extend(scores);
         }
@@ -190,14 +194,17 @@ fn show_run(store: &Store, run: &RunFile, as_json: bool) -> Result<(), Failure> 
     if let Some(elapsed) = run.elapsed_ms {
         row("took", &format::duration(Duration::from_millis(elapsed)));
     }
-    let width = run.nodes.iter().map(|node| title(node).chars().count()).max().unwrap_or(0);
+    let width = run.nodes.iter().map(|node| node.title().chars().count()).max().unwrap_or(0);
     for node in &run.nodes {
         let key = node.key.map_or_else(String::new, |key| key.short());
         let elapsed = node
             .elapsed_ms
             .map_or_else(String::new, |elapsed| format::duration(Duration::from_millis(elapsed)));
-        let line =
-            format!("  {:width$}  {:<9} {key:<10}  {elapsed:>8}", title(node), node.outcome.name());
+        let line = format!(
+            "  {:width$}  {:<9} {key:<10}  {elapsed:>8}",
+            node.title(),
+            node.outcome.name()
+        );
         writeln!(text, "{}", line.trim_end()).expect("a string");
         for (number, error) in node.earlier_errors.iter().enumerate() {
             writeln!(text, "    attempt {}: {error}", number + 1).expect("a string");
@@ -207,84 +214,52 @@ fn show_run(store: &Store, run: &RunFile, as_json: bool) -> Result<(), Failure> 
             writeln!(text, "    {because}{error}").expect("a string");
         }
     }
-    text += &scores(store, run)?.text();
+    text += &shown.text();
     terminal::print(&text)
 }
 
 /// The scores of a run as far as its entries are still there, and what they are to be read with.
-#[derive(Default)]
-struct Scores {
+struct Shown<'a> {
     /// Without a sweep.
-    metrics: Metrics,
+    metrics: Scores,
     /// Of a sweep, by trial in the order of the file.
-    trials: Vec<(String, Metrics)>,
+    trials: Vec<(&'a str, Scores)>,
     /// Names of the scores that say most.
     headlines: Vec<String>,
     caveats: Vec<Caveat>,
 }
 
-fn scores(store: &Store, run: &RunFile) -> Result<Scores, Failure> {
-    let mut found = Scores::default();
-    let mut listed = Vec::new();
-    for node in &run.nodes {
-        let Some(kind) = stages::ALL.iter().find(|kind| kind.name == node.kind) else { continue };
-        if kind.output.metrics.is_none() {
-            continue;
-        }
-        let Some(entry) = node.key.map(|key| store.get(&key)).transpose()?.flatten() else {
-            continue;
-        };
-        let (metrics, caveats) = scores_of(&kind.output, &node.stage, &entry)?;
-        listed.push((title(node), caveats));
-        for name in kind.output.headlines.iter().map(|name| format!("{}.{name}", node.stage)) {
-            if !found.headlines.contains(&name) {
-                found.headlines.push(name);
+impl<'a> Shown<'a> {
+    fn of(results: &'a Results) -> Result<Self, Unreadable> {
+        let (mut metrics, mut trials) = (Scores::new(), Vec::new());
+        for of in &results.trials {
+            let scores = results.scores(of)?;
+            match &*of.trial.label {
+                "" => metrics = scores,
+                label if !scores.is_empty() => trials.push((label, scores)),
+                _ => {}
             }
         }
-        if node.label.is_empty() {
-            found.metrics.extend(metrics);
-        } else if let Some((_, of)) = found.trials.iter_mut().rfind(|(of, _)| *of == node.label) {
-            of.extend(metrics);
-        } else {
-            found.trials.push((node.label.clone(), metrics));
-        }
+        Ok(Self { metrics, trials, headlines: results.headlines(), caveats: results.caveats()? })
     }
-    found.caveats = view::gathered(&listed);
-    Ok(found)
-}
 
-impl Scores {
     fn text(&self) -> String {
-        super::run::metrics(&self.metrics)
+        view::scores_text(&self.metrics)
             + &view::trials_table(&self.trials, &self.headlines)
             + &view::caveat_lines(&self.caveats)
     }
 
     fn json(&self) -> serde_json::Value {
         let trial =
-            |(label, metrics): &(String, Metrics)| json!({ "trial": label, "metrics": metrics });
+            |(label, metrics): &(&str, Scores)| json!({ "trial": label, "metrics": metrics });
         let trials: Vec<_> = self.trials.iter().map(trial).collect();
         json!({ "metrics": self.metrics, "trials": trials, "caveats": self.caveats })
     }
 }
 
-fn title(node: &RunNode) -> String {
-    if node.label.is_empty() {
-        node.stage.clone()
-    } else {
-        format!("{} [{}]", node.stage, node.label)
-    }
-}
-
-fn scores_of(
-    output: &ArtifactType,
-    name: &str,
-    entry: &Entry,
-) -> Result<(Metrics, Vec<Caveat>), Failure> {
-    view::scores_of(output, name, entry).map_err(|error| {
-        Failure::failed(format!("the scores of {} cannot be read: {error}", entry.key().short()))
-            .with_help("`pipeline verify` lists damaged entries; `run` rebuilds them")
-    })
+fn unreadable(Unreadable { key, error }: Unreadable) -> Failure {
+    Failure::failed(format!("the scores of {} cannot be read: {error}", key.short()))
+        .with_help("`pipeline verify` lists damaged entries; `run` rebuilds them")
 }
 
 fn show_entry(store: &Store, key: &CacheKey, as_json: bool) -> Result<(), Failure> {
@@ -316,8 +291,9 @@ fn show_entry(store: &Store, key: &CacheKey, as_json: bool) -> Result<(), Failur
     }
     let kind = stages::ALL.iter().find(|kind| kind.name == manifest.fingerprint.kind);
     if let Some(kind) = kind.filter(|kind| kind.output.name == manifest.artifact) {
-        let (metrics, caveats) = scores_of(&kind.output, kind.name, &entry)?;
-        text += &super::run::metrics(&metrics);
+        let (scores, caveats) = scores_of(&kind.output, kind.name, &entry)
+            .map_err(|error| unreadable(Unreadable { key: *key, error }))?;
+        text += &view::scores_text(&scores);
         text += &view::caveat_lines(&caveats);
     }
     terminal::print(&text)

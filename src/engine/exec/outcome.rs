@@ -125,10 +125,14 @@ impl RunOutcome {
         plan.ids().zip(&self.nodes).map(record).collect()
     }
 
+    #[must_use]
+    pub fn entries(&self) -> HashMap<CacheKey, &Entry> {
+        self.nodes.iter().filter_map(|node| Some((node.key, node.entry.as_ref()?))).collect()
+    }
+
     /// Finds the parts of a key that this run has an entry of.
     pub fn fingerprints(&self) -> impl Fn(&CacheKey) -> Option<Fingerprint> {
-        let entries: HashMap<CacheKey, &Entry> =
-            self.nodes.iter().filter_map(|node| Some((node.key, node.entry.as_ref()?))).collect();
+        let entries = self.entries();
         move |key| entries.get(key).map(|entry| entry.manifest().fingerprint.clone())
     }
 

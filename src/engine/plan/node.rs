@@ -178,16 +178,6 @@ impl Plan {
         draws
     }
 
-    /// The metrics that say most of what the stages measure, such as `evaluate.ner.span_f1`.
-    #[must_use]
-    pub fn headlines(&self) -> Vec<String> {
-        let of = |stage: &Arc<str>| {
-            let kind = self.node(self.node_of(0, stage)?).kind;
-            Some(kind.output.headlines.iter().map(|name| format!("{stage}.{name}")).collect())
-        };
-        self.stages.iter().filter_map(of).flat_map(|names: Vec<String>| names).collect()
-    }
-
     /// The seed that a stage has in a trial, whatever it was added up from.
     #[must_use]
     pub fn seed(&self, trial: u32, stage: &str) -> Option<u64> {

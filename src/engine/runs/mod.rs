@@ -2,8 +2,9 @@
 //!
 //! 1. [`RunRecord::begin`] writes that a run has begun, and [`RunRecord::finish`] what it came to;
 //! 2. what it puts into a results folder it says before, in a [`Publication`];
-//! 3. the next plan compares with the latest run of its file ([`Known`]);
-//! 4. [`collect`] removes from the store what no run needs, and [`collect_runs`] the records that nothing needs.
+//! 3. all that is shown of it is made from its [`Results`];
+//! 4. the next plan compares with the latest run of its file ([`Known`]);
+//! 5. [`collect`] removes from the store what no run needs, and [`collect_runs`] the records that nothing needs.
 
 mod gc;
 mod known;
@@ -13,6 +14,8 @@ mod publications;
 mod record;
 mod recorder;
 mod records;
+mod results;
+mod scores;
 #[cfg(test)]
 mod tests;
 
@@ -23,3 +26,5 @@ pub use publications::{KeysByTrial, Publication, ResultsLock, forget_publication
 pub use record::{Asked, Changes, MadeBy, NodeStatus, RunFile, RunNode, RunStatus};
 pub use recorder::{NewRun, RunRecord};
 pub use records::{folder_of, list_runs, name_of_file, pin};
+pub use results::{Results, TrialResults, TrialStatus, Unreadable};
+pub use scores::scores_of;

@@ -120,6 +120,18 @@ pub struct RunNode {
     pub lineage: Option<CacheKey>,
 }
 
+impl RunNode {
+    /// What to call it to a person: the stage, and the swept values that reach it.
+    #[must_use]
+    pub fn title(&self) -> String {
+        if self.label.is_empty() {
+            self.stage.clone()
+        } else {
+            format!("{} [{}]", self.stage, self.label)
+        }
+    }
+}
+
 /// The content of `run.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunFile {

@@ -1,0 +1,367 @@
+//! What a run came to: the read model that everything shown of it is made from, whether it has just ended or long ago.
+//!
+//! It knows the run's stages, its trials, and the entries that they have. Scores are read when somebody asks for them, once.
+
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::io;
+use std::sync::Arc;
+
+use super::record::{NodeStatus, RunFile, RunNode};
+use super::scores::scores_of;
+use crate::engine::plan::{CacheKey, Plan, Point, SweepShape, Trial};
+use crate::engine::stage::{ArtifactType, Caveat, Scores, StageKind};
+use crate::engine::store::{Entry, Store, StoreError};
+
+/// What a run came to.
+pub struct Results {
+    pub run: RunFile,
+    /// What each of the run's nodes left.
+    left: Vec<Left>,
+    stages: Vec<Stage>,
+    pub trials: Vec<TrialResults>,
+    pub sweep: Option<SweepShape>,
+    /// Not all stages of the experiment are in it.
+    pub partial: bool,
+    /// The stages to whose seeds a sweep's `seeds` are added.
+    pub replicated: Vec<Arc<str>>,
+    /// Stages that drew something at random which a sweep's `seeds` do not draw again, and what.
+    shared_draws: Vec<(String, &'static str)>,
+}
+
+/// One trial; without a sweep the only one.
+pub struct TrialResults {
+    /// As far as it is known: of a run that is read back, its label.
+    pub trial: Trial,
+    pub status: TrialStatus,
+    /// Of each replicated stage.
+    pub seeds: Vec<Option<u64>>,
+    /// The node of each stage.
+    nodes: Vec<Option<usize>>,
+}
+
+/// What became of a trial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TrialStatus {
+    Done,
+    /// A stage of it failed.
+    Failed,
+    /// A stage of it was running when the run was interrupted.
+    Interrupted,
+    /// The run ended before its turn.
+    NotRun,
+}
+
+/// The scores of an entry could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct Unreadable {
+    pub key: CacheKey,
+    pub error: io::Error,
+}
+
+struct Stage {
+    name: Arc<str>,
+    /// What it makes; `None` for one of a kind that this program does not have.
+    output: Option<&'static ArtifactType>,
+    /// Its files have their places without its name ([`Plan::is_first_of_its_kind`]).
+    is_at_top: bool,
+}
+
+struct Left {
+    output: Option<&'static ArtifactType>,
+    entry: Option<Entry>,
+    scored: OnceCell<Scored>,
+}
+
+/// Scores, and what they are to be read with.
+type Scored = (Scores, Vec<Caveat>);
+
+impl Results {
+    /// Of a run of `plan` that has just ended.
+    ///
+    /// * `run`: with a node for each of the plan's
+    /// * `entries`: of its nodes that have one
+    #[must_use]
+    pub fn of(run: RunFile, plan: &Plan, entries: &HashMap<CacheKey, &Entry>) -> Self {
+        let stage = |name: &Arc<str>| Stage {
+            name: Arc::clone(name),
+            output: plan.node_of(0, name).map(|id| &plan.node(id).kind.output),
+            is_at_top: plan.is_first_of_its_kind(name),
+        };
+        let replicated: Vec<Arc<str>> = plan.replicated().map(Arc::from).collect();
+        let trial = |trial: &Trial| {
+            let node = |stage: &Arc<str>| Some(plan.node_of(trial.index, stage)?.index());
+            let nodes: Vec<Option<usize>> = plan.stages().iter().map(node).collect();
+            TrialResults {
+                trial: trial.clone(),
+                status: TrialStatus::of(&nodes, &run),
+                seeds: replicated.iter().map(|stage| plan.seed(trial.index, stage)).collect(),
+                nodes,
+            }
+        };
+        let left = |(node, of): (&RunNode, &crate::engine::plan::Node)| {
+            let key = node.key.filter(|_| node.outcome.is_complete());
+            let entry = key.and_then(|key| entries.get(&key).copied().cloned());
+            Left { output: Some(&of.kind.output), entry, scored: OnceCell::new() }
+        };
+        let draws = plan.shared_draws().into_iter();
+        Self {
+            left: run.nodes.iter().zip(&plan.nodes).map(left).collect(),
+            stages: plan.stages().iter().map(stage).collect(),
+            trials: plan.trials.iter().map(trial).collect(),
+            sweep: plan.sweep.clone(),
+            partial: plan.partial,
+            shared_draws: draws.map(|(stage, what)| (stage.to_owned(), what)).collect(),
+            replicated,
+            run,
+        }
+    }
+
+    /// Of a run that is read back, as far as its entries are still there. Its record tells trials apart by the labels of nodes: one has the stages
+    /// that bear its label.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn read(
+        run: RunFile,
+        store: &Store,
+        kinds: &'static [StageKind],
+    ) -> Result<Self, StoreError> {
+        let mut left = Vec::with_capacity(run.nodes.len());
+        let (mut stages, mut trials) = (Vec::<Stage>::new(), Vec::<TrialResults>::new());
+        let mut places: HashMap<&str, usize> = HashMap::new();
+        for (number, node) in run.nodes.iter().enumerate() {
+            let kind = kinds.iter().find(|kind| kind.name == node.kind);
+            let output = kind.map(|kind| &kind.output);
+            let entry = node.key.map(|key| store.get(&key)).transpose()?.flatten();
+            left.push(Left { output, entry, scored: OnceCell::new() });
+            let known = stages.iter().position(|stage| *stage.name == *node.stage);
+            let stage = known.unwrap_or(stages.len());
+            if known.is_none() {
+                let is_at_top = node.stage == node.kind;
+                stages.push(Stage { name: node.stage.as_str().into(), output, is_at_top });
+            }
+            let trial = *places.entry(&node.label).or_insert(trials.len());
+            if trial == trials.len() {
+                trials.push(TrialResults::labelled(trial, &node.label));
+            }
+            let nodes = &mut trials[trial].nodes;
+            nodes.resize(nodes.len().max(stage + 1), None);
+            nodes[stage] = Some(number);
+        }
+        for trial in &mut trials {
+            trial.status = TrialStatus::of(&trial.nodes, &run);
+        }
+        let (sweep, replicated, shared_draws) = (None, Vec::new(), Vec::new());
+        Ok(Self { left, stages, trials, sweep, partial: false, replicated, shared_draws, run })
+    }
+
+    /// The stages of a trial that have an entry, with their nodes.
+    fn entries<'a>(
+        &'a self,
+        trial: &'a TrialResults,
+    ) -> impl Iterator<Item = (&'a Stage, usize, &'a Entry)> {
+        let nodes = self.stages.iter().zip(&trial.nodes);
+        nodes.filter_map(|(stage, node)| {
+            Some((stage, (*node)?, self.left[(*node)?].entry.as_ref()?))
+        })
+    }
+
+    /// Whether any stage of a trial has made something for people.
+    #[must_use]
+    pub fn has_results(&self, trial: &TrialResults) -> bool {
+        self.entries(trial).any(|(stage, ..)| stage.makes_results())
+    }
+
+    /// The stages of a trial that would make something for people, and have no entry.
+    #[must_use]
+    pub fn missing(&self, trial: &TrialResults) -> BTreeSet<String> {
+        let there: HashSet<&str> = self.entries(trial).map(|(stage, ..)| &*stage.name).collect();
+        let stages = self.stages.iter().filter(|stage| stage.makes_results());
+        let names = stages.map(|stage| &*stage.name);
+        names.filter(|name| !there.contains(name)).map(str::to_owned).collect()
+    }
+
+    /// The keys of a trial's entries by stage: equal keys, equal results.
+    #[must_use]
+    pub fn keys(&self, trial: &TrialResults) -> BTreeMap<String, String> {
+        let key = |(stage, _, entry): (&Stage, usize, &Entry)| {
+            (stage.name.to_string(), entry.key().to_string())
+        };
+        self.entries(trial).map(key).collect()
+    }
+
+    /// What a trial has for people: names in its folder, with the entries that have the files, and what those are called there. Of stages that share
+    /// a kind, one has its files at the top, and each other one in a folder of its name.
+    #[must_use]
+    pub fn files<'a>(&'a self, trial: &'a TrialResults) -> Vec<(String, &'a Entry, &'static str)> {
+        let mut files = Vec::new();
+        for (stage, _, entry) in self.entries(trial) {
+            for (file, name) in stage.output.map_or(&[][..], |output| output.results) {
+                if entry.file(file).is_some() {
+                    let inside = stage.is_at_top.then(|| (*name).to_owned());
+                    let name = inside.unwrap_or_else(|| format!("{}/{name}", stage.name));
+                    files.push((name, entry, *file));
+                }
+            }
+        }
+        files
+    }
+
+    /// Every number of a trial's scores, by stage and path.
+    ///
+    /// # Errors
+    /// When a file of scores cannot be read, or is not what its entry's manifest says.
+    pub fn scores(&self, trial: &TrialResults) -> Result<Scores, Unreadable> {
+        let mut all = Scores::new();
+        for (_, node, _) in self.entries(trial) {
+            if let Some((scores, _)) = self.scored(node)? {
+                all.extend(scores.clone());
+            }
+        }
+        Ok(all)
+    }
+
+    /// What a node is scored; `None` where it makes no scores, or has no entry.
+    fn scored(&self, node: usize) -> Result<Option<&Scored>, Unreadable> {
+        let Left { output: Some(output), entry: Some(entry), scored } = &self.left[node] else {
+            return Ok(None);
+        };
+        if output.metrics.is_none() {
+            return Ok(None);
+        }
+        if let Some(known) = scored.get() {
+            return Ok(Some(known));
+        }
+        let read = scores_of(output, &self.run.nodes[node].stage, entry)
+            .map_err(|error| Unreadable { key: entry.key(), error })?;
+        Ok(Some(scored.get_or_init(|| read)))
+    }
+
+    /// The names of the scores that say most of what the stages measure, such as `evaluate.ner.span_f1`.
+    #[must_use]
+    pub fn headlines(&self) -> Vec<String> {
+        let nodes = self.run.nodes.iter().zip(&self.left);
+        let scored: HashSet<&str> = nodes
+            .filter(|(_, left)| left.entry.is_some())
+            .map(|(node, _)| node.stage.as_str())
+            .collect();
+        let names = |stage: &Stage| -> Vec<String> {
+            let names = stage.output.map_or(&[][..], |output| output.headlines);
+            names.iter().map(|name| format!("{}.{name}", stage.name)).collect()
+        };
+        self.stages.iter().filter(|stage| scored.contains(&*stage.name)).flat_map(names).collect()
+    }
+
+    /// What stands before the name of a label where the stages give a score for each, such as `evaluate.ner.per_label.`
+    #[must_use]
+    pub fn label_prefixes(&self) -> Vec<String> {
+        let prefixes = |stage: &Stage| -> Vec<String> {
+            let names = stage.output.map_or(&[][..], |output| output.metric_names).iter();
+            let prefixes = names.filter(|name| name.ends_with('.'));
+            prefixes.map(|name| format!("{}.{name}", stage.name)).collect()
+        };
+        self.stages.iter().flat_map(prefixes).collect()
+    }
+
+    /// What the scores are to be read with, each said once however many trials it is about. One that is not about all scores names the first stage
+    /// and trial that it is about.
+    ///
+    /// # Errors
+    /// When a file of scores cannot be read.
+    pub fn caveats(&self) -> Result<Vec<Caveat>, Unreadable> {
+        let mut listed = Vec::new();
+        for (number, node) in self.run.nodes.iter().enumerate() {
+            if let Some((_, caveats)) = self.scored(number)? {
+                listed.push((node, caveats.as_slice()));
+            }
+        }
+        let mut caveats = gathered(&listed);
+        let seeds = self.sweep.as_ref().map_or(0, |sweep| sweep.seeds.len());
+        if seeds > 1 {
+            caveats.extend(self.shared_draws.iter().map(|(stage, what)| {
+                let message = format!(
+                    "all {seeds} seeds share {what}, which `{stage}` drew once: the spread over them (±) does not hold that draw"
+                );
+                Caveat::new("shared_draw", seeds, message)
+            }));
+        }
+        Ok(caveats)
+    }
+}
+
+impl Stage {
+    fn makes_results(&self) -> bool {
+        self.output.is_some_and(|output| !output.results.is_empty())
+    }
+}
+
+impl TrialResults {
+    fn labelled(index: usize, label: &str) -> Self {
+        let label: Arc<str> = label.into();
+        let (values, texts, chosen) = (Vec::new(), Vec::new(), Vec::new());
+        let point = Arc::new(Point { label: Arc::clone(&label), values, texts, chosen });
+        let index = u32::try_from(index).expect("the number of trials is bounded");
+        let trial = Trial { index, label, point };
+        Self { trial, status: TrialStatus::NotRun, seeds: Vec::new(), nodes: Vec::new() }
+    }
+}
+
+impl TrialStatus {
+    fn of(nodes: &[Option<usize>], run: &RunFile) -> Self {
+        let ends = || nodes.iter().flatten().map(|node| run.nodes[*node].outcome);
+        if ends().all(NodeStatus::is_complete) {
+            Self::Done
+        } else if ends().any(|end| end == NodeStatus::Failed) {
+            Self::Failed
+        } else if ends().any(|end| end == NodeStatus::Cancelled) {
+            Self::Interrupted
+        } else {
+            Self::NotRun
+        }
+    }
+
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Interrupted => "interrupted",
+            Self::NotRun => "not_run",
+        }
+    }
+}
+
+impl From<Unreadable> for io::Error {
+    fn from(unreadable: Unreadable) -> Self {
+        unreadable.error
+    }
+}
+
+/// Each caveat once. One that not all have names the first that has it.
+///
+/// * `listed`: what the scores of each node are to be read with
+fn gathered(listed: &[(&RunNode, &[Caveat])]) -> Vec<Caveat> {
+    // With the first that it is about, and how many those are.
+    let mut found: Vec<(&Caveat, &RunNode, usize)> = Vec::new();
+    let mut places: HashMap<&Caveat, usize> = HashMap::new();
+    for (node, caveat) in
+        listed.iter().flat_map(|(node, all)| all.iter().map(move |one| (node, one)))
+    {
+        let place = *places.entry(caveat).or_insert(found.len());
+        if place == found.len() {
+            found.push((caveat, node, 0));
+        }
+        found[place].2 += 1;
+    }
+    let said = |(caveat, first, count): (&Caveat, &RunNode, usize)| {
+        let whose = match count {
+            all if all == listed.len() => return caveat.clone(),
+            1 => first.title(),
+            count => format!("{} and {} more", first.title(), count - 1),
+        };
+        Caveat { message: format!("{whose}: {}", caveat.message), ..caveat.clone() }
+    };
+    found.into_iter().map(said).collect()
+}

@@ -1,0 +1,148 @@
+//! Making what a results folder should hold, but for its record.
+
+use std::io;
+use std::path::Path;
+
+use super::contents::{Contents, Item, Source, part_of};
+use super::error::PublishError;
+use super::origin::{Origin, Part};
+use super::rows::{Names, PointRows, Row, points};
+use super::{pictures, tables};
+use crate::engine::plan::SweepShape;
+use crate::engine::runs::{Results, TrialResults, TrialStatus};
+use crate::engine::stage::Scores;
+use crate::engine::store::Store;
+
+/// What was made to be published.
+#[derive(Default)]
+pub(super) struct Made {
+    pub(super) contents: Contents,
+    /// The digest of what a sweep's pictures show: its tables.
+    pub(super) drawn_from: String,
+    /// The label and scores of a sweep's best trial.
+    pub(super) best: Option<(String, Scores)>,
+    /// Pictures that could not be drawn, with the reasons: that costs no result.
+    pub(super) warnings: Vec<String>,
+}
+
+/// What it is made from, and where.
+#[derive(Clone, Copy)]
+pub(super) struct Making<'a> {
+    pub(super) results: &'a Results,
+    pub(super) store: &'a Store,
+    pub(super) origin: &'a Origin<'a>,
+    /// What is to be written is written there.
+    pub(super) folder: &'a Path,
+    /// Where it will lie, for what goes wrong.
+    pub(super) target: &'a Path,
+}
+
+impl Making<'_> {
+    /// All that the folder should hold.
+    ///
+    /// * `trials`: of a run without a sweep
+    /// * `there`: the pictures that lie in their place and were drawn from tables of a digest
+    pub(super) fn make(
+        self,
+        trials: &[&TrialResults],
+        there: impl FnOnce(&str) -> Option<Vec<(String, Item)>>,
+    ) -> Result<Made, PublishError> {
+        let Self { results, folder, target, .. } = self;
+        let io = |error: io::Error| PublishError::io(target, error);
+        let mut made = Made::default();
+        if let Some(shape) = &results.sweep {
+            self.make_sweep(shape, there, &mut made)?;
+        } else {
+            trials.iter().for_each(|trial| made.contents.items.extend(files(results, trial)));
+        }
+        self.write_experiment(Part::Whole).map_err(io)?;
+        made.contents.add_made(folder).map_err(io)?;
+        Ok(made)
+    }
+
+    /// Tables, pictures that compare the points, the results of each trial, and those of the best.
+    fn make_sweep(
+        self,
+        shape: &SweepShape,
+        there: impl FnOnce(&str) -> Option<Vec<(String, Item)>>,
+        made: &mut Made,
+    ) -> Result<(), PublishError> {
+        let Self { results, folder, target, .. } = self;
+        let io = |error: io::Error| PublishError::io(target, error);
+        let caveats = results.caveats().map_err(|error| io(error.into()))?;
+        let points = points(results).map_err(io)?;
+        let names = Names::of(results, &points);
+        tables::write(results, shape, &points, &names, folder).map_err(io)?;
+        made.drawn_from = drawn_from_tables(folder).map_err(io)?;
+        match there(&made.drawn_from) {
+            Some(pictures) => made.contents.items.extend(pictures),
+            None => made.warnings = pictures::draw(shape, &points, &names.plain, folder)?,
+        }
+        // Pictures show none of them.
+        tables::write_caveats(&caveats, folder).map_err(io)?;
+        for done in results.trials.iter().filter(|trial| trial.status == TrialStatus::Done) {
+            let mut small = files(results, done);
+            small.retain(|(name, _)| !name.split('/').any(|part| part == "model"));
+            made.contents.add_part(part_of(&done.trial.label), small);
+            self.write_experiment(Part::Trial(&done.trial, None)).map_err(io)?;
+        }
+        let Some(row) = chosen(shape, &points) else { return Ok(()) };
+        let of = &results.trials[row.index];
+        let name = if shape.objective.is_some() { "best" } else { "first" };
+        made.contents.add_part(name.to_owned(), files(results, of));
+        self.write_experiment(Part::Trial(&of.trial, Some(name))).map_err(io)?;
+        let label = format!("{}\n", row.label);
+        std::fs::write(folder.join(name).join("trial.txt"), label).map_err(io)?;
+        made.best = shape.objective.is_some().then(|| (row.label.to_owned(), row.scores.clone()));
+        Ok(())
+    }
+
+    /// The experiment that makes a part of the results again, beside it.
+    fn write_experiment(self, part: Part<'_>) -> io::Result<()> {
+        self.origin.write(part, self.store, &self.results.run.results, self.folder)
+    }
+}
+
+/// What a trial has for people, by name.
+fn files(results: &Results, trial: &TrialResults) -> Vec<(String, Item)> {
+    let files = results.files(trial).into_iter().filter_map(|(name, entry, file)| {
+        let blake3 = entry.file(file)?.blake3.clone();
+        Some((name, Item { source: Source::Stored { entry: entry.clone(), file }, blake3 }))
+    });
+    files.collect()
+}
+
+fn drawn_from_tables(folder: &Path) -> io::Result<String> {
+    let mut tables = Contents::default();
+    tables.add_made(folder)?;
+    let mut text = env!("CARGO_PKG_VERSION").to_owned();
+    for (name, item) in tables.items {
+        text += &format!("\n{name} {}", item.blake3);
+    }
+    Ok(blake3::hash(text.as_bytes()).to_hex().to_string())
+}
+
+/// The trial that stands for the point whose mean is best in the objective, the first of equals; without an objective for the first point. It is that
+/// of the point's first seed, not the luckiest; where that one has no results, the next.
+fn chosen<'a>(shape: &SweepShape, points: &'a [PointRows<'a>]) -> Option<&'a Row<'a>> {
+    let Some(objective) = &shape.objective else { return points.first()?.done().next() };
+    let ranked = points.iter().map(|point| (point.rank(objective), point));
+    let defined = ranked.filter(|(rank, _)| !rank.is_undefined);
+    let best = defined.min_by(|(one, _), (other, _)| one.compare(other))?;
+    best.1.done().next()
+}
+
+/// A warning that no trial defines the objective, so that there is no best; `None` where one is the best, or none came to its end.
+///
+/// * `best`: the label of the best
+#[must_use]
+pub fn without_best(results: &Results, best: Option<&str>) -> Option<String> {
+    let objective = results.sweep.as_ref()?.objective.as_ref().filter(|_| best.is_none())?;
+    let is_done = |trial: &TrialResults| trial.status == TrialStatus::Done;
+    results.trials.iter().any(is_done).then(|| {
+        format!(
+            "the objective `{}` is undefined in every trial, so none is the best and there is no `best/`",
+            objective.metric
+        )
+    })
+}

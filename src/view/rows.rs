@@ -1,0 +1,179 @@
+//! The trials of a sweep and their scores, point by point: what its tables and pictures show.
+
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+use std::io;
+
+use crate::engine::plan::{Objective, Point};
+use crate::engine::runs::{Results, TrialStatus};
+use crate::engine::stage::{Score, Scores};
+
+/// A trial with what came of it.
+pub struct Row<'a> {
+    /// In [`Results::trials`].
+    pub index: usize,
+    pub label: &'a str,
+    pub status: TrialStatus,
+    /// Of each stage that the sweep's seeds replicate.
+    pub seeds: &'a [Option<u64>],
+    /// None where a stage of the trial has no result.
+    pub scores: Scores,
+}
+
+/// The trials of one point.
+pub struct PointRows<'a> {
+    pub point: &'a Point,
+    pub rows: Vec<Row<'a>>,
+}
+
+/// The points of a run in its order.
+///
+/// # Errors
+/// When the scores of a trial cannot be read.
+pub fn points(results: &Results) -> io::Result<Vec<PointRows<'_>>> {
+    let mut points: Vec<PointRows<'_>> = Vec::new();
+    for (index, of) in results.trials.iter().enumerate() {
+        let is_done = of.status == TrialStatus::Done;
+        let scores = if is_done { results.scores(of)? } else { Scores::new() };
+        let (label, point) = (&*of.trial.label, &*of.trial.point);
+        let row = Row { index, label, status: of.status, seeds: &of.seeds, scores };
+        match points.last_mut() {
+            Some(last) if last.point.label == point.label => last.rows.push(row),
+            _ => points.push(PointRows { point, rows: vec![row] }),
+        }
+    }
+    Ok(points)
+}
+
+impl PointRows<'_> {
+    /// Those that came to their end.
+    pub fn done(&self) -> impl Iterator<Item = &Row<'_>> {
+        self.rows.iter().filter(|row| row.status == TrialStatus::Done)
+    }
+
+    /// What became of the first that did not.
+    pub fn lost(&self) -> Option<TrialStatus> {
+        self.rows.iter().map(|row| row.status).find(|status| *status != TrialStatus::Done)
+    }
+
+    /// The values of a score that are defined.
+    pub fn scores(&self, name: &str) -> Vec<Score> {
+        self.rows.iter().filter_map(|row| *row.scores.get(name)?).collect()
+    }
+
+    pub fn moments(&self, name: &str) -> Moments {
+        Moments::of(&self.scores(name))
+    }
+
+    pub fn rank(&self, objective: &Objective) -> Rank {
+        let moments = self.moments(&objective.metric);
+        let sign = if objective.maximize { -1.0 } else { 1.0 };
+        Rank {
+            is_undefined: moments.mean.is_none(),
+            lacks_some: moments.count < self.done().count(),
+            mean: moments.mean.map_or(f64::INFINITY, |mean| sign * mean),
+        }
+    }
+}
+
+/// How good a point is in the objective. One with a trial that leaves it undefined comes after those without.
+pub struct Rank {
+    pub is_undefined: bool,
+    lacks_some: bool,
+    /// The smaller the better.
+    mean: f64,
+}
+
+impl Rank {
+    /// The better is less.
+    pub fn compare(&self, other: &Self) -> Ordering {
+        let parts = |rank: &Self| (rank.is_undefined, rank.lacks_some, rank.mean);
+        parts(self).partial_cmp(&parts(other)).unwrap_or(Ordering::Equal)
+    }
+}
+
+/// The names of scores, sorted.
+pub struct Names<'a> {
+    pub plain: Vec<&'a str>,
+    /// Those of single labels: the name, the label and the metric of it, such as `PER` and `evaluate.ner.f1`. There are many, and a sweep is not
+    /// looked at for them.
+    pub of_labels: Vec<(&'a str, &'a str, String)>,
+}
+
+impl<'a> Names<'a> {
+    pub fn of(results: &Results, points: &'a [PointRows<'_>]) -> Self {
+        let prefixes = results.label_prefixes();
+        let of_label = |name: &'a str| {
+            let prefix = prefixes.iter().find(|prefix| name.starts_with(prefix.as_str()))?;
+            let (label, metric) = name[prefix.len()..].rsplit_once('.')?;
+            let (scores, _) = prefix.trim_end_matches('.').rsplit_once('.')?;
+            Some((name, label, format!("{scores}.{metric}")))
+        };
+        let rows = points.iter().flat_map(|point| &point.rows);
+        let all: BTreeSet<&str> =
+            rows.flat_map(|row| row.scores.keys()).map(String::as_str).collect();
+        let mut names = Self { plain: Vec::new(), of_labels: Vec::new() };
+        for name in all {
+            match of_label(name) {
+                Some(of_label) => names.of_labels.push(of_label),
+                None => names.plain.push(name),
+            }
+        }
+        names
+    }
+}
+
+/// Mean, standard deviation of the sample, and how many there were, of the values that are defined.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Moments {
+    pub mean: Option<f64>,
+    pub deviation: Option<f64>,
+    pub count: usize,
+    /// Whether the values count things.
+    pub are_counts: bool,
+}
+
+impl Moments {
+    pub fn of(scores: &[Score]) -> Self {
+        let values: Vec<f64> = scores.iter().map(|score| score.value()).collect();
+        let count = values.len();
+        // From the first value on, so that equal values have that mean and no deviation.
+        let mean = values.first().map(|first| {
+            first + values.iter().map(|value| value - first).sum::<f64>() / count as f64
+        });
+        let deviation = mean.filter(|_| count > 1).map(|mean| {
+            (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1) as f64)
+                .sqrt()
+        });
+        let are_counts = scores.iter().all(|score| matches!(score, Score::Count(_)));
+        Self { mean, deviation, count, are_counts }
+    }
+
+    /// One of these moments as a score of the same sort.
+    pub fn score(&self, value: f64) -> Score {
+        let is_whole = value.fract() == 0.0 && value >= 0.0;
+        if self.are_counts && is_whole {
+            Score::Count(value as u64)
+        } else {
+            Score::Measured(value)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_deviation_is_that_of_a_sample_and_undefined_for_one_value() {
+        let moments = |values: &[f64]| {
+            let scores: Vec<Score> = values.iter().copied().map(Score::Measured).collect();
+            let Moments { mean, deviation, count, .. } = Moments::of(&scores);
+            (mean, deviation, count)
+        };
+        assert_eq!(moments(&[1.0, 3.0]), (Some(2.0), Some(2.0_f64.sqrt()), 2));
+        assert_eq!(moments(&[1.0]), (Some(1.0), None, 1));
+        assert_eq!(moments(&[]), (None, None, 0));
+        assert_eq!(moments(&[0.7; 3]), (Some(0.7), Some(0.0), 3));
+    }
+}
