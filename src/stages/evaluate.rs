@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{corpus_caveats, facts, versions};
 use crate::engine::stage::{
-    Caveat, CodeVersion, Context, InputFacts, ParameterProblem, Stage, StageError, Survey,
-    SurveyInputs, UndefinedMetrics,
+    Caveat, CodeVersion, Context, InputFacts, ParameterProblem, Resources, Stage, StageError,
+    Survey, SurveyInputs, Threads, UndefinedMetrics,
 };
 use crate::stages::artifacts::{
     Checkpoint, Encoded, Evaluation, LabelConfusion, PredictedClass, Prediction, Predictions, files,
@@ -83,9 +83,12 @@ crate::inputs! {
 impl Stage for Evaluate {
     const KIND: &'static str = "evaluate";
     const CODE: &'static [CodeVersion] = &[versions::MODEL, versions::METRICS, versions::CAVEATS];
-    const EXCLUSIVE: bool = true;
     type Inputs = EvaluateInputs;
     type Output = Evaluation;
+
+    fn resources(&self) -> Resources {
+        Resources { threads: Threads::All }
+    }
 
     fn check_inputs(&self, inputs: InputFacts<'_>) -> Vec<ParameterProblem> {
         let split = text::Split::from(self.split);

@@ -14,7 +14,8 @@ use crate::base::rng::Rng;
 use crate::base::units;
 use crate::engine::stage::{
     Artifact as _, Caveat, CodeVersion, Context, Evaluated, Extension, Facts, InputFacts,
-    ParameterProblem, Progress, Remark, Stage, StageError, Survey, SurveyInputs,
+    ParameterProblem, Progress, Remark, Resources, Stage, StageError, Survey, SurveyInputs,
+    Threads,
 };
 use crate::nn::{HeadSizes, JointModel};
 use crate::stages::artifacts::{Backbone, Checkpoint, Encoded, Heads, files};
@@ -267,9 +268,13 @@ impl Stage for Train {
     const KIND: &'static str = "train";
     const CODE: &'static [CodeVersion] =
         &[versions::INITIAL_WEIGHTS, versions::MODEL, versions::TRAINING, versions::METRICS];
-    const EXCLUSIVE: bool = true;
+    const REPLICATED: bool = true;
     type Inputs = TrainInputs;
     type Output = Checkpoint;
+
+    fn resources(&self) -> Resources {
+        Resources { threads: Threads::All }
+    }
 
     fn check(&self) -> Vec<ParameterProblem> {
         let problem = |parameters: &[&'static str], message: &str, help: &str| {

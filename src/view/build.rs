@@ -53,7 +53,7 @@ impl Making<'_> {
         if let Some(shape) = &results.sweep {
             self.make_sweep(shape, there, &mut made)?;
         } else {
-            trials.iter().for_each(|trial| made.contents.items.extend(files(results, trial)));
+            trials.iter().for_each(|trial| made.contents.items.extend(files(results, trial, true)));
         }
         self.write_experiment(Part::Whole).map_err(io)?;
         made.contents.add_made(folder).map_err(io)?;
@@ -81,15 +81,13 @@ impl Making<'_> {
         // Pictures show none of them.
         tables::write_caveats(&caveats, folder).map_err(io)?;
         for done in results.trials.iter().filter(|trial| trial.status == TrialStatus::Done) {
-            let mut small = files(results, done);
-            small.retain(|(name, _)| !name.split('/').any(|part| part == "model"));
-            made.contents.add_part(part_of(&done.trial.label), small);
+            made.contents.add_part(part_of(&done.trial.label), files(results, done, false));
             self.write_experiment(Part::Trial(&done.trial, None)).map_err(io)?;
         }
         let Some(row) = chosen(shape, &points) else { return Ok(()) };
         let of = &results.trials[row.index];
         let name = if shape.objective.is_some() { "best" } else { "first" };
-        made.contents.add_part(name.to_owned(), files(results, of));
+        made.contents.add_part(name.to_owned(), files(results, of, true));
         self.write_experiment(Part::Trial(&of.trial, Some(name))).map_err(io)?;
         let label = format!("{}\n", row.label);
         std::fs::write(folder.join(name).join("trial.txt"), label).map_err(io)?;
@@ -104,8 +102,8 @@ impl Making<'_> {
 }
 
 /// What a trial has for people, by name.
-fn files(results: &Results, trial: &TrialResults) -> Vec<(String, Item)> {
-    let files = results.files(trial).into_iter().filter_map(|(name, entry, file)| {
+fn files(results: &Results, trial: &TrialResults, with_large: bool) -> Vec<(String, Item)> {
+    let files = results.files(trial, with_large).into_iter().filter_map(|(name, entry, file)| {
         let blake3 = entry.file(file)?.blake3.clone();
         Some((name, Item { source: Source::Stored { entry: entry.clone(), file }, blake3 }))
     });

@@ -192,11 +192,11 @@ fn all_scores(point: &PointRows<'_>, names: &[&str]) -> String {
     head + &by_table(&texts, COLUMNS)
 }
 
-/// Scores, table by table; those of single labels are left to the files.
+/// Scores, table by table; details are left to the files.
 #[must_use]
-pub fn scores_text(scores: &Scores) -> String {
+pub fn scores_text(scores: &Scores, is_detail: &dyn Fn(&str) -> bool) -> String {
     const COLUMNS: usize = 80;
-    let told = scores.iter().filter(|(name, _)| !name.contains(".per_label."));
+    let told = scores.iter().filter(|(name, _)| !is_detail(name));
     let texts: Vec<_> =
         told.map(|(name, value)| (name.as_str(), value.map(format::score))).collect();
     by_table(&texts, COLUMNS)

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use pipeline::engine::stage::{
-    Artifact, CodeVersion, Context, Progress, SourceFile, Stage, StageError, StageKind,
+    Artifact, CodeVersion, Context, Progress, Resources, SourceFile, Stage, StageError, StageKind,
+    Threads,
 };
 use pipeline::inputs;
 use schemars::JsonSchema;
@@ -285,9 +286,12 @@ pub struct Solo {
 impl Stage for Solo {
     const KIND: &'static str = "solo";
     const CODE: &'static [CodeVersion] = CODE;
-    const EXCLUSIVE: bool = true;
     type Inputs = Nothing;
     type Output = Text;
+
+    fn resources(&self) -> Resources {
+        Resources { threads: Threads::All }
+    }
 
     fn run(&self, _inputs: Nothing, context: &Context<'_>) -> Result<Text, StageError> {
         context.uses_device("toy:1");

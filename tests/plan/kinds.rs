@@ -282,7 +282,7 @@ pub struct Train {
     seed: u64,
 }
 
-stage!(Train, "train", TrainInputs => Checkpoint);
+stage!(Train, "train", TrainInputs => Checkpoint, const REPLICATED: bool = true;);
 
 /// Judges the model.
 #[derive(Serialize, Deserialize, JsonSchema)]

@@ -288,6 +288,11 @@ mistake!(
     "\n[sweep]\nseeds = 3\n[sweep.over]\nparams.chance = [1, 2]\n"
 );
 mistake!(
+    an_axis_over_the_seed_that_seeds_add_to,
+    [],
+    "\n[sweep]\nseeds = 3\n[sweep.over]\ntrain.seed = [1, 2]\n"
+);
+mistake!(
     seeds_without_a_training,
     [("[stage.train]", "[stage.train]\nkind = \"evaluate\"")],
     "\n[sweep]\nseeds = 3\n"

@@ -22,6 +22,7 @@ use crate::engine::runs::{Asked, NewRun, Results, RunFile, RunRecord, RunStatus,
 use crate::engine::spec::unsafe_name;
 use crate::engine::stage::{Caveat, Device};
 use crate::engine::store::{Claim, Store};
+use crate::stages;
 use crate::view::{self, Console, Origin, Part, PublishError, Published, format};
 
 pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
@@ -415,7 +416,7 @@ fn summary(outcome: &RunOutcome, run: &RunFile, shown: &Shown, earlier: Option<&
     if let Some(Published { folder, metrics: scores, missing, .. }) = &shown.published {
         match &shown.table {
             Some(table) => text += table,
-            None => text += &view::scores_text(scores),
+            None => text += &view::scores_text(scores, &is_detail),
         }
         text += &view::caveat_lines(&shown.caveats);
         writeln!(text, "results: {}", folder.display()).expect("a string");
@@ -437,6 +438,12 @@ fn summary(outcome: &RunOutcome, run: &RunFile, shown: &Shown, earlier: Option<&
         writeln!(text, "run: {run} (`pipeline show {run}`)").expect("a string");
     }
     text
+}
+
+/// Whether a score is one that some artifact calls a detail.
+pub(super) fn is_detail(name: &str) -> bool {
+    let (_, path) = name.split_once('.').unwrap_or_default();
+    stages::ALL.iter().any(|kind| kind.output.is_detail(path))
 }
 
 /// How the work ended.

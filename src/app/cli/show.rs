@@ -244,7 +244,7 @@ impl<'a> Shown<'a> {
     }
 
     fn text(&self) -> String {
-        view::scores_text(&self.metrics)
+        view::scores_text(&self.metrics, &super::run::is_detail)
             + &view::trials_table(&self.trials, &self.headlines)
             + &view::caveat_lines(&self.caveats)
     }
@@ -293,7 +293,7 @@ fn show_entry(store: &Store, key: &CacheKey, as_json: bool) -> Result<(), Failur
     if let Some(kind) = kind.filter(|kind| kind.output.name == manifest.artifact) {
         let (scores, caveats) = scores_of(&kind.output, kind.name, &entry)
             .map_err(|error| unreadable(Unreadable { key: *key, error }))?;
-        text += &view::scores_text(&scores);
+        text += &view::scores_text(&scores, &super::run::is_detail);
         text += &view::caveat_lines(&caveats);
     }
     terminal::print(&text)

@@ -9,6 +9,7 @@ use std::ops::Bound;
 use super::agenda::Task;
 use super::order::Existing;
 use super::outcome::Outcome;
+use crate::engine::stage::Threads;
 use crate::engine::store::Entry;
 
 #[derive(Debug)]
@@ -100,7 +101,7 @@ impl Board {
             needs.push(before);
         }
         let rank = |(node, task): (usize, &Task)| Rank {
-            exclusive: task.kind.exclusive,
+            exclusive: task.instance.resources().threads == Threads::All,
             depth: Reverse(depths[node]),
             node,
         };

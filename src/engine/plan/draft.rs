@@ -34,6 +34,11 @@ impl Draft<'_> {
         declared.map_or(self.declaration.name_span, |declared| declared.value.span)
     }
 
+    /// Whether a sweep's `seeds` replicate it.
+    pub(super) fn is_replicated(&self) -> bool {
+        self.kind.as_ref().is_some_and(|(kind, _)| kind.replicated)
+    }
+
     /// Whether a problem is most likely but a consequence of a misspelled name.
     pub(super) fn explains(&self, problem: &ParameterProblem) -> bool {
         self.meant.iter().any(|name| problem.place.contains(&name.as_str()))

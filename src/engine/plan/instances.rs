@@ -19,7 +19,7 @@ use super::parameters::{Column, Resolver};
 use super::portable::parameters_of;
 use super::schema::Schema;
 use super::sources::{Owner, SourceFiles, problem_diagnostic};
-use super::sweep::{Axes, Effects, REPLICATED_KIND};
+use super::sweep::{Axes, Effects};
 use super::trials::{Classes, Trials};
 use crate::base::diagnostics::{Diagnostic, Span};
 use crate::engine::spec::{Experiment, StageDeclaration};
@@ -74,8 +74,7 @@ impl<'a> Reader<'a> {
         let (kind, schema) = draft.kind.as_ref()?;
         let columns = self.resolver.columns(number, draft, schema, self.found)?;
         let trials = self.resolver.trials;
-        let is_replicated =
-            *draft.declaration.kind == *REPLICATED_KIND && schema.property("seed").is_some();
+        let is_replicated = draft.is_replicated() && schema.property("seed").is_some();
         let along = columns.iter().flat_map(|column| column.classes.dimensions.iter().copied());
         let classes = trials.classes(along.chain(trials.seeds().filter(|_| is_replicated)));
         let reading = Reading { draft, kind, schema, columns };

@@ -154,10 +154,9 @@ impl Plan {
 
     /// The stages to whose seeds a sweep's `seeds` are added.
     pub fn replicated(&self) -> impl Iterator<Item = &str> {
-        self.stages.iter().map(|stage| &**stage).filter(|stage| {
-            self.node_of(0, stage)
-                .is_some_and(|id| self.node(id).kind.name == super::sweep::REPLICATED_KIND)
-        })
+        let is_replicated = |id: NodeId| self.node(id).kind.replicated;
+        let stages = self.stages.iter().map(|stage| &**stage);
+        stages.filter(move |stage| self.node_of(0, stage).is_some_and(is_replicated))
     }
 
     /// What stages before a replicated one drew at random, and the sweep's `seeds` do not draw again: the stage, and what it drew.

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use super::draft::Draft;
 use super::schema::{Property, Schema};
-use super::sweep::{Axes, Effects, REPLICATED_KIND, two_seeds};
+use super::sweep::{Axes, Effects, two_seeds};
 use super::trials::{Classes, Trials};
 use super::validate::{Validator, names_text};
 use crate::base::diagnostics::{Diagnostic, Span};
@@ -114,10 +114,9 @@ impl Resolver<'_> {
         let (roots, swept) = self.references(value);
         if let (Some(seeds), "seed", Some((axis, _))) =
             (self.seeds(), property.name.as_str(), swept.first())
-            && *draft.declaration.kind == *REPLICATED_KIND
+            && draft.is_replicated()
         {
-            let (axis, _) = self.axes.list[*axis];
-            found.push(two_seeds(&axis.target.to_string(), axis.span, seeds));
+            found.push(two_seeds(self.axes.list[*axis].0, seeds));
         }
         if roots.is_empty() {
             return self.column(draft, property, Vec::new(), found, |_| Ok(Cow::Borrowed(value)));

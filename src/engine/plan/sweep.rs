@@ -10,11 +10,8 @@ use super::points::Points;
 use super::validate::names_text;
 use super::value_text;
 use super::wires::Graph;
-use crate::base::diagnostics::{Diagnostic, Span, quoted, suggest};
+use crate::base::diagnostics::{Diagnostic, quoted, suggest};
 use crate::engine::spec::{Axis, AxisTarget, Experiment, Objective, Seeds, Sweep, Value};
-
-/// The kind to whose seed the sweep's `seeds` are added.
-pub(super) const REPLICATED_KIND: &str = "train";
 
 /// What a sweep spans.
 #[derive(Debug, Clone)]
@@ -151,6 +148,10 @@ fn target(
     let number = graph.position(stage)?;
     let (kind, schema) = graph.drafts[number].kind.as_ref()?;
     if schema.property(parameter).is_some() {
+        let seeds = experiment.sweep.as_ref().and_then(|sweep| sweep.seeds.as_ref());
+        if let Some(seeds) = seeds.filter(|_| kind.replicated && &**parameter == "seed") {
+            found.push(two_seeds(axis, seeds));
+        }
         return Some(Target::Stage(number, Arc::clone(parameter)));
     }
     if kind.ports.iter().any(|port| *port.name == **parameter) {
@@ -174,21 +175,21 @@ fn target(
 /// Replicates need a training to replicate.
 fn check_seeds(seeds: Option<&Seeds>, graph: &Graph<'_>, found: &mut Vec<Diagnostic>) {
     if let Some(seeds) = seeds
-        && !graph.drafts.iter().any(|draft| *draft.declaration.kind == *REPLICATED_KIND)
+        && !graph.drafts.iter().any(Draft::is_replicated)
     {
-        let message =
-            format!("`seeds` changes nothing, since no stage is of kind `{REPLICATED_KIND}`");
+        let kinds = names_text(graph.kinds.iter().filter(|it| it.replicated).map(|it| it.name));
+        let message = format!("`seeds` changes nothing, since no stage is of kind {kinds}");
         found.push(Diagnostic::new("idle-axis", message).at(seeds.span));
     }
 }
 
-/// Both an axis over a param and `seeds` decide the seed of a training; the reader finds an axis over the seed itself.
-pub(super) fn two_seeds(axis: &str, span: Span, seeds: &Seeds) -> Diagnostic {
+/// Both an axis and `seeds` decide the seed of a training.
+pub(super) fn two_seeds(axis: &Axis, seeds: &Seeds) -> Diagnostic {
     Diagnostic::new(
         "two-seeds",
-        format!("the axis `{axis}` and `seeds` both set the seed of training"),
+        format!("the axis `{}` and `seeds` both set the seed of training", axis.target),
     )
-    .at(span)
+    .at(axis.span)
     .label(seeds.span, "replicates are asked for here")
     .help("`seeds` makes replicates within every point; keep one of the two")
 }

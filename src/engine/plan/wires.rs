@@ -20,6 +20,8 @@ pub(super) struct Graph<'a> {
     pub(super) drafts: Vec<Draft<'a>>,
     /// Numbers of drafts, each after those that it needs; meaningless where there is a cycle.
     pub(super) order: Vec<usize>,
+    /// All that there are.
+    pub(super) kinds: &'static [StageKind],
     numbers: HashMap<&'a str, usize>,
 }
 
@@ -39,7 +41,7 @@ impl<'a> Graph<'a> {
         }
         check_types(&drafts, &names, found);
         let order = order(&drafts, found);
-        Self { drafts, order, numbers: names.numbers }
+        Self { drafts, order, kinds, numbers: names.numbers }
     }
 
     pub(super) fn position(&self, name: &str) -> Option<usize> {

@@ -194,12 +194,19 @@ impl Results {
 
     /// What a trial has for people: names in its folder, with the entries that have the files, and what those are called there. Of stages that share
     /// a kind, one has its files at the top, and each other one in a folder of its name.
+    ///
+    /// * `with_large`: those too that are too large to lie beside every trial
     #[must_use]
-    pub fn files<'a>(&'a self, trial: &'a TrialResults) -> Vec<(String, &'a Entry, &'static str)> {
+    pub fn files<'a>(
+        &'a self,
+        trial: &'a TrialResults,
+        with_large: bool,
+    ) -> Vec<(String, &'a Entry, &'static str)> {
         let mut files = Vec::new();
         for (stage, _, entry) in self.entries(trial) {
-            for (file, name) in stage.output.map_or(&[][..], |output| output.results) {
-                if entry.file(file).is_some() {
+            let Some(output) = stage.output else { continue };
+            for (file, name) in output.results {
+                if (with_large || !output.large.contains(file)) && entry.file(file).is_some() {
                     let inside = stage.is_at_top.then(|| (*name).to_owned());
                     let name = inside.unwrap_or_else(|| format!("{}/{name}", stage.name));
                     files.push((name, entry, *file));

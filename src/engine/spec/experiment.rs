@@ -111,7 +111,7 @@ impl Objective {
 /// Replicates of every point.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seeds {
-    /// What each adds to the seed of the `train` stages; distinct, and at least one.
+    /// What each adds to the seed of the stages that are replicated; distinct, and at least one.
     pub addends: Vec<u64>,
     pub span: Span,
 }

@@ -11,7 +11,7 @@ use super::command_line::{CommandLine, Member};
 use super::experiment::{Axis, Experiment, Method, Parameter, Seeds, StageDeclaration, Sweep};
 use super::layer::{Layer, StageLayer, SweepLayer, Unset};
 use super::names::{SAFE_NAME, listed, unsafe_name};
-use super::path::{self, AxisTarget, Named, ValuePath, Word};
+use super::path::{self, AxisTarget, Named, ValuePath};
 use super::pins::Pins;
 use super::problems::Problems;
 use super::value::{Data, Value, insert, lookup};
@@ -141,123 +141,102 @@ impl<'a> Merge<'a> {
             }
             return;
         }
-        let axes = self.sweep.iter().flat_map(|sweep| &sweep.axes);
-        let mut unwanted = Unwanted {
-            inherited_axes: axes.map(|axis| axis.target.clone()).collect(),
-            ..Unwanted::default()
+        // A file may name a thing and a part of it: the part goes first, while it is there.
+        let mut named: Vec<(&Unset, Option<Named<'_>>)> =
+            paths.iter().map(|path| (path, path::named(&path.words))).collect();
+        named.sort_by_key(|(_, named)| named.as_ref().map(extent));
+        let mut seen = HashSet::new();
+        for (path, named) in
+            named.into_iter().filter(|(path, _)| seen.insert(path::text(&path.words)))
+        {
+            if !named.as_ref().is_some_and(|named| self.remove(named)) {
+                let problem = self.absent(path, named.as_ref());
+                self.problems.push(problem);
+            }
+        }
+        let names = self.stages.iter().enumerate();
+        self.index = names.map(|(position, stage)| (stage.name.clone(), position)).collect();
+    }
+
+    /// Removes what a path names; false where that is not inherited.
+    fn remove(&mut self, named: &Named<'_>) -> bool {
+        match named {
+            Named::Seed => self.seed.take().is_some(),
+            Named::Stage((name, _)) => remove_from(&mut self.stages, |stage| stage.name == *name),
+            // A value is inherited whole.
+            Named::Value(ValuePath { members: [_, ..], .. }) => false,
+            Named::Value(ValuePath { stage: None, name: (name, _), .. }) => {
+                self.params.remove(&**name).is_some()
+            }
+            Named::Value(ValuePath { stage: Some((stage, _)), name: (name, _), .. }) => {
+                let mut stages = self.stages.iter_mut();
+                let Some(stage) = stages.find(|it| it.name == *stage) else { return false };
+                match &**name {
+                    "after" if !stage.after.is_empty() => {
+                        stage.after.clear();
+                        true
+                    }
+                    "retry" => stage.retry.take().is_some(),
+                    "timeout" => stage.timeout.take().is_some(),
+                    _ => remove_from(&mut stage.parameters, |it| it.name == *name),
+                }
+            }
+            Named::Sweep([]) => self.sweep.take().is_some(),
+            Named::Sweep([(key, _), axis @ ..]) => {
+                let Some(sweep) = &mut self.sweep else { return false };
+                match (&**key, axis) {
+                    ("over", []) => !std::mem::take(&mut sweep.axes).is_empty(),
+                    ("over", axis) => match path::named(axis) {
+                        Some(Named::Value(value)) if value.members.is_empty() => {
+                            let target = value.target();
+                            remove_from(&mut sweep.axes, |axis| axis.target == target)
+                        }
+                        _ => false,
+                    },
+                    ("objective", []) => sweep.objective.take().is_some(),
+                    ("seeds", []) => sweep.seeds.take().is_some(),
+                    _ => false,
+                }
+            }
+        }
+    }
+
+    /// What is wrong with an `unset` of what is not there.
+    fn absent(&self, path: &Unset, named: Option<&Named<'_>>) -> Diagnostic {
+        let diagnostic = |what: &str, why: &str| {
+            Diagnostic::new("unset", format!("{} {why}", quoted(what))).at(path.span)
         };
-        for path in paths {
-            if !self.mark(path, &mut unwanted) {
-                self.absent(path);
-            }
-        }
-        let Unwanted { seed, sweep: whole_sweep, all_axes, objective, seeds, .. } = unwanted;
-        for (name, parameters) in unwanted.parameters {
-            self.unset_parameters(&name, &parameters);
-        }
-        if !unwanted.stages.is_empty() {
-            self.stages.retain(|stage| !unwanted.stages.contains(&stage.name));
-            self.index = self
-                .stages
-                .iter()
-                .enumerate()
-                .map(|(position, stage)| (stage.name.clone(), position))
-                .collect();
-        }
-        self.params.retain(|name, _| !unwanted.params.contains(name.as_str()));
-        self.seed = self.seed.filter(|_| !seed);
-        if whole_sweep {
-            self.sweep = None;
-        }
-        if let Some(sweep) = &mut self.sweep {
-            sweep.axes.retain(|axis| !all_axes && !unwanted.axes.contains(&axis.target));
-            sweep.objective = sweep.objective.take().filter(|_| !objective);
-            sweep.seeds = sweep.seeds.take().filter(|_| !seeds);
-        }
-    }
-
-    /// Notes what a path names; false where that is not inherited.
-    fn mark<'p>(&self, path: &'p Unset, unwanted: &mut Unwanted<'p>) -> bool {
-        match path::named(&path.words) {
-            None | Some(Named::Value(ValuePath { members: [_, ..], .. })) => false,
-            Some(Named::Seed) => flag(&mut unwanted.seed, self.seed.is_some()),
-            Some(Named::Stage((name, _))) => {
-                let Some((name, _)) = self.index.get_key_value(name) else { return false };
-                unwanted.stages.insert(name.clone());
-                true
-            }
-            Some(Named::Value(ValuePath { stage: None, name: (name, _), .. })) => {
-                unwanted.params.insert(name);
-                self.params.contains_key(&**name)
-            }
-            Some(Named::Value(ValuePath { stage: Some((stage, _)), name: (name, _), .. })) => {
-                let Some((stage, _)) = self.index.get_key_value(stage) else { return false };
-                unwanted.parameters.entry(stage.clone()).or_default().push((name, path.span));
-                true
-            }
-            Some(Named::Sweep(words)) => {
-                self.sweep.as_ref().is_some_and(|sweep| unwanted.mark_sweep(words, sweep))
-            }
-        }
-    }
-
-    fn unset_parameters(&mut self, name: &str, unwanted: &[(&str, Span)]) {
-        let stage = &mut self.stages[self.index[name]];
-        let there: HashSet<Arc<str>> =
-            stage.parameters.iter().map(|parameter| parameter.name.clone()).collect();
-        for (parameter, span) in unwanted {
-            let path = format!("stage.{name}.{parameter}");
-            if *parameter == "after" && !stage.after.is_empty() {
-                stage.after.clear();
-            } else if *parameter == "retry" && stage.retry.is_some() {
-                stage.retry = None;
-            } else if *parameter == "timeout" && stage.timeout.is_some() {
-                stage.timeout = None;
-            } else if *parameter == "kind" {
-                let diagnostic = Diagnostic::new(
-                    "unset",
-                    format!("{} cannot be unset: a stage has a kind", quoted(&path)),
-                )
-                .at(*span);
-                self.problems.push(diagnostic.help(format!(
-                    "write another `kind` under `[stage.{name}]`, which starts it empty"
-                )));
-            } else if !there.contains(*parameter) {
-                let diagnostic =
-                    Diagnostic::new("unset", format!("{} is not inherited", quoted(&path)))
-                        .at(*span);
-                self.problems.push(self.problems.with_suggestion(
-                    diagnostic,
-                    parameter,
-                    there.iter().map(|name| &**name),
-                ));
-            }
-        }
-        let unwanted: HashSet<&str> = unwanted.iter().map(|(parameter, _)| *parameter).collect();
-        stage.parameters.retain(|parameter| !unwanted.contains(&*parameter.name));
-    }
-
-    /// Complains about an `unset` of what is not there.
-    fn absent(&mut self, path: &Unset) {
-        let message = format!("{} is not inherited", quoted(&path::text(&path.words)));
-        let diagnostic = Diagnostic::new("unset", message).at(path.span);
-        let of_stage = |diagnostic, name: &str| {
-            self.problems.with_suggestion(diagnostic, name, self.index.keys().map(|name| &**name))
-        };
-        let diagnostic = match path::named(&path.words) {
-            Some(Named::Seed) => diagnostic,
+        let absent = diagnostic(&path::text(&path.words), "is not inherited");
+        match named {
+            Some(Named::Seed) => absent,
             Some(Named::Value(ValuePath { members: [_, ..], .. })) => {
-                diagnostic.help("a value is inherited or unset whole")
+                absent.help("a value is inherited or unset whole")
+            }
+            Some(Named::Value(ValuePath { stage: Some((stage, _)), name: (name, _), .. }))
+                if self.stages.iter().any(|it| it.name == *stage) =>
+            {
+                let what = format!("stage.{stage}.{name}");
+                if &**name == "kind" {
+                    let problem = diagnostic(&what, "cannot be unset: a stage has a kind");
+                    return problem.help(format!(
+                        "write another `kind` under `[stage.{stage}]`, which starts it empty"
+                    ));
+                }
+                let stages = self.stages.iter().filter(|it| it.name == *stage);
+                let names = stages.flat_map(|stage| &stage.parameters).map(|it| &*it.name);
+                self.problems.with_suggestion(diagnostic(&what, "is not inherited"), name, names)
             }
             Some(
                 Named::Stage((name, _)) | Named::Value(ValuePath { stage: Some((name, _)), .. }),
-            ) => of_stage(diagnostic, name),
-            Some(Named::Value(ValuePath { name: (name, _), .. })) => self.problems.with_suggestion(
-                diagnostic,
-                name,
-                self.params.keys().map(String::as_str),
-            ),
-            Some(Named::Sweep(_)) => diagnostic.help(format!(
+            ) => {
+                let names = self.stages.iter().map(|stage| &*stage.name);
+                self.problems.with_suggestion(absent, name, names)
+            }
+            Some(Named::Value(ValuePath { name: (name, _), .. })) => {
+                let names = self.params.keys().map(String::as_str);
+                self.problems.with_suggestion(absent, name, names)
+            }
+            Some(Named::Sweep(_)) => absent.help(format!(
                 "of a sweep, `unset` takes {}",
                 listed(&[
                     "sweep",
@@ -267,12 +246,11 @@ impl<'a> Merge<'a> {
                     "sweep.seeds"
                 ])
             )),
-            None => diagnostic.help(format!(
+            None => absent.help(format!(
                 "`unset` takes {}",
                 listed(&["stage.x.y", "stage.x", "params.x", "seed", "sweep"])
             )),
-        };
-        self.problems.push(diagnostic);
+        }
     }
 
     /// Lays the command line on everything.
@@ -419,7 +397,7 @@ impl<'a> Merge<'a> {
             self.problems.push(diagnostic.help("add an axis under `[sweep.over]`, or `seeds = 3`"));
         }
         for axis in &sweep.axes {
-            self.check_axis(axis, sweep.seeds.as_ref());
+            self.check_axis(axis);
         }
         if let Some(objective) = &sweep.objective
             && !self.index.contains_key(objective.path().0)
@@ -429,7 +407,7 @@ impl<'a> Merge<'a> {
         self.sweep = Some(sweep);
     }
 
-    fn check_axis(&mut self, axis: &Axis, seeds: Option<&Seeds>) {
+    fn check_axis(&mut self, axis: &Axis) {
         match &axis.target {
             AxisTarget::Params(name) if !self.params.contains_key(&**name) => {
                 let diagnostic =
@@ -445,72 +423,28 @@ impl<'a> Merge<'a> {
                         .help("an axis over a param needs a value for the time without a sweep"),
                 );
             }
-            AxisTarget::Params(_) => {}
-            AxisTarget::Stage { stage, parameter } => {
-                match (self.index.get(stage), seeds) {
-                    (None, _) => self.unknown_stage(stage, axis.span),
-                    (Some(position), Some(seeds))
-                        if &**parameter == "seed" && &*self.stages[*position].kind == "train" =>
-                    {
-                        let message = format!(
-                            "the axis `{stage}.seed` and `seeds` both set the seed of training"
-                        );
-                        let diagnostic = Diagnostic::new("two-seeds", message)
-                            .at(axis.span)
-                            .label(seeds.span, "replicates are asked for here");
-                        self.problems.push(diagnostic.help(
-                            "`seeds` makes replicates within every point; keep one of the two",
-                        ));
-                    }
-                    _ => {}
-                }
+            AxisTarget::Stage { stage, .. } if !self.index.contains_key(stage) => {
+                self.unknown_stage(stage, axis.span)
             }
+            AxisTarget::Params(_) | AxisTarget::Stage { .. } => {}
         }
     }
 }
 
-/// What `unset` takes away.
-#[derive(Default)]
-struct Unwanted<'p> {
-    inherited_axes: HashSet<AxisTarget>,
-    stages: HashSet<Arc<str>>,
-    parameters: HashMap<Arc<str>, Vec<(&'p str, Span)>>,
-    params: HashSet<&'p str>,
-    axes: HashSet<AxisTarget>,
-    seed: bool,
-    sweep: bool,
-    all_axes: bool,
-    objective: bool,
-    seeds: bool,
-}
-
-impl Unwanted<'_> {
-    /// * `words`: what follows `sweep` in a path
-    fn mark_sweep(&mut self, words: &[Word], sweep: &Sweep) -> bool {
-        let Some(((key, _), rest)) = words.split_first() else {
-            return flag(&mut self.sweep, true);
-        };
-        match (&**key, rest) {
-            ("over", []) => flag(&mut self.all_axes, !sweep.axes.is_empty()),
-            ("over", axis) => match path::named(axis) {
-                Some(Named::Value(value)) if value.members.is_empty() => {
-                    let target = value.target();
-                    let is_there = self.inherited_axes.contains(&target);
-                    self.axes.insert(target);
-                    is_there
-                }
-                _ => false,
-            },
-            ("objective", []) => flag(&mut self.objective, sweep.objective.is_some()),
-            ("seeds", []) => flag(&mut self.seeds, sweep.seeds.is_some()),
-            _ => false,
-        }
+/// How much of an experiment a path names: a part has less than the whole that it belongs to.
+fn extent(named: &Named<'_>) -> usize {
+    match named {
+        Named::Seed | Named::Value(_) | Named::Sweep([_, _, ..]) => 0,
+        Named::Stage(_) | Named::Sweep([_]) => 1,
+        Named::Sweep([]) => 2,
     }
 }
 
-fn flag(flag: &mut bool, there: bool) -> bool {
-    *flag = true;
-    there
+/// Removes what is meant; false where there is no such thing.
+fn remove_from<T>(list: &mut Vec<T>, is_meant: impl Fn(&T) -> bool) -> bool {
+    let before = list.len();
+    list.retain(|item| !is_meant(item));
+    list.len() < before
 }
 
 fn empty_sweep(span: Span) -> Sweep {

@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 use crate::base::problem::Problem;
 
 use super::{
-    Artifact, CodeVersion, Context, Facts, InputFacts, InputFolders, Inputs, Port, Stage,
-    StageError, Survey, SurveyInputs,
+    Artifact, CodeVersion, Context, Facts, InputFacts, InputFolders, Inputs, Port, Resources,
+    Stage, StageError, Survey, SurveyInputs,
 };
 
 /// What the engine knows of an artifact type; see [`Artifact`] for the fields.
@@ -21,6 +21,7 @@ pub struct ArtifactType {
     pub format: u32,
     pub volatile: &'static [&'static str],
     pub results: &'static [(&'static str, &'static str)],
+    pub large: &'static [&'static str],
     pub metrics: Option<&'static str>,
     pub metric_names: &'static [&'static str],
     pub headlines: &'static [&'static str],
@@ -34,10 +35,17 @@ impl ArtifactType {
             format: A::FORMAT,
             volatile: A::VOLATILE,
             results: A::RESULTS,
+            large: A::LARGE,
             metrics: A::METRICS,
             metric_names: A::METRIC_NAMES,
             headlines: A::HEADLINES,
         }
+    }
+
+    /// Whether a summary leaves out the metric of this path.
+    #[must_use]
+    pub fn is_detail(&self, path: &str) -> bool {
+        self.metric_names.iter().any(|name| name.ends_with('.') && path.starts_with(name))
     }
 }
 
@@ -113,6 +121,7 @@ pub trait AnyStage: Send + Sync {
     fn check_inputs(&self, inputs: InputFacts<'_>) -> Vec<ParameterProblem>;
     fn undefined_metrics(&self, inputs: InputFacts<'_>) -> Vec<UndefinedMetrics>;
     fn hub_commit(&self) -> Option<HubCommit>;
+    fn resources(&self) -> Resources;
     fn execution(&self) -> Map<String, Value>;
     fn extension(&self) -> Option<Extension>;
 
@@ -164,6 +173,10 @@ impl<S: Stage> AnyStage for S {
         Stage::hub_commit(self)
     }
 
+    fn resources(&self) -> Resources {
+        Stage::resources(self)
+    }
+
     fn execution(&self) -> Map<String, Value> {
         Stage::execution(self)
     }
@@ -192,7 +205,7 @@ pub struct StageKind {
     pub ports: &'static [Port],
     pub output: ArtifactType,
     pub code: &'static [CodeVersion],
-    pub exclusive: bool,
+    pub replicated: bool,
     pub draws: Option<&'static str>,
     schema: fn() -> Value,
     parse: fn(Value) -> Result<Arc<dyn AnyStage>, serde_json::Error>,
@@ -206,7 +219,7 @@ impl StageKind {
             ports: S::Inputs::PORTS,
             output: ArtifactType::of::<S::Output>(),
             code: S::CODE,
-            exclusive: S::EXCLUSIVE,
+            replicated: S::REPLICATED,
             draws: S::DRAWS,
             schema: || schemars::schema_for!(S).to_value(),
             parse: |value| Ok(Arc::new(serde_json::from_value::<S>(value)?)),

@@ -18,6 +18,7 @@ mod caveat;
 mod context;
 mod error;
 mod kind;
+mod resources;
 mod scores;
 mod survey;
 
@@ -29,6 +30,7 @@ pub use kind::{
     SourceFile, SourceProblem, StageKind, UndefinedMetrics,
 };
 
+pub use resources::{Resources, Threads};
 pub use scores::{Score, Scores};
 pub use survey::{Finding, Remark, Survey, SurveyInputs};
 
@@ -57,9 +59,11 @@ pub trait Artifact: Sized {
     const VOLATILE: &'static [&'static str] = &[];
     /// What of it is published for people: the file, and its name in the results folder. A file that is not there is skipped.
     const RESULTS: &'static [(&'static str, &'static str)] = &[];
+    /// The files among them that are too large to lie beside every trial of a sweep.
+    const LARGE: &'static [&'static str] = &[];
     /// A JSON file of named numbers, nested, for summaries, sweeps and objectives.
     const METRICS: Option<&'static str> = None;
-    /// The paths of those numbers, such as `ner.span_f1`; one that ends with a dot stands for all below it.
+    /// The paths of those numbers, such as `ner.span_f1`; one that ends with a dot stands for all below it, which is detail: a summary leaves it out.
     const METRIC_NAMES: &'static [&'static str] = &[];
     /// Those of them that say most, the first first: what a table shows that has no room for all.
     const HEADLINES: &'static [&'static str] = &[];
@@ -116,8 +120,8 @@ impl<'a> InputFacts<'a> {
 pub trait Stage: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static {
     const KIND: &'static str;
     const CODE: &'static [CodeVersion];
-    /// True for work that uses all threads for long, of which only one runs at a time.
-    const EXCLUSIVE: bool = false;
+    /// Whether a sweep's `seeds` replicate it: each of them is added to its parameter `seed`.
+    const REPLICATED: bool = false;
     /// What the kind draws at random for trainings to build on, such as `the weights to start from`. A sweep's `seeds` do not draw it again, so that
     /// the spread over them does not hold it; a sweep says so.
     const DRAWS: Option<&'static str> = None;
@@ -166,6 +170,11 @@ pub trait Stage: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'stat
     /// The hub revision whose commit enters the key.
     fn hub_commit(&self) -> Option<HubCommit> {
         None
+    }
+
+    /// What of the machine it takes while it runs.
+    fn resources(&self) -> Resources {
+        Resources::default()
     }
 
     /// Parameters that say how the work is done and change no result. They are not serialised, so that they stay out of the key; whoever foresees

@@ -121,6 +121,14 @@ impl Artifact for Checkpoint {
     const TYPE: &'static str = "checkpoint";
     const FORMAT: u32 = 2;
     const VOLATILE: &'static [&'static str] = &[Self::TIMING];
+    const LARGE: &'static [&'static str] = &[
+        Backbone::CONFIG,
+        Backbone::WEIGHTS,
+        Backbone::TOKENIZER,
+        Self::TOKENIZER_CONFIG,
+        Heads::FILE,
+        seal::DIGESTS,
+    ];
     const RESULTS: &'static [(&'static str, &'static str)] = &[
         (Backbone::CONFIG, "model/config.json"),
         (Backbone::WEIGHTS, "model/model.safetensors"),

@@ -343,7 +343,6 @@ fn mistakes_in_sweeps_are_found() {
         "[sweep.over]\nsweep.x = [1, 2]",
         "[sweep.over]\nstage.train.split.train = [0.7, 0.8]",
         "[sweep.over]\n\"a b\".epochs = [1, 2]",
-        "seeds = 3\n[sweep.over]\ntrain.seed = [1, 2]",
     ] {
         report.whole(text, &format!("{HEAD}[stage.evaluate]\n[sweep]\n{text}\n"));
     }
