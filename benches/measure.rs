@@ -19,7 +19,7 @@ use pipeline::text::{
     EncodedSplit, Example, IGNORE, LabelSet, Templates, TextTokenizer, train_tokenizer,
 };
 use pipeline::training::{
-    self, CandleEngine, CpuEngine, Data, Engine, Recipe, Row, StateVector, Storage, Warmup,
+    self, CandleEngine, CpuEngine, Data, Engine, Recipe, Row, StateVector, Storage,
 };
 use rand::Rng as _;
 use serde_json::{Value, json};
@@ -233,7 +233,7 @@ fn curve_tiny() -> Value {
     let sizes = r#"{"hidden_size": 128, "intermediate_size": 192, "num_hidden_layers": 4, "num_attention_heads": 4}"#;
     let spec = EncoderSpec::from_json(sizes).expect("good sizes");
     let recipe =
-        Recipe { epochs: 8, learning_rate: 1e-3, warmup: Warmup::Ratio(0.1), ..Recipe::default() };
+        Recipe { epochs: 8, learning_rate: 1e-3, warmup_ratio: Some(0.1), ..Recipe::default() };
     curve("tiny.toml, from random weights", spec, &corpus(1600), &recipe)
 }
 

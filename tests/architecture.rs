@@ -52,6 +52,7 @@ const HOUSE: &[(&str, &[&str])] = &[
         &[
             "app/tools",
             "stages",
+            "stages/artifacts",
             "view",
             "engine/spec",
             "engine/stage",

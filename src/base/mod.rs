@@ -3,6 +3,7 @@
 pub(crate) mod allocator;
 pub mod diagnostics;
 pub(crate) mod disk;
+pub(crate) mod median;
 pub mod problem;
 pub mod rng;
 pub mod toml;

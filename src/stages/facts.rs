@@ -3,6 +3,7 @@
 use super::splits::Fractions;
 use crate::engine::stage::{Facts, InputFacts, UndefinedMetrics};
 use crate::nn::HeadSizes;
+use crate::stages::artifacts::known::TEXTS;
 use crate::text::Split;
 use crate::training::{Contents, Metric};
 
@@ -46,7 +47,7 @@ pub(super) fn of_fractions(fractions: &Fractions) -> Facts {
 
 /// What is known of the corpus at `port`, of what was made of it.
 pub(super) fn of_corpus(inputs: InputFacts<'_>, port: &str) -> Facts {
-    [EMPTY_SPLITS, ONLY_CLASS]
+    [EMPTY_SPLITS, ONLY_CLASS, TEXTS]
         .into_iter()
         .filter_map(|fact| Some((fact.to_owned(), inputs.get(port, fact)?.clone())))
         .collect()

@@ -14,11 +14,13 @@ use serde_json::value::RawValue;
 use super::facts;
 use crate::base::visible;
 use crate::engine::stage::{
-    Artifact as _, CodeVersion, Content, Context, Facts, HubCommit, Inspection, ParameterProblem,
-    Progress, Remark, SourceFile, SourceProblem, Stage, StageError, Survey, SurveyInputs,
+    Artifact as _, CodeVersion, Content, Context, Facts, HubCommit, InputFacts, Inspection,
+    ParameterProblem, Progress, Remark, SourceFile, SourceProblem, Stage, StageError, Survey,
+    SurveyInputs,
 };
 use crate::hub::{self, Client, HubError, Options};
 use crate::nn::{ConfigError, EncoderSpec, JointModel};
+use crate::stages::artifacts::known;
 use crate::stages::artifacts::{Backbone, files};
 use crate::text::TextTokenizer;
 
@@ -98,11 +100,16 @@ impl Stage for FetchModel {
         self.path.iter().flat_map(|folder| Backbone::FILES.map(|name| file(folder, name))).collect()
     }
 
+    fn facts(&self, _inputs: InputFacts<'_>) -> Facts {
+        let published = self.repo.as_deref().and_then(EncoderSpec::published);
+        published.as_ref().map(known::of_encoder).unwrap_or_default()
+    }
+
     fn facts_of_content(&self, content: &dyn Any) -> Facts {
-        match content.downcast_ref::<EncoderSpec>() {
-            Some(encoder) => facts::of_model(encoder.max_position_embeddings),
-            None => Facts::new(),
-        }
+        let Some(encoder) = content.downcast_ref::<EncoderSpec>() else { return Facts::new() };
+        let mut facts = facts::of_model(encoder.max_position_embeddings);
+        facts.extend(known::of_encoder(encoder));
+        facts
     }
 
     fn survey(

@@ -19,6 +19,7 @@ use crate::engine::stage::{
     SourceFile, SourceProblem, Stage, StageError, Survey, SurveyInputs,
 };
 use crate::stages::artifacts::CorpusFiles;
+use crate::stages::artifacts::known::{self, Texts};
 use crate::text::{self, Corpus, Example, Item, Split, SplitError, TEMPLATES_FORMAT, Templates};
 
 /// Synthetic labelled sentences from a file of templates: each placeholder is filled with one of its values and becomes an entity. Sentences of anomalous templates are anomalies.
@@ -121,6 +122,12 @@ impl Stage for GenerateCorpus {
 
     fn facts(&self, _inputs: InputFacts<'_>) -> Facts {
         let mut facts = facts::of_fractions(&self.split);
+        let count = |fraction: f64| (self.samples as f64 * fraction).round() as usize;
+        facts.extend(known::of_texts(Texts {
+            train: count(self.split.train),
+            validation: count(self.split.validation),
+            tokens_per_text: None,
+        }));
         facts.extend(facts::of_classes(text::classes(self.samples, self.anomaly_ratio)));
         facts
     }

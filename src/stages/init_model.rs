@@ -14,6 +14,7 @@ use crate::engine::stage::{
     Survey, SurveyInputs,
 };
 use crate::nn::{EncoderSpec, JointModel};
+use crate::stages::artifacts::known;
 use crate::stages::artifacts::{Backbone, CorpusFiles, files};
 use crate::text::{Corpus, TextTokenizer, TrainTokenizerError, train_tokenizer};
 
@@ -151,7 +152,12 @@ impl Stage for InitModel {
     }
 
     fn facts(&self, _inputs: InputFacts<'_>) -> Facts {
-        facts::of_model(self.max_position_embeddings)
+        let mut facts = facts::of_model(self.max_position_embeddings);
+        // As many entries of the vocabulary as are allowed, for want of a tokenizer.
+        if let Ok(encoder) = EncoderSpec::from_json(&json!(self).to_string()) {
+            facts.extend(known::of_encoder(&encoder));
+        }
+        facts
     }
 
     fn survey(

@@ -14,11 +14,12 @@ mod plot;
 mod read_corpus;
 mod splits;
 mod tokenize;
-mod train;
+pub mod train;
 pub mod versions;
 mod watched;
 
 use crate::engine::stage::StageKind;
+use crate::training::Recipe;
 
 /// Every kind, in the order in which `pipeline kinds` lists them.
 pub static ALL: &[StageKind] = &[
@@ -27,7 +28,7 @@ pub static ALL: &[StageKind] = &[
     StageKind::of::<generate_corpus::GenerateCorpus>(),
     StageKind::of::<read_corpus::ReadCorpus>(),
     StageKind::of::<tokenize::Tokenize>(),
-    StageKind::of::<train::Train>(),
+    StageKind::of::<Recipe>(),
     StageKind::of::<evaluate::Evaluate>(),
     StageKind::of::<plot::Plot>(),
 ];

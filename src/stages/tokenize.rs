@@ -10,6 +10,7 @@ use crate::engine::stage::{
     Caveat, CodeVersion, Context, Facts, InputFacts, ParameterProblem, Remark, Stage, StageError,
     Survey, SurveyInputs,
 };
+use crate::stages::artifacts::known;
 use crate::stages::artifacts::{Backbone, CorpusFiles, Encoded, EncodedWriter};
 use crate::text::{
     Corpus, EncodedSplit, LONGEST_RUN, LabelSet, Misfits, Split, Statistics, TextTokenizer,
@@ -57,7 +58,9 @@ impl Stage for Tokenize {
     type Output = Encoded;
 
     fn facts(&self, inputs: InputFacts<'_>) -> Facts {
-        facts::of_corpus(inputs, "corpus")
+        let mut facts = facts::of_corpus(inputs, "corpus");
+        facts.extend(known::of_max_length(self.max_length));
+        facts
     }
 
     fn check_inputs(&self, inputs: InputFacts<'_>) -> Vec<ParameterProblem> {

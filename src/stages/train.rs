@@ -1,191 +1,34 @@
 //! `train`: fine-tunes the joint model.
 
+mod memory;
+mod speed;
+
 use std::path::{Path, PathBuf};
 
-use candle_core::DType;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde::Serialize;
 
+use self::speed::Job;
 use super::corpus_caveats::LabelFindings;
 use super::{corpus_caveats, facts, versions, watched};
 use crate::base::disk::durable;
 use crate::base::rng::Rng;
-use crate::base::units;
 use crate::engine::stage::{
-    Artifact as _, Caveat, CodeVersion, Context, Evaluated, Extension, Facts, InputFacts,
-    ParameterProblem, Progress, Remark, Resources, Stage, StageError, Survey, SurveyInputs,
-    Threads,
+    Artifact as _, Caveat, Circumstances, CodeVersion, Context, Cost, Evaluated, Extension, Facts,
+    InputFacts, ParameterProblem, Progress, Remark, Resources, Stage, StageError, Survey,
+    SurveyInputs, Threads,
 };
 use crate::nn::{HeadSizes, JointModel};
+use crate::stages::artifacts::known;
 use crate::stages::artifacts::{Backbone, Checkpoint, Encoded, Heads, files};
 use crate::tasks::metrics::Scores;
 use crate::text::{Corpus, IGNORE, Split};
 use crate::training::{
-    self, Cadence, Contents, Interval, Metric, ModelEngine, OnNonfinite, Recipe, Schedule, Storage,
-    TrainError, Trained, Warmup,
+    self, Checkpoints, Contents, Metric, ModelEngine, Storage, TrainError, Trained,
 };
 
-/// Fine-tunes the joint model: the encoder with one head that tags every token and one that classifies the whole text from its first token. The loss is the sum of both cross-entropies; AdamW with clipping. The defaults are the reference recipe, but for `ignore_outside`. The same file gives the same weights, bit for bit, on the same CPU model, whatever the number of threads.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Train {
-    /// Passes over the training split.
-    #[serde(default = "epochs")]
-    #[schemars(range(min = 1, max = 100_000))]
-    pub epochs: u64,
-    /// Texts in one pass through the model.
-    #[serde(default = "batch_size")]
-    #[schemars(range(min = 1, max = 65_536))]
-    pub batch_size: usize,
-    /// Batches whose gradients are added up for one step.
-    #[serde(default = "one")]
-    #[schemars(range(min = 1, max = 65_536))]
-    pub gradient_accumulation: usize,
-    /// Highest learning rate.
-    #[serde(default = "learning_rate")]
-    #[schemars(extend("exclusiveMinimum" = 0.0), range(max = 10.0))]
-    pub learning_rate: f64,
-    /// Course of the learning rate after its warm-up.
-    #[serde(default)]
-    pub schedule: Schedule,
-    /// Steps over which the learning rate rises from 0.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub warmup_steps: Option<u64>,
-    /// The same as a fraction of all steps, instead of `warmup_steps`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0.0, max = 1.0))]
-    pub warmup_ratio: Option<f64>,
-    /// Decoupled weight decay, on every parameter.
-    #[serde(default = "weight_decay")]
-    #[schemars(range(min = 0.0, max = 10.0))]
-    pub weight_decay: f64,
-    /// Decay rates of AdamW's moments.
-    #[serde(default = "betas")]
-    #[schemars(extend("items" = {"type": "number", "minimum": 0.0, "exclusiveMaximum": 1.0}))]
-    pub betas: [f64; 2],
-    /// AdamW's epsilon.
-    #[serde(default = "eps")]
-    #[schemars(extend("exclusiveMinimum" = 0.0), range(max = 1.0))]
-    pub eps: f64,
-    /// Norm to which the gradient is clipped; 0 never clips.
-    #[serde(default = "max_grad_norm")]
-    #[schemars(range(min = 0.0))]
-    pub max_grad_norm: f64,
-    /// Leave tokens labelled `O` out of the loss. The model then never learns `O`, and takes every token for an entity.
-    #[serde(default)]
-    pub ignore_outside: bool,
-    /// Weight of the tagging loss; 0 leaves the tagging head out of the model.
-    #[serde(default = "weight")]
-    #[schemars(range(min = 0.0))]
-    pub ner_weight: f64,
-    /// Weight of the classification loss; 0 leaves the classification head out of the model.
-    #[serde(default = "weight")]
-    #[schemars(range(min = 0.0))]
-    pub anomaly_weight: f64,
-    /// Weights of the classes normal and anomaly in the classification loss.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("items" = {"type": "number", "exclusiveMinimum": 0.0}))]
-    pub class_weights: Option<[f64; 2]>,
-    /// Steps between evaluations on the validation split; each epoch's end when left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1))]
-    pub evaluate_every: Option<u64>,
-    /// Stop when a metric on the validation split no longer improves.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub early_stopping: Option<EarlyStopping>,
-    /// Keep the weights of the evaluation that is best in this metric, such as `ner.span_f1`, instead of the last ones.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub keep_best: Option<Metric>,
-    /// What to do when a loss or a gradient is infinite or not a number.
-    #[serde(default)]
-    pub on_nonfinite: OnNonfinite,
-    /// How often a checkpoint is written: after a number of steps, whatever that costs, or after a time such as `"10m"`, or later if writing would take more than 2 % of the time. Once a minute when left out. It changes no result.
-    // It decides nothing but what an interruption costs, so it stays out of the parameters that are compared and enter the key.
-    #[serde(default, skip_serializing)]
-    pub checkpoint_every: Option<CheckpointEvery>,
-    /// Keep only the input of each layer for the backward pass and compute the layer again there: about a fifth of the memory for activations, for a third more time. It changes no result.
-    // As little a part of the key.
-    #[serde(default, skip_serializing)]
-    #[schemars(extend("default" = false))]
-    pub activation_checkpointing: bool,
-    /// Arithmetic of the matrix products: `"bf16"` is mixed precision, on GPUs only. Weights, moments and everything else are f32 in any case.
-    #[serde(default)]
-    pub dtype: Dtype,
-    /// Seed of the heads' initial weights and of the order of the texts.
-    #[serde(default = "super::default_seed")]
-    pub seed: u64,
-}
-
-/// When to stop before the last epoch.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct EarlyStopping {
-    /// Metric to watch, such as `loss` or `ner.span_f1`.
-    pub metric: Metric,
-    /// Evaluations in a row without improvement.
-    #[schemars(range(min = 1))]
-    pub patience: u64,
-    /// Improvement that counts.
-    #[serde(default)]
-    #[schemars(range(min = 0.0))]
-    pub min_delta: f64,
-}
-
-/// Steps, or a time with its unit.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum CheckpointEvery {
-    Steps(#[schemars(range(min = 1))] u64),
-    Time(#[schemars(length(min = 1))] String),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Dtype {
-    /// 32-bit floating point
-    #[default]
-    F32,
-    /// bfloat16, the upper half of an f32
-    Bf16,
-}
-
-impl From<Dtype> for DType {
-    fn from(dtype: Dtype) -> Self {
-        match dtype {
-            Dtype::F32 => Self::F32,
-            Dtype::Bf16 => Self::BF16,
-        }
-    }
-}
-
-fn epochs() -> u64 {
-    3
-}
-fn batch_size() -> usize {
-    16
-}
-fn one() -> usize {
-    1
-}
-fn learning_rate() -> f64 {
-    2e-5
-}
-fn weight_decay() -> f64 {
-    0.01
-}
-fn betas() -> [f64; 2] {
-    [0.9, 0.999]
-}
-fn eps() -> f64 {
-    1e-8
-}
-fn max_grad_norm() -> f64 {
-    1.0
-}
-fn weight() -> f64 {
-    1.0
-}
+pub use crate::training::Recipe;
+pub use memory::memory;
+pub use speed::{Speed, SpeedSource, Speeds};
 
 crate::inputs! {
     pub struct TrainInputs {
@@ -196,75 +39,18 @@ crate::inputs! {
     }
 }
 
-impl Train {
-    /// The parameters that compare evaluations, each with its metric.
-    fn watched(&self) -> Vec<watched::Watched> {
-        let stopping = self.early_stopping.as_ref().map(|stopping| stopping.metric);
-        [("early_stopping", stopping), ("keep_best", self.keep_best)]
-            .into_iter()
-            .filter_map(|(parameter, metric)| Some((parameter, metric?)))
-            .collect()
-    }
-
-    /// Those that the loss counts, and no others: what was not trained would answer at random.
-    ///
-    /// * `labels`: how many token labels there are
-    fn heads(&self, labels: usize) -> HeadSizes {
-        HeadSizes {
-            ner: (self.ner_weight > 0.0).then_some(labels),
-            anomaly: self.anomaly_weight > 0.0,
-        }
-    }
-
-    /// `None` when the time is none.
-    fn cadence(&self) -> Option<Cadence> {
-        match &self.checkpoint_every {
-            None => Some(Cadence::default()),
-            Some(CheckpointEvery::Steps(steps)) => Some(Cadence::every(*steps)),
-            Some(CheckpointEvery::Time(text)) => {
-                Some(Cadence { time: units::duration(text)?, ..Cadence::default() })
-            }
-        }
-    }
-
-    /// * `outside`: the number of the label `O`
-    fn recipe(&self, outside: u32) -> Recipe {
-        let warmup = match (self.warmup_steps, self.warmup_ratio) {
-            (_, Some(ratio)) => Warmup::Ratio(ratio),
-            (steps, None) => Warmup::Steps(steps.unwrap_or(0)),
-        };
-        let early_stopping = self.early_stopping.as_ref().map(|stopping| training::EarlyStopping {
-            metric: stopping.metric,
-            patience: stopping.patience,
-            min_delta: stopping.min_delta,
-        });
-        Recipe {
-            epochs: self.epochs,
-            batch_size: self.batch_size,
-            gradient_accumulation: self.gradient_accumulation,
-            learning_rate: self.learning_rate,
-            weight_decay: self.weight_decay,
-            betas: (self.betas[0], self.betas[1]),
-            eps: self.eps,
-            schedule: self.schedule,
-            warmup,
-            max_grad_norm: (self.max_grad_norm > 0.0).then_some(self.max_grad_norm),
-            ignore_outside: self.ignore_outside.then_some(outside),
-            ner_weight: self.ner_weight,
-            anomaly_weight: self.anomaly_weight,
-            anomaly_class_weights: self
-                .class_weights
-                .map(|weights| weights.map(|weight| weight as f32)),
-            seed: self.seed,
-            evaluate_every: self.evaluate_every.map_or(Interval::Epoch, Interval::Steps),
-            early_stopping,
-            keep_best: self.keep_best,
-            on_nonfinite: self.on_nonfinite,
-        }
+/// The heads that the loss counts, and no others: what was not trained would answer at random.
+///
+/// * `labels`: how many token labels there are
+fn heads(recipe: &Recipe, labels: usize) -> HeadSizes {
+    HeadSizes {
+        ner: (recipe.ner_weight > 0.0).then_some(labels),
+        anomaly: recipe.anomaly_weight > 0.0,
     }
 }
 
-impl Stage for Train {
+/// The recipe's fields are the parameters.
+impl Stage for Recipe {
     const KIND: &'static str = "train";
     const CODE: &'static [CodeVersion] =
         &[versions::INITIAL_WEIGHTS, versions::MODEL, versions::TRAINING, versions::METRICS];
@@ -277,56 +63,8 @@ impl Stage for Train {
     }
 
     fn check(&self) -> Vec<ParameterProblem> {
-        let problem = |parameters: &[&'static str], message: &str, help: &str| {
-            ParameterProblem::new(parameters, message).help(help)
-        };
-        let mut problems = Vec::new();
-        if self.warmup_steps.is_some() && self.warmup_ratio.is_some() {
-            problems.push(problem(
-                &["warmup_ratio", "warmup_steps"],
-                "`warmup_steps` and `warmup_ratio` exclude each other",
-                "remove one of them",
-            ));
-        }
-        if self.ner_weight == 0.0 && self.anomaly_weight == 0.0 {
-            problems.push(problem(
-                &["ner_weight", "anomaly_weight"],
-                "`ner_weight` and `anomaly_weight` are both 0, which leaves nothing to learn",
-                "give one of them a weight",
-            ));
-        }
-        problems.extend(watched::untrained(&self.watched(), &self.recipe(0)));
-        let class_weights = self.class_weights.map(Vec::from).unwrap_or_default();
-        let singles = [
-            ("learning_rate", self.learning_rate),
-            ("eps", self.eps),
-            ("max_grad_norm", self.max_grad_norm),
-            ("ner_weight", self.ner_weight),
-            ("anomaly_weight", self.anomaly_weight),
-        ];
-        for (parameter, values) in singles
-            .map(|(parameter, value)| (parameter, vec![value]))
-            .into_iter()
-            .chain([("class_weights", class_weights)])
-        {
-            if let Some(value) = values.into_iter().find(|value| !training::is_single(*value)) {
-                let message =
-                    format!("`{parameter}` = {value:e} is beyond what training computes with");
-                problems.push(problem(
-                    &[parameter],
-                    &message,
-                    "training computes in single precision: from 1.2e-38 to 3.4e38",
-                ));
-            }
-        }
-        if self.cadence().is_none() {
-            let help = format!("a number of steps, or {}", units::DURATION);
-            problems.push(problem(
-                &["checkpoint_every"],
-                "`checkpoint_every` is neither a number of steps nor a time",
-                &help,
-            ));
-        }
+        let mut problems = Self::check(self);
+        problems.extend(watched::untrained(self));
         problems
     }
 
@@ -337,11 +75,7 @@ impl Stage for Train {
             problems.push(ParameterProblem::new(["data"], "the `train` split is empty").help(help));
         }
         if facts::is_empty(inputs, "data", Split::Validation) {
-            let choosing = [
-                ("early_stopping", self.early_stopping.is_some()),
-                ("keep_best", self.keep_best.is_some()),
-            ];
-            for (parameter, _) in choosing.into_iter().filter(|(_, is_given)| *is_given) {
+            for (parameter, _) in self.comparing() {
                 let message = format!("`{parameter}` needs a validation split, and it is empty");
                 let help = format!(
                     "give the corpus stage a `validation` split, or leave `{parameter}` out"
@@ -358,7 +92,7 @@ impl Stage for Train {
         _entry: Option<&Path>,
     ) -> Result<Survey, StageError> {
         if let Some(corpus) = inputs.get::<Corpus>("data") {
-            watched::refuse_undefined(&self.watched(), || Ok(Contents::of(&corpus.validation)))?;
+            watched::refuse_undefined(&self.comparing(), || Ok(Contents::of(&corpus.validation)))?;
             if self.ner_weight > 0.0 && corpus.entity_labels().is_empty() {
                 return Err(no_tags(NO_ENTITIES));
             }
@@ -371,19 +105,27 @@ impl Stage for Train {
     }
 
     fn facts(&self, _inputs: InputFacts<'_>) -> Facts {
-        facts::of_heads(self.heads(1))
+        facts::of_heads(heads(self, 1))
     }
 
-    fn execution(&self) -> Map<String, Value> {
-        let checkpoint_every = serde_json::to_value(&self.checkpoint_every).unwrap_or_default();
-        Map::from_iter([
-            ("checkpoint_every".to_owned(), checkpoint_every),
-            ("activation_checkpointing".to_owned(), self.activation_checkpointing.into()),
-        ])
+    fn cost(&self, inputs: InputFacts<'_>, here: Circumstances<'_>) -> Option<Cost> {
+        let (sizes, texts) = (known::sizes(inputs, "model"), known::texts(inputs, "data"));
+        // Nobody knows the end of a training whose texts are not counted, but only foreseen.
+        let counted = texts.filter(|texts| texts.tokens_per_text.is_some());
+        let last_step = counted.map_or(u64::MAX, |texts| self.total_steps(texts.train));
+        let made = |folder: &PathBuf| Checkpoints::read_only(folder).newest_readable(last_step);
+        let steps_made = here.saved.iter().find_map(made).unwrap_or(0);
+        let length = known::max_length(inputs, "data");
+        let speeds = here.speeds.downcast_ref::<Speeds>();
+        let time = speeds.zip(sizes).and_then(|(speeds, sizes)| {
+            speeds.time(Job { sizes, recipe: self, texts, steps_made }, here.threads)
+        });
+        let memory = sizes.zip(length).map(|(sizes, length)| memory(&sizes, self, length));
+        Some(Cost { memory, time, steps_made })
     }
 
     fn extension(&self) -> Option<Extension> {
-        let obstacle = self.recipe(0).horizon_parameter().map(|parameter| {
+        let obstacle = self.horizon_parameter().map(|parameter| {
             let value = &serde_json::to_value(self).unwrap_or_default()[parameter];
             format!("`{parameter} = {value}` depends on how many steps there will be")
         });
@@ -414,14 +156,15 @@ impl Stage for Train {
             ))
             .with_help("wire `tokenize` and `train` to the same model"));
         }
-        watched::refuse_undefined(&self.watched(), || {
+        watched::refuse_undefined(&self.comparing(), || {
             Ok(Contents::of(&data.examples(Split::Validation)?))
         })?;
-        let heads = self.heads(labels.len());
+        let heads = heads(self, labels.len());
         if heads.anomaly {
             corpus_caveats::about_classes(&data.caveats)
                 .for_each(|caveat| context.warn(caveat.message.clone()));
         }
+        let sizes = known::Sizes::of(&model.encoder);
         let joint = JointModel::load(&model.weights, model.encoder, heads, &Rng::new(self.seed))
             .map_err(|error| StageError::new(error.to_string()).with_help(error.help()))?;
         // What the result needs is read now: at the end of a long training, somebody may have removed it.
@@ -434,7 +177,6 @@ impl Stage for Train {
         }
         let mut engine =
             super::engine::open(joint, self.dtype.into(), self.activation_checkpointing, context)?;
-        let recipe = self.recipe(labels.outside());
         let counts =
             |label: &u32| *label != IGNORE && !(self.ignore_outside && *label == labels.outside());
         if self.ner_weight > 0.0 && (labels.len() == 1 || !train.labels.iter().any(counts)) {
@@ -455,12 +197,17 @@ impl Stage for Train {
             lineage: context.lineage,
             cadence: self.cadence().unwrap_or_default(),
         };
-        let trained = training::train(engine.engine(), splits, &recipe, storage, &Watch { context }).map_err(|error| {
+        let trained = training::train(engine.engine(), splits, self, storage, &Watch { context }).map_err(|error| {
             if let TrainError::Cancelled { step, saved: false } = error {
                 context.warn(format!("step {step} could not be saved: the same command goes on from the last checkpoint, or begins anew"));
             }
             failed(error, &data)
         })?;
+        if matches!(engine, ModelEngine::Cpu(_))
+            && let Some(speed) = Speed::of_training(&sizes, self, &trained.timings)
+        {
+            speed.remember(context.cache);
+        }
         watched::tell_never_defined(&trained, context, &mut caveats);
         if trained.skipped > 0 {
             let message = format!(

@@ -7,9 +7,9 @@ use crate::training::{Contents, Metric, Recipe, RowSplit, Trained};
 pub(super) type Watched = (&'static str, Metric);
 
 /// What is wrong with the parameters in view of the weights: a metric of a head that is not trained, and so not there, compares nothing.
-pub(super) fn untrained(watched: &[Watched], recipe: &Recipe) -> Vec<ParameterProblem> {
-    let problem = |&(parameter, metric): &Watched| {
-        let weight = if recipe.objective().tags() { "anomaly_weight" } else { "ner_weight" };
+pub(super) fn untrained(recipe: &Recipe) -> Vec<ParameterProblem> {
+    let problem = |(parameter, metric): Watched| {
+        let weight = if recipe.ner_weight > 0.0 { "anomaly_weight" } else { "ner_weight" };
         let message = format!(
             "`{parameter}` cannot go by `{}`: with `{weight} = 0` that head is not trained",
             metric.name()
@@ -17,8 +17,8 @@ pub(super) fn untrained(watched: &[Watched], recipe: &Recipe) -> Vec<ParameterPr
         let help = format!("choose another metric, such as `loss`, or give `{weight}` a value");
         ParameterProblem::new([parameter, weight], message).help(help)
     };
-    let is_untrained = |(_, metric): &&Watched| !recipe.trains(*metric);
-    watched.iter().filter(is_untrained).map(problem).collect()
+    let compared = recipe.comparing().into_iter();
+    compared.filter(|(_, metric)| !recipe.trains(*metric)).map(problem).collect()
 }
 
 /// What is wrong with the parameters where this is what the validation split holds: a metric that these texts leave undefined compares nothing.

@@ -8,23 +8,19 @@ use crate::nn;
 /// longer training knows the state of a shorter one. The initial weights are not part of it: reading them all would cost every start, and
 /// the folder belongs to one model.
 pub(super) fn of_training(parameters: &[nn::Parameter], data: Data<'_>, recipe: &Recipe) -> String {
-    let mut recipe = recipe.clone();
+    // What decides nothing of the result may change on the way.
+    let mut recipe =
+        Recipe { checkpoint_every: None, activation_checkpointing: false, ..recipe.clone() };
     if recipe.horizon_parameter().is_none() {
         recipe.epochs = 0;
     }
-    /// What states that were saved earlier were known by.
-    #[derive(Debug)]
-    #[expect(dead_code, reason = "it is written as a text")]
-    struct Parameter<'a> {
-        name: &'a str,
-        length: usize,
-    }
-    let parameters = parameters
+    let shapes: Vec<(&str, usize)> = parameters
         .iter()
-        .map(|parameter| Parameter { name: &parameter.name, length: parameter.range.len() });
-    let parameters: Vec<_> = parameters.collect();
+        .map(|parameter| (parameter.name.as_str(), parameter.range.len()))
+        .collect();
+    let described = serde_json::to_vec(&(recipe, shapes, data.labels.names()));
     let mut hasher = blake3::Hasher::new_derive_key("pipeline 2026-11 training");
-    hasher.update(format!("{recipe:?} {parameters:?} {:?}", data.labels.names()).as_bytes());
+    hasher.update(&described.expect("plain data"));
     for split in [Some(data.train), data.validation].into_iter().flatten() {
         let tokens = [&split.ids, &split.bounds, &split.labels, &split.starts, &split.ends];
         let truth = &split.truth;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::checkpoints::Cadence;
+use super::cadence::Cadence;
 use crate::text::{EncodedSplit, LabelSet};
 
 /// What a model is trained on.

@@ -16,6 +16,7 @@
 //! There is no stage, key or store here, and no gradient is worked out: the models do that.
 
 pub mod adamw;
+mod cadence;
 mod candle;
 mod checkpoint;
 mod checkpoints;
@@ -28,7 +29,6 @@ mod error;
 mod history;
 mod identity;
 mod inputs;
-mod memory;
 mod observer;
 pub mod order;
 mod predict;
@@ -43,9 +43,10 @@ const _: () = assert!(
         && crate::text::IGNORE == crate::tasks::metrics::IGNORE
 );
 
+pub use cadence::Cadence;
 pub use candle::CandleEngine;
 pub use checkpoint::{CheckpointError, Verified as VerifiedCheckpoint};
-pub use checkpoints::{Cadence, Checkpoints, Cost};
+pub use checkpoints::Checkpoints;
 pub use contents::Contents;
 pub use cpu::CpuEngine;
 pub use device::ModelEngine;
@@ -53,10 +54,9 @@ pub use engine::{Engine, EngineError, Logits, StateVector};
 pub use error::{TrainError, some_of};
 pub use history::{Row, RowSplit, Timing, epoch_losses, kept};
 pub use inputs::{Data, Storage};
-pub use memory::{MemoryNeed, memory_need};
 pub use observer::{Notice, Observer, Progress};
 pub use predict::{Objective, Predicted, PredictedAnomaly, Scored, SplitLosses, predict, score};
-pub use recipe::{EarlyStopping, Interval, Metric, OnNonfinite, Recipe, is_single};
+pub use recipe::{CheckpointEvery, Dtype, EarlyStopping, Metric, OnNonfinite, Recipe};
 pub use schedule::{Schedule, Warmup};
 pub use state::{Best, State, metric_value};
 pub use train::{Trained, train};

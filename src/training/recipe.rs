@@ -1,43 +1,92 @@
-//! What is trained how: everything that decides the resulting weights, besides the model and the data.
+//! What is trained how: the parameters of a training, defined once for whoever trains and for the experiment file.
 
+mod check;
+
+use candle_core::DType;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::cadence::Cadence;
 use super::predict::Objective;
 use super::schedule::{LearningRate, Schedule, Warmup};
+use crate::base::units;
 
-/// The recipe of one training. [`Recipe::default`] is the reference recipe, except that `O` counts in the loss.
-#[derive(Debug, Clone, PartialEq)]
+/// Fine-tunes the joint model: the encoder with one head that tags every token and one that classifies the whole text from its first token. The loss is the sum of both cross-entropies; AdamW with clipping. The defaults are the reference recipe, but for `ignore_outside`. The same file gives the same weights, bit for bit, on the same CPU model, whatever the number of threads.
+// Everything here decides the weights, but for what says that it changes no result. Where gradients are accumulated, losses are means over all
+// batches of a step together, so that 2 x 8 texts and 1 x 16 give the same step to rounding; the last step of an epoch takes what is left.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(title = "Train")]
 pub struct Recipe {
+    /// Passes over the training split.
+    #[schemars(range(min = 1, max = 100_000))]
     pub epochs: u64,
-    /// Sequences in one pass through the model. With [`gradient_accumulation`](Self::gradient_accumulation) above 1 this is the size of a
-    /// micro-batch, and a step of the optimiser sees that many times more sequences.
+    /// Texts in one pass through the model.
+    #[schemars(range(min = 1, max = 65_536))]
     pub batch_size: usize,
-    /// Micro-batches whose gradients are added up for one step. The losses are means over all of them together, so that 2 x 8 sequences and
-    /// 1 x 16 give the same step to rounding. The last step of an epoch takes what is left.
+    /// Batches whose gradients are added up for one step.
+    #[schemars(range(min = 1, max = 65_536))]
     pub gradient_accumulation: usize,
+    /// Highest learning rate.
+    #[schemars(extend("exclusiveMinimum" = 0.0), range(max = 10.0))]
     pub learning_rate: f64,
-    /// Decoupled, on every parameter.
-    pub weight_decay: f64,
-    pub betas: (f64, f64),
-    pub eps: f64,
+    /// Course of the learning rate after its warm-up.
     pub schedule: Schedule,
-    pub warmup: Warmup,
-    /// The gradient's norm is clipped to this; `None` never clips.
-    pub max_grad_norm: Option<f64>,
-    /// The index of the label `O` when tokens with it count in no loss.
-    pub ignore_outside: Option<u32>,
+    /// Steps over which the learning rate rises from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warmup_steps: Option<u64>,
+    /// The same as a fraction of all steps, instead of `warmup_steps`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub warmup_ratio: Option<f64>,
+    /// Decoupled weight decay, on every parameter.
+    #[schemars(range(min = 0.0, max = 10.0))]
+    pub weight_decay: f64,
+    /// Decay rates of AdamW's moments.
+    #[schemars(extend("items" = {"type": "number", "minimum": 0.0, "exclusiveMaximum": 1.0}))]
+    pub betas: [f64; 2],
+    /// AdamW's epsilon.
+    #[schemars(extend("exclusiveMinimum" = 0.0), range(max = 1.0))]
+    pub eps: f64,
+    /// Norm to which the gradient is clipped; 0 never clips.
+    #[schemars(range(min = 0.0))]
+    pub max_grad_norm: f64,
+    /// Leave tokens labelled `O` out of the loss. The model then never learns `O`, and takes every token for an entity.
+    pub ignore_outside: bool,
+    /// Weight of the tagging loss; 0 leaves the tagging head out of the model.
+    #[schemars(range(min = 0.0))]
     pub ner_weight: f64,
+    /// Weight of the classification loss; 0 leaves the classification head out of the model.
+    #[schemars(range(min = 0.0))]
     pub anomaly_weight: f64,
-    /// Weights of the classes normal and anomaly in the anomaly loss, which is then a weighted mean as in PyTorch.
-    pub anomaly_class_weights: Option<[f32; 2]>,
-    /// Decides the order of the sequences.
-    pub seed: u64,
-    pub evaluate_every: Interval,
+    /// Weights of the classes normal and anomaly in the classification loss.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("items" = {"type": "number", "exclusiveMinimum": 0.0}))]
+    pub class_weights: Option<[f64; 2]>,
+    /// Steps between evaluations on the validation split; each epoch's end when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub evaluate_every: Option<u64>,
+    /// Stop when a metric on the validation split no longer improves.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub early_stopping: Option<EarlyStopping>,
-    /// Ends with the weights of the evaluation that was best in this, instead of the last ones.
+    /// Keep the weights of the evaluation that is best in this metric, such as `ner.span_f1`, instead of the last ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub keep_best: Option<Metric>,
+    /// What to do when a loss or a gradient is infinite or not a number.
     pub on_nonfinite: OnNonfinite,
+    /// How often a checkpoint is written: after a number of steps, whatever that costs, or after a time such as `"10m"`, or later if writing would take more than 2 % of the time. Once a minute when left out. It changes no result.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-changes-result" = false))]
+    pub checkpoint_every: Option<CheckpointEvery>,
+    /// Keep only the input of each layer for the backward pass and compute the layer again there: about a fifth of the memory for activations, for a third more time. It changes no result.
+    #[serde(skip_serializing_if = "is_false")]
+    #[schemars(extend("default" = false, "x-changes-result" = false))]
+    pub activation_checkpointing: bool,
+    /// Arithmetic of the matrix products: `"bf16"` is mixed precision, on GPUs only. Weights, moments and everything else are f32 in any case.
+    pub dtype: Dtype,
+    /// Seed of the heads' initial weights and of the order of the texts.
+    pub seed: u64,
 }
 
 impl Default for Recipe {
@@ -47,42 +96,73 @@ impl Default for Recipe {
             batch_size: 16,
             gradient_accumulation: 1,
             learning_rate: 2e-5,
-            weight_decay: 0.01,
-            betas: (0.9, 0.999),
-            eps: 1e-8,
             schedule: Schedule::Linear,
-            warmup: Warmup::default(),
-            max_grad_norm: Some(1.0),
-            ignore_outside: None,
+            warmup_steps: None,
+            warmup_ratio: None,
+            weight_decay: 0.01,
+            betas: [0.9, 0.999],
+            eps: 1e-8,
+            max_grad_norm: 1.0,
+            ignore_outside: false,
             ner_weight: 1.0,
             anomaly_weight: 1.0,
-            anomaly_class_weights: None,
-            seed: 42,
-            evaluate_every: Interval::Epoch,
+            class_weights: None,
+            evaluate_every: None,
             early_stopping: None,
             keep_best: None,
             on_nonfinite: OnNonfinite::Stop,
+            checkpoint_every: None,
+            activation_checkpointing: false,
+            dtype: Dtype::F32,
+            seed: 42,
         }
     }
 }
 
-/// When the validation split is looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Interval {
-    /// After every epoch.
-    #[default]
-    Epoch,
-    /// After every so many steps, and after the last one.
-    Steps(u64),
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
-/// Stops when a metric has not improved for `patience` evaluations in a row.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// When to stop before the last epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct EarlyStopping {
+    /// Metric to watch, such as `loss` or `ner.span_f1`.
     pub metric: Metric,
+    /// Evaluations in a row without improvement.
+    #[schemars(range(min = 1))]
     pub patience: u64,
-    /// An improvement smaller than this is none.
+    /// Improvement that counts.
+    #[serde(default)]
+    #[schemars(range(min = 0.0))]
     pub min_delta: f64,
+}
+
+/// Steps, or a time with its unit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum CheckpointEvery {
+    Steps(#[schemars(range(min = 1))] u64),
+    Time(#[schemars(length(min = 1))] String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Dtype {
+    /// 32-bit floating point
+    #[default]
+    F32,
+    /// bfloat16, the upper half of an f32
+    Bf16,
+}
+
+impl From<Dtype> for DType {
+    fn from(dtype: Dtype) -> Self {
+        match dtype {
+            Dtype::F32 => Self::F32,
+            Dtype::Bf16 => Self::BF16,
+        }
+    }
 }
 
 /// What happens when a loss or a gradient is infinite or not a number.
@@ -187,9 +267,39 @@ impl Recipe {
         LearningRate::new(
             self.learning_rate,
             self.schedule,
-            self.warmup,
+            self.warmup(),
             self.total_steps(sequences),
         )
+    }
+
+    #[must_use]
+    pub fn warmup(&self) -> Warmup {
+        match (self.warmup_steps, self.warmup_ratio) {
+            (_, Some(ratio)) => Warmup::Ratio(ratio),
+            (steps, None) => Warmup::Steps(steps.unwrap_or(0)),
+        }
+    }
+
+    /// How often the state is saved; `None` where what is asked for is no time.
+    #[must_use]
+    pub fn cadence(&self) -> Option<Cadence> {
+        match &self.checkpoint_every {
+            None => Some(Cadence::default()),
+            Some(CheckpointEvery::Steps(steps)) => Some(Cadence::every(*steps)),
+            Some(CheckpointEvery::Time(text)) => {
+                Some(Cadence { time: units::duration(text)?, ..Cadence::default() })
+            }
+        }
+    }
+
+    /// The parameters that compare evaluations, each with its metric.
+    #[must_use]
+    pub fn comparing(&self) -> Vec<(&'static str, Metric)> {
+        let stopping = self.early_stopping.map(|stopping| stopping.metric);
+        [("early_stopping", stopping), ("keep_best", self.keep_best)]
+            .into_iter()
+            .filter_map(|(parameter, metric)| Some((parameter, metric?)))
+            .collect()
     }
 
     /// The metric by which evaluations are compared: that of [`keep_best`](Self::keep_best), else that of early stopping.
@@ -204,22 +314,30 @@ impl Recipe {
         match metric {
             Metric::Loss => true,
             Metric::TokenAccuracy | Metric::SpanPrecision | Metric::SpanRecall | Metric::SpanF1 => {
-                self.objective().tags()
+                self.ner_weight > 0.0
             }
             Metric::AnomalyAccuracy
             | Metric::AnomalyPrecision
             | Metric::AnomalyRecall
             | Metric::AnomalyF1
             | Metric::Auroc
-            | Metric::AveragePrecision => self.objective().classifies(),
+            | Metric::AveragePrecision => self.anomaly_weight > 0.0,
         }
     }
 
     /// What the losses count.
+    ///
+    /// * `outside`: the number of the label `O`
     #[must_use]
-    pub fn objective(&self) -> Objective {
-        let Self { ner_weight, anomaly_weight, anomaly_class_weights, ignore_outside, .. } = *self;
-        Objective { ner_weight, anomaly_weight, anomaly_class_weights, ignore_outside }
+    pub fn objective(&self, outside: u32) -> Objective {
+        Objective {
+            ner_weight: self.ner_weight,
+            anomaly_weight: self.anomaly_weight,
+            anomaly_class_weights: self
+                .class_weights
+                .map(|weights| weights.map(|weight| weight as f32)),
+            ignore_outside: self.ignore_outside.then_some(outside),
+        }
     }
 
     /// Why a training with more epochs cannot go on from where one with fewer ended, or `None` when it can: the parameter whose effect on
@@ -228,87 +346,12 @@ impl Recipe {
     pub fn horizon_parameter(&self) -> Option<&'static str> {
         if self.schedule.depends_on_horizon() {
             Some("schedule")
-        } else if self.warmup.depends_on_horizon() {
+        } else if self.warmup().depends_on_horizon() {
             Some("warmup_ratio")
         } else {
             None
         }
     }
-
-    /// Everything that makes the recipe unusable, one message each, for callers whose parameters no schema has checked.
-    #[must_use]
-    pub fn problems(&self, sequences: usize, validation_sequences: usize) -> Vec<String> {
-        let at_least_zero = |value: f64| value.is_finite() && value >= 0.0;
-        let beta = |value: f64| (0.0..1.0).contains(&value);
-        let rules = [
-            (self.epochs > 0, "`epochs` must be at least 1"),
-            (self.batch_size > 0, "`batch_size` must be at least 1"),
-            (self.gradient_accumulation > 0, "`gradient_accumulation` must be at least 1"),
-            (
-                at_least_zero(self.learning_rate) && is_single(self.learning_rate),
-                "`learning_rate` must be a number of at least 0",
-            ),
-            (at_least_zero(self.weight_decay), "`weight_decay` must be a number of at least 0"),
-            (beta(self.betas.0) && beta(self.betas.1), "`betas` must lie in [0, 1)"),
-            // Moments below the normal range count as zero, so that a zero here could divide zero by zero.
-            (
-                self.eps > 0.0 && is_single(self.eps),
-                "`eps` must be above 0, also in single precision",
-            ),
-            (
-                self.max_grad_norm.is_none_or(|norm| norm > 0.0 && is_single(norm)),
-                "`max_grad_norm` must be above 0",
-            ),
-            (
-                !matches!(self.warmup, Warmup::Ratio(ratio) if !(0.0..=1.0).contains(&ratio)),
-                "`warmup_ratio` must lie in [0, 1]",
-            ),
-            (
-                at_least_zero(self.ner_weight) && is_single(self.ner_weight),
-                "`ner_weight` must be a number of at least 0",
-            ),
-            (
-                at_least_zero(self.anomaly_weight) && is_single(self.anomaly_weight),
-                "`anomaly_weight` must be a number of at least 0",
-            ),
-            (
-                self.ner_weight > 0.0 || self.anomaly_weight > 0.0,
-                "`ner_weight` and `anomaly_weight` are both 0, which leaves nothing to learn",
-            ),
-            (
-                self.anomaly_class_weights.is_none_or(|weights| {
-                    weights.iter().all(|weight| weight.is_normal() && *weight > 0.0)
-                }),
-                "class weights must be above 0",
-            ),
-            (self.evaluate_every != Interval::Steps(0), "`evaluate_every` must be at least 1 step"),
-            (
-                self.early_stopping.is_none_or(|stopping| stopping.patience > 0),
-                "`patience` must be at least 1",
-            ),
-            (
-                self.early_stopping.is_none_or(|stopping| at_least_zero(stopping.min_delta)),
-                "`min_delta` must be a number of at least 0",
-            ),
-            (sequences > 0, "the training split is empty"),
-            (
-                validation_sequences > 0
-                    || (self.early_stopping.is_none() && self.keep_best.is_none()),
-                "early stopping and keeping the best weights need a validation split, and it is empty",
-            ),
-        ];
-        rules
-            .into_iter()
-            .filter(|(holds, _)| !holds)
-            .map(|(_, message)| message.to_owned())
-            .collect()
-    }
-}
-
-/// Whether a number is still itself, up to rounding, in the single precision that training computes in: neither lost nor infinite.
-#[must_use]
-pub fn is_single(value: f64) -> bool {
-    value == 0.0 || (value as f32).is_normal()
 }
 
 #[cfg(test)]
@@ -340,19 +383,12 @@ mod tests {
     #[test]
     fn only_a_recipe_without_horizon_can_be_extended() {
         assert_eq!(Recipe::default().horizon_parameter(), Some("schedule"));
-        let constant = Recipe {
-            schedule: Schedule::Constant,
-            warmup: Warmup::Ratio(0.1),
-            ..Recipe::default()
-        };
+        let constant =
+            Recipe { schedule: Schedule::Constant, warmup_ratio: Some(0.1), ..Recipe::default() };
         assert_eq!(constant.horizon_parameter(), Some("warmup_ratio"));
-        assert_eq!(Recipe { warmup: Warmup::Steps(5), ..constant }.horizon_parameter(), None);
-    }
-
-    #[test]
-    fn the_default_recipe_has_no_problem_and_a_broken_one_shows_all() {
-        assert!(Recipe::default().problems(1, 0).is_empty());
-        let broken = Recipe { epochs: 0, betas: (1.0, 0.9), eps: 0.0, ..Recipe::default() };
-        assert_eq!(broken.problems(0, 0).len(), 4);
+        assert_eq!(
+            Recipe { warmup_ratio: None, warmup_steps: Some(5), ..constant }.horizon_parameter(),
+            None
+        );
     }
 }

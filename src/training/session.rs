@@ -9,8 +9,9 @@ use crate::nn::{LossOptions, Losses, Normalisers, Targets};
 use crate::text::{Batch, EncodedSplit};
 
 use super::adamw::{Update, clip_coefficient};
+use super::cadence::Spent;
 use super::checkpoint::CheckpointError;
-use super::checkpoints::{BestWeights, Checkpoints, Cost};
+use super::checkpoints::{BestWeights, Checkpoints};
 use super::coverage::Coverage;
 use super::engine::Engine;
 use super::error::TrainError;
@@ -19,7 +20,7 @@ use super::inputs::{Data, Storage};
 use super::observer::{Notice, Observer, Progress};
 use super::order::epoch_order;
 use super::predict::{Objective, SplitLosses, predict, score};
-use super::recipe::{Interval, OnNonfinite, Recipe};
+use super::recipe::{OnNonfinite, Recipe};
 use super::schedule::LearningRate;
 use super::state::{Best, State, metric_value};
 
@@ -59,7 +60,7 @@ struct LastCheckpoint {
     step: Option<u64>,
     since: u64,
     at: Instant,
-    cost: Cost,
+    cost: Spent,
 }
 
 /// Exponentially smoothed.
@@ -143,7 +144,7 @@ impl<'a> Session<'a> {
             data,
             validation: data.validation.filter(|split| !split.is_empty()),
             recipe,
-            objective: recipe.objective(),
+            objective: recipe.objective(data.labels.outside()),
             learning_rates: recipe.learning_rates(sequences),
             steps_per_epoch: recipe.steps_per_epoch(sequences),
             total_steps,
@@ -157,7 +158,7 @@ impl<'a> Session<'a> {
                 step: saved,
                 since: state.step,
                 at: Instant::now(),
-                cost: Cost::default(),
+                cost: Spent::default(),
             },
             refused: RefCell::default(),
             speed: Speed::default(),
@@ -237,10 +238,13 @@ impl<'a> Session<'a> {
             }
             self.engine.step(&Update {
                 learning_rate,
-                betas: self.recipe.betas,
+                betas: self.recipe.betas.into(),
                 eps: self.recipe.eps,
                 weight_decay: self.recipe.weight_decay,
-                gradient_scale: clip_coefficient(norm, self.recipe.max_grad_norm),
+                gradient_scale: clip_coefficient(
+                    norm,
+                    Some(self.recipe.max_grad_norm).filter(|limit| *limit > 0.0),
+                ),
             })?;
         } else {
             self.engine.discard();
@@ -393,11 +397,7 @@ impl<'a> Session<'a> {
 
     /// Whether a longer training evaluates after this step too.
     fn is_step_of_evaluation(&self) -> bool {
-        let every = match self.recipe.evaluate_every {
-            Interval::Epoch => self.steps_per_epoch,
-            Interval::Steps(steps) => steps,
-        };
-        self.state.step.is_multiple_of(every)
+        self.state.step.is_multiple_of(self.recipe.evaluate_every.unwrap_or(self.steps_per_epoch))
     }
 
     fn evaluate(&mut self) -> Result<(), TrainError> {
@@ -462,7 +462,7 @@ impl<'a> Session<'a> {
         if saved {
             self.last_checkpoint.step = Some(self.state.step);
         }
-        let cost = Cost { checkpoint: begun.elapsed(), ..Cost::default() };
+        let cost = Spent { checkpoint: begun.elapsed(), ..Spent::default() };
         self.last_checkpoint = LastCheckpoint {
             since: self.state.step,
             at: Instant::now(),

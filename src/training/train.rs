@@ -77,7 +77,17 @@ pub fn train(
     storage: Storage<'_>,
     observer: &dyn Observer,
 ) -> Result<Trained, TrainError> {
-    let problems = recipe.problems(data.train.len(), data.validation.map_or(0, EncodedSplit::len));
+    let mut problems: Vec<String> =
+        recipe.check().into_iter().map(|problem| problem.message).collect();
+    if data.train.is_empty() {
+        problems.push("the training split is empty".to_owned());
+    }
+    if data.validation.is_none_or(EncodedSplit::is_empty) && !recipe.comparing().is_empty() {
+        problems.push(
+            "early stopping and keeping the best weights need a validation split, and it is empty"
+                .to_owned(),
+        );
+    }
     if !problems.is_empty() {
         return Err(TrainError::Recipe { problems });
     }

@@ -176,8 +176,8 @@ fn recipe() -> Recipe {
         epochs: 2,
         batch_size: 4,
         learning_rate: 1e-3,
-        ignore_outside: Some(6),
-        anomaly_class_weights: Some([0.5, 2.0]),
+        ignore_outside: true,
+        class_weights: Some([0.5, 2.0]),
         keep_best: Some(Metric::Loss),
         ..Recipe::default()
     }
@@ -313,9 +313,15 @@ fn two_micro_batches_of_eight_are_a_batch_of_sixteen() {
 fn predictions_do_not_depend_on_the_size_of_their_batches() {
     let split = split(0..4);
     let predictions = [1, 3, 16].map(|size| {
-        predict(&mut CpuEngine::new(model()), &split, size, &recipe().objective(), &|| false)
-            .expect("predictions")
-            .expect("not cancelled")
+        predict(
+            &mut CpuEngine::new(model()),
+            &split,
+            size,
+            &recipe().objective(labels().outside()),
+            &|| false,
+        )
+        .expect("predictions")
+        .expect("not cancelled")
     });
     for other in &predictions[1..] {
         assert_eq!(other.labels, predictions[0].labels);

@@ -1,7 +1,7 @@
 //! A training with more epochs goes on from the finished state of one with fewer.
 
 use pipeline::training::{
-    Checkpoints, EarlyStopping, Interval, Metric, Notice, Recipe, Schedule, Storage, Trained,
+    Checkpoints, EarlyStopping, Metric, Notice, Recipe, Schedule, Storage, Trained,
 };
 
 use crate::toy::{Toy, Watcher, recipe, run, undisturbed};
@@ -52,13 +52,13 @@ fn the_best_weights_of_the_shorter_training_stay_the_best() {
 
 #[test]
 fn an_evaluation_that_only_the_shorter_training_made_leaves_no_trace() {
-    let off_cadence = Recipe { evaluate_every: Interval::Steps(7), ..constant() };
+    let off_cadence = Recipe { evaluate_every: Some(7), ..constant() };
     assert_same(&off_cadence, &Recipe { epochs: 5, ..off_cadence.clone() });
 }
 
 #[test]
 fn neither_does_one_that_a_checkpoint_of_the_end_has_kept() {
-    let short = Recipe { evaluate_every: Interval::Steps(7), ..constant() };
+    let short = Recipe { evaluate_every: Some(7), ..constant() };
     let long = Recipe { epochs: 5, ..short.clone() };
     let (folder, lineage) =
         (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 use pipeline::text::LabelSet;
 use pipeline::training::{
-    Cadence, Checkpoints, Data, Engine as _, Interval, Metric, Notice, Recipe, Storage, TrainError,
-    train,
+    Cadence, Checkpoints, Data, Engine as _, Metric, Notice, Recipe, Storage, TrainError, train,
 };
 
 use crate::toy::{Toy, Watcher, recipe, run, undisturbed};
@@ -236,7 +235,7 @@ fn an_evaluation_adds_a_row_to_a_checkpoint_and_nothing_else() {
         let newest = ending(folder.path(), ".checkpoint").pop().expect("a checkpoint");
         fs::metadata(newest).expect("a file").len()
     };
-    let (seldom, often) = (size(Interval::Steps(17)), size(Interval::Steps(1)));
+    let (seldom, often) = (size(Some(17)), size(Some(1)));
     assert!(often > seldom && often - seldom <= 17 * 66, "{seldom} {often}");
 }
 
@@ -292,7 +291,7 @@ fn going_back() -> Recipe {
     let recipe = Recipe {
         learning_rate: 3.0,
         keep_best: Some(Metric::Loss),
-        evaluate_every: Interval::Steps(1),
+        evaluate_every: Some(1),
         ..recipe()
     };
     Recipe { schedule: pipeline::training::Schedule::Constant, ..recipe }
@@ -350,7 +349,7 @@ fn best_at_once() -> Recipe {
     Recipe {
         learning_rate: 1e-4,
         keep_best: Some(Metric::AnomalyF1),
-        evaluate_every: Interval::Steps(1),
+        evaluate_every: Some(1),
         ..recipe()
     }
 }
@@ -405,7 +404,7 @@ fn best_weights_wait_in_memory_when_writing_would_cost_too_much() {
     // Every evaluation is better than the one before. Only the first is written, since nobody knows yet what that costs.
     let recipe = Recipe {
         keep_best: Some(Metric::Loss),
-        evaluate_every: Interval::Steps(1),
+        evaluate_every: Some(1),
         learning_rate: 0.01,
         ..recipe()
     };
@@ -430,7 +429,7 @@ fn best_weights_that_no_checkpoint_names_go_when_better_ones_come() {
     // Every evaluation is better than the one before, and none comes too soon.
     let recipe = Recipe {
         keep_best: Some(Metric::Loss),
-        evaluate_every: Interval::Steps(1),
+        evaluate_every: Some(1),
         learning_rate: 0.01,
         ..recipe()
     };
@@ -529,7 +528,7 @@ fn the_checkpoint_before_the_newest_keeps_its_best_weights() {
     // Every evaluation is better than the one before.
     let recipe = Recipe {
         keep_best: Some(Metric::Loss),
-        evaluate_every: Interval::Steps(1),
+        evaluate_every: Some(1),
         learning_rate: 0.01,
         ..recipe()
     };
@@ -559,8 +558,7 @@ fn a_damaged_newest_checkpoint_takes_the_place_of_no_whole_one() {
 
 #[test]
 fn while_only_memory_has_the_best_weights_the_last_checkpoint_stays() {
-    let recipe =
-        Recipe { keep_best: Some(Metric::Loss), evaluate_every: Interval::Steps(4), ..recipe() };
+    let recipe = Recipe { keep_best: Some(Metric::Loss), evaluate_every: Some(4), ..recipe() };
     let folder = tempfile::tempdir().expect("a folder");
     // The disk does not take the best weights: something is in their way.
     fs::create_dir(folder.path().join("best-000000000004.weights")).expect("a folder");

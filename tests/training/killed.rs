@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use pipeline::training::{Cadence, Interval, Metric, Observer, Progress, Recipe, Storage};
+use pipeline::training::{Cadence, Metric, Observer, Progress, Recipe, Storage};
 
 use crate::toy::{Toy, recipe, run, undisturbed};
 
@@ -12,7 +12,7 @@ use crate::toy::{Toy, recipe, run, undisturbed};
 const FOLDER: &str = "TRAINING_TEST_FOLDER";
 
 fn killed_recipe() -> Recipe {
-    Recipe { keep_best: Some(Metric::Loss), evaluate_every: Interval::Steps(2), ..recipe() }
+    Recipe { keep_best: Some(Metric::Loss), evaluate_every: Some(2), ..recipe() }
 }
 
 fn storage(folder: &Path) -> Storage<'_> {

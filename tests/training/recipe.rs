@@ -1,8 +1,8 @@
 //! What the recipe's parameters do.
 
 use pipeline::training::{
-    Data, EarlyStopping, Interval, Metric, Notice, OnNonfinite, Recipe, Row, RowSplit, Schedule,
-    Storage, TrainError, Trained, epoch_losses, train,
+    Data, EarlyStopping, Metric, Notice, OnNonfinite, Recipe, Row, RowSplit, Schedule, Storage,
+    TrainError, Trained, epoch_losses, train,
 };
 
 use crate::toy::{Toy, Watcher, labels, recipe, run, split, undisturbed};
@@ -51,7 +51,7 @@ fn evaluations(trained: &Trained) -> impl Iterator<Item = &Row> {
 
 #[test]
 fn an_interval_of_steps_evaluates_after_the_last_step_as_well() {
-    let (_, trained) = undisturbed(&Recipe { evaluate_every: Interval::Steps(7), ..recipe() });
+    let (_, trained) = undisturbed(&Recipe { evaluate_every: Some(7), ..recipe() });
     assert_eq!(evaluations(&trained).map(|row| row.step).collect::<Vec<_>>(), [7, 14, 18]);
 }
 
@@ -61,7 +61,7 @@ fn the_kept_weights_are_those_of_the_best_evaluation() {
         learning_rate: 3.0,
         schedule: Schedule::Constant,
         keep_best: Some(Metric::Loss),
-        evaluate_every: Interval::Steps(1),
+        evaluate_every: Some(1),
         ..recipe()
     };
     let (toy, trained) = undisturbed(&rising);
@@ -85,8 +85,7 @@ fn asked_before_step(step: u64) -> u64 {
 fn early_stopping_waits_for_its_patience() {
     let stopping = EarlyStopping { metric: Metric::Loss, patience: 3, min_delta: 100.0 };
     let watcher = Watcher::default();
-    let recipe =
-        Recipe { early_stopping: Some(stopping), evaluate_every: Interval::Steps(2), ..recipe() };
+    let recipe = Recipe { early_stopping: Some(stopping), evaluate_every: Some(2), ..recipe() };
     let trained = run(&mut Toy::new(), &recipe, Storage::default(), &watcher).expect("it trains");
     assert_eq!((trained.steps, trained.stopped_early), (8, true));
     assert_eq!(watcher.notices.into_inner(), [Notice::StoppedEarly { step: 8, metric: "loss" }]);
@@ -170,13 +169,12 @@ fn a_head_that_the_recipe_switches_off_needs_no_gradient() {
 
 #[test]
 fn outside_tokens_count_in_no_loss_when_the_recipe_ignores_them() {
-    let outside = Some(2);
     let batch_without_entities = |recipe: &Recipe| {
         undisturbed(recipe).1.history.iter().filter(|row| row.ner_loss.is_none()).count()
     };
     let one_by_one = Recipe { batch_size: 1, epochs: 1, ..recipe() };
     assert_eq!(batch_without_entities(&one_by_one), 0);
-    assert!(batch_without_entities(&Recipe { ignore_outside: outside, ..one_by_one }) > 0);
+    assert!(batch_without_entities(&Recipe { ignore_outside: true, ..one_by_one }) > 0);
 }
 
 #[test]

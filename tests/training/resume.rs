@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use pipeline::training::{
-    Cadence, Checkpoints, EarlyStopping, Interval, Metric, Notice, OnNonfinite, Recipe, Storage,
-    TrainError, Trained,
+    Cadence, Checkpoints, EarlyStopping, Metric, Notice, OnNonfinite, Recipe, Storage, TrainError,
+    Trained,
 };
 
 use crate::toy::{Toy, Watcher, recipe, run, undisturbed};
@@ -23,21 +23,17 @@ fn recipes() -> Vec<Recipe> {
     let loss = EarlyStopping { metric: Metric::Loss, patience: 2, min_delta: 0.0 };
     vec![
         recipe(),
-        Recipe {
-            keep_best: Some(Metric::AnomalyF1),
-            evaluate_every: Interval::Steps(4),
-            ..recipe()
-        },
+        Recipe { keep_best: Some(Metric::AnomalyF1), evaluate_every: Some(4), ..recipe() },
         Recipe {
             gradient_accumulation: 2,
-            ignore_outside: Some(2),
+            ignore_outside: true,
             keep_best: Some(Metric::SpanF1),
             ..recipe()
         },
         // Not every step has an entity, so that what earlier steps saw a gradient of must be remembered.
-        Recipe { batch_size: 1, epochs: 2, ignore_outside: Some(2), seed: 1, ..recipe() },
+        Recipe { batch_size: 1, epochs: 2, ignore_outside: true, seed: 1, ..recipe() },
         Recipe {
-            evaluate_every: Interval::Steps(1),
+            evaluate_every: Some(1),
             learning_rate: 0.5,
             early_stopping: Some(loss),
             keep_best: Some(Metric::Loss),
@@ -165,11 +161,7 @@ fn the_slower_the_disk_the_rarer_a_checkpoint_so_that_they_take_a_fiftieth_of_th
 
 #[test]
 fn a_kill_after_any_checkpoint_changes_no_bit() {
-    let recipe = Recipe {
-        keep_best: Some(Metric::AnomalyF1),
-        evaluate_every: Interval::Steps(4),
-        ..recipe()
-    };
+    let recipe = Recipe { keep_best: Some(Metric::AnomalyF1), evaluate_every: Some(4), ..recipe() };
     let (expected, trained) = undisturbed(&recipe);
     let expected_results = results(trained);
     for moment in 1..18 {
@@ -201,8 +193,7 @@ fn a_kill_after_any_checkpoint_changes_no_bit() {
 #[test]
 fn the_last_two_checkpoints_and_the_best_weights_they_name_are_kept() {
     let folder = tempfile::tempdir().expect("a folder");
-    let recipe =
-        Recipe { keep_best: Some(Metric::Loss), evaluate_every: Interval::Steps(1), ..recipe() };
+    let recipe = Recipe { keep_best: Some(Metric::Loss), evaluate_every: Some(1), ..recipe() };
     let mut toy = Toy::new();
     let trained =
         run(&mut toy, &recipe, storage(folder.path(), Cadence::every(1)), &()).expect("it trains");

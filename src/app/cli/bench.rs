@@ -1,18 +1,22 @@
 //! `pipeline bench`: what a training step costs on this machine, and what limits it.
 
+use std::any::Any;
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::json;
 
 use super::args::{Bench, Preset};
+use super::cost::{self, Costs, entry_folder};
 use super::project::{self, Project};
 use super::root::Root;
-use super::training::Training;
-use super::{Failure, duration, memory, terminal};
-use crate::app::tools::{Measurement, Shape, Speed, Workload, bench};
-use crate::engine::plan::Plan;
+use super::{Failure, terminal};
+use crate::app::tools::{Measurement, Workload, bench};
+use crate::engine::plan::{NodeId, Plan};
+use crate::engine::stage::InputFacts;
 use crate::engine::store::Store;
+use crate::stages::artifacts::known::{self, Sizes};
+use crate::stages::train::{Recipe, Speed, SpeedSource};
 use crate::view::{Status, format};
 
 pub fn run(arguments: &Bench) -> Result<(), Failure> {
@@ -39,7 +43,7 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
             return Err(Failure::usage("an experiment file and `--model` exclude each other"));
         }
     };
-    if let Some(warning) = memory::warning_of_bench(&workload) {
+    if let Some(warning) = cost::warning_of_bench(&workload) {
         terminal::complain(&warning);
     }
     let pool = rayon::ThreadPoolBuilder::new()
@@ -57,10 +61,10 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
         .map_err(|error| Failure::failed(error.to_string()).with_help_of(error.help()))?;
     drop(status);
     // Texts of another length say less about the experiment's.
-    if let (Some(store), None, Ok(speed)) =
-        (&store, workload.length, Speed::of_bench(&found, &workload.shape))
-    {
-        duration::remember(store, [speed]);
+    if let (Some(store), None) = (&store, workload.length) {
+        let (sizes, recipe) = (Sizes::of(&workload.encoder), &workload.recipe);
+        Speed::of(SpeedSource::Bench, &sizes, recipe, found.tokens_per_step, found.step_s)
+            .remember(&store.cache());
     }
     if arguments.json {
         return terminal::json(&json!(found));
@@ -76,39 +80,54 @@ fn of_preset(model: Preset, arguments: &Bench) -> Workload {
         Preset::Large => "large",
     };
     Workload {
-        shape: Shape::published(name).expect("the sizes of a preset are known"),
-        data: None,
         length: arguments.length.map(|length| length as usize),
-        batch_size: arguments.batch_size.map_or(16, |size| size as usize),
-        gradient_accumulation: 1,
-        activation_checkpointing: false,
-        total_steps: None,
+        recipe: recipe(&Recipe::default(), arguments),
         steps: arguments.steps as usize,
+        ..Workload::of_published(name).expect("the sizes of a preset are known")
+    }
+}
+
+/// What of a recipe makes a step dear or cheap.
+fn recipe(recipe: &Recipe, arguments: &Bench) -> Recipe {
+    Recipe {
+        batch_size: arguments.batch_size.map_or(recipe.batch_size, |size| size as usize),
+        gradient_accumulation: recipe.gradient_accumulation,
+        activation_checkpointing: recipe.activation_checkpointing,
+        ..Recipe::default()
     }
 }
 
 /// The first training of an experiment, with what the store has of its model and data.
 fn of_experiment(plan: &Plan, store: &Store, arguments: &Bench) -> Result<Workload, Failure> {
-    let train = plan.ids().find_map(|id| Training::of(plan, id));
-    let train = train.ok_or_else(|| {
+    let training = |id: NodeId| {
+        let stage: &dyn Any = &*plan.node(id).instance;
+        Some((id, stage.downcast_ref::<Recipe>()?))
+    };
+    let (id, trained) = plan.ids().find_map(training).ok_or_else(|| {
         Failure::not_found(format!("`{}` has no stage of kind `train`", plan.file.display()))
     })?;
-    let train = Training {
-        batch_size: arguments.batch_size.map_or(train.batch_size, |size| size as usize),
-        ..train
+    let input = |port: &str| {
+        let mut inputs = plan.node(id).inputs.iter();
+        inputs.find(|(name, _)| *name == port).map(|(_, id)| *id).expect("every port is wired")
     };
+    let mut costs = Costs::new(plan, store, 1);
+    let inputs = costs.inputs(id);
+    let encoder = known::encoder(InputFacts(&inputs), "model").ok_or_else(|| {
+        let stage = &plan.node(input("model")).stage;
+        Failure::usage(format!("the sizes of the model of `{stage}` are not known yet"))
+            .with_help(format!("`pipeline run {} {stage}` fetches it", plan.file.display()))
+    })?;
+    let recipe = recipe(trained, arguments);
     // Made-up texts of one length say nothing of the whole training.
     let own_texts = arguments.length.is_none();
+    let texts = known::texts(InputFacts(&inputs), "data").filter(|_| own_texts);
+    let whole = Recipe { epochs: trained.epochs, ..recipe.clone() };
     Ok(Workload {
-        shape: train.shape(plan, store)?,
-        data: train.encoded(plan, store).filter(|_| own_texts),
+        encoder,
+        data: entry_folder(plan, input("data"), store).filter(|_| own_texts),
         length: arguments.length.map(|length| length as usize),
-        batch_size: train.batch_size,
-        gradient_accumulation: train.gradient_accumulation,
-        activation_checkpointing: train.activation_checkpointing,
-        total_steps: duration::texts(&train, plan, store)
-            .filter(|_| own_texts)
-            .map(|texts| train.steps(&texts)),
+        recipe,
+        total_steps: texts.map(|texts| whole.total_steps(texts.train)),
         steps: arguments.steps as usize,
     })
 }

@@ -6,11 +6,11 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::args::Plan as Arguments;
+use super::cost::{Costs, Outlook};
 use super::failure::{Failure, Outcome};
 use super::project::{self, Project};
 use super::root::Root;
-use super::training::Training;
-use super::{duration, memory, terminal};
+use super::terminal;
 use crate::engine::exec::{Options, WorkOrder};
 use crate::engine::plan::{Continuation, Expectation, Forecast, Identity, NodeId, Plan, Reason};
 use crate::engine::runs::Known;
@@ -57,13 +57,14 @@ fn orders(plan: &Plan, forecast: &Forecast, store: &Store) -> Result<(), Failure
 /// What is expected of every node. Only what can be read and does not go too far counts as a state to go on from.
 pub fn forecast(plan: &Plan, store: &Store, rerun: &[String]) -> Forecast {
     let mut forecast = Forecast::of(plan, &Known::of(store), rerun);
+    let mut costs = Costs::new(plan, store, 1);
     for (id, continuation) in &mut forecast.continuations {
-        let is_usable = |lineage| {
-            Training::of(plan, *id)
-                .is_none_or(|training| training.made_in(&lineage, plan, store).is_some())
-        };
-        if *continuation == Continuation::Continues && !plan.lineage(*id).is_some_and(is_usable) {
-            *continuation = Continuation::StateGone;
+        if *continuation == Continuation::Continues {
+            let shared =
+                || plan.lineage(*id).map(|key| store.checkpoints(&key)).into_iter().collect();
+            if costs.of(*id, shared).is_some_and(|cost| cost.steps_made == 0) {
+                *continuation = Continuation::StateGone;
+            }
         }
     }
     forecast
@@ -79,14 +80,12 @@ pub fn print(
     threads: usize,
     as_json: bool,
 ) -> Result<(), Failure> {
-    let trainings = Training::pending(plan, forecast, store);
-    let memory = memory::Outlook::of(&trainings, plan, store);
-    let duration = duration::Outlook::of(&trainings, plan, store, threads);
+    let outlook = Outlook::of(plan, forecast, store, threads);
     if as_json {
-        return terminal::json(&to_json(plan, forecast, &memory, &duration));
+        return terminal::json(&to_json(plan, forecast, &outlook));
     }
-    terminal::print(&(to_text(plan, forecast) + &memory.text(plan) + &duration.text(plan)))?;
-    terminal::complain(&memory.warning(plan).unwrap_or_default());
+    terminal::print(&(to_text(plan, forecast) + &outlook.text(plan)))?;
+    terminal::complain(&outlook.warning(plan).unwrap_or_default());
     plan.warnings.iter().for_each(|warning| terminal::complain(&format!("warning: {warning}\n")));
     Ok(())
 }
@@ -179,12 +178,7 @@ fn by_kind(plan: &Plan) -> BTreeMap<&'static str, Vec<NodeId>> {
     kinds
 }
 
-fn to_json(
-    plan: &Plan,
-    forecast: &Forecast,
-    memory: &memory::Outlook,
-    duration: &duration::Outlook,
-) -> Value {
+fn to_json(plan: &Plan, forecast: &Forecast, outlook: &Outlook) -> Value {
     let node = |id: NodeId| {
         let (node, expectation) = (plan.node(id), forecast.node(id));
         let mut value = json!({
@@ -200,11 +194,11 @@ fn to_json(
         if let Expectation::Miss(Reason::Changes(changes)) = expectation {
             value["changes"] = json!(changes);
         }
-        if let Some(need) = memory.needs.get(&id) {
-            value["memory_bytes"] = json!(need.bytes());
+        if let Some(memory) = outlook.memory(id) {
+            value["memory_bytes"] = json!(memory.bytes());
         }
-        if let Some(estimate) = duration.estimate(id) {
-            value["time"] = json!(estimate);
+        if let Some(time) = outlook.time(id) {
+            value["time"] = json!(time);
         }
         value
     };
@@ -214,7 +208,7 @@ fn to_json(
         "trials": plan.trials.len(),
         "pending": forecast.pending(),
         "warnings": plan.warnings,
-        "memory_available_bytes": memory.available,
+        "memory_available_bytes": outlook.available,
         "nodes": plan.ids().map(node).collect::<Vec<_>>(),
     })
 }

@@ -12,7 +12,7 @@ use super::pin::pin;
 use super::project::{self, Project};
 use super::root::Root;
 use super::signals::Signals;
-use super::{duration, memory, origin, plan as planning, terminal, typed};
+use super::{cost, origin, plan as planning, terminal, typed};
 use crate::base::diagnostics::{Diagnostic, Diagnostics, suggest};
 use crate::engine::exec::{
     self, Cancel, Counts, Event, NodeName, NodeResult, Options, Reporter, RunOutcome,
@@ -151,9 +151,6 @@ fn execute(
         && let Some(places) = places(project, &outcome)
     {
         terminal::complain(&places.render(color));
-    }
-    if on_cpu {
-        duration::remember_run(plan, &outcome, &project.store, options.threads);
     }
     conclude(&outcome, &listener, &signals.cancel)
 }
@@ -325,7 +322,7 @@ impl Listener<'_> {
     /// Foresees that a stage will not have enough memory, now that what it begins from is there.
     fn foresee(&self, name: &NodeName) {
         let id = NodeId(u32::try_from(name.node).expect("a plan numbers its nodes in 32 bits"));
-        if let Some(text) = memory::warning(self.plan, id, self.store) {
+        if let Some(text) = cost::warning(self.plan, id, self.store) {
             self.event(&Event::StageMessage { name: name.clone(), warning: true, text });
         }
     }

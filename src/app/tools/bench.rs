@@ -7,19 +7,21 @@ use std::time::Instant;
 use rand::Rng as _;
 use serde::Serialize;
 
-use super::shape::{self, Shape};
-use super::{ToolError, median};
+use super::ToolError;
 use crate::base::disk::regular;
+use crate::base::median::median;
 use crate::base::rng::Rng;
 use crate::nn::{EncoderSpec, JointModel, Part, Pass, StepProducts, Workspace};
+use crate::stages::artifacts::known::Sizes;
 use crate::stages::artifacts::{Artifact as _, Encoded};
 use crate::text::{EncodedSplit, EntityTruth, IGNORE, LabelSet, Split};
-use crate::training::{self, CpuEngine, Data, Objective, Observer, Progress, Recipe, Storage};
+use crate::training::{
+    self, CpuEngine, Data, Objective, Observer, Progress, Recipe, Storage, Timing,
+};
 
 /// Steps that are not counted: the first ones touch their memory for the first time.
 const WARM_UP: usize = 2;
-/// Labels and lengths where there is no data: those of the reference recipe.
-pub(super) const SYNTHETIC_LABELS: usize = 93;
+/// Lengths where there is no data: those of the reference recipe.
 const SYNTHETIC_LENGTHS: std::ops::RangeInclusive<usize> = 12..=SYNTHETIC_LENGTH;
 /// The longest of them.
 pub const SYNTHETIC_LENGTH: usize = 34;
@@ -27,18 +29,32 @@ pub const SYNTHETIC_LENGTH: usize = 34;
 /// What to measure. Weights are drawn at random: the arithmetic is the same.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Workload {
-    pub shape: Shape,
+    pub encoder: EncoderSpec,
     /// An `encoded` artifact; without one, texts are made up.
     pub data: Option<PathBuf>,
     /// The length of made-up texts in tokens; without one, lengths are uniform in 12 to 34.
     pub length: Option<usize>,
-    pub batch_size: usize,
-    pub gradient_accumulation: usize,
-    pub activation_checkpointing: bool,
+    /// What of it makes a step dear or cheap: its batches, and whether layers are computed again. The rest is the reference recipe's.
+    pub recipe: Recipe,
     /// Of the whole training, where they are known: for its duration.
     pub total_steps: Option<u64>,
     /// Steps to measure.
     pub steps: usize,
+}
+
+impl Workload {
+    /// That of a published model, by its repository on the hub or its short name, with made-up texts; `None` where its sizes are not known.
+    #[must_use]
+    pub fn of_published(name: &str) -> Option<Self> {
+        Some(Self {
+            encoder: EncoderSpec::published(name)?,
+            data: None,
+            length: None,
+            recipe: Recipe::default(),
+            total_steps: None,
+            steps: 1,
+        })
+    }
 }
 
 /// What was measured, on the current pool.
@@ -86,98 +102,141 @@ pub type Say<'a> = &'a (dyn Fn(&str) + Sync);
 /// # Errors
 /// When the model's sizes or the data cannot be used.
 pub fn bench(workload: &Workload, say: Say<'_>) -> Result<Measurement, ToolError> {
-    let mut encoder = shape::encoder(&workload.shape)?;
-    let data = workload.data.as_deref().map(real_data).transpose()?;
-    let synthetic = data.is_none();
-    let per_step = workload.batch_size.saturating_mul(workload.gradient_accumulation);
-    let sequences = per_step.saturating_mul(workload.steps + WARM_UP);
-    let longest = match &data {
-        Some((split, _)) => (0..split.len()).map(|row| split.range(row).len()).max().unwrap_or(0),
-        None => workload.length.unwrap_or(SYNTHETIC_LENGTH),
-    };
-    if u32::try_from(sequences.saturating_mul(longest)).is_err() {
-        return Err(ToolError::of(format!(
-            "{sequences} texts of up to {longest} tokens are more tokens than can be numbered"
-        ))
-        .with_help(Some("take fewer steps, smaller batches or shorter texts")));
+    let prepared = Prepared::of(workload)?;
+    let measured = prepared.measure(workload, say)?;
+    Ok(measured.summary(workload, &prepared))
+}
+
+/// What steps are made of.
+struct Prepared {
+    /// With an entry of the vocabulary for each token that there is.
+    encoder: EncoderSpec,
+    labels: LabelSet,
+    warm_up: EncodedSplit,
+    split: EncodedSplit,
+}
+
+/// What clocks said.
+struct Measured {
+    parameters: usize,
+    timings: Vec<Timing>,
+    profile_s: BTreeMap<&'static str, BTreeMap<&'static str, f64>>,
+    inference_texts_per_s: f64,
+    /// Operations a second of matrix products.
+    rates: Vec<f64>,
+}
+
+impl Prepared {
+    fn of(workload: &Workload) -> Result<Self, ToolError> {
+        let mut encoder = workload.encoder.clone();
+        let data = workload.data.as_deref().map(real_data).transpose()?;
+        let recipe = &workload.recipe;
+        let per_step = recipe.batch_size.saturating_mul(recipe.gradient_accumulation);
+        let sequences = per_step.saturating_mul(workload.steps + WARM_UP);
+        let longest = match &data {
+            Some((split, _)) => {
+                (0..split.len()).map(|row| split.range(row).len()).max().unwrap_or(0)
+            }
+            None => workload.length.unwrap_or(SYNTHETIC_LENGTH),
+        };
+        if u32::try_from(sequences.saturating_mul(longest)).is_err() {
+            return Err(ToolError::of(format!(
+                "{sequences} texts of up to {longest} tokens are more tokens than can be numbered"
+            ))
+            .with_help(Some("take fewer steps, smaller batches or shorter texts")));
+        }
+        let (pool, labels) = match data {
+            Some((split, labels)) => {
+                let entries = split.ids.iter().max().map_or(0, |id| *id as usize + 1);
+                let least = encoder.vocab_size.max(entries);
+                encoder = encoder.with_vocab_size(least);
+                (split, labels)
+            }
+            None => {
+                let types: Vec<String> =
+                    (0..Sizes::LABELS / 2).map(|kind| kind.to_string()).collect();
+                let labels = LabelSet::of(types.iter().map(String::as_str));
+                (synthetic_split(sequences, encoder.vocab_size, workload.length), labels)
+            }
+        };
+        let rows: Vec<u32> = (0..sequences).map(|row| (row % pool.len()) as u32).collect();
+        let (warm_up, rows) = rows.split_at(per_step * WARM_UP);
+        let (warm_up, split) = (select(&pool, warm_up), select(&pool, rows));
+        Ok(Self { encoder, labels, warm_up, split })
     }
-    let (pool, labels) = match data {
-        Some((split, labels)) => {
-            let entries = split.ids.iter().max().map_or(0, |id| *id as usize + 1);
-            let least = encoder.vocab_size.max(entries);
-            encoder = encoder.with_vocab_size(least);
-            (split, labels)
+
+    fn tokens_per_step(&self, steps: usize) -> f64 {
+        self.split.tokens() as f64 / steps as f64
+    }
+
+    fn measure(&self, workload: &Workload, say: Say<'_>) -> Result<Measured, ToolError> {
+        let recipe = Recipe { epochs: 1, ..workload.recipe.clone() };
+        let tokens_per_step = self.tokens_per_step(workload.steps) as usize;
+        let tokens_per_batch = (tokens_per_step / recipe.gradient_accumulation).max(1);
+        // Before the engine and after it, because a machine's speed drifts, and never beside it: its memory serves both.
+        say("measuring matrix products");
+        let mut rates = matrix_rates(&self.encoder, tokens_per_batch)?;
+        say("drawing weights");
+        let model = JointModel::new_random(self.encoder.clone(), self.labels.len(), &Rng::new(0))
+            .map_err(ToolError::of)?;
+        let layout = model.layout.parameters().iter();
+        let parameters = layout.map(|parameter| parameter.range.len()).sum();
+        let workspace = Workspace::new().recompute_layers(recipe.activation_checkpointing);
+        let mut engine =
+            CpuEngine::try_new(model).map_err(ToolError::of)?.with_workspace(workspace);
+        // The loop that `train` runs, and its own clock.
+        let train = |what: &'static str, split: &EncodedSplit, engine: &mut CpuEngine| {
+            let data = Data { train: split, validation: None, labels: &self.labels };
+            let trained =
+                training::train(engine, data, &recipe, Storage::default(), &Steps { what, say });
+            trained
+                .map(|trained| trained.timings)
+                .map_err(|error| ToolError::of(&error).with_help(error.help()))
+        };
+        train("warming up", &self.warm_up, &mut engine)?;
+        engine.start_profile();
+        let timings = train("measuring", &self.split, &mut engine)?;
+        let profile_s = profile(&engine, timings.len());
+        say("measuring texts without gradients");
+        let inference_texts_per_s = inference(&mut engine, &self.split, recipe.batch_size)?;
+        drop(engine);
+        say("measuring matrix products again");
+        rates.extend(matrix_rates(&self.encoder, tokens_per_batch)?);
+        Ok(Measured { parameters, timings, profile_s, inference_texts_per_s, rates })
+    }
+}
+
+impl Measured {
+    fn summary(self, workload: &Workload, prepared: &Prepared) -> Measurement {
+        let Workload { recipe, total_steps, .. } = workload;
+        let synthetic = workload.data.is_none();
+        let tokens_per_step = prepared.tokens_per_step(workload.steps);
+        let step_s = median(self.timings.iter().map(|timing| timing.seconds));
+        let rate = median(self.rates.into_iter());
+        let linear = StepProducts::parameters_of(&prepared.encoder);
+        let floor_s = 6.0 * linear as f64 * tokens_per_step / rate;
+        Measurement {
+            parameters: self.parameters,
+            threads: rayon::current_num_threads(),
+            batch_size: recipe.batch_size,
+            gradient_accumulation: recipe.gradient_accumulation,
+            activation_checkpointing: recipe.activation_checkpointing,
+            synthetic,
+            length: workload.length.filter(|_| synthetic),
+            steps: self.timings.len(),
+            step_s,
+            tokens_per_step,
+            tokens_per_s: tokens_per_step / step_s,
+            matmul_gflops: rate / 1e9,
+            floor_s,
+            floor_ratio: step_s / floor_s,
+            profile_s: self.profile_s,
+            inference_texts_per_s: self.inference_texts_per_s,
+            total_steps: *total_steps,
+            training_s: total_steps.map(|steps| steps as f64 * step_s),
+            peak_rss_gib: peak_rss_gib(),
         }
-        None => {
-            let types: Vec<String> =
-                (0..SYNTHETIC_LABELS / 2).map(|kind| kind.to_string()).collect();
-            let labels = LabelSet::of(types.iter().map(String::as_str));
-            (synthetic_split(sequences, encoder.vocab_size, workload.length), labels)
-        }
-    };
-    let rows: Vec<u32> = (0..sequences).map(|row| (row % pool.len()) as u32).collect();
-    let (warm_up, rows) = rows.split_at(per_step * WARM_UP);
-    let (warm_up, split) = (select(&pool, warm_up), select(&pool, rows));
-    let tokens_per_step = split.tokens() as f64 / workload.steps as f64;
-    // Before the engine and after it, because a machine's speed drifts, and never beside it: its memory serves both.
-    let tokens_per_batch = (tokens_per_step as usize / workload.gradient_accumulation).max(1);
-    say("measuring matrix products");
-    let mut rates = matrix_rates(&encoder, tokens_per_batch)?;
-    say("drawing weights");
-    let model = JointModel::new_random(encoder.clone(), labels.len(), &Rng::new(0))
-        .map_err(ToolError::of)?;
-    let parameters = model.layout.parameters().iter().map(|parameter| parameter.range.len()).sum();
-    let workspace = Workspace::new().recompute_layers(workload.activation_checkpointing);
-    let mut engine = CpuEngine::try_new(model).map_err(ToolError::of)?.with_workspace(workspace);
-    let recipe = Recipe {
-        epochs: 1,
-        batch_size: workload.batch_size,
-        gradient_accumulation: workload.gradient_accumulation,
-        ..Recipe::default()
-    };
-    // The loop that `train` runs, and its own clock.
-    let train = |what: &'static str, split: &EncodedSplit, engine: &mut CpuEngine| {
-        let data = Data { train: split, validation: None, labels: &labels };
-        let trained =
-            training::train(engine, data, &recipe, Storage::default(), &Steps { what, say });
-        trained
-            .map(|trained| trained.timings)
-            .map_err(|error| ToolError::of(&error).with_help(error.help()))
-    };
-    train("warming up", &warm_up, &mut engine)?;
-    engine.start_profile();
-    let timings = train("measuring", &split, &mut engine)?;
-    let profile_s = profile(&engine, timings.len());
-    let step_s = median(timings.iter().map(|timing| timing.seconds));
-    say("measuring texts without gradients");
-    let inference_texts_per_s = inference(&mut engine, &split, workload.batch_size)?;
-    drop(engine);
-    say("measuring matrix products again");
-    rates.extend(matrix_rates(&encoder, tokens_per_batch)?);
-    let rate = median(rates.into_iter());
-    let linear = StepProducts::parameters_of(&encoder);
-    let floor_s = 6.0 * linear as f64 * tokens_per_step / rate;
-    Ok(Measurement {
-        parameters,
-        threads: rayon::current_num_threads(),
-        batch_size: workload.batch_size,
-        gradient_accumulation: workload.gradient_accumulation,
-        activation_checkpointing: workload.activation_checkpointing,
-        synthetic,
-        length: workload.length.filter(|_| synthetic),
-        steps: timings.len(),
-        step_s,
-        tokens_per_step,
-        tokens_per_s: tokens_per_step / step_s,
-        matmul_gflops: rate / 1e9,
-        floor_s,
-        floor_ratio: step_s / floor_s,
-        profile_s,
-        inference_texts_per_s,
-        total_steps: workload.total_steps,
-        training_s: workload.total_steps.map(|steps| steps as f64 * step_s),
-        peak_rss_gib: peak_rss_gib(),
-    })
+    }
 }
 
 /// Passes on how many steps are made.
@@ -226,7 +285,7 @@ fn synthetic_split(sequences: usize, vocab_size: usize, length: Option<usize>) -
         for token in 0..length {
             split.ids.push(below(vocab_size as u64) as u32);
             let special = token == 0 || token + 1 == length;
-            let outside = SYNTHETIC_LABELS as u64 - 1;
+            let outside = Sizes::LABELS as u64 - 1;
             split.labels.push(if special {
                 IGNORE
             } else if below(4) == 0 {
@@ -313,12 +372,10 @@ mod tests {
             "local_attention": 8, "global_attn_every_n_layers": 3,
         });
         Workload {
-            shape: Shape::Sizes(sizes),
+            encoder: EncoderSpec::from_json(&sizes.to_string()).unwrap(),
             data: None,
             length: None,
-            batch_size: 4,
-            gradient_accumulation: 2,
-            activation_checkpointing: false,
+            recipe: Recipe { batch_size: 4, gradient_accumulation: 2, ..Recipe::default() },
             total_steps: None,
             steps: 3,
         }
@@ -347,17 +404,6 @@ mod tests {
                 .map(str::to_owned)
             ),
             "{said:?}"
-        );
-    }
-
-    #[test]
-    fn a_model_without_a_size_is_refused_by_the_name_of_the_size() {
-        let shape = Shape::Sizes(json!({"num_hidden_layers": 2}));
-        assert!(
-            bench(&Workload { shape, ..workload() }, &|_| {})
-                .unwrap_err()
-                .to_string()
-                .contains("`vocab_size`")
         );
     }
 
@@ -398,9 +444,9 @@ mod tests {
 
     #[test]
     fn more_made_up_tokens_than_can_be_numbered_are_refused() {
-        let error =
-            bench(&Workload { length: Some(1 << 20), batch_size: 1 << 10, ..workload() }, &|_| {})
-                .unwrap_err();
+        let recipe = Recipe { batch_size: 1 << 10, ..workload().recipe };
+        let large = Workload { length: Some(1 << 20), recipe, ..workload() };
+        let error = bench(&large, &|_| {}).unwrap_err();
         assert!(
             error.to_string().contains("10240 texts of up to 1048576 tokens")
                 && error.help().is_some(),

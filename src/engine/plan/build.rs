@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::draft::Draft;
-use super::foresight::Foresight;
+use super::foresight::{Foresight, undefined};
 use super::instances::{Instance, Instances, Reader};
 use super::key::key_of;
 use super::node::Commit;
@@ -19,7 +19,7 @@ use super::wires::Graph;
 use super::{Digests, Identity, Node, NodeId, Plan, PlanError, SweepShape};
 use crate::base::diagnostics::{Diagnostic, Diagnostics, suggest};
 use crate::engine::spec::Experiment;
-use crate::engine::stage::StageKind;
+use crate::engine::stage::{Facts, StageKind};
 
 /// Bounds trials times stages and wires.
 const MOST_NODES: usize = 4_000_000;
@@ -244,7 +244,7 @@ impl<'a> Assembly<'a> {
             let named = || by_name.iter().map(|at| (draft.wires[*at].port.name, inputs[*at]));
             let identity = identity(instance, &self.nodes, named());
             let ports = draft.wires.iter().map(|wire| wire.port.name);
-            let node = Node {
+            let mut node = Node {
                 stage: Arc::clone(&draft.declaration.name),
                 kind,
                 instance: Arc::clone(&instance.stage),
@@ -254,13 +254,14 @@ impl<'a> Assembly<'a> {
                 timeout: draft.declaration.timeout.map(|(timeout, _)| timeout),
                 identity,
                 label: Arc::clone(label),
+                facts: Facts::new(),
                 own: Arc::clone(&instance.own),
             };
             let place = |parameter: &str| match axes.of_parameter(number, parameter) {
                 Some(axis) => trials.value(*trial, axis).span,
                 None => draft.place(parameter),
             };
-            self.foresight.look(&node, number, &place, self.contents);
+            node.facts = self.foresight.look(&node, &self.nodes, number, &place, self.contents);
             self.nodes.push(node);
         }
         let nodes: Vec<NodeId> =
@@ -297,7 +298,7 @@ impl<'a> Assembly<'a> {
         let objective = experiment.sweep.as_ref()?.objective.as_ref()?;
         let (stage, metric) = objective.path();
         let placed = self.placed.get(&graph.position(stage)?)?;
-        let of_node = |id: &NodeId| self.foresight.undefined(&self.nodes[id.index()]);
+        let of_node = |id: &NodeId| undefined(&self.nodes[id.index()], &self.nodes);
         let reasons = undefined_everywhere(metric, placed.nodes.iter().map(of_node))?;
         let metric = objective.metric.clone();
         if let Some(by_data) = reasons.iter().find(|undefined| undefined.by_data) {

@@ -14,24 +14,24 @@ use crate::engine::stage::{Facts, InputFacts, UndefinedMetrics};
 
 #[derive(Default)]
 pub(super) struct Foresight {
-    /// By node.
-    facts: Vec<Facts>,
     said: HashSet<(usize, String)>,
     pub(super) found: Vec<Diagnostic>,
 }
 
 impl Foresight {
-    /// Looks at the next node, one of stage `number`.
+    /// Looks at the next node, one of stage `number`, and returns what is known of its output.
     ///
+    /// * `nodes`: those before it
     /// * `place`: where a parameter of it was written
     pub(super) fn look(
         &mut self,
         node: &Node,
+        nodes: &[Node],
         number: usize,
         place: &dyn Fn(&str) -> Span,
         contents: &Contents,
-    ) {
-        let inputs = inputs_of(&self.facts, node);
+    ) -> Facts {
+        let inputs = inputs_of(node, nodes);
         let inputs = InputFacts(&inputs);
         for problem in node.instance.check_inputs(inputs) {
             if self.said.insert((number, problem.message.clone())) {
@@ -45,17 +45,19 @@ impl Foresight {
                 facts.extend(node.instance.facts_of_content(&**content));
             }
         }
-        self.facts.push(facts);
-    }
-
-    /// The metrics that a node which was looked at never defines.
-    pub(super) fn undefined(&self, node: &Node) -> Vec<UndefinedMetrics> {
-        node.instance.undefined_metrics(InputFacts(&inputs_of(&self.facts, node)))
+        facts
     }
 }
 
+/// The metrics that a node never defines.
+///
+/// * `nodes`: those before it
+pub(super) fn undefined(node: &Node, nodes: &[Node]) -> Vec<UndefinedMetrics> {
+    node.instance.undefined_metrics(InputFacts(&inputs_of(node, nodes)))
+}
+
 /// What is known of what flows into a node.
-fn inputs_of<'a>(facts: &'a [Facts], node: &Node) -> Vec<(&'static str, &'a Facts)> {
-    let of = |(port, input): &(&'static str, NodeId)| (*port, &facts[input.index()]);
+fn inputs_of<'a>(node: &Node, nodes: &'a [Node]) -> Vec<(&'static str, &'a Facts)> {
+    let of = |(port, input): &(&'static str, NodeId)| (*port, &nodes[input.index()].facts);
     node.inputs.iter().map(of).collect()
 }

@@ -12,7 +12,7 @@ use super::schema::Schema;
 use super::warning::Warning;
 use super::{CacheKey, Fingerprint, SweepShape, Trial};
 use crate::base::diagnostics::Diagnostics;
-use crate::engine::stage::{AnyStage, HubCommit, StageKind};
+use crate::engine::stage::{AnyStage, Facts, HubCommit, StageKind};
 
 /// The position of a node in [`Plan::nodes`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -72,6 +72,8 @@ pub struct Node {
     pub identity: Identity,
     /// The swept values that reach it, such as `learning_rate=1e-5,seed=0`; empty where none does.
     pub label: Arc<str>,
+    /// What is known of its output before anything runs.
+    pub facts: Facts,
     pub(super) own: Arc<Own>,
 }
 

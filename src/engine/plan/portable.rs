@@ -19,7 +19,6 @@ pub fn portable_parameters(
     instance: &dyn AnyStage,
 ) -> io::Result<Map<String, Value>> {
     let mut parameters = parameters_of(instance);
-    parameters.extend(instance.execution());
     parameters.retain(|_, value| !value.is_null());
     Schema::of(kind).make_absolute(&mut parameters)?;
     Ok(parameters)

@@ -24,6 +24,8 @@ pub(super) struct Property {
     pub(super) shape: Shape,
     pub(super) required: bool,
     pub(super) default: Option<Value>,
+    /// False for what says how the work is done, and changes no result: `x-changes-result`.
+    changes_result: bool,
     /// The first sentence of its documentation.
     pub(super) about: Option<String>,
 }
@@ -91,7 +93,7 @@ impl Schema {
             Shape::Table { properties, .. } => properties,
             _ => Vec::new(),
         };
-        let strips = properties.iter().any(|property| property.shape.leaves_key());
+        let strips = properties.iter().any(Property::leaves_key);
         Self { properties, strips }
     }
 
@@ -107,7 +109,7 @@ impl Schema {
         })
     }
 
-    /// Takes out what does not enter the key: paths and revisions at any depth.
+    /// Takes out what does not enter the key: what changes no result, and paths and revisions at any depth.
     pub(super) fn strip(&self, parameters: &mut Map<String, Value>) {
         if self.strips {
             strip_properties(&self.properties, parameters);
@@ -149,7 +151,7 @@ fn make_absolute(shape: &Shape, value: &mut Value) -> io::Result<()> {
 fn strip_properties(properties: &[Property], map: &mut Map<String, Value>) {
     for property in properties {
         if let Some(value) = map.get_mut(&property.name)
-            && strip_value(&property.shape, value)
+            && (!property.changes_result || strip_value(&property.shape, value))
         {
             map.shift_remove(&property.name);
         }
@@ -190,6 +192,12 @@ fn strip_value(shape: &Shape, value: &mut Value) -> bool {
     }
 }
 
+impl Property {
+    fn leaves_key(&self) -> bool {
+        !self.changes_result || self.shape.leaves_key()
+    }
+}
+
 impl Shape {
     /// Whether a value of this shape holds something that stays out of the key.
     fn leaves_key(&self) -> bool {
@@ -199,7 +207,7 @@ impl Shape {
                 first.iter().chain(rest.as_deref()).any(Self::leaves_key)
             }
             Self::Table { properties, extra } => {
-                properties.iter().any(|property| property.shape.leaves_key())
+                properties.iter().any(Property::leaves_key)
                     || matches!(extra, Extra::Each(shape) if shape.leaves_key())
             }
             Self::OneOf(shapes) => shapes.iter().any(Self::leaves_key),
@@ -368,6 +376,7 @@ impl Compiler<'_> {
                 shape: with_format(self.shape(schema, open), schema),
                 required: required.contains(&name.as_str()),
                 default: schema.get("default").cloned(),
+                changes_result: schema.get("x-changes-result") != Some(&Value::Bool(false)),
                 about: schema.get("description").and_then(Value::as_str).map(first_sentence),
             })
             .collect();

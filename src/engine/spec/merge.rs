@@ -146,31 +146,38 @@ impl<'a> Merge<'a> {
             paths.iter().map(|path| (path, path::named(&path.words))).collect();
         named.sort_by_key(|(_, named)| named.as_ref().map(extent));
         let mut seen = HashSet::new();
-        for (path, named) in
-            named.into_iter().filter(|(path, _)| seen.insert(path::text(&path.words)))
-        {
-            if !named.as_ref().is_some_and(|named| self.remove(named)) {
+        let mut left = Left::new();
+        for (path, named) in named {
+            if seen.insert(path::text(&path.words))
+                && !named.as_ref().is_some_and(|named| self.remove(named, &mut left))
+            {
                 let problem = self.absent(path, named.as_ref());
                 self.problems.push(problem);
+            }
+        }
+        self.stages.retain(|stage| self.index.contains_key(&stage.name));
+        for stage in &mut self.stages {
+            if let Some(left) = left.get(&stage.name) {
+                stage.parameters.retain(|parameter| left.contains(&parameter.name));
             }
         }
         let names = self.stages.iter().enumerate();
         self.index = names.map(|(position, stage)| (stage.name.clone(), position)).collect();
     }
 
-    /// Removes what a path names; false where that is not inherited.
-    fn remove(&mut self, named: &Named<'_>) -> bool {
+    /// Removes what a path names; false where that is not inherited. Stages go from the index, and parameters from `left`.
+    fn remove(&mut self, named: &Named<'_>, left: &mut Left) -> bool {
         match named {
             Named::Seed => self.seed.take().is_some(),
-            Named::Stage((name, _)) => remove_from(&mut self.stages, |stage| stage.name == *name),
+            Named::Stage((name, _)) => self.index.remove(name).is_some(),
             // A value is inherited whole.
             Named::Value(ValuePath { members: [_, ..], .. }) => false,
             Named::Value(ValuePath { stage: None, name: (name, _), .. }) => {
                 self.params.remove(&**name).is_some()
             }
             Named::Value(ValuePath { stage: Some((stage, _)), name: (name, _), .. }) => {
-                let mut stages = self.stages.iter_mut();
-                let Some(stage) = stages.find(|it| it.name == *stage) else { return false };
+                let Some(position) = self.index.get(stage) else { return false };
+                let stage = &mut self.stages[*position];
                 match &**name {
                     "after" if !stage.after.is_empty() => {
                         stage.after.clear();
@@ -178,7 +185,10 @@ impl<'a> Merge<'a> {
                     }
                     "retry" => stage.retry.take().is_some(),
                     "timeout" => stage.timeout.take().is_some(),
-                    _ => remove_from(&mut stage.parameters, |it| it.name == *name),
+                    _ => {
+                        let all = || stage.parameters.iter().map(|it| it.name.clone()).collect();
+                        left.entry(stage.name.clone()).or_insert_with(all).remove(name)
+                    }
                 }
             }
             Named::Sweep([]) => self.sweep.take().is_some(),
@@ -189,7 +199,9 @@ impl<'a> Merge<'a> {
                     ("over", axis) => match path::named(axis) {
                         Some(Named::Value(value)) if value.members.is_empty() => {
                             let target = value.target();
-                            remove_from(&mut sweep.axes, |axis| axis.target == target)
+                            let before = sweep.axes.len();
+                            sweep.axes.retain(|axis| axis.target != target);
+                            sweep.axes.len() < before
                         }
                         _ => false,
                     },
@@ -213,7 +225,7 @@ impl<'a> Merge<'a> {
                 absent.help("a value is inherited or unset whole")
             }
             Some(Named::Value(ValuePath { stage: Some((stage, _)), name: (name, _), .. }))
-                if self.stages.iter().any(|it| it.name == *stage) =>
+                if self.index.contains_key(stage) =>
             {
                 let what = format!("stage.{stage}.{name}");
                 if &**name == "kind" {
@@ -222,8 +234,8 @@ impl<'a> Merge<'a> {
                         "write another `kind` under `[stage.{stage}]`, which starts it empty"
                     ));
                 }
-                let stages = self.stages.iter().filter(|it| it.name == *stage);
-                let names = stages.flat_map(|stage| &stage.parameters).map(|it| &*it.name);
+                let parameters = &self.stages[self.index[stage]].parameters;
+                let names = parameters.iter().map(|parameter| &*parameter.name);
                 self.problems.with_suggestion(diagnostic(&what, "is not inherited"), name, names)
             }
             Some(
@@ -431,6 +443,9 @@ impl<'a> Merge<'a> {
     }
 }
 
+/// The names of the parameters that stay, by stage: of hundreds of thousands, all that go do so at once.
+type Left = HashMap<Arc<str>, HashSet<Arc<str>>>;
+
 /// How much of an experiment a path names: a part has less than the whole that it belongs to.
 fn extent(named: &Named<'_>) -> usize {
     match named {
@@ -438,13 +453,6 @@ fn extent(named: &Named<'_>) -> usize {
         Named::Stage(_) | Named::Sweep([_]) => 1,
         Named::Sweep([]) => 2,
     }
-}
-
-/// Removes what is meant; false where there is no such thing.
-fn remove_from<T>(list: &mut Vec<T>, is_meant: impl Fn(&T) -> bool) -> bool {
-    let before = list.len();
-    list.retain(|item| !is_meant(item));
-    list.len() < before
 }
 
 fn empty_sweep(span: Span) -> Sweep {

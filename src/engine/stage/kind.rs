@@ -5,17 +5,17 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::base::problem::Problem;
 
 use super::{
-    Artifact, CodeVersion, Context, Facts, InputFacts, InputFolders, Inputs, Port, Resources,
-    Stage, StageError, Survey, SurveyInputs,
+    Artifact, Circumstances, CodeVersion, Context, Cost, Facts, InputFacts, InputFolders, Inputs,
+    Port, Resources, Stage, StageError, Survey, SurveyInputs,
 };
 
 /// What the engine knows of an artifact type; see [`Artifact`] for the fields.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct ArtifactType {
     pub name: &'static str,
     pub format: u32,
@@ -25,6 +25,8 @@ pub struct ArtifactType {
     pub metrics: Option<&'static str>,
     pub metric_names: &'static [&'static str],
     pub headlines: &'static [&'static str],
+    /// [`Artifact::facts`]
+    pub facts: fn(&Path) -> Facts,
 }
 
 impl ArtifactType {
@@ -39,6 +41,7 @@ impl ArtifactType {
             metrics: A::METRICS,
             metric_names: A::METRIC_NAMES,
             headlines: A::HEADLINES,
+            facts: A::facts,
         }
     }
 
@@ -110,7 +113,7 @@ pub struct Extension {
 }
 
 /// A stage with its type erased; see [`Stage`] for the methods.
-pub trait AnyStage: Send + Sync {
+pub trait AnyStage: Any + Send + Sync {
     /// The parameters after defaults, paths among them. The plan leaves those out of the key, since only the content of the files counts.
     fn parameters(&self) -> Value;
     fn check(&self) -> Vec<ParameterProblem>;
@@ -122,7 +125,7 @@ pub trait AnyStage: Send + Sync {
     fn undefined_metrics(&self, inputs: InputFacts<'_>) -> Vec<UndefinedMetrics>;
     fn hub_commit(&self) -> Option<HubCommit>;
     fn resources(&self) -> Resources;
-    fn execution(&self) -> Map<String, Value>;
+    fn cost(&self, inputs: InputFacts<'_>, here: Circumstances<'_>) -> Option<Cost>;
     fn extension(&self) -> Option<Extension>;
 
     /// # Errors
@@ -177,8 +180,8 @@ impl<S: Stage> AnyStage for S {
         Stage::resources(self)
     }
 
-    fn execution(&self) -> Map<String, Value> {
-        Stage::execution(self)
+    fn cost(&self, inputs: InputFacts<'_>, here: Circumstances<'_>) -> Option<Cost> {
+        Stage::cost(self, inputs, here)
     }
 
     fn extension(&self) -> Option<Extension> {

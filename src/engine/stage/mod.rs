@@ -16,6 +16,7 @@
 
 mod caveat;
 mod context;
+mod cost;
 mod error;
 mod kind;
 mod resources;
@@ -24,6 +25,7 @@ mod survey;
 
 pub use caveat::Caveat;
 pub use context::{Context, Device, Evaluated, Level, Progress, Signals};
+pub use cost::{Circumstances, Cost, Memory, Part, Time};
 pub use error::StageError;
 pub use kind::{
     AnyStage, ArtifactType, Content, Extension, HubCommit, Inspection, ParameterProblem,
@@ -67,6 +69,11 @@ pub trait Artifact: Sized {
     const METRIC_NAMES: &'static [&'static str] = &[];
     /// Those of them that say most, the first first: what a table shows that has no room for all.
     const HEADLINES: &'static [&'static str] = &[];
+
+    /// What is known of the artifact in `folder`, by the names of [`Stage::facts`]: more than could be foreseen. Nothing where it cannot be read.
+    fn facts(_folder: &Path) -> Facts {
+        Facts::new()
+    }
 
     /// Opens the artifact in `folder`, reading no more than its small parts.
     ///
@@ -116,7 +123,8 @@ impl<'a> InputFacts<'a> {
 ///
 /// Field documentation becomes the help of `pipeline kinds`, the README's table and the editors' schema, so every field has a doc comment.
 /// Bounds are written as `#[schemars(range(min = 1))]` or `#[schemars(extend("exclusiveMinimum" = 0.0))]`; a path is a [`std::path::PathBuf`]
-/// with `#[schemars(extend("format" = "path"))]`; a field called `seed` makes the kind one that draws random numbers.
+/// with `#[schemars(extend("format" = "path"))]`; a field called `seed` makes the kind one that draws random numbers; one that says how the work is
+/// done and changes no result has `#[schemars(extend("x-changes-result" = false))]`, and stays out of the key.
 pub trait Stage: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static {
     const KIND: &'static str;
     const CODE: &'static [CodeVersion];
@@ -177,10 +185,9 @@ pub trait Stage: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'stat
         Resources::default()
     }
 
-    /// Parameters that say how the work is done and change no result. They are not serialised, so that they stay out of the key; whoever foresees
-    /// what the work takes finds them here. Together with those that are serialised they make the same stage again.
-    fn execution(&self) -> Map<String, Value> {
-        Map::new()
+    /// What its work takes, told from the parameters and from what is known of the inputs. `None` for a kind whose work takes too little to tell.
+    fn cost(&self, _inputs: InputFacts<'_>, _here: Circumstances<'_>) -> Option<Cost> {
+        None
     }
 
     /// The parameter that only says how far the work goes, for kinds that have one. What a stage leaves in [`Context::lineage`] when it ends is

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::files;
-use crate::engine::stage::{Artifact, StageError};
+use super::{files, known};
+use crate::engine::stage::{Artifact, Facts, StageError};
 use crate::nn::EncoderSpec;
 
 /// An encoder in Hugging Face layout: `config.json`, `model.safetensors`, `tokenizer.json`.
@@ -24,6 +24,12 @@ impl Backbone {
 impl Artifact for Backbone {
     const TYPE: &'static str = "backbone";
     const FORMAT: u32 = 1;
+
+    fn facts(folder: &Path) -> Facts {
+        let text = files::read_text(&folder.join(Self::CONFIG));
+        let encoder = text.ok().and_then(|text| EncoderSpec::from_json(&text).ok());
+        encoder.as_ref().map(known::of_encoder).unwrap_or_default()
+    }
 
     fn open(folder: &Path) -> Result<Self, StageError> {
         let path = files::require(folder, Self::CONFIG)?;

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::known::{self, Texts};
 use super::{corpus, files};
-use crate::engine::stage::{Artifact, Caveat, StageError};
+use crate::engine::stage::{Artifact, Caveat, Facts, StageError};
 use crate::text::{EncodedSplit, Example, LabelSet, Split, Statistics};
 
 /// The tokens of each split beside its texts, the labels, and the tokenizer that made them.
@@ -106,6 +107,17 @@ impl Encoded {
 impl Artifact for Encoded {
     const TYPE: &'static str = "encoded";
     const FORMAT: u32 = 2;
+
+    fn facts(folder: &Path) -> Facts {
+        let Ok(encoded) = Self::open(folder) else { return Facts::new() };
+        let of = |split| encoded.statistics.get(&split);
+        let count = |split| of(split).map_or(0, |statistics| statistics.sequences);
+        known::of_texts(Texts {
+            train: count(Split::Train),
+            validation: count(Split::Validation),
+            tokens_per_text: of(Split::Train).map(|statistics| statistics.length_mean),
+        })
+    }
 
     fn open(folder: &Path) -> Result<Self, StageError> {
         files::require(folder, Self::TOKENIZER)?;

@@ -13,6 +13,7 @@ mod evaluation;
 mod figures;
 pub mod files;
 mod heads;
+pub mod known;
 mod seal;
 
 pub use backbone::Backbone;

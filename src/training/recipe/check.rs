@@ -1,0 +1,108 @@
+//! What is wrong with a recipe by itself.
+
+use super::Recipe;
+use crate::base::problem::Problem;
+use crate::base::units;
+
+/// Something wrong with parameters, first the one at which a message points.
+type Found = Problem<Vec<&'static str>>;
+
+impl Recipe {
+    /// Everything that makes the recipe unusable whatever it is trained on. It says the bounds of single parameters, too, for callers who have
+    /// held them against no schema.
+    #[must_use]
+    pub fn check(&self) -> Vec<Found> {
+        let mut found = self.beyond_bounds();
+        if self.warmup_steps.is_some() && self.warmup_ratio.is_some() {
+            let message = "`warmup_steps` and `warmup_ratio` exclude each other";
+            let about = ["warmup_ratio", "warmup_steps"];
+            found.push(Found::new(about, message).help("remove one of them"));
+        }
+        if self.ner_weight == 0.0 && self.anomaly_weight == 0.0 {
+            let message =
+                "`ner_weight` and `anomaly_weight` are both 0, which leaves nothing to learn";
+            let about = ["ner_weight", "anomaly_weight"];
+            found.push(Found::new(about, message).help("give one of them a weight"));
+        }
+        found.extend(self.beyond_single_precision());
+        if self.cadence().is_none() {
+            let message = "`checkpoint_every` is neither a number of steps nor a time";
+            let help = format!("a number of steps, or {}", units::DURATION);
+            found.push(Found::new(["checkpoint_every"], message).help(help));
+        }
+        found
+    }
+
+    fn beyond_bounds(&self) -> Vec<Found> {
+        let at_least_zero = |value: f64| value.is_finite() && value >= 0.0;
+        let beta = |value: &f64| (0.0..1.0).contains(value);
+        let ratio = |ratio: &f64| (0.0..=1.0).contains(ratio);
+        let stopping = self.early_stopping;
+        let rules = [
+            ("epochs", self.epochs > 0, "must be at least 1"),
+            ("batch_size", self.batch_size > 0, "must be at least 1"),
+            ("gradient_accumulation", self.gradient_accumulation > 0, "must be at least 1"),
+            ("learning_rate", at_least_zero(self.learning_rate), "must be a number of at least 0"),
+            ("weight_decay", at_least_zero(self.weight_decay), "must be a number of at least 0"),
+            ("betas", self.betas.iter().all(beta), "must lie in [0, 1)"),
+            ("eps", self.eps > 0.0, "must be above 0"),
+            ("max_grad_norm", at_least_zero(self.max_grad_norm), "must be a number of at least 0"),
+            ("warmup_ratio", self.warmup_ratio.iter().all(ratio), "must lie in [0, 1]"),
+            ("ner_weight", at_least_zero(self.ner_weight), "must be a number of at least 0"),
+            (
+                "anomaly_weight",
+                at_least_zero(self.anomaly_weight),
+                "must be a number of at least 0",
+            ),
+            (
+                "class_weights",
+                self.class_weights.iter().flatten().all(|weight| *weight > 0.0),
+                "must be above 0",
+            ),
+            ("evaluate_every", self.evaluate_every != Some(0), "must be at least 1 step"),
+            (
+                "early_stopping",
+                stopping.is_none_or(|it| it.patience > 0 && at_least_zero(it.min_delta)),
+                "needs a `patience` of at least 1, and a `min_delta` of at least 0",
+            ),
+        ];
+        let broken = rules.into_iter().filter(|(_, holds, _)| !holds);
+        broken.map(|(name, _, rule)| Found::new([name], format!("`{name}` {rule}"))).collect()
+    }
+
+    /// Numbers that would be lost: moments below the normal range count as zero, so that an `eps` there could divide zero by zero.
+    fn beyond_single_precision(&self) -> impl Iterator<Item = Found> {
+        let class_weights = self.class_weights.into_iter().flatten();
+        let singles = [
+            ("learning_rate", self.learning_rate),
+            ("eps", self.eps),
+            ("max_grad_norm", self.max_grad_norm),
+            ("ner_weight", self.ner_weight),
+            ("anomaly_weight", self.anomaly_weight),
+        ];
+        let lost = singles.into_iter().filter(|(_, value)| !is_single(*value));
+        let class_weight = class_weights.filter(|weight| !is_single(*weight)).take(1);
+        lost.chain(class_weight.map(|weight| ("class_weights", weight))).map(|(name, value)| {
+            let message = format!("`{name}` = {value:e} is beyond what training computes with");
+            Found::new([name], message)
+                .help("training computes in single precision: from 1.2e-38 to 3.4e38")
+        })
+    }
+}
+
+/// Whether a number is still itself, up to rounding, in the single precision that training computes in: neither lost nor infinite.
+fn is_single(value: f64) -> bool {
+    value == 0.0 || (value as f32).is_normal()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_recipe_has_no_problem_and_a_broken_one_shows_all() {
+        assert_eq!(Recipe::default().check(), []);
+        let broken = Recipe { epochs: 0, betas: [1.0, 0.9], eps: 0.0, ..Recipe::default() };
+        assert_eq!(broken.check().len(), 3);
+    }
+}
