@@ -21,7 +21,7 @@ use crate::nn::{HeadSizes, JointModel};
 use crate::stages::artifacts::known;
 use crate::stages::artifacts::{Backbone, Checkpoint, Encoded, Heads, files};
 use crate::tasks::metrics::Scores;
-use crate::text::{Corpus, IGNORE, Split};
+use crate::text::{Corpus, EncodedSplit, IGNORE, Split};
 use crate::training::{
     self, Checkpoints, Contents, Metric, ModelEngine, Storage, TrainError, Trained,
 };
@@ -144,18 +144,7 @@ impl Stage for Recipe {
         let TrainInputs { model, data } = inputs;
         let labels = &data.labels;
         let (train, validation) = (data.tokens(Split::Train)?, data.tokens(Split::Validation)?);
-        if let Some(id) = train
-            .ids
-            .iter()
-            .chain(&validation.ids)
-            .find(|id| **id as usize >= model.encoder.vocab_size)
-        {
-            return Err(StageError::new(format!(
-                "the data has token {id}, but the model's vocabulary has {} entries",
-                model.encoder.vocab_size
-            ))
-            .with_help("wire `tokenize` and `train` to the same model"));
-        }
+        check_vocabulary(&[&train, &validation], model.encoder.vocab_size)?;
         watched::refuse_undefined(&self.comparing(), || {
             Ok(Contents::of(&data.examples(Split::Validation)?))
         })?;
@@ -225,6 +214,15 @@ impl Stage for Recipe {
         written?;
         Checkpoint::open(context.output)
     }
+}
+
+/// The model must have an entry for each token.
+fn check_vocabulary(splits: &[&EncodedSplit], entries: usize) -> Result<(), StageError> {
+    let mut ids = splits.iter().flat_map(|split| &split.ids);
+    let Some(id) = ids.find(|id| **id as usize >= entries) else { return Ok(()) };
+    let message =
+        format!("the data has token {id}, but the model's vocabulary has {entries} entries");
+    Err(StageError::new(message).with_help("wire `tokenize` and `train` to the same model"))
 }
 
 const NO_ENTITIES: &str = "the corpus has no entities";
