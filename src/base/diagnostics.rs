@@ -17,7 +17,8 @@ use std::sync::Arc;
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Renderer, Snippet};
 use serde_json::{Value, json};
 
-use crate::base::visible;
+use super::problem::Problem;
+use super::visible;
 
 /// More diagnostics than this are counted, not kept: nobody reads them, and a hostile file must not fill the memory.
 const KEPT: usize = 1000;
@@ -172,6 +173,12 @@ impl Diagnostic {
         Self { code, message: message.into(), span: None, labels: Vec::new(), help: Vec::new() }
     }
 
+    /// The diagnostic of a problem whose place in the texts is known.
+    #[must_use]
+    pub fn of(code: &'static str, problem: Problem<Span>) -> Self {
+        Self::new(code, problem.message).at(problem.place).help_of(problem.help)
+    }
+
     #[must_use]
     pub fn at(mut self, span: Span) -> Self {
         self.span = Some(span);
@@ -185,9 +192,20 @@ impl Diagnostic {
     }
 
     #[must_use]
-    pub fn help(mut self, text: impl Into<String>) -> Self {
-        self.help.push(text.into());
+    pub fn help(self, text: impl Into<String>) -> Self {
+        self.help_of(Some(text))
+    }
+
+    #[must_use]
+    pub fn help_of(mut self, help: Option<impl Into<String>>) -> Self {
+        self.help.extend(help.map(Into::into));
         self
+    }
+
+    /// Names what was most likely meant, or says what there is.
+    #[must_use]
+    pub fn meant(self, near: Option<&str>, otherwise: impl FnOnce() -> String) -> Self {
+        self.help(near.map_or_else(otherwise, |near| format!("did you mean `{near}`?")))
     }
 }
 

@@ -103,92 +103,77 @@ impl Schema {
 
     /// Makes paths absolute, at any depth.
     pub(super) fn make_absolute(&self, parameters: &mut Map<String, Value>) -> io::Result<()> {
-        self.properties.iter().try_for_each(|property| match parameters.get_mut(&property.name) {
-            Some(value) => make_absolute(&property.shape, value),
-            None => Ok(()),
-        })
+        let mut result = Ok(());
+        Walk::Absolute(&mut result).table(&self.properties, &Extra::Nothing, parameters);
+        result
     }
 
     /// Takes out what does not enter the key: what changes no result, and paths and revisions at any depth.
     pub(super) fn strip(&self, parameters: &mut Map<String, Value>) {
         if self.strips {
-            strip_properties(&self.properties, parameters);
+            Walk::Strip.table(&self.properties, &Extra::Nothing, parameters);
         }
     }
 }
 
-/// Makes the paths in a value absolute.
-fn make_absolute(shape: &Shape, value: &mut Value) -> io::Result<()> {
-    match (shape, value) {
-        (Shape::Text { format: Format::Path, .. }, Value::String(text)) => {
-            // A path that is no text was refused when the value was made.
-            if let Some(path) = std::path::absolute(&*text)?.to_str() {
-                *text = path.to_owned();
-            }
-            Ok(())
-        }
-        (Shape::Array { first, rest, .. }, Value::Array(items)) => {
-            let shapes = first.iter().chain(rest.as_deref().into_iter().cycle());
-            items.iter_mut().zip(shapes).try_for_each(|(item, shape)| make_absolute(shape, item))
-        }
-        (Shape::Table { properties, extra }, Value::Object(map)) => {
-            map.iter_mut().try_for_each(|(name, value)| {
-                let property = properties.iter().find(|property| property.name == *name);
-                match (property, extra) {
-                    (Some(property), _) => make_absolute(&property.shape, value),
-                    (None, Extra::Each(shape)) => make_absolute(shape, value),
-                    (None, Extra::Nothing | Extra::Anything) => Ok(()),
+/// What is done to the texts of a value.
+enum Walk<'r> {
+    /// Paths are made absolute, unless that fails.
+    Absolute(&'r mut io::Result<()>),
+    /// What does not enter the key is taken out.
+    Strip,
+}
+
+impl Walk<'_> {
+    fn table(&mut self, properties: &[Property], extra: &Extra, table: &mut Map<String, Value>) {
+        table.retain(|name, value| {
+            let property = properties.iter().find(|property| property.name == *name);
+            match (property, extra) {
+                (Some(property), _) => {
+                    let is_key = property.changes_result || !matches!(self, Self::Strip);
+                    is_key && self.keeps(&property.shape, value)
                 }
-            })
-        }
-        (Shape::OneOf(shapes), value) => {
-            shapes.iter().try_for_each(|shape| make_absolute(shape, value))
-        }
-        _ => Ok(()),
+                (None, Extra::Each(shape)) => self.keeps(shape, value),
+                (None, Extra::Nothing | Extra::Anything) => true,
+            }
+        });
     }
-}
 
-fn strip_properties(properties: &[Property], map: &mut Map<String, Value>) {
-    for property in properties {
-        if let Some(value) = map.get_mut(&property.name)
-            && (!property.changes_result || strip_value(&property.shape, value))
-        {
-            map.shift_remove(&property.name);
-        }
-    }
-}
-
-/// Returns true when the value as a whole leaves.
-fn strip_value(shape: &Shape, value: &mut Value) -> bool {
-    match (shape, value) {
-        (Shape::Text { format, .. }, Value::String(_)) => *format != Format::Plain,
-        (Shape::Array { first, rest, .. }, Value::Array(items)) => {
-            let mut number = 0;
-            items.retain_mut(|item| {
-                let shape = first.get(number).or(rest.as_deref());
-                number += 1;
-                !shape.is_some_and(|shape| strip_value(shape, item))
-            });
-            false
-        }
-        (Shape::Table { properties, extra }, Value::Object(map)) => {
-            strip_properties(properties, map);
-            if let Extra::Each(shape) = extra {
-                map.retain(|name, value| {
-                    properties.iter().any(|property| property.name == *name)
-                        || !strip_value(shape, value)
+    fn keeps(&mut self, shape: &Shape, value: &mut Value) -> bool {
+        match (shape, value) {
+            (Shape::Text { format, .. }, Value::String(text)) => return self.text(*format, text),
+            (Shape::Array { first, rest, .. }, Value::Array(items)) => {
+                let mut shapes = first.iter().map(Some).chain(std::iter::repeat(rest.as_deref()));
+                items.retain_mut(|item| {
+                    let shape = shapes.next().flatten();
+                    shape.is_none_or(|shape| self.keeps(shape, item))
                 });
             }
-            false
-        }
-        (Shape::OneOf(shapes), value) => {
-            let mut leaves = false;
-            for shape in shapes {
-                leaves |= strip_value(shape, value);
+            (Shape::Table { properties, extra }, Value::Object(table)) => {
+                self.table(properties, extra, table);
             }
-            leaves
+            (Shape::OneOf(shapes), value) => {
+                return shapes.iter().all(|shape| self.keeps(shape, value));
+            }
+            _ => {}
         }
-        _ => false,
+        true
+    }
+
+    fn text(&mut self, format: Format, text: &mut String) -> bool {
+        match self {
+            Self::Strip => format == Format::Plain,
+            Self::Absolute(result) => {
+                if format == Format::Path {
+                    match std::path::absolute(&*text) {
+                        // A path that is no text was refused when the value was made.
+                        Ok(path) => *text = path.to_string_lossy().into_owned(),
+                        Err(error) => **result = Err(error),
+                    }
+                }
+                true
+            }
+        }
     }
 }
 

@@ -161,12 +161,8 @@ impl<'a> SourceFiles<'a> {
                     Ok(Err(problems)) => {
                         let id = self.add_text(&source.path, bytes);
                         for problem in problems {
-                            let diagnostic = Diagnostic::new("invalid-source", problem.message)
-                                .at(Span::new(id, problem.place));
-                            found.push(match problem.help {
-                                Some(help) => diagnostic.help(help),
-                                None => diagnostic,
-                            });
+                            let span = Span::new(id, problem.place.clone());
+                            found.push(Diagnostic::of("invalid-source", problem.at(span)));
                         }
                         Inspected::Wrong
                     }
@@ -280,12 +276,8 @@ impl<'a> SourceFiles<'a> {
 }
 
 pub(super) fn problem_diagnostic(stage: &str, problem: &ParameterProblem) -> Diagnostic {
-    let diagnostic =
-        Diagnostic::new("invalid-parameter", format!("stage `{stage}`: {}", problem.message));
-    match &problem.help {
-        Some(help) => diagnostic.help(help.as_str()),
-        None => diagnostic,
-    }
+    Diagnostic::new("invalid-parameter", format!("stage `{stage}`: {}", problem.message))
+        .help_of(problem.help.as_deref())
 }
 
 /// Where a relative path starts.

@@ -151,10 +151,7 @@ impl Validator<'_> {
             )),
             _ => None,
         };
-        self.report(match help {
-            Some(help) => diagnostic.help(help),
-            None => diagnostic,
-        })
+        self.report(diagnostic.help_of(help))
     }
 
     /// Whether a value that advice is about to name would be taken.
@@ -212,13 +209,8 @@ impl Validator<'_> {
             format!("{} cannot be {}", self.subject(path), value_text(&json)),
         )
         .at(value.span);
-        let diagnostic = match near {
-            Some(near) => {
-                diagnostic.help(format!("did you mean {}?", value_text(&Json::from(near))))
-            }
-            None => diagnostic,
-        };
-        self.report(diagnostic.help(options_text(options)))
+        let meant = near.map(|near| format!("did you mean {}?", value_text(&Json::from(near))));
+        self.report(diagnostic.help_of(meant).help(options_text(options)))
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of one shape")]
@@ -329,12 +321,10 @@ impl Validator<'_> {
         )
         .at(span);
         let near = suggest(name, known.iter().copied());
-        self.report(match near {
-            Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-            None => {
-                diagnostic.help(format!("it has the keys {}", names_text(known.iter().copied())))
-            }
-        });
+        self.report(
+            diagnostic
+                .meant(near, || format!("it has the keys {}", names_text(known.iter().copied()))),
+        );
         near
     }
 

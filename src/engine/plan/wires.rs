@@ -145,21 +145,14 @@ impl<'a> Connector<'a, '_> {
         }
         let kind = self.names.kind(name);
         if kind.is_none() {
-            let diagnostic =
+            let kinds = || self.names.kinds.iter().map(|kind| kind.name);
+            let named_after = "a stage without `kind` is of the kind that it is named after: write `kind = \"...\"` to name it otherwise";
+            self.found.push(
                 Diagnostic::new("unknown-kind", format!("unknown stage kind {}", quoted(name)))
-                    .at(*kind_span);
-            let diagnostic = match suggest(name, self.names.kinds.iter().map(|kind| kind.name)) {
-                Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-                None => diagnostic.help(format!(
-                    "kinds are {}",
-                    names_text(self.names.kinds.iter().map(|kind| kind.name))
-                )),
-            };
-            self.found.push(match kind_span == name_span {
-                true => diagnostic
-                    .help("a stage without `kind` is of the kind that it is named after: write `kind = \"...\"` to name it otherwise"),
-                false => diagnostic,
-            });
+                    .at(*kind_span)
+                    .meant(suggest(name, kinds()), || format!("kinds are {}", names_text(kinds())))
+                    .help_of((kind_span == name_span).then_some(named_after)),
+            );
         }
         kind
     }
@@ -208,14 +201,9 @@ impl<'a> Connector<'a, '_> {
         let diagnostic =
             Diagnostic::new("unknown-stage", format!("there is no stage {}", quoted(name)))
                 .at(span);
-        let near = match self.found.len() < SUGGESTED {
-            true => suggest(name, self.names.stages.iter().map(|stage| &*stage.name)),
-            false => None,
-        };
-        self.found.push(match near {
-            Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-            None => diagnostic.help(self.names.stages_text()),
-        });
+        let names = self.names.stages.iter().map(|stage| &*stage.name);
+        let near = if self.found.len() < SUGGESTED { suggest(name, names) } else { None };
+        self.found.push(diagnostic.meant(near, || self.names.stages_text()));
         None
     }
 
@@ -279,10 +267,9 @@ impl<'a> Connector<'a, '_> {
         };
         let near =
             suggest(&parameter.name, known().chain(STAGE_KEYS)).or(fitting.map(|port| port.name));
-        self.found.push(match near {
-            Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-            None => diagnostic.help(format!("kind `{}` has {}", kind.name, names_text(known()))),
-        });
+        self.found.push(
+            diagnostic.meant(near, || format!("kind `{}` has {}", kind.name, names_text(known()))),
+        );
         near.map(str::to_owned)
     }
 

@@ -46,10 +46,8 @@ impl Problems {
         word: &str,
         candidates: impl IntoIterator<Item = &'a str>,
     ) -> Diagnostic {
-        match self.near(word, candidates) {
-            Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-            None => diagnostic,
-        }
+        diagnostic
+            .help_of(self.near(word, candidates).map(|near| format!("did you mean `{near}`?")))
     }
 
     pub fn near<'a>(

@@ -162,12 +162,9 @@ fn missing(files: &dyn Files, path: &Path, whose: Option<&Path>) -> Diagnostic {
     }
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let beside = files.beside(path);
-    match suggest_file(name, &beside).filter(|name| name.ends_with(".toml")) {
-        Some(near) => {
-            diagnostic.help(format!("did you mean `{}`?", path.with_file_name(near).display()))
-        }
-        None => diagnostic,
-    }
+    let near = suggest_file(name, &beside).filter(|name| name.ends_with(".toml"));
+    let meant = near.map(|near| path.with_file_name(near).display().to_string());
+    diagnostic.help_of(meant.map(|path| format!("did you mean `{path}`?")))
 }
 
 fn not_utf8(id: SourceId, bytes: &[u8], at: usize) -> Diagnostic {

@@ -55,14 +55,11 @@ pub(super) fn entry(reader: &mut Reader<'_>, entry: Entry, sweep: &mut SweepLaye
         _ => {
             let message = format!("`[sweep]` has no key {}", quoted(&name));
             let diagnostic = Diagnostic::new("unknown-key", message).at(name_span);
-            let diagnostic = match reader.problems.near(&name, KEYS) {
-                Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-                None if matches!(node.data, NodeData::Table(_)) => {
-                    diagnostic.help("axes stand under `[sweep.over]`")
-                }
-                None => diagnostic.help(format!("it has {}", listed(&KEYS))),
-            };
-            reader.problems.push(diagnostic);
+            let near = reader.problems.near(&name, KEYS);
+            reader.problems.push(diagnostic.meant(near, || match node.data {
+                NodeData::Table(_) => "axes stand under `[sweep.over]`".to_owned(),
+                _ => format!("it has {}", listed(&KEYS)),
+            }));
         }
     }
 }

@@ -123,11 +123,9 @@ pub(super) fn lookup<'a>(
             shown(word),
             quoted(&format!("@params.{path}"))
         );
-        let diagnostic = Diagnostic::new("unknown-param", message).at(span);
-        match near {
-            Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-            None => diagnostic.help(format!("write `{} = ...` under {at}", shown(word))),
-        }
+        Diagnostic::new("unknown-param", message)
+            .at(span)
+            .meant(near, || format!("write `{} = ...` under {at}", shown(word)))
     };
     let mut words = path.split('.');
     let first = words.next().unwrap_or_default();

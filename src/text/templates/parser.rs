@@ -8,6 +8,7 @@ use ::toml::de::{DeTable, DeValue};
 
 use super::super::jsonl::check_label;
 use super::{FORMAT, Piece, Placeholder, Template, Templates};
+use crate::base::diagnostics::suggest;
 use crate::base::toml::{self, Mistake, Reading};
 
 type Table<'a> = DeTable<'a>;
@@ -119,7 +120,7 @@ impl Parser<'_> {
         let mut meant = Vec::new();
         for name in table.keys().filter(|name| !keys.contains(&name.get_ref().as_ref())).take(KEPT)
         {
-            let near = nearest(name.get_ref(), keys.iter().copied());
+            let near = suggest(name.get_ref(), keys.iter().copied());
             meant.extend(near);
             let help = match near {
                 Some(near) => format!("did you mean `{near}`?"),
@@ -399,19 +400,10 @@ fn placeholder(whole: &str, placeholders: &[Placeholder]) -> Result<usize, (Stri
     }
     placeholders.iter().position(|placeholder| placeholder.name == name).ok_or_else(|| {
         let help =
-            match nearest(name, placeholders.iter().map(|placeholder| placeholder.name.as_str())) {
+            match suggest(name, placeholders.iter().map(|placeholder| placeholder.name.as_str())) {
                 Some(near) => format!("did you mean `{{{near}}}`?"),
                 None => format!("add `[entities.{name}]` with `label` and `values`"),
             };
         (format!("unknown placeholder `{{{name}}}`"), help)
     })
-}
-
-/// What a mistyped name most likely meant.
-fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let likeness = candidates.map(|candidate| (strsim::jaro_winkler(name, candidate), candidate));
-    likeness
-        .max_by(|one, other| one.0.total_cmp(&other.0))
-        .filter(|(likeness, _)| *likeness > 0.8)
-        .map(|(_, nearest)| nearest)
 }

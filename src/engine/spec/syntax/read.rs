@@ -160,13 +160,10 @@ impl<'t> Tree<'t> {
         before.sort_by_key(|mistake| mistake.place.start);
         crude::one_per_line(self.text, &mut before);
         problems.extend(self.problems);
-        for Mistake { place, message, help } in before {
-            let span = Span::new(self.id, self.base + place.start..self.base + place.end);
-            let diagnostic = Diagnostic::new("syntax", message).at(span);
-            problems.push(match help {
-                Some(help) => diagnostic.help(help),
-                None => diagnostic,
-            });
+        for mistake in before {
+            let Range { start, end } = mistake.place;
+            let span = Span::new(self.id, self.base + start..self.base + end);
+            problems.push(Diagnostic::of("syntax", mistake.at(span)));
         }
     }
 
