@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use pipeline::base::rng::Rng;
 use pipeline::text::{
-    By, Division, Entity, EqualTexts, Example, Fractions, LabelSet, Split, Templates,
+    By, Division, Entity, EqualTexts, Example, Fractions, LabelSet, Offsets, Split, Templates,
     TextTokenizer, jsonl, spans, split, train_tokenizer,
 };
 
@@ -116,7 +116,7 @@ fn real_data(file: &str) -> Option<PathBuf> {
 #[test]
 fn the_real_log_reads_without_an_error_and_its_entities_survive() {
     let Some(path) = real_data("bgl/bgl.jsonl") else { return };
-    let examples = jsonl::read(&path).unwrap();
+    let examples = jsonl::read(&path, Offsets::Characters).unwrap();
     assert_eq!(
         (examples.len(), examples.iter().filter(|example| example.anomaly == 1).count()),
         (2000, 143)

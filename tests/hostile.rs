@@ -196,7 +196,11 @@ fn a_line_of_gigabytes_is_refused_in_little_memory() {
 fn long_line() {
     // More than the process may have.
     let reader = BufReader::new(OneLine { left: 4 << 30 });
-    let error = pipeline::text::jsonl::read_from(reader, Path::new("lines.jsonl"))
-        .expect_err("no line is that long");
+    let error = pipeline::text::jsonl::read_from(
+        reader,
+        Path::new("lines.jsonl"),
+        pipeline::text::Offsets::Characters,
+    )
+    .expect_err("no line is that long");
     assert!(error.to_string().contains("lines.jsonl:1:1: "), "{error}");
 }

@@ -167,7 +167,7 @@ impl ReadCorpus {
         push: &mut dyn FnMut(Split, Example) -> Result<(), StageError>,
     ) -> Result<(), StageError> {
         let read = |parameter, path: &Path| {
-            jsonl::read_with(path, self.offsets).map_err(|error| {
+            jsonl::read(path, self.offsets).map_err(|error| {
                 StageError::new(error.to_string()).with_help(error.help()).in_file_of(parameter)
             })
         };

@@ -103,25 +103,42 @@ fn render(path: &Path, problems: &[Problem<Position>], more: usize) -> String {
     lines.join("\n")
 }
 
-/// Reads a file of JSON lines.
-///
-/// # Errors
-/// [`ReadError`] when the file cannot be read, has no line, or has malformed ones.
-pub fn read(path: &Path) -> Result<Vec<Example>, ReadError> {
-    read_with(path, Offsets::Characters)
-}
-
 /// Reads a file of JSON lines in which `start` and `end` count in `offsets`.
 ///
 /// # Errors
-/// As [`read`], and when an offset lies inside a character.
-pub fn read_with(path: &Path, offsets: Offsets) -> Result<Vec<Example>, ReadError> {
-    let file = regular::open(path).map_err(|error| ReadError::Io { path: path.into(), error })?;
-    let limits = Limits { bytes: LINE_LIMIT_BYTES, offsets };
+/// [`ReadError`] when the file cannot be read, has no line, or has malformed ones.
+pub fn read(path: &Path, offsets: Offsets) -> Result<Vec<Example>, ReadError> {
+    read_from(open(path)?, path, offsets)
+}
+
+/// Reads JSON lines from anywhere; `path` is what messages call it.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_from(
+    reader: impl BufRead,
+    path: &Path,
+    offsets: Offsets,
+) -> Result<Vec<Example>, ReadError> {
     let mut examples = Vec::new();
-    let reader = io::BufReader::with_capacity(1 << 16, file);
+    let limits = Limits { bytes: LINE_LIMIT_BYTES, offsets };
     read_limited(reader, path, limits, &mut |example| examples.push(example))?;
     Ok(examples)
+}
+
+/// Reads what [`write`] wrote, whatever the length of its lines: they may be longer than those that they were read from. Few texts are in memory
+/// at a time.
+///
+/// # Errors
+/// As [`read`]; what came before the error has been handed out.
+pub fn read_back(path: &Path, each: &mut dyn FnMut(Example)) -> Result<(), ReadError> {
+    let limits = Limits { bytes: usize::MAX, offsets: Offsets::Characters };
+    read_limited(open(path)?, path, limits, each)
+}
+
+fn open(path: &Path) -> Result<impl BufRead, ReadError> {
+    let file = regular::open(path).map_err(|error| ReadError::Io { path: path.into(), error })?;
+    Ok(io::BufReader::with_capacity(1 << 16, file))
 }
 
 /// What is asked of lines.
@@ -130,37 +147,6 @@ struct Limits {
     /// The longest.
     bytes: usize,
     offsets: Offsets,
-}
-
-/// Reads what [`write`] wrote, whatever the length of its lines: they may be longer than those that they were read from.
-///
-/// # Errors
-/// As [`read`].
-pub fn read_back(path: &Path) -> Result<Vec<Example>, ReadError> {
-    let mut examples = Vec::new();
-    read_back_each(path, &mut |example| examples.push(example))?;
-    Ok(examples)
-}
-
-/// The same text by text, so that few are in memory at a time.
-///
-/// # Errors
-/// As [`read`]; what came before the error has been handed out.
-pub fn read_back_each(path: &Path, each: &mut dyn FnMut(Example)) -> Result<(), ReadError> {
-    let file = regular::open(path).map_err(|error| ReadError::Io { path: path.into(), error })?;
-    let limits = Limits { bytes: usize::MAX, offsets: Offsets::Characters };
-    read_limited(io::BufReader::with_capacity(1 << 16, file), path, limits, each)
-}
-
-/// Reads JSON lines from anywhere; `path` is what messages call it.
-///
-/// # Errors
-/// As [`read`].
-pub fn read_from(reader: impl BufRead, path: &Path) -> Result<Vec<Example>, ReadError> {
-    let mut examples = Vec::new();
-    let limits = Limits { bytes: LINE_LIMIT_BYTES, offsets: Offsets::Characters };
-    read_limited(reader, path, limits, &mut |example| examples.push(example))?;
-    Ok(examples)
 }
 
 fn read_limited(
@@ -261,14 +247,7 @@ fn parse_line(
 }
 
 /// Reads one line, whose offsets count in `offsets`.
-///
-/// # Errors
-/// What is wrong and what was expected, and where.
-pub fn parse_example(
-    text: &str,
-    line: usize,
-    offsets: Offsets,
-) -> Result<Example, Problem<Position>> {
+fn parse_example(text: &str, line: usize, offsets: Offsets) -> Result<Example, Problem<Position>> {
     read_example(Line(text), line, offsets).map_err(|misread| in_line(misread, line, text))
 }
 

@@ -12,7 +12,7 @@ use pipeline::engine::spec::Experiment;
 use pipeline::engine::store::{State, Store, verify};
 use pipeline::nn::{EncoderSpec, JointModel};
 use pipeline::stages;
-use pipeline::text::{EncodedSplit, Templates, TextTokenizer, jsonl};
+use pipeline::text::{EncodedSplit, Offsets, Templates, TextTokenizer, jsonl};
 use pipeline::training::VerifiedCheckpoint;
 
 pub type Target = fn(&[u8]);
@@ -64,12 +64,13 @@ pub fn experiment(bytes: &[u8]) {
 
 /// A corpus of JSON lines; what could be read is written and read again.
 pub fn lines(bytes: &[u8]) {
-    match jsonl::read_from(bytes, Path::new("lines.jsonl")) {
+    match jsonl::read_from(bytes, Path::new("lines.jsonl"), Offsets::Characters) {
         Ok(examples) => {
             let mut written = Vec::new();
             jsonl::write(&examples, &mut written).expect("memory takes everything");
-            let again = jsonl::read_from(written.as_slice(), Path::new("lines.jsonl"))
-                .expect("what was written can be read");
+            let again =
+                jsonl::read_from(written.as_slice(), Path::new("lines.jsonl"), Offsets::Characters)
+                    .expect("what was written can be read");
             assert_eq!(again.len(), examples.len());
         }
         Err(error) => drop(error.to_string()),

@@ -135,5 +135,5 @@ fn read_each_example(path: &Path, each: &mut dyn FnMut(Example)) -> Result<(), S
     if path.metadata().map_err(|error| StageError::io("read", path, &error))?.len() == 0 {
         return Ok(());
     }
-    jsonl::read_back_each(path, each).map_err(|error| StageError::new(error.to_string()))
+    jsonl::read_back(path, each).map_err(|error| StageError::new(error.to_string()))
 }

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn problems(text: impl AsRef<[u8]>) -> Vec<(usize, String)> {
-    match read_from(text.as_ref(), Path::new("x.jsonl")) {
+    match read_from(text.as_ref(), Path::new("x.jsonl"), Offsets::Characters) {
         Err(ReadError::Malformed { problems, .. }) => {
             problems.into_iter().map(|problem| (problem.place.line, problem.message)).collect()
         }
@@ -24,7 +24,7 @@ fn with_entities(entities: &str) -> String {
 #[test]
 fn extra_fields_are_kept_as_text_but_for_nulls() {
     let text = "\u{feff}{\"id\": 7, \"text\": \"a b\", \"anomaly\": 1, \"entities\": [{\"start\": 2, \"end\": 3, \"label\": \"X\"}], \"ok\": true, \"tag\": \"-\", \"no\": null, \"deep\": [1, {}]}\r\n\n";
-    let examples = read_from(text.as_bytes(), Path::new("x")).unwrap();
+    let examples = read_from(text.as_bytes(), Path::new("x"), Offsets::Characters).unwrap();
     let fields = [("deep", "[1, {}]"), ("id", "7"), ("ok", "true"), ("tag", "-")]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
@@ -50,7 +50,8 @@ fn every_malformed_line_is_reported_with_its_number() {
 
 #[test]
 fn of_many_malformed_lines_the_rest_is_counted() {
-    let error = read_from("{\n".repeat(30).as_bytes(), Path::new("x.jsonl")).unwrap_err();
+    let error = read_from("{\n".repeat(30).as_bytes(), Path::new("x.jsonl"), Offsets::Characters)
+        .unwrap_err();
     assert!(
         matches!(&error, ReadError::Malformed { problems, more: 10, .. } if problems.len() == REPORTED)
     );
@@ -61,7 +62,9 @@ fn of_many_malformed_lines_the_rest_is_counted() {
 fn what_helps_depends_on_what_is_wrong() {
     let example = r#"{"text": "a", "entities": [], "anomaly": 0}"#;
     let long = format!("{example}{}\n", " ".repeat(LINE_LIMIT_BYTES));
-    let help = |text: &str| read_from(text.as_bytes(), Path::new("x")).unwrap_err().help();
+    let help = |text: &str| {
+        read_from(text.as_bytes(), Path::new("x"), Offsets::Characters).unwrap_err().help()
+    };
     assert!(help(&long).contains("a line of its own"), "{}", help(&long));
     assert!(
         [format!("{long}{{\n"), "{\n".to_owned(), String::new()]
@@ -85,7 +88,10 @@ fn what_helps_depends_on_what_is_wrong() {
 #[test]
 fn a_file_without_lines_is_empty() {
     for text in ["", "\n  \n"] {
-        assert!(matches!(read_from(text.as_bytes(), Path::new("x")), Err(ReadError::Empty { .. })));
+        assert!(matches!(
+            read_from(text.as_bytes(), Path::new("x"), Offsets::Characters),
+            Err(ReadError::Empty { .. })
+        ));
     }
 }
 
@@ -214,7 +220,7 @@ fn invalid_utf_8_is_located() {
 #[test]
 fn a_mistake_is_at_the_column_of_the_value_that_is_wrong() {
     let column = |line: &str| {
-        let error = read_from(line.as_bytes(), Path::new("x")).unwrap_err();
+        let error = read_from(line.as_bytes(), Path::new("x"), Offsets::Characters).unwrap_err();
         let ReadError::Malformed { problems, .. } = error else { panic!("{error}") };
         problems[0].place.column
     };
@@ -275,16 +281,19 @@ fn deep_nesting_is_an_error_where_it_is_read() {
 #[test]
 fn what_was_written_reads_the_same() {
     let text = r#"{"text": "a \"ñ\" b", "entities": [{"start": 2, "end": 5, "label": "X"}], "anomaly": 1, "n": 1.5}"#;
-    let examples = read_from(text.as_bytes(), Path::new("x")).unwrap();
+    let examples = read_from(text.as_bytes(), Path::new("x"), Offsets::Characters).unwrap();
     let mut written = Vec::new();
     write(&examples, &mut written).unwrap();
-    assert_eq!(read_from(written.as_slice(), Path::new("x")).unwrap(), examples);
+    assert_eq!(
+        read_from(written.as_slice(), Path::new("x"), Offsets::Characters).unwrap(),
+        examples
+    );
 }
 
 proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = read_from(bytes.as_slice(), Path::new("x"));
+        let _ = read_from(bytes.as_slice(), Path::new("x"), Offsets::Characters);
     }
 
     #[test]
@@ -295,7 +304,7 @@ proptest! {
         let mut bytes = line.into_bytes();
         let index = at % bytes.len();
         bytes[index] = byte;
-        if let Ok(examples) = read_from(bytes.as_slice(), Path::new("x")) {
+        if let Ok(examples) = read_from(bytes.as_slice(), Path::new("x"), Offsets::Characters) {
             for example in examples {
                 let length = example.text.chars().count();
                 prop_assert!(example.entities.iter().all(|entity| entity.start < entity.end && entity.end <= length));
