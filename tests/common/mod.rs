@@ -1,5 +1,6 @@
 //! What tests share that work in a folder: the folder, what lies in it, and the program.
 
+pub mod log;
 pub mod small_disk;
 
 use std::collections::BTreeMap;

@@ -72,7 +72,7 @@ fn what_is_interrupted_is_not_tried_again() {
     let ran = Project::new().run_with(
         "[stage.sleep]\nmilliseconds = 60000\nretry = 5\n",
         &cancel,
-        Some(Box::new(react)),
+        &react,
     );
     assert_eq!((ran.end("sleep"), retries(&ran).len()), ("cancelled", 0));
 }
@@ -86,11 +86,8 @@ fn an_interruption_ends_the_pause_before_the_next_attempt() {
         }
     };
     let begun = Instant::now();
-    let ran = Project::new().run_with(
-        "[stage.flaky]\nfailures = 90\nretry = 80\n",
-        &cancel,
-        Some(Box::new(react)),
-    );
+    let ran =
+        Project::new().run_with("[stage.flaky]\nfailures = 90\nretry = 80\n", &cancel, &react);
     assert_eq!(ran.end("flaky"), "cancelled");
     // The fifth pause alone is 3.2 s long, after 3 s of others.
     assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());

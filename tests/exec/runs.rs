@@ -3,7 +3,6 @@
 use std::fs;
 
 use pipeline::engine::exec::{Because, Cancel, Event, Outcome};
-use pipeline::engine::stage::StageError;
 use pipeline::engine::store::verify;
 
 use crate::support::*;
@@ -86,7 +85,7 @@ fn an_older_entry_is_taken_only_where_nobody_builds_the_new_one() {
             drop(held.lock().expect("no panic").take());
         }
     };
-    let ran = project.run_with(&noted("other"), &Cancel::new(), Some(Box::new(react)));
+    let ran = project.run_with(&noted("other"), &Cancel::new(), &react);
     assert!(held.into_inner().expect("no panic").is_none(), "nobody waited");
     assert_eq!(ran.end("b"), "reused");
 }
@@ -121,7 +120,7 @@ fn an_interruption_just_before_a_stage_begins_keeps_it_from_beginning() {
             cancel.cancel();
         }
     };
-    let ran = project.run_with(CHAIN, &cancel, Some(Box::new(react)));
+    let ran = project.run_with(CHAIN, &cancel, &react);
     assert_eq!((ran.started(), ran.end("b"), ran.outcome.exit_code()), (vec![], "cancelled", 130));
 }
 
@@ -140,12 +139,9 @@ fn an_input_that_is_removed_under_a_running_stage_is_said_to_be() {
         }
         _ => {}
     };
-    let ran = project.run_with(CHAIN, &Cancel::new(), Some(Box::new(react)));
-    let Outcome::Failed { error: StageError::Failed { help: Some(help), .. }, .. } =
-        ran.outcome_of("b")
-    else {
-        panic!("{:?}", ran.ends())
-    };
+    let ran = project.run_with(CHAIN, &Cancel::new(), &react);
+    let Outcome::Failed { error, .. } = ran.outcome_of("b") else { panic!("{:?}", ran.ends()) };
+    let help = error.help().expect("a remedy");
     assert_eq!(
         help,
         "an input of the stage was removed or changed during the run; run the same command again"
@@ -330,12 +326,8 @@ fn without_keep_going_what_runs_already_is_finished() {
 fn a_failure_keeps_its_message_and_its_help() {
     let project = Project::new();
     let ran = project.run("[stage.bad]\nkind = \"fail\"\n");
-    let Outcome::Failed { error: StageError::Failed { message, help, .. }, .. } =
-        ran.outcome_of("bad")
-    else {
-        panic!()
-    };
-    assert_eq!((message.as_str(), help.as_deref()), ("it does not work", Some("do not use it")));
+    let Outcome::Failed { error, .. } = ran.outcome_of("bad") else { panic!() };
+    assert_eq!((&*error.to_string(), error.help()), ("it does not work", Some("do not use it")));
 }
 
 #[test]
@@ -437,7 +429,7 @@ fn a_source_that_changes_under_a_run_leaves_no_entry() {
             write("and changed");
         }
     };
-    let ran = project.run_with(&stages, &Cancel::new(), Some(Box::new(change)));
+    let ran = project.run_with(&stages, &Cancel::new(), &change);
     assert!(
         matches!(ran.outcome_of("read"), Outcome::Failed { error, .. } if error.to_string().contains("was changed during the run"))
     );

@@ -178,7 +178,7 @@ fn interrupt(project: &Project, stages: &str) -> Ran {
             asked.cancel();
         }
     };
-    project.run_with(stages, &cancel, Some(Box::new(react)))
+    project.run_with(stages, &cancel, &react)
 }
 
 #[test]
@@ -244,7 +244,7 @@ fn a_run_interrupted_before_it_begins_runs_nothing() {
     let project = Project::new();
     let cancel = Cancel::new();
     cancel.cancel();
-    let ran = project.run_with(LONG, &cancel, None);
+    let ran = project.run_with(LONG, &cancel, &|_| {});
     assert_eq!((ran.started(), ran.outcome.exit_code()), (vec![], 130));
 }
 
@@ -261,7 +261,7 @@ fn an_interruption_ends_the_wait_for_another_process() {
             asked.cancel();
         }
     };
-    let ran = project.run_with(stages, &cancel, Some(Box::new(react)));
+    let ran = project.run_with(stages, &cancel, &react);
     assert_eq!((ran.end("a"), ran.outcome.exit_code()), ("not run", 130));
 }
 
@@ -277,6 +277,6 @@ fn while_another_builds_one_entry_others_are_built() {
             drop(held.lock().expect("no panic").take());
         }
     };
-    let ran = project.run_with(stages, &Cancel::new(), Some(Box::new(react)));
+    let ran = project.run_with(stages, &Cancel::new(), &react);
     assert_eq!((ran.started(), ran.outcome.exit_code()), (vec!["b".to_owned(), "a".to_owned()], 0));
 }

@@ -3,33 +3,15 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
-use pipeline::engine::exec::{Cancel, Event, Options, Outcome, Reporter, RunOutcome, execute};
+use pipeline::engine::exec::{Cancel, Event, Options, Outcome, RunOutcome, execute};
 use pipeline::engine::plan::{CacheKey, Plan, Points};
 use pipeline::engine::spec::{Experiment, Overrides};
 use pipeline::engine::store::Store;
 
+use crate::common::log::{Log, messages};
 pub use crate::common::names;
 use crate::kinds;
-
-pub type React<'a> = Box<dyn Fn(&Event) + Sync + 'a>;
-
-/// Remembers every event, and may do something at one.
-#[derive(Default)]
-pub struct Log<'a> {
-    events: Mutex<Vec<Event>>,
-    react: Option<React<'a>>,
-}
-
-impl Reporter for Log<'_> {
-    fn event(&self, event: &Event) {
-        self.events.lock().expect("no panic").push(event.clone());
-        if let Some(react) = &self.react {
-            react(event);
-        }
-    }
-}
 
 /// A finished run.
 pub struct Ran {
@@ -81,12 +63,7 @@ impl Ran {
 
     /// What the stages said.
     pub fn messages(&self) -> Vec<String> {
-        self.events
-            .iter()
-            .filter_map(|event| {
-                if let Event::StageMessage { text, .. } = event { Some(text.clone()) } else { None }
-            })
-            .collect()
+        messages(&self.events)
     }
 
     pub fn text(&self, stage: &str) -> String {
@@ -179,15 +156,15 @@ impl Project {
     }
 
     pub fn run(&self, stages: &str) -> Ran {
-        self.run_with(stages, &Cancel::new(), None)
+        self.run_with(stages, &Cancel::new(), &|_| {})
     }
 
     /// Runs, and does something at some event.
-    pub fn run_with<'a>(&self, stages: &str, cancel: &Cancel, react: Option<React<'a>>) -> Ran {
-        let log = Log { events: Mutex::default(), react };
+    pub fn run_with(&self, stages: &str, cancel: &Cancel, react: &(dyn Fn(&Event) + Sync)) -> Ran {
+        let log = Log::new(react);
         let outcome = execute(&self.plan(stages), &self.store(), &self.options, &log, cancel)
             .expect("it can start");
-        Ran { outcome, events: log.events.into_inner().expect("no panic") }
+        Ran { outcome, events: log.into_events() }
     }
 
     /// Names in the store's folder for what is unfinished.

@@ -3,16 +3,15 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
-use pipeline::engine::exec::{Cancel, Event, Options, Outcome, Reporter, RunOutcome, execute};
+use pipeline::engine::exec::{Cancel, Event, Options, Outcome, RunOutcome, execute};
 use pipeline::engine::plan::{Forecast, NodeId, Plan, PlanError, Points};
 use pipeline::engine::runs::{Asked, Known, NewRun, RunRecord, RunStatus};
 use pipeline::engine::spec::{Experiment, Overrides};
-use pipeline::engine::stage::StageError;
 use pipeline::engine::store::Store;
 use pipeline::stages;
 
+use crate::common::log::{Log, messages};
 pub use crate::common::names;
 
 /// What a stage called `train` is made from: four steps an epoch.
@@ -43,19 +42,6 @@ model = "@init_model"
 data = "@tokenize"
 batch_size = 8
 "#;
-
-/// Remembers every event, and may do something at one.
-struct Log<'a> {
-    events: Mutex<Vec<Event>>,
-    react: &'a (dyn Fn(&Event) + Sync),
-}
-
-impl Reporter for Log<'_> {
-    fn event(&self, event: &Event) {
-        self.events.lock().expect("no panic").push(event.clone());
-        (self.react)(event);
-    }
-}
 
 pub struct Ran {
     pub plan: Plan,
@@ -135,7 +121,7 @@ impl Project {
             asked: &Asked::default(),
         };
         let record = RunRecord::begin(&store, &new).expect("writable");
-        let log = Log { events: Mutex::default(), react };
+        let log = Log::new(react);
         let outcome = execute(&plan, &store, &self.options, &log, cancel).expect("it can start");
         record
             .finish(
@@ -146,7 +132,7 @@ impl Project {
                 outcome.fingerprints(),
             )
             .expect("writable");
-        Ran { plan, outcome, events: log.events.into_inner().expect("no panic") }
+        Ran { plan, outcome, events: log.into_events() }
     }
 
     /// What `plan` says of `train`.
@@ -211,17 +197,12 @@ impl Ran {
     /// What is said to help.
     pub fn help(&self) -> String {
         match self.outcome() {
-            Outcome::Failed { error: StageError::Failed { help: Some(help), .. }, .. } => {
-                help.clone()
-            }
+            Outcome::Failed { error, .. } => error.help().expect("a remedy").to_owned(),
             other => panic!("{other:?}"),
         }
     }
 
     pub fn messages(&self) -> Vec<String> {
-        let message = |event: &Event| {
-            if let Event::StageMessage { text, .. } = event { Some(text.clone()) } else { None }
-        };
-        self.events.iter().filter_map(message).collect()
+        messages(&self.events)
     }
 }

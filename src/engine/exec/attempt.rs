@@ -101,11 +101,12 @@ impl Job<'_> {
             StageError::Cancelled => {
                 Verdict::Failed(StageError::new("the stage stopped without being asked to"))
             }
-            StageError::Failed { message, help: None, parameter: None }
-                if self.has_lost_an_input(inputs) =>
+            error
+                if error.help().is_none()
+                    && error.parameter().is_none()
+                    && self.has_lost_an_input(inputs) =>
             {
-                let help = "an input of the stage was removed or changed during the run; run the same command again";
-                Verdict::Failed(StageError::new(message).with_help(help))
+                Verdict::Failed(error.with_help("an input of the stage was removed or changed during the run; run the same command again"))
             }
             error => Verdict::Failed(error),
         }

@@ -4,18 +4,14 @@ use std::io::ErrorKind;
 
 use crate::base::disk::no_room::NoRoom;
 use crate::base::disk::regular::TO_READ;
+use crate::base::problem::Problem;
 
 /// A failure of one stage.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StageError {
-    /// The work failed; `help` says what the user can do about it.
-    #[error("{message}")]
-    Failed {
-        message: String,
-        help: Option<String>,
-        /// The parameter that names the file in which the mistake is.
-        parameter: Option<&'static str>,
-    },
+    /// The work failed; where the mistake is in a file, the place is the parameter that names it.
+    #[error("{}", .0.message)]
+    Failed(Problem<Option<&'static str>>),
     /// The context asked to stop, and what is needed to go on is saved.
     #[error("interrupted")]
     Cancelled,
@@ -23,51 +19,45 @@ pub enum StageError {
 
 impl StageError {
     pub fn new(message: impl Into<String>) -> Self {
-        Self::Failed { message: message.into(), help: None, parameter: None }
+        Self::Failed(Problem { place: None, message: message.into(), help: None })
     }
 
     /// What another error says, with what helps where that is known.
     pub fn of(error: &impl std::fmt::Display, help: Option<impl Into<String>>) -> Self {
         let help = help.map(Into::into);
-        Self::Failed { message: error.to_string(), help, parameter: None }
+        Self::Failed(Problem { place: None, message: error.to_string(), help })
     }
 
     #[must_use]
-    pub fn with_help(self, help: impl Into<String>) -> Self {
-        match self {
-            Self::Failed { message, parameter, .. } => {
-                Self::Failed { message, help: Some(help.into()), parameter }
-            }
-            Self::Cancelled => Self::Cancelled,
+    pub fn with_help(mut self, help: impl Into<String>) -> Self {
+        if let Self::Failed(problem) = &mut self {
+            problem.help = Some(help.into());
         }
+        self
     }
 
     /// The same, about a file that a parameter names.
     #[must_use]
-    pub fn in_file_of(self, parameter: &'static str) -> Self {
-        match self {
-            Self::Failed { message, help, .. } => {
-                Self::Failed { message, help, parameter: Some(parameter) }
-            }
-            Self::Cancelled => Self::Cancelled,
+    pub fn in_file_of(mut self, parameter: &'static str) -> Self {
+        if let Self::Failed(problem) = &mut self {
+            problem.place = Some(parameter);
         }
+        self
+    }
+
+    fn problem(&self) -> Option<&Problem<Option<&'static str>>> {
+        if let Self::Failed(problem) = self { Some(problem) } else { None }
     }
 
     /// The parameter that names the file in which the mistake is, where it is in one.
     #[must_use]
     pub fn parameter(&self) -> Option<&'static str> {
-        match self {
-            Self::Failed { parameter, .. } => *parameter,
-            Self::Cancelled => None,
-        }
+        self.problem()?.place
     }
 
     #[must_use]
     pub fn help(&self) -> Option<&str> {
-        match self {
-            Self::Failed { help, .. } => help.as_deref(),
-            Self::Cancelled => None,
-        }
+        self.problem()?.help.as_deref()
     }
 
     /// The error of who was to write `path`, in its own words unless the disk takes no more.
