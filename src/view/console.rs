@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::format;
-use super::tally::{Ending, Remark, Tally, Telling};
+use super::tally::{Remark, Tally, Telling};
 use crate::base::visible;
 use crate::engine::exec::{Event, NodeName, Reporter};
+use crate::engine::runs::NodeStatus;
 
 /// Without a terminal, a running stage says how far it is this often.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
@@ -37,7 +38,6 @@ pub struct Console {
 /// A stage under way.
 struct Running {
     bar: Option<ProgressBar>,
-    started: Instant,
     /// When and at what count progress began, since a resumed training does not begin at zero.
     first: Option<(Instant, u64)>,
     last_line: Instant,
@@ -87,40 +87,31 @@ impl Console {
         Self { live: None, quiet: true, ..self }
     }
 
-    /// Whether something about a single node is told. A panic elsewhere must not silence the rest of the run.
+    /// Whether something about a single node is told.
     fn tells(&self, name: &NodeName, remark: Remark) -> bool {
         let Some(tally) = &self.tally else { return true };
-        tally.lock().unwrap_or_else(PoisonError::into_inner).tells(&name.stage, remark)
+        open(tally).tells(&name.stage, remark)
     }
 
     /// Counts the end of a node, and says what there is to say. False where the node itself is to be told of.
-    fn counted(&self, name: &NodeName, ending: Ending) -> bool {
+    fn counted(&self, name: &NodeName, status: NodeStatus) -> bool {
         let Some(tally) = &self.tally else { return false };
-        let told = tally.lock().unwrap_or_else(PoisonError::into_inner).ended(
-            &name.stage,
-            ending,
-            Instant::now(),
-        );
+        let told = open(tally).ended(&name.stage, status, Instant::now());
         let stage = NodeName { label: "".into(), ..name.clone() };
         match told {
             Telling::Nothing => {}
             Telling::Progress(text) => self.line(&stage, Tone::Quiet, "running", &text),
-            Telling::End(ending, text) => {
-                let (tone, state) = match ending {
-                    Ending::Built => (Tone::Good, "done"),
-                    Ending::Cached | Ending::Reused => (Tone::Quiet, "cached"),
-                    Ending::Failed => (Tone::Bad, "failed"),
-                    Ending::Stopped | Ending::NotRun => (Tone::Attention, "stopped"),
+            Telling::End(status, text) => {
+                let (tone, state) = match status {
+                    NodeStatus::Built => (Tone::Good, "done"),
+                    NodeStatus::Cached | NodeStatus::Reused => (Tone::Quiet, "cached"),
+                    NodeStatus::Failed => (Tone::Bad, "failed"),
+                    NodeStatus::Cancelled | NodeStatus::NotRun => (Tone::Attention, "stopped"),
                 };
                 self.line(&stage, tone, state, &text);
             }
         }
         true
-    }
-
-    /// A panic elsewhere must not silence the rest of the run.
-    fn running(&self) -> MutexGuard<'_, HashMap<usize, Running>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn paint(&self, tone: Tone, text: &str) -> String {
@@ -163,7 +154,7 @@ impl Console {
             })
         };
         if self.live.is_some() && typed && echoes() {
-            let step = if self.running().is_empty() { "\r\x1b[K" } else { "\x1b[A" };
+            let step = if open(&self.running).is_empty() { "\r\x1b[K" } else { "\x1b[A" };
             drop(write!(std::io::stderr().lock(), "{step}"));
         }
     }
@@ -214,10 +205,9 @@ impl Console {
         });
         let now = Instant::now();
         if let Some(tally) = &self.tally {
-            tally.lock().unwrap_or_else(PoisonError::into_inner).begun(&name.stage, now);
+            open(tally).begun(&name.stage, now);
         }
-        self.running()
-            .insert(name.node, Running { bar, started: now, first: None, last_line: now });
+        open(&self.running).insert(name.node, Running { bar, first: None, last_line: now });
     }
 
     fn progress(
@@ -228,7 +218,7 @@ impl Console {
         unit: &str,
         numbers: &[(&'static str, f64)],
     ) {
-        let mut guard = self.running();
+        let mut guard = open(&self.running);
         let Some(running) = guard.get_mut(&name.node) else { return };
         let now = Instant::now();
         let (since, at) = *running.first.get_or_insert((now, done));
@@ -257,12 +247,12 @@ impl Console {
     fn publishing(&self, done: u64, total: u64) {
         let text =
             format!("publishing {}/{} trials", format::grouped(done), format::grouped(total));
-        let mut guard = self.running();
+        let mut guard = open(&self.running);
         let now = Instant::now();
         let is_first = !guard.contains_key(&PUBLISHING);
         let running = guard.entry(PUBLISHING).or_insert_with(|| {
             let bar = self.live.as_ref().map(|live| live.add(ProgressBar::new_spinner()));
-            Running { bar, started: now, first: None, last_line: now }
+            Running { bar, first: None, last_line: now }
         });
         if let Some(bar) = &running.bar {
             bar.set_message(text);
@@ -274,13 +264,38 @@ impl Console {
         }
     }
 
-    /// Takes the live line away.
-    fn end(&self, name: &NodeName) -> Option<Duration> {
-        let running = self.running().remove(&name.node)?;
-        if let Some(bar) = running.bar {
+    /// Takes a live line away.
+    fn clear_line(&self, node: usize) {
+        let running = open(&self.running).remove(&node);
+        if let Some(bar) = running.and_then(|running| running.bar) {
             bar.finish_and_clear();
         }
-        Some(running.started.elapsed())
+    }
+
+    /// Takes the live line of a node away that has ended, and tells how it did.
+    fn ended(&self, name: &NodeName, status: NodeStatus, tone: Tone, state: &str, rest: &str) {
+        self.clear_line(name.node);
+        if !self.counted(name, status) {
+            self.line(name, tone, state, rest);
+        }
+    }
+
+    fn remark(&self, name: &NodeName, remark: Remark, tone: Tone, state: &str, rest: &str) {
+        if self.tells(name, remark) {
+            self.line(name, tone, state, rest);
+        }
+    }
+
+    fn failed(&self, name: &NodeName, error: &str, help: Option<&str>) {
+        self.clear_line(name.node);
+        if self.tells(name, Remark::Failure) {
+            self.line(name, Tone::Bad, "failed", error);
+            let indent = self.width + 11;
+            for line in help.iter().flat_map(|help| help.lines()) {
+                self.print(&format!("{:indent$}{}", "", self.fold(&format!("help: {line}"))));
+            }
+        }
+        self.counted(name, NodeStatus::Failed);
     }
 }
 
@@ -289,105 +304,67 @@ impl Reporter for Console {
         match event {
             Event::RunStarted { .. } | Event::Evaluated { .. } => {}
             Event::Publishing { done, total } => self.publishing(*done, *total),
-            Event::RunFinished { .. } => {
-                if let Some(Running { bar: Some(bar), .. }) = self.running().remove(&PUBLISHING) {
-                    bar.finish_and_clear();
-                }
-            }
+            Event::RunFinished { .. } => self.clear_line(PUBLISHING),
             Event::Warning { text } => {
                 self.print(&format!("{} {text}", self.paint(Tone::Attention, "warning:")));
             }
-            Event::StageCached { name, .. } => {
-                self.end(name);
-                if !self.counted(name, Ending::Cached) {
-                    self.line(name, Tone::Quiet, "cached", "");
-                }
-            }
-            Event::StageReused { name, from, .. } => {
-                self.end(name);
-                if !self.counted(name, Ending::Reused) {
-                    let text = format!("same content as {}", from.short());
-                    self.line(name, Tone::Quiet, "reused", &text);
-                }
-            }
             Event::StageWaiting { name, .. } => {
-                if self.tells(name, Remark::Other) {
-                    self.line(name, Tone::Quiet, "waiting", "another process is building it");
-                }
+                let text = "another process is building it";
+                self.remark(name, Remark::Other, Tone::Quiet, "waiting", text);
             }
             Event::StageStarted { name, .. } => self.begin(name),
             Event::StageProgress { name, done, total, unit, numbers } => {
                 self.progress(name, *done, *total, unit, numbers)
             }
             Event::StageMessage { name, warning: true, text } => {
-                if self.tells(name, Remark::Warning) {
-                    self.line(name, Tone::Attention, "warning", text);
-                }
+                self.remark(name, Remark::Warning, Tone::Attention, "warning", text);
             }
             Event::StageMessage { name, warning: false, text } => {
-                let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
-                if notes.insert((name.stage.to_string(), text.clone()))
-                    && self.tells(name, Remark::Note)
-                {
-                    self.line(name, Tone::Quiet, "note", text);
+                let note = (name.stage.to_string(), text.clone());
+                if open(&self.notes).insert(note) {
+                    self.remark(name, Remark::Note, Tone::Quiet, "note", text);
                 }
             }
             Event::EntryDamaged { name, findings, moved_to, .. } => {
                 let text = format!("{}; set aside in {moved_to}, built again", findings.join("; "));
                 self.line(name, Tone::Attention, "damaged", &text);
             }
-            Event::StageFinished { name, elapsed_ms, size_bytes, .. } => {
-                self.end(name);
-                if self.counted(name, Ending::Built) {
-                    return;
-                }
-                let elapsed = format::duration(Duration::from_millis(*elapsed_ms));
-                self.line(
-                    name,
-                    Tone::Good,
-                    "done",
-                    &format!("{elapsed:>8}  {}", format::bytes(*size_bytes)),
-                );
-            }
             Event::StageRetried { name, attempt, attempts, error, pause_ms, .. } => {
                 let again = format::duration(Duration::from_millis(*pause_ms));
-                self.line(
-                    name,
-                    Tone::Attention,
-                    "retry",
-                    &format!("attempt {attempt} of {attempts} failed: {error}; again in {again}"),
-                );
+                let text =
+                    format!("attempt {attempt} of {attempts} failed: {error}; again in {again}");
+                self.line(name, Tone::Attention, "retry", &text);
+            }
+            Event::StageCached { name, .. } => {
+                self.ended(name, NodeStatus::Cached, Tone::Quiet, "cached", "");
+            }
+            Event::StageReused { name, from, .. } => {
+                let text = format!("same content as {}", from.short());
+                self.ended(name, NodeStatus::Reused, Tone::Quiet, "reused", &text);
+            }
+            Event::StageFinished { name, elapsed_ms, size_bytes, .. } => {
+                let elapsed = format::duration(Duration::from_millis(*elapsed_ms));
+                let text = format!("{elapsed:>8}  {}", format::bytes(*size_bytes));
+                self.ended(name, NodeStatus::Built, Tone::Good, "done", &text);
             }
             Event::StageFailed { name, error, help, .. } => {
-                self.end(name);
-                let tells = self.tells(name, Remark::Failure);
-                if tells {
-                    self.line(name, Tone::Bad, "failed", error);
-                }
-                let help = help.as_ref().filter(|_| tells);
-                for line in help.iter().flat_map(|help| help.lines()) {
-                    self.print(&format!(
-                        "{:indent$}{}",
-                        "",
-                        self.fold(&format!("help: {line}")),
-                        indent = self.width + 11
-                    ));
-                }
-                self.counted(name, Ending::Failed);
+                self.failed(name, error, help.as_deref());
             }
             Event::StageCancelled { name, .. } => {
-                self.end(name);
-                if !self.counted(name, Ending::Stopped) {
-                    self.line(name, Tone::Attention, "stopped", "the same command continues");
-                }
+                let text = "the same command continues";
+                self.ended(name, NodeStatus::Cancelled, Tone::Attention, "stopped", text);
             }
             Event::StageNotRun { name, because } => {
-                if !self.counted(name, Ending::NotRun) {
-                    self.line(name, Tone::Quiet, "not run", &format!("because {because}"));
-                }
+                let text = format!("because {because}");
+                self.ended(name, NodeStatus::NotRun, Tone::Quiet, "not run", &text);
             }
         }
     }
+}
+
+/// A panic elsewhere must not silence the rest of the run.
+fn open<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A stage's name as it stands on one line: the values of axes are a person's, or another program's.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::engine::exec::Counts;
+use crate::engine::runs::NodeStatus;
 use crate::engine::stage::Score;
 
 /// `0.3 s`, `12 s`, `3:05 min`, `2:03 h`.
@@ -52,6 +54,18 @@ pub fn grouped(count: u64) -> String {
 #[must_use]
 pub fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// How nodes ended: `2 built`, `1 stopped`.
+///
+/// * `number`: how many there are of each
+#[must_use]
+pub fn ends(counts: Counts, number: impl Fn(usize) -> String) -> Vec<String> {
+    let name = |status| match status {
+        NodeStatus::Cancelled => "stopped",
+        status => status.name(),
+    };
+    counts.told().map(|(status, count)| format!("{} {}", number(count), name(status))).collect()
 }
 
 /// A score; counts are grouped by thousands.

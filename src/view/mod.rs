@@ -6,36 +6,19 @@
 //!
 //! Scores arrive here as named numbers; nothing here knows what they mean.
 
-mod build;
 mod console;
-mod contents;
-mod error;
 pub mod figures;
 pub mod format;
-mod leftover;
-mod mounts;
-mod origin;
-mod ownership;
-mod pictures;
-mod places;
-mod publish;
-mod put;
-mod record;
+mod results;
 mod rows;
 mod status;
-mod strangers;
-mod swap;
 mod table;
-mod tables;
 mod tally;
 
-pub use build::without_best;
 pub use console::Console;
-pub use error::PublishError;
-pub use leftover::bring_over;
-pub use origin::{Origin, Part};
-pub use places::{check_place, earlier, unpublished};
-pub use publish::{Published, Task, publish};
-pub use record::{experiment_of, made_by};
+pub use results::{
+    Again, Part, PublishError, Published, Task, bring_over, check_place, earlier, experiment_of,
+    made_by, publish, unpublished,
+};
 pub use status::Status;
 pub use table::{caveat_lines, scores_text, sweep_table, trials_table};

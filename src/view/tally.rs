@@ -5,17 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::format;
-
-/// How a node ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Ending {
-    Built,
-    Cached,
-    Reused,
-    Failed,
-    Stopped,
-    NotRun,
-}
+use crate::engine::exec::Counts;
+use crate::engine::runs::NodeStatus;
 
 /// What is said of single nodes, the first few of each kind for each stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,7 +27,7 @@ pub(super) enum Telling {
     /// How far it is.
     Progress(String),
     /// All of it has ended; how most attention-worthy of it did, and in which numbers.
-    End(Ending, String),
+    End(NodeStatus, String),
 }
 
 /// The stages of a run.
@@ -48,7 +39,7 @@ pub(super) struct Tally {
 
 struct Stage {
     total: usize,
-    endings: [usize; 6],
+    ended: Counts,
     remarks: HashMap<Remark, usize>,
     begun: Option<Instant>,
     last_line: Option<Instant>,
@@ -62,7 +53,7 @@ impl Tally {
     ) -> Self {
         let stage = |total| Stage {
             total,
-            endings: [0; 6],
+            ended: Counts::default(),
             remarks: HashMap::new(),
             begun: None,
             last_line: None,
@@ -88,15 +79,16 @@ impl Tally {
     }
 
     /// Counts a node that has ended.
-    pub(super) fn ended(&mut self, stage: &str, ending: Ending, now: Instant) -> Telling {
+    pub(super) fn ended(&mut self, stage: &str, status: NodeStatus, now: Instant) -> Telling {
         let Some(stage) = self.stages.get_mut(stage) else { return Telling::Nothing };
         stage.begun.get_or_insert(now);
-        stage.endings[ending as usize] += 1;
-        let ended: usize = stage.endings.iter().sum();
+        *stage.ended.of(status) += 1;
+        let ended: usize = stage.ended.told().map(|(_, count)| count).sum();
         if ended == stage.total {
-            let worst = [Ending::Failed, Ending::Stopped, Ending::NotRun, Ending::Built];
-            let worst = worst.into_iter().find(|ending| stage.endings[*ending as usize] > 0);
-            return Telling::End(worst.unwrap_or(Ending::Cached), stage.text(now));
+            let worst =
+                [NodeStatus::Failed, NodeStatus::Cancelled, NodeStatus::NotRun, NodeStatus::Built];
+            let worst = worst.into_iter().find(|status| *stage.ended.of(*status) > 0);
+            return Telling::End(worst.unwrap_or(NodeStatus::Cached), stage.text(now));
         }
         let last = *stage.last_line.get_or_insert(now);
         if ended < stage.total && now.duration_since(last) >= self.interval {
@@ -110,14 +102,8 @@ impl Tally {
 
 impl Stage {
     fn text(&self, now: Instant) -> String {
-        let names = ["built", "cached", "reused", "failed", "stopped", "not run"];
-        let mut parts: Vec<String> = self
-            .endings
-            .iter()
-            .zip(names)
-            .filter(|(count, _)| **count > 0)
-            .map(|(count, name)| format!("{} {name}", format::grouped(*count as u64)))
-            .collect();
+        let number = |count| format::grouped(count as u64);
+        let mut parts: Vec<String> = format::ends(self.ended, number);
         let beyond = |remark| {
             let count = self.remarks.get(&remark).copied().unwrap_or(0);
             (count > TOLD).then(|| count - TOLD)
@@ -141,32 +127,35 @@ mod tests {
         let (mut tally, now) = (tally(3), Instant::now());
         tally.begun("train", now);
         let later = now + Duration::from_secs(2);
-        assert_eq!(tally.ended("train", Ending::Built, now), Telling::Nothing);
-        assert_eq!(tally.ended("train", Ending::Cached, now), Telling::Nothing);
+        assert_eq!(tally.ended("train", NodeStatus::Built, now), Telling::Nothing);
+        assert_eq!(tally.ended("train", NodeStatus::Cached, now), Telling::Nothing);
         let text = "2 built, 1 cached in 2.0 s".to_owned();
-        assert_eq!(tally.ended("train", Ending::Built, later), Telling::End(Ending::Built, text));
+        assert_eq!(
+            tally.ended("train", NodeStatus::Built, later),
+            Telling::End(NodeStatus::Built, text)
+        );
     }
 
     #[test]
     fn what_went_wrong_decides_how_a_stage_ended() {
         let (mut tally, now) = (tally(3), Instant::now());
-        tally.ended("train", Ending::NotRun, now);
-        tally.ended("train", Ending::Failed, now);
-        let told = tally.ended("train", Ending::Built, now);
-        assert!(matches!(told, Telling::End(Ending::Failed, _)), "{told:?}");
+        tally.ended("train", NodeStatus::NotRun, now);
+        tally.ended("train", NodeStatus::Failed, now);
+        let told = tally.ended("train", NodeStatus::Built, now);
+        assert!(matches!(told, Telling::End(NodeStatus::Failed, _)), "{told:?}");
     }
 
     #[test]
     fn progress_is_told_now_and_then() {
         let (mut tally, now) = (tally(2_000), Instant::now());
-        assert_eq!(tally.ended("train", Ending::Built, now), Telling::Nothing);
+        assert_eq!(tally.ended("train", NodeStatus::Built, now), Telling::Nothing);
         let later = now + Duration::from_secs(10);
-        let told = tally.ended("train", Ending::Built, later);
+        let told = tally.ended("train", NodeStatus::Built, later);
         assert!(
             matches!(&told, Telling::Progress(text) if text.starts_with("2/2,000  2 built")),
             "{told:?}"
         );
-        assert_eq!(tally.ended("train", Ending::Built, later), Telling::Nothing);
+        assert_eq!(tally.ended("train", NodeStatus::Built, later), Telling::Nothing);
     }
 
     #[test]
@@ -174,7 +163,7 @@ mod tests {
         let (mut tally, now) = (tally(1), Instant::now());
         let told = (0..TOLD + 7).filter(|_| tally.tells("train", Remark::Warning)).count();
         assert_eq!(told, TOLD);
-        let Telling::End(_, text) = tally.ended("train", Ending::Built, now) else {
+        let Telling::End(_, text) = tally.ended("train", NodeStatus::Built, now) else {
             panic!("the only node has ended")
         };
         assert!(text.contains("1 built, 7 more warnings"), "{text}");

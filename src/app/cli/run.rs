@@ -15,7 +15,7 @@ use super::signals::Signals;
 use super::{cost, origin, plan as planning, terminal, typed};
 use crate::base::diagnostics::{Diagnostic, Diagnostics, suggest};
 use crate::engine::exec::{
-    self, Cancel, Counts, Event, NodeName, NodeResult, Options, Reporter, RunOutcome,
+    self, Cancel, Event, NodeName, NodeResult, Options, Reporter, RunOutcome,
 };
 use crate::engine::plan::{NodeId, Plan};
 use crate::engine::runs::{Asked, NewRun, Results, RunFile, RunRecord, RunStatus, name_of_file};
@@ -23,7 +23,7 @@ use crate::engine::spec::unsafe_name;
 use crate::engine::stage::{Caveat, Device};
 use crate::engine::store::{Claim, Store};
 use crate::stages;
-use crate::view::{self, Console, Origin, Part, PublishError, Published, format};
+use crate::view::{self, Again, Console, Part, PublishError, Published, format};
 
 pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
     let signals = Signals::watch()?;
@@ -133,7 +133,7 @@ fn execute(
         plan,
         store: &project.store,
         on_cpu,
-        origin: Origin { made_by: record.run().made_by(), again: &again },
+        again: &again,
     };
     for text in &plan.warnings {
         listener.event(&Event::Warning { text: text.to_string() });
@@ -191,11 +191,6 @@ fn conclude(
     for warning in published.iter().flatten().flat_map(|published| &published.warnings) {
         listener.event(&Event::Warning { text: warning.clone() });
     }
-    if let Ok(Some(published)) = &published
-        && let Some(text) = view::without_best(&results, published.best.as_deref())
-    {
-        listener.event(&Event::Warning { text });
-    }
     let caveats = match &published {
         Ok(Some(_)) => results.caveats().map_err(|error| {
             Failure::failed(format!("the scores cannot be read: {error}"))
@@ -249,18 +244,8 @@ fn publish(
     results: &Results,
     cancel: &Cancel,
 ) -> Result<Option<Published>, Failure> {
-    let waits = || {
-        let text = "another run is publishing to the same folder: waiting for it".to_owned();
-        listener.event(&Event::Warning { text });
-    };
-    let task = view::Task {
-        results,
-        store: listener.store,
-        origin: &listener.origin,
-        cancel,
-        progress: &|done, total| listener.event(&Event::Publishing { done, total }),
-        waits: &waits,
-    };
+    let (store, again) = (listener.store, listener.again);
+    let task = view::Task { results, store, again, cancel, reporter: listener };
     view::publish(task).map_err(|error| {
         let ending = match error {
             PublishError::Interrupted { .. } => Outcome::Interrupted,
@@ -315,7 +300,7 @@ struct Listener<'a> {
     plan: &'a Plan,
     store: &'a Store,
     on_cpu: bool,
-    origin: Origin<'a>,
+    again: &'a Again<'a>,
 }
 
 impl Listener<'_> {
@@ -460,23 +445,6 @@ pub(super) fn line_of(outcome: &RunOutcome) -> String {
         _ => "failed",
     };
     let elapsed = format::duration(outcome.elapsed);
-    format!("{word} in {elapsed}: {}\n", counts(outcome.counts()))
-}
-
-fn counts(counts: Counts) -> String {
-    let Counts { built, cached, reused, failed, not_run, cancelled } = counts;
-    let named = [
-        (built, "built"),
-        (cached, "cached"),
-        (reused, "reused"),
-        (failed, "failed"),
-        (cancelled, "stopped"),
-        (not_run, "not run"),
-    ];
-    let parts: Vec<_> = named
-        .iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, name)| format!("{count} {name}"))
-        .collect();
-    parts.join(", ")
+    let ends = format::ends(outcome.counts(), |count| count.to_string());
+    format!("{word} in {elapsed}: {}\n", ends.join(", "))
 }

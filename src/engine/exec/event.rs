@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::node::{Because, NodeName};
 use crate::engine::plan::CacheKey;
+use crate::engine::runs::NodeStatus;
 use crate::engine::stage::{Caveat, Scores};
 
 /// How many nodes ended in which way.
@@ -17,6 +18,25 @@ pub struct Counts {
     pub failed: usize,
     pub not_run: usize,
     pub cancelled: usize,
+}
+
+impl Counts {
+    pub fn of(&mut self, status: NodeStatus) -> &mut usize {
+        match status {
+            NodeStatus::Built => &mut self.built,
+            NodeStatus::Cached => &mut self.cached,
+            NodeStatus::Reused => &mut self.reused,
+            NodeStatus::Failed => &mut self.failed,
+            NodeStatus::NotRun => &mut self.not_run,
+            NodeStatus::Cancelled => &mut self.cancelled,
+        }
+    }
+
+    /// How many ended in each way, in the order in which that is told; none of those in which none did.
+    pub fn told(mut self) -> impl Iterator<Item = (NodeStatus, usize)> {
+        let counted = NodeStatus::ALL.map(|status| (status, *self.of(status)));
+        counted.into_iter().filter(|(_, count)| *count > 0)
+    }
 }
 
 /// One thing that happened. Serialised, it is an object whose `event` names the variant.

@@ -34,6 +34,20 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    #[must_use]
+    pub fn status(&self) -> NodeStatus {
+        match self {
+            Self::Cached => NodeStatus::Cached,
+            Self::Built { .. } => NodeStatus::Built,
+            Self::Reused { .. } => NodeStatus::Reused,
+            Self::Failed { .. } => NodeStatus::Failed,
+            Self::NotRun { .. } => NodeStatus::NotRun,
+            Self::Cancelled { .. } => NodeStatus::Cancelled,
+        }
+    }
+}
+
 /// A node's end, and its entry if it has one.
 #[derive(Debug, Clone)]
 pub struct NodeResult {
@@ -59,14 +73,7 @@ impl RunOutcome {
     pub fn counts(&self) -> Counts {
         let mut counts = Counts::default();
         for node in &self.nodes {
-            match node.outcome {
-                Outcome::Cached => counts.cached += 1,
-                Outcome::Built { .. } => counts.built += 1,
-                Outcome::Reused { .. } => counts.reused += 1,
-                Outcome::Failed { .. } => counts.failed += 1,
-                Outcome::NotRun { .. } => counts.not_run += 1,
-                Outcome::Cancelled { .. } => counts.cancelled += 1,
-            }
+            *counts.of(node.outcome.status()) += 1;
         }
         counts
     }
@@ -88,9 +95,7 @@ impl RunOutcome {
     /// Every node has its entry.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.nodes.iter().all(|node| {
-            matches!(node.outcome, Outcome::Cached | Outcome::Built { .. } | Outcome::Reused { .. })
-        })
+        self.nodes.iter().all(|node| node.outcome.status().is_complete())
     }
 
     /// What the run's record says of each node.
@@ -98,24 +103,20 @@ impl RunOutcome {
     pub fn records(&self, plan: &Plan) -> Vec<RunNode> {
         let record = |(id, result): (NodeId, &NodeResult)| {
             let node = plan.node(id);
-            let (outcome, elapsed, error) = match &result.outcome {
-                Outcome::Cached => (NodeStatus::Cached, None, None),
-                Outcome::Built { elapsed } => (NodeStatus::Built, Some(*elapsed), None),
-                Outcome::Reused { .. } => (NodeStatus::Reused, None, None),
-                Outcome::Failed { error, elapsed } => {
-                    (NodeStatus::Failed, Some(*elapsed), Some(error.to_string()))
+            let (elapsed, error) = match &result.outcome {
+                Outcome::Cached | Outcome::Reused { .. } => (None, None),
+                Outcome::Built { elapsed } | Outcome::Cancelled { elapsed } => {
+                    (Some(*elapsed), None)
                 }
-                Outcome::NotRun { because } => {
-                    (NodeStatus::NotRun, None, Some(because.to_string()))
-                }
-                Outcome::Cancelled { elapsed } => (NodeStatus::Cancelled, Some(*elapsed), None),
+                Outcome::Failed { error, elapsed } => (Some(*elapsed), Some(error.to_string())),
+                Outcome::NotRun { because } => (None, Some(because.to_string())),
             };
             RunNode {
                 stage: node.stage.to_string(),
                 label: node.label.to_string(),
                 kind: node.kind.name.to_owned(),
                 key: Some(result.key),
-                outcome,
+                outcome: result.outcome.status(),
                 elapsed_ms: elapsed.map(millis),
                 error,
                 earlier_errors: result.earlier_errors.clone(),

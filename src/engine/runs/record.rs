@@ -71,15 +71,20 @@ impl RunStatus {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NodeStatus {
-    Cached,
     Built,
+    Cached,
     Reused,
     Failed,
-    NotRun,
+    /// It was running when the run was interrupted.
     Cancelled,
+    NotRun,
 }
 
 impl NodeStatus {
+    /// In the order in which they are told.
+    pub const ALL: [Self; 6] =
+        [Self::Built, Self::Cached, Self::Reused, Self::Failed, Self::Cancelled, Self::NotRun];
+
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

@@ -3,10 +3,10 @@
 use std::io;
 use std::path::Path;
 
-use super::rows::{Names, PointRows, Row};
 use crate::engine::plan::SweepShape;
 use crate::engine::runs::Results;
 use crate::engine::stage::{Caveat, Score};
+use crate::view::rows::{Names, PointRows, Row};
 
 /// What a column has of a trial.
 type Field = fn(&Row<'_>) -> String;

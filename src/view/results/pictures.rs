@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use super::error::PublishError;
-use super::rows::PointRows;
 use crate::engine::plan::{SweepShape, value_text};
 use crate::engine::stage::Score;
 use crate::view::figures::{self, SweepGrid, SweepPoint, sweep_grid, sweep_line};
+use crate::view::rows::PointRows;
 
 /// Draws the objective, or every metric that is not of a single label where there is none, and says which could not be drawn.
 ///

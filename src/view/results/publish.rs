@@ -24,25 +24,27 @@
 //! A run of single trials of a sweep publishes nothing: they come with the others. A run that has nothing to publish leaves the folder as it
 //! was, whole and of an earlier run: [`earlier`](super::earlier) tells, so that the summary can say it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::build::{Made, Making};
-use super::contents::{Item, Source, changed};
+use super::build::{Again, Made, Making};
+use super::contents::{Contents, Item, Source, changed};
 use super::error::PublishError;
-use super::origin::Origin;
 use super::places::check_place;
 use super::put::{Change, Target};
 use super::record::{RECORD, Record};
 use crate::base::disk::crash::crash_point;
-use crate::engine::exec::Cancel;
+use crate::engine::exec::{Cancel, Event, Reporter};
 use crate::engine::runs::{
-    KeysByTrial, Publication, Results, ResultsLock, RunStatus, TrialResults, TrialStatus,
-    forget_publication, publications,
+    Publication, Results, ResultsLock, RunStatus, TrialResults, TrialStatus, forget_publication,
+    publications,
 };
 use crate::engine::stage::Scores;
 use crate::engine::store::{Scratch, Store};
+
+/// Where what is made lies in a temporary folder.
+const MADE: &str = "made";
 
 /// How often progress is told.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
@@ -86,27 +88,15 @@ impl Published {
     }
 }
 
-/// A finished run that is to be published.
+/// A run that is to be published.
 #[derive(Clone, Copy)]
 pub struct Task<'a> {
     pub results: &'a Results,
     pub store: &'a Store,
-    pub origin: &'a Origin<'a>,
+    pub again: &'a Again<'a>,
     pub cancel: &'a Cancel,
-    /// Told how many trials of how many are in place, at most about once a second.
-    pub progress: &'a dyn Fn(u64, u64),
-    /// Told once where another run is publishing to the same folder.
-    pub waits: &'a dyn Fn(),
-}
-
-/// What is to be published.
-struct Wanted<'a> {
-    /// The trials that came to their end; of a run without a sweep that failed, what it came to.
-    trials: Vec<&'a TrialResults>,
-    keys: KeysByTrial,
-    /// What a sweep's best is chosen by; it enters no key.
-    objective: Option<String>,
-    missing: BTreeSet<String>,
+    /// Told how many trials of how many are in place, and where another run is publishing to the same folder.
+    pub reporter: &'a dyn Reporter,
 }
 
 /// Publishes what a run made, under the rules at the top: nothing where it made nothing for people, or the same lies there already.
@@ -120,14 +110,36 @@ pub fn publish(task: Task<'_>) -> Result<Option<Published>, PublishError> {
         return Ok(None);
     }
     check_place(store, &run.results, &run.file)?;
-    let Some(wanted) = Wanted::of(results) else { return Ok(None) };
+    let in_part = results.sweep.is_none() && run.status == RunStatus::Failed;
+    let mut trials: Vec<&TrialResults> = results.trials.iter().collect();
+    trials.retain(|trial| trial.status == TrialStatus::Done || in_part);
+    if !trials.iter().any(|trial| results.has_results(trial)) {
+        return Ok(None);
+    }
     let lock = lock(task)?;
     let known = publications(store, &run.results);
     let target = Target::new(store, &run.results, &known, lock.is_real());
     let latest = known.last().map(|(_, latest)| latest);
-    let number = latest.map_or(1, |latest| latest.number + 1);
-    let latest = latest.filter(|latest| wanted.is_covered_by(latest, results.partial));
-    let published = Publishing { task, target, latest }.publish(wanted, number)?;
+    let wanted = Publication {
+        folder: run.results.clone(),
+        number: latest.map_or(1, |latest| latest.number + 1),
+        experiment: run.file.to_string_lossy().into_owned(),
+        keys: trials.iter().map(|of| (of.trial.label.to_string(), results.keys(of))).collect(),
+        objective: results.sweep.as_ref().and_then(|sweep| sweep.objective.as_ref()).map(
+            |objective| {
+                let direction = if objective.maximize { "max" } else { "min" };
+                format!("{direction} {}", objective.metric)
+            },
+        ),
+        missing: match trials[..] {
+            [trial] if in_part => results.missing(trial),
+            _ => BTreeSet::new(),
+        },
+        drawn_from: String::new(),
+        files: BTreeMap::new(),
+    };
+    let latest = latest.filter(|latest| covers(latest, &wanted, results.partial));
+    let published = Publishing { task, target, latest }.publish(wanted, &trials)?;
     if published.fresh && lock.is_real() {
         // Nothing of theirs is left.
         let others = known.iter().filter(|(other, _)| *other != run.id);
@@ -136,65 +148,42 @@ pub fn publish(task: Task<'_>) -> Result<Option<Published>, PublishError> {
     Ok(Some(published))
 }
 
-impl<'a> Wanted<'a> {
-    /// `None` where there is nothing for people.
-    fn of(results: &'a Results) -> Option<Self> {
-        let in_part = results.sweep.is_none() && results.run.status == RunStatus::Failed;
-        let trials: Vec<&TrialResults> = results
-            .trials
-            .iter()
-            .filter(|trial| trial.status == TrialStatus::Done || in_part)
-            .collect();
-        trials.iter().any(|trial| results.has_results(trial)).then(|| Self {
-            keys: trials.iter().map(|of| (of.trial.label.to_string(), results.keys(of))).collect(),
-            objective: results.sweep.as_ref().and_then(|sweep| sweep.objective.as_ref()).map(
-                |objective| {
-                    let direction = if objective.maximize { "max" } else { "min" };
-                    format!("{direction} {}", objective.metric)
-                },
-            ),
-            missing: match trials.as_slice() {
-                [trial] if in_part => results.missing(trial),
-                _ => BTreeSet::new(),
-            },
-            trials,
-        })
+/// Whether everything that is to be published is what was published. A run of a few stages does not undo what a run of all left, but one in which
+/// stages failed does: their files would be taken for its own.
+///
+/// * `partial`: not all stages were run
+fn covers(published: &Publication, wanted: &Publication, partial: bool) -> bool {
+    if published.objective != wanted.objective || published.keys.len() != wanted.keys.len() {
+        return false;
     }
-
-    /// Whether everything that is to be published is what was published. A run of a few stages does not undo what a run of all left, but one in which
-    /// stages failed does: their files would be taken for its own.
-    ///
-    /// * `partial`: not all stages were run
-    fn is_covered_by(&self, published: &Publication, partial: bool) -> bool {
-        if published.objective != self.objective || published.keys.len() != self.keys.len() {
-            return false;
-        }
-        if !partial || !self.missing.is_empty() {
-            return published.keys == self.keys && published.missing == self.missing;
-        }
-        self.keys.iter().all(|(trial, stages)| {
-            published.keys.get(trial).is_some_and(|known| {
-                stages.iter().all(|(stage, key)| known.get(stage) == Some(key))
-            })
-        })
+    if !partial || !wanted.missing.is_empty() {
+        return published.keys == wanted.keys && published.missing == wanted.missing;
     }
+    wanted.keys.iter().all(|(trial, stages)| {
+        published
+            .keys
+            .get(trial)
+            .is_some_and(|known| stages.iter().all(|(stage, key)| known.get(stage) == Some(key)))
+    })
 }
 
 /// Waits until no other run publishes to the same folder.
 fn lock(task: Task<'_>) -> Result<ResultsLock, PublishError> {
-    let (begun, was_cancelled) = (Instant::now(), task.cancel.is_cancelled());
+    let Task { results, store, cancel, .. } = task;
+    let (begun, was_cancelled) = (Instant::now(), cancel.is_cancelled());
     let mut is_said = false;
     loop {
-        if let Some(lock) = ResultsLock::try_take(task.store, &task.results.run.results)? {
+        if let Some(lock) = ResultsLock::try_take(store, &results.run.results)? {
             return Ok(lock);
         }
-        if task.cancel.is_cancelled() && !was_cancelled {
-            let folder = task.store.outputs().join(&task.results.run.results);
+        if cancel.is_cancelled() && !was_cancelled {
+            let folder = store.outputs().join(&results.run.results);
             return Err(PublishError::Interrupted { folder });
         }
         if !is_said && begun.elapsed() > PATIENCE {
             is_said = true;
-            (task.waits)();
+            let text = "another run is publishing to the same folder: waiting for it".to_owned();
+            task.reporter.event(&Event::Warning { text });
         }
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -210,14 +199,21 @@ struct Publishing<'a> {
 
 impl Publishing<'_> {
     /// Decides what has to be put in place.
-    fn publish(&self, wanted: Wanted<'_>, number: u64) -> Result<Published, PublishError> {
-        let Task { results, store, origin, .. } = self.task;
+    ///
+    /// * `wanted`: what is to be published, as far as it is known before it is made
+    fn publish(
+        &self,
+        mut wanted: Publication,
+        trials: &[&TrialResults],
+    ) -> Result<Published, PublishError> {
+        let Task { results, store, again, .. } = self.task;
+        let folder = &self.target.folder;
         let io = |error: std::io::Error| self.target.io(error);
         // Publishing came to its end then.
         let whole = self.latest.filter(|latest| self.target.held == Some(*latest));
-        let changed = whole.map(|whole| changed(whole, &self.target.folder, &self.target.digests));
+        let changed = whole.map(|whole| changed(whole, folder, &self.target.digests));
         let mut published = Published {
-            folder: self.target.folder.clone(),
+            folder: folder.clone(),
             missing: wanted.missing.clone(),
             metrics: Scores::new(),
             best: None,
@@ -226,7 +222,7 @@ impl Publishing<'_> {
             warnings: Vec::new(),
         };
         if results.sweep.is_none()
-            && let [trial] = wanted.trials[..]
+            && let [trial] = trials
         {
             published.metrics = results.scores(trial).map_err(|error| io(error.into()))?;
         }
@@ -236,83 +232,70 @@ impl Publishing<'_> {
             return Ok(published);
         }
         let scratch = Scratch::begin(store, "publish")?;
-        let folder = scratch.path().join("made");
-        std::fs::create_dir(&folder).map_err(io)?;
+        let made = scratch.path().join(MADE);
+        std::fs::create_dir(&made).map_err(io)?;
         let there = |drawn_from: &str| {
             let latest = self.latest.filter(|latest| latest.drawn_from == drawn_from)?;
             self.target.pictures(latest)
         };
-        let mut made =
-            Making { results, store, origin, folder: &folder, target: &self.target.folder }
-                .make(&wanted.trials, there)?;
-        published.warnings = std::mem::take(&mut made.warnings);
-        if let Some((trial, scores)) = made.best.take() {
+        let making = Making { results, store, again, folder: &made, target: folder };
+        let Made { contents, drawn_from, best, warnings } = making.make(trials, there)?;
+        published.warnings = warnings;
+        if let Some((trial, scores)) = best {
             (published.metrics, published.best) = (scores, Some(trial));
         }
-        let change = self.target.change(&made.contents);
+        let change = self.target.change(&contents);
         if change.is_none() && whole.is_some() {
             return Ok(published);
         }
-        self.put(wanted, number, made, &change, &published, scratch)?;
+        wanted.drawn_from = drawn_from;
+        wanted.files = contents.digests();
+        self.put(wanted, contents, &change, &published, scratch)?;
         published.fresh = true;
         Ok(published)
     }
 
     /// Says what is about to be there, and puts it in place.
     ///
-    /// * `scratch`: the new files lie in its folder `made`
+    /// * `scratch`: the new files lie in it
     fn put(
         &self,
-        wanted: Wanted<'_>,
-        number: u64,
-        made: Made,
+        mut publication: Publication,
+        mut contents: Contents,
         change: &Change,
         published: &Published,
         scratch: Scratch,
     ) -> Result<(), PublishError> {
-        let Task { results, store, origin, .. } = self.task;
-        let io = |error: std::io::Error| self.target.io(error);
-        let Made { mut contents, drawn_from, .. } = made;
-        let run = &results.run;
-        let mut publication = Publication {
-            folder: run.results.clone(),
-            number,
-            experiment: run.file.to_string_lossy().into_owned(),
-            keys: wanted.keys,
-            objective: wanted.objective,
-            missing: wanted.missing,
-            drawn_from,
-            files: contents.digests(),
-        };
+        let Task { results, store, .. } = self.task;
+        let (run, target) = (&results.run, &self.target);
         let (metrics, best) = (published.metrics.clone(), published.best.clone());
-        let record = Record::new(&origin.made_by, &publication, metrics, best);
-        let folder = scratch.path().join("made");
-        let item = write(&record, &folder.join(RECORD)).map_err(io)?;
+        let record = Record::new(&run.made_by(), &publication, metrics, best);
+        let made = scratch.path().join(MADE);
+        let item = write(&record, &made.join(RECORD)).map_err(|error| target.io(error))?;
         publication.files.insert(RECORD.to_owned(), item.blake3.clone());
         contents.items.insert(RECORD.to_owned(), item);
         crash_point("before-publish-record");
         publication.record(store, &run.id)?;
         if results.sweep.is_none() {
-            self.target.put_whole(&contents, &scratch)?;
+            target.put_whole(&contents, &scratch)?;
         } else {
-            let unfinished = write(&record.unfinished(), &folder.join("unfinished.json"));
-            let unfinished = unfinished.map_err(io)?;
-            self.target.put_parts(&contents, &unfinished, change, &scratch, &mut self.pace())?;
+            let unfinished = write(&record.unfinished(), &made.join("unfinished.json"));
+            let unfinished = unfinished.map_err(|error| target.io(error))?;
+            target.put_parts(&contents, &unfinished, change, &scratch, &mut self.pace())?;
         }
         // With the old results go other names of the same files, and the system counts that as a change.
         drop(scratch);
         for (name, item) in &contents.items {
             if results.sweep.is_none() || change.stale.contains(name) || name == RECORD {
-                let path = self.target.folder.join(name);
-                self.target.digests.remember(&path, item.blake3.clone());
+                target.digests.remember(&target.folder.join(name), item.blake3.clone());
             }
         }
         Ok(())
     }
 
-    /// Tells how far it is, and stops where somebody wants it to.
+    /// Tells how far it is, at most about once a second, and stops where somebody wants it to.
     fn pace(&self) -> impl FnMut(usize, usize) -> Result<(), PublishError> {
-        let Task { cancel, progress, .. } = self.task;
+        let Task { cancel, reporter, .. } = self.task;
         let (was_cancelled, mut told) = (cancel.is_cancelled(), Instant::now());
         move |done, total| {
             if cancel.is_cancelled() && !was_cancelled {
@@ -320,7 +303,7 @@ impl Publishing<'_> {
             }
             if told.elapsed() >= PROGRESS_INTERVAL {
                 told = Instant::now();
-                progress(done as u64, total as u64);
+                reporter.event(&Event::Publishing { done: done as u64, total: total as u64 });
             }
             Ok(())
         }

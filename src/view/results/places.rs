@@ -2,12 +2,14 @@
 
 use std::collections::HashSet;
 use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::contents::{changed, folders_of, part_of};
 use super::error::PublishError;
-use super::mounts::is_mount_point;
 use super::record::Record;
+use crate::base::disk::regular;
 use crate::engine::plan::{NodeId, Plan};
 use crate::engine::runs::{RunFile, publications};
 use crate::engine::store::{DigestMemo, Store};
@@ -45,6 +47,29 @@ pub fn check_place(store: &Store, results: &str, file: &Path) -> Result<(), Publ
 fn owner_of(store: &Store, name: &str) -> Option<String> {
     let latest = publications(store, name).pop().map(|(_, publication)| publication.experiment);
     latest.or_else(|| Some(Record::read(&store.outputs().join(name))?.experiment))
+}
+
+/// Whether something is mounted at `folder`, be it a folder of the same disk: nothing can take its place.
+fn is_mount_point(folder: &Path) -> bool {
+    let above = folder.parent().unwrap_or(Path::new("."));
+    // A link to another disk is a link: that can be exchanged.
+    if let (Ok(here), Ok(around)) = (folder.symlink_metadata(), above.metadata())
+        && here.dev() != around.dev()
+    {
+        return true;
+    }
+    let (Ok(mounts), Ok(above), Some(name)) = (
+        regular::read(Path::new("/proc/self/mountinfo")),
+        above.canonicalize(),
+        folder.file_name(),
+    ) else {
+        return false;
+    };
+    let place = above.join(name);
+    // The fifth word of a line is the place. One with a space in it is written otherwise there, and found above if at all.
+    let is_it =
+        |line: &[u8]| line.split(|byte| *byte == b' ').nth(4) == Some(place.as_os_str().as_bytes());
+    mounts.split(|byte| *byte == b'\n').any(is_it)
 }
 
 fn is_empty(folder: &Path) -> bool {

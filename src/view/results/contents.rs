@@ -109,19 +109,16 @@ fn is_real(folder: &Path, name: &str) -> bool {
 /// What of a publication is no longer in the folder as it was put there: files, or the folder at the top that is gone or a link with all in it.
 #[must_use]
 pub fn changed(published: &Publication, folder: &Path, digests: &DigestMemo) -> Vec<String> {
-    let mut changed: Vec<String> = Vec::new();
-    let tops: BTreeSet<&str> =
-        published.files.keys().map(|name| name.split('/').next().unwrap_or(name)).collect();
-    changed.extend(tops.into_iter().filter(|top| !is_real(folder, top)).map(str::to_owned));
-    let gone: BTreeSet<String> = changed.iter().cloned().collect();
-    for (name, digest) in &published.files {
-        if !gone.contains(name.split('/').next().unwrap_or(name))
-            && !is_there(folder, name, digest, digests)
-        {
-            changed.push(name.clone());
-        }
+    fn top(name: &str) -> &str {
+        name.split('/').next().unwrap_or(name)
     }
-    changed
+    let tops: BTreeSet<&str> = published.files.keys().map(|name| top(name)).collect();
+    let gone: BTreeSet<&str> = tops.into_iter().filter(|top| !is_real(folder, top)).collect();
+    let is_changed = |(name, digest): &(&String, &String)| {
+        !gone.contains(top(name)) && !is_there(folder, name, digest, digests)
+    };
+    let files = published.files.iter().filter(is_changed).map(|(name, _)| name.as_str());
+    gone.iter().copied().chain(files).map(str::to_owned).collect()
 }
 
 /// Every file, link and folder below a folder, each folder before what is in it. Links are not followed.
@@ -129,24 +126,19 @@ pub fn changed(published: &Publication, folder: &Path, digests: &DigestMemo) -> 
 /// # Errors
 /// When one cannot be listed.
 pub fn list(folder: &Path) -> io::Result<Vec<(String, fs::FileType)>> {
-    fn walk(
-        folder: &Path,
-        inside: &str,
-        found: &mut Vec<(String, fs::FileType)>,
-    ) -> io::Result<()> {
+    let mut found = Vec::new();
+    let mut pending = vec![(folder.to_owned(), String::new())];
+    while let Some((folder, inside)) = pending.pop() {
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
             let kind = entry.file_type()?;
             let name = format!("{inside}{}", entry.file_name().to_string_lossy());
-            found.push((name.clone(), kind));
             if kind.is_dir() {
-                walk(&entry.path(), &format!("{name}/"), found)?;
+                pending.push((entry.path(), format!("{name}/")));
             }
+            found.push((name, kind));
         }
-        Ok(())
     }
-    let mut found = Vec::new();
-    walk(folder, "", &mut found)?;
     Ok(found)
 }
 
@@ -169,13 +161,7 @@ pub fn place(item: &Item, target: &Path) -> io::Result<()> {
             }
             // Content only: the store's files are read-only, the user's are not.
             if size < LARGE {
-                let bytes = regular::read(&source)?;
-                if blake3::hash(&bytes).to_hex().as_str() != item.blake3 {
-                    let text =
-                        format!("`{}` is not what its entry's manifest says", source.display());
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, text));
-                }
-                return fs::write(target, bytes);
+                return fs::write(target, entry.read(file)?);
             }
             io::copy(&mut regular::open(&source)?, &mut fs::File::create(target)?).map(drop)
         }

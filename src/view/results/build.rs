@@ -5,13 +5,24 @@ use std::path::Path;
 
 use super::contents::{Contents, Item, Source, part_of};
 use super::error::PublishError;
-use super::origin::{Origin, Part};
-use super::rows::{Names, PointRows, Row, points};
 use super::{pictures, tables};
-use crate::engine::plan::SweepShape;
+use crate::engine::plan::{SweepShape, Trial};
 use crate::engine::runs::{Results, TrialResults, TrialStatus};
 use crate::engine::stage::Scores;
 use crate::engine::store::Store;
+use crate::view::rows::{Names, PointRows, Row, points};
+
+/// Which of its results a folder holds.
+#[derive(Debug, Clone, Copy)]
+pub enum Part<'a> {
+    /// All that the experiment makes.
+    Whole,
+    /// One trial of a sweep; where it stands for others, the name of the folder in which it does.
+    Trial(&'a Trial, Option<&'static str>),
+}
+
+/// Makes an experiment that makes a part of the results again, as text for a file in a folder, and the pins that it needs, if any.
+pub type Again<'a> = dyn Fn(Part<'_>, &Path) -> (String, Option<String>) + Sync + 'a;
 
 /// What was made to be published.
 #[derive(Default)]
@@ -21,7 +32,7 @@ pub(super) struct Made {
     pub(super) drawn_from: String,
     /// The label and scores of a sweep's best trial.
     pub(super) best: Option<(String, Scores)>,
-    /// Pictures that could not be drawn, with the reasons: that costs no result.
+    /// What is not there and should be: a picture that could not be drawn costs no result.
     pub(super) warnings: Vec<String>,
 }
 
@@ -30,7 +41,7 @@ pub(super) struct Made {
 pub(super) struct Making<'a> {
     pub(super) results: &'a Results,
     pub(super) store: &'a Store,
-    pub(super) origin: &'a Origin<'a>,
+    pub(super) again: &'a Again<'a>,
     /// What is to be written is written there.
     pub(super) folder: &'a Path,
     /// Where it will lie, for what goes wrong.
@@ -84,7 +95,16 @@ impl Making<'_> {
             made.contents.add_part(part_of(&done.trial.label), files(results, done, false));
             self.write_experiment(Part::Trial(&done.trial, None)).map_err(io)?;
         }
-        let Some(row) = chosen(shape, &points) else { return Ok(()) };
+        let Some(row) = chosen(shape, &points) else {
+            let is_done = points.iter().any(|point| point.done().next().is_some());
+            made.warnings.extend(shape.objective.as_ref().filter(|_| is_done).map(|objective| {
+                format!(
+                    "the objective `{}` is undefined in every trial, so none is the best and there is no `best/`",
+                    objective.metric
+                )
+            }));
+            return Ok(());
+        };
         let of = &results.trials[row.index];
         let name = if shape.objective.is_some() { "best" } else { "first" };
         made.contents.add_part(name.to_owned(), files(results, of, true));
@@ -97,7 +117,17 @@ impl Making<'_> {
 
     /// The experiment that makes a part of the results again, beside it.
     fn write_experiment(self, part: Part<'_>) -> io::Result<()> {
-        self.origin.write(part, self.store, &self.results.run.results, self.folder)
+        let inside = match part {
+            Part::Whole => String::new(),
+            Part::Trial(trial, None) => part_of(&trial.label),
+            Part::Trial(_, Some(folder)) => folder.to_owned(),
+        };
+        let results = self.store.outputs().canonicalize()?.join(&self.results.run.results);
+        let (text, pins) = (self.again)(part, &results.join(&inside));
+        let folder = self.folder.join(inside);
+        std::fs::create_dir_all(&folder)?;
+        std::fs::write(folder.join("experiment.toml"), text)?;
+        pins.map_or(Ok(()), |pins| std::fs::write(folder.join("experiment.toml.lock"), pins))
     }
 }
 
@@ -128,19 +158,4 @@ fn chosen<'a>(shape: &SweepShape, points: &'a [PointRows<'a>]) -> Option<&'a Row
     let defined = ranked.filter(|(rank, _)| !rank.is_undefined);
     let best = defined.min_by(|(one, _), (other, _)| one.compare(other))?;
     best.1.done().next()
-}
-
-/// A warning that no trial defines the objective, so that there is no best; `None` where one is the best, or none came to its end.
-///
-/// * `best`: the label of the best
-#[must_use]
-pub fn without_best(results: &Results, best: Option<&str>) -> Option<String> {
-    let objective = results.sweep.as_ref()?.objective.as_ref().filter(|_| best.is_none())?;
-    let is_done = |trial: &TrialResults| trial.status == TrialStatus::Done;
-    results.trials.iter().any(is_done).then(|| {
-        format!(
-            "the objective `{}` is undefined in every trial, so none is the best and there is no `best/`",
-            objective.metric
-        )
-    })
 }

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use super::contents::list;
@@ -322,7 +322,7 @@ fn carry(from: &Path, kind: fs::FileType, to: &Path) -> io::Result<()> {
         return fs::create_dir(to);
     }
     if kind.is_symlink() {
-        return link(&fs::read_link(from)?, to);
+        return symlink(fs::read_link(from)?, to);
     }
     match fs::hard_link(from, to) {
         Err(_) if kind.is_file() => {
@@ -331,16 +331,6 @@ fn carry(from: &Path, kind: fs::FileType, to: &Path) -> io::Result<()> {
         }
         result => result,
     }
-}
-
-#[cfg(unix)]
-fn link(target: &Path, to: &Path) -> io::Result<()> {
-    std::os::unix::fs::symlink(target, to)
-}
-
-#[cfg(not(unix))]
-fn link(_target: &Path, _to: &Path) -> io::Result<()> {
-    Err(ErrorKind::Unsupported.into())
 }
 
 /// Puts one file in the place of another, in one step; what somebody else has there under its name is kept under another.
@@ -498,7 +488,7 @@ mod tests {
         let case = Case::new();
         let elsewhere = case.root.path().join("elsewhere");
         fs::rename(&case.folder, &elsewhere).expect("renamed");
-        link(&elsewhere, &case.folder).expect("linked");
+        symlink(&elsewhere, &case.folder).expect("linked");
         case.swap(|_| {});
         assert!(case.folder.is_symlink());
         assert_eq!(case.names(), ["metrics.json", "notes.txt"]);
