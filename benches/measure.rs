@@ -9,15 +9,15 @@ use std::time::Instant;
 
 use candle_core::{DType, Device};
 use candle_nn::{AdamW, Optimizer as _, ParamsAdamW};
+use pipeline::base::IGNORE;
 use pipeline::base::rng::Rng;
 use pipeline::engine::plan::{Digests as _, Plan, Points};
 use pipeline::engine::spec::{Experiment, Overrides};
 use pipeline::engine::store::Store;
-use pipeline::nn::{ComposedModel, EncoderSpec, JointModel, LossOptions, Targets, Tokens};
+use pipeline::nn::{ComposedModel, EncoderSpec, JointModel};
 use pipeline::stages;
-use pipeline::text::{
-    EncodedSplit, Example, IGNORE, LabelSet, Templates, TextTokenizer, train_tokenizer,
-};
+use pipeline::tasks::{self, Task};
+use pipeline::text::{EncodedSplit, Example, LabelSet, Templates, TextTokenizer, train_tokenizer};
 use pipeline::training::{
     self, CandleEngine, CpuEngine, Data, Engine, Recipe, Row, StateVector, Storage,
 };
@@ -87,7 +87,7 @@ fn split(spec: &EncoderSpec) -> EncodedSplit {
         split.starts.resize(split.ids.len(), 0);
         split.ends.resize(split.ids.len(), 0);
         split.bounds.push(split.ids.len() as u32);
-        split.anomaly.push(below(2) as u32);
+        split.classes.push(below(2) as u32);
     }
     split
 }
@@ -97,7 +97,8 @@ fn base_spec() -> EncoderSpec {
 }
 
 fn base() -> JointModel {
-    JointModel::new_random(base_spec(), LABELS, &Rng::new(0)).expect("memory")
+    let heads = tasks::heads(&tasks::joint(LABELS));
+    JointModel::new_random(base_spec(), &heads, &Rng::new(0)).expect("memory")
 }
 
 fn composed() -> Value {
@@ -123,17 +124,17 @@ fn composed_with_candles_adamw() -> Value {
     let parameters = ParamsAdamW { lr: 2e-5, weight_decay: 0.01, ..ParamsAdamW::default() };
     let mut optimiser =
         AdamW::new(composed.variables().to_vec(), parameters).expect("an optimiser");
+    let tasks = tasks::joint(LABELS);
+    let options: Vec<_> = tasks.iter().map(Task::loss_options).collect();
     let mut rows = (0..split.len() as u32)
         .collect::<Vec<_>>()
         .chunks(BATCH)
-        .map(|rows| split.batch(rows))
+        .map(|rows| tasks::batch(&tasks, &split, rows).expect("a batch"))
         .collect::<Vec<_>>()
         .into_iter();
     let seconds = times(WARM_UP + STEPS, || {
         let batch = rows.next().expect("a batch for each step");
-        let tokens = Tokens::new(&batch.ids, &batch.bounds).expect("a batch");
-        let targets = Targets { labels: &batch.labels, anomaly: &batch.anomaly };
-        let (loss, _) = composed.loss(&tokens, &targets, &LossOptions::default()).expect("a loss");
+        let (loss, _) = composed.loss(&batch, &options).expect("a loss");
         optimiser.backward_step(&loss).expect("a step");
     });
     json!({"section": "composed_candle_adamw", "step_s": median(seconds[WARM_UP..].to_vec()), "peak_rss_gib": peak_rss_gib()})
@@ -253,7 +254,9 @@ fn curve(what: &str, spec: EncoderSpec, examples: &[Example], recipe: &Recipe) -
             .expect("a vocabulary");
     let (split, _) = tokenizer.encode_split(examples, &labels, 128).expect("short texts");
     let spec = spec.with_vocab_size(tokenizer.vocabulary_size());
-    let model = JointModel::new_random(spec, labels.len(), &Rng::new(42)).expect("memory");
+    let model =
+        JointModel::new_random(spec, &tasks::heads(&tasks::joint(labels.len())), &Rng::new(42))
+            .expect("memory");
     let run = |engine: &mut dyn Engine| {
         let data = Data { train: &split, validation: None, labels: &labels };
         let trained =

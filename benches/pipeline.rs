@@ -10,6 +10,7 @@ use pipeline::engine::plan::{Digests, FileDigest, Plan, Points};
 use pipeline::engine::spec::{Experiment, Overrides};
 use pipeline::nn::{EncoderSpec, JointModel, StepProducts};
 use pipeline::stages;
+use pipeline::tasks;
 use pipeline::text::{EncodedSplit, Example, LabelSet, Templates, TextTokenizer, train_tokenizer};
 use pipeline::training::{self, CandleEngine, CpuEngine, Data, Engine, Recipe, Storage};
 
@@ -38,7 +39,9 @@ fn tiny() -> (JointModel, EncodedSplit, LabelSet) {
     let (split, _) = tokenizer.encode_split(&examples, &labels, 128).expect("short texts");
     let sizes = r#"{"vocab_size": 2000, "hidden_size": 128, "intermediate_size": 192, "num_hidden_layers": 4, "num_attention_heads": 4}"#;
     let spec = EncoderSpec::from_json(sizes).expect("good sizes");
-    let model = JointModel::new_random(spec, labels.len(), &Rng::new(1)).expect("good sizes");
+    let model =
+        JointModel::new_random(spec, &tasks::heads(&tasks::joint(labels.len())), &Rng::new(1))
+            .expect("good sizes");
     (model, split, labels)
 }
 

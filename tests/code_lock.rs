@@ -27,7 +27,7 @@ const BEHIND: &[(&str, &[&str])] = &[
     ("caveats", &["stages/corpus_caveats.rs"]),
     ("initial_weights", &["nn/initialise.rs", "base/rng.rs", "stages/init_model.rs"]),
     ("jsonl", &["text/jsonl.rs", "stages/read_corpus.rs"]),
-    ("metrics", &["tasks/metrics", "text/spans.rs", "training/predict.rs", "stages/evaluate.rs"]),
+    ("metrics", &["tasks", "text/spans.rs", "training/predict.rs", "stages/evaluate.rs"]),
     ("model", &["nn"]),
     ("plots", &["view/figures", "stages/plot.rs"]),
     ("split", &["text/split.rs", "text/split", "stages/splits.rs"]),
@@ -42,7 +42,17 @@ const BEHIND: &[(&str, &[&str])] = &[
         ],
     ),
     ("tokenizer_training", &["text/train_tokenizer.rs", "text/train_tokenizer", "text/pieces.rs"]),
-    ("training", &["training", "base/rng.rs", "stages/train.rs"]),
+    (
+        "training",
+        &[
+            "training",
+            "tasks/task.rs",
+            "tasks/tagging.rs",
+            "tasks/classification.rs",
+            "base/rng.rs",
+            "stages/train.rs",
+        ],
+    ),
 ];
 
 /// The code of a file: without comments, tests and layout.

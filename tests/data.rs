@@ -99,7 +99,7 @@ fn a_split_by_template_leaves_no_template_on_both_sides() {
         "{validation:?}"
     );
     assert!((300..500).contains(&corpus.validation.len()), "{}", corpus.validation.len());
-    assert!(corpus.validation.iter().any(|example| example.anomaly == 1));
+    assert!(corpus.validation.iter().any(|example| example.class == 1));
 }
 
 fn real_data(file: &str) -> Option<PathBuf> {
@@ -118,7 +118,7 @@ fn the_real_log_reads_without_an_error_and_its_entities_survive() {
     let Some(path) = real_data("bgl/bgl.jsonl") else { return };
     let examples = jsonl::read(&path, Offsets::Characters).unwrap();
     assert_eq!(
-        (examples.len(), examples.iter().filter(|example| example.anomaly == 1).count()),
+        (examples.len(), examples.iter().filter(|example| example.class == 1).count()),
         (2000, 143)
     );
     assert!(examples.iter().all(|example| example.fields.contains_key("event")));

@@ -3,9 +3,12 @@
 pub(crate) mod allocator;
 pub mod diagnostics;
 pub(crate) mod disk;
+mod ignore;
 pub(crate) mod median;
 pub mod problem;
 pub mod rng;
 pub mod toml;
 pub mod units;
 pub(crate) mod visible;
+
+pub use ignore::IGNORE;

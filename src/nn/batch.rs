@@ -1,26 +1,16 @@
-//! Packed batches, as borrowed views: what the model reads and what it is measured against.
+//! Packed batches: what the model reads and what it is measured against.
 
 use thiserror::Error;
 
-use super::{HeadSizes, NoMemory};
+use super::{HeadSpec, NoMemory, Over};
+use crate::base::IGNORE;
 
-/// The label of a token that counts in no loss.
-pub const IGNORE: u32 = u32::MAX;
-
-/// Token ids of several sequences, one after the other, without padding.
-#[derive(Debug, Clone, Copy)]
-pub struct Tokens<'a> {
-    ids: &'a [u32],
-    bounds: &'a [usize],
-}
-
-/// What a batch should have been labelled.
-#[derive(Debug, Clone, Copy)]
-pub struct Targets<'a> {
-    /// `(tokens,)`: the label of every token, or [`IGNORE`].
-    pub labels: &'a [u32],
-    /// `(sequences,)`: 0 normal, 1 anomaly.
-    pub anomaly: &'a [u32],
+/// Several sequences, one after the other, without padding, and what the heads should say of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    ids: Vec<u32>,
+    bounds: Vec<usize>,
+    targets: Vec<Vec<u32>>,
 }
 
 /// A batch that the model cannot work on. All but the last are mistakes of the caller; indices count from 0.
@@ -40,23 +30,23 @@ pub enum BatchError {
         "token {position} has id {id}, but the vocabulary has {vocabulary} entries: tokenizer and model do not belong together"
     )]
     OutsideVocabulary { position: usize, id: u32, vocabulary: usize },
-    #[error("expected {expected} {what}, found {found}")]
-    Count { what: &'static str, expected: usize, found: usize },
-    #[error("token {position} has label {label}, but the model has {labels} labels")]
-    Label { position: usize, label: u32, labels: usize },
-    #[error("sequence {sequence} has anomaly class {class}, expected 0 or 1")]
-    AnomalyClass { sequence: usize, class: u32 },
+    #[error("expected {expected} targets of the head `{head}`, found {found}")]
+    Count { head: String, expected: usize, found: usize },
+    #[error("expected targets of {expected} heads, found {found}")]
+    Heads { expected: usize, found: usize },
+    #[error("target {position} of the head `{head}` is {target}, but it tells {outputs} apart")]
+    Target { head: String, position: usize, target: u32, outputs: usize },
     #[error("a batch of {tokens} tokens is too large: {source}")]
     NoMemory { tokens: usize, source: NoMemory },
 }
 
-impl<'a> Tokens<'a> {
+impl Batch {
     /// * `ids`: `(tokens,)`
     /// * `bounds`: `(sequences + 1,)`, rising from 0 to `tokens`: sequence `s` is `ids[bounds[s]..bounds[s + 1]]`
     ///
     /// # Errors
     /// When the bounds do not cut `ids` into one or more sequences of at least one token.
-    pub fn new(ids: &'a [u32], bounds: &'a [usize]) -> Result<Self, BatchError> {
+    pub fn new(ids: Vec<u32>, bounds: Vec<usize>) -> Result<Self, BatchError> {
         if bounds.len() < 2 {
             return Err(BatchError::NoSequences);
         }
@@ -76,19 +66,31 @@ impl<'a> Tokens<'a> {
         if bounds[last] != tokens {
             return Err(BatchError::Bounds { index: last, found: bounds[last], tokens });
         }
-        Ok(Self { ids, bounds })
+        Ok(Self { ids, bounds, targets: Vec::new() })
+    }
+
+    /// * `targets`: for each head of the model, `(tokens,)` or `(sequences,)` as it looks [over](Over) them: the right class, or [`IGNORE`]
+    #[must_use]
+    pub fn with_targets(self, targets: Vec<Vec<u32>>) -> Self {
+        Self { targets, ..self }
     }
 
     /// `(tokens,)`: the ids of all sequences.
     #[must_use]
-    pub fn ids(&self) -> &'a [u32] {
-        self.ids
+    pub fn ids(&self) -> &[u32] {
+        &self.ids
     }
 
     /// `(sequences + 1,)`: where each sequence begins, and the number of tokens at the end.
     #[must_use]
-    pub fn bounds(&self) -> &'a [usize] {
-        self.bounds
+    pub fn bounds(&self) -> &[usize] {
+        &self.bounds
+    }
+
+    /// For each head; none where nothing is known.
+    #[must_use]
+    pub fn targets(&self) -> &[Vec<u32>] {
+        &self.targets
     }
 
     /// The number of tokens in all sequences; never 0.
@@ -101,6 +103,15 @@ impl<'a> Tokens<'a> {
     #[must_use]
     pub fn sequences(&self) -> usize {
         self.bounds.len() - 1
+    }
+
+    /// How many rows a head answers for.
+    #[must_use]
+    pub fn rows(&self, over: Over) -> usize {
+        match over {
+            Over::Tokens => self.len(),
+            Over::FirstToken => self.sequences(),
+        }
     }
 
     /// The number of tokens in the longest sequence.
@@ -117,28 +128,26 @@ impl<'a> Tokens<'a> {
             }
         }
     }
-}
 
-impl Targets<'_> {
-    /// Labels count only for a model that tags.
-    pub(super) fn check(&self, tokens: &Tokens<'_>, heads: HeadSizes) -> Result<(), BatchError> {
-        let count = |what, expected, found| {
-            if expected == found {
-                Ok(())
-            } else {
-                Err(BatchError::Count { what, expected, found })
-            }
-        };
-        count("token labels", tokens.len(), self.labels.len())?;
-        count("anomaly classes", tokens.sequences(), self.anomaly.len())?;
-        if let Some(labels) = heads.ner
-            && let Some(position) =
-                self.labels.iter().position(|&label| label != IGNORE && label as usize >= labels)
-        {
-            return Err(BatchError::Label { position, label: self.labels[position], labels });
+    pub(super) fn check_targets<'h>(
+        &self,
+        heads: impl ExactSizeIterator<Item = &'h HeadSpec>,
+    ) -> Result<(), BatchError> {
+        let (expected, found) = (heads.len(), self.targets.len());
+        if expected != found {
+            return Err(BatchError::Heads { expected, found });
         }
-        if let Some(sequence) = self.anomaly.iter().position(|&class| class > 1) {
-            return Err(BatchError::AnomalyClass { sequence, class: self.anomaly[sequence] });
+        for (head, targets) in heads.zip(&self.targets) {
+            let HeadSpec { name, outputs, over } = head;
+            let (expected, found) = (self.rows(*over), targets.len());
+            if expected != found {
+                return Err(BatchError::Count { head: name.clone(), expected, found });
+            }
+            let is_beyond = |&target: &u32| target != IGNORE && target as usize >= *outputs;
+            if let Some(position) = targets.iter().position(is_beyond) {
+                let (head, target, outputs) = (name.clone(), targets[position], *outputs);
+                return Err(BatchError::Target { head, position, target, outputs });
+            }
         }
         Ok(())
     }
@@ -150,8 +159,7 @@ mod tests {
 
     #[test]
     fn bounds_that_do_not_cut_the_ids_into_sequences_are_refused() {
-        let ids = [1, 2, 3];
-        let refused = |bounds: &[usize]| Tokens::new(&ids, bounds).unwrap_err();
+        let refused = |bounds: &[usize]| Batch::new(vec![1, 2, 3], bounds.to_vec()).unwrap_err();
         assert_eq!(refused(&[]), BatchError::NoSequences);
         assert_eq!(refused(&[0]), BatchError::NoSequences);
         assert_eq!(refused(&[1, 3]), BatchError::Bounds { index: 0, found: 1, tokens: 3 });
@@ -163,31 +171,34 @@ mod tests {
 
     #[test]
     fn a_batch_knows_its_sizes() {
-        let tokens = Tokens::new(&[1, 2, 3, 4, 5], &[0, 2, 5]).unwrap();
-        assert_eq!((tokens.len(), tokens.sequences(), tokens.longest()), (5, 2, 3));
+        let batch = Batch::new(vec![1, 2, 3, 4, 5], vec![0, 2, 5]).unwrap();
+        assert_eq!((batch.len(), batch.sequences(), batch.longest()), (5, 2, 3));
     }
 
     #[test]
     fn targets_must_fit_the_batch_and_the_heads() {
-        let tokens = Tokens::new(&[1, 2, 3], &[0, 3]).unwrap();
-        let check =
-            |labels: &[u32], anomaly: &[u32]| Targets { labels, anomaly }.check(&tokens, 4.into());
-        assert_eq!(check(&[0, IGNORE, 3], &[1]), Ok(()));
+        let heads = HeadSpec::joint(4);
+        let check = |targets: &[&[u32]]| {
+            let batch = Batch::new(vec![1, 2, 3], vec![0, 3]).unwrap();
+            let targets = targets.iter().map(|targets| targets.to_vec()).collect();
+            batch.with_targets(targets).check_targets(heads.iter())
+        };
+        let head = |index: usize| heads[index].name.clone();
+        let beyond = |index: usize, position, target| {
+            let (head, outputs) = (head(index), heads[index].outputs);
+            Err(BatchError::Target { head, position, target, outputs })
+        };
+        assert_eq!(check(&[&[0, IGNORE, 3], &[1]]), Ok(()));
+        assert_eq!(check(&[&[0, IGNORE, 3]]), Err(BatchError::Heads { expected: 2, found: 1 }));
         assert_eq!(
-            check(&[0, 1], &[1]),
-            Err(BatchError::Count { what: "token labels", expected: 3, found: 2 })
+            check(&[&[0, 1], &[1]]),
+            Err(BatchError::Count { head: head(0), expected: 3, found: 2 })
         );
         assert_eq!(
-            check(&[0, 1, 2], &[]),
-            Err(BatchError::Count { what: "anomaly classes", expected: 1, found: 0 })
+            check(&[&[0, 1, 2], &[]]),
+            Err(BatchError::Count { head: head(1), expected: 1, found: 0 })
         );
-        assert_eq!(
-            check(&[0, 4, 2], &[1]),
-            Err(BatchError::Label { position: 1, label: 4, labels: 4 })
-        );
-        assert_eq!(
-            check(&[0, 1, 2], &[2]),
-            Err(BatchError::AnomalyClass { sequence: 0, class: 2 })
-        );
+        assert_eq!(check(&[&[0, 4, 2], &[1]]), beyond(0, 1, 4));
+        assert_eq!(check(&[&[0, 1, 2], &[2]]), beyond(1, 0, 2));
     }
 }

@@ -10,7 +10,7 @@ use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 use thiserror::Error;
 
-use super::{EncoderSpec, Head, HeadSizes, JointModel, Layout, Names, NoMemory, Parameter, zeros};
+use super::{EncoderSpec, HeadSpec, JointModel, Layout, Names, NoMemory, Parameter, zeros};
 use crate::base::disk::regular;
 use crate::base::rng::Rng;
 use crate::base::visible;
@@ -80,7 +80,7 @@ fn list(problems: &[TensorProblem]) -> String {
 }
 
 impl JointModel {
-    /// Reads an encoder and gives it new heads from `rng`; a number of token labels stands for both. Heads in the file, of whatever task, are passed over.
+    /// Reads an encoder and gives it new heads from `rng`. Heads in the file, of whatever task, are passed over.
     ///
     /// The names may begin with the family's [`Names::prefix`] or not; numbers may be f32, f16 or bf16.
     ///
@@ -89,10 +89,10 @@ impl JointModel {
     pub fn load(
         path: &Path,
         spec: EncoderSpec,
-        heads: impl Into<HeadSizes>,
+        heads: &[HeadSpec],
         rng: &Rng,
     ) -> Result<Self, CheckpointError> {
-        let mut model = Self::read(path, spec, heads.into(), false)?;
+        let mut model = Self::read(path, spec, heads, false)?;
         model.draw_heads(rng);
         Ok(model)
     }
@@ -104,9 +104,9 @@ impl JointModel {
     pub fn load_trained(
         path: &Path,
         spec: EncoderSpec,
-        heads: impl Into<HeadSizes>,
+        heads: &[HeadSpec],
     ) -> Result<Self, CheckpointError> {
-        Self::read(path, spec, heads.into(), true)
+        Self::read(path, spec, heads, true)
     }
 
     /// Whether a file holds the encoder that `spec` describes. Every number is looked at, and none is kept.
@@ -114,7 +114,7 @@ impl JointModel {
     /// # Errors
     /// As [`JointModel::load`].
     pub fn check(path: &Path, spec: &EncoderSpec) -> Result<(), CheckpointError> {
-        let layout = Layout::new(spec, 1);
+        let layout = Layout::new(spec, &[]);
         let mut values = vec![0.0; PIECE_BYTES / 4];
         read_tensors(path, &layout, spec.names, false, |index, read| {
             let mut left = layout.parameters()[index].range.len();
@@ -201,7 +201,7 @@ impl JointModel {
     fn read(
         path: &Path,
         spec: EncoderSpec,
-        heads: HeadSizes,
+        heads: &[HeadSpec],
         with_heads: bool,
     ) -> Result<Self, CheckpointError> {
         let layout = Layout::new(&spec, heads);
@@ -357,9 +357,7 @@ fn find<'m>(
 
 /// Whether a tensor of a file belongs to a head: one of ours, or one that others put on such an encoder.
 fn is_of_head(name: &str, names: &Names) -> bool {
-    let begins_with =
-        |head: Head| name.strip_prefix(head.name()).is_some_and(|rest| rest.starts_with('.'));
-    names.is_of_other_head(name) || Head::ALL.into_iter().any(begins_with)
+    names.is_of_other_head(name) || HeadSpec::owns(names.strip(name))
 }
 
 fn bytes_per_value(dtype: Dtype) -> Option<usize> {

@@ -13,9 +13,10 @@ use candle_nn::ops::{log_softmax, softmax};
 use super::kernels::rotary::Rotary;
 use super::layout::HeadLayout;
 use super::{
-    Activation, EncoderSpec, IGNORE, JointModel, LayerSpec, Layout, LossOptions, Losses, Mlp, Norm,
-    Positions, Targets, Tokens,
+    Activation, Batch, EncoderSpec, JointModel, LayerSpec, Layout, LossOptions, Losses, Mlp, Norm,
+    Over, Positions,
 };
+use crate::base::IGNORE;
 
 /// What a score becomes where attention may not look: far below any score, and finite, so that a row of padding stays finite too.
 const MASKED: f32 = -1e30;
@@ -117,43 +118,38 @@ impl ComposedModel {
     ///
     /// # Errors
     /// When candle fails, for example because an id lies outside the vocabulary.
-    pub fn encode(&self, tokens: &Tokens<'_>) -> Result<Tensor> {
-        let padded = self.pad(tokens)?;
+    pub fn encode(&self, batch: &Batch) -> Result<Tensor> {
+        let padded = self.pad(batch)?;
         self.encode_padded(&padded)?.index_select(&padded.places, 0)
     }
 
-    /// The logits of the heads, `(tokens, labels)` and `(sequences, 2)`, as [`JointModel::forward`]; `None` where the model has no such head.
+    /// The logits of each head, as [`JointModel::forward`].
     ///
     /// # Errors
     /// When candle fails, for example because an id lies outside the vocabulary.
-    pub fn forward(&self, tokens: &Tokens<'_>) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let padded = self.pad(tokens)?;
+    pub fn forward(&self, batch: &Batch) -> Result<Vec<Tensor>> {
+        let padded = self.pad(batch)?;
         self.heads(&self.encode_padded(&padded)?, &padded)
     }
 
     /// * `hidden`: `(sequences * length, hidden)`
-    fn heads(&self, hidden: &Tensor, padded: &Padded) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let head = |head: &Option<HeadLayout>, rows: &Tensor| {
-            let classify = |head| self.classify(&hidden.index_select(rows, 0)?, head);
-            head.as_ref().map(classify).transpose()
+    fn heads(&self, hidden: &Tensor, padded: &Padded) -> Result<Vec<Tensor>> {
+        let classify = |head: &HeadLayout| {
+            let rows = match head.spec.over {
+                Over::Tokens => &padded.places,
+                Over::FirstToken => &padded.firsts,
+            };
+            self.classify(&hidden.index_select(rows, 0)?, head) // (rows, outputs)
         };
-        let ner = head(&self.layout.ner, &padded.places)?; // (tokens, labels)
-        let anomaly = head(&self.layout.anomaly, &padded.firsts)?; // (sequences, 2)
-        Ok((ner, anomaly))
+        self.layout.heads.iter().map(classify).collect()
     }
 
     /// The total loss as a scalar to call `backward` on, and the losses that it consists of, as [`JointModel::loss_and_gradients`].
     ///
     /// # Errors
-    /// When candle fails, for example because an id or a label is out of range.
-    pub fn loss(
-        &self,
-        tokens: &Tokens<'_>,
-        targets: &Targets<'_>,
-        options: &LossOptions,
-    ) -> Result<(Tensor, Losses)> {
-        let (ner_logits, anomaly_logits) = self.forward(tokens)?;
-        self.losses(ner_logits.as_ref(), anomaly_logits.as_ref(), targets, options)
+    /// When candle fails, for example because an id or a target is out of range.
+    pub fn loss(&self, batch: &Batch, options: &[LossOptions]) -> Result<(Tensor, Losses)> {
+        self.losses(&self.forward(batch)?, batch, options)
     }
 
     /// The losses, and the gradient of the total with respect to each of [`variables`](Self::variables) that it depends on.
@@ -162,30 +158,28 @@ impl ComposedModel {
     ///   layer at a time is in memory
     ///
     /// # Errors
-    /// When candle fails, for example because an id or a label is out of range.
+    /// When candle fails, for example because an id or a target is out of range.
     pub fn loss_and_gradients(
         &self,
-        tokens: &Tokens<'_>,
-        targets: &Targets<'_>,
-        options: &LossOptions,
+        batch: &Batch,
+        options: &[LossOptions],
         recompute_layers: bool,
     ) -> Result<(Losses, Vec<Option<Tensor>>)> {
         let mut gradients = vec![None; self.variables.len()];
         if !recompute_layers {
-            let (total, losses) = self.loss(tokens, targets, options)?;
+            let (total, losses) = self.loss(batch, options)?;
             self.collect(total.backward()?, &mut gradients);
             return Ok((losses, gradients));
         }
-        let padded = self.pad(tokens)?;
+        let padded = self.pad(batch)?;
         let mut inputs = vec![self.embed(&padded)?.detach()];
         for layer in 0..self.layout.layers.len() {
             inputs.push(self.layer(layer, &inputs[layer], &padded)?.detach());
         }
         // A detached stream gets its gradient as a variable of its own; that of what it came from goes on from there.
         let stream = Var::from_tensor(&inputs.pop().expect("the output of the last layer"))?;
-        let (ner, anomaly) =
-            self.heads(&self.layer_norm(&stream, &self.layout.final_norm)?, &padded)?;
-        let (total, losses) = self.losses(ner.as_ref(), anomaly.as_ref(), targets, options)?;
+        let logits = self.heads(&self.layer_norm(&stream, &self.layout.final_norm)?, &padded)?;
+        let (total, losses) = self.losses(&logits, batch, options)?;
         let mut found = total.backward()?;
         let mut d_stream = found.remove(&stream);
         self.collect(found, &mut gradients);
@@ -217,55 +211,38 @@ impl ComposedModel {
         }
     }
 
-    /// * `ner_logits`: `(tokens, labels)`; `anomaly_logits`: `(sequences, 2)`; none of a head that the model has not
+    /// * `logits`, `options`: for each head
     fn losses(
         &self,
-        ner_logits: Option<&Tensor>,
-        anomaly_logits: Option<&Tensor>,
-        targets: &Targets<'_>,
-        options: &LossOptions,
+        logits: &[Tensor],
+        batch: &Batch,
+        options: &[LossOptions],
     ) -> Result<(Tensor, Losses)> {
-        let normalisers = options.normalisers(targets);
-        let all_labels = if ner_logits.is_some() { targets.labels } else { &[] };
-        let counted: Vec<u32> = (0..)
-            .zip(all_labels)
-            .filter(|&(_, &label)| label != IGNORE)
-            .map(|(token, _)| token)
-            .collect();
-        let labels: Vec<u32> =
-            all_labels.iter().copied().filter(|&label| label != IGNORE).collect();
-
-        let zero = || Tensor::zeros((), DType::F32, &self.device);
-        let ner = if let Some(ner_logits) = ner_logits.filter(|_| !counted.is_empty()) {
-            let weights = vec![(1.0 / normalisers.ner) as f32; labels.len()];
-            let rows = Tensor::new(counted.as_slice(), &self.device)?;
-            self.cross_entropy(&ner_logits.index_select(&rows, 0)?, &labels, weights)?
-        } else {
-            zero()?
-        };
-        let anomaly_logits = anomaly_logits.filter(|_| normalisers.anomaly > 0.0);
-        let anomaly = if let Some(anomaly_logits) = anomaly_logits {
-            let weight = |&class: &u32| {
-                (f64::from(options.class_weight(class)) / normalisers.anomaly) as f32
-            };
-            self.cross_entropy(
-                anomaly_logits,
-                targets.anomaly,
-                targets.anomaly.iter().map(weight).collect(),
-            )?
-        } else {
-            zero()?
-        };
-        let total = ((&ner * f64::from(options.ner_weight))?
-            + (&anomaly * f64::from(options.anomaly_weight))?)?;
-        let number = |scalar: &Tensor| scalar.to_scalar::<f32>().map(f64::from);
-        let losses = Losses {
-            ner: number(&ner)?,
-            anomaly: number(&anomaly)?,
-            total: number(&total)?,
-            counted_tokens: counted.len(),
-        };
+        let mut losses = Losses::default();
+        let mut total = Tensor::zeros((), DType::F32, &self.device)?;
+        for (logits, (targets, options)) in logits.iter().zip(batch.targets().iter().zip(options)) {
+            let mean = self.mean(logits, targets, options)?;
+            total = (total + (&mean * f64::from(options.weight))?)?;
+            losses.push(options, f64::from(mean.to_scalar::<f32>()?), targets);
+        }
+        losses.total = f64::from(total.to_scalar::<f32>()?);
         Ok((total, losses))
+    }
+
+    /// The loss of a head, a scalar; 0 where no target counts.
+    ///
+    /// * `logits`: `(rows, outputs)`; `targets`: `(rows,)`
+    fn mean(&self, logits: &Tensor, targets: &[u32], options: &LossOptions) -> Result<Tensor> {
+        let counted = (0..).zip(targets).filter(|&(_, &target)| target != IGNORE);
+        let (rows, classes): (Vec<u32>, Vec<u32>) = counted.unzip();
+        let normaliser = options.normaliser(targets);
+        if rows.is_empty() || normaliser == 0.0 {
+            return Tensor::zeros((), DType::F32, &self.device);
+        }
+        let weight = |&class: &u32| (f64::from(options.class_weight(class)) / normaliser) as f32;
+        let weights = classes.iter().map(weight).collect();
+        let rows = Tensor::new(rows.as_slice(), &self.device)?;
+        self.cross_entropy(&logits.index_select(&rows, 0)?, &classes, weights)
     }
 
     /// `(sequences * length, hidden)`
@@ -397,13 +374,13 @@ impl ComposedModel {
         &self.variables[index.expect("every range of the layout is a parameter's")]
     }
 
-    fn pad(&self, tokens: &Tokens<'_>) -> Result<Padded> {
-        let (sequences, length) = (tokens.sequences(), tokens.longest());
+    fn pad(&self, batch: &Batch) -> Result<Padded> {
+        let (sequences, length) = (batch.sequences(), batch.longest());
         let mut ids = vec![0u32; sequences * length];
         let mut mask = vec![MASKED; sequences * length];
-        let mut places = Vec::with_capacity(tokens.len());
-        for (sequence, bounds) in tokens.bounds().windows(2).enumerate() {
-            for (position, &id) in tokens.ids()[bounds[0]..bounds[1]].iter().enumerate() {
+        let mut places = Vec::with_capacity(batch.len());
+        for (sequence, bounds) in batch.bounds().windows(2).enumerate() {
+            for (position, &id) in batch.ids()[bounds[0]..bounds[1]].iter().enumerate() {
                 let place = sequence * length + position;
                 (ids[place], mask[place]) = (id, 0.0);
                 places.push(place as u32);

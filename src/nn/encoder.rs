@@ -20,7 +20,7 @@ use super::kernels::layer_norm::{layer_norm, layer_norm_again, layer_norm_backwa
 use super::kernels::product::{linear, linear_backward_input, linear_backward_weight};
 use super::layout::{LayerLayout, Layout};
 use super::workspace::{LayerState, Rotaries, Scratch, Workspace, fill_up, fit};
-use super::{Activation, EncoderSpec, Mlp, Norm, Part, Pass, Positions, Tokens};
+use super::{Activation, Batch, EncoderSpec, Mlp, Norm, Part, Pass, Positions};
 
 /// What a forward leaves behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub(super) struct Encoder<'a> {
     pub spec: &'a EncoderSpec,
     pub layout: &'a Layout,
     pub parameters: &'a [f32],
-    pub tokens: &'a Tokens<'a>,
+    pub batch: &'a Batch,
 }
 
 impl Encoder<'_> {
@@ -45,7 +45,7 @@ impl Encoder<'_> {
     pub fn forward(&self, workspace: &mut Workspace, keep: Keep) {
         let layers = self.spec.layers.len();
         let keep_layers = keep == Keep::ForBackward && !workspace.recomputes_layers();
-        let size = self.tokens.len() * self.spec.hidden_size;
+        let size = self.batch.len() * self.spec.hidden_size;
         let Workspace {
             rotary,
             embedding_moments,
@@ -57,14 +57,14 @@ impl Encoder<'_> {
             ..
         } = workspace;
         scratch.profile.begin(Pass::Forward);
-        rotary.prepare(self.spec, self.tokens.longest());
+        rotary.prepare(self.spec, self.batch.longest());
         fill_up(inputs, if keep == Keep::ForBackward { layers + 1 } else { 2 });
         fill_up(states, if keep_layers { layers } else { 1 });
         let place = |layer: usize| if keep == Keep::ForBackward { layer } else { layer % 2 };
 
         self.embed(fit(&mut scratch.normed, size)); // (tokens, hidden)
         scratch.profile.lap(Part::Embedding);
-        let moments = fit(embedding_moments, self.tokens.len());
+        let moments = fit(embedding_moments, self.batch.len());
         let epsilon = self.epsilon();
         layer_norm(
             fit(&mut inputs[0], size),
@@ -87,7 +87,7 @@ impl Encoder<'_> {
             );
             inputs[place(layer + 1)] = output;
         }
-        let moments = fit(final_moments, self.tokens.len());
+        let moments = fit(final_moments, self.batch.len());
         layer_norm(
             fit(hidden, size),
             moments,
@@ -104,7 +104,7 @@ impl Encoder<'_> {
     pub fn backward(&self, workspace: &mut Workspace, gradients: &mut Gradients) {
         let layers = self.spec.layers.len();
         let recompute = workspace.recomputes_layers();
-        let size = self.tokens.len() * self.spec.hidden_size;
+        let size = self.batch.len() * self.spec.hidden_size;
         let write = gradients.write();
         let Workspace {
             rotary,
@@ -158,7 +158,7 @@ impl Encoder<'_> {
             partial,
         );
         profile.lap(Part::Norms);
-        gradients.add_embedding(self.tokens.ids(), d_embedded);
+        gradients.add_embedding(self.batch.ids(), d_embedded);
         profile.lap(Part::Embedding);
     }
 
@@ -173,7 +173,7 @@ impl Encoder<'_> {
         rotary: &Rotaries,
     ) {
         let (rows, hidden, intermediate) =
-            (self.tokens.len(), self.spec.hidden_size, self.spec.intermediate_size);
+            (self.batch.len(), self.spec.hidden_size, self.spec.intermediate_size);
         let epsilon = self.epsilon();
         let LayerLayout { attn_norm, wqkv, attn_wo, mlp_norm, wi, mlp_wo } =
             &self.layout.layers[layer];
@@ -248,7 +248,7 @@ impl Encoder<'_> {
         gradients: &mut Gradients,
     ) {
         let (rows, hidden, intermediate) =
-            (self.tokens.len(), self.spec.hidden_size, self.spec.intermediate_size);
+            (self.batch.len(), self.spec.hidden_size, self.spec.intermediate_size);
         let LayerLayout { mlp_norm, wi, mlp_wo, .. } = &self.layout.layers[layer];
         let write = gradients.write();
         let Scratch { normed, activated, d_stream, d_normed, partial, profile, .. } = scratch;
@@ -294,7 +294,7 @@ impl Encoder<'_> {
         rotary: &Rotaries,
         gradients: &mut Gradients,
     ) {
-        let (rows, hidden) = (self.tokens.len(), self.spec.hidden_size);
+        let (rows, hidden) = (self.batch.len(), self.spec.hidden_size);
         let LayerLayout { attn_norm, wqkv, attn_wo, .. } = &self.layout.layers[layer];
         let write = gradients.write();
         let Scratch { normed, qkv, heads, d_stream, d_normed, partial, profile, .. } = scratch;
@@ -347,7 +347,7 @@ impl Encoder<'_> {
     fn embed(&self, embedded: &mut [f32]) {
         let hidden = self.spec.hidden_size;
         let table = self.at(&self.layout.embedding);
-        for (row, &id) in embedded.chunks_exact_mut(hidden).zip(self.tokens.ids()) {
+        for (row, &id) in embedded.chunks_exact_mut(hidden).zip(self.batch.ids()) {
             row.copy_from_slice(&table[id as usize * hidden..][..hidden]);
         }
     }
@@ -356,7 +356,7 @@ impl Encoder<'_> {
         let layer = &self.spec.layers[layer];
         let Positions::Rotary { theta } = layer.positions;
         Heads {
-            bounds: self.tokens.bounds(),
+            bounds: self.batch.bounds(),
             heads: self.spec.num_attention_heads,
             head_dim: self.spec.head_dim(),
             window: layer.window,

@@ -137,11 +137,11 @@ impl Gradients {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::EncoderSpec;
+    use crate::nn::{EncoderSpec, HeadSpec};
 
     fn gradients() -> Gradients {
         let sizes = r#"{"vocab_size": 10, "hidden_size": 2, "num_attention_heads": 1}"#;
-        Gradients::new(&Layout::new(&EncoderSpec::from_json(sizes).unwrap(), 3))
+        Gradients::new(&Layout::new(&EncoderSpec::from_json(sizes).unwrap(), &HeadSpec::joint(3)))
     }
 
     #[test]

@@ -1,95 +1,90 @@
-//! The two classifiers on top of the encoder, forward and backward.
+//! The heads on top of the encoder, forward and backward.
 
 use super::gradients::Gradients;
 use super::kernels::Write;
 use super::kernels::cross_entropy::cross_entropy;
 use super::kernels::product::{linear, linear_backward_input, linear_backward_weight};
-use super::layout::{ANOMALY_CLASSES, HeadLayout, Layout};
+use super::layout::{HeadLayout, Layout};
 use super::workspace::{Workspace, fit};
-use super::{LossOptions, Losses, Targets, Tokens};
+use super::{Batch, LossOptions, Losses, Over};
 
-/// Leaves the logits of the heads, from `workspace.hidden`, in `workspace.heads`: none for a head that the model has not.
+/// Leaves the logits of the heads, from `workspace.hidden`, in `workspace.heads`.
 pub(super) fn forward(
     layout: &Layout,
     parameters: &[f32],
-    tokens: &Tokens<'_>,
+    batch: &Batch,
     workspace: &mut Workspace,
 ) {
     let Workspace { hidden, heads, .. } = workspace;
-    let width = hidden.len() / tokens.len();
-    let logits = fit(&mut heads.ner, tokens.len() * layout.labels());
-    if let Some(head) = &layout.ner {
-        classify(logits, hidden, parameters, head);
-    }
-    let sequences = if layout.anomaly.is_some() { tokens.sequences() } else { 0 };
-    let first = fit(&mut heads.first, sequences * width); // (sequences, hidden)
-    for (row, &token) in first.chunks_exact_mut(width).zip(tokens.bounds()) {
+    let width = hidden.len() / batch.len();
+    let is_used = layout.heads().any(|head| head.over == Over::FirstToken);
+    let first = fit(&mut heads.first, if is_used { batch.sequences() * width } else { 0 }); // (sequences, hidden)
+    for (row, &token) in first.chunks_exact_mut(width).zip(batch.bounds()) {
         row.copy_from_slice(&hidden[token * width..][..width]);
     }
-    let logits = fit(&mut heads.anomaly, sequences * ANOMALY_CLASSES);
-    if let Some(head) = &layout.anomaly {
-        classify(logits, first, parameters, head);
+    for (head, logits) in layout.heads.iter().zip(&mut heads.logits) {
+        let input: &[f32] = match head.spec.over {
+            Over::Tokens => hidden,
+            Over::FirstToken => first,
+        };
+        let logits = fit(logits, batch.rows(head.spec.over) * head.spec.outputs);
+        classify(logits, input, parameters, head);
     }
 }
 
 /// The losses of the logits in `workspace.heads`, which turn into the gradients of the total if `differentiate` says so.
+///
+/// * `options`: for each head
 pub(super) fn losses(
     layout: &Layout,
-    tokens: &Tokens<'_>,
-    targets: &Targets<'_>,
-    options: &LossOptions,
+    batch: &Batch,
+    options: &[LossOptions],
     workspace: &mut Workspace,
     differentiate: bool,
 ) -> Losses {
-    let heads = &mut workspace.heads;
-    let normalisers = options.normalisers(targets);
-    // A mean over nothing does not exist; such a batch adds nothing.
-    let share = |normaliser: f64| if normaliser > 0.0 { 1.0 / normaliser } else { 0.0 };
-    let (ner_share, anomaly_share) = (share(normalisers.ner), share(normalisers.anomaly));
-    let (ner_weight, anomaly_weight) =
-        (f64::from(options.ner_weight), f64::from(options.anomaly_weight));
-
-    debug_assert_eq!(targets.labels.len(), tokens.len());
-    let (mut ner, mut anomaly, mut counted_tokens) = (0.0, 0.0, 0);
-    if layout.ner.is_some() {
-        let d_scale = differentiate.then_some((ner_weight * ner_share) as f32);
-        ner = ner_share
-            * cross_entropy(&mut heads.ner, layout.labels(), targets.labels, |_| 1.0, d_scale);
-        counted_tokens = targets.labels.iter().filter(|&&label| label != super::IGNORE).count();
-    }
-    if layout.anomaly.is_some() {
-        let d_scale = differentiate.then_some((anomaly_weight * anomaly_share) as f32);
+    debug_assert_eq!(options.len(), layout.heads.len());
+    let mut losses = Losses::default();
+    let heads = layout.heads().zip(&mut workspace.heads.logits);
+    for ((head, logits), (targets, options)) in heads.zip(batch.targets().iter().zip(options)) {
+        let normaliser = options.normaliser(targets);
+        // A mean over nothing does not exist; such a batch adds nothing.
+        let share = if normaliser > 0.0 { 1.0 / normaliser } else { 0.0 };
+        let d_scale = differentiate.then_some((f64::from(options.weight) * share) as f32);
         let class_weight = |class| options.class_weight(class);
-        anomaly = anomaly_share
-            * cross_entropy(
-                &mut heads.anomaly,
-                ANOMALY_CLASSES,
-                targets.anomaly,
-                class_weight,
-                d_scale,
-            );
+        let sum = cross_entropy(logits, head.outputs, targets, class_weight, d_scale);
+        losses.push(options, share * sum, targets);
     }
-    Losses { ner, anomaly, total: ner_weight * ner + anomaly_weight * anomaly, counted_tokens }
+    losses
 }
 
-/// Writes or adds the gradients of both heads from those of their logits, and leaves that of the hidden states in `workspace.hidden`.
+/// Writes or adds the gradients of the heads from those of their logits, and leaves that of the hidden states in `workspace.hidden`.
 pub(super) fn backward(
     layout: &Layout,
     parameters: &[f32],
-    tokens: &Tokens<'_>,
+    batch: &Batch,
     workspace: &mut Workspace,
     gradients: &mut Gradients,
 ) {
     let Workspace { hidden, heads, .. } = workspace;
-    let width = hidden.len() / tokens.len();
-    match &layout.ner {
-        Some(head) => classify_backward(hidden, &heads.ner, parameters, head, gradients),
-        None => hidden.fill(0.0),
+    let width = hidden.len() / batch.len();
+    for (over, input) in [(Over::Tokens, &mut *hidden), (Over::FirstToken, &mut heads.first)] {
+        let of_input = layout.heads.iter().zip(&heads.logits);
+        let of_input = of_input.filter(|(head, _)| head.spec.over == over);
+        for (head, d_logits) in of_input.clone() {
+            parameter_gradients(input, d_logits, head, gradients);
+        }
+        // Only now, as it takes the place of the input.
+        let mut write = Write::Replace;
+        for (head, d_logits) in of_input {
+            let weight = &parameters[head.weight.clone()];
+            linear_backward_input(input, write, d_logits, weight, batch.rows(over));
+            write = Write::Add;
+        }
+        if write == Write::Replace {
+            input.fill(0.0);
+        }
     }
-    if let Some(head) = &layout.anomaly {
-        classify_backward(&mut heads.first, &heads.anomaly, parameters, head, gradients);
-    }
-    for (d_first, &token) in heads.first.chunks_exact(width).zip(tokens.bounds()) {
+    for (d_first, &token) in heads.first.chunks_exact(width).zip(batch.bounds()) {
         hidden[token * width..][..width]
             .iter_mut()
             .zip(d_first)
@@ -99,7 +94,7 @@ pub(super) fn backward(
 
 /// `logits = input · weightᵀ + bias`.
 ///
-/// * `input`: `(rows, hidden)`; `logits`: `(rows, classes)`
+/// * `input`: `(rows, hidden)`; `logits`: `(rows, outputs)`
 fn classify(logits: &mut [f32], input: &[f32], parameters: &[f32], head: &HeadLayout) {
     let bias = &parameters[head.bias.clone()];
     let rows = logits.len() / bias.len();
@@ -107,24 +102,22 @@ fn classify(logits: &mut [f32], input: &[f32], parameters: &[f32], head: &HeadLa
     linear(logits, Write::Add, input, &parameters[head.weight.clone()], rows);
 }
 
-/// The gradients of [`classify`]; `input` is replaced by its own.
-fn classify_backward(
-    input: &mut [f32],
+/// The gradients of weight and bias in [`classify`].
+fn parameter_gradients(
+    input: &[f32],
     d_logits: &[f32],
-    parameters: &[f32],
     head: &HeadLayout,
     gradients: &mut Gradients,
 ) {
     let write = gradients.write();
-    let classes = head.bias.len();
-    let rows = d_logits.len() / classes;
+    let outputs = head.spec.outputs;
     let d_bias = gradients.at(&head.bias);
     if write == Write::Replace {
         d_bias.fill(0.0);
     }
-    for row in d_logits.chunks_exact(classes) {
+    for row in d_logits.chunks_exact(outputs) {
         d_bias.iter_mut().zip(row).for_each(|(sum, added)| *sum += added);
     }
+    let rows = d_logits.len() / outputs;
     linear_backward_weight(gradients.at(&head.weight), write, d_logits, input, rows);
-    linear_backward_input(input, Write::Replace, d_logits, &parameters[head.weight.clone()], rows);
 }

@@ -3,9 +3,7 @@
 use rand::Rng as _;
 use rayon::prelude::*;
 
-use super::{
-    EncoderSpec, HeadSizes, Initial, JointModel, Layout, NoMemory, Parameter, Role, zeros,
-};
+use super::{EncoderSpec, HeadSpec, Initial, JointModel, Layout, NoMemory, Parameter, Role, zeros};
 use crate::base::rng::Rng;
 
 /// Numbers that are drawn from one stream, so that a parameter's blocks are drawn side by side and do not depend on the threads.
@@ -28,11 +26,7 @@ impl JointModel {
     ///
     /// # Errors
     /// [`NoMemory`]
-    pub fn new_random(
-        spec: EncoderSpec,
-        heads: impl Into<HeadSizes>,
-        rng: &Rng,
-    ) -> Result<Self, NoMemory> {
+    pub fn new_random(spec: EncoderSpec, heads: &[HeadSpec], rng: &Rng) -> Result<Self, NoMemory> {
         let layout = Layout::new(&spec, heads);
         let mut model = Self { parameters: zeros(layout.len(), "the weights")?, layout, spec };
         let parameters = model.layout.parameters().to_vec();
@@ -133,7 +127,7 @@ mod tests {
 
     #[test]
     fn weights_have_the_deviations_of_transformers() {
-        let model = JointModel::new_random(spec(), 5, &Rng::new(1)).unwrap();
+        let model = JointModel::new_random(spec(), &HeadSpec::joint(5), &Rng::new(1)).unwrap();
         // A normal cut off at two deviations has 0.8796 of its deviation left.
         for (name, scale) in [
             ("embeddings.tok_embeddings.weight", 0.02),
@@ -158,7 +152,11 @@ mod tests {
     fn weights_depend_on_the_seed_and_not_on_the_threads() {
         let draw = |seed: u64, threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| JointModel::new_random(spec(), 5, &Rng::new(seed)).unwrap().parameters)
+            pool.install(|| {
+                JointModel::new_random(spec(), &HeadSpec::joint(5), &Rng::new(seed))
+                    .unwrap()
+                    .parameters
+            })
         };
         assert!(draw(1, 1) == draw(1, 3));
         assert!(draw(1, 1) != draw(2, 1));
@@ -166,8 +164,8 @@ mod tests {
 
     #[test]
     fn another_number_of_labels_moves_no_weight_of_the_encoder() {
-        let few = JointModel::new_random(spec(), 5, &Rng::new(1)).unwrap();
-        let many = JointModel::new_random(spec(), 50, &Rng::new(1)).unwrap();
+        let few = JointModel::new_random(spec(), &HeadSpec::joint(5), &Rng::new(1)).unwrap();
+        let many = JointModel::new_random(spec(), &HeadSpec::joint(50), &Rng::new(1)).unwrap();
         let encoder = few.layout.final_norm.end;
         assert!(few.parameters[..encoder] == many.parameters[..encoder]);
     }

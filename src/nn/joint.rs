@@ -2,11 +2,11 @@
 
 use super::encoder::{Encoder, Keep};
 use super::{
-    BatchError, EncoderSpec, Gradients, HeadSizes, Layout, LossOptions, Losses, Part, Pass,
-    Targets, Tokens, Workspace, heads,
+    Batch, BatchError, EncoderSpec, Gradients, HeadSpec, Layout, LossOptions, Losses, Part, Pass,
+    Workspace, heads,
 };
 
-/// An encoder with a head for tokens, a head for whole texts, or both.
+/// An encoder with any number of heads.
 ///
 /// All parameters lie in one flat buffer, as [`Layout`] says. Drawn by `JointModel::new_random`, read by `JointModel::load`, written by
 /// `JointModel::save`.
@@ -18,24 +18,8 @@ pub struct JointModel {
     pub parameters: Vec<f32>,
 }
 
-/// What the model says about a batch, unnormalised.
-#[derive(Debug, Clone, Copy)]
-pub struct Logits<'a> {
-    /// `(tokens, labels)`; empty where the model has no such head.
-    pub ner: &'a [f32],
-    /// `(sequences, 2)`: normal, anomaly; empty where the model has no such head.
-    pub anomaly: &'a [f32],
-}
-
 impl JointModel {
-    /// How many labels the token head tells apart; 0 without one.
-    #[must_use]
-    pub fn labels(&self) -> usize {
-        self.layout.labels()
-    }
-
-    #[must_use]
-    pub fn heads(&self) -> HeadSizes {
+    pub fn heads(&self) -> impl ExactSizeIterator<Item = &HeadSpec> {
         self.layout.heads()
     }
 
@@ -45,80 +29,81 @@ impl JointModel {
     /// [`BatchError::OutsideVocabulary`] and [`BatchError::NoMemory`]
     pub fn encode<'w>(
         &self,
-        tokens: &Tokens<'_>,
+        batch: &Batch,
         workspace: &'w mut Workspace,
     ) -> Result<&'w [f32], BatchError> {
-        tokens.check_vocabulary(self.spec.vocab_size)?;
-        self.make_room(tokens, workspace, false)?;
-        on_the_pool(|| self.encoder(tokens).forward(workspace, Keep::Nothing));
+        batch.check_vocabulary(self.spec.vocab_size)?;
+        self.make_room(batch, workspace, false)?;
+        on_the_pool(|| self.encoder(batch).forward(workspace, Keep::Nothing));
         Ok(&workspace.hidden)
     }
 
-    /// The logits of the heads.
+    /// What each head says, unnormalised: `(rows, outputs)`, a row for each token or sequence as the head looks [over](super::Over) them.
     ///
     /// # Errors
     /// [`BatchError::OutsideVocabulary`] and [`BatchError::NoMemory`]
     pub fn forward<'w>(
         &self,
-        tokens: &Tokens<'_>,
+        batch: &Batch,
         workspace: &'w mut Workspace,
-    ) -> Result<Logits<'w>, BatchError> {
-        tokens.check_vocabulary(self.spec.vocab_size)?;
-        self.make_room(tokens, workspace, false)?;
+    ) -> Result<&'w [Vec<f32>], BatchError> {
+        batch.check_vocabulary(self.spec.vocab_size)?;
+        self.make_room(batch, workspace, false)?;
         on_the_pool(|| {
-            self.encoder(tokens).forward(workspace, Keep::Nothing);
-            heads::forward(&self.layout, &self.parameters, tokens, workspace);
+            self.encoder(batch).forward(workspace, Keep::Nothing);
+            heads::forward(&self.layout, &self.parameters, batch, workspace);
         });
-        Ok(Logits { ner: &workspace.heads.ner, anomaly: &workspace.heads.anomaly })
+        Ok(&workspace.heads.logits)
     }
 
-    /// The losses of a batch, without gradients, and the logits that they come from.
+    /// The losses of a batch, without gradients.
+    ///
+    /// * `options`: for each head
     ///
     /// # Errors
-    /// When the batch does not fit the model, or the targets the batch.
-    pub fn evaluate<'w>(
+    /// When the batch or its targets do not fit the model.
+    pub fn evaluate(
         &self,
-        tokens: &Tokens<'_>,
-        targets: &Targets<'_>,
-        options: &LossOptions,
-        workspace: &'w mut Workspace,
-    ) -> Result<(Losses, Logits<'w>), BatchError> {
-        targets.check(tokens, self.heads())?;
-        self.forward(tokens, workspace)?;
-        let losses = heads::losses(&self.layout, tokens, targets, options, workspace, false);
-        Ok((losses, Logits { ner: &workspace.heads.ner, anomaly: &workspace.heads.anomaly }))
+        batch: &Batch,
+        options: &[LossOptions],
+        workspace: &mut Workspace,
+    ) -> Result<Losses, BatchError> {
+        batch.check_targets(self.heads())?;
+        self.forward(batch, workspace)?;
+        Ok(heads::losses(&self.layout, batch, options, workspace, false))
     }
 
     /// The losses of a batch, and the gradient of their weighted sum with respect to every parameter.
     ///
-    /// Gradients replace what `gradients` held if it was cleared, else they add to it: with common [`LossOptions::normalisers`], those of
+    /// Gradients replace what `gradients` held if it was cleared, else they add to it: with common [`LossOptions::normaliser`]s, those of
     /// micro-batches sum to those of the whole.
     ///
+    /// * `options`: for each head
+    ///
     /// # Errors
-    /// When the batch does not fit the model, or the targets the batch. `gradients` is then as it was.
+    /// When the batch or its targets do not fit the model. `gradients` is then as it was.
     pub fn loss_and_gradients(
         &self,
-        tokens: &Tokens<'_>,
-        targets: &Targets<'_>,
-        options: &LossOptions,
+        batch: &Batch,
+        options: &[LossOptions],
         workspace: &mut Workspace,
         gradients: &mut Gradients,
     ) -> Result<Losses, BatchError> {
-        tokens.check_vocabulary(self.spec.vocab_size)?;
-        targets.check(tokens, self.heads())?;
-        self.make_room(tokens, workspace, true)?;
+        batch.check_vocabulary(self.spec.vocab_size)?;
+        batch.check_targets(self.heads())?;
+        self.make_room(batch, workspace, true)?;
         gradients
-            .make_room(tokens.len())
-            .map_err(|source| BatchError::NoMemory { tokens: tokens.len(), source })?;
+            .make_room(batch.len())
+            .map_err(|source| BatchError::NoMemory { tokens: batch.len(), source })?;
         Ok(on_the_pool(|| {
-            self.encoder(tokens).forward(workspace, Keep::ForBackward);
-            heads::forward(&self.layout, &self.parameters, tokens, workspace);
-            let losses = heads::losses(&self.layout, tokens, targets, options, workspace, true);
+            self.encoder(batch).forward(workspace, Keep::ForBackward);
+            heads::forward(&self.layout, &self.parameters, batch, workspace);
+            let losses = heads::losses(&self.layout, batch, options, workspace, true);
             workspace.profile_mut().lap(Part::Heads);
             workspace.profile_mut().begin(Pass::Backward);
-            heads::backward(&self.layout, &self.parameters, tokens, workspace, gradients);
+            heads::backward(&self.layout, &self.parameters, batch, workspace, gradients);
             workspace.profile_mut().lap(Part::Heads);
-            self.encoder(tokens).backward(workspace, gradients);
+            self.encoder(batch).backward(workspace, gradients);
             gradients.written();
             losses
         }))
@@ -126,16 +111,16 @@ impl JointModel {
 
     fn make_room(
         &self,
-        tokens: &Tokens<'_>,
+        batch: &Batch,
         workspace: &mut Workspace,
         backward: bool,
     ) -> Result<(), BatchError> {
-        let room = workspace.make_room(&self.spec, self.heads(), tokens, backward);
-        room.map_err(|source| BatchError::NoMemory { tokens: tokens.len(), source })
+        let room = workspace.make_room(&self.spec, &self.layout, batch, backward);
+        room.map_err(|source| BatchError::NoMemory { tokens: batch.len(), source })
     }
 
-    fn encoder<'a>(&'a self, tokens: &'a Tokens<'a>) -> Encoder<'a> {
-        Encoder { spec: &self.spec, layout: &self.layout, parameters: &self.parameters, tokens }
+    fn encoder<'a>(&'a self, batch: &'a Batch) -> Encoder<'a> {
+        Encoder { spec: &self.spec, layout: &self.layout, parameters: &self.parameters, batch }
     }
 }
 

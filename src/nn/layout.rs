@@ -4,23 +4,23 @@ use std::ops::Range;
 
 use super::EncoderSpec;
 
-/// The classes of the anomaly head: normal, anomaly.
-pub(super) const ANOMALY_CLASSES: usize = 2;
-
-/// The heads of a model. One that is not trained is left out: it would answer at random.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HeadSizes {
-    /// How many labels the head over tokens tells apart; `None` without that head.
-    pub ner: Option<usize>,
-    /// Whether there is a head over whole texts.
-    pub anomaly: bool,
+/// A linear classifier on top of the encoder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeadSpec {
+    /// In checkpoints it is followed by `_classifier`.
+    pub name: String,
+    /// How many classes it tells apart.
+    pub outputs: usize,
+    pub over: Over,
 }
 
-/// Both heads, with so many labels of tokens.
-impl From<usize> for HeadSizes {
-    fn from(labels: usize) -> Self {
-        Self { ner: Some(labels), anomaly: true }
-    }
+/// What a head looks at, and answers for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    /// Every token, by its last hidden state.
+    Tokens,
+    /// The whole sequence, by the last hidden state of its first token.
+    FirstToken,
 }
 
 /// Every parameter begins on a multiple of this many floats, one cache line.
@@ -42,23 +42,19 @@ pub enum Role {
     Bias,
 }
 
-/// A classifier on top of the encoder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Head {
-    Ner,
-    Anomaly,
-}
+impl HeadSpec {
+    const SUFFIX: &'static str = "_classifier";
 
-impl Head {
-    pub const ALL: [Self; 2] = [Self::Ner, Self::Anomaly];
+    /// Whether a parameter of this name belongs to a head, of whatever name.
+    pub(super) fn owns(parameter: &str) -> bool {
+        parameter.split_once('.').is_some_and(|(head, _)| head.ends_with(Self::SUFFIX))
+    }
 
-    /// What stands before the names of its parameters.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Ner => "ner_classifier",
-            Self::Anomaly => "anomaly_classifier",
-        }
+    /// A head over tokens and one over whole sequences.
+    #[cfg(test)]
+    pub(super) fn joint(labels: usize) -> Vec<Self> {
+        let head = |name: &str, outputs, over| Self { name: name.to_owned(), outputs, over };
+        vec![head("ner", labels, Over::Tokens), head("anomaly", 2, Over::FirstToken)]
     }
 }
 
@@ -89,8 +85,8 @@ pub struct Parameter {
     /// Its place in the flat buffer.
     pub range: Range<usize>,
     pub role: Role,
-    /// The head that it belongs to; none if it is the encoder's.
-    pub head: Option<Head>,
+    /// The number of the head that it belongs to; none if it is the encoder's.
+    pub head: Option<usize>,
     pub group: Group,
 }
 
@@ -106,9 +102,7 @@ pub struct Layout {
     pub(super) embedding_norm: Range<usize>,
     pub(super) layers: Vec<LayerLayout>,
     pub(super) final_norm: Range<usize>,
-    pub(super) ner: Option<HeadLayout>,
-    pub(super) anomaly: Option<HeadLayout>,
-    heads: HeadSizes,
+    pub(super) heads: Vec<HeadLayout>,
 }
 
 /// The places of one encoder layer's parameters.
@@ -128,9 +122,10 @@ pub struct LayerLayout {
     pub mlp_wo: Range<usize>,
 }
 
-/// The places of a classifier's parameters.
+/// The places of a head's parameters.
 #[derive(Debug, Clone)]
 pub(super) struct HeadLayout {
+    pub spec: HeadSpec,
     /// `(classes, hidden)`
     pub weight: Range<usize>,
     /// `(classes,)`
@@ -138,10 +133,9 @@ pub(super) struct HeadLayout {
 }
 
 impl Layout {
-    /// The layout of an encoder with these heads; a number of token labels stands for both.
+    /// The layout of an encoder with these heads.
     #[must_use]
-    pub fn new(spec: &EncoderSpec, heads: impl Into<HeadSizes>) -> Self {
-        let heads = heads.into();
+    pub fn new(spec: &EncoderSpec, heads: &[HeadSpec]) -> Self {
         let (names, hidden) = (spec.names, spec.hidden_size);
         let (expanded, intermediate) = (spec.expanded_size(), spec.intermediate_size);
         let mut builder = Builder::default();
@@ -168,18 +162,19 @@ impl Layout {
         });
         let layers = layers.collect();
         let final_norm = builder.place(names.final_norm, Role::Norm, &[hidden]);
-        let mut head = |head: Head, classes: usize| {
-            builder.head = Some(head);
-            let name = head.name();
+        let heads = heads.iter().enumerate().map(|(number, head)| {
+            builder.head = Some(number);
+            let name = format!("{}{}", head.name, HeadSpec::SUFFIX);
+            let weight = [head.outputs, hidden];
             HeadLayout {
-                weight: builder.place(&format!("{name}.weight"), Role::Matrix, &[classes, hidden]),
-                bias: builder.place(&format!("{name}.bias"), Role::Bias, &[classes]),
+                spec: head.clone(),
+                weight: builder.place(&format!("{name}.weight"), Role::Matrix, &weight),
+                bias: builder.place(&format!("{name}.bias"), Role::Bias, &[head.outputs]),
             }
-        };
-        let ner = heads.ner.map(|labels| head(Head::Ner, labels));
-        let anomaly = heads.anomaly.then(|| head(Head::Anomaly, ANOMALY_CLASSES));
+        });
+        let heads = heads.collect();
         let Builder { parameters, len, .. } = builder;
-        Self { parameters, len, embedding, embedding_norm, layers, final_norm, ner, anomaly, heads }
+        Self { parameters, len, embedding, embedding_norm, layers, final_norm, heads }
     }
 
     /// All parameters, in the order of their ranges.
@@ -229,15 +224,8 @@ impl Layout {
         self.embedding_norm.start..self.len
     }
 
-    /// How many labels the token head tells apart; 0 without one.
-    #[must_use]
-    pub fn labels(&self) -> usize {
-        self.heads.ner.unwrap_or(0)
-    }
-
-    #[must_use]
-    pub fn heads(&self) -> HeadSizes {
-        self.heads
+    pub fn heads(&self) -> impl ExactSizeIterator<Item = &HeadSpec> {
+        self.heads.iter().map(|head| &head.spec)
     }
 
     /// How many numbers the model learns.
@@ -251,8 +239,8 @@ impl Layout {
 struct Builder {
     parameters: Vec<Parameter>,
     len: usize,
-    /// The head that is being placed.
-    head: Option<Head>,
+    /// The number of the head that is being placed.
+    head: Option<usize>,
 }
 
 impl Builder {
@@ -280,7 +268,7 @@ mod tests {
         let encoder = |name: &str| {
             let spec = EncoderSpec::published(name).unwrap();
             let heads = (93 + 1 + 2) * spec.hidden_size + 93 + 2 - spec.hidden_size;
-            Layout::new(&spec, 93).trainable() - heads
+            Layout::new(&spec, &HeadSpec::joint(93)).trainable() - heads
         };
         assert_eq!(encoder("base"), 149_014_272);
         assert_eq!(encoder("large"), 394_781_696);
@@ -289,7 +277,7 @@ mod tests {
     #[test]
     fn parameters_are_aligned_and_do_not_overlap() {
         let sizes = r#"{"hidden_size": 24, "num_attention_heads": 2}"#;
-        let layout = Layout::new(&EncoderSpec::from_json(sizes).unwrap(), 5);
+        let layout = Layout::new(&EncoderSpec::from_json(sizes).unwrap(), &HeadSpec::joint(5));
         let mut end = 0;
         for parameter in layout.parameters() {
             assert!(
@@ -306,11 +294,11 @@ mod tests {
 
     #[test]
     fn groups_tile_everything_but_the_embedding() {
-        let mut layout = Layout::new(&EncoderSpec::published("base").unwrap(), 5);
+        let mut layout = Layout::new(&EncoderSpec::published("base").unwrap(), &HeadSpec::joint(5));
         assert_eq!(layout.dense_groups(), [(Group::default(), layout.dense())]);
         layout.regroup(|parameter| Group {
             decays: parameter.role != Role::Bias,
-            trainable: parameter.head != Some(Head::Ner),
+            trainable: parameter.head != Some(0),
             rate: if parameter.head.is_some() { 10.0 } else { 1.0 },
         });
         let groups = layout.dense_groups();
@@ -336,7 +324,7 @@ mod tests {
 
     #[test]
     fn the_first_layer_has_no_attention_norm() {
-        let layout = Layout::new(&EncoderSpec::published("base").unwrap(), 5);
+        let layout = Layout::new(&EncoderSpec::published("base").unwrap(), &HeadSpec::joint(5));
         let has = |name: &str| layout.parameters().iter().any(|parameter| parameter.name == name);
         assert!(!has("layers.0.attn_norm.weight"));
         assert!(has("layers.1.attn_norm.weight"));

@@ -1,91 +1,76 @@
-//! What a step minimises: cross-entropy over labelled tokens plus cross-entropy over whole texts, each with a weight.
+//! What a step minimises: the weighted sum of the heads' cross-entropies.
 
 use std::ops::AddAssign;
 
-use super::{IGNORE, Targets};
+use crate::base::IGNORE;
 
-/// How the two losses are weighed and averaged.
+/// How the loss of a head is weighed and averaged.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LossOptions {
-    /// The token loss counts this much in the total.
-    pub ner_weight: f32,
-    /// The loss over texts counts this much in the total.
-    pub anomaly_weight: f32,
-    /// Weights of the classes normal and anomaly, as `torch.nn.CrossEntropyLoss(weight=...)` takes them: the mean is over weights.
-    pub class_weights: Option<[f32; 2]>,
-    /// What the sums are divided by when this batch is a part of a larger one; `None`: by what this batch counts itself.
-    pub normalisers: Option<Normalisers>,
+    /// It counts this much in the total.
+    pub weight: f32,
+    /// A weight for each class, as `torch.nn.CrossEntropyLoss(weight=...)` takes them: the mean is over weights.
+    pub class_weights: Option<Vec<f32>>,
+    /// What the sum is divided by when this batch is a part of a larger one; `None`: by what this batch counts itself.
+    pub normaliser: Option<f64>,
 }
 
-/// What the sums of losses are divided by to make means.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Normalisers {
-    /// The number of tokens whose label is not [`IGNORE`].
-    pub ner: f64,
-    /// The number of sequences, or the sum of their classes' weights.
-    pub anomaly: f64,
-}
-
-/// The losses of a batch, in nats. Those of micro-batches that were given common [`Normalisers`] add up to those of the whole.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+/// The losses of a batch, in nats. Those of micro-batches that were given common [`LossOptions::normaliser`]s add up to those of the whole.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Losses {
-    /// Mean over the tokens that count; 0 if none does.
-    pub ner: f64,
-    /// Mean over the sequences, by class weight.
-    pub anomaly: f64,
-    /// `ner_weight * ner + anomaly_weight * anomaly`
+    /// For each head.
+    pub heads: Vec<HeadLoss>,
+    /// The weighted sum.
     pub total: f64,
-    /// How many tokens have a label other than [`IGNORE`].
-    pub counted_tokens: usize,
 }
 
-impl Default for LossOptions {
-    fn default() -> Self {
-        Self { ner_weight: 1.0, anomaly_weight: 1.0, class_weights: None, normalisers: None }
-    }
+/// The loss of a head.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct HeadLoss {
+    /// Over the targets that count, by class weight; 0 if none does.
+    pub mean: f64,
+    /// How many targets count.
+    pub counted: usize,
 }
 
 impl LossOptions {
-    /// The weight of an anomaly class.
+    /// Nothing counts more than anything else.
+    pub const EVEN: Self = Self { weight: 1.0, class_weights: None, normaliser: None };
+
     pub(super) fn class_weight(&self, class: u32) -> f32 {
-        self.class_weights.map_or(1.0, |weights| weights[class as usize])
+        self.class_weights.as_ref().map_or(1.0, |weights| weights[class as usize])
     }
 
-    /// What this batch's sums are divided by.
-    pub(super) fn normalisers(&self, targets: &Targets<'_>) -> Normalisers {
-        self.normalisers.unwrap_or_else(|| Normalisers::of(targets, self.class_weights))
-    }
-}
-
-impl Normalisers {
-    /// What the batch counts by itself; add those of micro-batches for the whole. `targets.anomaly` holds nothing but 0 and 1.
+    /// What these targets count by themselves; add those of micro-batches for the whole.
     #[must_use]
-    pub fn of(targets: &Targets<'_>, class_weights: Option<[f32; 2]>) -> Self {
-        let [normal, anomaly] = class_weights.unwrap_or([1.0, 1.0]).map(f64::from);
-        Self {
-            ner: targets.labels.iter().filter(|&&label| label != IGNORE).count() as f64,
-            anomaly: targets
-                .anomaly
-                .iter()
-                .map(|&class| if class == 0 { normal } else { anomaly })
-                .sum(),
-        }
+    pub fn count(&self, targets: &[u32]) -> f64 {
+        let counted = targets.iter().filter(|&&target| target != IGNORE);
+        counted.map(|&class| f64::from(self.class_weight(class))).sum()
+    }
+
+    /// What the sum over these targets is divided by; 0 where nothing counts.
+    pub(super) fn normaliser(&self, targets: &[u32]) -> f64 {
+        self.normaliser.unwrap_or_else(|| self.count(targets))
     }
 }
 
-impl AddAssign for Normalisers {
-    fn add_assign(&mut self, other: Self) {
-        self.ner += other.ner;
-        self.anomaly += other.anomaly;
+impl Losses {
+    /// Adds the loss of the next head.
+    pub(super) fn push(&mut self, options: &LossOptions, mean: f64, targets: &[u32]) {
+        let counted = targets.iter().filter(|&&target| target != IGNORE).count();
+        self.heads.push(HeadLoss { mean, counted });
+        self.total += f64::from(options.weight) * mean;
     }
 }
 
 impl AddAssign for Losses {
     fn add_assign(&mut self, other: Self) {
-        self.ner += other.ner;
-        self.anomaly += other.anomaly;
+        self.heads.resize(other.heads.len(), HeadLoss::default());
+        for (sum, added) in self.heads.iter_mut().zip(other.heads) {
+            sum.mean += added.mean;
+            sum.counted += added.counted;
+        }
         self.total += other.total;
-        self.counted_tokens += other.counted_tokens;
     }
 }
 
@@ -94,12 +79,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_batch_is_divided_by_its_counted_tokens_and_class_weights() {
-        let targets = Targets { labels: &[0, IGNORE, 2], anomaly: &[0, 1, 1] };
-        assert_eq!(Normalisers::of(&targets, None), Normalisers { ner: 2.0, anomaly: 3.0 });
-        assert_eq!(
-            Normalisers::of(&targets, Some([1.0, 4.0])),
-            Normalisers { ner: 2.0, anomaly: 9.0 }
-        );
+    fn a_batch_is_divided_by_its_counted_targets_and_class_weights() {
+        let weighted = LossOptions { class_weights: Some(vec![1.0, 4.0]), ..LossOptions::EVEN };
+        assert_eq!(LossOptions::EVEN.count(&[0, IGNORE, 2]), 2.0);
+        assert_eq!(LossOptions::EVEN.count(&[0, 1, 1]), 3.0);
+        assert_eq!(weighted.count(&[0, 1, 1]), 9.0);
     }
 }

@@ -1,4 +1,4 @@
-//! The joint model: an encoder with a head that tags every token and a head that classifies the whole text.
+//! The joint model: an encoder with heads, which classify every token or the whole text.
 //!
 //! What it does, as the data goes:
 //!
@@ -43,15 +43,15 @@ mod profile;
 mod spec;
 mod workspace;
 
-pub use batch::{BatchError, IGNORE, Targets, Tokens};
+pub use batch::{Batch, BatchError};
 pub use buffers::{NoMemory, ask_for_large_pages, reserve, room_for, zeros};
 pub use checkpoint::CheckpointError;
 pub use composed::ComposedModel;
 pub use configs::{ConfigError, ConfigProblem};
 pub use gradients::{Gradients, SparseRows};
-pub use joint::{JointModel, Logits};
-pub use layout::{Group, Head, HeadSizes, LayerLayout, Layout, Parameter, Role};
-pub use loss::{LossOptions, Losses, Normalisers};
+pub use joint::JointModel;
+pub use layout::{Group, HeadSpec, LayerLayout, Layout, Over, Parameter, Role};
+pub use loss::{HeadLoss, LossOptions, Losses};
 pub use products::StepProducts;
 pub use profile::{Part, Pass, Profile};
 pub use spec::{Activation, EncoderSpec, Initial, LayerSpec, Mlp, Names, Norm, Positions};

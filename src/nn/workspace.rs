@@ -3,8 +3,8 @@
 use super::buffers::reserve;
 use super::kernels::layer_norm::{Moments, partial_length};
 use super::kernels::rotary::Rotary;
-use super::layout::{ANOMALY_CLASSES, HeadSizes};
-use super::{EncoderSpec, NoMemory, Positions, Profile, Tokens};
+use super::layout::Layout;
+use super::{Batch, EncoderSpec, NoMemory, Over, Positions, Profile};
 
 /// Activations and temporaries. They grow to the largest batch seen and stay, so that a step allocates no more than the
 /// blocks of scores that its tasks of attention work on.
@@ -47,15 +47,13 @@ pub(super) struct LayerState {
     pub expanded: Vec<f32>,
 }
 
-/// What the two classifiers read and write.
+/// What the heads read and write.
 #[derive(Debug, Default)]
 pub(super) struct HeadState {
-    /// `(tokens, labels)`: logits, then their gradient.
-    pub ner: Vec<f32>,
+    /// For each head, `(rows, outputs)`: logits, then their gradient.
+    pub logits: Vec<Vec<f32>>,
     /// `(sequences, hidden)`: the hidden states of the first tokens, then their gradient.
     pub first: Vec<f32>,
-    /// `(sequences, 2)`: logits, then their gradient.
-    pub anomaly: Vec<f32>,
 }
 
 /// Temporaries of a single layer.
@@ -120,13 +118,13 @@ impl Workspace {
     pub(super) fn make_room(
         &mut self,
         spec: &EncoderSpec,
-        head_sizes: HeadSizes,
-        batch: &Tokens<'_>,
+        layout: &Layout,
+        batch: &Batch,
         backward: bool,
     ) -> Result<(), NoMemory> {
         const WHAT: &str = "its activations";
         let (hidden, intermediate) = (spec.hidden_size, spec.intermediate_size);
-        let (tokens, sequences) = (batch.len(), batch.sequences());
+        let tokens = batch.len();
         let (size, layers) = (tokens * hidden, spec.layers.len());
         fill_up(&mut self.inputs, if backward { layers + 1 } else { 2 });
         fill_up(&mut self.layers, if backward && !self.recompute_layers { layers } else { 1 });
@@ -154,10 +152,13 @@ impl Workspace {
             reserve(expanded, tokens * spec.expanded_size(), WHAT)?;
         }
         reserve(&mut self.hidden, size, WHAT)?;
-        reserve(&mut self.heads.ner, tokens * head_sizes.ner.unwrap_or(0), WHAT)?;
-        if head_sizes.anomaly {
-            reserve(&mut self.heads.first, sequences * hidden, WHAT)?;
-            reserve(&mut self.heads.anomaly, sequences * ANOMALY_CLASSES, WHAT)?;
+        // What another model has left of a head that this one has not goes.
+        self.heads.logits.resize_with(layout.heads.len(), Vec::new);
+        for (head, logits) in layout.heads().zip(&mut self.heads.logits) {
+            reserve(logits, batch.rows(head.over) * head.outputs, WHAT)?;
+            if head.over == Over::FirstToken {
+                reserve(&mut self.heads.first, batch.sequences() * hidden, WHAT)?;
+            }
         }
         let Scratch { normed, qkv, heads, activated, d_stream, d_normed, partial, .. } =
             &mut self.scratch;

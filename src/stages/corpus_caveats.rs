@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 
 use crate::engine::stage::Caveat;
-use crate::nn::HeadSizes;
+use crate::tasks::{self, Task, classification, tagging};
 use crate::text::{Corpus, Example, Split};
 
 /// No text of a split is normal, or an anomaly.
@@ -14,11 +14,11 @@ const LABELS_NOT_IN_TRAIN: &str = "labels_not_in_train";
 const OF_ENTITIES: [&str; 4] =
     [LABELS_NOT_IN_TRAIN, "entities_cut", "entities_inside_tokens", "offsets_unit"];
 
-/// Whether a caveat is about nothing but scores that a model with these heads has not.
-pub(super) fn is_idle(caveat: &Caveat, heads: HeadSizes) -> bool {
+/// Whether a caveat is about nothing but scores that a model for these tasks has not.
+pub(super) fn is_idle(caveat: &Caveat, tasks: &[Task]) -> bool {
     let code = caveat.code.as_str();
-    (!heads.anomaly && code == CLASS_NEVER_OCCURS)
-        || (heads.ner.is_none() && OF_ENTITIES.contains(&code))
+    (code == CLASS_NEVER_OCCURS && !tasks::has(tasks, classification::NAME))
+        || (OF_ENTITIES.contains(&code) && !tasks::has(tasks, tagging::NAME))
 }
 
 /// Those among the caveats of a corpus that whoever learns its classes is warned of, and nobody else.
@@ -77,7 +77,7 @@ impl LabelFindings {
 
     pub(super) fn push(&mut self, split: Split, example: &Example) {
         let labels = self.splits.entry(split).or_default();
-        labels.classes[usize::from(example.anomaly == 1)] += 1;
+        labels.classes[usize::from(example.class == 1)] += 1;
         for entity in &example.entities {
             match labels.entities.get_mut(&entity.label) {
                 Some(count) => *count += 1,
@@ -87,15 +87,14 @@ impl LabelFindings {
         let seen = Seen {
             split,
             line: example.line,
-            class: example.anomaly,
+            class: example.class,
             entities: digest(&example.entities),
             count: 0,
             contradicted: false,
         };
         let first = self.texts.entry(digest(&example.text)).or_insert(seen);
         first.count += 1;
-        let is_other =
-            first.class != example.anomaly || first.entities != digest(&example.entities);
+        let is_other = first.class != example.class || first.entities != digest(&example.entities);
         let found = &mut self.contradictions;
         if first.contradicted {
             found.texts += 1;
@@ -127,7 +126,7 @@ impl LabelFindings {
     pub(super) fn classes(&self) -> Vec<Caveat> {
         const MEANS: &str =
             "scores that compare the classes, such as AUROC, are undefined or say nothing";
-        let name = |class: usize| ["normal", "an anomaly"][class];
+        let name = |class: usize| classification::PREDICATES[class];
         let lacks = |labels: &Labels| labels.classes.iter().position(|count| *count == 0);
         let lacking: Vec<Option<usize>> = self.splits.values().map(lacks).collect();
         if let Some(&Some(class)) = lacking.first()
@@ -204,7 +203,7 @@ mod tests {
             let example = Example {
                 text: (*text).to_owned(),
                 entities: entities.iter().map(entity).collect(),
-                anomaly: *anomaly,
+                class: *anomaly,
                 fields: BTreeMap::new(),
                 line: line + 1,
             };

@@ -12,11 +12,13 @@ use crate::engine::stage::{
     Survey, SurveyInputs, Threads, UndefinedMetrics,
 };
 use crate::stages::artifacts::{
-    Checkpoint, Encoded, Evaluation, LabelConfusion, PredictedClass, Prediction, Predictions, files,
+    Checkpoint, Encoded, Evaluation, LabelConfusion, Metrics, PredictedClass, Prediction,
+    Predictions, files,
 };
-use crate::tasks::metrics::{self, ConfusionMatrix, Scores, SpanScores, classification_report};
-use crate::text::{self, Corpus, EncodedSplit};
-use crate::training::{self, Contents, Objective, Predicted, Scored};
+use crate::tasks::metrics::ConfusionMatrix;
+use crate::tasks::{self, Contents, classification, tagging};
+use crate::text::{self, Corpus};
+use crate::training;
 
 /// Scores a trained model on one split: classification reports, entity-level scores as seqeval defines them (strict, `O` counted), anomaly scores as scikit-learn defines them, and every prediction as CSV. Its `loss` has no weights: every token counts, `O` too, and both tasks the same; a head that was not trained has no scores.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -132,48 +134,51 @@ impl Stage for Evaluate {
         if tokens.is_empty() {
             return Err(no_texts(split));
         }
+        let tasks = model.heads.tasks();
         let mut caveats = shown_with(split, &model.caveats, &data.caveats);
-        caveats.retain(|caveat| !corpus_caveats::is_idle(caveat, model.heads.sizes()));
+        caveats.retain(|caveat| !corpus_caveats::is_idle(caveat, &tasks));
         if files::read(&model.tokenizer())? != files::read(&data.tokenizer())? {
             let message = "the texts were tokenized by another `tokenizer.json` than those that the model was trained on";
             context.caveat(&mut caveats, Caveat::new("other_tokenizer", tokens.len(), message));
         }
         let mut engine = super::engine::open(model.model()?, DType::F32, false, context)?;
-        let predicted = training::predict(
-            engine.engine(),
-            &tokens,
-            self.batch_size,
-            &Objective::of(model.heads.sizes()),
-            &|| context.signals.cancelled(),
-        )
-        .map_err(super::engine::failed)?
-        .ok_or(StageError::Cancelled)?;
-        if !predicted.losses.total.is_finite() {
+        let predicted =
+            training::predict(engine.engine(), &tokens, self.batch_size, &tasks, &|| {
+                context.signals.cancelled()
+            })
+            .map_err(super::engine::failed)?
+            .ok_or(StageError::Cancelled)?;
+        if !predicted.loss.is_finite() {
             let message = "the model gives no finite loss on these texts: its weights are spoilt, and the scores say nothing";
             context.caveat(&mut caveats, Caveat::new("loss_not_finite", tokens.len(), message));
         }
+        let scored = tasks::score(&tokens, &predicted, &data.labels);
+        let (tags, classes) = (predicted.of(tagging::NAME), predicted.of(classification::NAME));
         let labels = data.labels.names();
-        let Scored { scores, spans, found } = training::score(&tokens, &predicted, &data.labels);
-        let report = report(&tokens, &predicted, labels, &scores, &spans, &caveats);
-        let confusion = predicted.labels.as_ref().map(|predicted| LabelConfusion {
+        let confusion = tags.map(|tags| LabelConfusion {
             labels: labels.to_vec(),
-            counts: ConfusionMatrix::of(&tokens.labels, predicted, labels.len()).counts,
+            counts: ConfusionMatrix::of(&tokens.labels, &tags.classes, labels.len()).counts,
         });
         let examples = data.examples(split)?;
-        let said = found.into_iter().enumerate().map(|(row, found)| Prediction {
-            anomaly: predicted.anomaly.as_ref().map(|anomaly| PredictedClass {
-                class: anomaly.classes[row],
-                score: anomaly.scores[row],
+        let said = scored.found.iter().enumerate().map(|(row, found)| Prediction {
+            class: classes.map(|answers| PredictedClass {
+                class: answers.classes[row],
+                score: answers.scores[row],
             }),
-            entities: predicted
-                .labels
-                .is_some()
-                .then(|| found.into_iter().map(|span| span.entity(&data.labels)).collect()),
+            entities: tags.map(|_| found.iter().map(|span| span.entity(&data.labels)).collect()),
         });
         let said: Vec<Prediction> = said.collect();
-        let predictions = Predictions { examples: &examples, predicted: &said, texts: self.texts };
-        let confusion = confusion.as_ref();
-        Evaluation::write(context.output, &scores, &caveats, &report, &predictions, confusion)
+        Evaluation::write(
+            context.output,
+            &Metrics {
+                scores: &scored.scores,
+                details: &scored.details(&tokens, &predicted),
+                caveats: &caveats,
+            },
+            &report(&caveats, &scored.report(&tokens, &predicted, &data.labels)),
+            &Predictions { examples: &examples, predicted: &said, texts: self.texts },
+            confusion.as_ref(),
+        )
     }
 }
 
@@ -192,68 +197,10 @@ fn shown_with(split: text::Split, model: &[Caveat], data: &[Caveat]) -> Vec<Cave
     shown
 }
 
-/// Decimals of a report.
-const DIGITS: usize = 4;
-
-fn shown(score: Option<f64>) -> String {
-    score.map_or_else(|| "undefined".to_owned(), |score| format!("{score:.DIGITS$}"))
-}
-
-/// `classification_report.txt`: the recipe's two reports as scikit-learn prints them, and the entity-level one beside them.
-///
-/// * `names`: the labels, as the split numbers them
-fn report(
-    tokens: &EncodedSplit,
-    predicted: &Predicted,
-    names: &[String],
-    scores: &Scores,
-    spans: &SpanScores,
-    caveats: &[Caveat],
-) -> String {
-    let mut text: String =
+/// `classification_report.txt`: what the scores are to be read with, and the reports of the tasks.
+fn report(caveats: &[Caveat], tasks: &str) -> String {
+    let notes: String =
         caveats.iter().map(|caveat| format!("Note: {}.\n", caveat.message)).collect();
-    if !text.is_empty() {
-        text += "\n\n";
-    }
-    let mut parts = Vec::new();
-    if let Some(anomaly) = &predicted.anomaly {
-        let names = ["Normal".to_owned(), "Anomaly".to_owned()];
-        parts.push(format!(
-            "Anomaly detection (per text)\n\n{}\nAUROC {}, average precision {}\n",
-            classification_report(&tokens.anomaly, &anomaly.classes, &names, None, DIGITS),
-            shown(scores.anomaly.auroc),
-            shown(scores.anomaly.average_precision)
-        ));
-    }
-    if let Some(predicted) = &predicted.labels {
-        parts.push(tag_report(tokens, predicted, names, scores, spans));
-    }
-    text + &parts.join("\n\n")
-}
-
-/// The part of the report on the head that tags.
-fn tag_report(
-    tokens: &EncodedSplit,
-    predicted: &[u32],
-    names: &[String],
-    scores: &Scores,
-    spans: &SpanScores,
-) -> String {
-    let is_outside = |label: u32| names.get(label as usize).is_some_and(|name| name == "O");
-    let (truth, guess): (Vec<u32>, Vec<u32>) = tokens
-        .labels
-        .iter()
-        .zip(predicted)
-        .filter(|(truth, _)| !is_outside(**truth) && **truth != text::IGNORE)
-        .unzip();
-    let mut text = "Named entities (whole entities: type and both ends must be right, in characters; `O` counts)\n\n".to_owned();
-    text += &metrics::span_report(spans, DIGITS);
-    text += "\n\nToken labels (only tokens whose true label is not `O`: what this leaves out are entities found where there are none)\n\n";
-    if truth.is_empty() {
-        text += "There are no such tokens.\n";
-    } else {
-        text += &classification_report(&truth, &guess, names, None, DIGITS);
-    }
-    text += &format!("\nAccuracy over all tokens {}\n", shown(scores.ner.token_accuracy));
-    text
+    let gap = if notes.is_empty() { "" } else { "\n\n" };
+    format!("{notes}{gap}{tasks}")
 }

@@ -2,10 +2,10 @@
 
 use super::splits::Fractions;
 use crate::engine::stage::{Facts, InputFacts, UndefinedMetrics};
-use crate::nn::HeadSizes;
 use crate::stages::artifacts::known::TEXTS;
+use crate::tasks::metrics::Metric;
+use crate::tasks::{self, Contents, OFFERED, Offered, Task};
 use crate::text::Split;
-use crate::training::{Contents, Metric};
 
 /// How many tokens a model can take.
 const LONGEST: &str = "max_position_embeddings";
@@ -82,7 +82,7 @@ pub(super) fn undefined_in(contents: &Contents, name: &str) -> Vec<UndefinedMetr
         let because = format!("{name} {}", contents.lacks(metric)?);
         Some(UndefinedMetrics { prefix: metric.name(), because, by_data: true })
     };
-    Metric::ALL.into_iter().filter_map(undefined).collect()
+    Metric::all().filter_map(undefined).collect()
 }
 
 /// Whether a split of what is wired to `port` is known to have no text.
@@ -91,15 +91,12 @@ pub(super) fn is_empty(inputs: InputFacts<'_>, port: &str, split: Split) -> bool
     names.is_some_and(|names| names.iter().any(|name| *name == split.to_string()))
 }
 
-/// The heads that a model has not, by their names, with the parameter that leaves each out.
+/// The tasks that a model is not trained for, by their names.
 const UNTRAINED: &str = "untrained";
-const HEADS: [(&str, &str, &str); 2] =
-    [("ner", "ner.", "ner_weight"), ("anomaly", "anomaly.", "anomaly_weight")];
 
-pub(super) fn of_heads(heads: HeadSizes) -> Facts {
-    let has = [heads.ner.is_some(), heads.anomaly];
-    let left_out: Vec<&str> =
-        HEADS.iter().zip(has).filter(|(_, has)| !has).map(|((name, ..), _)| *name).collect();
+pub(super) fn of_tasks(tasks: &[Task]) -> Facts {
+    let names = OFFERED.iter().map(|offered| offered.name);
+    let left_out: Vec<&str> = names.filter(|name| !tasks::has(tasks, name)).collect();
     Facts::from_iter([(UNTRAINED.to_owned(), left_out.into())])
 }
 
@@ -108,13 +105,11 @@ pub(super) fn undefined_metrics(inputs: InputFacts<'_>, port: &str) -> Vec<Undef
     let Some(names) = inputs.get(port, UNTRAINED).and_then(|names| names.as_array()) else {
         return Vec::new();
     };
-    HEADS
-        .iter()
-        .filter(|(name, ..)| names.iter().any(|left_out| left_out == name))
-        .map(|(name, prefix, parameter)| UndefinedMetrics {
-            prefix,
-            because: format!("the model has no head `{name}`, since its `{parameter}` is 0"),
-            by_data: false,
-        })
-        .collect()
+    let untrained = OFFERED.iter().filter(|offered| names.iter().any(|name| name == offered.name));
+    let undefined = |Offered { name, scores, weight }: &Offered| UndefinedMetrics {
+        prefix: scores,
+        because: format!("the model has no head `{name}`, since its `{weight}` is 0"),
+        by_data: false,
+    };
+    untrained.map(undefined).collect()
 }

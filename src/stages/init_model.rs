@@ -181,10 +181,11 @@ impl Stage for InitModel {
 
         let encoder = self.encoder(&tokenizer)?;
         context.check_cancelled()?;
-        let model = JointModel::new_random(encoder, 1, &Rng::new(self.seed)).map_err(|error| {
-            StageError::new(error.to_string())
-                .with_help("lower `hidden_size` or `num_hidden_layers`")
-        })?;
+        let model =
+            JointModel::new_random(encoder, &[], &Rng::new(self.seed)).map_err(|error| {
+                StageError::new(error.to_string())
+                    .with_help("lower `hidden_size` or `num_hidden_layers`")
+            })?;
         let path = context.output.join(Backbone::WEIGHTS);
         model.save_encoder(&path).map_err(|error| StageError::writing(&path, &error))?;
         files::write_text(&context.output.join(Backbone::CONFIG), &model.spec.to_json())?;

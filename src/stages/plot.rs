@@ -5,11 +5,14 @@ use serde::{Deserialize, Serialize};
 
 use super::versions;
 use crate::engine::stage::{Artifact as _, CodeVersion, Context, Stage, StageError};
-use crate::stages::artifacts::{Checkpoint, Evaluation, Figures, LabelConfusion};
-use crate::tasks::metrics::{Scores, precision_recall_curve, roc_curve};
+use crate::stages::artifacts::{Checkpoint, ClassRows, Evaluation, Figures, LabelConfusion};
+use crate::tasks::metrics::{
+    ConfusionMatrix, auroc, average_precision, precision_recall_curve, roc_curve,
+};
+use crate::tasks::{classification, tagging};
 use crate::training::{Row, RowSplit, epoch_losses};
 use crate::view::figures::{
-    self, EpochRow, HistoryRow, HistorySplit, PlotError, PrecisionRecall, Roc,
+    self, Confusion, EpochRow, HistoryRow, HistorySplit, PlotError, PrecisionRecall, Roc,
 };
 
 /// Draws the training's loss and learning rate, and the evaluation's confusion matrices, precision-recall and ROC curves, as PNG files.
@@ -36,21 +39,24 @@ impl Stage for Plot {
         let at = |name: &str| context.output.join(name);
         let history = inputs.history.history()?;
         let rows: Vec<HistoryRow> = history.iter().map(history_row).collect();
-        let scores = inputs.evaluation.scores()?;
         let draw = |figure: &str, draw: &dyn Fn() -> Result<(), PlotError>| {
             drawn(figure, figures::attempt(draw), context)
         };
-        draw("loss", &|| figures::loss_curves(&rows, &at("loss.png")))?;
+        let parts = [tagging::TITLE, classification::TITLE];
+        draw("loss", &|| figures::loss_curves(&rows, &parts, &at("loss.png")))?;
         draw("loss per epoch", &|| {
             figures::epoch_losses(&epochs(&history), &at("loss_per_epoch.png"))
         })?;
         draw("learning rate", &|| figures::learning_rate(&rows, &at("learning_rate.png")))?;
-        if let Some(confusion) = scores.anomaly.confusion {
-            draw_anomaly(confusion, &scores, &inputs.evaluation, context)?;
+        if let Some(classes) = inputs.evaluation.classes()? {
+            draw_classes(&classes, context)?;
         }
         if let Some(LabelConfusion { labels, counts }) = inputs.evaluation.confusion()? {
-            draw("NER confusion", &|| {
-                figures::ner_confusion(&labels, &counts, &at("ner_confusion.png"))
+            let title = "Token label confusion matrix";
+            let (class, noun, labels, counts) = ("label", "tokens", &labels, &counts);
+            draw(&format!("{} confusion", tagging::TITLE), &|| {
+                let matrix = Confusion { title, class, noun, labels, counts };
+                figures::confusion(&matrix, &at(Figures::TAG_CONFUSION))
             })?;
         }
         Figures::open(context.output)
@@ -58,37 +64,38 @@ impl Stage for Plot {
 }
 
 /// The figures of the head over whole texts.
-fn draw_anomaly(
-    confusion: [[u64; 2]; 2],
-    scores: &Scores,
-    evaluation: &Evaluation,
-    context: &Context<'_>,
-) -> Result<(), StageError> {
+fn draw_classes(classes: &ClassRows, context: &Context<'_>) -> Result<(), StageError> {
     let at = |name: &str| context.output.join(name);
-    let (truth, probability): (Vec<u32>, Vec<f64>) =
-        evaluation.classes()?.iter().map(|row| (row.anomaly, row.anomaly_score)).unzip();
-    let positives = truth.iter().filter(|anomaly| **anomaly == 1).count();
-    let prevalence = (!truth.is_empty()).then(|| positives as f64 / truth.len() as f64);
+    let ClassRows { truth, predicted, scores } = classes;
+    let name = classification::TITLE;
+    let positives = truth.iter().filter(|class| **class == 1).count();
     let precision_recall = PrecisionRecall {
-        points: precision_recall_curve(&truth, &probability)
+        name,
+        points: precision_recall_curve(truth, scores)
             .map(|curve| curve.recall.into_iter().zip(curve.precision).collect())
             .unwrap_or_default(),
-        average_precision: scores.anomaly.average_precision,
-        prevalence,
+        average_precision: average_precision(truth, scores),
+        prevalence: (!truth.is_empty()).then(|| positives as f64 / truth.len() as f64),
     };
     let roc = Roc {
-        points: roc_curve(&truth, &probability)
+        name,
+        points: roc_curve(truth, scores)
             .map(|curve| {
                 curve.false_positive_rate.into_iter().zip(curve.true_positive_rate).collect()
             })
             .unwrap_or_default(),
-        auroc: scores.anomaly.auroc,
+        auroc: auroc(truth, scores),
     };
     let draw = |figure: &str, draw: &dyn Fn() -> Result<(), PlotError>| {
         drawn(figure, figures::attempt(draw), context)
     };
-    draw("anomaly confusion", &|| {
-        figures::anomaly_confusion(confusion, &at("anomaly_confusion.png"))
+    let labels = classification::titles();
+    let matrix = ConfusionMatrix::of(truth, predicted, labels.len());
+    draw(&format!("{} confusion", classification::NAME), &|| {
+        let title = &format!("{name} confusion matrix");
+        let (class, noun, labels, counts) = ("class", "texts", &labels, &matrix.counts);
+        let matrix = Confusion { title, class, noun, labels, counts };
+        figures::confusion(&matrix, &at(Figures::CLASS_CONFUSION))
     })?;
     draw("precision-recall", &|| {
         figures::precision_recall(&precision_recall, &at("precision_recall.png"))
@@ -122,8 +129,7 @@ fn history_row(row: &Row) -> HistoryRow {
         epoch: row.epoch,
         learning_rate: row.learning_rate.unwrap_or(f64::NAN),
         loss: row.loss,
-        ner_loss: row.ner_loss.unwrap_or(f64::NAN),
-        anomaly_loss: row.anomaly_loss.unwrap_or(f64::NAN),
+        parts: [row.ner_loss, row.anomaly_loss].map(|loss| loss.unwrap_or(f64::NAN)).to_vec(),
     }
 }
 

@@ -10,6 +10,7 @@ use serde::Serialize;
 use self::speed::Job;
 use super::corpus_caveats::LabelFindings;
 use super::{corpus_caveats, facts, versions, watched};
+use crate::base::IGNORE;
 use crate::base::disk::durable;
 use crate::base::rng::Rng;
 use crate::engine::stage::{
@@ -17,14 +18,13 @@ use crate::engine::stage::{
     InputFacts, ParameterProblem, Progress, Remark, Resources, Stage, StageError, Survey,
     SurveyInputs, Threads,
 };
-use crate::nn::{HeadSizes, JointModel};
+use crate::nn::JointModel;
 use crate::stages::artifacts::known;
 use crate::stages::artifacts::{Backbone, Checkpoint, Encoded, Heads, files};
 use crate::tasks::metrics::Scores;
-use crate::text::{Corpus, EncodedSplit, IGNORE, Split};
-use crate::training::{
-    self, Checkpoints, Contents, Metric, ModelEngine, Storage, TrainError, Trained,
-};
+use crate::tasks::{self, Contents, classification};
+use crate::text::{Corpus, EncodedSplit, LabelSet, Split};
+use crate::training::{self, Checkpoints, ModelEngine, Storage, TrainError, Trained};
 
 pub use crate::training::Recipe;
 pub use memory::memory;
@@ -36,16 +36,6 @@ crate::inputs! {
         model: Backbone,
         /// What to train on; its validation split is watched.
         data: Encoded,
-    }
-}
-
-/// The heads that the loss counts, and no others: what was not trained would answer at random.
-///
-/// * `labels`: how many token labels there are
-fn heads(recipe: &Recipe, labels: usize) -> HeadSizes {
-    HeadSizes {
-        ner: (recipe.ner_weight > 0.0).then_some(labels),
-        anomaly: recipe.anomaly_weight > 0.0,
     }
 }
 
@@ -105,7 +95,7 @@ impl Stage for Recipe {
     }
 
     fn facts(&self, _inputs: InputFacts<'_>) -> Facts {
-        facts::of_heads(heads(self, 1))
+        facts::of_tasks(&self.tasks(&LabelSet::of([])))
     }
 
     fn cost(&self, inputs: InputFacts<'_>, here: Circumstances<'_>) -> Option<Cost> {
@@ -148,13 +138,14 @@ impl Stage for Recipe {
         watched::refuse_undefined(&self.comparing(), || {
             Ok(Contents::of(&data.examples(Split::Validation)?))
         })?;
-        let heads = heads(self, labels.len());
-        if heads.anomaly {
+        let tasks = self.tasks(labels);
+        if tasks::has(&tasks, classification::NAME) {
             corpus_caveats::about_classes(&data.caveats)
                 .for_each(|caveat| context.warn(caveat.message.clone()));
         }
         let sizes = known::Sizes::of(&model.encoder);
-        let joint = JointModel::load(&model.weights, model.encoder, heads, &Rng::new(self.seed))
+        let (heads, rng) = (tasks::heads(&tasks), Rng::new(self.seed));
+        let joint = JointModel::load(&model.weights, model.encoder, &heads, &rng)
             .map_err(|error| StageError::new(error.to_string()).with_help(error.help()))?;
         // What the result needs is read now: at the end of a long training, somebody may have removed it.
         let tokenizer = files::read(&data.tokenizer())?;
@@ -183,7 +174,7 @@ impl Stage for Recipe {
         };
         let storage = Storage {
             checkpoints: Some(context.checkpoints),
-            lineage: context.warm_start,
+            lineage: context.lineage,
             cadence: self.cadence().unwrap_or_default(),
         };
         let trained = training::train(engine.engine(), splits, self, storage, &Watch { context }).map_err(|error| {
@@ -205,7 +196,8 @@ impl Stage for Recipe {
             );
             context.caveat(&mut caveats, Caveat::new("steps_skipped", trained.skipped, message));
         }
-        let written = write_result(&trained, &mut engine, &tokenizer, &data, &caveats, context);
+        let heads = Heads::trained(&tasks, labels, data.max_length);
+        let written = write_result(&trained, &mut engine, &tokenizer, &heads, &caveats, context);
         if let Err(StageError::Failed { .. }) = &written
             && let Err(error) = trained.save(engine.engine(), storage)
         {
@@ -238,7 +230,7 @@ fn write_result(
     trained: &Trained,
     engine: &mut ModelEngine,
     tokenizer: &[u8],
-    data: &Encoded,
+    heads: &Heads,
     caveats: &[Caveat],
     context: &Context<'_>,
 ) -> Result<(), StageError> {
@@ -246,8 +238,7 @@ fn write_result(
     write_history(trained, context.output)?;
     Checkpoint::write_caveats(context.output, caveats)?;
     let model = engine.model().map_err(|error| StageError::new(error.to_string()))?;
-    let heads = Heads::trained(model.heads(), &data.labels, data.max_length);
-    Checkpoint::write_model(context.output, model, tokenizer, &heads)?;
+    Checkpoint::write_model(context.output, model, tokenizer, heads)?;
     durable::sync_below(context.output)
         .map_err(|error| StageError::io("flush", context.output, &error))
 }
@@ -323,8 +314,7 @@ impl training::Observer for Watch<'_> {
     }
 
     fn evaluated(&self, row: &training::Row, scores: &Scores) {
-        let value = |metric: Metric| (metric.name(), training::metric_value(scores, metric));
-        let metrics = Metric::ALL.into_iter().map(value).collect();
+        let metrics = scores.iter().map(|(metric, value)| (metric.name(), value)).collect();
         self.context.evaluated(Evaluated { step: row.step, metrics });
     }
 

@@ -1,7 +1,9 @@
 //! The metrics by which `train` compares its evaluations, held against what there is to evaluate.
 
 use crate::engine::stage::{Caveat, Context, ParameterProblem, StageError};
-use crate::training::{Contents, Metric, Recipe, RowSplit, Trained};
+use crate::tasks::metrics::Metric;
+use crate::tasks::{Contents, Offered};
+use crate::training::{Recipe, RowSplit, Trained};
 
 /// A parameter that compares evaluations, and its metric.
 pub(super) type Watched = (&'static str, Metric);
@@ -9,16 +11,16 @@ pub(super) type Watched = (&'static str, Metric);
 /// What is wrong with the parameters in view of the weights: a metric of a head that is not trained, and so not there, compares nothing.
 pub(super) fn untrained(recipe: &Recipe) -> Vec<ParameterProblem> {
     let problem = |(parameter, metric): Watched| {
-        let weight = if recipe.ner_weight > 0.0 { "anomaly_weight" } else { "ner_weight" };
+        let weight = Offered::named(metric.task()?)?.weight;
         let message = format!(
             "`{parameter}` cannot go by `{}`: with `{weight} = 0` that head is not trained",
             metric.name()
         );
         let help = format!("choose another metric, such as `loss`, or give `{weight}` a value");
-        ParameterProblem::new([parameter, weight], message).help(help)
+        Some(ParameterProblem::new([parameter, weight], message).help(help))
     };
     let compared = recipe.comparing().into_iter();
-    compared.filter(|(_, metric)| !recipe.trains(*metric)).map(problem).collect()
+    compared.filter(|(_, metric)| !recipe.trains(*metric)).filter_map(problem).collect()
 }
 
 /// What is wrong with the parameters where this is what the validation split holds: a metric that these texts leave undefined compares nothing.

@@ -1,3 +1,21 @@
-//! What a model is trained for, and how it is scored.
+//! What a model is trained for: one file for each kind of task.
+//!
+//! A [`Task`] says what its head looks at, what the head should say of a batch, how that is weighed, and how the answers are read.
+//! [`batch`] packs sequences with the targets of all tasks, [`score`] holds a model's answers against what the corpus says.
 
+pub mod classification;
+mod contents;
+mod logits;
 pub mod metrics;
+mod offered;
+mod predicted;
+pub mod tagging;
+mod task;
+
+pub use classification::Classification;
+pub use contents::Contents;
+pub use logits::cross_entropy;
+pub use offered::{OFFERED, Offered};
+pub use predicted::{Answers, Details, Predicted, Scored, score};
+pub use tagging::Tagging;
+pub use task::{Kind, Task, batch, has, heads, joint, loss_options, total};

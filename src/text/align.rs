@@ -6,7 +6,8 @@
 //!
 //! An entity that truncation cut, even by one token, is labelled `O` throughout: half of it would be a wrong example.
 
-use super::{Entity, IGNORE, LabelSet};
+use super::{Entity, LabelSet};
+use crate::base::IGNORE;
 
 /// The characters that a token shows, without white space at its ends, half-open; empty where it is white space alone. `None` is a special token.
 pub type TokenSpan = Option<(usize, usize)>;

@@ -1,4 +1,4 @@
-//! Encoded texts: packed tokens with labels and offsets, and batches of them.
+//! Encoded texts: packed tokens with labels and offsets.
 
 use std::path::Path;
 
@@ -7,9 +7,6 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use super::EntityTruth;
 use crate::base::disk::regular;
 
-/// The label of a token that counts nowhere: special tokens have it.
-pub const IGNORE: u32 = u32::MAX;
-
 /// All sequences of one split, one after another without padding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EncodedSplit {
@@ -17,29 +14,16 @@ pub struct EncodedSplit {
     pub ids: Vec<u32>,
     /// Where each sequence begins in `ids`, and where the last one ends: `(sequences + 1,)`.
     pub bounds: Vec<u32>,
-    /// Number in the label set, [`IGNORE`] at special tokens: `(tokens,)`.
+    /// Number in the label set, [`IGNORE`](crate::base::IGNORE) at special tokens: `(tokens,)`.
     pub labels: Vec<u32>,
     /// First character that each token shows of its text, white space skipped; 0 at special tokens: `(tokens,)`.
     pub starts: Vec<u32>,
     /// The character after the last one that it shows, the same as the first where it is white space; 0 at special tokens: `(tokens,)`.
     pub ends: Vec<u32>,
-    /// 0 or 1: `(sequences,)`.
-    pub anomaly: Vec<u32>,
+    /// The class of each sequence: `(sequences,)`.
+    pub classes: Vec<u32>,
     /// The entities as the corpus has them, whatever the labels say.
     pub truth: EntityTruth,
-}
-
-/// Some sequences, packed: what a training step takes.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Batch {
-    /// `(tokens,)`
-    pub ids: Vec<u32>,
-    /// `(sequences + 1,)`
-    pub bounds: Vec<usize>,
-    /// `(tokens,)`
-    pub labels: Vec<u32>,
-    /// `(sequences,)`
-    pub anomaly: Vec<u32>,
 }
 
 /// Why a file holds no encoded split.
@@ -64,7 +48,7 @@ impl Default for EncodedSplit {
             labels: Vec::new(),
             starts: Vec::new(),
             ends: Vec::new(),
-            anomaly: Vec::new(),
+            classes: Vec::new(),
             truth: EntityTruth::default(),
         }
     }
@@ -74,12 +58,12 @@ impl EncodedSplit {
     /// How many sequences there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.anomaly.len()
+        self.classes.len()
     }
 
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.anomaly.is_empty()
+        self.classes.is_empty()
     }
 
     /// How many tokens there are, special ones included.
@@ -97,28 +81,30 @@ impl EncodedSplit {
         self.bounds[row] as usize..self.bounds[row + 1] as usize
     }
 
-    /// Gathers sequences in the order of `rows`, which may repeat.
+    /// What `of_tokens` has for the tokens of some sequences, in the order of `rows`, which may repeat.
+    ///
+    /// * `of_tokens`: `(tokens,)`, such as [`labels`](Self::labels)
     ///
     /// # Panics
     /// When a row is no sequence of this split.
     #[must_use]
-    pub fn batch(&self, rows: &[u32]) -> Batch {
-        let tokens = rows.iter().map(|row| self.range(*row as usize).len()).sum();
-        let mut batch = Batch {
-            ids: Vec::with_capacity(tokens),
-            bounds: Vec::with_capacity(rows.len() + 1),
-            labels: Vec::with_capacity(tokens),
-            anomaly: Vec::with_capacity(rows.len()),
-        };
-        batch.bounds.push(0);
-        for row in rows {
-            let range = self.range(*row as usize);
-            batch.ids.extend_from_slice(&self.ids[range.clone()]);
-            batch.labels.extend_from_slice(&self.labels[range]);
-            batch.bounds.push(batch.ids.len());
-            batch.anomaly.push(self.anomaly[*row as usize]);
-        }
-        batch
+    pub fn gather(&self, of_tokens: &[u32], rows: &[u32]) -> Vec<u32> {
+        let sequences: Vec<&[u32]> =
+            rows.iter().map(|row| &of_tokens[self.range(*row as usize)]).collect();
+        sequences.concat()
+    }
+
+    /// Where each of these sequences begins, and the last one ends, when they are packed in this order: `(rows + 1,)`.
+    ///
+    /// # Panics
+    /// When a row is no sequence of this split.
+    #[must_use]
+    pub fn bounds_of(&self, rows: &[u32]) -> Vec<usize> {
+        let ends = rows.iter().scan(0, |end, row| {
+            *end += self.range(*row as usize).len();
+            Some(*end)
+        });
+        std::iter::once(0).chain(ends).collect()
     }
 
     /// Writes the split as a safetensors file of `U32` vectors.
@@ -180,7 +166,7 @@ impl EncodedSplit {
             labels: vector("labels")?,
             starts: vector("starts")?,
             ends: vector("ends")?,
-            anomaly: vector("anomaly")?,
+            classes: vector("anomaly")?,
             truth: EntityTruth {
                 bounds: vector("entity_bounds")?,
                 starts: vector("entity_starts")?,
@@ -202,11 +188,11 @@ impl EncodedSplit {
                 return Err(format!("`{name}` has {} values for {tokens} tokens", values.len()));
             }
         }
-        if self.bounds.len() != self.anomaly.len() + 1 {
+        if self.bounds.len() != self.classes.len() + 1 {
             return Err(format!(
                 "`bounds` has {} values for {} sequences",
                 self.bounds.len(),
-                self.anomaly.len()
+                self.classes.len()
             ));
         }
         let ascends = self.bounds.windows(2).all(|pair| pair[0] <= pair[1]);
@@ -216,7 +202,7 @@ impl EncodedSplit {
         {
             return Err("`bounds` does not ascend from 0 to the number of tokens".into());
         }
-        self.truth.check(self.anomaly.len())
+        self.truth.check(self.classes.len())
     }
 
     fn vectors(&self) -> impl Iterator<Item = (&'static str, &Vec<u32>)> {
@@ -226,7 +212,7 @@ impl EncodedSplit {
             ("labels", &self.labels),
             ("starts", &self.starts),
             ("ends", &self.ends),
-            ("anomaly", &self.anomaly),
+            ("anomaly", &self.classes),
         ];
         own.into_iter().chain(self.truth.vectors())
     }
@@ -235,6 +221,7 @@ impl EncodedSplit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::IGNORE;
     use crate::text::{Fit, spans::Span};
 
     fn split() -> EncodedSplit {
@@ -250,18 +237,17 @@ mod tests {
             labels: vec![IGNORE, 0, IGNORE, IGNORE, 1, 2, IGNORE],
             starts: vec![0, 0, 0, 0, 0, 3, 0],
             ends: vec![0, 4, 0, 0, 3, 6, 0],
-            anomaly: vec![0, 1],
+            classes: vec![0, 1],
             truth,
         }
     }
 
     #[test]
-    fn a_batch_packs_its_rows_in_the_given_order() {
-        let batch = split().batch(&[1, 0, 1]);
-        assert_eq!(batch.ids, [1, 11, 12, 2, 1, 10, 2, 1, 11, 12, 2]);
-        assert_eq!(batch.bounds, [0, 4, 7, 11]);
-        assert_eq!(batch.labels[..5], [IGNORE, 1, 2, IGNORE, IGNORE]);
-        assert_eq!(batch.anomaly, [1, 0, 1]);
+    fn sequences_are_packed_in_the_given_order() {
+        let (split, rows) = (split(), [1, 0, 1]);
+        assert_eq!(split.gather(&split.ids, &rows), [1, 11, 12, 2, 1, 10, 2, 1, 11, 12, 2]);
+        assert_eq!(split.bounds_of(&rows), [0, 4, 7, 11]);
+        assert_eq!(split.gather(&split.labels, &rows)[..5], [IGNORE, 1, 2, IGNORE, IGNORE]);
     }
 
     #[test]

@@ -21,8 +21,8 @@ pub struct Example {
     pub text: String,
     /// In the text's order; they never overlap.
     pub entities: Vec<Entity>,
-    /// 0 is normal, 1 an anomaly.
-    pub anomaly: u32,
+    /// What the text is as a whole: 0 is normal, 1 is what is looked for.
+    pub class: u32,
     /// Whatever else is known, such as `template` or `event`, as text.
     pub fields: BTreeMap<String, String>,
     /// Where it comes from: its line in the file, from 1, or its number among the generated ones.
@@ -136,7 +136,7 @@ mod tests {
         Example {
             text: text.into(),
             entities: Vec::new(),
-            anomaly: 0,
+            class: 0,
             fields: BTreeMap::new(),
             line: 1,
         }

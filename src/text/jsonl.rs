@@ -318,7 +318,7 @@ fn read_example(line: Line<'_>, number: usize, offsets: Offsets) -> Result<Examp
             return Err(line.wrong(anomaly, message));
         }
     };
-    Ok(Example { text, entities, anomaly: class, fields, line: number })
+    Ok(Example { text, entities, class, fields, line: number })
 }
 
 fn read_entities(
@@ -471,7 +471,7 @@ pub fn write(examples: &[Example], writer: &mut impl Write) -> io::Result<()> {
         let mut line = serde_json::Map::new();
         line.insert("text".into(), json!(example.text));
         line.insert("entities".into(), json!(example.entities));
-        line.insert("anomaly".into(), json!(example.anomaly));
+        line.insert("anomaly".into(), json!(example.class));
         for (name, value) in &example.fields {
             line.insert(name.clone(), json!(value));
         }

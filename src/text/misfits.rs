@@ -252,7 +252,7 @@ mod tests {
             let example = Example {
                 text: (*text).to_owned(),
                 entities: vec![entity.clone()],
-                anomaly: 0,
+                class: 0,
                 fields: BTreeMap::new(),
                 line: line + 1,
             };

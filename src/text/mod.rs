@@ -6,7 +6,7 @@
 //! 2. [`split`] divides them into a [`Corpus`];
 //! 3. [`LabelSet::of`] collects the BIO labels, and [`TextTokenizer::encode_split`] turns each part into an [`EncodedSplit`]: packed token
 //!    ids with a label and character offsets for every token ([`align`] decides which);
-//! 4. [`EncodedSplit::batch`] gathers any rows into a [`Batch`], packed as well: there is no padding anywhere;
+//! 4. [`EncodedSplit::gather`] packs any rows of it, for batches: there is no padding anywhere;
 //! 5. [`spans::read`] leads back from labels to character spans.
 //!
 //! Everything is a function of its arguments: the same seed gives the same bytes, whatever the number of threads. There is no tensor here,
@@ -27,7 +27,7 @@ mod tokenize;
 mod train_tokenizer;
 mod truth;
 
-pub use encoded::{Batch, EncodedError, EncodedSplit, IGNORE};
+pub use encoded::{EncodedError, EncodedSplit};
 pub use example::{Corpus, Duplicates, Entity, Example, Split};
 pub use labels::{LabelError, LabelSet};
 pub use misfits::{Cause, Misfit, Misfits, UnitFound};

@@ -1,6 +1,7 @@
 //! From labels back to entities in characters: the one way in which predictions are read, for scores, `predictions.csv` and `predict`.
 
-use super::{EncodedSplit, Entity, IGNORE, LabelSet, labels::Tag};
+use super::{EncodedSplit, Entity, LabelSet, labels::Tag};
+use crate::base::IGNORE;
 
 /// An entity as scores compare it: right when its type and both its ends are. Ordered by its place in the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -261,7 +261,7 @@ impl Division {
             .map(|entity| format!("{} {} {}", entity.start, entity.end, entity.label))
             .collect();
         let labels = digest(&[entities.join("\n").as_bytes()]) as u64 & !1;
-        Ok(Item { text, rank, labels: labels | u64::from(example.anomaly > 0), groups })
+        Ok(Item { text, rank, labels: labels | u64::from(example.class > 0), groups })
     }
 
     /// Gives each item its part.

@@ -237,7 +237,7 @@ impl Templates {
     fn fill(
         &self,
         template: &Template,
-        anomaly: u32,
+        class: u32,
         line: usize,
         stream: &mut ChaCha8Rng,
     ) -> Example {
@@ -275,7 +275,7 @@ impl Templates {
             }
         }
         let fields = [("template".to_owned(), template.id.clone())].into();
-        Example { text, entities, anomaly, fields, line }
+        Example { text, entities, class, fields, line }
     }
 }
 

@@ -17,7 +17,8 @@ use unicode_segmentation::UnicodeSegmentation as _;
 use super::align::{align, is_cut, visible};
 use super::pieces::Breaks;
 use super::spans::{self, Span};
-use super::{EncodedSplit, Example, Fit, IGNORE, LabelSet, Misfits};
+use super::{EncodedSplit, Example, Fit, LabelSet, Misfits};
+use crate::base::IGNORE;
 
 use crate::base::disk::regular;
 
@@ -388,7 +389,7 @@ impl TextTokenizer {
             statistics.length_max = statistics.length_max.max(length);
             statistics.truncated += usize::from(tokens.truncated);
             statistics.long_runs += self.breaks.long_runs(&example.text);
-            statistics.anomalies += usize::from(example.anomaly == 1);
+            statistics.anomalies += usize::from(example.class == 1);
             statistics.entities += example.entities.len();
             statistics.entities_cut += truth.iter().filter(|(_, fit)| *fit == Fit::Cut).count();
             statistics.misfits.extend(misfits);
@@ -399,7 +400,7 @@ impl TextTokenizer {
             split.labels.extend(labels);
             split.starts.extend(tokens.starts);
             split.ends.extend(tokens.ends);
-            split.anomaly.push(example.anomaly);
+            split.classes.push(example.class);
             split.truth.push(truth);
             split
                 .bounds

@@ -5,11 +5,10 @@ use std::ops::Range;
 
 use candle_core::{D, DType, Device, Result, Tensor};
 
-use crate::nn::{ComposedModel, JointModel, LossOptions, Losses, Parameter, Targets, Tokens};
-use crate::text::Batch;
+use crate::nn::{Batch, ComposedModel, JointModel, LossOptions, Losses, Parameter};
 
 use super::adamw::Update;
-use super::engine::{Engine, EngineError, Logits, StateVector};
+use super::engine::{Engine, EngineError, StateVector};
 
 /// A joint model on a candle device.
 #[derive(Debug)]
@@ -69,18 +68,9 @@ impl CandleEngine {
         }
     }
 
-    fn try_accumulate(
-        &mut self,
-        tokens: &Tokens<'_>,
-        targets: &Targets<'_>,
-        options: &LossOptions,
-    ) -> Result<Losses> {
-        let (losses, found) = self.model.loss_and_gradients(
-            tokens,
-            targets,
-            options,
-            self.activation_checkpointing,
-        )?;
+    fn try_accumulate(&mut self, batch: &Batch, options: &[LossOptions]) -> Result<Losses> {
+        let (losses, found) =
+            self.model.loss_and_gradients(batch, options, self.activation_checkpointing)?;
         for (sum, found) in self.gradient.iter_mut().zip(found) {
             if let Some(gradient) = found {
                 *sum = Some(match sum.take() {
@@ -164,11 +154,9 @@ impl Engine for CandleEngine {
     fn accumulate(
         &mut self,
         batch: &Batch,
-        options: &LossOptions,
+        options: &[LossOptions],
     ) -> std::result::Result<Losses, EngineError> {
-        let tokens = Tokens::new(&batch.ids, &batch.bounds)?;
-        let targets = Targets { labels: &batch.labels, anomaly: &batch.anomaly };
-        Ok(self.try_accumulate(&tokens, &targets, options)?)
+        Ok(self.try_accumulate(batch, options)?)
     }
 
     fn gradient_norm(&mut self) -> std::result::Result<f64, EngineError> {
@@ -191,12 +179,9 @@ impl Engine for CandleEngine {
         self.gradient.fill(None);
     }
 
-    fn logits(&mut self, batch: &Batch) -> std::result::Result<Logits, EngineError> {
-        let values = |logits: Option<Tensor>| {
-            logits.map_or_else(|| Ok(Vec::new()), |logits| logits.flatten_all()?.to_vec1())
-        };
-        let (ner, anomaly) = self.model.forward(&Tokens::new(&batch.ids, &batch.bounds)?)?;
-        Ok(Logits { ner: values(ner)?, anomaly: values(anomaly)? })
+    fn logits(&mut self, batch: &Batch) -> std::result::Result<Vec<Vec<f32>>, EngineError> {
+        let logits = self.model.forward(batch)?;
+        Ok(logits.iter().map(|logits| logits.flatten_all()?.to_vec1()).collect::<Result<_>>()?)
     }
 
     fn updates(&self) -> u64 {

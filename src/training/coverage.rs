@@ -6,8 +6,7 @@
 use std::ops::Range;
 
 use super::engine::{Engine, EngineError};
-use super::recipe::Recipe;
-use crate::nn::{Head, Parameter, Role};
+use crate::nn::{Parameter, Role};
 
 /// The parts of the parameters whose gradient has been zero so far.
 #[derive(Debug)]
@@ -18,27 +17,19 @@ pub(super) struct Coverage {
 #[derive(Debug)]
 struct Piece {
     name: String,
-    head: Option<Head>,
+    head: Option<usize>,
     parameter: usize,
     elements: Range<usize>,
 }
 
 impl Coverage {
-    /// All parts that `recipe` trains.
+    /// All parts that are trained.
     ///
     /// * `longest`: the tokens of the longest sequence; a single token attends to itself whatever its query and key are
-    pub(super) fn new(parameters: &[Parameter], recipe: &Recipe, longest: usize) -> Self {
-        let trained = |parameter: &Parameter| {
-            parameter.group.trainable
-                && match parameter.head {
-                    None => true,
-                    Some(Head::Ner) => recipe.ner_weight != 0.0,
-                    Some(Head::Anomaly) => recipe.anomaly_weight != 0.0,
-                }
-        };
+    pub(super) fn new(parameters: &[Parameter], longest: usize) -> Self {
         let mut missing = Vec::new();
         for (index, parameter) in
-            parameters.iter().enumerate().filter(|(_, parameter)| trained(parameter))
+            parameters.iter().enumerate().filter(|(_, parameter)| parameter.group.trainable)
         {
             let Parameter { name, head, .. } = parameter;
             let length = parameter.range.len();
@@ -85,8 +76,8 @@ impl Coverage {
         self.missing.is_empty()
     }
 
-    /// The head that all of them belong to, if there is one.
-    pub(super) fn head(&self) -> Option<Head> {
+    /// The number of the head that all of them belong to, if there is one.
+    pub(super) fn head(&self) -> Option<usize> {
         let head = self.missing.first()?.head;
         head.filter(|_| self.missing.iter().all(|part| part.head == head))
     }

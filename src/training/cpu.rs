@@ -3,13 +3,12 @@
 use std::ops::Range;
 
 use crate::nn::{
-    Gradients, Group, JointModel, Layout, LossOptions, Losses, NoMemory, Parameter, Part, Pass,
-    Profile, Targets, Tokens, Workspace, ask_for_large_pages, room_for,
+    Batch, Gradients, Group, JointModel, Layout, LossOptions, Losses, NoMemory, Parameter, Part,
+    Pass, Profile, Workspace, ask_for_large_pages, room_for,
 };
-use crate::text::Batch;
 
 use super::adamw::{AdamW, Gradient, Update, gradient_norm};
-use super::engine::{Engine, EngineError, Logits, StateVector};
+use super::engine::{Engine, EngineError, StateVector};
 
 /// A joint model on the CPU, on the threads of the current pool.
 ///
@@ -110,16 +109,13 @@ impl Engine for CpuEngine {
         self.model.layout.parameters()
     }
 
-    fn accumulate(&mut self, batch: &Batch, options: &LossOptions) -> Result<Losses, EngineError> {
-        let tokens = Tokens::new(&batch.ids, &batch.bounds)?;
-        let targets = Targets { labels: &batch.labels, anomaly: &batch.anomaly };
-        Ok(self.model.loss_and_gradients(
-            &tokens,
-            &targets,
-            options,
-            &mut self.workspace,
-            &mut self.gradients,
-        )?)
+    fn accumulate(
+        &mut self,
+        batch: &Batch,
+        options: &[LossOptions],
+    ) -> Result<Losses, EngineError> {
+        let (workspace, gradients) = (&mut self.workspace, &mut self.gradients);
+        Ok(self.model.loss_and_gradients(batch, options, workspace, gradients)?)
     }
 
     fn gradient_norm(&mut self) -> Result<f64, EngineError> {
@@ -154,10 +150,8 @@ impl Engine for CpuEngine {
         self.gradients.clear();
     }
 
-    fn logits(&mut self, batch: &Batch) -> Result<Logits, EngineError> {
-        let tokens = Tokens::new(&batch.ids, &batch.bounds)?;
-        let logits = self.model.forward(&tokens, &mut self.workspace)?;
-        Ok(Logits { ner: logits.ner.to_vec(), anomaly: logits.anomaly.to_vec() })
+    fn logits(&mut self, batch: &Batch) -> Result<Vec<Vec<f32>>, EngineError> {
+        Ok(self.model.forward(batch, &mut self.workspace)?.to_vec())
     }
 
     fn updates(&self) -> u64 {

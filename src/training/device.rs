@@ -74,7 +74,7 @@ mod tests {
         let sizes = r#"{"vocab_size": 60000, "num_hidden_layers": 1, "hidden_size": 8, "num_attention_heads": 1}"#;
         let spec = EncoderSpec::from_json(sizes).expect("good sizes");
         for asked in [false, true] {
-            let model = JointModel::new_random(spec.clone(), 3, &Rng::new(1)).expect("memory");
+            let model = JointModel::new_random(spec.clone(), &[], &Rng::new(1)).expect("memory");
             let engine = ModelEngine::on(&Device::Cpu, model, DType::F32, asked).expect("a CPU");
             assert!(
                 matches!(engine, ModelEngine::Cpu(engine) if engine.checkpoints_activations() == asked)

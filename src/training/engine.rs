@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-use crate::nn::{BatchError, LossOptions, Losses, NoMemory, Parameter};
-use crate::text::Batch;
+use crate::nn::{Batch, BatchError, LossOptions, Losses, NoMemory, Parameter};
 
 use super::adamw::Update;
 
@@ -17,9 +16,12 @@ pub trait Engine {
 
     /// Adds the gradient of the total loss of `batch` to the gradient, and returns the losses.
     ///
+    /// * `options`: for each head
+    ///
     /// # Errors
     /// When the batch does not fit the model, or a device operation fails. Numbers that are not finite are no error here.
-    fn accumulate(&mut self, batch: &Batch, options: &LossOptions) -> Result<Losses, EngineError>;
+    fn accumulate(&mut self, batch: &Batch, options: &[LossOptions])
+    -> Result<Losses, EngineError>;
 
     /// The Euclidean norm of the whole gradient.
     ///
@@ -46,11 +48,11 @@ pub trait Engine {
     /// Forgets the gradient.
     fn discard(&mut self);
 
-    /// The forward pass alone.
+    /// The forward pass alone: what each head says, unnormalised, `(rows, outputs)`.
     ///
     /// # Errors
     /// When a device operation fails.
-    fn logits(&mut self, batch: &Batch) -> Result<Logits, EngineError>;
+    fn logits(&mut self, batch: &Batch) -> Result<Vec<Vec<f32>>, EngineError>;
 
     /// The number of updates that the optimiser has made.
     fn updates(&self) -> u64;
@@ -77,15 +79,6 @@ pub trait Engine {
 
     /// Says that the optimiser has made `updates` updates, after its moments were imported.
     fn set_updates(&mut self, updates: u64);
-}
-
-/// What the heads say, unnormalised.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Logits {
-    /// `(tokens, labels)`
-    pub ner: Vec<f32>,
-    /// `(sequences, 2)`
-    pub anomaly: Vec<f32>,
 }
 
 /// A vector of the state with an element for every parameter.

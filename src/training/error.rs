@@ -2,7 +2,7 @@
 
 use super::checkpoint::CheckpointError;
 use super::engine::EngineError;
-use crate::nn::{BatchError, Head};
+use crate::nn::BatchError;
 
 /// Why a training ended without a result.
 #[derive(Debug, thiserror::Error)]
@@ -26,8 +26,8 @@ pub enum TrainError {
     #[error("{} never got a gradient in the first epoch: {}", if parameters.len() == 1 { "a parameter" } else { "parameters" }, some_of(parameters))]
     NoGradient {
         parameters: Vec<String>,
-        /// The head that all of them belong to, if there is one.
-        head: Option<Head>,
+        /// What to do about it where all of them belong to the head of a task that the data may have left without any.
+        help: Option<&'static str>,
     },
     /// The observer asked for it.
     #[error("interrupted after step {step}")]
@@ -51,9 +51,7 @@ impl TrainError {
             Self::NotFinite { .. } => Some(
                 "lower `learning_rate`, set `max_grad_norm`, or pass over such steps with `on_nonfinite = \"skip\"`",
             ),
-            Self::NoGradient { head: Some(Head::Ner), .. } => Some(
-                "no token of the training split has a label that counts: set `ner_weight = 0`, or `ignore_outside = false`",
-            ),
+            Self::NoGradient { help: Some(help), .. } => Some(help),
             Self::Checkpoint(CheckpointError::Full { why, .. }) => Some(why.help()),
             Self::Checkpoint(CheckpointError::Io { .. }) => Some(
                 "see that `outputs/checkpoints` can be written and nothing removes it; the same command goes on from what is there",

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Metric, Notice};
+use super::Notice;
+use crate::tasks::metrics::Metric;
+use crate::tasks::{Task, classification, tagging};
 
 /// The split a row is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +42,14 @@ pub struct Timing {
     /// From the step's beginning to its end, evaluations and checkpoints left out.
     pub seconds: f64,
     pub tokens: u64,
+}
+
+/// The losses for the columns of a [`Row`], in their order.
+///
+/// * `losses`: for each task
+pub(super) fn loss_columns(tasks: &[Task], losses: &[Option<f64>]) -> [Option<f64>; 2] {
+    let of = |name: &str| losses[tasks.iter().position(|task| task.name == name)?];
+    [of(tagging::NAME), of(classification::NAME)]
 }
 
 impl Row {

@@ -6,7 +6,7 @@
 //! 2. the newest usable checkpoint of the same training is loaded, else the finished state of one with fewer epochs;
 //! 3. each step gathers its sequences in the epoch's own order ([`order`]), adds up their gradient, clips it and makes one pass of AdamW
 //!    ([`adamw`]) with the learning rate of that step ([`schedule`]);
-//! 4. evaluations look at the validation split ([`predict`], [`score`]), keep the best weights and may stop the training;
+//! 4. evaluations look at the validation split ([`predict`], [`score`](crate::tasks::score)), keep the best weights and may stop the training;
 //! 5. checkpoints are written as often as their cost allows ([`Cadence`]), and when the [`Observer`] asks to stop;
 //! 6. [`Trained`] has the history; the engine has the weights.
 //!
@@ -20,7 +20,6 @@ mod cadence;
 mod candle;
 mod checkpoint;
 mod checkpoints;
-mod contents;
 mod coverage;
 mod cpu;
 mod device;
@@ -38,25 +37,19 @@ mod session;
 mod state;
 mod train;
 
-const _: () = assert!(
-    crate::text::IGNORE == crate::nn::IGNORE
-        && crate::text::IGNORE == crate::tasks::metrics::IGNORE
-);
-
 pub use cadence::Cadence;
 pub use candle::CandleEngine;
 pub use checkpoint::{CheckpointError, Verified as VerifiedCheckpoint};
 pub use checkpoints::Checkpoints;
-pub use contents::Contents;
 pub use cpu::CpuEngine;
 pub use device::ModelEngine;
-pub use engine::{Engine, EngineError, Logits, StateVector};
+pub use engine::{Engine, EngineError, StateVector};
 pub use error::{TrainError, some_of};
 pub use history::{Row, RowSplit, Timing, epoch_losses, kept};
 pub use inputs::{Data, Storage};
 pub use observer::{Notice, Observer, Progress};
-pub use predict::{Objective, Predicted, PredictedAnomaly, Scored, SplitLosses, predict, score};
-pub use recipe::{CheckpointEvery, Dtype, EarlyStopping, Metric, OnNonfinite, Recipe};
+pub use predict::predict;
+pub use recipe::{CheckpointEvery, Dtype, EarlyStopping, OnNonfinite, Recipe};
 pub use schedule::{Schedule, Warmup};
-pub use state::{Best, State, metric_value};
+pub use state::{Best, State};
 pub use train::{Trained, train};

@@ -7,9 +7,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::cadence::Cadence;
-use super::predict::Objective;
 use super::schedule::{LearningRate, Schedule, Warmup};
 use crate::base::units;
+use crate::tasks::metrics::Metric;
+use crate::tasks::{self, Classification, Tagging, Task, classification};
+use crate::text::LabelSet;
 
 /// Fine-tunes the joint model: the encoder with one head that tags every token and one that classifies the whole text from its first token. The loss is the sum of both cross-entropies; AdamW with clipping. The defaults are the reference recipe, but for `ignore_outside`. The same file gives the same weights, bit for bit, on the same CPU model, whatever the number of threads.
 // Everything here decides the weights, but for what says that it changes no result. Where gradients are accumulated, losses are means over all
@@ -176,78 +178,6 @@ pub enum OnNonfinite {
     Skip,
 }
 
-/// A number by which evaluations are compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-pub enum Metric {
-    #[serde(rename = "loss")]
-    Loss,
-    #[serde(rename = "ner.token_accuracy")]
-    TokenAccuracy,
-    #[serde(rename = "ner.span_precision")]
-    SpanPrecision,
-    #[serde(rename = "ner.span_recall")]
-    SpanRecall,
-    #[serde(rename = "ner.span_f1")]
-    SpanF1,
-    #[serde(rename = "anomaly.accuracy")]
-    AnomalyAccuracy,
-    #[serde(rename = "anomaly.precision")]
-    AnomalyPrecision,
-    #[serde(rename = "anomaly.recall")]
-    AnomalyRecall,
-    #[serde(rename = "anomaly.f1")]
-    AnomalyF1,
-    #[serde(rename = "anomaly.auroc")]
-    Auroc,
-    #[serde(rename = "anomaly.average_precision")]
-    AveragePrecision,
-}
-
-impl Metric {
-    pub const ALL: [Self; 11] = [
-        Self::Loss,
-        Self::TokenAccuracy,
-        Self::SpanPrecision,
-        Self::SpanRecall,
-        Self::SpanF1,
-        Self::AnomalyAccuracy,
-        Self::AnomalyPrecision,
-        Self::AnomalyRecall,
-        Self::AnomalyF1,
-        Self::Auroc,
-        Self::AveragePrecision,
-    ];
-
-    /// Its path in `metrics.json`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Loss => "loss",
-            Self::TokenAccuracy => "ner.token_accuracy",
-            Self::SpanPrecision => "ner.span_precision",
-            Self::SpanRecall => "ner.span_recall",
-            Self::SpanF1 => "ner.span_f1",
-            Self::AnomalyAccuracy => "anomaly.accuracy",
-            Self::AnomalyPrecision => "anomaly.precision",
-            Self::AnomalyRecall => "anomaly.recall",
-            Self::AnomalyF1 => "anomaly.f1",
-            Self::Auroc => "anomaly.auroc",
-            Self::AveragePrecision => "anomaly.average_precision",
-        }
-    }
-
-    /// True when `candidate` is better than `best` by more than `margin`. A value that is not a number is never better.
-    #[must_use]
-    pub fn improves(self, candidate: f64, best: Option<f64>, margin: f64) -> bool {
-        match best {
-            _ if candidate.is_nan() => false,
-            None => true,
-            Some(best) if self == Self::Loss => candidate < best - margin,
-            Some(best) => candidate > best + margin,
-        }
-    }
-}
-
 impl Recipe {
     /// Steps of the optimiser in one epoch over `sequences` sequences.
     #[must_use]
@@ -311,33 +241,26 @@ impl Recipe {
     /// Whether the head that `metric` scores is trained at all.
     #[must_use]
     pub fn trains(&self, metric: Metric) -> bool {
-        match metric {
-            Metric::Loss => true,
-            Metric::TokenAccuracy | Metric::SpanPrecision | Metric::SpanRecall | Metric::SpanF1 => {
-                self.ner_weight > 0.0
-            }
-            Metric::AnomalyAccuracy
-            | Metric::AnomalyPrecision
-            | Metric::AnomalyRecall
-            | Metric::AnomalyF1
-            | Metric::Auroc
-            | Metric::AveragePrecision => self.anomaly_weight > 0.0,
-        }
+        metric.task().is_none_or(|name| tasks::has(&self.tasks(&LabelSet::of([])), name))
     }
 
-    /// What the losses count.
-    ///
-    /// * `outside`: the number of the label `O`
+    /// The tasks that the loss counts, and no others: what was not trained would answer at random.
     #[must_use]
-    pub fn objective(&self, outside: u32) -> Objective {
-        Objective {
-            ner_weight: self.ner_weight,
-            anomaly_weight: self.anomaly_weight,
-            anomaly_class_weights: self
-                .class_weights
-                .map(|weights| weights.map(|weight| weight as f32)),
-            ignore_outside: self.ignore_outside.then_some(outside),
-        }
+    pub fn tasks(&self, labels: &LabelSet) -> Vec<Task> {
+        let tagging = Tagging {
+            labels: labels.len(),
+            ignored: self.ignore_outside.then_some(labels.outside()),
+        };
+        let single = |weights: [f64; 2]| weights.iter().map(|weight| *weight as f32).collect();
+        let classification = Classification {
+            classes: classification::CLASSES.len(),
+            class_weights: self.class_weights.map(single),
+        };
+        let all = [
+            Task::tagging(self.ner_weight, tagging),
+            Task::classification(self.anomaly_weight, classification),
+        ];
+        all.into_iter().filter(|task| task.weight > 0.0).collect()
     }
 
     /// Why a training with more epochs cannot go on from where one with fewer ended, or `None` when it can: the parameter whose effect on
@@ -357,21 +280,6 @@ impl Recipe {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_metric_has_one_spelling() {
-        for metric in Metric::ALL {
-            assert_eq!(serde_json::to_value(metric).expect("a unit variant"), metric.name());
-        }
-    }
-
-    #[test]
-    fn a_smaller_loss_and_a_larger_f1_are_better() {
-        assert!(Metric::Loss.improves(0.5, Some(0.6), 0.0));
-        assert!(Metric::SpanF1.improves(0.6, Some(0.5), 0.0));
-        assert!(!Metric::SpanF1.improves(f64::NAN, None, 0.0));
-        assert!(!Metric::SpanF1.improves(0.6, Some(0.5), 0.2));
-    }
 
     #[test]
     fn the_last_step_of_an_epoch_takes_what_is_left() {

@@ -5,24 +5,26 @@ mod best;
 use std::cell::RefCell;
 use std::time::Instant;
 
-use crate::nn::{LossOptions, Losses, Normalisers, Targets};
-use crate::text::{Batch, EncodedSplit};
+use crate::nn::{Batch, Losses};
+use crate::tasks::metrics::Metric;
+use crate::tasks::{self, Task};
+use crate::text::EncodedSplit;
 
 use super::adamw::{Update, clip_coefficient};
 use super::cadence::Spent;
 use super::checkpoint::CheckpointError;
 use super::checkpoints::{BestWeights, Checkpoints};
 use super::coverage::Coverage;
-use super::engine::Engine;
+use super::engine::{Engine, EngineError};
 use super::error::TrainError;
-use super::history::{Row, RowSplit, Timing};
+use super::history::{Row, RowSplit, Timing, loss_columns};
 use super::inputs::{Data, Storage};
 use super::observer::{Notice, Observer, Progress};
 use super::order::epoch_order;
-use super::predict::{Objective, SplitLosses, predict, score};
+use super::predict::predict;
 use super::recipe::{OnNonfinite, Recipe};
 use super::schedule::LearningRate;
-use super::state::{Best, State, metric_value};
+use super::state::{Best, State};
 
 /// Everything that a running training holds.
 pub(super) struct Session<'a> {
@@ -30,7 +32,7 @@ pub(super) struct Session<'a> {
     data: Data<'a>,
     validation: Option<&'a EncodedSplit>,
     recipe: &'a Recipe,
-    objective: Objective,
+    tasks: Vec<Task>,
     learning_rates: LearningRate,
     steps_per_epoch: u64,
     pub(super) total_steps: u64,
@@ -82,7 +84,7 @@ impl<'a> Session<'a> {
         let sequences = data.train.len();
         let total_steps = recipe.total_steps(sequences);
         let longest = (0..sequences).map(|row| data.train.range(row).len()).max().unwrap_or(0);
-        let mut coverage = Coverage::new(engine.parameters(), recipe, longest);
+        let mut coverage = Coverage::new(engine.parameters(), longest);
         let training = super::identity::of_training(engine.parameters(), data, recipe);
         let lineage = storage
             .lineage
@@ -144,7 +146,7 @@ impl<'a> Session<'a> {
             data,
             validation: data.validation.filter(|split| !split.is_empty()),
             recipe,
-            objective: recipe.objective(data.labels.outside()),
+            tasks: recipe.tasks(data.labels),
             learning_rates: recipe.learning_rates(sequences),
             steps_per_epoch: recipe.steps_per_epoch(sequences),
             total_steps,
@@ -212,23 +214,21 @@ impl<'a> Session<'a> {
         let step = self.state.step;
         let epoch = step / self.steps_per_epoch;
         let rows = self.rows_of_step(step);
-        let mut batches: Vec<_> =
-            rows.chunks(self.recipe.batch_size).map(|rows| self.data.train.batch(rows)).collect();
-        batches.iter_mut().for_each(|batch| self.objective.mask(batch));
-        let tokens: usize = batches.iter().map(|batch| batch.ids.len()).sum();
+        let batches = rows
+            .chunks(self.recipe.batch_size)
+            .map(|rows| tasks::batch(&self.tasks, self.data.train, rows))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(EngineError::from)?;
+        let tokens: usize = batches.iter().map(Batch::len).sum();
 
-        // Means over all micro-batches together, not means of their means.
-        let mut normalisers = Normalisers::default();
-        for batch in &batches {
-            normalisers += self.normalisers_of(batch);
-        }
-        let options = self.loss_options(normalisers);
+        let options = tasks::loss_options(&self.tasks, &batches);
         let mut losses = Losses::default();
         for batch in &batches {
             losses += self.engine.accumulate(batch, &options)?;
         }
         let norm = self.engine.gradient_norm()?;
-        let SplitLosses { ner, anomaly, total: loss } = self.loss_of(&losses);
+        let (losses, loss) = self.loss_of(&losses);
+        let [ner_loss, anomaly_loss] = loss_columns(&self.tasks, &losses);
         let learning_rate = self.learning_rates.at(step);
 
         if loss.is_finite() && norm.is_finite() {
@@ -269,8 +269,8 @@ impl<'a> Session<'a> {
             epoch: epoch + 1,
             learning_rate: Some(learning_rate),
             loss,
-            ner_loss: ner,
-            anomaly_loss: anomaly,
+            ner_loss,
+            anomaly_loss,
             grad_norm: Some(norm),
             watched: None,
         });
@@ -280,7 +280,7 @@ impl<'a> Session<'a> {
         {
             return Err(TrainError::NoGradient {
                 parameters: self.coverage.names(),
-                head: self.coverage.head(),
+                help: self.coverage.head().and_then(|head| self.tasks[head].without_gradient()),
             });
         }
 
@@ -302,28 +302,12 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn normalisers_of(&self, batch: &Batch) -> Normalisers {
-        Normalisers::of(
-            &Targets { labels: &batch.labels, anomaly: &batch.anomaly },
-            self.objective.anomaly_class_weights,
-        )
-    }
-
-    fn loss_options(&self, normalisers: Normalisers) -> LossOptions {
-        LossOptions {
-            ner_weight: self.objective.ner_weight as f32,
-            anomaly_weight: self.objective.anomaly_weight as f32,
-            class_weights: self.objective.anomaly_class_weights,
-            normalisers: Some(normalisers),
-        }
-    }
-
-    /// The loss of each head that is trained, that of the tokens only where one counts in it, and their weighted sum.
-    fn loss_of(&self, losses: &Losses) -> SplitLosses {
-        let objective = &self.objective;
-        let ner = (objective.tags() && losses.counted_tokens > 0).then_some(losses.ner);
-        let anomaly = objective.classifies().then_some(losses.anomaly);
-        objective.sum(ner, anomaly)
+    /// The loss of each task as far as anything counts in it, and their weighted sum.
+    fn loss_of(&self, losses: &Losses) -> (Vec<Option<f64>>, f64) {
+        let known = losses.heads.iter().map(|head| (head.counted > 0).then_some(head.mean));
+        let known: Vec<_> = known.collect();
+        let total = tasks::total(&self.tasks, &known);
+        (known, total)
     }
 
     /// How many of the last steps were skipped, [`SPOILT`] at most. It asks the history, which outlives an interruption.
@@ -355,12 +339,11 @@ impl<'a> Session<'a> {
     fn loss_of_first_texts(&mut self) -> Result<f64, TrainError> {
         let rows: Vec<u32> =
             (0..self.data.train.len().min(self.recipe.batch_size) as u32).collect();
-        let mut batch = self.data.train.batch(&rows);
-        self.objective.mask(&mut batch);
-        let normalisers = self.normalisers_of(&batch);
-        let losses = self.engine.accumulate(&batch, &self.loss_options(normalisers))?;
+        let batch = tasks::batch(&self.tasks, self.data.train, &rows).map_err(EngineError::from)?;
+        let options = tasks::loss_options(&self.tasks, std::slice::from_ref(&batch));
+        let losses = self.engine.accumulate(&batch, &options)?;
         self.engine.discard();
-        Ok(self.loss_of(&losses).total)
+        Ok(self.loss_of(&losses).1)
     }
 
     /// The newest one whose weights are known to give a finite loss: that of the step after it.
@@ -405,32 +388,34 @@ impl<'a> Session<'a> {
         let (step, epoch) = (self.state.step, self.state.step.div_ceil(self.steps_per_epoch));
         let observer = self.observer;
         let predicted =
-            predict(self.engine, validation, self.recipe.batch_size, &self.objective, &|| {
+            predict(self.engine, validation, self.recipe.batch_size, &self.tasks, &|| {
                 observer.cancelled()
             })?;
         let Some(predicted) = predicted else { return Err(self.cancel()) };
-        let losses = predicted.losses;
-        let scores = score(validation, &predicted, self.data.labels).scores;
+        let loss = predicted.loss;
+        let losses: Vec<_> = predicted.answers.iter().map(|answers| answers.loss).collect();
+        let [ner_loss, anomaly_loss] = loss_columns(&self.tasks, &losses);
+        let scores = tasks::score(validation, &predicted, self.data.labels).scores;
         let row = Row {
             split: RowSplit::Validation,
             step,
             epoch,
             learning_rate: None,
-            loss: losses.total,
-            ner_loss: losses.ner,
-            anomaly_loss: losses.anomaly,
+            loss,
+            ner_loss,
+            anomaly_loss,
             grad_norm: None,
             watched: self
                 .recipe
                 .watched()
-                .and_then(|metric| metric_value(&scores, metric))
-                .filter(|_| losses.total.is_finite()),
+                .and_then(|metric| scores.get(metric))
+                .filter(|_| loss.is_finite()),
         };
         self.observer.evaluated(&row, &scores);
 
         // Weights without a finite loss say nothing with their labels: they are worse than any others.
-        let value_of = |metric| {
-            if losses.total.is_finite() { metric_value(&scores, metric) } else { Some(f64::NAN) }
+        let value_of = |metric: Metric| {
+            if loss.is_finite() { scores.get(metric) } else { Some(f64::NAN) }
         };
         if let Some(value) = self
             .recipe

@@ -2,9 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::tasks::metrics::Scores;
-
-use super::recipe::{EarlyStopping, Metric};
+use super::recipe::EarlyStopping;
 
 /// The loop's state. The epoch and the place in its order follow from the step; the order follows from the seed and the epoch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -74,31 +72,18 @@ impl Patience {
     }
 }
 
-/// The metric's value in `scores`; `None` when it is undefined there.
-#[must_use]
-pub fn metric_value(scores: &Scores, metric: Metric) -> Option<f64> {
-    match metric {
-        Metric::Loss => scores.loss,
-        Metric::TokenAccuracy => scores.ner.token_accuracy,
-        Metric::SpanPrecision => scores.ner.span_precision,
-        Metric::SpanRecall => scores.ner.span_recall,
-        Metric::SpanF1 => scores.ner.span_f1,
-        Metric::AnomalyAccuracy => scores.anomaly.accuracy,
-        Metric::AnomalyPrecision => scores.anomaly.precision,
-        Metric::AnomalyRecall => scores.anomaly.recall,
-        Metric::AnomalyF1 => scores.anomaly.f1,
-        Metric::Auroc => scores.anomaly.auroc,
-        Metric::AveragePrecision => scores.anomaly.average_precision,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tasks::metrics::Metric;
+
+    fn metric(name: &str) -> Metric {
+        Metric::named(name).expect("a metric")
+    }
 
     #[test]
     fn patience_ends_after_evaluations_in_a_row_without_improvement() {
-        let stopping = EarlyStopping { metric: Metric::Loss, patience: 2, min_delta: 0.0 };
+        let stopping = EarlyStopping { metric: metric("loss"), patience: 2, min_delta: 0.0 };
         let mut patience = Patience::default();
         let ends: Vec<bool> = [Some(1.0), Some(1.5), Some(0.5), None, Some(0.5)]
             .iter()
@@ -109,7 +94,8 @@ mod tests {
 
     #[test]
     fn patience_does_not_wait_for_a_metric_that_was_never_defined() {
-        let stopping = EarlyStopping { metric: Metric::Auroc, patience: 1, min_delta: 0.0 };
+        let stopping =
+            EarlyStopping { metric: metric("anomaly.auroc"), patience: 1, min_delta: 0.0 };
         let mut patience = Patience::default();
         let ends =
             [None, None, Some(0.5), None].map(|value| patience.exhausted_by(value, &stopping));

@@ -1,5 +1,6 @@
 //! The entry to a training, and what comes out of it.
 
+use crate::tasks::metrics::Metric;
 use crate::text::EncodedSplit;
 
 use super::checkpoint::CheckpointError;
@@ -9,7 +10,7 @@ use super::error::TrainError;
 use super::history::{Row, Timing};
 use super::inputs::{Data, Storage};
 use super::observer::Observer;
-use super::recipe::{Metric, Recipe};
+use super::recipe::Recipe;
 use super::session::Session;
 use super::state::{Best, State};
 

@@ -10,8 +10,9 @@ use pipeline::base::rng::Rng;
 use pipeline::engine::plan::{CacheKey, Digests, FileDigest, Plan, Points};
 use pipeline::engine::spec::Experiment;
 use pipeline::engine::store::{State, Store, verify};
-use pipeline::nn::{EncoderSpec, JointModel};
+use pipeline::nn::{EncoderSpec, HeadSpec, JointModel};
 use pipeline::stages;
+use pipeline::tasks;
 use pipeline::text::{EncodedSplit, Offsets, Templates, TextTokenizer, jsonl};
 use pipeline::training::VerifiedCheckpoint;
 
@@ -94,12 +95,16 @@ fn smallest() -> EncoderSpec {
     EncoderSpec::from_json(text).expect("a good configuration")
 }
 
+fn heads() -> Vec<HeadSpec> {
+    tasks::heads(&tasks::joint(5))
+}
+
 /// `model.safetensors`
 pub fn weights(bytes: &[u8]) {
     with_file(bytes, |path| {
         for read in [
-            JointModel::load(path, smallest(), 5, &Rng::new(1)),
-            JointModel::load_trained(path, smallest(), 5),
+            JointModel::load(path, smallest(), &heads(), &Rng::new(1)),
+            JointModel::load_trained(path, smallest(), &heads()),
         ] {
             read.map(drop).unwrap_or_else(|error| drop(error.to_string()));
         }
@@ -111,7 +116,7 @@ pub fn encoded(bytes: &[u8]) {
     with_file(bytes, |path| match EncodedSplit::load(path) {
         Ok(split) => {
             let rows: Vec<u32> = (0..split.len().min(8) as u32).collect();
-            let _ = split.batch(&rows);
+            let _ = tasks::batch(&tasks::joint(5), &split, &rows);
         }
         Err(error) => drop(error.to_string()),
     });
@@ -126,7 +131,9 @@ pub fn config(bytes: &[u8]) {
                 EncoderSpec::from_json(&config.to_json()).expect("what was written can be read"),
                 config
             );
-            with_file(&WEIGHTS, |path| drop(JointModel::load(path, config, 5, &Rng::new(1))));
+            with_file(&WEIGHTS, |path| {
+                drop(JointModel::load(path, config, &heads(), &Rng::new(1)))
+            });
         }
         Err(error) => drop(error.to_string()),
     }

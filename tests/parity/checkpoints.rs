@@ -7,7 +7,7 @@ use pipeline::base::rng::Rng;
 use pipeline::nn::configs::ModernBertConfig;
 use pipeline::nn::{CheckpointError, JointModel, Workspace};
 
-use crate::fixture::{folder, model, read, spec};
+use crate::fixture::{folder, heads, model, read, spec};
 
 /// Writes a safetensors file by hand: names, dtype, shapes and bytes in order.
 fn write(path: &Path, tensors: &[(String, &str, Vec<usize>, Vec<u8>)]) {
@@ -39,7 +39,7 @@ fn changed(
 }
 
 fn load(path: &Path) -> Result<JointModel, CheckpointError> {
-    JointModel::load_trained(path, spec("small"), 7)
+    JointModel::load_trained(path, spec("small"), &heads(7))
 }
 
 #[test]
@@ -48,7 +48,12 @@ fn a_saved_model_reads_back_to_the_bit() {
     let path = folder.path().join("model.safetensors");
     let model = model("uneven");
     model.save(&path).unwrap();
-    let again = JointModel::load_trained(&path, model.spec.clone(), model.labels()).unwrap();
+    let again = JointModel::load_trained(
+        &path,
+        model.spec.clone(),
+        &model.heads().cloned().collect::<Vec<_>>(),
+    )
+    .unwrap();
     assert!(again.parameters == model.parameters);
     assert_eq!(
         read(&path),
@@ -70,22 +75,22 @@ fn a_model_for_transformers() {
         hidden_size: 96,
         ..ModernBertConfig::base()
     };
-    let model = JointModel::new_random(config.spec().unwrap(), 4, &Rng::new(8)).unwrap();
+    let model = JointModel::new_random(config.spec().unwrap(), &heads(4), &Rng::new(8)).unwrap();
     std::fs::write(folder.join("config.json"), model.spec.to_json()).unwrap();
     model.save(&folder.join("model.safetensors")).unwrap();
 
-    let batch = crate::fixture::Batch::read("uneven");
-    let hidden = model.encode(&batch.tokens(), &mut Workspace::new()).unwrap().to_vec();
+    let batch = crate::fixture::batch("uneven");
+    let hidden = model.encode(&batch, &mut Workspace::new()).unwrap().to_vec();
     let bytes =
         |values: &[u32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
-    let bounds: Vec<u32> = batch.bounds.iter().map(|&bound| bound as u32).collect();
+    let bounds: Vec<u32> = batch.bounds().iter().map(|&bound| bound as u32).collect();
     let tensors = [
-        ("ids".to_owned(), "U32", vec![batch.ids.len()], bytes(&batch.ids)),
+        ("ids".to_owned(), "U32", vec![batch.len()], bytes(batch.ids())),
         ("bounds".to_owned(), "U32", vec![bounds.len()], bytes(&bounds)),
         (
             "hidden".to_owned(),
             "F32",
-            vec![batch.ids.len(), 96],
+            vec![batch.len(), 96],
             hidden.iter().flat_map(|value| value.to_le_bytes()).collect(),
         ),
     ];
@@ -150,7 +155,7 @@ fn an_encoder_gets_new_heads_from_the_seed() {
         JointModel::load(
             &folder("small").join("model.safetensors"),
             spec("small"),
-            50,
+            &heads(50),
             &Rng::new(seed),
         )
         .unwrap()
@@ -167,7 +172,7 @@ fn an_encoder_gets_new_heads_from_the_seed() {
         .range
         .start;
     assert!(one.parameters[..heads] == trained.parameters[..heads]);
-    assert_eq!(one.labels(), 50);
+    assert_eq!(one.heads().next().map(|head| head.outputs), Some(50));
 }
 
 #[test]
@@ -197,10 +202,13 @@ fn every_tensor_that_does_not_fit_is_named() {
 
 #[test]
 fn a_file_of_another_size_is_an_error_that_says_so() {
-    let error =
-        JointModel::load_trained(&folder("small").join("model.safetensors"), spec("small"), 8)
-            .unwrap_err()
-            .to_string();
+    let error = JointModel::load_trained(
+        &folder("small").join("model.safetensors"),
+        spec("small"),
+        &heads(8),
+    )
+    .unwrap_err()
+    .to_string();
     assert!(
         error.contains("`ner_classifier.weight` has shape [7, 32], expected [8, 32]"),
         "{error}"
@@ -253,7 +261,7 @@ fn weights_that_are_not_finite_are_refused_with_their_tensors_name_in_every_type
         data[last..].copy_from_slice(&bytes);
         write(&path, &tensors);
         let spec = spec("small");
-        let encoder = JointModel::load(&path, spec.clone(), 7, &Rng::new(1)).map(drop);
+        let encoder = JointModel::load(&path, spec.clone(), &heads(7), &Rng::new(1)).map(drop);
         for error in [load(&path).map(drop), encoder, JointModel::check(&path, &spec)]
             .map(Result::unwrap_err)
         {

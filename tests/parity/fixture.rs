@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use pipeline::nn::configs::ModernBertConfig;
-use pipeline::nn::{EncoderSpec, JointModel, Targets, Tokens};
+use pipeline::nn::{Batch, EncoderSpec, HeadSpec, JointModel};
+use pipeline::tasks;
 use safetensors::{Dtype, SafeTensors};
 
 /// The names of the parity fixtures.
@@ -13,45 +14,29 @@ pub const NAMES: [&str; 2] = ["small", "uneven"];
 /// A tensor of a fixture: shape and values.
 pub type Tensor = (Vec<usize>, Vec<f64>);
 
-/// A batch, owned.
-pub struct Batch {
-    pub ids: Vec<u32>,
-    pub bounds: Vec<usize>,
-    pub labels: Vec<u32>,
-    pub anomaly: Vec<u32>,
+/// The texts of a fixture, and what the heads should say of them.
+pub fn batch(name: &str) -> Batch {
+    let tensors = read(&folder(name).join("batch.safetensors"));
+    let numbers =
+        |name: &str| -> Vec<u32> { tensors[name].1.iter().map(|&value| value as u32).collect() };
+    let bounds = numbers("bounds").into_iter().map(|bound| bound as usize).collect();
+    let targets = vec![numbers("labels"), numbers("anomaly")];
+    Batch::new(numbers("ids"), bounds).unwrap().with_targets(targets)
 }
 
-impl Batch {
-    pub fn read(name: &str) -> Self {
-        let tensors = read(&folder(name).join("batch.safetensors"));
-        let numbers = |name: &str| -> Vec<u32> {
-            tensors[name].1.iter().map(|&value| value as u32).collect()
-        };
-        let bounds = numbers("bounds").into_iter().map(|bound| bound as usize).collect();
-        Self { ids: numbers("ids"), bounds, labels: numbers("labels"), anomaly: numbers("anomaly") }
-    }
+/// Some of the sequences, as a batch of their own.
+pub fn part(batch: &Batch, sequences: std::ops::Range<usize>) -> Batch {
+    let bounds = &batch.bounds()[sequences.start..=sequences.end];
+    let tokens = bounds[0]..bounds[bounds.len() - 1];
+    let [labels, anomaly] = batch.targets() else { panic!("targets of two heads") };
+    let targets = vec![labels[tokens.clone()].to_vec(), anomaly[sequences].to_vec()];
+    let bounds = bounds.iter().map(|bound| bound - tokens.start).collect();
+    Batch::new(batch.ids()[tokens].to_vec(), bounds).unwrap().with_targets(targets)
+}
 
-    pub fn tokens(&self) -> Tokens<'_> {
-        Tokens::new(&self.ids, &self.bounds).unwrap()
-    }
-
-    pub fn targets(&self) -> Targets<'_> {
-        Targets { labels: &self.labels, anomaly: &self.anomaly }
-    }
-
-    /// Some of the sequences, as a batch of their own.
-    pub fn part(&self, sequences: std::ops::Range<usize>) -> Self {
-        let tokens = self.bounds[sequences.start]..self.bounds[sequences.end];
-        Self {
-            ids: self.ids[tokens.clone()].to_vec(),
-            bounds: self.bounds[sequences.start..=sequences.end]
-                .iter()
-                .map(|bound| bound - tokens.start)
-                .collect(),
-            labels: self.labels[tokens].to_vec(),
-            anomaly: self.anomaly[sequences].to_vec(),
-        }
-    }
+/// One that tags with so many labels, and one that classifies.
+pub fn heads(labels: usize) -> Vec<HeadSpec> {
+    tasks::heads(&tasks::joint(labels))
 }
 
 pub fn folder(name: &str) -> PathBuf {
@@ -70,7 +55,7 @@ pub fn spec(name: &str) -> EncoderSpec {
 pub fn model(name: &str) -> JointModel {
     let path = folder(name).join("model.safetensors");
     let labels = read(&path)["ner_classifier.bias"].1.len();
-    JointModel::load_trained(&path, spec(name), labels).unwrap()
+    JointModel::load_trained(&path, spec(name), &heads(labels)).unwrap()
 }
 
 /// What float64 says.

@@ -5,14 +5,14 @@
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
+use pipeline::base::IGNORE;
 use pipeline::base::rng::Rng;
 use pipeline::nn::configs::ModernBertConfig;
-use pipeline::nn::{
-    ComposedModel, Gradients, IGNORE, JointModel, LossOptions, Normalisers, Targets, Tokens,
-    Workspace,
-};
+use pipeline::nn::{Batch, ComposedModel, Gradients, HeadLoss, JointModel, LossOptions, Workspace};
 
-use crate::fixture::{Batch, NAMES, config, expected, folder, model, read, relative_error, spec};
+use crate::fixture::{
+    NAMES, batch, config, expected, folder, heads, model, part, read, relative_error,
+};
 
 const ROUNDING: f64 = 2e-6;
 
@@ -39,13 +39,7 @@ fn step(
 ) -> (f64, Vec<(String, Vec<f32>)>) {
     let mut gradients = Gradients::new(&model.layout);
     let losses = model
-        .loss_and_gradients(
-            &batch.tokens(),
-            &batch.targets(),
-            &LossOptions::default(),
-            workspace,
-            &mut gradients,
-        )
+        .loss_and_gradients(batch, &[LossOptions::EVEN; 2], workspace, &mut gradients)
         .unwrap();
     (losses.total, by_name(model, &gradients))
 }
@@ -66,38 +60,35 @@ fn assert_gradients_match(name: &str, found: &[(String, Vec<f32>)]) {
 #[test]
 fn hidden_states_and_logits_are_those_of_transformers() {
     for name in NAMES {
-        let (model, batch, expected) = (model(name), Batch::read(name), expected(name));
+        let (model, batch, expected) = (model(name), batch(name), expected(name));
         let mut workspace = Workspace::new();
-        let error = relative_error(
-            model.encode(&batch.tokens(), &mut workspace).unwrap(),
-            &expected["hidden"].1,
-        );
+        let error =
+            relative_error(model.encode(&batch, &mut workspace).unwrap(), &expected["hidden"].1);
         assert!(error < ROUNDING, "{name}: hidden states are off by {error:e}");
-        let logits = model.forward(&batch.tokens(), &mut workspace).unwrap();
-        assert!(relative_error(logits.ner, &expected["ner_logits"].1) < ROUNDING);
-        assert!(relative_error(logits.anomaly, &expected["anomaly_logits"].1) < ROUNDING);
+        let logits = model.forward(&batch, &mut workspace).unwrap();
+        assert!(relative_error(&logits[0], &expected["ner_logits"].1) < ROUNDING);
+        assert!(relative_error(&logits[1], &expected["anomaly_logits"].1) < ROUNDING);
     }
 }
 
 #[test]
 fn losses_are_those_of_torch() {
     for name in NAMES {
-        let (model, batch) = (model(name), Batch::read(name));
+        let (model, batch) = (model(name), batch(name));
         let [ner, anomaly, total, weighted] = *expected(name)["losses"].1 else {
             panic!("four losses")
         };
-        let losses = |options: &LossOptions| {
-            let mut workspace = Workspace::new();
-            model.evaluate(&batch.tokens(), &batch.targets(), options, &mut workspace).unwrap().0
+        let losses = |options: &[LossOptions]| {
+            model.evaluate(&batch, options, &mut Workspace::new()).unwrap()
         };
-        let found = losses(&LossOptions::default());
-        let by_class =
-            losses(&LossOptions { class_weights: Some([0.5, 2.0]), ..LossOptions::default() });
+        let found = losses(&[LossOptions::EVEN; 2]);
+        let weighing = LossOptions { class_weights: Some(vec![0.5, 2.0]), ..LossOptions::EVEN };
+        let by_class = losses(&[LossOptions::EVEN, weighing]);
         for (found, expected) in [
-            (found.ner, ner),
-            (found.anomaly, anomaly),
+            (found.heads[0].mean, ner),
+            (found.heads[1].mean, anomaly),
             (found.total, total),
-            (by_class.anomaly, weighted),
+            (by_class.heads[1].mean, weighted),
         ] {
             assert!(
                 (found / expected - 1.0).abs() < ROUNDING,
@@ -105,8 +96,8 @@ fn losses_are_those_of_torch() {
             );
         }
         assert_eq!(
-            found.counted_tokens,
-            batch.labels.iter().filter(|&&label| label != IGNORE).count()
+            found.heads[0].counted,
+            batch.targets()[0].iter().filter(|&&label| label != IGNORE).count()
         );
     }
 }
@@ -114,7 +105,7 @@ fn losses_are_those_of_torch() {
 #[test]
 fn every_gradient_is_that_of_torch() {
     for name in NAMES {
-        let (model, batch) = (model(name), Batch::read(name));
+        let (model, batch) = (model(name), batch(name));
         let (loss, gradients) = step(&model, &batch, &mut Workspace::new());
         assert!((loss / expected(name)["losses"].1[2] - 1.0).abs() < ROUNDING);
         assert_gradients_match(name, &gradients);
@@ -124,7 +115,7 @@ fn every_gradient_is_that_of_torch() {
 #[test]
 fn the_rows_of_queries_keys_and_values_each_get_the_gradient_of_torch() {
     for name in NAMES {
-        let (model, batch, expected) = (model(name), Batch::read(name), expected(name));
+        let (model, batch, expected) = (model(name), batch(name), expected(name));
         let (_, gradients) = step(&model, &batch, &mut Workspace::new());
         let mut layers = 0;
         for (parameter, values) in
@@ -154,7 +145,7 @@ fn the_rows_of_queries_keys_and_values_each_get_the_gradient_of_torch() {
 
 #[test]
 fn layers_computed_anew_give_the_same_bits() {
-    let (model, batch) = (model("small"), Batch::read("small"));
+    let (model, batch) = (model("small"), batch("small"));
     let kept = step(&model, &batch, &mut Workspace::new());
     assert!(kept == step(&model, &batch, &mut Workspace::new().recompute_layers(true)));
 }
@@ -163,20 +154,19 @@ fn layers_computed_anew_give_the_same_bits() {
 fn a_workspace_that_has_seen_other_batches_gives_the_same_bits() {
     let (small, uneven) = (model("small"), model("uneven"));
     let mut workspace = Workspace::new();
-    step(&uneven, &Batch::read("uneven"), &mut workspace);
-    let reused = step(&small, &Batch::read("small"), &mut workspace);
-    assert!(reused == step(&small, &Batch::read("small"), &mut Workspace::new()));
+    step(&uneven, &batch("uneven"), &mut workspace);
+    let reused = step(&small, &batch("small"), &mut workspace);
+    assert!(reused == step(&small, &batch("small"), &mut Workspace::new()));
 }
 
 #[test]
 fn composed_candle_operations_give_the_gradients_of_torch() -> candle_core::Result<()> {
     for name in NAMES {
-        let (model, batch, expected) = (model(name), Batch::read(name), expected(name));
+        let (model, batch, expected) = (model(name), batch(name), expected(name));
         let composed = ComposedModel::new(&model, &Device::Cpu)?;
-        let hidden = composed.encode(&batch.tokens())?.flatten_all()?.to_vec1()?;
+        let hidden = composed.encode(&batch)?.flatten_all()?.to_vec1()?;
         assert!(relative_error(&hidden, &expected["hidden"].1) < ROUNDING);
-        let (total, losses) =
-            composed.loss(&batch.tokens(), &batch.targets(), &LossOptions::default())?;
+        let (total, losses) = composed.loss(&batch, &[LossOptions::EVEN; 2])?;
         assert!((losses.total / expected["losses"].1[2] - 1.0).abs() < ROUNDING);
         let store = total.backward()?;
         let mut found = Vec::new();
@@ -193,10 +183,9 @@ fn composed_candle_operations_give_the_gradients_of_torch() -> candle_core::Resu
 /// A half-precision product has 11 bits of its factors (f16; candle's CPU has no bf16 product), so a gradient is off by some 1e-3.
 #[test]
 fn products_in_half_precision_give_the_gradients_to_half_precision() -> candle_core::Result<()> {
-    let (model, batch, expected) = (model("small"), Batch::read("small"), expected("small"));
+    let (model, batch, expected) = (model("small"), batch("small"), expected("small"));
     let composed = ComposedModel::new(&model, &Device::Cpu)?.with_products_in(DType::F16);
-    let (total, losses) =
-        composed.loss(&batch.tokens(), &batch.targets(), &LossOptions::default())?;
+    let (total, losses) = composed.loss(&batch, &[LossOptions::EVEN; 2])?;
     let error = (losses.total / expected["losses"].1[2] - 1.0).abs();
     assert!(error > ROUNDING && error < 1e-2, "the loss is off by {error:e}");
     let store = total.backward()?;
@@ -214,26 +203,13 @@ fn products_in_half_precision_give_the_gradients_to_half_precision() -> candle_c
 
 #[test]
 fn all_paths_weigh_losses_and_classes_alike() -> candle_core::Result<()> {
-    let (model, batch) = (model("small"), Batch::read("small"));
-    let normalisers = Some(Normalisers { ner: 100.0, anomaly: 7.0 });
-    let options = LossOptions {
-        ner_weight: 0.3,
-        anomaly_weight: 1.7,
-        class_weights: Some([0.5, 2.0]),
-        normalisers,
-    };
+    let (model, batch) = (model("small"), batch("small"));
+    let of = |weight, class_weights, normaliser| LossOptions { weight, class_weights, normaliser };
+    let options = [of(0.3, None, Some(100.0)), of(1.7, Some(vec![0.5, 2.0]), Some(7.0))];
     let (mut workspace, mut gradients) = (Workspace::new(), Gradients::new(&model.layout));
-    let found = model
-        .loss_and_gradients(
-            &batch.tokens(),
-            &batch.targets(),
-            &options,
-            &mut workspace,
-            &mut gradients,
-        )
-        .unwrap();
+    let found = model.loss_and_gradients(&batch, &options, &mut workspace, &mut gradients).unwrap();
     let composed = ComposedModel::new(&model, &Device::Cpu)?;
-    let (total, losses) = composed.loss(&batch.tokens(), &batch.targets(), &options)?;
+    let (total, losses) = composed.loss(&batch, &options)?;
     assert!((found.total / losses.total - 1.0).abs() < ROUNDING, "{found:?} {losses:?}");
     let store = total.backward()?;
     for ((name, found), variable) in by_name(&model, &gradients).iter().zip(composed.variables()) {
@@ -252,26 +228,18 @@ fn all_paths_weigh_losses_and_classes_alike() -> candle_core::Result<()> {
 fn all_paths_agree_on_texts_much_longer_than_the_window() -> candle_core::Result<()> {
     let config =
         ModernBertConfig { local_attention: 16, max_position_embeddings: 700, ..config("small") };
-    let model = JointModel::new_random(config.spec().unwrap(), 5, &Rng::new(4)).unwrap();
-    let bounds = [0, 600, 603, 1_000];
+    let model = JointModel::new_random(config.spec().unwrap(), &heads(5), &Rng::new(4)).unwrap();
+    let bounds = vec![0, 600, 603, 1_000];
     let ids: Vec<u32> =
         (0..1_000).map(|token| token * 7_919 % model.spec.vocab_size as u32).collect();
-    let (labels, anomaly): (Vec<u32>, _) = ((0..1_000).map(|token| token % 5).collect(), [1, 0, 1]);
-    let batch =
-        (Tokens::new(&ids, &bounds).unwrap(), Targets { labels: &labels, anomaly: &anomaly });
+    let targets = vec![(0..1_000).map(|token| token % 5).collect(), vec![1, 0, 1]];
+    let batch = Batch::new(ids, bounds).unwrap().with_targets(targets);
     let (mut workspace, mut gradients) = (Workspace::new(), Gradients::new(&model.layout));
     let found = model
-        .loss_and_gradients(
-            &batch.0,
-            &batch.1,
-            &LossOptions::default(),
-            &mut workspace,
-            &mut gradients,
-        )
+        .loss_and_gradients(&batch, &[LossOptions::EVEN; 2], &mut workspace, &mut gradients)
         .unwrap();
     let composed = ComposedModel::new(&model, &Device::Cpu)?;
-    let (losses, expected) =
-        composed.loss_and_gradients(&batch.0, &batch.1, &LossOptions::default(), false)?;
+    let (losses, expected) = composed.loss_and_gradients(&batch, &[LossOptions::EVEN; 2], false)?;
     assert!((found.total / losses.total - 1.0).abs() < ROUNDING, "{found:?} {losses:?}");
     for ((name, found), expected) in by_name(&model, &gradients).iter().zip(expected) {
         let expected: Vec<f32> = expected.expect("a gradient").flatten_all()?.to_vec1()?;
@@ -284,7 +252,7 @@ fn all_paths_agree_on_texts_much_longer_than_the_window() -> candle_core::Result
 #[test]
 fn candle_transformers_computes_the_same_hidden_states() -> candle_core::Result<()> {
     for name in NAMES {
-        let (model, batch) = (model(name), Batch::read(name));
+        let (model, batch) = (model(name), batch(name));
         let text = std::fs::read_to_string(folder(name).join("config.published.json")).unwrap();
         let theirs: candle_transformers::models::modernbert::Config =
             serde_json::from_str(&text).unwrap();
@@ -305,16 +273,15 @@ fn candle_transformers_computes_the_same_hidden_states() -> candle_core::Result<
         );
         let theirs = candle_transformers::models::modernbert::ModernBert::load(weights, &theirs)?;
         // One sequence at a time: with padding, their mask turns rows that see nothing into NaN.
-        for bounds in batch.bounds.windows(2) {
-            let ids = &batch.ids[bounds[0]..bounds[1]];
+        for bounds in batch.bounds().windows(2) {
+            let ids = &batch.ids()[bounds[0]..bounds[1]];
             let input = Tensor::new(ids, &Device::Cpu)?.unsqueeze(0)?;
             let hidden =
                 theirs.forward(&input, &input.ones_like()?)?.flatten_all()?.to_vec1::<f32>()?;
             let hidden: Vec<f64> = hidden.into_iter().map(f64::from).collect();
-            let whole = [0, ids.len()];
-            let tokens = Tokens::new(ids, &whole).unwrap();
+            let alone = Batch::new(ids.to_vec(), vec![0, ids.len()]).unwrap();
             let error =
-                relative_error(model.encode(&tokens, &mut Workspace::new()).unwrap(), &hidden);
+                relative_error(model.encode(&alone, &mut Workspace::new()).unwrap(), &hidden);
             assert!(error < 2.0 * ROUNDING, "{name}: both are off by rounding, not by {error:e}");
         }
     }
@@ -323,23 +290,18 @@ fn candle_transformers_computes_the_same_hidden_states() -> candle_core::Result<
 
 #[test]
 fn micro_batches_add_up_to_the_whole_batch() {
-    let (model, batch) = (model("small"), Batch::read("small"));
+    let (model, batch) = (model("small"), batch("small"));
     let expected = step(&model, &batch, &mut Workspace::new());
-    let options = LossOptions {
-        normalisers: Some(Normalisers::of(&batch.targets(), None)),
-        ..LossOptions::default()
+    let of_whole = |targets: &Vec<u32>| {
+        let normaliser = Some(LossOptions::EVEN.count(targets));
+        LossOptions { normaliser, ..LossOptions::EVEN }
     };
+    let options: Vec<LossOptions> = batch.targets().iter().map(of_whole).collect();
     let (mut workspace, mut gradients) = (Workspace::new(), Gradients::new(&model.layout));
     let mut total = 0.0;
-    for part in [batch.part(0..1), batch.part(1..4)] {
+    for part in [part(&batch, 0..1), part(&batch, 1..4)] {
         total += model
-            .loss_and_gradients(
-                &part.tokens(),
-                &part.targets(),
-                &options,
-                &mut workspace,
-                &mut gradients,
-            )
+            .loss_and_gradients(&part, &options, &mut workspace, &mut gradients)
             .unwrap()
             .total;
     }
@@ -349,17 +311,11 @@ fn micro_batches_add_up_to_the_whole_batch() {
 
 #[test]
 fn cleared_gradients_are_overwritten() {
-    let (model, batch) = (model("small"), Batch::read("small"));
+    let (model, batch) = (model("small"), batch("small"));
     let (mut workspace, mut gradients) = (Workspace::new(), Gradients::new(&model.layout));
     let mut step = |gradients: &mut Gradients| {
         model
-            .loss_and_gradients(
-                &batch.tokens(),
-                &batch.targets(),
-                &LossOptions::default(),
-                &mut workspace,
-                gradients,
-            )
+            .loss_and_gradients(&batch, &[LossOptions::EVEN; 2], &mut workspace, gradients)
             .unwrap();
         by_name(&model, gradients)
     };
@@ -370,21 +326,15 @@ fn cleared_gradients_are_overwritten() {
 
 #[test]
 fn a_batch_whose_labels_are_all_ignored_adds_nothing_to_the_token_loss() {
-    let (model, batch) = (model("small"), Batch::read("small"));
-    let labels = vec![IGNORE; batch.ids.len()];
-    let targets = Targets { labels: &labels, anomaly: &batch.anomaly };
+    let (model, batch) = (model("small"), batch("small"));
+    let targets = vec![vec![IGNORE; batch.len()], batch.targets()[1].clone()];
+    let batch = batch.with_targets(targets);
     let (mut workspace, mut gradients) = (Workspace::new(), Gradients::new(&model.layout));
     let losses = model
-        .loss_and_gradients(
-            &batch.tokens(),
-            &targets,
-            &LossOptions::default(),
-            &mut workspace,
-            &mut gradients,
-        )
+        .loss_and_gradients(&batch, &[LossOptions::EVEN; 2], &mut workspace, &mut gradients)
         .unwrap();
-    assert_eq!((losses.ner, losses.counted_tokens), (0.0, 0));
-    assert_eq!(losses.total, losses.anomaly);
+    assert_eq!(losses.heads[0], HeadLoss { mean: 0.0, counted: 0 });
+    assert_eq!(losses.total, losses.heads[1].mean);
     let head = by_name(&model, &gradients)
         .into_iter()
         .find(|(name, _)| name == "ner_classifier.weight")
@@ -400,7 +350,7 @@ fn names_and_shapes_are_those_of_transformers() {
             .into_iter()
             .map(|(name, (shape, _))| (name, shape))
             .collect();
-        let layout = pipeline::nn::Layout::new(&spec(name), model(name).labels());
+        let layout = model(name).layout;
         let mut ours: Vec<_> = layout
             .parameters()
             .iter()

@@ -2,7 +2,9 @@
 
 use pipeline::base::rng::Rng;
 use pipeline::nn::configs::ModernBertConfig;
-use pipeline::nn::{Gradients, JointModel, LossOptions, Targets, Tokens, Workspace};
+use pipeline::nn::{Batch, Gradients, JointModel, LossOptions, Workspace};
+
+use crate::fixture::heads;
 
 /// A model whose products lie above gemm's threshold for threads, 589,824 multiplications, with batches of a few sequences.
 fn model() -> JointModel {
@@ -18,7 +20,7 @@ fn model() -> JointModel {
         pad_token_id: None,
         ..base
     };
-    JointModel::new_random(config.spec().unwrap(), 9, &Rng::new(3)).unwrap()
+    JointModel::new_random(config.spec().unwrap(), &heads(9), &Rng::new(3)).unwrap()
 }
 
 fn step(model: &JointModel, lengths: &[usize], threads: usize) -> (f64, Vec<f32>, Vec<f32>) {
@@ -28,15 +30,13 @@ fn step(model: &JointModel, lengths: &[usize], threads: usize) -> (f64, Vec<f32>
     let ids: Vec<u32> = (0..count).map(|token| token * 7_919 % 500).collect();
     let labels: Vec<u32> = (0..count).map(|token| token % 9).collect();
     let anomaly: Vec<u32> = (0..lengths.len() as u32).map(|sequence| sequence % 2).collect();
-    let (tokens, targets) =
-        (Tokens::new(&ids, &bounds).unwrap(), Targets { labels: &labels, anomaly: &anomaly });
+    let batch = Batch::new(ids, bounds).unwrap().with_targets(vec![labels, anomaly]);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     let mut gradients = Gradients::new(&model.layout);
     let losses = pool.install(|| {
         model.loss_and_gradients(
-            &tokens,
-            &targets,
-            &LossOptions::default(),
+            &batch,
+            &[LossOptions::EVEN; 2],
             &mut Workspace::new(),
             &mut gradients,
         )

@@ -6,17 +6,18 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device};
 use pipeline::base::rng::Rng;
-use pipeline::nn::{EncoderSpec, Group, HeadSizes, JointModel, LossOptions, Role, Workspace};
-use pipeline::text::{Batch, EncodedSplit, LabelSet};
+use pipeline::nn::{Batch, EncoderSpec, Group, JointModel, LossOptions, Role, Workspace};
+use pipeline::tasks::{self, Classification, Task};
+use pipeline::text::{EncodedSplit, LabelSet};
 use pipeline::training::adamw::{Update, clip_coefficient};
 use pipeline::training::schedule::LearningRate;
 use pipeline::training::{
-    Cadence, CandleEngine, CpuEngine, Data, Engine, Metric, Objective, Observer, Recipe, Schedule,
-    Storage, Trained, Warmup, predict, train,
+    Cadence, CandleEngine, CpuEngine, Data, Engine, Observer, Recipe, Schedule, Storage, Trained,
+    Warmup, predict, train,
 };
 use safetensors::{Dtype, SafeTensors};
 
-use crate::toy::{Watcher, told_by_labels};
+use crate::toy::{Watcher, metric, told_by_labels};
 
 const LABELS: usize = 7;
 const STEPS: u64 = 20;
@@ -29,7 +30,12 @@ fn model() -> JointModel {
     let spec =
         EncoderSpec::from_json(&std::fs::read_to_string(fixture("config.json")).expect("a file"))
             .expect("a configuration");
-    JointModel::load_trained(&fixture("model.safetensors"), spec, LABELS).expect("a model")
+    JointModel::load_trained(
+        &fixture("model.safetensors"),
+        spec,
+        &tasks::heads(&tasks::joint(LABELS)),
+    )
+    .expect("a model")
 }
 
 fn read(name: &str) -> BTreeMap<String, Vec<f64>> {
@@ -65,11 +71,10 @@ fn batches() -> Vec<Batch> {
     let numbers = |step: u64, name: &str| {
         tensors[&format!("{step}.{name}")].iter().map(|value| *value as u32).collect::<Vec<_>>()
     };
-    let batch = |step| Batch {
-        ids: numbers(step, "ids"),
-        bounds: numbers(step, "bounds").into_iter().map(|bound| bound as usize).collect(),
-        labels: numbers(step, "labels"),
-        anomaly: numbers(step, "anomaly"),
+    let batch = |step| {
+        let bounds = numbers(step, "bounds").into_iter().map(|bound| bound as usize).collect();
+        let targets = vec![numbers(step, "labels"), numbers(step, "anomaly")];
+        Batch::new(numbers(step, "ids"), bounds).expect("a batch").with_targets(targets)
     };
     (0..STEPS).map(batch).collect()
 }
@@ -78,12 +83,12 @@ fn batches() -> Vec<Batch> {
 fn split(batches: std::ops::Range<usize>) -> EncodedSplit {
     let mut split = EncodedSplit::default();
     for batch in &self::batches()[batches] {
-        for bounds in batch.bounds.windows(2) {
-            split.ids.extend(&batch.ids[bounds[0]..bounds[1]]);
-            split.labels.extend(&batch.labels[bounds[0]..bounds[1]]);
+        for bounds in batch.bounds().windows(2) {
+            split.ids.extend(&batch.ids()[bounds[0]..bounds[1]]);
+            split.labels.extend(&batch.targets()[0][bounds[0]..bounds[1]]);
             split.bounds.push(split.ids.len() as u32);
         }
-        split.anomaly.extend(&batch.anomaly);
+        split.classes.extend(&batch.targets()[1]);
     }
     split.starts = (0..split.ids.len() as u32).collect();
     split.ends = split.starts.iter().map(|start| start + 1).collect();
@@ -118,12 +123,12 @@ fn assert_twenty_steps(engine: &mut dyn Engine) {
     let expected = read("expected.safetensors");
     let rates = LearningRate::new(1e-3, Schedule::Linear, Warmup::default(), STEPS);
     for ((step, batch), row) in batches().iter().enumerate().zip(expected["history"].chunks(5)) {
-        let losses = engine.accumulate(batch, &LossOptions::default()).expect("a step");
+        let losses = engine.accumulate(batch, &[LossOptions::EVEN; 2]).expect("a step");
         let norm = engine.gradient_norm().expect("a norm");
         let learning_rate = rates.at(step as u64);
         for (name, found, expected) in [
-            ("NER loss", losses.ner, row[0]),
-            ("anomaly loss", losses.anomaly, row[1]),
+            ("NER loss", losses.heads[0].mean, row[0]),
+            ("anomaly loss", losses.heads[1].mean, row[1]),
             ("norm", norm, row[3]),
         ] {
             assert!(
@@ -178,7 +183,7 @@ fn recipe() -> Recipe {
         learning_rate: 1e-3,
         ignore_outside: true,
         class_weights: Some([0.5, 2.0]),
-        keep_best: Some(Metric::Loss),
+        keep_best: Some(metric("loss")),
         ..Recipe::default()
     }
 }
@@ -313,44 +318,37 @@ fn two_micro_batches_of_eight_are_a_batch_of_sixteen() {
 fn predictions_do_not_depend_on_the_size_of_their_batches() {
     let split = split(0..4);
     let predictions = [1, 3, 16].map(|size| {
-        predict(
-            &mut CpuEngine::new(model()),
-            &split,
-            size,
-            &recipe().objective(labels().outside()),
-            &|| false,
-        )
-        .expect("predictions")
-        .expect("not cancelled")
+        predict(&mut CpuEngine::new(model()), &split, size, &recipe().tasks(&labels()), &|| false)
+            .expect("predictions")
+            .expect("not cancelled")
     });
     for other in &predictions[1..] {
-        assert_eq!(other.labels, predictions[0].labels);
-        assert!((other.losses.total - predictions[0].losses.total).abs() < 1e-5);
+        assert_eq!(other.answers[0].classes, predictions[0].answers[0].classes);
+        assert!((other.loss - predictions[0].loss).abs() < 1e-5);
     }
     let [first, ..] = &predictions;
-    assert_eq!(first.labels.as_ref().map(Vec::len), Some(split.tokens()));
-    assert_eq!(first.anomaly.as_ref().map(|anomaly| anomaly.scores.len()), Some(split.len()));
+    let rows = |name| first.of(name).map(|answers| answers.scores.len());
+    assert_eq!([rows("ner"), rows("anomaly")], [Some(split.tokens()), Some(split.len())]);
 }
 
-/// The fixture's model with some of its heads.
-fn headed(heads: HeadSizes) -> JointModel {
-    let whole = model();
-    JointModel::load(&fixture("model.safetensors"), whole.spec, heads, &Rng::new(5))
+/// The fixture's model with heads for these tasks.
+fn headed(tasks: &[Task]) -> JointModel {
+    let spec = model().spec;
+    JointModel::load(&fixture("model.safetensors"), spec, &tasks::heads(tasks), &Rng::new(5))
         .expect("a model")
 }
 
 #[test]
 fn a_model_of_one_head_trains_alike_on_both_paths_and_says_nothing_of_the_other() {
-    let tagger = HeadSizes { ner: Some(LABELS), anomaly: false };
-    let classifier = HeadSizes { ner: None, anomaly: true };
-    for (heads, ner_weight, anomaly_weight) in [(tagger, 1.0, 0.0), (classifier, 0.0, 1.0)] {
+    for (ner_weight, anomaly_weight) in [(1.0, 0.0), (0.0, 1.0)] {
         let recipe = Recipe { ner_weight, anomaly_weight, ..recipe() };
+        let tasks = recipe.tasks(&labels());
         let train = |engine: &mut dyn Engine| {
             run(engine, &recipe, Storage::default(), &()).expect("it trains").history
         };
         let (mut ours, mut theirs) = (
-            CpuEngine::new(headed(heads)),
-            CandleEngine::new(&headed(heads), &Device::Cpu, DType::F32).expect("a CPU"),
+            CpuEngine::new(headed(&tasks)),
+            CandleEngine::new(&headed(&tasks), &Device::Cpu, DType::F32).expect("a CPU"),
         );
         for (one, other) in train(&mut ours).iter().zip(train(&mut theirs)) {
             assert!((one.loss - other.loss).abs() < 1e-4 * one.loss.abs(), "{one:?} {other:?}");
@@ -360,24 +358,35 @@ fn a_model_of_one_head_trains_alike_on_both_paths_and_says_nothing_of_the_other(
             );
             assert_eq!(Some(one.loss), one.ner_loss.or(one.anomaly_loss));
         }
-        let found = predict(&mut ours, &split(0..4), 2, &Objective::of(heads), &|| false)
+        let found = predict(&mut ours, &split(0..4), 2, &tasks, &|| false)
             .expect("predictions")
             .expect("not cancelled");
-        assert_eq!(found.labels.is_some(), heads.ner.is_some());
-        assert_eq!(found.anomaly.is_some(), heads.anomaly);
+        assert_eq!(found.of("ner").is_some(), ner_weight > 0.0);
+        assert_eq!(found.of("anomaly").is_some(), anomaly_weight > 0.0);
     }
 }
 
 #[test]
 fn an_absent_head_leaves_the_gradient_of_the_rest_as_a_weight_of_zero_does() {
-    let recipe = Recipe { anomaly_weight: 0.0, weight_decay: 0.0, ..recipe() };
-    let train = |heads: HeadSizes| {
-        let mut engine = CpuEngine::new(headed(heads));
-        run(&mut engine, &recipe, Storage::default(), &()).expect("it trains");
+    let update = Update {
+        learning_rate: 1e-3,
+        betas: (0.9, 0.999),
+        eps: 1e-8,
+        weight_decay: 0.0,
+        gradient_scale: 1.0,
+    };
+    let unweighted = LossOptions { weight: 0.0, ..LossOptions::EVEN };
+    let options = [LossOptions::EVEN, unweighted];
+    let train = |heads: usize| {
+        let mut engine = CpuEngine::new(headed(&tasks::joint(LABELS)[..heads]));
+        for batch in &batches()[..4] {
+            let batch = batch.clone().with_targets(batch.targets()[..heads].to_vec());
+            engine.accumulate(&batch, &options[..heads]).expect("a batch");
+            engine.step(&update).expect("a step");
+        }
         engine.model().clone()
     };
-    let (whole, part) =
-        (train(LABELS.into()), train(HeadSizes { ner: Some(LABELS), anomaly: false }));
+    let (whole, part) = (train(2), train(1));
     for parameter in part.layout.parameters() {
         let same = whole
             .layout
@@ -391,6 +400,30 @@ fn an_absent_head_leaves_the_gradient_of_the_rest_as_a_weight_of_zero_does() {
             parameter.name
         );
     }
+}
+
+#[test]
+fn any_number_of_heads_trains_alike_on_both_paths() {
+    let [tagging, classification] = tasks::joint(LABELS).try_into().expect("two tasks");
+    let third = Task::classification(
+        0.5,
+        Classification { classes: 5, class_weights: Some(vec![1.0, 2.0, 1.0, 0.5, 1.0]) },
+    );
+    let other = Task { name: "other".to_owned(), ..tagging.clone() };
+    let tasks = [tagging, classification, Task { name: "topic".to_owned(), ..third }, other];
+    let batch = tasks::batch(&tasks, &split(0..2), &[3, 0, 2]).expect("a batch");
+    let options = tasks::loss_options(&tasks, std::slice::from_ref(&batch));
+    let step = |engine: &mut dyn Engine| {
+        let losses = engine.accumulate(&batch, &options).expect("a batch");
+        (losses, engine.gradient_norm().expect("a norm"))
+    };
+    let model = headed(&tasks);
+    let (ours, norm) = step(&mut CpuEngine::new(model.clone()));
+    let mut theirs = CandleEngine::new(&model, &Device::Cpu, DType::F32).expect("a CPU");
+    let (theirs, their_norm) = step(&mut theirs);
+    assert_eq!((ours.heads.len(), theirs.heads.len()), (4, 4));
+    assert!((ours.total / theirs.total - 1.0).abs() < 1e-5, "{ours:?} {theirs:?}");
+    assert!((norm / their_norm - 1.0).abs() < 1e-5, "{norm} {their_norm}");
 }
 
 #[test]
@@ -410,7 +443,7 @@ fn both_engines_move_each_parameter_as_its_group_says() {
         gradient_scale: 1.0,
     };
     let step = |engine: &mut dyn Engine| {
-        engine.accumulate(&batches()[0], &LossOptions::default()).expect("a batch");
+        engine.accumulate(&batches()[0], &[LossOptions::EVEN; 2]).expect("a batch");
         let norm = engine.gradient_norm().expect("a norm");
         engine.step(&update).expect("a step");
         (norm, weights(engine))

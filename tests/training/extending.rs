@@ -1,13 +1,11 @@
 //! A training with more epochs goes on from the finished state of one with fewer.
 
-use pipeline::training::{
-    Checkpoints, EarlyStopping, Metric, Notice, Recipe, Schedule, Storage, Trained,
-};
+use pipeline::training::{Checkpoints, EarlyStopping, Notice, Recipe, Schedule, Storage, Trained};
 
-use crate::toy::{Toy, Watcher, recipe, run, undisturbed};
+use crate::toy::{Toy, Watcher, metric, recipe, run, undisturbed};
 
 fn constant() -> Recipe {
-    Recipe { schedule: Schedule::Constant, keep_best: Some(Metric::Loss), ..recipe() }
+    Recipe { schedule: Schedule::Constant, keep_best: Some(metric("loss")), ..recipe() }
 }
 
 fn extend(from: &Recipe, to: &Recipe, with_checkpoints: bool) -> (Toy, Trained, Vec<Notice>) {
@@ -44,7 +42,7 @@ fn three_epochs_and_then_seven_more_are_the_bits_of_ten() {
 
 #[test]
 fn the_best_weights_of_the_shorter_training_stay_the_best() {
-    let early = Recipe { keep_best: Some(Metric::AnomalyF1), ..constant() };
+    let early = Recipe { keep_best: Some(metric("anomaly.f1")), ..constant() };
     let long = Recipe { epochs: 10, ..early.clone() };
     assert!(undisturbed(&long).1.best.is_some_and(|best| best.step <= 18));
     assert_same(&early, &long);
@@ -82,7 +80,7 @@ fn neither_does_one_that_a_checkpoint_of_the_end_has_kept() {
 
 #[test]
 fn a_training_that_would_have_stopped_at_the_shorter_ones_end_stops_there() {
-    let stopping = EarlyStopping { metric: Metric::AnomalyF1, patience: 2, min_delta: 1.0 };
+    let stopping = EarlyStopping { metric: metric("anomaly.f1"), patience: 2, min_delta: 1.0 };
     let impatient = Recipe { early_stopping: Some(stopping), ..constant() };
     let (_, whole) = undisturbed(&Recipe { epochs: 10, ..impatient.clone() });
     assert!(

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use pipeline::text::LabelSet;
 use pipeline::training::{
-    Cadence, Checkpoints, Data, Engine as _, Metric, Notice, Recipe, Storage, TrainError, train,
+    Cadence, Checkpoints, Data, Engine as _, Notice, Recipe, Storage, TrainError, train,
 };
 
-use crate::toy::{Toy, Watcher, recipe, run, undisturbed};
+use crate::toy::{Toy, Watcher, metric, recipe, run, undisturbed};
 
 fn storage(folder: &Path) -> Storage<'_> {
     Storage { checkpoints: Some(folder), cadence: Cadence::every(2), ..Storage::default() }
@@ -74,7 +74,7 @@ fn without_a_whole_checkpoint_the_training_begins_anew() {
 
 #[test]
 fn a_checkpoint_whose_best_weights_are_damaged_is_not_used() {
-    let recipe = Recipe { keep_best: Some(Metric::AnomalyF1), ..recipe() };
+    let recipe = Recipe { keep_best: Some(metric("anomaly.f1")), ..recipe() };
     let folder = tempfile::tempdir().expect("a folder");
     run(&mut Toy::new(), &recipe, storage(folder.path()), &Watcher::cancelling_at(20))
         .expect_err("it is interrupted");
@@ -290,7 +290,7 @@ fn a_disk_that_refuses_again_after_it_took_something_is_said_again() {
 fn going_back() -> Recipe {
     let recipe = Recipe {
         learning_rate: 3.0,
-        keep_best: Some(Metric::Loss),
+        keep_best: Some(metric("loss")),
         evaluate_every: Some(1),
         ..recipe()
     };
@@ -317,7 +317,7 @@ fn a_result_that_could_not_be_stored_can_be_left_as_a_checkpoint_of_the_end() {
     for recipe in [
         recipe(),
         going_back(),
-        Recipe { keep_best: Some(Metric::Loss), learning_rate: 0.01, ..recipe() },
+        Recipe { keep_best: Some(metric("loss")), learning_rate: 0.01, ..recipe() },
     ] {
         let folder = tempfile::tempdir().expect("a folder");
         let storage = Storage { cadence: Cadence::every(1000), ..storage(folder.path()) };
@@ -348,7 +348,7 @@ fn a_folder_that_vanishes_is_made_again_by_the_next_checkpoint() {
 fn best_at_once() -> Recipe {
     Recipe {
         learning_rate: 1e-4,
-        keep_best: Some(Metric::AnomalyF1),
+        keep_best: Some(metric("anomaly.f1")),
         evaluate_every: Some(1),
         ..recipe()
     }
@@ -403,7 +403,7 @@ fn best_weights_that_could_not_be_written_are_written_by_the_next_checkpoint() {
 fn best_weights_wait_in_memory_when_writing_would_cost_too_much() {
     // Every evaluation is better than the one before. Only the first is written, since nobody knows yet what that costs.
     let recipe = Recipe {
-        keep_best: Some(Metric::Loss),
+        keep_best: Some(metric("loss")),
         evaluate_every: Some(1),
         learning_rate: 0.01,
         ..recipe()
@@ -428,7 +428,7 @@ fn best_weights_wait_in_memory_when_writing_would_cost_too_much() {
 fn best_weights_that_no_checkpoint_names_go_when_better_ones_come() {
     // Every evaluation is better than the one before, and none comes too soon.
     let recipe = Recipe {
-        keep_best: Some(Metric::Loss),
+        keep_best: Some(metric("loss")),
         evaluate_every: Some(1),
         learning_rate: 0.01,
         ..recipe()
@@ -449,7 +449,7 @@ fn best_weights_that_no_checkpoint_names_go_when_better_ones_come() {
 fn best_weights_that_the_disk_does_not_take_stay_in_memory() {
     let folder = tempfile::tempdir().expect("a folder");
     let inner = folder.path().join("inner");
-    let recipe = Recipe { keep_best: Some(Metric::Loss), ..recipe() };
+    let recipe = Recipe { keep_best: Some(metric("loss")), ..recipe() };
     let observer = Removing { folder: &inner, for_good: true, refused: std::cell::Cell::new(0) };
     let mut toy = Toy::new();
     run(&mut toy, &recipe, storage(&inner), &observer).expect("it trains");
@@ -503,7 +503,7 @@ fn a_full_disk_is_said_once_although_the_best_weights_are_there() {
 
 #[test]
 fn whole_weights_that_are_not_the_recorded_best_are_not_used() {
-    let recipe = Recipe { keep_best: Some(Metric::Loss), ..recipe() };
+    let recipe = Recipe { keep_best: Some(metric("loss")), ..recipe() };
     let (folder, other) =
         (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
     run(&mut Toy::new(), &recipe, storage(folder.path()), &Watcher::cancelling_at(13))
@@ -527,7 +527,7 @@ fn whole_weights_that_are_not_the_recorded_best_are_not_used() {
 fn the_checkpoint_before_the_newest_keeps_its_best_weights() {
     // Every evaluation is better than the one before.
     let recipe = Recipe {
-        keep_best: Some(Metric::Loss),
+        keep_best: Some(metric("loss")),
         evaluate_every: Some(1),
         learning_rate: 0.01,
         ..recipe()
@@ -558,7 +558,7 @@ fn a_damaged_newest_checkpoint_takes_the_place_of_no_whole_one() {
 
 #[test]
 fn while_only_memory_has_the_best_weights_the_last_checkpoint_stays() {
-    let recipe = Recipe { keep_best: Some(Metric::Loss), evaluate_every: Some(4), ..recipe() };
+    let recipe = Recipe { keep_best: Some(metric("loss")), evaluate_every: Some(4), ..recipe() };
     let folder = tempfile::tempdir().expect("a folder");
     // The disk does not take the best weights: something is in their way.
     fs::create_dir(folder.path().join("best-000000000004.weights")).expect("a folder");

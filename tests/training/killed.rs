@@ -4,15 +4,15 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use pipeline::training::{Cadence, Metric, Observer, Progress, Recipe, Storage};
+use pipeline::training::{Cadence, Observer, Progress, Recipe, Storage};
 
-use crate::toy::{Toy, recipe, run, undisturbed};
+use crate::toy::{Toy, metric, recipe, run, undisturbed};
 
 /// How the child learns its folder.
 const FOLDER: &str = "TRAINING_TEST_FOLDER";
 
 fn killed_recipe() -> Recipe {
-    Recipe { keep_best: Some(Metric::Loss), evaluate_every: Some(2), ..recipe() }
+    Recipe { keep_best: Some(metric("loss")), evaluate_every: Some(2), ..recipe() }
 }
 
 fn storage(folder: &Path) -> Storage<'_> {

@@ -1,11 +1,11 @@
 //! What the recipe's parameters do.
 
 use pipeline::training::{
-    Data, EarlyStopping, Metric, Notice, OnNonfinite, Recipe, Row, RowSplit, Schedule, Storage,
-    TrainError, Trained, epoch_losses, train,
+    Data, EarlyStopping, Notice, OnNonfinite, Recipe, Row, RowSplit, Schedule, Storage, TrainError,
+    Trained, epoch_losses, train,
 };
 
-use crate::toy::{Toy, Watcher, labels, recipe, run, split, undisturbed};
+use crate::toy::{Toy, Watcher, labels, metric, recipe, run, split, undisturbed};
 
 #[test]
 fn accumulating_two_halves_is_the_whole_batch_to_rounding() {
@@ -60,7 +60,7 @@ fn the_kept_weights_are_those_of_the_best_evaluation() {
     let rising = Recipe {
         learning_rate: 3.0,
         schedule: Schedule::Constant,
-        keep_best: Some(Metric::Loss),
+        keep_best: Some(metric("loss")),
         evaluate_every: Some(1),
         ..recipe()
     };
@@ -83,7 +83,7 @@ fn asked_before_step(step: u64) -> u64 {
 
 #[test]
 fn early_stopping_waits_for_its_patience() {
-    let stopping = EarlyStopping { metric: Metric::Loss, patience: 3, min_delta: 100.0 };
+    let stopping = EarlyStopping { metric: metric("loss"), patience: 3, min_delta: 100.0 };
     let watcher = Watcher::default();
     let recipe = Recipe { early_stopping: Some(stopping), evaluate_every: Some(2), ..recipe() };
     let trained = run(&mut Toy::new(), &recipe, Storage::default(), &watcher).expect("it trains");
@@ -94,7 +94,7 @@ fn early_stopping_waits_for_its_patience() {
 #[test]
 fn evaluations_have_the_watched_metric_and_the_kept_one_is_told() {
     let watcher = Watcher::default();
-    let recipe = Recipe { keep_best: Some(Metric::TokenAccuracy), ..recipe() };
+    let recipe = Recipe { keep_best: Some(metric("ner.token_accuracy")), ..recipe() };
     let trained = run(&mut Toy::new(), &recipe, Storage::default(), &watcher).expect("it trains");
     let watched: Vec<f64> = evaluations(&trained).filter_map(|row| row.watched).collect();
     let best = trained.best.as_ref().expect("a best");
@@ -115,16 +115,20 @@ fn evaluations_have_the_watched_metric_and_the_kept_one_is_told() {
 fn a_metric_that_no_evaluation_defined_stops_nothing_and_is_told() {
     // Every validation text is of one class.
     let (sentences, mut validation, labels) = (split(11, 0), split(5, 3), labels());
-    validation.anomaly.fill(0);
-    let stopping = EarlyStopping { metric: Metric::Auroc, patience: 1, min_delta: 0.0 };
-    let recipe =
-        Recipe { early_stopping: Some(stopping), keep_best: Some(Metric::Auroc), ..recipe() };
+    validation.classes.fill(0);
+    let stopping = EarlyStopping { metric: metric("anomaly.auroc"), patience: 1, min_delta: 0.0 };
+    let recipe = Recipe {
+        early_stopping: Some(stopping),
+        keep_best: Some(metric("anomaly.auroc")),
+        ..recipe()
+    };
     let watcher = Watcher::default();
     let data = Data { train: &sentences, validation: Some(&validation), labels: &labels };
     let trained = train(&mut Toy::new(), data, &recipe, Storage::default(), &watcher)
         .expect("it trains to its end");
     assert_eq!((trained.steps, trained.stopped_early, trained.best), (18, false, None));
-    let never = [("early_stopping", Metric::Auroc), ("keep_best", Metric::Auroc)];
+    let never =
+        [("early_stopping", metric("anomaly.auroc")), ("keep_best", metric("anomaly.auroc"))];
     assert_eq!(trained.never_defined, never);
     assert_eq!(watcher.notices.into_inner(), []);
 }
@@ -162,7 +166,7 @@ fn a_parameter_without_a_gradient_is_an_error_that_names_it() {
 
 #[test]
 fn a_head_that_the_recipe_switches_off_needs_no_gradient() {
-    let mut toy = Toy::cut();
+    let mut toy = Toy::classifier();
     run(&mut toy, &Recipe { ner_weight: 0.0, ..recipe() }, Storage::default(), &())
         .expect("it trains");
 }
@@ -225,7 +229,7 @@ fn weights_without_a_finite_loss_are_neither_the_best_nor_a_result() {
         toy.infinite_after = Some(18);
         toy
     };
-    let keeping = Recipe { keep_best: Some(Metric::TokenAccuracy), ..recipe() };
+    let keeping = Recipe { keep_best: Some(metric("ner.token_accuracy")), ..recipe() };
     let trained =
         run(&mut spoilt(), &keeping, Storage::default(), &()).expect("earlier weights are good");
     assert!(

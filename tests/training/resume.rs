@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use pipeline::training::{
-    Cadence, Checkpoints, EarlyStopping, Metric, Notice, OnNonfinite, Recipe, Storage, TrainError,
-    Trained,
+    Cadence, Checkpoints, EarlyStopping, Notice, OnNonfinite, Recipe, Storage, TrainError, Trained,
 };
 
-use crate::toy::{Toy, Watcher, recipe, run, undisturbed};
+use crate::toy::{Toy, Watcher, metric, recipe, run, undisturbed};
 
 fn storage(folder: &std::path::Path, cadence: Cadence) -> Storage<'_> {
     Storage { checkpoints: Some(folder), lineage: None, cadence }
@@ -20,14 +19,14 @@ fn results(trained: Trained) -> (Vec<pipeline::training::Row>, u64, Option<u64>)
 }
 
 fn recipes() -> Vec<Recipe> {
-    let loss = EarlyStopping { metric: Metric::Loss, patience: 2, min_delta: 0.0 };
+    let loss = EarlyStopping { metric: metric("loss"), patience: 2, min_delta: 0.0 };
     vec![
         recipe(),
-        Recipe { keep_best: Some(Metric::AnomalyF1), evaluate_every: Some(4), ..recipe() },
+        Recipe { keep_best: Some(metric("anomaly.f1")), evaluate_every: Some(4), ..recipe() },
         Recipe {
             gradient_accumulation: 2,
             ignore_outside: true,
-            keep_best: Some(Metric::SpanF1),
+            keep_best: Some(metric("ner.span_f1")),
             ..recipe()
         },
         // Not every step has an entity, so that what earlier steps saw a gradient of must be remembered.
@@ -36,7 +35,7 @@ fn recipes() -> Vec<Recipe> {
             evaluate_every: Some(1),
             learning_rate: 0.5,
             early_stopping: Some(loss),
-            keep_best: Some(Metric::Loss),
+            keep_best: Some(metric("loss")),
             ..recipe()
         },
     ]
@@ -161,7 +160,8 @@ fn the_slower_the_disk_the_rarer_a_checkpoint_so_that_they_take_a_fiftieth_of_th
 
 #[test]
 fn a_kill_after_any_checkpoint_changes_no_bit() {
-    let recipe = Recipe { keep_best: Some(Metric::AnomalyF1), evaluate_every: Some(4), ..recipe() };
+    let recipe =
+        Recipe { keep_best: Some(metric("anomaly.f1")), evaluate_every: Some(4), ..recipe() };
     let (expected, trained) = undisturbed(&recipe);
     let expected_results = results(trained);
     for moment in 1..18 {
@@ -193,7 +193,7 @@ fn a_kill_after_any_checkpoint_changes_no_bit() {
 #[test]
 fn the_last_two_checkpoints_and_the_best_weights_they_name_are_kept() {
     let folder = tempfile::tempdir().expect("a folder");
-    let recipe = Recipe { keep_best: Some(Metric::Loss), evaluate_every: Some(1), ..recipe() };
+    let recipe = Recipe { keep_best: Some(metric("loss")), evaluate_every: Some(1), ..recipe() };
     let mut toy = Toy::new();
     let trained =
         run(&mut toy, &recipe, storage(folder.path(), Cadence::every(1)), &()).expect("it trains");
@@ -216,7 +216,7 @@ fn a_second_process_trains_without_checkpoints_and_says_so() {
     let _first = Checkpoints::open(folder.path()).expect("a folder").expect("nobody else");
     let watcher = Watcher::default();
     let mut toy = Toy::new();
-    let recipe = Recipe { keep_best: Some(Metric::Loss), ..recipe() };
+    let recipe = Recipe { keep_best: Some(metric("loss")), ..recipe() };
     run(&mut toy, &recipe, storage(folder.path(), Cadence::every(1)), &watcher).expect("it trains");
     assert!(matches!(watcher.notices.borrow()[0], Notice::CheckpointsBusy { .. }));
     assert_eq!(toy.bits(), undisturbed(&recipe).0.bits());

@@ -3,11 +3,13 @@
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
 
-use pipeline::nn::{Group, Head, LossOptions, Losses, Parameter, Role};
-use pipeline::text::{Batch, EncodedSplit, Fit, IGNORE, LabelSet, spans};
+use pipeline::base::IGNORE;
+use pipeline::nn::{Batch, Group, HeadLoss, LossOptions, Losses, Parameter, Role};
+use pipeline::tasks::metrics::Metric;
+use pipeline::text::{EncodedSplit, Fit, LabelSet, spans};
 use pipeline::training::adamw::{AdamW, Gradient, Update, gradient_norm};
 use pipeline::training::{
-    Data, Engine, EngineError, Logits, Notice, Observer, Progress, Recipe, StateVector, Storage,
+    Data, Engine, EngineError, Notice, Observer, Progress, Recipe, StateVector, Storage,
     TrainError, Trained, train,
 };
 
@@ -46,8 +48,8 @@ impl Toy {
         };
         let names = vec![
             name("embedding.weight", 0..EMBEDDING, None),
-            name("ner_classifier.weight", EMBEDDING..NER, Some(Head::Ner)),
-            name("anomaly_classifier.weight", NER..ANOMALY, Some(Head::Anomaly)),
+            name("ner_classifier.weight", EMBEDDING..NER, Some(0)),
+            name("anomaly_classifier.weight", NER..ANOMALY, Some(1)),
         ];
         Self {
             parameters,
@@ -65,6 +67,20 @@ impl Toy {
     /// Never gives the head over tokens a gradient, as a mistaken backward would.
     pub fn cut() -> Self {
         Self { cut: true, ..Self::new() }
+    }
+
+    /// Without the head over tokens.
+    pub fn classifier() -> Self {
+        let mut toy = Self::new();
+        let head = toy.names.remove(1);
+        assert_eq!(head.head, Some(0));
+        toy
+    }
+
+    /// Where the weights of its heads begin, and how many classes each tells apart.
+    fn heads(&self) -> Vec<(usize, usize)> {
+        let heads = self.names.iter().filter(|parameter| parameter.head.is_some());
+        heads.map(|parameter| (parameter.range.start, parameter.shape[0])).collect()
     }
 
     /// Its gradient is not finite in the batch of this number, counted from zero.
@@ -106,32 +122,40 @@ impl Toy {
     }
 }
 
+/// The words that a head looks at: all, or the first of each sequence.
+fn words(batch: &Batch, rows: usize) -> impl Iterator<Item = u32> {
+    let is_of_tokens = rows == batch.len();
+    let firsts = batch.bounds()[..batch.sequences()].iter().copied();
+    let (all, firsts) = (0..batch.len(), firsts.collect::<Vec<_>>());
+    let places: Vec<usize> = if is_of_tokens { all.collect() } else { firsts };
+    places.into_iter().map(|place| batch.ids()[place])
+}
+
 impl Engine for Toy {
     fn parameters(&self) -> &[Parameter] {
         &self.names
     }
 
-    fn accumulate(&mut self, batch: &Batch, options: &LossOptions) -> Result<Losses, EngineError> {
-        let normalisers = options.normalisers.expect("the loop gives them");
+    fn accumulate(
+        &mut self,
+        batch: &Batch,
+        options: &[LossOptions],
+    ) -> Result<Losses, EngineError> {
         let mut losses = Losses::default();
-        for (&word, &label) in
-            batch.ids.iter().zip(&batch.labels).filter(|(_, label)| **label != IGNORE)
-        {
-            losses.ner += self.backward(
-                EMBEDDING,
-                3,
-                word,
-                label,
-                options.ner_weight / normalisers.ner as f32,
-            ) / normalisers.ner;
-            losses.counted_tokens += 1;
-        }
-        for (&first, &class) in batch.bounds.iter().zip(&batch.anomaly) {
-            let weight = options.class_weights.map_or(1.0, |weights| weights[class as usize]);
-            let scale = options.anomaly_weight * weight / normalisers.anomaly as f32;
-            losses.anomaly += self.backward(NER, 2, batch.ids[first], class, scale)
-                * f64::from(weight)
-                / normalisers.anomaly;
+        let heads = self.heads().into_iter().zip(batch.targets().iter().zip(options));
+        for ((from, outputs), (targets, options)) in heads {
+            let normaliser = options.normaliser.expect("the loop gives it");
+            let mut loss = HeadLoss::default();
+            let words = words(batch, targets.len());
+            for (word, &target) in words.zip(targets).filter(|(_, target)| **target != IGNORE) {
+                let weights = options.class_weights.as_ref();
+                let weight = weights.map_or(1.0, |weights| weights[target as usize]);
+                let scale = options.weight * weight / normaliser as f32;
+                loss.mean += self.backward(from, outputs, word, target, scale) * f64::from(weight)
+                    / normaliser;
+                loss.counted += 1;
+            }
+            losses.heads.push(loss);
         }
         if self.poison == Some(self.calls) {
             self.gradient[0] = f32::NAN;
@@ -171,17 +195,18 @@ impl Engine for Toy {
         self.gradient.fill(0.0);
     }
 
-    fn logits(&mut self, batch: &Batch) -> Result<Logits, EngineError> {
-        let mut ner: Vec<f32> =
-            batch.ids.iter().flat_map(|word| self.head(EMBEDDING, 3, *word)).collect();
-        let firsts = &batch.bounds[..batch.bounds.len() - 1];
-        let anomaly =
-            firsts.iter().flat_map(|first| self.head(NER, 2, batch.ids[*first])).collect();
+    fn logits(&mut self, batch: &Batch) -> Result<Vec<Vec<f32>>, EngineError> {
+        let heads = self.heads().into_iter().zip(batch.targets());
+        let of_head = |((from, outputs), targets): ((usize, usize), &Vec<u32>)| {
+            words(batch, targets.len()).flat_map(|word| self.head(from, outputs, word)).collect()
+        };
+        let mut logits: Vec<Vec<f32>> = heads.map(of_head).collect();
         if self.infinite_after.is_some_and(|updates| self.updates() >= updates) {
-            let told = ner.chunks_exact_mut(3).zip(&batch.labels).filter(|(_, label)| **label < 3);
-            told.for_each(|(logits, label)| logits[*label as usize] = f32::INFINITY);
+            let told = logits[0].chunks_exact_mut(3).zip(&batch.targets()[0]);
+            told.filter(|(_, label)| **label < 3)
+                .for_each(|(logits, label)| logits[*label as usize] = f32::INFINITY);
         }
-        Ok(Logits { ner, anomaly })
+        Ok(logits)
     }
 
     fn updates(&self) -> u64 {
@@ -242,7 +267,7 @@ pub fn split(sequences: usize, shift: usize) -> EncodedSplit {
             split.ends.push(place as u32 + 1);
         }
         split.bounds.push(split.ids.len() as u32);
-        split.anomaly.push(((row + shift) % 2) as u32);
+        split.classes.push(((row + shift) % 2) as u32);
     }
     told_by_labels(&mut split, &labels());
     split
@@ -258,6 +283,11 @@ pub fn told_by_labels(split: &mut EncodedSplit, labels: &LabelSet) {
 /// Two of whose three labels are an entity's, in the order of [`split`]'s numbers.
 pub fn labels() -> LabelSet {
     LabelSet::of(["X"])
+}
+
+/// The metric of this name.
+pub fn metric(name: &str) -> Metric {
+    Metric::named(name).expect("there is one")
 }
 
 /// 11 sequences in batches of 2: six steps an epoch, the last of one sequence.

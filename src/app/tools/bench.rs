@@ -8,16 +8,16 @@ use rand::Rng as _;
 use serde::Serialize;
 
 use super::ToolError;
+use crate::base::IGNORE;
 use crate::base::disk::regular;
 use crate::base::median::median;
 use crate::base::rng::Rng;
 use crate::nn::{EncoderSpec, JointModel, Part, Pass, StepProducts, Workspace};
 use crate::stages::artifacts::known::Sizes;
 use crate::stages::artifacts::{Artifact as _, Encoded};
-use crate::text::{EncodedSplit, EntityTruth, IGNORE, LabelSet, Split};
-use crate::training::{
-    self, CpuEngine, Data, Objective, Observer, Progress, Recipe, Storage, Timing,
-};
+use crate::tasks::{self, Task};
+use crate::text::{EncodedSplit, EntityTruth, LabelSet, Split};
+use crate::training::{self, CpuEngine, Data, Observer, Progress, Recipe, Storage, Timing};
 
 /// Steps that are not counted: the first ones touch their memory for the first time.
 const WARM_UP: usize = 2;
@@ -177,7 +177,9 @@ impl Prepared {
         say("measuring matrix products");
         let mut rates = matrix_rates(&self.encoder, tokens_per_batch)?;
         say("drawing weights");
-        let model = JointModel::new_random(self.encoder.clone(), self.labels.len(), &Rng::new(0))
+        let tasks = recipe.tasks(&self.labels);
+        let heads = tasks::heads(&tasks);
+        let model = JointModel::new_random(self.encoder.clone(), &heads, &Rng::new(0))
             .map_err(ToolError::of)?;
         let layout = model.layout.parameters().iter();
         let parameters = layout.map(|parameter| parameter.range.len()).sum();
@@ -198,7 +200,7 @@ impl Prepared {
         let timings = train("measuring", &self.split, &mut engine)?;
         let profile_s = profile(&engine, timings.len());
         say("measuring texts without gradients");
-        let inference_texts_per_s = inference(&mut engine, &self.split, recipe.batch_size)?;
+        let inference_texts_per_s = inference(&mut engine, &self.split, recipe.batch_size, &tasks)?;
         drop(engine);
         say("measuring matrix products again");
         rates.extend(matrix_rates(&self.encoder, tokens_per_batch)?);
@@ -297,22 +299,22 @@ fn synthetic_split(sequences: usize, vocab_size: usize, length: Option<usize>) -
         split.starts.resize(split.ids.len(), 0);
         split.ends.resize(split.ids.len(), 0);
         split.bounds.push(split.ids.len() as u32);
-        split.anomaly.push(below(2) as u32);
+        split.classes.push(below(2) as u32);
     }
     split
 }
 
 /// Some sequences of a split, which may repeat.
 fn select(split: &EncodedSplit, rows: &[u32]) -> EncodedSplit {
-    let batch = split.batch(rows);
-    let tokens = batch.ids.len();
+    let ids = split.gather(&split.ids, rows);
+    let tokens = ids.len();
     EncodedSplit {
-        ids: batch.ids,
-        bounds: batch.bounds.iter().map(|bound| *bound as u32).collect(),
-        labels: batch.labels,
+        ids,
+        bounds: split.bounds_of(rows).iter().map(|bound| *bound as u32).collect(),
+        labels: split.gather(&split.labels, rows),
         starts: vec![0; tokens],
         ends: vec![0; tokens],
-        anomaly: batch.anomaly,
+        classes: rows.iter().map(|row| split.classes[*row as usize]).collect(),
         truth: EntityTruth::default(),
     }
 }
@@ -321,11 +323,11 @@ fn inference(
     engine: &mut CpuEngine,
     split: &EncodedSplit,
     batch_size: usize,
+    tasks: &[Task],
 ) -> Result<f64, ToolError> {
     let mut run = || {
         let begun = Instant::now();
-        let predicted =
-            training::predict(engine, split, batch_size, &Objective::default(), &|| false);
+        let predicted = training::predict(engine, split, batch_size, tasks, &|| false);
         predicted.map_err(|error| ToolError::of(&error).with_help(error.help()))?;
         Ok::<_, ToolError>(begun.elapsed().as_secs_f64())
     };

@@ -7,11 +7,13 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::ToolError;
-use crate::stages::artifacts::{ANOMALY, Artifact as _, Checkpoint, Heads, NER, StageError};
+use crate::base::IGNORE;
+use crate::stages::artifacts::{Artifact as _, Checkpoint, Heads, StageError};
+use crate::tasks::{Answers, classification, tagging};
 use crate::text::{
-    EncodedSplit, Entity, IGNORE, LabelSet, TextTokenizer, TokenizedText, TokenizerError, spans,
+    EncodedSplit, Entity, LabelSet, TextTokenizer, TokenizedText, TokenizerError, spans,
 };
-use crate::training::{self, CpuEngine, Objective, PredictedAnomaly};
+use crate::training::{self, CpuEngine};
 
 /// A trained model ready to tag texts.
 pub struct Predictor {
@@ -29,7 +31,7 @@ pub struct Prediction {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entities: Option<Vec<FoundEntity>>,
     #[serde(flatten)]
-    pub anomaly: Option<Judgement>,
+    pub class: Option<Judgement>,
     /// True when the end of the text was beyond what the model was trained to read, and was not looked at.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
@@ -154,11 +156,10 @@ impl Predictor {
             Err(_) => told.iter().map(|text| self.tag_one(text)).collect::<Vec<_>>(),
         };
         let mut tagged = tagged.into_iter();
-        let sizes = self.heads.sizes();
         let answer = |tokens: Option<Result<TokenizedText, ToolError>>| match tokens {
             None => Ok(Prediction {
-                entities: sizes.ner.map(|_| Vec::new()),
-                anomaly: sizes.anomaly.then(Judgement::default),
+                entities: self.heads.get(tagging::NAME).map(|_| Vec::new()),
+                class: self.heads.get(classification::NAME).map(|_| Judgement::default()),
                 truncated: false,
             }),
             Some(Err(error)) => Err(error),
@@ -194,30 +195,30 @@ impl Predictor {
         batch_size: usize,
     ) -> Result<Vec<Prediction>, ToolError> {
         let split = unlabelled(texts);
-        let objective = Objective::of(self.heads.sizes());
-        let predicted =
-            training::predict(&mut self.engine, &split, batch_size, &objective, &|| false)
-                .map_err(ToolError::of)?
-                .expect("nothing asks it to stop");
+        let tasks = self.heads.tasks();
+        let predicted = training::predict(&mut self.engine, &split, batch_size, &tasks, &|| false)
+            .map_err(ToolError::of)?
+            .expect("nothing asks it to stop");
         let threshold = |head: &str| self.heads.get(head).and_then(|head| head.threshold);
-        let (least_of_entity, least_of_anomaly) = (threshold(NER), threshold(ANOMALY));
-        let tags = predicted.labels.as_ref().zip(self.labels.as_ref());
+        let least_of_entity = threshold(tagging::NAME);
+        let least_of_class = threshold(classification::NAME);
+        let tags = predicted.of(tagging::NAME).zip(self.labels.as_ref());
         let read = |(row, tokens): (usize, &&TokenizedText)| {
-            let entities = tags.map(|(labels, names)| {
+            let entities = tags.map(|(answers, names)| {
                 let range = split.range(row);
-                let scores = &predicted.label_scores[range.clone()];
-                entities(tokens, &labels[range], scores, names)
+                let scores = &answers.scores[range.clone()];
+                entities(tokens, &answers.classes[range], scores, names)
                     .filter(|found| least_of_entity.is_none_or(|least| found.score >= least))
                     .collect()
             });
-            let judgement = |found: &PredictedAnomaly| {
+            let judgement = |found: &Answers| {
                 let (class, score) = (found.classes[row], found.scores[row]);
-                let class = least_of_anomaly.map_or(class, |least| u32::from(score >= least));
+                let class = least_of_class.map_or(class, |least| u32::from(score >= least));
                 Judgement { anomaly: Some(class), anomaly_score: Some(score) }
             };
             Prediction {
                 entities,
-                anomaly: predicted.anomaly.as_ref().map(judgement),
+                class: predicted.of(classification::NAME).map(judgement),
                 truncated: tokens.truncated,
             }
         };
@@ -257,7 +258,7 @@ fn unlabelled(texts: &[&TokenizedText]) -> EncodedSplit {
         split.labels.resize(split.ids.len(), IGNORE);
         split.starts.extend(&text.starts);
         split.ends.extend(&text.ends);
-        split.anomaly.push(0);
+        split.classes.push(0);
         split.bounds.push(
             u32::try_from(split.ids.len()).expect("a chunk of texts is far below 2^32 tokens"),
         );

@@ -120,7 +120,7 @@ impl RunOutcome {
                 elapsed_ms: elapsed.map(millis),
                 error,
                 earlier_errors: result.earlier_errors.clone(),
-                warm_start: plan.warm_start(id),
+                lineage: plan.lineage(id),
             }
         };
         plan.ids().zip(&self.nodes).map(record).collect()

@@ -2,7 +2,7 @@
 
 use super::functions::exp_of_nonpositive;
 use super::lanes::{largest, sum_of, vectorised};
-use crate::nn::IGNORE;
+use crate::base::IGNORE;
 
 /// The sum over the rows of `weight(label) * -log softmax(logits)[label]`; rows labelled [`IGNORE`] add nothing.
 ///

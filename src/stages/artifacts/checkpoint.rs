@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{Backbone, Heads, files, seal};
 use crate::engine::stage::{Artifact, Caveat, StageError};
 use crate::nn::{CheckpointError, EncoderSpec, JointModel};
+use crate::tasks;
 use crate::text::{LabelSet, TextTokenizer};
 use crate::training::Row;
 
@@ -106,7 +107,8 @@ impl Checkpoint {
     /// When the file is not that of a joint model with these labels.
     pub fn model(&self) -> Result<JointModel, StageError> {
         let path = self.folder.join(Backbone::WEIGHTS);
-        JointModel::load_trained(&path, self.encoder.clone(), self.heads.sizes())
+        let heads = tasks::heads(&self.heads.tasks());
+        JointModel::load_trained(&path, self.encoder.clone(), &heads)
             .map_err(|error| StageError::new(error.to_string()).with_help(error.help()))
     }
 

@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use serde::ser::{SerializeMap as _, Serializer};
 use serde::{Deserialize, Serialize};
 
 use super::files;
 use crate::engine::stage::{Artifact, Caveat, StageError};
-use crate::tasks::metrics::Scores;
+use crate::tasks::Details;
+use crate::tasks::metrics::{self, Scores};
 use crate::text::{Entity, Example};
 
 /// Scores, predictions, and the token confusion matrix.
@@ -18,16 +20,14 @@ pub struct Evaluation {
 /// What the model says of one text, for a row of `predictions.csv`; `None` of a head that it has not.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prediction {
-    pub anomaly: Option<PredictedClass>,
+    pub class: Option<PredictedClass>,
     pub entities: Option<Vec<Entity>>,
 }
 
 /// What the head over whole texts says of one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PredictedClass {
-    /// 0 is normal, 1 an anomaly.
     pub class: u32,
-    /// Probability that the text is an anomaly.
     pub score: f64,
 }
 
@@ -41,18 +41,66 @@ const ID: &str = "id";
 
 /// What is read back of a row of `predictions.csv`.
 #[derive(Debug, Clone, Deserialize)]
-pub struct ClassRow {
-    /// 0 is normal, 1 an anomaly.
-    pub anomaly: u32,
-    pub anomaly_score: f64,
+struct ClassRow {
+    anomaly: Option<u32>,
+    predicted_anomaly: Option<u32>,
+    anomaly_score: Option<f64>,
 }
 
-/// `metrics.json`.
+/// The classes of whole texts, a row for each.
+#[derive(Debug, Clone, Default)]
+pub struct ClassRows {
+    pub truth: Vec<u32>,
+    pub predicted: Vec<u32>,
+    pub scores: Vec<f64>,
+}
+
+/// What becomes `metrics.json`: an object for each task, the metrics that are about no task, and the caveats.
+pub struct Metrics<'a> {
+    pub scores: &'a Scores,
+    /// Of each task, by name.
+    pub details: &'a [(&'static str, Details)],
+    pub caveats: &'a [Caveat],
+}
+
+/// Its metrics, and what is counted beside them.
 #[derive(Serialize)]
-struct MetricsFile<'a> {
+struct OfTask<'a> {
     #[serde(flatten)]
-    scores: &'a Scores,
-    caveats: Vec<Caveat>,
+    scores: ScoresOf<'a>,
+    #[serde(flatten)]
+    details: &'a Details,
+}
+
+/// The metrics of a task.
+struct ScoresOf<'a>(&'a Scores, &'static str);
+
+impl Serialize for ScoresOf<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(scores, task) = self;
+        let named = scores.iter().filter_map(|(metric, value)| {
+            let (of, name) = metric.name().split_once('.')?;
+            (of == *task).then_some((name, value))
+        });
+        serializer.collect_map(named)
+    }
+}
+
+impl Serialize for Metrics<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut file = serializer.serialize_map(None)?;
+        for (task, details) in self.details {
+            let scores = ScoresOf(self.scores, task);
+            file.serialize_entry(task, &OfTask { scores, details })?;
+        }
+        for (metric, value) in self.scores.iter().filter(|(metric, _)| metric.task().is_none()) {
+            file.serialize_entry(metric.name(), &value)?;
+        }
+        let caveats: Vec<Caveat> =
+            self.caveats.iter().map(|caveat| Caveat { split: None, ..caveat.clone() }).collect();
+        file.serialize_entry("caveats", &caveats)?;
+        file.end()
+    }
 }
 
 /// Tokens by true and predicted label: `ner_confusion.csv`, a row per true label.
@@ -73,16 +121,12 @@ impl Evaluation {
     /// When the disk refuses.
     pub fn write(
         folder: &Path,
-        scores: &Scores,
-        caveats: &[Caveat],
+        metrics: &Metrics<'_>,
         report: &str,
         predictions: &Predictions<'_>,
         confusion: Option<&LabelConfusion>,
     ) -> Result<Self, StageError> {
-        let caveats =
-            caveats.iter().map(|caveat| Caveat { split: None, ..caveat.clone() }).collect();
-        let metrics = MetricsFile { scores, caveats };
-        files::write_json(&folder.join(Self::METRICS_FILE), &metrics)?;
+        files::write_json(&folder.join(Self::METRICS_FILE), metrics)?;
         files::write_text(&folder.join(Self::REPORT), report)?;
         predictions.write(&folder.join(Self::PREDICTIONS))?;
         if let Some(confusion) = confusion {
@@ -104,18 +148,21 @@ impl Evaluation {
         rows.finish()
     }
 
-    /// # Errors
-    /// When the file is not what was written.
-    pub fn scores(&self) -> Result<Scores, StageError> {
-        files::read_json(&files::require(&self.folder, Self::METRICS_FILE)?)
-    }
-
-    /// Of a model that classifies whole texts.
+    /// `None` of a model that does not classify whole texts.
     ///
     /// # Errors
     /// When the file is not what was written.
-    pub fn classes(&self) -> Result<Vec<ClassRow>, StageError> {
-        files::read_csv(&files::require(&self.folder, Self::PREDICTIONS)?)
+    pub fn classes(&self) -> Result<Option<ClassRows>, StageError> {
+        let mut rows = ClassRows::default();
+        let read = files::read_csv(&files::require(&self.folder, Self::PREDICTIONS)?)?;
+        for ClassRow { anomaly, predicted_anomaly, anomaly_score } in read {
+            let row = anomaly.zip(predicted_anomaly).zip(anomaly_score);
+            let Some(((truth, predicted), score)) = row else { return Ok(None) };
+            rows.truth.push(truth);
+            rows.predicted.push(predicted);
+            rows.scores.push(score);
+        }
+        Ok(Some(rows))
     }
 
     /// `None` of a model that does not tag.
@@ -160,7 +207,7 @@ impl Predictions<'_> {
     }
 
     fn write(&self, path: &Path) -> Result<(), StageError> {
-        let classifies = self.predicted.iter().all(|predicted| predicted.anomaly.is_some());
+        let classifies = self.predicted.iter().all(|predicted| predicted.class.is_some());
         let tags = self.predicted.iter().all(|predicted| predicted.entities.is_some());
         let shown = [self.texts, classifies, classifies, classifies, tags, tags];
         let own = COLUMNS.iter().zip(shown).filter(|(_, shown)| *shown).map(|(name, _)| name);
@@ -176,11 +223,11 @@ impl Predictions<'_> {
         for (example, predicted) in self.examples.iter().zip(self.predicted) {
             let field = |name: &&str| example.fields.get(*name).cloned().unwrap_or_default();
             let said = |said: &dyn Fn(PredictedClass) -> String| {
-                predicted.anomaly.map(said).unwrap_or_default()
+                predicted.class.map(said).unwrap_or_default()
             };
             let own = [
                 example.text.clone(),
-                example.anomaly.to_string(),
+                example.class.to_string(),
                 said(&|said| said.class.to_string()),
                 said(&|said| serde_json::to_string(&said.score).expect("a number")),
                 json(&example.entities),
@@ -199,20 +246,15 @@ impl Artifact for Evaluation {
     const TYPE: &'static str = "evaluation";
     const FORMAT: u32 = 2;
     const METRICS: Option<&'static str> = Some(Self::METRICS_FILE);
-    const METRIC_NAMES: &'static [&'static str] = &[
-        "loss",
-        "ner.token_accuracy",
-        "ner.span_precision",
-        "ner.span_recall",
-        "ner.span_f1",
-        "ner.per_label.",
-        "anomaly.accuracy",
-        "anomaly.precision",
-        "anomaly.recall",
-        "anomaly.f1",
-        "anomaly.auroc",
-        "anomaly.average_precision",
-    ];
+    const METRIC_NAMES: &'static [&'static str] = &{
+        let mut names = ["ner.per_label."; metrics::NAMES.len() + 1];
+        let mut number = 0;
+        while number < metrics::NAMES.len() {
+            names[number] = metrics::NAMES[number];
+            number += 1;
+        }
+        names
+    };
     const HEADLINES: &'static [&'static str] = &["ner.span_f1", "anomaly.f1", "loss"];
     const RESULTS: &'static [(&'static str, &'static str)] = &[
         (Self::METRICS_FILE, "metrics.json"),
@@ -230,13 +272,12 @@ impl Artifact for Evaluation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::training::Metric;
 
     fn written(texts: bool) -> String {
         let example = |text: &str, fields: &[(&str, &str)]| Example {
             text: text.to_owned(),
             entities: vec![Entity { start: 0, end: 3, label: "PER".to_owned() }],
-            anomaly: 1,
+            class: 1,
             fields: fields.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
             line: 1,
         };
@@ -244,8 +285,8 @@ mod tests {
             example("Ann, here", &[("event", "E7"), ("id", "17"), ("anomaly_score", "9")]),
             example("Bob", &[("host", "web-1")]),
         ];
-        let anomaly = Some(PredictedClass { class: 0, score: 1e-7 });
-        let predicted = Prediction { anomaly, entities: Some(Vec::new()) };
+        let class = Some(PredictedClass { class: 0, score: 1e-7 });
+        let predicted = Prediction { class, entities: Some(Vec::new()) };
         let predicted = [predicted.clone(), predicted];
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("predictions.csv");
@@ -273,9 +314,43 @@ mod tests {
     }
 
     #[test]
-    fn an_objective_may_be_any_metric_that_training_can_watch() {
-        for metric in Metric::ALL {
-            assert!(Evaluation::METRIC_NAMES.contains(&metric.name()), "{}", metric.name());
-        }
+    fn undefined_scores_are_null_and_the_file_has_a_place_for_every_task() {
+        use crate::tasks::metrics::{Classes, Evidence, Tags, span_scores};
+        use crate::tasks::{classification, tagging};
+        use crate::text::EncodedSplit;
+
+        let spans = span_scores(&[vec![(0, 2)]], &[vec![]], |_| "X");
+        let split = EncodedSplit { classes: vec![0], ..EncodedSplit::default() };
+        let written = |evidence: &Evidence<'_>| {
+            let is_tagged = evidence.tags.is_some();
+            let predicted = evidence.classes.as_ref().map(|classes| classes.predicted);
+            let tagged = tagging::Details::of(&split, &spans, is_tagged);
+            let classified = classification::Details::of(&split, predicted);
+            let details = [
+                ("ner", Details::Tagging(tagged)),
+                ("anomaly", Details::Classification(classified)),
+            ];
+            let scores = &Scores::of(evidence);
+            let metrics = Metrics { scores, details: &details, caveats: &[] };
+            serde_json::to_string(&metrics).expect("plain data")
+        };
+        let tags = Tags { truth: &[0, 1, 2, 2], predicted: &[2, 2, 2, 2], spans: &spans };
+        let classes = Classes { truth: &[0], predicted: &[0], scores: &[0.25] };
+        assert_eq!(
+            written(&Evidence { loss: None, tags: Some(tags), classes: Some(classes) }),
+            r#"{"ner":{"token_accuracy":0.5,"span_precision":null,"span_recall":0.0,"span_f1":0.0,"entities":1,"cut":0,"inside_tokens":0,"#
+                .to_owned()
+                + r#""per_label":{"X":{"precision":null,"recall":0.0,"f1":0.0,"support":1}}},"#
+                + r#""anomaly":{"accuracy":1.0,"precision":null,"recall":null,"f1":null,"auroc":null,"average_precision":null,"#
+                + r#""confusion":[[1,0],[0,0]]},"loss":null,"caveats":[]}"#
+        );
+        assert_eq!(
+            written(&Evidence::default()),
+            r#"{"ner":{"token_accuracy":null,"span_precision":null,"span_recall":null,"span_f1":null,"entities":1,"cut":0,"inside_tokens":0,"#
+                .to_owned()
+                + r#""per_label":{}},"#
+                + r#""anomaly":{"accuracy":null,"precision":null,"recall":null,"f1":null,"auroc":null,"average_precision":null,"#
+                + r#""confusion":null},"loss":null,"caveats":[]}"#
+        );
     }
 }

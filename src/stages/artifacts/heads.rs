@@ -9,15 +9,8 @@ use serde_json::Value;
 use super::files;
 use crate::base::visible;
 use crate::engine::stage::StageError;
-use crate::nn::HeadSizes;
+use crate::tasks::{self, Classification, Kind, Tagging, classification, tagging};
 use crate::text::LabelSet;
-
-/// The head that tags tokens.
-pub const NER: &str = "ner";
-/// The head that classifies whole texts.
-pub const ANOMALY: &str = "anomaly";
-/// Its classes.
-const ANOMALY_LABELS: [&str; 2] = ["normal", "anomaly"];
 
 /// The heads of a model, and how a text is handed to them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -70,20 +63,19 @@ impl Heads {
 
     /// The heads that a training leaves: those that it trained.
     #[must_use]
-    pub fn trained(sizes: HeadSizes, labels: &LabelSet, max_length: usize) -> Self {
-        let head = |name: &str, task, labels| Head {
-            name: name.to_owned(),
-            task,
-            labels,
-            threshold: None,
-            temperature: 1.0,
+    pub fn trained(tasks: &[tasks::Task], labels: &LabelSet, max_length: usize) -> Self {
+        let head = |trained: &tasks::Task| {
+            let (task, labels) = match trained.kind {
+                Kind::Tagging(_) => (Task::Tagging, labels.names().to_vec()),
+                Kind::Classification(_) => {
+                    (Task::Classification, classification::CLASSES.map(str::to_owned).to_vec())
+                }
+            };
+            Head { name: trained.name.clone(), task, labels, threshold: None, temperature: 1.0 }
         };
-        let ner = sizes.ner.map(|_| head(NER, Task::Tagging, labels.names().to_vec()));
-        let classes = || ANOMALY_LABELS.map(str::to_owned).to_vec();
-        let anomaly = sizes.anomaly.then(|| head(ANOMALY, Task::Classification, classes()));
         Self {
             format: Self::FORMAT,
-            heads: ner.into_iter().chain(anomaly).collect(),
+            heads: tasks.iter().map(head).collect(),
             decoding: Decoding::Tokens,
             max_length,
             overlap: 0,
@@ -138,13 +130,20 @@ impl Heads {
         Ok(())
     }
 
-    /// What the weights hold.
+    /// What the weights are for; nothing counts more than anything else.
     #[must_use]
-    pub fn sizes(&self) -> HeadSizes {
-        HeadSizes {
-            ner: self.get(NER).map(|head| head.labels.len()),
-            anomaly: self.get(ANOMALY).is_some(),
-        }
+    pub fn tasks(&self) -> Vec<tasks::Task> {
+        let task = |head: &Head| {
+            let outputs = head.labels.len();
+            let kind = match head.task {
+                Task::Tagging => Kind::Tagging(Tagging { labels: outputs, ignored: None }),
+                Task::Classification => {
+                    Kind::Classification(Classification { classes: outputs, class_weights: None })
+                }
+            };
+            tasks::Task { name: head.name.clone(), weight: 1.0, kind }
+        };
+        self.heads.iter().map(task).collect()
     }
 
     /// The labels of the tags, where the model tags.
@@ -152,12 +151,12 @@ impl Heads {
         let wrong = |reason: String| {
             StageError::new(format!("`{}`: {reason}", folder.join(Self::FILE).display()))
         };
-        let known = |head: &&Head| match &*head.name {
-            NER => head.task == Task::Tagging,
-            ANOMALY => {
-                head.task == Task::Classification && head.labels.len() == ANOMALY_LABELS.len()
+        let known = |head: &&Head| match head.task {
+            Task::Tagging => head.name == tagging::NAME,
+            Task::Classification => {
+                head.name == classification::NAME
+                    && head.labels.len() == classification::CLASSES.len()
             }
-            _ => false,
         };
         if let Some(head) = self.heads.iter().find(|head| !known(head)) {
             let name = visible::line(&head.name);
@@ -166,8 +165,8 @@ impl Heads {
         if self.heads.is_empty() {
             return Err(wrong("it has no head".to_owned()));
         }
-        let ner = self.get(NER).map(|head| LabelSet::from_names(&head.labels));
-        ner.transpose().map_err(|error| wrong(error.to_string()))
+        let tags = self.get(tagging::NAME).map(|head| LabelSet::from_names(&head.labels));
+        tags.transpose().map_err(|error| wrong(error.to_string()))
     }
 }
 
@@ -177,7 +176,7 @@ mod tests {
 
     fn heads() -> Heads {
         let labels = LabelSet::of(["HOST"]);
-        Heads::trained(labels.len().into(), &labels, 128)
+        Heads::trained(&tasks::joint(labels.len()), &labels, 128)
     }
 
     /// What is read after `change` was made to the file.
@@ -212,11 +211,12 @@ mod tests {
     #[test]
     fn a_head_that_was_not_trained_is_not_told() {
         let labels = LabelSet::of(["HOST"]);
-        let tagger = Heads::trained(HeadSizes { ner: Some(3), anomaly: false }, &labels, 128);
-        assert!(tagger.get(NER).is_some() && tagger.get(ANOMALY).is_none());
-        let classifier = Heads::trained(HeadSizes { ner: None, anomaly: true }, &labels, 128);
+        let [tagging, classification] = tasks::joint(3).try_into().expect("two tasks");
+        let tagger = Heads::trained(&[tagging], &labels, 128);
+        assert!(tagger.get("ner").is_some() && tagger.get("anomaly").is_none());
+        let classifier = Heads::trained(std::slice::from_ref(&classification), &labels, 128);
         assert_eq!(classifier.tags(Path::new("model")).expect("sound"), None);
-        assert_eq!(classifier.sizes(), HeadSizes { ner: None, anomaly: true });
+        assert_eq!(classifier.tasks(), [classification]);
     }
 
     #[test]

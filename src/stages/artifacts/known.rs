@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::engine::stage::{Facts, InputFacts};
 use crate::nn::{EncoderSpec, Layout};
+use crate::tasks;
 
 /// A model's `config.json`.
 const CONFIG: &str = "config";
@@ -31,7 +32,7 @@ impl Sizes {
     #[must_use]
     pub fn of(encoder: &EncoderSpec) -> Self {
         Self {
-            parameters: Layout::new(encoder, Self::LABELS).len(),
+            parameters: Layout::new(encoder, &tasks::heads(&tasks::joint(Self::LABELS))).len(),
             hidden_size: encoder.hidden_size,
             intermediate_size: encoder.intermediate_size,
             expanded_size: encoder.expanded_size(),

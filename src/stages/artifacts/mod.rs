@@ -21,10 +21,10 @@ pub use checkpoint::Checkpoint;
 pub use corpus::{CorpusFiles, CorpusWriter};
 pub use encoded::{Encoded, EncodedWriter};
 pub use evaluation::{
-    ClassRow, Evaluation, LabelConfusion, PredictedClass, Prediction, Predictions,
+    ClassRows, Evaluation, LabelConfusion, Metrics, PredictedClass, Prediction, Predictions,
 };
 pub use figures::Figures;
-pub use heads::{ANOMALY, Decoding, Head, Heads, NER, Task};
+pub use heads::{Decoding, Head, Heads, Task};
 
 /// What opens each of them, and why it could not.
 pub use crate::engine::stage::{Artifact, StageError};

@@ -1,8 +1,6 @@
 //! Scores of classes: counts, confusion matrices, the two-class summary.
 
-use serde::{Deserialize, Serialize};
-
-use super::IGNORE;
+use crate::base::IGNORE;
 
 /// How often each class was meant, predicted, and both.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,7 +32,7 @@ impl ClassCounts {
 }
 
 /// How often each class was taken for each.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfusionMatrix {
     pub classes: usize,
     /// Row-major; the row is the truth, the column the prediction.
@@ -68,14 +66,12 @@ impl ConfusionMatrix {
 }
 
 /// Scores of a two-class decision in which 1 is the class that is looked for.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct BinaryScores {
     pub accuracy: Option<f64>,
     pub precision: Option<f64>,
     pub recall: Option<f64>,
     pub f1: Option<f64>,
-    /// `[[true negatives, false positives], [false negatives, true positives]]`
-    pub confusion: [[u64; 2]; 2],
 }
 
 /// Scores of 0/1 decisions.
@@ -92,7 +88,6 @@ pub fn binary_scores(truth: &[u32], predicted: &[u32]) -> BinaryScores {
         precision: ratio(tp, tp + fp),
         recall: ratio(tp, tp + fneg),
         f1: ratio(2 * tp, 2 * tp + fp + fneg),
-        confusion: [[tn, fp], [fneg, tp]],
     }
 }
 

@@ -8,24 +8,25 @@
 //! | [`auroc`], [`average_precision`], [`roc_curve`], [`precision_recall_curve`] | scikit-learn, ties included |
 //!
 //! An undefined score (a precision without predictions, an area with one class) is `None`, never 0 or 0.5; only the report's text prints 0,
-//! because scikit-learn's does. Labels are numbers; a token whose true label is [`IGNORE`] counts nowhere.
+//! because scikit-learn's does. Labels are numbers; a token whose true label is [`IGNORE`](crate::base::IGNORE) counts nowhere.
 //! `tests/metrics/make_fixtures.py` makes what the tests compare with.
 
 mod classification;
+mod evidence;
 mod ranking;
 mod report;
 mod scores;
 mod spans;
+mod table;
 
 pub use classification::{
     BinaryScores, ClassCounts, ConfusionMatrix, binary_scores, token_accuracy,
 };
+pub use evidence::{Classes, Evidence, Tags};
 pub use ranking::{
     PrecisionRecallCurve, RocCurve, auroc, average_precision, precision_recall_curve, roc_curve,
 };
-pub use report::{classification_report, span_report};
-pub use scores::{AnomalyScores, Entities, NerScores, Predictions, Scores};
+pub use report::{DIGITS, classification_report, shown, span_report};
+pub use scores::Scores;
 pub use spans::{PrecisionRecall, SpanScores, span_scores};
-
-/// The true label of a token that counts nowhere.
-pub const IGNORE: u32 = u32::MAX;
+pub use table::{Metric, NAMES, Needs};

@@ -6,6 +6,15 @@ use std::fmt::Write as _;
 use super::classification::{ClassCounts, kept};
 use super::spans::SpanScores;
 
+/// Decimals of a report.
+pub const DIGITS: usize = 4;
+
+/// A score outside of a table.
+#[must_use]
+pub fn shown(score: Option<f64>) -> String {
+    score.map_or_else(|| "undefined".to_owned(), |score| format!("{score:.DIGITS$}"))
+}
+
 struct Row {
     name: String,
     precision: f64,
@@ -16,7 +25,7 @@ struct Row {
 
 /// Scikit-learn's `classification_report(truth, predicted, labels=labels, target_names=..., digits=digits, zero_division=0)`.
 ///
-/// * `truth`, `predicted`: numbers in `names`; pairs whose truth is [`IGNORE`](super::IGNORE) are left out
+/// * `truth`, `predicted`: numbers in `names`; pairs whose truth is [`IGNORE`](crate::base::IGNORE) are left out
 /// * `names`: the row's name of each class; a class beyond them is called by its number
 /// * `labels`: the classes to list, in this order; `None` lists all that occur, ascending. Where it leaves out one that occurs, the row `accuracy`
 ///   becomes `micro avg`, over the listed ones

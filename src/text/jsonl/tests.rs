@@ -29,7 +29,7 @@ fn extra_fields_are_kept_as_text_but_for_nulls() {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
     let entities = vec![Entity { start: 2, end: 3, label: "X".into() }];
-    assert_eq!(examples, [Example { text: "a b".into(), entities, anomaly: 1, fields, line: 1 }]);
+    assert_eq!(examples, [Example { text: "a b".into(), entities, class: 1, fields, line: 1 }]);
 }
 
 #[test]

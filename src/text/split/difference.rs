@@ -44,8 +44,7 @@ impl Trace {
             .map(|entity| format!("{} {} {}", entity.start, entity.end, entity.label))
             .collect();
         let text = example.text.as_bytes();
-        let content =
-            digest(&[text, &example.anomaly.to_le_bytes(), entities.join("\n").as_bytes()]);
+        let content = digest(&[text, &example.class.to_le_bytes(), entities.join("\n").as_bytes()]);
         let place = Place { split, text: digest(&[text]) as u64, content: content as u64 };
         self.texts.entry(identity).or_insert_with(|| Vec::with_capacity(1)).push(place);
     }

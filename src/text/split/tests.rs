@@ -10,7 +10,7 @@ fn corpus(count: usize, anomalies: usize, groups: usize) -> Vec<Example> {
         .map(|index| Example {
             text: format!("{index}"),
             entities: Vec::new(),
-            anomaly: u32::from(index < anomalies),
+            class: u32::from(index < anomalies),
             fields: [("event".to_owned(), format!("E{}", index % groups))].into(),
             line: index + 1,
         })
@@ -22,7 +22,7 @@ fn grouped(sizes: &[usize]) -> Vec<Example> {
     let mut examples = corpus(sizes.iter().sum(), 0, 1);
     let groups = sizes.iter().enumerate().flat_map(|(group, size)| vec![group; *size]);
     for (index, (example, group)) in examples.iter_mut().zip(groups).enumerate() {
-        example.anomaly = u32::from(index % 3 == 0);
+        example.class = u32::from(index % 3 == 0);
         example.fields.insert("source".to_owned(), format!("S{group}"));
     }
     examples
@@ -49,7 +49,7 @@ fn parts(examples: Vec<Example>, division: &Division) -> Result<Corpus, SplitErr
 }
 
 fn anomalies(examples: &[Example]) -> usize {
-    examples.iter().filter(|example| example.anomaly == 1).count()
+    examples.iter().filter(|example| example.class == 1).count()
 }
 
 fn places(examples: &[Example], division: &Division) -> HashMap<String, Split> {
@@ -88,7 +88,7 @@ fn a_flipped_label_moves_one_text_and_not_a_whole_part() {
     let before = places(&examples, &division);
     for line in [0, 449, 450, 1499] {
         let mut flipped = examples.clone();
-        flipped[line].anomaly = 1 - flipped[line].anomaly;
+        flipped[line].class = 1 - flipped[line].class;
         let moved = moved(&before, &places(&flipped, &division));
         assert!(moved <= 5, "{moved} of 1500 texts moved after one correction");
     }
@@ -150,7 +150,7 @@ fn kept_of(labels: &[(usize, u32, usize)]) -> (usize, Contradictions) {
     for (index, anomaly, end) in labels {
         let entity = Entity { start: 0, end: *end, label: "X".to_owned() };
         examples[*index].text = "disputed".to_owned();
-        examples[*index].anomaly = *anomaly;
+        examples[*index].class = *anomaly;
         examples[*index].entities = vec![entity];
     }
     let division = Division { equal_texts: EqualTexts::Drop, ..plainly(fractions(0.5, 0.5), 1) };
@@ -222,11 +222,11 @@ fn labels_move_no_group() {
         let before = places(&examples, &division);
         for line in (0..1500).step_by(100) {
             let mut flipped = examples.clone();
-            flipped[line].anomaly = 1 - flipped[line].anomaly;
+            flipped[line].class = 1 - flipped[line].class;
             assert_eq!(moved(&before, &places(&flipped, &division)), 0);
         }
         let calm: Vec<Example> =
-            examples.iter().map(|example| Example { anomaly: 0, ..example.clone() }).collect();
+            examples.iter().map(|example| Example { class: 0, ..example.clone() }).collect();
         assert_eq!(moved(&before, &places(&calm, &division)), 0);
     }
 }
@@ -279,7 +279,7 @@ fn a_large_group_that_comes_late_takes_nothing_from_the_small_ones() {
 fn groups_of_one_part_alone_leave_a_stratified_rest() {
     let mut examples = corpus(1000, 0, 20);
     for example in &mut examples {
-        example.anomaly = u32::from(example.line % 7 < 2);
+        example.class = u32::from(example.line % 7 < 2);
     }
     let by = By::Parts { validation: None, test: Some("event".to_owned()) };
     let division = divide_by(by, fractions(0.7, 0.15), 42);
@@ -308,11 +308,8 @@ fn a_difference_counts_texts_by_id_or_by_themselves_and_equal_ones_apart() {
     let trace = |texts: &[(Split, &str, u32)]| {
         let mut trace = Trace::default();
         for (split, text, anomaly) in texts {
-            let example = Example {
-                text: (*text).to_owned(),
-                anomaly: *anomaly,
-                ..corpus(1, 0, 1)[0].clone()
-            };
+            let example =
+                Example { text: (*text).to_owned(), class: *anomaly, ..corpus(1, 0, 1)[0].clone() };
             trace.push(*split, &example);
         }
         trace
@@ -371,7 +368,7 @@ proptest! {
         let changed = flips.len() + deletions.len() + additions;
         for flip in flips {
             let index = flip % examples.len();
-            examples[index].anomaly = 1 - examples[index].anomaly;
+            examples[index].class = 1 - examples[index].class;
         }
         for deletion in deletions {
             examples.remove(deletion % examples.len());

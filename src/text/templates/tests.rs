@@ -64,10 +64,10 @@ fn a_further_placeholder_gets_a_different_value() {
 fn the_share_of_anomalies_is_exact_and_each_example_names_its_template() {
     let templates = parse("normal = [\"a {ip}\", \"b\"]\nanomaly = [\"c\"]").unwrap();
     let examples = templates.generate(1000, 0.3, Rng::new(42)).unwrap();
-    assert_eq!(examples.iter().filter(|example| example.anomaly == 1).count(), 300);
+    assert_eq!(examples.iter().filter(|example| example.class == 1).count(), 300);
     let names: BTreeSet<(u32, &str)> = examples
         .iter()
-        .map(|example| (example.anomaly, example.fields["template"].as_str()))
+        .map(|example| (example.class, example.fields["template"].as_str()))
         .collect();
     assert_eq!(
         names.into_iter().collect::<Vec<_>>(),

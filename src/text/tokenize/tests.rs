@@ -19,7 +19,7 @@ fn example(text: &str, entities: &[(usize, usize, &str)]) -> Example {
         .iter()
         .map(|(start, end, label)| Entity { start: *start, end: *end, label: (*label).into() })
         .collect();
-    Example { text: text.into(), entities, anomaly: 0, fields: BTreeMap::new(), line: 1 }
+    Example { text: text.into(), entities, class: 0, fields: BTreeMap::new(), line: 1 }
 }
 
 fn labelled(

@@ -6,9 +6,9 @@ use super::super::checkpoints::{BestWeights, WAITING_BYTES};
 use super::super::engine::{EngineError, StateVector};
 use super::super::error::TrainError;
 use super::super::observer::Notice;
-use super::super::recipe::Metric;
 use super::Session;
 use crate::nn::reserve;
+use crate::tasks::metrics::Metric;
 
 impl Session<'_> {
     pub(super) fn improves(&self, metric: Metric, value: f64) -> bool {

@@ -17,27 +17,28 @@ const FAINTEST: f64 = 0.04;
 /// More labels than this would make a picture that no viewer opens.
 const MOST_LABELS: usize = 300;
 
-/// Draws the confusion of normal and anomalous texts: counts and shares of the true class.
-///
-/// * `counts`: `[[true negatives, false positives], [false negatives, true positives]]`
-///
-/// # Errors
-/// [`PlotError::Write`].
-pub fn anomaly_confusion(counts: [[u64; 2]; 2], path: &Path) -> Result<(), PlotError> {
-    let labels = ["Normal".to_owned(), "Anomaly".to_owned()];
-    draw("Anomaly confusion matrix", "class", "texts", &labels, &counts.concat(), path)
+/// What was taken for what.
+#[derive(Debug, Clone)]
+pub struct Confusion<'a> {
+    pub title: &'a str,
+    /// What the rows and columns are, such as `label`.
+    pub class: &'a str,
+    /// What is counted, such as `tokens`.
+    pub noun: &'a str,
+    /// In any order; those of a prefix (`B-`, `I-`) that lie together are set apart from the others, and `O` comes last.
+    pub labels: &'a [String],
+    /// `labels x labels`, row by row; rows are the truth.
+    pub counts: &'a [u64],
 }
 
-/// Draws the confusion of token labels, each row as shares of the tokens that truly have its label. `O` comes last.
-///
-/// * `labels`: in any order; those of a prefix (`B-`, `I-`) that lie together are set apart from the others
-/// * `counts`: `labels x labels`, row by row; rows are the truth
+/// Draws a confusion matrix, each row as shares of what truly has its label.
 ///
 /// # Errors
 /// [`PlotError::Shape`] when `counts` is not the square of `labels`; [`PlotError::NoData`] without labels; [`PlotError::TooManyLabels`];
 /// [`PlotError::Write`].
-pub fn ner_confusion(labels: &[String], counts: &[u64], path: &Path) -> Result<(), PlotError> {
-    draw("Token label confusion matrix", "label", "tokens", labels, counts, path)
+pub fn confusion(matrix: &Confusion<'_>, path: &Path) -> Result<(), PlotError> {
+    let Confusion { title, class, noun, labels, counts } = *matrix;
+    draw(title, class, noun, labels, counts, path)
 }
 
 fn draw(

@@ -1,4 +1,4 @@
-//! Precision-recall and ROC curve of the anomaly score.
+//! Precision-recall and ROC curve of a score.
 
 use std::path::Path;
 
@@ -9,7 +9,9 @@ use super::scale::Scale;
 
 /// A precision-recall curve.
 #[derive(Debug, Clone, PartialEq)]
-pub struct PrecisionRecall {
+pub struct PrecisionRecall<'a> {
+    /// What is found.
+    pub name: &'a str,
     /// Recall and precision at each threshold, in the order of the thresholds, rising or falling. Empty where they are undefined.
     pub points: Vec<(f64, f64)>,
     pub average_precision: Option<f64>,
@@ -19,7 +21,9 @@ pub struct PrecisionRecall {
 
 /// A receiver operating characteristic.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Roc {
+pub struct Roc<'a> {
+    /// What is found.
+    pub name: &'a str,
     /// False and true positive rate at each threshold, in the order of the thresholds, rising or falling. Empty where they are undefined.
     pub points: Vec<(f64, f64)>,
     pub auroc: Option<f64>,
@@ -33,7 +37,7 @@ const LINE: f64 = 3.5;
 ///
 /// # Errors
 /// [`PlotError::Write`]. A curve without points becomes a picture that says so.
-pub fn precision_recall(curve: &PrecisionRecall, path: &Path) -> Result<(), PlotError> {
+pub fn precision_recall(curve: &PrecisionRecall<'_>, path: &Path) -> Result<(), PlotError> {
     let name = match curve.average_precision {
         Some(value) => format!("Model (average precision {value:.4})"),
         None => "Model (average precision undefined)".to_owned(),
@@ -44,8 +48,8 @@ pub fn precision_recall(curve: &PrecisionRecall, path: &Path) -> Result<(), Plot
     if let Some(prevalence) = prevalence {
         entries.push(Entry::new(Mark::Dashes, GREY, 2.0, format!("Baseline ({prevalence:.3})")));
     }
-    let (canvas, panel) =
-        unit_square(path, "Anomaly precision–recall curve", "Recall", "Precision", &entries);
+    let title = format!("{} precision–recall curve", curve.name);
+    let (canvas, panel) = unit_square(path, &title, "Recall", "Precision", &entries);
     if let Some(prevalence) = prevalence {
         canvas.dashes(panel.at(0.0, prevalence), panel.at(1.0, prevalence), GREY, 2.0);
     }
@@ -68,7 +72,7 @@ pub fn precision_recall(curve: &PrecisionRecall, path: &Path) -> Result<(), Plot
 ///
 /// # Errors
 /// [`PlotError::Write`]. A curve without points becomes a picture that says so.
-pub fn roc(curve: &Roc, path: &Path) -> Result<(), PlotError> {
+pub fn roc(curve: &Roc<'_>, path: &Path) -> Result<(), PlotError> {
     let name = match curve.auroc {
         Some(value) => format!("Model (AUROC {value:.4})"),
         None => "Model (AUROC undefined)".to_owned(),
@@ -77,13 +81,9 @@ pub fn roc(curve: &Roc, path: &Path) -> Result<(), PlotError> {
     if !curve.points.is_empty() {
         entries.push(Entry::new(Mark::Dashes, GREY, 2.0, "Chance (0.5)"));
     }
-    let (canvas, panel) = unit_square(
-        path,
-        "Anomaly ROC curve",
-        "False positive rate",
-        "True positive rate",
-        &entries,
-    );
+    let title = format!("{} ROC curve", curve.name);
+    let (canvas, panel) =
+        unit_square(path, &title, "False positive rate", "True positive rate", &entries);
     if !curve.points.is_empty() {
         canvas.dashes(panel.at(0.0, 0.0), panel.at(1.0, 1.0), GREY, 2.0);
     }

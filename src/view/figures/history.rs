@@ -28,8 +28,8 @@ pub struct HistoryRow {
     pub learning_rate: f64,
     /// Total loss, in nats.
     pub loss: f64,
-    pub ner_loss: f64,
-    pub anomaly_loss: f64,
+    /// The losses that it is the sum of, in nats, in the order of [`loss_curves`]' names.
+    pub parts: Vec<f64>,
 }
 
 /// The mean losses of one epoch. What was not measured is NaN.
@@ -47,20 +47,21 @@ const HEIGHT: f64 = 660.0;
 /// Room above the axes for the epochs.
 const EPOCHS: f64 = TICK + 12.0;
 
-/// Draws total, NER and anomaly loss beside each other, over steps with the epochs marked: every training step pale, their moving average, and
+/// Draws the total loss and its parts beside each other, over steps with the epochs marked: every training step pale, their moving average, and
 /// validation as points.
+///
+/// * `parts`: the names of the losses that each row has beside the total
 ///
 /// # Errors
 /// [`PlotError::NoData`] when no loss in `rows` is a finite number; [`PlotError::Write`].
-pub fn loss_curves(rows: &[HistoryRow], path: &Path) -> Result<(), PlotError> {
-    type Loss = fn(&HistoryRow) -> f64;
-    let all: [(&str, Loss); 3] = [
-        ("Total loss (nats)", |row| row.loss),
-        ("NER loss (nats)", |row| row.ner_loss),
-        ("Anomaly loss (nats)", |row| row.anomaly_loss),
-    ];
+pub fn loss_curves(rows: &[HistoryRow], parts: &[&str], path: &Path) -> Result<(), PlotError> {
+    let losses =
+        |part: Option<usize>| move |row: &HistoryRow| part.map_or(row.loss, |part| row.parts[part]);
+    let names = std::iter::once("Total").chain(parts.iter().copied());
+    let all = names.zip(std::iter::once(None).chain((0..).map(Some)));
+    let all = all.map(|(name, part)| (format!("{name} loss (nats)"), losses(part)));
     let shown: Vec<_> =
-        all.into_iter().filter(|(_, loss)| rows.iter().any(|row| is_shown(loss(row)))).collect();
+        all.filter(|(_, loss)| rows.iter().any(|row| is_shown(loss(row)))).collect();
     if shown.is_empty() {
         return Err(PlotError::NoData {
             figure: "loss curves",

@@ -29,7 +29,7 @@ use std::path::PathBuf;
 
 use crate::base::disk::regular;
 
-pub use confusion::{anomaly_confusion, ner_confusion};
+pub use confusion::{Confusion, confusion};
 pub use curves::{PrecisionRecall, Roc, precision_recall, roc};
 pub use history::{EpochRow, HistoryRow, HistorySplit, epoch_losses, learning_rate, loss_curves};
 pub use sweep::{SweepGrid, SweepPoint, sweep_grid, sweep_line};

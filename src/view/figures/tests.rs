@@ -27,8 +27,7 @@ fn row(split: HistorySplit, step: u64, epoch: u64, loss: f64) -> HistoryRow {
         epoch,
         learning_rate: 1e-5 / step as f64,
         loss,
-        ner_loss: 0.75 * loss,
-        anomaly_loss: 0.25 * loss,
+        parts: vec![0.75 * loss, 0.25 * loss],
     }
 }
 
@@ -47,7 +46,7 @@ fn history(steps: u64, epochs: u64) -> Vec<HistoryRow> {
 }
 
 /// `B-` and `I-` labels and `O`, with most of the counts on the diagonal.
-fn confusion(labels: usize) -> (Vec<String>, Vec<u64>) {
+fn table(labels: usize) -> (Vec<String>, Vec<u64>) {
     let name = |index: usize| {
         if index + 1 == labels {
             "O".to_owned()
@@ -59,6 +58,16 @@ fn confusion(labels: usize) -> (Vec<String>, Vec<u64>) {
         .map(|cell| if cell % (labels + 1) == 0 { 100 } else { (cell * 31 % 7) as u64 })
         .collect();
     ((0..labels).map(name).collect(), counts)
+}
+
+fn label_confusion(labels: &[String], counts: &[u64], path: &Path) -> Result<(), PlotError> {
+    let (title, class, noun) = ("Labels", "label", "tokens");
+    confusion(&Confusion { title, class, noun, labels, counts }, path)
+}
+
+fn class_confusion(counts: [[u64; 2]; 2], path: &Path) -> Result<(), PlotError> {
+    let labels = ["No".to_owned(), "Yes".to_owned()];
+    label_confusion(&labels, counts.as_flattened(), path)
 }
 
 fn point(label: &str, value: Option<f64>, metrics: &[f64]) -> SweepPoint {
@@ -75,23 +84,28 @@ fn grid(width: usize, height: usize, metric: impl Fn(usize) -> Vec<f64>) -> Swee
     }
 }
 
+const PARTS: [&str; 2] = ["One", "Other"];
+
 const EXTREMES: [f64; 9] = [0.0, -1.0, 1.0, 5e-324, 1e-9, 1e9, 1e300, f64::INFINITY, f64::NAN];
 
 #[test]
 fn the_same_rows_give_the_same_bytes() {
-    let (rows, (labels, counts)) = (history(200, 3), confusion(20));
-    assert_eq!(drawn(|path| loss_curves(&rows, path)), drawn(|path| loss_curves(&rows, path)));
+    let (rows, (labels, counts)) = (history(200, 3), table(20));
     assert_eq!(
-        drawn(|path| ner_confusion(&labels, &counts, path)),
-        drawn(|path| ner_confusion(&labels, &counts, path))
+        drawn(|path| loss_curves(&rows, &PARTS, path)),
+        drawn(|path| loss_curves(&rows, &PARTS, path))
+    );
+    assert_eq!(
+        drawn(|path| label_confusion(&labels, &counts, path)),
+        drawn(|path| label_confusion(&labels, &counts, path))
     );
 }
 
 #[test]
 fn other_rows_give_other_bytes() {
     assert_ne!(
-        drawn(|path| loss_curves(&history(200, 3), path)),
-        drawn(|path| loss_curves(&history(201, 3), path))
+        drawn(|path| loss_curves(&history(200, 3), &PARTS, path)),
+        drawn(|path| loss_curves(&history(201, 3), &PARTS, path))
     );
 }
 
@@ -99,7 +113,7 @@ fn other_rows_give_other_bytes() {
 fn histories_of_every_length_are_drawn() {
     for (steps, epochs) in [(1, 1), (2, 1), (5, 5), (29, 2), (40, 40), (3_000, 3), (9_000, 300)] {
         let rows = history(steps, epochs);
-        picture(|path| loss_curves(&rows, path));
+        picture(|path| loss_curves(&rows, &PARTS, path));
         picture(|path| learning_rate(&rows, path));
     }
 }
@@ -109,15 +123,15 @@ fn gaps_and_missing_losses_are_drawn_around() {
     let mut rows = history(100, 2);
     rows[30..50].iter_mut().for_each(|row| row.loss = f64::NAN);
     rows[60].loss = f64::INFINITY;
-    rows.iter_mut().for_each(|row| row.anomaly_loss = f64::NAN);
-    picture(|path| loss_curves(&rows, path));
+    rows.iter_mut().for_each(|row| row.parts[1] = f64::NAN);
+    picture(|path| loss_curves(&rows, &PARTS, path));
 }
 
 #[test]
 fn a_history_without_training_or_without_validation_is_drawn() {
     for split in [HistorySplit::Train, HistorySplit::Validation] {
         let rows: Vec<_> = history(100, 2).into_iter().filter(|row| row.split == split).collect();
-        picture(|path| loss_curves(&rows, path));
+        picture(|path| loss_curves(&rows, &PARTS, path));
     }
 }
 
@@ -129,8 +143,10 @@ fn extreme_values_are_drawn_or_refused() {
                 row(HistorySplit::Train, 1, 1, first),
                 row(HistorySplit::Train, u64::MAX, u64::MAX, second),
             ];
-            let drawn =
-                [bytes(|path| loss_curves(&rows, path)), bytes(|path| learning_rate(&rows, path))];
+            let drawn = [
+                bytes(|path| loss_curves(&rows, &PARTS, path)),
+                bytes(|path| learning_rate(&rows, path)),
+            ];
             let refused = |figure: &Result<Vec<u8>, PlotError>| {
                 matches!(figure, Ok(_) | Err(PlotError::NoData { .. }))
             };
@@ -149,7 +165,7 @@ fn extreme_values_are_drawn_or_refused() {
 
 #[test]
 fn an_empty_history_is_refused() {
-    assert!(matches!(bytes(|path| loss_curves(&[], path)), Err(PlotError::NoData { .. })));
+    assert!(matches!(bytes(|path| loss_curves(&[], &PARTS, path)), Err(PlotError::NoData { .. })));
     assert!(matches!(bytes(|path| learning_rate(&[], path)), Err(PlotError::NoData { .. })));
     assert!(matches!(bytes(|path| epoch_losses(&[], path)), Err(PlotError::NoData { .. })));
 }
@@ -167,17 +183,17 @@ fn one_epoch_and_many_are_drawn() {
 #[test]
 fn confusions_of_every_size_are_drawn() {
     for size in [1, 2, 3, 6, 12, 13, 31, 93, 200] {
-        let (labels, counts) = confusion(size);
-        picture(|path| ner_confusion(&labels, &counts, path));
+        let (labels, counts) = table(size);
+        picture(|path| label_confusion(&labels, &counts, path));
     }
 }
 
 #[test]
 fn empty_and_huge_counts_are_drawn() {
     for count in [0, 1, u64::MAX] {
-        picture(|path| anomaly_confusion([[count; 2]; 2], path));
-        picture(|path| anomaly_confusion([[count, 0], [0, 0]], path));
-        picture(|path| ner_confusion(&confusion(30).0, &[count; 900], path));
+        picture(|path| class_confusion([[count; 2]; 2], path));
+        picture(|path| class_confusion([[count, 0], [0, 0]], path));
+        picture(|path| label_confusion(&table(30).0, &[count; 900], path));
     }
 }
 
@@ -186,9 +202,9 @@ fn labels_of_any_script_and_length_are_drawn() {
     for label in ["", "節點名稱", "عربي", "👩‍🔬", "line\nbreak\ttab", "\u{0}", &"LONG_".repeat(200)]
     {
         for size in [2, 93] {
-            let (mut labels, counts) = confusion(size);
+            let (mut labels, counts) = table(size);
             labels[0] = label.to_owned();
-            picture(|path| ner_confusion(&labels, &counts, path));
+            picture(|path| label_confusion(&labels, &counts, path));
         }
         let points = [point(label, None, &[0.5, 0.6]), point("other", None, &[0.7])];
         picture(|path| sweep_line(label, label, &points, path));
@@ -204,11 +220,11 @@ fn labels_of_any_script_and_length_are_drawn() {
 
 #[test]
 fn a_confusion_that_does_not_match_its_labels_is_refused() {
-    let drawn = bytes(|path| ner_confusion(&confusion(3).0, &[1; 8], path));
+    let drawn = bytes(|path| label_confusion(&table(3).0, &[1; 8], path));
     assert!(matches!(drawn, Err(PlotError::Shape { expected: 9, found: 8, .. })), "{drawn:?}");
-    assert!(matches!(bytes(|path| ner_confusion(&[], &[], path)), Err(PlotError::NoData { .. })));
+    assert!(matches!(bytes(|path| label_confusion(&[], &[], path)), Err(PlotError::NoData { .. })));
     assert!(matches!(
-        bytes(|path| ner_confusion(&vec![String::new(); 301], &[], path)),
+        bytes(|path| label_confusion(&vec![String::new(); 301], &[], path)),
         Err(PlotError::TooManyLabels { .. })
     ));
 }
@@ -216,7 +232,7 @@ fn a_confusion_that_does_not_match_its_labels_is_refused() {
 #[test]
 fn where_o_stands_among_the_labels_does_not_matter() {
     let draw = |labels: [&str; 3], counts: [u64; 9]| {
-        drawn(|path| ner_confusion(&labels.map(String::from), &counts, path))
+        drawn(|path| label_confusion(&labels.map(String::from), &counts, path))
     };
     assert_eq!(
         draw(["O", "B-A", "I-A"], [9, 1, 2, 3, 8, 4, 5, 6, 7]),
@@ -228,6 +244,7 @@ fn where_o_stands_among_the_labels_does_not_matter() {
 fn curves_may_come_in_either_order_of_thresholds() {
     let points = vec![(0.0, 1.0), (0.5, 1.0), (0.5, 0.5), (1.0, 0.6)];
     let curve = |points: Vec<_>| PrecisionRecall {
+        name: "Model",
         points,
         average_precision: Some(0.8),
         prevalence: Some(0.4),
@@ -243,11 +260,16 @@ fn curves_may_come_in_either_order_of_thresholds() {
 fn undefined_curves_are_pictures_that_say_so() {
     picture(|path| {
         precision_recall(
-            &PrecisionRecall { points: Vec::new(), average_precision: None, prevalence: Some(1.0) },
+            &PrecisionRecall {
+                name: "Model",
+                points: Vec::new(),
+                average_precision: None,
+                prevalence: Some(1.0),
+            },
             path,
         )
     });
-    picture(|path| roc(&Roc { points: vec![(f64::NAN, 0.0)], auroc: None }, path));
+    picture(|path| roc(&Roc { name: "Model", points: vec![(f64::NAN, 0.0)], auroc: None }, path));
 }
 
 #[test]
@@ -287,7 +309,7 @@ fn a_sweep_without_any_metric_is_refused() {
 
 #[test]
 fn a_folder_that_is_missing_is_named() {
-    let error = anomaly_confusion([[1, 0], [0, 1]], Path::new("no/such/folder/figure.png"))
+    let error = class_confusion([[1, 0], [0, 1]], Path::new("no/such/folder/figure.png"))
         .expect_err("nothing can be written there");
     assert!(error.to_string().starts_with("cannot write `no/such/folder/figure.png`"), "{error}");
 }

@@ -1,12 +1,10 @@
 //! What there is to score in some texts, and which metrics that leaves undefined.
 
-use serde::{Deserialize, Serialize};
-
-use super::recipe::Metric;
+use super::metrics::{Metric, Needs};
 use crate::text::Example;
 
 /// What there is to score in some texts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Contents {
     pub texts: u64,
     /// Texts that are anomalies.
@@ -20,7 +18,7 @@ impl Contents {
         let count = |count: usize| count as u64;
         Self {
             texts: count(examples.len()),
-            anomalies: count(examples.iter().filter(|example| example.anomaly == 1).count()),
+            anomalies: count(examples.iter().filter(|example| example.class == 1).count()),
             entities: examples.iter().map(|example| count(example.entities.len())).sum(),
         }
     }
@@ -29,19 +27,14 @@ impl Contents {
     /// `None` where the metric can be compared.
     #[must_use]
     pub fn lacks(&self, metric: Metric) -> Option<&'static str> {
-        match metric {
-            Metric::Loss | Metric::TokenAccuracy | Metric::AnomalyAccuracy => None,
-            Metric::SpanPrecision | Metric::SpanRecall | Metric::SpanF1 => {
-                (self.entities == 0).then_some("has no entity")
-            }
-            Metric::Auroc if self.texts > 0 && self.anomalies == self.texts => {
+        let Self { texts, anomalies, entities } = *self;
+        match metric.needs() {
+            Needs::Entities if entities == 0 => Some("has no entity"),
+            Needs::BothClasses if texts > 0 && anomalies == texts => {
                 Some("has nothing but anomalies")
             }
-            Metric::AnomalyPrecision
-            | Metric::AnomalyRecall
-            | Metric::AnomalyF1
-            | Metric::Auroc
-            | Metric::AveragePrecision => (self.anomalies == 0).then_some("has no anomaly"),
+            Needs::Anomalies | Needs::BothClasses if anomalies == 0 => Some("has no anomaly"),
+            _ => None,
         }
     }
 }
@@ -52,7 +45,7 @@ mod tests {
 
     fn lacking(contents: Contents) -> Vec<&'static str> {
         let lacks = |metric: &Metric| contents.lacks(*metric).is_some();
-        Metric::ALL.into_iter().filter(lacks).map(Metric::name).collect()
+        Metric::all().filter(lacks).map(Metric::name).collect()
     }
 
     #[test]

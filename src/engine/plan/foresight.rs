@@ -13,12 +13,12 @@ use crate::base::diagnostics::{Diagnostic, Span};
 use crate::engine::stage::{Facts, InputFacts, UndefinedMetrics};
 
 #[derive(Default)]
-pub(super) struct InputCheck {
+pub(super) struct Foresight {
     said: HashSet<(usize, String)>,
     pub(super) found: Vec<Diagnostic>,
 }
 
-impl InputCheck {
+impl Foresight {
     /// Looks at the next node, one of stage `number`, and returns what is known of its output.
     ///
     /// * `nodes`: those before it

@@ -1,0 +1,167 @@
+//! What a model says of a split, and what that comes to: the one way to scores, for `evaluate` as for the metrics that a training watches.
+
+use serde::Serialize;
+
+use super::metrics::{Classes, Evidence, Scores, SpanScores, Tags, span_scores};
+use super::{classification, tagging};
+use crate::text::spans::{self, Span};
+use crate::text::{EncodedSplit, LabelSet};
+
+/// What a model says of the sequences of a split, in their order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Predicted {
+    /// Of each task that the model has a head for.
+    pub answers: Vec<Answers>,
+    /// The weighted sum of the tasks' losses.
+    pub loss: f64,
+}
+
+/// What the head of a task says, row by row: special tokens included.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answers {
+    /// That of the task.
+    pub name: String,
+    /// The most likely class of every row.
+    pub classes: Vec<u32>,
+    /// As [`Task::read`](super::Task::read) gives it for every row.
+    pub scores: Vec<f64>,
+    /// The mean loss over the rows that count, in nats, which does not depend on the size of the batches but for rounding. `None` when none counts.
+    pub loss: Option<f64>,
+}
+
+impl Predicted {
+    /// The answers of a task, where the model has a head for it.
+    #[must_use]
+    pub fn of(&self, task: &str) -> Option<&Answers> {
+        self.answers.iter().find(|answers| answers.name == task)
+    }
+}
+
+/// What predictions come to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scored {
+    pub scores: Scores,
+    pub spans: SpanScores,
+    /// The entities that are predicted in each sequence.
+    pub found: Vec<Vec<Span>>,
+}
+
+/// What `metrics.json` says of a task beside its metrics.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Details {
+    Tagging(tagging::Details),
+    Classification(classification::Details),
+}
+
+impl Scored {
+    /// Of every task that there is, each with its name; also where the model has no head for it.
+    #[must_use]
+    pub fn details(
+        &self,
+        split: &EncodedSplit,
+        predicted: &Predicted,
+    ) -> [(&'static str, Details); 2] {
+        let is_tagged = predicted.of(tagging::NAME).is_some();
+        let tagged = tagging::Details::of(split, &self.spans, is_tagged);
+        let classes = predicted.of(classification::NAME).map(|answers| &*answers.classes);
+        let classified = classification::Details::of(split, classes);
+        [
+            (tagging::NAME, Details::Tagging(tagged)),
+            (classification::NAME, Details::Classification(classified)),
+        ]
+    }
+
+    /// `classification_report.txt`: a part for each task that the model has a head for.
+    #[must_use]
+    pub fn report(&self, split: &EncodedSplit, predicted: &Predicted, labels: &LabelSet) -> String {
+        let classification = predicted
+            .of(classification::NAME)
+            .map(|answers| classification::report(split, &answers.classes, &answers.scores));
+        let tagging = predicted
+            .of(tagging::NAME)
+            .map(|answers| tagging::report(split, &answers.classes, labels, &self.spans));
+        classification.into_iter().chain(tagging).collect::<Vec<_>>().join("\n\n")
+    }
+}
+
+/// Scores predictions against what the corpus says: an entity is found when its type and both its ends in characters are right, so that one
+/// which no tokens give is missed.
+///
+/// * `labels`: as the split numbers them
+///
+/// # Panics
+/// When `predicted` was made for another split.
+#[must_use]
+pub fn score(split: &EncodedSplit, predicted: &Predicted, labels: &LabelSet) -> Scored {
+    let tags = predicted.of(tagging::NAME);
+    let found = match tags {
+        Some(tags) => spans::read_split(split, &tags.classes, labels),
+        None => vec![Vec::new(); split.len()],
+    };
+    let kind = |span: &Span| labels.types()[span.kind as usize].as_str();
+    let spans = span_scores(&split.truth.spans(), &found, kind);
+    let scores = Scores::of(&Evidence {
+        loss: Some(predicted.loss).filter(|loss| loss.is_finite()),
+        tags: tags.map(|tags| Tags {
+            truth: &split.labels,
+            predicted: &tags.classes,
+            spans: &spans,
+        }),
+        classes: predicted.of(classification::NAME).map(|answers| Classes {
+            truth: &split.classes,
+            predicted: &answers.classes,
+            scores: &answers.scores,
+        }),
+    });
+    Scored { scores, spans, found }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::IGNORE;
+    use crate::tasks::metrics::Metric;
+    use crate::text::Fit;
+
+    #[test]
+    fn an_entity_that_no_tokens_give_is_missed_although_every_label_is_right() {
+        let set = LabelSet::of(["PATH"]);
+        let [begin, inside, outside] =
+            ["B-PATH", "I-PATH", "O"].map(|name| set.index(name).unwrap());
+        let mut split = EncodedSplit {
+            ids: vec![0; 5],
+            bounds: vec![0, 5],
+            labels: vec![IGNORE, outside, begin, inside, IGNORE],
+            starts: vec![0, 0, 6, 9, 0],
+            ends: vec![0, 6, 9, 12, 0],
+            classes: vec![0],
+            ..EncodedSplit::default()
+        };
+        // The second begins inside the first token, and truncation took the third.
+        let spans = [(6, 12, Fit::Exact), (5, 6, Fit::InsideTokens), (13, 20, Fit::Cut)];
+        let truth = spans.map(|(start, end, fit)| (Span { start, end, kind: 0 }, fit));
+        let ascending = [truth[1], truth[0], truth[2]];
+        split.truth.push(ascending);
+        let answers = Answers {
+            name: tagging::NAME.to_owned(),
+            classes: split.labels.clone(),
+            scores: Vec::new(),
+            loss: None,
+        };
+        let predicted = Predicted { answers: vec![answers], loss: 0.0 };
+        let Scored { scores, spans, found } = score(&split, &predicted, &set);
+        assert_eq!(found, [vec![truth[0].0]]);
+        let details = serde_json::to_value(tagging::Details::of(&split, &spans, true)).unwrap();
+        assert_eq!(
+            ["entities", "cut", "inside_tokens"].map(|name| details[name].as_u64()),
+            [Some(3), Some(1), Some(1)]
+        );
+        let value = |name| scores.get(Metric::named(name).expect("a metric"));
+        assert_eq!(
+            ["ner.token_accuracy", "ner.span_precision", "ner.span_recall"].map(value),
+            [Some(1.0), Some(1.0), Some(1.0 / 3.0)]
+        );
+        assert_eq!(value("anomaly.accuracy"), None);
+    }
+}

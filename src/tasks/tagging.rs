@@ -1,0 +1,99 @@
+//! Tagging: a BIO label for each token, which together say entities.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::logits;
+use super::metrics::{
+    DIGITS, PrecisionRecall, SpanScores, classification_report, shown, span_report, token_accuracy,
+};
+use crate::base::IGNORE;
+use crate::text::{EncodedSplit, Fit, LabelSet};
+
+/// What the task is called.
+pub const NAME: &str = "ner";
+
+pub(super) const WITHOUT_GRADIENT: &str = "no token of the training split has a label that counts: set `ner_weight = 0`, or `ignore_outside = false`";
+
+/// What figures call it.
+pub const TITLE: &str = "NER";
+
+/// What its loss counts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tagging {
+    /// How many labels there are.
+    pub labels: usize,
+    /// The label whose tokens count in no loss.
+    pub ignored: Option<u32>,
+}
+
+impl Tagging {
+    pub(super) fn targets(&self, split: &EncodedSplit, rows: &[u32]) -> Vec<u32> {
+        let mut labels = split.gather(&split.labels, rows);
+        if let Some(ignored) = self.ignored {
+            let is_ignored = |label: &&mut u32| **label == ignored;
+            labels.iter_mut().filter(is_ignored).for_each(|label| *label = IGNORE);
+        }
+        labels
+    }
+}
+
+/// The most likely label of a token, and its probability.
+pub(super) fn read(logits: &[f32]) -> (u32, f64) {
+    logits::most_likely(logits)
+}
+
+/// What `metrics.json` says of the task beside its metrics.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Details {
+    /// What the corpus has, whether tokens can say it or not; it is counted also where nobody looks for it.
+    entities: u64,
+    /// Entities that truncation cut: they are missed.
+    cut: u64,
+    /// Entities that begin or end inside a token, or with white space: they are missed, too.
+    inside_tokens: u64,
+    /// For every type with a true or a predicted entity; none without a head that tags.
+    per_label: BTreeMap<String, PrecisionRecall>,
+}
+
+impl Details {
+    /// * `spans`: of a model without such a head, as if it had found nothing
+    #[must_use]
+    pub fn of(split: &EncodedSplit, spans: &SpanScores, is_tagged: bool) -> Self {
+        Self {
+            entities: spans.micro.support,
+            cut: split.truth.count(Fit::Cut) as u64,
+            inside_tokens: split.truth.count(Fit::InsideTokens) as u64,
+            per_label: if is_tagged { spans.per_label.clone() } else { BTreeMap::new() },
+        }
+    }
+}
+
+/// The part of `classification_report.txt` on the task: the recipe's report as scikit-learn prints it, and the entity-level one beside it.
+///
+/// * `predicted`: `(tokens,)`
+#[must_use]
+pub fn report(
+    split: &EncodedSplit,
+    predicted: &[u32],
+    labels: &LabelSet,
+    spans: &SpanScores,
+) -> String {
+    let (truth, guess): (Vec<u32>, Vec<u32>) = split
+        .labels
+        .iter()
+        .zip(predicted)
+        .filter(|(truth, _)| **truth != labels.outside() && **truth != IGNORE)
+        .unzip();
+    let mut text = "Named entities (whole entities: type and both ends must be right, in characters; `O` counts)\n\n".to_owned();
+    text += &span_report(spans, DIGITS);
+    text += "\n\nToken labels (only tokens whose true label is not `O`: what this leaves out are entities found where there are none)\n\n";
+    if truth.is_empty() {
+        text += "There are no such tokens.\n";
+    } else {
+        text += &classification_report(&truth, &guess, labels.names(), None, DIGITS);
+    }
+    let accuracy = token_accuracy(&split.labels, predicted);
+    text + &format!("\nAccuracy over all tokens {}\n", shown(accuracy))
+}
