@@ -142,3 +142,41 @@ fn cut(text: &str, is_document: bool) -> Option<Cut> {
     let (place, _) = open.into_iter().next().filter(|_| !is_header)?;
     Some(Cut::NeverClosed(place))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn starts(text: &str) -> Vec<usize> {
+        document(text).mistakes.into_iter().map(|mistake| mistake.place.start).collect()
+    }
+
+    #[test]
+    fn nothing_is_read_of_what_is_nested_too_deep() {
+        let (arrays, words) = ("[".repeat(70), vec!["b"; 70].join("."));
+        for text in [
+            format!("a = {arrays}"),
+            format!("{words} = 1"),
+            format!("[{words}]"),
+            format!("a = {{ {} = [{arrays}", &words[..20]),
+        ] {
+            let reading = document(&text);
+            assert!(reading.is_cut && reading.root.is_empty(), "{text}");
+            assert_eq!(reading.mistakes.len(), 1, "{text}");
+        }
+        assert_eq!(starts(&format!("a = {0}1{1}", "[".repeat(60), "]".repeat(60))), [0_usize; 0]);
+    }
+
+    #[test]
+    fn a_bracket_that_is_never_closed_is_pointed_at_and_what_it_swallowed_is_not() {
+        assert_eq!(starts("a = 1\nb = [1,\n[c]\nd = 2\n"), [10]);
+        assert_eq!(starts("a = three\nb = { c = [2]\n").len(), 2);
+        assert_eq!(starts("[a.\"b]c\"]\nd = [[1], # ]\n 2]\n[[e]]\n"), [0_usize; 0]);
+    }
+
+    #[test]
+    fn the_header_that_is_never_closed_swallows_nothing() {
+        assert_eq!(starts("[a\nb = 1\n[c\n").len(), 2);
+        assert!(!document("[a\nb = 1\n").is_cut);
+    }
+}

@@ -46,7 +46,7 @@ pub fn survey(plan: &Plan, store: &Store) -> Vec<Found> {
                 undefined.push(survey.undefined);
             }
             Err(error) => {
-                if !said.errors.iter().any(|known| known.to_string() == error.to_string()) {
+                if !said.errors.contains(&error) {
                     said.errors.push(error);
                 }
                 findings.push(None);

@@ -42,19 +42,41 @@ pub(super) enum Shape {
     },
     /// One of a few values, most often texts.
     Choice(Vec<Value>),
-    Array {
-        /// Shapes of the first items, as a tuple has them.
-        first: Vec<Shape>,
-        rest: Option<Box<Shape>>,
-        minimum: usize,
-        maximum: Option<usize>,
-        unique: bool,
-    },
+    Array(Items),
     Table {
         properties: Vec<Property>,
         extra: Extra,
     },
     OneOf(Vec<Shape>),
+}
+
+/// What an array holds.
+#[derive(Debug, Clone)]
+pub(super) struct Items {
+    /// Shapes of the first items, as a tuple has them.
+    pub(super) first: Vec<Shape>,
+    pub(super) rest: Option<Box<Shape>>,
+    pub(super) minimum: usize,
+    pub(super) maximum: Option<usize>,
+    pub(super) unique: bool,
+}
+
+impl Items {
+    /// How few there may be.
+    pub(super) fn least(&self) -> usize {
+        self.minimum.max(self.first.len())
+    }
+
+    /// How many there may be, where that is bounded.
+    pub(super) fn most(&self) -> Option<usize> {
+        let is_tuple = !self.first.is_empty() && self.rest.is_none();
+        self.maximum.or(is_tuple.then_some(self.first.len()))
+    }
+
+    /// The shape of an item; `None` where it may be anything.
+    pub(super) fn shape(&self, number: usize) -> Option<&Shape> {
+        self.first.get(number).or(self.rest.as_deref())
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,10 +164,10 @@ impl Walk<'_> {
     fn keeps(&mut self, shape: &Shape, value: &mut Value) -> bool {
         match (shape, value) {
             (Shape::Text { format, .. }, Value::String(text)) => return self.text(*format, text),
-            (Shape::Array { first, rest, .. }, Value::Array(items)) => {
-                let mut shapes = first.iter().map(Some).chain(std::iter::repeat(rest.as_deref()));
+            (Shape::Array(shapes), Value::Array(items)) => {
+                let mut numbers = 0..;
                 items.retain_mut(|item| {
-                    let shape = shapes.next().flatten();
+                    let shape = numbers.next().and_then(|number| shapes.shape(number));
                     shape.is_none_or(|shape| self.keeps(shape, item))
                 });
             }
@@ -188,7 +210,7 @@ impl Shape {
     fn leaves_key(&self) -> bool {
         match self {
             Self::Text { format, .. } => *format != Format::Plain,
-            Self::Array { first, rest, .. } => {
+            Self::Array(Items { first, rest, .. }) => {
                 first.iter().chain(rest.as_deref()).any(Self::leaves_key)
             }
             Self::Table { properties, extra } => {
@@ -215,7 +237,7 @@ impl Shape {
             Self::Choice(values) => {
                 values.iter().map(super::value_text).collect::<Vec<_>>().join(" or ")
             }
-            Self::Array { .. } => "an array".to_owned(),
+            Self::Array(_) => "an array".to_owned(),
             Self::Table { .. } => "a table".to_owned(),
             Self::OneOf(shapes) => {
                 let mut nouns: Vec<String> = Vec::new();
@@ -325,7 +347,7 @@ impl Compiler<'_> {
                 },
                 minimum_length: size("minLength").unwrap_or(0),
             },
-            "array" => Shape::Array {
+            "array" => Shape::Array(Items {
                 first: match object.get("prefixItems").and_then(Value::as_array) {
                     Some(items) => items.iter().map(|item| self.shape(item, open)).collect(),
                     None => Vec::new(),
@@ -337,7 +359,7 @@ impl Compiler<'_> {
                 minimum: size("minItems").unwrap_or(0),
                 maximum: size("maxItems"),
                 unique: object.get("uniqueItems").and_then(Value::as_bool).unwrap_or(false),
-            },
+            }),
             "object" => self.table(object, open),
             _ => Shape::Any,
         }
@@ -385,13 +407,13 @@ fn with_format(shape: Shape, schema: &Value) -> Shape {
     };
     match shape {
         Shape::Text { minimum_length, .. } => Shape::Text { format, minimum_length },
-        Shape::Array { first, rest, minimum, maximum, unique } => Shape::Array {
+        Shape::Array(Items { first, rest, minimum, maximum, unique }) => Shape::Array(Items {
             first: first.into_iter().map(|item| with_format(item, schema)).collect(),
             rest: rest.map(|item| Box::new(with_format(*item, schema))),
             minimum,
             maximum,
             unique,
-        },
+        }),
         Shape::OneOf(shapes) => {
             Shape::OneOf(shapes.into_iter().map(|shape| with_format(shape, schema)).collect())
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::schema::{Extra, Format, Property, Shape};
+use super::schema::{Extra, Format, Items, Property, Shape};
 use super::value_text;
 use crate::base::diagnostics::{Diagnostic, Span, quoted, suggest};
 use crate::engine::spec::{Data, Value};
@@ -75,9 +75,8 @@ impl Validator<'_> {
             {
                 self.choice(path, options, value)
             }
-            (Shape::Array { first, rest, minimum, maximum, unique }, Data::Array(items)) => {
-                let sizes = (*minimum, *maximum);
-                self.array(path, first, rest.as_deref(), sizes, *unique, items, value.span)
+            (Shape::Array(shapes), Data::Array(items)) => {
+                self.array(path, shapes, items, value.span)
             }
             (Shape::Table { properties, extra }, Data::Table(entries)) => {
                 self.table(path, properties, extra, entries, value.span)
@@ -139,12 +138,10 @@ impl Validator<'_> {
                 Some(format!("write `{}`, without brackets", value_text(&items[0].to_json())))
             }
             (Shape::Choice(options), _) if !options.is_empty() => Some(options_text(options)),
-            (Shape::Array { .. }, _) if self.fits(path, shape, &value.in_brackets()) => {
+            (Shape::Array(_), _) if self.fits(path, shape, &value.in_brackets()) => {
                 Some(format!("write `[{}]`", value_text(&value.to_json())))
             }
-            (Shape::Array { first, rest, minimum, maximum, .. }, _) => {
-                array_text(first, rest.as_deref(), (*minimum, *maximum))
-            }
+            (Shape::Array(shapes), _) => array_text(shapes),
             (Shape::Table { properties, .. }, _) if !properties.is_empty() => Some(format!(
                 "it has the keys {}",
                 names_text(properties.iter().map(|property| property.name.as_str()))
@@ -213,19 +210,8 @@ impl Validator<'_> {
         self.report(diagnostic.help_of(meant).help(options_text(options)))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one shape")]
-    fn array(
-        &mut self,
-        path: &str,
-        first: &[Shape],
-        rest: Option<&Shape>,
-        (minimum, maximum): (usize, Option<usize>),
-        unique: bool,
-        items: &[Value],
-        span: Span,
-    ) -> Option<Json> {
-        let least = minimum.max(first.len());
-        let most = maximum.or((!first.is_empty() && rest.is_none()).then_some(first.len()));
+    fn array(&mut self, path: &str, shapes: &Items, items: &[Value], span: Span) -> Option<Json> {
+        let (least, most) = (shapes.least(), shapes.most());
         if items.len() < least || most.is_some_and(|most| items.len() > most) {
             let count = |count: usize| {
                 if count == 1 { "1 item".to_owned() } else { format!("{count} items") }
@@ -243,12 +229,9 @@ impl Validator<'_> {
         let mut out = Vec::with_capacity(items.len());
         let mut seen = HashSet::new();
         for (number, item) in items.iter().enumerate() {
-            match self.value(
-                &format!("{path}[{number}]"),
-                first.get(number).or(rest).unwrap_or(&Shape::Any),
-                item,
-            ) {
-                Some(json) if unique && !seen.insert(json.to_string()) => {
+            let shape = shapes.shape(number).unwrap_or(&Shape::Any);
+            match self.value(&format!("{path}[{number}]"), shape, item) {
+                Some(json) if shapes.unique && !seen.insert(json.to_string()) => {
                     let message = format!("{} has {} twice", self.subject(path), value_text(&json));
                     self.report(Diagnostic::new("duplicate-item", message).at(item.span));
                     sound = false;
@@ -403,16 +386,10 @@ fn number_meant(shape: &Shape, text: &str) -> Option<String> {
 }
 
 /// How an array is written of which one knows what lies in it: `an array of 2 items, each a number: [..., ...]`.
-fn array_text(
-    first: &[Shape],
-    rest: Option<&Shape>,
-    (minimum, maximum): (usize, Option<usize>),
-) -> Option<String> {
-    let each = first.first().or(rest)?.noun();
-    let count = minimum.max(first.len());
-    let exact = maximum == Some(count) || (!first.is_empty() && rest.is_none());
-    let (of, shown) =
-        if exact && count > 0 { (format!("{count} "), count) } else { (String::new(), 2) };
+fn array_text(shapes: &Items) -> Option<String> {
+    let (each, count) = (shapes.shape(0)?.noun(), shapes.least());
+    let is_exact = count > 0 && shapes.most() == Some(count);
+    let (of, shown) = if is_exact { (format!("{count} "), count) } else { (String::new(), 2) };
     Some(format!("an array of {of}items, each {each}: `[{}]`", vec!["..."; shown].join(", ")))
 }
 

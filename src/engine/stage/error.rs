@@ -7,7 +7,7 @@ use crate::base::disk::regular::TO_READ;
 use crate::base::problem::Problem;
 
 /// A failure of one stage.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StageError {
     /// The work failed; where the mistake is in a file, the place is the parameter that names it.
     #[error("{}", .0.message)]
