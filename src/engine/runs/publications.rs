@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::records::folder_of;
+use super::records::{all, folder_of};
 use crate::base::disk::locks::FileLock;
 use crate::base::disk::regular;
 use crate::engine::store::listing::list;
@@ -60,7 +60,7 @@ pub fn publications(store: &Store, name: &str) -> Vec<(String, Publication)> {
             sealed::open(&regular::read(&place(store, &run)).ok()?).ok()?;
         (publication.folder == name).then_some((run, publication))
     };
-    let runs = list(&store.outputs().join("runs")).unwrap_or_default();
+    let runs = list(&all(store)).unwrap_or_default();
     let mut found: Vec<_> = runs.into_iter().filter_map(|(run, _)| read(run)).collect();
     found.sort_by(|(run, a), (other, b)| (a.number, run).cmp(&(b.number, other)));
     found

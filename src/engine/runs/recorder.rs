@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::latest::Latest;
 use super::record::{Asked, RunFile, RunNode, RunStatus};
-use super::records::{LOCK, mark_dead, name_of_file, write};
+use super::records::{LOCK, all, mark_dead, name_of_file, write};
 use crate::base::disk::crash::crash_point;
 use crate::base::disk::locks::FileLock;
 use crate::engine::plan::{CacheKey, Fingerprint};
@@ -45,7 +45,7 @@ impl<'a> RunRecord<'a> {
     /// # Errors
     /// When it cannot be written.
     pub fn begin(store: &'a Store, new: &NewRun<'_>) -> Result<Self, StoreError> {
-        let runs = store.outputs().join("runs");
+        let runs = all(store);
         store.disk.create_folder(&runs)?;
         store.digests().keep();
         let stem =

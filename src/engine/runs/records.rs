@@ -60,7 +60,7 @@ impl Records {
     }
 }
 
-fn all(store: &Store) -> PathBuf {
+pub(super) fn all(store: &Store) -> PathBuf {
     store.outputs().join("runs")
 }
 

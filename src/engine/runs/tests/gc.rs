@@ -79,14 +79,6 @@ impl Used {
     ) {
         let set = set.iter().map(|set| (*set).to_owned()).collect();
         let asked = Asked { overrides: Changes { set, ..Changes::default() }, ..Asked::default() };
-        let started = jiff::Timestamp::try_from(later(days)).expect("in range");
-        let new = NewRun {
-            experiment: "tiny",
-            file: &self.case.path().join("tiny.toml"),
-            resolved: "",
-            started,
-            asked: &asked,
-        };
         let node = RunNode {
             stage: "corpus".into(),
             label: String::new(),
@@ -98,8 +90,15 @@ impl Used {
             earlier_errors: Vec::new(),
             lineage,
         };
-        let record = RunRecord::begin(&self.case.store, &new).expect("writable");
+        let record = self.begin(later(days), &asked);
         record.finish(RunStatus::Done, 0, 1, vec![node], |_| None).expect("writable");
+    }
+
+    fn begin(&self, started: SystemTime, asked: &Asked) -> RunRecord<'_> {
+        let started = jiff::Timestamp::try_from(started).expect("in range");
+        let (experiment, file) = ("tiny", self.case.path().join("tiny.toml"));
+        let new = NewRun { experiment, file: &file, resolved: "", started, asked };
+        RunRecord::begin(&self.case.store, &new).expect("writable")
     }
 
     /// Which entries go, the first to go first.
@@ -366,14 +365,7 @@ fn what_a_killed_run_had_begun_stays() {
     let used = Used::new();
     let begun = key("unfinished");
     checkpoint(&used.case, &begun);
-    let new = NewRun {
-        experiment: "tiny",
-        file: &used.case.path().join("tiny.toml"),
-        resolved: "",
-        started: jiff::Timestamp::now(),
-        asked: &Asked::default(),
-    };
-    let record = RunRecord::begin(&used.case.store, &new).expect("writable");
+    let record = used.begin(SystemTime::now(), &Asked::default());
     record.event(&serde_json::json!({"event": "run_started", "nodes": 1}));
     record.event(&serde_json::json!({"event": "stage_started", "stage": "train", "kind": "copy", "key": begun}));
     drop(record);
@@ -496,11 +488,7 @@ fn the_index_of_contents_forgets_what_was_removed() {
 #[test]
 fn the_records_of_living_runs_stay() {
     let used = Used::new();
-    let started = jiff::Timestamp::try_from(later(5)).expect("in range");
-    let file = used.case.path().join("tiny.toml");
-    let (experiment, asked) = ("tiny", Asked::default());
-    let new = NewRun { experiment, file: &file, resolved: "", started, asked: &asked };
-    let living = RunRecord::begin(&used.case.store, &new).expect("writable");
+    let living = used.begin(later(5), &Asked::default());
     let old = || -> Vec<String> {
         let found = collect_runs(&used.case.store, None, &BTreeSet::new(), later(31), true);
         found.expect("writable").runs.into_iter().map(|run| run.id).collect()

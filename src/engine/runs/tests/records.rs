@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::engine::plan::{CacheKey, Lookup};
 use crate::engine::runs::*;
+use crate::engine::store::Store;
 use crate::engine::store::test_support::*;
 
 fn key(stage: &str) -> CacheKey {
@@ -28,17 +29,16 @@ fn file(case: &Case) -> PathBuf {
     case.path().join("experiments/tiny.toml")
 }
 
-fn run(case: &Case, second: i64, nodes: Vec<RunNode>) -> RunFile {
+fn begin<'a>(store: &'a Store, case: &Case, experiment: &str, second: i64) -> RunRecord<'a> {
     let started = jiff::Timestamp::from_second(1_795_000_000 + second).expect("in range");
-    let new = NewRun {
-        experiment: "tiny",
-        file: &file(case),
-        resolved: "version = 1\n",
-        started,
-        asked: &Asked::default(),
-    };
+    let (file, asked) = (file(case), Asked::default());
+    let new = NewRun { experiment, file: &file, resolved: "version = 1\n", started, asked: &asked };
+    RunRecord::begin(store, &new).expect("writable")
+}
+
+fn run(case: &Case, second: i64, nodes: Vec<RunNode>) -> RunFile {
     let store = case.again();
-    let record = RunRecord::begin(&store, &new).expect("writable");
+    let record = begin(&store, case, "tiny", second);
     let parts = |wanted: &CacheKey| {
         ["a", "b", "c"]
             .iter()
@@ -51,15 +51,7 @@ fn run(case: &Case, second: i64, nodes: Vec<RunNode>) -> RunFile {
 #[test]
 fn a_run_has_died_once_nobody_holds_its_lock() {
     let case = Case::new();
-    let started = jiff::Timestamp::from_second(1_795_000_000).expect("in range");
-    let new = NewRun {
-        experiment: "tiny",
-        file: &file(&case),
-        resolved: "version = 1\n",
-        started,
-        asked: &Asked::default(),
-    };
-    let record = RunRecord::begin(&case.store, &new).expect("writable");
+    let record = begin(&case.store, &case, "tiny", 0);
     let status = || list_runs(&case.store).expect("readable")[0].status;
     assert_eq!(status(), RunStatus::Running);
     drop(record);
@@ -79,15 +71,7 @@ fn the_next_run_writes_down_which_runs_have_died() {
 
 /// The folder of a record that was begun, with a lock that nobody holds.
 fn run_folder_of_a_dead_process(case: &Case) -> PathBuf {
-    let started = jiff::Timestamp::from_second(1_795_000_000).expect("in range");
-    let new = NewRun {
-        experiment: "dead",
-        file: &file(case),
-        resolved: "",
-        started,
-        asked: &Asked::default(),
-    };
-    let record = RunRecord::begin(&case.store, &new).expect("writable");
+    let record = begin(&case.store, case, "dead", 0);
     let folder = case.store.outputs().join("runs").join(record.id());
     drop(record);
     std::fs::write(folder.join("run.lock"), "").expect("writable");
@@ -97,15 +81,7 @@ fn run_folder_of_a_dead_process(case: &Case) -> PathBuf {
 #[test]
 fn a_record_holds_the_experiment_and_its_events() {
     let case = Case::new();
-    let started = jiff::Timestamp::from_second(1_795_000_000).expect("in range");
-    let new = NewRun {
-        experiment: "tiny",
-        file: &file(&case),
-        resolved: "version = 1\n",
-        started,
-        asked: &Asked::default(),
-    };
-    let record = RunRecord::begin(&case.store, &new).expect("writable");
+    let record = begin(&case.store, &case, "tiny", 0);
     record.event(&serde_json::json!({"event": "run_started"}));
     record.event(&serde_json::json!({"event": "run_finished"}));
     let read = |name: &str| std::fs::read_to_string(record.folder().join(name)).expect("readable");
@@ -202,15 +178,7 @@ fn another_file_has_another_latest_run() {
 fn an_experiments_name_never_leaves_the_folder_of_records() {
     let case = Case::new();
     for name in ["../../x", "/etc", "..", "", "a/b", "\u{0}"] {
-        let started = jiff::Timestamp::from_second(1_795_000_000).expect("in range");
-        let new = NewRun {
-            experiment: name,
-            file: &file(&case),
-            resolved: "",
-            started,
-            asked: &Asked::default(),
-        };
-        let record = RunRecord::begin(&case.store, &new).expect("writable");
+        let record = begin(&case.store, &case, name, 0);
         assert_eq!(
             record.folder().parent(),
             Some(case.store.outputs().join("runs").as_path()),
