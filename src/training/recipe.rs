@@ -289,6 +289,19 @@ mod tests {
     }
 
     #[test]
+    fn every_task_on_offer_goes_with_its_weight() {
+        for offered in &tasks::OFFERED {
+            let mut recipe = serde_json::to_value(Recipe::default()).expect("plain data");
+            assert_eq!(recipe[offered.weight], 1.0);
+            recipe[offered.weight] = 0.0.into();
+            let recipe: Recipe = serde_json::from_value(recipe).expect("a recipe");
+            let of_it = Metric::all().filter(|metric| metric.name().starts_with(offered.scores));
+            let untrained: Vec<Metric> = Metric::all().filter(|it| !recipe.trains(*it)).collect();
+            assert_eq!(untrained, of_it.collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
     fn only_a_recipe_without_horizon_can_be_extended() {
         assert_eq!(Recipe::default().horizon_parameter(), Some("schedule"));
         let constant =

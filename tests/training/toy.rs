@@ -123,12 +123,11 @@ impl Toy {
 }
 
 /// The words that a head looks at: all, or the first of each sequence.
-fn words(batch: &Batch, rows: usize) -> impl Iterator<Item = u32> {
-    let is_of_tokens = rows == batch.len();
-    let firsts = batch.bounds()[..batch.sequences()].iter().copied();
-    let (all, firsts) = (0..batch.len(), firsts.collect::<Vec<_>>());
-    let places: Vec<usize> = if is_of_tokens { all.collect() } else { firsts };
-    places.into_iter().map(|place| batch.ids()[place])
+fn words(batch: &Batch, rows: usize) -> Vec<u32> {
+    if rows == batch.len() {
+        return batch.ids().to_vec();
+    }
+    batch.bounds()[..rows].iter().map(|first| batch.ids()[*first]).collect()
 }
 
 impl Engine for Toy {
@@ -146,7 +145,7 @@ impl Engine for Toy {
         for ((from, outputs), (targets, options)) in heads {
             let normaliser = options.normaliser.expect("the loop gives it");
             let mut loss = HeadLoss::default();
-            let words = words(batch, targets.len());
+            let words = words(batch, targets.len()).into_iter();
             for (word, &target) in words.zip(targets).filter(|(_, target)| **target != IGNORE) {
                 let weights = options.class_weights.as_ref();
                 let weight = weights.map_or(1.0, |weights| weights[target as usize]);
@@ -198,7 +197,10 @@ impl Engine for Toy {
     fn logits(&mut self, batch: &Batch) -> Result<Vec<Vec<f32>>, EngineError> {
         let heads = self.heads().into_iter().zip(batch.targets());
         let of_head = |((from, outputs), targets): ((usize, usize), &Vec<u32>)| {
-            words(batch, targets.len()).flat_map(|word| self.head(from, outputs, word)).collect()
+            words(batch, targets.len())
+                .iter()
+                .flat_map(|word| self.head(from, outputs, *word))
+                .collect()
         };
         let mut logits: Vec<Vec<f32>> = heads.map(of_head).collect();
         if self.infinite_after.is_some_and(|updates| self.updates() >= updates) {
