@@ -11,7 +11,7 @@
 //! because scikit-learn's does. Labels are numbers; a token whose true label is [`IGNORE`](crate::base::IGNORE) counts nowhere.
 //! `tests/metrics/make_fixtures.py` makes what the tests compare with.
 
-mod classification;
+mod classes;
 mod evidence;
 mod ranking;
 mod report;
@@ -19,9 +19,7 @@ mod scores;
 mod spans;
 mod table;
 
-pub use classification::{
-    BinaryScores, ClassCounts, ConfusionMatrix, binary_scores, token_accuracy,
-};
+pub use classes::{BinaryScores, ClassCounts, ConfusionMatrix, binary_scores, token_accuracy};
 pub use evidence::{Classes, Evidence, Tags};
 pub use ranking::{
     PrecisionRecallCurve, RocCurve, auroc, average_precision, precision_recall_curve, roc_curve,

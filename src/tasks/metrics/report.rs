@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::classification::{ClassCounts, kept};
+use super::classes::{ClassCounts, kept};
 use super::spans::SpanScores;
 
 /// Decimals of a report.
