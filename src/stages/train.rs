@@ -174,7 +174,7 @@ impl Stage for Recipe {
         };
         let storage = Storage {
             checkpoints: Some(context.checkpoints),
-            lineage: context.lineage,
+            warm_start: context.lineage,
             cadence: self.cadence().unwrap_or_default(),
         };
         let trained = training::train(engine.engine(), splits, self, storage, &Watch { context }).map_err(|error| {

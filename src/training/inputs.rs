@@ -22,6 +22,6 @@ pub struct Storage<'a> {
     pub checkpoints: Option<&'a Path>,
     /// A folder that belongs to this model, data and recipe whatever its `epochs`: finished states are left there, and the newest one that is
     /// not too far is where a longer training begins. Ignored when [`Recipe::horizon_parameter`] names something.
-    pub lineage: Option<&'a Path>,
+    pub warm_start: Option<&'a Path>,
     pub cadence: Cadence,
 }

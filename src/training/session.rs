@@ -1,6 +1,7 @@
 //! One training as it runs: the loop, from the first state to the last.
 
 mod best;
+mod start;
 
 use std::cell::RefCell;
 use std::time::Instant;
@@ -10,6 +11,7 @@ use crate::tasks::metrics::Metric;
 use crate::tasks::{self, Task};
 use crate::text::EncodedSplit;
 
+use self::start::{Found, Search, Start};
 use super::adamw::{Update, clip_coefficient};
 use super::cadence::Spent;
 use super::checkpoint::CheckpointError;
@@ -65,6 +67,17 @@ struct LastCheckpoint {
     cost: Spent,
 }
 
+/// What came of a forward and a backward.
+struct Pass {
+    /// Of each task.
+    losses: Vec<Option<f64>>,
+    /// Their weighted sum.
+    loss: f64,
+    /// Of the gradient.
+    norm: f64,
+    tokens: usize,
+}
+
 /// Exponentially smoothed.
 #[derive(Default)]
 struct Speed {
@@ -86,59 +99,24 @@ impl<'a> Session<'a> {
         let longest = (0..sequences).map(|row| data.train.range(row).len()).max().unwrap_or(0);
         let mut coverage = Coverage::new(engine.parameters(), longest);
         let training = super::identity::of_training(engine.parameters(), data, recipe);
-        let lineage = storage
-            .lineage
-            .filter(|_| recipe.horizon_parameter().is_none())
-            .map(Checkpoints::read_only);
-
-        let mut checkpoints = None;
-        if let Some(folder) = storage.checkpoints {
-            checkpoints = Checkpoints::open(folder)?;
-            if checkpoints.is_none() {
-                observer.notice(&Notice::CheckpointsBusy { folder: folder.to_path_buf() });
-            }
+        // Only where the first steps are the same however many there will be.
+        let shorter = storage.warm_start.filter(|_| recipe.horizon_parameter().is_none());
+        let shorter = shorter.map(Checkpoints::read_only);
+        let checkpoints = storage.checkpoints.map(Checkpoints::open).transpose()?.flatten();
+        if let (Some(folder), None) = (storage.checkpoints, &checkpoints) {
+            observer.notice(&Notice::CheckpointsBusy { folder: folder.to_path_buf() });
         }
-        let mut passed_over = false;
-        let mut unusable = |path: &std::path::Path, error: &CheckpointError| {
-            observer.notice(&Notice::UnusableCheckpoint {
-                path: path.to_path_buf(),
-                reason: error.reason(path),
-            });
-            passed_over = true;
+        let search = Search { training: &training, total_steps, observer };
+        let start = search.start(checkpoints.as_ref(), shorter.as_ref(), engine)?;
+        let (resumed_from, saved) = (start.step(), start.own_step());
+        let Found { state, history, best_weights } = match start {
+            Start::Resumed(found) | Start::Extended(found) => found,
+            Start::Fresh => Found {
+                state: State::new(training, coverage.names()),
+                history: Vec::new(),
+                best_weights: None,
+            },
         };
-        let mut found = None;
-        if let Some(checkpoints) = &checkpoints {
-            found = checkpoints.load_newest(&training, total_steps, engine, &mut unusable)?;
-        }
-        let mut extended = None;
-        if let (None, Some(lineage)) = (&found, &lineage) {
-            extended = lineage.load_newest(&training, total_steps, engine, &mut unusable)?;
-        }
-        let mut best_weights = None;
-        if let (Some((state, _)), Some(lineage)) = (&extended, &lineage) {
-            observer.notice(&Notice::Extended { step: state.step, total_steps });
-            if let Some(best) = &state.best {
-                best_weights = Some(match &checkpoints {
-                    Some(checkpoints) => {
-                        checkpoints.adopt_best(best, lineage)?;
-                        checkpoints.open_best(best.step)?
-                    }
-                    None => BestWeights::Memory(lineage.read_best(best)?),
-                });
-            }
-        } else if let Some((state, _)) = &found {
-            observer.notice(&Notice::Resumed { step: state.step, total_steps });
-            if let (Some(best), Some(checkpoints)) = (&state.best, &checkpoints) {
-                best_weights = Some(checkpoints.open_best(best.step)?);
-            }
-        } else if passed_over {
-            observer.notice(&Notice::BeginsAnew);
-        }
-        let saved = found.as_ref().map(|(state, _)| state.step);
-        let resumed = found.or(extended);
-        let resumed_from = resumed.as_ref().map(|(state, _)| state.step);
-        let (state, history) =
-            resumed.unwrap_or_else(|| (State::new(training, coverage.names()), Vec::new()));
         coverage.restore(&state.without_gradient);
 
         let mut session = Self {
@@ -212,15 +190,39 @@ impl<'a> Session<'a> {
     fn step(&mut self) -> Result<(), TrainError> {
         let begun = Instant::now();
         let step = self.state.step;
-        let epoch = step / self.steps_per_epoch;
         let rows = self.rows_of_step(step);
+        let pass = self.accumulate(&rows)?;
+        let learning_rate = self.learning_rates.at(step);
+        if pass.loss.is_finite() && pass.norm.is_finite() {
+            self.update(pass.norm, learning_rate)?;
+        } else {
+            self.pass_over(&pass, rows)?;
+        }
+        self.log(&pass, learning_rate);
+        self.guard()?;
+
+        let seconds = begun.elapsed().as_secs_f64();
+        self.timings.push(Timing { step: step + 1, seconds, tokens: pass.tokens as u64 });
+        self.speed.add(seconds, pass.tokens);
+        self.observer.progress(&Progress {
+            step: step + 1,
+            total_steps: self.total_steps,
+            epoch: step / self.steps_per_epoch + 1,
+            loss: pass.loss,
+            learning_rate,
+            tokens_per_s: self.speed.tokens / self.speed.seconds,
+        });
+        Ok(())
+    }
+
+    /// Forward and backward over all batches of a step.
+    fn accumulate(&mut self, rows: &[u32]) -> Result<Pass, TrainError> {
         let batches = rows
             .chunks(self.recipe.batch_size)
             .map(|rows| tasks::batch(&self.tasks, self.data.train, rows))
             .collect::<Result<Vec<_>, _>>()
             .map_err(EngineError::from)?;
-        let tokens: usize = batches.iter().map(Batch::len).sum();
-
+        let tokens = batches.iter().map(Batch::len).sum();
         let options = tasks::loss_options(&self.tasks, &batches);
         let mut losses = Losses::default();
         for batch in &batches {
@@ -228,53 +230,63 @@ impl<'a> Session<'a> {
         }
         let norm = self.engine.gradient_norm()?;
         let (losses, loss) = self.loss_of(&losses);
-        let [ner_loss, anomaly_loss] = loss_columns(&self.tasks, &losses);
-        let learning_rate = self.learning_rates.at(step);
+        Ok(Pass { losses, loss, norm, tokens })
+    }
 
-        if loss.is_finite() && norm.is_finite() {
-            if !self.coverage.is_complete() {
-                self.coverage.look(self.engine)?;
-                self.state.without_gradient = self.coverage.names();
-            }
-            self.engine.step(&Update {
-                learning_rate,
-                betas: self.recipe.betas.into(),
-                eps: self.recipe.eps,
-                weight_decay: self.recipe.weight_decay,
-                gradient_scale: clip_coefficient(
-                    norm,
-                    Some(self.recipe.max_grad_norm).filter(|limit| *limit > 0.0),
-                ),
-            })?;
-        } else {
-            self.engine.discard();
-            let what = if loss.is_finite() { "gradient" } else { "loss" };
-            if self.recipe.on_nonfinite == OnNonfinite::Stop {
-                return Err(TrainError::NotFinite {
-                    step: step + 1,
-                    what,
-                    rows,
-                    checkpoint: self.last_good_checkpoint(),
-                });
-            }
-            self.state.skipped += 1;
-            self.observer.notice(&Notice::Skipped { step: step + 1, what });
+    /// Moves the weights along a gradient of this norm.
+    fn update(&mut self, norm: f64, learning_rate: f64) -> Result<(), TrainError> {
+        if !self.coverage.is_complete() {
+            self.coverage.look(self.engine)?;
+            self.state.without_gradient = self.coverage.names();
         }
+        let limit = Some(self.recipe.max_grad_norm).filter(|limit| *limit > 0.0);
+        self.engine.step(&Update {
+            learning_rate,
+            betas: self.recipe.betas.into(),
+            eps: self.recipe.eps,
+            weight_decay: self.recipe.weight_decay,
+            gradient_scale: clip_coefficient(norm, limit),
+        })?;
+        Ok(())
+    }
 
-        self.state.step = step + 1;
+    /// Leaves the weights as they are where something is not finite, unless the recipe has the training end there.
+    fn pass_over(&mut self, pass: &Pass, rows: Vec<u32>) -> Result<(), TrainError> {
+        let step = self.state.step + 1;
+        self.engine.discard();
+        let what = if pass.loss.is_finite() { "gradient" } else { "loss" };
+        if self.recipe.on_nonfinite == OnNonfinite::Stop {
+            let checkpoint = self.last_good_checkpoint();
+            return Err(TrainError::NotFinite { step, what, rows, checkpoint });
+        }
+        self.state.skipped += 1;
+        self.observer.notice(&Notice::Skipped { step, what });
+        Ok(())
+    }
+
+    /// Counts a step that was made, and writes it down.
+    fn log(&mut self, pass: &Pass, learning_rate: f64) {
+        let epoch = self.state.step / self.steps_per_epoch;
+        self.state.step += 1;
         self.state.updates = self.engine.updates();
+        let [ner_loss, anomaly_loss] = loss_columns(&self.tasks, &pass.losses);
         self.history.push(Row {
             split: RowSplit::Train,
-            step: step + 1,
+            step: self.state.step,
             epoch: epoch + 1,
             learning_rate: Some(learning_rate),
-            loss,
+            loss: pass.loss,
             ner_loss,
             anomaly_loss,
-            grad_norm: Some(norm),
+            grad_norm: Some(pass.norm),
             watched: None,
         });
-        if self.state.step.is_multiple_of(self.steps_per_epoch)
+    }
+
+    /// Ends a training that would come to nothing, in silence.
+    fn guard(&self) -> Result<(), TrainError> {
+        let step = self.state.step;
+        if step.is_multiple_of(self.steps_per_epoch)
             && self.state.updates > 0
             && !self.coverage.is_complete()
         {
@@ -283,22 +295,9 @@ impl<'a> Session<'a> {
                 help: self.coverage.head().and_then(|head| self.tasks[head].without_gradient()),
             });
         }
-
         if self.skipped_in_a_row() == SPOILT {
-            return Err(TrainError::Spoilt { step: step + 1, skipped: SPOILT });
+            return Err(TrainError::Spoilt { step, skipped: SPOILT });
         }
-
-        let seconds = begun.elapsed().as_secs_f64();
-        self.timings.push(Timing { step: step + 1, seconds, tokens: tokens as u64 });
-        self.speed.add(seconds, tokens);
-        self.observer.progress(&Progress {
-            step: step + 1,
-            total_steps: self.total_steps,
-            epoch: epoch + 1,
-            loss,
-            learning_rate,
-            tokens_per_s: self.speed.tokens / self.speed.seconds,
-        });
         Ok(())
     }
 
@@ -480,7 +479,7 @@ impl<'a> Session<'a> {
     /// Leaves the finished state where a training with more epochs finds it. Its absence costs only time, and so does failing to write it.
     fn leave_for_longer_trainings(&mut self) {
         let Some(folder) =
-            self.storage.lineage.filter(|_| self.recipe.horizon_parameter().is_none())
+            self.storage.warm_start.filter(|_| self.recipe.horizon_parameter().is_none())
         else {
             return;
         };
@@ -497,15 +496,15 @@ impl<'a> Session<'a> {
             return;
         }
         let left = || -> Result<(), CheckpointError> {
-            // Another training of the same lineage is leaving its own state.
-            let Some(lineage) = Checkpoints::open(folder)? else { return Ok(()) };
+            // Another training that could go on from here is leaving its own state.
+            let Some(shared) = Checkpoints::open(folder)? else { return Ok(()) };
             match (&self.state.best, &self.checkpoints) {
-                (Some(best), Some(checkpoints)) => lineage.adopt_best(best, checkpoints)?,
+                (Some(best), Some(checkpoints)) => shared.adopt_best(best, checkpoints)?,
                 // Weights that only memory holds are not worth a second path: such a state is not left.
                 (Some(_), None) => return Ok(()),
                 (None, _) => {}
             }
-            lineage.save_finished(&self.state, &self.history, self.engine)
+            shared.save_finished(&self.state, &self.history, self.engine)
         };
         self.tell(left());
     }

@@ -256,7 +256,7 @@ fn a_checkpoint_after_every_step_changes_no_bit() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut engine = CpuEngine::new(model());
     let storage =
-        Storage { checkpoints: Some(folder.path()), lineage: None, cadence: Cadence::every(1) };
+        Storage { checkpoints: Some(folder.path()), warm_start: None, cadence: Cadence::every(1) };
     run(&mut engine, &recipe(), storage, &()).expect("it trains");
     assert_eq!(bits(&weights(&engine)), bits(&undisturbed(&recipe()).0));
 }

@@ -9,12 +9,12 @@ fn constant() -> Recipe {
 }
 
 fn extend(from: &Recipe, to: &Recipe, with_checkpoints: bool) -> (Toy, Trained, Vec<Notice>) {
-    let (folder, lineage) =
+    let (folder, shared) =
         (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
     let checkpoints = [folder.path().join("short"), folder.path().join("long")];
     let storage = |index: usize| Storage {
         checkpoints: with_checkpoints.then_some(&checkpoints[index]),
-        lineage: Some(lineage.path()),
+        warm_start: Some(shared.path()),
         ..Storage::default()
     };
     run(&mut Toy::new(), from, Storage { checkpoints: Some(&checkpoints[0]), ..storage(0) }, &())
@@ -58,18 +58,18 @@ fn an_evaluation_that_only_the_shorter_training_made_leaves_no_trace() {
 fn neither_does_one_that_a_checkpoint_of_the_end_has_kept() {
     let short = Recipe { evaluate_every: Some(7), ..constant() };
     let long = Recipe { epochs: 5, ..short.clone() };
-    let (folder, lineage) =
+    let (folder, shared) =
         (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
     let [first, second] = ["short", "long"].map(|name| folder.path().join(name));
     let storage = |checkpoints| Storage {
         checkpoints: Some(checkpoints),
-        lineage: Some(lineage.path()),
+        warm_start: Some(shared.path()),
         ..Storage::default()
     };
     let mut toy = Toy::new();
     {
         // Somebody else leaves a state there, so that this training cannot.
-        let _busy = Checkpoints::open(lineage.path()).expect("a folder").expect("nobody else");
+        let _busy = Checkpoints::open(shared.path()).expect("a folder").expect("nobody else");
         let trained = run(&mut toy, &short, storage(&first), &()).expect("it trains");
         trained.save(&toy, storage(&first)).expect("the disk takes it");
     }

@@ -9,7 +9,7 @@ use pipeline::training::{
 use crate::toy::{Toy, Watcher, metric, recipe, run, undisturbed};
 
 fn storage(folder: &std::path::Path, cadence: Cadence) -> Storage<'_> {
-    Storage { checkpoints: Some(folder), lineage: None, cadence }
+    Storage { checkpoints: Some(folder), warm_start: None, cadence }
 }
 
 /// Everything that must not depend on interruptions.
