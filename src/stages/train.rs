@@ -24,7 +24,7 @@ use crate::stages::artifacts::{Backbone, Checkpoint, Encoded, Heads, files};
 use crate::tasks::metrics::Scores;
 use crate::tasks::{self, Contents, classification};
 use crate::text::{Corpus, EncodedSplit, LabelSet, Split};
-use crate::training::{self, Checkpoints, ModelEngine, Storage, TrainError, Trained};
+use crate::training::{self, ModelEngine, SavedStates, Storage, TrainError, Trained};
 
 pub use crate::training::Recipe;
 pub use memory::memory;
@@ -103,7 +103,7 @@ impl Stage for Recipe {
         // Nobody knows the end of a training whose texts are not counted, but only foreseen.
         let counted = texts.filter(|texts| texts.tokens_per_text.is_some());
         let last_step = counted.map_or(u64::MAX, |texts| self.total_steps(texts.train));
-        let made = |folder: &PathBuf| Checkpoints::read_only(folder).newest_readable(last_step);
+        let made = |folder: &PathBuf| SavedStates::read_only(folder).newest_readable(last_step);
         let steps_made = here.saved.iter().find_map(made).unwrap_or(0);
         let length = known::max_length(inputs, "data");
         let speeds = here.speeds.downcast_ref::<Speeds>();
@@ -173,7 +173,7 @@ impl Stage for Recipe {
             labels,
         };
         let storage = Storage {
-            checkpoints: Some(context.checkpoints),
+            saved: Some(context.checkpoints),
             warm_start: context.lineage,
             cadence: self.cadence().unwrap_or_default(),
         };
@@ -272,7 +272,7 @@ fn failed(error: TrainError, data: &Encoded) -> StageError {
     let help = error.help();
     let message = match &error {
         TrainError::Cancelled { .. } => return StageError::Cancelled,
-        TrainError::NotFinite { rows, checkpoint, .. } => {
+        TrainError::NotFinite { rows, last_good, .. } => {
             let examples = data.examples(Split::Train).unwrap_or_default();
             let lines: Vec<_> = rows
                 .iter()
@@ -280,7 +280,7 @@ fn failed(error: TrainError, data: &Encoded) -> StageError {
                 .map(|example| example.line.to_string())
                 .collect();
             let lines = training::some_of(&lines);
-            let checkpoint = checkpoint.map_or_else(
+            let checkpoint = last_good.map_or_else(
                 || "there is no earlier checkpoint".to_owned(),
                 |step| format!("the last good checkpoint is that of step {step}"),
             );

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How often a checkpoint is written. It never changes a result.
+/// How often a saved state is written. It never changes a result.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cadence {
     /// After this many steps; `None` goes by time.
@@ -16,8 +16,8 @@ pub struct Cadence {
 /// What writing has taken, for [`Cadence::is_due`].
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Spent {
-    /// Writing the last checkpoint.
-    pub checkpoint: Duration,
+    /// Writing the last saved state.
+    pub state: Duration,
     /// Writing best weights since, those that might have waited in memory.
     pub best: Duration,
 }
@@ -43,10 +43,10 @@ impl Cadence {
         steps > 0 && wanted && self.affords(elapsed, cost)
     }
 
-    /// Whether writing, `elapsed` after the last checkpoint, stays within the budget.
+    /// Whether writing, `elapsed` after the last saved state, stays within the budget.
     #[must_use]
     pub fn affords(&self, elapsed: Duration, cost: Spent) -> bool {
-        elapsed.as_secs_f64() >= (cost.checkpoint + cost.best).as_secs_f64() / self.budget
+        elapsed.as_secs_f64() >= (cost.state + cost.best).as_secs_f64() / self.budget
     }
 }
 
@@ -55,10 +55,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_checkpoint_waits_until_the_last_ones_cost_is_within_the_budget() {
+    fn a_saved_state_waits_until_the_last_ones_cost_is_within_the_budget() {
         let cadence = Cadence::default();
         let (minute, second) = (Duration::from_secs(60), Duration::from_secs(1));
-        let cost = |checkpoint| Spent { checkpoint, best: Duration::ZERO };
+        let cost = |state| Spent { state, best: Duration::ZERO };
         assert!(!cadence.is_due(10, minute - second, cost(Duration::ZERO)));
         assert!(cadence.is_due(10, minute, cost(second)));
         assert!(!cadence.is_due(10, minute, cost(second * 2)));
@@ -70,14 +70,14 @@ mod tests {
     fn best_weights_count_in_the_budget() {
         let cadence = Cadence::default();
         let second = Duration::from_secs(1);
-        let cost = Spent { checkpoint: second * 2, best: second };
+        let cost = Spent { state: second * 2, best: second };
         assert!(!cadence.is_due(10, second * 149, cost) && !cadence.affords(second * 149, cost));
         assert!(cadence.is_due(10, second * 150, cost) && cadence.affords(second * 150, cost));
     }
 
     #[test]
     fn a_cadence_of_steps_goes_by_steps_alone() {
-        let cost = Spent { checkpoint: Duration::from_secs(9), best: Duration::from_secs(9) };
+        let cost = Spent { state: Duration::from_secs(9), best: Duration::from_secs(9) };
         assert!(Cadence::every(2).is_due(2, Duration::ZERO, cost));
         assert!(!Cadence::every(2).is_due(1, Duration::from_secs(9), Spent::default()));
     }

@@ -1,7 +1,7 @@
 //! Why a training ended without a result.
 
-use super::checkpoint::CheckpointError;
 use super::engine::EngineError;
+use super::saved::SaveError;
 use crate::nn::BatchError;
 
 /// Why a training ended without a result.
@@ -16,8 +16,8 @@ pub enum TrainError {
         what: &'static str,
         /// The sequences of the step, as numbers in the training split.
         rows: Vec<u32>,
-        /// The step of the newest checkpoint from which a finite step was made.
-        checkpoint: Option<u64>,
+        /// The step of the newest last_good from which a finite step was made.
+        last_good: Option<u64>,
     },
     /// What was learnt has spoilt the weights; where steps were skipped, that does not help any more.
     #[error("{}the weights no longer give a finite loss", spoilt(*step, *skipped))]
@@ -37,7 +37,7 @@ pub enum TrainError {
         saved: bool,
     },
     #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
+    Save(#[from] SaveError),
     #[error(transparent)]
     Engine(#[from] EngineError),
 }
@@ -52,8 +52,8 @@ impl TrainError {
                 "lower `learning_rate`, set `max_grad_norm`, or pass over such steps with `on_nonfinite = \"skip\"`",
             ),
             Self::NoGradient { help: Some(help), .. } => Some(help),
-            Self::Checkpoint(CheckpointError::Full { why, .. }) => Some(why.help()),
-            Self::Checkpoint(CheckpointError::Io { .. }) => Some(
+            Self::Save(SaveError::Full { why, .. }) => Some(why.help()),
+            Self::Save(SaveError::Io { .. }) => Some(
                 "see that `outputs/checkpoints` can be written and nothing removes it; the same command goes on from what is there",
             ),
             Self::Engine(EngineError::Batch(BatchError::NoMemory { .. })) => Some(

@@ -39,7 +39,7 @@ pub struct Row {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Timing {
     pub step: u64,
-    /// From the step's beginning to its end, evaluations and checkpoints left out.
+    /// From the step's beginning to its end, evaluations and saved states left out.
     pub seconds: f64,
     pub tokens: u64,
 }
@@ -53,7 +53,7 @@ pub(super) fn loss_columns(tasks: &[Task], losses: &[Option<f64>]) -> [Option<f6
 }
 
 impl Row {
-    /// Bytes of one row in a checkpoint.
+    /// Bytes of one row in a saved state.
     pub(super) const BYTES: usize = 66;
 
     /// Fixed width, numbers as their bits, so that a row read back is the row written, not-a-number included.

@@ -1,4 +1,4 @@
-//! Which training a checkpoint belongs to.
+//! Which training a saved state belongs to.
 
 use super::inputs::Data;
 use super::recipe::Recipe;

@@ -19,7 +19,7 @@ pub struct Data<'a> {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Storage<'a> {
     /// A folder that belongs to this model, data and recipe. Without it, an interrupted training begins anew.
-    pub checkpoints: Option<&'a Path>,
+    pub saved: Option<&'a Path>,
     /// A folder that belongs to this model, data and recipe whatever its `epochs`: finished states are left there, and the newest one that is
     /// not too far is where a longer training begins. Ignored when [`Recipe::horizon_parameter`] names something.
     pub warm_start: Option<&'a Path>,

@@ -3,23 +3,21 @@
 //! The life of a training, as [`train`] runs it:
 //!
 //! 1. a [`Recipe`] says how; [`Data`] says on what; an [`Engine`] holds the model, its gradient and the optimiser's state;
-//! 2. the newest usable checkpoint of the same training is loaded, else the finished state of one with fewer epochs;
+//! 2. the newest usable saved state of the same training is loaded, else the finished state of one with fewer epochs;
 //! 3. each step gathers its sequences in the epoch's own order ([`order`]), adds up their gradient, clips it and makes one pass of AdamW
 //!    ([`adamw`]) with the learning rate of that step ([`schedule`]);
 //! 4. evaluations look at the validation split ([`predict`], [`score`](crate::tasks::score)), keep the best weights and may stop the training;
-//! 5. checkpoints are written as often as their cost allows ([`Cadence`]), and when the [`Observer`] asks to stop;
+//! 5. saved states are written as often as their cost allows ([`Cadence`]), and when the [`Observer`] asks to stop;
 //! 6. [`Trained`] has the history; the engine has the weights.
 //!
 //! The same model, data and recipe give the same bits on the same machine, whatever the number of threads and wherever the training was
-//! interrupted. Clocks decide when a checkpoint is written, and nothing else.
+//! interrupted. Clocks decide when a saved state is written, and nothing else.
 //!
 //! There is no stage, key or store here, and no gradient is worked out: the models do that.
 
 pub mod adamw;
 mod cadence;
 mod candle;
-mod checkpoint;
-mod checkpoints;
 mod coverage;
 mod cpu;
 mod device;
@@ -32,6 +30,7 @@ mod observer;
 pub mod order;
 mod predict;
 mod recipe;
+mod saved;
 pub mod schedule;
 mod session;
 mod state;
@@ -39,8 +38,6 @@ mod train;
 
 pub use cadence::Cadence;
 pub use candle::CandleEngine;
-pub use checkpoint::{CheckpointError, Verified as VerifiedCheckpoint};
-pub use checkpoints::Checkpoints;
 pub use cpu::CpuEngine;
 pub use device::ModelEngine;
 pub use engine::{Engine, EngineError, StateVector};
@@ -50,6 +47,7 @@ pub use inputs::{Data, Storage};
 pub use observer::{Notice, Observer, Progress};
 pub use predict::predict;
 pub use recipe::{CheckpointEvery, Dtype, EarlyStopping, OnNonfinite, Recipe};
+pub use saved::{SaveError, SavedStates, VerifiedState};
 pub use schedule::{Schedule, Warmup};
 pub use state::{Best, State};
 pub use train::{Trained, train};

@@ -17,7 +17,7 @@ pub trait Observer {
     /// Something worth reading once.
     fn notice(&self, _notice: &Notice) {}
 
-    /// Asked before every step: with `true`, a checkpoint is saved and the training ends as cancelled.
+    /// Asked before every step: with `true`, a saved state is saved and the training ends as cancelled.
     fn cancelled(&self) -> bool {
         false
     }
@@ -35,25 +35,25 @@ pub struct Progress {
     pub epoch: u64,
     pub loss: f64,
     pub learning_rate: f64,
-    /// Of the last steps, smoothed; evaluations and checkpoints left out.
+    /// Of the last steps, smoothed; evaluations and saved states left out.
     pub tokens_per_s: f64,
 }
 
 /// Something that happened and changes no result.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Notice {
-    /// The training goes on from a checkpoint.
+    /// The training goes on from a saved state.
     Resumed { step: u64, total_steps: u64 },
     /// The training starts from the finished state of one with fewer epochs.
     Extended { step: u64, total_steps: u64 },
-    /// A checkpoint cannot be used; an older one is looked for.
-    UnusableCheckpoint { path: PathBuf, reason: String },
-    /// There were checkpoints, and none could be used.
+    /// A saved state cannot be used; an older one is looked for.
+    UnusableState { path: PathBuf, reason: String },
+    /// There were saved states, and none could be used.
     BeginsAnew,
-    /// A checkpoint could not be written; training goes on.
-    CheckpointFailed { reason: String },
-    /// Another process holds the folder of checkpoints, so this one writes none.
-    CheckpointsBusy { folder: PathBuf },
+    /// A saved state could not be written; training goes on.
+    NotSaved { reason: String },
+    /// Another process holds the folder of saved states, so this one writes none.
+    StatesBusy { folder: PathBuf },
     /// A step was skipped because its loss or gradient was not finite.
     Skipped { step: u64, what: &'static str },
     /// No improvement for `patience` evaluations.
@@ -71,10 +71,10 @@ impl Notice {
             | Self::Extended { .. }
             | Self::StoppedEarly { .. }
             | Self::KeptBest { .. } => false,
-            Self::UnusableCheckpoint { .. }
+            Self::UnusableState { .. }
             | Self::BeginsAnew
-            | Self::CheckpointFailed { .. }
-            | Self::CheckpointsBusy { .. }
+            | Self::NotSaved { .. }
+            | Self::StatesBusy { .. }
             | Self::Skipped { .. } => true,
         }
     }
@@ -92,7 +92,7 @@ impl std::fmt::Display for Notice {
                     "continues a shorter training of the same recipe: {step} of {total_steps} steps are made"
                 )
             }
-            Self::UnusableCheckpoint { path, reason } => {
+            Self::UnusableState { path, reason } => {
                 write!(
                     formatter,
                     "the checkpoint `{}` cannot be used: {reason}; looking for an older one",
@@ -102,11 +102,11 @@ impl std::fmt::Display for Notice {
             Self::BeginsAnew => {
                 write!(formatter, "there is no older one: the training begins at its first step")
             }
-            Self::CheckpointFailed { reason } => write!(
+            Self::NotSaved { reason } => write!(
                 formatter,
                 "no checkpoint could be written, training goes on without: {reason}"
             ),
-            Self::CheckpointsBusy { folder } => {
+            Self::StatesBusy { folder } => {
                 write!(
                     formatter,
                     "another process trains with the checkpoints in `{}`, so this one keeps none",

@@ -14,8 +14,6 @@ use crate::text::EncodedSplit;
 use self::start::{Found, Search, Start};
 use super::adamw::{Update, clip_coefficient};
 use super::cadence::Spent;
-use super::checkpoint::CheckpointError;
-use super::checkpoints::{BestWeights, Checkpoints};
 use super::coverage::Coverage;
 use super::engine::{Engine, EngineError};
 use super::error::TrainError;
@@ -25,6 +23,8 @@ use super::observer::{Notice, Observer, Progress};
 use super::order::epoch_order;
 use super::predict::predict;
 use super::recipe::{OnNonfinite, Recipe};
+use super::saved::SaveError;
+use super::saved::{BestWeights, SavedStates};
 use super::schedule::LearningRate;
 use super::state::{Best, State};
 
@@ -39,14 +39,14 @@ pub(super) struct Session<'a> {
     steps_per_epoch: u64,
     pub(super) total_steps: u64,
     storage: Storage<'a>,
-    checkpoints: Option<Checkpoints>,
+    states: Option<SavedStates>,
     observer: &'a dyn Observer,
     coverage: Coverage,
     /// The order of the sequences in the epoch of this number.
     order: Option<(u64, Vec<u32>)>,
     /// The weights of `state.best`, if there is one.
     best_weights: Option<BestWeights>,
-    last_checkpoint: LastCheckpoint,
+    last_save: LastSave,
     /// Why the last attempt to write something failed, and `None` after one that did not.
     refused: RefCell<Option<String>>,
     speed: Speed,
@@ -59,7 +59,7 @@ pub(super) struct Session<'a> {
 /// Skipped steps in a row after which the weights are beyond hope: a bad batch or two are nothing like it.
 const SPOILT: usize = 100;
 
-struct LastCheckpoint {
+struct LastSave {
     /// The step that can be returned to, if any.
     step: Option<u64>,
     since: u64,
@@ -86,7 +86,7 @@ struct Speed {
 }
 
 impl<'a> Session<'a> {
-    /// Begins where a checkpoint or a shorter training ended, or at the start.
+    /// Begins where a saved state or a shorter training ended, or at the start.
     pub(super) fn open(
         engine: &'a mut dyn Engine,
         data: Data<'a>,
@@ -101,13 +101,13 @@ impl<'a> Session<'a> {
         let training = super::identity::of_training(engine.parameters(), data, recipe);
         // Only where the first steps are the same however many there will be.
         let shorter = storage.warm_start.filter(|_| recipe.horizon_parameter().is_none());
-        let shorter = shorter.map(Checkpoints::read_only);
-        let checkpoints = storage.checkpoints.map(Checkpoints::open).transpose()?.flatten();
-        if let (Some(folder), None) = (storage.checkpoints, &checkpoints) {
-            observer.notice(&Notice::CheckpointsBusy { folder: folder.to_path_buf() });
+        let shorter = shorter.map(SavedStates::read_only);
+        let states = storage.saved.map(SavedStates::open).transpose()?.flatten();
+        if let (Some(folder), None) = (storage.saved, &states) {
+            observer.notice(&Notice::StatesBusy { folder: folder.to_path_buf() });
         }
         let search = Search { training: &training, total_steps, observer };
-        let start = search.start(checkpoints.as_ref(), shorter.as_ref(), engine)?;
+        let start = search.start(states.as_ref(), shorter.as_ref(), engine)?;
         let (resumed_from, saved) = (start.step(), start.own_step());
         let Found { state, history, best_weights } = match start {
             Start::Resumed(found) | Start::Extended(found) => found,
@@ -129,12 +129,12 @@ impl<'a> Session<'a> {
             steps_per_epoch: recipe.steps_per_epoch(sequences),
             total_steps,
             storage,
-            checkpoints,
+            states,
             observer,
             coverage,
             order: None,
             best_weights,
-            last_checkpoint: LastCheckpoint {
+            last_save: LastSave {
                 step: saved,
                 since: state.step,
                 at: Instant::now(),
@@ -165,7 +165,7 @@ impl<'a> Session<'a> {
             if self.observer.cancelled() {
                 return Err(self.cancel());
             }
-            let last = &self.last_checkpoint;
+            let last = &self.last_save;
             if self.storage.cadence.is_due(
                 self.state.step - last.since,
                 last.at.elapsed(),
@@ -256,8 +256,8 @@ impl<'a> Session<'a> {
         self.engine.discard();
         let what = if pass.loss.is_finite() { "gradient" } else { "loss" };
         if self.recipe.on_nonfinite == OnNonfinite::Stop {
-            let checkpoint = self.last_good_checkpoint();
-            return Err(TrainError::NotFinite { step, what, rows, checkpoint });
+            let last_good = self.last_good_state();
+            return Err(TrainError::NotFinite { step, what, rows, last_good });
         }
         self.state.skipped += 1;
         self.observer.notice(&Notice::Skipped { step, what });
@@ -346,8 +346,8 @@ impl<'a> Session<'a> {
     }
 
     /// The newest one whose weights are known to give a finite loss: that of the step after it.
-    fn last_good_checkpoint(&self) -> Option<u64> {
-        self.checkpoints.as_ref()?.newest_before(self.state.step)
+    fn last_good_state(&self) -> Option<u64> {
+        self.states.as_ref()?.newest_before(self.state.step)
     }
 
     /// The sequences of one step, in order.
@@ -436,28 +436,24 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Writes a checkpoint if there is a folder for it. A training does not fail because it cannot be saved: it goes on, and says so.
+    /// Writes a saved state if there is a folder for it. A training does not fail because it cannot be saved: it goes on, and says so.
     fn save(&mut self) -> bool {
         let begun = Instant::now();
         let settled = self.settle_best();
-        let Some(checkpoints) = &self.checkpoints else { return false };
-        let saved = settled
-            && self.tell(checkpoints.save(&self.state, &self.history, self.engine)).is_some();
+        let Some(states) = &self.states else { return false };
+        let saved =
+            settled && self.tell(states.save(&self.state, &self.history, self.engine)).is_some();
         if saved {
-            self.last_checkpoint.step = Some(self.state.step);
+            self.last_save.step = Some(self.state.step);
         }
-        let cost = Spent { checkpoint: begun.elapsed(), ..Spent::default() };
-        self.last_checkpoint = LastCheckpoint {
-            since: self.state.step,
-            at: Instant::now(),
-            cost,
-            ..self.last_checkpoint
-        };
+        let cost = Spent { state: begun.elapsed(), ..Spent::default() };
+        self.last_save =
+            LastSave { since: self.state.step, at: Instant::now(), cost, ..self.last_save };
         saved
     }
 
     /// Says that something could not be written: once, and again only for another reason or after something else could be.
-    fn tell<T>(&self, written: Result<T, CheckpointError>) -> Option<T> {
+    fn tell<T>(&self, written: Result<T, SaveError>) -> Option<T> {
         let error = match written {
             Ok(written) => {
                 self.refused.take();
@@ -466,13 +462,13 @@ impl<'a> Session<'a> {
             Err(error) => error,
         };
         if self.refused.replace(Some(error.cause())).as_ref() != Some(&error.cause()) {
-            self.observer.notice(&Notice::CheckpointFailed { reason: error.to_string() });
+            self.observer.notice(&Notice::NotSaved { reason: error.to_string() });
         }
         None
     }
 
     fn cancel(&mut self) -> TrainError {
-        let saved = self.last_checkpoint.step == Some(self.state.step) || self.save();
+        let saved = self.last_save.step == Some(self.state.step) || self.save();
         TrainError::Cancelled { step: self.state.step, saved }
     }
 
@@ -484,22 +480,22 @@ impl<'a> Session<'a> {
             return;
         };
         if self.resumed_from == Some(self.state.step)
-            && Checkpoints::read_only(folder).has(self.state.step)
+            && SavedStates::read_only(folder).has(self.state.step)
         {
             return;
         }
-        // It went on from a checkpoint that was written after the evaluation of the end.
+        // It went on from a saved state that was written after the evaluation of the end.
         if self.is_evaluated() && !self.is_step_of_evaluation() {
             return;
         }
-        if self.checkpoints.is_some() && !self.settle_best() {
+        if self.states.is_some() && !self.settle_best() {
             return;
         }
-        let left = || -> Result<(), CheckpointError> {
+        let left = || -> Result<(), SaveError> {
             // Another training that could go on from here is leaving its own state.
-            let Some(shared) = Checkpoints::open(folder)? else { return Ok(()) };
-            match (&self.state.best, &self.checkpoints) {
-                (Some(best), Some(checkpoints)) => shared.adopt_best(best, checkpoints)?,
+            let Some(shared) = SavedStates::open(folder)? else { return Ok(()) };
+            match (&self.state.best, &self.states) {
+                (Some(best), Some(states)) => shared.adopt_best(best, states)?,
                 // Weights that only memory holds are not worth a second path: such a state is not left.
                 (Some(_), None) => return Ok(()),
                 (None, _) => {}

@@ -3,14 +3,14 @@
 use crate::tasks::metrics::Metric;
 use crate::text::EncodedSplit;
 
-use super::checkpoint::CheckpointError;
-use super::checkpoints::Checkpoints;
 use super::engine::Engine;
 use super::error::TrainError;
 use super::history::{Row, Timing};
 use super::inputs::{Data, Storage};
 use super::observer::Observer;
 use super::recipe::Recipe;
+use super::saved::SaveError;
+use super::saved::SavedStates;
 use super::session::Session;
 use super::state::{Best, State};
 
@@ -34,34 +34,34 @@ pub struct Trained {
 }
 
 impl Trained {
-    /// Leaves a checkpoint of the end, for who could not store the result: the next attempt then has nothing to train. Where the engine holds
+    /// Leaves a saved state of the end, for who could not store the result: the next attempt then has nothing to train. Where the engine holds
     /// earlier, better weights, the training has left one before it took those.
     ///
     /// * `engine`: as the training left it
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn save(&self, engine: &dyn Engine, storage: Storage<'_>) -> Result<(), CheckpointError> {
+    pub fn save(&self, engine: &dyn Engine, storage: Storage<'_>) -> Result<(), SaveError> {
         if self.best.as_ref().is_some_and(|best| best.step != self.steps) {
             return Ok(());
         }
-        let Some(folder) = storage.checkpoints else { return Ok(()) };
-        let Some(checkpoints) = Checkpoints::open(folder)? else { return Ok(()) };
-        if checkpoints.has(self.steps) {
+        let Some(folder) = storage.saved else { return Ok(()) };
+        let Some(states) = SavedStates::open(folder)? else { return Ok(()) };
+        if states.has(self.steps) {
             return Ok(());
         }
         let mut state = self.state.clone();
         if let Some(best) = &mut state.best {
-            best.digest = Some(checkpoints.save_best(best.step, engine)?.0);
+            best.digest = Some(states.save_best(best.step, engine)?.0);
         }
-        checkpoints.save(&state, &self.history, engine)
+        states.save(&state, &self.history, engine)
     }
 }
 
 /// Trains the model in `engine`.
 ///
 /// The same model, data and recipe give the same bits on the same machine, whatever the number of threads of the current pool, whenever
-/// checkpoints are written, and wherever the training was interrupted and continued.
+/// saved states are written, and wherever the training was interrupted and continued.
 ///
 /// ```ignore
 /// let mut engine = CpuEngine::new(model);

@@ -238,7 +238,7 @@ fn a_training_resumed_at_any_step_ends_in_the_same_bits() {
     let (expected, whole) = undisturbed(&recipe());
     for moment in 0.. {
         let folder = tempfile::tempdir().expect("a folder");
-        let storage = Storage { checkpoints: Some(folder.path()), ..Storage::default() };
+        let storage = Storage { saved: Some(folder.path()), ..Storage::default() };
         if run(&mut CpuEngine::new(model()), &recipe(), storage, &Watcher::cancelling_at(moment))
             .is_ok()
         {
@@ -252,21 +252,21 @@ fn a_training_resumed_at_any_step_ends_in_the_same_bits() {
 }
 
 #[test]
-fn a_checkpoint_after_every_step_changes_no_bit() {
+fn a_saved_state_after_every_step_changes_no_bit() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut engine = CpuEngine::new(model());
     let storage =
-        Storage { checkpoints: Some(folder.path()), warm_start: None, cadence: Cadence::every(1) };
+        Storage { saved: Some(folder.path()), warm_start: None, cadence: Cadence::every(1) };
     run(&mut engine, &recipe(), storage, &()).expect("it trains");
     assert_eq!(bits(&weights(&engine)), bits(&undisturbed(&recipe()).0));
 }
 
 #[test]
-fn a_training_in_candles_operations_resumes_from_its_checkpoint() {
+fn a_training_in_candles_operations_resumes_from_its_saved_state() {
     let mut whole = candle();
     run(&mut whole, &recipe(), Storage::default(), &()).expect("it trains");
     let folder = tempfile::tempdir().expect("a folder");
-    let storage = Storage { checkpoints: Some(folder.path()), ..Storage::default() };
+    let storage = Storage { saved: Some(folder.path()), ..Storage::default() };
     run(&mut candle(), &recipe(), storage, &Watcher::cancelling_at(5))
         .expect_err("it is interrupted");
     let mut resumed = candle();
@@ -284,7 +284,7 @@ fn one_two_and_three_threads_give_the_same_bits() {
 }
 
 #[test]
-fn activation_checkpointing_changes_no_bit() {
+fn activation_saved_stateing_changes_no_bit() {
     let mut engine =
         CpuEngine::new(model()).with_workspace(Workspace::new().recompute_layers(true));
     let trained = run(&mut engine, &recipe(), Storage::default(), &()).expect("it trains");
@@ -294,7 +294,7 @@ fn activation_checkpointing_changes_no_bit() {
 }
 
 #[test]
-fn activation_checkpointing_changes_no_bit_in_candles_operations() {
+fn activation_saved_stateing_changes_no_bit_in_candles_operations() {
     let weights = [false, true].map(|checkpointing| {
         let mut engine = candle().with_activation_checkpointing(checkpointing);
         run(&mut engine, &recipe(), Storage::default(), &()).expect("it trains");

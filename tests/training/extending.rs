@@ -1,6 +1,6 @@
 //! A training with more epochs goes on from the finished state of one with fewer.
 
-use pipeline::training::{Checkpoints, EarlyStopping, Notice, Recipe, Schedule, Storage, Trained};
+use pipeline::training::{EarlyStopping, Notice, Recipe, SavedStates, Schedule, Storage, Trained};
 
 use crate::toy::{Toy, Watcher, metric, recipe, run, undisturbed};
 
@@ -13,11 +13,11 @@ fn extend(from: &Recipe, to: &Recipe, with_checkpoints: bool) -> (Toy, Trained, 
         (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
     let checkpoints = [folder.path().join("short"), folder.path().join("long")];
     let storage = |index: usize| Storage {
-        checkpoints: with_checkpoints.then_some(&checkpoints[index]),
+        saved: with_checkpoints.then_some(&checkpoints[index]),
         warm_start: Some(shared.path()),
         ..Storage::default()
     };
-    run(&mut Toy::new(), from, Storage { checkpoints: Some(&checkpoints[0]), ..storage(0) }, &())
+    run(&mut Toy::new(), from, Storage { saved: Some(&checkpoints[0]), ..storage(0) }, &())
         .expect("it trains");
     let (mut toy, watcher) = (Toy::new(), Watcher::default());
     let trained = run(&mut toy, to, storage(1), &watcher).expect("it goes on");
@@ -55,21 +55,21 @@ fn an_evaluation_that_only_the_shorter_training_made_leaves_no_trace() {
 }
 
 #[test]
-fn neither_does_one_that_a_checkpoint_of_the_end_has_kept() {
+fn neither_does_one_that_a_saved_state_of_the_end_has_kept() {
     let short = Recipe { evaluate_every: Some(7), ..constant() };
     let long = Recipe { epochs: 5, ..short.clone() };
     let (folder, shared) =
         (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
     let [first, second] = ["short", "long"].map(|name| folder.path().join(name));
     let storage = |checkpoints| Storage {
-        checkpoints: Some(checkpoints),
+        saved: Some(checkpoints),
         warm_start: Some(shared.path()),
         ..Storage::default()
     };
     let mut toy = Toy::new();
     {
         // Somebody else leaves a state there, so that this training cannot.
-        let _busy = Checkpoints::open(shared.path()).expect("a folder").expect("nobody else");
+        let _busy = SavedStates::open(shared.path()).expect("a folder").expect("nobody else");
         let trained = run(&mut toy, &short, storage(&first), &()).expect("it trains");
         trained.save(&toy, storage(&first)).expect("the disk takes it");
     }

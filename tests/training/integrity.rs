@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use pipeline::text::LabelSet;
 use pipeline::training::{
-    Cadence, Checkpoints, Data, Engine as _, Notice, Recipe, Storage, TrainError, train,
+    Cadence, Data, Engine as _, Notice, Recipe, SavedStates, Storage, TrainError, train,
 };
 
 use crate::toy::{Toy, Watcher, metric, recipe, run, undisturbed};
 
 fn storage(folder: &Path) -> Storage<'_> {
-    Storage { checkpoints: Some(folder), cadence: Cadence::every(2), ..Storage::default() }
+    Storage { saved: Some(folder), cadence: Cadence::every(2), ..Storage::default() }
 }
 
 /// A folder with the checkpoints after steps 8 and 10 of a training, newest first.
@@ -42,7 +42,7 @@ fn continued(folder: &Path) -> (Option<u64>, Vec<PathBuf>) {
     let trained = run(&mut toy, &recipe(), storage(folder), &watcher).expect("it trains");
     assert_eq!(toy.bits(), undisturbed(&recipe()).0.bits());
     let unusable = watcher.notices.into_inner().into_iter().filter_map(|notice| match notice {
-        Notice::UnusableCheckpoint { path, .. } => Some(path),
+        Notice::UnusableState { path, .. } => Some(path),
         _ => None,
     });
     (trained.resumed_from, unusable.collect())
@@ -54,7 +54,7 @@ fn step(path: &Path) -> u64 {
 }
 
 #[test]
-fn a_damaged_newest_checkpoint_falls_back_to_the_one_before_and_says_so() {
+fn a_damaged_newest_saved_state_falls_back_to_the_one_before_and_says_so() {
     let (folder, [newest, before]) = interrupted();
     let mut bytes = fs::read(&newest).expect("a file");
     let middle = bytes.len() / 2;
@@ -64,7 +64,7 @@ fn a_damaged_newest_checkpoint_falls_back_to_the_one_before_and_says_so() {
 }
 
 #[test]
-fn without_a_whole_checkpoint_the_training_begins_anew() {
+fn without_a_whole_saved_state_the_training_begins_anew() {
     let (folder, [newest, before]) = interrupted();
     fs::write(&newest, b"").expect("a file");
     fs::write(&before, b"pltrain\0 and then something else that is long enough to be looked at")
@@ -73,7 +73,7 @@ fn without_a_whole_checkpoint_the_training_begins_anew() {
 }
 
 #[test]
-fn a_checkpoint_whose_best_weights_are_damaged_is_not_used() {
+fn a_saved_state_whose_best_weights_are_damaged_is_not_used() {
     let recipe = Recipe { keep_best: Some(metric("anomaly.f1")), ..recipe() };
     let folder = tempfile::tempdir().expect("a folder");
     run(&mut Toy::new(), &recipe, storage(folder.path()), &Watcher::cancelling_at(20))
@@ -88,7 +88,7 @@ fn a_checkpoint_whose_best_weights_are_damaged_is_not_used() {
     }
     let (mut toy, watcher) = (Toy::new(), Watcher::default());
     run(&mut toy, &recipe, storage(folder.path()), &watcher).expect("it trains");
-    assert!(matches!(watcher.notices.borrow()[0], Notice::UnusableCheckpoint { .. }));
+    assert!(matches!(watcher.notices.borrow()[0], Notice::UnusableState { .. }));
     assert_eq!(toy.bits(), undisturbed(&recipe).0.bits());
 }
 
@@ -109,7 +109,7 @@ fn a_flipped_bit_in_any_byte_is_found() {
 }
 
 #[test]
-fn a_checkpoint_cut_off_anywhere_is_found() {
+fn a_saved_state_cut_off_anywhere_is_found() {
     let (_folder, [newest, _]) = interrupted();
     let bytes = fs::read(&newest).expect("a file");
     for length in (0..bytes.len()).step_by(13) {
@@ -136,7 +136,7 @@ fn a_header_that_claims_terabytes_is_refused_before_anything_is_allocated() {
 }
 
 #[test]
-fn a_checkpoint_under_another_steps_name_is_not_used() {
+fn a_saved_state_under_another_steps_name_is_not_used() {
     let (folder, [newest, before]) = interrupted();
     fs::rename(&newest, newest.with_file_name("step-000000000015.checkpoint")).expect("a file");
     assert_eq!(
@@ -145,12 +145,12 @@ fn a_checkpoint_under_another_steps_name_is_not_used() {
     );
 }
 
-fn opens(path: &Path) -> Result<(), pipeline::training::CheckpointError> {
-    pipeline::training::VerifiedCheckpoint::open(path).map(drop)
+fn opens(path: &Path) -> Result<(), pipeline::training::SaveError> {
+    pipeline::training::VerifiedState::open(path).map(drop)
 }
 
 #[test]
-fn a_named_pipe_in_the_place_of_a_checkpoint_is_not_waited_for() {
+fn a_named_pipe_in_the_place_of_a_saved_state_is_not_waited_for() {
     let (folder, [newest, before]) = interrupted();
     fs::remove_file(&newest).expect("a file");
     assert!(std::process::Command::new("mkfifo").arg(&newest).status().expect("mkfifo").success());
@@ -158,7 +158,7 @@ fn a_named_pipe_in_the_place_of_a_checkpoint_is_not_waited_for() {
 }
 
 #[test]
-fn the_checkpoint_of_another_recipe_is_not_used() {
+fn the_saved_state_of_another_recipe_is_not_used() {
     let (folder, paths) = interrupted();
     let other = Recipe { learning_rate: 0.01, ..recipe() };
     let (mut toy, watcher) = (Toy::new(), Watcher::default());
@@ -170,7 +170,7 @@ fn the_checkpoint_of_another_recipe_is_not_used() {
 }
 
 #[test]
-fn the_checkpoint_of_other_data_is_not_used() {
+fn the_saved_state_of_other_data_is_not_used() {
     let labels = crate::toy::labels();
     let renamed = LabelSet::of(["Y"]);
     let (sentences, others) = (crate::toy::split(11, 0), crate::toy::split(11, 1));
@@ -218,15 +218,14 @@ impl pipeline::training::Observer for Removing<'_> {
     }
 
     fn notice(&self, notice: &Notice) {
-        self.refused.set(
-            self.refused.get() + usize::from(matches!(notice, Notice::CheckpointFailed { .. })),
-        );
+        self.refused
+            .set(self.refused.get() + usize::from(matches!(notice, Notice::NotSaved { .. })));
     }
 }
 
 /// A training may look at its validation split a hundred thousand times, and its header has an upper bound.
 #[test]
-fn an_evaluation_adds_a_row_to_a_checkpoint_and_nothing_else() {
+fn an_evaluation_adds_a_row_to_a_saved_state_and_nothing_else() {
     let size = |evaluate_every| {
         let folder = tempfile::tempdir().expect("a folder");
         let storage = Storage { cadence: Cadence::every(1), ..storage(folder.path()) };
@@ -270,9 +269,8 @@ impl pipeline::training::Observer for Flickering<'_> {
     }
 
     fn notice(&self, notice: &Notice) {
-        self.refused.set(
-            self.refused.get() + usize::from(matches!(notice, Notice::CheckpointFailed { .. })),
-        );
+        self.refused
+            .set(self.refused.get() + usize::from(matches!(notice, Notice::NotSaved { .. })));
     }
 }
 
@@ -298,7 +296,7 @@ fn going_back() -> Recipe {
 }
 
 #[test]
-fn a_training_that_goes_back_to_its_best_weights_leaves_a_checkpoint_of_its_end() {
+fn a_training_that_goes_back_to_its_best_weights_leaves_a_saved_state_of_its_end() {
     let folder = tempfile::tempdir().expect("a folder");
     let storage = Storage { cadence: Cadence::every(1000), ..storage(folder.path()) };
     let (mut first, mut second) = (Toy::new(), Toy::new());
@@ -313,7 +311,7 @@ fn a_training_that_goes_back_to_its_best_weights_leaves_a_checkpoint_of_its_end(
 }
 
 #[test]
-fn a_result_that_could_not_be_stored_can_be_left_as_a_checkpoint_of_the_end() {
+fn a_result_that_could_not_be_stored_can_be_left_as_a_saved_state_of_the_end() {
     for recipe in [
         recipe(),
         going_back(),
@@ -331,7 +329,7 @@ fn a_result_that_could_not_be_stored_can_be_left_as_a_checkpoint_of_the_end() {
 }
 
 #[test]
-fn a_folder_that_vanishes_is_made_again_by_the_next_checkpoint() {
+fn a_folder_that_vanishes_is_made_again_by_the_next_saved_state() {
     let folder = tempfile::tempdir().expect("a folder");
     let inner = folder.path().join("inner");
     let observer = Removing { folder: &inner, for_good: false, refused: std::cell::Cell::new(0) };
@@ -385,7 +383,7 @@ impl pipeline::training::Observer for Clearing<'_> {
 }
 
 #[test]
-fn best_weights_that_could_not_be_written_are_written_by_the_next_checkpoint() {
+fn best_weights_that_could_not_be_written_are_written_by_the_next_saved_state() {
     let folder = tempfile::tempdir().expect("a folder");
     let obstacle = folder.path().join("best-000000000001.weights");
     fs::create_dir(&obstacle).expect("a folder");
@@ -425,7 +423,7 @@ fn best_weights_wait_in_memory_when_writing_would_cost_too_much() {
 }
 
 #[test]
-fn best_weights_that_no_checkpoint_names_go_when_better_ones_come() {
+fn best_weights_that_no_saved_state_names_go_when_better_ones_come() {
     // Every evaluation is better than the one before, and none comes too soon.
     let recipe = Recipe {
         keep_best: Some(metric("loss")),
@@ -472,7 +470,7 @@ fn a_state_counts_only_while_the_best_weights_that_it_names_are_there() {
     let storage = Storage { cadence: Cadence::every(1), ..storage(folder.path()) };
     run(&mut Toy::new(), &best_at_once(), storage, &Watcher::cancelling_at(9))
         .expect_err("it is interrupted");
-    let checkpoints = Checkpoints::read_only(folder.path());
+    let checkpoints = SavedStates::read_only(folder.path());
     assert!(checkpoints.newest_readable(100).is_some());
     let best = folder.path().join("best-000000000001.weights");
     let length = fs::metadata(&best).expect("a file").len();
@@ -496,7 +494,7 @@ fn a_full_disk_is_said_once_although_the_best_weights_are_there() {
     run(&mut Toy::new(), &best_at_once(), storage, &watcher).expect("it trains");
     let notices = watcher.notices.borrow();
     assert_eq!(
-        notices.iter().filter(|notice| matches!(notice, Notice::CheckpointFailed { .. })).count(),
+        notices.iter().filter(|notice| matches!(notice, Notice::NotSaved { .. })).count(),
         1
     );
 }
@@ -519,12 +517,12 @@ fn whole_weights_that_are_not_the_recorded_best_are_not_used() {
     fs::copy(theirs, best).expect("a file");
     let (mut toy, watcher) = (Toy::new(), Watcher::default());
     run(&mut toy, &recipe, storage(folder.path()), &watcher).expect("it trains");
-    assert!(matches!(watcher.notices.borrow()[0], Notice::UnusableCheckpoint { .. }));
+    assert!(matches!(watcher.notices.borrow()[0], Notice::UnusableState { .. }));
     assert_eq!(toy.bits(), undisturbed(&recipe).0.bits());
 }
 
 #[test]
-fn the_checkpoint_before_the_newest_keeps_its_best_weights() {
+fn the_saved_state_before_the_newest_keeps_its_best_weights() {
     // Every evaluation is better than the one before.
     let recipe = Recipe {
         keep_best: Some(metric("loss")),
@@ -545,7 +543,7 @@ fn the_checkpoint_before_the_newest_keeps_its_best_weights() {
 }
 
 #[test]
-fn a_damaged_newest_checkpoint_takes_the_place_of_no_whole_one() {
+fn a_damaged_newest_saved_state_takes_the_place_of_no_whole_one() {
     let (folder, [newest, before]) = interrupted();
     fs::write(&newest, "damaged").expect("a file");
     let storage = Storage { cadence: Cadence::every(1), ..storage(folder.path()) };
@@ -557,7 +555,7 @@ fn a_damaged_newest_checkpoint_takes_the_place_of_no_whole_one() {
 }
 
 #[test]
-fn while_only_memory_has_the_best_weights_the_last_checkpoint_stays() {
+fn while_only_memory_has_the_best_weights_the_last_saved_state_stays() {
     let recipe = Recipe { keep_best: Some(metric("loss")), evaluate_every: Some(4), ..recipe() };
     let folder = tempfile::tempdir().expect("a folder");
     // The disk does not take the best weights: something is in their way.
@@ -587,7 +585,7 @@ fn a_file_with_another_number_of_vectors_is_not_loaded() {
         content.extend(*blake3::hash(&content).as_bytes());
         let path = folder.path().join("step-000000000001.checkpoint");
         fs::write(&path, content).expect("a file");
-        let mut whole = pipeline::training::VerifiedCheckpoint::open(&path).expect("it is whole");
+        let mut whole = pipeline::training::VerifiedState::open(&path).expect("it is whole");
         assert!(whole.load(&mut toy).is_err(), "{vectors}");
     }
 }

@@ -16,7 +16,7 @@ fn killed_recipe() -> Recipe {
 }
 
 fn storage(folder: &Path) -> Storage<'_> {
-    Storage { checkpoints: Some(folder), warm_start: None, cadence: Cadence::every(1) }
+    Storage { saved: Some(folder), warm_start: None, cadence: Cadence::every(1) }
 }
 
 /// Slow enough to be hit by a kill.

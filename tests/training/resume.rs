@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use pipeline::training::{
-    Cadence, Checkpoints, EarlyStopping, Notice, OnNonfinite, Recipe, Storage, TrainError, Trained,
+    Cadence, EarlyStopping, Notice, OnNonfinite, Recipe, SavedStates, Storage, TrainError, Trained,
 };
 
 use crate::toy::{Toy, Watcher, metric, recipe, run, undisturbed};
 
 fn storage(folder: &std::path::Path, cadence: Cadence) -> Storage<'_> {
-    Storage { checkpoints: Some(folder), warm_start: None, cadence }
+    Storage { saved: Some(folder), warm_start: None, cadence }
 }
 
 /// Everything that must not depend on interruptions.
@@ -101,7 +101,7 @@ fn a_training_interrupted_before_every_step_still_ends_in_the_same_bits() {
 }
 
 #[test]
-fn when_checkpoints_are_written_never_changes_a_weight() {
+fn when_saved_states_are_written_never_changes_a_weight() {
     for recipe in recipes() {
         let (expected, trained) = undisturbed(&recipe);
         let expected_results = results(trained);
@@ -140,7 +140,7 @@ impl pipeline::training::Observer for Counting<'_> {
 }
 
 #[test]
-fn the_slower_the_disk_the_rarer_a_checkpoint_so_that_they_take_a_fiftieth_of_the_time() {
+fn the_slower_the_disk_the_rarer_a_saved_state_so_that_they_take_a_fiftieth_of_the_time() {
     let recipe = Recipe { epochs: 60, ..recipe() };
     let folder = tempfile::tempdir().expect("a folder");
     let counting = Counting(folder.path(), Default::default());
@@ -159,7 +159,7 @@ fn the_slower_the_disk_the_rarer_a_checkpoint_so_that_they_take_a_fiftieth_of_th
 }
 
 #[test]
-fn a_kill_after_any_checkpoint_changes_no_bit() {
+fn a_kill_after_any_saved_state_changes_no_bit() {
     let recipe =
         Recipe { keep_best: Some(metric("anomaly.f1")), evaluate_every: Some(4), ..recipe() };
     let (expected, trained) = undisturbed(&recipe);
@@ -191,7 +191,7 @@ fn a_kill_after_any_checkpoint_changes_no_bit() {
 }
 
 #[test]
-fn the_last_two_checkpoints_and_the_best_weights_they_name_are_kept() {
+fn the_last_two_saved_states_and_the_best_weights_they_name_are_kept() {
     let folder = tempfile::tempdir().expect("a folder");
     let recipe = Recipe { keep_best: Some(metric("loss")), evaluate_every: Some(1), ..recipe() };
     let mut toy = Toy::new();
@@ -211,14 +211,14 @@ fn the_last_two_checkpoints_and_the_best_weights_they_name_are_kept() {
 }
 
 #[test]
-fn a_second_process_trains_without_checkpoints_and_says_so() {
+fn a_second_process_trains_without_saved_states_and_says_so() {
     let folder = tempfile::tempdir().expect("a folder");
-    let _first = Checkpoints::open(folder.path()).expect("a folder").expect("nobody else");
+    let _first = SavedStates::open(folder.path()).expect("a folder").expect("nobody else");
     let watcher = Watcher::default();
     let mut toy = Toy::new();
     let recipe = Recipe { keep_best: Some(metric("loss")), ..recipe() };
     run(&mut toy, &recipe, storage(folder.path(), Cadence::every(1)), &watcher).expect("it trains");
-    assert!(matches!(watcher.notices.borrow()[0], Notice::CheckpointsBusy { .. }));
+    assert!(matches!(watcher.notices.borrow()[0], Notice::StatesBusy { .. }));
     assert_eq!(toy.bits(), undisturbed(&recipe).0.bits());
 }
 

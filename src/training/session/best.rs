@@ -1,11 +1,11 @@
-//! The best weights of a running training: kept, named by checkpoints, told, and taken at the end.
+//! The best weights of a running training: kept, named by states, told, and taken at the end.
 
 use std::time::Instant;
 
-use super::super::checkpoints::{BestWeights, WAITING_BYTES};
 use super::super::engine::{EngineError, StateVector};
 use super::super::error::TrainError;
 use super::super::observer::Notice;
+use super::super::saved::{BestWeights, WAITING_BYTES};
 use super::Session;
 use crate::nn::reserve;
 use crate::tasks::metrics::Metric;
@@ -21,23 +21,23 @@ impl Session<'_> {
         &mut self,
         step: u64,
     ) -> Result<(Option<String>, BestWeights), TrainError> {
-        let last = &self.last_checkpoint;
+        let last = &self.last_save;
         let elements: usize =
             self.engine.parameters().iter().map(|parameter| parameter.range.len()).sum();
         let may_wait = size_of::<f32>() as u64 * elements as u64 <= WAITING_BYTES;
-        if let Some(checkpoints) = &self.checkpoints
+        if let Some(states) = &self.states
             && (!may_wait || self.storage.cadence.affords(last.at.elapsed(), last.cost))
         {
             let begun = Instant::now();
-            let saved = self.tell(checkpoints.save_best(step, self.engine));
+            let saved = self.tell(states.save_best(step, self.engine));
             if may_wait {
-                self.last_checkpoint.cost.best += begun.elapsed();
+                self.last_save.cost.best += begun.elapsed();
             }
             if let Some((digest, weights)) = saved {
                 return Ok((Some(digest), weights));
             }
         }
-        // A training does not fail because it cannot be saved. The next checkpoint writes these, if it can be written.
+        // A training does not fail because it cannot be saved. The next saved state writes these, if it can be written.
         let mut kept = if let Some(BestWeights::Memory(kept)) = self.best_weights.take() {
             kept
         } else {
@@ -52,13 +52,13 @@ impl Session<'_> {
         Ok((None, BestWeights::Memory(kept)))
     }
 
-    /// Sees that the best weights lie where a checkpoint that names them will look for them.
+    /// Sees that the best weights lie where a saved state that names them will look for them.
     pub(super) fn settle_best(&mut self) -> bool {
         let (Some(best), Some(weights)) = (&mut self.state.best, &mut self.best_weights) else {
             return true;
         };
-        let Some(checkpoints) = &self.checkpoints else { return false };
-        match checkpoints.settle_best(best, weights) {
+        let Some(states) = &self.states else { return false };
+        match states.settle_best(best, weights) {
             // Mostly there was nothing to write, which says nothing of the disk.
             Ok(()) => true,
             Err(error) => self.tell::<()>(Err(error)).is_some(),
@@ -93,12 +93,12 @@ impl Session<'_> {
             return Ok(());
         }
         // The last weights are about to be overwritten: should the result not reach the disk, the next attempt goes on from here.
-        if self.last_checkpoint.step != Some(self.state.step) {
+        if self.last_save.step != Some(self.state.step) {
             self.save();
         }
-        match (self.best_weights.take(), &self.state.best, &self.checkpoints) {
-            (Some(BestWeights::File(file)), Some(best), Some(checkpoints)) => {
-                checkpoints.load_best(best, file, self.engine)?
+        match (self.best_weights.take(), &self.state.best, &self.states) {
+            (Some(BestWeights::File(file)), Some(best), Some(states)) => {
+                states.load_best(best, file, self.engine)?
             }
             (Some(BestWeights::Memory(values)), ..) => {
                 let mut rest = values.as_slice();

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use super::super::checkpoint::CheckpointError;
-use super::super::checkpoints::{BestWeights, Checkpoints};
 use super::super::engine::Engine;
 use super::super::history::Row;
 use super::super::observer::{Notice, Observer};
+use super::super::saved::SaveError;
+use super::super::saved::{BestWeights, SavedStates};
 use super::super::state::State;
 
 pub(super) enum Start {
@@ -59,15 +59,15 @@ impl Search<'_> {
     /// * `shared`: that in which shorter ones leave their last state
     pub(super) fn start(
         &self,
-        own: Option<&Checkpoints>,
-        shared: Option<&Checkpoints>,
+        own: Option<&SavedStates>,
+        shared: Option<&SavedStates>,
         engine: &mut dyn Engine,
-    ) -> Result<Start, CheckpointError> {
+    ) -> Result<Start, SaveError> {
         let Self { training, total_steps, observer } = *self;
         let mut passed_over = false;
-        let mut unusable = |path: &Path, error: &CheckpointError| {
+        let mut unusable = |path: &Path, error: &SaveError| {
             let (path, reason) = (path.to_path_buf(), error.reason(path));
-            observer.notice(&Notice::UnusableCheckpoint { path, reason });
+            observer.notice(&Notice::UnusableState { path, reason });
             passed_over = true;
         };
         if let Some(own) = own

@@ -1,17 +1,19 @@
-//! The folder of one training's checkpoints: which files lie in it, how long they stay, and how often they are written.
+//! The folder of one training's saved states: which files lie in it, and how long they stay.
 //!
 //! ```text
 //! step-000000000120.checkpoint   everything after step 120; the newest two are kept
-//! best-000000000100.weights      the weights of an evaluation that a kept checkpoint, or the running training, calls the best
+//! best-000000000100.weights      the weights of an evaluation that a kept saved state, or the running training, calls the best
 //! lock                           held by the process that trains; the kernel releases it
 //! ```
 //!
 //! All of it may be deleted at any time: that costs only time.
 
+mod file;
+
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use super::checkpoint::{self, CheckpointError, TEMPORARY, Verified};
+use self::file::{TEMPORARY, Verified};
 use super::engine::Engine;
 use super::history::Row;
 use super::state::{Best, State};
@@ -19,11 +21,13 @@ use crate::base::disk::durable;
 use crate::base::disk::locks::FileLock;
 use crate::base::disk::regular;
 
-/// Checkpoints that are kept, so that a damaged newest one does not cost everything.
+pub use self::file::{SaveError, Verified as VerifiedState};
+
+/// Saved states that are kept, so that a damaged newest one does not cost everything.
 const KEPT: usize = 2;
 
 /// Best weights of at most this many bytes wait in memory when they come too soon after others. Larger ones are written at once, whatever that
-/// costs, and their cost delays no checkpoint: a second copy of a large model is what many machines have no memory for.
+/// costs, and their cost delays no saved state: a second copy of a large model is what many machines have no memory for.
 pub const WAITING_BYTES: u64 = 64 << 20;
 
 /// Where the weights of the best evaluation so far are.
@@ -37,25 +41,25 @@ pub enum BestWeights {
 
 /// An open folder, locked against other writers where it was opened for writing.
 #[derive(Debug)]
-pub struct Checkpoints {
+pub struct SavedStates {
     folder: PathBuf,
     _lock: Option<FileLock>,
 }
 
-impl Checkpoints {
+impl SavedStates {
     /// Opens `folder`, creating it where needed, and removes what a killed process left half written. `None` when another process has it open.
     ///
     /// # Errors
     /// When the folder cannot be created or locked.
-    pub fn open(folder: &Path) -> Result<Option<Self>, CheckpointError> {
-        let failed = |error| CheckpointError::io("open", folder, error);
+    pub fn open(folder: &Path) -> Result<Option<Self>, SaveError> {
+        let failed = |error| SaveError::io("open", folder, error);
         durable::create_folder(folder).map_err(failed)?;
         let Some(lock) = FileLock::try_take(&folder.join("lock")).map_err(failed)? else {
             return Ok(None);
         };
-        let checkpoints = Self { folder: folder.to_path_buf(), _lock: Some(lock.kept()) };
-        checkpoints.remove(|name| name.starts_with(TEMPORARY));
-        Ok(Some(checkpoints))
+        let states = Self { folder: folder.to_path_buf(), _lock: Some(lock.kept()) };
+        states.remove(|name| name.starts_with(TEMPORARY));
+        Ok(Some(states))
     }
 
     /// Opens `folder` for reading only, beside whoever writes in it.
@@ -69,7 +73,7 @@ impl Checkpoints {
         &self.folder
     }
 
-    /// Loads the newest usable checkpoint of the training called `training` with at most `last_step` steps into the engine.
+    /// Loads the newest usable saved state of the training called `training` with at most `last_step` steps into the engine.
     /// `unusable` hears about every one that had to be passed over.
     ///
     /// # Errors
@@ -79,8 +83,8 @@ impl Checkpoints {
         training: &str,
         last_step: u64,
         engine: &mut dyn Engine,
-        unusable: &mut dyn FnMut(&Path, &CheckpointError),
-    ) -> Result<Option<(State, Vec<Row>)>, CheckpointError> {
+        unusable: &mut dyn FnMut(&Path, &SaveError),
+    ) -> Result<Option<(State, Vec<Row>)>, SaveError> {
         for (step, path) in self.newest_first() {
             if step > last_step {
                 continue;
@@ -102,13 +106,13 @@ impl Checkpoints {
         path: &Path,
         training: &str,
         step: u64,
-    ) -> Result<(Verified, State, Vec<Row>), CheckpointError> {
+    ) -> Result<(Verified, State, Vec<Row>), SaveError> {
         let mut verified = Verified::open(path)?;
         let state = verified
             .state()
             .filter(|state| state.training == training && state.step == step)
             .cloned();
-        let state = state.ok_or_else(|| CheckpointError::Foreign { path: path.to_path_buf() })?;
+        let state = state.ok_or_else(|| SaveError::Foreign { path: path.to_path_buf() })?;
         let history = verified.history()?;
         if let Some(best) = &state.best {
             self.verify_best(best, Verified::open(&self.best_path(best.step))?)?;
@@ -116,19 +120,19 @@ impl Checkpoints {
         Ok((verified, state, history))
     }
 
-    fn verify_best(&self, best: &Best, verified: Verified) -> Result<Verified, CheckpointError> {
+    fn verify_best(&self, best: &Best, verified: Verified) -> Result<Verified, SaveError> {
         if best.digest.as_deref() == Some(verified.digest().to_hex().as_str()) {
             Ok(verified)
         } else {
             let path = self.best_path(best.step);
-            Err(CheckpointError::Damaged {
+            Err(SaveError::Damaged {
                 path,
                 reason: "these are not the best weights that were recorded".into(),
             })
         }
     }
 
-    /// Writes a checkpoint of the running training and removes what no longer serves: it went on from an older state than any later one here.
+    /// Writes a saved state of the running training and removes what no longer serves: it went on from an older state than any later one here.
     ///
     /// # Errors
     /// When the disk refuses; what was there before still is.
@@ -137,9 +141,9 @@ impl Checkpoints {
         state: &State,
         history: &[Row],
         engine: &dyn Engine,
-    ) -> Result<(), CheckpointError> {
+    ) -> Result<(), SaveError> {
         self.restore_folder()?;
-        checkpoint::write(&self.checkpoint_path(state.step), state, history, engine)?;
+        file::write(&self.state_path(state.step), state, history, engine)?;
         self.prune(state, |step| step <= state.step);
         Ok(())
     }
@@ -153,40 +157,40 @@ impl Checkpoints {
         state: &State,
         history: &[Row],
         engine: &dyn Engine,
-    ) -> Result<(), CheckpointError> {
+    ) -> Result<(), SaveError> {
         self.restore_folder()?;
-        checkpoint::write(&self.checkpoint_path(state.step), state, history, engine)?;
+        file::write(&self.state_path(state.step), state, history, engine)?;
         self.prune(state, |_| true);
         Ok(())
     }
 
-    /// The step of the newest checkpoint of fewer than `step` steps, whole or not.
+    /// The step of the newest saved state of fewer than `step` steps, whole or not.
     #[must_use]
     pub fn newest_before(&self, step: u64) -> Option<u64> {
         self.newest_first().into_iter().map(|(found, _)| found).find(|&found| found < step)
     }
 
-    /// The step of the newest checkpoint of at most `last_step` steps whose beginning can be read and whose length is right, as is that of the
+    /// The step of the newest saved state of at most `last_step` steps whose beginning can be read and whose length is right, as is that of the
     /// best weights that it names; nobody has held the rest of them against their digests.
     #[must_use]
     pub fn newest_readable(&self, last_step: u64) -> Option<u64> {
-        let has_best = |best: &Best| checkpoint::seems_to_hold_weights(&self.best_path(best.step));
+        let has_best = |best: &Best| file::seems_to_hold_weights(&self.best_path(best.step));
         let serves = |state: State| state.best.as_ref().is_none_or(has_best);
         let readable = |(step, path): &(u64, PathBuf)| {
             *step <= last_step
-                && checkpoint::peek(path).is_some_and(|state| state.step == *step && serves(state))
+                && file::peek(path).is_some_and(|state| state.step == *step && serves(state))
         };
         self.newest_first().into_iter().find(readable).map(|(step, _)| step)
     }
 
-    /// True when a checkpoint of exactly this many steps is there, whole or not.
+    /// True when a saved state of exactly this many steps is there, whole or not.
     #[must_use]
     pub fn has(&self, step: u64) -> bool {
-        self.checkpoint_path(step).exists()
+        self.state_path(step).exists()
     }
 
     /// Writes the engine's parameters as those of the evaluation after `step`, the best so far, and returns their digest and where they are.
-    /// Earlier ones that no checkpoint names go.
+    /// Earlier ones that no saved state names go.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -194,38 +198,34 @@ impl Checkpoints {
         &self,
         step: u64,
         engine: &dyn Engine,
-    ) -> Result<(String, BestWeights), CheckpointError> {
+    ) -> Result<(String, BestWeights), SaveError> {
         self.restore_folder()?;
-        let digest = checkpoint::write_weights(&self.best_path(step), engine)?;
+        let digest = file::write_weights(&self.best_path(step), engine)?;
         let best = self.open_best(step)?;
-        let checkpoints: Vec<u64> =
+        let steps: Vec<u64> =
             self.newest_first().into_iter().map(|(step, _)| step).take(KEPT).collect();
-        let named = self.best_of(&checkpoints);
+        let named = self.best_of(&steps);
         self.remove(|name| {
             step_of(name, BEST).is_some_and(|found| found != step && !named.contains(&found))
         });
         Ok((digest.to_hex().to_string(), best))
     }
 
-    /// Sees that the best weights lie in the folder, where a checkpoint that names them will look for them.
+    /// Sees that the best weights lie in the folder, where a saved state that names them will look for them.
     ///
     /// # Errors
     /// When the disk refuses. Then they are where they were.
-    pub fn settle_best(
-        &self,
-        best: &mut Best,
-        weights: &mut BestWeights,
-    ) -> Result<(), CheckpointError> {
+    pub fn settle_best(&self, best: &mut Best, weights: &mut BestWeights) -> Result<(), SaveError> {
         let path = self.best_path(best.step);
         match weights {
             BestWeights::File(_) if path.exists() => {}
             BestWeights::File(file) => {
                 self.restore_folder()?;
-                checkpoint::write_copy(&path, file)?;
+                file::write_copy(&path, file)?;
             }
             BestWeights::Memory(values) => {
                 self.restore_folder()?;
-                best.digest = Some(checkpoint::write_values(&path, values)?.to_hex().to_string());
+                best.digest = Some(file::write_values(&path, values)?.to_hex().to_string());
                 *weights = self.open_best(best.step)?;
             }
         }
@@ -236,17 +236,17 @@ impl Checkpoints {
     ///
     /// # Errors
     /// When the file is not there.
-    pub fn open_best(&self, step: u64) -> Result<BestWeights, CheckpointError> {
+    pub fn open_best(&self, step: u64) -> Result<BestWeights, SaveError> {
         let path = self.best_path(step);
         regular::open(&path)
             .map(BestWeights::File)
-            .map_err(|error| CheckpointError::io("read", &path, error))
+            .map_err(|error| SaveError::io("read", &path, error))
     }
 
     /// Makes the folder again where somebody has removed it under a running training. The lock that went with it only saved work.
-    fn restore_folder(&self) -> Result<(), CheckpointError> {
+    fn restore_folder(&self) -> Result<(), SaveError> {
         durable::create_folder(&self.folder)
-            .map_err(|error| CheckpointError::io("create", &self.folder, error))
+            .map_err(|error| SaveError::io("create", &self.folder, error))
     }
 
     /// Loads the best weights from their file, whatever its name is by now, into the engine.
@@ -258,7 +258,7 @@ impl Checkpoints {
         best: &Best,
         file: File,
         engine: &mut dyn Engine,
-    ) -> Result<(), CheckpointError> {
+    ) -> Result<(), SaveError> {
         self.verify_best(best, Verified::of(file, &self.best_path(best.step))?)?.load(engine)
     }
 
@@ -266,7 +266,7 @@ impl Checkpoints {
     ///
     /// # Errors
     /// When the file is not there or not what was written.
-    pub fn read_best(&self, best: &Best) -> Result<Vec<f32>, CheckpointError> {
+    pub fn read_best(&self, best: &Best) -> Result<Vec<f32>, SaveError> {
         self.verify_best(best, Verified::open(&self.best_path(best.step))?)?.parameters()
     }
 
@@ -274,9 +274,9 @@ impl Checkpoints {
     ///
     /// # Errors
     /// When the file is not there or the disk refuses.
-    pub fn adopt_best(&self, best: &Best, other: &Self) -> Result<(), CheckpointError> {
+    pub fn adopt_best(&self, best: &Best, other: &Self) -> Result<(), SaveError> {
         let (from, to) = (other.best_path(best.step), self.best_path(best.step));
-        let failed = |error| CheckpointError::io("copy", &to, error);
+        let failed = |error| SaveError::io("copy", &to, error);
         if to.exists() {
             fs::remove_file(&to).map_err(failed)?;
         }
@@ -286,7 +286,7 @@ impl Checkpoints {
         durable::sync_folder(&self.folder).map_err(failed)
     }
 
-    /// Keeps the checkpoint of `state`, the newest other one that serves, and the best weights that they name.
+    /// Keeps the saved state of `state`, the newest other one that serves, and the best weights that they name.
     fn prune(&self, state: &State, serves: impl Fn(u64) -> bool) {
         let others = self
             .newest_first()
@@ -299,18 +299,18 @@ impl Checkpoints {
             .into_iter()
             .chain(state.best.as_ref().map(|best| best.step))
             .collect();
-        self.remove(|name| match (step_of(name, CHECKPOINT), step_of(name, BEST)) {
+        self.remove(|name| match (step_of(name, STATE), step_of(name, BEST)) {
             (Some(step), _) => step != state.step && !others.contains(&step),
             (_, Some(step)) => !named.contains(&step),
             _ => false,
         });
     }
 
-    /// The steps of the best weights that checkpoints of these steps name.
-    fn best_of(&self, checkpoints: &[u64]) -> Vec<u64> {
-        checkpoints
+    /// The steps of the best weights that saved states of these steps name.
+    fn best_of(&self, steps: &[u64]) -> Vec<u64> {
+        steps
             .iter()
-            .filter_map(|&step| Some(checkpoint::peek(&self.checkpoint_path(step))?.best?.step))
+            .filter_map(|&step| Some(file::peek(&self.state_path(step))?.best?.step))
             .collect()
     }
 
@@ -323,10 +323,9 @@ impl Checkpoints {
 
     fn newest_first(&self) -> Vec<(u64, PathBuf)> {
         let names = self.names();
-        let mut found: Vec<u64> =
-            names.iter().filter_map(|name| step_of(name, CHECKPOINT)).collect();
+        let mut found: Vec<u64> = names.iter().filter_map(|name| step_of(name, STATE)).collect();
         found.sort_unstable_by(|left, right| right.cmp(left));
-        found.into_iter().map(|step| (step, self.checkpoint_path(step))).collect()
+        found.into_iter().map(|step| (step, self.state_path(step))).collect()
     }
 
     fn names(&self) -> Vec<String> {
@@ -334,8 +333,8 @@ impl Checkpoints {
         entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
     }
 
-    fn checkpoint_path(&self, step: u64) -> PathBuf {
-        self.folder.join(file_name(step, CHECKPOINT))
+    fn state_path(&self, step: u64) -> PathBuf {
+        self.folder.join(file_name(step, STATE))
     }
 
     fn best_path(&self, step: u64) -> PathBuf {
@@ -343,7 +342,7 @@ impl Checkpoints {
     }
 }
 
-const CHECKPOINT: (&str, &str) = ("step-", ".checkpoint");
+const STATE: (&str, &str) = ("step-", ".checkpoint");
 const BEST: (&str, &str) = ("best-", ".weights");
 
 fn file_name(step: u64, (prefix, suffix): (&str, &str)) -> String {
@@ -361,8 +360,8 @@ mod tests {
 
     #[test]
     fn names_lead_back_to_steps() {
-        assert_eq!(step_of("step-000000000120.checkpoint", CHECKPOINT), Some(120));
-        assert_eq!(step_of("step-120.checkpoint", CHECKPOINT), None);
-        assert_eq!(step_of("best-000000000120.weights", CHECKPOINT), None);
+        assert_eq!(step_of("step-000000000120.checkpoint", STATE), Some(120));
+        assert_eq!(step_of("step-120.checkpoint", STATE), None);
+        assert_eq!(step_of("best-000000000120.weights", STATE), None);
     }
 }

@@ -14,9 +14,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::engine::{Engine, EngineError, StateVector};
-use super::history::Row;
-use super::state::State;
+use super::super::engine::{Engine, EngineError, StateVector};
+use super::super::history::Row;
+use super::super::state::State;
 use crate::base::disk::crash::crash_point;
 use crate::base::disk::durable;
 use crate::base::disk::no_room::NoRoom;
@@ -32,9 +32,9 @@ const MAX_HEADER: u64 = 64 << 20;
 /// Elements converted to bytes at a time: large enough for BLAKE3 to use several threads.
 const STAGED: usize = 1 << 18;
 
-/// Why a checkpoint cannot be read or written.
+/// Why a saved state cannot be read or written.
 #[derive(Debug, thiserror::Error)]
-pub enum CheckpointError {
+pub enum SaveError {
     #[error("{}", why.message(path))]
     Full { path: PathBuf, why: NoRoom },
     #[error("cannot {doing} `{}`: {error}", path.display())]
@@ -48,8 +48,8 @@ pub enum CheckpointError {
     Engine(#[from] EngineError),
 }
 
-impl CheckpointError {
-    pub(super) fn io(doing: &'static str, path: &Path, error: io::Error) -> Self {
+impl SaveError {
+    pub(in crate::training) fn io(doing: &'static str, path: &Path, error: io::Error) -> Self {
         let path = path.to_owned();
         match NoRoom::of(&error, &path) {
             Some(why) => Self::Full { path, why },
@@ -58,7 +58,7 @@ impl CheckpointError {
     }
 
     /// What went wrong, without the names of files, so that two failures of one cause are told to be that.
-    pub(super) fn cause(&self) -> String {
+    pub(in crate::training) fn cause(&self) -> String {
         match self {
             Self::Full { why, .. } => format!("{why:?}"),
             Self::Io { doing, error, .. } => format!("{doing} {:?}", error.kind()),
@@ -101,13 +101,13 @@ impl Header {
 /// Writes parameters, moments, loop state and history to `path`.
 ///
 /// # Errors
-/// [`CheckpointError`] when the disk refuses; then `path` is as it was.
+/// [`SaveError`] when the disk refuses; then `path` is as it was.
 pub fn write(
     path: &Path,
     state: &State,
     history: &[Row],
     engine: &dyn Engine,
-) -> Result<blake3::Hash, CheckpointError> {
+) -> Result<blake3::Hash, SaveError> {
     let vectors = StateVector::ALL;
     write_vectors(path, Some(state), history, elements(engine), vectors.len(), &|index, sink| {
         engine.export(vectors[index], sink)
@@ -118,7 +118,7 @@ pub fn write(
 ///
 /// # Errors
 /// As [`write`].
-pub fn write_weights(path: &Path, engine: &dyn Engine) -> Result<blake3::Hash, CheckpointError> {
+pub fn write_weights(path: &Path, engine: &dyn Engine) -> Result<blake3::Hash, SaveError> {
     write_vectors(path, None, &[], elements(engine), 1, &|_, sink| {
         engine.export(StateVector::Parameters, sink)
     })
@@ -128,7 +128,7 @@ pub fn write_weights(path: &Path, engine: &dyn Engine) -> Result<blake3::Hash, C
 ///
 /// # Errors
 /// As [`write`].
-pub fn write_values(path: &Path, values: &[f32]) -> Result<blake3::Hash, CheckpointError> {
+pub fn write_values(path: &Path, values: &[f32]) -> Result<blake3::Hash, SaveError> {
     write_vectors(path, None, &[], values.len() as u64, 1, &|_, sink| Ok(sink(values)?))
 }
 
@@ -136,7 +136,7 @@ pub fn write_values(path: &Path, values: &[f32]) -> Result<blake3::Hash, Checkpo
 ///
 /// # Errors
 /// As [`write`].
-pub fn write_copy(path: &Path, mut original: &File) -> Result<(), CheckpointError> {
+pub fn write_copy(path: &Path, mut original: &File) -> Result<(), SaveError> {
     put(path, |copy| {
         original
             .rewind()
@@ -157,7 +157,7 @@ fn write_vectors(
     elements: u64,
     vectors: usize,
     export: Export<'_>,
-) -> Result<blake3::Hash, CheckpointError> {
+) -> Result<blake3::Hash, SaveError> {
     let failed = |error| failed_to_write(path, error);
     let header = Header {
         rows: history.len() as u64,
@@ -201,15 +201,15 @@ fn write_vectors(
     })
 }
 
-fn failed_to_write(path: &Path, error: io::Error) -> CheckpointError {
-    CheckpointError::io("write", path, error)
+fn failed_to_write(path: &Path, error: io::Error) -> SaveError {
+    SaveError::io("write", path, error)
 }
 
 /// Puts a file at `path`, whole and flushed, or leaves what is there.
 fn put<T>(
     path: &Path,
-    write: impl FnOnce(&mut File) -> Result<T, CheckpointError>,
-) -> Result<T, CheckpointError> {
+    write: impl FnOnce(&mut File) -> Result<T, SaveError>,
+) -> Result<T, SaveError> {
     let failed = |error| failed_to_write(path, error);
     let folder = path.parent().expect("a checkpoint lies in a folder");
     let mut file =
@@ -259,9 +259,9 @@ impl Verified {
     /// Opens `path`, checks its shape and the digest over every byte, and reads the small parts.
     ///
     /// # Errors
-    /// [`CheckpointError::Damaged`] when a single bit differs from what was written.
-    pub fn open(path: &Path) -> Result<Self, CheckpointError> {
-        let file = regular::open(path).map_err(|error| CheckpointError::io("read", path, error))?;
+    /// [`SaveError::Damaged`] when a single bit differs from what was written.
+    pub fn open(path: &Path) -> Result<Self, SaveError> {
+        let file = regular::open(path).map_err(|error| SaveError::io("read", path, error))?;
         Self::of(file, path)
     }
 
@@ -269,12 +269,10 @@ impl Verified {
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub fn of(mut file: File, path: &Path) -> Result<Self, CheckpointError> {
-        let failed = |error| CheckpointError::io("read", path, error);
-        let damaged = |reason: &str| CheckpointError::Damaged {
-            path: path.to_path_buf(),
-            reason: reason.into(),
-        };
+    pub fn of(mut file: File, path: &Path) -> Result<Self, SaveError> {
+        let failed = |error| SaveError::io("read", path, error);
+        let damaged =
+            |reason: &str| SaveError::Damaged { path: path.to_path_buf(), reason: reason.into() };
         let length = file.metadata().map_err(failed)?.len();
         if length < PREFIX + DIGEST {
             return Err(damaged("it is cut off"));
@@ -316,14 +314,14 @@ impl Verified {
     ///
     /// # Errors
     /// When the file cannot be read or a row is none.
-    pub fn history(&mut self) -> Result<Vec<Row>, CheckpointError> {
+    pub fn history(&mut self) -> Result<Vec<Row>, SaveError> {
         let mut bytes =
             zeros(self.header.rows as usize * Row::BYTES, "the history of a checkpoint")
                 .map_err(EngineError::from)?;
         self.read_at(self.body, &mut bytes)?;
         let (rows, _) = bytes.as_chunks::<{ Row::BYTES }>();
         let rows: Option<Vec<Row>> = rows.iter().map(Row::from_bytes).collect();
-        rows.ok_or_else(|| CheckpointError::Damaged {
+        rows.ok_or_else(|| SaveError::Damaged {
             path: self.path.clone(),
             reason: "a row of its history is none".into(),
         })
@@ -332,10 +330,10 @@ impl Verified {
     /// Fills the engine's parameters, and its moments where the file has them.
     ///
     /// # Errors
-    /// [`CheckpointError::Foreign`] when the engine has another number of parameters.
-    pub fn load(&mut self, engine: &mut dyn Engine) -> Result<(), CheckpointError> {
+    /// [`SaveError::Foreign`] when the engine has another number of parameters.
+    pub fn load(&mut self, engine: &mut dyn Engine) -> Result<(), SaveError> {
         if self.header.elements != elements(engine) || !matches!(self.header.vectors, 1 | 3) {
-            return Err(CheckpointError::Foreign { path: self.path.clone() });
+            return Err(SaveError::Foreign { path: self.path.clone() });
         }
         self.seek(self.body + self.header.rows * Row::BYTES as u64)?;
         let mut staged = vec![0; STAGED * 4];
@@ -353,26 +351,26 @@ impl Verified {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn parameters(&mut self) -> Result<Vec<f32>, CheckpointError> {
+    pub fn parameters(&mut self) -> Result<Vec<f32>, SaveError> {
         if self.header.vectors == 0 {
-            return Err(CheckpointError::Foreign { path: self.path.clone() });
+            return Err(SaveError::Foreign { path: self.path.clone() });
         }
         self.seek(self.body + self.header.rows * Row::BYTES as u64)?;
         let mut values =
             zeros(self.header.elements as usize, "the best weights").map_err(EngineError::from)?;
         let read = read_floats(&mut self.file, &mut values, &mut vec![0; STAGED * 4]);
-        read.map_err(|error| CheckpointError::io("read", &self.path, error))?;
+        read.map_err(|error| SaveError::io("read", &self.path, error))?;
         Ok(values)
     }
 
-    fn read_at(&mut self, place: u64, bytes: &mut [u8]) -> Result<(), CheckpointError> {
+    fn read_at(&mut self, place: u64, bytes: &mut [u8]) -> Result<(), SaveError> {
         self.seek(place)?;
-        self.file.read_exact(bytes).map_err(|error| CheckpointError::io("read", &self.path, error))
+        self.file.read_exact(bytes).map_err(|error| SaveError::io("read", &self.path, error))
     }
 
-    fn seek(&mut self, place: u64) -> Result<(), CheckpointError> {
+    fn seek(&mut self, place: u64) -> Result<(), SaveError> {
         let found = self.file.seek(SeekFrom::Start(place));
-        found.map(drop).map_err(|error| CheckpointError::io("read", &self.path, error))
+        found.map(drop).map_err(|error| SaveError::io("read", &self.path, error))
     }
 }
 
@@ -389,7 +387,7 @@ fn read_floats(file: &mut File, values: &mut [f32], staged: &mut [u8]) -> io::Re
     Ok(())
 }
 
-/// Holds the first bytes of a file of `length` bytes against what a checkpoint begins with, and returns the length of its header.
+/// Holds the first bytes of a file of `length` bytes against what a saved state begins with, and returns the length of its header.
 fn header_length(prefix: &[u8; PREFIX as usize], length: u64) -> Result<u64, &'static str> {
     if prefix[..8] != MAGIC {
         return Err("it does not begin like a checkpoint");
@@ -404,7 +402,7 @@ fn header_length(prefix: &[u8; PREFIX as usize], length: u64) -> Result<u64, &'s
     Ok(header_length)
 }
 
-/// The loop's state in a checkpoint of the right length that need not be whole; good enough to decide which other files it needs.
+/// The loop's state in a saved state of the right length that need not be whole; good enough to decide which other files it needs.
 pub(super) fn peek(path: &Path) -> Option<State> {
     header(path)?.state
 }
