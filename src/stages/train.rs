@@ -174,7 +174,7 @@ impl Stage for Recipe {
         };
         let storage = Storage {
             saved: Some(context.checkpoints),
-            warm_start: context.lineage,
+            warm_start: context.warm_start,
             cadence: self.cadence().unwrap_or_default(),
         };
         let trained = training::train(engine.engine(), splits, self, storage, &Watch { context }).map_err(|error| {

@@ -14,7 +14,7 @@ use pipeline::nn::{EncoderSpec, HeadSpec, JointModel};
 use pipeline::stages;
 use pipeline::tasks;
 use pipeline::text::{EncodedSplit, Offsets, Templates, TextTokenizer, jsonl};
-use pipeline::training::VerifiedCheckpoint;
+use pipeline::training::VerifiedState;
 
 pub type Target = fn(&[u8]);
 
@@ -194,7 +194,7 @@ pub fn checkpoint(bytes: &[u8]) {
     let mut whole = bytes[..bytes.len().saturating_sub(32)].to_vec();
     whole.extend(*blake3::hash(&whole).as_bytes());
     for content in [bytes, &whole] {
-        with_file(content, |path| match VerifiedCheckpoint::open(path) {
+        with_file(content, |path| match VerifiedState::open(path) {
             Ok(mut checkpoint) => {
                 let _ = checkpoint.history();
                 let _ = checkpoint.parameters();

@@ -33,10 +33,10 @@ fn the_state_to_go_on_from_costs_only_time_when_it_is_gone() {
 }
 
 #[test]
-fn after_gc_has_removed_the_state_of_a_lineage_the_bytes_are_the_same() {
+fn after_gc_has_removed_the_state_of_a_warm_start_the_bytes_are_the_same() {
     let project = Project::new();
     project.run(THREE);
-    // The latest run of the file needs another lineage.
+    // The latest run of the file needs another warm start.
     project.run(&format!("{THREE}\nseed = 5"));
     let collected =
         collect(&project.store(), Limits::default(), &BTreeSet::new(), SystemTime::now(), true)
@@ -69,12 +69,12 @@ fn the_best_weights_and_an_early_end_survive_an_extension() {
 }
 
 #[test]
-fn a_finished_training_leaves_the_state_of_its_lineage_and_no_checkpoints_of_its_own() {
+fn a_finished_training_leaves_the_state_for_a_warm_start_and_no_checkpoints_of_its_own() {
     let project = Project::new();
     let ran = project.run(THREE);
-    let lineage =
-        ran.plan.lineage(crate::support::train_of(&ran.plan)).expect("it can be extended");
-    assert_eq!(project.checkpoints(), [lineage.to_string()]);
+    let warm_start =
+        ran.plan.warm_start(crate::support::train_of(&ran.plan)).expect("it can be extended");
+    assert_eq!(project.checkpoints(), [warm_start.to_string()]);
 }
 
 #[test]

@@ -72,13 +72,13 @@ pub fn entry_folder(plan: &Plan, id: NodeId, store: &Store) -> Option<PathBuf> {
 }
 
 /// What the stages to run will take, of those whose kinds tell.
-pub struct Outlook {
+pub struct PlanCost {
     costs: BTreeMap<NodeId, Cost>,
     /// In bytes; `None` where the system does not say.
     pub available: Option<u64>,
 }
 
-impl Outlook {
+impl PlanCost {
     /// * `threads`: what the run would use
     pub fn of(plan: &Plan, forecast: &Forecast, store: &Store, threads: usize) -> Self {
         let mut costs = Costs::new(plan, store, threads);
@@ -86,7 +86,7 @@ impl Outlook {
         let cost = |id: NodeId| {
             let saved = || {
                 let reruns = matches!(forecast.node(id), Expectation::Miss(Reason::Rerun));
-                let shared = plan.lineage(id).filter(|_| !reruns);
+                let shared = plan.warm_start(id).filter(|_| !reruns);
                 let keys = plan.node(id).identity.key().into_iter().chain(shared);
                 keys.map(|key| store.checkpoints(&key)).collect()
             };

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::args::Plan as Arguments;
-use super::cost::{Costs, Outlook};
+use super::cost::{Costs, PlanCost};
 use super::failure::{Failure, Outcome};
 use super::project::{self, Project};
 use super::root::Root;
@@ -61,7 +61,7 @@ pub fn forecast(plan: &Plan, store: &Store, rerun: &[String]) -> Forecast {
     for (id, continuation) in &mut forecast.continuations {
         if *continuation == Continuation::Continues {
             let shared =
-                || plan.lineage(*id).map(|key| store.checkpoints(&key)).into_iter().collect();
+                || plan.warm_start(*id).map(|key| store.checkpoints(&key)).into_iter().collect();
             if costs.of(*id, shared).is_some_and(|cost| cost.steps_made == 0) {
                 *continuation = Continuation::StateGone;
             }
@@ -80,12 +80,12 @@ pub fn print(
     threads: usize,
     as_json: bool,
 ) -> Result<(), Failure> {
-    let outlook = Outlook::of(plan, forecast, store, threads);
+    let cost = PlanCost::of(plan, forecast, store, threads);
     if as_json {
-        return terminal::json(&to_json(plan, forecast, &outlook));
+        return terminal::json(&to_json(plan, forecast, &cost));
     }
-    terminal::print(&(to_text(plan, forecast) + &outlook.text(plan)))?;
-    terminal::complain(&outlook.warning(plan).unwrap_or_default());
+    terminal::print(&(to_text(plan, forecast) + &cost.text(plan)))?;
+    terminal::complain(&cost.warning(plan).unwrap_or_default());
     plan.warnings.iter().for_each(|warning| terminal::complain(&format!("warning: {warning}\n")));
     Ok(())
 }
@@ -178,7 +178,7 @@ fn by_kind(plan: &Plan) -> BTreeMap<&'static str, Vec<NodeId>> {
     kinds
 }
 
-fn to_json(plan: &Plan, forecast: &Forecast, outlook: &Outlook) -> Value {
+fn to_json(plan: &Plan, forecast: &Forecast, cost: &PlanCost) -> Value {
     let node = |id: NodeId| {
         let (node, expectation) = (plan.node(id), forecast.node(id));
         let mut value = json!({
@@ -194,10 +194,10 @@ fn to_json(plan: &Plan, forecast: &Forecast, outlook: &Outlook) -> Value {
         if let Expectation::Miss(Reason::Changes(changes)) = expectation {
             value["changes"] = json!(changes);
         }
-        if let Some(memory) = outlook.memory(id) {
+        if let Some(memory) = cost.memory(id) {
             value["memory_bytes"] = json!(memory.bytes());
         }
-        if let Some(time) = outlook.time(id) {
+        if let Some(time) = cost.time(id) {
             value["time"] = json!(time);
         }
         value
@@ -208,7 +208,7 @@ fn to_json(plan: &Plan, forecast: &Forecast, outlook: &Outlook) -> Value {
         "trials": plan.trials.len(),
         "pending": forecast.pending(),
         "warnings": plan.warnings,
-        "memory_available_bytes": outlook.available,
+        "memory_available_bytes": cost.available,
         "nodes": plan.ids().map(node).collect::<Vec<_>>(),
     })
 }

@@ -74,12 +74,12 @@ impl Job<'_> {
         let folders: InputFolders =
             inputs.iter().map(|(port, entry)| (port.clone(), entry.folder().to_owned())).collect();
         // Whoever asks for the work to be done again does not want it to begin at its own end.
-        let lineage = order.lineage.filter(|_| order.existing != Existing::Outdated);
-        let lineage = lineage.map(|lineage| store.checkpoints(&lineage));
+        let warm_start = order.warm_start.filter(|_| order.existing != Existing::Outdated);
+        let warm_start = warm_start.map(|warm_start| store.checkpoints(&warm_start));
         let context = Context {
             output,
             checkpoints: &store.checkpoints(&order.key),
-            lineage: lineage.as_deref(),
+            warm_start: warm_start.as_deref(),
             previous: &|| {
                 self.setting.known.previous(&order.file, &order.name.stage, &order.fingerprint)
             },

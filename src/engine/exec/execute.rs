@@ -45,7 +45,7 @@ pub fn execute_orders(
 ) -> Result<RunOutcome, ExecError> {
     let begun = Instant::now();
     let names = orders.iter().flat_map(|order| {
-        [order.key].into_iter().chain(order.lineage).chain(order.needs().copied())
+        [order.key].into_iter().chain(order.warm_start).chain(order.needs().copied())
     });
     // A list that is wrong leaves nothing on the disk. What is removed in between is missed by the stage that reads it.
     let agenda = Agenda::of_orders(orders, store)?;

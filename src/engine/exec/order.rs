@@ -36,7 +36,7 @@ pub struct WorkOrder {
     pub fingerprint: Fingerprint,
     pub key: CacheKey,
     /// The name under which shorter and longer ones leave their state, where the stage can go on from one.
-    pub lineage: Option<CacheKey>,
+    pub warm_start: Option<CacheKey>,
     /// What must be done before, without handing on data.
     pub after: Vec<CacheKey>,
     /// How often it is tried again when it fails.
@@ -140,7 +140,7 @@ impl WorkOrder {
             name: NodeName::of(plan, id),
             kind: node.kind,
             instance: Arc::clone(&node.instance),
-            lineage: fingerprint.lineage_of(&*node.instance),
+            warm_start: fingerprint.warm_start_of(&*node.instance),
             key,
             fingerprint,
             after: node.after.iter().map(|id| key_of(plan, *id)).collect::<Result<_, _>>()?,
@@ -231,7 +231,7 @@ impl WorkOrder {
                 label: written.label.into(),
             },
             kind,
-            lineage: fingerprint.lineage_of(&*instance),
+            warm_start: fingerprint.warm_start_of(&*instance),
             instance,
             fingerprint,
             key,

@@ -120,7 +120,7 @@ impl RunOutcome {
                 elapsed_ms: elapsed.map(millis),
                 error,
                 earlier_errors: result.earlier_errors.clone(),
-                lineage: plan.lineage(id),
+                warm_start: plan.warm_start(id),
             }
         };
         plan.ids().zip(&self.nodes).map(record).collect()

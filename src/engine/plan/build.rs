@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::draft::Draft;
-use super::foresight::{Foresight, undefined};
+use super::facts::{InputCheck, undefined};
 use super::instances::{Instance, Instances, Reader};
 use super::key::key_of;
 use super::node::Commit;
@@ -60,7 +60,7 @@ impl Plan {
         }
         let mut assembly = Assembly::new(&axes, &trials, &contents);
         assembly.place_all(&graph, &graph.order, &instances);
-        found.append(&mut assembly.foresight.found);
+        found.append(&mut assembly.inputs.found);
         let warnings = assembly.check_objective(experiment, &graph, &mut found);
         if !found.is_empty() || !axes.are_complete() || !is_sound {
             return Err(Diagnostics::new(texts, found).into());
@@ -184,7 +184,7 @@ struct Assembly<'a> {
     placed: HashMap<usize, Placed>,
     /// Of the classes along some dimensions.
     labels: HashMap<Vec<usize>, Arc<[Arc<str>]>>,
-    foresight: Foresight,
+    inputs: InputCheck,
 }
 
 impl<'a> Assembly<'a> {
@@ -196,7 +196,7 @@ impl<'a> Assembly<'a> {
             nodes: Vec::new(),
             placed: HashMap::new(),
             labels: HashMap::new(),
-            foresight: Foresight::default(),
+            inputs: InputCheck::default(),
         }
     }
 
@@ -261,7 +261,7 @@ impl<'a> Assembly<'a> {
                 Some(axis) => trials.value(*trial, axis).span,
                 None => draft.place(parameter),
             };
-            node.facts = self.foresight.look(&node, &self.nodes, number, &place, self.contents);
+            node.facts = self.inputs.look(&node, &self.nodes, number, &place, self.contents);
             self.nodes.push(node);
         }
         let nodes: Vec<NodeId> =

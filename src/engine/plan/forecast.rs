@@ -29,8 +29,8 @@ pub trait Lookup {
     /// Keys of entries of a kind, the newest first.
     fn nearest(&self, kind: &str) -> Vec<CacheKey>;
     /// Whether a state to go on from was left under this name.
-    fn has_state(&self, lineage: &CacheKey) -> bool {
-        let _ = lineage;
+    fn has_state(&self, warm_start: &CacheKey) -> bool {
+        let _ = warm_start;
         false
     }
 }
@@ -132,9 +132,9 @@ impl Continuation {
         if extension.parameter != name || old.as_f64()? >= new.as_f64()? {
             return None;
         }
-        Some(match (extension.obstacle, plan.lineage(id)) {
+        Some(match (extension.obstacle, plan.warm_start(id)) {
             (Some(obstacle), _) => Self::Impossible(obstacle),
-            (None, Some(lineage)) if lookup.has_state(&lineage) => Self::Continues,
+            (None, Some(warm_start)) if lookup.has_state(&warm_start) => Self::Continues,
             (None, _) => Self::StateGone,
         })
     }

@@ -5,18 +5,17 @@
 //! 2. Where all values of a trial are sound, the kind reads them, fills in defaults and checks what no single parameter shows.
 //! 3. Digests of source files and commits complete what a stage's own parameters give to its key.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use rayon::prelude::*;
 use serde_json::{Map, Value as Json};
 
 use super::Digests;
+use super::Fingerprint;
 use super::draft::Draft;
-use super::key::{own_digest, parameters_digest};
 use super::node::{Commit, Own};
 use super::parameters::{Column, Resolver};
-use super::portable::parameters_of;
 use super::schema::Schema;
 use super::sources::{Owner, SourceFiles, problem_diagnostic};
 use super::sweep::{Axes, Effects};
@@ -95,17 +94,14 @@ impl<'a> Reader<'a> {
         classes: Classes,
         parsed: Vec<Row>,
     ) -> Option<Instances> {
-        let Reading { draft, kind, schema, .. } = reading;
+        let Reading { draft, kind, .. } = reading;
         let name = &*draft.declaration.name;
-        let mut code: Vec<(&str, u32)> =
-            kind.code.iter().map(|code| (code.part, code.version)).collect();
-        code.sort_unstable();
         let mut has_failed = false;
         let mut owns: HashMap<[u8; 32], Arc<Own>> = HashMap::new();
         let mut rows = Vec::with_capacity(parsed.len());
         for (trial, row) in classes.firsts.iter().copied().zip(parsed) {
             let parsed = match row {
-                Row::Read(parsed) => parsed,
+                Row::Read(parsed) => *parsed,
                 Row::Wrong => continue,
                 Row::Failed(failure) => {
                     // Most likely all do, for one reason.
@@ -126,7 +122,7 @@ impl<'a> Reader<'a> {
             let sources = self.files.read(&owner, &parsed.sources, &span, self.found);
             let (Some(sources), true) = (sources, sound) else { continue };
             let commit = self.commit(parsed.commit);
-            let own = own(kind, &code, &parsed.stripped, sources, commit, schema);
+            let own = Own::new(parsed.fingerprint, sources, commit);
             let own = Arc::clone(owns.entry(own.digest).or_insert_with(|| Arc::new(own)));
             rows.push(Instance { stage: parsed.stage, own });
         }
@@ -229,7 +225,7 @@ impl Reading<'_> {
             }
         }
         match Parsed::of(self.kind, self.schema, parameters) {
-            Ok(parsed) => Row::Read(parsed),
+            Ok(parsed) => Row::Read(Box::new(parsed)),
             Err(error) => Row::Failed(Failure::Unreadable(error.to_string())),
         }
     }
@@ -237,7 +233,7 @@ impl Reading<'_> {
 
 /// What became of the parameters of one trial.
 enum Row {
-    Read(Parsed),
+    Read(Box<Parsed>),
     /// Some value is, which has been said.
     Wrong,
     Failed(Failure),
@@ -256,8 +252,8 @@ struct Parsed {
     problems: Vec<ParameterProblem>,
     sources: Vec<SourceFile>,
     commit: Option<HubCommit>,
-    /// The digest of what enters the key.
-    stripped: [u8; 32],
+    /// What kind and parameters give to the key.
+    fingerprint: Fingerprint,
 }
 
 impl Parsed {
@@ -267,41 +263,12 @@ impl Parsed {
         parameters: Map<String, Json>,
     ) -> Result<Self, serde_json::Error> {
         let stage = kind.parse(Json::Object(parameters))?;
-        let mut parameters = parameters_of(&*stage);
-        schema.strip(&mut parameters);
         Ok(Self {
             problems: stage.check(),
             sources: stage.sources(),
             commit: stage.hub_commit(),
-            stripped: parameters_digest(&parameters),
+            fingerprint: Fingerprint::of_parameters(kind, &*stage, schema),
             stage,
         })
     }
-}
-
-fn own(
-    kind: &StageKind,
-    code: &[(&str, u32)],
-    parameters: &[u8; 32],
-    sources: BTreeMap<String, String>,
-    commit: Commit,
-    schema: &Arc<Schema>,
-) -> Own {
-    // A digest with an unknown commit never becomes a key; it only tells such stages apart.
-    let text = match &commit {
-        Commit::None => None,
-        Commit::Known(commit) => Some(commit.clone()),
-        Commit::Unknown(revision) => {
-            Some(format!("unknown {} {}", revision.repo, revision.revision))
-        }
-    };
-    let digest = own_digest(
-        kind.name,
-        kind.output.format,
-        code.iter().copied(),
-        parameters,
-        &sources,
-        text.as_deref(),
-    );
-    Own { schema: Arc::clone(schema), sources, commit, digest }
 }

@@ -123,53 +123,32 @@ impl Fingerprint {
     }
 
     /// The name of everything that differs from this only in `parameter`.
-    pub(super) fn lineage(mut self, parameter: &str) -> CacheKey {
+    pub(super) fn warm_start(mut self, parameter: &str) -> CacheKey {
         self.parameters.shift_remove(parameter);
+        // The word of earlier versions: it is in the names of folders that are there.
         let mut canonical = Canonical::new("lineage 1", Numbers::Typed);
         CacheKey(canonical.text(parameter).raw(self.key().as_bytes()).digest())
     }
 
-    fn own_digest(&self) -> [u8; 32] {
-        own_digest(
-            &self.kind,
-            self.format,
-            self.code.iter().map(|(part, version)| (part.as_str(), *version)),
-            &parameters_digest(&self.parameters),
-            &self.sources,
-            self.commit.as_deref(),
-        )
+    /// The digest of everything except the inputs.
+    pub(super) fn own_digest(&self) -> [u8; 32] {
+        let mut parameters = Canonical::new("parameters 1", Numbers::Typed);
+        let parameters = parameters.map(&self.parameters).digest();
+        let mut canonical = Canonical::new("stage 1", Numbers::Typed);
+        canonical.text(&self.kind).integer(u64::from(self.format)).length(self.code.len());
+        for (part, version) in &self.code {
+            canonical.text(part).integer(u64::from(*version));
+        }
+        canonical.raw(&parameters).length(self.sources.len());
+        for (name, digest) in &self.sources {
+            canonical.text(name).text(digest);
+        }
+        match &self.commit {
+            None => canonical.length(0),
+            Some(commit) => canonical.length(1).text(commit),
+        };
+        canonical.digest()
     }
-}
-
-/// The digest of parameters after defaults.
-pub(super) fn parameters_digest(parameters: &Map<String, Value>) -> [u8; 32] {
-    let mut canonical = Canonical::new("parameters 1", Numbers::Typed);
-    canonical.map(parameters).digest()
-}
-
-/// The digest of everything in a key except the inputs. Parts of the code come sorted.
-pub(super) fn own_digest<'a>(
-    kind: &str,
-    format: u32,
-    code: impl ExactSizeIterator<Item = (&'a str, u32)>,
-    parameters: &[u8; 32],
-    sources: &BTreeMap<String, String>,
-    commit: Option<&str>,
-) -> [u8; 32] {
-    let mut canonical = Canonical::new("stage 1", Numbers::Typed);
-    canonical.text(kind).integer(u64::from(format)).length(code.len());
-    for (part, version) in code {
-        canonical.text(part).integer(u64::from(version));
-    }
-    canonical.raw(parameters).length(sources.len());
-    for (name, digest) in sources {
-        canonical.text(name).text(digest);
-    }
-    match commit {
-        None => canonical.length(0),
-        Some(commit) => canonical.length(1).text(commit),
-    };
-    canonical.digest()
 }
 
 /// The key of a stage whose inputs have the given keys, sorted by port.
@@ -251,14 +230,14 @@ mod tests {
     }
 
     #[test]
-    fn a_lineage_is_the_same_for_every_value_of_its_parameter_and_no_key() {
+    fn a_warm_start_has_one_name_for_every_value_of_its_parameter_and_that_is_no_key() {
         let mut longer = fingerprint();
         longer.parameters.insert("epochs".into(), json!(10));
-        assert_eq!(longer.clone().lineage("epochs"), fingerprint().lineage("epochs"));
+        assert_eq!(longer.clone().warm_start("epochs"), fingerprint().warm_start("epochs"));
         longer.parameters.insert("learning_rate".into(), json!(1e-5));
-        assert_ne!(longer.clone().lineage("epochs"), fingerprint().lineage("epochs"));
+        assert_ne!(longer.clone().warm_start("epochs"), fingerprint().warm_start("epochs"));
         longer.parameters.shift_remove("epochs");
-        assert_ne!(longer.key(), longer.clone().lineage("epochs"));
+        assert_ne!(longer.key(), longer.clone().warm_start("epochs"));
     }
 
     #[test]

@@ -8,7 +8,6 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::portable::extended_by;
-use super::schema::Schema;
 use super::warning::Warning;
 use super::{CacheKey, Fingerprint, SweepShape, Trial};
 use crate::base::diagnostics::Diagnostics;
@@ -95,13 +94,35 @@ impl Identity {
     }
 }
 
-/// The parts of a key that do not come from the inputs, shared by all nodes which have them.
+/// What the key of a node does not have from its inputs, shared by all nodes that have the same.
 #[derive(Debug)]
 pub(super) struct Own {
-    pub(super) schema: Arc<Schema>,
-    pub(super) sources: BTreeMap<String, String>,
+    /// Without inputs, and without a commit that is not known.
+    fingerprint: Fingerprint,
     pub(super) commit: Commit,
     pub(super) digest: [u8; 32],
+}
+
+impl Own {
+    /// * `fingerprint`: what kind and parameters give
+    pub(super) fn new(
+        fingerprint: Fingerprint,
+        sources: BTreeMap<String, String>,
+        commit: Commit,
+    ) -> Self {
+        let (known, told) = match &commit {
+            Commit::None => (None, None),
+            Commit::Known(commit) => (Some(commit.clone()), Some(commit.clone())),
+            // A digest with an unknown commit never becomes a key; it only tells such stages apart.
+            Commit::Unknown(unknown) => {
+                let HubCommit { repo, revision } = &**unknown;
+                (None, Some(format!("unknown {repo} {revision}")))
+            }
+        };
+        let told = Fingerprint { sources, commit: told, ..fingerprint };
+        let digest = told.own_digest();
+        Self { fingerprint: Fingerprint { commit: known, ..told }, commit, digest }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -194,14 +215,14 @@ impl Plan {
         for (port, input) in &node.inputs {
             inputs.insert((*port).to_owned(), self.node(*input).identity.key()?);
         }
-        Some(Fingerprint { inputs, ..node.own_fingerprint() })
+        Some(Fingerprint { inputs, ..node.own.fingerprint.clone() })
     }
 
     /// The name that a node shares with those that differ from it only in how far they go, where it can go on from what a shorter one left.
     #[must_use]
-    pub fn lineage(&self, id: NodeId) -> Option<CacheKey> {
+    pub fn warm_start(&self, id: NodeId) -> Option<CacheKey> {
         let parameter = extended_by(&*self.node(id).instance)?;
-        Some(self.fingerprint(id)?.lineage(parameter))
+        Some(self.fingerprint(id)?.warm_start(parameter))
     }
 
     /// Every name under which a run of the plan may look for something, or leave it.
@@ -210,7 +231,7 @@ impl Plan {
         self.nodes
             .iter()
             .filter_map(|node| node.identity.key())
-            .chain(self.ids().filter_map(|id| self.lineage(id)))
+            .chain(self.ids().filter_map(|id| self.warm_start(id)))
             .collect()
     }
 
@@ -246,15 +267,6 @@ impl Node {
             self.stage.to_string()
         } else {
             format!("{} [{}]", self.stage, self.label)
-        }
-    }
-
-    /// The parts of the key that the node's own parameters give, with no inputs.
-    pub(super) fn own_fingerprint(&self) -> Fingerprint {
-        Fingerprint {
-            sources: self.own.sources.clone(),
-            commit: self.commit().map(str::to_owned),
-            ..Fingerprint::of_parameters(self.kind, &*self.instance, &self.own.schema)
         }
     }
 }

@@ -72,8 +72,8 @@ impl Fingerprint {
 
     /// The name that the stage shares with those that differ from it only in how far they go, where it can go on from what a shorter one left.
     #[must_use]
-    pub fn lineage_of(&self, instance: &dyn AnyStage) -> Option<CacheKey> {
-        Some(self.clone().lineage(extended_by(instance)?))
+    pub fn warm_start_of(&self, instance: &dyn AnyStage) -> Option<CacheKey> {
+        Some(self.clone().warm_start(extended_by(instance)?))
     }
 }
 

@@ -63,11 +63,11 @@ impl Lookup for Known<'_> {
         self.by_kind.get_or_init(|| self.scan_kinds()).get(kind).cloned().unwrap_or_default()
     }
 
-    fn has_state(&self, lineage: &CacheKey) -> bool {
+    fn has_state(&self, warm_start: &CacheKey) -> bool {
         // A lock's file is empty, and stays.
         let holds_something =
             |path: &Path| path.metadata().is_ok_and(|metadata| metadata.len() > 0);
-        list(&self.store.checkpoints(lineage))
+        list(&self.store.checkpoints(warm_start))
             .is_ok_and(|files| files.iter().any(|(_, path)| holds_something(path)))
     }
 }

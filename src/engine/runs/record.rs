@@ -121,8 +121,8 @@ pub struct RunNode {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier_errors: Vec<String>,
     /// Where it left a state for a stage that goes further.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lineage: Option<CacheKey>,
+    #[serde(alias = "lineage", default, skip_serializing_if = "Option::is_none")]
+    pub warm_start: Option<CacheKey>,
 }
 
 impl RunNode {

@@ -122,7 +122,7 @@ fn used_by(store: &Store, run: &RunFile) -> Vec<Used> {
     let used = |node: &RunNode| Used {
         stage: node.stage.clone(),
         kind: node.kind.clone(),
-        keys: node.key.into_iter().chain(node.lineage).collect(),
+        keys: node.key.into_iter().chain(node.warm_start).collect(),
         complete: node.outcome.is_complete(),
     };
     run.nodes.iter().map(used).collect()

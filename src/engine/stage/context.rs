@@ -61,7 +61,7 @@ pub struct Context<'a> {
     pub checkpoints: &'a Path,
     /// A folder of all stages that differ from this one only in how far they go, where the stage can go on from what a shorter one left there:
     /// see [`Stage::extension`](super::Stage::extension). It outlives the stage, it may not exist yet, and what lies in it may be gone next time.
-    pub lineage: Option<&'a Path>,
+    pub warm_start: Option<&'a Path>,
     /// Finds the folder of what this stage of this file came to the time before, where that is there and another one: for what is worth saying of
     /// the difference.
     /// It may be in an older format, or incomplete in any other way, and must decide nothing of the output.

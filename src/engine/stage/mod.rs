@@ -190,7 +190,7 @@ pub trait Stage: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'stat
         None
     }
 
-    /// The parameter that only says how far the work goes, for kinds that have one. What a stage leaves in [`Context::lineage`] when it ends is
+    /// The parameter that only says how far the work goes, for kinds that have one. What a stage leaves in [`Context::warm_start`] when it ends is
     /// then there for one that goes further.
     fn extension(&self) -> Option<Extension> {
         None

@@ -64,8 +64,8 @@ impl Used {
         self.run_to(days, text, NodeStatus::Cached, None);
     }
 
-    fn run_to(&self, days: u32, text: &str, outcome: NodeStatus, lineage: Option<CacheKey>) {
-        self.run_changed(days, text, outcome, lineage, &[]);
+    fn run_to(&self, days: u32, text: &str, outcome: NodeStatus, warm_start: Option<CacheKey>) {
+        self.run_changed(days, text, outcome, warm_start, &[]);
     }
 
     /// * `set`: what the command line changed
@@ -74,7 +74,7 @@ impl Used {
         days: u32,
         text: &str,
         outcome: NodeStatus,
-        lineage: Option<CacheKey>,
+        warm_start: Option<CacheKey>,
         set: &[&str],
     ) {
         let set = set.iter().map(|set| (*set).to_owned()).collect();
@@ -88,7 +88,7 @@ impl Used {
             elapsed_ms: None,
             error: None,
             earlier_errors: Vec::new(),
-            lineage,
+            warm_start,
         };
         let record = self.begin(later(days), &asked);
         record.finish(RunStatus::Done, 0, 1, vec![node], |_| None).expect("writable");
@@ -377,7 +377,7 @@ fn what_a_killed_run_had_begun_stays() {
 #[test]
 fn the_state_that_the_latest_run_left_stays_and_that_of_an_earlier_one_goes() {
     let used = Used::new();
-    let (early, late) = (key("early lineage"), key("late lineage"));
+    let (early, late) = (key("early"), key("late"));
     used.run_to(31, "b", NodeStatus::Built, Some(early));
     used.run_to(32, "a", NodeStatus::Built, Some(late));
     checkpoint(&used.case, &early);

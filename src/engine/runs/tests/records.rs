@@ -21,7 +21,7 @@ fn node(stage: &str, text: &str, outcome: NodeStatus) -> RunNode {
         elapsed_ms: None,
         error: None,
         earlier_errors: Vec::new(),
-        lineage: None,
+        warm_start: None,
     }
 }
 
@@ -208,4 +208,13 @@ fn of_earlier_results_the_one_most_alike_counts_that_is_there() {
         |text: &str| Known::of(&store).previous(&file(&case), "corpus", &fingerprint("copy", text));
     assert_eq!(previous("c"), Some(store.entry_folder(&key("b"))));
     assert_eq!(previous("a"), None);
+}
+
+#[test]
+fn a_record_of_an_earlier_version_says_where_its_state_was_left() {
+    let record = RunNode { warm_start: Some(key("a")), ..node("train", "b", NodeStatus::Built) };
+    let text = serde_json::to_string(&record).expect("plain data");
+    let earlier = text.replace("\"warm_start\"", "\"lineage\"");
+    assert_ne!(text, earlier);
+    assert_eq!(serde_json::from_str::<RunNode>(&earlier).expect("readable"), record);
 }

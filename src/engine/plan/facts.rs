@@ -13,12 +13,12 @@ use crate::base::diagnostics::{Diagnostic, Span};
 use crate::engine::stage::{Facts, InputFacts, UndefinedMetrics};
 
 #[derive(Default)]
-pub(super) struct Foresight {
+pub(super) struct InputCheck {
     said: HashSet<(usize, String)>,
     pub(super) found: Vec<Diagnostic>,
 }
 
-impl Foresight {
+impl InputCheck {
     /// Looks at the next node, one of stage `number`, and returns what is known of its output.
     ///
     /// * `nodes`: those before it
