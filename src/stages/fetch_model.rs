@@ -158,7 +158,7 @@ impl Stage for FetchModel {
 fn left_out(model: &Backbone) -> Result<Option<String>, StageError> {
     const NAMED: usize = 6;
     let heads = JointModel::heads_in(&model.weights, &model.encoder)
-        .map_err(|error| StageError::new(error.to_string()).with_help(error.help()))?;
+        .map_err(|error| StageError::of(&error, Some(error.help())))?;
     if heads.iter().all(|name| model.encoder.names.is_of_pretraining(name)) {
         return Ok(None);
     }
@@ -177,7 +177,7 @@ fn left_out(model: &Backbone) -> Result<Option<String>, StageError> {
 fn checked(folder: &Path) -> Result<Backbone, StageError> {
     let model = Backbone::open(folder)?;
     JointModel::check(&model.weights, &model.encoder)
-        .map_err(|error| StageError::new(error.to_string()).with_help(error.help()))?;
+        .map_err(|error| StageError::of(&error, Some(error.help())))?;
     check_vocabulary(&model)?;
     Ok(model)
 }

@@ -168,7 +168,7 @@ impl ReadCorpus {
     ) -> Result<(), StageError> {
         let read = |parameter, path: &Path| {
             jsonl::read(path, self.offsets).map_err(|error| {
-                StageError::new(error.to_string()).with_help(error.help()).in_file_of(parameter)
+                StageError::of(&error, Some(error.help())).in_file_of(parameter)
             })
         };
         let Some(path) = &self.path else {

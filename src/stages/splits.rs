@@ -143,7 +143,7 @@ fn check_sum(fractions: &Fractions) -> Option<ParameterProblem> {
 }
 
 pub(super) fn failed(error: &SplitError) -> StageError {
-    StageError::new(error.to_string()).with_help(error.help())
+    StageError::of(error, Some(error.help()))
 }
 
 /// How far a split may be from its fraction before that is said.

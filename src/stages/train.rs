@@ -146,7 +146,7 @@ impl Stage for Recipe {
         let sizes = known::Sizes::of(&model.encoder);
         let (heads, rng) = (tasks::heads(&tasks), Rng::new(self.seed));
         let joint = JointModel::load(&model.weights, model.encoder, &heads, &rng)
-            .map_err(|error| StageError::new(error.to_string()).with_help(error.help()))?;
+            .map_err(|error| StageError::of(&error, Some(error.help())))?;
         // What the result needs is read now: at the end of a long training, somebody may have removed it.
         let tokenizer = files::read(&data.tokenizer())?;
         let mut caveats = data.caveats.clone();
