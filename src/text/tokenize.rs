@@ -105,7 +105,7 @@ pub enum TokenizerError {
     Malformed { path: PathBuf, reason: String },
     #[error("the normalizer of `{}` can make a text more than {LIMIT_GROWTH} times as long", path.display())]
     Growth { path: PathBuf },
-    #[error("the tokenizer in `{}` puts no special token before a text, but the anomaly head reads a `[CLS]` there: its `post_processor` is to add one", path.display())]
+    #[error("the tokenizer in `{}` puts no special token before a text, but a head over whole texts reads a `[CLS]` there: its `post_processor` is to add one", path.display())]
     NoClassToken { path: PathBuf },
     #[error("a length of {max_length} tokens leaves none for the text: {special} are special, so expected at least {}", special + 1)]
     MaxLength { max_length: usize, special: usize },
