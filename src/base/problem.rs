@@ -1,5 +1,6 @@
 //! What is wrong somewhere, and what to do about it.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// Something wrong at a place.
@@ -35,6 +36,12 @@ impl<Place> Problem<Place> {
         self.help = Some(help.into());
         self
     }
+}
+
+/// An error that knows what a person can do about it.
+pub trait Help: fmt::Display {
+    /// What helps, where more is known than what is wrong.
+    fn help(&self) -> Option<Cow<'_, str>>;
 }
 
 /// A place in a text as a person finds it.

@@ -138,6 +138,7 @@ pub(super) fn join(base: &Uri, location: &str) -> Option<Uri> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::problem::Help;
 
     #[test]
     fn a_redirect_is_read_as_a_browser_reads_it() {

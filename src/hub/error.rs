@@ -1,10 +1,12 @@
 //! What can go wrong between a repository's name and its files on disk.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::base::disk::no_room::NoRoom;
+use crate::base::problem::Help;
 
 /// A failure to resolve, download or verify.
 ///
@@ -113,10 +115,10 @@ impl HubError {
             _ => None,
         }
     }
+}
 
-    /// What the user can do about it.
-    #[must_use]
-    pub fn help(&self) -> Option<String> {
+impl Help for HubError {
+    fn help(&self) -> Option<Cow<'_, str>> {
         let help = match self {
             Self::MissingRepo { token: false, .. } => {
                 "check the spelling of `repo`; if it is private, set HF_TOKEN to a token that may read it".to_owned()
@@ -192,7 +194,7 @@ impl HubError {
             Self::Certificates { .. } => "SSL_CERT_FILE must name a PEM file with at least one certificate".to_owned(),
             Self::Refused { .. } | Self::InvalidName { .. } | Self::Cancelled => return None,
         };
-        Some(help)
+        Some(help.into())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Models on disk: safetensors files, read tensor by tensor into the flat buffer and written straight out of it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::fs::File;
@@ -12,6 +13,7 @@ use thiserror::Error;
 
 use super::{EncoderSpec, HeadSpec, JointModel, Layout, Names, NoMemory, Parameter, zeros};
 use crate::base::disk::regular;
+use crate::base::problem::Help;
 use crate::base::rng::Rng;
 use crate::base::visible;
 
@@ -53,19 +55,18 @@ pub enum TensorProblem {
     NotFinite { name: String },
 }
 
-impl CheckpointError {
-    /// What the user can do about it.
-    #[must_use]
-    pub fn help(&self) -> &'static str {
+impl Help for CheckpointError {
+    fn help(&self) -> Option<Cow<'_, str>> {
         let spoilt = |problem: &TensorProblem| matches!(problem, TensorProblem::NotFinite { .. });
-        match self {
+        let help = match self {
             Self::Tensors { problems, .. } if problems.iter().all(spoilt) => {
                 "such weights give no finite loss: get the file again, or train the model again with a lower `learning_rate`"
             }
             Self::NoMemory(_) => "take a smaller model, or free memory",
             Self::Io { .. } => "see that the file is there and can be read",
             _ => "get the file again, or the configuration that belongs to it",
-        }
+        };
+        Some(help.into())
     }
 }
 

@@ -36,7 +36,7 @@ pub fn open(
 
 /// An engine's failure as a stage's, with what helps.
 pub fn failed(error: EngineError) -> StageError {
-    StageError::of(&error, error.help())
+    StageError::of(&error)
 }
 
 /// The device, and its name as `--device` spells it. `auto` is a GPU where the program was built for one and the machine has one.

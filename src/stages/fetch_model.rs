@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::facts;
+use crate::base::problem::Help;
 use crate::base::visible;
 use crate::engine::stage::{
     Artifact as _, CodeVersion, Content, Context, Facts, HubCommit, InputFacts, Inspection,
@@ -158,7 +159,7 @@ impl Stage for FetchModel {
 fn left_out(model: &Backbone) -> Result<Option<String>, StageError> {
     const NAMED: usize = 6;
     let heads = JointModel::heads_in(&model.weights, &model.encoder)
-        .map_err(|error| StageError::of(&error, Some(error.help())))?;
+        .map_err(|error| StageError::of(&error))?;
     if heads.iter().all(|name| model.encoder.names.is_of_pretraining(name)) {
         return Ok(None);
     }
@@ -176,8 +177,7 @@ fn left_out(model: &Backbone) -> Result<Option<String>, StageError> {
 /// A model whose weights and tokens have what its configuration says.
 fn checked(folder: &Path) -> Result<Backbone, StageError> {
     let model = Backbone::open(folder)?;
-    JointModel::check(&model.weights, &model.encoder)
-        .map_err(|error| StageError::of(&error, Some(error.help())))?;
+    JointModel::check(&model.weights, &model.encoder).map_err(|error| StageError::of(&error))?;
     check_vocabulary(&model)?;
     Ok(model)
 }
@@ -187,7 +187,7 @@ const INSPECTION: Inspection = Inspection { largest: 1 << 20, read: read_config 
 
 fn read_config(text: &str) -> Result<Content, Vec<SourceProblem>> {
     let read = EncoderSpec::from_json(text);
-    let help = read.as_ref().err().map(ConfigError::help).unwrap_or_default();
+    let help = read.as_ref().err().and_then(Help::help).unwrap_or_default().into_owned();
     match read {
         Ok(encoder) => Ok(Arc::new(encoder)),
         Err(ConfigError::Unsupported(problems)) => Err(problems
@@ -286,5 +286,5 @@ fn failed(error: HubError) -> StageError {
     if matches!(error, HubError::Cancelled) {
         return StageError::Cancelled;
     }
-    StageError::of(&error, error.help())
+    StageError::of(&error)
 }

@@ -167,9 +167,8 @@ impl ReadCorpus {
         push: &mut dyn FnMut(Split, Example) -> Result<(), StageError>,
     ) -> Result<(), StageError> {
         let read = |parameter, path: &Path| {
-            jsonl::read(path, self.offsets).map_err(|error| {
-                StageError::of(&error, Some(error.help())).in_file_of(parameter)
-            })
+            jsonl::read(path, self.offsets)
+                .map_err(|error| StageError::of(&error).in_file_of(parameter))
         };
         let Some(path) = &self.path else {
             let files = [&self.train, &self.validation, &self.test];
@@ -187,9 +186,8 @@ impl ReadCorpus {
             examples.iter().map(|example| division.item(example)).collect();
         let membership =
             items.and_then(|items| division.divide(&items)).map_err(|error: SplitError| {
-                StageError::new(format!("{}: {error}", path.display()))
-                    .with_help(error.help())
-                    .in_file_of("path")
+                let message = format!("{}: {error}", path.display());
+                StageError::of(&error).saying(message).in_file_of("path")
             })?;
         remarks.extend(splits::remarks(&division, &membership, |index| examples[index].line));
         for (example, part) in examples.into_iter().zip(membership.parts) {

@@ -143,7 +143,7 @@ fn check_sum(fractions: &Fractions) -> Option<ParameterProblem> {
 }
 
 pub(super) fn failed(error: &SplitError) -> StageError {
-    StageError::of(error, Some(error.help()))
+    StageError::of(error)
 }
 
 /// How far a split may be from its fraction before that is said.

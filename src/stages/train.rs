@@ -146,7 +146,7 @@ impl Stage for Recipe {
         let sizes = known::Sizes::of(&model.encoder);
         let (heads, rng) = (tasks::heads(&tasks), Rng::new(self.seed));
         let joint = JointModel::load(&model.weights, model.encoder, &heads, &rng)
-            .map_err(|error| StageError::of(&error, Some(error.help())))?;
+            .map_err(|error| StageError::of(&error))?;
         // What the result needs is read now: at the end of a long training, somebody may have removed it.
         let tokenizer = files::read(&data.tokenizer())?;
         let mut caveats = data.caveats.clone();
@@ -173,7 +173,7 @@ impl Stage for Recipe {
             labels,
         };
         let storage = Storage {
-            saved: Some(context.checkpoints),
+            saved: Some(context.saved_state),
             warm_start: context.warm_start,
             cadence: self.cadence().unwrap_or_default(),
         };
@@ -269,7 +269,6 @@ struct TimingRow {
 }
 
 fn failed(error: TrainError, data: &Encoded) -> StageError {
-    let help = error.help();
     let message = match &error {
         TrainError::Cancelled { .. } => return StageError::Cancelled,
         TrainError::NotFinite { rows, last_good, .. } => {
@@ -288,9 +287,9 @@ fn failed(error: TrainError, data: &Encoded) -> StageError {
                 "{error}; its texts are those of line {lines} of the training split; {checkpoint}"
             )
         }
-        _ => error.to_string(),
+        _ => return StageError::of(&error),
     };
-    StageError::of(&message, help)
+    StageError::of(&error).saying(message)
 }
 
 /// Passes on what the training says.

@@ -11,6 +11,7 @@
 //! Every malformed line is reported, not only the first; of many, the first [`REPORTED`] with the count of the rest. Memory is bounded by
 //! what is kept: a line over [`LINE_LIMIT_BYTES`] is skipped as it is read.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, BufRead, Write};
@@ -25,7 +26,7 @@ use super::offsets::{Offsets, Ruler};
 use super::{Entity, Example};
 
 use crate::base::disk::regular;
-use crate::base::problem::{Position, Problem, json_reason};
+use crate::base::problem::{Help, Position, Problem, json_reason};
 use crate::base::visible;
 
 /// The longest line that is read.
@@ -65,11 +66,9 @@ pub enum ReadError {
     Empty { path: PathBuf },
 }
 
-impl ReadError {
-    /// What the user can do about it.
-    #[must_use]
-    pub fn help(&self) -> &'static str {
-        match self {
+impl Help for ReadError {
+    fn help(&self) -> Option<Cow<'_, str>> {
+        let help = match self {
             Self::Io { error, .. } if error.kind() == io::ErrorKind::NotFound => {
                 "see that the file is where the experiment says"
             }
@@ -83,7 +82,8 @@ impl ReadError {
             Self::Malformed { .. } | Self::Empty { .. } => {
                 "a line is `{\"text\": \"...\", \"entities\": [{\"start\": 0, \"end\": 5, \"label\": \"NODE\"}], \"anomaly\": 0}`"
             }
-        }
+        };
+        Some(help.into())
     }
 }
 

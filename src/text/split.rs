@@ -15,6 +15,7 @@
 mod difference;
 mod groups;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 pub use difference::{Difference, Trace};
@@ -22,6 +23,7 @@ pub use groups::GroupCounts;
 
 use super::{Corpus, Example, Split};
 
+use crate::base::problem::Help;
 use crate::base::visible;
 
 /// How much of a corpus each part gets.
@@ -185,11 +187,9 @@ pub enum SplitError {
     TooFewGroups { split: Split, field: String, groups: usize },
 }
 
-impl SplitError {
-    /// What the user can do about it.
-    #[must_use]
-    pub fn help(&self) -> &'static str {
-        match self {
+impl Help for SplitError {
+    fn help(&self) -> Option<Cow<'_, str>> {
+        let help = match self {
             Self::Fraction { .. } | Self::Sum { .. } => {
                 "for example `split = { train = 0.8, validation = 0.2 }`"
             }
@@ -200,7 +200,8 @@ impl SplitError {
             Self::TooFewGroups { .. } => {
                 "every part needs a value of its own: fewer parts, or a field with more values"
             }
-        }
+        };
+        Some(help.into())
     }
 }
 

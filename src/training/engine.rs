@@ -1,7 +1,9 @@
 //! The seam between the training loop and the arithmetic, so that the loop is written once for every device.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
+use crate::base::problem::Help;
 use crate::nn::{Batch, BatchError, LossOptions, Losses, NoMemory, Parameter};
 
 use super::adamw::Update;
@@ -110,16 +112,15 @@ pub enum EngineError {
     Io(#[from] std::io::Error),
 }
 
-impl EngineError {
-    /// What the user can do about it.
-    #[must_use]
-    pub fn help(&self) -> Option<&'static str> {
-        match self {
+impl Help for EngineError {
+    fn help(&self) -> Option<Cow<'_, str>> {
+        let help = match self {
             Self::Batch(BatchError::NoMemory { .. }) => {
                 Some("lower `batch_size` or `max_length`, or free memory")
             }
             Self::NoMemory(_) => Some("take a smaller model, or free memory"),
             _ => None,
-        }
+        };
+        help.map(Cow::from)
     }
 }

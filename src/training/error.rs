@@ -1,7 +1,10 @@
 //! Why a training ended without a result.
 
+use std::borrow::Cow;
+
 use super::engine::EngineError;
 use super::saved::SaveError;
+use crate::base::problem::Help;
 use crate::nn::BatchError;
 
 /// Why a training ended without a result.
@@ -16,7 +19,7 @@ pub enum TrainError {
         what: &'static str,
         /// The sequences of the step, as numbers in the training split.
         rows: Vec<u32>,
-        /// The step of the newest last_good from which a finite step was made.
+        /// The step of the newest saved state from which a finite step was made.
         last_good: Option<u64>,
     },
     /// What was learnt has spoilt the weights; where steps were skipped, that does not help any more.
@@ -42,16 +45,14 @@ pub enum TrainError {
     Engine(#[from] EngineError),
 }
 
-impl TrainError {
-    /// What the user can do about it.
-    #[must_use]
-    pub fn help(&self) -> Option<&'static str> {
-        match self {
+impl Help for TrainError {
+    fn help(&self) -> Option<Cow<'_, str>> {
+        let help = match self {
             Self::Spoilt { .. } => Some("lower `learning_rate`, or set `max_grad_norm`"),
             Self::NotFinite { .. } => Some(
                 "lower `learning_rate`, set `max_grad_norm`, or pass over such steps with `on_nonfinite = \"skip\"`",
             ),
-            Self::NoGradient { help: Some(help), .. } => Some(help),
+            Self::NoGradient { help: Some(help), .. } => Some(*help),
             Self::Save(SaveError::Full { why, .. }) => Some(why.help()),
             Self::Save(SaveError::Io { .. }) => Some(
                 "see that `outputs/checkpoints` can be written and nothing removes it; the same command goes on from what is there",
@@ -59,12 +60,13 @@ impl TrainError {
             Self::Engine(EngineError::Batch(BatchError::NoMemory { .. })) => Some(
                 "set `activation_checkpointing = true`, lower `batch_size` and raise `gradient_accumulation` by as much, or lower `max_length`",
             ),
-            Self::Engine(error) => error.help(),
+            Self::Engine(error) => return error.help(),
             Self::NoGradient { .. } => Some(
                 "weights that are very large drown the others: see that the model is sound; if it is, the backward pass is not, please report it",
             ),
             _ => None,
-        }
+        };
+        help.map(Cow::from)
     }
 }
 

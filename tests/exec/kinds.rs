@@ -193,7 +193,7 @@ impl Stage for Sleep {
     type Output = Text;
 
     fn run(&self, _inputs: Nothing, context: &Context<'_>) -> Result<Text, StageError> {
-        let checkpoint = context.checkpoints.join("checkpoint");
+        let checkpoint = context.saved_state.join("checkpoint");
         let saved =
             fs::read_to_string(&checkpoint).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
         for done in saved..self.milliseconds {
@@ -204,7 +204,7 @@ impl Stage for Sleep {
                 numbers: vec![("left", f64::NAN)],
             });
             if done == saved || context.signals.cancelled() {
-                fs::create_dir_all(context.checkpoints)
+                fs::create_dir_all(context.saved_state)
                     .and_then(|()| fs::write(&checkpoint, done.to_string()))
                     .expect("writable");
             }
@@ -382,12 +382,12 @@ impl Stage for Flaky {
     fn run(&self, _inputs: Nothing, context: &Context<'_>) -> Result<Text, StageError> {
         // What a failed attempt wrote is not there for the next one.
         assert_eq!(fs::read_dir(context.output).expect("readable").count(), 0);
-        fs::create_dir_all(context.checkpoints).expect("writable");
-        let failed = fs::read_dir(context.checkpoints).expect("readable").count();
+        fs::create_dir_all(context.saved_state).expect("writable");
+        let failed = fs::read_dir(context.saved_state).expect("readable").count();
         if failed == self.failures {
             return Text::write(context, "at last");
         }
-        fs::write(context.checkpoints.join(failed.to_string()), "").expect("writable");
+        fs::write(context.saved_state.join(failed.to_string()), "").expect("writable");
         Text::write(context, "half")?;
         assert!(!self.panics, "attempt {failed}");
         Err(StageError::new(format!("failure {}", failed + 1)))

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use pipeline::base::problem::Help;
 use pipeline::engine::exec::{Because, Cancel, Event, Outcome};
 use pipeline::engine::store::verify;
 
@@ -327,7 +328,10 @@ fn a_failure_keeps_its_message_and_its_help() {
     let project = Project::new();
     let ran = project.run("[stage.bad]\nkind = \"fail\"\n");
     let Outcome::Failed { error, .. } = ran.outcome_of("bad") else { panic!() };
-    assert_eq!((&*error.to_string(), error.help()), ("it does not work", Some("do not use it")));
+    assert_eq!(
+        (&*error.to_string(), error.help().as_deref()),
+        ("it does not work", Some("do not use it"))
+    );
 }
 
 #[test]

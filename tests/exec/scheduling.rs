@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
-use pipeline::engine::exec::{Because, Cancel, Checkpoints, Event, Outcome};
+use pipeline::engine::exec::{Because, Cancel, Event, Outcome, SavedStates};
 
 use crate::support::*;
 
@@ -223,7 +223,7 @@ fn checkpoints_that_a_killed_run_left_beside_a_complete_entry_go() {
     let project = Project::new();
     let stages = "[stage.a]\nkind = \"write\"\ntext = \"1\"\n";
     project.run(stages);
-    let folder = project.store().checkpoints(&project.key(stages, "a"));
+    let folder = project.store().saved_state(&project.key(stages, "a"));
     std::fs::create_dir_all(&folder).expect("ours");
     project.run(stages);
     assert!(!folder.exists());
@@ -232,7 +232,7 @@ fn checkpoints_that_a_killed_run_left_beside_a_complete_entry_go() {
 #[test]
 fn checkpoints_are_kept_where_the_caller_wants_them() {
     let mut project = Project::new();
-    project.options.checkpoints = Checkpoints::Keep;
+    project.options.saved_states = SavedStates::Keep;
     let stages = LONG.replace("60000", "300");
     interrupt(&project, &stages);
     project.run(&stages);

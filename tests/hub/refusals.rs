@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::server::{Access, COMMIT, REPO};
 use crate::world::{CONFIG, commit, fetch, world};
+use pipeline::base::problem::Help;
 use pipeline::hub::{Client, Commit, HubError, Options, Silent, Token};
 
 /// Every refusal with its message and its remedy.

@@ -2,6 +2,7 @@
 
 use crate::server::{Access, Fault, REPO, TOKEN};
 use crate::world::{CONFIG, CONFIG_TEXT, WEIGHTS, commit, fetch, weights, world};
+use pipeline::base::problem::Help;
 use pipeline::hub::{Client, HubError, Options, Silent, Token};
 
 #[test]

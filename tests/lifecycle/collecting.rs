@@ -42,7 +42,7 @@ fn the_state_of_an_interrupted_training_stays_and_that_of_an_abandoned_one_goes(
         let found =
             collect(&project.store(), Limits::default(), &BTreeSet::new(), SystemTime::now(), true)
                 .expect("writable");
-        found.waste.into_iter().filter(|waste| waste.what == WasteOf::Checkpoints).count()
+        found.waste.into_iter().filter(|waste| waste.what == WasteOf::SavedState).count()
     };
     interrupted("epochs = 50");
     assert_eq!((project.checkpoints().len(), collect()), (1, 0));

@@ -41,10 +41,7 @@ fn after_gc_has_removed_the_state_of_a_warm_start_the_bytes_are_the_same() {
     let collected =
         collect(&project.store(), Limits::default(), &BTreeSet::new(), SystemTime::now(), true)
             .expect("writable");
-    assert_eq!(
-        collected.waste.iter().filter(|waste| waste.what == WasteOf::Checkpoints).count(),
-        1
-    );
+    assert_eq!(collected.waste.iter().filter(|waste| waste.what == WasteOf::SavedState).count(), 1);
     let again = project.run(TEN);
     assert_eq!(again.steps(), 40);
     assert!(again.files() == Project::new().run(TEN).files());

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use pipeline::base::problem::Help;
 use pipeline::engine::exec::{Cancel, Event, Options, Outcome, RunOutcome, execute};
 use pipeline::engine::plan::{Forecast, NodeId, Plan, PlanError, Points};
 use pipeline::engine::runs::{Asked, Known, NewRun, RunRecord, RunStatus};
@@ -197,7 +198,7 @@ impl Ran {
     /// What is said to help.
     pub fn help(&self) -> String {
         match self.outcome() {
-            Outcome::Failed { error, .. } => error.help().expect("a remedy").to_owned(),
+            Outcome::Failed { error, .. } => error.help().expect("a remedy").into_owned(),
             other => panic!("{other:?}"),
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use pipeline::base::problem::Help;
 use pipeline::base::rng::Rng;
 use pipeline::nn::configs::ModernBertConfig;
 use pipeline::nn::{CheckpointError, JointModel, Workspace};
@@ -273,7 +274,8 @@ fn weights_that_are_not_finite_are_refused_with_their_tensors_name_in_every_type
                 ),
                 "{dtype}: {message}"
             );
-            assert!(error.help().contains("`learning_rate`"), "{dtype}: {}", error.help());
+            let help = error.help().expect("a remedy");
+            assert!(help.contains("`learning_rate`"), "{dtype}: {help}");
         }
     }
 }

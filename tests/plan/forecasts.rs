@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use pipeline::engine::plan::{
-    CacheKey, Comparison, Expectation, Fingerprint, Forecast, Lookup, Plan, Presence,
+    CacheKey, Comparison, Fingerprint, Forecast, Lookup, NodeForecast, Plan, Presence,
 };
 
 use crate::world::{SMALL, World, key};
@@ -220,6 +220,6 @@ fn ten_thousand_new_trials_are_compared_with_ten_thousand_old_ones() {
     let plan = world.plan(&text("0.25"));
     let forecast = Forecast::of(&plan, &shelf, &[]);
     let missing =
-        forecast.nodes.iter().filter(|expectation| **expectation != Expectation::Hit).count();
+        forecast.nodes.iter().filter(|expectation| **expectation != NodeForecast::Hit).count();
     assert_eq!(missing, 9);
 }

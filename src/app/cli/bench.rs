@@ -58,7 +58,7 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
     let status = Status::begin();
     let found = pool
         .install(|| bench(&workload, &|what| status.say(what)))
-        .map_err(|error| Failure::failed(error.to_string()).with_help_of(error.help()))?;
+        .map_err(|error| Failure::failed_of(&error))?;
     drop(status);
     // Texts of another length say less about the experiment's.
     if let (Some(store), None) = (&store, workload.length) {

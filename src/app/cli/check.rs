@@ -1,5 +1,6 @@
 //! `pipeline check`: finds every mistake in experiment files, and runs nothing. With `--data` it reads the data too.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use super::failure::{Failure, Outcome};
 use super::project::Project;
 use super::terminal;
 use crate::base::diagnostics::{Diagnostic, Diagnostics, Span};
+use crate::base::problem::Help;
 use crate::base::visible;
 use crate::engine::exec::{self, Found};
 use crate::engine::plan::Plan;
@@ -89,7 +91,7 @@ fn failures_of(found: &Found, experiment: &Experiment) -> Vec<Failure> {
         let message = format!("stage `{}`: {error}", found.stage);
         match place_of(experiment, &found.stage, error) {
             Some(span) => {
-                let help = error.help().map(str::to_owned).into_iter().collect();
+                let help = error.help().map(Cow::into_owned).into_iter().collect();
                 let diagnostic =
                     Diagnostic { help, ..Diagnostic::new("bad-data", message).at(span) };
                 Diagnostics::new(Arc::clone(&experiment.sources), vec![diagnostic]).into()

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::app::tools::{SYNTHETIC_LENGTH, Workload};
 use crate::base::disk::regular;
-use crate::engine::plan::{Expectation, Forecast, NodeId, Plan, Reason};
+use crate::engine::plan::{Forecast, NodeForecast, NodeId, Plan, Reason};
 use crate::engine::stage::{Circumstances, Cost, Facts, InputFacts, Memory, Part, Time};
 use crate::engine::store::Store;
 use crate::stages::artifacts::known::Sizes;
@@ -82,13 +82,13 @@ impl PlanCost {
     /// * `threads`: what the run would use
     pub fn of(plan: &Plan, forecast: &Forecast, store: &Store, threads: usize) -> Self {
         let mut costs = Costs::new(plan, store, threads);
-        let pending = plan.ids().filter(|id| *forecast.node(*id) != Expectation::Hit);
+        let pending = plan.ids().filter(|id| *forecast.node(*id) != NodeForecast::Hit);
         let cost = |id: NodeId| {
             let saved = || {
-                let reruns = matches!(forecast.node(id), Expectation::Miss(Reason::Rerun));
+                let reruns = matches!(forecast.node(id), NodeForecast::Miss(Reason::Rerun));
                 let shared = plan.warm_start(id).filter(|_| !reruns);
                 let keys = plan.node(id).identity.key().into_iter().chain(shared);
-                keys.map(|key| store.checkpoints(&key)).collect()
+                keys.map(|key| store.saved_state(&key)).collect()
             };
             Some((id, costs.of(id, saved)?))
         };

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crate::base::diagnostics::Diagnostics;
+use crate::base::problem::Help;
 use crate::base::visible;
 use crate::engine::exec::RunError;
 use crate::engine::store::StoreError;
@@ -66,6 +67,16 @@ impl Failure {
 
     pub fn failed(message: impl Into<String>) -> Self {
         Self::Message { message: message.into(), help: Vec::new(), outcome: Outcome::Failed }
+    }
+
+    /// What another error says, as wrong usage.
+    pub fn usage_of(error: &impl Help) -> Self {
+        Self::usage(error.to_string()).with_help_of(error.help())
+    }
+
+    /// What another error says, as a failure.
+    pub fn failed_of(error: &impl Help) -> Self {
+        Self::failed(error.to_string()).with_help_of(error.help())
     }
 
     #[must_use]
@@ -147,7 +158,7 @@ impl Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self::failed(error.to_string()).with_help_of(error.help())
+        Self::failed_of(&error)
     }
 }
 

@@ -91,8 +91,8 @@ fn what(waste: &Waste) -> String {
         (WasteOf::Stray, _) => "no entry".to_owned(),
         (WasteOf::Entry, "") => "unreadable".to_owned(),
         (WasteOf::Entry, kind) => kind.to_owned(),
-        (WasteOf::Checkpoints, "") => "checkpoints".to_owned(),
-        (WasteOf::Checkpoints, kind) => format!("{kind} checkpoints"),
+        (WasteOf::SavedState, "") => "checkpoints".to_owned(),
+        (WasteOf::SavedState, kind) => format!("{kind} checkpoints"),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::project::Project;
 use super::{Failure, terminal};
+use crate::base::problem::Help;
 use crate::engine::exec::Cancel;
 use crate::engine::spec::{Pin, Pins, PinsError};
 use crate::engine::stage::HubCommit;
@@ -41,9 +42,7 @@ pub fn pin(
         Ok(_) => Ok(true),
         Err(_) if cancel.is_cancelled() => Ok(false),
         Err(PinsError::Malformed(diagnostics)) => Err(diagnostics.into()),
-        Err(error @ PinsError::Write { .. }) => {
-            Err(Failure::usage(error.to_string()).with_help_of(error.help()))
-        }
+        Err(error @ PinsError::Write { .. }) => Err(Failure::usage_of(&error)),
     }
 }
 

@@ -12,7 +12,7 @@ use super::project::{self, Project};
 use super::root::Root;
 use super::terminal;
 use crate::engine::exec::{Options, WorkOrder};
-use crate::engine::plan::{Continuation, Expectation, Forecast, Identity, NodeId, Plan, Reason};
+use crate::engine::plan::{Continuation, Forecast, Identity, NodeForecast, NodeId, Plan, Reason};
 use crate::engine::runs::Known;
 use crate::engine::store::Store;
 use crate::view::format;
@@ -37,11 +37,10 @@ pub fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
 
 /// Prints the orders for all that would run on standard output: all of them or none, since whoever reads them works them off.
 fn orders(plan: &Plan, forecast: &Forecast, store: &Store) -> Result<(), Failure> {
-    let pending = plan.ids().filter(|id| *forecast.node(*id) != Expectation::Hit);
+    let pending = plan.ids().filter(|id| *forecast.node(*id) != NodeForecast::Hit);
     let mut lines = String::new();
     for id in pending {
-        let order = WorkOrder::of(plan, id, store)
-            .map_err(|error| Failure::usage(error.to_string()).with_help_of(error.help()))?;
+        let order = WorkOrder::of(plan, id, store).map_err(|error| Failure::usage_of(&error))?;
         let line = order.to_line().map_err(|error| {
             Failure::failed(format!("`{}` cannot be ordered: {error}", plan.node(id).title()))
                 .with_help("run from a folder that exists, and give files names in UTF-8")
@@ -61,7 +60,7 @@ pub fn forecast(plan: &Plan, store: &Store, rerun: &[String]) -> Forecast {
     for (id, continuation) in &mut forecast.continuations {
         if *continuation == Continuation::Continues {
             let shared =
-                || plan.warm_start(*id).map(|key| store.checkpoints(&key)).into_iter().collect();
+                || plan.warm_start(*id).map(|key| store.saved_state(&key)).into_iter().collect();
             if costs.of(*id, shared).is_some_and(|cost| cost.steps_made == 0) {
                 *continuation = Continuation::StateGone;
             }
@@ -90,17 +89,17 @@ pub fn print(
     Ok(())
 }
 
-fn action(expectation: &Expectation) -> &'static str {
+fn action(expectation: &NodeForecast) -> &'static str {
     match expectation {
-        Expectation::Hit => "cached",
-        Expectation::MayBeReused { .. } => "maybe",
-        Expectation::Miss(_) => "run",
+        NodeForecast::Hit => "cached",
+        NodeForecast::MayBeReused { .. } => "maybe",
+        NodeForecast::Miss(_) => "run",
     }
 }
 
 fn reason(forecast: &Forecast, id: NodeId) -> String {
     match (forecast.node(id), forecast.continuations.get(&id)) {
-        (Expectation::Hit, _) => String::new(),
+        (NodeForecast::Hit, _) => String::new(),
         (other, None) => other.to_string(),
         (other, Some(continuation)) => format!("{other}; {continuation}"),
     }
@@ -186,12 +185,12 @@ fn to_json(plan: &Plan, forecast: &Forecast, cost: &PlanCost) -> Value {
             "kind": node.kind.name,
             "key": match node.identity { Identity::Key(key) => Some(key.to_string()), Identity::CommitUnknown(_) => None },
             "action": action(expectation),
-            "reason": (*expectation != Expectation::Hit).then(|| reason(forecast, id)),
+            "reason": (*expectation != NodeForecast::Hit).then(|| reason(forecast, id)),
         });
         if !node.label.is_empty() {
             value["variant"] = json!(&*node.label);
         }
-        if let Expectation::Miss(Reason::Changes(changes)) = expectation {
+        if let NodeForecast::Miss(Reason::Changes(changes)) = expectation {
             value["changes"] = json!(changes);
         }
         if let Some(memory) = cost.memory(id) {

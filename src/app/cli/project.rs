@@ -12,6 +12,7 @@ use super::root::Root;
 use super::{Failure, terminal};
 use crate::base::diagnostics::{Diagnostic, Diagnostics, Sources, Span, suggest};
 use crate::base::disk::regular;
+use crate::base::problem::Help;
 use crate::engine::plan::{Plan, PlanError, Points};
 use crate::engine::runs;
 use crate::engine::spec::{Experiment, Overrides};
@@ -119,7 +120,7 @@ pub fn store_in(outputs: &Path) -> Result<Store, Failure> {
     opened.map_err(|error| {
         let elsewhere =
             "results and the store lie there: move it away, or name another folder with `--root`";
-        Failure::usage(error.to_string()).with_help(error.help().unwrap_or(elsewhere))
+        Failure::usage(error.to_string()).with_help(error.help().unwrap_or(elsewhere.into()))
     })
 }
 

@@ -50,7 +50,7 @@ pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
             .map(|()| Outcome::Done);
     }
     view::check_place(&project.store, &plan.results, &name_of_file(&project.store, &plan.file))
-        .map_err(|error| Failure::usage(error.to_string()).with_help_of(error.help()))?;
+        .map_err(|error| Failure::usage_of(&error))?;
     let unresolved = plan.unresolved();
     if !unresolved.is_empty() {
         signals.begin();
@@ -104,8 +104,8 @@ fn execute(
         started: jiff::Timestamp::now(),
         asked: &asked,
     };
-    let record = RunRecord::begin(&project.store, &new)
-        .map_err(|error| Failure::usage(error.to_string()).with_help_of(error.help()))?;
+    let record =
+        RunRecord::begin(&project.store, &new).map_err(|error| Failure::usage_of(&error))?;
     // Before the claim, which removes what else killed runs left.
     for warning in view::bring_over(&project.store) {
         terminal::complain(&format!("warning: {warning}\n"));
@@ -144,7 +144,7 @@ fn execute(
         Err(error) => {
             let elapsed = u64::try_from(listener.output.elapsed().as_millis()).unwrap_or(u64::MAX);
             record.finish(RunStatus::Failed, 1, elapsed, Vec::new(), |_| None)?;
-            return Err(Failure::failed(error.to_string()).with_help_of(error.help()));
+            return Err(Failure::failed_of(&error));
         }
     };
     if !arguments.json
@@ -251,7 +251,7 @@ fn publish(
             PublishError::Interrupted { .. } => Outcome::Interrupted,
             _ => Outcome::Failed,
         };
-        Failure::failed(error.to_string()).with_help_of(error.help()).ending(ending)
+        Failure::failed_of(&error).ending(ending)
     })
 }
 

@@ -15,6 +15,7 @@ use super::run::{ending, line_of, means};
 use super::signals::Signals;
 use super::{project, terminal};
 use crate::base::disk::regular;
+use crate::base::problem::Help;
 use crate::engine::exec::{self, Event, ExecError, Reporter as _, RunOutcome, WorkOrder};
 use crate::stages;
 use crate::view::Console;

@@ -143,7 +143,7 @@ impl Prepared {
             return Err(ToolError::of(format!(
                 "{sequences} texts of up to {longest} tokens are more tokens than can be numbered"
             ))
-            .with_help(Some("take fewer steps, smaller batches or shorter texts")));
+            .with_help("take fewer steps, smaller batches or shorter texts"));
         }
         let (pool, labels) = match data {
             Some((split, labels)) => {
@@ -191,9 +191,7 @@ impl Prepared {
             let data = Data { train: split, validation: None, labels: &self.labels };
             let trained =
                 training::train(engine, data, &recipe, Storage::default(), &Steps { what, say });
-            trained
-                .map(|trained| trained.timings)
-                .map_err(|error| ToolError::of(&error).with_help(error.help()))
+            trained.map(|trained| trained.timings).map_err(|error| ToolError::helped(&error))
         };
         train("warming up", &self.warm_up, &mut engine)?;
         engine.start_profile();
@@ -328,7 +326,7 @@ fn inference(
     let mut run = || {
         let begun = Instant::now();
         let predicted = training::predict(engine, split, batch_size, tasks, &|| false);
-        predicted.map_err(|error| ToolError::of(&error).with_help(error.help()))?;
+        predicted.map_err(|error| ToolError::helped(&error))?;
         Ok::<_, ToolError>(begun.elapsed().as_secs_f64())
     };
     let first = run()?;
@@ -340,9 +338,8 @@ fn inference(
 /// Operations a second of the products of a step, several times over.
 fn matrix_rates(encoder: &EncoderSpec, tokens: usize) -> Result<Vec<f64>, ToolError> {
     let mut products = StepProducts::try_new(encoder, tokens).map_err(|error| {
-        ToolError::of(error).with_help(Some(
-            "take smaller batches, shorter texts or a smaller model, or free memory",
-        ))
+        ToolError::of(error)
+            .with_help("take smaller batches, shorter texts or a smaller model, or free memory")
     })?;
     products.run();
     let mut rates = Vec::new();
@@ -366,6 +363,7 @@ fn peak_rss_gib() -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::problem::Help;
     use serde_json::json;
 
     fn workload() -> Workload {

@@ -1,5 +1,9 @@
 //! Why a tool could not do its work.
 
+use std::borrow::Cow;
+
+use crate::base::problem::Help;
+
 /// What went wrong, in a sentence.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
@@ -13,13 +17,19 @@ impl ToolError {
         Self { message: error.to_string(), help: None }
     }
 
-    pub(super) fn with_help(self, help: Option<&str>) -> Self {
-        Self { help: help.map(str::to_owned), ..self }
+    /// What another error says, with what helps.
+    pub(super) fn helped(error: &impl Help) -> Self {
+        let help = error.help().map(Cow::into_owned);
+        Self { help, ..Self::of(error) }
     }
 
-    /// What the user can do about it, where more is known than that the tool cannot work.
-    #[must_use]
-    pub fn help(&self) -> Option<&str> {
-        self.help.as_deref()
+    pub(super) fn with_help(self, help: &str) -> Self {
+        Self { help: Some(help.to_owned()), ..self }
+    }
+}
+
+impl Help for ToolError {
+    fn help(&self) -> Option<Cow<'_, str>> {
+        self.help.as_deref().map(Cow::from)
     }
 }

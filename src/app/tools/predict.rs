@@ -1,5 +1,6 @@
 //! Tags texts with a trained model.
 
+use std::borrow::Cow;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +9,7 @@ use serde::Serialize;
 
 use super::ToolError;
 use crate::base::IGNORE;
+use crate::base::problem::Help;
 use crate::stages::artifacts::{Artifact as _, Checkpoint, Heads, StageError};
 use crate::tasks::{Answers, classification, tagging};
 use crate::text::{
@@ -106,7 +108,7 @@ impl Predictor {
         }
         let wrong = |error: StageError| OpenError::Unusable {
             reason: error.to_string(),
-            help: error.help().map(str::to_owned),
+            help: error.help().map(Cow::into_owned),
         };
         Checkpoint::verify(folder).map_err(wrong)?;
         let checkpoint = Checkpoint::open(folder).map_err(wrong)?;

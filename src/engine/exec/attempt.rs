@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 use super::event::{Event, Reporter};
 use super::executor::Verdict;
 use super::node::NodeName;
-use super::options::{Cancel, Checkpoints};
+use super::options::{Cancel, SavedStates};
 use super::order::Existing;
 use super::work::{Inputs, Job, contents, panic_error};
 use crate::base::disk::crash::crash_point;
+use crate::base::problem::Help;
 use crate::base::units;
 use crate::engine::stage::{
     Context, Evaluated, InputFolders, Level, Progress, Signals, StageError,
@@ -56,9 +57,9 @@ impl Job<'_> {
             replace,
         })?;
         crash_point("before-checkpoints-removed");
-        if self.setting.options.checkpoints == Checkpoints::Remove {
-            // The entry is complete; checkpoints that stay cost space only, and the next run removes them.
-            let _ = store.remove_checkpoints(&order.key);
+        if self.setting.options.saved_states == SavedStates::Remove {
+            // The entry is complete; a saved state that stays costs space only, and the next run removes it.
+            let _ = store.remove_saved_state(&order.key);
         }
         Ok(Verdict::Built(committed.entry))
     }
@@ -75,10 +76,10 @@ impl Job<'_> {
             inputs.iter().map(|(port, entry)| (port.clone(), entry.folder().to_owned())).collect();
         // Whoever asks for the work to be done again does not want it to begin at its own end.
         let warm_start = order.warm_start.filter(|_| order.existing != Existing::Outdated);
-        let warm_start = warm_start.map(|warm_start| store.checkpoints(&warm_start));
+        let warm_start = warm_start.map(|warm_start| store.saved_state(&warm_start));
         let context = Context {
             output,
-            checkpoints: &store.checkpoints(&order.key),
+            saved_state: &store.saved_state(&order.key),
             warm_start: warm_start.as_deref(),
             previous: &|| {
                 self.setting.known.previous(&order.file, &order.name.stage, &order.fingerprint)

@@ -1,5 +1,8 @@
 //! Why nothing could be run at all.
 
+use std::borrow::Cow;
+
+use crate::base::problem::Help;
 use crate::engine::plan::CacheKey;
 use crate::engine::stage::{HubCommit, StageError};
 use crate::engine::store::StoreError;
@@ -19,11 +22,9 @@ pub enum ExecError {
     Store(#[from] StoreError),
 }
 
-impl ExecError {
-    /// What the user can do about it.
-    #[must_use]
-    pub fn help(&self) -> Option<&'static str> {
-        match self {
+impl Help for ExecError {
+    fn help(&self) -> Option<Cow<'_, str>> {
+        let help = match self {
             Self::CommitUnknown { .. } => Some("give the whole commit as `revision`"),
             Self::InputMissing { .. } => {
                 Some("add the order that makes it, or run the experiment: `pipeline run FILE`")
@@ -31,12 +32,13 @@ impl ExecError {
             Self::Circle { .. } => {
                 Some("orders as `pipeline plan FILE --orders` writes them do not")
             }
-            Self::Store(error) => error.help(),
-        }
+            Self::Store(error) => return error.help(),
+        };
+        help.map(Cow::from)
     }
 }
 
 /// A stage that failed because the store did.
 pub(super) fn stage_error(error: &StoreError) -> StageError {
-    StageError::of(error, error.help())
+    StageError::of(error)
 }

@@ -37,7 +37,7 @@ pub use error::ExecError;
 pub use event::{Counts, Event, Line, Reporter, RunError};
 pub use execute::{execute, execute_orders};
 pub use node::{Because, NodeName};
-pub use options::{Cancel, Checkpoints, Options};
+pub use options::{Cancel, Options, SavedStates};
 pub use order::{Existing, OrderError, WorkOrder};
 pub use outcome::{NodeResult, Outcome, RunOutcome};
 pub use survey::{Found, survey};

@@ -24,14 +24,14 @@ pub struct Options {
     pub offline: bool,
     /// Stages, or single trials of them, that run although their entries are there.
     pub rerun: BTreeSet<Arc<str>>,
-    pub checkpoints: Checkpoints,
+    pub saved_states: SavedStates,
     /// Nodes whose entries are read even where nothing else needs them: the caller is about to publish what they hold.
     pub verify: HashSet<NodeId>,
 }
 
-/// What becomes of a node's checkpoints once its entry is complete.
+/// What becomes of a node's saved state once its entry is complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Checkpoints {
+pub enum SavedStates {
     #[default]
     Remove,
     Keep,
@@ -48,7 +48,7 @@ impl Default for Options {
             keep_going: false,
             offline: false,
             rerun: BTreeSet::new(),
-            checkpoints: Checkpoints::default(),
+            saved_states: SavedStates::default(),
             verify: HashSet::new(),
         }
     }

@@ -1,10 +1,12 @@
 //! How a run and each of its nodes ended.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 
 use super::event::{Counts, RunError};
 use super::node::{Because, NodeName};
+use crate::base::problem::Help;
 use crate::engine::plan::{CacheKey, Fingerprint, NodeId, Plan};
 use crate::engine::runs::{NodeStatus, RunNode};
 use crate::engine::stage::StageError;
@@ -85,7 +87,7 @@ impl RunOutcome {
             Outcome::Failed { error, .. } => Some(RunError {
                 name: Some(node.name.clone()),
                 message: error.to_string(),
-                help: error.help().map(str::to_owned).into_iter().collect(),
+                help: error.help().map(Cow::into_owned).into_iter().collect(),
             }),
             _ => None,
         };

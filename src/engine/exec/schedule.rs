@@ -3,6 +3,7 @@
 //! One thread decides: it looks at nodes in topological order, hands those that must be built to the [`Executor`], and takes its reports. All
 //! waiting happens in one place ([`Scheduler::wait`]), where an interruption is noticed within [`POLL`].
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
@@ -13,9 +14,10 @@ use super::error::stage_error;
 use super::event::Event;
 use super::executor::{Executor, Report, ReportTo, Started, Verdict};
 use super::node::{Because, NodeName};
-use super::options::{Checkpoints, Setting};
+use super::options::{SavedStates, Setting};
 use super::order::Existing;
 use super::outcome::{NodeResult, Outcome, RunOutcome, millis};
+use crate::base::problem::Help;
 use crate::engine::plan::CacheKey;
 use crate::engine::stage::StageError;
 use crate::engine::store::{Entry, State, StoreError};
@@ -28,7 +30,7 @@ pub(super) struct Scheduler<'a> {
     setting: Setting<'a>,
     board: Board,
     /// Keys that have unfinished work on the disk.
-    checkpointed: HashSet<CacheKey>,
+    saved_states: HashSet<CacheKey>,
     /// After which failure nothing more is started.
     stopped: Option<NodeName>,
     reports: Receiver<(usize, Report)>,
@@ -42,7 +44,7 @@ impl<'a> Scheduler<'a> {
             board: Board::new(&agenda.tasks),
             agenda,
             setting,
-            checkpointed: setting.store.checkpointed().into_iter().collect(),
+            saved_states: setting.store.saved_states().into_iter().collect(),
             stopped: None,
             reports,
             report_to,
@@ -212,7 +214,7 @@ impl<'a> Scheduler<'a> {
 
     fn done(&mut self, index: usize, entry: Entry, outcome: Outcome) {
         let (name, key) = (self.name(index), self.agenda.tasks[index].key);
-        self.remove_stale_checkpoints(&key);
+        self.remove_stale_state(&key);
         self.tell(&match &outcome {
             Outcome::Reused { from } => Event::StageReused { name, key, from: *from },
             Outcome::Built { elapsed } => Event::StageFinished {
@@ -238,12 +240,12 @@ impl<'a> Scheduler<'a> {
     }
 
     /// A run that died after its entry was in place left them. They are in nobody's way, unless somebody else makes the entry again.
-    fn remove_stale_checkpoints(&self, key: &CacheKey) {
-        if self.setting.options.checkpoints == Checkpoints::Remove
-            && self.checkpointed.contains(key)
+    fn remove_stale_state(&self, key: &CacheKey) {
+        if self.setting.options.saved_states == SavedStates::Remove
+            && self.saved_states.contains(key)
             && let Ok(Some(_lock)) = self.setting.store.try_lock(key)
         {
-            let _ = self.setting.store.remove_checkpoints(key);
+            let _ = self.setting.store.remove_saved_state(key);
         }
     }
 
@@ -326,7 +328,7 @@ impl<'a> Scheduler<'a> {
         self.tell(&Event::StageFailed {
             name: name.clone(),
             error: error.to_string(),
-            help: error.help().map(str::to_owned),
+            help: error.help().map(Cow::into_owned),
             elapsed_ms: millis(elapsed),
         });
         self.board.set_phase(index, Phase::Done(Outcome::Failed { error, elapsed }));

@@ -1,6 +1,7 @@
 //! The work of one order: what is in its place, whether its inputs are whole, and attempts until one succeeds.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use super::executor::Verdict;
 use super::options::Setting;
 use super::order::{Existing, WorkOrder};
 use super::outcome::millis;
+use crate::base::problem::Help;
 use crate::engine::plan::{CacheKey, Digests as _};
 use crate::engine::stage::{SourceFile, StageError};
 use crate::engine::store::{Entry, Finding, KeyLock, Problem, State, StoreError};
@@ -128,7 +130,7 @@ impl Job<'_> {
     }
 
     fn tell_retried(&self, failed: usize, error: &StageError, elapsed: Duration, pause: Duration) {
-        let help = error.help().map(str::to_owned);
+        let help = error.help().map(Cow::into_owned);
         self.setting.reporter.event(&Event::StageRetried {
             name: self.order.name.clone(),
             attempt: u32::try_from(failed).unwrap_or(u32::MAX),

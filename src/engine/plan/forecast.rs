@@ -39,7 +39,7 @@ pub trait Lookup {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Forecast {
     /// By [`NodeId`].
-    pub nodes: Vec<Expectation>,
+    pub nodes: Vec<NodeForecast>,
     /// Of the nodes that only go further than a result which is known.
     pub continuations: BTreeMap<NodeId, Continuation>,
 }
@@ -56,7 +56,7 @@ pub enum Continuation {
 
 /// What is expected of one node.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Expectation {
+pub enum NodeForecast {
     /// The store has it.
     Hit,
     /// It has another key only because inputs will be rebuilt; if they come out with the same content, its old result is reused.
@@ -96,7 +96,7 @@ impl Forecast {
     #[must_use]
     pub fn of(plan: &Plan, lookup: &dyn Lookup, rerun: &[String]) -> Self {
         let mut history = History::new(plan, lookup);
-        let mut nodes: Vec<Expectation> = Vec::with_capacity(plan.nodes.len());
+        let mut nodes: Vec<NodeForecast> = Vec::with_capacity(plan.nodes.len());
         let mut continuations = BTreeMap::new();
         for id in plan.ids() {
             let expectation = expect(plan, id, &nodes, &mut history, rerun);
@@ -109,21 +109,26 @@ impl Forecast {
     }
 
     #[must_use]
-    pub fn node(&self, id: NodeId) -> &Expectation {
+    pub fn node(&self, id: NodeId) -> &NodeForecast {
         &self.nodes[id.index()]
     }
 
     /// How many nodes are not simply there.
     #[must_use]
     pub fn pending(&self) -> usize {
-        self.nodes.iter().filter(|expectation| **expectation != Expectation::Hit).count()
+        self.nodes.iter().filter(|expectation| **expectation != NodeForecast::Hit).count()
     }
 }
 
 impl Continuation {
     /// `None` unless the only change is that the node goes further.
-    fn of(plan: &Plan, id: NodeId, expectation: &Expectation, lookup: &dyn Lookup) -> Option<Self> {
-        let Expectation::Miss(Reason::Changes(changes)) = expectation else { return None };
+    fn of(
+        plan: &Plan,
+        id: NodeId,
+        expectation: &NodeForecast,
+        lookup: &dyn Lookup,
+    ) -> Option<Self> {
+        let NodeForecast::Miss(Reason::Changes(changes)) = expectation else { return None };
         let [Change::Parameter { name, old: Some(old), new: Some(new) }] = changes.as_slice()
         else {
             return None;
@@ -152,28 +157,28 @@ impl Comparison {
 fn expect(
     plan: &Plan,
     id: NodeId,
-    before: &[Expectation],
+    before: &[NodeForecast],
     history: &mut History<'_>,
     rerun: &[String],
-) -> Expectation {
+) -> NodeForecast {
     let node = plan.node(id);
     let key = match &node.identity {
         Identity::CommitUnknown(commit) => {
-            return Expectation::Miss(Reason::CommitUnknown(Arc::clone(commit)));
+            return NodeForecast::Miss(Reason::CommitUnknown(Arc::clone(commit)));
         }
         Identity::Key(key) => key,
     };
     if rerun.iter().any(|selector| node.is_named(selector)) {
-        return Expectation::Miss(Reason::Rerun);
+        return NodeForecast::Miss(Reason::Rerun);
     }
     match history.lookup.presence(key) {
-        Presence::Present => return Expectation::Hit,
-        Presence::Damaged => return Expectation::Miss(Reason::Damaged),
+        Presence::Present => return NodeForecast::Hit,
+        Presence::Damaged => return NodeForecast::Miss(Reason::Damaged),
         Presence::Absent => {}
     }
-    let Some(nearest) = history.nearest(id) else { return Expectation::Miss(Reason::NeverRun) };
+    let Some(nearest) = history.nearest(id) else { return NodeForecast::Miss(Reason::NeverRun) };
     if nearest.changes.is_empty() {
-        return Expectation::Miss(Reason::Removed);
+        return NodeForecast::Miss(Reason::Removed);
     }
     let ports = rebuilt_inputs(node, before);
     if !ports.is_empty()
@@ -182,15 +187,15 @@ fn expect(
             .iter()
             .all(|change| matches!(change, Change::Input { old: Some(_), new: Some(_), .. }))
     {
-        return Expectation::MayBeReused { ports };
+        return NodeForecast::MayBeReused { ports };
     }
-    Expectation::Miss(Reason::Changes(nearest.changes))
+    NodeForecast::Miss(Reason::Changes(nearest.changes))
 }
 
-fn rebuilt_inputs(node: &Node, before: &[Expectation]) -> Vec<&'static str> {
+fn rebuilt_inputs(node: &Node, before: &[NodeForecast]) -> Vec<&'static str> {
     node.inputs
         .iter()
-        .filter(|(_, input)| before[input.index()] != Expectation::Hit)
+        .filter(|(_, input)| before[input.index()] != NodeForecast::Hit)
         .map(|(port, _)| *port)
         .collect()
 }
@@ -285,7 +290,7 @@ pub fn fewest_changes<T>(
     best.map(|(_, candidate)| candidate)
 }
 
-impl fmt::Display for Expectation {
+impl fmt::Display for NodeForecast {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Hit => formatter.write_str("cached"),

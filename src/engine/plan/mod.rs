@@ -17,11 +17,10 @@
 //!
 //! A plan is the same on any machine: nothing here reads the store, the network or a clock, and files only through [`Digests`].
 
-use std::path::Path;
-
 mod build;
 mod canonical;
 mod change;
+mod digests;
 mod draft;
 mod facts;
 mod forecast;
@@ -43,8 +42,9 @@ mod wires;
 
 pub use crate::engine::spec::Objective;
 pub use change::{Change, full_text, value_text};
+pub use digests::{Digests, FileDigest};
 pub use forecast::{
-    Comparison, Continuation, Expectation, Forecast, Lookup, Presence, Reason, fewest_changes,
+    Comparison, Continuation, Forecast, Lookup, NodeForecast, Presence, Reason, fewest_changes,
 };
 pub use key::{CacheKey, Fingerprint, KeyError};
 pub use node::{Identity, Node, NodeId, Plan, PlanError};
@@ -53,31 +53,3 @@ pub use portable::portable_parameters;
 pub use sweep::SweepShape;
 pub use trials::Trial;
 pub use warning::{Warning, undefined_everywhere};
-
-/// The digest of a file's content.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileDigest {
-    /// BLAKE3 in lower-case hexadecimal digits.
-    pub digest: String,
-    /// In bytes.
-    pub size: u64,
-}
-
-/// Source files, as a plan sees them. The store memoises digests by path and stamps; a plan asks for each path once.
-pub trait Digests {
-    /// # Errors
-    /// When `path` cannot be read, or is no file.
-    fn file(&self, path: &Path) -> std::io::Result<FileDigest>;
-
-    /// The content of a small file.
-    ///
-    /// # Errors
-    /// When `path` cannot be read.
-    fn content(&self, path: &Path) -> std::io::Result<Vec<u8>>;
-
-    /// The names of what lies in a folder, for suggestions: maybe not all of them.
-    ///
-    /// # Errors
-    /// When `path` is no folder, or cannot be read.
-    fn names(&self, path: &Path) -> std::io::Result<Vec<String>>;
-}

@@ -1,4 +1,4 @@
-//! Removing what nobody needs: entries, damaged entries that were set aside, what strayed among them, checkpoints and states to go on from.
+//! Removing what nobody needs: entries, damaged entries that were set aside, what strayed among them, and saved states.
 //!
 //! Nothing is removed that the caller wants to keep, that a living run has claimed, or that holds the files of such an entry. Of the rest go
 //! those that were not used for long, then the least recently used until the others fit into the budget. Links are removed and never followed,
@@ -12,7 +12,7 @@
 //! | the latest run of each experiment file that is there, and the latest without changes by the command line | the keys that each stage came to, and all that were tried since without success |
 //! | the latest run of such a file with the same changes, if it began in the last 30 days | the same |
 //! | a run whose folder in `outputs/runs/` holds a file `pinned`, or that is named | all keys of its record |
-//! | a run that was killed | the keys that its events name: their checkpoints are hours of work |
+//! | a run that was killed | the keys that its events name: their saved states are hours of work |
 //! | a run whose record is damaged | the keys that its events name |
 //! | a living run | what it has claimed |
 //!
@@ -53,7 +53,8 @@ pub enum WasteOf {
     /// Something among the entries that has no entry's name.
     Stray,
     /// What an unfinished stage would go on from, or what a finished one left for one that goes further.
-    Checkpoints,
+    #[serde(rename = "checkpoints")]
+    SavedState,
 }
 
 /// Something that goes.
@@ -96,7 +97,7 @@ fn as_text<S: serde::Serializer>(moment: &SystemTime, serializer: S) -> Result<S
 pub struct Collection {
     /// The first to go comes first.
     pub waste: Vec<Waste>,
-    /// Entries and folders of checkpoints that stay.
+    /// Entries and saved states that stay.
     pub kept_entries: usize,
     pub kept_bytes: u64,
 }
@@ -203,15 +204,15 @@ fn remove(store: &Store, waste: &Waste, to: &Path) -> Result<bool, StoreError> {
             Ok(true)
         }
         Err(StoreError::Vanished { .. }) => Ok(true),
-        // Checkpoints may lie on another disk, and any part of them may be missing at any time.
-        Err(_) if waste.what == WasteOf::Checkpoints => {
+        // A saved state may lie on another disk, and any part of it may be missing at any time.
+        Err(_) if waste.what == WasteOf::SavedState => {
             store.disk.remove_folder(&waste.path).map(|()| true)
         }
         Err(error) => Err(error),
     }
 }
 
-/// Entries, and folders of checkpoints and of states to go on from.
+/// Entries and saved states.
 fn candidates(
     store: &Store,
     records: &Records,
@@ -220,8 +221,8 @@ fn candidates(
     for key in store.keys()? {
         candidates.insert((key, WasteOf::Entry), entry(store, key)?);
     }
-    for key in store.checkpointed() {
-        candidates.insert((key, WasteOf::Checkpoints), checkpoints(store, key)?);
+    for key in store.saved_states() {
+        candidates.insert((key, WasteOf::SavedState), saved_state(store, key)?);
     }
     for (run, used) in &records.runs {
         let is_lost = has_lost_its_file(store, run);
@@ -233,7 +234,7 @@ fn candidates(
         }
         let keys = used.iter().flat_map(|used| used.keys.iter().map(move |key| (used, *key)));
         for (used, key) in keys {
-            for what in [WasteOf::Entry, WasteOf::Checkpoints] {
+            for what in [WasteOf::Entry, WasteOf::SavedState] {
                 let Some(Candidate { waste, .. }) = candidates.get_mut(&(key, what)) else {
                     continue;
                 };
@@ -269,13 +270,13 @@ fn entry(store: &Store, key: CacheKey) -> Result<Candidate, StoreError> {
     Ok(Candidate { waste: Waste { kind, bytes, parameters, ..whole }, alias_of })
 }
 
-fn checkpoints(store: &Store, key: CacheKey) -> Result<Candidate, StoreError> {
-    let path = store.checkpoints(&key);
+fn saved_state(store: &Store, key: CacheKey) -> Result<Candidate, StoreError> {
+    let path = store.saved_state(&key);
     let written =
         list(&path)?.iter().filter_map(|(_, path)| path.metadata().ok()?.modified().ok()).max();
     let last_used = written.unwrap_or(SystemTime::UNIX_EPOCH);
     let bytes = size_of(&path);
-    let whole = Waste::new(WasteOf::Checkpoints, Some(key), path, last_used);
+    let whole = Waste::new(WasteOf::SavedState, Some(key), path, last_used);
     Ok(Candidate { waste: Waste { bytes, ..whole }, alias_of: None })
 }
 

@@ -67,7 +67,7 @@ impl Lookup for Known<'_> {
         // A lock's file is empty, and stays.
         let holds_something =
             |path: &Path| path.metadata().is_ok_and(|metadata| metadata.len() > 0);
-        list(&self.store.checkpoints(warm_start))
+        list(&self.store.saved_state(warm_start))
             .is_ok_and(|files| files.iter().any(|(_, path)| holds_something(path)))
     }
 }

@@ -9,6 +9,7 @@
 //! commit = "8949b909ec900327062f0ebf497f51aef5e6f0c8"
 //! ```
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -22,6 +23,7 @@ use crate::base::disk::durable;
 use crate::base::disk::locks::{FileLock, Waiting};
 use crate::base::disk::no_room::NoRoom;
 use crate::base::disk::regular;
+use crate::base::problem::Help;
 
 const VERSION: i64 = 1;
 
@@ -50,14 +52,13 @@ pub enum PinsError {
     Malformed(Diagnostics),
 }
 
-impl PinsError {
-    /// What the user can do about it.
-    #[must_use]
-    pub fn help(&self) -> Option<&'static str> {
-        match self {
+impl Help for PinsError {
+    fn help(&self) -> Option<Cow<'_, str>> {
+        let help = match self {
             Self::Malformed(_) => None,
             Self::Write { path, error } => NoRoom::of(error, path).map(NoRoom::help),
-        }
+        };
+        help.map(Cow::from)
     }
 }
 

@@ -57,8 +57,8 @@ pub trait Signals: Sync {
 pub struct Context<'a> {
     /// An empty folder; what lies in it when the stage returns is the artifact.
     pub output: &'a Path,
-    /// A folder of this key's own that outlives a failed or interrupted attempt: checkpoints lie here. It may not exist yet.
-    pub checkpoints: &'a Path,
+    /// A folder of this key's own that outlives a failed or interrupted attempt: the saved state to go on from lies here. It may not exist yet.
+    pub saved_state: &'a Path,
     /// A folder of all stages that differ from this one only in how far they go, where the stage can go on from what a shorter one left there:
     /// see [`Stage::extension`](super::Stage::extension). It outlives the stage, it may not exist yet, and what lies in it may be gone next time.
     pub warm_start: Option<&'a Path>,

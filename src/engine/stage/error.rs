@@ -1,10 +1,11 @@
 //! What a stage says when it cannot do its work.
 
+use std::borrow::Cow;
 use std::io::ErrorKind;
 
 use crate::base::disk::no_room::NoRoom;
 use crate::base::disk::regular::TO_READ;
-use crate::base::problem::Problem;
+use crate::base::problem::{Help, Problem};
 
 /// A failure of one stage.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -23,9 +24,18 @@ impl StageError {
     }
 
     /// What another error says, with what helps where that is known.
-    pub fn of(error: &impl std::fmt::Display, help: Option<impl Into<String>>) -> Self {
-        let help = help.map(Into::into);
+    pub fn of(error: &impl Help) -> Self {
+        let help = error.help().map(Cow::into_owned);
         Self::Failed(Problem { place: None, message: error.to_string(), help })
+    }
+
+    /// The same in other words.
+    #[must_use]
+    pub fn saying(mut self, message: impl Into<String>) -> Self {
+        if let Self::Failed(problem) = &mut self {
+            problem.message = message.into();
+        }
+        self
     }
 
     #[must_use]
@@ -55,15 +65,10 @@ impl StageError {
         self.problem()?.place
     }
 
-    #[must_use]
-    pub fn help(&self) -> Option<&str> {
-        self.problem()?.help.as_deref()
-    }
-
     /// The error of who was to write `path`, in its own words unless the disk takes no more.
     pub fn writing(path: &std::path::Path, error: &(dyn std::error::Error + 'static)) -> Self {
         match NoRoom::behind(error, path) {
-            Some(why) => Self::of(&why.message(path), Some(why.help())),
+            Some(why) => Self::new(why.message(path)).with_help(why.help()),
             None => Self::new(error.to_string()),
         }
     }
@@ -93,6 +98,12 @@ impl StageError {
     }
 }
 
+impl Help for StageError {
+    fn help(&self) -> Option<Cow<'_, str>> {
+        self.problem()?.help.as_deref().map(Cow::from)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,6 +113,6 @@ mod tests {
         let denied = std::io::Error::from_raw_os_error(13);
         let error = StageError::io("read", std::path::Path::new("x"), &denied);
         assert_eq!(error.to_string(), "cannot read `x`: Permission denied");
-        assert_eq!(error.help(), Some(TO_READ));
+        assert_eq!(error.help().as_deref(), Some(TO_READ));
     }
 }

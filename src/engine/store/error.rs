@@ -1,10 +1,12 @@
 //! What the store says when it cannot do its work.
 
+use std::borrow::Cow;
 use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use crate::base::disk::no_room::NoRoom;
 use crate::base::disk::regular::TO_READ;
+use crate::base::problem::Help;
 use crate::engine::plan::CacheKey;
 
 /// A failure of the store. Whatever it is, entries that were complete stay so, and no partial entry is left in place.
@@ -43,11 +45,11 @@ impl StoreError {
             _ => Self::Io { doing, path, reason: error.to_string() },
         }
     }
+}
 
-    /// What the user can do about it.
-    #[must_use]
-    pub fn help(&self) -> Option<&'static str> {
-        match self {
+impl Help for StoreError {
+    fn help(&self) -> Option<Cow<'_, str>> {
+        let help = match self {
             Self::Full { why, .. } => Some(why.help()),
             Self::Denied { doing: "open" | "read" | "list", .. } => Some(TO_READ),
             Self::ReadOnly { .. } | Self::Denied { .. } => {
@@ -58,7 +60,8 @@ impl StoreError {
             }
             Self::Unstable { .. } => Some("check the disk and the memory of this machine"),
             Self::Io { .. } | Self::Unfit { .. } | Self::BadName { .. } => None,
-        }
+        };
+        help.map(Cow::from)
     }
 }
 
@@ -69,9 +72,12 @@ mod tests {
     #[test]
     fn who_may_not_read_is_not_sent_to_where_one_may_write() {
         let help = |doing| {
-            StoreError::io(doing, Path::new("x"), &ErrorKind::PermissionDenied.into()).help()
+            let error = StoreError::io(doing, Path::new("x"), &ErrorKind::PermissionDenied.into());
+            error.help().map(Cow::into_owned)
         };
-        assert!(["open", "read", "list"].iter().all(|doing| help(doing) == Some(TO_READ)));
+        assert!(
+            ["open", "read", "list"].iter().all(|doing| help(doing).as_deref() == Some(TO_READ))
+        );
         assert!(help("write").expect("some").contains("that you may write"));
     }
 

@@ -82,7 +82,7 @@ impl Store {
 
     /// Where a key's unfinished work lies.
     #[must_use]
-    pub fn checkpoints(&self, key: &CacheKey) -> PathBuf {
+    pub fn saved_state(&self, key: &CacheKey) -> PathBuf {
         self.outputs.join("checkpoints").join(key.to_string())
     }
 
@@ -246,19 +246,19 @@ impl Store {
         }
     }
 
-    /// The keys that have checkpoints.
+    /// The keys that have a saved state.
     #[must_use]
-    pub fn checkpointed(&self) -> Vec<CacheKey> {
+    pub fn saved_states(&self) -> Vec<CacheKey> {
         let folders = list(&self.outputs.join("checkpoints")).unwrap_or_default();
         folders.iter().filter_map(|(name, _)| name.parse().ok()).collect()
     }
 
-    /// Removes a key's checkpoints; having none is fine.
+    /// Removes a key's saved state; having none is fine.
     ///
     /// # Errors
-    /// When they cannot be removed.
-    pub fn remove_checkpoints(&self, key: &CacheKey) -> Result<(), StoreError> {
-        self.disk.remove_folder(&self.checkpoints(key))
+    /// When it cannot be removed.
+    pub fn remove_saved_state(&self, key: &CacheKey) -> Result<(), StoreError> {
+        self.disk.remove_folder(&self.saved_state(key))
     }
 
     /// Every key that has a place in the store, sorted.

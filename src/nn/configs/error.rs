@@ -1,8 +1,10 @@
 //! Why a `config.json` makes no model.
 
+use std::borrow::Cow;
+
 use thiserror::Error;
 
-use crate::base::problem::{Problem, json_reason};
+use crate::base::problem::{Help, Problem, json_reason};
 
 /// Something in a `config.json` with which no model can be made here, and the key that it is about.
 pub type ConfigProblem = Problem<&'static str>;
@@ -26,15 +28,11 @@ pub enum ConfigError {
     Unsupported(Vec<ConfigProblem>),
 }
 
-impl ConfigError {
-    /// What the user can do about it.
-    #[must_use]
-    pub fn help(&self) -> String {
+impl Help for ConfigError {
+    fn help(&self) -> Option<Cow<'_, str>> {
         match self {
-            Self::Unsupported(problems) => {
-                problems.first().and_then(|problem| problem.help.clone()).unwrap_or_default()
-            }
-            Self::Json { .. } => "take the file again from where the model came".to_owned(),
+            Self::Unsupported(problems) => problems.first()?.help.as_deref().map(Cow::from),
+            Self::Json { .. } => Some("take the file again from where the model came".into()),
         }
     }
 }

@@ -11,13 +11,8 @@ pub(crate) mod lanes;
 pub mod layer_norm;
 pub mod product;
 pub mod rotary;
+mod tasks;
+mod write;
 
-/// Whether a result replaces what its place held or is added to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Write {
-    Replace,
-    Add,
-}
-
-/// At least this many floats make a task of an elementwise kernel: less work than that is done sooner than it is handed over.
-const TASK_FLOATS: usize = 1 << 14;
+use tasks::TASK_FLOATS;
+pub use write::Write;

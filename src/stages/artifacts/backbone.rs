@@ -34,7 +34,7 @@ impl Artifact for Backbone {
     fn open(folder: &Path) -> Result<Self, StageError> {
         let path = files::require(folder, Self::CONFIG)?;
         let encoder = EncoderSpec::from_json(&files::read_text(&path)?).map_err(|error| {
-            StageError::new(format!("`{}`: {error}", path.display())).with_help(error.help())
+            StageError::of(&error).saying(format!("`{}`: {error}", path.display()))
         })?;
         Ok(Self {
             encoder,

@@ -54,7 +54,7 @@ impl Checkpoint {
         let weights = folder.join(Backbone::WEIGHTS);
         model.save(&weights).map_err(|error| match error {
             CheckpointError::Io { .. } => StageError::writing(&weights, &error),
-            _ => StageError::of(&error, Some(error.help())),
+            _ => StageError::of(&error),
         })?;
         let path = folder.join(Backbone::TOKENIZER);
         files::write(&path, tokenizer)?;
@@ -109,7 +109,7 @@ impl Checkpoint {
         let path = self.folder.join(Backbone::WEIGHTS);
         let heads = tasks::heads(&self.heads.tasks());
         JointModel::load_trained(&path, self.encoder.clone(), &heads)
-            .map_err(|error| StageError::of(&error, Some(error.help())))
+            .map_err(|error| StageError::of(&error))
     }
 
     /// # Errors

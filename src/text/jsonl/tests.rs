@@ -63,7 +63,8 @@ fn what_helps_depends_on_what_is_wrong() {
     let example = r#"{"text": "a", "entities": [], "anomaly": 0}"#;
     let long = format!("{example}{}\n", " ".repeat(LINE_LIMIT_BYTES));
     let help = |text: &str| {
-        read_from(text.as_bytes(), Path::new("x"), Offsets::Characters).unwrap_err().help()
+        let error = read_from(text.as_bytes(), Path::new("x"), Offsets::Characters).unwrap_err();
+        error.help().expect("a remedy").into_owned()
     };
     assert!(help(&long).contains("a line of its own"), "{}", help(&long));
     assert!(
@@ -71,7 +72,10 @@ fn what_helps_depends_on_what_is_wrong() {
             .iter()
             .all(|text| help(text).starts_with("a line is `{\"text\""))
     );
-    let of = |kind: io::ErrorKind| ReadError::Io { path: "x".into(), error: kind.into() }.help();
+    let of = |kind: io::ErrorKind| {
+        let error = ReadError::Io { path: "x".into(), error: kind.into() };
+        error.help().expect("a remedy").into_owned()
+    };
     let helps = [
         of(io::ErrorKind::NotFound),
         of(io::ErrorKind::PermissionDenied),

@@ -1,10 +1,12 @@
 //! Why results could not be published.
 
+use std::borrow::Cow;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::base::disk::no_room::NoRoom;
 use crate::base::disk::regular;
+use crate::base::problem::Help;
 use crate::engine::store::StoreError;
 
 #[derive(Debug, thiserror::Error)]
@@ -36,39 +38,36 @@ impl PublishError {
             None => Self::Io { folder, error },
         }
     }
+}
 
-    #[must_use]
-    pub fn help(&self) -> Option<String> {
-        match self {
-            Self::OtherExperiment { .. } => {
-                Some("give one of the two experiments a `name = \"...\"` of its own, give this run a `--name`, or remove the folder".to_owned())
-            }
+impl Help for PublishError {
+    fn help(&self) -> Option<Cow<'_, str>> {
+        let help = match self {
+            Self::OtherExperiment { .. } => Some(
+                "give one of the two experiments a `name = \"...\"` of its own, give this run a `--name`, or remove the folder",
+            ),
             Self::Foreign { .. } => Some(
-                "give the experiment a `name = \"...\"` of its own, or move the folder away; the results of runs are published again from the store"
-                    .to_owned(),
+                "give the experiment a `name = \"...\"` of its own, or move the folder away; the results of runs are published again from the store",
             ),
             Self::MountPoint { .. } => Some(
-                "mount the disk at `outputs`, or give the experiment a `name = \"...\"` of its own"
-                    .to_owned(),
+                "mount the disk at `outputs`, or give the experiment a `name = \"...\"` of its own",
             ),
-            Self::Io { error, .. } if error.kind() == ErrorKind::PermissionDenied => Some(
-                "change the permissions, or give the experiment a `name = \"...\"` of its own"
-                    .to_owned(),
+            Self::Io { error, .. } if error.kind() == ErrorKind::PermissionDenied => {
+                Some("change the permissions, or give the experiment a `name = \"...\"` of its own")
+            }
+            Self::Store(error) => return error.help(),
+            Self::Full { why, .. } => Some(why.help()),
+            Self::Io { error, .. } if error.kind() == ErrorKind::InvalidData => Some(
+                "an entry of the store was damaged meanwhile: `pipeline verify` says how, and the same command builds it again",
             ),
-            Self::Store(error) => error.help().map(str::to_owned),
-            Self::Full { why, .. } => Some(why.help().to_owned()),
-            Self::Io { error, .. } if error.kind() == ErrorKind::InvalidData => {
-                Some("an entry of the store was damaged meanwhile: `pipeline verify` says how, and the same command builds it again".to_owned())
-            }
-            Self::Io { .. } => {
-                Some("see that `outputs` can be written, then run the same command again: all results are in the store".to_owned())
-            }
+            Self::Io { .. } => Some(
+                "see that `outputs` can be written, then run the same command again: all results are in the store",
+            ),
             Self::Interrupted { .. } => {
-                Some("the same command goes on: all results are in the store".to_owned())
+                Some("the same command goes on: all results are in the store")
             }
-            Self::Plot(error) => {
-                NoRoom::behind(error, Path::new("")).map(|why| why.help().to_owned())
-            }
-        }
+            Self::Plot(error) => NoRoom::behind(error, Path::new("")).map(NoRoom::help),
+        };
+        help.map(Cow::from)
     }
 }

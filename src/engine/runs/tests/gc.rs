@@ -327,37 +327,37 @@ fn a_run_that_failed_does_not_take_the_place_of_the_last_good_one() {
 
 /// Puts a checkpoint into the folder of a key.
 fn checkpoint(case: &Case, key: &CacheKey) {
-    let folder = case.store.checkpoints(key);
+    let folder = case.store.saved_state(key);
     std::fs::create_dir_all(&folder).expect("writable");
     std::fs::write(folder.join("step-1"), "12345").expect("writable");
 }
 
-fn checkpointed(case: &Case) -> Vec<CacheKey> {
-    let mut keys = case.store.checkpointed();
+fn saved_states(case: &Case) -> Vec<CacheKey> {
+    let mut keys = case.store.saved_states();
     keys.sort_unstable();
     keys
 }
 
 #[test]
-fn checkpoints_of_work_that_was_given_up_go_and_say_how_large_they_are() {
+fn what_work_that_was_given_up_has_saved_goes_and_says_how_large_it_is() {
     let used = Used::new();
     checkpoint(&used.case, &key("given up"));
     let collection =
         collect(&used.case.store, Limits::default(), &BTreeSet::new(), later(31), true)
             .expect("writable");
     let waste =
-        collection.waste.iter().find(|waste| waste.what == WasteOf::Checkpoints).expect("they go");
+        collection.waste.iter().find(|waste| waste.what == WasteOf::SavedState).expect("they go");
     assert_eq!((waste.key, waste.bytes), (Some(key("given up")), 5));
-    assert_eq!(checkpointed(&used.case), []);
+    assert_eq!(saved_states(&used.case), []);
 }
 
 #[test]
-fn young_checkpoints_stay_where_there_is_an_age() {
+fn young_saved_states_stay_where_there_is_an_age() {
     let used = Used::new();
     checkpoint(&used.case, &key("given up"));
     let limits = Limits { unused_for: Some(15 * DAY), budget: None };
     collect(&used.case.store, limits, &BTreeSet::new(), later(10), true).expect("writable");
-    assert_eq!(checkpointed(&used.case), [key("given up")]);
+    assert_eq!(saved_states(&used.case), [key("given up")]);
 }
 
 #[test]
@@ -371,7 +371,7 @@ fn what_a_killed_run_had_begun_stays() {
     drop(record);
     collect(&used.case.store, Limits::default(), &BTreeSet::new(), later(31), true)
         .expect("writable");
-    assert_eq!(checkpointed(&used.case), [begun]);
+    assert_eq!(saved_states(&used.case), [begun]);
 }
 
 #[test]
@@ -384,11 +384,11 @@ fn the_state_that_the_latest_run_left_stays_and_that_of_an_earlier_one_goes() {
     checkpoint(&used.case, &late);
     collect(&used.case.store, Limits::default(), &BTreeSet::new(), later(33), true)
         .expect("writable");
-    assert_eq!(checkpointed(&used.case), [late]);
+    assert_eq!(saved_states(&used.case), [late]);
 }
 
 #[test]
-fn checkpoints_count_in_the_budget() {
+fn saved_states_count_in_the_budget() {
     let used = Used::new();
     checkpoint(&used.case, &key("given up"));
     let limits = Limits { unused_for: None, budget: Some(304) };
@@ -397,7 +397,7 @@ fn checkpoints_count_in_the_budget() {
     // Written just now, and so before any of the runs.
     assert_eq!(
         collection.waste.iter().map(|waste| waste.what).collect::<Vec<_>>(),
-        [WasteOf::Checkpoints]
+        [WasteOf::SavedState]
     );
     assert_eq!(collection.kept_bytes, 300);
 }
