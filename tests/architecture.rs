@@ -72,6 +72,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("plotters", &["view/figures"]),
     ("plotters_backend", &["view/figures"]),
     ("ab_glyph", &["view/figures"]),
+    ("tiny_skia", &["view/figures"]),
     ("hf_hub", &["hub"]),
     ("ureq", &["hub"]),
     ("percent_encoding", &["hub"]),

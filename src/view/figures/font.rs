@@ -5,7 +5,9 @@
 
 use std::sync::LazyLock;
 
-use ab_glyph::{Font, FontRef, GlyphId, PxScale, PxScaleFont, ScaleFont, point};
+use ab_glyph::OutlineCurve::{Cubic, Line, Quad};
+use ab_glyph::{Font, FontRef, GlyphId, Point, PxScale, PxScaleFont, ScaleFont};
+use tiny_skia::{Path, PathBuilder};
 
 static REGULAR: LazyLock<FontRef<'static>> = LazyLock::new(|| {
     FontRef::try_from_slice(notosans::REGULAR_TTF)
@@ -84,28 +86,39 @@ pub(super) fn width(text: &str, size: f32, weight: Weight) -> f32 {
     lay_out(text, size, weight, |_, _, _, _| ())
 }
 
-/// Reports the coverage (0 to 1) of every pixel that a line of text touches, with its baseline starting at `(x, y)`.
-pub(super) fn rasterize(
-    text: &str,
-    size: f32,
-    weight: Weight,
-    x: f32,
-    y: f32,
-    mut pixel: impl FnMut(i32, i32, f32),
-) {
+/// The outlines of a line of text whose baseline begins at the origin, in pixels and downwards. `None` where nothing is to be seen.
+pub(super) fn outline(text: &str, size: f32, weight: Weight) -> Option<Path> {
+    let mut path = PathBuilder::new();
     lay_out(text, size, weight, |face, id, pen, height| {
-        let glyph = id.with_scale_and_position(face.scale(), point(x + pen, y - height));
-        if let Some(outline) = face.outline_glyph(glyph) {
-            let bounds = outline.px_bounds();
-            outline.draw(|column, row, coverage| {
-                pixel(
-                    bounds.min.x as i32 + column as i32,
-                    bounds.min.y as i32 + row as i32,
-                    coverage,
-                )
-            });
+        let scale = face.v_scale_factor();
+        let at = |to: Point| (pen + to.x * scale, -height - to.y * scale);
+        let mut end = None;
+        for curve in face.font.outline(id).into_iter().flat_map(|outline| outline.curves) {
+            let (Line(start, _) | Quad(start, ..) | Cubic(start, ..)) = curve;
+            if end != Some(start) {
+                let (x, y) = at(start);
+                path.move_to(x, y);
+            }
+            match curve {
+                Line(_, to) => {
+                    let (x, y) = at(to);
+                    path.line_to(x, y);
+                    end = Some(to);
+                }
+                Quad(_, by, to) => {
+                    let ((x1, y1), (x, y)) = (at(by), at(to));
+                    path.quad_to(x1, y1, x, y);
+                    end = Some(to);
+                }
+                Cubic(_, by, near, to) => {
+                    let ((x1, y1), (x2, y2), (x, y)) = (at(by), at(near), at(to));
+                    path.cubic_to(x1, y1, x2, y2, x, y);
+                    end = Some(to);
+                }
+            }
         }
     });
+    path.finish()
 }
 
 /// `text`, or as much of its beginning as fits into `limit` pixels with an ellipsis.

@@ -4,7 +4,7 @@
 //!
 //! 1. the rows are checked and refused with a [`PlotError`] where there is nothing to show;
 //! 2. ranges, ticks and label sizes decide the layout, so nothing overlaps and nothing is cut;
-//! 3. the figure is drawn with plotters on a backend of our own that anti-aliases, in a compiled-in typeface;
+//! 3. the figure is drawn with plotters on a backend over tiny-skia, in a compiled-in typeface;
 //! 4. the picture is encoded.
 //!
 //! The same rows give the same bytes on every machine: no system font, no clock, no random number. A file is not replaced atomically; callers
