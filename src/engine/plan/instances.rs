@@ -12,10 +12,11 @@ use rayon::prelude::*;
 use serde_json::{Map, Value as Json};
 
 use super::Digests;
-use super::Fingerprint;
 use super::draft::Draft;
+use super::key::parameters_digest;
 use super::node::{Commit, Own};
 use super::parameters::{Column, Resolver};
+use super::portable::parameters_in_key;
 use super::schema::Schema;
 use super::sources::{Owner, SourceFiles, problem_diagnostic};
 use super::sweep::{Axes, Effects};
@@ -94,7 +95,7 @@ impl<'a> Reader<'a> {
         classes: Classes,
         parsed: Vec<Row>,
     ) -> Option<Instances> {
-        let Reading { draft, kind, .. } = reading;
+        let Reading { draft, kind, schema, .. } = reading;
         let name = &*draft.declaration.name;
         let mut has_failed = false;
         let mut owns: HashMap<[u8; 32], Arc<Own>> = HashMap::new();
@@ -122,7 +123,7 @@ impl<'a> Reader<'a> {
             let sources = self.files.read(&owner, &parsed.sources, &span, self.found);
             let (Some(sources), true) = (sources, sound) else { continue };
             let commit = self.commit(parsed.commit);
-            let own = Own::new(parsed.fingerprint, sources, commit);
+            let own = Own::new(kind, schema, &parsed.in_key, sources, commit);
             let own = Arc::clone(owns.entry(own.digest).or_insert_with(|| Arc::new(own)));
             rows.push(Instance { stage: parsed.stage, own });
         }
@@ -252,8 +253,8 @@ struct Parsed {
     problems: Vec<ParameterProblem>,
     sources: Vec<SourceFile>,
     commit: Option<HubCommit>,
-    /// What kind and parameters give to the key.
-    fingerprint: Fingerprint,
+    /// The digest of what the parameters give to the key.
+    in_key: [u8; 32],
 }
 
 impl Parsed {
@@ -267,7 +268,7 @@ impl Parsed {
             problems: stage.check(),
             sources: stage.sources(),
             commit: stage.hub_commit(),
-            fingerprint: Fingerprint::of_parameters(kind, &*stage, schema),
+            in_key: parameters_digest(&parameters_in_key(&*stage, schema)),
             stage,
         })
     }

@@ -132,14 +132,17 @@ impl Fingerprint {
 
     /// The digest of everything except the inputs.
     pub(super) fn own_digest(&self) -> [u8; 32] {
-        let mut parameters = Canonical::new("parameters 1", Numbers::Typed);
-        let parameters = parameters.map(&self.parameters).digest();
+        self.digest_with(&parameters_digest(&self.parameters))
+    }
+
+    /// The digest of everything except the inputs, whose parameters have the given one.
+    pub(super) fn digest_with(&self, parameters: &[u8; 32]) -> [u8; 32] {
         let mut canonical = Canonical::new("stage 1", Numbers::Typed);
         canonical.text(&self.kind).integer(u64::from(self.format)).length(self.code.len());
         for (part, version) in &self.code {
             canonical.text(part).integer(u64::from(*version));
         }
-        canonical.raw(&parameters).length(self.sources.len());
+        canonical.raw(parameters).length(self.sources.len());
         for (name, digest) in &self.sources {
             canonical.text(name).text(digest);
         }
@@ -149,6 +152,10 @@ impl Fingerprint {
         };
         canonical.digest()
     }
+}
+
+pub(super) fn parameters_digest(parameters: &Map<String, Value>) -> [u8; 32] {
+    Canonical::new("parameters 1", Numbers::Typed).map(parameters).digest()
 }
 
 /// The key of a stage whose inputs have the given keys, sorted by port.

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::portable::extended_by;
+use super::portable::{extended_by, parameters_in_key};
+use super::schema::Schema;
 use super::warning::Warning;
 use super::{CacheKey, Fingerprint, SweepShape, Trial};
 use crate::base::diagnostics::Diagnostics;
@@ -94,34 +95,37 @@ impl Identity {
     }
 }
 
-/// What the key of a node does not have from its inputs, shared by all nodes that have the same.
+/// What the key of a node does not have from its inputs, shared by all nodes that have the same. The parameters are not kept in the form that
+/// enters the key: of ten thousand trials that would be most of a plan's memory.
 #[derive(Debug)]
 pub(super) struct Own {
-    /// Without inputs, and without a commit that is not known.
-    fingerprint: Fingerprint,
+    schema: Arc<Schema>,
+    sources: BTreeMap<String, String>,
     pub(super) commit: Commit,
     pub(super) digest: [u8; 32],
 }
 
 impl Own {
-    /// * `fingerprint`: what kind and parameters give
+    /// * `in_key`: the digest of the parameters
     pub(super) fn new(
-        fingerprint: Fingerprint,
+        kind: &StageKind,
+        schema: &Arc<Schema>,
+        in_key: &[u8; 32],
         sources: BTreeMap<String, String>,
         commit: Commit,
     ) -> Self {
-        let (known, told) = match &commit {
-            Commit::None => (None, None),
-            Commit::Known(commit) => (Some(commit.clone()), Some(commit.clone())),
+        let told = match &commit {
+            Commit::None => None,
+            Commit::Known(commit) => Some(commit.clone()),
             // A digest with an unknown commit never becomes a key; it only tells such stages apart.
             Commit::Unknown(unknown) => {
                 let HubCommit { repo, revision } = &**unknown;
-                (None, Some(format!("unknown {repo} {revision}")))
+                Some(format!("unknown {repo} {revision}"))
             }
         };
-        let told = Fingerprint { sources, commit: told, ..fingerprint };
-        let digest = told.own_digest();
-        Self { fingerprint: Fingerprint { commit: known, ..told }, commit, digest }
+        let told = Fingerprint { sources, commit: told, ..Fingerprint::of_kind(kind) };
+        let digest = told.digest_with(in_key);
+        Self { schema: Arc::clone(schema), sources: told.sources, commit, digest }
     }
 }
 
@@ -215,7 +219,13 @@ impl Plan {
         for (port, input) in &node.inputs {
             inputs.insert((*port).to_owned(), self.node(*input).identity.key()?);
         }
-        Some(Fingerprint { inputs, ..node.own.fingerprint.clone() })
+        Some(Fingerprint {
+            parameters: parameters_in_key(&*node.instance, &node.own.schema),
+            sources: node.own.sources.clone(),
+            commit: node.commit().map(str::to_owned),
+            inputs,
+            ..Fingerprint::of_kind(node.kind)
+        })
     }
 
     /// The name that a node shares with those that differ from it only in how far they go, where it can go on from what a shorter one left.

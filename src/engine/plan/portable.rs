@@ -32,6 +32,15 @@ pub(super) fn parameters_of(instance: &dyn AnyStage) -> Map<String, Value> {
     }
 }
 
+/// The parameters that enter the key of a stage.
+pub(super) fn parameters_in_key(instance: &dyn AnyStage, schema: &Schema) -> Map<String, Value> {
+    let mut parameters = parameters_of(instance);
+    schema.strip(&mut parameters);
+    parameters.retain(|_, value| !value.is_null());
+    parameters.sort_keys();
+    parameters
+}
+
 impl Fingerprint {
     /// The parts of the key of a stage, from all that they are made of.
     ///
@@ -45,25 +54,17 @@ impl Fingerprint {
         commit: Option<String>,
         inputs: BTreeMap<String, CacheKey>,
     ) -> Self {
-        let bare = Self::of_parameters(kind, instance, &Schema::of(kind));
-        Self { sources, commit, inputs, ..bare }
+        let parameters = parameters_in_key(instance, &Schema::of(kind));
+        Self { parameters, sources, commit, inputs, ..Self::of_kind(kind) }
     }
 
-    /// The parts that kind and parameters give.
-    pub(super) fn of_parameters(
-        kind: &StageKind,
-        instance: &dyn AnyStage,
-        schema: &Schema,
-    ) -> Self {
-        let mut parameters = parameters_of(instance);
-        schema.strip(&mut parameters);
-        parameters.retain(|_, value| !value.is_null());
-        parameters.sort_keys();
+    /// The parts that the kind gives.
+    pub(super) fn of_kind(kind: &StageKind) -> Self {
         Self {
             kind: kind.name.to_owned(),
             format: kind.output.format,
             code: kind.code.iter().map(|code| (code.part.to_owned(), code.version)).collect(),
-            parameters,
+            parameters: Map::new(),
             sources: BTreeMap::new(),
             commit: None,
             inputs: BTreeMap::new(),
