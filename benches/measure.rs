@@ -87,7 +87,7 @@ fn split(spec: &EncoderSpec) -> EncodedSplit {
         split.starts.resize(split.ids.len(), 0);
         split.ends.resize(split.ids.len(), 0);
         split.bounds.push(split.ids.len() as u32);
-        split.classes.push(below(2) as u32);
+        split.classes.entry("anomaly".to_owned()).or_default().push(below(2) as u32);
     }
     split
 }
@@ -158,7 +158,7 @@ fn corpus(samples: usize) -> Vec<Example> {
 fn tokenize(folder: &Path, tokenizer: Option<&Path>) -> Value {
     let examples = corpus(20_000);
     let labels = LabelSet::of(
-        examples.iter().flat_map(|example| &example.entities).map(|entity| entity.label.as_str()),
+        examples.iter().flat_map(|example| example.entities()).map(|entity| entity.label.as_str()),
     );
     let tokenizer = match tokenizer {
         Some(path) => TextTokenizer::load(path).expect("a tokenizer"),
@@ -172,7 +172,8 @@ fn tokenize(folder: &Path, tokenizer: Option<&Path>) -> Value {
     tokenizer.save(&folder.join("tokenizer.json")).expect("written");
     let mut tokens = 0;
     let seconds = times(7, || {
-        tokens = tokenizer.encode_split(&examples, &labels, 128).expect("short texts").0.tokens()
+        tokens =
+            tokenizer.encode_split(&examples, &labels, &[], 128).expect("short texts").0.tokens()
     });
     json!({"section": "tokenize", "texts": texts.len(), "tokens": tokens, "texts_per_s": texts.len() as f64 / median(seconds)})
 }
@@ -247,12 +248,12 @@ fn curve_base() -> Value {
 /// Trains the same model on the same batches by our kernels and by composed candle operations.
 fn curve(what: &str, spec: EncoderSpec, examples: &[Example], recipe: &Recipe) -> Value {
     let labels = LabelSet::of(
-        examples.iter().flat_map(|example| &example.entities).map(|entity| entity.label.as_str()),
+        examples.iter().flat_map(|example| example.entities()).map(|entity| entity.label.as_str()),
     );
     let tokenizer =
         train_tokenizer(examples.iter().map(|example| example.text.as_str()), 2000, &|| false)
             .expect("a vocabulary");
-    let (split, _) = tokenizer.encode_split(examples, &labels, 128).expect("short texts");
+    let (split, _) = tokenizer.encode_split(examples, &labels, &[], 128).expect("short texts");
     let spec = spec.with_vocab_size(tokenizer.vocabulary_size());
     let model =
         JointModel::new_random(spec, &tasks::heads(&tasks::joint(labels.len())), &Rng::new(42))

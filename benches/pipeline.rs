@@ -33,10 +33,10 @@ fn tokenizer(examples: &[Example]) -> TextTokenizer {
 fn tiny() -> (JointModel, EncodedSplit, LabelSet) {
     let examples = corpus(16);
     let labels = LabelSet::of(
-        examples.iter().flat_map(|example| &example.entities).map(|entity| entity.label.as_str()),
+        examples.iter().flat_map(|example| example.entities()).map(|entity| entity.label.as_str()),
     );
     let tokenizer = tokenizer(&examples);
-    let (split, _) = tokenizer.encode_split(&examples, &labels, 128).expect("short texts");
+    let (split, _) = tokenizer.encode_split(&examples, &labels, &[], 128).expect("short texts");
     let sizes = r#"{"vocab_size": 2000, "hidden_size": 128, "intermediate_size": 192, "num_hidden_layers": 4, "num_attention_heads": 4}"#;
     let spec = EncoderSpec::from_json(sizes).expect("good sizes");
     let model =
@@ -77,10 +77,11 @@ fn matrix_products_of_a_tiny_step(bencher: Bencher) {
 fn tokenize_5000_texts(bencher: Bencher) {
     let examples = corpus(5000);
     let labels = LabelSet::of(
-        examples.iter().flat_map(|example| &example.entities).map(|entity| entity.label.as_str()),
+        examples.iter().flat_map(|example| example.entities()).map(|entity| entity.label.as_str()),
     );
     let tokenizer = tokenizer(&examples);
-    bencher.bench_local(|| tokenizer.encode_split(&examples, &labels, 128).expect("short texts"));
+    bencher
+        .bench_local(|| tokenizer.encode_split(&examples, &labels, &[], 128).expect("short texts"));
 }
 
 /// Reads files without a memory.

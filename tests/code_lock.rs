@@ -26,7 +26,10 @@ const BEHIND: &[(&str, &[&str])] = &[
     ),
     ("caveats", &["stages/corpus_caveats.rs"]),
     ("initial_weights", &["nn/initialise.rs", "base/rng.rs", "stages/init_model.rs"]),
-    ("jsonl", &["text/jsonl.rs", "stages/read_corpus.rs"]),
+    (
+        "jsonl",
+        &["text/corpus_tasks.rs", "text/jsonl.rs", "text/stored.rs", "stages/read_corpus.rs"],
+    ),
     ("metrics", &["tasks", "text/spans.rs", "training/predict.rs", "stages/evaluate.rs"]),
     ("model", &["nn"]),
     ("plots", &["view/figures", "stages/plot.rs"]),

@@ -31,7 +31,6 @@ fn spans() -> impl Iterator<Item = (Value, SpanScores)> {
             split.labels.extend(row);
             split.starts.extend(0..length);
             split.ends.extend(1..=length);
-            split.classes.push(0);
             split.bounds.push(u32::try_from(split.ids.len()).unwrap());
         }
         let read = |labels: &[u32]| spans::read_split(&split, labels, &set);

@@ -5,9 +5,9 @@ use std::hash::{DefaultHasher, Hash, Hasher as _};
 
 use crate::engine::stage::Caveat;
 use crate::tasks::{self, Task, classification, tagging};
-use crate::text::{Corpus, Example, Split};
+use crate::text::{ClassHead, Corpus, CorpusTasks, Example, Split};
 
-/// No text of a split is normal, or an anomaly.
+/// No text of a split has some class.
 const CLASS_NEVER_OCCURS: &str = "class_never_occurs";
 const LABELS_NOT_IN_TRAIN: &str = "labels_not_in_train";
 /// What there is to say of entities only, here and where texts become tokens.
@@ -17,7 +17,7 @@ const OF_ENTITIES: [&str; 4] =
 /// Whether a caveat is about nothing but scores that a model for these tasks has not.
 pub(super) fn is_idle(caveat: &Caveat, tasks: &[Task]) -> bool {
     let code = caveat.code.as_str();
-    (code == CLASS_NEVER_OCCURS && !tasks::has(tasks, classification::NAME))
+    (code == CLASS_NEVER_OCCURS && !tasks.iter().any(Task::is_of_texts))
         || (OF_ENTITIES.contains(&code) && !tasks::has(tasks, tagging::NAME))
 }
 
@@ -27,8 +27,8 @@ pub(super) fn about_classes(caveats: &[Caveat]) -> impl Iterator<Item = &Caveat>
 }
 
 /// Looks at every text once; [`caveats`](Self::caveats) says what was found.
-#[derive(Default)]
 pub(super) struct LabelFindings {
+    heads: Vec<ClassHead>,
     splits: BTreeMap<Split, Labels>,
     texts: HashMap<u64, Seen>,
     contradictions: Contradictions,
@@ -37,8 +37,8 @@ pub(super) struct LabelFindings {
 /// The labels of a split.
 #[derive(Default)]
 struct Labels {
-    /// Texts that are normal, and anomalies.
-    classes: [usize; 2],
+    /// Texts of each class, by head.
+    classes: Vec<Vec<usize>>,
     /// Entities by type.
     entities: BTreeMap<String, usize>,
 }
@@ -47,9 +47,10 @@ struct Labels {
 struct Seen {
     split: Split,
     line: usize,
-    class: u32,
-    /// A digest of its entities.
-    entities: u64,
+    /// By head; `None` where it is not labelled.
+    classes: Vec<Option<u32>>,
+    /// A digest of its entities, where they are known.
+    entities: Option<u64>,
     /// How many there were.
     count: usize,
     contradicted: bool,
@@ -67,8 +68,17 @@ struct Contradictions {
 }
 
 impl LabelFindings {
+    pub(super) fn new(tasks: &CorpusTasks) -> Self {
+        Self {
+            heads: tasks.heads.clone(),
+            splits: BTreeMap::new(),
+            texts: HashMap::new(),
+            contradictions: Contradictions::default(),
+        }
+    }
+
     pub(super) fn of(corpus: &Corpus) -> Self {
-        let mut findings = Self::default();
+        let mut findings = Self::new(&corpus.tasks);
         for split in Split::ALL {
             corpus.get(split).iter().for_each(|example| findings.push(split, example));
         }
@@ -76,29 +86,38 @@ impl LabelFindings {
     }
 
     pub(super) fn push(&mut self, split: Split, example: &Example) {
-        let labels = self.splits.entry(split).or_default();
-        labels.classes[usize::from(example.class == 1)] += 1;
-        for entity in &example.entities {
-            match labels.entities.get_mut(&entity.label) {
+        let class =
+            |head: &ClassHead| example.classes.get(&head.name).and_then(|class| head.index(class));
+        let classes: Vec<Option<u32>> = self.heads.iter().map(class).collect();
+        let counted = self.splits.entry(split).or_default();
+        counted.classes.resize_with(self.heads.len(), Vec::new);
+        for ((counts, head), class) in counted.classes.iter_mut().zip(&self.heads).zip(&classes) {
+            counts.resize(head.classes.len(), 0);
+            class.iter().for_each(|class| counts[*class as usize] += 1);
+        }
+        for entity in example.entities() {
+            match counted.entities.get_mut(&entity.label) {
                 Some(count) => *count += 1,
-                None => drop(labels.entities.insert(entity.label.clone(), 1)),
+                None => drop(counted.entities.insert(entity.label.clone(), 1)),
             }
         }
+        let entities = example.entities.as_ref().map(digest);
         let seen = Seen {
             split,
             line: example.line,
-            class: example.class,
-            entities: digest(&example.entities),
+            classes: classes.clone(),
+            entities,
             count: 0,
             contradicted: false,
         };
         let first = self.texts.entry(digest(&example.text)).or_insert(seen);
         first.count += 1;
-        let is_other = first.class != example.class || first.entities != digest(&example.entities);
+        let differ = first.classes.iter().zip(&classes).any(|pair| is_other(*pair.0, *pair.1));
+        let differ = differ || is_other(first.entities, entities);
         let found = &mut self.contradictions;
         if first.contradicted {
             found.texts += 1;
-        } else if is_other {
+        } else if differ {
             first.contradicted = true;
             found.texts += first.count;
             found.distinct += 1;
@@ -124,24 +143,45 @@ impl LabelFindings {
     /// Splits in which a class never occurs. Texts that are labelled with entities alone are all normal, so that this is said where the classes
     /// are learnt.
     pub(super) fn classes(&self) -> Vec<Caveat> {
+        self.heads
+            .iter()
+            .enumerate()
+            .flat_map(|(number, head)| self.classes_of(number, head))
+            .collect()
+    }
+
+    fn classes_of(&self, number: usize, head: &ClassHead) -> Vec<Caveat> {
         const MEANS: &str =
             "scores that compare the classes, such as AUROC, are undefined or say nothing";
-        let name = |class: usize| classification::PREDICATES[class];
-        let lacks = |labels: &Labels| labels.classes.iter().position(|count| *count == 0);
-        let lacking: Vec<Option<usize>> = self.splits.values().map(lacks).collect();
-        if let Some(&Some(class)) = lacking.first()
+        let counts = |labels: &Labels| labels.classes[number].clone();
+        let lacks = |labels: &Labels| {
+            let absent = (0..).zip(&labels.classes[number]).filter(|(_, count)| **count == 0);
+            absent.map(|(class, _)| class).collect::<Vec<usize>>()
+        };
+        let said = |all: usize, of: &str, classes: &[usize], means: &str| match all {
+            0 => format!("no {of}text is labelled for `{}`: {means}", head.name),
+            _ => {
+                let what = classification::is_of(head, classes);
+                format!("none of the {all} {of}texts {what}: {means}")
+            }
+        };
+        let lacking: Vec<Vec<usize>> = self.splits.values().map(lacks).collect();
+        if let Some(classes) = lacking.first().filter(|classes| !classes.is_empty())
             && lacking.len() > 1
-            && lacking.iter().all(|other| *other == Some(class))
+            && lacking.iter().all(|other| other == classes)
         {
-            let all: usize = self.splits.values().flat_map(|labels| labels.classes).sum();
-            let message = format!("none of the {all} texts is {}: {MEANS}", name(class));
-            return vec![Caveat::new(CLASS_NEVER_OCCURS, all, message)];
+            let all: usize = self.splits.values().flat_map(counts).sum();
+            return vec![Caveat::new(CLASS_NEVER_OCCURS, all, said(all, "", classes, MEANS))];
         }
         let caveat = |(split, labels): (&Split, &Labels)| {
-            let class = lacks(labels)?;
-            let all: usize = labels.classes.iter().sum();
-            let means = if *split == Split::Train { "a model cannot learn it" } else { MEANS };
-            let message = format!("none of the {all} {split} texts is {}: {means}", name(class));
+            let classes = Some(lacks(labels)).filter(|classes| !classes.is_empty())?;
+            let all: usize = counts(labels).into_iter().sum();
+            let means = match (*split, classes.len()) {
+                (Split::Train, 1) => "a model cannot learn it",
+                (Split::Train, _) => "a model cannot learn them",
+                _ => MEANS,
+            };
+            let message = said(all, &format!("{split} "), &classes, means);
             Some(Caveat::new(CLASS_NEVER_OCCURS, all, message).of(split))
         };
         self.splits.iter().filter_map(caveat).collect()
@@ -166,6 +206,11 @@ impl LabelFindings {
         };
         self.splits.iter().filter_map(caveat).collect()
     }
+}
+
+/// What is not known is no contradiction.
+fn is_other<T: PartialEq>(one: Option<T>, other: Option<T>) -> bool {
+    one.zip(other).is_some_and(|(one, other)| one != other)
 }
 
 /// Equal within a run of the program, which is all that is asked; a text of 64 equal bits that is another one is not worth a copy of each text.
@@ -193,7 +238,7 @@ mod tests {
     type Text<'a> = (Split, &'a str, &'a [(usize, usize, &'a str)], u32);
 
     fn caveats(texts: &[Text<'_>]) -> Vec<(String, u64, String)> {
-        let mut findings = LabelFindings::default();
+        let mut findings = LabelFindings::new(&CorpusTasks::default());
         for (line, (split, text, entities, anomaly)) in texts.iter().enumerate() {
             let entity = |(start, end, label): &(usize, usize, &str)| Entity {
                 start: *start,
@@ -202,8 +247,8 @@ mod tests {
             };
             let example = Example {
                 text: (*text).to_owned(),
-                entities: entities.iter().map(entity).collect(),
-                class: *anomaly,
+                entities: Some(entities.iter().map(entity).collect()),
+                classes: crate::text::anomaly(*anomaly == 1),
                 fields: BTreeMap::new(),
                 line: line + 1,
             };
@@ -252,6 +297,39 @@ mod tests {
             caveats(&[(Train, "a", &[], 1), (Validation, "b", &[], 1), (Test, "c", &[], 1)]);
         assert_eq!(found.len(), 1);
         assert!(found[0].2.starts_with("none of the 3 texts is normal"), "{found:?}");
+    }
+
+    #[test]
+    fn a_class_of_any_head_that_never_occurs_is_named_with_its_head() {
+        let severity = ClassHead {
+            name: "severity".to_owned(),
+            classes: ["low", "mid", "high"].map(str::to_owned).to_vec(),
+        };
+        let mut findings =
+            LabelFindings::new(&CorpusTasks { tagging: false, heads: vec![severity] });
+        let mut push = |split, class: Option<&str>| {
+            let class = class.map(|class| ("severity".to_owned(), class.to_owned()));
+            let classes = class.into_iter().collect();
+            let (text, fields) = (String::new(), BTreeMap::new());
+            findings.push(split, &Example { text, entities: None, classes, fields, line: 1 });
+        };
+        push(Train, Some("low"));
+        push(Train, Some("mid"));
+        push(Train, Some("high"));
+        push(Validation, Some("mid"));
+        push(Test, None);
+        let messages: Vec<String> =
+            findings.classes().into_iter().map(|caveat| caveat.message).collect();
+        let means = "scores that compare the classes, such as AUROC, are undefined or say nothing";
+        assert_eq!(
+            messages,
+            [
+                format!(
+                    "none of the 1 validation texts has the class `low` or `high` of `severity`: {means}"
+                ),
+                format!("no test text is labelled for `severity`: {means}"),
+            ]
+        );
     }
 
     #[test]

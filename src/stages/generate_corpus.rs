@@ -20,7 +20,9 @@ use crate::engine::stage::{
 };
 use crate::stages::artifacts::CorpusFiles;
 use crate::stages::artifacts::known::{self, Texts};
-use crate::text::{self, Corpus, Example, Item, Split, SplitError, TEMPLATES_FORMAT, Templates};
+use crate::text::{
+    self, Corpus, CorpusTasks, Example, Item, Split, SplitError, TEMPLATES_FORMAT, Templates,
+};
 
 /// Synthetic labelled sentences from a file of templates: each placeholder is filled with one of its values and becomes an entity. Sentences of anomalous templates are anomalies.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -150,7 +152,8 @@ impl Stage for GenerateCorpus {
     }
 
     fn run(&self, _inputs: NoInputs, context: &Context<'_>) -> Result<CorpusFiles, StageError> {
-        let mut output = splits::Output::new(Some((FIELD, "templates")), context)?;
+        let mut output =
+            splits::Output::new(CorpusTasks::default(), Some((FIELD, "templates")), context)?;
         let (mut caveats, mut remarks) = (Vec::new(), Vec::new());
         self.each(&|| context.check_cancelled(), &mut remarks, &mut |split, example| {
             output.push(split, &example)

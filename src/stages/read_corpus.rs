@@ -14,7 +14,7 @@ use crate::engine::stage::{
     StageError, Survey, SurveyInputs,
 };
 use crate::stages::artifacts::CorpusFiles;
-use crate::text::{Corpus, Example, Offsets, Split, SplitError, jsonl};
+use crate::text::{Corpus, CorpusTasks, Example, Offsets, Split, SplitError, jsonl};
 
 /// Labelled texts from JSONL files with lines such as `{"text": "...", "entities": [{"start": 0, "end": 5, "label": "NODE"}], "anomaly": 0}`, offsets half-open. Either one file (`path`) that is split, or a file for each split (`train`, `validation`, `test`).
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -151,7 +151,7 @@ impl Stage for ReadCorpus {
     }
 
     fn run(&self, _inputs: NoInputs, context: &Context<'_>) -> Result<CorpusFiles, StageError> {
-        let mut output = splits::Output::new(None, context)?;
+        let mut output = splits::Output::new(CorpusTasks::default(), None, context)?;
         let (mut caveats, mut remarks) = (Vec::new(), Vec::new());
         self.each(&mut remarks, &mut |split, example| output.push(split, &example))?;
         context.remarks(&mut caveats, remarks);

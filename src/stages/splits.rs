@@ -13,8 +13,8 @@ use crate::engine::stage::{
 };
 use crate::stages::artifacts::{CorpusFiles, CorpusWriter};
 use crate::text::{
-    self, Contradictions, Corpus, Division, EqualTexts, Example, Membership, Split, SplitError,
-    Trace,
+    self, Contradictions, Corpus, CorpusTasks, Division, EqualTexts, Example, Membership, Split,
+    SplitError, Trace,
 };
 
 /// Fractions of the splits; one that is left out is empty.
@@ -206,7 +206,7 @@ fn missed(
 ) -> Option<Caveat> {
     let total = sizes.iter().map(|(_, size)| *size as f64).sum::<f64>().max(1.0);
     let asked = |split: Split| division.fractions.get(split);
-    // One text for each of the two classes is rounding.
+    // One text for each of two classes is rounding.
     let rounding = if membership.groups.is_empty() { 2.0 } else { 0.0 };
     let is_far = |(split, size): &(Split, usize)| {
         let off = (*size as f64 - asked(*split) * total).abs();
@@ -362,16 +362,18 @@ pub(super) struct Output<'a> {
 }
 
 impl<'a> Output<'a> {
+    /// * `tasks`: what the texts are labelled for
     /// * `group`: as [`Overlap::new`]
     pub(super) fn new(
+        tasks: CorpusTasks,
         group: Option<(&'static str, &'static str)>,
         context: &'a Context<'a>,
     ) -> Result<Self, StageError> {
         Ok(Self {
             context,
-            files: CorpusFiles::writer(context.output)?,
+            labels: LabelFindings::new(&tasks),
+            files: CorpusFiles::writer(context.output, tasks)?,
             overlap: Overlap::new(group),
-            labels: LabelFindings::default(),
             ids: Ids::default(),
             traces: (context.previous)()
                 .and_then(|previous| trace(&previous))

@@ -82,8 +82,13 @@ impl Stage for Tokenize {
             .map_err(|error| StageError::new(error.to_string()))?;
         let corpus = inputs.corpus.read()?;
         let labels = labels_of(&corpus)?;
-        let mut writer =
-            EncodedWriter::new(context.output, &inputs.model.tokenizer, &labels, self.max_length)?;
+        let mut writer = EncodedWriter::new(
+            context.output,
+            &inputs.model.tokenizer,
+            &corpus.tasks,
+            &labels,
+            self.max_length,
+        )?;
         let mut caveats = inputs.corpus.caveats;
         let mut misfits = Vec::new();
         for split in Split::ALL {
@@ -127,7 +132,7 @@ impl Tokenize {
         labels: &LabelSet,
     ) -> Result<(EncodedSplit, Statistics), StageError> {
         tokenizer
-            .encode_split(corpus.get(split), labels, self.max_length)
+            .encode_split(corpus.get(split), labels, &corpus.tasks.heads, self.max_length)
             .map_err(|error| StageError::new(format!("the `{split}` split: {error}")))
     }
 }

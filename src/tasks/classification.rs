@@ -6,15 +6,26 @@ use super::logits;
 use super::metrics::{
     ConfusionMatrix, DIGITS, auroc, average_precision, classification_report, shown,
 };
-use crate::text::EncodedSplit;
+use crate::base::{IGNORE, visible};
+use crate::text::{ANOMALY, ANOMALY_CLASSES, ClassHead, EncodedSplit};
 
 /// What the task is called.
-pub const NAME: &str = "anomaly";
+pub const NAME: &str = ANOMALY;
 /// The classes, in the order of the head's outputs.
-pub const CLASSES: [&str; 2] = ["normal", "anomaly"];
+pub const CLASSES: [&str; 2] = ANOMALY_CLASSES;
 
-/// What a text of each class is.
-pub const PREDICATES: [&str; 2] = ["normal", "an anomaly"];
+/// What is said of a text of one of these classes, such as "is an anomaly".
+#[must_use]
+pub fn is_of(head: &ClassHead, classes: &[usize]) -> String {
+    if *head == ClassHead::anomaly() {
+        let predicates = ["normal", "an anomaly"];
+        let of: Vec<&str> = classes.iter().map(|class| predicates[*class]).collect();
+        return format!("is {}", of.join(" or "));
+    }
+    let names: Vec<String> =
+        classes.iter().map(|class| format!("`{}`", visible::line(&head.classes[*class]))).collect();
+    format!("has the class {} of `{}`", names.join(" or "), head.name)
+}
 
 /// What figures call it.
 pub const TITLE: &str = "Anomaly";
@@ -36,7 +47,13 @@ pub struct Classification {
 }
 
 pub(super) fn targets(split: &EncodedSplit, rows: &[u32]) -> Vec<u32> {
-    rows.iter().map(|row| split.classes[*row as usize]).collect()
+    let classes = split.classes.get(NAME);
+    rows.iter().map(|row| classes.map_or(IGNORE, |classes| classes[*row as usize])).collect()
+}
+
+/// The classes that the corpus says: `(sequences,)`.
+pub(super) fn truth(split: &EncodedSplit) -> &[u32] {
+    split.classes.get(NAME).map_or(&[], Vec::as_slice)
 }
 
 /// The most likely class of a text, and a score: of two classes the probability of the second, which is what is looked for; of more that of the
@@ -60,7 +77,7 @@ impl Details {
     /// * `predicted`: `(sequences,)`; `None` without such a head
     #[must_use]
     pub fn of(split: &EncodedSplit, predicted: Option<&[u32]>) -> Self {
-        let matrix = |predicted| ConfusionMatrix::of(&split.classes, predicted, CLASSES.len());
+        let matrix = |predicted| ConfusionMatrix::of(truth(split), predicted, CLASSES.len());
         let rows = |matrix: ConfusionMatrix| matrix.rows().map(<[u64]>::to_vec).collect();
         Self { confusion: predicted.map(matrix).map(rows) }
     }
@@ -73,8 +90,8 @@ impl Details {
 pub fn report(split: &EncodedSplit, predicted: &[u32], scores: &[f64]) -> String {
     format!(
         "{TITLE} detection (per text)\n\n{}\nAUROC {}, average precision {}\n",
-        classification_report(&split.classes, predicted, &titles(), None, DIGITS),
-        shown(auroc(&split.classes, scores)),
-        shown(average_precision(&split.classes, scores))
+        classification_report(truth(split), predicted, &titles(), None, DIGITS),
+        shown(auroc(truth(split), scores)),
+        shown(average_precision(truth(split), scores))
     )
 }

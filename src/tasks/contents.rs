@@ -1,7 +1,7 @@
 //! What there is to score in some texts, and which metrics that leaves undefined.
 
 use super::metrics::{Metric, Needs};
-use crate::text::Example;
+use crate::text::{Example, anomaly};
 
 /// What there is to score in some texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -18,8 +18,10 @@ impl Contents {
         let count = |count: usize| count as u64;
         Self {
             texts: count(examples.len()),
-            anomalies: count(examples.iter().filter(|example| example.class == 1).count()),
-            entities: examples.iter().map(|example| count(example.entities.len())).sum(),
+            anomalies: count(
+                examples.iter().filter(|example| example.classes == anomaly(true)).count(),
+            ),
+            entities: examples.iter().map(|example| count(example.entities().len())).sum(),
         }
     }
 

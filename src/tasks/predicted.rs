@@ -109,7 +109,7 @@ pub fn score(split: &EncodedSplit, predicted: &Predicted, labels: &LabelSet) -> 
             spans: &spans,
         }),
         classes: predicted.of(classification::NAME).map(|answers| Classes {
-            truth: &split.classes,
+            truth: classification::truth(split),
             predicted: &answers.classes,
             scores: &answers.scores,
         }),
@@ -135,7 +135,7 @@ mod tests {
             labels: vec![IGNORE, outside, begin, inside, IGNORE],
             starts: vec![0, 0, 6, 9, 0],
             ends: vec![0, 6, 9, 12, 0],
-            classes: vec![0],
+            classes: [("anomaly".to_owned(), vec![0])].into(),
             ..EncodedSplit::default()
         };
         // The second begins inside the first token, and truncation took the third.

@@ -50,6 +50,12 @@ impl Task {
         }
     }
 
+    /// Whether it is about whole texts.
+    #[must_use]
+    pub fn is_of_texts(&self) -> bool {
+        matches!(self.kind, Kind::Classification(_))
+    }
+
     /// What a row of logits says: a class, and a score for it.
     #[must_use]
     pub fn read(&self, logits: &[f32]) -> (u32, f64) {

@@ -1,5 +1,6 @@
 //! Encoded texts: packed tokens with labels and offsets.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
@@ -14,16 +15,31 @@ pub struct EncodedSplit {
     pub ids: Vec<u32>,
     /// Where each sequence begins in `ids`, and where the last one ends: `(sequences + 1,)`.
     pub bounds: Vec<u32>,
-    /// Number in the label set, [`IGNORE`](crate::base::IGNORE) at special tokens: `(tokens,)`.
+    /// Number in the label set, [`IGNORE`](crate::base::IGNORE) at special tokens and in texts whose entities nobody knows: `(tokens,)`.
     pub labels: Vec<u32>,
     /// First character that each token shows of its text, white space skipped; 0 at special tokens: `(tokens,)`.
     pub starts: Vec<u32>,
     /// The character after the last one that it shows, the same as the first where it is white space; 0 at special tokens: `(tokens,)`.
     pub ends: Vec<u32>,
-    /// The class of each sequence: `(sequences,)`.
-    pub classes: Vec<u32>,
+    /// The class of each sequence by head, [`IGNORE`](crate::base::IGNORE) where it has no label for that: `(sequences,)` each.
+    pub classes: BTreeMap<String, Vec<u32>>,
     /// The entities as the corpus has them, whatever the labels say.
     pub truth: EntityTruth,
+}
+
+/// The vectors of a file beside those of the entities; all others are the classes of heads.
+const OWN: [&str; 5] = ["ids", "bounds", "labels", "starts", "ends"];
+
+/// What stands before the name of a head that is also that of another vector.
+const OF_CLASSES: &str = "classes.";
+
+/// What a head's vector of classes is called in a file.
+fn name_of_classes(head: &str) -> String {
+    if OWN.contains(&head) || EntityTruth::NAMES.contains(&head) {
+        format!("{OF_CLASSES}{head}")
+    } else {
+        head.to_owned()
+    }
 }
 
 /// Why a file holds no encoded split.
@@ -48,7 +64,7 @@ impl Default for EncodedSplit {
             labels: Vec::new(),
             starts: Vec::new(),
             ends: Vec::new(),
-            classes: Vec::new(),
+            classes: BTreeMap::new(),
             truth: EntityTruth::default(),
         }
     }
@@ -58,12 +74,12 @@ impl EncodedSplit {
     /// How many sequences there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.classes.len()
+        self.bounds.len().saturating_sub(1)
     }
 
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.classes.is_empty()
+        self.len() == 0
     }
 
     /// How many tokens there are, special ones included.
@@ -112,8 +128,9 @@ impl EncodedSplit {
     /// # Errors
     /// [`EncodedError::Io`] when the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), EncodedError> {
-        let bytes: Vec<(&str, Vec<u8>)> = self
+        let bytes: Vec<(String, Vec<u8>)> = self
             .vectors()
+            .into_iter()
             .map(|(name, values)| {
                 (name, values.iter().flat_map(|value| value.to_le_bytes()).collect())
             })
@@ -121,7 +138,7 @@ impl EncodedSplit {
         let views = bytes.iter().map(|(name, bytes)| {
             let view = TensorView::new(Dtype::U32, vec![bytes.len() / 4], bytes)
                 .expect("four bytes for each value");
-            (*name, view)
+            (name.as_str(), view)
         });
         let io = |error| EncodedError::Io { doing: "write", path: path.into(), error };
         let serialized = safetensors::serialize(views, None)
@@ -160,13 +177,19 @@ impl EncodedSplit {
                 .map(|chunk| u32::from_le_bytes([chunk[0], chunk[1], chunk[2], chunk[3]]))
                 .collect())
         };
+        let is_head = |name: &&str| !OWN.contains(name) && !EntityTruth::NAMES.contains(name);
+        let classes = tensors.names().into_iter().filter(is_head).map(|name| {
+            let head = name.strip_prefix(OF_CLASSES).unwrap_or(name);
+            Ok((head.to_owned(), vector(name)?))
+        });
+        let classes = classes.collect::<Result<_, String>>()?;
         let split = Self {
             ids: vector("ids")?,
             bounds: vector("bounds")?,
             labels: vector("labels")?,
             starts: vector("starts")?,
             ends: vector("ends")?,
-            classes: vector("anomaly")?,
+            classes,
             truth: EntityTruth {
                 bounds: vector("entity_bounds")?,
                 starts: vector("entity_starts")?,
@@ -188,33 +211,31 @@ impl EncodedSplit {
                 return Err(format!("`{name}` has {} values for {tokens} tokens", values.len()));
             }
         }
-        if self.bounds.len() != self.classes.len() + 1 {
-            return Err(format!(
-                "`bounds` has {} values for {} sequences",
-                self.bounds.len(),
-                self.classes.len()
-            ));
+        for (head, classes) in &self.classes {
+            if self.bounds.len() != classes.len() + 1 {
+                return Err(format!(
+                    "`bounds` has {} values for {} classes of `{head}`",
+                    self.bounds.len(),
+                    classes.len()
+                ));
+            }
         }
         let ascends = self.bounds.windows(2).all(|pair| pair[0] <= pair[1]);
-        if self.bounds[0] != 0
+        if self.bounds.first() != Some(&0)
             || self.bounds.last().map(|last| *last as usize) != Some(tokens)
             || !ascends
         {
             return Err("`bounds` does not ascend from 0 to the number of tokens".into());
         }
-        self.truth.check(self.classes.len())
+        self.truth.check(self.len())
     }
 
-    fn vectors(&self) -> impl Iterator<Item = (&'static str, &Vec<u32>)> {
-        let own = [
-            ("ids", &self.ids),
-            ("bounds", &self.bounds),
-            ("labels", &self.labels),
-            ("starts", &self.starts),
-            ("ends", &self.ends),
-            ("anomaly", &self.classes),
-        ];
-        own.into_iter().chain(self.truth.vectors())
+    fn vectors(&self) -> Vec<(String, &Vec<u32>)> {
+        let own = [&self.ids, &self.bounds, &self.labels, &self.starts, &self.ends];
+        let own = OWN.into_iter().zip(own).chain(self.truth.vectors());
+        let own = own.map(|(name, values)| (name.to_owned(), values));
+        let classes = self.classes.iter().map(|(head, classes)| (name_of_classes(head), classes));
+        own.chain(classes).collect()
     }
 }
 
@@ -237,7 +258,8 @@ mod tests {
             labels: vec![IGNORE, 0, IGNORE, IGNORE, 1, 2, IGNORE],
             starts: vec![0, 0, 0, 0, 0, 3, 0],
             ends: vec![0, 4, 0, 0, 3, 6, 0],
-            classes: vec![0, 1],
+            classes: [("anomaly".to_owned(), vec![0, 1]), ("labels".to_owned(), vec![IGNORE, 2])]
+                .into(),
             truth,
         }
     }
@@ -266,6 +288,7 @@ mod tests {
         for damage in [
             |split: &mut EncodedSplit| split.labels.truncate(6),
             |split: &mut EncodedSplit| split.bounds.truncate(2),
+            |split: &mut EncodedSplit| drop(split.classes.insert("x".into(), vec![0])),
             |split: &mut EncodedSplit| split.bounds[1] = 9,
             |split: &mut EncodedSplit| split.bounds.clear(),
             |split: &mut EncodedSplit| split.truth.kinds.truncate(1),

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::CorpusTasks;
+
 /// A named entity in a text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Entity {
@@ -19,10 +21,10 @@ pub struct Entity {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Example {
     pub text: String,
-    /// In the text's order; they never overlap.
-    pub entities: Vec<Entity>,
-    /// What the text is as a whole: 0 is normal, 1 is what is looked for.
-    pub class: u32,
+    /// In the text's order; they never overlap. `None` where nobody has said which there are: the text then trains the other tasks.
+    pub entities: Option<Vec<Entity>>,
+    /// What the text is as a whole: the name of its class, by head. A head that is not there has no label for the text.
+    pub classes: BTreeMap<String, String>,
     /// Whatever else is known, such as `template` or `event`, as text.
     pub fields: BTreeMap<String, String>,
     /// Where it comes from: its line in the file, from 1, or its number among the generated ones.
@@ -36,6 +38,24 @@ pub enum Split {
     Train,
     Validation,
     Test,
+}
+
+impl Example {
+    /// Its entities, none where they are not known.
+    #[must_use]
+    pub fn entities(&self) -> &[Entity] {
+        self.entities.as_deref().unwrap_or_default()
+    }
+
+    /// Its entities as digests take them.
+    pub(super) fn entities_written(&self) -> String {
+        let written: Vec<String> = self
+            .entities()
+            .iter()
+            .map(|entity| format!("{} {} {}", entity.start, entity.end, entity.label))
+            .collect();
+        written.join("\n")
+    }
 }
 
 impl Split {
@@ -61,6 +81,8 @@ impl std::fmt::Display for Split {
 /// Texts in up to three parts; a part that was not asked for is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Corpus {
+    /// What its texts are labelled for.
+    pub tasks: CorpusTasks,
     pub train: Vec<Example>,
     pub validation: Vec<Example>,
     pub test: Vec<Example>,
@@ -90,7 +112,7 @@ impl Corpus {
         Split::ALL
             .iter()
             .flat_map(|split| self.get(*split))
-            .flat_map(|example| &example.entities)
+            .flat_map(Example::entities)
             .map(|entity| entity.label.as_str())
             .collect()
     }
@@ -135,8 +157,8 @@ mod tests {
     fn example(text: &str) -> Example {
         Example {
             text: text.into(),
-            entities: Vec::new(),
-            class: 0,
+            entities: None,
+            classes: BTreeMap::new(),
             fields: BTreeMap::new(),
             line: 1,
         }
@@ -148,6 +170,7 @@ mod tests {
             train: vec![example("a"), example("a"), example("b")],
             validation: vec![example("a"), example("a"), example("c")],
             test: vec![example("c"), example("b"), example("d")],
+            ..Corpus::default()
         };
         assert_eq!(
             corpus.duplicates(),

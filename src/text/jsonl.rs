@@ -14,16 +14,16 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 
 use super::offsets::{Offsets, Ruler};
-use super::{Entity, Example};
+use super::{Entity, Example, anomaly};
 
 use crate::base::disk::regular;
 use crate::base::problem::{Help, Position, Problem, json_reason};
@@ -124,16 +124,6 @@ pub fn read_from(
     let limits = Limits { bytes: LINE_LIMIT_BYTES, offsets };
     read_limited(reader, path, limits, &mut |example| examples.push(example))?;
     Ok(examples)
-}
-
-/// Reads what [`write`] wrote, whatever the length of its lines: they may be longer than those that they were read from. Few texts are in memory
-/// at a time.
-///
-/// # Errors
-/// As [`read`]; what came before the error has been handed out.
-pub fn read_back(path: &Path, each: &mut dyn FnMut(Example)) -> Result<(), ReadError> {
-    let limits = Limits { bytes: usize::MAX, offsets: Offsets::Characters };
-    read_limited(open(path)?, path, limits, each)
 }
 
 fn open(path: &Path) -> Result<impl BufRead, ReadError> {
@@ -273,12 +263,12 @@ impl Line<'_> {
 
 fn read_example(line: Line<'_>, number: usize, offsets: Offsets) -> Result<Example, Misread> {
     let Members(members) = serde_json::from_str(line.0).map_err(|error| json_problem(&error, 0))?;
-    let (mut content, mut entities, mut anomaly, mut fields) = (None, None, None, BTreeMap::new());
+    let (mut content, mut entities, mut labelled, mut fields) = (None, None, None, BTreeMap::new());
     for (name, value) in members {
         let repeated = match name.as_str() {
             "text" => content.replace(value).is_some(),
             "entities" => entities.replace(value).is_some(),
-            "anomaly" => anomaly.replace(value).is_some(),
+            "anomaly" => labelled.replace(value).is_some(),
             _ => match scalar(line, value)? {
                 Some(text) => fields.insert(name.clone(), text).is_some(),
                 None => false,
@@ -307,18 +297,24 @@ fn read_example(line: Line<'_>, number: usize, offsets: Offsets) -> Result<Examp
         return Err(line.wrong(entities, message));
     }
     let entities = read_entities(line, &line.read::<Vec<&RawValue>>(entities)?, &text, offsets)?;
-    let anomaly = anomaly
+    let labelled = labelled
         .ok_or_else(|| missing("`anomaly` is missing; expected 0 (normal) or 1 (anomaly)"))?;
-    let class = match line.read(anomaly)? {
-        Value::Number(number) if number.as_u64() == Some(0) => 0,
-        Value::Number(number) if number.as_u64() == Some(1) => 1,
+    let is_anomaly = match line.read(labelled)? {
+        Value::Number(number) if number.as_u64() == Some(0) => false,
+        Value::Number(number) if number.as_u64() == Some(1) => true,
         other => {
             let is = describe(&other);
             let message = format!("`anomaly` is {is}, expected 0 (normal) or 1 (anomaly)");
-            return Err(line.wrong(anomaly, message));
+            return Err(line.wrong(labelled, message));
         }
     };
-    Ok(Example { text, entities, class, fields, line: number })
+    Ok(Example {
+        text,
+        entities: Some(entities),
+        classes: anomaly(is_anomaly),
+        fields,
+        line: number,
+    })
 }
 
 fn read_entities(
@@ -460,25 +456,6 @@ pub(super) fn check_label(label: &str) -> Result<(), String> {
         )),
         None => Ok(()),
     }
-}
-
-/// Writes one line for each example, with its fields as strings.
-///
-/// # Errors
-/// Those of `writer`.
-pub fn write(examples: &[Example], writer: &mut impl Write) -> io::Result<()> {
-    for example in examples {
-        let mut line = serde_json::Map::new();
-        line.insert("text".into(), json!(example.text));
-        line.insert("entities".into(), json!(example.entities));
-        line.insert("anomaly".into(), json!(example.class));
-        for (name, value) in &example.fields {
-            line.insert(name.clone(), json!(value));
-        }
-        serde_json::to_writer(&mut *writer, &line)?;
-        writer.write_all(b"\n")?;
-    }
-    Ok(())
 }
 
 /// A string, or the JSON of anything else as it stands, so that no number is too large or too exact; nothing for a null.

@@ -251,8 +251,8 @@ mod tests {
             let entity = Entity { start: *start, end: *end, label: "PLACE".into() };
             let example = Example {
                 text: (*text).to_owned(),
-                entities: vec![entity.clone()],
-                class: 0,
+                entities: Some(vec![entity.clone()]),
+                classes: BTreeMap::new(),
                 fields: BTreeMap::new(),
                 line: line + 1,
             };
@@ -260,7 +260,7 @@ mod tests {
             if tokens.iter().all(|token| *token != (entity.start, entity.end)) {
                 more.add(&example, &characters, &entity, &tokens);
             }
-            more.weigh(&characters, &example.entities);
+            more.weigh(&characters, example.entities());
             found.extend(more);
         }
         found

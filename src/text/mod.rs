@@ -13,6 +13,7 @@
 //! and no vocabulary is ever changed by what is encoded.
 
 pub mod align;
+mod corpus_tasks;
 mod encoded;
 mod example;
 pub mod jsonl;
@@ -22,11 +23,15 @@ mod offsets;
 mod pieces;
 pub mod spans;
 mod split;
+pub mod stored;
 mod templates;
 mod tokenize;
 mod train_tokenizer;
 mod truth;
 
+pub use corpus_tasks::{
+    ANOMALY, ANOMALY_CLASSES, ClassHead, CorpusTasks, anomaly, check_head_name,
+};
 pub use encoded::{EncodedError, EncodedSplit};
 pub use example::{Corpus, Duplicates, Entity, Example, Split};
 pub use labels::{LabelError, LabelSet};

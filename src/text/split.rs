@@ -1,6 +1,6 @@
 //! Dividing a corpus into parts.
 //!
-//! 1. [`Division::item`] reduces an example to what decides where it goes: its class, and hashes of its text, its identity (the field `id`,
+//! 1. [`Division::item`] reduces an example to what decides where it goes: its classes, and hashes of its text, its identity (the field `id`,
 //!    else the text) and the values of the fields that `by` names. So a corpus need not be in memory to be divided.
 //! 2. [`Division::divide`] gives each item its part.
 //!
@@ -16,12 +16,12 @@ mod difference;
 mod groups;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 pub use difference::{Difference, Trace};
 pub use groups::GroupCounts;
 
-use super::{Corpus, Example, Split};
+use super::{Corpus, Example, Split, anomaly};
 
 use crate::base::problem::Help;
 use crate::base::visible;
@@ -129,7 +129,9 @@ pub struct Item {
     text: u128,
     /// Hash of seed and identity.
     rank: u64,
-    /// A digest of class and entities that is odd for an anomaly.
+    /// The same for texts of the same classes; larger for an anomaly than for a normal text.
+    class: u64,
+    /// A digest of classes and entities.
     labels: u64,
     /// Hashes of seed and values, in the order of [`By::fields`].
     groups: [u64; 2],
@@ -256,13 +258,10 @@ impl Division {
             None => self.hash("text", &example.text),
         };
         let text = digest(&[example.text.as_bytes()]);
-        let entities: Vec<String> = example
-            .entities
-            .iter()
-            .map(|entity| format!("{} {} {}", entity.start, entity.end, entity.label))
-            .collect();
-        let labels = digest(&[entities.join("\n").as_bytes()]) as u64 & !1;
-        Ok(Item { text, rank, labels: labels | u64::from(example.class > 0), groups })
+        let class = class_of(example);
+        let entities = example.entities_written();
+        let labels = digest(&[&class.to_le_bytes(), entities.as_bytes()]) as u64;
+        Ok(Item { text, rank, class, labels, groups })
     }
 
     /// Gives each item its part.
@@ -341,7 +340,8 @@ impl Division {
             EqualTexts::Together | EqualTexts::Drop => text_units(items, left),
         };
         let mut seen = 0;
-        for class in [0, 1] {
+        let classes: BTreeSet<u64> = units.iter().map(|unit| unit.class).collect();
+        for class in classes {
             let mut stratum: Vec<&Unit> = units.iter().filter(|unit| unit.class == class).collect();
             stratum.sort_unstable_by_key(|unit| (unit.rank, unit.tie));
             let count = stratum.iter().map(|unit| unit.members.len()).sum();
@@ -367,26 +367,26 @@ struct Unit {
     rank: u64,
     /// Decides between equal ranks.
     tie: u128,
-    class: u32,
+    class: u64,
     members: Vec<usize>,
 }
 
 fn text_units(items: &[Item], left: &[usize]) -> Vec<Unit> {
     let mut places: HashMap<u128, usize> = HashMap::with_capacity(left.len());
-    let mut units: Vec<(Unit, [usize; 2])> = Vec::new();
+    let mut units: Vec<Unit> = Vec::new();
     for index in left {
         let item = &items[*index];
         let place = *places.entry(item.text).or_insert_with(|| {
             let unit = Unit { rank: item.rank, tie: item.text, class: 0, members: Vec::new() };
-            units.push((unit, [0; 2]));
+            units.push(unit);
             units.len() - 1
         });
-        let (unit, classes) = &mut units[place];
+        let unit = &mut units[place];
         unit.rank = unit.rank.min(item.rank);
         unit.members.push(*index);
-        classes[class_of(item) as usize] += 1;
     }
-    units.into_iter().map(|(unit, classes)| Unit { class: majority(classes), ..unit }).collect()
+    units.iter_mut().for_each(|unit| unit.class = majority(items, &unit.members));
+    units
 }
 
 /// Equal ones are told apart by their order.
@@ -401,18 +401,30 @@ fn single_units(items: &[Item], left: &[usize]) -> Vec<Unit> {
             number => digest(&[&item.rank.to_le_bytes(), &number.to_le_bytes()]) as u64,
         };
         *earlier += 1;
-        Unit { rank, tie: item.text, class: class_of(item), members: vec![*index] }
+        Unit { rank, tie: item.text, class: item.class, members: vec![*index] }
     };
     left.iter().map(unit).collect()
 }
 
-fn class_of(item: &Item) -> u32 {
-    (item.labels & 1) as u32
+/// What texts of the same classes share, and others have not.
+fn class_of(example: &Example) -> u64 {
+    match &example.classes {
+        classes if classes.is_empty() || *classes == anomaly(false) => 0,
+        classes if *classes == anomaly(true) => 1,
+        classes => {
+            let written =
+                classes.iter().flat_map(|(head, class)| [head.as_bytes(), class.as_bytes()]);
+            // Above those that are given.
+            (digest(&written.collect::<Vec<_>>()) as u64) | 1 << 63
+        }
+    }
 }
 
-/// Anomalies are the rarer class, and win a tie.
-fn majority([normal, anomalies]: [usize; 2]) -> u32 {
-    u32::from(anomalies >= normal && anomalies > 0)
+/// The class of most; anomalies are the rarer class, and win a tie.
+fn majority(items: &[Item], members: &[usize]) -> u64 {
+    let mut counts: BTreeMap<u64, usize> = BTreeMap::new();
+    members.iter().for_each(|index| *counts.entry(items[*index].class).or_default() += 1);
+    counts.into_iter().max_by_key(|(class, count)| (*count, *class)).map_or(0, |(class, _)| class)
 }
 
 /// The one that stays of each text, in the order of the items.
@@ -429,7 +441,7 @@ fn representatives(items: &[Item], contradictions: &mut Contradictions) -> Vec<u
         contradictions.examples += members.len();
         contradictions.texts += 1;
         contradictions.first.get_or_insert([first, *other]);
-        let class = |index: &usize| u64::from(class_of(&items[*index]));
+        let class = |index: &usize| items[*index].class;
         let labels = |index: &usize| items[*index].labels;
         let of_class = most(&members, class);
         kept.push(most(&of_class, labels)[0]);

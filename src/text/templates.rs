@@ -27,7 +27,7 @@ use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::{Entity, Example};
+use super::{Entity, Example, anomaly};
 use crate::base::disk::regular;
 use crate::base::problem::{Position, Problem};
 use crate::base::rng::Rng;
@@ -275,7 +275,7 @@ impl Templates {
             }
         }
         let fields = [("template".to_owned(), template.id.clone())].into();
-        Example { text, entities, class, fields, line }
+        Example { text, entities: Some(entities), classes: anomaly(class == 1), fields, line }
     }
 }
 

@@ -17,7 +17,7 @@ use unicode_segmentation::UnicodeSegmentation as _;
 use super::align::{align, is_cut, visible};
 use super::pieces::Breaks;
 use super::spans::{self, Span};
-use super::{EncodedSplit, Example, Fit, LabelSet, Misfits};
+use super::{ClassHead, EncodedSplit, Example, Fit, LabelSet, Misfits};
 use crate::base::IGNORE;
 
 use crate::base::disk::regular;
@@ -79,7 +79,9 @@ pub struct Statistics {
     pub truncated: usize,
     /// Runs without a break that were cut before they were tokenized.
     pub long_runs: usize,
-    pub anomalies: usize,
+    /// Sequences of each class, by head.
+    #[serde(default)]
+    pub classes: BTreeMap<String, Vec<usize>>,
     pub entities: usize,
     /// Entities that truncation cut or dropped: their tokens are `O`.
     pub entities_cut: usize,
@@ -364,6 +366,7 @@ impl TextTokenizer {
         &self,
         examples: &[Example],
         labels: &LabelSet,
+        heads: &[ClassHead],
         max_length: usize,
     ) -> Result<(EncodedSplit, Statistics), TokenizerError> {
         let encoded: Vec<Labelled> = examples
@@ -389,8 +392,7 @@ impl TextTokenizer {
             statistics.length_max = statistics.length_max.max(length);
             statistics.truncated += usize::from(tokens.truncated);
             statistics.long_runs += self.breaks.long_runs(&example.text);
-            statistics.anomalies += usize::from(example.class == 1);
-            statistics.entities += example.entities.len();
+            statistics.entities += example.entities().len();
             statistics.entities_cut += truth.iter().filter(|(_, fit)| *fit == Fit::Cut).count();
             statistics.misfits.extend(misfits);
             for label in labels.iter().filter(|label| **label != IGNORE) {
@@ -400,11 +402,24 @@ impl TextTokenizer {
             split.labels.extend(labels);
             split.starts.extend(tokens.starts);
             split.ends.extend(tokens.ends);
-            split.classes.push(example.class);
             split.truth.push(truth);
             split
                 .bounds
                 .push(u32::try_from(split.ids.len()).map_err(|_| TokenizerError::TooManyTokens)?);
+        }
+        for head in heads {
+            let class = |example: &Example| {
+                let class = example.classes.get(&head.name);
+                class.and_then(|class| head.index(class)).unwrap_or(IGNORE)
+            };
+            let classes: Vec<u32> = examples.iter().map(class).collect();
+            let counts = statistics.classes.entry(head.name.clone()).or_default();
+            counts.resize(head.classes.len(), 0);
+            classes
+                .iter()
+                .filter(|class| **class != IGNORE)
+                .for_each(|class| counts[*class as usize] += 1);
+            split.classes.insert(head.name.clone(), classes);
         }
         statistics.tokens = split.ids.len();
         if examples.is_empty() {
@@ -436,10 +451,13 @@ fn label(example: &Example, text: &[char], tokens: TokenizedText, set: &LabelSet
         .zip(&tokens.special)
         .map(|(token, special)| (!special).then_some(*token))
         .collect();
-    let labels = align(&example.entities, &spans, tokens.cut_at, set);
+    let labels = match &example.entities {
+        Some(entities) => align(entities, &spans, tokens.cut_at, set),
+        None => vec![IGNORE; spans.len()],
+    };
     let told = spans::read(&labels, &tokens.starts, &tokens.ends, set);
     let mut misfits = Misfits::default();
-    let truth = example.entities.iter().filter_map(|entity| {
+    let truth = example.entities().iter().filter_map(|entity| {
         let span = Span::of(entity, set)?;
         let fit = if is_cut(entity, tokens.cut_at) {
             Fit::Cut
@@ -452,7 +470,7 @@ fn label(example: &Example, text: &[char], tokens: TokenizedText, set: &LabelSet
         Some((span, fit))
     });
     let truth = truth.collect();
-    misfits.weigh(text, &example.entities);
+    misfits.weigh(text, example.entities());
     Labelled { tokens, labels, truth, misfits }
 }
 

@@ -54,6 +54,10 @@ impl Default for EntityTruth {
 }
 
 impl EntityTruth {
+    /// What [`vectors`](Self::vectors) are called.
+    pub(super) const NAMES: [&str; 5] =
+        ["entity_bounds", "entity_starts", "entity_ends", "entity_kinds", "entity_fits"];
+
     /// Adds the next sequence.
     ///
     /// # Panics
@@ -118,13 +122,8 @@ impl EntityTruth {
         Ok(())
     }
 
-    pub(super) fn vectors(&self) -> [(&'static str, &Vec<u32>); 5] {
-        [
-            ("entity_bounds", &self.bounds),
-            ("entity_starts", &self.starts),
-            ("entity_ends", &self.ends),
-            ("entity_kinds", &self.kinds),
-            ("entity_fits", &self.fits),
-        ]
+    pub(super) fn vectors(&self) -> impl Iterator<Item = (&'static str, &Vec<u32>)> {
+        let vectors = [&self.bounds, &self.starts, &self.ends, &self.kinds, &self.fits];
+        Self::NAMES.into_iter().zip(vectors)
     }
 }

@@ -24,8 +24,8 @@ pub(super) fn of_training(parameters: &[nn::Parameter], data: Data<'_>, recipe: 
     for split in [Some(data.train), data.validation].into_iter().flatten() {
         let tokens = [&split.ids, &split.bounds, &split.labels, &split.starts, &split.ends];
         let truth = &split.truth;
-        let said = [&split.classes, &truth.bounds, &truth.starts, &truth.ends, &truth.kinds];
-        for words in tokens.into_iter().chain(said) {
+        let said = [&truth.bounds, &truth.starts, &truth.ends, &truth.kinds];
+        for words in tokens.into_iter().chain(split.classes.values()).chain(said) {
             hasher.update(&(words.len() as u64).to_le_bytes());
             let mut staged = Vec::with_capacity(1 << 16);
             for words in words.chunks(1 << 14) {

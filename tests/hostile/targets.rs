@@ -13,7 +13,7 @@ use pipeline::engine::store::{State, Store, verify};
 use pipeline::nn::{EncoderSpec, HeadSpec, JointModel};
 use pipeline::stages;
 use pipeline::tasks;
-use pipeline::text::{EncodedSplit, Offsets, Templates, TextTokenizer, jsonl};
+use pipeline::text::{CorpusTasks, EncodedSplit, Offsets, Templates, TextTokenizer, jsonl, stored};
 use pipeline::training::VerifiedState;
 
 pub type Target = fn(&[u8]);
@@ -68,7 +68,8 @@ pub fn lines(bytes: &[u8]) {
     match jsonl::read_from(bytes, Path::new("lines.jsonl"), Offsets::Characters) {
         Ok(examples) => {
             let mut written = Vec::new();
-            jsonl::write(&examples, &mut written).expect("memory takes everything");
+            stored::write(&examples, &CorpusTasks::default(), &mut written)
+                .expect("memory takes everything");
             let again =
                 jsonl::read_from(written.as_slice(), Path::new("lines.jsonl"), Offsets::Characters)
                     .expect("what was written can be read");

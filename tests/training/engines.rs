@@ -88,7 +88,7 @@ fn split(batches: std::ops::Range<usize>) -> EncodedSplit {
             split.labels.extend(&batch.targets()[0][bounds[0]..bounds[1]]);
             split.bounds.push(split.ids.len() as u32);
         }
-        split.classes.extend(&batch.targets()[1]);
+        split.classes.entry("anomaly".to_owned()).or_default().extend(&batch.targets()[1]);
     }
     split.starts = (0..split.ids.len() as u32).collect();
     split.ends = split.starts.iter().map(|start| start + 1).collect();

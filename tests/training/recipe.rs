@@ -115,7 +115,7 @@ fn evaluations_have_the_watched_metric_and_the_kept_one_is_told() {
 fn a_metric_that_no_evaluation_defined_stops_nothing_and_is_told() {
     // Every validation text is of one class.
     let (sentences, mut validation, labels) = (split(11, 0), split(5, 3), labels());
-    validation.classes.fill(0);
+    validation.classes.values_mut().for_each(|classes| classes.fill(0));
     let stopping = EarlyStopping { metric: metric("anomaly.auroc"), patience: 1, min_delta: 0.0 };
     let recipe = Recipe {
         early_stopping: Some(stopping),

@@ -15,7 +15,7 @@ use crate::base::rng::Rng;
 use crate::nn::{EncoderSpec, JointModel, Part, Pass, StepProducts, Workspace};
 use crate::stages::artifacts::known::Sizes;
 use crate::stages::artifacts::{Artifact as _, Encoded};
-use crate::tasks::{self, Task};
+use crate::tasks::{self, Task, classification};
 use crate::text::{EncodedSplit, EntityTruth, LabelSet, Split};
 use crate::training::{self, CpuEngine, Data, Observer, Progress, Recipe, Storage, Timing};
 
@@ -297,7 +297,7 @@ fn synthetic_split(sequences: usize, vocab_size: usize, length: Option<usize>) -
         split.starts.resize(split.ids.len(), 0);
         split.ends.resize(split.ids.len(), 0);
         split.bounds.push(split.ids.len() as u32);
-        split.classes.push(below(2) as u32);
+        split.classes.entry(classification::NAME.to_owned()).or_default().push(below(2) as u32);
     }
     split
 }
@@ -306,13 +306,16 @@ fn synthetic_split(sequences: usize, vocab_size: usize, length: Option<usize>) -
 fn select(split: &EncodedSplit, rows: &[u32]) -> EncodedSplit {
     let ids = split.gather(&split.ids, rows);
     let tokens = ids.len();
+    let of_rows = |classes: &Vec<u32>| rows.iter().map(|row| classes[*row as usize]).collect();
+    let classes =
+        split.classes.iter().map(|(head, classes)| (head.clone(), of_rows(classes))).collect();
     EncodedSplit {
         ids,
         bounds: split.bounds_of(rows).iter().map(|bound| *bound as u32).collect(),
         labels: split.gather(&split.labels, rows),
         starts: vec![0; tokens],
         ends: vec![0; tokens],
-        classes: rows.iter().map(|row| split.classes[*row as usize]).collect(),
+        classes,
         truth: EntityTruth::default(),
     }
 }

@@ -260,7 +260,6 @@ fn unlabelled(texts: &[&TokenizedText]) -> EncodedSplit {
         split.labels.resize(split.ids.len(), IGNORE);
         split.starts.extend(&text.starts);
         split.ends.extend(&text.ends);
-        split.classes.push(0);
         split.bounds.push(
             u32::try_from(split.ids.len()).expect("a chunk of texts is far below 2^32 tokens"),
         );

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 
 use super::files;
 use crate::engine::stage::{Artifact, Caveat, StageError};
-use crate::text::{Corpus, Example, Split, jsonl};
+use crate::text::{Corpus, CorpusTasks, Example, Split, stored};
 
-/// One JSONL file for each split, in the format that `read_corpus` reads, and what a reader of scores on them should know.
+/// One file of JSON lines for each split, what the texts are labelled for, and what a reader of scores on them should know.
 ///
 /// Where each text came from lies beside them and is no part of the content: a blank line more in a file changes no text.
 pub struct CorpusFiles {
     folder: PathBuf,
+    pub tasks: CorpusTasks,
     /// Such as that two splits share texts.
     pub caveats: Vec<Caveat>,
 }
@@ -22,11 +23,15 @@ impl CorpusFiles {
     /// The line of each text in its file, split by split in the order of [`Split::ALL`].
     const LINES: &'static str = "lines.json";
 
+    /// Not there where they are those of a corpus that says nothing of them.
+    const TASKS: &'static str = "tasks.json";
+
     /// Begins every split, the empty ones too.
     ///
     /// # Errors
-    /// When the disk refuses.
-    pub fn writer(folder: &Path) -> Result<CorpusWriter, StageError> {
+    /// When the disk refuses, or these are no tasks.
+    pub fn writer(folder: &Path, tasks: CorpusTasks) -> Result<CorpusWriter, StageError> {
+        tasks.check().map_err(StageError::new)?;
         let create = |split| {
             let path = folder.join(file_name(split));
             match File::create(&path) {
@@ -36,7 +41,7 @@ impl CorpusFiles {
         };
         let [train, validation, test] = Split::ALL.map(create);
         let files = [train?, validation?, test?];
-        Ok(CorpusWriter { folder: folder.to_owned(), files, lines: Default::default() })
+        Ok(CorpusWriter { folder: folder.to_owned(), tasks, files, lines: Default::default() })
     }
 
     /// Hands out every text, so that few are in memory at a time.
@@ -50,7 +55,7 @@ impl CorpusFiles {
         for (split, lines) in Split::ALL.into_iter().zip(lines) {
             let path = self.folder.join(file_name(split));
             let mut lines = lines.into_iter();
-            read_each_example(&path, &mut |mut example| {
+            read_each_example(&path, &self.tasks, &mut |mut example| {
                 example.line = lines.next().unwrap_or(example.line);
                 each(split, example);
             })?;
@@ -61,7 +66,7 @@ impl CorpusFiles {
     /// # Errors
     /// When a file cannot be read or is not what was written.
     pub fn read(&self) -> Result<Corpus, StageError> {
-        let mut corpus = Corpus::default();
+        let mut corpus = Corpus { tasks: self.tasks.clone(), ..Corpus::default() };
         self.for_each(|split, example| corpus.get_mut(split).push(example))?;
         Ok(corpus)
     }
@@ -70,6 +75,7 @@ impl CorpusFiles {
 /// Writes a [`CorpusFiles`] text by text.
 pub struct CorpusWriter {
     folder: PathBuf,
+    tasks: CorpusTasks,
     /// In the order of [`Split::ALL`].
     files: [(PathBuf, BufWriter<File>); 3],
     lines: [Vec<usize>; 3],
@@ -81,7 +87,7 @@ impl CorpusWriter {
     pub fn push(&mut self, split: Split, example: &Example) -> Result<(), StageError> {
         self.lines[split as usize].push(example.line);
         let (path, file) = &mut self.files[split as usize];
-        jsonl::write(std::slice::from_ref(example), file)
+        stored::write(std::slice::from_ref(example), &self.tasks, file)
             .map_err(|error| StageError::io("write", path, &error))
     }
 
@@ -90,6 +96,9 @@ impl CorpusWriter {
     pub fn finish(self, caveats: &[Caveat]) -> Result<CorpusFiles, StageError> {
         for (path, mut file) in self.files {
             file.flush().map_err(|error| StageError::io("write", &path, &error))?;
+        }
+        if self.tasks != CorpusTasks::default() {
+            files::write_json(&self.folder.join(CorpusFiles::TASKS), &self.tasks)?;
         }
         files::write_json(&self.folder.join(CorpusFiles::LINES), &self.lines)?;
         files::write_json(&self.folder.join(CorpusFiles::CAVEATS), &caveats)?;
@@ -107,7 +116,10 @@ impl Artifact for CorpusFiles {
             .iter()
             .try_for_each(|split| files::require(folder, &file_name(*split)).map(drop))?;
         let caveats = files::read_json(&files::require(folder, Self::CAVEATS)?)?;
-        Ok(Self { folder: folder.to_owned(), caveats })
+        let path = folder.join(Self::TASKS);
+        let tasks =
+            if files::present(&path)? { files::read_json(&path)? } else { CorpusTasks::default() };
+        Ok(Self { folder: folder.to_owned(), tasks, caveats })
     }
 }
 
@@ -115,25 +127,29 @@ fn file_name(split: Split) -> String {
     format!("{split}.jsonl")
 }
 
-pub(super) fn write_examples(path: &Path, examples: &[Example]) -> Result<(), StageError> {
+pub(super) fn write_examples(
+    path: &Path,
+    examples: &[Example],
+    tasks: &CorpusTasks,
+) -> Result<(), StageError> {
     let write = || {
         let mut file = BufWriter::new(File::create(path)?);
-        jsonl::write(examples, &mut file)?;
+        stored::write(examples, tasks, &mut file)?;
         file.flush()
     };
     write().map_err(|error| StageError::io("write", path, &error))
 }
 
-pub(super) fn read_examples(path: &Path) -> Result<Vec<Example>, StageError> {
+pub(super) fn read_examples(path: &Path, tasks: &CorpusTasks) -> Result<Vec<Example>, StageError> {
     let mut examples = Vec::new();
-    read_each_example(path, &mut |example| examples.push(example))?;
+    read_each_example(path, tasks, &mut |example| examples.push(example))?;
     Ok(examples)
 }
 
-/// An empty split is an empty file, which the reader of users' files would refuse.
-fn read_each_example(path: &Path, each: &mut dyn FnMut(Example)) -> Result<(), StageError> {
-    if path.metadata().map_err(|error| StageError::io("read", path, &error))?.len() == 0 {
-        return Ok(());
-    }
-    jsonl::read_back(path, each).map_err(|error| StageError::new(error.to_string()))
+fn read_each_example(
+    path: &Path,
+    tasks: &CorpusTasks,
+    each: &mut dyn FnMut(Example),
+) -> Result<(), StageError> {
+    stored::read(path, tasks, each).map_err(|error| StageError::io("read", path, &error))
 }

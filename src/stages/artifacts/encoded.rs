@@ -8,11 +8,13 @@ use serde::{Deserialize, Serialize};
 use super::known::{self, Texts};
 use super::{corpus, files};
 use crate::engine::stage::{Artifact, Caveat, Facts, StageError};
-use crate::text::{EncodedSplit, Example, LabelSet, Split, Statistics};
+use crate::text::{CorpusTasks, EncodedSplit, Example, LabelSet, Split, Statistics};
 
 /// The tokens of each split beside its texts, the labels, and the tokenizer that made them.
 pub struct Encoded {
     folder: PathBuf,
+    /// What its texts are labelled for.
+    pub tasks: CorpusTasks,
     pub labels: LabelSet,
     pub max_length: usize,
     pub statistics: BTreeMap<Split, Statistics>,
@@ -24,9 +26,16 @@ pub struct Encoded {
 #[derive(Serialize, Deserialize)]
 struct Encoding {
     max_length: usize,
+    /// Left out where they are those of a corpus that says nothing of them.
+    #[serde(default, skip_serializing_if = "is_usual")]
+    tasks: CorpusTasks,
     labels: Vec<String>,
     statistics: BTreeMap<Split, Statistics>,
     caveats: Vec<Caveat>,
+}
+
+fn is_usual(tasks: &CorpusTasks) -> bool {
+    *tasks == CorpusTasks::default()
 }
 
 /// Writes an [`Encoded`] split by split, so that only one is in memory.
@@ -41,12 +50,14 @@ impl EncodedWriter {
     pub fn new(
         folder: &Path,
         tokenizer: &Path,
+        tasks: &CorpusTasks,
         labels: &LabelSet,
         max_length: usize,
     ) -> Result<Self, StageError> {
         files::copy(tokenizer, &folder.join(Encoded::TOKENIZER))?;
         let encoding = Encoding {
             max_length,
+            tasks: tasks.clone(),
             labels: labels.names().to_vec(),
             statistics: BTreeMap::new(),
             caveats: Vec::new(),
@@ -65,7 +76,8 @@ impl EncodedWriter {
     ) -> Result<(), StageError> {
         let path = self.folder.join(tokens_file(split));
         tokens.save(&path).map_err(|error| StageError::writing(&path, &error))?;
-        corpus::write_examples(&self.folder.join(texts_file(split)), examples)?;
+        let path = self.folder.join(texts_file(split));
+        corpus::write_examples(&path, examples, &self.encoding.tasks)?;
         self.encoding.statistics.insert(split, statistics);
         Ok(())
     }
@@ -100,7 +112,7 @@ impl Encoded {
     /// # Errors
     /// When the file cannot be read or is not what was written.
     pub fn examples(&self, split: Split) -> Result<Vec<Example>, StageError> {
-        corpus::read_examples(&self.folder.join(texts_file(split)))
+        corpus::read_examples(&self.folder.join(texts_file(split)), &self.tasks)
     }
 }
 
@@ -126,10 +138,10 @@ impl Artifact for Encoded {
             files::require(folder, &texts_file(split))?;
         }
         let path = files::require(folder, Self::ENCODING)?;
-        let Encoding { max_length, labels, statistics, caveats } = files::read_json(&path)?;
+        let Encoding { max_length, tasks, labels, statistics, caveats } = files::read_json(&path)?;
         let labels = LabelSet::from_names(&labels)
             .map_err(|error| StageError::new(format!("`{}`: {error}", path.display())))?;
-        Ok(Self { folder: folder.to_owned(), labels, max_length, statistics, caveats })
+        Ok(Self { folder: folder.to_owned(), tasks, labels, max_length, statistics, caveats })
     }
 }
 

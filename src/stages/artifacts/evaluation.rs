@@ -10,7 +10,7 @@ use super::files;
 use crate::engine::stage::{Artifact, Caveat, StageError};
 use crate::tasks::Details;
 use crate::tasks::metrics::{self, Scores};
-use crate::text::{Entity, Example};
+use crate::text::{Entity, Example, anomaly};
 
 /// Scores, predictions, and the token confusion matrix.
 pub struct Evaluation {
@@ -227,10 +227,10 @@ impl Predictions<'_> {
             };
             let own = [
                 example.text.clone(),
-                example.class.to_string(),
+                u32::from(example.classes == anomaly(true)).to_string(),
                 said(&|said| said.class.to_string()),
                 said(&|said| serde_json::to_string(&said.score).expect("a number")),
-                json(&example.entities),
+                json(example.entities()),
                 predicted.entities.as_deref().map(json).unwrap_or_default(),
             ];
             let own =
@@ -276,8 +276,8 @@ mod tests {
     fn written(texts: bool) -> String {
         let example = |text: &str, fields: &[(&str, &str)]| Example {
             text: text.to_owned(),
-            entities: vec![Entity { start: 0, end: 3, label: "PER".to_owned() }],
-            class: 1,
+            entities: Some(vec![Entity { start: 0, end: 3, label: "PER".to_owned() }]),
+            classes: anomaly(true),
             fields: fields.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
             line: 1,
         };
@@ -320,7 +320,8 @@ mod tests {
         use crate::text::EncodedSplit;
 
         let spans = span_scores(&[vec![(0, 2)]], &[vec![]], |_| "X");
-        let split = EncodedSplit { classes: vec![0], ..EncodedSplit::default() };
+        let classes = [("anomaly".to_owned(), vec![0])].into();
+        let split = EncodedSplit { classes, ..EncodedSplit::default() };
         let written = |evidence: &Evidence<'_>| {
             let is_tagged = evidence.tags.is_some();
             let predicted = evidence.classes.as_ref().map(|classes| classes.predicted);

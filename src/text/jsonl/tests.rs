@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::text::{CorpusTasks, stored};
 
 fn problems(text: impl AsRef<[u8]>) -> Vec<(usize, String)> {
     match read_from(text.as_ref(), Path::new("x.jsonl"), Offsets::Characters) {
@@ -29,7 +30,16 @@ fn extra_fields_are_kept_as_text_but_for_nulls() {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
     let entities = vec![Entity { start: 2, end: 3, label: "X".into() }];
-    assert_eq!(examples, [Example { text: "a b".into(), entities, class: 1, fields, line: 1 }]);
+    assert_eq!(
+        examples,
+        [Example {
+            text: "a b".into(),
+            entities: Some(entities),
+            classes: anomaly(true),
+            fields,
+            line: 1
+        }]
+    );
 }
 
 #[test]
@@ -287,7 +297,7 @@ fn what_was_written_reads_the_same() {
     let text = r#"{"text": "a \"ñ\" b", "entities": [{"start": 2, "end": 5, "label": "X"}], "anomaly": 1, "n": 1.5}"#;
     let examples = read_from(text.as_bytes(), Path::new("x"), Offsets::Characters).unwrap();
     let mut written = Vec::new();
-    write(&examples, &mut written).unwrap();
+    stored::write(&examples, &CorpusTasks::default(), &mut written).unwrap();
     assert_eq!(
         read_from(written.as_slice(), Path::new("x"), Offsets::Characters).unwrap(),
         examples
@@ -311,7 +321,7 @@ proptest! {
         if let Ok(examples) = read_from(bytes.as_slice(), Path::new("x"), Offsets::Characters) {
             for example in examples {
                 let length = example.text.chars().count();
-                prop_assert!(example.entities.iter().all(|entity| entity.start < entity.end && entity.end <= length));
+                prop_assert!(example.entities().iter().all(|entity| entity.start < entity.end && entity.end <= length));
             }
         }
     }
@@ -324,7 +334,7 @@ fn offsets_in_bytes_and_utf16_units_lead_to_the_same_characters() {
             r#"{{"text": "é🚚 Zürich.", "entities": [{{"start": {start}, "end": {end}, "label": "PLACE"}}], "anomaly": 0}}"#
         );
         parse_example(&line, 1, offsets)
-            .map(|example| example.entities)
+            .map(|example| example.entities.unwrap_or_default())
             .map_err(|problem| problem.message)
     };
     let expected = vec![Entity { start: 3, end: 9, label: "PLACE".into() }];

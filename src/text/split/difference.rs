@@ -38,13 +38,11 @@ impl Trace {
             Some(id) => digest(&[b"id", id.as_bytes()]),
             None => digest(&[b"text", example.text.as_bytes()]),
         };
-        let entities: Vec<String> = example
-            .entities
-            .iter()
-            .map(|entity| format!("{} {} {}", entity.start, entity.end, entity.label))
-            .collect();
         let text = example.text.as_bytes();
-        let content = digest(&[text, &example.class.to_le_bytes(), entities.join("\n").as_bytes()]);
+        let classes = example.classes.iter().map(|(head, class)| format!("{head} {class}"));
+        let (classes, entities) =
+            (classes.collect::<Vec<_>>().join("\n"), example.entities_written());
+        let content = digest(&[text, classes.as_bytes(), entities.as_bytes()]);
         let place = Place { split, text: digest(&[text]) as u64, content: content as u64 };
         self.texts.entry(identity).or_insert_with(|| Vec::with_capacity(1)).push(place);
     }

@@ -1,16 +1,14 @@
-use std::collections::BTreeSet;
-
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 
 use super::*;
-use crate::text::Entity;
+use crate::text::{Entity, anomaly};
 
 fn corpus(count: usize, anomalies: usize, groups: usize) -> Vec<Example> {
     (0..count)
         .map(|index| Example {
             text: format!("{index}"),
-            entities: Vec::new(),
-            class: u32::from(index < anomalies),
+            entities: Some(Vec::new()),
+            classes: anomaly(index < anomalies),
             fields: [("event".to_owned(), format!("E{}", index % groups))].into(),
             line: index + 1,
         })
@@ -22,7 +20,7 @@ fn grouped(sizes: &[usize]) -> Vec<Example> {
     let mut examples = corpus(sizes.iter().sum(), 0, 1);
     let groups = sizes.iter().enumerate().flat_map(|(group, size)| vec![group; *size]);
     for (index, (example, group)) in examples.iter_mut().zip(groups).enumerate() {
-        example.class = u32::from(index % 3 == 0);
+        example.classes = anomaly(index % 3 == 0);
         example.fields.insert("source".to_owned(), format!("S{group}"));
     }
     examples
@@ -48,8 +46,12 @@ fn parts(examples: Vec<Example>, division: &Division) -> Result<Corpus, SplitErr
     split(examples, division).map(|(corpus, _)| corpus)
 }
 
+fn change_class(example: &mut Example) {
+    example.classes = anomaly(example.classes != anomaly(true));
+}
+
 fn anomalies(examples: &[Example]) -> usize {
-    examples.iter().filter(|example| example.class == 1).count()
+    examples.iter().filter(|example| example.classes == anomaly(true)).count()
 }
 
 fn places(examples: &[Example], division: &Division) -> HashMap<String, Split> {
@@ -88,7 +90,7 @@ fn a_flipped_label_moves_one_text_and_not_a_whole_part() {
     let before = places(&examples, &division);
     for line in [0, 449, 450, 1499] {
         let mut flipped = examples.clone();
-        flipped[line].class = 1 - flipped[line].class;
+        change_class(&mut flipped[line]);
         let moved = moved(&before, &places(&flipped, &division));
         assert!(moved <= 5, "{moved} of 1500 texts moved after one correction");
     }
@@ -147,11 +149,11 @@ fn equal_texts_stay_together_unless_they_are_kept_apart() {
 /// The line that stays of 20 lines, of which some are one text with these classes and ends of an entity.
 fn kept_of(labels: &[(usize, u32, usize)]) -> (usize, Contradictions) {
     let mut examples = corpus(20, 0, 1);
-    for (index, anomaly, end) in labels {
+    for (index, class, end) in labels {
         let entity = Entity { start: 0, end: *end, label: "X".to_owned() };
         examples[*index].text = "disputed".to_owned();
-        examples[*index].class = *anomaly;
-        examples[*index].entities = vec![entity];
+        examples[*index].classes = anomaly(*class == 1);
+        examples[*index].entities = Some(vec![entity]);
     }
     let division = Division { equal_texts: EqualTexts::Drop, ..plainly(fractions(0.5, 0.5), 1) };
     let (corpus, membership) = split(examples, &division).unwrap();
@@ -222,11 +224,13 @@ fn labels_move_no_group() {
         let before = places(&examples, &division);
         for line in (0..1500).step_by(100) {
             let mut flipped = examples.clone();
-            flipped[line].class = 1 - flipped[line].class;
+            change_class(&mut flipped[line]);
             assert_eq!(moved(&before, &places(&flipped, &division)), 0);
         }
-        let calm: Vec<Example> =
-            examples.iter().map(|example| Example { class: 0, ..example.clone() }).collect();
+        let calm: Vec<Example> = examples
+            .iter()
+            .map(|example| Example { classes: anomaly(false), ..example.clone() })
+            .collect();
         assert_eq!(moved(&before, &places(&calm, &division)), 0);
     }
 }
@@ -279,7 +283,7 @@ fn a_large_group_that_comes_late_takes_nothing_from_the_small_ones() {
 fn groups_of_one_part_alone_leave_a_stratified_rest() {
     let mut examples = corpus(1000, 0, 20);
     for example in &mut examples {
-        example.class = u32::from(example.line % 7 < 2);
+        example.classes = anomaly(example.line % 7 < 2);
     }
     let by = By::Parts { validation: None, test: Some("event".to_owned()) };
     let division = divide_by(by, fractions(0.7, 0.15), 42);
@@ -307,9 +311,12 @@ fn the_text_itself_is_a_field_to_divide_by() {
 fn a_difference_counts_texts_by_id_or_by_themselves_and_equal_ones_apart() {
     let trace = |texts: &[(Split, &str, u32)]| {
         let mut trace = Trace::default();
-        for (split, text, anomaly) in texts {
-            let example =
-                Example { text: (*text).to_owned(), class: *anomaly, ..corpus(1, 0, 1)[0].clone() };
+        for (split, text, class) in texts {
+            let example = Example {
+                text: (*text).to_owned(),
+                classes: anomaly(*class == 1),
+                ..corpus(1, 0, 1)[0].clone()
+            };
             trace.push(*split, &example);
         }
         trace
@@ -368,7 +375,7 @@ proptest! {
         let changed = flips.len() + deletions.len() + additions;
         for flip in flips {
             let index = flip % examples.len();
-            examples[index].class = 1 - examples[index].class;
+            change_class(&mut examples[index]);
         }
         for deletion in deletions {
             examples.remove(deletion % examples.len());

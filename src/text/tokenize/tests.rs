@@ -3,7 +3,7 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::*;
-use crate::text::{Entity, train_tokenizer};
+use crate::text::{Entity, anomaly, train_tokenizer};
 
 fn tokenizer() -> TextTokenizer {
     let texts = [
@@ -19,7 +19,14 @@ fn example(text: &str, entities: &[(usize, usize, &str)]) -> Example {
         .iter()
         .map(|(start, end, label)| Entity { start: *start, end: *end, label: (*label).into() })
         .collect();
-    Example { text: text.into(), entities, class: 0, fields: BTreeMap::new(), line: 1 }
+    let entities = Some(entities);
+    Example {
+        text: text.into(),
+        entities,
+        classes: anomaly(false),
+        fields: BTreeMap::new(),
+        line: 1,
+    }
 }
 
 fn labelled(
@@ -27,9 +34,9 @@ fn labelled(
     example: &Example,
     max_length: usize,
 ) -> Vec<(String, String)> {
-    let set = LabelSet::of(example.entities.iter().map(|entity| entity.label.as_str()));
+    let set = LabelSet::of(example.entities().iter().map(|entity| entity.label.as_str()));
     let (split, _) =
-        tokenizer.encode_split(std::slice::from_ref(example), &set, max_length).unwrap();
+        tokenizer.encode_split(std::slice::from_ref(example), &set, &[], max_length).unwrap();
     let name = |label: u32| set.names().get(label as usize).map_or("-", String::as_str).to_owned();
     split
         .ids
@@ -67,7 +74,7 @@ fn truncation_keeps_the_special_tokens_and_never_half_an_entity() {
     let expected = [("[CLS]", "-"), ("the", "O"), ("Ġuser", "B-X"), ("ĠAnn", "O"), ("[SEP]", "-")];
     assert_eq!(pairs(&labelled(&tokenizer, &example, 5)), expected);
     let set = LabelSet::of(["PER", "X"]);
-    let (_, statistics) = tokenizer.encode_split(&[example], &set, 5).unwrap();
+    let (_, statistics) = tokenizer.encode_split(&[example], &set, &[], 5).unwrap();
     assert_eq!(
         (
             statistics.truncated,
@@ -97,7 +104,7 @@ fn a_character_cut_by_truncation_cuts_its_entity() {
 fn statistics_describe_lengths_and_labels() {
     let examples = [example("the user Ann Lee", &[(9, 16, "PER")]), example("", &[])];
     let (split, statistics) =
-        tokenizer().encode_split(&examples, &LabelSet::of(["PER"]), 64).unwrap();
+        tokenizer().encode_split(&examples, &LabelSet::of(["PER"]), &[], 64).unwrap();
     assert_eq!(split.bounds, [0, 6, 8]);
     assert_eq!(
         (statistics.length_min, statistics.length_max, statistics.length_mean, statistics.tokens),
@@ -116,7 +123,9 @@ fn the_number_of_threads_changes_nothing() {
         .collect();
     let with = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| tokenizer().encode_split(&examples, &LabelSet::of(["PER"]), 8).unwrap())
+        pool.install(|| {
+            tokenizer().encode_split(&examples, &LabelSet::of(["PER"]), &[], 8).unwrap()
+        })
     };
     assert_eq!(with(1), with(3));
 }
@@ -269,7 +278,7 @@ fn a_run_without_a_break_is_cut_and_every_offset_stays() {
     assert_eq!(last(&found), last(&alone));
     let example = example(&text, &[(25_005, 25_008, "PER")]);
     let set = LabelSet::of(["PER"]);
-    let (split, statistics) = tokenizer.encode_split(&[example], &set, 1 << 20).unwrap();
+    let (split, statistics) = tokenizer.encode_split(&[example], &set, &[], 1 << 20).unwrap();
     assert_eq!((statistics.long_runs, statistics.misfits.count()), (1, 0));
     let begin = split.labels.iter().position(|label| *label == set.index("B-PER").unwrap());
     assert_eq!(begin.map(|token| split.ends[token]), Some(25_008));
