@@ -15,6 +15,8 @@ mod kinds;
 mod mistakes;
 #[path = "plan/names.rs"]
 mod names;
+#[path = "plan/ports.rs"]
+mod ports;
 #[path = "plan/properties.rs"]
 mod properties;
 #[path = "plan/sweeps.rs"]

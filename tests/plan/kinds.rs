@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pipeline::engine::stage::{
-    Artifact, CodeVersion, Content, Context, HubCommit, InputFolders, Inputs, Inspection,
+    Artifact, CodeVersion, Content, Context, HubCommit, InputFolders, Inputs, Inspection, Outputs,
     ParameterProblem, Port, SourceFile, SourceProblem, Stage, StageError, StageKind,
 };
 use pipeline::inputs;
@@ -83,11 +83,18 @@ pub struct PlotInputs;
 
 impl Inputs for PlotInputs {
     const PORTS: &'static [Port] = &[
-        Port { name: "history", artifact: "checkpoint", required: true, about: "a training" },
+        Port {
+            name: "history",
+            artifact: "checkpoint",
+            required: true,
+            several: false,
+            about: "a training",
+        },
         Port {
             name: "evaluation",
             artifact: "evaluation",
             required: false,
+            several: false,
             about: "an evaluation",
         },
     ];
@@ -310,6 +317,55 @@ pub struct Plot {}
 
 stage!(Plot, "plot", PlotInputs => Figures);
 
+inputs! {
+    pub struct CompareInputs {
+        /// what is compared
+        evaluations: Vec<Evaluation>,
+        /// what with
+        base: Option<Evaluation>,
+    }
+}
+
+/// Compares.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub struct Compare {}
+
+stage!(Compare, "compare", CompareInputs => Figures);
+
+/// Whatever is wired.
+pub struct Anything;
+
+impl Inputs for Anything {
+    const PORTS: &'static [Port] = &[];
+    const FREE: bool = true;
+
+    fn open(_: &InputFolders) -> Result<Self, StageError> {
+        Ok(Self)
+    }
+}
+
+/// Runs something else.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub struct Tool {
+    /// What it makes.
+    #[serde(default)]
+    output: Made,
+}
+
+/// What a tool makes.
+#[derive(Serialize, Deserialize, JsonSchema, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Made {
+    #[default]
+    Figures,
+    Evaluation,
+}
+
+stage!(Tool, "tool", Anything => Figures, const OUTPUTS: Option<Outputs> = Some(Outputs {
+    parameter: "output",
+    kinds: &[("evaluation", StageKind::with_output::<Tool, Evaluation>())],
+}););
+
 pub static KINDS: &[StageKind] = &[
     StageKind::of::<FetchModel>(),
     StageKind::of::<GenerateCorpus>(),
@@ -317,4 +373,6 @@ pub static KINDS: &[StageKind] = &[
     StageKind::of::<Train>(),
     StageKind::of::<Evaluate>(),
     StageKind::of::<Plot>(),
+    StageKind::of::<Compare>(),
+    StageKind::of::<Tool>(),
 ];

@@ -108,7 +108,7 @@ fn of_experiment(plan: &Plan, store: &Store, arguments: &Bench) -> Result<Worklo
     })?;
     let input = |port: &str| {
         let mut inputs = plan.node(id).inputs.iter();
-        inputs.find(|(name, _)| *name == port).map(|(_, id)| *id).expect("every port is wired")
+        inputs.find(|(name, _)| **name == *port).map(|(_, id)| *id).expect("every port is wired")
     };
     let mut costs = Costs::new(plan, store, 1);
     let inputs = costs.inputs(id);

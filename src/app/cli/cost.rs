@@ -33,7 +33,7 @@ impl<'a> Costs<'a> {
     }
 
     /// What is known of the inputs of a node: what the plan foresees, and more of those that are there.
-    pub fn inputs(&mut self, id: NodeId) -> Vec<(&'static str, &Facts)> {
+    pub fn inputs(&mut self, id: NodeId) -> Vec<(&'a str, &Facts)> {
         let (plan, store) = (self.plan, self.store);
         let inputs = &plan.node(id).inputs;
         for (_, input) in inputs {
@@ -46,7 +46,7 @@ impl<'a> Costs<'a> {
                 facts
             });
         }
-        inputs.iter().map(|(port, input)| (*port, &self.facts[input])).collect()
+        inputs.iter().map(|(port, input)| (&**port, &self.facts[input])).collect()
     }
 
     /// `None` for a stage that takes too little to tell.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::args::Kinds;
 use super::{Failure, terminal};
 use crate::base::diagnostics::suggest;
-use crate::engine::stage::StageKind;
+use crate::engine::stage::{Port, StageKind};
 use crate::stages::ALL;
 use crate::view::format;
 
@@ -202,19 +202,15 @@ fn describe(kind: &StageKind) -> String {
     if !kind.ports.is_empty() {
         text += "\n  Inputs\n";
         for port in kind.ports {
-            writeln!(
-                text,
-                "    {} = \"@stage\"  ({}){}",
-                port.name,
-                port.artifact,
-                if port.required { "" } else { " optional" }
-            )
-            .expect("a string");
+            let takes = if port.several { "[\"@stage\"]" } else { "\"@stage\"" };
+            let optional = if port.required { "" } else { ", optional" };
+            writeln!(text, "    {} = {takes}  ({}{optional})", port.name, port.artifact)
+                .expect("a string");
             text += &indented(port.about.trim(), 8);
             text.push('\n');
         }
     }
-    writeln!(text, "\n  Output\n    {}", kind.output.name).expect("a string");
+    writeln!(text, "\n  Output\n    {}", outputs(kind)).expect("a string");
     let parameters = parameters(kind);
     if !parameters.is_empty() {
         text += "\n  Parameters\n";
@@ -233,6 +229,25 @@ fn describe(kind: &StageKind) -> String {
     text
 }
 
+/// What a port takes.
+fn takes(port: &Port) -> String {
+    let several = if port.several { "list of " } else { "" };
+    let optional = if port.required { "" } else { ", optional" };
+    format!("{several}{}{optional}", port.artifact)
+}
+
+/// The types of what a kind may leave.
+fn outputs(kind: &StageKind) -> String {
+    let others = kind.outputs.iter().flat_map(|outputs| {
+        let parameter = outputs.parameter;
+        let other = move |(value, kind): &(&str, StageKind)| {
+            format!("{} where `{parameter} = \"{value}\"`", kind.output.name)
+        };
+        outputs.kinds.iter().map(other)
+    });
+    std::iter::once(kind.output.name.to_owned()).chain(others).collect::<Vec<_>>().join(", ")
+}
+
 /// The README's reference of every kind, in Markdown.
 #[must_use]
 pub fn markdown() -> String {
@@ -240,10 +255,11 @@ pub fn markdown() -> String {
     let mut text = String::new();
     for kind in ALL {
         writeln!(text, "#### `{}`\n\n{}\n", kind.name, about(kind)).expect("a string");
-        let inputs: Vec<_> =
-            kind.ports.iter().map(|port| format!("`{}` ({})", port.name, port.artifact)).collect();
+        let inputs = kind.ports.iter().map(|port| format!("`{}` ({})", port.name, takes(port)));
+        let free = kind.free.then(|| "any others, of any type".to_owned());
+        let inputs: Vec<_> = inputs.chain(free).collect();
         let inputs = if inputs.is_empty() { "none".to_owned() } else { inputs.join(", ") };
-        writeln!(text, "Inputs: {inputs}. Output: {}.\n", kind.output.name).expect("a string");
+        writeln!(text, "Inputs: {inputs}. Output: {}.\n", outputs(kind)).expect("a string");
         let parameters = parameters(kind);
         if parameters.is_empty() {
             continue;
@@ -273,7 +289,7 @@ fn to_json(kind: &StageKind) -> Value {
     let ports: Vec<_> = kind
         .ports
         .iter()
-        .map(|port| json!({"name": port.name, "artifact": port.artifact, "required": port.required, "about": port.about.trim()}))
+        .map(|port| json!({"name": port.name, "artifact": port.artifact, "required": port.required, "several": port.several, "about": port.about.trim()}))
         .collect();
     let code: serde_json::Map<_, _> =
         kind.code.iter().map(|code| (code.part.to_owned(), json!(code.version))).collect();

@@ -91,10 +91,12 @@ fn stage_schema(kind: &StageKind) -> Value {
         json!({"type": "string", "pattern": "^([0-9.]+ *(d|h|m|s|ms) *)+$", "description": "How long one attempt may take, such as `30m` or `1h30m`."}),
     );
     for port in kind.ports {
-        properties.insert(
-            port.name.to_owned(),
-            json!({"type": "string", "pattern": "^@[A-Za-z]", "description": port.about.trim()}),
-        );
+        let mut wire = json!({"type": "string", "pattern": "^@[A-Za-z]"});
+        if port.several {
+            wire = json!({"type": "array", "items": wire});
+        }
+        wire["description"] = port.about.trim().into();
+        properties.insert(port.name.to_owned(), wire);
     }
     allow_references(&mut schema);
     if let Some(definitions) = schema.get_mut("$defs").and_then(Value::as_object_mut) {
@@ -104,7 +106,8 @@ fn stage_schema(kind: &StageKind) -> Value {
     if let Some(map) = schema.as_object_mut() {
         map.remove("$schema");
         map.insert("properties".to_owned(), Value::Object(properties));
-        map.insert("additionalProperties".to_owned(), json!(false));
+        let free = json!({"type": "string", "pattern": "^@[A-Za-z]", "description": "An input of any type."});
+        map.insert("additionalProperties".to_owned(), if kind.free { free } else { json!(false) });
         // A file that extends another may leave out what is inherited, so nothing is required here; `check` knows the whole chain.
         map.remove("required");
     }

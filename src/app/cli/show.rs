@@ -290,7 +290,7 @@ fn show_entry(store: &Store, key: &CacheKey, as_json: bool) -> Result<(), Failur
         row(&format!("file {}", file.path), &format::bytes(file.size));
     }
     let kind = stages::ALL.iter().find(|kind| kind.name == manifest.fingerprint.kind);
-    if let Some(kind) = kind.filter(|kind| kind.output.name == manifest.artifact) {
+    if let Some(kind) = kind.and_then(|kind| kind.producing(&manifest.artifact)) {
         let (scores, caveats) = scores_of(&kind.output, kind.name, &entry)
             .map_err(|error| unreadable(Unreadable { key: *key, error }))?;
         text += &view::scores_text(&scores, &super::run::is_detail);

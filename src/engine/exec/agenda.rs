@@ -18,7 +18,7 @@ pub(super) struct Task {
     pub(super) instance: Arc<dyn AnyStage>,
     pub(super) key: CacheKey,
     /// By port.
-    pub(super) inputs: Vec<(&'static str, Source)>,
+    pub(super) inputs: Vec<(Arc<str>, Source)>,
     /// What must be done before, without handing on data.
     pub(super) after: Vec<usize>,
     pub(super) existing: Existing,
@@ -66,7 +66,8 @@ impl<'a> Agenda<'a> {
         let task = |id: NodeId| {
             let node = plan.node(id);
             let reruns = options.rerun.iter().any(|selector| node.is_named(selector));
-            let input = |(port, id): &(&'static str, NodeId)| (*port, Source::Node(id.index()));
+            let input =
+                |(port, id): &(Arc<str>, NodeId)| (Arc::clone(port), Source::Node(id.index()));
             Ok(Task {
                 name: NodeName::of(plan, id),
                 kind: node.kind,
@@ -99,10 +100,8 @@ impl<'a> Agenda<'a> {
         };
         let task = |(index, order): (usize, &&WorkOrder)| {
             let keys = &order.fingerprint.inputs;
-            let wired = order.kind.ports.iter().filter_map(|port| {
-                let key = keys.get(port.name)?;
-                Some(source(order, key).map(|source| (port.name, source)))
-            });
+            let wired =
+                keys.iter().map(|(port, key)| Ok((port.as_str().into(), source(order, key)?)));
             let after: Vec<Source> =
                 order.after.iter().map(|key| source(order, key)).collect::<Result<_, _>>()?;
             Ok(Task {

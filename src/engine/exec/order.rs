@@ -195,6 +195,7 @@ impl WorkOrder {
         let Some(kind) = kinds.iter().find(|kind| kind.name == written.kind) else {
             return Err(OrderError::Kind { kind: written.kind });
         };
+        let kind = kind.given(|parameter| written.parameters.get(parameter)?.as_str());
         let wrong = |reason| OrderError::Parameters { kind: kind.name, reason };
         let instance = kind
             .parse(Value::Object(written.parameters))
@@ -262,9 +263,8 @@ fn check_names(
     inputs: &BTreeMap<String, CacheKey>,
     sources: &BTreeMap<String, String>,
 ) -> Result<(), OrderError> {
-    let is_port = |name: &String| kind.ports.iter().any(|port| port.name == name);
     let is_wired = |name: &str| inputs.contains_key(name);
-    if !inputs.keys().all(is_port)
+    if !inputs.keys().all(|input| kind.takes(input))
         || !kind.ports.iter().all(|port| !port.required || is_wired(port.name))
     {
         return Err(OrderError::Ports {

@@ -126,11 +126,8 @@ impl<'a> Scheduler<'a> {
             };
             entry.expect("a node is looked at when its inputs are there").content().to_owned()
         };
-        let contents: BTreeMap<String, String> = task
-            .inputs
-            .iter()
-            .map(|(port, source)| ((*port).to_owned(), content(source)))
-            .collect();
+        let contents: BTreeMap<String, String> =
+            task.inputs.iter().map(|(port, source)| (port.to_string(), content(source))).collect();
         match store.state(&task.key)? {
             // Made from inputs that had another content under the same keys, it would not be what this run shows.
             State::Present(entry) if entry.manifest().inputs == contents => {

@@ -25,10 +25,10 @@ pub fn survey(plan: &Plan, store: &Store) -> Vec<Found> {
     let mut undefined: Vec<Vec<UndefinedMetrics>> = Vec::with_capacity(plan.nodes.len());
     let mut found: Vec<Found> = Vec::new();
     for node in &plan.nodes {
-        let inputs: Vec<(&'static str, Option<Finding>)> = node
+        let inputs: Vec<(&str, Option<Finding>)> = node
             .inputs
             .iter()
-            .map(|(port, input)| (*port, findings[input.index()].clone()))
+            .map(|(port, input)| (&**port, findings[input.index()].clone()))
             .collect();
         let entry = node.identity.key().and_then(|key| match store.state(&key) {
             Ok(State::Present(entry)) => Some(entry.folder().to_owned()),

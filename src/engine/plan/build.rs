@@ -225,7 +225,7 @@ impl<'a> Assembly<'a> {
         let labels = Arc::clone(labels);
         // Keys list inputs by name.
         let mut by_name: Vec<usize> = (0..draft.wires.len()).collect();
-        by_name.sort_unstable_by_key(|at| draft.wires[*at].port.name);
+        by_name.sort_unstable_by_key(|at| &draft.wires[*at].name);
         let needs: Vec<&[NodeId]> =
             draft.wires.iter().map(|wire| &*self.placed[&wire.stage].nodes).collect();
         let mut same: HashMap<([u8; 32], Vec<NodeId>), NodeId> =
@@ -241,9 +241,9 @@ impl<'a> Assembly<'a> {
             if id != next {
                 continue;
             }
-            let named = || by_name.iter().map(|at| (draft.wires[*at].port.name, inputs[*at]));
+            let named = || by_name.iter().map(|at| (&*draft.wires[*at].name, inputs[*at]));
             let identity = identity(instance, &self.nodes, named());
-            let ports = draft.wires.iter().map(|wire| wire.port.name);
+            let ports = draft.wires.iter().map(|wire| Arc::clone(&wire.name));
             let mut node = Node {
                 stage: Arc::clone(&draft.declaration.name),
                 kind,

@@ -45,9 +45,12 @@ impl Draft<'_> {
     }
 }
 
-/// A port and the stage whose output it takes.
+/// An input and the stage whose output it takes.
 pub(super) struct Wire {
-    pub(super) port: &'static Port,
+    /// That of its port, with a number where the port takes several, or one of the stage's own.
+    pub(super) name: Arc<str>,
+    /// `None` for an input beside the kind's ports, which takes anything.
+    pub(super) port: Option<&'static Port>,
     /// The number of the draft.
     pub(super) stage: usize,
     pub(super) span: Span,

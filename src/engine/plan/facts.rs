@@ -6,7 +6,6 @@
 
 use std::collections::HashSet;
 
-use super::NodeId;
 use super::node::Node;
 use super::sources::{Contents, problem_diagnostic};
 use crate::base::diagnostics::{Diagnostic, Span};
@@ -57,7 +56,6 @@ pub(super) fn undefined(node: &Node, nodes: &[Node]) -> Vec<UndefinedMetrics> {
 }
 
 /// What is known of what flows into a node.
-fn inputs_of<'a>(node: &Node, nodes: &'a [Node]) -> Vec<(&'static str, &'a Facts)> {
-    let of = |(port, input): &(&'static str, NodeId)| (*port, &nodes[input.index()].facts);
-    node.inputs.iter().map(of).collect()
+fn inputs_of<'a>(node: &'a Node, nodes: &'a [Node]) -> Vec<(&'a str, &'a Facts)> {
+    node.inputs.iter().map(|(port, input)| (&**port, &nodes[input.index()].facts)).collect()
 }

@@ -60,7 +60,7 @@ pub enum NodeForecast {
     /// The store has it.
     Hit,
     /// It has another key only because inputs will be rebuilt; if they come out with the same content, its old result is reused.
-    MayBeReused { ports: Vec<&'static str> },
+    MayBeReused { ports: Vec<Arc<str>> },
     /// It will run.
     Miss(Reason),
 }
@@ -192,11 +192,11 @@ fn expect(
     NodeForecast::Miss(Reason::Changes(nearest.changes))
 }
 
-fn rebuilt_inputs(node: &Node, before: &[NodeForecast]) -> Vec<&'static str> {
+fn rebuilt_inputs(node: &Node, before: &[NodeForecast]) -> Vec<Arc<str>> {
     node.inputs
         .iter()
         .filter(|(_, input)| before[input.index()] != NodeForecast::Hit)
-        .map(|(port, _)| *port)
+        .map(|(port, _)| Arc::clone(port))
         .collect()
 }
 
@@ -316,7 +316,7 @@ impl fmt::Display for Continuation {
     }
 }
 
-fn inputs_text(ports: &[&str]) -> String {
+fn inputs_text(ports: &[Arc<str>]) -> String {
     let names: Vec<String> = ports.iter().map(|port| format!("`{port}`")).collect();
     format!("input{} {}", if ports.len() == 1 { "" } else { "s" }, names.join(", "))
 }

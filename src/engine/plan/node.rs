@@ -61,8 +61,8 @@ pub struct Node {
     pub stage: Arc<str>,
     pub kind: &'static StageKind,
     pub instance: Arc<dyn AnyStage>,
-    /// The wired ports, in the order of the kind's.
-    pub inputs: Vec<(&'static str, NodeId)>,
+    /// The inputs by name, in the order of the kind's ports.
+    pub inputs: Vec<(Arc<str>, NodeId)>,
     /// What must be done before, without handing on data.
     pub after: Vec<NodeId>,
     /// How often it is tried again when it fails.
@@ -217,7 +217,7 @@ impl Plan {
         node.identity.key()?;
         let mut inputs = BTreeMap::new();
         for (port, input) in &node.inputs {
-            inputs.insert((*port).to_owned(), self.node(*input).identity.key()?);
+            inputs.insert(port.to_string(), self.node(*input).identity.key()?);
         }
         Some(Fingerprint {
             parameters: parameters_in_key(&*node.instance, &node.own.schema),

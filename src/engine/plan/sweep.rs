@@ -147,6 +147,13 @@ fn target(
     };
     let number = graph.position(stage)?;
     let (kind, schema) = graph.drafts[number].kind.as_ref()?;
+    if kind.outputs.is_some_and(|outputs| *outputs.parameter == **parameter) {
+        let message = format!(
+            "`{parameter}` decides what stage `{stage}` can be wired to, and cannot be swept"
+        );
+        found.push(Diagnostic::new("unknown-axis", message).at(axis.span));
+        return None;
+    }
     if schema.property(parameter).is_some() {
         let seeds = experiment.sweep.as_ref().and_then(|sweep| sweep.seeds.as_ref());
         if let Some(seeds) = seeds.filter(|_| kind.replicated && &**parameter == "seed") {
@@ -154,7 +161,9 @@ fn target(
         }
         return Some(Target::Stage(number, Arc::clone(parameter)));
     }
-    if kind.ports.iter().any(|port| *port.name == **parameter) {
+    if graph.drafts[number].wires.iter().any(|wire| *wire.name == **parameter)
+        || kind.ports.iter().any(|port| *port.name == **parameter)
+    {
         let message = format!(
             "`{parameter}` is an input of stage `{stage}`, and only parameters can be swept"
         );

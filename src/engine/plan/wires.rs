@@ -11,7 +11,7 @@ use super::order::order;
 use super::schema::{Schema, Schemas};
 use super::validate::names_text;
 use crate::base::diagnostics::{Diagnostic, Span, quoted, suggest};
-use crate::engine::spec::{Data, Experiment, Parameter, STAGE_KEYS, StageDeclaration};
+use crate::engine::spec::{Data, Experiment, Parameter, STAGE_KEYS, StageDeclaration, Value};
 use crate::engine::stage::{Port, StageKind};
 
 /// Every stage, connected.
@@ -70,7 +70,7 @@ impl<'a> Names<'a> {
             stages.iter().enumerate().map(|(number, stage)| (&*stage.name, number)).collect();
         let mut names = Self { stages, kinds, numbers, producers: HashMap::new() };
         for stage in stages {
-            if let Some(kind) = names.kind(&stage.kind) {
+            if let Some(kind) = names.kind_of(stage) {
                 let producers = names.producers.entry(kind.output.name).or_default();
                 if producers.len() < NAMED {
                     producers.push(&stage.name);
@@ -82,6 +82,15 @@ impl<'a> Names<'a> {
 
     fn kind(&self, name: &str) -> Option<&'static StageKind> {
         self.kinds.iter().find(|kind| kind.name == name)
+    }
+
+    /// The kind of a stage, as it is with the stage's output.
+    fn kind_of(&self, stage: &StageDeclaration) -> Option<&'static StageKind> {
+        let value = |parameter: &str| match &stage.parameter(parameter)?.value.data {
+            Data::String(text) => Some(text.as_str()),
+            _ => None,
+        };
+        Some(self.kind(&stage.kind)?.given(value))
     }
 
     fn producers(&self, artifact: &str) -> &[&'a str] {
@@ -104,7 +113,7 @@ impl<'a> Names<'a> {
         let able: Vec<&str> = self
             .kinds
             .iter()
-            .filter(|kind| kind.output.name == artifact)
+            .filter(|kind| kind.producing(artifact).is_some())
             .map(|kind| kind.name)
             .collect();
         match able.len() {
@@ -143,7 +152,7 @@ impl<'a> Connector<'a, '_> {
             // No name at all, of which the reader has complained.
             return None;
         }
-        let kind = self.names.kind(name);
+        let kind = self.names.kind_of(self.declaration);
         if kind.is_none() {
             let kinds = || self.names.kinds.iter().map(|kind| kind.name);
             let named_after = "a stage without `kind` is of the kind that it is named after: write `kind = \"...\"` to name it otherwise";
@@ -177,9 +186,13 @@ impl<'a> Connector<'a, '_> {
         };
         for parameter in &declaration.parameters {
             if let Some(port) = row.ports.iter().find(|port| *port.name == *parameter.name) {
-                if let Some(stage) = self.wire(port, parameter) {
-                    wires.push(Wire { port, stage, span: parameter.value.span });
-                }
+                self.wire(port, parameter, &mut wires);
+            } else if let (Data::Stage(name), true, None) =
+                (&parameter.value.data, row.free, schema.property(&parameter.name))
+            {
+                let span = parameter.value.span;
+                let wire = |stage| Wire { name: parameter.name.clone(), port: None, stage, span };
+                wires.extend(self.stage(name, span).map(wire));
             } else if schema.property(&parameter.name).is_some() {
                 parameters.push(parameter);
             } else {
@@ -187,7 +200,10 @@ impl<'a> Connector<'a, '_> {
             }
         }
         self.missing_inputs(row, &meant);
-        wires.sort_by_key(|wire| row.ports.iter().position(|port| port.name == wire.port.name));
+        wires.sort_by_key(|wire| match wire.port {
+            Some(wired) => row.ports.iter().position(|port| port == wired),
+            None => Some(row.ports.len()),
+        });
         Draft { declaration, kind, wires, after, parameters, meant }
     }
 
@@ -207,21 +223,52 @@ impl<'a> Connector<'a, '_> {
         None
     }
 
-    fn wire(&mut self, port: &'static Port, parameter: &Parameter) -> Option<usize> {
+    /// Adds what is wired to a port, or says why nothing can be.
+    fn wire(&mut self, port: &'static Port, parameter: &Parameter, wires: &mut Vec<Wire>) {
         let value = &parameter.value;
+        let wire = |name: Arc<str>, stage, span| Wire { name, port: Some(port), stage, span };
         match &value.data {
-            Data::Stage(name) => return self.stage(name, value.span),
-            data if holds_invalid(data) => return None,
+            Data::Stage(name) if !port.several => {
+                let stage = self.stage(name, value.span);
+                wires.extend(stage.map(|stage| wire(port.name.into(), stage, value.span)));
+                return;
+            }
+            Data::Array(items) if port.several => {
+                for (number, item) in items.iter().enumerate() {
+                    let Data::Stage(name) = &item.data else {
+                        self.no_stage(port, item);
+                        continue;
+                    };
+                    let stage = self.stage(name, item.span);
+                    let name = format!("{}.{number}", port.name);
+                    wires.extend(stage.map(|stage| wire(name.into(), stage, item.span)));
+                }
+                return;
+            }
             _ => {}
         }
+        self.no_stage(port, value);
+    }
+
+    /// Says that a value is nothing that the port takes.
+    fn no_stage(&mut self, port: &'static Port, value: &Value) {
+        if holds_invalid(&value.data) {
+            return;
+        }
+        let takes = if port.several { "a list of stages" } else { "the output of a stage" };
         let message = format!(
-            "stage `{}` input `{}` takes the output of a stage, but this is {}",
+            "stage `{}` input `{}` takes {takes}, but this is {}",
             self.declaration.name,
             port.name,
             value.data.describe()
         );
         let diagnostic = Diagnostic::new("value-for-wire", message).at(value.span);
+        let written = |name: &str| match port.several {
+            true => format!("write `[\"@{name}\"]`"),
+            false => format!("write `\"@{name}\"`"),
+        };
         let named = match &value.data {
+            Data::Stage(name) => Some(&**name),
             Data::String(text) if self.names.numbers.contains_key(text.as_str()) => {
                 Some(text.as_str())
             }
@@ -229,11 +276,10 @@ impl<'a> Connector<'a, '_> {
         };
         self.found.push(
             match named.or_else(|| self.names.producer(port.artifact, &self.declaration.name)) {
-                Some(name) => diagnostic.help(format!("write `\"@{name}\"`")),
+                Some(name) => diagnostic.help(written(name)),
                 None => diagnostic.help(self.names.producers_text(port.artifact)),
             },
         );
-        None
     }
 
     /// Returns the name that was most likely meant.
@@ -258,7 +304,7 @@ impl<'a> Connector<'a, '_> {
         // A wire under a wrong name most likely belongs to the port of its type.
         let fitting = match &parameter.value.data {
             Data::Stage(name) => self.names.numbers.get(&**name).and_then(|number| {
-                let output = self.names.kind(&self.names.stages[*number].kind)?.output.name;
+                let output = self.names.kind_of(&self.names.stages[*number])?.output.name;
                 kind.ports.iter().find(|port| {
                     port.artifact == output && self.declaration.parameter(port.name).is_none()
                 })
@@ -318,21 +364,21 @@ fn check_types(drafts: &[Draft<'_>], names: &Names<'_>, found: &mut Vec<Diagnost
     for draft in drafts {
         for wire in &draft.wires {
             let Some((producer, _)) = &drafts[wire.stage].kind else { continue };
-            if producer.output.name == wire.port.artifact {
+            let Some(port) = wire.port.filter(|port| port.artifact != producer.output.name) else {
                 continue;
-            }
+            };
             let message = format!(
                 "stage `{}` input `{}` expects `{}`, but `{}` produces `{}`",
                 draft.declaration.name,
-                wire.port.name,
-                wire.port.artifact,
+                port.name,
+                port.artifact,
                 drafts[wire.stage].declaration.name,
                 producer.output.name
             );
             found.push(
                 Diagnostic::new("wrong-wire", message)
                     .at(wire.span)
-                    .help(names.producers_text(wire.port.artifact)),
+                    .help(names.producers_text(port.artifact)),
             );
         }
     }

@@ -133,8 +133,12 @@ impl Results {
         let mut places: HashMap<&str, usize> = HashMap::new();
         for (number, node) in run.nodes.iter().enumerate() {
             let kind = kinds.iter().find(|kind| kind.name == node.kind);
-            let output = kind.map(|kind| &kind.output);
             let entry = node.key.map(|key| store.get(&key)).transpose()?.flatten();
+            let made = |kind: &'static StageKind| match &entry {
+                Some(entry) => kind.producing(&entry.manifest().artifact),
+                None => Some(kind),
+            };
+            let output = kind.and_then(made).map(|kind| &kind.output);
             left.push(Left { output, entry, scored: OnceCell::new() });
             let known = stages.iter().position(|stage| *stage.name == *node.stage);
             let stage = known.unwrap_or(stages.len());

@@ -14,7 +14,9 @@ use crate::base::diagnostics::{Diagnostic, SourceId, Span, quoted};
 pub(super) enum Place {
     /// The whole value of a parameter or port.
     Parameter,
-    /// Inside such a value.
+    /// In a list that is such a value.
+    Element,
+    /// Deeper inside.
     Nested,
     /// Where no reference may stand; the text says where.
     Plain(&'static str),
@@ -88,7 +90,11 @@ impl Reader<'_> {
 
     /// A value with its references.
     pub fn value(&mut self, node: Node, place: Place) -> Value {
-        let below = if let Place::Plain(_) = place { place } else { Place::Nested };
+        let below = match (place, &node.data) {
+            (Place::Plain(_), _) => place,
+            (Place::Parameter, NodeData::Array { .. }) => Place::Element,
+            _ => Place::Nested,
+        };
         let span = node.span;
         let data = match node.data {
             NodeData::Bool(value) => Data::Bool(value),
@@ -131,7 +137,9 @@ impl Reader<'_> {
                     (format!("{} names no param", quoted(&text)), "write `@params.name`".to_owned())
                 }
             },
-            (Place::Parameter, _) if is_name(rest) => return Data::Stage(rest.into()),
+            (Place::Parameter | Place::Element, _) if is_name(rest) => {
+                return Data::Stage(rest.into());
+            }
             (_, _) if is_name(rest) => {
                 let help = format!(
                     "write `\"{text}\"` as the whole value of an input; {}",

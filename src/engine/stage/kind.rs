@@ -112,6 +112,14 @@ pub struct Extension {
     pub obstacle: Option<String>,
 }
 
+/// The outputs that a kind has for values of one parameter, which cannot be swept: it decides what a stage can be wired to.
+#[derive(Debug, Clone, Copy)]
+pub struct Outputs {
+    pub parameter: &'static str,
+    /// By value of the parameter: made by [`StageKind::with_output`].
+    pub kinds: &'static [(&'static str, StageKind)],
+}
+
 /// A stage with its type erased; see [`Stage`] for the methods.
 pub trait AnyStage: Any + Send + Sync {
     /// The parameters after defaults, paths among them. The plan leaves those out of the key, since only the content of the files counts.
@@ -206,7 +214,11 @@ impl<S: Stage> AnyStage for S {
 pub struct StageKind {
     pub name: &'static str,
     pub ports: &'static [Port],
+    /// [`Inputs::FREE`]
+    pub free: bool,
     pub output: ArtifactType,
+    /// What it is for other values of the parameter that decides it.
+    pub outputs: Option<Outputs>,
     pub code: &'static [CodeVersion],
     pub replicated: bool,
     pub draws: Option<&'static str>,
@@ -217,16 +229,52 @@ pub struct StageKind {
 impl StageKind {
     #[must_use]
     pub const fn of<S: Stage>() -> Self {
+        Self { outputs: S::OUTPUTS, ..Self::base::<S>() }
+    }
+
+    const fn base<S: Stage>() -> Self {
         Self {
             name: S::KIND,
             ports: S::Inputs::PORTS,
+            free: S::Inputs::FREE,
             output: ArtifactType::of::<S::Output>(),
+            outputs: None,
             code: S::CODE,
             replicated: S::REPLICATED,
             draws: S::DRAWS,
             schema: || schemars::schema_for!(S).to_value(),
             parse: |value| Ok(Arc::new(serde_json::from_value::<S>(value)?)),
         }
+    }
+
+    /// The kind for stages whose output is an `A`.
+    #[must_use]
+    pub const fn with_output<S: Stage, A: Artifact>() -> Self {
+        Self { output: ArtifactType::of::<A>(), outputs: None, ..Self::base::<S>() }
+    }
+
+    /// The kind as it is for stages whose parameter that decides the output has the given value.
+    ///
+    /// * `value`: of a parameter, by name, where it is given and a text
+    #[must_use]
+    pub fn given<'v>(&'static self, value: impl FnOnce(&str) -> Option<&'v str>) -> &'static Self {
+        let Some(outputs) = &self.outputs else { return self };
+        let value = value(outputs.parameter);
+        let mut others = outputs.kinds.iter();
+        others.find(|(other, _)| Some(*other) == value).map_or(self, |(_, kind)| kind)
+    }
+
+    /// The kind as it is where the output is of this type, if it can be.
+    #[must_use]
+    pub fn producing(&'static self, artifact: &str) -> Option<&'static Self> {
+        let others = self.outputs.iter().flat_map(|outputs| outputs.kinds.iter().map(|it| &it.1));
+        std::iter::once(self).chain(others).find(|kind| kind.output.name == artifact)
+    }
+
+    /// Whether an input of this name is one of its ports'.
+    #[must_use]
+    pub fn takes(&self, input: &str) -> bool {
+        self.free || self.ports.iter().any(|port| port.takes(input))
     }
 
     /// JSON Schema of the parameters: `description` is what the kind does, `properties` its parameters with types, bounds, defaults and help.

@@ -19,6 +19,7 @@ mod context;
 mod cost;
 mod error;
 mod kind;
+mod ports;
 mod resources;
 mod scores;
 mod survey;
@@ -28,16 +29,16 @@ pub use context::{Context, Device, Evaluated, Level, Progress, Signals};
 pub use cost::{Circumstances, Cost, Memory, Part, Time};
 pub use error::StageError;
 pub use kind::{
-    AnyStage, ArtifactType, Content, Extension, HubCommit, Inspection, ParameterProblem,
+    AnyStage, ArtifactType, Content, Extension, HubCommit, Inspection, Outputs, ParameterProblem,
     SourceFile, SourceProblem, StageKind, UndefinedMetrics,
 };
 
+pub use ports::{InputFolders, Inputs, Port, Wired};
 pub use resources::{Resources, Threads};
 pub use scores::{Score, Scores};
 pub use survey::{Finding, Remark, Survey, SurveyInputs};
 
 use std::any::Any;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -82,34 +83,12 @@ pub trait Artifact: Sized {
     fn open(folder: &Path) -> Result<Self, StageError>;
 }
 
-/// One input of a kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Port {
-    pub name: &'static str,
-    /// [`Artifact::TYPE`] of what it takes.
-    pub artifact: &'static str,
-    pub required: bool,
-    pub about: &'static str,
-}
-
-/// The folders that a stage's ports are wired to, by port name.
-pub type InputFolders = BTreeMap<String, PathBuf>;
-
-/// The typed inputs of a kind. Implemented by [`inputs!`](crate::inputs).
-pub trait Inputs: Sized {
-    const PORTS: &'static [Port];
-
-    /// # Errors
-    /// When an artifact cannot be opened.
-    fn open(folders: &InputFolders) -> Result<Self, StageError>;
-}
-
 /// What kinds know of an output before anything runs, by names that they agree upon. What is not known is not there.
 pub type Facts = Map<String, Value>;
 
 /// What is known of the inputs of a stage, by port.
 #[derive(Debug, Clone, Copy)]
-pub struct InputFacts<'a>(pub &'a [(&'static str, &'a Facts)]);
+pub struct InputFacts<'a>(pub &'a [(&'a str, &'a Facts)]);
 
 impl<'a> InputFacts<'a> {
     /// A fact of what is wired to `port`.
@@ -135,6 +114,8 @@ pub trait Stage: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'stat
     const DRAWS: Option<&'static str> = None;
     type Inputs: Inputs;
     type Output: Artifact;
+    /// The parameter, and its values, for which the output is another one than [`Output`](Self::Output).
+    const OUTPUTS: Option<Outputs> = None;
 
     /// What no single parameter shows wrong by itself, such as two that exclude each other.
     fn check(&self) -> Vec<ParameterProblem> {
@@ -223,40 +204,4 @@ pub trait Stage: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'stat
     /// # Errors
     /// [`StageError`] with what went wrong and what to do; [`StageError::Cancelled`] when the context said so.
     fn run(&self, inputs: Self::Inputs, context: &Context<'_>) -> Result<Self::Output, StageError>;
-}
-
-/// Declares a kind's inputs: a struct with one field for each port.
-///
-/// ```ignore
-/// inputs! {
-///     pub struct TrainInputs {
-///         /// the model to start from
-///         model: Backbone,
-///     }
-/// }
-/// ```
-#[macro_export]
-macro_rules! inputs {
-    (@open $folders:ident $name:ident $artifact:ty) => {{
-        let folder = $folders.get(stringify!($name)).expect("the plan wired every required port");
-        <$artifact as $crate::engine::stage::Artifact>::open(folder)?
-    }};
-    ($(#[$meta:meta])* $visibility:vis struct $struct:ident { $($(#[doc = $about:literal])* $name:ident: $artifact:ty),* $(,)? }) => {
-        $(#[$meta])*
-        $visibility struct $struct { $($(#[doc = $about])* pub $name: $artifact),* }
-
-        impl $crate::engine::stage::Inputs for $struct {
-            const PORTS: &'static [$crate::engine::stage::Port] = &[$($crate::engine::stage::Port {
-                name: stringify!($name),
-                artifact: <$artifact as $crate::engine::stage::Artifact>::TYPE,
-                required: true,
-                about: concat!($($about),*),
-            }),*];
-
-            #[allow(unused_variables, reason = "a kind without ports opens nothing")]
-            fn open(folders: &$crate::engine::stage::InputFolders) -> Result<Self, $crate::engine::stage::StageError> {
-                Ok(Self { $($name: $crate::inputs!(@open folders $name $artifact)),* })
-            }
-        }
-    };
 }

@@ -29,7 +29,7 @@ pub struct Survey {
 
 /// The findings of what is wired to the ports, by port.
 #[derive(Clone, Copy)]
-pub struct SurveyInputs<'a>(pub &'a [(&'static str, Option<Finding>)]);
+pub struct SurveyInputs<'a>(pub &'a [(&'a str, Option<Finding>)]);
 
 impl SurveyInputs<'_> {
     /// What was found of the input at `port`, where that is a `T`.

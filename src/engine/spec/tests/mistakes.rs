@@ -195,7 +195,7 @@ fn mistakes_outside_of_stages_are_found() {
     report.in_stage("a kind that is no string", "kind = 3");
     report.in_stage(
         "a kind that is no string, and mistakes beside it",
-        "kind = 3\nafter = 4\n[stage.plot]\nhistory = [\"@train\"]\nx = \"@params.y\"",
+        "kind = 3\nafter = 4\n[stage.plot]\nhistory = { of = \"@train\" }\nx = \"@params.y\"",
     );
     report.whole(
         "a parameter below `stage` alone",
@@ -214,7 +214,7 @@ fn mistakes_outside_of_stages_are_found() {
 #[test]
 fn references_that_are_none_are_found() {
     let mut report = Report::default();
-    report.in_stage("a reference to a stage inside an array", "data = [\"@corpus\"]");
+    report.in_stage("a reference to a stage inside a table", "data = { of = \"@corpus\" }");
     report.in_stage("a reference to the output of a stage", "data = \"@corpus.train\"");
     report.in_stage("params in the singular", "length = \"@param.length\"");
     report.in_stage("an address", "data = \"@me@example.org\"");
@@ -440,7 +440,7 @@ fn all_mistakes_come_at_once() {
     let mut report = Report::default();
     report.whole(
         "one file",
-        "version = 3\nabuot = 1\nseed = -4\n\n[params]\nlength = \"@stage\"\n\n[stage.train]\nepochs 3\nepochs = three\nrate = 1e999\nrate = 2\ndata = [\"@corpus\"]\n\
+        "version = 3\nabuot = 1\nseed = -4\n\n[params]\nlength = \"@stage\"\n\n[stage.train]\nepochs 3\nepochs = three\nrate = 1e999\nrate = 2\ndata = [[\"@corpus\"]]\n\
          after = \"corpus\"\nlength = \"@params.lenght\"\n\n[stage.train]\n\n[sweep]\nmethod = \"tpe\"\nseeds = 0\n[sweep.over]\nepochs = [1]\ntrain.rate = 3\n",
     );
     insta::assert_snapshot!(report.0);
