@@ -38,6 +38,30 @@ impl<Place> Problem<Place> {
     }
 }
 
+/// Of what has no place, such as a command's work.
+impl Problem<()> {
+    pub fn of(error: impl fmt::Display) -> Self {
+        Self::new((), error.to_string())
+    }
+
+    /// What another error says, with what helps.
+    pub fn helped(error: &impl Help) -> Self {
+        Self { help: error.help().map(Cow::into_owned), ..Self::of(error) }
+    }
+}
+
+impl fmt::Display for Problem<()> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
+impl Help for Problem<()> {
+    fn help(&self) -> Option<Cow<'_, str>> {
+        self.help.as_deref().map(Cow::from)
+    }
+}
+
 /// An error that knows what a person can do about it.
 pub trait Help: fmt::Display {
     /// What helps, where more is known than what is wrong.

@@ -9,10 +9,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ureq::config::Config;
 use ureq::http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header, response::Parts,
 };
 use ureq::tls::{PemItem, RootCerts, TlsConfig};
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 use ureq::{Agent, Timeout};
 
 use super::address::{Endpoint, join, same_origin};
@@ -109,7 +112,7 @@ impl Session {
         }
         let secrets = Secrets::new(token.as_ref(), &endpoint, options.proxy.address());
         Ok(Self {
-            agent: config.build().new_agent(),
+            agent: Agent::with_parts(config.build(), DefaultConnector::default(), Names::default()),
             endpoint,
             token,
             secrets,
@@ -429,6 +432,24 @@ fn certificates(path: &std::path::Path) -> Result<RootCerts, HubError> {
     Ok(RootCerts::Specific(Arc::new(list)))
 }
 
+/// Looks up names as ureq does, and tells one that has no address by its variant: the standard library's error has no kind for it.
+#[derive(Debug, Default)]
+struct Names(DefaultResolver);
+
+impl Resolver for Names {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        config: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        self.0.resolve(uri, config, timeout).map_err(|error| match error {
+            ureq::Error::Io(_) => ureq::Error::HostNotFound,
+            other => other,
+        })
+    }
+}
+
 /// What went wrong on the way.
 enum Cause {
     /// There was no connection to who was to be asked, or to the proxy.
@@ -462,10 +483,6 @@ fn cause(error: ureq::Error) -> Cause {
             | ErrorKind::NetworkDown
             | ErrorKind::AddrNotAvailable
             | ErrorKind::NotFound => Cause::Way(error.kind().to_string()),
-            // The standard library has no kind for it.
-            _ if error.to_string().starts_with("failed to lookup address") => {
-                Cause::Way("its name has no address".to_owned())
-            }
             // Only a secure connection calls the bytes of its peer invalid.
             ErrorKind::InvalidData => Cause::Tls(error.to_string()),
             _ => Cause::Break(error.to_string()),

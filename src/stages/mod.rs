@@ -18,6 +18,10 @@ pub mod train;
 pub mod versions;
 mod watched;
 
+use std::any::Any;
+use std::path::Path;
+use std::sync::Arc;
+
 use crate::engine::stage::StageKind;
 use crate::training::Recipe;
 
@@ -32,6 +36,14 @@ pub static ALL: &[StageKind] = &[
     StageKind::of::<evaluate::Evaluate>(),
     StageKind::of::<plot::Plot>(),
 ];
+
+/// What is remembered of the speed of this machine, for the costs that kinds foresee.
+///
+/// * `cache`: the folder of rebuildable files
+#[must_use]
+pub fn speeds(cache: &Path) -> Arc<dyn Any + Send + Sync> {
+    Arc::new(train::Speeds::read(cache))
+}
 
 /// The seed of a stage whose file gives none.
 fn default_seed() -> u64 {

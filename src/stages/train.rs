@@ -39,6 +39,10 @@ crate::inputs! {
     }
 }
 
+/// The ports, for who measures what a training takes.
+pub const MODEL: &str = "model";
+pub const DATA: &str = "data";
+
 /// The recipe's fields are the parameters.
 impl Stage for Recipe {
     const KIND: &'static str = "train";

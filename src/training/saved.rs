@@ -39,6 +39,15 @@ pub enum BestWeights {
     Memory(Vec<f32>),
 }
 
+/// Which saved states in a folder serve beside the one that is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Others {
+    /// Those of the same training: it went on from an older state than any later one in its folder.
+    Earlier,
+    /// Also those of trainings that went further, where several share the folder.
+    Any,
+}
+
 /// An open folder, locked against other writers where it was opened for writing.
 #[derive(Debug)]
 pub struct SavedStates {
@@ -132,7 +141,9 @@ impl SavedStates {
         }
     }
 
-    /// Writes a saved state of the running training and removes what no longer serves: it went on from an older state than any later one here.
+    /// Writes a saved state of the running training and removes what no longer serves.
+    ///
+    /// * `others`: which saved states serve beside it
     ///
     /// # Errors
     /// When the disk refuses; what was there before still is.
@@ -141,26 +152,11 @@ impl SavedStates {
         state: &State,
         history: &[Row],
         engine: &dyn Engine,
+        others: Others,
     ) -> Result<(), SaveError> {
         self.restore_folder()?;
         file::write(&self.state_path(state.step), state, history, engine)?;
-        self.prune(state, |step| step <= state.step);
-        Ok(())
-    }
-
-    /// Writes the finished state of a training beside that of one with another number of steps, the one with the most.
-    ///
-    /// # Errors
-    /// When the disk refuses; what was there before still is.
-    pub fn save_finished(
-        &self,
-        state: &State,
-        history: &[Row],
-        engine: &dyn Engine,
-    ) -> Result<(), SaveError> {
-        self.restore_folder()?;
-        file::write(&self.state_path(state.step), state, history, engine)?;
-        self.prune(state, |_| true);
+        self.prune(state, |step| others == Others::Any || step <= state.step);
         Ok(())
     }
 

@@ -24,7 +24,7 @@ use super::order::epoch_order;
 use super::predict::predict;
 use super::recipe::{OnNonfinite, Recipe};
 use super::saved::SaveError;
-use super::saved::{BestWeights, SavedStates};
+use super::saved::{BestWeights, Others, SavedStates};
 use super::schedule::LearningRate;
 use super::state::{Best, State};
 
@@ -441,8 +441,10 @@ impl<'a> Session<'a> {
         let begun = Instant::now();
         let settled = self.settle_best();
         let Some(states) = &self.states else { return false };
-        let saved =
-            settled && self.tell(states.save(&self.state, &self.history, self.engine)).is_some();
+        let saved = settled
+            && self
+                .tell(states.save(&self.state, &self.history, self.engine, Others::Earlier))
+                .is_some();
         if saved {
             self.last_save.step = Some(self.state.step);
         }
@@ -500,7 +502,7 @@ impl<'a> Session<'a> {
                 (Some(_), None) => return Ok(()),
                 (None, _) => {}
             }
-            shared.save_finished(&self.state, &self.history, self.engine)
+            shared.save(&self.state, &self.history, self.engine, Others::Any)
         };
         self.tell(left());
     }

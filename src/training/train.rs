@@ -10,7 +10,7 @@ use super::inputs::{Data, Storage};
 use super::observer::Observer;
 use super::recipe::Recipe;
 use super::saved::SaveError;
-use super::saved::SavedStates;
+use super::saved::{Others, SavedStates};
 use super::session::Session;
 use super::state::{Best, State};
 
@@ -54,7 +54,7 @@ impl Trained {
         if let Some(best) = &mut state.best {
             best.digest = Some(states.save_best(best.step, engine)?.0);
         }
-        states.save(&state, &self.history, engine)
+        states.save(&state, &self.history, engine, Others::Earlier)
     }
 }
 

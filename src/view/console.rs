@@ -304,7 +304,7 @@ impl Reporter for Console {
         match event {
             Event::RunStarted { .. } | Event::Evaluated { .. } => {}
             Event::Publishing { done, total } => self.publishing(*done, *total),
-            Event::RunFinished { .. } => self.clear_line(PUBLISHING),
+            Event::RunFinished(_) => self.clear_line(PUBLISHING),
             Event::Warning { text } => {
                 self.print(&format!("{} {text}", self.paint(Tone::Attention, "warning:")));
             }

@@ -18,7 +18,7 @@ mod tally;
 pub use console::Console;
 pub use results::{
     Again, Part, PublishError, Published, Task, bring_over, check_place, earlier, experiment_of,
-    made_by, publish, unpublished,
+    made_by, model_in, publish, unpublished,
 };
 pub use status::Status;
 pub use table::{caveat_lines, scores_text, sweep_table, trials_table};

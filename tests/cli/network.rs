@@ -64,3 +64,12 @@ fn who_waits_for_the_hub_sees_it_and_ends_it_with_130() {
     assert_eq!(status.code(), Some(130), "{line}");
     assert!(!world.path("experiments/branch.toml.lock").exists());
 }
+
+#[test]
+fn a_name_without_an_address_is_called_that() {
+    let world = world();
+    let mut command = assert_cmd::Command::from_std(world.process(["run", FILE]));
+    let shot = world.shot("run", command.env("HF_ENDPOINT", "http://hub.invalid"));
+    let said = "cannot reach `hub.invalid`: its name has no address";
+    assert!(shot.code == Some(1) && shot.stderr.contains(said), "{shot}");
+}

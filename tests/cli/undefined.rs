@@ -68,6 +68,20 @@ fn an_objective_that_no_trial_defines_is_warned_of_and_there_is_no_best() {
 }
 
 #[test]
+fn an_objective_whose_stage_was_not_asked_for_is_not_called_undefined() {
+    let world = World::new();
+    world.child(
+        "rates",
+        "[sweep]\nmethod = \"grid\"\nobjective = \"max evaluate.anomaly.f1\"\n\
+         [sweep.over]\ntrain.learning_rate = [1e-3, 2e-3]\n",
+    );
+    let shot = world.pipeline(["run", "experiments/rates.toml", "train"]);
+    assert_eq!(shot.code, Some(0), "{shot}");
+    assert!(!shot.stderr.contains("undefined"), "{shot}");
+    assert!(world.path("outputs/rates").is_dir() && !world.path("outputs/rates/best").exists());
+}
+
+#[test]
 fn a_point_whose_objective_is_undefined_is_worse_than_any_other() {
     // Without weight the head is not there; with it, its score is at least 0.
     let world = World::new();

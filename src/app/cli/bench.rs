@@ -16,7 +16,7 @@ use crate::engine::plan::{NodeId, Plan};
 use crate::engine::stage::InputFacts;
 use crate::engine::store::Store;
 use crate::stages::artifacts::known::{self, Sizes};
-use crate::stages::train::{Recipe, Speed, SpeedSource};
+use crate::stages::train::{DATA, MODEL, Recipe, Speed, SpeedSource};
 use crate::view::{Status, format};
 
 pub fn run(arguments: &Bench) -> Result<(), Failure> {
@@ -112,19 +112,19 @@ fn of_experiment(plan: &Plan, store: &Store, arguments: &Bench) -> Result<Worklo
     };
     let mut costs = Costs::new(plan, store, 1);
     let inputs = costs.inputs(id);
-    let encoder = known::encoder(InputFacts(&inputs), "model").ok_or_else(|| {
-        let stage = &plan.node(input("model")).stage;
+    let encoder = known::encoder(InputFacts(&inputs), MODEL).ok_or_else(|| {
+        let stage = &plan.node(input(MODEL)).stage;
         Failure::usage(format!("the sizes of the model of `{stage}` are not known yet"))
             .with_help(format!("`pipeline run {} {stage}` fetches it", plan.file.display()))
     })?;
     let recipe = recipe(trained, arguments);
     // Made-up texts of one length say nothing of the whole training.
     let own_texts = arguments.length.is_none();
-    let texts = known::texts(InputFacts(&inputs), "data").filter(|_| own_texts);
+    let texts = known::texts(InputFacts(&inputs), DATA).filter(|_| own_texts);
     let whole = Recipe { epochs: trained.epochs, ..recipe.clone() };
     Ok(Workload {
         encoder,
-        data: entry_folder(plan, input("data"), store).filter(|_| own_texts),
+        data: entry_folder(plan, input(DATA), store).filter(|_| own_texts),
         length: arguments.length.map(|length| length as usize),
         recipe,
         total_steps: texts.map(|texts| whole.total_steps(texts.train)),

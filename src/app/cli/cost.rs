@@ -1,26 +1,27 @@
 //! What the stages to run will take of this machine: memory, and time as far as something was measured on it. Nothing of it is part of a plan, which
 //! is the same on any machine.
 
+use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::app::tools::{SYNTHETIC_LENGTH, Workload};
+use crate::app::tools::Workload;
 use crate::base::disk::regular;
 use crate::engine::plan::{Forecast, NodeForecast, NodeId, Plan, Reason};
 use crate::engine::stage::{Circumstances, Cost, Facts, InputFacts, Memory, Part, Time};
 use crate::engine::store::Store;
-use crate::stages::artifacts::known::Sizes;
-use crate::stages::train::{self, Speeds};
+use crate::stages;
 use crate::view::format;
 
 /// Asks the stages of a plan what they will take, in view of what is known of their inputs.
 pub struct Costs<'a> {
     plan: &'a Plan,
     store: &'a Store,
-    speeds: Arc<Speeds>,
+    /// What the kinds remember of the speed of this machine.
+    speeds: Arc<dyn Any + Send + Sync>,
     threads: usize,
     facts: HashMap<NodeId, Facts>,
 }
@@ -28,7 +29,7 @@ pub struct Costs<'a> {
 impl<'a> Costs<'a> {
     /// * `threads`: what the run would use
     pub fn new(plan: &'a Plan, store: &'a Store, threads: usize) -> Self {
-        let speeds = Arc::new(Speeds::read(&store.cache()));
+        let speeds = stages::speeds(&store.cache());
         Self { plan, store, speeds, threads, facts: HashMap::new() }
     }
 
@@ -210,11 +211,9 @@ pub fn warning(plan: &Plan, id: NodeId, store: &Store) -> Option<String> {
     too_much(&Costs::new(plan, store, 1).of(id, Vec::new)?.memory?, available()?)
 }
 
-/// What to say of a measurement for which there is not enough. Nothing is known beforehand of the lengths of real texts.
+/// What to say of a measurement for which there is not enough.
 pub fn warning_of_bench(workload: &Workload) -> Option<String> {
-    let Workload { encoder, data: None, length, recipe, .. } = workload else { return None };
-    let length = length.unwrap_or(SYNTHETIC_LENGTH);
-    let text = too_much(&train::memory(&Sizes::of(encoder), recipe, length), available()?)?;
+    let text = too_much(&workload.memory()?, available()?)?;
     Some(format!("warning: the measurement {text}\n"))
 }
 
@@ -258,7 +257,7 @@ mod tests {
             warning.is_some_and(|text| text.contains("lower `batch_size`")),
             cfg!(target_os = "linux")
         );
-        let needed = train::memory(&Sizes::of(&base.encoder), &recipe, SYNTHETIC_LENGTH).bytes();
+        let needed = workload(None).memory().expect("its texts are made up").bytes();
         assert_eq!(
             warning_of_bench(&workload(None)).is_some(),
             available().is_some_and(|there| needed > there)

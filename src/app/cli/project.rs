@@ -202,8 +202,7 @@ fn malformed(path: &Path, text: &str, error: &toml::de::Error) -> Failure {
     let mut sources = Sources::new();
     let source = sources.add(path.display().to_string(), text.to_owned());
     let span = Span::new(source, error.span().unwrap_or(0..0));
-    let message = error.message().split(", expected one of").next().unwrap_or_default();
-    let diagnostic = Diagnostic::new("settings", message)
+    let diagnostic = Diagnostic::new("settings", error.message())
         .at(span)
         .help("a profile is `[profile.NAME]` with `jobs`, `threads`, `device`, `offline`");
     Diagnostics::new(Arc::new(sources), vec![diagnostic]).into()

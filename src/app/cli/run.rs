@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::args::{Means, Run};
 use super::check::place_of;
@@ -15,10 +16,12 @@ use super::signals::Signals;
 use super::{cost, origin, plan as planning, terminal, typed};
 use crate::base::diagnostics::{Diagnostic, Diagnostics, suggest};
 use crate::engine::exec::{
-    self, Cancel, Event, NodeName, NodeResult, Options, Reporter, RunOutcome,
+    self, Cancel, Counts, Event, NodeName, NodeResult, Options, Reporter, RunOutcome,
 };
 use crate::engine::plan::{NodeId, Plan};
-use crate::engine::runs::{Asked, NewRun, Results, RunFile, RunRecord, RunStatus, name_of_file};
+use crate::engine::runs::{
+    Asked, NewRun, NodeStatus, Results, RunFile, RunRecord, RunStatus, name_of_file,
+};
 use crate::engine::spec::unsafe_name;
 use crate::engine::stage::{Caveat, Device};
 use crate::engine::store::{Claim, Store};
@@ -219,7 +222,7 @@ fn conclude(
             Some(_) => None,
             None => view::earlier(listener.store, &results.run),
         };
-        let summary = summary(outcome, &results.run, &shown, earlier.as_deref());
+        let summary = summary(&results.run, ending, &shown, earlier.as_deref());
         match terminal::print(&summary) {
             // The terminal may be gone, which is why the run was interrupted.
             Err(_) if ending == Outcome::Interrupted => {}
@@ -333,21 +336,20 @@ fn finished(
     ended: &Result<Shown, Failure>,
     ending: Outcome,
 ) -> Event {
-    let mut errors = outcome.errors();
-    errors.extend(ended.as_ref().err().map(Failure::to_run_error));
-    let ended = ended.as_ref().ok();
-    let results = ended.and_then(|ended| ended.published.as_ref());
-    Event::RunFinished {
-        run: Some(run.to_owned()),
-        counts: outcome.counts(),
-        exit_code: ending.code(),
-        elapsed_ms: u64::try_from(outcome.elapsed.as_millis()).unwrap_or(u64::MAX),
-        results: results.map(|results| results.folder.clone()),
-        best: results.and_then(|results| results.best.clone()),
-        metrics: results.map(|results| results.metrics.clone()).unwrap_or_default(),
-        caveats: ended.map(|ended| ended.caveats.clone()).unwrap_or_default(),
-        errors,
+    let mut finished = outcome.finished(ending.code());
+    finished.run = Some(run.to_owned());
+    match ended {
+        Ok(Shown { published, caveats, .. }) => {
+            if let Some(Published { folder, best, metrics, .. }) = published {
+                finished.results = Some(folder.clone());
+                finished.best.clone_from(best);
+                finished.metrics = metrics.clone();
+            }
+            finished.caveats.clone_from(caveats);
+        }
+        Err(failure) => finished.errors.push(failure.to_run_error()),
     }
+    Event::RunFinished(finished)
 }
 
 /// What the work has come to, whatever becomes of its results.
@@ -393,8 +395,10 @@ fn table(results: &Results, listener: &Listener<'_>) -> Option<String> {
 }
 
 /// * `earlier`: the folder of results that this run left as they were
-fn summary(outcome: &RunOutcome, run: &RunFile, shown: &Shown, earlier: Option<&Path>) -> String {
-    let mut text = format!("\n{}", line_of(outcome));
+fn summary(run: &RunFile, ending: Outcome, shown: &Shown, earlier: Option<&Path>) -> String {
+    let elapsed = Duration::from_millis(run.elapsed_ms.unwrap_or(0));
+    let ends = run.nodes.iter().map(|node| node.outcome);
+    let mut text = format!("\n{}", line_of(ending, elapsed, ends.clone().collect()));
     if let Some(Published { folder, metrics: scores, missing, .. }) = &shown.published {
         match &shown.table {
             Some(table) => text += table,
@@ -408,14 +412,14 @@ fn summary(outcome: &RunOutcome, run: &RunFile, shown: &Shown, earlier: Option<&
                 .expect("a string");
         }
     }
-    if shown.published.is_none() && earlier.is_none() && run.single_trials {
+    if shown.published.is_none() && earlier.is_none() && run.asked.single_trials {
         text += "results: none; single trials of a sweep are published with the others\n";
     }
     if let Some(folder) = earlier {
         writeln!(text, "results: none; `{}` still holds those of an earlier run", folder.display())
             .expect("a string");
     }
-    if !outcome.is_complete() {
+    if !ends.clone().all(NodeStatus::is_complete) {
         let run = &run.id;
         writeln!(text, "run: {run} (`pipeline show {run}`)").expect("a string");
     }
@@ -437,14 +441,9 @@ pub(super) fn ending(outcome: &RunOutcome) -> Outcome {
     }
 }
 
-/// The same in a line for people.
-pub(super) fn line_of(outcome: &RunOutcome) -> String {
-    let word = match ending(outcome) {
-        Outcome::Done => "done",
-        Outcome::Interrupted => "interrupted",
-        _ => "failed",
-    };
-    let elapsed = format::duration(outcome.elapsed);
-    let ends = format::ends(outcome.counts(), |count| count.to_string());
-    format!("{word} in {elapsed}: {}\n", ends.join(", "))
+/// How the work ended, in a line for people.
+pub(super) fn line_of(ending: Outcome, elapsed: Duration, counts: Counts) -> String {
+    let ends = format::ends(counts, |count| count.to_string());
+    let elapsed = format::duration(elapsed);
+    format!("{} in {elapsed}: {}\n", status(ending).name(), ends.join(", "))
 }

@@ -181,12 +181,12 @@ fn show_run(store: &Store, run: RunFile, as_json: bool) -> Result<(), Failure> {
         return terminal::json(&written);
     }
     let mut text = format!("run {}\n", run.id);
-    rows(&mut text, &run.command, &run.overrides);
+    rows(&mut text, &run.asked.command, &run.asked.overrides);
     let mut row = |name: &str, value: &str| row(&mut text, name, value);
     row("experiment", &run.experiment);
     row("file", &run.file.display().to_string());
-    if !run.results.is_empty() {
-        row("results", &format!("outputs/{}", run.results));
+    if !run.asked.results.is_empty() {
+        row("results", &format!("outputs/{}", run.asked.results));
     }
     row("program", &run.program);
     row("status", run.status.name());

@@ -2,7 +2,6 @@
 //!
 //! There is no plan here, so that nothing is published and no run is recorded: that is for `run`, which finds in the store what was made.
 
-use std::collections::BTreeMap;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,7 +15,7 @@ use super::signals::Signals;
 use super::{project, terminal};
 use crate::base::disk::regular;
 use crate::base::problem::Help;
-use crate::engine::exec::{self, Event, ExecError, Reporter as _, RunOutcome, WorkOrder};
+use crate::engine::exec::{self, Event, ExecError, Reporter as _, WorkOrder};
 use crate::stages;
 use crate::view::Console;
 
@@ -50,7 +49,7 @@ pub fn run(arguments: &StageRun, color: bool) -> Result<Outcome, Failure> {
         done => done.map_err(|error| refused(&error))?,
     };
     let ending = ending(&outcome);
-    output.event(&finished(&outcome, ending));
+    output.event(&Event::RunFinished(outcome.finished(ending.code())));
     if let Some(failure) = output.unwritten() {
         return Err(match ending {
             Outcome::Done => failure,
@@ -58,7 +57,7 @@ pub fn run(arguments: &StageRun, color: bool) -> Result<Outcome, Failure> {
         });
     }
     if !arguments.json {
-        terminal::print(&line_of(&outcome))?;
+        terminal::print(&line_of(ending, outcome.elapsed, outcome.counts()))?;
     }
     Ok(ending)
 }
@@ -102,21 +101,6 @@ fn refused(error: &ExecError) -> Failure {
         ExecError::CommitUnknown { .. } | ExecError::Store(_) => Failure::failed(error.to_string()),
     };
     failure.with_help_of(error.help())
-}
-
-/// The last event.
-fn finished(outcome: &RunOutcome, ending: Outcome) -> Event {
-    Event::RunFinished {
-        run: None,
-        counts: outcome.counts(),
-        exit_code: ending.code(),
-        elapsed_ms: u64::try_from(outcome.elapsed.as_millis()).unwrap_or(u64::MAX),
-        results: None,
-        best: None,
-        metrics: BTreeMap::new(),
-        caveats: Vec::new(),
-        errors: outcome.errors(),
-    }
 }
 
 /// The orders of a file, one on each line that is not blank, or what is wrong with those that are none.

@@ -7,11 +7,12 @@ use std::time::Instant;
 use rand::Rng as _;
 use serde::Serialize;
 
-use super::ToolError;
 use crate::base::IGNORE;
 use crate::base::disk::regular;
 use crate::base::median::median;
+use crate::base::problem::Problem;
 use crate::base::rng::Rng;
+use crate::engine::stage::Memory;
 use crate::nn::{EncoderSpec, JointModel, Part, Pass, StepProducts, Workspace};
 use crate::stages::artifacts::known::Sizes;
 use crate::stages::artifacts::{Artifact as _, Encoded};
@@ -24,7 +25,7 @@ const WARM_UP: usize = 2;
 /// Lengths where there is no data: those of the reference recipe.
 const SYNTHETIC_LENGTHS: std::ops::RangeInclusive<usize> = 12..=SYNTHETIC_LENGTH;
 /// The longest of them.
-pub const SYNTHETIC_LENGTH: usize = 34;
+const SYNTHETIC_LENGTH: usize = 34;
 
 /// What to measure. Weights are drawn at random: the arithmetic is the same.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,6 +55,14 @@ impl Workload {
             total_steps: None,
             steps: 1,
         })
+    }
+
+    /// What it takes of the machine; of real texts nobody knows beforehand how long they are.
+    #[must_use]
+    pub fn memory(&self) -> Option<Memory> {
+        let length = self.length.unwrap_or(SYNTHETIC_LENGTH);
+        let sizes = Sizes::of(&self.encoder);
+        self.data.is_none().then(|| train::memory(&sizes, &self.recipe, length))
     }
 }
 
@@ -101,7 +110,7 @@ pub type Say<'a> = &'a (dyn Fn(&str) + Sync);
 
 /// # Errors
 /// When the model's sizes or the data cannot be used.
-pub fn bench(workload: &Workload, say: Say<'_>) -> Result<Measurement, ToolError> {
+pub fn bench(workload: &Workload, say: Say<'_>) -> Result<Measurement, Problem<()>> {
     let prepared = Prepared::of(workload)?;
     let measured = prepared.measure(workload, say)?;
     Ok(measured.summary(workload, &prepared))
@@ -127,7 +136,7 @@ struct Measured {
 }
 
 impl Prepared {
-    fn of(workload: &Workload) -> Result<Self, ToolError> {
+    fn of(workload: &Workload) -> Result<Self, Problem<()>> {
         let mut encoder = workload.encoder.clone();
         let data = workload.data.as_deref().map(real_data).transpose()?;
         let recipe = &workload.recipe;
@@ -140,10 +149,10 @@ impl Prepared {
             None => workload.length.unwrap_or(SYNTHETIC_LENGTH),
         };
         if u32::try_from(sequences.saturating_mul(longest)).is_err() {
-            return Err(ToolError::of(format!(
+            return Err(Problem::of(format!(
                 "{sequences} texts of up to {longest} tokens are more tokens than can be numbered"
             ))
-            .with_help("take fewer steps, smaller batches or shorter texts"));
+            .help("take fewer steps, smaller batches or shorter texts"));
         }
         let (pool, labels) = match data {
             Some((split, labels)) => {
@@ -169,7 +178,7 @@ impl Prepared {
         self.split.tokens() as f64 / steps as f64
     }
 
-    fn measure(&self, workload: &Workload, say: Say<'_>) -> Result<Measured, ToolError> {
+    fn measure(&self, workload: &Workload, say: Say<'_>) -> Result<Measured, Problem<()>> {
         let recipe = Recipe { epochs: 1, ..workload.recipe.clone() };
         let tokens_per_step = self.tokens_per_step(workload.steps) as usize;
         let tokens_per_batch = (tokens_per_step / recipe.gradient_accumulation).max(1);
@@ -180,18 +189,17 @@ impl Prepared {
         let tasks = recipe.tasks(&self.labels);
         let heads = tasks::heads(&tasks);
         let model = JointModel::new_random(self.encoder.clone(), &heads, &Rng::new(0))
-            .map_err(ToolError::of)?;
+            .map_err(Problem::of)?;
         let layout = model.layout.parameters().iter();
         let parameters = layout.map(|parameter| parameter.range.len()).sum();
         let workspace = Workspace::new().recompute_layers(recipe.activation_checkpointing);
-        let mut engine =
-            CpuEngine::try_new(model).map_err(ToolError::of)?.with_workspace(workspace);
+        let mut engine = CpuEngine::try_new(model).map_err(Problem::of)?.with_workspace(workspace);
         // The loop that `train` runs, and its own clock.
         let train = |what: &'static str, split: &EncodedSplit, engine: &mut CpuEngine| {
             let data = Data { train: split, validation: None, labels: &self.labels };
             let trained =
                 training::train(engine, data, &recipe, Storage::default(), &Steps { what, say });
-            trained.map(|trained| trained.timings).map_err(|error| ToolError::helped(&error))
+            trained.map(|trained| trained.timings).map_err(|error| Problem::helped(&error))
         };
         train("warming up", &self.warm_up, &mut engine)?;
         engine.start_profile();
@@ -251,11 +259,11 @@ impl Observer for Steps<'_> {
     }
 }
 
-fn real_data(folder: &Path) -> Result<(EncodedSplit, LabelSet), ToolError> {
-    let encoded = Encoded::open(folder).map_err(ToolError::of)?;
-    let split = encoded.tokens(Split::Train).map_err(ToolError::of)?;
+fn real_data(folder: &Path) -> Result<(EncodedSplit, LabelSet), Problem<()>> {
+    let encoded = Encoded::open(folder).map_err(Problem::of)?;
+    let split = encoded.tokens(Split::Train).map_err(Problem::of)?;
     if split.is_empty() {
-        return Err(ToolError::of("the training split is empty"));
+        return Err(Problem::of("the training split is empty"));
     }
     Ok((split, encoded.labels))
 }
@@ -325,12 +333,12 @@ fn inference(
     split: &EncodedSplit,
     batch_size: usize,
     tasks: &[Task],
-) -> Result<f64, ToolError> {
+) -> Result<f64, Problem<()>> {
     let mut run = || {
         let begun = Instant::now();
         let predicted = training::predict(engine, split, batch_size, tasks, &|| false);
-        predicted.map_err(|error| ToolError::helped(&error))?;
-        Ok::<_, ToolError>(begun.elapsed().as_secs_f64())
+        predicted.map_err(|error| Problem::helped(&error))?;
+        Ok::<_, Problem<()>>(begun.elapsed().as_secs_f64())
     };
     let first = run()?;
     // Long enough not to be told by what the first pass does once.
@@ -339,10 +347,10 @@ fn inference(
 }
 
 /// Operations a second of the products of a step, several times over.
-fn matrix_rates(encoder: &EncoderSpec, tokens: usize) -> Result<Vec<f64>, ToolError> {
+fn matrix_rates(encoder: &EncoderSpec, tokens: usize) -> Result<Vec<f64>, Problem<()>> {
     let mut products = StepProducts::try_new(encoder, tokens).map_err(|error| {
-        ToolError::of(error)
-            .with_help("take smaller batches, shorter texts or a smaller model, or free memory")
+        Problem::of(error)
+            .help("take smaller batches, shorter texts or a smaller model, or free memory")
     })?;
     products.run();
     let mut rates = Vec::new();
@@ -366,7 +374,6 @@ fn peak_rss_gib() -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::problem::Help;
     use serde_json::json;
 
     fn workload() -> Workload {
@@ -451,8 +458,7 @@ mod tests {
         let large = Workload { length: Some(1 << 20), recipe, ..workload() };
         let error = bench(&large, &|_| {}).unwrap_err();
         assert!(
-            error.to_string().contains("10240 texts of up to 1048576 tokens")
-                && error.help().is_some(),
+            error.to_string().contains("10240 texts of up to 1048576 tokens") && error.has_help(),
             "{error}"
         );
     }

@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::ToolError;
 use crate::base::IGNORE;
-use crate::base::problem::Help;
+use crate::base::problem::{Help, Problem};
 use crate::stages::artifacts::{Artifact as _, Checkpoint, Heads, StageError};
 use crate::tasks::{Answers, classification, tagging};
 use crate::text::{
     EncodedSplit, Entity, LabelSet, TextTokenizer, TokenizedText, TokenizerError, spans,
 };
 use crate::training::{self, CpuEngine};
+use crate::view;
 
 /// A trained model ready to tag texts.
 pub struct Predictor {
@@ -92,8 +92,8 @@ impl Predictor {
             }
             Err(_) => return Err(OpenError::Missing { folder: folder.to_owned() }),
         }
-        let inner = ["model", "best/model", "first/model"].map(|name| folder.join(name));
-        let folder = inner.iter().find(|inner| inner.is_dir()).map_or(folder, PathBuf::as_path);
+        let inner = view::model_in(folder);
+        let folder = inner.as_deref().unwrap_or(folder);
         if !Checkpoint::is_one(folder) {
             // Of what is in a folder that may not be entered, nobody knows whether it is there.
             let entered = folder.join(".").symlink_metadata();
@@ -144,11 +144,11 @@ impl Predictor {
         &mut self,
         texts: &[&str],
         batch_size: usize,
-    ) -> Vec<Result<Prediction, ToolError>> {
+    ) -> Vec<Result<Prediction, Problem<()>>> {
         let encode = |text: &&str| {
             if text.trim().is_empty() { None } else { Some(self.encode(text)) }
         };
-        let encoded: Vec<Option<Result<TokenizedText, ToolError>>> =
+        let encoded: Vec<Option<Result<TokenizedText, Problem<()>>>> =
             texts.par_iter().map(encode).collect();
         let told: Vec<&TokenizedText> =
             encoded.iter().filter_map(|tokens| tokens.as_ref()?.as_ref().ok()).collect();
@@ -158,7 +158,7 @@ impl Predictor {
             Err(_) => told.iter().map(|text| self.tag_one(text)).collect::<Vec<_>>(),
         };
         let mut tagged = tagged.into_iter();
-        let answer = |tokens: Option<Result<TokenizedText, ToolError>>| match tokens {
+        let answer = |tokens: Option<Result<TokenizedText, Problem<()>>>| match tokens {
             None => Ok(Prediction {
                 entities: self.heads.get(tagging::NAME).map(|_| Vec::new()),
                 class: self.heads.get(classification::NAME).map(|_| Judgement::default()),
@@ -170,16 +170,16 @@ impl Predictor {
         encoded.into_iter().map(answer).collect()
     }
 
-    fn encode(&self, text: &str) -> Result<TokenizedText, ToolError> {
+    fn encode(&self, text: &str) -> Result<TokenizedText, Problem<()>> {
         let tokens =
             self.tokenizer.encode(text, self.heads.max_length).map_err(|error| match error {
                 TokenizerError::Text { reason, .. } => {
-                    ToolError::of(format!("it cannot be tokenized: {reason}"))
+                    Problem::of(format!("it cannot be tokenized: {reason}"))
                 }
-                _ => ToolError::of(error),
+                _ => Problem::of(error),
             })?;
         match tokens.ids.iter().find(|id| **id as usize >= self.vocabulary) {
-            Some(id) => Err(ToolError::of(format!(
+            Some(id) => Err(Problem::of(format!(
                 "the tokenizer gives token {id}, but the model knows only {}",
                 self.vocabulary
             ))),
@@ -187,7 +187,7 @@ impl Predictor {
         }
     }
 
-    fn tag_one(&mut self, text: &TokenizedText) -> Result<Prediction, ToolError> {
+    fn tag_one(&mut self, text: &TokenizedText) -> Result<Prediction, Problem<()>> {
         self.tag(&[text], 1).map(|mut found| found.remove(0))
     }
 
@@ -195,11 +195,11 @@ impl Predictor {
         &mut self,
         texts: &[&TokenizedText],
         batch_size: usize,
-    ) -> Result<Vec<Prediction>, ToolError> {
+    ) -> Result<Vec<Prediction>, Problem<()>> {
         let split = unlabelled(texts);
         let tasks = self.heads.tasks();
         let predicted = training::predict(&mut self.engine, &split, batch_size, &tasks, &|| false)
-            .map_err(ToolError::of)?
+            .map_err(Problem::of)?
             .expect("nothing asks it to stop");
         let threshold = |head: &str| self.heads.get(head).and_then(|head| head.threshold);
         let least_of_entity = threshold(tagging::NAME);

@@ -20,6 +20,14 @@ pub struct Counts {
     pub cancelled: usize,
 }
 
+impl FromIterator<NodeStatus> for Counts {
+    fn from_iter<I: IntoIterator<Item = NodeStatus>>(ends: I) -> Self {
+        let mut counts = Self::default();
+        ends.into_iter().for_each(|end| *counts.of(end) += 1);
+        counts
+    }
+}
+
 impl Counts {
     pub fn of(&mut self, status: NodeStatus) -> &mut usize {
         match status {
@@ -160,26 +168,30 @@ pub enum Event {
         text: String,
     },
     /// The last event, sent when the results lie in their place, or it is clear that they will not: its exit code is that of the process.
-    RunFinished {
-        /// The run's id; absent where only orders were worked off.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        run: Option<String>,
-        #[serde(flatten)]
-        counts: Counts,
-        exit_code: u8,
-        elapsed_ms: u64,
-        /// The folder of results, where there is one.
-        results: Option<PathBuf>,
-        /// The trial that is best in a sweep's objective: the metrics are its.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        best: Option<String>,
-        /// By stage and path, such as `evaluate.ner.span_f1`; an undefined one is null.
-        metrics: Scores,
-        /// What the metrics are to be read with.
-        caveats: Vec<Caveat>,
-        /// What went wrong, in stages and after them.
-        errors: Vec<RunError>,
-    },
+    RunFinished(Finished),
+}
+
+/// What a run came to, for the last event.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Finished {
+    /// The run's id; absent where only orders were worked off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    #[serde(flatten)]
+    pub counts: Counts,
+    pub exit_code: u8,
+    pub elapsed_ms: u64,
+    /// The folder of results, where there is one.
+    pub results: Option<PathBuf>,
+    /// The trial that is best in a sweep's objective: the metrics are its.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub best: Option<String>,
+    /// By stage and path, such as `evaluate.ner.span_f1`; an undefined one is null.
+    pub metrics: Scores,
+    /// What the metrics are to be read with.
+    pub caveats: Vec<Caveat>,
+    /// What went wrong, in stages and after them.
+    pub errors: Vec<RunError>,
 }
 
 /// Something that went wrong in a run.

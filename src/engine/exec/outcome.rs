@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::event::{Counts, RunError};
+use super::event::{Counts, Finished, RunError};
 use super::node::{Because, NodeName};
 use crate::base::problem::Help;
 use crate::engine::plan::{CacheKey, Fingerprint, NodeId, Plan};
@@ -73,11 +73,15 @@ pub struct RunOutcome {
 impl RunOutcome {
     #[must_use]
     pub fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
-        for node in &self.nodes {
-            *counts.of(node.outcome.status()) += 1;
-        }
-        counts
+        self.nodes.iter().map(|node| node.outcome.status()).collect()
+    }
+
+    /// What the last event says of it, as far as the stages go.
+    #[must_use]
+    pub fn finished(&self, exit_code: u8) -> Finished {
+        let (counts, errors) = (self.counts(), self.errors());
+        let elapsed_ms = millis(self.elapsed);
+        Finished { counts, exit_code, elapsed_ms, errors, ..Finished::default() }
     }
 
     /// What went wrong in its stages.

@@ -51,7 +51,7 @@ impl Latest {
             stages.entry(node.stage.clone()).or_default().extend(node.key);
         }
         self.run.clone_from(&run.id);
-        if run.single_trials {
+        if run.asked.single_trials {
             for (stage, keys) in stages {
                 let known = self.stages.entry(stage).or_default();
                 known.extend(keys);

@@ -95,11 +95,11 @@ fn latest_attempts<'a>(
             keys.extend(&used.keys);
         }
         for (stage, (complete, keys)) in stages {
-            for changes in [None, Some(run.overrides.clone())] {
+            for changes in [None, Some(run.asked.overrides.clone())] {
                 let known =
                     latest.entry((run.file.clone(), changes, stage.to_owned())).or_default();
                 // A run of single trials says nothing of the others.
-                let replaces = complete && !run.single_trials;
+                let replaces = complete && !run.asked.single_trials;
                 known.retain(|earlier| !replaces && !earlier.keys.is_subset(&keys));
                 let (run, started) = (run.id.clone(), run.moment());
                 known.push(Attempt { run, started, keys: keys.clone() });
@@ -133,8 +133,9 @@ pub fn collect_runs(
         attempts.values().flatten().map(|attempt| attempt.run.as_str()).collect();
     // Those that came to nothing too.
     let runs = || records.runs.iter().map(|(run, _)| run);
-    let places = runs()
-        .flat_map(|run| [None, Some(&run.overrides)].map(|changes| ((&run.file, changes), run)));
+    let places = runs().flat_map(|run| {
+        [None, Some(&run.asked.overrides)].map(|changes| ((&run.file, changes), run))
+    });
     let last: BTreeMap<_, _> = places.collect();
     needed.extend(
         last.into_iter()
@@ -171,8 +172,8 @@ impl OldRun {
             id: run.id.clone(),
             experiment: run.experiment.clone(),
             file: run.file.clone(),
-            command: run.command.clone(),
-            overrides: run.overrides.clone(),
+            command: run.asked.command.clone(),
+            overrides: run.asked.overrides.clone(),
             status: run.status,
             started: run.started.clone(),
             bytes: size_of(&folder_of(store, &run.id)),

@@ -7,15 +7,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::plan::CacheKey;
 
-/// What a run was asked for.
-#[derive(Debug, Clone, Default)]
+/// What a run was asked for. The records of old programs lack some of it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Asked {
     /// The command line, as one would type it.
     pub command: String,
     pub overrides: Changes,
     /// The name of the folder of its results in `outputs/`.
     pub results: String,
-    /// Whether only some trials of a sweep were asked for.
+    /// Only some trials of a sweep were asked for.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub single_trials: bool,
 }
 
@@ -146,17 +148,8 @@ pub struct RunFile {
     pub file: PathBuf,
     /// The version of the program.
     pub program: String,
-    /// The command line, as one would type it.
-    #[serde(default)]
-    pub command: String,
-    #[serde(default)]
-    pub overrides: Changes,
-    /// The name of the folder of its results in `outputs/`.
-    #[serde(default)]
-    pub results: String,
-    /// Only some trials of a sweep were asked for.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub single_trials: bool,
+    #[serde(flatten)]
+    pub asked: Asked,
     pub status: RunStatus,
     /// In UTC, as in `2026-11-24T18:22:15.000Z`, so that text order is time order.
     pub started: String,
@@ -174,8 +167,8 @@ impl RunFile {
         MadeBy {
             run: self.id.clone(),
             program: self.program.clone(),
-            command: self.command.clone(),
-            overrides: self.overrides.clone(),
+            command: self.asked.command.clone(),
+            overrides: self.asked.overrides.clone(),
         }
     }
 

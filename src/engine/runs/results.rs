@@ -172,6 +172,15 @@ impl Results {
         })
     }
 
+    /// Whether a stage belongs to the run of a trial.
+    ///
+    /// * `trial`: its place in [`trials`](Self::trials)
+    #[must_use]
+    pub fn ran(&self, trial: usize, stage: &str) -> bool {
+        let mut nodes = self.stages.iter().zip(&self.trials[trial].nodes);
+        nodes.any(|(known, node)| *known.name == *stage && node.is_some())
+    }
+
     /// Whether any stage of a trial has made something for people.
     #[must_use]
     pub fn has_results(&self, trial: &TrialResults) -> bool {

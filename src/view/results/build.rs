@@ -5,8 +5,9 @@ use std::path::Path;
 
 use super::contents::{Contents, Item, Source, part_of};
 use super::error::PublishError;
+use super::places::{BEST, FIRST};
 use super::{pictures, tables};
-use crate::engine::plan::{SweepShape, Trial};
+use crate::engine::plan::{Objective, SweepShape, Trial};
 use crate::engine::runs::{Results, TrialResults, TrialStatus};
 use crate::engine::stage::Scores;
 use crate::engine::store::Store;
@@ -96,8 +97,13 @@ impl Making<'_> {
             self.write_experiment(Part::Trial(&done.trial, None)).map_err(io)?;
         }
         let Some(row) = chosen(shape, &points) else {
-            let is_done = points.iter().any(|point| point.done().next().is_some());
-            made.warnings.extend(shape.objective.as_ref().filter(|_| is_done).map(|objective| {
+            // A stage that was not asked for leaves nothing undefined.
+            let is_scored = |objective: &Objective| {
+                let (stage, _) = objective.path();
+                points.iter().flat_map(PointRows::done).any(|row| results.ran(row.index, stage))
+            };
+            let undefined = shape.objective.as_ref().filter(|objective| is_scored(objective));
+            made.warnings.extend(undefined.map(|objective| {
                 format!(
                     "the objective `{}` is undefined in every trial, so none is the best and there is no `best/`",
                     objective.metric
@@ -106,7 +112,7 @@ impl Making<'_> {
             return Ok(());
         };
         let of = &results.trials[row.index];
-        let name = if shape.objective.is_some() { "best" } else { "first" };
+        let name = if shape.objective.is_some() { BEST } else { FIRST };
         made.contents.add_part(name.to_owned(), files(results, of, true));
         self.write_experiment(Part::Trial(&of.trial, Some(name))).map_err(io)?;
         let label = format!("{}\n", row.label);
@@ -122,7 +128,7 @@ impl Making<'_> {
             Part::Trial(trial, None) => part_of(&trial.label),
             Part::Trial(_, Some(folder)) => folder.to_owned(),
         };
-        let results = self.store.outputs().canonicalize()?.join(&self.results.run.results);
+        let results = self.store.outputs().canonicalize()?.join(&self.results.run.asked.results);
         let (text, pins) = (self.again)(part, &results.join(&inside));
         let folder = self.folder.join(inside);
         std::fs::create_dir_all(&folder)?;

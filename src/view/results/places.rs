@@ -14,6 +14,19 @@ use crate::engine::plan::{NodeId, Plan};
 use crate::engine::runs::{RunFile, publications};
 use crate::engine::store::{DigestMemo, Store};
 
+/// The folders of a sweep's results in which those of the trial lie that stands for the others: with an objective, and without one.
+pub(super) const BEST: &str = "best";
+pub(super) const FIRST: &str = "first";
+
+/// The folder of a trained model among the results in `folder`: the experiment's own, else that of the trial that stands for a sweep. Results may
+/// have been copied elsewhere, without the records of their run, so that their names are all there is to go by.
+#[must_use]
+pub fn model_in(folder: &Path) -> Option<PathBuf> {
+    let of_trials = [BEST, FIRST].map(|trial| folder.join(trial));
+    let folders = std::iter::once(folder.to_owned()).chain(of_trials);
+    folders.map(|folder| folder.join("model")).find(|model| model.is_dir())
+}
+
 /// Says before anything runs whether the results will have a place.
 ///
 /// * `results`: the name of their folder in `outputs`
@@ -126,7 +139,7 @@ pub fn unpublished(plan: &Plan, store: &Store) -> HashSet<NodeId> {
 /// The results folder of a run's experiment where it holds results, for who has published nothing.
 #[must_use]
 pub fn earlier(store: &Store, run: &RunFile) -> Option<PathBuf> {
-    let folder = store.outputs().join(&run.results);
-    let is_ours = owner_of(store, &run.results)? == run.file.to_string_lossy();
+    let folder = store.outputs().join(&run.asked.results);
+    let is_ours = owner_of(store, &run.asked.results)? == run.file.to_string_lossy();
     (is_ours && folder.is_dir()).then_some(folder)
 }

@@ -106,10 +106,10 @@ pub struct Task<'a> {
 pub fn publish(task: Task<'_>) -> Result<Option<Published>, PublishError> {
     let Task { results, store, .. } = task;
     let run = &results.run;
-    if run.single_trials {
+    if run.asked.single_trials {
         return Ok(None);
     }
-    check_place(store, &run.results, &run.file)?;
+    check_place(store, &run.asked.results, &run.file)?;
     let in_part = results.sweep.is_none() && run.status == RunStatus::Failed;
     let mut trials: Vec<&TrialResults> = results.trials.iter().collect();
     trials.retain(|trial| trial.status == TrialStatus::Done || in_part);
@@ -117,11 +117,11 @@ pub fn publish(task: Task<'_>) -> Result<Option<Published>, PublishError> {
         return Ok(None);
     }
     let lock = lock(task)?;
-    let known = publications(store, &run.results);
-    let target = Target::new(store, &run.results, &known, lock.is_real());
+    let known = publications(store, &run.asked.results);
+    let target = Target::new(store, &run.asked.results, &known, lock.is_real());
     let latest = known.last().map(|(_, latest)| latest);
     let wanted = Publication {
-        folder: run.results.clone(),
+        folder: run.asked.results.clone(),
         number: latest.map_or(1, |latest| latest.number + 1),
         experiment: run.file.to_string_lossy().into_owned(),
         keys: trials.iter().map(|of| (of.trial.label.to_string(), results.keys(of))).collect(),
@@ -173,11 +173,11 @@ fn lock(task: Task<'_>) -> Result<ResultsLock, PublishError> {
     let (begun, was_cancelled) = (Instant::now(), cancel.is_cancelled());
     let mut is_said = false;
     loop {
-        if let Some(lock) = ResultsLock::try_take(store, &results.run.results)? {
+        if let Some(lock) = ResultsLock::try_take(store, &results.run.asked.results)? {
             return Ok(lock);
         }
         if cancel.is_cancelled() && !was_cancelled {
-            let folder = store.outputs().join(&results.run.results);
+            let folder = store.outputs().join(&results.run.asked.results);
             return Err(PublishError::Interrupted { folder });
         }
         if !is_said && begun.elapsed() > PATIENCE {

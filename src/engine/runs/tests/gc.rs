@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
+use super::{key, node};
 use crate::engine::plan::CacheKey;
 use crate::engine::runs::gc::remove_all_but;
 use crate::engine::runs::old::keys_of_latest_runs;
@@ -18,10 +19,6 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// Three entries of 100 bytes, of which runs used `a` last, then `b`, then `c`.
 struct Used {
     case: Case,
-}
-
-fn key(text: &str) -> CacheKey {
-    fingerprint("copy", text).key()
 }
 
 fn later(days: u32) -> SystemTime {
@@ -79,17 +76,7 @@ impl Used {
     ) {
         let set = set.iter().map(|set| (*set).to_owned()).collect();
         let asked = Asked { overrides: Changes { set, ..Changes::default() }, ..Asked::default() };
-        let node = RunNode {
-            stage: "corpus".into(),
-            label: String::new(),
-            kind: "copy".into(),
-            key: Some(key(text)),
-            outcome,
-            elapsed_ms: None,
-            error: None,
-            earlier_errors: Vec::new(),
-            warm_start,
-        };
+        let node = RunNode { warm_start, ..node("corpus", text, outcome) };
         let record = self.begin(later(days), &asked);
         record.finish(RunStatus::Done, 0, 1, vec![node], |_| None).expect("writable");
     }

@@ -2,28 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use super::{key, node};
 use crate::engine::plan::{CacheKey, Lookup};
 use crate::engine::runs::*;
 use crate::engine::store::Store;
 use crate::engine::store::test_support::*;
-
-fn key(stage: &str) -> CacheKey {
-    fingerprint("copy", stage).key()
-}
-
-fn node(stage: &str, text: &str, outcome: NodeStatus) -> RunNode {
-    RunNode {
-        stage: stage.into(),
-        label: String::new(),
-        kind: "copy".into(),
-        key: Some(key(text)),
-        outcome,
-        elapsed_ms: None,
-        error: None,
-        earlier_errors: Vec::new(),
-        warm_start: None,
-    }
-}
 
 fn file(case: &Case) -> PathBuf {
     case.path().join("experiments/tiny.toml")
