@@ -27,7 +27,7 @@ use crate::text::{Corpus, EncodedSplit, LabelSet, Split};
 use crate::training::{self, ModelEngine, SavedStates, Storage, TrainError, Trained};
 
 pub use crate::training::Recipe;
-pub use memory::memory;
+use memory::memory;
 pub use speed::{Speed, SpeedSource, Speeds};
 
 crate::inputs! {

@@ -11,9 +11,11 @@ use std::time::Duration;
 use crate::app::tools::Workload;
 use crate::base::disk::regular;
 use crate::engine::plan::{Forecast, NodeForecast, NodeId, Plan, Reason};
-use crate::engine::stage::{Circumstances, Cost, Facts, InputFacts, Memory, Part, Time};
+use crate::engine::stage::{Circumstances, Cost, Facts, InputFacts, Memory, Part, Stage, Time};
 use crate::engine::store::Store;
 use crate::stages;
+use crate::stages::artifacts::known;
+use crate::stages::train::{DATA, MODEL};
 use crate::view::format;
 
 /// Asks the stages of a plan what they will take, in view of what is known of their inputs.
@@ -213,8 +215,16 @@ pub fn warning(plan: &Plan, id: NodeId, store: &Store) -> Option<String> {
 
 /// What to say of a measurement for which there is not enough.
 pub fn warning_of_bench(workload: &Workload) -> Option<String> {
-    let text = too_much(&workload.memory()?, available()?)?;
+    let text = too_much(&memory_of(workload)?, available()?)?;
     Some(format!("warning: the measurement {text}\n"))
+}
+
+/// What the kind says of a training like it.
+fn memory_of(workload: &Workload) -> Option<Memory> {
+    let model = known::of_encoder(&workload.encoder);
+    let data = known::of_max_length(workload.longest()?);
+    let here = Circumstances { threads: 1, speeds: &(), saved: &[] };
+    Stage::cost(&workload.recipe, InputFacts(&[(MODEL, &model), (DATA, &data)]), here)?.memory
 }
 
 fn too_much(memory: &Memory, available: u64) -> Option<String> {
@@ -257,7 +267,7 @@ mod tests {
             warning.is_some_and(|text| text.contains("lower `batch_size`")),
             cfg!(target_os = "linux")
         );
-        let needed = workload(None).memory().expect("its texts are made up").bytes();
+        let needed = memory_of(&workload(None)).expect("its texts are made up").bytes();
         assert_eq!(
             warning_of_bench(&workload(None)).is_some(),
             available().is_some_and(|there| needed > there)

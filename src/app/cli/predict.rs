@@ -32,8 +32,9 @@ pub fn run(arguments: &Predict) -> Result<Outcome, Failure> {
         .num_threads(arguments.threads.map_or(0, |threads| threads as usize))
         .build()
         .map_err(|error| Failure::failed(format!("threads cannot be started: {error}")))?;
+    let folder = view::model_in(&arguments.model).unwrap_or_else(|| arguments.model.clone());
     let mut predictor =
-        pool.install(|| Predictor::open(&arguments.model)).map_err(|error| not_opened(&error))?;
+        pool.install(|| Predictor::open(&folder)).map_err(|error| not_opened(&error))?;
     set_thresholds(&mut predictor, &arguments.threshold)?;
     let mut lines = Lines::new(input, arguments.field.as_deref());
     let field = arguments.field.as_deref().unwrap_or("text");

@@ -12,7 +12,6 @@ use crate::base::disk::regular;
 use crate::base::median::median;
 use crate::base::problem::Problem;
 use crate::base::rng::Rng;
-use crate::engine::stage::Memory;
 use crate::nn::{EncoderSpec, JointModel, Part, Pass, StepProducts, Workspace};
 use crate::stages::artifacts::known::Sizes;
 use crate::stages::artifacts::{Artifact as _, Encoded};
@@ -57,12 +56,10 @@ impl Workload {
         })
     }
 
-    /// What it takes of the machine; of real texts nobody knows beforehand how long they are.
+    /// How many tokens a text has at most; of real ones nobody knows beforehand.
     #[must_use]
-    pub fn memory(&self) -> Option<Memory> {
-        let length = self.length.unwrap_or(SYNTHETIC_LENGTH);
-        let sizes = Sizes::of(&self.encoder);
-        self.data.is_none().then(|| train::memory(&sizes, &self.recipe, length))
+    pub fn longest(&self) -> Option<usize> {
+        self.data.is_none().then(|| self.length.unwrap_or(SYNTHETIC_LENGTH))
     }
 }
 

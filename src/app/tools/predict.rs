@@ -15,7 +15,6 @@ use crate::text::{
     EncodedSplit, Entity, LabelSet, TextTokenizer, TokenizedText, TokenizerError, spans,
 };
 use crate::training::{self, CpuEngine};
-use crate::view;
 
 /// A trained model ready to tag texts.
 pub struct Predictor {
@@ -77,7 +76,7 @@ pub enum OpenError {
 }
 
 impl Predictor {
-    /// Opens a model's folder, or a results folder with a `model` in it; of a sweep's that is the one in `best/`, or in `first/`. Every file is held against its digest; on all threads of the current
+    /// Opens a model's folder. Every file is held against its digest; on all threads of the current
     /// pool.
     ///
     /// # Errors
@@ -92,8 +91,6 @@ impl Predictor {
             }
             Err(_) => return Err(OpenError::Missing { folder: folder.to_owned() }),
         }
-        let inner = view::model_in(folder);
-        let folder = inner.as_deref().unwrap_or(folder);
         if !Checkpoint::is_one(folder) {
             // Of what is in a folder that may not be entered, nobody knows whether it is there.
             let entered = folder.join(".").symlink_metadata();
