@@ -25,6 +25,7 @@ const BEHIND: &[(&str, &[&str])] = &[
         ],
     ),
     ("caveats", &["stages/corpus_caveats.rs"]),
+    ("command", &["stages/command.rs", "stages/command"]),
     ("initial_weights", &["nn/initialise.rs", "base/rng.rs", "stages/init_model.rs"]),
     (
         "jsonl",

@@ -5,6 +5,7 @@ use crate::engine::stage::CodeVersion;
 
 pub const ALIGNMENT: CodeVersion = CodeVersion { part: "alignment", version: 3 };
 pub const CAVEATS: CodeVersion = CodeVersion { part: "caveats", version: 1 };
+pub const COMMAND: CodeVersion = CodeVersion { part: "command", version: 1 };
 pub const INITIAL_WEIGHTS: CodeVersion = CodeVersion { part: "initial_weights", version: 1 };
 pub const JSONL: CodeVersion = CodeVersion { part: "jsonl", version: 3 };
 pub const METRICS: CodeVersion = CodeVersion { part: "metrics", version: 4 };
@@ -19,6 +20,7 @@ pub const TRAINING: CodeVersion = CodeVersion { part: "training", version: 3 };
 pub const ALL: &[CodeVersion] = &[
     ALIGNMENT,
     CAVEATS,
+    COMMAND,
     INITIAL_WEIGHTS,
     JSONL,
     METRICS,

@@ -3,6 +3,7 @@
 mod advice;
 mod bench;
 mod check;
+mod command;
 #[path = "../common/mod.rs"]
 #[allow(dead_code, reason = "shared with other tests")]
 mod common;

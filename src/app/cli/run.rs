@@ -141,7 +141,11 @@ fn execute(
     for text in &plan.warnings {
         listener.event(&Event::Warning { text: text.to_string() });
     }
-    let options = Options { verify: view::unpublished(plan, &project.store), ..options.clone() };
+    let options = Options {
+        verify: view::unpublished(plan, &project.store),
+        logs: Some(record.folder().to_owned()),
+        ..options.clone()
+    };
     let outcome = match exec::execute(plan, &project.store, &options, &listener, &signals.cancel) {
         Ok(outcome) => outcome,
         Err(error) => {

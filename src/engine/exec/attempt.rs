@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -77,9 +77,12 @@ impl Job<'_> {
         // Whoever asks for the work to be done again does not want it to begin at its own end.
         let warm_start = order.warm_start.filter(|_| order.existing != Existing::Outdated);
         let warm_start = warm_start.map(|warm_start| store.saved_state(&warm_start));
+        let saved_state = store.saved_state(&order.key);
         let context = Context {
             output,
-            saved_state: &store.saved_state(&order.key),
+            saved_state: &saved_state,
+            folder: order.file.parent().unwrap_or(Path::new("")),
+            log: &self.log(&saved_state),
             warm_start: warm_start.as_deref(),
             previous: &|| {
                 self.setting.known.previous(&order.file, &order.name.stage, &order.fingerprint)
@@ -92,6 +95,16 @@ impl Job<'_> {
         };
         catch_unwind(AssertUnwindSafe(|| order.instance.run(&folders, &context)))
             .unwrap_or_else(|payload| Err(panic_error(payload.as_ref())))
+    }
+
+    /// The file for what other programs print.
+    fn log(&self, saved_state: &Path) -> PathBuf {
+        let (NodeName { stage, label, .. }, key) = (&self.order.name, self.order.key.short());
+        match &self.setting.options.logs {
+            Some(folder) if label.is_empty() => folder.join(format!("{stage}.log")),
+            Some(folder) => folder.join(format!("{stage}-{key}.log")),
+            None => saved_state.join("output.log"),
+        }
     }
 
     /// What it means that the stage came back with an error.

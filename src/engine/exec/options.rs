@@ -1,6 +1,7 @@
 //! How a run is carried out; nothing of it enters a key.
 
 use std::collections::{BTreeSet, HashSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -27,6 +28,8 @@ pub struct Options {
     pub saved_states: SavedStates,
     /// Nodes whose entries are read even where nothing else needs them: the caller is about to publish what they hold.
     pub verify: HashSet<NodeId>,
+    /// Where what other programs print is kept; without, in the folder of the saved state, which goes when the stage has succeeded.
+    pub logs: Option<PathBuf>,
 }
 
 /// What becomes of a node's saved state once its entry is complete.
@@ -50,6 +53,7 @@ impl Default for Options {
             rerun: BTreeSet::new(),
             saved_states: SavedStates::default(),
             verify: HashSet::new(),
+            logs: None,
         }
     }
 }

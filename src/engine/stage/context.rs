@@ -66,6 +66,10 @@ pub struct Context<'a> {
     /// the difference.
     /// It may be in an older format, or incomplete in any other way, and must decide nothing of the output.
     pub previous: &'a (dyn Fn() -> Option<PathBuf> + Sync),
+    /// That of the experiment's file.
+    pub folder: &'a Path,
+    /// The file for what other programs print. Its folder may not exist yet.
+    pub log: &'a Path,
     /// For rebuildable files shared by all stages.
     pub cache: &'a Path,
     pub device: Device,

@@ -26,7 +26,7 @@ pub fn require(folder: &Path, name: &str) -> Result<PathBuf, StageError> {
 ///
 /// # Errors
 /// When it is something else, or nobody may look.
-pub(super) fn present(path: &Path) -> Result<bool, StageError> {
+pub fn present(path: &Path) -> Result<bool, StageError> {
     match path.metadata().and_then(|metadata| regular::check(&metadata)) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),

@@ -5,6 +5,7 @@
 //!
 //! Nothing written here holds a clock, a host or a path, except files that the type declares volatile.
 
+mod any_files;
 mod backbone;
 mod checkpoint;
 mod corpus;
@@ -16,6 +17,7 @@ mod heads;
 pub mod known;
 mod seal;
 
+pub use any_files::Files;
 pub use backbone::Backbone;
 pub use checkpoint::Checkpoint;
 pub use corpus::{CorpusFiles, CorpusWriter};

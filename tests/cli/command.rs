@@ -1,0 +1,186 @@
+//! Programs as stages.
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use crate::world::{World, snapshot};
+
+const FILE: &str = "experiments/tool.toml";
+
+/// A folder with an experiment of one stage, which runs a script in a shell.
+fn world(script: &str, more: &str) -> World {
+    let world = World::empty();
+    write(&world, script, more);
+    world
+}
+
+fn write(world: &World, script: &str, more: &str) {
+    let stage = "[stage.tool]\nkind = \"command\"\nrun = [\"sh\", \"tool.sh\", \"{out}\"]";
+    let text = format!("version = 1\n{stage}\nsources = [\"tool.sh\"]\n{more}\n");
+    world.write(FILE, text);
+    world.write("experiments/tool.sh", script);
+}
+
+/// The only file of a name in the store.
+fn stored(world: &World, name: &str) -> String {
+    let mut found = Vec::new();
+    for prefix in world.names("outputs/store").iter().filter(|name| name.len() == 2) {
+        for key in world.names(&format!("outputs/store/{prefix}")) {
+            let text = world.read_if_there(&format!("outputs/store/{prefix}/{key}/{name}"));
+            found.extend(Some(text).filter(|text| !text.is_empty()));
+        }
+    }
+    assert_eq!(found.len(), 1, "{found:?}");
+    found.remove(0)
+}
+
+#[test]
+fn what_a_program_writes_is_the_result_and_what_it_prints_is_in_the_runs_folder() {
+    let world = world("echo said; echo complained >&2; echo made > $1/made", "");
+    let shot = world.pipeline(["run", FILE]);
+    assert_eq!(shot.code, Some(0), "{shot}");
+    assert_eq!(stored(&world, "made"), "made\n");
+    let log = world.read(&format!("outputs/runs/{}/tool.log", world.latest_run()));
+    assert_eq!(log, "said\ncomplained\n");
+}
+
+#[test]
+fn a_program_runs_again_when_one_of_its_sources_has_changed_and_not_before() {
+    let world = world("echo ran >> ../count; touch $1/made", "");
+    for _ in 0..2 {
+        assert_eq!(world.pipeline(["run", FILE]).code, Some(0));
+    }
+    assert_eq!(world.read("count"), "ran\n");
+    write(&world, "echo again >> ../count; touch $1/made", "");
+    assert_eq!(world.pipeline(["run", FILE]).code, Some(0));
+    assert_eq!(world.read("count"), "ran\nagain\n");
+}
+
+#[test]
+fn a_program_reads_what_another_stage_has_left() {
+    let script = "echo one > $1/words";
+    let second = "[stage.second]\nkind = \"command\"\nwords = \"@tool\"\n\
+                  run = [\"cp\", \"{in.words}/words\", \"{out}/copy\"]";
+    let world = world(script, second);
+    assert_eq!(world.pipeline(["run", FILE]).code, Some(0));
+    assert_eq!(stored(&world, "copy"), "one\n");
+}
+
+#[test]
+fn a_program_gets_the_variables_that_it_is_given_and_no_others() {
+    let world = world(
+        "env | sort | grep -v -e PWD -e SHLVL -e ^_= | cut -d= -f1 > $1/names; echo $SET > $1/set",
+        "env = [\"KEPT\", \"SET=here\", \"NOWHERE\"]",
+    );
+    let mut command = world.command(["run", FILE]);
+    command
+        .env("KEPT", "1")
+        .env("SECRET", "2")
+        .env("HOME", "/")
+        .env("PATH", "/usr/bin:/bin")
+        .env_remove("TMPDIR");
+    assert_eq!(world.shot("run", &mut command).code, Some(0));
+    assert_eq!(stored(&world, "names"), "HOME\nKEPT\nPATH\nSET\n");
+    assert_eq!(stored(&world, "set"), "here\n");
+}
+
+#[test]
+fn a_program_that_fails_says_its_last_lines_and_leaves_nothing() {
+    let world = world("for i in $(seq 20); do echo row: $i; done; exit 3", "");
+    snapshot!(world.pipeline(["run", FILE]));
+    assert!(world.pipeline(["plan", FILE, "--check"]).code == Some(3));
+}
+
+#[test]
+fn a_program_that_is_not_there_is_said_to_be() {
+    let world = World::empty();
+    world.write(
+        FILE,
+        "version = 1\n[stage.tool]\nkind = \"command\"\nrun = [\"no-such-program\"]\n",
+    );
+    snapshot!(world.pipeline(["run", FILE]));
+}
+
+#[test]
+fn mistakes_in_arguments_and_variables_are_found_before_anything_runs() {
+    let world = world("touch ../ran", "env = [\"=1\"]");
+    let run = "run = [\"awk\", \"{print}\", \"{in.words}\", \"{out\"]";
+    let text = world.read(FILE).replace("run = [\"sh\", \"tool.sh\", \"{out}\"]", run);
+    world.write(FILE, text);
+    snapshot!(world.pipeline(["run", FILE]));
+    assert!(!world.path("ran").exists());
+}
+
+#[test]
+fn an_input_that_is_not_wired_is_pointed_at() {
+    let world = World::empty();
+    world.write(
+        FILE,
+        "version = 1\n[stage.tool]\nkind = \"command\"\nrun = [\"cat\", \"{in.words}\"]\n",
+    );
+    snapshot!(world.pipeline(["check", FILE]));
+}
+
+#[test]
+fn looking_at_an_experiment_starts_no_program() {
+    let world = world("touch ../ran", "");
+    for command in ["check", "plan", "show", "graph"] {
+        assert_eq!(world.pipeline([command, FILE]).code, Some(0), "{command}");
+    }
+    assert_eq!(world.pipeline(["check", "--data", FILE]).code, Some(0));
+    assert!(!world.path("ran").exists());
+}
+
+#[test]
+fn an_interruption_ends_the_program_and_all_that_it_started() {
+    let world = world("sleep 600 & echo $! > ../child; echo $$ > ../parent; wait", "");
+    let mut run = world.process(["run", FILE]);
+    let mut run = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
+    let begun = Instant::now();
+    while world.read_if_there("parent").is_empty() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "the program never began");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let told = std::process::Command::new("kill").arg(run.id().to_string()).status();
+    assert!(told.expect("kill runs").success());
+    assert_eq!(run.wait().expect("ends").code(), Some(130));
+    for file in ["child", "parent"] {
+        let process = format!("/proc/{}/stat", world.read(file).trim());
+        let state = std::fs::read_to_string(process).unwrap_or_default();
+        assert!(state.is_empty() || state.contains(") Z "), "{file} lives on: {state}");
+    }
+}
+
+/// `mini.toml` with a corpus that a shell has made of its own.
+fn cleaned(script: &str) -> World {
+    let world = World::new();
+    let clean = format!(
+        "kind = \"command\"\noutput = \"corpus\"\ncorpus = \"@corpus\"\nrun = [\"sh\", \"-c\", '{script}']"
+    );
+    let wires = "[stage.init_model]\ncorpus = \"@clean\"\n[stage.tokenize]\ncorpus = \"@clean\"";
+    world.child("cleaned", &format!("[stage.clean]\n{clean}\n{wires}\n"));
+    world
+}
+
+#[test]
+fn a_model_is_trained_on_the_corpus_that_a_program_has_made_of_another() {
+    let world = cleaned("cp {in.corpus}/train.jsonl {in.corpus}/validation.jsonl {out}");
+    let shot = world.pipeline(["run", "experiments/cleaned.toml"]);
+    assert_eq!(shot.code, Some(0), "{shot}");
+    let world = cleaned("cp {in.corpus}/*.jsonl {out}");
+    assert_eq!(world.pipeline(["run", "experiments/cleaned.toml", "--quiet"]).code, Some(0));
+}
+
+#[test]
+fn a_corpus_without_its_file_or_with_bad_lines_is_refused() {
+    let run = |script| cleaned(script).pipeline(["run", "experiments/cleaned.toml", "clean"]);
+    snapshot!(run("true"), run("echo words > {out}/train.jsonl"));
+}
+
+#[test]
+fn what_leaves_files_cannot_stand_for_a_corpus() {
+    let world = cleaned("true");
+    let text = world.read("experiments/cleaned.toml").replace("output = \"corpus\"\n", "");
+    world.write("experiments/cleaned.toml", text);
+    snapshot!(world.pipeline(["check", "experiments/cleaned.toml"]));
+}
