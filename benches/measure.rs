@@ -17,7 +17,9 @@ use pipeline::engine::store::Store;
 use pipeline::nn::{ComposedModel, EncoderSpec, JointModel};
 use pipeline::stages;
 use pipeline::tasks::{self, Task};
-use pipeline::text::{EncodedSplit, Example, LabelSet, Templates, TextTokenizer, train_tokenizer};
+use pipeline::text::{
+    CorpusTasks, EncodedSplit, Example, LabelSet, Templates, TextTokenizer, train_tokenizer,
+};
 use pipeline::training::{
     self, CandleEngine, CpuEngine, Data, Engine, Recipe, Row, StateVector, Storage,
 };
@@ -109,7 +111,8 @@ fn composed() -> Value {
     let types: Vec<String> = (0..LABELS / 2).map(|kind| kind.to_string()).collect();
     let labels = LabelSet::of(types.iter().map(String::as_str));
     let recipe = Recipe { epochs: 1, batch_size: BATCH, ..Recipe::default() };
-    let data = Data { train: &split, validation: None, labels: &labels };
+    let data =
+        Data { train: &split, validation: None, labels: &labels, tasks: &CorpusTasks::default() };
     let engine: &mut dyn Engine = &mut engine;
     let trained = training::train(engine, data, &recipe, Storage::default(), &()).expect("steps");
     let seconds = trained.timings[WARM_UP..].iter().map(|timing| timing.seconds).collect();
@@ -259,7 +262,12 @@ fn curve(what: &str, spec: EncoderSpec, examples: &[Example], recipe: &Recipe) -
         JointModel::new_random(spec, &tasks::heads(&tasks::joint(labels.len())), &Rng::new(42))
             .expect("memory");
     let run = |engine: &mut dyn Engine| {
-        let data = Data { train: &split, validation: None, labels: &labels };
+        let data = Data {
+            train: &split,
+            validation: None,
+            labels: &labels,
+            tasks: &CorpusTasks::default(),
+        };
         let trained =
             training::train(engine, data, recipe, Storage::default(), &()).expect("a training");
         let mut weights = Vec::new();
@@ -268,7 +276,7 @@ fn curve(what: &str, spec: EncoderSpec, examples: &[Example], recipe: &Recipe) -
             Ok(())
         });
         exported.expect("weights");
-        (trained.history, weights)
+        (trained.history.rows, weights)
     };
     let (composed, composed_weights) =
         run(&mut CandleEngine::new(&model, &Device::Cpu, DType::F32).expect("a CPU"));

@@ -11,7 +11,9 @@ use pipeline::engine::spec::{Experiment, Overrides};
 use pipeline::nn::{EncoderSpec, JointModel, StepProducts};
 use pipeline::stages;
 use pipeline::tasks;
-use pipeline::text::{EncodedSplit, Example, LabelSet, Templates, TextTokenizer, train_tokenizer};
+use pipeline::text::{
+    CorpusTasks, EncodedSplit, Example, LabelSet, Templates, TextTokenizer, train_tokenizer,
+};
 use pipeline::training::{self, CandleEngine, CpuEngine, Data, Engine, Recipe, Storage};
 
 fn main() {
@@ -48,7 +50,7 @@ fn tiny() -> (JointModel, EncodedSplit, LabelSet) {
 /// A training of one step.
 fn step(engine: &mut dyn Engine, split: &EncodedSplit, labels: &LabelSet) {
     let recipe = Recipe { epochs: 1, batch_size: split.len(), ..Recipe::default() };
-    let data = Data { train: split, validation: None, labels };
+    let data = Data { train: split, validation: None, labels, tasks: &CorpusTasks::default() };
     black_box(training::train(engine, data, &recipe, Storage::default(), &()).expect("a step"));
 }
 

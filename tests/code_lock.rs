@@ -26,6 +26,10 @@ const BEHIND: &[(&str, &[&str])] = &[
     ),
     ("caveats", &["stages/corpus_caveats.rs"]),
     ("command", &["stages/command.rs", "stages/command"]),
+    (
+        "evaluation",
+        &["tasks/classification.rs", "tasks/predicted.rs", "stages/artifacts/evaluation.rs"],
+    ),
     ("initial_weights", &["nn/initialise.rs", "base/rng.rs", "stages/init_model.rs"]),
     (
         "jsonl",

@@ -16,11 +16,11 @@ use crate::stages::artifacts::{
     Predictions, files,
 };
 use crate::tasks::metrics::ConfusionMatrix;
-use crate::tasks::{self, Contents, classification, tagging};
+use crate::tasks::{self, Answers, Contents, tagging};
 use crate::text::{self, Corpus};
 use crate::training;
 
-/// Scores a trained model on one split: classification reports, entity-level scores as seqeval defines them (strict, `O` counted), anomaly scores as scikit-learn defines them, and every prediction as CSV. Its `loss` has no weights: every token counts, `O` too, and both tasks the same; a head that was not trained has no scores.
+/// Scores a trained model on one split: classification reports, entity-level scores as seqeval defines them (strict, `O` counted), scores of classes as scikit-learn defines them, and every prediction as CSV. Its `loss` has no weights: every token counts, `O` too, and all tasks the same; a head that was not trained has no scores, and a text without a label for a head counts in none of that head's.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Evaluate {
@@ -84,7 +84,8 @@ crate::inputs! {
 
 impl Stage for Evaluate {
     const KIND: &'static str = "evaluate";
-    const CODE: &'static [CodeVersion] = &[versions::MODEL, versions::METRICS, versions::CAVEATS];
+    const CODE: &'static [CodeVersion] =
+        &[versions::MODEL, versions::METRICS, versions::EVALUATION, versions::CAVEATS];
     type Inputs = EvaluateInputs;
     type Output = Evaluation;
 
@@ -118,7 +119,10 @@ impl Stage for Evaluate {
         if texts.is_empty() {
             return Err(no_texts(split));
         }
-        let undefined = facts::undefined_in(&Contents::of(texts), &format!("the `{split}` split"));
+        let undefined = facts::undefined_in(
+            &Contents::of(texts, &corpus.tasks),
+            &format!("the `{split}` split"),
+        );
         Ok(Survey { undefined, ..Survey::default() })
     }
 
@@ -127,6 +131,18 @@ impl Stage for Evaluate {
         if model.labels.as_ref().is_some_and(|labels| *labels != data.labels) {
             return Err(StageError::new("the model was trained on other labels than the data has").with_help(
                 "wire `data` to the `tokenize` stage that the model was trained on, or to one over texts with the same entity types",
+            ));
+        }
+        let said = model.heads.corpus_tasks();
+        let others =
+            said.heads.iter().filter_map(|head| Some((head, data.tasks.head(&head.name)?)));
+        if let Some((head, _)) = others.into_iter().find(|(head, other)| head != other) {
+            let message = format!(
+                "the model was trained on other classes of `{}` than the data has",
+                head.name
+            );
+            return Err(StageError::new(message).with_help(
+                "wire `data` to the `tokenize` stage that the model was trained on, or to one over a corpus with the same classes in the same order",
             ));
         }
         let split = text::Split::from(self.split);
@@ -152,22 +168,27 @@ impl Stage for Evaluate {
             let message = "the model gives no finite loss on these texts: its weights are spoilt, and the scores say nothing";
             context.caveat(&mut caveats, Caveat::new("loss_not_finite", tokens.len(), message));
         }
-        let scored = tasks::score(&tokens, &predicted, &data.labels);
-        let (tags, classes) = (predicted.of(tagging::NAME), predicted.of(classification::NAME));
+        let scored = tasks::score(&tokens, &predicted, &data.labels, &data.tasks.and(&said));
+        let tags = predicted.of(tagging::NAME);
+        let classes: Vec<&Answers> =
+            said.heads.iter().filter_map(|head| predicted.of(&head.name)).collect();
         let labels = data.labels.names();
         let confusion = tags.map(|tags| LabelConfusion {
             labels: labels.to_vec(),
             counts: ConfusionMatrix::of(&tokens.labels, &tags.classes, labels.len()).counts,
         });
         let examples = data.examples(split)?;
-        let said = scored.found.iter().enumerate().map(|(row, found)| Prediction {
-            class: classes.map(|answers| PredictedClass {
-                class: answers.classes[row],
-                score: answers.scores[row],
-            }),
+        let rows = scored.found.iter().enumerate().map(|(row, found)| Prediction {
+            classes: classes
+                .iter()
+                .map(|answers| PredictedClass {
+                    class: answers.classes[row],
+                    score: answers.scores[row],
+                })
+                .collect(),
             entities: tags.map(|_| found.iter().map(|span| span.entity(&data.labels)).collect()),
         });
-        let said: Vec<Prediction> = said.collect();
+        let rows: Vec<Prediction> = rows.collect();
         Evaluation::write(
             context.output,
             &Metrics {
@@ -176,7 +197,7 @@ impl Stage for Evaluate {
                 caveats: &caveats,
             },
             &report(&caveats, &scored.report(&tokens, &predicted, &data.labels)),
-            &Predictions { examples: &examples, predicted: &said, texts: self.texts },
+            &Predictions { examples: &examples, tasks: &said, predicted: &rows, texts: self.texts },
             confusion.as_ref(),
         )
     }

@@ -1,11 +1,14 @@
 //! What the kinds tell each other of their outputs before anything runs, so that mistakes which span two stages are found by `check`.
 
+use serde_json::{Map, Value};
+
 use super::splits::Fractions;
-use crate::engine::stage::{Facts, InputFacts, UndefinedMetrics};
-use crate::stages::artifacts::known::TEXTS;
-use crate::tasks::metrics::Metric;
-use crate::tasks::{self, Contents, OFFERED, Offered, Task};
-use crate::text::Split;
+use crate::engine::stage::{Facts, InputFacts, UndefinedMetrics, Which};
+use crate::stages::artifacts::known::{self, TASKS, TEXTS};
+use crate::tasks::metrics::{Metric, NAMES};
+use crate::tasks::{self, Contents};
+use crate::text::{ClassHead, CorpusTasks, Split};
+use crate::training::Recipe;
 
 /// How many tokens a model can take.
 const LONGEST: &str = "max_position_embeddings";
@@ -47,13 +50,13 @@ pub(super) fn of_fractions(fractions: &Fractions) -> Facts {
 
 /// What is known of the corpus at `port`, of what was made of it.
 pub(super) fn of_corpus(inputs: InputFacts<'_>, port: &str) -> Facts {
-    [EMPTY_SPLITS, ONLY_CLASS, TEXTS]
+    [EMPTY_SPLITS, ONLY_CLASS, TEXTS, TASKS]
         .into_iter()
         .filter_map(|fact| Some((fact.to_owned(), inputs.get(port, fact)?.clone())))
         .collect()
 }
 
-/// The class that all texts have, where that is known: 0 is normal, 1 an anomaly.
+/// The class that all texts of [`CorpusTasks::default`]'s head have, where that is known: 0 is normal, 1 an anomaly.
 const ONLY_CLASS: &str = "only_class";
 
 /// What is known of a corpus with so many normal texts and anomalies.
@@ -71,7 +74,9 @@ pub(super) fn undefined_by_classes(inputs: InputFacts<'_>, port: &str) -> Vec<Un
     let Some(class) = inputs.get(port, ONLY_CLASS).and_then(|class| class.as_u64()) else {
         return Vec::new();
     };
-    undefined_in(&Contents { texts: 1, anomalies: class, entities: 1 }, "the corpus")
+    let classes = vec![vec![1 - class.min(1), class.min(1)]];
+    let tasks = CorpusTasks::default();
+    undefined_in(&Contents { tasks, texts: 1, entities: 1, classes }, "the corpus")
 }
 
 /// The metrics that some texts leave undefined.
@@ -79,10 +84,11 @@ pub(super) fn undefined_by_classes(inputs: InputFacts<'_>, port: &str) -> Vec<Un
 /// * `name`: what to call the texts
 pub(super) fn undefined_in(contents: &Contents, name: &str) -> Vec<UndefinedMetrics> {
     let undefined = |metric: Metric| {
-        let because = format!("{name} {}", contents.lacks(metric)?);
-        Some(UndefinedMetrics { prefix: metric.name(), because, by_data: true })
+        let because = format!("{name} {}", contents.lacks(&metric)?);
+        let which = Which::Below(metric.name().to_owned());
+        Some(UndefinedMetrics { which, because, by_data: true })
     };
-    Metric::all().filter_map(undefined).collect()
+    Metric::of_tasks(&contents.tasks).into_iter().filter_map(undefined).collect()
 }
 
 /// Whether a split of what is wired to `port` is known to have no text.
@@ -91,25 +97,81 @@ pub(super) fn is_empty(inputs: InputFacts<'_>, port: &str, split: Split) -> bool
     names.is_some_and(|names| names.iter().any(|name| *name == split.to_string()))
 }
 
-/// The tasks that a model is not trained for, by their names.
+/// The tasks that a model is not trained for because of parameters: the name of each, and the parameter that says so.
 const UNTRAINED: &str = "untrained";
 
-pub(super) fn of_tasks(tasks: &[Task]) -> Facts {
-    let names = OFFERED.iter().map(|offered| offered.name);
-    let left_out: Vec<&str> = names.filter(|name| !tasks::has(tasks, name)).collect();
-    Facts::from_iter([(UNTRAINED.to_owned(), left_out.into())])
+/// What is known of a model that is trained on what is at `port`.
+pub(super) fn of_trained(recipe: &Recipe, inputs: InputFacts<'_>, port: &str) -> Facts {
+    let written = |name: &String| (name.clone(), Recipe::weight_parameter(name).1);
+    let left_out: Map<String, Value> = recipe
+        .left_out()
+        .iter()
+        .map(written)
+        .map(|(name, parameter)| (name, parameter.into()))
+        .collect();
+    let mut facts = Facts::from_iter([(UNTRAINED.to_owned(), left_out.into())]);
+    if let Some(tasks) = known::tasks(inputs, port) {
+        facts.extend(known::of_tasks(&recipe.trained(&tasks)));
+    }
+    facts
 }
 
 /// The metrics that the model at `port` leaves undefined.
 pub(super) fn undefined_metrics(inputs: InputFacts<'_>, port: &str) -> Vec<UndefinedMetrics> {
-    let Some(names) = inputs.get(port, UNTRAINED).and_then(|names| names.as_array()) else {
-        return Vec::new();
-    };
-    let untrained = OFFERED.iter().filter(|offered| names.iter().any(|name| name == offered.name));
-    let undefined = |Offered { name, scores, weight }: &Offered| UndefinedMetrics {
-        prefix: scores,
-        because: format!("the model has no head `{name}`, since its `{weight}` is 0"),
+    let none = Map::new();
+    let left_out = inputs.get(port, UNTRAINED).and_then(|names| names.as_object()).unwrap_or(&none);
+    let undefined = |(name, parameter): (&String, &Value)| UndefinedMetrics {
+        which: Which::Below(format!("{name}.")),
+        because: format!(
+            "the model has no head `{name}`, since its `{}` is 0",
+            parameter.as_str().unwrap_or_default()
+        ),
         by_data: false,
     };
-    untrained.map(undefined).collect()
+    let mut all: Vec<UndefinedMetrics> = left_out.iter().map(undefined).collect();
+    if let Some(tasks) = known::tasks(inputs, port) {
+        let names = tasks::names(&tasks);
+        all.push(UndefinedMetrics {
+            which: Which::BelowNoneOf(names.iter().map(|name| format!("{name}.")).collect()),
+            because: format!("the model has {}", heads_text(&names)),
+            by_data: false,
+        });
+        let of_two = tasks.heads.iter().filter(|head| head.classes.len() != 2);
+        all.extend(of_two.flat_map(|head| not_of_two(&head.name, head.classes.len())));
+    }
+    all
+}
+
+/// The metrics of two classes, which a head with another number of them has not.
+fn not_of_two(head: &str, classes: usize) -> impl Iterator<Item = UndefinedMetrics> {
+    let names: Vec<String> = NAMES
+        .iter()
+        .filter_map(|name| name.strip_prefix('*'))
+        .map(|name| format!("{head}{name}"))
+        .collect();
+    let known = CorpusTasks {
+        tagging: false,
+        heads: vec![ClassHead { name: head.to_owned(), classes: vec![String::new(); classes] }],
+    };
+    let because = format!(
+        "`{head}` has {classes} classes, and it is for two; `{head}.macro_f1` is for any number"
+    );
+    names
+        .into_iter()
+        .filter(move |name| Metric::named(name).is_some_and(|metric| metric.check(&known).is_err()))
+        .map(move |name| UndefinedMetrics {
+            which: Which::Below(name),
+            because: because.clone(),
+            by_data: false,
+        })
+}
+
+/// "the heads `ner` and `anomaly`"
+pub(super) fn heads_text(names: &[String]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    match quoted.split_last() {
+        None => "no head".to_owned(),
+        Some((only, [])) => format!("the head {only} alone"),
+        Some((last, others)) => format!("the heads {} and {last}", others.join(", ")),
+    }
 }

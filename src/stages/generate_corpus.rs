@@ -135,6 +135,7 @@ impl Stage for GenerateCorpus {
             tokens_per_text: None,
         }));
         facts.extend(facts::of_classes(text::classes(self.samples, self.anomaly_ratio)));
+        facts.extend(known::of_tasks(&CorpusTasks::default()));
         facts
     }
 

@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use super::versions;
 use crate::engine::stage::{Artifact as _, CodeVersion, Context, Stage, StageError};
-use crate::stages::artifacts::{Checkpoint, ClassRows, Evaluation, Figures, LabelConfusion};
-use crate::tasks::metrics::{
-    ConfusionMatrix, auroc, average_precision, precision_recall_curve, roc_curve,
-};
-use crate::tasks::{classification, tagging};
+use crate::stages::artifacts::{Checkpoint, Evaluation, Figures, LabelConfusion};
+use crate::tasks::classification::{self, Judged};
+use crate::tasks::metrics::{auroc, average_precision, precision_recall_curve, roc_curve};
+use crate::tasks::{self, tagging};
+use crate::text::ClassHead;
 use crate::training::{Row, RowSplit, epoch_losses};
 use crate::view::figures::{
     self, Confusion, EpochRow, HistoryRow, HistorySplit, PlotError, PrecisionRecall, Roc,
@@ -38,36 +38,55 @@ impl Stage for Plot {
     fn run(&self, inputs: PlotInputs, context: &Context<'_>) -> Result<Figures, StageError> {
         let at = |name: &str| context.output.join(name);
         let history = inputs.history.history()?;
-        let rows: Vec<HistoryRow> = history.iter().map(history_row).collect();
+        let rows: Vec<HistoryRow> = history.rows.iter().map(history_row).collect();
         let draw = |figure: &str, draw: &dyn Fn() -> Result<(), PlotError>| {
             drawn(figure, figures::attempt(draw), context)
         };
-        let parts = [tagging::TITLE, classification::TITLE];
+        let parts: Vec<String> = history.tasks.iter().map(|task| tasks::title(task)).collect();
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         draw("loss", &|| figures::loss_curves(&rows, &parts, &at("loss.png")))?;
         draw("loss per epoch", &|| {
-            figures::epoch_losses(&epochs(&history), &at("loss_per_epoch.png"))
+            figures::epoch_losses(&epochs(&history.rows), &at("loss_per_epoch.png"))
         })?;
         draw("learning rate", &|| figures::learning_rate(&rows, &at("learning_rate.png")))?;
-        if let Some(classes) = inputs.evaluation.classes()? {
-            draw_classes(&classes, context)?;
+        for (head, judged) in inputs.evaluation.judged()? {
+            draw_classes(&head, &judged, context)?;
         }
         if let Some(LabelConfusion { labels, counts }) = inputs.evaluation.confusion()? {
             let title = "Token label confusion matrix";
             let (class, noun, labels, counts) = ("label", "tokens", &labels, &counts);
             draw(&format!("{} confusion", tagging::TITLE), &|| {
                 let matrix = Confusion { title, class, noun, labels, counts };
-                figures::confusion(&matrix, &at(Figures::TAG_CONFUSION))
+                figures::confusion(&matrix, &at(&Figures::confusion(tagging::NAME)))
             })?;
         }
         Figures::open(context.output)
     }
 }
 
-/// The figures of the head over whole texts.
-fn draw_classes(classes: &ClassRows, context: &Context<'_>) -> Result<(), StageError> {
+/// The figures of a head over whole texts; curves where it decides between two classes.
+fn draw_classes(
+    head: &ClassHead,
+    judged: &Judged,
+    context: &Context<'_>,
+) -> Result<(), StageError> {
     let at = |name: &str| context.output.join(name);
-    let ClassRows { truth, predicted, scores } = classes;
-    let name = classification::TITLE;
+    let Judged { truth, scores, .. } = judged;
+    let name = &*classification::title(head);
+    let draw = |figure: &str, draw: &dyn Fn() -> Result<(), PlotError>| {
+        drawn(figure, figures::attempt(draw), context)
+    };
+    let labels = classification::titles(head);
+    let matrix = judged.confusion(head);
+    draw(&format!("{} confusion", head.name), &|| {
+        let title = &format!("{name} confusion matrix");
+        let (class, noun, labels, counts) = ("class", "texts", &labels, &matrix.counts);
+        let matrix = Confusion { title, class, noun, labels, counts };
+        figures::confusion(&matrix, &at(&Figures::confusion(&head.name)))
+    })?;
+    if head.classes.len() != 2 {
+        return Ok(());
+    }
     let positives = truth.iter().filter(|class| **class == 1).count();
     let precision_recall = PrecisionRecall {
         name,
@@ -86,21 +105,11 @@ fn draw_classes(classes: &ClassRows, context: &Context<'_>) -> Result<(), StageE
             .unwrap_or_default(),
         auroc: auroc(truth, scores),
     };
-    let draw = |figure: &str, draw: &dyn Fn() -> Result<(), PlotError>| {
-        drawn(figure, figures::attempt(draw), context)
-    };
-    let labels = classification::titles();
-    let matrix = ConfusionMatrix::of(truth, predicted, labels.len());
-    draw(&format!("{} confusion", classification::NAME), &|| {
-        let title = &format!("{name} confusion matrix");
-        let (class, noun, labels, counts) = ("class", "texts", &labels, &matrix.counts);
-        let matrix = Confusion { title, class, noun, labels, counts };
-        figures::confusion(&matrix, &at(Figures::CLASS_CONFUSION))
-    })?;
     draw("precision-recall", &|| {
-        figures::precision_recall(&precision_recall, &at("precision_recall.png"))
+        let file = Figures::curve(&head.name, "precision_recall");
+        figures::precision_recall(&precision_recall, &at(&file))
     })?;
-    draw("ROC", &|| figures::roc(&roc, &at("roc.png")))
+    draw("ROC", &|| figures::roc(&roc, &at(&Figures::curve(&head.name, "roc"))))
 }
 
 /// A figure that cannot be drawn is left out, and said; only a disk that takes none is the stage's failure.
@@ -129,7 +138,7 @@ fn history_row(row: &Row) -> HistoryRow {
         epoch: row.epoch,
         learning_rate: row.learning_rate.unwrap_or(f64::NAN),
         loss: row.loss,
-        parts: [row.ner_loss, row.anomaly_loss].map(|loss| loss.unwrap_or(f64::NAN)).to_vec(),
+        parts: row.losses.iter().map(|loss| loss.unwrap_or(f64::NAN)).collect(),
     }
 }
 

@@ -21,9 +21,9 @@ use crate::engine::stage::{
 use crate::nn::JointModel;
 use crate::stages::artifacts::known;
 use crate::stages::artifacts::{Backbone, Checkpoint, Encoded, Heads, files};
-use crate::tasks::metrics::Scores;
-use crate::tasks::{self, Contents, classification};
-use crate::text::{Corpus, EncodedSplit, LabelSet, Split};
+use crate::tasks::metrics::{Metric, Scores};
+use crate::tasks::{self, Contents, Task};
+use crate::text::{Corpus, CorpusTasks, EncodedSplit, LabelSet, Split};
 use crate::training::{self, ModelEngine, SavedStates, Storage, TrainError, Trained};
 
 pub use crate::training::Recipe;
@@ -77,6 +77,9 @@ impl Stage for Recipe {
                 problems.push(ParameterProblem::new([parameter], message).help(help));
             }
         }
+        if let Some(tasks) = known::tasks(inputs, "data") {
+            problems.extend(watched::unlabelled(self, &tasks));
+        }
         problems
     }
 
@@ -86,11 +89,16 @@ impl Stage for Recipe {
         _entry: Option<&Path>,
     ) -> Result<Survey, StageError> {
         if let Some(corpus) = inputs.get::<Corpus>("data") {
-            watched::refuse_undefined(&self.comparing(), || Ok(Contents::of(&corpus.validation)))?;
-            if self.ner_weight > 0.0 && corpus.entity_labels().is_empty() {
+            watched::refuse_unlabelled(self, &corpus.tasks)?;
+            watched::refuse_undefined(&self.comparing(), || {
+                Ok(Contents::of(&corpus.validation, &corpus.tasks))
+            })?;
+            let trained = self.trained(&corpus.tasks);
+            if trained.tagging && corpus.entity_labels().is_empty() {
                 return Err(no_tags(NO_ENTITIES));
             }
-            if self.anomaly_weight > 0.0 {
+            refuse_unlearnable(&Contents::of(&corpus.train, &trained))?;
+            if !trained.heads.is_empty() {
                 let remarks = LabelFindings::of(&corpus).classes().into_iter().map(Remark::Caveat);
                 return Ok(Survey { remarks: remarks.collect(), ..Survey::default() });
             }
@@ -98,8 +106,8 @@ impl Stage for Recipe {
         Ok(Survey::default())
     }
 
-    fn facts(&self, _inputs: InputFacts<'_>) -> Facts {
-        facts::of_tasks(&self.tasks(&LabelSet::of([])))
+    fn facts(&self, inputs: InputFacts<'_>) -> Facts {
+        facts::of_trained(self, inputs, "data")
     }
 
     fn cost(&self, inputs: InputFacts<'_>, here: Circumstances<'_>) -> Option<Cost> {
@@ -127,11 +135,11 @@ impl Stage for Recipe {
     }
 
     fn recall(&self, entry: &Path, _previous: &dyn Fn() -> Option<PathBuf>) -> Vec<String> {
-        let kept = || {
+        let kept = |metric: &Metric| {
             let history = Checkpoint::open(entry).ok()?.history().ok()?;
-            training::kept(&history, self.keep_best?).map(|notice| notice.to_string())
+            training::kept(&history.rows, metric).map(|notice| notice.to_string())
         };
-        self.keep_best.and_then(|_| kept()).into_iter().collect()
+        self.keep_best.as_ref().and_then(kept).into_iter().collect()
     }
 
     fn run(&self, inputs: TrainInputs, context: &Context<'_>) -> Result<Checkpoint, StageError> {
@@ -139,11 +147,19 @@ impl Stage for Recipe {
         let labels = &data.labels;
         let (train, validation) = (data.tokens(Split::Train)?, data.tokens(Split::Validation)?);
         check_vocabulary(&[&train, &validation], model.encoder.vocab_size)?;
+        watched::refuse_unlabelled(self, &data.tasks)?;
         watched::refuse_undefined(&self.comparing(), || {
-            Ok(Contents::of(&data.examples(Split::Validation)?))
+            Ok(Contents::of(&data.examples(Split::Validation)?, &data.tasks))
         })?;
-        let tasks = self.tasks(labels);
-        if tasks::has(&tasks, classification::NAME) {
+        let splits = training::Data {
+            train: &train,
+            validation: (!validation.is_empty()).then_some(&validation),
+            labels,
+            tasks: &data.tasks,
+        };
+        let tasks = self.tasks(splits);
+        self.refuse_unlearnable(&train, labels, &data.tasks)?;
+        if tasks.iter().any(Task::is_of_texts) {
             corpus_caveats::about_classes(&data.caveats)
                 .for_each(|caveat| context.warn(caveat.message.clone()));
         }
@@ -161,21 +177,6 @@ impl Stage for Recipe {
         }
         let mut engine =
             super::engine::open(joint, self.dtype.into(), self.activation_checkpointing, context)?;
-        let counts =
-            |label: &u32| *label != IGNORE && !(self.ignore_outside && *label == labels.outside());
-        if self.ner_weight > 0.0 && (labels.len() == 1 || !train.labels.iter().any(counts)) {
-            let message = if labels.len() == 1 {
-                NO_ENTITIES
-            } else {
-                "no token of the training split has a label that counts"
-            };
-            return Err(no_tags(message));
-        }
-        let splits = training::Data {
-            train: &train,
-            validation: (!validation.is_empty()).then_some(&validation),
-            labels,
-        };
         let storage = Storage {
             saved: Some(context.saved_state),
             warm_start: context.warm_start,
@@ -212,6 +213,49 @@ impl Stage for Recipe {
     }
 }
 
+impl Recipe {
+    /// What is trained must have labels that count, in texts that are trained on.
+    fn refuse_unlearnable(
+        &self,
+        train: &EncodedSplit,
+        labels: &LabelSet,
+        tasks: &CorpusTasks,
+    ) -> Result<(), StageError> {
+        let trained = self.trained(tasks);
+        let counts =
+            |label: &u32| *label != IGNORE && !(self.ignore_outside && *label == labels.outside());
+        if trained.tagging && labels.len() == 1 {
+            return Err(no_tags(NO_ENTITIES));
+        }
+        if trained.tagging && !train.labels.iter().any(counts) {
+            return Err(no_tags("no token of the training split has a label that counts"));
+        }
+        for head in &trained.heads {
+            let classes = train.classes.get(&head.name);
+            if classes.is_none_or(|classes| classes.iter().all(|class| *class == IGNORE)) {
+                return Err(no_classes(&head.name));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The same of texts that are not yet tokens.
+fn refuse_unlearnable(train: &Contents) -> Result<(), StageError> {
+    let mut heads = train.tasks.heads.iter().zip(&train.classes);
+    match heads.find(|(_, counts)| train.texts > 0 && counts.iter().all(|count| *count == 0)) {
+        Some((head, _)) => Err(no_classes(&head.name)),
+        None => Ok(()),
+    }
+}
+
+fn no_classes(head: &str) -> StageError {
+    let parameter = Recipe::weight_parameter(head).1;
+    StageError::new(format!("no text of the training split is labelled for `{head}`")).with_help(
+        format!("set `{parameter} = 0` to learn the other tasks alone, or give the training split such labels"),
+    )
+}
+
 /// The model must have an entry for each token.
 fn check_vocabulary(splits: &[&EncodedSplit], entries: usize) -> Result<(), StageError> {
     let mut ids = splits.iter().flat_map(|split| &split.ids);
@@ -225,7 +269,7 @@ const NO_ENTITIES: &str = "the corpus has no entities";
 
 fn no_tags(why: &str) -> StageError {
     StageError::new(format!("{why}, so there are no tags to learn")).with_help(
-        "set `ner_weight = 0` to learn anomalies alone, or see that the corpus has its entities",
+        "set `ner_weight = 0` to learn classes alone, or see that the corpus has its entities",
     )
 }
 
@@ -248,9 +292,7 @@ fn write_result(
 }
 
 fn write_history(trained: &Trained, folder: &Path) -> Result<(), StageError> {
-    let mut history = files::CsvFile::create(folder.join(Checkpoint::HISTORY))?;
-    trained.history.iter().try_for_each(|row| history.row(row))?;
-    history.finish()?;
+    Checkpoint::write_history(folder, &trained.history)?;
     let mut timing = files::CsvFile::create(folder.join(Checkpoint::TIMING))?;
     for row in &trained.timings {
         timing.row(&TimingRow {
@@ -317,7 +359,8 @@ impl training::Observer for Watch<'_> {
     }
 
     fn evaluated(&self, row: &training::Row, scores: &Scores) {
-        let metrics = scores.iter().map(|(metric, value)| (metric.name(), value)).collect();
+        let metrics =
+            scores.iter().map(|(metric, value)| (metric.name().to_owned(), value)).collect();
         self.context.evaluated(Evaluated { step: row.step, metrics });
     }
 

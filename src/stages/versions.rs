@@ -6,6 +6,7 @@ use crate::engine::stage::CodeVersion;
 pub const ALIGNMENT: CodeVersion = CodeVersion { part: "alignment", version: 3 };
 pub const CAVEATS: CodeVersion = CodeVersion { part: "caveats", version: 1 };
 pub const COMMAND: CodeVersion = CodeVersion { part: "command", version: 1 };
+pub const EVALUATION: CodeVersion = CodeVersion { part: "evaluation", version: 1 };
 pub const INITIAL_WEIGHTS: CodeVersion = CodeVersion { part: "initial_weights", version: 1 };
 pub const JSONL: CodeVersion = CodeVersion { part: "jsonl", version: 3 };
 pub const METRICS: CodeVersion = CodeVersion { part: "metrics", version: 4 };
@@ -21,6 +22,7 @@ pub const ALL: &[CodeVersion] = &[
     ALIGNMENT,
     CAVEATS,
     COMMAND,
+    EVALUATION,
     INITIAL_WEIGHTS,
     JSONL,
     METRICS,

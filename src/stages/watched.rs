@@ -1,8 +1,10 @@
 //! The metrics by which `train` compares its evaluations, held against what there is to evaluate.
 
+use super::facts;
 use crate::engine::stage::{Caveat, Context, ParameterProblem, StageError};
-use crate::tasks::metrics::Metric;
-use crate::tasks::{Contents, Offered};
+use crate::tasks::metrics::{Metric, NoSubject};
+use crate::tasks::{self, Contents};
+use crate::text::CorpusTasks;
 use crate::training::{Recipe, RowSplit, Trained};
 
 /// A parameter that compares evaluations, and its metric.
@@ -11,21 +13,84 @@ pub(super) type Watched = (&'static str, Metric);
 /// What is wrong with the parameters in view of the weights: a metric of a head that is not trained, and so not there, compares nothing.
 pub(super) fn untrained(recipe: &Recipe) -> Vec<ParameterProblem> {
     let problem = |(parameter, metric): Watched| {
-        let weight = Offered::named(metric.task()?)?.weight;
+        let task = metric.task().filter(|task| recipe.weight_of(task) == 0.0)?;
+        let (weight, written) = Recipe::weight_parameter(task);
         let message = format!(
-            "`{parameter}` cannot go by `{}`: with `{weight} = 0` that head is not trained",
+            "`{parameter}` cannot go by `{}`: with `{written} = 0` that head is not trained",
             metric.name()
         );
-        let help = format!("choose another metric, such as `loss`, or give `{weight}` a value");
+        let help = format!("choose another metric, such as `loss`, or give `{written}` a value");
         Some(ParameterProblem::new([parameter, weight], message).help(help))
     };
-    let compared = recipe.comparing().into_iter();
-    compared.filter(|(_, metric)| !recipe.trains(*metric)).filter_map(problem).collect()
+    recipe.comparing().into_iter().filter_map(problem).collect()
+}
+
+/// What is wrong with the parameters in view of what the texts are labelled for: names of heads that are not there, and nothing to learn.
+pub(super) fn unlabelled(recipe: &Recipe, tasks: &CorpusTasks) -> Vec<ParameterProblem> {
+    let there = facts::heads_text(&tasks::names(tasks));
+    let trained = recipe.trained(tasks);
+    let mut problems = Vec::new();
+    if tasks::names(&trained).is_empty() {
+        let weights: Vec<(&'static str, String)> =
+            tasks::names(tasks).iter().map(|task| Recipe::weight_parameter(task)).collect();
+        let written: Vec<String> = weights.iter().map(|weight| format!("`{}`", weight.1)).collect();
+        let message = match written.as_slice() {
+            [] => "the texts have no labels, which leaves nothing to learn".to_owned(),
+            [only] => format!("{only} is 0, which leaves nothing to learn"),
+            [one, other] => format!("{one} and {other} are both 0, which leaves nothing to learn"),
+            all => format!("{} are all 0, which leaves nothing to learn", all.join(", ")),
+        };
+        let about: Vec<&'static str> = weights.iter().map(|weight| weight.0).collect();
+        problems.push(ParameterProblem::new(about, message).help(match written.is_empty() {
+            true => "give the corpus entities or classes",
+            false => "give one of them a weight",
+        }));
+    }
+    for (parameter, metric) in recipe.comparing() {
+        let name = metric.name();
+        let task = metric.task().unwrap_or_default();
+        let (message, help) = match metric.check(tasks) {
+            Ok(()) => continue,
+            Err(NoSubject::Task) => {
+                let message = format!(
+                    "`{parameter}` cannot go by `{name}`: the corpus has {there}, and none `{task}`"
+                );
+                (message, format!("metrics are {}", metrics_text(tasks)))
+            }
+            Err(NoSubject::Classes(classes)) => {
+                let message = format!(
+                    "`{parameter}` cannot go by `{name}`: `{task}` has {classes} classes, and that is for two"
+                );
+                (message, format!("`{task}.macro_f1` is for any number of classes"))
+            }
+        };
+        problems.push(ParameterProblem::new([parameter], message).help(help));
+    }
+    let unknown = recipe.head_weights.keys().find(|head| tasks.head(head).is_none());
+    if let Some(head) = unknown {
+        let message = format!("`head_weights` names `{head}`, but the corpus has {there}");
+        problems.push(
+            ParameterProblem::new(["head_weights"], message)
+                .help("take it out, or see that the corpus has such classes"),
+        );
+    }
+    problems
+}
+
+fn metrics_text(tasks: &CorpusTasks) -> String {
+    let names: Vec<String> =
+        Metric::of_tasks(tasks).iter().map(|metric| format!("`{}`", metric.name())).collect();
+    names.join(", ")
+}
+
+/// The same before the first step.
+pub(super) fn refuse_unlabelled(recipe: &Recipe, tasks: &CorpusTasks) -> Result<(), StageError> {
+    refuse(&unlabelled(recipe, tasks))
 }
 
 /// What is wrong with the parameters where this is what the validation split holds: a metric that these texts leave undefined compares nothing.
 fn undefined_in(watched: &[Watched], validation: &Contents) -> Vec<ParameterProblem> {
-    let problem = |&(parameter, metric): &Watched| {
+    let problem = |(parameter, metric): &Watched| {
         let lack = validation.lacks(metric)?;
         let message = format!(
             "`{parameter}` cannot go by `{}`, which is undefined in the validation split: it {lack}",
@@ -34,7 +99,7 @@ fn undefined_in(watched: &[Watched], validation: &Contents) -> Vec<ParameterProb
         let help = format!(
             "choose a metric that is defined there, such as `loss`, leave `{parameter}` out, or give the validation split such texts"
         );
-        Some(ParameterProblem::new([parameter], message).help(help))
+        Some(ParameterProblem::new([*parameter], message).help(help))
     };
     watched.iter().filter_map(problem).collect()
 }
@@ -49,7 +114,10 @@ pub(super) fn refuse_undefined(
     if watched.is_empty() {
         return Ok(());
     }
-    let problems = undefined_in(watched, &validation()?);
+    refuse(&undefined_in(watched, &validation()?))
+}
+
+fn refuse(problems: &[ParameterProblem]) -> Result<(), StageError> {
     let Some(first) = problems.first() else { return Ok(()) };
     let messages: Vec<&str> = problems.iter().map(|problem| &*problem.message).collect();
     let error = StageError::new(messages.join("; "));
@@ -66,7 +134,7 @@ pub(super) fn tell_never_defined(
     caveats: &mut Vec<Caveat>,
 ) {
     let evaluations =
-        trained.history.iter().filter(|row| row.split == RowSplit::Validation).count();
+        trained.history.rows.iter().filter(|row| row.split == RowSplit::Validation).count();
     for (parameter, metric) in &trained.never_defined {
         let message = format!(
             "`{parameter}` compared nothing: `{}` was undefined in each of {evaluations} evaluations",

@@ -1,23 +1,43 @@
-//! Classification: one of several classes for a whole text, from its first token.
+//! Classification: one of several classes for a whole text, from its first token. A model may have any number of such heads.
 
-use serde::Serialize;
+use serde::ser::Serializer;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::logits;
 use super::metrics::{
-    ConfusionMatrix, DIGITS, auroc, average_precision, classification_report, shown,
+    ClassCounts, Classes, ConfusionMatrix, DIGITS, PrecisionRecall, auroc, average_precision,
+    classification_report, shown,
 };
 use crate::base::{IGNORE, visible};
-use crate::text::{ANOMALY, ANOMALY_CLASSES, ClassHead, EncodedSplit};
+use crate::text::{ClassHead, EncodedSplit};
 
-/// What the task is called.
-pub const NAME: &str = ANOMALY;
-/// The classes, in the order of the head's outputs.
-pub const CLASSES: [&str; 2] = ANOMALY_CLASSES;
+/// Whether this is the head that has words of its own in reports, and whose classes are numbers in files.
+fn is_anomaly(head: &ClassHead) -> bool {
+    *head == ClassHead::anomaly()
+}
+
+/// What reports and figures call a head.
+#[must_use]
+pub fn title(head: &ClassHead) -> String {
+    if is_anomaly(head) { "Anomaly".to_owned() } else { head.name.clone() }
+}
+
+/// The classes of a head as reports and figures write them.
+#[must_use]
+pub fn titles(head: &ClassHead) -> Vec<String> {
+    let capital = |class: &String| class[..1].to_uppercase() + &class[1..];
+    if is_anomaly(head) {
+        head.classes.iter().map(capital).collect()
+    } else {
+        head.classes.iter().map(|class| visible::line(class).into_owned()).collect()
+    }
+}
 
 /// What is said of a text of one of these classes, such as "is an anomaly".
 #[must_use]
 pub fn is_of(head: &ClassHead, classes: &[usize]) -> String {
-    if *head == ClassHead::anomaly() {
+    if is_anomaly(head) {
         let predicates = ["normal", "an anomaly"];
         let of: Vec<&str> = classes.iter().map(|class| predicates[*class]).collect();
         return format!("is {}", of.join(" or "));
@@ -27,33 +47,37 @@ pub fn is_of(head: &ClassHead, classes: &[usize]) -> String {
     format!("has the class {} of `{}`", names.join(" or "), head.name)
 }
 
-/// What figures call it.
-pub const TITLE: &str = "Anomaly";
+/// What is said of texts none of which has this class of two, such as "has no anomaly".
+pub(super) fn lack(head: &ClassHead, class: usize) -> String {
+    match (is_anomaly(head), class) {
+        (true, 0) => "has nothing but anomalies".to_owned(),
+        (true, _) => "has no anomaly".to_owned(),
+        (false, _) => format!("has no text that {}", is_of(head, &[class])),
+    }
+}
 
-/// [`CLASSES`] as reports and figures write them.
+/// A class as files say it: its name, but a number for the head that corpora have as one.
 #[must_use]
-pub fn titles() -> Vec<String> {
-    let capital = |class: &str| class[..1].to_uppercase() + &class[1..];
-    CLASSES.map(capital).to_vec()
+pub fn written(head: &ClassHead, class: u32) -> Value {
+    match head.classes.get(class as usize) {
+        Some(name) if !is_anomaly(head) => name.clone().into(),
+        _ => class.into(),
+    }
 }
 
-/// What its loss counts.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Classification {
-    /// How many classes there are.
-    pub classes: usize,
-    /// A weight for each class in the loss.
-    pub class_weights: Option<Vec<f32>>,
+/// The reverse of [`written`], for a table's cell; `None` for what is no class.
+#[must_use]
+pub fn read_written(head: &ClassHead, cell: &str) -> Option<u32> {
+    if is_anomaly(head) {
+        return cell.parse().ok().filter(|class| (*class as usize) < head.classes.len());
+    }
+    head.index(cell)
 }
 
-pub(super) fn targets(split: &EncodedSplit, rows: &[u32]) -> Vec<u32> {
-    let classes = split.classes.get(NAME);
+/// The numbers of the classes of some sequences, [`IGNORE`] where a text is not labelled.
+pub(super) fn targets(name: &str, split: &EncodedSplit, rows: &[u32]) -> Vec<u32> {
+    let classes = split.classes.get(name);
     rows.iter().map(|row| classes.map_or(IGNORE, |classes| classes[*row as usize])).collect()
-}
-
-/// The classes that the corpus says: `(sequences,)`.
-pub(super) fn truth(split: &EncodedSplit) -> &[u32] {
-    split.classes.get(NAME).map_or(&[], Vec::as_slice)
 }
 
 /// The most likely class of a text, and a score: of two classes the probability of the second, which is what is looked for; of more that of the
@@ -66,32 +90,98 @@ pub(super) fn read(logits: &[f32]) -> (u32, f64) {
     logits::most_likely(logits)
 }
 
-/// What `metrics.json` says of the task beside its metrics.
+/// What a head says of the texts that are labelled for it, beside their labels.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct Judged {
+    /// `(texts,)`, like the others.
+    pub truth: Vec<u32>,
+    pub predicted: Vec<u32>,
+    /// As [`Task::read`](super::Task::read) gives them.
+    pub scores: Vec<f64>,
+}
+
+impl Judged {
+    /// * `truth`, `predicted`, `scores`: of all texts, [`IGNORE`] where one is not labelled
+    #[must_use]
+    pub fn of(truth: &[u32], predicted: &[u32], scores: &[f64]) -> Self {
+        let mut judged = Self::default();
+        for ((&truth, &predicted), &score) in truth.iter().zip(predicted).zip(scores) {
+            if truth != IGNORE {
+                judged.truth.push(truth);
+                judged.predicted.push(predicted);
+                judged.scores.push(score);
+            }
+        }
+        judged
+    }
+
+    pub(super) fn classes(&self, head: &ClassHead) -> Classes<'_> {
+        let Self { truth, predicted, scores } = self;
+        Classes { truth, predicted, scores, classes: head.classes.len() }
+    }
+
+    /// What was taken for what, in the order of the head's classes.
+    #[must_use]
+    pub fn confusion(&self, head: &ClassHead) -> ConfusionMatrix {
+        ConfusionMatrix::of(&self.truth, &self.predicted, head.classes.len())
+    }
+}
+
+/// What `metrics.json` says of the task beside its metrics; nothing without such a head.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Details {
-    /// A row for each true class, a column for each predicted one; none without such a head.
+    /// A row for each true class, a column for each predicted one.
     confusion: Option<Vec<Vec<u64>>>,
+    per_class: Option<PerClass>,
+}
+
+/// In the order of the classes.
+#[derive(Debug, Clone, PartialEq)]
+struct PerClass(Vec<(String, PrecisionRecall)>);
+
+impl Serialize for PerClass {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(class, scores)| (class, scores)))
+    }
 }
 
 impl Details {
-    /// * `predicted`: `(sequences,)`; `None` without such a head
+    /// * `judged`: `None` without such a head
     #[must_use]
-    pub fn of(split: &EncodedSplit, predicted: Option<&[u32]>) -> Self {
-        let matrix = |predicted| ConfusionMatrix::of(truth(split), predicted, CLASSES.len());
-        let rows = |matrix: ConfusionMatrix| matrix.rows().map(<[u64]>::to_vec).collect();
-        Self { confusion: predicted.map(matrix).map(rows) }
+    pub fn of(head: &ClassHead, judged: Option<&Judged>) -> Self {
+        let rows = |judged: &Judged| {
+            judged.confusion(head).rows().map(<[u64]>::to_vec).collect::<Vec<_>>()
+        };
+        let per_class = |judged: &Judged| {
+            let counts = ClassCounts::of(&judged.truth, &judged.predicted, head.classes.len());
+            PerClass(head.classes.iter().cloned().zip(counts.scores()).collect())
+        };
+        Self { confusion: judged.map(rows), per_class: judged.map(per_class) }
     }
 }
 
 /// The part of `classification_report.txt` on the task.
-///
-/// * `predicted`, `scores`: `(sequences,)`
 #[must_use]
-pub fn report(split: &EncodedSplit, predicted: &[u32], scores: &[f64]) -> String {
-    format!(
-        "{TITLE} detection (per text)\n\n{}\nAUROC {}, average precision {}\n",
-        classification_report(truth(split), predicted, &titles(), None, DIGITS),
-        shown(auroc(truth(split), scores)),
-        shown(average_precision(truth(split), scores))
-    )
+pub fn report(head: &ClassHead, judged: &Judged) -> String {
+    let Judged { truth, predicted, scores } = judged;
+    let what = if is_anomaly(head) {
+        "Anomaly detection (per text)".to_owned()
+    } else {
+        format!("Class `{}` (per text)", head.name)
+    };
+    if truth.is_empty() {
+        return format!("{what}\n\nThere are no such labels.\n");
+    }
+    let mut text = format!(
+        "{what}\n\n{}",
+        classification_report(truth, predicted, &titles(head), None, DIGITS)
+    );
+    if head.classes.len() == 2 {
+        text += &format!(
+            "\nAUROC {}, average precision {}\n",
+            shown(auroc(truth, scores)),
+            shown(average_precision(truth, scores))
+        );
+    }
+    text
 }

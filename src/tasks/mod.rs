@@ -7,15 +7,14 @@ pub mod classification;
 mod contents;
 mod logits;
 pub mod metrics;
-mod offered;
 mod predicted;
 pub mod tagging;
 mod task;
 
-pub use classification::Classification;
 pub use contents::Contents;
 pub use logits::cross_entropy;
-pub use offered::{OFFERED, Offered};
 pub use predicted::{Answers, Details, Predicted, Scored, score};
 pub use tagging::Tagging;
-pub use task::{Kind, Task, batch, has, heads, joint, loss_options, total};
+pub use task::{
+    Kind, Task, batch, has, heads, joint, loss_options, names, of_corpus, title, to_corpus, total,
+};

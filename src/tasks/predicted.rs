@@ -1,11 +1,14 @@
 //! What a model says of a split, and what that comes to: the one way to scores, for `evaluate` as for the metrics that a training watches.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
-use super::metrics::{Classes, Evidence, Scores, SpanScores, Tags, span_scores};
+use super::classification::Judged;
+use super::metrics::{Evidence, Scores, SpanScores, Tags, span_scores};
 use super::{classification, tagging};
 use crate::text::spans::{self, Span};
-use crate::text::{EncodedSplit, LabelSet};
+use crate::text::{ClassHead, CorpusTasks, EncodedSplit, LabelSet};
 
 /// What a model says of the sequences of a split, in their order.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,10 +43,14 @@ impl Predicted {
 /// What predictions come to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scored {
+    /// What was scored.
+    tasks: CorpusTasks,
     pub scores: Scores,
     pub spans: SpanScores,
     /// The entities that are predicted in each sequence.
     pub found: Vec<Vec<Span>>,
+    /// What each head over whole texts says, where the model has it.
+    judged: BTreeMap<String, Judged>,
 }
 
 /// What `metrics.json` says of a task beside its metrics.
@@ -57,64 +64,89 @@ pub enum Details {
 impl Scored {
     /// Of every task that there is, each with its name; also where the model has no head for it.
     #[must_use]
-    pub fn details(
-        &self,
-        split: &EncodedSplit,
-        predicted: &Predicted,
-    ) -> [(&'static str, Details); 2] {
+    pub fn details(&self, split: &EncodedSplit, predicted: &Predicted) -> Vec<(String, Details)> {
         let is_tagged = predicted.of(tagging::NAME).is_some();
-        let tagged = tagging::Details::of(split, &self.spans, is_tagged);
-        let classes = predicted.of(classification::NAME).map(|answers| &*answers.classes);
-        let classified = classification::Details::of(split, classes);
-        [
-            (tagging::NAME, Details::Tagging(tagged)),
-            (classification::NAME, Details::Classification(classified)),
-        ]
+        let tagged = self.tasks.tagging.then(|| {
+            let tagged = tagging::Details::of(split, &self.spans, is_tagged);
+            (tagging::NAME.to_owned(), Details::Tagging(tagged))
+        });
+        let classified = self.tasks.heads.iter().map(|head| {
+            let classified = classification::Details::of(head, self.judged.get(&head.name));
+            (head.name.clone(), Details::Classification(classified))
+        });
+        tagged.into_iter().chain(classified).collect()
     }
 
     /// `classification_report.txt`: a part for each task that the model has a head for.
     #[must_use]
     pub fn report(&self, split: &EncodedSplit, predicted: &Predicted, labels: &LabelSet) -> String {
-        let classification = predicted
-            .of(classification::NAME)
-            .map(|answers| classification::report(split, &answers.classes, &answers.scores));
+        let judged = |head: &ClassHead| {
+            let judged = self.judged.get(&head.name)?;
+            Some(classification::report(head, judged))
+        };
         let tagging = predicted
             .of(tagging::NAME)
             .map(|answers| tagging::report(split, &answers.classes, labels, &self.spans));
-        classification.into_iter().chain(tagging).collect::<Vec<_>>().join("\n\n")
+        let classification = self.tasks.heads.iter().filter_map(judged);
+        classification.chain(tagging).collect::<Vec<_>>().join("\n\n")
     }
 }
 
 /// Scores predictions against what the corpus says: an entity is found when its type and both its ends in characters are right, so that one
-/// which no tokens give is missed.
+/// which no tokens give is missed. A text that is not labelled for a task counts in no score of that.
 ///
 /// * `labels`: as the split numbers them
+/// * `tasks`: what there is to score
 ///
 /// # Panics
 /// When `predicted` was made for another split.
 #[must_use]
-pub fn score(split: &EncodedSplit, predicted: &Predicted, labels: &LabelSet) -> Scored {
+pub fn score(
+    split: &EncodedSplit,
+    predicted: &Predicted,
+    labels: &LabelSet,
+    tasks: &CorpusTasks,
+) -> Scored {
     let tags = predicted.of(tagging::NAME);
     let found = match tags {
         Some(tags) => spans::read_split(split, &tags.classes, labels),
         None => vec![Vec::new(); split.len()],
     };
     let kind = |span: &Span| labels.types()[span.kind as usize].as_str();
-    let spans = span_scores(&split.truth.spans(), &found, kind);
-    let scores = Scores::of(&Evidence {
+    let spans = span_scores(&split.truth.spans(), &split.of_tagged(&found), kind);
+    let of_head = |head: &ClassHead| {
+        let answers = predicted.of(&head.name)?;
+        let truth = split.classes.get(&head.name).map_or(&[][..], Vec::as_slice);
+        let judged = Judged::of(truth, &answers.classes, &answers.scores);
+        Some((head.name.clone(), judged))
+    };
+    let judged: BTreeMap<String, Judged> = tasks.heads.iter().filter_map(of_head).collect();
+    let whole = Evidence {
         loss: Some(predicted.loss).filter(|loss| loss.is_finite()),
+        ..Evidence::default()
+    };
+    let tagged = Evidence {
         tags: tags.map(|tags| Tags {
             truth: &split.labels,
             predicted: &tags.classes,
             spans: &spans,
         }),
-        classes: predicted.of(classification::NAME).map(|answers| Classes {
-            truth: classification::truth(split),
-            predicted: &answers.classes,
-            scores: &answers.scores,
-        }),
+        ..Evidence::default()
+    };
+    let classified: BTreeMap<&str, Evidence<'_>> = tasks
+        .heads
+        .iter()
+        .map(|head| {
+            let classes = judged.get(&head.name).map(|judged| judged.classes(head));
+            (head.name.as_str(), Evidence { classes, ..Evidence::default() })
+        })
+        .collect();
+    let scores = Scores::of(tasks, &|task| match task {
+        None => Some(&whole),
+        Some(tagging::NAME) => Some(&tagged),
+        Some(head) => classified.get(head),
     });
-    Scored { scores, spans, found }
+    Scored { tasks: tasks.clone(), scores, spans, found, judged }
 }
 
 #[cfg(test)]
@@ -150,14 +182,15 @@ mod tests {
             loss: None,
         };
         let predicted = Predicted { answers: vec![answers], loss: 0.0 };
-        let Scored { scores, spans, found } = score(&split, &predicted, &set);
+        let Scored { scores, spans, found, .. } =
+            score(&split, &predicted, &set, &CorpusTasks::default());
         assert_eq!(found, [vec![truth[0].0]]);
         let details = serde_json::to_value(tagging::Details::of(&split, &spans, true)).unwrap();
         assert_eq!(
             ["entities", "cut", "inside_tokens"].map(|name| details[name].as_u64()),
             [Some(3), Some(1), Some(1)]
         );
-        let value = |name| scores.get(Metric::named(name).expect("a metric"));
+        let value = |name| scores.get(&Metric::named(name).expect("a metric"));
         assert_eq!(
             ["ner.token_accuracy", "ner.span_precision", "ner.span_recall"].map(value),
             [Some(1.0), Some(1.0), Some(1.0 / 3.0)]

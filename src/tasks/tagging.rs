@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::logits;
 use super::metrics::{
     DIGITS, PrecisionRecall, SpanScores, classification_report, shown, span_report, token_accuracy,
 };
@@ -37,11 +36,6 @@ impl Tagging {
         }
         labels
     }
-}
-
-/// The most likely label of a token, and its probability.
-pub(super) fn read(logits: &[f32]) -> (u32, f64) {
-    logits::most_likely(logits)
 }
 
 /// What `metrics.json` says of the task beside its metrics.

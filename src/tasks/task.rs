@@ -1,43 +1,51 @@
 //! A task, whatever its kind, and the tasks of a model together.
 
-use super::classification::{self, Classification};
 use super::tagging::{self, Tagging};
+use super::{classification, logits};
 use crate::nn::{Batch, BatchError, HeadSpec, LossOptions, Over};
-use crate::text::EncodedSplit;
+use crate::text::{ANOMALY, ClassHead, CorpusTasks, EncodedSplit};
 
 /// One of the things that a model is trained for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Task {
     /// That of its head, and the first part of the names of its scores.
     pub name: String,
+    pub kind: Kind,
     /// How much its loss counts in the total; always above 0.
     pub weight: f64,
-    pub kind: Kind,
+    /// A weight for each label or class in the loss.
+    pub class_weights: Option<Vec<f32>>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Kind {
     Tagging(Tagging),
-    Classification(Classification),
+    /// The classes of a whole text, in the order of the head's outputs.
+    Classification(Vec<String>),
 }
 
 impl Task {
+    /// One that counts as much as any other.
     #[must_use]
-    pub fn tagging(weight: f64, tagging: Tagging) -> Self {
-        Self { name: tagging::NAME.to_owned(), weight, kind: Kind::Tagging(tagging) }
+    pub fn tagging(tagging: Tagging) -> Self {
+        Self::new(tagging::NAME, Kind::Tagging(tagging))
     }
 
+    /// One that counts as much as any other.
     #[must_use]
-    pub fn classification(weight: f64, classification: Classification) -> Self {
-        let kind = Kind::Classification(classification);
-        Self { name: classification::NAME.to_owned(), weight, kind }
+    pub fn classification(head: &ClassHead) -> Self {
+        Self::new(&head.name, Kind::Classification(head.classes.clone()))
+    }
+
+    fn new(name: &str, kind: Kind) -> Self {
+        Self { name: name.to_owned(), kind, weight: 1.0, class_weights: None }
     }
 
     #[must_use]
     pub fn head(&self) -> HeadSpec {
         let (outputs, over) = match &self.kind {
             Kind::Tagging(tagging) => (tagging.labels, Over::Tokens),
-            Kind::Classification(classification) => (classification.classes, Over::FirstToken),
+            Kind::Classification(classes) => (classes.len(), Over::FirstToken),
         };
         HeadSpec { name: self.name.clone(), outputs, over }
     }
@@ -46,7 +54,7 @@ impl Task {
     fn targets(&self, split: &EncodedSplit, rows: &[u32]) -> Vec<u32> {
         match &self.kind {
             Kind::Tagging(tagging) => tagging.targets(split, rows),
-            Kind::Classification(_) => classification::targets(split, rows),
+            Kind::Classification(_) => classification::targets(&self.name, split, rows),
         }
     }
 
@@ -60,7 +68,7 @@ impl Task {
     #[must_use]
     pub fn read(&self, logits: &[f32]) -> (u32, f64) {
         match &self.kind {
-            Kind::Tagging(_) => tagging::read(logits),
+            Kind::Tagging(_) => logits::most_likely(logits),
             Kind::Classification(_) => classification::read(logits),
         }
     }
@@ -68,10 +76,7 @@ impl Task {
     /// How its loss is weighed in a batch by itself.
     #[must_use]
     pub fn loss_options(&self) -> LossOptions {
-        let class_weights = match &self.kind {
-            Kind::Tagging(_) => None,
-            Kind::Classification(classification) => classification.class_weights.clone(),
-        };
+        let class_weights = self.class_weights.clone();
         LossOptions { weight: self.weight as f32, class_weights, normaliser: None }
     }
 
@@ -80,20 +85,55 @@ impl Task {
     pub fn without_gradient(&self) -> Option<&'static str> {
         match &self.kind {
             Kind::Tagging(_) => Some(tagging::WITHOUT_GRADIENT),
+            // A training without a text that is labelled for it never begins.
             Kind::Classification(_) => None,
         }
     }
 }
 
-/// Both tasks that there are names for, with equal weights.
+/// What a corpus that says nothing of its tasks is labelled for, with equal weights.
 #[must_use]
 pub fn joint(labels: usize) -> Vec<Task> {
-    let classification =
-        Classification { classes: classification::CLASSES.len(), class_weights: None };
-    vec![
-        Task::tagging(1.0, Tagging { labels, ignored: None }),
-        Task::classification(1.0, classification),
-    ]
+    of_corpus(labels, &CorpusTasks::default())
+}
+
+/// All that a corpus is labelled for, with equal weights.
+#[must_use]
+pub fn of_corpus(labels: usize, tasks: &CorpusTasks) -> Vec<Task> {
+    let tagging = tasks.tagging.then(|| Task::tagging(Tagging { labels, ignored: None }));
+    tagging.into_iter().chain(tasks.heads.iter().map(Task::classification)).collect()
+}
+
+/// What a corpus has labels for that was made for these tasks.
+#[must_use]
+pub fn to_corpus(tasks: &[Task]) -> CorpusTasks {
+    let head = |task: &Task| match &task.kind {
+        Kind::Tagging(_) => None,
+        Kind::Classification(classes) => {
+            Some(ClassHead { name: task.name.clone(), classes: classes.clone() })
+        }
+    };
+    CorpusTasks {
+        tagging: tasks.iter().any(|task| !task.is_of_texts()),
+        heads: tasks.iter().filter_map(head).collect(),
+    }
+}
+
+/// What figures call the task of this name, whose classes they need not know.
+#[must_use]
+pub fn title(name: &str) -> String {
+    match name {
+        tagging::NAME => tagging::TITLE.to_owned(),
+        ANOMALY => classification::title(&ClassHead::anomaly()),
+        name => name.to_owned(),
+    }
+}
+
+/// The names of what a corpus is labelled for, in the order of a model's heads.
+#[must_use]
+pub fn names(tasks: &CorpusTasks) -> Vec<String> {
+    let tagging = tasks.tagging.then(|| tagging::NAME.to_owned());
+    tagging.into_iter().chain(tasks.heads.iter().map(|head| head.name.clone())).collect()
 }
 
 /// Whether one of them is that of this name.

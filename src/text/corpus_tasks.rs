@@ -59,6 +59,14 @@ impl CorpusTasks {
         self.heads.iter().find(|head| head.name == name)
     }
 
+    /// These, and those of `other` that are not among them.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let more = other.heads.iter().filter(|head| self.head(&head.name).is_none());
+        let heads = self.heads.iter().chain(more).cloned().collect();
+        Self { tagging: self.tagging || other.tagging, heads }
+    }
+
     /// Says what cannot be: names that files or columns have already, or a head with fewer than two classes.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use std::path::Path;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use super::EntityTruth;
+use crate::base::IGNORE;
 use crate::base::disk::regular;
 
 /// All sequences of one split, one after another without padding.
@@ -95,6 +96,24 @@ impl EncodedSplit {
     #[must_use]
     pub fn range(&self, row: usize) -> std::ops::Range<usize> {
         self.bounds[row] as usize..self.bounds[row + 1] as usize
+    }
+
+    /// Whether the entities of sequence `row` are known. Of one without tokens nobody has to know.
+    ///
+    /// # Panics
+    /// When there is no such sequence.
+    #[must_use]
+    pub fn is_tagged(&self, row: usize) -> bool {
+        self.labels[self.range(row)].iter().any(|label| *label != IGNORE)
+    }
+
+    /// What was found in each sequence, without what was found where nobody knows what is there.
+    #[must_use]
+    pub fn of_tagged<T: Clone>(&self, found: &[Vec<T>]) -> Vec<Vec<T>> {
+        let known = |(row, found): (usize, &Vec<T>)| {
+            if self.is_tagged(row) { found.clone() } else { Vec::new() }
+        };
+        found.iter().enumerate().map(known).collect()
     }
 
     /// What `of_tokens` has for the tokens of some sequences, in the order of `rows`, which may repeat.
@@ -242,7 +261,6 @@ impl EncodedSplit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::IGNORE;
     use crate::text::{Fit, spans::Span};
 
     fn split() -> EncodedSplit {

@@ -88,7 +88,8 @@ pub fn read(labels: &[u32], starts: &[u32], ends: &[u32], set: &LabelSet) -> Vec
     found
 }
 
-/// [`read`] for every sequence of a split; special tokens carry no label, whatever `labels` says of them.
+/// [`read`] for every sequence of a split; special tokens carry no label, whatever `labels` says of them. They are those without a label in the split;
+/// where a whole sequence has none, those that show no character.
 ///
 /// * `labels`: `(tokens,)`
 ///
@@ -98,10 +99,14 @@ pub fn read(labels: &[u32], starts: &[u32], ends: &[u32], set: &LabelSet) -> Vec
 pub fn read_split(split: &EncodedSplit, labels: &[u32], set: &LabelSet) -> Vec<Vec<Span>> {
     assert_eq!(labels.len(), split.tokens(), "a label for each token");
     let sequence = |row: usize| {
-        let tokens = split.range(row);
+        let (tokens, is_tagged) = (split.range(row), split.is_tagged(row));
+        let is_special = |token: usize| match is_tagged {
+            true => split.labels[token] == IGNORE,
+            false => split.ends[token] == 0,
+        };
         let told: Vec<u32> = tokens
             .clone()
-            .map(|token| if split.labels[token] == IGNORE { IGNORE } else { labels[token] })
+            .map(|token| if is_special(token) { IGNORE } else { labels[token] })
             .collect();
         read(&told, &split.starts[tokens.clone()], &split.ends[tokens], set)
     };

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::Notice;
+use crate::tasks::Task;
 use crate::tasks::metrics::Metric;
-use crate::tasks::{Task, classification, tagging};
 
 /// The split a row is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,8 +14,8 @@ pub enum RowSplit {
     Validation,
 }
 
-/// One row of `history.csv`; the fields in order are its columns.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+/// One row of `history.csv`.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Row {
     pub split: RowSplit,
     /// Steps of the optimiser made so far, this row's included.
@@ -24,15 +24,22 @@ pub struct Row {
     pub epoch: u64,
     /// Only in rows of training, like [`grad_norm`](Self::grad_norm).
     pub learning_rate: Option<f64>,
-    /// The weighted sum of both losses, in nats.
+    /// The weighted sum of all losses, in nats.
     pub loss: f64,
-    /// `None` when no label of the batch counts.
-    pub ner_loss: Option<f64>,
-    pub anomaly_loss: Option<f64>,
+    /// That of each task that the texts are labelled for; `None` when no label of the batch counts, or the task is not trained.
+    pub losses: Vec<Option<f64>>,
     /// The norm of the whole gradient before clipping.
     pub grad_norm: Option<f64>,
     /// In rows of evaluations: the metric that the recipe [watches](super::Recipe::watched). `None` where it is undefined.
     pub watched: Option<f64>,
+}
+
+/// The rows of a training.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct History {
+    /// The tasks, in the order of each row's [`losses`](Row::losses).
+    pub tasks: Vec<String>,
+    pub rows: Vec<Row>,
 }
 
 /// One row of `timing.csv`.
@@ -44,64 +51,69 @@ pub struct Timing {
     pub tokens: u64,
 }
 
-/// The losses for the columns of a [`Row`], in their order.
+/// The losses of the tasks that are trained, in the order of all that there are.
 ///
-/// * `losses`: for each task
-pub(super) fn loss_columns(tasks: &[Task], losses: &[Option<f64>]) -> [Option<f64>; 2] {
-    let of = |name: &str| losses[tasks.iter().position(|task| task.name == name)?];
-    [of(tagging::NAME), of(classification::NAME)]
+/// * `losses`: for each of `trained`
+pub(super) fn in_order_of(
+    tasks: &[String],
+    trained: &[Task],
+    losses: &[Option<f64>],
+) -> Vec<Option<f64>> {
+    let of = |name: &String| losses[trained.iter().position(|task| task.name == *name)?];
+    tasks.iter().map(of).collect()
 }
 
 impl Row {
-    /// Bytes of one row in a saved state.
-    pub(super) const BYTES: usize = 66;
+    /// Bytes of one row of so many tasks in a saved state.
+    pub(super) fn width(tasks: usize) -> usize {
+        1 + (tasks + 3).div_ceil(8) + 8 * (tasks + 6)
+    }
 
     /// Fixed width, numbers as their bits, so that a row read back is the row written, not-a-number included.
-    pub(super) fn to_bytes(self) -> [u8; Self::BYTES] {
-        let optional =
-            [self.learning_rate, self.ner_loss, self.anomaly_loss, self.grad_norm, self.watched];
-        let present = optional
-            .iter()
-            .enumerate()
-            .fold(0_u8, |bits, (index, value)| bits | (u8::from(value.is_some()) << index));
-        let mut bytes = [0; Self::BYTES];
-        bytes[0] = match self.split {
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let optional: Vec<Option<f64>> = std::iter::once(self.learning_rate)
+            .chain(self.losses.iter().copied())
+            .chain([self.grad_norm, self.watched])
+            .collect();
+        let mut bytes = vec![match self.split {
             RowSplit::Train => 0,
             RowSplit::Validation => 1,
-        };
-        bytes[1] = present;
+        }];
+        bytes.extend(optional.chunks(8).map(|values| {
+            let bit = |(index, value): (usize, &Option<f64>)| u8::from(value.is_some()) << index;
+            values.iter().enumerate().map(bit).sum::<u8>()
+        }));
         let words = [self.step, self.epoch, self.loss.to_bits()]
             .into_iter()
-            .chain(optional.map(|value| value.unwrap_or(0.0).to_bits()));
-        for (place, word) in bytes[2..].chunks_exact_mut(8).zip(words) {
-            place.copy_from_slice(&word.to_le_bytes());
-        }
+            .chain(optional.iter().map(|value| value.unwrap_or(0.0).to_bits()));
+        bytes.extend(words.flat_map(u64::to_le_bytes));
+        debug_assert_eq!(bytes.len(), Self::width(self.losses.len()));
         bytes
     }
 
-    /// The reverse of [`to_bytes`](Self::to_bytes); `None` for bytes that no row has.
-    pub(super) fn from_bytes(bytes: &[u8; Self::BYTES]) -> Option<Self> {
-        let split = match bytes[0] {
+    /// The reverse of [`to_bytes`](Self::to_bytes); `None` for bytes that no row of so many tasks has.
+    pub(super) fn from_bytes(bytes: &[u8], tasks: usize) -> Option<Self> {
+        let split = match bytes.first()? {
             0 => RowSplit::Train,
             1 => RowSplit::Validation,
             _ => return None,
         };
-        let word = |index: usize| {
-            let place = &bytes[2 + 8 * index..10 + 8 * index];
-            u64::from_le_bytes(place.try_into().expect("eight bytes"))
-        };
-        let optional =
-            |index: usize| (bytes[1] >> index & 1 == 1).then(|| f64::from_bits(word(3 + index)));
+        let (present, words) = bytes[1..].split_at_checked((tasks + 3).div_ceil(8))?;
+        let words: Vec<u64> =
+            words.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)).collect();
+        let [step, epoch, loss, optional @ ..] = words.as_slice() else { return None };
+        let mut optional = optional.iter().enumerate().map(|(index, word)| {
+            (present[index / 8] >> (index % 8) & 1 == 1).then(|| f64::from_bits(*word))
+        });
         Some(Self {
             split,
-            step: word(0),
-            epoch: word(1),
-            loss: f64::from_bits(word(2)),
-            learning_rate: optional(0),
-            ner_loss: optional(1),
-            anomaly_loss: optional(2),
-            grad_norm: optional(3),
-            watched: optional(4),
+            step: *step,
+            epoch: *epoch,
+            loss: f64::from_bits(*loss),
+            learning_rate: optional.next()?,
+            losses: optional.by_ref().take(tasks).collect(),
+            grad_norm: optional.next()?,
+            watched: optional.next()?,
         })
     }
 }
@@ -126,7 +138,7 @@ pub fn epoch_losses(history: &[Row]) -> Vec<f64> {
 
 /// Which evaluation the result is from, where a training kept its best by `metric`.
 #[must_use]
-pub fn kept(history: &[Row], metric: Metric) -> Option<Notice> {
+pub fn kept(history: &[Row], metric: &Metric) -> Option<Notice> {
     let steps = history.last()?.step;
     let mut best: Option<(u64, f64)> = None;
     for row in history.iter().filter(|row| row.split == RowSplit::Validation) {
@@ -137,7 +149,7 @@ pub fn kept(history: &[Row], metric: Metric) -> Option<Notice> {
         }
     }
     let (step, value) = best?;
-    Some(Notice::KeptBest { step, steps, metric: metric.name(), value })
+    Some(Notice::KeptBest { step, steps, metric: metric.name().to_owned(), value })
 }
 
 #[cfg(test)]
@@ -151,8 +163,7 @@ mod tests {
             epoch,
             learning_rate: Some(2e-5),
             loss,
-            ner_loss: None,
-            anomaly_loss: Some(0.1),
+            losses: vec![None, Some(0.1)],
             grad_norm: Some(1.5),
             watched: Some(0.25),
         }
@@ -160,9 +171,12 @@ mod tests {
 
     #[test]
     fn a_row_survives_its_bytes_even_when_not_a_number() {
-        let read = Row::from_bytes(&row(2, 0.3).to_bytes()).expect("a row");
-        assert_eq!(read, row(2, 0.3));
-        let read = Row::from_bytes(&row(2, f64::NAN).to_bytes()).expect("a row");
+        for losses in 0..20 {
+            let row = Row { losses: vec![Some(0.5); losses], ..row(2, 0.3) };
+            assert_eq!(Row::from_bytes(&row.to_bytes(), losses), Some(row));
+        }
+        assert_eq!(Row::from_bytes(&row(2, 0.3).to_bytes(), 2), Some(row(2, 0.3)));
+        let read = Row::from_bytes(&row(2, f64::NAN).to_bytes(), 2).expect("a row");
         assert!(read.loss.is_nan());
     }
 

@@ -18,6 +18,7 @@ pub(super) fn of_training(parameters: &[nn::Parameter], data: Data<'_>, recipe: 
         .iter()
         .map(|parameter| (parameter.name.as_str(), parameter.range.len()))
         .collect();
+    // The names of classes decide nothing but their balance, which is of numbers; shapes say how many there are.
     let described = serde_json::to_vec(&(recipe, shapes, data.labels.names()));
     let mut hasher = blake3::Hasher::new_derive_key("pipeline 2026-11 training");
     hasher.update(&described.expect("plain data"));

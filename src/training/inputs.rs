@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::cadence::Cadence;
-use crate::text::{EncodedSplit, LabelSet};
+use crate::text::{CorpusTasks, EncodedSplit, LabelSet};
 
 /// What a model is trained on.
 #[derive(Debug, Clone, Copy)]
@@ -13,6 +13,8 @@ pub struct Data<'a> {
     pub validation: Option<&'a EncodedSplit>,
     /// As the splits number them.
     pub labels: &'a LabelSet,
+    /// What the splits are labelled for.
+    pub tasks: &'a CorpusTasks,
 }
 
 /// Where a training keeps what it needs to continue. Nothing here changes a result.

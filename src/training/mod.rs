@@ -42,7 +42,7 @@ pub use cpu::CpuEngine;
 pub use device::ModelEngine;
 pub use engine::{Engine, EngineError, StateVector};
 pub use error::{TrainError, some_of};
-pub use history::{Row, RowSplit, Timing, epoch_losses, kept};
+pub use history::{History, Row, RowSplit, Timing, epoch_losses, kept};
 pub use inputs::{Data, Storage};
 pub use observer::{Notice, Observer, Progress};
 pub use predict::predict;

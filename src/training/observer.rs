@@ -57,9 +57,9 @@ pub enum Notice {
     /// A step was skipped because its loss or gradient was not finite.
     Skipped { step: u64, what: &'static str },
     /// No improvement for `patience` evaluations.
-    StoppedEarly { step: u64, metric: &'static str },
+    StoppedEarly { step: u64, metric: String },
     /// The result has the weights of this step, of `steps` that were made.
-    KeptBest { step: u64, steps: u64, metric: &'static str, value: f64 },
+    KeptBest { step: u64, steps: u64, metric: String, value: f64 },
 }
 
 impl Notice {

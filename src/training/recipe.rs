@@ -2,18 +2,21 @@
 
 mod check;
 
+use std::collections::BTreeMap;
+
 use candle_core::DType;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::cadence::Cadence;
+use super::inputs::Data;
 use super::schedule::{LearningRate, Schedule, Warmup};
 use crate::base::units;
 use crate::tasks::metrics::Metric;
-use crate::tasks::{self, Classification, Tagging, Task, classification};
-use crate::text::LabelSet;
+use crate::tasks::{Kind, Tagging, Task, tagging};
+use crate::text::{ANOMALY, CorpusTasks};
 
-/// Fine-tunes the joint model: the encoder with one head that tags every token and one that classifies the whole text from its first token. The loss is the sum of both cross-entropies; AdamW with clipping. The defaults are the reference recipe, but for `ignore_outside`. The same file gives the same weights, bit for bit, on the same CPU model, whatever the number of threads.
+/// Fine-tunes the joint model: the encoder with a head that tags every token where the corpus has entities, and one that classifies the whole text from its first token for each field that it has classes of. The loss is the sum of all cross-entropies; a text without a label for a head trains the others; AdamW with clipping. The defaults are the reference recipe, but for `ignore_outside`. The same file gives the same weights, bit for bit, on the same CPU model, whatever the number of threads.
 // Everything here decides the weights, but for what says that it changes no result. Where gradients are accumulated, losses are means over all
 // batches of a step together, so that 2 x 8 texts and 1 x 16 give the same step to rounding; the last step of an epoch takes what is left.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -58,9 +61,13 @@ pub struct Recipe {
     /// Weight of the tagging loss; 0 leaves the tagging head out of the model.
     #[schemars(range(min = 0.0))]
     pub ner_weight: f64,
-    /// Weight of the classification loss; 0 leaves the classification head out of the model.
+    /// Weight of the loss of the classification head `anomaly`; 0 leaves it out of the model.
     #[schemars(range(min = 0.0))]
     pub anomaly_weight: f64,
+    /// Weights of the losses of other classification heads, such as `{ severity = 0.5 }`; 1 for those that are not there, and 0 leaves a head out of the model.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("additionalProperties" = {"type": "number", "minimum": 0.0}))]
+    pub head_weights: BTreeMap<String, f64>,
     /// Weights of the classes normal and anomaly in the classification loss.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("items" = {"type": "number", "exclusiveMinimum": 0.0}))]
@@ -72,7 +79,7 @@ pub struct Recipe {
     /// Stop when a metric on the validation split no longer improves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early_stopping: Option<EarlyStopping>,
-    /// Keep the weights of the evaluation that is best in this metric, such as `ner.span_f1`, instead of the last ones.
+    /// Keep the weights of the evaluation that is best in this metric, such as `ner.span_f1` or `severity.macro_f1`, instead of the last ones: `loss`; `token_accuracy`, `span_precision`, `span_recall` and `span_f1` of `ner`; `accuracy`, `macro_f1` and `micro_f1` of any head over whole texts; and `precision`, `recall`, `f1`, `auroc` and `average_precision` of one with two classes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keep_best: Option<Metric>,
     /// What to do when a loss or a gradient is infinite or not a number.
@@ -108,6 +115,7 @@ impl Default for Recipe {
             ignore_outside: false,
             ner_weight: 1.0,
             anomaly_weight: 1.0,
+            head_weights: BTreeMap::new(),
             class_weights: None,
             evaluate_every: None,
             early_stopping: None,
@@ -126,7 +134,7 @@ fn is_false(value: &bool) -> bool {
 }
 
 /// When to stop before the last epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EarlyStopping {
     /// Metric to watch, such as `loss` or `ner.span_f1`.
@@ -225,42 +233,78 @@ impl Recipe {
     /// The parameters that compare evaluations, each with its metric.
     #[must_use]
     pub fn comparing(&self) -> Vec<(&'static str, Metric)> {
-        let stopping = self.early_stopping.map(|stopping| stopping.metric);
-        [("early_stopping", stopping), ("keep_best", self.keep_best)]
+        let stopping = self.early_stopping.as_ref().map(|stopping| &stopping.metric);
+        [("early_stopping", stopping), ("keep_best", self.keep_best.as_ref())]
             .into_iter()
-            .filter_map(|(parameter, metric)| Some((parameter, metric?)))
+            .filter_map(|(parameter, metric)| Some((parameter, metric?.clone())))
             .collect()
     }
 
     /// The metric by which evaluations are compared: that of [`keep_best`](Self::keep_best), else that of early stopping.
     #[must_use]
-    pub fn watched(&self) -> Option<Metric> {
-        self.keep_best.or(self.early_stopping.map(|stopping| stopping.metric))
+    pub fn watched(&self) -> Option<&Metric> {
+        let stopping = self.early_stopping.as_ref().map(|stopping| &stopping.metric);
+        self.keep_best.as_ref().or(stopping)
     }
 
-    /// Whether the head that `metric` scores is trained at all.
+    /// How much the loss of a task counts; at 0 the model has no head for it.
     #[must_use]
-    pub fn trains(&self, metric: Metric) -> bool {
-        metric.task().is_none_or(|name| tasks::has(&self.tasks(&LabelSet::of([])), name))
+    pub fn weight_of(&self, task: &str) -> f64 {
+        match (task, self.head_weights.get(task)) {
+            (tagging::NAME, _) => self.ner_weight,
+            (ANOMALY, None) => self.anomaly_weight,
+            (_, weight) => weight.copied().unwrap_or(1.0),
+        }
+    }
+
+    /// The parameter that says [`weight_of`](Self::weight_of) a task, and how it is written.
+    #[must_use]
+    pub fn weight_parameter(task: &str) -> (&'static str, String) {
+        match task {
+            tagging::NAME => ("ner_weight", "ner_weight".to_owned()),
+            ANOMALY => ("anomaly_weight", "anomaly_weight".to_owned()),
+            task => ("head_weights", format!("head_weights.{task}")),
+        }
+    }
+
+    /// The tasks that are left out whatever the data are, as far as this says so.
+    #[must_use]
+    pub fn left_out(&self) -> Vec<String> {
+        let named = [tagging::NAME, ANOMALY].into_iter();
+        let mut names: Vec<String> =
+            named.chain(self.head_weights.keys().map(String::as_str)).map(str::to_owned).collect();
+        names.retain(|name| self.weight_of(name) == 0.0);
+        names.dedup();
+        names
+    }
+
+    /// What of these tasks is trained.
+    #[must_use]
+    pub fn trained(&self, tasks: &CorpusTasks) -> CorpusTasks {
+        let is_trained = |name: &str| self.weight_of(name) > 0.0;
+        let heads = tasks.heads.iter().filter(|head| is_trained(&head.name)).cloned().collect();
+        CorpusTasks { tagging: tasks.tagging && is_trained(tagging::NAME), heads }
     }
 
     /// The tasks that the loss counts, and no others: what was not trained would answer at random.
     #[must_use]
-    pub fn tasks(&self, labels: &LabelSet) -> Vec<Task> {
-        let tagging = Tagging {
-            labels: labels.len(),
-            ignored: self.ignore_outside.then_some(labels.outside()),
+    pub fn tasks(&self, data: Data<'_>) -> Vec<Task> {
+        let weighed = |task: Task| {
+            let class_weights = match &task.kind {
+                Kind::Classification(_) if task.name == ANOMALY => {
+                    self.class_weights.map(|weights| weights.map(|weight| weight as f32).to_vec())
+                }
+                _ => None,
+            };
+            let weight = self.weight_of(&task.name);
+            Task { weight, class_weights, ..task }
         };
-        let single = |weights: [f64; 2]| weights.iter().map(|weight| *weight as f32).collect();
-        let classification = Classification {
-            classes: classification::CLASSES.len(),
-            class_weights: self.class_weights.map(single),
-        };
-        let all = [
-            Task::tagging(self.ner_weight, tagging),
-            Task::classification(self.anomaly_weight, classification),
-        ];
-        all.into_iter().filter(|task| task.weight > 0.0).collect()
+        let trained = self.trained(data.tasks);
+        let ignored = self.ignore_outside.then_some(data.labels.outside());
+        let tagging = Tagging { labels: data.labels.len(), ignored };
+        let tagging = trained.tagging.then(|| Task::tagging(tagging));
+        let classification = trained.heads.iter().map(Task::classification);
+        tagging.into_iter().chain(classification).map(weighed).collect()
     }
 
     /// Why a training with more epochs cannot go on from where one with fewer ended, or `None` when it can: the parameter whose effect on
@@ -280,6 +324,7 @@ impl Recipe {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::ClassHead;
 
     #[test]
     fn the_last_step_of_an_epoch_takes_what_is_left() {
@@ -289,16 +334,22 @@ mod tests {
     }
 
     #[test]
-    fn every_task_on_offer_goes_with_its_weight() {
-        for offered in &tasks::OFFERED {
-            let mut recipe = serde_json::to_value(Recipe::default()).expect("plain data");
-            assert_eq!(recipe[offered.weight], 1.0);
-            recipe[offered.weight] = 0.0.into();
-            let recipe: Recipe = serde_json::from_value(recipe).expect("a recipe");
-            let of_it = Metric::all().filter(|metric| metric.name().starts_with(offered.scores));
-            let untrained: Vec<Metric> = Metric::all().filter(|it| !recipe.trains(*it)).collect();
-            assert_eq!(untrained, of_it.collect::<Vec<_>>());
-        }
+    fn a_task_goes_with_its_weight() {
+        let severity = |name: &str| ClassHead {
+            name: name.to_owned(),
+            classes: ["low", "high"].map(str::to_owned).to_vec(),
+        };
+        let heads = vec![ClassHead::anomaly(), severity("severity"), severity("ner_like")];
+        let tasks = CorpusTasks { tagging: true, heads };
+        let names = |recipe: &Recipe| crate::tasks::names(&recipe.trained(&tasks));
+        assert_eq!(names(&Recipe::default()), ["ner", "anomaly", "severity", "ner_like"]);
+        let recipe = Recipe {
+            ner_weight: 0.0,
+            head_weights: BTreeMap::from([("severity".to_owned(), 0.0)]),
+            ..Recipe::default()
+        };
+        assert_eq!(names(&recipe), ["anomaly", "ner_like"]);
+        assert_eq!(recipe.left_out(), ["ner", "severity"]);
     }
 
     #[test]

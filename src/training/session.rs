@@ -17,7 +17,7 @@ use super::cadence::Spent;
 use super::coverage::Coverage;
 use super::engine::{Engine, EngineError};
 use super::error::TrainError;
-use super::history::{Row, RowSplit, Timing, loss_columns};
+use super::history::{Row, RowSplit, Timing, in_order_of};
 use super::inputs::{Data, Storage};
 use super::observer::{Notice, Observer, Progress};
 use super::order::epoch_order;
@@ -34,7 +34,10 @@ pub(super) struct Session<'a> {
     data: Data<'a>,
     validation: Option<&'a EncodedSplit>,
     recipe: &'a Recipe,
+    /// Those that are trained.
     tasks: Vec<Task>,
+    /// All that the texts are labelled for.
+    pub(super) names: Vec<String>,
     learning_rates: LearningRate,
     steps_per_epoch: u64,
     pub(super) total_steps: u64,
@@ -124,7 +127,8 @@ impl<'a> Session<'a> {
             data,
             validation: data.validation.filter(|split| !split.is_empty()),
             recipe,
-            tasks: recipe.tasks(data.labels),
+            tasks: recipe.tasks(data),
+            names: tasks::names(data.tasks),
             learning_rates: recipe.learning_rates(sequences),
             steps_per_epoch: recipe.steps_per_epoch(sequences),
             total_steps,
@@ -269,15 +273,14 @@ impl<'a> Session<'a> {
         let epoch = self.state.step / self.steps_per_epoch;
         self.state.step += 1;
         self.state.updates = self.engine.updates();
-        let [ner_loss, anomaly_loss] = loss_columns(&self.tasks, &pass.losses);
+        let losses = in_order_of(&self.names, &self.tasks, &pass.losses);
         self.history.push(Row {
             split: RowSplit::Train,
             step: self.state.step,
             epoch: epoch + 1,
             learning_rate: Some(learning_rate),
             loss: pass.loss,
-            ner_loss,
-            anomaly_loss,
+            losses,
             grad_norm: Some(pass.norm),
             watched: None,
         });
@@ -393,16 +396,15 @@ impl<'a> Session<'a> {
         let Some(predicted) = predicted else { return Err(self.cancel()) };
         let loss = predicted.loss;
         let losses: Vec<_> = predicted.answers.iter().map(|answers| answers.loss).collect();
-        let [ner_loss, anomaly_loss] = loss_columns(&self.tasks, &losses);
-        let scores = tasks::score(validation, &predicted, self.data.labels).scores;
+        let losses = in_order_of(&self.names, &self.tasks, &losses);
+        let scores = tasks::score(validation, &predicted, self.data.labels, self.data.tasks).scores;
         let row = Row {
             split: RowSplit::Validation,
             step,
             epoch,
             learning_rate: None,
             loss,
-            ner_loss,
-            anomaly_loss,
+            losses,
             grad_norm: None,
             watched: self
                 .recipe
@@ -413,12 +415,13 @@ impl<'a> Session<'a> {
         self.observer.evaluated(&row, &scores);
 
         // Weights without a finite loss say nothing with their labels: they are worse than any others.
-        let value_of = |metric: Metric| {
+        let value_of = |metric: &Metric| {
             if loss.is_finite() { scores.get(metric) } else { Some(f64::NAN) }
         };
         if let Some(value) = self
             .recipe
             .keep_best
+            .as_ref()
             .and_then(|metric| value_of(metric).filter(|value| self.improves(metric, *value)))
         {
             let (digest, weights) = self.keep_weights(step)?;
@@ -426,11 +429,12 @@ impl<'a> Session<'a> {
             self.state.best = Some(Best { step, value, digest });
         }
         if let Some(stopping) = &self.recipe.early_stopping
-            && self.state.patience.exhausted_by(value_of(stopping.metric), stopping)
+            && self.state.patience.exhausted_by(value_of(&stopping.metric), stopping)
         {
             // Also after the last step: a longer training that goes on from here would have ended here.
             self.state.stopped = true;
-            self.observer.notice(&Notice::StoppedEarly { step, metric: stopping.metric.name() });
+            self.observer
+                .notice(&Notice::StoppedEarly { step, metric: stopping.metric.name().to_owned() });
         }
         self.history.push(row);
         Ok(())

@@ -5,7 +5,7 @@ use crate::text::EncodedSplit;
 
 use super::engine::Engine;
 use super::error::TrainError;
-use super::history::{Row, Timing};
+use super::history::{History, Timing};
 use super::inputs::{Data, Storage};
 use super::observer::Observer;
 use super::recipe::Recipe;
@@ -17,7 +17,7 @@ use super::state::{Best, State};
 /// A finished training. The weights are in the engine: the last ones, or the best where the recipe says so.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trained {
-    pub history: Vec<Row>,
+    pub history: History,
     /// The steps made by this process. They differ from run to run.
     pub timings: Vec<Timing>,
     pub steps: u64,
@@ -54,7 +54,7 @@ impl Trained {
         if let Some(best) = &mut state.best {
             best.digest = Some(states.save_best(best.step, engine)?.0);
         }
-        states.save(&state, &self.history, engine, Others::Earlier)
+        states.save(&state, &self.history.rows, engine, Others::Earlier)
     }
 }
 
@@ -89,15 +89,21 @@ pub fn train(
                 .to_owned(),
         );
     }
+    if recipe.tasks(data).is_empty() {
+        problems.push(
+            "there is nothing to learn: no head has a weight, or the texts have no labels"
+                .to_owned(),
+        );
+    }
     if !problems.is_empty() {
         return Err(TrainError::Recipe { problems });
     }
     let mut session = Session::open(engine, data, recipe, storage, observer)?;
     session.run()?;
     let never_defined = session.never_defined();
-    let Session { state, history, timings, resumed_from, total_steps, .. } = session;
+    let Session { state, history, names, timings, resumed_from, total_steps, .. } = session;
     Ok(Trained {
-        history,
+        history: History { tasks: names, rows: history },
         timings,
         steps: state.step,
         skipped: state.skipped,

@@ -105,9 +105,8 @@ pub struct Names<'a> {
 
 impl<'a> Names<'a> {
     pub fn of(results: &Results, points: &'a [PointRows<'_>]) -> Self {
-        let prefixes = results.label_prefixes();
         let of_label = |name: &'a str| {
-            let prefix = prefixes.iter().find(|prefix| name.starts_with(prefix.as_str()))?;
+            let prefix = results.label_prefix(name)?;
             let (label, metric) = name[prefix.len()..].rsplit_once('.')?;
             let (scores, _) = prefix.trim_end_matches('.').rsplit_once('.')?;
             Some((name, label, format!("{scores}.{metric}")))

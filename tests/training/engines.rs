@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use candle_core::{DType, Device};
 use pipeline::base::rng::Rng;
 use pipeline::nn::{Batch, EncoderSpec, Group, JointModel, LossOptions, Role, Workspace};
-use pipeline::tasks::{self, Classification, Task};
-use pipeline::text::{EncodedSplit, LabelSet};
+use pipeline::tasks::{self, Task};
+use pipeline::text::{ClassHead, CorpusTasks, EncodedSplit, LabelSet};
 use pipeline::training::adamw::{Update, clip_coefficient};
 use pipeline::training::schedule::LearningRate;
 use pipeline::training::{
@@ -197,7 +197,12 @@ fn run(
     let (sentences, validation) = (split(0..6), split(6..8));
     train(
         engine,
-        Data { train: &sentences, validation: Some(&validation), labels: &labels() },
+        Data {
+            train: &sentences,
+            validation: Some(&validation),
+            labels: &labels(),
+            tasks: &CorpusTasks::default(),
+        },
         recipe,
         storage,
         observer,
@@ -215,7 +220,7 @@ fn both_engines_train_alike() {
     let (expected, trained) = undisturbed(&recipe());
     let mut engine = candle();
     let composed = run(&mut engine, &recipe(), Storage::default(), &()).expect("it trains");
-    for (ours, theirs) in trained.history.iter().zip(&composed.history) {
+    for (ours, theirs) in trained.history.rows.iter().zip(&composed.history.rows) {
         assert_eq!(
             (ours.split, ours.step, ours.learning_rate),
             (theirs.split, theirs.step, theirs.learning_rate)
@@ -318,7 +323,7 @@ fn two_micro_batches_of_eight_are_a_batch_of_sixteen() {
 fn predictions_do_not_depend_on_the_size_of_their_batches() {
     let split = split(0..4);
     let predictions = [1, 3, 16].map(|size| {
-        predict(&mut CpuEngine::new(model()), &split, size, &recipe().tasks(&labels()), &|| false)
+        predict(&mut CpuEngine::new(model()), &split, size, &tasks_of(&recipe(), &split), &|| false)
             .expect("predictions")
             .expect("not cancelled")
     });
@@ -332,6 +337,12 @@ fn predictions_do_not_depend_on_the_size_of_their_batches() {
 }
 
 /// The fixture's model with heads for these tasks.
+/// What a recipe trains on these texts.
+fn tasks_of(recipe: &Recipe, train: &EncodedSplit) -> Vec<Task> {
+    let (labels, tasks) = (labels(), CorpusTasks::default());
+    recipe.tasks(Data { train, validation: None, labels: &labels, tasks: &tasks })
+}
+
 fn headed(tasks: &[Task]) -> JointModel {
     let spec = model().spec;
     JointModel::load(&fixture("model.safetensors"), spec, &tasks::heads(tasks), &Rng::new(5))
@@ -342,9 +353,9 @@ fn headed(tasks: &[Task]) -> JointModel {
 fn a_model_of_one_head_trains_alike_on_both_paths_and_says_nothing_of_the_other() {
     for (ner_weight, anomaly_weight) in [(1.0, 0.0), (0.0, 1.0)] {
         let recipe = Recipe { ner_weight, anomaly_weight, ..recipe() };
-        let tasks = recipe.tasks(&labels());
+        let tasks = tasks_of(&recipe, &split(0..1));
         let train = |engine: &mut dyn Engine| {
-            run(engine, &recipe, Storage::default(), &()).expect("it trains").history
+            run(engine, &recipe, Storage::default(), &()).expect("it trains").history.rows
         };
         let (mut ours, mut theirs) = (
             CpuEngine::new(headed(&tasks)),
@@ -353,10 +364,10 @@ fn a_model_of_one_head_trains_alike_on_both_paths_and_says_nothing_of_the_other(
         for (one, other) in train(&mut ours).iter().zip(train(&mut theirs)) {
             assert!((one.loss - other.loss).abs() < 1e-4 * one.loss.abs(), "{one:?} {other:?}");
             assert_eq!(
-                (one.ner_loss.is_some(), one.anomaly_loss.is_some()),
+                (one.losses[0].is_some(), one.losses[1].is_some()),
                 (ner_weight > 0.0, anomaly_weight > 0.0)
             );
-            assert_eq!(Some(one.loss), one.ner_loss.or(one.anomaly_loss));
+            assert_eq!(Some(one.loss), one.losses[0].or(one.losses[1]));
         }
         let found = predict(&mut ours, &split(0..4), 2, &tasks, &|| false)
             .expect("predictions")
@@ -405,13 +416,17 @@ fn an_absent_head_leaves_the_gradient_of_the_rest_as_a_weight_of_zero_does() {
 #[test]
 fn any_number_of_heads_trains_alike_on_both_paths() {
     let [tagging, classification] = tasks::joint(LABELS).try_into().expect("two tasks");
-    let third = Task::classification(
-        0.5,
-        Classification { classes: 5, class_weights: Some(vec![1.0, 2.0, 1.0, 0.5, 1.0]) },
-    );
+    let classes = ["a", "b", "c", "d", "e"].map(str::to_owned).to_vec();
+    let topic = Task {
+        weight: 0.5,
+        class_weights: Some(vec![1.0, 2.0, 1.0, 0.5, 1.0]),
+        ..Task::classification(&ClassHead { name: "topic".to_owned(), classes })
+    };
     let other = Task { name: "other".to_owned(), ..tagging.clone() };
-    let tasks = [tagging, classification, Task { name: "topic".to_owned(), ..third }, other];
-    let batch = tasks::batch(&tasks, &split(0..2), &[3, 0, 2]).expect("a batch");
+    let tasks = [tagging, classification, topic, other];
+    let mut split = split(0..2);
+    split.classes.insert("topic".to_owned(), (0..split.len() as u32).map(|row| row % 5).collect());
+    let batch = tasks::batch(&tasks, &split, &[3, 0, 2]).expect("a batch");
     let options = tasks::loss_options(&tasks, std::slice::from_ref(&batch));
     let step = |engine: &mut dyn Engine| {
         let losses = engine.accumulate(&batch, &options).expect("a batch");

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pipeline::text::LabelSet;
+use pipeline::text::{CorpusTasks, LabelSet};
 use pipeline::training::{
     Cadence, Data, Engine as _, Notice, Recipe, SavedStates, Storage, TrainError, train,
 };
@@ -172,14 +172,14 @@ fn the_saved_state_of_another_recipe_is_not_used() {
 #[test]
 fn the_saved_state_of_other_data_is_not_used() {
     let labels = crate::toy::labels();
-    let renamed = LabelSet::of(["Y"]);
+    let (renamed, tasks) = (LabelSet::of(["Y"]), &CorpusTasks::default());
     let (sentences, others) = (crate::toy::split(11, 0), crate::toy::split(11, 1));
     let (validation, fewer) = (crate::toy::split(5, 3), crate::toy::split(5, 4));
     let other_data = [
-        Data { train: &others, validation: Some(&validation), labels: &labels },
-        Data { train: &sentences, validation: Some(&fewer), labels: &labels },
-        Data { train: &sentences, validation: None, labels: &labels },
-        Data { train: &sentences, validation: Some(&validation), labels: &renamed },
+        Data { train: &others, validation: Some(&validation), labels: &labels, tasks },
+        Data { train: &sentences, validation: Some(&fewer), labels: &labels, tasks },
+        Data { train: &sentences, validation: None, labels: &labels, tasks },
+        Data { train: &sentences, validation: Some(&validation), labels: &renamed, tasks },
     ];
     for data in other_data {
         let (folder, _) = interrupted();
@@ -192,7 +192,7 @@ fn the_saved_state_of_other_data_is_not_used() {
         );
     }
     let (folder, _) = interrupted();
-    let same = Data { train: &sentences, validation: Some(&validation), labels: &labels };
+    let same = Data { train: &sentences, validation: Some(&validation), labels: &labels, tasks };
     let error =
         train(&mut Toy::new(), same, &recipe(), storage(folder.path()), &Watcher::cancelling_at(0))
             .expect_err("it is interrupted");

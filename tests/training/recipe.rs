@@ -1,5 +1,6 @@
 //! What the recipe's parameters do.
 
+use pipeline::text::CorpusTasks;
 use pipeline::training::{
     Data, EarlyStopping, Notice, OnNonfinite, Recipe, Row, RowSplit, Schedule, Storage, TrainError,
     Trained, epoch_losses, train,
@@ -14,7 +15,7 @@ fn accumulating_two_halves_is_the_whole_batch_to_rounding() {
     for (left, right) in halves.0.parameters.iter().zip(&whole.0.parameters) {
         assert!((left - right).abs() < 1e-5, "{left} {right}");
     }
-    for (left, right) in halves.1.history.iter().zip(&whole.1.history) {
+    for (left, right) in halves.1.history.rows.iter().zip(&whole.1.history.rows) {
         assert!((left.loss - right.loss).abs() < 1e-5);
     }
 }
@@ -32,7 +33,12 @@ fn any_number_of_threads_gives_the_same_bits() {
 fn the_history_has_a_row_for_every_step_and_every_evaluation() {
     let (_, trained) = undisturbed(&recipe());
     let rows = |part| {
-        trained.history.iter().filter(move |row| row.split == part).map(|row| (row.step, row.epoch))
+        trained
+            .history
+            .rows
+            .iter()
+            .filter(move |row| row.split == part)
+            .map(|row| (row.step, row.epoch))
     };
     assert_eq!(
         rows(RowSplit::Train).collect::<Vec<_>>(),
@@ -40,13 +46,13 @@ fn the_history_has_a_row_for_every_step_and_every_evaluation() {
     );
     assert_eq!(rows(RowSplit::Validation).collect::<Vec<_>>(), [(6, 1), (12, 2), (18, 3)]);
     assert_eq!(trained.timings.len(), 18);
-    let losses = epoch_losses(&trained.history);
+    let losses = epoch_losses(&trained.history.rows);
     assert_eq!(losses.len(), 3);
     assert!(losses[2] < losses[0]);
 }
 
 fn evaluations(trained: &Trained) -> impl Iterator<Item = &Row> {
-    trained.history.iter().filter(|row| row.split == RowSplit::Validation)
+    trained.history.rows.iter().filter(|row| row.split == RowSplit::Validation)
 }
 
 #[test]
@@ -88,7 +94,10 @@ fn early_stopping_waits_for_its_patience() {
     let recipe = Recipe { early_stopping: Some(stopping), evaluate_every: Some(2), ..recipe() };
     let trained = run(&mut Toy::new(), &recipe, Storage::default(), &watcher).expect("it trains");
     assert_eq!((trained.steps, trained.stopped_early), (8, true));
-    assert_eq!(watcher.notices.into_inner(), [Notice::StoppedEarly { step: 8, metric: "loss" }]);
+    assert_eq!(
+        watcher.notices.into_inner(),
+        [Notice::StoppedEarly { step: 8, metric: "loss".to_owned() }]
+    );
 }
 
 #[test]
@@ -103,10 +112,11 @@ fn evaluations_have_the_watched_metric_and_the_kept_one_is_told() {
     assert!(
         trained
             .history
+            .rows
             .iter()
             .all(|row| row.split == RowSplit::Validation || row.watched.is_none())
     );
-    let (metric, value) = ("ner.token_accuracy", best.value);
+    let (metric, value) = ("ner.token_accuracy".to_owned(), best.value);
     let kept = Notice::KeptBest { step: best.step, steps: 18, metric, value };
     assert_eq!(watcher.notices.into_inner(), [kept]);
 }
@@ -123,7 +133,12 @@ fn a_metric_that_no_evaluation_defined_stops_nothing_and_is_told() {
         ..recipe()
     };
     let watcher = Watcher::default();
-    let data = Data { train: &sentences, validation: Some(&validation), labels: &labels };
+    let data = Data {
+        train: &sentences,
+        validation: Some(&validation),
+        labels: &labels,
+        tasks: &CorpusTasks::default(),
+    };
     let trained = train(&mut Toy::new(), data, &recipe, Storage::default(), &watcher)
         .expect("it trains to its end");
     assert_eq!((trained.steps, trained.stopped_early, trained.best), (18, false, None));
@@ -151,7 +166,7 @@ fn a_skipped_step_is_counted_and_moves_nothing() {
     let trained = run(&mut toy, &recipe, Storage::default(), &()).expect("it goes on");
     assert_eq!((trained.skipped, trained.steps), (1, 18));
     assert!(toy.parameters.iter().all(|value| value.is_finite()));
-    assert!(trained.history[4].grad_norm.is_some_and(f64::is_nan));
+    assert!(trained.history.rows[4].grad_norm.is_some_and(f64::is_nan));
 }
 
 #[test]
@@ -174,7 +189,7 @@ fn a_head_that_the_recipe_switches_off_needs_no_gradient() {
 #[test]
 fn outside_tokens_count_in_no_loss_when_the_recipe_ignores_them() {
     let batch_without_entities = |recipe: &Recipe| {
-        undisturbed(recipe).1.history.iter().filter(|row| row.ner_loss.is_none()).count()
+        undisturbed(recipe).1.history.rows.iter().filter(|row| row.losses[0].is_none()).count()
     };
     let one_by_one = Recipe { batch_size: 1, epochs: 1, ..recipe() };
     assert_eq!(batch_without_entities(&one_by_one), 0);
@@ -184,9 +199,9 @@ fn outside_tokens_count_in_no_loss_when_the_recipe_ignores_them() {
 #[test]
 fn the_loss_is_the_weighted_sum_of_both() {
     let (_, trained) = undisturbed(&Recipe { ner_weight: 0.5, anomaly_weight: 2.0, ..recipe() });
-    for row in trained.history {
+    for row in trained.history.rows {
         let expected =
-            0.5 * row.ner_loss.expect("labels") + 2.0 * row.anomaly_loss.expect("sequences");
+            0.5 * row.losses[0].expect("labels") + 2.0 * row.losses[1].expect("sequences");
         assert!((row.loss - expected).abs() < 1e-12);
     }
 }
@@ -212,6 +227,7 @@ fn every_epoch_has_batches_of_its_own() {
     let losses = |epoch| {
         trained
             .history
+            .rows
             .iter()
             .filter(|row| row.split == RowSplit::Train && row.epoch == epoch)
             .map(|row| row.loss)
@@ -236,7 +252,7 @@ fn weights_without_a_finite_loss_are_neither_the_best_nor_a_result() {
         trained.best.as_ref().is_some_and(|best| best.step < 18 && best.value < 1.0),
         "{:?} {:?}",
         trained.best,
-        trained.history.last()
+        trained.history.rows.last()
     );
     let error = run(&mut spoilt(), &recipe(), Storage::default(), &())
         .expect_err("the last weights are no result");

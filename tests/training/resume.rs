@@ -13,7 +13,7 @@ fn storage(folder: &std::path::Path, cadence: Cadence) -> Storage<'_> {
 }
 
 /// Everything that must not depend on interruptions.
-fn results(trained: Trained) -> (Vec<pipeline::training::Row>, u64, Option<u64>) {
+fn results(trained: Trained) -> (pipeline::training::History, u64, Option<u64>) {
     let best = trained.best.map(|best| best.step);
     (trained.history, trained.steps, best)
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use pipeline::base::IGNORE;
 use pipeline::nn::{Batch, Group, HeadLoss, LossOptions, Losses, Parameter, Role};
 use pipeline::tasks::metrics::Metric;
-use pipeline::text::{EncodedSplit, Fit, LabelSet, spans};
+use pipeline::text::{CorpusTasks, EncodedSplit, Fit, LabelSet, spans};
 use pipeline::training::adamw::{AdamW, Gradient, Update, gradient_norm};
 use pipeline::training::{
     Data, Engine, EngineError, Notice, Observer, Progress, Recipe, StateVector, Storage,
@@ -336,7 +336,12 @@ pub fn run(
     let (sentences, validation, labels) = (split(11, 0), split(5, 3), labels());
     train(
         toy,
-        Data { train: &sentences, validation: Some(&validation), labels: &labels },
+        Data {
+            train: &sentences,
+            validation: Some(&validation),
+            labels: &labels,
+            tasks: &CorpusTasks::default(),
+        },
         recipe,
         storage,
         observer,

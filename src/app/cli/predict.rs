@@ -15,9 +15,8 @@ use crate::app::tools::{OpenError, Prediction, Predictor};
 use crate::base::disk::regular::TO_READ;
 use crate::view;
 
-/// Members that an answer has, or may have.
-const OF_ANSWERS: [&str; 6] =
-    ["entities", "anomaly", "anomaly_score", "truncated", "error", "line"];
+/// Members that an answer has, or may have, beside those of the heads over whole texts.
+const OF_ANSWERS: [&str; 4] = ["entities", "truncated", "error", "line"];
 
 /// What stands before the names of a line's own members that an answer's could be taken for.
 const OF_INPUT: &str = "input_";
@@ -36,6 +35,8 @@ pub fn run(arguments: &Predict) -> Result<Outcome, Failure> {
     let mut predictor =
         pool.install(|| Predictor::open(&folder)).map_err(|error| not_opened(&error))?;
     set_thresholds(&mut predictor, &arguments.threshold)?;
+    let heads = predictor.heads().flat_map(|(head, _)| [head.to_owned(), format!("{head}_score")]);
+    let taken: Vec<String> = OF_ANSWERS.map(str::to_owned).into_iter().chain(heads).collect();
     let mut lines = Lines::new(input, arguments.field.as_deref());
     let field = arguments.field.as_deref().unwrap_or("text");
     let mut bad = BadLines::default();
@@ -61,8 +62,8 @@ pub fn run(arguments: &Predict) -> Result<Outcome, Failure> {
                 }
             };
             output += &match answer {
-                Ok(prediction) => tagged(line, field, &prediction),
-                Err(reason) => bad.add(number, line, reason),
+                Ok(prediction) => tagged(line, field, &prediction, &taken),
+                Err(reason) => bad.add(number, line, reason, &taken),
             };
             output.push('\n');
         }
@@ -93,7 +94,9 @@ fn open(file: Option<&Path>) -> Result<Box<dyn Read>, Failure> {
 
 /// One without a head is for all of them that have none of their own.
 fn set_thresholds(predictor: &mut Predictor, given: &[Threshold]) -> Result<(), Failure> {
-    let heads: Vec<String> = predictor.heads().map(str::to_owned).collect();
+    let all: Vec<(String, bool)> =
+        predictor.heads().map(|(head, takes)| (head.to_owned(), takes)).collect();
+    let heads: Vec<&String> = all.iter().map(|(head, _)| head).collect();
     for (index, threshold) in given.iter().enumerate() {
         if given[..index].iter().any(|other| other.head == threshold.head) {
             let of = threshold.head.as_ref().map(|head| format!(" of `{head}`"));
@@ -103,11 +106,22 @@ fn set_thresholds(predictor: &mut Predictor, given: &[Threshold]) -> Result<(), 
             )));
         }
         if let Some(head) = threshold.head.as_ref().filter(|head| !heads.contains(head)) {
+            let names: Vec<&str> = heads.iter().map(|head| head.as_str()).collect();
             return Err(Failure::usage(format!("the model has no head `{head}`"))
-                .with_help(format!("it has `{}`", heads.join("`, `"))));
+                .with_help(format!("it has `{}`", names.join("`, `"))));
+        }
+        if let Some((head, _)) =
+            all.iter().find(|(head, takes)| !takes && threshold.head.as_ref() == Some(head))
+        {
+            let message = format!(
+                "head `{head}` decides between more than two classes, of which none is looked for from a threshold on"
+            );
+            return Err(Failure::usage(message).with_help(format!(
+                "leave the threshold of `{head}` out: its most likely class is the answer"
+            )));
         }
     }
-    for head in &heads {
+    for (head, _) in all.iter().filter(|(_, takes)| *takes) {
         let own = given.iter().find(|threshold| threshold.head.as_ref() == Some(head));
         let common = given.iter().find(|threshold| threshold.head.is_none());
         if let Some(threshold) = own.or(common) {
@@ -153,19 +167,22 @@ fn not_opened(error: &OpenError) -> Failure {
 }
 
 /// What the line holds, with the prediction behind it.
-fn tagged(line: &Line, field: &str, prediction: &Prediction) -> String {
+fn tagged(line: &Line, field: &str, prediction: &Prediction, taken: &[String]) -> String {
     let mut fields = Vec::new();
     if let (true, Ok(text)) = (line.fields.0.is_empty(), &line.text) {
         let text = serde_json::to_string(text).expect("a string");
-        fields.push(member(&kept_as(field, &line.fields), &text));
+        fields.push(member(&kept_as(field, &line.fields, taken), &text));
     }
-    object(fields, &line.fields, prediction)
+    object(fields, &line.fields, prediction, taken)
 }
 
 /// A JSON object of `first`, the line's own members, and `answer`'s.
-fn object(first: Vec<String>, own: &Fields, answer: &impl Serialize) -> String {
+///
+/// * `taken`: names of members of answers
+fn object(first: Vec<String>, own: &Fields, answer: &impl Serialize, taken: &[String]) -> String {
     let mut members = first;
-    members.extend(own.0.iter().map(|(name, value)| member(&kept_as(name, own), value.get())));
+    members
+        .extend(own.0.iter().map(|(name, value)| member(&kept_as(name, own, taken), value.get())));
     let answer = serde_json::to_string(answer).expect("plain data");
     members.push(answer[1..answer.len() - 1].to_owned());
     members.retain(|member| !member.is_empty());
@@ -173,9 +190,9 @@ fn object(first: Vec<String>, own: &Fields, answer: &impl Serialize) -> String {
 }
 
 /// The name under which a member of the line stays: its own, unless it is one of an answer's; then a name that no other member of the line has.
-fn kept_as<'a>(name: &'a str, own: &Fields) -> Cow<'a, str> {
+fn kept_as<'a>(name: &'a str, own: &Fields, taken: &[String]) -> Cow<'a, str> {
     let mut kept = Cow::Borrowed(name);
-    while OF_ANSWERS.contains(&&*kept)
+    while taken.iter().any(|taken| *taken == *kept)
         || (kept != name && own.0.iter().any(|(other, _)| *other == *kept))
     {
         kept = format!("{OF_INPUT}{kept}").into();
@@ -207,12 +224,12 @@ impl BadLines {
     const NAMED: usize = 10;
 
     /// The answer to line `number`, with what else it holds.
-    fn add(&mut self, number: u64, line: &Line, error: String) -> String {
+    fn add(&mut self, number: u64, line: &Line, error: String, taken: &[String]) -> String {
         self.count += 1;
         if self.first.len() < Self::NAMED {
             self.first.push(number);
         }
-        object(Vec::new(), &line.fields, &BadLine { error, line: number })
+        object(Vec::new(), &line.fields, &BadLine { error, line: number }, taken)
     }
 
     fn end(&self, lines: u64) -> Result<Outcome, Failure> {

@@ -15,8 +15,8 @@ use crate::base::rng::Rng;
 use crate::nn::{EncoderSpec, JointModel, Part, Pass, StepProducts, Workspace};
 use crate::stages::artifacts::known::Sizes;
 use crate::stages::artifacts::{Artifact as _, Encoded};
-use crate::tasks::{self, Task, classification};
-use crate::text::{EncodedSplit, EntityTruth, LabelSet, Split};
+use crate::tasks::{self, Task};
+use crate::text::{ANOMALY, CorpusTasks, EncodedSplit, EntityTruth, LabelSet, Split};
 use crate::training::{self, CpuEngine, Data, Observer, Progress, Recipe, Storage, Timing};
 
 /// Steps that are not counted: the first ones touch their memory for the first time.
@@ -183,7 +183,9 @@ impl Prepared {
         say("measuring matrix products");
         let mut rates = matrix_rates(&self.encoder, tokens_per_batch)?;
         say("drawing weights");
-        let tasks = recipe.tasks(&self.labels);
+        let (labels, of_corpus) = (&self.labels, &CorpusTasks::default());
+        let data = Data { train: &self.split, validation: None, labels, tasks: of_corpus };
+        let tasks = recipe.tasks(data);
         let heads = tasks::heads(&tasks);
         let model = JointModel::new_random(self.encoder.clone(), &heads, &Rng::new(0))
             .map_err(Problem::of)?;
@@ -193,9 +195,8 @@ impl Prepared {
         let mut engine = CpuEngine::try_new(model).map_err(Problem::of)?.with_workspace(workspace);
         // The loop that `train` runs, and its own clock.
         let train = |what: &'static str, split: &EncodedSplit, engine: &mut CpuEngine| {
-            let data = Data { train: split, validation: None, labels: &self.labels };
-            let trained =
-                training::train(engine, data, &recipe, Storage::default(), &Steps { what, say });
+            let (data, steps) = (Data { train: split, ..data }, Steps { what, say });
+            let trained = training::train(engine, data, &recipe, Storage::default(), &steps);
             trained.map(|trained| trained.timings).map_err(|error| Problem::helped(&error))
         };
         train("warming up", &self.warm_up, &mut engine)?;
@@ -302,7 +303,7 @@ fn synthetic_split(sequences: usize, vocab_size: usize, length: Option<usize>) -
         split.starts.resize(split.ids.len(), 0);
         split.ends.resize(split.ids.len(), 0);
         split.bounds.push(split.ids.len() as u32);
-        split.classes.entry(classification::NAME.to_owned()).or_default().push(below(2) as u32);
+        split.classes.entry(ANOMALY.to_owned()).or_default().push(below(2) as u32);
     }
     split
 }

@@ -6,13 +6,16 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use serde::Serialize;
+use serde::ser::{SerializeMap as _, Serializer};
+use serde_json::Value;
 
 use crate::base::IGNORE;
 use crate::base::problem::{Help, Problem};
-use crate::stages::artifacts::{Artifact as _, Checkpoint, Heads, StageError};
-use crate::tasks::{Answers, classification, tagging};
+use crate::stages::artifacts::{Artifact as _, Checkpoint, Head, Heads, StageError, Task};
+use crate::tasks::{classification, tagging};
 use crate::text::{
-    EncodedSplit, Entity, LabelSet, TextTokenizer, TokenizedText, TokenizerError, spans,
+    ClassHead, CorpusTasks, EncodedSplit, Entity, LabelSet, TextTokenizer, TokenizedText,
+    TokenizerError, spans,
 };
 use crate::training::{self, CpuEngine};
 
@@ -23,6 +26,8 @@ pub struct Predictor {
     /// Those of the head that tags, where there is one.
     labels: Option<LabelSet>,
     heads: Heads,
+    /// What they answer.
+    tasks: CorpusTasks,
     vocabulary: usize,
 }
 
@@ -31,20 +36,32 @@ pub struct Predictor {
 pub struct Prediction {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entities: Option<Vec<FoundEntity>>,
-    #[serde(flatten)]
-    pub class: Option<Judgement>,
+    /// Of each head over whole texts.
+    #[serde(flatten, serialize_with = "as_members")]
+    pub classes: Vec<Judgement>,
     /// True when the end of the text was beyond what the model was trained to read, and was not looked at.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
 }
 
-/// What the head over whole texts says of one; nothing of a blank text, in which there is nothing to judge.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+/// What a head over whole texts says of one; nothing of a blank text, in which there is nothing to judge.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Judgement {
-    /// 0 is normal, 1 an anomaly.
-    pub anomaly: Option<u32>,
-    /// Probability of an anomaly.
-    pub anomaly_score: Option<f64>,
+    pub head: String,
+    /// As files write it.
+    pub class: Option<Value>,
+    /// Of two classes the probability of the second; of more that of the class.
+    pub score: Option<f64>,
+}
+
+/// Two members for each head: `X` and `X_score`.
+fn as_members<S: Serializer>(classes: &[Judgement], serializer: S) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(None)?;
+    for Judgement { head, class, score } in classes {
+        map.serialize_entry(head, class)?;
+        map.serialize_entry(&format!("{head}_score"), score)?;
+    }
+    map.end()
 }
 
 /// An entity that the model found.
@@ -119,17 +136,19 @@ impl Predictor {
             engine,
             tokenizer,
             labels: checkpoint.labels,
+            tasks: checkpoint.heads.corpus_tasks(),
             heads: checkpoint.heads,
         })
     }
 
-    /// The names of the model's heads.
-    pub fn heads(&self) -> impl Iterator<Item = &str> {
-        self.heads.heads.iter().map(|head| head.name.as_str())
+    /// The names of the model's heads, and whether a threshold decides what each says: of more than two classes none is looked for.
+    pub fn heads(&self) -> impl Iterator<Item = (&str, bool)> {
+        let takes_threshold = |head: &Head| head.task == Task::Tagging || head.labels.len() == 2;
+        self.heads.heads.iter().map(move |head| (head.name.as_str(), takes_threshold(head)))
     }
 
-    /// Sets the score from which answers of a head count: a text is an anomaly whose probability of one is as large, and an entity whose score
-    /// is smaller is left out. A name that is no head's is passed over.
+    /// Sets the score from which answers of a head count: a text has the second of two classes whose probability of it is as large, and an entity whose
+    /// score is smaller is left out. A name that is no head's is passed over.
     pub fn set_threshold(&mut self, head: &str, threshold: f64) {
         let heads = self.heads.heads.iter_mut().filter(|other| other.name == head);
         heads.for_each(|head| head.threshold = Some(threshold));
@@ -158,7 +177,7 @@ impl Predictor {
         let answer = |tokens: Option<Result<TokenizedText, Problem<()>>>| match tokens {
             None => Ok(Prediction {
                 entities: self.heads.get(tagging::NAME).map(|_| Vec::new()),
-                class: self.heads.get(classification::NAME).map(|_| Judgement::default()),
+                classes: self.tasks.heads.iter().map(|head| judgement(head, None)).collect(),
                 truncated: false,
             }),
             Some(Err(error)) => Err(error),
@@ -200,7 +219,6 @@ impl Predictor {
             .expect("nothing asks it to stop");
         let threshold = |head: &str| self.heads.get(head).and_then(|head| head.threshold);
         let least_of_entity = threshold(tagging::NAME);
-        let least_of_class = threshold(classification::NAME);
         let tags = predicted.of(tagging::NAME).zip(self.labels.as_ref());
         let read = |(row, tokens): (usize, &&TokenizedText)| {
             let entities = tags.map(|(answers, names)| {
@@ -210,18 +228,28 @@ impl Predictor {
                     .filter(|found| least_of_entity.is_none_or(|least| found.score >= least))
                     .collect()
             });
-            let judgement = |found: &Answers| {
+            let judged = |head: &ClassHead| {
+                let found = predicted.of(&head.name)?;
                 let (class, score) = (found.classes[row], found.scores[row]);
-                let class = least_of_class.map_or(class, |least| u32::from(score >= least));
-                Judgement { anomaly: Some(class), anomaly_score: Some(score) }
+                let class = threshold(&head.name).map_or(class, |least| u32::from(score >= least));
+                Some(judgement(head, Some((class, score))))
             };
             Prediction {
                 entities,
-                class: predicted.of(classification::NAME).map(judgement),
+                classes: self.tasks.heads.iter().filter_map(judged).collect(),
                 truncated: tokens.truncated,
             }
         };
         Ok(texts.iter().enumerate().map(read).collect())
+    }
+}
+
+/// * `said`: a class and its score; `None` of a blank text
+fn judgement(head: &ClassHead, said: Option<(u32, f64)>) -> Judgement {
+    Judgement {
+        head: head.name.clone(),
+        class: said.map(|(class, _)| classification::written(head, class)),
+        score: said.map(|(_, score)| score),
     }
 }
 

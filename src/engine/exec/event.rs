@@ -100,7 +100,7 @@ pub enum Event {
         step: u64,
         /// By their paths in `metrics.json`; an undefined one is null.
         #[serde(serialize_with = "as_scores")]
-        metrics: Vec<(&'static str, Option<f64>)>,
+        metrics: Vec<(String, Option<f64>)>,
     },
     StageMessage {
         #[serde(flatten)]
@@ -223,10 +223,10 @@ impl Reporter for () {
 }
 
 fn as_scores<S: serde::Serializer>(
-    metrics: &[(&'static str, Option<f64>)],
+    metrics: &[(String, Option<f64>)],
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(metrics.iter().copied())
+    serializer.collect_map(metrics.iter().map(|(name, value)| (name, value)))
 }
 
 /// Not finite numbers become null, since JSON has none.

@@ -13,6 +13,7 @@ use super::value_text;
 use super::wires::Graph;
 use crate::base::diagnostics::{Diagnostic, quoted, suggest};
 use crate::engine::spec::{Axis, AxisTarget, Experiment, Objective, Seeds, Sweep, Value};
+use crate::engine::stage::covered;
 
 /// What a sweep spans.
 #[derive(Debug, Clone)]
@@ -67,10 +68,7 @@ fn check_objective(objective: &Objective, graph: &Graph<'_>, found: &mut Vec<Dia
 }
 
 fn has_metric(names: &[&str], metric: &str) -> bool {
-    names.iter().any(|name| {
-        *name == metric
-            || (name.ends_with('.') && metric.starts_with(name) && metric.len() > name.len())
-    })
+    covered(names, metric).is_some()
 }
 
 /// A stage that measures what was asked of another.

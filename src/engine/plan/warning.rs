@@ -36,7 +36,7 @@ pub fn undefined_everywhere(
     nodes: impl Iterator<Item = Vec<UndefinedMetrics>>,
 ) -> Option<Vec<UndefinedMetrics>> {
     let of_metric = |undefined: Vec<UndefinedMetrics>| {
-        undefined.into_iter().find(|undefined| metric.starts_with(undefined.prefix))
+        undefined.into_iter().find(|undefined| undefined.which.includes(metric))
     };
     let reasons: Vec<UndefinedMetrics> = nodes.map(of_metric).collect::<Option<_>>()?;
     (!reasons.is_empty()).then_some(reasons)

@@ -77,6 +77,22 @@ struct Left {
 /// Scores, and what they are to be read with.
 type Scored = (Scores, Vec<Caveat>);
 
+/// The files of an entry that are for people, each with its name there.
+fn published<'a>(output: &'a ArtifactType, entry: &'a Entry) -> Vec<(&'a str, &'a str)> {
+    let files = || entry.manifest().files.iter().map(|file| file.path.as_str());
+    let mut all: Vec<(&str, &str)> = Vec::new();
+    for (file, name) in output.results {
+        match file.strip_prefix('*') {
+            None if entry.file(file).is_some() => all.push((*file, *name)),
+            None => {}
+            Some(end) => {
+                all.extend(files().filter(|file| file.ends_with(end)).map(|file| (file, file)));
+            }
+        }
+    }
+    all
+}
+
 impl Results {
     /// Of a run of `plan` that has just ended.
     ///
@@ -214,15 +230,15 @@ impl Results {
         &'a self,
         trial: &'a TrialResults,
         with_large: bool,
-    ) -> Vec<(String, &'a Entry, &'static str)> {
+    ) -> Vec<(String, &'a Entry, &'a str)> {
         let mut files = Vec::new();
         for (stage, _, entry) in self.entries(trial) {
             let Some(output) = stage.output else { continue };
-            for (file, name) in output.results {
-                if (with_large || !output.large.contains(file)) && entry.file(file).is_some() {
-                    let inside = stage.is_at_top.then(|| (*name).to_owned());
+            for (file, name) in published(output, entry) {
+                if with_large || !output.large.contains(&file) {
+                    let inside = stage.is_at_top.then(|| name.to_owned());
                     let name = inside.unwrap_or_else(|| format!("{}/{name}", stage.name));
-                    files.push((name, entry, *file));
+                    files.push((name, entry, file));
                 }
             }
         }
@@ -267,22 +283,47 @@ impl Results {
             .filter(|(_, left)| left.entry.is_some())
             .map(|(node, _)| node.stage.as_str())
             .collect();
-        let names = |stage: &Stage| -> Vec<String> {
-            let names = stage.output.map_or(&[][..], |output| output.headlines);
-            names.iter().map(|name| format!("{}.{name}", stage.name)).collect()
-        };
-        self.stages.iter().filter(|stage| scored.contains(&*stage.name)).flat_map(names).collect()
+        let scored = self.stages.iter().filter(|stage| scored.contains(&*stage.name));
+        scored.flat_map(|stage| self.headlines_of(stage)).collect()
     }
 
-    /// What stands before the name of a label where the stages give a score for each, such as `evaluate.ner.per_label.`
+    /// One with a `*` stands for those of all that have none by another name.
+    fn headlines_of(&self, stage: &Stage) -> Vec<String> {
+        let nodes =
+            self.run.nodes.iter().enumerate().filter(|(_, node)| *node.stage == *stage.name);
+        let scores = nodes.filter_map(|(number, _)| self.scored(number).ok().flatten());
+        let known: BTreeSet<&str> =
+            scores.flat_map(|(scores, _)| scores.keys()).map(String::as_str).collect();
+        let headlines = stage.output.map_or(&[][..], |output| output.headlines);
+        let mut found: Vec<String> = Vec::new();
+        for headline in headlines {
+            let Some(end) = headline.strip_prefix('*') else {
+                found.push(format!("{}.{headline}", stage.name));
+                continue;
+            };
+            for name in &known {
+                let Some(before) = name.strip_suffix(end) else { continue };
+                let is_whole = before.matches('.').count() == 1 && before.starts_with(&*stage.name);
+                let begins = |found: &String| {
+                    found.strip_prefix(before).is_some_and(|rest| rest.starts_with('.'))
+                };
+                if is_whole && !found.iter().any(begins) {
+                    found.push((*name).to_owned());
+                }
+            }
+        }
+        found
+    }
+
+    /// What stands before the name of a label in the path of its score, such as `evaluate.ner.per_label.`; `None` of other scores.
     #[must_use]
-    pub fn label_prefixes(&self) -> Vec<String> {
-        let prefixes = |stage: &Stage| -> Vec<String> {
-            let names = stage.output.map_or(&[][..], |output| output.metric_names).iter();
-            let prefixes = names.filter(|name| name.ends_with('.'));
-            prefixes.map(|name| format!("{}.{name}", stage.name)).collect()
+    pub fn label_prefix<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let of_stage = |stage: &Stage| {
+            let below = path.strip_prefix(&*stage.name)?.strip_prefix('.')?;
+            let detail = stage.output?.detail(below)?;
+            Some(&path[..path.len() - below.len() + detail.len()])
         };
-        self.stages.iter().flat_map(prefixes).collect()
+        self.stages.iter().find_map(of_stage)
     }
 
     /// What the scores are to be read with, each said once however many trials it is about. One that is not about all scores names the first stage

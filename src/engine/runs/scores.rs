@@ -3,7 +3,7 @@
 use serde::Deserialize as _;
 use serde_json::Value;
 
-use crate::engine::stage::{ArtifactType, Caveat, Score, Scores};
+use crate::engine::stage::{ArtifactType, Caveat, Score, Scores, covered};
 use crate::engine::store::Entry;
 
 /// The scores of one entry and what they are to be read with; nothing of an artifact without scores.
@@ -28,10 +28,9 @@ pub fn scores_of(
 /// Every number below `path`. A null is one that is undefined where the artifact names a metric so; else it stands for something that is no
 /// number, such as a table.
 ///
-/// * `names`: of the artifact's metrics; one that ends with a dot stands for all below it
+/// * `names`: of the artifact's metrics, as [`covered`] takes them
 fn flatten(path: &str, value: &Value, names: &[&str], scores: &mut Scores) {
-    let is_metric =
-        || names.iter().any(|name| *name == path || name.ends_with('.') && path.starts_with(name));
+    let is_metric = || covered(names, path).is_some();
     match value {
         Value::Object(map) => map.iter().for_each(|(name, value)| {
             let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };

@@ -33,7 +33,7 @@ pub struct Evaluated {
     /// Steps made so far.
     pub step: u64,
     /// By their paths in `metrics.json`; an undefined one is `None`.
-    pub metrics: Vec<(&'static str, Option<f64>)>,
+    pub metrics: Vec<(String, Option<f64>)>,
 }
 
 /// How important a message is.

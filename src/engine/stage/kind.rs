@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::base::problem::Problem;
 
+use super::scores::covered;
 use super::{
     Artifact, Circumstances, CodeVersion, Context, Cost, Facts, InputFacts, InputFolders, Inputs,
     Port, Resources, Stage, StageError, Survey, SurveyInputs,
@@ -45,10 +46,16 @@ impl ArtifactType {
         }
     }
 
+    /// What stands before the name of the single thing that a metric of this path scores, such as `ner.per_label.`; `None` of one that a summary has.
+    #[must_use]
+    pub fn detail<'p>(&self, path: &'p str) -> Option<&'p str> {
+        covered(self.metric_names, path).filter(|prefix| prefix.ends_with('.'))
+    }
+
     /// Whether a summary leaves out the metric of this path.
     #[must_use]
     pub fn is_detail(&self, path: &str) -> bool {
-        self.metric_names.iter().any(|name| name.ends_with('.') && path.starts_with(name))
+        self.detail(path).is_some()
     }
 }
 
@@ -96,11 +103,32 @@ pub type ParameterProblem = Problem<Vec<&'static str>>;
 /// An objective among them is a mistake where the parameters make it so, and worth a warning where the data do: they may be what there is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UndefinedMetrics {
-    /// All whose path begins like this, such as `anomaly.`.
-    pub prefix: &'static str,
+    pub which: Which,
     pub because: String,
     /// Whether the data leave them undefined, and not the parameters.
     pub by_data: bool,
+}
+
+/// Some of the metrics of an output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Which {
+    /// All whose path begins like this, such as `anomaly.`.
+    Below(String),
+    /// All whose path has several parts and begins like none of these.
+    BelowNoneOf(Vec<String>),
+}
+
+impl Which {
+    #[must_use]
+    pub fn includes(&self, metric: &str) -> bool {
+        match self {
+            Self::Below(prefix) => metric.starts_with(prefix),
+            Self::BelowNoneOf(prefixes) => {
+                metric.contains('.')
+                    && !prefixes.iter().any(|prefix| metric.starts_with(prefix.as_str()))
+            }
+        }
+    }
 }
 
 /// A parameter that only says how far the work goes: a stage with more of it does all that an equal one with less does, and then goes on.

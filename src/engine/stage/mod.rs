@@ -30,12 +30,12 @@ pub use cost::{Circumstances, Cost, Memory, Part, Time};
 pub use error::StageError;
 pub use kind::{
     AnyStage, ArtifactType, Content, Extension, HubCommit, Inspection, Outputs, ParameterProblem,
-    SourceFile, SourceProblem, StageKind, UndefinedMetrics,
+    SourceFile, SourceProblem, StageKind, UndefinedMetrics, Which,
 };
 
 pub use ports::{InputFolders, Inputs, Port, Wired};
 pub use resources::{Resources, Threads};
-pub use scores::{Score, Scores};
+pub use scores::{Score, Scores, covered};
 pub use survey::{Finding, Remark, Survey, SurveyInputs};
 
 use std::any::Any;
@@ -60,13 +60,15 @@ pub trait Artifact: Sized {
     const FORMAT: u32;
     /// Files that hold clocks or speeds: their digests are kept, but are not part of the artifact's content.
     const VOLATILE: &'static [&'static str] = &[];
-    /// What of it is published for people: the file, and its name in the results folder. A file that is not there is skipped.
+    /// What of it is published for people: the file, and its name in the results folder. A file that is not there is skipped. A `*` in front of both
+    /// stands for any beginning.
     const RESULTS: &'static [(&'static str, &'static str)] = &[];
     /// The files among them that are too large to lie beside every trial of a sweep.
     const LARGE: &'static [&'static str] = &[];
     /// A JSON file of named numbers, nested, for summaries, sweeps and objectives.
     const METRICS: Option<&'static str> = None;
     /// The paths of those numbers, such as `ner.span_f1`; one that ends with a dot stands for all below it, which is detail: a summary leaves it out.
+    /// A `*` in front stands for any first part that no other of them has.
     const METRIC_NAMES: &'static [&'static str] = &[];
     /// Those of them that say most, the first first: what a table shows that has no room for all.
     const HEADLINES: &'static [&'static str] = &[];

@@ -25,9 +25,43 @@ impl Score {
     }
 }
 
+/// As much of `path` as one of `names` stands for, as [`Artifact::METRIC_NAMES`](super::Artifact::METRIC_NAMES) has them: all of it, or the
+/// beginning that makes it a detail.
+#[must_use]
+pub fn covered<'p>(names: &[&str], path: &'p str) -> Option<&'p str> {
+    let head = path.find('.').map(|dot| &path[..dot]);
+    let has_names = |head: &str| {
+        names.iter().any(|name| name.strip_prefix(head).is_some_and(|rest| rest.starts_with('.')))
+    };
+    let of_name = |name: &&str| {
+        let (taken, rest) = match name.strip_prefix('*') {
+            Some(rest) => (head.filter(|head| !has_names(head))?.len(), rest),
+            None => (0, *name),
+        };
+        let length = taken + rest.len();
+        let covers =
+            path[taken..].starts_with(rest) && (path.len() == length) != rest.ends_with('.');
+        covers.then(|| &path[..length])
+    };
+    names.iter().find_map(of_name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_covers_its_path_or_all_below_it_and_a_star_what_nobody_else_is_called() {
+        let names = ["loss", "ner.span_f1", "ner.per_label.", "*.f1", "*.per_class."];
+        let of = |path| covered(&names, path);
+        assert_eq!(of("loss"), Some("loss"));
+        assert_eq!(of("ner.per_label.PER.f1"), Some("ner.per_label."));
+        assert_eq!(of("severity.f1"), Some("severity.f1"));
+        assert_eq!(of("severity.per_class.a.f1"), Some("severity.per_class."));
+        for path in ["f1", "ner.f1", "ner.per_class.x", "severity.f1.x", "ner.per_label.", ".f"] {
+            assert_eq!(of(path), None, "{path}");
+        }
+    }
 
     #[test]
     fn counts_are_written_without_a_fraction_and_scores_with_one() {

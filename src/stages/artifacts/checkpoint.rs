@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use super::{Backbone, Heads, files, seal};
+use super::{Backbone, Heads, files, history, seal};
 use crate::engine::stage::{Artifact, Caveat, StageError};
 use crate::nn::{CheckpointError, EncoderSpec, JointModel};
 use crate::tasks;
 use crate::text::{LabelSet, TextTokenizer};
-use crate::training::Row;
+use crate::training::History;
 
 /// A joint model in Hugging Face layout, with its history.
 ///
@@ -26,7 +26,7 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    pub const HISTORY: &'static str = "history.csv";
+    const HISTORY: &'static str = "history.csv";
     pub const TIMING: &'static str = "timing.csv";
     const CAVEATS: &'static str = "caveats.json";
     const TOKENIZER_CONFIG: &'static str = "tokenizer_config.json";
@@ -114,8 +114,14 @@ impl Checkpoint {
 
     /// # Errors
     /// When the file is not what was written.
-    pub fn history(&self) -> Result<Vec<Row>, StageError> {
-        files::read_csv(&files::require(&self.folder, Self::HISTORY)?)
+    pub fn history(&self) -> Result<History, StageError> {
+        history::read(&files::require(&self.folder, Self::HISTORY)?)
+    }
+
+    /// # Errors
+    /// When the disk refuses.
+    pub fn write_history(folder: &Path, rows: &History) -> Result<(), StageError> {
+        history::write(folder.join(Self::HISTORY), rows)
     }
 }
 

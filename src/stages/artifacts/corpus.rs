@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::files;
-use crate::engine::stage::{Artifact, Caveat, StageError};
+use super::{files, known};
+use crate::engine::stage::{Artifact, Caveat, Facts, StageError};
 use crate::text::{Corpus, CorpusTasks, Example, Split, stored};
 
 /// One file of JSON lines for each split, what the texts are labelled for, and what a reader of scores on them should know.
@@ -22,9 +22,6 @@ impl CorpusFiles {
     const CAVEATS: &'static str = "caveats.json";
     /// The line of each text in its file, split by split in the order of [`Split::ALL`].
     const LINES: &'static str = "lines.json";
-
-    /// Not there where they are those of a corpus that says nothing of them.
-    const TASKS: &'static str = "tasks.json";
 
     /// Begins every split, the empty ones too.
     ///
@@ -97,9 +94,7 @@ impl CorpusWriter {
         for (path, mut file) in self.files {
             file.flush().map_err(|error| StageError::io("write", &path, &error))?;
         }
-        if self.tasks != CorpusTasks::default() {
-            files::write_json(&self.folder.join(CorpusFiles::TASKS), &self.tasks)?;
-        }
+        write_tasks(&self.folder, &self.tasks)?;
         files::write_json(&self.folder.join(CorpusFiles::LINES), &self.lines)?;
         files::write_json(&self.folder.join(CorpusFiles::CAVEATS), &caveats)?;
         CorpusFiles::open(&self.folder)
@@ -111,16 +106,32 @@ impl Artifact for CorpusFiles {
     const FORMAT: u32 = 3;
     const VOLATILE: &'static [&'static str] = &[Self::LINES];
 
+    fn facts(folder: &Path) -> Facts {
+        read_tasks(folder).map_or_else(|_| Facts::new(), |tasks| known::of_tasks(&tasks))
+    }
+
     fn open(folder: &Path) -> Result<Self, StageError> {
         Split::ALL
             .iter()
             .try_for_each(|split| files::require(folder, &file_name(*split)).map(drop))?;
         let caveats = files::read_json(&files::require(folder, Self::CAVEATS)?)?;
-        let path = folder.join(Self::TASKS);
-        let tasks =
-            if files::present(&path)? { files::read_json(&path)? } else { CorpusTasks::default() };
-        Ok(Self { folder: folder.to_owned(), tasks, caveats })
+        Ok(Self { folder: folder.to_owned(), tasks: read_tasks(folder)?, caveats })
     }
+}
+
+/// Not there where they are those of a corpus that says nothing of them.
+const TASKS: &str = "tasks.json";
+
+pub(super) fn write_tasks(folder: &Path, tasks: &CorpusTasks) -> Result<(), StageError> {
+    if *tasks == CorpusTasks::default() {
+        return Ok(());
+    }
+    files::write_json(&folder.join(TASKS), tasks)
+}
+
+pub(super) fn read_tasks(folder: &Path) -> Result<CorpusTasks, StageError> {
+    let path = folder.join(TASKS);
+    if files::present(&path)? { files::read_json(&path) } else { Ok(CorpusTasks::default()) }
 }
 
 fn file_name(split: Split) -> String {

@@ -124,11 +124,13 @@ impl Artifact for Encoded {
         let Ok(encoded) = Self::open(folder) else { return Facts::new() };
         let of = |split| encoded.statistics.get(&split);
         let count = |split| of(split).map_or(0, |statistics| statistics.sequences);
-        known::of_texts(Texts {
+        let mut facts = known::of_tasks(&encoded.tasks);
+        facts.extend(known::of_texts(Texts {
             train: count(Split::Train),
             validation: count(Split::Validation),
             tokens_per_text: of(Split::Train).map(|statistics| statistics.length_mean),
-        })
+        }));
+        facts
     }
 
     fn open(folder: &Path) -> Result<Self, StageError> {

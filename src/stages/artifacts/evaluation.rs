@@ -3,63 +3,51 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
-use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::files;
+use super::{corpus, files};
 use crate::engine::stage::{Artifact, Caveat, StageError};
 use crate::tasks::Details;
+use crate::tasks::classification::{self, Judged};
 use crate::tasks::metrics::{self, Scores};
-use crate::text::{Entity, Example, anomaly};
+use crate::text::{ClassHead, CorpusTasks, Entity, Example};
 
 /// Scores, predictions, and the token confusion matrix.
 pub struct Evaluation {
     folder: PathBuf,
 }
 
-/// What the model says of one text, for a row of `predictions.csv`; `None` of a head that it has not.
+/// What the model says of one text, for a row of `predictions.csv`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prediction {
-    pub class: Option<PredictedClass>,
+    /// Of each head over whole texts.
+    pub classes: Vec<PredictedClass>,
+    /// `None` of a model that does not tag.
     pub entities: Option<Vec<Entity>>,
 }
 
-/// What the head over whole texts says of one.
+/// What a head over whole texts says of one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PredictedClass {
     pub class: u32,
     pub score: f64,
 }
 
-/// The columns of `predictions.csv` that are not fields of the corpus; the lists of entities are JSON, with offsets in characters. What a head
-/// says, and what it should have said, is left out where the model has not that head.
-const COLUMNS: [&str; 6] =
-    ["text", "anomaly", "predicted_anomaly", "anomaly_score", "entities", "predicted_entities"];
+/// The columns of a head over whole texts: the truth, which is empty where a text is not labelled, and what the model says.
+fn columns_of(head: &str) -> [String; 3] {
+    [head.to_owned(), format!("predicted_{head}"), format!("{head}_score")]
+}
 
 /// The field that comes first, since tables are joined by it.
 const ID: &str = "id";
-
-/// What is read back of a row of `predictions.csv`.
-#[derive(Debug, Clone, Deserialize)]
-struct ClassRow {
-    anomaly: Option<u32>,
-    predicted_anomaly: Option<u32>,
-    anomaly_score: Option<f64>,
-}
-
-/// The classes of whole texts, a row for each.
-#[derive(Debug, Clone, Default)]
-pub struct ClassRows {
-    pub truth: Vec<u32>,
-    pub predicted: Vec<u32>,
-    pub scores: Vec<f64>,
-}
 
 /// What becomes `metrics.json`: an object for each task, the metrics that are about no task, and the caveats.
 pub struct Metrics<'a> {
     pub scores: &'a Scores,
     /// Of each task, by name.
-    pub details: &'a [(&'static str, Details)],
+    pub details: &'a [(String, Details)],
     pub caveats: &'a [Caveat],
 }
 
@@ -73,7 +61,7 @@ struct OfTask<'a> {
 }
 
 /// The metrics of a task.
-struct ScoresOf<'a>(&'a Scores, &'static str);
+struct ScoresOf<'a>(&'a Scores, &'a str);
 
 impl Serialize for ScoresOf<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -126,6 +114,7 @@ impl Evaluation {
         predictions: &Predictions<'_>,
         confusion: Option<&LabelConfusion>,
     ) -> Result<Self, StageError> {
+        corpus::write_tasks(folder, predictions.tasks)?;
         files::write_json(&folder.join(Self::METRICS_FILE), metrics)?;
         files::write_text(&folder.join(Self::REPORT), report)?;
         predictions.write(&folder.join(Self::PREDICTIONS))?;
@@ -148,21 +137,37 @@ impl Evaluation {
         rows.finish()
     }
 
-    /// `None` of a model that does not classify whole texts.
+    /// What each head of the model says of the texts that are labelled for it.
     ///
     /// # Errors
-    /// When the file is not what was written.
-    pub fn classes(&self) -> Result<Option<ClassRows>, StageError> {
-        let mut rows = ClassRows::default();
-        let read = files::read_csv(&files::require(&self.folder, Self::PREDICTIONS)?)?;
-        for ClassRow { anomaly, predicted_anomaly, anomaly_score } in read {
-            let row = anomaly.zip(predicted_anomaly).zip(anomaly_score);
-            let Some(((truth, predicted), score)) = row else { return Ok(None) };
-            rows.truth.push(truth);
-            rows.predicted.push(predicted);
-            rows.scores.push(score);
+    /// When a file is not what was written.
+    pub fn judged(&self) -> Result<Vec<(ClassHead, Judged)>, StageError> {
+        let path = files::require(&self.folder, Self::PREDICTIONS)?;
+        let (header, rows) = files::read_csv_with_header::<Vec<String>>(&path)?;
+        let wrong = |column: &str| {
+            let reason = format!("`{}` has no good column `{column}`", path.display());
+            StageError::new(reason)
+        };
+        let mut all = Vec::new();
+        for head in corpus::read_tasks(&self.folder)?.heads {
+            let columns = columns_of(&head.name);
+            let place = |column: &String| {
+                header.iter().position(|name| name == column).ok_or_else(|| wrong(column))
+            };
+            let [truth, predicted, score] = columns.each_ref().map(place);
+            let [truth, predicted, score] = [truth?, predicted?, score?];
+            let class = |cell: &String, column: usize| {
+                classification::read_written(&head, cell).ok_or_else(|| wrong(&columns[column]))
+            };
+            let mut judged = Judged::default();
+            for row in rows.iter().filter(|row| !row[truth].is_empty()) {
+                judged.truth.push(class(&row[truth], 0)?);
+                judged.predicted.push(class(&row[predicted], 1)?);
+                judged.scores.push(row[score].parse().map_err(|_| wrong(&columns[2]))?);
+            }
+            all.push((head, judged));
         }
-        Ok(Some(rows))
+        Ok(all)
     }
 
     /// `None` of a model that does not tag.
@@ -184,9 +189,11 @@ impl Evaluation {
     }
 }
 
-/// All of `predictions.csv`.
+/// All of `predictions.csv`. What a head says, and what it should have said, is left out where the model has not that head.
 pub struct Predictions<'a> {
     pub examples: &'a [Example],
+    /// What the model has heads for.
+    pub tasks: &'a CorpusTasks,
     /// One for each example.
     pub predicted: &'a [Prediction],
     /// Whether the texts are written, too.
@@ -206,37 +213,61 @@ impl Predictions<'_> {
         [id, others].concat()
     }
 
-    fn write(&self, path: &Path) -> Result<(), StageError> {
-        let classifies = self.predicted.iter().all(|predicted| predicted.class.is_some());
-        let tags = self.predicted.iter().all(|predicted| predicted.entities.is_some());
-        let shown = [self.texts, classifies, classifies, classifies, tags, tags];
-        let own = COLUMNS.iter().zip(shown).filter(|(_, shown)| *shown).map(|(name, _)| name);
-        let fields = self.fields();
-        let leading = fields.iter().take_while(|name| **name == ID).count();
-        let column = |name: &&str| {
-            if COLUMNS.contains(name) { format!("corpus.{name}") } else { (*name).to_owned() }
-        };
-        let mut rows = files::CsvFile::create(path.to_owned())?;
-        let columns = fields[..leading].iter().chain(own).map(|name| (*name).to_owned());
-        rows.record(columns.chain(fields[leading..].iter().map(column)))?;
+    /// The columns that are not fields of the corpus; the lists of entities are JSON, with offsets in characters.
+    fn own_columns(&self) -> Vec<String> {
+        let mut columns = Vec::new();
+        if self.texts {
+            columns.push("text".to_owned());
+        }
+        columns.extend(self.tasks.heads.iter().flat_map(|head| columns_of(&head.name)));
+        if self.tasks.tagging {
+            columns.extend(["entities", "predicted_entities"].map(str::to_owned));
+        }
+        columns
+    }
+
+    /// What stands in these columns.
+    fn own_cells(&self, example: &Example, predicted: &Prediction) -> Vec<String> {
         let json = |entities: &[Entity]| serde_json::to_string(entities).expect("plain data");
+        let written = |head: &ClassHead, class: u32| match classification::written(head, class) {
+            Value::String(name) => name,
+            other => other.to_string(),
+        };
+        let mut cells = Vec::new();
+        if self.texts {
+            cells.push(example.text.clone());
+        }
+        for (head, said) in self.tasks.heads.iter().zip(&predicted.classes) {
+            let truth = example.classes.get(&head.name).and_then(|class| head.index(class));
+            cells.extend([
+                truth.map(|class| written(head, class)).unwrap_or_default(),
+                written(head, said.class),
+                serde_json::to_string(&said.score).expect("a number"),
+            ]);
+        }
+        if self.tasks.tagging {
+            let lists = [&example.entities, &predicted.entities];
+            cells.extend(lists.map(|list| list.as_deref().map(json).unwrap_or_default()));
+        }
+        cells
+    }
+
+    fn write(&self, path: &Path) -> Result<(), StageError> {
+        let own = self.own_columns();
+        let fields = self.fields();
+        let (leading, others) =
+            fields.split_at(fields.iter().take_while(|name| **name == ID).count());
+        // Whether the texts are written or not, one of that name is the corpus's.
+        let is_own = |name: &&str| *name == "text" || own.iter().any(|own| own == name);
+        let column =
+            |name: &&str| if is_own(name) { format!("corpus.{name}") } else { (*name).to_owned() };
+        let mut rows = files::CsvFile::create(path.to_owned())?;
+        let columns = leading.iter().map(|name| (*name).to_owned()).chain(own.clone());
+        rows.record(columns.chain(others.iter().map(column)))?;
         for (example, predicted) in self.examples.iter().zip(self.predicted) {
             let field = |name: &&str| example.fields.get(*name).cloned().unwrap_or_default();
-            let said = |said: &dyn Fn(PredictedClass) -> String| {
-                predicted.class.map(said).unwrap_or_default()
-            };
-            let own = [
-                example.text.clone(),
-                u32::from(example.classes == anomaly(true)).to_string(),
-                said(&|said| said.class.to_string()),
-                said(&|said| serde_json::to_string(&said.score).expect("a number")),
-                json(example.entities()),
-                predicted.entities.as_deref().map(json).unwrap_or_default(),
-            ];
-            let own =
-                own.into_iter().zip(shown).filter(|(_, shown)| *shown).map(|(value, _)| value);
-            let before = fields[..leading].iter().map(field);
-            rows.record(before.chain(own).chain(fields[leading..].iter().map(field)))?;
+            let cells = self.own_cells(example, predicted);
+            rows.record(leading.iter().map(field).chain(cells).chain(others.iter().map(field)))?;
         }
         rows.finish()
     }
@@ -247,15 +278,16 @@ impl Artifact for Evaluation {
     const FORMAT: u32 = 2;
     const METRICS: Option<&'static str> = Some(Self::METRICS_FILE);
     const METRIC_NAMES: &'static [&'static str] = &{
-        let mut names = ["ner.per_label."; metrics::NAMES.len() + 1];
+        let mut names = ["ner.per_label."; metrics::NAMES.len() + 2];
         let mut number = 0;
         while number < metrics::NAMES.len() {
             names[number] = metrics::NAMES[number];
             number += 1;
         }
+        names[number] = "*.per_class.";
         names
     };
-    const HEADLINES: &'static [&'static str] = &["ner.span_f1", "anomaly.f1", "loss"];
+    const HEADLINES: &'static [&'static str] = &["ner.span_f1", "*.f1", "*.macro_f1", "loss"];
     const RESULTS: &'static [(&'static str, &'static str)] = &[
         (Self::METRICS_FILE, "metrics.json"),
         (Self::REPORT, "classification_report.txt"),
@@ -272,6 +304,7 @@ impl Artifact for Evaluation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::anomaly;
 
     fn written(texts: bool) -> String {
         let example = |text: &str, fields: &[(&str, &str)]| Example {
@@ -285,12 +318,15 @@ mod tests {
             example("Ann, here", &[("event", "E7"), ("id", "17"), ("anomaly_score", "9")]),
             example("Bob", &[("host", "web-1")]),
         ];
-        let class = Some(PredictedClass { class: 0, score: 1e-7 });
-        let predicted = Prediction { class, entities: Some(Vec::new()) };
+        let classes = vec![PredictedClass { class: 0, score: 1e-7 }];
+        let predicted = Prediction { classes, entities: Some(Vec::new()) };
         let predicted = [predicted.clone(), predicted];
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("predictions.csv");
-        Predictions { examples: &examples, predicted: &predicted, texts }.write(&path).unwrap();
+        let tasks = &CorpusTasks::default();
+        Predictions { examples: &examples, tasks, predicted: &predicted, texts }
+            .write(&path)
+            .unwrap();
         std::fs::read_to_string(path).unwrap()
     }
 
@@ -316,42 +352,46 @@ mod tests {
     #[test]
     fn undefined_scores_are_null_and_the_file_has_a_place_for_every_task() {
         use crate::tasks::metrics::{Classes, Evidence, Tags, span_scores};
-        use crate::tasks::{classification, tagging};
+        use crate::tasks::tagging;
         use crate::text::EncodedSplit;
 
         let spans = span_scores(&[vec![(0, 2)]], &[vec![]], |_| "X");
         let classes = [("anomaly".to_owned(), vec![0])].into();
         let split = EncodedSplit { classes, ..EncodedSplit::default() };
+        let (head, tasks) = (ClassHead::anomaly(), CorpusTasks::default());
         let written = |evidence: &Evidence<'_>| {
-            let is_tagged = evidence.tags.is_some();
-            let predicted = evidence.classes.as_ref().map(|classes| classes.predicted);
-            let tagged = tagging::Details::of(&split, &spans, is_tagged);
-            let classified = classification::Details::of(&split, predicted);
+            let tagged = tagging::Details::of(&split, &spans, evidence.tags.is_some());
+            let judged = evidence
+                .classes
+                .as_ref()
+                .map(|classes| Judged::of(classes.truth, classes.predicted, classes.scores));
+            let classified = classification::Details::of(&head, judged.as_ref());
             let details = [
-                ("ner", Details::Tagging(tagged)),
-                ("anomaly", Details::Classification(classified)),
+                ("ner".to_owned(), Details::Tagging(tagged)),
+                ("anomaly".to_owned(), Details::Classification(classified)),
             ];
-            let scores = &Scores::of(evidence);
+            let scores = &Scores::of(&tasks, &|_| Some(evidence));
             let metrics = Metrics { scores, details: &details, caveats: &[] };
             serde_json::to_string(&metrics).expect("plain data")
         };
         let tags = Tags { truth: &[0, 1, 2, 2], predicted: &[2, 2, 2, 2], spans: &spans };
-        let classes = Classes { truth: &[0], predicted: &[0], scores: &[0.25] };
+        let classes = Classes { truth: &[0], predicted: &[0], scores: &[0.25], classes: 2 };
         assert_eq!(
             written(&Evidence { loss: None, tags: Some(tags), classes: Some(classes) }),
             r#"{"ner":{"token_accuracy":0.5,"span_precision":null,"span_recall":0.0,"span_f1":0.0,"entities":1,"cut":0,"inside_tokens":0,"#
                 .to_owned()
                 + r#""per_label":{"X":{"precision":null,"recall":0.0,"f1":0.0,"support":1}}},"#
-                + r#""anomaly":{"accuracy":1.0,"precision":null,"recall":null,"f1":null,"auroc":null,"average_precision":null,"#
-                + r#""confusion":[[1,0],[0,0]]},"loss":null,"caveats":[]}"#
+                + r#""anomaly":{"accuracy":1.0,"precision":null,"recall":null,"f1":null,"auroc":null,"average_precision":null,"macro_f1":1.0,"micro_f1":1.0,"#
+                + r#""confusion":[[1,0],[0,0]],"per_class":{"normal":{"precision":1.0,"recall":1.0,"f1":1.0,"support":1},"#
+                + r#""anomaly":{"precision":null,"recall":null,"f1":null,"support":0}}},"loss":null,"caveats":[]}"#
         );
         assert_eq!(
             written(&Evidence::default()),
             r#"{"ner":{"token_accuracy":null,"span_precision":null,"span_recall":null,"span_f1":null,"entities":1,"cut":0,"inside_tokens":0,"#
                 .to_owned()
                 + r#""per_label":{}},"#
-                + r#""anomaly":{"accuracy":null,"precision":null,"recall":null,"f1":null,"auroc":null,"average_precision":null,"#
-                + r#""confusion":null},"loss":null,"caveats":[]}"#
+                + r#""anomaly":{"accuracy":null,"precision":null,"recall":null,"f1":null,"auroc":null,"average_precision":null,"macro_f1":null,"micro_f1":null,"#
+                + r#""confusion":null,"per_class":null},"loss":null,"caveats":[]}"#
         );
     }
 }

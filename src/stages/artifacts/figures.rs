@@ -3,13 +3,23 @@
 use std::path::Path;
 
 use crate::engine::stage::{Artifact, StageError};
+use crate::text::ANOMALY;
 
 /// PNG files; which of them are there depends on what there was to draw.
 pub struct Figures;
 
 impl Figures {
-    pub const CLASS_CONFUSION: &'static str = "anomaly_confusion.png";
-    pub const TAG_CONFUSION: &'static str = "ner_confusion.png";
+    /// That of a task.
+    #[must_use]
+    pub fn confusion(task: &str) -> String {
+        format!("{task}_confusion.png")
+    }
+
+    /// A curve of a head over whole texts. That of [`ANOMALY`] has the plain name.
+    #[must_use]
+    pub fn curve(head: &str, curve: &str) -> String {
+        if head == ANOMALY { format!("{curve}.png") } else { format!("{head}_{curve}.png") }
+    }
 }
 
 impl Artifact for Figures {
@@ -19,10 +29,9 @@ impl Artifact for Figures {
         ("loss.png", "loss.png"),
         ("loss_per_epoch.png", "loss_per_epoch.png"),
         ("learning_rate.png", "learning_rate.png"),
-        (Self::CLASS_CONFUSION, "anomaly_confusion.png"),
-        (Self::TAG_CONFUSION, "ner_confusion.png"),
-        ("precision_recall.png", "precision_recall.png"),
-        ("roc.png", "roc.png"),
+        ("*_confusion.png", "*_confusion.png"),
+        ("*precision_recall.png", "*precision_recall.png"),
+        ("*roc.png", "*roc.png"),
     ];
 
     fn open(_folder: &Path) -> Result<Self, StageError> {

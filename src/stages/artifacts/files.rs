@@ -110,11 +110,19 @@ impl CsvFile {
 
 /// All rows of a CSV file with a header.
 pub fn read_csv<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, StageError> {
+    read_csv_with_header(path).map(|(_, rows)| rows)
+}
+
+/// All rows of a CSV file, and its header.
+pub fn read_csv_with_header<T: DeserializeOwned>(
+    path: &Path,
+) -> Result<(Vec<String>, Vec<T>), StageError> {
     let wrong = |error: csv::Error| {
         StageError::new(format!("`{}` is not what was expected: {error}", path.display()))
     };
-    csv::Reader::from_reader(regular::open(path).map_err(|error| wrong(error.into()))?)
-        .into_deserialize()
-        .collect::<Result<_, _>>()
-        .map_err(wrong)
+    let file = regular::open(path).map_err(|error| wrong(error.into()))?;
+    let mut reader = csv::Reader::from_reader(file);
+    let header = reader.headers().map_err(wrong)?.iter().map(str::to_owned).collect();
+    let rows = reader.into_deserialize().collect::<Result<_, _>>().map_err(wrong)?;
+    Ok((header, rows))
 }

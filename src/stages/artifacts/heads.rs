@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::files;
 use crate::base::visible;
 use crate::engine::stage::StageError;
-use crate::tasks::{self, Classification, Kind, Tagging, classification, tagging};
-use crate::text::LabelSet;
+use crate::tasks::{self, Kind, Tagging, tagging};
+use crate::text::{ClassHead, CorpusTasks, LabelSet};
 
 /// The heads of a model, and how a text is handed to them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -57,6 +57,12 @@ pub enum Decoding {
     Tokens,
 }
 
+impl Head {
+    fn classes(&self) -> ClassHead {
+        ClassHead { name: self.name.clone(), classes: self.labels.clone() }
+    }
+}
+
 impl Heads {
     pub const FILE: &'static str = "heads.json";
     const FORMAT: u32 = 1;
@@ -65,11 +71,9 @@ impl Heads {
     #[must_use]
     pub fn trained(tasks: &[tasks::Task], labels: &LabelSet, max_length: usize) -> Self {
         let head = |trained: &tasks::Task| {
-            let (task, labels) = match trained.kind {
+            let (task, labels) = match &trained.kind {
                 Kind::Tagging(_) => (Task::Tagging, labels.names().to_vec()),
-                Kind::Classification(_) => {
-                    (Task::Classification, classification::CLASSES.map(str::to_owned).to_vec())
-                }
+                Kind::Classification(classes) => (Task::Classification, classes.clone()),
             };
             Head { name: trained.name.clone(), task, labels, threshold: None, temperature: 1.0 }
         };
@@ -133,17 +137,19 @@ impl Heads {
     /// What the weights are for; nothing counts more than anything else.
     #[must_use]
     pub fn tasks(&self) -> Vec<tasks::Task> {
-        let task = |head: &Head| {
-            let outputs = head.labels.len();
-            let kind = match head.task {
-                Task::Tagging => Kind::Tagging(Tagging { labels: outputs, ignored: None }),
-                Task::Classification => {
-                    Kind::Classification(Classification { classes: outputs, class_weights: None })
-                }
-            };
-            tasks::Task { name: head.name.clone(), weight: 1.0, kind }
+        let task = |head: &Head| match head.task {
+            Task::Tagging => {
+                tasks::Task::tagging(Tagging { labels: head.labels.len(), ignored: None })
+            }
+            Task::Classification => tasks::Task::classification(&head.classes()),
         };
         self.heads.iter().map(task).collect()
+    }
+
+    /// What a corpus is labelled for on which the model can be scored.
+    #[must_use]
+    pub fn corpus_tasks(&self) -> CorpusTasks {
+        tasks::to_corpus(&self.tasks())
     }
 
     /// The labels of the tags, where the model tags.
@@ -151,17 +157,12 @@ impl Heads {
         let wrong = |reason: String| {
             StageError::new(format!("`{}`: {reason}", folder.join(Self::FILE).display()))
         };
-        let known = |head: &&Head| match head.task {
-            Task::Tagging => head.name == tagging::NAME,
-            Task::Classification => {
-                head.name == classification::NAME
-                    && head.labels.len() == classification::CLASSES.len()
-            }
-        };
-        if let Some(head) = self.heads.iter().find(|head| !known(head)) {
+        let is_other = |head: &&Head| head.task == Task::Tagging && head.name != tagging::NAME;
+        if let Some(head) = self.heads.iter().find(is_other) {
             let name = visible::line(&head.name);
             return Err(wrong(format!("the head `{name}` is none that this version knows")));
         }
+        self.corpus_tasks().check().map_err(&wrong)?;
         if self.heads.is_empty() {
             return Err(wrong("it has no head".to_owned()));
         }

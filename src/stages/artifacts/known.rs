@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::engine::stage::{Facts, InputFacts};
 use crate::nn::{EncoderSpec, Layout};
 use crate::tasks;
+use crate::text::CorpusTasks;
 
 /// A model's `config.json`.
 const CONFIG: &str = "config";
@@ -68,6 +69,19 @@ pub struct Texts {
     pub validation: usize,
     /// `None` before they are tokenized.
     pub tokens_per_text: Option<f64>,
+}
+
+/// What texts are labelled for, or a model is trained for.
+pub const TASKS: &str = "tasks";
+
+#[must_use]
+pub fn of_tasks(tasks: &CorpusTasks) -> Facts {
+    Facts::from_iter([(TASKS.to_owned(), json!(tasks))])
+}
+
+#[must_use]
+pub fn tasks(inputs: InputFacts<'_>, port: &str) -> Option<CorpusTasks> {
+    get(inputs, port, TASKS)
 }
 
 pub const TEXTS: &str = "texts";

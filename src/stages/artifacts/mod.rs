@@ -14,6 +14,7 @@ mod evaluation;
 mod figures;
 pub mod files;
 mod heads;
+mod history;
 pub mod known;
 mod seal;
 
@@ -23,7 +24,7 @@ pub use checkpoint::Checkpoint;
 pub use corpus::{CorpusFiles, CorpusWriter};
 pub use encoded::{Encoded, EncodedWriter};
 pub use evaluation::{
-    ClassRows, Evaluation, LabelConfusion, Metrics, PredictedClass, Prediction, Predictions,
+    Evaluation, LabelConfusion, Metrics, PredictedClass, Prediction, Predictions,
 };
 pub use figures::Figures;
 pub use heads::{Decoding, Head, Heads, Task};

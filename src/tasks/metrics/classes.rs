@@ -1,5 +1,6 @@
 //! Scores of classes: counts, confusion matrices, the two-class summary.
 
+use super::PrecisionRecall;
 use crate::base::IGNORE;
 
 /// How often each class was meant, predicted, and both.
@@ -28,6 +29,30 @@ impl ClassCounts {
             counts.matched[truth as usize] += u64::from(truth == predicted);
         }
         counts
+    }
+
+    /// Precision, recall and F1 of each class.
+    pub fn scores(&self) -> impl Iterator<Item = PrecisionRecall> {
+        let counts = self.matched.iter().zip(&self.predicted).zip(&self.actual);
+        counts.map(|((&matched, &predicted), &actual)| PrecisionRecall {
+            precision: ratio(matched, predicted),
+            recall: ratio(matched, actual),
+            f1: ratio(2 * matched, predicted + actual),
+            support: actual,
+        })
+    }
+
+    /// The mean of the classes' F1 over those that are meant or predicted, as scikit-learn's `f1_score(average="macro")`; `None` without texts.
+    #[must_use]
+    pub fn macro_f1(&self) -> Option<f64> {
+        let scores: Vec<f64> = self.scores().filter_map(|scores| scores.f1).collect();
+        (!scores.is_empty()).then(|| scores.iter().sum::<f64>() / scores.len() as f64)
+    }
+
+    /// F1 over all decisions together, which is the share of right ones; `None` without texts.
+    #[must_use]
+    pub fn micro_f1(&self) -> Option<f64> {
+        ratio(self.matched.iter().sum(), self.actual.iter().sum())
     }
 }
 
@@ -130,6 +155,16 @@ mod tests {
         let scores = binary_scores(&[1, 0], &[0, 0]);
         assert_eq!((scores.precision, scores.recall, scores.f1), (None, Some(0.0), Some(0.0)));
         assert_eq!(binary_scores(&[], &[]).accuracy, None);
+    }
+
+    #[test]
+    fn a_class_that_is_neither_meant_nor_predicted_counts_in_no_mean() {
+        // scikit-learn: f1_score([0, 0, 1, 1], [0, 1, 1, 1], average="macro") = (2/3 + 4/5) / 2
+        let counts = ClassCounts::of(&[0, 0, 1, 1, IGNORE], &[0, 1, 1, 1, 2], 3);
+        assert_eq!(counts.macro_f1(), Some((2.0 / 3.0 + 0.8) / 2.0));
+        assert_eq!(counts.micro_f1(), Some(0.75));
+        assert_eq!(counts.scores().last().and_then(|scores| scores.f1), None);
+        assert_eq!(ClassCounts::of(&[], &[], 3).macro_f1(), None);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! What metrics are computed from.
 
-use super::{BinaryScores, SpanScores, binary_scores};
+use super::{BinaryScores, ClassCounts, SpanScores, binary_scores};
 
-/// What a model said of some texts, beside the truth.
+/// What a model said of some texts, beside the truth, as far as it is about one task or about none.
 #[derive(Debug, Clone, Default)]
 pub struct Evidence<'a> {
     /// Mean loss over the texts, where it is a number.
@@ -24,19 +24,26 @@ pub struct Tags<'a> {
     pub spans: &'a SpanScores,
 }
 
-/// Classes of texts, of which there are two; 1 is what is looked for.
+/// Classes of texts, those left out that are not labelled; of two classes the second is looked for.
 #[derive(Debug, Clone)]
 pub struct Classes<'a> {
-    /// `(sequences,)`
+    /// `(texts,)`
     pub truth: &'a [u32],
-    /// `(sequences,)`
+    /// `(texts,)`
     pub predicted: &'a [u32],
-    /// `(sequences,)`: higher is more likely 1.
+    /// `(texts,)`: of two classes, higher is more likely the second.
     pub scores: &'a [f64],
+    /// How many there are.
+    pub classes: usize,
 }
 
 impl Evidence<'_> {
     pub(super) fn binary(&self) -> Option<BinaryScores> {
         self.classes.as_ref().map(|classes| binary_scores(classes.truth, classes.predicted))
+    }
+
+    pub(super) fn counts(&self) -> Option<ClassCounts> {
+        let Classes { truth, predicted, classes, .. } = self.classes.as_ref()?;
+        Some(ClassCounts::of(truth, predicted, *classes))
     }
 }

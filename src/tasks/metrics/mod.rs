@@ -27,4 +27,4 @@ pub use ranking::{
 pub use report::{DIGITS, classification_report, shown, span_report};
 pub use scores::Scores;
 pub use spans::{PrecisionRecall, SpanScores, span_scores};
-pub use table::{Metric, NAMES, Needs};
+pub use table::{Metric, NAMES, Needs, NoSubject};

@@ -8,14 +8,28 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::evidence::Evidence;
 use super::{auroc, average_precision, token_accuracy};
+use crate::tasks::tagging;
+use crate::text::{CorpusTasks, check_head_name};
 
 /// A metric.
 struct Row {
-    /// Its path in `metrics.json`; what stands before a dot is the task that it scores.
+    /// In `metrics.json` it stands below the task that it scores, if there is one.
     name: &'static str,
+    scores: Subject,
     lower_is_better: bool,
     needs: Needs,
     value: fn(&Evidence<'_>) -> Option<f64>,
+}
+
+/// What a metric is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Subject {
+    Model,
+    Tagging,
+    /// A head over whole texts.
+    Classes,
+    /// One that decides between two classes, of which the second is looked for.
+    TwoClasses,
 }
 
 /// What texts must have for a metric to tell models apart.
@@ -23,89 +37,168 @@ struct Row {
 pub enum Needs {
     Texts,
     Entities,
-    Anomalies,
+    /// Texts of the class that is looked for.
+    Positives,
     BothClasses,
 }
 
-const fn row(name: &'static str, needs: Needs, value: fn(&Evidence<'_>) -> Option<f64>) -> Row {
-    Row { name, lower_is_better: false, needs, value }
+const fn row(
+    name: &'static str,
+    scores: Subject,
+    needs: Needs,
+    value: fn(&Evidence<'_>) -> Option<f64>,
+) -> Row {
+    Row { name, scores, lower_is_better: false, needs, value }
 }
 
-const ROWS: [Row; 11] = [
-    Row { lower_is_better: true, ..row("loss", Needs::Texts, |of| of.loss) },
-    row("ner.token_accuracy", Needs::Texts, |of| {
+const ROWS: [Row; 13] = [
+    Row { lower_is_better: true, ..row("loss", Subject::Model, Needs::Texts, |of| of.loss) },
+    row("token_accuracy", Subject::Tagging, Needs::Texts, |of| {
         token_accuracy(of.tags.as_ref()?.truth, of.tags.as_ref()?.predicted)
     }),
-    row("ner.span_precision", Needs::Entities, |of| of.tags.as_ref()?.spans.micro.precision),
-    row("ner.span_recall", Needs::Entities, |of| of.tags.as_ref()?.spans.micro.recall),
-    row("ner.span_f1", Needs::Entities, |of| of.tags.as_ref()?.spans.micro.f1),
-    row("anomaly.accuracy", Needs::Texts, |of| of.binary()?.accuracy),
-    row("anomaly.precision", Needs::Anomalies, |of| of.binary()?.precision),
-    row("anomaly.recall", Needs::Anomalies, |of| of.binary()?.recall),
-    row("anomaly.f1", Needs::Anomalies, |of| of.binary()?.f1),
-    row("anomaly.auroc", Needs::BothClasses, |of| {
+    row("span_precision", Subject::Tagging, Needs::Entities, |of| {
+        of.tags.as_ref()?.spans.micro.precision
+    }),
+    row("span_recall", Subject::Tagging, Needs::Entities, |of| {
+        of.tags.as_ref()?.spans.micro.recall
+    }),
+    row("span_f1", Subject::Tagging, Needs::Entities, |of| of.tags.as_ref()?.spans.micro.f1),
+    row("accuracy", Subject::Classes, Needs::Texts, |of| of.counts()?.micro_f1()),
+    row("precision", Subject::TwoClasses, Needs::Positives, |of| of.binary()?.precision),
+    row("recall", Subject::TwoClasses, Needs::Positives, |of| of.binary()?.recall),
+    row("f1", Subject::TwoClasses, Needs::Positives, |of| of.binary()?.f1),
+    row("auroc", Subject::TwoClasses, Needs::BothClasses, |of| {
         auroc(of.classes.as_ref()?.truth, of.classes.as_ref()?.scores)
     }),
-    row("anomaly.average_precision", Needs::Anomalies, |of| {
+    row("average_precision", Subject::TwoClasses, Needs::Positives, |of| {
         average_precision(of.classes.as_ref()?.truth, of.classes.as_ref()?.scores)
     }),
+    row("macro_f1", Subject::Classes, Needs::Texts, |of| of.counts()?.macro_f1()),
+    // Of texts that have one class each, it is the share that is right.
+    row("micro_f1", Subject::Classes, Needs::Texts, |of| of.counts()?.micro_f1()),
 ];
 
-/// The names of all metrics.
-pub const NAMES: [&str; ROWS.len()] = {
-    let mut names = [""; ROWS.len()];
-    let mut number = 0;
-    while number < names.len() {
-        names[number] = ROWS[number].name;
-        number += 1;
-    }
-    names
-};
+/// The names of all metrics, with `*` in the place of a head over whole texts.
+pub const NAMES: [&str; ROWS.len()] = [
+    "loss",
+    "ner.token_accuracy",
+    "ner.span_precision",
+    "ner.span_recall",
+    "ner.span_f1",
+    "*.accuracy",
+    "*.precision",
+    "*.recall",
+    "*.f1",
+    "*.auroc",
+    "*.average_precision",
+    "*.macro_f1",
+    "*.micro_f1",
+];
 
-/// A number by which evaluations are compared: a row of the table.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Metric(usize);
+/// A number by which evaluations are compared: a row of the table, of a task.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Metric {
+    row: usize,
+    /// Its path in `metrics.json`.
+    name: String,
+}
+
+/// Why a metric scores nothing in a model for some tasks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoSubject {
+    /// There is no such task.
+    Task,
+    /// The task has another number of classes than two.
+    Classes(usize),
+}
 
 impl Metric {
-    pub fn all() -> impl Iterator<Item = Self> {
-        (0..ROWS.len()).map(Self)
+    /// Those of a model for these tasks, in the order of the table within each task: the whole model first.
+    #[must_use]
+    pub fn of_tasks(tasks: &CorpusTasks) -> Vec<Self> {
+        let mut all = Self::within(None, &[Subject::Model]);
+        if tasks.tagging {
+            all.extend(Self::within(Some(tagging::NAME), &[Subject::Tagging]));
+        }
+        for head in &tasks.heads {
+            let subjects = match head.classes.len() {
+                2 => &[Subject::Classes, Subject::TwoClasses][..],
+                _ => &[Subject::Classes],
+            };
+            all.extend(Self::within(Some(&head.name), subjects));
+        }
+        all
     }
 
+    fn within(task: Option<&str>, subjects: &[Subject]) -> Vec<Self> {
+        let rows = ROWS.iter().enumerate().filter(|(_, row)| subjects.contains(&row.scores));
+        let path = |name: &str| match task {
+            Some(task) => format!("{task}.{name}"),
+            None => name.to_owned(),
+        };
+        rows.map(|(number, row)| Self { row: number, name: path(row.name) }).collect()
+    }
+
+    /// The metric of this path; of a head over whole texts, whether there is such a head or not.
     #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        NAMES.iter().position(|known| *known == name).map(Self)
+    pub fn named(path: &str) -> Option<Self> {
+        let all = match path.split_once('.') {
+            None => Self::within(None, &[Subject::Model]),
+            Some((tagging::NAME, _)) => Self::within(Some(tagging::NAME), &[Subject::Tagging]),
+            Some((head, _)) => {
+                check_head_name(head).ok()?;
+                Self::within(Some(head), &[Subject::Classes, Subject::TwoClasses])
+            }
+        };
+        all.into_iter().find(|metric| metric.name == path)
     }
 
     /// Its path in `metrics.json`.
     #[must_use]
-    pub fn name(self) -> &'static str {
-        NAMES[self.0]
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The task that it scores; `None` of one that is about the whole model.
     #[must_use]
-    pub fn task(self) -> Option<&'static str> {
-        self.name().split_once('.').map(|(task, _)| task)
+    pub fn task(&self) -> Option<&str> {
+        self.name.split_once('.').map(|(task, _)| task)
     }
 
     #[must_use]
-    pub fn needs(self) -> Needs {
-        ROWS[self.0].needs
+    pub fn needs(&self) -> Needs {
+        ROWS[self.row].needs
+    }
+
+    /// Says why it has no value whatever a model for these tasks says.
+    ///
+    /// # Errors
+    /// [`NoSubject`]
+    pub fn check(&self, tasks: &CorpusTasks) -> Result<(), NoSubject> {
+        match (ROWS[self.row].scores, self.task().and_then(|task| tasks.head(task))) {
+            (Subject::Model, _) => Ok(()),
+            (Subject::Tagging, _) if tasks.tagging => Ok(()),
+            (Subject::Tagging, _) | (_, None) => Err(NoSubject::Task),
+            (Subject::TwoClasses, Some(head)) if head.classes.len() != 2 => {
+                Err(NoSubject::Classes(head.classes.len()))
+            }
+            (_, Some(_)) => Ok(()),
+        }
     }
 
     /// Its value; `None` where it is undefined.
     #[must_use]
-    pub fn of(self, evidence: &Evidence<'_>) -> Option<f64> {
-        (ROWS[self.0].value)(evidence)
+    pub fn of(&self, evidence: &Evidence<'_>) -> Option<f64> {
+        (ROWS[self.row].value)(evidence)
     }
 
     /// True when `candidate` is better than `best` by more than `margin`. A value that is not a number is never better.
     #[must_use]
-    pub fn improves(self, candidate: f64, best: Option<f64>, margin: f64) -> bool {
+    pub fn improves(&self, candidate: f64, best: Option<f64>, margin: f64) -> bool {
         match best {
             _ if candidate.is_nan() => false,
             None => true,
-            Some(best) if ROWS[self.0].lower_is_better => candidate < best - margin,
+            Some(best) if ROWS[self.row].lower_is_better => candidate < best - margin,
             Some(best) => candidate > best + margin,
         }
     }
@@ -126,7 +219,13 @@ impl Serialize for Metric {
 impl<'de> Deserialize<'de> for Metric {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
-        Self::named(&name).ok_or_else(|| serde::de::Error::unknown_variant(&name, &NAMES))
+        Self::named(&name).ok_or_else(|| {
+            serde::de::Error::custom(format!(
+                "there is no metric `{}`: there are `{}`, where `*` is a head over whole texts, such as `anomaly`",
+                crate::base::visible::line(&name),
+                NAMES.join("`, `")
+            ))
+        })
     }
 }
 
@@ -136,10 +235,14 @@ impl JsonSchema for Metric {
     }
 
     fn json_schema(_generator: &mut SchemaGenerator) -> Schema {
+        let of_classes =
+            NAMES.iter().filter_map(|name| name.strip_prefix("*.")).collect::<Vec<_>>();
+        let pattern =
+            format!("^(loss|ner\\..+|[A-Za-z][A-Za-z0-9_-]*\\.({}))$", of_classes.join("|"));
         json_schema!({
-            "description": "A number by which evaluations are compared.",
+            "description": "A number by which evaluations are compared, by its path in `metrics.json`.",
             "type": "string",
-            "enum": NAMES,
+            "pattern": pattern,
         })
     }
 }
@@ -147,6 +250,7 @@ impl JsonSchema for Metric {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::ClassHead;
 
     fn metric(name: &str) -> Metric {
         Metric::named(name).expect("a metric")
@@ -154,12 +258,38 @@ mod tests {
 
     #[test]
     fn every_metric_is_written_and_read_by_its_name() {
-        for metric in Metric::all() {
+        for metric in Metric::of_tasks(&CorpusTasks::default()) {
             let text = serde_json::to_string(&metric).expect("a name");
             assert_eq!(text, format!("\"{}\"", metric.name()));
             assert_eq!(serde_json::from_str::<Metric>(&text).expect("a metric"), metric);
         }
-        assert!(serde_json::from_str::<Metric>("\"ner.f2\"").is_err());
+        for name in ["ner.f2", "ner.f1", "f1", "anomaly.span_f1", "tag.f1", "a.b.f1"] {
+            assert!(serde_json::from_str::<Metric>(&format!("\"{name}\"")).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_names_of_the_table_are_those_of_its_rows() {
+        let all = Metric::of_tasks(&CorpusTasks::default());
+        let names: Vec<String> =
+            all.iter().map(|metric| metric.name().replace("anomaly", "*")).collect();
+        assert_eq!(names, NAMES);
+    }
+
+    #[test]
+    fn of_more_than_two_classes_none_is_looked_for() {
+        let heads = vec![ClassHead {
+            name: "severity".to_owned(),
+            classes: ["low", "mid", "high"].map(str::to_owned).to_vec(),
+        }];
+        let tasks = CorpusTasks { tagging: false, heads };
+        let names: Vec<String> =
+            Metric::of_tasks(&tasks).iter().map(|metric| metric.name().to_owned()).collect();
+        let expected = ["loss", "severity.accuracy", "severity.macro_f1", "severity.micro_f1"];
+        assert_eq!(names, expected);
+        assert_eq!(metric("severity.f1").check(&tasks), Err(NoSubject::Classes(3)));
+        assert_eq!(metric("anomaly.f1").check(&tasks), Err(NoSubject::Task));
+        assert_eq!(metric("severity.macro_f1").check(&tasks), Ok(()));
     }
 
     #[test]

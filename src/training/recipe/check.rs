@@ -18,12 +18,6 @@ impl Recipe {
             let about = ["warmup_ratio", "warmup_steps"];
             found.push(Found::new(about, message).help("remove one of them"));
         }
-        if self.ner_weight == 0.0 && self.anomaly_weight == 0.0 {
-            let message =
-                "`ner_weight` and `anomaly_weight` are both 0, which leaves nothing to learn";
-            let about = ["ner_weight", "anomaly_weight"];
-            found.push(Found::new(about, message).help("give one of them a weight"));
-        }
         found.extend(self.beyond_single_precision());
         if self.cadence().is_none() {
             let message = "`checkpoint_every` is neither a number of steps nor a time";
@@ -37,7 +31,7 @@ impl Recipe {
         let at_least_zero = |value: f64| value.is_finite() && value >= 0.0;
         let beta = |value: &f64| (0.0..1.0).contains(value);
         let ratio = |ratio: &f64| (0.0..=1.0).contains(ratio);
-        let stopping = self.early_stopping;
+        let stopping = self.early_stopping.as_ref();
         let rules = [
             ("epochs", self.epochs > 0, "must be at least 1"),
             ("batch_size", self.batch_size > 0, "must be at least 1"),

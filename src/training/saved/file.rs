@@ -84,15 +84,29 @@ impl SaveError {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Header {
     rows: u64,
+    /// Whose losses a row has.
+    #[serde(default = "two")]
+    tasks: u64,
     vectors: u64,
     elements: u64,
     /// Absent in a file of weights alone.
     state: Option<State>,
 }
 
+/// As files have it that do not say.
+fn two() -> u64 {
+    2
+}
+
 impl Header {
+    fn history_length(&self) -> Option<u64> {
+        // A model has as many heads at most as somebody names.
+        let tasks = u16::try_from(self.tasks).ok()?;
+        self.rows.checked_mul(Row::width(tasks.into()) as u64)
+    }
+
     fn body_length(&self) -> Option<u64> {
-        let rows = self.rows.checked_mul(Row::BYTES as u64)?;
+        let rows = self.history_length()?;
         let vectors = self.vectors.checked_mul(self.elements)?.checked_mul(4)?;
         rows.checked_add(vectors)
     }
@@ -161,6 +175,7 @@ fn write_vectors(
     let failed = |error| failed_to_write(path, error);
     let header = Header {
         rows: history.len() as u64,
+        tasks: history.first().map_or(0, |row| row.losses.len()) as u64,
         vectors: vectors as u64,
         elements,
         state: state.cloned(),
@@ -315,12 +330,12 @@ impl Verified {
     /// # Errors
     /// When the file cannot be read or a row is none.
     pub fn history(&mut self) -> Result<Vec<Row>, SaveError> {
-        let mut bytes =
-            zeros(self.header.rows as usize * Row::BYTES, "the history of a checkpoint")
-                .map_err(EngineError::from)?;
+        let tasks = self.header.tasks as usize;
+        let length = self.header.history_length().unwrap_or_default() as usize;
+        let mut bytes = zeros(length, "the history of a checkpoint").map_err(EngineError::from)?;
         self.read_at(self.body, &mut bytes)?;
-        let (rows, _) = bytes.as_chunks::<{ Row::BYTES }>();
-        let rows: Option<Vec<Row>> = rows.iter().map(Row::from_bytes).collect();
+        let rows = bytes.chunks_exact(Row::width(tasks));
+        let rows: Option<Vec<Row>> = rows.map(|row| Row::from_bytes(row, tasks)).collect();
         rows.ok_or_else(|| SaveError::Damaged {
             path: self.path.clone(),
             reason: "a row of its history is none".into(),
@@ -335,7 +350,7 @@ impl Verified {
         if self.header.elements != elements(engine) || !matches!(self.header.vectors, 1 | 3) {
             return Err(SaveError::Foreign { path: self.path.clone() });
         }
-        self.seek(self.body + self.header.rows * Row::BYTES as u64)?;
+        self.seek(self.body + self.header.history_length().unwrap_or_default())?;
         let mut staged = vec![0; STAGED * 4];
         for &vector in &StateVector::ALL[..self.header.vectors as usize] {
             let file = &mut self.file;
@@ -355,7 +370,7 @@ impl Verified {
         if self.header.vectors == 0 {
             return Err(SaveError::Foreign { path: self.path.clone() });
         }
-        self.seek(self.body + self.header.rows * Row::BYTES as u64)?;
+        self.seek(self.body + self.header.history_length().unwrap_or_default())?;
         let mut values =
             zeros(self.header.elements as usize, "the best weights").map_err(EngineError::from)?;
         let read = read_floats(&mut self.file, &mut values, &mut vec![0; STAGED * 4]);

@@ -11,7 +11,7 @@ use crate::nn::reserve;
 use crate::tasks::metrics::Metric;
 
 impl Session<'_> {
-    pub(super) fn improves(&self, metric: Metric, value: f64) -> bool {
+    pub(super) fn improves(&self, metric: &Metric, value: f64) -> bool {
         metric.improves(value, self.state.best.as_ref().map(|best| best.value), 0.0)
     }
 
@@ -67,11 +67,11 @@ impl Session<'_> {
 
     /// Says which evaluation the result is from.
     pub(super) fn tell_what_was_kept(&self) {
-        if let (Some(metric), Some(best)) = (self.recipe.keep_best, &self.state.best) {
+        if let (Some(metric), Some(best)) = (&self.recipe.keep_best, &self.state.best) {
             self.observer.notice(&Notice::KeptBest {
                 step: best.step,
                 steps: self.state.step,
-                metric: metric.name(),
+                metric: metric.name().to_owned(),
                 value: best.value,
             });
         }
@@ -79,13 +79,12 @@ impl Session<'_> {
 
     /// What was to compare evaluations and had nothing to compare, with its metric.
     pub(in crate::training) fn never_defined(&self) -> Vec<(&'static str, Metric)> {
-        let stopping = self.recipe.early_stopping.map(|stopping| stopping.metric);
-        let stopping = stopping.filter(|_| self.state.patience.best.is_none());
-        let keeping = self.recipe.keep_best.filter(|_| self.state.best.is_none());
-        [("early_stopping", stopping), ("keep_best", keeping)]
-            .into_iter()
-            .filter_map(|(parameter, metric)| Some((parameter, metric?)))
-            .collect()
+        let mut never = self.recipe.comparing();
+        never.retain(|(parameter, _)| match *parameter {
+            "early_stopping" => self.state.patience.best.is_none(),
+            _ => self.state.best.is_none(),
+        });
+        never
     }
 
     pub(super) fn load_best(&mut self) -> Result<(), TrainError> {

@@ -141,7 +141,8 @@ impl Making<'_> {
 fn files(results: &Results, trial: &TrialResults, with_large: bool) -> Vec<(String, Item)> {
     let files = results.files(trial, with_large).into_iter().filter_map(|(name, entry, file)| {
         let blake3 = entry.file(file)?.blake3.clone();
-        Some((name, Item { source: Source::Stored { entry: entry.clone(), file }, blake3 }))
+        let source = Source::Stored { entry: entry.clone(), file: file.to_owned() };
+        Some((name, Item { source, blake3 }))
     });
     files.collect()
 }

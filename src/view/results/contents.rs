@@ -20,7 +20,7 @@ pub struct Item {
 #[derive(Debug, Clone)]
 pub enum Source {
     /// A file of an entry of the store.
-    Stored { entry: Entry, file: &'static str },
+    Stored { entry: Entry, file: String },
     /// Written for this publishing, in a folder that nobody else sees.
     Made(PathBuf),
     /// It lies there since an earlier run, and is not made again.

@@ -1,0 +1,104 @@
+//! `history.csv`: the numbers of a training, a column of losses for each task.
+
+use std::path::{Path, PathBuf};
+
+use super::files;
+use crate::engine::stage::StageError;
+use crate::training::{History, Row, RowSplit};
+
+/// The columns before the losses of the tasks, and those behind them.
+const BEFORE: [&str; 5] = ["split", "step", "epoch", "learning_rate", "loss"];
+const BEHIND: [&str; 2] = ["grad_norm", "watched"];
+
+/// What the name of a task's column ends with.
+const LOSS: &str = "_loss";
+
+pub(super) fn write(path: PathBuf, history: &History) -> Result<(), StageError> {
+    let mut file = files::CsvFile::create(path)?;
+    let losses = history.tasks.iter().map(|task| format!("{task}{LOSS}"));
+    let before = BEFORE.map(str::to_owned).into_iter();
+    file.record(before.chain(losses).chain(BEHIND.map(str::to_owned)))?;
+    for row in &history.rows {
+        let Row { split, step, epoch, learning_rate, loss, losses, grad_norm, watched } = row;
+        file.row(&((split, step, epoch, learning_rate, loss), losses, (grad_norm, watched)))?;
+    }
+    file.finish()
+}
+
+pub(super) fn read(path: &Path) -> Result<History, StageError> {
+    let wrong = || StageError::new(format!("`{}` is no history of a training", path.display()));
+    let (header, rows) = files::read_csv_with_header::<Vec<String>>(path)?;
+    let behind = header.len().checked_sub(BEHIND.len()).ok_or_else(wrong)?;
+    let names = header.get(BEFORE.len()..behind).ok_or_else(wrong)?;
+    let tasks = names.iter().map(|name| Some(name.strip_suffix(LOSS)?.to_owned()));
+    let tasks: Vec<String> = tasks.collect::<Option<_>>().ok_or_else(wrong)?;
+    let rows: Option<Vec<Row>> = rows.iter().map(|cells| row(cells, tasks.len())).collect();
+    Ok(History { tasks, rows: rows.ok_or_else(wrong)? })
+}
+
+fn row(cells: &[String], tasks: usize) -> Option<Row> {
+    let optional = |cell: &String| match cell.as_str() {
+        "" => Some(None),
+        number => number.parse().ok().map(Some),
+    };
+    let [split, step, epoch, learning_rate, loss, others @ ..] = cells else { return None };
+    let (losses, [grad_norm, watched]) = others.split_at_checked(tasks)? else { return None };
+    Some(Row {
+        split: match split.as_str() {
+            "train" => RowSplit::Train,
+            "validation" => RowSplit::Validation,
+            _ => return None,
+        },
+        step: step.parse().ok()?,
+        epoch: epoch.parse().ok()?,
+        learning_rate: optional(learning_rate)?,
+        loss: loss.parse().ok()?,
+        losses: losses.iter().map(optional).collect::<Option<_>>()?,
+        grad_norm: optional(grad_norm)?,
+        watched: optional(watched)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn history(tasks: &[&str]) -> History {
+        let row = Row {
+            split: RowSplit::Train,
+            step: 1,
+            epoch: 1,
+            learning_rate: Some(2e-5),
+            loss: 1.5,
+            losses: vec![None; tasks.len()],
+            grad_norm: Some(f64::INFINITY),
+            watched: None,
+        };
+        let later = Row {
+            split: RowSplit::Validation,
+            losses: vec![Some(0.25); tasks.len()],
+            learning_rate: None,
+            grad_norm: None,
+            watched: Some(1.0),
+            ..row.clone()
+        };
+        let tasks = tasks.iter().map(|task| (*task).to_owned()).collect();
+        History { tasks, rows: vec![row, later] }
+    }
+
+    #[test]
+    fn every_task_has_a_column_and_a_file_that_was_written_is_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("history.csv");
+        write(path.clone(), &history(&["ner", "severity"])).expect("written");
+        assert_eq!(
+            std::fs::read_to_string(&path).expect("readable"),
+            "split,step,epoch,learning_rate,loss,ner_loss,severity_loss,grad_norm,watched\n\
+             train,1,1,0.00002,1.5,,,inf,\nvalidation,1,1,,1.5,0.25,0.25,,1.0\n"
+        );
+        for tasks in [&["ner", "severity"][..], &["anomaly"], &[]] {
+            write(path.clone(), &history(tasks)).expect("written");
+            assert_eq!(read(&path).expect("a history"), history(tasks));
+        }
+    }
+}
