@@ -46,7 +46,7 @@ const HOUSE: &[(&str, &[&str])] = &[
             "hub",
         ],
     ),
-    ("app/tools", &["stages/artifacts", "text", "nn", "tasks", "training"]),
+    ("app/tools", &["stages/artifacts", "text", "nn", "tasks", "training", "view"]),
     (
         "app/cli",
         &[

@@ -14,10 +14,12 @@
 
 pub mod align;
 mod corpus_tasks;
+mod description;
 mod encoded;
 mod example;
 pub mod jsonl;
 mod labels;
+pub mod masked;
 mod misfits;
 mod offsets;
 mod pieces;
@@ -32,6 +34,7 @@ mod truth;
 pub use corpus_tasks::{
     ANOMALY, ANOMALY_CLASSES, ClassHead, CorpusTasks, anomaly, check_head_name,
 };
+pub use description::{Description, Field, LabelUse, Lengths, Repeats};
 pub use encoded::{EncodedError, EncodedSplit};
 pub use example::{Corpus, Duplicates, Entity, Example, Split};
 pub use labels::{LabelError, LabelSet};
@@ -39,8 +42,8 @@ pub use misfits::{Cause, Misfit, Misfits, UnitFound};
 pub use offsets::Offsets;
 pub use pieces::LONGEST as LONGEST_RUN;
 pub use split::{
-    By, Contradictions, Difference, Division, EqualTexts, Fold, Fractions, GroupCounts, Item,
-    Membership, Ordered, Scale, SplitError, Trace, check_sizes, split,
+    By, Contradictions, Difference, Division, EqualTexts, Fractions, GroupCounts, Item, Membership,
+    SplitError, Trace, check_sizes, split,
 };
 pub use templates::{FORMAT as TEMPLATES_FORMAT, Sentences, Templates, TemplatesError, classes};
 pub use tokenize::{Statistics, TextTokenizer, TokenizedText, TokenizerError};

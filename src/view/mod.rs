@@ -9,6 +9,7 @@
 mod console;
 pub mod figures;
 pub mod format;
+mod marked;
 mod results;
 mod rows;
 mod status;
@@ -16,6 +17,7 @@ mod table;
 mod tally;
 
 pub use console::Console;
+pub use marked::{Mark, marked};
 pub use results::{
     Again, Part, PublishError, Published, Task, bring_over, check_place, earlier, experiment_of,
     made_by, model_in, publish, unpublished,

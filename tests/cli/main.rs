@@ -15,6 +15,7 @@ mod help;
 mod hostile;
 mod init;
 mod kinds;
+mod look;
 mod memory;
 mod models;
 mod network;

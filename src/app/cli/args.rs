@@ -83,6 +83,8 @@ pub enum Command {
     Plan(Plan),
     /// Check experiment files without running anything
     Check(Check),
+    /// Say what is in a corpus: sizes, lengths, labels, classes, repeats, examples
+    Data(Data),
     /// Explain a stage's cache key against the nearest entry in the store
     Explain(Explain),
     /// Show the experiment after `extends`, or a run, or a store entry
@@ -136,6 +138,7 @@ impl Command {
             Self::Run(arguments) => arguments.json,
             Self::Plan(arguments) => arguments.json,
             Self::Check(arguments) => arguments.json,
+            Self::Data(arguments) => arguments.json,
             Self::Explain(arguments) => arguments.json,
             Self::Show(arguments) => arguments.json,
             Self::Graph(arguments) => arguments.json,
@@ -299,6 +302,23 @@ pub struct Check {
     pub place: Place,
     #[arg(long, help = "Also read the data and say what a run would say of them")]
     pub data: bool,
+    #[arg(long, help = "Print JSON")]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Data {
+    /// The experiment file
+    pub file: PathBuf,
+    /// The stage that makes the corpus, where there are several
+    pub stage: Option<String>,
+    /// How many texts to show
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub examples: usize,
+    #[command(flatten)]
+    pub changes: Changes,
+    #[command(flatten)]
+    pub place: Place,
     #[arg(long, help = "Print JSON")]
     pub json: bool,
 }

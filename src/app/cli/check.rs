@@ -28,8 +28,11 @@ pub fn run(arguments: &Check, color: bool) -> Result<Outcome, Failure> {
         let name = visible::cut(&name);
         match Project::plan(file, &arguments.place, &arguments.changes, &[]) {
             Ok((project, plan)) => {
-                let found =
-                    if arguments.data { exec::survey(&plan, &project.store) } else { Vec::new() };
+                let found = if arguments.data {
+                    exec::survey(&plan, &project.store).found
+                } else {
+                    Vec::new()
+                };
                 let of_stage = |found| failures_of(found, &project.experiment);
                 let wrong: Vec<Failure> = found.iter().flat_map(of_stage).collect();
                 let (stages, trials) = (plan.stages().len(), plan.trials.len());

@@ -5,6 +5,7 @@ mod bench;
 mod check;
 mod complete;
 mod cost;
+mod data;
 mod explain;
 mod failure;
 mod gc;
@@ -89,6 +90,7 @@ fn dispatch(command: Command, color: bool) -> Result<Outcome, Failure> {
         Command::Run(arguments) => run::run(&arguments, color),
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Check(arguments) => check::run(&arguments, color),
+        Command::Data(arguments) => data::run(&arguments).map(done),
         Command::Explain(arguments) => explain::run(&arguments).map(done),
         Command::Show(arguments) => show::run(&arguments).map(done),
         Command::Graph(arguments) => graph::run(&arguments).map(done),

@@ -42,6 +42,22 @@ pub fn try_print(text: &str) -> io::Result<()> {
     out.flush()
 }
 
+/// As [`print`], for a text that has colours of ours, and in which all that is foreign is written out already.
+pub fn print_styled(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(visible::styled(text).as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::failed(format!("cannot write to standard output: {}", error.kind())))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether standard output takes colours.
+pub fn prints_colors() -> bool {
+    io::stdout().is_terminal() && !is_dumb() && !without_colors()
+}
+
 /// Prints indented JSON on standard output.
 pub fn json(value: &Value) -> Result<(), Failure> {
     print(&format!("{value:#}\n"))
@@ -92,10 +108,11 @@ pub fn colored(when: When) -> bool {
     match when {
         When::Always => true,
         When::Never => false,
-        When::Auto => {
-            io::stderr().is_terminal()
-                && !is_dumb()
-                && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-        }
+        When::Auto => io::stderr().is_terminal() && !is_dumb() && !without_colors(),
     }
+}
+
+/// Whether the user wants none: <https://no-color.org>.
+fn without_colors() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }

@@ -1,7 +1,9 @@
-//! What works on a trained model without a pipeline.
+//! What works on a trained model or a corpus, without a pipeline.
 
 mod bench;
+mod corpus;
 mod predict;
 
 pub use bench::{Measurement, Workload, bench};
+pub use corpus::{Look, Tokenizing};
 pub use predict::{FoundEntity, Judgement, OpenError, Prediction, Predictor};

@@ -40,4 +40,4 @@ pub use node::{Because, NodeName};
 pub use options::{Cancel, Options, SavedStates};
 pub use order::{Existing, OrderError, WorkOrder};
 pub use outcome::{NodeResult, Outcome, RunOutcome};
-pub use survey::{Found, survey};
+pub use survey::{Found, Surveyed, survey};

@@ -18,9 +18,17 @@ pub struct Found {
     pub errors: Vec<StageError>,
 }
 
+/// What was found in the data of a plan.
+pub struct Surveyed {
+    /// Of each stage in which something was.
+    pub found: Vec<Found>,
+    /// By node; `None` where the stage does not know its output before it has run.
+    pub findings: Vec<Option<Finding>>,
+}
+
 /// Looks into the data of all stages of a plan.
 #[must_use]
-pub fn survey(plan: &Plan, store: &Store) -> Vec<Found> {
+pub fn survey(plan: &Plan, store: &Store) -> Surveyed {
     let mut findings: Vec<Option<Finding>> = Vec::with_capacity(plan.nodes.len());
     let mut undefined: Vec<Vec<UndefinedMetrics>> = Vec::with_capacity(plan.nodes.len());
     let mut found: Vec<Found> = Vec::new();
@@ -59,7 +67,7 @@ pub fn survey(plan: &Plan, store: &Store) -> Vec<Found> {
         said_of(node, &mut found).remarks.push(Remark::Warning(warning.to_string()));
     }
     found.retain(|found| !found.remarks.is_empty() || !found.errors.is_empty());
-    found
+    Surveyed { found, findings }
 }
 
 /// What was found in the stage of a node.

@@ -23,7 +23,6 @@ mod change;
 mod digests;
 mod draft;
 mod facts;
-mod folds;
 mod forecast;
 mod instances;
 mod key;

@@ -1,0 +1,115 @@
+//! `pipeline data`: what is in a corpus. Nothing is built: a corpus that the store has is read there, another one as `check --data` reads it.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use super::args::Data;
+use super::cost::entry_folder;
+use super::project::Project;
+use super::{Failure, terminal};
+use crate::app::tools::{Look, Tokenizing};
+use crate::base::problem::Help as _;
+use crate::engine::exec;
+use crate::engine::plan::{NodeId, Plan};
+use crate::engine::stage::{Artifact as _, Remark};
+use crate::engine::store::Store;
+use crate::stages::artifacts::{Backbone, CorpusFiles};
+
+pub fn run(arguments: &Data) -> Result<(), Failure> {
+    let (project, plan) =
+        Project::plan(&arguments.file, &arguments.place, &arguments.changes, &[])?;
+    let corpora: Vec<NodeId> = corpora(&plan);
+    let id = chosen(&plan, &corpora, arguments)?;
+    let stage = &plan.node(id).stage;
+    let (look, messages) = look(&plan, id, &project.store, arguments)?;
+    if arguments.json {
+        return terminal::json(&look.to_json(stage, &messages));
+    }
+    let color = terminal::prints_colors();
+    let mut text = look.to_text(stage, &messages, arguments.examples, color);
+    let others = corpora.iter().filter(|other| plan.node(**other).stage != *stage);
+    for other in others {
+        let other = &plan.node(*other).stage;
+        writeln!(text, "\n`pipeline data {} {other}` shows `{other}`", arguments.file.display())
+            .expect("a string");
+    }
+    terminal::print_styled(&text)
+}
+
+/// Looks at the corpus of a node: in the store, else as its stage reads it.
+fn look(
+    plan: &Plan,
+    id: NodeId,
+    store: &Store,
+    arguments: &Data,
+) -> Result<(Look, Vec<String>), Failure> {
+    let how = tokenizing(plan, id, store);
+    if let Some(folder) = entry_folder(plan, id, store) {
+        return Look::stored(&folder, how).map_err(|error| Failure::failed_of(&error));
+    }
+    let stage = &plan.node(id).stage;
+    let surveyed = exec::survey(plan, store);
+    let said = surveyed.found.iter().find(|found| found.stage == *stage);
+    if let Some(error) = said.and_then(|found| found.errors.first()) {
+        let message = format!("stage `{stage}`: {error}");
+        return Err(Failure::usage(message).with_help_of(error.help()));
+    }
+    let found = surveyed.findings[id.index()].clone();
+    let look = found.map(|found| Look::found(found, how)).transpose();
+    let look = look.map_err(|error| Failure::failed_of(&error))?.flatten().ok_or_else(|| {
+        let file = arguments.file.display();
+        Failure::usage(format!("the corpus of stage `{stage}` is not there yet"))
+            .with_help(format!("`pipeline run {file} {stage}` makes it"))
+    })?;
+    let remarks = said.map_or(&[][..], |found| &found.remarks);
+    Ok((look, remarks.iter().filter_map(message).collect()))
+}
+
+/// The corpora of the first trial, in the plan's order.
+fn corpora(plan: &Plan) -> Vec<NodeId> {
+    let stages = plan.stages().iter().filter_map(|stage| plan.node_of(0, stage));
+    stages.filter(|id| plan.node(*id).kind.output.name == CorpusFiles::TYPE).collect()
+}
+
+fn chosen(plan: &Plan, corpora: &[NodeId], arguments: &Data) -> Result<NodeId, Failure> {
+    let named = |stage: &str| corpora.iter().find(|id| *plan.node(**id).stage == *stage);
+    let names = || {
+        let names = corpora.iter().map(|id| format!("`{}`", plan.node(*id).stage));
+        names.collect::<Vec<_>>().join(", ")
+    };
+    let Some(first) = corpora.first() else {
+        let file = arguments.file.display();
+        return Err(Failure::not_found(format!("`{file}` has no stage that makes a corpus")));
+    };
+    match &arguments.stage {
+        None => Ok(*first),
+        Some(stage) => named(stage).copied().ok_or_else(|| {
+            Failure::not_found(format!("no stage `{stage}` makes a corpus"))
+                .with_help(format!("corpora are {}", names()))
+        }),
+    }
+}
+
+/// What is worth reading of a remark here, where all that is counted stands anyway.
+fn message(remark: &Remark) -> Option<String> {
+    match remark {
+        Remark::Note(_) => None,
+        Remark::Warning(text) => Some(text.clone()),
+        Remark::Caveat(caveat) => Some(caveat.message.clone()),
+    }
+}
+
+/// How the corpus becomes tokens, where a stage makes some of it and its model is in the store.
+fn tokenizing(plan: &Plan, corpus: NodeId, store: &Store) -> Option<Tokenizing> {
+    plan.ids().find_map(|id| {
+        let node = plan.node(id);
+        let is_backbone = |input: &NodeId| plan.node(*input).kind.output.name == Backbone::TYPE;
+        let inputs = || node.inputs.iter().map(|(_, input)| *input);
+        let model = inputs().find(is_backbone).filter(|_| inputs().any(|input| input == corpus))?;
+        Some(Tokenizing {
+            stage: Arc::clone(&node.stage),
+            max_length: node.instance.parameters()["max_length"].as_u64()?,
+            backbone: entry_folder(plan, model, store)?,
+        })
+    })
+}

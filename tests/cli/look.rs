@@ -1,0 +1,72 @@
+//! `pipeline data`: what is in a corpus.
+
+use crate::world::{World, snapshot};
+
+/// A folder with an experiment on lines of an own file.
+fn world(lines: &str) -> World {
+    let world = World::new();
+    let corpus =
+        "[stage.corpus]\nkind = \"read_corpus\"\npath = \"lines.jsonl\"\nsplit = { train = 1.0 }\n";
+    world.write("experiments/lines.toml", format!("version = 1\n{corpus}"));
+    world.write("experiments/lines.jsonl", lines);
+    world
+}
+
+const LINES: &str = r#"{"text": "fan 3 slow", "entities": [{"start": 4, "end": 5, "label": "FAN"}], "anomaly": 1, "at": "rack 1"}
+{"text": "fan 12 slow", "entities": [{"start": 4, "end": 6, "label": "FAN"}], "anomaly": 1, "at": "rack 2"}
+{"text": "all well", "entities": [], "anomaly": 0, "at": "rack 1"}
+{"text": "all well", "entities": [], "anomaly": 1, "at": "rack 1"}
+"#;
+
+#[test]
+fn a_corpus_is_told_in_numbers_and_examples() {
+    snapshot!(world(LINES).pipeline(["data", "experiments/lines.toml"]));
+}
+
+#[test]
+fn a_corpus_is_told_as_json() {
+    let told = world(LINES).pipeline(["data", "experiments/lines.toml", "--json"]).json();
+    let train = &told["splits"]["train"];
+    assert_eq!(train["texts"], 4);
+    assert_eq!(train["repeats"]["masked"], 2);
+    assert_eq!(train["repeats"]["first"], serde_json::json!([3, 4]));
+    assert_eq!(train["classes"]["anomaly"], serde_json::json!({"anomaly": 3, "normal": 1}));
+    assert_eq!(train["labels"]["FAN"]["examples"], serde_json::json!(["3", "12"]));
+    assert_eq!(train["fields"]["at"]["distinct"], 2);
+    assert_eq!(train["words"]["p50"], 2);
+}
+
+#[test]
+fn a_corpus_that_is_there_is_read_from_the_store_with_its_lengths_in_tokens() {
+    let world = World::new();
+    let before = world.pipeline(["data", "experiments/mini.toml", "--examples", "0"]);
+    assert_eq!(world.pipeline(["run", "experiments/mini.toml", "tokenize"]).code, Some(0));
+    let after = world.pipeline(["data", "experiments/mini.toml", "--examples", "0"]);
+    let without_tokens: String = after
+        .stdout
+        .lines()
+        .filter(|line| !line.contains("tokens") && !line.contains("longer than"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(squeezed(&without_tokens), squeezed(&before.stdout));
+    assert!(after.stdout.contains("tokens: longest"), "{after}");
+    assert!(after.stdout.contains("longer than 128 (`tokenize`)"), "{after}");
+}
+
+#[test]
+fn what_makes_no_corpus_and_what_is_not_there_yet_is_refused() {
+    let world = World::new();
+    world
+        .child("made", "[stage.made]\nkind = \"command\"\noutput = \"corpus\"\nrun = [\"true\"]\n");
+    snapshot!(
+        world.pipeline(["data", "experiments/mini.toml", "train"]),
+        world.pipeline(["data", "experiments/made.toml", "made"]),
+        world.pipeline(["data", "experiments/none.toml"])
+    );
+}
+
+#[test]
+fn a_corpus_with_mistakes_says_them() {
+    snapshot!(world("{\"text\": 3}\n").pipeline(["data", "experiments/lines.toml"]));
+}
