@@ -24,6 +24,7 @@ const BEHIND: &[(&str, &[&str])] = &[
             "stages/tokenize.rs",
         ],
     ),
+    ("augment", &["text/augment", "text/stored.rs", "base/rng.rs", "stages/augment.rs"]),
     ("caveats", &["stages/corpus_caveats.rs"]),
     ("command", &["stages/command.rs", "stages/command"]),
     (

@@ -3,6 +3,7 @@
 //! A kind reads its typed inputs, calls the machine-learning side, and writes its artifact. It never uses another kind.
 
 pub mod artifacts;
+mod augment;
 mod command;
 mod corpus_caveats;
 mod engine;
@@ -33,6 +34,7 @@ pub static ALL: &[StageKind] = &[
     StageKind::of::<generate_corpus::GenerateCorpus>(),
     StageKind::of::<read_corpus::ReadCorpus>(),
     StageKind::of::<command::Command>(),
+    StageKind::of::<augment::Augment>(),
     StageKind::of::<tokenize::Tokenize>(),
     StageKind::of::<Recipe>(),
     StageKind::of::<evaluate::Evaluate>(),

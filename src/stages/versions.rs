@@ -4,6 +4,7 @@
 use crate::engine::stage::CodeVersion;
 
 pub const ALIGNMENT: CodeVersion = CodeVersion { part: "alignment", version: 3 };
+pub const AUGMENT: CodeVersion = CodeVersion { part: "augment", version: 1 };
 pub const CAVEATS: CodeVersion = CodeVersion { part: "caveats", version: 1 };
 pub const COMMAND: CodeVersion = CodeVersion { part: "command", version: 1 };
 pub const EVALUATION: CodeVersion = CodeVersion { part: "evaluation", version: 1 };
@@ -20,6 +21,7 @@ pub const TRAINING: CodeVersion = CodeVersion { part: "training", version: 3 };
 /// Every version, for the test that watches them.
 pub const ALL: &[CodeVersion] = &[
     ALIGNMENT,
+    AUGMENT,
     CAVEATS,
     COMMAND,
     EVALUATION,

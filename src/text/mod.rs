@@ -13,6 +13,7 @@
 //! and no vocabulary is ever changed by what is encoded.
 
 pub mod align;
+pub mod augment;
 mod corpus_tasks;
 mod description;
 mod encoded;

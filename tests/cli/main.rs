@@ -1,6 +1,7 @@
 //! What a person meets on the command line: the real program, run in a temporary folder, with all that it says and how it ends.
 
 mod advice;
+mod augment;
 mod bench;
 mod check;
 mod command;
