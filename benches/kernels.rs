@@ -6,7 +6,7 @@ use divan::{Bencher, black_box};
 use pipeline::nn::Group;
 use pipeline::nn::kernels::Write;
 use pipeline::nn::kernels::attention::{Heads, attention, attention_backward};
-use pipeline::nn::kernels::cross_entropy::cross_entropy;
+use pipeline::nn::kernels::cross_entropy::{Focus, cross_entropy};
 use pipeline::nn::kernels::geglu::{geglu, geglu_backward};
 use pipeline::nn::kernels::layer_norm::{Moments, layer_norm, layer_norm_backward};
 use pipeline::nn::kernels::product::{linear, linear_backward_input, linear_backward_weight};
@@ -197,7 +197,9 @@ fn cross_entropy_with_gradient(bencher: Bencher) {
     let (logits, labels): (_, Vec<u32>) =
         (numbers(tokens() * LABELS), (0..tokens()).map(|token| (token % LABELS) as u32).collect());
     let bencher = bencher.counter(ItemsCount::new(tokens())).with_inputs(|| logits.clone());
-    bencher.bench_local_refs(|logits| cross_entropy(logits, LABELS, &labels, |_| 1.0, Some(0.1)));
+    bencher.bench_local_refs(|logits| {
+        cross_entropy(logits, LABELS, &labels, |_| 1.0, Focus { gamma: 0.0 }, Some(0.1))
+    });
 }
 
 #[divan::bench]

@@ -242,7 +242,8 @@ impl ComposedModel {
         let weight = |&class: &u32| (f64::from(options.class_weight(class)) / normaliser) as f32;
         let weights = classes.iter().map(weight).collect();
         let rows = Tensor::new(rows.as_slice(), &self.device)?;
-        self.cross_entropy(&logits.index_select(&rows, 0)?, &classes, weights)
+        let gamma = f64::from(options.focal_gamma);
+        self.cross_entropy(&logits.index_select(&rows, 0)?, &classes, weights, gamma)
     }
 
     /// `(sequences * length, hidden)`
@@ -355,13 +356,27 @@ impl ComposedModel {
         }
     }
 
-    /// `sum(weights * -log softmax(logits)[labels])`, a scalar.
+    /// `sum(weights * -log softmax(logits)[labels])`, a scalar, each row times `(1 - p)^gamma` as the kernel's
+    /// [`Focus`](super::kernels::cross_entropy::Focus) has it.
     ///
     /// * `logits`: `(rows, classes)`; `labels`, `weights`: `(rows,)`
-    fn cross_entropy(&self, logits: &Tensor, labels: &[u32], weights: Vec<f32>) -> Result<Tensor> {
+    fn cross_entropy(
+        &self,
+        logits: &Tensor,
+        labels: &[u32],
+        weights: Vec<f32>,
+        gamma: f64,
+    ) -> Result<Tensor> {
         let logarithms = log_softmax(logits, D::Minus1)?; // (rows, classes)
         let labels = Tensor::new(labels, &self.device)?.unsqueeze(1)?; // (rows, 1)
         let losses = logarithms.contiguous()?.gather(&labels, D::Minus1)?.squeeze(1)?.neg()?; // (rows,)
+        let losses = if gamma == 0.0 {
+            losses
+        } else {
+            // Above 0, where a power of a small gamma has no finite slope.
+            let rest = (losses.neg()?.exp()?.affine(-1.0, 1.0)?.relu()? + 1e-12)?; // 1 - p
+            (losses * rest.powf(gamma)?)?
+        };
         let rows = weights.len();
         (losses * Tensor::from_vec(weights, rows, &self.device)?)?.sum_all()
     }

@@ -2,7 +2,7 @@
 
 use super::gradients::Gradients;
 use super::kernels::Write;
-use super::kernels::cross_entropy::cross_entropy;
+use super::kernels::cross_entropy::{Focus, cross_entropy};
 use super::kernels::product::{linear, linear_backward_input, linear_backward_weight};
 use super::layout::{HeadLayout, Layout};
 use super::workspace::{Workspace, fit};
@@ -51,7 +51,8 @@ pub(super) fn losses(
         let share = if normaliser > 0.0 { 1.0 / normaliser } else { 0.0 };
         let d_scale = differentiate.then_some((f64::from(options.weight) * share) as f32);
         let class_weight = |class| options.class_weight(class);
-        let sum = cross_entropy(logits, head.outputs, targets, class_weight, d_scale);
+        let focus = Focus { gamma: options.focal_gamma };
+        let sum = cross_entropy(logits, head.outputs, targets, class_weight, focus, d_scale);
         losses.push(options, share * sum, targets);
     }
     losses

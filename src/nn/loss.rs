@@ -1,4 +1,4 @@
-//! What a step minimises: the weighted sum of the heads' cross-entropies.
+//! What a step minimises: the weighted sum of the heads' losses.
 
 use std::ops::AddAssign;
 
@@ -11,6 +11,8 @@ pub struct LossOptions {
     pub weight: f32,
     /// A weight for each class, as `torch.nn.CrossEntropyLoss(weight=...)` takes them: the mean is over weights.
     pub class_weights: Option<Vec<f32>>,
+    /// The cross-entropy of a row is multiplied by `(1 - p)^focal_gamma`, where p is the probability of its target; 0 leaves it as it is.
+    pub focal_gamma: f32,
     /// What the sum is divided by when this batch is a part of a larger one; `None`: by what this batch counts itself.
     pub normaliser: Option<f64>,
 }
@@ -35,9 +37,11 @@ pub struct HeadLoss {
 
 impl LossOptions {
     /// Nothing counts more than anything else.
-    pub const EVEN: Self = Self { weight: 1.0, class_weights: None, normaliser: None };
+    pub const EVEN: Self =
+        Self { weight: 1.0, class_weights: None, focal_gamma: 0.0, normaliser: None };
 
-    pub(super) fn class_weight(&self, class: u32) -> f32 {
+    #[must_use]
+    pub fn class_weight(&self, class: u32) -> f32 {
         self.class_weights.as_ref().map_or(1.0, |weights| weights[class as usize])
     }
 

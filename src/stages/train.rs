@@ -230,6 +230,15 @@ impl Recipe {
         if trained.tagging && !train.labels.iter().any(counts) {
             return Err(no_tags("no token of the training split has a label that counts"));
         }
+        if let Some(name) = self.misnamed_token(labels) {
+            let message = format!(
+                "`token_class_weights` names `{name}`, which is no type of entity that the corpus has"
+            );
+            return Err(StageError::new(message).with_help(format!(
+                "it has `{}`, and tokens of no entity are `O`",
+                labels.types().join("`, `")
+            )));
+        }
         for head in &trained.heads {
             let classes = train.classes.get(&head.name);
             if classes.is_none_or(|classes| classes.iter().all(|class| *class == IGNORE)) {

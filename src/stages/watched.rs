@@ -46,7 +46,7 @@ pub(super) fn unlabelled(recipe: &Recipe, tasks: &CorpusTasks) -> Vec<ParameterP
             false => "give one of them a weight",
         }));
     }
-    for (parameter, metric) in recipe.comparing() {
+    for (parameter, metric) in recipe.comparing().into_iter().filter(|(_, it)| it.exists()) {
         let name = metric.name();
         let task = metric.task().unwrap_or_default();
         let (message, help) = match metric.check(tasks) {
@@ -66,14 +66,7 @@ pub(super) fn unlabelled(recipe: &Recipe, tasks: &CorpusTasks) -> Vec<ParameterP
         };
         problems.push(ParameterProblem::new([parameter], message).help(help));
     }
-    let unknown = recipe.head_weights.keys().find(|head| tasks.head(head).is_none());
-    if let Some(head) = unknown {
-        let message = format!("`head_weights` names `{head}`, but the corpus has {there}");
-        problems.push(
-            ParameterProblem::new(["head_weights"], message)
-                .help("take it out, or see that the corpus has such classes"),
-        );
-    }
+    problems.extend(recipe.misnamed(tasks));
     problems
 }
 

@@ -15,6 +15,8 @@ pub struct Task {
     pub weight: f64,
     /// A weight for each label or class in the loss.
     pub class_weights: Option<Vec<f32>>,
+    /// As [`LossOptions::focal_gamma`].
+    pub focal_gamma: f32,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -38,7 +40,7 @@ impl Task {
     }
 
     fn new(name: &str, kind: Kind) -> Self {
-        Self { name: name.to_owned(), kind, weight: 1.0, class_weights: None }
+        Self { name: name.to_owned(), kind, weight: 1.0, class_weights: None, focal_gamma: 0.0 }
     }
 
     #[must_use]
@@ -77,7 +79,8 @@ impl Task {
     #[must_use]
     pub fn loss_options(&self) -> LossOptions {
         let class_weights = self.class_weights.clone();
-        LossOptions { weight: self.weight as f32, class_weights, normaliser: None }
+        let (weight, focal_gamma) = (self.weight as f32, self.focal_gamma);
+        LossOptions { weight, class_weights, focal_gamma, normaliser: None }
     }
 
     /// What to do where the head never gets a gradient, if that may be the data's fault.

@@ -3,6 +3,7 @@
 use super::inputs::Data;
 use super::recipe::Recipe;
 use crate::nn;
+use crate::text::CorpusTasks;
 
 /// A digest over the recipe, the data and the shapes of the parameters. The epochs count only where they change the first steps, so that a
 /// longer training knows the state of a shorter one. The initial weights are not part of it: reading them all would cost every start, and
@@ -18,10 +19,13 @@ pub(super) fn of_training(parameters: &[nn::Parameter], data: Data<'_>, recipe: 
         .iter()
         .map(|parameter| (parameter.name.as_str(), parameter.range.len()))
         .collect();
-    // The names of classes decide nothing but their balance, which is of numbers; shapes say how many there are.
     let described = serde_json::to_vec(&(recipe, shapes, data.labels.names()));
     let mut hasher = blake3::Hasher::new_derive_key("pipeline 2026-11 training");
     hasher.update(&described.expect("plain data"));
+    if *data.tasks != CorpusTasks::default() {
+        // Weights are given by the names of classes.
+        hasher.update(&serde_json::to_vec(data.tasks).expect("plain data"));
+    }
     for split in [Some(data.train), data.validation].into_iter().flatten() {
         let tokens = [&split.ids, &split.bounds, &split.labels, &split.starts, &split.ends];
         let truth = &split.truth;

@@ -18,6 +18,7 @@
 pub mod adamw;
 mod cadence;
 mod candle;
+mod class_weights;
 mod coverage;
 mod cpu;
 mod device;
@@ -38,6 +39,7 @@ mod train;
 
 pub use cadence::Cadence;
 pub use candle::CandleEngine;
+pub use class_weights::{Balanced, ClassWeights, Weights};
 pub use cpu::CpuEngine;
 pub use device::ModelEngine;
 pub use engine::{Engine, EngineError, StateVector};

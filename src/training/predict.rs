@@ -2,6 +2,8 @@
 
 use super::engine::{Engine, EngineError};
 use crate::base::IGNORE;
+use crate::nn::LossOptions;
+use crate::nn::kernels::cross_entropy::Focus;
 use crate::tasks::{self, Answers, Predicted, Task, cross_entropy};
 use crate::text::EncodedSplit;
 
@@ -43,7 +45,7 @@ pub fn predict(
 struct Reader<'a> {
     task: &'a Task,
     outputs: usize,
-    class_weights: Option<Vec<f32>>,
+    options: LossOptions,
     answers: Answers,
     /// Of losses, and of their weights.
     sums: (f64, f64),
@@ -55,7 +57,7 @@ impl<'a> Reader<'a> {
         Self {
             task,
             outputs: task.head().outputs,
-            class_weights: task.loss_options().class_weights,
+            options: task.loss_options(),
             answers: Answers { name: task.name.clone(), classes, scores, loss: None },
             sums: (0.0, 0.0),
         }
@@ -68,9 +70,9 @@ impl<'a> Reader<'a> {
             self.answers.classes.push(class);
             self.answers.scores.push(score);
             if target != IGNORE {
-                let weights = self.class_weights.as_ref();
-                let weight = weights.map_or(1.0, |weights| f64::from(weights[target as usize]));
-                self.sums.0 += cross_entropy(logits, target) * weight;
+                let weight = f64::from(self.options.class_weight(target));
+                let focus = Focus { gamma: self.options.focal_gamma };
+                self.sums.0 += focus.of(cross_entropy(logits, target)).0 * weight;
                 self.sums.1 += weight;
             }
         }

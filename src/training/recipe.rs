@@ -1,6 +1,7 @@
 //! What is trained how: the parameters of a training, defined once for whoever trains and for the experiment file.
 
 mod check;
+mod weights;
 
 use std::collections::BTreeMap;
 
@@ -9,11 +10,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::cadence::Cadence;
+use super::class_weights::{ClassWeights, Weights};
 use super::inputs::Data;
 use super::schedule::{LearningRate, Schedule, Warmup};
 use crate::base::units;
 use crate::tasks::metrics::Metric;
-use crate::tasks::{Kind, Tagging, Task, tagging};
+use crate::tasks::{Tagging, Task, tagging};
 use crate::text::{ANOMALY, CorpusTasks};
 
 /// Fine-tunes the joint model: the encoder with a head that tags every token where the corpus has entities, and one that classifies the whole text from its first token for each field that it has classes of. The loss is the sum of all cross-entropies; a text without a label for a head trains the others; AdamW with clipping. The defaults are the reference recipe, but for `ignore_outside`. The same file gives the same weights, bit for bit, on the same CPU model, whatever the number of threads.
@@ -68,10 +70,16 @@ pub struct Recipe {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("additionalProperties" = {"type": "number", "minimum": 0.0}))]
     pub head_weights: BTreeMap<String, f64>,
-    /// Weights of the classes normal and anomaly in the classification loss.
+    /// Weights of classes in the losses of their heads, by head: `{ severity = "balanced" }` gives each class the same share in the training split, `{ severity = { high = 3.0 } }` names some, and the others have 1. Two numbers are those of `anomaly`: normal and anomaly.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("items" = {"type": "number", "exclusiveMinimum": 0.0}))]
-    pub class_weights: Option<[f64; 2]>,
+    pub class_weights: Option<ClassWeights>,
+    /// Weights of tokens in the tagging loss, by the type of their entity or `O`: `{ O = 0.1 }`, or `"balanced"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_class_weights: Option<Weights>,
+    /// Above 0, what a head already tells with probability p counts `(1 - p)^focal_gamma` times as much, in the losses of all heads (focal loss, Lin et al. 2017, without its alpha, which is what the weights of classes are).
+    #[serde(skip_serializing_if = "is_zero")]
+    #[schemars(extend("default" = 0.0), range(min = 0.0, max = 100.0))]
+    pub focal_gamma: f64,
     /// Steps between evaluations on the validation split; each epoch's end when left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
@@ -117,6 +125,8 @@ impl Default for Recipe {
             anomaly_weight: 1.0,
             head_weights: BTreeMap::new(),
             class_weights: None,
+            token_class_weights: None,
+            focal_gamma: 0.0,
             evaluate_every: None,
             early_stopping: None,
             keep_best: None,
@@ -127,6 +137,10 @@ impl Default for Recipe {
             seed: 42,
         }
     }
+}
+
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 fn is_false(value: &bool) -> bool {
@@ -289,15 +303,11 @@ impl Recipe {
     /// The tasks that the loss counts, and no others: what was not trained would answer at random.
     #[must_use]
     pub fn tasks(&self, data: Data<'_>) -> Vec<Task> {
-        let weighed = |task: Task| {
-            let class_weights = match &task.kind {
-                Kind::Classification(_) if task.name == ANOMALY => {
-                    self.class_weights.map(|weights| weights.map(|weight| weight as f32).to_vec())
-                }
-                _ => None,
-            };
-            let weight = self.weight_of(&task.name);
-            Task { weight, class_weights, ..task }
+        let weighed = |task: Task| Task {
+            weight: self.weight_of(&task.name),
+            class_weights: self.weights_of(&task, data),
+            focal_gamma: self.focal_gamma as f32,
+            ..task
         };
         let trained = self.trained(data.tasks);
         let ignored = self.ignore_outside.then_some(data.labels.outside());

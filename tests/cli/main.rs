@@ -31,6 +31,7 @@ mod show;
 mod splits;
 mod streams;
 mod sweep;
+mod tasks;
 mod truth;
 mod undefined;
 mod world;

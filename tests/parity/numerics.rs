@@ -204,7 +204,12 @@ fn products_in_half_precision_give_the_gradients_to_half_precision() -> candle_c
 #[test]
 fn all_paths_weigh_losses_and_classes_alike() -> candle_core::Result<()> {
     let (model, batch) = (model("small"), batch("small"));
-    let of = |weight, class_weights, normaliser| LossOptions { weight, class_weights, normaliser };
+    let of = |weight, class_weights, normaliser| LossOptions {
+        weight,
+        class_weights,
+        normaliser,
+        ..LossOptions::EVEN
+    };
     let options = [of(0.3, None, Some(100.0)), of(1.7, Some(vec![0.5, 2.0]), Some(7.0))];
     let (mut workspace, mut gradients) = (Workspace::new(), Gradients::new(&model.layout));
     let found = model.loss_and_gradients(&batch, &options, &mut workspace, &mut gradients).unwrap();

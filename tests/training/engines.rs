@@ -12,8 +12,8 @@ use pipeline::text::{ClassHead, CorpusTasks, EncodedSplit, LabelSet};
 use pipeline::training::adamw::{Update, clip_coefficient};
 use pipeline::training::schedule::LearningRate;
 use pipeline::training::{
-    Cadence, CandleEngine, CpuEngine, Data, Engine, Observer, Recipe, Schedule, Storage, Trained,
-    Warmup, predict, train,
+    Cadence, CandleEngine, ClassWeights, CpuEngine, Data, Engine, Observer, Recipe, Schedule,
+    Storage, Trained, Warmup, predict, train,
 };
 use safetensors::{Dtype, SafeTensors};
 
@@ -182,7 +182,7 @@ fn recipe() -> Recipe {
         batch_size: 4,
         learning_rate: 1e-3,
         ignore_outside: true,
-        class_weights: Some([0.5, 2.0]),
+        class_weights: Some(ClassWeights::OfAnomaly([0.5, 2.0])),
         keep_best: Some(metric("loss")),
         ..Recipe::default()
     }
@@ -420,6 +420,7 @@ fn any_number_of_heads_trains_alike_on_both_paths() {
     let topic = Task {
         weight: 0.5,
         class_weights: Some(vec![1.0, 2.0, 1.0, 0.5, 1.0]),
+        focal_gamma: 2.0,
         ..Task::classification(&ClassHead { name: "topic".to_owned(), classes })
     };
     let other = Task { name: "other".to_owned(), ..tagging.clone() };

@@ -98,7 +98,8 @@ pub const NAMES: [&str; ROWS.len()] = [
 /// A number by which evaluations are compared: a row of the table, of a task.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Metric {
-    row: usize,
+    /// `None` of a name that is read and that no metric has: whoever reads it knows where it stands, and says it. It is never defined.
+    row: Option<usize>,
     /// Its path in `metrics.json`.
     name: String,
 }
@@ -136,7 +137,7 @@ impl Metric {
             Some(task) => format!("{task}.{name}"),
             None => name.to_owned(),
         };
-        rows.map(|(number, row)| Self { row: number, name: path(row.name) }).collect()
+        rows.map(|(number, row)| Self { row: Some(number), name: path(row.name) }).collect()
     }
 
     /// The metric of this path; of a head over whole texts, whether there is such a head or not.
@@ -165,9 +166,19 @@ impl Metric {
         self.name.split_once('.').map(|(task, _)| task)
     }
 
+    fn row(&self) -> Option<&'static Row> {
+        self.row.map(|row| &ROWS[row])
+    }
+
+    /// Whether there is such a metric, of some task.
+    #[must_use]
+    pub fn exists(&self) -> bool {
+        self.row.is_some()
+    }
+
     #[must_use]
     pub fn needs(&self) -> Needs {
-        ROWS[self.row].needs
+        self.row().map_or(Needs::Texts, |row| row.needs)
     }
 
     /// Says why it has no value whatever a model for these tasks says.
@@ -175,7 +186,8 @@ impl Metric {
     /// # Errors
     /// [`NoSubject`]
     pub fn check(&self, tasks: &CorpusTasks) -> Result<(), NoSubject> {
-        match (ROWS[self.row].scores, self.task().and_then(|task| tasks.head(task))) {
+        let Some(row) = self.row() else { return Err(NoSubject::Task) };
+        match (row.scores, self.task().and_then(|task| tasks.head(task))) {
             (Subject::Model, _) => Ok(()),
             (Subject::Tagging, _) if tasks.tagging => Ok(()),
             (Subject::Tagging, _) | (_, None) => Err(NoSubject::Task),
@@ -189,7 +201,7 @@ impl Metric {
     /// Its value; `None` where it is undefined.
     #[must_use]
     pub fn of(&self, evidence: &Evidence<'_>) -> Option<f64> {
-        (ROWS[self.row].value)(evidence)
+        (self.row()?.value)(evidence)
     }
 
     /// True when `candidate` is better than `best` by more than `margin`. A value that is not a number is never better.
@@ -198,7 +210,9 @@ impl Metric {
         match best {
             _ if candidate.is_nan() => false,
             None => true,
-            Some(best) if ROWS[self.row].lower_is_better => candidate < best - margin,
+            Some(best) if self.row().is_some_and(|row| row.lower_is_better) => {
+                candidate < best - margin
+            }
             Some(best) => candidate > best + margin,
         }
     }
@@ -219,13 +233,7 @@ impl Serialize for Metric {
 impl<'de> Deserialize<'de> for Metric {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
-        Self::named(&name).ok_or_else(|| {
-            serde::de::Error::custom(format!(
-                "there is no metric `{}`: there are `{}`, where `*` is a head over whole texts, such as `anomaly`",
-                crate::base::visible::line(&name),
-                NAMES.join("`, `")
-            ))
-        })
+        Ok(Self::named(&name).unwrap_or(Self { row: None, name }))
     }
 }
 
@@ -264,7 +272,8 @@ mod tests {
             assert_eq!(serde_json::from_str::<Metric>(&text).expect("a metric"), metric);
         }
         for name in ["ner.f2", "ner.f1", "f1", "anomaly.span_f1", "tag.f1", "a.b.f1"] {
-            assert!(serde_json::from_str::<Metric>(&format!("\"{name}\"")).is_err(), "{name}");
+            let read = serde_json::from_str::<Metric>(&format!("\"{name}\"")).expect("a name");
+            assert!(!read.exists() && Metric::named(name).is_none(), "{name}");
         }
     }
 

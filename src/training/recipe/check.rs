@@ -1,8 +1,12 @@
 //! What is wrong with a recipe by itself.
 
 use super::Recipe;
+use crate::base::diagnostics::suggest;
 use crate::base::problem::Problem;
-use crate::base::units;
+use crate::base::{units, visible};
+use crate::tasks::metrics::{self, Metric};
+use crate::tasks::tagging;
+use crate::text::{ANOMALY, check_head_name};
 
 /// Something wrong with parameters, first the one at which a message points.
 type Found = Problem<Vec<&'static str>>;
@@ -18,6 +22,9 @@ impl Recipe {
             let about = ["warmup_ratio", "warmup_steps"];
             found.push(Found::new(about, message).help("remove one of them"));
         }
+        found.extend(
+            self.comparing().into_iter().filter_map(|(name, metric)| unknown(name, &metric)),
+        );
         found.extend(self.beyond_single_precision());
         if self.cadence().is_none() {
             let message = "`checkpoint_every` is neither a number of steps nor a time";
@@ -32,6 +39,9 @@ impl Recipe {
         let beta = |value: &f64| (0.0..1.0).contains(value);
         let ratio = |ratio: &f64| (0.0..=1.0).contains(ratio);
         let stopping = self.early_stopping.as_ref();
+        let is_positive = |parameter: &str| {
+            self.given_weights().all(|(of, weight)| of != parameter || weight > 0.0)
+        };
         let rules = [
             ("epochs", self.epochs > 0, "must be at least 1"),
             ("batch_size", self.batch_size > 0, "must be at least 1"),
@@ -48,11 +58,19 @@ impl Recipe {
                 at_least_zero(self.anomaly_weight),
                 "must be a number of at least 0",
             ),
+            ("class_weights", is_positive("class_weights"), "must be above 0"),
+            ("token_class_weights", is_positive("token_class_weights"), "must be above 0"),
             (
-                "class_weights",
-                self.class_weights.iter().flatten().all(|weight| *weight > 0.0),
-                "must be above 0",
+                "head_weights",
+                self.head_weights.values().all(|weight| at_least_zero(*weight)),
+                "must be numbers of at least 0",
             ),
+            (
+                "head_weights",
+                !self.head_weights.contains_key(tagging::NAME),
+                "is of heads over whole texts; `ner_weight` is that of the tags",
+            ),
+            ("focal_gamma", at_least_zero(self.focal_gamma), "must be a number of at least 0"),
             ("evaluate_every", self.evaluate_every != Some(0), "must be at least 1 step"),
             (
                 "early_stopping",
@@ -66,22 +84,41 @@ impl Recipe {
 
     /// Numbers that would be lost: moments below the normal range count as zero, so that an `eps` there could divide zero by zero.
     fn beyond_single_precision(&self) -> impl Iterator<Item = Found> {
-        let class_weights = self.class_weights.into_iter().flatten();
         let singles = [
             ("learning_rate", self.learning_rate),
             ("eps", self.eps),
             ("max_grad_norm", self.max_grad_norm),
             ("ner_weight", self.ner_weight),
             ("anomaly_weight", self.anomaly_weight),
+            ("focal_gamma", self.focal_gamma),
         ];
         let lost = singles.into_iter().filter(|(_, value)| !is_single(*value));
-        let class_weight = class_weights.filter(|weight| !is_single(*weight)).take(1);
-        lost.chain(class_weight.map(|weight| ("class_weights", weight))).map(|(name, value)| {
+        let weight = self.given_weights().filter(|(_, weight)| !is_single(*weight)).take(1);
+        lost.chain(weight).map(|(name, value)| {
             let message = format!("`{name}` = {value:e} is beyond what training computes with");
             Found::new([name], message)
                 .help("training computes in single precision: from 1.2e-38 to 3.4e38")
         })
     }
+}
+
+/// A name that no metric has, of whatever head.
+fn unknown(parameter: &'static str, metric: &Metric) -> Option<Found> {
+    if metric.exists() {
+        return None;
+    }
+    let head = metric.task().filter(|task| check_head_name(task).is_ok()).unwrap_or(ANOMALY);
+    let names = metrics::NAMES.map(|name| name.replace('*', head));
+    let message =
+        format!("`{parameter}` names no metric: there is no `{}`", visible::line(metric.name()));
+    let found = Found::new([parameter], message);
+    Some(match suggest(metric.name(), names.iter().map(String::as_str)) {
+        Some(near) => found.help(format!("did you mean `{near}`?")),
+        None => found.help(format!(
+            "there are `{}`, where `*` is a head over whole texts, such as `anomaly`",
+            metrics::NAMES.join("`, `")
+        )),
+    })
 }
 
 /// Whether a number is still itself, up to rounding, in the single precision that training computes in: neither lost nor infinite.
