@@ -19,9 +19,15 @@ pub(super) fn wordnet_folder() -> tempfile::TempDir {
             "00000100 04 n 04 attack 0 onslaught 0 Blitz 0 surprise_attack 0 001 @ 00000200 n 0000 | an act  \n\
              00000200 04 n 02 attack 1 fire 1 000 | another  \n00000300 04 n 02 host 0 IBM 0 000 | a computer  \n",
         ),
-        ("index.verb", "attack v 1 0 1 1 00000400  \nonslaught v 1 0 1 1 00000400  \n"),
+        (
+            "index.verb",
+            "attack v 1 0 1 1 00000400  \nonslaught v 1 0 1 1 00000400  \nset v 1 0 1 1 00000400  \nstrike v 1 0 1 1 00000400  \n",
+        ),
         ("data.verb", "00000400 04 v 04 attack 0 assail 0 onslaught 0 set_upon 0 000 | act  \n"),
-        ("index.adj", "afraid a 1 0 1 0 00000500  \n"),
+        (
+            "index.adj",
+            "afraid a 1 0 1 0 00000500  \nattacked a 1 0 1 0 00000500  \nsetting a 1 0 1 0 00000500  \nstriking a 1 0 1 0 00000500  \n",
+        ),
         ("data.adj", "00000500 00 a 02 afraid(p) 0 frightened(p) 0 000 | in fear  \n"),
         ("index.adv", "quickly r 1 0 1 0 00000600  \n"),
         ("data.adv", "00000600 02 r 02 quickly 0 rapidly 0 000 | with speed  \n"),

@@ -4,7 +4,7 @@
 //! do the files of verbs, adjectives and adverbs. Format: `wndb(5WN)`, <https://wordnet.princeton.edu/documentation/wndb5wn>.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 
@@ -57,6 +57,7 @@ impl WordNet {
     /// When a file cannot be read, or is none of WordNet's.
     pub fn read(folder: &Path) -> Result<Self, WordNetError> {
         let mut words: HashMap<String, Meaning> = HashMap::new();
+        let mut verbs: HashSet<String> = HashSet::new();
         for pair in Self::FILES.chunks(2) {
             let [index, data] = pair else { continue };
             let mut meanings: HashMap<u32, Vec<String>> = HashMap::new();
@@ -66,10 +67,13 @@ impl WordNet {
                 Some(())
             })?;
             // A noun may be of several words, but a verb of several takes its object elsewhere.
-            let is_noun = *index == Self::FILES[0];
+            let [is_noun, is_verb] = ["index.noun", "index.verb"].map(|name| *index == name);
             each_line(&folder.join(index), &mut |line| {
                 let (word, counted, first) = first_meaning(line)?;
                 let others = meanings.get(&first)?;
+                if is_verb {
+                    verbs.insert(word.to_owned());
+                }
                 let is_other = |other: &&String| {
                     *other != word && is_plain(other) && (is_noun || !other.contains(' '))
                 };
@@ -82,6 +86,8 @@ impl WordNet {
                 Some(())
             })?;
         }
+        // `moved` is known as an adjective (touched), and is more often a form of `move`.
+        words.retain(|word, _| verbs.contains(word) || !is_form_of(word, &verbs));
         Ok(Self(words))
     }
 
@@ -90,6 +96,17 @@ impl WordNet {
     pub fn synonyms(&self, word: &str) -> &[String] {
         self.0.get(word).map_or(&[], |meaning| &meaning.synonyms)
     }
+}
+
+/// Whether it is the past or the participle of one of the verbs, by the rules of WordNet's `morphy`, and with a doubled last letter.
+fn is_form_of(word: &str, verbs: &HashSet<String>) -> bool {
+    let Some(stem) = ["ed", "ing"].iter().find_map(|ending| word.strip_suffix(ending)) else {
+        return false;
+    };
+    let undoubled = stem.strip_suffix(|last: char| stem[..stem.len() - 1].ends_with(last));
+    verbs.contains(stem)
+        || verbs.contains(&format!("{stem}e"))
+        || undoubled.is_some_and(|verb| verbs.contains(verb))
 }
 
 /// Names and abbreviations are no synonyms of words.
@@ -152,6 +169,9 @@ mod tests {
         let wordnet = WordNet::read(wordnet_folder().path()).expect("sound");
         assert_eq!(wordnet.synonyms("attack"), ["onslaught", "surprise attack"]);
         assert_eq!(wordnet.synonyms("onslaught"), ["attack", "assail"]);
+        for form in ["attacked", "setting", "striking"] {
+            assert!(wordnet.synonyms(form).is_empty(), "{form}");
+        }
         assert_eq!(wordnet.synonyms("afraid"), ["frightened"]);
         assert!(wordnet.synonyms("host").is_empty() && wordnet.synonyms("attacks").is_empty());
     }
