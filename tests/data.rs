@@ -11,7 +11,7 @@ use pipeline::text::{
 /// A fifth of the texts for validation.
 fn fifth(by: By, equal_texts: EqualTexts) -> Division {
     let fractions = Fractions { train: 0.8, validation: 0.2, test: 0.0 };
-    Division { fractions, by, equal_texts, seed: 42 }
+    Division { fractions, by, order: None, fold: None, equal_texts, seed: 42 }
 }
 
 fn recipe() -> Templates {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::facts;
 use super::fetch_model::NoInputs;
-use super::splits::{self, By, Dividing, Duplicates, Fractions};
+use super::splits::{self, By, Dividing, Duplicates, Fold, Fractions};
 use super::versions;
 use crate::base::rng::Rng;
 use crate::engine::stage::{
@@ -45,6 +45,9 @@ pub struct GenerateCorpus {
     /// `"template"` keeps the sentences of one template in one split, which measures generalisation to sentences never seen; `{ test = "template" }` holds whole templates out for that split only, and divides the rest as without; `"text"` keeps equal sentences together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<By>,
+    /// Lets one of several equal parts of the sentences outside of test validate, such as `{ index = 0, of = 5 }`, and the others train: `folds` of a sweep does that for each. The test split is the same in all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fold: Option<Fold>,
     /// What becomes of equal sentences: `"together"` keeps them in one split, `"drop"` keeps one of them, with `"keep"` each is a sentence like any other.
     #[serde(default)]
     pub duplicates: Duplicates,
@@ -123,11 +126,12 @@ impl Stage for GenerateCorpus {
     }
 
     fn facts(&self, _inputs: InputFacts<'_>) -> Facts {
-        let mut facts = facts::of_fractions(&self.split);
+        let fractions = self.dividing().asked();
+        let mut facts = facts::of_fractions(&fractions);
         let count = |fraction: f64| (self.samples as f64 * fraction).round() as usize;
         facts.extend(known::of_texts(Texts {
-            train: count(self.split.train),
-            validation: count(self.split.validation),
+            train: count(fractions.train),
+            validation: count(fractions.validation),
             tokens_per_text: None,
         }));
         facts.extend(facts::of_classes(text::classes(self.samples, self.anomaly_ratio)));
@@ -169,6 +173,8 @@ impl GenerateCorpus {
         Dividing {
             fractions: self.split,
             by: self.by.as_ref(),
+            order: None,
+            fold: self.fold,
             duplicates: self.duplicates,
             seed: self.seed,
         }

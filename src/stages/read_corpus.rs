@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::facts;
 use super::fetch_model::NoInputs;
-use super::splits::{self, By, Dividing, Duplicates, Fractions};
+use super::splits::{self, By, Dividing, Duplicates, Fold, Fractions};
 use super::versions;
 use crate::engine::stage::{
     CodeVersion, Context, Facts, InputFacts, ParameterProblem, Remark, SourceFile, Stage,
@@ -30,7 +30,14 @@ pub struct ReadCorpus {
     /// Field whose equal values stay in one split, such as `"event"`, or `"text"` for the text itself; `{ test = "event" }` holds whole values out for that split only, and divides the rest as without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<By>,
-    /// What becomes of equal texts in `path`: `"together"` keeps them in one split (under `by`, those of one group), `"drop"` keeps one of them (the first line with the labels of most; on a tie the first of all), with `"keep"` each is a text like any other. Default: together.
+    /// Field whose values order the texts of `path`, such as `"timestamp"`: the first of them train, later ones validate, and the last ones test, at the fractions of `split`. Its values are read as times where all are dates or times of ISO 8601, else as numbers (such as seconds since 1970), else as text in natural order; equal ones stay in one split. Excludes `by`; nothing is stratified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub order: Option<String>,
+    /// Lets one of several equal parts of the texts outside of test validate, such as `{ index = 0, of = 5 }`, and the others train: `folds` of a sweep does that for each. The test split is the same in all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fold: Option<Fold>,
+    /// What becomes of equal texts in `path`: `"together"` keeps them in one split (under `by`, those of one group; under `order`, those of one value), `"drop"` keeps one of them (the first line with the labels of most; on a tie the first of all), with `"keep"` each is a text like any other. Default: together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duplicates: Option<Duplicates>,
     /// File of the training split, instead of `path`.
@@ -58,6 +65,8 @@ impl ReadCorpus {
         Dividing {
             fractions: self.split.unwrap_or_default(),
             by: self.by.as_ref(),
+            order: self.order.as_deref(),
+            fold: self.fold,
             duplicates: self.duplicates.unwrap_or_default(),
             seed: self.seed,
         }
@@ -99,6 +108,8 @@ impl Stage for ReadCorpus {
             let given = [
                 ("split", self.split.is_some()),
                 ("by", self.by.is_some()),
+                ("order", self.order.is_some()),
+                ("fold", self.fold.is_some()),
                 ("duplicates", self.duplicates.is_some()),
             ];
             for (parameter, _) in given.into_iter().filter(|(_, given)| *given) {
@@ -124,7 +135,7 @@ impl Stage for ReadCorpus {
 
     fn facts(&self, _inputs: InputFacts<'_>) -> Facts {
         match self.path {
-            Some(_) => facts::of_fractions(&self.split.unwrap_or_default()),
+            Some(_) => facts::of_fractions(&self.dividing().asked()),
             None => facts::of_splits(
                 self.train.is_none(),
                 self.validation.is_none(),

@@ -8,13 +8,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::corpus_caveats::LabelFindings;
+use crate::base::diagnostics::quoted;
 use crate::engine::stage::{
     Artifact as _, Caveat, Context, ParameterProblem, Remark, StageError, Survey,
 };
 use crate::stages::artifacts::{CorpusFiles, CorpusWriter};
 use crate::text::{
-    self, Contradictions, Corpus, CorpusTasks, Division, EqualTexts, Example, Membership, Split,
-    SplitError, Trace,
+    self, Contradictions, Corpus, CorpusTasks, Division, EqualTexts, Example, Membership, Ordered,
+    Split, SplitError, Trace,
 };
 
 /// Fractions of the splits; one that is left out is empty.
@@ -70,6 +71,17 @@ pub struct ByPart {
     pub test: Option<String>,
 }
 
+/// One of several equal parts of the texts outside of test: the one that validates, while the others train.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Fold {
+    /// Which it is, from 0.
+    pub index: usize,
+    /// How many there are.
+    #[schemars(range(min = 2, max = 1000))]
+    pub of: usize,
+}
+
 /// What becomes of equal texts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -87,6 +99,9 @@ pub enum Duplicates {
 pub(super) struct Dividing<'a> {
     pub fractions: Fractions,
     pub by: Option<&'a By>,
+    /// The field that orders the texts.
+    pub order: Option<&'a str>,
+    pub fold: Option<Fold>,
     pub duplicates: Duplicates,
     pub seed: u64,
 }
@@ -100,6 +115,11 @@ impl Dividing<'_> {
             let problem = ParameterProblem::new(["by"], "`by` names no split");
             problems.push(problem.help("for example `by = { test = \"template\" }`"));
         }
+        problems.extend(self.check_order());
+        if let Some(Fold { index, of }) = self.fold.filter(|fold| fold.index >= fold.of) {
+            let message = format!("`fold` has no part {index}: {of} parts are numbered from 0");
+            problems.push(ParameterProblem::new(["fold"], message));
+        }
         for (part, field) in by.fields() {
             let Some(part) = part.filter(|part| fractions.get(*part) == 0.0) else { continue };
             let message = format!(
@@ -111,8 +131,33 @@ impl Dividing<'_> {
         problems
     }
 
+    /// What asks for another place than that which a text has by `order`.
+    fn check_order(&self) -> Vec<ParameterProblem> {
+        let Some(field) = self.order else { return Vec::new() };
+        let others = [
+            ("by", self.by.is_some(), "keeps the values of a field together, whenever they occur"),
+            ("fold", self.fold.is_some(), "lets every part validate once, also the past"),
+        ];
+        let problem = |(other, _, what): &(&'static str, bool, &str)| {
+            let message = format!(
+                "`order` and `{other}` exclude each other: by `order` the past trains and the future validates, and `{other}` {what}"
+            );
+            let help = format!("leave out `order = \"{field}\"` or the other");
+            ParameterProblem::new(["order", other], message).help(help)
+        };
+        others.iter().filter(|(_, is_given, _)| *is_given).map(problem).collect()
+    }
+
+    /// The fractions that the parts come to have.
+    pub(super) fn asked(&self) -> Fractions {
+        let text::Fractions { train, validation, test } = self.division().asked();
+        Fractions { train, validation, test }
+    }
+
     pub(super) fn division(&self) -> Division {
         Division {
+            order: self.order.map(str::to_owned),
+            fold: self.fold.map(|Fold { index, of }| text::Fold { index, of }),
             fractions: self.fractions.into(),
             by: match self.by {
                 None => text::By::Nothing,
@@ -158,17 +203,26 @@ pub(super) fn remarks(
     line: impl Fn(usize) -> usize,
 ) -> Vec<Remark> {
     let sizes = Split::ALL.map(|split| (split, membership.size(split)));
+    let fractions = division.asked();
     let total = sizes.iter().map(|(_, size)| size).sum::<usize>().max(1);
     let share = |size: usize| size as f64 / total as f64;
     let parts: Vec<String> = sizes
         .iter()
-        .filter(|(split, size)| *size > 0 || division.fractions.get(*split) > 0.0)
+        .filter(|(split, size)| *size > 0 || fractions.get(*split) > 0.0)
         .map(|(split, size)| format!("{size} {split} ({:.1} %)", 100.0 * share(*size)))
         .collect();
     let mut remarks = vec![Remark::Note(format!("texts: {}", parts.join(", ")))];
+    if let (Some(field), Some(Ordered { scale, spans })) = (&division.order, &membership.ordered) {
+        let span = |(split, first, last): &(Split, String, String)| {
+            format!("{split} {} to {}", quoted(first), quoted(last))
+        };
+        let spans: Vec<String> = spans.iter().map(span).collect();
+        let text = format!("ordered by `{field}`, read as {scale}: {}", spans.join(", "));
+        remarks.push(Remark::Note(text));
+    }
     for groups in &membership.groups {
         let count = |split: Split| groups.parts[split as usize];
-        let asked = |split: &Split| division.fractions.get(*split) > 0.0;
+        let asked = |split: &Split| fractions.get(*split) > 0.0;
         let shown: Vec<String> = match groups.part {
             Some(part) => vec![format!("{} of {} {part}", count(part), groups.total)],
             None => Split::ALL
@@ -205,7 +259,8 @@ fn missed(
     sizes: [(Split, usize); 3],
 ) -> Option<Caveat> {
     let total = sizes.iter().map(|(_, size)| *size as f64).sum::<f64>().max(1.0);
-    let asked = |split: Split| division.fractions.get(split);
+    let fractions = division.asked();
+    let asked = |split: Split| fractions.get(split);
     // One text for each of two classes is rounding.
     let rounding = if membership.groups.is_empty() { 2.0 } else { 0.0 };
     let is_far = |(split, size): &(Split, usize)| {
@@ -232,7 +287,10 @@ fn missed(
         .find(|groups| !membership.is_tied || groups.part.is_none_or(|part| parts.contains(&part)));
     let why = match groups {
         Some(groups) => format!("the groups of `{}` do not divide finer", groups.field),
-        None => "equal texts stay together".to_owned(),
+        None => match &division.order {
+            Some(field) => format!("texts of one `{field}` stay together"),
+            None => "equal texts stay together".to_owned(),
+        },
     };
     let excess: f64 =
         sizes.iter().map(|(split, size)| (*size as f64 - asked(*split) * total).max(0.0)).sum();

@@ -43,8 +43,8 @@ pub use misfits::{Cause, Misfit, Misfits, UnitFound};
 pub use offsets::Offsets;
 pub use pieces::LONGEST as LONGEST_RUN;
 pub use split::{
-    By, Contradictions, Difference, Division, EqualTexts, Fractions, GroupCounts, Item, Membership,
-    SplitError, Trace, check_sizes, split,
+    By, Contradictions, Difference, Division, EqualTexts, Fold, Fractions, GroupCounts, Item,
+    Membership, Ordered, Scale, SplitError, Trace, check_sizes, split,
 };
 pub use templates::{FORMAT as TEMPLATES_FORMAT, Sentences, Templates, TemplatesError, classes};
 pub use tokenize::{Statistics, TextTokenizer, TokenizedText, TokenizerError};

@@ -10,16 +10,22 @@
 //!
 //! With `by = "field"`, all examples with the same value of the field stay on one side, whatever their classes: see [`groups`]. `by = { test = "field" }` does so for
 //! one part, and divides what is left as without `by`.
+//! With `order = "field"` the past trains and the future validates: see [`order`]. With a [`Fold`], each of *k* equal parts of what is not test
+//! validates once.
 //! Inside a part, examples keep the order of the file.
 
 mod difference;
+mod folds;
 mod groups;
+mod order;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 pub use difference::{Difference, Trace};
+pub use folds::Fold;
 pub use groups::GroupCounts;
+pub use order::{Ordered, Scale};
 
 use super::{Corpus, Example, Split, anomaly};
 
@@ -61,6 +67,15 @@ impl Fractions {
         }
         let sum = self.train + self.validation + self.test;
         if (sum - 1.0).abs() > 1e-9 { Err(SplitError::Sum { sum }) } else { Ok(()) }
+    }
+
+    /// Where one of `folds` equal parts of what is not test validates, and the others train.
+    #[must_use]
+    pub fn folded(mut self, folds: usize) -> Self {
+        let rest = self.train + self.validation;
+        self.validation = rest / folds as f64;
+        self.train = rest - self.validation;
+        self
     }
 
     /// What the other parts get of what is left without `split`; nothing when it gets all.
@@ -119,12 +134,16 @@ pub enum EqualTexts {
 pub struct Division {
     pub fractions: Fractions,
     pub by: By,
+    /// The field whose values order the texts; then neither `by` nor a fold, and equal texts go where their values lie.
+    pub order: Option<String>,
+    /// What validates, where the fractions of train and validation do not say it.
+    pub fold: Option<Fold>,
     pub equal_texts: EqualTexts,
     pub seed: u64,
 }
 
 /// What of an example decides where it goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
     text: u128,
     /// Hash of seed and identity.
@@ -135,10 +154,12 @@ pub struct Item {
     labels: u64,
     /// Hashes of seed and values, in the order of [`By::fields`].
     groups: [u64; 2],
+    /// The value of the field that orders the texts.
+    order: Option<Box<str>>,
 }
 
 /// Where the examples of a corpus go.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Membership {
     /// In the order of the items; `None` for a text that was dropped.
     pub parts: Vec<Option<Split>>,
@@ -146,6 +167,8 @@ pub struct Membership {
     pub groups: Vec<GroupCounts>,
     /// Whether some texts could not go their own way because others are equal.
     pub is_tied: bool,
+    /// Where the texts were ordered by a field.
+    pub ordered: Option<Ordered>,
     /// Among the texts of which one was to stay.
     pub contradictions: Contradictions,
 }
@@ -182,11 +205,13 @@ pub enum SplitError {
     #[error("the fractions sum to {sum}, expected 1")]
     Sum { sum: f64 },
     #[error("line {line} has no field `{field}` to split by{}", known(.fields))]
-    MissingField { field: String, line: usize, fields: Vec<String> },
+    MissingField { field: String, line: usize, fields: Vec<String>, ordered: bool },
     #[error("{} none for `{split}`, which is to get {fraction} of them", leave(*.texts))]
     TooFew { split: Split, fraction: f64, texts: usize },
     #[error("{} none for `{split}`", leave_values(*.groups, .field))]
     TooFewGroups { split: Split, field: String, groups: usize },
+    #[error("{} too few for {folds} folds", counted(*.count, .field.as_deref()))]
+    TooFewForFolds { folds: usize, count: usize, field: Option<String> },
 }
 
 impl Help for SplitError {
@@ -195,7 +220,15 @@ impl Help for SplitError {
             Self::Fraction { .. } | Self::Sum { .. } => {
                 "for example `split = { train = 0.8, validation = 0.2 }`"
             }
-            Self::MissingField { .. } => "every line needs the field; `by = \"text\"` needs none",
+            Self::MissingField { ordered: false, .. } => {
+                "every line needs the field; `by = \"text\"` needs none"
+            }
+            Self::MissingField { ordered: true, .. } => {
+                "every line needs the field; without `order` the split is random"
+            }
+            Self::TooFewForFolds { .. } => {
+                "every fold needs one of its own: fewer `folds`, or more texts outside of test"
+            }
             Self::TooFew { .. } => {
                 "more texts, or a larger fraction; equal texts count once unless `duplicates = \"keep\"`"
             }
@@ -216,6 +249,14 @@ fn leave_values(groups: usize, field: &str) -> String {
         format!("a single value of `{field}` leaves")
     } else {
         format!("{groups} different values of `{field}` leave")
+    }
+}
+
+fn counted(count: usize, field: Option<&str>) -> String {
+    let (plural, verb) = if count == 1 { ("", "is") } else { ("s", "are") };
+    match field {
+        Some(field) => format!("{count} value{plural} of `{field}` outside of test {verb}"),
+        None => format!("{count} text{plural} outside of test {verb}"),
     }
 }
 
@@ -241,18 +282,21 @@ impl Division {
     /// # Errors
     /// [`SplitError::MissingField`] when the example lacks a field that `by` names.
     pub fn item(&self, example: &Example) -> Result<Item, SplitError> {
+        let value = |field: &str, ordered: bool| match field {
+            "text" => Ok(&example.text),
+            field => example.fields.get(field).ok_or_else(|| SplitError::MissingField {
+                field: field.to_owned(),
+                line: example.line,
+                fields: example.fields.keys().cloned().collect(),
+                ordered,
+            }),
+        };
         let mut groups = [0; 2];
         for (group, (_, field)) in groups.iter_mut().zip(self.by.fields()) {
-            let value = match field {
-                "text" => &example.text,
-                field => example.fields.get(field).ok_or_else(|| SplitError::MissingField {
-                    field: field.to_owned(),
-                    line: example.line,
-                    fields: example.fields.keys().cloned().collect(),
-                })?,
-            };
-            *group = self.hash("group", value);
+            *group = self.hash("group", value(field, false)?);
         }
+        let order = self.order.as_deref().map(|field| value(field, true)).transpose()?;
+        let order = order.map(|value| value.as_str().into());
         let rank = match example.fields.get("id") {
             Some(id) => self.hash("id", id),
             None => self.hash("text", &example.text),
@@ -261,7 +305,7 @@ impl Division {
         let class = class_of(example);
         let entities = example.entities_written();
         let labels = digest(&[&class.to_le_bytes(), entities.as_bytes()]) as u64;
-        Ok(Item { text, rank, class, labels, groups })
+        Ok(Item { text, rank, class, labels, groups, order })
     }
 
     /// Gives each item its part.
@@ -270,16 +314,27 @@ impl Division {
     /// [`SplitError`] when the fractions do not sum to 1, or a part that is to get something would be empty.
     pub fn divide(&self, items: &[Item]) -> Result<Membership, SplitError> {
         self.fractions.check()?;
-        let mut membership = Membership {
-            parts: vec![None; items.len()],
-            groups: Vec::new(),
-            is_tied: false,
-            contradictions: Contradictions::default(),
-        };
-        let mut left: Vec<usize> = match self.equal_texts {
+        let mut membership = Membership { parts: vec![None; items.len()], ..Membership::default() };
+        let left: Vec<usize> = match self.equal_texts {
             EqualTexts::Drop => representatives(items, &mut membership.contradictions),
             EqualTexts::Together | EqualTexts::Keep => (0..items.len()).collect(),
         };
+        match &self.order {
+            Some(field) => order::divide(self, field, items, &left, &mut membership)?,
+            None => self.divide_at_random(items, left, &mut membership)?,
+        }
+        if let Some(fold) = self.fold {
+            self.fold(fold, items, &mut membership)?;
+        }
+        Ok(membership)
+    }
+
+    fn divide_at_random(
+        &self,
+        items: &[Item],
+        mut left: Vec<usize>,
+        membership: &mut Membership,
+    ) -> Result<(), SplitError> {
         let mut fractions = self.fractions;
         for (number, (part, field)) in self.by.fields().into_iter().enumerate() {
             let groups = groups::collect(items, &left, number);
@@ -308,13 +363,12 @@ impl Division {
             left.retain(|index| membership.parts[*index].is_none());
             match part {
                 Some(part) => fractions = fractions.without(part),
-                None => return Ok(membership),
+                None => return Ok(()),
             }
         }
         let units = self.ranked(items, &left, fractions, &mut membership.parts);
         membership.is_tied = units < left.len();
-        self.require_all(&membership, units)?;
-        Ok(membership)
+        self.require_all(membership, units)
     }
 
     fn require_all(&self, membership: &Membership, texts: usize) -> Result<(), SplitError> {
@@ -335,15 +389,9 @@ impl Division {
         fractions: Fractions,
         parts: &mut [Option<Split>],
     ) -> usize {
-        let units = match self.equal_texts {
-            EqualTexts::Keep => single_units(items, left),
-            EqualTexts::Together | EqualTexts::Drop => text_units(items, left),
-        };
+        let units = self.units(items, left);
         let mut seen = 0;
-        let classes: BTreeSet<u64> = units.iter().map(|unit| unit.class).collect();
-        for class in classes {
-            let mut stratum: Vec<&Unit> = units.iter().filter(|unit| unit.class == class).collect();
-            stratum.sort_unstable_by_key(|unit| (unit.rank, unit.tie));
+        for stratum in strata(&units) {
             let count = stratum.iter().map(|unit| unit.members.len()).sum();
             let ends = class_ends(fractions, seen, count);
             let mut start = 0;
@@ -360,6 +408,23 @@ impl Division {
         }
         units.len()
     }
+
+    fn units(&self, items: &[Item], left: &[usize]) -> Vec<Unit> {
+        match self.equal_texts {
+            EqualTexts::Keep => single_units(items, left),
+            EqualTexts::Together | EqualTexts::Drop => text_units(items, left),
+        }
+    }
+}
+
+/// The units of each class, by rank.
+fn strata(units: &[Unit]) -> Vec<Vec<&Unit>> {
+    let mut strata: BTreeMap<u64, Vec<&Unit>> = BTreeMap::new();
+    units.iter().for_each(|unit| strata.entry(unit.class).or_default().push(unit));
+    for stratum in strata.values_mut() {
+        stratum.sort_unstable_by_key(|unit| (unit.rank, unit.tie));
+    }
+    strata.into_values().collect()
 }
 
 /// Examples that go to one part.

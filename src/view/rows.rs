@@ -16,6 +16,8 @@ pub struct Row<'a> {
     pub status: TrialStatus,
     /// Of each stage that the sweep's seeds replicate.
     pub seeds: &'a [Option<u64>],
+    /// Which part of the corpus validated, in a sweep with folds.
+    pub fold: Option<usize>,
     /// None where a stage of the trial has no result.
     pub scores: Scores,
 }
@@ -36,7 +38,8 @@ pub fn points(results: &Results) -> io::Result<Vec<PointRows<'_>>> {
         let is_done = of.status == TrialStatus::Done;
         let scores = if is_done { results.scores(of)? } else { Scores::new() };
         let (label, point) = (&*of.trial.label, &*of.trial.point);
-        let row = Row { index, label, status: of.status, seeds: &of.seeds, scores };
+        let row =
+            Row { index, label, status: of.status, seeds: &of.seeds, fold: of.trial.fold, scores };
         match points.last_mut() {
             Some(last) if last.point.label == point.label => last.rows.push(row),
             _ => points.push(PointRows { point, rows: vec![row] }),

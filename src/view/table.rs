@@ -275,7 +275,7 @@ mod tests {
 
     fn shape() -> SweepShape {
         let axes = vec![("train.x".into(), Vec::new())];
-        SweepShape { axes, seeds: vec![0, 1], points: 0, objective: None }
+        SweepShape { axes, seeds: vec![0, 1], folds: None, points: 0, objective: None }
     }
 
     fn max_f1() -> Objective {
@@ -293,7 +293,7 @@ mod tests {
     }
 
     fn row(status: TrialStatus, scores: Scores) -> Row<'static> {
-        Row { index: 0, label: "", status, seeds: &[], scores }
+        Row { index: 0, label: "", status, seeds: &[], fold: None, scores }
     }
 
     fn scores<'a>(point: &'a Point, values: &[Option<f64>]) -> PointRows<'a> {

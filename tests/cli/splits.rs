@@ -224,3 +224,45 @@ fn what_divides_nothing_is_found_before_anything_runs() {
         "experiments/word.toml",
     ]));
 }
+
+#[test]
+fn with_an_order_the_past_trains_and_it_is_said_how_the_field_was_read() {
+    let mut text = String::new();
+    for hour in (0..10).rev() {
+        let line = format!(
+            r#"{{"text": "host {hour} is up", "entities": [], "anomaly": {}, "at": "2024-05-0{}T0{hour}:00Z"}}"#,
+            hour % 2,
+            1 + hour / 5
+        );
+        writeln!(text, "{line}").expect("a string");
+    }
+    let world = world(&text, &format!("{THREE}order = \"at\"\n"));
+    let said = said(&world);
+    let note = "note: ordered by `at`, read as times: train `2024-05-01T00:00Z` to `2024-05-02T06:00Z`, \
+                validation `2024-05-02T07:00Z` to `2024-05-02T08:00Z`, test `2024-05-02T09:00Z` to `2024-05-02T09:00Z`";
+    assert!(said.iter().any(|line| line == note), "{said:?}");
+}
+
+#[test]
+fn what_an_order_or_folds_exclude_is_refused_before_anything_runs() {
+    let refused = |parameters: &str, rest: &str, expected: &str| {
+        let world = world(&lines(0..20, |_| 0), &format!("{parameters}\n{rest}"));
+        let shot = world.pipeline(["check", FILE]);
+        assert!(shot.code == Some(2) && shot.stderr.contains(expected), "{shot}");
+    };
+    refused("order = \"at\"\nby = \"source\"", "", "`order` and `by` exclude each other");
+    let folds = "[sweep]\nfolds = 3";
+    refused("order = \"at\"", folds, "`order` and `fold` exclude each other");
+    refused("order = \"at\"", folds, "`fold` is set by `folds`");
+    refused(
+        "fold = { index = 2, of = 2 }",
+        "",
+        "`fold` has no part 2: 2 parts are numbered from 0",
+    );
+    let world = world(&lines(0..20, |_| 0), "");
+    let files = "kind = \"read_corpus\"\ntrain = \"data/lines.jsonl\"";
+    world.child("files", &format!("[stage.corpus]\n{files}\n{folds}\n"));
+    let shot = world.pipeline(["check", "experiments/files.toml"]);
+    let expected = "`fold` divides the file of `path`, and there is none";
+    assert!(shot.code == Some(2) && shot.stderr.contains(expected), "{shot}");
+}

@@ -406,3 +406,21 @@ fn explain_shows_of_many_nodes_what_one_reads() {
     assert!(shot.stdout.lines().count() < 60, "{shot}");
     assert!(shot.stdout.starts_with("399 of 399 nodes: never run; one of them:\n"), "{shot}");
 }
+
+#[test]
+fn folds_are_trials_of_each_point_and_the_chosen_one_can_be_made_again() {
+    let world = World::new();
+    world.child(
+        "rates",
+        "[stage.corpus]\nsplit = { train = 0.5, validation = 0.25, test = 0.25 }\n[sweep]\nfolds = 3\n\
+         objective = \"max evaluate.ner.token_accuracy\"\n[sweep.over]\ntrain.learning_rate = [1e-3, 2e-3]\n",
+    );
+    let shot = world.pipeline(["run", "experiments/rates.toml"]);
+    assert_eq!(shot.code, Some(0), "{shot}");
+    assert_eq!(column(&world, "trials.csv", "fold"), ["0", "1", "2", "0", "1", "2"]);
+    assert_eq!(column(&world, "summary.csv", "evaluate.loss.n"), ["3", "3"]);
+    let text = world.read("outputs/rates/best/experiment.toml");
+    assert!(text.contains("fold = { index = 0, of = 3 }"), "{text}");
+    let again = world.pipeline(["plan", "outputs/rates/best/experiment.toml", "--check"]);
+    assert_eq!(again.code, Some(0), "{again}");
+}

@@ -155,6 +155,13 @@ pub struct Split {
     test: f64,
 }
 
+/// One of several parts.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub struct Fold {
+    index: u32,
+    of: u32,
+}
+
 /// Fills templates.
 #[derive(Serialize, Deserialize, JsonSchema)]
 pub struct GenerateCorpus {
@@ -170,6 +177,9 @@ pub struct GenerateCorpus {
     anomaly_ratio: f64,
     /// The shares of the splits.
     split: Split,
+    /// The part that validates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fold: Option<Fold>,
     /// Decides everything that is left to chance.
     seed: u64,
 }

@@ -280,3 +280,53 @@ fn an_axis_that_tells_in_one_of_two_stages_is_an_axis() {
     );
     assert_eq!(World::new().plan(&text).trials.len(), 1);
 }
+
+#[test]
+fn folds_divide_the_corpus_and_each_is_trained_with_each_seed() {
+    let plan = World::new().plan(&swept("[sweep]\nfolds = 3\nseeds = 2"));
+    let counts = ["fetch_model", "corpus", "tokenize", "train", "evaluate"];
+    assert_eq!(counts.map(|stage| count(&plan, stage)), [1, 3, 3, 6, 6]);
+    let labels: Vec<&str> = plan.trials.iter().map(|trial| &*trial.label).collect();
+    let expected = ["fold=0,seed=0", "fold=0,seed=1", "fold=1,seed=0", "fold=1,seed=1"];
+    assert_eq!(labels[..4], expected);
+    let fold = |trial| {
+        let node = plan.node(plan.node_of(trial, "corpus").expect("a node"));
+        node.instance.parameters()["fold"].clone()
+    };
+    assert_eq!(fold(3), serde_json::json!({"index": 1, "of": 3}));
+}
+
+#[test]
+fn folds_are_replicates_of_each_point_and_change_no_key_of_a_stage_that_they_do_not_reach() {
+    let world = World::new();
+    let rates = "over = { train.learning_rate = [1e-5, 2e-5] }";
+    let plan = world.plan(&swept(&format!("[sweep]\nfolds = 2\n{rates}")));
+    assert_eq!(plan.trials.len(), 4);
+    assert_eq!(plan.trials[0].point.identity(), plan.trials[1].point.identity());
+    assert_eq!(count(&plan, "corpus"), 2);
+    let without = world.plan(&swept(&format!("[sweep]\n{rates}")));
+    let key = |plan, stage| key_in(plan, 0, stage);
+    assert_eq!(key(&plan, "fetch_model"), key(&without, "fetch_model"));
+    assert_ne!(key(&plan, "corpus"), key(&without, "corpus"));
+}
+
+#[test]
+fn folds_that_have_no_corpus_or_several_or_another_fold_beside_them_are_refused() {
+    let world = World::new();
+    let refused = |text: &str| world.mistakes(text);
+    let second = "\n[stage.other]\nkind = \"generate_corpus\"\ntemplates = \"templates.toml\"\n\
+                  samples = 10\nsplit = { train = 1 }\n";
+    let said = refused(&swept(&format!("{second}[sweep]\nfolds = 3")));
+    assert!(
+        said.contains("`folds` divides one corpus, and there are `corpus` and `other`"),
+        "{said}"
+    );
+    let one = SMALL.replace("samples = 5000", "samples = 5000\nfold = { index = 0, of = 2 }");
+    let said = refused(&format!("{one}\n[sweep]\nfolds = 3\n"));
+    assert!(
+        said.contains("`folds` and `fold` both say what of stage `corpus` validates"),
+        "{said}"
+    );
+    let said = refused("version = 1\n[stage.fetch_model]\nrepo = \"a/b\"\n[sweep]\nfolds = 3\n");
+    assert!(said.contains("`folds` divides nothing, since no stage is of kind"), "{said}");
+}

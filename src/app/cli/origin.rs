@@ -44,8 +44,10 @@ pub fn again(
             let seed = |stage| Some((stage, plan.seed(trial.index, stage)?));
             let replicates = plan.sweep.as_ref().is_some_and(|sweep| !sweep.seeds.is_empty());
             let seeds: Vec<_> = plan.replicated().filter_map(seed).filter(|_| replicates).collect();
+            let folds = plan.sweep.as_ref().and_then(|sweep| sweep.folds.as_ref());
+            let fold = folds.and_then(|(stage, of)| Some((&**stage, [trial.fold?, *of])));
             let base = if named { &plan.results } else { &plan.name };
-            (experiment.at(values, &seeds), format!("{base}-{}", name.unwrap_or("again")))
+            (experiment.at(values, &seeds, fold), format!("{base}-{}", name.unwrap_or("again")))
         }
     };
     one.name = name;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::draft::Draft;
 use super::facts::{InputCheck, undefined};
+use super::folds::folded;
 use super::instances::{Instance, Instances, Reader};
 use super::key::key_of;
 use super::node::Commit;
@@ -47,7 +48,8 @@ impl Plan {
         let graph = Graph::connect(experiment, kinds, &mut Schemas::default(), &mut found);
         let axes = Axes::resolve(experiment, &graph, &mut found);
         let trials = bounded(experiment, points, &graph, &mut found);
-        let mut reader = Reader::new(experiment, &axes, &trials, digests, &mut found);
+        let mut reader =
+            Reader::new(experiment, &axes, &trials, digests, folded(&graph).ok(), &mut found);
         let stages = graph.drafts.iter().enumerate();
         let instances: Vec<Option<Instances>> =
             stages.map(|(number, draft)| reader.read(number, draft)).collect();
@@ -83,7 +85,7 @@ impl Plan {
             firsts: firsts(experiment),
             file: experiment.file.clone(),
             trials: trials.list(),
-            sweep: experiment.sweep.as_ref().map(|sweep| SweepShape::of(sweep, points)),
+            sweep: experiment.sweep.as_ref().map(|sweep| SweepShape::of(sweep, points, &graph)),
             partial: order.len() < graph.drafts.len(),
             of_single_trials: false,
             warnings: warnings.into_iter().collect(),
@@ -96,7 +98,7 @@ impl Plan {
     }
 }
 
-/// Every point with every seed; only the first where the plan would be too large, which is said.
+/// Every point with every fold and seed; only the first where the plan would be too large, which is said.
 fn bounded<'a>(
     experiment: &'a Experiment,
     points: &'a Points,
@@ -108,7 +110,7 @@ fn bounded<'a>(
         found.push(refused.clone());
         return Trials::new(points, None);
     }
-    let trials = Trials::new(points, sweep.seeds.as_ref());
+    let trials = Trials::new(points, Some(sweep));
     let count = trials.count();
     if count <= 1 || count.saturating_mul(graph.size()) <= MOST_NODES {
         return trials;

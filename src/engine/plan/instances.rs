@@ -9,10 +9,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use rayon::prelude::*;
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
 use super::Digests;
 use super::draft::Draft;
+use super::folds::FOLD;
 use super::key::parameters_digest;
 use super::node::{Commit, Own};
 use super::parameters::{Column, Resolver};
@@ -47,6 +48,8 @@ pub(super) struct Instance {
 pub(super) struct Reader<'a> {
     resolver: Resolver<'a>,
     files: SourceFiles<'a>,
+    /// The number of the stage that is divided into folds.
+    folded: Option<usize>,
     found: &'a mut Vec<Diagnostic>,
 }
 
@@ -56,10 +59,12 @@ impl<'a> Reader<'a> {
         axes: &'a Axes<'a>,
         trials: &'a Trials<'a>,
         digests: &'a dyn Digests,
+        folded: Option<usize>,
         found: &'a mut Vec<Diagnostic>,
     ) -> Self {
         let resolver = Resolver { experiment, axes, trials, effects: Effects::default() };
-        Self { resolver, files: SourceFiles::new(digests, Arc::clone(&experiment.sources)), found }
+        let files = SourceFiles::new(digests, Arc::clone(&experiment.sources));
+        Self { resolver, files, folded, found }
     }
 
     /// What the values of the axes come to, and what was seen of source files.
@@ -76,10 +81,14 @@ impl<'a> Reader<'a> {
         let trials = self.resolver.trials;
         let is_replicated = draft.is_replicated() && schema.property("seed").is_some();
         let along = columns.iter().flat_map(|column| column.classes.dimensions.iter().copied());
+        let is_folded = trials.folds().is_some() && self.folded == Some(number);
+        let along = along.chain(trials.folds().filter(|_| is_folded));
         let classes = trials.classes(along.chain(trials.seeds().filter(|_| is_replicated)));
         let reading = Reading { draft, kind, schema, columns };
-        let read =
-            |trial: &usize| reading.row(*trial, trials.addend(*trial).filter(|_| is_replicated));
+        let read = |trial: &usize| {
+            let addend = trials.addend(*trial).filter(|_| is_replicated);
+            reading.row(*trial, addend, trials.fold(*trial).filter(|_| is_folded))
+        };
         let rows: Vec<Row> = if classes.firsts.len() < PARALLEL_ROWS {
             classes.firsts.iter().map(read).collect()
         } else {
@@ -145,6 +154,12 @@ impl<'a> Reader<'a> {
         let place = problem.place.first().map(|parameter| reading.span(trial, parameter));
         let place = place.unwrap_or(reading.draft.declaration.name_span);
         let diagnostic = problem_diagnostic(&reading.draft.declaration.name, problem).at(place);
+        let sweep = self.resolver.experiment.sweep.as_ref();
+        let folds = sweep.and_then(|sweep| sweep.folds).filter(|_| problem.place.contains(&FOLD));
+        let diagnostic = match folds {
+            Some(folds) => diagnostic.label(folds.span, "`fold` is set by `folds`"),
+            None => diagnostic,
+        };
         swept.into_iter().filter(|value| *value != place).fold(diagnostic, |diagnostic, value| {
             diagnostic.label(value, "where it has this value")
         })
@@ -205,11 +220,15 @@ impl Reading<'_> {
     /// Lets the kind read the parameters of a trial.
     ///
     /// * `addend`: for the seed of a replicated stage
-    fn row(&self, trial: usize, addend: Option<u64>) -> Row {
+    /// * `fold`: for the stage that is divided into folds, which of how many
+    fn row(&self, trial: usize, addend: Option<u64>, fold: Option<[usize; 2]>) -> Row {
         let mut parameters = Map::with_capacity(self.columns.len() + 1);
         for column in &self.columns {
             let Some(json) = &column.cell(trial).json else { return Row::Wrong };
             parameters.insert(column.property.name.clone(), json.clone());
+        }
+        if let Some([index, of]) = fold {
+            parameters.insert(FOLD.to_owned(), json!({"index": index, "of": of}));
         }
         if let Some(addend) = addend {
             let seed = match parameters.get("seed") {

@@ -23,6 +23,7 @@ mod change;
 mod digests;
 mod draft;
 mod facts;
+mod folds;
 mod forecast;
 mod instances;
 mod key;

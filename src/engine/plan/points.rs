@@ -220,7 +220,8 @@ pub(super) fn too_many(message: String, sweep: &Sweep) -> Diagnostic {
 
 fn sizes(sweep: &Sweep) -> impl Iterator<Item = usize> + '_ {
     let axes = sweep.axes.iter().map(|axis| axis.values.len());
-    axes.chain(sweep.seeds.as_ref().map(|seeds| seeds.addends.len()))
+    let folds = sweep.folds.map(|folds| folds.count);
+    axes.chain(folds).chain(sweep.seeds.as_ref().map(|seeds| seeds.addends.len()))
 }
 
 fn last_word(name: &str) -> &str {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::draft::Draft;
+use super::folds::{check_folds, folded};
 use super::points::Points;
 use super::validate::names_text;
 use super::value_text;
@@ -21,7 +22,9 @@ pub struct SweepShape {
     pub axes: Vec<(Arc<str>, Vec<Json>)>,
     /// Empty without replicates.
     pub seeds: Vec<u64>,
-    /// How many points there are; each has a trial for each seed.
+    /// The stage whose corpus is divided into folds, and into how many.
+    pub folds: Option<(Arc<str>, usize)>,
+    /// How many points there are; each has a trial for each fold and seed.
     pub points: usize,
     pub objective: Option<Objective>,
 }
@@ -88,6 +91,9 @@ impl<'a> Axes<'a> {
         let list: Vec<_> =
             sweep.axes.iter().map(|axis| (axis, target(axis, experiment, graph, found))).collect();
         check_seeds(sweep.seeds.as_ref(), graph, found);
+        if let Some(folds) = sweep.folds {
+            found.extend(check_folds(folds, sweep, graph));
+        }
         if let Some(objective) = &sweep.objective {
             check_objective(objective, graph, found);
         }
@@ -117,10 +123,12 @@ impl<'a> Axes<'a> {
 }
 
 impl SweepShape {
-    pub(super) fn of(sweep: &Sweep, points: &Points) -> Self {
+    pub(super) fn of(sweep: &Sweep, points: &Points, graph: &Graph<'_>) -> Self {
+        let divided = folded(graph).ok().map(|number| &graph.drafts[number].declaration.name);
         Self {
             axes: points.spanned(),
             seeds: sweep.seeds.as_ref().map(|seeds| seeds.addends.clone()).unwrap_or_default(),
+            folds: sweep.folds.and_then(|folds| Some((Arc::clone(divided?), folds.count))),
             points: points.list().len(),
             objective: sweep.objective.clone(),
         }

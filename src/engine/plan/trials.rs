@@ -1,13 +1,13 @@
-//! Trials, each a point with one of the seeds, and which of them are the same for a stage.
+//! Trials, each a point with one of the folds and seeds, and which of them are the same for a stage.
 //!
-//! A stage varies along some dimensions only: axes, by their numbers, and the seeds as the one after the last axis. The trials that agree along
+//! A stage varies along some dimensions only: axes, by their numbers, and after the last axis the folds and the seeds. The trials that agree along
 //! these are one class, for which the stage is resolved, checked and computed once.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::points::{self, Point, Points};
-use crate::engine::spec::{Seeds, Value};
+use crate::engine::spec::{Sweep, Value};
 
 /// One point and seed.
 #[derive(Debug, Clone)]
@@ -16,12 +16,16 @@ pub struct Trial {
     /// Safe as a file's name, and the same whatever other points there are: `learning_rate=1e-5,seed=0`. Empty without a sweep.
     pub label: Arc<str>,
     pub point: Arc<Point>,
+    /// Which part of the corpus validates, in a sweep with folds.
+    pub fold: Option<usize>,
 }
 
 pub(super) struct Trials<'a> {
     pub(super) points: &'a Points,
     /// How many of the points there are trials of.
     point_count: usize,
+    /// How many parts of the corpus validate in turn; 0 where that does not vary.
+    folds: usize,
     /// What each replicate adds to the seed; none where there are no replicates.
     addends: &'a [u64],
 }
@@ -42,45 +46,70 @@ impl Classes {
 }
 
 impl<'a> Trials<'a> {
-    pub(super) fn new(points: &'a Points, seeds: Option<&'a Seeds>) -> Self {
+    /// * `sweep`: whose replicates there are of each point
+    pub(super) fn new(points: &'a Points, sweep: Option<&'a Sweep>) -> Self {
+        let seeds = sweep.and_then(|sweep| sweep.seeds.as_ref());
         let addends = seeds.map_or(&[][..], |seeds| &seeds.addends);
-        Self { points, point_count: points.list().len(), addends }
+        let folds = sweep.and_then(|sweep| sweep.folds).map_or(0, |folds| folds.count);
+        Self { points, point_count: points.list().len(), folds, addends }
     }
 
     /// Only the first of them, where all would be too many.
     pub(super) fn first(&self) -> Self {
         let addends = &self.addends[..self.addends.len().min(1)];
-        Self { points: self.points, point_count: self.point_count.min(1), addends }
+        let point_count = self.point_count.min(1);
+        Self { points: self.points, point_count, folds: self.folds.min(1), addends }
     }
 
     pub(super) fn count(&self) -> usize {
-        self.point_count * self.seed_count()
+        self.point_count.saturating_mul(self.replicates())
+    }
+
+    /// How many trials each point has: all seeds of the first fold, then those of the next.
+    fn replicates(&self) -> usize {
+        self.folds.max(1) * self.seed_count()
     }
 
     fn seed_count(&self) -> usize {
         self.addends.len().max(1)
     }
 
+    /// The dimension of the folds.
+    pub(super) fn folds(&self) -> Option<usize> {
+        (self.folds > 0).then(|| self.points.axis_count())
+    }
+
     /// The dimension of the seeds.
     pub(super) fn seeds(&self) -> Option<usize> {
-        (!self.addends.is_empty()).then(|| self.points.axis_count())
+        (!self.addends.is_empty()).then(|| self.points.axis_count() + self.folds().iter().len())
+    }
+
+    fn dimensions(&self) -> usize {
+        self.points.axis_count() + self.folds().iter().len() + self.seeds().iter().len()
+    }
+
+    /// Which part of the corpus validates in a trial, and of how many.
+    pub(super) fn fold(&self, trial: usize) -> Option<[usize; 2]> {
+        (self.folds > 0).then(|| [trial / self.seed_count() % self.folds, self.folds])
     }
 
     pub(super) fn addend(&self, trial: usize) -> Option<u64> {
         self.addends.get(trial % self.seed_count()).copied()
     }
 
-    /// Which of the values of an axis a trial has, or which of the seeds.
+    /// Which of the values of an axis a trial has, or which of the folds or seeds.
     pub(super) fn at(&self, trial: usize, dimension: usize) -> usize {
         if Some(dimension) == self.seeds() {
             trial % self.seed_count()
+        } else if Some(dimension) == self.folds() {
+            trial / self.seed_count() % self.folds
         } else {
-            self.points.at(trial / self.seed_count(), dimension)
+            self.points.at(trial / self.replicates(), dimension)
         }
     }
 
     pub(super) fn value(&self, trial: usize, axis: usize) -> &'a Value {
-        self.points.value(trial / self.seed_count(), axis)
+        self.points.value(trial / self.replicates(), axis)
     }
 
     /// * `dimensions`: in any order, and maybe more than once
@@ -89,7 +118,7 @@ impl<'a> Trials<'a> {
         dimensions.sort_unstable();
         dimensions.dedup();
         let (mut of, mut firsts) = (Vec::new(), (0..self.count().min(1)).collect::<Vec<_>>());
-        let is_all = dimensions.len() == self.points.axis_count() + self.seeds().iter().len();
+        let is_all = dimensions.len() == self.dimensions();
         if is_all && !dimensions.is_empty() {
             of = (0..).take(self.count()).collect();
             firsts = (0..self.count()).collect();
@@ -115,9 +144,11 @@ impl<'a> Trials<'a> {
     pub(super) fn labels(&self, classes: &Classes) -> Vec<Arc<str>> {
         let seeds: Vec<String> =
             self.addends.iter().map(|addend| format!("seed={addend}")).collect();
-        let part = |trial: usize, dimension: usize| match Some(dimension) == self.seeds() {
-            true => seeds[trial % self.seed_count()].as_str(),
-            false => self.points.part(trial / self.seed_count(), dimension),
+        let folds: Vec<String> = (0..self.folds).map(|fold| format!("fold={fold}")).collect();
+        let part = |trial: usize, dimension: usize| match Some(dimension) {
+            seed if seed == self.seeds() => seeds[self.at(trial, dimension)].as_str(),
+            fold if fold == self.folds() => folds[self.at(trial, dimension)].as_str(),
+            _ => self.points.part(trial / self.replicates(), dimension),
         };
         let label = |trial: &usize| {
             points::label(classes.dimensions.iter().map(|dimension| part(*trial, *dimension)))
@@ -126,12 +157,13 @@ impl<'a> Trials<'a> {
     }
 
     pub(super) fn list(&self) -> Vec<Trial> {
-        let whole = self.classes(0..self.points.axis_count() + self.seeds().iter().len());
+        let whole = self.classes(0..self.dimensions());
         let labels = self.labels(&whole);
         let trial = |trial: usize| Trial {
             index: u32::try_from(trial).expect("the number of trials is bounded"),
             label: Arc::clone(&labels[whole.of(trial)]),
-            point: Arc::clone(&self.points.list()[trial / self.seed_count()]),
+            point: Arc::clone(&self.points.list()[trial / self.replicates()]),
+            fold: self.fold(trial).map(|[index, _]| index),
         };
         (0..self.count()).map(trial).collect()
     }

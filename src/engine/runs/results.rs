@@ -364,7 +364,7 @@ impl TrialResults {
         let (values, texts, chosen) = (Vec::new(), Vec::new(), Vec::new());
         let point = Arc::new(Point { label: Arc::clone(&label), values, texts, chosen });
         let index = u32::try_from(index).expect("the number of trials is bounded");
-        let trial = Trial { index, label, point };
+        let trial = Trial { index, label, point, fold: None };
         Self { trial, status: TrialStatus::NotRun, seeds: Vec::new(), nodes: Vec::new() }
     }
 }

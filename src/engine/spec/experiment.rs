@@ -76,6 +76,7 @@ pub struct Sweep {
     pub method: Method,
     pub objective: Option<Objective>,
     pub seeds: Option<Seeds>,
+    pub folds: Option<Folds>,
     /// In the order of the file, those of the root of the chain first.
     pub axes: Vec<Axis>,
     /// Where the sweep is declared.
@@ -113,6 +114,14 @@ impl Objective {
 pub struct Seeds {
     /// What each adds to the seed of the stages that are replicated; distinct, and at least one.
     pub addends: Vec<u64>,
+    pub span: Span,
+}
+
+/// Replicates of every point, in each of which another part of the corpus validates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Folds {
+    /// At least two.
+    pub count: usize,
     pub span: Span,
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::experiment::{Axis, Objective, Parameter, Seeds};
+use super::experiment::{Axis, Folds, Objective, Parameter, Seeds};
 use super::path::Word;
 use crate::base::diagnostics::Span;
 
@@ -64,11 +64,12 @@ pub(super) struct SweepLayer {
     pub span: Span,
     pub objective: Option<Objective>,
     pub seeds: Option<Seeds>,
+    pub folds: Option<Folds>,
     pub axes: Vec<Axis>,
 }
 
 impl SweepLayer {
     pub fn empty(span: Span) -> Self {
-        Self { span, objective: None, seeds: None, axes: Vec::new() }
+        Self { span, objective: None, seeds: None, folds: None, axes: Vec::new() }
     }
 }

@@ -113,6 +113,7 @@ impl<'a> Merge<'a> {
         sweep.span = layer.span;
         sweep.objective = layer.objective.or(sweep.objective.take());
         sweep.seeds = layer.seeds.or(sweep.seeds.take());
+        sweep.folds = layer.folds.or(sweep.folds);
         let mut index: HashMap<AxisTarget, usize> = sweep
             .axes
             .iter()
@@ -207,6 +208,7 @@ impl<'a> Merge<'a> {
                     },
                     ("objective", []) => sweep.objective.take().is_some(),
                     ("seeds", []) => sweep.seeds.take().is_some(),
+                    ("folds", []) => sweep.folds.take().is_some(),
                     _ => false,
                 }
             }
@@ -255,7 +257,8 @@ impl<'a> Merge<'a> {
                     "sweep.over",
                     "sweep.over.stage.parameter",
                     "sweep.objective",
-                    "sweep.seeds"
+                    "sweep.seeds",
+                    "sweep.folds"
                 ])
             )),
             None => absent.help(format!(
@@ -403,7 +406,8 @@ impl<'a> Merge<'a> {
 
     fn check_sweep(&mut self) {
         let Some(sweep) = self.sweep.take() else { return };
-        if sweep.axes.is_empty() && sweep.seeds.is_none() && self.problems.is_empty() {
+        let is_empty = sweep.axes.is_empty() && sweep.seeds.is_none() && sweep.folds.is_none();
+        if is_empty && self.problems.is_empty() {
             let diagnostic =
                 Diagnostic::new("empty-sweep", "`[sweep]` varies nothing").at(sweep.span);
             self.problems.push(diagnostic.help("add an axis under `[sweep.over]`, or `seeds = 3`"));
@@ -460,6 +464,7 @@ fn empty_sweep(span: Span) -> Sweep {
         method: Method::Grid,
         objective: None,
         seeds: None,
+        folds: None,
         axes: Vec::new(),
         span,
         from_command_line: false,

@@ -30,7 +30,7 @@ mod write;
 
 pub use command_line::Overrides;
 pub use experiment::{
-    Axis, Experiment, Method, Objective, Parameter, Reading, Seeds, StageDeclaration, Sweep,
+    Axis, Experiment, Folds, Method, Objective, Parameter, Reading, Seeds, StageDeclaration, Sweep,
 };
 pub use file::MOST_RETRIES;
 pub use names::{STAGE_KEYS, unsafe_name};

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::experiment::{Axis, Objective, Seeds};
+use super::experiment::{Axis, Folds, Objective, Seeds};
 use super::layer::SweepLayer;
 use super::names::{NAME_RULE, STAGE_KEYS, is_name, listed};
 use super::path::{self, AxisTarget, Named, RESERVED_RULE, ValuePath, Word};
@@ -15,7 +15,10 @@ use crate::base::diagnostics::{Diagnostic, Span, quoted};
 /// More replicates than this are a slip of the finger.
 const MOST_SEEDS: i64 = 10_000;
 
-const KEYS: [&str; 4] = ["method", "objective", "seeds", "over"];
+const KEYS: [&str; 5] = ["method", "objective", "seeds", "folds", "over"];
+/// More parts of a corpus than this are a slip of the finger, too.
+const MOST_FOLDS: i64 = 1_000;
+
 const DISTRIBUTIONS: [&str; 4] = ["choice", "uniform", "log", "int"];
 
 /// Reads `[sweep]`.
@@ -42,6 +45,7 @@ pub(super) fn entry(reader: &mut Reader<'_>, entry: Entry, sweep: &mut SweepLaye
         "method" => method(reader, &node),
         "objective" => sweep.objective = objective(reader, &node),
         "seeds" => sweep.seeds = seeds(reader, &node),
+        "folds" => sweep.folds = folds(reader, &node),
         "over" => match node.data {
             NodeData::Table(over) => over
                 .entries
@@ -170,6 +174,28 @@ pub(super) fn seeds(reader: &mut Reader<'_>, node: &Node) -> Option<Seeds> {
                 "a number of replicates or a list of seeds",
                 node,
             ));
+            None
+        }
+    }
+}
+
+/// `folds = 5`.
+fn folds(reader: &mut Reader<'_>, node: &Node) -> Option<Folds> {
+    match &node.data {
+        NodeData::Integer(count) if (2..=MOST_FOLDS).contains(count) => {
+            Some(Folds { count: usize::try_from(*count).ok()?, span: node.span })
+        }
+        NodeData::Integer(count) => {
+            let message = format!("`folds = {count}` is out of range");
+            let diagnostic = Diagnostic::new("out-of-range", message).at(node.span);
+            let help = format!("a corpus is divided into 2 to {MOST_FOLDS} folds");
+            reader.problems.push(diagnostic.help(help));
+            None
+        }
+        NodeData::Invalid => None,
+        _ => {
+            let diagnostic = mismatch("`folds`", "a number of folds", node);
+            reader.problems.push(diagnostic.help("write `folds = 5`"));
             None
         }
     }

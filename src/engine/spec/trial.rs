@@ -1,7 +1,7 @@
 //! One trial of a sweep as an experiment of its own.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::experiment::{Axis, Experiment, Parameter};
@@ -13,11 +13,13 @@ impl Experiment {
     ///
     /// * `values`: of each axis, by its name
     /// * `seeds`: by stage
+    /// * `fold`: of a sweep with folds, the stage that it divides, and which of how many it is
     #[must_use]
     pub fn at<'a>(
         &self,
         values: impl IntoIterator<Item = (&'a str, &'a Value)>,
         seeds: &[(&str, u64)],
+        fold: Option<(&str, [usize; 2])>,
     ) -> Self {
         let mut one = self.without_sweep();
         let Some(sweep) = &self.sweep else { return one };
@@ -31,10 +33,19 @@ impl Experiment {
                 AxisTarget::Stage { stage, parameter } => one.put(stage, parameter, value),
             }
         }
+        let folder: Arc<Path> = PathBuf::new().as_path().into();
+        let value = |data| Value { data, span: sweep.span, folder: Arc::clone(&folder) };
         for (stage, seed) in seeds {
             let Ok(seed) = i64::try_from(*seed) else { continue };
-            let folder = PathBuf::new().as_path().into();
-            one.put(stage, "seed", Value { data: Data::Integer(seed), span: sweep.span, folder });
+            one.put(stage, "seed", value(Data::Integer(seed)));
+        }
+        if let Some((stage, [index, of])) = fold {
+            let member = |name: &str, number| {
+                let number = i64::try_from(number).expect("there are few folds");
+                (name.into(), sweep.span, value(Data::Integer(number)))
+            };
+            let table = vec![member("index", index), member("of", of)];
+            one.put(stage, "fold", value(Data::Table(table)));
         }
         one
     }

@@ -139,6 +139,9 @@ impl Experiment {
         if let Some(seeds) = &sweep.seeds {
             let _ = writeln!(out, "seeds = {:?}", seeds.addends);
         }
+        if let Some(folds) = &sweep.folds {
+            let _ = writeln!(out, "folds = {}", folds.count);
+        }
         if sweep.axes.is_empty() {
             return;
         }
@@ -209,6 +212,9 @@ impl Experiment {
             }
             if let Some(seeds) = &sweep.seeds {
                 add("sweep.seeds".to_owned(), format!("{:?}", seeds.addends), seeds.span);
+            }
+            if let Some(folds) = &sweep.folds {
+                add("sweep.folds".to_owned(), folds.count.to_string(), folds.span);
             }
             for axis in &sweep.axes {
                 let (first, second) = words(&axis.target);

@@ -72,17 +72,30 @@ pub struct GroupCounts {
 
 /// The side of each group. The error is a part for which there is no group.
 pub(super) fn deal(groups: &[Group], targets: &Targets) -> Result<Vec<Option<Split>>, Split> {
+    let fractions: Vec<f64> = targets.0.iter().map(|(_, fraction)| *fraction).collect();
+    let sides = deal_to(groups, &fractions);
+    let sides = sides.map_err(|side| targets.0[side].0.unwrap_or(Split::Train))?;
+    Ok(sides.into_iter().map(|side| targets.0[side].0).collect())
+}
+
+/// The fold of each group, of so many equal ones; `None` where there are fewer groups.
+pub(super) fn folds(groups: &[Group], count: usize) -> Option<Vec<usize>> {
+    deal_to(groups, &vec![1.0 / count as f64; count]).ok()
+}
+
+/// The side of each group by number. The error is one for which there is no group.
+fn deal_to(groups: &[Group], fractions: &[f64]) -> Result<Vec<usize>, usize> {
     let total: f64 = groups.iter().map(Group::size).sum();
-    let lacks = targets.0.iter().map(|(_, fraction)| fraction * total).collect();
+    let lacks = fractions.iter().map(|fraction| fraction * total).collect();
     let mut table = Table { groups, sides: vec![0; groups.len()], lacks };
     let (large, small): (Vec<usize>, Vec<usize>) =
         (0..groups.len()).partition(|index| groups[*index].size() > LARGE * total);
     table.deal(&large);
     table.cut(&small);
     table.give_to_empty();
-    match (0..targets.0.len()).find(|side| table.count(*side) == 0) {
-        Some(side) => Err(targets.0[side].0.unwrap_or(Split::Train)),
-        None => Ok(table.sides.iter().map(|side| targets.0[*side].0).collect()),
+    match (0..fractions.len()).find(|side| table.count(*side) == 0) {
+        Some(side) => Err(side),
+        None => Ok(table.sides),
     }
 }
 

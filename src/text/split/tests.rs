@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 
 use super::*;
@@ -31,7 +33,7 @@ fn fractions(train: f64, validation: f64) -> Fractions {
 }
 
 fn divide_by(by: By, fractions: Fractions, seed: u64) -> Division {
-    Division { fractions, by, equal_texts: EqualTexts::Together, seed }
+    Division { fractions, by, order: None, fold: None, equal_texts: EqualTexts::Together, seed }
 }
 
 fn plainly(fractions: Fractions, seed: u64) -> Division {
@@ -420,4 +422,119 @@ proptest! {
             }
         }
     }
+}
+
+fn by_time(fractions: Fractions) -> Division {
+    Division { order: Some("time".to_owned()), ..plainly(fractions, 42) }
+}
+
+/// Texts of these moments, the first in line 1.
+fn at(moments: &[&str]) -> Vec<Example> {
+    let mut examples = corpus(moments.len(), 0, 1);
+    for (example, moment) in examples.iter_mut().zip(moments) {
+        example.fields.insert("time".to_owned(), (*moment).to_owned());
+    }
+    examples
+}
+
+#[test]
+fn the_past_trains_and_the_future_validates_and_then_tests() {
+    let moments = ["10", "2", "30", "4", "50", "6", "70", "8", "90", "1"];
+    let (corpus, membership) = split(at(&moments), &by_time(fractions(0.6, 0.2))).unwrap();
+    let of = |split| -> Vec<&str> {
+        corpus.get(split).iter().map(|example| example.fields["time"].as_str()).collect()
+    };
+    assert_eq!(of(Split::Train), ["10", "2", "4", "6", "8", "1"]);
+    assert_eq!(of(Split::Validation), ["30", "50"]);
+    assert_eq!(of(Split::Test), ["70", "90"]);
+    let ordered = membership.ordered.unwrap();
+    assert_eq!(ordered.scale, Scale::Numbers);
+    assert_eq!(ordered.spans[0], (Split::Train, "1".to_owned(), "10".to_owned()));
+}
+
+#[test]
+fn texts_of_one_moment_stay_together_however_it_is_spelled() {
+    let moments = [
+        "2024-01-01T00:00Z",
+        "2024-01-02T00:00Z",
+        "2024-01-02",
+        "2024-01-02T01:00+01:00",
+        "2024-01-03",
+    ];
+    let places = places(&at(&moments), &by_time(fractions(0.4, 0.6)));
+    let of = |text: &str| places[text];
+    assert_eq!([of("1"), of("2"), of("3")], [of("1"); 3]);
+    assert_eq!((of("0"), of("4")), (Split::Train, Split::Validation));
+}
+
+#[test]
+fn a_text_without_the_moment_or_too_few_moments_are_refused() {
+    let mut examples = at(&["1", "2", "3"]);
+    examples[1].fields.remove("time");
+    let error = parts(examples, &by_time(fractions(0.5, 0.5))).unwrap_err();
+    assert!(matches!(error, SplitError::MissingField { line: 2, ordered: true, .. }), "{error}");
+    let error = parts(at(&["1", "1", "1"]), &by_time(fractions(0.5, 0.5))).unwrap_err();
+    assert_eq!(error.to_string(), "a single value of `time` leaves none for `validation`");
+}
+
+fn folds(division: &Division, of: usize) -> impl Iterator<Item = Division> {
+    (0..of).map(move |index| Division { fold: Some(Fold { index, of }), ..division.clone() })
+}
+
+#[test]
+fn every_text_outside_of_test_validates_in_one_fold_and_test_stays() {
+    let fractions = fractions(0.6, 0.2);
+    let by_parts = |validation: Option<&str>, test: Option<&str>| By::Parts {
+        validation: validation.map(str::to_owned),
+        test: test.map(str::to_owned),
+    };
+    for by in [
+        By::Nothing,
+        By::Field("event".to_owned()),
+        by_parts(Some("event"), None),
+        by_parts(None, Some("event")),
+    ] {
+        let whole = divide_by(by.clone(), fractions, 42);
+        let examples = corpus(200, 60, 25);
+        let without = places(&examples, &whole);
+        let mut validated: HashMap<String, usize> = HashMap::new();
+        for fold in folds(&whole, 4) {
+            let found = places(&examples, &fold);
+            let test = |places: &HashMap<String, Split>| {
+                let of_test = places.iter().filter(|(_, split)| **split == Split::Test);
+                of_test.map(|(text, _)| text.clone()).collect::<BTreeSet<_>>()
+            };
+            assert_eq!(test(&found), test(&without), "{by:?}");
+            let validates = found.iter().filter(|(_, split)| **split == Split::Validation);
+            validates.for_each(|(text, _)| *validated.entry(text.clone()).or_default() += 1);
+        }
+        let outside = without.values().filter(|split| **split != Split::Test).count();
+        assert_eq!(validated.len(), outside, "{by:?}");
+        assert!(validated.values().all(|times| *times == 1), "{by:?}");
+    }
+}
+
+#[test]
+fn folds_are_equally_large_with_the_share_of_each_class_and_of_whole_groups() {
+    let fractions = fractions(0.6, 0.2);
+    for fold in folds(&plainly(fractions, 1), 5) {
+        let corpus = parts(corpus(1000, 300, 1), &fold).unwrap();
+        assert!(corpus.validation.len().abs_diff(160) <= 1, "{}", corpus.validation.len());
+        assert!(anomalies(&corpus.validation).abs_diff(48) <= 2);
+    }
+    for fold in folds(&by_event(fractions, 1), 5) {
+        let corpus = parts(corpus(1000, 300, 50), &fold).unwrap();
+        let events = |split| -> BTreeSet<&String> {
+            corpus.get(split).iter().map(|example| &example.fields["event"]).collect()
+        };
+        assert!(events(Split::Train).is_disjoint(&events(Split::Validation)));
+    }
+}
+
+#[test]
+fn more_folds_than_there_are_groups_are_refused() {
+    let division = folds(&by_event(fractions(0.8, 0.2), 1), 5).next().unwrap();
+    let error = parts(corpus(100, 0, 3), &division).unwrap_err();
+    let said = "3 values of `event` outside of test are too few for 5 folds";
+    assert_eq!(error.to_string(), said);
 }

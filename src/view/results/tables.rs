@@ -137,9 +137,10 @@ impl Table {
     }
 }
 
-/// The columns that name a trial: its values, and the seeds that its trainings had.
+/// The columns that name a trial: its values, its fold, and the seeds that its trainings had.
 struct Columns {
     header: Vec<String>,
+    has_folds: bool,
     /// Positions in [`Row::seeds`].
     seeds: Vec<usize>,
 }
@@ -147,6 +148,8 @@ struct Columns {
 impl Columns {
     fn of(results: &Results, shape: &SweepShape) -> Self {
         let mut header: Vec<String> = shape.axes.iter().map(|(name, _)| name.to_string()).collect();
+        let has_folds = shape.folds.is_some();
+        header.extend(has_folds.then(|| "fold".to_owned()));
         let mut seeds = Vec::new();
         for (position, stage) in results.replicated.iter().enumerate() {
             let name = format!("{stage}.seed");
@@ -156,7 +159,7 @@ impl Columns {
                 seeds.push(position);
             }
         }
-        Self { header, seeds }
+        Self { header, has_folds, seeds }
     }
 
     fn fields<'a>(
@@ -166,7 +169,11 @@ impl Columns {
     ) -> impl Iterator<Item = String> + 'a {
         let seed = |position: &usize| row.seeds[*position].map(|seed| seed.to_string());
         let values = point.point.texts.iter().map(ToString::to_string);
-        values.chain(self.seeds.iter().map(move |position| seed(position).unwrap_or_default()))
+        let fold =
+            self.has_folds.then(|| row.fold.map_or_else(String::new, |fold| fold.to_string()));
+        values
+            .chain(fold)
+            .chain(self.seeds.iter().map(move |position| seed(position).unwrap_or_default()))
     }
 }
 

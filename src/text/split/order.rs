@@ -1,0 +1,222 @@
+//! Dividing by time: the past trains, the future validates, and what is later still tests.
+//!
+//! 1. The values of the field are read on one scale: as times where every one is a date or a time of ISO 8601, else as numbers, such as seconds
+//!    since an epoch, else as text in natural order, in which digits that stand together are one number.
+//! 2. Texts of one value are one unit, in the order of the scale. They are laid in a row, which is cut at the fractions, and a unit goes where
+//!    its middle lies: so no moment is in two parts.
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::fmt;
+
+use super::{Division, Item, Membership, Split, SplitError, class_ends};
+
+/// What the values of a field are compared as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scale {
+    Times,
+    Numbers,
+    Text,
+}
+
+impl fmt::Display for Scale {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Times => "times",
+            Self::Numbers => "numbers",
+            Self::Text => "text in natural order",
+        })
+    }
+}
+
+/// How a field came to order the texts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ordered {
+    pub scale: Scale,
+    /// The first value and the last of each part that has any.
+    pub spans: Vec<(Split, String, String)>,
+}
+
+/// Gives each item of `left` its part by the value of `field`.
+pub(super) fn divide(
+    division: &Division,
+    field: &str,
+    items: &[Item],
+    left: &[usize],
+    membership: &mut Membership,
+) -> Result<(), SplitError> {
+    let value = |index: &usize| items[*index].order.as_deref().unwrap_or_default();
+    let mut units: HashMap<&str, Vec<usize>> = HashMap::new();
+    left.iter().for_each(|index| units.entry(value(index)).or_default().push(*index));
+    let (scale, keys) = Key::of_all(units.keys().copied());
+    let mut units: Vec<(Key, &str, Vec<usize>)> =
+        units.into_iter().map(|(value, members)| (keys[value].clone(), value, members)).collect();
+    units.sort_unstable_by(|one, other| one.0.cmp(&other.0).then(one.1.cmp(other.1)));
+    // Two spellings of one moment are one unit.
+    units.dedup_by(|later, kept| {
+        let is_same = later.0 == kept.0;
+        if is_same {
+            kept.2.append(&mut later.2);
+        }
+        is_same
+    });
+    let ends = class_ends(division.fractions, 0, left.len());
+    let mut spans: Vec<(Split, String, String)> = Vec::new();
+    let mut start = 0;
+    for (_, value, members) in &units {
+        let middle = 2 * start + members.len();
+        let split = Split::ALL[ends.iter().position(|end| middle <= 2 * end).unwrap_or(2)];
+        members.iter().for_each(|index| membership.parts[*index] = Some(split));
+        match spans.last_mut().filter(|(last, ..)| *last == split) {
+            Some((_, _, last)) => (*value).clone_into(last),
+            None => spans.push((split, (*value).to_owned(), (*value).to_owned())),
+        }
+        start += members.len();
+    }
+    let is_empty = |split: &Split| !spans.iter().any(|(other, ..)| other == split);
+    let wanted = |split: &Split| division.fractions.get(*split) > 0.0;
+    if let Some(split) = Split::ALL.into_iter().filter(wanted).find(is_empty) {
+        let (field, groups) = (field.to_owned(), units.len());
+        return Err(SplitError::TooFewGroups { split, field, groups });
+    }
+    membership.ordered = Some(Ordered { scale, spans });
+    Ok(())
+}
+
+/// A value as it is compared. All keys of one comparison are of one variant.
+#[derive(Debug, Clone, PartialEq)]
+enum Key {
+    /// In nanoseconds.
+    Time(i128),
+    Whole(i128),
+    Number(f64),
+    Text(String),
+}
+
+impl Key {
+    /// The keys of all values, and what these are compared as.
+    fn of_all<'a>(
+        values: impl Iterator<Item = &'a str> + Clone,
+    ) -> (Scale, HashMap<&'a str, Self>) {
+        let read = |key: fn(&str) -> Option<Self>| -> Option<HashMap<&'a str, Self>> {
+            values.clone().map(|value| Some((value, key(value.trim())?))).collect()
+        };
+        if let Some(keys) = read(time) {
+            return (Scale::Times, keys);
+        }
+        let whole = |value: &str| value.parse().ok().map(Self::Whole);
+        // Beyond 2^53, such as nanoseconds since an epoch, floats would make one of two.
+        if let Some(keys) = read(whole).or_else(|| read(number)) {
+            return (Scale::Numbers, keys);
+        }
+        let text = |value: &'a str| (value, Self::Text(value.to_owned()));
+        (Scale::Text, values.map(text).collect())
+    }
+
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Time(one), Self::Time(other)) | (Self::Whole(one), Self::Whole(other)) => {
+                one.cmp(other)
+            }
+            (Self::Number(one), Self::Number(other)) => one.total_cmp(other),
+            (Self::Text(one), Self::Text(other)) => natural(one, other),
+            _ => Ordering::Equal,
+        }
+    }
+}
+
+/// A date or a time of ISO 8601; one without an offset is taken for UTC.
+fn time(value: &str) -> Option<Key> {
+    // `20240102` is a date by the letter, but a number to whoever wrote it.
+    if value.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let civil = |value: &str| {
+        let civil: jiff::civil::DateTime = value.parse().ok()?;
+        jiff::tz::TimeZone::UTC.to_timestamp(civil).ok()
+    };
+    let moment = value.parse::<jiff::Timestamp>().ok().or_else(|| civil(value))?;
+    Some(Key::Time(moment.as_nanosecond()))
+}
+
+fn number(value: &str) -> Option<Key> {
+    value.parse::<f64>().ok().filter(|number| number.is_finite()).map(Key::Number)
+}
+
+/// `run-9` before `run-10`: digits that stand together are one number, everything else is compared by character.
+fn natural(one: &str, other: &str) -> Ordering {
+    let (mut left, mut right) = (one, other);
+    loop {
+        let (digits, more) = (digits(left), digits(right));
+        let order = if digits.is_empty() || more.is_empty() {
+            match (left.chars().next(), right.chars().next()) {
+                (None, None) => return one.cmp(other),
+                (first, second) if first == second => {
+                    let width = first.map_or(0, char::len_utf8);
+                    (left, right) = (&left[width..], &right[width..]);
+                    continue;
+                }
+                (first, second) => first.cmp(&second),
+            }
+        } else {
+            (left, right) = (&left[digits.len()..], &right[more.len()..]);
+            let [digits, more] = [digits, more].map(|digits| digits.trim_start_matches('0'));
+            digits.len().cmp(&more.len()).then(digits.cmp(more))
+        };
+        if order != Ordering::Equal {
+            return order;
+        }
+    }
+}
+
+/// Those that a text begins with.
+fn digits(text: &str) -> &str {
+    let end = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    &text[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The values in their order.
+    fn sorted<'a>(values: &[&'a str]) -> (Scale, Vec<&'a str>) {
+        let (scale, keys) = Key::of_all(values.iter().copied());
+        let mut values = values.to_vec();
+        values.sort_by(|one, other| keys[one].cmp(&keys[other]));
+        (scale, values)
+    }
+
+    #[test]
+    fn dates_and_times_are_compared_as_moments() {
+        let values = [
+            "2024-05-02T00:30:00+02:00",
+            "2024-05-01 23:00:00,250",
+            "2024-05-01T22:00Z",
+            "2024-05-01",
+        ];
+        let order = [
+            "2024-05-01",
+            "2024-05-01T22:00Z",
+            "2024-05-02T00:30:00+02:00",
+            "2024-05-01 23:00:00,250",
+        ];
+        assert_eq!(sorted(&values), (Scale::Times, order.to_vec()));
+    }
+
+    #[test]
+    fn numbers_are_compared_as_numbers_and_large_ones_exactly() {
+        assert_eq!(sorted(&["10", "9.5", "-1e3"]), (Scale::Numbers, vec!["-1e3", "9.5", "10"]));
+        let (late, early) = ("1700000000000000001", "1700000000000000000");
+        assert_eq!(sorted(&[late, early]), (Scale::Numbers, vec![early, late]));
+    }
+
+    #[test]
+    fn anything_else_is_compared_in_natural_order() {
+        let order = ["2005-06-03-15.42.9", "2005-06-03-15.42.50", "run-10"];
+        let values = [order[2], order[1], order[0]];
+        assert_eq!(sorted(&values), (Scale::Text, order.to_vec()));
+        assert_eq!(natural("run-9", "run-09"), "run-9".cmp("run-09"));
+        assert_eq!(natural("a", "ab"), Ordering::Less);
+    }
+}
