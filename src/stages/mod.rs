@@ -14,6 +14,7 @@ mod generate_corpus;
 mod init_model;
 mod plot;
 mod read_corpus;
+mod shared;
 mod splits;
 mod tokenize;
 pub mod train;

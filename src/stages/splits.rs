@@ -1,6 +1,6 @@
 //! What the two corpus kinds share: the parameters that divide a corpus, and what is said of what came out.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::corpus_caveats::LabelFindings;
+use super::shared::Shared;
 use crate::base::diagnostics::quoted;
 use crate::engine::stage::{
     Artifact as _, Caveat, Context, ParameterProblem, Remark, StageError, Survey,
@@ -298,78 +299,6 @@ fn missed(
     Some(Caveat::new("fractions_missed", excess.round() as u64, message))
 }
 
-/// Which texts, and which values of a field, lie in several splits.
-pub(super) struct Overlap {
-    /// By digest of the text: how many times it stands in each split.
-    texts: HashMap<[u8; 16], [u32; 3]>,
-    group: Option<Group>,
-}
-
-/// A field, what to call its values, and how many times each stands in each split.
-struct Group {
-    field: &'static str,
-    name: &'static str,
-    values: BTreeMap<String, [u32; 3]>,
-}
-
-impl Overlap {
-    /// * `group`: a field, and what to call its values
-    pub(super) fn new(group: Option<(&'static str, &'static str)>) -> Self {
-        let begin = |(field, name)| Group { field, name, values: BTreeMap::new() };
-        Self { texts: HashMap::new(), group: group.map(begin) }
-    }
-
-    pub(super) fn push(&mut self, split: Split, example: &Example) {
-        let digest = blake3::hash(example.text.as_bytes());
-        let (digest, _) = digest.as_bytes().split_first_chunk::<16>().expect("it has 32 bytes");
-        self.texts.entry(*digest).or_default()[split as usize] += 1;
-        if let Some(Group { field, values, .. }) = &mut self.group
-            && let Some(value) = example.fields.get(*field)
-        {
-            if !values.contains_key(value) {
-                values.insert(value.clone(), [0; 3]);
-            }
-            values.get_mut(value).expect("it is there")[split as usize] += 1;
-        }
-    }
-
-    /// What a reader of scores should know of it.
-    pub(super) fn caveats(&self) -> Vec<Caveat> {
-        let mut caveats = Vec::new();
-        let pairs = [
-            (Split::Validation, Split::Train),
-            (Split::Test, Split::Train),
-            (Split::Test, Split::Validation),
-        ];
-        for (split, other) in pairs {
-            let count = |counts: &[u32; 3]| counts[split as usize];
-            let total: u32 = self.texts.values().map(count).sum();
-            let both = self.texts.values().filter(|counts| counts[other as usize] > 0);
-            let shared: u32 = both.map(count).sum();
-            if shared > 0 {
-                let message = format!(
-                    "{shared} of {total} {split} texts are also in {other}: scores on them measure memory"
-                );
-                caveats.push(Caveat::new("texts_in_two_splits", shared, message).of(split));
-            }
-        }
-        let Some(Group { field, name, values }) = &self.group else { return caveats };
-        for split in [Split::Validation, Split::Test] {
-            let shared = values
-                .values()
-                .filter(|counts| counts[split as usize] > 0 && counts[Split::Train as usize] > 0)
-                .count();
-            if shared > 0 {
-                let message = format!(
-                    "{split} shares {shared} {name} with train: scores on it say little about other {name}; `by = \"{field}\"` keeps them apart"
-                );
-                caveats.push(Caveat::new(&format!("shared_{name}"), shared, message).of(split));
-            }
-        }
-        caveats
-    }
-}
-
 /// Which texts share their field `id`.
 #[derive(Default)]
 struct Ids {
@@ -412,7 +341,7 @@ impl Ids {
 pub(super) struct Output<'a> {
     context: &'a Context<'a>,
     files: CorpusWriter,
-    overlap: Overlap,
+    shared: Shared,
     labels: LabelFindings,
     ids: Ids,
     /// Of the corpus before, and of this one.
@@ -421,7 +350,7 @@ pub(super) struct Output<'a> {
 
 impl<'a> Output<'a> {
     /// * `tasks`: what the texts are labelled for
-    /// * `group`: as [`Overlap::new`]
+    /// * `group`: as [`Shared::new`]
     pub(super) fn new(
         tasks: CorpusTasks,
         group: Option<(&'static str, &'static str)>,
@@ -431,7 +360,7 @@ impl<'a> Output<'a> {
             context,
             labels: LabelFindings::new(&tasks),
             files: CorpusFiles::writer(context.output, tasks)?,
-            overlap: Overlap::new(group),
+            shared: Shared::new(group),
             ids: Ids::default(),
             traces: (context.previous)()
                 .and_then(|previous| trace(&previous))
@@ -440,7 +369,7 @@ impl<'a> Output<'a> {
     }
 
     pub(super) fn push(&mut self, split: Split, example: &Example) -> Result<(), StageError> {
-        self.overlap.push(split, example);
+        self.shared.push(split, example);
         self.labels.push(split, example);
         self.ids.push(split, example);
         if let Some((_, trace)) = &mut self.traces {
@@ -450,7 +379,7 @@ impl<'a> Output<'a> {
     }
 
     pub(super) fn finish(self, mut caveats: Vec<Caveat>) -> Result<CorpusFiles, StageError> {
-        for caveat in self.overlap.caveats().into_iter().chain(self.labels.caveats()) {
+        for caveat in self.shared.caveats().into_iter().chain(self.labels.caveats()) {
             self.context.caveat(&mut caveats, caveat);
         }
         self.context.remarks(&mut caveats, self.ids.remark().into_iter().collect());
@@ -469,15 +398,15 @@ pub(super) fn survey(
     group: Option<(&'static str, &'static str)>,
     mut remarks: Vec<Remark>,
 ) -> Survey {
-    let (mut overlap, labels) = (Overlap::new(group), LabelFindings::of(&corpus));
+    let (mut shared, labels) = (Shared::new(group), LabelFindings::of(&corpus));
     let mut ids = Ids::default();
     for split in Split::ALL {
         for example in corpus.get(split) {
-            overlap.push(split, example);
+            shared.push(split, example);
             ids.push(split, example);
         }
     }
-    let caveats = overlap.caveats().into_iter().chain(labels.caveats());
+    let caveats = shared.caveats().into_iter().chain(labels.caveats());
     remarks.extend(caveats.map(Remark::Caveat));
     remarks.extend(ids.remark());
     Survey { remarks, finding: Some(Arc::new(corpus)), ..Survey::default() }

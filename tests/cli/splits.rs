@@ -34,14 +34,16 @@ fn lines(numbers: impl Iterator<Item = usize>, source: impl Fn(usize) -> usize) 
 
 const THREE: &str = "split = { train = 0.7, validation = 0.15, test = 0.15 }\n";
 
-/// What the corpus stage said, one line each, without its name.
+/// What the corpus stage said, one line each, without its name and without that its texts differ in numbers only.
 fn said(world: &World) -> Vec<String> {
     let shot = world.pipeline(["run", FILE, "corpus"]);
     assert_eq!(shot.code, Some(0), "{shot}");
     let said = shot.stderr.lines().filter_map(|line| {
         let rest = line.strip_prefix("corpus")?.trim();
         let (tone, text) = rest.split_once("  ")?;
-        ["note", "warning"].contains(&tone).then(|| format!("{tone}: {}", text.trim()))
+        let is_told =
+            ["note", "warning"].contains(&tone) && !text.contains("but for their numbers");
+        is_told.then(|| format!("{tone}: {}", text.trim()))
     });
     said.collect()
 }
@@ -154,7 +156,7 @@ fn equal_texts_are_dropped_or_kept_as_the_file_says() {
     let dropped = of("duplicates = \"drop\"\n");
     assert_eq!(dropped[1], "note: 40 lines were dropped, whose text stands in another line");
     let kept = of("duplicates = \"keep\"\n");
-    assert!(kept[1].contains("texts are also in train: scores on them measure memory"), "{kept:?}");
+    assert!(kept[1].contains("texts are also in train, such as line "), "{kept:?}");
 }
 
 #[test]
@@ -265,4 +267,48 @@ fn what_an_order_or_folds_exclude_is_refused_before_anything_runs() {
     let shot = world.pipeline(["check", "experiments/files.toml"]);
     let expected = "`fold` divides the file of `path`, and there is none";
     assert!(shot.code == Some(2) && shot.stderr.contains(expected), "{shot}");
+}
+
+#[test]
+fn leaks_between_splits_are_counted_with_an_example_and_stay_with_the_scores() {
+    let world = world(&lines(1..41, |_| 0), "");
+    let backup = |word: &str| {
+        format!(
+            "the nightly backup of the billing database on the first host has ended without any {word} at all"
+        )
+    };
+    let line = |text: &str| {
+        format!("{}\n", serde_json::json!({"text": text, "entities": [], "anomaly": 0}))
+    };
+    let train = [&backup("error"), "disk 3 is full", "the door is open"].map(line).concat();
+    let rest = [&backup("warning"), "disk 7 is full", "the door is open", "quite another text"]
+        .map(line)
+        .concat();
+    let other = |text: &str| {
+        format!("{}\n", serde_json::json!({"text": text, "entities": [], "anomaly": 1}))
+    };
+    let named = line("db-07 is slow").replace("[]", r#"[{"start": 0, "end": 5, "label": "HOST"}]"#);
+    let train = train + &named + &other("nobody has seen this before");
+    world.write("experiments/data/train.jsonl", train);
+    world.write("experiments/data/rest.jsonl", rest + &other("and nobody knows that one either"));
+    let files = "train = \"data/train.jsonl\"\nvalidation = \"data/rest.jsonl\"\n";
+    world.child("lines", &format!("[stage.corpus]\nkind = \"read_corpus\"\n{files}"));
+    let shot = world.pipeline(["run", FILE]);
+    assert_eq!(shot.code, Some(0), "{shot}");
+    let metrics: serde_json::Value =
+        serde_json::from_str(&world.read("outputs/lines/metrics.json")).expect("JSON");
+    let caveats = metrics["caveats"].as_array().expect("a list").iter();
+    let leaks: Vec<&str> = caveats
+        .filter(|caveat| caveat["code"].as_str().is_some_and(|code| code.ends_with("two_splits")))
+        .map(|caveat| caveat["message"].as_str().expect("a text"))
+        .collect();
+    let said = [
+        "1 of 5 validation texts are also in train, such as line 3 of validation and line 3 of train",
+        "1 of 5 validation texts are but for their numbers in train, such as line 2 of validation",
+        "1 of 5 validation texts are nearly in train, such as line 1 of validation and line 1 of train",
+    ];
+    assert_eq!(leaks.len(), 3, "{leaks:?}");
+    for (leak, said) in leaks.iter().zip(said) {
+        assert!(leak.starts_with(said), "{leak}");
+    }
 }

@@ -1,0 +1,198 @@
+//! Leaks: texts of one part that a model could know from another.
+//!
+//! 1. [`Leaks::push`] reduces each text to digests of itself and of what is left of it once numbers are masked, and to a [signature](min_hash) of its
+//!    runs of words: 96 bytes for each text, so that a corpus need not be in memory.
+//! 2. [`Leaks::between`] counts those of one part whose equal, equal but for numbers, or near-duplicate lies in another, each text once, under the
+//!    closest of the three.
+//!
+//! Near-duplicates are looked for among texts of which four neighbouring bytes of the signature agree, at most [`BUCKET`] for each four: time is that
+//! of sixteen sorts, however alike the texts are. What that misses is a near-duplicate that is less near than others.
+
+mod min_hash;
+
+use std::collections::HashMap;
+
+use self::min_hash::{BANDS, MinHash, Signature};
+use super::masked::mask;
+use super::{Example, Split};
+
+/// Texts that are looked at of those which share a band.
+const BUCKET: usize = 8;
+/// The least share of common runs of words for near-duplicates, as it is usual where corpora are cleaned.
+pub const NEAR: f64 = 0.7;
+
+/// Which texts lie in several parts.
+pub struct Leaks {
+    hash: Box<MinHash>,
+    texts: Vec<Reduced>,
+}
+
+/// What is kept of a text.
+struct Reduced {
+    text: u64,
+    masked: u64,
+    /// `None` for one of too few words.
+    signature: Option<Signature>,
+    split: Split,
+    line: u32,
+}
+
+/// Texts of one part that lie in another, in some sense.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Leak {
+    pub count: usize,
+    /// The lines of the first and of its other, and how alike they are.
+    pub first: Option<([usize; 2], f64)>,
+}
+
+/// What of a part lies in another; a text is counted once.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Between {
+    /// Texts of the part.
+    pub total: usize,
+    pub equal: Leak,
+    /// Equal once numbers are masked.
+    pub masked: Leak,
+    /// [Near](NEAR) by their runs of three words.
+    pub near: Leak,
+}
+
+impl Default for Leaks {
+    fn default() -> Self {
+        Self { hash: Box::new(MinHash::new()), texts: Vec::new() }
+    }
+}
+
+impl Leaks {
+    pub fn push(&mut self, split: Split, example: &Example) {
+        let masked = mask(&example.text);
+        self.texts.push(Reduced {
+            text: digest(&example.text),
+            masked: digest(&masked),
+            signature: self.hash.signature(&masked),
+            split,
+            line: u32::try_from(example.line).unwrap_or(u32::MAX),
+        });
+    }
+
+    /// What of `split` lies in `other`.
+    #[must_use]
+    pub fn between(&self, split: Split, other: Split) -> Between {
+        let of = |split| self.texts.iter().filter(move |text| text.split == split);
+        let mut found = Between { total: of(split).count(), ..Between::default() };
+        let (mut equal, mut masked) = (HashMap::new(), HashMap::new());
+        for text in of(other) {
+            equal.entry(text.text).or_insert(text.line);
+            masked.entry(text.masked).or_insert(text.line);
+        }
+        let mut left = Vec::new();
+        for text in of(split) {
+            match (equal.get(&text.text), masked.get(&text.masked)) {
+                (Some(line), _) => found.equal.add(text.line, *line, 1.0),
+                (None, Some(line)) => found.masked.add(text.line, *line, 1.0),
+                (None, None) => left.push(text),
+            }
+        }
+        drop((equal, masked));
+        for (text, nearest) in left.iter().zip(nearest(&left, &of(other).collect::<Vec<_>>())) {
+            if let Some((line, likeness)) = nearest.filter(|(_, likeness)| *likeness >= NEAR) {
+                found.near.add(text.line, line, likeness);
+            }
+        }
+        found
+    }
+}
+
+impl Leak {
+    fn add(&mut self, line: u32, other: u32, likeness: f64) {
+        self.count += 1;
+        self.first.get_or_insert(([line as usize, other as usize], likeness));
+    }
+}
+
+/// The nearest of the others to each text, by its line, among those that share a band with it.
+fn nearest(texts: &[&Reduced], others: &[&Reduced]) -> Vec<Option<(u32, f64)>> {
+    let mut nearest: Vec<Option<(u32, f64)>> = vec![None; texts.len()];
+    let signed = |text: &&Reduced| text.signature.is_some();
+    if !texts.iter().any(signed) {
+        return nearest;
+    }
+    for band in 0..BANDS {
+        let key = |(at, text): (usize, &&Reduced)| Some((text.signature.as_ref()?.band(band), at));
+        let mut keys: Vec<(u32, usize)> = others.iter().enumerate().filter_map(key).collect();
+        keys.sort_unstable();
+        for (text, nearest) in texts.iter().zip(&mut nearest) {
+            let Some(signature) = &text.signature else { continue };
+            let key = signature.band(band);
+            let start = keys.partition_point(|(other, _)| *other < key);
+            let bucket = keys[start..].iter().take(BUCKET).take_while(|(other, _)| *other == key);
+            for (_, at) in bucket {
+                let other = others[*at];
+                let likeness = other.signature.as_ref().map_or(0.0, |it| it.likeness(signature));
+                if nearest.is_none_or(|(_, known)| likeness > known) {
+                    *nearest = Some((other.line, likeness));
+                }
+            }
+        }
+    }
+    nearest
+}
+
+fn digest(text: &str) -> u64 {
+    let mut bytes = [0; 8];
+    blake3::Hasher::new().update(text.as_bytes()).finalize_xof().fill(&mut bytes);
+    u64::from_le_bytes(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn leaks(train: &[&str], test: &[&str]) -> Between {
+        let mut leaks = Leaks::default();
+        let texts = |split, texts: &[&str]| {
+            let example = |(line, text): (usize, &&str)| {
+                let (text, line) = ((*text).to_owned(), line + 1);
+                let (entities, classes, fields) = (None, BTreeMap::new(), BTreeMap::new());
+                (split, Example { text, entities, classes, fields, line })
+            };
+            texts.iter().enumerate().map(example).collect::<Vec<_>>()
+        };
+        for (split, example) in [texts(Split::Train, train), texts(Split::Test, test)].concat() {
+            leaks.push(split, &example);
+        }
+        leaks.between(Split::Test, Split::Train)
+    }
+
+    const LONG: &str = "the daily backup of the customer database on the primary host was finished \
+                        without any error and the copy was sent to the archive";
+
+    #[test]
+    fn a_text_is_counted_once_under_the_closest_likeness() {
+        let near = LONG.replace("archive", "vault");
+        let found = leaks(
+            &["disk 7 is full", LONG, "nothing else"],
+            &["disk 7 is full", "disk 12 is full", &near, "quite another text of several words"],
+        );
+        assert_eq!(found.total, 4);
+        assert_eq!(found.equal, Leak { count: 1, first: Some(([1, 1], 1.0)) });
+        assert_eq!(found.masked, Leak { count: 1, first: Some(([2, 1], 1.0)) });
+        let Leak { count: 1, first: Some(([3, 2], likeness)) } = found.near else {
+            panic!("{found:?}")
+        };
+        // 20 of 22 runs of three words.
+        assert!((likeness - 20.0 / 22.0).abs() < 0.12, "{likeness}");
+    }
+
+    #[test]
+    fn texts_with_half_of_their_words_in_common_are_no_near_duplicates() {
+        let half = LONG.split(' ').enumerate().map(|(place, word)| match place % 4 {
+            0 | 1 => word.to_owned(),
+            _ => format!("x{word}"),
+        });
+        let found = leaks(&[LONG], &[&half.collect::<Vec<_>>().join(" ")]);
+        assert_eq!(found.near.count, 0);
+    }
+}
