@@ -25,11 +25,18 @@ const BEHIND: &[(&str, &[&str])] = &[
         ],
     ),
     ("augment", &["text/augment", "text/stored.rs", "base/rng.rs", "stages/augment.rs"]),
+    ("baseline", &["tasks/baselines", "text/masked.rs", "stages/baseline.rs"]),
     ("caveats", &["stages/corpus_caveats.rs"]),
     ("command", &["stages/command.rs", "stages/command"]),
     (
         "evaluation",
-        &["tasks/classification.rs", "tasks/predicted.rs", "stages/artifacts/evaluation.rs"],
+        &[
+            "tasks/classification.rs",
+            "tasks/predicted.rs",
+            "stages/artifacts/evaluation.rs",
+            "stages/beside.rs",
+            "stages/scoring.rs",
+        ],
     ),
     ("initial_weights", &["nn/initialise.rs", "base/rng.rs", "stages/init_model.rs"]),
     (

@@ -6,17 +6,15 @@ use candle_core::DType;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::beside::Beside;
+use super::scoring::{Answered, shown_with};
 use super::{corpus_caveats, facts, versions};
 use crate::engine::stage::{
     Caveat, CodeVersion, Context, InputFacts, ParameterProblem, Resources, Stage, StageError,
     Survey, SurveyInputs, Threads, UndefinedMetrics,
 };
-use crate::stages::artifacts::{
-    Checkpoint, Encoded, Evaluation, LabelConfusion, Metrics, PredictedClass, Prediction,
-    Predictions, files,
-};
-use crate::tasks::metrics::ConfusionMatrix;
-use crate::tasks::{self, Answers, Contents, tagging};
+use crate::stages::artifacts::{Checkpoint, Encoded, Evaluation, files};
+use crate::tasks::Contents;
 use crate::text::{self, Corpus};
 use crate::training;
 
@@ -36,10 +34,10 @@ pub struct Evaluate {
     pub texts: bool,
 }
 
-const NO_TEXTS: &str =
+pub(super) const NO_TEXTS: &str =
     "choose another `split`, or give the corpus stage a fraction or a file for it";
 
-fn no_texts(split: text::Split) -> StageError {
+pub(super) fn no_texts(split: text::Split) -> StageError {
     StageError::new(format!("the `{split}` split is empty")).with_help(NO_TEXTS)
 }
 
@@ -47,7 +45,7 @@ fn batch_size() -> usize {
     32
 }
 
-fn texts() -> bool {
+pub(super) fn texts() -> bool {
     true
 }
 
@@ -79,6 +77,8 @@ crate::inputs! {
         model: Checkpoint,
         /// The texts, tokenized as those that the model was trained on.
         data: Encoded,
+        /// What is shown beside the model: evaluations on the same split, such as those of `baseline`.
+        baselines: Vec<Evaluation>,
     }
 }
 
@@ -127,7 +127,7 @@ impl Stage for Evaluate {
     }
 
     fn run(&self, inputs: EvaluateInputs, context: &Context<'_>) -> Result<Evaluation, StageError> {
-        let EvaluateInputs { model, data } = inputs;
+        let EvaluateInputs { model, data, baselines } = inputs;
         if model.labels.as_ref().is_some_and(|labels| *labels != data.labels) {
             return Err(StageError::new("the model was trained on other labels than the data has").with_help(
                 "wire `data` to the `tokenize` stage that the model was trained on, or to one over texts with the same entity types",
@@ -168,60 +168,19 @@ impl Stage for Evaluate {
             let message = "the model gives no finite loss on these texts: its weights are spoilt, and the scores say nothing";
             context.caveat(&mut caveats, Caveat::new("loss_not_finite", tokens.len(), message));
         }
-        let scored = tasks::score(&tokens, &predicted, &data.labels, &data.tasks.and(&said));
-        let tags = predicted.of(tagging::NAME);
-        let classes: Vec<&Answers> =
-            said.heads.iter().filter_map(|head| predicted.of(&head.name)).collect();
-        let labels = data.labels.names();
-        let confusion = tags.map(|tags| LabelConfusion {
-            labels: labels.to_vec(),
-            counts: ConfusionMatrix::of(&tokens.labels, &tags.classes, labels.len()).counts,
-        });
         let examples = data.examples(split)?;
-        let rows = scored.found.iter().enumerate().map(|(row, found)| Prediction {
-            classes: classes
-                .iter()
-                .map(|answers| PredictedClass {
-                    class: answers.classes[row],
-                    score: answers.scores[row],
-                })
-                .collect(),
-            entities: tags.map(|_| found.iter().map(|span| span.entity(&data.labels)).collect()),
-        });
-        let rows: Vec<Prediction> = rows.collect();
-        Evaluation::write(
-            context.output,
-            &Metrics {
-                scores: &scored.scores,
-                details: &scored.details(&tokens, &predicted),
-                caveats: &caveats,
-            },
-            &report(&caveats, &scored.report(&tokens, &predicted, &data.labels)),
-            &Predictions { examples: &examples, tasks: &said, predicted: &rows, texts: self.texts },
-            confusion.as_ref(),
-        )
+        let beside = Beside::read(&baselines, split, examples.len())?;
+        let answered = Answered {
+            tokens: &tokens,
+            examples: &examples,
+            predicted: &predicted,
+            labels: &data.labels,
+            tasks: &data.tasks,
+            said: &said,
+            caveats,
+            beside: &beside,
+            texts: self.texts,
+        };
+        answered.write(context)
     }
-}
-
-/// The caveats that a score on `split` is to be read with: those about what was trained on, and about what is scored.
-fn shown_with(split: text::Split, model: &[Caveat], data: &[Caveat]) -> Vec<Caveat> {
-    let about = |split: text::Split| {
-        move |caveat: &&Caveat| caveat.split.as_deref().is_none_or(|about| about == split.name())
-    };
-    let trained_on = model.iter().filter(about(text::Split::Train));
-    let mut shown: Vec<Caveat> = Vec::new();
-    for caveat in trained_on.chain(data.iter().filter(about(split))) {
-        if !shown.contains(caveat) {
-            shown.push(caveat.clone());
-        }
-    }
-    shown
-}
-
-/// `classification_report.txt`: what the scores are to be read with, and the reports of the tasks.
-fn report(caveats: &[Caveat], tasks: &str) -> String {
-    let notes: String =
-        caveats.iter().map(|caveat| format!("Note: {}.\n", caveat.message)).collect();
-    let gap = if notes.is_empty() { "" } else { "\n\n" };
-    format!("{notes}{gap}{tasks}")
 }

@@ -4,6 +4,8 @@
 
 pub mod artifacts;
 mod augment;
+mod baseline;
+mod beside;
 mod command;
 mod corpus_caveats;
 mod engine;
@@ -14,6 +16,7 @@ mod generate_corpus;
 mod init_model;
 mod plot;
 mod read_corpus;
+mod scoring;
 mod shared;
 mod splits;
 mod tokenize;
@@ -39,6 +42,7 @@ pub static ALL: &[StageKind] = &[
     StageKind::of::<tokenize::Tokenize>(),
     StageKind::of::<Recipe>(),
     StageKind::of::<evaluate::Evaluate>(),
+    StageKind::of::<baseline::Baseline>(),
     StageKind::of::<plot::Plot>(),
 ];
 

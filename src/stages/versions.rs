@@ -5,6 +5,7 @@ use crate::engine::stage::CodeVersion;
 
 pub const ALIGNMENT: CodeVersion = CodeVersion { part: "alignment", version: 3 };
 pub const AUGMENT: CodeVersion = CodeVersion { part: "augment", version: 1 };
+pub const BASELINE: CodeVersion = CodeVersion { part: "baseline", version: 1 };
 pub const CAVEATS: CodeVersion = CodeVersion { part: "caveats", version: 1 };
 pub const COMMAND: CodeVersion = CodeVersion { part: "command", version: 1 };
 pub const EVALUATION: CodeVersion = CodeVersion { part: "evaluation", version: 1 };
@@ -22,6 +23,7 @@ pub const TRAINING: CodeVersion = CodeVersion { part: "training", version: 3 };
 pub const ALL: &[CodeVersion] = &[
     ALIGNMENT,
     AUGMENT,
+    BASELINE,
     CAVEATS,
     COMMAND,
     EVALUATION,

@@ -3,6 +3,7 @@
 //! A [`Task`] says what its head looks at, what the head should say of a batch, how that is weighed, and how the answers are read.
 //! [`batch`] packs sequences with the targets of all tasks, [`score`] holds a model's answers against what the corpus says.
 
+pub mod baselines;
 pub mod classification;
 mod contents;
 mod logits;

@@ -2,6 +2,7 @@
 
 mod advice;
 mod augment;
+mod baseline;
 mod bench;
 mod check;
 mod command;

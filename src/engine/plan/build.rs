@@ -82,7 +82,7 @@ impl Plan {
         Self {
             name: experiment.name.clone(),
             results: results(experiment),
-            firsts: firsts(experiment),
+            firsts: firsts(experiment, kinds),
             file: experiment.file.clone(),
             trials: trials.list(),
             sweep: experiment.sweep.as_ref().map(|sweep| SweepShape::of(sweep, points, &graph)),
@@ -121,10 +121,11 @@ fn bounded<'a>(
     trials.first()
 }
 
-/// The stage of each kind that is called as the kind is, else the first in the file.
-fn firsts(experiment: &Experiment) -> BTreeSet<Arc<str>> {
+/// The stage of each kind that is called as the kind is, else the first in the file; none of a kind whose results lie aside.
+fn firsts(experiment: &Experiment, kinds: &[StageKind]) -> BTreeSet<Arc<str>> {
+    let is_aside = |name: &str| kinds.iter().any(|kind| kind.name == name && kind.aside);
     let mut firsts: HashMap<&str, &Arc<str>> = HashMap::new();
-    for stage in &experiment.stages {
+    for stage in experiment.stages.iter().filter(|stage| !is_aside(&stage.kind)) {
         let first = firsts.entry(&stage.kind).or_insert(&stage.name);
         if stage.name == stage.kind {
             *first = &stage.name;

@@ -159,7 +159,7 @@ impl Results {
             let known = stages.iter().position(|stage| *stage.name == *node.stage);
             let stage = known.unwrap_or(stages.len());
             if known.is_none() {
-                let is_at_top = node.stage == node.kind;
+                let is_at_top = node.stage == node.kind && !kind.is_some_and(|kind| kind.aside);
                 stages.push(Stage { name: node.stage.as_str().into(), output, is_at_top });
             }
             let trial = *places.entry(&node.label).or_insert(trials.len());

@@ -250,6 +250,7 @@ pub struct StageKind {
     pub code: &'static [CodeVersion],
     pub replicated: bool,
     pub draws: Option<&'static str>,
+    pub aside: bool,
     schema: fn() -> Value,
     parse: fn(Value) -> Result<Arc<dyn AnyStage>, serde_json::Error>,
 }
@@ -270,6 +271,7 @@ impl StageKind {
             code: S::CODE,
             replicated: S::REPLICATED,
             draws: S::DRAWS,
+            aside: S::ASIDE,
             schema: || schemars::schema_for!(S).to_value(),
             parse: |value| Ok(Arc::new(serde_json::from_value::<S>(value)?)),
         }

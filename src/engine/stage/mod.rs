@@ -114,6 +114,8 @@ pub trait Stage: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'stat
     /// What the kind draws at random for trainings to build on, such as `the weights to start from`. A sweep's `seeds` do not draw it again, so that
     /// the spread over them does not hold it; a sweep says so.
     const DRAWS: Option<&'static str> = None;
+    /// Whether its results always lie in a folder of the stage's name, since they are shown beside those of another kind.
+    const ASIDE: bool = false;
     type Inputs: Inputs;
     type Output: Artifact;
     /// The parameter, and its values, for which the output is another one than [`Output`](Self::Output).

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{corpus, files};
@@ -12,11 +12,20 @@ use crate::engine::stage::{Artifact, Caveat, StageError};
 use crate::tasks::Details;
 use crate::tasks::classification::{self, Judged};
 use crate::tasks::metrics::{self, Scores};
-use crate::text::{ClassHead, CorpusTasks, Entity, Example};
+use crate::text::{ClassHead, CorpusTasks, Entity, Example, Split};
 
 /// Scores, predictions, and the token confusion matrix.
 pub struct Evaluation {
     folder: PathBuf,
+}
+
+/// What a baseline was scored on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    pub method: String,
+    pub split: Split,
+    /// How many it has.
+    pub texts: usize,
 }
 
 /// What the model says of one text, for a row of `predictions.csv`.
@@ -48,6 +57,8 @@ pub struct Metrics<'a> {
     pub scores: &'a Scores,
     /// Of each task, by name.
     pub details: &'a [(String, Details)],
+    /// The metrics that say most, of what is shown beside; absent without any.
+    pub baselines: Option<&'a Value>,
     pub caveats: &'a [Caveat],
 }
 
@@ -84,6 +95,9 @@ impl Serialize for Metrics<'_> {
         for (metric, value) in self.scores.iter().filter(|(metric, _)| metric.task().is_none()) {
             file.serialize_entry(metric.name(), &value)?;
         }
+        if let Some(baselines) = self.baselines {
+            file.serialize_entry("baselines", baselines)?;
+        }
         let caveats: Vec<Caveat> =
             self.caveats.iter().map(|caveat| Caveat { split: None, ..caveat.clone() }).collect();
         file.serialize_entry("caveats", &caveats)?;
@@ -104,6 +118,8 @@ impl Evaluation {
     const REPORT: &'static str = "classification_report.txt";
     const PREDICTIONS: &'static str = "predictions.csv";
     const CONFUSION: &'static str = "ner_confusion.csv";
+    /// Not there where a model was scored.
+    const ORIGIN: &'static str = "baseline.json";
 
     /// # Errors
     /// When the disk refuses.
@@ -122,6 +138,31 @@ impl Evaluation {
             Self::write_confusion(&folder.join(Self::CONFUSION), confusion)?;
         }
         Self::open(folder)
+    }
+
+    /// Says that no model was scored, but a baseline.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn write_origin(&self, origin: &Origin) -> Result<(), StageError> {
+        files::write_json(&self.folder.join(Self::ORIGIN), origin)
+    }
+
+    /// What was scored; `None` of a model.
+    ///
+    /// # Errors
+    /// When the file is not what was written.
+    pub fn origin(&self) -> Result<Option<Origin>, StageError> {
+        let path = self.folder.join(Self::ORIGIN);
+        files::present(&path)?.then(|| files::read_json(&path)).transpose()
+    }
+
+    /// `metrics.json`.
+    ///
+    /// # Errors
+    /// When the file is not what was written.
+    pub fn metrics(&self) -> Result<Value, StageError> {
+        files::read_json(&files::require(&self.folder, Self::METRICS_FILE)?)
     }
 
     fn write_confusion(path: &Path, confusion: &LabelConfusion) -> Result<(), StageError> {
@@ -371,7 +412,7 @@ mod tests {
                 ("anomaly".to_owned(), Details::Classification(classified)),
             ];
             let scores = &Scores::of(&tasks, &|_| Some(evidence));
-            let metrics = Metrics { scores, details: &details, caveats: &[] };
+            let metrics = Metrics { scores, details: &details, baselines: None, caveats: &[] };
             serde_json::to_string(&metrics).expect("plain data")
         };
         let tags = Tags { truth: &[0, 1, 2, 2], predicted: &[2, 2, 2, 2], spans: &spans };

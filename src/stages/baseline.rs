@@ -1,0 +1,108 @@
+//! `baseline`: what a corpus gives away without a model.
+
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::beside::Beside;
+use super::evaluate::{NO_TEXTS, SplitName, no_texts};
+use super::scoring::{Answered, shown_with};
+use super::{facts, versions};
+use crate::engine::stage::{
+    CodeVersion, Context, InputFacts, ParameterProblem, Stage, StageError, Survey, SurveyInputs,
+    UndefinedMetrics,
+};
+use crate::stages::artifacts::{CorpusFiles, Evaluation, Origin};
+use crate::tasks::Contents;
+use crate::tasks::baselines::{Baseline as Fitted, Method, Said, as_tokens};
+use crate::text::{self, Corpus, LabelSet};
+
+/// Scores a predictor that is fitted on the training split in seconds, to hold a model against: what it reaches, a model has to beat. Wire it to `baselines` of `evaluate`, whose report then shows both. Its tokens are words.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Baseline {
+    /// How it answers: `"majority"` says the most frequent class of every text, and no entities; `"lookup"` says the labels of an equal text of the training split, where there is one, else the majority; `"masked"` the same of texts that are equal once their numbers are masked; `"linear"` is logistic regression on n-grams of words and characters for classes (of 20,000 texts at most), and a gazetteer of the entities of the training split.
+    pub method: Method,
+    /// Split to score on.
+    #[serde(default)]
+    pub split: SplitName,
+    /// Write the texts into `predictions.csv`.
+    #[serde(default = "super::evaluate::texts")]
+    pub texts: bool,
+}
+
+crate::inputs! {
+    pub struct BaselineInputs {
+        /// The texts to learn from and to score on.
+        corpus: CorpusFiles,
+    }
+}
+
+impl Stage for Baseline {
+    const KIND: &'static str = "baseline";
+    const CODE: &'static [CodeVersion] =
+        &[versions::BASELINE, versions::METRICS, versions::EVALUATION, versions::CAVEATS];
+    const ASIDE: bool = true;
+    type Inputs = BaselineInputs;
+    type Output = Evaluation;
+
+    fn check_inputs(&self, inputs: InputFacts<'_>) -> Vec<ParameterProblem> {
+        let split = text::Split::from(self.split);
+        if !facts::is_empty(inputs, "corpus", split) {
+            return Vec::new();
+        }
+        let message = format!("the `{split}` split is empty");
+        vec![ParameterProblem::new(["split"], message).help(NO_TEXTS)]
+    }
+
+    fn undefined_metrics(&self, inputs: InputFacts<'_>) -> Vec<UndefinedMetrics> {
+        facts::undefined_by_classes(inputs, "corpus")
+    }
+
+    fn survey(
+        &self,
+        inputs: SurveyInputs<'_>,
+        _entry: Option<&Path>,
+    ) -> Result<Survey, StageError> {
+        let Some(corpus) = inputs.get::<Corpus>("corpus") else { return Ok(Survey::default()) };
+        let split = text::Split::from(self.split);
+        let texts = corpus.get(split);
+        if texts.is_empty() {
+            return Err(no_texts(split));
+        }
+        let contents = Contents::of(texts, &corpus.tasks);
+        let undefined = facts::undefined_in(&contents, &format!("the `{split}` split"));
+        Ok(Survey { undefined, ..Survey::default() })
+    }
+
+    fn run(&self, inputs: BaselineInputs, context: &Context<'_>) -> Result<Evaluation, StageError> {
+        let corpus = inputs.corpus.read()?;
+        let split = text::Split::from(self.split);
+        let examples = corpus.get(split);
+        if examples.is_empty() {
+            return Err(no_texts(split));
+        }
+        let fitted = Fitted::fit(self.method, &corpus.train, &corpus.tasks);
+        context.check_cancelled()?;
+        let said: Vec<Said> =
+            examples.iter().map(|example| fitted.predict(&example.text)).collect();
+        let labels = LabelSet::of(corpus.entity_labels());
+        let (tokens, predicted) = as_tokens(examples, &said, &corpus.tasks, &labels);
+        let answered = Answered {
+            tokens: &tokens,
+            examples,
+            predicted: &predicted,
+            labels: &labels,
+            tasks: &corpus.tasks,
+            said: &corpus.tasks,
+            caveats: shown_with(split, &inputs.corpus.caveats, &inputs.corpus.caveats),
+            beside: &Beside::default(),
+            texts: self.texts,
+        };
+        let evaluation = answered.write(context)?;
+        let method = self.method.name().to_owned();
+        evaluation.write_origin(&Origin { method, split, texts: examples.len() })?;
+        Ok(evaluation)
+    }
+}

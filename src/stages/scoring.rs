@@ -1,0 +1,102 @@
+//! What becomes of predictions, whoever made them: scores, a report, and a row for each text.
+
+use super::beside::Beside;
+use crate::engine::stage::{Caveat, Context, StageError};
+use crate::stages::artifacts::{
+    Evaluation, LabelConfusion, Metrics, PredictedClass, Prediction, Predictions,
+};
+use crate::tasks::metrics::ConfusionMatrix;
+use crate::tasks::{self, Answers, Predicted, tagging};
+use crate::text::{self, CorpusTasks, EncodedSplit, Example, LabelSet};
+
+/// Predictions, and what they are about.
+pub(super) struct Answered<'a> {
+    pub tokens: &'a EncodedSplit,
+    /// The same texts, as the corpus has them.
+    pub examples: &'a [Example],
+    pub predicted: &'a Predicted,
+    pub labels: &'a LabelSet,
+    /// What the texts are labelled for.
+    pub tasks: &'a CorpusTasks,
+    /// What there are answers to.
+    pub said: &'a CorpusTasks,
+    pub caveats: Vec<Caveat>,
+    /// What is shown beside.
+    pub beside: &'a Beside,
+    /// Whether the texts are written, too.
+    pub texts: bool,
+}
+
+impl Answered<'_> {
+    /// Writes an evaluation.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub(super) fn write(mut self, context: &Context<'_>) -> Result<Evaluation, StageError> {
+        let Self { tokens, predicted, labels, said, .. } = self;
+        let scored = tasks::score(tokens, predicted, labels, &self.tasks.and(said));
+        let comparison = self.beside.compare(&scored.scores, said);
+        for caveat in comparison.caveats() {
+            context.caveat(&mut self.caveats, caveat);
+        }
+        let tags = predicted.of(tagging::NAME);
+        let classes: Vec<&Answers> =
+            said.heads.iter().filter_map(|head| predicted.of(&head.name)).collect();
+        let names = labels.names();
+        let confusion = tags.map(|tags| LabelConfusion {
+            labels: names.to_vec(),
+            counts: ConfusionMatrix::of(&tokens.labels, &tags.classes, names.len()).counts,
+        });
+        let rows = scored.found.iter().enumerate().map(|(row, found)| Prediction {
+            classes: classes
+                .iter()
+                .map(|answers| PredictedClass {
+                    class: answers.classes[row],
+                    score: answers.scores[row],
+                })
+                .collect(),
+            entities: tags.map(|_| found.iter().map(|span| span.entity(labels)).collect()),
+        });
+        let rows: Vec<Prediction> = rows.collect();
+        Evaluation::write(
+            context.output,
+            &Metrics {
+                scores: &scored.scores,
+                details: &scored.details(tokens, predicted),
+                baselines: comparison.to_json().as_ref(),
+                caveats: &self.caveats,
+            },
+            &self.report(&comparison.table(), &scored.report(tokens, predicted, labels)),
+            &Predictions {
+                examples: self.examples,
+                tasks: said,
+                predicted: &rows,
+                texts: self.texts,
+            },
+            confusion.as_ref(),
+        )
+    }
+
+    /// `classification_report.txt`: what the scores are to be read with, what stands beside them, and the reports of the tasks.
+    fn report(&self, beside: &str, tasks: &str) -> String {
+        let notes = self.caveats.iter().map(|caveat| format!("Note: {}.\n", caveat.message));
+        let parts = [notes.collect::<String>(), beside.to_owned()];
+        let before = parts.into_iter().filter(|part| !part.is_empty());
+        before.map(|part| part + "\n\n").collect::<String>() + tasks
+    }
+}
+
+/// The caveats that a score on `split` is to be read with: those about what was trained on, and about what is scored.
+pub(super) fn shown_with(split: text::Split, model: &[Caveat], data: &[Caveat]) -> Vec<Caveat> {
+    let about = |split: text::Split| {
+        move |caveat: &&Caveat| caveat.split.as_deref().is_none_or(|about| about == split.name())
+    };
+    let trained_on = model.iter().filter(about(text::Split::Train));
+    let mut shown: Vec<Caveat> = Vec::new();
+    for caveat in trained_on.chain(data.iter().filter(about(split))) {
+        if !shown.contains(caveat) {
+            shown.push(caveat.clone());
+        }
+    }
+    shown
+}

@@ -1,0 +1,138 @@
+//! What a corpus gives away without a model: predictors that are fitted in seconds, to hold a model against.
+//!
+//! 1. [`Baseline::fit`] looks at labelled texts;
+//! 2. [`Baseline::predict`] answers for a text what a model would: its entities, and a probability for each class of each head.
+//!
+//! None of them draws anything: the same texts in the same order give the same answers.
+
+mod gazetteer;
+mod linear;
+mod lookup;
+mod ngrams;
+mod optimise;
+mod words;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use self::gazetteer::Gazetteer;
+use self::linear::Linear;
+use self::lookup::Lookup;
+pub use self::words::as_tokens;
+use crate::text::{ClassHead, CorpusTasks, Entity, Example};
+
+/// How a baseline answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// The most frequent class of each head for every text, and no entities.
+    Majority,
+    /// The labels of an equal text, where there is one; else as `majority`.
+    Lookup,
+    /// The labels of a text that is equal once its numbers are masked; else as `majority`.
+    Masked,
+    /// Logistic regression on n-grams of words and characters for each head, and a gazetteer of the entities that were seen.
+    Linear,
+}
+
+impl Method {
+    /// As experiment files spell it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Majority => "majority",
+            Self::Lookup => "lookup",
+            Self::Masked => "masked",
+            Self::Linear => "linear",
+        }
+    }
+}
+
+/// A fitted baseline.
+pub struct Baseline {
+    /// Whether it says entities: the texts that it saw are labelled for them.
+    tags: bool,
+    /// How often each class of each head was seen, as shares.
+    priors: Vec<Vec<f64>>,
+    fitted: Fitted,
+}
+
+enum Fitted {
+    Majority,
+    Lookup(Lookup),
+    /// A model of each head, where there is something to tell apart.
+    Linear(Vec<Option<Linear>>, Gazetteer),
+}
+
+/// What is said of one text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Said {
+    /// In the text's order, none overlapping; `None` where texts are not labelled for them.
+    pub entities: Option<Vec<Entity>>,
+    /// For each head a probability of each of its classes.
+    pub classes: Vec<Vec<f64>>,
+}
+
+impl Baseline {
+    /// * `texts`: to learn from
+    #[must_use]
+    pub fn fit(method: Method, texts: &[Example], tasks: &CorpusTasks) -> Self {
+        let fitted = match method {
+            Method::Majority => Fitted::Majority,
+            Method::Lookup => Fitted::Lookup(Lookup::new(texts, &tasks.heads, false)),
+            Method::Masked => Fitted::Lookup(Lookup::new(texts, &tasks.heads, true)),
+            Method::Linear => Fitted::Linear(
+                tasks.heads.iter().map(|head| Linear::fit(texts, head)).collect(),
+                Gazetteer::of(texts),
+            ),
+        };
+        let priors = tasks.heads.iter().map(|head| shares(texts.iter(), head)).collect();
+        Self { tags: tasks.tagging, priors, fitted }
+    }
+
+    #[must_use]
+    pub fn predict(&self, text: &str) -> Said {
+        let (entities, classes) = match &self.fitted {
+            Fitted::Majority => (Vec::new(), self.priors.clone()),
+            Fitted::Lookup(lookup) => match lookup.get(text) {
+                None => (Vec::new(), self.priors.clone()),
+                Some(known) => {
+                    let classes = known.classes.into_iter().zip(&self.priors);
+                    let classes =
+                        classes.map(|(known, prior)| known.unwrap_or_else(|| prior.clone()));
+                    (known.entities, classes.collect())
+                }
+            },
+            Fitted::Linear(heads, gazetteer) => {
+                let of = |(head, prior): (&Option<Linear>, &Vec<f64>)| match head {
+                    Some(head) => head.probabilities(text),
+                    None => prior.clone(),
+                };
+                (gazetteer.find(text), heads.iter().zip(&self.priors).map(of).collect())
+            }
+        };
+        Said { entities: self.tags.then_some(entities), classes }
+    }
+}
+
+/// The share of each class of a head among the texts that are labelled for it; equal shares where none is.
+fn shares<'e>(texts: impl Iterator<Item = &'e Example>, head: &ClassHead) -> Vec<f64> {
+    let mut counts = vec![0_usize; head.classes.len()];
+    for class in texts.filter_map(|example| class_of(example, head)) {
+        counts[class] += 1;
+    }
+    let total: usize = counts.iter().sum();
+    let share = |count: usize| {
+        if total == 0 { 1.0 / head.classes.len() as f64 } else { count as f64 / total as f64 }
+    };
+    counts.into_iter().map(share).collect()
+}
+
+/// The number of a text's class, where it is labelled for the head.
+fn class_of(example: &Example, head: &ClassHead) -> Option<usize> {
+    let class = example.classes.get(&head.name)?;
+    head.classes.iter().position(|known| known == class)
+}
+
+#[cfg(test)]
+mod tests;
