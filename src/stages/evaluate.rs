@@ -119,10 +119,9 @@ impl Stage for Evaluate {
         if texts.is_empty() {
             return Err(no_texts(split));
         }
-        let undefined = facts::undefined_in(
-            &Contents::of(texts, &corpus.tasks),
-            &format!("the `{split}` split"),
-        );
+        let mut undefined = facts::undefined_without(&corpus.tasks, "the corpus", true);
+        let contents = Contents::of(texts, &corpus.tasks);
+        undefined.extend(facts::undefined_in(&contents, &format!("the `{split}` split")));
         Ok(Survey { undefined, ..Survey::default() })
     }
 

@@ -130,20 +130,32 @@ pub(super) fn undefined_metrics(inputs: InputFacts<'_>, port: &str) -> Vec<Undef
     };
     let mut all: Vec<UndefinedMetrics> = left_out.iter().map(undefined).collect();
     if let Some(tasks) = known::tasks(inputs, port) {
-        let names = tasks::names(&tasks);
-        all.push(UndefinedMetrics {
-            which: Which::BelowNoneOf(names.iter().map(|name| format!("{name}.")).collect()),
-            because: format!("the model has {}", heads_text(&names)),
-            by_data: false,
-        });
-        let of_two = tasks.heads.iter().filter(|head| head.classes.len() != 2);
-        all.extend(of_two.flat_map(|head| not_of_two(&head.name, head.classes.len())));
+        all.extend(undefined_without(&tasks, "the model", false));
     }
     all
 }
 
+/// The metrics of heads that are not there, and those of two classes of heads that have another number of them.
+///
+/// * `name`: what has these tasks
+pub(super) fn undefined_without(
+    tasks: &CorpusTasks,
+    name: &str,
+    by_data: bool,
+) -> Vec<UndefinedMetrics> {
+    let names = tasks::names(tasks);
+    let others = UndefinedMetrics {
+        which: Which::BelowNoneOf(names.iter().map(|name| format!("{name}.")).collect()),
+        because: format!("{name} has {}", heads_text(&names)),
+        by_data,
+    };
+    let of_two = tasks.heads.iter().filter(|head| head.classes.len() != 2);
+    let of_two = of_two.flat_map(|head| not_of_two(&head.name, head.classes.len(), by_data));
+    std::iter::once(others).chain(of_two).collect()
+}
+
 /// The metrics of two classes, which a head with another number of them has not.
-fn not_of_two(head: &str, classes: usize) -> impl Iterator<Item = UndefinedMetrics> {
+fn not_of_two(head: &str, classes: usize, by_data: bool) -> impl Iterator<Item = UndefinedMetrics> {
     let names: Vec<String> = NAMES
         .iter()
         .filter_map(|name| name.strip_prefix('*'))
@@ -162,7 +174,7 @@ fn not_of_two(head: &str, classes: usize) -> impl Iterator<Item = UndefinedMetri
         .map(move |name| UndefinedMetrics {
             which: Which::Below(name),
             because: because.clone(),
-            by_data: false,
+            by_data,
         })
 }
 
