@@ -46,7 +46,17 @@ const BEHIND: &[(&str, &[&str])] = &[
     ("metrics", &["tasks", "text/spans.rs", "training/predict.rs", "stages/evaluate.rs"]),
     ("model", &["nn"]),
     ("plots", &["view/figures", "stages/plot.rs"]),
-    ("split", &["text/split.rs", "text/split", "stages/splits.rs"]),
+    (
+        "split",
+        &[
+            "text/split.rs",
+            "text/split",
+            "stages/splits.rs",
+            "stages/shared.rs",
+            "text/leaks.rs",
+            "text/leaks",
+        ],
+    ),
     (
         "templates",
         &[

@@ -2,8 +2,8 @@
 //!
 //! 1. [`Leaks::push`] reduces each text to digests of itself and of what is left of it once numbers are masked, and to a [signature](min_hash) of its
 //!    runs of words: 96 bytes for each text, so that a corpus need not be in memory.
-//! 2. [`Leaks::between`] counts those of one part whose equal, equal but for numbers, or near-duplicate lies in another, each text once, under the
-//!    closest of the three.
+//! 2. [`Leaks::between`] counts those of one part whose equal lies in another, and of train also those whose equal but for numbers or
+//!    near-duplicate does, each text once, under the closest of the three.
 //!
 //! Near-duplicates are looked for among texts of which four neighbouring bytes of the signature agree, at most [`BUCKET`] for each four: time is that
 //! of sixteen sorts, however alike the texts are. What that misses is a near-duplicate that is less near than others.
@@ -75,15 +75,18 @@ impl Leaks {
         });
     }
 
-    /// What of `split` lies in `other`.
+    /// What of `split` lies in `other`: in train all that is like it, since a model learns from that, and elsewhere what is equal.
     #[must_use]
     pub fn between(&self, split: Split, other: Split) -> Between {
         let of = |split| self.texts.iter().filter(move |text| text.split == split);
         let mut found = Between { total: of(split).count(), ..Between::default() };
+        let is_learnt = other == Split::Train;
         let (mut equal, mut masked) = (HashMap::new(), HashMap::new());
         for text in of(other) {
             equal.entry(text.text).or_insert(text.line);
-            masked.entry(text.masked).or_insert(text.line);
+            if is_learnt {
+                masked.entry(text.masked).or_insert(text.line);
+            }
         }
         let mut left = Vec::new();
         for text in of(split) {
@@ -94,6 +97,9 @@ impl Leaks {
             }
         }
         drop((equal, masked));
+        if !is_learnt {
+            return found;
+        }
         for (text, nearest) in left.iter().zip(nearest(&left, &of(other).collect::<Vec<_>>())) {
             if let Some((line, likeness)) = nearest.filter(|(_, likeness)| *likeness >= NEAR) {
                 found.near.add(text.line, line, likeness);
@@ -151,6 +157,11 @@ mod tests {
     use super::*;
 
     fn leaks(train: &[&str], test: &[&str]) -> Between {
+        between(Split::Train, train, test)
+    }
+
+    /// What of the test texts lies in `other`, which has the texts `known`.
+    fn between(other: Split, known: &[&str], test: &[&str]) -> Between {
         let mut leaks = Leaks::default();
         let texts = |split, texts: &[&str]| {
             let example = |(line, text): (usize, &&str)| {
@@ -160,10 +171,10 @@ mod tests {
             };
             texts.iter().enumerate().map(example).collect::<Vec<_>>()
         };
-        for (split, example) in [texts(Split::Train, train), texts(Split::Test, test)].concat() {
+        for (split, example) in [texts(other, known), texts(Split::Test, test)].concat() {
             leaks.push(split, &example);
         }
-        leaks.between(Split::Test, Split::Train)
+        leaks.between(Split::Test, other)
     }
 
     const LONG: &str = "the daily backup of the customer database on the primary host was finished \
@@ -194,5 +205,16 @@ mod tests {
         });
         let found = leaks(&[LONG], &[&half.collect::<Vec<_>>().join(" ")]);
         assert_eq!(found.near.count, 0);
+    }
+
+    #[test]
+    fn of_what_nothing_is_learnt_from_only_equal_texts_count() {
+        let near = LONG.replace("archive", "vault");
+        let (known, test) =
+            (["disk 7 is full", LONG], ["disk 7 is full", "disk 12 is full", &near]);
+        let found = between(Split::Validation, &known, &test);
+        assert_eq!([found.equal.count, found.masked.count, found.near.count], [1, 0, 0]);
+        let found = between(Split::Train, &known, &test);
+        assert_eq!([found.equal.count, found.masked.count, found.near.count], [1, 1, 1]);
     }
 }
