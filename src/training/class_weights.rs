@@ -11,6 +11,8 @@ use crate::text::{ANOMALY, ClassHead};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum ClassWeights {
+    /// Of all heads.
+    Balanced(Balanced),
     /// Of the classes normal and anomaly of the head `anomaly`.
     OfAnomaly(#[schemars(extend("items" = {"type": "number", "exclusiveMinimum": 0.0}))] [f64; 2]),
     /// By head.
@@ -75,6 +77,7 @@ impl ClassWeights {
     /// Those of one head; `None` where all its classes count the same.
     pub(super) fn of(&self, head: &ClassHead, counts: &[u64]) -> Option<Vec<f32>> {
         match self {
+            Self::Balanced(_) => Some(balanced(counts)),
             Self::OfAnomaly(weights) => {
                 let is_it = head.name == ANOMALY && head.classes.len() == weights.len();
                 is_it.then(|| weights.map(|weight| weight as f32).to_vec())
@@ -85,6 +88,7 @@ impl ClassWeights {
 
     pub(super) fn given(&self) -> Vec<f64> {
         match self {
+            Self::Balanced(_) => Vec::new(),
             Self::OfAnomaly(weights) => weights.to_vec(),
             Self::ByHead(heads) => {
                 heads.values().flat_map(Weights::given).map(|(_, weight)| weight).collect()

@@ -70,7 +70,7 @@ pub struct Recipe {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("additionalProperties" = {"type": "number", "minimum": 0.0}))]
     pub head_weights: BTreeMap<String, f64>,
-    /// Weights of classes in the losses of their heads, by head: `{ severity = "balanced" }` gives each class the same share in the training split, `{ severity = { high = 3.0 } }` names some, and the others have 1. Two numbers are those of `anomaly`: normal and anomaly.
+    /// Weights of classes in the losses of their heads, by head: `{ severity = "balanced" }` gives each class the same share in the training split, `{ severity = { high = 3.0 } }` names some, and the others have 1. `"balanced"` alone is for all heads, and two numbers are those of `anomaly`: normal and anomaly.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class_weights: Option<ClassWeights>,
     /// Weights of tokens in the tagging loss, by the type of their entity or `O`: `{ O = 0.1 }`, or `"balanced"`.

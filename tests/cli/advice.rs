@@ -60,10 +60,10 @@ fn several_values_are_advised_as_what_takes_them() {
 fn brackets_are_advised_only_where_they_help() {
     let world = World::new();
     for given in ["balanced", "1.0", "true", "['balanced']"] {
-        let shot = check(&world, &format!("stage.train.class_weights={given}"));
+        let shot = check(&world, &format!("stage.train.betas={given}"));
         assert!(shot.code == Some(2) && !shot.stderr.contains("write `["), "{shot}");
     }
-    let shot = check(&world, "stage.train.class_weights=balanced");
+    let shot = check(&world, "stage.train.betas=balanced");
     assert!(
         shot.stderr.contains("help: an array of 2 items, each a number: `[..., ...]`"),
         "{shot}"

@@ -385,7 +385,7 @@ pub struct Kinds {
 #[command(
     after_help = "Each line of input is answered by one line of JSON, in order, as soon as it is there: line 7 of the output is about line 7.\n\
     Input is JSONL where the first line that is not blank is a JSON object, else every line is a text as it stands.\n\
-    A blank line, like a text of nothing but blanks, has no entities, and `anomaly` and `anomaly_score` are null.\n\
+    A blank line, like a text of nothing but blanks, has no entities, and null for each other head, such as `anomaly` and `anomaly_score`.\n\
     A line without a text (no JSON object with a `text`, not UTF-8, longer than 16 MiB) is answered by\n\
     {\"error\": \"...\", \"line\": 7}; the others are tagged, and the exit code is 1 at the end."
 )]
@@ -397,7 +397,7 @@ pub struct Predict {
     /// The JSON field of each line that holds the text [default: text]
     #[arg(long, value_name = "NAME")]
     pub field: Option<String>,
-    /// The score, 0 to 1, from which an answer counts, of all heads or of one, such as `anomaly=0.9` or `ner=0.5`: texts from it on are anomalies, and entities below it are left out. Several times for several heads
+    /// The score, 0 to 1, from which an answer counts, of all heads or of one, such as `anomaly=0.9` or `ner=0.5`: of two classes the second is said from it on (`anomaly`, not `normal`), and entities below it are left out; more classes take none. Several times for several heads
     #[arg(long, value_name = "[HEAD=]VALUE", allow_negative_numbers = true, value_parser = threshold)]
     pub threshold: Vec<Threshold>,
     /// Texts in a batch

@@ -147,6 +147,8 @@ mod tests {
         let tokens = vec![1.25, 1.0, 1.25, 1.0, 5.0 / 6.0];
         let severity = vec![1.0, 1.0, 1.0, 1.0];
         assert_eq!(found, [Some(tokens), Some(vec![4.0 / 6.0, 2.0]), Some(severity)]);
+        let all = weights(serde_json::json!({"class_weights": "balanced"}));
+        assert_eq!(all[1..], found[1..]);
     }
 
     #[test]
