@@ -25,6 +25,7 @@ pub mod masked;
 mod misfits;
 mod offsets;
 mod pieces;
+pub mod readers;
 pub mod spans;
 mod split;
 pub mod stored;

@@ -1,0 +1,199 @@
+//! Which fields are classes, and what values of them are called.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::findings::Findings;
+use crate::base::visible;
+
+/// The classes of a head that needs no mention, in their order.
+const ANOMALY: (&str, [&str; 2]) = ("anomaly", ["normal", "anomaly"]);
+
+/// The longest name of a class.
+const LIMIT_CHARACTERS: usize = 100;
+
+/// The fields that say a text's classes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Classes {
+    /// Their classes are sorted by name.
+    Fields(#[schemars(length(min = 1))] Vec<String>),
+    /// Each with its classes in order; those of an empty list are sorted by name.
+    Named(BTreeMap<String, Vec<String>>),
+}
+
+/// The fields that are classes, each with the names of its classes in order, where that is known.
+#[derive(Debug, Clone)]
+pub struct Heads(BTreeMap<String, Vec<String>>);
+
+impl Default for Heads {
+    fn default() -> Self {
+        Self::of(None)
+    }
+}
+
+impl Heads {
+    #[must_use]
+    pub fn of(declared: Option<&Classes>) -> Self {
+        let mut heads = match declared {
+            None => BTreeMap::new(),
+            Some(Classes::Fields(fields)) => {
+                fields.iter().map(|field| (field.clone(), Vec::new())).collect()
+            }
+            Some(Classes::Named(named)) => named.clone(),
+        };
+        let (anomaly, names) = ANOMALY;
+        let names_of_anomaly = heads.entry(anomaly.to_owned()).or_default();
+        if names_of_anomaly.is_empty() {
+            *names_of_anomaly = names.map(str::to_owned).to_vec();
+        }
+        Self(heads)
+    }
+
+    /// The names of a head's classes in order; empty where the values say them.
+    #[must_use]
+    pub fn names(&self, head: &str) -> &[String] {
+        self.0.get(head).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether this field says a class.
+    pub(super) fn has(&self, field: &str) -> bool {
+        self.0.contains_key(field)
+    }
+
+    /// What a value of a field that [has](Self::has) classes is called; nothing where it says none.
+    ///
+    /// # Errors
+    /// That it is none of the classes, with what was expected.
+    pub(super) fn class(
+        &self,
+        field: &str,
+        value: &str,
+        findings: &mut Findings,
+    ) -> Result<Option<String>, String> {
+        let names = self.names(field);
+        let only = only(value).map_err(|what| {
+            format!("`{}` holds {what}, expected one class", visible::line(field))
+        })?;
+        let value = only.as_deref().unwrap_or(value).trim();
+        if value.is_empty() {
+            return Ok(None);
+        }
+        let class = match named(names, value) {
+            Some(name) => name,
+            None => {
+                let expected = if field == ANOMALY.0 && names == ANOMALY.1 {
+                    "0 (normal) or 1 (anomaly)".to_owned()
+                } else if names.is_empty() {
+                    format!("at most {LIMIT_CHARACTERS} characters on one line")
+                } else {
+                    format!("`{}`", names.join("`, `"))
+                };
+                let shown: String = value.chars().take(LIMIT_CHARACTERS).collect();
+                return Err(format!(
+                    "`{}` is `{}`, expected {expected}",
+                    visible::line(field),
+                    visible::line(&shown)
+                ));
+            }
+        };
+        let seen = findings.classes.entry(field.to_owned()).or_default();
+        if !seen.contains(&class) {
+            seen.insert(class.clone());
+        }
+        Ok(Some(class))
+    }
+}
+
+/// The class that a value stands for: its name, 0, 1 and so on for their order, and false and true for two.
+fn named(names: &[String], value: &str) -> Option<String> {
+    if names.is_empty() {
+        let fits = value.chars().count() <= LIMIT_CHARACTERS && !value.contains(char::is_control);
+        return fits.then(|| value.to_owned());
+    }
+    if let Some(name) = names.iter().find(|name| *name == value) {
+        return Some(name.clone());
+    }
+    let number = match value {
+        "true" | "True" | "TRUE" if names.len() == 2 => Some(1),
+        "false" | "False" | "FALSE" if names.len() == 2 => Some(0),
+        // A column of numbers in which some are missing comes as 0.0 and 1.0.
+        _ => value.strip_suffix(".0").unwrap_or(value).parse::<usize>().ok(),
+    };
+    number.and_then(|number| names.get(number)).cloned()
+}
+
+/// What stands for a class in a list of one or in a table of scores, as tools export them; nothing where it is neither.
+///
+/// # Errors
+/// What it holds instead of one class.
+fn only(value: &str) -> Result<Option<String>, &'static str> {
+    match value.trim_start().as_bytes() {
+        [b'[', ..] => match serde_json::from_str::<Vec<Value>>(value).as_deref() {
+            Ok([]) => Ok(Some(String::new())),
+            Ok([one]) => Ok(one.as_str().map(str::to_owned).or_else(|| Some(one.to_string()))),
+            Ok(_) => Err("several"),
+            Err(_) => Ok(None),
+        },
+        [b'{', ..] => {
+            let Ok(scores) = serde_json::from_str::<BTreeMap<String, f64>>(value) else {
+                return Ok(None);
+            };
+            let on: Vec<String> = scores
+                .into_iter()
+                .filter_map(|(name, score)| (score >= 0.5).then_some(name))
+                .collect();
+            match <[String; 1]>::try_from(on) {
+                Ok([one]) => Ok(Some(one)),
+                Err(none) if none.is_empty() => Ok(Some(String::new())),
+                Err(_) => Err("several scores from 0.5"),
+            }
+        }
+        _ => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn class(classes: &Classes, value: &str) -> Result<Option<String>, String> {
+        Heads::of(Some(classes)).class("severity", value, &mut Findings::default())
+    }
+
+    #[test]
+    fn numbers_booleans_names_and_lists_of_one_are_classes() {
+        let two = Classes::Named([("severity".into(), vec!["low".into(), "high".into()])].into());
+        for (value, name) in [
+            ("low", Some("low")),
+            ("1", Some("high")),
+            ("0.0", Some("low")),
+            ("true", Some("high")),
+            ("[\"high\"]", Some("high")),
+            ("{\"low\": 0.1, \"high\": 0.9}", Some("high")),
+            ("[]", None),
+            (" ", None),
+        ] {
+            assert_eq!(class(&two, value), Ok(name.map(str::to_owned)), "{value}");
+        }
+        assert_eq!(class(&two, "2"), Err("`severity` is `2`, expected `low`, `high`".into()));
+        assert_eq!(
+            class(&two, "[\"low\", \"high\"]"),
+            Err("`severity` holds several, expected one class".into())
+        );
+        let any = Classes::Fields(vec!["severity".into()]);
+        assert_eq!(class(&any, "true"), Ok(Some("true".into())));
+    }
+
+    #[test]
+    fn anomaly_needs_no_mention() {
+        let heads = Heads::default();
+        let class = |value| heads.class("anomaly", value, &mut Findings::default());
+        assert_eq!(class("0"), Ok(Some("normal".into())));
+        assert_eq!(class("anomaly"), Ok(Some("anomaly".into())));
+        assert_eq!(class("2"), Err("`anomaly` is `2`, expected 0 (normal) or 1 (anomaly)".into()));
+    }
+}

@@ -1,0 +1,241 @@
+//! Texts with a word on each line and columns beside it, as the shared tasks of CoNLL have them.
+//!
+//! ```text
+//! -DOCSTART- O
+//!
+//! Ada	B-PER
+//! wrote	O
+//! ```
+//!
+//! Words are joined again, so that a tokenizer sees natural text, and their tags become entities in characters. `# key = value` before the
+//! first word is a field of the text, and where documents begin, their number is the field `document`.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead};
+use std::ops::ControlFlow;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::findings::{Findings, Note};
+use super::pieces::{in_line, lines};
+use super::problems::Malformed;
+use super::tags::{Scheme, Sentence, Tag};
+use super::{Each, Options, Record};
+
+/// Where a line has what, from 0; negative from the last column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Columns {
+    /// The word.
+    #[serde(default)]
+    pub token: i32,
+    /// Its tag.
+    #[serde(default = "last")]
+    pub tag: i32,
+}
+
+fn last() -> i32 {
+    -1
+}
+
+impl Default for Columns {
+    fn default() -> Self {
+        Self { token: 0, tag: -1 }
+    }
+}
+
+/// What begins a document, in the place of a word.
+const DOCUMENT: &str = "-DOCSTART-";
+
+/// A sentence that has not ended.
+#[derive(Default)]
+struct Open {
+    line: usize,
+    words: Vec<String>,
+    tags: Vec<String>,
+    /// Its first line.
+    begin: String,
+    fields: BTreeMap<String, String>,
+    /// A line of it was wrong.
+    broken: bool,
+}
+
+struct Reader<'a, 'e> {
+    options: &'a Options,
+    each: &'a mut Each<'e>,
+    /// Whether columns are divided by tabs, and how many there are: as in the first line with a word.
+    shape: Option<(bool, usize)>,
+    documents: usize,
+    findings: Findings,
+    open: Open,
+}
+
+/// Reads a text from each sentence.
+///
+/// # Errors
+/// Those of `source`.
+pub(super) fn read(
+    source: &mut dyn BufRead,
+    options: &Options,
+    each: &mut Each<'_>,
+) -> io::Result<Findings> {
+    let mut reader = Reader {
+        options,
+        each,
+        shape: None,
+        documents: 0,
+        findings: Findings::default(),
+        open: Open::default(),
+    };
+    let mut flow = ControlFlow::Continue(());
+    lines(source, &mut |number, line| {
+        flow = match line {
+            Ok(line) => reader.line(number, line),
+            Err(problem) => reader.wrong(problem),
+        };
+        flow
+    })?;
+    if flow.is_continue() {
+        let _ = reader.end();
+    }
+    Ok(reader.findings)
+}
+
+impl Reader<'_, '_> {
+    fn wrong(&mut self, problem: Malformed) -> ControlFlow<()> {
+        self.open.broken = true;
+        (self.each)(Err(problem))
+    }
+
+    fn line(&mut self, number: usize, line: &str) -> ControlFlow<()> {
+        if line.chars().all(|character| character.is_whitespace() || character == '\0') {
+            return self.end();
+        }
+        if line.starts_with(DOCUMENT) {
+            self.documents += 1;
+            return self.end();
+        }
+        let tabs = self.shape.map_or(line.contains('\t'), |(tabs, _)| tabs);
+        let cells = cells(line, tabs);
+        if self.open.words.is_empty() && !self.open.broken && self.is_comment(line, &cells) {
+            if let Some((key, value)) = line[1..].split_once('=') {
+                let (key, value) = (key.trim(), value.trim());
+                if !key.is_empty() && !value.is_empty() {
+                    self.open.fields.insert(key.to_owned(), value.to_owned());
+                }
+            }
+            return ControlFlow::Continue(());
+        }
+        let (tabs, width) = *self.shape.get_or_insert((tabs, cells.len()));
+        let cell = |at: i32| {
+            let at = isize::try_from(at).ok()?;
+            let at = if at < 0 { cells.len().checked_add_signed(at) } else { at.try_into().ok() };
+            at.and_then(|at| cells.get(at).map(|cell| cell.trim()))
+        };
+        let columns = self.options.columns;
+        let has = match cells.len() {
+            1 => "the line has 1 column".to_owned(),
+            count => format!("the line has {count} columns"),
+        };
+        let divided = if tabs { "tabs" } else { "spaces" };
+        let (Some(word), Some(tag)) = (cell(columns.token), cell(columns.tag)) else {
+            let (one, other) = (columns.token, columns.tag);
+            let message =
+                format!("{has} between {divided}, and `columns` asks for {one} and {other}");
+            return self.wrong(in_line(number, line, 0, message));
+        };
+        // A word in the place of its tag is no tag at best, and a type at worst.
+        if cells.len() < 2 || (cells.len() != width && columns.tag < 0) {
+            let message = format!("{has} between {divided} where those before have {width}");
+            return self.wrong(in_line(number, line, 0, message));
+        }
+        if self.open.words.is_empty() {
+            self.open.line = number;
+            self.open.begin = line.to_owned();
+        }
+        self.open.words.push(word.to_owned());
+        self.open.tags.push(tag.to_owned());
+        ControlFlow::Continue(())
+    }
+
+    /// A line that begins with `#` before the first word of a sentence, and could not be a word with a tag.
+    fn is_comment(&self, line: &str, cells: &[&str]) -> bool {
+        if !line.starts_with('#') {
+            return false;
+        }
+        let says = line.starts_with("# ") && line.contains(" = ");
+        let tag = Tag::prefixed(cells.last().copied().unwrap_or_default());
+        match self.shape {
+            None => tag.is_none() && line.starts_with("# "),
+            Some((_, width)) => says && tag.is_none() || cells.len() != width && tag.is_none(),
+        }
+    }
+
+    fn end(&mut self) -> ControlFlow<()> {
+        let Open { line, words, tags, begin, mut fields, broken } = std::mem::take(&mut self.open);
+        if broken || words.is_empty() {
+            return ControlFlow::Continue(());
+        }
+        let sentence = Sentence { words: &words, tags: &tags, text: None };
+        let (mut text, entities) = match sentence.read(self.options, &mut self.findings) {
+            Ok(content) => content,
+            // The first tag that is wrong, of the line where it stands.
+            Err(message) => {
+                let at = tags.iter().position(|tag| Tag::prefixed(tag).is_none());
+                let (number, shown) = match at {
+                    Some(at) if self.options.scheme != Some(Scheme::Plain) => {
+                        (line + at, format!("{} {}", words[at], tags[at]))
+                    }
+                    _ => (line, begin),
+                };
+                return (self.each)(Err(in_line(number, &shown, 0, message)));
+            }
+        };
+        if text.contains('\0') {
+            self.findings.note(Note::Nul);
+            text = text.replace('\0', "\u{fffd}");
+        }
+        if self.documents > 0 {
+            fields.insert("document".to_owned(), self.documents.to_string());
+        }
+        let mut record = Record { text, entities, line, ..Record::default() };
+        for (name, value) in fields {
+            if let Err(message) = record.put(self.options, &name, value, &mut self.findings) {
+                return (self.each)(Err(in_line(line, &begin, 0, message)));
+            }
+        }
+        (self.each)(Ok(record))
+    }
+}
+
+fn cells(line: &str, tabs: bool) -> Vec<&str> {
+    if tabs { line.split('\t').collect() } else { line.split_whitespace().collect() }
+}
+
+/// Whether lines look like words with tags: several columns, of which the last are tags.
+pub(super) fn looks_like_one(lines: &[&str]) -> bool {
+    let mut tags = 0;
+    let (mut words, mut blank) = (0, 0);
+    for line in lines {
+        if line.trim().is_empty() {
+            blank += 1;
+            continue;
+        }
+        if line.starts_with(DOCUMENT) {
+            return true;
+        }
+        if line.starts_with("# ") && words == 0 {
+            continue;
+        }
+        let cells = cells(line, line.contains('\t'));
+        if cells.len() < 2 {
+            return false;
+        }
+        let tag = Tag::prefixed(cells.last().copied().unwrap_or_default().trim());
+        words += 1;
+        tags += usize::from(tag.is_some());
+    }
+    // Texts that end with a lone `O` are no rarity, nine of ten of them in a file are.
+    tags * 10 >= words * 9 && words > 0 && (blank > 0 || words == tags)
+}

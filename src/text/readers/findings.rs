@@ -1,0 +1,174 @@
+//! What a reader did that nobody asked for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use super::entities::Nested;
+use super::tags::{Evidence, Scheme};
+use crate::base::visible;
+
+/// A guess, a repair, or something that was left out.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Note {
+    /// No field is called `text`.
+    TextFrom(String),
+    /// No field is called `entities`.
+    EntitiesFrom(String),
+    /// Words and their tags stand in these fields.
+    Tokens { tokens: String, tags: String },
+    /// `[text, {"entities": ...}]`
+    Pairs,
+    /// Cells are divided by something else than commas.
+    Delimiter(char),
+    /// A label that BIO labels do not allow, or that was to be called otherwise.
+    Label { from: String, to: String },
+    /// An entity that overlaps another.
+    Nested(Nested),
+    /// A text with a NUL.
+    Nul,
+    /// Texts that whoever labelled them has refused.
+    Answer(String),
+    /// A task without an annotation that counts.
+    Unannotated,
+    /// Further annotations of a task.
+    MoreAnnotations,
+    /// Offsets of a task that count characters.
+    CharactersInstead,
+    /// Annotations of other types, such as relations.
+    OtherResults(String),
+    /// Texts in which `[Ada](PER)` stands.
+    LooksMarked,
+}
+
+impl Note {
+    /// Whether it is about labels that a person may miss.
+    #[must_use]
+    pub fn warns(&self) -> bool {
+        matches!(self, Self::MoreAnnotations | Self::OtherResults(_) | Self::LooksMarked)
+    }
+
+    /// What there is to say.
+    ///
+    /// * `count`: how often
+    #[must_use]
+    pub fn said(&self, count: usize) -> String {
+        let plural = |one: &str, many: &str| {
+            if count == 1 { format!("1 {one}") } else { format!("{count} {many}") }
+        };
+        let texts = || plural("text", "texts");
+        let name = |name: &str| format!("`{}`", visible::line(name));
+        match self {
+            Self::TextFrom(field) => {
+                format!("the text of {} is the field {}", texts(), name(field))
+            }
+            Self::EntitiesFrom(field) => {
+                format!("the entities of {} are the field {}", texts(), name(field))
+            }
+            Self::Tokens { tokens, tags } => format!(
+                "{} have words in {} and their tags in {}",
+                texts(),
+                name(tokens),
+                name(tags)
+            ),
+            Self::Pairs => format!("{} are pairs `[text, {{\"entities\": ...}}]`", texts()),
+            Self::Delimiter(character) => format!("cells are divided by `{character}`"),
+            Self::Label { from, to } => format!(
+                "the label {} is called {} ({})",
+                name(from),
+                name(to),
+                plural("entity", "entities")
+            ),
+            Self::Nested(nested) => format!(
+                "{} left out, which {} (`nested = \"{}\"`)",
+                plural("entity was", "entities were"),
+                if count == 1 { "overlaps another" } else { "overlap others" },
+                nested.name()
+            ),
+            Self::Nul => {
+                format!("{} a NUL, which is read as U+FFFD", plural("text holds", "texts hold"))
+            }
+            Self::Answer(answer) => format!(
+                "{} left out, whose `answer` is {}",
+                plural("text was", "texts were"),
+                name(answer)
+            ),
+            Self::Unannotated => format!(
+                "{} left out, which {} no annotation that was not cancelled",
+                plural("task was", "tasks were"),
+                if count == 1 { "has" } else { "have" }
+            ),
+            Self::MoreAnnotations => format!(
+                "{} left out: of each task the first counts",
+                plural("further annotation was", "further annotations were")
+            ),
+            Self::CharactersInstead => format!(
+                "the offsets of {} count characters, as the texts that stand beside them show",
+                plural("task", "tasks")
+            ),
+            Self::OtherResults(kind) => {
+                format!("{} of type {} left out", plural("annotation", "annotations"), name(kind))
+            }
+            Self::LooksMarked => format!(
+                "{} what looks like marked entities, such as `[Ada](PER)`: `markup = true` reads them",
+                plural("text holds", "texts hold")
+            ),
+        }
+    }
+}
+
+/// What was found in files, beside their texts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Findings {
+    pub notes: BTreeMap<Note, usize>,
+    /// Whether anything says where entities are; that there are none says it where it can be about nothing else.
+    pub has_entities: bool,
+    /// The classes of each head, by name.
+    pub classes: BTreeMap<String, BTreeSet<String>>,
+    /// Whether tags of words have no prefixes, where there are any.
+    pub(super) is_plain: Option<bool>,
+    pub(super) evidence: Evidence,
+}
+
+impl Findings {
+    pub(super) fn note(&mut self, note: Note) {
+        *self.notes.entry(note).or_default() += 1;
+    }
+
+    pub fn add(&mut self, other: Self) {
+        for (note, count) in other.notes {
+            *self.notes.entry(note).or_default() += count;
+        }
+        self.has_entities |= other.has_entities;
+        for (head, names) in other.classes {
+            self.classes.entry(head).or_default().extend(names);
+        }
+        self.is_plain = self.is_plain.or(other.is_plain);
+        self.evidence.add(other.evidence);
+    }
+
+    /// What there is to say of the tags of words, where there are any.
+    ///
+    /// * `scheme`: the one that was asked for
+    #[must_use]
+    pub fn tags(&self, scheme: Option<Scheme>) -> Option<String> {
+        let is_plain = self.is_plain?;
+        let found = scheme.unwrap_or(match is_plain {
+            true => Scheme::Plain,
+            false => self.evidence.scheme(),
+        });
+        let mut text = match scheme {
+            None => format!("tags are read as `scheme = \"{}\"`", found.name()),
+            Some(_) => String::new(),
+        };
+        let repaired = self.evidence.repaired(found);
+        if repaired > 0 {
+            let gap = if text.is_empty() { "" } else { "; " };
+            let sequences = match repaired {
+                1 => "1 sequence of tags is none of it, and was".to_owned(),
+                count => format!("{count} sequences of tags are none of it, and were"),
+            };
+            write!(text, "{gap}{sequences} read as `conlleval` reads them").expect("a string");
+        }
+        (!text.is_empty()).then_some(text)
+    }
+}

@@ -1,0 +1,155 @@
+//! What format a file has, where nobody says it.
+
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{conll, label_studio};
+
+/// How a file holds texts.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// a JSON object on each line: ours, doccano's, Prodigy's, spaCy's, `datasets`'
+    Jsonl,
+    /// the same in an array
+    Json,
+    /// a word and its tag on each line, and an empty line between texts
+    Conll,
+    /// a header and a text in each row
+    Csv,
+    /// the same between tabs
+    Tsv,
+    /// what Label Studio exports as JSON or JSON_MIN
+    LabelStudio,
+}
+
+impl Format {
+    pub const ALL: [Self; 6] =
+        [Self::Jsonl, Self::Json, Self::Conll, Self::Csv, Self::Tsv, Self::LabelStudio];
+
+    /// As experiment files spell it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Jsonl => "jsonl",
+            Self::Json => "json",
+            Self::Conll => "conll",
+            Self::Csv => "csv",
+            Self::Tsv => "tsv",
+            Self::LabelStudio => "label_studio",
+        }
+    }
+}
+
+/// A format, and why it is that one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Guess {
+    pub format: Format,
+    /// `None` where somebody said it.
+    pub why: Option<Why>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Why {
+    /// Of the file.
+    Name,
+    Content,
+}
+
+/// The format of a file; nothing for one that this build cannot read.
+///
+/// * `head`: how it begins
+#[must_use]
+pub fn guess(path: &Path, head: &[u8]) -> Option<Guess> {
+    let by = |format, why| Some(Guess { format, why: Some(why) });
+    if head.starts_with(b"PAR1") {
+        return None;
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let name = [".gz", ".zst"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
+    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
+    match extension {
+        "jsonl" | "ndjson" => return by(Format::Jsonl, Why::Name),
+        "conll" | "conllu" | "conll03" | "iob" | "iob2" | "bio" => {
+            return by(Format::Conll, Why::Name);
+        }
+        "csv" => return by(Format::Csv, Why::Name),
+        _ => {}
+    }
+    let text = String::from_utf8_lossy(head);
+    let text = text.trim_start_matches(|it: char| it.is_whitespace() || it == '\0');
+    if text.starts_with(['{', '[']) {
+        return by(json(text), Why::Content);
+    }
+    let mut lines: Vec<&str> = text.lines().take(1000).collect();
+    if lines.len() > 1 && !text.ends_with('\n') {
+        // The last one may be cut off.
+        lines.pop();
+    }
+    if conll::looks_like_one(&lines) {
+        return by(Format::Conll, Why::Content);
+    }
+    match extension {
+        "tsv" | "tab" => by(Format::Tsv, Why::Name),
+        _ => by(Format::Jsonl, Why::Content),
+    }
+}
+
+/// Which JSON a text is that begins with a bracket.
+fn json(text: &str) -> Format {
+    let first = text.lines().next().unwrap_or_default();
+    let line = serde_json::from_str::<Value>(first).ok();
+    // Of a file of one value nobody can tell, and both are read alike.
+    let is_line = match &line {
+        Some(Value::Object(_)) => true,
+        Some(Value::Array(items)) => items.first().is_some_and(Value::is_string),
+        _ => false,
+    };
+    let mut values = serde_json::Deserializer::from_str(text.trim_start_matches('[')).into_iter();
+    let element = line.filter(|_| is_line).or_else(|| values.next()?.ok());
+    match element {
+        Some(element) if label_studio::looks_like_one(&element) => Format::LabelStudio,
+        _ if is_line => Format::Jsonl,
+        _ => Format::Json,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn format(name: &str, head: &str) -> Format {
+        guess(Path::new(name), head.as_bytes()).expect("a format").format
+    }
+
+    #[test]
+    fn the_name_says_the_format_or_else_the_content_does() {
+        for (name, head, expected) in [
+            ("x.jsonl.gz", "", Format::Jsonl),
+            ("x.CSV", "text\n", Format::Csv),
+            ("x.conll", "", Format::Conll),
+            ("x.json", "[\n{\"text\": \"a\"}]", Format::Json),
+            ("x.json", "{\n  \"text\": \"a\"\n}", Format::Json),
+            ("x.json", "{\"text\": \"a\"}\n{\"text\": \"b\"}\n", Format::Jsonl),
+            ("x.json", "[\"a\", {\"entities\": []}]\n[\"b\", {\"entities\": []}]", Format::Jsonl),
+            ("x.json", "[[\"a\", {\"entities\": []}]]", Format::Json),
+            ("x.json", "[{\"id\": 1, \"data\": {}, \"annotations\": []}]", Format::LabelStudio),
+            (
+                "x.json",
+                "[{\"id\": 1, \"text\": \"a\", \"annotation_id\": 1, \"lead_time\": 2}]",
+                Format::LabelStudio,
+            ),
+            ("x.txt", "Ada B-PER\nwrote O\n\nto O\n", Format::Conll),
+            ("x.tsv", "Ada\tB-PER\nwrote\tO\n\nto\tO\n", Format::Conll),
+            ("x.tsv", "text\tlabel\nAda wrote\tlow\n", Format::Tsv),
+        ] {
+            assert_eq!(format(name, head), expected, "{name} {head}");
+        }
+        assert_eq!(guess(Path::new("x"), b"PAR1"), None);
+    }
+}

@@ -1,0 +1,148 @@
+//! Pieces of a file that stand for themselves, such as lines, read on all threads.
+
+use std::io::{self, BufRead};
+use std::ops::ControlFlow;
+
+use rayon::prelude::*;
+
+use super::problems::{Malformed, Misread, excerpt, spot};
+use super::source::{LINE_LIMIT_BYTES, read_line};
+use super::{Each, Findings, Record, Spot};
+use crate::base::problem::{Position, Problem};
+
+/// How much text is read before it is parsed on all threads.
+const CHUNK_BYTES: usize = 4 << 20;
+
+/// The help of a line that is too long.
+pub(super) const DIVIDE: &str = "every example has a line of its own: end each with a line break, or divide texts that are so long";
+
+/// A part of a file, and where it begins.
+#[derive(Debug)]
+pub(super) struct Piece {
+    pub(super) bytes: Vec<u8>,
+    pub(super) start: Position,
+}
+
+/// The next piece, or what is wrong in its place.
+pub(super) type Next<'n> = dyn FnMut() -> io::Result<Option<Result<Piece, Malformed>>> + 'n;
+
+/// Reads a piece: nothing where it stands for no text.
+pub(super) type ReadPiece<'r> =
+    dyn Fn(&str, &mut Findings) -> Result<Option<Record>, Misread> + Sync + 'r;
+
+/// Reads all pieces, and hands out what they say in their order.
+///
+/// # Errors
+/// Those of `next`.
+pub(super) fn read(
+    next: &mut Next<'_>,
+    read: &ReadPiece<'_>,
+    each: &mut Each<'_>,
+) -> io::Result<Findings> {
+    let mut findings = Findings::default();
+    let mut ended = false;
+    while !ended {
+        let (mut chunk, mut bytes) = (Vec::new(), 0);
+        while bytes < CHUNK_BYTES && !ended {
+            match next()? {
+                None => ended = true,
+                Some(piece) => {
+                    bytes += piece.as_ref().map_or(0, |piece| piece.bytes.len()) + 64;
+                    chunk.push(piece);
+                }
+            }
+        }
+        let parsed: Vec<_> = chunk
+            .into_par_iter()
+            .map(|piece| {
+                let mut findings = Findings::default();
+                let found = piece.and_then(|piece| read_piece(&piece, read, &mut findings));
+                (found, findings)
+            })
+            .collect();
+        for (found, more) in parsed {
+            findings.add(more);
+            let Some(found) = found.transpose() else { continue };
+            if each(found).is_break() {
+                return Ok(findings);
+            }
+        }
+    }
+    Ok(findings)
+}
+
+fn read_piece(
+    piece: &Piece,
+    read: &ReadPiece<'_>,
+    findings: &mut Findings,
+) -> Result<Option<Record>, Malformed> {
+    let text = text(&piece.bytes, piece.start)?;
+    // What a crash of whoever wrote it left behind.
+    let rest = text.trim_start_matches('\0');
+    let cut = text.len() - rest.len();
+    let content = rest.trim_end_matches('\0');
+    if content.trim().is_empty() {
+        return Ok(None);
+    }
+    match read(content, findings) {
+        Ok(record) => Ok(record.map(|record| Record { line: piece.start.line, ..record })),
+        Err(misread) => {
+            let place = spot(text, misread.place + cut, piece.start);
+            Err(misread.at(place))
+        }
+    }
+}
+
+/// The text of bytes that begin at `start`.
+///
+/// # Errors
+/// The first byte that is no UTF-8.
+pub(super) fn text(bytes: &[u8], start: Position) -> Result<&str, Malformed> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let at = error.valid_up_to();
+        let message = format!("byte {} is not UTF-8", at + 1);
+        Problem::new(spot(&String::from_utf8_lossy(bytes), at, start), message)
+            .help("`encoding = \"latin-1\"` or `\"utf-16\"` says what the file is in instead")
+    })
+}
+
+/// What is wrong with a line that is too long.
+pub(super) fn too_long(start: Position) -> Malformed {
+    let message = format!("the line is longer than {LINE_LIMIT_BYTES} bytes");
+    Problem::new(Spot { position: start, excerpt: String::new() }, message).help(DIVIDE)
+}
+
+/// Hands out lines; `each` is done where it breaks.
+///
+/// # Errors
+/// Those of `source`.
+pub(super) fn lines(
+    source: &mut dyn BufRead,
+    each: &mut dyn FnMut(usize, Result<&str, Malformed>) -> ControlFlow<()>,
+) -> io::Result<()> {
+    let mut number = 0;
+    while let Some(line) = read_line(source, LINE_LIMIT_BYTES)? {
+        number += 1;
+        let start = Position { line: number, column: 1 };
+        let line = line.ok_or_else(|| too_long(start));
+        let flow = match &line {
+            Ok(line) => each(number, text(line, start)),
+            Err(problem) => each(number, Err(problem.clone())),
+        };
+        if flow.is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// What is wrong in a line, at a character of it from 0.
+pub(super) fn in_line(
+    number: usize,
+    line: &str,
+    character: usize,
+    message: impl Into<String>,
+) -> Malformed {
+    let position = Position { line: number, column: character + 1 };
+    Problem::new(Spot { position, excerpt: excerpt(line, character) }, message)
+}

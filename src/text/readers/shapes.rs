@@ -1,0 +1,441 @@
+//! JSON of ours and of others: doccano, Prodigy, spaCy and `datasets` each write an object for a text, and differ in what they call its parts.
+//!
+//! | who | a text |
+//! |---|---|
+//! | here | `{"text": "...", "entities": [{"start": 0, "end": 3, "label": "PER"}], "anomaly": 0}` |
+//! | doccano | `{"text": "...", "label": [[0, 3, "PER"]]}`, `{"text": "...", "entities": [{"start_offset": 0, "end_offset": 3, "label": "PER"}]}` |
+//! | Prodigy | `{"text": "...", "spans": [{"start": 0, "end": 3, "label": "PER"}], "answer": "accept"}` |
+//! | spaCy | `["...", {"entities": [[0, 3, "PER"]]}]` |
+//! | `datasets` | `{"tokens": ["Ada"], "ner_tags": [1]}` with the names of the numbers, or with strings |
+//!
+//! What is what shows in each object by itself, and [`Fields`] says it where it does not. Other fields with a string, number or boolean are kept
+//! as text, an array or object as its JSON; nulls are passed over.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::findings::{Findings, Note};
+use super::json::{Members, Text, describe, problem};
+use super::pieces::{self, Piece};
+use super::problems::Misread;
+use super::source::{LINE_LIMIT_BYTES, read_line};
+use super::values::Values;
+use super::{Each, Options, Record, entities, markup, tags};
+use crate::base::problem::Position;
+use crate::base::visible;
+use crate::text::Entity;
+
+/// What the fields of a file are called that have a meaning of their own.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Fields {
+    /// The text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Its entities.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entities: Option<String>,
+    /// What identifies it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Its words, as a list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<String>,
+    /// The tags of its words, as a list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<String>,
+}
+
+/// What texts are called where no field is `text`.
+pub(super) const TEXTS: [&str; 6] = ["text", "data", "sentence", "content", "message", "review"];
+/// What entities are called.
+pub(super) const ENTITIES: [&str; 4] = ["entities", "spans", "labels", "label"];
+const TOKENS: [&str; 2] = ["tokens", "words"];
+const TAGS: [&str; 3] = ["ner_tags", "tags", "labels"];
+
+impl Fields {
+    /// What a field that has no meaning of its own here is called from now on.
+    pub(super) fn name<'n>(&self, field: &'n str) -> &'n str {
+        if self.id.as_deref() == Some(field) { "id" } else { field }
+    }
+}
+
+/// Reads a text from each line.
+///
+/// # Errors
+/// Those of `source`.
+pub(super) fn read_lines(
+    source: &mut dyn BufRead,
+    options: &Options,
+    each: &mut Each<'_>,
+) -> io::Result<Findings> {
+    let mut number = 0;
+    let mut next = || {
+        number += 1;
+        let start = Position { line: number, column: 1 };
+        let piece = |line: Option<Vec<u8>>| {
+            line.map(|bytes| Piece { bytes, start }).ok_or_else(|| pieces::too_long(start))
+        };
+        Ok(read_line(source, LINE_LIMIT_BYTES)?.map(piece))
+    };
+    pieces::read(&mut next, &|text, findings| read(text, options, findings), each)
+}
+
+/// Reads a text from each value of an array, or from values one after the other.
+///
+/// # Errors
+/// Those of `source`.
+pub(super) fn read_values(
+    source: &mut dyn BufRead,
+    options: &Options,
+    each: &mut Each<'_>,
+) -> io::Result<Findings> {
+    let mut values = Values::of(source);
+    pieces::read(&mut || values.next(), &|text, findings| read(text, options, findings), each)
+}
+
+/// The members of an object that are not used yet.
+struct Rest<'v> {
+    line: Text<'v>,
+    members: BTreeMap<String, &'v RawValue>,
+}
+
+impl<'v> Rest<'v> {
+    fn of(line: Text<'v>, members: Vec<(String, &'v RawValue)>) -> Result<Self, Misread> {
+        let mut named = BTreeMap::new();
+        for (name, value) in members {
+            if named.contains_key(&name) {
+                let message = format!("`{}` stands twice", visible::line(&name));
+                return Err(line.wrong(value, message));
+            }
+            named.insert(name, value);
+        }
+        Ok(Self { line, members: named })
+    }
+
+    fn get(&self, name: &str) -> Option<&'v RawValue> {
+        self.members.get(name).copied()
+    }
+
+    /// Takes the member of the name that was asked for, else of the first of `known` whose value is right.
+    fn take(
+        &mut self,
+        asked: Option<&String>,
+        known: &[&str],
+        is_right: impl Fn(&RawValue) -> bool,
+    ) -> Option<(String, &'v RawValue)> {
+        let name = match asked {
+            Some(name) => name.clone(),
+            None => {
+                let fits = |name: &&&str| self.get(name).is_some_and(&is_right);
+                (*known.iter().find(fits)?).to_owned()
+            }
+        };
+        self.members.remove(&name).map(|value| (name, value))
+    }
+}
+
+/// Reads one value; nothing where it stands for no text.
+fn read(text: &str, options: &Options, findings: &mut Findings) -> Result<Option<Record>, Misread> {
+    let line = Text(text);
+    let is_pair =
+        text.trim_start().strip_prefix('[').is_some_and(|rest| rest.trim_start().starts_with('"'));
+    let members = if is_pair {
+        pair(line, findings)?
+    } else {
+        let read = serde_json::from_str(text);
+        let Members(members) = read.map_err(|error| problem(&error, text, 0))?;
+        members
+    };
+    let mut rest = Rest::of(line, members)?;
+    if let Some(answer) = refused(&rest) {
+        findings.note(Note::Answer(answer));
+        return Ok(None);
+    }
+    let tokens = tokens(&mut rest, &options.fields)?;
+    let content = match tokens {
+        Some(tokens) => tokens.read(&mut rest, options, findings)?,
+        None => content(&mut rest, options, findings)?,
+    };
+    let (text, entities) = content;
+    let mut record = Record { text, entities, ..Record::default() };
+    for (name, value) in rest.members {
+        put(line, &mut record, &name, value, options, findings)?;
+    }
+    if record.text.contains('\0') {
+        findings.note(Note::Nul);
+        record.text = record.text.replace('\0', "\u{fffd}");
+    }
+    Ok(Some(record))
+}
+
+/// `["text", {"entities": [[0, 3, "PER"]]}]`, as members of an object.
+fn pair<'v>(
+    line: Text<'v>,
+    findings: &mut Findings,
+) -> Result<Vec<(String, &'v RawValue)>, Misread> {
+    let read = serde_json::from_str::<Vec<&RawValue>>(line.0);
+    let items = read.map_err(|error| problem(&error, line.0, 0))?;
+    let (text, annotations) = match items.as_slice() {
+        [text, annotations] if annotations.get().starts_with('{') => (text, annotations),
+        _ => {
+            let message = "an array is no text unless it is `[text, {\"entities\": [...]}]`";
+            return Err(Misread::new(0_usize, message));
+        }
+    };
+    findings.note(Note::Pairs);
+    let Members(mut members) = line.read(annotations)?;
+    members.retain(|(name, _)| name != "text");
+    members.push(("text".to_owned(), text));
+    Ok(members)
+}
+
+/// The answer by which an annotator of Prodigy has refused or skipped the text.
+fn refused(rest: &Rest<'_>) -> Option<String> {
+    let answer = serde_json::from_str::<String>(rest.get("answer")?.get()).ok()?;
+    let is_prodigy = ["_task_hash", "_input_hash", "spans", "accept"]
+        .iter()
+        .any(|name| rest.get(name).is_some());
+    (is_prodigy && matches!(answer.as_str(), "reject" | "ignore")).then_some(answer)
+}
+
+/// A text, and its entities where anything is said of them.
+type Content = (String, Option<Vec<Entity>>);
+
+fn content(
+    rest: &mut Rest<'_>,
+    options: &Options,
+    findings: &mut Findings,
+) -> Result<Content, Misread> {
+    let line = rest.line;
+    let is_string = |value: &RawValue| value.get().starts_with('"');
+    let asked = options.fields.text.as_ref();
+    // A `text` of another type is a mistake, and no reason to look for another field.
+    let known = if rest.get("text").is_some() { &TEXTS[..1] } else { &TEXTS[..] };
+    let found = rest.take(asked, known, |value| known.len() == 1 || is_string(value));
+    let Some((name, value)) = found else {
+        let name = asked.map_or("text", String::as_str);
+        let misread = Misread::new(0_usize, format!("`{}` is missing", visible::line(name)));
+        let strings: Vec<&str> = rest
+            .members
+            .iter()
+            .filter(|(_, value)| is_string(value))
+            .map(|(name, _)| name.as_str())
+            .take(8)
+            .collect();
+        return Err(match strings.is_empty() {
+            true => misread,
+            false => misread.help(format!(
+                "`fields = {{ text = \"...\" }}` says which field the text is; there are `{}`",
+                visible::line(&strings.join("`, `"))
+            )),
+        });
+    };
+    let text = match line.read(value)? {
+        Value::String(text) => text,
+        other => {
+            let message =
+                format!("`{}` is {}, expected a string", visible::line(&name), describe(&other));
+            return Err(line.wrong(value, message));
+        }
+    };
+    if asked.is_none() && name != "text" {
+        findings.note(Note::TextFrom(name));
+    }
+    if options.markup {
+        let (text, marked) = markup::read(&text);
+        let entities = markup::named(marked, options, findings)
+            .map_err(|message| line.wrong(value, message))?;
+        return Ok((text, Some(entities)));
+    }
+    if markup::is_marked(&text) {
+        findings.note(Note::LooksMarked);
+    }
+    let entities = entities_of(rest, &text, options, findings)?;
+    Ok((text, entities))
+}
+
+/// The entities of a text, where a member says them.
+fn entities_of(
+    rest: &mut Rest<'_>,
+    text: &str,
+    options: &Options,
+    findings: &mut Findings,
+) -> Result<Option<Vec<Entity>>, Misread> {
+    let line = rest.line;
+    let asked = options.fields.entities.as_ref();
+    // Lists of classes have the same names, and an empty list may be of either.
+    let fits = |value: &RawValue| {
+        let list = serde_json::from_str::<Vec<&RawValue>>(value.get());
+        list.is_ok_and(|items| items.iter().all(|item| entities::looks_like_one(item)))
+    };
+    let known = if rest.get("entities").is_some() { &ENTITIES[..1] } else { &ENTITIES[1..] };
+    let is_ours = known.len() == 1;
+    let found = rest.take(asked, known, |value| is_ours || fits(value));
+    let Some((name, value)) = found else { return Ok(None) };
+    if value.get() == "null" {
+        return Ok(None);
+    }
+    if !value.get().starts_with('[') {
+        let is = line.describe(value)?;
+        let message = format!("`{}` is {is}, expected an array", visible::line(&name));
+        return Err(line.wrong(value, message));
+    }
+    let values = line.read::<Vec<&RawValue>>(value)?;
+    let is_plain = is_ours || asked.is_some();
+    findings.has_entities |= is_plain || !values.is_empty() || name == "spans";
+    if name == "spans" {
+        // What Prodigy keeps of its tokenizer is of no use to anybody else.
+        rest.members.remove("tokens");
+    }
+    let entities = entities::read(line, &values, text, options, findings)?;
+    if !is_plain {
+        findings.note(Note::EntitiesFrom(name));
+    }
+    Ok(Some(entities))
+}
+
+/// Words with a tag each, and the fields in which they stand.
+struct Tokens<'v> {
+    tokens: (String, Vec<String>),
+    tags: (String, Vec<Value>),
+    /// Where the tags stand.
+    value: &'v RawValue,
+}
+
+/// Takes words and tags, where both are there.
+fn tokens<'v>(rest: &mut Rest<'v>, fields: &Fields) -> Result<Option<Tokens<'v>>, Misread> {
+    let is_list = |value: &RawValue| value.get().starts_with('[');
+    let first = |asked: Option<&String>, known: &[&str]| match asked {
+        Some(name) => rest.get(name).map(|_| name.clone()),
+        None => known
+            .iter()
+            .find(|name| rest.get(name).is_some_and(is_list))
+            .map(|name| (*name).to_owned()),
+    };
+    let asked = fields.tokens.is_some() || fields.tags.is_some();
+    if !asked && ["entities", "spans"].iter().any(|name| rest.get(name).is_some()) {
+        return Ok(None);
+    }
+    let names = first(fields.tokens.as_ref(), &TOKENS).zip(first(fields.tags.as_ref(), &TAGS));
+    let Some((tokens, tags)) = names.filter(|(tokens, tags)| tokens != tags) else {
+        return Ok(None);
+    };
+    let (words, value) = (rest.members[&tokens], rest.members[&tags]);
+    let words = match serde_json::from_str::<Vec<String>>(words.get()) {
+        Ok(words) => words,
+        // Tokens of another kind, such as objects with offsets.
+        Err(_) if !asked => return Ok(None),
+        Err(_) => {
+            let message = format!("`{}` is no array of strings", visible::line(&tokens));
+            return Err(rest.line.wrong(words, message));
+        }
+    };
+    let values: Vec<Value> = rest.line.read(value)?;
+    rest.members.remove(&tokens);
+    rest.members.remove(&tags);
+    Ok(Some(Tokens { tokens: (tokens, words), tags: (tags, values), value }))
+}
+
+impl Tokens<'_> {
+    fn read(
+        self,
+        rest: &mut Rest<'_>,
+        options: &Options,
+        findings: &mut Findings,
+    ) -> Result<Content, Misread> {
+        let line = rest.line;
+        let wrong = |message: String| line.wrong(self.value, message);
+        let ((tokens, words), (tags, values)) = (&self.tokens, &self.tags);
+        if words.len() != values.len() {
+            return Err(wrong(format!(
+                "`{}` has {} items, and `{}` has {}",
+                visible::line(tags),
+                values.len(),
+                visible::line(tokens),
+                words.len()
+            )));
+        }
+        let name = |value: &Value| -> Result<String, Misread> {
+            match value {
+                Value::String(tag) => Ok(tag.clone()),
+                Value::Number(number) => {
+                    let names = &options.label_names;
+                    let at = number.as_u64().and_then(|number| usize::try_from(number).ok());
+                    at.and_then(|at| names.get(at)).cloned().ok_or_else(|| {
+                        let is = format!("`{}` holds {number}", visible::line(tags));
+                        if names.is_empty() {
+                            let names = "`label_names = [\"O\", \"B-PER\", ...]` says what the numbers are called: the `names` of the feature in `datasets`";
+                            wrong(format!("{is}, and nothing says what it is called")).help(names)
+                        } else {
+                            wrong(format!("{is}, and `label_names` has {} names", names.len()))
+                        }
+                    })
+                }
+                other => Err(wrong(format!("`{}` holds {}", visible::line(tags), describe(other)))),
+            }
+        };
+        let names = values.iter().map(name).collect::<Result<Vec<String>, _>>()?;
+        let text = self.text(rest, options)?;
+        let sentence = tags::Sentence { words, tags: &names, text };
+        let content = sentence.read(options, findings).map_err(wrong)?;
+        findings.note(Note::Tokens { tokens: self.tokens.0.clone(), tags: self.tags.0.clone() });
+        Ok(content)
+    }
+
+    /// The text that the words are from, where it stands beside them.
+    fn text(&self, rest: &mut Rest<'_>, options: &Options) -> Result<Option<String>, Misread> {
+        let asked = options.fields.text.as_ref();
+        let is_string = |value: &RawValue| value.get().starts_with('"');
+        match rest.take(asked, &TEXTS[..1], is_string) {
+            Some((_, value)) => rest.line.read(value).map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+/// Puts a member where it belongs: among the classes, or among the fields.
+fn put(
+    line: Text<'_>,
+    record: &mut Record,
+    name: &str,
+    value: &RawValue,
+    options: &Options,
+    findings: &mut Findings,
+) -> Result<(), Misread> {
+    let Some(text) = line.scalar(value)? else { return Ok(()) };
+    record.put(options, name, text, findings).map_err(|message| line.wrong(value, message))
+}
+
+impl Record {
+    /// Puts a value where it belongs: among the classes, or among the fields.
+    ///
+    /// # Errors
+    /// That it is none of the classes.
+    pub(super) fn put(
+        &mut self,
+        options: &Options,
+        field: &str,
+        value: String,
+        findings: &mut Findings,
+    ) -> Result<(), String> {
+        if options.heads.has(field) {
+            if let Some(class) = options.heads.class(field, &value, findings)? {
+                self.classes.insert(field.to_owned(), class);
+            }
+            return Ok(());
+        }
+        let name = options.fields.name(field);
+        if name == field && self.fields.contains_key(name) {
+            // What was mapped to the name goes before what has it.
+            return Ok(());
+        }
+        self.fields.insert(name.to_owned(), value);
+        Ok(())
+    }
+}

@@ -1,0 +1,306 @@
+//! A file of labelled texts as lines of UTF-8, whatever it was packed and encoded in.
+//!
+//! gzip and zstd are known by their first bytes; a byte order mark decides between UTF-8 and UTF-16 and outweighs what was told. Line ends of
+//! `\r\n` and NUL bytes are no reason to refuse: the first are line ends, the second are kept out of texts by the readers.
+
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+
+use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::base::disk::regular;
+
+type Packed = Box<dyn BufRead>;
+
+/// How a file's bytes spell characters.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Encoding {
+    /// UTF-8
+    #[default]
+    #[serde(rename = "utf-8")]
+    Utf8,
+    /// ISO 8859-1: every byte is a character
+    #[serde(rename = "latin-1")]
+    Latin1,
+    /// UTF-16; without a byte order mark little-endian
+    #[serde(rename = "utf-16")]
+    Utf16,
+}
+
+/// The longest line that is read, in bytes of UTF-8.
+pub const LINE_LIMIT_BYTES: usize = 16 << 20;
+
+/// Opens the file at `path`, unpacks and decodes it.
+///
+/// # Errors
+/// As [`regular::open`] and [`of`].
+pub fn open(path: &Path, encoding: Encoding) -> io::Result<Box<dyn BufRead>> {
+    of(regular::open(path)?, encoding)
+}
+
+/// Unpacks and decodes `file`.
+///
+/// # Errors
+/// Those of `file`, also from the reader that is returned; what is packed wrongly is [`io::ErrorKind::InvalidData`].
+pub fn of(file: impl Read + 'static, encoding: Encoding) -> io::Result<Box<dyn BufRead>> {
+    let mut packed = BufReader::with_capacity(1 << 16, file);
+    let first = packed.fill_buf()?;
+    let unpacked: Box<dyn BufRead> = if first.starts_with(&[0x1f, 0x8b]) {
+        let unpacking = flate2::bufread::MultiGzDecoder::new(packed);
+        Box::new(BufReader::with_capacity(1 << 16, unpacking))
+    } else if first.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+        let unpacking = Frames(Frame::Ended(Box::new(packed)));
+        Box::new(BufReader::with_capacity(1 << 16, unpacking))
+    } else {
+        Box::new(packed)
+    };
+    decode(unpacked, encoding)
+}
+
+/// The frames of a zstd file, one after the other.
+struct Frames(Frame);
+
+enum Frame {
+    Open(Box<StreamingDecoder<Packed, FrameDecoder>>),
+    Ended(Packed),
+    /// After an error nothing follows.
+    Broken,
+}
+
+impl Read for Frames {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            match std::mem::replace(&mut self.0, Frame::Broken) {
+                Frame::Broken => return Ok(0),
+                Frame::Ended(mut packed) => {
+                    if packed.fill_buf()?.is_empty() {
+                        return Ok(0);
+                    }
+                    let open = StreamingDecoder::new(packed).map_err(|error| damaged(&error))?;
+                    self.0 = Frame::Open(Box::new(open));
+                }
+                Frame::Open(mut open) => match open.read(buffer)? {
+                    0 => self.0 = Frame::Ended(open.into_inner()),
+                    count => {
+                        self.0 = Frame::Open(open);
+                        return Ok(count);
+                    }
+                },
+            }
+        }
+    }
+}
+
+fn damaged(error: &dyn std::error::Error) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("it is no whole zstd file: {error}"))
+}
+
+fn decode(mut bytes: Box<dyn BufRead>, encoding: Encoding) -> io::Result<Box<dyn BufRead>> {
+    let first = bytes.fill_buf()?;
+    let (mark, order) = match first {
+        [0xef, 0xbb, 0xbf, ..] => (3, None),
+        [0xff, 0xfe, ..] => (2, Some(u16::from_le_bytes as fn([u8; 2]) -> u16)),
+        [0xfe, 0xff, ..] => (2, Some(u16::from_be_bytes as fn([u8; 2]) -> u16)),
+        _ => (0, None),
+    };
+    bytes.consume(mark);
+    match (order, encoding, mark) {
+        (Some(order), ..) => Ok(buffered(Utf16 { bytes, order, high: None })),
+        (None, Encoding::Utf16, 0) => {
+            Ok(buffered(Utf16 { bytes, order: u16::from_le_bytes, high: None }))
+        }
+        (None, Encoding::Latin1, 0) => Ok(buffered(Latin1 { bytes })),
+        _ => Ok(bytes),
+    }
+}
+
+fn buffered(reader: impl Decode + 'static) -> Box<dyn BufRead> {
+    Box::new(BufReader::with_capacity(1 << 16, Decoded { reader, ready: Vec::new(), given: 0 }))
+}
+
+/// Something that gives characters.
+trait Decode {
+    /// Adds some more to `text`; none when there are no more.
+    fn more(&mut self, text: &mut Vec<u8>) -> io::Result<()>;
+}
+
+struct Decoded<D> {
+    reader: D,
+    ready: Vec<u8>,
+    given: usize,
+}
+
+impl<D: Decode> Read for Decoded<D> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.given == self.ready.len() {
+            self.ready.clear();
+            self.given = 0;
+            self.reader.more(&mut self.ready)?;
+        }
+        let count = buffer.len().min(self.ready.len() - self.given);
+        buffer[..count].copy_from_slice(&self.ready[self.given..self.given + count]);
+        self.given += count;
+        Ok(count)
+    }
+}
+
+struct Latin1 {
+    bytes: Box<dyn BufRead>,
+}
+
+impl Decode for Latin1 {
+    fn more(&mut self, text: &mut Vec<u8>) -> io::Result<()> {
+        let available = self.bytes.fill_buf()?;
+        let mut buffer = [0; 4];
+        for byte in available {
+            text.extend_from_slice(char::from(*byte).encode_utf8(&mut buffer).as_bytes());
+        }
+        let count = available.len();
+        self.bytes.consume(count);
+        Ok(())
+    }
+}
+
+struct Utf16 {
+    bytes: Box<dyn BufRead>,
+    order: fn([u8; 2]) -> u16,
+    /// The first half of a pair whose second has not come yet.
+    high: Option<u16>,
+}
+
+impl Decode for Utf16 {
+    fn more(&mut self, text: &mut Vec<u8>) -> io::Result<()> {
+        let mut units = Vec::with_capacity(1 << 13);
+        units.extend(self.high.take());
+        let mut pair = [0; 2];
+        while units.len() < 1 << 13 {
+            match read_pair(&mut self.bytes, &mut pair)? {
+                0 => break,
+                2 => units.push((self.order)(pair)),
+                _ => {
+                    let message = "it ends within a character of UTF-16";
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+                }
+            }
+        }
+        if units.len() == 1 << 13
+            && units.last().is_some_and(|unit| (0xd800..0xdc00).contains(unit))
+        {
+            self.high = units.pop();
+        }
+        let mut buffer = [0; 4];
+        for character in char::decode_utf16(units) {
+            let character = character.unwrap_or(char::REPLACEMENT_CHARACTER);
+            text.extend_from_slice(character.encode_utf8(&mut buffer).as_bytes());
+        }
+        Ok(())
+    }
+}
+
+fn read_pair(reader: &mut impl Read, pair: &mut [u8; 2]) -> io::Result<usize> {
+    let mut count = 0;
+    while count < 2 {
+        match reader.read(&mut pair[count..]) {
+            Ok(0) => break,
+            Ok(more) => count += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(count)
+}
+
+/// The next line without its end; `Some(None)` when it is longer than `limit` bytes, which then is passed over.
+#[expect(clippy::option_option, reason = "the end of the file and a line that is too long differ")]
+pub(super) fn read_line(
+    reader: &mut dyn BufRead,
+    limit: usize,
+) -> io::Result<Option<Option<Vec<u8>>>> {
+    let (mut line, mut too_long, mut any) = (Vec::new(), false, false);
+    loop {
+        let available = match reader.fill_buf() {
+            Ok(available) => available,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        if available.is_empty() {
+            break;
+        }
+        any = true;
+        let newline = available.iter().position(|byte| *byte == b'\n');
+        let taken = &available[..newline.unwrap_or(available.len())];
+        if too_long || line.len() + taken.len() > limit {
+            too_long = true;
+            line = Vec::new();
+        } else {
+            line.extend_from_slice(taken);
+        }
+        let used = newline.map_or(available.len(), |newline| newline + 1);
+        reader.consume(used);
+        if newline.is_some() {
+            break;
+        }
+    }
+    if line.last() == Some(&b'\r') {
+        line.pop();
+    }
+    Ok(any.then_some((!too_long).then_some(line)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn text(bytes: Vec<u8>, encoding: Encoding) -> io::Result<String> {
+        let mut text = String::new();
+        of(io::Cursor::new(bytes), encoding)?.read_to_string(&mut text)?;
+        Ok(text)
+    }
+
+    #[test]
+    fn a_byte_order_mark_outweighs_what_was_told() {
+        let utf16 = |text: &str, mark: &[u8], order: fn(u16) -> [u8; 2]| {
+            mark.iter().copied().chain(text.encode_utf16().flat_map(order)).collect::<Vec<u8>>()
+        };
+        let little = utf16("née 🦀", &[0xff, 0xfe], u16::to_le_bytes);
+        let big = utf16("née 🦀", &[0xfe, 0xff], u16::to_be_bytes);
+        for (bytes, encoding) in [
+            (little, Encoding::Utf8),
+            (big, Encoding::Latin1),
+            (utf16("née 🦀", &[], u16::to_le_bytes), Encoding::Utf16),
+            ("\u{feff}née 🦀".into(), Encoding::Utf16),
+            ("née 🦀".into(), Encoding::Utf8),
+        ] {
+            assert_eq!(text(bytes, encoding).unwrap(), "née 🦀");
+        }
+        assert_eq!(text(b"n\xe9e".to_vec(), Encoding::Latin1).unwrap(), "née");
+    }
+
+    #[test]
+    fn a_pair_of_utf16_survives_the_end_of_a_block() {
+        let long = format!("{}🦀🦀", "a".repeat((1 << 13) - 1));
+        let bytes = long.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(text(bytes, Encoding::Utf16).unwrap(), long);
+    }
+
+    #[test]
+    fn what_is_packed_is_unpacked_and_what_was_cut_off_is_an_error() {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all("one\ntwo\n".repeat(100).as_bytes()).unwrap();
+        let gzip = gzip.finish().unwrap();
+        // Two frames, as `zstd` wrote each.
+        let frame =
+            b"\x28\xb5\x2f\xfd\x04\x48\x41\x00\x00\x6f\x6e\x65\x0a\x74\x77\x6f\x0a\xe6\xa6\x0e\x40";
+        let zstd = [&frame[..], frame].concat();
+        assert_eq!(text(gzip.clone(), Encoding::Utf8).unwrap().len(), 800);
+        assert_eq!(text(zstd, Encoding::Utf8).unwrap(), "one\ntwo\none\ntwo\n");
+        assert!(text(gzip[..gzip.len() - 4].to_vec(), Encoding::Utf8).is_err());
+    }
+}

@@ -1,0 +1,253 @@
+//! Tables with a text in each row: cells divided by commas or tabs, and a header that names the columns.
+//!
+//! ```text
+//! text,entities,severity
+//! "Ada wrote","[[0, 3, ""PER""]]",low
+//! ```
+//!
+//! Entities stand in a cell as the JSON that `jsonl` reads, or in the text as `[Ada](PER)`, where `markup = true` says so. Empty cells say nothing.
+
+use std::cell::Cell;
+use std::io::{self, BufRead, Read};
+use std::rc::Rc;
+
+use csv::StringRecord;
+use serde_json::value::RawValue;
+
+use super::findings::{Findings, Note};
+use super::json::Text;
+use super::pieces::DIVIDE;
+use super::problems::{Malformed, Misread, excerpt};
+use super::shapes::{ENTITIES, TEXTS};
+use super::source::LINE_LIMIT_BYTES;
+use super::{Each, Options, Record, Spot, entities, markup};
+use crate::base::problem::{Position, Problem};
+use crate::base::visible;
+
+/// Reads a text from each row.
+///
+/// * `delimiter`: `None` is a comma, or a semicolon where the header has no comma
+///
+/// # Errors
+/// Those of `source`.
+pub(super) fn read(
+    source: &mut dyn BufRead,
+    delimiter: Option<u8>,
+    options: &Options,
+    each: &mut Each<'_>,
+) -> io::Result<Findings> {
+    let mut findings = Findings::default();
+    let guessed = match delimiter {
+        Some(delimiter) => delimiter,
+        None => {
+            let head = source.fill_buf()?;
+            let first = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
+            let delimiter =
+                if first.contains(&b',') || !first.contains(&b';') { b',' } else { b';' };
+            if delimiter == b';' {
+                findings.note(Note::Delimiter(';'));
+            }
+            delimiter
+        }
+    };
+    let allowed = Rc::new(Cell::new(LINE_LIMIT_BYTES));
+    let bounded = Bounded { source, allowed: Rc::clone(&allowed) };
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(guessed)
+        .flexible(true)
+        .has_headers(false)
+        .from_reader(bounded);
+    let mut row = StringRecord::new();
+    let mut columns: Option<Columns> = None;
+    loop {
+        allowed.set(LINE_LIMIT_BYTES);
+        let line = usize::try_from(reader.position().line()).unwrap_or(usize::MAX);
+        let found = match reader.read_record(&mut row) {
+            Ok(false) => break,
+            Ok(true) => Ok(()),
+            Err(error) => Err(unreadable(error, line)?),
+        };
+        // Empty lines before a row are passed over with it.
+        let line = row.position().and_then(|at| usize::try_from(at.line()).ok()).unwrap_or(line);
+        let found = match (found, &columns) {
+            (Err(problem), _) => Some(Err(problem)),
+            (Ok(()), None) => match Columns::of(&row, options, &mut findings) {
+                Ok(found) => {
+                    columns = Some(found);
+                    None
+                }
+                Err(misread) => {
+                    // Without names nothing can be read.
+                    let _ = each(Err(in_row(misread, &row, line)));
+                    return Ok(findings);
+                }
+            },
+            (Ok(()), Some(columns)) => Some(
+                columns
+                    .record(&row, line, options, &mut findings)
+                    .map_err(|misread| in_row(misread, &row, line)),
+            ),
+        };
+        if let Some(found) = found
+            && each(found).is_break()
+        {
+            break;
+        }
+    }
+    Ok(findings)
+}
+
+/// What is wrong with a row that is no text; the error is one of the source.
+fn unreadable(error: csv::Error, line: usize) -> io::Result<Malformed> {
+    let start = Position { line, column: 1 };
+    let spot = Spot { position: start, excerpt: String::new() };
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) if error.get_ref().is_some_and(|error| error.is::<TooLong>()) => {
+            Ok(Problem::new(spot, TooLong.to_string()).help(DIVIDE))
+        }
+        csv::ErrorKind::Io(error) => Err(error),
+        csv::ErrorKind::Utf8 { err, .. } => {
+            let message = format!("cell {} is not UTF-8", err.field() + 1);
+            Ok(Problem::new(spot, message)
+                .help("`encoding = \"latin-1\"` or `\"utf-16\"` says what the file is in instead"))
+        }
+        _ => Ok(Problem::new(spot, "the row cannot be read")),
+    }
+}
+
+/// What is wrong with a row; its place is a cell.
+fn in_row(misread: Misread, row: &StringRecord, line: usize) -> Malformed {
+    let cell = row.get(misread.place).unwrap_or_default();
+    let position = Position { line, column: 1 };
+    misread.at(Spot { position, excerpt: excerpt(cell.lines().next().unwrap_or_default(), 0) })
+}
+
+/// A source that ends with an error where a row has no end.
+struct Bounded<'s> {
+    source: &'s mut dyn BufRead,
+    /// The bytes that may be read before the row ends.
+    allowed: Rc<Cell<usize>>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the row is longer than {LINE_LIMIT_BYTES} bytes: a quote that nothing closes?")]
+struct TooLong;
+
+impl Read for Bounded<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let allowed = self.allowed.get();
+        if allowed == 0 {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, TooLong));
+        }
+        let count = self.source.read(buffer)?;
+        self.allowed.set(allowed.saturating_sub(count));
+        Ok(count)
+    }
+}
+
+/// What the columns of a table are.
+struct Columns {
+    names: Vec<String>,
+    text: usize,
+    entities: Option<usize>,
+}
+
+impl Columns {
+    fn of(row: &StringRecord, options: &Options, findings: &mut Findings) -> Result<Self, Misread> {
+        let names: Vec<String> = row.iter().map(|name| name.trim().to_owned()).collect();
+        for (at, name) in names.iter().enumerate() {
+            if names[..at].contains(name) && !name.is_empty() {
+                let message = format!("the column `{}` stands twice", visible::line(name));
+                return Err(Misread::new(at, message));
+            }
+        }
+        let place = |name: &str| names.iter().position(|other| other == name);
+        let asked = options.fields.text.as_deref();
+        let known = asked.map_or(TEXTS.to_vec(), |name| vec![name]);
+        let Some((name, text)) = known.iter().find_map(|name| Some((*name, place(name)?))) else {
+            let shown = visible::line(&names.join("`, `")).into_owned();
+            let message =
+                format!("there is no column `{}`, but `{shown}`", asked.unwrap_or("text"));
+            return Err(Misread::new(0_usize, message).help(
+                "the first row names the columns, and `fields = { text = \"...\" }` says which of them the text is",
+            ));
+        };
+        if asked.is_none() && name != "text" {
+            findings.note(Note::TextFrom(name.to_owned()));
+        }
+        let entities = match &options.fields.entities {
+            None => place(ENTITIES[0]),
+            Some(name) => Some(place(name).ok_or_else(|| {
+                Misread::new(0_usize, format!("there is no column `{}`", visible::line(name)))
+            })?),
+        };
+        Ok(Self { names, text, entities })
+    }
+
+    /// The text of a row.
+    fn record(
+        &self,
+        row: &StringRecord,
+        line: usize,
+        options: &Options,
+        findings: &mut Findings,
+    ) -> Result<Record, Misread> {
+        if row.len() != self.names.len() {
+            let (has, columns) = (row.len(), self.names.len());
+            let message = format!("the row has {has} cells, and the header {columns}");
+            return Err(Misread::new(0_usize, message)
+                .help("a cell with a delimiter, a quote or a line break in it stands in quotes"));
+        }
+        let text = &row[self.text];
+        let in_text = |message: String| Misread::new(self.text, message);
+        let (mut text, entities) = if options.markup {
+            let (text, marked) = markup::read(text);
+            let entities = markup::named(marked, options, findings).map_err(in_text)?;
+            (text, Some(entities))
+        } else {
+            if markup::is_marked(text) {
+                findings.note(Note::LooksMarked);
+            }
+            let cell = self.entities.map(|at| (at, row[at].trim()));
+            let entities = match cell.filter(|(_, cell)| !cell.is_empty()) {
+                None => None,
+                Some((at, cell)) => {
+                    findings.has_entities = true;
+                    Some(in_cell(cell, text, options, findings).map_err(|misread| misread.at(at))?)
+                }
+            };
+            (text.to_owned(), entities)
+        };
+        if text.contains('\0') {
+            findings.note(Note::Nul);
+            text = text.replace('\0', "\u{fffd}");
+        }
+        let mut record = Record { text, entities, line, ..Record::default() };
+        for (at, (name, cell)) in self.names.iter().zip(row.iter()).enumerate() {
+            let is_used = at == self.text || self.entities == Some(at);
+            if is_used || cell.is_empty() || name.is_empty() {
+                continue;
+            }
+            record
+                .put(options, name, cell.to_owned(), findings)
+                .map_err(|message| Misread::new(at, message))?;
+        }
+        Ok(record)
+    }
+}
+
+/// The entities that stand in a cell as JSON.
+fn in_cell(
+    cell: &str,
+    text: &str,
+    options: &Options,
+    findings: &mut Findings,
+) -> Result<Vec<super::Entity>, Misread> {
+    let values = serde_json::from_str::<Vec<&RawValue>>(cell).map_err(|_| {
+        let message = "the cell is no JSON such as `[[0, 3, \"PER\"]]`";
+        Misread::new(0_usize, message).help(
+            "write entities as JSON, in double quotes, or mark them in the text: `markup = true`",
+        )
+    })?;
+    entities::read(Text(cell), &values, text, options, findings)
+}
