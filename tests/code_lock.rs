@@ -41,7 +41,14 @@ const BEHIND: &[(&str, &[&str])] = &[
     ("initial_weights", &["nn/initialise.rs", "base/rng.rs", "stages/init_model.rs"]),
     (
         "jsonl",
-        &["text/corpus_tasks.rs", "text/jsonl.rs", "text/stored.rs", "stages/read_corpus.rs"],
+        &[
+            "text/corpus_tasks.rs",
+            "text/readers",
+            "text/stored.rs",
+            "stages/reading.rs",
+            "stages/read_corpus.rs",
+            "stages/read_corpus",
+        ],
     ),
     ("metrics", &["tasks", "text/spans.rs", "training/predict.rs", "stages/evaluate.rs"]),
     ("model", &["nn"]),

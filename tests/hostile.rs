@@ -14,11 +14,13 @@ mod targets;
 
 use std::fmt::Write as _;
 use std::io::{BufReader, Read};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use mutate::Mutations;
+use pipeline::text::readers::{self, Format, Options};
 use targets::{TARGETS, Target};
 
 /// Far above what any of the inputs needs on a busy machine.
@@ -195,12 +197,13 @@ fn a_line_of_gigabytes_is_refused_in_little_memory() {
 #[ignore = "run by another test, as a process of its own"]
 fn long_line() {
     // More than the process may have.
-    let reader = BufReader::new(OneLine { left: 4 << 30 });
-    let error = pipeline::text::jsonl::read_from(
-        reader,
-        Path::new("lines.jsonl"),
-        pipeline::text::Offsets::Characters,
-    )
-    .expect_err("no line is that long");
-    assert!(error.to_string().contains("lines.jsonl:1:1: "), "{error}");
+    let mut reader = BufReader::new(OneLine { left: 4 << 30 });
+    let mut problems = Vec::new();
+    readers::read_as(Format::Jsonl, &mut reader, &Options::default(), &mut |found| {
+        problems.extend(found.err());
+        ControlFlow::Continue(())
+    })
+    .expect("there is nothing to fail");
+    assert_eq!(problems.len(), 1);
+    assert!(problems[0].message.contains("longer than"), "{problems:?}");
 }

@@ -13,13 +13,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::process::Program;
+use super::reading::{Part, Reading};
 use super::{splits, versions};
 use crate::engine::stage::{
     Artifact as _, CodeVersion, Context, InputFacts, InputFolders, Inputs, Outputs,
     ParameterProblem, Port, SourceFile, Stage, StageError, StageKind,
 };
 use crate::stages::artifacts::{CorpusFiles, Files, files};
-use crate::text::{CorpusTasks, Offsets, Split, jsonl};
+use crate::text::readers::{Format, Heads, Options};
+use crate::text::{Division, Split};
 
 /// Any program as a stage: what it reads are its inputs, each under a name of your own (`corpus = "@corpus"`), and its `sources`; what it leaves in `{out}` is the result. It runs in the folder of the experiment's file, in an environment of its own, without standard input; what it prints is kept in the run's folder. The program is not held back from reading or writing anything else, the network included, nor from doing something else each time: list in `sources` what it is made of, and let it read nothing else. It is trusted as the experiment is, and never started by `check`, `plan` or `show`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -28,7 +30,7 @@ pub struct Command {
     /// The program and its arguments, such as `["python", "clean.py", "{in.corpus}", "{out}"]`: `{in.NAME}` is the folder of the input of that name, `{out}` an empty one for the result, `{{` and `}}` are braces. An argument that is one of `sources` as it is written there becomes that file's path. No shell reads them.
     #[schemars(length(min = 1))]
     pub run: Vec<String>,
-    /// What it leaves: `"files"` for other commands, or `"corpus"` (`train.jsonl`, and `validation.jsonl` and `test.jsonl` where it makes them, in lines as `read_corpus` reads them).
+    /// What it leaves: `"files"` for other commands, or `"corpus"` (`train.jsonl`, and `validation.jsonl` and `test.jsonl` where it makes them, in lines as `read_corpus` reads them; with `tasks.json` as it lies in the folder of an input, fields are classes as it says).
     #[serde(default)]
     pub output: Output,
     /// Files whose content decides the result, such as the program's own.
@@ -147,7 +149,7 @@ impl Output {
 
 /// Makes a corpus of the lines that a program has left in `out`.
 fn corpus(out: &Path, context: &Context<'_>) -> Result<(), StageError> {
-    let mut corpus = splits::Output::new(CorpusTasks::default(), None, context)?;
+    let mut parts = Vec::new();
     for split in Split::ALL {
         let path = out.join(format!("{split}.jsonl"));
         let is_empty = |path: &Path| path.metadata().is_ok_and(|metadata| metadata.len() == 0);
@@ -161,14 +163,25 @@ fn corpus(out: &Path, context: &Context<'_>) -> Result<(), StageError> {
             }
             continue;
         }
-        let examples = jsonl::read(&path, Offsets::default()).map_err(|error| {
-            let said = error
-                .to_string()
-                .replace(&format!("{}", path.display()), &format!("{split}.jsonl"));
-            StageError::of(&error).saying(format!("what the program left cannot be used: {said}"))
-        })?;
-        examples.iter().try_for_each(|example| corpus.push(split, example))?;
+        parts.push(Part { parameter: None, split: Some(split), paths: vec![path] });
     }
+    let classes = CorpusFiles::classes(out)?;
+    let reading = Reading {
+        format: Some(Format::Jsonl),
+        options: Options { heads: Heads::of(classes.as_ref()), ..Options::default() },
+        classes: classes.as_ref(),
+        skips: false,
+        division: Division::default(),
+        parts,
+        root: out.to_owned(),
+    };
+    let unusable = |error: StageError| {
+        let message = format!("what the program left cannot be used: {error}");
+        error.saying(message)
+    };
+    let found = reading.first(&mut |_, _| Ok(())).map_err(unusable)?;
+    let mut corpus = splits::Output::new(found.tasks.clone(), None, context)?;
+    reading.second(&found, &mut |split, example| corpus.push(split, &example))?;
     corpus.finish(Vec::new()).map(drop)
 }
 

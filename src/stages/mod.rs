@@ -16,6 +16,7 @@ mod generate_corpus;
 mod init_model;
 mod plot;
 mod read_corpus;
+mod reading;
 mod scoring;
 mod shared;
 mod splits;

@@ -1,29 +1,51 @@
-//! `read_corpus`: labelled texts from JSONL files.
+//! `read_corpus`: labelled texts as people have them.
 
+mod files;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
+use self::files::Files;
 use super::facts;
 use super::fetch_model::NoInputs;
+use super::reading::{Part, Reading};
 use super::splits::{self, By, Dividing, Duplicates, Fold, Fractions};
 use super::versions;
 use crate::engine::stage::{
-    CodeVersion, Context, Facts, InputFacts, ParameterProblem, Remark, SourceFile, Stage,
-    StageError, Survey, SurveyInputs,
+    CodeVersion, Context, Facts, InputFacts, ParameterProblem, SourceFile, Stage, StageError,
+    Survey, SurveyInputs,
 };
 use crate::stages::artifacts::CorpusFiles;
-use crate::text::{Corpus, CorpusTasks, Example, Offsets, Split, SplitError, jsonl};
+use crate::text::readers::{
+    Classes, Columns, Encoding, Fields, Format, Heads, Malformed, Nested, Options, Scheme,
+    check_label,
+};
+use crate::text::{Corpus, Offsets, Split, check_head_name};
 
-/// Labelled texts from JSONL files with lines such as `{"text": "...", "entities": [{"start": 0, "end": 5, "label": "NODE"}], "anomaly": 0}`, offsets half-open. Either one file (`path`) that is split, or a file for each split (`train`, `validation`, `test`).
+/// What becomes of a line that cannot be read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnError {
+    /// Nothing is read.
+    #[default]
+    Stop,
+    /// It is left out, and counted.
+    Skip,
+}
+
+/// Labelled texts from files as people have them: JSON lines, CoNLL, CSV, and what doccano, Prodigy, spaCy, `datasets` and Label Studio write. A JSON line is `{"text": "...", "entities": [{"start": 0, "end": 5, "label": "NODE"}], "anomaly": 0}`, offsets half-open; files may be packed by gzip or zstd. Either files (`path`) that are split, or files for each split (`train`, `validation`, `test`).
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReadCorpus {
-    /// One file, to be split.
+    /// A file to be split, or a list of files; `*`, `?` and `[..]` in a path stand for all files that fit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("format" = "path"))]
-    pub path: Option<PathBuf>,
+    pub path: Option<Files>,
     /// Fractions of the splits of `path`; they sum to 1. Without `by` the split is stratified by `anomaly`, and a text's place follows from its field `id` (else the text itself) and the seed, so that corrections move few others. Default: 0.8 train, 0.2 validation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<Fractions>,
@@ -40,24 +62,61 @@ pub struct ReadCorpus {
     /// What becomes of equal texts in `path`: `"together"` keeps them in one split (under `by`, those of one group; under `order`, those of one value), `"drop"` keeps one of them (the first line with the labels of most; on a tie the first of all), with `"keep"` each is a text like any other. Default: together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duplicates: Option<Duplicates>,
-    /// File of the training split, instead of `path`.
+    /// Files of the training split, instead of `path`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("format" = "path"))]
-    pub train: Option<PathBuf>,
-    /// File of the validation split.
+    pub train: Option<Files>,
+    /// Files of the validation split.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("format" = "path"))]
-    pub validation: Option<PathBuf>,
-    /// File of the test split.
+    pub validation: Option<Files>,
+    /// Files of the test split.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("format" = "path"))]
-    pub test: Option<PathBuf>,
-    /// What `start` and `end` of the entities count.
+    pub test: Option<Files>,
+    /// How the files hold texts: `jsonl`, a JSON object on each line; `json`, the same in an array; `conll`, a word and its tag on each line; `csv` and `tsv`, a header and a text in each row; `label_studio`, what that exports as JSON or JSON_MIN. Default: told from name and content of each file, and said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<Format>,
+    /// How the files' bytes spell characters; a byte order mark goes before it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub encoding: Encoding,
+    /// The fields that say a text's classes, each a head of the model: `["severity"]`, or `{ severity = ["low", "high"], component = [] }` with the classes in order, of which the last of two is the positive one; those of an empty list are sorted by name. A class is its name, its number from 0, or false and true. `anomaly` (normal, anomaly) needs no mention. A text without a class trains the other heads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<Classes>,
+    /// What the fields or columns are called that have a meaning of their own, such as `{ text = "message", entities = "spans", id = "ticket" }`. Default: as the tools that are known write them.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub fields: Fields,
+    /// What labels of entities are called instead, such as `{ "First Name" = "FIRST_NAME" }`; in others, white space becomes `_`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub labels: BTreeMap<String, String>,
+    /// What becomes of entities that overlap: `"refuse"` calls them a mistake, `"outermost"` keeps the one in which others lie (of two that cross, the first), `"longest"` the longest of those that overlap.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub nested: Nested,
+    /// Whether texts hold their entities as `[Ada](PER) wrote`; `\[` is a bracket.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub markup: bool,
+    /// Of `conll`: where a line has its word and its tag, from 0, or from -1 for the last.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub columns: Columns,
+    /// Of tagged words: how tags say where an entity begins. Default: told from the tags, and said; sequences that are none of it are read as `conlleval` reads them, and counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheme: Option<Scheme>,
+    /// Of tagged words: what stands between two words. Default: a space.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub join: Option<String>,
+    /// Of tagged words: what tags that are numbers are called, as in `["O", "B-PER", "I-PER"]`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub label_names: Vec<String>,
+    /// What becomes of lines that cannot be read: with `"skip"` they are left out, counted, and listed in `skipped.jsonl` of the result's folder in the store.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub on_error: OnError,
+    /// What `start` and `end` of the entities count; `label_studio` counts as browsers do, whatever this says.
     #[serde(default)]
     pub offsets: Offsets,
     /// Seed of the split.
     #[serde(default = "super::default_seed")]
     pub seed: u64,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl ReadCorpus {
@@ -72,7 +131,39 @@ impl ReadCorpus {
         }
     }
 
-    fn files(&self) -> [(&'static str, Option<&PathBuf>); 4] {
+    fn reading(&self) -> Reading<'_> {
+        let part = |(parameter, files): (&'static str, Option<&Files>)| {
+            let split = Split::ALL.into_iter().find(|split| split.name() == parameter);
+            Some(Part { parameter: Some(parameter), split, paths: files?.paths() })
+        };
+        Reading {
+            format: self.format,
+            options: self.options(),
+            classes: self.classes.as_ref(),
+            skips: self.on_error == OnError::Skip,
+            division: self.dividing().division(),
+            parts: self.files().into_iter().filter_map(part).collect(),
+            root: PathBuf::new(),
+        }
+    }
+
+    fn options(&self) -> Options {
+        Options {
+            encoding: self.encoding,
+            offsets: self.offsets,
+            fields: self.fields.clone(),
+            heads: Heads::of(self.classes.as_ref()),
+            labels: self.labels.clone(),
+            label_names: self.label_names.clone(),
+            nested: self.nested,
+            markup: self.markup,
+            columns: self.columns,
+            scheme: self.scheme,
+            join: self.join.clone(),
+        }
+    }
+
+    fn files(&self) -> [(&'static str, Option<&Files>); 4] {
         [
             ("path", self.path.as_ref()),
             ("train", self.train.as_ref()),
@@ -118,19 +209,15 @@ impl Stage for ReadCorpus {
                 problems.push(problem([parameter, "path"], &message));
             }
         }
+        problems.extend(self.check_names());
         problems
     }
 
     fn sources(&self) -> Vec<SourceFile> {
-        let source = |(parameter, path): (&'static str, Option<&PathBuf>)| {
-            Some(SourceFile {
-                parameter,
-                name: parameter.to_owned(),
-                path: path?.clone(),
-                inspection: None,
-            })
+        let of = |(parameter, files): (&'static str, Option<&Files>)| {
+            files.map(|files| files.sources(parameter)).unwrap_or_default()
         };
-        self.files().into_iter().filter_map(source).collect()
+        self.files().into_iter().flat_map(of).collect()
     }
 
     fn facts(&self, _inputs: InputFacts<'_>) -> Facts {
@@ -149,12 +236,14 @@ impl Stage for ReadCorpus {
         _inputs: SurveyInputs<'_>,
         _entry: Option<&Path>,
     ) -> Result<Survey, StageError> {
-        let (mut corpus, mut remarks) = (Corpus::default(), Vec::new());
-        self.each(&mut remarks, &mut |split, example| {
+        let reading = self.reading();
+        let found = reading.first(&mut |_, _| Ok(()))?;
+        let mut corpus = Corpus { tasks: found.tasks.clone(), ..Corpus::default() };
+        reading.second(&found, &mut |split, example| {
             corpus.get_mut(split).push(example);
             Ok(())
         })?;
-        Ok(splits::survey(corpus, None, remarks))
+        Ok(splits::survey(corpus, None, found.remarks))
     }
 
     fn recall(&self, entry: &Path, previous: &dyn Fn() -> Option<PathBuf>) -> Vec<String> {
@@ -162,50 +251,75 @@ impl Stage for ReadCorpus {
     }
 
     fn run(&self, _inputs: NoInputs, context: &Context<'_>) -> Result<CorpusFiles, StageError> {
-        let mut output = splits::Output::new(CorpusTasks::default(), None, context)?;
-        let (mut caveats, mut remarks) = (Vec::new(), Vec::new());
-        self.each(&mut remarks, &mut |split, example| output.push(split, &example))?;
-        context.remarks(&mut caveats, remarks);
+        let reading = self.reading();
+        let mut skipped = Skipped { path: context.output.join(CorpusFiles::SKIPPED), file: None };
+        let found = reading.first(&mut |path, problem| {
+            context.check_cancelled()?;
+            if self.on_error == OnError::Skip { skipped.push(path, problem) } else { Ok(()) }
+        })?;
+        skipped.finish()?;
+        let mut output = splits::Output::new(found.tasks.clone(), None, context)?;
+        let mut count = 0_usize;
+        reading.second(&found, &mut |split, example| {
+            count += 1;
+            if count.is_multiple_of(1 << 12) {
+                context.check_cancelled()?;
+            }
+            output.push(split, &example)
+        })?;
+        let mut caveats = Vec::new();
+        context.remarks(&mut caveats, found.remarks);
         output.finish(caveats)
     }
 }
 
 impl ReadCorpus {
-    /// Reads all files and hands out every text with its split.
-    fn each(
-        &self,
-        remarks: &mut Vec<Remark>,
-        push: &mut dyn FnMut(Split, Example) -> Result<(), StageError>,
-    ) -> Result<(), StageError> {
-        let read = |parameter, path: &Path| {
-            jsonl::read(path, self.offsets)
-                .map_err(|error| StageError::of(&error).in_file_of(parameter))
-        };
-        let Some(path) = &self.path else {
-            let files = [&self.train, &self.validation, &self.test];
-            for (split, path) in Split::ALL.into_iter().zip(files) {
-                let Some(path) = path else { continue };
-                for example in read(split.name(), path)? {
-                    push(split, example)?;
-                }
-            }
-            return Ok(());
-        };
-        let examples = read("path", path)?;
-        let division = self.dividing().division();
-        let items: Result<Vec<_>, _> =
-            examples.iter().map(|example| division.item(example)).collect();
-        let membership =
-            items.and_then(|items| division.divide(&items)).map_err(|error: SplitError| {
-                let message = format!("{}: {error}", path.display());
-                StageError::of(&error).saying(message).in_file_of("path")
-            })?;
-        remarks.extend(splits::remarks(&division, &membership, |index| examples[index].line));
-        for (example, part) in examples.into_iter().zip(membership.parts) {
-            if let Some(split) = part {
-                push(split, example)?;
+    /// Names that heads and labels cannot have.
+    fn check_names(&self) -> Vec<ParameterProblem> {
+        let mut problems = Vec::new();
+        for name in self.classes.iter().flat_map(Classes::names) {
+            if let Err(reason) = check_head_name(name) {
+                let help = "call the field otherwise in the file: a head gives its name to metrics, columns and pictures";
+                problems.push(ParameterProblem::new(["classes"], reason).help(help));
             }
         }
-        Ok(())
+        for (from, to) in &self.labels {
+            if let Err(reason) = check_label(to) {
+                let message = format!("the name of the label `{from}` {reason}");
+                let help = "for example `labels = { \"First Name\" = \"FIRST_NAME\" }`";
+                problems.push(ParameterProblem::new(["labels"], message).help(help));
+            }
+        }
+        problems
+    }
+}
+
+/// A file of what was left out, which is made when there is something to say.
+struct Skipped {
+    path: PathBuf,
+    file: Option<BufWriter<File>>,
+}
+
+impl Skipped {
+    fn push(&mut self, path: &Path, problem: &Malformed) -> Result<(), StageError> {
+        let failed = |error| StageError::io("write", &self.path, &error);
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => self.file.insert(BufWriter::new(File::create(&self.path).map_err(failed)?)),
+        };
+        let place = &problem.place;
+        let line = json!({
+            "file": path.file_name().unwrap_or_default().to_string_lossy(),
+            "line": place.position.line,
+            "column": place.position.column,
+            "reason": problem.message,
+            "excerpt": place.excerpt,
+        });
+        writeln!(file, "{line}").map_err(failed)
+    }
+
+    fn finish(self) -> Result<(), StageError> {
+        let Some(mut file) = self.file else { return Ok(()) };
+        file.flush().map_err(|error| StageError::io("write", &self.path, &error))
     }
 }

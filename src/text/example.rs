@@ -18,7 +18,7 @@ pub struct Entity {
 }
 
 /// One text with everything that is known about it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Example {
     pub text: String,
     /// In the text's order; they never overlap. `None` where nobody has said which there are: the text then trains the other tasks.

@@ -2,7 +2,7 @@
 //!
 //! The way through:
 //!
-//! 1. [`Templates::generate`] or [`jsonl::read`] gives [`Example`]s, with entities in characters;
+//! 1. [`Templates::generate`] or [`readers::read`] gives [`Example`]s, with entities in characters;
 //! 2. [`split`] divides them into a [`Corpus`];
 //! 3. [`LabelSet::of`] collects the BIO labels, and [`TextTokenizer::encode_split`] turns each part into an [`EncodedSplit`]: packed token
 //!    ids with a label and character offsets for every token ([`align`] decides which);
@@ -18,7 +18,6 @@ mod corpus_tasks;
 mod description;
 mod encoded;
 mod example;
-pub mod jsonl;
 mod labels;
 mod leaks;
 pub mod masked;

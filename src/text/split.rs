@@ -40,6 +40,12 @@ pub struct Fractions {
     pub test: f64,
 }
 
+impl Default for Fractions {
+    fn default() -> Self {
+        Self { train: 1.0, validation: 0.0, test: 0.0 }
+    }
+}
+
 impl Fractions {
     #[must_use]
     pub fn get(&self, split: Split) -> f64 {
@@ -130,7 +136,7 @@ pub enum EqualTexts {
 }
 
 /// How to divide.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Division {
     pub fractions: Fractions,
     pub by: By,

@@ -4,7 +4,7 @@
 //! {"text": "Disk sda failed", "entities": [{"start": 5, "end": 8, "label": "DEV"}], "anomaly": 1, "event": "E7"}
 //! ```
 //!
-//! What a text is not labelled for is left out. This is what [`jsonl`](super::jsonl) reads from people, but here nobody has to be told what is wrong
+//! What a text is not labelled for is left out. This is what [`readers`](super::readers) read from people, but here nobody has to be told what is wrong
 //! with a line: only the program writes it.
 
 use std::collections::BTreeMap;

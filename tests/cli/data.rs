@@ -19,13 +19,13 @@ const FILE: &str = "experiments/lines.toml";
 #[test]
 fn check_with_data_says_what_run_would_fail_with_and_writes_nothing() {
     let world = reading(
-        "{\"text\": \"a b\", \"entities\": [], \"anomaly\": 0, \"node\": 1}\n{\"text\": \"a b\", \"entities\": []}\n",
+        "{\"text\": \"a b\", \"entities\": [], \"anomaly\": 0, \"node\": 1}\n{\"text\": \"a b\", \"anomaly\": 2}\n",
     );
     let before = files_below(&world.path(""));
     let checked = world.pipeline(["check", "--data", FILE]);
     assert_eq!(files_below(&world.path("")), before);
     let ran = world.pipeline(["run", FILE, "corpus"]);
-    let message = "data/lines.jsonl:2:1: `anomaly` is missing; expected 0 (normal) or 1 (anomaly)";
+    let message = "data/lines.jsonl:2:28: `anomaly` is `2`, expected 0 (normal) or 1 (anomaly)";
     assert!(ran.stderr.contains(message), "{ran}");
     let place = "--> experiments/lines.toml:4:8\n";
     assert!(ran.stderr.contains(place) && checked.stderr.contains(place), "{ran}{checked}");

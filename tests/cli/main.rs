@@ -26,6 +26,7 @@ mod pipes;
 mod plan;
 mod predict;
 mod project;
+mod readers;
 mod results;
 mod run;
 mod show;

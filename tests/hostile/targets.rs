@@ -4,6 +4,7 @@
 
 use std::cell::RefCell;
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use pipeline::base::rng::Rng;
@@ -13,7 +14,8 @@ use pipeline::engine::store::{State, Store, verify};
 use pipeline::nn::{EncoderSpec, HeadSpec, JointModel};
 use pipeline::stages;
 use pipeline::tasks;
-use pipeline::text::{CorpusTasks, EncodedSplit, Offsets, Templates, TextTokenizer, jsonl, stored};
+use pipeline::text::readers::{self, Encoding, Format};
+use pipeline::text::{CorpusTasks, EncodedSplit, Example, Templates, TextTokenizer, stored};
 use pipeline::training::VerifiedState;
 
 pub type Target = fn(&[u8]);
@@ -22,6 +24,11 @@ pub type Target = fn(&[u8]);
 pub const TARGETS: &[(&str, Target)] = &[
     ("experiment", experiment),
     ("jsonl", lines),
+    ("json", json),
+    ("conll", conll),
+    ("table", table),
+    ("label_studio", label_studio),
+    ("guessed", guessed),
     ("templates", templates),
     ("weights", weights),
     ("encoded", encoded),
@@ -63,20 +70,72 @@ pub fn experiment(bytes: &[u8]) {
     }
 }
 
-/// A corpus of JSON lines; what could be read is written and read again.
-pub fn lines(bytes: &[u8]) {
-    match jsonl::read_from(bytes, Path::new("lines.jsonl"), Offsets::Characters) {
-        Ok(examples) => {
-            let mut written = Vec::new();
-            stored::write(&examples, &CorpusTasks::default(), &mut written)
-                .expect("memory takes everything");
-            let again =
-                jsonl::read_from(written.as_slice(), Path::new("lines.jsonl"), Offsets::Characters)
-                    .expect("what was written can be read");
-            assert_eq!(again.len(), examples.len());
+/// The texts that a reader finds, and nothing said of what it does not.
+fn texts(format: Format, bytes: &[u8], options: &readers::Options) -> Vec<Example> {
+    let mut examples = Vec::new();
+    let read = readers::read_as(format, &mut &bytes[..], options, &mut |found| {
+        match found {
+            Ok(example) => examples.push(example),
+            Err(problem) => drop(problem.message),
         }
+        ControlFlow::Continue(())
+    });
+    match read {
+        Ok(findings) => findings.notes.iter().for_each(|(note, count)| drop(note.said(*count))),
         Err(error) => drop(error.to_string()),
     }
+    examples
+}
+
+/// A corpus of JSON lines; what could be read is written and read again.
+pub fn lines(bytes: &[u8]) {
+    let examples = texts(Format::Jsonl, bytes, &readers::Options::default());
+    let mut written = Vec::new();
+    stored::write(&examples, &CorpusTasks::default(), &mut written)
+        .expect("memory takes everything");
+    let again = texts(Format::Jsonl, &written, &readers::Options::default());
+    assert_eq!(again.len(), examples.len());
+}
+
+/// Options under which readers do all that they can.
+fn all_options() -> readers::Options {
+    readers::Options {
+        nested: readers::Nested::Longest,
+        label_names: ["O", "B-A", "I-A"].map(str::to_owned).to_vec(),
+        ..readers::Options::default()
+    }
+}
+
+/// The same in an array, and whatever else is JSON.
+pub fn json(bytes: &[u8]) {
+    texts(Format::Json, bytes, &all_options());
+}
+
+/// Words and tags.
+pub fn conll(bytes: &[u8]) {
+    texts(Format::Conll, bytes, &all_options());
+}
+
+/// Tables, and marks in their texts.
+pub fn table(bytes: &[u8]) {
+    texts(Format::Csv, bytes, &all_options());
+    texts(Format::Tsv, bytes, &readers::Options { markup: true, ..all_options() });
+}
+
+/// Exports of Label Studio.
+pub fn label_studio(bytes: &[u8]) {
+    texts(Format::LabelStudio, bytes, &all_options());
+}
+
+/// Any file whose format is guessed, packed and encoded in any way.
+pub fn guessed(bytes: &[u8]) {
+    with_file(bytes, |path| {
+        for encoding in [Encoding::Utf8, Encoding::Utf16] {
+            let options = readers::Options { encoding, ..all_options() };
+            let read = readers::read(path, None, &options, &mut |_| ControlFlow::Continue(()));
+            read.map(drop).unwrap_or_else(|error| drop(error.to_string()));
+        }
+    });
 }
 
 /// Templates, and a few sentences from them.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{files, known};
 use crate::engine::stage::{Artifact, Caveat, Facts, StageError};
+use crate::text::readers::Classes;
 use crate::text::{Corpus, CorpusTasks, Example, Split, stored};
 
 /// One file of JSON lines for each split, what the texts are labelled for, and what a reader of scores on them should know.
@@ -22,6 +23,22 @@ impl CorpusFiles {
     const CAVEATS: &'static str = "caveats.json";
     /// The line of each text in its file, split by split in the order of [`Split::ALL`].
     const LINES: &'static str = "lines.json";
+
+    /// What `read_corpus` left out, where it left out something.
+    pub const SKIPPED: &'static str = "skipped.jsonl";
+
+    /// The fields that are classes as `folder` says it, where somebody has left that there.
+    ///
+    /// # Errors
+    /// When it is not what a corpus says.
+    pub fn classes(folder: &Path) -> Result<Option<Classes>, StageError> {
+        let tasks = read_tasks(folder)?;
+        if tasks == CorpusTasks::default() {
+            return Ok(None);
+        }
+        let named = tasks.heads.into_iter().map(|head| (head.name, head.classes)).collect();
+        Ok(Some(Classes::Named(named)))
+    }
 
     /// Begins every split, the empty ones too.
     ///
@@ -104,7 +121,7 @@ impl CorpusWriter {
 impl Artifact for CorpusFiles {
     const TYPE: &'static str = "corpus";
     const FORMAT: u32 = 3;
-    const VOLATILE: &'static [&'static str] = &[Self::LINES];
+    const VOLATILE: &'static [&'static str] = &[Self::LINES, Self::SKIPPED];
 
     fn facts(folder: &Path) -> Facts {
         read_tasks(folder).map_or_else(|_| Facts::new(), |tasks| known::of_tasks(&tasks))

@@ -8,9 +8,7 @@ use serde_json::Value;
 
 use super::findings::Findings;
 use crate::base::visible;
-
-/// The classes of a head that needs no mention, in their order.
-const ANOMALY: (&str, [&str; 2]) = ("anomaly", ["normal", "anomaly"]);
+use crate::text::{ANOMALY, ANOMALY_CLASSES};
 
 /// The longest name of a class.
 const LIMIT_CHARACTERS: usize = 100;
@@ -23,6 +21,17 @@ pub enum Classes {
     Fields(#[schemars(length(min = 1))] Vec<String>),
     /// Each with its classes in order; those of an empty list are sorted by name.
     Named(BTreeMap<String, Vec<String>>),
+}
+
+impl Classes {
+    /// The fields in their order.
+    #[must_use]
+    pub fn names(&self) -> Vec<&str> {
+        match self {
+            Self::Fields(fields) => fields.iter().map(String::as_str).collect(),
+            Self::Named(named) => named.keys().map(String::as_str).collect(),
+        }
+    }
 }
 
 /// The fields that are classes, each with the names of its classes in order, where that is known.
@@ -45,10 +54,10 @@ impl Heads {
             }
             Some(Classes::Named(named)) => named.clone(),
         };
-        let (anomaly, names) = ANOMALY;
-        let names_of_anomaly = heads.entry(anomaly.to_owned()).or_default();
-        if names_of_anomaly.is_empty() {
-            *names_of_anomaly = names.map(str::to_owned).to_vec();
+        // It needs no mention.
+        let names = heads.entry(ANOMALY.to_owned()).or_default();
+        if names.is_empty() {
+            *names = ANOMALY_CLASSES.map(str::to_owned).to_vec();
         }
         Self(heads)
     }
@@ -85,7 +94,7 @@ impl Heads {
         let class = match named(names, value) {
             Some(name) => name,
             None => {
-                let expected = if field == ANOMALY.0 && names == ANOMALY.1 {
+                let expected = if field == ANOMALY && names == ANOMALY_CLASSES {
                     "0 (normal) or 1 (anomaly)".to_owned()
                 } else if names.is_empty() {
                     format!("at most {LIMIT_CHARACTERS} characters on one line")

@@ -3,8 +3,8 @@
 //! ```text
 //! -DOCSTART- O
 //!
-//! Ada	B-PER
-//! wrote	O
+//! Ada B-PER
+//! wrote O
 //! ```
 //!
 //! Words are joined again, so that a tokenizer sees natural text, and their tags become entities in characters. `# key = value` before the
@@ -14,36 +14,14 @@ use std::collections::BTreeMap;
 use std::io::{self, BufRead};
 use std::ops::ControlFlow;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use super::findings::{Findings, Note};
+use super::options::Options;
 use super::pieces::{in_line, lines};
 use super::problems::Malformed;
-use super::tags::{Scheme, Sentence, Tag};
-use super::{Each, Options, Record};
-
-/// Where a line has what, from 0; negative from the last column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Columns {
-    /// The word.
-    #[serde(default)]
-    pub token: i32,
-    /// Its tag.
-    #[serde(default = "last")]
-    pub tag: i32,
-}
-
-fn last() -> i32 {
-    -1
-}
-
-impl Default for Columns {
-    fn default() -> Self {
-        Self { token: 0, tag: -1 }
-    }
-}
+use super::sentence::Sentence;
+use super::tags::{Scheme, Tag};
+use super::{Each, shapes};
+use crate::text::Example;
 
 /// What begins a document, in the place of a word.
 const DOCUMENT: &str = "-DOCSTART-";
@@ -199,13 +177,15 @@ impl Reader<'_, '_> {
         if self.documents > 0 {
             fields.insert("document".to_owned(), self.documents.to_string());
         }
-        let mut record = Record { text, entities, line, ..Record::default() };
+        let mut example = Example { text, entities, line, ..Example::default() };
         for (name, value) in fields {
-            if let Err(message) = record.put(self.options, &name, value, &mut self.findings) {
+            if let Err(message) =
+                shapes::put(&mut example, self.options, &name, value, &mut self.findings)
+            {
                 return (self.each)(Err(in_line(line, &begin, 0, message)));
             }
         }
-        (self.each)(Ok(record))
+        (self.each)(Ok(example))
     }
 }
 

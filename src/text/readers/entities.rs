@@ -3,44 +3,16 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::findings::{Findings, Note};
 use super::json::{Members, Text, describe};
 use super::labels::label;
+use super::options::{Nested, Options};
 use super::problems::Misread;
-use super::{Entity, Options};
+use crate::text::Entity;
 use crate::text::offsets::{Offsets, Ruler};
-
-/// What becomes of entities that overlap: a token has one label.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Nested {
-    /// They are a mistake.
-    #[default]
-    Refuse,
-    /// One that lies in another is left out; of two that cross, the second.
-    Outermost,
-    /// The longest of those that overlap stays; of equally long ones, the first.
-    Longest,
-}
-
-impl Nested {
-    /// As experiment files spell it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Refuse => "refuse",
-            Self::Outermost => "outermost",
-            Self::Longest => "longest",
-        }
-    }
-}
 
 /// How members of an entity are called: by us and Prodigy, by doccano, and by others.
 const STARTS: [&str; 3] = ["start", "start_offset", "begin"];
@@ -234,7 +206,7 @@ pub(super) fn apart(
                         if nested == Nested::Refuse {
                             return Err((index, overlap(last, entity)));
                         }
-                        findings.note(Note::Nested(nested));
+                        findings.note(Note::Nested(nested.name()));
                     }
                     _ => kept.push(index),
                 }
@@ -248,7 +220,7 @@ pub(super) fn apart(
                 let Entity { start, end, .. } = entities[index];
                 let before = places.range(..end).next_back();
                 if before.is_some_and(|(_, past)| *past > start) {
-                    findings.note(Note::Nested(nested));
+                    findings.note(Note::Nested(nested.name()));
                 } else {
                     places.insert(start, end);
                     kept.push(index);

@@ -1,9 +1,7 @@
 //! What a reader did that nobody asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
-use super::entities::Nested;
 use super::tags::{Evidence, Scheme};
 use crate::base::visible;
 
@@ -22,8 +20,8 @@ pub enum Note {
     Delimiter(char),
     /// A label that BIO labels do not allow, or that was to be called otherwise.
     Label { from: String, to: String },
-    /// An entity that overlaps another.
-    Nested(Nested),
+    /// An entity that overlaps another, by what was said of those.
+    Nested(&'static str),
     /// A text with a NUL.
     Nul,
     /// Texts that whoever labelled them has refused.
@@ -82,7 +80,7 @@ impl Note {
                 "{} left out, which {} (`nested = \"{}\"`)",
                 plural("entity was", "entities were"),
                 if count == 1 { "overlaps another" } else { "overlap others" },
-                nested.name()
+                nested
             ),
             Self::Nul => {
                 format!("{} a NUL, which is read as U+FFFD", plural("text holds", "texts hold"))
@@ -146,29 +144,16 @@ impl Findings {
         self.evidence.add(other.evidence);
     }
 
-    /// What there is to say of the tags of words, where there are any.
+    /// The scheme of the tags of words, where there are any, and how many sequences are none of it and were read as `conlleval` reads them.
     ///
-    /// * `scheme`: the one that was asked for
+    /// * `asked`: the one that somebody said
     #[must_use]
-    pub fn tags(&self, scheme: Option<Scheme>) -> Option<String> {
-        let is_plain = self.is_plain?;
-        let found = scheme.unwrap_or(match is_plain {
+    pub fn scheme(&self, asked: Option<Scheme>) -> Option<(Scheme, usize)> {
+        let found = match self.is_plain? {
             true => Scheme::Plain,
             false => self.evidence.scheme(),
-        });
-        let mut text = match scheme {
-            None => format!("tags are read as `scheme = \"{}\"`", found.name()),
-            Some(_) => String::new(),
         };
-        let repaired = self.evidence.repaired(found);
-        if repaired > 0 {
-            let gap = if text.is_empty() { "" } else { "; " };
-            let sequences = match repaired {
-                1 => "1 sequence of tags is none of it, and was".to_owned(),
-                count => format!("{count} sequences of tags are none of it, and were"),
-            };
-            write!(text, "{gap}{sequences} read as `conlleval` reads them").expect("a string");
-        }
-        (!text.is_empty()).then_some(text)
+        let scheme = asked.unwrap_or(found);
+        Some((scheme, self.evidence.repaired(scheme)))
     }
 }

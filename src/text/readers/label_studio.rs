@@ -21,13 +21,14 @@ use super::entities::{Measure, apart};
 use super::findings::{Findings, Note};
 use super::json::{describe, problem};
 use super::labels::label;
+use super::options::Options;
 use super::pieces;
 use super::problems::Misread;
 use super::shapes::TEXTS;
 use super::values::Values;
-use super::{Each, Entity, Options, Record};
+use super::{Each, shapes};
 use crate::base::visible;
-use crate::text::Offsets;
+use crate::text::{Entity, Example, Offsets};
 
 /// Whether a value is a task of either export.
 pub(super) fn looks_like_one(value: &Value) -> bool {
@@ -65,7 +66,11 @@ const ABOUT: [&str; 10] = [
     "meta",
 ];
 
-fn task(text: &str, options: &Options, findings: &mut Findings) -> Result<Option<Record>, Misread> {
+fn task(
+    text: &str,
+    options: &Options,
+    findings: &mut Findings,
+) -> Result<Option<Example>, Misread> {
     let mut task: Map<String, Value> =
         serde_json::from_str(text).map_err(|error| problem(&error, text, 0))?;
     let wrong = |message: String| Misread::new(0_usize, message);
@@ -125,11 +130,11 @@ fn task(text: &str, options: &Options, findings: &mut Findings) -> Result<Option
         text = text.replace('\0', "\u{fffd}");
     }
     // A task in which nothing was marked says so, which JSON_MIN leaves out.
-    let mut record = Record { text, entities: Some(entities), ..Record::default() };
+    let mut example = Example { text, entities: Some(entities), ..Example::default() };
     for (name, value) in fields {
-        record.put(options, &name, value, findings).map_err(wrong)?;
+        shapes::put(&mut example, options, &name, value, findings).map_err(wrong)?;
     }
-    Ok(Some(record))
+    Ok(Some(example))
 }
 
 /// What the annotation that counts says; nothing where there is none.
@@ -234,6 +239,9 @@ fn spans_of(value: &Value) -> Option<Vec<Mark>> {
     serde_json::from_value(value.clone()).ok()
 }
 
+/// Where a mark stands by each of two units.
+type Places = [Result<(usize, usize), String>; 2];
+
 /// The characters and names of marks.
 fn spans(
     marks: Vec<Mark>,
@@ -243,7 +251,7 @@ fn spans(
 ) -> Result<Vec<Entity>, String> {
     let measures = [Offsets::Utf16, Offsets::Characters].map(|unit| Measure::of(text, unit));
     let characters: Vec<char> = text.chars().collect();
-    let mut places = Vec::with_capacity(marks.len());
+    let mut places: Vec<Places> = Vec::with_capacity(marks.len());
     for (number, mark) in marks.iter().enumerate() {
         let whose = format!("label {} of the task", number + 1);
         let (start, end) = match &mark.global {
@@ -254,7 +262,7 @@ fn spans(
     }
     // How many marks stand where they say, for each unit.
     let fits = |unit: usize| {
-        let fit = |(mark, places): &(&Mark, &[Result<(usize, usize), String>; 2])| {
+        let fit = |(mark, places): &(&Mark, &Places)| {
             let said = mark.text.as_deref();
             places[unit].as_ref().is_ok_and(|(start, end)| {
                 said.is_none_or(|said| said.chars().eq(characters[*start..*end].iter().copied()))

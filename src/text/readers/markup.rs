@@ -4,7 +4,8 @@
 
 use super::findings::Findings;
 use super::labels::label;
-use super::{Entity, Options};
+use super::options::Options;
+use crate::text::Entity;
 
 /// The text without its marks, and the entities that they say; offsets in characters.
 pub(super) fn read(marked: &str) -> (String, Vec<Entity>) {

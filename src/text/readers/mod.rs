@@ -1,8 +1,8 @@
-//! Readers of labelled texts as people have them: one file per format, each a stream of [`Record`]s with the line that they came from.
+//! Readers of labelled texts as people have them: one file per format, each a stream of [`Example`]s with the line that they came from.
 //!
 //! 1. [`source`] opens a file, unpacks it and decodes it to UTF-8;
 //! 2. [`guess`] says what format it has, where nobody did;
-//! 3. a reader hands out a [`Record`] for each text, or what is [`Malformed`], so that few are in memory at a time: see [`read`];
+//! 3. a reader hands out a [`Example`] for each text, or what is [`Malformed`], so that few are in memory at a time: see [`read`];
 //! 4. [`Findings`] are what it did on the way that nobody asked for: guesses, repairs and what it left out.
 //!
 //! Everything is counted in characters from here on, labels are names that BIO labels allow, and entities never overlap.
@@ -16,8 +16,10 @@ mod json;
 mod label_studio;
 mod labels;
 mod markup;
+mod options;
 mod pieces;
 mod problems;
+mod sentence;
 mod shapes;
 mod source;
 mod table;
@@ -25,66 +27,22 @@ mod tags;
 mod values;
 
 pub use classes::{Classes, Heads};
-pub use conll::Columns;
-pub use entities::Nested;
 pub use findings::{Findings, Note};
-pub use guess::{Format, Guess, guess};
+pub use guess::{Format, Guess, Why, guess};
 pub use labels::check_label;
+pub use options::{Columns, Fields, Nested, Options};
 pub use problems::{Malformed, Problems, ReadError, Spot};
-pub use shapes::Fields;
 pub use source::{Encoding, LINE_LIMIT_BYTES};
 pub use tags::Scheme;
 
-use std::collections::BTreeMap;
 use std::io::{self, BufRead, Read as _};
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use super::{Entity, Offsets};
-
-/// What a file says of one text.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Record {
-    pub text: String,
-    /// In the text's order; they never overlap. `None` where the file says nothing of entities in this text.
-    pub entities: Option<Vec<Entity>>,
-    /// The name of its class for each head that has one here.
-    pub classes: BTreeMap<String, String>,
-    /// Everything else as text, numbers as the file spells them.
-    pub fields: BTreeMap<String, String>,
-    /// The line where it begins, from 1.
-    pub line: usize,
-}
-
-/// What is asked of a reader, whatever the format; each takes what concerns it.
-#[derive(Debug, Clone, Default)]
-pub struct Options {
-    pub encoding: Encoding,
-    pub offsets: Offsets,
-    pub fields: Fields,
-    pub heads: Heads,
-    /// What labels are called instead.
-    pub labels: BTreeMap<String, String>,
-    /// The names of tags that are numbers.
-    pub label_names: Vec<String>,
-    pub nested: Nested,
-    /// Whether texts hold their entities as `[Ada](PER)`.
-    pub markup: bool,
-    pub columns: Columns,
-    /// `None` is guessed.
-    pub scheme: Option<Scheme>,
-    /// What stands between two words; `None` is a space.
-    pub join: Option<String>,
-}
-
-impl Options {
-    fn join(&self) -> &str {
-        self.join.as_deref().unwrap_or(" ")
-    }
-}
+use super::Example;
 
 /// Takes what a reader found, and says whether to go on.
-pub type Each<'e> = dyn FnMut(Result<Record, Malformed>) -> ControlFlow<()> + 'e;
+pub type Each<'e> = dyn FnMut(Result<Example, Malformed>) -> ControlFlow<()> + 'e;
 
 /// How much of a file is looked at to guess its format.
 const HEAD_BYTES: u64 = 1 << 16;

@@ -5,10 +5,12 @@ use std::ops::ControlFlow;
 
 use rayon::prelude::*;
 
-use super::problems::{Malformed, Misread, excerpt, spot};
+use super::Each;
+use super::findings::Findings;
+use super::problems::{Malformed, Misread, Spot, excerpt, spot};
 use super::source::{LINE_LIMIT_BYTES, read_line};
-use super::{Each, Findings, Record, Spot};
 use crate::base::problem::{Position, Problem};
+use crate::text::Example;
 
 /// How much text is read before it is parsed on all threads.
 const CHUNK_BYTES: usize = 4 << 20;
@@ -28,7 +30,7 @@ pub(super) type Next<'n> = dyn FnMut() -> io::Result<Option<Result<Piece, Malfor
 
 /// Reads a piece: nothing where it stands for no text.
 pub(super) type ReadPiece<'r> =
-    dyn Fn(&str, &mut Findings) -> Result<Option<Record>, Misread> + Sync + 'r;
+    dyn Fn(&str, &mut Findings) -> Result<Option<Example>, Misread> + Sync + 'r;
 
 /// Reads all pieces, and hands out what they say in their order.
 ///
@@ -75,7 +77,7 @@ fn read_piece(
     piece: &Piece,
     read: &ReadPiece<'_>,
     findings: &mut Findings,
-) -> Result<Option<Record>, Malformed> {
+) -> Result<Option<Example>, Malformed> {
     let text = text(&piece.bytes, piece.start)?;
     // What a crash of whoever wrote it left behind.
     let rest = text.trim_start_matches('\0');
@@ -85,7 +87,7 @@ fn read_piece(
         return Ok(None);
     }
     match read(content, findings) {
-        Ok(record) => Ok(record.map(|record| Record { line: piece.start.line, ..record })),
+        Ok(example) => Ok(example.map(|example| Example { line: piece.start.line, ..example })),
         Err(misread) => {
             let place = spot(text, misread.place + cut, piece.start);
             Err(misread.at(place))
@@ -112,14 +114,14 @@ pub(super) fn too_long(start: Position) -> Malformed {
     Problem::new(Spot { position: start, excerpt: String::new() }, message).help(DIVIDE)
 }
 
+/// Takes a line and its number, or what is wrong with it.
+pub(super) type EachLine<'e> = dyn FnMut(usize, Result<&str, Malformed>) -> ControlFlow<()> + 'e;
+
 /// Hands out lines; `each` is done where it breaks.
 ///
 /// # Errors
 /// Those of `source`.
-pub(super) fn lines(
-    source: &mut dyn BufRead,
-    each: &mut dyn FnMut(usize, Result<&str, Malformed>) -> ControlFlow<()>,
-) -> io::Result<()> {
+pub(super) fn lines(source: &mut dyn BufRead, each: &mut EachLine<'_>) -> io::Result<()> {
     let mut number = 0;
     while let Some(line) = read_line(source, LINE_LIMIT_BYTES)? {
         number += 1;

@@ -14,42 +14,21 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufRead};
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::findings::{Findings, Note};
 use super::json::{Members, Text, describe, problem};
+use super::options::{Fields, Options};
 use super::pieces::{self, Piece};
 use super::problems::Misread;
+use super::sentence::Sentence;
 use super::source::{LINE_LIMIT_BYTES, read_line};
 use super::values::Values;
-use super::{Each, Options, Record, entities, markup, tags};
+use super::{Each, entities, markup};
 use crate::base::problem::Position;
 use crate::base::visible;
-use crate::text::Entity;
-
-/// What the fields of a file are called that have a meaning of their own.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Fields {
-    /// The text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub text: Option<String>,
-    /// Its entities.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub entities: Option<String>,
-    /// What identifies it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub id: Option<String>,
-    /// Its words, as a list.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tokens: Option<String>,
-    /// The tags of its words, as a list.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tags: Option<String>,
-}
+use crate::text::{Entity, Example};
 
 /// What texts are called where no field is `text`.
 pub(super) const TEXTS: [&str; 6] = ["text", "data", "sentence", "content", "message", "review"];
@@ -57,13 +36,6 @@ pub(super) const TEXTS: [&str; 6] = ["text", "data", "sentence", "content", "mes
 pub(super) const ENTITIES: [&str; 4] = ["entities", "spans", "labels", "label"];
 const TOKENS: [&str; 2] = ["tokens", "words"];
 const TAGS: [&str; 3] = ["ner_tags", "tags", "labels"];
-
-impl Fields {
-    /// What a field that has no meaning of its own here is called from now on.
-    pub(super) fn name<'n>(&self, field: &'n str) -> &'n str {
-        if self.id.as_deref() == Some(field) { "id" } else { field }
-    }
-}
 
 /// Reads a text from each line.
 ///
@@ -141,7 +113,11 @@ impl<'v> Rest<'v> {
 }
 
 /// Reads one value; nothing where it stands for no text.
-fn read(text: &str, options: &Options, findings: &mut Findings) -> Result<Option<Record>, Misread> {
+fn read(
+    text: &str,
+    options: &Options,
+    findings: &mut Findings,
+) -> Result<Option<Example>, Misread> {
     let line = Text(text);
     let is_pair =
         text.trim_start().strip_prefix('[').is_some_and(|rest| rest.trim_start().starts_with('"'));
@@ -163,15 +139,17 @@ fn read(text: &str, options: &Options, findings: &mut Findings) -> Result<Option
         None => content(&mut rest, options, findings)?,
     };
     let (text, entities) = content;
-    let mut record = Record { text, entities, ..Record::default() };
+    let mut example = Example { text, entities, ..Example::default() };
     for (name, value) in rest.members {
-        put(line, &mut record, &name, value, options, findings)?;
+        let Some(text) = line.scalar(value)? else { continue };
+        put(&mut example, options, &name, text, findings)
+            .map_err(|message| line.wrong(value, message))?;
     }
-    if record.text.contains('\0') {
+    if example.text.contains('\0') {
         findings.note(Note::Nul);
-        record.text = record.text.replace('\0', "\u{fffd}");
+        example.text = example.text.replace('\0', "\u{fffd}");
     }
-    Ok(Some(record))
+    Ok(Some(example))
 }
 
 /// `["text", {"entities": [[0, 3, "PER"]]}]`, as members of an object.
@@ -382,7 +360,7 @@ impl Tokens<'_> {
         };
         let names = values.iter().map(name).collect::<Result<Vec<String>, _>>()?;
         let text = self.text(rest, options)?;
-        let sentence = tags::Sentence { words, tags: &names, text };
+        let sentence = Sentence { words, tags: &names, text };
         let content = sentence.read(options, findings).map_err(wrong)?;
         findings.note(Note::Tokens { tokens: self.tokens.0.clone(), tags: self.tags.0.clone() });
         Ok(content)
@@ -399,43 +377,27 @@ impl Tokens<'_> {
     }
 }
 
-/// Puts a member where it belongs: among the classes, or among the fields.
-fn put(
-    line: Text<'_>,
-    record: &mut Record,
-    name: &str,
-    value: &RawValue,
+/// Puts a value where it belongs: among the classes, or among the fields.
+///
+/// # Errors
+/// That it is none of the classes.
+pub(super) fn put(
+    example: &mut Example,
     options: &Options,
+    field: &str,
+    value: String,
     findings: &mut Findings,
-) -> Result<(), Misread> {
-    let Some(text) = line.scalar(value)? else { return Ok(()) };
-    record.put(options, name, text, findings).map_err(|message| line.wrong(value, message))
-}
-
-impl Record {
-    /// Puts a value where it belongs: among the classes, or among the fields.
-    ///
-    /// # Errors
-    /// That it is none of the classes.
-    pub(super) fn put(
-        &mut self,
-        options: &Options,
-        field: &str,
-        value: String,
-        findings: &mut Findings,
-    ) -> Result<(), String> {
-        if options.heads.has(field) {
-            if let Some(class) = options.heads.class(field, &value, findings)? {
-                self.classes.insert(field.to_owned(), class);
-            }
-            return Ok(());
+) -> Result<(), String> {
+    if options.heads.has(field) {
+        if let Some(class) = options.heads.class(field, &value, findings)? {
+            example.classes.insert(field.to_owned(), class);
         }
-        let name = options.fields.name(field);
-        if name == field && self.fields.contains_key(name) {
-            // What was mapped to the name goes before what has it.
-            return Ok(());
-        }
-        self.fields.insert(name.to_owned(), value);
-        Ok(())
+        return Ok(());
     }
+    let name = options.fields.name(field);
+    // What was mapped to a name goes before what has it.
+    if name != field || !example.fields.contains_key(name) {
+        example.fields.insert(name.to_owned(), value);
+    }
+    Ok(())
 }

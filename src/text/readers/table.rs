@@ -16,13 +16,15 @@ use serde_json::value::RawValue;
 
 use super::findings::{Findings, Note};
 use super::json::Text;
+use super::options::Options;
 use super::pieces::DIVIDE;
-use super::problems::{Malformed, Misread, excerpt};
+use super::problems::{Malformed, Misread, Spot, excerpt};
 use super::shapes::{ENTITIES, TEXTS};
 use super::source::LINE_LIMIT_BYTES;
-use super::{Each, Options, Record, Spot, entities, markup};
+use super::{Each, entities, markup, shapes};
 use crate::base::problem::{Position, Problem};
 use crate::base::visible;
+use crate::text::{Entity, Example};
 
 /// Reads a text from each row.
 ///
@@ -84,7 +86,7 @@ pub(super) fn read(
             },
             (Ok(()), Some(columns)) => Some(
                 columns
-                    .record(&row, line, options, &mut findings)
+                    .example(&row, line, options, &mut findings)
                     .map_err(|misread| in_row(misread, &row, line)),
             ),
         };
@@ -185,13 +187,13 @@ impl Columns {
     }
 
     /// The text of a row.
-    fn record(
+    fn example(
         &self,
         row: &StringRecord,
         line: usize,
         options: &Options,
         findings: &mut Findings,
-    ) -> Result<Record, Misread> {
+    ) -> Result<Example, Misread> {
         if row.len() != self.names.len() {
             let (has, columns) = (row.len(), self.names.len());
             let message = format!("the row has {has} cells, and the header {columns}");
@@ -222,17 +224,16 @@ impl Columns {
             findings.note(Note::Nul);
             text = text.replace('\0', "\u{fffd}");
         }
-        let mut record = Record { text, entities, line, ..Record::default() };
+        let mut example = Example { text, entities, line, ..Example::default() };
         for (at, (name, cell)) in self.names.iter().zip(row.iter()).enumerate() {
             let is_used = at == self.text || self.entities == Some(at);
             if is_used || cell.is_empty() || name.is_empty() {
                 continue;
             }
-            record
-                .put(options, name, cell.to_owned(), findings)
+            shapes::put(&mut example, options, name, cell.to_owned(), findings)
                 .map_err(|message| Misread::new(at, message))?;
         }
-        Ok(record)
+        Ok(example)
     }
 }
 
@@ -242,7 +243,7 @@ fn in_cell(
     text: &str,
     options: &Options,
     findings: &mut Findings,
-) -> Result<Vec<super::Entity>, Misread> {
+) -> Result<Vec<Entity>, Misread> {
     let values = serde_json::from_str::<Vec<&RawValue>>(cell).map_err(|_| {
         let message = "the cell is no JSON such as `[[0, 3, \"PER\"]]`";
         Misread::new(0_usize, message).help(

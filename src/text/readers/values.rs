@@ -5,9 +5,8 @@
 
 use std::io::{self, BufRead};
 
-use super::Spot;
 use super::pieces::{Piece, too_long};
-use super::problems::Malformed;
+use super::problems::{Malformed, Spot};
 use super::source::LINE_LIMIT_BYTES;
 use crate::base::problem::{Position, Problem};
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 use ::toml::Spanned;
 use ::toml::de::{DeTable, DeValue};
 
-use super::super::jsonl::check_label;
+use super::super::readers::check_label;
 use super::{FORMAT, Piece, Placeholder, Template, Templates};
 use crate::base::diagnostics::suggest;
 use crate::base::toml::{self, Mistake, Reading};

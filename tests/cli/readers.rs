@@ -1,0 +1,91 @@
+//! Corpora as other tools write them: one experiment, of which only the corpus stage changes.
+
+use std::path::Path;
+
+use crate::world::{World, snapshot};
+
+/// A world with the files that other tools wrote, and an experiment that reads as these parameters say.
+fn reading(parameters: &str) -> World {
+    let world = World::new();
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/readers");
+    for entry in std::fs::read_dir(fixtures).expect("fixtures") {
+        let path = entry.expect("readable").path();
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        std::fs::copy(&path, world.path(format!("experiments/data/{name}"))).expect("copied");
+    }
+    world.child("lines", &format!("[stage.corpus]\nkind = \"read_corpus\"\n{parameters}"));
+    world
+}
+
+const FILE: &str = "experiments/lines.toml";
+
+#[test]
+fn what_was_guessed_and_repaired_is_said_by_check_and_run() {
+    let world = reading(
+        "path = [\"data/iob*.conll\", \"data/iobes.txt\"]\nsplit = { train = 0.5, validation = 0.5 }\nduplicates = \"keep\"\n",
+    );
+    let checked = world.pipeline(["check", "--data", FILE]);
+    let ran = world.pipeline(["run", FILE, "corpus"]);
+    for text in [
+        "read as `format = \"conll\"`, by its name: ",
+        "read as `format = \"conll\"`, by its content: ",
+        "tags are read as `scheme = ",
+        "2 sequences of tags are none of it",
+    ] {
+        assert!(
+            checked.stdout.contains(text) && ran.stderr.contains(text),
+            "{text}\n{checked}{ran}"
+        );
+    }
+    snapshot!(checked);
+}
+
+#[test]
+fn every_common_form_is_read_without_a_script() {
+    for parameters in [
+        "path = \"data/spacy.jsonl\"\n",
+        "path = \"data/spacy.json\"\n",
+        "path = \"data/iob2.conll.gz\"\n",
+        "path = \"data/label_studio.json\"\nclasses = { severity = [\"low\", \"high\"] }\n",
+        "path = \"data/label_studio_min.json\"\nclasses = [\"severity\"]\n",
+        "path = \"data/datasets.csv\"\nclasses = [\"severity\"]\n",
+        "path = \"data/datasets.jsonl\"\nlabel_names = [\"O\", \"B-PER\", \"I-PER\", \"B-LOC\", \"I-LOC\", \"B-ORG\", \"I-ORG\"]\n",
+        "train = \"data/iob1.conll\"\nvalidation = [\"data/iob2.conll\"]\n",
+    ] {
+        let split = if parameters.starts_with("path") {
+            "split = { train = 0.5, validation = 0.5 }\n"
+        } else {
+            ""
+        };
+        let world = reading(&format!("{parameters}{split}"));
+        let ran = world.pipeline(["run", FILE, "corpus"]);
+        assert_eq!(ran.code, Some(0), "{parameters}{ran}");
+    }
+}
+
+#[test]
+fn lines_that_cannot_be_read_stop_or_are_left_out_counted_and_listed() {
+    let world = reading("path = \"data/bad.jsonl\"\nsplit = { train = 0.5, validation = 0.5 }\n");
+    let good = "{\"text\": \"a\", \"entities\": []}\n{\"text\": \"b\", \"entities\": []}\n";
+    world.write("experiments/data/bad.jsonl", format!("{good}{{\"text\": 7}}\nno JSON\n"));
+    let stopped = world.pipeline(["run", FILE, "corpus"]);
+    let skipped = world.pipeline(["run", FILE, "corpus", "--set", "corpus.on_error=skip"]);
+    assert_eq!((stopped.code, skipped.code), (Some(1), Some(0)), "{stopped}{skipped}");
+    let listed = crate::common::files_below(&world.path("outputs/store"));
+    let is_list = |path: &&String| path.ends_with("skipped.jsonl");
+    let listed = listed.keys().find(is_list).expect("a list of what was skipped");
+    let listed = std::fs::read_to_string(world.path("outputs/store").join(listed)).expect("a text");
+    assert_eq!(listed.lines().count(), 2, "{listed}");
+    assert!(listed.starts_with("{\"file\":\"bad.jsonl\",\"line\":3,\"column\":10,"), "{listed}");
+    snapshot!(stopped, skipped);
+}
+
+#[test]
+fn files_without_labels_and_fields_without_classes_are_refused_with_a_remedy() {
+    let world = reading("path = \"data/datasets.csv\"\n");
+    let none = world.pipeline(["check", "--data", FILE]);
+    let absent = world.pipeline(["check", "--data", FILE, "--set", "corpus.classes=[\"urgency\"]"]);
+    let taken = world.pipeline(["check", FILE, "--set", "corpus.classes=[\"ner\"]"]);
+    let missing = world.pipeline(["check", FILE, "--set", "corpus.path=experiments/data/*.xml"]);
+    snapshot!(none, absent, taken, missing);
+}
