@@ -172,6 +172,8 @@ fn corpus(out: &Path, context: &Context<'_>) -> Result<(), StageError> {
         classes: classes.as_ref(),
         skips: false,
         division: Division::default(),
+        group: None,
+        window: None,
         parts,
         root: out.to_owned(),
     };
@@ -181,7 +183,7 @@ fn corpus(out: &Path, context: &Context<'_>) -> Result<(), StageError> {
     };
     let found = reading.first(&mut |_, _| Ok(())).map_err(unusable)?;
     let mut corpus = splits::Output::new(found.tasks.clone(), None, context)?;
-    reading.second(&found, &mut |split, example| corpus.push(split, &example))?;
+    reading.second(&found, &mut |split, example| corpus.push(split, &example)).map(drop)?;
     corpus.finish(Vec::new()).map(drop)
 }
 

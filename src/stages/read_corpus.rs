@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,14 +18,15 @@ use super::fetch_model::NoInputs;
 use super::reading::{Part, Reading};
 use super::splits::{self, By, Dividing, Duplicates, Fold, Fractions};
 use super::versions;
+use crate::base::disk::regular;
 use crate::engine::stage::{
-    CodeVersion, Context, Facts, InputFacts, ParameterProblem, SourceFile, Stage, StageError,
-    Survey, SurveyInputs,
+    CodeVersion, Content, Context, Facts, InputFacts, Inspection, ParameterProblem, SourceFile,
+    SourceProblem, Stage, StageError, Survey, SurveyInputs,
 };
 use crate::stages::artifacts::CorpusFiles;
 use crate::text::readers::{
-    Classes, Columns, Encoding, Fields, Format, Heads, Malformed, Nested, Options, Scheme,
-    check_label,
+    Classes, Columns, Encoding, Fields, Format, Heads, Malformed, Nested, Options, Rules, Scheme,
+    Shipped, check_label,
 };
 use crate::text::{Corpus, Offsets, Split, check_head_name};
 
@@ -37,6 +39,40 @@ pub enum OnError {
     Stop,
     /// It is left out, and counted.
     Skip,
+}
+
+/// Rules that come with the program, or a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum RulesOf {
+    Shipped(Shipped),
+    File(#[schemars(extend("format" = "path"))] PathBuf),
+}
+
+/// Consecutive lines that make one text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Window {
+    /// How many lines it has.
+    #[schemars(range(min = 2, max = 10000))]
+    pub lines: usize,
+    /// How many lines after a window the next one begins; as many as it has where this is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10000))]
+    pub step: Option<usize>,
+}
+
+/// What is looked for in a file of rules by a plan. Larger files hold no rules that anybody wrote.
+const RULES: Inspection = Inspection { largest: 1 << 20, read: inspect_rules };
+
+fn inspect_rules(text: &str) -> Result<Content, Vec<SourceProblem>> {
+    match Rules::parse(text) {
+        Ok(rules) => Ok(Arc::new(rules)),
+        Err(error) => {
+            let span = error.span().unwrap_or(0..0);
+            Err(vec![SourceProblem::new(span, error.message().to_owned())])
+        }
+    }
 }
 
 /// Labelled texts from files as people have them: JSON lines, CoNLL, CSV, and what doccano, Prodigy, spaCy, `datasets` and Label Studio write. A JSON line is `{"text": "...", "entities": [{"start": 0, "end": 5, "label": "NODE"}], "anomaly": 0}`, offsets half-open; files may be packed by gzip or zstd. Either files (`path`) that are split, or files for each split (`train`, `validation`, `test`).
@@ -71,7 +107,7 @@ pub struct ReadCorpus {
     /// Files of the test split.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test: Option<Files>,
-    /// How the files hold texts: `jsonl`, a JSON object on each line; `json`, the same in an array; `conll`, a word and its tag on each line; `csv` and `tsv`, a header and a text in each row; `label_studio`, what that exports as JSON or JSON_MIN. Default: told from name and content of each file, and said.
+    /// How the files hold texts: `jsonl`, a JSON object on each line; `json`, the same in an array; `conll`, a word and its tag on each line; `csv` and `tsv`, a header and a text in each row; `lines`, raw lines of a log, of which `rules` make texts; `label_studio`, what that exports as JSON or JSON_MIN. Default: told from name and content of each file, and said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<Format>,
     /// How the files' bytes spell characters; a byte order mark goes before it.
@@ -104,6 +140,16 @@ pub struct ReadCorpus {
     /// Of tagged words: what tags that are numbers are called, as in `["O", "B-PER", "I-PER"]`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub label_names: Vec<String>,
+    /// Of `lines`: what of a line is the text, what are fields, entities and classes. `"syslog"` and `"apache"` come with the program; else a file of regular expressions, described in the README.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<RulesOf>,
+    /// Makes one text of so many consecutive lines of a split, such as `{ lines = 20, step = 10 }`; its class is the last of its lines' in the order of classes. The split goes by `order` or `by` then, or is one of files: in a random one, the same lines and moments would train and validate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
+    /// Makes one text of all lines with the same value of a field, such as `"session"`, so that each value is in one split; its class is as that of a `window`, its fields are those of its first line. All lines are in memory then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub group: Option<String>,
     /// What becomes of lines that cannot be read: with `"skip"` they are left out, counted, and listed in `skipped.jsonl` of the result's folder in the store.
     #[serde(default, skip_serializing_if = "is_default")]
     pub on_error: OnError,
@@ -131,24 +177,89 @@ impl ReadCorpus {
         }
     }
 
-    fn reading(&self) -> Reading<'_> {
+    fn reading(&self) -> Result<Reading<'_>, StageError> {
         let part = |(parameter, files): (&'static str, Option<&Files>)| {
             let split = Split::ALL.into_iter().find(|split| split.name() == parameter);
             Some(Part { parameter: Some(parameter), split, paths: files?.paths() })
         };
-        Reading {
-            format: self.format,
-            options: self.options(),
+        Ok(Reading {
+            format: self.format.or(self.rules.is_some().then_some(Format::Lines)),
+            options: self.options()?,
             classes: self.classes.as_ref(),
             skips: self.on_error == OnError::Skip,
             division: self.dividing().division(),
+            group: self.group.as_deref(),
+            window: self.window.map(|Window { lines, step }| (lines, step.unwrap_or(lines))),
             parts: self.files().into_iter().filter_map(part).collect(),
             root: PathBuf::new(),
+        })
+    }
+
+    /// What the rules say, where there are any.
+    fn read_rules(&self) -> Result<Option<Rules>, StageError> {
+        match &self.rules {
+            None => Ok(None),
+            Some(RulesOf::Shipped(shipped)) => Ok(Some(Rules::shipped(*shipped))),
+            Some(RulesOf::File(path)) => {
+                let text = regular::read_to_string(path)
+                    .map_err(|error| StageError::io("read", path, &error).in_file_of("rules"))?;
+                Rules::parse(&text).map(Some).map_err(|error| {
+                    StageError::new(format!("{}: {error}", path.display())).in_file_of("rules")
+                })
+            }
         }
     }
 
-    fn options(&self) -> Options {
-        Options {
+    /// How windows and groups go with the other parameters.
+    fn check_windows(&self) -> Vec<ParameterProblem> {
+        let mut problems = Vec::new();
+        let mut problem = |parameters: &[&'static str], message: &str, help: &str| {
+            problems.push(ParameterProblem::new(parameters, message).help(help));
+        };
+        if let Some(Window { lines, step }) = self.window {
+            let is_apart = self.path.is_none()
+                || self.order.is_some()
+                || matches!(self.by, Some(By::Field(_)));
+            if !is_apart {
+                let message = "a `window` of lines needs a split by `order`, or by a field of all splits (`by`)";
+                let help = "`order = \"timestamp\"` trains on the past; in a random split of lines, windows would share lines and moments";
+                problem(&["window", "split"], message, help);
+            }
+            if step.is_some_and(|step| step > lines) {
+                problem(
+                    &["window"],
+                    "the `step` of `window` leaves lines out",
+                    "a `step` of at most `lines`",
+                );
+            }
+            if self.duplicates == Some(Duplicates::Drop) {
+                let help = "leave `duplicates` out: equal lines are what logs are made of";
+                problem(
+                    &["duplicates", "window"],
+                    "`duplicates = \"drop\"` would take lines out of windows",
+                    help,
+                );
+            }
+            if self.group.is_some() {
+                problem(
+                    &["window", "group"],
+                    "`window` and `group` exclude each other",
+                    "a text is either so many lines, or all of one value",
+                );
+            }
+        }
+        if self.rules.is_some() && self.format.is_some_and(|format| format != Format::Lines) {
+            problem(
+                &["rules", "format"],
+                "`rules` are for `format = \"lines\"`",
+                "leave one of them out",
+            );
+        }
+        problems
+    }
+
+    fn options(&self) -> Result<Options, StageError> {
+        Ok(Options {
             encoding: self.encoding,
             offsets: self.offsets,
             fields: self.fields.clone(),
@@ -160,7 +271,8 @@ impl ReadCorpus {
             columns: self.columns,
             scheme: self.scheme,
             join: self.join.clone(),
-        }
+            rules: self.read_rules()?,
+        })
     }
 
     fn files(&self) -> [(&'static str, Option<&Files>); 4] {
@@ -210,6 +322,7 @@ impl Stage for ReadCorpus {
             }
         }
         problems.extend(self.check_names());
+        problems.extend(self.check_windows());
         problems
     }
 
@@ -217,7 +330,16 @@ impl Stage for ReadCorpus {
         let of = |(parameter, files): (&'static str, Option<&Files>)| {
             files.map(|files| files.sources(parameter)).unwrap_or_default()
         };
-        self.files().into_iter().flat_map(of).collect()
+        let rules = match &self.rules {
+            Some(RulesOf::File(path)) => Some(SourceFile {
+                parameter: "rules",
+                name: "rules".to_owned(),
+                path: path.clone(),
+                inspection: Some(RULES),
+            }),
+            _ => None,
+        };
+        self.files().into_iter().flat_map(of).chain(rules).collect()
     }
 
     fn facts(&self, _inputs: InputFacts<'_>) -> Facts {
@@ -236,13 +358,14 @@ impl Stage for ReadCorpus {
         _inputs: SurveyInputs<'_>,
         _entry: Option<&Path>,
     ) -> Result<Survey, StageError> {
-        let reading = self.reading();
-        let found = reading.first(&mut |_, _| Ok(()))?;
+        let reading = self.reading()?;
+        let mut found = reading.first(&mut |_, _| Ok(()))?;
         let mut corpus = Corpus { tasks: found.tasks.clone(), ..Corpus::default() };
-        reading.second(&found, &mut |split, example| {
+        let more = reading.second(&found, &mut |split, example| {
             corpus.get_mut(split).push(example);
             Ok(())
         })?;
+        found.remarks.extend(more);
         Ok(splits::survey(corpus, None, found.remarks))
     }
 
@@ -251,22 +374,23 @@ impl Stage for ReadCorpus {
     }
 
     fn run(&self, _inputs: NoInputs, context: &Context<'_>) -> Result<CorpusFiles, StageError> {
-        let reading = self.reading();
+        let reading = self.reading()?;
         let mut skipped = Skipped { path: context.output.join(CorpusFiles::SKIPPED), file: None };
-        let found = reading.first(&mut |path, problem| {
+        let mut found = reading.first(&mut |path, problem| {
             context.check_cancelled()?;
             if self.on_error == OnError::Skip { skipped.push(path, problem) } else { Ok(()) }
         })?;
         skipped.finish()?;
         let mut output = splits::Output::new(found.tasks.clone(), None, context)?;
         let mut count = 0_usize;
-        reading.second(&found, &mut |split, example| {
+        let more = reading.second(&found, &mut |split, example| {
             count += 1;
             if count.is_multiple_of(1 << 12) {
                 context.check_cancelled()?;
             }
             output.push(split, &example)
         })?;
+        found.remarks.extend(more);
         let mut caveats = Vec::new();
         context.remarks(&mut caveats, found.remarks);
         output.finish(caveats)

@@ -3,14 +3,15 @@
 //!
 //! For each text, about 50 bytes of hashes, its line and its part are kept in between.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use super::splits;
 use crate::engine::stage::{Caveat, Remark, StageError};
 use crate::text::readers::{
-    self, Classes, Findings, Format, Guess, Malformed, Options, Problems, ReadError, Scheme, Why,
+    self, Classes, Findings, Format, Guess, Heads, Joined, Malformed, Options, Problems, ReadError,
+    Scheme, Why, Windows,
 };
 use crate::text::{ANOMALY, ClassHead, CorpusTasks, Division, Example, Item, Split, SplitError};
 
@@ -47,6 +48,10 @@ pub(super) struct Reading<'a> {
     pub(super) skips: bool,
     /// How to divide texts that are of no split yet.
     pub(super) division: Division,
+    /// The field whose equal values make one text.
+    pub(super) group: Option<&'a str>,
+    /// How many consecutive lines of a split make one text, and how many lines after a window the next one begins.
+    pub(super) window: Option<(usize, usize)>,
     pub(super) parts: Vec<Part>,
     /// Messages leave this folder out of paths.
     pub(super) root: PathBuf,
@@ -90,24 +95,48 @@ impl Reading<'_> {
         Ok(Found { tasks, remarks, parts })
     }
 
+    /// Hands out the texts, and returns what else there is to say.
+    ///
     /// # Errors
     /// As [`first`](Self::first), and those of `push`.
-    pub(super) fn second(&self, found: &Found, push: &mut Push<'_>) -> Result<(), StageError> {
+    pub(super) fn second(
+        &self,
+        found: &Found,
+        push: &mut Push<'_>,
+    ) -> Result<Vec<Remark>, StageError> {
         let mut parts = found.parts.iter();
+        let heads = &self.options.heads;
+        let windows = |(lines, step)| Split::ALL.map(|_| (Windows::new(lines, step), 0_usize));
+        let mut windows = self.window.map(windows);
         self.walk(&mut Walk::default(), &mut |_, _| Ok(()), &mut |_, mut example| {
             let Some(part) = parts.next() else { return Err(changed(self.parts.first())) };
+            let Some(split) = *part else { return Ok(()) };
             if !found.tasks.tagging {
                 example.entities = None;
             }
-            match part {
-                Some(split) => push(*split, example),
-                None => Ok(()),
-            }
+            let text = match &mut windows {
+                None => Some(example),
+                Some(windows) => {
+                    let (windows, count) = &mut windows[split as usize];
+                    windows.push(example, heads).inspect(|_| *count += 1)
+                }
+            };
+            text.map_or(Ok(()), |text| push(split, text))
         })?;
-        match parts.next() {
-            None => Ok(()),
-            Some(_) => Err(changed(self.parts.first())),
+        if parts.next().is_some() {
+            return Err(changed(self.parts.first()));
         }
+        let Some(mut windows) = windows else { return Ok(Vec::new()) };
+        let mut counts = Vec::new();
+        for split in Split::ALL {
+            let (windows, count) = &mut windows[split as usize];
+            if let Some(text) = windows.finish(heads) {
+                *count += 1;
+                push(split, text)?;
+            }
+            counts.push(format!("{count} {split}"));
+        }
+        Ok(vec![Remark::Note(format!("windows of lines: {}", counts.join(", ")))])
     }
 
     /// Goes through all files.
@@ -119,6 +148,7 @@ impl Reading<'_> {
     ) -> Result<(), StageError> {
         let mut first_wrong = None;
         for part in &self.parts {
+            let mut groups = Groups::default();
             let failed = |error: &ReadError| in_file_of(StageError::of(error), part.parameter);
             for path in &part.paths {
                 let shown = path.strip_prefix(&self.root).unwrap_or(path);
@@ -129,7 +159,10 @@ impl Reading<'_> {
                         Ok(_) if first_wrong.is_some() && !self.skips => Ok(()),
                         Ok(example) => {
                             walk.texts += 1;
-                            each(part.split, example)
+                            match self.group {
+                                None => each(part.split, example),
+                                Some(field) => groups.push(field, example, &self.options.heads),
+                            }
                         }
                         Err(problem) => {
                             first_wrong.get_or_insert(part.parameter);
@@ -160,6 +193,9 @@ impl Reading<'_> {
                 }
                 walk.findings.add(findings);
                 walk.guesses.push((path.clone(), guess));
+            }
+            if first_wrong.is_none() || self.skips {
+                groups.texts.into_iter().try_for_each(|text| each(part.split, text.finish()))?;
             }
         }
         match first_wrong {
@@ -271,6 +307,31 @@ fn in_file_of(error: StageError, parameter: Option<&'static str>) -> StageError 
 
 /// More are an identifier, or a text.
 const MOST_CLASSES: usize = 1000;
+
+/// Texts of lines with one value each, in the order of their first lines. They are in memory until the last line is read.
+#[derive(Default)]
+struct Groups {
+    places: HashMap<String, usize>,
+    texts: Vec<Joined>,
+}
+
+impl Groups {
+    fn push(&mut self, field: &str, line: Example, heads: &Heads) -> Result<(), StageError> {
+        let Some(value) = line.fields.get(field) else {
+            let message = format!("line {} has no field `{field}` to group by", line.line);
+            let help = "every line needs the field; a `[[field]]` of the rules finds one in the text of lines";
+            return Err(StageError::new(message).with_help(help).in_file_of("group"));
+        };
+        match self.places.get(value) {
+            Some(place) => self.texts[*place].push(&line, heads),
+            None => {
+                self.places.insert(value.clone(), self.texts.len());
+                self.texts.push(Joined::of(line));
+            }
+        }
+        Ok(())
+    }
+}
 
 /// What goes through files leaves behind.
 #[derive(Default)]

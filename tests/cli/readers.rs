@@ -89,3 +89,66 @@ fn files_without_labels_and_fields_without_classes_are_refused_with_a_remedy() {
     let missing = world.pipeline(["check", FILE, "--set", "corpus.path=experiments/data/*.xml"]);
     snapshot!(none, absent, taken, missing);
 }
+
+/// Lines of syslog of two hosts, one a minute; every seventh says that something failed.
+fn log() -> String {
+    let line = |number: usize| {
+        let (hour, minute, host) = (number / 60, number % 60, number % 2);
+        let what = if number % 7 == 6 { "failed" } else { "opened" };
+        format!(
+            "Jun  9 {hour:02}:{minute:02}:00 host{host} sshd[{number}]: session {what} for user u{number} from 10.0.0.{minute}\n"
+        )
+    };
+    (0..90).map(line).collect()
+}
+
+const RULES: &str = "extends = \"syslog\"\n[[class]]\nhead = \"anomaly\"\nclass = \"anomaly\"\npattern = 'failed'\n[[class]]\nhead = \"anomaly\"\nclass = \"normal\"\n";
+
+#[test]
+fn a_log_is_read_by_rules_line_by_line_in_windows_and_in_groups() {
+    let world = reading("path = \"data/auth.log\"\nrules = \"syslog\"\n");
+    world.write("experiments/data/auth.log", log());
+    world.write("experiments/data/rules.toml", RULES);
+    let lines = world.pipeline(["check", "--data", FILE]);
+    let set = |parameters: &[&str]| {
+        let rules = ["check", "--data", FILE, "--set", "corpus.rules=experiments/data/rules.toml"];
+        let set = parameters.iter().flat_map(|parameter| ["--set", parameter]);
+        world.pipeline(rules.into_iter().chain(set))
+    };
+    let windows = "corpus.window={ lines = 10, step = 5 }";
+    let ordered = set(&[windows, "corpus.order=timestamp"]);
+    let random = set(&[windows]);
+    let hosts = set(&["corpus.group=pid"]);
+    assert_eq!(
+        (lines.code, ordered.code, hosts.code),
+        (Some(0), Some(0), Some(0)),
+        "{lines}{ordered}{hosts}"
+    );
+    assert!(ordered.stdout.contains("windows of lines: 14 train, 3 validation"), "{ordered}");
+    assert!(random.stderr.contains("needs a split by `order`"), "{random}");
+    snapshot!(lines, ordered, random);
+}
+
+#[test]
+fn a_mistake_in_a_file_of_rules_is_shown_in_it() {
+    let world = reading("path = \"data/auth.log\"\nrules = \"data/rules.toml\"\n");
+    world.write("experiments/data/auth.log", log());
+    world.write("experiments/data/rules.toml", "line = ['(']\n");
+    let broken = world.pipeline(["check", FILE]);
+    assert!(broken.stderr.contains("experiments/data/rules.toml:1:8"), "{broken}");
+    snapshot!(broken);
+}
+
+#[test]
+fn the_rules_that_come_with_the_program_are_part_of_the_key() {
+    let world = reading("path = \"data/auth.log\"\nrules = \"syslog\"\n");
+    world.write("experiments/data/auth.log", log());
+    let key = |rules: &str| {
+        let plan =
+            world.pipeline(["plan", "--json", FILE, "--set", &format!("corpus.rules={rules}")]);
+        let plan: serde_json::Value = serde_json::from_str(&plan.stdout).expect("JSON");
+        plan["nodes"][0]["key"].to_string()
+    };
+    assert!(key("syslog").len() > 10);
+    assert_ne!(key("syslog"), key("apache"));
+}

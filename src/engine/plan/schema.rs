@@ -175,7 +175,11 @@ impl Walk<'_> {
                 self.table(properties, extra, table);
             }
             (Shape::OneOf(shapes), value) => {
-                return shapes.iter().all(|shape| self.keeps(shape, value));
+                // A word that has a meaning of its own where a path may stand too is none.
+                let is_word = shapes
+                    .iter()
+                    .any(|shape| matches!(shape, Shape::Choice(words) if words.contains(value)));
+                return is_word || shapes.iter().all(|shape| self.keeps(shape, value));
             }
             _ => {}
         }

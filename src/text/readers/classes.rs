@@ -1,5 +1,6 @@
 //! Which fields are classes, and what values of them are called.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -66,6 +67,20 @@ impl Heads {
     #[must_use]
     pub fn names(&self, head: &str) -> &[String] {
         self.0.get(head).map_or(&[], Vec::as_slice)
+    }
+
+    /// The order of two classes of a head: as it names them, else by name, numbers by size.
+    #[must_use]
+    pub fn order(&self, head: &str, one: &str, other: &str) -> Ordering {
+        let names = self.names(head);
+        if names.is_empty() {
+            return match (one.parse::<i64>(), other.parse::<i64>()) {
+                (Ok(one), Ok(other)) => one.cmp(&other),
+                _ => one.cmp(other),
+            };
+        }
+        let place = |class: &str| names.iter().position(|name| name == class);
+        place(one).cmp(&place(other))
     }
 
     /// Whether this field says a class.

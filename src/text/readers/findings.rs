@@ -36,13 +36,18 @@ pub enum Note {
     OtherResults(String),
     /// Texts in which `[Ada](PER)` stands.
     LooksMarked,
+    /// A line of which no rule says what is what.
+    WholeLine,
 }
 
 impl Note {
     /// Whether it is about labels that a person may miss.
     #[must_use]
     pub fn warns(&self) -> bool {
-        matches!(self, Self::MoreAnnotations | Self::OtherResults(_) | Self::LooksMarked)
+        matches!(
+            self,
+            Self::MoreAnnotations | Self::OtherResults(_) | Self::LooksMarked | Self::WholeLine
+        )
     }
 
     /// What there is to say.
@@ -106,6 +111,10 @@ impl Note {
             Self::OtherResults(kind) => {
                 format!("{} of type {} left out", plural("annotation", "annotations"), name(kind))
             }
+            Self::WholeLine => format!(
+                "{} whole: no `line` of the rules fits",
+                plural("line was kept", "lines were kept")
+            ),
             Self::LooksMarked => format!(
                 "{} what looks like marked entities, such as `[Ada](PER)`: `markup = true` reads them",
                 plural("text holds", "texts hold")

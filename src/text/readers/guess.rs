@@ -24,13 +24,22 @@ pub enum Format {
     Csv,
     /// the same between tabs
     Tsv,
+    /// a line of a log, of which rules make a text
+    Lines,
     /// what Label Studio exports as JSON or JSON_MIN
     LabelStudio,
 }
 
 impl Format {
-    pub const ALL: [Self; 6] =
-        [Self::Jsonl, Self::Json, Self::Conll, Self::Csv, Self::Tsv, Self::LabelStudio];
+    pub const ALL: [Self; 7] = [
+        Self::Jsonl,
+        Self::Json,
+        Self::Conll,
+        Self::Csv,
+        Self::Tsv,
+        Self::Lines,
+        Self::LabelStudio,
+    ];
 
     /// As experiment files spell it.
     #[must_use]
@@ -41,6 +50,7 @@ impl Format {
             Self::Conll => "conll",
             Self::Csv => "csv",
             Self::Tsv => "tsv",
+            Self::Lines => "lines",
             Self::LabelStudio => "label_studio",
         }
     }
@@ -79,6 +89,7 @@ pub fn guess(path: &Path, head: &[u8]) -> Option<Guess> {
             return by(Format::Conll, Why::Name);
         }
         "csv" => return by(Format::Csv, Why::Name),
+        "log" => return by(Format::Lines, Why::Name),
         _ => {}
     }
     let text = String::from_utf8_lossy(head);
@@ -96,7 +107,8 @@ pub fn guess(path: &Path, head: &[u8]) -> Option<Guess> {
     }
     match extension {
         "tsv" | "tab" => by(Format::Tsv, Why::Name),
-        _ => by(Format::Jsonl, Why::Content),
+        "json" => by(Format::Jsonl, Why::Content),
+        _ => by(Format::Lines, Why::Content),
     }
 }
 
@@ -133,6 +145,8 @@ mod tests {
             ("x.jsonl.gz", "", Format::Jsonl),
             ("x.CSV", "text\n", Format::Csv),
             ("x.conll", "", Format::Conll),
+            ("x.log", "{\"text\": 1}", Format::Lines),
+            ("messages", "Jun  9 06:06:20 combo sshd: x\n", Format::Lines),
             ("x.json", "[\n{\"text\": \"a\"}]", Format::Json),
             ("x.json", "{\n  \"text\": \"a\"\n}", Format::Json),
             ("x.json", "{\"text\": \"a\"}\n{\"text\": \"b\"}\n", Format::Jsonl),

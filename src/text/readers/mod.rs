@@ -12,15 +12,19 @@ mod conll;
 mod entities;
 mod findings;
 mod guess;
+mod joined;
 mod json;
 mod label_studio;
 mod labels;
+mod lines;
 mod markup;
 mod options;
 mod pieces;
 mod problems;
+mod rules;
 mod sentence;
 mod shapes;
+mod shipped;
 mod source;
 mod table;
 mod tags;
@@ -29,9 +33,11 @@ mod values;
 pub use classes::{Classes, Heads};
 pub use findings::{Findings, Note};
 pub use guess::{Format, Guess, Why, guess};
+pub use joined::{Joined, Windows};
 pub use labels::check_label;
 pub use options::{Columns, Fields, Nested, Options};
 pub use problems::{Malformed, Problems, ReadError, Spot};
+pub use rules::{Rules, Shipped};
 pub use source::{Encoding, LINE_LIMIT_BYTES};
 pub use tags::Scheme;
 
@@ -84,6 +90,7 @@ pub fn read_as(
         Format::Jsonl => shapes::read_lines(source, options, each),
         Format::Json => shapes::read_values(source, options, each),
         Format::LabelStudio => label_studio::read(source, options, each),
+        Format::Lines => lines::read(source, options, each),
         Format::Conll => conll::read(source, options, each),
         Format::Csv => table::read(source, None, options, each),
         Format::Tsv => table::read(source, Some(b'\t'), options, each),

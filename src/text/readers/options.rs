@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::classes::Heads;
+use super::rules::Rules;
 use super::source::Encoding;
 use super::tags::Scheme;
 use crate::text::Offsets;
@@ -29,6 +30,8 @@ pub struct Options {
     pub scheme: Option<Scheme>,
     /// What stands between two words; `None` is a space.
     pub join: Option<String>,
+    /// What of raw lines is what.
+    pub rules: Option<Rules>,
 }
 
 impl Options {

@@ -87,7 +87,7 @@ fn said(path: &Path, problem: &Malformed) -> String {
     if excerpt.trim().is_empty() {
         return message;
     }
-    format!("{message}\n    {}", visible::line(excerpt))
+    format!("{message} in `{}`", visible::line(excerpt))
 }
 
 impl fmt::Display for Problems {

@@ -1,0 +1,60 @@
+//! Raw lines, of which [`Rules`](super::rules) make texts.
+
+use std::io::{self, BufRead};
+
+use super::Each;
+use super::findings::{Findings, Note};
+use super::options::Options;
+use super::pieces::{self, Piece};
+use super::problems::Misread;
+use super::shapes;
+use super::source::{LINE_LIMIT_BYTES, read_line};
+use crate::base::problem::Position;
+use crate::text::Example;
+
+/// Reads a text from each line that is not empty.
+///
+/// # Errors
+/// Those of `source`.
+pub(super) fn read(
+    source: &mut dyn BufRead,
+    options: &Options,
+    each: &mut Each<'_>,
+) -> io::Result<Findings> {
+    let mut number = 0;
+    let mut next = || {
+        number += 1;
+        let start = Position { line: number, column: 1 };
+        let piece = |line: Option<Vec<u8>>| {
+            line.map(|bytes| Piece { bytes, start }).ok_or_else(|| pieces::too_long(start))
+        };
+        Ok(read_line(source, LINE_LIMIT_BYTES)?.map(piece))
+    };
+    pieces::read(&mut next, &|line, findings| text(line, options, findings), each)
+}
+
+fn text(
+    line: &str,
+    options: &Options,
+    findings: &mut Findings,
+) -> Result<Option<Example>, Misread> {
+    let Some(rules) = &options.rules else {
+        return Ok(Some(Example { text: line.to_owned(), ..Example::default() }));
+    };
+    let parsed = rules.read(line);
+    if parsed.is_whole {
+        findings.note(Note::WholeLine);
+    }
+    findings.has_entities |= parsed.entities.is_some();
+    let mut example =
+        Example { text: parsed.text, entities: parsed.entities, ..Example::default() };
+    for (name, value) in parsed.fields {
+        shapes::put(&mut example, options, &name, value, findings)
+            .map_err(|message| Misread::new(0_usize, message))?;
+    }
+    if example.text.contains('\0') {
+        findings.note(Note::Nul);
+        example.text = example.text.replace('\0', "\u{fffd}");
+    }
+    Ok(Some(example))
+}
