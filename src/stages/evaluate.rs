@@ -159,7 +159,7 @@ impl Stage for Evaluate {
         let mut engine = super::engine::open(model.model()?, DType::F32, false, context)?;
         let predicted =
             training::predict(engine.engine(), &tokens, self.batch_size, &tasks, &|| {
-                context.signals.cancelled()
+                context.is_cancelled()
             })
             .map_err(super::engine::failed)?
             .ok_or(StageError::Cancelled)?;

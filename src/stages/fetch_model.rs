@@ -270,7 +270,7 @@ impl hub::Observer for Watch<'_> {
     }
 
     fn cancelled(&self) -> bool {
-        self.context.signals.cancelled()
+        self.context.is_cancelled()
     }
 
     fn message(&mut self, text: String) {

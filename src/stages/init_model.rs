@@ -174,7 +174,7 @@ impl Stage for InitModel {
     }
 
     fn run(&self, inputs: InitModelInputs, context: &Context<'_>) -> Result<Backbone, StageError> {
-        let cancelled = || context.signals.cancelled();
+        let cancelled = || context.is_cancelled();
         let tokenizer = self.tokenizer(&inputs.corpus.read()?, &cancelled)?;
         let path = context.output.join(Backbone::TOKENIZER);
         tokenizer.save(&path).map_err(|error| StageError::writing(&path, &error))?;

@@ -382,6 +382,6 @@ impl training::Observer for Watch<'_> {
     }
 
     fn cancelled(&self) -> bool {
-        self.context.signals.cancelled()
+        self.context.is_cancelled()
     }
 }

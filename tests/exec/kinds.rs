@@ -203,7 +203,7 @@ impl Stage for Sleep {
                 unit: "ms",
                 numbers: vec![("left", f64::NAN)],
             });
-            if done == saved || context.signals.cancelled() {
+            if done == saved || context.is_cancelled() {
                 fs::create_dir_all(context.saved_state)
                     .and_then(|()| fs::write(&checkpoint, done.to_string()))
                     .expect("writable");

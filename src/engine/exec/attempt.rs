@@ -15,9 +15,7 @@ use super::work::{Inputs, Job, contents, panic_error};
 use crate::base::disk::crash::crash_point;
 use crate::base::problem::Help;
 use crate::base::units;
-use crate::engine::stage::{
-    Context, Evaluated, InputFolders, Level, Progress, Signals, StageError,
-};
+use crate::engine::stage::{Context, Evaluated, InputFolders, Level, Progress, Signal, StageError};
 use crate::engine::store::{Entry, Record, State, StoreError};
 
 /// Between two progress events of a node.
@@ -91,7 +89,8 @@ impl Job<'_> {
             device: options.device,
             offline: options.offline,
             commit: order.fingerprint.commit.as_deref(),
-            signals,
+            cancelled: &|| signals.is_cancelled(),
+            tell: &|signal| signals.pass_on(signal),
         };
         catch_unwind(AssertUnwindSafe(|| order.instance.run(&folders, &context)))
             .unwrap_or_else(|payload| Err(panic_error(payload.as_ref())))
@@ -165,46 +164,42 @@ impl NodeSignals<'_> {
     fn is_too_late(&self) -> bool {
         self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
-}
 
-impl Signals for NodeSignals<'_> {
-    fn cancelled(&self) -> bool {
+    fn is_cancelled(&self) -> bool {
         self.cancel.is_cancelled() || self.is_too_late()
     }
 
-    fn progress(&self, progress: Progress) {
-        let finished = progress.total > 0 && progress.done >= progress.total;
-        {
-            let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-            if !finished && last.is_some_and(|last| last.elapsed() < PROGRESS_INTERVAL) {
+    fn pass_on(&self, signal: Signal) {
+        let name = || self.name.clone();
+        self.reporter.event(&match signal {
+            Signal::Progress(progress) => {
+                if !self.is_due(&progress) {
+                    return;
+                }
+                let Progress { done, total, unit, numbers } = progress;
+                Event::StageProgress { name: name(), done, total, unit, numbers }
+            }
+            Signal::Evaluated(Evaluated { step, metrics }) => {
+                Event::Evaluated { name: name(), step, metrics }
+            }
+            Signal::Message(level, text) => {
+                Event::StageMessage { name: name(), warning: level == Level::Warning, text }
+            }
+            Signal::Device(device) => {
+                *self.used.lock().unwrap_or_else(PoisonError::into_inner) = Some(device);
                 return;
             }
-            *last = Some(Instant::now());
+        });
+    }
+
+    /// Whether so much time has gone by since the last progress that this is passed on; the end always is.
+    fn is_due(&self, progress: &Progress) -> bool {
+        let finished = progress.total > 0 && progress.done >= progress.total;
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if !finished && last.is_some_and(|last| last.elapsed() < PROGRESS_INTERVAL) {
+            return false;
         }
-        let Progress { done, total, unit, numbers } = progress;
-        self.reporter.event(&Event::StageProgress {
-            name: self.name.clone(),
-            done,
-            total,
-            unit,
-            numbers,
-        });
-    }
-
-    fn evaluated(&self, evaluated: Evaluated) {
-        let Evaluated { step, metrics } = evaluated;
-        self.reporter.event(&Event::Evaluated { name: self.name.clone(), step, metrics });
-    }
-
-    fn message(&self, level: Level, text: String) {
-        self.reporter.event(&Event::StageMessage {
-            name: self.name.clone(),
-            warning: level == Level::Warning,
-            text,
-        });
-    }
-
-    fn device(&self, name: &str) {
-        *self.used.lock().unwrap_or_else(PoisonError::into_inner) = Some(name.to_owned());
+        *last = Some(Instant::now());
+        true
     }
 }

@@ -43,14 +43,14 @@ pub enum Level {
     Warning,
 }
 
-/// The way from a stage back to whoever runs it.
-pub trait Signals: Sync {
-    fn cancelled(&self) -> bool;
-    fn progress(&self, progress: Progress);
-    fn evaluated(&self, evaluated: Evaluated);
-    fn message(&self, level: Level, text: String);
+/// What a stage tells whoever runs it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Signal {
+    Progress(Progress),
+    Evaluated(Evaluated),
+    Message(Level, String),
     /// Where the stage computes, as `--device` spells it: `cpu`, `cuda:0`. A stage that says nothing computes on the CPU.
-    fn device(&self, name: &str);
+    Device(String),
 }
 
 /// Everything a stage may use besides its parameters and inputs. The thread pool is the current rayon pool.
@@ -77,14 +77,21 @@ pub struct Context<'a> {
     pub offline: bool,
     /// The commit that [`super::HubCommit`] was resolved to, for kinds that have one.
     pub commit: Option<&'a str>,
-    pub signals: &'a dyn Signals,
+    /// Whether the run is being interrupted, or the stage has had its time.
+    pub cancelled: &'a (dyn Fn() -> bool + Sync),
+    pub tell: &'a (dyn Fn(Signal) + Sync),
 }
 
 impl Context<'_> {
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        (self.cancelled)()
+    }
+
     /// # Errors
     /// [`StageError::Cancelled`] when the run is being interrupted: save what is needed to go on, and return it.
     pub fn check_cancelled(&self) -> Result<(), StageError> {
-        if self.signals.cancelled() { Err(StageError::Cancelled) } else { Ok(()) }
+        if self.is_cancelled() { Err(StageError::Cancelled) } else { Ok(()) }
     }
 
     /// Makes [`output`](Self::output) again where somebody has removed it, for a stage that has worked long before it writes.
@@ -97,26 +104,26 @@ impl Context<'_> {
     }
 
     pub fn progress(&self, progress: Progress) {
-        self.signals.progress(progress);
+        (self.tell)(Signal::Progress(progress));
     }
 
     /// Passes scores on as they come, so that anybody can follow them.
     pub fn evaluated(&self, evaluated: Evaluated) {
-        self.signals.evaluated(evaluated);
+        (self.tell)(Signal::Evaluated(evaluated));
     }
 
     /// Says which device was found for what [`Context::device`] asks, so that the record holds what was used.
     pub fn uses_device(&self, name: &str) {
-        self.signals.device(name);
+        (self.tell)(Signal::Device(name.to_owned()));
     }
 
     /// Says something worth reading once, such as the device.
     pub fn note(&self, text: impl Into<String>) {
-        self.signals.message(Level::Note, text.into());
+        (self.tell)(Signal::Message(Level::Note, text.into()));
     }
 
     pub fn warn(&self, text: impl Into<String>) {
-        self.signals.message(Level::Warning, text.into());
+        (self.tell)(Signal::Message(Level::Warning, text.into()));
     }
 
     /// Warns of something that belongs to every score that comes of this work, and records it among `caveats`, which the artifact carries.

@@ -25,7 +25,7 @@ mod scores;
 mod survey;
 
 pub use caveat::Caveat;
-pub use context::{Context, Device, Evaluated, Level, Progress, Signals};
+pub use context::{Context, Device, Evaluated, Level, Progress, Signal};
 pub use cost::{Circumstances, Cost, Memory, Part, Time};
 pub use error::StageError;
 pub use kind::{
