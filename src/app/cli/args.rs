@@ -505,4 +505,23 @@ pub struct Init {
     /// The folder to write into
     #[arg(default_value = ".")]
     pub folder: PathBuf,
+    /// A file of labelled texts: the experiment trains on it, and says why it does so as it does
+    #[arg(long, value_name = "FILE", conflicts_with = "template")]
+    pub data: Option<PathBuf>,
+    /// What to start from
+    #[arg(long, value_enum, default_value_t = Template::Joint)]
+    pub template: Template,
+}
+
+/// The experiments to start from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Template {
+    /// Named entities, from a CoNLL file
+    Ner,
+    /// Classes of whole texts, from a CSV file
+    Classify,
+    /// Entities and classes in one model, from templates or JSON lines
+    Joint,
+    /// The same at a size that trains in seconds
+    Demo,
 }

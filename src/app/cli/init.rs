@@ -1,19 +1,37 @@
 //! `pipeline init`: a commented starter experiment that runs as it is, without network and data, and what makes its folder a project.
 
+use std::borrow::Cow;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
-use super::args::Init;
+use super::args::{Init, Template};
 use super::root::SETTINGS;
 use super::{Failure, terminal};
+use crate::app::tools::Sketch;
 use crate::base::disk::no_room::NoRoom;
 
-/// What is written: the path in the folder, and the text.
-const FILES: &[(&str, &str)] = &[
-    ("experiments/starter.toml", include_str!("starter/starter.toml")),
-    ("experiments/starter_events.toml", include_str!("starter/starter_events.toml")),
-    ("experiments/starter_lines.jsonl", include_str!("starter/starter_lines.jsonl")),
-];
+/// What a template consists of: the experiment first; the path in the folder, and the text.
+fn files(template: Template) -> &'static [(&'static str, &'static str)] {
+    match template {
+        Template::Ner => &[
+            ("experiments/ner.toml", include_str!("starter/ner.toml")),
+            ("experiments/ner.conll", include_str!("starter/ner.conll")),
+        ],
+        Template::Classify => &[
+            ("experiments/classify.toml", include_str!("starter/classify.toml")),
+            ("experiments/classify.csv", include_str!("starter/classify.csv")),
+        ],
+        Template::Joint => &[
+            ("experiments/starter.toml", include_str!("starter/starter.toml")),
+            ("experiments/starter_events.toml", include_str!("starter/starter_events.toml")),
+            ("experiments/starter_lines.jsonl", include_str!("starter/starter_lines.jsonl")),
+        ],
+        Template::Demo => &[
+            ("experiments/demo.toml", include_str!("starter/demo.toml")),
+            ("experiments/demo_events.toml", include_str!("starter/starter_events.toml")),
+        ],
+    }
+}
 
 /// What a folder may have already; it then stays as it is.
 const OF_THE_FOLDER: &[(&str, &str)] = &[
@@ -30,19 +48,26 @@ pub fn run(arguments: &Init) -> Result<(), Failure> {
             "`pipeline init` writes `experiments/starter.toml` into the current folder: call the file as you like afterwards",
         ));
     }
-    if let Some((name, _)) = FILES.iter().find(|(name, _)| place(arguments, name).exists()) {
+    let files: Vec<(String, Cow<'static, str>)> = match &arguments.data {
+        Some(data) => vec![sketched(arguments, data)?],
+        None => files(arguments.template)
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), (*text).into()))
+            .collect(),
+    };
+    if let Some((name, _)) = files.iter().find(|(name, _)| place(arguments, name).exists()) {
         return Err(Failure::usage(format!(
             "`{}` exists already",
             place(arguments, name).display()
         ))
         .with_help("nothing was written; name another folder: `pipeline init FOLDER`"));
     }
-    for (name, text) in FILES {
+    for (name, text) in &files {
         write_new(&place(arguments, name), text)?;
     }
-    let experiment = place(arguments, FILES[0].0);
+    let experiment = place(arguments, &files[0].0);
     let mut text = String::new();
-    for (name, _) in FILES {
+    for (name, _) in &files {
         text += &format!("wrote {}\n", place(arguments, name).display());
     }
     for (name, content) in OF_THE_FOLDER {
@@ -61,6 +86,38 @@ pub fn run(arguments: &Init) -> Result<(), Failure> {
         ""
     };
     terminal::print(&format!("{text}\nRun it: pipeline run {quote}{shown}{quote}\n"))
+}
+
+/// An experiment that trains on a file of somebody's.
+fn sketched(arguments: &Init, data: &Path) -> Result<(String, Cow<'static, str>), Failure> {
+    let sketch = Sketch::of(data)
+        .map_err(|problem| Failure::usage(problem.message).with_help_of(problem.help))?;
+    terminal::print(&format!("{}: {}\n", data.display(), sketch.summary()))?;
+    let stem = data.file_name().unwrap_or_default().to_string_lossy();
+    let stem = stem.split('.').next().unwrap_or_default();
+    let is_plain = |it: char| it.is_ascii_alphanumeric() || it == '_' || it == '-';
+    let name: String = stem.chars().map(|it| if is_plain(it) { it } else { '_' }).collect();
+    let begins_well = name.starts_with(|it: char| it.is_ascii_alphanumeric());
+    let is_taken = ["store", "runs", "cache", "checkpoints"].contains(&name.as_str());
+    let name = if begins_well && !is_taken { name } else { format!("data_{name}") };
+    let file = from_experiments(&arguments.folder, data).map_err(|error| {
+        Failure::usage(format!("cannot find `{}`: {}", data.display(), error.kind()))
+    })?;
+    let text = sketch.to_toml(&file.to_string_lossy(), &name);
+    Ok((format!("experiments/{name}.toml"), text.into()))
+}
+
+/// How a file in `folder/experiments` names another one: by the way to it where that lies in `folder` too.
+fn from_experiments(folder: &Path, file: &Path) -> std::io::Result<PathBuf> {
+    let (folder, file) = (std::path::absolute(folder)?, std::path::absolute(file)?);
+    let folder = folder.components().filter(|it| *it != Component::CurDir).collect::<PathBuf>();
+    Ok(match file.strip_prefix(folder.join("experiments")) {
+        Ok(beside) => beside.to_owned(),
+        Err(_) => match file.strip_prefix(&folder) {
+            Ok(inside) => Path::new("..").join(inside),
+            Err(_) => file,
+        },
+    })
 }
 
 fn place(arguments: &Init, name: &str) -> PathBuf {

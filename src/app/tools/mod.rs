@@ -3,7 +3,9 @@
 mod bench;
 mod corpus;
 mod predict;
+mod sketch;
 
 pub use bench::{Measurement, Workload, bench};
 pub use corpus::{Look, Tokenizing};
 pub use predict::{FoundEntity, Judgement, OpenError, Prediction, Predictor};
+pub use sketch::Sketch;
