@@ -154,3 +154,24 @@ fn the_real_log_reads_without_an_error_and_its_entities_survive() {
         }
     }
 }
+
+#[test]
+fn real_tweets_in_columns_are_read_whole() {
+    let Some(folder) = real_data("btc") else { return };
+    let (mut texts, mut entities, mut words) = (0, 0, 0);
+    for name in ["a", "b", "e", "f", "g", "h"] {
+        let path = folder.join(format!("{name}.conll"));
+        let read = readers::read(&path, None, &readers::Options::default(), &mut |found| {
+            let example = found.expect("a good sentence");
+            texts += 1;
+            entities += example.entities().len();
+            words += example.text.split(' ').count();
+            ControlFlow::Continue(())
+        });
+        let (guess, findings) = read.unwrap();
+        assert_eq!(guess.format, readers::Format::Conll);
+        assert_eq!(findings.scheme(None), Some((readers::Scheme::Iob2, 0)));
+    }
+    // As `grep` counts lines with a word, four of which have a space inside, and `B-`.
+    assert_eq!((texts, entities, words), (9339, 14_885, 150_387 + 4));
+}

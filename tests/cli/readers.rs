@@ -152,3 +152,22 @@ fn the_rules_that_come_with_the_program_are_part_of_the_key() {
     assert!(key("syslog").len() > 10);
     assert_ne!(key("syslog"), key("apache"));
 }
+
+#[test]
+fn a_file_of_which_only_the_corpus_stage_changes_trains_on_every_form() {
+    let world = reading("path = \"data/auth.log\"\n");
+    world.write("experiments/data/auth.log", log());
+    world.write("experiments/data/rules.toml", RULES);
+    let halves = "split = { train = 0.5, validation = 0.5 }\n";
+    for parameters in [
+        format!("path = \"data/iob2.conll\"\n{halves}"),
+        format!("path = \"data/datasets.csv\"\nclasses = {{ severity = [\"low\", \"high\"] }}\n{halves}"),
+        format!("path = \"data/label_studio.json\"\nclasses = [\"severity\"]\n{halves}"),
+        "path = \"data/auth.log\"\nrules = \"data/rules.toml\"\norder = \"timestamp\"\nwindow = { lines = 5, step = 3 }\n".to_owned(),
+    ] {
+        world.child("lines", &format!("[stage.corpus]\nkind = \"read_corpus\"\n{parameters}"));
+        let ran = world.pipeline(["run", FILE]);
+        assert_eq!(ran.code, Some(0), "{parameters}{ran}");
+        assert!(world.names("outputs/lines").contains(&"metrics.json".to_owned()), "{ran}");
+    }
+}

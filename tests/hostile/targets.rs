@@ -28,6 +28,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("conll", conll),
     ("table", table),
     ("label_studio", label_studio),
+    ("log", log),
     ("guessed", guessed),
     ("templates", templates),
     ("weights", weights),
@@ -125,6 +126,22 @@ pub fn table(bytes: &[u8]) {
 /// Exports of Label Studio.
 pub fn label_studio(bytes: &[u8]) {
     texts(Format::LabelStudio, bytes, &all_options());
+}
+
+/// Raw lines and the rules that come with the program; and rules of somebody else.
+pub fn log(bytes: &[u8]) {
+    for shipped in [readers::Shipped::Syslog, readers::Shipped::Apache] {
+        let rules = Some(readers::Rules::shipped(shipped));
+        texts(Format::Lines, bytes, &readers::Options { rules, ..all_options() });
+    }
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    match readers::Rules::parse(text) {
+        Ok(rules) => {
+            let rules = Some(rules);
+            texts(Format::Lines, bytes, &readers::Options { rules, ..all_options() });
+        }
+        Err(error) => drop(error.to_string()),
+    }
 }
 
 /// Any file whose format is guessed, packed and encoded in any way.
