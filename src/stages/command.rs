@@ -174,6 +174,7 @@ fn corpus(out: &Path, context: &Context<'_>) -> Result<(), StageError> {
         division: Division::default(),
         group: None,
         window: None,
+        lookup: None,
         parts,
         root: out.to_owned(),
     };

@@ -25,8 +25,8 @@ use crate::engine::stage::{
 };
 use crate::stages::artifacts::CorpusFiles;
 use crate::text::readers::{
-    Classes, Columns, Encoding, Fields, Format, Heads, Malformed, Nested, Options, Rules, Scheme,
-    Shipped, check_label,
+    Classes, Columns, Encoding, Fields, Format, Heads, Lookup, Malformed, Nested, Options, Rules,
+    Scheme, Shipped, check_label,
 };
 use crate::text::{Corpus, Offsets, Split, check_head_name};
 
@@ -47,6 +47,18 @@ pub enum OnError {
 pub enum RulesOf {
     Shipped(Shipped),
     File(#[schemars(extend("format" = "path"))] PathBuf),
+}
+
+/// A file of rows, and the field by which they are found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LookupIn {
+    /// The file, in any format with fields.
+    #[schemars(extend("format" = "path"))]
+    pub path: PathBuf,
+    /// The field of texts and rows.
+    #[schemars(length(min = 1))]
+    pub key: String,
 }
 
 /// Consecutive lines that make one text.
@@ -150,6 +162,9 @@ pub struct ReadCorpus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub group: Option<String>,
+    /// A second file that says more of texts, such as `{ path = "labels.csv", key = "session" }`: of a text whose field `session` has the value that the column `session` has in a row, the other columns are classes and fields too. It is held in memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lookup: Option<LookupIn>,
     /// What becomes of lines that cannot be read: with `"skip"` they are left out, counted, and listed in `skipped.jsonl` of the result's folder in the store.
     #[serde(default, skip_serializing_if = "is_default")]
     pub on_error: OnError,
@@ -182,9 +197,18 @@ impl ReadCorpus {
             let split = Split::ALL.into_iter().find(|split| split.name() == parameter);
             Some(Part { parameter: Some(parameter), split, paths: files?.paths() })
         };
+        let options = self.options()?;
+        let lookup = match &self.lookup {
+            None => None,
+            Some(LookupIn { path, key }) => Some(
+                Lookup::read(path, key, &options)
+                    .map_err(|error| StageError::of(&error).in_file_of("lookup"))?,
+            ),
+        };
         Ok(Reading {
             format: self.format.or(self.rules.is_some().then_some(Format::Lines)),
-            options: self.options()?,
+            options,
+            lookup,
             classes: self.classes.as_ref(),
             skips: self.on_error == OnError::Skip,
             division: self.dividing().division(),
@@ -339,7 +363,13 @@ impl Stage for ReadCorpus {
             }),
             _ => None,
         };
-        self.files().into_iter().flat_map(of).chain(rules).collect()
+        let lookup = self.lookup.as_ref().map(|lookup| SourceFile {
+            parameter: "lookup",
+            name: "lookup".to_owned(),
+            path: lookup.path.clone(),
+            inspection: None,
+        });
+        self.files().into_iter().flat_map(of).chain(rules).chain(lookup).collect()
     }
 
     fn facts(&self, _inputs: InputFacts<'_>) -> Facts {

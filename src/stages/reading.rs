@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use super::splits;
 use crate::engine::stage::{Caveat, Remark, StageError};
 use crate::text::readers::{
-    self, Classes, Findings, Format, Guess, Heads, Joined, Malformed, Options, Problems, ReadError,
-    Scheme, Why, Windows,
+    self, Classes, Findings, Format, Guess, Heads, Joined, Lookup, Malformed, Options, Problems,
+    ReadError, Scheme, Why, Windows,
 };
 use crate::text::{ANOMALY, ClassHead, CorpusTasks, Division, Example, Item, Split, SplitError};
 
@@ -52,6 +52,8 @@ pub(super) struct Reading<'a> {
     pub(super) group: Option<&'a str>,
     /// How many consecutive lines of a split make one text, and how many lines after a window the next one begins.
     pub(super) window: Option<(usize, usize)>,
+    /// What says more of texts.
+    pub(super) lookup: Option<Lookup>,
     pub(super) parts: Vec<Part>,
     /// Messages leave this folder out of paths.
     pub(super) root: PathBuf,
@@ -147,6 +149,18 @@ impl Reading<'_> {
         each: &mut dyn FnMut(Option<Split>, Example) -> Result<(), StageError>,
     ) -> Result<(), StageError> {
         let mut first_wrong = None;
+        let mut alone = 0_usize;
+        let mut each = |split: Option<Split>, mut example: Example| {
+            if let Some(lookup) = &self.lookup {
+                alone += usize::from(!lookup.add(&mut example));
+            }
+            each(split, example)
+        };
+        if let Some(lookup) = &self.lookup {
+            let mut said = Findings::default();
+            said.classes.clone_from(&lookup.findings.classes);
+            walk.findings.add(said);
+        }
         for part in &self.parts {
             let mut groups = Groups::default();
             let failed = |error: &ReadError| in_file_of(StageError::of(error), part.parameter);
@@ -198,6 +212,7 @@ impl Reading<'_> {
                 groups.texts.into_iter().try_for_each(|text| each(part.split, text.finish()))?;
             }
         }
+        walk.alone = alone;
         match first_wrong {
             Some(parameter) if !self.skips || walk.texts == 0 => {
                 let problems = std::mem::take(&mut walk.problems);
@@ -245,6 +260,11 @@ impl Reading<'_> {
         for (note, count) in &walk.findings.notes {
             let text = note.said(*count);
             remarks.push(if note.warns() { Remark::Warning(text) } else { Remark::Note(text) });
+        }
+        if walk.alone > 0 {
+            let texts =
+                if walk.alone == 1 { "1 text has" } else { &format!("{} texts have", walk.alone) };
+            remarks.push(Remark::Warning(format!("{texts} no row in the file of `lookup`")));
         }
         if let Some(first) = walk.problems.first() {
             let count = walk.problems.count();
@@ -342,6 +362,8 @@ struct Walk {
     schemes: BTreeMap<Scheme, (Vec<PathBuf>, usize)>,
     problems: Problems,
     texts: usize,
+    /// Texts of which the lookup says nothing.
+    alone: usize,
 }
 
 /// Names in order: numbers by size where all are numbers.

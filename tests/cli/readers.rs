@@ -130,6 +130,25 @@ fn a_log_is_read_by_rules_line_by_line_in_windows_and_in_groups() {
 }
 
 #[test]
+fn a_second_file_says_the_classes_of_sessions() {
+    let world = reading(
+        "path = \"data/auth.log\"\nrules = \"syslog\"\ngroup = \"component\"\nlookup = { path = \"data/labels.csv\", key = \"component\" }\nsplit = { train = 0.5, validation = 0.5 }\n",
+    );
+    let line =
+        |number: usize| format!("Jun  9 01:{number:02}:00 h c{}: opened {number}\n", number % 5);
+    world.write("experiments/data/auth.log", (0..20).map(line).collect::<String>());
+    world.write("experiments/data/labels.csv", "component,anomaly\nc0,0\nc1,1\nc2,0\nc3,1\n");
+    let ran = world.pipeline(["run", FILE, "corpus"]);
+    assert!(ran.stderr.contains("1 text has no row in the file of `lookup`"), "{ran}");
+    let files = crate::common::files_below(&world.path("outputs/store"));
+    let texts: Vec<_> = files.iter().filter(|(name, _)| name.ends_with("n.jsonl")).collect();
+    let anomalies = texts
+        .iter()
+        .map(|(_, bytes)| String::from_utf8_lossy(bytes).matches("\"anomaly\":1").count());
+    assert_eq!(anomalies.sum::<usize>(), 2, "{ran}");
+}
+
+#[test]
 fn a_mistake_in_a_file_of_rules_is_shown_in_it() {
     let world = reading("path = \"data/auth.log\"\nrules = \"data/rules.toml\"\n");
     world.write("experiments/data/auth.log", log());
