@@ -63,6 +63,7 @@ impl Answered<'_> {
             &Metrics {
                 scores: &scored.scores,
                 details: &scored.details(tokens, predicted),
+                intervals: &scored.intervals(tokens, predicted),
                 baselines: comparison.to_json().as_ref(),
                 caveats: &self.caveats,
             },

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::logits;
 use super::metrics::{
-    ClassCounts, Classes, ConfusionMatrix, DIGITS, PrecisionRecall, auroc, average_precision,
-    classification_report, shown,
+    self, ClassCounts, Classes, ConfusionMatrix, DIGITS, Interval, PrecisionRecall, auroc,
+    average_precision, classification_report, shown,
 };
 use crate::base::{IGNORE, visible};
 use crate::text::{ClassHead, EncodedSplit};
@@ -118,6 +118,27 @@ impl Judged {
     pub(super) fn classes(&self, head: &ClassHead) -> Classes<'_> {
         let Self { truth, predicted, scores } = self;
         Classes { truth, predicted, scores, classes: head.classes.len() }
+    }
+
+    /// Intervals of accuracy and macro F1, and of two classes of precision, recall and F1 of the second.
+    #[must_use]
+    pub fn intervals(&self, head: &ClassHead) -> Vec<Option<Interval>> {
+        let classes = head.classes.len();
+        let add = |text: usize, sums: &mut [u64]| {
+            sums[self.truth[text] as usize * classes + self.predicted[text] as usize] += 1;
+        };
+        let scores = |sums: &[u64]| {
+            let counts = ClassCounts::of_confusion(sums, classes);
+            let right: u64 = counts.matched.iter().sum();
+            let all: u64 = sums.iter().sum();
+            let mut scores = vec![(all > 0).then(|| right as f64 / all as f64), counts.macro_f1()];
+            if classes == 2 {
+                let positive = counts.scores().nth(1).expect("there are two");
+                scores.extend([positive.precision, positive.recall, positive.f1]);
+            }
+            scores
+        };
+        metrics::intervals(&head.name, self.truth.len(), classes * classes, &add, &scores)
     }
 
     /// What was taken for what, in the order of the head's classes.

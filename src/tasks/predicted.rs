@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::classification::Judged;
-use super::metrics::{Evidence, Scores, SpanScores, Tags, span_scores};
+use super::metrics::{Evidence, Interval, Scores, SpanScores, Tags, span_scores};
 use super::{classification, tagging};
 use crate::text::spans::{self, Span};
 use crate::text::{ClassHead, CorpusTasks, EncodedSplit, LabelSet};
@@ -77,6 +77,28 @@ impl Scored {
         tagged.into_iter().chain(classified).collect()
     }
 
+    /// Intervals of the scores that are made of counts, by their names.
+    #[must_use]
+    pub fn intervals(
+        &self,
+        split: &EncodedSplit,
+        predicted: &Predicted,
+    ) -> Vec<(String, Interval)> {
+        let mut all = Vec::new();
+        if predicted.of(tagging::NAME).is_some() {
+            let names = ["span_precision", "span_recall", "span_f1"];
+            let found = tagging::intervals(&split.truth.spans(), &split.of_tagged(&self.found));
+            all.extend(named(tagging::NAME, &names, found));
+        }
+        for head in &self.tasks.heads {
+            if let Some(judged) = self.judged.get(&head.name) {
+                let names = ["accuracy", "macro_f1", "precision", "recall", "f1"];
+                all.extend(named(&head.name, &names, judged.intervals(head)));
+            }
+        }
+        all
+    }
+
     /// `classification_report.txt`: a part for each task that the model has a head for.
     #[must_use]
     pub fn report(&self, split: &EncodedSplit, predicted: &Predicted, labels: &LabelSet) -> String {
@@ -90,6 +112,16 @@ impl Scored {
         let classification = self.tasks.heads.iter().filter_map(judged);
         classification.chain(tagging).collect::<Vec<_>>().join("\n\n")
     }
+}
+
+/// Those that are defined, with the task before their names.
+fn named<'n>(
+    task: &'n str,
+    names: &'n [&str],
+    intervals: Vec<Option<Interval>>,
+) -> impl Iterator<Item = (String, Interval)> + 'n {
+    let named = names.iter().zip(intervals);
+    named.filter_map(move |(name, interval)| Some((format!("{task}.{name}"), interval?)))
 }
 
 /// Scores predictions against what the corpus says: an entity is found when its type and both its ends in characters are right, so that one

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::metrics::{
-    DIGITS, PrecisionRecall, SpanScores, classification_report, shown, span_report, token_accuracy,
+    self, Counts, DIGITS, Interval, PrecisionRecall, SpanScores, classification_report, shown,
+    span_report, token_accuracy,
 };
 use crate::base::IGNORE;
+use crate::text::spans::Span;
 use crate::text::{EncodedSplit, Fit, LabelSet};
 
 /// What the task is called.
@@ -36,6 +38,27 @@ impl Tagging {
         }
         labels
     }
+}
+
+/// Intervals of precision, recall and F1 over all entities.
+///
+/// * `truth`, `found`: of each text
+#[must_use]
+pub fn intervals(truth: &[Vec<Span>], found: &[Vec<Span>]) -> Vec<Option<Interval>> {
+    let of_text = |(truth, found): (&Vec<Span>, &Vec<Span>)| {
+        let matched = found.iter().filter(|span| truth.contains(span)).count();
+        [matched, found.len(), truth.len()].map(|count| count as u64)
+    };
+    let counts: Vec<[u64; 3]> = truth.iter().zip(found).map(of_text).collect();
+    let add = |text: usize, sums: &mut [u64]| {
+        sums.iter_mut().zip(counts[text]).for_each(|(sum, count)| *sum += count);
+    };
+    let scores = |sums: &[u64]| {
+        let counts = Counts { matched: sums[0], predicted: sums[1], actual: sums[2] };
+        let scores = counts.scores();
+        vec![scores.precision, scores.recall, scores.f1]
+    };
+    metrics::intervals(NAME, counts.len(), 3, &add, &scores)
 }
 
 /// What `metrics.json` says of the task beside its metrics.

@@ -23,6 +23,9 @@ fn baselines_stand_beside_the_model_in_its_scores_and_its_report() {
         serde_json::from_str(&world.read("outputs/beside/masked/metrics.json")).expect("JSON");
     assert_eq!(metrics["baselines"]["masked"]["ner.span_f1"], masked["ner"]["span_f1"]);
     assert_eq!(metrics["baselines"]["majority"]["ner.span_f1"], 0.0);
+    let [low, high] = [0, 1].map(|at| metrics["intervals"]["ner.span_f1"][at].as_f64());
+    let value = metrics["ner"]["span_f1"].as_f64();
+    assert!(low <= value && value <= high && low.is_some(), "{metrics}");
     let report = world.read("outputs/beside/classification_report.txt");
     assert!(report.contains("model    majority      masked\nner.span_f1 "), "{report}");
 }

@@ -11,7 +11,7 @@ use super::{corpus, files};
 use crate::engine::stage::{Artifact, Caveat, StageError};
 use crate::tasks::Details;
 use crate::tasks::classification::{self, Judged};
-use crate::tasks::metrics::{self, Scores};
+use crate::tasks::metrics::{self, Interval, Scores};
 use crate::text::{ClassHead, CorpusTasks, Entity, Example, Split};
 
 /// Scores, predictions, and the token confusion matrix.
@@ -57,6 +57,8 @@ pub struct Metrics<'a> {
     pub scores: &'a Scores,
     /// Of each task, by name.
     pub details: &'a [(String, Details)],
+    /// By the metrics' names: within which 95 % of the scores lie on as many texts drawn of these.
+    pub intervals: &'a [(String, Interval)],
     /// The metrics that say most, of what is shown beside; absent without any.
     pub baselines: Option<&'a Value>,
     pub caveats: &'a [Caveat],
@@ -95,6 +97,12 @@ impl Serialize for Metrics<'_> {
         for (metric, value) in self.scores.iter().filter(|(metric, _)| metric.task().is_none()) {
             file.serialize_entry(metric.name(), &value)?;
         }
+        let intervals: serde_json::Map<_, _> = self
+            .intervals
+            .iter()
+            .map(|(name, ends)| (name.clone(), (*ends).to_vec().into()))
+            .collect();
+        file.serialize_entry("intervals", &intervals)?;
         if let Some(baselines) = self.baselines {
             file.serialize_entry("baselines", baselines)?;
         }
@@ -412,7 +420,13 @@ mod tests {
                 ("anomaly".to_owned(), Details::Classification(classified)),
             ];
             let scores = &Scores::of(&tasks, &|_| Some(evidence));
-            let metrics = Metrics { scores, details: &details, baselines: None, caveats: &[] };
+            let metrics = Metrics {
+                scores,
+                details: &details,
+                intervals: &[],
+                baselines: None,
+                caveats: &[],
+            };
             serde_json::to_string(&metrics).expect("plain data")
         };
         let tags = Tags { truth: &[0, 1, 2, 2], predicted: &[2, 2, 2, 2], spans: &spans };
@@ -424,7 +438,7 @@ mod tests {
                 + r#""per_label":{"X":{"precision":null,"recall":0.0,"f1":0.0,"support":1}}},"#
                 + r#""anomaly":{"accuracy":1.0,"precision":null,"recall":null,"f1":null,"auroc":null,"average_precision":null,"macro_f1":1.0,"micro_f1":1.0,"#
                 + r#""confusion":[[1,0],[0,0]],"per_class":{"normal":{"precision":1.0,"recall":1.0,"f1":1.0,"support":1},"#
-                + r#""anomaly":{"precision":null,"recall":null,"f1":null,"support":0}}},"loss":null,"caveats":[]}"#
+                + r#""anomaly":{"precision":null,"recall":null,"f1":null,"support":0}}},"loss":null,"intervals":{},"caveats":[]}"#
         );
         assert_eq!(
             written(&Evidence::default()),
@@ -432,7 +446,7 @@ mod tests {
                 .to_owned()
                 + r#""per_label":{}},"#
                 + r#""anomaly":{"accuracy":null,"precision":null,"recall":null,"f1":null,"auroc":null,"average_precision":null,"macro_f1":null,"micro_f1":null,"#
-                + r#""confusion":null,"per_class":null},"loss":null,"caveats":[]}"#
+                + r#""confusion":null,"per_class":null},"loss":null,"intervals":{},"caveats":[]}"#
         );
     }
 }

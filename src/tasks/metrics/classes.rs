@@ -31,6 +31,20 @@ impl ClassCounts {
         counts
     }
 
+    /// Those of a confusion matrix.
+    ///
+    /// * `counts`: `(classes, classes)`, a row for each true class
+    #[must_use]
+    pub fn of_confusion(counts: &[u64], classes: usize) -> Self {
+        let row = |class: usize| counts[class * classes..(class + 1) * classes].iter();
+        let column = |class: usize| counts[class..].iter().step_by(classes);
+        Self {
+            matched: (0..classes).map(|class| counts[class * (classes + 1)]).collect(),
+            predicted: (0..classes).map(|class| column(class).sum()).collect(),
+            actual: (0..classes).map(|class| row(class).sum()).collect(),
+        }
+    }
+
     /// Precision, recall and F1 of each class.
     pub fn scores(&self) -> impl Iterator<Item = PrecisionRecall> {
         let counts = self.matched.iter().zip(&self.predicted).zip(&self.actual);

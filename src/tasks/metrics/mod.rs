@@ -13,6 +13,7 @@
 
 mod classes;
 mod evidence;
+mod intervals;
 mod ranking;
 mod report;
 mod scores;
@@ -21,10 +22,11 @@ mod table;
 
 pub use classes::{BinaryScores, ClassCounts, ConfusionMatrix, binary_scores, token_accuracy};
 pub use evidence::{Classes, Evidence, Tags};
+pub use intervals::{Interval, intervals};
 pub use ranking::{
     PrecisionRecallCurve, RocCurve, auroc, average_precision, precision_recall_curve, roc_curve,
 };
 pub use report::{DIGITS, classification_report, shown, span_report};
 pub use scores::Scores;
-pub use spans::{PrecisionRecall, SpanScores, span_scores};
+pub use spans::{Counts, PrecisionRecall, SpanScores, span_scores};
 pub use table::{Metric, NAMES, Needs, NoSubject};

@@ -26,15 +26,17 @@ pub struct SpanScores {
     pub per_label: BTreeMap<String, PrecisionRecall>,
 }
 
+/// What precision and recall are made of.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Counts {
+pub struct Counts {
     pub matched: u64,
     pub predicted: u64,
     pub actual: u64,
 }
 
 impl Counts {
-    fn scores(self) -> PrecisionRecall {
+    #[must_use]
+    pub fn scores(self) -> PrecisionRecall {
         let ratio =
             |denominator: u64| (denominator > 0).then(|| self.matched as f64 / denominator as f64);
         let (precision, recall) = (ratio(self.predicted), ratio(self.actual));

@@ -1,0 +1,102 @@
+//! How far scores would be from where they are on other texts of the same kind: percentile intervals of the bootstrap.
+//!
+//! Reference: Efron & Tibshirani, An Introduction to the Bootstrap, 1993, section 13.3. Texts are drawn, not tokens: what stands in one text is alike.
+
+use rand::RngExt as _;
+use rayon::prelude::*;
+
+use crate::base::rng::Rng;
+
+/// How often as many texts are drawn as there are.
+const RESAMPLES: u64 = 1000;
+
+/// The share of the resamples' scores that lie within an interval.
+const CONFIDENCE: f64 = 0.95;
+
+/// The lowest and the highest of the scores within.
+pub type Interval = [f64; 2];
+
+/// Of each score, in the order of `scores`; `None` where no resample defines it.
+///
+/// * `name`: of what is scored; each has a stream of its own, so that one does not move another
+/// * `texts`: how many there are
+/// * `width`: of the counts that scores are made of
+/// * `add`: adds the counts of a text
+/// * `scores`: what the sum of counts comes to
+#[must_use]
+pub fn intervals(
+    name: &str,
+    texts: usize,
+    width: usize,
+    add: &(dyn Fn(usize, &mut [u64]) + Sync),
+    scores: &(dyn Fn(&[u64]) -> Vec<Option<f64>> + Sync),
+) -> Vec<Option<Interval>> {
+    if texts == 0 {
+        return scores(&vec![0; width]).iter().map(|_| None).collect();
+    }
+    let rng = Rng::new(0);
+    let resample = |number: u64| {
+        let mut stream = rng.numbered_stream(&format!("bootstrap {name}"), number);
+        let mut sums = vec![0; width];
+        for _ in 0..texts {
+            add(stream.random_range(0..texts), &mut sums);
+        }
+        scores(&sums)
+    };
+    let all: Vec<Vec<Option<f64>>> = (0..RESAMPLES).into_par_iter().map(resample).collect();
+    let of_score = |at: usize| {
+        let mut values: Vec<f64> = all.iter().filter_map(|scores| scores[at]).collect();
+        values.sort_unstable_by(f64::total_cmp);
+        let tail = (1.0 - CONFIDENCE) / 2.0;
+        Some([quantile(&values, tail)?, quantile(&values, 1.0 - tail)?])
+    };
+    (0..all[0].len()).map(of_score).collect()
+}
+
+/// As `numpy.quantile` interpolates by default; `None` without values.
+///
+/// * `values`: ascending
+fn quantile(values: &[f64], share: f64) -> Option<f64> {
+    let place = share * values.len().checked_sub(1)? as f64;
+    let (below, above) = (place.floor() as usize, place.ceil() as usize);
+    Some(values[below] + (values[above] - values[below]) * place.fract())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Shares of `right` right answers of `texts`.
+    fn accuracy(right: usize, texts: usize) -> Option<Interval> {
+        let add = |text: usize, sums: &mut [u64]| {
+            sums[0] += u64::from(text < right);
+            sums[1] += 1;
+        };
+        let scores = |sums: &[u64]| vec![(sums[1] > 0).then(|| sums[0] as f64 / sums[1] as f64)];
+        intervals("test", texts, 2, &add, &scores)[0]
+    }
+
+    /// That of a binomial share of 0.8 of 400 is 0.8 ± 1.96 · 0.02; a thousand resamples blur its ends by a tenth of that.
+    #[test]
+    fn the_interval_of_a_share_is_that_of_the_binomial() {
+        let [low, high] = accuracy(320, 400).expect("defined");
+        assert!((low - 0.7608).abs() < 0.006 && (high - 0.8392).abs() < 0.006, "{low} {high}");
+    }
+
+    #[test]
+    fn what_is_always_right_has_no_width_and_what_is_not_there_no_interval() {
+        assert_eq!(accuracy(50, 50), Some([1.0, 1.0]));
+        assert_eq!(accuracy(0, 0), None);
+    }
+
+    #[test]
+    fn the_same_texts_give_the_same_interval() {
+        assert_eq!(accuracy(30, 50), accuracy(30, 50));
+    }
+
+    #[test]
+    fn quantiles_lie_between_values() {
+        assert_eq!(quantile(&[1.0, 2.0, 4.0], 0.75), Some(3.0));
+        assert_eq!(quantile(&[], 0.5), None);
+    }
+}
