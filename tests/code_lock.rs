@@ -52,7 +52,7 @@ const BEHIND: &[(&str, &[&str])] = &[
     ),
     ("metrics", &["tasks", "text/spans.rs", "training/predict.rs", "stages/evaluate.rs"]),
     ("model", &["nn"]),
-    ("plots", &["view/figures", "stages/plot.rs"]),
+    ("plots", &["view/figures", "text/description.rs", "stages/plot.rs"]),
     (
         "split",
         &[

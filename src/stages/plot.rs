@@ -1,21 +1,24 @@
 //! `plot`: pictures of a training and of an evaluation.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::versions;
 use crate::engine::stage::{Artifact as _, CodeVersion, Context, Stage, StageError};
-use crate::stages::artifacts::{Checkpoint, Evaluation, Figures, LabelConfusion};
+use crate::stages::artifacts::{Checkpoint, CorpusFiles, Evaluation, Figures, LabelConfusion};
 use crate::tasks::classification::{self, Judged};
 use crate::tasks::metrics::{auroc, average_precision, precision_recall_curve, roc_curve};
 use crate::tasks::{self, tagging};
-use crate::text::ClassHead;
+use crate::text::{ClassHead, Description, Split};
 use crate::training::{Row, RowSplit, epoch_losses};
 use crate::view::figures::{
-    self, Confusion, EpochRow, HistoryRow, HistorySplit, PlotError, PrecisionRecall, Roc,
+    self, Confusion, EpochRow, HistoryRow, HistorySplit, LabelCount, PlotError, PrecisionRecall,
+    Roc, SplitLengths,
 };
 
-/// Draws the training's loss and learning rate, and the evaluation's confusion matrices, precision-recall and ROC curves, as PNG files.
+/// Draws the training's loss and learning rate, and the evaluation's confusion matrices, precision-recall and ROC curves, and where it is wired the corpus's lengths and labels, as PNG files.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Plot {}
@@ -26,6 +29,8 @@ crate::inputs! {
         history: Checkpoint,
         /// The evaluation to draw.
         evaluation: Evaluation,
+        /// The corpus whose lengths and labels to draw.
+        corpus: Option<CorpusFiles>,
     }
 }
 
@@ -60,8 +65,45 @@ impl Stage for Plot {
                 figures::confusion(&matrix, &at(&Figures::confusion(tagging::NAME)))
             })?;
         }
+        if let Some(corpus) = &inputs.corpus {
+            draw_corpus(corpus, context)?;
+        }
         Figures::open(context.output)
     }
+}
+
+/// How long the texts are, and how often each label and class stands in them.
+fn draw_corpus(corpus: &CorpusFiles, context: &Context<'_>) -> Result<(), StageError> {
+    let mut splits: [Description; 3] = Default::default();
+    corpus.for_each(|split, example| splits[split as usize].add(&example))?;
+    let lengths: Vec<SplitLengths> = Split::ALL
+        .into_iter()
+        .map(|split| SplitLengths {
+            split: split.name(),
+            counts: splits[split as usize].words.counts().collect(),
+        })
+        .filter(|split| !split.counts.is_empty())
+        .collect();
+    let mut labels: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (at, split) in splits.iter().enumerate() {
+        let entities = split.labels.iter().map(|(label, of)| (label.clone(), of.entities));
+        let classes = split.classes.iter().flat_map(|(head, classes)| {
+            classes.iter().map(move |(class, count)| (format!("{head}: {class}"), *count))
+        });
+        for (label, count) in entities.chain(classes) {
+            labels.entry(label).or_insert_with(|| vec![0; splits.len()])[at] = count;
+        }
+    }
+    let labels: Vec<LabelCount> =
+        labels.into_iter().map(|(label, counts)| LabelCount { label, counts }).collect();
+    let at = |name: &str| context.output.join(name);
+    let draw = |figure: &str, draw: &dyn Fn() -> Result<(), PlotError>| {
+        drawn(figure, figures::attempt(draw), context)
+    };
+    draw("lengths", &|| figures::length_shares(&lengths, &at("lengths.png")))?;
+    draw("labels", &|| {
+        figures::label_counts("Labels of entities and classes", &labels, &at("labels.png"))
+    })
 }
 
 /// The figures of a head over whole texts; curves where it decides between two classes.

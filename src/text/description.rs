@@ -2,7 +2,7 @@
 //!
 //! Memory grows by a digest for each distinct text, twice: as it is, and with its numbers masked.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hasher as _};
 
 use serde::Serialize;
@@ -32,7 +32,7 @@ pub struct Description {
     #[serde(skip)]
     seen: HashMap<u64, Seen>,
     #[serde(skip)]
-    masked: HashMap<u64, usize>,
+    masked: HashSet<u64>,
 }
 
 /// How a label is used.
@@ -125,9 +125,7 @@ impl Description {
 
     fn add_repeat(&mut self, example: &Example) {
         let labels = digest(&(&example.entities, &example.classes));
-        let before = self.masked.entry(digest(&mask(&example.text))).or_default();
-        self.repeats.masked += usize::from(*before > 0);
-        *before += 1;
+        self.repeats.masked += usize::from(!self.masked.insert(digest(&mask(&example.text))));
         match self.seen.get(&digest(&example.text)) {
             None => {
                 let seen = Seen { line: example.line, labels };
@@ -141,12 +139,6 @@ impl Description {
                 }
             }
         }
-    }
-
-    /// How many texts the largest group has that are equal once their numbers are masked.
-    #[must_use]
-    pub fn largest_masked_group(&self) -> usize {
-        self.masked.values().copied().max().unwrap_or(0)
     }
 }
 

@@ -300,6 +300,7 @@ baselines = [\"@majority\", \"@{looks}\", \"@linear\"]
 [stage.plot]
 history    = \"@train\"
 evaluation = \"@evaluate\"
+corpus     = \"@corpus\"
 "
         )
     }

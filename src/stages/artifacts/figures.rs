@@ -29,6 +29,8 @@ impl Artifact for Figures {
         ("loss.png", "loss.png"),
         ("loss_per_epoch.png", "loss_per_epoch.png"),
         ("learning_rate.png", "learning_rate.png"),
+        ("lengths.png", "lengths.png"),
+        ("labels.png", "labels.png"),
         ("*_confusion.png", "*_confusion.png"),
         ("*precision_recall.png", "*precision_recall.png"),
         ("*roc.png", "*roc.png"),

@@ -13,6 +13,7 @@
 mod canvas;
 mod chart;
 mod confusion;
+mod corpus;
 mod curves;
 mod error;
 mod font;
@@ -27,6 +28,7 @@ mod sweep;
 mod tests;
 
 pub use confusion::{Confusion, confusion};
+pub use corpus::{LabelCount, SplitLengths, label_counts, length_shares};
 pub use curves::{PrecisionRecall, Roc, precision_recall, roc};
 pub use error::{PlotError, attempt};
 pub use history::{EpochRow, HistoryRow, HistorySplit, epoch_losses, learning_rate, loss_curves};

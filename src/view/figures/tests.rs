@@ -322,3 +322,32 @@ fn a_picture_in_which_drawing_panics_is_an_error_like_any_other() {
         "{error}"
     );
 }
+
+fn label(name: &str, counts: &[usize]) -> LabelCount {
+    LabelCount { label: name.to_owned(), counts: counts.to_vec() }
+}
+
+#[test]
+fn a_corpus_is_drawn_whatever_its_lengths_and_labels() {
+    let lengths =
+        |counts: &[(usize, usize)]| SplitLengths { split: "train", counts: counts.to_vec() };
+    picture(|path| length_shares(&[lengths(&[(1, 3), (7, 2), (4000, 1)])], path));
+    picture(|path| length_shares(&[lengths(&[(0, 3)])], path));
+    let long = "a label of quite some words, which nobody would give".repeat(3);
+    picture(|path| {
+        label_counts("Labels", &[label(&long, &[3, 1]), label("PER", &[0, 10_000_000])], path)
+    });
+    let many: Vec<LabelCount> =
+        (0..200).map(|number| label(&format!("L{number}"), &[number])).collect();
+    picture(|path| label_counts("Labels", &many, path));
+}
+
+#[test]
+fn a_corpus_without_texts_or_labels_is_refused() {
+    assert!(matches!(bytes(|path| length_shares(&[], path)), Err(PlotError::NoData { .. })));
+    let none = [label("PER", &[0, 0])];
+    assert!(matches!(
+        bytes(|path| label_counts("Labels", &none, path)),
+        Err(PlotError::NoData { .. })
+    ));
+}
