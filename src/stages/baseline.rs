@@ -16,7 +16,7 @@ use crate::engine::stage::{
 use crate::stages::artifacts::{CorpusFiles, Evaluation, Origin};
 use crate::tasks::Contents;
 use crate::tasks::baselines::{Baseline as Fitted, Method, Said, as_tokens};
-use crate::text::{self, Corpus, LabelSet};
+use crate::text::{self, Corpus, Example, LabelSet};
 
 /// Scores a predictor that is fitted on the training split in seconds, to hold a model against: what it reaches, a model has to beat. Wire it to `baselines` of `evaluate`, whose report then shows both. Its tokens are words.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -85,8 +85,11 @@ impl Stage for Baseline {
         }
         let fitted = Fitted::fit(self.method, &corpus.train, &corpus.tasks);
         context.check_cancelled()?;
-        let said: Vec<Said> =
-            examples.iter().map(|example| fitted.predict(&example.text)).collect();
+        let predict = |example: &Example| {
+            context.check_cancelled()?;
+            Ok(fitted.predict(&example.text))
+        };
+        let said = examples.iter().map(predict).collect::<Result<Vec<Said>, StageError>>()?;
         let labels = LabelSet::of(corpus.entity_labels());
         let (tokens, predicted) = as_tokens(examples, &said, &corpus.tasks, &labels);
         let answered = Answered {
@@ -98,11 +101,9 @@ impl Stage for Baseline {
             said: &corpus.tasks,
             caveats: shown_with(split, &inputs.corpus.caveats, &inputs.corpus.caveats),
             beside: &Beside::default(),
+            origin: Origin::of(self.method.name(), split, examples),
             texts: self.texts,
         };
-        let evaluation = answered.write(context)?;
-        let method = self.method.name().to_owned();
-        evaluation.write_origin(&Origin { method, split, texts: examples.len() })?;
-        Ok(evaluation)
+        answered.write(context)
     }
 }

@@ -5,15 +5,17 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use crate::engine::stage::{Caveat, StageError};
-use crate::stages::artifacts::Evaluation;
+use crate::stages::artifacts::{Evaluation, Origin};
 use crate::tasks::metrics::{Metric, Scores};
-use crate::text::{ClassHead, CorpusTasks, Split};
+use crate::text::{ClassHead, CorpusTasks};
 
 /// Evaluations of something else.
 #[derive(Default)]
 pub(super) struct Beside(Vec<Other>);
 
 struct Other {
+    method: String,
+    /// The method, with a number from the second of its kind on.
     name: String,
     /// Its `metrics.json`.
     metrics: Value,
@@ -33,33 +35,29 @@ struct Row {
 }
 
 impl Beside {
-    /// * `texts`: how many the split has
+    /// * `model`: what the model is scored on
     ///
     /// # Errors
-    /// When a file cannot be read, or is about other texts.
-    pub(super) fn read(
-        evaluations: &[Evaluation],
-        split: Split,
-        texts: usize,
-    ) -> Result<Self, StageError> {
+    /// When a file cannot be read, or an evaluation says that it is of other texts.
+    pub(super) fn read(evaluations: &[Evaluation], model: &Origin) -> Result<Self, StageError> {
         let mut others: Vec<Other> = Vec::new();
         for evaluation in evaluations {
             let origin = evaluation.origin()?;
-            if let Some(origin) = &origin
-                && (origin.split != split || origin.texts != texts)
+            if let Some(origin) = origin.as_ref().filter(|origin| !origin.is_of_the_texts_of(model))
             {
-                let (method, on, count) = (&origin.method, origin.split, origin.texts);
                 let message = format!(
-                    "the baseline `{method}` was scored on {count} texts of `{on}`, and the model is on {texts} of `{split}`"
+                    "`{}` was scored on {} texts of `{}`, which are not the {} of `{}` that the model is scored on",
+                    origin.method, origin.texts, origin.split, model.texts, model.split
                 );
                 return Err(StageError::new(message).with_help(
-                    "give the `baseline` stage the same corpus and the same `split` as the model's evaluation",
+                    "give its stage the same corpus and the same `split` as the model's evaluation",
                 ));
             }
-            let name = origin.map_or_else(|| "other".to_owned(), |origin| origin.method);
-            let before = others.iter().filter(|other| other.name.starts_with(&name)).count();
-            let name = if before == 0 { name } else { format!("{name}_{}", before + 1) };
-            others.push(Other { name, metrics: evaluation.metrics()? });
+            let method = origin.map_or_else(|| "other".to_owned(), |origin| origin.method);
+            let before = others.iter().filter(|other| other.method == method).count();
+            let name =
+                if before == 0 { method.clone() } else { format!("{method}_{}", before + 1) };
+            others.push(Other { method, name, metrics: evaluation.metrics()? });
         }
         Ok(Self(others))
     }

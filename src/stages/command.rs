@@ -27,7 +27,7 @@ use crate::text::{Division, Split};
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Command {
-    /// The program and its arguments, such as `["python", "clean.py", "{in.corpus}", "{out}"]`: `{in.NAME}` is the folder of the input of that name, `{out}` an empty one for the result, `{{` and `}}` are braces. An argument that is one of `sources` as it is written there becomes that file's path. No shell reads them.
+    /// The program and its arguments, such as `["python", "clean.py", "{in.corpus}", "{out}"]`: `{in.NAME}` is the folder of the input of that name, `{out}` an empty one for the result, `{{` and `}}` are braces. An argument that names one of `sources` becomes that file's path; a file beside the experiment that is none of them is refused. No shell reads them.
     #[schemars(length(min = 1))]
     pub run: Vec<String>,
     /// What it leaves: `"files"` for other commands, or `"corpus"` (`train.jsonl`, and `validation.jsonl` and `test.jsonl` where it makes them, in lines as `read_corpus` reads them; with `tasks.json` as it lies in the folder of an input, fields are classes as it says).
@@ -127,7 +127,10 @@ impl Stage for Command {
         self.start(&inputs.0, out, context)?;
         match self.output {
             Output::Files => {}
-            Output::Corpus => corpus(out, context)?,
+            Output::Corpus => {
+                warn_of_lost_heads(&inputs.0, out, context)?;
+                corpus(out, context)?;
+            }
         }
         Files::open(context.output)
     }
@@ -145,6 +148,25 @@ impl Output {
                 .map_err(|error| StageError::io("create", context.output, &error)),
         }
     }
+}
+
+/// A program that writes lines, and not what they are labelled for, loses the heads of the corpus that it has read.
+fn warn_of_lost_heads(
+    inputs: &InputFolders,
+    out: &Path,
+    context: &Context<'_>,
+) -> Result<(), StageError> {
+    if CorpusFiles::classes(out)?.is_some() {
+        return Ok(());
+    }
+    for (name, folder) in inputs {
+        if CorpusFiles::classes(folder)?.is_some() {
+            context.warn(format!(
+                "the corpus `{name}` says its classes in `tasks.json`, which the program has not copied to `{{out}}`: what it left has no heads for them"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Makes a corpus of the lines that a program has left in `out`.
@@ -184,7 +206,7 @@ fn corpus(out: &Path, context: &Context<'_>) -> Result<(), StageError> {
     };
     let found = reading.first(&mut |_, _| Ok(())).map_err(unusable)?;
     let mut corpus = splits::Output::new(found.tasks.clone(), None, context)?;
-    reading.second(&found, &mut |split, example| corpus.push(split, &example)).map(drop)?;
+    reading.second(&found, &mut |split, example| corpus.push(split, &example)).map_err(unusable)?;
     corpus.finish(Vec::new()).map(drop)
 }
 
@@ -204,11 +226,17 @@ impl Command {
             .map(|(name, folder)| Ok((name.as_str(), absolute(folder)?)))
             .collect::<Result<_, StageError>>()?;
         let out = absolute(out)?;
-        let argument = |text: &String| match self.sources.iter().find(|it| it.ends_with(text)) {
+        let argument = |(number, text): (usize, &String)| {
+            match self.source(text, context.folder) {
             Some(source) => absolute(source).map(OsString::from),
+            None if self.is_unsaid(number, text, context.folder) => Err(StageError::new(format!(
+                "`{text}` in `run` is a file, and not among the `sources`: nothing would show when it has changed"
+            ))
+            .with_help(format!("add it: `sources = [\"{text}\"]`"))),
             None => Ok(arguments::fill(text, &folders, &out)),
+        }
         };
-        let arguments = self.run.iter().map(argument).collect::<Result<Vec<_>, _>>()?;
+        let arguments = self.run.iter().enumerate().map(argument).collect::<Result<Vec<_>, _>>()?;
         if let Some(parent) = context.log.parent() {
             fs::create_dir_all(parent).map_err(|error| StageError::io("create", parent, &error))?;
         }
@@ -238,6 +266,24 @@ impl Command {
         };
         let help = format!("all that it printed is in `{}`", context.log.display());
         Err(StageError::new(format!("`{name}` failed with {status}{last}")).with_help(help))
+    }
+
+    /// The source that an argument names: by its path from the experiment's folder, else, where another file has written both, by how it ends.
+    fn source(&self, argument: &str, folder: &Path) -> Option<&PathBuf> {
+        if argument.is_empty() {
+            return None;
+        }
+        let here = std::path::absolute(folder.join(argument)).ok()?;
+        let is_here = |source: &&PathBuf| std::path::absolute(source).is_ok_and(|it| it == here);
+        let ends_so = || self.sources.iter().filter(|source| source.ends_with(argument));
+        let only = || ends_so().next().filter(|_| ends_so().count() == 1 && !here.exists());
+        self.sources.iter().find(is_here).or_else(only)
+    }
+
+    /// Whether an argument is a file beside the experiment, and none of the sources. A program without a path is looked for on the `PATH`.
+    fn is_unsaid(&self, number: usize, argument: &str, folder: &Path) -> bool {
+        let is_program = number == 0 && !argument.contains('/');
+        !is_program && !Path::new(argument).is_absolute() && folder.join(argument).is_file()
     }
 
     fn environment(&self) -> Vec<(String, OsString)> {

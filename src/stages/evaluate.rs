@@ -13,7 +13,7 @@ use crate::engine::stage::{
     Caveat, CodeVersion, Context, InputFacts, ParameterProblem, Resources, Stage, StageError,
     Survey, SurveyInputs, Threads, UndefinedMetrics,
 };
-use crate::stages::artifacts::{Checkpoint, Encoded, Evaluation, files};
+use crate::stages::artifacts::{Checkpoint, Encoded, Evaluation, Origin, files};
 use crate::tasks::Contents;
 use crate::text::{self, Corpus};
 use crate::training;
@@ -168,7 +168,8 @@ impl Stage for Evaluate {
             context.caveat(&mut caveats, Caveat::new("loss_not_finite", tokens.len(), message));
         }
         let examples = data.examples(split)?;
-        let beside = Beside::read(&baselines, split, examples.len())?;
+        let origin = Origin::of("model", split, &examples);
+        let beside = Beside::read(&baselines, &origin)?;
         let answered = Answered {
             tokens: &tokens,
             examples: &examples,
@@ -178,6 +179,7 @@ impl Stage for Evaluate {
             said: &said,
             caveats,
             beside: &beside,
+            origin,
             texts: self.texts,
         };
         answered.write(context)

@@ -3,7 +3,7 @@
 use super::beside::Beside;
 use crate::engine::stage::{Caveat, Context, StageError};
 use crate::stages::artifacts::{
-    Evaluation, LabelConfusion, Metrics, PredictedClass, Prediction, Predictions,
+    Evaluation, LabelConfusion, Metrics, Origin, PredictedClass, Prediction, Predictions,
 };
 use crate::tasks::metrics::ConfusionMatrix;
 use crate::tasks::{self, Answers, Predicted, tagging};
@@ -23,6 +23,8 @@ pub(super) struct Answered<'a> {
     pub caveats: Vec<Caveat>,
     /// What is shown beside.
     pub beside: &'a Beside,
+    /// Of what is scored.
+    pub origin: Origin,
     /// Whether the texts are written, too.
     pub texts: bool,
 }
@@ -58,7 +60,7 @@ impl Answered<'_> {
             entities: tags.map(|_| found.iter().map(|span| span.entity(labels)).collect()),
         });
         let rows: Vec<Prediction> = rows.collect();
-        Evaluation::write(
+        let evaluation = Evaluation::write(
             context.output,
             &Metrics {
                 scores: &scored.scores,
@@ -75,7 +77,9 @@ impl Answered<'_> {
                 texts: self.texts,
             },
             confusion.as_ref(),
-        )
+        )?;
+        evaluation.write_origin(&self.origin)?;
+        Ok(evaluation)
     }
 
     /// `classification_report.txt`: what the scores are to be read with, what stands beside them, and the reports of the tasks.

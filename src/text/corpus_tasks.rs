@@ -11,8 +11,22 @@ pub const ANOMALY: &str = "anomaly";
 pub const ANOMALY_CLASSES: [&str; 2] = ["normal", "anomaly"];
 
 /// What files and columns that hold something else are called.
-const RESERVED: [&str; 8] =
-    ["ner", "tag", "loss", "text", "entities", "id", "caveats", "intervals"];
+const RESERVED: [&str; 14] = [
+    "ner",
+    "tag",
+    "loss",
+    "text",
+    "entities",
+    "id",
+    "caveats",
+    "intervals",
+    "baselines",
+    "truncated",
+    "error",
+    "line",
+    "augmented_from",
+    "augmentation",
+];
 
 /// The tasks that a corpus has labels for. A text may lack those of some of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,6 +91,14 @@ impl CorpusTasks {
             let name = &head.name;
             if self.heads[..number].iter().any(|other| other.name == *name) {
                 return Err(format!("there are two heads `{name}`"));
+            }
+            let columns =
+                [format!("{name}_score"), format!("predicted_{name}"), format!("{name}_loss")];
+            if let Some(other) = self.heads.iter().find(|other| columns.contains(&other.name)) {
+                return Err(format!(
+                    "head `{}` is called as a column of head `{name}` is",
+                    other.name
+                ));
             }
             if head.classes.len() < 2 {
                 return Err(format!(

@@ -184,3 +184,38 @@ fn what_leaves_files_cannot_stand_for_a_corpus() {
     world.write("experiments/cleaned.toml", text);
     snapshot!(world.pipeline(["check", "experiments/cleaned.toml"]));
 }
+
+#[test]
+fn an_experiment_without_a_folder_in_its_name_runs_its_programs_beside_it() {
+    let world = world("pwd > $1/where", "").inside("experiments");
+    assert_eq!(world.pipeline(["run", "tool.toml"]).code, Some(0));
+    assert!(stored(&world, "where").trim_end().ends_with("/experiments"));
+}
+
+#[test]
+fn a_file_beside_the_experiment_that_is_no_source_is_refused() {
+    let world = world("true", "");
+    let text = world.read(FILE).replace("sources = [\"tool.sh\"]\n", "");
+    world.write(FILE, text);
+    let shot = world.pipeline(["run", FILE]);
+    assert!(shot.stderr.contains("`tool.sh` in `run` is a file, and not among"), "{shot}");
+}
+
+#[test]
+fn of_two_sources_that_end_alike_the_one_that_is_named_runs() {
+    let world = world("echo right > $1/which", "");
+    world.write("experiments/other/tool.sh", "echo wrong > $1/which");
+    let text = world.read(FILE).replace("[\"tool.sh\"]\n", "[\"other/tool.sh\", \"tool.sh\"]\n");
+    world.write(FILE, text);
+    assert_eq!(world.pipeline(["run", FILE]).code, Some(0));
+    assert_eq!(stored(&world, "which"), "right\n");
+}
+
+#[test]
+fn what_a_program_leaves_running_writes_nothing_into_its_result() {
+    let script = "(sleep 1; echo late > $1/late) & echo done > $1/made";
+    let world = world(script, "");
+    assert_eq!(world.pipeline(["run", FILE]).code, Some(0));
+    std::thread::sleep(Duration::from_millis(1500));
+    assert_eq!(world.pipeline(["verify"]).code, Some(0));
+}

@@ -79,7 +79,10 @@ impl Job<'_> {
         let context = Context {
             output,
             saved_state: &saved_state,
-            folder: order.file.parent().unwrap_or(Path::new("")),
+            folder: match order.file.parent() {
+                Some(parent) if !parent.as_os_str().is_empty() => parent,
+                _ => Path::new("."),
+            },
             log: &self.log(&saved_state),
             warm_start: warm_start.as_deref(),
             previous: &|| {

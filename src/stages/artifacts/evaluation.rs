@@ -19,13 +19,35 @@ pub struct Evaluation {
     folder: PathBuf,
 }
 
-/// What a baseline was scored on.
+/// What was scored, and on which texts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
+    /// That of a baseline, or `model`.
     pub method: String,
     pub split: Split,
     /// How many it has.
     pub texts: usize,
+    /// BLAKE3 of the texts, in hexadecimal digits.
+    digest: String,
+}
+
+impl Origin {
+    #[must_use]
+    pub fn of(method: &str, split: Split, examples: &[Example]) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        for example in examples {
+            hasher
+                .update(&(example.text.len() as u64).to_le_bytes())
+                .update(example.text.as_bytes());
+        }
+        let digest = hasher.finalize().to_hex().to_string();
+        Self { method: method.to_owned(), split, texts: examples.len(), digest }
+    }
+
+    #[must_use]
+    pub fn is_of_the_texts_of(&self, other: &Self) -> bool {
+        self.split == other.split && self.digest == other.digest
+    }
 }
 
 /// What the model says of one text, for a row of `predictions.csv`.
@@ -126,8 +148,7 @@ impl Evaluation {
     const REPORT: &'static str = "classification_report.txt";
     const PREDICTIONS: &'static str = "predictions.csv";
     const CONFUSION: &'static str = "ner_confusion.csv";
-    /// Not there where a model was scored.
-    const ORIGIN: &'static str = "baseline.json";
+    const ORIGIN: &'static str = "origin.json";
 
     /// # Errors
     /// When the disk refuses.
@@ -148,7 +169,7 @@ impl Evaluation {
         Self::open(folder)
     }
 
-    /// Says that no model was scored, but a baseline.
+    /// Says what was scored.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -156,7 +177,7 @@ impl Evaluation {
         files::write_json(&self.folder.join(Self::ORIGIN), origin)
     }
 
-    /// What was scored; `None` of a model.
+    /// What was scored; `None` where it does not say.
     ///
     /// # Errors
     /// When the file is not what was written.

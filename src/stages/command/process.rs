@@ -6,10 +6,11 @@ use std::fs::File;
 use std::io::{self, BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use crate::base::disk::regular;
 
@@ -48,31 +49,35 @@ impl Program<'_> {
             .stderr(log)
             .process_group(0)
             .spawn()?;
-        loop {
-            if let Some(status) = child.try_wait()? {
-                return Ok(Some(status));
-            }
-            if is_cancelled() {
-                stop(&mut child)?;
-                return Ok(None);
+        let group = Pid::from_child(&child);
+        let mut told = None;
+        while !has_ended(group)? {
+            match told {
+                None if is_cancelled() => {
+                    let _ = kill_process_group(group, Signal::TERM);
+                    told = Some(Instant::now());
+                }
+                Some(told) if told.elapsed() >= PATIENCE => break,
+                _ => {}
             }
             std::thread::sleep(LOOK);
         }
+        // What the program has started may go on, and would write into a result that is there already. The group bears the number of its first
+        // process, which is not given to another before that was waited for.
+        let _ = kill_process_group(group, Signal::KILL);
+        let status = child.wait()?;
+        Ok(told.is_none().then_some(status))
     }
 }
 
-/// Ends a program and all that it has started.
-fn stop(child: &mut Child) -> io::Result<()> {
-    // The group bears the number of its first process, and is not used again before that was waited for.
-    let group = Pid::from_child(child);
-    let _ = kill_process_group(group, Signal::TERM);
-    let told = Instant::now();
-    while told.elapsed() < PATIENCE && child.try_wait()?.is_none() {
-        std::thread::sleep(LOOK);
+/// Whether a process has ended; it stays to be waited for.
+fn has_ended(process: Pid) -> io::Result<bool> {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    match waitid(WaitId::Pid(process), options) {
+        Ok(status) => Ok(status.is_some()),
+        Err(Errno::INTR) => Ok(false),
+        Err(error) => Err(error.into()),
     }
-    // What the program started may have stayed behind: a group lives as long as any of it.
-    let _ = kill_process_group(group, Signal::KILL);
-    child.wait().map(drop)
 }
 
 /// The last lines of what a program has printed, for a message.

@@ -6,6 +6,9 @@ use unicode_segmentation::UnicodeSegmentation as _;
 
 use crate::text::{Entity, Example};
 
+/// Longer entities are no names that stand in a list, and every run of words of a text would be held against them.
+const LONGEST_NAME: usize = 12;
+
 /// Entities by what they are called.
 ///
 /// A name counts where it was an entity more often than not: `May` is a month in one text and a verb in ten.
@@ -37,6 +40,9 @@ impl Gazetteer {
                 let (Some(first), Some(last)) = (inside.first(), inside.last()) else { continue };
                 // What begins or ends inside of a word is found in no list of words.
                 if first.start != entity.start || last.end != entity.end {
+                    continue;
+                }
+                if inside.len() > LONGEST_NAME {
                     continue;
                 }
                 longest = longest.max(inside.len());

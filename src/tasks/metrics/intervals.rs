@@ -13,10 +13,13 @@ const RESAMPLES: u64 = 1000;
 /// The share of the resamples' scores that lie within an interval.
 const CONFIDENCE: f64 = 0.95;
 
+/// Of the resamples, how many must define a score.
+const DEFINED: usize = 950;
+
 /// The lowest and the highest of the scores within.
 pub type Interval = [f64; 2];
 
-/// Of each score, in the order of `scores`; `None` where no resample defines it.
+/// Of each score, in the order of `scores`; `None` where too few resamples define it.
 ///
 /// * `name`: of what is scored; each has a stream of its own, so that one does not move another
 /// * `texts`: how many there are
@@ -46,6 +49,10 @@ pub fn intervals(
     let all: Vec<Vec<Option<f64>>> = (0..RESAMPLES).into_par_iter().map(resample).collect();
     let of_score = |at: usize| {
         let mut values: Vec<f64> = all.iter().filter_map(|scores| scores[at]).collect();
+        // Where many resamples leave a score undefined, those that do not say little of it.
+        if values.len() < DEFINED {
+            return None;
+        }
         values.sort_unstable_by(f64::total_cmp);
         let tail = (1.0 - CONFIDENCE) / 2.0;
         Some([quantile(&values, tail)?, quantile(&values, 1.0 - tail)?])
@@ -87,6 +94,13 @@ mod tests {
     fn what_is_always_right_has_no_width_and_what_is_not_there_no_interval() {
         assert_eq!(accuracy(50, 50), Some([1.0, 1.0]));
         assert_eq!(accuracy(0, 0), None);
+    }
+
+    #[test]
+    fn a_score_that_one_text_defines_has_no_interval() {
+        let add = |text: usize, sums: &mut [u64]| sums[0] += u64::from(text == 0);
+        let scores = |sums: &[u64]| vec![(sums[0] > 0).then_some(1.0)];
+        assert_eq!(intervals("test", 60, 1, &add, &scores), [None]);
     }
 
     #[test]
