@@ -10,8 +10,8 @@ use super::evaluate::{NO_TEXTS, SplitName, no_texts};
 use super::scoring::{Answered, shown_with};
 use super::{facts, versions};
 use crate::engine::stage::{
-    CodeVersion, Context, InputFacts, ParameterProblem, Stage, StageError, Survey, SurveyInputs,
-    UndefinedMetrics,
+    CodeVersion, Context, Facts, InputFacts, ParameterProblem, Stage, StageError, Survey,
+    SurveyInputs, UndefinedMetrics,
 };
 use crate::stages::artifacts::{CorpusFiles, Evaluation, Origin};
 use crate::tasks::Contents;
@@ -54,6 +54,10 @@ impl Stage for Baseline {
         }
         let message = format!("the `{split}` split is empty");
         vec![ParameterProblem::new(["split"], message).help(NO_TEXTS)]
+    }
+
+    fn facts(&self, _inputs: InputFacts<'_>) -> Facts {
+        facts::of_scored(self.split.into())
     }
 
     fn undefined_metrics(&self, inputs: InputFacts<'_>) -> Vec<UndefinedMetrics> {

@@ -126,7 +126,15 @@ impl Stage for Command {
         let out = made.as_ref().map_or(context.output, tempfile::TempDir::path);
         self.start(&inputs.0, out, context)?;
         match self.output {
-            Output::Files => {}
+            Output::Files => {
+                let mut entries =
+                    fs::read_dir(out).map_err(|error| StageError::io("read", out, &error))?;
+                if entries.next().is_none() {
+                    context.warn(
+                        "the program has written nothing into the folder that stands for `{out}`",
+                    );
+                }
+            }
             Output::Corpus => {
                 warn_of_lost_heads(&inputs.0, out, context)?;
                 corpus(out, context)?;

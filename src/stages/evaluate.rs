@@ -10,8 +10,8 @@ use super::beside::Beside;
 use super::scoring::{Answered, shown_with};
 use super::{corpus_caveats, facts, versions};
 use crate::engine::stage::{
-    Caveat, CodeVersion, Context, InputFacts, ParameterProblem, Resources, Stage, StageError,
-    Survey, SurveyInputs, Threads, UndefinedMetrics,
+    Caveat, CodeVersion, Context, Facts, InputFacts, ParameterProblem, Resources, Stage,
+    StageError, Survey, SurveyInputs, Threads, UndefinedMetrics,
 };
 use crate::stages::artifacts::{Checkpoint, Encoded, Evaluation, Origin, files};
 use crate::tasks::Contents;
@@ -95,11 +95,20 @@ impl Stage for Evaluate {
 
     fn check_inputs(&self, inputs: InputFacts<'_>) -> Vec<ParameterProblem> {
         let split = text::Split::from(self.split);
+        if let Some(other) = facts::other_split(inputs, "baselines", split) {
+            let message = format!("a baseline is scored on `{other}`, and the model on `{split}`");
+            let help = format!("give its stage `split = \"{split}\"`");
+            return vec![ParameterProblem::new(["split"], message).help(help)];
+        }
         if !facts::is_empty(inputs, "data", split) {
             return Vec::new();
         }
         let message = format!("the `{split}` split is empty");
         vec![ParameterProblem::new(["split"], message).help(NO_TEXTS)]
+    }
+
+    fn facts(&self, _inputs: InputFacts<'_>) -> Facts {
+        facts::of_scored(self.split.into())
     }
 
     fn undefined_metrics(&self, inputs: InputFacts<'_>) -> Vec<UndefinedMetrics> {

@@ -91,6 +91,23 @@ pub(super) fn undefined_in(contents: &Contents, name: &str) -> Vec<UndefinedMetr
     Metric::of_tasks(&contents.tasks).into_iter().filter_map(undefined).collect()
 }
 
+/// The split that an evaluation is of.
+const SCORED: &str = "scored";
+
+pub(super) fn of_scored(split: Split) -> Facts {
+    Facts::from_iter([(SCORED.to_owned(), split.name().into())])
+}
+
+/// The split of an evaluation at an input of `port` that is another one than `split`.
+pub(super) fn other_split(inputs: InputFacts<'_>, port: &str, split: Split) -> Option<String> {
+    let of_port = |input: &&(&str, &Facts)| input.0.split('.').next() == Some(port);
+    let splits = inputs.0.iter().filter(of_port).filter_map(|(_, facts)| facts.get(SCORED));
+    splits
+        .filter_map(|scored| scored.as_str())
+        .find(|scored| *scored != split.name())
+        .map(str::to_owned)
+}
+
 /// Whether a split of what is wired to `port` is known to have no text.
 pub(super) fn is_empty(inputs: InputFacts<'_>, port: &str, split: Split) -> bool {
     let names = inputs.get(port, EMPTY_SPLITS).and_then(|names| names.as_array());

@@ -54,6 +54,20 @@ fn a_baseline_on_another_split_is_refused() {
     let (old, new) = ("method = \"masked\"", "method = \"masked\"\nsplit = \"train\"");
     let text = world.read("experiments/beside.toml").replace(old, new);
     world.write("experiments/beside.toml", text);
+    snapshot!(world.pipeline(["check", "experiments/beside.toml"]));
+}
+
+#[test]
+fn a_baseline_on_other_texts_is_refused_once_they_are_known() {
+    let world = beside("");
+    let other = "[stage.other]\nkind = \"generate_corpus\"\ntemplates = \"data/events.toml\"\nsamples = 70\n";
+    let text = world.read("experiments/beside.toml");
+    let text = text.replacen(
+        "method = \"masked\"\ncorpus = \"@corpus\"",
+        "method = \"masked\"\ncorpus = \"@other\"",
+        1,
+    );
+    world.write("experiments/beside.toml", text + other);
     let shot = world.pipeline(["run", "experiments/beside.toml"]);
     assert_eq!(shot.code, Some(1), "{shot}");
     assert!(shot.stderr.contains("`masked` was scored on"), "{shot}");

@@ -348,13 +348,14 @@ impl Artifact for Evaluation {
     const FORMAT: u32 = 2;
     const METRICS: Option<&'static str> = Some(Self::METRICS_FILE);
     const METRIC_NAMES: &'static [&'static str] = &{
-        let mut names = ["ner.per_label."; metrics::NAMES.len() + 2];
+        let mut names = ["ner.per_label."; metrics::NAMES.len() + 3];
         let mut number = 0;
         while number < metrics::NAMES.len() {
             names[number] = metrics::NAMES[number];
             number += 1;
         }
         names[number] = "*.per_class.";
+        names[number + 1] = "baselines.";
         names
     };
     const HEADLINES: &'static [&'static str] = &["ner.span_f1", "*.f1", "*.macro_f1", "loss"];

@@ -38,7 +38,8 @@ impl Program<'_> {
     /// # Errors
     /// When it cannot be started.
     pub(super) fn run(&self, is_cancelled: &dyn Fn() -> bool) -> io::Result<Option<ExitStatus>> {
-        let log = File::create(self.log)?;
+        // An attempt after one that failed goes on behind what that printed.
+        let log = File::options().append(true).create(true).open(self.log)?;
         let mut child = Command::new(&self.arguments[0])
             .args(&self.arguments[1..])
             .current_dir(self.folder)
