@@ -144,7 +144,7 @@ impl Description {
 
 impl Field {
     /// The values, in the order of their texts; no more than a bound.
-    pub fn values(&self) -> impl Iterator<Item = &str> {
+    pub fn values(&self) -> impl Iterator<Item = &str> + Clone {
         self.values.iter().map(String::as_str)
     }
 }

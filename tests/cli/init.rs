@@ -176,13 +176,119 @@ fn a_file_elsewhere_is_named_by_its_whole_path_and_ordered_by_its_time() {
 #[test]
 fn a_file_without_labels_or_with_mistakes_or_none_at_all_is_refused() {
     let world = World::empty();
-    world.write("plain.jsonl", "{\"text\": \"a\", \"n\": 1}\n{\"text\": \"b\", \"n\": 2}\n");
+    let line = |n: usize| format!("{{\"text\": \"a {n}\", \"n\": {n}}}\n");
+    world.write("plain.jsonl", (0..12).map(line).collect::<String>());
+    world.write("few.jsonl", (0..3).map(line).collect::<String>());
+    world.write("plain.txt", (0..12).map(|n| format!("text {n}\n")).collect::<String>());
+    world.write("fast.txt", (0..12).map(|n| format!("__label__a text {n}\n")).collect::<String>());
     world.write("bad.jsonl", "{\"text\": 3}\n");
     snapshot!(
         world.pipeline(["init", "--data", "plain.jsonl"]),
         world.pipeline(["init", "--data", "bad.jsonl"]),
         world.pipeline(["init", "--data", "none.jsonl"]),
+        world.pipeline(["init", "--data", "few.jsonl"]),
+        world.pipeline(["init", "--data", "plain.txt"]),
+        world.pipeline(["init", "--data", "fast.txt"]),
         world.pipeline(["init", "--data", "plain.jsonl", "--template", "ner"]),
     );
     assert!(!world.path("experiments").exists());
+}
+
+/// What `init` writes for lines, which are read without a mistake.
+fn written(file: &str, line: impl Fn(usize) -> String) -> String {
+    let world = World::empty();
+    world.write(file, (0..40).map(|n| line(n) + "\n").collect::<String>());
+    let shot = world.pipeline(["init", "--data", file]);
+    assert_eq!(shot.code, Some(0), "{shot}");
+    let stem = file.split('.').next().expect("a name");
+    let experiment = format!("experiments/{stem}.toml");
+    let shot = world.pipeline(["check", "--data", &experiment]);
+    assert_eq!(shot.code, Some(0), "{shot}");
+    world.read(&experiment)
+}
+
+fn class(n: usize) -> &'static str {
+    if n.is_multiple_of(2) { "low" } else { "high" }
+}
+
+#[test]
+fn classes_in_lists_of_one_are_classes_and_lists_of_several_are_none() {
+    let text = written("listed.jsonl", |n| {
+        let several = if n.is_multiple_of(2) { "[\"a\", \"b\"]" } else { "[\"a\"]" };
+        format!(r#"{{"text": "t {n}", "label": ["{}"], "type": {several}}}"#, class(n))
+    });
+    assert!(text.contains(r#"classes = { label = ["high", "low"] }"#), "{text}");
+    let text = written("scored.jsonl", |n| {
+        let score = n % 2;
+        format!(r#"{{"text": "t {n}", "cats": {{"low": {score}.0, "high": {}.0}}}}"#, 1 - score)
+    });
+    assert!(text.contains(r#"classes = { cats = ["high", "low"] }"#), "{text}");
+}
+
+#[test]
+fn a_class_is_chosen_where_no_text_has_an_entity_and_measures_are_none() {
+    let text = written("moods.jsonl", |n| {
+        let half = 0.5 * (n % 2) as f64;
+        format!(
+            r#"{{"text": "t {n}", "entities": [], "a": {half}, "type": {half}, "mood": "{}"}}"#,
+            class(n)
+        )
+    });
+    assert!(text.contains(r#"classes = { mood = ["high", "low"] }"#), "{text}");
+    assert!(!text.contains("could be classes") && text.contains("\nner_weight    = 0 "), "{text}");
+    let mut tasks = Vec::new();
+    for n in 0..40 {
+        tasks.push(format!(
+            r#"{{"id": {n}, "data": {{"text": "t {n}"}}, "annotations": [{{"result": [{{"type": "choices", "from_name": "mood", "to_name": "text", "value": {{"choices": ["{}"]}}}}]}}]}}"#,
+            class(n)
+        ));
+    }
+    let world = World::empty();
+    world.write("studio.json", format!("[{}]", tasks.join(", ")));
+    assert_eq!(world.pipeline(["init", "--data", "studio.json"]).code, Some(0));
+    let text = world.read("experiments/studio.toml");
+    assert!(text.contains(r#"classes = { mood = ["high", "low"] }"#), "{text}");
+}
+
+#[test]
+fn only_what_reads_as_times_or_numbers_orders_texts() {
+    let dated = |date: fn(usize) -> String| {
+        written("dates.jsonl", move |n| {
+            format!(r#"{{"text": "t {n}", "entities": [[0, 1, "T"]], "date": "{}"}}"#, date(n))
+        })
+    };
+    let text = dated(|n| format!("{}/{}/2024", n % 12 + 1, n % 28 + 1));
+    assert!(!text.contains("order  =") && !text.contains("classes alike"), "{text}");
+    let text = dated(|n| format!("2024-{:02}-{:02}", n % 12 + 1, n % 28 + 1));
+    assert!(text.contains("order  = \"date\""), "{text}");
+}
+
+#[test]
+fn entities_in_the_text_and_entities_that_overlap_are_read_and_links_are_none() {
+    let text = written("marked.jsonl", |n| {
+        format!(r#"{{"text": "[Ada](person_1) wrote {n}", "label": "{}"}}"#, class(n))
+    });
+    assert!(text.contains("\nmarkup = true ") && text.contains("entities: person_1 40"), "{text}");
+    let text = written("linked.jsonl", |n| {
+        format!(r#"{{"text": "see [x {n}](http://x.org/)", "label": "{}"}}"#, class(n))
+    });
+    assert!(!text.contains("markup"), "{text}");
+    let text = written("nested.jsonl", |n| {
+        format!(
+            r#"{{"text": "University of York {n}", "entities": [[0, 18, "ORG"], [14, 18, "LOC"]]}}"#
+        )
+    });
+    assert!(text.contains("\nnested = \"outermost\" ") && text.contains("ORG 40"), "{text}");
+}
+
+#[test]
+fn texts_of_identifiers_are_not_cut() {
+    let text = written("named.jsonl", |n| {
+        format!(r#"{{"text": "R02-M1-N0-C:J12-U{n:030}", "label": "{}"}}"#, class(n))
+    });
+    assert!(text.contains("max_length = 32 ") && text.contains("[stage.evaluate_test]"), "{text}");
+    let text = written("longer.jsonl", |n| {
+        format!(r#"{{"text": "R02-M1-N0-C:J12-U{n:090}", "label": "{}"}}"#, class(n))
+    });
+    assert!(text.contains("max_length = 64 "), "{text}");
 }

@@ -70,3 +70,29 @@ fn what_makes_no_corpus_and_what_is_not_there_yet_is_refused() {
 fn a_corpus_with_mistakes_says_them() {
     snapshot!(world("{\"text\": 3}\n").pipeline(["data", "experiments/lines.toml"]));
 }
+
+#[test]
+fn several_mistakes_are_several_lines() {
+    let shot = world("{\"text\": 3}\n{\"text\": 4}\n").pipeline(["data", "experiments/lines.toml"]);
+    assert_eq!((shot.code, shot.stderr.matches("u000a").count()), (Some(2), 0), "{shot}");
+    let lines = shot.stderr.lines().filter(|line| line.contains("lines.jsonl:"));
+    assert_eq!(lines.count(), 2, "{shot}");
+}
+
+#[test]
+fn a_file_of_texts_in_the_place_of_an_experiment_is_led_to_init() {
+    let shot = world(LINES).pipeline(["data", "experiments/lines.jsonl"]);
+    let help = "`pipeline init --data experiments/lines.jsonl`";
+    assert!(shot.code == Some(2) && shot.stderr.contains(help), "{shot}");
+}
+
+#[test]
+fn of_folds_the_first_is_shown_and_said() {
+    let world = world(LINES);
+    let text = world.read("experiments/lines.toml");
+    world.write("experiments/lines.toml", format!("{text}[sweep]\nfolds = 2\n"));
+    let shot = world.pipeline(["data", "experiments/lines.toml"]);
+    assert!(shot.stdout.contains("this is fold 0 of 0 to 1"), "{shot}");
+    let told = world.pipeline(["data", "experiments/lines.toml", "--json"]).json();
+    assert_eq!(told["fold"], serde_json::json!({"index": 0, "of": 2}));
+}

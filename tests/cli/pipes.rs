@@ -75,7 +75,7 @@ fn settings_that_are_a_pipe_a_folder_or_a_link_to_nothing_are_refused_by_name() 
         }
     };
     std::os::unix::fs::symlink("nowhere", world.path("pipeline.toml")).expect("a link");
-    refused("entity not found");
+    refused("there is no such file");
     std::fs::remove_file(world.path("pipeline.toml")).expect("removed");
     std::fs::create_dir(world.path("pipeline.toml")).expect("a folder");
     refused("is a directory");

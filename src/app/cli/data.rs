@@ -15,18 +15,41 @@ use crate::engine::stage::{Artifact as _, Remark};
 use crate::engine::store::Store;
 use crate::stages::artifacts::{Backbone, CorpusFiles};
 
+/// How files of texts are called, and no experiment is.
+const TEXTS: [&str; 10] =
+    ["jsonl", "ndjson", "json", "csv", "tsv", "conll", "txt", "log", "gz", "zst"];
+
 pub fn run(arguments: &Data) -> Result<(), Failure> {
+    let file = &arguments.file;
+    let is_texts = file.extension().is_some_and(|it| TEXTS.iter().any(|name| it == *name));
+    if is_texts && file.is_file() {
+        let file = file.display();
+        return Err(Failure::usage(format!("`{file}` is a file of texts, and no experiment"))
+            .with_help(format!(
+                "`pipeline init --data {file}` says what is in it, and writes an experiment"
+            )));
+    }
     let (project, plan) =
         Project::plan(&arguments.file, &arguments.place, &arguments.changes, &[])?;
     let corpora: Vec<NodeId> = corpora(&plan);
     let id = chosen(&plan, &corpora, arguments)?;
     let stage = &plan.node(id).stage;
     let (look, messages) = look(&plan, id, &project.store, arguments)?;
+    let fold = &plan.node(id).instance.parameters()["fold"];
     if arguments.json {
-        return terminal::json(&look.to_json(stage, &messages));
+        let mut value = look.to_json(stage, &messages);
+        if fold.is_object() {
+            value["fold"] = fold.clone();
+        }
+        return terminal::json(&value);
     }
     let color = terminal::prints_colors();
     let mut text = look.to_text(stage, &messages, arguments.examples, color);
+    if let (Some(index), Some(of)) = (fold["index"].as_u64(), fold["of"].as_u64()) {
+        let last = of.saturating_sub(1);
+        writeln!(text, "\nthis is fold {index} of 0 to {last}: in each, other texts validate")
+            .expect("a string");
+    }
     let others = corpora.iter().filter(|other| plan.node(**other).stage != *stage);
     for other in others {
         let other = &plan.node(*other).stage;
@@ -52,7 +75,7 @@ fn look(
     let said = surveyed.found.iter().find(|found| found.stage == *stage);
     if let Some(error) = said.and_then(|found| found.errors.first()) {
         let message = format!("stage `{stage}`: {error}");
-        return Err(Failure::usage(message).with_help_of(error.help()));
+        return Err(Failure::usage(message).with_lines().with_help_of(error.help()));
     }
     let found = surveyed.findings[id.index()].clone();
     let look = found.map(|found| Look::found(found, how)).transpose();

@@ -53,20 +53,26 @@ pub enum Failure {
         message: String,
         help: Vec<String>,
         outcome: Outcome,
+        /// Whether the breaks in `message` are its own; else one is in a name that somebody typed.
+        has_lines: bool,
     },
 }
 
 impl Failure {
+    fn of(message: String, outcome: Outcome) -> Self {
+        Self::Message { message, help: Vec::new(), outcome, has_lines: outcome == Outcome::Failed }
+    }
+
     pub fn usage(message: impl Into<String>) -> Self {
-        Self::Message { message: message.into(), help: Vec::new(), outcome: Outcome::Refused }
+        Self::of(message.into(), Outcome::Refused)
     }
 
     pub fn not_found(message: impl Into<String>) -> Self {
-        Self::Message { message: message.into(), help: Vec::new(), outcome: Outcome::NotFound }
+        Self::of(message.into(), Outcome::NotFound)
     }
 
     pub fn failed(message: impl Into<String>) -> Self {
-        Self::Message { message: message.into(), help: Vec::new(), outcome: Outcome::Failed }
+        Self::of(message.into(), Outcome::Failed)
     }
 
     /// What another error says, as wrong usage.
@@ -77,6 +83,15 @@ impl Failure {
     /// What another error says, as a failure.
     pub fn failed_of(error: &impl Help) -> Self {
         Self::failed(error.to_string()).with_help_of(error.help())
+    }
+
+    /// The same, of a message that is a list with a line for each of its items.
+    #[must_use]
+    pub fn with_lines(mut self) -> Self {
+        if let Self::Message { has_lines, .. } = &mut self {
+            *has_lines = true;
+        }
+        self
     }
 
     #[must_use]
@@ -135,15 +150,14 @@ impl Failure {
     pub fn render(&self, color: bool) -> String {
         match self {
             Self::Diagnostics(diagnostics) => diagnostics.render(color),
-            Self::Message { message, help, outcome } => {
+            Self::Message { message, help, has_lines, .. } => {
                 let (red, cyan, bold, reset) = if color {
                     ("\x1b[1;31m", "\x1b[1;36m", "\x1b[1m", "\x1b[0m")
                 } else {
                     ("", "", "", "")
                 };
                 let mut message = visible::message(message);
-                // What is wrong with a command is one line; a break in it is one in a name that somebody typed.
-                if matches!(outcome, Outcome::Refused | Outcome::NotFound) {
+                if !has_lines {
                     message = message.replace('\n', "\\u000a").into();
                 }
                 let mut text = format!("{red}error{reset}{bold}: {message}{reset}\n");

@@ -9,12 +9,15 @@ use std::path::Path;
 use crate::base::disk::regular;
 use crate::base::problem::{Help as _, Problem};
 use crate::base::visible;
-use crate::text::readers::{self, Format, Options, Problems, ReadError, Rules, Shipped};
-use crate::text::{Description, Example, Field, check_head_name};
+use crate::text::readers::{
+    self, Classes, Findings, Format, Heads, Nested, Note, Options, Problems, ReadError, Rules,
+    Shipped,
+};
+use crate::text::{Description, Example, Field, Lengths, Scale, check_head_name};
 use crate::view::format;
 
 /// Names of fields that are most likely a text's class.
-const CLASSES: [&str; 15] = [
+const CLASSES: [&str; 17] = [
     "label",
     "class",
     "category",
@@ -30,6 +33,9 @@ const CLASSES: [&str; 15] = [
     "is_spam",
     "y",
     "level",
+    // As Prodigy and spaCy call them.
+    "accept",
+    "cats",
 ];
 
 /// Names of fields that say when.
@@ -59,11 +65,16 @@ const MOST_CLASSES: usize = 20;
 /// Texts that are equal once numbers are masked, as a share: from here on a random split is warned of.
 const MANY_REPEATS: f64 = 0.2;
 
+/// Below this many texts there is nothing to validate on.
+const FEWEST: usize = 10;
+
 /// What an experiment on a file would be.
 pub struct Sketch {
+    reading: Reading,
     format: Format,
-    rules: Option<Shipped>,
     description: Description,
+    /// Lengths in tokens, as far as they can be told before there is a tokenizer.
+    tokens: Lengths,
     /// Fields that become heads, with their classes.
     heads: Vec<(String, Vec<String>)>,
     /// Fields that might.
@@ -71,6 +82,18 @@ pub struct Sketch {
     /// Whether texts have the class `anomaly`, which needs no mention.
     has_anomaly: bool,
     division: Division,
+}
+
+/// What has to be said of a file beside its format.
+#[derive(Clone, Copy)]
+enum Reading {
+    Plain,
+    /// Raw lines, by these rules.
+    Rules(Shipped),
+    /// Entities are written into the texts.
+    Markup,
+    /// Of entities that overlap one is left out.
+    Outermost,
 }
 
 /// How the texts are divided.
@@ -88,17 +111,21 @@ impl Sketch {
     /// # Errors
     /// When it cannot be read, or has nothing to learn from.
     pub fn of(path: &Path) -> Result<Self, Problem<()>> {
-        let (format, description) = look(path, &Options::default())?;
-        let (rules, description) = match format {
-            Format::Lines => {
-                let (shipped, description) = shipped(path)?;
-                (Some(shipped), description)
-            }
-            _ => (None, description),
-        };
+        let (reading, Seen { format, description, tokens, .. }) = read(path)?;
+        if description.texts < FEWEST {
+            return Err(Problem {
+                place: (),
+                message: format!(
+                    "`{}` has {}, which is too few to train and to validate on",
+                    path.display(),
+                    format::counted(description.texts, "text")
+                ),
+                help: Some(format!("label {FEWEST} or more")),
+            });
+        }
         let has_anomaly = description.classes.contains_key("anomaly");
         let (heads, others) = heads(&description, has_anomaly);
-        if description.with_entities == 0 && heads.is_empty() && !has_anomaly {
+        if description.labels.is_empty() && heads.is_empty() && !has_anomaly {
             let known: Vec<String> =
                 description.fields.keys().map(|name| format!("`{name}`")).collect();
             let fields = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
@@ -116,7 +143,7 @@ impl Sketch {
             Division::Random => true,
         };
         let others = others.into_iter().filter(is_other).collect();
-        Ok(Self { format, rules, description, heads, others, has_anomaly, division })
+        Ok(Self { reading, format, description, tokens, heads, others, has_anomaly, division })
     }
 
     /// What was seen, for a person.
@@ -163,6 +190,9 @@ impl Sketch {
             Division::Random if self.repeats() >= MANY_REPEATS => format!(
                 "at random, equal texts together; {share} % of the texts are equal to others but for numbers, so that scores measure memory of them: a field that says where a text comes from would do better (`by = \"field\"`)"
             ),
+            Division::Random if self.heads.is_empty() && !self.has_anomaly => {
+                "at random, equal texts together".to_owned()
+            }
             Division::Random => "at random, classes alike, equal texts together".to_owned(),
         }
     }
@@ -188,20 +218,30 @@ impl Sketch {
         text
     }
 
+    /// Below this many texts a third part would have none.
+    fn has_test(&self) -> bool {
+        self.description.texts >= 30
+    }
+
     fn corpus(&self, file: &str) -> String {
         let mut text = format!(
             "[stage.corpus]\nkind   = \"read_corpus\"\npath   = {}\nformat = \"{}\"\n",
             quoted(file),
             self.format.name()
         );
-        if let Some(rules) = self.rules {
-            let name = match rules {
-                Shipped::Syslog => "syslog",
-                Shipped::Apache => "apache",
-            };
-            writeln!(text, "rules  = \"{name}\"    # or a file of your own: the README says how")
-                .expect("a string");
-        }
+        text += match self.reading {
+            Reading::Plain => "",
+            Reading::Rules(Shipped::Syslog) => {
+                "rules  = \"syslog\"    # or a file of your own: the README says how\n"
+            }
+            Reading::Rules(Shipped::Apache) => {
+                "rules  = \"apache\"    # or a file of your own: the README says how\n"
+            }
+            Reading::Markup => "markup = true    # texts hold their entities as `[Ada](PER)`\n",
+            Reading::Outermost => {
+                "nested = \"outermost\"    # entities overlap, and a token has one label: those inside of others are left out\n"
+            }
+        };
         if !self.heads.is_empty() {
             text += "# The last of two classes is the positive one: turn them round where it is the other.\n";
             let heads = self.heads.iter().map(|(name, classes)| {
@@ -217,9 +257,7 @@ impl Sketch {
                 .expect("a string");
         }
         writeln!(text, "# The split: {}.", visible::line(&self.reason())).expect("a string");
-        // Below this many texts a third part would have none.
-        let has_test = self.description.texts >= 30;
-        text += if has_test {
+        text += if self.has_test() {
             "split  = { train = 0.7, validation = 0.15, test = 0.15 }\n"
         } else {
             "split  = { train = 0.7, validation = 0.3 }\n"
@@ -235,8 +273,7 @@ impl Sketch {
 
     fn model(&self) -> String {
         let longest = self.description.words.quantile(0.99).unwrap_or(16);
-        // Two to three tokens for a word, as identifiers have them, and the two that stand around a text.
-        let tokens = (longest * 5 / 2 + 2).next_multiple_of(32).clamp(32, 512);
+        let tokens = self.tokens.quantile(0.99).unwrap_or(16).next_multiple_of(32).clamp(32, 512);
         format!(
             "# A small encoder from random weights: it needs no download, and shows in minutes whether all is well. For good scores take a
 # pretrained one in its place (600 MB from the Hugging Face hub, once), with learning_rate = 2e-5 and 3 epochs:
@@ -266,6 +303,25 @@ max_length = {tokens}    # tokens; 99 % of the texts have up to {longest} words,
     fn training(&self) -> String {
         let epochs = (12_000 / self.description.texts.max(1)).clamp(2, 10);
         let looks = if self.repeats() > 0.0 { "masked" } else { "lookup" };
+        let test = if self.has_test() {
+            "# For the last look: choose by the validation split, and report this one.
+[stage.evaluate_test]
+kind  = \"evaluate\"
+model = \"@train\"
+data  = \"@tokenize\"
+split = \"test\"
+
+"
+        } else {
+            ""
+        };
+        // Texts that are said to have no entities have no tags to learn.
+        let it = &self.description;
+        let ner = if it.with_entities > 0 && it.labels.is_empty() {
+            "ner_weight    = 0    # the texts have no entities: classes alone are learnt\n"
+        } else {
+            ""
+        };
         format!(
             "[stage.train]
 model         = \"@model\"
@@ -274,7 +330,7 @@ epochs        = {epochs}
 batch_size    = 16
 learning_rate = 1e-3
 warmup_ratio  = 0.1
-
+{ner}
 # What a model has to beat: seconds each.
 [stage.majority]
 kind   = \"baseline\"
@@ -297,7 +353,7 @@ data      = \"@tokenize\"
 split     = \"validation\"
 baselines = [\"@majority\", \"@{looks}\", \"@linear\"]
 
-[stage.plot]
+{test}[stage.plot]
 history    = \"@train\"
 evaluation = \"@evaluate\"
 corpus     = \"@corpus\"
@@ -306,18 +362,75 @@ corpus     = \"@corpus\"
     }
 }
 
+/// What was seen of a file.
+struct Seen {
+    format: Format,
+    description: Description,
+    findings: Findings,
+    tokens: Lengths,
+    /// Texts that have entities.
+    labelled: usize,
+    /// Texts with brackets as they stand around entities that are written into them.
+    brackets: usize,
+}
+
+/// Reads a file in the way that finds labels in it.
+fn read(path: &Path) -> Result<(Reading, Seen), Problem<()>> {
+    let plain = match look(path, &Options::default()) {
+        Ok(plain) => plain,
+        // It may be that entities overlap, and nothing else.
+        Err(problem) => {
+            let options = Options { nested: Nested::Outermost, ..Options::default() };
+            let seen = look(path, &options).map_err(|_| problem)?;
+            return Ok((Reading::Outermost, seen));
+        }
+    };
+    if plain.format == Format::Lines {
+        return shipped(path).map(|(shipped, seen)| (Reading::Rules(shipped), seen));
+    }
+    let is_many = |texts: usize| 10 * texts >= plain.description.texts;
+    if plain.description.labels.is_empty() && is_many(plain.brackets) {
+        let options = Options { markup: true, ..Options::default() };
+        // A link has brackets, too; what follows them is no name.
+        let is_name =
+            |name: &String| name.chars().all(|it| it.is_ascii_alphanumeric() || it == '_');
+        let is_renamed = |note: &Note| matches!(note, Note::Label { .. });
+        if let Ok(marked) = look(path, &options)
+            && is_many(marked.labelled)
+            && marked.description.labels.keys().all(is_name)
+            && !marked.findings.notes.keys().any(is_renamed)
+        {
+            return Ok((Reading::Markup, marked));
+        }
+    }
+    Ok((Reading::Plain, plain))
+}
+
+/// About how many tokens a text has: two to three for a word, one for two characters where words are identifiers, and the two that stand around
+/// it.
+fn tokens(text: &str) -> usize {
+    let (words, characters) = (text.split_whitespace().count(), text.chars().count());
+    (words * 5 / 2).max(characters / 2) + 2
+}
+
 /// Reads a file and describes it.
-fn look(path: &Path, options: &Options) -> Result<(Format, Description), Problem<()>> {
+fn look(path: &Path, options: &Options) -> Result<Seen, Problem<()>> {
     let mut description = Description::default();
+    let (mut lengths, mut labelled, mut brackets) = (Lengths::default(), 0, 0);
     let mut problems = Problems::default();
     let mut each = |read: Result<Example, readers::Malformed>| {
         match read {
-            Ok(example) => description.add(&example),
+            Ok(example) => {
+                description.add(&example);
+                lengths.add(tokens(&example.text));
+                labelled += usize::from(example.entities.iter().flatten().next().is_some());
+                brackets += usize::from(example.text.contains("]("));
+            }
             Err(problem) => problems.push(path, problem),
         }
         if problems.count() > 20 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    let (guess, _) =
+    let (guess, findings) =
         readers::read(path, None, options, &mut each).map_err(|error| match error {
             ReadError::Io { error, .. } => Problem {
                 place: (),
@@ -341,70 +454,106 @@ fn look(path: &Path, options: &Options) -> Result<(Format, Description), Problem
             message: format!("`{}` has no texts", path.display()),
             help: None,
         }),
-        None => Ok((guess.format, description)),
+        None => Ok(Seen {
+            format: guess.format,
+            description,
+            findings,
+            tokens: lengths,
+            labelled,
+            brackets,
+        }),
     }
 }
 
 /// The rules that come with the program and find most in a log.
-fn shipped(path: &Path) -> Result<(Shipped, Description), Problem<()>> {
-    let mut best: Option<(Shipped, Description)> = None;
+fn shipped(path: &Path) -> Result<(Shipped, Seen), Problem<()>> {
+    let mut best: Option<(Shipped, Seen)> = None;
     for shipped in [Shipped::Syslog, Shipped::Apache] {
         let options = Options { rules: Some(Rules::shipped(shipped)), ..Options::default() };
-        let Ok((_, description)) = look(path, &options) else { continue };
-        let found = |it: &Description| it.fields.values().map(|field| field.texts).sum::<usize>();
-        if best.as_ref().is_none_or(|(_, best)| found(&description) > found(best)) {
-            best = Some((shipped, description));
+        let Ok(seen) = look(path, &options) else { continue };
+        let found =
+            |it: &Seen| it.description.fields.values().map(|field| field.texts).sum::<usize>();
+        if best.as_ref().is_none_or(|(_, best)| found(&seen) > found(best)) {
+            best = Some((shipped, seen));
         }
     }
-    best.ok_or_else(|| Problem {
+    // Of lines that are no log the rules would make entities of every number.
+    let fits = |(_, seen): &(Shipped, Seen)| {
+        let whole = seen.findings.notes.get(&Note::WholeLine).copied().unwrap_or(0);
+        2 * whole <= seen.description.texts
+    };
+    best.filter(fits).ok_or_else(|| Problem {
         place: (),
         message: format!(
-            "`{}` holds raw lines, of which no shipped rules make texts",
+            "`{}` holds raw lines, which have no labels, and it is no log that shipped rules know",
             path.display()
         ),
-        help: Some("write rules for them: the README shows a file".to_owned()),
+        help: Some("make JSON lines or CSV of it that say each text's entities or class; where it is a log, write rules for its lines: the README shows a file".to_owned()),
     })
+}
+
+/// The classes that a field says, where it may be a head.
+///
+/// * `is_known`: whether its name is one that classes have
+fn classes(it: &Description, name: &str, field: &Field, is_known: bool) -> Option<Vec<String>> {
+    if 2 * field.texts < it.texts
+        || check_head_name(name).is_err()
+        || TIMES.contains(&name.to_lowercase().as_str())
+    {
+        return None;
+    }
+    let heads = Heads::of(Some(&Classes::Fields(vec![name.to_owned()])));
+    let mut classes = BTreeSet::new();
+    for value in field.values() {
+        // As `read_corpus` reads it: a list of several is no class.
+        classes.extend(heads.class(name, value, &mut Findings::default()).ok()?);
+        if classes.len() > MOST_CLASSES {
+            return None;
+        }
+    }
+    // A measure is no class; a column of numbers in which some are missing comes as 0.0 and 1.0.
+    let is_measure = |class: &String| {
+        class.parse::<i64>().is_err()
+            && class.parse::<f64>().is_ok_and(|it| !is_known || it.fract() != 0.0)
+    };
+    let is_able =
+        classes.len() >= 2 && 5 * classes.len() <= field.texts && !classes.iter().any(is_measure);
+    is_able.then(|| classes.into_iter().collect())
 }
 
 /// The fields that are heads, with their classes, and those that might be.
 fn heads(it: &Description, has_anomaly: bool) -> (Vec<(String, Vec<String>)>, Vec<String>) {
-    let is_class = |(name, field): &(&String, &Field)| {
-        (2..=MOST_CLASSES).contains(&field.distinct)
-            && 5 * field.distinct <= field.texts
-            && 2 * field.texts >= it.texts
-            && check_head_name(name).is_ok()
-            && !TIMES.contains(&name.to_lowercase().as_str())
-    };
-    let able: Vec<(&String, &Field)> = it.fields.iter().filter(is_class).collect();
-    let is_known = |(name, _): &&(&String, &Field)| CLASSES.contains(&name.to_lowercase().as_str());
-    let mut chosen: Vec<&(&String, &Field)> = able.iter().filter(is_known).collect();
-    if chosen.is_empty() && it.with_entities == 0 && !has_anomaly {
-        chosen.extend(able.iter().min_by_key(|(_, field)| field.distinct));
+    let is_known = |name: &str| CLASSES.contains(&name.to_lowercase().as_str());
+    let able = it.fields.iter().filter_map(|(name, field)| {
+        Some((name.clone(), classes(it, name, field, is_known(name))?))
+    });
+    let (mut chosen, mut others): (Vec<_>, Vec<_>) = able.partition(|(name, _)| is_known(name));
+    if chosen.is_empty() && it.labels.is_empty() && !has_anomaly {
+        let fewest = (0..others.len()).min_by_key(|index| others[*index].1.len());
+        chosen.extend(fewest.map(|index| others.remove(index)));
     }
-    let names: BTreeSet<&str> = chosen.iter().map(|(name, _)| name.as_str()).collect();
-    let others = able.iter().filter(|(name, _)| !names.contains(name.as_str()));
-    let others = others.map(|(name, _)| (*name).clone()).collect();
-    let head = |(name, field): &&(&String, &Field)| {
-        ((*name).clone(), field.values().map(str::to_owned).collect())
-    };
-    (chosen.iter().map(head).collect(), others)
+    (chosen, others.into_iter().map(|(name, _)| name).collect())
 }
 
 fn division(it: &Description, heads: &[(String, Vec<String>)]) -> Division {
-    let named = |names: &[&str]| {
+    let named = |names: &'static [&str]| {
         let field =
             |name: &&str| it.fields.iter().find(|(field, _)| field.to_lowercase() == **name);
-        names.iter().filter_map(field).find(|(name, field)| {
+        names.iter().filter_map(field).filter(|(name, field)| {
             field.texts == it.texts && !heads.iter().any(|(head, _)| head == *name)
         })
     };
-    if let Some((name, _)) = named(&TIMES).filter(|(_, field)| 2 * field.distinct > it.texts) {
+    // What is compared as text, such as `3/1/2024`, is in no order of time.
+    let is_time = |(_, field): &(&String, &Field)| {
+        2 * field.distinct > it.texts && Scale::of(field.values()) != Scale::Text
+    };
+    if let Some((name, _)) = named(&TIMES).find(is_time) {
         return Division::Order(name.clone());
     }
     let repeats = it.repeats.masked as f64 / it.texts.max(1) as f64;
     let is_group =
         |(_, field): &(&String, &Field)| field.distinct >= 10 && 5 * field.distinct <= 4 * it.texts;
-    match named(&GROUPS).filter(is_group).filter(|_| repeats >= MANY_REPEATS) {
+    match named(&GROUPS).next().filter(is_group).filter(|_| repeats >= MANY_REPEATS) {
         Some((name, _)) => Division::Groups(name.clone()),
         None => Division::Random,
     }

@@ -63,7 +63,11 @@ pub fn read_to_string(path: &Path) -> io::Result<String> {
 
 /// What an error on a file says, without the system's number.
 pub fn reason(error: &Error) -> String {
-    error.get_ref().map_or_else(|| error.kind().to_string(), ToString::to_string)
+    match (error.get_ref(), error.kind()) {
+        (Some(said), _) => said.to_string(),
+        (None, ErrorKind::NotFound) => "there is no such file".to_owned(),
+        (None, kind) => kind.to_string(),
+    }
 }
 
 /// Refuses what is no file, for who has asked for its metadata already.
@@ -141,7 +145,7 @@ mod tests {
         assert_eq!(read_to_string(&folder.path().join("link")).expect("readable"), "text");
         assert_eq!(
             reason(&read(&folder.path().join("none")).expect_err("none")),
-            "entity not found"
+            "there is no such file"
         );
     }
 }

@@ -92,7 +92,7 @@ impl Heads {
     ///
     /// # Errors
     /// That it is none of the classes, with what was expected.
-    pub(super) fn class(
+    pub fn class(
         &self,
         field: &str,
         value: &str,

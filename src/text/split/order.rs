@@ -19,6 +19,14 @@ pub enum Scale {
     Text,
 }
 
+impl Scale {
+    /// What these values are compared as.
+    #[must_use]
+    pub fn of<'a>(values: impl Iterator<Item = &'a str> + Clone) -> Self {
+        Key::of_all(values).0
+    }
+}
+
 impl fmt::Display for Scale {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
