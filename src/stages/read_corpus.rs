@@ -100,7 +100,7 @@ pub struct ReadCorpus {
     /// Field whose equal values stay in one split, such as `"event"`, or `"text"` for the text itself; `{ test = "event" }` holds whole values out for that split only, and divides the rest as without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<By>,
-    /// Field whose values order the texts of `path`, such as `"timestamp"`: the first of them train, later ones validate, and the last ones test, at the fractions of `split`. Its values are read as times where all are dates or times of ISO 8601, else as numbers (such as seconds since 1970), else as text in natural order; equal ones stay in one split. Excludes `by`; nothing is stratified.
+    /// Field whose values order the texts of `path`, such as `"timestamp"`: the first of them train, later ones validate, and the last ones test, at the fractions of `split`. Its values are read as times where all are dates or times of ISO 8601, else as numbers (such as seconds since 1970), else as text in natural order, with a warning; equal ones stay in one split. Excludes `by`; nothing is stratified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub order: Option<String>,
@@ -155,10 +155,10 @@ pub struct ReadCorpus {
     /// Of `lines`: what of a line is the text, what are fields, entities and classes. `"syslog"` and `"apache"` come with the program; else a file of regular expressions, described in the README.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<RulesOf>,
-    /// Makes one text of so many consecutive lines of a split, such as `{ lines = 20, step = 10 }`; its class is the last of its lines' in the order of classes. The split goes by `order` or `by` then, or is one of files: in a random one, the same lines and moments would train and validate.
+    /// Makes one text of so many consecutive lines of a file and a split, as they stand, such as `{ lines = 20, step = 10 }`; under `by`, lines of all values that a split has may stand in one text; its class is the last of its lines' in the order of classes. The split goes by `order` or `by` then, or is one of files: in a random one, the same lines and moments would train and validate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
-    /// Makes one text of all lines with the same value of a field, such as `"session"`, so that each value is in one split; its class is as that of a `window`, its fields are those of its first line. All lines are in memory then.
+    /// Makes one text of all lines with the same value of a field, such as `"session"`, so that each value is in one split; its class is as that of a `window`, its fields are those of its first line, that of `order` the latest of its lines. All lines are in memory then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub group: Option<String>,
@@ -296,6 +296,7 @@ impl ReadCorpus {
             scheme: self.scheme,
             join: self.join.clone(),
             rules: self.read_rules()?,
+            is_lookup: false,
         })
     }
 

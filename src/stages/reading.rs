@@ -8,12 +8,18 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use super::splits;
+use crate::base::diagnostics::quoted;
+use crate::base::problem::{Position, Problem};
+use crate::base::visible;
 use crate::engine::stage::{Caveat, Remark, StageError};
 use crate::text::readers::{
     self, Classes, Findings, Format, Guess, Heads, Joined, Lookup, Malformed, Options, Problems,
-    ReadError, Scheme, Why, Windows,
+    ReadError, Scheme, Spot, Why, Windows,
 };
-use crate::text::{ANOMALY, ClassHead, CorpusTasks, Division, Example, Item, Split, SplitError};
+use crate::text::{
+    ANOMALY, ClassHead, CorpusTasks, Division, Example, Item, Membership, Split, SplitError,
+    is_later,
+};
 
 /// Files that belong together.
 pub(super) struct Part {
@@ -34,6 +40,9 @@ pub(super) struct Found {
 
 /// Takes a line that cannot be read.
 pub(super) type Skip<'s> = dyn FnMut(&Path, &Malformed) -> Result<(), StageError> + 's;
+
+/// Takes a text, its split where it has one, and the number of its file.
+type EachText<'e> = dyn FnMut(Option<Split>, usize, Example) -> Result<(), StageError> + 'e;
 
 /// Takes a text and its split.
 pub(super) type Push<'p> = dyn FnMut(Split, Example) -> Result<(), StageError> + 'p;
@@ -68,7 +77,12 @@ impl Reading<'_> {
             Default::default();
         let mut unsplit: Option<SplitError> = None;
         let mut walk = Walk::default();
-        self.walk(&mut walk, skip, &mut |split, example| {
+        // The first text of each file but the first.
+        let (mut starts, mut last): (BTreeSet<usize>, usize) = (BTreeSet::new(), 0);
+        self.walk(&mut walk, skip, &mut |split, file, example| {
+            if std::mem::replace(&mut last, file) != file {
+                starts.insert(lines.len());
+            }
             lines.push(example.line);
             match split {
                 Some(split) => parts.push(Some(split)),
@@ -80,6 +94,11 @@ impl Reading<'_> {
             }
             Ok(())
         })?;
+        if walk.alone > 0 && walk.alone == lines.len() {
+            let message = "no text has a row in the file of `lookup`";
+            let help = "`key` names a field of the texts and a column of the file with the same values in both";
+            return Err(StageError::new(message).with_help(help).in_file_of("lookup"));
+        }
         let mut remarks = self.said(&walk);
         let tasks = self.tasks(&walk.findings)?;
         if let Some(Part { parameter, paths, split: None }) = self.parts.first() {
@@ -89,8 +108,13 @@ impl Reading<'_> {
             };
             let membership = divided.map_err(|error| {
                 let message = format!("{}: {error}", named(paths));
-                in_file_of(StageError::of(&error).saying(message), *parameter)
+                let mut failed = StageError::of(&error).saying(message);
+                if matches!(error, SplitError::MissingField { .. }) {
+                    failed = failed.with_help(NEEDED);
+                }
+                in_file_of(failed, *parameter)
             })?;
+            remarks.extend(self.scattered(&membership, &starts, &lines));
             remarks.extend(splits::remarks(division, &membership, |index| lines[index]));
             parts = membership.parts;
         }
@@ -110,7 +134,12 @@ impl Reading<'_> {
         let heads = &self.options.heads;
         let windows = |(lines, step)| Split::ALL.map(|_| (Windows::new(lines, step), 0_usize));
         let mut windows = self.window.map(windows);
-        self.walk(&mut Walk::default(), &mut |_, _| Ok(()), &mut |_, mut example| {
+        let mut last = 0;
+        self.walk(&mut Walk::default(), &mut |_, _| Ok(()), &mut |_, file, mut example| {
+            if std::mem::replace(&mut last, file) != file {
+                // The lines of two files are no neighbours.
+                close(windows.as_mut(), heads, push)?;
+            }
             let Some(part) = parts.next() else { return Err(changed(self.parts.first())) };
             let Some(split) = *part else { return Ok(()) };
             if !found.tasks.tagging {
@@ -128,17 +157,59 @@ impl Reading<'_> {
         if parts.next().is_some() {
             return Err(changed(self.parts.first()));
         }
-        let Some(mut windows) = windows else { return Ok(Vec::new()) };
-        let mut counts = Vec::new();
-        for split in Split::ALL {
-            let (windows, count) = &mut windows[split as usize];
-            if let Some(text) = windows.finish(heads) {
-                *count += 1;
-                push(split, text)?;
-            }
-            counts.push(format!("{count} {split}"));
-        }
+        close(windows.as_mut(), heads, push)?;
+        let Some(windows) = windows else { return Ok(Vec::new()) };
+        let count = |split: Split| format!("{} {split}", windows[split as usize].1);
+        let counts = Split::ALL.map(count);
         Ok(vec![Remark::Note(format!("windows of lines: {}", counts.join(", ")))])
+    }
+
+    /// Lines before which a later one stands, where windows take them as they stand.
+    fn scattered(
+        &self,
+        membership: &Membership,
+        starts: &BTreeSet<usize>,
+        lines: &[usize],
+    ) -> Option<Remark> {
+        let (_, field) = self.window.zip(self.division.order.as_deref())?;
+        let back = &membership.ordered.as_ref()?.back;
+        let mut back = back.iter().filter(|index| !starts.contains(index));
+        let first = lines[*back.next()?];
+        let count = 1 + back.count();
+        let are = if count == 1 { "1 line has" } else { &format!("{count} lines have") };
+        let message = format!(
+            "{are} an earlier `{field}` than the line before (the first is line {first}): windows join the lines of a split as they stand in the file, so sort it by `{field}`"
+        );
+        Some(Remark::Caveat(Caveat::new("lines_out_of_order", count, message)))
+    }
+
+    /// The fields without which a text has no place.
+    fn needed(&self) -> Vec<&str> {
+        let mut fields: Vec<&str> = self.group.into_iter().collect();
+        // A row of the second file may say the others, and a group has them of any of its lines.
+        if self.group.is_none() && self.lookup.is_none() {
+            fields.extend(self.division.order.as_deref());
+            fields.extend(self.division.by.fields().into_iter().map(|(_, field)| field));
+        }
+        fields.retain(|field| *field != "text");
+        fields
+    }
+
+    /// The text, unless it lacks a field that it needs where such are left out.
+    fn complete(&self, example: Example) -> Result<Example, Malformed> {
+        if !self.skips {
+            return Ok(example);
+        }
+        let lacks = |field: &&str| !example.fields.contains_key(*field);
+        match self.needed().into_iter().find(lacks) {
+            None => Ok(example),
+            Some(field) => {
+                let position = Position { line: example.line, column: 1 };
+                let excerpt = example.text.chars().take(60).collect();
+                let message = format!("the line has no field `{}`", visible::line(field));
+                Err(Problem::new(Spot { position, excerpt }, message).help(NEEDED))
+            }
+        }
     }
 
     /// Goes through all files.
@@ -146,15 +217,15 @@ impl Reading<'_> {
         &self,
         walk: &mut Walk,
         skip: &mut Skip<'_>,
-        each: &mut dyn FnMut(Option<Split>, Example) -> Result<(), StageError>,
+        each: &mut EachText<'_>,
     ) -> Result<(), StageError> {
         let mut first_wrong = None;
         let mut alone = 0_usize;
-        let mut each = |split: Option<Split>, mut example: Example| {
+        let mut each = |split: Option<Split>, file: usize, mut example: Example| {
             if let Some(lookup) = &self.lookup {
                 alone += usize::from(!lookup.add(&mut example));
             }
-            each(split, example)
+            each(split, file, example)
         };
         if let Some(lookup) = &self.lookup {
             let mut said = Findings::default();
@@ -166,16 +237,16 @@ impl Reading<'_> {
             let failed = |error: &ReadError| in_file_of(StageError::of(error), part.parameter);
             for path in &part.paths {
                 let shown = path.strip_prefix(&self.root).unwrap_or(path);
-                let (mut failure, mut any) = (None, false);
+                let (mut failure, mut any, file) = (None, false, walk.guesses.len());
                 let read = readers::read(path, self.format, &self.options, &mut |found| {
                     any = true;
-                    let done = match found {
+                    let done = match found.and_then(|example| self.complete(example)) {
                         Ok(_) if first_wrong.is_some() && !self.skips => Ok(()),
                         Ok(example) => {
                             walk.texts += 1;
                             match self.group {
-                                None => each(part.split, example),
-                                Some(field) => groups.push(field, example, &self.options.heads),
+                                None => each(part.split, file, example),
+                                Some(field) => groups.push(field, example, self),
                             }
                         }
                         Err(problem) => {
@@ -209,7 +280,7 @@ impl Reading<'_> {
                 walk.guesses.push((path.clone(), guess));
             }
             if first_wrong.is_none() || self.skips {
-                groups.texts.into_iter().try_for_each(|text| each(part.split, text.finish()))?;
+                groups.texts.into_iter().try_for_each(|text| each(part.split, 0, text.finish()))?;
             }
         }
         walk.alone = alone;
@@ -294,6 +365,9 @@ impl Reading<'_> {
             let mut classes = self.options.heads.names(name).to_vec();
             if classes.is_empty() {
                 classes = sorted(seen);
+                if self.window.is_some() && !is_ordered(&classes) {
+                    return Err(in_file_of(unordered(name, &classes), parameter));
+                }
             }
             if classes.len() > MOST_CLASSES {
                 let message = format!("the field `{name}` has {} classes", classes.len());
@@ -336,21 +410,85 @@ struct Groups {
 }
 
 impl Groups {
-    fn push(&mut self, field: &str, line: Example, heads: &Heads) -> Result<(), StageError> {
+    fn push(
+        &mut self,
+        field: &str,
+        line: Example,
+        reading: &Reading<'_>,
+    ) -> Result<(), StageError> {
+        let (division, heads) = (&reading.division, &reading.options.heads);
         let Some(value) = line.fields.get(field) else {
             let message = format!("line {} has no field `{field}` to group by", line.line);
-            let help = "every line needs the field; a `[[field]]` of the rules finds one in the text of lines";
-            return Err(StageError::new(message).with_help(help).in_file_of("group"));
+            return Err(StageError::new(message).with_help(NEEDED).in_file_of("group"));
         };
-        match self.places.get(value) {
-            Some(place) => self.texts[*place].push(&line, heads),
-            None => {
-                self.places.insert(value.clone(), self.texts.len());
-                self.texts.push(Joined::of(line));
+        let Some(place) = self.places.get(value) else {
+            self.places.insert(value.clone(), self.texts.len());
+            self.texts.push(Joined::of(line));
+            return Ok(());
+        };
+        let joined = &mut self.texts[*place];
+        for (_, by) in division.by.fields().into_iter().filter(|(_, by)| *by != "text") {
+            let [one, other] = [&joined.example().fields, &line.fields].map(|it| it.get(by));
+            if other.is_some() && one != other {
+                let message = format!(
+                    "the lines of `{field}` {} have several values of `{by}`, such as {} in line {}, and `by` is to keep each in one split",
+                    quoted(value),
+                    quoted(other.map_or("", String::as_str)),
+                    line.line
+                );
+                let help = format!("`by` needs a field that all lines of a `{field}` share");
+                return Err(StageError::new(message).with_help(help).in_file_of("group"));
             }
+        }
+        for (head, class) in &line.classes {
+            let known = joined.example().classes.get(head).filter(|known| *known != class);
+            let two = known.map(|known| [known.clone(), class.clone()]);
+            if let Some(two) = two.filter(|two| heads.names(head).is_empty() && !is_ordered(two)) {
+                return Err(unordered(head, &two).in_file_of("group"));
+            }
+        }
+        joined.push(&line, heads);
+        // What a text holds lies before a cut where its last line does.
+        if let Some(order) = &division.order
+            && let Some(value) = line.fields.get(order)
+            && joined.example().fields.get(order).is_none_or(|known| is_later(value, known))
+        {
+            joined.set(order, value);
         }
         Ok(())
     }
+}
+
+/// The help where a line lacks a field.
+const NEEDED: &str = "every line needs the field: a `[[field]]` of the rules finds one in the text of lines, and `on_error = \"skip\"` leaves out lines without it";
+
+/// Whether classes are numbers, whose order nobody needs to say.
+fn is_ordered(classes: &[String]) -> bool {
+    classes.len() < 2 || classes.iter().all(|class| class.parse::<i64>().is_ok())
+}
+
+/// What is wrong where lines are joined whose classes are in no order.
+fn unordered(head: &str, classes: &[String]) -> StageError {
+    let shown = classes.iter().take(8).map(|class| format!("{class:?}")).collect::<Vec<_>>();
+    let message = format!(
+        "the class of joined lines is the last of theirs in the order of classes, and nothing says the order of `{head}`"
+    );
+    let help = format!("`classes = {{ {head} = [{}] }}`, in their order", shown.join(", "));
+    StageError::new(message).with_help(help)
+}
+
+/// The windows of each split, and how many of them were handed out.
+type Open = [(Windows, usize); 3];
+
+/// Hands out what is left in windows.
+fn close(windows: Option<&mut Open>, heads: &Heads, push: &mut Push<'_>) -> Result<(), StageError> {
+    for (split, (windows, count)) in Split::ALL.into_iter().zip(windows.into_iter().flatten()) {
+        if let Some(text) = windows.finish(heads) {
+            *count += 1;
+            push(split, text)?;
+        }
+    }
+    Ok(())
 }
 
 /// What goes through files leaves behind.

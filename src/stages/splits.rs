@@ -213,13 +213,22 @@ pub(super) fn remarks(
         .map(|(split, size)| format!("{size} {split} ({:.1} %)", 100.0 * share(*size)))
         .collect();
     let mut remarks = vec![Remark::Note(format!("texts: {}", parts.join(", ")))];
-    if let (Some(field), Some(Ordered { scale, spans })) = (&division.order, &membership.ordered) {
+    if let (Some(field), Some(Ordered { scale, spans, odd, .. })) =
+        (&division.order, &membership.ordered)
+    {
         let span = |(split, first, last): &(Split, String, String)| {
             format!("{split} {} to {}", quoted(first), quoted(last))
         };
         let spans: Vec<String> = spans.iter().map(span).collect();
         let text = format!("ordered by `{field}`, read as {scale}: {}", spans.join(", "));
         remarks.push(Remark::Note(text));
+        if let Some(odd) = odd {
+            let message = format!(
+                "`{field}` is compared as text, which may be no order of time: not all values are times of ISO 8601, nor all numbers, such as {}",
+                quoted(odd)
+            );
+            remarks.push(Remark::Caveat(Caveat::new("ordered_as_text", 1_u64, message)));
+        }
     }
     for groups in &membership.groups {
         let count = |split: Split| groups.parts[split as usize];

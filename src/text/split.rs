@@ -25,10 +25,9 @@ use std::collections::{BTreeMap, HashMap};
 pub use difference::{Difference, Trace};
 pub use folds::Fold;
 pub use groups::GroupCounts;
-pub use order::{Ordered, Scale};
+pub use order::{Ordered, Scale, is_later};
 
 use super::{Corpus, Example, Split, anomaly};
-
 use crate::base::problem::Help;
 use crate::base::visible;
 
@@ -212,6 +211,8 @@ pub enum SplitError {
     Sum { sum: f64 },
     #[error("line {line} has no field `{field}` to split by{}", known(.fields))]
     MissingField { field: String, line: usize, fields: Vec<String>, ordered: bool },
+    #[error("`{field}` is `{}` in a text: as text, such dates are in no order of time", visible::line(.value))]
+    DayFirst { field: String, value: String },
     #[error("{} none for `{split}`, which is to get {fraction} of them", leave(*.texts))]
     TooFew { split: Split, fraction: f64, texts: usize },
     #[error("{} none for `{split}`", leave_values(*.groups, .field))]
@@ -231,6 +232,9 @@ impl Help for SplitError {
             }
             Self::MissingField { ordered: true, .. } => {
                 "every line needs the field; without `order` the split is random"
+            }
+            Self::DayFirst { .. } => {
+                "write them in ISO 8601, such as `2024-12-31T10:00:00`; of the lines of a log, `times` in the rules says how they are written"
             }
             Self::TooFewForFolds { .. } => {
                 "every fold needs one of its own: fewer `folds`, or more texts outside of test"

@@ -148,6 +148,98 @@ fn a_second_file_says_the_classes_of_sessions() {
     assert_eq!(anomalies.sum::<usize>(), 2, "{ran}");
 }
 
+/// What `check --data` says of `lines`, with more parameters of the corpus.
+fn checked(lines: &str, parameters: &str) -> String {
+    let world = reading(&format!("path = \"data/lines.jsonl\"\n{parameters}\n"));
+    world.write("experiments/data/lines.jsonl", lines);
+    world.write("experiments/data/more.jsonl", lines);
+    world.write("experiments/data/rows.csv", "session,anomaly\nnone,1\nof,0\n");
+    let checked = world.pipeline(["check", "--data", FILE]);
+    format!("{}{}", checked.stdout, checked.stderr)
+}
+
+/// Lines of sessions; the first of them ends last.
+fn sessions(level: impl Fn(usize) -> &'static str) -> String {
+    let session = |number: usize| if number.is_multiple_of(12) { 0 } else { 1 + number / 4 };
+    let line = |number: usize| {
+        let (session, level) = (session(number), level(number));
+        format!(
+            "{{\"text\": \"line {number}\", \"session\": \"s{session}\", \"host\": \"h{}\", \"ts\": {number}, \"level\": \"{level}\"}}\n",
+            number % 2
+        )
+    };
+    (0..37).map(line).collect()
+}
+
+#[test]
+fn a_group_is_where_its_last_line_is_and_has_one_value_of_by() {
+    let levels = sessions(|number| if number % 3 == 0 { "low" } else { "high" });
+    let classes = "group = \"session\"\nclasses = { level = [\"low\", \"high\"] }";
+    let ordered = checked(&levels, &format!("{classes}\norder = \"ts\""));
+    assert!(ordered.contains("train `3` to `31`, validation `35` to `36`"), "{ordered}");
+    let by = checked(&levels, &format!("{classes}\nby = \"host\""));
+    assert!(by.contains("the lines of `session` `s1` have several values of `host`"), "{by}");
+}
+
+#[test]
+fn joined_lines_need_an_order_of_their_classes() {
+    let levels = sessions(|number| ["low", "high", "middle"][number % 3]);
+    for how in ["group = \"session\"", "window = { lines = 4 }\norder = \"ts\""] {
+        let said = checked(&levels, &format!("{how}\nclasses = [\"level\"]"));
+        assert!(said.contains("nothing says the order of `level`"), "{how}\n{said}");
+        let classes = "classes = { level = [\"low\", \"middle\", \"high\"] }";
+        let said = checked(&levels, &format!("{how}\n{classes}"));
+        assert!(!said.contains("nothing says"), "{how}\n{said}");
+    }
+    let numbers = sessions(|number| ["0", "1", "2"][number % 3]);
+    let said = checked(&numbers, "group = \"session\"\nclasses = [\"level\"]");
+    assert!(!said.contains("nothing says"), "{said}");
+}
+
+#[test]
+fn windows_end_with_their_file_and_lines_out_of_order_are_said() {
+    let levels = sessions(|number| if number % 3 == 0 { "0" } else { "1" });
+    let window = "window = { lines = 20 }\nclasses = [\"level\"]\n";
+    let split = "split = { train = 0.5, validation = 0.5 }\nby = \"host\"\n";
+    let one = checked(&levels, &format!("{window}{split}"));
+    assert!(one.contains("windows of lines: 1 train, 1 validation"), "{one}");
+    let world = reading(&format!("path = \"data/[lm]*e*.jsonl\"\n{window}{split}"));
+    world.write("experiments/data/lines.jsonl", &levels);
+    world.write("experiments/data/more.jsonl", &levels);
+    let two = world.pipeline(["check", "--data", FILE]);
+    assert!(two.stdout.contains("windows of lines: 2 train, 2 validation"), "{two}");
+    let sorted = checked(&levels, &format!("{window}order = \"ts\""));
+    assert!(!sorted.contains("an earlier `ts`"), "{sorted}");
+    let turned: String = levels.lines().rev().map(|line| format!("{line}\n")).collect();
+    let turned = checked(&turned, &format!("{window}order = \"ts\""));
+    assert!(turned.contains("36 lines have an earlier `ts` than the line before"), "{turned}");
+}
+
+#[test]
+fn a_second_file_without_a_row_or_the_key_is_refused_with_its_own_remedy() {
+    let levels = sessions(|_| "low");
+    let lookup = |key: &str| {
+        checked(&levels, &format!("lookup = {{ path = \"data/rows.csv\", key = \"{key}\" }}"))
+    };
+    let none = lookup("session");
+    assert!(none.contains("no text has a row in the file of `lookup`"), "{none}");
+    let absent = lookup("host");
+    assert!(absent.contains("`key` of `lookup` names a field of the texts"), "{absent}");
+}
+
+#[test]
+fn lines_without_a_field_that_places_them_are_left_out_where_mistakes_are() {
+    let mut levels = sessions(|number| if number % 2 == 0 { "low" } else { "high" });
+    levels.push_str("{\"text\": \"at Main.java:7\", \"level\": \"low\"}\n");
+    for how in ["order = \"ts\"", "by = \"session\"", "group = \"session\""] {
+        let classes = "classes = { level = [\"low\", \"high\"] }";
+        let stopped = checked(&levels, &format!("{how}\n{classes}"));
+        assert!(stopped.contains("`on_error = \"skip\"` leaves out lines without it"), "{stopped}");
+        let skipped = checked(&levels, &format!("{how}\n{classes}\non_error = \"skip\""));
+        assert!(skipped.contains("1 text is left out that cannot be read"), "{how}\n{skipped}");
+    }
+}
+
 #[test]
 fn a_mistake_in_a_file_of_rules_is_shown_in_it() {
     let world = reading("path = \"data/auth.log\"\nrules = \"data/rules.toml\"\n");

@@ -42,6 +42,17 @@ impl Joined {
         }
     }
 
+    /// The text so far.
+    #[must_use]
+    pub fn example(&self) -> &Example {
+        &self.example
+    }
+
+    /// Gives the text another value of a field than its first line's.
+    pub fn set(&mut self, field: &str, value: &str) {
+        self.example.fields.insert(field.to_owned(), value.to_owned());
+    }
+
     #[must_use]
     pub fn finish(self) -> Example {
         self.example

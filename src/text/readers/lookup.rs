@@ -32,7 +32,8 @@ impl Lookup {
     /// When it cannot be read, or a row is wrong.
     pub fn read(path: &Path, key: &str, options: &Options) -> Result<Self, ReadError> {
         let fields = Fields { text: Some(key.to_owned()), ..Fields::default() };
-        let options = Options { fields, markup: false, rules: None, ..options.clone() };
+        let options =
+            Options { fields, markup: false, rules: None, is_lookup: true, ..options.clone() };
         let (mut rows, mut problems) = (HashMap::new(), Problems::default());
         let (_, findings) = super::read(path, None, &options, &mut |found| {
             match found {

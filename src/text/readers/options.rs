@@ -9,6 +9,7 @@ use super::classes::Heads;
 use super::rules::Rules;
 use super::source::Encoding;
 use super::tags::Scheme;
+use crate::base::visible;
 use crate::text::Offsets;
 
 /// What is asked of a reader, whatever the format; each takes what concerns it.
@@ -32,9 +33,26 @@ pub struct Options {
     pub join: Option<String>,
     /// What of raw lines is what.
     pub rules: Option<Rules>,
+    /// Whether the text is the key of a second file.
+    pub is_lookup: bool,
 }
 
 impl Options {
+    /// The help where the text is missing.
+    ///
+    /// * `there`: the names that are there
+    pub(super) fn which_text(&self, there: &[&str]) -> String {
+        let says = if self.is_lookup {
+            "`key` of `lookup` names a field of the texts that the second file has as well"
+        } else {
+            "`fields = { text = \"...\" }` says which field the text is"
+        };
+        if there.is_empty() {
+            return says.to_owned();
+        }
+        format!("{says}; there are `{}`", visible::line(&there.join("`, `")))
+    }
+
     pub(super) fn join(&self) -> &str {
         self.join.as_deref().unwrap_or(" ")
     }

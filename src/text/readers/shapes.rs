@@ -208,10 +208,7 @@ fn content(
             .collect();
         return Err(match strings.is_empty() {
             true => misread,
-            false => misread.help(format!(
-                "`fields = {{ text = \"...\" }}` says which field the text is; there are `{}`",
-                visible::line(&strings.join("`, `"))
-            )),
+            false => misread.help(options.which_text(&strings)),
         });
     };
     let text = match line.read(value)? {

@@ -170,9 +170,9 @@ impl Columns {
             let shown = visible::line(&names.join("`, `")).into_owned();
             let message =
                 format!("there is no column `{}`, but `{shown}`", asked.unwrap_or("text"));
-            return Err(Misread::new(0_usize, message).help(
-                "the first row names the columns, and `fields = { text = \"...\" }` says which of them the text is",
-            ));
+            let which = options.which_text(&[]);
+            return Err(Misread::new(0_usize, message)
+                .help(format!("the first row names the columns, and {which}")));
         };
         if asked.is_none() && name != "text" {
             findings.note(Note::TextFrom(name.to_owned()));

@@ -2,6 +2,7 @@
 //!
 //! 1. The values of the field are read on one scale: as times where every one is a date or a time of ISO 8601, else as numbers, such as seconds
 //!    since an epoch, else as text in natural order, in which digits that stand together are one number.
+//!    Of text, the first value that is neither is kept, to be said, and days before years in digits are refused: their order as text is none.
 //! 2. Texts of one value are one unit, in the order of the scale. They are laid in a row, which is cut at the fractions, and a unit goes where
 //!    its middle lies: so no moment is in two parts.
 
@@ -43,6 +44,10 @@ pub struct Ordered {
     pub scale: Scale,
     /// The first value and the last of each part that has any.
     pub spans: Vec<(Split, String, String)>,
+    /// Of text, the first value that is neither a time nor a number, or not what the first of all is.
+    pub odd: Option<String>,
+    /// The items whose value lies before that of the item before them.
+    pub back: Vec<usize>,
 }
 
 /// Gives each item of `left` its part by the value of `field`.
@@ -57,6 +62,17 @@ pub(super) fn divide(
     let mut units: HashMap<&str, Vec<usize>> = HashMap::new();
     left.iter().for_each(|index| units.entry(value(index)).or_default().push(*index));
     let (scale, keys) = Key::of_all(units.keys().copied());
+    let odd = match scale {
+        Scale::Text => left.iter().map(value).find(is_odd(left.first().map_or("", value))),
+        Scale::Times | Scale::Numbers => None,
+    };
+    if scale == Scale::Text
+        && let Some(value) = left.iter().map(value).find(|value| is_day_first(value))
+    {
+        return Err(SplitError::DayFirst { field: field.to_owned(), value: value.to_owned() });
+    }
+    let is_back = |pair: &[usize]| keys[value(&pair[1])].cmp(&keys[value(&pair[0])]).is_lt();
+    let back = left.windows(2).filter(|pair| is_back(pair)).map(|pair| pair[1]).collect();
     let mut units: Vec<(Key, &str, Vec<usize>)> =
         units.into_iter().map(|(value, members)| (keys[value].clone(), value, members)).collect();
     units.sort_unstable_by(|one, other| one.0.cmp(&other.0).then(one.1.cmp(other.1)));
@@ -87,8 +103,51 @@ pub(super) fn divide(
         let (field, groups) = (field.to_owned(), units.len());
         return Err(SplitError::TooFewGroups { split, field, groups });
     }
-    membership.ordered = Some(Ordered { scale, spans });
+    membership.ordered = Some(Ordered { scale, spans, odd: odd.map(str::to_owned), back });
     Ok(())
+}
+
+/// Whether a value is neither a time nor a number, or not what `first` is.
+fn is_odd<'v>(first: &'v str) -> impl Fn(&&'v str) -> bool {
+    let kind = |value: &str| (time(value.trim()).is_some(), number(value.trim()).is_some());
+    let known = kind(first);
+    move |value| {
+        let kind = kind(value);
+        kind == (false, false) || kind != known
+    }
+}
+
+/// Whether a value is a date whose day or month stands before its year, such as `31.12.2024`, `12/31/24` or `31/Dec/2024:10:00`.
+fn is_day_first(value: &str) -> bool {
+    let mut rest = value.trim();
+    let mut take = |is_part: fn(char) -> bool| {
+        let end = rest.find(|character| !is_part(character)).unwrap_or(rest.len());
+        let (part, more) = rest.split_at(end);
+        let mark = more.chars().next();
+        rest = &more[mark.map_or(0, char::len_utf8)..];
+        (part, mark)
+    };
+    let (day, mark) = take(|character| character.is_ascii_digit());
+    let (month, same) = take(|character| character.is_ascii_alphanumeric());
+    let (year, after) = take(|character| character.is_ascii_digit());
+    let is_number = |part: &str| part.parse::<u32>().is_ok_and(|number| number <= 31);
+    let is_month = is_number(month)
+        || month.len() >= 3 && month.chars().all(|character| character.is_ascii_alphabetic());
+    let is_year = year.len() == 4 || year.len() == 2 && (mark == Some('/') || month.len() == 2);
+    matches!(mark, Some('/' | '.' | '-'))
+        && same == mark
+        && after != mark
+        && (1..=2).contains(&day.len())
+        && is_number(day)
+        && is_month
+        && is_year
+}
+
+/// Whether `one` lies after `other`.
+#[must_use]
+pub fn is_later(one: &str, other: &str) -> bool {
+    let (_, keys) = Key::of_all([one, other].into_iter());
+    keys[one].cmp(&keys[other]).is_gt()
 }
 
 /// A value as it is compared. All keys of one comparison are of one variant.
@@ -210,6 +269,19 @@ mod tests {
             "2024-05-01 23:00:00,250",
         ];
         assert_eq!(sorted(&values), (Scale::Times, order.to_vec()));
+    }
+
+    #[test]
+    fn days_before_years_are_known_from_versions_addresses_and_years_before_days() {
+        for value in
+            ["31.12.2024", "1.2.2024 10:00", "12/31/24", "31-12-2024", "01/Nov/2024:10:00:00 +0000"]
+        {
+            assert!(is_day_first(value), "{value}");
+        }
+        for value in ["1.2.3", "10.0.0.1", "2024/12/31", "2005-06-03-15.42.50", "run-10", "", "é"]
+        {
+            assert!(!is_day_first(value), "{value}");
+        }
     }
 
     #[test]

@@ -477,6 +477,21 @@ fn a_text_without_the_moment_or_too_few_moments_are_refused() {
     assert_eq!(error.to_string(), "a single value of `time` leaves none for `validation`");
 }
 
+#[test]
+fn text_that_is_no_order_of_time_is_said_and_days_before_years_are_refused() {
+    let odd = |moments: &[&str]| {
+        let (_, membership) = split(at(moments), &by_time(fractions(0.5, 0.5))).unwrap();
+        membership.ordered.unwrap().odd
+    };
+    assert_eq!(odd(&["2024-01-01", "unknown", "2024-01-02"]).as_deref(), Some("unknown"));
+    assert_eq!(odd(&["2024-01-01", "1704067200"]).as_deref(), Some("1704067200"));
+    assert_eq!(odd(&["run-1", "run-2"]).as_deref(), Some("run-1"));
+    assert_eq!(odd(&["2024-01-01", "2024-01-02"]), None);
+    let error = parts(at(&["31.12.2024", "01.01.2025"]), &by_time(fractions(0.5, 0.5)));
+    let day_first = SplitError::DayFirst { field: "time".into(), value: "31.12.2024".into() };
+    assert_eq!(error.unwrap_err(), day_first);
+}
+
 fn folds(division: &Division, of: usize) -> impl Iterator<Item = Division> {
     (0..of).map(move |index| Division { fold: Some(Fold { index, of }), ..division.clone() })
 }
