@@ -223,6 +223,12 @@ fn classes_in_lists_of_one_are_classes_and_lists_of_several_are_none() {
         format!(r#"{{"text": "t {n}", "cats": {{"low": {score}.0, "high": {}.0}}}}"#, 1 - score)
     });
     assert!(text.contains(r#"classes = { cats = ["high", "low"] }"#), "{text}");
+    let text = written("rated.csv", |n| match n {
+        0 => "text,label,type,level".to_owned(),
+        _ => format!("t {n},{}.0,{},{}", n % 2, ["inf", "nan"][n % 2], [2, 10][n % 2]),
+    });
+    assert!(text.contains(r#"label = ["0.0", "1.0"], level = ["2", "10"]"#), "{text}");
+    assert!(text.contains(r#"type = ["inf", "nan"]"#), "{text}");
 }
 
 #[test]

@@ -513,12 +513,15 @@ fn classes(it: &Description, name: &str, field: &Field, is_known: bool) -> Optio
     }
     // A measure is no class; a column of numbers in which some are missing comes as 0.0 and 1.0.
     let is_measure = |class: &String| {
-        class.parse::<i64>().is_err()
-            && class.parse::<f64>().is_ok_and(|it| !is_known || it.fract() != 0.0)
+        let is_float = |it: f64| it.is_finite() && (!is_known || it.fract() != 0.0);
+        class.parse::<i64>().is_err() && class.parse().is_ok_and(is_float)
     };
-    let is_able =
-        classes.len() >= 2 && 5 * classes.len() <= field.texts && !classes.iter().any(is_measure);
-    is_able.then(|| classes.into_iter().collect())
+    if classes.len() < 2 || 5 * classes.len() > field.texts || classes.iter().any(is_measure) {
+        return None;
+    }
+    let mut classes: Vec<String> = classes.into_iter().collect();
+    classes.sort_by(|one, other| heads.order(name, one, other));
+    Some(classes)
 }
 
 /// The fields that are heads, with their classes, and those that might be.
