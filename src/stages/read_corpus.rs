@@ -272,6 +272,15 @@ impl ReadCorpus {
                 );
             }
         }
+        if let Some(RulesOf::File(path)) = &self.rules
+            && path.extension().is_none()
+            && !path.exists()
+        {
+            let name = path.file_name().unwrap_or_default().display();
+            let message = format!("there are neither rules nor a file called `{name}`");
+            let help = "`\"syslog\"` and `\"apache\"` (also the access logs of nginx) come with the program";
+            problem(&["rules"], &message, help);
+        }
         if self.rules.is_some() && self.format.is_some_and(|format| format != Format::Lines) {
             problem(
                 &["rules", "format"],

@@ -13,8 +13,8 @@ use crate::base::problem::{Position, Problem};
 use crate::base::visible;
 use crate::engine::stage::{Caveat, Remark, StageError};
 use crate::text::readers::{
-    self, Classes, Findings, Format, Guess, Heads, Joined, Lookup, Malformed, Options, Problems,
-    ReadError, Scheme, Spot, Why, Windows,
+    self, Classes, Findings, Format, Guess, Heads, Joined, Lookup, Malformed, Note, Options,
+    Problems, ReadError, Scheme, Spot, Why, Windows,
 };
 use crate::text::{
     ANOMALY, ClassHead, CorpusTasks, Division, Example, Item, Membership, Split, SplitError,
@@ -277,6 +277,7 @@ impl Reading<'_> {
                     *count += repaired;
                 }
                 walk.findings.add(findings);
+                walk.problems.read_json(matches!(guess.format, Format::Jsonl | Format::Json));
                 walk.guesses.push((path.clone(), guess));
             }
             if first_wrong.is_none() || self.skips {
@@ -331,6 +332,18 @@ impl Reading<'_> {
         for (note, count) in &walk.findings.notes {
             let text = note.said(*count);
             remarks.push(if note.warns() { Remark::Warning(text) } else { Remark::Note(text) });
+        }
+        let mut paths = BTreeSet::new();
+        for (path, _) in walk.guesses.iter().filter(|(path, _)| !paths.insert(path)) {
+            remarks.push(Remark::Warning(format!("{} is read more than once", path.display())));
+        }
+        let renamed = |from: &&String| {
+            let is_it = |note: &Note| matches!(note, Note::Label { from: it, .. } if it == *from);
+            walk.findings.notes.keys().any(is_it)
+        };
+        for from in self.options.labels.keys().filter(|from| !renamed(from)) {
+            let text = format!("no entity has the label {} of `labels`", quoted(from));
+            remarks.push(Remark::Warning(text));
         }
         if walk.alone > 0 {
             let texts =

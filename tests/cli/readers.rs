@@ -241,6 +241,42 @@ fn lines_without_a_field_that_places_them_are_left_out_where_mistakes_are() {
 }
 
 #[test]
+fn labels_that_nobody_has_files_read_twice_and_rules_that_are_none_are_said() {
+    let entity = "{\"text\": \"Ada wrote\", \"entities\": [{\"start\": 0, \"end\": 3, \"label\": \"PER\"}]}\n";
+    let lines = format!("{entity}{}", entity.replace("Ada", "Bob"));
+    let labels =
+        "labels = { PER = \"PERSON\", Loc = \"LOC\" }\nsplit = { train = 0.5, validation = 0.5 }";
+    let said = checked(&lines, labels);
+    assert!(said.contains("no entity has the label `Loc` of `labels`"), "{said}");
+    assert!(!said.contains("no entity has the label `PER`"), "{said}");
+    assert!(!said.contains("more than once"), "{said}");
+    let world = reading(
+        "path = [\"data/lines.jsonl\", \"data/l*.jsonl\"]\nsplit = { train = 0.5, validation = 0.5 }\n",
+    );
+    world.write("experiments/data/lines.jsonl", &lines);
+    let twice = world.pipeline(["check", "--data", FILE]);
+    assert!(twice.stdout.contains("lines.jsonl is read more than once"), "{twice}");
+    world.write("experiments/data/mine", RULES);
+    let rules = |of: &str| {
+        let of = format!("corpus.rules={of}");
+        world.pipeline(["check", FILE, "--set", &of])
+    };
+    let none = rules("nginx");
+    assert!(none.stderr.contains("`\"syslog\"` and `\"apache\"`"), "{none}");
+    let mine = rules("experiments/data/mine");
+    assert_eq!(mine.code, Some(0), "{mine}");
+}
+
+#[test]
+fn the_help_for_json_lines_is_for_those_alone() {
+    let world = reading("path = \"data/bad.conll\"\n");
+    world.write("experiments/data/bad.conll", "Ada B-PER\nwrote\n\nBob B-PER\nspoke O\n");
+    let conll = world.pipeline(["check", "--data", FILE]);
+    assert!(conll.stderr.contains("leaves out what is wrong"), "{conll}");
+    assert!(!conll.stderr.contains("a line is"), "{conll}");
+}
+
+#[test]
 fn a_mistake_in_a_file_of_rules_is_shown_in_it() {
     let world = reading("path = \"data/auth.log\"\nrules = \"data/rules.toml\"\n");
     world.write("experiments/data/auth.log", log());

@@ -106,6 +106,8 @@ impl Heads {
         if value.is_empty() {
             return Ok(None);
         }
+        let folded = value.to_ascii_lowercase();
+        let value = if field == ANOMALY && names == ANOMALY_CLASSES { &folded } else { value };
         let class = match named(names, value) {
             Some(name) => name,
             None => {
@@ -218,6 +220,8 @@ mod tests {
         let class = |value| heads.class("anomaly", value, &mut Findings::default());
         assert_eq!(class("0"), Ok(Some("normal".into())));
         assert_eq!(class("anomaly"), Ok(Some("anomaly".into())));
+        assert_eq!(class("Anomaly"), Ok(Some("anomaly".into())));
+        assert_eq!(class("NORMAL"), Ok(Some("normal".into())));
         assert_eq!(class("2"), Err("`anomaly` is `2`, expected 0 (normal) or 1 (anomaly)".into()));
     }
 }

@@ -155,6 +155,10 @@ impl Reader<'_, '_> {
         if broken || words.is_empty() {
             return ControlFlow::Continue(());
         }
+        let numbers = || words.iter().zip(1..).all(|(word, at)| *word == at.to_string());
+        if words.len() > 1 && numbers() {
+            self.findings.note(Note::Numbered);
+        }
         let sentence = Sentence { words: &words, tags: &tags, text: None };
         let (mut text, entities) = match sentence.read(self.options, &mut self.findings) {
             Ok(content) => content,
@@ -190,7 +194,13 @@ impl Reader<'_, '_> {
 }
 
 fn cells(line: &str, tabs: bool) -> Vec<&str> {
-    if tabs { line.split('\t').collect() } else { line.split_whitespace().collect() }
+    if tabs {
+        return line.split('\t').collect();
+    }
+    // A space that breaks no line is part of a word.
+    let divides =
+        |it: char| it.is_whitespace() && !matches!(it, '\u{a0}' | '\u{2007}' | '\u{202f}');
+    line.split(divides).filter(|cell| !cell.is_empty()).collect()
 }
 
 /// Whether lines look like words with tags: several columns, of which the last are tags.

@@ -46,9 +46,12 @@ pub(super) fn read(
     let mut entities = Vec::with_capacity(values.len());
     for (index, value) in values.iter().enumerate() {
         let whose = format!("entity {} of the line", index + 1);
-        let (start, end, name) = members(line, value, &whose)?;
+        let (start, end, name, said) = members(line, value, &whose)?;
         let wrong = |message: String| line.wrong(value, message);
         let (start, end) = measure.characters(&whose, start, end).map_err(wrong)?;
+        if said.is_some_and(|said| !text.chars().skip(start).take(end - start).eq(said.chars())) {
+            findings.note(Note::OtherText);
+        }
         let label = label(name, &options.labels, findings)
             .map_err(|problem| wrong(format!("`label` of {whose} {problem}")))?;
         entities.push(Entity { start, end, label });
@@ -60,12 +63,12 @@ pub(super) fn read(
     })
 }
 
-/// Start, end and label of an entity as they stand.
+/// Start, end and label of an entity as they stand, and its text where it says one.
 fn members(
     line: Text<'_>,
     value: &RawValue,
     whose: &str,
-) -> Result<(usize, usize, String), Misread> {
+) -> Result<(usize, usize, String, Option<String>), Misread> {
     let wrong = |message: String| line.wrong(value, message);
     let mut members: BTreeMap<&'static str, Value> = BTreeMap::new();
     if value.get().starts_with('[') {
@@ -84,6 +87,8 @@ fn members(
                 "{whose} is {is}, expected an object with `start`, `end` and `label`"
             )));
         };
+        let said = named.iter().find(|(name, _)| name == "text");
+        members.extend(said.and_then(|(_, value)| Some(("text", line.read(value).ok()?))));
         for (role, names) in [("start", &STARTS[..]), ("end", &ENDS), ("label", &LABELS)] {
             // The first of the names that is there.
             let known = names.iter().find(|known| named.iter().any(|(name, _)| name == *known));
@@ -109,8 +114,9 @@ fn members(
         }
     };
     let (start, end) = (offset("start")?, offset("end")?);
+    let said = members.get("text").and_then(Value::as_str).map(str::to_owned);
     match members.remove("label") {
-        Some(Value::String(label)) => Ok((start, end, label)),
+        Some(Value::String(label)) => Ok((start, end, label, said)),
         Some(other) => {
             let is = describe(&other);
             Err(wrong(format!("`label` of {whose} is {is}, expected a string")))

@@ -32,6 +32,12 @@ pub enum Note {
     MoreAnnotations,
     /// Offsets of a task that count characters.
     CharactersInstead,
+    /// Labels of regions beside their first.
+    MoreLabels,
+    /// Entities that say another text than stands where they are.
+    OtherText,
+    /// Sentences whose words are 1, 2, 3 and so on.
+    Numbered,
     /// Annotations of other types, such as relations.
     OtherResults(String),
     /// Texts in which `[Ada](PER)` stands.
@@ -46,7 +52,13 @@ impl Note {
     pub fn warns(&self) -> bool {
         matches!(
             self,
-            Self::MoreAnnotations | Self::OtherResults(_) | Self::LooksMarked | Self::WholeLine
+            Self::MoreAnnotations
+                | Self::MoreLabels
+                | Self::OtherText
+                | Self::Numbered
+                | Self::OtherResults(_)
+                | Self::LooksMarked
+                | Self::WholeLine
         )
     }
 
@@ -103,6 +115,18 @@ impl Note {
             Self::MoreAnnotations => format!(
                 "{} left out: of each task the first counts",
                 plural("further annotation was", "further annotations were")
+            ),
+            Self::MoreLabels => format!(
+                "{} left out: of each region the first counts",
+                plural("further label was", "further labels were")
+            ),
+            Self::OtherText => format!(
+                "{} another text than stands there: are `start` and `end` those of this text?",
+                plural("entity says", "entities say")
+            ),
+            Self::Numbered => format!(
+                "the words of {} are 1, 2, 3 and so on: `columns = {{ token = 1 }}` says where the words are",
+                plural("sentence", "sentences")
             ),
             Self::CharactersInstead => format!(
                 "the offsets of {} count characters, as the texts that stand beside them show",

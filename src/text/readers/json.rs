@@ -1,5 +1,6 @@
 //! JSON values with their places in a text.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
@@ -36,6 +37,24 @@ impl Text<'_> {
             _ => Ok(Some(raw.get().to_owned())),
         }
     }
+}
+
+/// JSON in which NUL bytes are spelt as it demands in strings, and left out between values.
+pub(super) fn without_nul(json: &str) -> Cow<'_, str> {
+    if !json.contains('\0') {
+        return Cow::Borrowed(json);
+    }
+    let (mut clean, mut is_string, mut is_escaped) = (String::new(), false, false);
+    for character in json.chars() {
+        match character {
+            '\0' if is_string => clean.push_str("\\u0000"),
+            '\0' => {}
+            _ => clean.push(character),
+        }
+        is_string ^= character == '"' && !is_escaped;
+        is_escaped = character == '\\' && !is_escaped;
+    }
+    Cow::Owned(clean)
 }
 
 /// A value as a message shows it.

@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 
 use super::entities::{Measure, apart};
 use super::findings::{Findings, Note};
-use super::json::{describe, problem};
+use super::json::{describe, problem, without_nul};
 use super::labels::label;
 use super::options::Options;
 use super::pieces;
@@ -71,8 +71,9 @@ fn task(
     options: &Options,
     findings: &mut Findings,
 ) -> Result<Option<Example>, Misread> {
+    let text = without_nul(text);
     let mut task: Map<String, Value> =
-        serde_json::from_str(text).map_err(|error| problem(&error, text, 0))?;
+        serde_json::from_str(&text).map_err(|error| problem(&error, &text, 0))?;
     let wrong = |message: String| Misread::new(0_usize, message);
     let mut marks = Vec::new();
     let mut fields: BTreeMap<String, String> = BTreeMap::new();
@@ -278,10 +279,17 @@ fn spans(
     for (mark, places) in marks.into_iter().zip(places) {
         let [utf16, counted] = places;
         let (start, end) = if unit == 1 { counted? } else { utf16? };
-        let Some(name) = mark.labels.into_iter().chain(mark.hypertextlabels).next() else {
+        let is_there = |said: &str| said.chars().eq(characters[start..end].iter().copied());
+        // It writes line breaks so.
+        if mark.text.is_some_and(|said| !is_there(&said) && !is_there(&said.replace("\\n", "\n"))) {
+            findings.note(Note::OtherText);
+        }
+        let mut names = mark.labels.into_iter().chain(mark.hypertextlabels);
+        let Some(name) = names.next() else {
             findings.note(Note::OtherResults("labels without a label".to_owned()));
             continue;
         };
+        names.for_each(|_| findings.note(Note::MoreLabels));
         let label = label(name, &options.labels, findings)
             .map_err(|problem| format!("a label of the task {problem}"))?;
         entities.push(Entity { start, end, label });

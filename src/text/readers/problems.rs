@@ -53,6 +53,8 @@ pub(super) fn excerpt(line: &str, at: usize) -> String {
 pub struct Problems {
     listed: Vec<(PathBuf, Malformed)>,
     more: usize,
+    /// Whether files of another format than JSON were read.
+    others: bool,
 }
 
 impl Problems {
@@ -62,6 +64,11 @@ impl Problems {
         } else {
             self.more += 1;
         }
+    }
+
+    /// Takes note of whether a file was JSON.
+    pub fn read_json(&mut self, is_json: bool) {
+        self.others |= !is_json;
     }
 
     #[must_use]
@@ -120,6 +127,10 @@ pub enum ReadError {
 const A_LINE: &str = "a line is `{\"text\": \"...\", \"entities\": [{\"start\": 0, \"end\": 5, \"label\": \"NODE\"}], \"anomaly\": 0}`; \
      `format` says what else the file is, and `on_error = \"skip\"` leaves out what is wrong";
 
+/// The same where lines are something else.
+const ANY: &str =
+    "`format` says what else the file is, and `on_error = \"skip\"` leaves out what is wrong";
+
 impl Help for ReadError {
     fn help(&self) -> Option<Cow<'_, str>> {
         let help = match self {
@@ -136,12 +147,12 @@ impl Help for ReadError {
             Self::Unknown { .. } => {
                 "write it as JSON lines: `datasets.load_dataset(\"parquet\", data_files=...)[\"train\"].to_json(\"lines.jsonl\")`"
             }
-            Self::Malformed(Problems { listed, .. }) => {
+            Self::Malformed(Problems { listed, others, .. }) => {
                 let helps: Vec<&str> =
                     listed.iter().filter_map(|(_, problem)| problem.help.as_deref()).collect();
                 return match helps.first() {
                     Some(first) if helps.len() == listed.len() => Some((*first).to_owned().into()),
-                    _ => Some(A_LINE.into()),
+                    _ => Some(if *others { ANY } else { A_LINE }.into()),
                 };
             }
             Self::Empty { .. } => A_LINE,

@@ -18,7 +18,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::findings::{Findings, Note};
-use super::json::{Members, Text, describe, problem};
+use super::json::{Members, Text, describe, problem, without_nul};
 use super::options::{Fields, Options};
 use super::pieces::{self, Piece};
 use super::problems::Misread;
@@ -118,6 +118,7 @@ fn read(
     options: &Options,
     findings: &mut Findings,
 ) -> Result<Option<Example>, Misread> {
+    let text = &*without_nul(text);
     let line = Text(text);
     let is_pair =
         text.trim_start().strip_prefix('[').is_some_and(|rest| rest.trim_start().starts_with('"'));

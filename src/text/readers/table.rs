@@ -39,6 +39,10 @@ pub(super) fn read(
     each: &mut Each<'_>,
 ) -> io::Result<Findings> {
     let mut findings = Findings::default();
+    let head = source.fill_buf()?;
+    let newline = head.iter().position(|byte| *byte == b'\n');
+    // Of `\r\n`, a row ends at the first and the next begins at the second, which ends its line.
+    let late = usize::from(newline.is_some_and(|at| head[..at].ends_with(b"\r")));
     let guessed = match delimiter {
         Some(delimiter) => delimiter,
         None => {
@@ -67,10 +71,13 @@ pub(super) fn read(
         let found = match reader.read_record(&mut row) {
             Ok(false) => break,
             Ok(true) => Ok(()),
-            Err(error) => Err(unreadable(error, line)?),
+            Err(error) => {
+                Err(unreadable(error, if columns.is_some() { line + late } else { line })?)
+            }
         };
         // Empty lines before a row are passed over with it.
         let line = row.position().and_then(|at| usize::try_from(at.line()).ok()).unwrap_or(line);
+        let line = if columns.is_some() { line + late } else { line };
         let found = match (found, &columns) {
             (Err(problem), _) => Some(Err(problem)),
             (Ok(()), None) => match Columns::of(&row, options, &mut findings) {

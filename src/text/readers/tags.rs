@@ -65,8 +65,8 @@ impl<'a> Tag<'a> {
         }
         let (prefix, kind) = text.split_once(['-', '_'])?;
         let prefix = match prefix {
-            "B" => Prefix::Begin,
-            "I" | "M" => Prefix::Inside,
+            "B" | "b" => Prefix::Begin,
+            "I" | "i" | "M" => Prefix::Inside,
             "E" | "L" => Prefix::End,
             "S" | "U" => Prefix::Single,
             _ => return None,

@@ -341,6 +341,51 @@ fn a_mistake_in_a_value_of_several_lines_is_at_its_own_line() {
 }
 
 #[test]
+fn a_region_with_other_labels_or_another_text_is_counted() {
+    let labels = r#"[{"id": 1, "data": {"text": "Ada wrote"}, "annotations": [{"result": [
+        {"type": "labels", "value": {"start": 0, "end": 3, "text": "Ada", "labels": ["PER", "ORG"]}},
+        {"type": "labels", "value": {"start": 4, "end": 9, "text": "spoke", "labels": ["VERB"]}}]}]}]"#;
+    let found_in_tasks = found("x.json", labels, &Options::default());
+    let said = notes(&found_in_tasks);
+    for text in ["1 further label was left out", "1 entity says another text than stands there"] {
+        assert!(said.iter().any(|note| note.contains(text)), "{text} {said:?}");
+    }
+    let lines = "{\"text\": \"Ada wrote\", \"entities\": [{\"start\": 0, \"end\": 3, \"label\": \"PER\", \"text\": \"Bob\"}, {\"start\": 4, \"end\": 9, \"label\": \"VERB\", \"text\": \"wrote\"}]}\n";
+    let said = notes(&found("x.jsonl", lines, &Options::default()));
+    assert!(said.iter().any(|note| note.contains("1 entity says another text")), "{said:?}");
+}
+
+#[test]
+fn a_nul_byte_within_json_is_read_and_said() {
+    let line = "{\"text\":\0 \"A\0da \\\"x\\\" \0wrote\", \"entities\": []}\n";
+    let found = found("x.jsonl", line, &Options::default());
+    assert_eq!(found.problems, [""; 0]);
+    assert_eq!(found.records[0].text, "A\u{fffd}da \"x\" \u{fffd}wrote");
+    assert!(notes(&found).iter().any(|note| note.contains("a NUL")));
+}
+
+#[test]
+fn rows_that_end_with_both_marks_are_at_their_line() {
+    for end in ["\n", "\r\n"] {
+        let table = ["text,label", "a,b", "c", "d,e"].join(end);
+        let found = found("x.csv", table, &Options::default());
+        assert!(found.problems[0].starts_with("3:1: "), "{end:?} {:?}", found.problems);
+        assert_eq!(found.records.iter().map(|it| it.line).collect::<Vec<_>>(), [2, 4], "{end:?}");
+    }
+}
+
+#[test]
+fn conll_knows_small_prefixes_spaces_within_words_and_says_numbers_for_words() {
+    let small = found("x.conll", "Ada b-per\nL i-per\nwrote o\n", &Options::default());
+    assert_eq!(said(&small.records), [("Ada L wrote", vec![("Ada L".to_owned(), "per")])]);
+    let word = records("x.conll", "10\u{a0}000 B-NUM\n\n");
+    assert_eq!(said(&word), [("10\u{a0}000", vec![("10\u{a0}000".to_owned(), "NUM")])]);
+    let numbered = found("x.conll", "1\tAda\tB-PER\n2\twrote\tO\n\n", &Options::default());
+    let said = notes(&numbered);
+    assert!(said.iter().any(|note| note.contains("`columns = { token = 1 }`")), "{said:?}");
+}
+
+#[test]
 fn what_was_left_out_of_nested_entities_is_counted() {
     let line = r#"{"text": "New York Times", "entities": [[0, 14, "ORG"], [0, 8, "LOC"]]}"#;
     let kept = |nested| {
