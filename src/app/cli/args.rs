@@ -110,7 +110,7 @@ pub enum Command {
     Unpin(Pinned),
     /// Print the JSON Schema of experiment files, for editors
     Schema,
-    /// Write a commented starter experiment and its templates
+    /// Write a commented experiment: a starter, or one for a file of your texts
     Init(Init),
     /// Print a completion script for a shell
     Completions {
