@@ -14,7 +14,7 @@ use crate::engine::stage::{
     StageError, Survey, SurveyInputs, Threads, UndefinedMetrics,
 };
 use crate::stages::artifacts::{Checkpoint, Encoded, Evaluation, Origin, files};
-use crate::tasks::Contents;
+use crate::tasks::{Contents, Decode};
 use crate::text::{self, Corpus};
 use crate::training;
 
@@ -154,11 +154,15 @@ impl Stage for Evaluate {
             ));
         }
         let split = text::Split::from(self.split);
-        let tokens = data.tokens(split)?;
+        let mut tokens = data.tokens(split)?;
         if tokens.is_empty() {
             return Err(no_texts(split));
         }
         let tasks = model.heads.tasks();
+        let examples = data.examples(split)?;
+        if model.heads.decoding == Decode::Words {
+            tokens.find_words(examples.iter().map(|example| example.text.as_str()));
+        }
         let mut caveats = shown_with(split, &model.caveats, &data.caveats);
         caveats.retain(|caveat| !corpus_caveats::is_idle(caveat, &tasks));
         if files::read(&model.tokenizer())? != files::read(&data.tokenizer())? {
@@ -176,7 +180,6 @@ impl Stage for Evaluate {
             let message = "the model gives no finite loss on these texts: its weights are spoilt, and the scores say nothing";
             context.caveat(&mut caveats, Caveat::new("loss_not_finite", tokens.len(), message));
         }
-        let examples = data.examples(split)?;
         let origin = Origin::of("model", split, &examples);
         let beside = Beside::read(&baselines, &origin)?;
         let answered = Answered {

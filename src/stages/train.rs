@@ -22,7 +22,7 @@ use crate::nn::JointModel;
 use crate::stages::artifacts::known;
 use crate::stages::artifacts::{Backbone, Checkpoint, Encoded, Heads, files};
 use crate::tasks::metrics::{Metric, Scores};
-use crate::tasks::{self, Contents, Task};
+use crate::tasks::{self, Contents, Decode, Task};
 use crate::text::{Corpus, CorpusTasks, EncodedSplit, LabelSet, Split};
 use crate::training::{self, ModelEngine, SavedStates, Storage, TrainError, Trained};
 
@@ -145,7 +145,11 @@ impl Stage for Recipe {
     fn run(&self, inputs: TrainInputs, context: &Context<'_>) -> Result<Checkpoint, StageError> {
         let TrainInputs { model, data } = inputs;
         let labels = &data.labels;
-        let (train, validation) = (data.tokens(Split::Train)?, data.tokens(Split::Validation)?);
+        let (train, mut validation) = (data.tokens(Split::Train)?, data.tokens(Split::Validation)?);
+        if self.decode == Decode::Words {
+            let examples = data.examples(Split::Validation)?;
+            validation.find_words(examples.iter().map(|example| example.text.as_str()));
+        }
         check_vocabulary(&[&train, &validation], model.encoder.vocab_size)?;
         watched::refuse_unlabelled(self, &data.tasks)?;
         watched::refuse_undefined(&self.comparing(), || {

@@ -85,7 +85,7 @@ pub(super) fn targets(name: &str, split: &EncodedSplit, rows: &[u32]) -> Vec<u32
 pub(super) fn read(logits: &[f32]) -> (u32, f64) {
     if let [no, yes] = *logits {
         let odds_against = (f64::from(no) - f64::from(yes)).exp();
-        return (logits::argmax(logits), 1.0 / (1.0 + odds_against));
+        return (logits::argmax(logits) as u32, 1.0 / (1.0 + odds_against));
     }
     logits::most_likely(logits)
 }

@@ -1,14 +1,14 @@
 //! What a row of logits says.
 
 /// The first of the largest.
-pub(super) fn argmax(logits: &[f32]) -> u32 {
+pub(super) fn argmax<T: PartialOrd>(logits: &[T]) -> usize {
     let mut best = 0;
     for (index, logit) in logits.iter().enumerate() {
         if *logit > logits[best] {
             best = index;
         }
     }
-    best as u32
+    best
 }
 
 /// `log(sum(exp(logits))) - logits[class]`, of a single row and in f64.
@@ -21,8 +21,13 @@ pub fn cross_entropy(logits: &[f32], class: u32) -> f64 {
 
 /// The most likely class, and its probability.
 pub(super) fn most_likely(logits: &[f32]) -> (u32, f64) {
-    let best = argmax(logits);
-    (best, (-cross_entropy(logits, best)).exp())
+    let best = argmax(logits) as u32;
+    (best, probability(logits, best))
+}
+
+/// Of one class.
+pub(super) fn probability(logits: &[f32], class: u32) -> f64 {
+    (-cross_entropy(logits, class)).exp()
 }
 
 #[cfg(test)]

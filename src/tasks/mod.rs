@@ -6,6 +6,7 @@
 pub mod baselines;
 pub mod classification;
 mod contents;
+mod decoding;
 mod logits;
 pub mod metrics;
 mod predicted;
@@ -13,6 +14,7 @@ pub mod tagging;
 mod task;
 
 pub use contents::Contents;
+pub use decoding::{Decode, Decoding};
 pub use logits::cross_entropy;
 pub use predicted::{Answers, Details, Predicted, Scored, score};
 pub use tagging::Tagging;

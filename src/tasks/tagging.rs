@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::decoding::{Decode, Decoding};
+use super::logits;
 use super::metrics::{
     self, Counts, DIGITS, Interval, PrecisionRecall, SpanScores, classification_report, shown,
     span_report, token_accuracy,
@@ -27,9 +29,17 @@ pub struct Tagging {
     pub labels: usize,
     /// The label whose tokens count in no loss.
     pub ignored: Option<u32>,
+    /// How what it says is read.
+    pub decoding: Decoding,
 }
 
 impl Tagging {
+    /// One that counts every label, and reads each by itself.
+    #[must_use]
+    pub fn of(labels: usize) -> Self {
+        Self { labels, ignored: None, decoding: Decoding::default() }
+    }
+
     pub(super) fn targets(&self, split: &EncodedSplit, rows: &[u32]) -> Vec<u32> {
         let mut labels = split.gather(&split.labels, rows);
         if let Some(ignored) = self.ignored {
@@ -37,6 +47,34 @@ impl Tagging {
             labels.iter_mut().filter(is_ignored).for_each(|label| *label = IGNORE);
         }
         labels
+    }
+
+    /// Tells the labels of a text's tokens anew where one depends on others, each with its probability.
+    ///
+    /// * `logits`: `(tokens, labels)` of sequence `row`
+    /// * `told`, `scores`: `(tokens,)`: the most likely label of each token by itself, with its probability
+    ///
+    /// # Panics
+    /// When words decide, and nobody has found those of `split`.
+    pub fn decode(
+        &self,
+        logits: &[f32],
+        split: &EncodedSplit,
+        row: usize,
+        told: &mut [u32],
+        scores: &mut [f64],
+    ) {
+        if !self.decoding.is_joint() {
+            return;
+        }
+        let begins = match self.decoding.decode {
+            Decode::Tokens => &[][..],
+            Decode::Words => &split.word_begins[split.range(row)],
+        };
+        self.decoding.tell(logits, &self.decoding.units(&split.special(row), begins), told);
+        for ((logits, label), score) in logits.chunks_exact(self.labels).zip(told).zip(scores) {
+            *score = logits::probability(logits, *label);
+        }
     }
 }
 

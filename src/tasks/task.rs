@@ -103,7 +103,7 @@ pub fn joint(labels: usize) -> Vec<Task> {
 /// All that a corpus is labelled for, with equal weights.
 #[must_use]
 pub fn of_corpus(labels: usize, tasks: &CorpusTasks) -> Vec<Task> {
-    let tagging = tasks.tagging.then(|| Task::tagging(Tagging { labels, ignored: None }));
+    let tagging = tasks.tagging.then(|| Task::tagging(Tagging::of(labels)));
     tagging.into_iter().chain(tasks.heads.iter().map(Task::classification)).collect()
 }
 

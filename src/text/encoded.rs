@@ -5,7 +5,7 @@ use std::path::Path;
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
-use super::EntityTruth;
+use super::{EntityTruth, words};
 use crate::base::IGNORE;
 use crate::base::disk::regular;
 
@@ -26,6 +26,9 @@ pub struct EncodedSplit {
     pub classes: BTreeMap<String, Vec<u32>>,
     /// The entities as the corpus has them, whatever the labels say.
     pub truth: EntityTruth,
+    /// Whether a word begins at each token, as [`words::begin_words`] says it: `(tokens,)`. Empty before [`find_words`](Self::find_words): it follows from
+    /// the texts, and no file has it.
+    pub word_begins: Vec<bool>,
 }
 
 /// The vectors of a file beside those of the entities; all others are the classes of heads.
@@ -67,6 +70,7 @@ impl Default for EncodedSplit {
             ends: Vec::new(),
             classes: BTreeMap::new(),
             truth: EntityTruth::default(),
+            word_begins: Vec::new(),
         }
     }
 }
@@ -105,6 +109,33 @@ impl EncodedSplit {
     #[must_use]
     pub fn is_tagged(&self, row: usize) -> bool {
         self.labels[self.range(row)].iter().any(|label| *label != IGNORE)
+    }
+
+    /// Which tokens of sequence `row` stand for none of its characters: those without a label, or where the whole sequence has none those that show no
+    /// character.
+    ///
+    /// # Panics
+    /// When there is no such sequence.
+    #[must_use]
+    pub fn special(&self, row: usize) -> Vec<bool> {
+        let is_tagged = self.is_tagged(row);
+        let is_special = |token: usize| match is_tagged {
+            true => self.labels[token] == IGNORE,
+            false => self.ends[token] == 0,
+        };
+        self.range(row).map(is_special).collect()
+    }
+
+    /// Finds where words begin.
+    ///
+    /// * `texts`: those of the sequences
+    pub fn find_words<'t>(&mut self, texts: impl IntoIterator<Item = &'t str>) {
+        self.word_begins.clear();
+        for (row, text) in texts.into_iter().enumerate() {
+            let tokens = self.range(row);
+            let (starts, ends) = (&self.starts[tokens.clone()], &self.ends[tokens]);
+            self.word_begins.extend(words::begin_words(text, starts, ends));
+        }
     }
 
     /// What was found in each sequence, without what was found where nobody knows what is there.
@@ -216,6 +247,7 @@ impl EncodedSplit {
                 kinds: vector("entity_kinds")?,
                 fits: vector("entity_fits")?,
             },
+            word_begins: Vec::new(),
         };
         split.check()?;
         Ok(split)
@@ -279,6 +311,7 @@ mod tests {
             classes: [("anomaly".to_owned(), vec![0, 1]), ("labels".to_owned(), vec![IGNORE, 2])]
                 .into(),
             truth,
+            word_begins: Vec::new(),
         }
     }
 

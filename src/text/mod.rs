@@ -7,7 +7,7 @@
 //! 3. [`LabelSet::of`] collects the BIO labels, and [`TextTokenizer::encode_split`] turns each part into an [`EncodedSplit`]: packed token
 //!    ids with a label and character offsets for every token ([`align`] decides which);
 //! 4. [`EncodedSplit::gather`] packs any rows of it, for batches: there is no padding anywhere;
-//! 5. [`spans::read`] leads back from labels to character spans.
+//! 5. [`spans::read`] leads back from labels to character spans, whose ends may be those of [`words`].
 //!
 //! Everything is a function of its arguments: the same seed gives the same bytes, whatever the number of threads. There is no tensor here,
 //! and no vocabulary is ever changed by what is encoded.
@@ -32,6 +32,7 @@ mod templates;
 mod tokenize;
 mod train_tokenizer;
 mod truth;
+pub mod words;
 
 pub use corpus_tasks::{
     ANOMALY, ANOMALY_CLASSES, ClassHead, CorpusTasks, anomaly, check_head_name,

@@ -88,8 +88,7 @@ pub fn read(labels: &[u32], starts: &[u32], ends: &[u32], set: &LabelSet) -> Vec
     found
 }
 
-/// [`read`] for every sequence of a split; special tokens carry no label, whatever `labels` says of them. They are those without a label in the split;
-/// where a whole sequence has none, those that show no character.
+/// [`read`] for every sequence of a split; [special](EncodedSplit::special) tokens carry no label, whatever `labels` says of them.
 ///
 /// * `labels`: `(tokens,)`
 ///
@@ -99,15 +98,10 @@ pub fn read(labels: &[u32], starts: &[u32], ends: &[u32], set: &LabelSet) -> Vec
 pub fn read_split(split: &EncodedSplit, labels: &[u32], set: &LabelSet) -> Vec<Vec<Span>> {
     assert_eq!(labels.len(), split.tokens(), "a label for each token");
     let sequence = |row: usize| {
-        let (tokens, is_tagged) = (split.range(row), split.is_tagged(row));
-        let is_special = |token: usize| match is_tagged {
-            true => split.labels[token] == IGNORE,
-            false => split.ends[token] == 0,
-        };
-        let told: Vec<u32> = tokens
-            .clone()
-            .map(|token| if is_special(token) { IGNORE } else { labels[token] })
-            .collect();
+        let tokens = split.range(row);
+        let of_token = |(special, label): (bool, &u32)| if special { IGNORE } else { *label };
+        let told: Vec<u32> =
+            split.special(row).into_iter().zip(&labels[tokens.clone()]).map(of_token).collect();
         read(&told, &split.starts[tokens.clone()], &split.ends[tokens], set)
     };
     (0..split.len()).map(sequence).collect()

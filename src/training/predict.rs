@@ -4,7 +4,7 @@ use super::engine::{Engine, EngineError};
 use crate::base::IGNORE;
 use crate::nn::LossOptions;
 use crate::nn::kernels::cross_entropy::Focus;
-use crate::tasks::{self, Answers, Predicted, Task, cross_entropy};
+use crate::tasks::{self, Answers, Kind, Predicted, Task, cross_entropy};
 use crate::text::EncodedSplit;
 
 /// Runs the model over `split` in batches of `batch_size` sequences, in order. Returns `None` as soon as `cancelled` says so.
@@ -22,7 +22,7 @@ pub fn predict(
     tasks: &[Task],
     cancelled: &dyn Fn() -> bool,
 ) -> Result<Option<Predicted>, EngineError> {
-    let mut readers: Vec<Reader<'_>> = tasks.iter().map(Reader::new).collect();
+    let mut readers: Vec<Reader<'_>> = tasks.iter().map(|task| Reader::new(task, split)).collect();
     let rows: Vec<u32> = (0..split.len() as u32).collect();
     for rows in rows.chunks(batch_size.max(1)) {
         if cancelled() {
@@ -33,7 +33,7 @@ pub fn predict(
         for (reader, (logits, targets)) in
             readers.iter_mut().zip(logits.iter().zip(batch.targets()))
         {
-            reader.read(logits, targets);
+            reader.read_batch(logits, targets, rows);
         }
     }
     let answers: Vec<Answers> = readers.into_iter().map(Reader::finish).collect();
@@ -44,6 +44,9 @@ pub fn predict(
 /// Takes in what a head says, batch by batch.
 struct Reader<'a> {
     task: &'a Task,
+    split: &'a EncodedSplit,
+    /// How many were read.
+    texts: usize,
     outputs: usize,
     options: LossOptions,
     answers: Answers,
@@ -52,10 +55,12 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(task: &'a Task) -> Self {
+    fn new(task: &'a Task, split: &'a EncodedSplit) -> Self {
         let (classes, scores) = (Vec::new(), Vec::new());
         Self {
             task,
+            split,
+            texts: 0,
             outputs: task.head().outputs,
             options: task.loss_options(),
             answers: Answers { name: task.name.clone(), classes, scores, loss: None },
@@ -63,8 +68,27 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// * `logits`: `(rows, outputs)`; `targets`: `(rows,)`, of all sequences
+    fn read_batch(&mut self, logits: &[f32], targets: &[u32], sequences: &[u32]) {
+        let (mut logits, mut targets) = (logits, targets);
+        for sequence in sequences {
+            let rows = match self.task.is_of_texts() {
+                true => 1,
+                false => self.split.range(*sequence as usize).len(),
+            };
+            let (said, told);
+            (said, logits) = logits.split_at(rows * self.outputs);
+            (told, targets) = targets.split_at(rows);
+            self.read(said, told);
+        }
+    }
+
+    /// Reads the next text.
+    ///
     /// * `logits`: `(rows, outputs)`; `targets`: `(rows,)`
     fn read(&mut self, logits: &[f32], targets: &[u32]) {
+        let (text, first) = (self.texts, self.answers.classes.len());
+        self.texts += 1;
         for (logits, &target) in logits.chunks_exact(self.outputs).zip(targets) {
             let (class, score) = self.task.read(logits);
             self.answers.classes.push(class);
@@ -75,6 +99,10 @@ impl<'a> Reader<'a> {
                 self.sums.0 += focus.of(cross_entropy(logits, target)).0 * weight;
                 self.sums.1 += weight;
             }
+        }
+        if let Kind::Tagging(tagging) = &self.task.kind {
+            let Answers { classes, scores, .. } = &mut self.answers;
+            tagging.decode(logits, self.split, text, &mut classes[first..], &mut scores[first..]);
         }
     }
 

@@ -15,7 +15,7 @@ use super::inputs::Data;
 use super::schedule::{LearningRate, Schedule, Warmup};
 use crate::base::units;
 use crate::tasks::metrics::Metric;
-use crate::tasks::{Tagging, Task, tagging};
+use crate::tasks::{Decode, Decoding, Tagging, Task, tagging};
 use crate::text::{ANOMALY, CorpusTasks};
 
 /// Fine-tunes the joint model: the encoder with a head that tags every token where the corpus has entities, and one that classifies the whole text from its first token for each field that it has classes of. The loss is the sum of all cross-entropies; a text without a label for a head trains the others; AdamW with clipping. The defaults are the reference recipe, but for `ignore_outside`. The same file gives the same weights, bit for bit, on the same CPU model, whatever the number of threads.
@@ -80,6 +80,14 @@ pub struct Recipe {
     #[serde(skip_serializing_if = "is_zero")]
     #[schemars(extend("default" = 0.0), range(min = 0.0, max = 100.0))]
     pub focal_gamma: f64,
+    /// Where the entities that the model finds begin and end: `"tokens"` gives each token its most likely label; `"words"` gives all tokens of a word one (those of Unicode's UAX 29; every other character stands alone): of `B-X`, `I-X` and `O` the one that is most likely for all of them together, by the sum of their log-probabilities. It finds far more where entities are whole words, as in tweets and most logs, and none that begins or ends inside a word, such as `Ann` in `Ann's` or `Italie` in `l'Italie`. The model keeps it: `keep_best`, `evaluate` and `predict` read alike.
+    #[serde(skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = "tokens"))]
+    pub decode: Decode,
+    /// Tell the labels of a text's tokens by Viterbi's algorithm: those that are most likely together of all in which every `I-X` follows `B-X` or `I-X`. Without it each token has its most likely label, and an `I-X` that follows anything else begins no entity.
+    #[serde(skip_serializing_if = "is_false")]
+    #[schemars(extend("default" = false))]
+    pub viterbi: bool,
     /// Steps between evaluations on the validation split; each epoch's end when left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
@@ -127,6 +135,8 @@ impl Default for Recipe {
             class_weights: None,
             token_class_weights: None,
             focal_gamma: 0.0,
+            decode: Decode::Tokens,
+            viterbi: false,
             evaluate_every: None,
             early_stopping: None,
             keep_best: None,
@@ -141,6 +151,10 @@ impl Default for Recipe {
 
 fn is_zero(value: &f64) -> bool {
     *value == 0.0
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 fn is_false(value: &bool) -> bool {
@@ -244,6 +258,12 @@ impl Recipe {
         }
     }
 
+    /// How entities are read from what the model says of tokens.
+    #[must_use]
+    pub fn decoding(&self) -> Decoding {
+        Decoding { decode: self.decode, viterbi: self.viterbi }
+    }
+
     /// The parameters that compare evaluations, each with its metric.
     #[must_use]
     pub fn comparing(&self) -> Vec<(&'static str, Metric)> {
@@ -311,7 +331,8 @@ impl Recipe {
         };
         let trained = self.trained(data.tasks);
         let ignored = self.ignore_outside.then_some(data.labels.outside());
-        let tagging = Tagging { labels: data.labels.len(), ignored };
+        let tagging =
+            Tagging { ignored, decoding: self.decoding(), ..Tagging::of(data.labels.len()) };
         let tagging = trained.tagging.then(|| Task::tagging(tagging));
         let classification = trained.heads.iter().map(Task::classification);
         tagging.into_iter().chain(classification).map(weighed).collect()

@@ -168,3 +168,50 @@ fn an_objective_of_an_untrained_head_is_refused_unless_some_trial_trains_it() {
     let shot = sweep("train.ner_weight = [0.0, 1.0]");
     assert_eq!(shot.code, Some(0), "{shot}");
 }
+
+/// Words of `HOST` and `TIME` are of several tokens and of several words, such as `db-07`.
+#[test]
+fn a_model_says_where_its_entities_end_and_all_who_ask_it_read_it_alike() {
+    let world = World::new();
+    let train = "[stage.train]\nepochs = 3\nlearning_rate = 4e-3\ndecode = \"words\"\nviterbi = true\nkeep_best = \"ner.span_f1\"\n";
+    world.child("words", train);
+    let shot = world.pipeline(["run", "experiments/words.toml"]);
+    assert_eq!(shot.code, Some(0), "{shot}");
+    let heads = json(&world, "outputs/words/model/heads.json");
+    assert_eq!((&heads["decoding"], &heads["viterbi"]), (&"words".into(), &true.into()));
+    let evaluated = world.read("outputs/words/predictions.csv");
+    let mut evaluated = csv::Reader::from_reader(evaluated.as_bytes());
+    let column = |name: &str, header: &csv::StringRecord| header.iter().position(|it| it == name);
+    let header = evaluated.headers().expect("a header").clone();
+    let [text, entities] =
+        ["text", "predicted_entities"].map(|name| column(name, &header).expect("a column"));
+    let rows: Vec<csv::StringRecord> = evaluated.records().map(|row| row.expect("a row")).collect();
+    let texts: Vec<&str> = rows.iter().map(|row| &row[text]).collect();
+    world.write("texts.txt", texts.join("\n"));
+    let said = world.pipeline(["predict", "outputs/words", "texts.txt"]).stdout;
+    let mut found = 0;
+    for (row, line) in rows.iter().zip(said.lines()) {
+        let evaluated: Vec<Value> = serde_json::from_str(&row[entities]).expect("JSON");
+        let mut predicted: Value = serde_json::from_str(line).expect("JSON");
+        let predicted = predicted["entities"].as_array_mut().expect("a list");
+        for entity in predicted.iter_mut() {
+            let score = entity.as_object_mut().expect("an object").remove("score");
+            assert!(score.is_some(), "{line}");
+            let ends = ["start", "end"].map(|end| entity[end].as_u64().expect("a number") as usize);
+            let characters: Vec<char> = row[text].chars().collect();
+            let splits = |at: &usize| {
+                *at > 0
+                    && *at < characters.len()
+                    && [at - 1, *at].iter().all(|at| characters[*at].is_alphanumeric())
+            };
+            assert!(!ends.iter().any(splits), "{line}");
+        }
+        assert_eq!(*predicted, evaluated, "{line}");
+        found += evaluated.len();
+    }
+    assert!(found > 0, "it has learnt nothing");
+    let watched = world.read("outputs/words/history.csv");
+    let best = watched.lines().filter_map(|row| row.rsplit(',').next()?.parse::<f64>().ok());
+    let metrics = json(&world, "outputs/words/metrics.json");
+    assert_eq!(best.reduce(f64::max), metrics["ner"]["span_f1"].as_f64());
+}

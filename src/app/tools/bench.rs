@@ -16,7 +16,7 @@ use crate::nn::{EncoderSpec, JointModel, Part, Pass, StepProducts, Workspace};
 use crate::stages::artifacts::known::Sizes;
 use crate::stages::artifacts::{Artifact as _, Encoded};
 use crate::tasks::{self, Task};
-use crate::text::{ANOMALY, CorpusTasks, EncodedSplit, EntityTruth, LabelSet, Split};
+use crate::text::{ANOMALY, CorpusTasks, EncodedSplit, LabelSet, Split};
 use crate::training::{self, CpuEngine, Data, Observer, Progress, Recipe, Storage, Timing};
 
 /// Steps that are not counted: the first ones touch their memory for the first time.
@@ -322,7 +322,7 @@ fn select(split: &EncodedSplit, rows: &[u32]) -> EncodedSplit {
         starts: vec![0; tokens],
         ends: vec![0; tokens],
         classes,
-        truth: EntityTruth::default(),
+        ..EncodedSplit::default()
     }
 }
 

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::base::IGNORE;
 use crate::base::problem::{Help, Problem};
 use crate::stages::artifacts::{Artifact as _, Checkpoint, Head, Heads, StageError, Task};
-use crate::tasks::{classification, tagging};
+use crate::tasks::{Decode, classification, tagging};
 use crate::text::{
     ClassHead, CorpusTasks, EncodedSplit, Entity, LabelSet, TextTokenizer, TokenizedText,
     TokenizerError, spans,
@@ -166,12 +166,14 @@ impl Predictor {
         };
         let encoded: Vec<Option<Result<TokenizedText, Problem<()>>>> =
             texts.par_iter().map(encode).collect();
-        let told: Vec<&TokenizedText> =
-            encoded.iter().filter_map(|tokens| tokens.as_ref()?.as_ref().ok()).collect();
+        let told = texts.iter().zip(&encoded);
+        let told: Vec<(&str, &TokenizedText)> = told
+            .filter_map(|(text, tokens)| Some((*text, tokens.as_ref()?.as_ref().ok()?)))
+            .collect();
         let tagged = match self.tag(&told, batch_size) {
             Ok(predictions) => predictions.into_iter().map(Ok).collect(),
             // One of them is to blame, and the others are not.
-            Err(_) => told.iter().map(|text| self.tag_one(text)).collect::<Vec<_>>(),
+            Err(_) => told.iter().map(|text| self.tag_one(*text)).collect::<Vec<_>>(),
         };
         let mut tagged = tagged.into_iter();
         let answer = |tokens: Option<Result<TokenizedText, Problem<()>>>| match tokens {
@@ -203,16 +205,19 @@ impl Predictor {
         }
     }
 
-    fn tag_one(&mut self, text: &TokenizedText) -> Result<Prediction, Problem<()>> {
+    fn tag_one(&mut self, text: (&str, &TokenizedText)) -> Result<Prediction, Problem<()>> {
         self.tag(&[text], 1).map(|mut found| found.remove(0))
     }
 
     fn tag(
         &mut self,
-        texts: &[&TokenizedText],
+        texts: &[(&str, &TokenizedText)],
         batch_size: usize,
     ) -> Result<Vec<Prediction>, Problem<()>> {
-        let split = unlabelled(texts);
+        let mut split = unlabelled(texts.iter().map(|(_, tokens)| *tokens));
+        if self.heads.decoding == Decode::Words {
+            split.find_words(texts.iter().map(|(text, _)| *text));
+        }
         let tasks = self.heads.tasks();
         let predicted = training::predict(&mut self.engine, &split, batch_size, &tasks, &|| false)
             .map_err(Problem::of)?
@@ -220,7 +225,7 @@ impl Predictor {
         let threshold = |head: &str| self.heads.get(head).and_then(|head| head.threshold);
         let least_of_entity = threshold(tagging::NAME);
         let tags = predicted.of(tagging::NAME).zip(self.labels.as_ref());
-        let read = |(row, tokens): (usize, &&TokenizedText)| {
+        let read = |(row, (_, tokens)): (usize, &(&str, &TokenizedText))| {
             let entities = tags.map(|(answers, names)| {
                 let range = split.range(row);
                 let scores = &answers.scores[range.clone()];
@@ -278,7 +283,7 @@ fn entities(
 }
 
 /// Tokens without a truth.
-fn unlabelled(texts: &[&TokenizedText]) -> EncodedSplit {
+fn unlabelled<'t>(texts: impl Iterator<Item = &'t TokenizedText>) -> EncodedSplit {
     let mut split = EncodedSplit::default();
     for text in texts {
         split.ids.extend(&text.ids);

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::files;
 use crate::base::visible;
 use crate::engine::stage::StageError;
-use crate::tasks::{self, Kind, Tagging, tagging};
+use crate::tasks::{self, Decode, Decoding, Kind, Tagging, tagging};
 use crate::text::{ClassHead, CorpusTasks, LabelSet};
 
 /// The heads of a model, and how a text is handed to them.
@@ -18,7 +18,11 @@ use crate::text::{ClassHead, CorpusTasks, LabelSet};
 pub struct Heads {
     format: u32,
     pub heads: Vec<Head>,
-    pub decoding: Decoding,
+    /// Where entities begin and end; what is told is read strictly as IOB2.
+    pub decoding: Decode,
+    /// Whether that is the most likely of all that IOB2 allows.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub viterbi: bool,
     /// Tokens of a text that are read at once, special ones included.
     pub max_length: usize,
     /// Tokens that neighbouring pieces of a longer text share; 0 where it is not read in pieces.
@@ -49,14 +53,6 @@ pub enum Task {
     Classification,
 }
 
-/// How tags become entities.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Decoding {
-    /// The most likely label of each token by itself, read strictly as IOB2.
-    Tokens,
-}
-
 impl Head {
     fn classes(&self) -> ClassHead {
         ClassHead { name: self.name.clone(), classes: self.labels.clone() }
@@ -77,10 +73,18 @@ impl Heads {
             };
             Head { name: trained.name.clone(), task, labels, threshold: None, temperature: 1.0 }
         };
+        let Decoding { decode, viterbi } = tasks
+            .iter()
+            .find_map(|task| match &task.kind {
+                Kind::Tagging(tagging) => Some(tagging.decoding),
+                Kind::Classification(_) => None,
+            })
+            .unwrap_or_default();
         Self {
             format: Self::FORMAT,
             heads: tasks.iter().map(head).collect(),
-            decoding: Decoding::Tokens,
+            decoding: decode,
+            viterbi,
             max_length,
             overlap: 0,
         }
@@ -139,7 +143,8 @@ impl Heads {
     pub fn tasks(&self) -> Vec<tasks::Task> {
         let task = |head: &Head| match head.task {
             Task::Tagging => {
-                tasks::Task::tagging(Tagging { labels: head.labels.len(), ignored: None })
+                let decoding = Decoding { decode: self.decoding, viterbi: self.viterbi };
+                tasks::Task::tagging(Tagging { decoding, ..Tagging::of(head.labels.len()) })
             }
             Task::Classification => tasks::Task::classification(&head.classes()),
         };
@@ -207,6 +212,16 @@ mod tests {
             "overlap": 0,
         });
         assert_eq!(serde_json::to_value(heads()).expect("plain data"), expected);
+    }
+
+    #[test]
+    fn how_tags_are_read_stands_in_the_file() {
+        let decoding = Decoding { decode: Decode::Words, viterbi: true };
+        let tagging = tasks::Task::tagging(Tagging { decoding, ..Tagging::of(3) });
+        let heads = Heads::trained(std::slice::from_ref(&tagging), &LabelSet::of(["HOST"]), 128);
+        let file = serde_json::to_value(&heads).expect("plain data");
+        assert_eq!((&file["decoding"], &file["viterbi"]), (&"words".into(), &true.into()));
+        assert_eq!(heads.tasks(), [tagging]);
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub use evaluation::{
     Evaluation, LabelConfusion, Metrics, Origin, PredictedClass, Prediction, Predictions,
 };
 pub use figures::Figures;
-pub use heads::{Decoding, Head, Heads, Task};
+pub use heads::{Head, Heads, Task};
 
 /// What opens each of them, and why it could not.
 pub use crate::engine::stage::{Artifact, StageError};

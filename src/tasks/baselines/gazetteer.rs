@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use unicode_segmentation::UnicodeSegmentation as _;
-
+use crate::text::words::{Word, words};
 use crate::text::{Entity, Example};
 
 /// Longer entities are no names that stand in a list, and every run of words of a text would be held against them.
@@ -17,13 +16,6 @@ pub(super) struct Gazetteer {
     names: HashMap<String, String>,
     /// Words of the longest name.
     longest: usize,
-}
-
-/// A word of a text, in characters.
-struct Word<'t> {
-    text: &'t str,
-    start: usize,
-    end: usize,
 }
 
 impl Gazetteer {
@@ -97,19 +89,6 @@ impl Gazetteer {
         }
         found
     }
-}
-
-/// The words of a text: UAX 29's without white space, so that every other character stands alone.
-fn words(text: &str) -> Vec<Word<'_>> {
-    let mut at = 0;
-    let word = |text| {
-        let start = at;
-        at += str::chars(text).count();
-        Word { text, start, end: at }
-    };
-    let mut words: Vec<Word<'_>> = text.split_word_bounds().map(word).collect();
-    words.retain(|word| !word.text.trim().is_empty());
-    words
 }
 
 fn joined(words: &[&Word<'_>]) -> String {

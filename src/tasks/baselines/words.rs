@@ -3,13 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use unicode_segmentation::UnicodeSegmentation as _;
-
 use super::Said;
 use crate::base::IGNORE;
 use crate::tasks::{Answers, Predicted, tagging};
 use crate::text::spans::Span;
-use crate::text::{CorpusTasks, EncodedSplit, Entity, Example, Fit, LabelSet};
+use crate::text::{CorpusTasks, EncodedSplit, Entity, Example, Fit, LabelSet, words};
 
 /// The texts as words, and what is said of them.
 ///
@@ -32,7 +30,7 @@ pub fn as_tokens(
     let mut tags = Vec::new();
     for (example, said) in examples.iter().zip(said) {
         let found = said.entities.as_deref().unwrap_or_default();
-        let words = words(&example.text, example.entities.iter().flatten().chain(found));
+        let words = cut_words(&example.text, example.entities.iter().flatten().chain(found));
         match &example.entities {
             Some(entities) => split.labels.extend(bio(&words, entities, labels)),
             None => split.labels.extend(words.iter().map(|_| IGNORE)),
@@ -78,21 +76,17 @@ fn read(probabilities: &[f64]) -> (u32, f64) {
 }
 
 /// Words that are not blank, each from its first character to the one after its last.
-fn words<'e>(text: &str, entities: impl Iterator<Item = &'e Entity>) -> Vec<(usize, usize)> {
+fn cut_words<'e>(text: &str, entities: impl Iterator<Item = &'e Entity>) -> Vec<(usize, usize)> {
     let characters: Vec<char> = text.chars().collect();
-    let mut cuts: BTreeSet<usize> = entities.flat_map(|it| [it.start, it.end]).collect();
-    let mut at = 0;
-    for word in text.split_word_bounds() {
-        cuts.insert(at);
-        at += word.chars().count();
-    }
-    cuts.insert(at);
+    let of_entities = entities.flat_map(|it| [it.start, it.end]);
+    let of_words = words::words(text).into_iter().flat_map(|word| [word.start, word.end]);
+    let cuts: BTreeSet<usize> = of_entities.chain(of_words).collect();
     let cuts: Vec<usize> = cuts.into_iter().collect();
-    let words = cuts.windows(2).map(|pair| (pair[0], pair[1]));
+    let pieces = cuts.windows(2).map(|pair| (pair[0], pair[1]));
     let is_blank = |(start, end): &(usize, usize)| {
         characters[*start..*end].iter().all(|character| character.is_whitespace())
     };
-    words.filter(|word| !is_blank(word)).collect()
+    pieces.filter(|piece| !is_blank(piece)).collect()
 }
 
 /// A label for each word.

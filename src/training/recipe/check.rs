@@ -5,7 +5,7 @@ use crate::base::diagnostics::suggest;
 use crate::base::problem::Problem;
 use crate::base::{units, visible};
 use crate::tasks::metrics::{self, Metric};
-use crate::tasks::tagging;
+use crate::tasks::{Decode, tagging};
 use crate::text::{ANOMALY, check_head_name};
 
 /// Something wrong with parameters, first the one at which a message points.
@@ -71,6 +71,16 @@ impl Recipe {
                 "is of heads over whole texts; `ner_weight` is that of the tags",
             ),
             ("focal_gamma", at_least_zero(self.focal_gamma), "must be a number of at least 0"),
+            (
+                "decode",
+                self.ner_weight > 0.0 || self.decode == Decode::Tokens,
+                "is of tags, which `ner_weight = 0` leaves out",
+            ),
+            (
+                "viterbi",
+                self.ner_weight > 0.0 || !self.viterbi,
+                "is of tags, which `ner_weight = 0` leaves out",
+            ),
             ("evaluate_every", self.evaluate_every != Some(0), "must be at least 1 step"),
             (
                 "early_stopping",
@@ -135,5 +145,8 @@ mod tests {
         assert_eq!(Recipe::default().check(), []);
         let broken = Recipe { epochs: 0, betas: [1.0, 0.9], eps: 0.0, ..Recipe::default() };
         assert_eq!(broken.check().len(), 3);
+        let untagged =
+            Recipe { ner_weight: 0.0, decode: Decode::Words, viterbi: true, ..Recipe::default() };
+        assert_eq!(untagged.check().len(), 2);
     }
 }
