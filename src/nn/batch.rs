@@ -11,6 +11,8 @@ pub struct Batch {
     ids: Vec<u32>,
     bounds: Vec<usize>,
     targets: Vec<Vec<u32>>,
+    /// `(sequences,)`, or empty where each sequence is a whole text.
+    shares: Vec<u32>,
 }
 
 /// A batch that the model cannot work on. All but the last are mistakes of the caller; indices count from 0.
@@ -66,13 +68,21 @@ impl Batch {
         if bounds[last] != tokens {
             return Err(BatchError::Bounds { index: last, found: bounds[last], tokens });
         }
-        Ok(Self { ids, bounds, targets: Vec::new() })
+        Ok(Self { ids, bounds, targets: Vec::new(), shares: Vec::new() })
     }
 
     /// * `targets`: for each head of the model, `(tokens,)` or `(sequences,)` as it looks [over](Over) them: the right class, or [`IGNORE`]
     #[must_use]
     pub fn with_targets(self, targets: Vec<Vec<u32>>) -> Self {
         Self { targets, ..self }
+    }
+
+    /// * `shares`: `(sequences,)`: how many sequences share the weight of one in the losses of heads over whole texts, because they are windows of the
+    ///   same text
+    #[must_use]
+    pub fn with_shares(self, shares: Vec<u32>) -> Self {
+        debug_assert_eq!(shares.len(), self.sequences());
+        Self { shares, ..self }
     }
 
     /// `(tokens,)`: the ids of all sequences.
@@ -91,6 +101,15 @@ impl Batch {
     #[must_use]
     pub fn targets(&self) -> &[Vec<u32>] {
         &self.targets
+    }
+
+    /// How many rows share the weight of one, for each row of a head; empty where each counts by itself.
+    #[must_use]
+    pub fn shares(&self, over: Over) -> &[u32] {
+        match over {
+            Over::Tokens => &[],
+            Over::FirstToken => &self.shares,
+        }
     }
 
     /// The number of tokens in all sequences; never 0.

@@ -220,8 +220,9 @@ impl ComposedModel {
     ) -> Result<(Tensor, Losses)> {
         let mut losses = Losses::default();
         let mut total = Tensor::zeros((), DType::F32, &self.device)?;
-        for (logits, (targets, options)) in logits.iter().zip(batch.targets().iter().zip(options)) {
-            let mean = self.mean(logits, targets, options)?;
+        let heads = self.layout.heads().zip(logits);
+        for ((head, logits), (targets, options)) in heads.zip(batch.targets().iter().zip(options)) {
+            let mean = self.mean(logits, targets, batch.shares(head.over), options)?;
             total = (total + (&mean * f64::from(options.weight))?)?;
             losses.push(options, f64::from(mean.to_scalar::<f32>()?), targets);
         }
@@ -231,16 +232,24 @@ impl ComposedModel {
 
     /// The loss of a head, a scalar; 0 where no target counts.
     ///
-    /// * `logits`: `(rows, outputs)`; `targets`: `(rows,)`
-    fn mean(&self, logits: &Tensor, targets: &[u32], options: &LossOptions) -> Result<Tensor> {
+    /// * `logits`: `(rows, outputs)`; `targets`: `(rows,)`; `shares`: as [`Batch::shares`]
+    fn mean(
+        &self,
+        logits: &Tensor,
+        targets: &[u32],
+        shares: &[u32],
+        options: &LossOptions,
+    ) -> Result<Tensor> {
         let counted = (0..).zip(targets).filter(|&(_, &target)| target != IGNORE);
         let (rows, classes): (Vec<u32>, Vec<u32>) = counted.unzip();
-        let normaliser = options.normaliser(targets);
+        let normaliser = options.normaliser(targets, shares);
         if rows.is_empty() || normaliser == 0.0 {
             return Tensor::zeros((), DType::F32, &self.device);
         }
-        let weight = |&class: &u32| (f64::from(options.class_weight(class)) / normaliser) as f32;
-        let weights = classes.iter().map(weight).collect();
+        let weight = |(&row, &class): (&u32, &u32)| {
+            (f64::from(options.row_weight(shares, row as usize, class)) / normaliser) as f32
+        };
+        let weights = rows.iter().zip(&classes).map(weight).collect();
         let rows = Tensor::new(rows.as_slice(), &self.device)?;
         let gamma = f64::from(options.focal_gamma);
         self.cross_entropy(&logits.index_select(&rows, 0)?, &classes, weights, gamma)

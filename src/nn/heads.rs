@@ -46,13 +46,14 @@ pub(super) fn losses(
     let mut losses = Losses::default();
     let heads = layout.heads().zip(&mut workspace.heads.logits);
     for ((head, logits), (targets, options)) in heads.zip(batch.targets().iter().zip(options)) {
-        let normaliser = options.normaliser(targets);
+        let shares = batch.shares(head.over);
+        let normaliser = options.normaliser(targets, shares);
         // A mean over nothing does not exist; such a batch adds nothing.
         let share = if normaliser > 0.0 { 1.0 / normaliser } else { 0.0 };
         let d_scale = differentiate.then_some((f64::from(options.weight) * share) as f32);
-        let class_weight = |class| options.class_weight(class);
+        let weight = |row, class| options.row_weight(shares, row, class);
         let focus = Focus { gamma: options.focal_gamma };
-        let sum = cross_entropy(logits, head.outputs, targets, class_weight, focus, d_scale);
+        let sum = cross_entropy(logits, head.outputs, targets, weight, focus, d_scale);
         losses.push(options, share * sum, targets);
     }
     losses

@@ -45,16 +45,27 @@ impl LossOptions {
         self.class_weights.as_ref().map_or(1.0, |weights| weights[class as usize])
     }
 
-    /// What these targets count by themselves; add those of micro-batches for the whole.
+    /// How much a row counts: by the class that is its target, and only in part where several rows share the weight of one.
+    ///
+    /// * `shares`: as [`Batch::shares`](super::Batch::shares)
     #[must_use]
-    pub fn count(&self, targets: &[u32]) -> f64 {
-        let counted = targets.iter().filter(|&&target| target != IGNORE);
-        counted.map(|&class| f64::from(self.class_weight(class))).sum()
+    pub fn row_weight(&self, shares: &[u32], row: usize, class: u32) -> f32 {
+        let weight = self.class_weight(class);
+        shares.get(row).map_or(weight, |share| weight / *share as f32)
+    }
+
+    /// What these targets count by themselves; add those of micro-batches for the whole.
+    ///
+    /// * `shares`: as [`Batch::shares`](super::Batch::shares)
+    #[must_use]
+    pub fn count(&self, targets: &[u32], shares: &[u32]) -> f64 {
+        let counted = targets.iter().enumerate().filter(|&(_, &target)| target != IGNORE);
+        counted.map(|(row, &class)| f64::from(self.row_weight(shares, row, class))).sum()
     }
 
     /// What the sum over these targets is divided by; 0 where nothing counts.
-    pub(super) fn normaliser(&self, targets: &[u32]) -> f64 {
-        self.normaliser.unwrap_or_else(|| self.count(targets))
+    pub(super) fn normaliser(&self, targets: &[u32], shares: &[u32]) -> f64 {
+        self.normaliser.unwrap_or_else(|| self.count(targets, shares))
     }
 }
 
@@ -85,8 +96,15 @@ mod tests {
     #[test]
     fn a_batch_is_divided_by_its_counted_targets_and_class_weights() {
         let weighted = LossOptions { class_weights: Some(vec![1.0, 4.0]), ..LossOptions::EVEN };
-        assert_eq!(LossOptions::EVEN.count(&[0, IGNORE, 2]), 2.0);
-        assert_eq!(LossOptions::EVEN.count(&[0, 1, 1]), 3.0);
-        assert_eq!(weighted.count(&[0, 1, 1]), 9.0);
+        assert_eq!(LossOptions::EVEN.count(&[0, IGNORE, 2], &[]), 2.0);
+        assert_eq!(LossOptions::EVEN.count(&[0, 1, 1], &[]), 3.0);
+        assert_eq!(weighted.count(&[0, 1, 1], &[]), 9.0);
+    }
+
+    #[test]
+    fn rows_that_share_the_weight_of_one_count_once_together() {
+        let weighted = LossOptions { class_weights: Some(vec![1.0, 4.0]), ..LossOptions::EVEN };
+        assert_eq!(LossOptions::EVEN.count(&[0, 1, 1, IGNORE], &[1, 2, 2, 4]), 2.0);
+        assert_eq!(weighted.count(&[0, 1, 1, IGNORE], &[1, 2, 2, 4]), 5.0);
     }
 }

@@ -15,7 +15,7 @@ use crate::engine::stage::{
 };
 use crate::stages::artifacts::{Checkpoint, Encoded, Evaluation, Origin, files};
 use crate::tasks::{Contents, Decode};
-use crate::text::{self, Corpus};
+use crate::text::{self, Corpus, Windowing};
 use crate::training;
 
 /// Scores a trained model on one split: classification reports, entity-level scores as seqeval defines them (strict, `O` counted), scores of classes as scikit-learn defines them, and every prediction as CSV. Its `loss` has no weights: every token counts, `O` too, and all tasks the same; a head that was not trained has no scores, and a text without a label for a head counts in none of that head's.
@@ -25,7 +25,7 @@ pub struct Evaluate {
     /// Split to score on.
     #[serde(default)]
     pub split: SplitName,
-    /// Texts in one pass through the model.
+    /// Texts, or windows of them, in one pass through the model.
     #[serde(default = "batch_size")]
     #[schemars(range(min = 1, max = 65_536))]
     pub batch_size: usize,
@@ -169,6 +169,9 @@ impl Stage for Evaluate {
             let message = "the texts were tokenized by another `tokenizer.json` than those that the model was trained on";
             context.caveat(&mut caveats, Caveat::new("other_tokenizer", tokens.len(), message));
         }
+        if let Some(message) = other_windows(model.heads.windowing(), data.windowing) {
+            context.caveat(&mut caveats, Caveat::new("other_windows", tokens.len(), message));
+        }
         let mut engine = super::engine::open(model.model()?, DType::F32, false, context)?;
         let predicted =
             training::predict(engine.engine(), &tokens, self.batch_size, &tasks, &|| {
@@ -196,4 +199,23 @@ impl Stage for Evaluate {
         };
         answered.write(context)
     }
+}
+
+/// What to say where windows of the texts are others than those that the model learnt from. Texts that are cut on both sides are no windows.
+fn other_windows(of_model: Windowing, of_data: Windowing) -> Option<String> {
+    let described = |it: Windowing| {
+        let Windowing { max_length, overlap } = it;
+        match it.cuts() {
+            true => format!("cut after {max_length} tokens"),
+            false => format!("read in windows of {max_length} tokens that share {overlap}"),
+        }
+    };
+    let are_windows = !(of_model.cuts() && of_data.cuts());
+    (are_windows && of_model != of_data).then(|| {
+        format!(
+            "these texts are {}, and those that the model was trained on were {}, which is how `predict` reads any",
+            described(of_data),
+            described(of_model)
+        )
+    })
 }

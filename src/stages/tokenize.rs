@@ -14,21 +14,29 @@ use crate::stages::artifacts::known;
 use crate::stages::artifacts::{Backbone, CorpusFiles, Encoded, EncodedWriter};
 use crate::text::{
     Corpus, EncodedSplit, LONGEST_RUN, LabelSet, Misfits, Split, Statistics, TextTokenizer,
-    UnitFound,
+    UnitFound, Windowing,
 };
 
 /// Turns texts into tokens with the model's own tokenizer and gives each a BIO label: `B-` where an entity's first character that is no space begins, `I-` inside it. An entity that truncation cuts is labelled `O` altogether.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tokenize {
-    /// Most tokens of a text, special ones included; what is beyond is cut off.
+    /// Most tokens that the model reads at once, special ones included; what a text has beyond is cut off, unless `overlap` is given.
     #[serde(default = "max_length")]
     #[schemars(range(min = 3, max = 1_048_576))]
     pub max_length: usize,
+    /// Above 0, texts of more than `max_length` tokens are not cut, but read in windows of that length, each of which begins with the last so many tokens of the one before: as many as the longest entity has is a good choice. Tokens of an entity that a window cuts are not learnt there; what a model says of a token is what it says in the window with most text around it, its class is the mean over its windows, and an entity counts once. In `train`, an epoch is a pass over all windows and `batch_size` counts windows; a text's windows count as one text in the losses of classes.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    #[schemars(extend("default" = 0), range(max = 1_048_576))]
+    pub overlap: usize,
 }
 
 fn max_length() -> usize {
     128
+}
+
+fn is_zero(overlap: &usize) -> bool {
+    *overlap == 0
 }
 
 crate::inputs! {
@@ -59,8 +67,30 @@ impl Stage for Tokenize {
 
     fn facts(&self, inputs: InputFacts<'_>) -> Facts {
         let mut facts = facts::of_corpus(inputs, "corpus");
+        if !self.windowing().cuts() {
+            // There will be more to read than texts, and how much more is known once they are tokenized.
+            facts.remove(known::TEXTS);
+        }
         facts.extend(known::of_max_length(self.max_length));
         facts
+    }
+
+    fn check(&self) -> Vec<ParameterProblem> {
+        let Self { max_length, overlap } = *self;
+        let most = Windowing::largest_overlap(max_length);
+        if overlap <= most {
+            return Vec::new();
+        }
+        let message = format!(
+            "`overlap` = {overlap} leaves windows of `max_length` = {max_length} tokens too little that is new"
+        );
+        let help = match most {
+            0 => "raise `max_length`, or leave `overlap` out".to_owned(),
+            most => format!(
+                "set `overlap` to at most {most}, or raise `max_length`: as many tokens as the longest entity has are enough"
+            ),
+        };
+        vec![ParameterProblem::new(["overlap", "max_length"], message).help(help)]
     }
 
     fn check_inputs(&self, inputs: InputFacts<'_>) -> Vec<ParameterProblem> {
@@ -87,14 +117,14 @@ impl Stage for Tokenize {
             &inputs.model.tokenizer,
             &corpus.tasks,
             &labels,
-            self.max_length,
+            self.windowing(),
         )?;
         let mut caveats = inputs.corpus.caveats;
         let mut misfits = Vec::new();
         for split in Split::ALL {
             context.check_cancelled()?;
             let (tokens, statistics) = self.encode(&tokenizer, &corpus, split, &labels)?;
-            context.remarks(&mut caveats, remarks(&statistics, self.max_length, split));
+            context.remarks(&mut caveats, remarks(&statistics, self.windowing(), split));
             misfits.push(statistics.misfits.clone());
             writer.split(split, &tokens, statistics, corpus.get(split))?;
         }
@@ -114,7 +144,7 @@ impl Stage for Tokenize {
             let mut misfits = Vec::new();
             for split in Split::ALL {
                 let (_, statistics) = self.encode(&tokenizer, &corpus, split, &labels)?;
-                found.extend(remarks(&statistics, self.max_length, split));
+                found.extend(remarks(&statistics, self.windowing(), split));
                 misfits.push(statistics.misfits);
             }
             found.extend(unit_remark(&misfits));
@@ -124,6 +154,10 @@ impl Stage for Tokenize {
 }
 
 impl Tokenize {
+    fn windowing(&self) -> Windowing {
+        Windowing { max_length: self.max_length, overlap: self.overlap }
+    }
+
     fn encode(
         &self,
         tokenizer: &TextTokenizer,
@@ -132,7 +166,7 @@ impl Tokenize {
         labels: &LabelSet,
     ) -> Result<(EncodedSplit, Statistics), StageError> {
         tokenizer
-            .encode_split(corpus.get(split), labels, &corpus.tasks.heads, self.max_length)
+            .encode_split(corpus.get(split), labels, &corpus.tasks.heads, self.windowing())
             .map_err(|error| StageError::new(format!("the `{split}` split: {error}")))
     }
 }
@@ -166,7 +200,8 @@ fn unit_remark(misfits: &[Misfits]) -> Vec<Remark> {
 }
 
 /// What truncation and the bounds of tokens took from a split.
-fn remarks(found: &Statistics, max_length: usize, split: Split) -> Vec<Remark> {
+fn remarks(found: &Statistics, windowing: Windowing, split: Split) -> Vec<Remark> {
+    let Windowing { max_length, overlap } = windowing;
     let mut remarks = Vec::new();
     let mut caveat = |code, count: usize, message: String| {
         remarks.push(Remark::Caveat(Caveat::new(code, count, message).of(split)));
@@ -174,7 +209,7 @@ fn remarks(found: &Statistics, max_length: usize, split: Split) -> Vec<Remark> {
     let all = found.entities;
     if found.truncated > 0 {
         let message = format!(
-            "{} of {} {split} texts are longer than {max_length} tokens and were cut",
+            "{} of {} {split} texts are longer than {max_length} tokens and were cut: `overlap` in `tokenize` reads them whole, in windows",
             found.truncated, found.sequences
         );
         caveat("texts_cut", found.truncated, message);
@@ -191,9 +226,15 @@ fn remarks(found: &Statistics, max_length: usize, split: Split) -> Vec<Remark> {
     }
     if found.entities_cut > 0 {
         let cut = found.entities_cut;
-        let message = format!(
-            "{cut} of {all} {split} entities are cut off by `max_length` = {max_length}: they cannot be found, and count as missed"
-        );
+        let message = if windowing.cuts() {
+            format!(
+                "{cut} of {all} {split} entities are cut off by `max_length` = {max_length}: they cannot be found, and count as missed"
+            )
+        } else {
+            format!(
+                "{cut} of {all} {split} entities are longer than `overlap` = {overlap} tokens and whole in no window: none learns them"
+            )
+        };
         caveat("entities_cut", cut, message);
     }
     let misfits = found.misfits.count();

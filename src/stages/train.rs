@@ -205,7 +205,7 @@ impl Stage for Recipe {
             );
             context.caveat(&mut caveats, Caveat::new("steps_skipped", trained.skipped, message));
         }
-        let heads = Heads::trained(&tasks, labels, data.max_length);
+        let heads = Heads::trained(&tasks, labels, data.windowing);
         let written = write_result(&trained, &mut engine, &tokenizer, &heads, &caveats, context);
         if let Err(StageError::Failed { .. }) = &written
             && let Err(error) = trained.save(engine.engine(), storage)
@@ -330,11 +330,11 @@ struct TimingRow {
 fn failed(error: TrainError, data: &Encoded) -> StageError {
     let message = match &error {
         TrainError::Cancelled { .. } => return StageError::Cancelled,
-        TrainError::NotFinite { rows, last_good, .. } => {
+        TrainError::NotFinite { texts, last_good, .. } => {
             let examples = data.examples(Split::Train).unwrap_or_default();
-            let lines: Vec<_> = rows
+            let lines: Vec<_> = texts
                 .iter()
-                .filter_map(|row| examples.get(*row as usize))
+                .filter_map(|text| examples.get(*text))
                 .map(|example| example.line.to_string())
                 .collect();
             let lines = training::some_of(&lines);

@@ -77,7 +77,8 @@ pub fn read_written(head: &ClassHead, cell: &str) -> Option<u32> {
 /// The numbers of the classes of some sequences, [`IGNORE`] where a text is not labelled.
 pub(super) fn targets(name: &str, split: &EncodedSplit, rows: &[u32]) -> Vec<u32> {
     let classes = split.classes.get(name);
-    rows.iter().map(|row| classes.map_or(IGNORE, |classes| classes[*row as usize])).collect()
+    let class = |row: &u32| classes.map_or(IGNORE, |it| it[split.text_of(*row as usize)]);
+    rows.iter().map(class).collect()
 }
 
 /// The most likely class of a text, and a score: of two classes the probability of the second, which is what is looked for; of more that of the

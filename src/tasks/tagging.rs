@@ -41,7 +41,7 @@ impl Tagging {
     }
 
     pub(super) fn targets(&self, split: &EncodedSplit, rows: &[u32]) -> Vec<u32> {
-        let mut labels = split.gather(&split.labels, rows);
+        let mut labels = split.labels_of(rows);
         if let Some(ignored) = self.ignored {
             let is_ignored = |label: &&mut u32| **label == ignored;
             labels.iter_mut().filter(is_ignored).for_each(|label| *label = IGNORE);

@@ -151,21 +151,27 @@ pub fn heads(tasks: &[Task]) -> Vec<HeadSpec> {
     tasks.iter().map(Task::head).collect()
 }
 
-/// Some sequences of a split, packed, with what each head should say of them.
+/// Some sequences of a split, packed, with what each head should say of them. Those of one text share its weight where it is classified.
 ///
 /// # Errors
 /// When a sequence is empty, or there is none.
 pub fn batch(tasks: &[Task], split: &EncodedSplit, rows: &[u32]) -> Result<Batch, BatchError> {
     let targets = tasks.iter().map(|task| task.targets(split, rows)).collect();
-    Ok(Batch::new(split.gather(&split.ids, rows), split.bounds_of(rows))?.with_targets(targets))
+    let batch = Batch::new(split.gather(&split.ids, rows), split.bounds_of(rows))?;
+    let batch = batch.with_targets(targets);
+    Ok(match split.shares(rows) {
+        Some(shares) => batch.with_shares(shares),
+        None => batch,
+    })
 }
 
 /// How the losses of a step are weighed: means over all of its batches together, not means of their means.
 #[must_use]
 pub fn loss_options(tasks: &[Task], batches: &[Batch]) -> Vec<LossOptions> {
     let of_task = |(number, task): (usize, &Task)| {
-        let options = task.loss_options();
-        let normaliser = batches.iter().map(|batch| options.count(&batch.targets()[number])).sum();
+        let (options, over) = (task.loss_options(), task.head().over);
+        let count = |batch: &Batch| options.count(&batch.targets()[number], batch.shares(over));
+        let normaliser = batches.iter().map(count).sum();
         LossOptions { normaliser: Some(normaliser), ..options }
     };
     tasks.iter().enumerate().map(of_task).collect()

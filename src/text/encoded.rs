@@ -1,20 +1,21 @@
 //! Encoded texts: packed tokens with labels and offsets.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
-use super::{EntityTruth, words};
+use super::{EntityTruth, Windows, words};
 use crate::base::IGNORE;
 use crate::base::disk::regular;
 
-/// All sequences of one split, one after another without padding.
+/// All texts of one split, one after another without padding. What a model reads of them are sequences: the texts, or their [`Windows`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EncodedSplit {
-    /// Token ids of all sequences: `(tokens,)`.
+    /// Token ids of all texts: `(tokens,)`.
     pub ids: Vec<u32>,
-    /// Where each sequence begins in `ids`, and where the last one ends: `(sequences + 1,)`.
+    /// Where each text begins in `ids`, and where the last one ends: `(texts + 1,)`.
     pub bounds: Vec<u32>,
     /// Number in the label set, [`IGNORE`](crate::base::IGNORE) at special tokens and in texts whose entities nobody knows: `(tokens,)`.
     pub labels: Vec<u32>,
@@ -22,16 +23,18 @@ pub struct EncodedSplit {
     pub starts: Vec<u32>,
     /// The character after the last one that it shows, the same as the first where it is white space; 0 at special tokens: `(tokens,)`.
     pub ends: Vec<u32>,
-    /// The class of each sequence by head, [`IGNORE`](crate::base::IGNORE) where it has no label for that: `(sequences,)` each.
+    /// The class of each text by head, [`IGNORE`](crate::base::IGNORE) where it has no label for that: `(texts,)` each.
     pub classes: BTreeMap<String, Vec<u32>>,
     /// The entities as the corpus has them, whatever the labels say.
     pub truth: EntityTruth,
     /// Whether a word begins at each token, as [`words::begin_words`] says it: `(tokens,)`. Empty before [`find_words`](Self::find_words): it follows from
     /// the texts, and no file has it.
     pub word_begins: Vec<bool>,
+    /// Where texts are read in windows; each is one sequence otherwise.
+    pub windows: Option<Windows>,
 }
 
-/// The vectors of a file beside those of the entities; all others are the classes of heads.
+/// The vectors of a file beside those of the entities and windows; all others are the classes of heads.
 const OWN: [&str; 5] = ["ids", "bounds", "labels", "starts", "ends"];
 
 /// What stands before the name of a head that is also that of another vector.
@@ -71,12 +74,13 @@ impl Default for EncodedSplit {
             classes: BTreeMap::new(),
             truth: EntityTruth::default(),
             word_begins: Vec::new(),
+            windows: None,
         }
     }
 }
 
 impl EncodedSplit {
-    /// How many sequences there are.
+    /// How many texts there are.
     #[must_use]
     pub fn len(&self) -> usize {
         self.bounds.len().saturating_sub(1)
@@ -93,42 +97,42 @@ impl EncodedSplit {
         self.ids.len()
     }
 
-    /// Where sequence `row` lies in the packed vectors.
+    /// Where a text lies in the packed vectors.
     ///
     /// # Panics
-    /// When there is no such sequence.
+    /// When there is no such text.
     #[must_use]
-    pub fn range(&self, row: usize) -> std::ops::Range<usize> {
-        self.bounds[row] as usize..self.bounds[row + 1] as usize
+    pub fn range(&self, text: usize) -> Range<usize> {
+        self.bounds[text] as usize..self.bounds[text + 1] as usize
     }
 
-    /// Whether the entities of sequence `row` are known. Of one without tokens nobody has to know.
+    /// Whether the entities of a text are known. Of one without tokens nobody has to know.
     ///
     /// # Panics
-    /// When there is no such sequence.
+    /// When there is no such text.
     #[must_use]
-    pub fn is_tagged(&self, row: usize) -> bool {
-        self.labels[self.range(row)].iter().any(|label| *label != IGNORE)
+    pub fn is_tagged(&self, text: usize) -> bool {
+        self.labels[self.range(text)].iter().any(|label| *label != IGNORE)
     }
 
-    /// Which tokens of sequence `row` stand for none of its characters: those without a label, or where the whole sequence has none those that show no
+    /// Which tokens of a text stand for none of its characters: those without a label, or where the whole text has none those that show no
     /// character.
     ///
     /// # Panics
-    /// When there is no such sequence.
+    /// When there is no such text.
     #[must_use]
-    pub fn special(&self, row: usize) -> Vec<bool> {
-        let is_tagged = self.is_tagged(row);
+    pub fn special(&self, text: usize) -> Vec<bool> {
+        let is_tagged = self.is_tagged(text);
         let is_special = |token: usize| match is_tagged {
             true => self.labels[token] == IGNORE,
             false => self.ends[token] == 0,
         };
-        self.range(row).map(is_special).collect()
+        self.range(text).map(is_special).collect()
     }
 
     /// Finds where words begin.
     ///
-    /// * `texts`: those of the sequences
+    /// * `texts`: all of them
     pub fn find_words<'t>(&mut self, texts: impl IntoIterator<Item = &'t str>) {
         self.word_begins.clear();
         for (row, text) in texts.into_iter().enumerate() {
@@ -138,13 +142,49 @@ impl EncodedSplit {
         }
     }
 
-    /// What was found in each sequence, without what was found where nobody knows what is there.
+    /// What was found in each text, without what was found where nobody knows what is there.
     #[must_use]
     pub fn of_tagged<T: Clone>(&self, found: &[Vec<T>]) -> Vec<Vec<T>> {
-        let known = |(row, found): (usize, &Vec<T>)| {
-            if self.is_tagged(row) { found.clone() } else { Vec::new() }
+        let known = |(text, found): (usize, &Vec<T>)| {
+            if self.is_tagged(text) { found.clone() } else { Vec::new() }
         };
         found.iter().enumerate().map(known).collect()
+    }
+
+    /// How many sequences a model reads.
+    #[must_use]
+    pub fn sequences(&self) -> usize {
+        self.windows.as_ref().map_or_else(|| self.len(), Windows::len)
+    }
+
+    /// The text of which sequence `row` is a part, or the whole.
+    #[must_use]
+    pub fn text_of(&self, row: usize) -> usize {
+        self.windows.as_ref().map_or(row, |windows| windows.text_of(row))
+    }
+
+    /// How many tokens sequence `row` has.
+    ///
+    /// # Panics
+    /// When there is no such sequence.
+    #[must_use]
+    pub fn length_of(&self, row: usize) -> usize {
+        self.parts(row).map(|part| part.len()).iter().sum()
+    }
+
+    /// Where the tokens of sequence `row` lie: what stands before the text, what is read of it, and what stands behind it.
+    fn parts(&self, row: usize) -> [Range<usize>; 3] {
+        let Some(windows) = &self.windows else {
+            let whole = self.range(row);
+            return [whole.start..whole.start, whole.clone(), whole.end..whole.end];
+        };
+        let (whole, (before, behind)) = (self.range(windows.text_of(row)), windows.around());
+        let (begin, tokens) = (whole.start + before, windows.get(row).tokens);
+        [
+            whole.start..begin,
+            begin + tokens.start..begin + tokens.end,
+            whole.end - behind..whole.end,
+        ]
     }
 
     /// What `of_tokens` has for the tokens of some sequences, in the order of `rows`, which may repeat.
@@ -155,9 +195,39 @@ impl EncodedSplit {
     /// When a row is no sequence of this split.
     #[must_use]
     pub fn gather(&self, of_tokens: &[u32], rows: &[u32]) -> Vec<u32> {
-        let sequences: Vec<&[u32]> =
-            rows.iter().map(|row| &of_tokens[self.range(*row as usize)]).collect();
-        sequences.concat()
+        let parts = rows.iter().flat_map(|row| self.parts(*row as usize));
+        let parts: Vec<&[u32]> = parts.map(|part| &of_tokens[part]).collect();
+        parts.concat()
+    }
+
+    /// The labels of some sequences as their losses count them: [`IGNORE`] also at the tokens of an entity that a window cuts, of which it sees too
+    /// little to tell.
+    ///
+    /// # Panics
+    /// When a row is no sequence of this split.
+    #[must_use]
+    pub fn labels_of(&self, rows: &[u32]) -> Vec<u32> {
+        let mut labels = self.gather(&self.labels, rows);
+        let Some(windows) = &self.windows else { return labels };
+        let mut rest = labels.as_mut_slice();
+        for row in rows {
+            let [before, tokens, behind] = self.parts(*row as usize).map(|part| part.len());
+            let (sequence, next) = rest.split_at_mut(before + tokens + behind);
+            let inside = &mut sequence[before..before + tokens];
+            let (cut_before, cut_behind) = windows.get(*row as usize).cut;
+            inside[..cut_before].fill(IGNORE);
+            inside[tokens - cut_behind..].fill(IGNORE);
+            rest = next;
+        }
+        labels
+    }
+
+    /// In how many sequences the text of each of these is read; `None` where every text is in one.
+    #[must_use]
+    pub fn shares(&self, rows: &[u32]) -> Option<Vec<u32>> {
+        let windows = self.windows.as_ref()?;
+        let share = |row: &u32| windows.of_text(windows.text_of(*row as usize)).len() as u32;
+        Some(rows.iter().map(share).collect())
     }
 
     /// Where each of these sequences begins, and the last one ends, when they are packed in this order: `(rows + 1,)`.
@@ -167,7 +237,7 @@ impl EncodedSplit {
     #[must_use]
     pub fn bounds_of(&self, rows: &[u32]) -> Vec<usize> {
         let ends = rows.iter().scan(0, |end, row| {
-            *end += self.range(*row as usize).len();
+            *end += self.length_of(*row as usize);
             Some(*end)
         });
         std::iter::once(0).chain(ends).collect()
@@ -227,13 +297,17 @@ impl EncodedSplit {
                 .map(|chunk| u32::from_le_bytes([chunk[0], chunk[1], chunk[2], chunk[3]]))
                 .collect())
         };
-        let is_head = |name: &&str| !OWN.contains(name) && !EntityTruth::NAMES.contains(name);
+        let is_head = |name: &&str| {
+            !OWN.contains(name)
+                && !EntityTruth::NAMES.contains(name)
+                && !Windows::NAMES.contains(name)
+        };
         let classes = tensors.names().into_iter().filter(is_head).map(|name| {
             let head = name.strip_prefix(OF_CLASSES).unwrap_or(name);
             Ok((head.to_owned(), vector(name)?))
         });
         let classes = classes.collect::<Result<_, String>>()?;
-        let split = Self {
+        let mut split = Self {
             ids: vector("ids")?,
             bounds: vector("bounds")?,
             labels: vector("labels")?,
@@ -248,8 +322,17 @@ impl EncodedSplit {
                 fits: vector("entity_fits")?,
             },
             word_begins: Vec::new(),
+            windows: None,
         };
         split.check()?;
+        if tensors.names().iter().any(|name| Windows::NAMES.contains(name)) {
+            let mut vectors = <[Vec<u32>; 6]>::default();
+            for (values, name) in vectors.iter_mut().zip(Windows::NAMES) {
+                *values = vector(name)?;
+            }
+            let lengths = (0..split.len()).map(|text| split.range(text).len());
+            split.windows = Some(Windows::read(vectors, lengths)?);
+        }
         Ok(split)
     }
 
@@ -283,7 +366,9 @@ impl EncodedSplit {
 
     fn vectors(&self) -> Vec<(String, &Vec<u32>)> {
         let own = [&self.ids, &self.bounds, &self.labels, &self.starts, &self.ends];
-        let own = OWN.into_iter().zip(own).chain(self.truth.vectors());
+        let windows =
+            self.windows.iter().flat_map(|it| Windows::NAMES.into_iter().zip(it.vectors()));
+        let own = OWN.into_iter().zip(own).chain(self.truth.vectors()).chain(windows);
         let own = own.map(|(name, values)| (name.to_owned(), values));
         let classes = self.classes.iter().map(|(head, classes)| (name_of_classes(head), classes));
         own.chain(classes).collect()
@@ -293,7 +378,7 @@ impl EncodedSplit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::{Fit, spans::Span};
+    use crate::text::{Fit, Window, spans::Span};
 
     fn split() -> EncodedSplit {
         let mut truth = EntityTruth::default();
@@ -312,7 +397,16 @@ mod tests {
                 .into(),
             truth,
             word_begins: Vec::new(),
+            windows: None,
         }
+    }
+
+    /// The second text in two windows that cut its only entity.
+    fn windowed() -> EncodedSplit {
+        let mut windows = Windows::new((1, 1));
+        windows.push([Window { tokens: 0..1, cut: (0, 0) }]);
+        windows.push([Window { tokens: 0..1, cut: (0, 1) }, Window { tokens: 1..2, cut: (1, 0) }]);
+        EncodedSplit { windows: Some(windows), ..split() }
     }
 
     #[test]
@@ -324,9 +418,25 @@ mod tests {
     }
 
     #[test]
+    fn a_window_is_a_sequence_with_special_tokens_around_it() {
+        let (split, rows) = (windowed(), [2, 0, 1]);
+        assert_eq!((split.len(), split.sequences()), (2, 3));
+        assert_eq!(split.gather(&split.ids, &rows), [1, 12, 2, 1, 10, 2, 1, 11, 2]);
+        assert_eq!(split.bounds_of(&rows), [0, 3, 6, 9]);
+        assert_eq!(split.shares(&rows), Some(vec![2, 1, 2]));
+    }
+
+    #[test]
+    fn tokens_of_an_entity_that_a_window_cuts_count_in_no_loss_there() {
+        assert_eq!(windowed().labels_of(&[0, 1, 2])[..3], [IGNORE, 0, IGNORE]);
+        assert_eq!(windowed().labels_of(&[0, 1, 2])[3..], [IGNORE; 6]);
+        assert_eq!(split().labels_of(&[1]), [IGNORE, 1, 2, IGNORE]);
+    }
+
+    #[test]
     fn a_saved_split_loads_unchanged() {
         let folder = tempfile::tempdir().unwrap();
-        for split in [split(), EncodedSplit::default()] {
+        for split in [split(), windowed(), EncodedSplit::default()] {
             split.save(&folder.path().join("x")).unwrap();
             assert_eq!(EncodedSplit::load(&folder.path().join("x")).unwrap(), split);
         }

@@ -6,7 +6,7 @@
 //! 2. [`split`] divides them into a [`Corpus`];
 //! 3. [`LabelSet::of`] collects the BIO labels, and [`TextTokenizer::encode_split`] turns each part into an [`EncodedSplit`]: packed token
 //!    ids with a label and character offsets for every token ([`align`] decides which);
-//! 4. [`EncodedSplit::gather`] packs any rows of it, for batches: there is no padding anywhere;
+//! 4. [`EncodedSplit::gather`] packs any sequences of it, for batches: there is no padding anywhere. A sequence is a text, or one of its [`Windows`];
 //! 5. [`spans::read`] leads back from labels to character spans, whose ends may be those of [`words`].
 //!
 //! Everything is a function of its arguments: the same seed gives the same bytes, whatever the number of threads. There is no tensor here,
@@ -32,6 +32,7 @@ mod templates;
 mod tokenize;
 mod train_tokenizer;
 mod truth;
+mod windows;
 pub mod words;
 
 pub use corpus_tasks::{
@@ -53,3 +54,4 @@ pub use templates::{FORMAT as TEMPLATES_FORMAT, Sentences, Templates, TemplatesE
 pub use tokenize::{Statistics, TextTokenizer, TokenizedText, TokenizerError};
 pub use train_tokenizer::{TrainTokenizerError, train_tokenizer};
 pub use truth::{EntityTruth, Fit};
+pub use windows::{Window, Windowing, Windows};

@@ -1,12 +1,12 @@
-//! Texts to labelled tokens, on all threads of the current pool.
+//! Texts to tokens, and with their entities to labelled ones.
+
+mod labelled;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokenizers::{
     Encoding, ModelWrapper, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer as _,
@@ -14,13 +14,12 @@ use tokenizers::{
 };
 use unicode_segmentation::UnicodeSegmentation as _;
 
-use super::align::{align, is_cut, visible};
+use super::align::visible;
 use super::pieces::Breaks;
-use super::spans::{self, Span};
-use super::{ClassHead, EncodedSplit, Example, Fit, LabelSet, Misfits};
-use crate::base::IGNORE;
-
+use super::{EncodedSplit, Windowing, Windows};
 use crate::base::disk::regular;
+
+pub use labelled::Statistics;
 
 /// The largest `tokenizer.json` that is read.
 const LIMIT_BYTES: u64 = 256 << 20;
@@ -65,32 +64,6 @@ impl TokenizedText {
     }
 }
 
-/// What encoding a split came to.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Statistics {
-    pub sequences: usize,
-    /// Tokens with special ones.
-    pub tokens: usize,
-    /// Of a sequence, in tokens with special ones; 0 without sequences.
-    pub length_min: usize,
-    pub length_mean: f64,
-    pub length_max: usize,
-    /// Sequences that lost tokens.
-    pub truncated: usize,
-    /// Runs without a break that were cut before they were tokenized.
-    pub long_runs: usize,
-    /// Sequences of each class, by head.
-    #[serde(default)]
-    pub classes: BTreeMap<String, Vec<usize>>,
-    pub entities: usize,
-    /// Entities that truncation cut or dropped: their tokens are `O`.
-    pub entities_cut: usize,
-    /// Entities that were not cut, but that no labels of tokens give.
-    pub misfits: Misfits,
-    /// Tokens of each label.
-    pub label_counts: BTreeMap<String, usize>,
-}
-
 /// Why there is no tokenizer, or no tokens.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenizerError {
@@ -111,6 +84,10 @@ pub enum TokenizerError {
     NoClassToken { path: PathBuf },
     #[error("a length of {max_length} tokens leaves none for the text: {special} are special, so expected at least {}", special + 1)]
     MaxLength { max_length: usize, special: usize },
+    #[error(
+        "an overlap of {overlap} tokens leaves a window of {max_length} none of its own: {special} are special, so expected at most {most}"
+    )]
+    Overlap { overlap: usize, max_length: usize, special: usize, most: usize },
     #[error("cannot tokenize line {line}: {reason}")]
     Text { line: usize, reason: String },
     #[error("more than 2^32 tokens in one split")]
@@ -272,29 +249,57 @@ impl TextTokenizer {
         (largest, self.token(largest))
     }
 
-    /// Tokenizes one text, keeping its first tokens and the special ones around them, `max_length` in all. Of a long text it looks at little
-    /// more than these tokens.
+    /// Tokenizes one text. Where it is read in windows, all of its tokens are kept, with special ones around them once. Else its first tokens and the
+    /// special ones around them are, `max_length` in all; of a long text it looks at little more than these.
     ///
     /// # Errors
-    /// [`TokenizerError::MaxLength`] when the length leaves nothing for the text; [`TokenizerError::Text`], with line 0, when the tokenizer fails.
-    pub fn encode(&self, text: &str, max_length: usize) -> Result<TokenizedText, TokenizerError> {
-        self.encode_line(text, max_length, 0)
+    /// [`TokenizerError::MaxLength`] and [`TokenizerError::Overlap`] when a window has nothing of the text, or nothing of its own;
+    /// [`TokenizerError::Text`], with line 0, when the tokenizer fails.
+    pub fn encode(
+        &self,
+        text: &str,
+        windowing: impl Into<Windowing>,
+    ) -> Result<TokenizedText, TokenizerError> {
+        self.encode_line(text, windowing.into(), 0)
+    }
+
+    /// A split without texts, to be filled with what this tokenizer makes of them.
+    #[must_use]
+    pub fn split(&self, windowing: Windowing) -> EncodedSplit {
+        let windows = (!windowing.cuts()).then(|| Windows::new(self.around));
+        EncodedSplit { windows, ..EncodedSplit::default() }
+    }
+
+    /// The windows of a text, each of them tokens that are counted without special ones.
+    #[must_use]
+    pub fn windows(&self, text: &TokenizedText, windowing: Windowing) -> Vec<Range<usize>> {
+        let special = self.special_tokens();
+        windowing.of(text.ids.len() - special, special)
+    }
+
+    fn check(&self, windowing: Windowing) -> Result<(), TokenizerError> {
+        let (Windowing { max_length, overlap }, special) = (windowing, self.special_tokens());
+        match max_length.checked_sub(special + 1) {
+            None => Err(TokenizerError::MaxLength { max_length, special }),
+            Some(most) if overlap > most => {
+                Err(TokenizerError::Overlap { overlap, max_length, special, most })
+            }
+            Some(_) => Ok(()),
+        }
     }
 
     fn encode_line(
         &self,
         text: &str,
-        max_length: usize,
+        windowing: Windowing,
         line: usize,
     ) -> Result<TokenizedText, TokenizerError> {
+        self.check(windowing)?;
         let special = self.special_tokens();
-        if max_length <= special {
-            return Err(TokenizerError::MaxLength { max_length, special });
-        }
         let failed = |reason: String| TokenizerError::Text { line, reason };
         let mut tokens = TokenizedText::default();
         let mut behind = Vec::new(); // ids of the special tokens there
-        let mut room = max_length - special;
+        let mut room = if windowing.cuts() { windowing.max_length - special } else { usize::MAX };
         let mut begin = 0; // of the piece, in characters
         for piece in self.breaks.pieces(text) {
             let (piece, encoding) = self.encode_piece(piece, room).map_err(failed)?;
@@ -341,7 +346,8 @@ impl TextTokenizer {
         // Few texts have longer tokens on average.
         const BYTES_PER_TOKEN: usize = 64;
         let (before, behind) = self.around;
-        let mut bytes = BYTES_PER_TOKEN * (room + before + behind);
+        let most = room.saturating_add(before + behind);
+        let mut bytes = BYTES_PER_TOKEN.saturating_mul(most);
         loop {
             let head = &piece[..piece.floor_char_boundary(bytes)];
             if head.len() == piece.len() {
@@ -350,128 +356,13 @@ impl TextTokenizer {
             let encoding = encode(&self.inner, head)?;
             let safe = head[..self.breaks.last_word(head)].chars().count();
             let mut kept = encoding.get_offsets().iter().skip(before).take(room);
-            let is_full = encoding.len() > room + before + behind;
+            let is_full = encoding.len() > most;
             if is_full && kept.all(|(_, end)| *end < safe) {
                 return Ok((head, encoding));
             }
             bytes = bytes.saturating_mul(8);
         }
     }
-
-    /// Tokenizes and labels `examples`, keeping their order.
-    ///
-    /// # Errors
-    /// [`TokenizerError`] when the length leaves nothing for the text, the tokenizer fails on a line, or there are too many tokens.
-    pub fn encode_split(
-        &self,
-        examples: &[Example],
-        labels: &LabelSet,
-        heads: &[ClassHead],
-        max_length: usize,
-    ) -> Result<(EncodedSplit, Statistics), TokenizerError> {
-        let encoded: Vec<Labelled> = examples
-            .par_iter()
-            .with_min_len(16)
-            .map(|example| {
-                let characters: Vec<char> = example.text.chars().collect();
-                let tokens = self.encode_line(&example.text, max_length, example.line)?;
-                Ok(label(example, &characters, tokens, labels))
-            })
-            .collect::<Result<_, _>>()?;
-        let mut split = EncodedSplit::default();
-        let mut statistics = Statistics {
-            sequences: examples.len(),
-            length_min: usize::MAX,
-            ..Statistics::default()
-        };
-        let mut counts = vec![0_usize; labels.len()];
-        for (example, found) in examples.iter().zip(encoded) {
-            let Labelled { tokens, labels, truth, misfits } = found;
-            let length = tokens.ids.len();
-            statistics.length_min = statistics.length_min.min(length);
-            statistics.length_max = statistics.length_max.max(length);
-            statistics.truncated += usize::from(tokens.truncated);
-            statistics.long_runs += self.breaks.long_runs(&example.text);
-            statistics.entities += example.entities().len();
-            statistics.entities_cut += truth.iter().filter(|(_, fit)| *fit == Fit::Cut).count();
-            statistics.misfits.extend(misfits);
-            for label in labels.iter().filter(|label| **label != IGNORE) {
-                counts[*label as usize] += 1;
-            }
-            split.ids.extend(tokens.ids);
-            split.labels.extend(labels);
-            split.starts.extend(tokens.starts);
-            split.ends.extend(tokens.ends);
-            split.truth.push(truth);
-            split
-                .bounds
-                .push(u32::try_from(split.ids.len()).map_err(|_| TokenizerError::TooManyTokens)?);
-        }
-        for head in heads {
-            let class = |example: &Example| {
-                let class = example.classes.get(&head.name);
-                class.and_then(|class| head.index(class)).unwrap_or(IGNORE)
-            };
-            let classes: Vec<u32> = examples.iter().map(class).collect();
-            let counts = statistics.classes.entry(head.name.clone()).or_default();
-            counts.resize(head.classes.len(), 0);
-            classes
-                .iter()
-                .filter(|class| **class != IGNORE)
-                .for_each(|class| counts[*class as usize] += 1);
-            split.classes.insert(head.name.clone(), classes);
-        }
-        statistics.tokens = split.ids.len();
-        if examples.is_empty() {
-            statistics.length_min = 0;
-        } else {
-            statistics.length_mean = statistics.tokens as f64 / examples.len() as f64;
-        }
-        statistics.label_counts = labels.names().iter().cloned().zip(counts).collect();
-        Ok((split, statistics))
-    }
-}
-
-/// The labelled tokens of one text, and what they can say of its entities.
-struct Labelled {
-    tokens: TokenizedText,
-    /// `(tokens,)`
-    labels: Vec<u32>,
-    /// `(entities,)`
-    truth: Vec<(Span, Fit)>,
-    misfits: Misfits,
-}
-
-/// * `text`: the example's characters
-fn label(example: &Example, text: &[char], tokens: TokenizedText, set: &LabelSet) -> Labelled {
-    let shown = tokens.starts.iter().zip(&tokens.ends);
-    let shown: Vec<_> = shown.map(|(start, end)| (*start as usize, *end as usize)).collect();
-    let spans: Vec<_> = shown
-        .iter()
-        .zip(&tokens.special)
-        .map(|(token, special)| (!special).then_some(*token))
-        .collect();
-    let labels = match &example.entities {
-        Some(entities) => align(entities, &spans, tokens.cut_at, set),
-        None => vec![IGNORE; spans.len()],
-    };
-    let told = spans::read(&labels, &tokens.starts, &tokens.ends, set);
-    let mut misfits = Misfits::default();
-    let truth = example.entities().iter().filter_map(|entity| {
-        let span = Span::of(entity, set)?;
-        let fit = if is_cut(entity, tokens.cut_at) {
-            Fit::Cut
-        } else if told.binary_search(&span).is_ok() {
-            Fit::Exact
-        } else {
-            misfits.add(example, text, entity, &shown);
-            Fit::InsideTokens
-        };
-        Some((span, fit))
-    });
-    let truth = truth.collect();
-    misfits.weigh(text, example.entities());
-    Labelled { tokens, labels, truth, misfits }
 }
 
 /// Places of tokens in a text, with every end moved behind what belongs to the same character in the eyes of a reader and to no other token: a

@@ -1,6 +1,7 @@
 //! Why a training ended without a result.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use super::engine::EngineError;
 use super::saved::SaveError;
@@ -17,8 +18,8 @@ pub enum TrainError {
         step: u64,
         /// `loss` or `gradient`
         what: &'static str,
-        /// The sequences of the step, as numbers in the training split.
-        rows: Vec<u32>,
+        /// The texts of the step, as numbers in the training split.
+        texts: BTreeSet<usize>,
         /// The step of the newest saved state from which a finite step was made.
         last_good: Option<u64>,
     },

@@ -3,7 +3,7 @@
 use super::inputs::Data;
 use super::recipe::Recipe;
 use crate::nn;
-use crate::text::CorpusTasks;
+use crate::text::{CorpusTasks, Windows};
 
 /// A digest over the recipe, the data and the shapes of the parameters. The epochs count only where they change the first steps, so that a
 /// longer training knows the state of a shorter one. The initial weights are not part of it: reading them all would cost every start, and
@@ -30,7 +30,9 @@ pub(super) fn of_training(parameters: &[nn::Parameter], data: Data<'_>, recipe: 
         let tokens = [&split.ids, &split.bounds, &split.labels, &split.starts, &split.ends];
         let truth = &split.truth;
         let said = [&truth.bounds, &truth.starts, &truth.ends, &truth.kinds];
-        for words in tokens.into_iter().chain(split.classes.values()).chain(said) {
+        let windows = split.windows.iter().flat_map(Windows::vectors);
+        let classes = split.classes.values();
+        for words in tokens.into_iter().chain(classes).chain(said).chain(windows) {
             hasher.update(&(words.len() as u64).to_le_bytes());
             let mut staged = Vec::with_capacity(1 << 16);
             for words in words.chunks(1 << 14) {

@@ -27,6 +27,7 @@ mod error;
 mod history;
 mod identity;
 mod inputs;
+mod merge;
 mod observer;
 pub mod order;
 mod predict;

@@ -1,15 +1,17 @@
 //! What a model says about a split: the one way from an engine to predictions, inside the loop and outside of it.
 
 use super::engine::{Engine, EngineError};
+use super::merge::Merge;
 use crate::base::IGNORE;
 use crate::nn::LossOptions;
 use crate::nn::kernels::cross_entropy::Focus;
 use crate::tasks::{self, Answers, Kind, Predicted, Task, cross_entropy};
 use crate::text::EncodedSplit;
 
-/// Runs the model over `split` in batches of `batch_size` sequences, in order. Returns `None` as soon as `cancelled` says so.
+/// Runs the model over `split` in batches of `batch_size` sequences, in order, and reads what it says of each text, also where that was read in
+/// windows. Returns `None` as soon as `cancelled` says so.
 ///
-/// Memory is bounded by one batch, beside the predictions themselves.
+/// Memory is bounded by one batch and one text, beside the predictions themselves.
 ///
 /// * `tasks`: those that the model has a head for
 ///
@@ -23,17 +25,19 @@ pub fn predict(
     cancelled: &dyn Fn() -> bool,
 ) -> Result<Option<Predicted>, EngineError> {
     let mut readers: Vec<Reader<'_>> = tasks.iter().map(|task| Reader::new(task, split)).collect();
-    let rows: Vec<u32> = (0..split.len() as u32).collect();
+    let mut merges: Vec<Merge> = tasks.iter().map(|task| Merge::new(&task.head())).collect();
+    let rows: Vec<u32> = (0..split.sequences() as u32).collect();
     for rows in rows.chunks(batch_size.max(1)) {
         if cancelled() {
             return Ok(None);
         }
         let batch = tasks::batch(tasks, split, rows)?;
         let logits = engine.logits(&batch)?;
-        for (reader, (logits, targets)) in
-            readers.iter_mut().zip(logits.iter().zip(batch.targets()))
-        {
-            reader.read_batch(logits, targets, rows);
+        let told = logits.iter().zip(batch.targets());
+        for ((reader, merge), (logits, targets)) in readers.iter_mut().zip(&mut merges).zip(told) {
+            merge.take(split, rows, (logits, targets), |logits, targets| {
+                reader.read(logits, targets);
+            });
         }
     }
     let answers: Vec<Answers> = readers.into_iter().map(Reader::finish).collect();
@@ -41,7 +45,7 @@ pub fn predict(
     Ok(Some(Predicted { loss: tasks::total(tasks, &losses), answers }))
 }
 
-/// Takes in what a head says, batch by batch.
+/// Takes in what a head says, text by text.
 struct Reader<'a> {
     task: &'a Task,
     split: &'a EncodedSplit,
@@ -65,21 +69,6 @@ impl<'a> Reader<'a> {
             options: task.loss_options(),
             answers: Answers { name: task.name.clone(), classes, scores, loss: None },
             sums: (0.0, 0.0),
-        }
-    }
-
-    /// * `logits`: `(rows, outputs)`; `targets`: `(rows,)`, of all sequences
-    fn read_batch(&mut self, logits: &[f32], targets: &[u32], sequences: &[u32]) {
-        let (mut logits, mut targets) = (logits, targets);
-        for sequence in sequences {
-            let rows = match self.task.is_of_texts() {
-                true => 1,
-                false => self.split.range(*sequence as usize).len(),
-            };
-            let (said, told);
-            (said, logits) = logits.split_at(rows * self.outputs);
-            (told, targets) = targets.split_at(rows);
-            self.read(said, told);
         }
     }
 

@@ -25,10 +25,10 @@ use crate::text::{ANOMALY, CorpusTasks};
 #[serde(deny_unknown_fields, default)]
 #[schemars(title = "Train")]
 pub struct Recipe {
-    /// Passes over the training split.
+    /// Passes over the training split, over all windows where `tokenize` has an `overlap`.
     #[schemars(range(min = 1, max = 100_000))]
     pub epochs: u64,
-    /// Texts in one pass through the model.
+    /// Texts, or windows of them, in one pass through the model.
     #[schemars(range(min = 1, max = 65_536))]
     pub batch_size: usize,
     /// Batches whose gradients are added up for one step.

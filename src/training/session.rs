@@ -97,9 +97,9 @@ impl<'a> Session<'a> {
         storage: Storage<'a>,
         observer: &'a dyn Observer,
     ) -> Result<Self, TrainError> {
-        let sequences = data.train.len();
+        let sequences = data.train.sequences();
         let total_steps = recipe.total_steps(sequences);
-        let longest = (0..sequences).map(|row| data.train.range(row).len()).max().unwrap_or(0);
+        let longest = (0..sequences).map(|row| data.train.length_of(row)).max().unwrap_or(0);
         let mut coverage = Coverage::new(engine.parameters(), longest);
         let training = super::identity::of_training(engine.parameters(), data, recipe);
         // Only where the first steps are the same however many there will be.
@@ -261,7 +261,9 @@ impl<'a> Session<'a> {
         let what = if pass.loss.is_finite() { "gradient" } else { "loss" };
         if self.recipe.on_nonfinite == OnNonfinite::Stop {
             let last_good = self.last_good_state();
-            return Err(TrainError::NotFinite { step, what, rows, last_good });
+            let texts = rows.iter().map(|row| self.data.train.text_of(*row as usize));
+            let texts = texts.collect();
+            return Err(TrainError::NotFinite { step, what, texts, last_good });
         }
         self.state.skipped += 1;
         self.observer.notice(&Notice::Skipped { step, what });
@@ -340,7 +342,7 @@ impl<'a> Session<'a> {
 
     fn loss_of_first_texts(&mut self) -> Result<f64, TrainError> {
         let rows: Vec<u32> =
-            (0..self.data.train.len().min(self.recipe.batch_size) as u32).collect();
+            (0..self.data.train.sequences().min(self.recipe.batch_size) as u32).collect();
         let batch = tasks::batch(&self.tasks, self.data.train, &rows).map_err(EngineError::from)?;
         let options = tasks::loss_options(&self.tasks, std::slice::from_ref(&batch));
         let losses = self.engine.accumulate(&batch, &options)?;
@@ -356,7 +358,7 @@ impl<'a> Session<'a> {
     /// The sequences of one step, in order.
     fn rows_of_step(&mut self, step: u64) -> Vec<u32> {
         let (epoch, step_in_epoch) = (step / self.steps_per_epoch, step % self.steps_per_epoch);
-        let sequences = self.data.train.len();
+        let sequences = self.data.train.sequences();
         let per_step =
             self.recipe.batch_size.saturating_mul(self.recipe.gradient_accumulation).min(sequences);
         if self.order.as_ref().is_none_or(|(of, _)| *of != epoch) {

@@ -228,6 +228,48 @@ fn all_paths_weigh_losses_and_classes_alike() -> candle_core::Result<()> {
     Ok(())
 }
 
+#[test]
+fn the_windows_of_a_text_count_as_one_text_on_all_paths() -> candle_core::Result<()> {
+    let model = model("small");
+    let batch = |texts: &[(u32, u32)]| {
+        let ids = texts.iter().flat_map(|(word, _)| [1, *word, *word + 1, 2]).collect();
+        let bounds = (0..=texts.len()).map(|text| 4 * text).collect();
+        let targets =
+            vec![vec![IGNORE; 4 * texts.len()], texts.iter().map(|(_, class)| *class).collect()];
+        Batch::new(ids, bounds).unwrap().with_targets(targets)
+    };
+    let whole = batch(&[(7, 0), (9, 1)]);
+    let windows = batch(&[(7, 0), (9, 1), (9, 1), (9, 1)]).with_shares(vec![1, 3, 3, 3]);
+    let of = |batch: &Batch| {
+        let (mut workspace, mut gradients) = (Workspace::new(), Gradients::new(&model.layout));
+        let options = [LossOptions::EVEN; 2];
+        let losses =
+            model.loss_and_gradients(batch, &options, &mut workspace, &mut gradients).unwrap();
+        (losses.total, by_name(&model, &gradients))
+    };
+    let ((expected, of_whole), (total, of_windows)) = (of(&whole), of(&windows));
+    assert!((total / expected - 1.0).abs() < ROUNDING, "{total} {expected}");
+    let composed = ComposedModel::new(&model, &Device::Cpu)?;
+    let (losses, on_candle) =
+        composed.loss_and_gradients(&windows, &[LossOptions::EVEN; 2], false)?;
+    assert!((losses.total / expected - 1.0).abs() < ROUNDING, "{losses:?} {expected}");
+    for (((name, expected), (_, found)), on_candle) in
+        of_whole.iter().zip(&of_windows).zip(on_candle)
+    {
+        if expected.iter().all(|value| *value == 0.0) {
+            assert_eq!(found, expected, "{name}");
+            continue;
+        }
+        let expected: Vec<f64> = expected.iter().copied().map(f64::from).collect();
+        assert!(relative_error(found, &expected) < 2.0 * ROUNDING, "{name}");
+        if let Some(found) = on_candle {
+            let found: Vec<f32> = found.flatten_all()?.to_vec1()?;
+            assert!(relative_error(&found, &expected) < 2.0 * ROUNDING, "{name} on candle");
+        }
+    }
+    Ok(())
+}
+
 /// Both paths cut the queries of a local layer into blocks, each in its own way.
 #[test]
 fn all_paths_agree_on_texts_much_longer_than_the_window() -> candle_core::Result<()> {
@@ -298,7 +340,7 @@ fn micro_batches_add_up_to_the_whole_batch() {
     let (model, batch) = (model("small"), batch("small"));
     let expected = step(&model, &batch, &mut Workspace::new());
     let of_whole = |targets: &Vec<u32>| {
-        let normaliser = Some(LossOptions::EVEN.count(targets));
+        let normaliser = Some(LossOptions::EVEN.count(targets, &[]));
         LossOptions { normaliser, ..LossOptions::EVEN }
     };
     let options: Vec<LossOptions> = batch.targets().iter().map(of_whole).collect();

@@ -153,7 +153,7 @@ fn a_gradient_that_is_not_finite_stops_with_the_step_and_its_sequences() {
     let mut toy = Toy::poisoned(4);
     let error = run(&mut toy, &recipe(), Storage::default(), &()).expect_err("it stops");
     assert!(
-        matches!(&error, TrainError::NotFinite { step: 5, what: "gradient", rows, last_good: None } if rows.len() == 2),
+        matches!(&error, TrainError::NotFinite { step: 5, what: "gradient", texts, last_good: None } if texts.len() == 2),
         "{error}"
     );
     assert!(toy.parameters.iter().all(|value| value.is_finite()));

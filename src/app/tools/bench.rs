@@ -141,7 +141,7 @@ impl Prepared {
         let sequences = per_step.saturating_mul(workload.steps + WARM_UP);
         let longest = match &data {
             Some((split, _)) => {
-                (0..split.len()).map(|row| split.range(row).len()).max().unwrap_or(0)
+                (0..split.sequences()).map(|row| split.length_of(row)).max().unwrap_or(0)
             }
             None => workload.length.unwrap_or(SYNTHETIC_LENGTH),
         };
@@ -165,7 +165,7 @@ impl Prepared {
                 (synthetic_split(sequences, encoder.vocab_size, workload.length), labels)
             }
         };
-        let rows: Vec<u32> = (0..sequences).map(|row| (row % pool.len()) as u32).collect();
+        let rows: Vec<u32> = (0..sequences).map(|row| (row % pool.sequences()) as u32).collect();
         let (warm_up, rows) = rows.split_at(per_step * WARM_UP);
         let (warm_up, split) = (select(&pool, warm_up), select(&pool, rows));
         Ok(Self { encoder, labels, warm_up, split })
@@ -308,17 +308,18 @@ fn synthetic_split(sequences: usize, vocab_size: usize, length: Option<usize>) -
     split
 }
 
-/// Some sequences of a split, which may repeat.
+/// Some sequences of a split, which may repeat, as texts of their own.
 fn select(split: &EncodedSplit, rows: &[u32]) -> EncodedSplit {
     let ids = split.gather(&split.ids, rows);
     let tokens = ids.len();
-    let of_rows = |classes: &Vec<u32>| rows.iter().map(|row| classes[*row as usize]).collect();
+    let class = |classes: &[u32], row: u32| classes[split.text_of(row as usize)];
+    let of_rows = |classes: &Vec<u32>| rows.iter().map(|row| class(classes, *row)).collect();
     let classes =
         split.classes.iter().map(|(head, classes)| (head.clone(), of_rows(classes))).collect();
     EncodedSplit {
         ids,
         bounds: split.bounds_of(rows).iter().map(|bound| *bound as u32).collect(),
-        labels: split.gather(&split.labels, rows),
+        labels: split.labels_of(rows),
         starts: vec![0; tokens],
         ends: vec![0; tokens],
         classes,

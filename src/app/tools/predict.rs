@@ -15,7 +15,7 @@ use crate::stages::artifacts::{Artifact as _, Checkpoint, Head, Heads, StageErro
 use crate::tasks::{Decode, classification, tagging};
 use crate::text::{
     ClassHead, CorpusTasks, EncodedSplit, Entity, LabelSet, TextTokenizer, TokenizedText,
-    TokenizerError, spans,
+    TokenizerError, Window, spans,
 };
 use crate::training::{self, CpuEngine};
 
@@ -190,7 +190,7 @@ impl Predictor {
 
     fn encode(&self, text: &str) -> Result<TokenizedText, Problem<()>> {
         let tokens =
-            self.tokenizer.encode(text, self.heads.max_length).map_err(|error| match error {
+            self.tokenizer.encode(text, self.heads.windowing()).map_err(|error| match error {
                 TokenizerError::Text { reason, .. } => {
                     Problem::of(format!("it cannot be tokenized: {reason}"))
                 }
@@ -214,7 +214,7 @@ impl Predictor {
         texts: &[(&str, &TokenizedText)],
         batch_size: usize,
     ) -> Result<Vec<Prediction>, Problem<()>> {
-        let mut split = unlabelled(texts.iter().map(|(_, tokens)| *tokens));
+        let mut split = self.unlabelled(texts.iter().map(|(_, tokens)| *tokens));
         if self.heads.decoding == Decode::Words {
             split.find_words(texts.iter().map(|(text, _)| *text));
         }
@@ -246,6 +246,26 @@ impl Predictor {
             }
         };
         Ok(texts.iter().enumerate().map(read).collect())
+    }
+
+    /// Tokens without a truth, in windows as the model was trained on.
+    fn unlabelled<'t>(&self, texts: impl Iterator<Item = &'t TokenizedText>) -> EncodedSplit {
+        let windowing = self.heads.windowing();
+        let mut split = self.tokenizer.split(windowing);
+        for text in texts {
+            split.ids.extend(&text.ids);
+            split.labels.resize(split.ids.len(), IGNORE);
+            split.starts.extend(&text.starts);
+            split.ends.extend(&text.ends);
+            split.bounds.push(
+                u32::try_from(split.ids.len()).expect("a chunk of texts is far below 2^32 tokens"),
+            );
+            if let Some(windows) = &mut split.windows {
+                let of_text = self.tokenizer.windows(text, windowing);
+                windows.push(of_text.into_iter().map(|tokens| Window { tokens, cut: (0, 0) }));
+            }
+        }
+        split
     }
 }
 
@@ -280,19 +300,4 @@ fn entities(
         let score = inside.iter().sum::<f64>() / inside.len() as f64;
         FoundEntity { entity: span.entity(names), score }
     })
-}
-
-/// Tokens without a truth.
-fn unlabelled<'t>(texts: impl Iterator<Item = &'t TokenizedText>) -> EncodedSplit {
-    let mut split = EncodedSplit::default();
-    for text in texts {
-        split.ids.extend(&text.ids);
-        split.labels.resize(split.ids.len(), IGNORE);
-        split.starts.extend(&text.starts);
-        split.ends.extend(&text.ends);
-        split.bounds.push(
-            u32::try_from(split.ids.len()).expect("a chunk of texts is far below 2^32 tokens"),
-        );
-    }
-    split
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::known::{self, Texts};
 use super::{corpus, files};
 use crate::engine::stage::{Artifact, Caveat, Facts, StageError};
-use crate::text::{CorpusTasks, EncodedSplit, Example, LabelSet, Split, Statistics};
+use crate::text::{CorpusTasks, EncodedSplit, Example, LabelSet, Split, Statistics, Windowing};
 
 /// The tokens of each split beside its texts, the labels, and the tokenizer that made them.
 pub struct Encoded {
@@ -16,7 +16,8 @@ pub struct Encoded {
     /// What its texts are labelled for.
     pub tasks: CorpusTasks,
     pub labels: LabelSet,
-    pub max_length: usize,
+    /// How much of a text is read at once.
+    pub windowing: Windowing,
     pub statistics: BTreeMap<Split, Statistics>,
     /// Those of the corpus, and what became of its entities.
     pub caveats: Vec<Caveat>,
@@ -26,12 +27,19 @@ pub struct Encoded {
 #[derive(Serialize, Deserialize)]
 struct Encoding {
     max_length: usize,
+    /// Left out where texts are cut.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    overlap: usize,
     /// Left out where they are those of a corpus that says nothing of them.
     #[serde(default, skip_serializing_if = "is_usual")]
     tasks: CorpusTasks,
     labels: Vec<String>,
     statistics: BTreeMap<Split, Statistics>,
     caveats: Vec<Caveat>,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 fn is_usual(tasks: &CorpusTasks) -> bool {
@@ -52,11 +60,12 @@ impl EncodedWriter {
         tokenizer: &Path,
         tasks: &CorpusTasks,
         labels: &LabelSet,
-        max_length: usize,
+        windowing: Windowing,
     ) -> Result<Self, StageError> {
         files::copy(tokenizer, &folder.join(Encoded::TOKENIZER))?;
         let encoding = Encoding {
-            max_length,
+            max_length: windowing.max_length,
+            overlap: windowing.overlap,
             tasks: tasks.clone(),
             labels: labels.names().to_vec(),
             statistics: BTreeMap::new(),
@@ -123,12 +132,12 @@ impl Artifact for Encoded {
     fn facts(folder: &Path) -> Facts {
         let Ok(encoded) = Self::open(folder) else { return Facts::new() };
         let of = |split| encoded.statistics.get(&split);
-        let count = |split| of(split).map_or(0, |statistics| statistics.sequences);
+        let count = |split| of(split).map_or(0, Statistics::read_at_once);
         let mut facts = known::of_tasks(&encoded.tasks);
         facts.extend(known::of_texts(Texts {
             train: count(Split::Train),
             validation: count(Split::Validation),
-            tokens_per_text: of(Split::Train).map(|statistics| statistics.length_mean),
+            tokens_per_text: of(Split::Train).map(Statistics::length_read),
         }));
         facts
     }
@@ -140,10 +149,12 @@ impl Artifact for Encoded {
             files::require(folder, &texts_file(split))?;
         }
         let path = files::require(folder, Self::ENCODING)?;
-        let Encoding { max_length, tasks, labels, statistics, caveats } = files::read_json(&path)?;
+        let Encoding { max_length, overlap, tasks, labels, statistics, caveats } =
+            files::read_json(&path)?;
         let labels = LabelSet::from_names(&labels)
             .map_err(|error| StageError::new(format!("`{}`: {error}", path.display())))?;
-        Ok(Self { folder: folder.to_owned(), tasks, labels, max_length, statistics, caveats })
+        let (folder, windowing) = (folder.to_owned(), Windowing { max_length, overlap });
+        Ok(Self { folder, tasks, labels, windowing, statistics, caveats })
     }
 }
 

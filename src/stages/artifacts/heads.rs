@@ -10,7 +10,7 @@ use super::files;
 use crate::base::visible;
 use crate::engine::stage::StageError;
 use crate::tasks::{self, Decode, Decoding, Kind, Tagging, tagging};
-use crate::text::{ClassHead, CorpusTasks, LabelSet};
+use crate::text::{ClassHead, CorpusTasks, LabelSet, Windowing};
 
 /// The heads of a model, and how a text is handed to them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -65,7 +65,7 @@ impl Heads {
 
     /// The heads that a training leaves: those that it trained.
     #[must_use]
-    pub fn trained(tasks: &[tasks::Task], labels: &LabelSet, max_length: usize) -> Self {
+    pub fn trained(tasks: &[tasks::Task], labels: &LabelSet, windowing: Windowing) -> Self {
         let head = |trained: &tasks::Task| {
             let (task, labels) = match &trained.kind {
                 Kind::Tagging(_) => (Task::Tagging, labels.names().to_vec()),
@@ -85,9 +85,15 @@ impl Heads {
             heads: tasks.iter().map(head).collect(),
             decoding: decode,
             viterbi,
-            max_length,
-            overlap: 0,
+            max_length: windowing.max_length,
+            overlap: windowing.overlap,
         }
+    }
+
+    /// How texts are read that the model was trained on, and any others.
+    #[must_use]
+    pub fn windowing(&self) -> Windowing {
+        Windowing { max_length: self.max_length, overlap: self.overlap }
     }
 
     #[must_use]
@@ -182,7 +188,7 @@ mod tests {
 
     fn heads() -> Heads {
         let labels = LabelSet::of(["HOST"]);
-        Heads::trained(&tasks::joint(labels.len()), &labels, 128)
+        Heads::trained(&tasks::joint(labels.len()), &labels, 128.into())
     }
 
     /// What is read after `change` was made to the file.
@@ -218,7 +224,8 @@ mod tests {
     fn how_tags_are_read_stands_in_the_file() {
         let decoding = Decoding { decode: Decode::Words, viterbi: true };
         let tagging = tasks::Task::tagging(Tagging { decoding, ..Tagging::of(3) });
-        let heads = Heads::trained(std::slice::from_ref(&tagging), &LabelSet::of(["HOST"]), 128);
+        let heads =
+            Heads::trained(std::slice::from_ref(&tagging), &LabelSet::of(["HOST"]), 128.into());
         let file = serde_json::to_value(&heads).expect("plain data");
         assert_eq!((&file["decoding"], &file["viterbi"]), (&"words".into(), &true.into()));
         assert_eq!(heads.tasks(), [tagging]);
@@ -228,9 +235,9 @@ mod tests {
     fn a_head_that_was_not_trained_is_not_told() {
         let labels = LabelSet::of(["HOST"]);
         let [tagging, classification] = tasks::joint(3).try_into().expect("two tasks");
-        let tagger = Heads::trained(&[tagging], &labels, 128);
+        let tagger = Heads::trained(&[tagging], &labels, 128.into());
         assert!(tagger.get("ner").is_some() && tagger.get("anomaly").is_none());
-        let classifier = Heads::trained(std::slice::from_ref(&classification), &labels, 128);
+        let classifier = Heads::trained(std::slice::from_ref(&classification), &labels, 128.into());
         assert_eq!(classifier.tags(Path::new("model")).expect("sound"), None);
         assert_eq!(classifier.tasks(), [classification]);
     }

@@ -62,7 +62,7 @@ pub fn sizes(inputs: InputFacts<'_>, port: &str) -> Option<Sizes> {
     get(inputs, port, SIZES)
 }
 
-/// How many texts there are to train on and to validate with.
+/// How many texts there are to train on and to validate with; once they are tokenized, how many sequences a model reads: texts, or windows of them.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Texts {
     pub train: usize,

@@ -1,9 +1,11 @@
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::text::{Entity, anomaly, train_tokenizer};
+use crate::base::IGNORE;
+use crate::text::{Entity, Example, Fit, LabelSet, anomaly, spans, train_tokenizer};
 
 fn tokenizer() -> TextTokenizer {
     let texts = [
@@ -83,6 +85,77 @@ fn truncation_keeps_the_special_tokens_and_never_half_an_entity() {
             statistics.misfits.count()
         ),
         (1, 2, 1, 0)
+    );
+}
+
+/// The labels of each window of a text as its loss counts them, with the split and its statistics.
+fn windowed(
+    example: &Example,
+    windowing: Windowing,
+) -> (Vec<Vec<String>>, EncodedSplit, Statistics) {
+    let set = LabelSet::of(["PER", "X"]);
+    let examples = std::slice::from_ref(example);
+    let (split, statistics) = tokenizer().encode_split(examples, &set, &[], windowing).unwrap();
+    let name = |label: &u32| set.names().get(*label as usize).map_or("-", String::as_str);
+    let of_window = |row: usize| {
+        split.labels_of(&[row as u32]).iter().map(|label| name(label).to_owned()).collect()
+    };
+    ((0..split.sequences()).map(of_window).collect(), split, statistics)
+}
+
+#[test]
+fn tokens_of_an_entity_count_only_in_windows_that_have_it_whole() {
+    let example = example("the user Ann Lee logged in at noon", &[(9, 16, "PER"), (30, 34, "X")]);
+    let (labels, split, statistics) = windowed(&example, Windowing { max_length: 5, overlap: 2 });
+    // [the user Ann] [user Ann Lee] [Ann Lee logged] [Lee logged in] [logged in at] [in at noon]
+    let expected = [
+        ["-", "O", "O", "-", "-"],
+        ["-", "O", "B-PER", "I-PER", "-"],
+        ["-", "B-PER", "I-PER", "O", "-"],
+        ["-", "-", "O", "O", "-"],
+        ["-", "O", "O", "O", "-"],
+        ["-", "O", "O", "B-X", "-"],
+    ];
+    assert_eq!(labels, expected);
+    // Of the text there are all tokens, once, and all entities.
+    assert_eq!((split.len(), split.sequences(), split.tokens()), (1, 6, 10));
+    assert_eq!((split.truth.count(Fit::Exact), statistics.entities_cut), (2, 0));
+    assert_eq!((statistics.sequences, statistics.truncated), (1, 0));
+    assert_eq!((statistics.read_at_once(), statistics.length_read()), (6, 5.0));
+}
+
+#[test]
+fn an_entity_that_is_whole_in_no_window_counts_as_cut_and_is_learnt_in_none() {
+    let example = example("the user Ann Lee logged in at noon", &[(4, 23, "X")]);
+    let (labels, split, statistics) = windowed(&example, Windowing { max_length: 5, overlap: 1 });
+    // [the user Ann] [Ann Lee logged] [logged in at] [at noon]
+    let expected: [&[&str]; 4] = [
+        &["-", "O", "-", "-", "-"],
+        &["-", "-", "-", "-", "-"],
+        &["-", "-", "O", "O", "-"],
+        &["-", "O", "O", "-"],
+    ];
+    assert_eq!(labels, expected);
+    assert_eq!((split.truth.count(Fit::Cut), statistics.entities_cut), (1, 1));
+    // What the corpus says of its tokens is what predictions are held against.
+    let set = LabelSet::of(["PER", "X"]);
+    assert_eq!(spans::read_split(&split, &split.labels, &set), split.truth.spans());
+}
+
+#[test]
+fn a_text_without_known_entities_has_windows_without_labels() {
+    let example = Example { entities: None, ..example("the user Ann Lee logged in", &[]) };
+    let (labels, split, _) = windowed(&example, Windowing { max_length: 5, overlap: 1 });
+    assert_eq!(labels.concat(), vec!["-"; split.gather(&split.ids, &[0, 1, 2]).len()]);
+    assert!(split.labels.iter().all(|label| *label == IGNORE));
+}
+
+#[test]
+fn an_overlap_that_leaves_a_window_nothing_of_its_own_is_refused() {
+    let error = tokenizer().encode("a", Windowing { max_length: 8, overlap: 6 }).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "an overlap of 6 tokens leaves a window of 8 none of its own: 2 are special, so expected at most 5"
     );
 }
 
