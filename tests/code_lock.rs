@@ -37,6 +37,7 @@ const BEHIND: &[(&str, &[&str])] = &[
             "tasks/predicted.rs",
             "stages/artifacts/evaluation.rs",
             "stages/beside.rs",
+            "stages/groups.rs",
             "stages/scoring.rs",
         ],
     ),

@@ -190,6 +190,10 @@ impl Stage for Augment {
 
     fn facts(&self, inputs: InputFacts<'_>) -> Facts {
         let mut facts = facts::of_corpus(inputs, "corpus");
+        if let Some(mut fields) = facts::fields(inputs, "corpus") {
+            fields.extend([AUGMENTED_FROM, AUGMENTATION]);
+            facts.extend(facts::of_fields(&fields));
+        }
         if let Some(texts) = known::texts(inputs, "corpus") {
             let lines = 1 + if self.methods().any() { self.copies } else { 0 };
             facts.extend(known::of_texts(Texts { train: lines * texts.train, ..texts }));
@@ -236,7 +240,8 @@ impl Stage for Augment {
 
     fn run(&self, inputs: AugmentInputs, context: &Context<'_>) -> Result<CorpusFiles, StageError> {
         let AugmentInputs { corpus } = inputs;
-        let mut writer = CorpusFiles::writer(context.output, corpus.tasks.clone())?;
+        let mut writer = CorpusFiles::writer(context.output, corpus.tasks.clone())?
+            .grouped_by(corpus.grouped_by.clone());
         let read = |each: &mut dyn FnMut(Split, Example)| corpus.for_each(each);
         let remarks = self.each(&corpus.tasks, &read, &mut |split, example| {
             context.check_cancelled()?;

@@ -105,6 +105,8 @@ impl Stage for Baseline {
             said: &corpus.tasks,
             caveats: shown_with(split, &inputs.corpus.caveats, &inputs.corpus.caveats),
             beside: &Beside::default(),
+            grouped_by: inputs.corpus.grouped_by.get(&split).map(String::as_str),
+            groups: &[],
             origin: Origin::of(self.method.name(), split, examples),
             texts: self.texts,
         };

@@ -1,5 +1,6 @@
 //! `evaluate`: predictions and scores of a trained model on one split.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use candle_core::DType;
@@ -7,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::beside::Beside;
+use super::groups::{self, Group};
 use super::scoring::{Answered, shown_with};
 use super::{corpus_caveats, facts, versions};
 use crate::engine::stage::{
@@ -15,7 +17,7 @@ use crate::engine::stage::{
 };
 use crate::stages::artifacts::{Checkpoint, Encoded, Evaluation, Origin, files};
 use crate::tasks::{Contents, Decode};
-use crate::text::{self, Corpus, Windowing};
+use crate::text::{self, Corpus, Example, Windowing};
 use crate::training;
 
 /// Scores a trained model on one split: classification reports, entity-level scores as seqeval defines them (strict, `O` counted), scores of classes as scikit-learn defines them, and every prediction as CSV. Its `loss` has no weights: every token counts, `O` too, and all tasks the same; a head that was not trained has no scores, and a text without a label for a head counts in none of that head's.
@@ -32,6 +34,9 @@ pub struct Evaluate {
     /// Write the texts into `predictions.csv`. Without them it still has every other field of the corpus, and offsets and labels of the entities.
     #[serde(default = "texts")]
     pub texts: bool,
+    /// Fields of the corpus, such as `["event", "source"]`, by whose values the texts are scored in `groups.csv`: entities and classes of all texts that have one in common, and where the training split has some of the values, of those that it has and of the others. Sentences from templates are scored by whether training saw their template in any case, where there are both.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub group_by: Vec<String>,
 }
 
 pub(super) const NO_TEXTS: &str =
@@ -100,11 +105,16 @@ impl Stage for Evaluate {
             let help = format!("give its stage `split = \"{split}\"`");
             return vec![ParameterProblem::new(["split"], message).help(help)];
         }
-        if !facts::is_empty(inputs, "data", split) {
-            return Vec::new();
+        if facts::is_empty(inputs, "data", split) {
+            let message = format!("the `{split}` split is empty");
+            return vec![ParameterProblem::new(["split"], message).help(NO_TEXTS)];
         }
-        let message = format!("the `{split}` split is empty");
-        vec![ParameterProblem::new(["split"], message).help(NO_TEXTS)]
+        let Some(fields) = facts::fields(inputs, "data") else { return Vec::new() };
+        let unknown = |name: &String| {
+            let (message, help) = groups::unknown(name, "the texts", &fields);
+            ParameterProblem::new(["group_by"], message).help(help)
+        };
+        self.group_by.iter().filter(|name| !fields.contains(&name.as_str())).map(unknown).collect()
     }
 
     fn facts(&self, _inputs: InputFacts<'_>) -> Facts {
@@ -128,6 +138,7 @@ impl Stage for Evaluate {
         if texts.is_empty() {
             return Err(no_texts(split));
         }
+        groups::check(&self.group_by, split, texts)?;
         let mut undefined = facts::undefined_without(&corpus.tasks, "the corpus", true);
         let contents = Contents::of(texts, &corpus.tasks);
         undefined.extend(facts::undefined_in(&contents, &format!("the `{split}` split")));
@@ -160,6 +171,8 @@ impl Stage for Evaluate {
         }
         let tasks = model.heads.tasks();
         let examples = data.examples(split)?;
+        groups::check(&self.group_by, split, &examples)?;
+        let groups = self.groups(&data, &examples)?;
         if model.heads.decoding == Decode::Words {
             tokens.find_words(examples.iter().map(|example| example.text.as_str()));
         }
@@ -194,6 +207,8 @@ impl Stage for Evaluate {
             said: &said,
             caveats,
             beside: &beside,
+            grouped_by: data.grouped_by.get(&split).map(String::as_str),
+            groups: &groups,
             origin,
             texts: self.texts,
         };
@@ -218,4 +233,28 @@ fn other_windows(of_model: Windowing, of_data: Windowing) -> Option<String> {
             described(of_model)
         )
     })
+}
+
+impl Evaluate {
+    /// The texts that are scored by themselves, too.
+    fn groups(&self, data: &Encoded, examples: &[Example]) -> Result<Vec<Group>, StageError> {
+        let has_templates = examples.iter().any(|it| it.fields.contains_key(groups::TEMPLATE));
+        let fields = self.group_by.iter().cloned();
+        let fields = fields.chain(has_templates.then(|| groups::TEMPLATE.to_owned()));
+        let mut trained: BTreeMap<String, BTreeSet<String>> =
+            fields.map(|field| (field, BTreeSet::new())).collect();
+        if self.split != SplitName::Train && !trained.is_empty() {
+            data.each_example(text::Split::Train, &mut |example| {
+                groups::add_trained(&mut trained, &example);
+            })?;
+        }
+        let mut all = Vec::new();
+        for field in &self.group_by {
+            all.extend(groups::of_field(examples, field));
+        }
+        for (field, values) in &trained {
+            all.extend(groups::seen(examples, field, values));
+        }
+        Ok(all)
+    }
 }

@@ -50,7 +50,7 @@ pub(super) fn of_fractions(fractions: &Fractions) -> Facts {
 
 /// What is known of the corpus at `port`, of what was made of it.
 pub(super) fn of_corpus(inputs: InputFacts<'_>, port: &str) -> Facts {
-    [EMPTY_SPLITS, ONLY_CLASS, TEXTS, TASKS]
+    [EMPTY_SPLITS, ONLY_CLASS, TEXTS, TASKS, FIELDS]
         .into_iter()
         .filter_map(|fact| Some((fact.to_owned(), inputs.get(port, fact)?.clone())))
         .collect()
@@ -89,6 +89,18 @@ pub(super) fn undefined_in(contents: &Contents, name: &str) -> Vec<UndefinedMetr
         Some(UndefinedMetrics { which, because, by_data: true })
     };
     Metric::of_tasks(&contents.tasks).into_iter().filter_map(undefined).collect()
+}
+
+/// The fields that texts have.
+const FIELDS: &str = "fields";
+
+pub(super) fn of_fields(fields: &[&str]) -> Facts {
+    Facts::from_iter([(FIELDS.to_owned(), fields.into())])
+}
+
+/// The fields of the texts at `port`, where they are known.
+pub(super) fn fields<'f>(inputs: InputFacts<'f>, port: &str) -> Option<Vec<&'f str>> {
+    inputs.get(port, FIELDS)?.as_array()?.iter().map(Value::as_str).collect()
 }
 
 /// The split that an evaluation is of.

@@ -9,10 +9,10 @@ use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::facts;
 use super::fetch_model::NoInputs;
 use super::splits::{self, By, Dividing, Duplicates, Fold, Fractions};
 use super::versions;
+use super::{facts, groups};
 use crate::base::rng::Rng;
 use crate::engine::stage::{
     CodeVersion, Content, Context, Facts, InputFacts, Inspection, ParameterProblem, Remark,
@@ -57,7 +57,7 @@ pub struct GenerateCorpus {
 }
 
 /// The field of a sentence that names its template.
-const FIELD: &str = "template";
+const FIELD: &str = groups::TEMPLATE;
 
 /// Templates are written by hand: a larger file than this is somebody's data, which no plan should read.
 const INSPECTION: Inspection = Inspection { largest: 1 << 20, read };
@@ -136,6 +136,7 @@ impl Stage for GenerateCorpus {
         }));
         facts.extend(facts::of_classes(text::classes(self.samples, self.anomaly_ratio)));
         facts.extend(known::of_tasks(&CorpusTasks::default()));
+        facts.extend(facts::of_fields(&[FIELD]));
         facts
     }
 
@@ -158,7 +159,8 @@ impl Stage for GenerateCorpus {
 
     fn run(&self, _inputs: NoInputs, context: &Context<'_>) -> Result<CorpusFiles, StageError> {
         let mut output =
-            splits::Output::new(CorpusTasks::default(), Some((FIELD, "templates")), context)?;
+            splits::Output::new(CorpusTasks::default(), Some((FIELD, "templates")), context)?
+                .divided(&self.dividing().division());
         let (mut caveats, mut remarks) = (Vec::new(), Vec::new());
         self.each(&|| context.check_cancelled(), &mut remarks, &mut |split, example| {
             output.push(split, &example)

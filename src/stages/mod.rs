@@ -13,6 +13,7 @@ mod evaluate;
 mod facts;
 mod fetch_model;
 mod generate_corpus;
+mod groups;
 mod init_model;
 mod plot;
 mod read_corpus;

@@ -421,7 +421,8 @@ impl Stage for ReadCorpus {
             if self.on_error == OnError::Skip { skipped.push(path, problem) } else { Ok(()) }
         })?;
         skipped.finish()?;
-        let mut output = splits::Output::new(found.tasks.clone(), None, context)?;
+        let mut output = splits::Output::new(found.tasks.clone(), None, context)?
+            .divided(&self.dividing().division());
         let mut count = 0_usize;
         let more = reading.second(&found, &mut |split, example| {
             count += 1;

@@ -1,12 +1,13 @@
 //! What becomes of predictions, whoever made them: scores, a report, and a row for each text.
 
 use super::beside::Beside;
+use super::groups::{self, Group};
 use crate::engine::stage::{Caveat, Context, StageError};
 use crate::stages::artifacts::{
-    Evaluation, LabelConfusion, Metrics, Origin, PredictedClass, Prediction, Predictions,
+    Evaluation, GroupRow, LabelConfusion, Metrics, Origin, PredictedClass, Prediction, Predictions,
 };
 use crate::tasks::metrics::ConfusionMatrix;
-use crate::tasks::{self, Answers, Predicted, tagging};
+use crate::tasks::{self, Answers, ByText, Predicted, tagging};
 use crate::text::{self, CorpusTasks, EncodedSplit, Example, LabelSet};
 
 /// Predictions, and what they are about.
@@ -23,6 +24,10 @@ pub(super) struct Answered<'a> {
     pub caveats: Vec<Caveat>,
     /// What is shown beside.
     pub beside: &'a Beside,
+    /// The field of which the split has whole values, where it was divided so.
+    pub grouped_by: Option<&'a str>,
+    /// Texts that are scored by themselves, too.
+    pub groups: &'a [Group],
     /// Of what is scored.
     pub origin: Origin,
     /// Whether the texts are written, too.
@@ -36,7 +41,9 @@ impl Answered<'_> {
     /// When the disk refuses.
     pub(super) fn write(mut self, context: &Context<'_>) -> Result<Evaluation, StageError> {
         let Self { tokens, predicted, labels, said, .. } = self;
-        let scored = tasks::score(tokens, predicted, labels, &self.tasks.and(said));
+        let scored_tasks = self.tasks.and(said);
+        let scored = tasks::score(tokens, predicted, labels, &scored_tasks);
+        let drawn = self.grouped_by.map(|field| groups::numbers(self.examples, field));
         let comparison = self.beside.compare(&scored.scores, said);
         for caveat in comparison.caveats() {
             context.caveat(&mut self.caveats, caveat);
@@ -65,7 +72,8 @@ impl Answered<'_> {
             &Metrics {
                 scores: &scored.scores,
                 details: &scored.details(tokens, predicted),
-                intervals: &scored.intervals(tokens, predicted),
+                intervals: &scored.intervals(tokens, predicted, drawn.as_deref()),
+                drawn: self.grouped_by,
                 baselines: comparison.to_json().as_ref(),
                 caveats: &self.caveats,
             },
@@ -78,6 +86,15 @@ impl Answered<'_> {
             },
             confusion.as_ref(),
         )?;
+        if !self.groups.is_empty() {
+            let by_text = ByText::new(tokens, predicted, &scored, labels, &scored_tasks);
+            let row = |group: &Group| GroupRow {
+                field: group.field.clone(),
+                value: group.value.clone(),
+                scores: by_text.of(&group.texts),
+            };
+            evaluation.write_groups(&scored_tasks, self.groups.iter().map(row))?;
+        }
         evaluation.write_origin(&self.origin)?;
         Ok(evaluation)
     }

@@ -377,6 +377,17 @@ impl<'a> Output<'a> {
         })
     }
 
+    /// Says how the splits were divided.
+    pub(super) fn divided(mut self, division: &Division) -> Self {
+        let whole = division.by.fields().into_iter().flat_map(|(part, field)| {
+            let splits =
+                Split::ALL.into_iter().filter(move |split| part.is_none_or(|part| part == *split));
+            splits.map(move |split| (split, field.to_owned()))
+        });
+        self.files = self.files.grouped_by(whole.collect());
+        self
+    }
+
     pub(super) fn push(&mut self, split: Split, example: &Example) -> Result<(), StageError> {
         self.shared.push(split, example);
         self.labels.push(split, example);

@@ -119,6 +119,7 @@ impl Stage for Tokenize {
             &labels,
             self.windowing(),
         )?;
+        writer.group_by(inputs.corpus.grouped_by);
         let mut caveats = inputs.corpus.caveats;
         let mut misfits = Vec::new();
         for split in Split::ALL {

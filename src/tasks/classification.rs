@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::logits;
 use super::metrics::{
-    self, ClassCounts, Classes, ConfusionMatrix, DIGITS, Interval, PrecisionRecall, auroc,
+    self, ClassCounts, Classes, ConfusionMatrix, DIGITS, Interval, PrecisionRecall, Units, auroc,
     average_precision, classification_report, shown,
 };
 use crate::base::{IGNORE, visible};
@@ -107,13 +107,18 @@ impl Judged {
     pub fn of(truth: &[u32], predicted: &[u32], scores: &[f64]) -> Self {
         let mut judged = Self::default();
         for ((&truth, &predicted), &score) in truth.iter().zip(predicted).zip(scores) {
-            if truth != IGNORE {
-                judged.truth.push(truth);
-                judged.predicted.push(predicted);
-                judged.scores.push(score);
-            }
+            judged.add(truth, predicted, score);
         }
         judged
+    }
+
+    /// Takes in a text, unless it is not labelled.
+    pub(super) fn add(&mut self, truth: u32, predicted: u32, score: f64) {
+        if truth != IGNORE {
+            self.truth.push(truth);
+            self.predicted.push(predicted);
+            self.scores.push(score);
+        }
     }
 
     pub(super) fn classes(&self, head: &ClassHead) -> Classes<'_> {
@@ -122,8 +127,10 @@ impl Judged {
     }
 
     /// Intervals of accuracy and macro F1, and of two classes of precision, recall and F1 of the second.
+    ///
+    /// * `units`: of the texts that are labelled
     #[must_use]
-    pub fn intervals(&self, head: &ClassHead) -> Vec<Option<Interval>> {
+    pub fn intervals(&self, head: &ClassHead, units: &Units) -> Vec<Option<Interval>> {
         let classes = head.classes.len();
         let add = |text: usize, sums: &mut [u64]| {
             sums[self.truth[text] as usize * classes + self.predicted[text] as usize] += 1;
@@ -139,7 +146,7 @@ impl Judged {
             }
             scores
         };
-        metrics::intervals(&head.name, self.truth.len(), classes * classes, &add, &scores)
+        metrics::intervals(&head.name, units, classes * classes, &add, &scores)
     }
 
     /// What was taken for what, in the order of the head's classes.

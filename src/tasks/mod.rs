@@ -4,6 +4,7 @@
 //! [`batch`] packs sequences with the targets of all tasks, [`score`] holds a model's answers against what the corpus says.
 
 pub mod baselines;
+mod by_group;
 pub mod classification;
 mod contents;
 mod decoding;
@@ -13,6 +14,7 @@ mod predicted;
 pub mod tagging;
 mod task;
 
+pub use by_group::{ByText, GroupScores};
 pub use contents::Contents;
 pub use decoding::{Decode, Decoding};
 pub use logits::cross_entropy;

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::classification::Judged;
-use super::metrics::{Evidence, Interval, Scores, SpanScores, Tags, span_scores};
+use super::metrics::{Evidence, Interval, Scores, SpanScores, Tags, Units, span_scores};
 use super::{classification, tagging};
+use crate::base::IGNORE;
 use crate::text::spans::{self, Span};
 use crate::text::{ClassHead, CorpusTasks, EncodedSplit, LabelSet};
 
@@ -78,22 +79,33 @@ impl Scored {
     }
 
     /// Intervals of the scores that are made of counts, by their names.
+    ///
+    /// * `groups`: the group of each text, where whole groups were held out
     #[must_use]
     pub fn intervals(
         &self,
         split: &EncodedSplit,
         predicted: &Predicted,
+        groups: Option<&[u32]>,
     ) -> Vec<(String, Interval)> {
         let mut all = Vec::new();
         if predicted.of(tagging::NAME).is_some() {
             let names = ["span_precision", "span_recall", "span_f1"];
-            let found = tagging::intervals(&split.truth.spans(), &split.of_tagged(&self.found));
+            let units = groups.map_or(Units::Texts(split.len()), Units::groups);
+            let found = split.of_tagged(&self.found);
+            let found = tagging::intervals(&split.truth.spans(), &found, &units);
             all.extend(named(tagging::NAME, &names, found));
         }
         for head in &self.tasks.heads {
             if let Some(judged) = self.judged.get(&head.name) {
                 let names = ["accuracy", "macro_f1", "precision", "recall", "f1"];
-                all.extend(named(&head.name, &names, judged.intervals(head)));
+                let labelled = |groups: &[u32]| {
+                    let classes = split.classes.get(&head.name).into_iter().flatten();
+                    let known = groups.iter().zip(classes).filter(|(_, class)| **class != IGNORE);
+                    Units::groups(&known.map(|(group, _)| *group).collect::<Vec<u32>>())
+                };
+                let units = groups.map_or(Units::Texts(judged.truth.len()), labelled);
+                all.extend(named(&head.name, &names, judged.intervals(head, &units)));
             }
         }
         all
@@ -184,7 +196,6 @@ pub fn score(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::IGNORE;
     use crate::tasks::metrics::Metric;
     use crate::text::Fit;
 

@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::decoding::{Decode, Decoding};
 use super::logits;
 use super::metrics::{
-    self, Counts, DIGITS, Interval, PrecisionRecall, SpanScores, classification_report, shown,
-    span_report, token_accuracy,
+    self, Counts, DIGITS, Interval, PrecisionRecall, SpanScores, Units, classification_report,
+    shown, span_report, token_accuracy,
 };
 use crate::base::IGNORE;
 use crate::text::spans::Span;
@@ -82,7 +82,7 @@ impl Tagging {
 ///
 /// * `truth`, `found`: of each text
 #[must_use]
-pub fn intervals(truth: &[Vec<Span>], found: &[Vec<Span>]) -> Vec<Option<Interval>> {
+pub fn intervals(truth: &[Vec<Span>], found: &[Vec<Span>], units: &Units) -> Vec<Option<Interval>> {
     let of_text = |(truth, found): (&Vec<Span>, &Vec<Span>)| {
         let matched = found.iter().filter(|span| truth.contains(span)).count();
         [matched, found.len(), truth.len()].map(|count| count as u64)
@@ -96,7 +96,7 @@ pub fn intervals(truth: &[Vec<Span>], found: &[Vec<Span>]) -> Vec<Option<Interva
         let scores = counts.scores();
         vec![scores.precision, scores.recall, scores.f1]
     };
-    metrics::intervals(NAME, counts.len(), 3, &add, &scores)
+    metrics::intervals(NAME, units, 3, &add, &scores)
 }
 
 /// What `metrics.json` says of the task beside its metrics.

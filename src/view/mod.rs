@@ -23,4 +23,4 @@ pub use results::{
     made_by, model_in, publish, unpublished,
 };
 pub use status::Status;
-pub use table::{caveat_lines, scores_text, sweep_table, trials_table};
+pub use table::{caveat_lines, file_table, scores_text, sweep_table, trials_table};

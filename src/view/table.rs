@@ -154,6 +154,35 @@ pub fn trials_table(trials: &[(&str, Scores)], headlines: &[String]) -> String {
     text
 }
 
+/// A file of scores as a table, the first of many rows.
+///
+/// * `rows`: the header and the rows, of as many cells; numbers with a point are scores
+/// * `file`: what it is called
+#[must_use]
+pub fn file_table(rows: &[Vec<String>], file: &str) -> String {
+    let Some(header) = rows.first() else { return String::new() };
+    let cell = |text: &String| match text.parse() {
+        Ok(value) if text.contains('.') => format::number(value),
+        _ => cut(text),
+    };
+    let shown = &rows[..rows.len().min(ROWS)];
+    let mut columns: Vec<Vec<String>> = Vec::new();
+    for (number, name) in header.iter().enumerate() {
+        let cells = shown[1..].iter().map(|row| cell(&row[number]));
+        let column: Vec<String> = std::iter::once(name.clone()).chain(cells).collect();
+        let taken: usize = columns.iter().map(|column| width(column)).sum();
+        if taken + width(&column) > COLUMNS {
+            break;
+        }
+        columns.push(column);
+    }
+    let more = match rows.len() - shown.len() {
+        0 => String::new(),
+        more => format!("  and {} more in {file}\n", format::grouped(more as u64)),
+    };
+    format!("{file}\n{}{more}", lines(&columns))
+}
+
 /// Columns of equal height beside each other.
 fn lines(columns: &[Vec<String>]) -> String {
     let line = |row: usize| {

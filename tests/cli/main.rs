@@ -12,6 +12,7 @@ mod common;
 mod data;
 mod events;
 mod gc;
+mod groups;
 mod heads;
 mod help;
 mod hostile;

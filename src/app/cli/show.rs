@@ -18,6 +18,7 @@ use crate::engine::spec::Experiment;
 use crate::engine::stage::{Caveat, Scores};
 use crate::engine::store::{Entry, Store};
 use crate::stages;
+use crate::stages::artifacts::Evaluation;
 use crate::view::{self, format};
 
 pub fn run(arguments: &Show) -> Result<(), Failure> {
@@ -226,6 +227,8 @@ struct Shown<'a> {
     trials: Vec<(&'a str, Scores)>,
     /// Names of the scores that say most.
     headlines: Vec<String>,
+    /// Scores of some of the texts, without a sweep.
+    groups: String,
     caveats: Vec<Caveat>,
 }
 
@@ -240,12 +243,19 @@ impl<'a> Shown<'a> {
                 _ => {}
             }
         }
-        Ok(Self { metrics, trials, headlines: results.headlines(), caveats: results.caveats()? })
+        let of_run = results.trials.iter().filter(|of| of.trial.label.is_empty());
+        let files = of_run.flat_map(|of| results.files(of, false));
+        let tables = files.filter(|(_, _, file)| *file == Evaluation::GROUPS);
+        let groups: Result<String, Unreadable> =
+            tables.map(|(name, entry, _)| groups_table(&name, entry)).collect();
+        let (headlines, caveats) = (results.headlines(), results.caveats()?);
+        Ok(Self { metrics, trials, headlines, groups: groups?, caveats })
     }
 
     fn text(&self) -> String {
         view::scores_text(&self.metrics, &super::run::is_detail)
             + &view::trials_table(&self.trials, &self.headlines)
+            + &self.groups
             + &view::caveat_lines(&self.caveats)
     }
 
@@ -255,6 +265,17 @@ impl<'a> Shown<'a> {
         let trials: Vec<_> = self.trials.iter().map(trial).collect();
         json!({ "metrics": self.metrics, "trials": trials, "caveats": self.caveats })
     }
+}
+
+/// What an evaluation says of some of the texts.
+///
+/// * `name`: what the file is called where people find it
+fn groups_table(name: &str, entry: &Entry) -> Result<String, Unreadable> {
+    let unreadable = |error| Unreadable { key: entry.key(), error };
+    let content = entry.read(Evaluation::GROUPS).map_err(unreadable)?;
+    let rows = csv::ReaderBuilder::new().has_headers(false).from_reader(content.as_slice());
+    let rows: Result<Vec<Vec<String>>, csv::Error> = rows.into_deserialize().collect();
+    Ok(view::file_table(&rows.map_err(|error| unreadable(error.into()))?, name))
 }
 
 fn unreadable(Unreadable { key, error }: Unreadable) -> Failure {
@@ -294,6 +315,9 @@ fn show_entry(store: &Store, key: &CacheKey, as_json: bool) -> Result<(), Failur
         let (scores, caveats) = scores_of(&kind.output, kind.name, &entry)
             .map_err(|error| unreadable(Unreadable { key: *key, error }))?;
         text += &view::scores_text(&scores, &super::run::is_detail);
+        if entry.file(Evaluation::GROUPS).is_some() {
+            text += &groups_table(Evaluation::GROUPS, &entry).map_err(unreadable)?;
+        }
         text += &view::caveat_lines(&caveats);
     }
     terminal::print(&text)

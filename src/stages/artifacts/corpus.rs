@@ -1,5 +1,6 @@
 //! Labelled texts in splits.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
@@ -17,10 +18,14 @@ pub struct CorpusFiles {
     pub tasks: CorpusTasks,
     /// Such as that two splits share texts.
     pub caveats: Vec<Caveat>,
+    /// The field whose values are in a split as a whole or not at all, where it was divided so.
+    pub grouped_by: BTreeMap<Split, String>,
 }
 
 impl CorpusFiles {
     const CAVEATS: &'static str = "caveats.json";
+    /// Not there where no split was divided by a field.
+    const GROUPED_BY: &'static str = "grouped_by.json";
     /// The line of each text in its file, split by split in the order of [`Split::ALL`].
     const LINES: &'static str = "lines.json";
 
@@ -55,7 +60,14 @@ impl CorpusFiles {
         };
         let [train, validation, test] = Split::ALL.map(create);
         let files = [train?, validation?, test?];
-        Ok(CorpusWriter { folder: folder.to_owned(), tasks, files, lines: Default::default() })
+        let grouped_by = BTreeMap::new();
+        Ok(CorpusWriter {
+            folder: folder.to_owned(),
+            tasks,
+            files,
+            lines: Default::default(),
+            grouped_by,
+        })
     }
 
     /// Hands out every text, so that few are in memory at a time.
@@ -93,9 +105,16 @@ pub struct CorpusWriter {
     /// In the order of [`Split::ALL`].
     files: [(PathBuf, BufWriter<File>); 3],
     lines: [Vec<usize>; 3],
+    grouped_by: BTreeMap<Split, String>,
 }
 
 impl CorpusWriter {
+    /// Says which splits have whole values of which field.
+    #[must_use]
+    pub fn grouped_by(self, grouped_by: BTreeMap<Split, String>) -> Self {
+        Self { grouped_by, ..self }
+    }
+
     /// # Errors
     /// When the disk refuses.
     pub fn push(&mut self, split: Split, example: &Example) -> Result<(), StageError> {
@@ -114,6 +133,9 @@ impl CorpusWriter {
         write_tasks(&self.folder, &self.tasks)?;
         files::write_json(&self.folder.join(CorpusFiles::LINES), &self.lines)?;
         files::write_json(&self.folder.join(CorpusFiles::CAVEATS), &caveats)?;
+        if !self.grouped_by.is_empty() {
+            files::write_json(&self.folder.join(CorpusFiles::GROUPED_BY), &self.grouped_by)?;
+        }
         CorpusFiles::open(&self.folder)
     }
 }
@@ -132,7 +154,10 @@ impl Artifact for CorpusFiles {
             .iter()
             .try_for_each(|split| files::require(folder, &file_name(*split)).map(drop))?;
         let caveats = files::read_json(&files::require(folder, Self::CAVEATS)?)?;
-        Ok(Self { folder: folder.to_owned(), tasks: read_tasks(folder)?, caveats })
+        let path = folder.join(Self::GROUPED_BY);
+        let grouped_by =
+            if files::present(&path)? { files::read_json(&path)? } else { BTreeMap::new() };
+        Ok(Self { folder: folder.to_owned(), tasks: read_tasks(folder)?, caveats, grouped_by })
     }
 }
 
@@ -174,7 +199,7 @@ pub(super) fn read_examples(path: &Path, tasks: &CorpusTasks) -> Result<Vec<Exam
     Ok(examples)
 }
 
-fn read_each_example(
+pub(super) fn read_each_example(
     path: &Path,
     tasks: &CorpusTasks,
     each: &mut dyn FnMut(Example),

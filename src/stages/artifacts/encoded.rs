@@ -21,6 +21,8 @@ pub struct Encoded {
     pub statistics: BTreeMap<Split, Statistics>,
     /// Those of the corpus, and what became of its entities.
     pub caveats: Vec<Caveat>,
+    /// As the corpus has it.
+    pub grouped_by: BTreeMap<Split, String>,
 }
 
 /// `encoding.json`.
@@ -36,6 +38,8 @@ struct Encoding {
     labels: Vec<String>,
     statistics: BTreeMap<Split, Statistics>,
     caveats: Vec<Caveat>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    grouped_by: BTreeMap<Split, String>,
 }
 
 fn is_zero(count: &usize) -> bool {
@@ -70,8 +74,14 @@ impl EncodedWriter {
             labels: labels.names().to_vec(),
             statistics: BTreeMap::new(),
             caveats: Vec::new(),
+            grouped_by: BTreeMap::new(),
         };
         Ok(Self { folder: folder.to_owned(), encoding })
+    }
+
+    /// Says which splits have whole values of which field.
+    pub fn group_by(&mut self, grouped_by: BTreeMap<Split, String>) {
+        self.encoding.grouped_by = grouped_by;
     }
 
     /// # Errors
@@ -123,6 +133,18 @@ impl Encoded {
     pub fn examples(&self, split: Split) -> Result<Vec<Example>, StageError> {
         corpus::read_examples(&self.folder.join(texts_file(split)), &self.tasks)
     }
+
+    /// Hands out the same one by one.
+    ///
+    /// # Errors
+    /// As [`examples`](Self::examples).
+    pub fn each_example(
+        &self,
+        split: Split,
+        each: &mut dyn FnMut(Example),
+    ) -> Result<(), StageError> {
+        corpus::read_each_example(&self.folder.join(texts_file(split)), &self.tasks, each)
+    }
 }
 
 impl Artifact for Encoded {
@@ -149,12 +171,12 @@ impl Artifact for Encoded {
             files::require(folder, &texts_file(split))?;
         }
         let path = files::require(folder, Self::ENCODING)?;
-        let Encoding { max_length, overlap, tasks, labels, statistics, caveats } =
+        let Encoding { max_length, overlap, tasks, labels, statistics, caveats, grouped_by } =
             files::read_json(&path)?;
         let labels = LabelSet::from_names(&labels)
             .map_err(|error| StageError::new(format!("`{}`: {error}", path.display())))?;
         let (folder, windowing) = (folder.to_owned(), Windowing { max_length, overlap });
-        Ok(Self { folder, tasks, labels, windowing, statistics, caveats })
+        Ok(Self { folder, tasks, labels, windowing, statistics, caveats, grouped_by })
     }
 }
 

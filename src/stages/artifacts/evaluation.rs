@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{corpus, files};
-use crate::engine::stage::{Artifact, Caveat, StageError};
-use crate::tasks::Details;
+use crate::engine::stage::{Artifact, Caveat, StageError, covered};
 use crate::tasks::classification::{self, Judged};
-use crate::tasks::metrics::{self, Interval, Scores};
+use crate::tasks::metrics::{self, Interval, Metric, Scores};
+use crate::tasks::{Details, GroupScores};
 use crate::text::{ClassHead, CorpusTasks, Entity, Example, Split};
 
 /// Scores, predictions, and the token confusion matrix.
@@ -81,6 +81,8 @@ pub struct Metrics<'a> {
     pub details: &'a [(String, Details)],
     /// By the metrics' names: within which 95 % of the scores lie on as many texts drawn of these.
     pub intervals: &'a [(String, Interval)],
+    /// The field whose values were drawn, each with all of its texts, in place of texts.
+    pub drawn: Option<&'a str>,
     /// The metrics that say most, of what is shown beside; absent without any.
     pub baselines: Option<&'a Value>,
     pub caveats: &'a [Caveat],
@@ -125,6 +127,9 @@ impl Serialize for Metrics<'_> {
             .map(|(name, ends)| (name.clone(), (*ends).to_vec().into()))
             .collect();
         file.serialize_entry("intervals", &intervals)?;
+        if let Some(field) = self.drawn {
+            file.serialize_entry("intervals_by", field)?;
+        }
         if let Some(baselines) = self.baselines {
             file.serialize_entry("baselines", baselines)?;
         }
@@ -133,6 +138,15 @@ impl Serialize for Metrics<'_> {
         file.serialize_entry("caveats", &caveats)?;
         file.end()
     }
+}
+
+/// A row of `groups.csv`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GroupRow {
+    pub field: String,
+    /// What the texts have in common there.
+    pub value: String,
+    pub scores: GroupScores,
 }
 
 /// Tokens by true and predicted label: `ner_confusion.csv`, a row per true label.
@@ -148,7 +162,11 @@ impl Evaluation {
     const REPORT: &'static str = "classification_report.txt";
     const PREDICTIONS: &'static str = "predictions.csv";
     const CONFUSION: &'static str = "ner_confusion.csv";
+    /// Scores of some of the texts, where they are asked for or of two kinds.
+    pub const GROUPS: &'static str = "groups.csv";
     const ORIGIN: &'static str = "origin.json";
+    /// The scores that a group has there, as [`covered`] takes them: those that say most, and what texts of one class can be told by.
+    const OF_GROUPS: &'static [&'static str] = &["ner.span_f1", "*.accuracy", "*.f1", "*.macro_f1"];
 
     /// # Errors
     /// When the disk refuses.
@@ -167,6 +185,34 @@ impl Evaluation {
             Self::write_confusion(&folder.join(Self::CONFUSION), confusion)?;
         }
         Self::open(folder)
+    }
+
+    /// Writes the scores of some of the texts.
+    ///
+    /// * `tasks`: what was scored
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn write_groups(
+        &self,
+        tasks: &CorpusTasks,
+        groups: impl Iterator<Item = GroupRow>,
+    ) -> Result<(), StageError> {
+        let mut metrics = Metric::of_tasks(tasks);
+        metrics.retain(|metric| covered(Self::OF_GROUPS, metric.name()).is_some());
+        let mut rows = files::CsvFile::create(self.folder.join(Self::GROUPS))?;
+        let own = ["field", "value", "texts"].into_iter();
+        let entities = tasks.tagging.then_some("entities");
+        rows.record(own.chain(entities).chain(metrics.iter().map(Metric::name)))?;
+        for GroupRow { field, value, scores: GroupScores { texts, entities, scores } } in groups {
+            let entities = tasks.tagging.then(|| entities.to_string());
+            let score = |metric| scores.get(metric).map(|score| score.to_string());
+            let scores = metrics.iter().map(|metric| score(metric).unwrap_or_default());
+            rows.record(
+                [field, value, texts.to_string()].into_iter().chain(entities).chain(scores),
+            )?;
+        }
+        rows.finish()
     }
 
     /// Says what was scored.
@@ -364,6 +410,7 @@ impl Artifact for Evaluation {
         (Self::REPORT, "classification_report.txt"),
         (Self::PREDICTIONS, "predictions.csv"),
         (Self::CONFUSION, "ner_confusion.csv"),
+        (Self::GROUPS, "groups.csv"),
     ];
 
     fn open(folder: &Path) -> Result<Self, StageError> {
@@ -446,6 +493,7 @@ mod tests {
                 scores,
                 details: &details,
                 intervals: &[],
+                drawn: None,
                 baselines: None,
                 caveats: &[],
             };

@@ -24,7 +24,7 @@ pub use checkpoint::Checkpoint;
 pub use corpus::{CorpusFiles, CorpusWriter};
 pub use encoded::{Encoded, EncodedWriter};
 pub use evaluation::{
-    Evaluation, LabelConfusion, Metrics, Origin, PredictedClass, Prediction, Predictions,
+    Evaluation, GroupRow, LabelConfusion, Metrics, Origin, PredictedClass, Prediction, Predictions,
 };
 pub use figures::Figures;
 pub use heads::{Head, Heads, Task};

@@ -1,13 +1,16 @@
 //! How far scores would be from where they are on other texts of the same kind: percentile intervals of the bootstrap.
 //!
-//! Reference: Efron & Tibshirani, An Introduction to the Bootstrap, 1993, section 13.3. Texts are drawn, not tokens: what stands in one text is alike.
+//! Reference: Efron & Tibshirani, An Introduction to the Bootstrap, 1993, section 13.3. Texts are drawn, not tokens: what stands in one text is alike. Where
+//! whole groups of texts were held out, groups are drawn: new texts will be of other groups, and those of one are alike.
+
+use std::collections::BTreeMap;
 
 use rand::RngExt as _;
 use rayon::prelude::*;
 
 use crate::base::rng::Rng;
 
-/// How often as many texts are drawn as there are.
+/// How often as many units are drawn as there are.
 const RESAMPLES: u64 = 1000;
 
 /// The share of the resamples' scores that lie within an interval.
@@ -19,30 +22,73 @@ const DEFINED: usize = 950;
 /// The lowest and the highest of the scores within.
 pub type Interval = [f64; 2];
 
-/// Of each score, in the order of `scores`; `None` where too few resamples define it.
+/// What is drawn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Units {
+    /// So many texts, each by itself.
+    Texts(usize),
+    /// The texts of each group, all together.
+    Groups(Vec<Vec<usize>>),
+}
+
+impl Units {
+    /// * `of_texts`: the group of each text, by any number
+    #[must_use]
+    pub fn groups(of_texts: &[u32]) -> Self {
+        let mut groups: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+        for (text, group) in of_texts.iter().enumerate() {
+            groups.entry(*group).or_default().push(text);
+        }
+        Self::Groups(groups.into_values().collect())
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Texts(count) => *count,
+            Self::Groups(groups) => groups.len(),
+        }
+    }
+
+    /// Below this many, what is drawn is always the same, and says nothing.
+    fn least(&self) -> usize {
+        match self {
+            Self::Texts(_) => 1,
+            Self::Groups(_) => 2,
+        }
+    }
+
+    fn texts_of(&self, unit: usize, mut each: impl FnMut(usize)) {
+        match self {
+            Self::Texts(_) => each(unit),
+            Self::Groups(groups) => groups[unit].iter().for_each(|text| each(*text)),
+        }
+    }
+}
+
+/// Of each score, in the order of `scores`; `None` where too few resamples define it, or there is but one group.
 ///
 /// * `name`: of what is scored; each has a stream of its own, so that one does not move another
-/// * `texts`: how many there are
 /// * `width`: of the counts that scores are made of
 /// * `add`: adds the counts of a text
 /// * `scores`: what the sum of counts comes to
 #[must_use]
 pub fn intervals(
     name: &str,
-    texts: usize,
+    units: &Units,
     width: usize,
     add: &(dyn Fn(usize, &mut [u64]) + Sync),
     scores: &(dyn Fn(&[u64]) -> Vec<Option<f64>> + Sync),
 ) -> Vec<Option<Interval>> {
-    if texts == 0 {
+    if units.len() < units.least() {
         return scores(&vec![0; width]).iter().map(|_| None).collect();
     }
     let rng = Rng::new(0);
     let resample = |number: u64| {
         let mut stream = rng.numbered_stream(&format!("bootstrap {name}"), number);
         let mut sums = vec![0; width];
-        for _ in 0..texts {
-            add(stream.random_range(0..texts), &mut sums);
+        for _ in 0..units.len() {
+            let unit = stream.random_range(0..units.len());
+            units.texts_of(unit, |text| add(text, &mut sums));
         }
         scores(&sums)
     };
@@ -75,12 +121,16 @@ mod tests {
 
     /// Shares of `right` right answers of `texts`.
     fn accuracy(right: usize, texts: usize) -> Option<Interval> {
+        accuracy_of(right, &Units::Texts(texts))
+    }
+
+    fn accuracy_of(right: usize, units: &Units) -> Option<Interval> {
         let add = |text: usize, sums: &mut [u64]| {
             sums[0] += u64::from(text < right);
             sums[1] += 1;
         };
         let scores = |sums: &[u64]| vec![(sums[1] > 0).then(|| sums[0] as f64 / sums[1] as f64)];
-        intervals("test", texts, 2, &add, &scores)[0]
+        intervals("test", units, 2, &add, &scores)[0]
     }
 
     /// That of a binomial share of 0.8 of 400 is 0.8 ± 1.96 · 0.02; a thousand resamples blur its ends by a tenth of that.
@@ -96,11 +146,26 @@ mod tests {
         assert_eq!(accuracy(0, 0), None);
     }
 
+    /// Ten groups of forty texts, eight of them all right: the share of groups is 0.8 ± 1.96 · 0.126, where texts by themselves would give ± 0.04.
+    #[test]
+    fn texts_of_one_group_are_drawn_together() {
+        let of_texts: Vec<u32> = (0..400).map(|text| text / 40).collect();
+        let [low, high] = accuracy_of(320, &Units::groups(&of_texts)).expect("defined");
+        assert!((low - 0.5).abs() < 0.11 && (high - 1.0).abs() < 0.01, "{low} {high}");
+        let each: Vec<u32> = (0..400).collect();
+        assert_eq!(accuracy_of(320, &Units::groups(&each)), accuracy(320, 400));
+    }
+
+    #[test]
+    fn a_single_group_says_nothing_of_others() {
+        assert_eq!(accuracy_of(30, &Units::groups(&[7; 50])), None);
+    }
+
     #[test]
     fn a_score_that_one_text_defines_has_no_interval() {
         let add = |text: usize, sums: &mut [u64]| sums[0] += u64::from(text == 0);
         let scores = |sums: &[u64]| vec![(sums[0] > 0).then_some(1.0)];
-        assert_eq!(intervals("test", 60, 1, &add, &scores), [None]);
+        assert_eq!(intervals("test", &Units::Texts(60), 1, &add, &scores), [None]);
     }
 
     #[test]

@@ -22,7 +22,7 @@ mod table;
 
 pub use classes::{BinaryScores, ClassCounts, ConfusionMatrix, binary_scores, token_accuracy};
 pub use evidence::{Classes, Evidence, Tags};
-pub use intervals::{Interval, intervals};
+pub use intervals::{Interval, Units, intervals};
 pub use ranking::{
     PrecisionRecallCurve, RocCurve, auroc, average_precision, precision_recall_curve, roc_curve,
 };
