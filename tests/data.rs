@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use pipeline::base::rng::Rng;
 use pipeline::text::{
     By, Division, Entity, EqualTexts, Example, Fractions, LabelSet, Split, Templates,
-    TextTokenizer, readers, spans, split, train_tokenizer,
+    TextTokenizer, Windowing, readers, spans, split, train_tokenizer,
 };
 
 /// A fifth of the texts for validation.
@@ -102,6 +102,31 @@ fn a_split_by_template_leaves_no_template_on_both_sides() {
     );
     assert!((300..500).contains(&corpus.validation.len()), "{}", corpus.validation.len());
     assert!(corpus.validation.iter().any(|example| example.classes["anomaly"] == "anomaly"));
+}
+
+/// `windows/windows.json` says how it was made.
+#[test]
+fn windows_are_those_of_transformers() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/windows");
+    let tokenizer = TextTokenizer::load(&folder.join("tokenizer.json")).unwrap();
+    let fixture = std::fs::read_to_string(folder.join("windows.json")).unwrap();
+    let fixture: serde_json::Value = serde_json::from_str(&fixture).unwrap();
+    let example = |text: &serde_json::Value| Example {
+        text: text.as_str().unwrap().to_owned(),
+        ..Example::default()
+    };
+    let examples: Vec<Example> = fixture["texts"].as_array().unwrap().iter().map(example).collect();
+    for case in fixture["cases"].as_array().unwrap() {
+        let number = |name: &str| case[name].as_u64().unwrap() as usize;
+        let windowing = Windowing { max_length: number("max_length"), overlap: number("overlap") };
+        let (split, _) =
+            tokenizer.encode_split(&examples, &LabelSet::of([]), &[], windowing).unwrap();
+        let mut found = vec![Vec::new(); examples.len()];
+        for row in 0..split.sequences() {
+            found[split.text_of(row)].push(split.gather(&split.ids, &[row as u32]));
+        }
+        assert_eq!(serde_json::json!(found), case["windows"], "{windowing:?}");
+    }
 }
 
 fn real_data(file: &str) -> Option<PathBuf> {

@@ -288,6 +288,20 @@ fn entities_in_the_text_and_entities_that_overlap_are_read_and_links_are_none() 
 }
 
 #[test]
+fn long_texts_are_read_in_windows() {
+    let text = written("long.jsonl", |n| {
+        let text = format!("all is well on day {n}, ").repeat(150);
+        format!(r#"{{"text": "{text}", "label": "{}"}}"#, class(n))
+    });
+    assert!(text.contains("\nmax_length = 512 ") && text.contains("\noverlap    = 64 "), "{text}");
+    let text = written("short.jsonl", |n| {
+        let long = if n == 0 { "all is well, ".repeat(300) } else { String::new() };
+        format!(r#"{{"text": "{long}day {n}", "label": "{}"}}"#, class(n))
+    });
+    assert!(!text.contains("overlap"), "most texts are short: {text}");
+}
+
+#[test]
 fn texts_of_identifiers_are_not_cut() {
     let text = written("named.jsonl", |n| {
         format!(r#"{{"text": "R02-M1-N0-C:J12-U{n:030}", "label": "{}"}}"#, class(n))

@@ -37,4 +37,5 @@ mod sweep;
 mod tasks;
 mod truth;
 mod undefined;
+mod windows;
 mod world;

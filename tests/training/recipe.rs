@@ -1,6 +1,6 @@
 //! What the recipe's parameters do.
 
-use pipeline::text::CorpusTasks;
+use pipeline::text::{CorpusTasks, EncodedSplit, Window, Windows};
 use pipeline::training::{
     Data, EarlyStopping, Notice, OnNonfinite, Recipe, Row, RowSplit, Schedule, Storage, TrainError,
     Trained, epoch_losses, train,
@@ -257,4 +257,42 @@ fn weights_without_a_finite_loss_are_neither_the_best_nor_a_result() {
     let error = run(&mut spoilt(), &recipe(), Storage::default(), &())
         .expect_err("the last weights are no result");
     assert!(matches!(error, TrainError::Spoilt { step: 18, skipped: 0 }), "{error}");
+}
+
+/// Sentences of the toy in windows of two words, each of which begins with the last one of the window before.
+fn windowed(sequences: usize) -> EncodedSplit {
+    let split = split(sequences, 0);
+    let mut windows = Windows::new((1, 1));
+    for text in 0..split.len() {
+        let words = split.range(text).len() - 2;
+        let begins = 0..words.saturating_sub(1).max(1);
+        windows.push(
+            begins.map(|begin| Window { tokens: begin..(begin + 2).min(words), cut: (0, 0) }),
+        );
+    }
+    EncodedSplit { windows: Some(windows), ..split }
+}
+
+#[test]
+fn an_epoch_visits_every_window_once_in_an_order_that_the_seed_decides() {
+    let (train_on, validation, labels) = (windowed(11), windowed(5), labels());
+    let data = Data {
+        train: &train_on,
+        validation: Some(&validation),
+        labels: &labels,
+        tasks: &CorpusTasks::default(),
+    };
+    let trained = |seed| {
+        let mut toy = Toy::new();
+        let recipe = Recipe { seed, ..recipe() };
+        let trained = train(&mut toy, data, &recipe, Storage::default(), &()).expect("it trains");
+        (toy.bits(), trained)
+    };
+    let ((bits, once), (again, _), (other, _)) = (trained(1), trained(1), trained(2));
+    assert!(bits == again && bits != other);
+    let (epochs, windows) = (recipe().epochs, train_on.sequences() as u64);
+    assert!(windows > 11 && once.steps == epochs * windows.div_ceil(2), "{windows}");
+    let tokens: usize = (0..train_on.sequences()).map(|row| train_on.length_of(row)).sum();
+    let seen: u64 = once.timings.iter().map(|timing| timing.tokens).sum();
+    assert_eq!(seen, epochs * tokens as u64);
 }

@@ -132,6 +132,7 @@ fn tokenizing(plan: &Plan, corpus: NodeId, store: &Store) -> Option<Tokenizing> 
         Some(Tokenizing {
             stage: Arc::clone(&node.stage),
             max_length: node.instance.parameters()["max_length"].as_u64()?,
+            in_windows: node.instance.parameters()["overlap"].as_u64() > Some(0),
             backbone: entry_folder(plan, model, store)?,
         })
     })

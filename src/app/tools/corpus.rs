@@ -24,6 +24,8 @@ const LONGEST: usize = 1 << 20;
 pub struct Tokenizing {
     pub stage: Arc<str>,
     pub max_length: u64,
+    /// Whether longer texts are read in windows of that length, and not cut.
+    pub in_windows: bool,
     /// The folder of the backbone whose tokenizer it is.
     pub backbone: PathBuf,
 }
@@ -33,6 +35,7 @@ struct Tokens {
     /// The stage that makes them.
     stage: Arc<str>,
     max_length: u64,
+    in_windows: bool,
     /// By split.
     lengths: [Lengths; 3],
     /// Entities that begin or end inside of a token, by split.
@@ -53,7 +56,8 @@ impl Tokens {
             (0..tokens.len()).for_each(|row| lengths[split as usize].add(tokens.range(row).len()));
             inside[split as usize] = tokens.truth.count(Fit::InsideTokens);
         }
-        Ok(Self { stage: how.stage, max_length: how.max_length, lengths, inside })
+        let Tokenizing { stage, max_length, in_windows, .. } = how;
+        Ok(Self { stage, max_length, in_windows, lengths, inside })
     }
 }
 
@@ -140,7 +144,9 @@ impl Look {
             table.lengths("tokens", tokens.lengths.each_ref());
             let max_length = usize::try_from(tokens.max_length).unwrap_or(usize::MAX);
             let cut = tokens.lengths.each_ref().map(|lengths| lengths.beyond(max_length));
-            table.numbers(&format!("  longer than {max_length} (`{}`)", tokens.stage), cut);
+            let read = if tokens.in_windows { ", read in windows" } else { "" };
+            let name = format!("  longer than {max_length} (`{}`){read}", tokens.stage);
+            table.numbers(&name, cut);
         }
         table.numbers("equal to one before", self.each(|split| split.repeats.equal));
         table.numbers("  with numbers masked", self.each(|split| split.repeats.masked));

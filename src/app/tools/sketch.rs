@@ -271,9 +271,26 @@ impl Sketch {
         text + "\n"
     }
 
-    fn model(&self) -> String {
+    /// How much of a text is read at once.
+    fn lengths(&self) -> String {
+        let quantile = |share| self.tokens.quantile(share).unwrap_or(16);
+        let tokens = quantile(0.99).next_multiple_of(32).clamp(32, 512);
+        if quantile(0.95) > tokens {
+            return format!(
+                "max_length = {tokens}    # tokens that are read at once; 95 % of the texts have up to about {}
+overlap    = {}     # tokens that neighbouring windows of a longer text share, so that nothing is cut: as many as the longest entity has",
+                quantile(0.95),
+                tokens / 8
+            );
+        }
         let longest = self.description.words.quantile(0.99).unwrap_or(16);
-        let tokens = self.tokens.quantile(0.99).unwrap_or(16).next_multiple_of(32).clamp(32, 512);
+        format!(
+            "max_length = {tokens}    # tokens; 99 % of the texts have up to {longest} words, and `pipeline data` counts what is cut"
+        )
+    }
+
+    fn model(&self) -> String {
+        let lengths = self.lengths();
         format!(
             "# A small encoder from random weights: it needs no download, and shows in minutes whether all is well. For good scores take a
 # pretrained one in its place (600 MB from the Hugging Face hub, once), with learning_rate = 2e-5 and 3 epochs:
@@ -294,7 +311,7 @@ intermediate_size   = 192
 [stage.tokenize]
 model      = \"@model\"
 corpus     = \"@corpus\"
-max_length = {tokens}    # tokens; 99 % of the texts have up to {longest} words, and `pipeline data` counts what is cut
+{lengths}
 
 "
         )
