@@ -119,7 +119,7 @@ pub struct ReadCorpus {
     /// Files of the test split.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test: Option<Files>,
-    /// How the files hold texts: `jsonl`, a JSON object on each line; `json`, the same in an array; `conll`, a word and its tag on each line; `csv` and `tsv`, a header and a text in each row; `lines`, raw lines of a log, of which `rules` make texts; `label_studio`, what that exports as JSON or JSON_MIN. Default: told from name and content of each file, and said.
+    /// How the files hold texts: `jsonl`, a JSON object on each line; `json`, the same in an array; `conll`, a word and its tag on each line; `csv` and `tsv`, a header and a text in each row; `lines`, raw lines of a log, of which `rules` make texts; `label_studio`, what that exports as JSON or JSON_MIN; `parquet`, its columns, where the program was built with the feature of that name. Default: told from name and content of each file, and said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<Format>,
     /// How the files' bytes spell characters; a byte order mark goes before it.

@@ -29,6 +29,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("table", table),
     ("label_studio", label_studio),
     ("log", log),
+    #[cfg(feature = "parquet")]
+    ("parquet", parquet),
     ("guessed", guessed),
     ("templates", templates),
     ("weights", weights),
@@ -142,6 +144,17 @@ pub fn log(bytes: &[u8]) {
         }
         Err(error) => drop(error.to_string()),
     }
+}
+
+/// Columns, which are read where the end of the file says that they are.
+#[cfg(feature = "parquet")]
+pub fn parquet(bytes: &[u8]) {
+    with_file(bytes, |path| {
+        let read = readers::read(path, Some(Format::Parquet), &all_options(), &mut |_| {
+            ControlFlow::Continue(())
+        });
+        read.map(drop).unwrap_or_else(|error| drop(error.to_string()));
+    });
 }
 
 /// Any file whose format is guessed, packed and encoded in any way.

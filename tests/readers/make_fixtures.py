@@ -70,6 +70,7 @@ def with_datasets(rows):
     again = datasets.load_dataset("json", data_files=str(path), features=features, split="train")
     names = again.features["ner_tags"].feature.names
     expected["datasets.jsonl"] = of_tokens([(row["tokens"], [names[tag] for tag in row["ner_tags"]]) for row in again])
+    with_parquet(columns, features)
     table = datasets.Dataset.from_dict({
         "sentence": [text for text, _ in TEXTS],
         "severity": ["low", "high", None, "low"],
@@ -78,6 +79,19 @@ def with_datasets(rows):
     table.to_csv(str(HERE / "datasets.csv"))
     again = datasets.load_dataset("csv", data_files=str(HERE / "datasets.csv"), split="train")
     expected["datasets.csv"] = [{"text": row["sentence"], "severity": row["severity"], "note": row["note"]} for row in again]
+
+
+def with_parquet(columns, features):
+    """The same with a class, whose names stand in the file as those of the tags do."""
+    severity = [0, 1, None, -1]
+    features = datasets.Features({**features, "severity": datasets.ClassLabel(names=["low", "high"])})
+    path = HERE / "datasets.parquet"
+    datasets.Dataset.from_dict({**columns, "severity": severity}, features=features).to_parquet(str(path))
+    again = datasets.load_dataset("parquet", data_files=str(path), split="train")
+    names, classes = again.features["ner_tags"].feature.names, again.features["severity"].names
+    texts = of_tokens([(row["tokens"], [names[tag] for tag in row["ner_tags"]]) for row in again])
+    said = [classes[row["severity"]] if row["severity"] in (0, 1) else None for row in again]
+    expected["datasets.parquet"] = [{**text, "severity": name} for text, name in zip(texts, said)]
 
 
 def with_spacy():

@@ -14,6 +14,8 @@ pub enum Note {
     EntitiesFrom(String),
     /// Words and their tags stand in these fields.
     Tokens { tokens: String, tags: String },
+    /// What the numbers of this field are called says the file.
+    Named(String),
     /// `[text, {"entities": ...}]`
     Pairs,
     /// Cells are divided by something else than commas.
@@ -85,6 +87,7 @@ impl Note {
                 name(tokens),
                 name(tags)
             ),
+            Self::Named(field) => format!("the file names the numbers of {}", name(field)),
             Self::Pairs => format!("{} are pairs `[text, {{\"entities\": ...}}]`", texts()),
             Self::Delimiter(character) => format!("cells are divided by `{character}`"),
             Self::Label { from, to } => format!(

@@ -28,10 +28,12 @@ pub enum Format {
     Lines,
     /// what Label Studio exports as JSON or JSON_MIN
     LabelStudio,
+    /// columns of Parquet, as `datasets` writes them
+    Parquet,
 }
 
 impl Format {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Jsonl,
         Self::Json,
         Self::Conll,
@@ -39,6 +41,7 @@ impl Format {
         Self::Tsv,
         Self::Lines,
         Self::LabelStudio,
+        Self::Parquet,
     ];
 
     /// As experiment files spell it.
@@ -52,6 +55,7 @@ impl Format {
             Self::Tsv => "tsv",
             Self::Lines => "lines",
             Self::LabelStudio => "label_studio",
+            Self::Parquet => "parquet",
         }
     }
 }
@@ -71,14 +75,14 @@ pub enum Why {
     Content,
 }
 
-/// The format of a file; nothing for one that this build cannot read.
+/// The format of a file.
 ///
 /// * `head`: how it begins
 #[must_use]
-pub fn guess(path: &Path, head: &[u8]) -> Option<Guess> {
-    let by = |format, why| Some(Guess { format, why: Some(why) });
+pub fn guess(path: &Path, head: &[u8]) -> Guess {
+    let by = |format, why| Guess { format, why: Some(why) };
     if head.starts_with(b"PAR1") {
-        return None;
+        return by(Format::Parquet, Why::Content);
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     let name = [".gz", ".zst"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
@@ -136,7 +140,7 @@ mod tests {
     use super::*;
 
     fn format(name: &str, head: &str) -> Format {
-        guess(Path::new(name), head.as_bytes()).expect("a format").format
+        guess(Path::new(name), head.as_bytes()).format
     }
 
     #[test]
@@ -161,9 +165,9 @@ mod tests {
             ("x.txt", "Ada B-PER\nwrote O\n\nto O\n", Format::Conll),
             ("x.tsv", "Ada\tB-PER\nwrote\tO\n\nto\tO\n", Format::Conll),
             ("x.tsv", "text\tlabel\nAda wrote\tlow\n", Format::Tsv),
+            ("x", "PAR1", Format::Parquet),
         ] {
             assert_eq!(format(name, head), expected, "{name} {head}");
         }
-        assert_eq!(guess(Path::new("x"), b"PAR1"), None);
     }
 }

@@ -20,6 +20,8 @@ mod lines;
 mod lookup;
 mod markup;
 mod options;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod pieces;
 mod problems;
 mod rules;
@@ -71,14 +73,38 @@ pub fn read(
     (&mut source).take(HEAD_BYTES).read_to_end(&mut head).map_err(io)?;
     let guess = match format {
         Some(format) => Guess { format, why: None },
-        None => guess(path, &head).ok_or_else(|| ReadError::Unknown { path: path.into() })?,
+        None => guess(path, &head),
     };
+    if guess.format == Format::Parquet {
+        // Its parts are read where its end says that they are, and not one after the other.
+        return Ok((guess, read_parquet(path, options, each)?));
+    }
     let mut whole = head.chain(source);
     let findings = read_as(guess.format, &mut whole, options, each).map_err(io)?;
     Ok((guess, findings))
 }
 
-/// Reads what is decoded already.
+#[cfg(feature = "parquet")]
+fn read_parquet(
+    path: &Path,
+    options: &Options,
+    each: &mut Each<'_>,
+) -> Result<Findings, ReadError> {
+    let read =
+        crate::base::disk::regular::open(path).and_then(|file| parquet::read(file, options, each));
+    read.map_err(|error| ReadError::Io { path: path.into(), error })
+}
+
+#[cfg(not(feature = "parquet"))]
+fn read_parquet(
+    path: &Path,
+    _options: &Options,
+    _each: &mut Each<'_>,
+) -> Result<Findings, ReadError> {
+    Err(ReadError::NoParquet { path: path.into() })
+}
+
+/// Reads what is decoded already; of Parquet, which has no order to be read in, nothing.
 ///
 /// # Errors
 /// Those of `source`.
@@ -96,6 +122,7 @@ pub fn read_as(
         Format::Conll => conll::read(source, options, each),
         Format::Csv => table::read(source, None, options, each),
         Format::Tsv => table::read(source, Some(b'\t'), options, each),
+        Format::Parquet => Err(io::ErrorKind::Unsupported.into()),
     }
 }
 

@@ -116,7 +116,7 @@ pub enum ReadError {
     #[error("cannot read `{}`: {error}", path.display())]
     Io { path: PathBuf, error: io::Error },
     #[error("`{}` is a Parquet file, and this build reads none", path.display())]
-    Unknown { path: PathBuf },
+    NoParquet { path: PathBuf },
     #[error("{0}")]
     Malformed(Problems),
     #[error("`{}` has no lines", path.display())]
@@ -144,8 +144,8 @@ impl Help for ReadError {
                     "the disk or the network that holds the file does not hand it out: copy it to another place, or check that"
                 }
             },
-            Self::Unknown { .. } => {
-                "write it as JSON lines: `datasets.load_dataset(\"parquet\", data_files=...)[\"train\"].to_json(\"lines.jsonl\")`"
+            Self::NoParquet { .. } => {
+                "build the program with `--features parquet`, or write the file as JSON lines: `datasets.load_dataset(\"parquet\", data_files=...)[\"train\"].to_json(\"lines.jsonl\")`"
             }
             Self::Malformed(Problems { listed, others, .. }) => {
                 let helps: Vec<&str> =

@@ -113,7 +113,7 @@ impl<'v> Rest<'v> {
 }
 
 /// Reads one value; nothing where it stands for no text.
-fn read(
+pub(super) fn read(
     text: &str,
     options: &Options,
     findings: &mut Findings,

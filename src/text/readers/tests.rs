@@ -17,7 +17,7 @@ struct Found {
 }
 
 fn found(name: &str, text: impl AsRef<[u8]>, options: &Options) -> Found {
-    let format = guess(Path::new(name), text.as_ref()).expect("a format").format;
+    let format = guess(Path::new(name), text.as_ref()).format;
     let (mut records, mut problems) = (Vec::new(), Vec::new());
     let findings = read_as(format, &mut text.as_ref(), options, &mut |found| {
         match found {
@@ -74,6 +74,9 @@ fn what_others_wrote_reads_as_their_own_libraries_read_it() {
     let options = Options { label_names, heads, ..Options::default() };
     assert!(expected.len() >= 10);
     for (name, texts) in expected {
+        if name.ends_with(".parquet") && cfg!(not(feature = "parquet")) {
+            continue;
+        }
         let (mut records, path) = (Vec::new(), fixture(&name));
         let read = read(&path, None, &options, &mut |found| {
             records.push(found.unwrap_or_else(|problem| panic!("{name}: {problem:?}")));
