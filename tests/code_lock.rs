@@ -35,7 +35,10 @@ const BEHIND: &[(&str, &[&str])] = &[
         &[
             "tasks/classification.rs",
             "tasks/predicted.rs",
+            "tasks/operating.rs",
+            "tasks/reading.rs",
             "stages/artifacts/evaluation.rs",
+            "stages/operating.rs",
             "stages/beside.rs",
             "stages/groups.rs",
             "stages/scoring.rs",
@@ -97,6 +100,7 @@ const BEHIND: &[(&str, &[&str])] = &[
             "tasks/classification.rs",
             "base/rng.rs",
             "stages/train.rs",
+            "stages/train/choosing.rs",
         ],
     ),
 ];

@@ -1,9 +1,9 @@
 //! Scores against scikit-learn and seqeval on the same predictions; `metrics/make_fixtures.py` made theirs.
 
 use pipeline::tasks::metrics::{
-    ConfusionMatrix, PrecisionRecall, SpanScores, auroc, average_precision, binary_scores,
-    classification_report, precision_recall_curve, roc_curve, span_report, span_scores,
-    token_accuracy,
+    Aim, Classes, ConfusionMatrix, PrecisionRecall, SpanScores, auroc, average_precision,
+    binary_scores, classification_report, precision_at, precision_recall_curve, roc_curve,
+    span_report, span_scores, temperature, threshold, token_accuracy,
 };
 use pipeline::text::{EncodedSplit, LabelSet, spans, spans::Span};
 use serde_json::Value;
@@ -125,4 +125,56 @@ fn curves_have_scikit_learns_points() {
             .map(|curve| [curve.precision, curve.recall, curve.thresholds]);
         assert_eq!(curve, list::<Option<[Vec<f64>; 3]>>(&case["curve"]), "{case}");
     }
+}
+
+#[test]
+fn temperatures_are_where_scipy_finds_the_least_cross_entropy() {
+    for case in cases(include_str!("metrics/calibration.json")) {
+        let (truth, logits): (Vec<u32>, Vec<f32>) = (list(&case["truth"]), list(&case["logits"]));
+        let found = temperature(&logits, list(&case["classes"]), &truth).expect("there is one");
+        let expected: f64 = list(&case["temperature"]);
+        // A minimum that is searched by its values is known to the root of their rounding.
+        assert!((found / expected - 1.0).abs() < 1e-6, "{found} {expected}");
+    }
+}
+
+#[test]
+fn the_expected_calibration_error_is_that_of_scikit_learns_bins() {
+    for case in cases(include_str!("metrics/calibration.json")) {
+        let (truth, classes): (Vec<u32>, usize) = (list(&case["truth"]), list(&case["classes"]));
+        for when in ["before", "after"] {
+            let of = &case[when];
+            let (scores, predicted): (Vec<f64>, Vec<u32>) =
+                (list(&of["scores"]), list(&of["predicted"]));
+            let said = Classes { truth: &truth, predicted: &predicted, scores: &scores, classes };
+            let error = said.reliability().expected_error().expect("there are texts");
+            let expected: f64 = list(&of["error"]);
+            assert!((error - expected).abs() < 1e-12, "{error} {expected}");
+        }
+    }
+}
+
+#[test]
+fn thresholds_are_those_of_scikit_learns_precision_recall_curve() {
+    let mut compared = 0;
+    for case in cases(include_str!("metrics/calibration.json")) {
+        if case["classes"] != 2 {
+            continue;
+        }
+        let truth: Vec<u32> = list(&case["truth"]);
+        let scores: Vec<f64> = list(&case["after"]["scores"]);
+        let budget = truth.len() / 5;
+        let aims =
+            [("f1", Aim::F1), ("precision", Aim::Precision(0.7)), ("alerts", Aim::Alerts(budget))];
+        for (name, aim) in aims {
+            // Which texts count, since theirs is the lowest score of these and ours lies below it.
+            let counted = threshold(aim, &truth, &scores)
+                .map(|least| scores.iter().map(|score| *score >= least).collect::<Vec<_>>());
+            assert_eq!(counted, list::<Option<Vec<bool>>>(&case[name]), "{name}");
+            compared += 1;
+        }
+        let at_budget = precision_at(&truth, &scores, budget);
+        assert_eq!(at_budget, list(&case["at_budget"]));
+    }
+    assert_eq!(compared, 9);
 }

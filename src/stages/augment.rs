@@ -224,7 +224,8 @@ impl Stage for Augment {
         _entry: Option<&Path>,
     ) -> Result<Survey, StageError> {
         let Some(corpus) = inputs.get::<Corpus>("corpus") else { return Ok(Survey::default()) };
-        let mut augmented = Corpus { tasks: corpus.tasks.clone(), ..Corpus::default() };
+        let (tasks, order) = (corpus.tasks.clone(), corpus.order.clone());
+        let mut augmented = Corpus { tasks, order, ..Corpus::default() };
         let read = |each: &mut dyn FnMut(Split, Example)| {
             for split in Split::ALL {
                 corpus.get(split).iter().for_each(|example| each(split, example.clone()));
@@ -241,7 +242,8 @@ impl Stage for Augment {
     fn run(&self, inputs: AugmentInputs, context: &Context<'_>) -> Result<CorpusFiles, StageError> {
         let AugmentInputs { corpus } = inputs;
         let mut writer = CorpusFiles::writer(context.output, corpus.tasks.clone())?
-            .grouped_by(corpus.grouped_by.clone());
+            .grouped_by(corpus.grouped_by.clone())
+            .ordered_by(corpus.order.clone());
         let read = |each: &mut dyn FnMut(Split, Example)| corpus.for_each(each);
         let remarks = self.each(&corpus.tasks, &read, &mut |split, example| {
             context.check_cancelled()?;

@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::beside::Beside;
 use super::evaluate::{NO_TEXTS, SplitName, no_texts};
+use super::operating::Operating;
 use super::scoring::{Answered, shown_with};
 use super::{facts, versions};
 use crate::engine::stage::{
     CodeVersion, Context, Facts, InputFacts, ParameterProblem, Stage, StageError, Survey,
-    SurveyInputs, UndefinedMetrics,
+    SurveyInputs, UndefinedMetrics, Which,
 };
 use crate::stages::artifacts::{CorpusFiles, Evaluation, Origin};
 use crate::tasks::Contents;
@@ -61,7 +62,14 @@ impl Stage for Baseline {
     }
 
     fn undefined_metrics(&self, inputs: InputFacts<'_>) -> Vec<UndefinedMetrics> {
-        facts::undefined_by_classes(inputs, "corpus")
+        let mut undefined = facts::undefined_by_classes(inputs, "corpus");
+        undefined.extend(facts::undefined_without_heads(inputs, "corpus", "the corpus"));
+        undefined.push(UndefinedMetrics {
+            which: Which::Below("loss".to_owned()),
+            because: "a baseline has none: it says no probability of tags".to_owned(),
+            by_data: false,
+        });
+        undefined
     }
 
     fn survey(
@@ -100,6 +108,7 @@ impl Stage for Baseline {
             tokens: &tokens,
             examples,
             predicted: &predicted,
+            operating: &Operating::default(),
             labels: &labels,
             tasks: &corpus.tasks,
             said: &corpus.tasks,

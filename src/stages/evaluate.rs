@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::beside::Beside;
 use super::groups::{self, Group};
+use super::operating::{Operating, Texts};
 use super::scoring::{Answered, shown_with};
 use super::{corpus_caveats, facts, versions};
 use crate::engine::stage::{
@@ -139,7 +140,7 @@ impl Stage for Evaluate {
             return Err(no_texts(split));
         }
         groups::check(&self.group_by, split, texts)?;
-        let mut undefined = facts::undefined_without(&corpus.tasks, "the corpus", true);
+        let mut undefined = facts::undefined_without(&corpus.tasks, "the corpus has", true);
         let contents = Contents::of(texts, &corpus.tasks);
         undefined.extend(facts::undefined_in(&contents, &format!("the `{split}` split")));
         Ok(Survey { undefined, ..Survey::default() })
@@ -186,7 +187,7 @@ impl Stage for Evaluate {
             context.caveat(&mut caveats, Caveat::new("other_windows", tokens.len(), message));
         }
         let mut engine = super::engine::open(model.model()?, DType::F32, false, context)?;
-        let predicted =
+        let mut predicted =
             training::predict(engine.engine(), &tokens, self.batch_size, &tasks, &|| {
                 context.is_cancelled()
             })
@@ -197,11 +198,19 @@ impl Stage for Evaluate {
             context.caveat(&mut caveats, Caveat::new("loss_not_finite", tokens.len(), message));
         }
         let origin = Origin::of("model", split, &examples);
+        let texts = Texts {
+            tokens: &tokens,
+            examples: &examples,
+            order: data.order.as_deref(),
+            origin: &origin,
+        };
+        let operating = Operating::apply(&model, &texts, &mut predicted, &mut caveats, context);
         let beside = Beside::read(&baselines, &origin)?;
         let answered = Answered {
             tokens: &tokens,
             examples: &examples,
             predicted: &predicted,
+            operating: &operating,
             labels: &data.labels,
             tasks: &data.tasks,
             said: &said,

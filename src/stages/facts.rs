@@ -4,9 +4,9 @@ use serde_json::{Map, Value};
 
 use super::splits::Fractions;
 use crate::engine::stage::{Facts, InputFacts, UndefinedMetrics, Which};
-use crate::stages::artifacts::known::{self, TASKS, TEXTS};
+use crate::stages::artifacts::known::{self, ORDER, POSSIBLE, TASKS, TEXTS, TYPES};
 use crate::tasks::metrics::{Metric, NAMES};
-use crate::tasks::{self, Contents};
+use crate::tasks::{self, Contents, Told};
 use crate::text::{ClassHead, CorpusTasks, Split};
 use crate::training::Recipe;
 
@@ -50,7 +50,7 @@ pub(super) fn of_fractions(fractions: &Fractions) -> Facts {
 
 /// What is known of the corpus at `port`, of what was made of it.
 pub(super) fn of_corpus(inputs: InputFacts<'_>, port: &str) -> Facts {
-    [EMPTY_SPLITS, ONLY_CLASS, TEXTS, TASKS, FIELDS]
+    [EMPTY_SPLITS, ONLY_CLASS, TEXTS, TASKS, POSSIBLE, TYPES, ORDER, FIELDS]
         .into_iter()
         .filter_map(|fact| Some((fact.to_owned(), inputs.get(port, fact)?.clone())))
         .collect()
@@ -71,12 +71,15 @@ pub(super) fn of_classes([normal, anomalies]: [usize; 2]) -> Facts {
 
 /// The metrics that texts of one class leave undefined, where that is all that there are at `port`.
 pub(super) fn undefined_by_classes(inputs: InputFacts<'_>, port: &str) -> Vec<UndefinedMetrics> {
-    let Some(class) = inputs.get(port, ONLY_CLASS).and_then(|class| class.as_u64()) else {
-        return Vec::new();
-    };
-    let classes = vec![vec![1 - class.min(1), class.min(1)]];
-    let tasks = CorpusTasks::default();
-    undefined_in(&Contents { tasks, texts: 1, entities: 1, classes }, "the corpus")
+    let contents = contents_of_class(inputs, port);
+    contents.map(|contents| undefined_in(&contents, "the corpus")).unwrap_or_default()
+}
+
+/// A text of what is at `port`, where all are known to have one class.
+pub(super) fn contents_of_class(inputs: InputFacts<'_>, port: &str) -> Option<Contents> {
+    let class = inputs.get(port, ONLY_CLASS)?.as_u64()?.min(1);
+    let (tasks, classes) = (CorpusTasks::default(), vec![vec![1 - class, class]]);
+    Some(Contents { tasks, texts: 1, entities: 1, classes })
 }
 
 /// The metrics that some texts leave undefined.
@@ -139,11 +142,22 @@ pub(super) fn of_trained(recipe: &Recipe, inputs: InputFacts<'_>, port: &str) ->
         .map(|(name, parameter)| (name, parameter.into()))
         .collect();
     let mut facts = Facts::from_iter([(UNTRAINED.to_owned(), left_out.into())]);
-    if let Some(tasks) = known::tasks(inputs, port) {
-        facts.extend(known::of_tasks(&recipe.trained(&tasks)));
+    match known::tasks(inputs, port) {
+        Some(tasks) => facts.extend(known::of_tasks(&recipe.trained(&tasks))),
+        None => facts.extend(
+            known::possible(inputs, port)
+                .map(|tasks| known::of_possible(&recipe.trained(&tasks)))
+                .unwrap_or_default(),
+        ),
     }
+    let budgets = recipe.thresholds.iter().filter(|(_, it)| it.alerts_per_day().is_some());
+    let budgets: Vec<&str> = budgets.map(|(head, _)| head.as_str()).collect();
+    facts.insert(BUDGETS.to_owned(), budgets.into());
     facts
 }
+
+/// The heads of a model with a budget of alerts.
+const BUDGETS: &str = "budgets";
 
 /// The metrics that the model at `port` leaves undefined.
 pub(super) fn undefined_metrics(inputs: InputFacts<'_>, port: &str) -> Vec<UndefinedMetrics> {
@@ -158,27 +172,55 @@ pub(super) fn undefined_metrics(inputs: InputFacts<'_>, port: &str) -> Vec<Undef
         by_data: false,
     };
     let mut all: Vec<UndefinedMetrics> = left_out.iter().map(undefined).collect();
-    if let Some(tasks) = known::tasks(inputs, port) {
-        all.extend(undefined_without(&tasks, "the model", false));
-    }
+    let tasks = undefined_without_heads(inputs, port, "the model");
+    all.extend(tasks);
+    let known = known::tasks(inputs, port).or_else(|| known::possible(inputs, port));
+    let budgets = inputs.get(port, BUDGETS).and_then(|heads| heads.as_array());
+    let heads = known.iter().flat_map(|tasks| &tasks.heads).filter(|_| budgets.is_some());
+    let has_none = |head: &&ClassHead| {
+        !budgets.is_some_and(|budgets| budgets.iter().any(|name| *name == head.name))
+    };
+    all.extend(heads.filter(has_none).map(|head| UndefinedMetrics {
+        which: Which::Below(format!("{}.{}", head.name, Told::AT_BUDGET)),
+        because: format!("the model has no `alerts_per_day` in `thresholds` for `{}`", head.name),
+        by_data: false,
+    }));
     all
+}
+
+/// The metrics of heads that are known not to be there.
+///
+/// * `name`: of what is at `port`
+pub(super) fn undefined_without_heads(
+    inputs: InputFacts<'_>,
+    port: &str,
+    name: &str,
+) -> Vec<UndefinedMetrics> {
+    if let Some(tasks) = known::tasks(inputs, port) {
+        return undefined_without(&tasks, &format!("{name} has"), false);
+    }
+    let possible = known::possible(inputs, port);
+    possible.map_or_else(Vec::new, |tasks| {
+        undefined_without(&tasks, &format!("{name} can have"), false)
+    })
 }
 
 /// The metrics of heads that are not there, and those of two classes of heads that have another number of them.
 ///
-/// * `name`: what has these tasks
+/// * `has`: what has these tasks, such as "the model has"
 pub(super) fn undefined_without(
     tasks: &CorpusTasks,
-    name: &str,
+    has: &str,
     by_data: bool,
 ) -> Vec<UndefinedMetrics> {
     let names = tasks::names(tasks);
     let others = UndefinedMetrics {
         which: Which::BelowNoneOf(names.iter().map(|name| format!("{name}.")).collect()),
-        because: format!("{name} has {}", heads_text(&names)),
+        because: format!("{has} {}", heads_text(&names)),
         by_data,
     };
-    let of_two = tasks.heads.iter().filter(|head| head.classes.len() != 2);
+    // Of a head without classes nobody knows yet how many there are.
+    let of_two = tasks.heads.iter().filter(|head| ![0, 2].contains(&head.classes.len()));
     let of_two = of_two.flat_map(|head| not_of_two(&head.name, head.classes.len(), by_data));
     std::iter::once(others).chain(of_two).collect()
 }

@@ -137,7 +137,14 @@ impl Stage for GenerateCorpus {
         facts.extend(facts::of_classes(text::classes(self.samples, self.anomaly_ratio)));
         facts.extend(known::of_tasks(&CorpusTasks::default()));
         facts.extend(facts::of_fields(&[FIELD]));
+        facts.extend(known::of_order(None));
         facts
+    }
+
+    fn facts_of_content(&self, content: &dyn Any) -> Facts {
+        let templates = content.downcast_ref::<Templates>();
+        let types = |templates: &Templates| known::of_types(templates.entity_labels().into_iter());
+        templates.map(types).unwrap_or_default()
     }
 
     fn survey(

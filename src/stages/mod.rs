@@ -15,6 +15,7 @@ mod fetch_model;
 mod generate_corpus;
 mod groups;
 mod init_model;
+mod operating;
 mod plot;
 mod read_corpus;
 mod reading;

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::versions;
 use crate::engine::stage::{Artifact as _, CodeVersion, Context, Stage, StageError};
-use crate::stages::artifacts::{Checkpoint, CorpusFiles, Evaluation, Figures, LabelConfusion};
+use crate::stages::artifacts::{
+    Checkpoint, CorpusFiles, Evaluation, Figures, LabelConfusion, ReliabilityRow,
+};
 use crate::tasks::classification::{self, Judged};
 use crate::tasks::metrics::{auroc, average_precision, precision_recall_curve, roc_curve};
 use crate::tasks::{self, tagging};
@@ -15,7 +17,7 @@ use crate::text::{ClassHead, Description, Split};
 use crate::training::{Row, RowSplit, epoch_losses};
 use crate::view::figures::{
     self, Confusion, EpochRow, HistoryRow, HistorySplit, LabelCount, PlotError, PrecisionRecall,
-    Roc, SplitLengths,
+    Reliability, ReliabilityPoint, Roc, SplitLengths,
 };
 
 /// Draws the training's loss and learning rate, and the evaluation's confusion matrices, precision-recall and ROC curves, and where it is wired the corpus's lengths and labels, as PNG files.
@@ -54,8 +56,13 @@ impl Stage for Plot {
             figures::epoch_losses(&epochs(&history.rows), &at("loss_per_epoch.png"))
         })?;
         draw("learning rate", &|| figures::learning_rate(&rows, &at("learning_rate.png")))?;
+        let reliability = inputs.evaluation.reliability()?;
         for (head, judged) in inputs.evaluation.judged()? {
-            draw_classes(&head, &judged, context)?;
+            // What is scored, where that is not what the model says.
+            let counts = inputs.evaluation.class_confusion(&head.name)?;
+            let counts = counts.unwrap_or_else(|| judged.confusion(&head).counts);
+            draw_classes(&head, &judged, &counts, context)?;
+            draw_reliability(&head, &reliability, context)?;
         }
         if let Some(LabelConfusion { labels, counts }) = inputs.evaluation.confusion()? {
             let title = "Token label confusion matrix";
@@ -110,6 +117,7 @@ fn draw_corpus(corpus: &CorpusFiles, context: &Context<'_>) -> Result<(), StageE
 fn draw_classes(
     head: &ClassHead,
     judged: &Judged,
+    counts: &[u64],
     context: &Context<'_>,
 ) -> Result<(), StageError> {
     let at = |name: &str| context.output.join(name);
@@ -119,10 +127,9 @@ fn draw_classes(
         drawn(figure, figures::attempt(draw), context)
     };
     let labels = classification::titles(head);
-    let matrix = judged.confusion(head);
     draw(&format!("{} confusion", head.name), &|| {
         let title = &format!("{name} confusion matrix");
-        let (class, noun, labels, counts) = ("class", "texts", &labels, &matrix.counts);
+        let (class, noun, labels) = ("class", "texts", &labels);
         let matrix = Confusion { title, class, noun, labels, counts };
         figures::confusion(&matrix, &at(&Figures::confusion(&head.name)))
     })?;
@@ -152,6 +159,37 @@ fn draw_classes(
         figures::precision_recall(&precision_recall, &at(&file))
     })?;
     draw("ROC", &|| figures::roc(&roc, &at(&Figures::curve(&head.name, "roc"))))
+}
+
+/// How often a head's answers came true, before and after calibration, where that was done.
+fn draw_reliability(
+    head: &ClassHead,
+    rows: &[ReliabilityRow],
+    context: &Context<'_>,
+) -> Result<(), StageError> {
+    let curve = |is_calibrated: bool| -> Vec<ReliabilityPoint> {
+        let own = |row: &&ReliabilityRow| row.head == head.name && row.calibrated == is_calibrated;
+        let point = |row: &ReliabilityRow| ReliabilityPoint {
+            score: row.score,
+            share: row.share,
+            texts: row.texts,
+        };
+        rows.iter().filter(own).map(point).collect()
+    };
+    let (before, after) = (curve(false), curve(true));
+    if before.is_empty() && after.is_empty() {
+        return Ok(());
+    }
+    let positive = (head.classes.len() == 2).then(|| classification::titles(head).swap_remove(1));
+    let figure = Reliability {
+        name: &classification::title(head),
+        positive: positive.as_deref(),
+        before,
+        after,
+    };
+    let path = context.output.join(Figures::reliability(&head.name));
+    let result = figures::attempt(|| figures::reliability(&figure, &path));
+    drawn(&format!("{} reliability", head.name), result, context)
 }
 
 /// A figure that cannot be drawn is left out, and said; only a disk that takes none is the stage's failure.

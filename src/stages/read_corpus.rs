@@ -24,11 +24,12 @@ use crate::engine::stage::{
     SourceProblem, Stage, StageError, Survey, SurveyInputs,
 };
 use crate::stages::artifacts::CorpusFiles;
+use crate::stages::artifacts::known;
 use crate::text::readers::{
     Classes, Columns, Encoding, Fields, Format, Heads, Lookup, Malformed, Nested, Options, Rules,
     Scheme, Shipped, check_label,
 };
-use crate::text::{Corpus, Offsets, Split, check_head_name};
+use crate::text::{ANOMALY, ClassHead, Corpus, CorpusTasks, Offsets, Split, check_head_name};
 
 /// What becomes of a line that cannot be read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -309,6 +310,18 @@ impl ReadCorpus {
         })
     }
 
+    /// What texts are labelled for at most: classes are those of `classes`, and of `anomaly`, which needs no mention.
+    fn possible_tasks(&self) -> CorpusTasks {
+        let heads = Heads::of(self.classes.as_ref());
+        let mut names: Vec<&str> = self.classes.iter().flat_map(Classes::names).collect();
+        if !names.contains(&ANOMALY) {
+            names.insert(0, ANOMALY);
+        }
+        let head =
+            |name: &str| ClassHead { name: name.to_owned(), classes: heads.names(name).to_vec() };
+        CorpusTasks { tagging: true, heads: names.into_iter().map(head).collect() }
+    }
+
     fn files(&self) -> [(&'static str, Option<&Files>); 4] {
         [
             ("path", self.path.as_ref()),
@@ -383,14 +396,17 @@ impl Stage for ReadCorpus {
     }
 
     fn facts(&self, _inputs: InputFacts<'_>) -> Facts {
-        match self.path {
+        let mut facts = match self.path {
             Some(_) => facts::of_fractions(&self.dividing().asked()),
             None => facts::of_splits(
                 self.train.is_none(),
                 self.validation.is_none(),
                 self.test.is_none(),
             ),
-        }
+        };
+        facts.extend(known::of_order(self.order.as_deref()));
+        facts.extend(known::of_possible(&self.possible_tasks()));
+        facts
     }
 
     fn survey(
@@ -400,7 +416,8 @@ impl Stage for ReadCorpus {
     ) -> Result<Survey, StageError> {
         let reading = self.reading()?;
         let mut found = reading.first(&mut |_, _| Ok(()))?;
-        let mut corpus = Corpus { tasks: found.tasks.clone(), ..Corpus::default() };
+        let (tasks, order) = (found.tasks.clone(), self.order.clone());
+        let mut corpus = Corpus { tasks, order, ..Corpus::default() };
         let more = reading.second(&found, &mut |split, example| {
             corpus.get_mut(split).push(example);
             Ok(())

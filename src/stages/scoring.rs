@@ -2,6 +2,7 @@
 
 use super::beside::Beside;
 use super::groups::{self, Group};
+use super::operating::Operating;
 use crate::engine::stage::{Caveat, Context, StageError};
 use crate::stages::artifacts::{
     Evaluation, GroupRow, LabelConfusion, Metrics, Origin, PredictedClass, Prediction, Predictions,
@@ -16,6 +17,8 @@ pub(super) struct Answered<'a> {
     /// The same texts, as the corpus has them.
     pub examples: &'a [Example],
     pub predicted: &'a Predicted,
+    /// How the model's heads are read.
+    pub operating: &'a Operating,
     pub labels: &'a LabelSet,
     /// What the texts are labelled for.
     pub tasks: &'a CorpusTasks,
@@ -40,9 +43,10 @@ impl Answered<'_> {
     /// # Errors
     /// When the disk refuses.
     pub(super) fn write(mut self, context: &Context<'_>) -> Result<Evaluation, StageError> {
-        let Self { tokens, predicted, labels, said, .. } = self;
+        let Self { tokens, predicted, labels, said, operating, .. } = self;
         let scored_tasks = self.tasks.and(said);
-        let scored = tasks::score(tokens, predicted, labels, &scored_tasks);
+        let scored =
+            tasks::score(tokens, predicted, labels, &scored_tasks).telling(operating.told.clone());
         let drawn = self.grouped_by.map(|field| groups::numbers(self.examples, field));
         let comparison = self.beside.compare(&scored.scores, said);
         for caveat in comparison.caveats() {
@@ -50,7 +54,7 @@ impl Answered<'_> {
         }
         let tags = predicted.of(tagging::NAME);
         let classes: Vec<&Answers> =
-            said.heads.iter().filter_map(|head| predicted.of(&head.name)).collect();
+            said.heads.iter().filter_map(|head| operating.of(predicted, &head.name)).collect();
         let names = labels.names();
         let confusion = tags.map(|tags| LabelConfusion {
             labels: names.to_vec(),
@@ -96,6 +100,7 @@ impl Answered<'_> {
             evaluation.write_groups(&scored_tasks, self.groups.iter().map(row))?;
         }
         evaluation.write_origin(&self.origin)?;
+        operating.write(&evaluation)?;
         Ok(evaluation)
     }
 

@@ -384,7 +384,7 @@ impl<'a> Output<'a> {
                 Split::ALL.into_iter().filter(move |split| part.is_none_or(|part| part == *split));
             splits.map(move |split| (split, field.to_owned()))
         });
-        self.files = self.files.grouped_by(whole.collect());
+        self.files = self.files.grouped_by(whole.collect()).ordered_by(division.order.clone());
         self
     }
 

@@ -120,6 +120,7 @@ impl Stage for Tokenize {
             self.windowing(),
         )?;
         writer.group_by(inputs.corpus.grouped_by);
+        writer.ordered_by(inputs.corpus.order.as_deref())?;
         let mut caveats = inputs.corpus.caveats;
         let mut misfits = Vec::new();
         for split in Split::ALL {

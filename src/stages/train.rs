@@ -1,5 +1,6 @@
 //! `train`: fine-tunes the joint model.
 
+mod choosing;
 mod memory;
 mod speed;
 
@@ -7,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use self::choosing::Validation;
 use self::speed::Job;
 use super::corpus_caveats::LabelFindings;
 use super::{corpus_caveats, facts, versions, watched};
@@ -20,7 +22,7 @@ use crate::engine::stage::{
 };
 use crate::nn::JointModel;
 use crate::stages::artifacts::known;
-use crate::stages::artifacts::{Backbone, Checkpoint, Encoded, Heads, files};
+use crate::stages::artifacts::{Backbone, Checkpoint, Chosen, Encoded, Heads, files};
 use crate::tasks::metrics::{Metric, Scores};
 use crate::tasks::{self, Contents, Decode, Task};
 use crate::text::{Corpus, CorpusTasks, EncodedSplit, LabelSet, Split};
@@ -69,17 +71,20 @@ impl Stage for Recipe {
             problems.push(ParameterProblem::new(["data"], "the `train` split is empty").help(help));
         }
         if facts::is_empty(inputs, "data", Split::Validation) {
-            for (parameter, _) in self.comparing() {
-                let message = format!("`{parameter}` needs a validation split, and it is empty");
-                let help = format!(
-                    "give the corpus stage a `validation` split, or leave `{parameter}` out"
-                );
-                problems.push(ParameterProblem::new([parameter], message).help(help));
-            }
+            let comparing = self.comparing().into_iter().map(|(parameter, _)| parameter);
+            let parameters = comparing.chain(self.choosing());
+            problems.extend(parameters.map(watched::without_validation));
         }
-        if let Some(tasks) = known::tasks(inputs, "data") {
-            problems.extend(watched::unlabelled(self, &tasks));
+        match (known::tasks(inputs, "data"), known::possible(inputs, "data")) {
+            (Some(tasks), _) => problems.extend(watched::unlabelled(self, &tasks)),
+            (None, Some(tasks)) => problems.extend(watched::impossible(self, &tasks)),
+            (None, None) => {}
         }
+        if let Some(types) = known::types(inputs, "data") {
+            let types: Vec<&str> = types.iter().map(String::as_str).collect();
+            problems.extend(self.misnamed_tokens(&types));
+        }
+        problems.extend(choosing::unchoosable(self, inputs));
         problems
     }
 
@@ -93,6 +98,11 @@ impl Stage for Recipe {
             watched::refuse_undefined(&self.comparing(), || {
                 Ok(Contents::of(&corpus.validation, &corpus.tasks))
             })?;
+            let contents = Contents::of(&corpus.validation, &corpus.tasks);
+            let order = corpus.order.as_deref();
+            choosing::refuse_unchoosable(self, &contents, &corpus.validation, order)?;
+            let types: Vec<&str> = corpus.entity_labels().into_iter().collect();
+            watched::refuse(&self.misnamed_tokens(&types))?;
             let trained = self.trained(&corpus.tasks);
             if trained.tagging && corpus.entity_labels().is_empty() {
                 return Err(no_tags(NO_ENTITIES));
@@ -145,23 +155,20 @@ impl Stage for Recipe {
     fn run(&self, inputs: TrainInputs, context: &Context<'_>) -> Result<Checkpoint, StageError> {
         let TrainInputs { model, data } = inputs;
         let labels = &data.labels;
-        let (train, mut validation) = (data.tokens(Split::Train)?, data.tokens(Split::Validation)?);
-        if self.decode == Decode::Words {
-            let examples = data.examples(Split::Validation)?;
-            validation.find_words(examples.iter().map(|example| example.text.as_str()));
-        }
+        let (train, validation) = (data.tokens(Split::Train)?, self.validation(&data)?);
         check_vocabulary(&[&train, &validation], model.encoder.vocab_size)?;
         watched::refuse_unlabelled(self, &data.tasks)?;
         watched::refuse_undefined(&self.comparing(), || {
             Ok(Contents::of(&data.examples(Split::Validation)?, &data.tasks))
         })?;
+        let examples = choosing::examples(self, &data)?;
         let splits = training::Data {
             train: &train,
             validation: (!validation.is_empty()).then_some(&validation),
             labels,
             tasks: &data.tasks,
         };
-        let tasks = self.tasks(splits);
+        let mut tasks = self.tasks(splits);
         self.refuse_unlearnable(&train, labels, &data.tasks)?;
         if tasks.iter().any(Task::is_of_texts) {
             corpus_caveats::about_classes(&data.caveats)
@@ -205,9 +212,16 @@ impl Stage for Recipe {
             );
             context.caveat(&mut caveats, Caveat::new("steps_skipped", trained.skipped, message));
         }
-        let heads = Heads::trained(&tasks, labels, data.windowing);
-        let written = write_result(&trained, &mut engine, &tokenizer, &heads, &caveats, context);
-        if let Err(StageError::Failed { .. }) = &written
+        let order = data.order.as_deref();
+        let validation = Validation { tokens: &validation, examples: &examples, order };
+        let written =
+            choosing::choose(self, engine.engine(), &validation, &mut tasks, &mut caveats, context)
+                .and_then(|chosen| {
+                    let heads = Heads::trained(&tasks, labels, data.windowing);
+                    let result = Beside { heads: &heads, caveats: &caveats, chosen };
+                    write_result(&trained, &mut engine, &tokenizer, &result, context)
+                });
+        if written.is_err()
             && let Err(error) = trained.save(engine.engine(), storage)
         {
             context.warn(format!("no checkpoint of the end could be written: {error}"));
@@ -218,6 +232,16 @@ impl Stage for Recipe {
 }
 
 impl Recipe {
+    /// The validation split, as entities are read in it.
+    fn validation(&self, data: &Encoded) -> Result<EncodedSplit, StageError> {
+        let mut validation = data.tokens(Split::Validation)?;
+        if self.decode == Decode::Words {
+            let examples = data.examples(Split::Validation)?;
+            validation.find_words(examples.iter().map(|example| example.text.as_str()));
+        }
+        Ok(validation)
+    }
+
     /// What is trained must have labels that count, in texts that are trained on.
     fn refuse_unlearnable(
         &self,
@@ -234,15 +258,8 @@ impl Recipe {
         if trained.tagging && !train.labels.iter().any(counts) {
             return Err(no_tags("no token of the training split has a label that counts"));
         }
-        if let Some(name) = self.misnamed_token(labels) {
-            let message = format!(
-                "`token_class_weights` names `{name}`, which is no type of entity that the corpus has"
-            );
-            return Err(StageError::new(message).with_help(format!(
-                "it has `{}`, and tokens of no entity are `O`",
-                labels.types().join("`, `")
-            )));
-        }
+        let types: Vec<&str> = labels.types().iter().map(String::as_str).collect();
+        watched::refuse(&self.misnamed_tokens(&types))?;
         for head in &trained.heads {
             let classes = train.classes.get(&head.name);
             if classes.is_none_or(|classes| classes.iter().all(|class| *class == IGNORE)) {
@@ -286,18 +303,26 @@ fn no_tags(why: &str) -> StageError {
     )
 }
 
+/// What is written beside weights and histories.
+struct Beside<'a> {
+    heads: &'a Heads,
+    caveats: &'a [Caveat],
+    chosen: Option<Chosen>,
+}
+
 /// Writes the model and its history, and flushes them, so that a disk that refuses does it while the training can still be saved.
 fn write_result(
     trained: &Trained,
     engine: &mut ModelEngine,
     tokenizer: &[u8],
-    heads: &Heads,
-    caveats: &[Caveat],
+    beside: &Beside<'_>,
     context: &Context<'_>,
 ) -> Result<(), StageError> {
+    let Beside { heads, caveats, chosen } = beside;
     context.restore_output()?;
     write_history(trained, context.output)?;
     Checkpoint::write_caveats(context.output, caveats)?;
+    Checkpoint::write_chosen(context.output, chosen.as_ref())?;
     let model = engine.model().map_err(|error| StageError::new(error.to_string()))?;
     Checkpoint::write_model(context.output, model, tokenizer, heads)?;
     durable::sync_below(context.output)

@@ -46,14 +46,33 @@ pub(super) fn unlabelled(recipe: &Recipe, tasks: &CorpusTasks) -> Vec<ParameterP
             false => "give one of them a weight",
         }));
     }
+    problems.extend(incomparable(recipe, tasks, &format!("has {there}")));
+    problems.extend(recipe.misnamed(tasks));
+    problems
+}
+
+/// What is wrong with the parameters whatever of these tasks the texts are labelled for.
+pub(super) fn impossible(recipe: &Recipe, tasks: &CorpusTasks) -> Vec<ParameterProblem> {
+    let there = facts::heads_text(&tasks::names(tasks));
+    let mut problems = incomparable(recipe, tasks, &format!("can have {there}"));
+    problems.extend(recipe.misnamed(tasks));
+    problems
+}
+
+/// Metrics of heads that are not there.
+///
+/// * `has`: what of the corpus is known, such as "has the head `ner` alone"
+fn incomparable(recipe: &Recipe, tasks: &CorpusTasks, has: &str) -> Vec<ParameterProblem> {
+    let mut problems = Vec::new();
     for (parameter, metric) in recipe.comparing().into_iter().filter(|(_, it)| it.exists()) {
         let name = metric.name();
         let task = metric.task().unwrap_or_default();
         let (message, help) = match metric.check(tasks) {
-            Ok(()) => continue,
+            // Nobody knows yet how many classes such a head has.
+            Ok(()) | Err(NoSubject::Classes(0)) => continue,
             Err(NoSubject::Task) => {
                 let message = format!(
-                    "`{parameter}` cannot go by `{name}`: the corpus has {there}, and none `{task}`"
+                    "`{parameter}` cannot go by `{name}`: the corpus {has}, and none `{task}`"
                 );
                 (message, format!("metrics are {}", metrics_text(tasks)))
             }
@@ -66,7 +85,6 @@ pub(super) fn unlabelled(recipe: &Recipe, tasks: &CorpusTasks) -> Vec<ParameterP
         };
         problems.push(ParameterProblem::new([parameter], message).help(help));
     }
-    problems.extend(recipe.misnamed(tasks));
     problems
 }
 
@@ -74,6 +92,13 @@ fn metrics_text(tasks: &CorpusTasks) -> String {
     let names: Vec<String> =
         Metric::of_tasks(tasks).iter().map(|metric| format!("`{}`", metric.name())).collect();
     names.join(", ")
+}
+
+/// What is wrong with a parameter that compares or chooses, where there is nothing to do it by.
+pub(super) fn without_validation(parameter: &'static str) -> ParameterProblem {
+    let message = format!("`{parameter}` needs a validation split, and it is empty");
+    let help = format!("give the corpus stage a `validation` split, or leave `{parameter}` out");
+    ParameterProblem::new([parameter], message).help(help)
 }
 
 /// The same before the first step.
@@ -110,10 +135,14 @@ pub(super) fn refuse_undefined(
     refuse(&undefined_in(watched, &validation()?))
 }
 
-fn refuse(problems: &[ParameterProblem]) -> Result<(), StageError> {
+/// The same as the error of a stage, at the first of them.
+pub(super) fn refuse(problems: &[ParameterProblem]) -> Result<(), StageError> {
     let Some(first) = problems.first() else { return Ok(()) };
     let messages: Vec<&str> = problems.iter().map(|problem| &*problem.message).collect();
-    let error = StageError::new(messages.join("; "));
+    let mut error = StageError::new(messages.join("; "));
+    if let Some(parameter) = first.place.first() {
+        error = error.in_file_of(parameter);
+    }
     Err(match &first.help {
         Some(help) => error.with_help(help.clone()),
         None => error,

@@ -125,6 +125,7 @@ mod tests {
             name: name.to_owned(),
             classes,
             scores: vec![0.5; 4],
+            logits: Vec::new(),
             loss: None,
         };
         let tags = answers("ner", said.map(label).to_vec());

@@ -4,11 +4,11 @@ use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::logits;
 use super::metrics::{
     self, ClassCounts, Classes, ConfusionMatrix, DIGITS, Interval, PrecisionRecall, Units, auroc,
     average_precision, classification_report, shown,
 };
+use super::{Reading, Told, logits};
 use crate::base::{IGNORE, visible};
 use crate::text::{ClassHead, EncodedSplit};
 
@@ -81,14 +81,18 @@ pub(super) fn targets(name: &str, split: &EncodedSplit, rows: &[u32]) -> Vec<u32
     rows.iter().map(class).collect()
 }
 
-/// The most likely class of a text, and a score: of two classes the probability of the second, which is what is looked for; of more that of the
-/// most likely one.
-pub(super) fn read(logits: &[f32]) -> (u32, f64) {
+/// The class of a text, and a score: of two classes the probability of the second, which is what is looked for; of more that of the most likely one.
+#[must_use]
+pub fn read(logits: &[f32], reading: Reading) -> (u32, f64) {
+    let Reading { threshold, temperature } = reading;
     if let [no, yes] = *logits {
-        let odds_against = (f64::from(no) - f64::from(yes)).exp();
-        return (logits::argmax(logits) as u32, 1.0 / (1.0 + odds_against));
+        let odds_against = ((f64::from(no) - f64::from(yes)) / temperature).exp();
+        let score = 1.0 / (1.0 + odds_against);
+        let class = threshold.map(|least| u32::from(score >= least));
+        return (class.unwrap_or_else(|| logits::argmax(logits) as u32), score);
     }
-    logits::most_likely(logits)
+    let softer: Vec<f32> = logits.iter().map(|logit| logit / temperature as f32).collect();
+    logits::most_likely(&softer)
 }
 
 /// What a head says of the texts that are labelled for it, beside their labels.
@@ -149,6 +153,12 @@ impl Judged {
         metrics::intervals(&head.name, units, classes * classes, &add, &scores)
     }
 
+    /// Of the second of two classes.
+    pub(super) fn positives(&self, head: &ClassHead) -> PrecisionRecall {
+        let counts = ClassCounts::of(&self.truth, &self.predicted, head.classes.len());
+        counts.scores().nth(1).expect("a head has two classes at least")
+    }
+
     /// What was taken for what, in the order of the head's classes.
     #[must_use]
     pub fn confusion(&self, head: &ClassHead) -> ConfusionMatrix {
@@ -162,6 +172,8 @@ pub struct Details {
     /// A row for each true class, a column for each predicted one.
     confusion: Option<Vec<Vec<u64>>>,
     per_class: Option<PerClass>,
+    #[serde(flatten)]
+    told: Told,
 }
 
 /// In the order of the classes.
@@ -176,8 +188,9 @@ impl Serialize for PerClass {
 
 impl Details {
     /// * `judged`: `None` without such a head
+    /// * `told`: of how its answers are read
     #[must_use]
-    pub fn of(head: &ClassHead, judged: Option<&Judged>) -> Self {
+    pub fn of(head: &ClassHead, judged: Option<&Judged>, told: Told) -> Self {
         let rows = |judged: &Judged| {
             judged.confusion(head).rows().map(<[u64]>::to_vec).collect::<Vec<_>>()
         };
@@ -185,7 +198,7 @@ impl Details {
             let counts = ClassCounts::of(&judged.truth, &judged.predicted, head.classes.len());
             PerClass(head.classes.iter().cloned().zip(counts.scores()).collect())
         };
-        Self { confusion: judged.map(rows), per_class: judged.map(per_class) }
+        Self { confusion: judged.map(rows), per_class: judged.map(per_class), told }
     }
 }
 

@@ -10,7 +10,9 @@ mod contents;
 mod decoding;
 mod logits;
 pub mod metrics;
+mod operating;
 mod predicted;
+mod reading;
 pub mod tagging;
 mod task;
 
@@ -18,7 +20,9 @@ pub use by_group::{ByText, GroupScores};
 pub use contents::Contents;
 pub use decoding::{Decode, Decoding};
 pub use logits::cross_entropy;
+pub use operating::Read;
 pub use predicted::{Answers, Details, Predicted, Scored, score};
+pub use reading::{Budget, Reading, Told};
 pub use tagging::Tagging;
 pub use task::{
     Kind, Task, batch, has, heads, joint, loss_options, names, of_corpus, title, to_corpus, total,

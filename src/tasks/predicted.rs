@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::classification::Judged;
 use super::metrics::{Evidence, Interval, Scores, SpanScores, Tags, Units, span_scores};
-use super::{classification, tagging};
+use super::{Reading, Told, classification, tagging};
 use crate::base::IGNORE;
 use crate::text::spans::{self, Span};
 use crate::text::{ClassHead, CorpusTasks, EncodedSplit, LabelSet};
@@ -29,8 +29,24 @@ pub struct Answers {
     pub classes: Vec<u32>,
     /// As [`Task::read`](super::Task::read) gives it for every row.
     pub scores: Vec<f64>,
+    /// What both were read from, of a head over whole texts: `(rows, outputs)`. Empty where there were none, and of tags, which are too many.
+    pub logits: Vec<f32>,
     /// The mean loss over the rows that count, in nats, which does not depend on the size of the batches but for rounding. `None` when none counts.
     pub loss: Option<f64>,
+}
+
+impl Answers {
+    /// What the same logits say where they are read otherwise; nothing else where they are not kept.
+    #[must_use]
+    pub fn read_as(&self, reading: Reading) -> Self {
+        if self.logits.is_empty() {
+            return self.clone();
+        }
+        let outputs = self.logits.len() / self.classes.len();
+        let rows = self.logits.chunks_exact(outputs);
+        let (classes, scores) = rows.map(|row| classification::read(row, reading)).unzip();
+        Self { classes, scores, ..self.clone() }
+    }
 }
 
 impl Predicted {
@@ -52,6 +68,8 @@ pub struct Scored {
     pub found: Vec<Vec<Span>>,
     /// What each head over whole texts says, where the model has it.
     judged: BTreeMap<String, Judged>,
+    /// Of the heads that are not read as they came, by name.
+    told: BTreeMap<String, Told>,
 }
 
 /// What `metrics.json` says of a task beside its metrics.
@@ -63,6 +81,13 @@ pub enum Details {
 }
 
 impl Scored {
+    /// Says beside the scores how these heads were read.
+    #[must_use]
+    pub fn telling(mut self, told: BTreeMap<String, Told>) -> Self {
+        self.told = told;
+        self
+    }
+
     /// Of every task that there is, each with its name; also where the model has no head for it.
     #[must_use]
     pub fn details(&self, split: &EncodedSplit, predicted: &Predicted) -> Vec<(String, Details)> {
@@ -72,7 +97,8 @@ impl Scored {
             (tagging::NAME.to_owned(), Details::Tagging(tagged))
         });
         let classified = self.tasks.heads.iter().map(|head| {
-            let classified = classification::Details::of(head, self.judged.get(&head.name));
+            let told = self.told.get(&head.name).cloned().unwrap_or_default();
+            let classified = classification::Details::of(head, self.judged.get(&head.name), told);
             (head.name.clone(), Details::Classification(classified))
         });
         tagged.into_iter().chain(classified).collect()
@@ -116,7 +142,8 @@ impl Scored {
     pub fn report(&self, split: &EncodedSplit, predicted: &Predicted, labels: &LabelSet) -> String {
         let judged = |head: &ClassHead| {
             let judged = self.judged.get(&head.name)?;
-            Some(classification::report(head, judged))
+            let told = self.told.get(&head.name).map(Told::report).unwrap_or_default();
+            Some(classification::report(head, judged) + &told)
         };
         let tagging = predicted
             .of(tagging::NAME)
@@ -190,7 +217,8 @@ pub fn score(
         Some(tagging::NAME) => Some(&tagged),
         Some(head) => classified.get(head),
     });
-    Scored { tasks: tasks.clone(), scores, spans, found, judged }
+    let (tasks, told) = (tasks.clone(), BTreeMap::new());
+    Scored { tasks, scores, spans, found, judged, told }
 }
 
 #[cfg(test)]
@@ -222,6 +250,7 @@ mod tests {
             name: tagging::NAME.to_owned(),
             classes: split.labels.clone(),
             scores: Vec::new(),
+            logits: Vec::new(),
             loss: None,
         };
         let predicted = Predicted { answers: vec![answers], loss: 0.0 };

@@ -1,7 +1,7 @@
 //! A task, whatever its kind, and the tasks of a model together.
 
 use super::tagging::{self, Tagging};
-use super::{classification, logits};
+use super::{Reading, classification, logits};
 use crate::nn::{Batch, BatchError, HeadSpec, LossOptions, Over};
 use crate::text::{ANOMALY, ClassHead, CorpusTasks, EncodedSplit};
 
@@ -17,6 +17,8 @@ pub struct Task {
     pub class_weights: Option<Vec<f32>>,
     /// As [`LossOptions::focal_gamma`].
     pub focal_gamma: f32,
+    /// How its answers are read where it is about whole texts.
+    pub reading: Reading,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -40,7 +42,8 @@ impl Task {
     }
 
     fn new(name: &str, kind: Kind) -> Self {
-        Self { name: name.to_owned(), kind, weight: 1.0, class_weights: None, focal_gamma: 0.0 }
+        let (name, reading) = (name.to_owned(), Reading::default());
+        Self { name, kind, weight: 1.0, class_weights: None, focal_gamma: 0.0, reading }
     }
 
     #[must_use]
@@ -71,7 +74,7 @@ impl Task {
     pub fn read(&self, logits: &[f32]) -> (u32, f64) {
         match &self.kind {
             Kind::Tagging(_) => logits::most_likely(logits),
-            Kind::Classification(_) => classification::read(logits),
+            Kind::Classification(_) => classification::read(logits, self.reading),
         }
     }
 

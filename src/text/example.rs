@@ -83,6 +83,8 @@ impl std::fmt::Display for Split {
 pub struct Corpus {
     /// What its texts are labelled for.
     pub tasks: CorpusTasks,
+    /// The field by which it was split, where that was in an order.
+    pub order: Option<String>,
     pub train: Vec<Example>,
     pub validation: Vec<Example>,
     pub test: Vec<Example>,

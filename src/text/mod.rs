@@ -48,7 +48,7 @@ pub use offsets::Offsets;
 pub use pieces::LONGEST as LONGEST_RUN;
 pub use split::{
     By, Contradictions, Difference, Division, EqualTexts, Fold, Fractions, GroupCounts, Item,
-    Membership, Ordered, Scale, SplitError, Trace, check_sizes, is_later, split,
+    Membership, Ordered, Scale, SplitError, Trace, check_sizes, days, is_later, split,
 };
 pub use templates::{FORMAT as TEMPLATES_FORMAT, Sentences, Templates, TemplatesError, classes};
 pub use tokenize::{Statistics, TextTokenizer, TokenizedText, TokenizerError};

@@ -25,7 +25,7 @@ use std::collections::{BTreeMap, HashMap};
 pub use difference::{Difference, Trace};
 pub use folds::Fold;
 pub use groups::GroupCounts;
-pub use order::{Ordered, Scale, is_later};
+pub use order::{Ordered, Scale, days, is_later};
 
 use super::{Corpus, Example, Split, anomaly};
 use crate::base::problem::Help;

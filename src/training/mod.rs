@@ -36,6 +36,7 @@ mod saved;
 pub mod schedule;
 mod session;
 mod state;
+mod thresholds;
 mod train;
 
 pub use cadence::Cadence;
@@ -53,4 +54,5 @@ pub use recipe::{CheckpointEvery, Dtype, EarlyStopping, OnNonfinite, Recipe};
 pub use saved::{SaveError, SavedStates, VerifiedState};
 pub use schedule::{Schedule, Warmup};
 pub use state::{Best, State};
+pub use thresholds::{AtPrecision, AtRate, Best as BestThreshold, Threshold};
 pub use train::{Trained, train};

@@ -60,14 +60,14 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn new(task: &'a Task, split: &'a EncodedSplit) -> Self {
-        let (classes, scores) = (Vec::new(), Vec::new());
+        let (classes, scores, logits) = (Vec::new(), Vec::new(), Vec::new());
         Self {
             task,
             split,
             texts: 0,
             outputs: task.head().outputs,
             options: task.loss_options(),
-            answers: Answers { name: task.name.clone(), classes, scores, loss: None },
+            answers: Answers { name: task.name.clone(), classes, scores, logits, loss: None },
             sums: (0.0, 0.0),
         }
     }
@@ -78,6 +78,9 @@ impl<'a> Reader<'a> {
     fn read(&mut self, logits: &[f32], targets: &[u32]) {
         let (text, first) = (self.texts, self.answers.classes.len());
         self.texts += 1;
+        if self.task.is_of_texts() {
+            self.answers.logits.extend_from_slice(logits);
+        }
         for (logits, &target) in logits.chunks_exact(self.outputs).zip(targets) {
             let (class, score) = self.task.read(logits);
             self.answers.classes.push(class);

@@ -1,6 +1,7 @@
 //! What is trained how: the parameters of a training, defined once for whoever trains and for the experiment file.
 
 mod check;
+mod names;
 mod weights;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use super::cadence::Cadence;
 use super::class_weights::{ClassWeights, Weights};
 use super::inputs::Data;
 use super::schedule::{LearningRate, Schedule, Warmup};
+use super::thresholds::Threshold;
 use crate::base::units;
 use crate::tasks::metrics::Metric;
 use crate::tasks::{Decode, Decoding, Tagging, Task, tagging};
@@ -95,9 +97,16 @@ pub struct Recipe {
     /// Stop when a metric on the validation split no longer improves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early_stopping: Option<EarlyStopping>,
-    /// Keep the weights of the evaluation that is best in this metric, such as `ner.span_f1` or `severity.macro_f1`, instead of the last ones: `loss`; `token_accuracy`, `span_precision`, `span_recall` and `span_f1` of `ner`; `accuracy`, `macro_f1` and `micro_f1` of any head over whole texts; and `precision`, `recall`, `f1`, `auroc` and `average_precision` of one with two classes.
+    /// Keep the weights of the evaluation that is best in this metric, such as `ner.span_f1` or `severity.macro_f1`, instead of the last ones: `loss`; `token_accuracy`, `span_precision`, `span_recall` and `span_f1` of `ner`; `accuracy`, `macro_f1`, `micro_f1` and `ece` of any head over whole texts; and `precision`, `recall`, `f1`, `auroc` and `average_precision` of one with two classes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keep_best: Option<Metric>,
+    /// From which score on a text has the second class of a head with two, by head, such as `{ anomaly = "f1" }`: `"f1"` is where F1 is the highest, `{ precision = 0.9 }` where at least this share of the answers is right and most are found, `{ alerts_per_day = 20 }` where so many texts a day have it, which needs a corpus split by `order` whose field is a time; or a number. It is chosen on the validation split once the training is over and stored in the model, for `evaluate` and `predict`; where nothing gives what is asked for, the most likely class stays the answer and every score says so. `evaluate` shows the split that chose it at 0.5.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub thresholds: BTreeMap<String, Threshold>,
+    /// Temperature scaling: divide the logits of each head over whole texts by the number that makes its cross-entropy on the validation split the least, fitted once the training is over and stored in the model. Classes stay, scores become probabilities that come true more often (Guo et al. 2017); thresholds are of these. `evaluate` shows the split that it was fitted on without.
+    #[serde(skip_serializing_if = "is_false")]
+    #[schemars(extend("default" = false))]
+    pub calibrate: bool,
     /// What to do when a loss or a gradient is infinite or not a number.
     pub on_nonfinite: OnNonfinite,
     /// How often a checkpoint is written: after a number of steps, whatever that costs, or after a time such as `"10m"`, or later if writing would take more than 2 % of the time. Once a minute when left out. It changes no result.
@@ -140,6 +149,8 @@ impl Default for Recipe {
             evaluate_every: None,
             early_stopping: None,
             keep_best: None,
+            thresholds: BTreeMap::new(),
+            calibrate: false,
             on_nonfinite: OnNonfinite::Stop,
             checkpoint_every: None,
             activation_checkpointing: false,
@@ -272,6 +283,14 @@ impl Recipe {
             .into_iter()
             .filter_map(|(parameter, metric)| Some((parameter, metric?.clone())))
             .collect()
+    }
+
+    /// The parameters by which something is chosen on the validation split once the training is over.
+    #[must_use]
+    pub fn choosing(&self) -> Vec<&'static str> {
+        let thresholds = self.thresholds.values().any(|threshold| !threshold.is_given());
+        let all = [("thresholds", thresholds), ("calibrate", self.calibrate)];
+        all.into_iter().filter(|(_, chooses)| *chooses).map(|(parameter, _)| parameter).collect()
     }
 
     /// The metric by which evaluations are compared: that of [`keep_best`](Self::keep_best), else that of early stopping.

@@ -35,6 +35,7 @@ mod splits;
 mod streams;
 mod sweep;
 mod tasks;
+mod thresholds;
 mod truth;
 mod undefined;
 mod windows;

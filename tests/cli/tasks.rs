@@ -105,7 +105,7 @@ fn a_corpus_with_two_heads_and_entities_trains_three_tasks_from_texts_that_lack_
     };
     let mut of_severity = names("severity");
     of_severity.sort();
-    assert_eq!(of_severity, ["accuracy", "confusion", "macro_f1", "micro_f1", "per_class"]);
+    assert_eq!(of_severity, ["accuracy", "confusion", "ece", "macro_f1", "micro_f1", "per_class"]);
     assert!(names("urgent").contains(&"average_precision".to_owned()), "{metrics}");
     assert!(metrics["severity"]["macro_f1"].as_f64().is_some_and(|f1| f1 > 0.9), "{metrics}");
     assert!(metrics["urgent"]["f1"].as_f64().is_some_and(|f1| f1 > 0.9), "{metrics}");
@@ -180,17 +180,22 @@ fn a_corpus_without_entities_has_no_tags_and_one_without_classes_no_classes() {
 }
 
 #[test]
-fn a_metric_of_a_head_that_only_the_data_know_is_refused_when_they_are_looked_at() {
+fn a_metric_of_a_head_that_there_is_not_is_refused_as_soon_as_that_is_known() {
     let world = world(&tickets(), HEADS);
     let asked = |command: &[&str], metric: &str| -> Shot {
         let set = format!("stage.train.keep_best={metric}");
         world.pipeline(command.iter().copied().chain(["experiments/one.toml", "--set", &set]))
     };
-    assert_eq!(asked(&["check"], "component.f1").code, Some(0), "nobody knows the heads yet");
+    assert_eq!(asked(&["check"], "anomaly.f1").code, Some(0), "it needs no mention");
     for command in [&["check", "--data"][..], &["run"]] {
-        let unknown = asked(command, "component.f1");
+        let unknown = asked(command, "anomaly.f1");
         assert_ne!(unknown.code, Some(0), "{unknown}");
         assert!(unknown.stderr.contains("`ner`, `severity` and `urgent`"), "{unknown}");
+    }
+    for command in [&["check"][..], &["check", "--data"], &["run"]] {
+        let unknown = asked(command, "component.f1");
+        assert_eq!(unknown.code, Some(2), "{unknown}");
+        assert!(unknown.stderr.contains("`anomaly`, `severity` and `urgent`"), "{unknown}");
         let of_two = asked(command, "severity.f1");
         assert_ne!(of_two.code, Some(0), "{of_two}");
         assert!(of_two.stderr.contains("severity.macro_f1"), "{of_two}");
@@ -198,6 +203,11 @@ fn a_metric_of_a_head_that_only_the_data_know_is_refused_when_they_are_looked_at
     assert_eq!(asked(&["check", "--data"], "urgent.f1").code, Some(0));
     let objective =
         "[sweep]\nobjective = \"max evaluate.component.f1\"\n[sweep.over]\ntrain.epochs = [1, 2]\n";
+    world.write("experiments/two.toml", format!("extends = \"one.toml\"\n{objective}"));
+    let unknown = world.pipeline(["check", "experiments/two.toml"]);
+    assert_eq!(unknown.code, Some(2), "{unknown}");
+    assert!(unknown.stderr.contains("the model can have the heads"), "{unknown}");
+    let objective = objective.replace("component", "anomaly");
     world.write("experiments/two.toml", format!("extends = \"one.toml\"\n{objective}"));
     let warned = world.pipeline(["check", "--data", "experiments/two.toml"]);
     assert!(warned.to_string().contains("`ner`, `severity` and `urgent`"), "{warned}");

@@ -1,4 +1,4 @@
-"""Makes spans.json, classification.json and ranking.json: what scikit-learn and seqeval say of random predictions.
+"""Makes spans.json, classification.json, ranking.json and calibration.json: what scikit-learn, scipy and seqeval say of random predictions.
 
     pip install scikit-learn==1.9.1 seqeval==1.2.2 numpy
     python tests/metrics/make_fixtures.py
@@ -13,8 +13,11 @@ import warnings
 import numpy
 from seqeval.metrics.v1 import classification_report as span_report
 from seqeval.metrics.v1 import precision_recall_fscore_support as span_scores
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax, softmax
 from seqeval.scheme import IOB2
 from sklearn import metrics
+from sklearn.calibration import calibration_curve
 
 warnings.filterwarnings("ignore")
 HERE = pathlib.Path(__file__).parent
@@ -96,6 +99,48 @@ def ranking_case(count, levels, share):
     return case
 
 
+def expected_error(right, confidences):
+    """The bins are scikit-learn's, which leaves out how many lie in each: upper edges belong to a bin."""
+    shares, means = calibration_curve(right, confidences, n_bins=15, strategy="uniform")
+    counts = numpy.bincount(numpy.searchsorted(numpy.linspace(0.0, 1.0, 16)[1:-1], confidences))
+    counts = counts[counts > 0]
+    return float((counts * numpy.abs(shares - means)).sum() / counts.sum())
+
+
+def calibration_case(classes, count, sharpness, noise):
+    """Logits that are `sharpness` times as sure as they may be, more or less; the temperature is where scipy finds the least cross-entropy."""
+    logits = RANDOM.normal(size=(count, classes))
+    truth = numpy.array([RANDOM.choice(classes, p=row) for row in softmax(logits, axis=1)])
+    logits = (sharpness * logits + noise * RANDOM.normal(size=logits.shape)).astype(numpy.float32)
+    wide = logits.astype(float)
+    rows = numpy.arange(count)
+    found = minimize_scalar(
+        lambda scale: -log_softmax(wide * scale, axis=1)[rows, truth].mean(), bounds=(0.05, 20.0), method="bounded", options={"xatol": 1e-12}
+    )
+    temperature = 1.0 / found.x
+    case = {"classes": classes, "truth": truth.tolist(), "logits": logits.flatten().tolist(), "temperature": temperature}
+    for name, divisor in (("before", 1.0), ("after", temperature)):
+        scores = softmax(wide / divisor, axis=1)
+        of_second = scores[:, 1] if classes == 2 else scores.max(axis=1)
+        right = truth if classes == 2 else scores.argmax(axis=1) == truth
+        case[name] = {"scores": of_second.tolist(), "predicted": scores.argmax(axis=1).tolist(), "error": expected_error(right, of_second)}
+    if classes == 2:
+        scores = numpy.array(case["after"]["scores"])
+        precision, recall, thresholds = metrics.precision_recall_curve(truth, scores)
+        precision, recall = precision[:-1], recall[:-1]
+        f1 = 2 * precision * recall / numpy.maximum(precision + recall, 1e-300)
+        counted = lambda best: (scores >= thresholds[best]).tolist()
+        case["f1"] = counted(numpy.flatnonzero(f1 == f1.max()).max())
+        good = numpy.flatnonzero(precision >= 0.7)
+        case["precision"] = counted(good[recall[good] == recall[good].max()].max()) if len(good) else None
+        answers = numpy.array([(scores >= threshold).sum() for threshold in thresholds])
+        few = numpy.flatnonzero(answers <= count // 5)
+        case["alerts"] = counted(few.min()) if len(few) else None
+        first = numpy.argsort(-scores, kind="stable")[: count // 5]
+        case["at_budget"] = float(truth[first].mean())
+    return case
+
+
 def write(name, cases):
     lines = ",\n".join(json.dumps(case) for case in cases)
     (HERE / name).write_text(f"[\n{lines}\n]\n")
@@ -124,4 +169,10 @@ write(
     [ranking_case(count, levels, share) for count in (1, 2, 5, 60) for levels in (0, 1, 3, 10) for share in (0.3, 0.9)]
     + [ranking_case(20, 5, 0.0), ranking_case(20, 5, 1.0), ranking_case(300, 0, 0.1), ranking_case(300, 40, 0.5)]
     + [ranking_case(count, 0, 0.4) for count in (30, 200, 300)],
+)
+# Their own stream, so that what was there before stays as it is.
+RANDOM = numpy.random.default_rng(20261129)
+write(
+    "calibration.json",
+    [calibration_case(classes, count, sharpness, 0.3) for classes in (2, 3, 6) for count, sharpness in ((40, 1.0), (150, 3.0), (150, 0.4))],
 )

@@ -228,6 +228,11 @@ mistake!(
     "\n[sweep]\nobjective = \"max evaluate.ner.span_f2\"\n[sweep.over]\ntrain.epochs = [1, 2]\n"
 );
 mistake!(
+    an_objective_that_is_a_table,
+    [],
+    "\n[sweep]\nobjective = \"max evaluate.ner.per_label\"\n[sweep.over]\ntrain.epochs = [1, 2]\n"
+);
+mistake!(
     an_objective_that_another_stage_measures,
     [],
     "\n[sweep]\nobjective = \"max train.ner.span_f1\"\n[sweep.over]\ntrain.epochs = [1, 2]\n"

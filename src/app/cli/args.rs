@@ -397,7 +397,7 @@ pub struct Predict {
     /// The JSON field of each line that holds the text [default: text]
     #[arg(long, value_name = "NAME")]
     pub field: Option<String>,
-    /// The score, 0 to 1, from which an answer counts, of all heads or of one, such as `anomaly=0.9` or `ner=0.5`: of two classes the second is said from it on (`anomaly`, not `normal`), and entities below it are left out; more classes take none. Several times for several heads
+    /// The score, 0 to 1, from which an answer counts, of all heads or of one, such as `anomaly=0.9` or `ner=0.5`: of two classes the second is said from it on (`anomaly`, not `normal`), and entities below it are left out; more classes take none. It goes before one that is stored in the model. Several times for several heads
     #[arg(long, value_name = "[HEAD=]VALUE", allow_negative_numbers = true, value_parser = threshold)]
     pub threshold: Vec<Threshold>,
     /// Texts in a batch

@@ -105,7 +105,7 @@ fn failures_of(found: &Found, experiment: &Experiment) -> Vec<Failure> {
     found.errors.iter().map(failure).collect()
 }
 
-/// Where the experiment names the file in which a stage found a mistake.
+/// Where the experiment says what a stage found a mistake in, or names the file that has it.
 pub fn place_of(experiment: &Experiment, stage: &str, error: &StageError) -> Option<Span> {
     let name = error.parameter()?;
     let swept = experiment.sweep.iter().flat_map(|sweep| &sweep.axes).find(|axis| {

@@ -162,12 +162,12 @@ fn execute(
     conclude(&outcome, &listener, &signals.cancel)
 }
 
-/// Where the experiment names the files in which stages found mistakes.
+/// Where the experiment says what stages found mistakes in, or names the files that have them.
 fn places(project: &Project, outcome: &RunOutcome) -> Option<Diagnostics> {
     let place = |node: &NodeResult| {
         let exec::Outcome::Failed { error, .. } = &node.outcome else { return None };
         let (stage, parameter) = (&node.name.stage, error.parameter()?);
-        let message = format!("the file that `{parameter}` of stage `{stage}` names has mistakes");
+        let message = format!("stage `{stage}` failed because of its `{parameter}`");
         let span = place_of(&project.experiment, stage, error)?;
         Some(Diagnostic::new("bad-data", message).at(span))
     };

@@ -222,8 +222,7 @@ impl Predictor {
         let predicted = training::predict(&mut self.engine, &split, batch_size, &tasks, &|| false)
             .map_err(Problem::of)?
             .expect("nothing asks it to stop");
-        let threshold = |head: &str| self.heads.get(head).and_then(|head| head.threshold);
-        let least_of_entity = threshold(tagging::NAME);
+        let least_of_entity = self.heads.get(tagging::NAME).and_then(|head| head.threshold);
         let tags = predicted.of(tagging::NAME).zip(self.labels.as_ref());
         let read = |(row, (_, tokens)): (usize, &(&str, &TokenizedText))| {
             let entities = tags.map(|(answers, names)| {
@@ -235,9 +234,7 @@ impl Predictor {
             });
             let judged = |head: &ClassHead| {
                 let found = predicted.of(&head.name)?;
-                let (class, score) = (found.classes[row], found.scores[row]);
-                let class = threshold(&head.name).map_or(class, |least| u32::from(score >= least));
-                Some(judgement(head, Some((class, score))))
+                Some(judgement(head, Some((found.classes[row], found.scores[row]))))
             };
             Prediction {
                 entities,

@@ -54,7 +54,14 @@ fn check_objective(objective: &Objective, graph: &Graph<'_>, found: &mut Vec<Dia
     }
     let message =
         format!("stage `{stage}` of kind `{}` has no metric {}", kind.name, quoted(metric));
-    let help = match suggest(metric, names.iter().copied()) {
+    let named = names_near(names, metric);
+    let (tables, numbers): (Vec<&str>, Vec<&str>) =
+        named.iter().map(String::as_str).partition(|name| name.ends_with('.'));
+    let table = format!("{}.", metric.trim_end_matches('.'));
+    let help = match suggest(metric, numbers) {
+        _ if tables.contains(&&*table) => {
+            format!("it is a table of numbers, and one of them is `{stage}.{table}` and its name")
+        }
         Some(near) => format!("did you mean `{stage}.{near}`?"),
         None if names.is_empty() => match other_stage(metric, graph) {
             Some(stage) => format!("did you mean `{stage}.{metric}`?"),
@@ -65,6 +72,15 @@ fn check_objective(objective: &Objective, graph: &Graph<'_>, found: &mut Vec<Dia
         }
     };
     found.push(Diagnostic::new("unknown-metric", message).at(objective.span).help(help));
+}
+
+/// The names as they read for what `metric` is about: a `*` is the first part of it, where no other name has that.
+fn names_near(names: &[&str], metric: &str) -> Vec<String> {
+    let head = metric.split('.').next().unwrap_or_default();
+    let begins = |name: &&str| name.strip_prefix(head).is_some_and(|rest| rest.starts_with('.'));
+    let is_taken = names.iter().any(begins);
+    let named = names.iter().filter(|name| !(is_taken && name.starts_with('*')));
+    named.map(|name| name.replacen('*', head, 1)).collect()
 }
 
 fn has_metric(names: &[&str], metric: &str) -> bool {

@@ -10,7 +10,7 @@ use crate::base::problem::{Help, Problem};
 /// A failure of one stage.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StageError {
-    /// The work failed; where the mistake is in a file, the place is the parameter that names it.
+    /// The work failed; the place is the parameter that is the mistake, or that names the file in which it is.
     #[error("{}", .0.message)]
     Failed(Problem<Option<&'static str>>),
     /// The context asked to stop, and what is needed to go on is saved.
@@ -46,7 +46,7 @@ impl StageError {
         self
     }
 
-    /// The same, about a file that a parameter names.
+    /// The same, about a parameter, or about a file that it names.
     #[must_use]
     pub fn in_file_of(mut self, parameter: &'static str) -> Self {
         if let Self::Failed(problem) = &mut self {
@@ -59,7 +59,7 @@ impl StageError {
         if let Self::Failed(problem) = self { Some(problem) } else { None }
     }
 
-    /// The parameter that names the file in which the mistake is, where it is in one.
+    /// The parameter that is the mistake, or that names the file in which it is, where there is one.
     #[must_use]
     pub fn parameter(&self) -> Option<&'static str> {
         self.problem()?.place

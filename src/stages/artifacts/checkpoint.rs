@@ -1,15 +1,29 @@
 //! A trained joint model.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Backbone, Heads, files, history, seal};
+use super::{Backbone, Heads, Origin, files, history, seal};
 use crate::engine::stage::{Artifact, Caveat, StageError};
 use crate::nn::{CheckpointError, EncoderSpec, JointModel};
 use crate::tasks;
 use crate::text::{LabelSet, TextTokenizer};
-use crate::training::History;
+use crate::training::{History, Threshold};
+
+/// `chosen.json`: what of a model's heads was chosen on texts, which are then no measure of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chosen {
+    /// The texts.
+    pub on: Origin,
+    /// What the thresholds are to give, by head.
+    pub thresholds: BTreeMap<String, Threshold>,
+    /// The heads whose temperature was fitted.
+    pub temperatures: Vec<String>,
+}
 
 /// A joint model in Hugging Face layout, with its history.
 ///
@@ -23,12 +37,15 @@ pub struct Checkpoint {
     pub labels: Option<LabelSet>,
     /// Those of what it was trained on, and what the training itself found.
     pub caveats: Vec<Caveat>,
+    /// What was chosen once it was trained, where something was.
+    pub chosen: Option<Chosen>,
 }
 
 impl Checkpoint {
     const HISTORY: &'static str = "history.csv";
     pub const TIMING: &'static str = "timing.csv";
     const CAVEATS: &'static str = "caveats.json";
+    const CHOSEN: &'static str = "chosen.json";
     const TOKENIZER_CONFIG: &'static str = "tokenizer_config.json";
     /// The files that make up the model.
     const MODEL: [&'static str; 5] = [
@@ -96,6 +113,14 @@ impl Checkpoint {
         files::write_json(&folder.join(Self::CAVEATS), &caveats)
     }
 
+    /// Writes what was chosen on texts, where something was.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn write_chosen(folder: &Path, chosen: Option<&Chosen>) -> Result<(), StageError> {
+        chosen.map_or(Ok(()), |chosen| files::write_json(&folder.join(Self::CHOSEN), chosen))
+    }
+
     #[must_use]
     pub fn tokenizer(&self) -> PathBuf {
         self.folder.join(Backbone::TOKENIZER)
@@ -160,7 +185,9 @@ impl Artifact for Checkpoint {
         // A published model has none beside it: it has no scores either.
         let path = folder.join(Self::CAVEATS);
         let caveats = if path.is_file() { files::read_json(&path)? } else { Vec::new() };
-        Ok(Self { folder: folder.to_owned(), encoder, heads, labels, caveats })
+        let path = folder.join(Self::CHOSEN);
+        let chosen = files::present(&path)?.then(|| files::read_json(&path)).transpose()?;
+        Ok(Self { folder: folder.to_owned(), encoder, heads, labels, caveats, chosen })
     }
 }
 

@@ -16,6 +16,8 @@ use crate::text::{Corpus, CorpusTasks, Example, Split, stored};
 pub struct CorpusFiles {
     folder: PathBuf,
     pub tasks: CorpusTasks,
+    /// As [`Corpus::order`]
+    pub order: Option<String>,
     /// Such as that two splits share texts.
     pub caveats: Vec<Caveat>,
     /// The field whose values are in a split as a whole or not at all, where it was divided so.
@@ -60,14 +62,8 @@ impl CorpusFiles {
         };
         let [train, validation, test] = Split::ALL.map(create);
         let files = [train?, validation?, test?];
-        let grouped_by = BTreeMap::new();
-        Ok(CorpusWriter {
-            folder: folder.to_owned(),
-            tasks,
-            files,
-            lines: Default::default(),
-            grouped_by,
-        })
+        let (folder, lines, grouped_by) = (folder.to_owned(), Default::default(), BTreeMap::new());
+        Ok(CorpusWriter { folder, tasks, order: None, files, lines, grouped_by })
     }
 
     /// Hands out every text, so that few are in memory at a time.
@@ -92,7 +88,8 @@ impl CorpusFiles {
     /// # Errors
     /// When a file cannot be read or is not what was written.
     pub fn read(&self) -> Result<Corpus, StageError> {
-        let mut corpus = Corpus { tasks: self.tasks.clone(), ..Corpus::default() };
+        let (tasks, order) = (self.tasks.clone(), self.order.clone());
+        let mut corpus = Corpus { tasks, order, ..Corpus::default() };
         self.for_each(|split, example| corpus.get_mut(split).push(example))?;
         Ok(corpus)
     }
@@ -102,6 +99,7 @@ impl CorpusFiles {
 pub struct CorpusWriter {
     folder: PathBuf,
     tasks: CorpusTasks,
+    order: Option<String>,
     /// In the order of [`Split::ALL`].
     files: [(PathBuf, BufWriter<File>); 3],
     lines: [Vec<usize>; 3],
@@ -113,6 +111,12 @@ impl CorpusWriter {
     #[must_use]
     pub fn grouped_by(self, grouped_by: BTreeMap<Split, String>) -> Self {
         Self { grouped_by, ..self }
+    }
+
+    /// Says by which field the texts were split in an order.
+    #[must_use]
+    pub fn ordered_by(self, order: Option<String>) -> Self {
+        Self { order, ..self }
     }
 
     /// # Errors
@@ -131,6 +135,7 @@ impl CorpusWriter {
             file.flush().map_err(|error| StageError::io("write", &path, &error))?;
         }
         write_tasks(&self.folder, &self.tasks)?;
+        write_order(&self.folder, self.order.as_deref())?;
         files::write_json(&self.folder.join(CorpusFiles::LINES), &self.lines)?;
         files::write_json(&self.folder.join(CorpusFiles::CAVEATS), &caveats)?;
         if !self.grouped_by.is_empty() {
@@ -157,7 +162,8 @@ impl Artifact for CorpusFiles {
         let path = folder.join(Self::GROUPED_BY);
         let grouped_by =
             if files::present(&path)? { files::read_json(&path)? } else { BTreeMap::new() };
-        Ok(Self { folder: folder.to_owned(), tasks: read_tasks(folder)?, caveats, grouped_by })
+        let (tasks, order) = (read_tasks(folder)?, read_order(folder)?);
+        Ok(Self { folder: folder.to_owned(), tasks, order, caveats, grouped_by })
     }
 }
 
@@ -174,6 +180,18 @@ pub(super) fn write_tasks(folder: &Path, tasks: &CorpusTasks) -> Result<(), Stag
 pub(super) fn read_tasks(folder: &Path) -> Result<CorpusTasks, StageError> {
     let path = folder.join(TASKS);
     if files::present(&path)? { files::read_json(&path) } else { Ok(CorpusTasks::default()) }
+}
+
+/// Not there where the texts were split in no order.
+const ORDER: &str = "order.json";
+
+pub(super) fn write_order(folder: &Path, order: Option<&str>) -> Result<(), StageError> {
+    order.map_or(Ok(()), |field| files::write_json(&folder.join(ORDER), &field))
+}
+
+pub(super) fn read_order(folder: &Path) -> Result<Option<String>, StageError> {
+    let path = folder.join(ORDER);
+    files::present(&path)?.then(|| files::read_json(&path)).transpose()
 }
 
 fn file_name(split: Split) -> String {

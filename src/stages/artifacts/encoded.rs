@@ -15,6 +15,8 @@ pub struct Encoded {
     folder: PathBuf,
     /// What its texts are labelled for.
     pub tasks: CorpusTasks,
+    /// As [`Corpus::order`](crate::text::Corpus::order)
+    pub order: Option<String>,
     pub labels: LabelSet,
     /// How much of a text is read at once.
     pub windowing: Windowing,
@@ -82,6 +84,14 @@ impl EncodedWriter {
     /// Says which splits have whole values of which field.
     pub fn group_by(&mut self, grouped_by: BTreeMap<Split, String>) {
         self.encoding.grouped_by = grouped_by;
+    }
+
+    /// Says by which field the texts were split in an order.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn ordered_by(&self, order: Option<&str>) -> Result<(), StageError> {
+        corpus::write_order(&self.folder, order)
     }
 
     /// # Errors
@@ -175,8 +185,9 @@ impl Artifact for Encoded {
             files::read_json(&path)?;
         let labels = LabelSet::from_names(&labels)
             .map_err(|error| StageError::new(format!("`{}`: {error}", path.display())))?;
-        let (folder, windowing) = (folder.to_owned(), Windowing { max_length, overlap });
-        Ok(Self { folder, tasks, labels, windowing, statistics, caveats, grouped_by })
+        let (order, folder) = (corpus::read_order(folder)?, folder.to_owned());
+        let windowing = Windowing { max_length, overlap };
+        Ok(Self { folder, tasks, order, labels, windowing, statistics, caveats, grouped_by })
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{corpus, files};
 use crate::engine::stage::{Artifact, Caveat, StageError, covered};
 use crate::tasks::classification::{self, Judged};
-use crate::tasks::metrics::{self, Interval, Metric, Scores};
+use crate::tasks::metrics::{self, Bin, Interval, Metric, Reliability, Scores};
 use crate::tasks::{Details, GroupScores};
 use crate::text::{ClassHead, CorpusTasks, Entity, Example, Split};
 
@@ -46,7 +46,13 @@ impl Origin {
 
     #[must_use]
     pub fn is_of_the_texts_of(&self, other: &Self) -> bool {
-        self.split == other.split && self.digest == other.digest
+        self.split == other.split && self.has_the_texts_of(other)
+    }
+
+    /// Whether the texts are the same, whatever their split is called.
+    #[must_use]
+    pub fn has_the_texts_of(&self, other: &Self) -> bool {
+        self.digest == other.digest
     }
 }
 
@@ -149,6 +155,21 @@ pub struct GroupRow {
     pub scores: GroupScores,
 }
 
+/// A row of `reliability.csv`: the texts of a bin of scores.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReliabilityRow {
+    pub head: String,
+    /// Whether the scores are those after calibration.
+    pub calibrated: bool,
+    /// From 1.
+    pub bin: usize,
+    pub texts: usize,
+    /// Their mean score.
+    pub score: f64,
+    /// How many of them have the class that it is about.
+    pub share: f64,
+}
+
 /// Tokens by true and predicted label: `ner_confusion.csv`, a row per true label.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LabelConfusion {
@@ -167,6 +188,7 @@ impl Evaluation {
     const ORIGIN: &'static str = "origin.json";
     /// The scores that a group has there, as [`covered`] takes them: those that say most, and what texts of one class can be told by.
     const OF_GROUPS: &'static [&'static str] = &["ner.span_f1", "*.accuracy", "*.f1", "*.macro_f1"];
+    const RELIABILITY: &'static str = "reliability.csv";
 
     /// # Errors
     /// When the disk refuses.
@@ -230,6 +252,56 @@ impl Evaluation {
     pub fn origin(&self) -> Result<Option<Origin>, StageError> {
         let path = self.folder.join(Self::ORIGIN);
         files::present(&path)?.then(|| files::read_json(&path)).transpose()
+    }
+
+    /// Writes how often answers came true, before and after their scores were calibrated: a row for each bin that has some.
+    ///
+    /// * `heads`: each with what came true before and after; without any there is no file
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn write_reliability(
+        &self,
+        heads: &[(String, [Reliability; 2])],
+    ) -> Result<(), StageError> {
+        if heads.is_empty() {
+            return Ok(());
+        }
+        let mut rows = files::CsvFile::create(self.folder.join(Self::RELIABILITY))?;
+        for (head, both) in heads {
+            for (reliability, is_calibrated) in both.iter().zip([false, true]) {
+                let bins = (1..).zip(&reliability.bins).filter(|(_, bin)| bin.count > 0);
+                for (number, Bin { count, confidence, accuracy }) in bins {
+                    rows.row(&ReliabilityRow {
+                        head: head.clone(),
+                        calibrated: is_calibrated,
+                        bin: number,
+                        texts: *count,
+                        score: *confidence,
+                        share: *accuracy,
+                    })?;
+                }
+            }
+        }
+        rows.finish()
+    }
+
+    /// The rows of `reliability.csv`; none where nothing was calibrated.
+    ///
+    /// # Errors
+    /// When the file is not what was written.
+    pub fn reliability(&self) -> Result<Vec<ReliabilityRow>, StageError> {
+        let path = self.folder.join(Self::RELIABILITY);
+        if files::present(&path)? { files::read_csv(&path) } else { Ok(Vec::new()) }
+    }
+
+    /// What the scores of a head are made of, `(classes, classes)`, row by row; `None` where they say none.
+    ///
+    /// # Errors
+    /// When the file is not what was written.
+    pub fn class_confusion(&self, head: &str) -> Result<Option<Vec<u64>>, StageError> {
+        let metrics = self.metrics()?;
+        Ok(Vec::<Vec<u64>>::deserialize(&metrics[head]["confusion"]).ok().map(|rows| rows.concat()))
     }
 
     /// `metrics.json`.
@@ -394,7 +466,7 @@ impl Artifact for Evaluation {
     const FORMAT: u32 = 2;
     const METRICS: Option<&'static str> = Some(Self::METRICS_FILE);
     const METRIC_NAMES: &'static [&'static str] = &{
-        let mut names = ["ner.per_label."; metrics::NAMES.len() + 3];
+        let mut names = ["ner.per_label."; metrics::NAMES.len() + 8];
         let mut number = 0;
         while number < metrics::NAMES.len() {
             names[number] = metrics::NAMES[number];
@@ -402,6 +474,11 @@ impl Artifact for Evaluation {
         }
         names[number] = "*.per_class.";
         names[number + 1] = "baselines.";
+        names[number + 2] = "*.precision_at_budget";
+        names[number + 3] = "*.at_threshold.";
+        names[number + 4] = "*.calibration.";
+        names[number + 5] = "*.budget.";
+        names[number + 6] = "*.threshold";
         names
     };
     const HEADLINES: &'static [&'static str] = &["ner.span_f1", "*.f1", "*.macro_f1", "loss"];
@@ -411,6 +488,7 @@ impl Artifact for Evaluation {
         (Self::PREDICTIONS, "predictions.csv"),
         (Self::CONFUSION, "ner_confusion.csv"),
         (Self::GROUPS, "groups.csv"),
+        (Self::RELIABILITY, "reliability.csv"),
     ];
 
     fn open(folder: &Path) -> Result<Self, StageError> {
@@ -470,7 +548,7 @@ mod tests {
     #[test]
     fn undefined_scores_are_null_and_the_file_has_a_place_for_every_task() {
         use crate::tasks::metrics::{Classes, Evidence, Tags, span_scores};
-        use crate::tasks::tagging;
+        use crate::tasks::{Told, tagging};
         use crate::text::EncodedSplit;
 
         let spans = span_scores(&[vec![(0, 2)]], &[vec![]], |_| "X");
@@ -483,7 +561,7 @@ mod tests {
                 .classes
                 .as_ref()
                 .map(|classes| Judged::of(classes.truth, classes.predicted, classes.scores));
-            let classified = classification::Details::of(&head, judged.as_ref());
+            let classified = classification::Details::of(&head, judged.as_ref(), Told::default());
             let details = [
                 ("ner".to_owned(), Details::Tagging(tagged)),
                 ("anomaly".to_owned(), Details::Classification(classified)),
@@ -506,7 +584,7 @@ mod tests {
             r#"{"ner":{"token_accuracy":0.5,"span_precision":null,"span_recall":0.0,"span_f1":0.0,"entities":1,"cut":0,"inside_tokens":0,"#
                 .to_owned()
                 + r#""per_label":{"X":{"precision":null,"recall":0.0,"f1":0.0,"support":1}}},"#
-                + r#""anomaly":{"accuracy":1.0,"precision":null,"recall":null,"f1":null,"auroc":null,"average_precision":null,"macro_f1":1.0,"micro_f1":1.0,"#
+                + r#""anomaly":{"accuracy":1.0,"precision":null,"recall":null,"f1":null,"auroc":null,"average_precision":null,"macro_f1":1.0,"micro_f1":1.0,"ece":0.25,"#
                 + r#""confusion":[[1,0],[0,0]],"per_class":{"normal":{"precision":1.0,"recall":1.0,"f1":1.0,"support":1},"#
                 + r#""anomaly":{"precision":null,"recall":null,"f1":null,"support":0}}},"loss":null,"intervals":{},"caveats":[]}"#
         );
@@ -515,7 +593,7 @@ mod tests {
             r#"{"ner":{"token_accuracy":null,"span_precision":null,"span_recall":null,"span_f1":null,"entities":1,"cut":0,"inside_tokens":0,"#
                 .to_owned()
                 + r#""per_label":{}},"#
-                + r#""anomaly":{"accuracy":null,"precision":null,"recall":null,"f1":null,"auroc":null,"average_precision":null,"macro_f1":null,"micro_f1":null,"#
+                + r#""anomaly":{"accuracy":null,"precision":null,"recall":null,"f1":null,"auroc":null,"average_precision":null,"macro_f1":null,"micro_f1":null,"ece":null,"#
                 + r#""confusion":null,"per_class":null},"loss":null,"intervals":{},"caveats":[]}"#
         );
     }

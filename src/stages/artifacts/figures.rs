@@ -15,6 +15,12 @@ impl Figures {
         format!("{task}_confusion.png")
     }
 
+    /// That of a head over whole texts.
+    #[must_use]
+    pub fn reliability(head: &str) -> String {
+        format!("{head}_reliability.png")
+    }
+
     /// A curve of a head over whole texts. That of [`ANOMALY`] has the plain name.
     #[must_use]
     pub fn curve(head: &str, curve: &str) -> String {
@@ -32,6 +38,7 @@ impl Artifact for Figures {
         ("lengths.png", "lengths.png"),
         ("labels.png", "labels.png"),
         ("*_confusion.png", "*_confusion.png"),
+        ("*_reliability.png", "*_reliability.png"),
         ("*precision_recall.png", "*precision_recall.png"),
         ("*roc.png", "*roc.png"),
     ];

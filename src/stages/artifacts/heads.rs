@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::files;
 use crate::base::visible;
 use crate::engine::stage::StageError;
-use crate::tasks::{self, Decode, Decoding, Kind, Tagging, tagging};
+use crate::tasks::{self, Decode, Decoding, Kind, Reading, Tagging, tagging};
 use crate::text::{ClassHead, CorpusTasks, LabelSet, Windowing};
 
 /// The heads of a model, and how a text is handed to them.
@@ -57,6 +57,12 @@ impl Head {
     fn classes(&self) -> ClassHead {
         ClassHead { name: self.name.clone(), classes: self.labels.clone() }
     }
+
+    /// How its answers are read.
+    #[must_use]
+    pub fn reading(&self) -> Reading {
+        Reading { threshold: self.threshold, temperature: self.temperature }
+    }
 }
 
 impl Heads {
@@ -71,7 +77,8 @@ impl Heads {
                 Kind::Tagging(_) => (Task::Tagging, labels.names().to_vec()),
                 Kind::Classification(classes) => (Task::Classification, classes.clone()),
             };
-            Head { name: trained.name.clone(), task, labels, threshold: None, temperature: 1.0 }
+            let Reading { threshold, temperature } = trained.reading;
+            Head { name: trained.name.clone(), task, labels, threshold, temperature }
         };
         let Decoding { decode, viterbi } = tasks
             .iter()
@@ -152,7 +159,10 @@ impl Heads {
                 let decoding = Decoding { decode: self.decoding, viterbi: self.viterbi };
                 tasks::Task::tagging(Tagging { decoding, ..Tagging::of(head.labels.len()) })
             }
-            Task::Classification => tasks::Task::classification(&head.classes()),
+            Task::Classification => tasks::Task {
+                reading: head.reading(),
+                ..tasks::Task::classification(&head.classes())
+            },
         };
         self.heads.iter().map(task).collect()
     }

@@ -84,6 +84,45 @@ pub fn tasks(inputs: InputFacts<'_>, port: &str) -> Option<CorpusTasks> {
     get(inputs, port, TASKS)
 }
 
+/// What texts are labelled for at most, before anybody has read them. A head without classes has those that will be found.
+pub const POSSIBLE: &str = "possible_tasks";
+
+#[must_use]
+pub fn of_possible(tasks: &CorpusTasks) -> Facts {
+    Facts::from_iter([(POSSIBLE.to_owned(), json!(tasks))])
+}
+
+#[must_use]
+pub fn possible(inputs: InputFacts<'_>, port: &str) -> Option<CorpusTasks> {
+    get(inputs, port, POSSIBLE)
+}
+
+/// The types of entities that texts have at most.
+pub const TYPES: &str = "entity_types";
+
+pub fn of_types<'t>(types: impl Iterator<Item = &'t str>) -> Facts {
+    Facts::from_iter([(TYPES.to_owned(), types.collect::<Vec<_>>().into())])
+}
+
+#[must_use]
+pub fn types(inputs: InputFacts<'_>, port: &str) -> Option<Vec<String>> {
+    get(inputs, port, TYPES)
+}
+
+/// The field by which texts are split in an order; null where they are in none.
+pub const ORDER: &str = "order";
+
+#[must_use]
+pub fn of_order(field: Option<&str>) -> Facts {
+    Facts::from_iter([(ORDER.to_owned(), field.into())])
+}
+
+/// Whether texts are known to be split in no order.
+#[must_use]
+pub fn is_unordered(inputs: InputFacts<'_>, port: &str) -> bool {
+    inputs.get(port, ORDER).is_some_and(serde_json::Value::is_null)
+}
+
 pub const TEXTS: &str = "texts";
 
 #[must_use]

@@ -20,11 +20,12 @@ mod seal;
 
 pub use any_files::Files;
 pub use backbone::Backbone;
-pub use checkpoint::Checkpoint;
+pub use checkpoint::{Checkpoint, Chosen};
 pub use corpus::{CorpusFiles, CorpusWriter};
 pub use encoded::{Encoded, EncodedWriter};
 pub use evaluation::{
     Evaluation, GroupRow, LabelConfusion, Metrics, Origin, PredictedClass, Prediction, Predictions,
+    ReliabilityRow,
 };
 pub use figures::Figures;
 pub use heads::{Head, Heads, Task};

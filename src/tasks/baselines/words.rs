@@ -53,14 +53,19 @@ pub fn as_tokens(
     let mut answers = Vec::new();
     if tasks.tagging {
         let name = tagging::NAME.to_owned();
-        answers.push(Answers { name, classes: tags, scores: Vec::new(), loss: None });
+        answers.push(said_of(name, tags, Vec::new()));
     }
     for (at, head) in tasks.heads.iter().enumerate() {
         let of_head = said.iter().map(|said| read(&said.classes[at]));
         let (classes, scores) = of_head.unzip();
-        answers.push(Answers { name: head.name.clone(), classes, scores, loss: None });
+        answers.push(said_of(head.name.clone(), classes, scores));
     }
     (split, Predicted { answers, loss: f64::NAN })
+}
+
+/// Answers that no logits were read from.
+fn said_of(name: String, classes: Vec<u32>, scores: Vec<f64>) -> Answers {
+    Answers { name, classes, scores, logits: Vec::new(), loss: None }
 }
 
 /// The most likely class, and a score as [`Task::read`](crate::tasks::Task::read) gives it.

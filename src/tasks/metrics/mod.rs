@@ -6,11 +6,14 @@
 //! | [`classification_report`] | scikit-learn's text, character for character |
 //! | [`binary_scores`], [`ConfusionMatrix`] | scikit-learn |
 //! | [`auroc`], [`average_precision`], [`roc_curve`], [`precision_recall_curve`] | scikit-learn, ties included |
+//! | [`Reliability`] | scikit-learn's `calibration_curve`, with the counts that it leaves out |
+//! | [`temperature`] | the minimum that scipy finds |
 //!
 //! An undefined score (a precision without predictions, an area with one class) is `None`, never 0 or 0.5; only the report's text prints 0,
 //! because scikit-learn's does. Labels are numbers; a token whose true label is [`IGNORE`](crate::base::IGNORE) counts nowhere.
 //! `tests/metrics/make_fixtures.py` makes what the tests compare with.
 
+mod calibration;
 mod classes;
 mod evidence;
 mod intervals;
@@ -20,6 +23,7 @@ mod scores;
 mod spans;
 mod table;
 
+pub use calibration::{Aim, BINS, Bin, Reliability, precision_at, temperature, threshold};
 pub use classes::{BinaryScores, ClassCounts, ConfusionMatrix, binary_scores, token_accuracy};
 pub use evidence::{Classes, Evidence, Tags};
 pub use intervals::{Interval, Units, intervals};

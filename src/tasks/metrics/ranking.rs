@@ -1,10 +1,10 @@
 //! Scores of a ranking: how well a number separates two classes at every threshold.
 
 /// One point for each distinct score, from the highest: how many of either class have at least this score.
-struct Thresholds {
-    scores: Vec<f64>,
-    true_positives: Vec<u64>,
-    false_positives: Vec<u64>,
+pub(super) struct Thresholds {
+    pub(super) scores: Vec<f64>,
+    pub(super) true_positives: Vec<u64>,
+    pub(super) false_positives: Vec<u64>,
 }
 
 /// Points of the receiver operating characteristic, from (0, 0) to (1, 1).
@@ -30,7 +30,7 @@ impl Thresholds {
     ///
     /// # Panics
     /// When the slices differ in length.
-    fn of(truth: &[u32], scores: &[f64]) -> Option<Self> {
+    pub(super) fn of(truth: &[u32], scores: &[f64]) -> Option<Self> {
         assert_eq!(truth.len(), scores.len(), "one score for each truth");
         if scores.iter().any(|score| score.is_nan()) {
             return None;

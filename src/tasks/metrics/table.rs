@@ -51,7 +51,7 @@ const fn row(
     Row { name, scores, lower_is_better: false, needs, value }
 }
 
-const ROWS: [Row; 13] = [
+const ROWS: [Row; 14] = [
     Row { lower_is_better: true, ..row("loss", Subject::Model, Needs::Texts, |of| of.loss) },
     row("token_accuracy", Subject::Tagging, Needs::Texts, |of| {
         token_accuracy(of.tags.as_ref()?.truth, of.tags.as_ref()?.predicted)
@@ -76,6 +76,12 @@ const ROWS: [Row; 13] = [
     row("macro_f1", Subject::Classes, Needs::Texts, |of| of.counts()?.macro_f1()),
     // Of texts that have one class each, it is the share that is right.
     row("micro_f1", Subject::Classes, Needs::Texts, |of| of.counts()?.micro_f1()),
+    Row {
+        lower_is_better: true,
+        ..row("ece", Subject::Classes, Needs::Texts, |of| {
+            of.classes.as_ref()?.reliability().expected_error()
+        })
+    },
 ];
 
 /// The names of all metrics, with `*` in the place of a head over whole texts.
@@ -93,6 +99,7 @@ pub const NAMES: [&str; ROWS.len()] = [
     "*.average_precision",
     "*.macro_f1",
     "*.micro_f1",
+    "*.ece",
 ];
 
 /// A number by which evaluations are compared: a row of the table, of a task.
@@ -294,7 +301,8 @@ mod tests {
         let tasks = CorpusTasks { tagging: false, heads };
         let names: Vec<String> =
             Metric::of_tasks(&tasks).iter().map(|metric| metric.name().to_owned()).collect();
-        let expected = ["loss", "severity.accuracy", "severity.macro_f1", "severity.micro_f1"];
+        let expected =
+            ["loss", "severity.accuracy", "severity.macro_f1", "severity.micro_f1", "severity.ece"];
         assert_eq!(names, expected);
         assert_eq!(metric("severity.f1").check(&tasks), Err(NoSubject::Classes(3)));
         assert_eq!(metric("anomaly.f1").check(&tasks), Err(NoSubject::Task));

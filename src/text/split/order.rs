@@ -150,6 +150,39 @@ pub fn is_later(one: &str, other: &str) -> bool {
     keys[one].cmp(&keys[other]).is_gt()
 }
 
+/// How many days lie between the first and the last of these values, where they are times: of ISO 8601, or since 1970 in seconds, or in thousandths,
+/// millionths or billionths of one. Of numbers those are told by lying between 1980 and 2100, so that others are no times.
+#[must_use]
+pub fn days<'a>(values: impl Iterator<Item = &'a str> + Clone) -> Option<f64> {
+    const DAY: f64 = 86_400.0;
+    const SINCE_1970: [f64; 2] = [10.0 * 365.0 * DAY, 130.0 * 366.0 * DAY];
+    let (_, keys) = Key::of_all(values);
+    let mut units = vec![1e9];
+    let mut ends: Option<[f64; 2]> = None;
+    for key in keys.values() {
+        let number = match key {
+            Key::Time(number) => *number as f64,
+            Key::Whole(number) => {
+                units = vec![1.0, 1e3, 1e6, 1e9];
+                *number as f64
+            }
+            Key::Number(number) => {
+                units = vec![1.0, 1e3, 1e6, 1e9];
+                *number
+            }
+            Key::Text(_) => return None,
+        };
+        let [first, last] = ends.unwrap_or([number; 2]);
+        ends = Some([first.min(number), last.max(number)]);
+    }
+    let [first, last] = ends?;
+    let is_of = |unit: &&f64| {
+        let [least, most] = SINCE_1970.map(|seconds| seconds * **unit);
+        units.len() == 1 || least <= first && last <= most
+    };
+    units.iter().find(is_of).map(|unit| (last - first) / unit / DAY)
+}
+
 /// A value as it is compared. All keys of one comparison are of one variant.
 #[derive(Debug, Clone, PartialEq)]
 enum Key {
@@ -289,6 +322,18 @@ mod tests {
         assert_eq!(sorted(&["10", "9.5", "-1e3"]), (Scale::Numbers, vec!["-1e3", "9.5", "10"]));
         let (late, early) = ("1700000000000000001", "1700000000000000000");
         assert_eq!(sorted(&[late, early]), (Scale::Numbers, vec![early, late]));
+    }
+
+    #[test]
+    fn days_are_those_between_times_and_numbers_that_are_none_have_none() {
+        let days = |values: &[&str]| days(values.iter().copied());
+        assert_eq!(days(&["2024-05-02T12:00Z", "2024-05-01", "2024-05-01T08:00"]), Some(1.5));
+        assert_eq!(days(&["1714600800", "1714557600"]), Some(0.5));
+        assert_eq!(days(&["1714600800000.5", "1714514400000.5"]), Some(1.0));
+        assert_eq!(days(&["1714600800"]), Some(0.0));
+        for values in [&["0", "1", "5000"][..], &["run-1", "run-2"], &["1714600800", "5"], &[]] {
+            assert_eq!(days(values), None, "{values:?}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::base::{units, visible};
 use crate::tasks::metrics::{self, Metric};
 use crate::tasks::{Decode, tagging};
 use crate::text::{ANOMALY, check_head_name};
+use crate::training::thresholds::Threshold;
 
 /// Something wrong with parameters, first the one at which a message points.
 type Found = Problem<Vec<&'static str>>;
@@ -26,6 +27,7 @@ impl Recipe {
             self.comparing().into_iter().filter_map(|(name, metric)| unknown(name, &metric)),
         );
         found.extend(self.beyond_single_precision());
+        found.extend(self.thresholds_untrained());
         if self.cadence().is_none() {
             let message = "`checkpoint_every` is neither a number of steps nor a time";
             let help = format!("a number of steps, or {}", units::DURATION);
@@ -70,6 +72,16 @@ impl Recipe {
                 !self.head_weights.contains_key(tagging::NAME),
                 "is of heads over whole texts; `ner_weight` is that of the tags",
             ),
+            (
+                "thresholds",
+                self.thresholds.values().all(Threshold::is_possible),
+                "must be within 0 and 1, a precision above 0 and a number of alerts above 0",
+            ),
+            (
+                "thresholds",
+                !self.thresholds.contains_key(tagging::NAME),
+                "is of heads over whole texts; `predict --threshold ner=0.5` leaves entities out",
+            ),
             ("focal_gamma", at_least_zero(self.focal_gamma), "must be a number of at least 0"),
             (
                 "decode",
@@ -90,6 +102,19 @@ impl Recipe {
         ];
         let broken = rules.into_iter().filter(|(_, holds, _)| !holds);
         broken.map(|(name, _, rule)| Found::new([name], format!("`{name}` {rule}"))).collect()
+    }
+
+    /// Thresholds of heads that the model will not have.
+    fn thresholds_untrained(&self) -> impl Iterator<Item = Found> {
+        let untrained = |head: &&String| *head != tagging::NAME && self.weight_of(head) == 0.0;
+        self.thresholds.keys().filter(untrained).map(|head| {
+            let (weight, written) = Self::weight_parameter(head);
+            let message = format!(
+                "`thresholds` names `{head}`: with `{written} = 0` that head is not trained"
+            );
+            let help = format!("leave it out, or give `{written}` a value");
+            Found::new(["thresholds", weight], message).help(help)
+        })
     }
 
     /// Numbers that would be lost: moments below the normal range count as zero, so that an `eps` there could divide zero by zero.

@@ -2,9 +2,8 @@
 
 use super::Recipe;
 use crate::base::IGNORE;
-use crate::base::problem::Problem;
 use crate::tasks::{Kind, Task};
-use crate::text::{ClassHead, CorpusTasks, LabelSet};
+use crate::text::{ClassHead, LabelSet};
 use crate::training::class_weights::{ClassWeights, Weights};
 use crate::training::inputs::Data;
 
@@ -47,54 +46,16 @@ impl Recipe {
             .chain(tokens.map(|(_, weight)| ("token_class_weights", weight)))
             .chain(heads)
     }
-
-    /// What names heads or classes that a corpus for these tasks has not.
-    #[must_use]
-    pub fn misnamed(&self, tasks: &CorpusTasks) -> Vec<Problem<Vec<&'static str>>> {
-        let heads: Vec<String> =
-            tasks.heads.iter().map(|head| format!("`{}`", head.name)).collect();
-        let mut found = Vec::new();
-        let mut unknown = |parameter: &'static str, head: &String| {
-            let message = format!(
-                "`{parameter}` names `{head}`, which is no head over whole texts that the corpus has classes for"
-            );
-            found.push(Problem::new([parameter], message).help(match heads.as_slice() {
-                [] => "it has none".to_owned(),
-                heads => format!("it has {}", heads.join(", ")),
-            }));
-        };
-        let known = |head: &&String| tasks.head(head).is_none();
-        self.head_weights.keys().filter(known).for_each(|head| unknown("head_weights", head));
-        let Some(ClassWeights::ByHead(weights)) = &self.class_weights else { return found };
-        weights.keys().filter(known).for_each(|head| unknown("class_weights", head));
-        for head in &tasks.heads {
-            let named = weights.get(&head.name).into_iter().flat_map(Weights::given);
-            for (class, _) in named.filter(|(class, _)| head.index(class).is_none()) {
-                let message = format!(
-                    "`class_weights` names `{class}`, which is no class of `{}`",
-                    head.name
-                );
-                let help = format!("it has `{}`", head.classes.join("`, `"));
-                found.push(Problem::new(["class_weights"], message).help(help));
-            }
-        }
-        found
-    }
-
-    /// The first name in `token_class_weights` that tokens are not labelled as.
-    #[must_use]
-    pub fn misnamed_token(&self, labels: &LabelSet) -> Option<&String> {
-        let (names, _) = token_classes(labels);
-        let mut given = self.token_class_weights.iter().flat_map(Weights::given);
-        given.find(|(name, _)| !names.contains(name)).map(|(name, _)| name)
-    }
 }
+
+/// What tokens of no entity are called.
+pub(super) const OUTSIDE: &str = "O";
 
 /// What tokens are labelled as, begun or gone on: the types of entities and `O`; and which of these each label is.
 fn token_classes(labels: &LabelSet) -> (Vec<String>, Vec<usize>) {
     let mut names = labels.types().to_vec();
     let outside = names.len();
-    names.push("O".to_owned());
+    names.push(OUTSIDE.to_owned());
     let class = |label: &String| {
         let kind = label.split_once('-').map(|(_, kind)| kind);
         kind.and_then(|kind| names.iter().position(|name| name == kind)).unwrap_or(outside)
@@ -108,7 +69,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::text::EncodedSplit;
+    use crate::text::{CorpusTasks, EncodedSplit};
 
     fn recipe(parameters: serde_json::Value) -> Recipe {
         serde_json::from_value(parameters).expect("a recipe")
@@ -162,17 +123,5 @@ mod tests {
         }));
         let tokens = vec![2.0, 1.0, 2.0, 1.0, 0.5];
         assert_eq!(found, [Some(tokens), None, Some(vec![1.0, 1.0, 3.0, 1.0])]);
-    }
-
-    #[test]
-    fn names_that_the_corpus_does_not_have_are_refused() {
-        let recipe = recipe(serde_json::json!({
-            "head_weights": {"severty": 0.5}, "class_weights": {"anomaly": {"bad": 2.0}, "x": "balanced"},
-            "token_class_weights": {"Z": 2.0},
-        }));
-        let found = recipe.misnamed(&CorpusTasks::default());
-        let about: Vec<&str> = found.iter().map(|problem| problem.place[0]).collect();
-        assert_eq!(about, ["head_weights", "class_weights", "class_weights"]);
-        assert_eq!(recipe.misnamed_token(&LabelSet::of(["X"])).map(String::as_str), Some("Z"));
     }
 }

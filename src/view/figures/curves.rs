@@ -31,7 +31,7 @@ pub struct Roc<'a> {
 
 const WIDTH: f64 = 800.0;
 const HEIGHT: f64 = 850.0;
-const LINE: f64 = 3.5;
+pub(super) const LINE: f64 = 3.5;
 
 /// Draws precision over recall as steps (no interpolation, as in scikit-learn), against the share of positives.
 ///
@@ -91,7 +91,7 @@ pub fn roc(curve: &Roc<'_>, path: &Path) -> Result<(), PlotError> {
 }
 
 /// The points whose coordinates are rates.
-fn rates(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+pub(super) fn rates(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     points.iter().copied().filter(|(x, y)| is_rate(*x) && is_rate(*y)).collect()
 }
 
@@ -99,7 +99,8 @@ fn is_rate(value: f64) -> bool {
     (-1e-9..=1.0 + 1e-9).contains(&value)
 }
 
-fn unit_square<'a>(
+/// A square for two rates.
+pub(super) fn unit_square<'a>(
     path: &'a Path,
     title: &str,
     x: &str,

@@ -273,6 +273,20 @@ fn undefined_curves_are_pictures_that_say_so() {
 }
 
 #[test]
+fn reliability_is_drawn_to_the_corners_and_without_texts() {
+    let point = |score: f64, share: f64, texts: usize| ReliabilityPoint { score, share, texts };
+    let before = vec![point(0.0, 0.0, 5000), point(0.4, 0.7, 1), point(1.0, 1.0, 5000)];
+    let after = vec![point(0.1, 0.0, 10), point(f64::NAN, 0.5, 3), point(0.9, 1.0, 20)];
+    for positive in [Some("a rather long name of a class that is looked for"), None] {
+        let figure =
+            Reliability { name: "Model", positive, before: before.clone(), after: after.clone() };
+        picture(|path| reliability(&figure, path));
+    }
+    let nothing = Reliability { name: "", positive: None, before: Vec::new(), after: Vec::new() };
+    picture(|path| reliability(&nothing, path));
+}
+
+#[test]
 fn sweeps_with_failed_trials_are_drawn() {
     let points = [
         point("1e-5", Some(1e-5), &[]),

@@ -1,0 +1,123 @@
+//! How a model's heads are read on the texts that are scored: at its thresholds and calibrated, but as they came on those that chose it.
+
+use std::collections::BTreeMap;
+
+use crate::engine::stage::{Caveat, Context, StageError};
+use crate::stages::artifacts::{Checkpoint, Chosen, Evaluation, Origin};
+use crate::tasks::classification::Judged;
+use crate::tasks::metrics::Reliability;
+use crate::tasks::{Answers, Budget, Predicted, Read, Reading, Told};
+use crate::text::{EncodedSplit, Example, days};
+
+/// What is not read as it came, beside what is scored.
+#[derive(Default)]
+pub(super) struct Operating {
+    /// What the model says, of the heads that are scored otherwise.
+    said: BTreeMap<String, Answers>,
+    pub told: BTreeMap<String, Told>,
+    /// Before and after calibration, of the heads that are calibrated.
+    reliability: Vec<(String, [Reliability; 2])>,
+}
+
+/// The texts that are scored.
+pub(super) struct Texts<'a> {
+    pub tokens: &'a EncodedSplit,
+    pub examples: &'a [Example],
+    /// The field by which the corpus was split in an order.
+    pub order: Option<&'a str>,
+    pub origin: &'a Origin,
+}
+
+impl Texts<'_> {
+    fn days(&self) -> Option<f64> {
+        days_of(self.examples, self.order)
+    }
+}
+
+/// How many days some texts span, where their order is one of times.
+pub(super) fn days_of(texts: &[Example], order: Option<&str>) -> Option<f64> {
+    let field = order?;
+    days(texts.iter().map(|text| text.fields.get(field).map_or("", String::as_str)))
+}
+
+impl Operating {
+    /// Leaves in `predicted` what is scored: of heads whose reading these texts chose, the answers as they came.
+    ///
+    /// * `predicted`: read as the model says
+    pub(super) fn apply(
+        model: &Checkpoint,
+        texts: &Texts<'_>,
+        predicted: &mut Predicted,
+        caveats: &mut Vec<Caveat>,
+        context: &Context<'_>,
+    ) -> Self {
+        let mut operating = Self::default();
+        let own = model.chosen.as_ref().filter(|chosen| chosen.on.has_the_texts_of(texts.origin));
+        let corpus_tasks = model.heads.corpus_tasks();
+        for head in &corpus_tasks.heads {
+            let reading = model.heads.get(&head.name).map(|head| head.reading());
+            let reading = reading.unwrap_or_default();
+            let rate = model.chosen.as_ref().and_then(|chosen| {
+                chosen.thresholds.get(&head.name).and_then(|it| it.alerts_per_day())
+            });
+            let Some(answers) =
+                predicted.answers.iter_mut().find(|answers| answers.name == head.name)
+            else {
+                continue;
+            };
+            if reading == Reading::default() && rate.is_none() {
+                continue;
+            }
+            let came = answers.read_as(Reading::default());
+            let truth = texts.tokens.classes.get(&head.name).map_or(&[][..], Vec::as_slice);
+            let judged = |answers: &Answers| Judged::of(truth, &answers.classes, &answers.scores);
+            let is_own = own.is_some_and(|chosen| is_chosen(chosen, &head.name, reading));
+            let (raw, as_read) = (judged(&came), judged(answers));
+            let budget = rate.map(|rate| Budget::of(rate, texts.days()));
+            let read = Read { head, raw: &raw, read: &as_read, reading, is_own, budget };
+            operating.told.insert(head.name.clone(), read.told());
+            if reading.temperature != 1.0 {
+                operating.reliability.push((head.name.clone(), read.reliabilities()));
+            }
+            if is_own {
+                let message = own_choice(&head.name, reading);
+                context.caveat(caveats, Caveat::new("chosen_on_these", truth.len(), message));
+                operating.said.insert(head.name.clone(), std::mem::replace(answers, came));
+            } else if let Some(threshold) = reading.threshold {
+                let note =
+                    format!("`{}` is scored at the model's threshold {threshold}", head.name);
+                context.note(note);
+            }
+        }
+        operating
+    }
+
+    /// What the model says of a task.
+    pub(super) fn of<'a>(&'a self, predicted: &'a Predicted, task: &str) -> Option<&'a Answers> {
+        self.said.get(task).or_else(|| predicted.of(task))
+    }
+
+    /// # Errors
+    /// When the disk refuses.
+    pub(super) fn write(&self, evaluation: &Evaluation) -> Result<(), StageError> {
+        evaluation.write_reliability(&self.reliability)
+    }
+}
+
+/// Whether some of how a head is read was chosen.
+fn is_chosen(chosen: &Chosen, head: &str, reading: Reading) -> bool {
+    let threshold = reading.threshold.is_some() && chosen.thresholds.contains_key(head);
+    threshold || chosen.temperatures.iter().any(|other| other == head)
+}
+
+fn own_choice(head: &str, reading: Reading) -> String {
+    let Reading { threshold, temperature } = reading;
+    let threshold = threshold.map(|threshold| format!("the threshold {threshold}"));
+    let temperature = (temperature != 1.0).then(|| format!("the temperature {temperature:.4}"));
+    let what: Vec<String> = threshold.into_iter().chain(temperature).collect();
+    format!(
+        "these texts chose {} of `{head}`, so that its scores here are those at 0.5 and as they came (`predictions.csv` says what the model says); \
+         a split that chose nothing shows what it comes to",
+        what.join(" and ")
+    )
+}
