@@ -205,6 +205,13 @@ fn unit_remark(misfits: &[Misfits]) -> Vec<Remark> {
 fn remarks(found: &Statistics, windowing: Windowing, split: Split) -> Vec<Remark> {
     let Windowing { max_length, overlap } = windowing;
     let mut remarks = Vec::new();
+    if let Some(windows) = found.windows.filter(|windows| windows.count > found.sequences) {
+        let texts = found.sequences;
+        remarks.push(Remark::Note(format!(
+            "{texts} {split} texts are read in {} windows of up to {max_length} tokens",
+            windows.count
+        )));
+    }
     let mut caveat = |code, count: usize, message: String| {
         remarks.push(Remark::Caveat(Caveat::new(code, count, message).of(split)));
     };

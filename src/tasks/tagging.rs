@@ -104,7 +104,7 @@ pub fn intervals(truth: &[Vec<Span>], found: &[Vec<Span>], units: &Units) -> Vec
 pub struct Details {
     /// What the corpus has, whether tokens can say it or not; it is counted also where nobody looks for it.
     entities: u64,
-    /// Entities that truncation cut: they are missed.
+    /// Entities that truncation cut: they are missed. Where texts are read in windows, those that none of them has whole.
     cut: u64,
     /// Entities that begin or end inside a token, or with white space: they are missed, too.
     inside_tokens: u64,

@@ -185,3 +185,33 @@ pub fn loss_options(tasks: &[Task], batches: &[Batch]) -> Vec<LossOptions> {
 pub fn total(tasks: &[Task], losses: &[Option<f64>]) -> f64 {
     tasks.iter().zip(losses).map(|(task, loss)| task.weight * loss.unwrap_or(0.0)).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::{Window, Windows};
+
+    #[test]
+    fn the_windows_of_a_text_share_its_weight_in_the_losses_of_classes() {
+        let window = |tokens| Window { tokens, cut: (0, 0) };
+        let mut windows = Windows::new((1, 1));
+        windows.push([window(0..1)]);
+        windows.push([window(0..2), window(1..3), window(2..4)]);
+        let split = EncodedSplit {
+            ids: (0..9).collect(),
+            bounds: vec![0, 3, 9],
+            labels: vec![2; 9],
+            classes: [(ANOMALY.to_owned(), vec![0, 1])].into(),
+            windows: Some(windows),
+            ..EncodedSplit::default()
+        };
+        let tasks = joint(3);
+        let batch = batch(&tasks, &split, &[0, 1, 2, 3]).expect("a batch");
+        assert_eq!(batch.targets()[1], [0, 1, 1, 1]);
+        let options = loss_options(&tasks, &[batch]);
+        let counted = options.iter().map(|options| options.normaliser.expect("it is given"));
+        let counted: Vec<f64> = counted.collect();
+        // Tokens count in every window, texts once.
+        assert!(counted[0] == 15.0 && (counted[1] - 2.0).abs() < 1e-6, "{counted:?}");
+    }
+}

@@ -7,7 +7,7 @@ use super::spans::Span;
 pub enum Fit {
     /// Labels of whole tokens give exactly what the corpus says.
     Exact,
-    /// Truncation took some of its characters.
+    /// Truncation took some of its characters, or no window has all of its tokens.
     Cut,
     /// No labels give it: it begins or ends inside a token, or with white space.
     InsideTokens,

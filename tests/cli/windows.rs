@@ -60,6 +60,8 @@ fn world(long: bool) -> World {
 fn run(world: &World) {
     let shot = world.pipeline(["run", "experiments/long.toml"]);
     assert_eq!(shot.code, Some(0), "{shot}");
+    let read = format!("6 train texts are read in {} windows of up to 8 tokens", windows(world));
+    assert!(shot.stderr.contains(&read), "{shot}");
 }
 
 fn json(world: &World, name: &str) -> Value {

@@ -205,7 +205,7 @@ pub fn weights(bytes: &[u8]) {
 pub fn encoded(bytes: &[u8]) {
     with_file(bytes, |path| match EncodedSplit::load(path) {
         Ok(split) => {
-            let rows: Vec<u32> = (0..split.len().min(8) as u32).collect();
+            let rows: Vec<u32> = (0..split.sequences().min(8) as u32).collect();
             let _ = tasks::batch(&tasks::joint(5), &split, &rows);
         }
         Err(error) => drop(error.to_string()),
