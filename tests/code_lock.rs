@@ -51,6 +51,7 @@ const BEHIND: &[(&str, &[&str])] = &[
             "text/corpus_tasks.rs",
             "text/readers",
             "text/stored.rs",
+            "stages/corrections.rs",
             "stages/reading.rs",
             "stages/read_corpus.rs",
             "stages/read_corpus",
@@ -78,6 +79,7 @@ const BEHIND: &[(&str, &[&str])] = &[
             "stages/shared.rs",
             "text/leaks.rs",
             "text/leaks",
+            "text/place.rs",
         ],
     ),
     (

@@ -243,7 +243,8 @@ impl Stage for Augment {
         let AugmentInputs { corpus } = inputs;
         let mut writer = CorpusFiles::writer(context.output, corpus.tasks.clone())?
             .grouped_by(corpus.grouped_by.clone())
-            .ordered_by(corpus.order.clone());
+            .ordered_by(corpus.order.clone())
+            .from_files(corpus.file_names());
         let read = |each: &mut dyn FnMut(Split, Example)| corpus.for_each(each);
         let remarks = self.each(&corpus.tasks, &read, &mut |split, example| {
             context.check_cancelled()?;
@@ -358,6 +359,11 @@ impl Augment {
         if is_given && self.copies == 0 && self.oversample.is_empty() {
             let message = "`copies` = 0 leaves no copies to change";
             problems.push(ParameterProblem::new(["copies"], message).help("at least 1"));
+        }
+        if !is_given && self.copies > 1 && !self.oversample.is_empty() {
+            let message = "`copies` says how many changed copies of each text there are, and nothing says what changes them";
+            let help = "name a method, such as `noise = 0.02`, or leave `copies` out: `oversample` says itself how many texts there are to be";
+            problems.push(ParameterProblem::new(["copies"], message).help(help));
         }
         if self.wordnet.is_some() && self.synonyms.is_none() {
             let message = "`wordnet` is where synonyms come from, and none are asked for";

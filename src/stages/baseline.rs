@@ -17,7 +17,7 @@ use crate::engine::stage::{
 use crate::stages::artifacts::{CorpusFiles, Evaluation, Origin};
 use crate::tasks::Contents;
 use crate::tasks::baselines::{Baseline as Fitted, Method, Said, as_tokens};
-use crate::text::{self, Corpus, Example, LabelSet};
+use crate::text::{self, Corpus, Example, LabelSet, check_head_name};
 
 /// Scores a predictor that is fitted on the training split in seconds, to hold a model against: what it reaches, a model has to beat. Wire it to `baselines` of `evaluate`, whose report then shows both. Its tokens are words.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -25,6 +25,10 @@ use crate::text::{self, Corpus, Example, LabelSet};
 pub struct Baseline {
     /// How it answers: `"majority"` says the most frequent class of every text, and no entities; `"lookup"` says the labels of an equal text of the training split, where there is one, else the majority; `"masked"` the same of texts that are equal once their numbers are masked; `"linear"` is logistic regression on n-grams of words and characters for classes (of 20,000 texts at most), and a gazetteer of the entities of the training split.
     pub method: Method,
+    /// What results call it, where two of them have the same method. Default: its method.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub name: Option<String>,
     /// Split to score on.
     #[serde(default)]
     pub split: SplitName,
@@ -47,6 +51,14 @@ impl Stage for Baseline {
     const ASIDE: bool = true;
     type Inputs = BaselineInputs;
     type Output = Evaluation;
+
+    fn check(&self) -> Vec<ParameterProblem> {
+        let Some(Err(reason)) = self.name.as_deref().map(check_head_name) else {
+            return Vec::new();
+        };
+        let help = "such as `name = \"lookup_raw\"`: it becomes part of the names of scores";
+        vec![ParameterProblem::new(["name"], reason).help(help)]
+    }
 
     fn check_inputs(&self, inputs: InputFacts<'_>) -> Vec<ParameterProblem> {
         let split = text::Split::from(self.split);
@@ -116,9 +128,16 @@ impl Stage for Baseline {
             beside: &Beside::default(),
             grouped_by: inputs.corpus.grouped_by.get(&split).map(String::as_str),
             groups: &[],
-            origin: Origin::of(self.method.name(), split, examples),
+            origin: Origin::of(self.name(), split, examples),
             texts: self.texts,
         };
         answered.write(context)
+    }
+}
+
+impl Baseline {
+    /// What results call it.
+    fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or(self.method.name())
     }
 }

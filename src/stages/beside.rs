@@ -62,6 +62,15 @@ impl Beside {
         Ok(Self(others))
     }
 
+    /// What to say where names do not tell them apart.
+    pub(super) fn remark(&self) -> Option<String> {
+        let is_numbered = |other: &&Other| other.name != other.method;
+        let Other { method, name, .. } = self.0.iter().find(is_numbered)?;
+        Some(format!(
+            "several of `baselines` are called `{method}`: a later one is `{name}`, in the order of the list; `name = \"...\"` of `baseline` tells them apart"
+        ))
+    }
+
     /// Holds the model's scores against the others', by the metrics that say most of each task.
     pub(super) fn compare(&self, scores: &Scores, tasks: &CorpusTasks) -> Comparison {
         let head = |head: &ClassHead| match head.classes.len() {

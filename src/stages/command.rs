@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -19,9 +19,9 @@ use crate::engine::stage::{
     Artifact as _, CodeVersion, Context, InputFacts, InputFolders, Inputs, Outputs,
     ParameterProblem, Port, SourceFile, Stage, StageError, StageKind,
 };
-use crate::stages::artifacts::{CorpusFiles, Files, files};
+use crate::stages::artifacts::{CorpusFiles, Files, ForeignScores, files};
 use crate::text::readers::{Format, Heads, Options};
-use crate::text::{Division, Split};
+use crate::text::{Division, FileNames, Split};
 
 /// Any program as a stage: what it reads are its inputs, each under a name of your own (`corpus = "@corpus"`), and its `sources`; what it leaves in `{out}` is the result. It runs in the folder of the experiment's file, in an environment of its own, without standard input; what it prints is kept in the run's folder. The program is not held back from reading or writing anything else, the network included, nor from doing something else each time: list in `sources` what it is made of, and let it read nothing else. It is trusted as the experiment is, and never started by `check`, `plan` or `show`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -30,7 +30,7 @@ pub struct Command {
     /// The program and its arguments, such as `["python", "clean.py", "{in.corpus}", "{out}"]`: `{in.NAME}` is the folder of the input of that name, `{out}` an empty one for the result, `{{` and `}}` are braces. An argument that names one of `sources` becomes that file's path; a file beside the experiment that is none of them is refused. No shell reads them.
     #[schemars(length(min = 1))]
     pub run: Vec<String>,
-    /// What it leaves: `"files"` for other commands, or `"corpus"` (`train.jsonl`, and `validation.jsonl` and `test.jsonl` where it makes them, in lines as `read_corpus` reads them; with `tasks.json` as it lies in the folder of an input, fields are classes as it says).
+    /// What it leaves: `"files"` for other commands; `"evaluation"` (`metrics.json`: numbers by name, at any depth, which are shown as others are and may be the objective of a sweep, and `caveats` in a list; `classification_report.txt` and `predictions.csv` are published where it makes them); or `"corpus"` (`train.jsonl`, and `validation.jsonl` and `test.jsonl` where it makes them, in lines as `read_corpus` reads them; with `tasks.json` as it lies in the folder of an input, fields are classes as it says).
     #[serde(default)]
     pub output: Output,
     /// Files whose content decides the result, such as the program's own.
@@ -51,6 +51,8 @@ pub enum Output {
     Files,
     /// Labelled texts in splits.
     Corpus,
+    /// Scores.
+    Evaluation,
 }
 
 /// The folders of whatever is wired.
@@ -71,11 +73,15 @@ const ENVIRONMENT: [&str; 3] = ["PATH", "HOME", "TMPDIR"];
 impl Stage for Command {
     const KIND: &'static str = "command";
     const CODE: &'static [CodeVersion] = &[versions::COMMAND, versions::JSONL];
+    const ASIDE: bool = true;
     type Inputs = Anything;
     type Output = Files;
     const OUTPUTS: Option<Outputs> = Some(Outputs {
         parameter: "output",
-        kinds: &[("corpus", StageKind::with_output::<Self, CorpusFiles>())],
+        kinds: &[
+            ("corpus", StageKind::with_output::<Self, CorpusFiles>()),
+            ("evaluation", StageKind::with_output::<Self, ForeignScores>()),
+        ],
     });
 
     fn check(&self) -> Vec<ParameterProblem> {
@@ -135,6 +141,7 @@ impl Stage for Command {
                     );
                 }
             }
+            Output::Evaluation => ForeignScores::check(out)?,
             Output::Corpus => {
                 warn_of_lost_heads(&inputs.0, out, context)?;
                 corpus(out, context)?;
@@ -148,7 +155,7 @@ impl Output {
     /// Where the program is to write, unless what it writes is the artifact as it is.
     fn folder(self, context: &Context<'_>) -> Result<Option<tempfile::TempDir>, StageError> {
         match self {
-            Self::Files => Ok(None),
+            Self::Files | Self::Evaluation => Ok(None),
             Self::Corpus => tempfile::Builder::new()
                 .prefix("out-")
                 .tempdir_in(context.output)
@@ -205,6 +212,7 @@ fn corpus(out: &Path, context: &Context<'_>) -> Result<(), StageError> {
         group: None,
         window: None,
         lookup: None,
+        corrections: None,
         parts,
         root: out.to_owned(),
     };
@@ -213,7 +221,7 @@ fn corpus(out: &Path, context: &Context<'_>) -> Result<(), StageError> {
         error.saying(message)
     };
     let found = reading.first(&mut |_, _| Ok(())).map_err(unusable)?;
-    let mut corpus = splits::Output::new(found.tasks.clone(), None, context)?;
+    let mut corpus = splits::Output::new(found.tasks.clone(), None, FileNames::default(), context)?;
     reading.second(&found, &mut |split, example| corpus.push(split, &example)).map_err(unusable)?;
     corpus.finish(Vec::new()).map(drop)
 }
@@ -278,12 +286,14 @@ impl Command {
 
     /// The source that an argument names: by its path from the experiment's folder, else, where another file has written both, by how it ends.
     fn source(&self, argument: &str, folder: &Path) -> Option<&PathBuf> {
-        if argument.is_empty() {
+        let argument: PathBuf =
+            Path::new(argument).components().filter(|part| *part != Component::CurDir).collect();
+        if argument.as_os_str().is_empty() {
             return None;
         }
-        let here = std::path::absolute(folder.join(argument)).ok()?;
+        let here = std::path::absolute(folder.join(&argument)).ok()?;
         let is_here = |source: &&PathBuf| std::path::absolute(source).is_ok_and(|it| it == here);
-        let ends_so = || self.sources.iter().filter(|source| source.ends_with(argument));
+        let ends_so = || self.sources.iter().filter(|source| source.ends_with(&argument));
         let only = || ends_so().next().filter(|_| ends_so().count() == 1 && !here.exists());
         self.sources.iter().find(is_here).or_else(only)
     }

@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher as _};
 
 use crate::engine::stage::Caveat;
 use crate::tasks::{self, Task, classification, tagging};
-use crate::text::{ClassHead, Corpus, CorpusTasks, Example, Split};
+use crate::text::{ClassHead, Corpus, CorpusTasks, Example, FileNames, Place, Split};
 
 /// No text of a split has some class.
 const CLASS_NEVER_OCCURS: &str = "class_never_occurs";
@@ -46,7 +46,7 @@ struct Labels {
 /// The first text of several equal ones.
 struct Seen {
     split: Split,
-    line: usize,
+    place: Place,
     /// By head; `None` where it is not labelled.
     classes: Vec<Option<u32>>,
     /// A digest of its entities, where they are known.
@@ -64,7 +64,7 @@ struct Contradictions {
     /// Distinct ones among them.
     distinct: usize,
     /// Two places of the first.
-    first: Option<[(Split, usize); 2]>,
+    first: Option<[(Split, Place); 2]>,
 }
 
 impl LabelFindings {
@@ -104,7 +104,7 @@ impl LabelFindings {
         let entities = example.entities.as_ref().map(digest);
         let seen = Seen {
             split,
-            line: example.line,
+            place: Place::of(example),
             classes: classes.clone(),
             entities,
             count: 0,
@@ -121,18 +121,19 @@ impl LabelFindings {
             first.contradicted = true;
             found.texts += first.count;
             found.distinct += 1;
-            let places = [(first.split, first.line), (split, example.line)];
+            let places = [(first.split, first.place), (split, Place::of(example))];
             found.first.get_or_insert(places);
         }
     }
 
     /// What is to be said of them, but for [`classes`](Self::classes).
-    pub(super) fn caveats(&self) -> Vec<Caveat> {
+    pub(super) fn caveats(&self, files: &FileNames) -> Vec<Caveat> {
         let mut caveats = self.labels();
-        if let Some([(split, line), (other, other_line)]) = self.contradictions.first {
+        if let Some(places) = self.contradictions.first {
+            let [one, other] = places.map(|(split, place)| files.line_in(split, place));
             let Contradictions { texts, distinct, .. } = self.contradictions;
             let message = format!(
-                "{texts} texts have equals with other labels ({distinct} distinct ones, the first in line {line} of {split} and line {other_line} of {other}): \
+                "{texts} texts have equals with other labels ({distinct} distinct ones, the first in {one} and {other}): \
                  no model can be right on all of them"
             );
             caveats.push(Caveat::new("contradicting_labels", texts, message));
@@ -250,12 +251,18 @@ mod tests {
                 entities: Some(entities.iter().map(entity).collect()),
                 classes: crate::text::anomaly(*anomaly == 1),
                 fields: BTreeMap::new(),
+                file: 0,
                 line: line + 1,
             };
             findings.push(*split, &example);
         }
         let told = |caveat: Caveat| (caveat.code, caveat.count, caveat.message);
-        findings.classes().into_iter().chain(findings.caveats()).map(told).collect()
+        findings
+            .classes()
+            .into_iter()
+            .chain(findings.caveats(&FileNames::default()))
+            .map(told)
+            .collect()
     }
 
     use Split::{Test, Train, Validation};
@@ -311,7 +318,7 @@ mod tests {
             let class = class.map(|class| ("severity".to_owned(), class.to_owned()));
             let classes = class.into_iter().collect();
             let (text, fields) = (String::new(), BTreeMap::new());
-            findings.push(split, &Example { text, entities: None, classes, fields, line: 1 });
+            findings.push(split, &Example { text, classes, fields, line: 1, ..Example::default() });
         };
         push(Train, Some("low"));
         push(Train, Some("mid"));

@@ -206,6 +206,9 @@ impl Stage for Evaluate {
         };
         let operating = Operating::apply(&model, &texts, &mut predicted, &mut caveats, context);
         let beside = Beside::read(&baselines, &origin)?;
+        if let Some(remark) = beside.remark() {
+            context.warn(remark);
+        }
         let answered = Answered {
             tokens: &tokens,
             examples: &examples,

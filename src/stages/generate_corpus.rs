@@ -21,7 +21,8 @@ use crate::engine::stage::{
 use crate::stages::artifacts::CorpusFiles;
 use crate::stages::artifacts::known::{self, Texts};
 use crate::text::{
-    self, Corpus, CorpusTasks, Example, Item, Split, SplitError, TEMPLATES_FORMAT, Templates,
+    self, Corpus, CorpusTasks, Example, FileNames, Item, Split, SplitError, TEMPLATES_FORMAT,
+    Templates,
 };
 
 /// Synthetic labelled sentences from a file of templates: each placeholder is filled with one of its values and becomes an entity. Sentences of anomalous templates are anomalies.
@@ -157,7 +158,7 @@ impl Stage for GenerateCorpus {
             corpus.get_mut(split).push(example);
             Ok(())
         })?;
-        Ok(splits::survey(corpus, Some((FIELD, "templates")), remarks))
+        Ok(splits::survey(corpus, Some((FIELD, "templates")), &FileNames::default(), remarks))
     }
 
     fn recall(&self, entry: &Path, previous: &dyn Fn() -> Option<PathBuf>) -> Vec<String> {
@@ -165,9 +166,9 @@ impl Stage for GenerateCorpus {
     }
 
     fn run(&self, _inputs: NoInputs, context: &Context<'_>) -> Result<CorpusFiles, StageError> {
-        let mut output =
-            splits::Output::new(CorpusTasks::default(), Some((FIELD, "templates")), context)?
-                .divided(&self.dividing().division());
+        let (tasks, names) = (CorpusTasks::default(), FileNames::default());
+        let mut output = splits::Output::new(tasks, Some((FIELD, "templates")), names, context)?
+            .divided(&self.dividing().division());
         let (mut caveats, mut remarks) = (Vec::new(), Vec::new());
         self.each(&|| context.check_cancelled(), &mut remarks, &mut |split, example| {
             output.push(split, &example)
@@ -220,7 +221,9 @@ impl GenerateCorpus {
         }
         let membership = division.divide(&items).map_err(|error| splits::failed(&error))?;
         drop(items);
-        remarks.extend(splits::remarks(&division, &membership, |index| index + 1));
+        remarks.extend(splits::remarks(&division, &membership, |[one, other]| {
+            format!("lines {} and {}", one + 1, other + 1)
+        }));
         for chunk in chunks(self.samples) {
             check_cancelled()?;
             let start = chunk.start;

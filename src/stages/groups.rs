@@ -119,6 +119,7 @@ mod tests {
             entities: None,
             classes: BTreeMap::new(),
             fields: value.iter().map(|value| ("event".to_owned(), (*value).to_owned())).collect(),
+            file: 0,
             line: 1,
         };
         values.iter().map(example).collect()

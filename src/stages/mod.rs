@@ -8,6 +8,7 @@ mod baseline;
 mod beside;
 mod command;
 mod corpus_caveats;
+mod corrections;
 mod engine;
 mod evaluate;
 mod facts;

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use self::files::Files;
+use super::corrections::Corrections;
 use super::facts;
 use super::fetch_model::NoInputs;
 use super::reading::{Part, Reading};
@@ -166,6 +167,9 @@ pub struct ReadCorpus {
     /// A second file that says more of texts, such as `{ path = "labels.csv", key = "session" }`: of a text whose field `session` has the value that the column `session` has in a row, the other columns are classes and fields too. It is held in memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lookup: Option<LookupIn>,
+    /// Files of lines that say the labels of single texts anew, such as `pipeline review` writes them and a person corrects them: a text has the entities and classes of the line with its `id`, else of the one with its text, and keeps what that does not say. Texts are divided before, so that each stays where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub corrections: Option<Files>,
     /// What becomes of lines that cannot be read: with `"skip"` they are left out, counted, and listed in `skipped.jsonl` of the result's folder in the store.
     #[serde(default, skip_serializing_if = "is_default")]
     pub on_error: OnError,
@@ -206,10 +210,15 @@ impl ReadCorpus {
                     .map_err(|error| StageError::of(&error).in_file_of("lookup"))?,
             ),
         };
+        let corrections = match &self.corrections {
+            None => None,
+            Some(files) => Some(Corrections::read(&files.paths(), &self.of_corrections())?),
+        };
         Ok(Reading {
             format: self.format.or(self.rules.is_some().then_some(Format::Lines)),
             options,
             lookup,
+            corrections,
             classes: self.classes.as_ref(),
             skips: self.on_error == OnError::Skip,
             division: self.dividing().division(),
@@ -241,10 +250,17 @@ impl ReadCorpus {
         let mut problem = |parameters: &[&'static str], message: &str, help: &str| {
             problems.push(ParameterProblem::new(parameters, message).help(help));
         };
+        let is_apart =
+            self.path.is_none() || self.order.is_some() || matches!(self.by, Some(By::Field(_)));
+        if let (Some(field), None, false) = (&self.group, self.window, is_apart) {
+            let message =
+                "a `group` of lines needs a split by `order`, or by a field of all splits (`by`)";
+            let help = format!(
+                "`by = {field:?}` divides the values of `{field}`, and `order = \"timestamp\"` trains on the past; a random split is one of lines that stand by themselves"
+            );
+            problem(&["group", "split"], message, &help);
+        }
         if let Some(Window { lines, step }) = self.window {
-            let is_apart = self.path.is_none()
-                || self.order.is_some()
-                || matches!(self.by, Some(By::Field(_)));
             if !is_apart {
                 let message = "a `window` of lines needs a split by `order`, or by a field of all splits (`by`)";
                 let help = "`order = \"timestamp\"` trains on the past; in a random split of lines, windows would share lines and moments";
@@ -307,6 +323,7 @@ impl ReadCorpus {
             join: self.join.clone(),
             rules: self.read_rules()?,
             is_lookup: false,
+            by_id: false,
         })
     }
 
@@ -320,6 +337,17 @@ impl ReadCorpus {
         let head =
             |name: &str| ClassHead { name: name.to_owned(), classes: heads.names(name).to_vec() };
         CorpusTasks { tagging: true, heads: names.into_iter().map(head).collect() }
+    }
+
+    /// How corrections are read: their fields are called as `review` calls them, whatever those of the files are.
+    fn of_corrections(&self) -> Options {
+        Options {
+            heads: Heads::of(self.classes.as_ref()),
+            labels: self.labels.clone(),
+            nested: self.nested,
+            by_id: true,
+            ..Options::default()
+        }
     }
 
     fn files(&self) -> [(&'static str, Option<&Files>); 4] {
@@ -392,7 +420,14 @@ impl Stage for ReadCorpus {
             path: lookup.path.clone(),
             inspection: None,
         });
-        self.files().into_iter().flat_map(of).chain(rules).chain(lookup).collect()
+        let corrections = of(("corrections", self.corrections.as_ref()));
+        self.files()
+            .into_iter()
+            .flat_map(of)
+            .chain(rules)
+            .chain(lookup)
+            .chain(corrections)
+            .collect()
     }
 
     fn facts(&self, _inputs: InputFacts<'_>) -> Facts {
@@ -423,7 +458,7 @@ impl Stage for ReadCorpus {
             Ok(())
         })?;
         found.remarks.extend(more);
-        Ok(splits::survey(corpus, None, found.remarks))
+        Ok(splits::survey(corpus, None, &found.names, found.remarks))
     }
 
     fn recall(&self, entry: &Path, previous: &dyn Fn() -> Option<PathBuf>) -> Vec<String> {
@@ -438,8 +473,9 @@ impl Stage for ReadCorpus {
             if self.on_error == OnError::Skip { skipped.push(path, problem) } else { Ok(()) }
         })?;
         skipped.finish()?;
-        let mut output = splits::Output::new(found.tasks.clone(), None, context)?
-            .divided(&self.dividing().division());
+        let mut output =
+            splits::Output::new(found.tasks.clone(), None, found.names.clone(), context)?
+                .divided(&self.dividing().division());
         let mut count = 0_usize;
         let more = reading.second(&found, &mut |split, example| {
             count += 1;

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use super::corrections::Corrections;
 use super::splits;
 use crate::base::diagnostics::quoted;
 use crate::base::problem::{Position, Problem};
@@ -17,8 +18,8 @@ use crate::text::readers::{
     Problems, ReadError, Scheme, Spot, Why, Windows,
 };
 use crate::text::{
-    ANOMALY, ClassHead, CorpusTasks, Division, Example, Item, Membership, Split, SplitError,
-    is_later,
+    ANOMALY, ClassHead, CorpusTasks, Division, Example, FileNames, Item, Membership, Place, Split,
+    SplitError, is_later,
 };
 
 /// Files that belong together.
@@ -34,6 +35,7 @@ pub(super) struct Part {
 pub(super) struct Found {
     pub(super) tasks: CorpusTasks,
     pub(super) remarks: Vec<Remark>,
+    pub(super) names: FileNames,
     /// Where each text goes, in order.
     parts: Vec<Option<Split>>,
 }
@@ -41,8 +43,8 @@ pub(super) struct Found {
 /// Takes a line that cannot be read.
 pub(super) type Skip<'s> = dyn FnMut(&Path, &Malformed) -> Result<(), StageError> + 's;
 
-/// Takes a text, its split where it has one, and the number of its file.
-type EachText<'e> = dyn FnMut(Option<Split>, usize, Example) -> Result<(), StageError> + 'e;
+/// Takes a text, and its split where it has one.
+type EachText<'e> = dyn FnMut(Option<Split>, Example) -> Result<(), StageError> + 'e;
 
 /// Takes a text and its split.
 pub(super) type Push<'p> = dyn FnMut(Split, Example) -> Result<(), StageError> + 'p;
@@ -63,6 +65,8 @@ pub(super) struct Reading<'a> {
     pub(super) window: Option<(usize, usize)>,
     /// What says more of texts.
     pub(super) lookup: Option<Lookup>,
+    /// What is put back once texts are divided.
+    pub(super) corrections: Option<Corrections>,
     pub(super) parts: Vec<Part>,
     /// Messages leave this folder out of paths.
     pub(super) root: PathBuf,
@@ -73,28 +77,29 @@ impl Reading<'_> {
     /// When a file cannot be read, a line is wrong where that is a reason to stop, or texts cannot be divided as asked.
     pub(super) fn first(&self, skip: &mut Skip<'_>) -> Result<Found, StageError> {
         let division = &self.division;
-        let (mut items, mut lines, mut parts): (Vec<Item>, Vec<usize>, Vec<Option<Split>>) =
+        let (mut items, mut places, mut parts): (Vec<Item>, Vec<Place>, Vec<Option<Split>>) =
             Default::default();
-        let mut unsplit: Option<SplitError> = None;
+        let mut unsplit: Option<(u16, SplitError)> = None;
+        let names = self.names();
         let mut walk = Walk::default();
         // The first text of each file but the first.
-        let (mut starts, mut last): (BTreeSet<usize>, usize) = (BTreeSet::new(), 0);
-        self.walk(&mut walk, skip, &mut |split, file, example| {
-            if std::mem::replace(&mut last, file) != file {
-                starts.insert(lines.len());
+        let (mut starts, mut last): (BTreeSet<usize>, u16) = (BTreeSet::new(), 0);
+        self.walk(&mut walk, skip, &mut |split, example| {
+            if std::mem::replace(&mut last, example.file) != example.file {
+                starts.insert(places.len());
             }
-            lines.push(example.line);
+            places.push(Place::of(&example));
             match split {
                 Some(split) => parts.push(Some(split)),
                 None => match division.item(&example) {
                     Ok(item) => items.push(item),
                     // What is wrong with lines goes before what they lack to be divided.
-                    Err(error) => drop(unsplit.get_or_insert(error)),
+                    Err(error) => drop(unsplit.get_or_insert((example.file, error))),
                 },
             }
             Ok(())
         })?;
-        if walk.alone > 0 && walk.alone == lines.len() {
+        if walk.alone > 0 && walk.alone == places.len() {
             let message = "no text has a row in the file of `lookup`";
             let help = "`key` names a field of the texts and a column of the file with the same values in both";
             return Err(StageError::new(message).with_help(help).in_file_of("lookup"));
@@ -103,22 +108,24 @@ impl Reading<'_> {
         let tasks = self.tasks(&walk.findings)?;
         if let Some(Part { parameter, paths, split: None }) = self.parts.first() {
             let divided = match unsplit {
-                Some(error) => Err(error),
-                None => division.divide(&items),
+                Some((file, error)) => Err((paths.get(usize::from(file)), error)),
+                None => division.divide(&items).map_err(|error| (None, error)),
             };
-            let membership = divided.map_err(|error| {
-                let message = format!("{}: {error}", named(paths));
+            let membership = divided.map_err(|(file, error)| {
+                let files = file.map_or(&paths[..], std::slice::from_ref);
+                let message = format!("{}: {error}", named(files));
                 let mut failed = StageError::of(&error).saying(message);
                 if matches!(error, SplitError::MissingField { .. }) {
                     failed = failed.with_help(NEEDED);
                 }
                 in_file_of(failed, *parameter)
             })?;
-            remarks.extend(self.scattered(&membership, &starts, &lines));
-            remarks.extend(splits::remarks(division, &membership, |index| lines[index]));
+            remarks.extend(self.scattered(&membership, &starts, &places));
+            let lines = |items: [usize; 2]| names.lines(items.map(|item| places[item]));
+            remarks.extend(splits::remarks(division, &membership, lines));
             parts = membership.parts;
         }
-        Ok(Found { tasks, remarks, parts })
+        Ok(Found { tasks, remarks, names, parts })
     }
 
     /// Hands out the texts, and returns what else there is to say.
@@ -130,13 +137,20 @@ impl Reading<'_> {
         found: &Found,
         push: &mut Push<'_>,
     ) -> Result<Vec<Remark>, StageError> {
+        let mut corrected = self.corrections.as_ref().map(|it| it.applying(&found.tasks));
+        let push: &mut Push<'_> = &mut |split, mut text| {
+            if let Some(corrected) = &mut corrected {
+                corrected.apply(&mut text);
+            }
+            push(split, text)
+        };
         let mut parts = found.parts.iter();
         let heads = &self.options.heads;
         let windows = |(lines, step)| Split::ALL.map(|_| (Windows::new(lines, step), 0_usize));
         let mut windows = self.window.map(windows);
         let mut last = 0;
-        self.walk(&mut Walk::default(), &mut |_, _| Ok(()), &mut |_, file, mut example| {
-            if std::mem::replace(&mut last, file) != file {
+        self.walk(&mut Walk::default(), &mut |_, _| Ok(()), &mut |_, mut example| {
+            if std::mem::replace(&mut last, example.file) != example.file {
                 // The lines of two files are no neighbours.
                 close(windows.as_mut(), heads, push)?;
             }
@@ -158,10 +172,16 @@ impl Reading<'_> {
             return Err(changed(self.parts.first()));
         }
         close(windows.as_mut(), heads, push)?;
-        let Some(windows) = windows else { return Ok(Vec::new()) };
-        let count = |split: Split| format!("{} {split}", windows[split as usize].1);
-        let counts = Split::ALL.map(count);
-        Ok(vec![Remark::Note(format!("windows of lines: {}", counts.join(", ")))])
+        let mut remarks = Vec::new();
+        if let Some(windows) = windows {
+            let count = |split: Split| format!("{} {split}", windows[split as usize].1);
+            let counts = Split::ALL.map(count);
+            remarks.push(Remark::Note(format!("windows of lines: {}", counts.join(", "))));
+        }
+        if let Some(corrected) = corrected {
+            remarks.extend(corrected.finish(self.skips)?);
+        }
+        Ok(remarks)
     }
 
     /// Lines before which a later one stands, where windows take them as they stand.
@@ -169,18 +189,23 @@ impl Reading<'_> {
         &self,
         membership: &Membership,
         starts: &BTreeSet<usize>,
-        lines: &[usize],
+        places: &[Place],
     ) -> Option<Remark> {
         let (_, field) = self.window.zip(self.division.order.as_deref())?;
         let back = &membership.ordered.as_ref()?.back;
         let mut back = back.iter().filter(|index| !starts.contains(index));
-        let first = lines[*back.next()?];
+        let first = self.names().line(places[*back.next()?]);
         let count = 1 + back.count();
         let are = if count == 1 { "1 line has" } else { &format!("{count} lines have") };
         let message = format!(
-            "{are} an earlier `{field}` than the line before (the first is line {first}): windows join the lines of a split as they stand in the file, so sort it by `{field}`"
+            "{are} an earlier `{field}` than the line before (the first is {first}): windows join the lines of a split as they stand in the file, so sort it by `{field}`"
         );
         Some(Remark::Caveat(Caveat::new("lines_out_of_order", count, message)))
+    }
+
+    fn names(&self) -> FileNames {
+        let paths: Vec<PathBuf> = self.parts.iter().flat_map(|part| part.paths.clone()).collect();
+        FileNames::of(&paths, self.parts.iter().any(|part| part.paths.len() > 1))
     }
 
     /// The fields without which a text has no place.
@@ -221,11 +246,11 @@ impl Reading<'_> {
     ) -> Result<(), StageError> {
         let mut first_wrong = None;
         let mut alone = 0_usize;
-        let mut each = |split: Option<Split>, file: usize, mut example: Example| {
+        let mut each = |split: Option<Split>, mut example: Example| {
             if let Some(lookup) = &self.lookup {
                 alone += usize::from(!lookup.add(&mut example));
             }
-            each(split, file, example)
+            each(split, example)
         };
         if let Some(lookup) = &self.lookup {
             let mut said = Findings::default();
@@ -237,15 +262,17 @@ impl Reading<'_> {
             let failed = |error: &ReadError| in_file_of(StageError::of(error), part.parameter);
             for path in &part.paths {
                 let shown = path.strip_prefix(&self.root).unwrap_or(path);
-                let (mut failure, mut any, file) = (None, false, walk.guesses.len());
+                let (mut failure, mut any) = (None, false);
+                let file = FileNames::number(walk.guesses.len());
                 let read = readers::read(path, self.format, &self.options, &mut |found| {
                     any = true;
                     let done = match found.and_then(|example| self.complete(example)) {
                         Ok(_) if first_wrong.is_some() && !self.skips => Ok(()),
-                        Ok(example) => {
+                        Ok(mut example) => {
                             walk.texts += 1;
+                            example.file = file;
                             match self.group {
-                                None => each(part.split, file, example),
+                                None => each(part.split, example),
                                 Some(field) => groups.push(field, example, self),
                             }
                         }
@@ -271,17 +298,10 @@ impl Reading<'_> {
                 if !any && findings.notes.is_empty() {
                     return Err(failed(&ReadError::Empty { path: shown.to_owned() }));
                 }
-                if let Some((scheme, repaired)) = findings.scheme(self.options.scheme) {
-                    let (paths, count) = walk.schemes.entry(scheme).or_default();
-                    paths.push(path.clone());
-                    *count += repaired;
-                }
-                walk.findings.add(findings);
-                walk.problems.read_json(matches!(guess.format, Format::Jsonl | Format::Json));
-                walk.guesses.push((path.clone(), guess));
+                walk.add(path, guess, findings, self.options.scheme);
             }
             if first_wrong.is_none() || self.skips {
-                groups.texts.into_iter().try_for_each(|text| each(part.split, 0, text.finish()))?;
+                groups.texts.into_iter().try_for_each(|text| each(part.split, text.finish()))?;
             }
         }
         walk.alone = alone;
@@ -431,7 +451,8 @@ impl Groups {
     ) -> Result<(), StageError> {
         let (division, heads) = (&reading.division, &reading.options.heads);
         let Some(value) = line.fields.get(field) else {
-            let message = format!("line {} has no field `{field}` to group by", line.line);
+            let place = reading.names().line(Place::of(&line));
+            let message = format!("{place} has no field `{field}` to group by");
             return Err(StageError::new(message).with_help(NEEDED).in_file_of("group"));
         };
         let Some(place) = self.places.get(value) else {
@@ -444,10 +465,10 @@ impl Groups {
             let [one, other] = [&joined.example().fields, &line.fields].map(|it| it.get(by));
             if other.is_some() && one != other {
                 let message = format!(
-                    "the lines of `{field}` {} have several values of `{by}`, such as {} in line {}, and `by` is to keep each in one split",
+                    "the lines of `{field}` {} have several values of `{by}`, such as {} in {}, and `by` is to keep each in one split",
                     quoted(value),
                     quoted(other.map_or("", String::as_str)),
-                    line.line
+                    reading.names().line(Place::of(&line))
                 );
                 let help = format!("`by` needs a field that all lines of a `{field}` share");
                 return Err(StageError::new(message).with_help(help).in_file_of("group"));
@@ -515,6 +536,22 @@ struct Walk {
     texts: usize,
     /// Texts of which the lookup says nothing.
     alone: usize,
+}
+
+impl Walk {
+    /// Takes what was found in a file.
+    ///
+    /// * `scheme`: the one that somebody said
+    fn add(&mut self, path: &Path, guess: Guess, findings: Findings, scheme: Option<Scheme>) {
+        if let Some((scheme, repaired)) = findings.scheme(scheme) {
+            let (paths, count) = self.schemes.entry(scheme).or_default();
+            paths.push(path.to_owned());
+            *count += repaired;
+        }
+        self.findings.add(findings);
+        self.problems.read_json(matches!(guess.format, Format::Jsonl | Format::Json));
+        self.guesses.push((path.to_owned(), guess));
+    }
 }
 
 /// Names in order: numbers by size where all are numbers.

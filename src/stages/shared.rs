@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::engine::stage::Caveat;
-use crate::text::{Between, Example, Leak, Leaks, NEAR, Split};
+use crate::text::{Between, Example, FileNames, Leak, Leaks, NEAR, Split};
 
 /// What is scored, and what a model may know it from.
 const PAIRS: [(Split, Split); 3] = [
@@ -40,20 +40,22 @@ impl Shared {
     }
 
     /// What a reader of scores should know of it.
-    pub(super) fn caveats(&self) -> Vec<Caveat> {
+    pub(super) fn caveats(&self, files: &FileNames) -> Vec<Caveat> {
         match self {
             Self::Templates(overlap) => overlap.caveats(),
-            Self::Texts(leaks) => PAIRS.iter().flat_map(|pair| leaked(leaks, *pair)).collect(),
+            Self::Texts(leaks) => {
+                PAIRS.iter().flat_map(|pair| leaked(leaks, *pair, files)).collect()
+            }
         }
     }
 }
 
 /// How much of a split is known from another.
-fn leaked(leaks: &Leaks, (split, other): (Split, Split)) -> Vec<Caveat> {
+fn leaked(leaks: &Leaks, (split, other): (Split, Split), files: &FileNames) -> Vec<Caveat> {
     let Between { total, equal, masked, near } = leaks.between(split, other);
     let example = |leak: &Leak| {
-        let first = leak.first.map(|([line, known], _)| {
-            format!(", such as line {line} of {split} and line {known} of {other}")
+        let first = leak.first.map(|([place, known], _)| {
+            format!(", such as {} and {}", files.line_in(split, place), files.line_in(other, known))
         });
         first.unwrap_or_default()
     };

@@ -15,8 +15,8 @@ use crate::engine::stage::{
 };
 use crate::stages::artifacts::{CorpusFiles, CorpusWriter};
 use crate::text::{
-    self, Contradictions, Corpus, CorpusTasks, Division, EqualTexts, Example, Membership, Ordered,
-    Split, SplitError, Trace,
+    self, Contradictions, Corpus, CorpusTasks, Division, EqualTexts, Example, FileNames,
+    Membership, Ordered, Place, Split, SplitError, Trace,
 };
 
 /// Fractions of the splits; one that is left out is empty.
@@ -197,11 +197,11 @@ const NEAR: f64 = 0.02;
 
 /// What came out: counts and shares, and where they are not what was asked for.
 ///
-/// * `line`: where the item at a position comes from
+/// * `lines`: where the items at two positions come from, such as "lines 3 and 5"
 pub(super) fn remarks(
     division: &Division,
     membership: &Membership,
-    line: impl Fn(usize) -> usize,
+    lines: impl Fn([usize; 2]) -> String,
 ) -> Vec<Remark> {
     let sizes = Split::ALL.map(|split| (split, membership.size(split)));
     let fractions = division.asked();
@@ -251,10 +251,10 @@ pub(super) fn remarks(
         remarks.push(Remark::Note(text));
     }
     if let Contradictions { examples, texts, first: Some(first) } = membership.contradictions {
-        let [one, other] = first.map(line);
         let message = format!(
-            "{examples} texts had equals with other labels ({texts} distinct, the first in lines {one} and {other}) and one of each was kept: \
-             the first line with the labels of most, on a tie the first of all"
+            "{examples} texts had equals with other labels ({texts} distinct, the first in {}) and one of each was kept: \
+             the first line with the labels of most, on a tie the first of all",
+            lines(first)
         );
         let caveat = Caveat::new("contradicting_labels", examples, message);
         remarks.push(Remark::Caveat(caveat));
@@ -312,16 +312,16 @@ fn missed(
 #[derive(Default)]
 struct Ids {
     /// By digest of the `id`: the place of the first.
-    first: HashMap<u64, (Split, usize)>,
+    first: HashMap<u64, (Split, Place)>,
     /// Texts whose `id` an earlier one has.
     repeated: usize,
-    example: Option<(String, [(Split, usize); 2])>,
+    example: Option<(String, [(Split, Place); 2])>,
 }
 
 impl Ids {
     fn push(&mut self, split: Split, example: &Example) {
         let Some(id) = example.fields.get("id") else { return };
-        let place = (split, example.line);
+        let place = (split, Place::of(example));
         let digest = blake3::hash(id.as_bytes());
         let (digest, _) = digest.as_bytes().split_first_chunk::<8>().expect("it has 32 bytes");
         let first = *self.first.entry(u64::from_le_bytes(*digest)).or_insert(place);
@@ -331,15 +331,16 @@ impl Ids {
         }
     }
 
-    fn remark(&self) -> Option<Remark> {
-        let (id, [(split, line), (other, other_line)]) = self.example.as_ref()?;
+    fn remark(&self, files: &FileNames) -> Option<Remark> {
+        let (id, places) = self.example.as_ref()?;
+        let [one, other] = places.map(|(split, place)| files.line_in(split, place));
         let texts = match self.repeated {
             1 => "1 text has".to_owned(),
             count => format!("{count} texts have"),
         };
         let id: String = id.chars().take(40).collect();
         Some(Remark::Warning(format!(
-            "{texts} an `id` that an earlier one has, such as `{id}` in line {line} of {split} and line {other_line} of {other}: \
+            "{texts} an `id` that an earlier one has, such as `{id}` in {one} and {other}: \
              texts that share one are told apart by what they say, so that a corrected one counts as new"
         )))
     }
@@ -349,6 +350,7 @@ impl Ids {
 /// to before.
 pub(super) struct Output<'a> {
     context: &'a Context<'a>,
+    names: FileNames,
     files: CorpusWriter,
     shared: Shared,
     labels: LabelFindings,
@@ -360,15 +362,19 @@ pub(super) struct Output<'a> {
 impl<'a> Output<'a> {
     /// * `tasks`: what the texts are labelled for
     /// * `group`: as [`Shared::new`]
+    /// * `names`: of the files that texts are from
     pub(super) fn new(
         tasks: CorpusTasks,
         group: Option<(&'static str, &'static str)>,
+        names: FileNames,
         context: &'a Context<'a>,
     ) -> Result<Self, StageError> {
+        let writer = CorpusFiles::writer(context.output, tasks.clone())?;
         Ok(Self {
             context,
+            files: writer.from_files(names.clone()),
+            names,
             labels: LabelFindings::new(&tasks),
-            files: CorpusFiles::writer(context.output, tasks)?,
             shared: Shared::new(group),
             ids: Ids::default(),
             traces: (context.previous)()
@@ -398,11 +404,17 @@ impl<'a> Output<'a> {
         self.files.push(split, example)
     }
 
+    fn caveats(&self) -> Vec<Caveat> {
+        let mut caveats = self.shared.caveats(&self.names);
+        caveats.extend(self.labels.caveats(&self.names));
+        caveats
+    }
+
     pub(super) fn finish(self, mut caveats: Vec<Caveat>) -> Result<CorpusFiles, StageError> {
-        for caveat in self.shared.caveats().into_iter().chain(self.labels.caveats()) {
+        for caveat in self.caveats() {
             self.context.caveat(&mut caveats, caveat);
         }
-        self.context.remarks(&mut caveats, self.ids.remark().into_iter().collect());
+        self.context.remarks(&mut caveats, self.ids.remark(&self.names).into_iter().collect());
         // Whoever learns the classes says it.
         caveats.extend(self.labels.classes());
         if let Some((before, now)) = &self.traces {
@@ -416,6 +428,7 @@ impl<'a> Output<'a> {
 pub(super) fn survey(
     corpus: Corpus,
     group: Option<(&'static str, &'static str)>,
+    names: &FileNames,
     mut remarks: Vec<Remark>,
 ) -> Survey {
     let (mut shared, labels) = (Shared::new(group), LabelFindings::of(&corpus));
@@ -426,9 +439,9 @@ pub(super) fn survey(
             ids.push(split, example);
         }
     }
-    let caveats = shared.caveats().into_iter().chain(labels.caveats());
+    let caveats = shared.caveats(names).into_iter().chain(labels.caveats(names));
     remarks.extend(caveats.map(Remark::Caveat));
-    remarks.extend(ids.remark());
+    remarks.extend(ids.remark(names));
     Survey { remarks, finding: Some(Arc::new(corpus)), ..Survey::default() }
 }
 

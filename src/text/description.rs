@@ -206,6 +206,7 @@ mod tests {
             entities: Some(Vec::new()),
             classes: BTreeMap::new(),
             fields: BTreeMap::new(),
+            file: 0,
             line,
         }
     }

@@ -27,6 +27,8 @@ pub struct Example {
     pub classes: BTreeMap<String, String>,
     /// Whatever else is known, such as `template` or `event`, as text.
     pub fields: BTreeMap<String, String>,
+    /// The number of its file among those of its corpus.
+    pub file: u16,
     /// Where it comes from: its line in the file, from 1, or its number among the generated ones.
     pub line: usize,
 }
@@ -157,13 +159,7 @@ mod tests {
     use super::*;
 
     fn example(text: &str) -> Example {
-        Example {
-            text: text.into(),
-            entities: None,
-            classes: BTreeMap::new(),
-            fields: BTreeMap::new(),
-            line: 1,
-        }
+        Example { text: text.into(), line: 1, ..Example::default() }
     }
 
     #[test]

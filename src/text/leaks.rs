@@ -14,7 +14,7 @@ use std::collections::HashMap;
 
 use self::min_hash::{BANDS, MinHash, Signature};
 use super::masked::mask;
-use super::{Example, Split};
+use super::{Example, Place, Split};
 
 /// Texts that are looked at of those which share a band.
 const BUCKET: usize = 8;
@@ -34,15 +34,15 @@ struct Reduced {
     /// `None` for one of too few words.
     signature: Option<Signature>,
     split: Split,
-    line: u32,
+    place: Place,
 }
 
 /// Texts of one part that lie in another, in some sense.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Leak {
     pub count: usize,
-    /// The lines of the first and of its other, and how alike they are.
-    pub first: Option<([usize; 2], f64)>,
+    /// The places of the first and of its other, and how alike they are.
+    pub first: Option<([Place; 2], f64)>,
 }
 
 /// What of a part lies in another; a text is counted once.
@@ -71,7 +71,7 @@ impl Leaks {
             masked: digest(&masked),
             signature: self.hash.signature(&masked),
             split,
-            line: u32::try_from(example.line).unwrap_or(u32::MAX),
+            place: Place::of(example),
         });
     }
 
@@ -83,16 +83,16 @@ impl Leaks {
         let is_learnt = other == Split::Train;
         let (mut equal, mut masked) = (HashMap::new(), HashMap::new());
         for text in of(other) {
-            equal.entry(text.text).or_insert(text.line);
+            equal.entry(text.text).or_insert(text.place);
             if is_learnt {
-                masked.entry(text.masked).or_insert(text.line);
+                masked.entry(text.masked).or_insert(text.place);
             }
         }
         let mut left = Vec::new();
         for text in of(split) {
             match (equal.get(&text.text), masked.get(&text.masked)) {
-                (Some(line), _) => found.equal.add(text.line, *line, 1.0),
-                (None, Some(line)) => found.masked.add(text.line, *line, 1.0),
+                (Some(known), _) => found.equal.add(text.place, *known, 1.0),
+                (None, Some(known)) => found.masked.add(text.place, *known, 1.0),
                 (None, None) => left.push(text),
             }
         }
@@ -101,8 +101,8 @@ impl Leaks {
             return found;
         }
         for (text, nearest) in left.iter().zip(nearest(&left, &of(other).collect::<Vec<_>>())) {
-            if let Some((line, likeness)) = nearest.filter(|(_, likeness)| *likeness >= NEAR) {
-                found.near.add(text.line, line, likeness);
+            if let Some((known, likeness)) = nearest.filter(|(_, likeness)| *likeness >= NEAR) {
+                found.near.add(text.place, known, likeness);
             }
         }
         found
@@ -110,15 +110,15 @@ impl Leaks {
 }
 
 impl Leak {
-    fn add(&mut self, line: u32, other: u32, likeness: f64) {
+    fn add(&mut self, place: Place, other: Place, likeness: f64) {
         self.count += 1;
-        self.first.get_or_insert(([line as usize, other as usize], likeness));
+        self.first.get_or_insert(([place, other], likeness));
     }
 }
 
-/// The nearest of the others to each text, by its line, among those that share a band with it.
-fn nearest(texts: &[&Reduced], others: &[&Reduced]) -> Vec<Option<(u32, f64)>> {
-    let mut nearest: Vec<Option<(u32, f64)>> = vec![None; texts.len()];
+/// The nearest of the others to each text, by its place, among those that share a band with it.
+fn nearest(texts: &[&Reduced], others: &[&Reduced]) -> Vec<Option<(Place, f64)>> {
+    let mut nearest: Vec<Option<(Place, f64)>> = vec![None; texts.len()];
     let signed = |text: &&Reduced| text.signature.is_some();
     if !texts.iter().any(signed) {
         return nearest;
@@ -136,7 +136,7 @@ fn nearest(texts: &[&Reduced], others: &[&Reduced]) -> Vec<Option<(u32, f64)>> {
                 let other = others[*at];
                 let likeness = other.signature.as_ref().map_or(0.0, |it| it.likeness(signature));
                 if nearest.is_none_or(|(_, known)| likeness > known) {
-                    *nearest = Some((other.line, likeness));
+                    *nearest = Some((other.place, likeness));
                 }
             }
         }
@@ -152,9 +152,11 @@ fn digest(text: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
+
+    fn lines(lines: [u32; 2]) -> [Place; 2] {
+        lines.map(|line| Place { file: 0, line })
+    }
 
     fn leaks(train: &[&str], test: &[&str]) -> Between {
         between(Split::Train, train, test)
@@ -166,8 +168,7 @@ mod tests {
         let texts = |split, texts: &[&str]| {
             let example = |(line, text): (usize, &&str)| {
                 let (text, line) = ((*text).to_owned(), line + 1);
-                let (entities, classes, fields) = (None, BTreeMap::new(), BTreeMap::new());
-                (split, Example { text, entities, classes, fields, line })
+                (split, Example { text, line, ..Example::default() })
             };
             texts.iter().enumerate().map(example).collect::<Vec<_>>()
         };
@@ -188,11 +189,12 @@ mod tests {
             &["disk 7 is full", "disk 12 is full", &near, "quite another text of several words"],
         );
         assert_eq!(found.total, 4);
-        assert_eq!(found.equal, Leak { count: 1, first: Some(([1, 1], 1.0)) });
-        assert_eq!(found.masked, Leak { count: 1, first: Some(([2, 1], 1.0)) });
-        let Leak { count: 1, first: Some(([3, 2], likeness)) } = found.near else {
+        assert_eq!(found.equal, Leak { count: 1, first: Some((lines([1, 1]), 1.0)) });
+        assert_eq!(found.masked, Leak { count: 1, first: Some((lines([2, 1]), 1.0)) });
+        let Leak { count: 1, first: Some((near, likeness)) } = found.near else {
             panic!("{found:?}")
         };
+        assert_eq!(near, lines([3, 2]));
         // 20 of 22 runs of three words.
         assert!((likeness - 20.0 / 22.0).abs() < 0.12, "{likeness}");
     }

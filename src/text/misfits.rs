@@ -254,6 +254,7 @@ mod tests {
                 entities: Some(vec![entity.clone()]),
                 classes: BTreeMap::new(),
                 fields: BTreeMap::new(),
+                file: 0,
                 line: line + 1,
             };
             let mut more = Misfits::default();

@@ -24,6 +24,7 @@ pub mod masked;
 mod misfits;
 mod offsets;
 mod pieces;
+mod place;
 pub mod readers;
 pub mod spans;
 mod split;
@@ -46,6 +47,7 @@ pub use leaks::{Between, Leak, Leaks, NEAR};
 pub use misfits::{Cause, Misfit, Misfits, UnitFound};
 pub use offsets::Offsets;
 pub use pieces::LONGEST as LONGEST_RUN;
+pub use place::{FileNames, Place};
 pub use split::{
     By, Contradictions, Difference, Division, EqualTexts, Fold, Fractions, GroupCounts, Item,
     Membership, Ordered, Scale, SplitError, Trace, check_sizes, days, is_later, split,

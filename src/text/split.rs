@@ -15,21 +15,20 @@
 //! Inside a part, examples keep the order of the file.
 
 mod difference;
+mod error;
 mod folds;
 mod groups;
 mod order;
-
-use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+mod units;
 
 pub use difference::{Difference, Trace};
+pub use error::SplitError;
 pub use folds::Fold;
 pub use groups::GroupCounts;
 pub use order::{Ordered, Scale, days, is_later};
 
-use super::{Corpus, Example, Split, anomaly};
-use crate::base::problem::Help;
-use crate::base::visible;
+use self::units::{Unit, class_of, representatives, single_units, strata, text_units};
+use super::{Corpus, Example, Split};
 
 /// How much of a corpus each part gets.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -202,82 +201,6 @@ impl Membership {
     }
 }
 
-/// Why a corpus cannot be divided as asked.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum SplitError {
-    #[error("the fraction of `{split}` is {fraction}, expected 0 to 1")]
-    Fraction { split: Split, fraction: f64 },
-    #[error("the fractions sum to {sum}, expected 1")]
-    Sum { sum: f64 },
-    #[error("line {line} has no field `{field}` to split by{}", known(.fields))]
-    MissingField { field: String, line: usize, fields: Vec<String>, ordered: bool },
-    #[error("`{field}` is `{}` in a text: as text, such dates are in no order of time", visible::line(.value))]
-    DayFirst { field: String, value: String },
-    #[error("{} none for `{split}`, which is to get {fraction} of them", leave(*.texts))]
-    TooFew { split: Split, fraction: f64, texts: usize },
-    #[error("{} none for `{split}`", leave_values(*.groups, .field))]
-    TooFewGroups { split: Split, field: String, groups: usize },
-    #[error("{} too few for {folds} folds", counted(*.count, .field.as_deref()))]
-    TooFewForFolds { folds: usize, count: usize, field: Option<String> },
-}
-
-impl Help for SplitError {
-    fn help(&self) -> Option<Cow<'_, str>> {
-        let help = match self {
-            Self::Fraction { .. } | Self::Sum { .. } => {
-                "for example `split = { train = 0.8, validation = 0.2 }`"
-            }
-            Self::MissingField { ordered: false, .. } => {
-                "every line needs the field; `by = \"text\"` needs none"
-            }
-            Self::MissingField { ordered: true, .. } => {
-                "every line needs the field; without `order` the split is random"
-            }
-            Self::DayFirst { .. } => {
-                "write them in ISO 8601, such as `2024-12-31T10:00:00`; of the lines of a log, `times` in the rules says how they are written"
-            }
-            Self::TooFewForFolds { .. } => {
-                "every fold needs one of its own: fewer `folds`, or more texts outside of test"
-            }
-            Self::TooFew { .. } => {
-                "more texts, or a larger fraction; equal texts count once unless `duplicates = \"keep\"`"
-            }
-            Self::TooFewGroups { .. } => {
-                "every part needs a value of its own: fewer parts, or a field with more values"
-            }
-        };
-        Some(help.into())
-    }
-}
-
-fn leave(texts: usize) -> String {
-    if texts == 1 { "1 text leaves".to_owned() } else { format!("{texts} texts leave") }
-}
-
-fn leave_values(groups: usize, field: &str) -> String {
-    if groups == 1 {
-        format!("a single value of `{field}` leaves")
-    } else {
-        format!("{groups} different values of `{field}` leave")
-    }
-}
-
-fn counted(count: usize, field: Option<&str>) -> String {
-    let (plural, verb) = if count == 1 { ("", "is") } else { ("s", "are") };
-    match field {
-        Some(field) => format!("{count} value{plural} of `{field}` outside of test {verb}"),
-        None => format!("{count} text{plural} outside of test {verb}"),
-    }
-}
-
-fn known(fields: &[String]) -> String {
-    if fields.is_empty() {
-        String::new()
-    } else {
-        format!("; it has `{}`", visible::line(&fields.join("`, `")))
-    }
-}
-
 impl Division {
     /// * `purpose`: hashes of one thing say nothing about those of another
     fn hash(&self, purpose: &str, value: &str) -> u64 {
@@ -425,113 +348,6 @@ impl Division {
             EqualTexts::Together | EqualTexts::Drop => text_units(items, left),
         }
     }
-}
-
-/// The units of each class, by rank.
-fn strata(units: &[Unit]) -> Vec<Vec<&Unit>> {
-    let mut strata: BTreeMap<u64, Vec<&Unit>> = BTreeMap::new();
-    units.iter().for_each(|unit| strata.entry(unit.class).or_default().push(unit));
-    for stratum in strata.values_mut() {
-        stratum.sort_unstable_by_key(|unit| (unit.rank, unit.tie));
-    }
-    strata.into_values().collect()
-}
-
-/// Examples that go to one part.
-struct Unit {
-    rank: u64,
-    /// Decides between equal ranks.
-    tie: u128,
-    class: u64,
-    members: Vec<usize>,
-}
-
-fn text_units(items: &[Item], left: &[usize]) -> Vec<Unit> {
-    let mut places: HashMap<u128, usize> = HashMap::with_capacity(left.len());
-    let mut units: Vec<Unit> = Vec::new();
-    for index in left {
-        let item = &items[*index];
-        let place = *places.entry(item.text).or_insert_with(|| {
-            let unit = Unit { rank: item.rank, tie: item.text, class: 0, members: Vec::new() };
-            units.push(unit);
-            units.len() - 1
-        });
-        let unit = &mut units[place];
-        unit.rank = unit.rank.min(item.rank);
-        unit.members.push(*index);
-    }
-    units.iter_mut().for_each(|unit| unit.class = majority(items, &unit.members));
-    units
-}
-
-/// Equal ones are told apart by their order.
-fn single_units(items: &[Item], left: &[usize]) -> Vec<Unit> {
-    let mut times: HashMap<(u64, u128), u64> = HashMap::with_capacity(left.len());
-    let unit = |index: &usize| {
-        let item = &items[*index];
-        let earlier = times.entry((item.rank, item.text)).or_insert(0);
-        let rank = match *earlier {
-            0 => item.rank,
-            // A bijection with good diffusion would do as well; this one is at hand.
-            number => digest(&[&item.rank.to_le_bytes(), &number.to_le_bytes()]) as u64,
-        };
-        *earlier += 1;
-        Unit { rank, tie: item.text, class: item.class, members: vec![*index] }
-    };
-    left.iter().map(unit).collect()
-}
-
-/// What texts of the same classes share, and others have not.
-fn class_of(example: &Example) -> u64 {
-    match &example.classes {
-        classes if classes.is_empty() || *classes == anomaly(false) => 0,
-        classes if *classes == anomaly(true) => 1,
-        classes => {
-            let written =
-                classes.iter().flat_map(|(head, class)| [head.as_bytes(), class.as_bytes()]);
-            // Above those that are given.
-            (digest(&written.collect::<Vec<_>>()) as u64) | 1 << 63
-        }
-    }
-}
-
-/// The class of most; anomalies are the rarer class, and win a tie.
-fn majority(items: &[Item], members: &[usize]) -> u64 {
-    let mut counts: BTreeMap<u64, usize> = BTreeMap::new();
-    members.iter().for_each(|index| *counts.entry(items[*index].class).or_default() += 1);
-    counts.into_iter().max_by_key(|(class, count)| (*count, *class)).map_or(0, |(class, _)| class)
-}
-
-/// The one that stays of each text, in the order of the items.
-fn representatives(items: &[Item], contradictions: &mut Contradictions) -> Vec<usize> {
-    let all: Vec<usize> = (0..items.len()).collect();
-    let mut kept: Vec<usize> = Vec::new();
-    for Unit { members, .. } in text_units(items, &all) {
-        let first = members[0];
-        let other = members.iter().find(|index| items[**index].labels != items[first].labels);
-        let Some(other) = other else {
-            kept.push(first);
-            continue;
-        };
-        contradictions.examples += members.len();
-        contradictions.texts += 1;
-        contradictions.first.get_or_insert([first, *other]);
-        let class = |index: &usize| items[*index].class;
-        let labels = |index: &usize| items[*index].labels;
-        let of_class = most(&members, class);
-        kept.push(most(&of_class, labels)[0]);
-    }
-    kept.sort_unstable();
-    kept
-}
-
-/// Those of `members` that have the value of most; on a tie, the one that stands first.
-fn most(members: &[usize], value: impl Fn(&usize) -> u64) -> Vec<usize> {
-    let mut counts: HashMap<u64, usize> = HashMap::new();
-    members.iter().for_each(|index| *counts.entry(value(index)).or_default() += 1);
-    let largest = counts.values().max();
-    let winner = members.iter().map(&value).find(|value| counts.get(value) == largest);
-    members.iter().copied().filter(|index| Some(value(index)) == winner).collect()
 }
 
 /// Where each part ends among the `count` members of a class that follow `seen` members of others: sizes come out right in total, and for

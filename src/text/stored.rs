@@ -102,7 +102,7 @@ fn parse(line: &str, number: usize, tasks: &CorpusTasks) -> io::Result<Example> 
             _ => return Err(wrong(format!("`{name}` is neither a field nor a class"))),
         }
     }
-    Ok(Example { text, entities, classes, fields, line: number })
+    Ok(Example { text, entities, classes, fields, file: 0, line: number })
 }
 
 #[cfg(test)]
@@ -122,6 +122,7 @@ mod tests {
             entities: None,
             classes: BTreeMap::new(),
             fields: BTreeMap::from([("event".into(), "E7".into())]),
+            file: 0,
             line,
         }
     }

@@ -275,7 +275,14 @@ impl Templates {
             }
         }
         let fields = [("template".to_owned(), template.id.clone())].into();
-        Example { text, entities: Some(entities), classes: anomaly(class == 1), fields, line }
+        Example {
+            text,
+            entities: Some(entities),
+            classes: anomaly(class == 1),
+            fields,
+            file: 0,
+            line,
+        }
     }
 }
 

@@ -215,7 +215,7 @@ fn all_scores(point: &PointRows<'_>, names: &[&str]) -> String {
     };
     let head = match trials {
         1 => String::new(),
-        trials => format!("  mean ± sd of {trials} seeds:\n"),
+        trials => format!("  mean ± sd of {trials} trials:\n"),
     };
     let texts: Vec<_> = names.iter().map(|name| (*name, text(name))).collect();
     head + &by_table(&texts, COLUMNS)
@@ -344,7 +344,7 @@ mod tests {
             ranking(&shape(), &max_f1(), &points, &["e.f1"]),
             "4 points, best first by max e.f1 (mean ± sd of n trials):\n  train.x  e.f1             n\n  9e-5     0.8000 ± 0.0707  2\n  \
              5e-5     0.5000 ± 0       2\n  2e-5     0.9000           1\n  1e-5     undefined        0\n\
-             best point: x=9e-5\n  mean ± sd of 2 seeds:\n  e  f1 0.8000 ± 0.0707\n"
+             best point: x=9e-5\n  mean ± sd of 2 trials:\n  e  f1 0.8000 ± 0.0707\n"
         );
     }
 

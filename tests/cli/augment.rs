@@ -138,6 +138,7 @@ fn mistakes_in_what_is_asked_for_are_all_found_before_anything_runs() {
         ),
         check("oversample = { anomaly = \"balanced\", severity = \"balanced\" }"),
         check("oversample = { anomaly = { anomaly = 1.5 } }"),
+        check("copies = 3\noversample = { anomaly = \"balanced\" }"),
         check("noise = 2\ninside_entities = [\"swap\"]\noversample = { anomaly = \"more\" }"),
     );
 }

@@ -96,3 +96,21 @@ fn a_method_that_there_is_not_is_pointed_at() {
     );
     snapshot!(world.pipeline(["check", "experiments/wrong.toml"]));
 }
+
+#[test]
+fn two_baselines_of_one_method_are_told_apart_by_their_names() {
+    let text = TWO.replace("\"majority\"\n", "\"masked\"\n");
+    let world = World::new();
+    let wires = "[stage.evaluate]\nbaselines = [\"@majority\", \"@masked\"]\n";
+    world.child("beside", &format!("{text}{wires}"));
+    let numbered = world.pipeline(["run", "experiments/beside.toml"]);
+    assert!(numbered.stderr.contains("a later one is `masked_2`"), "{numbered}");
+    let named = text.replacen("\"masked\"\n", "\"masked\"\nname = \"first\"\n", 1);
+    world.child("beside", &format!("{named}{wires}"));
+    let named = world.pipeline(["run", "experiments/beside.toml"]);
+    assert!(!named.stderr.contains("masked_2"), "{named}");
+    let metrics: serde_json::Value =
+        serde_json::from_str(&world.read("outputs/beside/metrics.json")).expect("JSON");
+    let names: Vec<_> = metrics["baselines"].as_object().expect("a table").keys().collect();
+    assert_eq!(names, ["first", "masked"]);
+}

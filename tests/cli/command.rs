@@ -219,3 +219,82 @@ fn what_a_program_leaves_running_writes_nothing_into_its_result() {
     std::thread::sleep(Duration::from_millis(1500));
     assert_eq!(world.pipeline(["verify"]).code, Some(0));
 }
+
+#[test]
+fn the_scores_of_a_program_are_shown_as_others_are_and_may_be_an_objective() {
+    let script = "echo \"{\\\"f1\\\": 0.$SIZE, \\\"of\\\": {\\\"PER\\\": null}, \\\"caveats\\\": [{\\\"code\\\": \\\"toy\\\", \\\"message\\\": \\\"it is a toy\\\", \\\"count\\\": 1}]}\" > $1/metrics.json";
+    let sweep = "output = \"evaluation\"\n[sweep]\nobjective = \"max tool.f1\"\n[sweep.over]\ntool.env = [[\"SIZE=3\"], [\"SIZE=7\"]]";
+    let world = world(script, sweep);
+    let shot = world.pipeline(["run", FILE]);
+    assert_eq!(shot.code, Some(0), "{shot}");
+    assert!(shot.stdout.contains("best point: env=SIZE-7"), "{shot}");
+    assert!(shot.stdout.contains("caveat: it is a toy"), "{shot}");
+    assert!(world.read("outputs/tool/best/tool/metrics.json").contains("0.7"), "{shot}");
+    assert!(world.read("outputs/tool/summary.csv").contains("tool.f1"), "{shot}");
+}
+
+#[test]
+fn scores_that_are_none_are_refused() {
+    for (content, reason) in [
+        ("", "left no `metrics.json`"),
+        ("{\"f1\": NaN}", "is no JSON"),
+        ("[1]", "is no JSON object"),
+        ("{\"f1\": \"high\"}", "has no number in it"),
+        ("{\"f1\": 1, \"caveats\": [\"x\"]}", "has `caveats` that are none"),
+    ] {
+        let script = match content {
+            "" => "true".to_owned(),
+            content => format!("cat > $1/metrics.json <<'END'\n{content}\nEND\n"),
+        };
+        let shot = world(&script, "output = \"evaluation\"").pipeline(["run", FILE]);
+        assert_eq!(shot.code, Some(1), "{shot}");
+        assert!(shot.stderr.contains(reason), "{reason}\n{shot}");
+    }
+}
+
+#[test]
+fn a_program_that_takes_too_long_is_said_to_begin_anew() {
+    let shot = world("sleep 60", "timeout = \"300ms\"").pipeline(["run", FILE]);
+    assert!(shot.stderr.contains("it was stopped, and begins anew with the next run"), "{shot}");
+}
+
+#[test]
+fn what_a_program_has_started_ends_when_pipeline_is_killed() {
+    let world = world("sleep 600 & echo $! > ../child; echo $$ > ../parent; wait", "");
+    let mut run = world.process(["run", FILE]);
+    let mut run = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
+    let begun = Instant::now();
+    let wait = |is_over: &dyn Fn() -> bool| {
+        while !is_over() {
+            assert!(begun.elapsed() < Duration::from_secs(60), "it takes too long");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    wait(&|| !world.read_if_there("parent").is_empty());
+    run.kill().expect("killed");
+    run.wait().expect("ends");
+    for file in ["child", "parent"] {
+        let process = format!("/proc/{}/stat", world.read(file).trim());
+        wait(&|| {
+            let state = std::fs::read_to_string(&process).unwrap_or_default();
+            state.is_empty() || state.contains(") Z ")
+        });
+    }
+}
+
+#[test]
+fn the_experiment_among_the_results_runs_from_where_it_lies() {
+    let script = "echo '{\"f1\": 0.5}' > $1/metrics.json; cat $2 > $1/words";
+    let world = world(script, "output = \"evaluation\"");
+    world.write("experiments/data/words.txt", "words\n");
+    let text = world.read(FILE);
+    let text = text.replace("\"{out}\"]", "\"{out}\", \"./data/words.txt\"]");
+    let text = text.replace("[\"tool.sh\"]\n", "[\"tool.sh\", \"data/words.txt\"]\n");
+    world.write(FILE, text);
+    let shot = world.pipeline(["run", FILE]);
+    assert_eq!(shot.code, Some(0), "{shot}");
+    let again = world.pipeline(["run", "outputs/tool/experiment.toml", "--rerun", "tool"]);
+    assert_eq!(again.code, Some(0), "{again}");
+    let plan = world.pipeline(["plan", "outputs/tool/experiment.toml"]);
+    assert!(plan.stdout.contains("cached"), "{plan}");
+}

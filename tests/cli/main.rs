@@ -29,6 +29,7 @@ mod predict;
 mod project;
 mod readers;
 mod results;
+mod review;
 mod run;
 mod show;
 mod splits;

@@ -118,7 +118,10 @@ fn a_log_is_read_by_rules_line_by_line_in_windows_and_in_groups() {
     let windows = "corpus.window={ lines = 10, step = 5 }";
     let ordered = set(&[windows, "corpus.order=timestamp"]);
     let random = set(&[windows]);
-    let hosts = set(&["corpus.group=pid"]);
+    let random_groups = set(&["corpus.group=pid"]);
+    let remedy = "`by = \"pid\"` divides the values of `pid`";
+    assert!(random_groups.stderr.contains(remedy), "{random_groups}");
+    let hosts = set(&["corpus.group=pid", "corpus.by=pid"]);
     assert_eq!(
         (lines.code, ordered.code, hosts.code),
         (Some(0), Some(0), Some(0)),
@@ -132,7 +135,7 @@ fn a_log_is_read_by_rules_line_by_line_in_windows_and_in_groups() {
 #[test]
 fn a_second_file_says_the_classes_of_sessions() {
     let world = reading(
-        "path = \"data/auth.log\"\nrules = \"syslog\"\ngroup = \"component\"\nlookup = { path = \"data/labels.csv\", key = \"component\" }\nsplit = { train = 0.5, validation = 0.5 }\n",
+        "path = \"data/auth.log\"\nrules = \"syslog\"\ngroup = \"component\"\nby = \"component\"\nlookup = { path = \"data/labels.csv\", key = \"component\" }\nsplit = { train = 0.5, validation = 0.5 }\n",
     );
     let line =
         |number: usize| format!("Jun  9 01:{number:02}:00 h c{}: opened {number}\n", number % 5);
@@ -184,7 +187,7 @@ fn a_group_is_where_its_last_line_is_and_has_one_value_of_by() {
 #[test]
 fn joined_lines_need_an_order_of_their_classes() {
     let levels = sessions(|number| ["low", "high", "middle"][number % 3]);
-    for how in ["group = \"session\"", "window = { lines = 4 }\norder = \"ts\""] {
+    for how in ["group = \"session\"\nby = \"session\"", "window = { lines = 4 }\norder = \"ts\""] {
         let said = checked(&levels, &format!("{how}\nclasses = [\"level\"]"));
         assert!(said.contains("nothing says the order of `level`"), "{how}\n{said}");
         let classes = "classes = { level = [\"low\", \"middle\", \"high\"] }";
@@ -192,7 +195,7 @@ fn joined_lines_need_an_order_of_their_classes() {
         assert!(!said.contains("nothing says"), "{how}\n{said}");
     }
     let numbers = sessions(|number| ["0", "1", "2"][number % 3]);
-    let said = checked(&numbers, "group = \"session\"\nclasses = [\"level\"]");
+    let said = checked(&numbers, "group = \"session\"\nby = \"session\"\nclasses = [\"level\"]");
     assert!(!said.contains("nothing says"), "{said}");
 }
 
@@ -231,7 +234,7 @@ fn a_second_file_without_a_row_or_the_key_is_refused_with_its_own_remedy() {
 fn lines_without_a_field_that_places_them_are_left_out_where_mistakes_are() {
     let mut levels = sessions(|number| if number % 2 == 0 { "low" } else { "high" });
     levels.push_str("{\"text\": \"at Main.java:7\", \"level\": \"low\"}\n");
-    for how in ["order = \"ts\"", "by = \"session\"", "group = \"session\""] {
+    for how in ["order = \"ts\"", "by = \"session\"", "group = \"session\"\nby = \"session\""] {
         let classes = "classes = { level = [\"low\", \"high\"] }";
         let stopped = checked(&levels, &format!("{how}\n{classes}"));
         assert!(stopped.contains("`on_error = \"skip\"` leaves out lines without it"), "{stopped}");
@@ -316,5 +319,97 @@ fn a_file_of_which_only_the_corpus_stage_changes_trains_on_every_form() {
         let ran = world.pipeline(["run", FILE]);
         assert_eq!(ran.code, Some(0), "{parameters}{ran}");
         assert!(world.names("outputs/lines").contains(&"metrics.json".to_owned()), "{ran}");
+    }
+}
+
+#[test]
+fn lines_of_several_files_are_told_with_their_file() {
+    let world = reading("path = [\"data/a.jsonl\", \"data/b.jsonl\"]\norder = \"ts\"\n");
+    let lines = |text: &str, from: usize| -> String {
+        let line = |number: usize| {
+            format!(
+                "{{\"text\": \"{text} {}\", \"anomaly\": {}, \"ts\": {number}}}\n",
+                number % 10,
+                number % 2
+            )
+        };
+        (from..from + 10).map(line).collect()
+    };
+    world.write("experiments/data/a.jsonl", lines("disk", 0));
+    world.write("experiments/data/b.jsonl", lines("disk", 10));
+    let said = world.pipeline(["check", "--data", FILE]).stdout;
+    let places = "line 7 of `b.jsonl` (validation) and line 7 of `a.jsonl` (train)";
+    assert!(said.contains(places), "{said}");
+}
+
+/// A world with a corpus of ten texts, and what `check --data` says of these corrections.
+fn corrected(fixes: &str, parameters: &str) -> String {
+    let line = |number: usize| {
+        format!("{{\"id\": {number}, \"text\": \"line {number}\", \"anomaly\": {}}}\n", number % 2)
+    };
+    let world = reading(&format!(
+        "path = \"data/lines.jsonl\"\ncorrections = \"data/fixes.jsonl\"\n{parameters}\n"
+    ));
+    world.write("experiments/data/lines.jsonl", (0..10).map(line).collect::<String>());
+    world.write("experiments/data/fixes.jsonl", fixes);
+    let checked = world.pipeline(["check", "--data", FILE]);
+    format!("{}{}", checked.stdout, checked.stderr)
+}
+
+#[test]
+fn corrections_fit_by_id_or_text_and_those_that_fit_nothing_are_listed() {
+    let fixes = "{\"id\": 1, \"anomaly\": 0}\n{\"text\": \"line 3\", \"anomaly\": 0}\n{\"id\": 2, \"text\": \"line 2\", \"anomaly\": 0}\n\
+                 {\"id\": 99, \"anomaly\": 1}\n{\"text\": \"nowhere\", \"anomaly\": 1}\n";
+    let said = corrected(fixes, "");
+    for text in [
+        "3 texts were looked at again: 2 with another `anomaly` now",
+        "2 of 5 corrections fit no text, by `id` or by text: ",
+        "fixes.jsonl:4 (`id` `99`)",
+        "fixes.jsonl:5",
+    ] {
+        assert!(said.contains(text), "{text}\n{said}");
+    }
+}
+
+#[test]
+fn mistakes_in_corrections_are_listed_with_their_lines_or_left_out_and_counted() {
+    let fixes = "{\"id\": 1, \"anomaly\": 0}\n{\"id\": 1, \"anomaly\": 1}\n{\"id\": 2, \"anomaly\": \"maybe\"}\n{\"id\": 3, \"text\": \"line 4\", \"anomaly\": 0}\n\
+                 {\"id\": 5, \"entities\": []}\nno JSON\n";
+    let said = corrected(fixes, "");
+    for text in [
+        "fixes.jsonl:2:1: the text is corrected in ",
+        "fixes.jsonl:3:22: `anomaly` is `maybe`, expected 0 (normal) or 1 (anomaly)",
+        "fixes.jsonl:4:1: the text with this `id` is another one in the corpus",
+        "fixes.jsonl:5:23: `entities` need the `text` in which they are counted",
+        "fixes.jsonl:6:2: not a JSON object",
+    ] {
+        assert!(said.contains(text), "{text}\n{said}");
+    }
+    let said = corrected(fixes, "on_error = \"skip\"");
+    assert!(said.contains("corrections: 5 lines are left out"), "{said}");
+    assert!(said.contains("1 text was looked at again: 1 with another `anomaly` now"), "{said}");
+    let said = corrected("{\"id\": 77, \"anomaly\": 0}\n", "");
+    assert!(said.contains("no line of the corrections fits a text"), "{said}");
+}
+
+#[test]
+fn tables_are_read_by_any_delimiter_with_capitals_in_the_header_and_lines_that_are_counted() {
+    let rows = |delimiter: &str| -> String {
+        let row = |number: usize| format!("line {number}{delimiter}c{}\n", number % 2);
+        let rows: Vec<String> = (0..10).map(row).collect();
+        format!("Text{delimiter}Label\n{}\n\n{}", rows[..5].concat(), rows[5..].concat())
+    };
+    for (delimiter, said_so) in [(",", ""), ("|", "divided by `|`"), ("\t", "divided by `\\t`")] {
+        let world = reading("path = \"data/x.csv\"\nclasses = [\"Label\"]\n");
+        world.write("experiments/data/x.csv", rows(delimiter));
+        let checked = world.pipeline(["check", "--data", FILE]);
+        assert_eq!(checked.code, Some(0), "{checked}");
+        assert!(checked.stdout.contains(said_so), "{checked}");
+        let broken = rows(delimiter).replace("line 7", &format!("line 7{delimiter}more"));
+        for (text, end) in [(broken.clone(), "\n"), (broken.replace('\n', "\r\n"), "\r\n")] {
+            world.write("experiments/data/x.csv", text);
+            let wrong = world.pipeline(["check", "--data", FILE]);
+            assert!(wrong.stderr.contains("x.csv:11:1: the row has 3 cells"), "{end:?} {wrong}");
+        }
     }
 }

@@ -100,7 +100,7 @@ fn a_sweep_without_an_objective_shows_its_points_and_one_of_a_single_point_its_s
     assert_eq!(rows[0][..2], ["train.learning_rate", "evaluate.ner.span_f1"]);
     assert_eq!([&*rows[1][0], &*rows[2][0]], ["1e-3", "1e-5"]);
     let shot = world.pipeline(["run", "experiments/mini.toml", "--seeds", "3"]);
-    assert!(shot.stdout.contains("\n  mean ± sd of 3 seeds:\n"), "{shot}");
+    assert!(shot.stdout.contains("\n  mean ± sd of 3 trials:\n"), "{shot}");
     let loss = shot.stdout.lines().find(|line| line.contains("loss ")).unwrap_or_default();
     assert!(loss.contains(" ± "), "{shot}");
 }

@@ -98,6 +98,8 @@ pub enum Command {
     Kinds(Kinds),
     /// Tag texts with a trained model: lines or JSONL in, JSONL out
     Predict(Predict),
+    /// Find labels that are likely wrong, or unlabelled texts to label next
+    Review(Review),
     /// Measure a training step on this machine, and what limits it
     Bench(Bench),
     /// Verify the digests of the whole store (exit 1 where one is wrong)
@@ -147,6 +149,7 @@ impl Command {
             Self::Verify(arguments) => arguments.json,
             Self::Gc(arguments) => arguments.json,
             Self::Predict(_)
+            | Self::Review(_)
             | Self::Pin(_)
             | Self::Unpin(_)
             | Self::Schema
@@ -406,6 +409,45 @@ pub struct Predict {
     /// Threads to use [default: all cores]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count::<1024>)]
     pub threads: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A text whose label is another one than the models of the run confidently say is likely labelled wrongly. Each is judged by the models \
+    that did not train on it, where there are any: with `[sweep] folds = 5` every text is.\n\
+    A line is the text with its `id`, its labels as they are, and in `_review` what the models say. Correct the labels and name the file in \
+    `corrections` of `read_corpus`: no text moves to another split, and lines that you left as they are change nothing."
+)]
+pub struct Review {
+    /// The results of a run, such as `outputs/tiny`, or its id; with `--unlabelled` also a trained model's folder
+    pub what: PathBuf,
+    /// How many texts to write
+    #[arg(long, value_name = "N", default_value_t = 100, allow_negative_numbers = true, value_parser = count::<1_000_000>)]
+    pub top: u32,
+    /// Texts without labels, in any format that `read_corpus` knows: those are written on which the models are least sure
+    #[arg(long, value_name = "FILE")]
+    pub unlabelled: Option<PathBuf>,
+    /// The field of `--unlabelled` that holds the text [default: as known tools call it]
+    #[arg(long, value_name = "NAME", requires = "unlabelled")]
+    pub field: Option<String>,
+    /// What to write: JSON lines, or tasks to import into Label Studio, with what the models say as predictions
+    #[arg(long, value_enum, default_value_t = ReviewFormat::Jsonl, value_name = "FORMAT")]
+    pub format: ReviewFormat,
+    /// The file to write, which must not be there yet [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Threads to use [default: all cores]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count::<1024>)]
+    pub threads: Option<u32>,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum ReviewFormat {
+    Jsonl,
+    LabelStudio,
 }
 
 #[derive(Debug, Args)]

@@ -99,7 +99,7 @@ fn failures_of(found: &Found, experiment: &Experiment) -> Vec<Failure> {
                     Diagnostic { help, ..Diagnostic::new("bad-data", message).at(span) };
                 Diagnostics::new(Arc::clone(&experiment.sources), vec![diagnostic]).into()
             }
-            None => Failure::usage(message).with_help_of(error.help()),
+            None => Failure::usage(message).with_lines().with_help_of(error.help()),
         }
     };
     found.errors.iter().map(failure).collect()

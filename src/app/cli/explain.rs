@@ -85,7 +85,12 @@ fn to_text(plan: &Plan, id: NodeId, forecast: &Forecast, known: &Known<'_>) -> S
         row(&format!("code: {part}"), &format!("version {version}"));
     }
     for (name, value) in &fingerprint.parameters {
-        row(name, &value_text(value));
+        // Of paths nothing is left in a key but what the files hold, which stands below.
+        let is_files = value.as_array().is_some_and(Vec::is_empty)
+            && fingerprint.sources.keys().any(|it| it.split(['.', '/']).next() == Some(name));
+        if !is_files {
+            row(name, &value_text(value));
+        }
     }
     for (name, digest) in &fingerprint.sources {
         row(&format!("content of {name}"), &digest[..digest.len().min(16)]);

@@ -20,6 +20,7 @@ mod pinned;
 mod plan;
 mod predict;
 mod project;
+mod review;
 mod root;
 mod run;
 mod schema;
@@ -97,6 +98,7 @@ fn dispatch(command: Command, color: bool) -> Result<Outcome, Failure> {
         Command::Stage(Stage::Run(arguments)) => stage::run(&arguments, color),
         Command::Kinds(arguments) => kinds::run(&arguments).map(done),
         Command::Predict(arguments) => predict::run(&arguments),
+        Command::Review(arguments) => review::run(&arguments).map(done),
         Command::Bench(arguments) => bench::run(&arguments).map(done),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Gc(arguments) => gc::run(&arguments).map(done),

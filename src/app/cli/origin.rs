@@ -1,28 +1,64 @@
 //! Experiments as text for who runs them again.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::LazyLock;
 
+use serde_json::Value;
+
 use crate::engine::plan::Plan;
 use crate::engine::spec::Experiment;
+use crate::engine::stage::StageKind;
 use crate::stages;
 use crate::view::Part;
 
-/// Whether a parameter of a kind is a path.
-pub fn is_path(kind: &str, parameter: &str) -> bool {
-    // A sweep asks this of each trial.
-    static PATHS: LazyLock<HashSet<(&str, String)>> = LazyLock::new(|| {
-        let mut paths = HashSet::new();
-        for kind in stages::ALL {
-            let schema = kind.schema();
-            let parameters = schema["properties"].as_object().into_iter().flatten();
-            let of_paths = parameters.filter(|(_, parameter)| parameter["format"] == "path");
-            paths.extend(of_paths.map(|(name, _)| (kind.name, name.clone())));
+/// Where the parameters of a kind hold paths, such as `path`, `sources[]` or `lookup.path`.
+#[derive(Default)]
+struct Paths {
+    places: HashSet<String>,
+    /// Words that have a meaning of their own where a path may stand too, each with its place.
+    words: HashSet<(String, String)>,
+}
+
+impl Paths {
+    /// * `schema`: of what stands at `place`, a part of `root`
+    fn add(&mut self, schema: &Value, place: &str, root: &Value) {
+        if let Some(name) = schema["$ref"].as_str().and_then(|it| it.strip_prefix("#/$defs/")) {
+            self.add(&root["$defs"][name], place, root);
         }
-        paths
+        if schema["format"] == "path" {
+            self.places.insert(place.to_owned());
+        }
+        let words = schema["enum"].as_array().into_iter().flatten().chain(schema.get("const"));
+        let words = words.filter_map(Value::as_str);
+        self.words.extend(words.map(|word| (place.to_owned(), word.to_owned())));
+        for either in ["anyOf", "oneOf"] {
+            let parts = schema[either].as_array().into_iter().flatten();
+            parts.for_each(|part| self.add(part, place, root));
+        }
+        if schema["items"].is_object() {
+            self.add(&schema["items"], &format!("{place}[]"), root);
+        }
+        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+            let place = if place.is_empty() { name.clone() } else { format!("{place}.{name}") };
+            self.add(property, &place, root);
+        }
+    }
+}
+
+/// Whether a text at a place in the parameters of a kind is a path.
+pub fn is_path(kind: &str, place: &str, text: &str) -> bool {
+    // A sweep asks this of each trial.
+    static PATHS: LazyLock<HashMap<&str, Paths>> = LazyLock::new(|| {
+        let paths = |kind: &'static StageKind| {
+            let (schema, mut paths) = (kind.schema(), Paths::default());
+            paths.add(&schema, "", &schema);
+            (kind.name, paths)
+        };
+        stages::ALL.iter().map(paths).collect()
     });
-    PATHS.contains(&(kind, parameter.to_owned()))
+    let is_word = |paths: &Paths| paths.words.contains(&(place.to_owned(), text.to_owned()));
+    PATHS.get(kind).is_some_and(|paths| paths.places.contains(place) && !is_word(paths))
 }
 
 /// The experiment that makes a part of the results again, for a file in `folder`, and its pins.

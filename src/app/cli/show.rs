@@ -106,7 +106,24 @@ fn experiment(arguments: &Show) -> Result<(), Failure> {
 
 /// A run's record, or a folder of results, of which the run that made it is shown.
 fn folder(arguments: &Show) -> Result<(), Failure> {
-    let Ok(folder) = arguments.what.canonicalize() else { return experiment(arguments) };
+    match run_behind(&arguments.what)? {
+        Behind::Run(store, run) => show_run(&store, *run, arguments.json),
+        Behind::Gone(made) => show_made_by(&made, arguments.json),
+        Behind::Nothing => experiment(arguments),
+    }
+}
+
+/// What is known of who made a folder.
+pub enum Behind {
+    Run(Store, Box<RunFile>),
+    /// A run whose record is gone.
+    Gone(MadeBy),
+    Nothing,
+}
+
+/// The run whose record lies in a folder, or whose results.
+pub fn run_behind(folder: &Path) -> Result<Behind, Failure> {
+    let Ok(folder) = folder.canonicalize() else { return Ok(Behind::Nothing) };
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let run_of = |outputs: &Path, id: &str| -> Result<Option<(Store, RunFile)>, Failure> {
         if !outputs.join("runs").is_dir() {
@@ -120,7 +137,7 @@ fn folder(arguments: &Show) -> Result<(), Failure> {
         && let Some(outputs) = runs.parent()
         && let Some((store, run)) = run_of(outputs, &name(&folder))?
     {
-        return show_run(&store, run, arguments.json);
+        return Ok(Behind::Run(store, Box::new(run)));
     }
     // What lies in a folder of results, such as `best`, was made by the same run.
     for results in folder.ancestors() {
@@ -133,13 +150,13 @@ fn folder(arguments: &Show) -> Result<(), Failure> {
         };
         let Some(id) = published.or_else(|| Some(made_by.as_ref()?.run.clone())) else { continue };
         if let Some((store, run)) = run_of(outputs, &id)? {
-            return show_run(&store, run, arguments.json);
+            return Ok(Behind::Run(store, Box::new(run)));
         }
         if let Some(made) = made_by {
-            return show_made_by(&made, arguments.json);
+            return Ok(Behind::Gone(made));
         }
     }
-    experiment(arguments)
+    Ok(Behind::Nothing)
 }
 
 /// What is known of a run whose record is gone.

@@ -3,9 +3,11 @@
 mod bench;
 mod corpus;
 mod predict;
+mod review;
 mod sketch;
 
 pub use bench::{Measurement, Workload, bench};
 pub use corpus::{Look, Tokenizing};
 pub use predict::{FoundEntity, Judgement, OpenError, Prediction, Predictor};
+pub use review::{Judge, Review, TrainedOn, Unlabelled};
 pub use sketch::Sketch;

@@ -15,7 +15,7 @@ use crate::stages::artifacts::{Artifact as _, Checkpoint, Head, Heads, StageErro
 use crate::tasks::{Decode, classification, tagging};
 use crate::text::{
     ClassHead, CorpusTasks, EncodedSplit, Entity, LabelSet, TextTokenizer, TokenizedText,
-    TokenizerError, Window, spans,
+    TokenizerError, Window, Windowing, spans,
 };
 use crate::training::{self, CpuEngine};
 
@@ -214,7 +214,8 @@ impl Predictor {
         texts: &[(&str, &TokenizedText)],
         batch_size: usize,
     ) -> Result<Vec<Prediction>, Problem<()>> {
-        let mut split = self.unlabelled(texts.iter().map(|(_, tokens)| *tokens));
+        let tokens = texts.iter().map(|(_, tokens)| *tokens);
+        let mut split = unlabelled(&self.tokenizer, self.heads.windowing(), tokens);
         if self.heads.decoding == Decode::Words {
             split.find_words(texts.iter().map(|(text, _)| *text));
         }
@@ -244,26 +245,29 @@ impl Predictor {
         };
         Ok(texts.iter().enumerate().map(read).collect())
     }
+}
 
-    /// Tokens without a truth, in windows as the model was trained on.
-    fn unlabelled<'t>(&self, texts: impl Iterator<Item = &'t TokenizedText>) -> EncodedSplit {
-        let windowing = self.heads.windowing();
-        let mut split = self.tokenizer.split(windowing);
-        for text in texts {
-            split.ids.extend(&text.ids);
-            split.labels.resize(split.ids.len(), IGNORE);
-            split.starts.extend(&text.starts);
-            split.ends.extend(&text.ends);
-            split.bounds.push(
-                u32::try_from(split.ids.len()).expect("a chunk of texts is far below 2^32 tokens"),
-            );
-            if let Some(windows) = &mut split.windows {
-                let of_text = self.tokenizer.windows(text, windowing);
-                windows.push(of_text.into_iter().map(|tokens| Window { tokens, cut: (0, 0) }));
-            }
+/// Tokens without a truth, in windows as a model was trained on.
+pub(super) fn unlabelled<'t>(
+    tokenizer: &TextTokenizer,
+    windowing: Windowing,
+    texts: impl Iterator<Item = &'t TokenizedText>,
+) -> EncodedSplit {
+    let mut split = tokenizer.split(windowing);
+    for text in texts {
+        split.ids.extend(&text.ids);
+        split.labels.resize(split.ids.len(), IGNORE);
+        split.starts.extend(&text.starts);
+        split.ends.extend(&text.ends);
+        split.bounds.push(
+            u32::try_from(split.ids.len()).expect("a chunk of texts is far below 2^32 tokens"),
+        );
+        if let Some(windows) = &mut split.windows {
+            let of_text = tokenizer.windows(text, windowing);
+            windows.push(of_text.into_iter().map(|tokens| Window { tokens, cut: (0, 0) }));
         }
-        split
     }
+    split
 }
 
 /// * `said`: a class and its score; `None` of a blank text

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use super::experiment::{Experiment, Method};
 use super::path::AxisTarget;
@@ -26,6 +27,9 @@ pub struct Origin {
 /// Writes a value of a parameter of a stage; the text that replaces it, or nothing for the value as it is.
 type Rewrite<'a> = &'a dyn Fn(&str, &str, &Value) -> Option<String>;
 
+/// Whether a text at a place in the parameters of a kind is a path.
+type IsPath<'a> = &'a dyn Fn(&str, &str, &str) -> bool;
+
 impl Experiment {
     /// The experiment as one file, after `extends` and the command line. Read again, it is the same experiment up to spans and folders.
     #[must_use]
@@ -34,16 +38,16 @@ impl Experiment {
     }
 
     /// As [`Experiment::to_toml`], but with the relative paths of parameters made absolute, so that the file means the same wherever it lies.
-    /// `is_path` says of a kind and its parameter whether the value is a path.
+    /// `is_path` says of a kind, a place in its parameters and a text there whether that is a path: `path`, `sources[]` or `lookup.path` are places.
     #[must_use]
-    pub fn to_toml_with_paths(&self, is_path: &dyn Fn(&str, &str) -> bool) -> String {
+    pub fn to_toml_with_paths(&self, is_path: IsPath<'_>) -> String {
         self.write_with_paths(is_path, &|folder, path| std::path::absolute(folder.join(path)).ok())
     }
 
     /// As [`Experiment::to_toml`], but for a file that lies in `folder`, from where the relative paths of parameters lead. `folder` has no link
     /// in it, but need not be there yet. `is_path` as in [`Experiment::to_toml_with_paths`].
     #[must_use]
-    pub fn to_toml_in(&self, folder: &Path, is_path: &dyn Fn(&str, &str) -> bool) -> String {
+    pub fn to_toml_in(&self, folder: &Path, is_path: IsPath<'_>) -> String {
         self.write_with_paths(is_path, &|from, path| {
             if path.is_absolute() {
                 return Some(path.to_owned());
@@ -55,7 +59,7 @@ impl Experiment {
     /// * `path`: how a path is written that is relative to a folder
     fn write_with_paths(
         &self,
-        is_path: &dyn Fn(&str, &str) -> bool,
+        is_path: IsPath<'_>,
         rewritten: &dyn Fn(&Path, &Path) -> Option<PathBuf>,
     ) -> String {
         let is_swept = |param: &str| {
@@ -64,14 +68,53 @@ impl Experiment {
                 .any(|axis| matches!(&axis.target, AxisTarget::Params(name) if **name == *param))
         };
         self.write(&|kind, parameter, value| {
-            let value = match &value.data {
-                _ if !is_path(kind, parameter) => return None,
-                Data::Param(name) if is_swept(name) => return None, // its values are made absolute where they stand
-                _ => value.resolve(&self.params).ok()?,
-            };
-            let Data::String(path) = &value.data else { return None };
-            Some(quote_plain(rewritten(&value.folder, Path::new(path))?.to_str()?))
+            self.rewritten(value, parameter, &is_swept, &|place, value| {
+                let Data::String(path) = &value.data else { return None };
+                let path = is_path(kind, place, path).then_some(Path::new(path))?;
+                Some(quote_plain(rewritten(&value.folder, path)?.to_str()?))
+            })
         })
+    }
+
+    /// The text of a value of which something is written otherwise; `None` where nothing is.
+    ///
+    /// * `place`: of the value, as [`IsPath`] takes it
+    fn rewritten(
+        &self,
+        value: &Value,
+        place: &str,
+        is_swept: &dyn Fn(&str) -> bool,
+        one: &dyn Fn(&str, &Value) -> Option<String>,
+    ) -> Option<String> {
+        let inner = |value: &Value, place: &str| self.rewritten(value, place, is_swept, one);
+        match &value.data {
+            // Its values are rewritten where they stand.
+            Data::Param(name) if is_swept(name) => None,
+            Data::Param(_) => inner(&value.resolve(&self.params).ok()?, place),
+            Data::Array(items) => {
+                let place = format!("{place}[]");
+                let new: Vec<_> = items.iter().map(|item| inner(item, &place)).collect();
+                let whole =
+                    |(new, item): (Option<String>, &Value)| new.unwrap_or_else(|| toml(item));
+                new.iter().any(Option::is_some).then(|| {
+                    let items: Vec<String> = new.into_iter().zip(items).map(whole).collect();
+                    format!("[{}]", items.join(", "))
+                })
+            }
+            Data::Table(entries) => {
+                let of = |(name, _, value): &(Arc<str>, Span, Value)| {
+                    inner(value, &format!("{place}.{name}"))
+                };
+                let new: Vec<_> = entries.iter().map(of).collect();
+                new.iter().any(Option::is_some).then(|| {
+                    let entries = new.into_iter().zip(entries).map(|(new, (name, _, value))| {
+                        format!("{} = {}", key(name), new.unwrap_or_else(|| toml(value)))
+                    });
+                    format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
+                })
+            }
+            _ => one(place, value),
+        }
     }
 
     /// A value of `[params]`, or of an axis over it, is what the first parameter is that refers to it.

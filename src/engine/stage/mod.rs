@@ -68,7 +68,7 @@ pub trait Artifact: Sized {
     /// A JSON file of named numbers, nested, for summaries, sweeps and objectives.
     const METRICS: Option<&'static str> = None;
     /// The paths of those numbers, such as `ner.span_f1`; one that ends with a dot stands for all below it, which is detail: a summary leaves it out.
-    /// A `*` in front stands for any first part that no other of them has.
+    /// A `*` in front stands for any first part that no other of them has, and `**` for any path.
     const METRIC_NAMES: &'static [&'static str] = &[];
     /// Those of them that say most, the first first: what a table shows that has no room for all.
     const HEADLINES: &'static [&'static str] = &[];

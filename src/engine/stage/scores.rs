@@ -25,6 +25,9 @@ impl Score {
     }
 }
 
+/// The name that stands for any.
+const ANY: &str = "**";
+
 /// As much of `path` as one of `names` stands for, as [`Artifact::METRIC_NAMES`](super::Artifact::METRIC_NAMES) has them: all of it, or the
 /// beginning that makes it a detail.
 #[must_use]
@@ -34,6 +37,9 @@ pub fn covered<'p>(names: &[&str], path: &'p str) -> Option<&'p str> {
         names.iter().any(|name| name.strip_prefix(head).is_some_and(|rest| rest.starts_with('.')))
     };
     let of_name = |name: &&str| {
+        if *name == ANY {
+            return Some(path);
+        }
         let (taken, rest) = match name.strip_prefix('*') {
             Some(rest) => (head.filter(|head| !has_names(head))?.len(), rest),
             None => (0, *name),
@@ -58,6 +64,9 @@ mod tests {
         assert_eq!(of("ner.per_label.PER.f1"), Some("ner.per_label."));
         assert_eq!(of("severity.f1"), Some("severity.f1"));
         assert_eq!(of("severity.per_class.a.f1"), Some("severity.per_class."));
+        for path in ["f1", "ner.f1", "any.path.of.all"] {
+            assert_eq!(covered(&["**"], path), Some(path));
+        }
         for path in ["f1", "ner.f1", "ner.per_class.x", "severity.f1.x", "ner.per_label.", ".f"] {
             assert_eq!(of(path), None, "{path}");
         }

@@ -5,10 +5,12 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use super::{files, known};
 use crate::engine::stage::{Artifact, Caveat, Facts, StageError};
 use crate::text::readers::Classes;
-use crate::text::{Corpus, CorpusTasks, Example, Split, stored};
+use crate::text::{Corpus, CorpusTasks, Example, FileNames, Split, stored};
 
 /// One file of JSON lines for each split, what the texts are labelled for, and what a reader of scores on them should know.
 ///
@@ -30,6 +32,8 @@ impl CorpusFiles {
     const GROUPED_BY: &'static str = "grouped_by.json";
     /// The line of each text in its file, split by split in the order of [`Split::ALL`].
     const LINES: &'static str = "lines.json";
+    /// What the files are called, and which of them each text is from where there are several, split by split.
+    const FILES: &'static str = "files.json";
 
     /// What `read_corpus` left out, where it left out something.
     pub const SKIPPED: &'static str = "skipped.jsonl";
@@ -62,8 +66,20 @@ impl CorpusFiles {
         };
         let [train, validation, test] = Split::ALL.map(create);
         let files = [train?, validation?, test?];
-        let (folder, lines, grouped_by) = (folder.to_owned(), Default::default(), BTreeMap::new());
-        Ok(CorpusWriter { folder, tasks, order: None, files, lines, grouped_by })
+        let (lines, grouped_by, names, sources) = Default::default();
+        let (folder, order) = (folder.to_owned(), None);
+        Ok(CorpusWriter { folder, tasks, order, files, lines, grouped_by, names, sources })
+    }
+
+    /// What the files are called that the texts are from.
+    #[must_use]
+    pub fn file_names(&self) -> FileNames {
+        self.sources().names
+    }
+
+    /// Not there in a corpus of an older format, or that no files are behind.
+    fn sources(&self) -> Sources {
+        files::read_json(&self.folder.join(Self::FILES)).unwrap_or_default()
     }
 
     /// Hands out every text, so that few are in memory at a time.
@@ -74,11 +90,12 @@ impl CorpusFiles {
         // Not there in a corpus of an older format, which is read to say how it differs.
         let lines: [Vec<usize>; 3] =
             files::read_json(&self.folder.join(Self::LINES)).unwrap_or_default();
-        for (split, lines) in Split::ALL.into_iter().zip(lines) {
+        for ((split, lines), sources) in Split::ALL.into_iter().zip(lines).zip(self.sources().of) {
             let path = self.folder.join(file_name(split));
-            let mut lines = lines.into_iter();
+            let (mut lines, mut sources) = (lines.into_iter(), sources.into_iter());
             read_each_example(&path, &self.tasks, &mut |mut example| {
                 example.line = lines.next().unwrap_or(example.line);
+                example.file = sources.next().unwrap_or_default();
                 each(split, example);
             })?;
         }
@@ -95,6 +112,14 @@ impl CorpusFiles {
     }
 }
 
+/// `files.json`.
+#[derive(Default, Serialize, Deserialize)]
+struct Sources {
+    names: FileNames,
+    /// In the order of [`Split::ALL`]; empty where there is one file.
+    of: [Vec<u16>; 3],
+}
+
 /// Writes a [`CorpusFiles`] text by text.
 pub struct CorpusWriter {
     folder: PathBuf,
@@ -104,9 +129,17 @@ pub struct CorpusWriter {
     files: [(PathBuf, BufWriter<File>); 3],
     lines: [Vec<usize>; 3],
     grouped_by: BTreeMap<Split, String>,
+    names: FileNames,
+    sources: [Vec<u16>; 3],
 }
 
 impl CorpusWriter {
+    /// Says what the files are called.
+    #[must_use]
+    pub fn from_files(self, names: FileNames) -> Self {
+        Self { names, ..self }
+    }
+
     /// Says which splits have whole values of which field.
     #[must_use]
     pub fn grouped_by(self, grouped_by: BTreeMap<Split, String>) -> Self {
@@ -123,6 +156,9 @@ impl CorpusWriter {
     /// When the disk refuses.
     pub fn push(&mut self, split: Split, example: &Example) -> Result<(), StageError> {
         self.lines[split as usize].push(example.line);
+        if self.names.len() > 1 {
+            self.sources[split as usize].push(example.file);
+        }
         let (path, file) = &mut self.files[split as usize];
         stored::write(std::slice::from_ref(example), &self.tasks, file)
             .map_err(|error| StageError::io("write", path, &error))
@@ -137,6 +173,10 @@ impl CorpusWriter {
         write_tasks(&self.folder, &self.tasks)?;
         write_order(&self.folder, self.order.as_deref())?;
         files::write_json(&self.folder.join(CorpusFiles::LINES), &self.lines)?;
+        if !self.names.is_empty() {
+            let sources = Sources { names: self.names, of: self.sources };
+            files::write_json(&self.folder.join(CorpusFiles::FILES), &sources)?;
+        }
         files::write_json(&self.folder.join(CorpusFiles::CAVEATS), &caveats)?;
         if !self.grouped_by.is_empty() {
             files::write_json(&self.folder.join(CorpusFiles::GROUPED_BY), &self.grouped_by)?;
@@ -148,7 +188,7 @@ impl CorpusWriter {
 impl Artifact for CorpusFiles {
     const TYPE: &'static str = "corpus";
     const FORMAT: u32 = 3;
-    const VOLATILE: &'static [&'static str] = &[Self::LINES, Self::SKIPPED];
+    const VOLATILE: &'static [&'static str] = &[Self::LINES, Self::FILES, Self::SKIPPED];
 
     fn facts(folder: &Path) -> Facts {
         read_tasks(folder).map_or_else(|_| Facts::new(), |tasks| known::of_tasks(&tasks))

@@ -13,9 +13,11 @@ mod encoded;
 mod evaluation;
 mod figures;
 pub mod files;
+mod foreign_scores;
 mod heads;
 mod history;
 pub mod known;
+mod origin;
 mod seal;
 
 pub use any_files::Files;
@@ -24,11 +26,13 @@ pub use checkpoint::{Checkpoint, Chosen};
 pub use corpus::{CorpusFiles, CorpusWriter};
 pub use encoded::{Encoded, EncodedWriter};
 pub use evaluation::{
-    Evaluation, GroupRow, LabelConfusion, Metrics, Origin, PredictedClass, Prediction, Predictions,
+    Evaluation, GroupRow, LabelConfusion, Metrics, PredictedClass, Prediction, Predictions,
     ReliabilityRow,
 };
 pub use figures::Figures;
+pub use foreign_scores::ForeignScores;
 pub use heads::{Head, Heads, Task};
+pub use origin::Origin;
 
 /// What opens each of them, and why it could not.
 pub use crate::engine::stage::{Artifact, StageError};

@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader};
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
@@ -51,6 +51,7 @@ impl Program<'_> {
             .process_group(0)
             .spawn()?;
         let group = Pid::from_child(&child);
+        let guard = Guard::of(group);
         let mut told = None;
         while !has_ended(group)? {
             match told {
@@ -66,8 +67,35 @@ impl Program<'_> {
         // What the program has started may go on, and would write into a result that is there already. The group bears the number of its first
         // process, which is not given to another before that was waited for.
         let _ = kill_process_group(group, Signal::KILL);
+        // Before its number may be another's.
+        guard.dismiss();
         let status = child.wait()?;
         Ok(told.is_none().then_some(status))
+    }
+}
+
+/// A shell that waits for this process to end, and then ends the group, however that came about: no process can do anything once it is killed. It has
+/// a group of its own, so that what is typed at a terminal does not reach it. Where there is no shell, there is no guard.
+struct Guard(Option<Child>);
+
+impl Guard {
+    /// Reads what never comes while this process lives, but for the word that it is not needed any more.
+    const SCRIPT: &str = "read -r word || kill -s KILL -- \"-$0\"";
+
+    fn of(group: Pid) -> Self {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", Self::SCRIPT]).arg(group.as_raw_nonzero().to_string());
+        shell.env_clear().current_dir("/").stdin(Stdio::piped());
+        shell.stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        Self(shell.spawn().ok())
+    }
+
+    fn dismiss(self) {
+        let Some(mut shell) = self.0 else { return };
+        if let Some(mut word) = shell.stdin.take() {
+            let _ = word.write_all(b"done\n");
+        }
+        let _ = shell.wait();
     }
 }
 

@@ -16,6 +16,7 @@ fn example(text: &str, class: Option<&str>, entities: &[(usize, usize, &str)]) -
         entities: Some(entities.iter().map(entity).collect()),
         classes: class.into_iter().collect(),
         fields: BTreeMap::new(),
+        file: 0,
         line: 1,
     }
 }

@@ -120,6 +120,7 @@ mod tests {
             entities: Some(entities),
             classes: BTreeMap::new(),
             fields: BTreeMap::new(),
+            file: 0,
             line: 1,
         }
     }

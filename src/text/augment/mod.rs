@@ -323,6 +323,7 @@ impl Made {
             entities: original.entities.is_some().then_some(self.entities),
             classes: original.classes.clone(),
             fields,
+            file: original.file,
             line: original.line,
         }
     }

@@ -282,6 +282,7 @@ mod tests {
             entities: None,
             classes: BTreeMap::from([("anomaly".to_owned(), class.to_owned())]),
             fields: BTreeMap::new(),
+            file: 0,
             line: 1,
         }
     }

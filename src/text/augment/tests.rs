@@ -50,7 +50,7 @@ fn example(line: usize, marked: &str, is_anomaly: bool) -> Example {
         }
     }
     let (classes, fields) = (anomaly(is_anomaly), BTreeMap::new());
-    Example { text, entities: Some(entities), classes, fields, line }
+    Example { text, entities: Some(entities), classes, fields, file: 0, line }
 }
 
 fn covered(example: &Example) -> Vec<String> {

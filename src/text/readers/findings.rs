@@ -89,7 +89,7 @@ impl Note {
             ),
             Self::Named(field) => format!("the file names the numbers of {}", name(field)),
             Self::Pairs => format!("{} are pairs `[text, {{\"entities\": ...}}]`", texts()),
-            Self::Delimiter(character) => format!("cells are divided by `{character}`"),
+            Self::Delimiter(it) => format!("cells are divided by `{}`", it.escape_default()),
             Self::Label { from, to } => format!(
                 "the label {} is called {} ({})",
                 name(from),

@@ -35,6 +35,8 @@ pub struct Options {
     pub rules: Option<Rules>,
     /// Whether the text is the key of a second file.
     pub is_lookup: bool,
+    /// Whether a JSON line with an `id` needs no text.
+    pub by_id: bool,
 }
 
 impl Options {

@@ -198,6 +198,15 @@ fn content(
     let known = if rest.get("text").is_some() { &TEXTS[..1] } else { &TEXTS[..] };
     let found = rest.take(asked, known, |value| known.len() == 1 || is_string(value));
     let Some((name, value)) = found else {
+        if options.by_id && rest.get("id").is_some() {
+            return match rest.get("entities") {
+                None => Ok((String::new(), None)),
+                Some(value) => {
+                    let message = "`entities` need the `text` in which they are counted";
+                    Err(line.wrong(value, message.to_owned()))
+                }
+            };
+        }
         let name = asked.map_or("text", String::as_str);
         let misread = Misread::new(0_usize, format!("`{}` is missing", visible::line(name)));
         let strings: Vec<&str> = rest

@@ -26,9 +26,12 @@ use crate::base::problem::{Position, Problem};
 use crate::base::visible;
 use crate::text::{Entity, Example};
 
+/// What may stand between cells, where nobody says it.
+const DELIMITERS: [u8; 4] = *b",;\t|";
+
 /// Reads a text from each row.
 ///
-/// * `delimiter`: `None` is a comma, or a semicolon where the header has no comma
+/// * `delimiter`: `None` is the first of [`DELIMITERS`] that the header has
 ///
 /// # Errors
 /// Those of `source`.
@@ -40,26 +43,19 @@ pub(super) fn read(
 ) -> io::Result<Findings> {
     let mut findings = Findings::default();
     let head = source.fill_buf()?;
-    let newline = head.iter().position(|byte| *byte == b'\n');
-    // Of `\r\n`, a row ends at the first and the next begins at the second, which ends its line.
-    let late = usize::from(newline.is_some_and(|at| head[..at].ends_with(b"\r")));
-    let guessed = match delimiter {
-        Some(delimiter) => delimiter,
-        None => {
-            let head = source.fill_buf()?;
-            let first = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
-            let delimiter =
-                if first.contains(&b',') || !first.contains(&b';') { b',' } else { b';' };
-            if delimiter == b';' {
-                findings.note(Note::Delimiter(';'));
-            }
-            delimiter
+    let first = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let end: &[u8] = if first.ends_with(b"\r") { b"\r\n" } else { b"\n" };
+    let delimiter = delimiter.unwrap_or_else(|| {
+        let guessed = DELIMITERS.into_iter().find(|it| first.contains(it)).unwrap_or(b',');
+        if guessed != b',' {
+            findings.note(Note::Delimiter(guessed.into()));
         }
-    };
+        guessed
+    });
     let allowed = Rc::new(Cell::new(LINE_LIMIT_BYTES));
-    let bounded = Bounded { source, allowed: Rc::clone(&allowed) };
+    let bounded = Bounded { source, allowed: Rc::clone(&allowed), last: b'\n', end };
     let mut reader = csv::ReaderBuilder::new()
-        .delimiter(guessed)
+        .delimiter(delimiter)
         .flexible(true)
         .has_headers(false)
         .from_reader(bounded);
@@ -67,17 +63,25 @@ pub(super) fn read(
     let mut columns: Option<Columns> = None;
     loop {
         allowed.set(LINE_LIMIT_BYTES);
-        let line = usize::try_from(reader.position().line()).unwrap_or(usize::MAX);
+        // Of `\r\n`, a row ends at the first and the next begins at the second, which ends its line.
+        let late = if columns.is_some() { end.len() - 1 } else { 0 };
+        let now = |reader: &csv::Reader<_>| {
+            usize::try_from(reader.position().line()).unwrap_or(usize::MAX)
+        };
+        let before = now(&reader);
         let found = match reader.read_record(&mut row) {
             Ok(false) => break,
             Ok(true) => Ok(()),
-            Err(error) => {
-                Err(unreadable(error, if columns.is_some() { line + late } else { line })?)
+            Err(error) => Err(unreadable(error, before + late)?),
+        };
+        let line = match found {
+            Err(_) => before + late,
+            // Told from where the row ends: empty lines before it were passed over with it.
+            Ok(()) => {
+                let inside: usize = row.iter().map(|cell| cell.matches('\n').count()).sum();
+                (now(&reader) + end.len() - 2).saturating_sub(inside).max(1)
             }
         };
-        // Empty lines before a row are passed over with it.
-        let line = row.position().and_then(|at| usize::try_from(at.line()).ok()).unwrap_or(line);
-        let line = if columns.is_some() { line + late } else { line };
         let found = match (found, &columns) {
             (Err(problem), _) => Some(Err(problem)),
             (Ok(()), None) => match Columns::of(&row, options, &mut findings) {
@@ -131,11 +135,15 @@ fn in_row(misread: Misread, row: &StringRecord, line: usize) -> Malformed {
     misread.at(Spot { position, excerpt: excerpt(cell.lines().next().unwrap_or_default(), 0) })
 }
 
-/// A source that ends with an error where a row has no end.
+/// A source that ends with an error where a row has no end, and whose last row ends as all others do, so that lines can be counted by ends.
 struct Bounded<'s> {
     source: &'s mut dyn BufRead,
     /// The bytes that may be read before the row ends.
     allowed: Rc<Cell<usize>>,
+    /// The last byte that was read.
+    last: u8,
+    /// What ends a row.
+    end: &'static [u8],
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -148,7 +156,12 @@ impl Read for Bounded<'_> {
         if allowed == 0 {
             return Err(io::Error::new(io::ErrorKind::InvalidData, TooLong));
         }
-        let count = self.source.read(buffer)?;
+        let mut count = self.source.read(buffer)?;
+        if count == 0 && self.last != b'\n' && buffer.len() >= self.end.len() {
+            count = self.end.len();
+            buffer[..count].copy_from_slice(self.end);
+        }
+        self.last = buffer[..count].last().copied().unwrap_or(self.last);
         self.allowed.set(allowed.saturating_sub(count));
         Ok(count)
     }
@@ -170,10 +183,17 @@ impl Columns {
                 return Err(Misread::new(at, message));
             }
         }
-        let place = |name: &str| names.iter().position(|other| other == name);
+        let place = |name: &str| {
+            let exact = names.iter().position(|other| other == name);
+            // People write headers with capitals; what was asked for is meant as it stands.
+            let folded = || names.iter().position(|other| other.eq_ignore_ascii_case(name));
+            exact.or_else(|| {
+                if ENTITIES.contains(&name) || TEXTS.contains(&name) { folded() } else { None }
+            })
+        };
         let asked = options.fields.text.as_deref();
         let known = asked.map_or(TEXTS.to_vec(), |name| vec![name]);
-        let Some((name, text)) = known.iter().find_map(|name| Some((*name, place(name)?))) else {
+        let Some(text) = known.iter().find_map(|name| place(name)) else {
             let shown = visible::line(&names.join("`, `")).into_owned();
             let message =
                 format!("there is no column `{}`, but `{shown}`", asked.unwrap_or("text"));
@@ -181,8 +201,8 @@ impl Columns {
             return Err(Misread::new(0_usize, message)
                 .help(format!("the first row names the columns, and {which}")));
         };
-        if asked.is_none() && name != "text" {
-            findings.note(Note::TextFrom(name.to_owned()));
+        if asked.is_none() && names[text] != "text" {
+            findings.note(Note::TextFrom(names[text].clone()));
         }
         let entities = match &options.fields.entities {
             None => place(ENTITIES[0]),

@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 
@@ -12,6 +12,7 @@ fn corpus(count: usize, anomalies: usize, groups: usize) -> Vec<Example> {
             entities: Some(Vec::new()),
             classes: anomaly(index < anomalies),
             fields: [("event".to_owned(), format!("E{}", index % groups))].into(),
+            file: 0,
             line: index + 1,
         })
         .collect()

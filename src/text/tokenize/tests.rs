@@ -27,6 +27,7 @@ fn example(text: &str, entities: &[(usize, usize, &str)]) -> Example {
         entities,
         classes: anomaly(false),
         fields: BTreeMap::new(),
+        file: 0,
         line: 1,
     }
 }

@@ -42,7 +42,7 @@ fn summary(values: &[f64]) -> Option<(f64, Option<f64>)> {
     (!finite.is_empty()).then(|| (mean, (finite.len() > 1).then(deviation)))
 }
 
-/// Draws a metric over the values of one axis: each trial as a ring, mean and standard deviation over seeds as a dot with an error bar.
+/// Draws a metric over the values of one axis: each trial as a ring, mean and standard deviation over trials as a dot with an error bar.
 ///
 /// Numbers lie on a linear axis, or on a logarithmic one where they spread over more than a decade; anything else in the order given.
 ///
@@ -74,7 +74,7 @@ pub fn sweep_line(
         .any(|point| point.metrics.iter().filter(|value| is_shown(**value)).count() > 1);
     let mark = if numbers.is_some() { Mark::LineWithDots } else { Mark::Dots };
     let entries = [
-        Entry::new(mark, BLUE, 7.0, "Mean ± standard deviation over seeds"),
+        Entry::new(mark, BLUE, 7.0, "Mean ± standard deviation over trials"),
         Entry::new(Mark::Ring, GREY, 6.0, "Single trials"),
     ];
     // With one trial for each value there is nothing to tell apart.
@@ -198,7 +198,7 @@ fn own_ticks(
     })
 }
 
-/// Draws a metric over two axes as a map of means, with standard deviations where there are several seeds.
+/// Draws a metric over two axes as a map of means, with standard deviations where a point has several trials.
 ///
 /// # Errors
 /// [`PlotError::NoData`] when no metric is a finite number; [`PlotError::Shape`] when `metrics` is not `y_labels x x_labels`;
@@ -243,7 +243,7 @@ pub fn sweep_grid(grid: &SweepGrid, metric: &str, path: &Path) -> Result<(), Plo
     let repeated = summaries.iter().flatten().any(|(_, deviation)| deviation.is_some());
     let missing = summaries.iter().any(Option::is_none);
     let mut subtitle =
-        if repeated { "Mean ± standard deviation over seeds".to_owned() } else { String::new() };
+        if repeated { "Mean ± standard deviation over trials".to_owned() } else { String::new() };
     if missing {
         subtitle += if repeated { "; grey: no value" } else { "Grey: no value" };
     }

@@ -437,9 +437,8 @@ fn the_resolved_file_is_one_file_without_extends() {
 #[test]
 fn paths_of_the_resolved_file_can_be_made_absolute() {
     let experiment = good(&[("/lab/small.toml", SMALL)]);
-    let text = experiment.to_toml_with_paths(&|kind, parameter| {
-        kind == "generate_corpus" && parameter == "templates"
-    });
+    let text = experiment
+        .to_toml_with_paths(&|kind, place, _| kind == "generate_corpus" && place == "templates");
     assert!(text.contains("templates = \"/lab/data/events.toml\"\n"), "{text}");
 }
 
@@ -448,7 +447,7 @@ fn paths_that_are_swept_over_a_param_are_made_absolute_where_they_stand() {
     let text = "version = 1\n[params]\nfile = \"a.toml\"\n[stage.corpus]\nkind = \"generate_corpus\"\ntemplates = \"@params.file\"\n\
                 [sweep]\n[sweep.over]\nparams.file = [\"b.toml\", \"c.toml\"]\n";
     let experiment = good(&[("/lab/small.toml", text)]);
-    let text = experiment.to_toml_with_paths(&|_, parameter| parameter == "templates");
+    let text = experiment.to_toml_with_paths(&|_, place, _| place == "templates");
     for line in [
         "file = \"/lab/a.toml\"",
         "templates = \"@params.file\"",
@@ -456,6 +455,18 @@ fn paths_that_are_swept_over_a_param_are_made_absolute_where_they_stand() {
     ] {
         assert!(text.lines().any(|written| written == line), "{text}");
     }
+}
+
+#[test]
+fn paths_in_lists_and_tables_are_made_absolute_and_words_beside_them_are_not() {
+    let text = "version = 1\n[params]\nb = \"b.sh\"\n[stage.corpus]\nkind = \"generate_corpus\"\n\
+                templates = { rules = \"syslog\", files = [\"a.sh\", \"@params.b\"], n = 1 }\nseed = [1]\n";
+    let experiment = good(&[("/lab/small.toml", text)]);
+    let text = experiment.to_toml_with_paths(&|_, place, text| {
+        ["templates.rules", "templates.files[]"].contains(&place) && text != "syslog"
+    });
+    let line = "templates = { files = [\"/lab/a.sh\", \"/lab/b.sh\"], n = 1, rules = \"syslog\" }";
+    assert!(text.contains(line) && text.contains("seed = [1]"), "{text}");
 }
 
 #[test]

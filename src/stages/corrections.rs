@@ -1,0 +1,319 @@
+//! What a person says of single texts, in place of what the files of a corpus say: it is put back once the texts are divided, so that no text moves.
+//!
+//! 1. [`Corrections::read`] reads lines as `pipeline review` writes them, or what another tool made of those;
+//! 2. [`Corrected::apply`] gives each text the answers of the line that has its `id`, else of the one that has its text;
+//! 3. [`Corrected::finish`] says what came of it: lines that are mistakes, and lines that fit no text.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use crate::base::problem::{Position, Problem};
+use crate::base::visible;
+use crate::engine::stage::{Remark, StageError};
+use crate::text::readers::{self, Options, Problems, ReadError, Spot};
+use crate::text::{CorpusTasks, Example};
+
+/// The parameter that names the files.
+const PARAMETER: &str = "corrections";
+
+/// Places that a message lists.
+const SHOWN: usize = 3;
+
+/// Lines of answers.
+pub(super) struct Corrections {
+    list: Vec<Correction>,
+    by_id: HashMap<String, usize>,
+    by_text: HashMap<String, usize>,
+    mistakes: Problems,
+}
+
+/// A line, and what it says.
+struct Correction {
+    path: PathBuf,
+    says: Example,
+}
+
+impl Correction {
+    fn id(&self) -> Option<&String> {
+        self.says.fields.get("id")
+    }
+
+    /// Its place, and what it is to fit.
+    fn place(&self) -> String {
+        let place = format!("{}:{}", self.path.display(), self.says.line);
+        match self.id() {
+            Some(id) => format!("{place} (`id` `{}`)", visible::line(id)),
+            None => place,
+        }
+    }
+
+    fn mistake(&self, message: String, help: &str) -> (PathBuf, readers::Malformed) {
+        let position = Position { line: self.says.line, column: 1 };
+        let excerpt = self.says.text.chars().take(60).collect();
+        (self.path.clone(), Problem::new(Spot { position, excerpt }, message).help(help))
+    }
+}
+
+impl Corrections {
+    /// * `options`: what the corpus says of classes and labels
+    ///
+    /// # Errors
+    /// When a file cannot be read; what is wrong inside is told by [`Corrected::finish`].
+    pub(super) fn read(paths: &[PathBuf], options: &Options) -> Result<Self, StageError> {
+        let (by_id, by_text) = Default::default();
+        let mut all = Self { list: Vec::new(), by_id, by_text, mistakes: Problems::default() };
+        for path in paths {
+            let mut lines = Vec::new();
+            let read = readers::read(path, None, options, &mut |found| {
+                match found {
+                    Ok(says) => lines.push(says),
+                    Err(problem) => all.mistakes.push(path, problem),
+                }
+                ControlFlow::Continue(())
+            });
+            let (_, findings) = read.map_err(|error| wrong(&error))?;
+            for mut says in lines {
+                // A tool in which only classes are chosen says nothing of entities.
+                if !findings.has_entities {
+                    says.entities = None;
+                }
+                all.add(path, says);
+            }
+        }
+        Ok(all)
+    }
+
+    fn add(&mut self, path: &Path, says: Example) {
+        let correction = Correction { path: path.to_owned(), says };
+        let id = correction.id().cloned();
+        let known = match &id {
+            Some(id) => self.by_id.get(id),
+            None => self.by_text.get(&correction.says.text),
+        };
+        let known = known.map(|number| &self.list[*number]);
+        if let Some(known) = known.filter(|known| known.id() == id.as_ref()) {
+            let message = format!("the text is corrected in {} already", known.place());
+            let help = "keep one of the two lines";
+            let (path, mistake) = correction.mistake(message, help);
+            self.mistakes.push(&path, mistake);
+            return;
+        }
+        let number = self.list.len();
+        match id {
+            Some(id) => {
+                self.by_id.insert(id, number);
+                self.by_text.entry(correction.says.text.clone()).or_insert(number);
+            }
+            // It is known by nothing else.
+            None => drop(self.by_text.insert(correction.says.text.clone(), number)),
+        }
+        self.list.push(correction);
+    }
+
+    /// Begins to put answers back.
+    ///
+    /// * `tasks`: what the corpus is labelled for
+    pub(super) fn applying<'c>(&'c self, tasks: &'c CorpusTasks) -> Corrected<'c> {
+        let mut corrected = Corrected {
+            all: self,
+            tasks,
+            mistakes: self.mistakes.clone(),
+            uses: vec![Use::None; self.list.len()],
+            labels: BTreeSet::new(),
+            texts: 0,
+            changed: BTreeMap::new(),
+        };
+        for (number, correction) in self.list.iter().enumerate() {
+            if let Some(message) = unknown(&correction.says, tasks) {
+                corrected.mistake(number, message, "an answer is one that the files of the corpus have; `classes = { HEAD = [...] }` names classes that no text has yet");
+            }
+        }
+        corrected
+    }
+
+    /// The line that is about a text: the one with its `id`, else one without an `id` that has its text; of a text without an `id` any that has it.
+    fn of(&self, example: &Example) -> Option<usize> {
+        let id = example.fields.get("id");
+        let by_id = id.and_then(|id| self.by_id.get(id));
+        let fits = |number: &&usize| id.is_none() || self.list[**number].id().is_none();
+        by_id.or_else(|| self.by_text.get(&example.text).filter(fits)).copied()
+    }
+}
+
+/// What of a line is no answer to anything that the corpus asks.
+fn unknown(says: &Example, tasks: &CorpusTasks) -> Option<String> {
+    for (head, class) in &says.classes {
+        let Some(known) = tasks.head(head) else {
+            return Some(format!("no text of the corpus has a class of `{}`", visible::line(head)));
+        };
+        if known.index(class).is_none() {
+            let (class, classes) = (visible::line(class), known.classes.join("`, `"));
+            return Some(format!("`{head}` is `{class}`, expected `{classes}`"));
+        }
+    }
+    let tags = says.entities.as_ref().is_some_and(|entities| !entities.is_empty());
+    (tags && !tasks.tagging).then(|| "no text of the corpus has entities".to_owned())
+}
+
+/// What became of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Use {
+    /// No text has been it about.
+    None,
+    /// A text has its `id`, and says something else.
+    OtherText,
+    Applied,
+    /// It is a mistake, which was said.
+    Wrong,
+}
+
+/// Answers that are being put back.
+pub(super) struct Corrected<'c> {
+    all: &'c Corrections,
+    tasks: &'c CorpusTasks,
+    mistakes: Problems,
+    /// Of each line.
+    uses: Vec<Use>,
+    /// Types of entities that the files have.
+    labels: BTreeSet<String>,
+    /// Texts that lines are about.
+    texts: usize,
+    /// Texts whose answer is another one now, by head.
+    changed: BTreeMap<String, usize>,
+}
+
+impl Corrected<'_> {
+    fn mistake(&mut self, number: usize, message: String, help: &str) {
+        let (path, mistake) = self.all.list[number].mistake(message, help);
+        self.mistakes.push(&path, mistake);
+        self.uses[number] = Use::Wrong;
+    }
+
+    /// Gives a text the answers of the line that is about it.
+    pub(super) fn apply(&mut self, example: &mut Example) {
+        for entity in example.entities() {
+            if !self.labels.contains(&entity.label) {
+                self.labels.insert(entity.label.clone());
+            }
+        }
+        let Some(number) = self.all.of(example).filter(|it| self.uses[*it] != Use::Wrong) else {
+            return;
+        };
+        let says = &self.all.list[number].says;
+        // A line may say its `id` alone.
+        if !says.text.is_empty() && says.text != example.text {
+            if self.uses[number] == Use::None {
+                self.uses[number] = Use::OtherText;
+            }
+            return;
+        }
+        self.uses[number] = Use::Applied;
+        self.texts += 1;
+        if let Some(entities) = says.entities.as_ref().filter(|_| self.tasks.tagging)
+            && example.entities.as_ref() != Some(entities)
+        {
+            *self.changed.entry("entities".to_owned()).or_default() += 1;
+            example.entities = Some(entities.clone());
+        }
+        for (head, class) in &says.classes {
+            if example.classes.get(head) != Some(class) {
+                *self.changed.entry(head.clone()).or_default() += 1;
+                example.classes.insert(head.clone(), class.clone());
+            }
+        }
+    }
+
+    /// Says what came of it.
+    ///
+    /// * `skips`: whether lines that are mistakes are left out
+    ///
+    /// # Errors
+    /// With the mistakes where they are not, and where no line is about any text.
+    pub(super) fn finish(mut self, skips: bool) -> Result<Vec<Remark>, StageError> {
+        for number in 0..self.uses.len() {
+            if self.uses[number] == Use::OtherText {
+                let message = "the text with this `id` is another one in the corpus";
+                let help = "corrections put labels back, and no texts: change texts in the files of the corpus, or leave `text` out where classes alone are corrected";
+                self.mistake(number, message.to_owned(), help);
+            }
+        }
+        let mut remarks = Vec::new();
+        if self.mistakes.count() > 0 && !skips {
+            return Err(wrong(&ReadError::Malformed(self.mistakes)));
+        }
+        if let Some(first) = self.mistakes.first() {
+            let count = self.mistakes.count();
+            let lines = if count == 1 { "1 line is" } else { &format!("{count} lines are") };
+            let text = format!("corrections: {lines} left out (`on_error = \"skip\"`): {first}");
+            remarks.push(Remark::Warning(text));
+        }
+        let all = self.all.list.len();
+        let of = |what| {
+            let uses = self.uses.iter().zip(&self.all.list);
+            uses.filter(move |(it, _)| **it == what).map(|(_, line)| line).collect::<Vec<_>>()
+        };
+        let unused = of(Use::None);
+        if unused.len() == all && all > 0 {
+            let message = format!("no line of the corrections fits a text: {}", listed(&unused));
+            let help =
+                "a line fits the text that has its `id`, else the one that is equal to its `text`";
+            return Err(StageError::new(message).with_help(help).in_file_of(PARAMETER));
+        }
+        if !unused.is_empty() {
+            let fit = if unused.len() == 1 { "fits" } else { "fit" };
+            let text = format!(
+                "{} of {all} corrections {fit} no text, by `id` or by text: {}",
+                unused.len(),
+                listed(&unused)
+            );
+            remarks.push(Remark::Warning(text));
+        }
+        let is_new = |line: &&Correction| {
+            line.says.entities().iter().any(|entity| !self.labels.contains(&entity.label))
+        };
+        let new: Vec<&Correction> = of(Use::Applied).into_iter().filter(is_new).collect();
+        if !new.is_empty() {
+            let labels: BTreeSet<&str> = new
+                .iter()
+                .flat_map(|line| line.says.entities())
+                .map(|entity| entity.label.as_str())
+                .filter(|label| !self.labels.contains(*label))
+                .collect();
+            let labels = labels.into_iter().collect::<Vec<_>>().join("`, `");
+            let text = format!(
+                "corrections have entities of types that no file of the corpus has: `{labels}` in {}",
+                listed(&new)
+            );
+            remarks.push(Remark::Warning(text));
+        }
+        remarks.push(Remark::Note(self.summary()));
+        Ok(remarks)
+    }
+
+    fn summary(&self) -> String {
+        let texts = match self.texts {
+            1 => "1 text was".to_owned(),
+            count => format!("{count} texts were"),
+        };
+        let changed = |(name, count): (&String, &usize)| format!("{count} with another `{name}`");
+        let changed: Vec<String> = self.changed.iter().map(changed).collect();
+        match changed.is_empty() {
+            true => format!("{texts} looked at again, and none corrected"),
+            false => format!("{texts} looked at again: {} now", changed.join(", ")),
+        }
+    }
+}
+
+/// The first of some lines.
+fn listed(lines: &[&Correction]) -> String {
+    let mut shown: Vec<String> = lines.iter().take(SHOWN).map(|line| line.place()).collect();
+    if lines.len() > SHOWN {
+        shown.push(format!("{} more", lines.len() - SHOWN));
+    }
+    shown.join(", ")
+}
+
+fn wrong(error: &ReadError) -> StageError {
+    StageError::of(error).in_file_of(PARAMETER)
+}
