@@ -29,7 +29,7 @@ const BEHIND: &[(&str, &[&str])] = &[
     ("augment", &["text/augment", "text/stored.rs", "base/rng.rs", "stages/augment.rs"]),
     ("baseline", &["tasks/baselines", "text/masked.rs", "text/words.rs", "stages/baseline.rs"]),
     ("caveats", &["stages/corpus_caveats.rs"]),
-    ("command", &["stages/command.rs", "stages/command"]),
+    ("command", &["stages/command.rs", "stages/command", "stages/artifacts/foreign_scores.rs"]),
     (
         "evaluation",
         &[

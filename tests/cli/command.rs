@@ -298,3 +298,10 @@ fn the_experiment_among_the_results_runs_from_where_it_lies() {
     let plan = world.pipeline(["plan", "outputs/tool/experiment.toml"]);
     assert!(plan.stdout.contains("cached"), "{plan}");
 }
+
+#[test]
+fn of_files_the_parts_of_a_key_show_their_content_and_no_empty_list() {
+    let shot = world("true", "").pipeline(["explain", FILE, "tool"]);
+    assert!(shot.stdout.contains("content of sources.0 "), "{shot}");
+    assert!(!shot.stdout.contains("[]"), "{shot}");
+}
