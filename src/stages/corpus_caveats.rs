@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher as _};
 
 use crate::engine::stage::Caveat;
 use crate::tasks::{self, Task, classification, tagging};
-use crate::text::{ClassHead, Corpus, CorpusTasks, Example, FileNames, Place, Split};
+use crate::text::{ClassHead, Corpus, CorpusTasks, Example, FileNames, Place, Split, words};
 
 /// No text of a split has some class.
 const CLASS_NEVER_OCCURS: &str = "class_never_occurs";
@@ -19,6 +19,22 @@ pub(super) fn is_idle(caveat: &Caveat, tasks: &[Task]) -> bool {
     let code = caveat.code.as_str();
     (code == CLASS_NEVER_OCCURS && !tasks.iter().any(Task::is_of_texts))
         || (OF_ENTITIES.contains(&code) && !tasks::has(tasks, tagging::NAME))
+}
+
+/// How many entities of a text are no whole words.
+pub(super) fn inside_words(example: &Example) -> usize {
+    let ends = example.entities().iter().map(|entity| (entity.start, entity.end));
+    words::inside(&example.text, ends)
+}
+
+/// What a score of a model that reads words is to be read with.
+pub(super) fn of_words(split: Split, texts: &[Example]) -> Option<Caveat> {
+    let count: usize = texts.iter().map(inside_words).sum();
+    let all: usize = texts.iter().map(|example| example.entities().len()).sum();
+    let message = format!(
+        "{count} of {all} {split} entities begin or end inside a word, where the model looks for none, and count as missed; with `decode = \"tokens\"` of `train` it would"
+    );
+    (count > 0).then(|| Caveat::new("entities_inside_words", count, message))
 }
 
 /// Those among the caveats of a corpus that whoever learns its classes is warned of, and nobody else.

@@ -18,7 +18,7 @@ use crate::engine::stage::{
 };
 use crate::stages::artifacts::{Checkpoint, Encoded, Evaluation, Origin, files};
 use crate::tasks::{Contents, Decode};
-use crate::text::{self, Corpus, Example, Windowing};
+use crate::text::{self, Corpus, CorpusTasks, Example, Windowing};
 use crate::training;
 
 /// Scores a trained model on one split: classification reports, entity-level scores as seqeval defines them (strict, `O` counted), scores of classes as scikit-learn defines them, and every prediction as CSV. Its `loss` has no weights: every token counts, `O` too, and all tasks the same; a head that was not trained has no scores, and a text without a label for a head counts in none of that head's.
@@ -148,23 +148,8 @@ impl Stage for Evaluate {
 
     fn run(&self, inputs: EvaluateInputs, context: &Context<'_>) -> Result<Evaluation, StageError> {
         let EvaluateInputs { model, data, baselines } = inputs;
-        if model.labels.as_ref().is_some_and(|labels| *labels != data.labels) {
-            return Err(StageError::new("the model was trained on other labels than the data has").with_help(
-                "wire `data` to the `tokenize` stage that the model was trained on, or to one over texts with the same entity types",
-            ));
-        }
         let said = model.heads.corpus_tasks();
-        let others =
-            said.heads.iter().filter_map(|head| Some((head, data.tasks.head(&head.name)?)));
-        if let Some((head, _)) = others.into_iter().find(|(head, other)| head != other) {
-            let message = format!(
-                "the model was trained on other classes of `{}` than the data has",
-                head.name
-            );
-            return Err(StageError::new(message).with_help(
-                "wire `data` to the `tokenize` stage that the model was trained on, or to one over a corpus with the same classes in the same order",
-            ));
-        }
+        refuse_other_labels(&model, &data, &said)?;
         let split = text::Split::from(self.split);
         let mut tokens = data.tokens(split)?;
         if tokens.is_empty() {
@@ -179,6 +164,10 @@ impl Stage for Evaluate {
         }
         let mut caveats = shown_with(split, &model.caveats, &data.caveats);
         caveats.retain(|caveat| !corpus_caveats::is_idle(caveat, &tasks));
+        if model.heads.decoding == Decode::Words && said.tagging {
+            let caveat = corpus_caveats::of_words(split, &examples);
+            caveat.into_iter().for_each(|caveat| context.caveat(&mut caveats, caveat));
+        }
         if files::read(&model.tokenizer())? != files::read(&data.tokenizer())? {
             let message = "the texts were tokenized by another `tokenizer.json` than those that the model was trained on";
             context.caveat(&mut caveats, Caveat::new("other_tokenizer", tokens.len(), message));
@@ -226,6 +215,28 @@ impl Stage for Evaluate {
         };
         answered.write(context)
     }
+}
+
+/// The data must have the labels and classes that the model learnt, by the same numbers.
+fn refuse_other_labels(
+    model: &Checkpoint,
+    data: &Encoded,
+    said: &CorpusTasks,
+) -> Result<(), StageError> {
+    if model.labels.as_ref().is_some_and(|labels| *labels != data.labels) {
+        return Err(StageError::new("the model was trained on other labels than the data has").with_help(
+            "wire `data` to the `tokenize` stage that the model was trained on, or to one over texts with the same entity types",
+        ));
+    }
+    let others = said.heads.iter().filter_map(|head| Some((head, data.tasks.head(&head.name)?)));
+    if let Some((head, _)) = others.into_iter().find(|(head, other)| head != other) {
+        let message =
+            format!("the model was trained on other classes of `{}` than the data has", head.name);
+        return Err(StageError::new(message).with_help(
+            "wire `data` to the `tokenize` stage that the model was trained on, or to one over a corpus with the same classes in the same order",
+        ));
+    }
+    Ok(())
 }
 
 /// What to say where windows of the texts are others than those that the model learnt from. Texts that are cut on both sides are no windows.

@@ -25,7 +25,7 @@ use crate::stages::artifacts::known;
 use crate::stages::artifacts::{Backbone, Checkpoint, Chosen, Encoded, Heads, files};
 use crate::tasks::metrics::{Metric, Scores};
 use crate::tasks::{self, Contents, Decode, Task};
-use crate::text::{Corpus, CorpusTasks, EncodedSplit, LabelSet, Split};
+use crate::text::{Corpus, CorpusTasks, EncodedSplit, LabelSet, Split, words};
 use crate::training::{self, ModelEngine, SavedStates, Storage, TrainError, Trained};
 
 pub use crate::training::Recipe;
@@ -108,10 +108,17 @@ impl Stage for Recipe {
                 return Err(no_tags(NO_ENTITIES));
             }
             refuse_unlearnable(&Contents::of(&corpus.train, &trained))?;
+            let mut remarks = Vec::new();
             if !trained.heads.is_empty() {
-                let remarks = LabelFindings::of(&corpus).classes().into_iter().map(Remark::Caveat);
-                return Ok(Survey { remarks: remarks.collect(), ..Survey::default() });
+                let classes = LabelFindings::of(&corpus).classes().into_iter();
+                remarks.extend(classes.map(Remark::Caveat));
             }
+            if self.reads_words(&corpus.tasks) {
+                let inside = corpus.train.iter().map(corpus_caveats::inside_words).sum();
+                let all = corpus.train.iter().map(|example| example.entities().len()).sum();
+                remarks.extend(words_miss(inside, all).map(Remark::Warning));
+            }
+            return Ok(Survey { remarks, ..Survey::default() });
         }
         Ok(Survey::default())
     }
@@ -156,6 +163,7 @@ impl Stage for Recipe {
         let TrainInputs { model, data } = inputs;
         let labels = &data.labels;
         let (train, validation) = (data.tokens(Split::Train)?, self.validation(&data)?);
+        self.warn_of_words(&data, context)?;
         check_vocabulary(&[&train, &validation], model.encoder.vocab_size)?;
         watched::refuse_unlabelled(self, &data.tasks)?;
         watched::refuse_undefined(&self.comparing(), || {
@@ -235,11 +243,30 @@ impl Recipe {
     /// The validation split, as entities are read in it.
     fn validation(&self, data: &Encoded) -> Result<EncodedSplit, StageError> {
         let mut validation = data.tokens(Split::Validation)?;
-        if self.decode == Decode::Words {
+        if self.reads_words(&data.tasks) {
             let examples = data.examples(Split::Validation)?;
             validation.find_words(examples.iter().map(|example| example.text.as_str()));
         }
         Ok(validation)
+    }
+
+    /// Whether entities begin and end at words; nobody asks for these where there are no entities to find.
+    fn reads_words(&self, tasks: &CorpusTasks) -> bool {
+        self.decode == Decode::Words && self.trained(tasks).tagging
+    }
+
+    /// Warns where many entities are no whole words.
+    fn warn_of_words(&self, data: &Encoded, context: &Context<'_>) -> Result<(), StageError> {
+        if !self.reads_words(&data.tasks) {
+            return Ok(());
+        }
+        let (mut inside, mut all) = (0, 0);
+        data.each_example(Split::Train, &mut |example| {
+            inside += corpus_caveats::inside_words(&example);
+            all += example.entities().len();
+        })?;
+        words_miss(inside, all).into_iter().for_each(|warning| context.warn(warning));
+        Ok(())
     }
 
     /// What is trained must have labels that count, in texts that are trained on.
@@ -268,6 +295,15 @@ impl Recipe {
         }
         Ok(())
     }
+}
+
+/// What to say where many entities of the training split are no whole words.
+fn words_miss(inside: usize, all: usize) -> Option<String> {
+    words::are_many(inside, all).then(|| {
+        format!(
+            "{inside} of {all} train entities begin or end inside a word, and a model that reads words finds no such: `decode = \"tokens\"` may find more"
+        )
+    })
 }
 
 /// The same of texts that are not yet tokens.

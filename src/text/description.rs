@@ -8,7 +8,7 @@ use std::hash::{DefaultHasher, Hasher as _};
 use serde::Serialize;
 
 use super::masked::mask;
-use super::{Entity, Example};
+use super::{Entity, Example, words};
 
 /// Distinct values of a field beyond which they are no longer counted.
 const MOST_VALUES: usize = 100_000;
@@ -23,6 +23,8 @@ pub struct Description {
     /// Texts that say their entities, be there none.
     pub with_entities: usize,
     pub labels: BTreeMap<String, LabelUse>,
+    /// Entities that begin or end inside a word.
+    pub inside_words: usize,
     /// Texts of each class, by head.
     pub classes: BTreeMap<String, BTreeMap<String, usize>>,
     pub characters: Lengths,
@@ -89,6 +91,8 @@ impl Description {
         self.words.add(example.text.split_whitespace().count());
         if let Some(entities) = &example.entities {
             self.with_entities += 1;
+            let ends = entities.iter().map(|entity| (entity.start, entity.end));
+            self.inside_words += words::inside(&example.text, ends);
             self.add_entities(&example.text, entities);
         }
         for (head, class) in &example.classes {
@@ -105,6 +109,13 @@ impl Description {
             }
         }
         self.add_repeat(example);
+    }
+
+    /// The entities that begin or end inside a word, and all that there are, where that is too many for words to be where entities end.
+    #[must_use]
+    pub fn many_inside_words(&self) -> Option<(usize, usize)> {
+        let all: usize = self.labels.values().map(|of| of.entities).sum();
+        words::are_many(self.inside_words, all).then_some((self.inside_words, all))
     }
 
     fn add_entities(&mut self, text: &str, entities: &[Entity]) {

@@ -82,9 +82,8 @@ pub struct Recipe {
     #[serde(skip_serializing_if = "is_zero")]
     #[schemars(extend("default" = 0.0), range(min = 0.0, max = 100.0))]
     pub focal_gamma: f64,
-    /// Where the entities that the model finds begin and end: `"tokens"` gives each token its most likely label; `"words"` gives all tokens of a word one (those of Unicode's UAX 29; every other character stands alone): of `B-X`, `I-X` and `O` the one that is most likely for all of them together, by the sum of their log-probabilities. It finds far more where entities are whole words, as in tweets and most logs, and none that begins or ends inside a word, such as `Ann` in `Ann's` or `Italie` in `l'Italie`. The model keeps it: `keep_best`, `evaluate` and `predict` read alike.
-    #[serde(skip_serializing_if = "is_default")]
-    #[schemars(extend("default" = "tokens"))]
+    /// Where the entities that the model finds begin and end: `"words"` gives all tokens of a word one label (words are those of Unicode's UAX 29; every other character stands alone): of `B-X`, `I-X` and `O` the one that is most likely for all of them together, by the sum of their log-probabilities; `"tokens"` gives each token its own. Words find far more in tweets and in logs, and never an entity that begins or ends inside a word, such as `Ann` in `Ann's` or `Italie` in `l'Italie`: `pipeline data` says how many there are. The model keeps it: `keep_best`, `evaluate` and `predict` read alike.
+    #[schemars(extend("x-as-without" = "tokens"))]
     pub decode: Decode,
     /// Tell the labels of a text's tokens by Viterbi's algorithm: those that are most likely together of all in which every `I-X` follows `B-X` or `I-X`. Without it each token has its most likely label, and an `I-X` that follows anything else begins no entity.
     #[serde(skip_serializing_if = "is_false")]
@@ -144,7 +143,7 @@ impl Default for Recipe {
             class_weights: None,
             token_class_weights: None,
             focal_gamma: 0.0,
-            decode: Decode::Tokens,
+            decode: Decode::Words,
             viterbi: false,
             evaluate_every: None,
             early_stopping: None,
@@ -162,10 +161,6 @@ impl Default for Recipe {
 
 fn is_zero(value: &f64) -> bool {
     *value == 0.0
-}
-
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
 }
 
 fn is_false(value: &bool) -> bool {

@@ -173,7 +173,7 @@ fn an_objective_of_an_untrained_head_is_refused_unless_some_trial_trains_it() {
 #[test]
 fn a_model_says_where_its_entities_end_and_all_who_ask_it_read_it_alike() {
     let world = World::new();
-    let train = "[stage.train]\nepochs = 3\nlearning_rate = 4e-3\ndecode = \"words\"\nviterbi = true\nkeep_best = \"ner.span_f1\"\n";
+    let train = "[stage.train]\nepochs = 3\nlearning_rate = 4e-3\nviterbi = true\nkeep_best = \"ner.span_f1\"\n";
     world.child("words", train);
     let shot = world.pipeline(["run", "experiments/words.toml"]);
     assert_eq!(shot.code, Some(0), "{shot}");
@@ -214,4 +214,23 @@ fn a_model_says_where_its_entities_end_and_all_who_ask_it_read_it_alike() {
     let best = watched.lines().filter_map(|row| row.rsplit(',').next()?.parse::<f64>().ok());
     let metrics = json(&world, "outputs/words/metrics.json");
     assert_eq!(best.reduce(f64::max), metrics["ner"]["span_f1"].as_f64());
+}
+
+/// `02` of `002:15` is no word.
+#[test]
+fn entities_that_are_no_whole_words_are_told_before_a_training_and_beside_its_scores() {
+    let world = World::new();
+    let events = world.read("experiments/data/events.toml");
+    world.write("experiments/data/events.toml", events.replace("{time}", "0{time}"));
+    let said = |decode: &str| {
+        world.child("parts", &format!("[stage.train]\ndecode = \"{decode}\"\n"));
+        let check = world.pipeline(["check", "--data", "experiments/parts.toml"]).to_string();
+        let run = world.pipeline(["run", "experiments/parts.toml"]);
+        assert_eq!(run.code, Some(0), "{run}");
+        let told = "entities begin or end inside a word";
+        let caveat = world.read("outputs/parts/metrics.json").contains("entities_inside_words");
+        (check.contains(told), run.stderr.contains(told), caveat)
+    };
+    assert_eq!(said("words"), (true, true, true));
+    assert_eq!(said("tokens"), (false, false, false));
 }

@@ -312,3 +312,19 @@ fn texts_of_identifiers_are_not_cut() {
     });
     assert!(text.contains("max_length = 64 "), "{text}");
 }
+
+#[test]
+fn a_model_for_entities_that_are_parts_of_words_reads_tokens() {
+    let parts = written("texts.jsonl", |n| {
+        format!(
+            r#"{{"text": "see ab{n:04}cd there", "entities": [{{"start": 6, "end": 10, "label": "CODE"}}]}}"#
+        )
+    });
+    assert!(parts.contains("decode        = \"tokens\"    # 40 of 40 entities"), "{parts}");
+    let whole = written("texts.jsonl", |n| {
+        format!(
+            r#"{{"text": "see {n:04} there", "entities": [{{"start": 4, "end": 8, "label": "CODE"}}]}}"#
+        )
+    });
+    assert!(!whole.contains("decode"), "{whole}");
+}

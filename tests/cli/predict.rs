@@ -360,7 +360,7 @@ fn the_configuration_is_that_of_the_encoder_and_what_the_heads_mean_lies_beside_
         heads["heads"][0],
         json!({"name": "ner", "task": "tagging", "labels": ["B-HOST", "B-TIME", "I-HOST", "I-TIME", "O"], "threshold": null, "temperature": 1.0})
     );
-    assert_eq!((&heads["max_length"], &heads["decoding"]), (&json!(128), &json!("tokens")));
+    assert_eq!((&heads["max_length"], &heads["decoding"]), (&json!(128), &json!("words")));
     let digests = read("digests.json");
     for file in world.names("outputs/mini/model").iter().filter(|name| *name != "digests.json") {
         let content = std::fs::read(world.path(format!("outputs/mini/model/{file}")));

@@ -386,3 +386,23 @@ pub static KINDS: &[StageKind] = &[
     StageKind::of::<Compare>(),
     StageKind::of::<Tool>(),
 ];
+
+/// Models trained before there was a choice read tokens: a file that asks for them has its key.
+#[test]
+fn a_training_that_reads_tokens_has_the_key_that_it_had_when_nothing_else_was_read() {
+    use pipeline::engine::plan::{Fingerprint, portable_parameters};
+    use pipeline::tasks::Decode;
+    use pipeline::training::Recipe;
+
+    let kind = pipeline::stages::ALL.iter().find(|kind| kind.name == "train").expect("a kind");
+    let in_key = |decode: Decode| {
+        let recipe = Recipe { decode, ..Recipe::default() };
+        let portable = portable_parameters(kind, &recipe).expect("there is a folder");
+        assert_eq!(portable["decode"], serde_json::json!(decode), "a copy of it is the same");
+        let (sources, inputs) = Default::default();
+        let key = Fingerprint::of(kind, &recipe, sources, None, inputs);
+        key.parameters.get("decode").cloned()
+    };
+    assert_eq!(in_key(Decode::Tokens), None);
+    assert_eq!(in_key(Decode::Words), Some("words".into()));
+}

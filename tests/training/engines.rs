@@ -184,6 +184,7 @@ fn recipe() -> Recipe {
         ignore_outside: true,
         class_weights: Some(ClassWeights::OfAnomaly([0.5, 2.0])),
         keep_best: Some(metric("loss")),
+        decode: pipeline::tasks::Decode::Tokens,
         ..Recipe::default()
     }
 }

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use pipeline::base::IGNORE;
 use pipeline::nn::{Batch, Group, HeadLoss, LossOptions, Losses, Parameter, Role};
+use pipeline::tasks::Decode;
 use pipeline::tasks::metrics::Metric;
 use pipeline::text::{CorpusTasks, EncodedSplit, Fit, LabelSet, spans};
 use pipeline::training::adamw::{AdamW, Gradient, Update, gradient_norm};
@@ -294,7 +295,9 @@ pub fn metric(name: &str) -> Metric {
 
 /// 11 sequences in batches of 2: six steps an epoch, the last of one sequence.
 pub fn recipe() -> Recipe {
-    Recipe { epochs: 3, batch_size: 2, learning_rate: 0.05, ..Recipe::default() }
+    // Its texts are tokens alone.
+    let decode = Decode::Tokens;
+    Recipe { epochs: 3, batch_size: 2, learning_rate: 0.05, decode, ..Recipe::default() }
 }
 
 /// What a training remembers about being watched.

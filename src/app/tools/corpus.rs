@@ -156,6 +156,10 @@ impl Look {
         }
         self.classes(&mut table, &self.corpus.tasks.heads);
         self.labels(&mut table);
+        let inside_words = self.each(|split| split.inside_words);
+        if inside_words != [0; 3] {
+            table.numbers("  that are not whole words", inside_words);
+        }
         if let Some(tokens) = self.tokens.as_ref().filter(|it| it.inside != [0; 3]) {
             table.numbers("  that are not whole tokens", tokens.inside);
         }

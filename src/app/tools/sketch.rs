@@ -336,8 +336,14 @@ split = \"test\"
         let it = &self.description;
         let ner = if it.with_entities > 0 && it.labels.is_empty() {
             "ner_weight    = 0    # the texts have no entities: classes alone are learnt\n"
+                .to_owned()
         } else {
-            ""
+            let tokens = |(inside, all)| {
+                format!(
+                    "decode        = \"tokens\"    # {inside} of {all} entities begin or end inside a word\n"
+                )
+            };
+            it.many_inside_words().map(tokens).unwrap_or_default()
         };
         format!(
             "[stage.train]

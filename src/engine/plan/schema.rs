@@ -26,6 +26,8 @@ pub(super) struct Property {
     pub(super) default: Option<Value>,
     /// False for what says how the work is done, and changes no result: `x-changes-result`.
     changes_result: bool,
+    /// The value that does not enter the key, since it means what there was before there was the parameter: `x-as-without`.
+    as_without: Option<Value>,
     /// The first sentence of its documentation.
     pub(super) about: Option<String>,
 }
@@ -152,7 +154,7 @@ impl Walk<'_> {
             let property = properties.iter().find(|property| property.name == *name);
             match (property, extra) {
                 (Some(property), _) => {
-                    let is_key = property.changes_result || !matches!(self, Self::Strip);
+                    let is_key = property.enters_key(value) || !matches!(self, Self::Strip);
                     is_key && self.keeps(&property.shape, value)
                 }
                 (None, Extra::Each(shape)) => self.keeps(shape, value),
@@ -205,7 +207,11 @@ impl Walk<'_> {
 
 impl Property {
     fn leaves_key(&self) -> bool {
-        !self.changes_result || self.shape.leaves_key()
+        !self.changes_result || self.as_without.is_some() || self.shape.leaves_key()
+    }
+
+    fn enters_key(&self, value: &Value) -> bool {
+        self.changes_result && self.as_without.as_ref() != Some(value)
     }
 }
 
@@ -388,6 +394,7 @@ impl Compiler<'_> {
                 required: required.contains(&name.as_str()),
                 default: schema.get("default").cloned(),
                 changes_result: schema.get("x-changes-result") != Some(&Value::Bool(false)),
+                as_without: schema.get("x-as-without").cloned(),
                 about: schema.get("description").and_then(Value::as_str).map(first_sentence),
             })
             .collect();

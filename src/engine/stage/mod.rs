@@ -105,7 +105,8 @@ impl<'a> InputFacts<'a> {
 /// Field documentation becomes the help of `pipeline kinds`, the README's table and the editors' schema, so every field has a doc comment.
 /// Bounds are written as `#[schemars(range(min = 1))]` or `#[schemars(extend("exclusiveMinimum" = 0.0))]`; a path is a [`std::path::PathBuf`]
 /// with `#[schemars(extend("format" = "path"))]`; a field called `seed` makes the kind one that draws random numbers; one that says how the work is
-/// done and changes no result has `#[schemars(extend("x-changes-result" = false))]`, and stays out of the key.
+/// done and changes no result has `#[schemars(extend("x-changes-result" = false))]`, and stays out of the key; a new one whose default is not what was done
+/// without it names the value that is, `#[schemars(extend("x-as-without" = "tokens"))]`, with which keys are as before.
 pub trait Stage: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static {
     const KIND: &'static str;
     const CODE: &'static [CodeVersion];

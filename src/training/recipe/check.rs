@@ -5,7 +5,7 @@ use crate::base::diagnostics::suggest;
 use crate::base::problem::Problem;
 use crate::base::{units, visible};
 use crate::tasks::metrics::{self, Metric};
-use crate::tasks::{Decode, tagging};
+use crate::tasks::tagging;
 use crate::text::{ANOMALY, check_head_name};
 use crate::training::thresholds::Threshold;
 
@@ -83,11 +83,6 @@ impl Recipe {
                 "is of heads over whole texts; `predict --threshold ner=0.5` leaves entities out",
             ),
             ("focal_gamma", at_least_zero(self.focal_gamma), "must be a number of at least 0"),
-            (
-                "decode",
-                self.ner_weight > 0.0 || self.decode == Decode::Tokens,
-                "is of tags, which `ner_weight = 0` leaves out",
-            ),
             (
                 "viterbi",
                 self.ner_weight > 0.0 || !self.viterbi,
@@ -170,8 +165,7 @@ mod tests {
         assert_eq!(Recipe::default().check(), []);
         let broken = Recipe { epochs: 0, betas: [1.0, 0.9], eps: 0.0, ..Recipe::default() };
         assert_eq!(broken.check().len(), 3);
-        let untagged =
-            Recipe { ner_weight: 0.0, decode: Decode::Words, viterbi: true, ..Recipe::default() };
-        assert_eq!(untagged.check().len(), 2);
+        let untagged = Recipe { ner_weight: 0.0, viterbi: true, ..Recipe::default() };
+        assert_eq!(untagged.check().len(), 1);
     }
 }
