@@ -344,14 +344,18 @@ fn lines_of_several_files_are_told_with_their_file() {
 
 /// A world with a corpus of ten texts, and what `check --data` says of these corrections.
 fn corrected(fixes: &str, parameters: &str) -> String {
+    corrected_by("fixes.jsonl", fixes, parameters)
+}
+
+fn corrected_by(file: &str, fixes: &str, parameters: &str) -> String {
     let line = |number: usize| {
         format!("{{\"id\": {number}, \"text\": \"line {number}\", \"anomaly\": {}}}\n", number % 2)
     };
     let world = reading(&format!(
-        "path = \"data/lines.jsonl\"\ncorrections = \"data/fixes.jsonl\"\n{parameters}\n"
+        "path = \"data/lines.jsonl\"\ncorrections = \"data/{file}\"\n{parameters}\n"
     ));
     world.write("experiments/data/lines.jsonl", (0..10).map(line).collect::<String>());
-    world.write("experiments/data/fixes.jsonl", fixes);
+    world.write(format!("experiments/data/{file}"), fixes);
     let checked = world.pipeline(["check", "--data", FILE]);
     format!("{}{}", checked.stdout, checked.stderr)
 }
@@ -369,6 +373,14 @@ fn corrections_fit_by_id_or_text_and_those_that_fit_nothing_are_listed() {
     ] {
         assert!(said.contains(text), "{text}\n{said}");
     }
+}
+
+#[test]
+fn corrections_may_be_a_table_of_ids_and_classes() {
+    let said = corrected_by("fixes.csv", "id,anomaly\n1,0\n2,normal\n3,anomaly\n", "");
+    assert!(said.contains("3 texts were looked at again: 1 with another `anomaly` now"), "{said}");
+    let said = corrected_by("fixes.csv", "id,entities\n1,[]\n", "");
+    assert!(said.contains("there is no column `text`, but `id`, `entities`"), "{said}");
 }
 
 #[test]

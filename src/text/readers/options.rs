@@ -35,7 +35,7 @@ pub struct Options {
     pub rules: Option<Rules>,
     /// Whether the text is the key of a second file.
     pub is_lookup: bool,
-    /// Whether a JSON line with an `id` needs no text.
+    /// Whether a line with an `id` needs no text, unless it has entities.
     pub by_id: bool,
 }
 

@@ -170,7 +170,8 @@ impl Read for Bounded<'_> {
 /// What the columns of a table are.
 struct Columns {
     names: Vec<String>,
-    text: usize,
+    /// Not there where a text is known by its `id`.
+    text: Option<usize>,
     entities: Option<usize>,
 }
 
@@ -193,16 +194,19 @@ impl Columns {
         };
         let asked = options.fields.text.as_deref();
         let known = asked.map_or(TEXTS.to_vec(), |name| vec![name]);
-        let Some(text) = known.iter().find_map(|name| place(name)) else {
+        let text = known.iter().find_map(|name| place(name));
+        let is_known = options.by_id && place("id").is_some() && place(ENTITIES[0]).is_none();
+        if text.is_none() && !is_known {
             let shown = visible::line(&names.join("`, `")).into_owned();
             let message =
                 format!("there is no column `{}`, but `{shown}`", asked.unwrap_or("text"));
             let which = options.which_text(&[]);
             return Err(Misread::new(0_usize, message)
                 .help(format!("the first row names the columns, and {which}")));
-        };
-        if asked.is_none() && names[text] != "text" {
-            findings.note(Note::TextFrom(names[text].clone()));
+        }
+        if let Some(name) = text.map(|at| &names[at]).filter(|it| asked.is_none() && *it != "text")
+        {
+            findings.note(Note::TextFrom(name.clone()));
         }
         let entities = match &options.fields.entities {
             None => place(ENTITIES[0]),
@@ -227,8 +231,8 @@ impl Columns {
             return Err(Misread::new(0_usize, message)
                 .help("a cell with a delimiter, a quote or a line break in it stands in quotes"));
         }
-        let text = &row[self.text];
-        let in_text = |message: String| Misread::new(self.text, message);
+        let text = self.text.map_or("", |at| &row[at]);
+        let in_text = |message: String| Misread::new(self.text.unwrap_or(0), message);
         let (mut text, entities) = if options.markup {
             let (text, marked) = markup::read(text);
             let entities = markup::named(marked, options, findings).map_err(in_text)?;
@@ -253,7 +257,7 @@ impl Columns {
         }
         let mut example = Example { text, entities, line, ..Example::default() };
         for (at, (name, cell)) in self.names.iter().zip(row.iter()).enumerate() {
-            let is_used = at == self.text || self.entities == Some(at);
+            let is_used = Some(at) == self.text || self.entities == Some(at);
             if is_used || cell.is_empty() || name.is_empty() {
                 continue;
             }
