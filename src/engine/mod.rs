@@ -3,6 +3,7 @@
 pub mod exec;
 pub mod plan;
 pub mod runs;
+pub mod search;
 pub mod spec;
 pub mod stage;
 pub mod store;

@@ -10,7 +10,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::format;
 use super::tally::{Remark, Tally, Telling};
 use crate::base::visible;
-use crate::engine::exec::{Event, NodeName, Reporter};
+use crate::engine::exec::{Event, NodeName, PointEnded, Reporter};
 use crate::engine::runs::NodeStatus;
 
 /// Without a terminal, a running stage says how far it is this often.
@@ -308,6 +308,7 @@ impl Reporter for Console {
             Event::Warning { text } => {
                 self.print(&format!("{} {text}", self.paint(Tone::Attention, "warning:")));
             }
+            Event::PointEnded(point) => self.print(&point_line(point)),
             Event::StageWaiting { name, .. } => {
                 let text = "another process is building it";
                 self.remark(name, Remark::Other, Tone::Quiet, "waiting", text);
@@ -360,6 +361,23 @@ impl Reporter for Console {
             }
         }
     }
+}
+
+/// What a point of a search came to, and which is best so far.
+fn point_line(point: &PointEnded) -> String {
+    let PointEnded { number, count, point: label, metric, .. } = point;
+    let name = metric.rsplit('.').next().unwrap_or(metric);
+    let score = match (point.mean, point.sd) {
+        (Some(mean), Some(sd)) => format!("{name} {mean:.4} ± {sd:.4}, n = {}", point.n),
+        (Some(mean), None) => format!("{name} {mean:.4}"),
+        (None, _) => "failed".to_owned(),
+    };
+    let best = match (&point.best, point.best_mean) {
+        (Some(best), _) if best == label => "the best so far".to_owned(),
+        (Some(best), Some(mean)) => format!("best so far {mean:.4} ({best})"),
+        _ => String::new(),
+    };
+    format!("point {number}/{count}  {label}  {score}  {best}").trim_end().to_owned()
 }
 
 /// A panic elsewhere must not silence the rest of the run.

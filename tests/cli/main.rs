@@ -31,6 +31,7 @@ mod readers;
 mod results;
 mod review;
 mod run;
+mod search;
 mod show;
 mod splits;
 mod streams;

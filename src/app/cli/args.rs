@@ -235,6 +235,9 @@ pub struct Run {
     /// Run this stage, or a trial such as `train [seed=0]`, even where the store has its result
     #[arg(long, value_name = "STAGE")]
     pub rerun: Vec<String>,
+    /// Try points of a search again that have failed before
+    #[arg(long)]
+    pub retry_failed: bool,
     /// Show what would run and stop, as `plan` does
     #[arg(long)]
     pub dry_run: bool,

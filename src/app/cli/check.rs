@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::args::Check;
 use super::failure::{Failure, Outcome};
 use super::project::Project;
+use super::search::Progress;
 use super::terminal;
 use crate::base::diagnostics::{Diagnostic, Diagnostics, Span};
 use crate::base::problem::Help;
@@ -44,7 +45,8 @@ pub fn run(arguments: &Check, color: bool) -> Result<Outcome, Failure> {
                     report["data"] = found.iter().flat_map(remarks_json).collect();
                 }
                 if wrong.is_empty() {
-                    writeln!(text, "{}: ok, {}", file.display(), size(&plan)).expect("a string");
+                    writeln!(text, "{}: ok, {}", file.display(), size(&plan, project.search))
+                        .expect("a string");
                 } else {
                     let errors: Vec<Value> = wrong
                         .iter()
@@ -80,8 +82,11 @@ pub fn run(arguments: &Check, color: bool) -> Result<Outcome, Failure> {
     Ok(if failures.is_empty() { Outcome::Done } else { Outcome::Refused })
 }
 
-fn size(plan: &Plan) -> String {
+fn size(plan: &Plan, search: Option<Progress>) -> String {
     let stages = format::counted(plan.stages().len(), "stage");
+    if let Some(search) = search.filter(|search| search.searches) {
+        return format!("{stages}, {} to search", format::counted(search.count, "point"));
+    }
     match plan.sweep {
         Some(_) => format!("{stages}, {}", format::counted(plan.trials.len(), "trial")),
         None => stages,

@@ -10,6 +10,7 @@ use super::cost::{Costs, PlanCost};
 use super::failure::{Failure, Outcome};
 use super::project::{self, Project};
 use super::root::Root;
+use super::search::Progress;
 use super::terminal;
 use crate::engine::exec::{Options, WorkOrder};
 use crate::engine::plan::{Continuation, Forecast, Identity, NodeForecast, NodeId, Plan, Reason};
@@ -30,7 +31,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
     if arguments.orders {
         orders(&plan, &forecast, &project.store)?;
     } else {
-        print(&plan, &forecast, &project.store, threads, arguments.json)?;
+        print(&project, &plan, &forecast, threads, arguments.json)?;
     }
     Ok(if arguments.check && forecast.pending() > 0 { Outcome::Pending } else { Outcome::Done })
 }
@@ -73,17 +74,22 @@ pub fn forecast(plan: &Plan, store: &Store, rerun: &[String]) -> Forecast {
 ///
 /// * `threads`: what the run would use
 pub fn print(
+    project: &Project,
     plan: &Plan,
     forecast: &Forecast,
-    store: &Store,
     threads: usize,
     as_json: bool,
 ) -> Result<(), Failure> {
-    let cost = PlanCost::of(plan, forecast, store, threads);
+    let cost = PlanCost::of(plan, forecast, &project.store, threads);
     if as_json {
-        return terminal::json(&to_json(plan, forecast, &cost));
+        let mut said = to_json(plan, forecast, &cost);
+        if let Some(search) = project.search {
+            said["search"] = json!({"planned": search.planned, "points": search.count});
+        }
+        return terminal::json(&said);
     }
-    terminal::print(&(to_text(plan, forecast) + &cost.text(plan)))?;
+    let search = project.search.map(Progress::text).unwrap_or_default();
+    terminal::print(&(to_text(plan, forecast) + &search + &cost.text(plan)))?;
     terminal::complain(&cost.warning(plan).unwrap_or_default());
     plan.warnings.iter().for_each(|warning| terminal::complain(&format!("warning: {warning}\n")));
     Ok(())

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::args::{self, Changes, Place};
 use super::root::Root;
+use super::search::{self, Progress};
 use super::{Failure, terminal};
 use crate::base::diagnostics::{Diagnostic, Diagnostics, Sources, Span, suggest};
 use crate::base::disk::regular;
@@ -24,6 +25,8 @@ use crate::stages;
 pub struct Project {
     pub experiment: Experiment,
     pub store: Store,
+    /// How far it is, of a file that is planned in steps.
+    pub search: Option<Progress>,
 }
 
 impl Project {
@@ -35,24 +38,53 @@ impl Project {
         stages: &[String],
     ) -> Result<(Self, Plan), Failure> {
         let store = open_store(&Root::of(file, place)?)?;
-        let (experiment, plan) = plan(file, changes, stages, &store)?;
-        Ok((Self { experiment, store }, plan))
+        let reading = Experiment::read_recovering(file, &overrides(changes)?);
+        let Some(experiment) = reading.experiment else { return Err(reading.diagnostics.into()) };
+        let planned = planned(&experiment, reading.diagnostics.is_empty(), stages, &store)?;
+        let (plan, search) = sound(planned, reading.diagnostics)?;
+        Ok((Self { experiment, store, search }, plan))
+    }
+
+    /// Plans again, with the points that the results since allow to be proposed; `None` where there are none.
+    pub fn go_on(&self, plan: &Plan, stages: &[String]) -> Result<Option<Plan>, Failure> {
+        let planned = planned(&self.experiment, true, stages, &self.store)?;
+        let nothing = Diagnostics::new(Arc::clone(&self.experiment.sources), Vec::new());
+        let (mut next, _) = sound(planned, nothing)?;
+        next.results.clone_from(&plan.results);
+        Ok(Some(next).filter(|next| next.nodes.len() > plan.nodes.len()))
     }
 }
 
-/// Reads and plans an experiment.
-pub fn plan(
-    file: &Path,
-    changes: &Changes,
+/// A plan and how far its search is, or what is wrong with it.
+type Planned = Result<(Plan, Option<Progress>), PlanError>;
+
+/// * `is_whole`: whether all of the file could be read
+fn planned(
+    experiment: &Experiment,
+    is_whole: bool,
     stages: &[String],
     store: &Store,
-) -> Result<(Experiment, Plan), Failure> {
-    let reading = Experiment::read_recovering(file, &overrides(changes)?);
-    let mut diagnostics = reading.diagnostics;
-    let Some(experiment) = reading.experiment else { return Err(diagnostics.into()) };
-    let points = Points::of(&experiment);
-    match Plan::build(&experiment, stages::ALL, &points, store.digests(), stages) {
-        Ok(plan) if diagnostics.is_empty() => Ok((experiment, plan)),
+) -> Result<Planned, Failure> {
+    let has_steps = search::has_steps(experiment);
+    let mut points = Points::of(experiment);
+    // What is wrong with a bound, or with what comes last, is not to show after hours.
+    let selected = if has_steps { &[] } else { stages };
+    points.choose(0);
+    let plan = Plan::build(experiment, stages::ALL, &points, store.digests(), selected);
+    if is_whole && has_steps && plan.is_ok() {
+        let planned = search::plan(experiment, stages, store)?;
+        return Ok(planned.map(|(plan, progress)| (plan, Some(progress))));
+    }
+    Ok(plan.map(|plan| (plan, None)))
+}
+
+/// The plan, unless something is wrong with it, or with the file (`diagnostics`).
+fn sound(
+    planned: Planned,
+    mut diagnostics: Diagnostics,
+) -> Result<(Plan, Option<Progress>), Failure> {
+    match planned {
+        Ok(planned) if diagnostics.is_empty() => Ok(planned),
         Ok(_) => Err(diagnostics.into()),
         Err(PlanError::Diagnostics(more)) => {
             diagnostics = diagnostics.merge(more);

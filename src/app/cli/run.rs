@@ -12,6 +12,7 @@ use super::output::Output;
 use super::pin::pin;
 use super::project::{self, Project};
 use super::root::Root;
+use super::rounds::{Rounds, Told};
 use super::signals::Signals;
 use super::{cost, origin, plan as planning, terminal, typed};
 use crate::base::diagnostics::{Diagnostic, Diagnostics, suggest};
@@ -34,6 +35,9 @@ pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
     let rerun = arguments.rerun.iter().map(|stage| stage.as_str().into()).collect();
     let options = Options { rerun, ..means(&arguments.means, &root)? };
     let (mut project, mut plan) = planned(arguments)?;
+    if arguments.retry_failed && forget_failures(&project, &plan)? {
+        (project, plan) = planned(arguments)?;
+    }
     if let Some(stage) =
         arguments.rerun.iter().find(|name| !plan.nodes.iter().any(|node| node.is_named(name)))
     {
@@ -49,7 +53,7 @@ pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
     }
     if arguments.dry_run {
         let forecast = planning::forecast(&plan, &project.store, &arguments.rerun);
-        return planning::print(&plan, &forecast, &project.store, options.threads, arguments.json)
+        return planning::print(&project, &plan, &forecast, options.threads, arguments.json)
             .map(|()| Outcome::Done);
     }
     view::check_place(&project.store, &plan.results, &name_of_file(&project.store, &plan.file))
@@ -65,7 +69,19 @@ pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
     }
     signals.begin();
     project.store.when_waiting(terminal::waiting(Some(signals.cancel.clone())));
-    execute(arguments, &project, &plan, &options, &signals, color)
+    execute(arguments, &project, plan, &options, &signals, color)
+}
+
+/// Forgets what is recorded of failures; whether there was anything.
+fn forget_failures(project: &Project, plan: &Plan) -> Result<bool, Failure> {
+    let mut any = false;
+    for key in plan.nodes.iter().filter_map(|node| node.identity.key()) {
+        if project.store.failure(&key).is_some() {
+            project.store.forget_failure(&key).map_err(|error| Failure::failed_of(&error))?;
+            any = true;
+        }
+    }
+    Ok(any)
 }
 
 /// The plan, with its results in the folder that `--name` asks for.
@@ -88,7 +104,7 @@ fn planned(arguments: &Run) -> Result<(Project, Plan), Failure> {
 fn execute(
     arguments: &Run,
     project: &Project,
-    plan: &Plan,
+    plan: Plan,
     options: &Options,
     signals: &Signals,
     color: bool,
@@ -114,52 +130,115 @@ fn execute(
         terminal::complain(&format!("warning: {warning}\n"));
     }
     // Until the results are published and the record says what was used: from there `gc` knows it.
-    let _claim = match Claim::of(&project.store, plan.names()) {
+    let claim = match Claim::of(&project.store, plan.names()) {
         Err(_) if signals.cancel.is_cancelled() => {
             record.finish(RunStatus::Interrupted, 130, 0, Vec::new(), |_| None)?;
             return Ok(Outcome::Interrupted);
         }
         result => result?,
     };
-    let console = (!arguments.json).then(|| Arc::new(console(plan, arguments.quiet, color)));
+    let console = (!arguments.json).then(|| Arc::new(console(&plan, arguments.quiet, color)));
     if let Some(console) = &console {
         signals.answer_on(console);
     }
-    let on_cpu = matches!(options.device, Device::Cpu | Device::Auto)
-        && !cfg!(any(feature = "cuda", feature = "metal"));
-    let again = |part: Part<'_>, folder: &Path| {
-        origin::again(&project.experiment, plan, arguments.name.is_some(), part, folder)
-    };
-    let listener = Listener {
-        record: &record,
-        output: Output::new(console, arguments.json),
-        plan,
-        store: &project.store,
-        on_cpu,
-        again: &again,
-    };
+    let output = Output::new(console, arguments.json);
     for text in &plan.warnings {
-        listener.event(&Event::Warning { text: text.to_string() });
+        output.tell(&Event::Warning { text: text.to_string() }, |line| record.event(line));
     }
-    let options = Options {
-        verify: view::unpublished(plan, &project.store),
-        logs: Some(record.folder().to_owned()),
-        ..options.clone()
-    };
-    let outcome = match exec::execute(plan, &project.store, &options, &listener, &signals.cancel) {
-        Ok(outcome) => outcome,
-        Err(error) => {
-            let elapsed = u64::try_from(listener.output.elapsed().as_millis()).unwrap_or(u64::MAX);
-            record.finish(RunStatus::Failed, 1, elapsed, Vec::new(), |_| None)?;
-            return Err(Failure::failed_of(&error));
+    let (record, output) = (&record, &output);
+    let running = Running { arguments, project, options, signals, record, output };
+    running.in_rounds(plan, vec![claim], color)
+}
+
+/// A run that has begun.
+#[derive(Clone, Copy)]
+struct Running<'a> {
+    arguments: &'a Run,
+    project: &'a Project,
+    options: &'a Options,
+    signals: &'a Signals,
+    record: &'a RunRecord<'a>,
+    output: &'a Output,
+}
+
+impl Running<'_> {
+    /// Runs a plan, and those to which its results lead, and concludes.
+    ///
+    /// * `claims`: what is kept for the run, as far as it is known
+    fn in_rounds(
+        self,
+        mut plan: Plan,
+        mut claims: Vec<Option<Claim>>,
+        color: bool,
+    ) -> Result<Outcome, Failure> {
+        let Self { arguments, project, options, signals, record, output } = self;
+        let on_cpu = matches!(options.device, Device::Cpu | Device::Auto)
+            && !cfg!(any(feature = "cuda", feature = "metal"));
+        let searches = project.search.is_some_and(|search| search.searches);
+        let (mut rounds, told) = (Rounds::default(), Told::default());
+        let store = &project.store;
+        loop {
+            let again = |part: Part<'_>, folder: &Path| {
+                origin::again(&project.experiment, &plan, arguments.name.is_some(), part, folder)
+            };
+            let asked = Options {
+                verify: view::unpublished(&plan, store),
+                logs: Some(record.folder().to_owned()),
+                ..rounds.begin(&plan, store, options, searches)
+            };
+            let is_first_round = rounds.is_first();
+            let (plan_now, again, told) = (&plan, &again, &told);
+            let listener = Listener {
+                record,
+                output,
+                plan: plan_now,
+                store,
+                on_cpu,
+                again,
+                told,
+                is_first_round,
+            };
+            let outcome = exec::execute(plan_now, store, &asked, &listener, &signals.cancel)
+                .map_err(|error| Failure::failed_of(&error));
+            let ended = outcome
+                .and_then(|outcome| Ok((self.go_on(plan_now, &outcome, &mut rounds)?, outcome)));
+            let (next, outcome) = match ended {
+                Ok(ended) => ended,
+                Err(failure) => {
+                    let elapsed = u64::try_from(output.elapsed().as_millis()).unwrap_or(u64::MAX);
+                    record.finish(RunStatus::Failed, 1, elapsed, Vec::new(), |_| None)?;
+                    return Err(failure);
+                }
+            };
+            let Some(next) = next else {
+                let outcome = rounds.whole(outcome, searches, output.elapsed());
+                if !arguments.json
+                    && let Some(places) = places(project, &outcome)
+                {
+                    terminal::complain(&places.render(color));
+                }
+                return conclude(&outcome, &listener, &signals.cancel);
+            };
+            claims.push(Claim::of(store, next.names())?);
+            plan = next;
         }
-    };
-    if !arguments.json
-        && let Some(places) = places(project, &outcome)
-    {
-        terminal::complain(&places.render(color));
     }
-    conclude(&outcome, &listener, &signals.cancel)
+
+    /// The plan to which the results of a round lead, of a file that is planned in steps.
+    fn go_on(
+        self,
+        plan: &Plan,
+        outcome: &RunOutcome,
+        rounds: &mut Rounds,
+    ) -> Result<Option<Plan>, Failure> {
+        let Self { arguments, project, record, output, .. } = self;
+        let Some(search) = project.search else { return Ok(None) };
+        let ended = rounds
+            .end(plan, outcome, &project.store, record.id(), search)
+            .map_err(|error| Failure::failed(error.to_string()))?;
+        ended.iter().for_each(|event| output.tell(event, |line| record.event(line)));
+        if outcome.interrupted { Ok(None) } else { project.go_on(plan, &arguments.stages) }
+    }
 }
 
 /// Where the experiment says what stages found mistakes in, or names the files that have them.
@@ -303,11 +382,13 @@ fn available(device: Device) -> Result<Device, Failure> {
 /// Tells everyone who listens: the record, and either the console or standard output as NDJSON.
 struct Listener<'a> {
     record: &'a RunRecord<'a>,
-    output: Output,
+    output: &'a Output,
     plan: &'a Plan,
     store: &'a Store,
     on_cpu: bool,
     again: &'a Again<'a>,
+    told: &'a Told,
+    is_first_round: bool,
 }
 
 impl Listener<'_> {
@@ -322,6 +403,9 @@ impl Listener<'_> {
 
 impl Reporter for Listener<'_> {
     fn event(&self, event: &Event) {
+        if !self.told.is_news(event, self.is_first_round) {
+            return;
+        }
         self.output.tell(event, |line| self.record.event(line));
         if let Event::StageStarted { name, .. } = event
             && self.on_cpu

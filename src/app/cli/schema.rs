@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Failure, terminal};
-use crate::engine::spec::{MOST_RETRIES, RESERVED};
+use crate::engine::spec::{MOST_RETRIES, Method, RESERVED};
 use crate::engine::stage::StageKind;
 use crate::stages::ALL;
 
@@ -59,7 +59,10 @@ fn schema() -> Value {
                 "type": "object",
                 "additionalProperties": false,
                 "properties": {
-                    "method": {"enum": ["grid"], "description": "How points are chosen."},
+                    "method": {"enum": Method::ALL.map(Method::name), "description": "How points are chosen."},
+                    "points": {"type": "integer", "minimum": 1, "description": "How many points a method other than `grid` tries."},
+                    "parallel": {"type": "integer", "minimum": 1, "description": "How many points are under way at a time."},
+                    "skip": {"type": "array", "items": {"type": "object"}, "description": "Regions that are left out: points that meet all conditions of one."},
                     "objective": {"type": "string", "pattern": "^(max|min) [^ ]+$", "description": "`max` or `min`, and a metric such as `evaluate.ner.span_f1`."},
                     "seeds": {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1}], "description": "Replicates inside every point."},
                     "over": {"type": "object", "properties": {"stage": {"type": "object", "additionalProperties": axes.clone()}}, "additionalProperties": axes, "description": "Axes: `stage.parameter` or `params.name`."},
@@ -81,6 +84,10 @@ fn stage_schema(kind: &StageKind) -> Value {
     properties.insert(
         "after".to_owned(),
         json!({"type": "array", "items": {"type": "string"}, "description": "Stages that must be done before, without data."}),
+    );
+    properties.insert(
+        "at".to_owned(),
+        json!({"enum": ["best"], "description": "Run it for the best point of a sweep alone."}),
     );
     properties.insert(
         "retry".to_owned(),

@@ -158,6 +158,8 @@ pub enum Event {
         name: NodeName,
         because: Because,
     },
+    /// A point of a search has come to its end.
+    PointEnded(PointEnded),
     /// How many trials of a sweep lie in the results folder, of those that are to be put there; at most about once a second.
     Publishing {
         done: u64,
@@ -169,6 +171,28 @@ pub enum Event {
     },
     /// The last event, sent when the results lie in their place, or it is clear that they will not: its exit code is that of the process.
     RunFinished(Finished),
+}
+
+/// What a point of a search came to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PointEnded {
+    /// From 1.
+    pub number: usize,
+    /// How many points there are to be.
+    pub count: usize,
+    /// Its label.
+    pub point: String,
+    /// What the search is for, such as `evaluate.ner.span_f1`.
+    pub metric: String,
+    /// Over its trials; nothing of one that failed, or whose metric is undefined.
+    pub mean: Option<f64>,
+    /// Of several trials.
+    pub sd: Option<f64>,
+    /// How many trials the mean is of.
+    pub n: u32,
+    /// The label of the best point so far.
+    pub best: Option<String>,
+    pub best_mean: Option<f64>,
 }
 
 /// What a run came to, for the last event.

@@ -34,7 +34,7 @@ mod threads;
 mod work;
 
 pub use error::ExecError;
-pub use event::{Counts, Event, Finished, Line, Reporter, RunError};
+pub use event::{Counts, Event, Finished, Line, PointEnded, Reporter, RunError};
 pub use execute::{execute, execute_orders};
 pub use node::{Because, NodeName};
 pub use options::{Cancel, Options, SavedStates};

@@ -1,12 +1,12 @@
 //! How a run is carried out; nothing of it enters a key.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::event::Reporter;
-use crate::engine::plan::NodeId;
+use crate::engine::plan::{CacheKey, NodeId};
 use crate::engine::runs::Known;
 use crate::engine::stage::Device;
 use crate::engine::store::Store;
@@ -28,6 +28,8 @@ pub struct Options {
     pub saved_states: SavedStates,
     /// Nodes whose entries are read even where nothing else needs them: the caller is about to publish what they hold.
     pub verify: HashSet<NodeId>,
+    /// Work that is not tried, since it has failed before, with what went wrong.
+    pub failed: HashMap<CacheKey, String>,
     /// Where what other programs print is kept; without, in the folder of the saved state, which goes when the stage has succeeded.
     pub logs: Option<PathBuf>,
 }
@@ -53,6 +55,7 @@ impl Default for Options {
             rerun: BTreeSet::new(),
             saved_states: SavedStates::default(),
             verify: HashSet::new(),
+            failed: HashMap::new(),
             logs: None,
         }
     }

@@ -100,7 +100,14 @@ impl<'a> Scheduler<'a> {
                 self.board.slot_mut(index).existing = Existing::Suspect;
                 self.board.set_phase(index, Phase::Queued);
             }
-            Ok(None) => self.board.set_phase(index, Phase::Queued),
+            Ok(None) => match self.setting.options.failed.get(&self.agenda.tasks[index].key) {
+                None => self.board.set_phase(index, Phase::Queued),
+                Some(error) => {
+                    let error = StageError::new(format!("it has failed before: {error}"))
+                        .with_help("`--retry-failed` tries it again");
+                    self.fail(index, error, Duration::ZERO);
+                }
+            },
             Err(error) => self.fail(index, stage_error(&error), Duration::ZERO),
         }
     }
@@ -364,6 +371,11 @@ impl<'a> Scheduler<'a> {
                     slot.into_end().expect("every node has ended");
                 NodeResult { name: task.name, key: task.key, outcome, entry, earlier_errors }
             });
-        RunOutcome { nodes: nodes.collect(), interrupted, elapsed: begun.elapsed() }
+        RunOutcome {
+            nodes: nodes.collect(),
+            interrupted,
+            searched: false,
+            elapsed: begun.elapsed(),
+        }
     }
 }

@@ -77,8 +77,7 @@ impl Plan {
         let stages: Vec<Arc<str>> =
             order.iter().map(|stage| Arc::clone(&graph.drafts[*stage].declaration.name)).collect();
         let positions = (0..).zip(&stages).map(|(at, stage)| (Arc::clone(stage), at)).collect();
-        let of_trials =
-            |stage: &usize| assembly.placed[stage].nodes.iter().copied().map(Some).collect();
+        let of_trials = |stage: &usize| assembly.placed[stage].nodes.clone();
         Self {
             name: experiment.name.clone(),
             results: results(experiment),
@@ -175,7 +174,9 @@ struct Placed {
     /// The dimensions along which it, or what it needs, varies.
     reach: Vec<usize>,
     /// By trial.
-    nodes: Vec<NodeId>,
+    nodes: Vec<Option<NodeId>>,
+    /// Whether it, or something that it needs, runs for the best point alone.
+    is_late: bool,
 }
 
 struct Assembly<'a> {
@@ -226,21 +227,39 @@ impl<'a> Assembly<'a> {
             .entry(classes.dimensions.clone())
             .or_insert_with(|| trials.labels(&classes).into());
         let labels = Arc::clone(labels);
+        let is_late = self.trials.are_swept()
+            && (draft.declaration.at_best.is_some()
+                || draft.needs().any(|(need, _)| self.placed[&need].is_late));
+        let of_best = trials.of_point(trials.points.best);
+        // Of each class a trial that has all that it needs.
+        let mut firsts: Vec<Option<usize>> = classes.firsts.iter().copied().map(Some).collect();
+        if is_late {
+            firsts.fill(None);
+            for trial in of_best.clone().rev() {
+                firsts[classes.of(trial)] = Some(trial);
+            }
+        }
         // Keys list inputs by name.
         let mut by_name: Vec<usize> = (0..draft.wires.len()).collect();
         by_name.sort_unstable_by_key(|at| &draft.wires[*at].name);
-        let needs: Vec<&[NodeId]> =
+        let needs: Vec<&[Option<NodeId>]> =
             draft.wires.iter().map(|wire| &*self.placed[&wire.stage].nodes).collect();
         let mut same: HashMap<([u8; 32], Vec<NodeId>), NodeId> =
             HashMap::with_capacity(classes.firsts.len());
         let mut of_class = Vec::with_capacity(classes.firsts.len());
-        for (trial, label) in classes.firsts.iter().zip(&*labels) {
+        for (trial, label) in firsts.iter().zip(&*labels) {
+            let Some(trial) = trial else {
+                of_class.push(None);
+                continue;
+            };
             let instance = instances.of(*trial);
-            let inputs: Vec<NodeId> = needs.iter().map(|nodes| nodes[*trial]).collect();
+            let input =
+                |nodes: &&[Option<NodeId>]| nodes[*trial].expect("what is late is needed late");
+            let inputs: Vec<NodeId> = needs.iter().map(input).collect();
             let next =
                 NodeId(u32::try_from(self.nodes.len()).expect("trials and stages are bounded"));
             let id = *same.entry((instance.own.digest, inputs.clone())).or_insert(next);
-            of_class.push(id);
+            of_class.push(Some(id));
             if id != next {
                 continue;
             }
@@ -267,21 +286,23 @@ impl<'a> Assembly<'a> {
             node.facts = self.inputs.look(&node, &self.nodes, number, &place, self.contents);
             self.nodes.push(node);
         }
-        let nodes: Vec<NodeId> =
-            (0..trials.count()).map(|trial| of_class[classes.of(trial)]).collect();
+        let runs = |trial: &usize| !is_late || of_best.contains(trial);
+        let of = |trial: usize| of_class[classes.of(trial)].filter(|_| runs(&trial));
+        let nodes: Vec<Option<NodeId>> = (0..trials.count()).map(of).collect();
         self.wait(draft, &nodes);
-        self.placed.insert(number, Placed { reach: classes.dimensions, nodes });
+        self.placed.insert(number, Placed { reach: classes.dimensions, nodes, is_late });
     }
 
     /// Lets the nodes of a stage wait for those that it is to come after: in each of their trials, whichever node is that trial's.
     ///
     /// * `nodes`: by trial
-    fn wait(&mut self, draft: &Draft<'_>, nodes: &[NodeId]) {
+    fn wait(&mut self, draft: &Draft<'_>, nodes: &[Option<NodeId>]) {
         let mut waits: Vec<(NodeId, NodeId)> = draft
             .after
             .iter()
             .flat_map(|(stage, _)| {
-                nodes.iter().copied().zip(self.placed[stage].nodes.iter().copied())
+                let pairs = nodes.iter().zip(&self.placed[stage].nodes);
+                pairs.filter_map(|(node, before)| Some(((*node)?, (*before)?)))
             })
             .collect();
         waits.sort_unstable();
@@ -301,8 +322,15 @@ impl<'a> Assembly<'a> {
         let objective = experiment.sweep.as_ref()?.objective.as_ref()?;
         let (stage, metric) = objective.path();
         let placed = self.placed.get(&graph.position(stage)?)?;
+        if placed.is_late {
+            let message =
+                format!("the objective is of `{stage}`, which runs for the best point alone");
+            let help = "choose by a stage that runs for every point";
+            found.push(Diagnostic::new("late-objective", message).at(objective.span).help(help));
+            return None;
+        }
         let of_node = |id: &NodeId| undefined(&self.nodes[id.index()], &self.nodes);
-        let reasons = undefined_everywhere(metric, placed.nodes.iter().map(of_node))?;
+        let reasons = undefined_everywhere(metric, placed.nodes.iter().flatten().map(of_node))?;
         let metric = objective.metric.clone();
         if let Some(by_data) = reasons.iter().find(|undefined| undefined.by_data) {
             let because = by_data.because.clone();

@@ -179,6 +179,14 @@ impl Plan {
         self.table[*self.positions.get(stage)?].get(trial as usize).copied().flatten()
     }
 
+    /// What kind a stage is of, where it has a node.
+    #[must_use]
+    pub fn kind_of(&self, stage: &str) -> Option<&'static StageKind> {
+        let nodes = &self.table[*self.positions.get(stage)?];
+        let id = nodes.iter().flatten().next()?;
+        Some(self.node(*id).kind)
+    }
+
     /// The stages to whose seeds a sweep's `seeds` are added.
     pub fn replicated(&self) -> impl Iterator<Item = &str> {
         let is_replicated = |id: NodeId| self.node(id).kind.replicated;

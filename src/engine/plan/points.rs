@@ -11,7 +11,9 @@ use serde_json::Value as Json;
 use super::canonical::{Canonical, Numbers};
 use super::{full_text, value_text};
 use crate::base::diagnostics::{Diagnostic, Sources};
-use crate::engine::spec::{Data, Experiment, Sweep, Value};
+use crate::engine::spec::{
+    AxisTarget, Condition, Data, Experiment, Method, Skip, Sweep, Value, What,
+};
 
 /// A grid beyond this is taken for a mistake, which must not cost the machine its memory.
 const MOST_TRIALS: usize = 100_000;
@@ -47,6 +49,8 @@ pub struct Points {
     rows: Vec<Vec<usize>>,
     list: Vec<Arc<Point>>,
     sources: Arc<Sources>,
+    /// The point for which stages run that are to run for the best one alone.
+    pub(super) best: Option<usize>,
     /// Why these are not all that the file asks for.
     pub(super) refused: Option<Diagnostic>,
 }
@@ -72,7 +76,8 @@ struct KnownValue {
 impl Points {
     /// Every combination of what the axes of a file list, the last axis fastest.
     ///
-    /// Of combinations without number, a plan is refused; until then these are as many points as show each value, and what is wrong with it.
+    /// Of combinations without number, a plan is refused; until then these are as many points as show each value, and what is wrong with it. So
+    /// they are of a file whose points are chosen: its values and bounds, which shows what is wrong with them before anything is chosen.
     #[must_use]
     pub fn of(experiment: &Experiment) -> Self {
         let mut points = Self::none(experiment);
@@ -82,16 +87,24 @@ impl Points {
         }
         let sizes: Vec<usize> = points.axes.iter().map(|axis| axis.values.len()).collect();
         points.refused = experiment.sweep.as_ref().and_then(beyond_bounds);
-        if points.refused.is_some() {
+        let is_grid = experiment.sweep.as_ref().is_none_or(|sweep| sweep.method == Method::Grid);
+        if points.refused.is_some() || !is_grid {
             for number in 0..sizes.iter().copied().max().unwrap_or(1) {
                 points.push(sizes.iter().map(|size| number.min(size - 1)).collect());
             }
             return points;
         }
+        let skips = Skips::of(experiment, &points);
         let mut at = vec![0; sizes.len()];
         loop {
-            points.push(at.clone());
+            if !skips.leave_out(&points, &at) {
+                points.push(at.clone());
+            }
             let Some(turns) = (0..at.len()).rev().find(|axis| at[*axis] + 1 < sizes[*axis]) else {
+                if points.list.is_empty() {
+                    points.refused = skips.all_left_out();
+                    points.push(vec![0; sizes.len()]);
+                }
                 return points;
             };
             at[turns] += 1;
@@ -117,6 +130,7 @@ impl Points {
             rows: Vec::new(),
             list: Vec::new(),
             sources: Arc::clone(&experiment.sources),
+            best: None,
             refused: None,
         }
     }
@@ -138,6 +152,11 @@ impl Points {
         if !self.rows.contains(&at) {
             self.push(at);
         }
+    }
+
+    /// Names the best of them, by its place in the list: stages with `at = "best"` run for that one. Without a best one they do not run.
+    pub fn choose(&mut self, best: usize) {
+        self.best = Some(best);
     }
 
     fn know(&mut self, axis: usize, value: Value) {
@@ -193,6 +212,35 @@ impl Points {
     }
 }
 
+/// What a grid leaves out: of each region, its conditions by number of the axis.
+struct Skips<'e>(Vec<(&'e Skip, Vec<(usize, &'e What)>)>);
+
+impl<'e> Skips<'e> {
+    fn of(experiment: &'e Experiment, points: &Points) -> Self {
+        let skips = experiment.sweep.iter().flat_map(|sweep| &sweep.skip);
+        let numbered = |(target, condition): &'e (AxisTarget, Condition)| {
+            let name = target.to_string();
+            let axis = points.axes.iter().position(|axis| *axis.name == *name)?;
+            Some((axis, &condition.what))
+        };
+        let of = |skip: &'e Skip| (skip, skip.conditions.iter().filter_map(numbered).collect());
+        Self(skips.map(of).collect())
+    }
+
+    fn leave_out(&self, points: &Points, at: &[usize]) -> bool {
+        let holds =
+            |(axis, what): &(usize, &What)| what.holds(&points.axes[*axis].values[at[*axis]].value);
+        self.0.iter().any(|(_, conditions)| conditions.iter().all(holds))
+    }
+
+    fn all_left_out(&self) -> Option<Diagnostic> {
+        let (last, _) = self.0.last()?;
+        let message = "`skip` leaves out every point of the sweep";
+        let diagnostic = Diagnostic::new("idle-sweep", message);
+        Some(diagnostic.at(last.span).help("leave out fewer, or list more values"))
+    }
+}
+
 /// Whether a file asks for more than a plan can hold.
 fn beyond_bounds(sweep: &Sweep) -> Option<Diagnostic> {
     let axes = sweep.axes.len();
@@ -219,9 +267,11 @@ pub(super) fn too_many(message: String, sweep: &Sweep) -> Diagnostic {
 }
 
 fn sizes(sweep: &Sweep) -> impl Iterator<Item = usize> + '_ {
-    let axes = sweep.axes.iter().map(|axis| axis.values.len());
+    let is_grid = sweep.method == Method::Grid;
+    let axes = sweep.axes.iter().filter(move |_| is_grid).map(|axis| axis.values.len());
+    let points = sweep.points.filter(|_| !is_grid).map(|points| points.count);
     let folds = sweep.folds.map(|folds| folds.count);
-    axes.chain(folds).chain(sweep.seeds.as_ref().map(|seeds| seeds.addends.len()))
+    axes.chain(points).chain(folds).chain(sweep.seeds.as_ref().map(|seeds| seeds.addends.len()))
 }
 
 fn last_word(name: &str) -> &str {

@@ -4,6 +4,7 @@
 //! these are one class, for which the stage is resolved, checked and computed once.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::points::{self, Point, Points};
@@ -110,6 +111,18 @@ impl<'a> Trials<'a> {
 
     pub(super) fn value(&self, trial: usize, axis: usize) -> &'a Value {
         self.points.value(trial / self.replicates(), axis)
+    }
+
+    /// Whether anything varies.
+    pub(super) fn are_swept(&self) -> bool {
+        self.dimensions() > 0
+    }
+
+    /// The trials of a point.
+    pub(super) fn of_point(&self, point: Option<usize>) -> Range<usize> {
+        let replicates = self.replicates();
+        let point = point.filter(|point| *point < self.point_count);
+        point.map_or(0..0, |point| point * replicates..(point + 1) * replicates)
     }
 
     /// * `dimensions`: in any order, and maybe more than once

@@ -102,7 +102,7 @@ impl Results {
     pub fn of(run: RunFile, plan: &Plan, entries: &HashMap<CacheKey, &Entry>) -> Self {
         let stage = |name: &Arc<str>| Stage {
             name: Arc::clone(name),
-            output: plan.node_of(0, name).map(|id| &plan.node(id).kind.output),
+            output: plan.kind_of(name).map(|kind| &kind.output),
             is_at_top: plan.is_first_of_its_kind(name),
         };
         let replicated: Vec<Arc<str>> = plan.replicated().map(Arc::from).collect();

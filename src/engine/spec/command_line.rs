@@ -5,7 +5,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::experiment::{Axis, Parameter, Seeds};
+use super::axis;
+use super::experiment::{Along, Axis, Parameter, Seeds};
 use super::layer::{Layer, StageLayer, SweepLayer};
 use super::path::{self, Named, ValuePath, Word};
 use super::problems::Problems;
@@ -92,7 +93,7 @@ pub(super) fn read(
         if let Some((words, range)) =
             assignment(&mut reader, "--sweep train.learning_rate=1e-5,2e-5")
         {
-            all.axes.extend(axis(&mut reader, &words, range));
+            all.axes.extend(axis_of(&mut reader, &words, range));
         }
     }
     all.axes = sweep::once_each(all.axes, problems);
@@ -280,9 +281,9 @@ fn whole(words: &[Word]) -> Span {
     Span { start: words[0].1.start, ..words[words.len() - 1].1 }
 }
 
-fn axis(reader: &mut Reader<'_>, words: &[Word], range: Range<usize>) -> Option<Axis> {
+fn axis_of(reader: &mut Reader<'_>, words: &[Word], range: Range<usize>) -> Option<Axis> {
     let span = whole(words);
-    let target = sweep::target(reader, words, span)?;
+    let target = axis::target(reader, words, span)?;
     let whole = Span::new(reader.id, range.clone());
     let mut pieces = pieces(reader.text, range);
     if let [only] = &pieces[..]
@@ -294,6 +295,7 @@ fn axis(reader: &mut Reader<'_>, words: &[Word], range: Range<usize>) -> Option<
         return sweep::distinct(reader, &target, whole, items).map(|values| Axis {
             target,
             span,
+            along: Along::List,
             values,
         });
     }
@@ -311,7 +313,8 @@ fn axis(reader: &mut Reader<'_>, words: &[Word], range: Range<usize>) -> Option<
             items.push(value(reader.text, piece, reader.id, reader.problems));
         }
     }
-    sweep::distinct(reader, &target, whole, items).map(|values| Axis { target, span, values })
+    let values = sweep::distinct(reader, &target, whole, items)?;
+    Some(Axis { target, span, along: Along::List, values })
 }
 
 /// The parts of a list between the commas that stand in no string, array or table.

@@ -39,6 +39,8 @@ pub struct StageDeclaration {
     /// The value of `kind`, or the name where there is none.
     pub kind_span: Span,
     pub after: Vec<(Arc<str>, Span)>,
+    /// Where it says `at = "best"`: it runs for the best point of a sweep alone.
+    pub at_best: Option<Span>,
     /// How often it is tried again when it fails.
     pub retry: Option<(u32, Span)>,
     /// How long one attempt may take.
@@ -77,8 +79,14 @@ pub struct Sweep {
     pub objective: Option<Objective>,
     pub seeds: Option<Seeds>,
     pub folds: Option<Folds>,
+    /// How many points a method chooses; of every one but a grid.
+    pub points: Option<Count>,
+    /// How many points are under way at a time; of every method but a grid.
+    pub parallel: Option<Count>,
     /// In the order of the file, those of the root of the chain first.
     pub axes: Vec<Axis>,
+    /// Points that are left out: those that meet every condition of one.
+    pub skip: Vec<Skip>,
     /// Where the sweep is declared.
     pub span: Span,
     /// Whether no file has a sweep: its results must not take the place of those that the file has without one.
@@ -90,6 +98,37 @@ pub struct Sweep {
 pub enum Method {
     /// Every combination of the axes' values.
     Grid,
+    /// At random.
+    Random,
+    /// By densities of good and of other points.
+    Tpe,
+    /// By a Gaussian process.
+    Gp,
+    /// [`Gp`](Self::Gp) where every axis is ordered, [`Tpe`](Self::Tpe) where one is a choice.
+    Auto,
+}
+
+impl Method {
+    pub const ALL: [Self; 5] = [Self::Grid, Self::Random, Self::Tpe, Self::Gp, Self::Auto];
+
+    /// As experiment files spell it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Grid => "grid",
+            Self::Random => "random",
+            Self::Tpe => "tpe",
+            Self::Gp => "gp",
+            Self::Auto => "auto",
+        }
+    }
+}
+
+/// A whole number from 1, and where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count {
+    pub count: usize,
+    pub span: Span,
 }
 
 /// What makes one trial better than another.
@@ -125,12 +164,94 @@ pub struct Folds {
     pub span: Span,
 }
 
+/// A region of points that is left out.
+#[derive(Debug, Clone)]
+pub struct Skip {
+    /// At least one, each along another axis.
+    pub conditions: Vec<(AxisTarget, Condition)>,
+    pub span: Span,
+}
+
+/// What a point's value along an axis must be to be left out.
+#[derive(Debug, Clone)]
+pub struct Condition {
+    pub what: What,
+    /// The name of the axis, where it was written.
+    pub span: Span,
+}
+
+#[derive(Debug, Clone)]
+pub enum What {
+    /// One of these.
+    Among(Vec<Value>),
+    /// A number between these, bounds included.
+    Between { min: Option<f64>, max: Option<f64> },
+}
+
+impl What {
+    #[must_use]
+    pub fn holds(&self, value: &Value) -> bool {
+        match self {
+            Self::Among(values) => values.iter().any(|known| same(known, value)),
+            Self::Between { min, max } => value.number().is_some_and(|number| {
+                min.is_none_or(|min| min <= number) && max.is_none_or(|max| number <= max)
+            }),
+        }
+    }
+}
+
+/// Whether two values are the same to a parameter: an integer is the float of its value.
+fn same(one: &Value, other: &Value) -> bool {
+    match (one.number(), other.number()) {
+        (Some(one), Some(other)) => one == other,
+        _ => one == other,
+    }
+}
+
 /// One thing that varies.
 #[derive(Debug, Clone)]
 pub struct Axis {
     pub target: AxisTarget,
     /// The name, where it was written.
     pub span: Span,
-    /// Distinct, and at least one.
+    pub along: Along,
+    /// Distinct, and at least one; of a range its two bounds, the lower one first.
     pub values: Vec<Value>,
+}
+
+/// What an axis takes its values from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Along {
+    /// A list; one of numbers has their order.
+    List,
+    /// A list of which no value is nearer to one than to another.
+    Choice,
+    /// A range.
+    Uniform,
+    /// A range that is even in the logarithm.
+    Log,
+    /// A range of whole numbers.
+    Int,
+}
+
+impl Along {
+    /// The ways that a table spells, by its only key.
+    pub const NAMED: [Self; 4] = [Self::Choice, Self::Uniform, Self::Log, Self::Int];
+
+    /// As experiment files spell it; a list has no name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::List => "",
+            Self::Choice => "choice",
+            Self::Uniform => "uniform",
+            Self::Log => "log",
+            Self::Int => "int",
+        }
+    }
+
+    #[must_use]
+    pub fn is_range(self) -> bool {
+        matches!(self, Self::Uniform | Self::Log | Self::Int)
+    }
 }

@@ -20,6 +20,7 @@ const KEYS: [&str; 9] =
     ["version", "extends", "unset", "about", "name", "seed", "params", "stage", "sweep"];
 /// The version of the format that this program reads.
 const VERSION: i64 = 1;
+const AT_BEST: &str = "`at = \"best\"` runs a stage for the best point of a sweep alone";
 /// More than that is a mistake, or a stage that fails in any case.
 pub const MOST_RETRIES: u32 = 100;
 
@@ -244,6 +245,7 @@ impl Reader<'_> {
                 }
             },
             "after" => stage.after = self.after(node),
+            "at" => stage.at_best = self.at(&node),
             "retry" => stage.retry = self.retry(&node),
             "timeout" => stage.timeout = self.timeout(&node),
             _ => stage.parameters.push(Parameter {
@@ -252,6 +254,20 @@ impl Reader<'_> {
                 value: self.value(node, Place::Parameter),
             }),
         }
+    }
+
+    fn at(&mut self, node: &Node) -> Option<Span> {
+        match &node.data {
+            NodeData::String(text) if text == "best" => return Some(node.span),
+            NodeData::Invalid => {}
+            NodeData::String(text) => {
+                let message = format!("`at` cannot be {}", quoted(text));
+                let diagnostic = Diagnostic::new("unknown-value", message).at(node.span);
+                self.problems.push(diagnostic.help(AT_BEST));
+            }
+            _ => self.problems.push(mismatch("`at`", "\"best\"", node).help(AT_BEST)),
+        }
+        None
     }
 
     fn retry(&mut self, node: &Node) -> Option<(u32, Span)> {

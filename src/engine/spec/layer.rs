@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::experiment::{Axis, Folds, Objective, Parameter, Seeds};
+use super::experiment::{Axis, Count, Folds, Method, Objective, Parameter, Seeds, Skip};
 use super::path::Word;
 use crate::base::diagnostics::Span;
 
@@ -32,6 +32,7 @@ pub(super) struct StageLayer {
     pub name_span: Span,
     pub kind: Option<(Arc<str>, Span)>,
     pub after: Option<Vec<(Arc<str>, Span)>>,
+    pub at_best: Option<Span>,
     pub retry: Option<(u32, Span)>,
     pub timeout: Option<(Duration, Span)>,
     pub parameters: Vec<Parameter>,
@@ -44,6 +45,7 @@ impl StageLayer {
             name_span,
             kind: None,
             after: None,
+            at_best: None,
             retry: None,
             timeout: None,
             parameters: Vec::new(),
@@ -62,14 +64,28 @@ pub(super) struct Unset {
 #[derive(Debug)]
 pub(super) struct SweepLayer {
     pub span: Span,
+    pub method: Option<Method>,
     pub objective: Option<Objective>,
     pub seeds: Option<Seeds>,
     pub folds: Option<Folds>,
+    pub points: Option<Count>,
+    pub parallel: Option<Count>,
     pub axes: Vec<Axis>,
+    pub skip: Option<Vec<Skip>>,
 }
 
 impl SweepLayer {
     pub fn empty(span: Span) -> Self {
-        Self { span, objective: None, seeds: None, folds: None, axes: Vec::new() }
+        Self {
+            span,
+            method: None,
+            objective: None,
+            seeds: None,
+            folds: None,
+            points: None,
+            parallel: None,
+            axes: Vec::new(),
+            skip: None,
+        }
     }
 }

@@ -14,6 +14,7 @@ use super::names::{SAFE_NAME, listed, unsafe_name};
 use super::path::{self, AxisTarget, Named, ValuePath};
 use super::pins::Pins;
 use super::problems::Problems;
+use super::rules;
 use super::value::{Data, Value, insert, lookup};
 use crate::base::diagnostics::{Diagnostic, Span, quoted};
 
@@ -89,6 +90,7 @@ impl<'a> Merge<'a> {
             stage.kind_span = span;
         }
         stage.after = layer.after.unwrap_or(std::mem::take(&mut stage.after));
+        stage.at_best = layer.at_best.or(stage.at_best);
         stage.retry = layer.retry.or(stage.retry);
         stage.timeout = layer.timeout.or(stage.timeout);
         let mut index: HashMap<Arc<str>, usize> = stage
@@ -111,9 +113,15 @@ impl<'a> Merge<'a> {
     fn sweep(&mut self, layer: SweepLayer) {
         let sweep = self.sweep.get_or_insert_with(|| empty_sweep(layer.span));
         sweep.span = layer.span;
+        sweep.method = layer.method.unwrap_or(sweep.method);
         sweep.objective = layer.objective.or(sweep.objective.take());
         sweep.seeds = layer.seeds.or(sweep.seeds.take());
         sweep.folds = layer.folds.or(sweep.folds);
+        sweep.points = layer.points.or(sweep.points);
+        sweep.parallel = layer.parallel.or(sweep.parallel);
+        if let Some(skip) = layer.skip {
+            sweep.skip = skip;
+        }
         let mut index: HashMap<AxisTarget, usize> = sweep
             .axes
             .iter()
@@ -184,6 +192,7 @@ impl<'a> Merge<'a> {
                         stage.after.clear();
                         true
                     }
+                    "at" => stage.at_best.take().is_some(),
                     "retry" => stage.retry.take().is_some(),
                     "timeout" => stage.timeout.take().is_some(),
                     _ => {
@@ -209,6 +218,12 @@ impl<'a> Merge<'a> {
                     ("objective", []) => sweep.objective.take().is_some(),
                     ("seeds", []) => sweep.seeds.take().is_some(),
                     ("folds", []) => sweep.folds.take().is_some(),
+                    ("points", []) => sweep.points.take().is_some(),
+                    ("parallel", []) => sweep.parallel.take().is_some(),
+                    ("skip", []) => !std::mem::take(&mut sweep.skip).is_empty(),
+                    ("method", []) => {
+                        std::mem::replace(&mut sweep.method, Method::Grid) != Method::Grid
+                    }
                     _ => false,
                 }
             }
@@ -258,7 +273,11 @@ impl<'a> Merge<'a> {
                     "sweep.over.stage.parameter",
                     "sweep.objective",
                     "sweep.seeds",
-                    "sweep.folds"
+                    "sweep.folds",
+                    "sweep.method",
+                    "sweep.points",
+                    "sweep.parallel",
+                    "sweep.skip"
                 ])
             )),
             None => absent.help(format!(
@@ -300,7 +319,8 @@ impl<'a> Merge<'a> {
         let sweep = self.sweep.get_or_insert_with(|| empty_sweep(span));
         sweep.from_command_line = from_command_line;
         if !axes.is_empty() {
-            sweep.axes = axes;
+            *sweep =
+                Sweep { axes, method: Method::Grid, points: None, parallel: None, ..sweep.clone() };
         }
         sweep.seeds = seeds.or(sweep.seeds.take());
     }
@@ -415,6 +435,7 @@ impl<'a> Merge<'a> {
         for axis in &sweep.axes {
             self.check_axis(axis);
         }
+        rules::check(&sweep, &self.stages, self.problems);
         if let Some(objective) = &sweep.objective
             && !self.index.contains_key(objective.path().0)
         {
@@ -465,7 +486,10 @@ fn empty_sweep(span: Span) -> Sweep {
         objective: None,
         seeds: None,
         folds: None,
+        points: None,
+        parallel: None,
         axes: Vec::new(),
+        skip: Vec::new(),
         span,
         from_command_line: false,
     }
@@ -473,7 +497,7 @@ fn empty_sweep(span: Span) -> Sweep {
 
 /// A stage that is nowhere yet.
 fn declaration(layer: StageLayer) -> StageDeclaration {
-    let StageLayer { name, name_span, kind, after, retry, timeout, parameters } = layer;
+    let StageLayer { name, name_span, kind, after, at_best, retry, timeout, parameters } = layer;
     let (kind, kind_span) = kind.unwrap_or_else(|| (name.clone(), name_span));
     StageDeclaration {
         name,
@@ -481,6 +505,7 @@ fn declaration(layer: StageLayer) -> StageDeclaration {
         kind,
         kind_span,
         after: after.unwrap_or_default(),
+        at_best,
         retry,
         timeout,
         parameters,

@@ -10,6 +10,7 @@
 //!
 //! Stage kinds, port types and cycles are the plan's: nothing here knows what a kind is, only what it is called.
 
+mod axis;
 mod chain;
 mod command_line;
 mod experiment;
@@ -21,6 +22,8 @@ mod path;
 mod pins;
 mod problems;
 mod reader;
+mod rules;
+mod skip;
 mod source;
 mod sweep;
 mod syntax;
@@ -30,7 +33,8 @@ mod write;
 
 pub use command_line::Overrides;
 pub use experiment::{
-    Axis, Experiment, Folds, Method, Objective, Parameter, Reading, Seeds, StageDeclaration, Sweep,
+    Along, Axis, Condition, Count, Experiment, Folds, Method, Objective, Parameter, Reading, Seeds,
+    Skip, StageDeclaration, Sweep, What,
 };
 pub use file::MOST_RETRIES;
 pub use names::{STAGE_KEYS, unsafe_name};

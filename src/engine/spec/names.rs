@@ -3,7 +3,7 @@
 use crate::base::visible;
 
 /// Keys that every stage has, whatever its kind; none is a parameter.
-pub const STAGE_KEYS: [&str; 4] = ["kind", "after", "retry", "timeout"];
+pub const STAGE_KEYS: [&str; 5] = ["kind", "after", "at", "retry", "timeout"];
 pub(super) const NAME_RULE: &str =
     "a name is at most 100 letters, digits, `-` and `_`, and starts with a letter";
 /// Names become folders.

@@ -2,12 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::experiment::{Axis, Folds, Objective, Seeds};
+use super::axis::{AXIS_RULE, not_two_words, target};
+use super::experiment::{Along, Axis, Count, Folds, Method, Objective, Seeds};
 use super::layer::SweepLayer;
-use super::names::{NAME_RULE, STAGE_KEYS, is_name, listed};
-use super::path::{self, AxisTarget, Named, RESERVED_RULE, ValuePath, Word};
+use super::names::{is_name, listed};
+use super::path::{AxisTarget, Word};
 use super::problems::Problems;
 use super::reader::{Place, Reader, mismatch};
+use super::skip;
 use super::syntax::{Entry, Node, NodeData, Table};
 use super::value::Value;
 use crate::base::diagnostics::{Diagnostic, Span, quoted};
@@ -15,11 +17,17 @@ use crate::base::diagnostics::{Diagnostic, Span, quoted};
 /// More replicates than this are a slip of the finger.
 const MOST_SEEDS: i64 = 10_000;
 
-const KEYS: [&str; 5] = ["method", "objective", "seeds", "folds", "over"];
+const KEYS: [&str; 8] =
+    ["method", "objective", "points", "parallel", "seeds", "folds", "over", "skip"];
 /// More parts of a corpus than this are a slip of the finger, too.
 const MOST_FOLDS: i64 = 1_000;
 
-const DISTRIBUTIONS: [&str; 4] = ["choice", "uniform", "log", "int"];
+/// More points than this are a slip of the finger: a proposal learns from all before it.
+const MOST_POINTS: i64 = 1_000;
+
+fn along(name: &str) -> Option<Along> {
+    Along::NAMED.into_iter().find(|along| along.name() == name)
+}
 
 /// Reads `[sweep]`.
 pub(super) fn read(reader: &mut Reader<'_>, span: Span, node: Node) -> Option<SweepLayer> {
@@ -42,10 +50,13 @@ pub(super) fn entry(reader: &mut Reader<'_>, entry: Entry, sweep: &mut SweepLaye
     let Entry { name, name_span, node } = entry;
     match &*name {
         _ if matches!(node.data, NodeData::Invalid) => {}
-        "method" => method(reader, &node),
+        "method" => sweep.method = method(reader, &node),
+        "points" => sweep.points = count(reader, &name, &node),
+        "parallel" => sweep.parallel = count(reader, &name, &node),
         "objective" => sweep.objective = objective(reader, &node),
         "seeds" => sweep.seeds = seeds(reader, &node),
         "folds" => sweep.folds = folds(reader, &node),
+        "skip" => sweep.skip = skip::read(reader, node),
         "over" => match node.data {
             NodeData::Table(over) => over
                 .entries
@@ -68,20 +79,44 @@ pub(super) fn entry(reader: &mut Reader<'_>, entry: Entry, sweep: &mut SweepLaye
     }
 }
 
-fn method(reader: &mut Reader<'_>, node: &Node) {
+fn method(reader: &mut Reader<'_>, node: &Node) -> Option<Method> {
+    let names = Method::ALL.map(Method::name);
+    let NodeData::String(text) = &node.data else {
+        let problem = mismatch("`method`", "the name of a method", node);
+        reader.problems.push(problem.help("write `method = \"grid\"`"));
+        return None;
+    };
+    let method = Method::ALL.into_iter().find(|method| method.name() == text);
+    if method.is_none() {
+        let message = format!("unknown method {}", quoted(text));
+        let diagnostic = Diagnostic::new("unknown-value", message).at(node.span);
+        let near = reader.problems.near(text, names);
+        reader
+            .problems
+            .push(diagnostic.meant(near, || format!("the methods are {}", listed(&names))));
+    }
+    method
+}
+
+/// `points = 30` or `parallel = 2`.
+fn count(reader: &mut Reader<'_>, name: &str, node: &Node) -> Option<Count> {
     match &node.data {
-        NodeData::String(text) if text == "grid" => {}
-        NodeData::String(text) => {
-            let message = format!("unknown method {}", quoted(text));
-            reader.problems.push(
-                Diagnostic::new("unknown-value", message)
-                    .at(node.span)
-                    .help("the only method is `grid`"),
-            );
+        NodeData::Integer(count) if (1..=MOST_POINTS).contains(count) => {
+            Some(Count { count: usize::try_from(*count).ok()?, span: node.span })
         }
-        _ => reader.problems.push(
-            mismatch("`method`", "the name of a method", node).help("write `method = \"grid\"`"),
-        ),
+        NodeData::Integer(count) => {
+            let message = format!("`{name} = {count}` is out of range");
+            let diagnostic = Diagnostic::new("out-of-range", message).at(node.span);
+            let help = format!("`{name}` is a number of points from 1 to {MOST_POINTS}");
+            reader.problems.push(diagnostic.help(help));
+            None
+        }
+        NodeData::Invalid => None,
+        _ => {
+            let diagnostic = mismatch(&format!("`{name}`"), "a number of points", node);
+            reader.problems.push(diagnostic.help(format!("write `{name} = 2`")));
+            None
+        }
     }
 }
 
@@ -209,7 +244,7 @@ fn first_word(reader: &mut Reader<'_>, entry: Entry, before: &[Word], axes: &mut
         NodeData::Invalid => return,
         // One table with nothing but a distribution is that of an axis whose second word is missing.
         NodeData::Table(table)
-            if !(table.entries.len() == 1 && DISTRIBUTIONS.contains(&&*table.entries[0].name)) =>
+            if !(table.entries.len() == 1 && along(&table.entries[0].name).is_some()) =>
         {
             table
         }
@@ -236,9 +271,9 @@ fn first_word(reader: &mut Reader<'_>, entry: Entry, before: &[Word], axes: &mut
             if together { Span { start: name_span.start, ..second_span } } else { second_span };
         let words = [&words[..], &[(second, second_span)]].concat();
         if let Some(target) = target(reader, &words, span)
-            && let Some(values) = values(reader, &target, node)
+            && let Some((along, values)) = values(reader, &target, node)
         {
-            axes.push(Axis { target, span, values });
+            axes.push(Axis { target, span, along, values });
         }
     }
 }
@@ -264,67 +299,15 @@ pub(super) fn once_each(axes: Vec<Axis>, problems: &mut Problems) -> Vec<Axis> {
     kept
 }
 
-const AXIS_RULE: &str = "an axis is `stage.parameter` or `params.name`";
-
-fn not_two_words(words: &[Word], span: Span) -> Diagnostic {
-    let message = format!("the axis {} is not two words", quoted(&path::text(words)));
-    Diagnostic::new("bad-axis", message).at(span)
-}
-
-/// What an axis varies; the stage need not exist.
-pub(super) fn target(reader: &mut Reader<'_>, words: &[Word], span: Span) -> Option<AxisTarget> {
-    let problem = match path::named(words) {
-        Some(Named::Value(ValuePath { stage: Some((stage, stage_span)), .. }))
-            if !is_name(stage) =>
-        {
-            bad_stage(stage, *stage_span).help(NAME_RULE)
-        }
-        Some(Named::Value(value)) if !value.members.is_empty() => {
-            let message = format!(
-                "part of a value cannot be swept: {} is below the axis `{}`",
-                quoted(&path::text(words)),
-                value.target()
-            );
-            Diagnostic::new("bad-axis", message).at(span).help("sweep whole values")
-        }
-        Some(Named::Value(ValuePath { stage: Some(_), name: (name, _), .. }))
-            if STAGE_KEYS.contains(&&**name) =>
-        {
-            let message = format!("{} cannot be swept: it is no parameter", quoted(name));
-            Diagnostic::new("bad-axis", message).at(span)
-        }
-        Some(Named::Value(value)) => return Some(value.target()),
-        _ => match words {
-            [(stage, _), (first, at), _, ..] if &**stage == "stage" => {
-                bad_stage(first, *at).help(RESERVED_RULE)
-            }
-            [(first, at), _, ..] if &**first != "stage" => {
-                bad_stage(first, *at).help(RESERVED_RULE)
-            }
-            [(seed, _)] if &**seed == "seed" => {
-                let message = "seeds are no axis, but replicates of each point";
-                let diagnostic = Diagnostic::new("bad-axis", message).at(span);
-                diagnostic
-                    .help("`--seeds 2`, or `seeds = 2` in `[sweep]`, runs each point with two")
-            }
-            _ => not_two_words(words, span).help(AXIS_RULE),
-        },
-    };
-    reader.problems.push(problem);
-    None
-}
-
-fn bad_stage(name: &str, span: Span) -> Diagnostic {
-    Diagnostic::new("bad-axis", format!("{} cannot be the name of a stage", quoted(name))).at(span)
-}
-
 /// The values of an axis, of which there is at least one.
-fn values(reader: &mut Reader<'_>, target: &AxisTarget, node: Node) -> Option<Vec<Value>> {
+fn values(reader: &mut Reader<'_>, target: &AxisTarget, node: Node) -> Option<(Along, Vec<Value>)> {
     let span = node.span;
-    let items = match node.data {
-        NodeData::Array { items, .. } => items,
-        NodeData::Table(table) => choice(reader, target, span, table)?,
-        NodeData::Invalid => return None,
+    match node.data {
+        NodeData::Array { items, .. } => {
+            Some((Along::List, distinct(reader, target, span, items)?))
+        }
+        NodeData::Table(table) => drawn(reader, target, span, table),
+        NodeData::Invalid => None,
         _ => {
             let diagnostic = mismatch(
                 &format!("the axis {}", quoted(&target.to_string())),
@@ -337,10 +320,9 @@ fn values(reader: &mut Reader<'_>, target: &AxisTarget, node: Node) -> Option<Ve
                 }
                 _ => diagnostic,
             });
-            return None;
+            None
         }
-    };
-    distinct(reader, target, span, items)
+    }
 }
 
 /// Converts the items of an axis and holds them against each other.
@@ -376,44 +358,86 @@ pub(super) fn distinct(
     Some(values)
 }
 
-/// `{ choice = [...] }`, the one distribution of which a grid can be made.
-fn choice(
+/// `{ choice = [...] }`, or a range such as `{ log = [1e-5, 1e-3] }`.
+fn drawn(
     reader: &mut Reader<'_>,
     target: &AxisTarget,
     span: Span,
     table: Table,
-) -> Option<Vec<Node>> {
+) -> Option<(Along, Vec<Value>)> {
     let axis = quoted(&target.to_string());
     let mut entries = table.entries.into_iter();
     let problem = match (entries.next(), entries.next()) {
-        (Some(entry), None) if &*entry.name == "choice" => match entry.node.data {
-            NodeData::Array { items, .. } => return Some(items),
-            _ => mismatch("`choice`", "an array of values", &entry.node),
+        (Some(entry), None) => match (along(&entry.name), entry.node.data) {
+            (Some(Along::Choice), NodeData::Array { items, .. }) => {
+                return Some((Along::Choice, distinct(reader, target, span, items)?));
+            }
+            (Some(along), NodeData::Array { items, .. }) => {
+                return Some((along, bounds(reader, along, entry.node.span, items)?));
+            }
+            (Some(_), NodeData::Invalid) => return None,
+            (Some(along), data) => {
+                let node = Node { span: entry.node.span, data };
+                let wanted =
+                    if along.is_range() { "an array of two bounds" } else { "an array of values" };
+                mismatch(&format!("`{}`", along.name()), wanted, &node)
+            }
+            (None, _) => {
+                let message = format!(
+                    "part of a table cannot be swept: {} is below the axis {axis}",
+                    quoted(&entry.name)
+                );
+                Diagnostic::new("bad-axis", message)
+                    .at(entry.name_span)
+                    .help(format!("sweep whole values: `{target} = [{{ ... }}, {{ ... }}]`"))
+            }
         },
-        (Some(entry), None) if DISTRIBUTIONS.contains(&&*entry.name) => {
-            let message =
-                format!("a grid cannot draw the axis {axis} from {}", quoted(&entry.name));
-            Diagnostic::new("bad-axis", message)
-                .at(entry.name_span)
-                .help("a grid takes an array of values, or `{ choice = [...] }`")
-        }
-        (Some(entry), None) => {
-            let message = format!(
-                "part of a table cannot be swept: {} is below the axis {axis}",
-                quoted(&entry.name)
-            );
-            Diagnostic::new("bad-axis", message)
-                .at(entry.name_span)
-                .help(format!("sweep whole values: `{target} = [{{ ... }}, {{ ... }}]`"))
-        }
         _ => {
             let message = format!(
                 "the axis {axis} expects an array of values, or a table with exactly one of {}",
-                listed(&DISTRIBUTIONS)
+                listed(&Along::NAMED.map(Along::name))
             );
             Diagnostic::new("bad-axis", message).at(span)
         }
     };
     reader.problems.push(problem);
     None
+}
+
+/// The two bounds of a range.
+fn bounds(
+    reader: &mut Reader<'_>,
+    along: Along,
+    span: Span,
+    items: Vec<Node>,
+) -> Option<Vec<Value>> {
+    let name = along.name();
+    let number = |node: &Node| match node.data {
+        NodeData::Integer(value) => Some(value as f64),
+        NodeData::Float(value) if along != Along::Int => Some(value),
+        _ => None,
+    };
+    let numbers: Vec<Option<f64>> = items.iter().map(number).collect();
+    let problem = match numbers[..] {
+        [Some(low), Some(high)] if !(low.is_finite() && high.is_finite()) => {
+            Some("the bounds are no finite numbers")
+        }
+        [Some(low), Some(high)] if low >= high => Some("the lower bound comes first"),
+        [Some(low), Some(_)] if along == Along::Log && low <= 0.0 => {
+            Some("a logarithmic range begins above 0")
+        }
+        [Some(_), Some(_)] => None,
+        _ if items.iter().any(|item| matches!(item.data, NodeData::Invalid)) => return None,
+        _ if along == Along::Int => Some("expected two whole numbers"),
+        _ => Some("expected two numbers"),
+    };
+    if let Some(problem) = problem {
+        let message = format!("`{name}` is no range: {problem}");
+        let example = if along == Along::Int { "[1, 8]" } else { "[1e-5, 1e-3]" };
+        let diagnostic = Diagnostic::new("bad-axis", message).at(span);
+        reader.problems.push(diagnostic.help(format!("write `{{ {name} = {example} }}`")));
+        return None;
+    }
+    let place = Place::Plain("`[sweep]`");
+    Some(items.into_iter().map(|item| reader.value(item, place)).collect())
 }

@@ -61,6 +61,16 @@ impl Data {
 }
 
 impl Value {
+    /// The number that it is.
+    #[must_use]
+    pub fn number(&self) -> Option<f64> {
+        match self.data {
+            Data::Integer(value) => Some(value as f64),
+            Data::Float(value) => Some(value),
+            _ => None,
+        }
+    }
+
     /// Replaces every `@params.x` at any depth by what `[params]` says, with the span and the folder of whoever wrote it there.
     ///
     /// # Errors

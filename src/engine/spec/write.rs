@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use super::experiment::{Experiment, Method};
+use super::experiment::{Along, Axis, Experiment, Sweep, What};
 use super::path::AxisTarget;
 use super::syntax::quote;
 use super::value::{Data, Value};
@@ -149,6 +149,9 @@ impl Experiment {
                 let names: Vec<String> = stage.after.iter().map(|(name, _)| quote(name)).collect();
                 let _ = writeln!(out, "after = [{}]", names.join(", "));
             }
+            if stage.at_best.is_some() {
+                out.push_str("at = \"best\"\n");
+            }
             if let Some((retry, _)) = stage.retry {
                 let _ = writeln!(out, "retry = {retry}");
             }
@@ -167,10 +170,7 @@ impl Experiment {
 
     fn write_sweep(&self, out: &mut String, rewrite: Rewrite<'_>) {
         let Some(sweep) = &self.sweep else { return };
-        let method = match sweep.method {
-            Method::Grid => "grid",
-        };
-        let _ = writeln!(out, "\n[sweep]\nmethod = {}", quote(method));
+        let _ = writeln!(out, "\n[sweep]\nmethod = {}", quote(sweep.method.name()));
         if let Some(objective) = &sweep.objective {
             let direction = if objective.maximize { "max" } else { "min" };
             let _ = writeln!(
@@ -185,6 +185,22 @@ impl Experiment {
         if let Some(folds) = &sweep.folds {
             let _ = writeln!(out, "folds = {}", folds.count);
         }
+        for (key, given) in [("points", sweep.points), ("parallel", sweep.parallel)] {
+            if let Some(given) = given {
+                let _ = writeln!(out, "{key} = {}", given.count);
+            }
+        }
+        self.write_axes(sweep, out, rewrite);
+        for skip in &sweep.skip {
+            out.push_str("\n[[sweep.skip]]\n");
+            for (target, condition) in &skip.conditions {
+                let (first, second) = words(target);
+                let _ = writeln!(out, "{}.{} = {}", key(first), key(second), met(&condition.what));
+            }
+        }
+    }
+
+    fn write_axes(&self, sweep: &Sweep, out: &mut String, rewrite: Rewrite<'_>) {
         if sweep.axes.is_empty() {
             return;
         }
@@ -200,7 +216,7 @@ impl Experiment {
                     .unwrap_or_else(|| toml(value)),
             };
             let values: Vec<String> = axis.values.iter().map(one).collect();
-            let _ = writeln!(out, "{}.{} = [{}]", key(first), key(second), values.join(", "));
+            let _ = writeln!(out, "{}.{} = {}", key(first), key(second), drawn(axis, &values));
         }
     }
 
@@ -229,6 +245,9 @@ impl Experiment {
             add(format!("{path}.kind"), quote(&stage.kind), stage.kind_span);
             for (name, span) in &stage.after {
                 add(format!("{path}.after"), quote(name), *span);
+            }
+            if let Some(span) = stage.at_best {
+                add(format!("{path}.at"), quote("best"), span);
             }
             if let Some((retry, span)) = stage.retry {
                 add(format!("{path}.retry"), retry.to_string(), span);
@@ -259,17 +278,47 @@ impl Experiment {
             if let Some(folds) = &sweep.folds {
                 add("sweep.folds".to_owned(), folds.count.to_string(), folds.span);
             }
+            for (key, given) in [("points", sweep.points), ("parallel", sweep.parallel)] {
+                if let Some(given) = given {
+                    add(format!("sweep.{key}"), given.count.to_string(), given.span);
+                }
+            }
             for axis in &sweep.axes {
                 let (first, second) = words(&axis.target);
                 let values: Vec<String> = axis.values.iter().map(toml).collect();
                 add(
                     format!("sweep.over.{}.{}", key(first), key(second)),
-                    format!("[{}]", values.join(", ")),
+                    drawn(axis, &values),
                     axis.span,
                 );
             }
         }
         origins
+    }
+}
+
+/// What a value must be to be left out.
+fn met(what: &What) -> String {
+    match what {
+        What::Among(values) => {
+            format!("[{}]", values.iter().map(toml).collect::<Vec<_>>().join(", "))
+        }
+        What::Between { min, max } => {
+            let bounds = [("min", min), ("max", max)];
+            let bounds = bounds.iter().filter_map(|(name, bound)| Some((name, (**bound)?)));
+            let bounds: Vec<String> =
+                bounds.map(|(name, bound)| format!("{name} = {bound:?}")).collect();
+            format!("{{ {} }}", bounds.join(", "))
+        }
+    }
+}
+
+/// What an axis takes its values from.
+fn drawn(axis: &Axis, values: &[String]) -> String {
+    let list = format!("[{}]", values.join(", "));
+    match axis.along {
+        Along::List => list,
+        along => format!("{{ {} = {list} }}", along.name()),
     }
 }
 

@@ -9,7 +9,8 @@
 //! 3. [`Store::reuse`] gives an entry a second key when it was made from inputs of the same content (an alias: a manifest without files);
 //! 4. [`Store::verify_once`] reads its contents when they are first used in a run; [`Store::set_aside`] moves a damaged one away; [`verify`] reads
 //!    everything;
-//! 5. what no run needs and none that lives [claims](Claim) is removed by `runs::collect`.
+//! 5. a [`Failure`] beside the place of an entry says that its work was tried in vain, for a search that counts it;
+//! 6. what no run needs and none that lives [claims](Claim) is removed by `runs::collect`.
 //!
 //! Correctness rests on the rename alone. Locks only save work, and none outlives its process: they are `flock`s, which the kernel
 //! releases. Nothing in `outputs/cache/` is needed: indexes and memos are checked when they are read, and rebuilt when they are missing.
@@ -22,6 +23,7 @@ pub(in crate::engine) mod content;
 mod disk;
 mod entry;
 mod error;
+mod failures;
 mod folder;
 pub(in crate::engine) mod listing;
 mod manifest;
@@ -38,6 +40,7 @@ pub use builder::{Builder, Committed, Record};
 pub use claim::Claim;
 pub use entry::{Entry, Finding, Problem, State};
 pub use error::StoreError;
+pub use failures::Failure;
 pub use folder::{KeyLock, Store};
 pub use manifest::{FileRecord, MANIFEST, Manifest};
 pub use memo::DigestMemo;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::super::{AxisTarget, Data};
+use super::super::{Along, AxisTarget, Data, Method};
 use super::{
     Experiment, Overrides, good, good_with, meaning, read, read_with, set, stage, sweep, value,
 };
@@ -105,13 +105,13 @@ fn name_and_about_are_not_inherited() {
 
 #[test]
 fn references_and_escapes_are_told_apart() {
-    let text = "version = 1\n[params]\na = \"@@x\"\n[stage.train]\ndata = \"@corpus\"\nlength = \"@params.a\"\ndeep = { x = [\"@params.a\"] }\nhandle = \"@@me\"\nat = \"@@@\"\nmail = \"a@b\"\n";
+    let text = "version = 1\n[params]\na = \"@@x\"\n[stage.train]\ndata = \"@corpus\"\nlength = \"@params.a\"\ndeep = { x = [\"@params.a\"] }\nhandle = \"@@me\"\nats = \"@@@\"\nmail = \"a@b\"\n";
     let experiment = good(&[("x.toml", text)]);
     let data = |name: &str| value(&experiment, "train", name).data.clone();
     assert_eq!(data("data"), Data::Stage("corpus".into()));
     assert_eq!(data("length"), Data::Param("a".into()));
     assert_eq!(data("handle"), Data::String("@me".into()));
-    assert_eq!(data("at"), Data::String("@@".into()));
+    assert_eq!(data("ats"), Data::String("@@".into()));
     assert_eq!(data("mail"), Data::String("a@b".into()));
     let deep =
         value(&experiment, "train", "deep").resolve(&experiment.params).expect("the param exists");
@@ -563,4 +563,36 @@ fn a_text_can_be_parsed_without_a_file() {
     let experiment = Experiment::parse(Path::new("nowhere/x.toml"), "version = 1\n[stage.train]\n")
         .expect("the text has no mistakes");
     assert_eq!((experiment.name.as_str(), experiment.stages.len()), ("x", 1));
+}
+
+/// A search, and what it is of.
+const SEARCH: &str = "version = 1\n[stage.evaluate]\nlr = 1\n[sweep]\nmethod = \"auto\"\nobjective = \"max evaluate.loss\"\n\
+                      points = 30\nparallel = 2\n[sweep.over]\nevaluate.lr = { log = [1e-5, 1] }\n\
+                      evaluate.n = { int = [1, 8] }\nevaluate.x = { uniform = [0, 0.5] }\nevaluate.y = { choice = [1, 2] }\n";
+
+#[test]
+fn a_search_is_read_and_written_with_its_ranges() {
+    let search = good_with(&[("x.toml", SEARCH)], &Overrides::default());
+    let written = search.to_toml();
+    let again = good_with(&[("x.toml", &written)], &Overrides::default());
+    for experiment in [search, again] {
+        let sweep = experiment.sweep.expect("a sweep");
+        let along: Vec<Along> = sweep.axes.iter().map(|axis| axis.along).collect();
+        assert_eq!(along, [Along::Log, Along::Int, Along::Uniform, Along::Choice]);
+        let counts = [sweep.points, sweep.parallel].map(|it| it.map(|it| it.count));
+        assert_eq!((sweep.method, counts), (Method::Auto, [Some(30), Some(2)]));
+    }
+}
+
+#[test]
+fn a_grid_of_the_command_line_takes_the_place_of_a_search_whose_objective_stays() {
+    let grid = Overrides { sweep: vec!["evaluate.lr=1,2".into()], ..Overrides::default() };
+    let sweep = good_with(&[("x.toml", SEARCH)], &grid).sweep.expect("a sweep");
+    assert_eq!((sweep.method, sweep.points, sweep.parallel), (Method::Grid, None, None));
+    assert_eq!((sweep.axes.len(), sweep.axes[0].values.len()), (1, 2));
+    assert!(sweep.objective.is_some());
+    let child = "extends = \"x.toml\"\n[sweep]\npoints = 9\n[sweep.over]\nevaluate.x = [1, 2]\n";
+    let sweep = good_with(&[("a.toml", child), ("x.toml", SEARCH)], &Overrides::default()).sweep;
+    let sweep = sweep.expect("a sweep");
+    assert_eq!((sweep.points.map(|it| it.count), sweep.axes[2].along), (Some(9), Along::List));
 }

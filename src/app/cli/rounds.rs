@@ -1,0 +1,163 @@
+//! A run in rounds: a file that searches is planned again as results come, until no further point can be proposed. Any other has one round.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use super::search::Progress;
+use crate::engine::exec::{self, Event, Options, PointEnded, RunOutcome};
+use crate::engine::plan::{CacheKey, Plan};
+use crate::engine::runs::{self, OutcomeError};
+use crate::engine::search::Outcome;
+use crate::engine::store::{Failure, Store};
+
+/// What the rounds of a run have come to so far.
+#[derive(Default)]
+pub struct Rounds {
+    /// How many have begun.
+    begun: usize,
+    /// How nodes ended in the round that made them.
+    ends: HashMap<CacheKey, exec::Outcome>,
+    /// How many points were told of.
+    points: usize,
+    best: Option<(String, f64)>,
+}
+
+/// The nodes whose end was told: later rounds find what earlier ones have made.
+#[derive(Default)]
+pub struct Told(Mutex<HashSet<String>>);
+
+impl Told {
+    /// Whether an event is news.
+    pub fn is_news(&self, event: &Event, is_first_round: bool) -> bool {
+        let ended = match event {
+            Event::RunStarted { .. } => return is_first_round,
+            Event::StageCached { name, .. }
+            | Event::StageReused { name, .. }
+            | Event::StageFailed { name, .. }
+            | Event::StageNotRun { name, .. }
+            | Event::StageFinished { name, .. } => name.to_string(),
+            _ => return true,
+        };
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        told.insert(ended) || matches!(event, Event::StageFinished { .. })
+    }
+}
+
+impl Rounds {
+    pub fn is_first(&self) -> bool {
+        self.begun == 1
+    }
+
+    /// How a round is carried out.
+    ///
+    /// * `searches`: whether points are a search's, of which a failed one stops nothing
+    pub fn begin(
+        &mut self,
+        plan: &Plan,
+        store: &Store,
+        options: &Options,
+        searches: bool,
+    ) -> Options {
+        self.begun += 1;
+        let mut options = options.clone();
+        if self.begun > 1 {
+            // What was asked for has been made again.
+            options.rerun.clear();
+        }
+        if searches {
+            options.keep_going = true;
+            let keys = plan.nodes.iter().filter_map(|node| node.identity.key());
+            let failed = keys.filter_map(|key| Some((key, store.failure(&key)?.error)));
+            options.failed = failed.collect();
+        }
+        options
+    }
+
+    /// Records how a round of a search ended, and says what there is to say of its points.
+    ///
+    /// * `search`: of what the points are
+    ///
+    /// # Errors
+    /// When the scores cannot be read.
+    pub fn end(
+        &mut self,
+        plan: &Plan,
+        outcome: &RunOutcome,
+        store: &Store,
+        run: &str,
+        search: Progress,
+    ) -> Result<Vec<Event>, OutcomeError> {
+        for node in &outcome.nodes {
+            if let exec::Outcome::Failed { error, .. } = &node.outcome
+                && search.searches
+                && !node.name.label.is_empty()
+                && store.failure(&node.key).is_none()
+            {
+                let failure = Failure { error: error.to_string(), run: run.to_owned() };
+                // Where it cannot be written, as on a full disk, it is no failure of the point, which is tried again.
+                let _ = store.record_failure(&node.key, &failure);
+            }
+            if !matches!(node.outcome, exec::Outcome::Cached) {
+                self.ends.insert(node.key, node.outcome.clone());
+            }
+        }
+        if search.searches { self.ended(plan, store, search.count) } else { Ok(Vec::new()) }
+    }
+
+    /// The points that have come to their end since.
+    fn ended(
+        &mut self,
+        plan: &Plan,
+        store: &Store,
+        count: usize,
+    ) -> Result<Vec<Event>, OutcomeError> {
+        let Some(objective) = plan.sweep.as_ref().and_then(|sweep| sweep.objective.as_ref()) else {
+            return Ok(Vec::new());
+        };
+        let known = runs::outcomes(plan, objective, store)?;
+        let replicates = plan.trials.len() / known.len().max(1);
+        let sign = if objective.maximize { 1.0 } else { -1.0 };
+        let mut events = Vec::new();
+        for (number, outcome) in known.iter().enumerate().skip(self.points) {
+            let Some(outcome) = outcome else { break };
+            self.points = number + 1;
+            let point = plan.trials[number * replicates].point.label.to_string();
+            let score = match outcome {
+                Outcome::Scored(score) => Some(score),
+                Outcome::Failed => None,
+            };
+            if let Some(score) = score
+                && self.best.as_ref().is_none_or(|(_, best)| score.mean > *best)
+            {
+                self.best = Some((point.clone(), score.mean));
+            }
+            events.push(Event::PointEnded(PointEnded {
+                number: number + 1,
+                count,
+                point,
+                metric: objective.metric.clone(),
+                mean: score.map(|score| sign * score.mean),
+                sd: score.filter(|score| score.n > 1).map(|score| score.sd),
+                n: score.map_or(0, |score| score.n),
+                best: self.best.as_ref().map(|(point, _)| point.clone()),
+                best_mean: self.best.as_ref().map(|(_, mean)| sign * mean),
+            }));
+        }
+        Ok(events)
+    }
+
+    /// The last round's outcome as that of all: what an earlier one made was not there before.
+    #[must_use]
+    pub fn whole(&self, mut last: RunOutcome, searches: bool, elapsed: Duration) -> RunOutcome {
+        for node in &mut last.nodes {
+            if matches!(node.outcome, exec::Outcome::Cached)
+                && let Some(end) = self.ends.get(&node.key)
+                && end.status().is_complete()
+            {
+                node.outcome = end.clone();
+            }
+        }
+        RunOutcome { searched: searches, elapsed, ..last }
+    }
+}

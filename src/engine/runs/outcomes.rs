@@ -1,0 +1,104 @@
+//! What a store knows of the points of a plan: what a search learns from.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::results::Unreadable;
+use super::scores::scores_of;
+use crate::engine::plan::{CacheKey, Identity, NodeId, Objective, Plan, Trial};
+use crate::engine::search::{Outcome, Score};
+use crate::engine::stage::Score as Measured;
+use crate::engine::store::{Store, StoreError};
+
+/// Why results could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum OutcomeError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the scores of {} cannot be read: {}", .0.key.short(), .0.error)]
+    Scores(Unreadable),
+}
+
+/// What became of each point of a plan, in their order; `None` while a trial of it is neither scored nor failed.
+///
+/// # Errors
+/// When the store, or the scores in it, cannot be read.
+pub fn outcomes(
+    plan: &Plan,
+    objective: &Objective,
+    store: &Store,
+) -> Result<Vec<Option<Outcome>>, OutcomeError> {
+    let mut all: Vec<Option<Outcome>> = Vec::new();
+    for trials in plan.trials.chunk_by(|one, next| Arc::ptr_eq(&one.point, &next.point)) {
+        let mut scores = Some(Vec::with_capacity(trials.len()));
+        let mut has_failed = false;
+        for trial in trials {
+            match of_trial(plan, trial, objective, store)? {
+                Known::Score(score) => scores.iter_mut().for_each(|scores| scores.push(score)),
+                Known::Failed => has_failed = true,
+                Known::Nothing => scores = None,
+            }
+        }
+        all.push(match scores {
+            _ if has_failed => Some(Outcome::Failed),
+            Some(scores) => Some(of_scores(&scores)),
+            None => None,
+        });
+    }
+    Ok(all)
+}
+
+enum Known {
+    /// More is better.
+    Score(f64),
+    /// A stage of it failed, or the objective is undefined.
+    Failed,
+    Nothing,
+}
+
+fn of_trial(
+    plan: &Plan,
+    trial: &Trial,
+    objective: &Objective,
+    store: &Store,
+) -> Result<Known, OutcomeError> {
+    let (stage, _) = objective.path();
+    let Some(id) = plan.node_of(trial.index, stage) else { return Ok(Known::Nothing) };
+    let Identity::Key(key) = &plan.node(id).identity else { return Ok(Known::Nothing) };
+    let Some(entry) = store.get(key)? else {
+        for key in needed(plan, id) {
+            if store.failure(&key).is_some() && store.get(&key)?.is_none() {
+                return Ok(Known::Failed);
+            }
+        }
+        return Ok(Known::Nothing);
+    };
+    let (scores, _) = scores_of(&plan.node(id).kind.output, stage, &entry)
+        .map_err(|error| OutcomeError::Scores(Unreadable { key: *key, error }))?;
+    let score = scores.get(&objective.metric).copied().flatten().map(Measured::value);
+    Ok(match score.filter(|score| score.is_finite()) {
+        Some(score) => Known::Score(if objective.maximize { score } else { -score }),
+        None => Known::Failed,
+    })
+}
+
+/// The keys of a node and of all that it needs.
+fn needed(plan: &Plan, id: NodeId) -> Vec<CacheKey> {
+    let (mut open, mut seen) = (vec![id], HashSet::from([id]));
+    let mut keys = Vec::new();
+    while let Some(id) = open.pop() {
+        let node = plan.node(id);
+        keys.extend(node.identity.key());
+        let inputs = node.inputs.iter().map(|(_, input)| *input);
+        open.extend(inputs.filter(|input| seen.insert(*input)));
+    }
+    keys
+}
+
+fn of_scores(scores: &[f64]) -> Outcome {
+    let n = scores.len() as f64;
+    let mean = scores.iter().sum::<f64>() / n;
+    let squares: f64 = scores.iter().map(|score| (score - mean) * (score - mean)).sum();
+    let sd = if scores.len() > 1 { (squares / (n - 1.0)).sqrt() } else { 0.0 };
+    Outcome::Scored(Score { mean, sd, n: u32::try_from(scores.len()).unwrap_or(u32::MAX) })
+}

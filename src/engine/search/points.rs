@@ -1,0 +1,364 @@
+//! The points of a file that searches: its axes as a space, and which points results allow to be proposed.
+//!
+//! Point `k` is proposed from the results of points `0 .. k - w`, where `w` is the file's `parallel`, while the `w - 1` before it are pending. So the
+//! list depends on nothing but the file and its results: not on when trainings end, how many run at a time, or how often a search was broken off.
+
+use std::sync::Arc;
+
+use super::memo::Memo;
+use super::space::{Axis, Condition, Point, Skip, Space, SpaceError, Value};
+use super::{Method, Outcome, propose};
+use crate::base::diagnostics::Span;
+use crate::engine::plan;
+use crate::engine::spec::{self, Along, AxisTarget, Data, Experiment, What};
+
+/// How the points of a file are found.
+pub struct Search<'e> {
+    experiment: &'e Experiment,
+    axes: &'e [spec::Axis],
+    space: Space,
+    method: Method,
+    seed: u64,
+    /// How many points there are to be.
+    count: usize,
+    /// How many of them are under way at a time.
+    parallel: usize,
+    /// The file's own values, which are point 0.
+    own: Option<(Point, Vec<spec::Value>)>,
+}
+
+/// The points that were proposed so far.
+#[derive(Debug, Clone)]
+pub struct Proposed {
+    pub points: plan::Points,
+    list: Vec<Point>,
+    /// Whether the space has no further point.
+    pub is_exhausted: bool,
+}
+
+impl Proposed {
+    /// Whether these are the same points.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        self.list == other.list
+    }
+
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+}
+
+impl<'e> Search<'e> {
+    /// `None` of a file that tries every combination, or has no sweep.
+    ///
+    /// # Errors
+    /// When its axes make no space.
+    pub fn of(experiment: &'e Experiment) -> Result<Option<Self>, SpaceError> {
+        let Some(sweep) = experiment.sweep.as_ref() else { return Ok(None) };
+        let Some(points) = sweep.points.filter(|_| sweep.method != spec::Method::Grid) else {
+            return Ok(None);
+        };
+        let skips = sweep.skip.iter().map(|skip| skipped(skip, &sweep.axes)).collect();
+        let space = Space::new(sweep.axes.iter().map(along).collect(), skips)?;
+        let method = match sweep.method {
+            spec::Method::Random => Method::Random,
+            spec::Method::Tpe => Method::Tpe,
+            spec::Method::Gp => Method::Gp,
+            spec::Method::Auto | spec::Method::Grid => Method::auto(&space),
+        };
+        Ok(Some(Self {
+            experiment,
+            axes: &sweep.axes,
+            space,
+            method,
+            seed: experiment.seed.map_or(0, |(seed, _)| seed),
+            count: points.count,
+            parallel: sweep.parallel.map_or(1, |parallel| parallel.count),
+            own: own(experiment, &sweep.axes),
+        }))
+    }
+
+    /// How many points there are to be.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// A digest of all that a proposal depends on, but for results.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let Self { space, method, seed, parallel, own, .. } = self;
+        let own = own.as_ref().map(|(point, _)| point);
+        let text = format!("search 1\n{space:?}\n{method:?}\n{seed}\n{parallel}\n{own:?}");
+        blake3::hash(text.as_bytes()).to_hex().to_string()
+    }
+
+    /// The points that a memo has from the last time, which may be proposed again.
+    #[must_use]
+    pub fn remembered(&self, memo: &Memo) -> Proposed {
+        let mut proposed = self.begin();
+        for point in memo.points.iter().take(self.count) {
+            if point.len() != self.axes.len() {
+                return self.begin();
+            }
+            self.add(&mut proposed, point.clone());
+        }
+        proposed
+    }
+
+    /// All points that can be proposed.
+    ///
+    /// * `tried`: points whose results may be known
+    /// * `known`: what became of each of them, as far as that is known
+    #[must_use]
+    pub fn propose(
+        &self,
+        tried: &Proposed,
+        known: &[Option<Outcome>],
+        memo: &mut Memo,
+    ) -> Proposed {
+        let mut proposed = self.begin();
+        let mut results: Vec<(Point, Outcome)> = Vec::new();
+        while proposed.len() < self.count && !proposed.is_exhausted {
+            let number = proposed.len();
+            let told = (number + 1).saturating_sub(self.parallel);
+            for point in &proposed.list[results.len()..told] {
+                let place = tried.list.iter().position(|tried| tried == point);
+                let Some(outcome) = place.and_then(|place| *known.get(place)?) else { break };
+                results.push((point.clone(), outcome));
+            }
+            if results.len() < told {
+                break;
+            }
+            let pending = &proposed.list[told..];
+            let next = match &self.own {
+                Some((point, _)) if number == 0 => Some(point.clone()),
+                _ => memo.proposal(&results, pending, || {
+                    propose(&self.space, self.method, self.seed, &results, pending)
+                }),
+            };
+            match next {
+                Some(point) => self.add(&mut proposed, point),
+                None => proposed.is_exhausted = true,
+            }
+        }
+        memo.points.clone_from(&proposed.list);
+        proposed
+    }
+
+    fn begin(&self) -> Proposed {
+        let points = plan::Points::none(self.experiment);
+        Proposed { points, list: Vec::new(), is_exhausted: false }
+    }
+
+    fn add(&self, proposed: &mut Proposed, point: Point) {
+        match &self.own {
+            Some((own, values)) if *own == point => proposed.points.add(values.iter().cloned()),
+            _ => {
+                let values = self.axes.iter().zip(&point);
+                proposed.points.add(values.map(|(axis, value)| value_of(axis, *value)));
+            }
+        }
+        proposed.list.push(point);
+    }
+}
+
+/// An axis of a file as one of a space.
+fn along(axis: &spec::Axis) -> Axis {
+    let numbers: Option<Vec<f64>> = axis.values.iter().map(spec::Value::number).collect();
+    let whole = |value: &spec::Value| match value.data {
+        Data::Integer(value) => value,
+        _ => 0,
+    };
+    match (axis.along, numbers.as_deref(), &axis.values[..]) {
+        (Along::Uniform, Some([low, high]), _) => Axis::Uniform { low: *low, high: *high },
+        (Along::Log, Some([low, high]), _) => Axis::Log { low: *low, high: *high },
+        (Along::Int, _, [low, high]) => Axis::Int { low: whole(low), high: whole(high) },
+        (Along::List, Some(numbers), _) => Axis::Ordered(numbers.to_vec()),
+        _ => Axis::Choice(axis.values.len()),
+    }
+}
+
+/// A region that is left out, as one of a space.
+fn skipped(skip: &spec::Skip, axes: &[spec::Axis]) -> Skip {
+    let condition = |(target, condition): &(AxisTarget, spec::Condition)| {
+        let number = axes.iter().position(|axis| axis.target == *target)?;
+        let axis = &axes[number];
+        let is = match &condition.what {
+            What::Between { min, max } => Condition::Between {
+                min: min.unwrap_or(f64::NEG_INFINITY),
+                max: max.unwrap_or(f64::INFINITY),
+            },
+            What::Among(values) if axis.along.is_range() => {
+                let on = |value: &spec::Value| match (axis.along, &value.data) {
+                    (Along::Int, Data::Integer(value)) => Some(Value::Int(*value)),
+                    _ => value.number().map(Value::Real),
+                };
+                Condition::Among(values.iter().filter_map(on).collect())
+            }
+            What::Among(_) => {
+                let entries = axis.values.iter().enumerate();
+                let held = entries.filter(|(_, value)| condition.what.holds(value));
+                Condition::Among(held.map(|(entry, _)| Value::Entry(entry)).collect())
+            }
+        };
+        Some((number, is))
+    };
+    Skip(skip.conditions.iter().filter_map(condition).collect())
+}
+
+/// A place on an axis as the value of a parameter.
+fn value_of(axis: &spec::Axis, value: Value) -> spec::Value {
+    let data = match value {
+        Value::Real(real) => Data::Float(real),
+        Value::Int(int) => Data::Integer(int),
+        Value::Entry(entry) => return axis.values[entry.min(axis.values.len() - 1)].clone(),
+    };
+    // It stands nowhere: its text is its own.
+    let span = Span { end: axis.span.start, ..axis.span };
+    spec::Value { data, span, folder: Arc::clone(&axis.values[0].folder) }
+}
+
+/// The point that a file is without its sweep, where it gives a value for every axis.
+fn own(experiment: &Experiment, axes: &[spec::Axis]) -> Option<(Point, Vec<spec::Value>)> {
+    let given = |axis: &spec::Axis| -> Option<spec::Value> {
+        match &axis.target {
+            AxisTarget::Params(name) => experiment.params.get(&**name).cloned(),
+            AxisTarget::Stage { stage, parameter } => {
+                let stage = experiment.stages.iter().find(|known| known.name == *stage)?;
+                stage.parameter(parameter)?.value.resolve(&experiment.params).ok()
+            }
+        }
+    };
+    let values: Vec<spec::Value> = axes.iter().map(given).collect::<Option<_>>()?;
+    let place = |(axis, value): (&spec::Axis, &spec::Value)| match axis.along {
+        Along::Uniform | Along::Log => Value::Real(value.number().unwrap_or(f64::NAN)),
+        Along::Int => match value.data {
+            Data::Integer(value) => Value::Int(value),
+            _ => Value::Real(f64::NAN),
+        },
+        // One that is not listed lies outside of the space.
+        Along::List | Along::Choice => {
+            let json = value.to_json();
+            let entry = axis.values.iter().position(|known| known.to_json() == json);
+            Value::Entry(entry.unwrap_or(usize::MAX))
+        }
+    };
+    Some((axes.iter().zip(&values).map(place).collect(), values))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::Score;
+    use super::*;
+
+    /// A sweep over a file with values for all axes but the last.
+    fn file(method: &str, points: usize, parallel: usize) -> Experiment {
+        let text = format!(
+            "version = 1\nseed = 3\n[params]\nwidth = 16\n[stage.train]\nrate = 1e-4\nsize = \"@params.width\"\n\
+             [sweep]\nmethod = \"{method}\"\nobjective = \"max train.score\"\npoints = {points}\nparallel = {parallel}\n\
+             [sweep.over]\ntrain.rate = {{ log = [1e-5, 1e-2] }}\nparams.width = [8, 16, 32]\n"
+        );
+        Experiment::parse(Path::new("x.toml"), &text).expect("a good file")
+    }
+
+    /// What is best at a rate of 1e-3 and a width of 32.
+    fn score(point: &plan::Point) -> Option<Outcome> {
+        let [rate, width] = [0, 1].map(|at| point.values[at].1.as_f64().expect("a number"));
+        let mean = -libm::fabs(libm::log10(rate) + 3.0) - (32.0 - width) / 32.0;
+        Some(Outcome::Scored(Score { mean, sd: 0.0, n: 1 }))
+    }
+
+    /// The labels of all points, where so many results are known at a time.
+    fn searched(experiment: &Experiment, at_a_time: usize) -> Vec<String> {
+        let search = Search::of(experiment).expect("a space").expect("a search");
+        let mut memo = Memo::default();
+        let mut proposed = search.remembered(&memo);
+        let mut done = 0;
+        loop {
+            let list = proposed.points.list();
+            done = (done + at_a_time).min(list.len());
+            let known: Vec<_> = list.iter().map(|it| score(it)).take(done).collect();
+            let next = search.propose(&proposed, &known, &mut memo);
+            if next.is(&proposed) && done == list.len() {
+                return list.iter().map(|point| point.label.to_string()).collect();
+            }
+            proposed = next;
+        }
+    }
+
+    #[test]
+    fn the_points_are_the_same_however_results_come_in() {
+        for method in ["random", "tpe", "gp", "auto"] {
+            let whole = searched(&file(method, 14, 3), 1);
+            assert_eq!(whole.len(), 14, "{method}");
+            assert_eq!(
+                whole[0], "rate=1e-4,width=16",
+                "{method}: the file's own values come first"
+            );
+            assert_eq!(searched(&file(method, 14, 3), 2), whole, "{method}");
+            assert_eq!(searched(&file(method, 9, 3), 5), whole[..9], "{method}");
+        }
+    }
+
+    #[test]
+    fn how_many_are_under_way_changes_what_is_proposed_but_not_how_a_search_begins() {
+        let [one, three] = [1, 3].map(|parallel| searched(&file("gp", 14, parallel), 9));
+        assert_eq!(one[..3], three[..3]);
+        assert_ne!(one, three);
+    }
+
+    #[test]
+    fn without_results_only_as_many_points_are_proposed_as_are_under_way_at_a_time() {
+        let experiment = file("tpe", 14, 4);
+        let search = Search::of(&experiment).unwrap().unwrap();
+        let none = search.remembered(&Memo::default());
+        assert_eq!(search.propose(&none, &[], &mut Memo::default()).len(), 4);
+    }
+
+    #[test]
+    fn what_was_proposed_is_remembered_and_held_against_the_results() {
+        let experiment = file("gp", 12, 1);
+        let search = Search::of(&experiment).unwrap().unwrap();
+        let mut memo = Memo::default();
+        let mut proposed = search.remembered(&memo);
+        while proposed.len() < 12 {
+            let known: Vec<_> = proposed.points.list().iter().map(|it| score(it)).collect();
+            proposed = search.propose(&proposed, &known, &mut memo);
+        }
+        let all = search.remembered(&memo);
+        assert!(all.is(&proposed));
+        let mut known: Vec<_> = all.points.list().iter().map(|it| score(it)).collect();
+        assert!(search.propose(&all, &known, &mut memo).is(&all));
+        known[8] = Some(Outcome::Failed);
+        let other = search.propose(&all, &known, &mut memo);
+        let labels = |it: &Proposed| -> Vec<String> {
+            it.points.list().iter().map(|point| point.label.to_string()).collect()
+        };
+        assert_eq!(labels(&other)[..9], labels(&all)[..9]);
+    }
+
+    #[test]
+    fn a_space_without_further_points_ends_a_search_and_own_values_outside_of_it_are_a_point_all_the_same()
+     {
+        let text = "version = 1\n[stage.train]\nsize = 64\n[sweep]\nmethod = \"tpe\"\nobjective = \"max train.score\"\n\
+                    points = 9\nparallel = 9\n[sweep.over]\ntrain.size = { int = [1, 3] }\n";
+        let experiment = Experiment::parse(Path::new("x.toml"), text).unwrap();
+        let search = Search::of(&experiment).unwrap().unwrap();
+        let none = search.remembered(&Memo::default());
+        let proposed = search.propose(&none, &[], &mut Memo::default());
+        let mut labels: Vec<&str> =
+            proposed.points.list().iter().map(|point| &*point.label).collect();
+        labels[1..].sort_unstable();
+        assert_eq!(labels, ["size=64", "size=1", "size=2", "size=3"]);
+        assert!(proposed.is_exhausted);
+    }
+}
