@@ -148,6 +148,9 @@ fn a_point_that_fails_costs_one_point_and_is_tried_again_when_that_is_asked_for(
     assert_eq!(again.code, Some(0), "{again}");
     assert!(again.stderr.contains("it has failed before: "), "{again}");
     assert!(again.stderr.contains("`--retry-failed` tries it again"), "{again}");
+    // What the latest run needs to know stays.
+    assert_eq!(world.pipeline(["gc", "--apply"]).code, Some(0));
+    assert!(run(&world, &[]).stderr.contains("it has failed before: "));
     let text = world.read(FILE).replace("exit 3;", "true;");
     world.write(FILE, text);
     let mended = run(&world, &["--retry-failed"]);

@@ -166,7 +166,7 @@ pub(super) fn remove_all_but(
     }
     let mut collection = choose(candidates.into_values(), limits, &kept, now);
     collection.waste.extend(set_aside_before(store, limits, now)?);
-    collection.waste.extend(strays_before(store, limits, now)?);
+    collection.waste.extend(strays_before(store, &kept, limits, now)?);
     if apply && store.outputs().exists() {
         // What dead processes left, a `gc` that was killed among them.
         clean(store)?;
@@ -293,11 +293,17 @@ fn set_aside_before(
         .collect())
 }
 
-/// What lies among the entries and is none: all of it, or that of a certain age.
-fn strays_before(store: &Store, limits: Limits, now: SystemTime) -> Result<Vec<Waste>, StoreError> {
+/// What lies among the entries and is none: all of it, or that of a certain age; without the records that work failed which some run needs.
+fn strays_before(
+    store: &Store,
+    kept: &BTreeSet<CacheKey>,
+    limits: Limits,
+    now: SystemTime,
+) -> Result<Vec<Waste>, StoreError> {
     let mut waste = Vec::new();
     store.walk(|prefix, name, path| {
-        if Store::key_at(prefix, name).is_none() {
+        let is_kept = Store::failed_at(prefix, name).is_some_and(|key| kept.contains(&key));
+        if Store::key_at(prefix, name).is_none() && !is_kept {
             waste.extend(Waste::nobodys(WasteOf::Stray, path.to_owned(), limits, now));
         }
     })?;

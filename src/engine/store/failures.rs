@@ -18,9 +18,17 @@ pub struct Failure {
     pub run: String,
 }
 
+/// What stands behind the key.
+const EXTENSION: &str = "failed.json";
+
 impl Store {
     fn failure_path(&self, key: &CacheKey) -> PathBuf {
-        self.entry_folder(key).with_added_extension("failed.json")
+        self.entry_folder(key).with_added_extension(EXTENSION)
+    }
+
+    /// The key of whose failure `name` in the folder `prefix` is the record.
+    pub(in crate::engine) fn failed_at(prefix: &str, name: &str) -> Option<CacheKey> {
+        Self::key_at(prefix, name.strip_suffix(EXTENSION)?.strip_suffix('.')?)
     }
 
     /// Why the work of `key` failed, where that was recorded. A record that cannot be read is none: the work is tried again.
