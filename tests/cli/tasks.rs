@@ -2,39 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{Shot, World};
-
-const BASE: &str = r#"version = 1
-[stage.corpus]
-kind = "read_corpus"
-train = "lines.jsonl"
-validation = "lines.jsonl"
-[stage.init_model]
-corpus = "@corpus"
-hidden_size = 32
-num_hidden_layers = 2
-num_attention_heads = 2
-intermediate_size = 48
-vocab_size = 400
-[stage.tokenize]
-model = "@init_model"
-corpus = "@corpus"
-[stage.train]
-model = "@init_model"
-data = "@tokenize"
-epochs = 30
-learning_rate = 3e-3
-[stage.evaluate]
-model = "@train"
-data = "@tokenize"
-[stage.plot]
-history = "@train"
-evaluation = "@evaluate"
-"#;
+use crate::world::{OF_LINES, Shot, World};
 
 fn world(lines: &[Value], more: &str) -> World {
     let world = World::empty();
-    world.write("experiments/base.toml", BASE);
+    let plot = "[stage.plot]\nhistory = \"@train\"\nevaluation = \"@evaluate\"\n";
+    world.write("experiments/base.toml", format!("{OF_LINES}{plot}"));
     let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
     world.write("experiments/lines.jsonl", lines);
     world.write("experiments/one.toml", format!("extends = \"base.toml\"\n{more}"));

@@ -2,32 +2,11 @@
 
 use serde_json::Value;
 
-use crate::world::World;
+use crate::world::{OF_LINES, World};
 
-const BASE: &str = r#"version = 1
-[stage.corpus]
-kind = "read_corpus"
-train = "lines.jsonl"
-validation = "lines.jsonl"
-[stage.init_model]
-corpus = "@corpus"
-hidden_size = 32
-num_hidden_layers = 2
-num_attention_heads = 2
-intermediate_size = 48
-vocab_size = 400
-[stage.tokenize]
-model = "@init_model"
-corpus = "@corpus"
-[stage.train]
-model = "@init_model"
-data = "@tokenize"
-epochs = 40
-learning_rate = 3e-3
-[stage.evaluate]
-model = "@train"
-data = "@tokenize"
-"#;
+fn base() -> String {
+    OF_LINES.replace("epochs = 30", "epochs = 40")
+}
 
 fn line(text: &str, entities: &[(usize, usize, &str)], anomaly: u8) -> String {
     let entity = |(start, end, label): &(usize, usize, &str)| serde_json::json!({"start": start, "end": end, "label": label});
@@ -38,7 +17,7 @@ fn line(text: &str, entities: &[(usize, usize, &str)], anomaly: u8) -> String {
 
 fn world(lines: &str) -> World {
     let world = World::empty();
-    world.write("experiments/base.toml", BASE);
+    world.write("experiments/base.toml", base());
     world.write("experiments/lines.jsonl", lines);
     world
 }
@@ -127,7 +106,7 @@ fn offsets_in_another_unit_are_said_with_what_to_set_and_then_are_right() {
         assert_eq!(caveat(&metrics(&world), "offsets_unit"), Some(2), "{shot}");
         world.write(
             "experiments/base.toml",
-            BASE.replace("[stage.init_model]", &format!("{remedy}\n[stage.init_model]")),
+            base().replace("[stage.init_model]", &format!("{remedy}\n[stage.init_model]")),
         );
         let shot = world.pipeline(run);
         assert_eq!(shot.code, Some(0), "{shot}");

@@ -2,34 +2,7 @@
 
 use serde_json::Value;
 
-use crate::world::World;
-
-const LONG: &str = r#"version = 1
-[stage.corpus]
-kind = "read_corpus"
-train = "lines.jsonl"
-validation = "lines.jsonl"
-[stage.init_model]
-corpus = "@corpus"
-hidden_size = 32
-num_hidden_layers = 2
-num_attention_heads = 2
-intermediate_size = 48
-vocab_size = 400
-[stage.tokenize]
-model = "@init_model"
-corpus = "@corpus"
-max_length = 8
-overlap = 3
-[stage.train]
-model = "@init_model"
-data = "@tokenize"
-epochs = 30
-learning_rate = 3e-3
-[stage.evaluate]
-model = "@train"
-data = "@tokenize"
-"#;
+use crate::world::{OF_LINES, World};
 
 const TEXTS: usize = 6;
 
@@ -53,7 +26,8 @@ fn world(long: bool) -> World {
         format!("{line}\n")
     };
     world.write("experiments/lines.jsonl", (0..TEXTS).map(line).collect::<String>());
-    world.write("experiments/long.toml", LONG);
+    let windows = "max_length = 8\noverlap = 3\n[stage.train]";
+    world.write("experiments/long.toml", OF_LINES.replace("[stage.train]", windows));
     world
 }
 

@@ -45,6 +45,32 @@ history = "@train"
 evaluation = "@evaluate"
 "#;
 
+/// Trains on `experiments/lines.jsonl` until it knows it by heart.
+pub const OF_LINES: &str = r#"version = 1
+[stage.corpus]
+kind = "read_corpus"
+train = "lines.jsonl"
+validation = "lines.jsonl"
+[stage.init_model]
+corpus = "@corpus"
+hidden_size = 32
+num_hidden_layers = 2
+num_attention_heads = 2
+intermediate_size = 48
+vocab_size = 400
+[stage.tokenize]
+model = "@init_model"
+corpus = "@corpus"
+[stage.train]
+model = "@init_model"
+data = "@tokenize"
+epochs = 30
+learning_rate = 3e-3
+[stage.evaluate]
+model = "@train"
+data = "@tokenize"
+"#;
+
 const EVENTS: &str = r#"[templates]
 normal = ["backup of {host} finished at {time}", "{host} was restarted at {time} as planned", "routine check of {host} at {time}"]
 anomaly = ["attack on {host} since {time}", "{host} crashed at {time}", "unknown process on {host} at {time}"]
