@@ -226,6 +226,12 @@ impl Diagnostics {
         all
     }
 
+    /// What the first of them says.
+    #[must_use]
+    pub fn first(&self) -> &str {
+        self.list.first().map_or("", |diagnostic| &diagnostic.message)
+    }
+
     /// Says that `count` mistakes more were found than are in the list.
     #[must_use]
     pub fn omitting(mut self, count: usize) -> Self {

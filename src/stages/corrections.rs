@@ -73,9 +73,11 @@ impl Corrections {
                 ControlFlow::Continue(())
             });
             let (_, findings) = read.map_err(|error| wrong(&error))?;
+            // A tool in which only classes are chosen says nothing of entities.
+            let is_of_classes =
+                !findings.has_entities && lines.iter().any(|says| !says.classes.is_empty());
             for mut says in lines {
-                // A tool in which only classes are chosen says nothing of entities.
-                if !findings.has_entities {
+                if is_of_classes {
                     says.entities = None;
                 }
                 all.add(path, says);

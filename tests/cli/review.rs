@@ -176,3 +176,20 @@ fn a_corpus_that_is_gone_is_said_with_what_makes_it_again() {
     let model = world.pipeline(["review", "outputs/mini/model", "--unlabelled", "x.txt"]);
     assert!(model.stderr.contains("cannot read `x.txt`"), "{model}");
 }
+
+#[test]
+fn an_answer_from_which_the_last_entity_was_removed_leaves_none() {
+    let world = World::empty();
+    let corpus = "version = 1\n[stage.corpus]\nkind = \"read_corpus\"\ntrain = \"lines.jsonl\"\ncorrections = \"fixes.json\"\n";
+    world.write("c.toml", corpus);
+    world.write(
+        "lines.jsonl",
+        "{\"id\": \"a\", \"text\": \"Ada wrote\", \"entities\": [{\"start\": 0, \"end\": 3, \"label\": \"PER\"}]}\n\
+         {\"id\": \"b\", \"text\": \"Bea wrote\", \"entities\": [{\"start\": 0, \"end\": 3, \"label\": \"PER\"}]}\n",
+    );
+    let answer = "[{\"id\": 1, \"data\": {\"id\": \"a\", \"text\": \"Ada wrote\"}, \"annotations\": [{\"id\": 1, \"result\": []}]}]";
+    world.write("fixes.json", answer);
+    let shot = world.pipeline(["run", "c.toml"]);
+    assert_eq!(shot.code, Some(0), "{shot}");
+    assert!(shot.stderr.contains("1 text") && !shot.stderr.contains("none corrected"), "{shot}");
+}

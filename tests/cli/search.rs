@@ -201,3 +201,47 @@ fn mistakes_are_found_before_anything_is_chosen() {
         assert!(shot.stderr.contains(says), "{new}: {shot}");
     }
 }
+
+#[test]
+fn a_stage_at_best_that_fails_fails_the_run_and_leaves_the_best_point_what_it_is() {
+    let failing = "kind = \"command\"\nrun = [\"false\"]\ncorpus = \"@filter\"\nat = \"best\"\n";
+    let (before, after) = SEARCH.split_once("[stage.held_out]\n").expect("a stage");
+    let (_, after) = after.split_once("at = \"best\"\n").expect("its end");
+    let world = world(&format!("{before}[stage.held_out]\n{failing}{after}"));
+    let shot = run(&world, &[]);
+    assert_eq!(shot.code, Some(1), "{shot}");
+    assert!(column(&world, "status").iter().all(|status| status == "done"), "{shot}");
+    let told = shot.stderr.lines().rfind(|line| line.starts_with("point 8/8")).expect("a point");
+    let best = shot.stdout.lines().find_map(|line| line.strip_prefix("best point: "));
+    assert!(
+        told.contains(best.expect("a best point")) || told.contains("the best so far"),
+        "{shot}"
+    );
+}
+
+#[test]
+fn what_is_no_experiment_is_a_point_that_failed_and_all_that_failed_are_a_failure() {
+    let search = "[sweep]\nmethod = \"random\"\nobjective = \"max evaluate.ner.token_accuracy\"\npoints = 5\n\
+                  [sweep.over]\ninit_model.hidden_size = { int = [32, 36] }\n";
+    let world = World::new();
+    world.child("search", search);
+    let shot = world.pipeline(["run", FILE]);
+    assert_eq!(shot.code, Some(0), "{shot}");
+    assert!(shot.stderr.contains("the point hidden_size=33 is none: "), "{shot}");
+    assert_eq!(column(&world, "trial").len(), 2, "{shot}");
+    // Nothing is found where every point fails.
+    let world =
+        self::world(&SEARCH.replace("exit 3;", "exit 3; exit 4;").replace("-lt 150", "-lt 0"));
+    let shot = run(&world, &[]);
+    assert_eq!(shot.code, Some(1), "{shot}");
+}
+
+#[test]
+fn what_was_selected_runs_with_what_it_takes_to_know_the_best_point() {
+    let world = world(SEARCH);
+    let shot = run(&world, &["held_out"]);
+    assert_eq!(shot.code, Some(0), "{shot}");
+    assert!(shot.stderr.contains("held_out [") && shot.stderr.contains("point 8/8"), "{shot}");
+    let again = run(&world, &["corpus"]);
+    assert!(again.stdout.contains("8 cached"), "{again}");
+}

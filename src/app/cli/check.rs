@@ -45,8 +45,13 @@ pub fn run(arguments: &Check, color: bool) -> Result<Outcome, Failure> {
                     report["data"] = found.iter().flat_map(remarks_json).collect();
                 }
                 if wrong.is_empty() {
-                    writeln!(text, "{}: ok, {}", file.display(), size(&plan, project.search))
-                        .expect("a string");
+                    writeln!(
+                        text,
+                        "{}: ok, {}",
+                        file.display(),
+                        size(&plan, project.search.as_ref())
+                    )
+                    .expect("a string");
                 } else {
                     let errors: Vec<Value> = wrong
                         .iter()
@@ -82,7 +87,7 @@ pub fn run(arguments: &Check, color: bool) -> Result<Outcome, Failure> {
     Ok(if failures.is_empty() { Outcome::Done } else { Outcome::Refused })
 }
 
-fn size(plan: &Plan, search: Option<Progress>) -> String {
+fn size(plan: &Plan, search: Option<&Progress>) -> String {
     let stages = format::counted(plan.stages().len(), "stage");
     if let Some(search) = search.filter(|search| search.searches) {
         return format!("{stages}, {} to search", format::counted(search.count, "point"));

@@ -83,12 +83,12 @@ pub fn print(
     let cost = PlanCost::of(plan, forecast, &project.store, threads);
     if as_json {
         let mut said = to_json(plan, forecast, &cost);
-        if let Some(search) = project.search {
-            said["search"] = json!({"planned": search.planned, "points": search.count});
+        if let Some(search) = &project.search {
+            said["search"] = json!({"planned": search.planned, "points": search.count, "exhausted": search.is_exhausted, "waits_for_best": search.waits_for_best});
         }
         return terminal::json(&said);
     }
-    let search = project.search.map(Progress::text).unwrap_or_default();
+    let search = project.search.as_ref().map(Progress::text).unwrap_or_default();
     terminal::print(&(to_text(plan, forecast) + &search + &cost.text(plan)))?;
     terminal::complain(&cost.warning(plan).unwrap_or_default());
     plan.warnings.iter().for_each(|warning| terminal::complain(&format!("warning: {warning}\n")));

@@ -1,6 +1,6 @@
 //! What most commands begin with: the experiment, its plan, the store beside it, and the settings of `pipeline.toml`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::{Failure, terminal};
 use crate::base::diagnostics::{Diagnostic, Diagnostics, Sources, Span, suggest};
 use crate::base::disk::regular;
 use crate::base::problem::Help;
-use crate::engine::plan::{Plan, PlanError, Points};
+use crate::engine::plan::{CacheKey, Plan, PlanError, Points};
 use crate::engine::runs;
 use crate::engine::spec::{Experiment, Overrides};
 use crate::engine::stage::Device;
@@ -45,13 +45,21 @@ impl Project {
         Ok((Self { experiment, store, search }, plan))
     }
 
-    /// Plans again, with the points that the results since allow to be proposed; `None` where there are none.
-    pub fn go_on(&self, plan: &Plan, stages: &[String]) -> Result<Option<Plan>, Failure> {
+    /// Plans again, with what the results since lead to; without a plan where that is what there was.
+    pub fn go_on(
+        &self,
+        plan: &Plan,
+        stages: &[String],
+    ) -> Result<(Option<Plan>, Option<Progress>), Failure> {
         let planned = planned(&self.experiment, true, stages, &self.store)?;
         let nothing = Diagnostics::new(Arc::clone(&self.experiment.sources), Vec::new());
-        let (mut next, _) = sound(planned, nothing)?;
+        let (mut next, search) = sound(planned, nothing)?;
         next.results.clone_from(&plan.results);
-        Ok(Some(next).filter(|next| next.nodes.len() > plan.nodes.len()))
+        let nodes = |plan: &Plan| -> BTreeSet<Option<CacheKey>> {
+            plan.nodes.iter().map(|node| node.identity.key()).collect()
+        };
+        let is_other = nodes(&next) != nodes(plan);
+        Ok((Some(next).filter(|_| is_other), search))
     }
 }
 

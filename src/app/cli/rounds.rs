@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::search::Progress;
-use crate::engine::exec::{self, Event, Options, PointEnded, RunOutcome};
-use crate::engine::plan::{CacheKey, Plan};
+use crate::engine::exec::{self, Event, NodeResult, Options, PointEnded, RunOutcome};
+use crate::engine::plan::{CacheKey, NodeId, Plan};
 use crate::engine::runs::{self, OutcomeError};
 use crate::engine::search::Outcome;
 use crate::engine::store::{Failure, Store};
@@ -21,6 +21,8 @@ pub struct Rounds {
     /// How many points were told of.
     points: usize,
     best: Option<(String, f64)>,
+    /// What was said of the search as a whole.
+    said: HashSet<String>,
 }
 
 /// The nodes whose end was told: later rounds find what earlier ones have made.
@@ -86,12 +88,12 @@ impl Rounds {
         outcome: &RunOutcome,
         store: &Store,
         run: &str,
-        search: Progress,
+        search: &Progress,
     ) -> Result<Vec<Event>, OutcomeError> {
         for node in &outcome.nodes {
             if let exec::Outcome::Failed { error, .. } = &node.outcome
                 && search.searches
-                && !node.name.label.is_empty()
+                && is_of_points(plan, node)
                 && store.failure(&node.key).is_none()
             {
                 let failure = Failure { error: error.to_string(), run: run.to_owned() };
@@ -105,6 +107,15 @@ impl Rounds {
         if search.searches { self.ended(plan, store, search.count) } else { Ok(Vec::new()) }
     }
 
+    /// What there is to say of a search as a whole, once.
+    ///
+    /// * `is_last`: no further round follows
+    pub fn news(&mut self, search: &Progress, is_last: bool) -> Vec<String> {
+        let ended = search.ended_early().filter(|_| is_last);
+        let said = search.refused.iter().cloned().chain(ended);
+        said.filter(|text| self.said.insert(text.clone())).collect()
+    }
+
     /// The points that have come to their end since.
     fn ended(
         &mut self,
@@ -112,7 +123,9 @@ impl Rounds {
         store: &Store,
         count: usize,
     ) -> Result<Vec<Event>, OutcomeError> {
-        let Some(objective) = plan.sweep.as_ref().and_then(|sweep| sweep.objective.as_ref()) else {
+        let objective = plan.sweep.as_ref().and_then(|sweep| sweep.objective.as_ref());
+        // Of single trials nobody knows which of the points they are.
+        let Some(objective) = objective.filter(|_| !plan.of_single_trials) else {
             return Ok(Vec::new());
         };
         let known = runs::outcomes(plan, objective, store)?;
@@ -149,7 +162,13 @@ impl Rounds {
 
     /// The last round's outcome as that of all: what an earlier one made was not there before.
     #[must_use]
-    pub fn whole(&self, mut last: RunOutcome, searches: bool, elapsed: Duration) -> RunOutcome {
+    pub fn whole(
+        &self,
+        plan: &Plan,
+        mut last: RunOutcome,
+        searches: bool,
+        elapsed: Duration,
+    ) -> RunOutcome {
         for node in &mut last.nodes {
             if matches!(node.outcome, exec::Outcome::Cached)
                 && let Some(end) = self.ends.get(&node.key)
@@ -158,6 +177,15 @@ impl Rounds {
                 node.outcome = end.clone();
             }
         }
-        RunOutcome { searched: searches, elapsed, ..last }
+        let mut lacking = last.nodes.iter().filter(|node| !node.outcome.status().is_complete());
+        let lacks_only_points =
+            searches && self.best.is_some() && lacking.all(|node| is_of_points(plan, node));
+        RunOutcome { lacks_only_points, elapsed, ..last }
     }
+}
+
+/// Whether a node is one that tells what a point is worth: neither shared by all points, nor for the best one alone.
+fn is_of_points(plan: &Plan, node: &NodeResult) -> bool {
+    let id = NodeId(u32::try_from(node.name.node).expect("a plan numbers its nodes in 32 bits"));
+    !node.name.label.is_empty() && !plan.node(id).is_late
 }

@@ -35,9 +35,6 @@ pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
     let rerun = arguments.rerun.iter().map(|stage| stage.as_str().into()).collect();
     let options = Options { rerun, ..means(&arguments.means, &root)? };
     let (mut project, mut plan) = planned(arguments)?;
-    if arguments.retry_failed && forget_failures(&project, &plan)? {
-        (project, plan) = planned(arguments)?;
-    }
     if let Some(stage) =
         arguments.rerun.iter().find(|name| !plan.nodes.iter().any(|node| node.is_named(name)))
     {
@@ -65,6 +62,9 @@ pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
             return Ok(Outcome::Interrupted);
         }
         signals.pause();
+        (project, plan) = planned(arguments)?;
+    }
+    if arguments.retry_failed && forget_failures(&project, &plan)? {
         (project, plan) = planned(arguments)?;
     }
     signals.begin();
@@ -174,7 +174,7 @@ impl Running<'_> {
         let Self { arguments, project, options, signals, record, output } = self;
         let on_cpu = matches!(options.device, Device::Cpu | Device::Auto)
             && !cfg!(any(feature = "cuda", feature = "metal"));
-        let searches = project.search.is_some_and(|search| search.searches);
+        let searches = project.search.as_ref().is_some_and(|search| search.searches);
         let (mut rounds, told) = (Rounds::default(), Told::default());
         let store = &project.store;
         loop {
@@ -211,7 +211,7 @@ impl Running<'_> {
                 }
             };
             let Some(next) = next else {
-                let outcome = rounds.whole(outcome, searches, output.elapsed());
+                let outcome = rounds.whole(&plan, outcome, searches, output.elapsed());
                 if !arguments.json
                     && let Some(places) = places(project, &outcome)
                 {
@@ -219,7 +219,17 @@ impl Running<'_> {
                 }
                 return conclude(&outcome, &listener, &signals.cancel);
             };
-            claims.push(Claim::of(store, next.names())?);
+            match Claim::of(store, next.names()) {
+                Ok(claim) => claims.push(claim),
+                Err(error) => {
+                    let outcome = rounds.whole(&plan, outcome, searches, output.elapsed());
+                    if !signals.cancel.is_cancelled() {
+                        let text = format!("the search cannot go on: {error}");
+                        output.tell(&Event::Warning { text }, |line| record.event(line));
+                    }
+                    return conclude(&outcome, &listener, &signals.cancel);
+                }
+            }
             plan = next;
         }
     }
@@ -232,12 +242,19 @@ impl Running<'_> {
         rounds: &mut Rounds,
     ) -> Result<Option<Plan>, Failure> {
         let Self { arguments, project, record, output, .. } = self;
-        let Some(search) = project.search else { return Ok(None) };
+        let Some(search) = &project.search else { return Ok(None) };
         let ended = rounds
             .end(plan, outcome, &project.store, record.id(), search)
             .map_err(|error| Failure::failed(error.to_string()))?;
         ended.iter().for_each(|event| output.tell(event, |line| record.event(line)));
-        if outcome.interrupted { Ok(None) } else { project.go_on(plan, &arguments.stages) }
+        if outcome.interrupted {
+            return Ok(None);
+        }
+        let (next, search) = project.go_on(plan, &arguments.stages)?;
+        for text in search.iter().flat_map(|search| rounds.news(search, next.is_none())) {
+            output.tell(&Event::Warning { text }, |line| record.event(line));
+        }
+        Ok(next)
     }
 }
 

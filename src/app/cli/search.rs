@@ -9,9 +9,10 @@ use crate::engine::search::{Memo, Outcome, Proposed, Search};
 use crate::engine::spec::{Experiment, Method, Objective};
 use crate::engine::store::Store;
 use crate::stages;
+use crate::view::format;
 
 /// How far a sweep is that is planned in steps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Progress {
     /// Whether its points are proposed from results.
     pub searches: bool,
@@ -23,24 +24,40 @@ pub struct Progress {
     pub is_exhausted: bool,
     /// Whether stages wait for the best point to be known.
     pub waits_for_best: bool,
+    /// Whether all points have come to their end and none has a score.
+    pub has_no_best: bool,
+    /// What is wrong with points that are no experiments, which count as failed.
+    pub refused: Vec<String>,
 }
 
 impl Progress {
     /// How far it is, in lines for people.
-    pub fn text(self) -> String {
-        let Self { planned, count, .. } = self;
+    pub fn text(&self) -> String {
+        let Self { planned, count, refused, .. } = self;
         let mut text = String::new();
-        if self.is_exhausted {
-            text += &format!("search: the space has {planned} points, of {count} asked for\n");
+        if let Some(ended) = self.ended_early() {
+            text += &format!("{ended}\n");
         } else if planned < count {
             text += &format!(
                 "search: {planned} of {count} points so far; the others are proposed from their results\n"
             );
         }
-        if self.waits_for_best {
+        if self.has_no_best {
+            text += "nothing runs for the best point: none has a score\n";
+        } else if self.waits_for_best {
             text += "what runs for the best point follows when all points are scored\n";
         }
+        refused.iter().for_each(|refused| text += &format!("{refused}\n"));
         text
+    }
+
+    /// That the space had fewer points than were asked for.
+    pub fn ended_early(&self) -> Option<String> {
+        let Self { planned, count, .. } = self;
+        self.is_exhausted.then(|| {
+            let points = format::counted(*planned, "point");
+            format!("search: {points} of the {count} asked for: the space has no other")
+        })
     }
 }
 
@@ -94,9 +111,8 @@ struct Steps<'a> {
 type Planned = Result<(Plan, Progress), PlanError>;
 
 impl Steps<'_> {
-    fn build(&self, points: &Points) -> Result<Plan, PlanError> {
-        let digests = self.store.digests();
-        Plan::build(self.experiment, stages::ALL, points, digests, self.selected)
+    fn build(&self, points: &Points, selected: &[String]) -> Result<Plan, PlanError> {
+        Plan::build(self.experiment, stages::ALL, points, self.store.digests(), selected)
     }
 
     fn outcomes(&self, plan: &Plan) -> Result<Vec<Option<Outcome>>, Failure> {
@@ -107,78 +123,120 @@ impl Steps<'_> {
 
     fn grid(&self) -> Result<Planned, Failure> {
         let points = Points::of(self.experiment);
-        let plan = match self.build(&points) {
+        let plan = match self.build(&points, &[]) {
             Ok(plan) => plan,
             Err(error) => return Ok(Err(error)),
         };
         let count = points.list().len();
+        let known = if count == 1 { Vec::new() } else { self.outcomes(&plan)? };
+        let best = if count == 1 { Best::Point(0) } else { best(&known) };
         let progress = Progress {
             searches: false,
             planned: count,
             count,
             is_exhausted: false,
-            waits_for_best: false,
+            waits_for_best: self.is_late && best == Best::Unknown,
+            has_no_best: self.is_late && best == Best::None,
+            refused: Vec::new(),
         };
-        let best = if count == 1 { Some(0) } else { best(&self.outcomes(&plan)?) };
-        self.with_best(plan, points, best, progress)
+        Ok(self.narrowed(points, best).map(|plan| (plan, progress)))
     }
 
     /// Proposes points and plans them until no further one can be proposed.
     fn search(&self, search: &Search<'_>, memo: &mut Memo) -> Result<Planned, Failure> {
-        let mut tried: Proposed = search.remembered(memo);
-        let mut known = Vec::new();
-        let mut planned: Option<Plan> = None;
+        let mut tried = search.remembered(memo);
+        let (mut known, mut refused, mut reasons) = (Vec::new(), Vec::new(), Vec::new());
+        let mut is_planned = false;
         loop {
-            if planned.is_some() || tried.is_empty() {
-                let proposed = search.propose(&tried, &known, memo);
-                if let Some(plan) = planned.take_if(|_| proposed.is(&tried)) {
-                    let progress = Progress {
-                        searches: true,
-                        planned: proposed.len(),
-                        count: search.count(),
-                        is_exhausted: proposed.is_exhausted,
-                        waits_for_best: false,
-                    };
-                    let is_whole = proposed.is_exhausted || proposed.len() == search.count();
-                    let best = if is_whole { best(&known) } else { None };
-                    return self.with_best(plan, proposed.points, best, progress);
+            if is_planned || tried.is_empty() {
+                let proposed = search.propose(&tried, &known, &refused, memo);
+                if proposed.is_empty() {
+                    return Err(Failure::usage("the sweep leaves no point to try")
+                        .with_help("`skip` leaves out all there are: leave out fewer"));
+                }
+                if is_planned && proposed.is(&tried) {
+                    return Ok(self.searched(search, proposed, &known, reasons));
                 }
                 tried = proposed;
             }
-            let plan = match self.build(&tried.points) {
-                Ok(plan) => plan,
-                Err(error) => return Ok(Err(error)),
-            };
-            known = self.outcomes(&plan)?;
-            planned = Some(plan);
-        }
-    }
-
-    /// The plan with what runs for the best point, where that is known.
-    fn with_best(
-        &self,
-        plan: Plan,
-        mut points: Points,
-        best: Option<usize>,
-        progress: Progress,
-    ) -> Result<Planned, Failure> {
-        match best {
-            _ if !self.is_late => Ok(Ok((plan, progress))),
-            None => Ok(Ok((plan, Progress { waits_for_best: true, ..progress }))),
-            Some(best) => {
-                points.choose(best);
-                Ok(self.build(&points).map(|plan| (plan, progress)))
+            match self.build(&tried.points, &[]) {
+                Ok(plan) => {
+                    known = self.outcomes(&plan)?;
+                    is_planned = true;
+                }
+                Err(error) => {
+                    let before = refused.len();
+                    for (point, alone) in search.each(&tried) {
+                        if let Err(PlanError::Diagnostics(error)) = self.build(&alone, &[]) {
+                            let label = &alone.list()[0].label;
+                            reasons.push(format!("the point {label} is none: {}", error.first()));
+                            refused.push(point);
+                        }
+                    }
+                    if refused.len() == before {
+                        return Ok(Err(error));
+                    }
+                    tried = search.without(&tried, &refused);
+                }
             }
         }
     }
+
+    /// What a search has come to.
+    fn searched(
+        &self,
+        search: &Search<'_>,
+        proposed: Proposed,
+        known: &[Option<Outcome>],
+        refused: Vec<String>,
+    ) -> Planned {
+        let is_whole = proposed.is_exhausted || proposed.len() == search.count();
+        let best = if is_whole { best(known) } else { Best::Unknown };
+        let progress = Progress {
+            searches: true,
+            planned: proposed.len(),
+            count: search.count(),
+            is_exhausted: proposed.is_exhausted,
+            waits_for_best: self.is_late && best == Best::Unknown,
+            has_no_best: self.is_late && best == Best::None,
+            refused,
+        };
+        self.narrowed(proposed.points, best).map(|plan| (plan, progress))
+    }
+
+    /// The plan of what was selected. What runs for the best point needs all that tells which one that is.
+    fn narrowed(&self, mut points: Points, best: Best) -> Result<Plan, PlanError> {
+        let mut selected = self.selected.to_vec();
+        match (best, self.objective) {
+            (Best::Point(best), _) => points.choose(best),
+            (_, Some(objective)) if !selected.is_empty() => {
+                selected.push(objective.path().0.to_owned())
+            }
+            _ => {}
+        }
+        self.build(&points, &selected)
+    }
 }
 
-/// The place of the point with the best mean, the first of equals; nothing while something of any is unknown.
-fn best(known: &[Option<Outcome>]) -> Option<usize> {
+/// What is known of which point is the best.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Best {
+    /// Its place.
+    Point(usize),
+    /// Not all points have come to their end.
+    Unknown,
+    /// No point has a score.
+    None,
+}
+
+/// The point with the best mean, the first of equals.
+fn best(known: &[Option<Outcome>]) -> Best {
     let known: Option<Vec<Outcome>> = known.iter().copied().collect();
-    let scored = known?.into_iter().enumerate().filter_map(|(number, outcome)| match outcome {
+    let Some(known) = known else { return Best::Unknown };
+    let scored = known.into_iter().enumerate().filter_map(|(number, outcome)| match outcome {
         Outcome::Scored(score) => Some((number, score.mean)),
         Outcome::Failed => None,
     });
-    scored.reduce(|best, next| if next.1 > best.1 { next } else { best }).map(|(number, _)| number)
+    let best = scored.reduce(|best, next| if next.1 > best.1 { next } else { best });
+    best.map_or(Best::None, |(number, _)| Best::Point(number))
 }

@@ -67,8 +67,8 @@ pub struct RunOutcome {
     /// One for each of the plan's nodes, in the plan's order.
     pub nodes: Vec<NodeResult>,
     pub interrupted: bool,
-    /// It searched, and a point that fails costs a search one point.
-    pub searched: bool,
+    /// All that is lacking belongs to points of a search, which has found others: whoever searches says so.
+    pub lacks_only_points: bool,
     pub elapsed: Duration,
 }
 
@@ -145,8 +145,7 @@ impl RunOutcome {
         move |key| entries.get(key).map(|entry| entry.manifest().fingerprint.clone())
     }
 
-    /// 0 when every node has its entry, 130 when the run was interrupted before that, 1 when a stage failed. A search has found something where
-    /// only points of it failed, and not all.
+    /// 0 when every node has its entry, or only points of a search lack theirs; 130 when the run was interrupted before that, 1 when a stage failed.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         if self.is_complete() {
@@ -154,19 +153,8 @@ impl RunOutcome {
         } else if self.interrupted {
             130
         } else {
-            u8::from(!(self.searched && self.lacks_only_points()))
+            u8::from(!self.lacks_only_points)
         }
-    }
-
-    fn lacks_only_points(&self) -> bool {
-        let is_complete = |node: &NodeResult| node.outcome.status().is_complete();
-        let is_of_point = |node: &NodeResult| !node.name.label.is_empty();
-        let mut whole: HashMap<&str, bool> = HashMap::new();
-        for node in self.nodes.iter().filter(|node| is_of_point(node)) {
-            *whole.entry(&node.name.label).or_insert(true) &= is_complete(node);
-        }
-        let shared = self.nodes.iter().filter(|node| !is_of_point(node)).all(is_complete);
-        shared && whole.values().any(|is_whole| *is_whole)
     }
 }
 

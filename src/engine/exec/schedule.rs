@@ -374,7 +374,7 @@ impl<'a> Scheduler<'a> {
         RunOutcome {
             nodes: nodes.collect(),
             interrupted,
-            searched: false,
+            lacks_only_points: false,
             elapsed: begun.elapsed(),
         }
     }

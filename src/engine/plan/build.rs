@@ -276,6 +276,7 @@ impl<'a> Assembly<'a> {
                 timeout: draft.declaration.timeout.map(|(timeout, _)| timeout),
                 identity,
                 label: Arc::clone(label),
+                is_late,
                 facts: Facts::new(),
                 own: Arc::clone(&instance.own),
             };

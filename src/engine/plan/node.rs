@@ -72,6 +72,8 @@ pub struct Node {
     pub identity: Identity,
     /// The swept values that reach it, such as `learning_rate=1e-5,seed=0`; empty where none does.
     pub label: Arc<str>,
+    /// Whether it runs for the best point of a sweep alone.
+    pub is_late: bool,
     /// What is known of its output before anything runs.
     pub facts: Facts,
     pub(super) own: Arc<Own>,

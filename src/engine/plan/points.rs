@@ -223,8 +223,11 @@ impl<'e> Skips<'e> {
             let axis = points.axes.iter().position(|axis| *axis.name == *name)?;
             Some((axis, &condition.what))
         };
-        let of = |skip: &'e Skip| (skip, skip.conditions.iter().filter_map(numbered).collect());
-        Self(skips.map(of).collect())
+        let of = |skip: &'e Skip| {
+            let conditions: Option<Vec<_>> = skip.conditions.iter().map(numbered).collect();
+            Some((skip, conditions?))
+        };
+        Self(skips.filter_map(of).collect())
     }
 
     fn leave_out(&self, points: &Points, at: &[usize]) -> bool {

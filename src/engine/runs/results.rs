@@ -109,9 +109,12 @@ impl Results {
         let trial = |trial: &Trial| {
             let node = |stage: &Arc<str>| Some(plan.node_of(trial.index, stage)?.index());
             let nodes: Vec<Option<usize>> = plan.stages().iter().map(node).collect();
+            // What follows for the best point says nothing of which that is.
+            let counted = |node: &Option<usize>| node.filter(|node| !plan.nodes[*node].is_late);
+            let counted: Vec<Option<usize>> = nodes.iter().map(counted).collect();
             TrialResults {
                 trial: trial.clone(),
-                status: TrialStatus::of(&nodes, &run),
+                status: TrialStatus::of(&counted, &run),
                 seeds: replicated.iter().map(|stage| plan.seed(trial.index, stage)).collect(),
                 nodes,
             }

@@ -30,8 +30,11 @@ pub struct Search<'e> {
 /// The points that were proposed so far.
 #[derive(Debug, Clone)]
 pub struct Proposed {
+    /// Those that can be planned.
     pub points: plan::Points,
     list: Vec<Point>,
+    /// Of each in the list, its place among `points`; none of one that is no experiment.
+    places: Vec<Option<usize>>,
     /// Whether the space has no further point.
     pub is_exhausted: bool,
 }
@@ -51,6 +54,16 @@ impl Proposed {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
+    }
+
+    /// What became of a point, where it is one of these.
+    fn outcome(&self, point: &Point, known: &[Option<Outcome>]) -> Option<Outcome> {
+        let number = self.list.iter().position(|tried| tried == point)?;
+        match self.places[number] {
+            Some(place) => *known.get(place)?,
+            // What cannot be planned has failed.
+            None => Some(Outcome::Failed),
+        }
     }
 }
 
@@ -102,25 +115,41 @@ impl<'e> Search<'e> {
     /// The points that a memo has from the last time, which may be proposed again.
     #[must_use]
     pub fn remembered(&self, memo: &Memo) -> Proposed {
+        let is_ours = |point: &&Point| point.len() == self.axes.len();
+        let points = memo.points.iter().take(self.count).take_while(is_ours);
+        self.all(points, &[])
+    }
+
+    /// The same points, of which some turned out to be no experiments.
+    #[must_use]
+    pub fn without(&self, proposed: &Proposed, refused: &[Point]) -> Proposed {
+        Proposed { is_exhausted: proposed.is_exhausted, ..self.all(&proposed.list, refused) }
+    }
+
+    /// Each of the points that can be planned, and these points alone.
+    pub fn each(&self, proposed: &Proposed) -> Vec<(Point, plan::Points)> {
+        let planned =
+            proposed.list.iter().zip(&proposed.places).filter(|(_, place)| place.is_some());
+        planned.map(|(point, _)| (point.clone(), self.all([point], &[]).points)).collect()
+    }
+
+    fn all<'p>(&self, points: impl IntoIterator<Item = &'p Point>, refused: &[Point]) -> Proposed {
         let mut proposed = self.begin();
-        for point in memo.points.iter().take(self.count) {
-            if point.len() != self.axes.len() {
-                return self.begin();
-            }
-            self.add(&mut proposed, point.clone());
-        }
+        points.into_iter().for_each(|point| self.add(&mut proposed, point.clone(), refused));
         proposed
     }
 
     /// All points that can be proposed.
     ///
     /// * `tried`: points whose results may be known
-    /// * `known`: what became of each of them, as far as that is known
+    /// * `known`: what became of those that can be planned, as far as that is known
+    /// * `refused`: points that are no experiments
     #[must_use]
     pub fn propose(
         &self,
         tried: &Proposed,
         known: &[Option<Outcome>],
+        refused: &[Point],
         memo: &mut Memo,
     ) -> Proposed {
         let mut proposed = self.begin();
@@ -129,8 +158,7 @@ impl<'e> Search<'e> {
             let number = proposed.len();
             let told = (number + 1).saturating_sub(self.parallel);
             for point in &proposed.list[results.len()..told] {
-                let place = tried.list.iter().position(|tried| tried == point);
-                let Some(outcome) = place.and_then(|place| *known.get(place)?) else { break };
+                let Some(outcome) = tried.outcome(point, known) else { break };
                 results.push((point.clone(), outcome));
             }
             if results.len() < told {
@@ -144,7 +172,7 @@ impl<'e> Search<'e> {
                 }),
             };
             match next {
-                Some(point) => self.add(&mut proposed, point),
+                Some(point) => self.add(&mut proposed, point, refused),
                 None => proposed.is_exhausted = true,
             }
         }
@@ -154,17 +182,21 @@ impl<'e> Search<'e> {
 
     fn begin(&self) -> Proposed {
         let points = plan::Points::none(self.experiment);
-        Proposed { points, list: Vec::new(), is_exhausted: false }
+        Proposed { points, list: Vec::new(), places: Vec::new(), is_exhausted: false }
     }
 
-    fn add(&self, proposed: &mut Proposed, point: Point) {
-        match &self.own {
-            Some((own, values)) if *own == point => proposed.points.add(values.iter().cloned()),
-            _ => {
-                let values = self.axes.iter().zip(&point);
-                proposed.points.add(values.map(|(axis, value)| value_of(axis, *value)));
+    fn add(&self, proposed: &mut Proposed, point: Point, refused: &[Point]) {
+        let place = (!refused.contains(&point)).then(|| {
+            match &self.own {
+                Some((own, values)) if *own == point => proposed.points.add(values.iter().cloned()),
+                _ => {
+                    let values = self.axes.iter().zip(&point);
+                    proposed.points.add(values.map(|(axis, value)| value_of(axis, *value)));
+                }
             }
-        }
+            proposed.points.list().len() - 1
+        });
+        proposed.places.push(place);
         proposed.list.push(point);
     }
 }
@@ -191,21 +223,24 @@ fn skipped(skip: &spec::Skip, axes: &[spec::Axis]) -> Skip {
         let number = axes.iter().position(|axis| axis.target == *target)?;
         let axis = &axes[number];
         let is = match &condition.what {
+            what if !axis.along.is_range() => {
+                let entries = axis.values.iter().enumerate();
+                let held = entries.filter(|(_, value)| what.holds(value));
+                Condition::Among(held.map(|(entry, _)| Value::Entry(entry)).collect())
+            }
             What::Between { min, max } => Condition::Between {
                 min: min.unwrap_or(f64::NEG_INFINITY),
                 max: max.unwrap_or(f64::INFINITY),
             },
-            What::Among(values) if axis.along.is_range() => {
-                let on = |value: &spec::Value| match (axis.along, &value.data) {
-                    (Along::Int, Data::Integer(value)) => Some(Value::Int(*value)),
-                    _ => value.number().map(Value::Real),
+            What::Among(values) => {
+                let on = |number: f64| match axis.along {
+                    Along::Int => Value::Int(number as i64),
+                    _ => Value::Real(number),
                 };
-                Condition::Among(values.iter().filter_map(on).collect())
-            }
-            What::Among(_) => {
-                let entries = axis.values.iter().enumerate();
-                let held = entries.filter(|(_, value)| condition.what.holds(value));
-                Condition::Among(held.map(|(entry, _)| Value::Entry(entry)).collect())
+                let numbers = values.iter().filter_map(spec::Value::number);
+                let is_int = axis.along == Along::Int;
+                let numbers = numbers.filter(|number| !is_int || number.fract() == 0.0);
+                Condition::Among(numbers.map(on).collect())
             }
         };
         Some((number, is))
@@ -237,18 +272,17 @@ fn own(experiment: &Experiment, axes: &[spec::Axis]) -> Option<(Point, Vec<spec:
         }
     };
     let values: Vec<spec::Value> = axes.iter().map(given).collect::<Option<_>>()?;
-    let place = |(axis, value): (&spec::Axis, &spec::Value)| match axis.along {
-        Along::Uniform | Along::Log => Value::Real(value.number().unwrap_or(f64::NAN)),
-        Along::Int => match value.data {
-            Data::Integer(value) => Value::Int(value),
-            _ => Value::Real(f64::NAN),
-        },
-        // One that is not listed lies outside of the space.
-        Along::List | Along::Choice => {
-            let json = value.to_json();
-            let entry = axis.values.iter().position(|known| known.to_json() == json);
+    // What is not on its axis lies outside of the space.
+    let place = |(axis, value): (&spec::Axis, &spec::Value)| match (axis.along, value.number()) {
+        (Along::Uniform | Along::Log, Some(number)) => Value::Real(number),
+        (Along::Int, Some(number)) if number.fract() == 0.0 && number.abs() < 1e15 => {
+            Value::Int(number as i64)
+        }
+        (Along::List | Along::Choice, _) => {
+            let entry = axis.values.iter().position(|known| known.is_same(value));
             Value::Entry(entry.unwrap_or(usize::MAX))
         }
+        _ => Value::Entry(usize::MAX),
     };
     Some((axes.iter().zip(&values).map(place).collect(), values))
 }
@@ -287,7 +321,7 @@ mod tests {
             let list = proposed.points.list();
             done = (done + at_a_time).min(list.len());
             let known: Vec<_> = list.iter().map(|it| score(it)).take(done).collect();
-            let next = search.propose(&proposed, &known, &mut memo);
+            let next = search.propose(&proposed, &known, &[], &mut memo);
             if next.is(&proposed) && done == list.len() {
                 return list.iter().map(|point| point.label.to_string()).collect();
             }
@@ -321,7 +355,7 @@ mod tests {
         let experiment = file("tpe", 14, 4);
         let search = Search::of(&experiment).unwrap().unwrap();
         let none = search.remembered(&Memo::default());
-        assert_eq!(search.propose(&none, &[], &mut Memo::default()).len(), 4);
+        assert_eq!(search.propose(&none, &[], &[], &mut Memo::default()).len(), 4);
     }
 
     #[test]
@@ -332,14 +366,14 @@ mod tests {
         let mut proposed = search.remembered(&memo);
         while proposed.len() < 12 {
             let known: Vec<_> = proposed.points.list().iter().map(|it| score(it)).collect();
-            proposed = search.propose(&proposed, &known, &mut memo);
+            proposed = search.propose(&proposed, &known, &[], &mut memo);
         }
         let all = search.remembered(&memo);
         assert!(all.is(&proposed));
         let mut known: Vec<_> = all.points.list().iter().map(|it| score(it)).collect();
-        assert!(search.propose(&all, &known, &mut memo).is(&all));
+        assert!(search.propose(&all, &known, &[], &mut memo).is(&all));
         known[8] = Some(Outcome::Failed);
-        let other = search.propose(&all, &known, &mut memo);
+        let other = search.propose(&all, &known, &[], &mut memo);
         let labels = |it: &Proposed| -> Vec<String> {
             it.points.list().iter().map(|point| point.label.to_string()).collect()
         };
@@ -354,7 +388,7 @@ mod tests {
         let experiment = Experiment::parse(Path::new("x.toml"), text).unwrap();
         let search = Search::of(&experiment).unwrap().unwrap();
         let none = search.remembered(&Memo::default());
-        let proposed = search.propose(&none, &[], &mut Memo::default());
+        let proposed = search.propose(&none, &[], &[], &mut Memo::default());
         let mut labels: Vec<&str> =
             proposed.points.list().iter().map(|point| &*point.label).collect();
         labels[1..].sort_unstable();

@@ -192,19 +192,11 @@ impl What {
     #[must_use]
     pub fn holds(&self, value: &Value) -> bool {
         match self {
-            Self::Among(values) => values.iter().any(|known| same(known, value)),
+            Self::Among(values) => values.iter().any(|known| known.is_same(value)),
             Self::Between { min, max } => value.number().is_some_and(|number| {
                 min.is_none_or(|min| min <= number) && max.is_none_or(|max| number <= max)
             }),
         }
-    }
-}
-
-/// Whether two values are the same to a parameter: an integer is the float of its value.
-fn same(one: &Value, other: &Value) -> bool {
-    match (one.number(), other.number()) {
-        (Some(one), Some(other)) => one == other,
-        _ => one == other,
     }
 }
 

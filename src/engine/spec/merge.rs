@@ -319,8 +319,10 @@ impl<'a> Merge<'a> {
         let sweep = self.sweep.get_or_insert_with(|| empty_sweep(span));
         sweep.from_command_line = from_command_line;
         if !axes.is_empty() {
-            *sweep =
-                Sweep { axes, method: Method::Grid, points: None, parallel: None, ..sweep.clone() };
+            sweep.axes = axes;
+            sweep.method = Method::Grid;
+            (sweep.points, sweep.parallel) = (None, None);
+            sweep.skip.clear();
         }
         sweep.seeds = seeds.or(sweep.seeds.take());
     }

@@ -61,6 +61,15 @@ impl Data {
 }
 
 impl Value {
+    /// Whether another is the same to a parameter: an integer is the float of its value.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self.number(), other.number()) {
+            (Some(one), Some(other)) => one == other,
+            _ => self == other,
+        }
+    }
+
     /// The number that it is.
     #[must_use]
     pub fn number(&self) -> Option<f64> {
