@@ -244,4 +244,8 @@ fn what_was_selected_runs_with_what_it_takes_to_know_the_best_point() {
     assert!(shot.stderr.contains("held_out [") && shot.stderr.contains("point 8/8"), "{shot}");
     let again = run(&world, &["corpus"]);
     assert!(again.stdout.contains("8 cached"), "{again}");
+    // What tells nothing of the best point is left alone.
+    let alone = self::world(SEARCH);
+    let shot = run(&alone, &["corpus"]);
+    assert!(shot.code == Some(0) && !shot.stderr.contains("baseline"), "{shot}");
 }

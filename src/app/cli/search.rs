@@ -209,12 +209,26 @@ impl Steps<'_> {
         let mut selected = self.selected.to_vec();
         match (best, self.objective) {
             (Best::Point(best), _) => points.choose(best),
-            (_, Some(objective)) if !selected.is_empty() => {
-                selected.push(objective.path().0.to_owned())
+            (_, Some(objective)) if self.selects_late(&points)? => {
+                selected.push(objective.path().0.to_owned());
             }
             _ => {}
         }
         self.build(&points, &selected)
+    }
+
+    /// Whether something was selected that runs for the best point alone.
+    fn selects_late(&self, points: &Points) -> Result<bool, PlanError> {
+        if self.selected.is_empty() || !self.is_late {
+            return Ok(false);
+        }
+        let mut points = points.clone();
+        points.choose(0);
+        let plan = self.build(&points, self.selected)?;
+        let is_selected = |stage: &str| {
+            self.selected.iter().any(|name| name.split('[').next().map(str::trim) == Some(stage))
+        };
+        Ok(plan.nodes.iter().any(|node| node.is_late && is_selected(&node.stage)))
     }
 }
 
