@@ -268,7 +268,8 @@ impl Command {
                 ErrorKind::NotFound => "install it, or see that it is on the `PATH`",
                 _ => "see that it is a program, and may be run",
             };
-            StageError::new(format!("`{name}` cannot be started: {}", said(&error))).with_help(help)
+            let message = format!("`{name}` cannot be started: {}", said(&error));
+            StageError::new(message).with_help(help).hindered()
         })?;
         let Some(status) = ended else { return Err(StageError::Cancelled) };
         if status.success() {
@@ -281,7 +282,9 @@ impl Command {
             format!("; its last lines:\n  {}", last.join("\n  "))
         };
         let help = format!("all that it printed is in `{}`", context.log.display());
-        Err(StageError::new(format!("`{name}` failed with {status}{last}")).with_help(help))
+        let error = StageError::new(format!("`{name}` failed with {status}{last}")).with_help(help);
+        // Somebody has killed it, or the system where memory was short.
+        Err(if status.code().is_none() { error.hindered() } else { error })
     }
 
     /// The source that an argument names: by its path from the experiment's folder, else, where another file has written both, by how it ends.

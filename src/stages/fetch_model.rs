@@ -286,5 +286,5 @@ fn failed(error: HubError) -> StageError {
     if matches!(error, HubError::Cancelled) {
         return StageError::Cancelled;
     }
-    StageError::of(&error)
+    StageError::of(&error).hindered()
 }

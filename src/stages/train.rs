@@ -391,6 +391,7 @@ struct TimingRow {
 fn failed(error: TrainError, data: &Encoded) -> StageError {
     let message = match &error {
         TrainError::Cancelled { .. } => return StageError::Cancelled,
+        TrainError::Save(_) => return StageError::of(&error).hindered(),
         TrainError::NotFinite { texts, last_good, .. } => {
             let examples = data.examples(Split::Train).unwrap_or_default();
             let lines: Vec<_> = texts

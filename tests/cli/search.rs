@@ -249,3 +249,21 @@ fn what_was_selected_runs_with_what_it_takes_to_know_the_best_point() {
     let shot = run(&alone, &["corpus"]);
     assert!(shot.code == Some(0) && !shot.stderr.contains("baseline"), "{shot}");
 }
+
+#[test]
+fn what_the_machine_keeps_from_its_end_is_no_failure_of_a_point() {
+    let world = World::new();
+    let mark = world.path("mark");
+    // As the system does where memory is short.
+    let script = format!("test -e '{}' || kill -9 $$; cp", mark.display());
+    let start = SEARCH.find("test $(wc").expect("a script");
+    let end = SEARCH.find("cp \\\"$0").expect("its end");
+    world.write(FILE, format!("{}{script}{}", &SEARCH[..start], &SEARCH[end + 2..]));
+    let shot = run(&world, &[]);
+    assert_eq!(shot.code, Some(1), "{shot}");
+    assert!(shot.stderr.contains("failed with signal: 9"), "{shot}");
+    std::fs::write(mark, "").expect("writable");
+    let again = run(&world, &[]);
+    assert_eq!(again.code, Some(0), "{again}");
+    assert!(column(&world, "status").iter().all(|status| status == "done"), "{again}");
+}

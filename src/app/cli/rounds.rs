@@ -9,6 +9,7 @@ use crate::engine::exec::{self, Event, NodeResult, Options, PointEnded, RunOutco
 use crate::engine::plan::{CacheKey, NodeId, Plan};
 use crate::engine::runs::{self, OutcomeError};
 use crate::engine::search::Outcome;
+use crate::engine::stage::StageError;
 use crate::engine::store::{Failure, Store};
 
 /// What the rounds of a run have come to so far.
@@ -91,13 +92,14 @@ impl Rounds {
         search: &Progress,
     ) -> Result<Vec<Event>, OutcomeError> {
         for node in &outcome.nodes {
-            if let exec::Outcome::Failed { error, .. } = &node.outcome
+            if let exec::Outcome::Failed { error: error @ StageError::Failed(_), .. } =
+                &node.outcome
                 && search.searches
                 && is_of_points(plan, node)
                 && store.failure(&node.key).is_none()
             {
                 let failure = Failure { error: error.to_string(), run: run.to_owned() };
-                // Where it cannot be written, as on a full disk, it is no failure of the point, which is tried again.
+                // Where it cannot be written, the point is tried again.
                 let _ = store.record_failure(&node.key, &failure);
             }
             if !matches!(node.outcome, exec::Outcome::Cached) {

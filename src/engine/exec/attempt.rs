@@ -138,7 +138,8 @@ impl Job<'_> {
     fn timed_out(&self) -> StageError {
         let timeout = self.order.timeout.map(units::duration_text).unwrap_or_default();
         let has_saved = self.setting.store.saved_state(&self.order.key).exists();
-        StageError::new(format!("it took longer than its `timeout` of {timeout}")).with_help(if has_saved {
+        let error = format!("it took longer than its `timeout` of {timeout}");
+        StageError::new(error).hindered().with_help(if has_saved {
             "what it has saved is kept, so that the same command goes on from there; or give it a longer `timeout`"
         } else {
             "it was stopped, and begins anew with the next run: give it a longer `timeout`, or less to do"

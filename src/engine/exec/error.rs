@@ -40,5 +40,5 @@ impl Help for ExecError {
 
 /// A stage that failed because the store did.
 pub(super) fn stage_error(error: &StoreError) -> StageError {
-    StageError::of(error)
+    StageError::of(error).hindered()
 }

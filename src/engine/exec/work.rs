@@ -89,7 +89,7 @@ impl Job<'_> {
             let text =
                 format!("`{}` is no longer what it was when this was planned", path.display());
             let help = "plan again: run the same command, or make the orders again";
-            return Ok(Verdict::Failed(StageError::new(text).with_help(help)));
+            return Ok(Verdict::Failed(StageError::new(text).with_help(help).hindered()));
         }
         self.setting.reporter.event(&Event::StageStarted {
             name: self.order.name.clone(),

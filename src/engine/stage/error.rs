@@ -13,6 +13,9 @@ pub enum StageError {
     /// The work failed; the place is the parameter that is the mistake, or that names the file in which it is.
     #[error("{}", .0.message)]
     Failed(Problem<Option<&'static str>>),
+    /// The same for a reason of the machine or of the moment, such as a full disk: another time the work may succeed.
+    #[error("{}", .0.message)]
+    Hindered(Problem<Option<&'static str>>),
     /// The context asked to stop, and what is needed to go on is saved.
     #[error("interrupted")]
     Cancelled,
@@ -32,7 +35,7 @@ impl StageError {
     /// The same in other words.
     #[must_use]
     pub fn saying(mut self, message: impl Into<String>) -> Self {
-        if let Self::Failed(problem) = &mut self {
+        if let Some(problem) = self.problem_mut() {
             problem.message = message.into();
         }
         self
@@ -40,7 +43,7 @@ impl StageError {
 
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
-        if let Self::Failed(problem) = &mut self {
+        if let Some(problem) = self.problem_mut() {
             problem.help = Some(help.into());
         }
         self
@@ -49,14 +52,33 @@ impl StageError {
     /// The same, about a parameter, or about a file that it names.
     #[must_use]
     pub fn in_file_of(mut self, parameter: &'static str) -> Self {
-        if let Self::Failed(problem) = &mut self {
+        if let Some(problem) = self.problem_mut() {
             problem.place = Some(parameter);
         }
         self
     }
 
+    /// The same for a reason that is none of the work's own.
+    #[must_use]
+    pub fn hindered(self) -> Self {
+        match self {
+            Self::Failed(problem) => Self::Hindered(problem),
+            other => other,
+        }
+    }
+
     fn problem(&self) -> Option<&Problem<Option<&'static str>>> {
-        if let Self::Failed(problem) = self { Some(problem) } else { None }
+        match self {
+            Self::Failed(problem) | Self::Hindered(problem) => Some(problem),
+            Self::Cancelled => None,
+        }
+    }
+
+    fn problem_mut(&mut self) -> Option<&mut Problem<Option<&'static str>>> {
+        match self {
+            Self::Failed(problem) | Self::Hindered(problem) => Some(problem),
+            Self::Cancelled => None,
+        }
     }
 
     /// The parameter that is the mistake, or that names the file in which it is, where there is one.
@@ -68,7 +90,7 @@ impl StageError {
     /// The error of who was to write `path`, in its own words unless the disk takes no more.
     pub fn writing(path: &std::path::Path, error: &(dyn std::error::Error + 'static)) -> Self {
         match NoRoom::behind(error, path) {
-            Some(why) => Self::new(why.message(path)).with_help(why.help()),
+            Some(why) => Self::new(why.message(path)).with_help(why.help()).hindered(),
             None => Self::new(error.to_string()),
         }
     }
@@ -76,7 +98,7 @@ impl StageError {
     /// An input or output error on `path`, said with the path.
     pub fn io(doing: &str, path: &std::path::Path, error: &std::io::Error) -> Self {
         if let Some(why) = NoRoom::of(error, path) {
-            return Self::new(why.message(path)).with_help(why.help());
+            return Self::new(why.message(path)).with_help(why.help()).hindered();
         }
         // The system's number says nothing to a person.
         let mut reason = error.to_string();
@@ -84,7 +106,8 @@ impl StageError {
             let plain = reason.strip_suffix(&format!(" (os error {number})"));
             reason = plain.unwrap_or(&reason).to_owned();
         }
-        let failure = Self::new(format!("cannot {doing} `{}`: {reason}", path.display()));
+        let failure =
+            Self::new(format!("cannot {doing} `{}`: {reason}", path.display())).hindered();
         match error.kind() {
             ErrorKind::PermissionDenied if doing == "read" => failure.with_help(TO_READ),
             ErrorKind::NotFound if doing == "read" => {
