@@ -227,7 +227,7 @@ fn what_is_no_experiment_is_a_point_that_failed_and_all_that_failed_are_a_failur
     world.child("search", search);
     let shot = world.pipeline(["run", FILE]);
     assert_eq!(shot.code, Some(0), "{shot}");
-    assert!(shot.stderr.contains("the point hidden_size=33 is none: "), "{shot}");
+    assert!(shot.stderr.contains("the point hidden_size=33 counts as failed: "), "{shot}");
     assert_eq!(column(&world, "trial").len(), 2, "{shot}");
     // Nothing is found where every point fails.
     let world =
@@ -266,4 +266,21 @@ fn what_the_machine_keeps_from_its_end_is_no_failure_of_a_point() {
     let again = run(&world, &[]);
     assert_eq!(again.code, Some(0), "{again}");
     assert!(column(&world, "status").iter().all(|status| status == "done"), "{again}");
+}
+
+#[test]
+fn a_search_that_is_interrupted_between_two_points_is_not_done() {
+    let world = world(&SEARCH.replace("parallel = 2", "parallel = 1"));
+    for after in ["point 1/8", "point 2/8", "point 4/8"] {
+        let mut process =
+            world.process(["run", FILE]).stderr(Stdio::piped()).spawn().expect("started");
+        let mut lines = BufReader::new(process.stderr.take().expect("piped")).lines();
+        lines.by_ref().map_while(Result::ok).find(|line| line.starts_with(after));
+        let pid = process.id().to_string();
+        std::process::Command::new("kill").args(["-INT", &pid]).status().expect("sent");
+        // Nobody waits for who does not read.
+        lines.for_each(drop);
+        assert_eq!(process.wait().expect("ended").code(), Some(130), "{after}");
+    }
+    assert_eq!(run(&world, &[]).code, Some(0));
 }

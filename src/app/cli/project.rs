@@ -79,8 +79,11 @@ fn planned(
     let selected = if has_steps { &[] } else { stages };
     points.choose(0);
     let plan = Plan::build(experiment, stages::ALL, &points, store.digests(), selected);
-    if is_whole && has_steps && plan.is_ok() {
-        let planned = search::plan(experiment, stages, store)?;
+    if is_whole
+        && has_steps
+        && let Ok(whole) = &plan
+    {
+        let planned = search::plan(experiment, whole, stages, store)?;
         return Ok(planned.map(|(plan, progress)| (plan, Some(progress))));
     }
     Ok(plan.map(|plan| (plan, None)))

@@ -205,12 +205,15 @@ impl Running<'_> {
             let (next, outcome) = match ended {
                 Ok(ended) => ended,
                 Err(failure) => {
+                    let is_cancelled = signals.cancel.is_cancelled();
+                    let ending =
+                        if is_cancelled { Outcome::Interrupted } else { failure.outcome() };
                     let elapsed = u64::try_from(output.elapsed().as_millis()).unwrap_or(u64::MAX);
-                    record.finish(RunStatus::Failed, 1, elapsed, Vec::new(), |_| None)?;
-                    return Err(failure);
+                    record.finish(status(ending), ending.code(), elapsed, Vec::new(), |_| None)?;
+                    return if is_cancelled { Ok(ending) } else { Err(failure) };
                 }
             };
-            let Some(next) = next else {
+            let Some((next, claim)) = next else {
                 let outcome = rounds.whole(&plan, outcome, searches, output.elapsed());
                 if !arguments.json
                     && let Some(places) = places(project, &outcome)
@@ -219,42 +222,32 @@ impl Running<'_> {
                 }
                 return conclude(&outcome, &listener, &signals.cancel);
             };
-            match Claim::of(store, next.names()) {
-                Ok(claim) => claims.push(claim),
-                Err(error) => {
-                    let outcome = rounds.whole(&plan, outcome, searches, output.elapsed());
-                    if !signals.cancel.is_cancelled() {
-                        let text = format!("the search cannot go on: {error}");
-                        output.tell(&Event::Warning { text }, |line| record.event(line));
-                    }
-                    return conclude(&outcome, &listener, &signals.cancel);
-                }
-            }
+            claims.push(claim);
             plan = next;
         }
     }
 
-    /// The plan to which the results of a round lead, of a file that is planned in steps.
+    /// The plan to which the results of a round lead, of a file that is planned in steps. An interrupted run has it too: what it lacks is
+    /// said, and that it is not done.
     fn go_on(
         self,
         plan: &Plan,
         outcome: &RunOutcome,
         rounds: &mut Rounds,
-    ) -> Result<Option<Plan>, Failure> {
+    ) -> Result<Option<(Plan, Option<Claim>)>, Failure> {
         let Self { arguments, project, record, output, .. } = self;
         let Some(search) = &project.search else { return Ok(None) };
         let ended = rounds
             .end(plan, outcome, &project.store, record.id(), search)
             .map_err(|error| Failure::failed(error.to_string()))?;
         ended.iter().for_each(|event| output.tell(event, |line| record.event(line)));
-        if outcome.interrupted {
-            return Ok(None);
-        }
         let (next, search) = project.go_on(plan, &arguments.stages)?;
         for text in search.iter().flat_map(|search| rounds.news(search, next.is_none())) {
             output.tell(&Event::Warning { text }, |line| record.event(line));
         }
-        Ok(next)
+        let Some(next) = next else { return Ok(None) };
+        let claim = Claim::of(&project.store, next.names())?;
+        Ok(Some((next, claim)))
     }
 }
 

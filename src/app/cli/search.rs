@@ -70,9 +70,11 @@ pub fn has_steps(experiment: &Experiment) -> bool {
 
 /// A plan of the points that the results in the store allow.
 ///
+/// * `whole`: a plan of all points that the file lists
 /// * `selected`: as of [`Plan::build`]
 pub fn plan(
     experiment: &Experiment,
+    whole: &Plan,
     selected: &[String],
     store: &Store,
 ) -> Result<Result<(Plan, Progress), PlanError>, Failure> {
@@ -81,7 +83,7 @@ pub fn plan(
     let steps = Steps { experiment, selected, store, objective, is_late };
     let Some(search) = Search::of(experiment).map_err(|error| Failure::usage(error.to_string()))?
     else {
-        return steps.grid();
+        return steps.grid(whole);
     };
     let path = memo_path(&search, store);
     let mut memo = Memo::read(&path);
@@ -121,14 +123,10 @@ impl Steps<'_> {
             .map_err(|error| Failure::failed(error.to_string()))
     }
 
-    fn grid(&self) -> Result<Planned, Failure> {
+    fn grid(&self, whole: &Plan) -> Result<Planned, Failure> {
         let points = Points::of(self.experiment);
-        let plan = match self.build(&points, &[]) {
-            Ok(plan) => plan,
-            Err(error) => return Ok(Err(error)),
-        };
         let count = points.list().len();
-        let known = if count == 1 { Vec::new() } else { self.outcomes(&plan)? };
+        let known = if count == 1 { Vec::new() } else { self.outcomes(whole)? };
         let best = if count == 1 { Best::Point(0) } else { best(&known) };
         let progress = Progress {
             searches: false,
@@ -169,7 +167,10 @@ impl Steps<'_> {
                     for (point, alone) in search.each(&tried) {
                         if let Err(PlanError::Diagnostics(error)) = self.build(&alone, &[]) {
                             let label = &alone.list()[0].label;
-                            reasons.push(format!("the point {label} is none: {}", error.first()));
+                            reasons.push(format!(
+                                "the point {label} counts as failed: {}",
+                                error.first()
+                            ));
                             refused.push(point);
                         }
                     }
@@ -224,11 +225,8 @@ impl Steps<'_> {
         }
         let mut points = points.clone();
         points.choose(0);
-        let plan = self.build(&points, self.selected)?;
-        let is_selected = |stage: &str| {
-            self.selected.iter().any(|name| name.split('[').next().map(str::trim) == Some(stage))
-        };
-        Ok(plan.nodes.iter().any(|node| node.is_late && is_selected(&node.stage)))
+        // What needs something that is late is late itself.
+        Ok(self.build(&points, self.selected)?.nodes.iter().any(|node| node.is_late))
     }
 }
 

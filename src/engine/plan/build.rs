@@ -287,8 +287,8 @@ impl<'a> Assembly<'a> {
             node.facts = self.inputs.look(&node, &self.nodes, number, &place, self.contents);
             self.nodes.push(node);
         }
-        let runs = |trial: &usize| !is_late || of_best.contains(trial);
-        let of = |trial: usize| of_class[classes.of(trial)].filter(|_| runs(&trial));
+        let runs = |trial: usize| !is_late || of_best.contains(&trial);
+        let of = |trial: usize| of_class[classes.of(trial)].filter(|_| runs(trial));
         let nodes: Vec<Option<NodeId>> = (0..trials.count()).map(of).collect();
         self.wait(draft, &nodes);
         self.placed.insert(number, Placed { reach: classes.dimensions, nodes, is_late });
