@@ -96,7 +96,7 @@ pub struct ReadCorpus {
     /// A file to be split, or a list of files; `*`, `?` and `[..]` in a path stand for all files that fit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<Files>,
-    /// Fractions of the splits of `path`; they sum to 1. Without `by` the split is stratified by `anomaly`, and a text's place follows from its field `id` (else the text itself) and the seed, so that corrections move few others. Default: 0.8 train, 0.2 validation.
+    /// Fractions of the splits of `path`; they sum to 1. Without `by` the split is stratified by the classes of the texts, and a text's place follows from its field `id` (else the text itself) and the seed, so that corrections move few others. Default: 0.8 train, 0.2 validation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<Fractions>,
     /// Field whose equal values stay in one split, such as `"event"`, or `"text"` for the text itself; `{ test = "event" }` holds whole values out for that split only, and divides the rest as without.

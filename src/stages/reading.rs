@@ -414,7 +414,7 @@ impl Reading<'_> {
         let tasks = CorpusTasks { tagging: findings.has_entities, heads };
         if !tasks.tagging && tasks.heads.is_empty() {
             let message = "no text says its entities or a class, so that nothing can be learnt";
-            let help = "`fields = { entities = \"...\" }` says which field the entities are, and `classes = [\"...\"]` which fields are classes";
+            let help = "`fields = { entities = \"...\" }` says which field the entities are, and `classes = [\"...\"]` which fields are classes; of raw lines, `rules = \"syslog\"` or a file of your own says both";
             return Err(in_file_of(StageError::new(message).with_help(help), parameter));
         }
         tasks.check().map_err(|reason| {

@@ -299,7 +299,10 @@ fn missed(
         Some(groups) => format!("the groups of `{}` do not divide finer", groups.field),
         None => match &division.order {
             Some(field) => format!("texts of one `{field}` stay together"),
-            None => "equal texts stay together".to_owned(),
+            None if membership.is_tied => "equal texts stay together".to_owned(),
+            None => {
+                "the texts of each class are divided by themselves, and some are few".to_owned()
+            }
         },
     };
     let excess: f64 =

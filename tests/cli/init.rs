@@ -328,3 +328,22 @@ fn a_model_for_entities_that_are_parts_of_words_reads_tokens() {
     });
     assert!(!whole.contains("decode"), "{whole}");
 }
+
+#[test]
+fn words_that_are_numbered_are_read_and_what_has_no_tags_or_no_two_texts_is_refused() {
+    let numbered = written("words.conll", |n| format!("1\tAda\tB-PER\n2\tat{n}\tO\n"));
+    assert!(numbered.contains("columns = { token = 1 }"), "{numbered}");
+    assert!(numbered.contains("entities: PER 40"), "{numbered}");
+    let world = World::empty();
+    let word = |n: usize| format!("1\tAda{n}\tada\tNOUN\t_\t_\t0\troot\t_\tSpaceAfter=No\n\n");
+    world.write("bank.conllu", (0..40).map(word).collect::<String>());
+    let rows = |n: usize| format!("the same,{}\n", class(n));
+    world.write("same.csv", "text,label\n".to_owned() + &(0..40).map(rows).collect::<String>());
+    for (file, reason) in [
+        ("bank.conllu", "numbers its words, and its last column holds no tags"),
+        ("same.csv", "has 1 different text, which is too few"),
+    ] {
+        let shot = world.pipeline(["init", "--data", file]);
+        assert!(shot.code == Some(2) && shot.stderr.contains(reason), "{shot}");
+    }
+}

@@ -169,6 +169,24 @@ fn the_rounding_of_few_texts_is_no_caveat_and_ties_are_said_only_where_there_are
 }
 
 #[test]
+fn classes_that_divide_badly_are_the_reason_that_is_said_where_no_texts_are_equal() {
+    // Texts of two heads with many classes, each text another one.
+    let line = |row: usize| {
+        format!(
+            "{{\"text\": \"text number {row}\", \"one\": \"a{}\", \"two\": \"b{}\"}}\n",
+            row * row / 3 % 5,
+            row * row / 7 % 17
+        )
+    };
+    let lines: String = (0..60).map(line).collect();
+    let more =
+        "classes = [\"one\", \"two\"]\nsplit = { train = 0.6, validation = 0.2, test = 0.2 }\n";
+    let said = said(&world(&lines, more));
+    let missed = said.iter().find(|line| line.contains(" instead of "));
+    assert!(missed.is_some_and(|line| line.contains("divided by themselves")), "{said:?}");
+}
+
+#[test]
 fn a_drop_among_contradicting_labels_is_a_caveat_that_says_which_stays() {
     let before = lines(1..41, |_| 0);
     let flipped = before

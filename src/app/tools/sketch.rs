@@ -10,11 +10,13 @@ use crate::base::disk::regular;
 use crate::base::problem::{Help as _, Problem};
 use crate::base::visible;
 use crate::text::readers::{
-    self, Classes, Findings, Format, Heads, Nested, Note, Options, Problems, ReadError, Rules,
-    Shipped,
+    self, Classes, Columns, Findings, Format, Heads, Nested, Note, Options, Problems, ReadError,
+    Rules, Shipped,
 };
 use crate::text::{Description, Example, Field, Lengths, Scale, check_head_name};
 use crate::view::format;
+
+mod written;
 
 /// Names of fields that are most likely a text's class.
 const CLASSES: [&str; 17] = [
@@ -94,6 +96,8 @@ enum Reading {
     Markup,
     /// Of entities that overlap one is left out.
     Outermost,
+    /// Words are numbered, and stand in the second column.
+    Numbered,
 }
 
 /// How the texts are divided.
@@ -112,13 +116,17 @@ impl Sketch {
     /// When it cannot be read, or has nothing to learn from.
     pub fn of(path: &Path) -> Result<Self, Problem<()>> {
         let (reading, Seen { format, description, tokens, .. }) = read(path)?;
-        if description.texts < FEWEST {
+        let different = description.texts - description.repeats.equal;
+        if different < FEWEST {
+            let has = match description.repeats.equal {
+                0 => format::counted(description.texts, "text"),
+                _ => format::counted(different, "different text"),
+            };
             return Err(Problem {
                 place: (),
                 message: format!(
-                    "`{}` has {}, which is too few to train and to validate on",
+                    "`{}` has {has}, which is too few to train and to validate on",
                     path.display(),
-                    format::counted(description.texts, "text")
                 ),
                 help: Some(format!("label {FEWEST} or more")),
             });
@@ -196,193 +204,6 @@ impl Sketch {
             Division::Random => "at random, classes alike, equal texts together".to_owned(),
         }
     }
-
-    /// The experiment.
-    ///
-    /// * `file`: how it names the file of texts
-    /// * `name`: its own
-    #[must_use]
-    pub fn to_toml(&self, file: &str, name: &str) -> String {
-        let mut text = format!("# Trains on {}.\n#\n", visible::line(file));
-        for line in self.summary().lines() {
-            writeln!(text, "#     {line}").expect("a string");
-        }
-        write!(
-            text,
-            "#\n#     pipeline data experiments/{name}.toml    what is in it\n#     pipeline run  experiments/{name}.toml    trains, scores and draws; results lie in outputs/{name}/\nversion = 1\nseed    = 42\n\n"
-        )
-        .expect("a string");
-        text += &self.corpus(file);
-        text += &self.model();
-        text += &self.training();
-        text
-    }
-
-    /// Below this many texts a third part would have none.
-    fn has_test(&self) -> bool {
-        self.description.texts >= 30
-    }
-
-    fn corpus(&self, file: &str) -> String {
-        let mut text = format!(
-            "[stage.corpus]\nkind   = \"read_corpus\"\npath   = {}\nformat = \"{}\"\n",
-            quoted(file),
-            self.format.name()
-        );
-        text += match self.reading {
-            Reading::Plain => "",
-            Reading::Rules(Shipped::Syslog) => {
-                "rules  = \"syslog\"    # or a file of your own: the README says how\n"
-            }
-            Reading::Rules(Shipped::Apache) => {
-                "rules  = \"apache\"    # or a file of your own: the README says how\n"
-            }
-            Reading::Markup => "markup = true    # texts hold their entities as `[Ada](PER)`\n",
-            Reading::Outermost => {
-                "nested = \"outermost\"    # entities overlap, and a token has one label: those inside of others are left out\n"
-            }
-        };
-        if !self.heads.is_empty() {
-            text += "# The last of two classes is the positive one: turn them round where it is the other.\n";
-            let heads = self.heads.iter().map(|(name, classes)| {
-                let classes: Vec<String> = classes.iter().map(|class| quoted(class)).collect();
-                format!("{} = [{}]", key(name), classes.join(", "))
-            });
-            let heads: Vec<String> = heads.collect();
-            writeln!(text, "classes = {{ {} }}", heads.join(", ")).expect("a string");
-        }
-        if !self.others.is_empty() {
-            let names: Vec<String> = self.others.iter().map(|name| format!("`{name}`")).collect();
-            writeln!(text, "# Fields that could be classes too: {}.", names.join(", "))
-                .expect("a string");
-        }
-        writeln!(text, "# The split: {}.", visible::line(&self.reason())).expect("a string");
-        text += if self.has_test() {
-            "split  = { train = 0.7, validation = 0.15, test = 0.15 }\n"
-        } else {
-            "split  = { train = 0.7, validation = 0.3 }\n"
-        };
-        match &self.division {
-            Division::Order(field) => writeln!(text, "order  = {}", quoted(field)),
-            Division::Groups(field) => writeln!(text, "by     = {}", quoted(field)),
-            Division::Random => Ok(()),
-        }
-        .expect("a string");
-        text + "\n"
-    }
-
-    /// How much of a text is read at once.
-    fn lengths(&self) -> String {
-        let quantile = |share| self.tokens.quantile(share).unwrap_or(16);
-        let tokens = quantile(0.99).next_multiple_of(32).clamp(32, 512);
-        if quantile(0.95) > tokens {
-            return format!(
-                "max_length = {tokens}    # tokens that are read at once; 95 % of the texts have up to about {}
-overlap    = {}     # tokens that neighbouring windows of a longer text share, so that nothing is cut: as many as the longest entity has",
-                quantile(0.95),
-                tokens / 8
-            );
-        }
-        let longest = self.description.words.quantile(0.99).unwrap_or(16);
-        format!(
-            "max_length = {tokens}    # tokens; 99 % of the texts have up to {longest} words, and `pipeline data` counts what is cut"
-        )
-    }
-
-    fn model(&self) -> String {
-        let lengths = self.lengths();
-        format!(
-            "# A small encoder from random weights: it needs no download, and shows in minutes whether all is well. For good scores take a
-# pretrained one in its place (600 MB from the Hugging Face hub, once), with learning_rate = 2e-5 and 3 epochs:
-#
-#     [stage.model]
-#     kind     = \"fetch_model\"
-#     repo     = \"answerdotai/ModernBERT-base\"
-#     revision = \"8949b909ec900327062f0ebf497f51aef5e6f0c8\"
-[stage.model]
-kind                = \"init_model\"
-corpus              = \"@corpus\"
-vocab_size          = 4000
-hidden_size         = 128
-num_hidden_layers   = 4
-num_attention_heads = 4
-intermediate_size   = 192
-
-[stage.tokenize]
-model      = \"@model\"
-corpus     = \"@corpus\"
-{lengths}
-
-"
-        )
-    }
-
-    fn training(&self) -> String {
-        let epochs = (12_000 / self.description.texts.max(1)).clamp(2, 10);
-        let looks = if self.repeats() > 0.0 { "masked" } else { "lookup" };
-        let test = if self.has_test() {
-            "# For the last look: choose by the validation split, and report this one.
-[stage.evaluate_test]
-kind  = \"evaluate\"
-model = \"@train\"
-data  = \"@tokenize\"
-split = \"test\"
-
-"
-        } else {
-            ""
-        };
-        // Texts that are said to have no entities have no tags to learn.
-        let it = &self.description;
-        let ner = if it.with_entities > 0 && it.labels.is_empty() {
-            "ner_weight    = 0    # the texts have no entities: classes alone are learnt\n"
-                .to_owned()
-        } else {
-            let tokens = |(inside, all)| {
-                format!(
-                    "decode        = \"tokens\"    # {inside} of {all} entities begin or end inside a word\n"
-                )
-            };
-            it.many_inside_words().map(tokens).unwrap_or_default()
-        };
-        format!(
-            "[stage.train]
-model         = \"@model\"
-data          = \"@tokenize\"
-epochs        = {epochs}
-batch_size    = 16
-learning_rate = 1e-3
-warmup_ratio  = 0.1
-{ner}
-# What a model has to beat: seconds each.
-[stage.majority]
-kind   = \"baseline\"
-method = \"majority\"
-corpus = \"@corpus\"
-
-[stage.{looks}]
-kind   = \"baseline\"
-method = \"{looks}\"
-corpus = \"@corpus\"
-
-[stage.linear]
-kind   = \"baseline\"
-method = \"linear\"
-corpus = \"@corpus\"
-
-[stage.evaluate]
-model     = \"@train\"
-data      = \"@tokenize\"
-split     = \"validation\"
-baselines = [\"@majority\", \"@{looks}\", \"@linear\"]
-
-{test}[stage.plot]
-history    = \"@train\"
-evaluation = \"@evaluate\"
-corpus     = \"@corpus\"
-"
-        )
-    }
 }
 
 /// What was seen of a file.
@@ -395,6 +216,8 @@ struct Seen {
     labelled: usize,
     /// Texts with brackets as they stand around entities that are written into them.
     brackets: usize,
+    /// Every word is a number.
+    is_of_numbers: bool,
 }
 
 /// Reads a file in the way that finds labels in it.
@@ -410,6 +233,9 @@ fn read(path: &Path) -> Result<(Reading, Seen), Problem<()>> {
     };
     if plain.format == Format::Lines {
         return shipped(path).map(|(shipped, seen)| (Reading::Rules(shipped), seen));
+    }
+    if plain.format == Format::Conll && plain.is_of_numbers {
+        return numbered(path);
     }
     let is_many = |texts: usize| 10 * texts >= plain.description.texts;
     if plain.description.labels.is_empty() && is_many(plain.brackets) {
@@ -429,6 +255,25 @@ fn read(path: &Path) -> Result<(Reading, Seen), Problem<()>> {
     Ok((Reading::Plain, plain))
 }
 
+/// Reads a file whose first column numbers the words.
+fn numbered(path: &Path) -> Result<(Reading, Seen), Problem<()>> {
+    let columns = Columns { token: 1, ..Columns::default() };
+    let seen = look(path, &Options { columns, ..Options::default() })?;
+    // What stands last may be anything, such as the notes of a treebank.
+    let is_renamed = |note: &Note| matches!(note, Note::Label { .. });
+    let is_note = |label: &String| label.contains('=');
+    let labels = &seen.description.labels;
+    if labels.is_empty() || labels.keys().any(is_note) || seen.findings.notes.keys().any(is_renamed)
+    {
+        return Err(Problem {
+            place: (),
+            message: format!("`{}` numbers its words, and its last column holds no tags", path.display()),
+            help: Some("`columns = { token = 1, tag = 9 }` of `read_corpus` says which columns hold words and tags, from 0; a file without tags has nothing to learn from".to_owned()),
+        });
+    }
+    Ok((Reading::Numbered, seen))
+}
+
 /// About how many tokens a text has: two to three for a word, one for two characters where words are identifiers, and the two that stand around
 /// it.
 fn tokens(text: &str) -> usize {
@@ -440,6 +285,8 @@ fn tokens(text: &str) -> usize {
 fn look(path: &Path, options: &Options) -> Result<Seen, Problem<()>> {
     let mut description = Description::default();
     let (mut lengths, mut labelled, mut brackets) = (Lengths::default(), 0, 0);
+    let mut is_of_numbers = true;
+    let is_number = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
     let mut problems = Problems::default();
     let mut each = |read: Result<Example, readers::Malformed>| {
         match read {
@@ -448,6 +295,7 @@ fn look(path: &Path, options: &Options) -> Result<Seen, Problem<()>> {
                 lengths.add(tokens(&example.text));
                 labelled += usize::from(example.entities.iter().flatten().next().is_some());
                 brackets += usize::from(example.text.contains("]("));
+                is_of_numbers &= example.text.split_whitespace().all(is_number);
             }
             Err(problem) => problems.push(path, problem),
         }
@@ -484,6 +332,7 @@ fn look(path: &Path, options: &Options) -> Result<Seen, Problem<()>> {
             tokens: lengths,
             labelled,
             brackets,
+            is_of_numbers,
         }),
     }
 }
@@ -583,15 +432,4 @@ fn division(it: &Description, heads: &[(String, Vec<String>)]) -> Division {
         Some((name, _)) => Division::Groups(name.clone()),
         None => Division::Random,
     }
-}
-
-/// A TOML string.
-fn quoted(text: &str) -> String {
-    toml::Value::String(text.to_owned()).to_string()
-}
-
-/// A TOML key, bare where it can be.
-fn key(name: &str) -> String {
-    let is_bare = name.chars().all(|it| it.is_ascii_alphanumeric() || it == '_' || it == '-');
-    if is_bare && !name.is_empty() { name.to_owned() } else { quoted(name) }
 }

@@ -6,9 +6,10 @@ use super::Each;
 use super::findings::{Findings, Note};
 use super::options::Options;
 use super::pieces::{self, Piece};
-use super::problems::Misread;
+use super::problems::{Malformed, Misread};
 use super::shapes;
 use super::source::{LINE_LIMIT_BYTES, read_line};
+use super::years::Years;
 use crate::base::problem::Position;
 use crate::text::Example;
 
@@ -30,7 +31,14 @@ pub(super) fn read(
         };
         Ok(read_line(source, LINE_LIMIT_BYTES)?.map(piece))
     };
-    pieces::read(&mut next, &|line, findings| text(line, options, findings), each)
+    let mut years = Years::default();
+    let mut each = |mut read: Result<Example, Malformed>| {
+        if let (Ok(example), true) = (&mut read, options.rules.is_some()) {
+            example.fields.values_mut().for_each(|value| years.place(value));
+        }
+        each(read)
+    };
+    pieces::read(&mut next, &|line, findings| text(line, options, findings), &mut each)
 }
 
 fn text(

@@ -32,6 +32,7 @@ mod source;
 mod table;
 mod tags;
 mod values;
+mod years;
 
 pub use classes::{Classes, Heads};
 pub use findings::{Findings, Note};

@@ -4,6 +4,7 @@
 //! extends = "syslog"                          # or "apache": the rules here come first
 //! line    = ['^(?<timestamp>\S+) (?<level>[A-Z]+) (?<text>.*)$']   # the first that fits; `text` is the text, other groups are fields
 //! times   = { timestamp = ["%d/%b/%Y:%H:%M:%S %z"] }               # to ISO 8601, by which `order` sorts
+//!                                             # (a time without a year is of 2000; of the next one where it steps back by half a year)
 //!
 //! [[entity]]                                  # earlier ones go first; the group `entity` is the entity, where there is one
 //! label   = "IP"
@@ -28,10 +29,8 @@ use serde::{Deserialize, Deserializer};
 
 use super::labels::check_label;
 use super::shipped::{APACHE, SYSLOG};
+use super::years;
 use crate::text::Entity;
-
-/// What a year is where a time has none: one with a 29th of February.
-const YEAR: i16 = 2000;
 
 /// Rules as a file has them.
 #[derive(Debug, Clone, Deserialize)]
@@ -175,13 +174,14 @@ impl Rules {
         parsed
     }
 
-    /// A time as ISO 8601, where its field has formats and one of them fits; else the value as it is.
+    /// A time as ISO 8601, where its field has formats and one of them fits; else the value as it is. Where it says no year, [`Years`](years::Years)
+    /// know it.
     fn time(&self, field: &str, value: &str) -> String {
         let formats = self.times.get(field).map(Vec::as_slice).unwrap_or_default();
         let read = |format: &String| {
             let mut time = BrokenDownTime::parse(format, value).ok()?;
             if time.year().is_none() {
-                time.set_year(Some(YEAR)).ok()?;
+                time.set_year(Some(years::UNKNOWN)).ok()?;
             }
             match time.offset() {
                 Some(_) => Some(time.to_timestamp().ok()?.to_string()),
@@ -285,7 +285,7 @@ mod tests {
         assert_eq!(
             fields,
             [
-                "timestamp=2000-06-09T06:06:20",
+                "timestamp=0000-06-09T06:06:20",
                 "host=combo",
                 "component=sshd(pam_unix)",
                 "pid=19939"

@@ -84,7 +84,7 @@ pub(super) fn read(
         };
         let found = match (found, &columns) {
             (Err(problem), _) => Some(Err(problem)),
-            (Ok(()), None) => match Columns::of(&row, options, &mut findings) {
+            (Ok(()), None) => match Columns::of(&row, options) {
                 Ok(found) => {
                     columns = Some(found);
                     None
@@ -172,11 +172,13 @@ struct Columns {
     names: Vec<String>,
     /// Not there where a text is known by its `id`.
     text: Option<usize>,
+    /// Whether the text has its column though nobody said so, nor is that called `text`.
+    is_guessed: bool,
     entities: Option<usize>,
 }
 
 impl Columns {
-    fn of(row: &StringRecord, options: &Options, findings: &mut Findings) -> Result<Self, Misread> {
+    fn of(row: &StringRecord, options: &Options) -> Result<Self, Misread> {
         let names: Vec<String> = row.iter().map(|name| name.trim().to_owned()).collect();
         for (at, name) in names.iter().enumerate() {
             if names[..at].contains(name) && !name.is_empty() {
@@ -204,17 +206,14 @@ impl Columns {
             return Err(Misread::new(0_usize, message)
                 .help(format!("the first row names the columns, and {which}")));
         }
-        if let Some(name) = text.map(|at| &names[at]).filter(|it| asked.is_none() && *it != "text")
-        {
-            findings.note(Note::TextFrom(name.clone()));
-        }
+        let is_guessed = asked.is_none() && text.is_some_and(|at| names[at] != "text");
         let entities = match &options.fields.entities {
             None => place(ENTITIES[0]),
             Some(name) => Some(place(name).ok_or_else(|| {
                 Misread::new(0_usize, format!("there is no column `{}`", visible::line(name)))
             })?),
         };
-        Ok(Self { names, text, entities })
+        Ok(Self { names, text, is_guessed, entities })
     }
 
     /// The text of a row.
@@ -232,6 +231,9 @@ impl Columns {
                 .help("a cell with a delimiter, a quote or a line break in it stands in quotes"));
         }
         let text = self.text.map_or("", |at| &row[at]);
+        if let Some(at) = self.text.filter(|_| self.is_guessed) {
+            findings.note(Note::TextFrom(self.names[at].clone()));
+        }
         let in_text = |message: String| Misread::new(self.text.unwrap_or(0), message);
         let (mut text, entities) = if options.markup {
             let (text, marked) = markup::read(text);
