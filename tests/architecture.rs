@@ -27,6 +27,7 @@ const HOUSE: &[(&str, &[&str])] = &[
         &[
             "engine/exec",
             "engine/plan",
+            "engine/search",
             "engine/store",
             "engine/runs",
             "engine/stage",

@@ -1,11 +1,11 @@
 //! The trials of a sweep and their scores, point by point: what its tables and pictures show.
 
-use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::io;
 
-use crate::engine::plan::{Objective, Point};
+use crate::engine::plan::{Objective, Point, SweepShape};
 use crate::engine::runs::{Results, TrialStatus};
+use crate::engine::search::{self, Standing, distance};
 use crate::engine::stage::{Score, Scores};
 
 /// A trial with what came of it.
@@ -68,31 +68,30 @@ impl PointRows<'_> {
         Moments::of(&self.scores(name))
     }
 
-    pub fn rank(&self, objective: &Objective) -> Rank {
-        let moments = self.moments(&objective.metric);
-        let sign = if objective.maximize { -1.0 } else { 1.0 };
-        Rank {
-            is_undefined: moments.mean.is_none(),
-            lacks_some: moments.count < self.done().count(),
-            mean: moments.mean.map_or(f64::INFINITY, |mean| sign * mean),
+    /// What is known of how good it is.
+    fn standing(&self, shape: &SweepShape, objective: &Objective) -> Standing {
+        let sign = if objective.maximize { 1.0 } else { -1.0 };
+        let scores = self.scores(&objective.metric);
+        let values: Vec<f64> = scores.iter().map(|score| sign * score.value()).collect();
+        Standing {
+            score: (!values.is_empty()).then(|| search::Score::of(&values)),
+            lacks_some: values.len() < self.rows.len(),
+            distance: distance(&shape.home, self.point),
         }
     }
 }
 
-/// How good a point is in the objective. One with a trial that leaves it undefined comes after those without.
-pub struct Rank {
-    pub is_undefined: bool,
-    lacks_some: bool,
-    /// The smaller the better.
-    mean: f64,
-}
-
-impl Rank {
-    /// The better is less.
-    pub fn compare(&self, other: &Self) -> Ordering {
-        let parts = |rank: &Self| (rank.is_undefined, rank.lacks_some, rank.mean);
-        parts(self).partial_cmp(&parts(other)).unwrap_or(Ordering::Equal)
-    }
+/// The places of points, the best first, and whether the first of them is the best: it is where it has a score.
+pub fn ranked(
+    shape: &SweepShape,
+    objective: &Objective,
+    points: &[PointRows<'_>],
+) -> (Vec<usize>, bool) {
+    let standings: Vec<Standing> =
+        points.iter().map(|point| point.standing(shape, objective)).collect();
+    let places = search::ranked(shape.choose, &standings);
+    let has_best = places.first().is_some_and(|first| standings[*first].score.is_some());
+    (places, has_best)
 }
 
 /// The names of scores, sorted.

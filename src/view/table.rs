@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::format;
-use super::rows::{Moments, Names, PointRows, points};
+use super::rows::{Moments, Names, PointRows, points, ranked};
 use crate::engine::plan::{Objective, SweepShape};
 use crate::engine::runs::Results;
 use crate::engine::stage::{Caveat, Scores};
@@ -40,8 +40,8 @@ fn ranking(
     points: &[PointRows<'_>],
     names: &[&str],
 ) -> String {
-    let mut ranked: Vec<&PointRows<'_>> = points.iter().collect();
-    ranked.sort_by(|one, other| one.rank(objective).compare(&other.rank(objective)));
+    let (places, has_best) = ranked(shape, objective, points);
+    let ranked: Vec<&PointRows<'_>> = places.iter().map(|place| &points[*place]).collect();
     let best = ranked[0];
     if points.len() == 1 {
         return all_scores(best, names);
@@ -53,7 +53,7 @@ fn ranking(
         objective.metric
     );
     let mut text = grid(&head, shape, &ranked, &[&objective.metric]);
-    if !best.rank(objective).is_undefined {
+    if has_best {
         // A point that has no result, or not all of them, could be better.
         let whole = points.iter().filter(|point| point.lost().is_none()).count();
         let of = if whole < points.len() {
@@ -297,14 +297,22 @@ mod tests {
     use std::sync::Arc;
 
     use crate::base::diagnostics::{Sources, Span};
-    use crate::engine::plan::Point;
+    use crate::engine::plan::{Choose, Home, Point};
     use crate::engine::runs::TrialStatus;
     use crate::engine::stage::Score;
     use crate::view::rows::Row;
 
     fn shape() -> SweepShape {
         let axes = vec![("train.x".into(), Vec::new())];
-        SweepShape { axes, seeds: vec![0, 1], folds: None, points: 0, objective: None }
+        SweepShape {
+            axes,
+            seeds: vec![0, 1],
+            folds: None,
+            points: 0,
+            objective: None,
+            choose: Choose::Mean,
+            home: Home::default(),
+        }
     }
 
     fn max_f1() -> Objective {

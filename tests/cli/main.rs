@@ -25,6 +25,7 @@ mod network;
 mod orders;
 mod pipes;
 mod plan;
+mod points;
 mod predict;
 mod project;
 mod readers;

@@ -330,3 +330,22 @@ fn folds_that_have_no_corpus_or_several_or_another_fold_beside_them_are_refused(
     let said = refused("version = 1\n[stage.fetch_model]\nrepo = \"a/b\"\n[sweep]\nfolds = 3\n");
     assert!(said.contains("`folds` divides nothing, since no stage is of kind"), "{said}");
 }
+
+#[test]
+fn what_moves_together_is_one_axis_whose_values_are_named_one_by_one() {
+    let together = "[sweep.over]\ntrain.epochs = [1, 2]\n[[sweep.together]]\ntrain.learning_rate = [1e-5, 2e-5, 2e-5]\nparams.max_length = [64, 64, 128]\n\
+                    [[sweep.skip]]\ntrain.epochs = 2\nparams.max_length = 128";
+    let text = swept(together);
+    assert_eq!(
+        labels(&text),
+        [
+            "epochs=1,learning_rate=1e-5,max_length=64",
+            "epochs=1,learning_rate=2e-5,max_length=64",
+            "epochs=1,learning_rate=2e-5,max_length=128",
+            "epochs=2,learning_rate=1e-5,max_length=64",
+            "epochs=2,learning_rate=2e-5,max_length=64",
+        ]
+    );
+    let plan = World::new().plan(&text);
+    assert_eq!(["tokenize", "train"].map(|stage| count(&plan, stage)), [2, 5]);
+}

@@ -55,8 +55,9 @@ impl Project {
         let nothing = Diagnostics::new(Arc::clone(&self.experiment.sources), Vec::new());
         let (mut next, search) = sound(planned, nothing)?;
         next.results.clone_from(&plan.results);
-        let nodes = |plan: &Plan| -> BTreeSet<Option<CacheKey>> {
-            plan.nodes.iter().map(|node| node.identity.key()).collect()
+        // Two stages may ask for the same thing.
+        let nodes = |plan: &Plan| -> BTreeSet<(Arc<str>, Option<CacheKey>)> {
+            plan.nodes.iter().map(|node| (Arc::clone(&node.stage), node.identity.key())).collect()
         };
         let is_other = nodes(&next) != nodes(plan);
         Ok((Some(next).filter(|_| is_other), search))

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Failure, terminal};
-use crate::engine::spec::{MOST_RETRIES, Method, RESERVED};
+use crate::engine::spec::{Along, Choose, MOST_RETRIES, Method, RESERVED};
 use crate::engine::stage::StageKind;
 use crate::stages::ALL;
 
@@ -36,11 +36,16 @@ fn schema() -> Value {
         .iter()
         .map(|kind| (kind.name.to_owned(), json!({"if": {"required": ["kind"]}, "then": of_its_kind, "else": of_kind(kind.name)})))
         .collect();
-    let axis = json!({"anyOf": [
-        {"type": "array", "minItems": 1},
-        {"type": "object", "properties": {"choice": {"type": "array", "minItems": 1}}, "required": ["choice"], "additionalProperties": false},
-    ]});
-    let axes = json!({"anyOf": [axis.clone(), {"type": "object", "additionalProperties": axis}]});
+    let list = json!({"type": "array", "minItems": 1});
+    let bounds =
+        json!({"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2});
+    let along = Along::NAMED.map(|along| {
+        let values = if along.is_range() { &bounds } else { &list };
+        json!({"type": "object", "properties": {along.name(): values}, "required": [along.name()], "additionalProperties": false})
+    });
+    let axis: Vec<Value> = std::iter::once(list.clone()).chain(along).collect();
+    let axis = json!({"anyOf": axis});
+    let axes = of_two_words(&axis);
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "pipeline experiment",
@@ -52,7 +57,7 @@ fn schema() -> Value {
             "name": {"type": "string", "description": "Name of the results folder; the file's stem when left out."},
             "seed": {"type": "integer", "minimum": 0, "description": "Seed of every stage that draws random numbers and has none of its own."},
             "extends": {"type": "string", "description": "A file to inherit from, relative to this one."},
-            "unset": {"type": "array", "items": {"type": "string"}, "description": "Paths to drop from what was inherited: `stage.x.y`, `stage.x`, `params.x`, `sweep`."},
+            "unset": {"type": "array", "items": {"type": "string"}, "description": "Paths to drop from what was inherited: `stage.x.y`, `stage.x`, `params.x`, `sweep`, `sweep.points`."},
             "params": {"type": "object", "description": "Values to refer to as `@params.name`."},
             "stage": {"type": "object", "properties": named, "additionalProperties": of_its_kind, "propertyNames": {"pattern": "^[A-Za-z][A-Za-z0-9_-]*$", "not": {"enum": RESERVED}}},
             "sweep": {
@@ -62,15 +67,26 @@ fn schema() -> Value {
                     "method": {"enum": Method::ALL.map(Method::name), "description": "How points are chosen."},
                     "points": {"type": "integer", "minimum": 1, "description": "How many points a method other than `grid` tries."},
                     "parallel": {"type": "integer", "minimum": 1, "description": "How many points are under way at a time."},
+                    "choose": {"enum": Choose::ALL.map(Choose::name), "description": "Which point is the best: the one with the best mean, or of those within one standard error of it the one nearest to the file's own values."},
+                    "together": {"type": "array", "items": of_two_words(&list), "description": "Lists of equal length that move as one axis: the first values together, then the second ones."},
                     "skip": {"type": "array", "items": {"type": "object"}, "description": "Regions that are left out: points that meet all conditions of one."},
                     "objective": {"type": "string", "pattern": "^(max|min) [^ ]+$", "description": "`max` or `min`, and a metric such as `evaluate.ner.span_f1`."},
                     "seeds": {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1}], "description": "Replicates inside every point."},
-                    "over": {"type": "object", "properties": {"stage": {"type": "object", "additionalProperties": axes.clone()}}, "additionalProperties": axes, "description": "Axes: `stage.parameter` or `params.name`."},
+                    "folds": {"type": "integer", "minimum": 2, "description": "Into how many parts of the corpus, each of which validates once inside every point."},
+                    "over": axes,
                 },
             },
         },
         "$defs": definitions,
     })
+}
+
+/// What gives something to `stage.parameter` or `params.name`.
+///
+/// * `given`: the schema of what each is given
+fn of_two_words(given: &Value) -> Value {
+    let second = json!({"anyOf": [given, {"type": "object", "additionalProperties": given}]});
+    json!({"type": "object", "properties": {"stage": {"type": "object", "additionalProperties": second}}, "additionalProperties": second, "description": "By `stage.parameter` or `params.name`."})
 }
 
 /// A kind's parameters and ports, and what belongs to the engine.

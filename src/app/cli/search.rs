@@ -1,12 +1,13 @@
 //! Files that are planned in steps: with the points that a search can propose by now, and with what runs for the best point once that is known.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::Failure;
-use crate::engine::plan::{Plan, PlanError, Points};
+use crate::engine::plan::{Home, Plan, PlanError, Point, Points};
 use crate::engine::runs;
-use crate::engine::search::{Memo, Outcome, Proposed, Search};
-use crate::engine::spec::{Experiment, Method, Objective};
+use crate::engine::search::{Memo, Outcome, Proposed, Search, Standing, distance, ranked};
+use crate::engine::spec::{Choose, Experiment, Method, Objective, Sweep};
 use crate::engine::store::Store;
 use crate::stages;
 use crate::view::format;
@@ -127,7 +128,7 @@ impl Steps<'_> {
         let points = Points::of(self.experiment);
         let count = points.list().len();
         let known = if count == 1 { Vec::new() } else { self.outcomes(whole)? };
-        let best = if count == 1 { Best::Point(0) } else { best(&known) };
+        let best = if count == 1 { Best::Point(0) } else { self.best(&points, &known) };
         let progress = Progress {
             searches: false,
             planned: count,
@@ -192,7 +193,7 @@ impl Steps<'_> {
         refused: Vec<String>,
     ) -> Planned {
         let is_whole = proposed.is_exhausted || proposed.len() == search.count();
-        let best = if is_whole { best(known) } else { Best::Unknown };
+        let best = if is_whole { self.best(&proposed.points, known) } else { Best::Unknown };
         let progress = Progress {
             searches: true,
             planned: proposed.len(),
@@ -203,6 +204,25 @@ impl Steps<'_> {
             refused,
         };
         self.narrowed(proposed.points, best).map(|plan| (plan, progress))
+    }
+
+    /// Which point is the best.
+    fn best(&self, points: &Points, known: &[Option<Outcome>]) -> Best {
+        let known: Option<Vec<Outcome>> = known.iter().copied().collect();
+        let Some(known) = known else { return Best::Unknown };
+        let home = Home::of(self.experiment);
+        let standing = |(outcome, point): (&Outcome, &Arc<Point>)| {
+            let score = match outcome {
+                Outcome::Scored(score) => Some(*score),
+                Outcome::Failed => None,
+            };
+            Standing { score, lacks_some: score.is_none(), distance: distance(&home, point) }
+        };
+        let standings: Vec<Standing> = known.iter().zip(points.list()).map(standing).collect();
+        let choose = self.experiment.sweep.as_ref().map_or(Choose::default(), Sweep::choice);
+        let places = ranked(choose, &standings);
+        let best = places.first().filter(|place| standings[**place].score.is_some());
+        best.map_or(Best::None, |place| Best::Point(*place))
     }
 
     /// The plan of what was selected. What runs for the best point needs all that tells which one that is.
@@ -239,16 +259,4 @@ enum Best {
     Unknown,
     /// No point has a score.
     None,
-}
-
-/// The point with the best mean, the first of equals.
-fn best(known: &[Option<Outcome>]) -> Best {
-    let known: Option<Vec<Outcome>> = known.iter().copied().collect();
-    let Some(known) = known else { return Best::Unknown };
-    let scored = known.into_iter().enumerate().filter_map(|(number, outcome)| match outcome {
-        Outcome::Scored(score) => Some((number, score.mean)),
-        Outcome::Failed => None,
-    });
-    let best = scored.reduce(|best, next| if next.1 > best.1 { next } else { best });
-    best.map_or(Best::None, |(number, _)| Best::Point(number))
 }

@@ -84,7 +84,10 @@ impl Plan {
             firsts: firsts(experiment, kinds),
             file: experiment.file.clone(),
             trials: trials.list(),
-            sweep: experiment.sweep.as_ref().map(|sweep| SweepShape::of(sweep, points, &graph)),
+            sweep: experiment
+                .sweep
+                .as_ref()
+                .map(|sweep| SweepShape::of(sweep, experiment, points, &graph)),
             partial: order.len() < graph.drafts.len(),
             of_single_trials: false,
             warnings: warnings.into_iter().collect(),

@@ -41,7 +41,7 @@ mod validate;
 mod warning;
 mod wires;
 
-pub use crate::engine::spec::Objective;
+pub use crate::engine::spec::{Choose, Objective};
 pub use change::{Change, full_text, value_text};
 pub use digests::{Digests, FileDigest};
 pub use forecast::{
@@ -51,6 +51,6 @@ pub use key::{CacheKey, Fingerprint, KeyError};
 pub use node::{Identity, Node, NodeId, Plan, PlanError};
 pub use points::{Point, Points};
 pub use portable::portable_parameters;
-pub use sweep::SweepShape;
+pub use sweep::{Home, SweepShape};
 pub use trials::Trial;
 pub use warning::{Warning, undefined_everywhere};

@@ -12,7 +12,7 @@ use super::canonical::{Canonical, Numbers};
 use super::{full_text, value_text};
 use crate::base::diagnostics::{Diagnostic, Sources};
 use crate::engine::spec::{
-    AxisTarget, Condition, Data, Experiment, Method, Skip, Sweep, Value, What,
+    Axis, AxisTarget, Condition, Data, Experiment, Method, Skip, Sweep, Value, What, dimensions,
 };
 
 /// A grid beyond this is taken for a mistake, which must not cost the machine its memory.
@@ -62,6 +62,8 @@ struct Known {
     /// What labels call it: the last word of the name, or the whole where that would be ambiguous.
     word: String,
     values: Vec<KnownValue>,
+    /// Which of them each is, by its JSON.
+    places: HashMap<String, usize>,
 }
 
 #[derive(Debug, Clone)]
@@ -81,29 +83,29 @@ impl Points {
     #[must_use]
     pub fn of(experiment: &Experiment) -> Self {
         let mut points = Self::none(experiment);
-        let axes = experiment.sweep.iter().flat_map(|sweep| &sweep.axes);
-        for (number, axis) in axes.enumerate() {
-            axis.values.iter().for_each(|value| points.know(number, value.clone()));
-        }
-        let sizes: Vec<usize> = points.axes.iter().map(|axis| axis.values.len()).collect();
+        let axes: &[_] = experiment.sweep.as_ref().map_or(&[], |sweep| &sweep.axes);
+        let listed = Listed::of(axes, &mut points);
+        let sizes = &listed.sizes;
         points.refused = experiment.sweep.as_ref().and_then(beyond_bounds);
         let is_grid = experiment.sweep.as_ref().is_none_or(|sweep| sweep.method == Method::Grid);
         if points.refused.is_some() || !is_grid {
             for number in 0..sizes.iter().copied().max().unwrap_or(1) {
-                points.push(sizes.iter().map(|size| number.min(size - 1)).collect());
+                let at: Vec<usize> = sizes.iter().map(|size| number.min(size - 1)).collect();
+                points.push(listed.row(&at));
             }
             return points;
         }
         let skips = Skips::of(experiment, &points);
         let mut at = vec![0; sizes.len()];
         loop {
-            if !skips.leave_out(&points, &at) {
-                points.push(at.clone());
+            let row = listed.row(&at);
+            if !skips.leave_out(&points, &row) {
+                points.push(row);
             }
             let Some(turns) = (0..at.len()).rev().find(|axis| at[*axis] + 1 < sizes[*axis]) else {
                 if points.list.is_empty() {
                     points.refused = skips.all_left_out();
-                    points.push(vec![0; sizes.len()]);
+                    points.push(listed.row(&vec![0; sizes.len()]));
                 }
                 return points;
             };
@@ -123,7 +125,7 @@ impl Points {
             let short = last_word(name);
             let ambiguous = counts[short] > 1 || short == "seed";
             let word = file_safe(if ambiguous { name } else { short });
-            Known { name: name.as_str().into(), word, values: Vec::new() }
+            Known { name: name.as_str().into(), word, values: Vec::new(), places: HashMap::new() }
         };
         Self {
             axes: names.iter().map(known).collect(),
@@ -141,12 +143,7 @@ impl Points {
     pub fn add(&mut self, values: impl IntoIterator<Item = Value>) {
         let mut at = Vec::with_capacity(self.axes.len());
         for (number, value) in values.into_iter().enumerate() {
-            let json = value.to_json();
-            let known = &self.axes[number].values;
-            at.push(known.iter().position(|known| known.json == json).unwrap_or(known.len()));
-            if at[number] == known.len() {
-                self.know(number, value);
-            }
+            at.push(self.know(number, value));
         }
         assert_eq!(at.len(), self.axes.len(), "a point has a value for each axis");
         if !self.rows.contains(&at) {
@@ -159,12 +156,18 @@ impl Points {
         self.best = Some(best);
     }
 
-    fn know(&mut self, axis: usize, value: Value) {
-        let text = spelling(&value, &self.sources);
+    /// Which of the known values of an axis a value is, from now on.
+    fn know(&mut self, axis: usize, value: Value) -> usize {
         let json = value.to_json();
         let axis = &mut self.axes[axis];
+        let place = *axis.places.entry(json.to_string()).or_insert(axis.values.len());
+        if place < axis.values.len() {
+            return place;
+        }
+        let text = spelling(&value, &self.sources);
         let part = part(&axis.word, &json, &text);
         axis.values.push(KnownValue { value: value.into(), json, text, part });
+        place
     }
 
     fn push(&mut self, at: Vec<usize>) {
@@ -209,6 +212,34 @@ impl Points {
     /// A point's part of a label along one axis.
     pub(super) fn part(&self, point: usize, axis: usize) -> &str {
         &self.axes[axis].values[self.rows[point][axis]].part
+    }
+}
+
+/// What the axes of a file list, by the dimensions that they move along.
+struct Listed {
+    /// How many entries each dimension has.
+    sizes: Vec<usize>,
+    /// Of each axis its dimension, and of each entry which of the axis' known values it has.
+    axes: Vec<(usize, Vec<usize>)>,
+}
+
+impl Listed {
+    fn of(axes: &[Axis], points: &mut Points) -> Self {
+        let dimensions = dimensions(axes);
+        let sizes = dimensions.iter().map(|of| axes[of[0]].values.len()).collect();
+        let dimension = |number| dimensions.iter().position(|of| of.contains(&number));
+        let listed = |(number, axis): (usize, &Axis)| {
+            let known = axis.values.iter().map(|value| points.know(number, value.clone()));
+            (dimension(number).expect("every axis moves along one"), known.collect())
+        };
+        Self { sizes, axes: axes.iter().enumerate().map(listed).collect() }
+    }
+
+    /// Which known value each axis has.
+    ///
+    /// * `at`: which entry of each dimension
+    fn row(&self, at: &[usize]) -> Vec<usize> {
+        self.axes.iter().map(|(dimension, known)| known[at[*dimension]]).collect()
     }
 }
 
@@ -271,7 +302,8 @@ pub(super) fn too_many(message: String, sweep: &Sweep) -> Diagnostic {
 
 fn sizes(sweep: &Sweep) -> impl Iterator<Item = usize> + '_ {
     let is_grid = sweep.method == Method::Grid;
-    let axes = sweep.axes.iter().filter(move |_| is_grid).map(|axis| axis.values.len());
+    let entries = |of: Vec<usize>| sweep.axes[of[0]].values.len();
+    let axes = sweep.dimensions().into_iter().filter(move |_| is_grid).map(entries);
     let points = sweep.points.filter(|_| !is_grid).map(|points| points.count);
     let folds = sweep.folds.map(|folds| folds.count);
     axes.chain(points).chain(folds).chain(sweep.seeds.as_ref().map(|seeds| seeds.addends.len()))

@@ -12,7 +12,7 @@ use super::validate::names_text;
 use super::value_text;
 use super::wires::Graph;
 use crate::base::diagnostics::{Diagnostic, quoted, suggest};
-use crate::engine::spec::{Axis, AxisTarget, Experiment, Objective, Seeds, Sweep, Value};
+use crate::engine::spec::{Axis, AxisTarget, Choose, Experiment, Objective, Seeds, Sweep, Value};
 use crate::engine::stage::covered;
 
 /// What a sweep spans.
@@ -27,6 +27,27 @@ pub struct SweepShape {
     /// How many points there are; each has a trial for each fold and seed.
     pub points: usize,
     pub objective: Option<Objective>,
+    /// Which of the points is the best.
+    pub choose: Choose,
+    pub home: Home,
+}
+
+/// The axes of a file and its own values along them, by which the distance of points from these is measured.
+#[derive(Debug, Clone, Default)]
+pub struct Home {
+    /// In the order of the file.
+    pub axes: Vec<Axis>,
+    /// Of each axis; `None` where the file leaves that to a default.
+    pub own: Vec<Option<Value>>,
+}
+
+impl Home {
+    #[must_use]
+    pub fn of(experiment: &Experiment) -> Self {
+        let axes = experiment.sweep.as_ref().map(|sweep| sweep.axes.clone()).unwrap_or_default();
+        let own = axes.iter().map(|axis| experiment.given(&axis.target)).collect();
+        Self { axes, own }
+    }
 }
 
 /// What each axis of the file varies.
@@ -139,7 +160,12 @@ impl<'a> Axes<'a> {
 }
 
 impl SweepShape {
-    pub(super) fn of(sweep: &Sweep, points: &Points, graph: &Graph<'_>) -> Self {
+    pub(super) fn of(
+        sweep: &Sweep,
+        experiment: &Experiment,
+        points: &Points,
+        graph: &Graph<'_>,
+    ) -> Self {
         let divided = folded(graph).ok().map(|number| &graph.drafts[number].declaration.name);
         Self {
             axes: points.spanned(),
@@ -147,6 +173,8 @@ impl SweepShape {
             folds: sweep.folds.and_then(|folds| Some((Arc::clone(divided?), folds.count))),
             points: points.list().len(),
             objective: sweep.objective.clone(),
+            choose: sweep.choice(),
+            home: Home::of(experiment),
         }
     }
 }

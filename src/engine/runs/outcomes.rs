@@ -41,7 +41,7 @@ pub fn outcomes(
         }
         all.push(match scores {
             _ if has_failed => Some(Outcome::Failed),
-            Some(scores) => Some(of_scores(&scores)),
+            Some(scores) => Some(Outcome::Scored(Score::of(&scores))),
             None => None,
         });
     }
@@ -93,12 +93,4 @@ fn needed(plan: &Plan, id: NodeId) -> Vec<CacheKey> {
         open.extend(inputs.filter(|input| seen.insert(*input)));
     }
     keys
-}
-
-fn of_scores(scores: &[f64]) -> Outcome {
-    let n = scores.len() as f64;
-    let mean = scores.iter().sum::<f64>() / n;
-    let squares: f64 = scores.iter().map(|score| (score - mean) * (score - mean)).sum();
-    let sd = if scores.len() > 1 { (squares / (n - 1.0)).sqrt() } else { 0.0 };
-    Outcome::Scored(Score { mean, sd, n: u32::try_from(scores.len()).unwrap_or(u32::MAX) })
 }

@@ -19,6 +19,28 @@ pub struct Score {
     pub n: u32,
 }
 
+impl Score {
+    /// Of scores of which more is better; there is at least one.
+    #[must_use]
+    pub fn of(scores: &[f64]) -> Self {
+        let n = scores.len() as f64;
+        let mean = scores.iter().sum::<f64>() / n;
+        let squares: f64 = scores.iter().map(|score| (score - mean) * (score - mean)).sum();
+        let sd = if scores.len() > 1 { (squares / (n - 1.0)).sqrt() } else { 0.0 };
+        Self { mean, sd, n: u32::try_from(scores.len()).unwrap_or(u32::MAX) }
+    }
+}
+
+/// Variance between the seeds of one point, pooled over the points that have several; `None` where none has.
+pub(super) fn pooled_variance<'a>(scores: impl IntoIterator<Item = &'a Score>) -> Option<f64> {
+    let several = scores.into_iter().filter(|it| it.n > 1 && it.sd.is_finite());
+    let (squares, freedom) = several.fold((0.0, 0.0), |(squares, freedom), score| {
+        let more = f64::from(score.n - 1);
+        (squares + more * score.sd * score.sd, freedom + more)
+    });
+    (freedom > 0.0).then(|| squares / freedom)
+}
+
 /// A scored point of the space.
 pub(crate) struct Scored {
     pub(crate) place: Vec<f64>,
@@ -65,15 +87,9 @@ impl History {
         !self.seen.has(point) && space.allows(point)
     }
 
-    /// Variance between the seeds of one point, pooled over the points that have several; `None` where none has.
+    /// See [`pooled_variance`].
     pub(crate) fn pooled_variance(&self) -> Option<f64> {
-        let several =
-            self.scored.iter().map(|it| it.score).filter(|it| it.n > 1 && it.sd.is_finite());
-        let (squares, freedom) = several.fold((0.0, 0.0), |(squares, freedom), score| {
-            let more = f64::from(score.n - 1);
-            (squares + more * score.sd * score.sd, freedom + more)
-        });
-        (freedom > 0.0).then(|| squares / freedom)
+        pooled_variance(self.scored.iter().map(|it| &it.score))
     }
 }
 

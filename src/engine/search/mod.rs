@@ -5,11 +5,13 @@
 //!    from what was learned, and where it has nothing to say (all its candidates were proposed before) any open
 //!    point does.
 //! 3. `None` ends a search: no open point is left;
-//! 4. [`Search`] does that for the sweep of a file, as far as results allow.
+//! 4. [`Search`] does that for the sweep of a file, as far as results allow;
+//! 5. [`ranked`] says which of its points is the best.
 //!
 //! The arithmetic is scalar, in a fixed order, with the functions of `libm`, and what is proposed is rounded: another
 //! machine proposes the same. There is no state beside the results, no clock, no thread.
 
+mod choice;
 mod draws;
 mod gp;
 mod history;
@@ -22,6 +24,7 @@ mod random;
 mod space;
 mod tpe;
 
+pub use choice::{Standing, distance, ranked};
 pub use history::{Outcome, Score};
 pub use memo::Memo;
 pub use points::{Proposed, Search};

@@ -16,6 +16,8 @@ use crate::engine::spec::{self, Along, AxisTarget, Data, Experiment, What};
 pub struct Search<'e> {
     experiment: &'e Experiment,
     axes: &'e [spec::Axis],
+    /// The axes that move as one, each an axis of the space.
+    dimensions: Vec<Vec<usize>>,
     space: Space,
     method: Method,
     seed: u64,
@@ -77,8 +79,10 @@ impl<'e> Search<'e> {
         let Some(points) = sweep.points.filter(|_| sweep.method != spec::Method::Grid) else {
             return Ok(None);
         };
-        let skips = sweep.skip.iter().map(|skip| skipped(skip, &sweep.axes)).collect();
-        let space = Space::new(sweep.axes.iter().map(along).collect(), skips)?;
+        let dimensions = sweep.dimensions();
+        let skips = sweep.skip.iter().map(|skip| skipped(skip, &sweep.axes, &dimensions)).collect();
+        let along = dimensions.iter().map(|of| along(&sweep.axes[of[0]])).collect();
+        let space = Space::new(along, skips)?;
         let method = match sweep.method {
             spec::Method::Random => Method::Random,
             spec::Method::Tpe => Method::Tpe,
@@ -93,7 +97,8 @@ impl<'e> Search<'e> {
             seed: experiment.seed.map_or(0, |(seed, _)| seed),
             count: points.count,
             parallel: sweep.parallel.map_or(1, |parallel| parallel.count),
-            own: own(experiment, &sweep.axes),
+            own: own(experiment, &sweep.axes, &dimensions),
+            dimensions,
         }))
     }
 
@@ -115,7 +120,7 @@ impl<'e> Search<'e> {
     /// The points that a memo has from the last time, which may be proposed again.
     #[must_use]
     pub fn remembered(&self, memo: &Memo) -> Proposed {
-        let is_ours = |point: &&Point| point.len() == self.axes.len();
+        let is_ours = |point: &&Point| point.len() == self.dimensions.len();
         let points = memo.points.iter().take(self.count).take_while(is_ours);
         self.all(points, &[])
     }
@@ -190,8 +195,11 @@ impl<'e> Search<'e> {
             match &self.own {
                 Some((own, values)) if *own == point => proposed.points.add(values.iter().cloned()),
                 _ => {
-                    let values = self.axes.iter().zip(&point);
-                    proposed.points.add(values.map(|(axis, value)| value_of(axis, *value)));
+                    let axes = self.axes.iter().enumerate();
+                    proposed.points.add(axes.map(|(number, axis)| {
+                        let at = self.dimensions.iter().position(|of| of.contains(&number));
+                        value_of(axis, point[at.expect("every axis moves along one")])
+                    }));
                 }
             }
             proposed.points.list().len() - 1
@@ -201,8 +209,8 @@ impl<'e> Search<'e> {
     }
 }
 
-/// An axis of a file as one of a space.
-fn along(axis: &spec::Axis) -> Axis {
+/// An axis of a file as one of a space; of several that move as one, any.
+pub(super) fn along(axis: &spec::Axis) -> Axis {
     let numbers: Option<Vec<f64>> = axis.values.iter().map(spec::Value::number).collect();
     let whole = |value: &spec::Value| match value.data {
         Data::Integer(value) => value,
@@ -218,10 +226,11 @@ fn along(axis: &spec::Axis) -> Axis {
 }
 
 /// A region that is left out, as one of a space.
-fn skipped(skip: &spec::Skip, axes: &[spec::Axis]) -> Skip {
+fn skipped(skip: &spec::Skip, axes: &[spec::Axis], dimensions: &[Vec<usize>]) -> Skip {
     let condition = |(target, condition): &(AxisTarget, spec::Condition)| {
         let number = axes.iter().position(|axis| axis.target == *target)?;
         let axis = &axes[number];
+        let number = dimensions.iter().position(|of| of.contains(&number))?;
         let is = match &condition.what {
             what if !axis.along.is_range() => {
                 let entries = axis.values.iter().enumerate();
@@ -261,30 +270,31 @@ fn value_of(axis: &spec::Axis, value: Value) -> spec::Value {
 }
 
 /// The point that a file is without its sweep, where it gives a value for every axis.
-fn own(experiment: &Experiment, axes: &[spec::Axis]) -> Option<(Point, Vec<spec::Value>)> {
-    let given = |axis: &spec::Axis| -> Option<spec::Value> {
-        match &axis.target {
-            AxisTarget::Params(name) => experiment.params.get(&**name).cloned(),
-            AxisTarget::Stage { stage, parameter } => {
-                let stage = experiment.stages.iter().find(|known| known.name == *stage)?;
-                stage.parameter(parameter)?.value.resolve(&experiment.params).ok()
-            }
-        }
-    };
+fn own(
+    experiment: &Experiment,
+    axes: &[spec::Axis],
+    dimensions: &[Vec<usize>],
+) -> Option<(Point, Vec<spec::Value>)> {
+    let given = |axis: &spec::Axis| experiment.given(&axis.target);
     let values: Vec<spec::Value> = axes.iter().map(given).collect::<Option<_>>()?;
     // What is not on its axis lies outside of the space.
-    let place = |(axis, value): (&spec::Axis, &spec::Value)| match (axis.along, value.number()) {
-        (Along::Uniform | Along::Log, Some(number)) => Value::Real(number),
-        (Along::Int, Some(number)) if number.fract() == 0.0 && number.abs() < 1e15 => {
-            Value::Int(number as i64)
+    let place = |of: &Vec<usize>| {
+        let axis = &axes[of[0]];
+        match (axis.along, values[of[0]].number()) {
+            (Along::Uniform | Along::Log, Some(number)) => Value::Real(number),
+            (Along::Int, Some(number)) if number.fract() == 0.0 && number.abs() < 1e15 => {
+                Value::Int(number as i64)
+            }
+            (Along::List | Along::Choice, _) => {
+                let is_own = |entry: &usize| {
+                    of.iter().all(|at| axes[*at].values[*entry].is_same(&values[*at]))
+                };
+                Value::Entry((0..axis.values.len()).find(is_own).unwrap_or(usize::MAX))
+            }
+            _ => Value::Entry(usize::MAX),
         }
-        (Along::List | Along::Choice, _) => {
-            let entry = axis.values.iter().position(|known| known.is_same(value));
-            Value::Entry(entry.unwrap_or(usize::MAX))
-        }
-        _ => Value::Entry(usize::MAX),
     };
-    Some((axes.iter().zip(&values).map(place).collect(), values))
+    Some((dimensions.iter().map(place).collect(), values))
 }
 
 #[cfg(test)]

@@ -171,6 +171,37 @@ impl Axis {
         }
     }
 
+    /// Where a number lies on the unit interval, whether or not it is a value of the axis; at an end where it lies beyond.
+    pub(super) fn place(&self, number: f64) -> f64 {
+        let place = match self {
+            Self::Uniform { low, high } | Self::Log { low, high } if low == high => 0.5,
+            Self::Uniform { low, high } => (number - low) / (high - low),
+            Self::Log { low, high } => {
+                libm::log(number.clamp(*low, *high) / low) / libm::log(high / low)
+            }
+            Self::Int { low, high } => {
+                let cells = high.abs_diff(*low).saturating_add(1) as f64;
+                (number - *low as f64 + 0.5) / cells
+            }
+            Self::Ordered(entries) => {
+                let order = ranks(entries);
+                let after = order.iter().filter(|entry| entries[**entry] <= number).count();
+                let count = entries.len() as u64;
+                match (after.checked_sub(1).map(|at| order[at]), order.get(after)) {
+                    (None, _) => middle(0, count),
+                    (_, None) => middle(count - 1, count),
+                    (Some(before), Some(next)) => {
+                        let (low, high) = (entries[before], entries[*next]);
+                        let share = (number - low) / (high - low);
+                        middle(after as u64 - 1, count) + share / count as f64
+                    }
+                }
+            }
+            Self::Choice(_) => 0.5,
+        };
+        place.clamp(0.0, 1.0)
+    }
+
     /// The number that a value stands for; `None` for a choice.
     fn number(&self, value: Value) -> Option<f64> {
         match (self, value) {
@@ -365,6 +396,26 @@ mod tests {
             let text = format!("{real:e}");
             prop_assert!(text.split('e').next().expect("digits").len() <= 5, "{text}");
         }
+    }
+
+    #[test]
+    fn a_number_lies_where_a_value_of_that_number_does_and_beyond_an_axis_at_its_end() {
+        let axes = [
+            Axis::Log { low: 1e-4, high: 1e-2 },
+            Axis::Uniform { low: -1.0, high: 3.0 },
+            Axis::Int { low: 2, high: 5 },
+            Axis::Ordered(vec![32.0, 8.0, 16.0]),
+        ];
+        let values = [Value::Real(1e-3), Value::Real(0.5), Value::Int(3), Value::Entry(2)];
+        for (axis, value) in axes.iter().zip(values) {
+            let number = axis.number(value).expect("a number");
+            let (place, position) = (axis.place(number), axis.position(value).expect("on it"));
+            assert!((place - position).abs() < 1e-12, "{axis:?}: {place} {position}");
+            let ends = [axis.place(-9e9), axis.place(9e9)];
+            assert!(ends[0] >= 0.0 && ends[0] < place && place < ends[1] && ends[1] <= 1.0);
+        }
+        let between = (axes[3].place(16.0) + axes[3].place(32.0)) / 2.0;
+        assert!((axes[3].place(24.0) - between).abs() < 1e-12);
     }
 
     #[test]

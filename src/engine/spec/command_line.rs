@@ -297,6 +297,7 @@ fn axis_of(reader: &mut Reader<'_>, words: &[Word], range: Range<usize>) -> Opti
             span,
             along: Along::List,
             values,
+            together: None,
         });
     }
     if pieces.last().is_some_and(Range::is_empty) && pieces.len() > 1 {
@@ -314,7 +315,7 @@ fn axis_of(reader: &mut Reader<'_>, words: &[Word], range: Range<usize>) -> Opti
         }
     }
     let values = sweep::distinct(reader, &target, whole, items)?;
-    Some(Axis { target, span, along: Along::List, values })
+    Some(Axis { target, span, along: Along::List, values, together: None })
 }
 
 /// The parts of a list between the commas that stand in no string, array or table.

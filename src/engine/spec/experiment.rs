@@ -83,7 +83,9 @@ pub struct Sweep {
     pub points: Option<Count>,
     /// How many points are under way at a time; of every method but a grid.
     pub parallel: Option<Count>,
-    /// In the order of the file, those of the root of the chain first.
+    /// Which of the points is the best.
+    pub choose: Option<(Choose, Span)>,
+    /// In the order of the file, those of the root of the chain first; after them those that move together.
     pub axes: Vec<Axis>,
     /// Points that are left out: those that meet every condition of one.
     pub skip: Vec<Skip>,
@@ -122,6 +124,64 @@ impl Method {
             Self::Auto => "auto",
         }
     }
+}
+
+/// Which point of a sweep is the best.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Choose {
+    /// The one with the best mean, the first of equals.
+    #[default]
+    Mean,
+    /// Of the points within one standard error of the best mean, the one nearest to the file's own values.
+    OneStandardError,
+}
+
+impl Choose {
+    pub const ALL: [Self; 2] = [Self::Mean, Self::OneStandardError];
+
+    /// As experiment files spell it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mean => "mean",
+            Self::OneStandardError => "one-standard-error",
+        }
+    }
+}
+
+impl Sweep {
+    /// Which point is the best.
+    #[must_use]
+    pub fn choice(&self) -> Choose {
+        self.choose.map_or(Choose::default(), |(choose, _)| choose)
+    }
+
+    /// How many trials each point has.
+    #[must_use]
+    pub fn replicates(&self) -> usize {
+        let seeds = self.seeds.as_ref().map_or(1, |seeds| seeds.addends.len());
+        seeds * self.folds.map_or(1, |folds| folds.count)
+    }
+
+    /// The numbers of the axes that move as one, in the order of the first of each.
+    #[must_use]
+    pub fn dimensions(&self) -> Vec<Vec<usize>> {
+        dimensions(&self.axes)
+    }
+}
+
+/// The numbers of the axes that move as one, in the order of the first of each.
+#[must_use]
+pub fn dimensions(axes: &[Axis]) -> Vec<Vec<usize>> {
+    let mut all: Vec<Vec<usize>> = Vec::new();
+    for (number, axis) in axes.iter().enumerate() {
+        let moves_with = |of: &&mut Vec<usize>| axes[of[0]].together == axis.together;
+        match axis.together.and_then(|_| all.iter_mut().find(moves_with)) {
+            Some(of) => of.push(number),
+            None => all.push(vec![number]),
+        }
+    }
+    all
 }
 
 /// A whole number from 1, and where it stands.
@@ -207,8 +267,10 @@ pub struct Axis {
     /// The name, where it was written.
     pub span: Span,
     pub along: Along,
-    /// Distinct, and at least one; of a range its two bounds, the lower one first.
+    /// At least one; of a range its two bounds, the lower one first. Distinct, but for an axis that moves together with others.
     pub values: Vec<Value>,
+    /// Which `[[sweep.together]]` it is of: the axes of one have as many values each, and move from entry to entry as one.
+    pub together: Option<usize>,
 }
 
 /// What an axis takes its values from.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::experiment::{Axis, Count, Folds, Method, Objective, Parameter, Seeds, Skip};
+use super::experiment::{Axis, Choose, Count, Folds, Method, Objective, Parameter, Seeds, Skip};
 use super::path::Word;
 use crate::base::diagnostics::Span;
 
@@ -70,7 +70,9 @@ pub(super) struct SweepLayer {
     pub folds: Option<Folds>,
     pub points: Option<Count>,
     pub parallel: Option<Count>,
+    pub choose: Option<(Choose, Span)>,
     pub axes: Vec<Axis>,
+    pub together: Option<Vec<Axis>>,
     pub skip: Option<Vec<Skip>>,
 }
 
@@ -84,7 +86,9 @@ impl SweepLayer {
             folds: None,
             points: None,
             parallel: None,
+            choose: None,
             axes: Vec::new(),
+            together: None,
             skip: None,
         }
     }

@@ -11,11 +11,11 @@ use super::command_line::{CommandLine, Member};
 use super::experiment::{Axis, Experiment, Method, Parameter, Seeds, StageDeclaration, Sweep};
 use super::layer::{Layer, StageLayer, SweepLayer, Unset};
 use super::names::{SAFE_NAME, listed, unsafe_name};
-use super::path::{self, AxisTarget, Named, ValuePath};
+use super::path::{self, AxisTarget, Named, ValuePath, Word};
 use super::pins::Pins;
 use super::problems::Problems;
-use super::rules;
 use super::value::{Data, Value, insert, lookup};
+use super::{rules, sweep};
 use crate::base::diagnostics::{Diagnostic, Span, quoted};
 
 /// What the layers so far say together.
@@ -119,24 +119,26 @@ impl<'a> Merge<'a> {
         sweep.folds = layer.folds.or(sweep.folds);
         sweep.points = layer.points.or(sweep.points);
         sweep.parallel = layer.parallel.or(sweep.parallel);
+        sweep.choose = layer.choose.or(sweep.choose);
         if let Some(skip) = layer.skip {
             sweep.skip = skip;
         }
-        let mut index: HashMap<AxisTarget, usize> = sweep
-            .axes
-            .iter()
-            .enumerate()
-            .map(|(position, axis)| (axis.target.clone(), position))
-            .collect();
+        let inherited = std::mem::take(&mut sweep.axes);
+        let (together, mut over): (Vec<Axis>, _) =
+            inherited.into_iter().partition(|axis| axis.together.is_some());
+        let mut index: HashMap<AxisTarget, usize> =
+            over.iter().enumerate().map(|(at, axis)| (axis.target.clone(), at)).collect();
         for axis in layer.axes {
             match index.get(&axis.target) {
-                Some(position) => sweep.axes[*position] = axis,
+                Some(position) => over[*position] = axis,
                 None => {
-                    index.insert(axis.target.clone(), sweep.axes.len());
-                    sweep.axes.push(axis);
+                    index.insert(axis.target.clone(), over.len());
+                    over.push(axis);
                 }
             }
         }
+        over.extend(layer.together.unwrap_or(together));
+        sweep.axes = over;
     }
 
     /// Removes what a child does not want to inherit.
@@ -203,29 +205,7 @@ impl<'a> Merge<'a> {
             }
             Named::Sweep([]) => self.sweep.take().is_some(),
             Named::Sweep([(key, _), axis @ ..]) => {
-                let Some(sweep) = &mut self.sweep else { return false };
-                match (&**key, axis) {
-                    ("over", []) => !std::mem::take(&mut sweep.axes).is_empty(),
-                    ("over", axis) => match path::named(axis) {
-                        Some(Named::Value(value)) if value.members.is_empty() => {
-                            let target = value.target();
-                            let before = sweep.axes.len();
-                            sweep.axes.retain(|axis| axis.target != target);
-                            sweep.axes.len() < before
-                        }
-                        _ => false,
-                    },
-                    ("objective", []) => sweep.objective.take().is_some(),
-                    ("seeds", []) => sweep.seeds.take().is_some(),
-                    ("folds", []) => sweep.folds.take().is_some(),
-                    ("points", []) => sweep.points.take().is_some(),
-                    ("parallel", []) => sweep.parallel.take().is_some(),
-                    ("skip", []) => !std::mem::take(&mut sweep.skip).is_empty(),
-                    ("method", []) => {
-                        std::mem::replace(&mut sweep.method, Method::Grid) != Method::Grid
-                    }
-                    _ => false,
-                }
+                self.sweep.as_mut().is_some_and(|sweep| remove_from(sweep, key, axis))
             }
         }
     }
@@ -265,21 +245,12 @@ impl<'a> Merge<'a> {
                 let names = self.params.keys().map(String::as_str);
                 self.problems.with_suggestion(absent, name, names)
             }
-            Some(Named::Sweep(_)) => absent.help(format!(
-                "of a sweep, `unset` takes {}",
-                listed(&[
-                    "sweep",
-                    "sweep.over",
-                    "sweep.over.stage.parameter",
-                    "sweep.objective",
-                    "sweep.seeds",
-                    "sweep.folds",
-                    "sweep.method",
-                    "sweep.points",
-                    "sweep.parallel",
-                    "sweep.skip"
-                ])
-            )),
+            Some(Named::Sweep(_)) => {
+                let keys = sweep::KEYS.map(|key| format!("sweep.{key}"));
+                let mut known = vec!["sweep", "sweep.over.stage.parameter"];
+                known.extend(keys.iter().map(String::as_str));
+                absent.help(format!("of a sweep, `unset` takes {}", listed(&known)))
+            }
             None => absent.help(format!(
                 "`unset` takes {}",
                 listed(&["stage.x.y", "stage.x", "params.x", "seed", "sweep"])
@@ -427,17 +398,18 @@ impl<'a> Merge<'a> {
     }
 
     fn check_sweep(&mut self) {
-        let Some(sweep) = self.sweep.take() else { return };
+        let Some(mut sweep) = self.sweep.take() else { return };
         let is_empty = sweep.axes.is_empty() && sweep.seeds.is_none() && sweep.folds.is_none();
         if is_empty && self.problems.is_empty() {
             let diagnostic =
                 Diagnostic::new("empty-sweep", "`[sweep]` varies nothing").at(sweep.span);
             self.problems.push(diagnostic.help("add an axis under `[sweep.over]`, or `seeds = 3`"));
         }
+        sweep.axes = sweep::once_each(std::mem::take(&mut sweep.axes), self.problems);
         for axis in &sweep.axes {
             self.check_axis(axis);
         }
-        rules::check(&sweep, &self.stages, self.problems);
+        rules::check(&sweep, &self.stages, &self.params, self.problems);
         if let Some(objective) = &sweep.objective
             && !self.index.contains_key(objective.path().0)
         {
@@ -482,6 +454,35 @@ fn extent(named: &Named<'_>) -> usize {
     }
 }
 
+/// Removes what a key of a sweep says, or one of its axes; false where it says nothing.
+fn remove_from(sweep: &mut Sweep, key: &str, axis: &[Word]) -> bool {
+    let mut drop_axes = |goes: &dyn Fn(&Axis) -> bool| {
+        let before = sweep.axes.len();
+        sweep.axes.retain(|axis| !goes(axis));
+        sweep.axes.len() < before
+    };
+    match (key, axis) {
+        ("over", []) => drop_axes(&|axis| axis.together.is_none()),
+        ("over", axis) => match path::named(axis) {
+            Some(Named::Value(value)) if value.members.is_empty() => {
+                let target = value.target();
+                drop_axes(&|axis| axis.together.is_none() && axis.target == target)
+            }
+            _ => false,
+        },
+        ("together", []) => drop_axes(&|axis| axis.together.is_some()),
+        ("objective", []) => sweep.objective.take().is_some(),
+        ("seeds", []) => sweep.seeds.take().is_some(),
+        ("folds", []) => sweep.folds.take().is_some(),
+        ("points", []) => sweep.points.take().is_some(),
+        ("parallel", []) => sweep.parallel.take().is_some(),
+        ("choose", []) => sweep.choose.take().is_some(),
+        ("skip", []) => !std::mem::take(&mut sweep.skip).is_empty(),
+        ("method", []) => std::mem::replace(&mut sweep.method, Method::Grid) != Method::Grid,
+        _ => false,
+    }
+}
+
 fn empty_sweep(span: Span) -> Sweep {
     Sweep {
         method: Method::Grid,
@@ -490,6 +491,7 @@ fn empty_sweep(span: Span) -> Sweep {
         folds: None,
         points: None,
         parallel: None,
+        choose: None,
         axes: Vec::new(),
         skip: Vec::new(),
         span,

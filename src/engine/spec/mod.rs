@@ -27,14 +27,15 @@ mod skip;
 mod source;
 mod sweep;
 mod syntax;
+mod together;
 mod trial;
 mod value;
 mod write;
 
 pub use command_line::Overrides;
 pub use experiment::{
-    Along, Axis, Condition, Count, Experiment, Folds, Method, Objective, Parameter, Reading, Seeds,
-    Skip, StageDeclaration, Sweep, What,
+    Along, Axis, Choose, Condition, Count, Experiment, Folds, Method, Objective, Parameter,
+    Reading, Seeds, Skip, StageDeclaration, Sweep, What, dimensions,
 };
 pub use file::MOST_RETRIES;
 pub use names::{STAGE_KEYS, unsafe_name};

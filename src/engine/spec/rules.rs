@@ -1,13 +1,23 @@
 //! What a sweep needs to be one, when all that the files say of it is put together.
 
-use super::experiment::{Axis, Method, Skip, StageDeclaration, Sweep};
+use std::collections::BTreeMap;
+
+use super::experiment::{Axis, Choose, Method, Skip, StageDeclaration, Sweep};
+use super::path::AxisTarget;
 use super::problems::Problems;
+use super::value::Value;
 use crate::base::diagnostics::{Diagnostic, Span, quoted};
 
 /// Holds a sweep against what its method needs, and against its stages.
-pub(super) fn check(sweep: &Sweep, stages: &[StageDeclaration], problems: &mut Problems) {
+pub(super) fn check(
+    sweep: &Sweep,
+    stages: &[StageDeclaration],
+    params: &BTreeMap<String, Value>,
+    problems: &mut Problems,
+) {
     check_method(sweep, problems);
     check_late(sweep, stages, problems);
+    check_choice(sweep, &|target| given(target, stages, params), problems);
     sweep.skip.iter().for_each(|skip| check_skip(skip, &sweep.axes, problems));
 }
 
@@ -61,6 +71,60 @@ fn check_late(sweep: &Sweep, stages: &[StageDeclaration], problems: &mut Problem
         let message = "`at = \"best\"` in a sweep without an `objective`";
         let help = "write what is to be best, as in `objective = \"max evaluate.ner.span_f1\"` below `[sweep]`";
         problems.push(Diagnostic::new("no-objective", message).at(span).help(help));
+    }
+}
+
+/// What a file gives what an axis varies, without the sweep; `None` where it leaves that to a default.
+pub(super) fn given(
+    target: &AxisTarget,
+    stages: &[StageDeclaration],
+    params: &BTreeMap<String, Value>,
+) -> Option<Value> {
+    match target {
+        AxisTarget::Params(name) => params.get(&**name).cloned(),
+        AxisTarget::Stage { stage, parameter } => {
+            let stage = stages.iter().find(|known| known.name == *stage)?;
+            stage.parameter(parameter)?.value.resolve(params).ok()
+        }
+    }
+}
+
+/// What `choose` needs to say which point is the best.
+///
+/// * `given`: what the file gives an axis without the sweep
+fn check_choice(
+    sweep: &Sweep,
+    given: &dyn Fn(&AxisTarget) -> Option<Value>,
+    problems: &mut Problems,
+) {
+    let Some((choose, span)) = sweep.choose.filter(|_| problems.is_empty()) else { return };
+    let name = choose.name();
+    let diagnostic = |message: String| Diagnostic::new("choose", message).at(span);
+    if sweep.objective.is_none() {
+        let help = "write what is to be best, as in `objective = \"max evaluate.ner.span_f1\"`";
+        let message =
+            format!("`choose = \"{name}\"` chooses by the `objective`, and there is none");
+        problems.push(diagnostic(message).help(help));
+    }
+    if choose == Choose::Mean {
+        return;
+    }
+    if sweep.replicates() < 2 {
+        let message = format!("`choose = \"{name}\"` needs two seeds: one shows no error");
+        problems.push(diagnostic(message).help("write `seeds = 3`"));
+    }
+    for axis in sweep.axes.iter().filter(|axis| given(&axis.target).is_none()) {
+        let name = quoted(&axis.target.to_string());
+        let message = format!(
+            "the file gives {name} no value of its own, to which the chosen point is to be near"
+        );
+        let place = match &axis.target {
+            AxisTarget::Stage { stage, .. } => format!("[stage.{stage}]"),
+            AxisTarget::Params(_) => "[params]".to_owned(),
+        };
+        let help = format!("write one under `{place}`, such as what it was before the sweep");
+        let diagnostic = Diagnostic::new("choose", message).at(axis.span);
+        problems.push(diagnostic.label(span, "it is chosen so here").help(help));
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::axis;
 use super::experiment::{Condition, Skip, What};
-use super::path::{AxisTarget, Word};
+use super::path::AxisTarget;
 use super::reader::{Place, Reader, mismatch};
 use super::syntax::{Entry, Node, NodeData, Table};
 use crate::base::diagnostics::{Diagnostic, Span, quoted};
@@ -28,8 +28,8 @@ pub(super) fn read(reader: &mut Reader<'_>, node: Node) -> Option<Vec<Skip>> {
             continue;
         };
         let mut conditions = Vec::new();
-        for entry in table.entries {
-            words(reader, entry, &[], &mut conditions);
+        for (target, span, node) in axis::each(reader, table, RULE) {
+            conditions.extend(what(reader, node).map(|what| (target, Condition { what, span })));
         }
         let mut seen = HashSet::new();
         conditions.retain(|(target, _): &(AxisTarget, _)| seen.insert(target.clone()));
@@ -41,37 +41,6 @@ pub(super) fn read(reader: &mut Reader<'_>, node: Node) -> Option<Vec<Skip>> {
         }
     }
     Some(skips)
-}
-
-/// The words of an axis, one table within the other.
-fn words(
-    reader: &mut Reader<'_>,
-    entry: Entry,
-    before: &[Word],
-    conditions: &mut Vec<(AxisTarget, Condition)>,
-) {
-    let Entry { name, name_span, node } = entry;
-    let all = [before, &[(name.clone(), name_span)]].concat();
-    let is_first = before.is_empty() || (before.len() == 1 && &*before[0].0 == "stage");
-    if is_first {
-        match node.data {
-            NodeData::Table(table) => {
-                table.entries.into_iter().for_each(|entry| words(reader, entry, &all, conditions));
-            }
-            NodeData::Invalid => {}
-            _ => {
-                let message = format!("{} is no axis", quoted(&name));
-                let diagnostic = Diagnostic::new("bad-axis", message).at(name_span);
-                reader.problems.push(diagnostic.help(RULE));
-            }
-        }
-        return;
-    }
-    if let Some(target) = axis::target(reader, &all, name_span)
-        && let Some(what) = what(reader, node)
-    {
-        conditions.push((target, Condition { what, span: name_span }));
-    }
 }
 
 fn what(reader: &mut Reader<'_>, node: Node) -> Option<What> {

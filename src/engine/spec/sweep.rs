@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::axis::{AXIS_RULE, not_two_words, target};
-use super::experiment::{Along, Axis, Count, Folds, Method, Objective, Seeds};
+use super::axis::{AXIS_RULE, joined, not_two_words, target};
+use super::experiment::{Along, Axis, Choose, Count, Folds, Method, Objective, Seeds};
 use super::layer::SweepLayer;
 use super::names::{is_name, listed};
 use super::path::{AxisTarget, Word};
@@ -11,14 +11,26 @@ use super::problems::Problems;
 use super::reader::{Place, Reader, mismatch};
 use super::skip;
 use super::syntax::{Entry, Node, NodeData, Table};
+use super::together;
 use super::value::Value;
 use crate::base::diagnostics::{Diagnostic, Span, quoted};
 
 /// More replicates than this are a slip of the finger.
 const MOST_SEEDS: i64 = 10_000;
 
-const KEYS: [&str; 8] =
-    ["method", "objective", "points", "parallel", "seeds", "folds", "over", "skip"];
+/// What `[sweep]` may say.
+pub(super) const KEYS: [&str; 10] = [
+    "method",
+    "objective",
+    "points",
+    "parallel",
+    "seeds",
+    "folds",
+    "choose",
+    "over",
+    "together",
+    "skip",
+];
 /// More parts of a corpus than this are a slip of the finger, too.
 const MOST_FOLDS: i64 = 1_000;
 
@@ -50,13 +62,21 @@ pub(super) fn entry(reader: &mut Reader<'_>, entry: Entry, sweep: &mut SweepLaye
     let Entry { name, name_span, node } = entry;
     match &*name {
         _ if matches!(node.data, NodeData::Invalid) => {}
-        "method" => sweep.method = method(reader, &node),
+        "method" => {
+            let named = named(reader, &node, ("method", "method"), &Method::ALL, Method::name);
+            sweep.method = named;
+        }
+        "choose" => {
+            let named = named(reader, &node, ("choose", "rule"), &Choose::ALL, Choose::name);
+            sweep.choose = named.map(|choose| (choose, node.span));
+        }
         "points" => sweep.points = count(reader, &name, &node),
         "parallel" => sweep.parallel = count(reader, &name, &node),
         "objective" => sweep.objective = objective(reader, &node),
         "seeds" => sweep.seeds = seeds(reader, &node),
         "folds" => sweep.folds = folds(reader, &node),
         "skip" => sweep.skip = skip::read(reader, node),
+        "together" => sweep.together = together::read(reader, node),
         "over" => match node.data {
             NodeData::Table(over) => over
                 .entries
@@ -79,23 +99,31 @@ pub(super) fn entry(reader: &mut Reader<'_>, entry: Entry, sweep: &mut SweepLaye
     }
 }
 
-fn method(reader: &mut Reader<'_>, node: &Node) -> Option<Method> {
-    let names = Method::ALL.map(Method::name);
+/// The one of several ways that a key names.
+///
+/// * `key`: with what it names
+fn named<T: Copy>(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    (key, noun): (&str, &str),
+    all: &[T],
+    name: fn(T) -> &'static str,
+) -> Option<T> {
+    let names: Vec<&str> = all.iter().map(|it| name(*it)).collect();
     let NodeData::String(text) = &node.data else {
-        let problem = mismatch("`method`", "the name of a method", node);
-        reader.problems.push(problem.help("write `method = \"grid\"`"));
+        let problem = mismatch(&format!("`{key}`"), &format!("the name of a {noun}"), node);
+        reader.problems.push(problem.help(format!("write `{key} = \"{}\"`", names[0])));
         return None;
     };
-    let method = Method::ALL.into_iter().find(|method| method.name() == text);
-    if method.is_none() {
-        let message = format!("unknown method {}", quoted(text));
+    let found = all.iter().copied().find(|it| name(*it) == text);
+    if found.is_none() {
+        let message = format!("unknown {noun} {}", quoted(text));
         let diagnostic = Diagnostic::new("unknown-value", message).at(node.span);
-        let near = reader.problems.near(text, names);
-        reader
-            .problems
-            .push(diagnostic.meant(near, || format!("the methods are {}", listed(&names))));
+        let near = reader.problems.near(text, names.iter().copied());
+        let others = || format!("the {noun}s are {}", listed(&names));
+        reader.problems.push(diagnostic.meant(near, others));
     }
-    method
+    found
 }
 
 /// `points = 30` or `parallel = 2`.
@@ -264,16 +292,12 @@ fn first_word(reader: &mut Reader<'_>, entry: Entry, before: &[Word], axes: &mut
             continue;
         }
         let Entry { name: second, name_span: second_span, node } = entry;
-        // On one line, the caret stands below both words.
-        let together = second_span.start.checked_sub(name_span.end).is_some_and(|gap| gap <= 3)
-            && second_span.source == name_span.source;
-        let span =
-            if together { Span { start: name_span.start, ..second_span } } else { second_span };
+        let span = joined(name_span, second_span);
         let words = [&words[..], &[(second, second_span)]].concat();
         if let Some(target) = target(reader, &words, span)
             && let Some((along, values)) = values(reader, &target, node)
         {
-            axes.push(Axis { target, span, along, values });
+            axes.push(Axis { target, span, along, values, together: None });
         }
     }
 }
@@ -285,12 +309,12 @@ pub(super) fn once_each(axes: Vec<Axis>, problems: &mut Problems) -> Vec<Axis> {
     for axis in axes {
         if let Some(first) = seen.get(&axis.target) {
             let message = format!("the axis {} is given twice", quoted(&axis.target.to_string()));
-            problems.push(
-                Diagnostic::new("repeated-axis", message)
-                    .at(axis.span)
-                    .label(*first, "here first")
-                    .help("list all values of an axis in one place"),
-            );
+            let help = match axis.together {
+                Some(_) => "it moves by itself or together with others: leave it out in one place",
+                None => "list all values of an axis in one place",
+            };
+            let diagnostic = Diagnostic::new("repeated-axis", message).at(axis.span);
+            problems.push(diagnostic.label(*first, "here first").help(help));
             continue;
         }
         seen.insert(axis.target.clone(), axis.span);

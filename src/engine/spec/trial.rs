@@ -6,9 +6,16 @@ use std::sync::Arc;
 
 use super::experiment::{Axis, Experiment, Parameter};
 use super::path::AxisTarget;
+use super::rules;
 use super::value::{Data, Value};
 
 impl Experiment {
+    /// What the file gives what an axis varies, without the sweep; `None` where it leaves that to a default.
+    #[must_use]
+    pub fn given(&self, target: &AxisTarget) -> Option<Value> {
+        rules::given(target, &self.stages, &self.params)
+    }
+
     /// The experiment of one trial, without a sweep: each axis has its value where it varies one, and each stage that was replicated its seed.
     ///
     /// * `values`: of each axis, by its name

@@ -190,6 +190,9 @@ impl Experiment {
                 let _ = writeln!(out, "{key} = {}", given.count);
             }
         }
+        if let Some((choose, _)) = sweep.choose {
+            let _ = writeln!(out, "choose = {}", quote(choose.name()));
+        }
         self.write_axes(sweep, out, rewrite);
         for skip in &sweep.skip {
             out.push_str("\n[[sweep.skip]]\n");
@@ -201,11 +204,14 @@ impl Experiment {
     }
 
     fn write_axes(&self, sweep: &Sweep, out: &mut String, rewrite: Rewrite<'_>) {
-        if sweep.axes.is_empty() {
-            return;
-        }
-        out.push_str("\n[sweep.over]\n");
+        let mut before = None;
         for axis in &sweep.axes {
+            if before != Some(axis.together) {
+                let header =
+                    if axis.together.is_some() { "[[sweep.together]]" } else { "[sweep.over]" };
+                let _ = writeln!(out, "\n{header}");
+                before = Some(axis.together);
+            }
             let (first, second) = words(&axis.target);
             let kind =
                 self.stages.iter().find(|stage| &*stage.name == first).map(|stage| &*stage.kind);
@@ -216,7 +222,11 @@ impl Experiment {
                     .unwrap_or_else(|| toml(value)),
             };
             let values: Vec<String> = axis.values.iter().map(one).collect();
-            let _ = writeln!(out, "{}.{} = {}", key(first), key(second), drawn(axis, &values));
+            let values = match axis.together {
+                Some(_) => format!("[{}]", values.join(", ")),
+                None => drawn(axis, &values),
+            };
+            let _ = writeln!(out, "{}.{} = {values}", key(first), key(second));
         }
     }
 
@@ -283,14 +293,18 @@ impl Experiment {
                     add(format!("sweep.{key}"), given.count.to_string(), given.span);
                 }
             }
+            if let Some((choose, span)) = sweep.choose {
+                add("sweep.choose".to_owned(), quote(choose.name()), span);
+            }
             for axis in &sweep.axes {
                 let (first, second) = words(&axis.target);
                 let values: Vec<String> = axis.values.iter().map(toml).collect();
-                add(
-                    format!("sweep.over.{}.{}", key(first), key(second)),
-                    drawn(axis, &values),
-                    axis.span,
-                );
+                let (place, values) = match axis.together {
+                    Some(_) => ("together", format!("[{}]", values.join(", "))),
+                    None => ("over", drawn(axis, &values)),
+                };
+                let path = format!("sweep.{place}.{}.{}", key(first), key(second));
+                add(path, values, axis.span);
             }
         }
         origins

@@ -11,7 +11,7 @@ use crate::engine::plan::{Objective, SweepShape, Trial};
 use crate::engine::runs::{Results, TrialResults, TrialStatus};
 use crate::engine::stage::Scores;
 use crate::engine::store::Store;
-use crate::view::rows::{Names, PointRows, Row, points};
+use crate::view::rows::{Names, PointRows, Row, points, ranked};
 
 /// Which of its results a folder holds.
 #[derive(Debug, Clone, Copy)]
@@ -157,12 +157,10 @@ fn drawn_from_tables(folder: &Path) -> io::Result<String> {
     Ok(blake3::hash(text.as_bytes()).to_hex().to_string())
 }
 
-/// The trial that stands for the point whose mean is best in the objective, the first of equals; without an objective for the first point. It is that
-/// of the point's first seed, not the luckiest; where that one has no results, the next.
+/// The trial that stands for the best point in the objective; without an objective for the first point. It is that of the point's first seed, not the
+/// luckiest; where that one has no results, the next.
 fn chosen<'a>(shape: &SweepShape, points: &'a [PointRows<'a>]) -> Option<&'a Row<'a>> {
     let Some(objective) = &shape.objective else { return points.first()?.done().next() };
-    let ranked = points.iter().map(|point| (point.rank(objective), point));
-    let defined = ranked.filter(|(rank, _)| !rank.is_undefined);
-    let best = defined.min_by(|(one, _), (other, _)| one.compare(other))?;
-    best.1.done().next()
+    let (places, has_best) = ranked(shape, objective, points);
+    points[*places.first().filter(|_| has_best)?].done().next()
 }

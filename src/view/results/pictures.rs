@@ -1,6 +1,9 @@
 //! The pictures that compare the points of a sweep.
 
+use std::collections::HashMap;
 use std::path::Path;
+
+use serde_json::Value;
 
 use super::error::PublishError;
 use crate::engine::plan::{SweepShape, value_text};
@@ -37,13 +40,16 @@ pub fn draw(
             [(y_name, y_values), (x_name, x_values)]
                 if points.len() == x_values.len() * y_values.len() =>
             {
-                let texts = |values: &[serde_json::Value]| values.iter().map(value_text).collect();
+                let texts = |values: &[Value]| values.iter().map(value_text).collect();
                 let grid = SweepGrid {
                     x_name: x_name.to_string(),
                     y_name: y_name.to_string(),
                     x_labels: texts(x_values),
                     y_labels: texts(y_values),
-                    metrics: points.iter().map(metrics).collect(),
+                    metrics: cells(points, y_values, x_values)
+                        .into_iter()
+                        .map(|point| point.map_or_else(Vec::new, metrics))
+                        .collect(),
                 };
                 sweep_grid(&grid, name, &path)
             }
@@ -68,6 +74,22 @@ pub fn draw(
         }
     }
     Ok(warnings)
+}
+
+/// The point of each pair of values, row by row, in whichever order points were tried.
+fn cells<'a, 'p>(
+    points: &'a [PointRows<'p>],
+    y_values: &[Value],
+    x_values: &[Value],
+) -> Vec<Option<&'a PointRows<'p>>> {
+    let name = |y: &Value, x: &Value| format!("{y}\n{x}");
+    let named = |point: &'a PointRows<'p>| match point.point.values.as_slice() {
+        [(_, y), (_, x)] => Some((name(y, x), point)),
+        _ => None,
+    };
+    let places: HashMap<String, &PointRows<'_>> = points.iter().filter_map(named).collect();
+    let rows = y_values.iter().flat_map(|y| x_values.iter().map(move |x| name(y, x)));
+    rows.map(|name| places.get(&name).copied()).collect()
 }
 
 /// The name of a metric as that of a file. Scores of single labels name the label, and a label may be any text.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::super::{Along, AxisTarget, Data, Method};
+use super::super::{Along, AxisTarget, Choose, Data, Method};
 use super::{
     Experiment, Overrides, good, good_with, meaning, read, read_with, set, stage, sweep, value,
 };
@@ -595,4 +595,45 @@ fn a_grid_of_the_command_line_takes_the_place_of_a_search_whose_objective_stays(
     let sweep = good_with(&[("a.toml", child), ("x.toml", SEARCH)], &Overrides::default()).sweep;
     let sweep = sweep.expect("a sweep");
     assert_eq!((sweep.points.map(|it| it.count), sweep.axes[2].along), (Some(9), Along::List));
+}
+
+/// Two axes that move as one beside one that moves by itself.
+const TOGETHER: &str = "version = 1\n[params]\nlength = 1\n[stage.a]\nx = 1\ny = 3\nz = 4\n[sweep]\nobjective = \"max a.loss\"\nseeds = 2\n\
+                        choose = \"one-standard-error\"\n[sweep.over]\na.z = [4, 5]\n\
+                        [[sweep.together]]\na.x = [1, 1, 2]\nparams.length = [1, 2, 3]\n[[sweep.together]]\nstage.a.y = [3, 4]\n";
+
+/// Of each axis, what it is of and which `together` it is of.
+fn moving(experiment: &Experiment) -> Vec<(String, Option<usize>)> {
+    let sweep = experiment.sweep.as_ref().expect("a sweep");
+    sweep.axes.iter().map(|axis| (axis.target.to_string(), axis.together)).collect()
+}
+
+#[test]
+fn what_moves_together_is_read_written_inherited_and_replaced_whole() {
+    let read = good(&[("x.toml", TOGETHER)]);
+    let again = good(&[("x.toml", &read.to_toml())]);
+    let all = [("a.z", None), ("a.x", Some(0)), ("params.length", Some(0)), ("a.y", Some(1))]
+        .map(|(name, of)| (name.to_owned(), of));
+    for experiment in [&read, &again] {
+        assert_eq!(moving(experiment), all);
+        let sweep = experiment.sweep.as_ref().expect("a sweep");
+        assert_eq!(sweep.dimensions(), [vec![0], vec![1, 2], vec![3]]);
+        assert_eq!(sweep.choice(), Choose::OneStandardError);
+    }
+    assert!(read.origins().iter().any(|origin| origin.path == "sweep.together.a.x"));
+    let child = |text: &str| {
+        let text = format!("extends = \"x.toml\"\n{text}\n");
+        moving(&good(&[("c.toml", &text), ("x.toml", TOGETHER)]))
+    };
+    assert_eq!(child("")[..], all);
+    assert_eq!(
+        child("[[sweep.together]]\na.x = [1, 2]\n[sweep.over]\na.z = [6, 7]\na.y = [1, 2]"),
+        [("a.z", None), ("a.y", None), ("a.x", Some(0))].map(|(name, of)| (name.to_owned(), of))
+    );
+    assert_eq!(child("unset = [\"sweep.together\"]")[..], all[..1]);
+    assert_eq!(child("unset = [\"sweep.over\", \"sweep.choose\"]")[..], all[1..]);
+    let grid = good_with(&[("x.toml", TOGETHER)], &sweep(&["a.x=7,8"], None));
+    assert_eq!(moving(&grid), [("a.x".to_owned(), None)]);
+    let set = set(&["sweep.together=[{a.x=[5,6]}]", "sweep.choose=mean"]);
+    assert_eq!(moving(&good_with(&[("x.toml", TOGETHER)], &set))[1].0, "a.x");
 }

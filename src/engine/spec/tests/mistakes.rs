@@ -348,6 +348,14 @@ fn mistakes_in_sweeps_are_found() {
         "[sweep.over]\nsweep.x = [1, 2]",
         "[sweep.over]\nstage.train.split.train = [0.7, 0.8]",
         "[sweep.over]\n\"a b\".epochs = [1, 2]",
+        "[[sweep.together]]\ntrain.epochs = [1, 2]\ntrain.rate = [1, 2, 3]",
+        "[[sweep.together]]\ntrain.epochs = [1, 2, 1]\ntrain.rate = [5, 6, 5]",
+        "[[sweep.together]]\ntrain.epochs = [1, 2]\ntrain.rate = [5, 5]",
+        "[[sweep.together]]\ntrain.epochs = [1, 2]\n[sweep.over]\ntrain.epochs = [1, 2]",
+        "[[sweep.together]]\ntrain.epochs = 3\nparams.x = []\ntrian.rate = [1, 2]\nrate = [1, 2]",
+        "together = [{}, 3]\n[sweep.over]\ntrain.epochs = [1, 2]",
+        "choose = \"median\"\n[sweep.over]\ntrain.epochs = [1, 2]",
+        "choose = \"one-standard-error\"\n[sweep.over]\ntrain.epochs = [1, 2]",
     ] {
         report.whole(text, &format!("{HEAD}[stage.evaluate]\n[sweep]\n{text}\n"));
     }
