@@ -17,7 +17,7 @@ use crate::base::disk::durable;
 use crate::base::rng::Rng;
 use crate::engine::stage::{
     Artifact as _, Caveat, Circumstances, CodeVersion, Context, Cost, Evaluated, Extension, Facts,
-    InputFacts, ParameterProblem, Progress, Remark, Resources, Stage, StageError, Survey,
+    InputFacts, Obstacle, ParameterProblem, Progress, Remark, Resources, Stage, StageError, Survey,
     SurveyInputs, Threads,
 };
 use crate::nn::JointModel;
@@ -131,7 +131,7 @@ impl Stage for Recipe {
         let (sizes, texts) = (known::sizes(inputs, "model"), known::texts(inputs, "data"));
         // Nobody knows the end of a training whose texts are not counted, but only foreseen.
         let counted = texts.filter(|texts| texts.tokens_per_text.is_some());
-        let last_step = counted.map_or(u64::MAX, |texts| self.total_steps(texts.train));
+        let last_step = counted.map_or(u64::MAX, |texts| self.last_step(texts.train));
         let made = |folder: &PathBuf| SavedStates::read_only(folder).newest_readable(last_step);
         let steps_made = here.saved.iter().find_map(made).unwrap_or(0);
         let length = known::max_length(inputs, "data");
@@ -146,9 +146,12 @@ impl Stage for Recipe {
     fn extension(&self) -> Option<Extension> {
         let obstacle = self.horizon_parameter().map(|parameter| {
             let value = &serde_json::to_value(self).unwrap_or_default()[parameter];
-            format!("`{parameter} = {value}` depends on how many steps there will be")
+            let reason = format!("`{parameter} = {value}` depends on how many steps there will be");
+            Obstacle { parameter: "epochs", reason }
         });
-        Some(Extension { parameter: "epochs", obstacle })
+        let parameters: &[_] =
+            if obstacle.is_some() { &["stop_after"] } else { &["epochs", "stop_after"] };
+        Some(Extension { parameters, obstacle, is_whole: !self.can_go_further() })
     }
 
     fn recall(&self, entry: &Path, _previous: &dyn Fn() -> Option<PathBuf>) -> Vec<String> {

@@ -5,13 +5,14 @@ use super::recipe::Recipe;
 use crate::nn;
 use crate::text::{CorpusTasks, Windows};
 
-/// A digest over the recipe, the data and the shapes of the parameters. The epochs count only where they change the first steps, so that a
-/// longer training knows the state of a shorter one. The initial weights are not part of it: reading them all would cost every start, and
+/// A digest over the recipe, the data and the shapes of the parameters. Where it stops does not count, and the epochs only where they
+/// change the first steps, so that a longer training knows the state of a shorter one. The initial weights are not part of it: reading them all would cost every start, and
 /// the folder belongs to one model.
 pub(super) fn of_training(parameters: &[nn::Parameter], data: Data<'_>, recipe: &Recipe) -> String {
     // What decides nothing of the result may change on the way.
     let mut recipe =
         Recipe { checkpoint_every: None, activation_checkpointing: false, ..recipe.clone() };
+    recipe.stop_after = None;
     if recipe.horizon_parameter().is_none() {
         recipe.epochs = 0;
     }

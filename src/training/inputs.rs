@@ -22,8 +22,8 @@ pub struct Data<'a> {
 pub struct Storage<'a> {
     /// A folder that belongs to this model, data and recipe. Without it, an interrupted training begins anew.
     pub saved: Option<&'a Path>,
-    /// A folder that belongs to this model, data and recipe whatever its `epochs`: finished states are left there, and the newest one that is
-    /// not too far is where a longer training begins. Ignored when [`Recipe::horizon_parameter`] names something.
+    /// A folder that belongs to this model, data and recipe wherever it stops, and whatever its `epochs` unless [`Recipe::horizon_parameter`]
+    /// names something: finished states are left there, and the newest one that is not too far is where a longer training begins.
     pub warm_start: Option<&'a Path>,
     pub cadence: Cadence,
 }

@@ -44,7 +44,7 @@ pub struct Progress {
 pub enum Notice {
     /// The training goes on from a saved state.
     Resumed { step: u64, total_steps: u64 },
-    /// The training starts from the finished state of one with fewer epochs.
+    /// The training starts from the finished state of one that went less far.
     Extended { step: u64, total_steps: u64 },
     /// A saved state cannot be used; an older one is looked for.
     UnusableState { path: PathBuf, reason: String },

@@ -30,6 +30,10 @@ pub struct Recipe {
     /// Passes over the training split, over all windows where `tokenize` has an `overlap`.
     #[schemars(range(min = 1, max = 100_000))]
     pub epochs: u64,
+    /// End after so many of the `epochs`, such as `2` or `0.5` (rounded to whole steps, one at least), with the learning rates of a training that makes all of them. One with a larger `stop_after`, or without, goes on from there under any `schedule`, with the bits of one that was never stopped. At the end the validation split is looked at once more, so that every stop has a score, and `keep_best` keeps the best so far; the training that goes on knows nothing of this look.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0.0), range(max = 100_000.0))]
+    pub stop_after: Option<f64>,
     /// Texts, or windows of them, in one pass through the model.
     #[schemars(range(min = 1, max = 65_536))]
     pub batch_size: usize,
@@ -126,6 +130,7 @@ impl Default for Recipe {
     fn default() -> Self {
         Self {
             epochs: 3,
+            stop_after: None,
             batch_size: 16,
             gradient_accumulation: 1,
             learning_rate: 2e-5,
@@ -228,10 +233,19 @@ impl Recipe {
             as u64
     }
 
-    /// Steps of the whole training over `sequences` sequences.
+    /// Steps of the whole training over `sequences` sequences, wherever this one stops: what learning rates depend on.
     #[must_use]
     pub fn total_steps(&self, sequences: usize) -> u64 {
         self.steps_per_epoch(sequences).saturating_mul(self.epochs)
+    }
+
+    /// Steps after which a training over `sequences` sequences ends.
+    #[must_use]
+    pub fn last_step(&self, sequences: usize) -> u64 {
+        let all = self.total_steps(sequences);
+        // To the nearest step: 0.1 of 30 steps is not 4 because 0.1 is no binary fraction.
+        let steps = |epochs: f64| (epochs * self.steps_per_epoch(sequences) as f64).round() as u64;
+        self.stop_after.map_or(all, |epochs| steps(epochs).max(1).min(all))
     }
 
     #[must_use]
@@ -352,6 +366,13 @@ impl Recipe {
         tagging.into_iter().chain(classification).map(weighed).collect()
     }
 
+    /// Whether another training can go on from the end of this one: with more epochs, or with more of the same ones.
+    #[must_use]
+    pub fn can_go_further(&self) -> bool {
+        let is_stopped = self.stop_after.is_some_and(|epochs| epochs < self.epochs as f64);
+        is_stopped || self.horizon_parameter().is_none()
+    }
+
     /// Why a training with more epochs cannot go on from where one with fewer ended, or `None` when it can: the parameter whose effect on
     /// the first steps depends on how many there will be.
     #[must_use]
@@ -379,6 +400,17 @@ mod tests {
     }
 
     #[test]
+    fn a_stop_is_rounded_to_whole_steps_and_makes_one_at_least() {
+        let last_step = |epochs, stop_after| {
+            let stop_after = Some(stop_after);
+            Recipe { epochs, stop_after, batch_size: 1, ..Recipe::default() }.last_step(30)
+        };
+        let stops = [0.001, 0.1, 0.5, 1.25, 2.0, 3.0].map(|epochs| last_step(3, epochs));
+        assert_eq!(stops, [1, 3, 15, 38, 60, 90]);
+        assert_eq!(Recipe { batch_size: 1, ..Recipe::default() }.last_step(30), 90);
+    }
+
+    #[test]
     fn a_task_goes_with_its_weight() {
         let severity = |name: &str| ClassHead {
             name: name.to_owned(),
@@ -400,6 +432,8 @@ mod tests {
     #[test]
     fn only_a_recipe_without_horizon_can_be_extended() {
         assert_eq!(Recipe::default().horizon_parameter(), Some("schedule"));
+        let stopped = |epochs| Recipe { stop_after: Some(epochs), ..Recipe::default() };
+        assert!(stopped(2.5).can_go_further() && !stopped(3.0).can_go_further());
         let constant =
             Recipe { schedule: Schedule::Constant, warmup_ratio: Some(0.1), ..Recipe::default() };
         assert_eq!(constant.horizon_parameter(), Some("warmup_ratio"));

@@ -40,7 +40,8 @@ pub(super) struct Session<'a> {
     pub(super) names: Vec<String>,
     learning_rates: LearningRate,
     steps_per_epoch: u64,
-    pub(super) total_steps: u64,
+    /// Where it ends at the latest.
+    pub(super) last_step: u64,
     storage: Storage<'a>,
     states: Option<SavedStates>,
     observer: &'a dyn Observer,
@@ -98,18 +99,16 @@ impl<'a> Session<'a> {
         observer: &'a dyn Observer,
     ) -> Result<Self, TrainError> {
         let sequences = data.train.sequences();
-        let total_steps = recipe.total_steps(sequences);
+        let last_step = recipe.last_step(sequences);
         let longest = (0..sequences).map(|row| data.train.length_of(row)).max().unwrap_or(0);
         let mut coverage = Coverage::new(engine.parameters(), longest);
         let training = super::identity::of_training(engine.parameters(), data, recipe);
-        // Only where the first steps are the same however many there will be.
-        let shorter = storage.warm_start.filter(|_| recipe.horizon_parameter().is_none());
-        let shorter = shorter.map(SavedStates::read_only);
+        let shorter = storage.warm_start.map(SavedStates::read_only);
         let states = storage.saved.map(SavedStates::open).transpose()?.flatten();
         if let (Some(folder), None) = (storage.saved, &states) {
             observer.notice(&Notice::StatesBusy { folder: folder.to_path_buf() });
         }
-        let search = Search { training: &training, total_steps, observer };
+        let search = Search { training: &training, last_step, observer };
         let start = search.start(states.as_ref(), shorter.as_ref(), engine)?;
         let (resumed_from, saved) = (start.step(), start.own_step());
         let Found { state, history, best_weights } = match start {
@@ -131,7 +130,7 @@ impl<'a> Session<'a> {
             names: tasks::names(data.tasks),
             learning_rates: recipe.learning_rates(sequences),
             steps_per_epoch: recipe.steps_per_epoch(sequences),
-            total_steps,
+            last_step,
             storage,
             states,
             observer,
@@ -153,7 +152,7 @@ impl<'a> Session<'a> {
         };
         session
             .history
-            .reserve(session.total_steps.saturating_sub(session.state.step).min(1 << 20) as usize);
+            .reserve(session.last_step.saturating_sub(session.state.step).min(1 << 20) as usize);
         Ok(session)
     }
 
@@ -163,7 +162,7 @@ impl<'a> Session<'a> {
             if self.evaluation_is_due() {
                 self.evaluate()?;
             }
-            if self.state.stopped || self.state.step >= self.total_steps {
+            if self.state.stopped || self.state.step >= self.last_step {
                 break;
             }
             if self.observer.cancelled() {
@@ -210,7 +209,7 @@ impl<'a> Session<'a> {
         self.speed.add(seconds, pass.tokens);
         self.observer.progress(&Progress {
             step: step + 1,
-            total_steps: self.total_steps,
+            total_steps: self.last_step,
             epoch: step / self.steps_per_epoch + 1,
             loss: pass.loss,
             learning_rate,
@@ -480,11 +479,9 @@ impl<'a> Session<'a> {
         TrainError::Cancelled { step: self.state.step, saved }
     }
 
-    /// Leaves the finished state where a training with more epochs finds it. Its absence costs only time, and so does failing to write it.
+    /// Leaves the finished state where a training that goes further finds it. Its absence costs only time, and so does failing to write it.
     fn leave_for_longer_trainings(&mut self) {
-        let Some(folder) =
-            self.storage.warm_start.filter(|_| self.recipe.horizon_parameter().is_none())
-        else {
+        let Some(folder) = self.storage.warm_start.filter(|_| self.recipe.can_go_further()) else {
             return;
         };
         if self.resumed_from == Some(self.state.step)

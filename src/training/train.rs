@@ -101,14 +101,14 @@ pub fn train(
     let mut session = Session::open(engine, data, recipe, storage, observer)?;
     session.run()?;
     let never_defined = session.never_defined();
-    let Session { state, history, names, timings, resumed_from, total_steps, .. } = session;
+    let Session { state, history, names, timings, resumed_from, last_step, .. } = session;
     Ok(Trained {
         history: History { tasks: names, rows: history },
         timings,
         steps: state.step,
         skipped: state.skipped,
         best: state.best.clone(),
-        stopped_early: state.stopped && state.step < total_steps,
+        stopped_early: state.stopped && state.step < last_step,
         never_defined,
         resumed_from,
         state,

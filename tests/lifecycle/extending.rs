@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::SystemTime;
 
+use pipeline::engine::exec::{Cancel, Event};
 use pipeline::engine::runs::{Limits, WasteOf, collect};
 
 use crate::support::Project;
@@ -20,6 +21,97 @@ fn ten_epochs_after_three_make_the_steps_of_seven_and_the_bytes_of_ten_at_once()
     let at_once = other.run(TEN);
     assert_eq!(at_once.steps(), 40);
     assert!(extended.files() == at_once.files());
+}
+
+#[test]
+fn under_any_schedule_each_stop_makes_the_steps_since_the_one_before_and_the_end_has_the_bytes_of_all_at_once()
+ {
+    for schedule in [
+        "",
+        "schedule = \"cosine\"\nwarmup_steps = 3\nkeep_best = \"loss\"",
+        "schedule = \"constant\"\nwarmup_ratio = 0.3\nevaluate_every = 3\nkeep_best = \"ner.span_f1\"",
+    ] {
+        let (project, ten) = (Project::new(), format!("{schedule}\nepochs = 10"));
+        for (stop, steps) in [("0.5", 2), ("2", 6), ("5", 12)] {
+            let ran = project.run(&format!("{ten}\nstop_after = {stop}"));
+            assert_eq!(ran.steps(), steps, "{ten}");
+            let history = String::from_utf8(ran.files()["history.csv"].clone()).expect("UTF-8");
+            let last = history.lines().last().expect("rows");
+            assert!(last.starts_with("validation"), "{stop}: {last}");
+        }
+        let ran = project.run(&ten);
+        assert_eq!(ran.steps(), 20, "{ten}");
+        assert!(ran.files() == Project::new().run(&ten).files(), "{ten}");
+        assert_eq!(project.checkpoints(), [""; 0], "nothing goes further");
+    }
+}
+
+#[test]
+fn a_stop_that_was_interrupted_goes_on_and_leaves_its_state() {
+    let project = Project::new();
+    let cancel = Cancel::new();
+    project.run_with("epochs = 10\nstop_after = 9", &cancel, &|event| {
+        if matches!(event, Event::StageProgress { name, .. } if name.kind == "train") {
+            cancel.cancel();
+        }
+    });
+    let resumed = project.run("epochs = 10\nstop_after = 9");
+    assert!(resumed.steps() < 36);
+    let whole = project.run("epochs = 10");
+    assert_eq!(whole.steps(), 4);
+    assert!(whole.files() == Project::new().run("epochs = 10").files());
+}
+
+#[test]
+fn gc_keeps_the_state_of_the_latest_stop_and_no_other() {
+    let project = Project::new();
+    project.run("epochs = 4\nstop_after = 1\nseed = 5");
+    let latest = project.run("epochs = 4\nstop_after = 2");
+    let warm_start = latest.plan.warm_start(crate::support::train_of(&latest.plan));
+    assert_eq!(project.checkpoints().len(), 2);
+    collect(&project.store(), Limits::default(), &BTreeSet::new(), SystemTime::now(), true)
+        .expect("writable");
+    assert_eq!(project.checkpoints(), [warm_start.expect("it can go on").to_string()]);
+    assert_eq!(project.run("epochs = 4").steps(), 8);
+}
+
+#[test]
+fn a_stop_beyond_the_end_or_at_the_beginning_is_a_mistake() {
+    for stop in ["5", "0", "-1", "3.01"] {
+        let found = mistakes(&format!("epochs = 3\nstop_after = {stop}"));
+        assert!(found.contains("stop_after") && found.contains("small.toml:"), "{found}");
+    }
+    assert_eq!(mistakes("epochs = 3\nstop_after = 3"), "no mistakes");
+    let beyond = mistakes("epochs = 3\nstop_after = 5");
+    assert!(beyond.contains("leave it out to train to the end"), "{beyond}");
+}
+
+fn mistakes(train: &str) -> String {
+    Project::new().mistakes(train)
+}
+
+#[test]
+fn the_plan_says_that_a_later_stop_and_the_end_continue() {
+    let project = Project::new();
+    project.run("epochs = 10\nstop_after = 2");
+    let says = |train: &str| project.forecast(&format!("epochs = {train}"));
+    assert_eq!(says("10\nstop_after = 5"), "stop_after 2.0 -> 5.0; continues what is finished");
+    assert_eq!(says("10"), "stop_after 2.0 -> (not set); continues what is finished");
+    assert_eq!(says("10\nstop_after = 1"), "stop_after 2.0 -> 1.0");
+    assert_eq!(
+        says("20\nstop_after = 5"),
+        "epochs 10 -> 20, stop_after 2.0 -> 5.0; cannot continue what is finished: `schedule = \"linear\"` depends on how many steps there will be"
+    );
+    project.run(&format!("{TEN}\nstop_after = 3"));
+    assert_eq!(
+        project.forecast(&format!("{TEN}\nstop_after = 4")),
+        "stop_after 3.0 -> 4.0; continues what is finished"
+    );
+    let five = "schedule = \"constant\"\nepochs = 5";
+    assert_eq!(
+        project.forecast(five),
+        "epochs 10 -> 5, stop_after 3.0 -> (not set); continues what is finished"
+    );
 }
 
 #[test]

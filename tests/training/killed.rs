@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use pipeline::training::{Cadence, Observer, Progress, Recipe, Storage};
+use pipeline::training::{Cadence, Observer, Progress, Recipe, Storage, Trained};
 
 use crate::toy::{Toy, metric, recipe, run, undisturbed};
 
@@ -15,8 +15,21 @@ fn killed_recipe() -> Recipe {
     Recipe { keep_best: Some(metric("loss")), evaluate_every: Some(2), ..recipe() }
 }
 
-fn storage(folder: &Path) -> Storage<'_> {
-    Storage { saved: Some(folder), warm_start: None, cadence: Cadence::every(1) }
+/// The same, ended on its way.
+fn stopped_recipe() -> Recipe {
+    Recipe { stop_after: Some(1.5), ..killed_recipe() }
+}
+
+/// Trains to the stop, and then goes on from there to the end.
+fn train_in_two(folder: &Path, observer: &dyn Observer) -> (Toy, Trained) {
+    let [stopped, whole, shared] = ["stopped", "whole", "shared"].map(|name| folder.join(name));
+    let cadence = Cadence::every(1);
+    let warm_start = Some(shared.as_path());
+    let storage = |folder| Storage { saved: Some(folder), warm_start, cadence };
+    run(&mut Toy::new(), &stopped_recipe(), storage(&stopped), observer).expect("it trains");
+    let mut toy = Toy::new();
+    let trained = run(&mut toy, &killed_recipe(), storage(&whole), observer).expect("it goes on");
+    (toy, trained)
 }
 
 /// Slow enough to be hit by a kill.
@@ -32,8 +45,7 @@ impl Observer for Slow {
 #[ignore = "the process that the next test starts and kills"]
 fn a_training_that_waits_to_be_killed_ends_when_it_is_not() {
     if let Some(folder) = std::env::var_os(FOLDER) {
-        run(&mut Toy::new(), &killed_recipe(), storage(Path::new(&folder)), &Slow)
-            .expect("it trains");
+        train_in_two(Path::new(&folder), &Slow);
     }
 }
 
@@ -58,14 +70,13 @@ fn a_training_killed_again_and_again_ends_in_the_bits_of_one_that_was_not() {
             child.kill().expect("a kill");
             child.wait().expect("an end");
         }
-        let mut toy = Toy::new();
-        let trained =
-            run(&mut toy, &killed_recipe(), storage(folder.path()), &()).expect("it continues");
+        let (toy, trained) = train_in_two(folder.path(), &());
         assert_eq!(toy.parameters, expected.parameters);
         assert_eq!(trained.history, whole.history);
-        let left = std::fs::read_dir(folder.path()).expect("the folder").flatten();
+        let left = ["stopped", "whole", "shared"].map(|name| folder.path().join(name));
+        let left = left.iter().flat_map(|folder| std::fs::read_dir(folder).expect("a folder"));
         assert!(
-            left.into_iter().all(|entry| !entry.file_name().to_string_lossy().starts_with('.')),
+            left.flatten().all(|entry| !entry.file_name().to_string_lossy().starts_with('.')),
             "something is left half written"
         );
     }

@@ -7,4 +7,5 @@ mod killed;
 mod optimiser;
 mod recipe;
 mod resume;
+mod stopping;
 mod toy;

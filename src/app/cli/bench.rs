@@ -121,13 +121,13 @@ fn of_experiment(plan: &Plan, store: &Store, arguments: &Bench) -> Result<Worklo
     // Made-up texts of one length say nothing of the whole training.
     let own_texts = arguments.length.is_none();
     let texts = known::texts(InputFacts(&inputs), DATA).filter(|_| own_texts);
-    let whole = Recipe { epochs: trained.epochs, ..recipe.clone() };
+    let whole = Recipe { epochs: trained.epochs, stop_after: trained.stop_after, ..recipe.clone() };
     Ok(Workload {
         encoder,
         data: entry_folder(plan, input(DATA), store).filter(|_| own_texts),
         length: arguments.length.map(|length| length as usize),
         recipe,
-        total_steps: texts.map(|texts| whole.total_steps(texts.train)),
+        total_steps: texts.map(|texts| whole.last_step(texts.train)),
         steps: arguments.steps as usize,
     })
 }

@@ -58,6 +58,10 @@ impl Job<'_> {
         if self.setting.options.saved_states == SavedStates::Remove {
             // The entry is complete; a saved state that stays costs space only, and the next run removes it.
             let _ = store.remove_saved_state(&order.key);
+            let is_whole = order.instance.extension().is_some_and(|extension| extension.is_whole);
+            if let Some(shared) = order.warm_start.filter(|_| is_whole) {
+                let _ = store.remove_saved_state(&shared);
+            }
         }
         Ok(Verdict::Built(committed.entry))
     }

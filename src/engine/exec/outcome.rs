@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::event::{Counts, Finished, RunError};
 use super::node::{Because, NodeName};
 use crate::base::problem::Help;
-use crate::engine::plan::{CacheKey, Fingerprint, NodeId, Plan};
+use crate::engine::plan::{CacheKey, Fingerprint, Node, NodeId, Plan};
 use crate::engine::runs::{NodeStatus, RunNode};
 use crate::engine::stage::StageError;
 use crate::engine::store::Entry;
@@ -128,7 +128,7 @@ impl RunOutcome {
                 elapsed_ms: elapsed.map(millis),
                 error,
                 earlier_errors: result.earlier_errors.clone(),
-                warm_start: plan.warm_start(id),
+                warm_start: plan.warm_start(id).filter(|_| !needs_none(node, result)),
             }
         };
         plan.ids().zip(&self.nodes).map(record).collect()
@@ -156,6 +156,12 @@ impl RunOutcome {
             u8::from(!self.lacks_only_points)
         }
     }
+}
+
+/// Whether nobody goes on from what stages of a node's name leave on their way: all of it is made.
+fn needs_none(node: &Node, result: &NodeResult) -> bool {
+    let is_whole = node.instance.extension().is_some_and(|extension| extension.is_whole);
+    is_whole && result.outcome.status().is_complete()
 }
 
 pub(super) fn millis(duration: Duration) -> u64 {

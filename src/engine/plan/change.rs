@@ -110,6 +110,14 @@ impl Fingerprint {
 }
 
 impl Change {
+    /// The parameter that has changed, if it is one.
+    pub(super) fn parameter(&self) -> Option<&str> {
+        match self {
+            Self::Parameter { name, .. } => Some(name),
+            _ => None,
+        }
+    }
+
     /// Where it stands among others.
     fn rank(&self) -> (u8, &str) {
         match self {

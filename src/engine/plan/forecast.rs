@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::{CacheKey, Change, Fingerprint, Identity, Node, NodeId, Plan};
-use crate::engine::stage::HubCommit;
+use crate::engine::stage::{AnyStage, Extension, HubCommit};
 
 /// What the store says of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,20 +129,43 @@ impl Continuation {
         lookup: &dyn Lookup,
     ) -> Option<Self> {
         let NodeForecast::Miss(Reason::Changes(changes)) = expectation else { return None };
-        let [Change::Parameter { name, old: Some(old), new: Some(new) }] = changes.as_slice()
-        else {
-            return None;
-        };
-        let extension = plan.node(id).instance.extension()?;
-        if extension.parameter != name || old.as_f64()? >= new.as_f64()? {
+        let instance = &*plan.node(id).instance;
+        let Extension { parameters, obstacle, .. } = instance.extension()?;
+        let all: Vec<&str> =
+            parameters.iter().copied().chain(obstacle.as_ref().map(|it| it.parameter)).collect();
+        if !goes_further(instance, changes, &all)? {
             return None;
         }
-        Some(match (extension.obstacle, plan.warm_start(id)) {
-            (Some(obstacle), _) => Self::Impossible(obstacle),
-            (None, Some(warm_start)) if lookup.has_state(&warm_start) => Self::Continues,
-            (None, _) => Self::StateGone,
+        let is_in_the_way = |name: &str| obstacle.as_ref().is_some_and(|it| it.parameter == name);
+        let hindered = changes.iter().any(|change| change.parameter().is_some_and(is_in_the_way));
+        Some(match (obstacle, plan.warm_start(id)) {
+            (Some(obstacle), _) if hindered => Self::Impossible(obstacle.reason),
+            (_, Some(warm_start)) if lookup.has_state(&warm_start) => Self::Continues,
+            _ => Self::StateGone,
         })
     }
+}
+
+/// Whether a stage goes further than a result from which it differs by `changes`; `None` where they are of other things, too.
+///
+/// * `parameters`: that say how far
+fn goes_further(instance: &dyn AnyStage, changes: &[Change], parameters: &[&str]) -> Option<bool> {
+    let now = instance.parameters();
+    let mut reach = (f64::INFINITY, f64::INFINITY);
+    let mut count = 0;
+    for name in parameters {
+        let change = changes.iter().find(|change| change.parameter() == Some(name));
+        let (old, new) = match change {
+            Some(Change::Parameter { old, new, .. }) => (old.as_ref(), new.as_ref()),
+            _ => (now.get(name), now.get(name)),
+        };
+        count += usize::from(change.is_some());
+        let least = |reach: f64, value: Option<&serde_json::Value>| {
+            value.and_then(serde_json::Value::as_f64).map_or(reach, |value| reach.min(value))
+        };
+        reach = (least(reach.0, old), least(reach.1, new));
+    }
+    (count == changes.len()).then_some(reach.0 < reach.1)
 }
 
 impl Comparison {

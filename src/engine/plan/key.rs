@@ -122,12 +122,15 @@ impl Fingerprint {
         CacheKey(canonical.digest())
     }
 
-    /// The name of everything that differs from this only in `parameter`.
-    pub(super) fn warm_start(mut self, parameter: &str) -> CacheKey {
-        self.parameters.shift_remove(parameter);
-        // The word of earlier versions: it is in the names of folders that are there.
+    /// The name of everything that differs from this only in `parameters`.
+    pub(super) fn warm_start(mut self, parameters: &[&str]) -> CacheKey {
+        for parameter in parameters {
+            self.parameters.shift_remove(*parameter);
+        }
+        // The word and the one parameter of earlier versions: they are in the names of folders that are there.
         let mut canonical = Canonical::new("lineage 1", Numbers::Typed);
-        CacheKey(canonical.text(parameter).raw(self.key().as_bytes()).digest())
+        let first = parameters.first().copied().unwrap_or_default();
+        CacheKey(canonical.text(first).raw(self.key().as_bytes()).digest())
     }
 
     /// The digest of everything except the inputs.
@@ -237,14 +240,27 @@ mod tests {
     }
 
     #[test]
-    fn a_warm_start_has_one_name_for_every_value_of_its_parameter_and_that_is_no_key() {
+    fn a_warm_start_has_one_name_for_every_value_of_its_parameters_and_that_is_no_key() {
+        let name = |it: &Fingerprint| it.clone().warm_start(&["epochs", "stop_after"]);
         let mut longer = fingerprint();
         longer.parameters.insert("epochs".into(), json!(10));
-        assert_eq!(longer.clone().warm_start("epochs"), fingerprint().warm_start("epochs"));
+        assert_eq!(name(&longer), name(&fingerprint()));
+        longer.parameters.insert("stop_after".into(), json!(2.5));
+        assert_eq!(name(&longer), name(&fingerprint()));
         longer.parameters.insert("learning_rate".into(), json!(1e-5));
-        assert_ne!(longer.clone().warm_start("epochs"), fingerprint().warm_start("epochs"));
-        longer.parameters.shift_remove("epochs");
-        assert_ne!(longer.key(), longer.clone().warm_start("epochs"));
+        assert_ne!(name(&longer), name(&fingerprint()));
+        longer.parameters.retain(|parameter, _| parameter == "learning_rate");
+        assert_ne!(longer.key(), name(&longer));
+    }
+
+    /// States on disk outlive the program, too.
+    #[test]
+    fn the_name_of_a_warm_start_has_not_changed() {
+        let name = fingerprint().warm_start(&["epochs", "stop_after"]);
+        assert_eq!(
+            name.to_string(),
+            "1a6324166a302795242a16061ee5eeef445998e3de53dc41426628911746d41f"
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::portable::{extended_by, parameters_in_key};
+use super::portable::parameters_in_key;
 use super::schema::Schema;
 use super::warning::Warning;
 use super::{CacheKey, Fingerprint, SweepShape, Trial};
@@ -238,11 +238,12 @@ impl Plan {
         })
     }
 
-    /// The name that a node shares with those that differ from it only in how far they go, where it can go on from what a shorter one left.
+    /// The name that a node shares with those that differ from it only in how far they go, for kinds that say how far.
     #[must_use]
     pub fn warm_start(&self, id: NodeId) -> Option<CacheKey> {
-        let parameter = extended_by(&*self.node(id).instance)?;
-        Some(self.fingerprint(id)?.warm_start(parameter))
+        // Most kinds have none, and then nobody needs the fingerprint.
+        let extension = self.node(id).instance.extension()?;
+        Some(self.fingerprint(id)?.warm_start(extension.parameters))
     }
 
     /// Every name under which a run of the plan may look for something, or leave it.

@@ -71,15 +71,9 @@ impl Fingerprint {
         }
     }
 
-    /// The name that the stage shares with those that differ from it only in how far they go, where it can go on from what a shorter one left.
+    /// The name that the stage shares with those that differ from it only in how far they go, for kinds that say how far.
     #[must_use]
     pub fn warm_start_of(&self, instance: &dyn AnyStage) -> Option<CacheKey> {
-        Some(self.clone().warm_start(extended_by(instance)?))
+        Some(self.clone().warm_start(instance.extension()?.parameters))
     }
-}
-
-/// The parameter that only says how far a stage goes, where the stage can go on from what a shorter one left.
-pub(super) fn extended_by(instance: &dyn AnyStage) -> Option<&'static str> {
-    let extension = instance.extension().filter(|extension| extension.obstacle.is_none())?;
-    Some(extension.parameter)
 }

@@ -16,6 +16,8 @@
 //! | a run whose record is damaged | the keys that its events name |
 //! | a living run | what it has claimed |
 //!
+//! What a finished stage left for one that goes further counts as a key of its run, unless nothing goes further than it.
+//!
 //! It is safe beside a running `run`: what that has claimed stays, and one that begins waits until the removing is done.
 
 use std::collections::{BTreeMap, BTreeSet};

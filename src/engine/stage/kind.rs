@@ -131,13 +131,23 @@ impl Which {
     }
 }
 
-/// A parameter that only says how far the work goes: a stage with more of it does all that an equal one with less does, and then goes on.
+/// How far the work goes: a stage that goes further does all that an equal one does, and then goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Extension {
+    /// The parameters that say nothing else: stages that differ in these alone go on from one another. The least of those that are given counts.
+    pub parameters: &'static [&'static str],
+    /// Another one that says how far, and more than that.
+    pub obstacle: Option<Obstacle>,
+    /// Nothing goes further than this, so that nothing is left for it.
+    pub is_whole: bool,
+}
+
+/// A parameter whose change does not allow to go on from where a shorter stage ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Obstacle {
     pub parameter: &'static str,
-    /// Why these parameters do not allow to go on from where a shorter one ended, such as "`schedule = "linear"` depends on how many steps
-    /// there will be"; `None` where they do.
-    pub obstacle: Option<String>,
+    /// Such as "`schedule = "linear"` depends on how many steps there will be".
+    pub reason: String,
 }
 
 /// The outputs that a kind has for values of one parameter, which cannot be swept: it decides what a stage can be wired to.

@@ -29,8 +29,8 @@ pub use context::{Context, Device, Evaluated, Level, Progress, Signal};
 pub use cost::{Circumstances, Cost, Memory, Part, Time};
 pub use error::StageError;
 pub use kind::{
-    AnyStage, ArtifactType, Content, Extension, HubCommit, Inspection, Outputs, ParameterProblem,
-    SourceFile, SourceProblem, StageKind, UndefinedMetrics, Which,
+    AnyStage, ArtifactType, Content, Extension, HubCommit, Inspection, Obstacle, Outputs,
+    ParameterProblem, SourceFile, SourceProblem, StageKind, UndefinedMetrics, Which,
 };
 
 pub use ports::{InputFolders, Inputs, Port, Wired};
@@ -176,8 +176,8 @@ pub trait Stage: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'stat
         None
     }
 
-    /// The parameter that only says how far the work goes, for kinds that have one. What a stage leaves in [`Context::warm_start`] when it ends is
-    /// then there for one that goes further.
+    /// How far the work goes, for kinds that have parameters for it. What a stage leaves in [`Context::warm_start`] when it ends is then there for
+    /// one that goes further.
     fn extension(&self) -> Option<Extension> {
         None
     }

@@ -207,12 +207,14 @@ impl Speeds {
         let measured_length = nearest.tokens_per_step / nearest.effort.texts() as f64;
         let length = texts.and_then(|texts| texts.tokens_per_text).unwrap_or(measured_length);
         let per_step = texts.map_or(effort.texts(), |texts| texts.train.min(effort.texts()));
-        let all_steps = texts.map(|texts| recipe.total_steps(texts.train));
+        let all_steps = texts.map(|texts| recipe.last_step(texts.train));
         let total_s = texts.zip(all_steps).map(|(texts, steps)| {
             let left = steps.saturating_sub(job.steps_made) as f64 / steps.max(1) as f64;
-            let trained = left * recipe.epochs as f64 * texts.train as f64 * seconds_per_token;
-            let evaluations =
-                recipe.evaluate_every.map_or(recipe.epochs, |every| steps / every.max(1));
+            let per_epoch = recipe.steps_per_epoch(texts.train).max(1);
+            let epochs = steps as f64 / per_epoch as f64;
+            let trained = left * epochs * texts.train as f64 * seconds_per_token;
+            // One of them at the end, wherever that is.
+            let evaluations = steps.div_ceil(recipe.evaluate_every.unwrap_or(per_epoch).max(1));
             let evaluated = (left * evaluations as f64).ceil()
                 * texts.validation as f64
                 * seconds_per_operation
@@ -316,6 +318,14 @@ mod tests {
         assert_eq!(found.steps, Some(10));
         assert!(near(found.total_s.unwrap(), 10.0 * 0.5 + 3.0 * 0.5 / 3.0), "{found:?}");
         assert_eq!((left(99).steps, left(99).total_s), (Some(0), Some(0.0)));
+    }
+
+    #[test]
+    fn a_training_that_stops_takes_the_time_of_its_steps_and_of_a_last_evaluation() {
+        let recipe = Recipe { stop_after: Some(1.5), ..recipe() };
+        let found = speeds([speed()]).time(job(&recipe), 2).unwrap();
+        assert_eq!(found.steps, Some(15));
+        assert!(near(found.total_s.unwrap(), 15.0 * 0.5 + 2.0 * 3.0 * 0.5 / 3.0), "{found:?}");
     }
 
     #[test]

@@ -23,6 +23,7 @@ impl Recipe {
             let about = ["warmup_ratio", "warmup_steps"];
             found.push(Found::new(about, message).help("remove one of them"));
         }
+        found.extend(self.stop_beyond_the_end());
         found.extend(
             self.comparing().into_iter().filter_map(|(name, metric)| unknown(name, &metric)),
         );
@@ -46,6 +47,7 @@ impl Recipe {
         };
         let rules = [
             ("epochs", self.epochs > 0, "must be at least 1"),
+            ("stop_after", self.stop_after.is_none_or(|it| it > 0.0), "must be above 0"),
             ("batch_size", self.batch_size > 0, "must be at least 1"),
             ("gradient_accumulation", self.gradient_accumulation > 0, "must be at least 1"),
             ("learning_rate", at_least_zero(self.learning_rate), "must be a number of at least 0"),
@@ -97,6 +99,16 @@ impl Recipe {
         ];
         let broken = rules.into_iter().filter(|(_, holds, _)| !holds);
         broken.map(|(name, _, rule)| Found::new([name], format!("`{name}` {rule}"))).collect()
+    }
+
+    fn stop_beyond_the_end(&self) -> Option<Found> {
+        let (stop, epochs) = (self.stop_after?, self.epochs);
+        let message =
+            format!("`stop_after = {stop}` is more than all `epochs`, which are {epochs}");
+        let help = format!(
+            "at most {epochs}, where the learning rate has run its course; leave it out to train to the end, or raise `epochs`"
+        );
+        (stop > epochs as f64).then(|| Found::new(["stop_after", "epochs"], message).help(help))
     }
 
     /// Thresholds of heads that the model will not have.
@@ -165,6 +177,10 @@ mod tests {
         assert_eq!(Recipe::default().check(), []);
         let broken = Recipe { epochs: 0, betas: [1.0, 0.9], eps: 0.0, ..Recipe::default() };
         assert_eq!(broken.check().len(), 3);
+        let stopped = |epochs| Recipe { stop_after: Some(epochs), ..Recipe::default() };
+        let stops = [0.0, -1.0, f64::NAN, f64::INFINITY, 3.1, 3.0, 0.1];
+        let problems = stops.map(|epochs| stopped(epochs).check().len());
+        assert_eq!(problems, [1, 1, 1, 1, 1, 0, 0]);
         let untagged = Recipe { ner_weight: 0.0, viterbi: true, ..Recipe::default() };
         assert_eq!(untagged.check().len(), 1);
     }

@@ -14,7 +14,7 @@ pub(super) enum Start {
     Fresh,
     /// Where an earlier attempt at this training has saved its state.
     Resumed(Found),
-    /// At the end of a training with fewer epochs.
+    /// At the end of a training that went less far.
     Extended(Found),
 }
 
@@ -48,7 +48,8 @@ impl Start {
 pub(super) struct Search<'a> {
     /// What such a state belongs to.
     pub(super) training: &'a str,
-    pub(super) total_steps: u64,
+    /// What is beyond has gone too far.
+    pub(super) last_step: u64,
     pub(super) observer: &'a dyn Observer,
 }
 
@@ -63,7 +64,7 @@ impl Search<'_> {
         shared: Option<&SavedStates>,
         engine: &mut dyn Engine,
     ) -> Result<Start, SaveError> {
-        let Self { training, total_steps, observer } = *self;
+        let Self { training, last_step, observer } = *self;
         let mut passed_over = false;
         let mut unusable = |path: &Path, error: &SaveError| {
             let (path, reason) = (path.to_path_buf(), error.reason(path));
@@ -72,18 +73,18 @@ impl Search<'_> {
         };
         if let Some(own) = own
             && let Some((state, history)) =
-                own.load_newest(training, total_steps, engine, &mut unusable)?
+                own.load_newest(training, last_step, engine, &mut unusable)?
         {
-            observer.notice(&Notice::Resumed { step: state.step, total_steps });
+            observer.notice(&Notice::Resumed { step: state.step, total_steps: last_step });
             let best = state.best.as_ref();
             let best_weights = best.map(|best| own.open_best(best.step)).transpose()?;
             return Ok(Start::Resumed(Found { state, history, best_weights }));
         }
         if let Some(shared) = shared
             && let Some((state, history)) =
-                shared.load_newest(training, total_steps, engine, &mut unusable)?
+                shared.load_newest(training, last_step, engine, &mut unusable)?
         {
-            observer.notice(&Notice::Extended { step: state.step, total_steps });
+            observer.notice(&Notice::Extended { step: state.step, total_steps: last_step });
             let best_weights = match (&state.best, own) {
                 (None, _) => None,
                 // Whoever shares the folder may replace what lies there: the training keeps weights of its own.
