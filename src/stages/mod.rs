@@ -32,6 +32,7 @@ use std::any::Any;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use self::read_corpus::RulesOf;
 use crate::engine::stage::StageKind;
 use crate::training::Recipe;
 

@@ -71,7 +71,8 @@ impl Operating {
             let came = answers.read_as(Reading::default());
             let truth = texts.tokens.classes.get(&head.name).map_or(&[][..], Vec::as_slice);
             let judged = |answers: &Answers| Judged::of(truth, &answers.classes, &answers.scores);
-            let is_own = own.is_some_and(|chosen| is_chosen(chosen, &head.name, reading));
+            let chosen = own.map_or(Reading::default(), |own| chosen(own, &head.name, reading));
+            let is_own = chosen != Reading::default();
             let (raw, as_read) = (judged(&came), judged(answers));
             let budget = rate.map(|rate| Budget::of(rate, texts.days()));
             let read = Read { head, raw: &raw, read: &as_read, reading, is_own, budget };
@@ -80,7 +81,7 @@ impl Operating {
                 operating.reliability.push((head.name.clone(), read.reliabilities()));
             }
             if is_own {
-                let message = own_choice(&head.name, reading);
+                let message = own_choice(&head.name, chosen);
                 context.caveat(caveats, Caveat::new("chosen_on_these", truth.len(), message));
                 operating.said.insert(head.name.clone(), std::mem::replace(answers, came));
             } else if let Some(threshold) = reading.threshold {
@@ -104,10 +105,14 @@ impl Operating {
     }
 }
 
-/// Whether some of how a head is read was chosen.
-fn is_chosen(chosen: &Chosen, head: &str, reading: Reading) -> bool {
-    let threshold = reading.threshold.is_some() && chosen.thresholds.contains_key(head);
-    threshold || chosen.temperatures.iter().any(|other| other == head)
+/// What of how a head is read was chosen; the rest as it is without a choice.
+fn chosen(chosen: &Chosen, head: &str, reading: Reading) -> Reading {
+    let by_default = Reading::default();
+    let is_calibrated = chosen.temperatures.iter().any(|other| other == head);
+    Reading {
+        threshold: reading.threshold.filter(|_| chosen.thresholds.contains_key(head)),
+        temperature: if is_calibrated { reading.temperature } else { by_default.temperature },
+    }
 }
 
 fn own_choice(head: &str, reading: Reading) -> String {

@@ -51,6 +51,33 @@ pub enum RulesOf {
     File(#[schemars(extend("format" = "path"))] PathBuf),
 }
 
+impl RulesOf {
+    /// What a command line names: rules that come with the program by their name, else a file.
+    #[must_use]
+    pub fn of(name: &Path) -> Self {
+        let shipped = match name.to_str() {
+            Some("syslog") => Some(Shipped::Syslog),
+            Some("apache") => Some(Shipped::Apache),
+            _ => None,
+        };
+        shipped.map_or_else(|| Self::File(name.to_owned()), Self::Shipped)
+    }
+
+    /// # Errors
+    /// When the file cannot be read, or holds no rules.
+    pub fn read(&self) -> Result<Rules, StageError> {
+        let path = match self {
+            Self::Shipped(shipped) => return Ok(Rules::shipped(*shipped)),
+            Self::File(path) => path,
+        };
+        let text = regular::read_to_string(path)
+            .map_err(|error| StageError::io("read", path, &error).in_file_of("rules"))?;
+        Rules::parse(&text).map_err(|error| {
+            StageError::new(format!("{}: {error}", path.display())).in_file_of("rules")
+        })
+    }
+}
+
 /// A file of rows, and the field by which they are found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -230,20 +257,6 @@ impl ReadCorpus {
     }
 
     /// What the rules say, where there are any.
-    fn read_rules(&self) -> Result<Option<Rules>, StageError> {
-        match &self.rules {
-            None => Ok(None),
-            Some(RulesOf::Shipped(shipped)) => Ok(Some(Rules::shipped(*shipped))),
-            Some(RulesOf::File(path)) => {
-                let text = regular::read_to_string(path)
-                    .map_err(|error| StageError::io("read", path, &error).in_file_of("rules"))?;
-                Rules::parse(&text).map(Some).map_err(|error| {
-                    StageError::new(format!("{}: {error}", path.display())).in_file_of("rules")
-                })
-            }
-        }
-    }
-
     /// How windows and groups go with the other parameters.
     fn check_windows(&self) -> Vec<ParameterProblem> {
         let mut problems = Vec::new();
@@ -321,7 +334,7 @@ impl ReadCorpus {
             columns: self.columns,
             scheme: self.scheme,
             join: self.join.clone(),
-            rules: self.read_rules()?,
+            rules: self.rules.as_ref().map(RulesOf::read).transpose()?,
             is_lookup: false,
             by_id: false,
         })

@@ -138,6 +138,14 @@ fn unlabelled_texts_and_tasks_of_label_studio_are_written() {
     let line: Value = serde_json::from_str(lines.stdout.trim_end()).expect("JSON");
     assert_eq!(line["text"], "something else altogether", "{lines}");
     assert_eq!(line.get("anomaly"), None, "{lines}");
+    // Lines of a log are read as those that the model was trained on.
+    world.write("app.log", "Jun  9 06:06:20 combo sshd[19]: something else altogether\n");
+    let log = ["review", &run, "--unlabelled", "app.log", "--rules"];
+    let lines = world.pipeline(log.into_iter().chain(["syslog"]));
+    let line: Value = serde_json::from_str(lines.stdout.trim_end()).expect("JSON");
+    assert_eq!(line["text"], "something else altogether", "{lines}");
+    let none = world.pipeline(log.into_iter().chain(["none.toml"]));
+    assert!(none.code == Some(2) && none.stderr.contains("cannot read `none.toml`"), "{none}");
     let tasks = world.pipeline(["review", &run, "--top", "2", "--format", "label_studio"]);
     let tasks_json = tasks.json();
     let result = tasks_json[0]["predictions"][0]["result"].as_array().expect("a list");

@@ -433,6 +433,9 @@ pub struct Review {
     /// The field of `--unlabelled` that holds the text [default: as known tools call it]
     #[arg(long, value_name = "NAME", requires = "unlabelled")]
     pub field: Option<String>,
+    /// The rules by which lines of a log become texts, as for `read_corpus`: `syslog`, `apache` or a file
+    #[arg(long, value_name = "RULES", requires = "unlabelled", conflicts_with = "field")]
+    pub rules: Option<PathBuf>,
     /// What to write: JSON lines, or tasks to import into Label Studio, with what the models say as predictions
     #[arg(long, value_enum, default_value_t = ReviewFormat::Jsonl, value_name = "FORMAT")]
     pub format: ReviewFormat,

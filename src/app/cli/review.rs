@@ -12,6 +12,7 @@ use super::{Failure, project, terminal};
 use crate::app::tools::{Judge, Review, TrainedOn, Unlabelled};
 use crate::engine::runs::{RunFile, list_runs};
 use crate::engine::store::{Entry, Store};
+use crate::stages::RulesOf;
 use crate::stages::artifacts::{Artifact as _, Checkpoint, CorpusFiles, Encoded};
 use crate::view::{self, format};
 
@@ -21,10 +22,12 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let unlabelled = match &arguments.unlabelled {
         None => None,
-        Some(file) => Some(
-            Unlabelled::read(file, arguments.field.as_deref())
-                .map_err(|error| Failure::usage_of(&error).with_lines())?,
-        ),
+        Some(file) => {
+            let wrong = |error| Failure::usage_of(&error).with_lines();
+            let rules = arguments.rules.as_deref().map(|rules| RulesOf::of(rules).read());
+            let rules = rules.transpose().map_err(wrong)?;
+            Some(Unlabelled::read(file, arguments.field.as_deref(), rules).map_err(wrong)?)
+        }
     };
     let judges = judges(arguments, unlabelled.is_some())?;
     let pool = rayon::ThreadPoolBuilder::new()

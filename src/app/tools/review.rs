@@ -20,7 +20,7 @@ use crate::stages::artifacts::{
 };
 use crate::tasks::{self, Decode, Predicted, Task, tagging};
 use crate::text::augment::AUGMENTED_FROM;
-use crate::text::readers::{self, Fields, Options, Problems, ReadError};
+use crate::text::readers::{self, Fields, Format, Options, Problems, ReadError, Rules};
 use crate::text::spans::{self, Span};
 use crate::text::{
     CorpusTasks, EncodedSplit, Entity, Example, FileNames, LabelSet, Place, Split, TextTokenizer,
@@ -55,14 +55,20 @@ impl Unlabelled {
     /// Reads a file in any format.
     ///
     /// * `field`: the one that the text is; `None` as known tools call it
+    /// * `rules`: what of a line of a log is its text, as what the models were trained on was read
     ///
     /// # Errors
     /// When it cannot be read, or has no texts.
-    pub fn read(file: &Path, field: Option<&str>) -> Result<Self, StageError> {
+    pub fn read(
+        file: &Path,
+        field: Option<&str>,
+        rules: Option<Rules>,
+    ) -> Result<Self, StageError> {
         let fields = Fields { text: field.map(str::to_owned), ..Fields::default() };
-        let options = Options { fields, ..Options::default() };
+        let format = rules.is_some().then_some(Format::Lines);
+        let options = Options { fields, rules, ..Options::default() };
         let (mut examples, mut problems) = (Vec::new(), Problems::default());
-        let read = readers::read(file, None, &options, &mut |found| {
+        let read = readers::read(file, format, &options, &mut |found| {
             match found {
                 // What the file may say of labels is not asked here.
                 Ok(Example { text, fields, line, .. }) => {

@@ -52,6 +52,11 @@ pub(super) fn read(
         if said.is_some_and(|said| !text.chars().skip(start).take(end - start).eq(said.chars())) {
             findings.note(Note::OtherText);
         }
+        if name.parse::<u64>().is_ok() && !options.labels.contains_key(&name) {
+            let help =
+                format!("`labels = {{ \"{name}\" = \"NAME\" }}` says what each number stands for");
+            return Err(wrong(format!("`label` of {whose} is the number {name}")).help(help));
+        }
         let label = label(name, &options.labels, findings)
             .map_err(|problem| wrong(format!("`label` of {whose} {problem}")))?;
         entities.push(Entity { start, end, label });
@@ -117,6 +122,8 @@ fn members(
     let said = members.get("text").and_then(Value::as_str).map(str::to_owned);
     match members.remove("label") {
         Some(Value::String(label)) => Ok((start, end, label, said)),
+        // As older exports number them.
+        Some(Value::Number(label)) if label.is_u64() => Ok((start, end, label.to_string(), said)),
         Some(other) => {
             let is = describe(&other);
             Err(wrong(format!("`label` of {whose} is {is}, expected a string")))

@@ -33,7 +33,7 @@ use crate::text::{Entity, Example};
 /// What texts are called where no field is `text`.
 pub(super) const TEXTS: [&str; 6] = ["text", "data", "sentence", "content", "message", "review"];
 /// What entities are called.
-pub(super) const ENTITIES: [&str; 4] = ["entities", "spans", "labels", "label"];
+pub(super) const ENTITIES: [&str; 5] = ["entities", "spans", "labels", "label", "annotations"];
 const TOKENS: [&str; 2] = ["tokens", "words"];
 const TAGS: [&str; 3] = ["ner_tags", "tags", "labels"];
 

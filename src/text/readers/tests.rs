@@ -131,6 +131,16 @@ fn doccano_of_both_generations_and_prodigy_need_no_mapping() {
 }
 
 #[test]
+fn labels_that_are_numbers_take_their_names_from_labels() {
+    let line = r#"{"text": "Ada wrote", "annotations": [{"label": 1, "start_offset": 0, "end_offset": 3, "user": 1}]}"#;
+    let wrong = found("x.jsonl", line, &Options::default());
+    assert_eq!(wrong.problems, ["1:39: `label` of entity 1 of the line is the number 1"]);
+    let labels = BTreeMap::from([("1".to_owned(), "PER".to_owned())]);
+    let right = found("x.jsonl", line, &Options { labels, ..Options::default() });
+    assert_eq!(said(&right.records), [("Ada wrote", vec![("Ada".to_owned(), "PER")])]);
+}
+
+#[test]
 fn a_list_of_classes_is_no_list_of_entities() {
     let records = records("x.jsonl", r#"{"text": "a", "label": ["good"]}"#);
     assert_eq!((&records[0].entities, records[0].fields["label"].as_str()), (&None, "[\"good\"]"));
