@@ -265,7 +265,7 @@ impl hub::Observer for Watch<'_> {
             done,
             total,
             unit: "bytes",
-            numbers: vec![("bytes_per_s", speed)],
+            numbers: vec![("bytes_per_s".into(), speed)],
         });
     }
 

@@ -3,6 +3,7 @@
 mod choosing;
 mod memory;
 mod speed;
+mod telling;
 
 use std::path::{Path, PathBuf};
 
@@ -10,20 +11,21 @@ use serde::Serialize;
 
 use self::choosing::Validation;
 use self::speed::Job;
+use self::telling::Watch;
 use super::corpus_caveats::LabelFindings;
 use super::{corpus_caveats, facts, versions, watched};
 use crate::base::IGNORE;
 use crate::base::disk::durable;
 use crate::base::rng::Rng;
 use crate::engine::stage::{
-    Artifact as _, Caveat, Circumstances, CodeVersion, Context, Cost, Evaluated, Extension, Facts,
-    InputFacts, Obstacle, ParameterProblem, Progress, Remark, Resources, Stage, StageError, Survey,
-    SurveyInputs, Threads,
+    Artifact as _, Caveat, Circumstances, CodeVersion, Context, Cost, Extension, Facts, InputFacts,
+    Obstacle, ParameterProblem, Remark, Resources, Signal, Stage, StageError, Survey, SurveyInputs,
+    Threads,
 };
 use crate::nn::JointModel;
 use crate::stages::artifacts::known;
-use crate::stages::artifacts::{Backbone, Checkpoint, Chosen, Encoded, Heads, files};
-use crate::tasks::metrics::{Metric, Scores};
+use crate::stages::artifacts::{Backbone, Checkpoint, Chosen, Encoded, Heads, files, loss_column};
+use crate::tasks::metrics::Metric;
 use crate::tasks::{self, Contents, Decode, Task};
 use crate::text::{Corpus, CorpusTasks, EncodedSplit, LabelSet, Split, words};
 use crate::training::{self, ModelEngine, SavedStates, Storage, TrainError, Trained};
@@ -162,6 +164,11 @@ impl Stage for Recipe {
         self.keep_best.as_ref().and_then(kept).into_iter().collect()
     }
 
+    fn replay(&self, entry: &Path) -> Vec<Signal> {
+        let history = Checkpoint::open(entry).and_then(|checkpoint| checkpoint.history());
+        history.map_or_else(|_| Vec::new(), |history| telling::replay(&history, self.watched()))
+    }
+
     fn run(&self, inputs: TrainInputs, context: &Context<'_>) -> Result<Checkpoint, StageError> {
         let TrainInputs { model, data } = inputs;
         let labels = &data.labels;
@@ -204,7 +211,9 @@ impl Stage for Recipe {
             warm_start: context.warm_start,
             cadence: self.cadence().unwrap_or_default(),
         };
-        let trained = training::train(engine.engine(), splits, self, storage, &Watch { context }).map_err(|error| {
+        let names = tasks::names(&data.tasks);
+        let watch = Watch { context, losses: names.iter().map(|task| loss_column(task)).collect() };
+        let trained = training::train(engine.engine(), splits, self, storage, &watch).map_err(|error| {
             if let TrainError::Cancelled { step, saved: false } = error {
                 context.warn(format!("step {step} could not be saved: the same command goes on from the last checkpoint, or begins anew"));
             }
@@ -414,43 +423,4 @@ fn failed(error: TrainError, data: &Encoded) -> StageError {
         _ => return StageError::of(&error),
     };
     StageError::of(&error).saying(message)
-}
-
-/// Passes on what the training says.
-struct Watch<'a> {
-    context: &'a Context<'a>,
-}
-
-impl training::Observer for Watch<'_> {
-    fn progress(&self, progress: &training::Progress) {
-        self.context.progress(Progress {
-            done: progress.step,
-            total: progress.total_steps,
-            unit: "steps",
-            numbers: vec![
-                ("epoch", progress.epoch as f64),
-                ("loss", progress.loss),
-                ("learning_rate", progress.learning_rate),
-                ("tokens_per_s", progress.tokens_per_s),
-            ],
-        });
-    }
-
-    fn evaluated(&self, row: &training::Row, scores: &Scores) {
-        let metrics =
-            scores.iter().map(|(metric, value)| (metric.name().to_owned(), value)).collect();
-        self.context.evaluated(Evaluated { step: row.step, metrics });
-    }
-
-    fn notice(&self, notice: &training::Notice) {
-        if notice.is_warning() {
-            self.context.warn(notice.to_string());
-        } else {
-            self.context.note(notice.to_string());
-        }
-    }
-
-    fn cancelled(&self) -> bool {
-        self.context.is_cancelled()
-    }
 }

@@ -9,7 +9,7 @@ use super::history::Row;
 /// Watches a training and may end it. Every method has a default, so that `&()` watches nothing.
 pub trait Observer {
     /// After every step.
-    fn progress(&self, _progress: &Progress) {}
+    fn progress(&self, _progress: &Progress<'_>) {}
 
     /// After every evaluation.
     fn evaluated(&self, _row: &Row, _scores: &Scores) {}
@@ -27,14 +27,17 @@ impl Observer for () {}
 
 /// How far a training has come.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Progress {
+pub struct Progress<'a> {
     /// Steps made, this one included.
     pub step: u64,
     pub total_steps: u64,
     /// Counted from 1.
     pub epoch: u64,
     pub loss: f64,
+    /// As in [`Row::losses`].
+    pub losses: &'a [Option<f64>],
     pub learning_rate: f64,
+    pub grad_norm: f64,
     /// Of the last steps, smoothed; evaluations and saved states left out.
     pub tokens_per_s: f64,
 }

@@ -212,7 +212,9 @@ impl<'a> Session<'a> {
             total_steps: self.last_step,
             epoch: step / self.steps_per_epoch + 1,
             loss: pass.loss,
+            losses: self.history.last().map_or(&[], |row| &row.losses),
             learning_rate,
+            grad_norm: pass.norm,
             tokens_per_s: self.speed.tokens / self.speed.seconds,
         });
         Ok(())

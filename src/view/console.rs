@@ -1,5 +1,6 @@
 //! A run as a person follows it: live lines per stage on a terminal, plain lines otherwise. Everything goes to standard error.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -216,7 +217,7 @@ impl Console {
         done: u64,
         total: u64,
         unit: &str,
-        numbers: &[(&'static str, f64)],
+        numbers: &[(Cow<'static, str>, f64)],
     ) {
         let mut guard = open(&self.running);
         let Some(running) = guard.get_mut(&name.node) else { return };

@@ -1,6 +1,7 @@
 //! What a person gets of a run: lines while it runs, and `outputs/<experiment>/` when it is done.
 //!
 //! 1. [`Console`] listens to a run's events and prints them, live on a terminal and plainly elsewhere;
+//!    [`TensorBoard`] writes them down for a viewer;
 //! 2. [`publish`] makes the results folder from the [`Results`](crate::engine::runs::Results) of a run, and swaps it in;
 //! 3. a sweep's folder holds tables and pictures over its trials instead.
 //!
@@ -15,6 +16,7 @@ mod rows;
 mod status;
 mod table;
 mod tally;
+mod tensorboard;
 
 pub use console::Console;
 pub use marked::{Mark, marked};
@@ -24,3 +26,4 @@ pub use results::{
 };
 pub use status::Status;
 pub use table::{caveat_lines, file_table, scores_text, sweep_table, trials_table};
+pub use tensorboard::TensorBoard;

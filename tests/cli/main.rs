@@ -11,6 +11,7 @@ mod command;
 mod common;
 mod data;
 mod events;
+mod feeds;
 mod gc;
 mod groups;
 mod heads;

@@ -201,7 +201,7 @@ impl Stage for Sleep {
                 done,
                 total: self.milliseconds,
                 unit: "ms",
-                numbers: vec![("left", f64::NAN)],
+                numbers: vec![("left".into(), f64::NAN)],
             });
             if done == saved || context.is_cancelled() {
                 fs::create_dir_all(context.saved_state)

@@ -208,7 +208,7 @@ struct Removing<'a> {
 }
 
 impl pipeline::training::Observer for Removing<'_> {
-    fn progress(&self, progress: &pipeline::training::Progress) {
+    fn progress(&self, progress: &pipeline::training::Progress<'_>) {
         if progress.step == 5 {
             fs::remove_dir_all(self.folder).expect("a folder");
             if self.for_good {
@@ -257,7 +257,7 @@ struct Flickering<'a> {
 }
 
 impl pipeline::training::Observer for Flickering<'_> {
-    fn progress(&self, progress: &pipeline::training::Progress) {
+    fn progress(&self, progress: &pipeline::training::Progress<'_>) {
         match progress.step {
             3 | 9 => {
                 fs::remove_dir_all(self.folder).expect("a folder");
@@ -370,7 +370,7 @@ fn best_weights_outlive_the_removal_of_their_folder() {
 struct Clearing<'a>(&'a Path, std::cell::Cell<bool>);
 
 impl pipeline::training::Observer for Clearing<'_> {
-    fn progress(&self, progress: &pipeline::training::Progress) {
+    fn progress(&self, progress: &pipeline::training::Progress<'_>) {
         if progress.step == 6 {
             fs::remove_dir(self.0).expect("a folder");
         }

@@ -36,7 +36,7 @@ fn train_in_two(folder: &Path, observer: &dyn Observer) -> (Toy, Trained) {
 struct Slow;
 
 impl Observer for Slow {
-    fn progress(&self, _: &Progress) {
+    fn progress(&self, _: &Progress<'_>) {
         std::thread::sleep(Duration::from_millis(1));
     }
 }

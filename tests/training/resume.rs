@@ -129,7 +129,7 @@ struct Counting<'a>(
 );
 
 impl pipeline::training::Observer for Counting<'_> {
-    fn progress(&self, _: &pipeline::training::Progress) {
+    fn progress(&self, _: &pipeline::training::Progress<'_>) {
         std::thread::sleep(Duration::from_millis(1));
         let names =
             std::fs::read_dir(self.0).expect("the folder").flatten().map(|entry| entry.file_name());

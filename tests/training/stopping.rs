@@ -206,7 +206,7 @@ fn where_the_rate_knows_no_end_a_stop_is_as_good_as_fewer_epochs() {
 fn the_progress_of_a_stop_is_towards_its_own_end() {
     struct Ends(std::cell::RefCell<Vec<(u64, u64)>>);
     impl pipeline::training::Observer for Ends {
-        fn progress(&self, progress: &pipeline::training::Progress) {
+        fn progress(&self, progress: &pipeline::training::Progress<'_>) {
             self.0.borrow_mut().push((progress.step, progress.total_steps));
         }
     }

@@ -316,7 +316,7 @@ impl Watcher {
 }
 
 impl Observer for Watcher {
-    fn progress(&self, progress: &Progress) {
+    fn progress(&self, progress: &Progress<'_>) {
         assert!(progress.step <= progress.total_steps && progress.tokens_per_s > 0.0);
     }
 

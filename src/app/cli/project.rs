@@ -169,7 +169,7 @@ pub fn store_in(outputs: &Path) -> Result<Store, Failure> {
 }
 
 /// A profile of `pipeline.toml`: how work runs on one machine. Nothing here enters a key.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
     #[serde(default, deserialize_with = "count")]
@@ -180,6 +180,19 @@ pub struct Profile {
     pub device: Option<Device>,
     #[serde(default)]
     pub offline: bool,
+    /// Whether a run writes event files for TensorBoard.
+    #[serde(default = "yes")]
+    pub tensorboard: bool,
+}
+
+impl Default for Profile {
+    fn default() -> Self {
+        Self { jobs: None, threads: None, device: None, offline: false, tensorboard: yes() }
+    }
+}
+
+fn yes() -> bool {
+    true
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -246,8 +259,8 @@ fn malformed(path: &Path, text: &str, error: &toml::de::Error) -> Failure {
     let mut sources = Sources::new();
     let source = sources.add(path.display().to_string(), text.to_owned());
     let span = Span::new(source, error.span().unwrap_or(0..0));
-    let diagnostic = Diagnostic::new("settings", error.message())
-        .at(span)
-        .help("a profile is `[profile.NAME]` with `jobs`, `threads`, `device`, `offline`");
+    let diagnostic = Diagnostic::new("settings", error.message()).at(span).help(
+        "a profile is `[profile.NAME]` with `jobs`, `threads`, `device`, `offline`, `tensorboard`",
+    );
     Diagnostics::new(Arc::new(sources), vec![diagnostic]).into()
 }

@@ -27,7 +27,7 @@ use crate::engine::spec::unsafe_name;
 use crate::engine::stage::{Caveat, Device};
 use crate::engine::store::{Claim, Store};
 use crate::stages;
-use crate::view::{self, Again, Console, Part, PublishError, Published, format};
+use crate::view::{self, Again, Console, Part, PublishError, Published, TensorBoard, format};
 
 pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
     let signals = Signals::watch()?;
@@ -69,7 +69,8 @@ pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
     }
     signals.begin();
     project.store.when_waiting(terminal::waiting(Some(signals.cancel.clone())));
-    execute(arguments, &project, plan, &options, &signals, color)
+    let writes_board = project::profile(&root, arguments.means.profile.as_deref())?.tensorboard;
+    execute(arguments, &project, plan, &options, &signals, color, writes_board)
 }
 
 /// Forgets what is recorded of failures; whether there was anything.
@@ -108,6 +109,7 @@ fn execute(
     options: &Options,
     signals: &Signals,
     color: bool,
+    writes_board: bool,
 ) -> Result<Outcome, Failure> {
     let resolved = project.experiment.to_toml_with_paths(&origin::is_path);
     let asked = Asked {
@@ -145,8 +147,11 @@ fn execute(
     for text in &plan.warnings {
         output.tell(&Event::Warning { text: text.to_string() }, |line| record.event(line));
     }
-    let (record, output) = (&record, &output);
-    let running = Running { arguments, project, options, signals, record, output };
+    let begin =
+        || TensorBoard::begin(record.folder().join("tensorboard"), &asked.command, &resolved);
+    let board = writes_board.then(begin);
+    let (record, output, board) = (&record, &output, board.as_ref());
+    let running = Running { arguments, project, options, signals, record, output, board };
     running.in_rounds(plan, vec![claim], color)
 }
 
@@ -159,6 +164,7 @@ struct Running<'a> {
     signals: &'a Signals,
     record: &'a RunRecord<'a>,
     output: &'a Output,
+    board: Option<&'a TensorBoard>,
 }
 
 impl Running<'_> {
@@ -171,7 +177,7 @@ impl Running<'_> {
         mut claims: Vec<Option<Claim>>,
         color: bool,
     ) -> Result<Outcome, Failure> {
-        let Self { arguments, project, options, signals, record, output } = self;
+        let Self { arguments, project, options, signals, record, output, board } = self;
         let on_cpu = matches!(options.device, Device::Cpu | Device::Auto)
             && !cfg!(any(feature = "cuda", feature = "metal"));
         let searches = project.search.as_ref().is_some_and(|search| search.searches);
@@ -187,10 +193,12 @@ impl Running<'_> {
                 ..rounds.begin(&plan, store, options, searches)
             };
             let is_first_round = rounds.is_first();
+            board.into_iter().for_each(|board| board.plan(&plan));
             let (plan_now, again, told) = (&plan, &again, &told);
             let listener = Listener {
                 record,
                 output,
+                board,
                 plan: plan_now,
                 store,
                 on_cpu,
@@ -294,6 +302,12 @@ fn conclude(
         }),
         _ => Ok(Vec::new()),
     };
+    if let Some(board) = listener.board {
+        let published = published.as_ref().ok().and_then(Option::as_ref);
+        let caveats = caveats.as_ref().map_or(&[][..], Vec::as_slice);
+        let unwritten = board.finish(listener.plan, &results, published, caveats);
+        unwritten.into_iter().for_each(|text| listener.event(&Event::Warning { text }));
+    }
     let ended = published.and_then(|published| {
         recorded?;
         let table = published.as_ref().and_then(|_| table(&results, listener));
@@ -393,6 +407,7 @@ fn available(device: Device) -> Result<Device, Failure> {
 struct Listener<'a> {
     record: &'a RunRecord<'a>,
     output: &'a Output,
+    board: Option<&'a TensorBoard>,
     plan: &'a Plan,
     store: &'a Store,
     on_cpu: bool,
@@ -417,6 +432,8 @@ impl Reporter for Listener<'_> {
             return;
         }
         self.output.tell(event, |line| self.record.event(line));
+        let unwritten = self.board.and_then(|board| board.event(event, self.plan, self.store));
+        unwritten.into_iter().for_each(|text| self.event(&Event::Warning { text }));
         if let Event::StageStarted { name, .. } = event
             && self.on_cpu
         {

@@ -254,7 +254,7 @@ struct Steps<'a> {
 }
 
 impl Observer for Steps<'_> {
-    fn progress(&self, progress: &Progress) {
+    fn progress(&self, progress: &Progress<'_>) {
         (self.say)(&format!("{}: step {} of {}", self.what, progress.step, progress.total_steps));
     }
 }

@@ -191,8 +191,8 @@ impl NodeSignals<'_> {
                 let Progress { done, total, unit, numbers } = progress;
                 Event::StageProgress { name: name(), done, total, unit, numbers }
             }
-            Signal::Evaluated(Evaluated { step, metrics }) => {
-                Event::Evaluated { name: name(), step, metrics }
+            Signal::Evaluated(Evaluated { step, split, metrics }) => {
+                Event::Evaluated { name: name(), step, split, metrics }
             }
             Signal::Message(level, text) => {
                 Event::StageMessage { name: name(), warning: level == Level::Warning, text }

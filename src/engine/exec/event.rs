@@ -1,5 +1,6 @@
 //! What happens in a run, as it happens.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -91,14 +92,15 @@ pub enum Event {
         total: u64,
         unit: &'static str,
         #[serde(serialize_with = "as_map")]
-        numbers: Vec<(&'static str, f64)>,
+        numbers: Vec<(Cow<'static, str>, f64)>,
     },
     /// A stage has scored itself on the way.
     Evaluated {
         #[serde(flatten)]
         name: NodeName,
         step: u64,
-        /// By their paths in `metrics.json`; an undefined one is null.
+        split: &'static str,
+        /// By their paths in `metrics.json`, and losses by their names in `history.csv`; an undefined one is null.
         #[serde(serialize_with = "as_scores")]
         metrics: Vec<(String, Option<f64>)>,
     },
@@ -255,7 +257,7 @@ fn as_scores<S: serde::Serializer>(
 
 /// Not finite numbers become null, since JSON has none.
 fn as_map<S: serde::Serializer>(
-    numbers: &[(&'static str, f64)],
+    numbers: &[(Cow<'static, str>, f64)],
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     serializer

@@ -1,5 +1,6 @@
 //! What a running stage sees of the world around it.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use super::{Caveat, Remark, StageError};
@@ -21,10 +22,15 @@ pub struct Progress {
     pub done: u64,
     /// Zero when unknown.
     pub total: u64,
-    /// What is counted: `steps`, `bytes`, `lines`.
+    /// What is counted: `bytes`, `lines`, or [`STEPS`](Self::STEPS).
     pub unit: &'static str,
     /// Named numbers to show beside it, such as `loss`, `learning_rate`, `tokens_per_s`.
-    pub numbers: Vec<(&'static str, f64)>,
+    pub numbers: Vec<(Cow<'static, str>, f64)>,
+}
+
+impl Progress {
+    /// What a stage counts whose numbers are a curve over it.
+    pub const STEPS: &'static str = "steps";
 }
 
 /// What a stage scored of itself on the way, such as a training on its validation split.
@@ -32,7 +38,9 @@ pub struct Progress {
 pub struct Evaluated {
     /// Steps made so far.
     pub step: u64,
-    /// By their paths in `metrics.json`; an undefined one is `None`.
+    /// What it was scored on.
+    pub split: &'static str,
+    /// By their paths in `metrics.json`, and losses by their names in `history.csv`; an undefined one is `None`.
     pub metrics: Vec<(String, Option<f64>)>,
 }
 

@@ -12,7 +12,7 @@ use crate::base::problem::Problem;
 use super::scores::covered;
 use super::{
     Artifact, Circumstances, CodeVersion, Context, Cost, Facts, InputFacts, InputFolders, Inputs,
-    Port, Resources, Stage, StageError, Survey, SurveyInputs,
+    Port, Resources, Signal, Stage, StageError, Survey, SurveyInputs,
 };
 
 /// What the engine knows of an artifact type; see [`Artifact`] for the fields.
@@ -179,6 +179,7 @@ pub trait AnyStage: Any + Send + Sync {
     fn survey(&self, inputs: SurveyInputs<'_>, entry: Option<&Path>) -> Result<Survey, StageError>;
 
     fn recall(&self, entry: &Path, previous: &dyn Fn() -> Option<PathBuf>) -> Vec<String>;
+    fn replay(&self, entry: &Path) -> Vec<Signal>;
 
     /// # Errors
     /// What the stage returns, and the failure to open an input.
@@ -240,6 +241,10 @@ impl<S: Stage> AnyStage for S {
 
     fn recall(&self, entry: &Path, previous: &dyn Fn() -> Option<PathBuf>) -> Vec<String> {
         Stage::recall(self, entry, previous)
+    }
+
+    fn replay(&self, entry: &Path) -> Vec<Signal> {
+        Stage::replay(self, entry)
     }
 
     fn run(&self, inputs: &InputFolders, context: &Context<'_>) -> Result<(), StageError> {

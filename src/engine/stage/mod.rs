@@ -204,6 +204,14 @@ pub trait Stage: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'stat
         Vec::new()
     }
 
+    /// What [`run`](Self::run) told of its steps and of its own scores on the way to a result, as far as the result has it: for who draws curves of a
+    /// run that builds nothing.
+    ///
+    /// * `entry`: the folder of the result
+    fn replay(&self, _entry: &Path) -> Vec<Signal> {
+        Vec::new()
+    }
+
     /// Writes the output into [`Context::output`] and returns it opened.
     ///
     /// # Errors

@@ -13,9 +13,15 @@ const BEHIND: [&str; 2] = ["grad_norm", "watched"];
 /// What the name of a task's column ends with.
 const LOSS: &str = "_loss";
 
+/// The column of a task's loss.
+#[must_use]
+pub fn loss_column(task: &str) -> String {
+    format!("{task}{LOSS}")
+}
+
 pub(super) fn write(path: PathBuf, history: &History) -> Result<(), StageError> {
     let mut file = files::CsvFile::create(path)?;
-    let losses = history.tasks.iter().map(|task| format!("{task}{LOSS}"));
+    let losses = history.tasks.iter().map(|task| loss_column(task));
     let before = BEFORE.map(str::to_owned).into_iter();
     file.record(before.chain(losses).chain(BEHIND.map(str::to_owned)))?;
     for row in &history.rows {

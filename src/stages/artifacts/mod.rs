@@ -32,6 +32,7 @@ pub use evaluation::{
 pub use figures::Figures;
 pub use foreign_scores::ForeignScores;
 pub use heads::{Head, Heads, Task};
+pub use history::loss_column;
 pub use origin::Origin;
 
 /// What opens each of them, and why it could not.

@@ -1,0 +1,161 @@
+//! What a run writes for other programs: event files for TensorBoard, read back with TensorBoard itself.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+/// The Python that a variable names, if it has what a script needs; else that is said, and nothing is tested.
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+fn python_with(module: &str) -> Option<String> {
+    let found = std::env::var("PIPELINE_TEST_PYTHON").ok().filter(|python| {
+        let import = format!("import {module}");
+        let tried = Command::new(python).args(["-c", &import]).output();
+        tried.is_ok_and(|output| output.status.success())
+    });
+    if found.is_none() {
+        eprintln!("skipped: set PIPELINE_TEST_PYTHON to a Python that has `{module}`");
+    }
+    found
+}
+
+/// What a script of `tests/feeds` says of a folder.
+fn read_by(python: &str, script: &str, folder: &std::path::Path) -> Value {
+    let script = format!("{}/tests/feeds/{script}", env!("CARGO_MANIFEST_DIR"));
+    let output = Command::new(python).arg(script).arg(folder).output().expect("python starts");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}");
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+fn events_of(world: &World, run: &str, python: &str) -> Value {
+    let folder = world.path(format!("outputs/runs/{run}/tensorboard"));
+    read_by(python, "read_events.py", &folder)
+}
+
+/// The steps of a curve.
+fn steps(points: &Value) -> Vec<u64> {
+    let points = points.as_array().expect("points");
+    points.iter().map(|point| point[0].as_u64().expect("a step")).collect()
+}
+
+#[test]
+fn tensorboard_shows_curves_scores_texts_and_pictures_of_a_run_also_where_all_was_cached() {
+    let Some(python) = python_with("tensorboard") else { return };
+    let world = World::new();
+    let file = "experiments/mini.toml";
+    let options =
+        ["run", file, "--set", "stage.train.epochs=4", "--set", "stage.corpus.samples=200"];
+    let options = [&options[..], &["--set", "stage.train.keep_best=ner.token_accuracy"]].concat();
+    world.pipeline(&options);
+    let first = events_of(&world, &world.latest_run(), &python);
+    world.pipeline(&options);
+    let second = events_of(&world, &world.latest_run(), &python);
+    let history = world.read("outputs/mini/history.csv");
+    let rows = history.lines().filter(|row| row.starts_with("train,")).count() as u64;
+    for found in [&first, &second] {
+        let curves = &found["scalars"]["train"];
+        for name in ["loss", "ner_loss", "anomaly_loss", "grad_norm", "learning_rate"] {
+            let steps = steps(&curves[format!("train/{name}")]);
+            assert_eq!(steps, (1..=rows).collect::<Vec<_>>(), "{name}");
+        }
+        for name in ["loss", "ner_loss", "ner.token_accuracy"] {
+            assert_eq!(steps(&curves[format!("validation/{name}")]).len(), 4, "{name}");
+        }
+        let scores = &found["scalars"]["."];
+        let metrics: Value =
+            serde_json::from_str(&world.read("outputs/mini/metrics.json")).expect("JSON");
+        let close = |found: &Value, expected: &Value| {
+            let [found, expected] = [found, expected].map(|it| it.as_f64().expect("a number"));
+            (found - expected).abs() < 1e-6
+        };
+        assert!(close(
+            &scores["evaluate.ner.token_accuracy"][0][1],
+            &metrics["ner"]["token_accuracy"]
+        ));
+        let loss = history.lines().nth(1).and_then(|row| row.split(',').nth(4)).expect("a loss");
+        assert!(close(&curves["train/loss"][0][1], &json!(loss.parse::<f64>().expect("a number"))));
+        assert!(found["texts"]["."]["experiment"].as_str().expect("a text").contains("vocab_size"));
+        assert!(found["pictures"]["."]["loss"][0].as_u64() > Some(500), "{}", found["pictures"]);
+        let session = &found["groups"][0];
+        assert_eq!(session["hparams"]["train.epochs"], 4.0, "{session}");
+        assert_eq!(session["sessions"][0]["status"], "STATUS_SUCCESS");
+    }
+}
+
+#[test]
+fn tensorboard_shows_a_sweep_with_its_axes_and_the_objective() {
+    let Some(python) = python_with("tensorboard") else { return };
+    let world = World::new();
+    world.child(
+        "rates",
+        "[sweep]\nobjective = \"max evaluate.ner.token_accuracy\"\nseeds = 2\n[sweep.over]\n\
+         train.learning_rate = [1e-3, 2e-3]\ntrain.schedule = [\"linear\", \"constant\"]\n",
+    );
+    world.pipeline(["run", "experiments/rates.toml"]);
+    let found = events_of(&world, &world.latest_run(), &python);
+    let experiment = &found["experiment"];
+    let names: Vec<&Value> = experiment["hparamInfos"]
+        .as_array()
+        .expect("parameters")
+        .iter()
+        .map(|info| &info["name"])
+        .collect();
+    assert_eq!(names, ["train.learning_rate", "train.schedule"], "{experiment}");
+    let first = &experiment["metricInfos"][0]["name"]["tag"];
+    assert_eq!(first, "evaluate.ner.token_accuracy", "{experiment}");
+    let groups = found["groups"].as_array().expect("groups");
+    assert_eq!(groups.len(), 4, "{found}");
+    let mut summary = csv::Reader::from_reader(
+        std::fs::File::open(world.path("outputs/rates/summary.csv")).expect("there"),
+    );
+    let headers = summary.headers().expect("a header").clone();
+    let column = |name: &str| headers.iter().position(|header| header == name).expect("a column");
+    let mean = column("evaluate.ner.token_accuracy.mean");
+    for row in summary.records().map(|row| row.expect("a row")) {
+        let group = groups.iter().find(|group| group["name"] == row[0]).expect("the point");
+        assert_eq!(group["sessions"].as_array().map(Vec::len), Some(2), "{group}");
+        let shown = group["metricValues"][0]["value"].as_f64().expect("a mean");
+        assert!((shown - row[mean].parse::<f64>().expect("a number")).abs() < 1e-6, "{group}");
+    }
+    let trial = "learning_rate=1e-3,schedule=linear,seed=0/train";
+    assert!(found["scalars"][trial]["train/loss"].is_array(), "{}", found["scalars"]);
+}
+
+#[test]
+fn event_files_are_not_written_where_the_settings_say_so() {
+    let world = World::new();
+    let file = "experiments/mini.toml";
+    world.pipeline(["run", file, "corpus"]);
+    assert!(world.path(format!("outputs/runs/{}/tensorboard", world.latest_run())).is_dir());
+    world.write("pipeline.toml", "[profile.default]\ntensorboard = false\n");
+    let shot = world.pipeline(["run", file, "corpus"]);
+    assert_eq!(shot.code, Some(0), "{shot}");
+    let names = world.names(&format!("outputs/runs/{}", world.latest_run()));
+    assert!(!names.contains(&"tensorboard".to_owned()), "{names:?}");
+}
+
+#[test]
+fn event_files_that_cannot_be_written_cost_one_warning() {
+    let world = World::new();
+    let run = |name: &str| world.path(format!("outputs/runs/{name}"));
+    // A file lies where the folder should be: as soon as the run's own is there.
+    let runs = world.path("outputs/runs");
+    let blocker = std::thread::spawn(move || {
+        for _ in 0..20_000 {
+            let first = std::fs::read_dir(&runs).ok().and_then(|mut runs| runs.next()?.ok());
+            if let Some(run) = first.filter(|run| run.path().is_dir()) {
+                return std::fs::write(run.path().join("tensorboard"), "").is_ok();
+            }
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        false
+    });
+    let shot = world.pipeline(["run", "experiments/mini.toml"]);
+    assert!(blocker.join().expect("no panic"), "{shot}");
+    assert!(run(&world.latest_run()).join("tensorboard").is_file());
+    assert_eq!(shot.code, Some(0), "{shot}");
+    assert_eq!(shot.stderr.matches("TensorBoard").count(), 1, "{shot}");
+    assert!(shot.stdout.contains("results: outputs/mini"), "{shot}");
+}
