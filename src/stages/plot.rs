@@ -1,6 +1,7 @@
 //! `plot`: pictures of a training and of an evaluation.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -20,10 +21,69 @@ use crate::view::figures::{
     Reliability, ReliabilityPoint, Roc, SplitLengths,
 };
 
-/// Draws the training's loss and learning rate, and the evaluation's confusion matrices, precision-recall and ROC curves, and where it is wired the corpus's lengths and labels, as PNG files.
+/// Draws the training's loss and learning rate, and the evaluation's confusion matrices, precision-recall and ROC curves, and where it is wired the corpus's lengths and labels, as PNG or SVG files.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Plot {}
+pub struct Plot {
+    /// What every picture is written as: `["png", "svg"]` is both. In SVG, text stays text, and is set in Noto Sans where that is installed.
+    #[serde(default = "png", skip_serializing_if = "is_png")]
+    #[schemars(length(min = 1), extend("default" = ["png"]))]
+    pub formats: Vec<PictureFormat>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PictureFormat {
+    Png,
+    Svg,
+}
+
+fn png() -> Vec<PictureFormat> {
+    vec![PictureFormat::Png]
+}
+
+fn is_png(formats: &[PictureFormat]) -> bool {
+    formats == [PictureFormat::Png]
+}
+
+/// Where pictures are drawn, and as what.
+#[derive(Clone, Copy)]
+struct Pictures<'a> {
+    formats: &'a [PictureFormat],
+    context: &'a Context<'a>,
+}
+
+impl Pictures<'_> {
+    /// Draws a figure. One that cannot be drawn is left out, and said; only a disk that takes none is the stage's failure.
+    ///
+    /// * `file`: what it is called as a PNG
+    fn draw(
+        self,
+        figure: &str,
+        file: &str,
+        draw: &dyn Fn(&Path) -> Result<(), PlotError>,
+    ) -> Result<(), StageError> {
+        let Self { formats, context } = self;
+        for format in formats {
+            let path = context.output.join(match format {
+                PictureFormat::Png => file.to_owned(),
+                PictureFormat::Svg => format!("{}.svg", file.trim_end_matches(".png")),
+            });
+            match figures::attempt(|| draw(&path)) {
+                Ok(()) => {}
+                Err(error) if error.is_of_the_disk() => {
+                    return Err(StageError::writing(context.output, &error));
+                }
+                Err(error) => {
+                    context.warn(format!("{figure} was not drawn: {error}"));
+                    // It would not be drawn as anything else either.
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+}
 
 crate::inputs! {
     pub struct PlotInputs {
@@ -43,168 +103,145 @@ impl Stage for Plot {
     type Output = Figures;
 
     fn run(&self, inputs: PlotInputs, context: &Context<'_>) -> Result<Figures, StageError> {
-        let at = |name: &str| context.output.join(name);
+        let pictures = Pictures { formats: &self.formats, context };
         let history = inputs.history.history()?;
         let rows: Vec<HistoryRow> = history.rows.iter().map(history_row).collect();
-        let draw = |figure: &str, draw: &dyn Fn() -> Result<(), PlotError>| {
-            drawn(figure, figures::attempt(draw), context)
-        };
         let parts: Vec<String> = history.tasks.iter().map(|task| tasks::title(task)).collect();
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-        draw("loss", &|| figures::loss_curves(&rows, &parts, &at("loss.png")))?;
-        draw("loss per epoch", &|| {
-            figures::epoch_losses(&epochs(&history.rows), &at("loss_per_epoch.png"))
+        pictures.draw("loss", "loss.png", &|path| figures::loss_curves(&rows, &parts, path))?;
+        pictures.draw("loss per epoch", "loss_per_epoch.png", &|path| {
+            figures::epoch_losses(&epochs(&history.rows), path)
         })?;
-        draw("learning rate", &|| figures::learning_rate(&rows, &at("learning_rate.png")))?;
+        pictures.draw("learning rate", "learning_rate.png", &|path| {
+            figures::learning_rate(&rows, path)
+        })?;
         let reliability = inputs.evaluation.reliability()?;
         for (head, judged) in inputs.evaluation.judged()? {
             // What is scored, where that is not what the model says.
             let counts = inputs.evaluation.class_confusion(&head.name)?;
             let counts = counts.unwrap_or_else(|| judged.confusion(&head).counts);
-            draw_classes(&head, &judged, &counts, context)?;
-            draw_reliability(&head, &reliability, context)?;
+            pictures.draw_classes(&head, &judged, &counts)?;
+            pictures.draw_reliability(&head, &reliability)?;
         }
         if let Some(LabelConfusion { labels, counts }) = inputs.evaluation.confusion()? {
             let title = "Token label confusion matrix";
             let (class, noun, labels, counts) = ("label", "tokens", &labels, &counts);
-            draw(&format!("{} confusion", tagging::TITLE), &|| {
-                let matrix = Confusion { title, class, noun, labels, counts };
-                figures::confusion(&matrix, &at(&Figures::confusion(tagging::NAME)))
-            })?;
+            let matrix = Confusion { title, class, noun, labels, counts };
+            let (figure, file) =
+                (format!("{} confusion", tagging::TITLE), Figures::confusion(tagging::NAME));
+            pictures.draw(&figure, &file, &|path| figures::confusion(&matrix, path))?;
         }
         if let Some(corpus) = &inputs.corpus {
-            draw_corpus(corpus, context)?;
+            pictures.draw_corpus(corpus)?;
         }
         Figures::open(context.output)
     }
 }
 
-/// How long the texts are, and how often each label and class stands in them.
-fn draw_corpus(corpus: &CorpusFiles, context: &Context<'_>) -> Result<(), StageError> {
-    let mut splits: [Description; 3] = Default::default();
-    corpus.for_each(|split, example| splits[split as usize].add(&example))?;
-    let lengths: Vec<SplitLengths> = Split::ALL
-        .into_iter()
-        .map(|split| SplitLengths {
-            split: split.name(),
-            counts: splits[split as usize].words.counts().collect(),
-        })
-        .filter(|split| !split.counts.is_empty())
-        .collect();
-    let mut labels: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for (at, split) in splits.iter().enumerate() {
-        let entities = split.labels.iter().map(|(label, of)| (label.clone(), of.entities));
-        let classes = split.classes.iter().flat_map(|(head, classes)| {
-            classes.iter().map(move |(class, count)| (format!("{head}: {class}"), *count))
-        });
-        for (label, count) in entities.chain(classes) {
-            labels.entry(label).or_insert_with(|| vec![0; splits.len()])[at] = count;
+impl Pictures<'_> {
+    /// How long the texts are, and how often each label and class stands in them.
+    fn draw_corpus(self, corpus: &CorpusFiles) -> Result<(), StageError> {
+        let mut splits: [Description; 3] = Default::default();
+        corpus.for_each(|split, example| splits[split as usize].add(&example))?;
+        let lengths: Vec<SplitLengths> = Split::ALL
+            .into_iter()
+            .map(|split| SplitLengths {
+                split: split.name(),
+                counts: splits[split as usize].words.counts().collect(),
+            })
+            .filter(|split| !split.counts.is_empty())
+            .collect();
+        let mut labels: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (at, split) in splits.iter().enumerate() {
+            let entities = split.labels.iter().map(|(label, of)| (label.clone(), of.entities));
+            let classes = split.classes.iter().flat_map(|(head, classes)| {
+                classes.iter().map(move |(class, count)| (format!("{head}: {class}"), *count))
+            });
+            for (label, count) in entities.chain(classes) {
+                labels.entry(label).or_insert_with(|| vec![0; splits.len()])[at] = count;
+            }
         }
+        let labels: Vec<LabelCount> =
+            labels.into_iter().map(|(label, counts)| LabelCount { label, counts }).collect();
+        self.draw("lengths", "lengths.png", &|path| figures::length_shares(&lengths, path))?;
+        self.draw("labels", "labels.png", &|path| {
+            figures::label_counts("Labels of entities and classes", &labels, path)
+        })
     }
-    let labels: Vec<LabelCount> =
-        labels.into_iter().map(|(label, counts)| LabelCount { label, counts }).collect();
-    let at = |name: &str| context.output.join(name);
-    let draw = |figure: &str, draw: &dyn Fn() -> Result<(), PlotError>| {
-        drawn(figure, figures::attempt(draw), context)
-    };
-    draw("lengths", &|| figures::length_shares(&lengths, &at("lengths.png")))?;
-    draw("labels", &|| {
-        figures::label_counts("Labels of entities and classes", &labels, &at("labels.png"))
-    })
-}
 
-/// The figures of a head over whole texts; curves where it decides between two classes.
-fn draw_classes(
-    head: &ClassHead,
-    judged: &Judged,
-    counts: &[u64],
-    context: &Context<'_>,
-) -> Result<(), StageError> {
-    let at = |name: &str| context.output.join(name);
-    let Judged { truth, scores, .. } = judged;
-    let name = &*classification::title(head);
-    let draw = |figure: &str, draw: &dyn Fn() -> Result<(), PlotError>| {
-        drawn(figure, figures::attempt(draw), context)
-    };
-    let labels = classification::titles(head);
-    draw(&format!("{} confusion", head.name), &|| {
+    /// The figures of a head over whole texts; curves where it decides between two classes.
+    fn draw_classes(
+        self,
+        head: &ClassHead,
+        judged: &Judged,
+        counts: &[u64],
+    ) -> Result<(), StageError> {
+        let Judged { truth, scores, .. } = judged;
+        let name = &*classification::title(head);
+        let labels = classification::titles(head);
         let title = &format!("{name} confusion matrix");
         let (class, noun, labels) = ("class", "texts", &labels);
         let matrix = Confusion { title, class, noun, labels, counts };
-        figures::confusion(&matrix, &at(&Figures::confusion(&head.name)))
-    })?;
-    if head.classes.len() != 2 {
-        return Ok(());
-    }
-    let positives = truth.iter().filter(|class| **class == 1).count();
-    let precision_recall = PrecisionRecall {
-        name,
-        points: precision_recall_curve(truth, scores)
-            .map(|curve| curve.recall.into_iter().zip(curve.precision).collect())
-            .unwrap_or_default(),
-        average_precision: average_precision(truth, scores),
-        prevalence: (!truth.is_empty()).then(|| positives as f64 / truth.len() as f64),
-    };
-    let roc = Roc {
-        name,
-        points: roc_curve(truth, scores)
-            .map(|curve| {
-                curve.false_positive_rate.into_iter().zip(curve.true_positive_rate).collect()
-            })
-            .unwrap_or_default(),
-        auroc: auroc(truth, scores),
-    };
-    draw("precision-recall", &|| {
-        let file = Figures::curve(&head.name, "precision_recall");
-        figures::precision_recall(&precision_recall, &at(&file))
-    })?;
-    draw("ROC", &|| figures::roc(&roc, &at(&Figures::curve(&head.name, "roc"))))
-}
-
-/// How often a head's answers came true, before and after calibration, where that was done.
-fn draw_reliability(
-    head: &ClassHead,
-    rows: &[ReliabilityRow],
-    context: &Context<'_>,
-) -> Result<(), StageError> {
-    let curve = |is_calibrated: bool| -> Vec<ReliabilityPoint> {
-        let own = |row: &&ReliabilityRow| row.head == head.name && row.calibrated == is_calibrated;
-        let point = |row: &ReliabilityRow| ReliabilityPoint {
-            score: row.score,
-            share: row.share,
-            texts: row.texts,
-        };
-        rows.iter().filter(own).map(point).collect()
-    };
-    let (before, after) = (curve(false), curve(true));
-    if before.is_empty() && after.is_empty() {
-        return Ok(());
-    }
-    let positive = (head.classes.len() == 2).then(|| classification::titles(head).swap_remove(1));
-    let figure = Reliability {
-        name: &classification::title(head),
-        positive: positive.as_deref(),
-        before,
-        after,
-    };
-    let path = context.output.join(Figures::reliability(&head.name));
-    let result = figures::attempt(|| figures::reliability(&figure, &path));
-    drawn(&format!("{} reliability", head.name), result, context)
-}
-
-/// A figure that cannot be drawn is left out, and said; only a disk that takes none is the stage's failure.
-fn drawn(
-    figure: &str,
-    result: Result<(), PlotError>,
-    context: &Context<'_>,
-) -> Result<(), StageError> {
-    match result {
-        Ok(()) => Ok(()),
-        Err(error) if error.is_of_the_disk() => Err(StageError::writing(context.output, &error)),
-        Err(error) => {
-            context.warn(format!("{figure} was not drawn: {error}"));
-            Ok(())
+        let file = Figures::confusion(&head.name);
+        self.draw(&format!("{} confusion", head.name), &file, &|path| {
+            figures::confusion(&matrix, path)
+        })?;
+        if head.classes.len() != 2 {
+            return Ok(());
         }
+        let positives = truth.iter().filter(|class| **class == 1).count();
+        let precision_recall = PrecisionRecall {
+            name,
+            points: precision_recall_curve(truth, scores)
+                .map(|curve| curve.recall.into_iter().zip(curve.precision).collect())
+                .unwrap_or_default(),
+            average_precision: average_precision(truth, scores),
+            prevalence: (!truth.is_empty()).then(|| positives as f64 / truth.len() as f64),
+        };
+        let roc = Roc {
+            name,
+            points: roc_curve(truth, scores)
+                .map(|curve| {
+                    curve.false_positive_rate.into_iter().zip(curve.true_positive_rate).collect()
+                })
+                .unwrap_or_default(),
+            auroc: auroc(truth, scores),
+        };
+        let file = Figures::curve(&head.name, "precision_recall");
+        self.draw("precision-recall", &file, &|path| {
+            figures::precision_recall(&precision_recall, path)
+        })?;
+        self.draw("ROC", &Figures::curve(&head.name, "roc"), &|path| figures::roc(&roc, path))
+    }
+
+    /// How often a head's answers came true, before and after calibration, where that was done.
+    fn draw_reliability(self, head: &ClassHead, rows: &[ReliabilityRow]) -> Result<(), StageError> {
+        let curve = |is_calibrated: bool| -> Vec<ReliabilityPoint> {
+            let own =
+                |row: &&ReliabilityRow| row.head == head.name && row.calibrated == is_calibrated;
+            let point = |row: &ReliabilityRow| ReliabilityPoint {
+                score: row.score,
+                share: row.share,
+                texts: row.texts,
+            };
+            rows.iter().filter(own).map(point).collect()
+        };
+        let (before, after) = (curve(false), curve(true));
+        if before.is_empty() && after.is_empty() {
+            return Ok(());
+        }
+        let positive =
+            (head.classes.len() == 2).then(|| classification::titles(head).swap_remove(1));
+        let figure = Reliability {
+            name: &classification::title(head),
+            positive: positive.as_deref(),
+            before,
+            after,
+        };
+        let file = Figures::reliability(&head.name);
+        self.draw(&format!("{} reliability", head.name), &file, &|path| {
+            figures::reliability(&figure, path)
+        })
     }
 }
 

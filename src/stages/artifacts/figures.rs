@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::engine::stage::{Artifact, StageError};
 use crate::text::ANOMALY;
 
-/// PNG files; which of them are there depends on what there was to draw.
+/// PNG or SVG files; which of them are there depends on what there was to draw.
 pub struct Figures;
 
 impl Figures {
@@ -41,6 +41,7 @@ impl Artifact for Figures {
         ("*_reliability.png", "*_reliability.png"),
         ("*precision_recall.png", "*precision_recall.png"),
         ("*roc.png", "*roc.png"),
+        ("*.svg", "*.svg"),
     ];
 
     fn open(_folder: &Path) -> Result<Self, StageError> {

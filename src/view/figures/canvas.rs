@@ -11,7 +11,8 @@ use plotters::style::{
 
 use super::PlotError;
 use super::font::{self, Weight};
-use super::raster::{Raster, RasterError, UNIT};
+use super::raster::{RasterError, UNIT};
+use super::sheet::Sheet;
 
 /// Colours that stay apart for every kind of colour vision and in grey (Okabe and Ito, 2008).
 pub(super) const BLUE: RGBColor = RGBColor(0, 114, 178);
@@ -115,7 +116,7 @@ pub(super) fn title_width(text: &str) -> f64 {
 
 /// The sheet of one figure.
 pub(super) struct Canvas<'a> {
-    area: DrawingArea<Raster, plotters::coord::Shift>,
+    area: DrawingArea<Sheet, plotters::coord::Shift>,
     path: &'a Path,
 }
 
@@ -136,13 +137,12 @@ const IN_MEMORY: &str = "drawing into memory does not fail";
 impl<'a> Canvas<'a> {
     pub(super) fn new(path: &'a Path, width: f64, height: f64) -> Self {
         Self {
-            area: Raster::new(path.to_owned(), width.ceil() as u32, height.ceil() as u32)
-                .into_drawing_area(),
+            area: Sheet::new(path, width.ceil() as u32, height.ceil() as u32).into_drawing_area(),
             path,
         }
     }
 
-    /// Writes the PNG.
+    /// Writes the picture.
     pub(super) fn finish(self) -> Result<(), PlotError> {
         use plotters::drawing::DrawingAreaErrorKind::BackendError;
         use plotters_backend::DrawingErrorKind::DrawingError;

@@ -1,10 +1,10 @@
-//! Figures: plain rows in, a PNG out.
+//! Figures: plain rows in, a picture out: a PNG, or an SVG where the file is called so.
 //!
 //! One function for each figure, each writing one file in one go:
 //!
 //! 1. the rows are checked and refused with a [`PlotError`] where there is nothing to show;
 //! 2. ranges, ticks and label sizes decide the layout, so nothing overlaps and nothing is cut;
-//! 3. the figure is drawn with plotters on a backend over tiny-skia, in a compiled-in typeface;
+//! 3. the figure is drawn with plotters, in a compiled-in typeface, on a backend over tiny-skia or one that writes SVG;
 //! 4. the picture is encoded.
 //!
 //! The same rows give the same bytes on every machine: no system font, no clock, no random number. A file is not replaced atomically; callers
@@ -23,7 +23,9 @@ mod ramp;
 mod raster;
 mod reliability;
 mod scale;
+mod sheet;
 mod smooth;
+mod svg;
 mod sweep;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! A plotters backend on tiny-skia.
 //!
 //! plotters' bitmap backend draws lines wider than a pixel without anti-aliasing and drops the side bearings of letters. Here all is a path,
-//! letters too, that is filled or stroked in one colour: what a writer of SVG would do in place of [`Raster::fill`] and [`Raster::stroke`].
+//! letters too, that is filled or stroked in one colour.
 //!
 //! Coordinates, widths and radii are in units of 1/[`UNIT`] pixel, because plotters' backend coordinates are integers. Text sizes are pixels.
 
@@ -174,37 +174,54 @@ impl DrawingBackend for Raster {
         Ok(())
     }
 
-    fn draw_text<S: BackendTextStyle>(
-        &mut self,
-        text: &str,
-        style: &S,
-        (x, y): BackendCoord,
-    ) -> Drawn {
-        let (size, anchor) = (style.size() as f32, style.anchor());
-        let weight =
-            if matches!(style.style(), FontStyle::Bold) { Weight::Bold } else { Weight::Regular };
-        let back = match anchor.h_pos {
-            HPos::Left => 0.0,
-            HPos::Center => font::width(text, size, weight) / 2.0,
-            HPos::Right => font::width(text, size, weight),
-        };
-        let drop = match anchor.v_pos {
-            VPos::Top => size * font::CAP_HEIGHT,
-            VPos::Center => size * font::CAP_HEIGHT / 2.0,
-            VPos::Bottom => 0.0,
-        };
-        // Whole pixels for the baseline keep horizontal strokes crisp.
-        let (x, y) = (pixels(x), pixels(y));
-        let place = if matches!(style.transform(), FontTransform::Rotate270) {
+    fn draw_text<S: BackendTextStyle>(&mut self, text: &str, style: &S, at: BackendCoord) -> Drawn {
+        let Baseline { start: (x, y), size, weight, upwards } = baseline(text, style, at);
+        let place = if upwards {
             // A quarter counter-clockwise: along the line is up, below it is to the right.
-            Transform::from_row(0.0, -1.0, 1.0, 0.0, (x + drop).round(), y + back)
+            Transform::from_row(0.0, -1.0, 1.0, 0.0, x, y)
         } else {
-            Transform::from_translate(x - back, (y + drop).round())
+            Transform::from_translate(x, y)
         };
         let outline = font::outline(text, size, weight).and_then(|path| path.transform(place));
         self.fill(outline, style.color());
         Ok(())
     }
+}
+
+/// Where a line of text stands.
+pub(super) struct Baseline {
+    /// In pixels.
+    pub(super) start: (f32, f32),
+    pub(super) size: f32,
+    pub(super) weight: Weight,
+    pub(super) upwards: bool,
+}
+
+/// * `at`: where the point of the text lies that the style says
+pub(super) fn baseline(
+    text: &str,
+    style: &impl BackendTextStyle,
+    (x, y): BackendCoord,
+) -> Baseline {
+    let (size, anchor) = (style.size() as f32, style.anchor());
+    let weight =
+        if matches!(style.style(), FontStyle::Bold) { Weight::Bold } else { Weight::Regular };
+    let back = match anchor.h_pos {
+        HPos::Left => 0.0,
+        HPos::Center => font::width(text, size, weight) / 2.0,
+        HPos::Right => font::width(text, size, weight),
+    };
+    let drop = match anchor.v_pos {
+        VPos::Top => size * font::CAP_HEIGHT,
+        VPos::Center => size * font::CAP_HEIGHT / 2.0,
+        VPos::Bottom => 0.0,
+    };
+    let (x, y) = (pixels(x), pixels(y));
+    let upwards = matches!(style.transform(), FontTransform::Rotate270);
+    // Whole pixels for the baseline keep horizontal strokes crisp.
+    let start =
+        if upwards { ((x + drop).round(), y + back) } else { (x - back, (y + drop).round()) };
+    Baseline { start, size, weight, upwards }
 }
 
 fn polygon(points: impl IntoIterator<Item = BackendCoord>) -> Option<Path> {

@@ -102,6 +102,19 @@ fn the_same_rows_give_the_same_bytes() {
 }
 
 #[test]
+fn a_file_that_is_called_so_is_svg_with_the_words_of_the_figure() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("figure.svg");
+    let labels = ["<O>".to_owned(), "B-R&D".to_owned()];
+    label_confusion(&labels, &[5, 1, 0, 7], &path).expect("the figure is drawn");
+    let svg = std::fs::read_to_string(&path).expect("the picture was written");
+    assert!(svg.starts_with("<svg xmlns=") && svg.ends_with("</svg>\n"), "{svg}");
+    for words in [">&lt;O&gt;</text>", ">B-R&amp;D</text>", ">Predicted label</text>"] {
+        assert!(svg.contains(words), "{words}\n{svg}");
+    }
+}
+
+#[test]
 fn other_rows_give_other_bytes() {
     assert_ne!(
         drawn(|path| loss_curves(&history(200, 3), &PARTS, path)),
