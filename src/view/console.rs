@@ -378,7 +378,12 @@ fn point_line(point: &PointEnded) -> String {
         (Some(best), Some(mean)) => format!("best so far {mean:.4} ({best})"),
         _ => String::new(),
     };
-    format!("point {number}/{count}  {label}  {score}  {best}").trim_end().to_owned()
+    let what = match point.rung {
+        _ if point.is_finalist => "finalist".to_owned(),
+        Some(rung) => format!("rung {rung}  point"),
+        None => "point".to_owned(),
+    };
+    format!("{what} {number}/{count}  {label}  {score}  {best}").trim_end().to_owned()
 }
 
 /// A panic elsewhere must not silence the rest of the run.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io;
 
-use crate::engine::plan::{Objective, Point, SweepShape};
+use crate::engine::plan::{Level, Objective, Point, SweepShape};
 use crate::engine::runs::{Results, TrialStatus};
 use crate::engine::search::{self, Standing, distance};
 use crate::engine::stage::{Score, Scores};
@@ -22,9 +22,10 @@ pub struct Row<'a> {
     pub scores: Scores,
 }
 
-/// The trials of one point.
+/// The trials of one point on one level.
 pub struct PointRows<'a> {
     pub point: &'a Point,
+    pub level: Level,
     pub rows: Vec<Row<'a>>,
 }
 
@@ -41,11 +42,26 @@ pub fn points(results: &Results) -> io::Result<Vec<PointRows<'_>>> {
         let row =
             Row { index, label, status: of.status, seeds: &of.seeds, fold: of.trial.fold, scores };
         match points.last_mut() {
-            Some(last) if last.point.label == point.label => last.rows.push(row),
-            _ => points.push(PointRows { point, rows: vec![row] }),
+            Some(last) if last.point.label == point.label && last.level == of.trial.level => {
+                last.rows.push(row);
+            }
+            _ => points.push(PointRows { point, level: of.trial.level, rows: vec![row] }),
         }
     }
     Ok(points)
+}
+
+/// Those by which points are judged: of each that has come to the last rung so far, what it came to there, or with fresh seeds where it has them.
+pub fn judged<'r, 'a>(points: &'r [PointRows<'a>]) -> Vec<&'r PointRows<'a>> {
+    let last = points.iter().map(|point| point.level.rung).max().unwrap_or(0);
+    let mut judged: Vec<&PointRows<'_>> = Vec::new();
+    for point in points.iter().filter(|point| point.level.rung == last) {
+        match judged.last_mut() {
+            Some(before) if before.point.label == point.point.label => *before = point,
+            _ => judged.push(point),
+        }
+    }
+    judged
 }
 
 impl PointRows<'_> {
@@ -77,6 +93,7 @@ impl PointRows<'_> {
             score: (!values.is_empty()).then(|| search::Score::of(&values)),
             lacks_some: values.len() < self.rows.len(),
             distance: distance(&shape.home, self.point),
+            is_finalist: self.level.is_fresh,
         }
     }
 }
@@ -85,7 +102,7 @@ impl PointRows<'_> {
 pub fn ranked(
     shape: &SweepShape,
     objective: &Objective,
-    points: &[PointRows<'_>],
+    points: &[&PointRows<'_>],
 ) -> (Vec<usize>, bool) {
     let standings: Vec<Standing> =
         points.iter().map(|point| point.standing(shape, objective)).collect();

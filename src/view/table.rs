@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::format;
-use super::rows::{Moments, Names, PointRows, points, ranked};
-use crate::engine::plan::{Objective, SweepShape};
+use super::rows::{Moments, Names, PointRows, judged, points, ranked};
+use crate::engine::plan::{Level, Objective, SweepShape};
 use crate::engine::runs::Results;
 use crate::engine::stage::{Caveat, Scores};
 
@@ -26,22 +26,30 @@ pub fn sweep_table(results: &Results) -> std::io::Result<Option<String>> {
     if names.is_empty() {
         return Ok(None);
     }
-    Ok(Some(match (&shape.objective, points.as_slice()) {
+    let last = judged(&points);
+    let mut text = match (&shape.objective, last.as_slice()) {
         (None, [only]) => all_scores(only, &names),
         (None, points) => comparison(&results.headlines(), shape, points, &names),
         (Some(objective), points) => ranking(shape, objective, points, &names),
-    }))
+    };
+    let on_first = points.iter().filter(|point| point.level == Level::default()).count();
+    let dropped = on_first.saturating_sub(last.len());
+    if dropped > 0 {
+        let dropped = format::counted(dropped, "other point");
+        text += &format!("{dropped} went no further than an earlier rung: trials.csv\n");
+    }
+    Ok(Some(text))
 }
 
 /// The points by the objective, and all scores of the best.
 fn ranking(
     shape: &SweepShape,
     objective: &Objective,
-    points: &[PointRows<'_>],
+    points: &[&PointRows<'_>],
     names: &[&str],
 ) -> String {
     let (places, has_best) = ranked(shape, objective, points);
-    let ranked: Vec<&PointRows<'_>> = places.iter().map(|place| &points[*place]).collect();
+    let ranked: Vec<&PointRows<'_>> = places.iter().map(|place| points[*place]).collect();
     let best = ranked[0];
     if points.len() == 1 {
         return all_scores(best, names);
@@ -70,7 +78,7 @@ fn ranking(
 fn comparison(
     headlines: &[String],
     shape: &SweepShape,
-    points: &[PointRows<'_>],
+    points: &[&PointRows<'_>],
     names: &[&str],
 ) -> String {
     let is_defined = |name: &&str| points.iter().any(|point| point.moments(name).count > 0);
@@ -84,7 +92,7 @@ fn comparison(
         columns.extend(names.iter().copied().filter(is_defined).take(1));
     }
     let head = format!("{}, in the order of the file", format::counted(points.len(), "point"));
-    grid(&head, shape, &points.iter().collect::<Vec<_>>(), &columns)
+    grid(&head, shape, points, &columns)
 }
 
 /// The first points as rows: their values, as many of the metrics as there is room for, and how many trials each has.
@@ -94,6 +102,11 @@ fn grid(head: &str, shape: &SweepShape, points: &[&PointRows<'_>], names: &[&str
     for (number, (axis, _)) in shape.axes.iter().enumerate() {
         let values = shown.iter().map(|point| cut(&point.point.texts[number]));
         columns.push(std::iter::once(axis.to_string()).chain(values).collect());
+    }
+    if shape.has_finalists {
+        let fresh = |point: &&PointRows<'_>| if point.level.is_fresh { "fresh" } else { "" };
+        let seeds = shown.iter().map(|point| fresh(point).to_owned());
+        columns.push(std::iter::once("seeds".to_owned()).chain(seeds).collect());
     }
     let counts = |name: &str| {
         shown.iter().map(|point| point.moments(name).count.to_string()).collect::<Vec<_>>()
@@ -307,6 +320,8 @@ mod tests {
         SweepShape {
             axes,
             seeds: vec![0, 1],
+            rungs: 1,
+            has_finalists: false,
             folds: None,
             points: 0,
             objective: None,
@@ -336,7 +351,8 @@ mod tests {
     fn scores<'a>(point: &'a Point, values: &[Option<f64>]) -> PointRows<'a> {
         let scores = |value: &Option<f64>| [("e.f1".to_owned(), value.map(Score::Measured))].into();
         let done = |value| row(TrialStatus::Done, scores(value));
-        PointRows { point, rows: values.iter().map(done).collect() }
+        let level = Level::default();
+        PointRows { point, level, rows: values.iter().map(done).collect() }
     }
 
     #[test]
@@ -349,7 +365,7 @@ mod tests {
             scores(&names[3], &[Some(0.75), Some(0.85)]),
         ];
         assert_eq!(
-            ranking(&shape(), &max_f1(), &points, &["e.f1"]),
+            ranking(&shape(), &max_f1(), &points.each_ref(), &["e.f1"]),
             "4 points, best first by max e.f1 (mean ± sd of n trials):\n  train.x  e.f1             n\n  9e-5     0.8000 ± 0.0707  2\n  \
              5e-5     0.5000 ± 0       2\n  2e-5     0.9000           1\n  1e-5     undefined        0\n\
              best point: x=9e-5\n  mean ± sd of 2 trials:\n  e  f1 0.8000 ± 0.0707\n"
@@ -360,7 +376,7 @@ mod tests {
     fn there_is_no_best_point_where_the_objective_is_undefined_everywhere() {
         let names = ["1", "2"].map(point);
         let points = names.each_ref().map(|name| scores(name, &[None]));
-        let text = ranking(&shape(), &max_f1(), &points, &["e.f1"]);
+        let text = ranking(&shape(), &max_f1(), &points.each_ref(), &["e.f1"]);
         assert!(text.contains("undefined") && !text.contains("best point"), "{text}");
     }
 
@@ -370,7 +386,7 @@ mod tests {
         let mut points = names.each_ref().map(|name| scores(name, &[Some(0.5), Some(0.75)]));
         points[0].rows = vec![row(TrialStatus::NotRun, Scores::new())];
         points[2].rows = vec![row(TrialStatus::Failed, Scores::new())];
-        let text = ranking(&shape(), &max_f1(), &points, &["e.f1"]);
+        let text = ranking(&shape(), &max_f1(), &points.each_ref(), &["e.f1"]);
         assert!(text.contains("  1        not run          0\n"), "{text}");
         assert!(text.contains("  3        failed           0\n"), "{text}");
         assert!(text.contains("best point of the 1 of 3 that came to their end: x=2\n"), "{text}");

@@ -1,5 +1,8 @@
 //! Which points a sweep has, and which of them is chosen.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
 use crate::world::{Shot, World};
 
 const FILE: &str = "experiments/points.toml";
@@ -101,4 +104,189 @@ fn the_point_that_is_chosen_within_one_standard_error_is_the_nearest_to_the_own_
     // By its mean another one is the best.
     let shot = run(&world, &["--set", "sweep.choose=mean"]);
     assert!(!shot.stdout.contains(&format!("best point: {label}\n")), "{shot}");
+}
+
+/// A search whose best points are trained again.
+const FINALISTS: &str = "[stage.held_out]\nkind = \"evaluate\"\nmodel = \"@train\"\ndata = \"@tokenize\"\nat = \"best\"\n\
+                         [sweep]\nmethod = \"random\"\npoints = 3\nobjective = \"min evaluate.loss\"\nfinalists = 2\nfresh_seeds = 2\n\
+                         [sweep.over]\ntrain.learning_rate = { log = [1e-5, 1e-2] }\n";
+
+#[test]
+fn the_best_points_are_trained_again_and_the_winner_and_its_score_come_from_fresh_seeds_alone() {
+    let world = World::new();
+    world.child("points", FINALISTS);
+    let before = world.pipeline(["plan", FILE]);
+    let says = "finals: the 2 best points again with fresh seeds, when all points are scored\n";
+    assert!(before.stdout.contains(says), "{before}");
+    let shot = run(&world, &[]);
+    assert!(
+        shot.stderr.contains("point 3/3  ") && shot.stderr.contains("finalist 2/2  "),
+        "{shot}"
+    );
+    let points = column(&world, "summary.csv", "point");
+    let fresh = column(&world, "summary.csv", "finalist");
+    let n = column(&world, "summary.csv", "evaluate.loss.n");
+    let means = numbers(&world, "summary.csv", "evaluate.loss.mean");
+    let finalists: Vec<usize> = (0..3).filter(|point| fresh[*point] == "true").collect();
+    assert_eq!(finalists.len(), 2, "{shot}");
+    assert!((0..3).all(|point| n[point] == if finalists.contains(&point) { "2" } else { "1" }));
+    // They are the best by the first seed.
+    let seeds = column(&world, "trials.csv", "train.seed");
+    let is_fresh = column(&world, "trials.csv", "finalist");
+    let losses = numbers(&world, "trials.csv", "evaluate.loss");
+    let rates = column(&world, "trials.csv", "train.learning_rate");
+    let of_seed =
+        |seed: &str| -> Vec<usize> { (0..seeds.len()).filter(|row| seeds[*row] == seed).collect() };
+    let first = of_seed("7");
+    assert_eq!(([&first[..], &of_seed("8"), &of_seed("9")].map(<[_]>::len)), [3, 2, 2]);
+    assert!((0..seeds.len()).all(|row| (seeds[row] != "7") == (is_fresh[row] == "true")));
+    let worst = first.iter().max_by(|one, other| losses[**one].total_cmp(&losses[**other]));
+    let dropped: Vec<&String> = vec![&rates[*worst.expect("a row")]];
+    let kept: Vec<&String> = of_seed("8").into_iter().map(|row| &rates[row]).collect();
+    assert!(kept.iter().all(|rate| *rate != dropped[0]), "{shot}");
+    // The winner is the better of the two by its fresh seeds, and these alone are scored at the end.
+    let best = *finalists
+        .iter()
+        .min_by(|one, other| means[**one].total_cmp(&means[**other]))
+        .expect("two");
+    assert!(shot.stdout.contains(&format!("best point: {}\n", points[best])), "{shot}");
+    let held_out = column(&world, "trials.csv", "held_out.loss");
+    let trials = column(&world, "trials.csv", "trial");
+    let scored: Vec<&String> = (0..trials.len())
+        .filter(|row| !held_out[*row].is_empty())
+        .map(|row| &trials[row])
+        .collect();
+    assert_eq!(scored, [&format!("{},seed=1", points[best]), &format!("{},seed=2", points[best])]);
+    assert_eq!(
+        world.read("outputs/points/best/trial.txt").trim(),
+        format!("{},seed=1", points[best])
+    );
+    let again = world.pipeline(["plan", FILE, "--check"]);
+    assert_eq!(again.code, Some(0), "{again}");
+    assert!(again.stdout.contains("finals: 2 points again with fresh seeds\n"), "{again}");
+    let best = world.pipeline(["plan", "outputs/points/best/experiment.toml", "--check"]);
+    assert_eq!(best.code, Some(0), "{best}");
+}
+
+/// Four points of two epochs, of which the worse half is given up after one.
+const RUNGS: &str = "[stage.train]\nepochs = 2\nschedule = \"constant\"\n[sweep]\nobjective = \"min evaluate.loss\"\nseeds = 2\n\
+                     [sweep.over]\ntrain.learning_rate = [1e-3, 1e-5, 3e-3, 1e-4]\n\
+                     [[sweep.rung]]\ntrain.stop_after = 1\nseeds = 1\nkeep = 0.5\n[[sweep.rung]]\n";
+
+#[test]
+fn points_go_on_from_rung_to_rung_and_the_others_leave_no_saved_state() {
+    let world = World::new();
+    world.child("points", RUNGS);
+    let before = world.pipeline(["plan", FILE]);
+    let says = "rungs: 4 points on rung 1; which go on to rung 2 of 2 shows when all are scored\n";
+    assert!(before.stdout.contains(says), "{before}");
+    let shot = run(&world, &["-j", "2"]);
+    assert!(
+        shot.stderr.contains("rung 1  point 4/4  ") && shot.stderr.contains("rung 2  point 2/2  "),
+        "{shot}"
+    );
+    let rungs = column(&world, "trials.csv", "rung");
+    assert_eq!(rungs.iter().filter(|rung| *rung == "1").count(), 4);
+    assert_eq!(rungs.len(), 8);
+    let (losses, rates) = (
+        numbers(&world, "trials.csv", "evaluate.loss"),
+        column(&world, "trials.csv", "train.learning_rate"),
+    );
+    let mut first: Vec<usize> = (0..8).filter(|row| rungs[*row] == "1").collect();
+    first.sort_by(|one, other| losses[*one].total_cmp(&losses[*other]));
+    let mut kept = [&rates[first[0]], &rates[first[1]]];
+    kept.sort_by_key(|rate| first.iter().filter(|row| rates[**row] == **rate).min().copied());
+    let mut last = column(&world, "summary.csv", "train.learning_rate");
+    last.sort();
+    kept.sort();
+    assert_eq!(last.iter().collect::<Vec<_>>(), kept);
+    assert!(shot.stdout.contains("2 other points went no further than an earlier rung"), "{shot}");
+    // Of each of the two seeds of each of the two points there is one; a killed run leaves the same.
+    let states = || {
+        let all = std::fs::read_dir(world.path("outputs/checkpoints")).expect("a folder");
+        let files = |folder: &std::path::Path| std::fs::read_dir(folder).map_or(0, Iterator::count);
+        all.filter(|it| files(&it.as_ref().expect("listed").path()) > 0).count()
+    };
+    assert_eq!(states(), 4, "{shot}");
+    let plan = world.pipeline(["plan", FILE, "--check"]);
+    assert_eq!(plan.code, Some(0), "{plan}");
+    assert!(plan.stdout.contains("rungs: 4 points on rung 1, 2 points on rung 2\n"), "{plan}");
+    assert!(!plan.stdout.contains("were dropped"), "{plan}");
+    // What lies beside a trial of an earlier rung makes that again.
+    let label =
+        column(&world, "trials.csv", "trial").into_iter().find(|label| label.contains("rung=1"));
+    let file = format!("outputs/points/trials/{}/experiment.toml", label.expect("a trial"));
+    let again = world.pipeline(["plan", &file, "--check"]);
+    assert_eq!(again.code, Some(0), "{again}");
+}
+
+#[test]
+fn which_points_go_on_is_the_same_for_any_number_of_jobs_and_after_a_kill() {
+    let text = RUNGS
+        .replace("[sweep]\n", "[sweep]\nmethod = \"random\"\npoints = 4\nfinalists = 1\n")
+        .replace("[1e-3, 1e-5, 3e-3, 1e-4]", "{ log = [1e-5, 1e-2] }");
+    let (whole, killed) = (World::new(), World::new());
+    whole.child("points", &text);
+    killed.child("points", &text);
+    run(&whole, &["-j", "1"]);
+    for after in ["rung 1  point 2/4", "rung 1  point 4/4", "rung 2  point 1/2"] {
+        let mut process = killed
+            .process(["run", FILE, "-j", "3"])
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("started");
+        let lines = BufReader::new(process.stderr.take().expect("piped")).lines();
+        lines.map_while(Result::ok).find(|line| line.starts_with(after));
+        process.kill().expect("killed");
+        process.wait().expect("ended");
+    }
+    run(&killed, &["-j", "8"]);
+    for table in ["trials.csv", "summary.csv"] {
+        let read = |world: &World| world.read(&format!("outputs/points/{table}"));
+        assert_eq!(read(&killed), read(&whole), "{table}");
+    }
+    // More points begin as these do.
+    let on_first = |world: &World| -> Vec<String> {
+        let labels = column(world, "trials.csv", "trial").into_iter();
+        labels.filter(|label| label.contains("rung=1")).collect()
+    };
+    run(&killed, &["--set", "sweep.points=5"]);
+    assert_eq!(on_first(&killed)[..4], on_first(&whole));
+    assert_eq!(on_first(&killed).len(), 5);
+}
+
+#[test]
+fn a_point_that_fails_on_a_rung_of_a_grid_costs_that_point() {
+    // The first rung lets the stage fail at one of the points.
+    let text = r#"version = 1
+[stage.corpus]
+kind = "generate_corpus"
+templates = "data/events.toml"
+samples = 60
+seed = 3
+[stage.filter]
+kind = "command"
+run = ["sh", "-c", "test $(wc -l < \"$0/train.jsonl\") -ne 50 || exit 3; cp \"$0\"/*.jsonl \"$1\"", "{in.corpus}", "{out}"]
+output = "corpus"
+corpus = "@corpus"
+[stage.baseline]
+corpus = "@filter"
+method = "majority"
+[sweep]
+objective = "max baseline.anomaly.accuracy"
+[sweep.over]
+corpus.samples = [40, 60, 80]
+[[sweep.rung]]
+corpus.anomaly_ratio = 0.5
+keep = 0.34
+[[sweep.rung]]
+"#;
+    let world = world(text);
+    let shot = run(&world, &[]);
+    assert!(shot.stderr.contains("rung 1  point 2/3  samples=60  failed"), "{shot}");
+    let (rungs, status) =
+        (column(&world, "trials.csv", "rung"), column(&world, "trials.csv", "status"));
+    assert_eq!(rungs.iter().filter(|rung| *rung == "2").count(), 2, "{shot}");
+    assert_eq!(status.iter().filter(|status| *status == "failed").count(), 1, "{shot}");
+    assert!(!column(&world, "summary.csv", "point").contains(&"samples=60".to_owned()));
 }

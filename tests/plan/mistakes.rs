@@ -221,6 +221,17 @@ mistake!(
 );
 mistake!(a_folder_for_a_file, [("templates.toml", ".")], "");
 mistake!(an_axis_of_an_unknown_parameter, [], "\n[sweep.over]\ntrain.epoch = [1, 2]\n");
+mistake!(
+    what_moves_together_and_is_no_parameter,
+    [],
+    "\n[[sweep.together]]\ntrain.epoch = [1, 2]\ntrain.data = [1, 2]\n"
+);
+mistake!(
+    what_a_rung_sets_and_is_no_parameter_or_no_value,
+    [],
+    "\n[sweep]\nobjective = \"max evaluate.ner.span_f1\"\n[sweep.over]\ntrain.learning_rate = [1e-5, 2e-5]\n\
+     [[sweep.rung]]\nkeep = 0.5\ntrain.epoch = 1\ntrain.epochs = 0\ntokenize.model = 3\n[[sweep.rung]]\n"
+);
 mistake!(an_axis_of_an_input, [], "\n[sweep.over]\ntrain.data = [1, 2]\n");
 mistake!(
     an_objective_that_its_stage_does_not_measure,

@@ -349,3 +349,49 @@ fn what_moves_together_is_one_axis_whose_values_are_named_one_by_one() {
     let plan = World::new().plan(&text);
     assert_eq!(["tokenize", "train"].map(|stage| count(&plan, stage)), [2, 5]);
 }
+
+/// Two rungs over two rates, the first with fewer epochs and seeds.
+const RUNGS: &str = "[sweep]\nobjective = \"max evaluate.ner.span_f1\"\nseeds = 2\nfinalists = 1\n[sweep.over]\ntrain.learning_rate = [1e-5, 3e-5]\n\
+                     [[sweep.rung]]\ntrain.epochs = 1\ntrain.weight_decay = 0.5\nseeds = 1\nkeep = 0.5\n[[sweep.rung]]\n";
+
+#[test]
+fn points_that_go_on_are_tried_as_the_file_says_and_the_others_as_their_rung_does() {
+    let world = World::new();
+    let file = world.plan(SMALL);
+    let plan = world.plan_levels(&swept(RUNGS), |points| {
+        points.go_on(1, &[1]);
+        points.make_finalists(&[1]);
+    });
+    let labels: Vec<&str> = plan.trials.iter().map(|trial| &*trial.label).collect();
+    let expected = [
+        "learning_rate=1e-5,rung=1,seed=0",
+        "learning_rate=3e-5,rung=1,seed=0",
+        "learning_rate=3e-5,seed=0",
+        "learning_rate=3e-5,seed=1",
+        "learning_rate=3e-5,seed=2",
+        "learning_rate=3e-5,seed=3",
+    ];
+    assert_eq!(labels, expected);
+    let epochs = |trial: usize| {
+        let id = plan.node_of(plan.trials[trial].index, "train").expect("a node");
+        let parameters = plan.node(id).instance.parameters();
+        (parameters["epochs"].clone(), parameters["weight_decay"].clone())
+    };
+    let of_file = file.node(file.node_of(0, "train").expect("a node")).instance.parameters();
+    let whole = (of_file["epochs"].clone(), of_file["weight_decay"].clone());
+    assert_eq!((epochs(0), epochs(1)), ((1.into(), 0.5.into()), (1.into(), 0.5.into())));
+    assert!((2..6).all(|trial| epochs(trial) == whole));
+    let levels: Vec<_> =
+        plan.trials.iter().map(|trial| (trial.level.rung, trial.level.is_fresh)).collect();
+    let (last, fresh) = ((1, false), (1, true));
+    assert_eq!(levels, [(0, false), (0, false), last, last, fresh, fresh]);
+    // What no rung reaches is shared.
+    assert_eq!(["corpus", "tokenize", "train"].map(|stage| count(&plan, stage)), [1, 1, 6]);
+}
+
+#[test]
+fn what_a_rung_sets_to_what_the_file_says_is_the_same_work() {
+    let rungs = RUNGS.replace("train.epochs = 1\ntrain.weight_decay = 0.5", "train.epochs = 3");
+    let plan = World::new().plan_levels(&swept(&rungs), |points| points.go_on(1, &[0, 1]));
+    assert_eq!(count(&plan, "train"), 4);
+}

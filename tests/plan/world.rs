@@ -131,6 +131,18 @@ impl World {
             .unwrap_or_else(|error| panic!("{error}"))
     }
 
+    /// Plans the points of a file when some of them have gone on.
+    pub fn plan_levels(&self, text: &str, go_on: impl FnOnce(&mut Points)) -> Plan {
+        self.write("experiment.toml", text);
+        let experiment =
+            Experiment::read(&self.folder.path("experiment.toml"), &Overrides::default())
+                .expect("a good file");
+        let mut points = Points::of(&experiment);
+        go_on(&mut points);
+        Plan::build(&experiment, KINDS, &points, &Direct { looks: &self.looks }, &[])
+            .unwrap_or_else(|error| panic!("{error}"))
+    }
+
     pub fn plan_file(&self, name: &str) -> Result<Plan, PlanError> {
         self.plan_selected(name, &[])
     }

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::args::Check;
 use super::failure::{Failure, Outcome};
+use super::progress::Progress;
 use super::project::Project;
-use super::search::Progress;
 use super::terminal;
 use crate::base::diagnostics::{Diagnostic, Diagnostics, Span};
 use crate::base::problem::Help;

@@ -19,6 +19,7 @@ mod pin;
 mod pinned;
 mod plan;
 mod predict;
+mod progress;
 mod project;
 mod review;
 mod root;

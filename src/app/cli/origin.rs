@@ -83,7 +83,10 @@ pub fn again(
             let folds = plan.sweep.as_ref().and_then(|sweep| sweep.folds.as_ref());
             let fold = folds.and_then(|(stage, of)| Some((&**stage, [trial.fold?, *of])));
             let base = if named { &plan.results } else { &plan.name };
-            (experiment.at(values, &seeds, fold), format!("{base}-{}", name.unwrap_or("again")))
+            (
+                experiment.at(values, trial.level.rung, &seeds, fold),
+                format!("{base}-{}", name.unwrap_or("again")),
+            )
         }
     };
     one.name = name;

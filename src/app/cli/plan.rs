@@ -10,7 +10,6 @@ use super::cost::{Costs, PlanCost};
 use super::failure::{Failure, Outcome};
 use super::project::{self, Project};
 use super::root::Root;
-use super::search::Progress;
 use super::terminal;
 use crate::engine::exec::{Options, WorkOrder};
 use crate::engine::plan::{Continuation, Forecast, Identity, NodeForecast, NodeId, Plan, Reason};
@@ -84,11 +83,12 @@ pub fn print(
     if as_json {
         let mut said = to_json(plan, forecast, &cost);
         if let Some(search) = &project.search {
-            said["search"] = json!({"planned": search.planned, "points": search.count, "exhausted": search.is_exhausted, "waits_for_best": search.waits_for_best});
+            said["search"] = search.json();
         }
         return terminal::json(&said);
     }
-    let search = project.search.as_ref().map(Progress::text).unwrap_or_default();
+    let search = project.search.as_ref().map(|search| search.text(plan, &project.store));
+    let search = search.unwrap_or_default();
     terminal::print(&(to_text(plan, forecast) + &search + &cost.text(plan)))?;
     terminal::complain(&cost.warning(plan).unwrap_or_default());
     plan.warnings.iter().for_each(|warning| terminal::complain(&format!("warning: {warning}\n")));

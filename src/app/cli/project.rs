@@ -8,8 +8,9 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use super::args::{self, Changes, Place};
+use super::progress::Progress;
 use super::root::Root;
-use super::search::{self, Progress};
+use super::search;
 use super::{Failure, terminal};
 use crate::base::diagnostics::{Diagnostic, Diagnostics, Sources, Span, suggest};
 use crate::base::disk::regular;
@@ -78,7 +79,7 @@ fn planned(
     let mut points = Points::of(experiment);
     // What is wrong with a bound, or with what comes last, is not to show after hours.
     let selected = if has_steps { &[] } else { stages };
-    points.choose(0);
+    points.try_all(experiment);
     let plan = Plan::build(experiment, stages::ALL, &points, store.digests(), selected);
     if is_whole
         && has_steps

@@ -1,13 +1,13 @@
 //! A run in rounds: a file that searches is planned again as results come, until no further point can be proposed. Any other has one round.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::search::Progress;
+use super::progress::Progress;
 use crate::engine::exec::{self, Event, NodeResult, Options, PointEnded, RunOutcome};
-use crate::engine::plan::{CacheKey, NodeId, Plan};
-use crate::engine::runs::{self, OutcomeError};
+use crate::engine::plan::{CacheKey, Level, NodeId, Objective, Plan};
+use crate::engine::runs::{self, OutcomeError, PointOutcome};
 use crate::engine::search::Outcome;
 use crate::engine::stage::StageError;
 use crate::engine::store::{Failure, Store};
@@ -19,8 +19,11 @@ pub struct Rounds {
     begun: usize,
     /// How nodes ended in the round that made them.
     ends: HashMap<CacheKey, exec::Outcome>,
-    /// How many points were told of.
-    points: usize,
+    /// The points that were told of, by their labels and levels.
+    points: HashSet<(String, Level)>,
+    /// How far points have come.
+    level: Level,
+    /// The best point on that level, and its mean.
     best: Option<(String, f64)>,
     /// What was said of the search as a whole.
     said: HashSet<String>,
@@ -106,7 +109,7 @@ impl Rounds {
                 self.ends.insert(node.key, node.outcome.clone());
             }
         }
-        if search.searches { self.ended(plan, store, search.count) } else { Ok(Vec::new()) }
+        if search.searches { self.ended(plan, store, search) } else { Ok(Vec::new()) }
     }
 
     /// What there is to say of a search as a whole, once.
@@ -123,7 +126,7 @@ impl Rounds {
         &mut self,
         plan: &Plan,
         store: &Store,
-        count: usize,
+        search: &Progress,
     ) -> Result<Vec<Event>, OutcomeError> {
         let objective = plan.sweep.as_ref().and_then(|sweep| sweep.objective.as_ref());
         // Of single trials nobody knows which of the points they are.
@@ -131,35 +134,60 @@ impl Rounds {
             return Ok(Vec::new());
         };
         let known = runs::outcomes(plan, objective, store)?;
-        let replicates = plan.trials.len() / known.len().max(1);
-        let sign = if objective.maximize { 1.0 } else { -1.0 };
+        let mut labels: Vec<&str> = plan.trials.iter().map(|trial| &*trial.point.label).collect();
+        labels.dedup();
+        let levels: BTreeSet<Level> = known.iter().map(|known| known.level).collect();
         let mut events = Vec::new();
-        for (number, outcome) in known.iter().enumerate().skip(self.points) {
-            let Some(outcome) = outcome else { break };
-            self.points = number + 1;
-            let point = plan.trials[number * replicates].point.label.to_string();
-            let score = match outcome {
-                Outcome::Scored(score) => Some(score),
-                Outcome::Failed => None,
-            };
-            if let Some(score) = score
-                && self.best.as_ref().is_none_or(|(_, best)| score.mean > *best)
-            {
-                self.best = Some((point.clone(), score.mean));
+        for level in levels {
+            let on_it: Vec<_> = known.iter().filter(|known| known.level == level).collect();
+            let count = if level == Level::default() { search.count } else { on_it.len() };
+            for (number, PointOutcome { point, outcome, .. }) in on_it.into_iter().enumerate() {
+                let Some(outcome) = outcome else { break };
+                let label = labels[*point].to_owned();
+                if self.points.insert((label.clone(), level)) {
+                    let told = Ended { number: number + 1, count, label, level };
+                    events.push(self.told(told, objective, outcome, search.rung_count));
+                }
             }
-            events.push(Event::PointEnded(PointEnded {
-                number: number + 1,
-                count,
-                point,
-                metric: objective.metric.clone(),
-                mean: score.map(|score| sign * score.mean),
-                sd: score.filter(|score| score.n > 1).map(|score| score.sd),
-                n: score.map_or(0, |score| score.n),
-                best: self.best.as_ref().map(|(point, _)| point.clone()),
-                best_mean: self.best.as_ref().map(|(_, mean)| sign * mean),
-            }));
         }
         Ok(events)
+    }
+
+    /// What there is to say of a point that has come to its end on a level.
+    fn told(
+        &mut self,
+        ended: Ended,
+        objective: &Objective,
+        outcome: &Outcome,
+        rung_count: usize,
+    ) -> Event {
+        let Ended { number, count, label, level } = ended;
+        if level > self.level {
+            (self.level, self.best) = (level, None);
+        }
+        let sign = if objective.maximize { 1.0 } else { -1.0 };
+        let score = match outcome {
+            Outcome::Scored(score) => Some(score),
+            Outcome::Failed => None,
+        };
+        if let Some(score) = score
+            && self.best.as_ref().is_none_or(|(_, best)| score.mean > *best)
+        {
+            self.best = Some((label.clone(), score.mean));
+        }
+        Event::PointEnded(PointEnded {
+            number,
+            count,
+            point: label,
+            rung: (rung_count > 1 && !level.is_fresh).then_some(level.rung + 1),
+            is_finalist: level.is_fresh,
+            metric: objective.metric.clone(),
+            mean: score.map(|score| sign * score.mean),
+            sd: score.filter(|score| score.n > 1).map(|score| score.sd),
+            n: score.map_or(0, |score| score.n),
+            best: self.best.as_ref().map(|(point, _)| point.clone()),
+            best_mean: self.best.as_ref().map(|(_, mean)| sign * mean),
+        })
     }
 
     /// The last round's outcome as that of all: what an earlier one made was not there before.
@@ -184,6 +212,14 @@ impl Rounds {
             searches && self.best.is_some() && lacking.all(|node| is_of_points(plan, node));
         RunOutcome { lacks_only_points, elapsed, ..last }
     }
+}
+
+/// A point on a level: its number among those there, and how many these are to be.
+struct Ended {
+    number: usize,
+    count: usize,
+    label: String,
+    level: Level,
 }
 
 /// Whether a node is one that tells what a point is worth: neither shared by all points, nor for the best one alone.

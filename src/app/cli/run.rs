@@ -21,7 +21,7 @@ use crate::engine::exec::{
 };
 use crate::engine::plan::{NodeId, Plan};
 use crate::engine::runs::{
-    Asked, NewRun, NodeStatus, Results, RunFile, RunRecord, RunStatus, name_of_file,
+    self, Asked, NewRun, NodeStatus, Results, RunFile, RunRecord, RunStatus, name_of_file,
 };
 use crate::engine::spec::unsafe_name;
 use crate::engine::stage::{Caveat, Device};
@@ -250,6 +250,11 @@ impl Running<'_> {
             .map_err(|error| Failure::failed(error.to_string()))?;
         ended.iter().for_each(|event| output.tell(event, |line| record.event(line)));
         let (next, search) = project.go_on(plan, &arguments.stages)?;
+        let states = runs::saved_states(next.as_ref().unwrap_or(plan), &project.store);
+        if let Err(error) = states.remove_dropped(&project.store) {
+            let text = format!("saved states of points that were dropped stay: {error}");
+            output.tell(&Event::Warning { text }, |line| record.event(line));
+        }
         for text in search.iter().flat_map(|search| rounds.news(search, next.is_none())) {
             output.tell(&Event::Warning { text }, |line| record.event(line));
         }

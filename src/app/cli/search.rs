@@ -1,77 +1,37 @@
-//! Files that are planned in steps: with the points that a search can propose by now, and with what runs for the best point once that is known.
+//! Files that are planned in steps: with the points that a search can propose by now, those of them that go on from rung to rung and to the finals, and
+//! with what runs for the best point once that is known.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use super::Failure;
-use crate::engine::plan::{Home, Plan, PlanError, Point, Points};
-use crate::engine::runs;
-use crate::engine::search::{Memo, Outcome, Proposed, Search, Standing, distance, ranked};
-use crate::engine::spec::{Choose, Experiment, Method, Objective, Sweep};
+use super::progress::{Finals, Progress};
+use crate::engine::plan::{Home, Level, Plan, PlanError, Points};
+use crate::engine::runs::{self, PointOutcome};
+use crate::engine::search::{
+    self, Memo, Outcome, Proposed, Search, Standing, best_of, distance, ranked,
+};
+use crate::engine::spec::{Experiment, Method, Objective, Sweep};
 use crate::engine::store::Store;
 use crate::stages;
-use crate::view::format;
-
-/// How far a sweep is that is planned in steps.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Progress {
-    /// Whether its points are proposed from results.
-    pub searches: bool,
-    /// Points that are planned.
-    pub planned: usize,
-    /// Points that there are to be.
-    pub count: usize,
-    /// Whether no further point is open.
-    pub is_exhausted: bool,
-    /// Whether stages wait for the best point to be known.
-    pub waits_for_best: bool,
-    /// Whether all points have come to their end and none has a score.
-    pub has_no_best: bool,
-    /// What is wrong with points that are no experiments, which count as failed.
-    pub refused: Vec<String>,
-}
-
-impl Progress {
-    /// How far it is, in lines for people.
-    pub fn text(&self) -> String {
-        let Self { planned, count, refused, .. } = self;
-        let mut text = String::new();
-        if let Some(ended) = self.ended_early() {
-            text += &format!("{ended}\n");
-        } else if planned < count {
-            text += &format!(
-                "search: {planned} of {count} points so far; the others are proposed from their results\n"
-            );
-        }
-        if self.has_no_best {
-            text += "nothing runs for the best point: none has a score\n";
-        } else if self.waits_for_best {
-            text += "what runs for the best point follows when all points are scored\n";
-        }
-        refused.iter().for_each(|refused| text += &format!("{refused}\n"));
-        text
-    }
-
-    /// That the space had fewer points than were asked for.
-    pub fn ended_early(&self) -> Option<String> {
-        let Self { planned, count, .. } = self;
-        self.is_exhausted.then(|| {
-            let points = format::counted(*planned, "point");
-            format!("search: {points} of the {count} asked for: the space has no other")
-        })
-    }
-}
 
 /// Whether a file is planned in steps.
 pub fn has_steps(experiment: &Experiment) -> bool {
     let is_late = experiment.stages.iter().any(|stage| stage.at_best.is_some());
-    let sweep = experiment.sweep.as_ref();
-    sweep.is_some_and(|sweep| sweep.method != Method::Grid || is_late)
+    experiment
+        .sweep
+        .as_ref()
+        .is_some_and(|sweep| sweep.method != Method::Grid || is_late || decides(sweep))
+}
+
+/// Whether a sweep tries some of its points again.
+fn decides(sweep: &Sweep) -> bool {
+    !sweep.rungs.is_empty() || sweep.finalists.is_some()
 }
 
 /// A plan of the points that the results in the store allow.
 ///
-/// * `whole`: a plan of all points that the file lists
+/// * `whole`: a plan of all points that the file lists, tried in every way
 /// * `selected`: as of [`Plan::build`]
 pub fn plan(
     experiment: &Experiment,
@@ -80,8 +40,9 @@ pub fn plan(
     store: &Store,
 ) -> Result<Result<(Plan, Progress), PlanError>, Failure> {
     let is_late = experiment.stages.iter().any(|stage| stage.at_best.is_some());
-    let objective = experiment.sweep.as_ref().and_then(|sweep| sweep.objective.as_ref());
-    let steps = Steps { experiment, selected, store, objective, is_late };
+    let sweep = experiment.sweep.as_ref();
+    let Some(sweep) = sweep else { return Err(Failure::usage("the file has no sweep")) };
+    let steps = Steps { experiment, sweep, selected, store, is_late };
     let Some(search) = Search::of(experiment).map_err(|error| Failure::usage(error.to_string()))?
     else {
         return steps.grid(whole);
@@ -104,9 +65,9 @@ fn memo_path(search: &Search<'_>, store: &Store) -> PathBuf {
 /// A file, and what it is planned with.
 struct Steps<'a> {
     experiment: &'a Experiment,
+    sweep: &'a Sweep,
     selected: &'a [String],
     store: &'a Store,
-    objective: Option<&'a Objective>,
     /// Whether stages run for the best point alone.
     is_late: bool,
 }
@@ -118,27 +79,41 @@ impl Steps<'_> {
         Plan::build(self.experiment, stages::ALL, points, self.store.digests(), selected)
     }
 
-    fn outcomes(&self, plan: &Plan) -> Result<Vec<Option<Outcome>>, Failure> {
-        let Some(objective) = self.objective else { return Ok(Vec::new()) };
-        runs::outcomes(plan, objective, self.store)
-            .map_err(|error| Failure::failed(error.to_string()))
+    fn objective(&self) -> Option<&Objective> {
+        self.sweep.objective.as_ref()
+    }
+
+    /// What became of some points on one level; of each, in their order.
+    fn outcomes(
+        &self,
+        plan: &Plan,
+        level: Level,
+        places: &[usize],
+    ) -> Result<Vec<Option<Outcome>>, Failure> {
+        let Some(objective) = self.objective() else { return Ok(vec![None; places.len()]) };
+        let known = runs::outcomes(plan, objective, self.store)
+            .map_err(|error| Failure::failed(error.to_string()))?;
+        let on_level = known.iter().filter(|known| known.level == level);
+        let of: HashMap<usize, Option<Outcome>> =
+            on_level.map(|PointOutcome { point, outcome, .. }| (*point, *outcome)).collect();
+        Ok(places.iter().map(|place| of.get(place).copied().flatten()).collect())
     }
 
     fn grid(&self, whole: &Plan) -> Result<Planned, Failure> {
         let points = Points::of(self.experiment);
         let count = points.list().len();
-        let known = if count == 1 { Vec::new() } else { self.outcomes(whole)? };
-        let best = if count == 1 { Best::Point(0) } else { self.best(&points, &known) };
-        let progress = Progress {
-            searches: false,
-            planned: count,
-            count,
-            is_exhausted: false,
-            waits_for_best: self.is_late && best == Best::Unknown,
-            has_no_best: self.is_late && best == Best::None,
-            refused: Vec::new(),
-        };
-        Ok(self.narrowed(points, best).map(|plan| (plan, progress)))
+        if count == 1 && !decides(self.sweep) {
+            let progress = Progress { planned: 1, count, ..Progress::default() };
+            return Ok(self.narrowed(points, Best::Point(0)).map(|plan| (plan, progress)));
+        }
+        let places: Vec<usize> = (0..count).collect();
+        let known = self.outcomes(whole, Level::default(), &places)?;
+        let searches = decides(self.sweep);
+        self.decided(
+            points,
+            &known,
+            Progress { searches, planned: count, count, ..Progress::default() },
+        )
     }
 
     /// Proposes points and plans them until no further one can be proposed.
@@ -154,13 +129,14 @@ impl Steps<'_> {
                         .with_help("`skip` leaves out all there are: leave out fewer"));
                 }
                 if is_planned && proposed.is(&tried) {
-                    return Ok(self.searched(search, proposed, &known, reasons));
+                    return self.searched(search, proposed, &known, reasons);
                 }
                 tried = proposed;
             }
             match self.build(&tried.points, &[]) {
                 Ok(plan) => {
-                    known = self.outcomes(&plan)?;
+                    let places: Vec<usize> = (0..tried.points.list().len()).collect();
+                    known = self.outcomes(&plan, Level::default(), &places)?;
                     is_planned = true;
                 }
                 Err(error) => {
@@ -191,44 +167,96 @@ impl Steps<'_> {
         proposed: Proposed,
         known: &[Option<Outcome>],
         refused: Vec<String>,
-    ) -> Planned {
+    ) -> Result<Planned, Failure> {
         let is_whole = proposed.is_exhausted || proposed.len() == search.count();
-        let best = if is_whole { self.best(&proposed.points, known) } else { Best::Unknown };
         let progress = Progress {
             searches: true,
             planned: proposed.len(),
             count: search.count(),
             is_exhausted: proposed.is_exhausted,
-            waits_for_best: self.is_late && best == Best::Unknown,
-            has_no_best: self.is_late && best == Best::None,
             refused,
+            ..Progress::default()
         };
-        self.narrowed(proposed.points, best).map(|plan| (plan, progress))
+        let unknown = [None];
+        self.decided(proposed.points, if is_whole { known } else { &unknown }, progress)
     }
 
-    /// Which point is the best.
-    fn best(&self, points: &Points, known: &[Option<Outcome>]) -> Best {
-        let known: Option<Vec<Outcome>> = known.iter().copied().collect();
-        let Some(known) = known else { return Best::Unknown };
-        let home = Home::of(self.experiment);
-        let standing = |(outcome, point): (&Outcome, &Arc<Point>)| {
-            let score = match outcome {
-                Outcome::Scored(score) => Some(*score),
-                Outcome::Failed => None,
-            };
-            Standing { score, lacks_some: score.is_none(), distance: distance(&home, point) }
+    /// Lets points go on as far as it is known which do.
+    ///
+    /// * `known`: what became of all on the first rung
+    fn decided(
+        &self,
+        mut points: Points,
+        known: &[Option<Outcome>],
+        mut progress: Progress,
+    ) -> Result<Planned, Failure> {
+        let best = match self.best(&mut points, known, &mut progress)? {
+            Ok(best) => best,
+            Err(error) => return Ok(Err(error)),
         };
-        let standings: Vec<Standing> = known.iter().zip(points.list()).map(standing).collect();
-        let choose = self.experiment.sweep.as_ref().map_or(Choose::default(), Sweep::choice);
-        let places = ranked(choose, &standings);
-        let best = places.first().filter(|place| standings[**place].score.is_some());
-        best.map_or(Best::None, |place| Best::Point(*place))
+        progress.waits_for_best = self.is_late && best == Best::Unknown;
+        progress.has_no_best = self.is_late && best == Best::None;
+        Ok(self.narrowed(points, best).map(|plan| (plan, progress)))
+    }
+
+    /// Which point is the best, as far as that is known.
+    fn best(
+        &self,
+        points: &mut Points,
+        known: &[Option<Outcome>],
+        progress: &mut Progress,
+    ) -> Result<Result<Best, PlanError>, Failure> {
+        let home = Home::of(self.experiment);
+        let mut places: Vec<usize> = (0..points.list().len()).collect();
+        let mut known = known.to_vec();
+        let last = self.sweep.rungs.len().saturating_sub(1);
+        progress.rungs = vec![places.len()];
+        progress.rung_count = last + 1;
+        let finals = self.sweep.finalists.map(|asked| Finals { asked: asked.count, planned: None });
+        progress.finals = finals;
+        let finals = finals.map(|_| Level { rung: last, is_fresh: true });
+        let levels = (1..=last).map(|rung| Level { rung, is_fresh: false }).chain(finals);
+        for level in levels {
+            let Some(standings) = standings(points, &home, &places, &known) else {
+                return Ok(Ok(Best::Unknown));
+            };
+            let goes_on = match &mut progress.finals {
+                Some(finals) if level.is_fresh => {
+                    let best = best_of(&standings, finals.asked);
+                    finals.planned = Some(best.len());
+                    best
+                }
+                _ => {
+                    let share = self.sweep.rungs[level.rung - 1].keep.map_or(1.0, |keep| keep.0);
+                    let kept = search::kept(&standings, share);
+                    progress.rungs.push(kept.len());
+                    kept
+                }
+            };
+            places = goes_on.into_iter().map(|at| places[at]).collect();
+            if level.is_fresh {
+                points.make_finalists(&places);
+            } else {
+                points.go_on(level.rung, &places);
+            }
+            let plan = match self.build(points, &[]) {
+                Ok(plan) => plan,
+                Err(error) => return Ok(Err(error)),
+            };
+            known = self.outcomes(&plan, level, &places)?;
+        }
+        let Some(standings) = standings(points, &home, &places, &known) else {
+            return Ok(Ok(Best::Unknown));
+        };
+        let ranked = ranked(self.sweep.choice(), &standings);
+        let best = ranked.first().filter(|place| standings[**place].score.is_some());
+        Ok(Ok(best.map_or(Best::None, |place| Best::Point(places[*place]))))
     }
 
     /// The plan of what was selected. What runs for the best point needs all that tells which one that is.
     fn narrowed(&self, mut points: Points, best: Best) -> Result<Plan, PlanError> {
         let mut selected = self.selected.to_vec();
-        match (best, self.objective) {
+        match (best, self.objective()) {
             (Best::Point(best), _) => points.choose(best),
             (_, Some(objective)) if self.selects_late(&points)? => {
                 selected.push(objective.path().0.to_owned());
@@ -248,6 +276,26 @@ impl Steps<'_> {
         // What needs something that is late is late itself.
         Ok(self.build(&points, self.selected)?.nodes.iter().any(|node| node.is_late))
     }
+}
+
+/// What is known of some points, where all of them have come to their end.
+fn standings(
+    points: &Points,
+    home: &Home,
+    places: &[usize],
+    known: &[Option<Outcome>],
+) -> Option<Vec<Standing>> {
+    let standing = |(place, outcome): (&usize, &Option<Outcome>)| {
+        let score = match (*outcome)? {
+            Outcome::Scored(score) => Some(score),
+            Outcome::Failed => None,
+        };
+        let distance = distance(home, &points.list()[*place]);
+        Some(Standing { score, lacks_some: score.is_none(), distance, is_finalist: false })
+    };
+    // Of a search that goes on, nothing is known of the points to come.
+    let is_whole = known.len() == places.len();
+    is_whole.then(|| places.iter().zip(known).map(standing).collect())?
 }
 
 /// What is known of which point is the best.

@@ -184,6 +184,12 @@ pub struct PointEnded {
     pub count: usize,
     /// Its label.
     pub point: String,
+    /// On which rung, from 1; of a sweep that has some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rung: Option<usize>,
+    /// Whether it was tried again with fresh seeds.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_finalist: bool,
     /// What the search is for, such as `evaluate.ner.span_f1`.
     pub metric: String,
     /// Over its trials; nothing of one that failed, or whose metric is undefined.

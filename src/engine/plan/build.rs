@@ -87,7 +87,7 @@ impl Plan {
             sweep: experiment
                 .sweep
                 .as_ref()
-                .map(|sweep| SweepShape::of(sweep, experiment, points, &graph)),
+                .map(|sweep| SweepShape::of(sweep, experiment, &trials, &graph)),
             partial: order.len() < graph.drafts.len(),
             of_single_trials: false,
             warnings: warnings.into_iter().collect(),
@@ -233,13 +233,13 @@ impl<'a> Assembly<'a> {
         let is_late = self.trials.are_swept()
             && (draft.declaration.at_best.is_some()
                 || draft.needs().any(|(need, _)| self.placed[&need].is_late));
-        let of_best = trials.of_point(trials.points.best);
+        let of_best = if is_late { trials.of_best() } else { Vec::new() };
         // Of each class a trial that has all that it needs.
         let mut firsts: Vec<Option<usize>> = classes.firsts.iter().copied().map(Some).collect();
         if is_late {
             firsts.fill(None);
-            for trial in of_best.clone().rev() {
-                firsts[classes.of(trial)] = Some(trial);
+            for trial in of_best.iter().rev() {
+                firsts[classes.of(*trial)] = Some(*trial);
             }
         }
         // Keys list inputs by name.
@@ -290,7 +290,7 @@ impl<'a> Assembly<'a> {
             node.facts = self.inputs.look(&node, &self.nodes, number, &place, self.contents);
             self.nodes.push(node);
         }
-        let runs = |trial: usize| !is_late || of_best.contains(&trial);
+        let runs = |trial: usize| !is_late || of_best.binary_search(&trial).is_ok();
         let of = |trial: usize| of_class[classes.of(trial)].filter(|_| runs(trial));
         let nodes: Vec<Option<NodeId>> = (0..trials.count()).map(of).collect();
         self.wait(draft, &nodes);

@@ -16,14 +16,14 @@ use super::draft::Draft;
 use super::folds::FOLD;
 use super::key::parameters_digest;
 use super::node::{Commit, Own};
-use super::parameters::{Column, Resolver};
+use super::parameters::{Column, Given, Resolver};
 use super::portable::parameters_in_key;
 use super::schema::Schema;
 use super::sources::{Owner, SourceFiles, problem_diagnostic};
 use super::sweep::{Axes, Effects};
 use super::trials::{Classes, Trials};
 use crate::base::diagnostics::{Diagnostic, Span};
-use crate::engine::spec::{Experiment, StageDeclaration};
+use crate::engine::spec::{Experiment, StageDeclaration, Sweep};
 use crate::engine::stage::{AnyStage, HubCommit, ParameterProblem, SourceFile, StageKind};
 
 /// A stage's parameters along the dimensions that vary it directly.
@@ -148,7 +148,9 @@ impl<'a> Reader<'a> {
     ) -> Diagnostic {
         let columns =
             reading.columns.iter().filter(|it| problem.place.contains(&it.property.name.as_str()));
+        let axis_count = self.resolver.trials.points.axis_count();
         let axes = columns.flat_map(|column| &column.classes.dimensions);
+        let axes = axes.filter(|axis| **axis < axis_count);
         let swept: BTreeSet<Span> =
             axes.map(|axis| self.resolver.trials.value(trial, *axis).span).collect();
         let place = problem.place.first().map(|parameter| reading.span(trial, parameter));
@@ -172,9 +174,8 @@ impl<'a> Reader<'a> {
                 let message =
                     format!("{addend} added to the seed of stage `{name}` is out of range");
                 let sweep = self.resolver.experiment.sweep.as_ref();
-                let seeds = sweep.and_then(|sweep| sweep.seeds.as_ref());
-                Diagnostic::new("out-of-range", message)
-                    .at(seeds.map_or(*name_span, |seeds| seeds.span))
+                let seeds = sweep.and_then(Sweep::replicates);
+                Diagnostic::new("out-of-range", message).at(seeds.unwrap_or(*name_span))
             }
             Failure::Unreadable(reason) => {
                 let message = format!(
@@ -224,8 +225,13 @@ impl Reading<'_> {
     fn row(&self, trial: usize, addend: Option<u64>, fold: Option<[usize; 2]>) -> Row {
         let mut parameters = Map::with_capacity(self.columns.len() + 1);
         for column in &self.columns {
-            let Some(json) = &column.cell(trial).json else { return Row::Wrong };
-            parameters.insert(column.property.name.clone(), json.clone());
+            match &column.cell(trial).given {
+                Given::Value(json) => {
+                    parameters.insert(column.property.name.clone(), json.clone());
+                }
+                Given::Nothing => {}
+                Given::Wrong => return Row::Wrong,
+            }
         }
         if let Some([index, of]) = fold {
             parameters.insert(FOLD.to_owned(), json!({"index": index, "of": of}));

@@ -52,5 +52,5 @@ pub use node::{Identity, Node, NodeId, Plan, PlanError};
 pub use points::{Point, Points};
 pub use portable::portable_parameters;
 pub use sweep::{Home, SweepShape};
-pub use trials::Trial;
+pub use trials::{Level, Trial};
 pub use warning::{Warning, undefined_everywhere};

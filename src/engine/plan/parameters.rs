@@ -12,7 +12,7 @@ use super::sweep::{Axes, Effects, two_seeds};
 use super::trials::{Classes, Trials};
 use super::validate::{Validator, names_text};
 use crate::base::diagnostics::{Diagnostic, Span};
-use crate::engine::spec::{Data, Experiment, Seeds, Value};
+use crate::engine::spec::{Data, Experiment, Value};
 
 /// A parameter along the axes that vary it.
 pub(super) struct Column<'a> {
@@ -23,9 +23,26 @@ pub(super) struct Column<'a> {
 }
 
 pub(super) struct Cell {
-    /// `None` when it is wrong, which has been said.
-    pub(super) json: Option<Json>,
+    pub(super) given: Given,
     pub(super) span: Span,
+}
+
+/// What a trial gives a parameter.
+pub(super) enum Given {
+    Value(Json),
+    /// The kind's default is its own.
+    Nothing,
+    /// It is wrong, which has been said.
+    Wrong,
+}
+
+impl Cell {
+    fn json(&self) -> Option<&Json> {
+        match &self.given {
+            Given::Value(json) => Some(json),
+            Given::Nothing | Given::Wrong => None,
+        }
+    }
 }
 
 impl Column<'_> {
@@ -53,10 +70,13 @@ impl Resolver<'_> {
     ) -> Option<Vec<Column<'s>>> {
         let mut columns = Vec::new();
         for property in &schema.properties {
+            let of_rungs = self.axes.of_rungs(number, &property.name);
+            let given = self.given(draft, property);
             if let Some(axis) = self.axes.of_parameter(number, &property.name) {
                 columns.push(self.swept(draft, property, axis, found));
-            } else if let Some(value) = self.given(draft, property) {
-                columns.push(self.declared(draft, property, &value, found));
+            } else if given.is_some() || of_rungs.is_some() && !property.required {
+                let of_rungs = of_rungs.unwrap_or_default();
+                columns.push(self.declared(draft, property, given.as_deref(), of_rungs, found));
             }
         }
         lacks_nothing(draft, schema, &columns, found).then_some(columns)
@@ -83,58 +103,70 @@ impl Resolver<'_> {
     ) -> Column<'s> {
         let trials = self.trials;
         let column = self.column(draft, property, vec![axis], found, |trial| {
-            Ok(Cow::Borrowed(trials.value(trial, axis)))
+            Ok(Some(Cow::Borrowed(trials.value(trial, axis))))
         });
         // What the axis hides runs once the sweep is gone: if it is wrong, it is wrong all the same.
         let hidden = self.given(draft, property);
         let without = match &hidden {
             Some(value) if self.references(value).1.is_empty() => {
-                let hidden = self.declared(draft, property, value, found);
-                hidden.cells.into_iter().next().and_then(|cell| cell.json)
+                let hidden = self.declared(draft, property, Some(value), &[], found);
+                hidden.cells.first().and_then(Cell::json).cloned()
             }
             Some(_) => None,
             None => property.default.clone(),
         };
-        if let [Cell { json: Some(json), .. }] = &column.cells[..]
-            && without.as_ref() == Some(json)
+        if let [cell] = &column.cells[..]
+            && without.is_some()
+            && without.as_ref() == cell.json()
         {
             self.effects.is_idle(axis);
         }
         column
     }
 
-    /// A parameter as the file declares it, with its references replaced.
+    /// A parameter as the file declares it, with its references replaced, or as a rung sets it.
+    ///
+    /// * `value`: none where the file leaves it to a default
+    /// * `of_rungs`: what each rung sets it to; nothing where none does
     fn declared<'s>(
         &mut self,
         draft: &Draft<'_>,
         property: &'s Property,
-        value: &Value,
+        value: Option<&Value>,
+        of_rungs: &[Option<&Value>],
         found: &mut Vec<Diagnostic>,
     ) -> Column<'s> {
-        let (roots, swept) = self.references(value);
+        let (roots, swept) = value.map(|value| self.references(value)).unwrap_or_default();
         if let (Some(seeds), "seed", Some((axis, _))) =
             (self.seeds(), property.name.as_str(), swept.first())
             && draft.is_replicated()
         {
-            found.push(two_seeds(self.axes.list[*axis].0, seeds));
+            let axis = self.axes.list[*axis].0;
+            found.push(two_seeds(&axis.target, axis.span, seeds));
         }
-        if roots.is_empty() {
-            return self.column(draft, property, Vec::new(), found, |_| Ok(Cow::Borrowed(value)));
+        if roots.is_empty() && of_rungs.is_empty() {
+            let value = value.map(Cow::Borrowed);
+            return self.column(draft, property, Vec::new(), found, |_| Ok(value.clone()));
         }
         // Only what is referred to, so that a class costs no copy of all params.
         let all = &self.experiment.params;
         let known = |root: &String| Some((root.clone(), all.get(root)?.clone()));
         let mut params: BTreeMap<String, Value> = roots.iter().filter_map(known).collect();
-        let dimensions = swept.iter().map(|(axis, _)| *axis).collect();
         let trials = self.trials;
+        let rungs = trials.rungs().filter(|_| !of_rungs.is_empty());
+        let dimensions = swept.iter().map(|(axis, _)| *axis).chain(rungs).collect();
         self.column(draft, property, dimensions, found, |trial| {
+            if let Some(set) = of_rungs.get(trials.rung(trial)).copied().flatten() {
+                return Ok(Some(Cow::Borrowed(set)));
+            }
+            let Some(value) = value else { return Ok(None) };
             for (axis, param) in &swept {
                 params.insert(param.clone(), trials.value(trial, *axis).clone());
             }
             let labelled = |diagnostic: Diagnostic, (axis, _): &(usize, String)| {
                 diagnostic.label(trials.value(trial, *axis).span, "where it has this value")
             };
-            let resolved = value.resolve(&params).map(Cow::Owned);
+            let resolved = value.resolve(&params).map(|value| Some(Cow::Owned(value)));
             resolved.map_err(|diagnostic| swept.iter().fold(diagnostic, labelled))
         })
     }
@@ -148,41 +180,44 @@ impl Resolver<'_> {
         (roots, swept)
     }
 
-    fn seeds(&self) -> Option<&Seeds> {
-        self.experiment.sweep.as_ref()?.seeds.as_ref()
+    /// Where replicates are asked for.
+    fn seeds(&self) -> Option<Span> {
+        self.experiment.sweep.as_ref()?.replicates()
     }
 
     /// Resolves a parameter for every class of the trials along some axes.
     ///
-    /// * `resolve`: the value in a trial
+    /// * `resolve`: the value in a trial; none where it has the kind's default
     fn column<'s, 'v>(
         &mut self,
         draft: &Draft<'_>,
         property: &'s Property,
         axes: Vec<usize>,
         found: &mut Vec<Diagnostic>,
-        mut resolve: impl FnMut(usize) -> Result<Cow<'v, Value>, Diagnostic>,
+        mut resolve: impl FnMut(usize) -> Result<Option<Cow<'v, Value>>, Diagnostic>,
     ) -> Column<'s> {
         let classes = self.trials.classes(axes);
         let mut cells = Vec::with_capacity(classes.firsts.len());
         for trial in &classes.firsts {
             cells.push(match resolve(*trial) {
-                Ok(value) => {
+                Ok(Some(value)) => {
                     let mut validator = Validator { stage: &draft.declaration.name, found };
                     let json = validator.value(&property.name, &property.shape, &value);
-                    Cell { json, span: value.span }
+                    Cell { given: json.map_or(Given::Wrong, Given::Value), span: value.span }
                 }
+                Ok(None) => Cell { given: Given::Nothing, span: draft.declaration.name_span },
                 Err(diagnostic) => {
                     let span = diagnostic.span.unwrap_or(draft.declaration.name_span);
                     found.push(diagnostic);
-                    Cell { json: None, span }
+                    Cell { given: Given::Wrong, span }
                 }
             });
         }
-        for axis in &classes.dimensions {
+        let axis_count = self.trials.points.axis_count();
+        for axis in classes.dimensions.iter().filter(|axis| **axis < axis_count) {
             let effects = self.effects.uses(*axis, self.trials.points);
             for (trial, cell) in classes.firsts.iter().zip(&cells) {
-                let text = cell.json.as_ref().map(Json::to_string).unwrap_or_default();
+                let text = cell.json().map(Json::to_string).unwrap_or_default();
                 effects[self.trials.at(*trial, *axis)].extend([&*text, "\n"]);
             }
         }

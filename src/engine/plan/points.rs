@@ -48,6 +48,10 @@ pub struct Points {
     /// Of each point, which of the known values it has along each axis.
     rows: Vec<Vec<usize>>,
     list: Vec<Arc<Point>>,
+    /// Of each point, on how many rungs it is tried.
+    rungs: Vec<usize>,
+    /// Of each point, whether it is tried again with fresh seeds.
+    finalists: Vec<bool>,
     sources: Arc<Sources>,
     /// The point for which stages run that are to run for the best one alone.
     pub(super) best: Option<usize>,
@@ -131,6 +135,8 @@ impl Points {
             axes: names.iter().map(known).collect(),
             rows: Vec::new(),
             list: Vec::new(),
+            rungs: Vec::new(),
+            finalists: Vec::new(),
             sources: Arc::clone(&experiment.sources),
             best: None,
             refused: None,
@@ -149,6 +155,26 @@ impl Points {
         if !self.rows.contains(&at) {
             self.push(at);
         }
+    }
+
+    /// Lets points, by their places in the list, go on to a rung; on the first one all are.
+    ///
+    /// * `rung`: from 0
+    pub fn go_on(&mut self, rung: usize, places: &[usize]) {
+        places.iter().for_each(|place| self.rungs[*place] = rung + 1);
+    }
+
+    /// Lets points, by their places in the list, be tried again with fresh seeds.
+    pub fn make_finalists(&mut self, places: &[usize]) {
+        places.iter().for_each(|place| self.finalists[*place] = true);
+    }
+
+    /// Lets every point be tried in each way that the file asks for, and the first be the best: a plan of these shows what is wrong with any.
+    pub fn try_all(&mut self, experiment: &Experiment) {
+        let sweep = experiment.sweep.as_ref();
+        self.rungs.fill(sweep.map_or(1, |sweep| sweep.rungs.len().max(1)));
+        self.finalists.fill(sweep.is_some_and(|sweep| sweep.finalists.is_some()));
+        self.choose(0);
     }
 
     /// Names the best of them, by its place in the list: stages with `at = "best"` run for that one. Without a best one they do not run.
@@ -178,6 +204,17 @@ impl Points {
         let chosen = known().map(|(_, known)| Arc::clone(&known.value)).collect();
         self.list.push(Arc::new(Point { label, values: values.collect(), texts, chosen }));
         self.rows.push(at);
+        self.rungs.push(1);
+        self.finalists.push(false);
+    }
+
+    /// On how many rungs a point is tried.
+    pub(super) fn rungs_of(&self, point: usize) -> usize {
+        self.rungs[point]
+    }
+
+    pub(super) fn is_finalist(&self, point: usize) -> bool {
+        self.finalists[point]
     }
 
     /// In the order in which they are tried.
@@ -306,7 +343,10 @@ fn sizes(sweep: &Sweep) -> impl Iterator<Item = usize> + '_ {
     let axes = sweep.dimensions().into_iter().filter(move |_| is_grid).map(entries);
     let points = sweep.points.filter(|_| !is_grid).map(|points| points.count);
     let folds = sweep.folds.map(|folds| folds.count);
-    axes.chain(points).chain(folds).chain(sweep.seeds.as_ref().map(|seeds| seeds.addends.len()))
+    let on_rungs: usize = sweep.addends().iter().map(|seeds| seeds.len().max(1)).sum();
+    let has_several = sweep.replicates().is_some() || !sweep.rungs.is_empty();
+    let tries = has_several.then(|| on_rungs + sweep.fresh_addends().len());
+    axes.chain(points).chain(folds).chain(tries)
 }
 
 fn last_word(name: &str) -> &str {
@@ -327,7 +367,7 @@ fn spelling(value: &Value, sources: &Sources) -> Arc<str> {
 /// A label out of its parts.
 pub(super) fn label<'a>(parts: impl Iterator<Item = &'a str>) -> Arc<str> {
     let mut text = String::new();
-    for part in parts {
+    for part in parts.filter(|part| !part.is_empty()) {
         if !text.is_empty() {
             text.push(',');
         }

@@ -8,11 +8,12 @@ use serde_json::Value as Json;
 use super::draft::Draft;
 use super::folds::{check_folds, folded};
 use super::points::Points;
+use super::trials::Trials;
 use super::validate::names_text;
 use super::value_text;
 use super::wires::Graph;
-use crate::base::diagnostics::{Diagnostic, quoted, suggest};
-use crate::engine::spec::{Axis, AxisTarget, Choose, Experiment, Objective, Seeds, Sweep, Value};
+use crate::base::diagnostics::{Diagnostic, Span, quoted, suggest};
+use crate::engine::spec::{Axis, AxisTarget, Choose, Experiment, Objective, Sweep, Value};
 use crate::engine::stage::covered;
 
 /// What a sweep spans.
@@ -20,8 +21,12 @@ use crate::engine::stage::covered;
 pub struct SweepShape {
     /// Each axis and its values, in the order of the file.
     pub axes: Vec<(Arc<str>, Vec<Json>)>,
-    /// Empty without replicates.
+    /// What is added to seeds by any trial; empty without replicates.
     pub seeds: Vec<u64>,
+    /// How many rungs there are; at least one.
+    pub rungs: usize,
+    /// Whether the best point is one of finalists with fresh seeds.
+    pub has_finalists: bool,
     /// The stage whose corpus is divided into folds, and into how many.
     pub folds: Option<(Arc<str>, usize)>,
     /// How many points there are; each has a trial for each fold and seed.
@@ -32,7 +37,7 @@ pub struct SweepShape {
     pub home: Home,
 }
 
-/// The axes of a file and its own values along them, by which the distance of points from these is measured.
+/// The axes of a file and its own values along them, by which the distance of points from these is measured; without axes where nobody asks for it.
 #[derive(Debug, Clone, Default)]
 pub struct Home {
     /// In the order of the file.
@@ -44,7 +49,9 @@ pub struct Home {
 impl Home {
     #[must_use]
     pub fn of(experiment: &Experiment) -> Self {
-        let axes = experiment.sweep.as_ref().map(|sweep| sweep.axes.clone()).unwrap_or_default();
+        let asked =
+            experiment.sweep.as_ref().filter(|sweep| sweep.choice() == Choose::OneStandardError);
+        let axes = asked.map(|sweep| sweep.axes.clone()).unwrap_or_default();
         let own = axes.iter().map(|axis| experiment.given(&axis.target)).collect();
         Self { axes, own }
     }
@@ -55,6 +62,10 @@ pub(super) struct Axes<'a> {
     /// In the order of the file. Without a target where an axis leads nowhere, of which somebody has complained.
     pub(super) list: Vec<(&'a Axis, Option<Target>)>,
     by_target: HashMap<Target, usize>,
+    /// Of each parameter that some rung sets, what each rung sets it to.
+    of_rungs: HashMap<Target, Vec<Option<&'a Value>>>,
+    /// Whether everything that rungs set is there.
+    has_all_of_rungs: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -123,11 +134,38 @@ impl<'a> Axes<'a> {
         found: &mut Vec<Diagnostic>,
     ) -> Self {
         let Some(sweep) = &experiment.sweep else {
-            return Self { list: Vec::new(), by_target: HashMap::new() };
+            return Self {
+                list: Vec::new(),
+                by_target: HashMap::new(),
+                of_rungs: HashMap::new(),
+                has_all_of_rungs: true,
+            };
         };
-        let list: Vec<_> =
-            sweep.axes.iter().map(|axis| (axis, target(axis, experiment, graph, found))).collect();
-        check_seeds(sweep.seeds.as_ref(), graph, found);
+        let list: Vec<_> = sweep
+            .axes
+            .iter()
+            .map(|axis| {
+                (
+                    axis,
+                    target((&axis.target, axis.span), "this axis sweeps", experiment, graph, found),
+                )
+            })
+            .collect();
+        let mut of_rungs: HashMap<Target, Vec<Option<&Value>>> = HashMap::new();
+        let mut has_all_of_rungs = true;
+        for (number, rung) in sweep.rungs.iter().enumerate() {
+            for (name, span, value) in &rung.parameters {
+                match target((name, *span), "this rung sets", experiment, graph, found) {
+                    Some(target) => {
+                        let values = of_rungs.entry(target);
+                        values.or_insert_with(|| vec![None; sweep.rungs.len()])[number] =
+                            Some(value);
+                    }
+                    None => has_all_of_rungs = false,
+                }
+            }
+        }
+        check_seeds(sweep.replicates(), graph, found);
         if let Some(folds) = sweep.folds {
             found.extend(check_folds(folds, sweep, graph));
         }
@@ -137,12 +175,12 @@ impl<'a> Axes<'a> {
         let numbered = list.iter().enumerate();
         let by_target =
             numbered.filter_map(|(number, (_, target))| Some((target.clone()?, number))).collect();
-        Self { list, by_target }
+        Self { list, by_target, of_rungs, has_all_of_rungs }
     }
 
     /// Whether each leads somewhere.
     pub(super) fn are_complete(&self) -> bool {
-        self.by_target.len() == self.list.len()
+        self.by_target.len() == self.list.len() && self.has_all_of_rungs
     }
 
     /// The axis that sweeps a parameter of a stage.
@@ -151,6 +189,14 @@ impl<'a> Axes<'a> {
             return None;
         }
         self.by_target.get(&Target::Stage(stage, parameter.into())).copied()
+    }
+
+    /// What each rung sets a parameter of a stage to, where some do.
+    pub(super) fn of_rungs(&self, stage: usize, parameter: &str) -> Option<&[Option<&'a Value>]> {
+        if self.of_rungs.is_empty() {
+            return None;
+        }
+        self.of_rungs.get(&Target::Stage(stage, parameter.into())).map(Vec::as_slice)
     }
 
     /// The axis that sweeps a param.
@@ -163,13 +209,16 @@ impl SweepShape {
     pub(super) fn of(
         sweep: &Sweep,
         experiment: &Experiment,
-        points: &Points,
+        trials: &Trials<'_>,
         graph: &Graph<'_>,
     ) -> Self {
+        let points = trials.points;
         let divided = folded(graph).ok().map(|number| &graph.drafts[number].declaration.name);
         Self {
             axes: points.spanned(),
-            seeds: sweep.seeds.as_ref().map(|seeds| seeds.addends.clone()).unwrap_or_default(),
+            seeds: trials.addends().to_vec(),
+            rungs: sweep.rungs.len().max(1),
+            has_finalists: sweep.finalists.is_some(),
             folds: sweep.folds.and_then(|folds| Some((Arc::clone(divided?), folds.count))),
             points: points.list().len(),
             objective: sweep.objective.clone(),
@@ -179,14 +228,18 @@ impl SweepShape {
     }
 }
 
-/// What an axis sweeps; `None` where there is no such thing, of which the reader has complained unless it takes a kind to know.
+/// What an axis sweeps, or a rung sets; `None` where there is no such thing, of which the reader has complained unless it takes a kind to know.
+///
+/// * `name`: with its place
+/// * `user`: what of the file names it
 fn target(
-    axis: &Axis,
+    (name, span): (&AxisTarget, Span),
+    user: &str,
     experiment: &Experiment,
     graph: &Graph<'_>,
     found: &mut Vec<Diagnostic>,
 ) -> Option<Target> {
-    let (stage, parameter) = match &axis.target {
+    let (stage, parameter) = match name {
         AxisTarget::Params(name) => {
             return experiment
                 .params
@@ -201,13 +254,13 @@ fn target(
         let message = format!(
             "`{parameter}` decides what stage `{stage}` can be wired to, and cannot be swept"
         );
-        found.push(Diagnostic::new("unknown-axis", message).at(axis.span));
+        found.push(Diagnostic::new("unknown-axis", message).at(span));
         return None;
     }
     if schema.property(parameter).is_some() {
-        let seeds = experiment.sweep.as_ref().and_then(|sweep| sweep.seeds.as_ref());
+        let seeds = experiment.sweep.as_ref().and_then(Sweep::replicates);
         if let Some(seeds) = seeds.filter(|_| kind.replicated && &**parameter == "seed") {
-            found.push(two_seeds(axis, seeds));
+            found.push(two_seeds(name, span, seeds));
         }
         return Some(Target::Stage(number, Arc::clone(parameter)));
     }
@@ -217,12 +270,11 @@ fn target(
         let message = format!(
             "`{parameter}` is an input of stage `{stage}`, and only parameters can be swept"
         );
-        found.push(Diagnostic::new("unknown-axis", message).at(axis.span));
+        found.push(Diagnostic::new("unknown-axis", message).at(span));
         return None;
     }
-    let message =
-        format!("stage `{stage}` has no parameter {}, which this axis sweeps", quoted(parameter));
-    let diagnostic = Diagnostic::new("unknown-axis", message).at(axis.span);
+    let message = format!("stage `{stage}` has no parameter {}, which {user}", quoted(parameter));
+    let diagnostic = Diagnostic::new("unknown-axis", message).at(span);
     let known = || schema.properties.iter().map(|property| property.name.as_str());
     found.push(match suggest(parameter, known()) {
         Some(near) => diagnostic.help(format!("did you mean `{stage}.{near}`?")),
@@ -232,24 +284,29 @@ fn target(
 }
 
 /// Replicates need a training to replicate.
-fn check_seeds(seeds: Option<&Seeds>, graph: &Graph<'_>, found: &mut Vec<Diagnostic>) {
+///
+/// * `seeds`: where they are asked for
+fn check_seeds(seeds: Option<Span>, graph: &Graph<'_>, found: &mut Vec<Diagnostic>) {
     if let Some(seeds) = seeds
         && !graph.drafts.iter().any(Draft::is_replicated)
     {
         let kinds = names_text(graph.kinds.iter().filter(|it| it.replicated).map(|it| it.name));
         let message = format!("`seeds` changes nothing, since no stage is of kind {kinds}");
-        found.push(Diagnostic::new("idle-axis", message).at(seeds.span));
+        found.push(Diagnostic::new("idle-axis", message).at(seeds));
     }
 }
 
 /// Both an axis and `seeds` decide the seed of a training.
-pub(super) fn two_seeds(axis: &Axis, seeds: &Seeds) -> Diagnostic {
+///
+/// * `span`: of the axis
+/// * `seeds`: where they are asked for
+pub(super) fn two_seeds(axis: &AxisTarget, span: Span, seeds: Span) -> Diagnostic {
     Diagnostic::new(
         "two-seeds",
-        format!("the axis `{}` and `seeds` both set the seed of training", axis.target),
+        format!("the axis `{axis}` and `seeds` both set the seed of training"),
     )
-    .at(axis.span)
-    .label(seeds.span, "replicates are asked for here")
+    .at(span)
+    .label(seeds, "replicates are asked for here")
     .help("`seeds` makes replicates within every point; keep one of the two")
 }
 

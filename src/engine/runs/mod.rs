@@ -17,16 +17,18 @@ mod recorder;
 mod records;
 mod results;
 mod scores;
+mod states;
 #[cfg(test)]
 mod tests;
 
 pub use gc::{Collection, Limits, Waste, WasteOf, collect};
 pub use known::Known;
 pub use old::{OldRun, OldRuns, collect_runs};
-pub use outcomes::{OutcomeError, outcomes};
+pub use outcomes::{OutcomeError, PointOutcome, outcomes};
 pub use publications::{KeysByTrial, Publication, ResultsLock, forget_publication, publications};
 pub use record::{Asked, Changes, MadeBy, NodeStatus, RunFile, RunNode, RunStatus};
 pub use recorder::{NewRun, RunRecord};
 pub use records::{folder_of, list_runs, name_of_file, pin};
 pub use results::{Results, TrialResults, TrialStatus, Unreadable};
 pub use scores::scores_of;
+pub use states::{SavedStates, saved_states};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::results::Unreadable;
 use super::scores::scores_of;
-use crate::engine::plan::{CacheKey, Identity, NodeId, Objective, Plan, Trial};
+use crate::engine::plan::{CacheKey, Identity, Level, NodeId, Objective, Plan, Point, Trial};
 use crate::engine::search::{Outcome, Score};
 use crate::engine::stage::Score as Measured;
 use crate::engine::store::{Store, StoreError};
@@ -19,7 +19,17 @@ pub enum OutcomeError {
     Scores(Unreadable),
 }
 
-/// What became of each point of a plan, in their order; `None` while a trial of it is neither scored nor failed.
+/// What became of a point on one of the levels on which it was tried.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PointOutcome {
+    /// Its place among the points of the plan.
+    pub point: usize,
+    pub level: Level,
+    /// `None` while a trial of it is neither scored nor failed.
+    pub outcome: Option<Outcome>,
+}
+
+/// What became of each point of a plan, in their order, and level by level.
 ///
 /// # Errors
 /// When the store, or the scores in it, cannot be read.
@@ -27,9 +37,18 @@ pub fn outcomes(
     plan: &Plan,
     objective: &Objective,
     store: &Store,
-) -> Result<Vec<Option<Outcome>>, OutcomeError> {
-    let mut all: Vec<Option<Outcome>> = Vec::new();
-    for trials in plan.trials.chunk_by(|one, next| Arc::ptr_eq(&one.point, &next.point)) {
+) -> Result<Vec<PointOutcome>, OutcomeError> {
+    let mut all: Vec<PointOutcome> = Vec::new();
+    let mut before: Option<(&Arc<Point>, usize)> = None;
+    let are_one =
+        |one: &Trial, next: &Trial| Arc::ptr_eq(&one.point, &next.point) && one.level == next.level;
+    for trials in plan.trials.chunk_by(are_one) {
+        let point = match before {
+            None => 0,
+            Some((known, place)) if Arc::ptr_eq(known, &trials[0].point) => place,
+            Some((_, place)) => place + 1,
+        };
+        before = Some((&trials[0].point, point));
         let mut scores = Some(Vec::with_capacity(trials.len()));
         let mut has_failed = false;
         for trial in trials {
@@ -39,11 +58,12 @@ pub fn outcomes(
                 Known::Nothing => scores = None,
             }
         }
-        all.push(match scores {
+        let outcome = match scores {
             _ if has_failed => Some(Outcome::Failed),
             Some(scores) => Some(Outcome::Scored(Score::of(&scores))),
             None => None,
-        });
+        };
+        all.push(PointOutcome { point, level: trials[0].level, outcome });
     }
     Ok(all)
 }

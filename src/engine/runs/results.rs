@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::record::{NodeStatus, RunFile, RunNode};
 use super::scores::scores_of;
-use crate::engine::plan::{CacheKey, Plan, Point, SweepShape, Trial};
+use crate::engine::plan::{CacheKey, Level, Plan, Point, SweepShape, Trial};
 use crate::engine::stage::{ArtifactType, Caveat, Scores, StageKind};
 use crate::engine::store::{Entry, Store, StoreError};
 
@@ -367,7 +367,7 @@ impl TrialResults {
         let (values, texts, chosen) = (Vec::new(), Vec::new(), Vec::new());
         let point = Arc::new(Point { label: Arc::clone(&label), values, texts, chosen });
         let index = u32::try_from(index).expect("the number of trials is bounded");
-        let trial = Trial { index, label, point, fold: None };
+        let trial = Trial { index, label, point, fold: None, level: Level::default() };
         Self { trial, status: TrialStatus::NotRun, seeds: Vec::new(), nodes: Vec::new() }
     }
 }

@@ -14,15 +14,17 @@ pub struct Standing {
     pub lacks_some: bool,
     /// How far it lies from the file's own values.
     pub distance: f64,
+    /// Whether the score is one of fresh seeds, from which alone the best point comes where some have them.
+    pub is_finalist: bool,
 }
 
 /// The places of points, the best first; of equals, the first. One without a score stands at the end, and where it comes first, none is the best.
 #[must_use]
 pub fn ranked(choose: Choose, points: &[Standing]) -> Vec<usize> {
     let key = |place: &usize| {
-        let Standing { score, lacks_some, .. } = points[*place];
+        let Standing { score, lacks_some, is_finalist, .. } = points[*place];
         let mean = score.map_or(f64::INFINITY, |score| -score.mean);
-        (score.is_none(), lacks_some, mean)
+        (!is_finalist, score.is_none(), lacks_some, mean)
     };
     let mut places: Vec<usize> = (0..points.len()).collect();
     places.sort_by(|one, other| {
@@ -36,17 +38,37 @@ pub fn ranked(choose: Choose, points: &[Standing]) -> Vec<usize> {
     places
 }
 
+/// The places of the points that go on from a rung, in their order: a share of all, rounded up, of those that have a score.
+#[must_use]
+pub fn kept(points: &[Standing], share: f64) -> Vec<usize> {
+    // What is a whole number but for the last bit is that number.
+    let count = (points.len() as f64 * share - 1e-9).ceil().max(1.0) as usize;
+    best_of(points, count)
+}
+
+/// The places of so many of the best points by their means, in their order, of those that have a score.
+#[must_use]
+pub fn best_of(points: &[Standing], count: usize) -> Vec<usize> {
+    let ranked = ranked(Choose::Mean, points).into_iter();
+    let mut best: Vec<usize> =
+        ranked.filter(|place| points[*place].score.is_some()).take(count).collect();
+    best.sort_unstable();
+    best
+}
+
 /// Where in the ranking the point stands that is chosen within one standard error of the best.
 ///
 /// * `places`: by their means
 fn nearest(places: &[usize], points: &[Standing]) -> Option<usize> {
     let best = points[*places.first()?];
     let score = best.score?;
-    let variance = pooled_variance(points.iter().filter_map(|point| point.score.as_ref()))?;
+    let comparable = points.iter().filter(|point| point.is_finalist == best.is_finalist);
+    let variance = pooled_variance(comparable.filter_map(|point| point.score.as_ref()))?;
     let least = score.mean - (variance / f64::from(score.n)).sqrt();
     let is_within = |place: &&usize| {
         let point = points[**place];
-        point.lacks_some == best.lacks_some && point.score.is_some_and(|it| it.mean >= least)
+        (point.is_finalist, point.lacks_some) == (best.is_finalist, best.lacks_some)
+            && point.score.is_some_and(|it| it.mean >= least)
     };
     let within = places.iter().take_while(is_within).count();
     // Of equal distances the first in the file's order, whatever the means.
@@ -88,7 +110,7 @@ mod tests {
     fn standings(points: &[(f64, f64, f64)]) -> Vec<Standing> {
         let standing = |&(mean, sd, distance): &(f64, f64, f64)| {
             let score = mean.is_finite().then_some(Score { mean, sd, n: 4 });
-            Standing { score, lacks_some: false, distance }
+            Standing { score, lacks_some: false, distance, is_finalist: false }
         };
         points.iter().map(standing).collect()
     }
@@ -104,6 +126,37 @@ mod tests {
         ]);
         points[2].lacks_some = true;
         assert_eq!(ranked(Choose::Mean, &points), [3, 4, 0, 2, 1]);
+    }
+
+    #[test]
+    fn a_share_of_the_points_goes_on_rounded_up_and_ties_by_order() {
+        let points = standings(&[0.5, 0.9, f64::NAN, 0.7, 0.7, 0.1].map(|mean| (mean, 0.0, 0.0)));
+        for (share, expected) in [
+            (0.01, &[1][..]),
+            (1.0 / 3.0, &[1, 3]),
+            (0.34, &[1, 3, 4]),
+            (0.5, &[1, 3, 4]),
+            (1.0, &[0, 1, 3, 4, 5]),
+        ] {
+            assert_eq!(kept(&points, share), expected, "{share}");
+        }
+        // 0.1 * 30 is a little more than 3.
+        let points = standings(&vec![(0.5, 0.0, 0.0); 30]);
+        assert_eq!(kept(&points, 0.1), [0, 1, 2]);
+        assert_eq!(kept(&[], 0.5), [0; 0]);
+    }
+
+    #[test]
+    fn a_finalist_comes_before_points_whose_seeds_are_not_fresh() {
+        let mut points = standings(&[(0.9, 0.1, 0.0), (0.5, 0.0, 1.0), (0.4, 0.0, 0.0)]);
+        (points[1].is_finalist, points[2].is_finalist) = (true, true);
+        assert_eq!(ranked(Choose::Mean, &points), [1, 2, 0]);
+        // The deviation of finalists is theirs.
+        assert_eq!(ranked(Choose::OneStandardError, &points), [1, 2, 0]);
+        // One that failed gives way to none of the others.
+        points[1].score = None;
+        points[2].score = None;
+        assert_eq!(ranked(Choose::Mean, &points)[0], 1);
     }
 
     #[test]
@@ -123,7 +176,7 @@ mod tests {
     #[test]
     fn a_distance_is_the_sum_over_what_moves_as_one() {
         let text = "version = 1\n[params]\nname = \"a\"\n[stage.train]\nrate = 1e-4\nsize = 8\nhead = 1\nwidth = 2\n\
-                    [sweep]\nobjective = \"max train.score\"\n[sweep.over]\ntrain.rate = [1e-4, 1e-3, 1e-2]\n\
+                    [sweep]\nobjective = \"max train.score\"\nseeds = 2\nchoose = \"one-standard-error\"\n[sweep.over]\ntrain.rate = [1e-4, 1e-3, 1e-2]\n\
                     params.name = [\"b\", \"a\"]\n[[sweep.together]]\ntrain.head = [1, 2]\ntrain.width = [2, 3]\n";
         let experiment = Experiment::parse(Path::new("x.toml"), text).expect("a good file");
         let home = Home::of(&experiment);

@@ -24,7 +24,7 @@ mod random;
 mod space;
 mod tpe;
 
-pub use choice::{Standing, distance, ranked};
+pub use choice::{Standing, best_of, distance, kept, ranked};
 pub use history::{Outcome, Score};
 pub use memo::Memo;
 pub use points::{Proposed, Search};

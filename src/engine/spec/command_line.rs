@@ -11,9 +11,9 @@ use super::layer::{Layer, StageLayer, SweepLayer};
 use super::path::{self, Named, ValuePath, Word};
 use super::problems::Problems;
 use super::reader::{Place, Reader};
-use super::sweep;
 use super::syntax::{self, Entry, Node, NodeData};
 use super::value::Value;
+use super::{seeds, sweep};
 use crate::base::diagnostics::{Diagnostic, SourceId, Sources, Span, quoted};
 
 /// What the command line changes in the file, as it was typed.
@@ -116,7 +116,7 @@ pub(super) fn read(
                 pieces.into_iter().map(|piece| value(text, piece, id, reader.problems)).collect();
             Node { span: Span::new(id, range), data: NodeData::Array { items, tables: false } }
         };
-        all.seeds = sweep::seeds(&mut reader, &node);
+        all.seeds = seeds::seeds(&mut reader, &node);
     }
     all
 }

@@ -85,6 +85,12 @@ pub struct Sweep {
     pub parallel: Option<Count>,
     /// Which of the points is the best.
     pub choose: Option<(Choose, Span)>,
+    /// How many of the best points are trained again with fresh seeds, from which alone the best and its score come.
+    pub finalists: Option<Count>,
+    /// With how many seeds each of them is; as many as its last trials had where it is left out.
+    pub fresh_seeds: Option<Count>,
+    /// What is tried one after the other, the cheap first; none where every point is tried once. The last one is the whole thing.
+    pub rungs: Vec<Rung>,
     /// In the order of the file, those of the root of the chain first; after them those that move together.
     pub axes: Vec<Axis>,
     /// Points that are left out: those that meet every condition of one.
@@ -156,11 +162,44 @@ impl Sweep {
         self.choose.map_or(Choose::default(), |(choose, _)| choose)
     }
 
-    /// How many trials each point has.
+    /// Where replicates are asked for, which add to the seeds of trainings.
     #[must_use]
-    pub fn replicates(&self) -> usize {
-        let seeds = self.seeds.as_ref().map_or(1, |seeds| seeds.addends.len());
-        seeds * self.folds.map_or(1, |folds| folds.count)
+    pub fn replicates(&self) -> Option<Span> {
+        let of_rungs = self.rungs.iter().filter_map(|rung| rung.seeds.as_ref());
+        let seeds = self.seeds.iter().chain(of_rungs).map(|seeds| seeds.span).next();
+        seeds.or(self.finalists.map(|finalists| finalists.span))
+    }
+
+    /// What is added to the seeds of the trials on each rung, of which there is one at least; nothing where there are no replicates.
+    #[must_use]
+    pub fn addends(&self) -> Vec<Vec<u64>> {
+        let single = if self.replicates().is_some() { vec![0] } else { Vec::new() };
+        let default = self.seeds.as_ref().map_or(single, |seeds| seeds.addends.clone());
+        let own = |rung: &Rung| rung.seeds.as_ref().map(|seeds| seeds.addends.clone());
+        let of = |rung: &Rung| own(rung).unwrap_or_else(|| default.clone());
+        if self.rungs.is_empty() { vec![default] } else { self.rungs.iter().map(of).collect() }
+    }
+
+    /// What is added to the seeds of finalists: what follows the largest that is used anywhere else.
+    #[must_use]
+    pub fn fresh_addends(&self) -> Vec<u64> {
+        if self.finalists.is_none() {
+            return Vec::new();
+        }
+        let addends = self.addends();
+        let first = addends.iter().flatten().max().map_or(0, |largest| largest + 1);
+        let as_before = addends.last().map_or(1, Vec::len);
+        let count = self.fresh_seeds.map_or(as_before, |fresh| fresh.count);
+        (first..).take(count).collect()
+    }
+
+    /// How many trials the score of the best point is of.
+    #[must_use]
+    pub fn deciding(&self) -> usize {
+        let fresh = self.fresh_addends().len();
+        let last = self.addends().last().map_or(0, Vec::len);
+        let seeds = if self.finalists.is_some() { fresh } else { last };
+        seeds.max(1) * self.folds.map_or(1, |folds| folds.count)
     }
 
     /// The numbers of the axes that move as one, in the order of the first of each.
@@ -206,6 +245,17 @@ impl Objective {
     pub fn path(&self) -> (&str, &str) {
         self.metric.split_once('.').unwrap_or((&self.metric, ""))
     }
+}
+
+/// One of the rungs of a sweep: what all of its points are tried with, and how many go on to the next.
+#[derive(Debug, Clone)]
+pub struct Rung {
+    /// What parameters of stages have on it, in place of what they have otherwise.
+    pub parameters: Vec<(AxisTarget, Span, Value)>,
+    pub seeds: Option<Seeds>,
+    /// The share of the points that goes on, above 0 and at most 1; of all rungs but the last.
+    pub keep: Option<(f64, Span)>,
+    pub span: Span,
 }
 
 /// Replicates of every point.

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::experiment::{Axis, Choose, Count, Folds, Method, Objective, Parameter, Seeds, Skip};
+use super::experiment::{
+    Axis, Choose, Count, Folds, Method, Objective, Parameter, Rung, Seeds, Skip,
+};
 use super::path::Word;
 use crate::base::diagnostics::Span;
 
@@ -71,8 +73,11 @@ pub(super) struct SweepLayer {
     pub points: Option<Count>,
     pub parallel: Option<Count>,
     pub choose: Option<(Choose, Span)>,
+    pub finalists: Option<Count>,
+    pub fresh_seeds: Option<Count>,
     pub axes: Vec<Axis>,
     pub together: Option<Vec<Axis>>,
+    pub rungs: Option<Vec<Rung>>,
     pub skip: Option<Vec<Skip>>,
 }
 
@@ -87,8 +92,11 @@ impl SweepLayer {
             points: None,
             parallel: None,
             choose: None,
+            finalists: None,
+            fresh_seeds: None,
             axes: Vec::new(),
             together: None,
+            rungs: None,
             skip: None,
         }
     }

@@ -120,6 +120,9 @@ impl<'a> Merge<'a> {
         sweep.points = layer.points.or(sweep.points);
         sweep.parallel = layer.parallel.or(sweep.parallel);
         sweep.choose = layer.choose.or(sweep.choose);
+        sweep.finalists = layer.finalists.or(sweep.finalists);
+        sweep.fresh_seeds = layer.fresh_seeds.or(sweep.fresh_seeds);
+        sweep.rungs = layer.rungs.unwrap_or(std::mem::take(&mut sweep.rungs));
         if let Some(skip) = layer.skip {
             sweep.skip = skip;
         }
@@ -293,6 +296,8 @@ impl<'a> Merge<'a> {
             sweep.axes = axes;
             sweep.method = Method::Grid;
             (sweep.points, sweep.parallel) = (None, None);
+            (sweep.finalists, sweep.fresh_seeds) = (None, None);
+            sweep.rungs.clear();
             sweep.skip.clear();
         }
         sweep.seeds = seeds.or(sweep.seeds.take());
@@ -407,7 +412,10 @@ impl<'a> Merge<'a> {
         }
         sweep.axes = sweep::once_each(std::mem::take(&mut sweep.axes), self.problems);
         for axis in &sweep.axes {
-            self.check_axis(axis);
+            self.check_target(&axis.target, axis.span);
+        }
+        for (target, span, _) in sweep.rungs.iter().flat_map(|rung| &rung.parameters) {
+            self.check_target(target, *span);
         }
         rules::check(&sweep, &self.stages, &self.params, self.problems);
         if let Some(objective) = &sweep.objective
@@ -418,12 +426,13 @@ impl<'a> Merge<'a> {
         self.sweep = Some(sweep);
     }
 
-    fn check_axis(&mut self, axis: &Axis) {
-        match &axis.target {
+    /// What an axis varies, or a rung sets, is there.
+    fn check_target(&mut self, target: &AxisTarget, span: Span) {
+        match target {
             AxisTarget::Params(name) if !self.params.contains_key(&**name) => {
                 let diagnostic =
                     Diagnostic::new("unknown-param", format!("`[params]` has no {}", quoted(name)))
-                        .at(axis.span);
+                        .at(span);
                 let diagnostic = self.problems.with_suggestion(
                     diagnostic,
                     name,
@@ -435,7 +444,7 @@ impl<'a> Merge<'a> {
                 );
             }
             AxisTarget::Stage { stage, .. } if !self.index.contains_key(stage) => {
-                self.unknown_stage(stage, axis.span)
+                self.unknown_stage(stage, span)
             }
             AxisTarget::Params(_) | AxisTarget::Stage { .. } => {}
         }
@@ -477,6 +486,9 @@ fn remove_from(sweep: &mut Sweep, key: &str, axis: &[Word]) -> bool {
         ("points", []) => sweep.points.take().is_some(),
         ("parallel", []) => sweep.parallel.take().is_some(),
         ("choose", []) => sweep.choose.take().is_some(),
+        ("finalists", []) => sweep.finalists.take().is_some(),
+        ("fresh_seeds", []) => sweep.fresh_seeds.take().is_some(),
+        ("rung", []) => !std::mem::take(&mut sweep.rungs).is_empty(),
         ("skip", []) => !std::mem::take(&mut sweep.skip).is_empty(),
         ("method", []) => std::mem::replace(&mut sweep.method, Method::Grid) != Method::Grid,
         _ => false,
@@ -492,6 +504,9 @@ fn empty_sweep(span: Span) -> Sweep {
         points: None,
         parallel: None,
         choose: None,
+        finalists: None,
+        fresh_seeds: None,
+        rungs: Vec::new(),
         axes: Vec::new(),
         skip: Vec::new(),
         span,

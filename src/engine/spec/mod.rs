@@ -23,6 +23,8 @@ mod pins;
 mod problems;
 mod reader;
 mod rules;
+mod rung;
+mod seeds;
 mod skip;
 mod source;
 mod sweep;
@@ -35,7 +37,7 @@ mod write;
 pub use command_line::Overrides;
 pub use experiment::{
     Along, Axis, Choose, Condition, Count, Experiment, Folds, Method, Objective, Parameter,
-    Reading, Seeds, Skip, StageDeclaration, Sweep, What, dimensions,
+    Reading, Rung, Seeds, Skip, StageDeclaration, Sweep, What, dimensions,
 };
 pub use file::MOST_RETRIES;
 pub use names::{STAGE_KEYS, unsafe_name};

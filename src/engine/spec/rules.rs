@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::experiment::{Axis, Choose, Method, Skip, StageDeclaration, Sweep};
+use super::experiment::{Axis, Choose, Method, Rung, Skip, StageDeclaration, Sweep};
 use super::path::AxisTarget;
 use super::problems::Problems;
 use super::value::Value;
@@ -17,6 +17,7 @@ pub(super) fn check(
 ) {
     check_method(sweep, problems);
     check_late(sweep, stages, problems);
+    check_rungs(sweep, problems);
     check_choice(sweep, &|target| given(target, stages, params), problems);
     sweep.skip.iter().for_each(|skip| check_skip(skip, &sweep.axes, problems));
 }
@@ -109,9 +110,11 @@ fn check_choice(
     if choose == Choose::Mean {
         return;
     }
-    if sweep.replicates() < 2 {
+    if sweep.deciding() < 2 {
         let message = format!("`choose = \"{name}\"` needs two seeds: one shows no error");
-        problems.push(diagnostic(message).help("write `seeds = 3`"));
+        let help =
+            if sweep.finalists.is_some() { "write `fresh_seeds = 3`" } else { "write `seeds = 3`" };
+        problems.push(diagnostic(message).help(help));
     }
     for axis in sweep.axes.iter().filter(|axis| given(&axis.target).is_none()) {
         let name = quoted(&axis.target.to_string());
@@ -125,6 +128,81 @@ fn check_choice(
         let help = format!("write one under `{place}`, such as what it was before the sweep");
         let diagnostic = Diagnostic::new("choose", message).at(axis.span);
         problems.push(diagnostic.label(span, "it is chosen so here").help(help));
+    }
+}
+
+/// What decides between points needs several, and something to decide by.
+fn check_rungs(sweep: &Sweep, problems: &mut Problems) {
+    let is_whole = problems.is_empty();
+    let finalists = sweep.finalists.map(|finalists| ("finalists", finalists.span));
+    let rungs = sweep.rungs.first().map(|rung| ("rung", rung.span));
+    for (key, span) in finalists.into_iter().chain(rungs) {
+        let diagnostic = |message: String| Diagnostic::new("rungs", message).at(span);
+        if sweep.objective.is_none() {
+            let message = format!("`{key}` goes by the `objective`, and there is none");
+            let help = "write what is to be best, as in `objective = \"max evaluate.ner.span_f1\"`";
+            problems.push(diagnostic(message).help(help));
+        }
+        if sweep.axes.is_empty() {
+            let message = format!("`{key}` has one point to choose from: the sweep has no axis");
+            problems.push(diagnostic(message).help(
+                "add one, such as `train.learning_rate = [1e-5, 2e-5]` under `[sweep.over]`",
+            ));
+        }
+    }
+    if let (Some(fresh), None) = (sweep.fresh_seeds, sweep.finalists) {
+        let message = "`fresh_seeds` is of finalists, and there are none";
+        let diagnostic = Diagnostic::new("rungs", message).at(fresh.span);
+        problems.push(diagnostic.help("write `finalists = 3` beside it, or leave it out"));
+    }
+    let Some((last, before)) = sweep.rungs.split_last() else { return };
+    if before.is_empty() {
+        let message = "the only rung is the last one, which is the whole thing";
+        let help =
+            "write a cheaper `[[sweep.rung]]` above it, such as one with `train.stop_after = 1`";
+        problems.push(Diagnostic::new("rungs", message).at(last.span).help(help));
+    }
+    let said = last.parameters.first().map(|(_, span, _)| *span).or(last.keep.map(|keep| keep.1));
+    if let Some(span) = said.filter(|_| !before.is_empty()) {
+        let message = "the last rung is the whole thing: it sets nothing but `seeds`";
+        let help = "end with an empty `[[sweep.rung]]`";
+        problems.push(Diagnostic::new("rungs", message).at(span).help(help));
+    }
+    for rung in before {
+        let message = match (rung.keep, rung.parameters.is_empty() && rung.seeds.is_none()) {
+            // What is missing may be what could not be read.
+            (None, _) if !is_whole => continue,
+            (None, _) => "a rung lacks `keep`: the share of its points that goes on",
+            (_, true) => "a rung is no cheaper than the last one: it sets nothing",
+            _ => continue,
+        };
+        let help = "write `keep = 0.33`, and what makes it cheaper, such as `train.stop_after = 1`";
+        problems.push(Diagnostic::new("rungs", message).at(rung.span).help(help));
+    }
+    sweep.rungs.iter().for_each(|rung| check_parameters(rung, &sweep.axes, problems));
+}
+
+/// What a rung sets is one parameter of a stage each, and no axis.
+fn check_parameters(rung: &Rung, axes: &[Axis], problems: &mut Problems) {
+    let mut seen: Vec<&AxisTarget> = Vec::new();
+    for (target, span, _) in &rung.parameters {
+        let name = quoted(&target.to_string());
+        let diagnostic = |message: String| Diagnostic::new("rungs", message).at(*span);
+        if let Some(axis) = axes.iter().find(|axis| axis.target == *target) {
+            let message = format!("a rung sets {name}, which is an axis of the sweep");
+            let diagnostic = diagnostic(message).label(axis.span, "it is varied here");
+            problems.push(
+                diagnostic.help("a point is the same on all rungs: leave one of the two out"),
+            );
+        }
+        if let AxisTarget::Params(_) = target {
+            let message = format!("a rung sets {name}, and only parameters of stages can be set");
+            problems.push(diagnostic(message).help("write `stage.parameter = value`"));
+        }
+        if seen.contains(&target) {
+            problems.push(diagnostic(format!("a rung sets {name} twice")).help("leave one out"));
+        }
+        seen.push(target);
     }
 }
 

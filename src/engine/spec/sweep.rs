@@ -3,23 +3,21 @@
 use std::collections::{HashMap, HashSet};
 
 use super::axis::{AXIS_RULE, joined, not_two_words, target};
-use super::experiment::{Along, Axis, Choose, Count, Folds, Method, Objective, Seeds};
+use super::experiment::{Along, Axis, Choose, Count, Folds, Method, Objective};
 use super::layer::SweepLayer;
 use super::names::{is_name, listed};
 use super::path::{AxisTarget, Word};
 use super::problems::Problems;
 use super::reader::{Place, Reader, mismatch};
-use super::skip;
+use super::seeds::seeds;
 use super::syntax::{Entry, Node, NodeData, Table};
 use super::together;
 use super::value::Value;
+use super::{rung, skip};
 use crate::base::diagnostics::{Diagnostic, Span, quoted};
 
-/// More replicates than this are a slip of the finger.
-const MOST_SEEDS: i64 = 10_000;
-
 /// What `[sweep]` may say.
-pub(super) const KEYS: [&str; 10] = [
+pub(super) const KEYS: [&str; 13] = [
     "method",
     "objective",
     "points",
@@ -27,8 +25,11 @@ pub(super) const KEYS: [&str; 10] = [
     "seeds",
     "folds",
     "choose",
+    "finalists",
+    "fresh_seeds",
     "over",
     "together",
+    "rung",
     "skip",
 ];
 /// More parts of a corpus than this are a slip of the finger, too.
@@ -70,13 +71,16 @@ pub(super) fn entry(reader: &mut Reader<'_>, entry: Entry, sweep: &mut SweepLaye
             let named = named(reader, &node, ("choose", "rule"), &Choose::ALL, Choose::name);
             sweep.choose = named.map(|choose| (choose, node.span));
         }
-        "points" => sweep.points = count(reader, &name, &node),
-        "parallel" => sweep.parallel = count(reader, &name, &node),
+        "points" => sweep.points = count(reader, &name, "points", &node),
+        "parallel" => sweep.parallel = count(reader, &name, "points", &node),
+        "finalists" => sweep.finalists = count(reader, &name, "points", &node),
+        "fresh_seeds" => sweep.fresh_seeds = count(reader, &name, "seeds", &node),
         "objective" => sweep.objective = objective(reader, &node),
         "seeds" => sweep.seeds = seeds(reader, &node),
         "folds" => sweep.folds = folds(reader, &node),
         "skip" => sweep.skip = skip::read(reader, node),
         "together" => sweep.together = together::read(reader, node),
+        "rung" => sweep.rungs = rung::read(reader, node),
         "over" => match node.data {
             NodeData::Table(over) => over
                 .entries
@@ -126,8 +130,10 @@ fn named<T: Copy>(
     found
 }
 
-/// `points = 30` or `parallel = 2`.
-fn count(reader: &mut Reader<'_>, name: &str, node: &Node) -> Option<Count> {
+/// `points = 30` or `fresh_seeds = 2`.
+///
+/// * `noun`: what is counted
+fn count(reader: &mut Reader<'_>, name: &str, noun: &str, node: &Node) -> Option<Count> {
     match &node.data {
         NodeData::Integer(count) if (1..=MOST_POINTS).contains(count) => {
             Some(Count { count: usize::try_from(*count).ok()?, span: node.span })
@@ -135,13 +141,14 @@ fn count(reader: &mut Reader<'_>, name: &str, node: &Node) -> Option<Count> {
         NodeData::Integer(count) => {
             let message = format!("`{name} = {count}` is out of range");
             let diagnostic = Diagnostic::new("out-of-range", message).at(node.span);
-            let help = format!("`{name}` is a number of points from 1 to {MOST_POINTS}");
+            let help = format!("`{name}` is a number of {noun} from 1 to {MOST_POINTS}");
             reader.problems.push(diagnostic.help(help));
             None
         }
         NodeData::Invalid => None,
         _ => {
-            let diagnostic = mismatch(&format!("`{name}`"), "a number of points", node);
+            let expected = format!("a number of {noun}");
+            let diagnostic = mismatch(&format!("`{name}`"), &expected, node);
             reader.problems.push(diagnostic.help(format!("write `{name} = 2`")));
             None
         }
@@ -178,65 +185,6 @@ pub(super) fn objective(reader: &mut Reader<'_>, node: &Node) -> Option<Objectiv
                 ["minimize" | "minimise", path] => diagnostic.help(format!("write `min {path}`")),
                 _ => diagnostic.help("write `max stage.metric` or `min stage.metric`, as in `max evaluate.ner.span_f1`"),
             });
-            None
-        }
-    }
-}
-
-/// `seeds = 3` or `seeds = [0, 5]`.
-pub(super) fn seeds(reader: &mut Reader<'_>, node: &Node) -> Option<Seeds> {
-    let range = |message: String, span: Span| Diagnostic::new("out-of-range", message).at(span);
-    match &node.data {
-        NodeData::Integer(count) if (1..=MOST_SEEDS).contains(count) => Some(Seeds {
-            addends: (0..u64::try_from(*count).unwrap_or(1)).collect(),
-            span: node.span,
-        }),
-        NodeData::Integer(count) => {
-            let help = format!(
-                "`seeds` is a number of replicates from 1 to {MOST_SEEDS}, or a list of what each adds to the seed"
-            );
-            reader
-                .problems
-                .push(range(format!("`seeds = {count}` is out of range"), node.span).help(help));
-            None
-        }
-        NodeData::Array { items, tables: false } => {
-            let (mut addends, mut seen) = (Vec::with_capacity(items.len()), HashSet::new());
-            for item in items {
-                match item.data {
-                    NodeData::Integer(value) => match u64::try_from(value) {
-                        Ok(value) if seen.insert(value) => addends.push(value),
-                        Ok(value) => {
-                            let message = format!("the seed {value} stands twice in the list");
-                            reader
-                                .problems
-                                .push(Diagnostic::new("repeated-value", message).at(item.span));
-                        }
-                        Err(_) => reader.problems.push(
-                            range(format!("the seed {value} is out of range"), item.span)
-                                .help("seeds are whole numbers from 0"),
-                        ),
-                    },
-                    NodeData::Invalid => {}
-                    _ => reader.problems.push(mismatch("`seeds`", "whole numbers", item)),
-                }
-            }
-            if items.is_empty() {
-                reader.problems.push(
-                    Diagnostic::new("empty-list", "`seeds` is an empty list")
-                        .at(node.span)
-                        .help("write `seeds = 3`, or leave it out"),
-                );
-            }
-            (!addends.is_empty()).then_some(Seeds { addends, span: node.span })
-        }
-        NodeData::Invalid => None,
-        _ => {
-            reader.problems.push(mismatch(
-                "`seeds`",
-                "a number of replicates or a list of seeds",
-                node,
-            ));
             None
         }
     }

@@ -20,11 +20,13 @@ impl Experiment {
     ///
     /// * `values`: of each axis, by its name
     /// * `seeds`: by stage
+    /// * `rung`: on which it is, from 0
     /// * `fold`: of a sweep with folds, the stage that it divides, and which of how many it is
     #[must_use]
     pub fn at<'a>(
         &self,
         values: impl IntoIterator<Item = (&'a str, &'a Value)>,
+        rung: usize,
         seeds: &[(&str, u64)],
         fold: Option<(&str, [usize; 2])>,
     ) -> Self {
@@ -38,6 +40,13 @@ impl Experiment {
             match &axis.target {
                 AxisTarget::Params(param) => drop(one.params.insert(param.to_string(), value)),
                 AxisTarget::Stage { stage, parameter } => one.put(stage, parameter, value),
+            }
+        }
+        for (target, _, value) in
+            sweep.rungs.get(rung).into_iter().flat_map(|rung| &rung.parameters)
+        {
+            if let AxisTarget::Stage { stage, parameter } = target {
+                one.put(stage, parameter, value.clone());
             }
         }
         let folder: Arc<Path> = PathBuf::new().as_path().into();

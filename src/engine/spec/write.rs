@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use super::experiment::{Along, Axis, Experiment, Sweep, What};
+use super::experiment::{Along, Axis, Count, Experiment, Sweep, What};
 use super::path::AxisTarget;
 use super::syntax::quote;
 use super::value::{Data, Value};
@@ -185,7 +185,7 @@ impl Experiment {
         if let Some(folds) = &sweep.folds {
             let _ = writeln!(out, "folds = {}", folds.count);
         }
-        for (key, given) in [("points", sweep.points), ("parallel", sweep.parallel)] {
+        for (key, given) in counts(sweep) {
             if let Some(given) = given {
                 let _ = writeln!(out, "{key} = {}", given.count);
             }
@@ -194,11 +194,41 @@ impl Experiment {
             let _ = writeln!(out, "choose = {}", quote(choose.name()));
         }
         self.write_axes(sweep, out, rewrite);
+        self.write_rungs(sweep, out, rewrite);
         for skip in &sweep.skip {
             out.push_str("\n[[sweep.skip]]\n");
             for (target, condition) in &skip.conditions {
                 let (first, second) = words(target);
                 let _ = writeln!(out, "{}.{} = {}", key(first), key(second), met(&condition.what));
+            }
+        }
+    }
+
+    fn write_rungs(&self, sweep: &Sweep, out: &mut String, rewrite: Rewrite<'_>) {
+        for rung in &sweep.rungs {
+            out.push_str("\n[[sweep.rung]]\n");
+            for (target, _, value) in &rung.parameters {
+                let (first, second) = words(target);
+                let value = self.write_value(target, value, rewrite);
+                let _ = writeln!(out, "{}.{} = {value}", key(first), key(second));
+            }
+            if let Some(seeds) = &rung.seeds {
+                let _ = writeln!(out, "seeds = {:?}", seeds.addends);
+            }
+            if let Some((share, _)) = rung.keep {
+                let _ = writeln!(out, "keep = {share:?}");
+            }
+        }
+    }
+
+    /// A value of what an axis varies, or a rung sets.
+    fn write_value(&self, target: &AxisTarget, value: &Value, rewrite: Rewrite<'_>) -> String {
+        match target {
+            AxisTarget::Params(name) => self.write_param(name, value, rewrite),
+            AxisTarget::Stage { stage, parameter } => {
+                let stage = self.stages.iter().find(|known| known.name == *stage);
+                let written = stage.and_then(|stage| rewrite(&stage.kind, parameter, value));
+                written.unwrap_or_else(|| toml(value))
             }
         }
     }
@@ -213,14 +243,7 @@ impl Experiment {
                 before = Some(axis.together);
             }
             let (first, second) = words(&axis.target);
-            let kind =
-                self.stages.iter().find(|stage| &*stage.name == first).map(|stage| &*stage.kind);
-            let one = |value: &Value| match &axis.target {
-                AxisTarget::Params(name) => self.write_param(name, value, rewrite),
-                AxisTarget::Stage { .. } => kind
-                    .and_then(|kind| rewrite(kind, second, value))
-                    .unwrap_or_else(|| toml(value)),
-            };
+            let one = |value: &Value| self.write_value(&axis.target, value, rewrite);
             let values: Vec<String> = axis.values.iter().map(one).collect();
             let values = match axis.together {
                 Some(_) => format!("[{}]", values.join(", ")),
@@ -274,41 +297,70 @@ impl Experiment {
             }
         }
         if let Some(sweep) = &self.sweep {
-            if let Some(objective) = &sweep.objective {
-                let direction = if objective.maximize { "max" } else { "min" };
-                add(
-                    "sweep.objective".to_owned(),
-                    quote(&format!("{direction} {}", objective.metric)),
-                    objective.span,
-                );
-            }
-            if let Some(seeds) = &sweep.seeds {
-                add("sweep.seeds".to_owned(), format!("{:?}", seeds.addends), seeds.span);
-            }
-            if let Some(folds) = &sweep.folds {
-                add("sweep.folds".to_owned(), folds.count.to_string(), folds.span);
-            }
-            for (key, given) in [("points", sweep.points), ("parallel", sweep.parallel)] {
-                if let Some(given) = given {
-                    add(format!("sweep.{key}"), given.count.to_string(), given.span);
-                }
-            }
-            if let Some((choose, span)) = sweep.choose {
-                add("sweep.choose".to_owned(), quote(choose.name()), span);
-            }
-            for axis in &sweep.axes {
-                let (first, second) = words(&axis.target);
-                let values: Vec<String> = axis.values.iter().map(toml).collect();
-                let (place, values) = match axis.together {
-                    Some(_) => ("together", format!("[{}]", values.join(", "))),
-                    None => ("over", drawn(axis, &values)),
-                };
-                let path = format!("sweep.{place}.{}.{}", key(first), key(second));
-                add(path, values, axis.span);
-            }
+            sweep_origins(sweep, &mut add);
         }
         origins
     }
+}
+
+/// What a sweep says, and where.
+///
+/// * `add`: takes a path, what stands there, and its place
+fn sweep_origins(sweep: &Sweep, add: &mut dyn FnMut(String, String, Span)) {
+    if let Some(objective) = &sweep.objective {
+        let direction = if objective.maximize { "max" } else { "min" };
+        add(
+            "sweep.objective".to_owned(),
+            quote(&format!("{direction} {}", objective.metric)),
+            objective.span,
+        );
+    }
+    if let Some(seeds) = &sweep.seeds {
+        add("sweep.seeds".to_owned(), format!("{:?}", seeds.addends), seeds.span);
+    }
+    if let Some(folds) = &sweep.folds {
+        add("sweep.folds".to_owned(), folds.count.to_string(), folds.span);
+    }
+    for (key, given) in counts(sweep) {
+        if let Some(given) = given {
+            add(format!("sweep.{key}"), given.count.to_string(), given.span);
+        }
+    }
+    if let Some((choose, span)) = sweep.choose {
+        add("sweep.choose".to_owned(), quote(choose.name()), span);
+    }
+    for axis in &sweep.axes {
+        let (first, second) = words(&axis.target);
+        let values: Vec<String> = axis.values.iter().map(toml).collect();
+        let (place, values) = match axis.together {
+            Some(_) => ("together", format!("[{}]", values.join(", "))),
+            None => ("over", drawn(axis, &values)),
+        };
+        let path = format!("sweep.{place}.{}.{}", key(first), key(second));
+        add(path, values, axis.span);
+    }
+    for (number, rung) in sweep.rungs.iter().enumerate() {
+        let path = |name: &str| format!("sweep.rung[{number}].{name}");
+        for (target, span, value) in &rung.parameters {
+            add(path(&target.to_string()), toml(value), *span);
+        }
+        if let Some(seeds) = &rung.seeds {
+            add(path("seeds"), format!("{:?}", seeds.addends), seeds.span);
+        }
+        if let Some((share, span)) = rung.keep {
+            add(path("keep"), format!("{share:?}"), span);
+        }
+    }
+}
+
+/// What a sweep counts, by its keys.
+fn counts(sweep: &Sweep) -> [(&'static str, Option<Count>); 4] {
+    [
+        ("points", sweep.points),
+        ("parallel", sweep.parallel),
+        ("finalists", sweep.finalists),
+        ("fresh_seeds", sweep.fresh_seeds),
+    ]
 }
 
 /// What a value must be to be left out.

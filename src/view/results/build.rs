@@ -11,7 +11,7 @@ use crate::engine::plan::{Objective, SweepShape, Trial};
 use crate::engine::runs::{Results, TrialResults, TrialStatus};
 use crate::engine::stage::Scores;
 use crate::engine::store::Store;
-use crate::view::rows::{Names, PointRows, Row, points, ranked};
+use crate::view::rows::{Names, PointRows, Row, judged, points, ranked};
 
 /// Which of its results a folder holds.
 #[derive(Debug, Clone, Copy)]
@@ -88,7 +88,9 @@ impl Making<'_> {
         made.drawn_from = drawn_from_tables(folder).map_err(io)?;
         match there(&made.drawn_from) {
             Some(pictures) => made.contents.items.extend(pictures),
-            None => made.warnings = pictures::draw(shape, &points, &names.plain, folder)?,
+            None => {
+                made.warnings = pictures::draw(shape, &judged(&points), &names.plain, folder)?;
+            }
         }
         // Pictures show none of them.
         tables::write_caveats(&caveats, folder).map_err(io)?;
@@ -96,7 +98,7 @@ impl Making<'_> {
             made.contents.add_part(part_of(&done.trial.label), files(results, done, false));
             self.write_experiment(Part::Trial(&done.trial, None)).map_err(io)?;
         }
-        let Some(row) = chosen(shape, &points) else {
+        let Some(row) = chosen(shape, &judged(&points)) else {
             // A stage that was not asked for leaves nothing undefined.
             let is_scored = |objective: &Objective| {
                 let (stage, _) = objective.path();
@@ -159,7 +161,7 @@ fn drawn_from_tables(folder: &Path) -> io::Result<String> {
 
 /// The trial that stands for the best point in the objective; without an objective for the first point. It is that of the point's first seed, not the
 /// luckiest; where that one has no results, the next.
-fn chosen<'a>(shape: &SweepShape, points: &'a [PointRows<'a>]) -> Option<&'a Row<'a>> {
+fn chosen<'a>(shape: &SweepShape, points: &[&'a PointRows<'a>]) -> Option<&'a Row<'a>> {
     let Some(objective) = &shape.objective else { return points.first()?.done().next() };
     let (places, has_best) = ranked(shape, objective, points);
     points[*places.first().filter(|_| has_best)?].done().next()

@@ -17,7 +17,7 @@ use crate::view::rows::PointRows;
 /// When the disk refuses.
 pub fn draw(
     shape: &SweepShape,
-    points: &[PointRows<'_>],
+    points: &[&PointRows<'_>],
     names: &[&str],
     folder: &Path,
 ) -> Result<Vec<String>, PublishError> {
@@ -78,7 +78,7 @@ pub fn draw(
 
 /// The point of each pair of values, row by row, in whichever order points were tried.
 fn cells<'a, 'p>(
-    points: &'a [PointRows<'p>],
+    points: &[&'a PointRows<'p>],
     y_values: &[Value],
     x_values: &[Value],
 ) -> Vec<Option<&'a PointRows<'p>>> {
@@ -87,7 +87,8 @@ fn cells<'a, 'p>(
         [(_, y), (_, x)] => Some((name(y, x), point)),
         _ => None,
     };
-    let places: HashMap<String, &PointRows<'_>> = points.iter().filter_map(named).collect();
+    let places: HashMap<String, &PointRows<'_>> =
+        points.iter().copied().filter_map(named).collect();
     let rows = y_values.iter().flat_map(|y| x_values.iter().map(move |x| name(y, x)));
     rows.map(|name| places.get(&name).copied()).collect()
 }

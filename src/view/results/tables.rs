@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::engine::plan::SweepShape;
 use crate::engine::runs::Results;
 use crate::engine::stage::{Caveat, Score};
-use crate::view::rows::{Names, PointRows, Row};
+use crate::view::rows::{Names, PointRows, Row, judged};
 
 /// What a column has of a trial.
 type Field = fn(&Row<'_>) -> String;
@@ -30,7 +30,7 @@ pub fn write(
 ) -> io::Result<()> {
     let columns = Columns::of(results, shape);
     trials(&columns, points, names, &folder.join("trials.csv"))?;
-    summary(shape, points, names, &folder.join("summary.csv"))?;
+    summary(shape, &judged(points), names, &folder.join("summary.csv"))?;
     if names.of_labels.is_empty() {
         return Ok(());
     }
@@ -78,14 +78,16 @@ fn labels(
     table.end()
 }
 
-/// A row for each point: its values, and mean, standard deviation and count of every score over its seeds.
+/// A row for each point that has come to the last rung: its values, and mean, standard deviation and count of every score over its seeds, which are the
+/// fresh ones of a finalist.
 fn summary(
     shape: &SweepShape,
-    points: &[PointRows<'_>],
+    points: &[&PointRows<'_>],
     names: &Names<'_>,
     path: &Path,
 ) -> io::Result<()> {
     let axes = shape.axes.iter().map(|(name, _)| name.to_string());
+    let axes = axes.chain(shape.has_finalists.then(|| FINALIST.to_owned()));
     let scores = names
         .plain
         .iter()
@@ -98,6 +100,7 @@ fn summary(
             [field(moments.mean), field(moments.deviation), moments.count.to_string()]
         });
         let values = point.point.texts.iter().map(ToString::to_string);
+        let values = values.chain(shape.has_finalists.then(|| point.level.is_fresh.to_string()));
         table.row(std::iter::once(point.point.label.to_string()).chain(values).chain(scores))?;
     }
     table.end()
@@ -137,10 +140,15 @@ impl Table {
     }
 }
 
-/// The columns that name a trial: its values, its fold, and the seeds that its trainings had.
+/// Whether a score is of the fresh seeds of a finalist.
+const FINALIST: &str = "finalist";
+
+/// The columns that name a trial: its values, its rung and fold, whether it is a finalist's, and the seeds that its trainings had.
 struct Columns {
     header: Vec<String>,
+    has_rungs: bool,
     has_folds: bool,
+    has_finalists: bool,
     /// Positions in [`Row::seeds`].
     seeds: Vec<usize>,
 }
@@ -148,8 +156,12 @@ struct Columns {
 impl Columns {
     fn of(results: &Results, shape: &SweepShape) -> Self {
         let mut header: Vec<String> = shape.axes.iter().map(|(name, _)| name.to_string()).collect();
+        let has_rungs = shape.rungs > 1;
+        header.extend(has_rungs.then(|| "rung".to_owned()));
         let has_folds = shape.folds.is_some();
         header.extend(has_folds.then(|| "fold".to_owned()));
+        let has_finalists = shape.has_finalists;
+        header.extend(has_finalists.then(|| FINALIST.to_owned()));
         let mut seeds = Vec::new();
         for (position, stage) in results.replicated.iter().enumerate() {
             let name = format!("{stage}.seed");
@@ -159,7 +171,7 @@ impl Columns {
                 seeds.push(position);
             }
         }
-        Self { header, has_folds, seeds }
+        Self { header, has_rungs, has_folds, has_finalists, seeds }
     }
 
     fn fields<'a>(
@@ -171,8 +183,12 @@ impl Columns {
         let values = point.point.texts.iter().map(ToString::to_string);
         let fold =
             self.has_folds.then(|| row.fold.map_or_else(String::new, |fold| fold.to_string()));
+        let rung = self.has_rungs.then(|| (point.level.rung + 1).to_string());
+        let is_fresh = self.has_finalists.then(|| point.level.is_fresh.to_string());
         values
+            .chain(rung)
             .chain(fold)
+            .chain(is_fresh)
             .chain(self.seeds.iter().map(move |position| seed(position).unwrap_or_default()))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::super::{Along, AxisTarget, Choose, Data, Method};
+use super::super::{Along, AxisTarget, Choose, Data, Method, Sweep};
 use super::{
     Experiment, Overrides, good, good_with, meaning, read, read_with, set, stage, sweep, value,
 };
@@ -636,4 +636,51 @@ fn what_moves_together_is_read_written_inherited_and_replaced_whole() {
     assert_eq!(moving(&grid), [("a.x".to_owned(), None)]);
     let set = set(&["sweep.together=[{a.x=[5,6]}]", "sweep.choose=mean"]);
     assert_eq!(moving(&good_with(&[("x.toml", TOGETHER)], &set))[1].0, "a.x");
+}
+
+/// A sweep whose points are tried first in a cheap way, and the best again with fresh seeds.
+const RUNGS: &str = "version = 1\n[stage.a]\nx = 1\nfile = \"f\"\n[sweep]\nobjective = \"max a.loss\"\nseeds = [0, 4]\nfinalists = 3\nfresh_seeds = 2\n\
+                     [sweep.over]\na.x = [1, 2]\n[[sweep.rung]]\na.epochs = 1\nseeds = 1\nkeep = 0.33\n\
+                     [[sweep.rung]]\nstage.a.epochs = 2\nkeep = 1\n[[sweep.rung]]\nseeds = 3\n";
+
+#[test]
+fn rungs_and_finalists_are_read_written_inherited_and_replaced_whole() {
+    let read = good(&[("x.toml", RUNGS)]);
+    let again = good(&[("x.toml", &read.to_toml())]);
+    for experiment in [&read, &again] {
+        let sweep = experiment.sweep.as_ref().expect("a sweep");
+        let keep: Vec<_> = sweep.rungs.iter().map(|rung| rung.keep.map(|(keep, _)| keep)).collect();
+        assert_eq!(keep, [Some(0.33), Some(1.0), None]);
+        let set: Vec<usize> = sweep.rungs.iter().map(|rung| rung.parameters.len()).collect();
+        assert_eq!(set, [1, 1, 0]);
+        assert_eq!(sweep.addends(), [vec![0], vec![0, 4], vec![0, 1, 2]]);
+        // They follow the largest that is used anywhere.
+        assert_eq!(sweep.fresh_addends(), [5, 6]);
+        assert_eq!(sweep.deciding(), 2);
+    }
+    let child = |text: &str| {
+        let text = format!("extends = \"x.toml\"\n{text}\n");
+        good(&[("c.toml", &text), ("x.toml", RUNGS)]).sweep.expect("a sweep")
+    };
+    let counts = |sweep: &Sweep| {
+        let counts = [sweep.finalists, sweep.fresh_seeds].map(|it| it.map(|it| it.count));
+        (sweep.rungs.len(), counts)
+    };
+    assert_eq!(counts(&child("")), (3, [Some(3), Some(2)]));
+    let replaced = "[sweep]\nfinalists = 1\n[[sweep.rung]]\nseeds = 1\nkeep = 0.5\n[[sweep.rung]]";
+    assert_eq!(counts(&child(replaced)), (2, [Some(1), Some(2)]));
+    let unset =
+        "unset = [\"sweep.rung\", \"sweep.finalists\", \"sweep.fresh_seeds\", \"sweep.seeds\"]";
+    let sweep = child(unset);
+    assert_eq!((counts(&sweep), sweep.addends()), ((0, [None, None]), vec![vec![]]));
+    // As many fresh seeds as there were before, where nobody says how many.
+    assert_eq!(child("unset = [\"sweep.fresh_seeds\"]").fresh_addends(), [5, 6, 7]);
+    let grid =
+        good_with(&[("x.toml", RUNGS)], &super::sweep(&["a.x=7,8"], None)).sweep.expect("a sweep");
+    assert_eq!(counts(&grid), (0, [None, None]));
+    let seeds = good_with(&[("x.toml", RUNGS)], &super::sweep(&[], Some("5")));
+    assert_eq!(counts(&seeds.sweep.expect("a sweep")), (3, [Some(3), Some(2)]));
+    let set = set(&["sweep.finalists=7", "sweep.rung=[{seeds=1,keep=0.5},{}]"]);
+    let set = good_with(&[("x.toml", RUNGS)], &set).sweep.expect("a sweep");
+    assert_eq!(counts(&set), (2, [Some(7), Some(2)]));
 }
