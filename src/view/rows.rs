@@ -7,6 +7,7 @@ use crate::engine::plan::{Level, Objective, Point, SweepShape};
 use crate::engine::runs::{Results, TrialStatus};
 use crate::engine::search::{self, Standing, distance};
 use crate::engine::stage::{Score, Scores};
+use crate::view::format;
 
 /// A trial with what came of it.
 pub struct Row<'a> {
@@ -111,6 +112,21 @@ pub fn ranked(
     (places, has_best)
 }
 
+/// The labels of the trials from which the score of the point comes that a sweep has chosen; none where there is no objective, or no score to choose by.
+///
+/// # Errors
+/// When the scores of a trial cannot be read.
+pub fn best_trials(results: &Results) -> io::Result<Vec<String>> {
+    let Some(shape) = &results.sweep else { return Ok(Vec::new()) };
+    let Some(objective) = &shape.objective else { return Ok(Vec::new()) };
+    let points = points(results)?;
+    let judged = judged(&points);
+    let (places, has_best) = ranked(shape, objective, &judged);
+    let best = places.first().filter(|_| has_best).map(|place| judged[*place]);
+    let rows = best.into_iter().flat_map(|best| &best.rows);
+    Ok(rows.map(|row| row.label.to_owned()).collect())
+}
+
 /// The names of scores, sorted.
 pub struct Names<'a> {
     pub plain: Vec<&'a str>,
@@ -165,6 +181,20 @@ impl Moments {
         });
         let are_counts = scores.iter().all(|score| matches!(score, Score::Count(_)));
         Self { mean, deviation, count, are_counts }
+    }
+
+    /// `0.8000 ± 0.0707`, or the only value.
+    pub fn shown(&self) -> String {
+        let number = |value| format::score(self.score(value));
+        match (self.mean, self.deviation) {
+            (None, _) => "undefined".to_owned(),
+            (Some(mean), None) => number(mean),
+            // A count that is the same in all trials.
+            (Some(mean), Some(0.0)) if self.are_counts => number(mean),
+            (Some(mean), Some(deviation)) => {
+                format!("{} ± {}", number(mean), number(deviation))
+            }
+        }
     }
 
     /// One of these moments as a score of the same sort.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::format;
-use super::rows::{Moments, Names, PointRows, judged, points, ranked};
+use super::rows::{Names, PointRows, judged, points, ranked};
 use crate::engine::plan::{Level, Objective, SweepShape};
 use crate::engine::runs::Results;
 use crate::engine::stage::{Caveat, Scores};
@@ -213,7 +213,7 @@ fn width(column: &[String]) -> usize {
 fn cell(point: &PointRows<'_>, name: &str) -> String {
     match point.lost() {
         Some(status) if point.done().next().is_none() => status.name().replace('_', " "),
-        _ => score(&point.moments(name)),
+        _ => point.moments(name).shown(),
     }
 }
 
@@ -224,7 +224,7 @@ fn all_scores(point: &PointRows<'_>, names: &[&str]) -> String {
         let moments = point.moments(name);
         let count =
             if moments.count == trials { String::new() } else { format!(" (n {})", moments.count) };
-        moments.mean.map(|_| score(&moments) + &count)
+        moments.mean.map(|_| moments.shown() + &count)
     };
     let head = match trials {
         1 => String::new(),
@@ -284,19 +284,6 @@ pub fn caveat_lines(caveats: &[Caveat]) -> String {
     text
 }
 
-fn score(moments: &Moments) -> String {
-    let number = |value| format::score(moments.score(value));
-    match (moments.mean, moments.deviation) {
-        (None, _) => "undefined".to_owned(),
-        (Some(mean), None) => number(mean),
-        // A count that is the same in all trials.
-        (Some(mean), Some(0.0)) if moments.are_counts => number(mean),
-        (Some(mean), Some(deviation)) => {
-            format!("{} ± {}", number(mean), number(deviation))
-        }
-    }
-}
-
 fn cut(text: &str) -> String {
     if text.chars().count() <= VALUE {
         return text.to_owned();
@@ -313,7 +300,7 @@ mod tests {
     use crate::engine::plan::{Choose, Home, Point};
     use crate::engine::runs::TrialStatus;
     use crate::engine::stage::Score;
-    use crate::view::rows::Row;
+    use crate::view::rows::{Moments, Row};
 
     fn shape() -> SweepShape {
         let axes = vec![("train.x".into(), Vec::new())];
@@ -395,13 +382,13 @@ mod tests {
     #[test]
     fn counts_are_whole_and_have_no_deviation_where_they_are_all_the_same() {
         let told = |values: &[u64]| {
-            score(&Moments::of(&values.iter().copied().map(Score::Count).collect::<Vec<_>>()))
+            Moments::of(&values.iter().copied().map(Score::Count).collect::<Vec<_>>()).shown()
         };
         assert_eq!(told(&[36, 36]), "36");
         assert_eq!(told(&[1]), "1");
         assert_eq!(told(&[1_234]), "1,234");
         assert_eq!(told(&[1, 2]), "1.500 ± 0.7071");
-        assert_eq!(score(&Moments::of(&[1.0, 1.0].map(Score::Measured))), "1.0000 ± 0");
+        assert_eq!(Moments::of(&[1.0, 1.0].map(Score::Measured)).shown(), "1.0000 ± 0");
     }
 
     #[test]

@@ -22,6 +22,7 @@ help! {
     the_help_of_unpin_says_what_each_option_takes: ["unpin", "--help"];
     the_help_of_explain_says_what_each_option_takes: ["explain", "--help"];
     the_help_of_show_says_what_each_option_takes: ["show", "--help"];
+    the_help_of_ls_says_what_each_option_takes: ["ls", "--help"];
     the_help_of_graph_says_what_each_option_takes: ["graph", "--help"];
     the_help_of_kinds_says_what_each_option_takes: ["kinds", "--help"];
     the_help_of_predict_says_what_each_option_takes: ["predict", "--help"];

@@ -20,6 +20,7 @@ mod hostile;
 mod init;
 mod kinds;
 mod look;
+mod ls;
 mod memory;
 mod models;
 mod network;

@@ -1,23 +1,17 @@
 //! The command line as clap reads it. Help texts here are what `--help` prints.
 
+mod looking;
+mod shared;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::base::units;
 use crate::engine::stage::Device;
-
-/// Reads a whole number from 1 to `MOST`, in words that say what is wanted.
-fn count<const MOST: u32>(text: &str) -> Result<u32, String> {
-    between::<1, MOST>(text)
-}
-
-fn between<const LEAST: u32, const MOST: u32>(text: &str) -> Result<u32, String> {
-    match text.parse() {
-        Ok(number) if (LEAST..=MOST).contains(&number) => Ok(number),
-        _ => Err(format!("expected a whole number from {LEAST} to {MOST}")),
-    }
-}
+pub use looking::Ls;
+pub use shared::{Changes, Place};
+use shared::{between, count};
 
 /// The score from which the answers of a head count.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,6 +83,8 @@ pub enum Command {
     Explain(Explain),
     /// Show the experiment after `extends`, or a run, or a store entry
     Show(Show),
+    /// List runs, trials or points with their scores
+    Ls(Ls),
     /// Draw the stages and their wires
     Graph(Graph),
     /// Do the work of single stages, as `plan --orders` writes it down
@@ -143,6 +139,7 @@ impl Command {
             Self::Data(arguments) => arguments.json,
             Self::Explain(arguments) => arguments.json,
             Self::Show(arguments) => arguments.json,
+            Self::Ls(arguments) => arguments.json,
             Self::Graph(arguments) => arguments.json,
             Self::Kinds(arguments) => arguments.json,
             Self::Bench(arguments) => arguments.json,
@@ -158,40 +155,6 @@ impl Command {
         };
         if json { Form::Json } else { Form::Text }
     }
-}
-
-/// Changes to the file from the command line.
-#[derive(Debug, Clone, Default, Args)]
-pub struct Changes {
-    /// Set a value, such as `stage.train.epochs=1`, `params.max_length=64` or `seed=7`
-    #[arg(long, value_name = "PATH=VALUE")]
-    pub set: Vec<String>,
-    /// Sweep over values, such as `train.learning_rate=1e-5,2e-5`
-    #[arg(long, value_name = "AXIS=VALUES")]
-    pub sweep: Vec<String>,
-    /// Train every point with this many seeds
-    #[arg(long, value_name = "N")]
-    pub seeds: Option<String>,
-    /// Choose a sweep's best point by this metric, such as `max evaluate.ner.span_f1`
-    #[arg(long, value_name = "OBJECTIVE")]
-    pub objective: Option<String>,
-}
-
-impl Changes {
-    pub fn is_empty(&self) -> bool {
-        self.set.is_empty()
-            && self.sweep.is_empty()
-            && self.seeds.is_none()
-            && self.objective.is_none()
-    }
-}
-
-/// Where the project begins.
-#[derive(Debug, Clone, Default, Args)]
-pub struct Place {
-    /// The folder that holds `outputs/` [default: that of the nearest `pipeline.toml`, else the experiment's]
-    #[arg(long, value_name = "DIR")]
-    pub root: Option<PathBuf>,
 }
 
 /// How work is carried out on this machine; nothing of it enters a key.

@@ -13,6 +13,7 @@ mod graph;
 mod init;
 mod kinds;
 mod lines;
+mod ls;
 mod origin;
 mod output;
 mod pin;
@@ -97,6 +98,7 @@ fn dispatch(command: Command, color: bool) -> Result<Outcome, Failure> {
         Command::Data(arguments) => data::run(&arguments).map(done),
         Command::Explain(arguments) => explain::run(&arguments).map(done),
         Command::Show(arguments) => show::run(&arguments).map(done),
+        Command::Ls(arguments) => ls::run(&arguments),
         Command::Graph(arguments) => graph::run(&arguments).map(done),
         Command::Stage(Stage::Run(arguments)) => stage::run(&arguments, color),
         Command::Kinds(arguments) => kinds::run(&arguments).map(done),

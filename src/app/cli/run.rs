@@ -21,7 +21,7 @@ use crate::engine::exec::{
 };
 use crate::engine::plan::{NodeId, Plan};
 use crate::engine::runs::{
-    self, Asked, NewRun, NodeStatus, Results, RunFile, RunRecord, RunStatus, name_of_file,
+    self, Asked, CameTo, NewRun, NodeStatus, Results, RunFile, RunRecord, RunStatus, name_of_file,
 };
 use crate::engine::spec::unsafe_name;
 use crate::engine::stage::{Caveat, Device};
@@ -112,10 +112,12 @@ fn execute(
     writes_board: bool,
 ) -> Result<Outcome, Failure> {
     let resolved = project.experiment.to_toml_with_paths(&origin::is_path);
+    let objective = plan.sweep.as_ref().and_then(|sweep| sweep.objective.as_ref());
     let asked = Asked {
         command: typed::command_line(),
         overrides: project::asked(&arguments.changes),
         results: plan.results.clone(),
+        objective: objective.map(ToString::to_string),
         single_trials: plan.of_single_trials,
     };
     let new = NewRun {
@@ -134,7 +136,7 @@ fn execute(
     // Until the results are published and the record says what was used: from there `gc` knows it.
     let claim = match Claim::of(&project.store, plan.names()) {
         Err(_) if signals.cancel.is_cancelled() => {
-            record.finish(RunStatus::Interrupted, 130, 0, Vec::new(), |_| None)?;
+            record.finish(RunStatus::Interrupted, 130, 0, CameTo::default(), |_| None)?;
             return Ok(Outcome::Interrupted);
         }
         result => result?,
@@ -217,7 +219,13 @@ impl Running<'_> {
                     let ending =
                         if is_cancelled { Outcome::Interrupted } else { failure.outcome() };
                     let elapsed = u64::try_from(output.elapsed().as_millis()).unwrap_or(u64::MAX);
-                    record.finish(status(ending), ending.code(), elapsed, Vec::new(), |_| None)?;
+                    record.finish(
+                        status(ending),
+                        ending.code(),
+                        elapsed,
+                        CameTo::default(),
+                        |_| None,
+                    )?;
                     return if is_cancelled { Ok(ending) } else { Err(failure) };
                 }
             };
@@ -480,7 +488,10 @@ fn results(listener: &Listener<'_>, outcome: &RunOutcome) -> Results {
         nodes: outcome.records(listener.plan),
         ..listener.record.run().clone()
     };
-    Results::of(run, listener.plan, &outcome.entries())
+    let mut results = Results::of(run, listener.plan, &outcome.entries());
+    // Where scores cannot be read, publishing says it.
+    results.run.best = view::best_trials(&results).unwrap_or_default();
+    results
 }
 
 /// Completes the record.
@@ -492,8 +503,9 @@ fn finish(
     outcome: &RunOutcome,
     ending: Outcome,
 ) -> Result<(), Failure> {
-    let (elapsed, nodes) = (run.elapsed_ms.unwrap_or(0), run.nodes.clone());
-    record.finish(status(ending), ending.code(), elapsed, nodes, outcome.fingerprints())?;
+    let elapsed = run.elapsed_ms.unwrap_or(0);
+    let came_to = CameTo { nodes: run.nodes.clone(), best: run.best.clone() };
+    record.finish(status(ending), ending.code(), elapsed, came_to, outcome.fingerprints())?;
     Ok(())
 }
 

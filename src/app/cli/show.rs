@@ -253,11 +253,20 @@ impl<'a> Shown<'a> {
     fn of(results: &'a Results) -> Result<Self, Unreadable> {
         let (mut metrics, mut trials) = (Scores::new(), Vec::new());
         for of in &results.trials {
-            let scores = results.scores(of)?;
-            match &*of.trial.label {
-                "" => metrics = scores,
-                label if !scores.is_empty() => trials.push((label, scores)),
-                _ => {}
+            let nodes = results.made_with(of).map(|(node, _)| node);
+            // What no axis reaches is the same for all trials.
+            let of_all: Vec<&str> = nodes
+                .filter(|node| node.label.is_empty())
+                .map(|node| node.stage.as_str())
+                .collect();
+            let stage = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
+            let (shared, own): (Scores, Scores) = results
+                .scores(of)?
+                .into_iter()
+                .partition(|(name, _)| of_all.contains(&&*stage(name)));
+            metrics.extend(shared);
+            if !own.is_empty() {
+                trials.push((&*of.trial.label, own));
             }
         }
         let of_run = results.trials.iter().filter(|of| of.trial.label.is_empty());

@@ -4,10 +4,13 @@
 //! 2. what it puts into a results folder it says before, in a [`Publication`];
 //! 3. all that is shown of it is made from its [`Results`];
 //! 4. the next plan compares with the latest run of its file ([`Known`]);
-//! 5. [`collect`] removes from the store what no run needs, and [`collect_runs`] the records that nothing needs.
+//! 5. [`Index`] knows a little of all runs at once;
+//! 6. [`collect`] removes from the store what no run needs, and [`collect_runs`] the records that nothing needs.
 
 mod gc;
+mod index;
 mod known;
+mod labels;
 mod latest;
 mod old;
 mod outcomes;
@@ -22,13 +25,14 @@ mod states;
 mod tests;
 
 pub use gc::{Collection, Limits, Waste, WasteOf, collect};
+pub use index::{About, AboutTrial, Index, IndexedRun, Part};
 pub use known::Known;
 pub use old::{OldRun, OldRuns, collect_runs};
 pub use outcomes::{OutcomeError, PointOutcome, outcomes};
 pub use publications::{KeysByTrial, Publication, ResultsLock, forget_publication, publications};
-pub use record::{Asked, Changes, MadeBy, NodeStatus, RunFile, RunNode, RunStatus};
+pub use record::{Asked, CameTo, Changes, MadeBy, NodeStatus, RunFile, RunNode, RunStatus};
 pub use recorder::{NewRun, RunRecord};
-pub use records::{folder_of, list_runs, name_of_file, pin};
+pub use records::{find_run, folder_of, list_runs, name_of_file, pin};
 pub use results::{Results, TrialResults, TrialStatus, Unreadable};
 pub use scores::scores_of;
 pub use states::{SavedStates, saved_states};

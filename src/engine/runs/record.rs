@@ -16,6 +16,9 @@ pub struct Asked {
     pub overrides: Changes,
     /// The name of the folder of its results in `outputs/`.
     pub results: String,
+    /// What a sweep's best point is chosen by, such as `max evaluate.ner.span_f1`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub objective: Option<String>,
     /// Only some trials of a sweep were asked for.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub single_trials: bool,
@@ -157,8 +160,25 @@ pub struct RunFile {
     pub elapsed_ms: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<u8>,
+    /// The labels of the trials from which the score of the point comes that a sweep has chosen by its objective.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub best: Vec<String>,
     #[serde(default)]
     pub nodes: Vec<RunNode>,
+}
+
+/// What a run has come to.
+#[derive(Debug, Clone, Default)]
+pub struct CameTo {
+    pub nodes: Vec<RunNode>,
+    /// As [`RunFile`] has it.
+    pub best: Vec<String>,
+}
+
+impl From<Vec<RunNode>> for CameTo {
+    fn from(nodes: Vec<RunNode>) -> Self {
+        Self { nodes, best: Vec::new() }
+    }
 }
 
 impl RunFile {

@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use serde::Serialize;
 
 use super::latest::Latest;
-use super::record::{Asked, RunFile, RunNode, RunStatus};
+use super::record::{Asked, CameTo, RunFile, RunStatus};
 use super::records::{LOCK, all, mark_dead, name_of_file, write};
 use crate::base::disk::crash::crash_point;
 use crate::base::disk::locks::FileLock;
@@ -87,6 +87,7 @@ impl<'a> RunRecord<'a> {
             started: new.started.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
             elapsed_ms: None,
             exit_code: None,
+            best: Vec::new(),
             nodes: Vec::new(),
         };
         let record = Self { store, folder, run, events: Mutex::new(events), _lock: lock };
@@ -131,14 +132,16 @@ impl<'a> RunRecord<'a> {
         status: RunStatus,
         exit_code: u8,
         elapsed_ms: u64,
-        nodes: Vec<RunNode>,
+        came_to: impl Into<CameTo>,
         fingerprint: impl Fn(&CacheKey) -> Option<Fingerprint>,
     ) -> Result<RunFile, StoreError> {
         crash_point("before-run-finished");
+        let CameTo { nodes, best } = came_to.into();
         let run = RunFile {
             status,
             exit_code: Some(exit_code),
             elapsed_ms: Some(elapsed_ms),
+            best,
             nodes,
             ..self.run.clone()
         };

@@ -81,6 +81,14 @@ pub fn list_runs(store: &Store) -> Result<Vec<RunFile>, StoreError> {
     Ok(runs)
 }
 
+/// The record of one run, as [`list_runs`] has it.
+#[must_use]
+pub fn find_run(store: &Store, id: &str) -> Option<RunFile> {
+    // No more than a name: nothing outside the folder of records is read.
+    let is_plain = !id.is_empty() && !id.contains(['/', '\\']) && id != "." && id != "..";
+    run_in(&folder_of(store, is_plain.then_some(id)?)).filter(|run| run.id == id)
+}
+
 /// The record of a run, with [`RunStatus::Died`] for one that never wrote how it ended and is gone.
 fn run_in(folder: &Path) -> Option<RunFile> {
     let run = read(folder)?;
@@ -104,7 +112,8 @@ pub(super) fn mark_dead(store: &Store) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn read(folder: &Path) -> Option<RunFile> {
+/// What a record says, whether its process is still there or not.
+pub(super) fn read(folder: &Path) -> Option<RunFile> {
     serde_json::from_slice(&regular::read(&folder.join("run.json")).ok()?).ok()
 }
 

@@ -7,9 +7,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 
+use super::labels::{self, Labelled};
 use super::record::{NodeStatus, RunFile, RunNode};
 use super::scores::scores_of;
-use crate::engine::plan::{CacheKey, Level, Plan, Point, SweepShape, Trial};
+use crate::engine::plan::{CacheKey, Fingerprint, Level, Plan, Point, SweepShape, Trial};
 use crate::engine::stage::{ArtifactType, Caveat, Scores, StageKind};
 use crate::engine::store::{Entry, Store, StoreError};
 
@@ -137,8 +138,7 @@ impl Results {
         }
     }
 
-    /// Of a run that is read back, as far as its entries are still there. Its record tells trials apart by the labels of nodes: one has the stages
-    /// that bear its label.
+    /// Of a run that is read back, as far as its entries are still there. Its record tells trials apart by the labels of nodes.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -148,9 +148,9 @@ impl Results {
         kinds: &'static [StageKind],
     ) -> Result<Self, StoreError> {
         let mut left = Vec::with_capacity(run.nodes.len());
-        let (mut stages, mut trials) = (Vec::<Stage>::new(), Vec::<TrialResults>::new());
-        let mut places: HashMap<&str, usize> = HashMap::new();
-        for (number, node) in run.nodes.iter().enumerate() {
+        let mut stages = Vec::<Stage>::new();
+        let mut replicated: Vec<Arc<str>> = Vec::new();
+        for node in &run.nodes {
             let kind = kinds.iter().find(|kind| kind.name == node.kind);
             let entry = node.key.map(|key| store.get(&key)).transpose()?.flatten();
             let made = |kind: &'static StageKind| match &entry {
@@ -159,25 +159,64 @@ impl Results {
             };
             let output = kind.and_then(made).map(|kind| &kind.output);
             left.push(Left { output, entry, scored: OnceCell::new() });
-            let known = stages.iter().position(|stage| *stage.name == *node.stage);
-            let stage = known.unwrap_or(stages.len());
-            if known.is_none() {
+            if stages.iter().all(|stage| *stage.name != *node.stage) {
+                let name: Arc<str> = node.stage.as_str().into();
                 let is_at_top = node.stage == node.kind && !kind.is_some_and(|kind| kind.aside);
-                stages.push(Stage { name: node.stage.as_str().into(), output, is_at_top });
+                replicated.extend(kind.filter(|kind| kind.replicated).map(|_| Arc::clone(&name)));
+                stages.push(Stage { name, output, is_at_top });
             }
-            let trial = *places.entry(&node.label).or_insert(trials.len());
-            if trial == trials.len() {
-                trials.push(TrialResults::labelled(trial, &node.label));
+        }
+        let labels: Vec<&str> = run.nodes.iter().map(|node| node.label.as_str()).collect();
+        let of_label = |(index, labelled): (usize, Labelled<'_>)| {
+            let mut nodes = vec![None; stages.len()];
+            for number in labelled.nodes {
+                let is_its = |stage: &Stage| *stage.name == *run.nodes[number].stage;
+                nodes[stages.iter().position(is_its).expect("taken in above")] = Some(number);
             }
-            let nodes = &mut trials[trial].nodes;
-            nodes.resize(nodes.len().max(stage + 1), None);
-            nodes[stage] = Some(number);
+            let mut trial = TrialResults::labelled(index, labelled.label);
+            trial.status = TrialStatus::of(&nodes, &run);
+            trial.nodes = nodes;
+            trial
+        };
+        let trials = labels::trials(&labels).into_iter().enumerate().map(of_label).collect();
+        let (sweep, shared_draws) = (None, Vec::new());
+        let mut results =
+            Self { left, stages, trials, sweep, partial: false, replicated, shared_draws, run };
+        for number in 0..results.trials.len() {
+            results.trials[number].seeds = results.seeds_of(&results.trials[number]);
         }
-        for trial in &mut trials {
-            trial.status = TrialStatus::of(&trial.nodes, &run);
-        }
-        let (sweep, replicated, shared_draws) = (None, Vec::new(), Vec::new());
-        Ok(Self { left, stages, trials, sweep, partial: false, replicated, shared_draws, run })
+        Ok(results)
+    }
+
+    /// Those that the replicated stages of a trial had, as far as their entries tell.
+    fn seeds_of(&self, trial: &TrialResults) -> Vec<Option<u64>> {
+        let seed = |stage: &Arc<str>| {
+            let mut made = self.made_with(trial);
+            let (_, fingerprint) = made.find(|(node, _)| node.stage == **stage)?;
+            fingerprint?.parameters.get("seed")?.as_u64()
+        };
+        self.replicated.iter().map(seed).collect()
+    }
+
+    /// The nodes of a trial, each with what it was made with where its entry is there.
+    pub fn made_with<'a>(
+        &'a self,
+        trial: &'a TrialResults,
+    ) -> impl Iterator<Item = (&'a RunNode, Option<&'a Fingerprint>)> {
+        trial.nodes.iter().flatten().map(|number| {
+            let entry = self.left[*number].entry.as_ref();
+            (&self.run.nodes[*number], entry.map(|entry| &entry.manifest().fingerprint))
+        })
+    }
+
+    /// The entries of a trial that have scores, with the stages that made them.
+    pub fn scored_entries<'a>(
+        &'a self,
+        trial: &'a TrialResults,
+    ) -> impl Iterator<Item = (&'a str, &'a Entry)> {
+        let scored = |stage: &Stage| stage.output.is_some_and(|output| output.metrics.is_some());
+        let entries = self.entries(trial).filter(move |(stage, ..)| scored(stage));
+        entries.map(|(stage, _, entry)| (&*stage.name, entry))
     }
 
     /// The stages of a trial that have an entry, with their nodes.
@@ -246,6 +285,19 @@ impl Results {
             }
         }
         files
+    }
+
+    /// The entries on which depends what is known of the run: those of its scores, and those that should be there and are not. With whether they are.
+    pub(super) fn deciding_entries(&self) -> Vec<(CacheKey, bool)> {
+        let decides = |(node, left): (&RunNode, &Left)| {
+            let is_scored = left.output.is_some_and(|output| output.metrics.is_some());
+            let is_there = left.entry.is_some();
+            let key = node.key.filter(|_| node.outcome.is_complete())?;
+            (is_scored || !is_there).then_some((key, is_there))
+        };
+        let entries: BTreeSet<_> =
+            self.run.nodes.iter().zip(&self.left).filter_map(decides).collect();
+        entries.into_iter().collect()
     }
 
     /// Every number of a trial's scores, by stage and path.
@@ -363,11 +415,11 @@ impl Stage {
 
 impl TrialResults {
     fn labelled(index: usize, label: &str) -> Self {
-        let label: Arc<str> = label.into();
         let (values, texts, chosen) = (Vec::new(), Vec::new(), Vec::new());
-        let point = Arc::new(Point { label: Arc::clone(&label), values, texts, chosen });
+        let point = Arc::new(Point { label: labels::point(label).into(), values, texts, chosen });
         let index = u32::try_from(index).expect("the number of trials is bounded");
-        let trial = Trial { index, label, point, fold: None, level: Level::default() };
+        let fold = labels::fold(label);
+        let trial = Trial { index, label: label.into(), point, fold, level: Level::default() };
         Self { trial, status: TrialStatus::NotRun, seeds: Vec::new(), nodes: Vec::new() }
     }
 }

@@ -1,6 +1,7 @@
 //! What an experiment file says, read and merged.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -244,6 +245,14 @@ impl Objective {
     #[must_use]
     pub fn path(&self) -> (&str, &str) {
         self.metric.split_once('.').unwrap_or((&self.metric, ""))
+    }
+}
+
+/// As files write it: `max evaluate.ner.span_f1`.
+impl fmt::Display for Objective {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let direction = if self.maximize { "max" } else { "min" };
+        write!(formatter, "{direction} {}", self.metric)
     }
 }
 

@@ -125,12 +125,7 @@ pub fn publish(task: Task<'_>) -> Result<Option<Published>, PublishError> {
         number: latest.map_or(1, |latest| latest.number + 1),
         experiment: run.file.to_string_lossy().into_owned(),
         keys: trials.iter().map(|of| (of.trial.label.to_string(), results.keys(of))).collect(),
-        objective: results.sweep.as_ref().and_then(|sweep| sweep.objective.as_ref()).map(
-            |objective| {
-                let direction = if objective.maximize { "max" } else { "min" };
-                format!("{direction} {}", objective.metric)
-            },
-        ),
+        objective: run.asked.objective.clone(),
         missing: match trials[..] {
             [trial] if in_part => results.missing(trial),
             _ => BTreeSet::new(),

@@ -1,0 +1,18 @@
+//! Runs, trials and points as a table: what `ls` shows.
+//!
+//! 1. [`Items::of`] takes what the table is about from the index of runs: a row for each run, trial or point;
+//! 2. [`Items::column`] finds a column by its name, or says which one may be meant;
+//! 3. a [`Condition`] keeps some of the rows, a [`SortKey`] brings them in an order;
+//! 4. a [`Table`] holds what is shown of them, row by row or over groups of rows, for people, as CSV and as JSON.
+
+mod cell;
+mod columns;
+mod condition;
+mod items;
+mod table;
+
+pub use cell::Cell;
+pub use columns::{Column, UnknownColumn};
+pub use condition::{Condition, ConditionError, SortKey};
+pub use items::{Item, Items, Level};
+pub use table::{Style, Table, whole_json};
