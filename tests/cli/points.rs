@@ -211,7 +211,7 @@ fn points_go_on_from_rung_to_rung_and_the_others_leave_no_saved_state() {
     let plan = world.pipeline(["plan", FILE, "--check"]);
     assert_eq!(plan.code, Some(0), "{plan}");
     assert!(plan.stdout.contains("rungs: 4 points on rung 1, 2 points on rung 2\n"), "{plan}");
-    assert!(!plan.stdout.contains("were dropped"), "{plan}");
+    assert!(!plan.stdout.contains("saved states"), "{plan}");
     // What lies beside a trial of an earlier rung makes that again.
     let label =
         column(&world, "trials.csv", "trial").into_iter().find(|label| label.contains("rung=1"));
@@ -250,6 +250,9 @@ fn which_points_go_on_is_the_same_for_any_number_of_jobs_and_after_a_kill() {
         let labels = column(world, "trials.csv", "trial").into_iter();
         labels.filter(|label| label.contains("rung=1")).collect()
     };
+    let plan = killed.pipeline(["plan", FILE, "--set", "sweep.points=5"]);
+    let says = "of points that are dropped go when it is known which\n";
+    assert!(plan.stdout.contains("saved states take ") && plan.stdout.contains(says), "{plan}");
     run(&killed, &["--set", "sweep.points=5"]);
     assert_eq!(on_first(&killed)[..4], on_first(&whole));
     assert_eq!(on_first(&killed).len(), 5);

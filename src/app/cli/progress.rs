@@ -131,7 +131,7 @@ fn states_text(states: &SavedStates) -> String {
     if states.kept_bytes > 0 {
         let bytes = format::bytes(states.kept_bytes);
         text += &format!(
-            "saved states on earlier rungs take {bytes}; those of points that are dropped go when a rung is decided\n"
+            "saved states take {bytes}; those of points that are dropped go when it is known which\n"
         );
     }
     if states.dropped_bytes > 0 {

@@ -9,7 +9,7 @@ use crate::engine::store::{Store, StoreError};
 /// What trainings on the rungs of a sweep have saved.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SavedStates {
-    /// Of points of which it is open whether they go on, and of earlier rungs of those that do.
+    /// Of points of which it is open how far they go; nothing where that is decided.
     pub kept_bytes: u64,
     /// Of points that have been dropped.
     pub dropped_bytes: u64,
@@ -39,8 +39,9 @@ pub fn saved_states(plan: &Plan, store: &Store) -> SavedStates {
     let dropped = of(&|trial| is_dropped(trial)).into_iter().filter(|key| !needed.contains(key));
     let has_state = |key: &CacheKey| store.saved_state(key).is_dir();
     let dropped: Vec<CacheKey> = dropped.filter(has_state).collect();
-    let below = of(&|trial| !is_dropped(trial) && trial.level.rung + 1 < shape.rungs);
-    let kept_bytes = below.iter().map(|key| size_of(&store.saved_state(key))).sum();
+    let is_open = decided + 1 < shape.rungs;
+    let kept_bytes =
+        needed.iter().filter(|_| is_open).map(|key| size_of(&store.saved_state(key))).sum();
     let dropped_bytes = dropped.iter().map(|key| size_of(&store.saved_state(key))).sum();
     SavedStates { kept_bytes, dropped_bytes, dropped }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::summary::{Parameter, ParameterKind, Value};
-use crate::engine::plan::{Plan, Trial, value_text};
+use crate::engine::plan::{Plan, SweepShape, Trial, value_text};
 
 /// Scores beside the objective by which points are compared.
 const METRICS: usize = 6;
@@ -55,7 +55,7 @@ fn kind_of(plan: &Plan, axis: &str) -> ParameterKind {
     }
 }
 
-/// The group of a trial, which is its point, and what is told of it: the values of its point, else the seeds of its trainings; without a sweep the
+/// The group of a trial, which is its point on a rung, and what is told of it: the values of its point, else the seeds of its trainings; without a sweep the
 /// parameters of the trainings.
 pub(super) fn hparams(plan: &Plan, trial: &Trial) -> (String, Vec<(String, Json)>) {
     let Some(sweep) = &plan.sweep else { return (String::new(), parameters(plan, trial)) };
@@ -70,7 +70,17 @@ pub(super) fn hparams(plan: &Plan, trial: &Trial) -> (String, Vec<(String, Json)
         };
         (name.to_string(), value)
     };
-    (trial.point.label.to_string(), trial.point.values.iter().map(value).collect())
+    (group(sweep, trial), trial.point.values.iter().map(value).collect())
+}
+
+/// Scores of different rungs are no replicates, nor are those of fresh seeds and of the seeds by which a point was chosen.
+fn group(sweep: &SweepShape, trial: &Trial) -> String {
+    let Trial { level, point, .. } = trial;
+    match level.rung + 1 {
+        _ if level.is_fresh => format!("{},finalist", point.label),
+        rung if rung < sweep.rungs => format!("{},rung={rung}", point.label),
+        _ => point.label.to_string(),
+    }
 }
 
 fn parameters(plan: &Plan, trial: &Trial) -> Vec<(String, Json)> {
