@@ -9,10 +9,13 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::format;
+use super::standings::Standings;
 use super::tally::{Remark, Tally, Telling};
 use crate::base::visible;
 use crate::engine::exec::{Event, NodeName, PointEnded, Reporter};
+use crate::engine::plan::Plan;
 use crate::engine::runs::NodeStatus;
+use crate::engine::store::Store;
 
 /// Without a terminal, a running stage says how far it is this often.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
@@ -34,6 +37,16 @@ pub struct Console {
     tally: Option<Mutex<Tally>>,
     /// Only what needs attention is told.
     quiet: bool,
+    sweep: Mutex<Sweep>,
+}
+
+/// How the points of a sweep stand, where there are several to compare.
+#[derive(Default)]
+struct Sweep {
+    standings: Option<Standings>,
+    /// The table of the best so far.
+    bar: Option<ProgressBar>,
+    last_line: Option<Instant>,
 }
 
 /// A stage under way.
@@ -71,6 +84,7 @@ impl Console {
             notes: Mutex::default(),
             tally: None,
             quiet: false,
+            sweep: Mutex::default(),
         }
     }
 
@@ -86,6 +100,62 @@ impl Console {
     #[must_use]
     pub fn quietly(self) -> Self {
         Self { live: None, quiet: true, ..self }
+    }
+
+    /// Takes note of the plan that is carried out from now on.
+    ///
+    /// * `asked`: of a search, how many points there are to be
+    pub fn plan(&self, plan: &Plan, asked: Option<usize>) {
+        let standings = &mut open(&self.sweep).standings;
+        match standings {
+            Some(standings) => standings.plan(plan),
+            None if self.quiet => {}
+            None => *standings = Standings::of(plan, asked, Instant::now()),
+        }
+    }
+
+    /// Tells how the points of a sweep stand after an event: in a table that changes on a terminal, else in lines about points that have ended.
+    pub fn stand(&self, event: &Event, plan: &Plan, store: &Store) {
+        let (mut guard, now) = (open(&self.sweep), Instant::now());
+        let Sweep { standings: Some(standings), bar, last_line } = &mut *guard else { return };
+        if !standings.event(event, plan, store) {
+            return;
+        }
+        let news = standings.news(now);
+        let Some(live) = &self.live else {
+            // Where stages are summed up, so are points.
+            let is_due = last_line.is_none_or(|last| now.duration_since(last) >= PLAIN_INTERVAL);
+            let told = match &self.tally {
+                None => &news[..],
+                Some(_) if is_due => &news[news.len().saturating_sub(1)..],
+                Some(_) => &[],
+            };
+            for (ended, left) in told {
+                *last_line = Some(now);
+                self.print(&(point_line(ended) + left));
+            }
+            return;
+        };
+        let size = rustix::termios::tcgetwinsize(std::io::stderr());
+        let rows = size.ok().map_or(24, |size| usize::from(size.ws_row));
+        if let Some(table) = standings.table((rows / 2).saturating_sub(3), now) {
+            let bar = bar.get_or_insert_with(|| {
+                let style = ProgressStyle::with_template("{msg}").expect("it is well-formed");
+                live.insert(0, ProgressBar::new_spinner().with_style(style))
+            });
+            let columns = terminal_width();
+            let cut = |line: &str| line.chars().take(columns.saturating_sub(1)).collect();
+            let lines: Vec<String> = visible::message(&table).lines().map(cut).collect();
+            bar.set_message(lines.join("\n"));
+            bar.tick();
+        }
+    }
+
+    /// Takes the table of a sweep away, whose end says more.
+    fn clear_table(&self) {
+        if let Some(bar) = open(&self.sweep).bar.take() {
+            bar.finish_and_clear();
+        }
     }
 
     /// Whether something about a single node is told.
@@ -305,10 +375,14 @@ impl Reporter for Console {
         match event {
             Event::RunStarted { .. } | Event::Evaluated { .. } => {}
             Event::Publishing { done, total } => self.publishing(*done, *total),
-            Event::RunFinished(_) => self.clear_line(PUBLISHING),
+            Event::RunFinished(_) => {
+                self.clear_line(PUBLISHING);
+                self.clear_table();
+            }
             Event::Warning { text } => {
                 self.print(&format!("{} {text}", self.paint(Tone::Attention, "warning:")));
             }
+            Event::PointEnded(_) if self.quiet => {}
             Event::PointEnded(point) => self.print(&point_line(point)),
             Event::StageWaiting { name, .. } => {
                 let text = "another process is building it";

@@ -14,6 +14,7 @@ pub mod listing;
 mod marked;
 mod results;
 mod rows;
+mod standings;
 mod status;
 mod table;
 mod tally;

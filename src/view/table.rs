@@ -61,6 +61,7 @@ fn ranking(
         objective.metric
     );
     let mut text = grid(&head, shape, &ranked, &[&objective.metric]);
+    text += &more(points.len(), ROWS, " in summary.csv");
     if has_best {
         // A point that has no result, or not all of them, could be better.
         let whole = points.iter().filter(|point| point.lost().is_none()).count();
@@ -92,7 +93,32 @@ fn comparison(
         columns.extend(names.iter().copied().filter(is_defined).take(1));
     }
     let head = format!("{}, in the order of the file", format::counted(points.len(), "point"));
-    grid(&head, shape, points, &columns)
+    let text = grid(&head, shape, points, &columns);
+    text + &more(points.len(), ROWS, " in summary.csv")
+}
+
+/// The points by the objective while others are still to come.
+///
+/// * `most`: how many there is room for
+pub fn standings(
+    head: &str,
+    shape: &SweepShape,
+    objective: &Objective,
+    points: &[&PointRows<'_>],
+    most: usize,
+) -> String {
+    let (places, _) = ranked(shape, objective, points);
+    let most = most.clamp(1, ROWS);
+    let best: Vec<&PointRows<'_>> = places.iter().take(most).map(|place| points[*place]).collect();
+    grid(head, shape, &best, &[&objective.metric]) + &more(points.len(), most, "")
+}
+
+/// How many points are left out of those that are shown.
+fn more(points: usize, shown: usize, place: &str) -> String {
+    match points.saturating_sub(shown) {
+        0 => String::new(),
+        more => format!("  and {} more{place}\n", format::grouped(more as u64)),
+    }
 }
 
 /// The first points as rows: their values, as many of the metrics as there is room for, and how many trials each has.
@@ -125,15 +151,8 @@ fn grid(head: &str, shape: &SweepShape, points: &[&PointRows<'_>], names: &[&str
         columns.push(column);
     }
     columns.push(n);
-    let mut text = format!("{head} (mean ± sd of n trials):\n");
-    text += &lines(&columns);
-    if points.len() > shown.len() {
-        text += &format!(
-            "  and {} more in summary.csv\n",
-            format::grouped((points.len() - shown.len()) as u64)
-        );
-    }
-    text
+    let text = format!("{head} (mean ± sd of n trials):\n");
+    text + &lines(&columns)
 }
 
 /// The trials of a sweep beside each other, in the file's order, with the scores that say most of them; nothing without trials.
@@ -395,7 +414,7 @@ mod tests {
     fn many_points_are_cut_and_counted() {
         let names: Vec<Point> = (0..1_500).map(|number| point(&number.to_string())).collect();
         let points: Vec<_> = names.iter().map(|name| scores(name, &[Some(0.5)])).collect();
-        let text = grid("x", &shape(), &points.iter().collect::<Vec<_>>(), &["e.f1"]);
+        let text = comparison(&[], &shape(), &points.iter().collect::<Vec<_>>(), &["e.f1"]);
         assert_eq!(text.lines().count(), ROWS + 3);
         assert!(text.ends_with("  and 1,490 more in summary.csv\n"), "{text}");
     }

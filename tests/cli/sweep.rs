@@ -93,6 +93,21 @@ fn the_end_of_a_sweep_shows_its_points_the_best_first_with_the_spelling_of_the_f
 }
 
 #[test]
+fn without_a_terminal_each_point_is_a_line_when_its_trials_have_ended_unless_it_is_to_be_quiet() {
+    let world = World::new();
+    world.child("rates", SWEEP);
+    let shot = world.pipeline(["run", "experiments/rates.toml", "-j", "1"]);
+    let points: Vec<&str> = shot.stderr.lines().filter(|line| line.starts_with("point ")).collect();
+    let [first, second] = points[..] else { panic!("{shot}") };
+    let (said, left) = first.rsplit_once(", ").unwrap_or_default();
+    assert!(said.starts_with("point 1/2  learning_rate=1e-3  token_accuracy "), "{first}");
+    assert!(said.ends_with(", n = 2  the best so far") && left.ends_with(" left"), "{first}");
+    assert!(second.starts_with("point 2/2  learning_rate=2e-3") && !second.ends_with("left"));
+    let quiet = world.pipeline(["run", "experiments/rates.toml", "--quiet", "--seeds", "3"]);
+    assert!(!quiet.stderr.contains("point "), "{quiet}");
+}
+
+#[test]
 fn a_sweep_without_an_objective_shows_its_points_and_one_of_a_single_point_its_scores() {
     let world = World::new();
     world.child("rates", "[sweep]\n[sweep.over]\ntrain.learning_rate = [1e-3, 1e-5]\n");

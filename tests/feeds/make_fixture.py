@@ -54,8 +54,8 @@ def main():
     experiment = api_pb2.Experiment(
         time_created_secs=6.25,
         hparam_infos=[
-            api_pb2.HParamInfo(name="train.learning_rate", type=api_pb2.DATA_TYPE_FLOAT64),
-            api_pb2.HParamInfo(name="train.schedule", type=api_pb2.DATA_TYPE_STRING),
+            api_pb2.HParamInfo(name="train.learning_rate", type=api_pb2.DATA_TYPE_FLOAT64, differs=True),
+            api_pb2.HParamInfo(name="train.schedule", type=api_pb2.DATA_TYPE_STRING, differs=True),
         ],
         metric_infos=[
             api_pb2.MetricInfo(name=api_pb2.MetricName(tag=tag)) for tag in ["evaluate.ner.span_f1", "evaluate.loss"]

@@ -13,6 +13,7 @@ mod graph;
 mod init;
 mod kinds;
 mod lines;
+mod listener;
 mod ls;
 mod origin;
 mod output;

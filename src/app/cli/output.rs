@@ -28,6 +28,11 @@ impl Output {
         }
     }
 
+    /// Where people follow the run, if they do.
+    pub fn console(&self) -> Option<&Console> {
+        self.console.as_deref()
+    }
+
     /// Since there is anything to tell.
     pub fn elapsed(&self) -> Duration {
         self.begun.elapsed()

@@ -8,26 +8,25 @@ use std::time::Duration;
 use super::args::{Means, Run};
 use super::check::place_of;
 use super::failure::{Failure, Outcome};
+use super::listener::Listener;
 use super::output::Output;
 use super::pin::pin;
 use super::project::{self, Project};
 use super::root::Root;
 use super::rounds::{Rounds, Told};
 use super::signals::Signals;
-use super::{cost, origin, plan as planning, terminal, typed};
+use super::{origin, plan as planning, terminal, typed};
 use crate::base::diagnostics::{Diagnostic, Diagnostics, suggest};
-use crate::engine::exec::{
-    self, Cancel, Counts, Event, NodeName, NodeResult, Options, Reporter, RunOutcome,
-};
-use crate::engine::plan::{NodeId, Plan};
+use crate::engine::exec::{self, Cancel, Counts, Event, NodeResult, Options, Reporter, RunOutcome};
+use crate::engine::plan::Plan;
 use crate::engine::runs::{
     self, Asked, CameTo, NewRun, NodeStatus, Results, RunFile, RunRecord, RunStatus, name_of_file,
 };
 use crate::engine::spec::unsafe_name;
 use crate::engine::stage::{Caveat, Device};
-use crate::engine::store::{Claim, Store};
+use crate::engine::store::Claim;
 use crate::stages;
-use crate::view::{self, Again, Console, Part, PublishError, Published, TensorBoard, format};
+use crate::view::{self, Console, Part, PublishError, Published, TensorBoard, format};
 
 pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
     let signals = Signals::watch()?;
@@ -149,8 +148,14 @@ fn execute(
     for text in &plan.warnings {
         output.tell(&Event::Warning { text: text.to_string() }, |line| record.event(line));
     }
-    let begin =
-        || TensorBoard::begin(record.folder().join("tensorboard"), &asked.command, &resolved);
+    let begin = || {
+        TensorBoard::begin(
+            record.folder().join("tensorboard"),
+            record.id(),
+            &asked.command,
+            &resolved,
+        )
+    };
     let board = writes_board.then(begin);
     let (record, output, board) = (&record, &output, board.as_ref());
     let running = Running { arguments, project, options, signals, record, output, board };
@@ -182,7 +187,8 @@ impl Running<'_> {
         let Self { arguments, project, options, signals, record, output, board } = self;
         let on_cpu = matches!(options.device, Device::Cpu | Device::Auto)
             && !cfg!(any(feature = "cuda", feature = "metal"));
-        let searches = project.search.as_ref().is_some_and(|search| search.searches);
+        let searched = project.search.as_ref().filter(|search| search.searches);
+        let searches = searched.is_some();
         let (mut rounds, told) = (Rounds::default(), Told::default());
         let store = &project.store;
         loop {
@@ -195,7 +201,6 @@ impl Running<'_> {
                 ..rounds.begin(&plan, store, options, searches)
             };
             let is_first_round = rounds.is_first();
-            board.into_iter().for_each(|board| board.plan(&plan));
             let (plan_now, again, told) = (&plan, &again, &told);
             let listener = Listener {
                 record,
@@ -208,6 +213,7 @@ impl Running<'_> {
                 told,
                 is_first_round,
             };
+            listener.begin(searched.map(|search| search.count));
             let outcome = exec::execute(plan_now, store, &asked, &listener, &signals.cancel)
                 .map_err(|error| Failure::failed_of(&error));
             let ended = outcome
@@ -414,45 +420,6 @@ fn available(device: Device) -> Result<Device, Failure> {
     Err(Failure::usage(format!("this program was built without `{lacking}`")).with_help(format!(
         "build it with `cargo build --release --features {lacking}`, or use `--device cpu`"
     )))
-}
-
-/// Tells everyone who listens: the record, and either the console or standard output as NDJSON.
-struct Listener<'a> {
-    record: &'a RunRecord<'a>,
-    output: &'a Output,
-    board: Option<&'a TensorBoard>,
-    plan: &'a Plan,
-    store: &'a Store,
-    on_cpu: bool,
-    again: &'a Again<'a>,
-    told: &'a Told,
-    is_first_round: bool,
-}
-
-impl Listener<'_> {
-    /// Foresees that a stage will not have enough memory, now that what it begins from is there.
-    fn foresee(&self, name: &NodeName) {
-        let id = NodeId(u32::try_from(name.node).expect("a plan numbers its nodes in 32 bits"));
-        if let Some(text) = cost::warning(self.plan, id, self.store) {
-            self.event(&Event::StageMessage { name: name.clone(), warning: true, text });
-        }
-    }
-}
-
-impl Reporter for Listener<'_> {
-    fn event(&self, event: &Event) {
-        if !self.told.is_news(event, self.is_first_round) {
-            return;
-        }
-        self.output.tell(event, |line| self.record.event(line));
-        let unwritten = self.board.and_then(|board| board.event(event, self.plan, self.store));
-        unwritten.into_iter().for_each(|text| self.event(&Event::Warning { text }));
-        if let Event::StageStarted { name, .. } = event
-            && self.on_cpu
-        {
-            self.foresee(name);
-        }
-    }
 }
 
 /// The last event of a run.

@@ -43,6 +43,7 @@ pub struct TensorBoard(Mutex<State>);
 
 struct State {
     files: Files,
+    run: String,
     /// Nothing is written any more.
     is_broken: bool,
     /// What came of nodes as it went, by their titles.
@@ -71,15 +72,17 @@ struct Here<'a> {
 
 impl TensorBoard {
     /// * `folder`: is made
+    /// * `run`: its id
     /// * `resolved`: the experiment, as TOML
     #[must_use]
-    pub fn begin(folder: PathBuf, command: &str, resolved: &str) -> Self {
+    pub fn begin(folder: PathBuf, run: &str, command: &str, resolved: &str) -> Self {
         let mut files = Files::new(folder);
         let fence = "````";
         let text = format!("`{command}`\n\n{fence}toml\n{resolved}{fence}\n");
         files.add("", 0, &[Value::text("experiment", &text)]);
         Self(Mutex::new(State {
             files,
+            run: run.to_owned(),
             is_broken: false,
             live: HashMap::new(),
             trials: Vec::new(),
@@ -251,7 +254,7 @@ impl State {
             return;
         }
         self.begun.insert(Arc::clone(&trial.label), HashSet::new());
-        let (group, values) = hparams(plan, trial);
+        let (group, values) = hparams(plan, trial, &self.run);
         self.files.add(&trial.label, 0, &[Value::session_start(now(), &group, &values)]);
     }
 

@@ -60,7 +60,9 @@ impl Value {
     /// What a sweep varies and what its points are compared by.
     pub(super) fn experiment(created: f64, parameters: &[Parameter<'_>], metrics: &[&str]) -> Self {
         let parameter = |parameter: &Parameter<'_>| {
-            Message::new().text(1, parameter.name).number(4, parameter.kind as u64)
+            let info = Message::new().text(1, parameter.name).number(4, parameter.kind as u64);
+            // The viewer shows those first.
+            info.boolean(7, true)
         };
         let metric = |metric: &&str| {
             let name = Message::new().text(2, metric);

@@ -55,9 +55,11 @@ fn kind_of(plan: &Plan, axis: &str) -> ParameterKind {
     }
 }
 
-/// The group of a trial, which is its point on a rung, and what is told of it: the values of its point, else the seeds of its trainings; without a sweep the
+/// The group of a trial, which is its point on a rung of this run, and what is told of it: the values of its point, else the seeds of its trainings; without a sweep the
 /// parameters of the trainings.
-pub(super) fn hparams(plan: &Plan, trial: &Trial) -> (String, Vec<(String, Json)>) {
+///
+/// * `run`: a viewer of several runs must not take the point of one for that of another
+pub(super) fn hparams(plan: &Plan, trial: &Trial, run: &str) -> (String, Vec<(String, Json)>) {
     let Some(sweep) = &plan.sweep else { return (String::new(), parameters(plan, trial)) };
     if sweep.axes.is_empty() {
         let seed = |stage| Some((seed_of(stage), plan.seed(trial.index, stage)?.into()));
@@ -70,7 +72,7 @@ pub(super) fn hparams(plan: &Plan, trial: &Trial) -> (String, Vec<(String, Json)
         };
         (name.to_string(), value)
     };
-    (group(sweep, trial), trial.point.values.iter().map(value).collect())
+    (format!("{} ({run})", group(sweep, trial)), trial.point.values.iter().map(value).collect())
 }
 
 /// Scores of different rungs are no replicates, nor are those of fresh seeds and of the seeds by which a point was chosen.
