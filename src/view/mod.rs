@@ -12,6 +12,7 @@ pub mod figures;
 pub mod format;
 pub mod listing;
 mod marked;
+mod mlflow;
 mod results;
 mod rows;
 mod standings;
@@ -22,6 +23,7 @@ mod tensorboard;
 
 pub use console::Console;
 pub use marked::{Mark, marked};
+pub use mlflow::{ExportError, Exported, MlflowStore};
 pub use results::{
     Again, Part, PublishError, Published, Task, bring_over, check_place, earlier, experiment_of,
     made_by, model_in, publish, unpublished,

@@ -1,10 +1,10 @@
-//! What a run writes for other programs: event files for TensorBoard, read back with TensorBoard itself.
+//! What runs leave for other programs: TensorBoard, MLflow, Weights & Biases. Each is read back with the program itself, where that is there.
 
 use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::world::{World, snapshot};
 
 /// The Python that a variable names, if it has what a script needs; else that is said, and nothing is tested.
 #[expect(clippy::print_stderr, reason = "a skipped test says so")]
@@ -33,6 +33,9 @@ fn events_of(world: &World, run: &str, python: &str) -> Value {
     let folder = world.path(format!("outputs/runs/{run}/tensorboard"));
     read_by(python, "read_events.py", &folder)
 }
+
+const SWEEP: &str = "[sweep]\nobjective = \"max evaluate.ner.token_accuracy\"\nseeds = 2\n[sweep.over]\n\
+                     train.learning_rate = [1e-3, 2e-3]\n";
 
 /// The steps of a curve.
 fn steps(points: &Value) -> Vec<u64> {
@@ -114,7 +117,8 @@ fn tensorboard_shows_a_sweep_with_its_axes_and_the_objective() {
     let column = |name: &str| headers.iter().position(|header| header == name).expect("a column");
     let mean = column("evaluate.ner.token_accuracy.mean");
     for row in summary.records().map(|row| row.expect("a row")) {
-        let group = groups.iter().find(|group| group["name"] == row[0]).expect("the point");
+        let name = format!("{} ({})", &row[0], world.latest_run());
+        let group = groups.iter().find(|group| group["name"] == *name).expect("the point");
         assert_eq!(group["sessions"].as_array().map(Vec::len), Some(2), "{group}");
         let shown = group["metricValues"][0]["value"].as_f64().expect("a mean");
         assert!((shown - row[mean].parse::<f64>().expect("a number")).abs() < 1e-6, "{group}");
@@ -158,4 +162,111 @@ fn event_files_that_cannot_be_written_cost_one_warning() {
     assert_eq!(shot.code, Some(0), "{shot}");
     assert_eq!(shot.stderr.matches("TensorBoard").count(), 1, "{shot}");
     assert!(shot.stdout.contains("results: outputs/mini"), "{shot}");
+}
+
+#[test]
+fn runs_are_exported_once_and_each_trial_of_a_sweep_is_a_run_below_its_run() {
+    let world = World::new();
+    world.child("rates", SWEEP);
+    world.pipeline(["run", "experiments/rates.toml"]);
+    let sweep = world.latest_run();
+    let first = world.pipeline(["export-runs", "--mlflow", "mlruns"]);
+    assert!(first.stdout.starts_with(&format!("{sweep}  written with 4 trials\n")), "{first}");
+    let [experiment] = &world.names("mlruns")[..] else { panic!("{:?}", world.names("mlruns")) };
+    let runs = || -> Vec<String> {
+        let mut names = world.names(&format!("mlruns/{experiment}"));
+        names.retain(|name| name != "meta.yaml");
+        names
+    };
+    assert_eq!(runs().len(), 5);
+    let read =
+        |run: &str, name: &str| world.read_if_there(&format!("mlruns/{experiment}/{run}/{name}"));
+    let parents: Vec<String> = runs()
+        .iter()
+        .map(|run| read(run, "tags/mlflow.parentRunId"))
+        .filter(|it| !it.is_empty())
+        .collect();
+    assert!(
+        parents.len() == 4 && parents.iter().all(|parent| runs().contains(parent)),
+        "{parents:?}"
+    );
+    let trials: Vec<String> = runs().into_iter().filter(|run| *run != parents[0]).collect();
+    for trial in &trials {
+        let learning_rate = read(trial, "params/train.learning_rate");
+        assert!(["0.001", "0.002"].contains(&&*learning_rate), "{learning_rate}");
+        assert!(read(trial, "metrics/train/loss").lines().count() > 1);
+        assert!(read(trial, "metrics/evaluate.ner.token_accuracy").ends_with(" 0\n"));
+        assert!(!read(trial, "artifacts/metrics.json").is_empty());
+    }
+    assert!(!read(&parents[0], "artifacts/summary.csv").is_empty());
+    world.pipeline(["run", "experiments/mini.toml"]);
+    let (single, again) =
+        (world.latest_run(), world.pipeline(["export-runs", "--mlflow", "mlruns"]));
+    assert!(again.stdout.contains(&format!("{sweep}  was there\n{single}  written\n")), "{again}");
+}
+
+#[test]
+fn mlflow_finds_parameters_curves_scores_tags_and_artifacts() {
+    let Some(python) = python_with("mlflow") else { return };
+    let world = World::new();
+    world.child("rates", SWEEP);
+    world.pipeline(["run", "experiments/rates.toml"]);
+    world.pipeline(["run", "experiments/mini.toml"]);
+    world.pipeline(["export-runs", "--mlflow", "mlruns"]);
+    let found = read_by(&python, "read_mlflow.py", &world.path("mlruns"));
+    let runs = found.as_array().expect("runs");
+    assert_eq!(runs.len(), 6, "{found}");
+    let single = runs.iter().find(|run| run["experiment"] == "mini").expect("the run");
+    assert_eq!(single["status"], "FINISHED");
+    assert_eq!(single["params"]["train.epochs"], "1");
+    assert_eq!(single["tags"]["mlflow.source.name"], "experiments/mini.toml");
+    let metrics: Value =
+        serde_json::from_str(&world.read("outputs/mini/metrics.json")).expect("JSON");
+    assert_eq!(single["metrics"]["evaluate.loss"], json!([[0, metrics["loss"]]]));
+    let history = world.read("outputs/mini/history.csv");
+    let rows = history.lines().filter(|row| row.starts_with("train,")).count() as u64;
+    assert_eq!(steps(&single["metrics"]["train/ner_loss"]), (1..=rows).collect::<Vec<_>>());
+    assert!(single["artifacts"].as_array().expect("a list").contains(&json!("loss.png")));
+    let parent = runs.iter().find(|run| {
+        run["artifacts"].as_array().is_some_and(|of| of.contains(&json!("summary.csv")))
+    });
+    let parent = &parent.expect("the sweep")["id"];
+    let below = runs.iter().filter(|run| run["tags"]["mlflow.parentRunId"] == *parent);
+    assert_eq!(below.count(), 4, "{found}");
+}
+
+#[test]
+fn what_cannot_be_exported_is_said() {
+    let world = World::trained();
+    world.write("file", "");
+    snapshot!(
+        world.pipeline(["export-runs", "--mlflow", "file"]),
+        world.pipeline(["export-runs", "--mlflow", "mlruns", "20200101-000000-mini"]),
+    );
+    assert!(!world.path("mlruns").exists());
+}
+
+#[test]
+fn a_run_is_followed_into_weights_and_biases() {
+    let Some(python) = python_with("wandb") else { return };
+    let world = World::trained();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/experiments/follow.py");
+    let run = world.path(format!("outputs/runs/{}", world.latest_run()));
+    let output = Command::new(python)
+        .args([script.as_ref(), run.as_os_str()])
+        .env("WANDB_MODE", "offline")
+        .output()
+        .expect("python starts");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}");
+    let followed = glob::glob(&format!("{}/wandb/offline-run-*/*.wandb", run.display()))
+        .expect("a pattern")
+        .next()
+        .expect("a file")
+        .expect("listed");
+    let bytes = std::fs::read(followed).expect("readable");
+    let said = String::from_utf8_lossy(&bytes);
+    for name in ["train/loss", "train/validation/ner_loss", "evaluate.ner.token_accuracy"] {
+        assert!(said.contains(name), "{name}");
+    }
 }

@@ -29,6 +29,7 @@ help! {
     the_help_of_bench_says_what_each_option_takes: ["bench", "--help"];
     the_help_of_verify_says_what_each_option_takes: ["verify", "--help"];
     the_help_of_gc_says_what_each_option_takes: ["gc", "--help"];
+    the_help_of_export_runs_says_what_each_option_takes: ["export-runs", "--help"];
     the_help_of_schema_says_what_each_option_takes: ["schema", "--help"];
     the_help_of_init_says_what_each_option_takes: ["init", "--help"];
     the_help_of_completions_says_what_each_option_takes: ["completions", "--help"];

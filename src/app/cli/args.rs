@@ -106,6 +106,8 @@ pub enum Command {
     Pin(Pinned),
     /// Let `gc` remove again what only these runs need
     Unpin(Pinned),
+    /// Write runs as MLflow keeps them: parameters, curves, scores, artifacts
+    ExportRuns(ExportRuns),
     /// Print the JSON Schema of experiment files, for editors
     Schema,
     /// Write a commented experiment: a starter, or one for a file of your texts
@@ -149,6 +151,7 @@ impl Command {
             | Self::Review(_)
             | Self::Pin(_)
             | Self::Unpin(_)
+            | Self::ExportRuns(_)
             | Self::Schema
             | Self::Init(_)
             | Self::Completions { .. } => false,
@@ -499,6 +502,26 @@ pub struct Pinned {
     /// Runs, as in `outputs/runs/RUN`
     #[arg(required = true, value_name = "RUN")]
     pub runs: Vec<String>,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A sweep becomes a run with one below it for each trial. What lies there already is left as it is, so that the same command adds what \
+    came since. Models are not copied; runs that still go are left out.\n\n\
+    Examples:\n  \
+    pipeline export-runs --mlflow mlruns        every run\n  \
+    pipeline export-runs --mlflow mlruns RUN    one of them\n  \
+    MLFLOW_ALLOW_FILE_STORE=true mlflow ui --backend-store-uri mlruns"
+)]
+pub struct ExportRuns {
+    /// Runs, as in `outputs/runs/RUN` [default: all]
+    #[arg(value_name = "RUN")]
+    pub runs: Vec<String>,
+    /// The folder of MLflow's files, which is made where it is not there
+    #[arg(long, value_name = "DIR")]
+    pub mlflow: PathBuf,
     #[command(flatten)]
     pub place: Place,
 }

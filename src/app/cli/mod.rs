@@ -7,6 +7,7 @@ mod complete;
 mod cost;
 mod data;
 mod explain;
+mod export_runs;
 mod failure;
 mod gc;
 mod graph;
@@ -110,6 +111,7 @@ fn dispatch(command: Command, color: bool) -> Result<Outcome, Failure> {
         Command::Gc(arguments) => gc::run(&arguments).map(done),
         Command::Pin(arguments) => pinned::run(&arguments, true).map(done),
         Command::Unpin(arguments) => pinned::run(&arguments, false).map(done),
+        Command::ExportRuns(arguments) => export_runs::run(&arguments).map(done),
         Command::Schema => schema::run().map(done),
         Command::Init(arguments) => init::run(&arguments).map(done),
         Command::Completions { shell } => complete::run(shell).map(done),
