@@ -108,7 +108,7 @@ fn at_the_same_epochs_rungs_find_better_settings_than_whole_trainings() {
     let mut table =
         "| epochs for each seed | settings on rungs | regret | settings to the end | regret |\n|---|---|---|---|---|\n"
             .to_owned();
-    for share in [0.5, 0.75, 1.0] {
+    for share in [0.25, 0.5, 0.75, 1.0] {
         let budget = (all * share).floor();
         let [rungs, whole] = mean_regrets(&surface, budget);
         let (many, few) = (affordable(budget), (budget / 2.0) as usize);
