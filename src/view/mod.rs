@@ -13,6 +13,7 @@ pub mod format;
 pub mod listing;
 mod marked;
 mod mlflow;
+mod report;
 mod results;
 mod rows;
 mod standings;
@@ -24,6 +25,7 @@ mod tensorboard;
 pub use console::Console;
 pub use marked::{Mark, marked};
 pub use mlflow::{ExportError, Exported, MlflowStore};
+pub use report::{Background, Setting};
 pub use results::{
     Again, Part, PublishError, Published, Task, bring_over, check_place, earlier, experiment_of,
     made_by, model_in, publish, unpublished,

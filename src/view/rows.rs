@@ -71,6 +71,11 @@ impl PointRows<'_> {
         self.rows.iter().filter(|row| row.status == TrialStatus::Done)
     }
 
+    /// Those of which there is something to show.
+    pub fn shown(&self) -> impl Iterator<Item = &Row<'_>> {
+        self.rows.iter().filter(|row| row.status == TrialStatus::Done || !row.scores.is_empty())
+    }
+
     /// What became of the first that did not.
     pub fn lost(&self) -> Option<TrialStatus> {
         self.rows.iter().map(|row| row.status).find(|status| *status != TrialStatus::Done)

@@ -31,6 +31,7 @@ mod points;
 mod predict;
 mod project;
 mod readers;
+mod report;
 mod results;
 mod review;
 mod run;

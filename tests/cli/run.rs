@@ -177,9 +177,16 @@ fn a_failed_run_leaves_what_it_made_and_no_file_of_an_earlier_run() {
             ),
             "{shot}"
         );
-        let expected = ["experiment.toml", "history.csv", "model", "published.json", "timing.csv"]
-            .map(str::to_owned)
-            .to_vec();
+        let expected = [
+            "experiment.toml",
+            "history.csv",
+            "model",
+            "published.json",
+            "report.html",
+            "timing.csv",
+        ]
+        .map(str::to_owned)
+        .to_vec();
         assert_eq!(left(&world), (expected, serde_json::json!(["evaluate", "plot"])));
         world.write(FILE, mini);
         let again = world.pipeline(["run", FILE]);

@@ -130,6 +130,10 @@ impl World {
         std::fs::read_to_string(self.path(name)).expect("readable")
     }
 
+    pub fn modified(&self, name: &str) -> std::time::SystemTime {
+        std::fs::metadata(self.path(name)).and_then(|file| file.modified()).expect("there")
+    }
+
     /// Writes a child of `mini.toml`.
     pub fn child(&self, name: &str, text: &str) {
         self.write(format!("experiments/{name}.toml"), format!("extends = \"mini.toml\"\n{text}"));

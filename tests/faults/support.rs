@@ -159,10 +159,11 @@ impl Project {
         self.write("small.toml", SMALL);
     }
 
-    /// What was published, but for what holds clocks and the record, which names the run.
+    /// What was published, but for what holds clocks, and the record and the report, which name the run.
     pub fn results(&self, name: &str) -> Files {
         let mut files = files_below(&self.outputs().join(name));
-        files.retain(|name, _| !name.ends_with("timing.csv") && name != "published.json");
+        let is_of_the_run = |name: &str| name == "published.json" || name == "report.html";
+        files.retain(|name, _| !name.ends_with("timing.csv") && !is_of_the_run(name));
         files
     }
 

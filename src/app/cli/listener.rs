@@ -7,7 +7,7 @@ use crate::engine::exec::{Event, NodeName, Reporter};
 use crate::engine::plan::{NodeId, Plan};
 use crate::engine::runs::RunRecord;
 use crate::engine::store::Store;
-use crate::view::{Again, TensorBoard};
+use crate::view::{Again, Background, TensorBoard};
 
 /// Tells everyone who listens: the record, and either the console or standard output as NDJSON.
 pub struct Listener<'a> {
@@ -18,6 +18,7 @@ pub struct Listener<'a> {
     pub store: &'a Store,
     pub on_cpu: bool,
     pub again: &'a Again<'a>,
+    pub background: &'a Background,
     pub told: &'a Told,
     pub is_first_round: bool,
 }

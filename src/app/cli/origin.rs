@@ -7,10 +7,10 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 use crate::engine::plan::Plan;
-use crate::engine::spec::Experiment;
+use crate::engine::spec::{Experiment, Origin};
 use crate::engine::stage::StageKind;
 use crate::stages;
-use crate::view::Part;
+use crate::view::{Background, Part, Setting};
 
 /// Where the parameters of a kind hold paths, such as `path`, `sources[]` or `lookup.path`.
 #[derive(Default)]
@@ -59,6 +59,18 @@ pub fn is_path(kind: &str, place: &str, text: &str) -> bool {
     });
     let is_word = |paths: &Paths| paths.words.contains(&(place.to_owned(), text.to_owned()));
     PATHS.get(kind).is_some_and(|paths| paths.places.contains(place) && !is_word(paths))
+}
+
+/// What a report says of an experiment beside its results.
+pub fn background(experiment: &Experiment) -> Background {
+    let setting = |origin: Origin| {
+        let Origin { path, value, file, line, .. } = origin;
+        // What was typed has no lines.
+        let is_file = experiment.chain.iter().any(|of| of.to_string_lossy() == *file);
+        Setting { path, value, origin: if is_file { format!("{file}:{line}") } else { file } }
+    };
+    let settings = experiment.origins().into_iter().map(setting).collect();
+    Background { about: experiment.about.clone(), settings }
 }
 
 /// The experiment that makes a part of the results again, for a file in `folder`, and its pins.

@@ -191,6 +191,7 @@ impl Running<'_> {
         let searches = searched.is_some();
         let (mut rounds, told) = (Rounds::default(), Told::default());
         let store = &project.store;
+        let background = &origin::background(&project.experiment);
         loop {
             let again = |part: Part<'_>, folder: &Path| {
                 origin::again(&project.experiment, &plan, arguments.name.is_some(), part, folder)
@@ -210,6 +211,7 @@ impl Running<'_> {
                 store,
                 on_cpu,
                 again,
+                background,
                 told,
                 is_first_round,
             };
@@ -373,8 +375,8 @@ fn publish(
     results: &Results,
     cancel: &Cancel,
 ) -> Result<Option<Published>, Failure> {
-    let (store, again) = (listener.store, listener.again);
-    let task = view::Task { results, store, again, cancel, reporter: listener };
+    let (store, again, background) = (listener.store, listener.again, listener.background);
+    let task = view::Task { results, store, again, background, cancel, reporter: listener };
     view::publish(task).map_err(|error| {
         let ending = match error {
             PublishError::Interrupted { .. } => Outcome::Interrupted,

@@ -33,6 +33,6 @@ pub use publications::{KeysByTrial, Publication, ResultsLock, forget_publication
 pub use record::{Asked, CameTo, Changes, MadeBy, NodeStatus, RunFile, RunNode, RunStatus};
 pub use recorder::{NewRun, RunRecord};
 pub use records::{find_run, folder_of, list_runs, name_of_file, pin};
-pub use results::{Results, TrialResults, TrialStatus, Unreadable};
+pub use results::{Of, Results, Step, TrialResults, TrialStatus, Unreadable};
 pub use scores::scores_of;
 pub use states::{SavedStates, saved_states};

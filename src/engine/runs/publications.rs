@@ -42,6 +42,9 @@ pub struct Publication {
     /// The digest of what a sweep's pictures were drawn from.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub drawn_from: String,
+    /// The digest of what the report is about.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reported_from: String,
     /// The BLAKE3 of every file, by its name inside the folder, with `/` between its parts.
     pub files: BTreeMap<String, String>,
 }
@@ -130,6 +133,7 @@ mod tests {
             objective: None,
             missing: BTreeSet::new(),
             drawn_from: String::new(),
+            reported_from: String::new(),
             files: BTreeMap::from([("metrics.json".to_owned(), "ab".to_owned())]),
         }
     }

@@ -1,6 +1,9 @@
 //! What a run came to: the read model that everything shown of it is made from, whether it has just ended or long ago.
 //!
-//! It knows the run's stages, its trials, and the entries that they have. Scores are read when somebody asks for them, once.
+//! It knows the run's stages, its trials, and the entries that they have. Scores are read when somebody asks for them, once; what a report shows
+//! beside them ([`exhibits`]) whenever somebody asks.
+
+mod exhibits;
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -13,6 +16,7 @@ use super::scores::scores_of;
 use crate::engine::plan::{CacheKey, Fingerprint, Level, Plan, Point, SweepShape, Trial};
 use crate::engine::stage::{ArtifactType, Caveat, Scores, StageKind};
 use crate::engine::store::{Entry, Store, StoreError};
+pub use exhibits::{Of, Step};
 
 /// What a run came to.
 pub struct Results {
@@ -67,11 +71,15 @@ struct Stage {
     output: Option<&'static ArtifactType>,
     /// Its files have their places without its name ([`Plan::is_first_of_its_kind`]).
     is_at_top: bool,
+    /// It is shown beside others ([`StageKind::aside`]).
+    is_aside: bool,
 }
 
 struct Left {
     output: Option<&'static ArtifactType>,
     entry: Option<Entry>,
+    /// The nodes that it was made from, as far as they are known.
+    inputs: Vec<usize>,
     scored: OnceCell<Scored>,
 }
 
@@ -105,6 +113,7 @@ impl Results {
             name: Arc::clone(name),
             output: plan.kind_of(name).map(|kind| &kind.output),
             is_at_top: plan.is_first_of_its_kind(name),
+            is_aside: plan.kind_of(name).is_some_and(|kind| kind.aside),
         };
         let replicated: Vec<Arc<str>> = plan.replicated().map(Arc::from).collect();
         let trial = |trial: &Trial| {
@@ -123,7 +132,8 @@ impl Results {
         let left = |(node, of): (&RunNode, &crate::engine::plan::Node)| {
             let key = node.key.filter(|_| node.outcome.is_complete());
             let entry = key.and_then(|key| entries.get(&key).copied().cloned());
-            Left { output: Some(&of.kind.output), entry, scored: OnceCell::new() }
+            let inputs = of.inputs.iter().map(|(_, id)| id.index()).collect();
+            Left { output: Some(&of.kind.output), entry, inputs, scored: OnceCell::new() }
         };
         let draws = plan.shared_draws().into_iter();
         Self {
@@ -158,12 +168,13 @@ impl Results {
                 None => Some(kind),
             };
             let output = kind.and_then(made).map(|kind| &kind.output);
-            left.push(Left { output, entry, scored: OnceCell::new() });
+            left.push(Left { output, entry, inputs: Vec::new(), scored: OnceCell::new() });
             if stages.iter().all(|stage| *stage.name != *node.stage) {
                 let name: Arc<str> = node.stage.as_str().into();
-                let is_at_top = node.stage == node.kind && !kind.is_some_and(|kind| kind.aside);
+                let is_aside = kind.is_some_and(|kind| kind.aside);
+                let is_at_top = node.stage == node.kind && !is_aside;
                 replicated.extend(kind.filter(|kind| kind.replicated).map(|_| Arc::clone(&name)));
-                stages.push(Stage { name, output, is_at_top });
+                stages.push(Stage { name, output, is_at_top, is_aside });
             }
         }
         let labels: Vec<&str> = run.nodes.iter().map(|node| node.label.as_str()).collect();
@@ -179,6 +190,7 @@ impl Results {
             trial
         };
         let trials = labels::trials(&labels).into_iter().enumerate().map(of_label).collect();
+        exhibits::wire(&mut left, &run);
         let (sweep, shared_draws) = (None, Vec::new());
         let mut results =
             Self { left, stages, trials, sweep, partial: false, replicated, shared_draws, run };
@@ -316,7 +328,7 @@ impl Results {
 
     /// What a node is scored; `None` where it makes no scores, or has no entry.
     fn scored(&self, node: usize) -> Result<Option<&Scored>, Unreadable> {
-        let Left { output: Some(output), entry: Some(entry), scored } = &self.left[node] else {
+        let Left { output: Some(output), entry: Some(entry), scored, .. } = &self.left[node] else {
             return Ok(None);
         };
         if output.metrics.is_none() {

@@ -11,8 +11,8 @@ use crate::base::problem::Problem;
 
 use super::scores::covered;
 use super::{
-    Artifact, Circumstances, CodeVersion, Context, Cost, Facts, InputFacts, InputFolders, Inputs,
-    Port, Resources, Signal, Stage, StageError, Survey, SurveyInputs,
+    Artifact, Circumstances, CodeVersion, Context, Cost, Exhibit, Facts, InputFacts, InputFolders,
+    Inputs, Plot, Port, Resources, Shown, Signal, Stage, StageError, Survey, SurveyInputs,
 };
 
 /// What the engine knows of an artifact type; see [`Artifact`] for the fields.
@@ -28,6 +28,8 @@ pub struct ArtifactType {
     pub headlines: &'static [&'static str],
     /// [`Artifact::facts`]
     pub facts: fn(&Path) -> Facts,
+    pub curves: Shown<Plot>,
+    pub exhibits: Shown<Exhibit>,
 }
 
 impl ArtifactType {
@@ -43,6 +45,8 @@ impl ArtifactType {
             metric_names: A::METRIC_NAMES,
             headlines: A::HEADLINES,
             facts: A::facts,
+            curves: A::CURVES,
+            exhibits: A::EXHIBITS,
         }
     }
 

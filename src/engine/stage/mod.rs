@@ -18,6 +18,7 @@ mod caveat;
 mod context;
 mod cost;
 mod error;
+mod exhibit;
 mod kind;
 mod ports;
 mod resources;
@@ -28,6 +29,9 @@ pub use caveat::Caveat;
 pub use context::{Context, Device, Evaluated, Level, Progress, Signal};
 pub use cost::{Circumstances, Cost, Memory, Part, Time};
 pub use error::StageError;
+pub use exhibit::{
+    Answer, Cell, Exhibit, Line, LineStyle, Matrix, Mistake, Mistakes, Plot, Shown, Span, Table,
+};
 pub use kind::{
     AnyStage, ArtifactType, Content, Extension, HubCommit, Inspection, Obstacle, Outputs,
     ParameterProblem, SourceFile, SourceProblem, StageKind, UndefinedMetrics, Which,
@@ -35,7 +39,7 @@ pub use kind::{
 
 pub use ports::{InputFolders, Inputs, Port, Wired};
 pub use resources::{Resources, Threads};
-pub use scores::{Score, Scores, covered};
+pub use scores::{BESIDE, Intervals, Score, Scores, covered};
 pub use survey::{Finding, Remark, Survey, SurveyInputs};
 
 use std::any::Any;
@@ -72,6 +76,10 @@ pub trait Artifact: Sized {
     const METRIC_NAMES: &'static [&'static str] = &[];
     /// Those of them that say most, the first first: what a table shows that has no room for all.
     const HEADLINES: &'static [&'static str] = &[];
+    /// What was measured while it was made, such as losses by step: the plot that says most first.
+    const CURVES: Shown<Plot> = Shown::NOTHING;
+    /// What it shows of itself in a report, beside its metrics.
+    const EXHIBITS: Shown<Exhibit> = Shown::NOTHING;
 
     /// What is known of the artifact in `folder`, by the names of [`Stage::facts`]: more than could be foreseen. Nothing where it cannot be read.
     fn facts(_folder: &Path) -> Facts {

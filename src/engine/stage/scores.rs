@@ -7,6 +7,39 @@ use serde::{Deserialize, Serialize};
 /// By path, such as `evaluate.ner.span_f1`; an undefined one is `None`.
 pub type Scores = BTreeMap<String, Option<Score>>;
 
+/// The member of a metrics file that has the same metrics of what is shown beside, by its name: `baselines.majority.ner.span_f1`.
+pub const BESIDE: &str = "baselines";
+
+/// Within which scores would lie on other texts of the same kind.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Intervals {
+    /// The lowest and the highest value, by path.
+    pub ends: BTreeMap<String, [f64; 2]>,
+    /// What was drawn to find out, where it was not single texts.
+    pub drawn: Option<String>,
+}
+
+impl Intervals {
+    /// The member of a metrics file that has them, by the paths of metrics.
+    pub const MEMBER: &'static str = "intervals";
+    /// The member that says what was drawn.
+    pub const DRAWN: &'static str = "intervals_by";
+
+    /// Those of a metrics file; none where it has none.
+    #[must_use]
+    pub fn listed_in(metrics: &serde_json::Value) -> Self {
+        let ends = metrics.get(Self::MEMBER).and_then(|ends| ends.as_object());
+        let read = |(path, ends): (&String, &serde_json::Value)| {
+            Some((path.clone(), <[f64; 2]>::deserialize(ends).ok()?))
+        };
+        let drawn = metrics.get(Self::DRAWN).and_then(|drawn| drawn.as_str());
+        Self {
+            ends: ends.into_iter().flatten().filter_map(read).collect(),
+            drawn: drawn.map(str::to_owned),
+        }
+    }
+}
+
 /// One number of a file of scores; one that is written without a fraction counts things.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{Backbone, Heads, Origin, files, history, seal};
-use crate::engine::stage::{Artifact, Caveat, StageError};
+use crate::engine::stage::{Artifact, Caveat, Plot, Shown, StageError};
 use crate::nn::{CheckpointError, EncoderSpec, JointModel};
 use crate::tasks;
 use crate::text::{LabelSet, TextTokenizer};
@@ -162,6 +162,10 @@ impl Artifact for Checkpoint {
         Heads::FILE,
         seal::DIGESTS,
     ];
+    const CURVES: Shown<Plot> = Shown {
+        files: &[Self::HISTORY],
+        read: |folder| Ok(history::plots(&history::read(&folder.join(Self::HISTORY))?)),
+    };
     const RESULTS: &'static [(&'static str, &'static str)] = &[
         (Backbone::CONFIG, "model/config.json"),
         (Backbone::WEIGHTS, "model/model.safetensors"),

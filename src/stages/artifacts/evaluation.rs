@@ -1,5 +1,7 @@
 //! Predictions and scores on one split.
 
+mod exhibits;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Origin, corpus, files};
-use crate::engine::stage::{Artifact, Caveat, StageError, covered};
+use crate::engine::stage::{
+    Artifact, BESIDE, Caveat, Exhibit, Intervals, Shown, StageError, covered,
+};
 use crate::tasks::classification::{self, Judged};
 use crate::tasks::metrics::{self, Bin, Interval, Metric, Reliability, Scores};
 use crate::tasks::{Details, GroupScores};
@@ -35,6 +39,9 @@ pub struct PredictedClass {
     pub score: f64,
 }
 
+/// The columns of the lists of entities: the truth, and what the model says.
+const ENTITIES: [&str; 2] = ["entities", "predicted_entities"];
+
 /// The columns of a head over whole texts: the truth, which is empty where a text is not labelled, and what the model says.
 fn columns_of(head: &str) -> [String; 3] {
     [head.to_owned(), format!("predicted_{head}"), format!("{head}_score")]
@@ -42,6 +49,8 @@ fn columns_of(head: &str) -> [String; 3] {
 
 /// The field that comes first, since tables are joined by it.
 const ID: &str = "id";
+/// The column of the texts.
+const TEXT: &str = "text";
 
 /// What becomes `metrics.json`: an object for each task, the metrics that are about no task, and the caveats.
 pub struct Metrics<'a> {
@@ -95,12 +104,12 @@ impl Serialize for Metrics<'_> {
             .iter()
             .map(|(name, ends)| (name.clone(), (*ends).to_vec().into()))
             .collect();
-        file.serialize_entry("intervals", &intervals)?;
+        file.serialize_entry(Intervals::MEMBER, &intervals)?;
         if let Some(field) = self.drawn {
-            file.serialize_entry("intervals_by", field)?;
+            file.serialize_entry(Intervals::DRAWN, field)?;
         }
         if let Some(baselines) = self.baselines {
-            file.serialize_entry("baselines", baselines)?;
+            file.serialize_entry(BESIDE, baselines)?;
         }
         let caveats: Vec<Caveat> =
             self.caveats.iter().map(|caveat| Caveat { split: None, ..caveat.clone() }).collect();
@@ -372,11 +381,11 @@ impl Predictions<'_> {
     fn own_columns(&self) -> Vec<String> {
         let mut columns = Vec::new();
         if self.texts {
-            columns.push("text".to_owned());
+            columns.push(TEXT.to_owned());
         }
         columns.extend(self.tasks.heads.iter().flat_map(|head| columns_of(&head.name)));
         if self.tasks.tagging {
-            columns.extend(["entities", "predicted_entities"].map(str::to_owned));
+            columns.extend(ENTITIES.map(str::to_owned));
         }
         columns
     }
@@ -413,7 +422,7 @@ impl Predictions<'_> {
         let (leading, others) =
             fields.split_at(fields.iter().take_while(|name| **name == ID).count());
         // Whether the texts are written or not, one of that name is the corpus's.
-        let is_own = |name: &&str| *name == "text" || own.iter().any(|own| own == name);
+        let is_own = |name: &&str| *name == TEXT || own.iter().any(|own| own == name);
         let column =
             |name: &&str| if is_own(name) { format!("corpus.{name}") } else { (*name).to_owned() };
         let mut rows = files::CsvFile::create(path.to_owned())?;
@@ -449,6 +458,16 @@ impl Artifact for Evaluation {
         names
     };
     const HEADLINES: &'static [&'static str] = &["ner.span_f1", "*.f1", "*.macro_f1", "loss"];
+    const EXHIBITS: Shown<Exhibit> = Shown {
+        files: &[
+            Self::METRICS_FILE,
+            Self::PREDICTIONS,
+            Self::CONFUSION,
+            Self::GROUPS,
+            Self::RELIABILITY,
+        ],
+        read: |folder| exhibits::of(&Self::open(folder)?),
+    };
     const RESULTS: &'static [(&'static str, &'static str)] = &[
         (Self::METRICS_FILE, "metrics.json"),
         (Self::REPORT, "classification_report.txt"),

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::files;
-use crate::engine::stage::StageError;
+use crate::engine::stage::{Line, LineStyle, Plot, StageError};
+use crate::tasks;
 use crate::training::{History, Row, RowSplit};
 
 /// The columns before the losses of the tasks, and those behind them.
@@ -63,6 +64,32 @@ fn row(cells: &[String], tasks: usize) -> Option<Row> {
         grad_norm: optional(grad_norm)?,
         watched: optional(watched)?,
     })
+}
+
+/// The columns over steps: the loss, those of single tasks where there are several, and what else was measured.
+pub(super) fn plots(history: &History) -> Vec<Plot> {
+    let plot = |title: &str, y: &str, value: &dyn Fn(&Row) -> Option<f64>| {
+        let line = |split: RowSplit, name: &str, style| {
+            let rows = history.rows.iter().filter(|row| row.split == split);
+            let points = rows.filter_map(|row| Some([row.step as f64, value(row)?]));
+            Line { name: name.to_owned(), style, points: points.collect() }
+        };
+        let train = line(RowSplit::Train, "training", LineStyle::Line);
+        let validation = line(RowSplit::Validation, "validation", LineStyle::Dots);
+        let lines = [train, validation].into_iter().filter(|line| !line.points.is_empty());
+        let (x, y) = ("step".to_owned(), y.to_owned());
+        Plot { title: title.to_owned(), x, y, is_of_shares: false, lines: lines.collect() }
+    };
+    let mut plots = vec![plot("Loss", "nats", &|row| Some(row.loss))];
+    let parts = history.tasks.iter().enumerate().filter(|_| history.tasks.len() > 1);
+    plots.extend(parts.map(|(task, name)| {
+        plot(&format!("{} loss", tasks::title(name)), "nats", &|row| row.losses[task])
+    }));
+    plots.push(plot("Watched metric", "", &|row| row.watched));
+    plots.push(plot("Learning rate", "", &|row| row.learning_rate));
+    plots.push(plot("Gradient norm", "before clipping", &|row| row.grad_norm));
+    plots.retain(|plot| !plot.lines.is_empty());
+    plots
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Making what a results folder should hold, but for its record.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
@@ -11,7 +12,11 @@ use crate::engine::plan::{Objective, SweepShape, Trial};
 use crate::engine::runs::{Results, TrialResults, TrialStatus};
 use crate::engine::stage::Scores;
 use crate::engine::store::Store;
+use crate::view::report::{self, Background, Material, Subject};
 use crate::view::rows::{Names, PointRows, Row, judged, points, ranked};
+
+/// The report's name in a folder of results.
+pub(super) const REPORT: &str = "report.html";
 
 /// Which of its results a folder holds.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +36,8 @@ pub(super) struct Made {
     pub(super) contents: Contents,
     /// The digest of what a sweep's pictures show: its tables.
     pub(super) drawn_from: String,
+    /// The digest of what the report is about.
+    pub(super) reported_from: String,
     /// The label and scores of a sweep's best trial.
     pub(super) best: Option<(String, Scores)>,
     /// What is not there and should be: a picture that could not be drawn costs no result.
@@ -43,42 +50,100 @@ pub(super) struct Making<'a> {
     pub(super) results: &'a Results,
     pub(super) store: &'a Store,
     pub(super) again: &'a Again<'a>,
+    pub(super) background: &'a Background,
+    /// Stages whose results are not there.
+    pub(super) missing: &'a BTreeSet<String>,
     /// What is to be written is written there.
     pub(super) folder: &'a Path,
     /// Where it will lie, for what goes wrong.
     pub(super) target: &'a Path,
 }
 
+/// Files by their names.
+pub(super) type Named = Vec<(String, Item)>;
+
+/// What lies in its place and need not be made again.
+#[derive(Clone, Copy)]
+pub(super) struct There<'a> {
+    /// The pictures, where they were drawn from tables of this digest.
+    pub(super) pictures: &'a dyn Fn(&str) -> Option<Named>,
+    /// The report, where it is about what has this digest.
+    pub(super) report: &'a dyn Fn(&str) -> Option<Item>,
+}
+
 impl Making<'_> {
     /// All that the folder should hold.
     ///
     /// * `trials`: of a run without a sweep
-    /// * `there`: the pictures that lie in their place and were drawn from tables of a digest
     pub(super) fn make(
         self,
         trials: &[&TrialResults],
-        there: impl FnOnce(&str) -> Option<Vec<(String, Item)>>,
+        there: There<'_>,
     ) -> Result<Made, PublishError> {
         let Self { results, folder, target, .. } = self;
         let io = |error: io::Error| PublishError::io(target, error);
         let mut made = Made::default();
-        if let Some(shape) = &results.sweep {
-            self.make_sweep(shape, there, &mut made)?;
+        let chosen = if let Some(shape) = &results.sweep {
+            self.make_sweep(shape, there, &mut made)?
         } else {
             trials.iter().for_each(|trial| made.contents.items.extend(files(results, trial, true)));
-        }
+            trials.first().map(|trial| trial.trial.index as usize)
+        };
         self.write_experiment(Part::Whole).map_err(io)?;
         made.contents.add_made(folder).map_err(io)?;
+        made.reported_from = self.reported_from(&made.contents);
+        match (there.report)(&made.reported_from) {
+            Some(report) => drop(made.contents.items.insert(REPORT.to_owned(), report)),
+            None => self.report(chosen, &mut made).map_err(io)?,
+        }
         Ok(made)
     }
 
-    /// Tables, pictures that compare the points, the results of each trial, and those of the best.
+    /// A digest of all that the report is about, but for when and by which run it was made.
+    fn reported_from(self, contents: &Contents) -> String {
+        let mut text = env!("CARGO_PKG_VERSION").to_owned();
+        for (name, item) in &contents.items {
+            text += &format!("\n{name} {}", item.blake3);
+        }
+        text += &format!("\n{:?}\n{:?}", self.background, self.missing);
+        blake3::hash(text.as_bytes()).to_hex().to_string()
+    }
+
+    /// Makes the report. One that cannot be made costs no result.
+    ///
+    /// * `chosen`: the trial that stands for the others
+    fn report(self, chosen: Option<usize>, made: &mut Made) -> io::Result<()> {
+        let Self { results, background, missing, folder, .. } = self;
+        let mut points = points(results)?;
+        // What there is of a run that failed.
+        for row in points.iter_mut().flat_map(|point| &mut point.rows) {
+            if results.sweep.is_none() && row.scores.is_empty() {
+                row.scores = results.scores(&results.trials[row.index])?;
+            }
+        }
+        let subject = Subject { results, background, points: &points, chosen, missing };
+        match Material::gather(subject) {
+            Ok(material) => {
+                let page = report::page(&material);
+                let path = folder.join(REPORT);
+                std::fs::write(&path, &page)?;
+                let blake3 = blake3::hash(page.as_bytes()).to_hex().to_string();
+                let item = Item { source: Source::Made(path), blake3 };
+                made.contents.items.insert(REPORT.to_owned(), item);
+            }
+            Err(error) => made.warnings.push(format!("there is no `{REPORT}`: {error}")),
+        }
+        Ok(())
+    }
+
+    /// Tables, pictures that compare the points, the results of each trial, and those of the one that stands for the others, whose number this
+    /// returns.
     fn make_sweep(
         self,
         shape: &SweepShape,
-        there: impl FnOnce(&str) -> Option<Vec<(String, Item)>>,
+        there: There<'_>,
         made: &mut Made,
-    ) -> Result<(), PublishError> {
+    ) -> Result<Option<usize>, PublishError> {
         let Self { results, folder, target, .. } = self;
         let io = |error: io::Error| PublishError::io(target, error);
         let caveats = results.caveats().map_err(|error| io(error.into()))?;
@@ -86,7 +151,7 @@ impl Making<'_> {
         let names = Names::of(results, &points);
         tables::write(results, shape, &points, &names, folder).map_err(io)?;
         made.drawn_from = drawn_from_tables(folder).map_err(io)?;
-        match there(&made.drawn_from) {
+        match (there.pictures)(&made.drawn_from) {
             Some(pictures) => made.contents.items.extend(pictures),
             None => {
                 made.warnings = pictures::draw(shape, &judged(&points), &names.plain, folder)?;
@@ -111,7 +176,7 @@ impl Making<'_> {
                     objective.metric
                 )
             }));
-            return Ok(());
+            return Ok(None);
         };
         let of = &results.trials[row.index];
         let name = if shape.objective.is_some() { BEST } else { FIRST };
@@ -120,7 +185,7 @@ impl Making<'_> {
         let label = format!("{}\n", row.label);
         std::fs::write(folder.join(name).join("trial.txt"), label).map_err(io)?;
         made.best = shape.objective.is_some().then(|| (row.label.to_owned(), row.scores.clone()));
-        Ok(())
+        Ok(Some(row.index))
     }
 
     /// The experiment that makes a part of the results again, beside it.

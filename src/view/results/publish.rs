@@ -28,7 +28,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::build::{Again, Made, Making};
+use super::build::{Again, Made, Making, There};
 use super::contents::{Contents, Item, Source, changed};
 use super::error::PublishError;
 use super::places::check_place;
@@ -42,6 +42,7 @@ use crate::engine::runs::{
 };
 use crate::engine::stage::Scores;
 use crate::engine::store::{Scratch, Store};
+use crate::view::report::Background;
 
 /// Where what is made lies in a temporary folder.
 const MADE: &str = "made";
@@ -94,6 +95,8 @@ pub struct Task<'a> {
     pub results: &'a Results,
     pub store: &'a Store,
     pub again: &'a Again<'a>,
+    /// What the report says of the experiment beside its results.
+    pub background: &'a Background,
     pub cancel: &'a Cancel,
     /// Told how many trials of how many are in place, and where another run is publishing to the same folder.
     pub reporter: &'a dyn Reporter,
@@ -131,6 +134,7 @@ pub fn publish(task: Task<'_>) -> Result<Option<Published>, PublishError> {
             _ => BTreeSet::new(),
         },
         drawn_from: String::new(),
+        reported_from: String::new(),
         files: BTreeMap::new(),
     };
     let latest = latest.filter(|latest| covers(latest, &wanted, results.partial));
@@ -201,7 +205,7 @@ impl Publishing<'_> {
         mut wanted: Publication,
         trials: &[&TrialResults],
     ) -> Result<Published, PublishError> {
-        let Task { results, store, again, .. } = self.task;
+        let Task { results, store, again, background, .. } = self.task;
         let folder = &self.target.folder;
         let io = |error: std::io::Error| self.target.io(error);
         // Publishing came to its end then.
@@ -229,12 +233,20 @@ impl Publishing<'_> {
         let scratch = Scratch::begin(store, "publish")?;
         let made = scratch.path().join(MADE);
         std::fs::create_dir(&made).map_err(io)?;
-        let there = |drawn_from: &str| {
+        let pictures = |drawn_from: &str| {
             let latest = self.latest.filter(|latest| latest.drawn_from == drawn_from)?;
             self.target.pictures(latest)
         };
-        let making = Making { results, store, again, folder: &made, target: folder };
-        let Made { contents, drawn_from, best, warnings } = making.make(trials, there)?;
+        let report = |reported_from: &str| {
+            let latest = self.latest.filter(|latest| latest.reported_from == reported_from)?;
+            self.target.report(latest)
+        };
+        let there = There { pictures: &pictures, report: &report };
+        let missing = &wanted.missing;
+        let making =
+            Making { results, store, again, background, missing, folder: &made, target: folder };
+        let Made { contents, drawn_from, reported_from, best, warnings } =
+            making.make(trials, there)?;
         published.warnings = warnings;
         if let Some((trial, scores)) = best {
             (published.metrics, published.best) = (scores, Some(trial));
@@ -244,6 +256,7 @@ impl Publishing<'_> {
             return Ok(published);
         }
         wanted.drawn_from = drawn_from;
+        wanted.reported_from = reported_from;
         wanted.files = contents.digests();
         self.put(wanted, contents, &change, &published, scratch)?;
         published.fresh = true;

@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::build::REPORT;
 use super::contents::{self, Contents, Item, Source, is_there};
 use super::error::PublishError;
 use super::ownership::Ownership;
@@ -114,6 +115,14 @@ impl<'a> Target<'a> {
                 is_there(&self.folder, name, blake3, &self.digests).then(|| (name.clone(), item))
             });
         pictures.collect()
+    }
+
+    /// The report that was published, where it lies there.
+    pub(super) fn report(&self, published: &Publication) -> Option<Item> {
+        let blake3 = published.files.get(REPORT)?.clone();
+        // Where the folder is built anew it is copied.
+        let source = Source::Made(self.folder.join(REPORT));
+        is_there(&self.folder, REPORT, &blake3, &self.digests).then_some(Item { source, blake3 })
     }
 
     /// Builds a new folder and puts it in the place of the old one.

@@ -1,0 +1,233 @@
+//! What the page is about, gathered from a run's results once: from here on it is laid out, and nothing is read.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+use super::chart::thinned;
+use crate::engine::plan::{Objective, SweepShape};
+use crate::engine::runs::{Of, Results, RunFile, Step};
+use crate::engine::stage::{BESIDE, Caveat, Exhibit, Intervals, Plot, StageError};
+use crate::view::rows::{Names, PointRows, Row, judged, ranked};
+
+/// Points of a curve that is as small as a word.
+const COURSE: usize = 24;
+
+/// What is known of an experiment beside its results.
+#[derive(Debug, Clone, Default)]
+pub struct Background {
+    /// What its file says of itself.
+    pub about: Option<String>,
+    pub settings: Vec<Setting>,
+}
+
+/// A value of the experiment, and who gave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// Such as `stage.train.epochs`.
+    pub path: String,
+    /// As TOML.
+    pub value: String,
+    /// A file with a line, or what was typed.
+    pub origin: String,
+}
+
+/// What is shown.
+pub struct Material<'a> {
+    pub run: &'a RunFile,
+    pub background: &'a Background,
+    pub shape: Option<&'a SweepShape>,
+    /// Each on every level that it came to; without a sweep one, of one trial.
+    pub points: &'a [PointRows<'a>],
+    /// The places of those that are judged by, the best first where there is an objective, else in the order of the file.
+    pub order: Vec<usize>,
+    /// The place of the point that is shown in full, and its trial that is.
+    pub chosen: Option<(usize, &'a Row<'a>)>,
+    /// The scores that say most, the first first.
+    pub headlines: Vec<String>,
+    pub names: Names<'a>,
+    pub steps: Vec<Step>,
+    /// Of the chosen point: what each stage measured on the way, in each of its trials.
+    pub trainings: Vec<Of<Vec<Vec<Plot>>>>,
+    /// By trial: the curve that says most, thinned.
+    pub courses: BTreeMap<usize, Vec<[f64; 2]>>,
+    /// What that curve is of.
+    pub course_name: String,
+    /// Of the chosen trial.
+    pub exhibits: Vec<Of<Vec<Exhibit>>>,
+    pub intervals: BTreeMap<String, Intervals>,
+    /// Stages that are shown beside others, such as baselines.
+    pub asides: BTreeSet<String>,
+    pub caveats: Vec<Caveat>,
+    /// Stages whose results are not there.
+    pub missing: BTreeSet<String>,
+}
+
+/// What of a run is to be shown.
+#[derive(Clone, Copy)]
+pub struct Subject<'a> {
+    pub results: &'a Results,
+    pub background: &'a Background,
+    pub points: &'a [PointRows<'a>],
+    /// The number of the trial that stands for the others.
+    pub chosen: Option<usize>,
+    pub missing: &'a BTreeSet<String>,
+}
+
+/// The places of the points that are judged by, the best first where there is an objective.
+pub fn order(shape: Option<&SweepShape>, points: &[PointRows<'_>]) -> Vec<usize> {
+    let judged = judged(points);
+    let is_judged = |place: &usize| judged.iter().any(|of| std::ptr::eq(*of, &points[*place]));
+    let places: Vec<usize> = (0..points.len()).filter(is_judged).collect();
+    match shape.and_then(|shape| Some((shape, shape.objective.as_ref()?))) {
+        Some((shape, objective)) => {
+            ranked(shape, objective, &judged).0.into_iter().map(|rank| places[rank]).collect()
+        }
+        None => places,
+    }
+}
+
+impl<'a> Material<'a> {
+    /// # Errors
+    /// When a file of an entry cannot be read, or is not what was written.
+    pub fn gather(subject: Subject<'a>) -> Result<Self, StageError> {
+        let Subject { results, background, points, chosen, missing } = subject;
+        let unreadable = |error: io::Error| StageError::new(format!("scores: {error}"));
+        let place = |index: usize| {
+            let of = |(place, point): (usize, &'a PointRows<'a>)| {
+                Some((place, point.rows.iter().find(|row| row.index == index)?))
+            };
+            points.iter().enumerate().find_map(of)
+        };
+        let chosen = chosen.and_then(place);
+        let mut material = Self {
+            run: &results.run,
+            background,
+            shape: results.sweep.as_ref(),
+            points,
+            order: order(results.sweep.as_ref(), points),
+            chosen,
+            headlines: results.headlines(),
+            names: Names::of(results, points),
+            steps: results.steps(),
+            trainings: Vec::new(),
+            courses: BTreeMap::new(),
+            course_name: String::new(),
+            exhibits: Vec::new(),
+            intervals: BTreeMap::new(),
+            asides: results.asides(),
+            caveats: results.caveats().map_err(|error| unreadable(error.into()))?,
+            missing: missing.clone(),
+        };
+        for (number, row) in points
+            .iter()
+            .enumerate()
+            .flat_map(|(number, point)| point.shown().map(move |row| (number, row)))
+        {
+            let curves = results.curves(&results.trials[row.index])?;
+            material.add_course(row.index, &curves);
+            if chosen.is_some_and(|(place, _)| place == number) {
+                material.add_training(curves);
+            }
+        }
+        if let Some((_, row)) = chosen {
+            let trial = &results.trials[row.index];
+            material.exhibits = results.exhibits(trial)?;
+            material.intervals = results.intervals(trial).map_err(unreadable)?;
+        }
+        Ok(material)
+    }
+
+    fn add_course(&mut self, trial: usize, curves: &[Of<Vec<Plot>>]) {
+        let Some(of) = curves.first() else { return };
+        let Some((plot, line)) = of.it.first().and_then(|plot| Some((plot, plot.lines.first()?)))
+        else {
+            return;
+        };
+        self.course_name = format!("{} ({})", plot.title.to_lowercase(), line.name);
+        self.courses.insert(trial, thinned(&line.points, COURSE));
+    }
+
+    fn add_training(&mut self, curves: Vec<Of<Vec<Plot>>>) {
+        for Of { stage, it } in curves {
+            match self.trainings.iter_mut().find(|known| known.stage == stage) {
+                Some(known) => known.it.push(it),
+                None => self.trainings.push(Of { stage, it: vec![it] }),
+            }
+        }
+    }
+
+    pub fn objective(&self) -> Option<&'a Objective> {
+        self.shape?.objective.as_ref()
+    }
+
+    /// The score that the page is about: the objective, else the one that says most.
+    pub fn metric(&self) -> Option<&str> {
+        let objective = self.objective().map(|objective| objective.metric.as_str());
+        let is_defined =
+            |name: &&str| self.points.iter().any(|point| point.moments(name).count > 0);
+        let headlines = || self.headlines.iter().map(String::as_str);
+        objective.or_else(|| headlines().find(is_defined))
+    }
+
+    pub fn best(&self) -> Option<&'a PointRows<'a>> {
+        self.chosen.map(|(place, _)| &self.points[place])
+    }
+
+    /// Whether points are compared.
+    pub fn compares(&self) -> bool {
+        self.order.len() > 1
+    }
+
+    /// The places of the points that went no further than an earlier level.
+    pub fn left_behind(&self) -> Vec<usize> {
+        let judged: BTreeSet<&usize> = self.order.iter().collect();
+        (0..self.points.len()).filter(|place| !judged.contains(place)).collect()
+    }
+
+    /// How many settings were tried.
+    pub fn settings(&self) -> usize {
+        let labels = self.points.iter().map(|point| &*point.point.label);
+        labels.collect::<BTreeSet<_>>().len()
+    }
+
+    /// The stage of a score, and its name there.
+    pub fn stage_of<'p>(&self, path: &'p str) -> (&'p str, &'p str) {
+        path.split_once('.').unwrap_or(("", path))
+    }
+
+    /// What stands beside a score: the name and the path of the same score of each.
+    pub fn beside(&self, path: &str) -> Vec<(String, String)> {
+        let (stage, metric) = self.stage_of(path);
+        let begin = format!("{stage}.{BESIDE}.");
+        let end = format!(".{metric}");
+        let Some(point) = self.best() else { return Vec::new() };
+        let named = point.rows.iter().flat_map(|row| row.scores.keys()).filter_map(|name| {
+            let inside = name.strip_prefix(&begin)?.strip_suffix(&end)?;
+            Some((inside.to_owned(), name.clone()))
+        });
+        named.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Whether a score is of something that is shown beside.
+    pub fn is_beside(&self, path: &str) -> bool {
+        self.stage_of(path).1.starts_with(&format!("{BESIDE}."))
+    }
+
+    pub fn interval(&self, path: &str) -> Option<[f64; 2]> {
+        let (stage, metric) = self.stage_of(path);
+        self.intervals.get(stage)?.ends.get(metric).copied()
+    }
+
+    /// Whether a stage was scored for the chosen point alone.
+    pub fn is_late(&self, stage: &str) -> bool {
+        let Some((chosen, _)) = self.chosen.filter(|_| self.compares()) else { return false };
+        let has = |point: &PointRows<'_>| {
+            let mut names = point.rows.iter().flat_map(|row| row.scores.keys());
+            names.any(|name| self.stage_of(name).0 == stage)
+        };
+        let others = self.points.iter().enumerate().filter(|(place, _)| *place != chosen);
+        let mut others =
+            others.map(|(_, point)| point).filter(|point| point.done().next().is_some());
+        others.clone().next().is_some() && !others.any(has)
+    }
+}

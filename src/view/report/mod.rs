@@ -1,0 +1,32 @@
+//! `report.html`: what a run came to on one page, for a person who asks which setting is best, how sure that is, where it fails, and how to do it
+//! again.
+//!
+//! 1. [`Material::gather`] takes together all that is shown;
+//! 2. [`page`] lays it out: tables and SVG, readable without a script; `report.js` makes them sortable, filters, and lets one zoom into histories
+//!    ([uPlot](https://github.com/leeoniya/uPlot), whose licence lies beside it).
+//!
+//! The page is one file that needs no network: a policy in its head lets nothing else in, and names its one style and one script by their digests.
+//! It is a pure function of its material: no clock, host or path of this machine is in it, but what the run's record says.
+//!
+//! It knows no metric, no label and no kind: what is shown beside scores are exhibits of artifacts (`engine::stage::Exhibit`).
+
+mod answer;
+mod chart;
+mod failures;
+mod graph;
+mod html;
+mod marked;
+mod material;
+mod numbers;
+mod page;
+mod parallel;
+mod scale;
+mod scores;
+mod settings;
+mod sweep;
+#[cfg(test)]
+mod tests;
+mod training;
+
+pub use material::{Background, Material, Setting, Subject};
+pub use page::page;

@@ -1,0 +1,400 @@
+//! The points of a sweep beside each other: along their axes, by how much each axis matters, and every trial with its curve.
+
+use std::fmt::Write as _;
+
+use super::answer::own_point;
+use super::chart::{at, path};
+use super::html::{Section, brief, dotted, number, short, table, text};
+use super::material::Material;
+use super::numbers::{importance, spread};
+use super::parallel::{Axis, parallel};
+use super::scale::{Scale, tick_text};
+use crate::engine::plan::SweepShape;
+use crate::view::format;
+use crate::view::rows::{PointRows, Row};
+
+/// Scores that have a column, beside the objective.
+const SCORES: usize = 3;
+/// Curves that are drawn over each other.
+const CURVES: usize = 60;
+
+pub fn section(material: &Material<'_>) -> Option<Section> {
+    let shape = material.shape?;
+    let trials: usize = material.points.iter().map(|point| point.rows.len()).sum();
+    if trials < 2 {
+        return None;
+    }
+    let mut html = String::new();
+    let metric = material.metric();
+    if let Some(metric) = metric.filter(|_| material.compares() && !shape.axes.is_empty()) {
+        let axes: Vec<Axis> = (0..shape.axes.len()).map(|axis| Axis::of(material, axis)).collect();
+        let ranked = material.order.iter().copied();
+        let scored: Vec<usize> =
+            ranked.filter(|place| mean(material, *place, metric).is_some()).collect();
+        html += &parallel(material, metric, &axes, &scored);
+        html += &importances(material, metric, &axes, &scored);
+        html += &slices(material, metric, &axes, &scored);
+    }
+    html += &overlay(material);
+    html += &trials_table(material);
+    Some(Section { id: "sweep", title: "Trials", html })
+}
+
+fn mean(material: &Material<'_>, place: usize, metric: &str) -> Option<f64> {
+    material.points[place].moments(metric).mean
+}
+
+fn importances(material: &Material<'_>, metric: &str, axes: &[Axis], scored: &[usize]) -> String {
+    let name = |axis: &Axis| axis.name.clone();
+    let share = |axis: &Axis| {
+        let values: Vec<(f64, f64)> = scored
+            .iter()
+            .filter_map(|place| Some((axis.values[*place], mean(material, *place, metric)?)))
+            .collect();
+        importance(&values, axis.is_ordered)
+    };
+    let mut shares: Vec<(String, Option<f64>)> =
+        axes.iter().map(|axis| (name(axis), share(axis))).collect();
+    if axes.len() < 2 || shares.iter().all(|(_, share)| share.is_none()) {
+        return String::new();
+    }
+    shares.sort_by(|one, other| other.1.unwrap_or(-1.0).total_cmp(&one.1.unwrap_or(-1.0)));
+    let row = |(name, share): &(String, Option<f64>)| {
+        let shown = share
+            .map_or_else(|| "cannot be told".to_owned(), |share| format!("{:.0} %", share * 100.0));
+        let bar = share.map_or_else(String::new, |share| format!("<svg class=bar viewBox=\"0 0 204 12\" width=204 height=12 aria-hidden=true><path class=grid d=\"M2 6H202\"/><rect class=fill x=2 y=2 width={} height=8 rx=2 /></svg>", at(share * 200.0)));
+        format!("<tr><td><code>{}</code>{}<td>{bar}", text(name), number(*share, &shown))
+    };
+    let rows: String = shares.iter().map(row).collect();
+    let head = [("axis".to_owned(), false), ("share".to_owned(), true), (String::new(), false)];
+    format!(
+        "<h3>Which axes matter</h3><p class=how>The share of the variance of the points\u{2019} means that the value along one axis alone explains: \u{3b5}\u{b2}, the correlation ratio less what chance would explain (Kelley, PNAS 21, 1935); more than four values of a number are put into four groups of equal size. It is about the {} points that were tried{}, and knows no interaction between axes.</p>{}",
+        scored.len(),
+        if material.shape.is_some_and(|shape| is_grid(material, shape.points)) {
+            ""
+        } else {
+            ", of which a search tries most where it is good"
+        },
+        table("plain", "", &head, &rows)
+    )
+}
+
+/// Whether all combinations of the values were tried.
+fn is_grid(material: &Material<'_>, points: usize) -> bool {
+    let axes = material.shape.map_or(&[][..], |shape| &shape.axes);
+    axes.iter().map(|(_, values)| values.len()).product::<usize>() == points
+}
+
+/// The score over each axis.
+fn slices(material: &Material<'_>, metric: &str, axes: &[Axis], scored: &[usize]) -> String {
+    const WIDTH: f64 = 260.0;
+    const HEIGHT: f64 = 170.0;
+    const LEFT: f64 = 42.0;
+    let means: Vec<f64> =
+        scored.iter().filter_map(|place| mean(material, *place, metric)).collect();
+    let y_scale = Scale::of(means.iter().copied(), false);
+    let y = |value: f64| 8.0 + (1.0 - y_scale.place(value)) * (HEIGHT - 40.0);
+    let chosen = material.chosen.map(|(place, _)| place);
+    let mut out = String::new();
+    for axis in axes {
+        let mut svg = String::new();
+        for tick in &y_scale.ticks {
+            let place = y(*tick);
+            write!(svg, "<path class=grid d=\"M{LEFT} {}H{WIDTH}\"/><text class=tick x={} y={} text-anchor=end>{}</text>", at(place), LEFT - 5.0, at(place + 3.5), tick_text(*tick)).expect("a string");
+        }
+        let x = |place: f64| LEFT + 8.0 + place * (WIDTH - LEFT - 18.0);
+        for (place, name) in axis.few_ticks() {
+            write!(
+                svg,
+                "<text class=tick x={} y={} text-anchor=middle>{}</text>",
+                at(x(place)),
+                HEIGHT - 16.0,
+                text(&name)
+            )
+            .expect("a string");
+        }
+        // The best lies on top.
+        for (place, mean) in scored.iter().zip(&means).rev() {
+            let class = if Some(*place) == chosen { "best" } else { "point" };
+            write!(
+                svg,
+                "<circle class={class} cx={} cy={} r={} />",
+                at(x(axis.places[*place])),
+                at(y(*mean)),
+                if class == "best" { 5 } else { 3 }
+            )
+            .expect("a string");
+        }
+        write!(out, "<figure class=slice><figcaption><b>{}</b></figcaption><svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=img aria-label=\"{} over {}, as in the table of trials\">{svg}</svg></figure>", text(&axis.name), text(metric), text(&axis.name)).expect("a string");
+    }
+    format!("<h3>The score along each axis</h3><div class=slices>{out}</div>")
+}
+
+/// The curves of the best points over each other.
+fn overlay(material: &Material<'_>) -> String {
+    const WIDTH: f64 = 640.0;
+    const HEIGHT: f64 = 220.0;
+    const LEFT: f64 = 46.0;
+    let ranked: Vec<usize> = material.order.iter().copied().take(CURVES).collect();
+    let of = |place: &usize| {
+        material.points[*place].rows.iter().filter_map(|row| material.courses.get(&row.index))
+    };
+    let all = || ranked.iter().flat_map(of).flatten();
+    if ranked.len() < 2 || all().next().is_none() {
+        return String::new();
+    }
+    let x_scale = Scale::of(all().map(|point| point[0]), false);
+    let y_scale = Scale::of(all().map(|point| point[1]), true);
+    let x = |value: f64| LEFT + x_scale.place(value) * (WIDTH - LEFT - 10.0);
+    let y = |value: f64| 8.0 + (1.0 - y_scale.place(value)) * (HEIGHT - 34.0);
+    let mut svg = String::new();
+    for tick in &y_scale.ticks {
+        write!(svg, "<path class=grid d=\"M{LEFT} {}H{WIDTH}\"/><text class=tick x={} y={} text-anchor=end>{}</text>", at(y(*tick)), LEFT - 5.0, at(y(*tick) + 3.5), tick_text(*tick)).expect("a string");
+    }
+    for tick in &x_scale.ticks {
+        write!(
+            svg,
+            "<text class=tick x={} y={} text-anchor=middle>{}</text>",
+            at(x(*tick)),
+            HEIGHT - 8.0,
+            tick_text(*tick)
+        )
+        .expect("a string");
+    }
+    let best = material.chosen.filter(|_| material.objective().is_some()).map(|(place, _)| place);
+    for place in ranked.iter().rev() {
+        let class = if Some(*place) == best { "course best" } else { "course" };
+        for course in of(place) {
+            write!(
+                svg,
+                "<path class=\"{class}\" data-p={place} d=\"{}\"/>",
+                path(course.iter().map(|[one, other]| [x(*one), y(*other)]))
+            )
+            .expect("a string");
+        }
+    }
+    let whose = if best.is_some() { "the best setting stands out" } else { "every trial" };
+    format!(
+        "<h3>All trainings</h3><figure class=overlay><figcaption><b>{}</b><span class=unit>over steps; {whose}</span></figcaption><div class=wide tabindex=0><svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=img aria-label=\"{} of every trial over steps\">{svg}</svg></div></figure>",
+        text(&capital(&material.course_name)),
+        text(&material.course_name)
+    )
+}
+
+fn capital(name: &str) -> String {
+    let mut characters = name.chars();
+    characters
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
+}
+
+/// What the table of trials has columns for, beside values.
+struct Columns<'a> {
+    material: &'a Material<'a>,
+    scores: Vec<&'a str>,
+    has_ranks: bool,
+    has_levels: bool,
+    has_folds: bool,
+    has_seeds: bool,
+    has_courses: bool,
+    own: Option<usize>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(material: &'a Material<'a>, shape: &SweepShape) -> Self {
+        let metric = material.metric();
+        let is_measured = |name: &&str| {
+            let (stage, _) = material.stage_of(name);
+            // What was scored for one setting compares none.
+            !material.asides.contains(stage)
+                && !material.is_late(stage)
+                && material.points.iter().any(|point| point.moments(name).count > 0)
+        };
+        let others = material.headlines.iter().map(String::as_str).filter(is_measured);
+        let others = others.filter(|name| Some(*name) != metric).take(SCORES);
+        Self {
+            material,
+            scores: metric.into_iter().chain(others).collect(),
+            has_ranks: material.objective().is_some(),
+            has_levels: shape.rungs > 1 || shape.has_finalists,
+            has_folds: shape.folds.is_some(),
+            has_seeds: !shape.seeds.is_empty(),
+            has_courses: !material.courses.is_empty(),
+            own: own_point(material),
+        }
+    }
+
+    fn head(&self, shape: &SweepShape) -> Vec<(String, bool)> {
+        let number = |is_there: bool, name: &str| is_there.then(|| (name.to_owned(), true));
+        let code = |name: &str| (format!("<code>{}</code>", dotted(name)), true);
+        let mut head: Vec<(String, bool)> = number(self.has_ranks, "rank").into_iter().collect();
+        head.extend(shape.axes.iter().map(|(name, _)| code(name)));
+        head.extend(self.has_levels.then(|| ("rung".to_owned(), false)));
+        head.extend(number(self.has_folds, "fold"));
+        head.extend(number(self.has_seeds, "seed"));
+        head.extend(self.scores.iter().map(|name| code(name)));
+        head.extend(self.has_courses.then(|| (text(&self.material.course_name), false)));
+        head
+    }
+
+    /// The trials of a point.
+    ///
+    /// * `rank`: from 1; none of one that is not compared
+    fn rows(&self, place: usize, rank: Option<usize>) -> String {
+        let material = self.material;
+        let point = &material.points[place];
+        let is_chosen = material.chosen.is_some_and(|(chosen, _)| chosen == place);
+        let class = if self.has_ranks && is_chosen { " class=best" } else { "" };
+        let mut out = String::new();
+        for (number, row) in point.rows.iter().enumerate() {
+            write!(out, "<tr data-p={place}{class}>").expect("a string");
+            if self.has_ranks {
+                let is_own = Some(place) == self.own && number == 0;
+                out += &rank_cell(material, point, rank, is_own);
+            }
+            out += &values(point);
+            if self.has_levels {
+                let fresh = if point.level.is_fresh { ", fresh seeds" } else { "" };
+                write!(out, "<td>{}{fresh}", point.level.rung + 1).expect("a string");
+            }
+            if self.has_folds {
+                out += &number_of(row.fold.map(|fold| fold as u64));
+            }
+            if self.has_seeds {
+                out += &number_of(row.seeds.iter().flatten().next().copied());
+            }
+            out += &self.scores.iter().map(|name| score(row, name)).collect::<String>();
+            if self.has_courses {
+                let course = material.courses.get(&row.index);
+                out += "<td>";
+                out += &course.map_or_else(String::new, |course| spark(course));
+            }
+        }
+        out
+    }
+}
+
+/// Every trial: its values, its scores and its curve.
+fn trials_table(material: &Material<'_>) -> String {
+    let Some(shape) = material.shape else { return String::new() };
+    let columns = Columns::of(material, shape);
+    let ranked = material.order.iter().enumerate();
+    let mut rows: String =
+        ranked.map(|(rank, place)| columns.rows(*place, Some(rank + 1))).collect();
+    rows.extend(material.left_behind().into_iter().map(|place| columns.rows(place, None)));
+    let count: usize = material.points.iter().map(|point| point.rows.len()).sum();
+    let note = if columns.has_ranks {
+        "the best setting first; rows of a setting share its rank"
+    } else {
+        "in the order of the file"
+    };
+    let means = means_table(material, &columns.scores);
+    format!(
+        "{means}<h3>Every trial</h3><p class=how>{} of {}, {note}. <span class=only>Click a heading to sort. <button class=reset hidden>show all</button></span> All scores: <a href=\"trials.csv\">trials.csv</a>, <a href=\"summary.csv\">summary.csv</a>.</p><label class=control hidden>Find <input type=search class=find placeholder=\"a value\"></label>{}",
+        format::counted(count, "trial"),
+        format::counted(material.settings(), "setting"),
+        table("trials", "", &columns.head(shape), &rows)
+    )
+}
+
+fn rank_cell(
+    material: &Material<'_>,
+    point: &PointRows<'_>,
+    rank: Option<usize>,
+    is_own: bool,
+) -> String {
+    let own = if is_own { " <span class=tag>file</span>" } else { "" };
+    let is_scored = material.metric().is_some_and(|metric| point.moments(metric).count > 0);
+    match rank.filter(|_| is_scored) {
+        Some(rank) => number(Some(rank as f64), &format!("{rank}{own}")),
+        None => number(None, &format!("\u{2013}{own}")),
+    }
+}
+
+fn values(point: &PointRows<'_>) -> String {
+    let value =
+        |((_, value), shown): (&(std::sync::Arc<str>, serde_json::Value), &std::sync::Arc<str>)| {
+            number(value.as_f64(), &brief(shown, 30))
+        };
+    point.point.values.iter().zip(&point.point.texts).map(value).collect()
+}
+
+fn number_of(value: Option<u64>) -> String {
+    number(
+        value.map(|value| value as f64),
+        &value.map_or_else(|| "\u{2013}".to_owned(), |value| value.to_string()),
+    )
+}
+
+fn score(row: &Row<'_>, name: &str) -> String {
+    match row.scores.get(name) {
+        Some(Some(score)) => number(Some(score.value()), &format::score(*score)),
+        Some(None) => number(None, "undefined"),
+        None if row.status != crate::engine::runs::TrialStatus::Done => {
+            number(None, &row.status.name().replace('_', " "))
+        }
+        None => number(None, "\u{2013}"),
+    }
+}
+
+/// The points with the means of their trials, where there are several of each.
+fn means_table(material: &Material<'_>, scores: &[&str]) -> String {
+    let most = material.points.iter().map(|point| point.rows.len()).max().unwrap_or(0);
+    let Some(shape) = material.shape.filter(|_| most > 1 && material.compares()) else {
+        return String::new();
+    };
+    let mut head: Vec<(String, bool)> = shape
+        .axes
+        .iter()
+        .map(|(name, _)| (format!("<code>{}</code>", dotted(name)), true))
+        .collect();
+    head.extend(scores.iter().map(|name| (format!("<code>{}</code>", dotted(name)), true)));
+    head.push(("n".to_owned(), true));
+    let mut rows = String::new();
+    for place in material.order.iter().copied() {
+        let point = &material.points[place];
+        let is_best = material.objective().is_some()
+            && material.chosen.is_some_and(|(chosen, _)| chosen == place);
+        write!(
+            rows,
+            "<tr data-p={place}{}>{}",
+            if is_best { " class=best" } else { "" },
+            values(point)
+        )
+        .expect("a string");
+        for name in scores {
+            let moments = point.moments(name);
+            rows += &number(moments.mean, &spread(&moments));
+        }
+        rows += &number_of(Some(scores.first().map_or(0, |name| point.moments(name).count) as u64));
+    }
+    format!(
+        "<h3>Every setting</h3><p class=how>Mean \u{b1} standard deviation of its trials.</p>{}",
+        table("trials", "", &head, &rows)
+    )
+}
+
+/// A curve as small as a word.
+fn spark(course: &[[f64; 2]]) -> String {
+    const WIDTH: f64 = 84.0;
+    const HEIGHT: f64 = 18.0;
+    let ends = |part: usize| {
+        let values = || course.iter().map(|point| point[part]).filter(|value| value.is_finite());
+        [values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max)]
+    };
+    let ([left, right], [low, high]) = (ends(0), ends(1));
+    let share =
+        |value: f64, from: f64, to: f64| if to > from { (value - from) / (to - from) } else { 0.5 };
+    let points = course.iter().map(|[x, y]| {
+        [
+            (1.0 + share(*x, left, right) * WIDTH).round(),
+            (HEIGHT - 1.0 - share(*y, low, high) * (HEIGHT - 2.0)).round(),
+        ]
+    });
+    format!(
+        "<svg class=spark width=86 height=18><title>{} to {}</title><path d=\"{}\"/></svg>",
+        short(high),
+        short(low),
+        path(points)
+    )
+}

@@ -1,0 +1,328 @@
+//! The page as a whole: what is on it, how large it gets, and that nothing foreign acts in it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use super::*;
+use crate::base::diagnostics::{Sources, Span};
+use crate::engine::plan::{Choose, Home, Level, Objective, Point, SweepShape};
+use crate::engine::runs::{Asked, NodeStatus, Of, RunFile, RunStatus, Step, TrialStatus};
+use crate::engine::stage::{
+    Answer, Caveat, Exhibit, Intervals, Line, LineStyle, Matrix, Mistake, Mistakes, Plot, Score,
+    Scores, Span as Part,
+};
+use crate::view::rows::{Names, PointRows, Row};
+
+const METRIC: &str = "evaluate.ner.span_f1";
+/// What somebody may call a label who wishes us ill.
+const HOSTILE: &str = "</script><script>alert(1)</script><!-- \u{202e}\"'";
+
+fn run_file() -> RunFile {
+    let asked = Asked {
+        command: "pipeline run experiments/x.toml".to_owned(),
+        results: "x".to_owned(),
+        ..Asked::default()
+    };
+    RunFile {
+        id: "20261124-182215-x".to_owned(),
+        experiment: "x".to_owned(),
+        file: PathBuf::from("experiments/x.toml"),
+        program: "0.1.0".to_owned(),
+        asked,
+        status: RunStatus::Done,
+        started: "2026-11-24T18:22:15.000Z".to_owned(),
+        elapsed_ms: Some(61_000),
+        exit_code: Some(0),
+        best: Vec::new(),
+        nodes: Vec::new(),
+    }
+}
+
+/// A sweep of two axes and three seeds; the score grows with the number of the point.
+struct Sweep {
+    run: RunFile,
+    background: Background,
+    shape: SweepShape,
+    points: Vec<Point>,
+    labels: Vec<String>,
+}
+
+impl Sweep {
+    fn of(count: usize) -> Self {
+        let point = |number: usize| {
+            let rate = 1e-4 * (number + 1) as f64;
+            let values = vec![
+                ("train.learning_rate".into(), rate.into()),
+                ("train.batch_size".into(), (8 << (number % 3)).into()),
+            ];
+            let texts = vec![format!("{rate:.4e}").into(), (8 << (number % 3)).to_string().into()];
+            Point {
+                label: format!("learning_rate={rate:.4e}").into(),
+                values,
+                texts,
+                chosen: Vec::new(),
+            }
+        };
+        let span = Span::new(Sources::new().add("x".to_owned(), String::new()), 0..0);
+        let shape = SweepShape {
+            axes: ["train.learning_rate", "train.batch_size"]
+                .map(|name| (name.into(), Vec::new()))
+                .to_vec(),
+            seeds: vec![0, 1, 2],
+            folds: None,
+            points: count,
+            objective: Some(Objective { maximize: true, metric: METRIC.to_owned(), span }),
+            choose: Choose::Mean,
+            rungs: 1,
+            has_finalists: false,
+            home: Home::default(),
+        };
+        let setting = |path: &str, value: &str| Setting {
+            path: path.to_owned(),
+            value: value.to_owned(),
+            origin: "experiments/x.toml:3".to_owned(),
+        };
+        let settings = vec![
+            setting("stage.train.learning_rate", "2e-4"),
+            setting("stage.train.batch_size", "1_6"),
+        ];
+        Self {
+            run: run_file(),
+            background: Background { about: Some(HOSTILE.to_owned()), settings },
+            shape,
+            points: (0..count).map(point).collect(),
+            labels: (0..count * 3).map(|trial| format!("trial {trial}")).collect(),
+        }
+    }
+
+    fn rows(&self) -> Vec<PointRows<'_>> {
+        const SEEDS: [&[Option<u64>]; 3] = [&[Some(0)], &[Some(1)], &[Some(2)]];
+        let row = |index: usize| {
+            let (point, seed) = (index / 3, index % 3);
+            let score = 0.5 + 0.4 * point as f64 / self.points.len() as f64 + 0.002 * seed as f64;
+            let mut scores = Scores::from([
+                (METRIC.to_owned(), Some(Score::Measured(score))),
+                (
+                    "evaluate.baselines.majority.ner.span_f1".to_owned(),
+                    Some(Score::Measured(0.125)),
+                ),
+                ("evaluate.loss".to_owned(), Some(Score::Measured(1.0 - score))),
+            ]);
+            for label in ["PER", HOSTILE] {
+                scores.insert(
+                    format!("evaluate.ner.per_label.{label}.f1"),
+                    Some(Score::Measured(score / 2.0)),
+                );
+            }
+            if point + 1 == self.points.len() {
+                scores.insert("evaluate_test.ner.span_f1".to_owned(), Some(Score::Measured(0.25)));
+            }
+            Row {
+                index,
+                label: &self.labels[index],
+                status: TrialStatus::Done,
+                seeds: SEEDS[seed],
+                fold: None,
+                scores,
+            }
+        };
+        self.points
+            .iter()
+            .enumerate()
+            .map(|(number, point)| PointRows {
+                point,
+                level: Level::default(),
+                rows: (number * 3..number * 3 + 3).map(row).collect(),
+            })
+            .collect()
+    }
+
+    fn page(&self, change: impl FnOnce(&mut Material<'_>)) -> String {
+        let points = self.rows();
+        let names = points
+            .iter()
+            .flat_map(|point| &point.rows)
+            .flat_map(|row| row.scores.keys())
+            .map(String::as_str)
+            .collect::<BTreeSet<_>>();
+        let (of_labels, plain): (Vec<&str>, Vec<&str>) =
+            names.into_iter().partition(|name| name.contains("per_label"));
+        let label = |name: &'_ str| "evaluate.ner.per_label.".len()..name.len() - ".f1".len();
+        let of_labels = of_labels
+            .into_iter()
+            .map(|name| (name, &name[label(name)], "evaluate.ner.f1".to_owned()))
+            .collect();
+        let best = points.len() - 1;
+        let mut material = Material {
+            run: &self.run,
+            background: &self.background,
+            shape: Some(&self.shape),
+            points: &points,
+            order: material::order(Some(&self.shape), &points),
+            chosen: Some((best, &points[best].rows[0])),
+            headlines: vec![
+                METRIC.to_owned(),
+                "evaluate.loss".to_owned(),
+                "evaluate_test.ner.span_f1".to_owned(),
+            ],
+            names: Names { plain, of_labels },
+            steps: vec![step("train", &[]), step("evaluate", &[0])],
+            trainings: vec![Of { stage: "train".to_owned(), it: vec![vec![plot(2_000)]; 3] }],
+            courses: (0..points.len() * 3)
+                .map(|trial| (trial, plot(24).lines[0].points.clone()))
+                .collect(),
+            course_name: "loss (training)".to_owned(),
+            exhibits: vec![Of { stage: "evaluate".to_owned(), it: exhibits() }],
+            intervals: BTreeMap::from([(
+                "evaluate".to_owned(),
+                Intervals {
+                    ends: BTreeMap::from([("ner.span_f1".to_owned(), [0.8, 0.95])]),
+                    drawn: None,
+                },
+            )]),
+            asides: BTreeSet::new(),
+            caveats: vec![Caveat::new("code", 3, HOSTILE)],
+            missing: BTreeSet::new(),
+        };
+        change(&mut material);
+        page(&material)
+    }
+}
+
+fn step(name: &str, inputs: &[usize]) -> Step {
+    Step {
+        name: name.to_owned(),
+        kind: name.to_owned(),
+        inputs: inputs.to_vec(),
+        ends: vec![(NodeStatus::Built, 3)],
+        elapsed_ms: Some(1_200),
+        error: None,
+        keys: vec!["ab".repeat(32); 3],
+        parameters: serde_json::Map::from_iter([("dropout".to_owned(), 0.5.into())]),
+        commit: Some("8949b909".to_owned()),
+    }
+}
+
+fn plot(steps: u32) -> Plot {
+    let points = (1..=steps).map(|step| [f64::from(step), 4.0 / f64::from(step)]).collect();
+    let line = Line { name: "training".to_owned(), style: LineStyle::Line, points };
+    let (title, x, y) = ("Loss".to_owned(), "step".to_owned(), "nats".to_owned());
+    Plot { title, x, y, is_of_shares: false, lines: vec![line] }
+}
+
+fn exhibits() -> Vec<Exhibit> {
+    let labels = vec!["O".to_owned(), "B-PER".to_owned(), HOSTILE.to_owned()];
+    let matrix = Matrix {
+        title: "NER".to_owned(),
+        noun: "tokens".to_owned(),
+        labels,
+        counts: vec![9, 1, 0, 2, 8, 0, 0, 3, 7],
+    };
+    let span = |is_right| Part { start: 0, end: 3, label: HOSTILE.to_owned(), is_right };
+    let answer = Answer {
+        question: "anomaly".to_owned(),
+        truth: "normal".to_owned(),
+        predicted: HOSTILE.to_owned(),
+        score: 0.75,
+    };
+    let mistake = Mistake {
+        name: "7".to_owned(),
+        text: HOSTILE.to_owned(),
+        left_out: [0, 4],
+        truth: vec![span(true)],
+        predicted: vec![span(false)],
+        answers: vec![answer],
+        labels: vec![HOSTILE.to_owned()],
+    };
+    let mistakes = Mistakes {
+        texts: 10,
+        wrong: 1,
+        by_label: vec![(HOSTILE.to_owned(), 1)],
+        shown: vec![mistake],
+    };
+    vec![Exhibit::Matrix(matrix), Exhibit::Plot(plot(9)), Exhibit::Mistakes(mistakes)]
+}
+
+#[test]
+fn the_page_answers_which_setting_is_best_how_sure_that_is_and_what_it_beats() {
+    let html = Sweep::of(10).page(|_| {});
+    for part in [
+        "Which of 10 settings has the highest <code>evaluate.ner.span_f1</code>?",
+        "<i>train.learning_rate</i> <b>1.0000e-3</b>",
+        "<p class=big>0.8620\u{a0}\u{b1}\u{a0}0.0020",
+        "95 % interval of the mean 0.8570 to 0.8670",
+        "its first trial would score 0.8000 to 0.9500",
+        "<b>+0.3200</b> better than the file\u{2019}s own values (2.0000e-4 \u{b7} 16)",
+        "<b>+0.0400</b> better than the next best",
+        "<b>+0.7370</b> above the baseline <code>majority</code>",
+        "<code>evaluate_test.ner.span_f1</code> <b>0.2500",
+        "pipeline run outputs/x/experiment.toml",
+        "at commit <code>8949b909</code>",
+        "stage.train.dropout</code><td><code>0.5</code><td>default",
+    ] {
+        assert!(
+            html.contains(part),
+            "{part} in {}",
+            html.split("<main>").nth(1).unwrap_or_default()
+        );
+    }
+}
+
+#[test]
+fn nothing_foreign_acts_in_the_page() {
+    let html = Sweep::of(4).page(|_| {});
+    assert_eq!(html.matches("<script").count(), 2);
+    assert_eq!(html.matches("</script>").count(), 2);
+    assert!(!html.contains("<!--") && !html.contains('\u{202e}'));
+    let is_handler = |part: &str| {
+        part.contains(" onclick=") || part.contains(" onload=") || part.contains(" style=")
+    };
+    assert!(!is_handler(html.split("<script").next().unwrap_or_default()));
+    assert!(html.contains("default-src 'none'; style-src 'sha256-"));
+}
+
+#[test]
+fn the_policy_names_the_style_and_the_script_as_they_stand_in_the_page() {
+    let html = Sweep::of(2).page(|_| {});
+    // `printf '' | openssl dgst -sha256 -binary | base64`
+    assert_eq!(super::page::digest(""), "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
+    for (begin, end) in [("<style>", "</style>"), ("<script>", "</script>")] {
+        let (_, rest) = html.split_once(begin).expect("there");
+        let (content, _) = rest.split_once(end).expect("there");
+        assert!(html.contains(&super::page::digest(content)), "{begin}");
+    }
+}
+
+#[test]
+fn the_same_material_gives_the_same_bytes_and_no_file_of_another_place_is_named() {
+    let sweep = Sweep::of(6);
+    let html = sweep.page(|_| {});
+    assert_eq!(html, sweep.page(|_| {}));
+    let body = html.split("<script>").next().expect("the page");
+    assert!(!body.contains("http://") && !body.contains("https://") && !body.contains("src="));
+}
+
+#[test]
+fn fifty_points_of_three_seeds_take_at_most_300_kilobytes_and_a_thousand_trials_two_million() {
+    let size = |count: usize| Sweep::of(count).page(|material| material.exhibits.clear()).len();
+    let (small, large) = (size(50), size(334));
+    assert!(small <= 300_000, "{small}");
+    assert!(large <= 2_000_000, "{large}");
+}
+
+#[test]
+fn a_run_that_measured_nothing_has_a_page_too() {
+    let sweep = Sweep::of(2);
+    let html = sweep.page(|material| {
+        material.chosen = None;
+        material.shape = None;
+        material.points = &[];
+        material.order.clear();
+        material.headlines.clear();
+        material.trainings.clear();
+        material.exhibits.clear();
+        material.missing = BTreeSet::from(["train".to_owned()]);
+    });
+    assert!(html.contains("Nothing was scored in this run."), "{html}");
+    assert!(html.contains("without the results of <code>train</code>"), "{html}");
+}

@@ -1,0 +1,84 @@
+//! `report.html`: what a run came to, on one page.
+
+use crate::world::World;
+
+const FILE: &str = "experiments/mini.toml";
+const REPORT: &str = "outputs/mini/report.html";
+
+#[test]
+fn a_run_leaves_a_report_with_its_scores_curves_mistakes_and_how_to_repeat_it() {
+    let world = World::trained();
+    let html = world.read(REPORT);
+    for part in [
+        "How good is the model?",
+        "<span class=metric>ner.span_f1</span>",
+        "experiments/mini.toml:",
+        "stage.train.batch_size</code><td><code>16</code><td>default",
+        "<b>Loss</b>",
+        "NER: what tokens were taken for",
+        "Anomaly: ROC",
+        "texts have a mistake",
+        "<pre><code>pipeline run experiments/mini.toml</code></pre>",
+        "<code>evaluate.ner.per_label</code>, 2 labels",
+    ] {
+        assert!(html.contains(part), "{part}");
+    }
+    assert!(!html.contains(&*world.path("").to_string_lossy()), "a path of this machine");
+}
+
+#[test]
+fn a_run_that_finds_all_in_the_cache_leaves_the_report_as_it_is() {
+    let world = World::trained();
+    let (html, changed) = (world.read(REPORT), world.modified(REPORT));
+    let shot = world.pipeline(["run", FILE, "--quiet"]);
+    assert!(shot.code == Some(0) && shot.stderr.is_empty(), "{shot}");
+    assert_eq!((world.read(REPORT), world.modified(REPORT)), (html, changed));
+}
+
+#[test]
+fn a_report_that_was_removed_is_made_again_and_survives_when_something_else_is() {
+    let world = World::trained();
+    let html = world.read(REPORT);
+    std::fs::remove_file(world.path("outputs/mini/metrics.json")).expect("removed");
+    assert_eq!(world.pipeline(["run", FILE]).code, Some(0));
+    assert_eq!(world.read(REPORT), html);
+    std::fs::remove_file(world.path(REPORT)).expect("removed");
+    let shot = world.pipeline(["run", FILE]);
+    assert!(shot.stderr.contains("`report.html`"), "{shot}");
+    assert!(world.read(REPORT).contains("How good is the model?"));
+}
+
+#[test]
+fn a_sweep_leaves_a_report_that_names_its_best_setting() {
+    let world = World::new();
+    world.child(
+        "rates",
+        "[sweep]\nmethod = \"grid\"\nobjective = \"min evaluate.loss\"\nseeds = 2\n[sweep.over]\ntrain.learning_rate = [1e-4, 1e-2]\ntrain.batch_size = [8, 16]\n",
+    );
+    assert_eq!(world.pipeline(["run", "experiments/rates.toml"]).code, Some(0));
+    let html = world.read("outputs/rates/report.html");
+    let best = world.read("outputs/rates/best/trial.txt");
+    assert!(html.contains("Which of 4 settings has the lowest <code>evaluate.loss</code>?"));
+    let rate = best.split(['=', ',']).nth(1).expect("a rate");
+    assert!(html.contains(&format!("<i>train.learning_rate</i> <b>{rate}</b>")), "{best}");
+    for part in [
+        "Which axes matter",
+        "Settings and their scores",
+        "8 trials of 4 settings",
+        "all 2 seeds share",
+    ] {
+        assert!(html.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn a_run_in_which_a_stage_failed_says_in_its_report_what_is_missing() {
+    let world = World::new();
+    let failing = "[stage.broken]\nkind = \"command\"\nrun = [\"false\"]\n";
+    world.write(FILE, world.read(FILE) + failing);
+    let shot = world.pipeline(["run", FILE, "--keep-going"]);
+    assert_eq!(shot.code, Some(1), "{shot}");
+    let html = world.read(REPORT);
+    assert!(html.contains("<span class=\"end failed\">failed</span>"), "{shot}");
+    assert!(html.contains("<span class=metric>ner.span_f1</span>"));
+}
