@@ -1,9 +1,10 @@
-//! Scores against scikit-learn and seqeval on the same predictions; `metrics/make_fixtures.py` made theirs.
+//! Scores against scikit-learn and seqeval on the same predictions; `metrics/make_fixtures.py` and `metrics/make_difference.py` made theirs.
 
 use pipeline::tasks::metrics::{
-    Aim, Classes, ConfusionMatrix, PrecisionRecall, SpanScores, auroc, average_precision,
-    binary_scores, classification_report, precision_at, precision_recall_curve, roc_curve,
-    span_report, span_scores, temperature, threshold, token_accuracy,
+    Aim, Classes, ConfusionMatrix, DrawnTexts, PrecisionRecall, Replicates, Side, SpanScores,
+    Units, auroc, average_precision, binary_scores, classification_report, difference_intervals,
+    precision_at, precision_recall_curve, roc_curve, sign_flip, span_report, span_scores,
+    temperature, threshold, token_accuracy,
 };
 use pipeline::text::{EncodedSplit, LabelSet, spans, spans::Span};
 use serde_json::Value;
@@ -177,4 +178,54 @@ fn thresholds_are_those_of_scikit_learns_precision_recall_curve() {
         assert_eq!(at_budget, list(&case["at_budget"]));
     }
     assert_eq!(compared, 9);
+}
+
+#[test]
+fn sign_flips_have_the_p_of_scipy() {
+    let fixture: Value = list(&cases_of_differences()["sign_flips"]);
+    for case in fixture.as_array().expect("cases") {
+        let differences: Vec<f64> = list(&case["differences"]);
+        let (ours, theirs) = (sign_flip(&differences).expect("defined"), list::<f64>(&case["p"]));
+        assert!((ours - theirs).abs() < 1e-12, "{ours} {case}");
+    }
+}
+
+/// Both draw at random: ends may lie as far apart as those of two lots of as many draws.
+#[test]
+fn intervals_of_differences_are_those_of_scipy_within_their_blur() {
+    let fixture: Value = list(&cases_of_differences()["intervals"]);
+    for case in fixture.as_array().expect("cases") {
+        let sides: [Vec<Vec<[u64; 3]>>; 2] = [list(&case["a"]), list(&case["b"])];
+        let texts = sides[0][0].len();
+        let f1 = |side: Side, seed: usize, weights: Option<&[u32]>| {
+            let counts = &sides[usize::from(side == Side::B)][seed];
+            let mut sums = [0; 3];
+            for (text, counts) in counts.iter().enumerate() {
+                let weight = u64::from(weights.map_or(1, |weights| weights[text]));
+                sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += weight * count);
+            }
+            vec![Some(2.0 * sums[0] as f64 / (sums[1] + sums[2]) as f64)]
+        };
+        let counts = [sides[0].len(), sides[1].len()];
+        let replicates = match list(&case["paired"]) {
+            true => Replicates::Paired(counts[0]),
+            false => Replicates::Apart(counts[0], counts[1]),
+        };
+        let drawn = DrawnTexts {
+            lots: vec![(Units::Texts(texts), texts)],
+            of_replicate: vec![0; counts[0].max(counts[1])],
+        };
+        let drawn = list::<bool>(&case["texts"]).then_some(&drawn);
+        let [low, high] = difference_intervals("x", replicates, drawn, &f1)[0].expect("defined");
+        let ([their_low, their_high], blur) =
+            (list::<[f64; 2]>(&case["interval"]), list::<f64>(&case["blur"]));
+        assert!(
+            (low - their_low).abs() < blur && (high - their_high).abs() < blur,
+            "{low} {high}, and not {their_low} {their_high} ± {blur}"
+        );
+    }
+}
+
+fn cases_of_differences() -> Value {
+    serde_json::from_str(include_str!("metrics/difference.json")).expect("the fixture is JSON")
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::metrics::{
-    self, ClassCounts, Classes, ConfusionMatrix, DIGITS, Interval, PrecisionRecall, Units, auroc,
+    ClassCounts, Classes, ConfusionMatrix, Counted, DIGITS, PrecisionRecall, auroc,
     average_precision, classification_report, shown,
 };
 use super::{Reading, Told, logits};
@@ -130,27 +130,11 @@ impl Judged {
         Classes { truth, predicted, scores, classes: head.classes.len() }
     }
 
-    /// Intervals of accuracy and macro F1, and of two classes of precision, recall and F1 of the second.
-    ///
-    /// * `units`: of the texts that are labelled
+    /// Accuracy and F1, as texts add up to them.
     #[must_use]
-    pub fn intervals(&self, head: &ClassHead, units: &Units) -> Vec<Option<Interval>> {
-        let classes = head.classes.len();
-        let add = |text: usize, sums: &mut [u64]| {
-            sums[self.truth[text] as usize * classes + self.predicted[text] as usize] += 1;
-        };
-        let scores = |sums: &[u64]| {
-            let counts = ClassCounts::of_confusion(sums, classes);
-            let right: u64 = counts.matched.iter().sum();
-            let all: u64 = sums.iter().sum();
-            let mut scores = vec![(all > 0).then(|| right as f64 / all as f64), counts.macro_f1()];
-            if classes == 2 {
-                let positive = counts.scores().nth(1).expect("there are two");
-                scores.extend([positive.precision, positive.recall, positive.f1]);
-            }
-            scores
-        };
-        metrics::intervals(&head.name, units, classes * classes, &add, &scores)
+    pub fn counted(&self, head: &ClassHead) -> Counted {
+        let texts = self.truth.iter().zip(&self.predicted);
+        counted(head, texts.map(|(truth, predicted)| Some([*truth, *predicted])).collect())
     }
 
     /// Of the second of two classes.
@@ -164,6 +148,33 @@ impl Judged {
     pub fn confusion(&self, head: &ClassHead) -> ConfusionMatrix {
         ConfusionMatrix::of(&self.truth, &self.predicted, head.classes.len())
     }
+}
+
+/// Accuracy and macro F1, and of two classes precision, recall and F1 of the second, as texts add up to them.
+///
+/// * `texts`: the true and the predicted class of each that is labelled
+#[must_use]
+pub fn counted(head: &ClassHead, texts: Vec<Option<[u32; 2]>>) -> Counted {
+    const NAMES: [&str; 5] = ["accuracy", "macro_f1", "precision", "recall", "f1"];
+    let classes = head.classes.len();
+    let add = move |text: usize, sums: &mut [u64]| {
+        if let Some([truth, predicted]) = texts[text] {
+            sums[truth as usize * classes + predicted as usize] += 1;
+        }
+    };
+    let scores = move |sums: &[u64]| {
+        let counts = ClassCounts::of_confusion(sums, classes);
+        let right: u64 = counts.matched.iter().sum();
+        let all: u64 = sums.iter().sum();
+        let mut scores = vec![(all > 0).then(|| right as f64 / all as f64), counts.macro_f1()];
+        if classes == 2 {
+            let positive = counts.scores().nth(1).expect("there are two");
+            scores.extend([positive.precision, positive.recall, positive.f1]);
+        }
+        scores
+    };
+    let names = if classes == 2 { &NAMES[..] } else { &NAMES[..2] };
+    Counted::new(&head.name, names, classes * classes, add, scores)
 }
 
 /// What `metrics.json` says of the task beside its metrics; nothing without such a head.

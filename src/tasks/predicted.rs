@@ -116,22 +116,19 @@ impl Scored {
     ) -> Vec<(String, Interval)> {
         let mut all = Vec::new();
         if predicted.of(tagging::NAME).is_some() {
-            let names = ["span_precision", "span_recall", "span_f1"];
             let units = groups.map_or(Units::Texts(split.len()), Units::groups);
             let found = split.of_tagged(&self.found);
-            let found = tagging::intervals(&split.truth.spans(), &found, &units);
-            all.extend(named(tagging::NAME, &names, found));
+            all.extend(tagging::counted(&split.truth.spans(), &found).intervals(&units));
         }
         for head in &self.tasks.heads {
             if let Some(judged) = self.judged.get(&head.name) {
-                let names = ["accuracy", "macro_f1", "precision", "recall", "f1"];
                 let labelled = |groups: &[u32]| {
                     let classes = split.classes.get(&head.name).into_iter().flatten();
                     let known = groups.iter().zip(classes).filter(|(_, class)| **class != IGNORE);
                     Units::groups(&known.map(|(group, _)| *group).collect::<Vec<u32>>())
                 };
                 let units = groups.map_or(Units::Texts(judged.truth.len()), labelled);
-                all.extend(named(&head.name, &names, judged.intervals(head, &units)));
+                all.extend(judged.counted(head).intervals(&units));
             }
         }
         all
@@ -151,16 +148,6 @@ impl Scored {
         let classification = self.tasks.heads.iter().filter_map(judged);
         classification.chain(tagging).collect::<Vec<_>>().join("\n\n")
     }
-}
-
-/// Those that are defined, with the task before their names.
-fn named<'n>(
-    task: &'n str,
-    names: &'n [&str],
-    intervals: Vec<Option<Interval>>,
-) -> impl Iterator<Item = (String, Interval)> + 'n {
-    let named = names.iter().zip(intervals);
-    named.filter_map(move |(name, interval)| Some((format!("{task}.{name}"), interval?)))
 }
 
 /// Scores predictions against what the corpus says: an entity is found when its type and both its ends in characters are right, so that one

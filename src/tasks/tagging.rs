@@ -7,11 +7,10 @@ use serde::Serialize;
 use super::decoding::{Decode, Decoding};
 use super::logits;
 use super::metrics::{
-    self, Counts, DIGITS, Interval, PrecisionRecall, SpanScores, Units, classification_report,
-    shown, span_report, token_accuracy,
+    Counted, Counts, DIGITS, PrecisionRecall, SpanScores, classification_report, shown,
+    span_report, token_accuracy,
 };
 use crate::base::IGNORE;
-use crate::text::spans::Span;
 use crate::text::{EncodedSplit, Fit, LabelSet};
 
 /// What the task is called.
@@ -78,17 +77,17 @@ impl Tagging {
     }
 }
 
-/// Intervals of precision, recall and F1 over all entities.
+/// Precision, recall and F1 over all entities, as texts add up to them.
 ///
 /// * `truth`, `found`: of each text
 #[must_use]
-pub fn intervals(truth: &[Vec<Span>], found: &[Vec<Span>], units: &Units) -> Vec<Option<Interval>> {
-    let of_text = |(truth, found): (&Vec<Span>, &Vec<Span>)| {
+pub fn counted<T: PartialEq>(truth: &[Vec<T>], found: &[Vec<T>]) -> Counted {
+    let of_text = |(truth, found): (&Vec<T>, &Vec<T>)| {
         let matched = found.iter().filter(|span| truth.contains(span)).count();
         [matched, found.len(), truth.len()].map(|count| count as u64)
     };
     let counts: Vec<[u64; 3]> = truth.iter().zip(found).map(of_text).collect();
-    let add = |text: usize, sums: &mut [u64]| {
+    let add = move |text: usize, sums: &mut [u64]| {
         sums.iter_mut().zip(counts[text]).for_each(|(sum, count)| *sum += count);
     };
     let scores = |sums: &[u64]| {
@@ -96,7 +95,7 @@ pub fn intervals(truth: &[Vec<Span>], found: &[Vec<Span>], units: &Units) -> Vec
         let scores = counts.scores();
         vec![scores.precision, scores.recall, scores.f1]
     };
-    metrics::intervals(NAME, units, 3, &add, &scores)
+    Counted::new(NAME, &["span_precision", "span_recall", "span_f1"], 3, add, scores)
 }
 
 /// What `metrics.json` says of the task beside its metrics.

@@ -97,6 +97,13 @@ pub fn number(value: f64) -> String {
     }
 }
 
+/// [`number`] with its sign.
+#[must_use]
+pub fn signed(value: f64) -> String {
+    let text = number(value);
+    if value > 0.0 { format!("+{text}") } else { text }
+}
+
 /// Breaks `text` at spaces into lines of at most `width` columns, every line but the first behind `indent` columns, which count for the
 /// first one too: it stands behind something of that width. What holds no space is not broken.
 #[must_use]

@@ -30,7 +30,7 @@ pub use results::{
     Again, Part, PublishError, Published, Task, bring_over, check_place, earlier, experiment_of,
     made_by, model_in, publish, unpublished,
 };
-pub use rows::best_trials;
+pub use rows::{Moments, best_trials};
 pub use status::Status;
-pub use table::{caveat_lines, file_table, scores_text, sweep_table, trials_table};
+pub use table::{caveat_lines, columns_text, file_table, scores_text, sweep_table, trials_table};
 pub use tensorboard::TensorBoard;

@@ -152,7 +152,7 @@ fn grid(head: &str, shape: &SweepShape, points: &[&PointRows<'_>], names: &[&str
     }
     columns.push(n);
     let text = format!("{head} (mean ± sd of n trials):\n");
-    text + &lines(&columns)
+    text + &columns_text(&columns)
 }
 
 /// The trials of a sweep beside each other, in the file's order, with the scores that say most of them; nothing without trials.
@@ -178,7 +178,7 @@ pub fn trials_table(trials: &[(&str, Scores)], headlines: &[String]) -> String {
         }
         columns.push(column);
     }
-    let mut text = lines(&columns);
+    let mut text = columns_text(&columns);
     if trials.len() > shown.len() {
         let more = format::grouped((trials.len() - shown.len()) as u64);
         text += &format!("  and {more} more in trials.csv\n");
@@ -212,11 +212,12 @@ pub fn file_table(rows: &[Vec<String>], file: &str) -> String {
         0 => String::new(),
         more => format!("  and {} more in {file}\n", format::grouped(more as u64)),
     };
-    format!("{file}\n{}{more}", lines(&columns))
+    format!("{file}\n{}{more}", columns_text(&columns))
 }
 
 /// Columns of equal height beside each other.
-fn lines(columns: &[Vec<String>]) -> String {
+#[must_use]
+pub fn columns_text(columns: &[Vec<String>]) -> String {
     let line = |row: usize| {
         let cells = columns.iter().map(|column| format!("{:1$}", column[row], width(column)));
         format!("  {}\n", cells.collect::<String>().trim_end())

@@ -23,6 +23,7 @@ help! {
     the_help_of_explain_says_what_each_option_takes: ["explain", "--help"];
     the_help_of_show_says_what_each_option_takes: ["show", "--help"];
     the_help_of_ls_says_what_each_option_takes: ["ls", "--help"];
+    the_help_of_diff_says_what_each_option_takes: ["diff", "--help"];
     the_help_of_graph_says_what_each_option_takes: ["graph", "--help"];
     the_help_of_kinds_says_what_each_option_takes: ["kinds", "--help"];
     the_help_of_predict_says_what_each_option_takes: ["predict", "--help"];

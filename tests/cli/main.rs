@@ -10,6 +10,7 @@ mod command;
 #[allow(dead_code, reason = "shared with other tests")]
 mod common;
 mod data;
+mod diff;
 mod events;
 mod feeds;
 mod gc;

@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::base::units;
 use crate::engine::stage::Device;
-pub use looking::Ls;
+pub use looking::{Diff, Ls};
 pub use shared::{Changes, Place};
 use shared::{between, count};
 
@@ -51,7 +51,7 @@ pub fn device(text: &str) -> Result<Device, String> {
 #[derive(Debug, Parser)]
 #[command(name = "pipeline", version, propagate_version = true, max_term_width = 110)]
 #[command(
-    after_help = "Exit codes: 0 done · 1 a stage failed · 2 bad file or usage, nothing ran · 3 `plan --check` found work · \
+    after_help = "Exit codes: 0 done · 1 a stage failed · 2 bad file or usage, nothing ran · 3 `plan --check` found work, or `diff` a difference · \
     4 nothing selected · 130 interrupted, resumable"
 )]
 pub struct Cli {
@@ -85,6 +85,8 @@ pub enum Command {
     Show(Show),
     /// List runs, trials or points with their scores
     Ls(Ls),
+    /// Compare two experiments, runs, trials or points: what they are made with, and their scores
+    Diff(Diff),
     /// Draw the stages and their wires
     Graph(Graph),
     /// Do the work of single stages, as `plan --orders` writes it down
@@ -142,6 +144,7 @@ impl Command {
             Self::Explain(arguments) => arguments.json,
             Self::Show(arguments) => arguments.json,
             Self::Ls(arguments) => arguments.json,
+            Self::Diff(arguments) => arguments.json,
             Self::Graph(arguments) => arguments.json,
             Self::Kinds(arguments) => arguments.json,
             Self::Bench(arguments) => arguments.json,

@@ -18,6 +18,8 @@ pub enum Outcome {
     Refused,
     /// `plan --check` found work to do.
     Pending,
+    /// `diff` found a difference, or a requirement that is not met.
+    Differs,
     /// A selector matched nothing.
     NotFound,
     Interrupted,
@@ -31,7 +33,7 @@ impl Outcome {
             Self::Done => 0,
             Self::Failed => 1,
             Self::Refused => 2,
-            Self::Pending => 3,
+            Self::Pending | Self::Differs => 3,
             Self::NotFound => 4,
             Self::Interrupted => 130,
         }

@@ -6,6 +6,7 @@ mod check;
 mod complete;
 mod cost;
 mod data;
+mod diff;
 mod explain;
 mod export_runs;
 mod failure;
@@ -31,6 +32,7 @@ mod run;
 mod schema;
 mod search;
 mod show;
+mod side;
 mod signals;
 mod stage;
 mod terminal;
@@ -100,6 +102,7 @@ fn dispatch(command: Command, color: bool) -> Result<Outcome, Failure> {
         Command::Data(arguments) => data::run(&arguments).map(done),
         Command::Explain(arguments) => explain::run(&arguments).map(done),
         Command::Show(arguments) => show::run(&arguments).map(done),
+        Command::Diff(arguments) => diff::run(&arguments),
         Command::Ls(arguments) => ls::run(&arguments),
         Command::Graph(arguments) => graph::run(&arguments).map(done),
         Command::Stage(Stage::Run(arguments)) => stage::run(&arguments, color),

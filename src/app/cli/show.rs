@@ -304,7 +304,7 @@ fn groups_table(name: &str, entry: &Entry) -> Result<String, Unreadable> {
     Ok(view::file_table(&rows.map_err(|error| unreadable(error.into()))?, name))
 }
 
-fn unreadable(Unreadable { key, error }: Unreadable) -> Failure {
+pub fn unreadable(Unreadable { key, error }: Unreadable) -> Failure {
     Failure::failed(format!("the scores of {} cannot be read: {error}", key.short()))
         .with_help("`pipeline verify` lists damaged entries; `run` rebuilds them")
 }

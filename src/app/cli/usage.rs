@@ -76,6 +76,7 @@ fn example(error: &clap::Error) -> Option<String> {
         name @ ("run" | "plan" | "check" | "graph" | "show") => {
             format!("{name} experiments/tiny.toml")
         }
+        "diff" => "diff experiments/small.toml experiments/large.toml".to_owned(),
         "explain" => "explain experiments/tiny.toml train".to_owned(),
         _ => return None,
     };

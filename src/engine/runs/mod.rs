@@ -14,6 +14,7 @@ mod labels;
 mod latest;
 mod old;
 mod outcomes;
+mod planned;
 mod publications;
 mod record;
 mod recorder;

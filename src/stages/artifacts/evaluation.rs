@@ -20,7 +20,7 @@ use crate::text::{ClassHead, CorpusTasks, Entity, Example};
 
 /// Scores, predictions, and the token confusion matrix.
 pub struct Evaluation {
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
 }
 
 /// What the model says of one text, for a row of `predictions.csv`.
@@ -43,7 +43,7 @@ pub struct PredictedClass {
 const ENTITIES: [&str; 2] = ["entities", "predicted_entities"];
 
 /// The columns of a head over whole texts: the truth, which is empty where a text is not labelled, and what the model says.
-fn columns_of(head: &str) -> [String; 3] {
+pub(super) fn columns_of(head: &str) -> [String; 3] {
     [head.to_owned(), format!("predicted_{head}"), format!("{head}_score")]
 }
 
@@ -153,7 +153,7 @@ pub struct LabelConfusion {
 impl Evaluation {
     pub(super) const METRICS_FILE: &'static str = "metrics.json";
     const REPORT: &'static str = "classification_report.txt";
-    const PREDICTIONS: &'static str = "predictions.csv";
+    pub(super) const PREDICTIONS: &'static str = "predictions.csv";
     const CONFUSION: &'static str = "ner_confusion.csv";
     /// Scores of some of the texts, where they are asked for or of two kinds.
     pub const GROUPS: &'static str = "groups.csv";

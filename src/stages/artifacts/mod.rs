@@ -18,6 +18,7 @@ mod heads;
 mod history;
 pub mod known;
 mod origin;
+mod per_text;
 mod seal;
 
 pub use any_files::Files;
@@ -34,6 +35,7 @@ pub use foreign_scores::ForeignScores;
 pub use heads::{Head, Heads, Task};
 pub use history::loss_column;
 pub use origin::Origin;
+pub use per_text::PerText;
 
 /// What opens each of them, and why it could not.
 pub use crate::engine::stage::{Artifact, StageError};

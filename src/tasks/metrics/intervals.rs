@@ -16,11 +16,68 @@ const RESAMPLES: u64 = 1000;
 /// The share of the resamples' scores that lie within an interval.
 const CONFIDENCE: f64 = 0.95;
 
-/// Of the resamples, how many must define a score.
-const DEFINED: usize = 950;
+/// Of so many resamples, how many must define a score.
+const DEFINED: [usize; 2] = [19, 20];
 
 /// The lowest and the highest of the scores within.
 pub type Interval = [f64; 2];
+
+/// Adds the counts of a text.
+type Add = dyn Fn(usize, &mut [u64]) + Send + Sync;
+
+/// What a sum of counts comes to.
+type OfSum = dyn Fn(&[u64]) -> Vec<Option<f64>> + Send + Sync;
+
+/// The scores of a task to which texts add up.
+pub struct Counted {
+    /// The task: each has a stream of random numbers of its own, so that one does not move another.
+    pub task: String,
+    /// Of the scores.
+    pub names: Vec<&'static str>,
+    /// Of the counts that they are made of.
+    width: usize,
+    add: Box<Add>,
+    scores: Box<OfSum>,
+}
+
+impl Counted {
+    /// * `names`: of what `scores` returns
+    /// * `width`: of the counts
+    /// * `add`: adds those of a text
+    /// * `scores`: what their sum comes to
+    pub fn new(
+        task: &str,
+        names: &[&'static str],
+        width: usize,
+        add: impl Fn(usize, &mut [u64]) + Send + Sync + 'static,
+        scores: impl Fn(&[u64]) -> Vec<Option<f64>> + Send + Sync + 'static,
+    ) -> Self {
+        let (add, scores) = (Box::new(add), Box::new(scores));
+        Self { task: task.to_owned(), names: names.to_vec(), width, add, scores }
+    }
+
+    /// The scores of texts that count as often as the weights say, and of all texts without weights.
+    ///
+    /// * `texts`: how many there are
+    #[must_use]
+    pub fn weighted(&self, texts: usize, weights: Option<&[u32]>) -> Vec<Option<f64>> {
+        let mut sums = vec![0; self.width];
+        for text in 0..texts {
+            for _ in 0..weights.map_or(1, |weights| weights[text]) {
+                (self.add)(text, &mut sums);
+            }
+        }
+        (self.scores)(&sums)
+    }
+
+    /// The intervals of those scores that have one, by their names with the task's before.
+    #[must_use]
+    pub fn intervals(&self, units: &Units) -> Vec<(String, Interval)> {
+        let all = intervals(&self.task, units, self.width, &*self.add, &*self.scores);
+        let named = self.names.iter().zip(all);
+        named.filter_map(|(name, it)| Some((format!("{}.{name}", self.task), it?))).collect()
+    }
+}
 
 /// What is drawn.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,11 +99,17 @@ impl Units {
         Self::Groups(groups.into_values().collect())
     }
 
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         match self {
             Self::Texts(count) => *count,
             Self::Groups(groups) => groups.len(),
         }
+    }
+
+    /// Whether drawing them says anything of other texts.
+    #[must_use]
+    pub fn say_something(&self) -> bool {
+        self.len() >= self.least()
     }
 
     /// Below this many, what is drawn is always the same, and says nothing.
@@ -57,7 +120,7 @@ impl Units {
         }
     }
 
-    fn texts_of(&self, unit: usize, mut each: impl FnMut(usize)) {
+    pub(super) fn texts_of(&self, unit: usize, mut each: impl FnMut(usize)) {
         match self {
             Self::Texts(_) => each(unit),
             Self::Groups(groups) => groups[unit].iter().for_each(|text| each(*text)),
@@ -72,14 +135,14 @@ impl Units {
 /// * `add`: adds the counts of a text
 /// * `scores`: what the sum of counts comes to
 #[must_use]
-pub fn intervals(
+fn intervals(
     name: &str,
     units: &Units,
     width: usize,
     add: &(dyn Fn(usize, &mut [u64]) + Sync),
     scores: &(dyn Fn(&[u64]) -> Vec<Option<f64>> + Sync),
 ) -> Vec<Option<Interval>> {
-    if units.len() < units.least() {
+    if !units.say_something() {
         return scores(&vec![0; width]).iter().map(|_| None).collect();
     }
     let rng = Rng::new(0);
@@ -93,17 +156,23 @@ pub fn intervals(
         scores(&sums)
     };
     let all: Vec<Vec<Option<f64>>> = (0..RESAMPLES).into_par_iter().map(resample).collect();
-    let of_score = |at: usize| {
-        let mut values: Vec<f64> = all.iter().filter_map(|scores| scores[at]).collect();
-        // Where many resamples leave a score undefined, those that do not say little of it.
-        if values.len() < DEFINED {
-            return None;
-        }
-        values.sort_unstable_by(f64::total_cmp);
-        let tail = (1.0 - CONFIDENCE) / 2.0;
-        Some([quantile(&values, tail)?, quantile(&values, 1.0 - tail)?])
-    };
+    let of_score = |at: usize| percentile(all.iter().map(|scores| scores[at]));
     (0..all[0].len()).map(of_score).collect()
+}
+
+/// Within which 95 % of the scores of resamples lie; `None` where too few define it.
+pub(super) fn percentile(
+    resamples: impl ExactSizeIterator<Item = Option<f64>>,
+) -> Option<Interval> {
+    let least = resamples.len() * DEFINED[0] / DEFINED[1];
+    let mut values: Vec<f64> = resamples.flatten().collect();
+    // Where many resamples leave a score undefined, those that do not say little of it.
+    if values.len() < least {
+        return None;
+    }
+    values.sort_unstable_by(f64::total_cmp);
+    let tail = (1.0 - CONFIDENCE) / 2.0;
+    Some([quantile(&values, tail)?, quantile(&values, 1.0 - tail)?])
 }
 
 /// As `numpy.quantile` interpolates by default; `None` without values.

@@ -20,7 +20,7 @@ pub struct Condition {
 
 /// How values are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Relation {
+pub enum Relation {
     Equal,
     NotEqual,
     Less,
@@ -79,7 +79,8 @@ impl Relation {
     ];
 
     /// The sides of a text with a sign in it.
-    pub(crate) fn split(text: &str) -> Option<(&str, Self, &str)> {
+    #[must_use]
+    pub fn split(text: &str) -> Option<(&str, Self, &str)> {
         let at = text.find(['<', '>', '=', '!', '~'])?;
         let (column, rest) = text.split_at(at);
         let (sign, relation) = Self::SIGNS.iter().find(|(sign, _)| rest.starts_with(sign))?;
@@ -88,7 +89,8 @@ impl Relation {
     }
 
     /// Whether it is so of two values that are in this order.
-    pub(crate) fn holds(self, order: Ordering) -> bool {
+    #[must_use]
+    pub fn holds(self, order: Ordering) -> bool {
         match self {
             Self::Equal => order.is_eq(),
             Self::NotEqual => order.is_ne(),

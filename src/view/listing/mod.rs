@@ -13,6 +13,6 @@ mod table;
 
 pub use cell::Cell;
 pub use columns::{Column, UnknownColumn};
-pub use condition::{Condition, ConditionError, SortKey};
+pub use condition::{Condition, ConditionError, Relation, SortKey};
 pub use items::{Item, Items, Level};
 pub use table::{Style, Table, whole_json};

@@ -45,3 +45,37 @@ pub struct Ls {
     #[arg(long, help = "Print JSON")]
     pub json: bool,
 }
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A side is an experiment file as it stands, with what has run of it; a run or a folder of results; or RUN:LABEL, a trial or a point as \
+    `ls` prints them. A sweep as a whole is its best point. Trainings with the same seeds are compared with each other.\n\
+    95 % are those of B - A where seeds are drawn, and texts where both were scored on the same and they add up to the score. p is the probability of \
+    such a mean where the sign of each pair is chance: with n seeds it is never below 2/2^n.\n\n\
+    Examples:\n  \
+    pipeline diff experiments/small.toml experiments/large.toml\n  \
+    pipeline diff RUN:learning_rate=1e-5 RUN:learning_rate=2e-5 --metric evaluate.ner\n  \
+    pipeline diff outputs/main outputs/change --require 'evaluate.ner.span_f1 >= -0.005' --confident"
+)]
+pub struct Diff {
+    /// What it was: an experiment file, a run, or a trial or a point of one
+    pub a: String,
+    /// What it is now
+    pub b: String,
+    /// Only these scores, or those below a name, such as `evaluate.ner` [default: all but those of single labels]
+    #[arg(long, value_name = "SCORE")]
+    pub metric: Vec<String>,
+    /// Exit with 3 unless B - A keeps this, such as `evaluate.ner.span_f1 >= -0.005`
+    #[arg(long = "require", value_name = "BOUND")]
+    pub requirements: Vec<String>,
+    /// Hold the end of the 95 % against what is required, and not B - A alone
+    #[arg(long, requires = "requirements")]
+    pub confident: bool,
+    /// Exit with 3 if anything differs
+    #[arg(long)]
+    pub exit_code: bool,
+    #[command(flatten)]
+    pub place: Place,
+    #[arg(long, help = "Print JSON")]
+    pub json: bool,
+}
