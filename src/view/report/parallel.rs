@@ -144,7 +144,7 @@ pub fn parallel(material: &Material<'_>, metric: &str, axes: &[Axis], scored: &[
         .expect("a string");
     }
     let how = if material.objective().is_some() {
-        "The darker the line, the better the setting."
+        "The stronger the line, the better the setting."
     } else {
         ""
     };

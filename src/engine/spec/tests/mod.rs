@@ -3,6 +3,7 @@ mod meaning;
 mod mistakes;
 mod pins;
 mod properties;
+mod searches;
 
 use std::collections::BTreeMap;
 use std::io;
