@@ -257,6 +257,7 @@ max_length = 128
 """)
         own, theirs = [], []
         for round_ in range(rounds):
+            (folder / f"round{round_}").mkdir()
             own.append(whole([PIPELINE, "run", "corpus.toml", "--root", folder / f"round{round_}"], folder))
             shutil.rmtree(folder / f"round{round_}")
             theirs += [whole([sys.executable, ROOT / "benches/datasets_corpus.py", folder / "lines.jsonl", model, 128, processes], folder) for processes in {1, THREADS}]
