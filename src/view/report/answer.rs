@@ -287,7 +287,12 @@ fn others(material: &Material<'_>, metric: &str, best: &PointRows<'_>) -> String
     }
     let mut out = String::new();
     if !late.is_empty() {
-        write!(out, "<h3>On what the choice has not seen</h3><p class=how>Scored for this setting alone, after it was chosen: the score above was chosen for being the best of many, and flatters.</p><ul class=plain>{late}</ul>").expect("a string");
+        let why = if best.level.is_fresh {
+            "the texts above have judged every setting"
+        } else {
+            "the score above was chosen for being the best of many, and flatters"
+        };
+        write!(out, "<h3>On what the choice has not seen</h3><p class=how>Scored for this setting alone, after it was chosen: {why}.</p><ul class=plain>{late}</ul>").expect("a string");
     }
     if !seen.is_empty() {
         write!(out, "<h3>Its other scores</h3><ul class=plain>{seen}</ul>").expect("a string");
