@@ -20,6 +20,9 @@ use crate::engine::store::Store;
 /// Without a terminal, a running stage says how far it is this often.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
 
+/// Of a running stage a person watches these many numbers; the others are for curves.
+const MOST_NUMBERS: usize = 4;
+
 /// The place of the line about publishing among those of stages: no plan has as many nodes.
 const PUBLISHING: usize = usize::MAX;
 
@@ -305,7 +308,7 @@ impl Console {
                 format::duration(Duration::try_from_secs_f64(left).unwrap_or_default())
             ));
         }
-        parts.extend(numbers.iter().map(|(name, value)| numbered(name, *value)));
+        parts.extend(numbers.iter().take(MOST_NUMBERS).map(|(name, value)| numbered(name, *value)));
         if let Some(bar) = &running.bar {
             bar.set_message(within(terminal_width().saturating_sub(self.width + 4), &parts));
         } else if self.tally.is_none() && now.duration_since(running.last_line) >= PLAIN_INTERVAL {

@@ -24,7 +24,7 @@ pub struct Progress {
     pub total: u64,
     /// What is counted: `bytes`, `lines`, or [`STEPS`](Self::STEPS).
     pub unit: &'static str,
-    /// Named numbers to show beside it, such as `loss`, `learning_rate`, `tokens_per_s`.
+    /// Named numbers to show beside it, such as `loss`, `learning_rate`, `tokens_per_s`: those that say most come first.
     pub numbers: Vec<(Cow<'static, str>, f64)>,
 }
 
