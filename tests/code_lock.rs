@@ -68,7 +68,7 @@ const BEHIND: &[(&str, &[&str])] = &[
             "stages/evaluate.rs",
         ],
     ),
-    ("model", &["nn"]),
+    ("model", &["nn", "kernels"]),
     ("plots", &["view/figures", "text/description.rs", "stages/plot.rs"]),
     (
         "split",
@@ -97,6 +97,7 @@ const BEHIND: &[(&str, &[&str])] = &[
         "training",
         &[
             "training",
+            "kernels/adamw.rs",
             "tasks/task.rs",
             "tasks/tagging.rs",
             "tasks/classification.rs",

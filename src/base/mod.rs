@@ -3,7 +3,6 @@
 pub(crate) mod allocator;
 pub mod diagnostics;
 pub(crate) mod disk;
-mod ignore;
 pub(crate) mod median;
 pub mod problem;
 pub mod rng;
@@ -11,4 +10,4 @@ pub mod toml;
 pub mod units;
 pub(crate) mod visible;
 
-pub use ignore::IGNORE;
+pub use pipeline_kernels::IGNORE;

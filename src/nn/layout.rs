@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::EncoderSpec;
+use super::kernels::Group;
 
 /// A linear classifier on top of the encoder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,23 +56,6 @@ impl HeadSpec {
     pub(super) fn joint(labels: usize) -> Vec<Self> {
         let head = |name: &str, outputs, over| Self { name: name.to_owned(), outputs, over };
         vec![head("ner", labels, Over::Tokens), head("anomaly", 2, Over::FirstToken)]
-    }
-}
-
-/// How the optimiser treats a parameter. As it stands here, unless somebody says otherwise with [`Layout::regroup`].
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Group {
-    /// Else it stays as it is, and its gradient counts nowhere.
-    pub trainable: bool,
-    /// Whether it decays with the recipe's weight decay.
-    pub decays: bool,
-    /// The recipe's learning rate times this.
-    pub rate: f64,
-}
-
-impl Default for Group {
-    fn default() -> Self {
-        Self { trainable: true, decays: true, rate: 1.0 }
     }
 }
 

@@ -35,13 +35,14 @@ mod gradients;
 mod heads;
 mod initialise;
 mod joint;
-pub mod kernels;
 mod layout;
 mod loss;
 mod products;
 mod profile;
 mod spec;
 mod workspace;
+
+pub use pipeline_kernels as kernels;
 
 pub use batch::{Batch, BatchError};
 pub use buffers::{NoMemory, ask_for_large_pages, reserve, room_for, zeros};
@@ -50,7 +51,8 @@ pub use composed::ComposedModel;
 pub use configs::{ConfigError, ConfigProblem};
 pub use gradients::{Gradients, SparseRows};
 pub use joint::JointModel;
-pub use layout::{Group, HeadSpec, LayerLayout, Layout, Over, Parameter, Role};
+pub use kernels::Group;
+pub use layout::{HeadSpec, LayerLayout, Layout, Over, Parameter, Role};
 pub use loss::{HeadLoss, LossOptions, Losses};
 pub use products::StepProducts;
 pub use profile::{Part, Pass, Profile};

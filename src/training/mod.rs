@@ -15,7 +15,6 @@
 //!
 //! There is no stage, key or store here, and no gradient is worked out: the models do that.
 
-pub mod adamw;
 mod cadence;
 mod candle;
 mod class_weights;
@@ -39,6 +38,7 @@ mod state;
 mod thresholds;
 mod train;
 
+pub use crate::nn::kernels::adamw;
 pub use cadence::Cadence;
 pub use candle::CandleEngine;
 pub use class_weights::{Balanced, ClassWeights, Weights};

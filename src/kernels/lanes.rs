@@ -9,7 +9,7 @@ pub(super) const LANES: usize = 16;
 /// is, too. None of the instructions chosen fuses a multiplication with an addition, so the choice changes no bit.
 macro_rules! vectorised {
     (|| $kernel:expr) => {
-        pulp::Arch::new().dispatch($crate::nn::kernels::lanes::Kernel(
+        pulp::Arch::new().dispatch($crate::lanes::Kernel(
             #[inline(always)]
             || $kernel,
         ))

@@ -1,18 +1,24 @@
-//! The computations of a layer, forward and backward, over flat row-major `f32` slices.
+//! The computations of a layer, forward and backward, over flat row-major `f32` slices, and those of the optimiser.
 //!
 //! Every kernel gives the same bits for any number of threads: it splits its work on boundaries that depend on shapes alone, and sums
 //! within a chunk in a fixed order. Vectors are 16 floats wide whatever the machine offers, so a wider one changes the speed, not a sum.
 
+pub mod adamw;
 pub mod attention;
 pub mod cross_entropy;
 mod functions;
 pub mod geglu;
-pub(crate) mod lanes;
+mod group;
+mod lanes;
 pub mod layer_norm;
 pub mod product;
 pub mod rotary;
 mod tasks;
 mod write;
 
+pub use group::Group;
 use tasks::TASK_FLOATS;
 pub use write::Write;
+
+/// The label, or class, of what counts nowhere: in no loss and in no score.
+pub const IGNORE: u32 = u32::MAX;

@@ -11,8 +11,8 @@
 
 use rayon::prelude::*;
 
-use crate::nn::Group;
-use crate::nn::kernels::lanes::vectorised;
+use super::group::Group;
+use super::lanes::vectorised;
 
 /// Elements that one thread takes at a time; a boundary of partial sums, so that changing it changes bits.
 const CHUNK: usize = 1 << 16;
@@ -356,8 +356,11 @@ fn decay(parameters: &mut [f32], constants: &Constants) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::rng::Rng;
-    use rand::Rng as _;
+    use rand::{Rng as _, SeedableRng as _};
+    use rand_chacha::ChaCha8Rng;
+
+    const START: u64 = 0;
+    const GRADIENT: u64 = 1;
 
     const UPDATE: Update = Update {
         learning_rate: 1e-2,
@@ -367,8 +370,8 @@ mod tests {
         gradient_scale: 1.0,
     };
 
-    fn numbers(name: &str, count: usize) -> Vec<f32> {
-        let mut random = Rng::new(1).stream(name);
+    fn numbers(seed: u64, count: usize) -> Vec<f32> {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
         (0..count).map(|_| (random.next_u32() as f32 / u32::MAX as f32 - 0.5) * 2.0).collect()
     }
 
@@ -379,9 +382,9 @@ mod tests {
     #[test]
     fn sparse_rows_give_the_bits_of_dense_adamw_over_thousands_of_steps() {
         let (width, count) = (8, 37);
-        let mut random = Rng::new(2).stream("rows");
+        let mut random = ChaCha8Rng::seed_from_u64(2);
         let (mut sparse, mut dense) =
-            (numbers("start", width * count), numbers("start", width * count));
+            (numbers(START, width * count), numbers(START, width * count));
         let (mut sparse_state, mut dense_state) =
             (AdamW::new(width * count), AdamW::new(width * count));
         for step in 0..4000_u64 {
@@ -393,7 +396,7 @@ mod tests {
                 .collect();
             let values: Vec<f32> = rows
                 .iter()
-                .flat_map(|&row| numbers(&format!("{step}/{row}"), width))
+                .flat_map(|&row| numbers(1000 * (step + 1) + u64::from(row), width))
                 .map(|value| value * 1e-3)
                 .collect();
             let mut full = vec![0.0; width * count];
@@ -428,7 +431,7 @@ mod tests {
                     values: &[1.0; 8],
                     group: Group::default(),
                 };
-                other.step(&mut numbers("start", width * count), &[gradient], &UPDATE);
+                other.step(&mut numbers(START, width * count), &[gradient], &UPDATE);
                 let (into_first, into_second) = other.restore(step + 1);
                 into_first.copy_from_slice(&sparse_state.first);
                 into_second.copy_from_slice(&sparse_state.second);
@@ -449,7 +452,7 @@ mod tests {
                 rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
             pool.install(|| {
                 let (mut parameters, gradient) =
-                    (numbers("start", length), numbers("gradient", length));
+                    (numbers(START, length), numbers(GRADIENT, length));
                 let mut state = AdamW::new(length);
                 let gradients =
                     [Gradient::Dense { start: 0, values: &gradient, group: Group::default() }];

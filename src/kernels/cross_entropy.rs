@@ -1,8 +1,8 @@
 //! Cross-entropy, forward and backward in one pass.
 
+use super::IGNORE;
 use super::functions::exp_of_nonpositive;
 use super::lanes::{largest, sum_of, vectorised};
-use crate::base::IGNORE;
 
 /// How much less a row counts, the better it is told.
 ///
