@@ -198,7 +198,7 @@ fn cross_entropy_with_gradient(bencher: Bencher) {
         (numbers(tokens() * LABELS), (0..tokens()).map(|token| (token % LABELS) as u32).collect());
     let bencher = bencher.counter(ItemsCount::new(tokens())).with_inputs(|| logits.clone());
     bencher.bench_local_refs(|logits| {
-        cross_entropy(logits, LABELS, &labels, |_, _| 1.0, Focus { gamma: 0.0 }, Some(0.1))
+        cross_entropy(logits, LABELS, &labels, &|_, _| 1.0, Focus { gamma: 0.0 }, Some(0.1))
     });
 }
 

@@ -53,7 +53,7 @@ pub(super) fn losses(
         let d_scale = differentiate.then_some((f64::from(options.weight) * share) as f32);
         let weight = |row, class| options.row_weight(shares, row, class);
         let focus = Focus { gamma: options.focal_gamma };
-        let sum = cross_entropy(logits, head.outputs, targets, weight, focus, d_scale);
+        let sum = cross_entropy(logits, head.outputs, targets, &weight, focus, d_scale);
         losses.push(options, share * sum, targets);
     }
     losses
