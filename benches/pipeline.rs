@@ -71,7 +71,7 @@ fn tiny_step_in_composed_candle_operations(bencher: Bencher) {
 #[divan::bench]
 fn matrix_products_of_a_tiny_step(bencher: Bencher) {
     let (model, split, _) = tiny();
-    let mut products = StepProducts::try_new(&model.spec, split.tokens()).expect("memory");
+    let mut products = StepProducts::try_new(&model.spec, split.tokens(), None).expect("memory");
     bencher.bench_local(|| products.run());
 }
 

@@ -11,6 +11,7 @@ use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 use thiserror::Error;
 
+use super::linear::Arithmetic;
 use super::{EncoderSpec, HeadSpec, JointModel, Layout, Names, NoMemory, Parameter, zeros};
 use crate::base::disk::regular;
 use crate::base::problem::Help;
@@ -210,7 +211,7 @@ impl JointModel {
         read_tensors(path, &layout, spec.names, with_heads, |index, read| {
             read(&mut parameters[layout.parameters()[index].range.clone()])
         })?;
-        Ok(Self { parameters, layout, spec })
+        Ok(Self { parameters, layout, spec, arithmetic: Arithmetic::F32 })
     }
 }
 

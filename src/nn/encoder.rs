@@ -17,8 +17,8 @@ use super::kernels::Write;
 use super::kernels::attention::{Heads, attention, attention_backward};
 use super::kernels::geglu::{geglu, geglu_backward};
 use super::kernels::layer_norm::{layer_norm, layer_norm_again, layer_norm_backward};
-use super::kernels::product::{linear, linear_backward_input, linear_backward_weight};
 use super::layout::{LayerLayout, Layout};
+use super::linear::Linears;
 use super::workspace::{LayerState, Rotaries, Scratch, Workspace, fill_up, fit};
 use super::{Activation, Batch, EncoderSpec, Mlp, Norm, Part, Pass, Positions};
 
@@ -36,7 +36,7 @@ pub(super) enum Keep {
 pub(super) struct Encoder<'a> {
     pub spec: &'a EncoderSpec,
     pub layout: &'a Layout,
-    pub parameters: &'a [f32],
+    pub linears: Linears<'a>,
     pub batch: &'a Batch,
 }
 
@@ -194,7 +194,8 @@ impl Encoder<'_> {
         };
         scratch.profile.lap(Part::Norms);
         let qkv = fit(&mut scratch.qkv, rows * 3 * hidden);
-        linear(qkv, Write::Replace, attention_input, self.at(wqkv), rows); // (tokens, 3 * hidden)
+        let operands = &mut scratch.operands;
+        self.linears.forward(qkv, Write::Replace, attention_input, wqkv, rows, operands); // (tokens, 3 * hidden)
         scratch.profile.lap(Part::Linear);
         let attended = fit(&mut state.attended, rows * hidden);
         let rotated = fit(&mut state.rotated, rows * 3 * hidden);
@@ -204,13 +205,13 @@ impl Encoder<'_> {
         scratch.profile.lap(self.attention_part(layer));
         let middle = fit(&mut state.middle, rows * hidden);
         middle.copy_from_slice(input);
-        linear(middle, Write::Add, attended, self.at(attn_wo), rows); // (tokens, hidden)
+        self.linears.forward(middle, Write::Add, attended, attn_wo, rows, &mut scratch.operands); // (tokens, hidden)
         scratch.profile.lap(Part::Linear);
 
         layer_norm(normed, fit(&mut state.mlp_moments, rows), middle, self.at(mlp_norm), epsilon);
         scratch.profile.lap(Part::Norms);
         let expanded = fit(&mut state.expanded, rows * self.spec.expanded_size());
-        linear(expanded, Write::Replace, normed, self.at(wi), rows); // (tokens, expanded)
+        self.linears.forward(expanded, Write::Replace, normed, wi, rows, &mut scratch.operands); // (tokens, expanded)
         scratch.profile.lap(Part::Linear);
         if let Some(output) = output {
             let activated = fit(&mut scratch.activated, rows * intermediate);
@@ -219,7 +220,14 @@ impl Encoder<'_> {
             } // (tokens, intermediate)
             scratch.profile.lap(Part::Activation);
             output.copy_from_slice(middle);
-            linear(output, Write::Add, activated, self.at(mlp_wo), rows); // (tokens, hidden)
+            self.linears.forward(
+                output,
+                Write::Add,
+                activated,
+                mlp_wo,
+                rows,
+                &mut scratch.operands,
+            ); // (tokens, hidden)
             scratch.profile.lap(Part::Linear);
         }
     }
@@ -251,10 +259,12 @@ impl Encoder<'_> {
             (self.batch.len(), self.spec.hidden_size, self.spec.intermediate_size);
         let LayerLayout { mlp_norm, wi, mlp_wo, .. } = &self.layout.layers[layer];
         let write = gradients.write();
-        let Scratch { normed, activated, d_stream, d_normed, partial, profile, .. } = scratch;
+        let Scratch { normed, activated, d_stream, d_normed, partial, operands, profile, .. } =
+            scratch;
         let (normed, d_normed) = (fit(normed, rows * hidden), fit(d_normed, rows * hidden));
         let activated = fit(activated, rows * intermediate);
-        linear_backward_input(activated, Write::Replace, d_stream, self.at(mlp_wo), rows); // (tokens, intermediate)
+        let mut linear = self.linears.backward(d_stream, mlp_wo, rows, operands);
+        linear.input(activated, Write::Replace); // (tokens, intermediate)
         profile.lap(Part::Linear);
         match self.spec.mlp {
             Mlp::Gated(Activation::Gelu) => {
@@ -262,13 +272,14 @@ impl Encoder<'_> {
             }
         }
         profile.lap(Part::Activation);
-        linear_backward_weight(gradients.at(mlp_wo), write, d_stream, activated, rows);
+        linear.weight(gradients.at(mlp_wo), write, activated);
         let d_expanded = &state.expanded; // (tokens, expanded)
         profile.lap(Part::Linear);
         layer_norm_again(normed, &state.mlp_moments, &state.middle, self.at(mlp_norm));
         profile.lap(Part::Norms);
-        linear_backward_weight(gradients.at(wi), write, d_expanded, normed, rows);
-        linear_backward_input(d_normed, Write::Replace, d_expanded, self.at(wi), rows); // (tokens, hidden)
+        let mut linear = self.linears.backward(d_expanded, wi, rows, operands);
+        linear.weight(gradients.at(wi), write, normed);
+        linear.input(d_normed, Write::Replace); // (tokens, hidden)
         profile.lap(Part::Linear);
         layer_norm_backward(
             d_stream,
@@ -297,10 +308,12 @@ impl Encoder<'_> {
         let (rows, hidden) = (self.batch.len(), self.spec.hidden_size);
         let LayerLayout { attn_norm, wqkv, attn_wo, .. } = &self.layout.layers[layer];
         let write = gradients.write();
-        let Scratch { normed, qkv, heads, d_stream, d_normed, partial, profile, .. } = scratch;
+        let Scratch { normed, qkv, heads, d_stream, d_normed, partial, operands, profile, .. } =
+            scratch;
         let (normed, d_normed) = (fit(normed, rows * hidden), fit(d_normed, rows * hidden));
-        linear_backward_weight(gradients.at(attn_wo), write, d_stream, &state.attended, rows);
-        linear_backward_input(d_normed, Write::Replace, d_stream, self.at(attn_wo), rows); // (tokens, hidden)
+        let mut linear = self.linears.backward(d_stream, attn_wo, rows, operands);
+        linear.weight(gradients.at(attn_wo), write, &state.attended);
+        linear.input(d_normed, Write::Replace); // (tokens, hidden)
         profile.lap(Part::Linear);
         let d_qkv = fit(qkv, rows * 3 * hidden);
         let heads_scratch = fit(heads, rows * 3 * hidden);
@@ -315,17 +328,18 @@ impl Encoder<'_> {
             &shape,
         );
         profile.lap(self.attention_part(layer));
+        let mut linear = self.linears.backward(d_qkv, wqkv, rows, operands);
         match attn_norm {
             None => {
-                linear_backward_weight(gradients.at(wqkv), write, d_qkv, input, rows);
-                linear_backward_input(d_stream, Write::Add, d_qkv, self.at(wqkv), rows); // (tokens, hidden)
+                linear.weight(gradients.at(wqkv), write, input);
+                linear.input(d_stream, Write::Add); // (tokens, hidden)
                 profile.lap(Part::Linear);
             }
             Some(norm) => {
                 layer_norm_again(normed, &state.attn_moments, input, self.at(norm));
                 profile.lap(Part::Norms);
-                linear_backward_weight(gradients.at(wqkv), write, d_qkv, normed, rows);
-                linear_backward_input(d_normed, Write::Replace, d_qkv, self.at(wqkv), rows); // (tokens, hidden)
+                linear.weight(gradients.at(wqkv), write, normed);
+                linear.input(d_normed, Write::Replace); // (tokens, hidden)
                 profile.lap(Part::Linear);
                 layer_norm_backward(
                     d_stream,
@@ -377,6 +391,6 @@ impl Encoder<'_> {
     }
 
     fn at(&self, range: &Range<usize>) -> &[f32] {
-        &self.parameters[range.clone()]
+        &self.linears.parameters[range.clone()]
     }
 }

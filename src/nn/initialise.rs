@@ -3,6 +3,7 @@
 use rand::Rng as _;
 use rayon::prelude::*;
 
+use super::linear::Arithmetic;
 use super::{EncoderSpec, HeadSpec, Initial, JointModel, Layout, NoMemory, Parameter, Role, zeros};
 use crate::base::rng::Rng;
 
@@ -28,7 +29,8 @@ impl JointModel {
     /// [`NoMemory`]
     pub fn new_random(spec: EncoderSpec, heads: &[HeadSpec], rng: &Rng) -> Result<Self, NoMemory> {
         let layout = Layout::new(&spec, heads);
-        let mut model = Self { parameters: zeros(layout.len(), "the weights")?, layout, spec };
+        let parameters = zeros(layout.len(), "the weights")?;
+        let mut model = Self { parameters, layout, spec, arithmetic: Arithmetic::F32 };
         let parameters = model.layout.parameters().to_vec();
         parameters.iter().for_each(|parameter| model.draw(parameter, rng));
         Ok(model)

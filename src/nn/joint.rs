@@ -1,9 +1,13 @@
 //! The joint model: parameters with meaning, run forward and backward.
 
+use candle_core::DType;
+
 use super::encoder::{Encoder, Keep};
+use super::kernels::bf16::Instructions;
+use super::linear::{Arithmetic, Linears, RoundedWeights};
 use super::{
-    Batch, BatchError, EncoderSpec, Gradients, HeadSpec, Layout, LossOptions, Losses, Part, Pass,
-    Workspace, heads,
+    Batch, BatchError, EncoderSpec, Gradients, HeadSpec, Layout, LossOptions, Losses, NoMemory,
+    Part, Pass, Workspace, heads,
 };
 
 /// An encoder with any number of heads.
@@ -16,11 +20,42 @@ pub struct JointModel {
     pub layout: Layout,
     /// `(layout.len(),)`
     pub parameters: Vec<f32>,
+    pub(super) arithmetic: Arithmetic,
 }
 
 impl JointModel {
     pub fn heads(&self) -> impl ExactSizeIterator<Item = &HeadSpec> {
         self.layout.heads()
+    }
+
+    /// The same model with matrix products in `products`: f32, or bf16 with the best instructions that this machine has.
+    ///
+    /// # Errors
+    /// [`NoMemory`]
+    pub fn with_products_in(self, products: DType) -> Result<Self, NoMemory> {
+        match products {
+            DType::BF16 => self.with_bf16_products(Instructions::best()),
+            _ => Ok(self),
+        }
+    }
+
+    /// The same model with the products of its encoder's linear layers in bf16, on `instructions`.
+    ///
+    /// It keeps a rounded copy of those weights, which [`weights_changed`](Self::weights_changed) brings up to date.
+    ///
+    /// # Errors
+    /// [`NoMemory`]
+    pub fn with_bf16_products(mut self, instructions: Instructions) -> Result<Self, NoMemory> {
+        let weights = RoundedWeights::try_new(&self.layout, &self.parameters, instructions)?;
+        self.arithmetic = Arithmetic::Bf16(weights);
+        Ok(self)
+    }
+
+    /// To be called when `parameters` have changed.
+    pub fn weights_changed(&mut self) {
+        if let Arithmetic::Bf16(weights) = &mut self.arithmetic {
+            weights.follow(&self.parameters);
+        }
     }
 
     /// The last hidden states: `(tokens, hidden)`, as transformers' `last_hidden_state` without its padding.
@@ -115,12 +150,14 @@ impl JointModel {
         workspace: &mut Workspace,
         backward: bool,
     ) -> Result<(), BatchError> {
-        let room = workspace.make_room(&self.spec, &self.layout, batch, backward);
+        let instructions = self.arithmetic.instructions();
+        let room = workspace.make_room(&self.spec, &self.layout, batch, backward, instructions);
         room.map_err(|source| BatchError::NoMemory { tokens: batch.len(), source })
     }
 
     fn encoder<'a>(&'a self, batch: &'a Batch) -> Encoder<'a> {
-        Encoder { spec: &self.spec, layout: &self.layout, parameters: &self.parameters, batch }
+        let linears = Linears { arithmetic: &self.arithmetic, parameters: &self.parameters };
+        Encoder { spec: &self.spec, layout: &self.layout, linears, batch }
     }
 }
 

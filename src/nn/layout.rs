@@ -212,6 +212,19 @@ impl Layout {
         self.heads.iter().map(|head| &head.spec)
     }
 
+    /// The weights of the encoder's linear layers, by place: their outputs and inputs.
+    pub(super) fn linear_layers(&self) -> impl Iterator<Item = (Range<usize>, usize, usize)> {
+        let matrices = self.layers.iter().flat_map(|layer| {
+            [&layer.wqkv, &layer.attn_wo, &layer.wi, &layer.mlp_wo].map(|range| range.start)
+        });
+        matrices.map(|start| {
+            let place =
+                self.parameters.binary_search_by_key(&start, |parameter| parameter.range.start);
+            let parameter = &self.parameters[place.expect("a layer's matrix is a parameter")];
+            (parameter.range.clone(), parameter.shape[0], parameter.shape[1])
+        })
+    }
+
     /// How many numbers the model learns.
     #[must_use]
     pub fn trainable(&self) -> usize {

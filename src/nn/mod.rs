@@ -17,6 +17,9 @@
 //! backward keeps little of the forward: it recomputes norms, activations and attention weights, which cost less than the memory that
 //! they would take.
 //!
+//! The products of the encoder's linear layers may be computed in bf16 ([`JointModel::with_bf16_products`]): their factors are rounded, the weights once after
+//! every step, and sums stay f32, as does everything else, the products of attention and heads included.
+//!
 //! All of it runs on the current rayon pool and gives the same bits whatever its number of threads: matrix products never split the inner
 //! dimension, and every other sum runs over chunks whose boundaries depend on shapes alone.
 //!
@@ -36,6 +39,7 @@ mod heads;
 mod initialise;
 mod joint;
 mod layout;
+mod linear;
 mod loss;
 mod products;
 mod profile;
@@ -52,6 +56,7 @@ pub use configs::{ConfigError, ConfigProblem};
 pub use gradients::{Gradients, SparseRows};
 pub use joint::JointModel;
 pub use kernels::Group;
+pub use kernels::bf16::Instructions;
 pub use layout::{HeadSpec, LayerLayout, Layout, Over, Parameter, Role};
 pub use loss::{HeadLoss, LossOptions, Losses};
 pub use products::StepProducts;

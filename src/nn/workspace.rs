@@ -1,10 +1,11 @@
 //! Every buffer of a step that grows with model and batch, besides parameters and gradients, kept from step to step.
 
-use super::buffers::reserve;
+use super::buffers::{reserve, room_for};
 use super::kernels::layer_norm::{Moments, partial_length};
 use super::kernels::rotary::Rotary;
 use super::layout::Layout;
-use super::{Batch, EncoderSpec, NoMemory, Over, Positions, Profile};
+use super::linear::Operands;
+use super::{Batch, EncoderSpec, Instructions, NoMemory, Over, Positions, Profile};
 
 /// Activations and temporaries. They grow to the largest batch seen and stay, so that a step allocates no more than the
 /// blocks of scores that its tasks of attention work on.
@@ -73,6 +74,9 @@ pub(super) struct Scratch {
     pub d_normed: Vec<f32>,
     /// The gradients of a norm's weight, per chunk of rows.
     pub partial: Vec<f32>,
+    pub operands: Operands,
+    /// The most tokens that there was room for in `operands`.
+    pub operand_tokens: usize,
     pub profile: Profile,
 }
 
@@ -112,6 +116,7 @@ impl Workspace {
     /// Makes room for all that is large in a batch, so that nothing large is allocated after it.
     ///
     /// * `backward`: whether there will be one
+    /// * `instructions`: of products in bf16
     ///
     /// # Errors
     /// [`NoMemory`]
@@ -121,6 +126,7 @@ impl Workspace {
         layout: &Layout,
         batch: &Batch,
         backward: bool,
+        instructions: Option<Instructions>,
     ) -> Result<(), NoMemory> {
         const WHAT: &str = "its activations";
         let (hidden, intermediate) = (spec.hidden_size, spec.intermediate_size);
@@ -160,8 +166,23 @@ impl Workspace {
                 reserve(&mut self.heads.first, batch.sequences() * hidden, WHAT)?;
             }
         }
-        let Scratch { normed, qkv, heads, activated, d_stream, d_normed, partial, .. } =
-            &mut self.scratch;
+        let Scratch {
+            normed,
+            qkv,
+            heads,
+            activated,
+            d_stream,
+            d_normed,
+            partial,
+            operand_tokens,
+            ..
+        } = &mut self.scratch;
+        if let Some(instructions) = instructions
+            && tokens > *operand_tokens
+        {
+            room_for(Operands::floats(spec, tokens, instructions), WHAT)?;
+            *operand_tokens = tokens;
+        }
         reserve(normed, size, WHAT)?;
         reserve(qkv, 3 * size, WHAT)?;
         reserve(heads, if backward { 3 * size } else { size }, WHAT)?;

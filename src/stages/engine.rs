@@ -3,7 +3,7 @@
 use candle_core::{DType, Device as Place, DeviceLocation};
 
 use crate::engine::stage::{Context, Device, StageError};
-use crate::nn::JointModel;
+use crate::nn::{Instructions, JointModel};
 use crate::training::{EngineError, ModelEngine};
 
 /// Puts the model on the context's device, and says which that is.
@@ -17,17 +17,18 @@ pub fn open(
     context: &Context<'_>,
 ) -> Result<ModelEngine, StageError> {
     let (place, name) = place(context.device)?;
-    if place.is_cpu() && products != DType::F32 {
-        return Err(StageError::new(format!("a CPU computes in f32 only, and `dtype` is \"{}\"", products.as_str())).with_help(
-            "leave `dtype` out, or train on a GPU: a program built with `--features cuda` or `--features metal`, and `--device`",
-        ));
-    }
     context.uses_device(&name);
     context.note(match place.location() {
-        DeviceLocation::Cpu => match rayon::current_num_threads() {
-            1 => "on the CPU with 1 thread".to_owned(),
-            threads => format!("on the CPU with {threads} threads"),
-        },
+        DeviceLocation::Cpu => {
+            let threads = match rayon::current_num_threads() {
+                1 => "on the CPU with 1 thread".to_owned(),
+                threads => format!("on the CPU with {threads} threads"),
+            };
+            match products {
+                DType::BF16 => format!("{threads}, in bf16 by {}", Instructions::best().name()),
+                _ => threads,
+            }
+        }
         DeviceLocation::Cuda { gpu_id } => format!("on CUDA device {gpu_id}"),
         DeviceLocation::Metal { gpu_id } => format!("on Metal device {gpu_id}"),
     });

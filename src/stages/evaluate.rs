@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use candle_core::DType;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +18,7 @@ use crate::engine::stage::{
 use crate::stages::artifacts::{Checkpoint, Encoded, Evaluation, Origin, files};
 use crate::tasks::{Contents, Decode};
 use crate::text::{self, Corpus, CorpusTasks, Example, Windowing};
-use crate::training;
+use crate::training::{self, Dtype};
 
 /// Scores a trained model on one split: classification reports, entity-level scores as seqeval defines them (strict, `O` counted), scores of classes as scikit-learn defines them, and every prediction as CSV. Its `loss` has no weights: every token counts, `O` too, and all tasks the same; a head that was not trained has no scores, and a text without a label for a head counts in none of that head's.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -38,6 +37,10 @@ pub struct Evaluate {
     /// Fields of the corpus, such as `["event", "source"]`, by whose values the texts are scored in `groups.csv`: entities and classes of all texts that have one in common, and where the training split has some of the values, of those that it has and of the others. Sentences from templates are scored by whether training saw their template in any case, where there are both.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub group_by: Vec<String>,
+    /// Arithmetic of the matrix products, as for `train`.
+    #[serde(default, skip_serializing_if = "Dtype::is_f32")]
+    #[schemars(extend("default" = "f32"))]
+    pub dtype: Dtype,
 }
 
 pub(super) const NO_TEXTS: &str =
@@ -175,7 +178,7 @@ impl Stage for Evaluate {
         if let Some(message) = other_windows(model.heads.windowing(), data.windowing) {
             context.caveat(&mut caveats, Caveat::new("other_windows", tokens.len(), message));
         }
-        let mut engine = super::engine::open(model.model()?, DType::F32, false, context)?;
+        let mut engine = super::engine::open(model.model()?, self.dtype.into(), false, context)?;
         let mut predicted =
             training::predict(engine.engine(), &tokens, self.batch_size, &tasks, &|| {
                 context.is_cancelled()

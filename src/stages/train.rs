@@ -30,7 +30,7 @@ use crate::tasks::{self, Contents, Decode, Task};
 use crate::text::{Corpus, CorpusTasks, EncodedSplit, LabelSet, Split, words};
 use crate::training::{self, ModelEngine, SavedStates, Storage, TrainError, Trained};
 
-pub use crate::training::Recipe;
+pub use crate::training::{Dtype, Recipe};
 use memory::memory;
 pub use speed::{Speed, SpeedSource, Speeds};
 

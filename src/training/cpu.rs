@@ -141,6 +141,7 @@ impl Engine for CpuEngine {
         self.workspace.profile_mut().begin(Pass::Update);
         let gradient = Self::gradient(&self.gradients, &self.model.layout, &self.dense);
         self.optimiser.step(&mut self.model.parameters, &gradient, update);
+        self.model.weights_changed();
         self.workspace.profile_mut().lap(Part::Optimiser);
         self.gradients.clear();
         Ok(())
@@ -188,12 +189,15 @@ impl Engine for CpuEngine {
             StateVector::FirstMoments => first,
             StateVector::SecondMoments => second,
         };
-        Ok(self
-            .model
+        self.model
             .layout
             .parameters()
             .iter()
-            .try_for_each(|parameter| source(&mut values[parameter.range.clone()]))?)
+            .try_for_each(|parameter| source(&mut values[parameter.range.clone()]))?;
+        if vector == StateVector::Parameters {
+            self.model.weights_changed();
+        }
+        Ok(())
     }
 
     fn set_updates(&mut self, updates: u64) {

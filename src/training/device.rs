@@ -19,7 +19,7 @@ pub enum ModelEngine {
 impl ModelEngine {
     /// On a CPU the explicit path, else candle's.
     ///
-    /// * `products`: the type of matrix products; a CPU computes in f32 whatever it says
+    /// * `products`: the type of matrix products: f32, or bf16 with the best instructions that there are for it
     /// * `activation_checkpointing`: whether a backward computes each layer again from its input, which saves memory and changes no result
     ///
     /// # Errors
@@ -32,6 +32,7 @@ impl ModelEngine {
     ) -> Result<Self, EngineError> {
         if device.is_cpu() {
             let workspace = Workspace::new().recompute_layers(activation_checkpointing);
+            let model = model.with_products_in(products)?;
             Ok(Self::Cpu(Box::new(CpuEngine::try_new(model)?.with_workspace(workspace))))
         } else {
             let engine = CandleEngine::new(&model, device, products)?

@@ -23,18 +23,12 @@ fn threads_and_jobs_change_no_byte_of_a_result() {
 }
 
 #[test]
-fn half_precision_on_a_cpu_is_refused_with_what_to_do() {
-    let project = Project::new();
-    let arguments =
-        ["run", "experiments/quick.toml", "--device", "cpu", "--set", "stage.train.dtype=bf16"];
-    let output = project.command(&arguments).output().expect("the binary starts");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(
-        said.contains("a CPU computes in f32 only, and `dtype` is \"bf16\"")
-            && said.contains("leave `dtype` out"),
-        "{said}"
-    );
+fn bf16_trains_another_model_and_the_same_one_on_any_number_of_threads() {
+    const BF16: [&str; 2] = ["--set", "stage.train.dtype=bf16"];
+    let with = |arguments: [&'static str; 2]| results(&[&BF16[..], &arguments].concat());
+    let one = with(["--threads", "1"]);
+    assert!(one == with(["--threads", "3"]));
+    assert!(one[0] != results(&[])[0]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use pipeline::base::rng::Rng;
 use pipeline::nn::configs::ModernBertConfig;
-use pipeline::nn::{Batch, Gradients, JointModel, LossOptions, Workspace};
+use pipeline::nn::{Batch, Gradients, Instructions, JointModel, LossOptions, Workspace};
 
 use crate::fixture::heads;
 
@@ -46,15 +46,22 @@ fn step(model: &JointModel, lengths: &[usize], threads: usize) -> (f64, Vec<f32>
 
 #[test]
 fn any_number_of_threads_gives_the_same_bits() {
-    let model = model();
+    assert_same_bits(&model());
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_bits_in_bf16() {
+    for instructions in Instructions::available() {
+        assert_same_bits(&model().with_bf16_products(instructions).unwrap());
+    }
+}
+
+fn assert_same_bits(model: &JointModel) {
     let lengths: [&[usize]; 4] = [&[150, 12, 34, 1, 20, 77], &[1], &[1, 1, 1], &[65]];
     for lengths in lengths {
-        let one = step(&model, lengths, 1);
+        let one = step(model, lengths, 1);
         for threads in [2, 3] {
-            assert!(
-                one == step(&model, lengths, threads),
-                "lengths {lengths:?}, {threads} threads"
-            );
+            assert!(one == step(model, lengths, threads), "lengths {lengths:?}, {threads} threads");
         }
     }
 }

@@ -9,9 +9,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::base::units;
 use crate::engine::stage::Device;
+use crate::stages::train::Dtype;
 pub use looking::{Diff, Ls};
 pub use shared::{Changes, Place};
-use shared::{between, count};
+use shared::{between, count, dtype};
 
 /// The score from which the answers of a head count.
 #[derive(Debug, Clone, PartialEq)]
@@ -378,6 +379,9 @@ pub struct Predict {
     /// Texts in a batch
     #[arg(long, value_name = "N", default_value_t = 32, allow_negative_numbers = true, value_parser = count::<4096>)]
     pub batch_size: u32,
+    /// Arithmetic of the matrix products; bf16 is faster on CPUs with instructions for it [default: f32]
+    #[arg(long, value_name = "DTYPE", value_parser = dtype())]
+    pub dtype: Option<Dtype>,
     /// Threads to use [default: all cores]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count::<1024>)]
     pub threads: Option<u32>,
@@ -446,6 +450,9 @@ pub struct Bench {
     /// Steps to measure
     #[arg(long, value_name = "N", default_value_t = 5, allow_negative_numbers = true, value_parser = count::<100_000>)]
     pub steps: u32,
+    /// Arithmetic of the matrix products [default: the experiment's, else f32]
+    #[arg(long, value_name = "DTYPE", value_parser = dtype())]
+    pub dtype: Option<Dtype>,
     /// Threads to use [default: all cores]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count::<1024>)]
     pub threads: Option<u32>,

@@ -93,6 +93,7 @@ fn recipe(recipe: &Recipe, arguments: &Bench) -> Recipe {
         batch_size: arguments.batch_size.map_or(recipe.batch_size, |size| size as usize),
         gradient_accumulation: recipe.gradient_accumulation,
         activation_checkpointing: recipe.activation_checkpointing,
+        dtype: arguments.dtype.unwrap_or(recipe.dtype),
         ..Recipe::default()
     }
 }
@@ -158,9 +159,14 @@ fn text(found: &Measurement) -> String {
         "texts per second",
         format!("{} (no gradients)", format::grouped(found.inference_texts_per_s as u64)),
     );
+    let arithmetic = found.instructions.map(|name| format!(", in bf16 by {name}"));
     row(
         "matrix products",
-        format!("{} GFLOP/s on these shapes", format::number(found.matmul_gflops)),
+        format!(
+            "{} GFLOP/s on these shapes{}",
+            format::number(found.matmul_gflops),
+            arithmetic.unwrap_or_default()
+        ),
     );
     row(
         "floor of a step",

@@ -32,8 +32,9 @@ pub fn run(arguments: &Predict) -> Result<Outcome, Failure> {
         .build()
         .map_err(|error| Failure::failed(format!("threads cannot be started: {error}")))?;
     let folder = view::model_in(&arguments.model).unwrap_or_else(|| arguments.model.clone());
-    let mut predictor =
-        pool.install(|| Predictor::open(&folder)).map_err(|error| not_opened(&error))?;
+    let mut predictor = pool
+        .install(|| Predictor::open(&folder, arguments.dtype.unwrap_or_default()))
+        .map_err(|error| not_opened(&error))?;
     set_thresholds(&mut predictor, &arguments.threshold)?;
     let heads = predictor.heads().flat_map(|(head, _)| [head.to_owned(), format!("{head}_score")]);
     let taken: Vec<String> = OF_ANSWERS.map(str::to_owned).into_iter().chain(heads).collect();

@@ -12,12 +12,12 @@ use crate::base::disk::regular;
 use crate::base::median::median;
 use crate::base::problem::Problem;
 use crate::base::rng::Rng;
-use crate::nn::{EncoderSpec, JointModel, Part, Pass, StepProducts, Workspace};
+use crate::nn::{EncoderSpec, Instructions, JointModel, Part, Pass, StepProducts, Workspace};
 use crate::stages::artifacts::known::Sizes;
 use crate::stages::artifacts::{Artifact as _, Encoded};
 use crate::tasks::{self, Decode, Task};
 use crate::text::{ANOMALY, CorpusTasks, EncodedSplit, LabelSet, Split};
-use crate::training::{self, CpuEngine, Data, Observer, Progress, Recipe, Storage, Timing};
+use crate::training::{self, CpuEngine, Data, Dtype, Observer, Progress, Recipe, Storage, Timing};
 
 /// Steps that are not counted: the first ones touch their memory for the first time.
 const WARM_UP: usize = 2;
@@ -34,7 +34,7 @@ pub struct Workload {
     pub data: Option<PathBuf>,
     /// The length of made-up texts in tokens; without one, lengths are uniform in 12 to 34.
     pub length: Option<usize>,
-    /// What of it makes a step dear or cheap: its batches, and whether layers are computed again. The rest is the reference recipe's.
+    /// What of it makes a step dear or cheap: its batches, its arithmetic, and whether layers are computed again. The rest is the reference recipe's.
     pub recipe: Recipe,
     /// Of the whole training, where they are known: for its duration.
     pub total_steps: Option<u64>,
@@ -71,6 +71,11 @@ pub struct Measurement {
     pub batch_size: usize,
     pub gradient_accumulation: usize,
     pub activation_checkpointing: bool,
+    /// Arithmetic of the matrix products.
+    pub dtype: Dtype,
+    /// What computes them in bf16.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instructions: Option<&'static str>,
     /// Whether the texts are made up.
     pub synthetic: bool,
     /// Of the made-up texts, where they are equally long.
@@ -183,13 +188,14 @@ impl Prepared {
         let tokens_per_batch = (tokens_per_step / recipe.gradient_accumulation).max(1);
         // Before the engine and after it, because a machine's speed drifts, and never beside it: its memory serves both.
         say("measuring matrix products");
-        let mut rates = matrix_rates(&self.encoder, tokens_per_batch)?;
+        let mut rates = matrix_rates(&self.encoder, tokens_per_batch, instructions(&recipe))?;
         say("drawing weights");
         let (labels, of_corpus) = (&self.labels, &CorpusTasks::default());
         let data = Data { train: &self.split, validation: None, labels, tasks: of_corpus };
         let tasks = recipe.tasks(data);
         let heads = tasks::heads(&tasks);
         let model = JointModel::new_random(self.encoder.clone(), &heads, &Rng::new(0))
+            .and_then(|model| model.with_products_in(recipe.dtype.into()))
             .map_err(Problem::of)?;
         let layout = model.layout.parameters().iter();
         let parameters = layout.map(|parameter| parameter.range.len()).sum();
@@ -209,7 +215,7 @@ impl Prepared {
         let inference_texts_per_s = inference(&mut engine, &self.split, recipe.batch_size, &tasks)?;
         drop(engine);
         say("measuring matrix products again");
-        rates.extend(matrix_rates(&self.encoder, tokens_per_batch)?);
+        rates.extend(matrix_rates(&self.encoder, tokens_per_batch, instructions(&recipe))?);
         Ok(Measured { parameters, timings, profile_s, inference_texts_per_s, rates })
     }
 }
@@ -229,6 +235,8 @@ impl Measured {
             batch_size: recipe.batch_size,
             gradient_accumulation: recipe.gradient_accumulation,
             activation_checkpointing: recipe.activation_checkpointing,
+            dtype: recipe.dtype,
+            instructions: instructions(recipe).map(Instructions::name),
             synthetic,
             length: workload.length.filter(|_| synthetic),
             steps: self.timings.len(),
@@ -348,8 +356,13 @@ fn inference(
 }
 
 /// Operations a second of the products of a step, several times over.
-fn matrix_rates(encoder: &EncoderSpec, tokens: usize) -> Result<Vec<f64>, Problem<()>> {
-    let mut products = StepProducts::try_new(encoder, tokens).map_err(|error| {
+fn matrix_rates(
+    encoder: &EncoderSpec,
+    tokens: usize,
+    instructions: Option<Instructions>,
+) -> Result<Vec<f64>, Problem<()>> {
+    let products = StepProducts::try_new(encoder, tokens, instructions);
+    let mut products = products.map_err(|error| {
         Problem::of(error)
             .help("take smaller batches, shorter texts or a smaller model, or free memory")
     })?;
@@ -362,6 +375,11 @@ fn matrix_rates(encoder: &EncoderSpec, tokens: usize) -> Result<Vec<f64>, Proble
         rates.push(operations / started.elapsed().as_secs_f64());
     }
     Ok(rates)
+}
+
+/// Those of products in bf16.
+fn instructions(recipe: &Recipe) -> Option<Instructions> {
+    (!recipe.dtype.is_f32()).then(Instructions::best)
 }
 
 /// What Linux calls the high-water mark.
@@ -398,6 +416,14 @@ mod tests {
         assert_eq!((found.steps, found.synthetic), (3, true));
         assert!(found.tokens_per_step >= 8.0 * 12.0 && found.tokens_per_step <= 8.0 * 34.0);
         assert!(found.step_s > 0.0 && found.floor_s > 0.0 && found.matmul_gflops > 0.0);
+    }
+
+    #[test]
+    fn a_measurement_in_bf16_says_what_computes_it() {
+        let recipe = Recipe { dtype: Dtype::Bf16, ..workload().recipe };
+        let found = bench(&Workload { recipe, ..workload() }, &|_| {}).unwrap();
+        assert_eq!(found.instructions, Some(Instructions::best().name()));
+        assert!(found.step_s > 0.0 && found.matmul_gflops > 0.0);
     }
 
     #[test]

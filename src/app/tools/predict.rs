@@ -17,7 +17,7 @@ use crate::text::{
     ClassHead, CorpusTasks, EncodedSplit, Entity, LabelSet, TextTokenizer, TokenizedText,
     TokenizerError, Window, Windowing, spans,
 };
-use crate::training::{self, CpuEngine};
+use crate::training::{self, CpuEngine, Dtype};
 
 /// A trained model ready to tag texts.
 pub struct Predictor {
@@ -93,12 +93,12 @@ pub enum OpenError {
 }
 
 impl Predictor {
-    /// Opens a model's folder. Every file is held against its digest; on all threads of the current
+    /// Opens a model's folder, for matrix products in `dtype`. Every file is held against its digest; on all threads of the current
     /// pool.
     ///
     /// # Errors
     /// When there is no trained model in it, or one that is damaged.
-    pub fn open(folder: &Path) -> Result<Self, OpenError> {
+    pub fn open(folder: &Path, dtype: Dtype) -> Result<Self, OpenError> {
         let is_denied = |error: &std::io::Error| error.kind() == ErrorKind::PermissionDenied;
         match std::fs::metadata(folder) {
             Ok(metadata) if metadata.is_dir() => {}
@@ -130,6 +130,7 @@ impl Predictor {
         let tokenizer =
             TextTokenizer::load(&checkpoint.tokenizer()).map_err(|error| other(&error))?;
         let model = checkpoint.model().map_err(wrong)?;
+        let model = model.with_products_in(dtype.into()).map_err(|error| other(&error))?;
         let engine = CpuEngine::try_new(model).map_err(|error| other(&error))?;
         Ok(Self {
             vocabulary: checkpoint.encoder.vocab_size,

@@ -2,12 +2,13 @@
 
 use crate::engine::stage::{Memory, Part};
 use crate::stages::artifacts::known::Sizes;
-use crate::training::Recipe;
+use crate::training::{Dtype, Recipe};
 
 /// The memory of training a model of these sizes with full batches of the longest texts, without the program itself. Mostly from above, since few
 /// texts are as long as they may be.
 ///
-/// The parameters take 16 bytes each: weights, gradients and both moments of AdamW. A batch takes what the forward keeps for the backward, and
+/// The parameters take 16 bytes each: weights, gradients and both moments of AdamW; with `dtype = "bf16"` the weights of linear layers 4 more, for products in
+/// both directions. A batch takes what the forward keeps for the backward, and
 /// temporaries: for one micro-batch, however many are accumulated.
 ///
 /// Per token, in floats of 4 bytes (hidden h, intermediate i, expanded e, heads a, layers n, labels l), what [`Workspace`](crate::nn::Workspace) holds:
@@ -35,9 +36,13 @@ pub fn memory(sizes: &Sizes, recipe: &Recipe, max_length: usize) -> Memory {
     } else {
         "set `activation_checkpointing = true`, lower `batch_size` and raise `gradient_accumulation` by as much, or lower `max_length`"
     };
+    let rounded = match recipe.dtype {
+        Dtype::F32 => 0,
+        Dtype::Bf16 => layers.saturating_mul(of_layer(sizes)),
+    };
     Memory(vec![
         Part {
-            bytes: float(sizes.parameters).saturating_mul(4),
+            bytes: float(sizes.parameters).saturating_mul(4).saturating_add(float(rounded)),
             purpose: "parameters",
             remedy: "its parameters alone do not fit: take a smaller model",
         },
@@ -47,6 +52,12 @@ pub fn memory(sizes: &Sizes, recipe: &Recipe, max_length: usize) -> Memory {
             remedy: batch,
         },
     ])
+}
+
+/// Weights of the linear maps of a layer.
+fn of_layer(sizes: &Sizes) -> usize {
+    let Sizes { hidden_size: hidden, intermediate_size, expanded_size, .. } = sizes;
+    hidden.saturating_mul(4 * hidden + intermediate_size + expanded_size)
 }
 
 #[cfg(test)]
@@ -66,6 +77,13 @@ mod tests {
     fn base_takes_16_bytes_for_each_of_its_149_million_parameters() {
         let [parameters, _] = parts(16, 128, false);
         assert!((2_380_000_000..2_400_000_000).contains(&parameters), "{parameters}");
+    }
+
+    #[test]
+    fn bf16_takes_4_more_for_each_weight_of_a_linear_layer() {
+        let sizes = Sizes::of(&EncoderSpec::published("base").unwrap());
+        let bytes = |dtype| memory(&sizes, &Recipe { dtype, ..Recipe::default() }, 128).0[0].bytes;
+        assert_eq!(bytes(Dtype::Bf16) - bytes(Dtype::F32), 4 * 110_297_088);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::base::disk::{durable, regular};
 use crate::base::median::median;
 use crate::engine::stage::Time;
 use crate::stages::artifacts::known::{Sizes, Texts};
-use crate::training::{Recipe, Timing};
+use crate::training::{Dtype, Recipe, Timing};
 
 /// Older ones are forgotten.
 const KEPT: usize = 64;
@@ -28,6 +28,8 @@ pub struct Effort {
     pub batch_size: usize,
     pub gradient_accumulation: usize,
     pub activation_checkpointing: bool,
+    #[serde(default, skip_serializing_if = "Dtype::is_f32")]
+    pub dtype: Dtype,
 }
 
 /// Who saw how long a step takes.
@@ -81,6 +83,7 @@ impl Effort {
             batch_size: recipe.batch_size,
             gradient_accumulation: recipe.gradient_accumulation,
             activation_checkpointing: recipe.activation_checkpointing,
+            dtype: recipe.dtype,
         }
     }
 
@@ -198,7 +201,9 @@ impl Speeds {
         });
         // Of equally near ones `max_by_key` takes the last, which is the latest.
         let nearest = usable.max_by_key(|speed| {
-            (speed.effort.has_sizes_of(&effort), speed.effort == effort, speed.threads == threads)
+            let Effort { dtype, .. } = speed.effort;
+            let fits = (dtype == effort.dtype, speed.effort.has_sizes_of(&effort));
+            (fits, speed.effort == effort, speed.threads == threads)
         })?;
         let operations = nearest.effort.operations_of_step();
         let seconds_per_operation = nearest.step_s / nearest.tokens_per_step / operations;

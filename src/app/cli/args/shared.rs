@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
+use crate::stages::train::Dtype;
 
 /// Reads a whole number from 1 to `MOST`, in words that say what is wanted.
 pub fn count<const MOST: u32>(text: &str) -> Result<u32, String> {
@@ -14,6 +17,14 @@ pub fn between<const LEAST: u32, const MOST: u32>(text: &str) -> Result<u32, Str
         Ok(number) if (LEAST..=MOST).contains(&number) => Ok(number),
         _ => Err(format!("expected a whole number from {LEAST} to {MOST}")),
     }
+}
+
+/// Reads an arithmetic of matrix products.
+pub fn dtype() -> impl TypedValueParser<Value = Dtype> {
+    PossibleValuesParser::new(["f32", "bf16"]).map(|name| match &*name {
+        "bf16" => Dtype::Bf16,
+        _ => Dtype::F32,
+    })
 }
 
 /// Changes to the file from the command line.
