@@ -1,5 +1,6 @@
 //! `tokenize`: texts to labelled tokens.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use schemars::JsonSchema;
@@ -13,8 +14,8 @@ use crate::engine::stage::{
 use crate::stages::artifacts::known;
 use crate::stages::artifacts::{Backbone, CorpusFiles, Encoded, EncodedWriter};
 use crate::text::{
-    Corpus, EncodedSplit, LONGEST_RUN, LabelSet, Misfits, Split, Statistics, TextTokenizer,
-    UnitFound, Windowing,
+    Corpus, EncodedSplit, Example, LONGEST_RUN, LabelSet, Labelling, Misfits, Split, SplitWriter,
+    Statistics, TextTokenizer, TokenizerError, UnitFound, Windowing,
 };
 
 /// Turns texts into tokens with the model's own tokenizer and gives each a BIO label: `B-` where an entity's first character that is no space begins, `I-` inside it. An entity that truncation cuts is labelled `O` altogether.
@@ -110,8 +111,9 @@ impl Stage for Tokenize {
         }
         let tokenizer = TextTokenizer::load(&inputs.model.tokenizer)
             .map_err(|error| StageError::new(error.to_string()))?;
-        let corpus = inputs.corpus.read()?;
-        let labels = labels_of(&corpus)?;
+        let corpus = inputs.corpus;
+        let types = corpus.entity_labels()?;
+        let labels = labels_of(types.iter().map(String::as_str))?;
         let mut writer = EncodedWriter::new(
             context.output,
             &inputs.model.tokenizer,
@@ -119,16 +121,28 @@ impl Stage for Tokenize {
             &labels,
             self.windowing(),
         )?;
-        writer.group_by(inputs.corpus.grouped_by);
-        writer.ordered_by(inputs.corpus.order.as_deref())?;
-        let mut caveats = inputs.corpus.caveats;
-        let mut misfits = Vec::new();
+        writer.group_by(corpus.grouped_by.clone());
+        writer.ordered_by(corpus.order.as_deref())?;
+        let labelling =
+            Labelling { labels: &labels, heads: &corpus.tasks.heads, windowing: self.windowing() };
+        let mut parts = BTreeMap::new();
         for split in Split::ALL {
+            let mut part = Part { tokens: writer.tokens(split), statistics: Statistics::default() };
+            part.push(&tokenizer, split, Vec::new(), labelling)?;
+            parts.insert(split, part);
+        }
+        corpus.for_some(|split, examples| {
             context.check_cancelled()?;
-            let (tokens, statistics) = self.encode(&tokenizer, &corpus, split, &labels)?;
+            let part = parts.get_mut(&split).expect("every split has one");
+            part.push(&tokenizer, split, examples, labelling)
+        })?;
+        let mut caveats = corpus.caveats.clone();
+        let mut misfits = Vec::new();
+        for (split, Part { tokens, statistics }) in parts {
+            context.check_cancelled()?;
             context.remarks(&mut caveats, remarks(&statistics, self.windowing(), split));
             misfits.push(statistics.misfits.clone());
-            writer.split(split, &tokens, statistics, corpus.get(split))?;
+            writer.split(split, tokens, statistics, &corpus.texts(split))?;
         }
         context.remarks(&mut caveats, unit_remark(&misfits));
         writer.finish(caveats)
@@ -140,7 +154,7 @@ impl Stage for Tokenize {
         _entry: Option<&Path>,
     ) -> Result<Survey, StageError> {
         let Some(corpus) = inputs.get::<Corpus>("corpus") else { return Ok(Survey::default()) };
-        let labels = labels_of(&corpus)?;
+        let labels = labels_of(corpus.entity_labels())?;
         let mut found = Vec::new();
         if let Some(tokenizer) = inputs.get::<TextTokenizer>("model") {
             let mut misfits = Vec::new();
@@ -169,12 +183,40 @@ impl Tokenize {
     ) -> Result<(EncodedSplit, Statistics), StageError> {
         tokenizer
             .encode_split(corpus.get(split), labels, &corpus.tasks.heads, self.windowing())
-            .map_err(|error| StageError::new(format!("the `{split}` split: {error}")))
+            .map_err(|error| failed(split, &error))
     }
 }
 
-fn labels_of(corpus: &Corpus) -> Result<LabelSet, StageError> {
-    let labels = LabelSet::of(corpus.entity_labels());
+fn failed(split: Split, error: &TokenizerError) -> StageError {
+    StageError::new(format!("the `{split}` split: {error}"))
+}
+
+/// A split on its way.
+struct Part {
+    tokens: SplitWriter,
+    statistics: Statistics,
+}
+
+impl Part {
+    fn push(
+        &mut self,
+        tokenizer: &TextTokenizer,
+        split: Split,
+        examples: Vec<Example>,
+        labelling: Labelling<'_>,
+    ) -> Result<(), StageError> {
+        let pieces = tokenizer.encode_pieces(examples, labelling);
+        for (tokens, statistics) in pieces.map_err(|error| failed(split, &error))? {
+            let pushed = self.tokens.push(&tokens);
+            pushed.map_err(|error| StageError::writing(self.tokens.path(), &error))?;
+            self.statistics.append(statistics);
+        }
+        Ok(())
+    }
+}
+
+fn labels_of<'t>(types: impl IntoIterator<Item = &'t str>) -> Result<LabelSet, StageError> {
+    let labels = LabelSet::of(types);
     if labels.types().len() <= MOST_ENTITY_TYPES {
         return Ok(labels);
     }

@@ -1,14 +1,14 @@
 //! Encoded texts: packed tokens with labels and offsets.
 
+mod file;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::Path;
 
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-
-use super::{EntityTruth, Windows, words};
+use super::{EntityTruth, Windows, bounds, words};
 use crate::base::IGNORE;
-use crate::base::disk::regular;
+
+pub use file::{EncodedError, SplitWriter};
 
 /// All texts of one split, one after another without padding. What a model reads of them are sequences: the texts, or their [`Windows`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,35 +32,6 @@ pub struct EncodedSplit {
     pub word_begins: Vec<bool>,
     /// Where texts are read in windows; each is one sequence otherwise.
     pub windows: Option<Windows>,
-}
-
-/// The vectors of a file beside those of the entities and windows; all others are the classes of heads.
-const OWN: [&str; 5] = ["ids", "bounds", "labels", "starts", "ends"];
-
-/// What stands before the name of a head that is also that of another vector.
-const OF_CLASSES: &str = "classes.";
-
-/// What a head's vector of classes is called in a file.
-fn name_of_classes(head: &str) -> String {
-    if OWN.contains(&head) || EntityTruth::NAMES.contains(&head) {
-        format!("{OF_CLASSES}{head}")
-    } else {
-        head.to_owned()
-    }
-}
-
-/// Why a file holds no encoded split.
-#[derive(Debug, thiserror::Error)]
-pub enum EncodedError {
-    #[error("cannot {doing} `{}`: {error}", path.display())]
-    Io {
-        doing: &'static str,
-        path: std::path::PathBuf,
-        #[source]
-        error: std::io::Error,
-    },
-    #[error("`{}` holds no encoded texts: {reason}", path.display())]
-    Malformed { path: std::path::PathBuf, reason: String },
 }
 
 impl Default for EncodedSplit {
@@ -243,144 +214,32 @@ impl EncodedSplit {
         std::iter::once(0).chain(ends).collect()
     }
 
-    /// Writes the split as a safetensors file of `U32` vectors.
+    /// Adds the texts of another part of the split behind those that are here.
     ///
-    /// # Errors
-    /// [`EncodedError::Io`] when the file cannot be written.
-    pub fn save(&self, path: &Path) -> Result<(), EncodedError> {
-        let bytes: Vec<(String, Vec<u8>)> = self
-            .vectors()
-            .into_iter()
-            .map(|(name, values)| {
-                (name, values.iter().flat_map(|value| value.to_le_bytes()).collect())
-            })
-            .collect();
-        let views = bytes.iter().map(|(name, bytes)| {
-            let view = TensorView::new(Dtype::U32, vec![bytes.len() / 4], bytes)
-                .expect("four bytes for each value");
-            (name.as_str(), view)
-        });
-        let io = |error| EncodedError::Io { doing: "write", path: path.into(), error };
-        let serialized = safetensors::serialize(views, None)
-            .map_err(|error| io(std::io::Error::other(error.to_string())))?;
-        std::fs::write(path, serialized).map_err(io)
-    }
-
-    /// Reads what [`EncodedSplit::save`] wrote.
-    ///
-    /// # Errors
-    /// [`EncodedError`] when the file cannot be read or is not such a file: lengths that disagree, bounds that do not ascend.
-    pub fn load(path: &Path) -> Result<Self, EncodedError> {
-        let bytes = regular::read(path).map_err(|error| EncodedError::Io {
-            doing: "read",
-            path: path.into(),
-            error,
-        })?;
-        Self::from_bytes(&bytes)
-            .map_err(|reason| EncodedError::Malformed { path: path.into(), reason })
-    }
-
-    fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
-        let tensors = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
-        let vector = |name: &str| -> Result<Vec<u32>, String> {
-            let view = tensors.tensor(name).map_err(|error| format!("{name}: {error}"))?;
-            if view.dtype() != Dtype::U32 || view.shape().len() != 1 {
-                return Err(format!(
-                    "`{name}` is {:?} of shape {:?}, not a U32 vector",
-                    view.dtype(),
-                    view.shape()
-                ));
-            }
-            Ok(view
-                .data()
-                .chunks_exact(4)
-                .map(|chunk| u32::from_le_bytes([chunk[0], chunk[1], chunk[2], chunk[3]]))
-                .collect())
-        };
-        let is_head = |name: &&str| {
-            !OWN.contains(name)
-                && !EntityTruth::NAMES.contains(name)
-                && !Windows::NAMES.contains(name)
-        };
-        let classes = tensors.names().into_iter().filter(is_head).map(|name| {
-            let head = name.strip_prefix(OF_CLASSES).unwrap_or(name);
-            Ok((head.to_owned(), vector(name)?))
-        });
-        let classes = classes.collect::<Result<_, String>>()?;
-        let mut split = Self {
-            ids: vector("ids")?,
-            bounds: vector("bounds")?,
-            labels: vector("labels")?,
-            starts: vector("starts")?,
-            ends: vector("ends")?,
-            classes,
-            truth: EntityTruth {
-                bounds: vector("entity_bounds")?,
-                starts: vector("entity_starts")?,
-                ends: vector("entity_ends")?,
-                kinds: vector("entity_kinds")?,
-                fits: vector("entity_fits")?,
-            },
-            word_begins: Vec::new(),
-            windows: None,
-        };
-        split.check()?;
-        if tensors.names().iter().any(|name| Windows::NAMES.contains(name)) {
-            let mut vectors = <[Vec<u32>; 6]>::default();
-            for (values, name) in vectors.iter_mut().zip(Windows::NAMES) {
-                *values = vector(name)?;
-            }
-            let lengths = (0..split.len()).map(|text| split.range(text).len());
-            split.windows = Some(Windows::read(vectors, lengths)?);
+    /// # Panics
+    /// When there would be more than 2^32 tokens.
+    pub(super) fn append(&mut self, more: &Self) {
+        self.ids.extend_from_slice(&more.ids);
+        bounds::extend(&mut self.bounds, &more.bounds);
+        self.labels.extend_from_slice(&more.labels);
+        self.starts.extend_from_slice(&more.starts);
+        self.ends.extend_from_slice(&more.ends);
+        for (head, classes) in &more.classes {
+            self.classes.entry(head.clone()).or_default().extend_from_slice(classes);
         }
-        Ok(split)
-    }
-
-    fn check(&self) -> Result<(), String> {
-        let tokens = self.ids.len();
-        for (name, values) in
-            [("labels", &self.labels), ("starts", &self.starts), ("ends", &self.ends)]
-        {
-            if values.len() != tokens {
-                return Err(format!("`{name}` has {} values for {tokens} tokens", values.len()));
-            }
+        self.truth.append(&more.truth);
+        if let (Some(windows), Some(more)) = (&mut self.windows, &more.windows) {
+            windows.append(more);
         }
-        for (head, classes) in &self.classes {
-            if self.bounds.len() != classes.len() + 1 {
-                return Err(format!(
-                    "`bounds` has {} values for {} classes of `{head}`",
-                    self.bounds.len(),
-                    classes.len()
-                ));
-            }
-        }
-        let ascends = self.bounds.windows(2).all(|pair| pair[0] <= pair[1]);
-        if self.bounds.first() != Some(&0)
-            || self.bounds.last().map(|last| *last as usize) != Some(tokens)
-            || !ascends
-        {
-            return Err("`bounds` does not ascend from 0 to the number of tokens".into());
-        }
-        self.truth.check(self.len())
-    }
-
-    fn vectors(&self) -> Vec<(String, &Vec<u32>)> {
-        let own = [&self.ids, &self.bounds, &self.labels, &self.starts, &self.ends];
-        let windows =
-            self.windows.iter().flat_map(|it| Windows::NAMES.into_iter().zip(it.vectors()));
-        let own = OWN.into_iter().zip(own).chain(self.truth.vectors()).chain(windows);
-        let own = own.map(|(name, values)| (name.to_owned(), values));
-        let classes = self.classes.iter().map(|(head, classes)| (name_of_classes(head), classes));
-        own.chain(classes).collect()
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::text::{Fit, Window, spans::Span};
 
-    fn split() -> EncodedSplit {
+    pub(super) fn split() -> EncodedSplit {
         let mut truth = EntityTruth::default();
         truth.push([]);
         truth.push([
@@ -402,7 +261,7 @@ mod tests {
     }
 
     /// The second text in two windows that cut its only entity.
-    fn windowed() -> EncodedSplit {
+    pub(super) fn windowed() -> EncodedSplit {
         let mut windows = Windows::new((1, 1));
         windows.push([Window { tokens: 0..1, cut: (0, 0) }]);
         windows.push([Window { tokens: 0..1, cut: (0, 1) }, Window { tokens: 1..2, cut: (1, 0) }]);
@@ -431,35 +290,5 @@ mod tests {
         assert_eq!(windowed().labels_of(&[0, 1, 2])[..3], [IGNORE, 0, IGNORE]);
         assert_eq!(windowed().labels_of(&[0, 1, 2])[3..], [IGNORE; 6]);
         assert_eq!(split().labels_of(&[1]), [IGNORE, 1, 2, IGNORE]);
-    }
-
-    #[test]
-    fn a_saved_split_loads_unchanged() {
-        let folder = tempfile::tempdir().unwrap();
-        for split in [split(), windowed(), EncodedSplit::default()] {
-            split.save(&folder.path().join("x")).unwrap();
-            assert_eq!(EncodedSplit::load(&folder.path().join("x")).unwrap(), split);
-        }
-    }
-
-    #[test]
-    fn vectors_that_disagree_are_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("x");
-        for damage in [
-            |split: &mut EncodedSplit| split.labels.truncate(6),
-            |split: &mut EncodedSplit| split.bounds.truncate(2),
-            |split: &mut EncodedSplit| drop(split.classes.insert("x".into(), vec![0])),
-            |split: &mut EncodedSplit| split.bounds[1] = 9,
-            |split: &mut EncodedSplit| split.bounds.clear(),
-            |split: &mut EncodedSplit| split.truth.kinds.truncate(1),
-            |split: &mut EncodedSplit| split.truth.fits[0] = 7,
-            |split: &mut EncodedSplit| split.truth.bounds.truncate(2),
-        ] {
-            let mut split = split();
-            damage(&mut split);
-            split.save(&path).unwrap();
-            assert!(matches!(EncodedSplit::load(&path), Err(EncodedError::Malformed { .. })));
-        }
     }
 }

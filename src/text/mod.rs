@@ -14,6 +14,7 @@
 
 pub mod align;
 pub mod augment;
+mod bounds;
 mod corpus_tasks;
 mod description;
 mod encoded;
@@ -40,7 +41,7 @@ pub use corpus_tasks::{
     ANOMALY, ANOMALY_CLASSES, ClassHead, CorpusTasks, anomaly, check_head_name,
 };
 pub use description::{Description, Field, LabelUse, Lengths, Repeats};
-pub use encoded::{EncodedError, EncodedSplit};
+pub use encoded::{EncodedError, EncodedSplit, SplitWriter};
 pub use example::{Corpus, Duplicates, Entity, Example, Split};
 pub use labels::{LabelError, LabelSet};
 pub use leaks::{Between, Leak, Leaks, NEAR};
@@ -53,7 +54,7 @@ pub use split::{
     Membership, Ordered, Scale, SplitError, Trace, check_sizes, days, is_later, split,
 };
 pub use templates::{FORMAT as TEMPLATES_FORMAT, Sentences, Templates, TemplatesError, classes};
-pub use tokenize::{Statistics, TextTokenizer, TokenizedText, TokenizerError};
+pub use tokenize::{Labelling, Statistics, TextTokenizer, TokenizedText, TokenizerError};
 pub use train_tokenizer::{TrainTokenizerError, train_tokenizer};
 pub use truth::{EntityTruth, Fit};
 pub use windows::{Window, Windowing, Windows};

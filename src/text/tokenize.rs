@@ -1,11 +1,13 @@
 //! Texts to tokens, and with their entities to labelled ones.
 
 mod labelled;
+mod memo;
 
 use std::borrow::Cow;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::Value;
 use tokenizers::{
@@ -19,7 +21,9 @@ use super::pieces::Breaks;
 use super::{EncodedSplit, Windowing, Windows};
 use crate::base::disk::regular;
 
-pub use labelled::Statistics;
+use self::memo::Memo;
+
+pub use labelled::{Labelling, Statistics};
 
 /// The largest `tokenizer.json` that is read.
 const LIMIT_BYTES: u64 = 256 << 20;
@@ -37,6 +41,8 @@ pub struct TextTokenizer {
     around: (usize, usize),
     /// Where its pre-tokenizer breaks a text.
     breaks: Breaks,
+    /// Where it works word by word.
+    memo: Option<Arc<Memo>>,
 }
 
 /// The tokens of one text.
@@ -199,8 +205,9 @@ impl TextTokenizer {
         if before == 0 || before == mask.len() {
             return Err(TokenizerError::NoClassToken { path: path.into() });
         }
-        let breaks = breaks_of(&inner);
-        Ok(Self { inner, around: (before, behind), breaks })
+        let (breaks, around) = (breaks_of(&inner), (before, behind));
+        let memo = Memo::of(&inner, around).map(Arc::new);
+        Ok(Self { inner, around, breaks, memo })
     }
 
     /// Writes a `tokenizer.json`.
@@ -297,9 +304,13 @@ impl TextTokenizer {
         self.check(windowing)?;
         let special = self.special_tokens();
         let failed = |reason: String| TokenizerError::Text { line, reason };
+        let mut room = if windowing.cuts() { windowing.max_length - special } else { usize::MAX };
+        let remembered = self.memo.as_ref().and_then(|memo| memo.encode(&self.inner, text, room));
+        if let Some(tokens) = remembered {
+            return Ok(tokens);
+        }
         let mut tokens = TokenizedText::default();
         let mut behind = Vec::new(); // ids of the special tokens there
-        let mut room = if windowing.cuts() { windowing.max_length - special } else { usize::MAX };
         let mut begin = 0; // of the piece, in characters
         for piece in self.breaks.pieces(text) {
             let (piece, encoding) = self.encode_piece(piece, room).map_err(failed)?;

@@ -1,5 +1,6 @@
 //! What a corpus says of the entities of a split, in characters: what predictions are held against, whatever the tokens can say.
 
+use super::bounds;
 use super::spans::Span;
 
 /// Whether the tokens of a text can say that an entity is there.
@@ -70,6 +71,15 @@ impl EntityTruth {
             self.fits.push(fit.number());
         }
         self.bounds.push(u32::try_from(self.starts.len()).expect("fewer than 2^32 entities"));
+    }
+
+    /// Adds those of more sequences.
+    pub(super) fn append(&mut self, more: &Self) {
+        bounds::extend(&mut self.bounds, &more.bounds);
+        self.starts.extend_from_slice(&more.starts);
+        self.ends.extend_from_slice(&more.ends);
+        self.kinds.extend_from_slice(&more.kinds);
+        self.fits.extend_from_slice(&more.fits);
     }
 
     /// The entities of each sequence, in their order.

@@ -6,6 +6,8 @@
 
 use std::ops::Range;
 
+use super::bounds;
+
 /// How much of a text is read at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Windowing {
@@ -112,6 +114,15 @@ impl Windows {
             self.cut_behind.push(number(window.cut.1));
         }
         self.bounds.push(number(self.begins.len()));
+    }
+
+    /// Adds those of more texts.
+    pub(super) fn append(&mut self, more: &Self) {
+        bounds::extend(&mut self.bounds, &more.bounds);
+        self.begins.extend_from_slice(&more.begins);
+        self.ends.extend_from_slice(&more.ends);
+        self.cut_before.extend_from_slice(&more.cut_before);
+        self.cut_behind.extend_from_slice(&more.cut_behind);
     }
 
     /// How many there are.

@@ -1,6 +1,6 @@
 //! Labelled texts in splits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
@@ -82,22 +82,60 @@ impl CorpusFiles {
         files::read_json(&self.folder.join(Self::FILES)).unwrap_or_default()
     }
 
+    /// The labels of all entities.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn entity_labels(&self) -> Result<BTreeSet<String>, StageError> {
+        let mut labels = BTreeSet::new();
+        for split in Split::ALL {
+            let path = self.texts(split);
+            let found = stored::entity_labels(&path);
+            labels.append(&mut found.map_err(|error| StageError::io("read", &path, &error))?);
+        }
+        Ok(labels)
+    }
+
+    /// The file with the texts of a split.
+    #[must_use]
+    pub fn texts(&self, split: Split) -> PathBuf {
+        self.folder.join(file_name(split))
+    }
+
     /// Hands out every text, so that few are in memory at a time.
     ///
     /// # Errors
     /// As [`read`](Self::read).
     pub fn for_each(&self, mut each: impl FnMut(Split, Example)) -> Result<(), StageError> {
+        self.for_some(|split, examples| {
+            examples.into_iter().for_each(|example| each(split, example));
+            Ok(())
+        })
+    }
+
+    /// Hands out some thousands of texts of a split at a time.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), and those of `each`.
+    pub fn for_some(
+        &self,
+        mut each: impl FnMut(Split, Vec<Example>) -> Result<(), StageError>,
+    ) -> Result<(), StageError> {
         // Not there in a corpus of an older format, which is read to say how it differs.
         let lines: [Vec<usize>; 3] =
             files::read_json(&self.folder.join(Self::LINES)).unwrap_or_default();
         for ((split, lines), sources) in Split::ALL.into_iter().zip(lines).zip(self.sources().of) {
-            let path = self.folder.join(file_name(split));
+            let path = self.texts(split);
+            let failed = |error| StageError::io("read", &path, &error);
             let (mut lines, mut sources) = (lines.into_iter(), sources.into_iter());
-            read_each_example(&path, &self.tasks, &mut |mut example| {
-                example.line = lines.next().unwrap_or(example.line);
-                example.file = sources.next().unwrap_or_default();
-                each(split, example);
-            })?;
+            for examples in stored::chunks(&path, &self.tasks).map_err(failed)? {
+                let mut examples = examples.map_err(failed)?;
+                for example in &mut examples {
+                    example.line = lines.next().unwrap_or(example.line);
+                    example.file = sources.next().unwrap_or_default();
+                }
+                each(split, examples)?;
+            }
         }
         Ok(())
     }
@@ -236,19 +274,6 @@ pub(super) fn read_order(folder: &Path) -> Result<Option<String>, StageError> {
 
 fn file_name(split: Split) -> String {
     format!("{split}.jsonl")
-}
-
-pub(super) fn write_examples(
-    path: &Path,
-    examples: &[Example],
-    tasks: &CorpusTasks,
-) -> Result<(), StageError> {
-    let write = || {
-        let mut file = BufWriter::new(File::create(path)?);
-        stored::write(examples, tasks, &mut file)?;
-        file.flush()
-    };
-    write().map_err(|error| StageError::io("write", path, &error))
 }
 
 pub(super) fn read_examples(path: &Path, tasks: &CorpusTasks) -> Result<Vec<Example>, StageError> {

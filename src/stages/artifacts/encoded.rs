@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::known::{self, Texts};
 use super::{corpus, files};
 use crate::engine::stage::{Artifact, Caveat, Facts, StageError};
-use crate::text::{CorpusTasks, EncodedSplit, Example, LabelSet, Split, Statistics, Windowing};
+use crate::text::{
+    CorpusTasks, EncodedSplit, Example, LabelSet, Split, SplitWriter, Statistics, Windowing,
+};
 
 /// The tokens of each split beside its texts, the labels, and the tokenizer that made them.
 pub struct Encoded {
@@ -52,7 +54,7 @@ fn is_usual(tasks: &CorpusTasks) -> bool {
     *tasks == CorpusTasks::default()
 }
 
-/// Writes an [`Encoded`] split by split, so that only one is in memory.
+/// Writes an [`Encoded`] split by split, each of them part by part.
 pub struct EncodedWriter {
     folder: PathBuf,
     encoding: Encoding,
@@ -94,19 +96,29 @@ impl EncodedWriter {
         corpus::write_order(&self.folder, order)
     }
 
+    /// Begins the tokens of a split.
+    #[must_use]
+    pub fn tokens(&self, split: Split) -> SplitWriter {
+        SplitWriter::new(self.folder.join(tokens_file(split)))
+    }
+
+    /// Adds a split.
+    ///
+    /// * `tokens`: all of it, from [`tokens`](Self::tokens)
+    /// * `texts`: the file of the corpus that they came from
+    ///
     /// # Errors
     /// When the disk refuses.
     pub fn split(
         &mut self,
         split: Split,
-        tokens: &EncodedSplit,
+        tokens: SplitWriter,
         statistics: Statistics,
-        examples: &[Example],
+        texts: &Path,
     ) -> Result<(), StageError> {
         let path = self.folder.join(tokens_file(split));
-        tokens.save(&path).map_err(|error| StageError::writing(&path, &error))?;
-        let path = self.folder.join(texts_file(split));
-        corpus::write_examples(&path, examples, &self.encoding.tasks)?;
+        tokens.finish().map_err(|error| StageError::writing(&path, &error))?;
+        files::copy(texts, &self.folder.join(texts_file(split)))?;
         self.encoding.statistics.insert(split, statistics);
         Ok(())
     }

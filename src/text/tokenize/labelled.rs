@@ -52,6 +52,52 @@ impl Statistics {
         self.windows.map_or(self.sequences, |windows| windows.count)
     }
 
+    /// Adds what the texts that follow came to.
+    pub fn append(&mut self, more: Self) {
+        if self.sequences == 0 {
+            *self = more;
+            return;
+        }
+        if more.sequences == 0 {
+            return;
+        }
+        self.length_min = self.length_min.min(more.length_min);
+        self.length_max = self.length_max.max(more.length_max);
+        self.sequences += more.sequences;
+        self.close(self.tokens + more.tokens);
+        self.truncated += more.truncated;
+        if let (Some(windows), Some(more)) = (&mut self.windows, more.windows) {
+            windows.count += more.count;
+            windows.tokens += more.tokens;
+        }
+        self.long_runs += more.long_runs;
+        for (head, more) in more.classes {
+            let counts = self.classes.entry(head).or_default();
+            counts.iter_mut().zip(more).for_each(|(count, more)| *count += more);
+        }
+        self.entities += more.entities;
+        self.entities_cut += more.entities_cut;
+        self.misfits.extend(more.misfits);
+        for (label, more) in more.label_counts {
+            *self.label_counts.entry(label).or_default() += more;
+        }
+    }
+
+    /// * `length`: of one more text, in tokens
+    fn add_length(&mut self, length: usize) {
+        let is_first = self.length_max == 0;
+        self.length_min = if is_first { length } else { self.length_min.min(length) };
+        self.length_max = self.length_max.max(length);
+    }
+
+    /// * `tokens`: of all texts
+    fn close(&mut self, tokens: usize) {
+        self.tokens = tokens;
+        if self.sequences > 0 {
+            self.length_mean = tokens as f64 / self.sequences as f64;
+        }
+    }
+
     /// The mean length of these, in tokens with special ones.
     #[must_use]
     pub fn length_read(&self) -> f64 {
@@ -70,6 +116,17 @@ pub struct WindowCounts {
     pub tokens: usize,
 }
 
+/// How many texts one thread encodes at a time.
+const PIECE: usize = 256;
+
+/// What texts are labelled with, and how much of one is read at once.
+#[derive(Debug, Clone, Copy)]
+pub struct Labelling<'a> {
+    pub labels: &'a LabelSet,
+    pub heads: &'a [ClassHead],
+    pub windowing: Windowing,
+}
+
 impl TextTokenizer {
     /// Tokenizes and labels `examples`, keeping their order.
     ///
@@ -82,30 +139,58 @@ impl TextTokenizer {
         heads: &[ClassHead],
         windowing: impl Into<Windowing>,
     ) -> Result<(EncodedSplit, Statistics), TokenizerError> {
-        let windowing = windowing.into();
-        self.check(windowing)?;
-        let encoded: Vec<Labelled> = examples
-            .par_iter()
-            .with_min_len(16)
-            .map(|example| {
-                let characters: Vec<char> = example.text.chars().collect();
-                let tokens = self.encode_line(&example.text, windowing, example.line)?;
-                let windows = self.windows(&tokens, windowing);
-                Ok(label(example, &characters, tokens, labels, windows, self.around.0))
-            })
+        let labelling = Labelling { labels, heads, windowing: windowing.into() };
+        let (mut split, mut statistics) = self.encode_piece_of_split(&[], labelling)?;
+        let pieces: Vec<_> = examples
+            .par_chunks(PIECE)
+            .map(|examples| self.encode_piece_of_split(examples, labelling))
             .collect::<Result<_, _>>()?;
+        for (piece, more) in pieces {
+            if u32::try_from(split.tokens() + piece.tokens()).is_err() {
+                return Err(TokenizerError::TooManyTokens);
+            }
+            split.append(&piece);
+            statistics.append(more);
+        }
+        Ok((split, statistics))
+    }
+
+    /// The same of a split that need not be in memory: `examples` are those that follow, and each piece holds the next of them. Without examples there is
+    /// one piece, of none.
+    ///
+    /// # Errors
+    /// As [`encode_split`](Self::encode_split).
+    pub fn encode_pieces(
+        &self,
+        examples: Vec<Example>,
+        labelling: Labelling<'_>,
+    ) -> Result<Vec<(EncodedSplit, Statistics)>, TokenizerError> {
+        if examples.is_empty() {
+            return Ok(vec![self.encode_piece_of_split(&[], labelling)?]);
+        }
+        let pieces = examples.into_par_iter().chunks(PIECE);
+        pieces.map(|examples| self.encode_piece_of_split(&examples, labelling)).collect()
+    }
+
+    fn encode_piece_of_split(
+        &self,
+        examples: &[Example],
+        labelling: Labelling<'_>,
+    ) -> Result<(EncodedSplit, Statistics), TokenizerError> {
+        let Labelling { labels: set, heads, windowing } = labelling;
+        self.check(windowing)?;
         let mut split = self.split(windowing);
-        let mut statistics = Statistics {
-            sequences: examples.len(),
-            length_min: usize::MAX,
-            ..Statistics::default()
-        };
-        let mut counts = vec![0_usize; labels.len()];
-        for (example, found) in examples.iter().zip(encoded) {
-            let Labelled { tokens, labels, truth, misfits, windows } = found;
-            let length = tokens.ids.len();
-            statistics.length_min = statistics.length_min.min(length);
-            statistics.length_max = statistics.length_max.max(length);
+        let mut statistics = Statistics { sequences: examples.len(), ..Statistics::default() };
+        let mut counts = vec![0_usize; set.len()];
+        let mut characters = Vec::new();
+        for example in examples {
+            characters.clear();
+            characters.extend(example.text.chars());
+            let tokens = self.encode_line(&example.text, windowing, example.line)?;
+            let windows = self.windows(&tokens, windowing);
+            let Labelled { tokens, labels, truth, misfits, windows } =
+                label(example, &characters, tokens, set, windows, self.around.0);
+            statistics.add_length(tokens.ids.len());
             statistics.truncated += usize::from(tokens.truncated);
             statistics.long_runs += self.breaks.long_runs(&example.text);
             statistics.entities += example.entities().len();
@@ -140,17 +225,12 @@ impl TextTokenizer {
                 .for_each(|class| counts[*class as usize] += 1);
             split.classes.insert(head.name.clone(), classes);
         }
-        statistics.tokens = split.ids.len();
         statistics.windows = split.windows.as_ref().map(|windows| WindowCounts {
             count: windows.len(),
             tokens: (0..windows.len()).map(|row| split.length_of(row)).sum(),
         });
-        if examples.is_empty() {
-            statistics.length_min = 0;
-        } else {
-            statistics.length_mean = statistics.tokens as f64 / examples.len() as f64;
-        }
-        statistics.label_counts = labels.names().iter().cloned().zip(counts).collect();
+        statistics.label_counts = set.names().iter().cloned().zip(counts).collect();
+        statistics.close(split.ids.len());
         Ok((split, statistics))
     }
 }

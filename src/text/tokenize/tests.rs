@@ -393,3 +393,68 @@ fn the_places_at_which_a_pre_tokenizer_breaks_are_found_out() {
     other.with_pre_tokenizer(None::<WhitespaceSplit>);
     assert_eq!(breaks_of(&other), Breaks::Nowhere);
 }
+
+/// Tokenizers that take words one by one: ours, and BERT's with small letters and accents stripped.
+fn word_by_word() -> [TextTokenizer; 2] {
+    let marks = "!\"#$%&'()*+,-./:;<=>?@[]^_`{|}~¡§«¶·»¿";
+    let letters = "abcdefghijklmnopqrstuvwxyz0123456789ßøđ";
+    let whole = ["the", "disk", "user"].map(str::to_owned);
+    let alone = marks.chars().chain(letters.chars()).map(String::from);
+    let inner = letters.chars().map(|letter| format!("##{letter}"));
+    let special = ["[UNK]", "[CLS]", "[SEP]"].map(str::to_owned);
+    let vocabulary: BTreeMap<String, usize> =
+        special.into_iter().chain(whole).chain(alone).chain(inner).zip(0..).collect();
+    let added = |id: usize, content: &str| serde_json::json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true});
+    let special_token =
+        |token: &str, id: u32| serde_json::json!({"id": token, "ids": [id], "tokens": [token]});
+    let around = |token: &str| serde_json::json!({"SpecialToken": {"id": token, "type_id": 0}});
+    let text = serde_json::json!({"Sequence": {"id": "A", "type_id": 0}});
+    let bert = serde_json::json!({
+        "version": "1.0", "truncation": null, "padding": null,
+        "added_tokens": [added(0, "[UNK]"), added(1, "[CLS]"), added(2, "[SEP]")],
+        "normalizer": {"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true, "strip_accents": null, "lowercase": true},
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "post_processor": {"type": "TemplateProcessing", "single": [around("[CLS]"), text, around("[SEP]")], "pair": [], "special_tokens": {"[CLS]": special_token("[CLS]", 1), "[SEP]": special_token("[SEP]", 2)}},
+        "decoder": null,
+        "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 20, "vocab": vocabulary},
+    });
+    let path = Path::new("tokenizer.json");
+    [tokenizer(), TextTokenizer::from_bytes(bert.to_string().as_bytes(), path).unwrap()]
+}
+
+proptest! {
+    #[test]
+    fn remembered_words_have_the_tokens_of_the_library(
+        texts in prop::collection::vec(
+            "(the |disk|user's|[a-zA-Z0-9]{1,5}|[ \t\n\r'.,:\\[\\]-]{1,3}|[\u{1}-\u{17f}]{1,3}|\\PC| \\[sep\\]){0,8}",
+            1..6,
+        ),
+        max_length in 3_usize..30,
+    ) {
+        for tokenizer in word_by_word() {
+            prop_assert!(tokenizer.memo.is_some());
+            let library = TextTokenizer { memo: None, ..tokenizer.clone() };
+            for text in texts.iter().chain(&texts) {
+                prop_assert_eq!(
+                    tokenizer.encode(text, max_length).unwrap(),
+                    library.encode(text, max_length).unwrap(),
+                    "{:?}", text
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_word_becomes_does_not_depend_on_how_many_are_remembered() {
+    let tokenizer = tokenizer();
+    let library = TextTokenizer { memo: None, ..tokenizer.clone() };
+    for number in 0..40_000 {
+        let text = format!("disk x{number}");
+        if number % 1000 == 0 {
+            assert_eq!(tokenizer.encode(&text, 16).unwrap(), library.encode(&text, 16).unwrap());
+        } else {
+            tokenizer.encode(&text, 16).unwrap();
+        }
+    }
+}
