@@ -18,6 +18,8 @@ const BEHIND: &[(&str, &[&str])] = &[
         &[
             "text/align.rs",
             "text/encoded.rs",
+            "text/encoded",
+            "text/bounds.rs",
             "text/labels.rs",
             "text/pieces.rs",
             "text/tokenize.rs",
@@ -53,6 +55,7 @@ const BEHIND: &[(&str, &[&str])] = &[
             "text/stored.rs",
             "stages/corrections.rs",
             "stages/reading.rs",
+            "stages/reading",
             "stages/read_corpus.rs",
             "stages/read_corpus",
         ],

@@ -222,7 +222,7 @@ fn corpus(out: &Path, context: &Context<'_>) -> Result<(), StageError> {
     };
     let found = reading.first(&mut |_, _| Ok(())).map_err(unusable)?;
     let mut corpus = splits::Output::new(found.tasks.clone(), None, FileNames::default(), context)?;
-    reading.second(&found, &mut |split, example| corpus.push(split, &example)).map_err(unusable)?;
+    reading.second(&found, &mut |split, example| corpus.push(split, example)).map_err(unusable)?;
     corpus.finish(Vec::new()).map(drop)
 }
 

@@ -171,7 +171,7 @@ impl Stage for GenerateCorpus {
             .divided(&self.dividing().division());
         let (mut caveats, mut remarks) = (Vec::new(), Vec::new());
         self.each(&|| context.check_cancelled(), &mut remarks, &mut |split, example| {
-            output.push(split, &example)
+            output.push(split, example)
         })?;
         context.remarks(&mut caveats, remarks);
         output.finish(caveats)

@@ -495,7 +495,7 @@ impl Stage for ReadCorpus {
             if count.is_multiple_of(1 << 12) {
                 context.check_cancelled()?;
             }
-            output.push(split, &example)
+            output.push(split, example)
         })?;
         found.remarks.extend(more);
         let mut caveats = Vec::new();

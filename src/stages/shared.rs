@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::engine::stage::Caveat;
-use crate::text::{Between, Example, FileNames, Leak, Leaks, NEAR, Split};
+use crate::text::{Between, Example, FileNames, Leak, Leaks, NEAR, Reduced, Split};
 
 /// What is scored, and what a model may know it from.
 const PAIRS: [(Split, Split); 3] = [
@@ -32,10 +32,18 @@ impl Shared {
         }
     }
 
-    pub(super) fn push(&mut self, split: Split, example: &Example) {
+    /// What [`add`](Self::add) needs of a text beside itself, and any thread can find out.
+    pub(super) fn look(&self, split: Split, example: &Example) -> Option<Reduced> {
+        match self {
+            Self::Templates(_) => None,
+            Self::Texts(leaks) => Some(leaks.reduce(split, example)),
+        }
+    }
+
+    pub(super) fn add(&mut self, split: Split, example: &Example, looked: Option<Reduced>) {
         match self {
             Self::Templates(overlap) => overlap.push(split, example),
-            Self::Texts(leaks) => leaks.push(split, example),
+            Self::Texts(leaks) => looked.into_iter().for_each(|text| leaks.add(text)),
         }
     }
 

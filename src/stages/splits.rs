@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -360,7 +361,14 @@ pub(super) struct Output<'a> {
     ids: Ids,
     /// Of the corpus before, and of this one.
     traces: Option<(Trace, Trace)>,
+    /// Texts that are not written yet, so that all threads have something to do.
+    waiting: Vec<(Split, Example)>,
+    waiting_bytes: usize,
 }
+
+/// How many texts wait for each other, and how large they are together.
+const WAITING: usize = 1 << 12;
+const WAITING_BYTES: usize = 2 << 20;
 
 impl<'a> Output<'a> {
     /// * `tasks`: what the texts are labelled for
@@ -383,6 +391,8 @@ impl<'a> Output<'a> {
             traces: (context.previous)()
                 .and_then(|previous| trace(&previous))
                 .map(|trace| (trace, Trace::default())),
+            waiting: Vec::new(),
+            waiting_bytes: 0,
         })
     }
 
@@ -397,14 +407,34 @@ impl<'a> Output<'a> {
         self
     }
 
-    pub(super) fn push(&mut self, split: Split, example: &Example) -> Result<(), StageError> {
-        self.shared.push(split, example);
-        self.labels.push(split, example);
-        self.ids.push(split, example);
-        if let Some((_, trace)) = &mut self.traces {
-            trace.push(split, example);
+    pub(super) fn push(&mut self, split: Split, example: Example) -> Result<(), StageError> {
+        self.waiting_bytes += example.text.len();
+        self.waiting.push((split, example));
+        if self.waiting.len() < WAITING && self.waiting_bytes < WAITING_BYTES {
+            return Ok(());
         }
-        self.files.push(split, example)
+        self.write()
+    }
+
+    /// Writes what waits.
+    fn write(&mut self) -> Result<(), StageError> {
+        self.waiting_bytes = 0;
+        let waiting = std::mem::take(&mut self.waiting);
+        let (shared, files) = (&self.shared, &self.files);
+        let look = |(split, example): &(Split, Example)| {
+            (shared.look(*split, example), files.line(*split, example))
+        };
+        let looked: Vec<_> = waiting.par_iter().with_min_len(16).map(look).collect();
+        for ((split, example), (looked, line)) in waiting.into_iter().zip(looked) {
+            self.shared.add(split, &example, looked);
+            self.labels.push(split, &example);
+            self.ids.push(split, &example);
+            if let Some((_, trace)) = &mut self.traces {
+                trace.push(split, &example);
+            }
+            self.files.push_line(split, &example, &line?)?;
+        }
+        Ok(())
     }
 
     fn caveats(&self) -> Vec<Caveat> {
@@ -413,7 +443,8 @@ impl<'a> Output<'a> {
         caveats
     }
 
-    pub(super) fn finish(self, mut caveats: Vec<Caveat>) -> Result<CorpusFiles, StageError> {
+    pub(super) fn finish(mut self, mut caveats: Vec<Caveat>) -> Result<CorpusFiles, StageError> {
+        self.write()?;
         for caveat in self.caveats() {
             self.context.caveat(&mut caveats, caveat);
         }
@@ -438,7 +469,8 @@ pub(super) fn survey(
     let mut ids = Ids::default();
     for split in Split::ALL {
         for example in corpus.get(split) {
-            shared.push(split, example);
+            let looked = shared.look(split, example);
+            shared.add(split, example, looked);
             ids.push(split, example);
         }
     }

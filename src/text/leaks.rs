@@ -1,6 +1,6 @@
 //! Leaks: texts of one part that a model could know from another.
 //!
-//! 1. [`Leaks::push`] reduces each text to digests of itself and of what is left of it once numbers are masked, and to a [signature](min_hash) of its
+//! 1. [`Leaks::reduce`] reduces each text to digests of itself and of what is left of it once numbers are masked, and to a [signature](min_hash) of its
 //!    runs of words: 96 bytes for each text, so that a corpus need not be in memory.
 //! 2. [`Leaks::between`] counts those of one part whose equal lies in another, and of train also those whose equal but for numbers or
 //!    near-duplicate does, each text once, under the closest of the three.
@@ -28,7 +28,7 @@ pub struct Leaks {
 }
 
 /// What is kept of a text.
-struct Reduced {
+pub struct Reduced {
     text: u64,
     masked: u64,
     /// `None` for one of too few words.
@@ -64,15 +64,21 @@ impl Default for Leaks {
 }
 
 impl Leaks {
-    pub fn push(&mut self, split: Split, example: &Example) {
+    /// What [`add`](Self::add) keeps of a text.
+    #[must_use]
+    pub fn reduce(&self, split: Split, example: &Example) -> Reduced {
         let masked = mask(&example.text);
-        self.texts.push(Reduced {
+        Reduced {
             text: digest(&example.text),
             masked: digest(&masked),
             signature: self.hash.signature(&masked),
             split,
             place: Place::of(example),
-        });
+        }
+    }
+
+    pub fn add(&mut self, text: Reduced) {
+        self.texts.push(text);
     }
 
     /// What of `split` lies in `other`: in train all that is like it, since a model learns from that, and elsewhere what is equal.
@@ -173,7 +179,7 @@ mod tests {
             texts.iter().enumerate().map(example).collect::<Vec<_>>()
         };
         for (split, example) in [texts(other, known), texts(Split::Test, test)].concat() {
-            leaks.push(split, &example);
+            leaks.add(leaks.reduce(split, &example));
         }
         leaks.between(Split::Test, other)
     }

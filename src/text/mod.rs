@@ -44,7 +44,7 @@ pub use description::{Description, Field, LabelUse, Lengths, Repeats};
 pub use encoded::{EncodedError, EncodedSplit, SplitWriter};
 pub use example::{Corpus, Duplicates, Entity, Example, Split};
 pub use labels::{LabelError, LabelSet};
-pub use leaks::{Between, Leak, Leaks, NEAR};
+pub use leaks::{Between, Leak, Leaks, NEAR, Reduced};
 pub use misfits::{Cause, Misfit, Misfits, UnitFound};
 pub use offsets::Offsets;
 pub use pieces::LONGEST as LONGEST_RUN;

@@ -193,13 +193,37 @@ impl CorpusWriter {
     /// # Errors
     /// When the disk refuses.
     pub fn push(&mut self, split: Split, example: &Example) -> Result<(), StageError> {
+        let line = self.line(split, example)?;
+        self.push_line(split, example, &line)
+    }
+
+    /// The line of a text.
+    ///
+    /// # Errors
+    /// When it has a class that there is not.
+    pub fn line(&self, split: Split, example: &Example) -> Result<Vec<u8>, StageError> {
+        let mut line = Vec::with_capacity(2 * example.text.len());
+        stored::write(std::slice::from_ref(example), &self.tasks, &mut line)
+            .map_err(|error| StageError::io("write", &self.files[split as usize].0, &error))?;
+        Ok(line)
+    }
+
+    /// Adds a text whose [`line`](Self::line) is known.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn push_line(
+        &mut self,
+        split: Split,
+        example: &Example,
+        line: &[u8],
+    ) -> Result<(), StageError> {
         self.lines[split as usize].push(example.line);
         if self.names.len() > 1 {
             self.sources[split as usize].push(example.file);
         }
         let (path, file) = &mut self.files[split as usize];
-        stored::write(std::slice::from_ref(example), &self.tasks, file)
-            .map_err(|error| StageError::io("write", path, &error))
+        file.write_all(line).map_err(|error| StageError::io("write", path, &error))
     }
 
     /// # Errors

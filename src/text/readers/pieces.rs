@@ -13,7 +13,7 @@ use crate::base::problem::{Position, Problem};
 use crate::text::Example;
 
 /// How much text is read before it is parsed on all threads.
-const CHUNK_BYTES: usize = 4 << 20;
+const CHUNK_BYTES: usize = 2 << 20;
 
 /// The help of a line that is too long.
 pub(super) const DIVIDE: &str = "every example has a line of its own: end each with a line break, or divide texts that are so long";
@@ -32,7 +32,13 @@ pub(super) type Next<'n> = dyn FnMut() -> io::Result<Option<Result<Piece, Malfor
 pub(super) type ReadPiece<'r> =
     dyn Fn(&str, &mut Findings) -> Result<Option<Example>, Misread> + Sync + 'r;
 
-/// Reads all pieces, and hands out what they say in their order.
+/// How many pieces one thread reads at a time.
+const TOGETHER: usize = 64;
+
+/// What some pieces say, in their order, and what was found in them.
+type Read = (Vec<Result<Example, Malformed>>, Findings);
+
+/// Reads all pieces, and hands out what they say in their order. While that is taken, the next ones are read on all threads.
 ///
 /// # Errors
 /// Those of `next`.
@@ -42,35 +48,54 @@ pub(super) fn read(
     each: &mut Each<'_>,
 ) -> io::Result<Findings> {
     let mut findings = Findings::default();
+    let mut ready: Vec<Read> = Vec::new();
     let mut ended = false;
-    while !ended {
-        let (mut chunk, mut bytes) = (Vec::new(), 0);
-        while bytes < CHUNK_BYTES && !ended {
-            match next()? {
-                None => ended = true,
-                Some(piece) => {
-                    bytes += piece.as_ref().map_or(0, |piece| piece.bytes.len()) + 64;
-                    chunk.push(piece);
-                }
-            }
-        }
-        let parsed: Vec<_> = chunk
-            .into_par_iter()
-            .map(|piece| {
-                let mut findings = Findings::default();
-                let found = piece.and_then(|piece| read_piece(&piece, read, &mut findings));
-                (found, findings)
+    while !ended || !ready.is_empty() {
+        let chunk = if ended { Ok(Vec::new()) } else { chunk(next, &mut ended) };
+        let (chunk, failed) = match chunk {
+            Ok(chunk) => (chunk, None),
+            Err(error) => (Vec::new(), Some(error)),
+        };
+        let mut following = Vec::new();
+        let flow = rayon::in_place_scope(|scope| {
+            scope.spawn(|_| following = read_all(chunk, read));
+            ready.drain(..).try_for_each(|(found, more)| {
+                findings.add(more);
+                found.into_iter().try_for_each(&mut *each)
             })
-            .collect();
-        for (found, more) in parsed {
-            findings.add(more);
-            let Some(found) = found.transpose() else { continue };
-            if each(found).is_break() {
-                return Ok(findings);
-            }
+        });
+        match failed {
+            _ if flow.is_break() => break,
+            Some(error) => return Err(error),
+            None => ready = following,
         }
     }
     Ok(findings)
+}
+
+fn chunk(next: &mut Next<'_>, ended: &mut bool) -> io::Result<Vec<Result<Piece, Malformed>>> {
+    let (mut chunk, mut bytes) = (Vec::new(), 0);
+    while bytes < CHUNK_BYTES && !*ended {
+        match next()? {
+            None => *ended = true,
+            Some(piece) => {
+                bytes += piece.as_ref().map_or(0, |piece| piece.bytes.len()) + 64;
+                chunk.push(piece);
+            }
+        }
+    }
+    Ok(chunk)
+}
+
+fn read_all(chunk: Vec<Result<Piece, Malformed>>, read: &ReadPiece<'_>) -> Vec<Read> {
+    let together = chunk.into_par_iter().chunks(TOGETHER).map(|pieces| {
+        let mut findings = Findings::default();
+        let found = pieces.into_iter().filter_map(|piece| {
+            piece.and_then(|piece| read_piece(&piece, read, &mut findings)).transpose()
+        });
+        (found.collect(), findings)
+    });
+    together.collect()
 }
 
 fn read_piece(
