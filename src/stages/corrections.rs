@@ -1,8 +1,9 @@
 //! What a person says of single texts, in place of what the files of a corpus say: it is put back once the texts are divided, so that no text moves.
 //!
 //! 1. [`Corrections::read`] reads lines as `pipeline review` writes them, or what another tool made of those;
-//! 2. [`Corrected::apply`] gives each text the answers of the line that has its `id`, else of the one that has its text;
-//! 3. [`Corrected::finish`] says what came of it: lines that are mistakes, and lines that fit no text.
+//! 2. [`Corrections::knows`] tells whether the `id`s of lines are those of the corpus: some tools number lines anew;
+//! 3. [`Corrected::apply`] gives each text the answers of the line that has its `id`, else of the one that has its text;
+//! 4. [`Corrected::finish`] says what came of it: lines that are mistakes, and lines that fit no text.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
@@ -46,6 +47,11 @@ impl Correction {
             Some(id) => format!("{place} (`id` `{}`)", visible::line(id)),
             None => place,
         }
+    }
+
+    /// Whether it says nothing else than this text; it may say its `id` alone.
+    fn is_about(&self, example: &Example) -> bool {
+        self.says.text.is_empty() || self.says.text == example.text
     }
 
     fn mistake(&self, message: String, help: &str) -> (PathBuf, readers::Malformed) {
@@ -113,12 +119,21 @@ impl Corrections {
         self.list.push(correction);
     }
 
+    /// Whether a line has the `id` of this text, and says the same.
+    pub(super) fn knows(&self, example: &Example) -> bool {
+        let number = example.fields.get("id").and_then(|id| self.by_id.get(id));
+        number.is_some_and(|number| self.list[*number].is_about(example))
+    }
+
     /// Begins to put answers back.
     ///
     /// * `tasks`: what the corpus is labelled for
-    pub(super) fn applying<'c>(&'c self, tasks: &'c CorpusTasks) -> Corrected<'c> {
+    /// * `by_id`: whether the `id`s of lines are those of the corpus
+    pub(super) fn applying<'c>(&'c self, tasks: &'c CorpusTasks, by_id: bool) -> Corrected<'c> {
         let mut corrected = Corrected {
             all: self,
+            by_id,
+            by_text: 0,
             tasks,
             mistakes: self.mistakes.clone(),
             uses: vec![Use::None; self.list.len()],
@@ -132,14 +147,6 @@ impl Corrections {
             }
         }
         corrected
-    }
-
-    /// The line that is about a text: the one with its `id`, else one without an `id` that has its text; of a text without an `id` any that has it.
-    fn of(&self, example: &Example) -> Option<usize> {
-        let id = example.fields.get("id");
-        let by_id = id.and_then(|id| self.by_id.get(id));
-        let fits = |number: &&usize| id.is_none() || self.list[**number].id().is_none();
-        by_id.or_else(|| self.by_text.get(&example.text).filter(fits)).copied()
     }
 }
 
@@ -173,6 +180,10 @@ enum Use {
 /// Answers that are being put back.
 pub(super) struct Corrected<'c> {
     all: &'c Corrections,
+    /// Whether the `id`s of lines are those of the corpus.
+    by_id: bool,
+    /// Texts that were found by what they say, though their line has an `id`.
+    by_text: usize,
     tasks: &'c CorpusTasks,
     mistakes: Problems,
     /// Of each line.
@@ -192,6 +203,17 @@ impl Corrected<'_> {
         self.uses[number] = Use::Wrong;
     }
 
+    /// The line that is about a text: the one with its `id`, else one without an `id` that has its text. Of a text without an `id`, and where the `id`s of
+    /// lines are none of the corpus, any that has it.
+    fn of(&self, example: &Example) -> Option<usize> {
+        let id = example.fields.get("id");
+        let by_id = id.and_then(|id| self.all.by_id.get(id)).copied();
+        let fits =
+            |number: &usize| id.is_none() || !self.by_id || self.all.list[*number].id().is_none();
+        let by_text = || self.all.by_text.get(&example.text).copied().filter(fits);
+        by_id.filter(|_| self.by_id).or_else(by_text).or(by_id)
+    }
+
     /// Gives a text the answers of the line that is about it.
     pub(super) fn apply(&mut self, example: &mut Example) {
         for entity in example.entities() {
@@ -199,12 +221,12 @@ impl Corrected<'_> {
                 self.labels.insert(entity.label.clone());
             }
         }
-        let Some(number) = self.all.of(example).filter(|it| self.uses[*it] != Use::Wrong) else {
+        let Some(number) = self.of(example).filter(|it| self.uses[*it] != Use::Wrong) else {
             return;
         };
-        let says = &self.all.list[number].says;
-        // A line may say its `id` alone.
-        if !says.text.is_empty() && says.text != example.text {
+        let line = &self.all.list[number];
+        let says = &line.says;
+        if !line.is_about(example) {
             if self.uses[number] == Use::None {
                 self.uses[number] = Use::OtherText;
             }
@@ -212,6 +234,8 @@ impl Corrected<'_> {
         }
         self.uses[number] = Use::Applied;
         self.texts += 1;
+        let has_another_id = line.id().is_some() && line.id() != example.fields.get("id");
+        self.by_text += usize::from(has_another_id);
         if let Some(entities) = says.entities.as_ref().filter(|_| self.tasks.tagging)
             && example.entities.as_ref() != Some(entities)
         {
@@ -247,7 +271,16 @@ impl Corrected<'_> {
         if let Some(first) = self.mistakes.first() {
             let count = self.mistakes.count();
             let lines = if count == 1 { "1 line is" } else { &format!("{count} lines are") };
-            let text = format!("corrections: {lines} left out (`on_error = \"skip\"`): {first}");
+            let place = |(path, problem): &(PathBuf, readers::Malformed)| {
+                format!("{}:{}", path.display(), problem.place.position.line)
+            };
+            let others: Vec<String> = self.mistakes.listed().iter().skip(1).map(place).collect();
+            let others = match others.is_empty() {
+                true => String::new(),
+                false => format!("; also {}", others.join(", ")),
+            };
+            let text =
+                format!("corrections: {lines} left out (`on_error = \"skip\"`): {first}{others}");
             remarks.push(Remark::Warning(text));
         }
         let all = self.all.list.len();
@@ -270,6 +303,15 @@ impl Corrected<'_> {
                 listed(&unused)
             );
             remarks.push(Remark::Warning(text));
+        }
+        if self.by_text > 0 {
+            let texts = match self.by_text {
+                1 => "1 text is".to_owned(),
+                count => format!("{count} texts are"),
+            };
+            remarks.push(Remark::Note(format!(
+                "{texts} corrected by a line that has another `id` and the same text"
+            )));
         }
         let is_new = |line: &&Correction| {
             line.says.entities().iter().any(|entity| !self.labels.contains(&entity.label))

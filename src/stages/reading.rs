@@ -42,6 +42,8 @@ pub(super) struct Found {
     pub(super) names: FileNames,
     /// Where each text goes, in order.
     parts: Vec<Option<Split>>,
+    /// Whether the `id`s of corrections are those of the texts.
+    corrected_by_id: bool,
 }
 
 /// Takes a line that cannot be read.
@@ -85,6 +87,8 @@ impl Reading<'_> {
         let mut items = Items::new(division);
         let names = self.names();
         let mut walk = Walk::default();
+        let corrections = self.corrections.as_ref();
+        let mut corrected_by_id = false;
         // The first text of each file but the first.
         let (mut starts, mut last): (BTreeSet<usize>, u16) = (BTreeSet::new(), 0);
         self.walk(&mut walk, skip, &mut |split, example| {
@@ -92,6 +96,7 @@ impl Reading<'_> {
                 starts.insert(places.len());
             }
             places.push(Place::of(&example));
+            corrected_by_id |= corrections.is_some_and(|it| it.knows(&example));
             match split {
                 Some(split) => parts.push(Some(split)),
                 None => items.push(example),
@@ -124,7 +129,7 @@ impl Reading<'_> {
             remarks.extend(splits::remarks(division, &membership, lines));
             parts = membership.parts;
         }
-        Ok(Found { tasks, remarks, names, parts })
+        Ok(Found { tasks, remarks, names, parts, corrected_by_id })
     }
 
     /// Hands out the texts, and returns what else there is to say.
@@ -136,7 +141,8 @@ impl Reading<'_> {
         found: &Found,
         push: &mut Push<'_>,
     ) -> Result<Vec<Remark>, StageError> {
-        let mut corrected = self.corrections.as_ref().map(|it| it.applying(&found.tasks));
+        let corrections = self.corrections.as_ref();
+        let mut corrected = corrections.map(|it| it.applying(&found.tasks, found.corrected_by_id));
         let push: &mut Push<'_> = &mut |split, mut text| {
             if let Some(corrected) = &mut corrected {
                 corrected.apply(&mut text);

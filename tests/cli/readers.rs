@@ -376,6 +376,19 @@ fn corrections_fit_by_id_or_text_and_those_that_fit_nothing_are_listed() {
 }
 
 #[test]
+fn corrections_that_a_tool_has_numbered_anew_fit_by_text() {
+    // Two of the numbers are also those of texts.
+    let fixes = "{\"id\": 1, \"text\": \"line 3\", \"anomaly\": 0}\n{\"id\": 2, \"text\": \"line 5\", \"anomaly\": 0}\n{\"id\": 12, \"text\": \"line 7\", \"anomaly\": 1}\n";
+    let said = corrected(fixes, "");
+    for text in [
+        "3 texts were looked at again: 2 with another `anomaly` now",
+        "3 texts are corrected by a line that has another `id` and the same text",
+    ] {
+        assert!(said.contains(text), "{text}\n{said}");
+    }
+}
+
+#[test]
 fn corrections_may_be_a_table_of_ids_and_classes() {
     let said = corrected_by("fixes.csv", "id,anomaly\n1,0\n2,normal\n3,anomaly\n", "");
     assert!(said.contains("3 texts were looked at again: 1 with another `anomaly` now"), "{said}");
