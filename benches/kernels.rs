@@ -93,7 +93,17 @@ fn with_heads(name: &str, bench: impl FnOnce(&Heads<'_>, usize)) {
     let mut rotary = Rotary::new(10_000.0, head_dim);
     rotary.grow(lengths.into_iter().max().unwrap_or(0));
     let tokens = bounds[bounds.len() - 1];
-    bench(&Heads { bounds: &bounds, heads: HEADS, head_dim, window, rotary: &rotary }, tokens);
+    bench(
+        &Heads {
+            bounds: &bounds,
+            heads: HEADS,
+            head_dim,
+            window,
+            rotary: Some(&rotary),
+            dropout: None,
+        },
+        tokens,
+    );
 }
 
 #[divan::bench(args = TEXTS)]
@@ -146,7 +156,7 @@ fn layer_norm_forward(bencher: Bencher) {
         (numbers(tokens() * HIDDEN), numbers(HIDDEN), numbers(tokens() * HIDDEN));
     let mut moments = vec![Moments::default(); tokens()];
     let bencher = bencher.counter(ItemsCount::new(tokens()));
-    bencher.bench_local(|| layer_norm(&mut output, &mut moments, &input, &weight, 1e-5));
+    bencher.bench_local(|| layer_norm(&mut output, &mut moments, &input, &weight, None, 1e-5));
 }
 
 #[divan::bench]
@@ -156,7 +166,7 @@ fn layer_norm_gradients(bencher: Bencher) {
     let (mut d_input, mut d_weight, mut partial) =
         (numbers(tokens() * HIDDEN), numbers(HIDDEN), Vec::new());
     let mut moments = vec![Moments::default(); tokens()];
-    layer_norm(&mut d_input, &mut moments, &input, &weight, 1e-5);
+    layer_norm(&mut d_input, &mut moments, &input, &weight, None, 1e-5);
     let write = Write::Replace;
     let bencher = bencher.counter(ItemsCount::new(tokens()));
     bencher.bench_local(|| {

@@ -129,6 +129,38 @@ fn windows_are_those_of_transformers() {
     }
 }
 
+/// `tokenizers/make_fixtures.py` says how they were made.
+#[test]
+fn every_model_of_a_tokenizer_gives_the_tokens_of_its_library_whatever_the_file_says_of_padding() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tokenizers");
+    let fixture = std::fs::read_to_string(folder.join("expected.json")).unwrap();
+    let fixture: serde_json::Value = serde_json::from_str(&fixture).unwrap();
+    let texts: Vec<&str> =
+        fixture["texts"].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect();
+    for (kind, cases) in fixture["cases"].as_object().unwrap() {
+        let tokenizer = TextTokenizer::load(&folder.join(kind).with_extension("json")).unwrap();
+        for (text, case) in texts.iter().zip(cases.as_array().unwrap()) {
+            let found = tokenizer.encode(text, 512).unwrap();
+            assert_eq!(serde_json::json!(found.ids), case["ids"], "{kind}: {text}");
+            let ids = &found.ids;
+            assert_eq!((found.special[0], found.special[ids.len() - 1]), (true, true), "{kind}");
+            let cut = tokenizer.encode(text, 4).unwrap();
+            let kept: Vec<u32> = ids[..ids.len() - 1].iter().copied().take(3).collect();
+            assert_eq!(cut.ids[..cut.ids.len() - 1], kept, "{kind}: {text}");
+            assert_eq!(cut.ids.last(), ids.last(), "{kind}: {text}");
+            if text.is_ascii() {
+                let shown = found.starts.iter().zip(&found.ends).zip(&found.special);
+                let shown = shown.filter(|(_, special)| !**special);
+                let shown = shown.map(|((start, end), _)| &text[*start as usize..*end as usize]);
+                let number = |value: &serde_json::Value| value.as_u64().unwrap() as usize;
+                let theirs = case["offsets"].as_array().unwrap().iter();
+                let theirs = theirs.map(|pair| text[number(&pair[0])..number(&pair[1])].trim());
+                assert!(shown.eq(theirs), "{kind}: {text}");
+            }
+        }
+    }
+}
+
 fn real_data(file: &str) -> Option<PathBuf> {
     let Some(folder) = std::env::var_os("PIPELINE_TEST_DATA") else {
         #[expect(clippy::print_stderr, reason = "a skipped test says so")]

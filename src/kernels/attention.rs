@@ -1,4 +1,4 @@
-//! Rotary attention over packed sequences, forward and backward.
+//! Attention over packed sequences, with rotary positions or without, forward and backward.
 //!
 //! One task handles one head of one sequence. It walks over blocks of queries and, for each, looks at the keys that its window reaches, so
 //! the largest thing that exists at any time is a block of scores: `BLOCK` by sequence length in a layer that sees everything, `BLOCK` by
@@ -10,6 +10,7 @@
 
 use rayon::prelude::*;
 
+use super::dropout::Dropout;
 use super::functions::exp_of_nonpositive;
 use super::lanes::{dot, largest, sum_of, vectorised};
 use super::product::{Matrix, MatrixMut, Threads, multiply};
@@ -31,8 +32,10 @@ pub struct Heads<'a> {
     pub head_dim: usize,
     /// How far a token sees on either side, or `None` if it sees the whole sequence.
     pub window: Option<usize>,
-    /// Angles for all positions of the longest sequence.
-    pub rotary: &'a Rotary,
+    /// Angles for all positions of the longest sequence; `None` where queries and keys are not turned.
+    pub rotary: Option<&'a Rotary>,
+    /// What is dropped of what a token looks at. The place of a weight among those of a head of a sequence is `query * length + key`.
+    pub dropout: Option<Dropout>,
 }
 
 /// Attention of every token over the tokens of its sequence.
@@ -109,9 +112,18 @@ impl Heads<'_> {
     /// Every head of every sequence, in heads layout's order.
     fn tasks(&self) -> impl Iterator<Item = Task> {
         let heads = self.heads;
-        self.bounds.windows(2).flat_map(move |pair| {
-            (0..heads).map(move |head| Task { first: pair[0], length: pair[1] - pair[0], head })
+        self.bounds.windows(2).enumerate().flat_map(move |(sequence, pair)| {
+            (0..heads).map(move |head| Task {
+                first: pair[0],
+                length: pair[1] - pair[0],
+                head,
+                number: sequence * heads + head,
+            })
         })
+    }
+
+    fn dropout_of(&self, task: &Task) -> Option<Dropout> {
+        self.dropout.map(|dropout| dropout.numbered(task.number as u64))
     }
 
     /// The slices of `data`, in heads layout, that belong to the tasks.
@@ -136,12 +148,13 @@ impl Heads<'_> {
 
     /// From the gradients of turned queries and keys of a sequence to those before their turn; `(length, head_dim)` both.
     fn turn_back(&self, d_queries: &mut [f32], d_keys: &mut [f32]) {
+        let Some(rotary) = self.rotary else { return };
         let head_dim = self.head_dim;
         vectorised!(|| {
             let rows = d_queries.chunks_exact_mut(head_dim).zip(d_keys.chunks_exact_mut(head_dim));
             for (position, (d_query, d_key)) in rows.enumerate() {
-                self.rotary.turn_back(d_query, position);
-                self.rotary.turn_back(d_key, position);
+                rotary.turn_back(d_query, position);
+                rotary.turn_back(d_key, position);
             }
         });
     }
@@ -174,6 +187,8 @@ struct Task {
     first: usize,
     length: usize,
     head: usize,
+    /// Among all heads of all sequences.
+    number: usize,
 }
 
 impl Task {
@@ -207,6 +222,15 @@ impl Task {
     /// Turns queries and keys and collects them with the values: `(3, length, head_dim)` from `(tokens, 3 * hidden)`.
     fn gather(&self, rotated: &mut [f32], qkv: &[f32], shape: &Heads<'_>) {
         let head_dim = shape.head_dim;
+        let Some(rotary) = shape.rotary else {
+            for (place, row) in rotated.chunks_exact_mut(head_dim).enumerate() {
+                let (part, position) = (place / self.length, place % self.length);
+                let start = ((self.first + position) * PARTS + part) * shape.hidden()
+                    + self.head * head_dim;
+                row.copy_from_slice(&qkv[start..start + head_dim]);
+            }
+            return;
+        };
         let (queries, rest) = rotated.split_at_mut(self.length * head_dim);
         let (keys, values) = rest.split_at_mut(self.length * head_dim);
         vectorised!(|| {
@@ -220,8 +244,8 @@ impl Task {
                         + self.head * head_dim;
                     &qkv[start..start + head_dim]
                 };
-                shape.rotary.turn(query, part(0), position);
-                shape.rotary.turn(key, part(1), position);
+                rotary.turn(query, part(0), position);
+                rotary.turn(key, part(1), position);
                 value.copy_from_slice(part(2));
             }
         });
@@ -237,7 +261,7 @@ impl Task {
         shape: &Heads<'_>,
     ) {
         let Self { length, .. } = *self;
-        let head_dim = shape.head_dim;
+        let (head_dim, dropout) = (shape.head_dim, shape.dropout_of(self));
         let [queries, keys, values] = parts(rotated, length * head_dim);
         for from in (0..length).step_by(BLOCK) {
             let rows = BLOCK.min(length - from);
@@ -263,6 +287,7 @@ impl Task {
                     *log_sum = softmax(within_window(scores, from + row - first_key, shape.window));
                 }
             });
+            drop_block(scores, columns, from * length + first_key, length, dropout);
             let output = MatrixMut::new(&mut output[from * head_dim..], rows, head_dim);
             multiply(
                 output,
@@ -293,7 +318,7 @@ impl Task {
         shape: &Heads<'_>,
     ) {
         let Self { length, .. } = *self;
-        let (head_dim, scale) = (shape.head_dim, shape.scale());
+        let (head_dim, scale, dropout) = (shape.head_dim, shape.scale(), shape.dropout_of(self));
         let [queries, keys, values] = parts(rotated, length * head_dim);
         let (d_queries, rest) = d_rotated.split_at_mut(length * head_dim);
         let (d_keys, d_values) = rest.split_at_mut(length * head_dim);
@@ -331,6 +356,7 @@ impl Task {
                 values.transposed(),
                 Threads::Caller,
             );
+            drop_block(d_weights, columns, from * length + first_key, length, dropout);
             vectorised!(|| {
                 let block =
                     weights.chunks_exact_mut(columns).zip(d_weights.chunks_exact_mut(columns));
@@ -348,6 +374,7 @@ impl Task {
                     }
                 }
             });
+            drop_block(weights, columns, from * length + first_key, length, dropout);
             let (weights, d_scores) =
                 (Matrix::new(weights, rows, columns), Matrix::new(d_weights, rows, columns));
             let d_queries = MatrixMut::new(&mut d_queries[queries_from..], rows, head_dim);
@@ -359,6 +386,24 @@ impl Task {
         }
         shape.turn_back(d_queries, d_keys);
     }
+}
+
+/// Drops weights of a block, `(rows, columns)`, of which the first one has place `first`, and each row begins `length` places after the one before.
+fn drop_block(
+    weights: &mut [f32],
+    columns: usize,
+    first: usize,
+    length: usize,
+    dropout: Option<Dropout>,
+) {
+    let Some(dropout) = dropout else { return };
+    vectorised!(|| {
+        for (row, weights) in weights.chunks_exact_mut(columns).enumerate() {
+            for (place, weight) in ((first + row * length) as u32..).zip(weights.iter_mut()) {
+                *weight *= dropout.factor(place);
+            }
+        }
+    });
 }
 
 /// Queries, keys and values of `(3, length, head_dim)`.
@@ -404,8 +449,15 @@ mod tests {
         let head_dim = 4;
         let mut rotary = Rotary::new(10_000.0, head_dim);
         rotary.grow(length);
-        let shape = Heads { bounds: &[0, length], heads: 1, head_dim, window, rotary: &rotary };
-        let task = Task { first: 0, length, head: 0 };
+        let shape = Heads {
+            bounds: &[0, length],
+            heads: 1,
+            head_dim,
+            window,
+            rotary: Some(&rotary),
+            dropout: None,
+        };
+        let task = Task { first: 0, length, head: 0, number: 0 };
         let rotated = vec![0.1; PARTS * length * head_dim];
         let (mut output, mut log_sums) = (vec![0.0; length * head_dim], vec![0.0; length]);
         let (mut forward, mut weights, mut d_weights) = (Vec::new(), Vec::new(), Vec::new());

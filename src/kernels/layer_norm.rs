@@ -1,4 +1,4 @@
-//! Layer norm without bias, forward and backward.
+//! Layer norm, with or without a bias, forward and backward.
 
 use rayon::prelude::*;
 
@@ -20,16 +20,17 @@ pub struct Moments {
     inverse_deviation: f32,
 }
 
-/// `output = (input - mean) / sqrt(variance + epsilon) * weight`, row by row.
+/// `output = (input - mean) / sqrt(variance + epsilon) * weight + bias`, row by row.
 ///
-/// * `input`, `output`: `(rows, width)`; `weight`: `(width,)`; `moments`: `(rows,)`, written
+/// * `input`, `output`: `(rows, width)`; `weight`, `bias`: `(width,)`; `moments`: `(rows,)`, written
 ///
-/// Reference: `torch.nn.LayerNorm(bias=False)`.
+/// Reference: `torch.nn.LayerNorm`.
 pub fn layer_norm(
     output: &mut [f32],
     moments: &mut [Moments],
     input: &[f32],
     weight: &[f32],
+    bias: Option<&[f32]>,
     epsilon: f32,
 ) {
     let width = weight.len();
@@ -37,21 +38,27 @@ pub fn layer_norm(
     rows.with_min_len(TASK_FLOATS.div_ceil(width)).for_each(|((output, input), moments)| {
         vectorised!(|| {
             *moments = moments_of(input, epsilon);
-            normalise(output, input, *moments, weight);
+            normalise(output, input, *moments, weight, bias);
         });
     });
 }
 
 /// The output of [`layer_norm`] once more, from the moments that it wrote.
-pub fn layer_norm_again(output: &mut [f32], moments: &[Moments], input: &[f32], weight: &[f32]) {
+pub fn layer_norm_again(
+    output: &mut [f32],
+    moments: &[Moments],
+    input: &[f32],
+    weight: &[f32],
+    bias: Option<&[f32]>,
+) {
     let width = weight.len();
     let rows = output.par_chunks_exact_mut(width).zip(input.par_chunks_exact(width)).zip(moments);
     rows.with_min_len(TASK_FLOATS.div_ceil(width)).for_each(|((output, input), moments)| {
-        vectorised!(|| normalise(output, input, *moments, weight));
+        vectorised!(|| normalise(output, input, *moments, weight, bias));
     });
 }
 
-/// The gradients of a layer norm.
+/// The gradients of a layer norm, without that of its bias, which is [`bias_backward`](super::bias::bias_backward)'s.
 ///
 /// * `d_input`: `(rows, width)`, replaced or added to as `write` says
 /// * `d_weight`: `(width,)`, replaced or added to as `write_weight` says
@@ -117,9 +124,20 @@ fn moments_of(row: &[f32], epsilon: f32) -> Moments {
 }
 
 #[inline(always)]
-fn normalise(output: &mut [f32], input: &[f32], moments: Moments, weight: &[f32]) {
-    for ((output, &input), &weight) in output.iter_mut().zip(input).zip(weight) {
-        *output = (input - moments.mean) * moments.inverse_deviation * weight;
+fn normalise(
+    output: &mut [f32],
+    input: &[f32],
+    moments: Moments,
+    weight: &[f32],
+    bias: Option<&[f32]>,
+) {
+    let normalised = |input: f32| (input - moments.mean) * moments.inverse_deviation;
+    let columns = output.iter_mut().zip(input).zip(weight);
+    match bias {
+        None => columns.for_each(|((output, &input), weight)| *output = normalised(input) * weight),
+        Some(bias) => columns.zip(bias).for_each(|(((output, &input), weight), bias)| {
+            *output = normalised(input) * weight + bias;
+        }),
     }
 }
 
@@ -169,7 +187,7 @@ mod tests {
     fn a_normalised_row_has_mean_0_and_variance_1() {
         let input = numbers(2 * 50, 0.0);
         let (mut output, mut moments) = (vec![0.0; 100], vec![Moments::default(); 2]);
-        layer_norm(&mut output, &mut moments, &input, &[1.0; 50], 0.0);
+        layer_norm(&mut output, &mut moments, &input, &[1.0; 50], None, 0.0);
         for row in output.chunks_exact(50) {
             let mean: f32 = row.iter().sum::<f32>() / 50.0;
             let variance: f32 = row.iter().map(|value| value * value).sum::<f32>() / 50.0;
@@ -185,7 +203,7 @@ mod tests {
         let objective = |input: &[f32], weight: &[f32]| -> f64 {
             let (mut output, mut moments) =
                 (vec![0.0; rows * width], vec![Moments::default(); rows]);
-            layer_norm(&mut output, &mut moments, input, weight, 1e-5);
+            layer_norm(&mut output, &mut moments, input, weight, None, 1e-5);
             output
                 .iter()
                 .zip(&d_output)
@@ -193,7 +211,7 @@ mod tests {
                 .sum()
         };
         let (mut output, mut moments) = (vec![0.0; rows * width], vec![Moments::default(); rows]);
-        layer_norm(&mut output, &mut moments, &input, &weight, 1e-5);
+        layer_norm(&mut output, &mut moments, &input, &weight, None, 1e-5);
         let (mut d_input, mut d_weight, mut partial) =
             (vec![0.0; rows * width], vec![0.0; width], Vec::new());
         let write = Write::Replace;

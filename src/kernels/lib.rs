@@ -6,9 +6,12 @@
 pub mod adamw;
 pub mod attention;
 pub mod bf16;
+pub mod bias;
 pub mod cross_entropy;
+pub mod dropout;
 mod functions;
 pub mod geglu;
+pub mod gelu;
 mod group;
 mod lanes;
 pub mod layer_norm;

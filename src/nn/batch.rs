@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::{HeadSpec, NoMemory, Over};
+use super::{EncoderSpec, HeadSpec, NoMemory, Over, PositionTable};
 use crate::base::IGNORE;
 
 /// Several sequences, one after the other, without padding, and what the heads should say of them.
@@ -13,6 +13,7 @@ pub struct Batch {
     targets: Vec<Vec<u32>>,
     /// `(sequences,)`, or empty where each sequence is a whole text.
     shares: Vec<u32>,
+    noise: Option<u64>,
 }
 
 /// A batch that the model cannot work on. All but the last are mistakes of the caller; indices count from 0.
@@ -32,6 +33,8 @@ pub enum BatchError {
         "token {position} has id {id}, but the vocabulary has {vocabulary} entries: tokenizer and model do not belong together"
     )]
     OutsideVocabulary { position: usize, id: u32, vocabulary: usize },
+    #[error("sequence {sequence} has {length} tokens, but the model has positions for {positions}")]
+    TooLong { sequence: usize, length: usize, positions: usize },
     #[error("expected {expected} targets of the head `{head}`, found {found}")]
     Count { head: String, expected: usize, found: usize },
     #[error("expected targets of {expected} heads, found {found}")]
@@ -68,7 +71,7 @@ impl Batch {
         if bounds[last] != tokens {
             return Err(BatchError::Bounds { index: last, found: bounds[last], tokens });
         }
-        Ok(Self { ids, bounds, targets: Vec::new(), shares: Vec::new() })
+        Ok(Self { ids, bounds, targets: Vec::new(), shares: Vec::new(), noise: None })
     }
 
     /// * `targets`: for each head of the model, `(tokens,)` or `(sequences,)` as it looks [over](Over) them: the right class, or [`IGNORE`]
@@ -83,6 +86,18 @@ impl Batch {
     pub fn with_shares(self, shares: Vec<u32>) -> Self {
         debug_assert_eq!(shares.len(), self.sequences());
         Self { shares, ..self }
+    }
+
+    /// * `noise`: the number by which features are dropped, where the model has dropout: another one for each batch that is trained on
+    #[must_use]
+    pub fn with_noise(self, noise: u64) -> Self {
+        Self { noise: Some(noise), ..self }
+    }
+
+    /// The number by which features are dropped; none where nothing is.
+    #[must_use]
+    pub fn noise(&self) -> Option<u64> {
+        self.noise
     }
 
     /// `(tokens,)`: the ids of all sequences.
@@ -139,7 +154,16 @@ impl Batch {
         self.bounds.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0)
     }
 
-    pub(super) fn check_vocabulary(&self, vocabulary: usize) -> Result<(), BatchError> {
+    /// Whether the model has rows for all tokens and positions.
+    pub(super) fn check_tokens(&self, spec: &EncoderSpec) -> Result<(), BatchError> {
+        if let Some(PositionTable { rows, first }) = spec.embeddings.positions {
+            let positions = rows - first;
+            let mut lengths = self.bounds.windows(2).map(|pair| pair[1] - pair[0]).enumerate();
+            if let Some((sequence, length)) = lengths.find(|(_, length)| *length > positions) {
+                return Err(BatchError::TooLong { sequence, length, positions });
+            }
+        }
+        let vocabulary = spec.vocab_size;
         match self.ids.iter().position(|&id| id as usize >= vocabulary) {
             None => Ok(()),
             Some(position) => {

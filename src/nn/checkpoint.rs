@@ -33,6 +33,8 @@ pub enum CheckpointError {
     Header { path: PathBuf, reason: String },
     #[error("`{}` has {found} bytes, but its header promises {expected}: the file is damaged or its download was cut short", path.display())]
     Length { path: PathBuf, expected: u64, found: u64 },
+    #[error("`{}` is no PyTorch checkpoint that can be read without running what is in it: {reason}", path.display())]
+    Pickle { path: PathBuf, reason: String },
     #[error("`{}` does not hold a usable model of its configuration: {}", path.display(), list(problems))]
     Tensors { path: PathBuf, problems: Vec<TensorProblem> },
     #[error(transparent)]
@@ -46,8 +48,8 @@ pub enum TensorProblem {
     Missing { name: String },
     #[error("`{}` belongs to no part of a {family}", visible::line(name))]
     Unexpected { name: String, family: &'static str },
-    #[error("`{}` is there twice, with and without `{prefix}`", visible::line(name))]
-    Twice { name: String, prefix: &'static str },
+    #[error("`{}` is there twice, once with another beginning or spelling", visible::line(name))]
+    Twice { name: String },
     #[error("`{}` has shape {found:?}, expected {expected:?}", visible::line(name))]
     Shape { name: String, expected: Vec<usize>, found: Vec<usize> },
     #[error("`{}` has dtype {found}, expected F32, F16 or BF16", visible::line(name))]
@@ -63,6 +65,9 @@ impl Help for CheckpointError {
             Self::Tensors { problems, .. } if problems.iter().all(spoilt) => {
                 "such weights give no finite loss: get the file again, or train the model again with a lower `learning_rate`"
             }
+            Self::Pickle { .. } => {
+                "save it as safetensors: `AutoModel.from_pretrained(folder).save_pretrained(folder)` in transformers"
+            }
             Self::NoMemory(_) => "take a smaller model, or free memory",
             Self::Io { .. } => "see that the file is there and can be read",
             _ => "get the file again, or the configuration that belongs to it",
@@ -72,19 +77,14 @@ impl Help for CheckpointError {
 }
 
 fn list(problems: &[TensorProblem]) -> String {
-    const SHOWN: usize = 5;
-    let mut text =
-        problems.iter().take(SHOWN).map(ToString::to_string).collect::<Vec<_>>().join("; ");
-    if problems.len() > SHOWN {
-        text += &format!("; and {} more", problems.len() - SHOWN);
-    }
-    text
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 impl JointModel {
-    /// Reads an encoder and gives it new heads from `rng`. Heads in the file, of whatever task, are passed over.
+    /// Reads an encoder and gives it new heads from `rng`. Heads in the file, of whatever task, are passed over, but for the dense layer that heads
+    /// of [`HeadKind::Prediction`](super::HeadKind::Prediction) begin with.
     ///
-    /// The names may begin with the family's [`Names::prefix`] or not; numbers may be f32, f16 or bf16.
+    /// The names may begin with one of the family's [`Names::prefixes`] or not; numbers may be f32, f16 or bf16.
     ///
     /// # Errors
     /// When the file cannot be read, is damaged, or holds another model, or there is no memory.
@@ -96,7 +96,48 @@ impl JointModel {
     ) -> Result<Self, CheckpointError> {
         let mut model = Self::read(path, spec, heads, false)?;
         model.draw_heads(rng);
+        model.start_heads(path)?;
         Ok(model)
+    }
+
+    /// Gives the dense layers of heads the weights of the head that the encoder was trained with, where the file has it.
+    fn start_heads(&mut self, path: &Path) -> Result<(), CheckpointError> {
+        let mut starts = Vec::new();
+        for layout in self.layout.heads.iter().filter_map(|head| head.dense.as_ref()) {
+            let matrix = Some((layout.dense.name, &layout.matrix));
+            let norm = layout.dense.norm.zip(layout.norm.as_ref());
+            for (name, affine) in matrix.into_iter().chain(norm) {
+                starts.push((format!("{name}.weight"), affine.weight.clone()));
+                starts
+                    .extend(affine.bias.iter().map(|bias| (format!("{name}.bias"), bias.clone())));
+            }
+        }
+        if starts.is_empty() {
+            return Ok(());
+        }
+        let io_error =
+            |source| CheckpointError::Io { action: "read", path: path.to_owned(), source };
+        let mut file = regular::open(path).map_err(io_error)?;
+        let (metadata, data_start) = read_header(&mut file, path)?;
+        let mut piece = vec![0; PIECE_BYTES];
+        for full_name in metadata.offset_keys() {
+            let name = self.spec.names.of(&full_name);
+            for (_, range) in starts.iter().filter(|(start, _)| *start == *name) {
+                let info = metadata.info(&full_name).expect("the name comes from the same header");
+                let numbers: usize = info.shape.iter().product();
+                if numbers != range.len() || bytes_per_value(info.dtype).is_none() {
+                    continue;
+                }
+                let from = SeekFrom::Start(data_start + info.data_offsets.0 as u64);
+                file.seek(from).map_err(io_error)?;
+                let values = &mut self.parameters[range.clone()];
+                if !read_values(&mut file, values, info.dtype, &mut piece).map_err(io_error)? {
+                    let problems = vec![TensorProblem::NotFinite { name: full_name.clone() }];
+                    return Err(CheckpointError::Tensors { path: path.to_owned(), problems });
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Reads a whole joint model as [`JointModel::save`] wrote it, heads included.
@@ -143,7 +184,7 @@ impl JointModel {
         })?;
         let (metadata, _) = read_header(&mut file, path)?;
         let mut names = metadata.offset_keys();
-        names.retain(|name| is_of_head(spec.names.strip(name), spec.names));
+        names.retain(|name| is_of_head(name, spec.names));
         names.sort_unstable();
         Ok(names)
     }
@@ -162,7 +203,7 @@ impl JointModel {
     /// # Errors
     /// As [`JointModel::save`].
     pub fn save_encoder(&self, path: &Path) -> Result<(), CheckpointError> {
-        self.write(path, |parameter| parameter.head.is_none())
+        self.write(path, |parameter| parameter.head().is_none())
     }
 
     fn write(
@@ -262,9 +303,14 @@ fn header(parameters: &[&Parameter]) -> Vec<u8> {
             },
         )
     });
+    head_of(tensors.collect())
+}
+
+/// The beginning of a safetensors file with these tensors, which follow each other, up to the first one's bytes.
+pub(super) fn head_of(tensors: Vec<(String, TensorInfo)>) -> Vec<u8> {
     let format = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-    let metadata = Metadata::new(Some(format), tensors.collect())
-        .expect("tensors that follow each other are valid");
+    let metadata =
+        Metadata::new(Some(format), tensors).expect("tensors that follow each other are valid");
     let mut text =
         serde_json::to_vec(&metadata).expect("names and numbers always have a JSON form");
     text.resize(text.len().next_multiple_of(8), b' ');
@@ -274,7 +320,10 @@ fn header(parameters: &[&Parameter]) -> Vec<u8> {
 }
 
 /// The header of a safetensors file and where its tensors begin, checked against the length of the file.
-fn read_header(file: &mut File, path: &Path) -> Result<(Metadata, u64), CheckpointError> {
+pub(super) fn read_header(
+    file: &mut File,
+    path: &Path,
+) -> Result<(Metadata, u64), CheckpointError> {
     let io_error = |source| CheckpointError::Io { action: "read", path: path.to_owned(), source };
     let bad = |reason: &dyn fmt::Display| CheckpointError::Header {
         path: path.to_owned(),
@@ -319,21 +368,20 @@ fn find<'m>(
     let mut problems = Vec::new();
     let mut found = BTreeMap::new();
     for full_name in metadata.offset_keys() {
-        let name = names.strip(&full_name);
-        let Some(&index) = indices.get(name) else {
-            if !is_of_head(&full_name, names) {
+        let name = names.of(&full_name);
+        let Some(&index) = indices.get(&*name) else {
+            if !is_of_head(&full_name, names) && !names.is_constant(&name) {
                 let family = names.family;
                 problems.push(TensorProblem::Unexpected { name: full_name, family });
             }
             continue;
         };
-        if layout.parameters()[index].head.is_some() && !with_heads {
+        if layout.parameters()[index].head().is_some() && !with_heads {
             continue;
         }
         let info = metadata.info(&full_name).expect("the name comes from the same header");
         if found.insert(index, info).is_some() {
-            let prefix = names.prefix;
-            problems.push(TensorProblem::Twice { name: name.to_owned(), prefix });
+            problems.push(TensorProblem::Twice { name: name.into_owned() });
         }
         let expected = &layout.parameters()[index].shape;
         if info.shape != *expected {
@@ -348,7 +396,7 @@ fn find<'m>(
         }
     }
     for (index, parameter) in layout.parameters().iter().enumerate() {
-        if !found.contains_key(&index) && (with_heads || parameter.head.is_none()) {
+        if !found.contains_key(&index) && (with_heads || parameter.head().is_none()) {
             problems.push(TensorProblem::Missing { name: parameter.name.clone() });
         }
     }
@@ -359,7 +407,7 @@ fn find<'m>(
 
 /// Whether a tensor of a file belongs to a head: one of ours, or one that others put on such an encoder.
 fn is_of_head(name: &str, names: &Names) -> bool {
-    names.is_of_other_head(name) || HeadSpec::owns(names.strip(name))
+    names.is_of_other_head(name) || HeadSpec::owns(&names.of(name))
 }
 
 fn bytes_per_value(dtype: Dtype) -> Option<usize> {

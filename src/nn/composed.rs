@@ -4,25 +4,22 @@
 //! sequences are padded to the longest and masked. Nothing here is fused: candle's fused norm, softmax and rotary embedding have no
 //! backward and would cut the gradient without a word.
 
+mod padded;
+
 use std::ops::Range;
 
 use candle_core::backprop::GradStore;
 use candle_core::{D, DType, Device, Result, Tensor, Var};
 use candle_nn::ops::{log_softmax, softmax};
 
-use super::kernels::rotary::Rotary;
-use super::layout::HeadLayout;
+use self::padded::{Block, Padded, of, turn};
+use super::dropout::Place;
+use super::layout::{DenseLayout, EmbeddingLayout, HeadLayout};
 use super::{
-    Activation, Batch, EncoderSpec, JointModel, LayerSpec, Layout, LossOptions, Losses, Mlp, Norm,
-    Over, Positions,
+    Activation, Affine, Batch, DenseActivation, EncoderSpec, JointModel, Layout, LossOptions,
+    Losses, Mlp, Over, Positions,
 };
 use crate::base::IGNORE;
-
-/// What a score becomes where attention may not look: far below any score, and finite, so that a row of padding stays finite too.
-const MASKED: f32 = -1e30;
-
-/// Queries of a layer with a window that look at their keys together.
-const BLOCK: usize = 256;
 
 /// A joint model whose parameters are candle variables.
 #[derive(Debug, Clone)]
@@ -32,38 +29,6 @@ pub struct ComposedModel {
     variables: Vec<Var>,
     device: Device,
     product_dtype: DType,
-}
-
-/// A packed batch, padded, and the way back.
-struct Padded {
-    sequences: usize,
-    length: usize,
-    /// `(sequences * length,)`: ids, 0 where there is no token.
-    ids: Tensor,
-    /// `(sequences, 1, 1, length)`: 0 where there is a token, else [`MASKED`].
-    mask: Tensor,
-    /// `(tokens,)`: where the tokens are among `sequences * length` places.
-    places: Tensor,
-    /// `(sequences,)`: where the first tokens are.
-    firsts: Tensor,
-    /// For each window that a layer has, its queries `0..length` in order, with the keys that it shows them.
-    blocks: Vec<(usize, Vec<Block>)>,
-    /// For each base of rotary frequencies that a layer has.
-    angles: Vec<(f64, Angles)>,
-}
-
-/// Consecutive queries, and the keys that at least one of them sees.
-struct Block {
-    queries: Range<usize>,
-    keys: Range<usize>,
-    /// `(sequences, 1, queries, keys)`: 0 where a query sees a key, else [`MASKED`].
-    mask: Tensor,
-}
-
-/// Cosines and sines, `(length, head_dim / 2)` each.
-struct Angles {
-    cosines: Tensor,
-    sines: Tensor,
 }
 
 impl ComposedModel {
@@ -134,12 +99,18 @@ impl ComposedModel {
 
     /// * `hidden`: `(sequences * length, hidden)`
     fn heads(&self, hidden: &Tensor, padded: &Padded) -> Result<Vec<Tensor>> {
+        let hidden = self.dropped(hidden, Place::Heads, padded)?;
         let classify = |head: &HeadLayout| {
             let rows = match head.spec.over {
                 Over::Tokens => &padded.places,
                 Over::FirstToken => &padded.firsts,
             };
-            self.classify(&hidden.index_select(rows, 0)?, head) // (rows, outputs)
+            let rows = hidden.index_select(rows, 0)?;
+            let rows = match &head.dense {
+                None => rows,
+                Some(dense) => self.dense(&rows, dense)?,
+            };
+            self.classify(&rows, head) // (rows, outputs)
         };
         self.layout.heads.iter().map(classify).collect()
     }
@@ -178,12 +149,13 @@ impl ComposedModel {
         }
         // A detached stream gets its gradient as a variable of its own; that of what it came from goes on from there.
         let stream = Var::from_tensor(&inputs.pop().expect("the output of the last layer"))?;
-        let logits = self.heads(&self.layer_norm(&stream, &self.layout.final_norm)?, &padded)?;
+        let logits = self.heads(&self.last(&stream)?, &padded)?;
         let (total, losses) = self.losses(&logits, batch, options)?;
         let mut found = total.backward()?;
         let mut d_stream = found.remove(&stream);
         self.collect(found, &mut gradients);
-        for (layer, input) in inputs.iter().enumerate().rev() {
+        let lowest = self.layout.lowest_trained();
+        for (layer, input) in inputs.iter().enumerate().skip(lowest.saturating_sub(1)).rev() {
             let Some(d_output) = d_stream.take() else { break };
             let stream = Var::from_tensor(input)?;
             let mut found = (self.layer(layer, &stream, &padded)? * d_output.detach())?
@@ -192,7 +164,7 @@ impl ComposedModel {
             d_stream = found.remove(&stream);
             self.collect(found, &mut gradients);
         }
-        if let Some(d_embedded) = d_stream {
+        if let Some(d_embedded) = d_stream.filter(|_| lowest == 0) {
             self.collect(
                 (self.embed(&padded)? * d_embedded.detach())?.sum_all()?.backward()?,
                 &mut gradients,
@@ -258,64 +230,108 @@ impl ComposedModel {
     /// `(sequences * length, hidden)`
     fn encode_padded(&self, padded: &Padded) -> Result<Tensor> {
         let mut stream = self.embed(padded)?;
+        let lowest = self.layout.lowest_trained();
         for layer in 0..self.layout.layers.len() {
+            // What is below needs no gradient, and its graph no memory.
+            if layer + 1 == lowest {
+                stream = stream.detach();
+            }
             stream = self.layer(layer, &stream, padded)?;
         }
-        self.layer_norm(&stream, &self.layout.final_norm)
+        self.last(&stream)
+    }
+
+    /// What the last layer leaves, normed where no layer does it.
+    fn last(&self, stream: &Tensor) -> Result<Tensor> {
+        let norm = self.layout.final_norm.as_ref();
+        norm.map_or_else(|| Ok(stream.clone()), |norm| self.layer_norm(stream, norm))
     }
 
     /// `(sequences * length, hidden)`
     fn embed(&self, padded: &Padded) -> Result<Tensor> {
-        self.layer_norm(
-            &self.at(&self.layout.embedding).index_select(&padded.ids, 0)?,
-            &self.layout.embedding_norm,
-        )
+        let EmbeddingLayout { tokens, positions, types, norm, projection } =
+            &self.layout.embeddings;
+        let mut rows = self.at(tokens).index_select(&padded.ids, 0)?; // (sequences * length, width)
+        if let Some(types) = types {
+            rows = rows.broadcast_add(&self.at(types).narrow(0, 0, 1)?)?;
+        }
+        if let Some(positions) = positions {
+            let (tokens, width) = rows.dims2()?;
+            let first = self.spec.embeddings.positions.map_or(0, |table| table.first);
+            let added = self.at(positions).narrow(0, first, padded.length)?; // (length, width)
+            rows = rows
+                .reshape((padded.sequences, padded.length, width))?
+                .broadcast_add(&added)?
+                .reshape((tokens, width))?;
+        }
+        let normed = self.layer_norm(&rows, norm)?;
+        let normed = self.dropped(&normed, Place::Embeddings, padded)?;
+        match projection {
+            None => Ok(normed),
+            Some(projection) => self.linear(&normed, projection), // (sequences * length, hidden)
+        }
     }
 
     /// * `stream`: `(sequences * length, hidden)`
     fn layer(&self, layer: usize, stream: &Tensor, padded: &Padded) -> Result<Tensor> {
         let layout = &self.layout.layers[layer];
         let normed = layout
-            .attn_norm
+            .input_norm
             .as_ref()
             .map_or_else(|| Ok(stream.clone()), |norm| self.layer_norm(stream, norm))?;
-        let attended =
-            self.attention(&self.linear(&normed, &layout.wqkv)?, &self.spec.layers[layer], padded)?; // (sequences * length, hidden)
-        let stream = (stream + self.linear(&attended, &layout.attn_wo)?)?;
+        let attended = self.attention(&self.linear(&normed, &layout.wqkv)?, layer, padded)?; // (sequences * length, hidden)
+        let added = self.linear(&attended, &layout.attn_wo)?;
+        let middle = (stream + self.dropped(&added, Place::AttentionOutput(layer), padded)?)?;
 
-        let expanded = self.linear(&self.layer_norm(&stream, &layout.mlp_norm)?, &layout.wi)?; // (sequences * length, expanded)
+        let normed = self.layer_norm(&middle, &layout.middle_norm)?;
+        let expanded = self.linear(&normed, &layout.wi)?; // (sequences * length, expanded)
         let activated = match self.spec.mlp {
             Mlp::Gated(Activation::Gelu) => {
                 let halves = expanded.chunk(2, D::Minus1)?;
                 (halves[0].gelu_erf()? * &halves[1])?
             }
+            Mlp::Plain(Activation::Gelu) => expanded.gelu_erf()?,
         }; // (sequences * length, intermediate)
-        stream + self.linear(&activated, &layout.mlp_wo)?
+        let activated = self.dropped(&activated, Place::Mlp(layer), padded)?;
+        let added = self.linear(&activated, &layout.mlp_wo)?;
+        let added = self.dropped(&added, Place::MlpOutput(layer), padded)?;
+        match &layout.output_norm {
+            None => middle + added,
+            Some(norm) => self.layer_norm(&(normed + added)?, norm),
+        }
     }
 
     /// * `qkv`: `(sequences * length, 3 * hidden)`
-    fn attention(&self, qkv: &Tensor, layer: &LayerSpec, padded: &Padded) -> Result<Tensor> {
+    fn attention(&self, qkv: &Tensor, layer: usize, padded: &Padded) -> Result<Tensor> {
+        let dropped = self.dropped_weights(layer, padded)?;
+        let layer = &self.spec.layers[layer];
         let (heads, head_dim) = (self.spec.num_attention_heads, self.spec.head_dim());
-        let Positions::Rotary { theta } = layer.positions;
-        let angles = of(&padded.angles, theta);
         let qkv = qkv
             .reshape((padded.sequences, padded.length, 3, heads, head_dim))?
             .permute((2, 0, 3, 1, 4))?; // (3, sequences, heads, length, head_dim)
         let part = |part: usize| qkv.narrow(0, part, 1)?.squeeze(0)?.contiguous(); // (sequences, heads, length, head_dim)
-        let queries = (turn(&part(0)?, angles)? / (head_dim as f64).sqrt())?;
-        let (keys, values) = (turn(&part(1)?, angles)?, part(2)?);
+        let turned = |part: Tensor| match layer.positions {
+            Positions::Rotary { theta } => turn(&part, of(&padded.angles, theta)),
+            Positions::Embedded => Ok(part),
+        };
+        let queries = (turned(part(0)?)? / (head_dim as f64).sqrt())?;
+        let (keys, values) = (turned(part(1)?)?, part(2)?);
         let attended = match layer.window {
-            None => self.attend(&queries, &keys, &values, &padded.mask)?,
+            None => self.attend(&queries, &keys, &values, &padded.mask, dropped.as_ref())?,
             Some(window) => {
                 let rows = |tensor: &Tensor, of: &Range<usize>| {
                     tensor.narrow(2, of.start, of.len())?.contiguous()
                 };
                 let attend = |block: &Block| {
+                    let dropped = dropped.as_ref().map(|dropped| {
+                        rows(dropped, &block.queries)?.narrow(3, block.keys.start, block.keys.len())
+                    });
                     self.attend(
                         &rows(&queries, &block.queries)?,
                         &rows(&keys, &block.keys)?,
                         &rows(&values, &block.keys)?,
                         &block.mask,
+                        dropped.transpose()?.as_ref(),
                     )
                 };
                 let blocks = of(&padded.blocks, window);
@@ -337,25 +353,49 @@ impl ComposedModel {
         keys: &Tensor,
         values: &Tensor,
         mask: &Tensor,
+        dropped: Option<&Tensor>,
     ) -> Result<Tensor> {
         let scores = self.product(queries, &keys.t()?.contiguous()?)?.broadcast_add(mask)?; // (sequences, heads, queries, keys)
-        self.product(&softmax(&scores, D::Minus1)?, values)
+        let weights = softmax(&scores, D::Minus1)?;
+        let weights = dropped.map_or_else(|| Ok(weights.clone()), |dropped| &weights * dropped)?;
+        self.product(&weights, values)
     }
 
-    /// Layer norm without bias over the last dimension.
-    fn layer_norm(&self, input: &Tensor, weight: &Range<usize>) -> Result<Tensor> {
-        let Norm::Before { epsilon } = self.spec.norm;
+    /// Layer norm over the last dimension.
+    fn layer_norm(&self, input: &Tensor, norm: &Affine) -> Result<Tensor> {
         let centred = input.broadcast_sub(&input.mean_keepdim(D::Minus1)?)?;
         let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
-        centred.broadcast_div(&(variance + epsilon)?.sqrt()?)?.broadcast_mul(self.at(weight))
+        let deviation = (variance + self.spec.epsilon())?.sqrt()?;
+        let normed = centred.broadcast_div(&deviation)?.broadcast_mul(self.at(&norm.weight))?;
+        self.biased(normed, norm)
     }
 
-    fn linear(&self, input: &Tensor, weight: &Range<usize>) -> Result<Tensor> {
-        self.product(input, &self.at(weight).t()?)
+    fn linear(&self, input: &Tensor, matrix: &Affine) -> Result<Tensor> {
+        self.biased(self.product(input, &self.whole(&matrix.weight)?.t()?)?, matrix)
+    }
+
+    fn biased(&self, rows: Tensor, affine: &Affine) -> Result<Tensor> {
+        match &affine.bias {
+            None => Ok(rows),
+            Some(bias) => rows.broadcast_add(&self.whole(bias)?),
+        }
+    }
+
+    fn dense(&self, rows: &Tensor, layout: &DenseLayout) -> Result<Tensor> {
+        let rows = self.linear(rows, &layout.matrix)?;
+        let rows = match layout.dense.activation {
+            DenseActivation::Gelu => rows.gelu_erf()?,
+            DenseActivation::Tanh => rows.tanh()?,
+            DenseActivation::Relu => rows.relu()?,
+        };
+        match &layout.norm {
+            None => Ok(rows),
+            Some(norm) => self.layer_norm(&rows, norm),
+        }
     }
 
     fn classify(&self, input: &Tensor, head: &HeadLayout) -> Result<Tensor> {
-        self.linear(input, &head.weight)?.broadcast_add(self.at(&head.bias))
+        self.product(input, &self.at(&head.weight).t()?)?.broadcast_add(self.at(&head.bias))
     }
 
     fn product(&self, left: &Tensor, right: &Tensor) -> Result<Tensor> {
@@ -391,92 +431,28 @@ impl ComposedModel {
     }
 
     fn at(&self, range: &Range<usize>) -> &Tensor {
+        &self.variables[self.index(range)]
+    }
+
+    /// What may be several parameters, one after the other.
+    fn whole(&self, range: &Range<usize>) -> Result<Tensor> {
+        let first = self.index(range);
+        let parameters = self.layout.parameters()[first..].iter();
+        let parts = parameters.take_while(|parameter| parameter.range.end <= range.end).count();
+        match &self.variables[first..first + parts] {
+            [one] => Ok(one.as_tensor().clone()),
+            parts => {
+                let parts: Vec<&Tensor> = parts.iter().map(|part| part.as_tensor()).collect();
+                Tensor::cat(&parts, 0)
+            }
+        }
+    }
+
+    fn index(&self, range: &Range<usize>) -> usize {
         let index = self
             .layout
             .parameters()
             .binary_search_by_key(&range.start, |parameter| parameter.range.start);
-        &self.variables[index.expect("every range of the layout is a parameter's")]
+        index.expect("every range of the layout begins with a parameter")
     }
-
-    fn pad(&self, batch: &Batch) -> Result<Padded> {
-        let (sequences, length) = (batch.sequences(), batch.longest());
-        let mut ids = vec![0u32; sequences * length];
-        let mut mask = vec![MASKED; sequences * length];
-        let mut places = Vec::with_capacity(batch.len());
-        for (sequence, bounds) in batch.bounds().windows(2).enumerate() {
-            for (position, &id) in batch.ids()[bounds[0]..bounds[1]].iter().enumerate() {
-                let place = sequence * length + position;
-                (ids[place], mask[place]) = (id, 0.0);
-                places.push(place as u32);
-            }
-        }
-        let firsts: Vec<u32> = (0..sequences).map(|sequence| (sequence * length) as u32).collect();
-        let mask = Tensor::from_vec(mask, (sequences, 1, 1, length), &self.device)?;
-        let mut blocks: Vec<(usize, Vec<Block>)> = Vec::new();
-        let mut angles: Vec<(f64, Angles)> = Vec::new();
-        for LayerSpec { window, positions: Positions::Rotary { theta }, .. } in &self.spec.layers {
-            if let Some(window) = window.filter(|window| blocks.iter().all(|(of, _)| of != window))
-            {
-                let all = (0..length).step_by(BLOCK);
-                let all = all.map(|from| self.block(window, from, length, &mask));
-                blocks.push((window, all.collect::<Result<Vec<_>>>()?));
-            }
-            if angles.iter().all(|(of, _)| of != theta) {
-                angles.push((*theta, self.angles(*theta, length)?));
-            }
-        }
-        Ok(Padded {
-            sequences,
-            length,
-            ids: Tensor::from_vec(ids, sequences * length, &self.device)?,
-            blocks,
-            angles,
-            mask,
-            places: Tensor::new(places.as_slice(), &self.device)?,
-            firsts: Tensor::new(firsts.as_slice(), &self.device)?,
-        })
-    }
-
-    /// The block of queries that begins at `from`. A block does not grow with the length of the text, so neither does what it is scored in.
-    ///
-    /// * `mask`: `(sequences, 1, 1, length)`
-    fn block(&self, window: usize, from: usize, length: usize, mask: &Tensor) -> Result<Block> {
-        let queries = from..(from + BLOCK).min(length);
-        let keys = from.saturating_sub(window)..(queries.end + window).min(length);
-        let sees =
-            |query: usize, key: usize| if query.abs_diff(key) <= window { 0.0 } else { MASKED };
-        let entries = queries
-            .clone()
-            .flat_map(|query| keys.clone().map(move |key| sees(query, key)))
-            .collect();
-        let windows = Tensor::from_vec(entries, (queries.len(), keys.len()), &self.device)?;
-        let mask = mask.narrow(3, keys.start, keys.len())?.broadcast_add(&windows)?;
-        Ok(Block { queries, keys, mask })
-    }
-
-    fn angles(&self, theta: f64, length: usize) -> Result<Angles> {
-        let head_dim = self.spec.head_dim();
-        let mut rotary = Rotary::new(theta, head_dim);
-        rotary.grow(length);
-        let tensor =
-            |values: &[f32]| Tensor::from_slice(values, (length, head_dim / 2), &self.device);
-        Ok(Angles { cosines: tensor(rotary.cosines())?, sines: tensor(rotary.sines())? })
-    }
-}
-
-/// What belongs to a layer that has this.
-fn of<K: PartialEq, V>(list: &[(K, V)], key: K) -> &V {
-    let found = list.iter().find(|(of, _)| *of == key);
-    &found.expect("padding prepares what every layer needs").1
-}
-
-/// * `features`: `(sequences, heads, length, head_dim)`
-fn turn(features: &Tensor, angles: &Angles) -> Result<Tensor> {
-    let halves = features.chunk(2, D::Minus1)?; // (sequences, heads, length, head_dim / 2) each
-    let (first, second) = (&halves[0], &halves[1]);
-    let turned_first =
-        (first.broadcast_mul(&angles.cosines)? - second.broadcast_mul(&angles.sines)?)?;
-    let turned_second =
-        (second.broadcast_mul(&angles.cosines)? + first.broadcast_mul(&angles.sines)?)?;
-    Tensor::cat(&[turned_first, turned_second], D::Minus1)
 }

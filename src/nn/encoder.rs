@@ -1,24 +1,37 @@
 //! The encoder: forward through embedding, layers and final norm, and backward.
 //!
-//! A layer computes, with `x` the residual stream:
+//! A layer computes, with `x` the residual stream, where norms stand before what they are for:
 //!
 //! ```text
-//! x = x + Wo · attention(Wqkv · attn_norm(x))        (no attn_norm where another stands directly before the layer)
-//! x = x + Wo · activation(Wi · mlp_norm(x))
+//! x = x + Wo · attention(Wqkv · input_norm(x))       (no input_norm where another stands directly before the layer)
+//! x = x + Wo · activation(Wi · middle_norm(x))
 //! ```
 //!
-//! Of this the backward keeps the stream before and between, the turned queries, keys and values, the attended values and the output of
-//! `Wi`; norms and activations are computed again.
+//! and where they stand after it:
+//!
+//! ```text
+//! x = middle_norm(x + Wo · attention(Wqkv · x))
+//! x = output_norm(x + Wo · activation(Wi · x))
+//! ```
+//!
+//! Either way the MLP reads a norm of the middle: attention and MLP are the same code, and what they are added to differs. Of this the backward
+//! keeps the stream before and between, the turned queries, keys and values, the attended values, the output of `Wi` and what the last norm is
+//! of; norms and activations are computed again.
 
 use std::ops::Range;
 
+use super::dropout::Place;
 use super::gradients::Gradients;
 use super::kernels::Write;
 use super::kernels::attention::{Heads, attention, attention_backward};
+use super::kernels::bias::{bias, bias_backward};
+use super::kernels::dropout::{Dropout, add_dropped, drop_out};
 use super::kernels::geglu::{geglu, geglu_backward};
+use super::kernels::gelu::{gelu, gelu_backward};
+use super::kernels::layer_norm::Moments;
 use super::kernels::layer_norm::{layer_norm, layer_norm_again, layer_norm_backward};
-use super::layout::{LayerLayout, Layout};
-use super::linear::Linears;
+use super::layout::{Affine, LayerLayout, Layout};
+use super::linear::{LinearBackward, Linears, Operands};
 use super::workspace::{LayerState, Rotaries, Scratch, Workspace, fill_up, fit};
 use super::{Activation, Batch, EncoderSpec, Mlp, Norm, Part, Pass, Positions};
 
@@ -62,18 +75,7 @@ impl Encoder<'_> {
         fill_up(states, if keep_layers { layers } else { 1 });
         let place = |layer: usize| if keep == Keep::ForBackward { layer } else { layer % 2 };
 
-        self.embed(fit(&mut scratch.normed, size)); // (tokens, hidden)
-        scratch.profile.lap(Part::Embedding);
-        let moments = fit(embedding_moments, self.batch.len());
-        let epsilon = self.epsilon();
-        layer_norm(
-            fit(&mut inputs[0], size),
-            moments,
-            &scratch.normed,
-            self.at(&self.layout.embedding_norm),
-            epsilon,
-        );
-        scratch.profile.lap(Part::Norms);
+        self.embed_forward(fit(&mut inputs[0], size), embedding_moments, scratch);
         for layer in 0..layers {
             let mut output = std::mem::take(&mut inputs[place(layer + 1)]);
             let state = &mut states[if keep_layers { layer } else { 0 }];
@@ -87,25 +89,21 @@ impl Encoder<'_> {
             );
             inputs[place(layer + 1)] = output;
         }
-        let moments = fit(final_moments, self.batch.len());
-        layer_norm(
-            fit(hidden, size),
-            moments,
-            &inputs[place(layers)],
-            self.at(&self.layout.final_norm),
-            epsilon,
-        );
+        let last = &inputs[place(layers)];
+        match &self.layout.final_norm {
+            Some(norm) => self.norm(fit(hidden, size), final_moments, last, norm),
+            None => fit(hidden, size).copy_from_slice(last),
+        }
         scratch.profile.lap(Part::Norms);
     }
 
-    /// Writes or adds the gradients of all encoder parameters, from that of the last hidden states in `workspace.hidden`.
+    /// Writes or adds the gradients of the encoder's parameters from the lowest part on that is trained, from that of the last hidden states in `workspace.hidden`.
     ///
     /// The forward of the same batch must have run with [`Keep::ForBackward`]. What it kept is used up.
     pub fn backward(&self, workspace: &mut Workspace, gradients: &mut Gradients) {
         let layers = self.spec.layers.len();
         let recompute = workspace.recomputes_layers();
         let size = self.batch.len() * self.spec.hidden_size;
-        let write = gradients.write();
         let Workspace {
             rotary,
             embedding_moments,
@@ -117,23 +115,23 @@ impl Encoder<'_> {
             ..
         } = workspace;
 
-        let range = &self.layout.final_norm;
         let d_stream = fit(&mut scratch.d_stream, size);
-        let d_weight = gradients.at(range);
-        let partial = &mut scratch.partial;
-        layer_norm_backward(
-            d_stream,
-            Write::Replace,
-            d_weight,
-            write,
-            hidden,
-            &inputs[layers],
-            final_moments,
-            self.at(range),
-            partial,
-        );
+        match &self.layout.final_norm {
+            Some(norm) => self.norm_backward(
+                d_stream,
+                Write::Replace,
+                hidden,
+                &inputs[layers],
+                final_moments,
+                norm,
+                &mut scratch.partial,
+                gradients,
+            ),
+            None => d_stream.copy_from_slice(hidden),
+        }
         scratch.profile.lap(Part::Norms);
-        for layer in (0..layers).rev() {
+        let lowest = self.layout.lowest_trained();
+        for layer in (lowest.saturating_sub(1)..layers).rev() {
             let state = &mut states[if recompute { 0 } else { layer }];
             if recompute {
                 self.layer_forward(layer, None, &inputs[layer], state, scratch, rotary);
@@ -141,25 +139,9 @@ impl Encoder<'_> {
             self.layer_backward(layer, &inputs[layer], state, scratch, rotary, gradients);
         }
 
-        let Scratch { normed, d_stream, d_normed, partial, profile, .. } = scratch;
-        self.embed(fit(normed, size)); // (tokens, hidden)
-        profile.lap(Part::Embedding);
-        let range = &self.layout.embedding_norm;
-        let (d_embedded, d_weight) = (fit(d_normed, size), gradients.at(range));
-        layer_norm_backward(
-            d_embedded,
-            Write::Replace,
-            d_weight,
-            write,
-            d_stream,
-            normed,
-            embedding_moments,
-            self.at(range),
-            partial,
-        );
-        profile.lap(Part::Norms);
-        gradients.add_embedding(self.batch.ids(), d_embedded);
-        profile.lap(Part::Embedding);
+        if lowest == 0 {
+            self.embed_backward(embedding_moments, scratch, gradients);
+        }
     }
 
     /// * `input`, `output`: `(tokens, hidden)`; without an `output` only `state` is written
@@ -174,28 +156,21 @@ impl Encoder<'_> {
     ) {
         let (rows, hidden, intermediate) =
             (self.batch.len(), self.spec.hidden_size, self.spec.intermediate_size);
-        let epsilon = self.epsilon();
-        let LayerLayout { attn_norm, wqkv, attn_wo, mlp_norm, wi, mlp_wo } =
+        let LayerLayout { input_norm, wqkv, attn_wo, middle_norm, wi, mlp_wo, output_norm } =
             &self.layout.layers[layer];
         let normed = fit(&mut scratch.normed, rows * hidden);
 
-        let attention_input = match attn_norm {
+        let attention_input = match input_norm {
             None => input,
-            Some(weight) => {
-                layer_norm(
-                    normed,
-                    fit(&mut state.attn_moments, rows),
-                    input,
-                    self.at(weight),
-                    epsilon,
-                );
+            Some(norm) => {
+                self.norm(normed, &mut state.input_moments, input, norm);
                 &*normed
             }
         };
         scratch.profile.lap(Part::Norms);
         let qkv = fit(&mut scratch.qkv, rows * 3 * hidden);
         let operands = &mut scratch.operands;
-        self.linears.forward(qkv, Write::Replace, attention_input, wqkv, rows, operands); // (tokens, 3 * hidden)
+        self.linear(qkv, Write::Replace, attention_input, wqkv, operands); // (tokens, 3 * hidden)
         scratch.profile.lap(Part::Linear);
         let attended = fit(&mut state.attended, rows * hidden);
         let rotated = fit(&mut state.rotated, rows * 3 * hidden);
@@ -205,30 +180,44 @@ impl Encoder<'_> {
         scratch.profile.lap(self.attention_part(layer));
         let middle = fit(&mut state.middle, rows * hidden);
         middle.copy_from_slice(input);
-        self.linears.forward(middle, Write::Add, attended, attn_wo, rows, &mut scratch.operands); // (tokens, hidden)
+        let (place, dropped) = (Place::AttentionOutput(layer), &mut scratch.dropped);
+        self.add_linear(middle, attended, attn_wo, place, dropped, &mut scratch.operands); // (tokens, hidden)
         scratch.profile.lap(Part::Linear);
 
-        layer_norm(normed, fit(&mut state.mlp_moments, rows), middle, self.at(mlp_norm), epsilon);
+        self.norm(normed, &mut state.middle_moments, middle, middle_norm);
         scratch.profile.lap(Part::Norms);
         let expanded = fit(&mut state.expanded, rows * self.spec.expanded_size());
-        self.linears.forward(expanded, Write::Replace, normed, wi, rows, &mut scratch.operands); // (tokens, expanded)
+        self.linear(expanded, Write::Replace, normed, wi, &mut scratch.operands); // (tokens, expanded)
         scratch.profile.lap(Part::Linear);
-        if let Some(output) = output {
-            let activated = fit(&mut scratch.activated, rows * intermediate);
-            match self.spec.mlp {
-                Mlp::Gated(Activation::Gelu) => geglu(activated, expanded, intermediate),
-            } // (tokens, intermediate)
-            scratch.profile.lap(Part::Activation);
-            output.copy_from_slice(middle);
-            self.linears.forward(
-                output,
-                Write::Add,
-                activated,
-                mlp_wo,
-                rows,
-                &mut scratch.operands,
-            ); // (tokens, hidden)
-            scratch.profile.lap(Part::Linear);
+        if output.is_none() && output_norm.is_none() {
+            return;
+        }
+        let activated = fit(&mut scratch.activated, rows * intermediate);
+        match self.spec.mlp {
+            Mlp::Gated(Activation::Gelu) => geglu(activated, expanded, intermediate),
+            Mlp::Plain(Activation::Gelu) => gelu(activated, expanded),
+        } // (tokens, intermediate)
+        self.drop_out(activated, Place::Mlp(layer));
+        scratch.profile.lap(Part::Activation);
+        let (place, dropped) = (Place::MlpOutput(layer), &mut scratch.dropped);
+        let operands = &mut scratch.operands;
+        match (output_norm, output) {
+            (None, None) => {}
+            (None, Some(output)) => {
+                output.copy_from_slice(middle);
+                self.add_linear(output, activated, mlp_wo, place, dropped, operands); // (tokens, hidden)
+                scratch.profile.lap(Part::Linear);
+            }
+            (Some(norm), output) => {
+                let sum = fit(&mut state.sum, rows * hidden);
+                sum.copy_from_slice(normed);
+                self.add_linear(sum, activated, mlp_wo, place, dropped, operands); // (tokens, hidden)
+                scratch.profile.lap(Part::Linear);
+                // The backward needs the moments even where nobody reads what is normed.
+                let output = output.unwrap_or(normed);
+                self.norm(output, &mut state.output_moments, sum, norm);
+                scratch.profile.lap(Part::Norms);
+            }
         }
     }
 
@@ -257,40 +246,74 @@ impl Encoder<'_> {
     ) {
         let (rows, hidden, intermediate) =
             (self.batch.len(), self.spec.hidden_size, self.spec.intermediate_size);
-        let LayerLayout { mlp_norm, wi, mlp_wo, .. } = &self.layout.layers[layer];
+        let LayerLayout { middle_norm, wi, mlp_wo, output_norm, .. } = &self.layout.layers[layer];
         let write = gradients.write();
-        let Scratch { normed, activated, d_stream, d_normed, partial, operands, profile, .. } =
-            scratch;
-        let (normed, d_normed) = (fit(normed, rows * hidden), fit(d_normed, rows * hidden));
+        let Scratch {
+            normed,
+            activated,
+            dropped,
+            d_stream,
+            d_normed,
+            partial,
+            operands,
+            profile,
+            ..
+        } = scratch;
+        let normed = fit(normed, rows * hidden);
+        fit(d_normed, rows * hidden);
+        if let Some(norm) = output_norm {
+            let (sum, moments) = (&state.sum, &state.output_moments);
+            std::mem::swap(d_stream, d_normed);
+            let replace = Write::Replace;
+            self.norm_backward(d_stream, replace, d_normed, sum, moments, norm, partial, gradients);
+            profile.lap(Part::Norms);
+        }
         let activated = fit(activated, rows * intermediate);
-        let mut linear = self.linears.backward(d_stream, mlp_wo, rows, operands);
+        let d_output = self.dropped(d_stream, Place::MlpOutput(layer), dropped); // (tokens, hidden)
+        let mut linear = self.linear_backward(d_output, mlp_wo, operands);
         linear.input(activated, Write::Replace); // (tokens, intermediate)
         profile.lap(Part::Linear);
+        self.drop_out(activated, Place::Mlp(layer));
         match self.spec.mlp {
             Mlp::Gated(Activation::Gelu) => {
                 geglu_backward(&mut state.expanded, activated, intermediate);
             }
+            Mlp::Plain(Activation::Gelu) => gelu_backward(&mut state.expanded, activated),
         }
+        self.drop_out(activated, Place::Mlp(layer));
         profile.lap(Part::Activation);
-        linear.weight(gradients.at(mlp_wo), write, activated);
+        linear.weight(gradients.at(&mlp_wo.weight), write, activated);
+        self.bias_backward(d_output, mlp_wo, partial, gradients);
         let d_expanded = &state.expanded; // (tokens, expanded)
         profile.lap(Part::Linear);
-        layer_norm_again(normed, &state.mlp_moments, &state.middle, self.at(mlp_norm));
+        let (middle, moments) = (&state.middle, &state.middle_moments);
+        self.norm_again(normed, moments, middle, middle_norm);
         profile.lap(Part::Norms);
-        let mut linear = self.linears.backward(d_expanded, wi, rows, operands);
-        linear.weight(gradients.at(wi), write, normed);
-        linear.input(d_normed, Write::Replace); // (tokens, hidden)
+        let mut linear = self.linear_backward(d_expanded, wi, operands);
+        linear.weight(gradients.at(&wi.weight), write, normed);
+        self.bias_backward(d_expanded, wi, partial, gradients);
+        // The MLP is added to the middle, or to its norm.
+        let write = match self.spec.norm {
+            Norm::Before { .. } => {
+                linear.input(d_normed, Write::Replace); // (tokens, hidden)
+                Write::Add
+            }
+            Norm::After { .. } => {
+                linear.input(d_stream, Write::Add); // (tokens, hidden)
+                std::mem::swap(d_stream, d_normed);
+                Write::Replace
+            }
+        };
         profile.lap(Part::Linear);
-        layer_norm_backward(
+        self.norm_backward(
             d_stream,
-            Write::Add,
-            gradients.at(mlp_norm),
             write,
             d_normed,
-            &state.middle,
-            &state.mlp_moments,
-            self.at(mlp_norm),
+            middle,
+            moments,
+            middle_norm,
             partial,
+            gradients,
         );
         profile.lap(Part::Norms);
     }
@@ -306,14 +329,26 @@ impl Encoder<'_> {
         gradients: &mut Gradients,
     ) {
         let (rows, hidden) = (self.batch.len(), self.spec.hidden_size);
-        let LayerLayout { attn_norm, wqkv, attn_wo, .. } = &self.layout.layers[layer];
+        let LayerLayout { input_norm, wqkv, attn_wo, .. } = &self.layout.layers[layer];
         let write = gradients.write();
-        let Scratch { normed, qkv, heads, d_stream, d_normed, partial, operands, profile, .. } =
-            scratch;
+        let Scratch {
+            normed,
+            qkv,
+            heads,
+            dropped,
+            d_stream,
+            d_normed,
+            partial,
+            operands,
+            profile,
+            ..
+        } = scratch;
         let (normed, d_normed) = (fit(normed, rows * hidden), fit(d_normed, rows * hidden));
-        let mut linear = self.linears.backward(d_stream, attn_wo, rows, operands);
-        linear.weight(gradients.at(attn_wo), write, &state.attended);
+        let d_output = self.dropped(d_stream, Place::AttentionOutput(layer), dropped); // (tokens, hidden)
+        let mut linear = self.linear_backward(d_output, attn_wo, operands);
+        linear.weight(gradients.at(&attn_wo.weight), write, &state.attended);
         linear.input(d_normed, Write::Replace); // (tokens, hidden)
+        self.bias_backward(d_output, attn_wo, partial, gradients);
         profile.lap(Part::Linear);
         let d_qkv = fit(qkv, rows * 3 * hidden);
         let heads_scratch = fit(heads, rows * 3 * hidden);
@@ -328,53 +363,180 @@ impl Encoder<'_> {
             &shape,
         );
         profile.lap(self.attention_part(layer));
-        let mut linear = self.linears.backward(d_qkv, wqkv, rows, operands);
-        match attn_norm {
+        let mut linear = self.linear_backward(d_qkv, wqkv, operands);
+        self.bias_backward(d_qkv, wqkv, partial, gradients);
+        match input_norm {
             None => {
-                linear.weight(gradients.at(wqkv), write, input);
+                linear.weight(gradients.at(&wqkv.weight), write, input);
                 linear.input(d_stream, Write::Add); // (tokens, hidden)
                 profile.lap(Part::Linear);
             }
             Some(norm) => {
-                layer_norm_again(normed, &state.attn_moments, input, self.at(norm));
+                self.norm_again(normed, &state.input_moments, input, norm);
                 profile.lap(Part::Norms);
-                linear.weight(gradients.at(wqkv), write, normed);
+                linear.weight(gradients.at(&wqkv.weight), write, normed);
                 linear.input(d_normed, Write::Replace); // (tokens, hidden)
                 profile.lap(Part::Linear);
-                layer_norm_backward(
+                self.norm_backward(
                     d_stream,
                     Write::Add,
-                    gradients.at(norm),
-                    write,
                     d_normed,
                     input,
-                    &state.attn_moments,
-                    self.at(norm),
+                    &state.input_moments,
+                    norm,
                     partial,
+                    gradients,
                 );
                 profile.lap(Part::Norms);
             }
         }
     }
 
-    /// Looks up the tokens' rows: `embedded` is `(tokens, hidden)`.
-    fn embed(&self, embedded: &mut [f32]) {
-        let hidden = self.spec.hidden_size;
-        let table = self.at(&self.layout.embedding);
-        for (row, &id) in embedded.chunks_exact_mut(hidden).zip(self.batch.ids()) {
-            row.copy_from_slice(&table[id as usize * hidden..][..hidden]);
+    pub(super) fn norm(
+        &self,
+        output: &mut [f32],
+        moments: &mut Vec<Moments>,
+        input: &[f32],
+        norm: &Affine,
+    ) {
+        let (moments, bias) = (fit(moments, self.batch.len()), self.bias_of(norm));
+        layer_norm(output, moments, input, self.at(&norm.weight), bias, self.spec.epsilon() as f32);
+    }
+
+    pub(super) fn norm_again(
+        &self,
+        output: &mut [f32],
+        moments: &[Moments],
+        input: &[f32],
+        norm: &Affine,
+    ) {
+        layer_norm_again(output, moments, input, self.at(&norm.weight), self.bias_of(norm));
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the operands and results of the kernel")]
+    pub(super) fn norm_backward(
+        &self,
+        d_input: &mut [f32],
+        write: Write,
+        d_output: &[f32],
+        input: &[f32],
+        moments: &[Moments],
+        norm: &Affine,
+        partial: &mut Vec<f32>,
+        gradients: &mut Gradients,
+    ) {
+        let (write_weight, weight) = (gradients.write(), self.at(&norm.weight));
+        if let Some(bias) = &norm.bias {
+            bias_backward(gradients.at(bias), write_weight, d_output, partial);
+        }
+        let d_weight = gradients.at(&norm.weight);
+        layer_norm_backward(
+            d_input,
+            write,
+            d_weight,
+            write_weight,
+            d_output,
+            input,
+            moments,
+            weight,
+            partial,
+        );
+    }
+
+    /// `output = weight · input + bias`, or `+=`.
+    fn linear(
+        &self,
+        output: &mut [f32],
+        write: Write,
+        input: &[f32],
+        matrix: &Affine,
+        operands: &mut Operands,
+    ) {
+        let write = match self.bias_of(matrix) {
+            None => write,
+            Some(values) => {
+                bias(output, write, values);
+                Write::Add
+            }
+        };
+        self.linears.forward(output, write, input, &matrix.weight, self.batch.len(), operands);
+    }
+
+    fn linear_backward<'b>(
+        &'b self,
+        d_output: &'b [f32],
+        matrix: &Affine,
+        operands: &'b mut Operands,
+    ) -> LinearBackward<'b> {
+        self.linears.backward(d_output, &matrix.weight, self.batch.len(), operands)
+    }
+
+    pub(super) fn bias_backward(
+        &self,
+        d_output: &[f32],
+        matrix: &Affine,
+        partial: &mut Vec<f32>,
+        gradients: &mut Gradients,
+    ) {
+        let write = gradients.write();
+        if let Some(bias) = &matrix.bias {
+            bias_backward(gradients.at(bias), write, d_output, partial);
         }
     }
 
+    /// `sum += weight · input + bias`, of which some is dropped.
+    fn add_linear(
+        &self,
+        sum: &mut [f32],
+        input: &[f32],
+        matrix: &Affine,
+        place: Place,
+        dropped: &mut Vec<f32>,
+        operands: &mut Operands,
+    ) {
+        match self.dropout(place) {
+            None => self.linear(sum, Write::Add, input, matrix, operands),
+            Some(dropout) => {
+                let added = fit(dropped, sum.len());
+                self.linear(added, Write::Replace, input, matrix, operands);
+                add_dropped(sum, added, dropout);
+            }
+        }
+    }
+
+    /// The gradient of what [`add_linear`](Self::add_linear) adds from that of the sum.
+    fn dropped<'d>(&self, d_sum: &'d [f32], place: Place, dropped: &'d mut Vec<f32>) -> &'d [f32] {
+        let Some(dropout) = self.dropout(place) else { return d_sum };
+        let d_added = fit(dropped, d_sum.len());
+        d_added.copy_from_slice(d_sum);
+        drop_out(d_added, dropout);
+        d_added
+    }
+
+    /// Drops features where the batch has noise for it.
+    pub fn drop_out(&self, features: &mut [f32], place: Place) {
+        if let Some(dropout) = self.dropout(place) {
+            drop_out(features, dropout);
+        }
+    }
+
+    fn dropout(&self, place: Place) -> Option<Dropout> {
+        self.spec.dropped(place, self.batch.noise())
+    }
+
     fn heads<'r>(&'r self, layer: usize, rotary: &'r Rotaries) -> Heads<'r> {
+        let dropout = self.dropout(Place::Attention(layer));
         let layer = &self.spec.layers[layer];
-        let Positions::Rotary { theta } = layer.positions;
         Heads {
             bounds: self.batch.bounds(),
             heads: self.spec.num_attention_heads,
             head_dim: self.spec.head_dim(),
             window: layer.window,
-            rotary: rotary.of(theta),
+            rotary: match layer.positions {
+                Positions::Rotary { theta } => Some(rotary.of(theta)),
+                Positions::Embedded => None,
+            },
+            dropout,
         }
     }
 
@@ -385,12 +547,11 @@ impl Encoder<'_> {
         }
     }
 
-    fn epsilon(&self) -> f32 {
-        let Norm::Before { epsilon } = self.spec.norm;
-        epsilon as f32
+    pub(super) fn bias_of(&self, affine: &Affine) -> Option<&[f32]> {
+        affine.bias.as_ref().map(|bias| self.at(bias))
     }
 
-    fn at(&self, range: &Range<usize>) -> &[f32] {
+    pub(super) fn at(&self, range: &Range<usize>) -> &[f32] {
         &self.linears.parameters[range.clone()]
     }
 }

@@ -1,12 +1,17 @@
 //! The heads on top of the encoder, forward and backward.
 
+use std::ops::Range;
+
 use super::gradients::Gradients;
 use super::kernels::Write;
+use super::kernels::bias::{bias, bias_backward};
 use super::kernels::cross_entropy::{Focus, cross_entropy};
+use super::kernels::gelu::{gelu, gelu_backward};
+use super::kernels::layer_norm::{layer_norm, layer_norm_backward};
 use super::kernels::product::{linear, linear_backward_input, linear_backward_weight};
-use super::layout::{HeadLayout, Layout};
-use super::workspace::{Workspace, fit};
-use super::{Batch, LossOptions, Losses, Over};
+use super::layout::{DenseLayout, HeadLayout, Layout};
+use super::workspace::{DenseState, Workspace, fit};
+use super::{Batch, DenseActivation, LossOptions, Losses, Over};
 
 /// Leaves the logits of the heads, from `workspace.hidden`, in `workspace.heads`.
 pub(super) fn forward(
@@ -22,10 +27,17 @@ pub(super) fn forward(
     for (row, &token) in first.chunks_exact_mut(width).zip(batch.bounds()) {
         row.copy_from_slice(&hidden[token * width..][..width]);
     }
-    for (head, logits) in layout.heads.iter().zip(&mut heads.logits) {
+    let of_heads = heads.logits.iter_mut().zip(&mut heads.dense);
+    for (head, (logits, state)) in layout.heads.iter().zip(of_heads) {
         let input: &[f32] = match head.spec.over {
             Over::Tokens => hidden,
             Over::FirstToken => first,
+        };
+        let input = match &head.dense {
+            None => input,
+            Some(dense) => {
+                dense_forward(dense, input, parameters, batch.rows(head.spec.over), state)
+            }
         };
         let logits = fit(logits, batch.rows(head.spec.over) * head.spec.outputs);
         classify(logits, input, parameters, head);
@@ -67,19 +79,34 @@ pub(super) fn backward(
     workspace: &mut Workspace,
     gradients: &mut Gradients,
 ) {
-    let Workspace { hidden, heads, .. } = workspace;
+    let Workspace { hidden, heads, scratch, .. } = workspace;
     let width = hidden.len() / batch.len();
+    let partial = &mut scratch.partial;
     for (over, input) in [(Over::Tokens, &mut *hidden), (Over::FirstToken, &mut heads.first)] {
-        let of_input = layout.heads.iter().zip(&heads.logits);
-        let of_input = of_input.filter(|(head, _)| head.spec.over == over);
-        for (head, d_logits) in of_input.clone() {
-            parameter_gradients(input, d_logits, head, gradients);
+        let of_heads = heads.logits.iter().zip(&mut heads.dense);
+        let mut of_input: Vec<_> =
+            layout.heads.iter().zip(of_heads).filter(|(head, _)| head.spec.over == over).collect();
+        for (head, (d_logits, state)) in &mut of_input {
+            match &head.dense {
+                None => parameter_gradients(input, d_logits, head, gradients),
+                Some(dense) => {
+                    parameter_gradients(&state.output, d_logits, head, gradients);
+                    let weight = &parameters[head.weight.clone()];
+                    let (rows, write) = (batch.rows(over), Write::Replace);
+                    linear_backward_input(&mut state.output, write, d_logits, weight, rows);
+                    dense_backward(dense, input, parameters, state, partial, gradients);
+                }
+            }
         }
         // Only now, as it takes the place of the input.
         let mut write = Write::Replace;
-        for (head, d_logits) in of_input {
-            let weight = &parameters[head.weight.clone()];
-            linear_backward_input(input, write, d_logits, weight, batch.rows(over));
+        for (head, (d_logits, state)) in of_input {
+            let (d_output, weight) = match &head.dense {
+                None => (d_logits.as_slice(), &head.weight),
+                Some(dense) => (state.before.as_slice(), &dense.matrix.weight),
+            };
+            let weight = &parameters[weight.clone()];
+            linear_backward_input(input, write, d_output, weight, batch.rows(over));
             write = Write::Add;
         }
         if write == Write::Replace {
@@ -92,6 +119,104 @@ pub(super) fn backward(
             .zip(d_first)
             .for_each(|(sum, added)| *sum += added);
     }
+}
+
+/// `norm(activation(input · weightᵀ + bias))`, left in `state.output`.
+///
+/// * `input`: `(rows, hidden)`
+fn dense_forward<'s>(
+    layout: &DenseLayout,
+    input: &[f32],
+    parameters: &[f32],
+    rows: usize,
+    state: &'s mut DenseState,
+) -> &'s [f32] {
+    let at = |range: &Range<usize>| &parameters[range.clone()];
+    let DenseState { before, activated, output, moments, .. } = state;
+    let before = fit(before, input.len());
+    let write = match &layout.matrix.bias {
+        None => Write::Replace,
+        Some(values) => {
+            bias(before, Write::Replace, at(values));
+            Write::Add
+        }
+    };
+    linear(before, write, input, at(&layout.matrix.weight), rows);
+    let activated = fit(activated, input.len());
+    match layout.dense.activation {
+        DenseActivation::Gelu => gelu(activated, before),
+        DenseActivation::Tanh => each(activated, before, f32::tanh),
+        DenseActivation::Relu => each(activated, before, |value| value.max(0.0)),
+    }
+    let output = fit(output, input.len());
+    match &layout.norm {
+        None => output.copy_from_slice(activated),
+        Some(norm) => {
+            let (weight, values) = (at(&norm.weight), norm.bias.as_ref().map(at));
+            let moments = fit(moments, rows);
+            layer_norm(output, moments, activated, weight, values, layout.epsilon as f32);
+        }
+    }
+    output
+}
+
+/// From the gradient in `state.output` to that before the activation, in `state.before`, and those of the parameters.
+fn dense_backward(
+    layout: &DenseLayout,
+    input: &[f32],
+    parameters: &[f32],
+    state: &mut DenseState,
+    partial: &mut Vec<f32>,
+    gradients: &mut Gradients,
+) {
+    let write = gradients.write();
+    let rows = input.len() / layout.width();
+    let DenseState { before, activated, output, moments, d_activated } = state;
+    let d_activated = fit(d_activated, input.len());
+    match &layout.norm {
+        None => d_activated.copy_from_slice(output),
+        Some(norm) => {
+            if let Some(bias) = &norm.bias {
+                bias_backward(gradients.at(bias), write, output, partial);
+            }
+            let (d_weight, weight) = (gradients.at(&norm.weight), &parameters[norm.weight.clone()]);
+            let replace = Write::Replace;
+            layer_norm_backward(
+                d_activated,
+                replace,
+                d_weight,
+                write,
+                output,
+                activated,
+                moments,
+                weight,
+                partial,
+            );
+        }
+    }
+    match layout.dense.activation {
+        DenseActivation::Gelu => gelu_backward(before, d_activated),
+        DenseActivation::Tanh => {
+            let slopes = activated.iter().map(|value| 1.0 - value * value);
+            for ((d_before, d_activated), slope) in before.iter_mut().zip(d_activated).zip(slopes) {
+                *d_before = *d_activated * slope;
+            }
+        }
+        DenseActivation::Relu => {
+            for (value, d_activated) in before.iter_mut().zip(d_activated) {
+                *value = if *value > 0.0 { *d_activated } else { 0.0 };
+            }
+        }
+    }
+    let d_weight = gradients.at(&layout.matrix.weight);
+    linear_backward_weight(d_weight, write, before, input, rows);
+    if let Some(bias) = &layout.matrix.bias {
+        bias_backward(gradients.at(bias), write, before, partial);
+    }
+}
+
+fn each(output: &mut [f32], input: &[f32], function: impl Fn(f32) -> f32) {
+    output.iter_mut().zip(input).for_each(|(output, input)| *output = function(*input));
 }
 
 /// `logits = input · weightᵀ + bias`.

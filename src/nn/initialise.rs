@@ -13,8 +13,8 @@ const BLOCK: usize = 1 << 16;
 /// The distribution of a parameter's first values.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Distribution {
-    /// All 1: the weight of a norm.
-    Ones,
+    /// All the same: 1 for the weight of a norm, 0 for a bias.
+    Constant(f32),
     /// Normal about 0, cut off at `cutoff` standard deviations on either side.
     TruncatedNormal { deviation: f64, cutoff: f64 },
     /// Uniform between `-bound` and `bound`.
@@ -41,7 +41,7 @@ impl JointModel {
         let parameters = self.layout.parameters().to_vec();
         parameters
             .iter()
-            .filter(|parameter| parameter.head.is_some())
+            .filter(|parameter| parameter.head().is_some())
             .for_each(|parameter| self.draw(parameter, rng));
     }
 
@@ -60,10 +60,11 @@ impl JointModel {
 fn distribution(parameter: &Parameter, spec: &EncoderSpec) -> Distribution {
     let Initial { deviation, deviation_into_stream, cutoff } = spec.initial;
     match parameter.role {
-        _ if parameter.head.is_some() => {
+        Role::Norm => Distribution::Constant(1.0),
+        _ if parameter.head().is_some() => {
             Distribution::Uniform { bound: 1.0 / (spec.hidden_size as f64).sqrt() }
         }
-        Role::Norm => Distribution::Ones,
+        Role::Bias => Distribution::Constant(0.0),
         Role::IntoStream => {
             Distribution::TruncatedNormal { deviation: deviation_into_stream, cutoff }
         }
@@ -75,7 +76,7 @@ impl Distribution {
     /// Fills `values` from numbers that are uniform in `0..1`.
     fn fill(self, values: &mut [f32], uniform: &mut impl FnMut() -> f64) {
         match self {
-            Self::Ones => values.fill(1.0),
+            Self::Constant(value) => values.fill(value),
             Self::Uniform { bound } => values
                 .iter_mut()
                 .for_each(|value| *value = ((2.0 * uniform() - 1.0) * bound) as f32),
@@ -168,7 +169,7 @@ mod tests {
     fn another_number_of_labels_moves_no_weight_of_the_encoder() {
         let few = JointModel::new_random(spec(), &HeadSpec::joint(5), &Rng::new(1)).unwrap();
         let many = JointModel::new_random(spec(), &HeadSpec::joint(50), &Rng::new(1)).unwrap();
-        let encoder = few.layout.final_norm.end;
+        let encoder = few.layout.heads[0].weight.start;
         assert!(few.parameters[..encoder] == many.parameters[..encoder]);
     }
 }

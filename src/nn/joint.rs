@@ -2,6 +2,7 @@
 
 use candle_core::DType;
 
+use super::dropout::Place;
 use super::encoder::{Encoder, Keep};
 use super::kernels::bf16::Instructions;
 use super::linear::{Arithmetic, Linears, RoundedWeights};
@@ -61,13 +62,13 @@ impl JointModel {
     /// The last hidden states: `(tokens, hidden)`, as transformers' `last_hidden_state` without its padding.
     ///
     /// # Errors
-    /// [`BatchError::OutsideVocabulary`] and [`BatchError::NoMemory`]
+    /// [`BatchError::OutsideVocabulary`], [`BatchError::TooLong`] and [`BatchError::NoMemory`]
     pub fn encode<'w>(
         &self,
         batch: &Batch,
         workspace: &'w mut Workspace,
     ) -> Result<&'w [f32], BatchError> {
-        batch.check_vocabulary(self.spec.vocab_size)?;
+        batch.check_tokens(&self.spec)?;
         self.make_room(batch, workspace, false)?;
         on_the_pool(|| self.encoder(batch).forward(workspace, Keep::Nothing));
         Ok(&workspace.hidden)
@@ -76,13 +77,13 @@ impl JointModel {
     /// What each head says, unnormalised: `(rows, outputs)`, a row for each token or sequence as the head looks [over](super::Over) them.
     ///
     /// # Errors
-    /// [`BatchError::OutsideVocabulary`] and [`BatchError::NoMemory`]
+    /// [`BatchError::OutsideVocabulary`], [`BatchError::TooLong`] and [`BatchError::NoMemory`]
     pub fn forward<'w>(
         &self,
         batch: &Batch,
         workspace: &'w mut Workspace,
     ) -> Result<&'w [Vec<f32>], BatchError> {
-        batch.check_vocabulary(self.spec.vocab_size)?;
+        batch.check_tokens(&self.spec)?;
         self.make_room(batch, workspace, false)?;
         on_the_pool(|| {
             self.encoder(batch).forward(workspace, Keep::Nothing);
@@ -110,6 +111,8 @@ impl JointModel {
 
     /// The losses of a batch, and the gradient of their weighted sum with respect to every parameter.
     ///
+    /// Features are dropped where the batch has [noise](Batch::with_noise) and the model's spec says so.
+    ///
     /// Gradients replace what `gradients` held if it was cleared, else they add to it: with common [`LossOptions::normaliser`]s, those of
     /// micro-batches sum to those of the whole.
     ///
@@ -124,7 +127,7 @@ impl JointModel {
         workspace: &mut Workspace,
         gradients: &mut Gradients,
     ) -> Result<Losses, BatchError> {
-        batch.check_vocabulary(self.spec.vocab_size)?;
+        batch.check_tokens(&self.spec)?;
         batch.check_targets(self.heads())?;
         self.make_room(batch, workspace, true)?;
         gradients
@@ -132,11 +135,13 @@ impl JointModel {
             .map_err(|source| BatchError::NoMemory { tokens: batch.len(), source })?;
         Ok(on_the_pool(|| {
             self.encoder(batch).forward(workspace, Keep::ForBackward);
+            self.encoder(batch).drop_out(&mut workspace.hidden, Place::Heads);
             heads::forward(&self.layout, &self.parameters, batch, workspace);
             let losses = heads::losses(&self.layout, batch, options, workspace, true);
             workspace.profile_mut().lap(Part::Heads);
             workspace.profile_mut().begin(Pass::Backward);
             heads::backward(&self.layout, &self.parameters, batch, workspace, gradients);
+            self.encoder(batch).drop_out(&mut workspace.hidden, Place::Heads);
             workspace.profile_mut().lap(Part::Heads);
             self.encoder(batch).backward(workspace, gradients);
             gradients.written();

@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-use super::EncoderSpec;
 use super::kernels::Group;
+use super::{Dense, Embeddings, EncoderSpec, LayerSpec, Norm};
 
-/// A linear classifier on top of the encoder.
+/// A classifier on top of the encoder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeadSpec {
-    /// In checkpoints it is followed by `_classifier`.
+    /// In checkpoints it is followed by `_classifier`, and by `_dense` and `_norm` where it has such layers.
     pub name: String,
     /// How many classes it tells apart.
     pub outputs: usize,
@@ -24,7 +24,7 @@ pub enum Over {
     FirstToken,
 }
 
-/// Every parameter begins on a multiple of this many floats, one cache line.
+/// Every parameter begins on a multiple of this many floats, one cache line, unless it is a later part of a matrix that is computed with as one.
 const ALIGNMENT: usize = 16;
 
 /// What a parameter does.
@@ -44,11 +44,16 @@ pub enum Role {
 }
 
 impl HeadSpec {
-    const SUFFIX: &'static str = "_classifier";
+    const CLASSIFIER: &'static str = "_classifier";
+    const DENSE: &'static str = "_dense";
+    const NORM: &'static str = "_norm";
 
     /// Whether a parameter of this name belongs to a head, of whatever name.
     pub(super) fn owns(parameter: &str) -> bool {
-        parameter.split_once('.').is_some_and(|(head, _)| head.ends_with(Self::SUFFIX))
+        let ends = [Self::CLASSIFIER, Self::DENSE, Self::NORM];
+        parameter
+            .split_once('.')
+            .is_some_and(|(head, _)| ends.iter().any(|end| head.ends_with(end)))
     }
 
     /// A head over tokens and one over whole sequences.
@@ -57,6 +62,19 @@ impl HeadSpec {
         let head = |name: &str, outputs, over| Self { name: name.to_owned(), outputs, over };
         vec![head("ner", labels, Over::Tokens), head("anomaly", 2, Over::FirstToken)]
     }
+}
+
+/// Where in the model a parameter is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Section {
+    #[default]
+    Embeddings,
+    /// The layer of this number.
+    Layer(usize),
+    /// Behind the last layer.
+    Last,
+    /// The head of this number.
+    Head(usize),
 }
 
 /// One named parameter.
@@ -69,9 +87,19 @@ pub struct Parameter {
     /// Its place in the flat buffer.
     pub range: Range<usize>,
     pub role: Role,
-    /// The number of the head that it belongs to; none if it is the encoder's.
-    pub head: Option<usize>,
+    pub section: Section,
     pub group: Group,
+}
+
+impl Parameter {
+    /// The number of the head that it belongs to; none if it is the encoder's.
+    #[must_use]
+    pub fn head(&self) -> Option<usize> {
+        match self.section {
+            Section::Head(number) => Some(number),
+            _ => None,
+        }
+    }
 }
 
 /// The parameters of an encoder with its heads, as ranges of one flat buffer.
@@ -82,83 +110,112 @@ pub struct Parameter {
 pub struct Layout {
     parameters: Vec<Parameter>,
     len: usize,
-    pub(super) embedding: Range<usize>,
-    pub(super) embedding_norm: Range<usize>,
+    pub(super) embeddings: EmbeddingLayout,
     pub(super) layers: Vec<LayerLayout>,
-    pub(super) final_norm: Range<usize>,
+    pub(super) final_norm: Option<Affine>,
     pub(super) heads: Vec<HeadLayout>,
+}
+
+/// The places of a matrix or of a norm's factors, and of the bias that is added behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Affine {
+    pub weight: Range<usize>,
+    pub bias: Option<Range<usize>>,
+}
+
+/// The places of what the first layer reads.
+#[derive(Debug, Clone)]
+pub(super) struct EmbeddingLayout {
+    /// `(vocabulary, width)`
+    pub tokens: Range<usize>,
+    /// `(rows, width)`
+    pub positions: Option<Range<usize>>,
+    /// `(types, width)`
+    pub types: Option<Range<usize>>,
+    /// `(width,)`
+    pub norm: Affine,
+    /// `(hidden, width)`
+    pub projection: Option<Affine>,
 }
 
 /// The places of one encoder layer's parameters.
 #[derive(Debug, Clone)]
 pub struct LayerLayout {
-    /// `(hidden,)`; none where another norm stands directly before the layer.
-    pub attn_norm: Option<Range<usize>>,
-    /// `(3 * hidden, hidden)`: the rows of queries, keys and values, heads in order within each.
-    pub wqkv: Range<usize>,
+    /// `(hidden,)`: of what the attention reads; none where another norm stands directly before the layer, and where norms stand after.
+    pub input_norm: Option<Affine>,
+    /// `(3 * hidden, hidden)`: the rows of queries, keys and values, heads in order within each. They may be three parameters, directly one after
+    /// the other.
+    pub wqkv: Affine,
     /// `(hidden, hidden)`
-    pub attn_wo: Range<usize>,
-    /// `(hidden,)`
-    pub mlp_norm: Range<usize>,
+    pub attn_wo: Affine,
+    /// `(hidden,)`: of what the MLP reads.
+    pub middle_norm: Affine,
     /// `(expanded, hidden)`: the rows that go through the activation, then those of the gate.
-    pub wi: Range<usize>,
+    pub wi: Affine,
     /// `(hidden, intermediate)`
-    pub mlp_wo: Range<usize>,
+    pub mlp_wo: Affine,
+    /// `(hidden,)`: of what the layer leaves, where norms stand after.
+    pub output_norm: Option<Affine>,
+}
+
+/// The places of the dense layer before a head's own matrix.
+#[derive(Debug, Clone)]
+pub(super) struct DenseLayout {
+    pub dense: Dense,
+    /// `(hidden, hidden)`
+    pub matrix: Affine,
+    /// `(hidden,)`: behind the activation.
+    pub norm: Option<Affine>,
+    /// Of the norm.
+    pub epsilon: f64,
 }
 
 /// The places of a head's parameters.
 #[derive(Debug, Clone)]
 pub(super) struct HeadLayout {
     pub spec: HeadSpec,
+    pub dense: Option<DenseLayout>,
     /// `(classes, hidden)`
     pub weight: Range<usize>,
     /// `(classes,)`
     pub bias: Range<usize>,
 }
 
+impl DenseLayout {
+    /// Of what it reads and of what it gives.
+    pub fn width(&self) -> usize {
+        self.matrix.weight.len().isqrt()
+    }
+}
+
 impl Layout {
     /// The layout of an encoder with these heads.
     #[must_use]
     pub fn new(spec: &EncoderSpec, heads: &[HeadSpec]) -> Self {
-        let (names, hidden) = (spec.names, spec.hidden_size);
-        let (expanded, intermediate) = (spec.expanded_size(), spec.intermediate_size);
-        let mut builder = Builder::default();
-        let embedding =
-            builder.place(names.token_embedding, Role::Embedding, &[spec.vocab_size, hidden]);
-        let embedding_norm = builder.place(names.embedding_norm, Role::Norm, &[hidden]);
-        let layers = spec.layers.iter().enumerate().map(|(index, layer)| {
-            let mut place = |name: &str, role: Role, shape: &[usize]| {
-                builder.place(&format!("{}.{index}.{name}", names.layers), role, shape)
-            };
-            let norm = layer.attention_norm;
-            LayerLayout {
-                attn_norm: norm.then(|| place(names.attention_norm, Role::Norm, &[hidden])),
-                wqkv: place(
-                    names.queries_keys_values,
-                    Role::QueriesKeysValues,
-                    &[3 * hidden, hidden],
-                ),
-                attn_wo: place(names.attention_output, Role::IntoStream, &[hidden, hidden]),
-                mlp_norm: place(names.mlp_norm, Role::Norm, &[hidden]),
-                wi: place(names.mlp_input, Role::Matrix, &[expanded, hidden]),
-                mlp_wo: place(names.mlp_output, Role::IntoStream, &[hidden, intermediate]),
-            }
-        });
-        let layers = layers.collect();
-        let final_norm = builder.place(names.final_norm, Role::Norm, &[hidden]);
+        let names = spec.names;
+        let mut builder = Builder { biases: spec.biases, ..Builder::default() };
+        let embeddings = builder.embeddings(spec);
+        let layers = spec.layers.iter().enumerate();
+        let layers = layers.map(|(index, layer)| builder.layer(index, layer, spec)).collect();
+        builder.section = Section::Last;
+        let final_norm = match spec.norm {
+            Norm::Before { .. } => Some(builder.norm(names.final_norm, spec.hidden_size)),
+            Norm::After { .. } => None,
+        };
         let heads = heads.iter().enumerate().map(|(number, head)| {
-            builder.head = Some(number);
-            let name = format!("{}{}", head.name, HeadSpec::SUFFIX);
-            let weight = [head.outputs, hidden];
+            builder.section = Section::Head(number);
+            let name = format!("{}{}", head.name, HeadSpec::CLASSIFIER);
+            let matrix = [head.outputs, spec.hidden_size];
             HeadLayout {
                 spec: head.clone(),
-                weight: builder.place(&format!("{name}.weight"), Role::Matrix, &weight),
-                bias: builder.place(&format!("{name}.bias"), Role::Bias, &[head.outputs]),
+                dense: spec.dense(head.over).map(|dense| builder.dense(head, dense, spec)),
+                weight: builder.place(&weight(&name), Role::Matrix, &matrix),
+                bias: builder.place(&bias(&name), Role::Bias, &[head.outputs]),
             }
         });
         let heads = heads.collect();
         let Builder { parameters, len, .. } = builder;
-        Self { parameters, len, embedding, embedding_norm, layers, final_norm, heads }
+        Self { parameters, len, embeddings, layers, final_norm, heads }
     }
 
     /// All parameters, in the order of their ranges.
@@ -189,6 +246,18 @@ impl Layout {
         pieces
     }
 
+    /// The lowest part that is trained, of the embeddings, each layer, and what is behind the last one, in that order. Below it no gradient is needed.
+    #[must_use]
+    pub fn lowest_trained(&self) -> usize {
+        let depth = |section| match section {
+            Section::Embeddings => 0,
+            Section::Layer(layer) => 1 + layer,
+            Section::Last | Section::Head(_) => 1 + self.layers.len(),
+        };
+        let trained = self.parameters.iter().filter(|parameter| parameter.group.trainable);
+        trained.map(|parameter| depth(parameter.section)).min().unwrap_or(1 + self.layers.len())
+    }
+
     /// The length of the flat buffer in floats, padding included.
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "no model is without parameters")]
@@ -199,13 +268,13 @@ impl Layout {
     /// The token embedding `(vocabulary, hidden)`, whose gradient is sparse.
     #[must_use]
     pub fn embedding(&self) -> Range<usize> {
-        self.embedding.clone()
+        self.embeddings.tokens.clone()
     }
 
     /// Everything but the token embedding.
     #[must_use]
     pub fn dense(&self) -> Range<usize> {
-        self.embedding_norm.start..self.len
+        self.parameters[1].range.start..self.len
     }
 
     pub fn heads(&self) -> impl ExactSizeIterator<Item = &HeadSpec> {
@@ -214,14 +283,17 @@ impl Layout {
 
     /// The weights of the encoder's linear layers, by place: their outputs and inputs.
     pub(super) fn linear_layers(&self) -> impl Iterator<Item = (Range<usize>, usize, usize)> {
-        let matrices = self.layers.iter().flat_map(|layer| {
-            [&layer.wqkv, &layer.attn_wo, &layer.wi, &layer.mlp_wo].map(|range| range.start)
-        });
-        matrices.map(|start| {
-            let place =
-                self.parameters.binary_search_by_key(&start, |parameter| parameter.range.start);
-            let parameter = &self.parameters[place.expect("a layer's matrix is a parameter")];
-            (parameter.range.clone(), parameter.shape[0], parameter.shape[1])
+        let matrices = self
+            .layers
+            .iter()
+            .flat_map(|layer| [&layer.wqkv, &layer.attn_wo, &layer.wi, &layer.mlp_wo]);
+        matrices.map(|Affine { weight, .. }| {
+            // Of several parameters that are computed with as one, the first says how many inputs all have.
+            let place = self
+                .parameters
+                .binary_search_by_key(&weight.start, |parameter| parameter.range.start);
+            let inputs = self.parameters[place.expect("a layer's matrix is a parameter")].shape[1];
+            (weight.clone(), weight.len() / inputs, inputs)
         })
     }
 
@@ -236,11 +308,107 @@ impl Layout {
 struct Builder {
     parameters: Vec<Parameter>,
     len: usize,
-    /// The number of the head that is being placed.
-    head: Option<usize>,
+    /// Whether the encoder has them.
+    biases: bool,
+    /// What is being placed.
+    section: Section,
 }
 
 impl Builder {
+    fn embeddings(&mut self, spec: &EncoderSpec) -> EmbeddingLayout {
+        let (names, hidden) = (spec.names, spec.hidden_size);
+        let Embeddings { width, positions, token_types } = spec.embeddings;
+        EmbeddingLayout {
+            tokens: self.place(
+                &weight(names.token_embedding),
+                Role::Embedding,
+                &[spec.vocab_size, width],
+            ),
+            positions: positions.map(|table| {
+                let name = weight(names.position_embedding);
+                self.place(&name, Role::Matrix, &[table.rows, width])
+            }),
+            types: (token_types > 0).then(|| {
+                self.place(&weight(names.type_embedding), Role::Matrix, &[token_types, width])
+            }),
+            norm: self.norm(names.embedding_norm, width),
+            projection: (width != hidden).then(|| {
+                self.matrix(&[names.embedding_projection.to_owned()], Role::Matrix, [hidden, width])
+            }),
+        }
+    }
+
+    fn layer(&mut self, index: usize, layer: &LayerSpec, spec: &EncoderSpec) -> LayerLayout {
+        self.section = Section::Layer(index);
+        let (names, hidden) = (spec.names, spec.hidden_size);
+        let (expanded, intermediate) = (spec.expanded_size(), spec.intermediate_size);
+        let of_layer = |name: &str| format!("{}.{index}.{name}", names.layers);
+        let [attention_norm, mlp_norm, attention_output, mlp_input, mlp_output] = [
+            names.attention_norm,
+            names.mlp_norm,
+            names.attention_output,
+            names.mlp_input,
+            names.mlp_output,
+        ]
+        .map(of_layer);
+        let attended: Vec<String> =
+            names.queries_keys_values.iter().map(|name| of_layer(name)).collect();
+        let of_attended = if attended.len() == 1 { Role::QueriesKeysValues } else { Role::Matrix };
+        // In the order of the computation, which decides where a parameter lies.
+        let before = matches!(spec.norm, Norm::Before { .. });
+        let input_norm =
+            (before && layer.attention_norm).then(|| self.norm(&attention_norm, hidden));
+        let wqkv = self.matrix(&attended, of_attended, [3 * hidden, hidden]);
+        let attn_wo = self.matrix(&[attention_output], Role::IntoStream, [hidden, hidden]);
+        let middle_norm = self.norm(if before { &mlp_norm } else { &attention_norm }, hidden);
+        let wi = self.matrix(&[mlp_input], Role::Matrix, [expanded, hidden]);
+        let mlp_wo = self.matrix(&[mlp_output], Role::IntoStream, [hidden, intermediate]);
+        let output_norm = (!before).then(|| self.norm(&mlp_norm, hidden));
+        LayerLayout { input_norm, wqkv, attn_wo, middle_norm, wi, mlp_wo, output_norm }
+    }
+
+    fn dense(&mut self, head: &HeadSpec, dense: Dense, spec: &EncoderSpec) -> DenseLayout {
+        let name = |end: &str| format!("{}{end}", head.name);
+        let hidden = spec.hidden_size;
+        DenseLayout {
+            dense,
+            matrix: self.matrix(&[name(HeadSpec::DENSE)], Role::Matrix, [hidden, hidden]),
+            norm: dense.norm.map(|_| self.norm(&name(HeadSpec::NORM), hidden)),
+            epsilon: spec.epsilon(),
+        }
+    }
+
+    fn norm(&mut self, name: &str, width: usize) -> Affine {
+        let weight = self.place(&weight(name), Role::Norm, &[width]);
+        let bias = self.biases.then(|| self.place(&bias(name), Role::Bias, &[width]));
+        Affine { weight, bias }
+    }
+
+    /// One matrix of these rows and columns, which may be of several names with as many rows each.
+    fn matrix(&mut self, names: &[String], role: Role, [rows, columns]: [usize; 2]) -> Affine {
+        let rows = rows / names.len();
+        let weight = self.joined(names.iter().map(|name| weight(name)), role, &[rows, columns]);
+        let bias = self
+            .biases
+            .then(|| self.joined(names.iter().map(|name| bias(name)), Role::Bias, &[rows]));
+        Affine { weight, bias }
+    }
+
+    /// Parameters of the same shape with nothing between them.
+    fn joined(
+        &mut self,
+        names: impl Iterator<Item = String>,
+        role: Role,
+        shape: &[usize],
+    ) -> Range<usize> {
+        let mut whole = self.len..self.len;
+        for name in names {
+            self.len = whole.end;
+            whole.end = self.place(&name, role, shape).end;
+        }
+        whole
+    }
+
     fn place(&mut self, name: &str, role: Role, shape: &[usize]) -> Range<usize> {
         let range = self.len..self.len + shape.iter().product::<usize>();
         self.len = range.end.next_multiple_of(ALIGNMENT);
@@ -249,11 +417,19 @@ impl Builder {
             shape: shape.to_vec(),
             range: range.clone(),
             role,
-            head: self.head,
+            section: self.section,
             group: Group::default(),
         });
         range
     }
+}
+
+fn weight(name: &str) -> String {
+    format!("{name}.weight")
+}
+
+fn bias(name: &str) -> String {
+    format!("{name}.bias")
 }
 
 #[cfg(test)]
@@ -295,8 +471,8 @@ mod tests {
         assert_eq!(layout.dense_groups(), [(Group::default(), layout.dense())]);
         layout.regroup(|parameter| Group {
             decays: parameter.role != Role::Bias,
-            trainable: parameter.head != Some(0),
-            rate: if parameter.head.is_some() { 10.0 } else { 1.0 },
+            trainable: parameter.head() != Some(0),
+            rate: if parameter.head().is_some() { 10.0 } else { 1.0 },
         });
         let groups = layout.dense_groups();
         let said = |(group, range): &(Group, Range<usize>)| {

@@ -25,15 +25,17 @@
 //!
 //! # What is not here
 //!
-//! Optimisers, schedules and loops live in `training`. There is no dropout: the published configurations have none, and one that asks for
-//! it is refused rather than trained differently.
+//! Optimisers, schedules and loops live in `training`, and so does the chance in them: what dropout drops follows from a number that a batch brings.
 
 mod batch;
 mod buffers;
 mod checkpoint;
 mod composed;
 pub mod configs;
+mod dropout;
+mod embeddings;
 mod encoder;
+mod gather;
 mod gradients;
 mod heads;
 mod initialise;
@@ -53,13 +55,17 @@ pub use buffers::{NoMemory, ask_for_large_pages, reserve, room_for, zeros};
 pub use checkpoint::CheckpointError;
 pub use composed::ComposedModel;
 pub use configs::{ConfigError, ConfigProblem};
+pub use gather::{gather_pickles, gather_shards, shards};
 pub use gradients::{Gradients, SparseRows};
 pub use joint::JointModel;
 pub use kernels::Group;
 pub use kernels::bf16::Instructions;
-pub use layout::{HeadSpec, LayerLayout, Layout, Over, Parameter, Role};
+pub use layout::{Affine, HeadSpec, LayerLayout, Layout, Over, Parameter, Role, Section};
 pub use loss::{HeadLoss, LossOptions, Losses};
 pub use products::StepProducts;
 pub use profile::{Part, Pass, Profile};
-pub use spec::{Activation, EncoderSpec, Initial, LayerSpec, Mlp, Names, Norm, Positions};
+pub use spec::{
+    Activation, Dense, DenseActivation, Dropout, Embeddings, EncoderSpec, HeadKind, Initial,
+    LayerSpec, Mlp, Names, Norm, PositionTable, Positions,
+};
 pub use workspace::Workspace;

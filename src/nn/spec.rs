@@ -4,7 +4,13 @@
 //! is the same for all families is no part of it. What only some have is a variant of an enum here, which every path matches once for each layer or
 //! step and never within a kernel: a family that needs another one adds it, and the compiler names the places that have to learn it.
 
+use std::borrow::Cow;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use super::Over;
 
 /// An encoder: sizes, arithmetic, and the names of its parameters. Sizes are called as in most families' `config.json`.
 ///
@@ -16,17 +22,41 @@ pub struct EncoderSpec {
     /// The width of the MLP after its activation.
     pub intermediate_size: usize,
     pub num_attention_heads: usize,
-    /// The longest text that the model is meant for.
+    /// The longest text that the model is meant for, or that it has positions for.
     pub max_position_embeddings: usize,
+    pub embeddings: Embeddings,
     /// What differs from layer to layer, first layer first.
     pub layers: Vec<LayerSpec>,
     /// Of all layers and around them.
     pub norm: Norm,
     pub mlp: Mlp,
+    /// Whether norms and matrices have one.
+    pub biases: bool,
+    pub dropout: Dropout,
+    /// Of a model with heads; no `config.json` says it.
+    pub head: HeadKind,
     pub initial: Initial,
     pub names: &'static Names,
     /// What its `config.json` says, for [`EncoderSpec::to_json`].
     pub(super) config: Value,
+}
+
+/// What the first layer reads, before and after its norm.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Embeddings {
+    /// The width of a token's row; where it is not the hidden states', a matrix behind the norm makes it so.
+    pub width: usize,
+    /// The table of which each token's row has one added by its position.
+    pub positions: Option<PositionTable>,
+    /// Rows of the table of which each token's row has the first one added: all texts here are of one part. None at 0.
+    pub token_types: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PositionTable {
+    pub rows: usize,
+    /// The row of a text's first token.
+    pub first: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,29 +64,35 @@ pub struct LayerSpec {
     /// How far a token sees on either side, or `None` if it sees the whole text.
     pub window: Option<usize>,
     pub positions: Positions,
-    /// Whether a norm stands before the attention; none does where another stands directly before the layer.
+    /// Whether a norm stands before the attention, where norms stand before: none does where another stands directly before the layer.
     pub attention_norm: bool,
 }
 
-/// How a token's position enters.
+/// How a token's position enters a layer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Positions {
     /// Queries and keys are turned by angles that grow with the position; `theta` is the base of their frequencies.
     Rotary { theta: f64 },
+    /// With the hidden states, which have it from a [`PositionTable`].
+    Embedded,
 }
 
-/// Layer norm without bias.
+/// Layer norm.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Norm {
     /// On the way into attention and MLP, and once more after the last layer.
     Before { epsilon: f64 },
+    /// Of the stream, once the attention is added to it and once the MLP is.
+    After { epsilon: f64 },
 }
 
-/// The MLP, between the matrices into it and out of it, which have no bias.
+/// The MLP, between the matrix into it and the one out of it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Mlp {
     /// The activation of the first half of the features times the second half.
     Gated(Activation),
+    /// The activation of every feature.
+    Plain(Activation),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -65,7 +101,52 @@ pub enum Activation {
     Gelu,
 }
 
-/// The normal distributions, about 0, of new weights.
+/// The share of features that a training sets to 0 by chance, and by how much it raises the others, place by place: 0 for none.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Dropout {
+    /// Of what the first layer reads.
+    pub embeddings: f64,
+    /// Of what a token looks at.
+    pub attention: f64,
+    /// Of what the attention adds to the stream.
+    pub attention_output: f64,
+    /// Of what the MLP's activation leaves.
+    pub mlp: f64,
+    /// Of what the MLP adds to the stream.
+    pub mlp_output: f64,
+    /// Of what a head reads.
+    pub heads: f64,
+}
+
+/// What stands between the hidden states and the matrix of a head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HeadKind {
+    /// nothing
+    #[default]
+    Linear,
+    /// what the family's own class for such a task has there: a dense layer with an activation, and a norm in ModernBERT's
+    Prediction,
+}
+
+/// A dense layer before the matrix of a head, as wide as the hidden states.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Dense {
+    /// What checkpoints call it that have one.
+    pub name: &'static str,
+    pub activation: DenseActivation,
+    /// What they call the norm behind the activation.
+    pub norm: Option<&'static str>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DenseActivation {
+    Gelu,
+    Tanh,
+    Relu,
+}
+
+/// The normal distributions, about 0, of new weights. New biases are 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Initial {
     pub deviation: f64,
@@ -75,25 +156,36 @@ pub struct Initial {
     pub cutoff: f64,
 }
 
-/// What a family and its parameters are called in checkpoints.
+/// What a family and its parameters are called in checkpoints. A matrix or norm is named without the `.weight` or `.bias` that follows.
 #[derive(Debug, PartialEq)]
 pub struct Names {
     /// As people write it.
     pub family: &'static str,
     /// What may stand before every name: the encoder's place in a model with a head.
-    pub prefix: &'static str,
+    pub prefixes: &'static [&'static str],
     pub token_embedding: &'static str,
+    /// Of the tables beside it, where the family has them.
+    pub position_embedding: &'static str,
+    pub type_embedding: &'static str,
     pub embedding_norm: &'static str,
+    /// The matrix from an embedding of another width, where the family can have one.
+    pub embedding_projection: &'static str,
     /// Of layer 3 is everything called `layers.3.`, where this is `layers`.
     pub layers: &'static str,
     pub attention_norm: &'static str,
-    /// A third of the rows each.
-    pub queries_keys_values: &'static str,
+    /// One matrix with a third of the rows each, or three.
+    pub queries_keys_values: &'static [&'static str],
     pub attention_output: &'static str,
     pub mlp_norm: &'static str,
     pub mlp_input: &'static str,
     pub mlp_output: &'static str,
     pub final_norm: &'static str,
+    /// What [`HeadKind::Prediction`] is over tokens, where that is anything.
+    pub token_dense: Option<Dense>,
+    /// The same over whole texts.
+    pub text_dense: Option<Dense>,
+    /// Tensors that hold nothing that was learned.
+    pub constants: &'static [&'static str],
     /// How the names of the head begin that every published encoder of the family was pretrained with.
     pub pretraining_heads: &'static [&'static str],
     /// How those of heads for other tasks begin.
@@ -118,10 +210,34 @@ impl EncoderSpec {
         self
     }
 
+    /// The same encoder for heads of another kind.
+    #[must_use]
+    pub fn with_heads(self, head: HeadKind) -> Self {
+        Self { head, ..self }
+    }
+
+    /// The dense layer of a head that looks at this.
+    #[must_use]
+    pub fn dense(&self, over: Over) -> Option<Dense> {
+        match (self.head, over) {
+            (HeadKind::Linear, _) => None,
+            (HeadKind::Prediction, Over::Tokens) => self.names.token_dense,
+            (HeadKind::Prediction, Over::FirstToken) => self.names.text_dense,
+        }
+    }
+
     /// The width of one attention head.
     #[must_use]
     pub fn head_dim(&self) -> usize {
         self.hidden_size / self.num_attention_heads
+    }
+
+    /// What is added to a variance before its root.
+    #[must_use]
+    pub fn epsilon(&self) -> f64 {
+        match self.norm {
+            Norm::Before { epsilon } | Norm::After { epsilon } => epsilon,
+        }
     }
 
     /// The width of the MLP before its activation.
@@ -129,26 +245,45 @@ impl EncoderSpec {
     pub fn expanded_size(&self) -> usize {
         match self.mlp {
             Mlp::Gated(_) => 2 * self.intermediate_size,
+            Mlp::Plain(_) => self.intermediate_size,
         }
     }
 }
 
 impl Names {
-    /// A name without what may stand before all of them.
+    /// The name by which the layout knows a tensor of a checkpoint: without what may stand before all of them, and in today's spelling.
     #[must_use]
-    pub fn strip<'n>(&self, name: &'n str) -> &'n str {
-        name.strip_prefix(self.prefix).unwrap_or(name)
+    pub fn of<'n>(&self, name: &'n str) -> Cow<'n, str> {
+        let name =
+            self.prefixes.iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name);
+        // Checkpoints of the time before PyTorch, as those of the first BERTs still are, call the parts of a norm so.
+        match name.rsplit_once('.') {
+            Some((norm, "gamma")) => Cow::Owned(format!("{norm}.weight")),
+            Some((norm, "beta")) => Cow::Owned(format!("{norm}.bias")),
+            _ => Cow::Borrowed(name),
+        }
     }
 
     /// Whether the tensor of this name belongs to the head that the encoder was pretrained with.
     #[must_use]
-    pub fn is_of_pretraining(&self, name: &str) -> bool {
-        self.pretraining_heads.iter().any(|head| name.starts_with(head))
+    pub fn is_of_pretraining(&self, full_name: &str) -> bool {
+        self.begins_with(full_name, self.pretraining_heads)
     }
 
     /// Whether the tensor of this name belongs to a head that others put on such an encoder.
     #[must_use]
-    pub fn is_of_other_head(&self, name: &str) -> bool {
-        self.is_of_pretraining(name) || self.task_heads.iter().any(|head| name.starts_with(head))
+    pub fn is_of_other_head(&self, full_name: &str) -> bool {
+        self.is_of_pretraining(full_name) || self.begins_with(full_name, self.task_heads)
+    }
+
+    fn begins_with(&self, full_name: &str, heads: &[&str]) -> bool {
+        let name = self.of(full_name);
+        heads.iter().any(|head| full_name.starts_with(head) || name.starts_with(head))
+    }
+
+    /// Whether the tensor of this name holds nothing that was learned.
+    #[must_use]
+    pub fn is_constant(&self, name: &str) -> bool {
+        self.constants.contains(&name)
     }
 }

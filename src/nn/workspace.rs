@@ -5,7 +5,10 @@ use super::kernels::layer_norm::{Moments, partial_length};
 use super::kernels::rotary::Rotary;
 use super::layout::Layout;
 use super::linear::Operands;
-use super::{Batch, EncoderSpec, Instructions, NoMemory, Over, Positions, Profile};
+use super::{Batch, Dropout, EncoderSpec, Instructions, NoMemory, Norm, Over, Positions, Profile};
+
+/// What the memory is for.
+const WHAT: &str = "its activations";
 
 /// Activations and temporaries. They grow to the largest batch seen and stay, so that a step allocates no more than the
 /// blocks of scores that its tasks of attention work on.
@@ -33,7 +36,7 @@ pub struct Workspace {
 #[derive(Debug, Default)]
 pub(super) struct LayerState {
     /// `(tokens,)`; unused in a layer without a norm before the attention.
-    pub attn_moments: Vec<Moments>,
+    pub input_moments: Vec<Moments>,
     /// `(tokens * 3 * hidden,)`: turned queries and keys, and values, head by head.
     pub rotated: Vec<f32>,
     /// `(tokens * heads,)`
@@ -43,9 +46,12 @@ pub(super) struct LayerState {
     /// `(tokens, hidden)`: the stream between attention and MLP.
     pub middle: Vec<f32>,
     /// `(tokens,)`
-    pub mlp_moments: Vec<Moments>,
+    pub middle_moments: Vec<Moments>,
     /// `(tokens, expanded)`: before the activation.
     pub expanded: Vec<f32>,
+    /// `(tokens, hidden)`: the stream before the norm behind the MLP, and what that one needs, `(tokens,)`; unused without one.
+    pub sum: Vec<f32>,
+    pub output_moments: Vec<Moments>,
 }
 
 /// What the heads read and write.
@@ -55,6 +61,22 @@ pub(super) struct HeadState {
     pub logits: Vec<Vec<f32>>,
     /// `(sequences, hidden)`: the hidden states of the first tokens, then their gradient.
     pub first: Vec<f32>,
+    /// For each head, unused without a dense layer.
+    pub dense: Vec<DenseState>,
+}
+
+/// What a dense layer before a head's matrix leaves, `(rows, hidden)` each.
+#[derive(Debug, Default)]
+pub(super) struct DenseState {
+    /// Before the activation, then the gradient there.
+    pub before: Vec<f32>,
+    pub activated: Vec<f32>,
+    /// What the head's matrix reads, then its gradient.
+    pub output: Vec<f32>,
+    /// `(rows,)`
+    pub moments: Vec<Moments>,
+    /// The gradient of what is activated.
+    pub d_activated: Vec<f32>,
 }
 
 /// Temporaries of a single layer.
@@ -62,12 +84,16 @@ pub(super) struct HeadState {
 pub(super) struct Scratch {
     /// `(tokens, hidden)`: the output of a norm, or its gradient.
     pub normed: Vec<f32>,
+    /// `(tokens, width)`: what a matrix brings to the width of the hidden states; unused without one.
+    pub embedded: Vec<f32>,
     /// `(tokens, 3 * hidden)`
     pub qkv: Vec<f32>,
     /// `(tokens * 3 * hidden,)`: head by head.
     pub heads: Vec<f32>,
     /// `(tokens, intermediate)`
     pub activated: Vec<f32>,
+    /// `(tokens, hidden)`: what is added to the stream, or its gradient, where some of it is dropped.
+    pub dropped: Vec<f32>,
     /// `(tokens, hidden)`: the gradient that flows along the residual stream.
     pub d_stream: Vec<f32>,
     /// `(tokens, hidden)`
@@ -128,8 +154,7 @@ impl Workspace {
         backward: bool,
         instructions: Option<Instructions>,
     ) -> Result<(), NoMemory> {
-        const WHAT: &str = "its activations";
-        let (hidden, intermediate) = (spec.hidden_size, spec.intermediate_size);
+        let hidden = spec.hidden_size;
         let tokens = batch.len();
         let (size, layers) = (tokens * hidden, spec.layers.len());
         fill_up(&mut self.inputs, if backward { layers + 1 } else { 2 });
@@ -138,19 +163,26 @@ impl Workspace {
         [&mut self.embedding_moments, &mut self.final_moments]
             .into_iter()
             .try_for_each(|moments| reserve(moments, tokens, WHAT))?;
+        let norms_after = matches!(spec.norm, Norm::After { .. });
         for LayerState {
-            attn_moments,
+            input_moments,
             rotated,
             log_sums,
             attended,
             middle,
-            mlp_moments,
+            middle_moments,
             expanded,
+            sum,
+            output_moments,
         } in &mut self.layers
         {
-            [attn_moments, mlp_moments]
+            [input_moments, middle_moments]
                 .into_iter()
                 .try_for_each(|moments| reserve(moments, tokens, WHAT))?;
+            if norms_after {
+                reserve(sum, size, WHAT)?;
+                reserve(output_moments, tokens, WHAT)?;
+            }
             reserve(rotated, 3 * size, WHAT)?;
             reserve(log_sums, tokens * spec.num_attention_heads, WHAT)?;
             reserve(attended, size, WHAT)?;
@@ -160,37 +192,64 @@ impl Workspace {
         reserve(&mut self.hidden, size, WHAT)?;
         // What another model has left of a head that this one has not goes.
         self.heads.logits.resize_with(layout.heads.len(), Vec::new);
+        self.heads.dense.resize_with(layout.heads.len(), DenseState::default);
         for (head, logits) in layout.heads().zip(&mut self.heads.logits) {
             reserve(logits, batch.rows(head.over) * head.outputs, WHAT)?;
             if head.over == Over::FirstToken {
                 reserve(&mut self.heads.first, batch.sequences() * hidden, WHAT)?;
             }
         }
-        let Scratch {
-            normed,
-            qkv,
-            heads,
-            activated,
-            d_stream,
-            d_normed,
-            partial,
-            operand_tokens,
-            ..
-        } = &mut self.scratch;
+        let Scratch { operand_tokens, .. } = &mut self.scratch;
         if let Some(instructions) = instructions
             && tokens > *operand_tokens
         {
             room_for(Operands::floats(spec, tokens, instructions), WHAT)?;
             *operand_tokens = tokens;
         }
-        reserve(normed, size, WHAT)?;
+        let drops = batch.noise().is_some() && spec.dropout != Dropout::default();
+        self.scratch.make_room(spec, layout, tokens, backward, drops)
+    }
+}
+
+impl Scratch {
+    fn make_room(
+        &mut self,
+        spec: &EncoderSpec,
+        layout: &Layout,
+        tokens: usize,
+        backward: bool,
+        drops: bool,
+    ) -> Result<(), NoMemory> {
+        let (hidden, size) = (spec.hidden_size, tokens * spec.hidden_size);
+        let Scratch {
+            normed,
+            embedded,
+            qkv,
+            heads,
+            activated,
+            dropped,
+            d_stream,
+            d_normed,
+            partial,
+            ..
+        } = self;
+        if drops {
+            reserve(dropped, size, WHAT)?;
+        }
+        let embedding = tokens * spec.embeddings.width;
+        reserve(normed, size.max(embedding), WHAT)?;
+        if layout.embeddings.projection.is_some() {
+            reserve(embedded, embedding, WHAT)?;
+        }
         reserve(qkv, 3 * size, WHAT)?;
         reserve(heads, if backward { 3 * size } else { size }, WHAT)?;
-        reserve(activated, tokens * intermediate, WHAT)?;
+        reserve(activated, tokens * spec.intermediate_size, WHAT)?;
         if backward {
             reserve(d_stream, size, WHAT)?;
-            reserve(d_normed, size, WHAT)?;
-            reserve(partial, partial_length(tokens, hidden), WHAT)?;
+            reserve(d_normed, size.max(embedding), WHAT)?;
+            let widest = if spec.biases { spec.expanded_size().max(3 * hidden) } else { hidden };
+            let widest = widest.max(spec.embeddings.width);
+            reserve(partial, partial_length(tokens, widest), WHAT)?;
         }
         Ok(())
     }
@@ -202,7 +261,7 @@ impl Rotaries {
         let head_dim = spec.head_dim();
         self.0.retain(|rotary| rotary.head_dim() == head_dim);
         for layer in &spec.layers {
-            let Positions::Rotary { theta } = layer.positions;
+            let Positions::Rotary { theta } = layer.positions else { continue };
             if !self.0.iter().any(|rotary| rotary.theta() == theta) {
                 self.0.push(Rotary::new(theta, head_dim));
             }

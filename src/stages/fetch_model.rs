@@ -1,5 +1,7 @@
 //! `fetch_model`: a pretrained encoder from the hub or a local folder.
 
+mod published;
+
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -11,6 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use self::published::Weights;
 use super::facts;
 use crate::base::problem::Help;
 use crate::base::visible;
@@ -21,11 +24,12 @@ use crate::engine::stage::{
 };
 use crate::hub::{self, Client, HubError, Options};
 use crate::nn::{ConfigError, EncoderSpec, JointModel};
+
 use crate::stages::artifacts::known;
 use crate::stages::artifacts::{Backbone, files};
 use crate::text::TextTokenizer;
 
-/// A pretrained ModernBERT from the Hugging Face hub, or from a local folder in Hugging Face layout (`config.json`, `model.safetensors`, `tokenizer.json`). A token is read from `HF_TOKEN` or from where `hf auth login` puts it; `HF_ENDPOINT`, `HF_HOME` and `HF_HUB_OFFLINE` are honoured.
+/// A pretrained encoder from the Hugging Face hub, or from a local folder in Hugging Face layout. It is a ModernBERT, BERT, RoBERTa, XLM-RoBERTa, CamemBERT, DistilBERT or ELECTRA, with `config.json`, `tokenizer.json`, and weights in `model.safetensors`, in shards that `model.safetensors.index.json` names, or in PyTorch's `pytorch_model.bin`, of which nothing is run. What `tokenizer_config.json` says of case, accents and the space before a text is honoured. A token is read from `HF_TOKEN` or from where `hf auth login` puts it; `HF_ENDPOINT`, `HF_HOME` and `HF_HUB_OFFLINE` are honoured.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FetchModel {
@@ -98,7 +102,10 @@ impl Stage for FetchModel {
             path: folder.join(name),
             inspection: (name == Backbone::CONFIG).then_some(INSPECTION),
         };
-        self.path.iter().flat_map(|folder| Backbone::FILES.map(|name| file(folder, name))).collect()
+        let files = |folder: &PathBuf| published::sources(folder).into_iter();
+        let files =
+            self.path.iter().flat_map(|folder| files(folder).map(move |name| (folder, name)));
+        files.map(|(folder, name)| file(folder, &name)).collect()
     }
 
     fn facts(&self, _inputs: InputFacts<'_>) -> Facts {
@@ -123,10 +130,15 @@ impl Stage for FetchModel {
             let remarks = vec![Remark::Note(text.to_owned())];
             return Ok(Survey { remarks, ..Survey::default() });
         };
-        let model = checked(folder)?;
-        let tokenizer = TextTokenizer::load(&model.tokenizer)
-            .map_err(|error| StageError::new(error.to_string()))?;
-        let remarks = left_out(&model)?.map(Remark::Warning).into_iter().collect();
+        let tokenizer = published::tokenizer(folder)?;
+        let remarks = match Weights::of(folder)? {
+            Weights::Whole => left_out(&checked(folder)?)?.map(Remark::Warning),
+            Weights::Shards { .. } | Weights::Pickles { .. } => {
+                let text = "the weights are looked at by a run, which brings them into one file";
+                Some(Remark::Note(text.to_owned()))
+            }
+        };
+        let remarks = remarks.into_iter().collect();
         Ok(Survey { remarks, finding: Some(Arc::new(tokenizer)), ..Survey::default() })
     }
 
@@ -142,13 +154,29 @@ impl Stage for FetchModel {
             (None, Some(repo)) => download(repo, context)?,
             (None, None) => return Err(StageError::new("one of `repo` and `path` is needed")),
         };
-        let model = checked(&folder)?;
+        let weights = Weights::of(&folder)?;
+        // What can be looked at where it lies is named by its place there.
+        let whole = if weights == Weights::Whole { Some(checked(&folder)?) } else { None };
+        for name in [Backbone::CONFIG, Backbone::TOKENIZER] {
+            let from =
+                if whole.is_some() { folder.join(name) } else { files::require(&folder, name)? };
+            files::copy(&from, &context.output.join(name))?;
+        }
+        if let Some(tokenizer) = published::tokenizer_of(&folder)? {
+            files::write(&context.output.join(Backbone::TOKENIZER), &tokenizer)?;
+            context.note(
+                "`tokenizer_config.json` differs from `tokenizer.json`, and decides".to_owned(),
+            );
+        }
+        context.check_cancelled()?;
+        weights.write(&folder, &context.output.join(Backbone::WEIGHTS))?;
+        context.check_cancelled()?;
+        let model = match whole {
+            Some(model) => model,
+            None => checked(context.output)?,
+        };
         if let Some(warning) = left_out(&model)? {
             context.warn(warning);
-        }
-        for name in Backbone::FILES {
-            context.check_cancelled()?;
-            files::copy(&folder.join(name), &context.output.join(name))?;
         }
         Backbone::open(context.output)
     }
@@ -225,7 +253,7 @@ fn download(repo: &str, context: &Context<'_>) -> Result<PathBuf, StageError> {
     options.offline |= context.offline;
     let client = Client::new(options).map_err(failed)?;
     let mut watch = Watch { context, begun: Instant::now(), shown: None };
-    client.fetch(repo, &commit, &Backbone::FILES, &mut watch).map_err(failed)
+    published::download(&client, repo, &commit, &mut watch).map_err(failed)
 }
 
 /// A token without a row in the embedding would end the first training that meets it.

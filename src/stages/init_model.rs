@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::{facts, versions};
 use crate::base::rng::Rng;
+use crate::base::visible;
 use crate::engine::stage::{
     Artifact as _, CodeVersion, Context, Facts, InputFacts, ParameterProblem, Stage, StageError,
     Survey, SurveyInputs,
@@ -18,10 +19,13 @@ use crate::stages::artifacts::known;
 use crate::stages::artifacts::{Backbone, CorpusFiles, files};
 use crate::text::{Corpus, TextTokenizer, TrainTokenizerError, train_tokenizer};
 
-/// A ModernBERT of any size with random weights, drawn as transformers draws them, and a byte-level BPE tokenizer trained on the corpus's training split. Needs no download. Sizes are named as in `config.json`.
+/// An encoder of any family and size with random weights, drawn as transformers draws them, and a byte-level BPE tokenizer trained on the corpus's training split. Needs no download. Sizes are named as in BERT's `config.json`, whatever the family calls them.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InitModel {
+    /// The family, as `config.json` names it: `modernbert`, `bert`, `roberta`, `xlm-roberta`, `camembert`, `distilbert` or `electra`.
+    #[serde(default = "model_type", skip_serializing_if = "is_modernbert")]
+    pub model_type: String,
     /// Most entries of the vocabulary; a small corpus gives fewer.
     #[serde(default = "vocab_size")]
     #[schemars(range(min = 261, max = 1_000_000))]
@@ -34,7 +38,7 @@ pub struct InitModel {
     #[serde(default = "num_hidden_layers")]
     #[schemars(range(min = 1, max = 512))]
     pub num_hidden_layers: usize,
-    /// Attention heads; they divide `hidden_size` into even parts.
+    /// Attention heads; they divide `hidden_size`, into even parts where `model_type` is `modernbert`.
     #[serde(default = "num_attention_heads")]
     #[schemars(range(min = 1, max = 512))]
     pub num_attention_heads: usize,
@@ -42,15 +46,15 @@ pub struct InitModel {
     #[serde(default = "intermediate_size")]
     #[schemars(range(min = 1, max = 65_536))]
     pub intermediate_size: usize,
-    /// Longest text in tokens.
+    /// Longest text in tokens. All families but `modernbert` have a table with a row for each position.
     #[serde(default = "max_position_embeddings")]
     #[schemars(range(min = 3, max = 1_048_576))]
     pub max_position_embeddings: usize,
-    /// Width of the window of local attention, half on each side.
+    /// Width of the window of local attention, half on each side; of `modernbert` only.
     #[serde(default = "local_attention")]
     #[schemars(range(min = 2, max = 1_048_576))]
     pub local_attention: usize,
-    /// Every how many layers attention is global, from the first on.
+    /// Every how many layers attention is global, from the first on; of `modernbert` only.
     #[serde(default = "global_attn_every_n_layers")]
     #[schemars(range(min = 1, max = 512))]
     pub global_attn_every_n_layers: usize,
@@ -59,6 +63,14 @@ pub struct InitModel {
     pub seed: u64,
 }
 
+const MODERNBERT: &str = "modernbert";
+
+fn model_type() -> String {
+    MODERNBERT.to_owned()
+}
+fn is_modernbert(model_type: &str) -> bool {
+    model_type == MODERNBERT
+}
 fn vocab_size() -> usize {
     4096
 }
@@ -107,20 +119,27 @@ impl InitModel {
     /// The encoder for a tokenizer: its embedding has a row for every entry that there is, not for every entry that was allowed.
     fn encoder(&self, tokenizer: &TextTokenizer) -> Result<EncoderSpec, StageError> {
         let (first, last) = (tokenizer.id("[CLS]"), tokenizer.id("[SEP]"));
+        let padding = tokenizer.id("[PAD]");
+        let before = if EncoderSpec::counts_from_padding(&self.model_type) {
+            padding.map_or(0, |padding| padding as usize + 1)
+        } else {
+            0
+        };
         let config = json!({
+            "model_type": self.model_type,
             "vocab_size": tokenizer.vocabulary_size(),
             "hidden_size": self.hidden_size,
             "num_hidden_layers": self.num_hidden_layers,
             "num_attention_heads": self.num_attention_heads,
             "intermediate_size": self.intermediate_size,
-            "max_position_embeddings": self.max_position_embeddings,
+            "max_position_embeddings": self.max_position_embeddings + before,
             "local_attention": self.local_attention,
             "global_attn_every_n_layers": self.global_attn_every_n_layers,
             "cls_token_id": first,
             "bos_token_id": first,
             "sep_token_id": last,
             "eos_token_id": last,
-            "pad_token_id": tokenizer.id("[PAD]"),
+            "pad_token_id": padding,
         });
         EncoderSpec::from_json(&config.to_string())
             .map_err(|error| StageError::new(error.to_string()))
@@ -140,15 +159,43 @@ impl Stage for InitModel {
     type Output = Backbone;
 
     fn check(&self) -> Vec<ParameterProblem> {
-        if self.hidden_size.is_multiple_of(2 * self.num_attention_heads) {
-            return Vec::new();
+        let known = EncoderSpec::model_types();
+        if !known.contains(&self.model_type.as_str()) {
+            let known: Vec<String> = known.iter().map(|known| format!("`{known}`")).collect();
+            let message =
+                format!("`model_type` = `{}` is not known", visible::line(&self.model_type));
+            let help = format!("one of {}", known.join(", "));
+            return vec![ParameterProblem::new(["model_type"], message).help(help)];
         }
-        let message = format!(
-            "`num_attention_heads` = {} does not divide `hidden_size` = {} into even parts",
-            self.num_attention_heads, self.hidden_size
-        );
-        let help = format!("`hidden_size` must be a multiple of {}", 2 * self.num_attention_heads);
-        vec![ParameterProblem::new(["num_attention_heads", "hidden_size"], message).help(help)]
+        let is_modernbert = is_modernbert(&self.model_type);
+        let (parts, into) = if is_modernbert { (2, " into even parts") } else { (1, "") };
+        let mut problems = Vec::new();
+        let multiple = parts * self.num_attention_heads;
+        if !self.hidden_size.is_multiple_of(multiple) {
+            let message = format!(
+                "`num_attention_heads` = {} does not divide `hidden_size` = {}{into}",
+                self.num_attention_heads, self.hidden_size
+            );
+            let help = format!("`hidden_size` must be a multiple of {multiple}");
+            let places = ["num_attention_heads", "hidden_size"];
+            problems.push(ParameterProblem::new(places, message).help(help));
+        }
+        for (parameter, differs) in [
+            ("local_attention", self.local_attention != local_attention()),
+            (
+                "global_attn_every_n_layers",
+                self.global_attn_every_n_layers != global_attn_every_n_layers(),
+            ),
+        ] {
+            if differs && !is_modernbert {
+                let message = format!(
+                    "`{parameter}` means nothing to `model_type` = `{}`, whose tokens see the whole text",
+                    self.model_type
+                );
+                problems.push(ParameterProblem::new([parameter], message).help("leave it out"));
+            }
+        }
+        problems
     }
 
     fn facts(&self, _inputs: InputFacts<'_>) -> Facts {

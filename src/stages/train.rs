@@ -87,6 +87,9 @@ impl Stage for Recipe {
             problems.extend(self.misnamed_tokens(&types));
         }
         problems.extend(choosing::unchoosable(self, inputs));
+        if let Some(sizes) = known::sizes(inputs, "model") {
+            problems.extend(self.misnamed_parts(Some(sizes.layers)));
+        }
         problems
     }
 
@@ -193,9 +196,7 @@ impl Stage for Recipe {
                 .for_each(|caveat| context.warn(caveat.message.clone()));
         }
         let sizes = known::Sizes::of(&model.encoder);
-        let (heads, rng) = (tasks::heads(&tasks), Rng::new(self.seed));
-        let joint = JointModel::load(&model.weights, model.encoder, &heads, &rng)
-            .map_err(|error| StageError::of(&error))?;
+        let joint = self.joint_model(&model, &tasks)?;
         // What the result needs is read now: at the end of a long training, somebody may have removed it.
         let tokenizer = files::read(&data.tokenizer())?;
         let mut caveats = data.caveats.clone();
@@ -237,7 +238,7 @@ impl Stage for Recipe {
         let written =
             choosing::choose(self, engine.engine(), &validation, &mut tasks, &mut caveats, context)
                 .and_then(|chosen| {
-                    let heads = Heads::trained(&tasks, labels, data.windowing);
+                    let heads = Heads::trained(&tasks, labels, data.windowing, self.head);
                     let result = Beside { heads: &heads, caveats: &caveats, chosen };
                     write_result(&trained, &mut engine, &tokenizer, &result, context)
                 });
@@ -252,6 +253,22 @@ impl Stage for Recipe {
 }
 
 impl Recipe {
+    /// The encoder with new heads, as this recipe trains it.
+    fn joint_model(&self, model: &Backbone, tasks: &[Task]) -> Result<JointModel, StageError> {
+        let encoder = model.encoder.clone().with_heads(self.head);
+        let encoder = match self.dropout {
+            None => encoder,
+            Some(share) => encoder.with_dropout(share),
+        };
+        let layers = encoder.layers.len();
+        watched::refuse(&self.misnamed_parts(Some(layers)))?;
+        let (heads, rng) = (tasks::heads(tasks), Rng::new(self.seed));
+        let mut joint = JointModel::load(&model.weights, encoder, &heads, &rng)
+            .map_err(|error| StageError::of(&error))?;
+        joint.layout.regroup(|parameter| self.group(parameter, layers));
+        Ok(joint)
+    }
+
     /// The validation split, as entities are read in it.
     fn validation(&self, data: &Encoded) -> Result<EncodedSplit, StageError> {
         let mut validation = data.tokens(Split::Validation)?;

@@ -32,6 +32,7 @@ mod split;
 pub mod stored;
 mod templates;
 mod tokenize;
+mod tokenizer_config;
 mod train_tokenizer;
 mod truth;
 mod windows;
@@ -55,6 +56,7 @@ pub use split::{
 };
 pub use templates::{FORMAT as TEMPLATES_FORMAT, Sentences, Templates, TemplatesError, classes};
 pub use tokenize::{Labelling, Statistics, TextTokenizer, TokenizedText, TokenizerError};
+pub use tokenizer_config::with_tokenizer_config;
 pub use train_tokenizer::{TrainTokenizerError, train_tokenizer};
 pub use truth::{EntityTruth, Fit};
 pub use windows::{Window, Windowing, Windows};

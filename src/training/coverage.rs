@@ -31,10 +31,10 @@ impl Coverage {
         for (index, parameter) in
             parameters.iter().enumerate().filter(|(_, parameter)| parameter.group.trainable)
         {
-            let Parameter { name, head, .. } = parameter;
+            let (name, head) = (&parameter.name, parameter.head());
             let length = parameter.range.len();
             let mut add = |name: String, elements| {
-                missing.push(Piece { name, head: *head, parameter: index, elements });
+                missing.push(Piece { name, head, parameter: index, elements });
             };
             if parameter.role == Role::QueriesKeysValues {
                 let third = length / 3;

@@ -50,7 +50,7 @@ pub use history::{History, Row, RowSplit, Timing, epoch_losses, kept};
 pub use inputs::{Data, Storage};
 pub use observer::{Notice, Observer, Progress};
 pub use predict::predict;
-pub use recipe::{CheckpointEvery, Dtype, EarlyStopping, OnNonfinite, Recipe};
+pub use recipe::{CheckpointEvery, Dtype, EarlyStopping, OnNonfinite, Recipe, Undecayed};
 pub use saved::{SaveError, SavedStates, VerifiedState};
 pub use schedule::{Schedule, Warmup};
 pub use state::{Best, State};

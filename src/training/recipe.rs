@@ -1,6 +1,7 @@
 //! What is trained how: the parameters of a training, defined once for whoever trains and for the experiment file.
 
 mod check;
+mod groups;
 mod names;
 mod weights;
 
@@ -16,9 +17,12 @@ use super::inputs::Data;
 use super::schedule::{LearningRate, Schedule, Warmup};
 use super::thresholds::Threshold;
 use crate::base::units;
+use crate::nn::HeadKind;
 use crate::tasks::metrics::Metric;
 use crate::tasks::{Decode, Decoding, Tagging, Task, tagging};
 use crate::text::{ANOMALY, CorpusTasks};
+
+pub use groups::Undecayed;
 
 /// Fine-tunes the joint model: the encoder with a head that tags every token where the corpus has entities, and one that classifies the whole text from its first token for each field that it has classes of. The loss is the sum of all cross-entropies; a text without a label for a head trains the others; AdamW with clipping. The defaults are the reference recipe, but for `ignore_outside`. The same file gives the same weights, bit for bit, on the same CPU model, whatever the number of threads.
 // Everything here decides the weights, but for what says that it changes no result. Where gradients are accumulated, losses are means over all
@@ -64,6 +68,30 @@ pub struct Recipe {
     /// Norm to which the gradient is clipped; 0 never clips.
     #[schemars(range(min = 0.0))]
     pub max_grad_norm: f64,
+    /// Parts of the encoder that keep the weights that they begin with, such as `["embeddings", "layers.0..6"]` (the first six), or `["encoder"]`. Below the lowest part that is trained nothing is computed backward.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("default" = []))]
+    pub freeze: Vec<String>,
+    /// Learning rate of the heads; `learning_rate` when left out. Both have the same course.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0.0), range(max = 10.0))]
+    pub head_learning_rate: Option<f64>,
+    /// By how much the learning rate of each layer is lower than that of the next one: layer l of L has `layer_decay^(L - l)` of it, counted from 1, the embeddings `layer_decay^L`, and heads all of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0.0), range(max = 1.0))]
+    pub layer_decay: Option<f64>,
+    /// What does not decay: `["norm", "bias"]` is what many recipes leave out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("default" = []))]
+    pub no_decay: Vec<Undecayed>,
+    /// Share of features that are set to 0 by chance while training, wherever the family has dropout: behind the embedding, in attention, behind attention and MLP, and before a head. What the model's configuration says when left out, which is 0.1 in BERT's and 0 in ModernBERT's. Other features each step, the same ones for any number of threads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
+    pub dropout: Option<f64>,
+    /// What heads are: `"linear"`, one matrix over the hidden states; or `"prediction"`, as the family's own class for such a task has it: a dense layer with its activation (and norm, in ModernBERT's) before that matrix, started from the head in the model's file where it brings one (ModernBERT's `head`, BERT's `pooler`). BERT's descendants have none over tokens.
+    #[serde(skip_serializing_if = "is_linear")]
+    #[schemars(extend("default" = "linear"))]
+    pub head: HeadKind,
     /// Leave tokens labelled `O` out of the loss. The model then never learns `O`, and takes every token for an entity.
     pub ignore_outside: bool,
     /// Weight of the tagging loss; 0 leaves the tagging head out of the model.
@@ -122,7 +150,7 @@ pub struct Recipe {
     pub activation_checkpointing: bool,
     /// Arithmetic of the matrix products: `"bf16"` is mixed precision, which is several times as fast on GPUs and on CPUs that have instructions for it (AMX, AVX-512 BF16) and gains nothing on others. On CPUs it is for the encoder's linear layers. Weights, moments, sums and everything else are f32 in any case.
     pub dtype: Dtype,
-    /// Seed of the heads' initial weights and of the order of the texts.
+    /// Seed of the heads' initial weights, of the order of the texts, and of dropout.
     pub seed: u64,
 }
 
@@ -141,6 +169,12 @@ impl Default for Recipe {
             betas: [0.9, 0.999],
             eps: 1e-8,
             max_grad_norm: 1.0,
+            freeze: Vec::new(),
+            head_learning_rate: None,
+            layer_decay: None,
+            no_decay: Vec::new(),
+            dropout: None,
+            head: HeadKind::Linear,
             ignore_outside: false,
             ner_weight: 1.0,
             anomaly_weight: 1.0,
@@ -166,6 +200,10 @@ impl Default for Recipe {
 
 fn is_zero(value: &f64) -> bool {
     *value == 0.0
+}
+
+fn is_linear(head: &HeadKind) -> bool {
+    *head == HeadKind::Linear
 }
 
 fn is_false(value: &bool) -> bool {

@@ -6,6 +6,9 @@ mod start;
 use std::cell::RefCell;
 use std::time::Instant;
 
+use rand::Rng as _;
+
+use crate::base::rng::Rng;
 use crate::nn::{Batch, Losses};
 use crate::tasks::metrics::Metric;
 use crate::tasks::{self, Task};
@@ -230,8 +233,11 @@ impl<'a> Session<'a> {
         let tokens = batches.iter().map(Batch::len).sum();
         let options = tasks::loss_options(&self.tasks, &batches);
         let mut losses = Losses::default();
-        for batch in &batches {
-            losses += self.engine.accumulate(batch, &options)?;
+        // Another one for each batch that is trained on, whenever the training was interrupted.
+        let first = self.state.step.wrapping_mul(self.recipe.gradient_accumulation as u64);
+        for (number, batch) in (first..).zip(batches) {
+            let noise = Rng::new(self.recipe.seed).numbered_stream("dropout", number).next_u64();
+            losses += self.engine.accumulate(&batch.with_noise(noise), &options)?;
         }
         let norm = self.engine.gradient_norm()?;
         let (losses, loss) = self.loss_of(&losses);

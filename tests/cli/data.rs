@@ -174,10 +174,10 @@ fn with_model(config: &str) -> World {
 fn a_model_that_cannot_be_used_is_found_at_its_place_in_the_folders_configuration() {
     let check = |config: &str| with_model(config).pipeline(["check", "experiments/local.toml"]);
     snapshot!(
-        check(&CONFIG.replace("\"modernbert\"", "\"bert\"")),
+        check(&CONFIG.replace("\"modernbert\"", "\"gpt2\"")),
         check(&CONFIG.replace(
             "\"intermediate_size\": 48",
-            "\"attention_dropout\": 0.1,\n  \"hidden_activation\": \"relu\""
+            "\"attention_dropout\": 1.0,\n  \"hidden_activation\": \"relu\""
         )),
         check(&CONFIG.replace("64", "\"many\"")),
         check(&CONFIG.replace("32,", "32")),

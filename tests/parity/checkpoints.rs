@@ -11,7 +11,7 @@ use pipeline::nn::{CheckpointError, JointModel, Workspace};
 use crate::fixture::{folder, heads, model, read, spec};
 
 /// Writes a safetensors file by hand: names, dtype, shapes and bytes in order.
-fn write(path: &Path, tensors: &[(String, &str, Vec<usize>, Vec<u8>)]) {
+pub fn write(path: &Path, tensors: &[(String, &str, Vec<usize>, Vec<u8>)]) {
     let (mut header, mut data) = (serde_json::Map::new(), Vec::new());
     for (name, dtype, shape, bytes) in tensors {
         let start = data.len();

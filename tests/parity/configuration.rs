@@ -1,7 +1,7 @@
 //! Both spellings of `config.json`, and what is refused.
 
 use pipeline::nn::configs::{Attention, ModernBertConfig};
-use pipeline::nn::{ConfigError, EncoderSpec, Positions};
+use pipeline::nn::{ConfigError, Dropout, EncoderSpec, Positions};
 
 use crate::fixture::{NAMES, config, folder, spec};
 
@@ -69,11 +69,22 @@ fn an_empty_file_has_the_sizes_of_the_base_model() {
 }
 
 #[test]
-fn dropout_is_refused_with_the_reason() {
+fn dropout_is_read_for_every_place_and_written_again() {
+    let text = r#"{"attention_dropout": 0.1, "embedding_dropout": 0.2, "mlp_dropout": 0.3, "classifier_dropout": 0.4}"#;
+    let spec = EncoderSpec::from_json(text).unwrap();
+    let expected = Dropout {
+        embeddings: 0.2,
+        attention: 0.1,
+        attention_output: 0.1,
+        mlp: 0.3,
+        mlp_output: 0.0,
+        heads: 0.4,
+    };
+    assert_eq!(spec.dropout, expected);
+    assert_eq!(EncoderSpec::from_json(&spec.to_json()).unwrap(), spec);
     for name in ["attention_dropout", "embedding_dropout", "mlp_dropout", "classifier_dropout"] {
-        let message = refused(&format!(r#"{{"{name}": 0.1}}"#));
-        let reason =
-            "is 0.1, but training has no dropout and would not do what is asked; set it to 0";
+        let message = refused(&format!(r#"{{"{name}": 1.0}}"#));
+        let reason = "is 1, expected 0 or more and less than 1";
         assert_eq!(message, format!("unsupported configuration: `{name}` {reason}"));
     }
 }
@@ -94,7 +105,10 @@ fn every_reason_is_given_at_once() {
 #[test]
 fn other_models_and_other_arithmetic_are_refused() {
     for (change, part) in [
-        (r#"{"model_type": "bert"}"#, "`model_type` is `bert`, expected `modernbert`"),
+        (
+            r#"{"model_type": "gpt2"}"#,
+            "`model_type` is `gpt2`, expected `modernbert`, `bert`, `roberta`, `xlm-roberta`, `camembert`, `distilbert` or `electra`",
+        ),
         (r#"{"attention_bias": true}"#, "`attention_bias` is true"),
         (r#"{"mlp_bias": true}"#, "`mlp_bias` is true"),
         (r#"{"rope_scaling": {"type": "linear"}}"#, "`rope_scaling` is set"),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use pipeline::nn::configs::ModernBertConfig;
-use pipeline::nn::{Batch, EncoderSpec, HeadSpec, JointModel};
+use pipeline::nn::{Batch, EncoderSpec, Gradients, HeadSpec, JointModel};
 use pipeline::tasks;
 use safetensors::{Dtype, SafeTensors};
 
@@ -61,6 +61,22 @@ pub fn model(name: &str) -> JointModel {
 /// What float64 says.
 pub fn expected(name: &str) -> BTreeMap<String, Tensor> {
     read(&folder(name).join("expected.safetensors"))
+}
+
+/// All gradients of a model by name, the embedding's in full.
+pub fn by_name(model: &JointModel, gradients: &Gradients) -> Vec<(String, Vec<f32>)> {
+    let named = model.layout.parameters().iter().map(|parameter| {
+        let values = gradients.parameter(parameter).map(<[f32]>::to_vec).unwrap_or_else(|| {
+            let mut full = vec![0.0; parameter.range.len()];
+            let rows = gradients.embedding();
+            for (row, &id) in rows.rows.chunks_exact(rows.width).zip(&rows.ids) {
+                full[id as usize * rows.width..][..rows.width].copy_from_slice(row);
+            }
+            full
+        });
+        (parameter.name.clone(), values)
+    });
+    named.collect()
 }
 
 pub fn read(path: &Path) -> BTreeMap<String, Tensor> {

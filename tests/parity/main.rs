@@ -1,9 +1,11 @@
-//! Our ModernBERT against transformers': configurations, checkpoints, hidden states, losses and the gradient of every parameter, on tiny
+//! Our encoders against transformers': configurations, checkpoints, hidden states, losses and the gradient of every parameter, on tiny
 //! models where windows matter. `make_fixtures.py` made the fixtures and says what is in them.
 
 mod bf16;
 mod checkpoints;
 mod configuration;
+mod families;
 mod fixture;
 mod numerics;
+mod predictions;
 mod threads;

@@ -11,26 +11,10 @@ use pipeline::nn::configs::ModernBertConfig;
 use pipeline::nn::{Batch, ComposedModel, Gradients, HeadLoss, JointModel, LossOptions, Workspace};
 
 use crate::fixture::{
-    NAMES, batch, config, expected, folder, heads, model, part, read, relative_error,
+    NAMES, batch, by_name, config, expected, folder, heads, model, part, read, relative_error,
 };
 
 const ROUNDING: f64 = 2e-6;
-
-/// All gradients of a model by name, the embedding's in full.
-fn by_name(model: &JointModel, gradients: &Gradients) -> Vec<(String, Vec<f32>)> {
-    let named = model.layout.parameters().iter().map(|parameter| {
-        let values = gradients.parameter(parameter).map(<[f32]>::to_vec).unwrap_or_else(|| {
-            let mut full = vec![0.0; parameter.range.len()];
-            let rows = gradients.embedding();
-            for (row, &id) in rows.rows.chunks_exact(rows.width).zip(&rows.ids) {
-                full[id as usize * rows.width..][..rows.width].copy_from_slice(row);
-            }
-            full
-        });
-        (parameter.name.clone(), values)
-    });
-    named.collect()
-}
 
 fn step(
     model: &JointModel,

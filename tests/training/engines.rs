@@ -483,7 +483,7 @@ fn both_engines_move_each_parameter_as_its_group_says() {
     model.layout.regroup(|parameter| Group {
         trainable: parameter.role != Role::Embedding && parameter.role != Role::IntoStream,
         decays: !matches!(parameter.role, Role::Norm | Role::Bias),
-        rate: if parameter.head.is_some() { 10.0 } else { 1.0 },
+        rate: if parameter.head().is_some() { 10.0 } else { 1.0 },
     });
     let update = Update {
         learning_rate: RATE,

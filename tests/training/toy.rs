@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::ops::Range;
 
 use pipeline::base::IGNORE;
-use pipeline::nn::{Batch, Group, HeadLoss, LossOptions, Losses, Parameter, Role};
+use pipeline::nn::{Batch, Group, HeadLoss, LossOptions, Losses, Parameter, Role, Section};
 use pipeline::tasks::Decode;
 use pipeline::tasks::metrics::Metric;
 use pipeline::text::{CorpusTasks, EncodedSplit, Fit, LabelSet, spans};
@@ -39,18 +39,18 @@ impl Toy {
     pub fn new() -> Self {
         let parameters =
             (0..ANOMALY).map(|index| ((index * 7919 % 101) as f32 - 50.0) / 100.0).collect();
-        let name = |name: &str, range: Range<usize>, head| Parameter {
+        let name = |name: &str, range: Range<usize>, section| Parameter {
             name: name.into(),
             shape: vec![range.len() / WIDTH, WIDTH],
             range,
             role: Role::Matrix,
-            head,
+            section,
             group: Group::default(),
         };
         let names = vec![
-            name("embedding.weight", 0..EMBEDDING, None),
-            name("ner_classifier.weight", EMBEDDING..NER, Some(0)),
-            name("anomaly_classifier.weight", NER..ANOMALY, Some(1)),
+            name("embedding.weight", 0..EMBEDDING, Section::Embeddings),
+            name("ner_classifier.weight", EMBEDDING..NER, Section::Head(0)),
+            name("anomaly_classifier.weight", NER..ANOMALY, Section::Head(1)),
         ];
         Self {
             parameters,
@@ -74,13 +74,13 @@ impl Toy {
     pub fn classifier() -> Self {
         let mut toy = Self::new();
         let head = toy.names.remove(1);
-        assert_eq!(head.head, Some(0));
+        assert_eq!(head.head(), Some(0));
         toy
     }
 
     /// Where the weights of its heads begin, and how many classes each tells apart.
     fn heads(&self) -> Vec<(usize, usize)> {
-        let heads = self.names.iter().filter(|parameter| parameter.head.is_some());
+        let heads = self.names.iter().filter(|parameter| parameter.head().is_some());
         heads.map(|parameter| (parameter.range.start, parameter.shape[0])).collect()
     }
 

@@ -5,8 +5,10 @@ mod shared;
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::app::tools::Workload;
 use crate::base::units;
 use crate::engine::stage::Device;
 use crate::stages::train::Dtype;
@@ -438,8 +440,8 @@ pub struct Bench {
     #[command(flatten)]
     pub place: Place,
     /// The model to measure instead of an experiment's
-    #[arg(long, value_enum, value_name = "MODEL")]
-    pub model: Option<Preset>,
+    #[arg(long, value_name = "MODEL", value_parser = PossibleValuesParser::new(Workload::published()))]
+    pub model: Option<String>,
     /// Texts in a batch [default: the experiment's, else 16]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count::<65_536>)]
     pub batch_size: Option<u32>,
@@ -461,12 +463,6 @@ pub struct Bench {
     pub profile: bool,
     #[arg(long, help = "Print JSON")]
     pub json: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Preset {
-    Base,
-    Large,
 }
 
 #[derive(Debug, Args)]

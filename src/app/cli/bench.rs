@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::args::{Bench, Preset};
+use super::args::Bench;
 use super::cost::{self, Costs, entry_folder};
 use super::project::{self, Project};
 use super::root::Root;
@@ -24,7 +24,7 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
         Some(file) => Root::of(file, &arguments.place)?,
         None => Root::here(&arguments.place)?,
     };
-    let (workload, store) = match (&arguments.file, arguments.model) {
+    let (workload, store) = match (&arguments.file, &arguments.model) {
         (Some(file), None) => {
             let (project, plan) = Project::plan(file, &arguments.place, &arguments.changes, &[])?;
             (of_experiment(&plan, &project.store, arguments)?, Some(project.store))
@@ -37,7 +37,10 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
         // Where there is a project, its plans will use it.
         (None, model) => {
             let store = root.outputs().is_dir().then(|| project::open_store(&root));
-            (of_preset(model.unwrap_or(Preset::Base), arguments), store.and_then(Result::ok))
+            (
+                of_published(model.as_deref().unwrap_or("base"), arguments),
+                store.and_then(Result::ok),
+            )
         }
         (Some(_), Some(_)) => {
             return Err(Failure::usage("an experiment file and `--model` exclude each other"));
@@ -74,16 +77,12 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
     )
 }
 
-fn of_preset(model: Preset, arguments: &Bench) -> Workload {
-    let name = match model {
-        Preset::Base => "base",
-        Preset::Large => "large",
-    };
+fn of_published(name: &str, arguments: &Bench) -> Workload {
     Workload {
         length: arguments.length.map(|length| length as usize),
         recipe: recipe(&Recipe::default(), arguments),
         steps: arguments.steps as usize,
-        ..Workload::of_published(name).expect("the sizes of a preset are known")
+        ..Workload::of_published(name).expect("the command line takes no other names")
     }
 }
 

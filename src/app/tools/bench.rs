@@ -43,6 +43,12 @@ pub struct Workload {
 }
 
 impl Workload {
+    /// The names of [`of_published`](Self::of_published).
+    #[must_use]
+    pub fn published() -> Vec<&'static str> {
+        EncoderSpec::published_names()
+    }
+
     /// That of a published model, by its repository on the hub or its short name, with made-up texts; `None` where its sizes are not known.
     #[must_use]
     pub fn of_published(name: &str) -> Option<Self> {

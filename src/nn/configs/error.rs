@@ -13,6 +13,18 @@ pub(super) fn problem(key: &'static str, message: impl Into<String>) -> ConfigPr
     ConfigProblem::new(key, message).help("choose a model that is made so, or correct the file")
 }
 
+/// That a size lies between 1 and `most`, or a problem.
+pub(super) fn size(key: &'static str, found: usize, most: usize) -> Option<ConfigProblem> {
+    let message = || format!("`{key}` is {found}, expected 1 to {most}");
+    (found == 0 || found > most).then(|| problem(key, message()))
+}
+
+/// That a share of what is dropped leaves something, or a problem.
+pub(super) fn share(key: &'static str, found: f64) -> Option<ConfigProblem> {
+    let message = || format!("`{key}` is {found}, expected 0 or more and less than 1");
+    (!(0.0..1.0).contains(&found)).then(|| problem(key, message()))
+}
+
 fn messages(problems: &[ConfigProblem]) -> Vec<&str> {
     problems.iter().map(|problem| problem.message.as_str()).collect()
 }

@@ -2,29 +2,69 @@
 
 use serde::Deserialize;
 
+use super::bert::{self, Kin};
 use super::error::{ConfigError, ConfigProblem};
 use super::modernbert;
 use crate::base::visible;
 use crate::nn::EncoderSpec;
 
-/// A family of encoders.
-struct Family {
-    /// What `model_type` of its `config.json` says.
-    model_type: &'static str,
-    /// What people call it.
-    name: &'static str,
-    read: fn(&str) -> Result<EncoderSpec, ConfigError>,
-    /// A published model whose sizes are known without its `config.json`, by its repository on the hub or its short name.
-    published: fn(&str) -> Option<EncoderSpec>,
+/// A family of encoders, or several that one file reads.
+enum Family {
+    ModernBert,
+    /// Of those with BERT's layers.
+    Bert(&'static Kin),
 }
 
 /// The first is that of a file without a `model_type`.
-const FAMILIES: &[Family] = &[Family {
-    model_type: modernbert::MODEL_TYPE,
-    name: modernbert::NAMES.family,
-    read: modernbert::read,
-    published: modernbert::published,
-}];
+const FAMILIES: &[Family] = &[
+    Family::ModernBert,
+    Family::Bert(&bert::BERT),
+    Family::Bert(&bert::ROBERTA),
+    Family::Bert(&bert::XLM_ROBERTA),
+    Family::Bert(&bert::CAMEMBERT),
+    Family::Bert(&bert::DISTILBERT),
+    Family::Bert(&bert::ELECTRA),
+];
+
+impl Family {
+    /// What `model_type` of its `config.json` says.
+    const fn model_type(&self) -> &'static str {
+        match self {
+            Self::ModernBert => modernbert::MODEL_TYPE,
+            Self::Bert(kin) => kin.model_type,
+        }
+    }
+
+    /// What people call it.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::ModernBert => modernbert::NAMES.family,
+            Self::Bert(kin) => kin.names.family,
+        }
+    }
+
+    fn read(&self, text: &str) -> Result<EncoderSpec, ConfigError> {
+        match self {
+            Self::ModernBert => modernbert::read(text),
+            Self::Bert(kin) => kin.read(text),
+        }
+    }
+
+    /// Models whose sizes are known: the short name of each, and its repository on the hub.
+    fn published(&self) -> Vec<(&'static str, &'static str)> {
+        match self {
+            Self::ModernBert => modernbert::PUBLISHED.to_vec(),
+            Self::Bert(kin) => kin.published().collect(),
+        }
+    }
+
+    fn of_published(&self, short: &str) -> Option<EncoderSpec> {
+        match self {
+            Self::ModernBert => modernbert::of_published(short),
+            Self::Bert(kin) => kin.of_published(short),
+        }
+    }
+}
 
 #[derive(Deserialize)]
 struct File {
@@ -39,29 +79,56 @@ impl EncoderSpec {
     /// something that this implementation would not do as asked.
     pub fn from_json(text: &str) -> Result<Self, ConfigError> {
         let File { model_type } = serde_json::from_str(text)?;
-        let asked = model_type.as_deref().unwrap_or(FAMILIES[0].model_type);
-        let Some(family) = FAMILIES.iter().find(|family| family.model_type == asked) else {
-            let known = list(|family| format!("`{}`", family.model_type));
+        let asked = model_type.as_deref().unwrap_or(FAMILIES[0].model_type());
+        let Some(family) = FAMILIES.iter().find(|family| family.model_type() == asked) else {
+            let known = list(|family| format!("`{}`", family.model_type()));
             let message = format!("`model_type` is `{}`, expected {known}", visible::line(asked));
             let problem = ConfigProblem::new("model_type", message).help(known_families());
             return Err(ConfigError::Unsupported(vec![problem]));
         };
-        (family.read)(text)
+        family.read(text)
     }
 
     /// A published model whose sizes are known without its `config.json`, by its repository on the hub or the short name that `bench` has for
     /// it.
     #[must_use]
     pub fn published(name: &str) -> Option<Self> {
-        FAMILIES.iter().find_map(|family| (family.published)(name))
+        FAMILIES.iter().find_map(|family| {
+            let named = |(short, repo): &(&str, &str)| *short == name || *repo == name;
+            family.of_published(family.published().into_iter().find(named)?.0)
+        })
+    }
+
+    /// The short names of [`published`](Self::published) models.
+    #[must_use]
+    pub fn published_names() -> Vec<&'static str> {
+        FAMILIES.iter().flat_map(|family| family.published()).map(|(short, _)| short).collect()
+    }
+
+    /// Whether the positions of a family begin behind the padding's number.
+    #[must_use]
+    pub fn counts_from_padding(model_type: &str) -> bool {
+        let counts = |family: &Family| match family {
+            Family::ModernBert => false,
+            Family::Bert(kin) => kin.counts_from_padding,
+        };
+        FAMILIES.iter().any(|family| family.model_type() == model_type && counts(family))
+    }
+
+    /// What `model_type` may be.
+    #[must_use]
+    pub fn model_types() -> Vec<&'static str> {
+        FAMILIES.iter().map(Family::model_type).collect()
     }
 }
 
 /// What an encoder must be.
 fn known_families() -> String {
-    format!("the encoder must be a {}", list(|family| family.name.to_owned()))
+    format!("the encoder must be a {}", list(|family| family.name().to_owned()))
 }
 
 fn list(said: impl Fn(&Family) -> String) -> String {
-    FAMILIES.iter().map(said).collect::<Vec<_>>().join(" or ")
+    let mut all: Vec<String> = FAMILIES.iter().map(said).collect();
+    let last = all.pop().unwrap_or_default();
+    if all.is_empty() { last } else { format!("{} or {last}", all.join(", ")) }
 }

@@ -3,26 +3,39 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::error::{ConfigError, ConfigProblem, problem};
+use super::error::{ConfigError, ConfigProblem, problem, share, size};
 use crate::base::visible;
-use crate::nn::spec::{Activation, EncoderSpec, Initial, LayerSpec, Mlp, Names, Norm, Positions};
+use crate::nn::spec::{
+    Activation, Dense, DenseActivation, Dropout, Embeddings, EncoderSpec, HeadKind, Initial,
+    LayerSpec, Mlp, Names, Norm, Positions,
+};
 
 /// What `model_type` of the `config.json` says.
 pub(super) const MODEL_TYPE: &str = "modernbert";
 
+/// That of masked-language modelling, which all classes begin from.
+const DENSE: Dense =
+    Dense { name: "head.dense", activation: DenseActivation::Gelu, norm: Some("head.norm") };
+
 pub(super) static NAMES: Names = Names {
     family: "ModernBERT",
-    prefix: "model.",
-    token_embedding: "embeddings.tok_embeddings.weight",
-    embedding_norm: "embeddings.norm.weight",
+    prefixes: &["model."],
+    token_embedding: "embeddings.tok_embeddings",
+    position_embedding: "",
+    type_embedding: "",
+    embedding_norm: "embeddings.norm",
+    embedding_projection: "",
     layers: "layers",
-    attention_norm: "attn_norm.weight",
-    queries_keys_values: "attn.Wqkv.weight",
-    attention_output: "attn.Wo.weight",
-    mlp_norm: "mlp_norm.weight",
-    mlp_input: "mlp.Wi.weight",
-    mlp_output: "mlp.Wo.weight",
-    final_norm: "final_norm.weight",
+    attention_norm: "attn_norm",
+    queries_keys_values: &["attn.Wqkv"],
+    attention_output: "attn.Wo",
+    mlp_norm: "mlp_norm",
+    mlp_input: "mlp.Wi",
+    mlp_output: "mlp.Wo",
+    final_norm: "final_norm",
+    token_dense: Some(DENSE),
+    text_dense: Some(DENSE),
+    constants: &[],
     pretraining_heads: &["head.", "decoder."],
     task_heads: &["classifier.", "qa_outputs."],
 };
@@ -32,11 +45,35 @@ pub(super) fn read(text: &str) -> Result<EncoderSpec, ConfigError> {
     ModernBertConfig::from_json(text)?.spec()
 }
 
-/// A published model by its repository or its short name.
-pub(super) fn published(name: &str) -> Option<EncoderSpec> {
-    let config = match name {
-        "base" | "answerdotai/ModernBERT-base" => ModernBertConfig::base(),
-        "large" | "answerdotai/ModernBERT-large" => ModernBertConfig::large(),
+/// Short names and repositories of models whose sizes are known.
+pub(super) const PUBLISHED: &[(&str, &str)] = &[
+    ("base", "answerdotai/ModernBERT-base"),
+    ("large", "answerdotai/ModernBERT-large"),
+    ("ettin-17m", "jhu-clsp/ettin-encoder-17m"),
+    ("ettin-32m", "jhu-clsp/ettin-encoder-32m"),
+    ("ettin-68m", "jhu-clsp/ettin-encoder-68m"),
+    ("ettin-150m", "jhu-clsp/ettin-encoder-150m"),
+    ("ettin-400m", "jhu-clsp/ettin-encoder-400m"),
+    ("ettin-1b", "jhu-clsp/ettin-encoder-1b"),
+    ("mmbert-small", "jhu-clsp/mmBERT-small"),
+    ("mmbert-base", "jhu-clsp/mmBERT-base"),
+];
+
+/// The published model of a short name.
+pub(super) fn of_published(short: &str) -> Option<EncoderSpec> {
+    let (base, large) = (ModernBertConfig::base(), ModernBertConfig::large());
+    let ettin = |hidden, layers, intermediate| base.sized(hidden, layers, intermediate).ettin();
+    let config = match short {
+        "base" => base,
+        "large" => large,
+        "ettin-17m" => ettin(256, 7, 384),
+        "ettin-32m" => ettin(384, 10, 576),
+        "ettin-68m" => ettin(512, 19, 768),
+        "ettin-150m" => base.ettin(),
+        "ettin-400m" => large.ettin(),
+        "ettin-1b" => ettin(1_792, 28, 3_840),
+        "mmbert-small" => base.sized(384, 22, 1_152).mmbert(),
+        "mmbert-base" => base.mmbert(),
         _ => return None,
     };
     config.spec().ok()
@@ -72,6 +109,13 @@ pub struct ModernBertConfig {
     pub global_rope_theta: f64,
     pub local_rope_theta: f64,
     pub norm_eps: f64,
+    /// Of what a token looks at, and of what the attention gives.
+    pub attention_dropout: f64,
+    pub embedding_dropout: f64,
+    /// Behind the activation.
+    pub mlp_dropout: f64,
+    /// Before the matrix of a head.
+    pub classifier_dropout: f64,
     pub initializer_range: f64,
     pub initializer_cutoff_factor: f64,
     pub pad_token_id: Option<u32>,
@@ -100,6 +144,10 @@ impl ModernBertConfig {
             global_rope_theta: 160_000.0,
             local_rope_theta: 10_000.0,
             norm_eps: 1e-5,
+            attention_dropout: 0.0,
+            embedding_dropout: 0.0,
+            mlp_dropout: 0.0,
+            classifier_dropout: 0.0,
             initializer_range: 0.02,
             initializer_cutoff_factor: 2.0,
             pad_token_id: Some(50_283),
@@ -123,12 +171,43 @@ impl ModernBertConfig {
         }
     }
 
+    /// The same with other sizes, and heads of 64.
+    fn sized(&self, hidden_size: usize, layers: usize, intermediate_size: usize) -> Self {
+        Self {
+            hidden_size,
+            intermediate_size,
+            num_hidden_layers: layers,
+            num_attention_heads: hidden_size / 64,
+            layer_types: layer_types(layers, GLOBAL_EVERY),
+            ..self.clone()
+        }
+    }
+
+    /// As Ettin has it.
+    fn ettin(&self) -> Self {
+        Self { local_rope_theta: 160_000.0, max_position_embeddings: 7_999, ..self.clone() }
+    }
+
+    /// As mmBERT has it, with Gemma's tokenizer.
+    fn mmbert(&self) -> Self {
+        Self {
+            vocab_size: 256_000,
+            local_rope_theta: 160_000.0,
+            pad_token_id: Some(0),
+            eos_token_id: Some(1),
+            bos_token_id: Some(2),
+            cls_token_id: Some(1),
+            sep_token_id: Some(1),
+            ..self.clone()
+        }
+    }
+
     /// Reads a `config.json`. Absent keys have the defaults of transformers' `ModernBertConfig`, except that an absent special token stays
     /// absent; unknown keys are passed over.
     ///
     /// # Errors
     /// [`ConfigError::Json`] when it is not JSON of the right shape; [`ConfigError::Unsupported`], with every reason, when it asks for
-    /// something that this implementation would not do as asked: dropout, biases, another activation or rotary embedding.
+    /// something that this implementation would not do as asked: biases, another activation or rotary embedding.
     pub fn from_json(text: &str) -> Result<Self, ConfigError> {
         let file: File = serde_json::from_str(text)?;
         let mut problems = file.unsupported();
@@ -161,9 +240,20 @@ impl ModernBertConfig {
             intermediate_size: self.intermediate_size,
             num_attention_heads: self.num_attention_heads,
             max_position_embeddings: self.max_position_embeddings,
+            embeddings: Embeddings { width: self.hidden_size, positions: None, token_types: 0 },
             layers: self.layer_types.iter().enumerate().map(layer).collect(),
             norm: Norm::Before { epsilon: self.norm_eps },
             mlp: Mlp::Gated(Activation::Gelu),
+            biases: false,
+            head: HeadKind::Linear,
+            dropout: Dropout {
+                embeddings: self.embedding_dropout,
+                attention: self.attention_dropout,
+                attention_output: self.attention_dropout,
+                mlp: self.mlp_dropout,
+                mlp_output: 0.0,
+                heads: self.classifier_dropout,
+            },
             // Reference: `ModernBertPreTrainedModel._init_weights`.
             initial: Initial {
                 deviation,
@@ -195,10 +285,10 @@ impl ModernBertConfig {
             "norm_bias": false,
             "attention_bias": false,
             "mlp_bias": false,
-            "attention_dropout": 0.0,
-            "embedding_dropout": 0.0,
-            "mlp_dropout": 0.0,
-            "classifier_dropout": 0.0,
+            "attention_dropout": self.attention_dropout,
+            "embedding_dropout": self.embedding_dropout,
+            "mlp_dropout": self.mlp_dropout,
+            "classifier_dropout": self.classifier_dropout,
             "initializer_range": self.initializer_range,
             "initializer_cutoff_factor": self.initializer_cutoff_factor,
             "pad_token_id": self.pad_token_id,
@@ -241,11 +331,7 @@ impl ModernBertConfig {
             ("max_position_embeddings", self.max_position_embeddings, 1 << 24),
             ("local_attention", self.local_attention, 1 << 24),
         ];
-        for (name, size, most) in sizes {
-            if size == 0 || size > most {
-                problems.push(problem(name, format!("`{name}` is {size}, expected 1 to {most}")));
-            }
-        }
+        problems.extend(sizes.into_iter().filter_map(|(key, found, most)| size(key, found, most)));
         let (hidden, heads) = (self.hidden_size, self.num_attention_heads);
         if heads > 0 && hidden % heads != 0 {
             problems.push(problem(
@@ -277,6 +363,13 @@ impl ModernBertConfig {
                     .push(problem(name, format!("`{name}` is {value}, expected a number above 0")));
             }
         }
+        let dropouts = [
+            ("attention_dropout", self.attention_dropout),
+            ("embedding_dropout", self.embedding_dropout),
+            ("mlp_dropout", self.mlp_dropout),
+            ("classifier_dropout", self.classifier_dropout),
+        ];
+        problems.extend(dropouts.into_iter().filter_map(|(key, found)| share(key, found)));
         if let Some(id) = self.pad_token_id.filter(|&id| id as usize >= self.vocab_size) {
             problems.push(problem(
                 "pad_token_id",
@@ -357,17 +450,6 @@ impl File {
                 "hidden_activation",
                 format!("`hidden_activation` is `{}`, expected `gelu`", visible::line(name)),
             ));
-        }
-        let dropouts = [
-            ("attention_dropout", self.attention_dropout),
-            ("embedding_dropout", self.embedding_dropout),
-            ("mlp_dropout", self.mlp_dropout),
-            ("classifier_dropout", self.classifier_dropout),
-        ];
-        for (name, value) in dropouts {
-            if let Some(value) = value.filter(|&value| value != 0.0) {
-                problems.push(problem(name, format!("`{name}` is {value}, but training has no dropout and would not do what is asked; set it to 0")));
-            }
         }
         let biases = [
             ("attention_bias", self.attention_bias),
@@ -455,6 +537,10 @@ impl File {
             global_rope_theta,
             local_rope_theta,
             norm_eps: self.norm_eps.unwrap_or(defaults.norm_eps),
+            attention_dropout: self.attention_dropout.unwrap_or(0.0),
+            embedding_dropout: self.embedding_dropout.unwrap_or(0.0),
+            mlp_dropout: self.mlp_dropout.unwrap_or(0.0),
+            classifier_dropout: self.classifier_dropout.unwrap_or(0.0),
             initializer_range: self.initializer_range.unwrap_or(defaults.initializer_range),
             initializer_cutoff_factor: self
                 .initializer_cutoff_factor

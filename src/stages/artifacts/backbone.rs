@@ -17,8 +17,6 @@ impl Backbone {
     pub const CONFIG: &'static str = "config.json";
     pub const WEIGHTS: &'static str = "model.safetensors";
     pub const TOKENIZER: &'static str = "tokenizer.json";
-    /// The files of the layout, as a hub repository or a local folder has them.
-    pub const FILES: [&'static str; 3] = [Self::CONFIG, Self::WEIGHTS, Self::TOKENIZER];
 }
 
 impl Artifact for Backbone {

@@ -133,8 +133,8 @@ impl Checkpoint {
     pub fn model(&self) -> Result<JointModel, StageError> {
         let path = self.folder.join(Backbone::WEIGHTS);
         let heads = tasks::heads(&self.heads.tasks());
-        JointModel::load_trained(&path, self.encoder.clone(), &heads)
-            .map_err(|error| StageError::of(&error))
+        let encoder = self.encoder.clone().with_heads(self.heads.kind);
+        JointModel::load_trained(&path, encoder, &heads).map_err(|error| StageError::of(&error))
     }
 
     /// # Errors
@@ -207,14 +207,14 @@ fn tokenizer_config(
     map.insert("tokenizer_class".to_owned(), json!("PreTrainedTokenizerFast"));
     map.insert("model_max_length".to_owned(), json!(max_length));
     map.insert("model_input_names".to_owned(), json!(["input_ids", "attention_mask"]));
-    for (role, token) in [
-        ("cls_token", "[CLS]"),
-        ("sep_token", "[SEP]"),
-        ("pad_token", "[PAD]"),
-        ("mask_token", "[MASK]"),
-        ("unk_token", "[UNK]"),
+    for (role, names) in [
+        ("cls_token", ["[CLS]", "<s>", "<bos>"]),
+        ("sep_token", ["[SEP]", "</s>", "<eos>"]),
+        ("pad_token", ["[PAD]", "<pad>", "<pad>"]),
+        ("mask_token", ["[MASK]", "<mask>", "<mask>"]),
+        ("unk_token", ["[UNK]", "<unk>", "<unk>"]),
     ] {
-        if tokenizer.id(token).is_some() {
+        if let Some(token) = names.into_iter().find(|name| tokenizer.id(name).is_some()) {
             map.insert(role.to_owned(), json!(token));
         }
     }

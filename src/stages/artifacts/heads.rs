@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::files;
 use crate::base::visible;
 use crate::engine::stage::StageError;
+use crate::nn::HeadKind;
 use crate::tasks::{self, Decode, Decoding, Kind, Reading, Tagging, tagging};
 use crate::text::{ClassHead, CorpusTasks, LabelSet, Windowing};
 
@@ -18,6 +19,9 @@ use crate::text::{ClassHead, CorpusTasks, LabelSet, Windowing};
 pub struct Heads {
     format: u32,
     pub heads: Vec<Head>,
+    /// What stands before the matrix of each.
+    #[serde(default, skip_serializing_if = "is_linear")]
+    pub kind: HeadKind,
     /// Where entities begin and end; what is told is read strictly as IOB2.
     pub decoding: Decode,
     /// Whether that is the most likely of all that IOB2 allows.
@@ -53,6 +57,10 @@ pub enum Task {
     Classification,
 }
 
+fn is_linear(kind: &HeadKind) -> bool {
+    *kind == HeadKind::Linear
+}
+
 impl Head {
     fn classes(&self) -> ClassHead {
         ClassHead { name: self.name.clone(), classes: self.labels.clone() }
@@ -71,7 +79,12 @@ impl Heads {
 
     /// The heads that a training leaves: those that it trained.
     #[must_use]
-    pub fn trained(tasks: &[tasks::Task], labels: &LabelSet, windowing: Windowing) -> Self {
+    pub fn trained(
+        tasks: &[tasks::Task],
+        labels: &LabelSet,
+        windowing: Windowing,
+        kind: HeadKind,
+    ) -> Self {
         let head = |trained: &tasks::Task| {
             let (task, labels) = match &trained.kind {
                 Kind::Tagging(_) => (Task::Tagging, labels.names().to_vec()),
@@ -90,6 +103,7 @@ impl Heads {
         Self {
             format: Self::FORMAT,
             heads: tasks.iter().map(head).collect(),
+            kind,
             decoding: decode,
             viterbi,
             max_length: windowing.max_length,
@@ -198,7 +212,7 @@ mod tests {
 
     fn heads() -> Heads {
         let labels = LabelSet::of(["HOST"]);
-        Heads::trained(&tasks::joint(labels.len()), &labels, 128.into())
+        Heads::trained(&tasks::joint(labels.len()), &labels, 128.into(), HeadKind::Linear)
     }
 
     /// What is read after `change` was made to the file.
@@ -234,8 +248,12 @@ mod tests {
     fn how_tags_are_read_stands_in_the_file() {
         let decoding = Decoding { decode: Decode::Words, viterbi: true };
         let tagging = tasks::Task::tagging(Tagging { decoding, ..Tagging::of(3) });
-        let heads =
-            Heads::trained(std::slice::from_ref(&tagging), &LabelSet::of(["HOST"]), 128.into());
+        let heads = Heads::trained(
+            std::slice::from_ref(&tagging),
+            &LabelSet::of(["HOST"]),
+            128.into(),
+            HeadKind::Linear,
+        );
         let file = serde_json::to_value(&heads).expect("plain data");
         assert_eq!((&file["decoding"], &file["viterbi"]), (&"words".into(), &true.into()));
         assert_eq!(heads.tasks(), [tagging]);
@@ -245,9 +263,14 @@ mod tests {
     fn a_head_that_was_not_trained_is_not_told() {
         let labels = LabelSet::of(["HOST"]);
         let [tagging, classification] = tasks::joint(3).try_into().expect("two tasks");
-        let tagger = Heads::trained(&[tagging], &labels, 128.into());
+        let tagger = Heads::trained(&[tagging], &labels, 128.into(), HeadKind::Linear);
         assert!(tagger.get("ner").is_some() && tagger.get("anomaly").is_none());
-        let classifier = Heads::trained(std::slice::from_ref(&classification), &labels, 128.into());
+        let classifier = Heads::trained(
+            std::slice::from_ref(&classification),
+            &labels,
+            128.into(),
+            HeadKind::Linear,
+        );
         assert_eq!(classifier.tags(Path::new("model")).expect("sound"), None);
         assert_eq!(classifier.tasks(), [classification]);
     }

@@ -28,6 +28,7 @@ impl Recipe {
             self.comparing().into_iter().filter_map(|(name, metric)| unknown(name, &metric)),
         );
         found.extend(self.beyond_single_precision());
+        found.extend(self.misnamed_parts(None));
         found.extend(self.thresholds_untrained());
         if self.cadence().is_none() {
             let message = "`checkpoint_every` is neither a number of steps nor a time";
@@ -55,6 +56,21 @@ impl Recipe {
             ("betas", self.betas.iter().all(beta), "must lie in [0, 1)"),
             ("eps", self.eps > 0.0, "must be above 0"),
             ("max_grad_norm", at_least_zero(self.max_grad_norm), "must be a number of at least 0"),
+            (
+                "dropout",
+                self.dropout.is_none_or(|share| (0.0..1.0).contains(&share)),
+                "must lie in [0, 1)",
+            ),
+            (
+                "head_learning_rate",
+                self.head_learning_rate.is_none_or(|rate| rate > 0.0 && self.learning_rate > 0.0),
+                "must be above 0, and so must `learning_rate`",
+            ),
+            (
+                "layer_decay",
+                self.layer_decay.is_none_or(|decay| decay > 0.0 && decay <= 1.0),
+                "must lie in (0, 1]",
+            ),
             ("warmup_ratio", self.warmup_ratio.iter().all(ratio), "must lie in [0, 1]"),
             ("ner_weight", at_least_zero(self.ner_weight), "must be a number of at least 0"),
             (
