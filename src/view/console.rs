@@ -11,17 +11,13 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::format;
 use super::standings::Standings;
 use super::tally::{Remark, Tally, Telling};
+use super::words::{Tone, Words, point_line, progress, title, within, words};
 use crate::base::visible;
 use crate::engine::exec::{Event, NodeName, PointEnded, Reporter};
-use crate::engine::plan::Plan;
 use crate::engine::runs::NodeStatus;
-use crate::engine::store::Store;
 
 /// Without a terminal, a running stage says how far it is this often.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
-
-/// Of a running stage a person watches these many numbers; the others are for curves.
-const MOST_NUMBERS: usize = 4;
 
 /// The place of the line about publishing among those of stages: no plan has as many nodes.
 const PUBLISHING: usize = usize::MAX;
@@ -43,10 +39,9 @@ pub struct Console {
     sweep: Mutex<Sweep>,
 }
 
-/// How the points of a sweep stand, where there are several to compare.
+/// What was told of the points of a sweep.
 #[derive(Default)]
 struct Sweep {
-    standings: Option<Standings>,
     /// The table of the best so far.
     bar: Option<ProgressBar>,
     last_line: Option<Instant>,
@@ -58,14 +53,6 @@ struct Running {
     /// When and at what count progress began, since a resumed training does not begin at zero.
     first: Option<(Instant, u64)>,
     last_line: Instant,
-}
-
-#[derive(Clone, Copy)]
-enum Tone {
-    Good,
-    Quiet,
-    Attention,
-    Bad,
 }
 
 impl Console {
@@ -105,44 +92,14 @@ impl Console {
         Self { live: None, quiet: true, ..self }
     }
 
-    /// Takes note of the plan that is carried out from now on.
-    ///
-    /// * `asked`: of a search, how many points there are to be
-    pub fn plan(&self, plan: &Plan, asked: Option<usize>) {
-        let standings = &mut open(&self.sweep).standings;
-        match standings {
-            Some(standings) => standings.plan(plan),
-            None if self.quiet => {}
-            None => *standings = Standings::of(plan, asked, Instant::now()),
-        }
-    }
-
-    /// Tells how the points of a sweep stand after an event: in a table that changes on a terminal, else in lines about points that have ended.
-    pub fn stand(&self, event: &Event, plan: &Plan, store: &Store) {
-        let (mut guard, now) = (open(&self.sweep), Instant::now());
-        let Sweep { standings: Some(standings), bar, last_line } = &mut *guard else { return };
-        if !standings.event(event, plan, store) {
-            return;
-        }
-        let news = standings.news(now);
-        let Some(live) = &self.live else {
-            // Where stages are summed up, so are points.
-            let is_due = last_line.is_none_or(|last| now.duration_since(last) >= PLAIN_INTERVAL);
-            let told = match &self.tally {
-                None => &news[..],
-                Some(_) if is_due => &news[news.len().saturating_sub(1)..],
-                Some(_) => &[],
-            };
-            for (ended, left) in told {
-                *last_line = Some(now);
-                self.print(&(point_line(ended) + left));
-            }
-            return;
-        };
+    /// Shows how the points of a sweep stand, in a table that changes, where there is a terminal to show it on.
+    pub fn stand(&self, standings: &Standings) {
+        let Some(live) = &self.live else { return };
         let size = rustix::termios::tcgetwinsize(std::io::stderr());
         let rows = size.ok().map_or(24, |size| usize::from(size.ws_row));
-        if let Some(table) = standings.table((rows / 2).saturating_sub(3), now) {
-            let bar = bar.get_or_insert_with(|| {
+        let mut sweep = open(&self.sweep);
+        if let Some(table) = standings.table((rows / 2).saturating_sub(3), Instant::now()) {
+            let bar = sweep.bar.get_or_insert_with(|| {
                 let style = ProgressStyle::with_template("{msg}").expect("it is well-formed");
                 live.insert(0, ProgressBar::new_spinner().with_style(style))
             });
@@ -152,6 +109,21 @@ impl Console {
             bar.set_message(lines.join("\n"));
             bar.tick();
         }
+    }
+
+    /// Tells of a point that has ended. Where stages are summed up, so are points, but for the last, and for those of a search.
+    fn point(&self, point: &PointEnded) {
+        if self.quiet {
+            return;
+        }
+        if self.tally.is_some() && point.left_ms.is_some() {
+            let (now, last) = (Instant::now(), &mut open(&self.sweep).last_line);
+            if last.is_some_and(|last| now.duration_since(last) < PLAIN_INTERVAL) {
+                return;
+            }
+            *last = Some(now);
+        }
+        self.print(&point_line(point));
     }
 
     /// Takes the table of a sweep away, whose end says more.
@@ -189,10 +161,9 @@ impl Console {
     }
 
     fn paint(&self, tone: Tone, text: &str) -> String {
-        if !self.color {
-            return text.to_owned();
-        }
         let code = match tone {
+            _ if !self.color => return text.to_owned(),
+            Tone::Plain => return text.to_owned(),
             Tone::Good => "32",
             Tone::Quiet => "2",
             Tone::Attention => "33",
@@ -296,19 +267,8 @@ impl Console {
         let Some(running) = guard.get_mut(&name.node) else { return };
         let now = Instant::now();
         let (since, at) = *running.first.get_or_insert((now, done));
-        let mut parts = vec![match total {
-            0 => format!("{} {unit}", count(done, unit)),
-            _ => format!("{}/{} {unit}", count(done, unit), count(total, unit)),
-        }];
-        if done > at && total > done {
-            let left = now.duration_since(since).as_secs_f64() / (done - at) as f64
-                * (total - done) as f64;
-            parts.push(format!(
-                "ETA {}",
-                format::duration(Duration::try_from_secs_f64(left).unwrap_or_default())
-            ));
-        }
-        parts.extend(numbers.iter().take(MOST_NUMBERS).map(|(name, value)| numbered(name, *value)));
+        let since = Some((now.duration_since(since), at));
+        let parts = progress(done, total, unit, since, numbers);
         if let Some(bar) = &running.bar {
             bar.set_message(within(terminal_width().saturating_sub(self.width + 4), &parts));
         } else if self.tally.is_none() && now.duration_since(running.last_line) >= PLAIN_INTERVAL {
@@ -346,30 +306,26 @@ impl Console {
         }
     }
 
-    /// Takes the live line of a node away that has ended, and tells how it did.
-    fn ended(&self, name: &NodeName, status: NodeStatus, tone: Tone, state: &str, rest: &str) {
-        self.clear_line(name.node);
-        if !self.counted(name, status) {
-            self.line(name, tone, state, rest);
+    /// Tells what there is to say of a node, and takes its live line away where it has ended.
+    fn tell(&self, Words { name, tone, state, text, help, end, remark }: &Words<'_>) {
+        if end.is_some() {
+            self.clear_line(name.node);
         }
-    }
-
-    fn remark(&self, name: &NodeName, remark: Remark, tone: Tone, state: &str, rest: &str) {
-        if self.tells(name, remark) {
-            self.line(name, tone, state, rest);
-        }
-    }
-
-    fn failed(&self, name: &NodeName, error: &str, help: Option<&str>) {
-        self.clear_line(name.node);
-        if self.tells(name, Remark::Failure) {
-            self.line(name, Tone::Bad, "failed", error);
+        // A failure is told whether its stage is summed up or not.
+        let is_counted = match end {
+            Some(status) if remark.is_none() => self.counted(name, *status),
+            _ => false,
+        };
+        if !is_counted && remark.is_none_or(|remark| self.tells(name, remark)) {
+            self.line(name, *tone, state, text);
             let indent = self.width + 11;
             for line in help.iter().flat_map(|help| help.lines()) {
                 self.print(&format!("{:indent$}{}", "", self.fold(&format!("help: {line}"))));
             }
         }
-        self.counted(name, NodeStatus::Failed);
+        if let Some(status) = end.filter(|_| remark.is_some()) {
+            self.counted(name, status);
+        }
     }
 }
 
@@ -385,82 +341,20 @@ impl Reporter for Console {
             Event::Warning { text } => {
                 self.print(&format!("{} {text}", self.paint(Tone::Attention, "warning:")));
             }
-            Event::PointEnded(_) if self.quiet => {}
-            Event::PointEnded(point) => self.print(&point_line(point)),
-            Event::StageWaiting { name, .. } => {
-                let text = "another process is building it";
-                self.remark(name, Remark::Other, Tone::Quiet, "waiting", text);
-            }
+            Event::PointEnded(point) => self.point(point),
             Event::StageStarted { name, .. } => self.begin(name),
             Event::StageProgress { name, done, total, unit, numbers } => {
                 self.progress(name, *done, *total, unit, numbers)
             }
-            Event::StageMessage { name, warning: true, text } => {
-                self.remark(name, Remark::Warning, Tone::Attention, "warning", text);
-            }
-            Event::StageMessage { name, warning: false, text } => {
-                let note = (name.stage.to_string(), text.clone());
-                if open(&self.notes).insert(note) {
-                    self.remark(name, Remark::Note, Tone::Quiet, "note", text);
+            Event::StageMessage { name, warning: false, text }
+                if !open(&self.notes).insert((name.stage.to_string(), text.clone())) => {}
+            event => {
+                if let Some(words) = words(event) {
+                    self.tell(&words);
                 }
-            }
-            Event::EntryDamaged { name, findings, moved_to, .. } => {
-                let text = format!("{}; set aside in {moved_to}, built again", findings.join("; "));
-                self.line(name, Tone::Attention, "damaged", &text);
-            }
-            Event::StageRetried { name, attempt, attempts, error, pause_ms, .. } => {
-                let again = format::duration(Duration::from_millis(*pause_ms));
-                let text =
-                    format!("attempt {attempt} of {attempts} failed: {error}; again in {again}");
-                self.line(name, Tone::Attention, "retry", &text);
-            }
-            Event::StageCached { name, .. } => {
-                self.ended(name, NodeStatus::Cached, Tone::Quiet, "cached", "");
-            }
-            Event::StageReused { name, from, .. } => {
-                let text = format!("same content as {}", from.short());
-                self.ended(name, NodeStatus::Reused, Tone::Quiet, "reused", &text);
-            }
-            Event::StageFinished { name, elapsed_ms, size_bytes, .. } => {
-                let elapsed = format::duration(Duration::from_millis(*elapsed_ms));
-                let text = format!("{elapsed:>8}  {}", format::bytes(*size_bytes));
-                self.ended(name, NodeStatus::Built, Tone::Good, "done", &text);
-            }
-            Event::StageFailed { name, error, help, .. } => {
-                self.failed(name, error, help.as_deref());
-            }
-            Event::StageCancelled { name, .. } => {
-                let text = "the same command continues";
-                self.ended(name, NodeStatus::Cancelled, Tone::Attention, "stopped", text);
-            }
-            Event::StageNotRun { name, because } => {
-                let text = format!("because {because}");
-                self.ended(name, NodeStatus::NotRun, Tone::Quiet, "not run", &text);
             }
         }
     }
-}
-
-/// What a point of a search came to, and which is best so far.
-fn point_line(point: &PointEnded) -> String {
-    let PointEnded { number, count, point: label, metric, .. } = point;
-    let name = metric.rsplit('.').next().unwrap_or(metric);
-    let score = match (point.mean, point.sd) {
-        (Some(mean), Some(sd)) => format!("{name} {mean:.4} ± {sd:.4}, n = {}", point.n),
-        (Some(mean), None) => format!("{name} {mean:.4}"),
-        (None, _) => "failed".to_owned(),
-    };
-    let best = match (&point.best, point.best_mean) {
-        (Some(best), _) if best == label => "the best so far".to_owned(),
-        (Some(best), Some(mean)) => format!("best so far {mean:.4} ({best})"),
-        _ => String::new(),
-    };
-    let what = match point.rung {
-        _ if point.is_finalist => "finalist".to_owned(),
-        Some(rung) => format!("rung {rung}  point"),
-        None => "point".to_owned(),
-    };
-    format!("{what} {number}/{count}  {label}  {score}  {best}").trim_end().to_owned()
 }
 
 /// A panic elsewhere must not silence the rest of the run.
@@ -468,55 +362,8 @@ fn open<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A stage's name as it stands on one line: the values of axes are a person's, or another program's.
-fn title(name: &NodeName) -> String {
-    visible::line(&name.to_string()).into_owned()
-}
-
-/// As many of the parts as there is room for, the first in any case.
-fn within(room: usize, parts: &[String]) -> String {
-    let mut text = String::new();
-    for part in parts {
-        if !text.is_empty() && text.chars().count() + 2 + part.chars().count() > room {
-            break;
-        }
-        text += if text.is_empty() { "" } else { "  " };
-        text += part;
-    }
-    text.chars().take(room).collect()
-}
-
 /// Columns of the terminal behind standard error.
 fn terminal_width() -> usize {
     let size = rustix::termios::tcgetwinsize(std::io::stderr());
     size.ok().map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0).unwrap_or(80)
-}
-
-fn count(value: u64, unit: &str) -> String {
-    if unit == "bytes" { format::bytes(value) } else { format::grouped(value) }
-}
-
-/// A named number beside the progress, with the unit that its name ends in.
-fn numbered(name: &str, value: f64) -> String {
-    match name {
-        "tokens_per_s" => format!("{} tokens/s", format::grouped(value.max(0.0) as u64)),
-        "bytes_per_s" => format!("{}/s", format::bytes(value.max(0.0) as u64)),
-        "epoch" => format!("epoch {value:.0}"),
-        "learning_rate" => format!("lr {}", format::number(value)),
-        name => format!("{} {}", name.replace('_', " "), format::number(value)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_live_line_leaves_out_the_last_numbers_rather_than_half_of_one() {
-        let parts = ["12/40 steps", "ETA 3 s", "loss 0.31"].map(str::to_owned);
-        assert_eq!(
-            [31, 30, 5].map(|room| within(room, &parts)),
-            ["12/40 steps  ETA 3 s  loss 0.31", "12/40 steps  ETA 3 s", "12/40"]
-        );
-    }
 }

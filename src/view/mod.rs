@@ -1,7 +1,7 @@
 //! What a person gets of a run: lines while it runs, and `outputs/<experiment>/` when it is done.
 //!
 //! 1. [`Console`] listens to a run's events and prints them, live on a terminal and plainly elsewhere;
-//!    [`TensorBoard`] writes them down for a viewer;
+//!    [`TensorBoard`] writes them down for a viewer, and [`Watched`] shows them to who looks from elsewhere;
 //! 2. [`publish`] makes the results folder from the [`Results`](crate::engine::runs::Results) of a run, and swaps it in;
 //! 3. a sweep's folder holds tables and pictures over its trials instead.
 //!
@@ -21,6 +21,8 @@ mod status;
 mod table;
 mod tally;
 mod tensorboard;
+mod watch;
+mod words;
 
 pub use console::Console;
 pub use marked::{Mark, marked};
@@ -31,6 +33,11 @@ pub use results::{
     made_by, model_in, publish, unpublished,
 };
 pub use rows::{Moments, best_trials};
+pub use standings::Standings;
 pub use status::Status;
-pub use table::{caveat_lines, columns_text, file_table, scores_text, sweep_table, trials_table};
+pub use table::{
+    caveat_lines, columns_text, file_table, scores_text, sweep_table, trials_scores_text,
+    trials_table,
+};
 pub use tensorboard::TensorBoard;
+pub use watch::{Left, Lines, Watched, on_screen};

@@ -14,7 +14,7 @@ use crate::engine::stage::{Score, Scores};
 use crate::engine::store::Store;
 
 /// How the points of a sweep stand, by its objective.
-pub(super) struct Standings {
+pub struct Standings {
     shape: SweepShape,
     objective: Objective,
     /// Whether points are a search's, which says itself what each came to.
@@ -53,7 +53,8 @@ impl Standings {
     /// `None` without a sweep of several points, and where nothing says which of them is best.
     ///
     /// * `asked`: of a search, how many points there are to be
-    pub(super) fn of(plan: &Plan, asked: Option<usize>, now: Instant) -> Option<Self> {
+    #[must_use]
+    pub fn of(plan: &Plan, asked: Option<usize>, now: Instant) -> Option<Self> {
         let shape = plan.sweep.as_ref().filter(|_| !plan.of_single_trials)?.clone();
         let mut standings = Self {
             objective: shape.objective.clone()?,
@@ -70,7 +71,7 @@ impl Standings {
     }
 
     /// Takes note of the points that a plan has by now.
-    pub(super) fn plan(&mut self, plan: &Plan) {
+    pub fn plan(&mut self, plan: &Plan) {
         let (stage, _) = self.objective.path();
         let mut points: Vec<PlannedPoint> = Vec::new();
         for trial in &plan.trials {
@@ -91,7 +92,7 @@ impl Standings {
     }
 
     /// Takes note of an event; whether the points stand otherwise now.
-    pub(super) fn event(&mut self, event: &Event, plan: &Plan, store: &Store) -> bool {
+    pub fn event(&mut self, event: &Event, plan: &Plan, store: &Store) -> bool {
         let (stage, metric) = self.objective.path();
         let end = match event {
             Event::StageCached { name, key }
@@ -194,8 +195,8 @@ impl Standings {
         Some(table::standings(&head, &self.shape, &self.objective, &judged, most))
     }
 
-    /// The points that have come to their end since, as lines; those of a search are told by its events.
-    pub(super) fn news(&mut self, now: Instant) -> Vec<(PointEnded, String)> {
+    /// The points that have come to their end since; those of a search are told by whoever searches.
+    pub fn news(&mut self, now: Instant) -> Vec<PointEnded> {
         if self.searches {
             return Vec::new();
         }
@@ -206,18 +207,22 @@ impl Standings {
             }
             self.points[place].is_told = true;
             let number = self.points.iter().filter(|of| of.is_told).count();
-            news.push((self.ended(place, number), self.left_text(now)));
+            let left = self.left(now).and_then(|left| u64::try_from(left.as_millis()).ok());
+            news.push(PointEnded { left_ms: left, ..self.ended(place, number) });
         }
         news
     }
 
     fn ended(&self, place: usize, number: usize) -> PointEnded {
-        let (metric, point) = (&self.objective.metric, &self.points[place].point);
+        let (metric, PlannedPoint { point, level, .. }) =
+            (&self.objective.metric, &self.points[place]);
         let told = self.points.iter().filter(|of| of.is_told && self.is_over(of));
         let told: HashSet<&str> = told.map(|of| &*of.point.label).collect();
         let mut rows = self.rows();
         rows.retain(|rows| rows.lost().is_none() && told.contains(&*rows.point.label));
-        let own = rows.iter().find(|rows| rows.point.label == point.label);
+        let is_own =
+            |rows: &&PointRows<'_>| rows.point.label == point.label && rows.level == *level;
+        let own = rows.iter().find(is_own);
         let moments = own.map(|rows| rows.moments(metric));
         let rows: Vec<&PointRows<'_>> = rows.iter().collect();
         let (places, has_best) = ranked(&self.shape, &self.objective, &rows);
@@ -226,14 +231,15 @@ impl Standings {
             number,
             count: self.count,
             point: point.label.to_string(),
-            rung: None,
-            is_finalist: false,
+            rung: (self.shape.rungs > 1 && !level.is_fresh).then_some(level.rung + 1),
+            is_finalist: level.is_fresh,
             metric: metric.clone(),
             mean: moments.and_then(|moments| moments.mean),
             sd: moments.and_then(|moments| moments.deviation),
             n: moments.map_or(0, |moments| u32::try_from(moments.count).unwrap_or(u32::MAX)),
             best: best.map(|rows| rows.point.label.to_string()),
             best_mean: best.and_then(|rows| rows.moments(metric).mean),
+            left_ms: None,
         }
     }
 }
@@ -315,10 +321,10 @@ mod tests {
         assert!(standings.news(begun).is_empty());
         standings.end(&"x=3,seed=1".into(), End::Failed, true);
         let news = standings.news(begun);
-        assert_eq!((news[0].0.number, news[0].0.mean, &news[0].0.best), (1, None, &None));
+        assert_eq!((news[0].number, news[0].mean, &news[0].best), (1, None, &None));
         scored(&mut standings, "x=1,seed=0", 0.5);
         scored(&mut standings, "x=1,seed=1", 0.5);
-        let (ended, _) = &standings.news(begun)[0];
+        let ended = &standings.news(begun)[0];
         assert_eq!((ended.number, ended.n, ended.best.as_deref()), (2, 2, Some("x=1")));
         assert!(standings.news(begun).is_empty());
     }

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::format;
-use super::rows::{Names, PointRows, judged, points, ranked};
+use super::rows::{Moments, Names, PointRows, judged, points, ranked};
 use crate::engine::plan::{Level, Objective, SweepShape};
 use crate::engine::runs::Results;
-use crate::engine::stage::{Caveat, Scores};
+use crate::engine::stage::{Caveat, Score, Scores};
 
 /// Points that are shown; all of them are in `summary.csv`.
 const ROWS: usize = 10;
@@ -264,6 +264,30 @@ pub fn scores_text(scores: &Scores, is_detail: &dyn Fn(&str) -> bool) -> String 
     by_table(&texts, COLUMNS)
 }
 
+/// The scores of some trials: those of the only one, or mean ± sd of several.
+#[must_use]
+pub fn trials_scores_text(trials: &[Scores], is_detail: &dyn Fn(&str) -> bool) -> String {
+    if let [only] = trials {
+        return scores_text(only, is_detail);
+    }
+    let scored = || trials.iter().filter(|scores| !scores.is_empty());
+    let names: BTreeSet<&str> =
+        scored().flat_map(|scores| scores.keys().map(String::as_str)).collect();
+    let text = |name: &str| {
+        let values: Vec<Score> = scored().filter_map(|scores| *scores.get(name)?).collect();
+        let moments = Moments::of(&values);
+        let some = values.len() < scored().count();
+        let count = if some { format!(" (n {})", moments.count) } else { String::new() };
+        moments.mean.map(|_| moments.shown() + &count)
+    };
+    let told = names.into_iter().filter(|name| !is_detail(name));
+    let texts: Vec<_> = told.map(|name| (name, text(name))).collect();
+    match scored().count() {
+        0 => String::new(),
+        count => format!("  mean ± sd of {count} trials:\n{}", by_table(&texts, COLUMNS)),
+    }
+}
+
 /// * `scores`: names and values; an undefined one has none
 fn by_table(scores: &[(&str, Option<String>)], columns: usize) -> String {
     fn parts(name: &str) -> (&str, &str) {
@@ -319,8 +343,7 @@ mod tests {
     use crate::base::diagnostics::{Sources, Span};
     use crate::engine::plan::{Choose, Home, Point};
     use crate::engine::runs::TrialStatus;
-    use crate::engine::stage::Score;
-    use crate::view::rows::{Moments, Row};
+    use crate::view::rows::Row;
 
     fn shape() -> SweepShape {
         let axes = vec![("train.x".into(), Vec::new())];

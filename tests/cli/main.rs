@@ -45,5 +45,6 @@ mod tasks;
 mod thresholds;
 mod truth;
 mod undefined;
+mod watch;
 mod windows;
 mod world;

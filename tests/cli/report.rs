@@ -82,3 +82,34 @@ fn a_run_in_which_a_stage_failed_says_in_its_report_what_is_missing() {
     assert!(html.contains("<span class=\"end failed\">failed</span>"), "{shot}");
     assert!(html.contains("<span class=metric>ner.span_f1</span>"));
 }
+
+/// `PIPELINE_TEST_CHROMIUM` names a Chromium, such as `chromium-headless-shell`; `PIPELINE_TEST_PICTURES` a folder for what was seen.
+#[test]
+fn a_report_is_seen_and_used_in_a_browser_without_a_fault() {
+    let Some(chromium) = std::env::var_os("PIPELINE_TEST_CHROMIUM") else {
+        #[expect(clippy::print_stderr, reason = "a skipped test says so")]
+        {
+            eprintln!("SKIPPED: PIPELINE_TEST_CHROMIUM names no browser to look at reports with");
+        }
+        return;
+    };
+    let world = World::trained();
+    let sweep = "[sweep]\nmethod = \"grid\"\nobjective = \"max evaluate.ner.token_accuracy\"\nseeds = 2\n\
+                 [sweep.over]\ntrain.learning_rate = [1e-4, 1e-3, 1e-2]\ntrain.batch_size = [8, 16]\n";
+    world.child("rates", sweep);
+    assert_eq!(world.pipeline(["run", "experiments/rates.toml", "--quiet"]).code, Some(0));
+    for name in ["mini", "rates"] {
+        let mut command = std::process::Command::new("python3");
+        command
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/report/browser.py"))
+            .arg(&chromium)
+            .arg(world.path(format!("outputs/{name}/report.html")));
+        if let Some(pictures) = std::env::var_os("PIPELINE_TEST_PICTURES") {
+            command.arg(std::path::Path::new(&pictures).join(name));
+        }
+        let output = command.output().expect("Python starts");
+        let said = String::from_utf8_lossy(&output.stdout);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{name}:\n{said}{errors}");
+    }
+}

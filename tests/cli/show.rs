@@ -109,3 +109,31 @@ fn a_run_whose_process_was_killed_has_died() {
     world.pipeline(["run", FILE]);
     assert!(world.read(&format!("outputs/runs/{id}/run.json")).contains("\"died\""));
 }
+
+#[test]
+fn a_trial_and_a_point_of_a_run_are_shown_as_ls_names_them() {
+    let world = World::new();
+    let sweep = "[sweep]\nseeds = 2\n[sweep.over]\ntrain.learning_rate = [1e-3, 2e-3]\n";
+    world.child("rates", sweep);
+    assert_eq!(world.pipeline(["run", "experiments/rates.toml", "--quiet"]).code, Some(0));
+    let id = world.latest_run();
+    let show = |label: &str| world.pipeline(["show", &format!("{id}:learning_rate={label}")]);
+    let trial = show("1e-3,seed=1");
+    assert!(
+        trial.stdout.starts_with(&format!("trial {id}:learning_rate=1e-3,seed=1\n")),
+        "{trial}"
+    );
+    assert!(trial.stdout.contains("train [learning_rate=1e-3,seed=1]"), "{trial}");
+    assert!(!trial.stdout.contains("seed=0") && !trial.stdout.contains("mean"), "{trial}");
+    assert!(trial.stdout.contains("token_accuracy "), "{trial}");
+    let point = show("2e-3");
+    assert!(point.stdout.starts_with(&format!("point {id}:learning_rate=2e-3\n")), "{point}");
+    assert!(point.stdout.contains("  mean ± sd of 2 trials:\n"), "{point}");
+    assert!(!point.stdout.contains("learning_rate=1e-3"), "{point}");
+    let json = world.pipeline(["show", &format!("{id}:learning_rate=2e-3"), "--json"]).json();
+    assert_eq!(json["trials"][1]["trial"], "learning_rate=2e-3,seed=1");
+    assert!(json["trials"][1]["metrics"]["evaluate.loss"].is_number(), "{json}");
+    let mistyped = show("3e-3");
+    assert_eq!(mistyped.code, Some(4), "{mistyped}");
+    assert!(mistyped.stderr.contains("did you mean"), "{mistyped}");
+}

@@ -12,7 +12,7 @@ use crate::app::tools::Workload;
 use crate::base::units;
 use crate::engine::stage::Device;
 use crate::stages::train::Dtype;
-pub use looking::{Diff, Ls};
+pub use looking::{Diff, Ls, Watch};
 pub use shared::{Changes, Place};
 use shared::{between, count, dtype};
 
@@ -86,6 +86,8 @@ pub enum Command {
     Explain(Explain),
     /// Show the experiment after `extends`, or a run, or a store entry
     Show(Show),
+    /// Follow a run from another terminal: its stages, curves, points and log
+    Watch(Watch),
     /// List runs, trials or points with their scores
     Ls(Ls),
     /// Compare two experiments, runs, trials or points: what they are made with, and their scores
@@ -139,7 +141,8 @@ impl Command {
         let json = match self {
             Self::Run(Run { json: true, dry_run: false, .. }) => return Form::JsonLines,
             Self::Stage(Stage::Run(StageRun { json: true, .. })) => return Form::JsonLines,
-            Self::Stage(_) => false,
+            Self::Watch(Watch { json: true, .. }) => return Form::JsonLines,
+            Self::Stage(_) | Self::Watch(_) => false,
             Self::Run(arguments) => arguments.json,
             Self::Plan(arguments) => arguments.json,
             Self::Check(arguments) => arguments.json,
@@ -317,7 +320,7 @@ pub struct Explain {
 
 #[derive(Debug, Args)]
 pub struct Show {
-    /// An experiment file, the id of a run, a folder of results, or a key (its first digits are enough)
+    /// An experiment file, a run, RUN:LABEL (a trial or a point, as `ls` prints them), a folder of results, or a key (its first digits are enough)
     pub what: PathBuf,
     #[command(flatten)]
     pub changes: Changes,

@@ -6,6 +6,7 @@ use crate::base::diagnostics::Diagnostics;
 use crate::base::problem::Help;
 use crate::base::visible;
 use crate::engine::exec::RunError;
+use crate::engine::runs::Unreadable;
 use crate::engine::store::StoreError;
 
 /// How a command that did what it was asked ends.
@@ -169,6 +170,13 @@ impl Failure {
                 text
             }
         }
+    }
+}
+
+impl From<Unreadable> for Failure {
+    fn from(Unreadable { key, error }: Unreadable) -> Self {
+        Self::failed(format!("the scores of {} cannot be read: {error}", key.short()))
+            .with_help("`pipeline verify` lists damaged entries; `run` rebuilds them")
     }
 }
 

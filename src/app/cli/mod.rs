@@ -1,6 +1,7 @@
 //! The program's commands, and rendering to a person. Only this module knows the command line.
 
 mod args;
+mod behind;
 mod bench;
 mod check;
 mod complete;
@@ -39,6 +40,7 @@ mod terminal;
 mod typed;
 mod usage;
 mod verify;
+mod watch;
 mod worth;
 
 pub use failure::{Failure, Outcome};
@@ -103,6 +105,7 @@ fn dispatch(command: Command, color: bool) -> Result<Outcome, Failure> {
         Command::Explain(arguments) => explain::run(&arguments).map(done),
         Command::Show(arguments) => show::run(&arguments).map(done),
         Command::Diff(arguments) => diff::run(&arguments),
+        Command::Watch(arguments) => watch::run(&arguments),
         Command::Ls(arguments) => ls::run(&arguments),
         Command::Graph(arguments) => graph::run(&arguments).map(done),
         Command::Stage(Stage::Run(arguments)) => stage::run(&arguments, color),

@@ -46,7 +46,7 @@ impl Output {
     /// Tells an event.
     ///
     /// * `record`: takes the line that it is worth, before anybody else reads it
-    pub fn tell(&self, event: &Event, record: impl FnOnce(&Line<'_>)) {
+    pub fn tell(&self, event: &Event, record: impl FnOnce(&Line<&Event>)) {
         if let Some(console) = &self.console {
             console.event(event);
         }

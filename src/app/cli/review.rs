@@ -6,8 +6,8 @@ use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
 use super::args::{Review as Arguments, ReviewFormat};
+use super::behind::{Behind, run_behind};
 use super::root::Root;
-use super::show::{Behind, run_behind};
 use super::{Failure, project, terminal};
 use crate::app::tools::{Judge, Review, TrainedOn, Unlabelled};
 use crate::engine::runs::{RunFile, list_runs};

@@ -187,6 +187,7 @@ impl Rounds {
             n: score.map_or(0, |score| score.n),
             best: self.best.as_ref().map(|(point, _)| point.clone()),
             best_mean: self.best.as_ref().map(|(_, mean)| sign * mean),
+            left_ms: None,
         })
     }
 

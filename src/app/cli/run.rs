@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::args::{Means, Run};
@@ -189,7 +189,7 @@ impl Running<'_> {
             && !cfg!(any(feature = "cuda", feature = "metal"));
         let searched = project.search.as_ref().filter(|search| search.searches);
         let searches = searched.is_some();
-        let (mut rounds, told) = (Rounds::default(), Told::default());
+        let (mut rounds, told, standings) = (Rounds::default(), Told::default(), Mutex::default());
         let store = &project.store;
         let background = &origin::background(&project.experiment);
         loop {
@@ -213,6 +213,7 @@ impl Running<'_> {
                 again,
                 background,
                 told,
+                standings: &standings,
                 is_first_round,
             };
             listener.begin(searched.map(|search| search.count));
@@ -460,6 +461,8 @@ fn results(listener: &Listener<'_>, outcome: &RunOutcome) -> Results {
     let mut results = Results::of(run, listener.plan, &outcome.entries());
     // Where scores cannot be read, publishing says it.
     results.run.best = view::best_trials(&results).unwrap_or_default();
+    let fresh = results.trials.iter().filter(|of| of.trial.level.is_fresh);
+    results.run.fresh = fresh.map(|of| of.trial.label.to_string()).collect();
     results
 }
 
@@ -473,7 +476,8 @@ fn finish(
     ending: Outcome,
 ) -> Result<(), Failure> {
     let elapsed = run.elapsed_ms.unwrap_or(0);
-    let came_to = CameTo { nodes: run.nodes.clone(), best: run.best.clone() };
+    let (nodes, best, fresh) = (run.nodes.clone(), run.best.clone(), run.fresh.clone());
+    let came_to = CameTo { nodes, best, fresh };
     record.finish(status(ending), ending.code(), elapsed, came_to, outcome.fingerprints())?;
     Ok(())
 }

@@ -1,18 +1,20 @@
-//! `pipeline show`: an experiment after `extends`, a run, what made a folder of results, or an entry of the store.
+//! `pipeline show`: an experiment after `extends`, a run, a trial or a point of one, what made a folder of results, or an entry of the store.
 
 use std::fmt::Write as _;
-use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
 
 use super::args::Show;
+use super::behind::{Behind, run_behind};
 use super::root::Root;
+use super::side::{self, Side};
 use super::{Failure, project, terminal};
 use crate::base::diagnostics::suggest;
 use crate::engine::plan::{CacheKey, value_text};
 use crate::engine::runs::{
-    Changes, MadeBy, NodeStatus, Results, RunFile, Unreadable, list_runs, publications, scores_of,
+    Changes, MadeBy, NodeStatus, Results, RunFile, RunNode, TrialResults, Unreadable, list_runs,
+    scores_of,
 };
 use crate::engine::spec::Experiment;
 use crate::engine::stage::{Caveat, Scores};
@@ -24,6 +26,13 @@ use crate::view::{self, format};
 pub fn run(arguments: &Show) -> Result<(), Failure> {
     if arguments.what.is_dir() {
         return folder(arguments);
+    }
+    if let Some(word) = arguments.what.to_str()
+        && !arguments.what.exists()
+        && let (_, Some(_)) = side::split(word)
+        && side::run_of(&project::open_store(&Root::here(&arguments.place)?)?, word).is_some()
+    {
+        return show_part(&Side::of(word, &arguments.place)?, arguments.json);
     }
     // A run and a key are plain names; anything else can only be a file, and reading it says what is wrong with it.
     let name = match arguments.what.to_str() {
@@ -113,52 +122,6 @@ fn folder(arguments: &Show) -> Result<(), Failure> {
     }
 }
 
-/// What is known of who made a folder.
-pub enum Behind {
-    Run(Store, Box<RunFile>),
-    /// A run whose record is gone.
-    Gone(MadeBy),
-    Nothing,
-}
-
-/// The run whose record lies in a folder, or whose results.
-pub fn run_behind(folder: &Path) -> Result<Behind, Failure> {
-    let Ok(folder) = folder.canonicalize() else { return Ok(Behind::Nothing) };
-    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let run_of = |outputs: &Path, id: &str| -> Result<Option<(Store, RunFile)>, Failure> {
-        if !outputs.join("runs").is_dir() {
-            return Ok(None);
-        }
-        let store = project::store_in(outputs)?;
-        let run = list_runs(&store)?.into_iter().find(|run| run.id == id);
-        Ok(run.map(|run| (store, run)))
-    };
-    if let Some(runs) = folder.parent().filter(|parent| name(parent) == "runs")
-        && let Some(outputs) = runs.parent()
-        && let Some((store, run)) = run_of(outputs, &name(&folder))?
-    {
-        return Ok(Behind::Run(store, Box::new(run)));
-    }
-    // What lies in a folder of results, such as `best`, was made by the same run.
-    for results in folder.ancestors() {
-        let Some(outputs) = results.parent() else { continue };
-        let made_by = view::made_by(results);
-        let published = if outputs.join("runs").is_dir() {
-            publications(&project::store_in(outputs)?, &name(results)).pop().map(|(run, _)| run)
-        } else {
-            None
-        };
-        let Some(id) = published.or_else(|| Some(made_by.as_ref()?.run.clone())) else { continue };
-        if let Some((store, run)) = run_of(outputs, &id)? {
-            return Ok(Behind::Run(store, Box::new(run)));
-        }
-        if let Some(made) = made_by {
-            return Ok(Behind::Gone(made));
-        }
-    }
-    Ok(Behind::Nothing)
-}
-
 /// What is known of a run whose record is gone.
 fn show_made_by(made: &MadeBy, as_json: bool) -> Result<(), Failure> {
     if as_json {
@@ -188,7 +151,7 @@ fn rows(text: &mut String, command: &str, overrides: &Changes) {
 
 fn show_run(store: &Store, run: RunFile, as_json: bool) -> Result<(), Failure> {
     let results = Results::read(run, store, stages::ALL)?;
-    let (run, shown) = (&results.run, Shown::of(&results).map_err(unreadable)?);
+    let (run, shown) = (&results.run, Shown::of(&results)?);
     if as_json {
         let mut written = json!(run);
         if let (Some(written), serde_json::Value::Object(scores)) =
@@ -212,8 +175,16 @@ fn show_run(store: &Store, run: RunFile, as_json: bool) -> Result<(), Failure> {
     if let Some(elapsed) = run.elapsed_ms {
         row("took", &format::duration(Duration::from_millis(elapsed)));
     }
-    let width = run.nodes.iter().map(|node| node.title().chars().count()).max().unwrap_or(0);
-    for node in &run.nodes {
+    text += &nodes_text(&run.nodes.iter().collect::<Vec<_>>());
+    text += &shown.text();
+    terminal::print(&text)
+}
+
+/// A line for each node, and what went wrong in it.
+fn nodes_text(nodes: &[&RunNode]) -> String {
+    let mut text = String::new();
+    let width = nodes.iter().map(|node| node.title().chars().count()).max().unwrap_or(0);
+    for node in nodes {
         let key = node.key.map_or_else(String::new, |key| key.short());
         let elapsed = node
             .elapsed_ms
@@ -232,7 +203,46 @@ fn show_run(store: &Store, run: RunFile, as_json: bool) -> Result<(), Failure> {
             writeln!(text, "    {because}{error}").expect("a string");
         }
     }
-    text += &shown.text();
+    text
+}
+
+/// A trial of a run, or a point with all of its trials.
+fn show_part(side: &Side, as_json: bool) -> Result<(), Failure> {
+    let (run, trials) = (&side.results.run, side.meant().collect::<Vec<_>>());
+    let scores: Vec<Scores> =
+        trials.iter().map(|of| side.results.scores(of)).collect::<Result<_, Unreadable>>()?;
+    let mut nodes: Vec<&RunNode> = Vec::new();
+    for (node, _) in trials.iter().flat_map(|of| side.results.made_with(of)) {
+        if !nodes.iter().any(|known| std::ptr::eq(*known, node)) {
+            nodes.push(node);
+        }
+    }
+    let caveats = side.results.caveats_of(&trials)?;
+    if as_json {
+        let of_trial = |(of, metrics): (&&TrialResults, &Scores)| {
+            let (label, status) = (&*of.trial.label, of.status.name());
+            json!({ "trial": label, "status": status, "seeds": of.seeds, "metrics": metrics })
+        };
+        let trials: Vec<_> = trials.iter().zip(&scores).map(of_trial).collect();
+        return terminal::json(&json!({
+            "run": run.id,
+            "name": side.name,
+            "trials": trials,
+            "nodes": nodes,
+            "caveats": caveats,
+        }));
+    }
+    let is_trial = matches!(&trials[..], [only] if side.name.ends_with(&*only.trial.label));
+    let mut text = format!("{} {}\n", if is_trial { "trial" } else { "point" }, side.name);
+    row(&mut text, "experiment", &run.experiment);
+    row(&mut text, "file", &run.file.display().to_string());
+    row(&mut text, "run", &format!("{}, {}", run.id, run.status.name()));
+    for of in trials.iter().filter(|_| !is_trial) {
+        row(&mut text, "trial", &format!("{}, {}", of.trial.label, of.status.name()));
+    }
+    text += &nodes_text(&nodes);
+    text += &view::trials_scores_text(&scores, &super::run::is_detail);
+    text += &view::caveat_lines(&caveats);
     terminal::print(&text)
 }
 
@@ -304,11 +314,6 @@ fn groups_table(name: &str, entry: &Entry) -> Result<String, Unreadable> {
     Ok(view::file_table(&rows.map_err(|error| unreadable(error.into()))?, name))
 }
 
-pub fn unreadable(Unreadable { key, error }: Unreadable) -> Failure {
-    Failure::failed(format!("the scores of {} cannot be read: {error}", key.short()))
-        .with_help("`pipeline verify` lists damaged entries; `run` rebuilds them")
-}
-
 fn show_entry(store: &Store, key: &CacheKey, as_json: bool) -> Result<(), Failure> {
     let entry: Entry = store.get(key)?.ok_or_else(|| {
         Failure::failed(format!("the entry {key} is damaged"))
@@ -339,10 +344,10 @@ fn show_entry(store: &Store, key: &CacheKey, as_json: bool) -> Result<(), Failur
     let kind = stages::ALL.iter().find(|kind| kind.name == manifest.fingerprint.kind);
     if let Some(kind) = kind.and_then(|kind| kind.producing(&manifest.artifact)) {
         let (scores, caveats) = scores_of(&kind.output, kind.name, &entry)
-            .map_err(|error| unreadable(Unreadable { key: *key, error }))?;
+            .map_err(|error| Unreadable { key: *key, error })?;
         text += &view::scores_text(&scores, &super::run::is_detail);
         if entry.file(Evaluation::GROUPS).is_some() {
-            text += &groups_table(Evaluation::GROUPS, &entry).map_err(unreadable)?;
+            text += &groups_table(Evaluation::GROUPS, &entry)?;
         }
         text += &view::caveat_lines(&caveats);
     }

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::args::{Changes, Place};
+use super::behind::{Behind, run_behind};
 use super::project::Project;
 use super::root::Root;
-use super::show::{Behind, run_behind};
 use super::{Failure, project};
 use crate::app::tools::Replicate;
 use crate::base::diagnostics::{quoted, suggest};

@@ -79,7 +79,7 @@ impl Signals {
 }
 
 /// Whether whoever started this program has it ignore SIGHUP.
-fn ignores_hangup() -> bool {
+pub fn ignores_hangup() -> bool {
     use std::io::IsTerminal as _;
     let status =
         crate::base::disk::regular::read_to_string(std::path::Path::new("/proc/self/status"));

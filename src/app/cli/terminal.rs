@@ -84,8 +84,8 @@ pub fn usage(error: &clap::Error) {
     let _ = io::stderr().lock().write_all(visible::styled(&visible::narrow(&text)).as_bytes());
 }
 
-/// Whether the terminal behind standard error, where there is one, can do no more than print lines.
-fn is_dumb() -> bool {
+/// Whether the terminal, where there is one, can do no more than print lines.
+pub fn is_dumb() -> bool {
     std::env::var_os("TERM").is_none_or(|term| term == "dumb")
 }
 

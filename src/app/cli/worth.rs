@@ -48,7 +48,7 @@ mod tests {
         NodeName {
             node,
             stage: "train".into(),
-            kind: "train",
+            kind: "train".into(),
             label: format!("seed={node}").into(),
         }
     }
@@ -61,7 +61,7 @@ mod tests {
                 name: name(usize::try_from(at / 100 % 4).expect("small")),
                 done: at,
                 total: 0,
-                unit: "steps",
+                unit: "steps".into(),
                 numbers: Vec::new(),
             };
             worth.is_a_line(&event, begun + Duration::from_millis(at))

@@ -189,10 +189,10 @@ impl NodeSignals<'_> {
                     return;
                 }
                 let Progress { done, total, unit, numbers } = progress;
-                Event::StageProgress { name: name(), done, total, unit, numbers }
+                Event::StageProgress { name: name(), done, total, unit: unit.into(), numbers }
             }
             Signal::Evaluated(Evaluated { step, split, metrics }) => {
-                Event::Evaluated { name: name(), step, split, metrics }
+                Event::Evaluated { name: name(), step, split: split.into(), metrics }
             }
             Signal::Message(level, text) => {
                 Event::StageMessage { name: name(), warning: level == Level::Warning, text }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::node::{Because, NodeName};
 use crate::engine::plan::CacheKey;
@@ -11,7 +11,7 @@ use crate::engine::runs::NodeStatus;
 use crate::engine::stage::{Caveat, Scores};
 
 /// How many nodes ended in which way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counts {
     pub built: usize,
     pub cached: usize,
@@ -49,7 +49,7 @@ impl Counts {
 }
 
 /// One thing that happened. Serialised, it is an object whose `event` names the variant.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     RunStarted {
@@ -90,8 +90,8 @@ pub enum Event {
         done: u64,
         /// Zero when unknown.
         total: u64,
-        unit: &'static str,
-        #[serde(serialize_with = "as_map")]
+        unit: Cow<'static, str>,
+        #[serde(serialize_with = "as_map", deserialize_with = "of_map")]
         numbers: Vec<(Cow<'static, str>, f64)>,
     },
     /// A stage has scored itself on the way.
@@ -99,9 +99,9 @@ pub enum Event {
         #[serde(flatten)]
         name: NodeName,
         step: u64,
-        split: &'static str,
+        split: Cow<'static, str>,
         /// By their paths in `metrics.json`, and losses by their names in `history.csv`; an undefined one is null.
-        #[serde(serialize_with = "as_scores")]
+        #[serde(serialize_with = "as_scores", deserialize_with = "of_scores")]
         metrics: Vec<(String, Option<f64>)>,
     },
     StageMessage {
@@ -134,7 +134,7 @@ pub enum Event {
         /// Attempts that there may be.
         attempts: u32,
         error: String,
-        #[serde(skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         help: Option<String>,
         /// How long the attempt took.
         elapsed_ms: u64,
@@ -145,7 +145,7 @@ pub enum Event {
         #[serde(flatten)]
         name: NodeName,
         error: String,
-        #[serde(skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         help: Option<String>,
         elapsed_ms: u64,
     },
@@ -160,7 +160,7 @@ pub enum Event {
         name: NodeName,
         because: Because,
     },
-    /// A point of a search has come to its end.
+    /// A point of a sweep has come to its end.
     PointEnded(PointEnded),
     /// How many trials of a sweep lie in the results folder, of those that are to be put there; at most about once a second.
     Publishing {
@@ -175,8 +175,8 @@ pub enum Event {
     RunFinished(Finished),
 }
 
-/// What a point of a search came to.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// What a point of a sweep came to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PointEnded {
     /// From 1.
     pub number: usize,
@@ -185,12 +185,12 @@ pub struct PointEnded {
     /// Its label.
     pub point: String,
     /// On which rung, from 1; of a sweep that has some.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rung: Option<usize>,
     /// Whether it was tried again with fresh seeds.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_finalist: bool,
-    /// What the search is for, such as `evaluate.ner.span_f1`.
+    /// What the sweep is for, such as `evaluate.ner.span_f1`.
     pub metric: String,
     /// Over its trials; nothing of one that failed, or whose metric is undefined.
     pub mean: Option<f64>,
@@ -201,13 +201,16 @@ pub struct PointEnded {
     /// The label of the best point so far.
     pub best: Option<String>,
     pub best_mean: Option<f64>,
+    /// How long the trials that are planned will take, at the pace of those before; of a search nobody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_ms: Option<u64>,
 }
 
 /// What a run came to, for the last event.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Finished {
     /// The run's id; absent where only orders were worked off.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,
     #[serde(flatten)]
     pub counts: Counts,
@@ -216,7 +219,7 @@ pub struct Finished {
     /// The folder of results, where there is one.
     pub results: Option<PathBuf>,
     /// The trial that is best in a sweep's objective: the metrics are its.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best: Option<String>,
     /// By stage and path, such as `evaluate.ner.span_f1`; an undefined one is null.
     pub metrics: Scores,
@@ -227,7 +230,7 @@ pub struct Finished {
 }
 
 /// Something that went wrong in a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunError {
     /// Absent where it was no stage.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
@@ -236,12 +239,12 @@ pub struct RunError {
     pub help: Vec<String>,
 }
 
-/// An event with the time since the run began: one line of `events.jsonl` and of `run --json`.
-#[derive(Debug, Serialize)]
-pub struct Line<'a> {
+/// An event with the time since the run began: one line of `events.jsonl` and of `run --json`, which is written of `&Event` and read as `Event`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Line<E> {
     pub at_ms: u64,
     #[serde(flatten)]
-    pub event: &'a Event,
+    pub event: E,
 }
 
 /// Who listens to a run. Events come from several threads, each node's in order.
@@ -268,4 +271,19 @@ fn as_map<S: serde::Serializer>(
 ) -> Result<S::Ok, S::Error> {
     serializer
         .collect_map(numbers.iter().map(|(name, value)| (name, value.is_finite().then_some(value))))
+}
+
+fn of_scores<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<(String, Option<f64>)>, D::Error> {
+    let map: serde_json::Map<String, serde_json::Value> = Deserialize::deserialize(deserializer)?;
+    Ok(map.into_iter().map(|(name, value)| (name, value.as_f64())).collect())
+}
+
+/// What was not finite is no number of this kind or that, and was lost.
+fn of_map<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<(Cow<'static, str>, f64)>, D::Error> {
+    let scores = of_scores(deserializer)?.into_iter();
+    Ok(scores.map(|(name, value)| (name.into(), value.unwrap_or(f64::NAN))).collect())
 }

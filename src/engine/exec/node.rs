@@ -1,21 +1,27 @@
 //! What a run calls its nodes, and why one of them was not run.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::engine::plan::{NodeId, Plan};
 
 /// Which node of a run something is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeName {
     /// Its place in [`Plan::nodes`](crate::engine::plan::Plan), or among the orders that are run.
     pub node: usize,
-    #[serde(serialize_with = "text")]
+    #[serde(serialize_with = "text", deserialize_with = "of_text")]
     pub stage: Arc<str>,
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// The swept values that reach it, such as `learning_rate=1e-5,seed=0`; empty where none does.
-    #[serde(skip_serializing_if = "str::is_empty", serialize_with = "text")]
+    #[serde(
+        default,
+        skip_serializing_if = "str::is_empty",
+        serialize_with = "text",
+        deserialize_with = "of_text"
+    )]
     pub label: Arc<str>,
 }
 
@@ -25,7 +31,7 @@ impl NodeName {
         Self {
             node: id.index(),
             stage: Arc::clone(&node.stage),
-            kind: node.kind.name,
+            kind: node.kind.name.into(),
             label: Arc::clone(&node.label),
         }
     }
@@ -39,7 +45,7 @@ impl std::fmt::Display for NodeName {
 }
 
 /// Why a node was not run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum Because {
     /// A node that it depends on, perhaps over others, failed.
@@ -65,4 +71,8 @@ impl std::fmt::Display for Because {
 
 fn text<S: serde::Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(text)
+}
+
+fn of_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Arc<str>, D::Error> {
+    Ok(String::deserialize(deserializer)?.into())
 }

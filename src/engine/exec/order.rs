@@ -228,7 +228,7 @@ impl WorkOrder {
             name: NodeName {
                 node: 0,
                 stage: written.stage.into(),
-                kind: kind.name,
+                kind: kind.name.into(),
                 label: written.label.into(),
             },
             kind,

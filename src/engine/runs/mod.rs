@@ -7,6 +7,7 @@
 //! 5. [`Index`] knows a little of all runs at once;
 //! 6. [`collect`] removes from the store what no run needs, and [`collect_runs`] the records that nothing needs.
 
+mod following;
 mod gc;
 mod index;
 mod known;
@@ -25,6 +26,7 @@ mod states;
 #[cfg(test)]
 mod tests;
 
+pub use following::Following;
 pub use gc::{Collection, Limits, Waste, WasteOf, collect};
 pub use index::{About, AboutTrial, Index, IndexedRun, Part};
 pub use known::Known;
@@ -33,7 +35,7 @@ pub use outcomes::{OutcomeError, PointOutcome, outcomes};
 pub use publications::{KeysByTrial, Publication, ResultsLock, forget_publication, publications};
 pub use record::{Asked, CameTo, Changes, MadeBy, NodeStatus, RunFile, RunNode, RunStatus};
 pub use recorder::{NewRun, RunRecord};
-pub use records::{find_run, folder_of, list_runs, name_of_file, pin};
+pub use records::{find_run, folder_of, is_alive, list_runs, name_of_file, newest_run, pin};
 pub use results::{Of, Results, Step, TrialResults, TrialStatus, Unreadable};
 pub use scores::scores_of;
 pub use states::{SavedStates, saved_states};

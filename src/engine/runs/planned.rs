@@ -51,6 +51,7 @@ impl Results {
             elapsed_ms: None,
             exit_code: None,
             best: Vec::new(),
+            fresh: Vec::new(),
             nodes: plan.nodes.iter().map(node).collect(),
         };
         let entries = entries.iter().map(|(key, entry)| (*key, entry)).collect();

@@ -163,6 +163,9 @@ pub struct RunFile {
     /// The labels of the trials from which the score of the point comes that a sweep has chosen by its objective.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub best: Vec<String>,
+    /// The labels of the trials of points that were tried again with fresh seeds: those with these seeds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fresh: Vec<String>,
     #[serde(default)]
     pub nodes: Vec<RunNode>,
 }
@@ -173,11 +176,13 @@ pub struct CameTo {
     pub nodes: Vec<RunNode>,
     /// As [`RunFile`] has it.
     pub best: Vec<String>,
+    /// As [`RunFile`] has it.
+    pub fresh: Vec<String>,
 }
 
 impl From<Vec<RunNode>> for CameTo {
     fn from(nodes: Vec<RunNode>) -> Self {
-        Self { nodes, best: Vec::new() }
+        Self { nodes, ..Self::default() }
     }
 }
 
@@ -193,7 +198,8 @@ impl RunFile {
     }
 
     /// When it began.
-    pub(super) fn moment(&self) -> SystemTime {
+    #[must_use]
+    pub fn moment(&self) -> SystemTime {
         let milliseconds = self
             .started
             .parse::<jiff::Timestamp>()

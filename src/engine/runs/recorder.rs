@@ -88,6 +88,7 @@ impl<'a> RunRecord<'a> {
             elapsed_ms: None,
             exit_code: None,
             best: Vec::new(),
+            fresh: Vec::new(),
             nodes: Vec::new(),
         };
         let record = Self { store, folder, run, events: Mutex::new(events), _lock: lock };
@@ -136,12 +137,13 @@ impl<'a> RunRecord<'a> {
         fingerprint: impl Fn(&CacheKey) -> Option<Fingerprint>,
     ) -> Result<RunFile, StoreError> {
         crash_point("before-run-finished");
-        let CameTo { nodes, best } = came_to.into();
+        let CameTo { nodes, best, fresh } = came_to.into();
         let run = RunFile {
             status,
             exit_code: Some(exit_code),
             elapsed_ms: Some(elapsed_ms),
             best,
+            fresh,
             nodes,
             ..self.run.clone()
         };

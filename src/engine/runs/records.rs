@@ -16,6 +16,9 @@ use crate::engine::store::{Store, StoreError};
 
 pub(super) const LOCK: &str = "run.lock";
 
+/// The length of the moment that a run's name begins with, such as `20261124-182215`.
+const SECOND: usize = 15;
+
 /// The records of a store at one moment.
 pub(super) struct Records {
     /// The oldest first.
@@ -87,6 +90,36 @@ pub fn find_run(store: &Store, id: &str) -> Option<RunFile> {
     // No more than a name: nothing outside the folder of records is read.
     let is_plain = !id.is_empty() && !id.contains(['/', '\\']) && id != "." && id != "..";
     run_in(&folder_of(store, is_plain.then_some(id)?)).filter(|run| run.id == id)
+}
+
+/// The run that began last.
+///
+/// # Errors
+/// When the folder of records cannot be listed.
+pub fn newest_run(store: &Store) -> Result<Option<RunFile>, StoreError> {
+    let mut folders = list(&all(store))?;
+    folders.sort_by(|one, other| other.0.cmp(&one.0));
+    // A name begins with the second of its beginning: of several of one second the records tell.
+    let second = |id: &str| id.get(..SECOND).map(str::to_owned);
+    let mut newest: Option<RunFile> = None;
+    for (id, folder) in folders {
+        if newest.as_ref().is_some_and(|newest| second(&newest.id) != second(&id)) {
+            break;
+        }
+        let order = |run: &RunFile| (run.started.clone(), run.id.clone());
+        if let Some(run) = run_in(&folder)
+            && newest.as_ref().is_none_or(|newest| order(newest) < order(&run))
+        {
+            newest = Some(run);
+        }
+    }
+    Ok(newest)
+}
+
+/// Whether the process of a run is still there.
+#[must_use]
+pub fn is_alive(store: &Store, id: &str) -> bool {
+    is_held(&folder_of(store, id).join(LOCK))
 }
 
 /// The record of a run, with [`RunStatus::Died`] for one that never wrote how it ended and is gone.

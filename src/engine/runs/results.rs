@@ -184,7 +184,8 @@ impl Results {
                 let is_its = |stage: &Stage| *stage.name == *run.nodes[number].stage;
                 nodes[stages.iter().position(is_its).expect("taken in above")] = Some(number);
             }
-            let mut trial = TrialResults::labelled(index, labelled.label);
+            let is_fresh = run.fresh.iter().any(|fresh| *fresh == *labelled.label);
+            let mut trial = TrialResults::labelled(index, labelled.label, is_fresh);
             trial.status = TrialStatus::of(&nodes, &run);
             trial.nodes = nodes;
             trial
@@ -399,13 +400,7 @@ impl Results {
     /// # Errors
     /// When a file of scores cannot be read.
     pub fn caveats(&self) -> Result<Vec<Caveat>, Unreadable> {
-        let mut listed = Vec::new();
-        for (number, node) in self.run.nodes.iter().enumerate() {
-            if let Some((_, caveats)) = self.scored(number)? {
-                listed.push((node, caveats.as_slice()));
-            }
-        }
-        let mut caveats = gathered(&listed);
+        let mut caveats = self.caveats_among(0..self.run.nodes.len())?;
         let seeds = self.sweep.as_ref().map_or(0, |sweep| sweep.seeds.len());
         if seeds > 1 {
             caveats.extend(self.shared_draws.iter().map(|(stage, what)| {
@@ -417,6 +412,29 @@ impl Results {
         }
         Ok(caveats)
     }
+
+    /// What the scores of some trials are to be read with, in the same way.
+    ///
+    /// # Errors
+    /// As [`caveats`](Self::caveats).
+    pub fn caveats_of(&self, trials: &[&TrialResults]) -> Result<Vec<Caveat>, Unreadable> {
+        let nodes: BTreeSet<usize> =
+            trials.iter().flat_map(|trial| trial.nodes.iter().flatten().copied()).collect();
+        self.caveats_among(nodes)
+    }
+
+    fn caveats_among(
+        &self,
+        nodes: impl IntoIterator<Item = usize>,
+    ) -> Result<Vec<Caveat>, Unreadable> {
+        let mut listed = Vec::new();
+        for number in nodes {
+            if let Some((_, caveats)) = self.scored(number)? {
+                listed.push((&self.run.nodes[number], caveats.as_slice()));
+            }
+        }
+        Ok(gathered(&listed))
+    }
 }
 
 impl Stage {
@@ -426,12 +444,22 @@ impl Stage {
 }
 
 impl TrialResults {
-    fn labelled(index: usize, label: &str) -> Self {
+    /// * `is_fresh`: its point was one of the best, and this one of its fresh seeds
+    fn labelled(index: usize, label: &str, is_fresh: bool) -> Self {
         let (values, texts, chosen) = (Vec::new(), Vec::new(), Vec::new());
-        let point = Arc::new(Point { label: labels::point(label).into(), values, texts, chosen });
+        // From the seeds that made it one of the best they are kept apart.
+        let fresh = if is_fresh { ",fresh" } else { "" };
+        let of_point = format!("{}{fresh}", labels::point(label)).into();
+        let point = Arc::new(Point { label: of_point, values, texts, chosen });
         let index = u32::try_from(index).expect("the number of trials is bounded");
         let fold = labels::fold(label);
-        let trial = Trial { index, label: label.into(), point, fold, level: Level::default() };
+        let trial = Trial {
+            index,
+            label: label.into(),
+            point,
+            fold,
+            level: Level { is_fresh, ..Level::default() },
+        };
         Self { trial, status: TrialStatus::NotRun, seeds: Vec::new(), nodes: Vec::new() }
     }
 }

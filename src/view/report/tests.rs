@@ -34,6 +34,7 @@ fn run_file() -> RunFile {
         elapsed_ms: Some(61_000),
         exit_code: Some(0),
         best: Vec::new(),
+        fresh: Vec::new(),
         nodes: Vec::new(),
     }
 }

@@ -173,7 +173,7 @@ impl State {
                 let live = self.live.entry(name.to_string());
                 live.or_insert(Live { first: *done, points: 0 }).points += 1;
                 let numbers = numbers.iter().map(|(name, value)| (&**name, *value));
-                self.told(name, *done, scalars(name.kind, numbers), here);
+                self.told(name, *done, scalars(&name.kind, numbers), here);
             }
             Event::Evaluated { name, step, split, metrics } => {
                 let defined = metrics.iter().filter_map(|(name, value)| Some((&**name, (*value)?)));
@@ -234,7 +234,7 @@ impl State {
                     number += 1;
                     if number % every == 0 || number == 1 || number == steps {
                         let numbers = numbers.iter().map(|(name, value)| (&**name, *value));
-                        self.files.add(&folder, done, &scalars(name.kind, numbers));
+                        self.files.add(&folder, done, &scalars(&name.kind, numbers));
                     }
                 }
                 Signal::Evaluated(Evaluated { step, split, metrics }) => {

@@ -79,3 +79,22 @@ pub struct Diff {
     #[arg(long, help = "Print JSON")]
     pub json: bool,
 }
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "It reads the run's folder in `outputs/runs/` and nothing else, and the run does not notice. On a terminal: `q` quits, the arrows scroll, \
+    Tab goes to the next part, the arrows to the sides to another training, `m` to another score. Elsewhere a line is printed for each thing that happens, \
+    until the run ends. The exit code is that of a run that has ended: 1 where it failed or died, 130 where it was interrupted.\n\n\
+    Examples:\n  \
+    pipeline watch\n  \
+    pipeline watch experiments/sweep.toml\n  \
+    ssh -t host pipeline watch --root /data/project"
+)]
+pub struct Watch {
+    /// A run, its folder, or an experiment, of which the newest run is meant [default: the newest run]
+    pub run: Option<String>,
+    #[command(flatten)]
+    pub place: Place,
+    #[arg(long, help = "Print the events, a JSON object a line")]
+    pub json: bool,
+}

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use crate::app::cli::Failure;
 use crate::app::cli::side::Side;
-use crate::app::cli::{Failure, show};
 use crate::app::tools::{Difference, Differences, Over, Replicate};
 use crate::base::diagnostics::{quoted, suggest};
 use crate::engine::stage::{Score, Scores};
@@ -44,7 +44,7 @@ impl ScoreRow {
 
 impl ScoreRows {
     pub fn compare(a: &Side, b: &Side) -> Result<Self, Failure> {
-        let of = |side: &Side| side.replicates().map_err(show::unreadable);
+        let of = |side: &Side| side.replicates().map_err(Failure::from);
         let (of_a, of_b) = (of(a)?, of(b)?);
         let replicates = |of: &[(Replicate, Scores)]| -> Vec<Replicate> {
             of.iter().map(|(replicate, _)| replicate.clone()).collect()
