@@ -13,6 +13,7 @@ pub mod format;
 pub mod listing;
 mod marked;
 mod mlflow;
+mod pairs;
 mod report;
 mod results;
 mod rows;
@@ -27,6 +28,7 @@ mod words;
 pub use console::Console;
 pub use marked::{Mark, marked};
 pub use mlflow::{ExportError, Exported, MlflowStore};
+pub use pairs::{SIGNIFICANT, pairs_for, too_few};
 pub use report::{Background, Setting};
 pub use results::{
     Again, Part, PublishError, Published, Task, bring_over, check_place, earlier, experiment_of,

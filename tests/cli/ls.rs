@@ -218,6 +218,45 @@ fn scores_come_and_go_with_their_entries() {
     assert!(has_scores());
 }
 
+#[test]
+fn scores_of_single_labels_lie_in_a_file_of_their_own_that_is_read_when_they_are_asked_for() {
+    let world = world();
+    let column = "evaluate.ner.per_label.HOST.f1";
+    let labels = || world.pipeline(["ls", "trials", "--csv", "--columns", column]);
+    let first = labels();
+    assert_eq!((first.code, first.stdout.lines().count()), (Some(0), 6), "{first}");
+    let details = world.path("outputs/cache/runs.details");
+    let whole = std::fs::read(&details).expect("it was written");
+    for length in [0, 1, 40, whole.len() / 2, whole.len() - 1] {
+        std::fs::write(&details, &whole[..length]).expect("written");
+        assert_eq!(labels().stdout, first.stdout, "cut to {length} bytes");
+        assert_eq!(labels().stdout, first.stdout, "after that");
+    }
+    assert_eq!(std::fs::metadata(&details).expect("there").len(), whole.len() as u64);
+    std::fs::remove_file(&details).expect("removed");
+    let others = ["ls", "--where", "evaluate.loss > 0", "--sort", "train.epochs"];
+    assert_eq!(world.pipeline(others).code, Some(0));
+    assert!(!details.exists(), "nothing else needs it");
+    assert_eq!(labels().stdout, first.stdout, "without it");
+}
+
+#[test]
+fn the_fresh_seeds_of_a_finalist_are_a_point_of_their_own() {
+    let world = world();
+    let ids = world.names("outputs/runs");
+    let id = ids.iter().find(|id| id.ends_with("rates")).expect("it was run");
+    let record = format!("outputs/runs/{id}/run.json");
+    let fresh = "\"fresh\": [\"learning_rate=1e-3,seed=1\"],\n  \"nodes\": [";
+    world.write(&record, world.read(&record).replacen("\"nodes\": [", fresh, 1));
+    let points = ["ls", "points", "rates", "--csv", "--columns", "point,n", "--sort", "point"];
+    let point = |label: &str, n: &str| vec![format!("{id}:learning_rate={label}"), n.to_owned()];
+    let expected = [point("1e-3", "1"), point("1e-3,fresh", "1"), point("2e-3", "2")];
+    assert_eq!(csv(&world.pipeline(points))[1..], expected);
+    let shown = world.pipeline(["show", &format!("{id}:learning_rate=1e-3,fresh")]);
+    assert!(shown.stdout.contains("learning_rate=1e-3,seed=1"), "{shown}");
+    assert!(!shown.stdout.contains("seed=0"), "{shown}");
+}
+
 /// Ten thousand records of runs, all of the same entries. `PIPELINE_LS_MS` bounds the milliseconds that the second `ls` may take.
 #[test]
 #[ignore = "a measurement: at the optimisation of a release"]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use rayon::prelude::*;
 use serde_json::json;
 
 use super::args::{Ls, Place};
@@ -10,7 +11,7 @@ use super::failure::{Failure, Outcome};
 use super::root::Root;
 use super::{project, terminal};
 use crate::base::diagnostics::{quoted, suggest};
-use crate::engine::runs::{Index, IndexedRun, name_of_file};
+use crate::engine::runs::{Index, IndexedRun, Part, name_of_file};
 use crate::engine::store::Store;
 use crate::stages;
 use crate::view::format;
@@ -26,12 +27,15 @@ const MANY: usize = 1000;
 pub fn run(arguments: &Ls) -> Result<Outcome, Failure> {
     let (level, of) = asked(arguments);
     let store = project::open_store(&root(&of, &arguments.place)?)?;
-    let index = Index::of(&store, stages::ALL, &|count| {
+    let mut index = Index::of(&store, stages::ALL, &|count| {
         if count >= MANY {
             let runs = format::grouped(count as u64);
             terminal::complain(&format!("reading the records of {runs} runs, once\n"));
         }
     })?;
+    if asks_for_details(arguments, &index) {
+        index.read_details(&store, stages::ALL)?;
+    }
     let runs = selected(&store, &index, &of)?;
     let is_single_run =
         |runs: &[&IndexedRun]| of.len() == 1 && runs.len() == 1 && runs[0].about.id == of[0];
@@ -60,7 +64,7 @@ pub fn run(arguments: &Ls) -> Result<Outcome, Failure> {
         .collect::<Result<_, _>>()?;
     let kept: Vec<bool> = items
         .list
-        .iter()
+        .par_iter()
         .map(|item| conditions.iter().all(|condition| condition.holds(&items, item)))
         .collect();
     let mut keep = kept.into_iter();
@@ -71,6 +75,19 @@ pub fn run(arguments: &Ls) -> Result<Outcome, Failure> {
         return nothing(arguments, &store, level, index.runs().is_empty());
     }
     print(arguments, items, &shown, &group_by).map(|()| Outcome::Done)
+}
+
+/// Whether scores of single labels are asked for.
+fn asks_for_details(arguments: &Ls, index: &Index) -> bool {
+    let Ls { columns, group_by, sort, conditions, .. } = arguments;
+    let none = Items::of(index, &[], Level::Runs);
+    let is_detail = |column: &Column| matches!(column, Column::Value(Part::Detail, _));
+    let named = columns.iter().chain(group_by).filter_map(|name| none.column(name.trim()).ok());
+    let sorted =
+        sort.iter().filter_map(|text| Some(SortKey::read(text.trim(), &none).ok()?.column));
+    let kept = conditions.iter().filter_map(|text| Some(Condition::read(text, &none).ok()?.column));
+    let is_whole = arguments.json && columns.is_empty() && group_by.is_empty();
+    is_whole || named.chain(sorted).chain(kept).any(|column| is_detail(&column))
 }
 
 /// What is listed, where that is said, and of what.

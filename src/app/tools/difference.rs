@@ -10,11 +10,9 @@ use serde::Serialize;
 
 use crate::stages::artifacts::{Artifact as _, Evaluation, PerText, StageError};
 use crate::tasks::metrics::{
-    DrawnTexts, Interval, Replicates, Side, difference_intervals, pairs_for, sign_flip, smallest_p,
+    DrawnTexts, Interval, Replicates, Side, difference_intervals, sign_flip,
 };
-
-/// A p-value above this is no sign of anything.
-const SIGNIFICANT: f64 = 0.05;
+use crate::view::{SIGNIFICANT, pairs_for, too_few};
 
 /// A training of a setting, with its scores.
 #[derive(Debug, Clone, Default)]
@@ -100,12 +98,7 @@ impl Differences {
         };
         let fewest = pairs_for(SIGNIFICANT);
         match self.replicates {
-            Replicates::Paired(count) if smallest_p(count) > SIGNIFICANT => Some(format!(
-                "{} cannot show a difference: p is {} at least, and {fewest} seeds are the fewest with which it can be {SIGNIFICANT} or less",
-                seeds(count),
-                smallest_p(count),
-            )),
-            Replicates::Paired(_) => None,
+            Replicates::Paired(count) => too_few(count),
             Replicates::Apart(a, b) => Some(format!(
                 "A has {} and B {}, none of them the same: without pairs there is no p, and {fewest} common seeds are the fewest that can show a difference",
                 seeds(a),

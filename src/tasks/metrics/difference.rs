@@ -23,19 +23,6 @@ const ALL_SIGNS: usize = 16;
 /// How many signs are drawn.
 const SIGNS: u64 = 65_536;
 
-/// The smallest p-value that flipping the signs of so many differences can come to: that of all signs being alike.
-#[must_use]
-pub fn smallest_p(pairs: usize) -> f64 {
-    let pairs = i32::try_from(pairs).unwrap_or(i32::MAX);
-    (2.0 * 0.5_f64.powi(pairs)).min(1.0)
-}
-
-/// How many pairs it takes for a p-value to be as small as this.
-#[must_use]
-pub fn pairs_for(p: f64) -> usize {
-    (1..64).find(|pairs| smallest_p(*pairs) <= p).unwrap_or(64)
-}
-
 /// The probability that differences with signs by chance have a mean at least as far from 0, in either direction; `None` without differences.
 ///
 /// All signs are tried up to 16 differences, beyond that some are drawn, always the same.
@@ -166,8 +153,6 @@ mod tests {
 
     #[test]
     fn three_pairs_cannot_come_below_a_quarter_and_six_come_below_a_twentieth() {
-        assert_eq!((smallest_p(1), smallest_p(3), smallest_p(6)), (1.0, 0.25, 0.03125));
-        assert_eq!(pairs_for(0.05), 6);
         assert_eq!(sign_flip(&[0.1, 0.2, 0.3]), Some(0.25));
         assert_eq!(sign_flip(&[0.1, 0.2, 0.3, 0.1, 0.2, 0.3]), Some(0.03125));
     }

@@ -27,9 +27,7 @@ mod table;
 
 pub use calibration::{Aim, BINS, Bin, Reliability, precision_at, temperature, threshold};
 pub use classes::{BinaryScores, ClassCounts, ConfusionMatrix, binary_scores, token_accuracy};
-pub use difference::{
-    DrawnTexts, Replicates, Side, difference_intervals, pairs_for, sign_flip, smallest_p,
-};
+pub use difference::{DrawnTexts, Replicates, Side, difference_intervals, sign_flip};
 pub use evidence::{Classes, Evidence, Tags};
 pub use intervals::{Counted, Interval, Units};
 pub use ranking::{

@@ -13,7 +13,7 @@ use crate::base::units;
 /// A column, a relation and a value.
 #[derive(Debug)]
 pub struct Condition {
-    column: Column,
+    pub column: Column,
     relation: Relation,
     value: Operand,
 }

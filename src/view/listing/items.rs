@@ -1,6 +1,8 @@
 //! The rows: what is known of each run, trial or point.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::Value;
 
 use super::cell::Cell;
 use crate::engine::runs::{AboutTrial, Index, IndexedRun, Part};
@@ -75,21 +77,37 @@ impl<'a> Items<'a> {
     /// What a row has of a score or a parameter.
     pub(super) fn value(&self, item: &Item<'_>, part: Part, name: &str) -> Cell {
         let values = self.index.values(item.run, part, name);
-        let of_trial = |trial: &usize| values.get(*trial)?.as_ref();
+        Self::cell_of(item, part, &|trial| values.get(trial)?.as_ref())
+    }
+
+    /// What a row has of a score or a parameter of which each trial has a value.
+    fn cell_of<'v>(
+        item: &Item<'_>,
+        part: Part,
+        value: &dyn Fn(usize) -> Option<&'v Value>,
+    ) -> Cell {
+        let of_trial = |trial: &usize| value(*trial);
         if part == Part::Parameter {
             let mut known = item.shown.iter().map(of_trial);
             let Some(Some(first)) = known.next() else { return Cell::Missing };
             let are_same = known.all(|value| value == Some(first));
             return if are_same { Cell::Parameter(first.clone()) } else { Cell::Missing };
         }
-        Cell::scores(item.counted().into_iter().filter_map(|trial| of_trial(&trial)))
+        Cell::scores(item.counted().into_iter().filter_map(value))
     }
 
-    /// The names of all that a row has of a part.
-    pub(super) fn names_of(&self, item: &Item<'_>, part: Part) -> Vec<String> {
-        let of_trial = |trial: &usize| self.index.all(item.run, part, *trial);
-        let names = item.shown.iter().flat_map(of_trial).map(|(name, _)| name.to_owned());
-        names.collect::<BTreeSet<String>>().into_iter().collect()
+    /// All that a row has of a part, by name.
+    pub(super) fn all(&self, item: &Item<'_>, part: Part) -> Vec<(String, Cell)> {
+        let mut named: BTreeMap<&str, HashMap<usize, Value>> = BTreeMap::new();
+        for (trial, values) in self.index.all(item.run, part).into_iter().enumerate() {
+            for (name, value) in values.into_iter().filter(|_| item.shown.contains(&trial)) {
+                named.entry(name).or_default().insert(trial, value);
+            }
+        }
+        let cell = |(name, values): (&str, HashMap<usize, Value>)| {
+            (name.to_owned(), Self::cell_of(item, part, &|trial| values.get(&trial)))
+        };
+        named.into_iter().map(cell).collect()
     }
 
     /// The scores that say most of the rows, an objective first, each once.

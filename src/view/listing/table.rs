@@ -220,8 +220,7 @@ pub fn whole_json(items: &Items<'_>) -> Value {
 fn named(items: &Items<'_>, item: &Item<'_>, parts: &[Part]) -> Value {
     let mut all = Map::new();
     for part in parts {
-        for name in items.names_of(item, *part) {
-            let cell = items.cell(item, &Column::Value(*part, name.clone()));
+        for (name, cell) in items.all(item, *part) {
             let value = match (&cell, items.level) {
                 (Cell::Score(moments), Level::Points) => Some(moments_json(moments)),
                 (cell, _) => cell.json(),

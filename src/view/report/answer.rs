@@ -10,6 +10,7 @@ use super::numbers::{difference, margin, paired, spread};
 use super::scale::{Scale, tick_text};
 use crate::engine::plan::Choose;
 use crate::view::format;
+use crate::view::pairs::too_few;
 use crate::view::rows::{Moments, PointRows};
 
 /// Points that are drawn beside each other.
@@ -226,10 +227,12 @@ fn against(
     let told = match (differences.count, margin(&differences)) {
         (count, Some(margin)) => {
             let (low, high) = (gained - margin, gained + margin);
-            let verdict = if low > 0.0 || high < 0.0 {
-                format!("all of it {} 0", if low > 0.0 { "above" } else { "below" })
-            } else {
-                format!("which holds 0: {count} pairs of trials do not tell them apart")
+            let verdict = match too_few(count) {
+                Some(too_few) => format!("but {too_few}"),
+                None if low > 0.0 || high < 0.0 => {
+                    format!("all of it {} 0", if low > 0.0 { "above" } else { "below" })
+                }
+                None => format!("which holds 0: {count} pairs of trials do not tell them apart"),
             };
             format!(
                 "95 % interval over {count} pairs of equal seeds {} to {}, {verdict}",

@@ -29,4 +29,4 @@ mod tests;
 mod training;
 
 pub use material::{Background, Material, Setting, Subject};
-pub use page::page;
+pub use page::{layout, page};

@@ -32,6 +32,15 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
+/// What the page is laid out by: raised by hand when the same material is laid out otherwise.
+const LAYOUT: u32 = 2;
+
+/// What tells that a page was laid out as this program does it.
+#[must_use]
+pub fn layout() -> String {
+    format!("{LAYOUT} {}", *POLICY)
+}
+
 /// As policies write it: `sha256-` and base64.
 pub(super) fn digest(content: &str) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

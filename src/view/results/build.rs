@@ -99,9 +99,9 @@ impl Making<'_> {
         Ok(made)
     }
 
-    /// A digest of all that the report is about, but for when and by which run it was made.
+    /// A digest of all that the report is about and laid out by, but for when and by which run it was made.
     fn reported_from(self, contents: &Contents) -> String {
-        let mut text = env!("CARGO_PKG_VERSION").to_owned();
+        let mut text = format!("{} {}", env!("CARGO_PKG_VERSION"), report::layout());
         for (name, item) in &contents.items {
             text += &format!("\n{name} {}", item.blake3);
         }

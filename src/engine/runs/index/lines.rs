@@ -1,11 +1,12 @@
-//! The file: a line for each run, and one for each list of names that their values have, which most runs of an experiment share.
+//! The two files: a line for each run, and one for each list of names that their values have, which most runs of an experiment share.
 //!
-//! | line | what follows on its digest |
-//! |---|---|
-//! | `s`, `d`, `p` | the names of scores, of details or of parameters |
-//! | `r` | a run: what it is, and the values of its trials, part by part, with tabs between |
+//! | file | line | what follows on its digest |
+//! |---|---|---|
+//! | `runs.index` | `s`, `d`, `p` | the names of scores, of details or of parameters |
+//! | | `r` | a run: what it is, its scores and its parameters, trial by trial, with tabs between |
+//! | `runs.details` | `v` | the id of a run, the digest of its line, and its details, trial by trial, with tabs between |
 //!
-//! A later line about a run takes the place of an earlier one.
+//! Details are by far the most, and seldom asked for. A later line about a run takes the place of an earlier one.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -19,7 +20,7 @@ use super::{About, IndexedRun, Part};
 use crate::base::disk::regular;
 
 /// Another program may know other scores of the same entries.
-pub(super) const HEADER: &str = concat!("pipeline ", env!("CARGO_PKG_VERSION"), " runs 1\n");
+pub(super) const HEADER: &str = concat!("pipeline ", env!("CARGO_PKG_VERSION"), " runs 2\n");
 
 /// How many digits of a digest a line bears.
 const DIGITS: usize = 16;
@@ -28,9 +29,13 @@ const DIGITS: usize = 16;
 #[derive(Default)]
 pub(super) struct Read {
     pub(super) runs: HashMap<String, IndexedRun>,
+    /// The details of runs, by their ids.
+    pub(super) details: HashMap<String, Details>,
     pub(super) shapes: HashMap<String, Shape>,
     /// How many lines there are; `None` where there is no file that this program wrote.
     pub(super) count: Option<usize>,
+    /// Some lines are not what was written.
+    pub(super) has_lost: bool,
 }
 
 /// The names of a trial's values.
@@ -43,9 +48,20 @@ pub(super) struct Shape {
     pub(super) places: HashMap<String, usize>,
 }
 
+/// The details of a run.
+#[derive(Clone)]
+pub(super) struct Details {
+    text: Arc<String>,
+    line: Range<usize>,
+    /// The digest of the run's line.
+    of: Range<usize>,
+    pub(super) values: Range<usize>,
+}
+
 enum Line {
     Shape(Shape),
     Run(Box<IndexedRun>),
+    Details(String, Details),
 }
 
 fn letter(part: Part) -> char {
@@ -77,19 +93,53 @@ impl Shape {
     }
 }
 
+/// The values of a run's trials, each with the digest of its shape.
+pub(super) type Written = Vec<(String, Vec<serde_json::Value>)>;
+
 impl IndexedRun {
-    /// A run with the values of its trials, part by part, each with the digest of its shape.
-    pub(super) fn new(about: About, values: [Vec<(String, Vec<serde_json::Value>)>; 3]) -> Self {
-        let content = values.iter().fold(json(&about), |text, part| text + "\t" + &json(part));
+    /// A run with the values of its trials, part by part.
+    pub(super) fn new(about: About, [scores, details, parameters]: [Written; 3]) -> Self {
+        let content = format!("{}\t{}\t{}", json(&about), json(&scores), json(&parameters));
         let text = format!("r {} {content}\n", digest(&content));
-        let whole = 0..text.len();
-        let parts = parts(&text, whole.clone()).expect("just written").1;
-        Self { about, text: Arc::new(text), line: whole, parts }
+        let line = 0..text.len();
+        let [_, scores, parameters] = parts(&text, line.clone()).expect("just written");
+        let content = format!("{}\t{}\t{}", about.id, digest(&content), json(&details));
+        let details = Details::of(Arc::new(format!("v {} {content}\n", digest(&content))));
+        let text = Arc::new(text);
+        Self { about, text, line, scores, parameters, details: Some(details) }
+    }
+
+    /// The digest of its line.
+    fn digest(&self) -> &str {
+        &self.line()[2..2 + DIGITS]
+    }
+
+    /// Takes its details from what a file has, where they are those of its line.
+    pub(super) fn take(&mut self, details: &Details) {
+        if details.text[details.of.clone()] == *self.digest() {
+            self.details = Some(details.clone());
+        }
     }
 }
 
-/// The description of a run in a line of a text, and where its parts lie.
-fn parts(text: &str, line: Range<usize>) -> Option<(&str, [Range<usize>; 3])> {
+impl Details {
+    fn of(text: Arc<String>) -> Self {
+        let line = 0..text.len();
+        let [_, of, values] = parts(&text, line.clone()).expect("just written");
+        Self { text, line, of, values }
+    }
+
+    pub(super) fn line(&self) -> &str {
+        &self.text[self.line.clone()]
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.text[self.values.clone()]
+    }
+}
+
+/// Where the three parts of a line of a text lie.
+fn parts(text: &str, line: Range<usize>) -> Option<[Range<usize>; 3]> {
     let begin = line.start + 2 + DIGITS + 1;
     let content = text.get(begin..line.end)?.trim_end_matches('\n');
     let mut at = begin;
@@ -98,9 +148,7 @@ fn parts(text: &str, line: Range<usize>) -> Option<(&str, [Range<usize>; 3])> {
         at = range.end + 1;
         range
     });
-    let about = ranges.next()?;
-    let parts = [ranges.next()?, ranges.next()?, ranges.next()?];
-    Some((&text[about], parts))
+    Some([ranges.next()?, ranges.next()?, ranges.next()?])
 }
 
 /// What stands in a file; nothing where there is none.
@@ -117,12 +165,16 @@ pub(super) fn read(path: &Path) -> Read {
             range
         })
         .collect();
-    let lines: Vec<Option<Line>> = ranges.into_par_iter().map(|range| line(&text, range)).collect();
-    let mut read = Read { count: Some(lines.len()), ..Read::default() };
+    // One that is empty stands before what was appended.
+    let written = ranges.into_par_iter().filter(|range| range.len() > 1);
+    let lines: Vec<Option<Line>> = written.map(|range| line(&text, range)).collect();
+    let has_lost = lines.iter().any(Option::is_none);
+    let mut read = Read { count: Some(lines.len()), has_lost, ..Read::default() };
     for line in lines.into_iter().flatten() {
         match line {
             Line::Shape(shape) => drop(read.shapes.insert(shape.digest.clone(), shape)),
             Line::Run(run) => drop(read.runs.insert(run.about.id.clone(), *run)),
+            Line::Details(id, details) => drop(read.details.insert(id, details)),
         }
     }
     read
@@ -138,11 +190,16 @@ fn line(text: &Arc<String>, range: Range<usize>) -> Option<Line> {
     }
     let part = match letter {
         "r" => {
-            let (about, parts) = parts(text, range.clone())?;
-            let about = serde_json::from_str(about).ok()?;
-            let text = Arc::clone(text);
-            let run = IndexedRun { about, text, line: range, parts };
+            let [about, scores, parameters] = parts(text, range.clone())?;
+            let about = serde_json::from_str(&text[about]).ok()?;
+            let (text, line) = (Arc::clone(text), range);
+            let run = IndexedRun { about, text, line, scores, parameters, details: None };
             return Some(Line::Run(Box::new(run)));
+        }
+        "v" => {
+            let [id, of, values] = parts(text, range.clone())?;
+            let (id, text) = (text[id].to_owned(), Arc::clone(text));
+            return Some(Line::Details(id, Details { text, line: range, of, values }));
         }
         "s" => Part::Score,
         "d" => Part::Detail,

@@ -2,16 +2,17 @@
 //!
 //! 1. [`Index::of`] reads the index, and from the records those runs that are new or have changed since, which it appends;
 //! 2. [`Index::runs`] are what is known of each, the latest first;
-//! 3. [`Index::values`] are what a run's trials have of one score or parameter, taken from the index when somebody asks.
+//! 3. [`Index::values`] are what a run's trials have of one score or parameter, taken from the index when somebody asks;
+//! 4. [`Index::read_details`] reads the scores of single labels, which are many and lie in a file of their own, for who wants them.
 //!
 //! An index only: it is made again from the records and their entries ([`Results`](super::Results)). A line that is not whole, since its writer was
-//! killed or two wrote at once, is none, and its run is read again. What is known of a run is believed while its `run.json` has the same size and
-//! time, and while the entries of its scores are there, or not there, as they were.
+//! killed or two wrote at once, is none, and its run is read again. What is known of a run that has ended is believed while its folder is there, of any
+//! other while its `run.json` has the same size and time; and while the entries of its scores are there, or not there, as they were.
 
 mod lines;
 mod read;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::{self, Metadata, OpenOptions};
 use std::io::Write as _;
 use std::ops::Range;
@@ -31,8 +32,12 @@ use crate::engine::plan::CacheKey;
 use crate::engine::stage::StageKind;
 use crate::engine::store::listing::list;
 use crate::engine::store::{Store, StoreError};
-use lines::Shape;
+use lines::{Details, Shape};
 use read::Fresh;
+
+/// The files, in `outputs/cache/`.
+const INDEX: &str = "runs.index";
+const DETAILS: &str = "runs.details";
 
 /// With more lines than this that nobody reads any more the file is written anew.
 const STALE: usize = 500;
@@ -116,8 +121,11 @@ pub struct IndexedRun {
     /// What its line is a part of.
     text: Arc<String>,
     line: Range<usize>,
-    /// The values of its trials, one part after the other.
-    parts: [Range<usize>; 3],
+    /// The values of its trials.
+    scores: Range<usize>,
+    parameters: Range<usize>,
+    /// As far as they were read.
+    details: Option<Details>,
 }
 
 /// The values of a trial, each as it is written, and the shape that names them.
@@ -143,8 +151,14 @@ impl Index {
         kinds: &'static [StageKind],
         reading: &dyn Fn(usize),
     ) -> Result<Self, StoreError> {
-        let path = store.cache().join("runs.index");
-        let lines::Read { mut runs, shapes, count } = lines::read(&path);
+        let path = store.cache().join(INDEX);
+        let lines::Read { mut runs, shapes, count, has_lost, .. } = lines::read(&path);
+        let entries = are_there(&runs, store);
+        // Of lines that are lost some may have been names.
+        let is_named = |run: &IndexedRun| {
+            !has_lost
+                || run.is_named(Part::Score, &shapes) && run.is_named(Part::Parameter, &shapes)
+        };
         let there: Vec<(String, Option<IndexedRun>)> = list(&all(store))?
             .into_iter()
             .map(|(id, _)| {
@@ -155,8 +169,13 @@ impl Index {
         let looked: Vec<(String, Stamp, Option<IndexedRun>)> = there
             .into_par_iter()
             .filter_map(|(id, run)| {
+                let run = run.filter(|run| run.about.has_all(&entries) && is_named(run));
+                if let Some(ended) = run.as_ref().filter(|run| run.about.has_ended()) {
+                    let stamp = ended.about.stamp;
+                    return Some((id, stamp, run));
+                }
                 let stamp = Stamp::of(&all(store).join(&id).join("run.json").metadata().ok()?);
-                let current = run.filter(|run| run.about.is_current(stamp, store));
+                let current = run.filter(|run| run.about.stamp == stamp);
                 Some((id, stamp, current))
             })
             .collect();
@@ -171,28 +190,91 @@ impl Index {
             .collect::<Result<_, _>>()?;
         let mut index =
             Self { runs: known.into_iter().filter_map(|(.., run)| run).collect(), shapes };
-        let new: String = fresh.into_iter().flatten().map(|fresh| index.take(fresh)).collect();
+        let mut new = New::default();
+        fresh.into_iter().flatten().for_each(|fresh| index.take(fresh, &mut new));
         index.runs.sort_unstable_by(|one, other| other.order().cmp(&one.order()));
-        if !new.is_empty() || !index.has_room_for(count.unwrap_or(0)) {
+        if !new.runs.is_empty() || !index.has_room_for(count.unwrap_or(0)) || has_lost {
             // Without it, the same is read again.
-            let _ = index.save(store, &path, &new, count);
+            let _ = index.save(store, &path, &new.runs, count.filter(|_| !has_lost));
+        }
+        if !new.details.is_empty() {
+            let _ = index.save_details(store, &new.details, count.is_none());
         }
         index.mark_dead(store);
         Ok(index)
     }
 
-    /// Takes a run in, and returns the lines that say what is new.
-    fn take(&mut self, Fresh { shapes, run }: Fresh) -> String {
-        let mut new = String::new();
+    /// Reads the details of all runs, those that no file has from their entries.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
+    pub fn read_details(
+        &mut self,
+        store: &Store,
+        kinds: &'static [StageKind],
+    ) -> Result<(), StoreError> {
+        let path = store.cache().join(DETAILS);
+        let lines::Read { details, count, has_lost, .. } = lines::read(&path);
+        for run in &mut self.runs {
+            if let Some(details) = details.get(&run.about.id) {
+                run.take(details);
+            }
+            if !run.is_named(Part::Detail, &self.shapes) {
+                run.details = None;
+            }
+        }
+        let lacking = self.runs.par_iter().enumerate().filter(|(_, run)| run.details.is_none());
+        let fresh: Vec<(usize, Option<Fresh>)> = lacking
+            .map(|(place, run)| {
+                let About { id, stamp, .. } = &run.about;
+                Ok((place, Fresh::read(store, kinds, id, *stamp)?))
+            })
+            .collect::<Result<_, StoreError>>()?;
+        let mut new = New::default();
+        for (place, fresh) in fresh {
+            let Some(Fresh { shapes, run }) = fresh else { continue };
+            self.name(shapes, &mut new);
+            new.details.extend(run.details.iter().map(Details::line));
+            self.runs[place].details = run.details;
+        }
+        let is_stale = has_lost || count.is_none_or(|lines| !self.has_room_for(lines));
+        if is_stale || !new.details.is_empty() {
+            // Without them, the same are read again.
+            let _ = self.save_details(store, &new.details, is_stale);
+        }
+        if !new.runs.is_empty() {
+            let _ = append(&store.cache().join(INDEX), &new.runs);
+        }
+        Ok(())
+    }
+
+    /// * `is_stale`: the file is written anew, with the details of all runs that are known
+    fn save_details(&self, store: &Store, new: &str, is_stale: bool) -> Result<(), StoreError> {
+        let path = store.cache().join(DETAILS);
+        if !is_stale {
+            return append(&path, new);
+        }
+        let known = self.runs.iter().filter_map(|run| Some(run.details.as_ref()?.line()));
+        let whole: String = std::iter::once(lines::HEADER).chain(known).collect();
+        store.disk.replace_index(&path, whole.as_bytes())
+    }
+
+    /// Takes a run in, and what is new of it.
+    fn take(&mut self, Fresh { shapes, run }: Fresh, new: &mut New) {
+        self.name(shapes, new);
+        new.runs.push_str(run.line());
+        new.details.extend(run.details.iter().map(Details::line));
+        self.runs.push(run);
+    }
+
+    /// Takes in what names values.
+    fn name(&mut self, shapes: Vec<Shape>, new: &mut New) {
         for shape in shapes {
             if !self.shapes.contains_key(&shape.digest) {
-                new.push_str(&shape.line());
+                new.runs.push_str(&shape.line());
                 self.shapes.insert(shape.digest.clone(), shape);
             }
         }
-        new.push_str(run.line());
-        self.runs.push(run);
-        new
     }
 
     /// Whether a file of so many lines is worth keeping.
@@ -215,12 +297,7 @@ impl Index {
                 std::iter::once(lines::HEADER.to_owned()).chain(shapes).chain(runs).collect();
             return store.disk.replace_index(path, whole.as_bytes());
         }
-        // Behind half a line of a process that was killed a new one begins. One call, so that the lines of two processes do not mix.
-        let appended = OpenOptions::new()
-            .append(true)
-            .open(path)
-            .and_then(|mut file| file.write_all(format!("\n{new}").as_bytes()));
-        appended.map_err(|error| StoreError::io("write", path, &error))
+        append(path, new)
     }
 
     /// The record of a run that was killed says that it is running, and so does the index.
@@ -256,31 +333,54 @@ impl Index {
         run.part(part).iter().map(value).collect()
     }
 
-    /// All that a trial has of a part, by name.
-    ///
-    /// * `trial`: its place in the run
+    /// All that each trial of a run has of a part, by name.
     #[must_use]
-    pub fn all<'a>(
-        &'a self,
-        run: &'a IndexedRun,
-        part: Part,
-        trial: usize,
-    ) -> Vec<(&'a str, Value)> {
-        let trials = run.part(part);
-        let Some((shape, values)) = trials.get(trial) else { return Vec::new() };
-        let names = self.shapes.get(*shape).into_iter().flat_map(|shape| &shape.names);
-        let named = names.zip(values).filter_map(|(name, value)| {
-            Some((name.as_str(), serde_json::from_str(value.get()).ok()?))
-        });
-        named.collect()
+    pub fn all<'a>(&'a self, run: &'a IndexedRun, part: Part) -> Vec<Vec<(&'a str, Value)>> {
+        let of_trial = |(shape, values): Values<'_>| -> Vec<(&'a str, Value)> {
+            let names = self.shapes.get(shape).into_iter().flat_map(|shape| &shape.names);
+            let named = names.zip(values).filter_map(|(name, value)| {
+                Some((name.as_str(), serde_json::from_str(value.get()).ok()?))
+            });
+            named.collect()
+        };
+        run.part(part).into_iter().map(of_trial).collect()
     }
 }
 
+/// Lines that are to be appended to the files.
+#[derive(Default)]
+struct New {
+    runs: String,
+    details: String,
+}
+
+/// Behind half a line of a process that was killed a new one begins. One call, so that the lines of two processes do not mix.
+fn append(path: &Path, lines: &str) -> Result<(), StoreError> {
+    let appended = OpenOptions::new()
+        .append(true)
+        .open(path)
+        .and_then(|mut file| file.write_all(format!("\n{lines}").as_bytes()));
+    appended.map_err(|error| StoreError::io("write", path, &error))
+}
+
+/// Whether the entries on which depends what is known of runs are there, each looked for once.
+fn are_there(runs: &HashMap<String, IndexedRun>, store: &Store) -> HashMap<CacheKey, bool> {
+    let keys: HashSet<CacheKey> =
+        runs.values().flat_map(|run| &run.about.entries).map(|(key, _)| *key).collect();
+    let is_there = |key: &CacheKey| fs::symlink_metadata(store.entry_folder(key)).is_ok();
+    keys.into_par_iter().map(|key| (key, is_there(&key))).collect()
+}
+
 impl About {
-    fn is_current(&self, stamp: Stamp, store: &Store) -> bool {
-        let is_there = |key| fs::symlink_metadata(store.entry_folder(key)).is_ok();
-        let are_as_they_were = || self.entries.iter().all(|(key, was)| is_there(key) == *was);
-        self.stamp == stamp && self.is_whole && are_as_they_were()
+    /// Whether all was there that there is now.
+    fn has_all(&self, entries: &HashMap<CacheKey, bool>) -> bool {
+        let is_as_it_was = |(key, was): &(CacheKey, bool)| entries.get(key) == Some(was);
+        self.is_whole && self.entries.iter().all(is_as_it_was)
+    }
+
+    /// Whether its record is written for good.
+    fn has_ended(&self) -> bool {
+        !matches!(self.status, RunStatus::Running)
     }
 }
 
@@ -293,8 +393,19 @@ impl IndexedRun {
         &self.text[self.line.clone()]
     }
 
+    /// Whether all of its values of a part have names.
+    fn is_named(&self, part: Part, shapes: &HashMap<String, Shape>) -> bool {
+        self.part(part).iter().all(|(shape, _)| shapes.contains_key(*shape))
+    }
+
     /// The values of each trial.
     fn part(&self, part: Part) -> Vec<Values<'_>> {
-        serde_json::from_str(&self.text[self.parts[part as usize].clone()]).unwrap_or_default()
+        let text = match (part, &self.details) {
+            (Part::Score, _) => &self.text[self.scores.clone()],
+            (Part::Parameter, _) => &self.text[self.parameters.clone()],
+            (Part::Detail, Some(details)) => details.text(),
+            (Part::Detail, None) => return Vec::new(),
+        };
+        serde_json::from_str(text).unwrap_or_default()
     }
 }
