@@ -1,10 +1,10 @@
 //! `watch`.
 
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::world::World;
+use crate::world::{Running, World};
 
 const FILE: &str = "experiments/mini.toml";
 
@@ -12,19 +12,19 @@ const FILE: &str = "experiments/mini.toml";
 fn wait(what: &str, mut is_true: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !is_true() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "{what}");
+        assert!(begun.elapsed() < Duration::from_secs(300), "{what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
 
 /// A run that goes on until somebody ends it, whose training has told something.
-fn long_run(world: &World) -> Child {
-    let child = world
-        .process(["run", FILE, "--quiet", "--set", "stage.train.epochs=99999"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the program starts");
+fn long_run(world: &World) -> Running {
+    let child = Running::start(
+        world
+            .process(["run", FILE, "--quiet", "--set", "stage.train.epochs=99999"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null()),
+    );
     wait("a training", || {
         let runs = world.path("outputs/runs");
         let is_there = runs.is_dir() && !world.names("outputs/runs").is_empty();
@@ -182,7 +182,7 @@ fn a_watch_that_is_quit_gives_the_terminal_back_and_has_the_exit_code_of_the_run
 #[test]
 fn a_watch_that_is_killed_gives_the_terminal_back() {
     let world = World::new();
-    let mut run = long_run(&world);
+    let _run = long_run(&world);
     for signal in ["TERM", "HUP", "INT"] {
         let ended = in_a_terminal(&world, |process, _| {
             let sent = Command::new("kill").args(["-s", signal, process]).status();
@@ -191,6 +191,4 @@ fn a_watch_that_is_killed_gives_the_terminal_back() {
         forget(&world);
         ended.iter().for_each(|ended| is_as_it_was(ended, "130"));
     }
-    run.kill().expect("ours");
-    run.wait().expect("it ends");
 }

@@ -195,7 +195,7 @@ impl World {
 
     pub fn shot(&self, line: &str, command: &mut Command) -> Shot {
         let output = command
-            .timeout(std::time::Duration::from_secs(60))
+            .timeout(std::time::Duration::from_secs(300))
             .output()
             .expect("the program starts");
         let text = |bytes: &[u8]| {
@@ -208,6 +208,37 @@ impl World {
             stdout: text(&output.stdout),
             stderr: text(&output.stderr),
         }
+    }
+}
+
+/// A program of minutes, which ends with the test that began it, however that ends.
+pub struct Running(std::process::Child);
+
+impl Running {
+    pub fn start(command: &mut std::process::Command) -> Self {
+        Self(command.spawn().expect("the program starts"))
+    }
+}
+
+impl std::ops::Deref for Running {
+    type Target = std::process::Child;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for Running {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

@@ -15,7 +15,7 @@ use crate::common::{Folder, program};
 pub use crate::common::{files_below, names};
 
 /// A run that takes longer than this hangs.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 const SETTINGS: &str = "[profile.default]\nthreads = 1\ndevice = \"cpu\"\n";
 
