@@ -212,6 +212,17 @@ fn points_go_on_from_rung_to_rung_and_the_others_leave_no_saved_state() {
     assert_eq!(plan.code, Some(0), "{plan}");
     assert!(plan.stdout.contains("rungs: 4 points on rung 1, 2 points on rung 2\n"), "{plan}");
     assert!(!plan.stdout.contains("saved states"), "{plan}");
+    // The run's record tells the trials of a point's rungs apart.
+    let run = world.latest_run();
+    let asked = ["ls", "trials", &run, "--csv", "--columns", "trial,evaluate.loss"];
+    let listed = world.pipeline(asked);
+    let labels = column(&world, "trials.csv", "trial");
+    let rows = labels.iter().zip(&losses).map(|(label, loss)| format!("\"{run}:{label}\",{loss}"));
+    let mut rows: Vec<String> = rows.collect();
+    let mut found: Vec<&str> = listed.stdout.lines().skip(1).collect();
+    rows.sort();
+    found.sort_unstable();
+    assert_eq!(found, rows, "{listed}");
     // What lies beside a trial of an earlier rung makes that again.
     let label =
         column(&world, "trials.csv", "trial").into_iter().find(|label| label.contains("rung=1"));

@@ -1,13 +1,25 @@
 //! Which trials a run had, from the labels of its nodes: all that a record says of them.
 //!
 //! A label is the values that reach a node, such as `learning_rate=1e-5,seed=0`; a node that does not depend on an axis lacks its part. So a trial is a
-//! label beyond which none goes, and it has the nodes whose labels are part of its own. Of a label that was cut because it is very long, what is
+//! label beyond which none goes, and it has the nodes whose labels are part of its own. The nodes of a stage that rungs reach have `rung=1` and so on in
+//! their labels, and on the last rung nothing: they are no part of the trials of other rungs. Of a label that was cut because it is very long, what is
 //! left stands for the whole.
 
-use std::collections::{BTreeSet, HashMap};
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// The parts of labels that tell the trials of one point apart.
 const REPLICATES: [&str; 2] = ["seed", "fold"];
+
+/// The part of a label that tells the rung.
+const RUNG: &str = "rung";
+
+/// A node, as far as it tells trials apart.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Node<'a> {
+    pub(super) stage: &'a str,
+    pub(super) label: &'a str,
+}
 
 /// A trial and its nodes, by number.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,35 +29,50 @@ pub(super) struct Labelled<'a> {
 }
 
 /// The trials of a run, in the order in which its nodes first name them.
-///
-/// * `labels`: of the nodes
-pub(super) fn trials<'a>(labels: &[&'a str]) -> Vec<Labelled<'a>> {
-    let mut nodes: HashMap<&str, Vec<usize>> = HashMap::new();
-    let mut distinct: Vec<&'a str> = Vec::new();
+pub(super) fn trials<'a>(nodes: &[Node<'a>]) -> Vec<Labelled<'a>> {
+    let labels = with_rungs(nodes);
+    let mut of_labels: HashMap<&str, Vec<usize>> = HashMap::new();
+    let mut distinct: Vec<(&'a str, &str)> = Vec::new();
     for (number, label) in labels.iter().enumerate() {
-        let of_label = nodes.entry(label).or_default();
+        let of_label = of_labels.entry(label).or_default();
         if of_label.is_empty() {
-            distinct.push(label);
+            distinct.push((nodes[number].label, label));
         }
         of_label.push(number);
     }
-    let shapes: BTreeSet<Vec<&str>> = distinct.iter().map(|label| names(label)).collect();
+    let shapes: BTreeSet<Vec<&str>> = distinct.iter().map(|(_, whole)| names(whole)).collect();
     let is_within = |small: &[&str], large: &[&str]| small.iter().all(|name| large.contains(name));
     let is_beyond = |shape: &Vec<&str>| {
         shapes.iter().any(|other| other.len() > shape.len() && is_within(shape, other))
     };
-    let whole: BTreeSet<&Vec<&str>> = shapes.iter().filter(|shape| !is_beyond(shape)).collect();
-    let trial = |label: &'a str| {
-        let own = names(label);
-        whole.contains(&own).then(|| {
+    let largest: BTreeSet<&Vec<&str>> = shapes.iter().filter(|shape| !is_beyond(shape)).collect();
+    let trial = |(label, whole): (&'a str, &str)| {
+        let own = names(whole);
+        largest.contains(&own).then(|| {
             let within = shapes.iter().filter(|shape| is_within(shape, &own));
-            let reaching = within.filter_map(|shape| nodes.get(&*restricted(label, shape)));
+            let reaching = within.filter_map(|shape| of_labels.get(&*restricted(whole, shape)));
             let mut nodes: Vec<usize> = reaching.flatten().copied().collect();
             nodes.sort_unstable();
             Labelled { label, nodes }
         })
     };
     distinct.into_iter().filter_map(trial).collect()
+}
+
+/// The labels of nodes, those of the last rung with an empty `rung=` where others of their stages have one.
+fn with_rungs<'a>(nodes: &[Node<'a>]) -> Vec<Cow<'a, str>> {
+    let rung = |node: &Node<'a>| parts(node.label).find(|part| name(part) == RUNG);
+    let climbing: HashSet<&str> =
+        nodes.iter().filter(|node| rung(node).is_some()).map(|node| node.stage).collect();
+    let whole = |node: &Node<'a>| match rung(node) {
+        None if climbing.contains(node.stage) => format!("{RUNG}=,{}", node.label).into(),
+        None => node.label.into(),
+        Some(rung) => {
+            let others = parts(node.label).filter(|part| name(part) != RUNG);
+            [rung].into_iter().chain(others).collect::<Vec<_>>().join(",").into()
+        }
+    };
+    nodes.iter().map(whole).collect()
 }
 
 /// The label of a trial's point: what is left without its seed and its fold.
@@ -80,27 +107,58 @@ fn restricted(label: &str, names: &[&str]) -> String {
 mod tests {
     use super::*;
 
+    fn node<'a>(stage: &'a str, label: &'a str) -> Node<'a> {
+        Node { stage, label }
+    }
+
     #[test]
     fn a_trial_has_the_nodes_that_its_values_reach() {
-        let labels = ["", "rate=1", "rate=1,seed=0", "rate=2,seed=0", "rate=2", "rate=1,seed=0"];
+        let nodes = [
+            node("corpus", ""),
+            node("model", "rate=1"),
+            node("train", "rate=1,seed=0"),
+            node("train", "rate=2,seed=0"),
+            node("model", "rate=2"),
+            node("evaluate", "rate=1,seed=0"),
+        ];
         let expected = [
             Labelled { label: "rate=1,seed=0", nodes: vec![0, 1, 2, 5] },
             Labelled { label: "rate=2,seed=0", nodes: vec![0, 3, 4] },
         ];
-        assert_eq!(trials(&labels), expected);
+        assert_eq!(trials(&nodes), expected);
     }
 
     #[test]
     fn without_a_sweep_there_is_one_trial() {
-        assert_eq!(trials(&["", ""]), [Labelled { label: "", nodes: vec![0, 1] }]);
+        let nodes = [node("corpus", ""), node("train", "")];
+        assert_eq!(trials(&nodes), [Labelled { label: "", nodes: vec![0, 1] }]);
         assert_eq!(trials(&[]), []);
     }
 
     #[test]
     fn axes_that_never_meet_have_trials_of_their_own() {
-        let labels: Vec<&str> =
-            trials(&["", "a=1", "b=1"]).iter().map(|trial| trial.label).collect();
+        let nodes = [node("corpus", ""), node("one", "a=1"), node("two", "b=1")];
+        let labels: Vec<&str> = trials(&nodes).iter().map(|trial| trial.label).collect();
         assert_eq!(labels, ["a=1", "b=1"]);
+    }
+
+    #[test]
+    fn what_the_last_rung_trained_is_no_part_of_an_earlier_one() {
+        let nodes = [
+            node("model", "size=1"),
+            node("model", "size=2"),
+            node("train", "size=1,rung=1,seed=0"),
+            node("train", "size=2,rung=1,seed=0"),
+            node("train", "size=2,seed=0"),
+            node("train", "size=2,seed=1"),
+        ];
+        let expected = [
+            Labelled { label: "size=1,rung=1,seed=0", nodes: vec![0, 2] },
+            Labelled { label: "size=2,rung=1,seed=0", nodes: vec![1, 3] },
+            Labelled { label: "size=2,seed=0", nodes: vec![1, 4] },
+            Labelled { label: "size=2,seed=1", nodes: vec![1, 5] },
+        ];
+        assert_eq!(trials(&nodes), expected);
     }
 
     #[test]

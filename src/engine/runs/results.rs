@@ -177,7 +177,11 @@ impl Results {
                 stages.push(Stage { name, output, is_at_top, is_aside });
             }
         }
-        let labels: Vec<&str> = run.nodes.iter().map(|node| node.label.as_str()).collect();
+        let places: Vec<labels::Node<'_>> = run
+            .nodes
+            .iter()
+            .map(|node| labels::Node { stage: &node.stage, label: &node.label })
+            .collect();
         let of_label = |(index, labelled): (usize, Labelled<'_>)| {
             let mut nodes = vec![None; stages.len()];
             for number in labelled.nodes {
@@ -190,7 +194,7 @@ impl Results {
             trial.nodes = nodes;
             trial
         };
-        let trials = labels::trials(&labels).into_iter().enumerate().map(of_label).collect();
+        let trials = labels::trials(&places).into_iter().enumerate().map(of_label).collect();
         exhibits::wire(&mut left, &run);
         let (sweep, shared_draws) = (None, Vec::new());
         let mut results =

@@ -20,7 +20,7 @@ use super::{About, IndexedRun, Part};
 use crate::base::disk::regular;
 
 /// Another program may know other scores of the same entries.
-pub(super) const HEADER: &str = concat!("pipeline ", env!("CARGO_PKG_VERSION"), " runs 2\n");
+pub(super) const HEADER: &str = concat!("pipeline ", env!("CARGO_PKG_VERSION"), " runs 3\n");
 
 /// How many digits of a digest a line bears.
 const DIGITS: usize = 16;
