@@ -89,7 +89,7 @@ fn compared(material: &Material<'_>, metric: &str, best: &PointRows<'_>) -> Stri
         spread(&moments),
         certainty(material, metric, &moments)
     );
-    out += &way(material, best);
+    out += &way(material, metric, best);
     if material.shape.is_some_and(|shape| shape.choose == Choose::OneStandardError) {
         out += "<p class=how>Of the settings within one standard error of the best mean, the one nearest to the file\u{2019}s own values was chosen.</p>";
     }
@@ -105,12 +105,13 @@ fn compared(material: &Material<'_>, metric: &str, best: &PointRows<'_>) -> Stri
 }
 
 /// How the best came to be judged, where not all were in the same way.
-fn way(material: &Material<'_>, best: &PointRows<'_>) -> String {
+fn way(material: &Material<'_>, metric: &str, best: &PointRows<'_>) -> String {
     let mut out = String::new();
     let dropped = material.settings().saturating_sub(material.order.len());
     if dropped > 0 {
         write!(out, "<p class=how>{} of the settings went no further than an earlier rung, and are not compared here.</p>", dropped).expect("a string");
     }
+    out.extend(own_given_up(material, metric, best));
     if best.level.is_fresh {
         out += "<p class=how>It is a finalist: its score is of fresh seeds alone, by which nothing was chosen before.</p>";
     }
@@ -121,16 +122,19 @@ fn way(material: &Material<'_>, best: &PointRows<'_>) -> String {
 fn certainty(material: &Material<'_>, metric: &str, moments: &Moments) -> String {
     let mut said = Vec::new();
     let number = format::number;
+    let interval = material.interval(metric);
+    // What texts give an interval of is a share.
+    let bounded = |value: f64| if interval.is_some() { value.clamp(0.0, 1.0) } else { value };
     match (moments.count, moments.mean, margin(moments)) {
         (count, Some(mean), Some(margin)) => said.push(format!(
             "mean \u{b1} standard deviation of {count} trials; 95 % interval of the mean {} to {} (Student\u{2019}s t)",
-            number(mean - margin),
-            number(mean + margin)
+            number(bounded(mean - margin)),
+            number(bounded(mean + margin))
         )),
         (1, ..) => said.push("one trial: how much another seed would change is not known".to_owned()),
         _ => {}
     }
-    if let Some([low, high]) = material.interval(metric) {
+    if let Some([low, high]) = interval {
         let (stage, _) = material.stage_of(metric);
         let drawn = material.intervals.get(stage).and_then(|it| it.drawn.as_deref());
         let drawn = drawn.map_or_else(
@@ -180,8 +184,12 @@ fn comparisons(
     out
 }
 
-/// The point whose values are those that the file gives without a sweep.
+/// The point that is judged and whose values are those that the file gives without a sweep.
 pub fn own_point(material: &Material<'_>) -> Option<usize> {
+    own_among(material, material.order.iter().copied())
+}
+
+fn own_among(material: &Material<'_>, places: impl IntoIterator<Item = usize>) -> Option<usize> {
     let given = |axis: &str| {
         let of_stage = format!("stage.{axis}");
         let mut settings = material.background.settings.iter();
@@ -200,7 +208,27 @@ pub fn own_point(material: &Material<'_>) -> Option<usize> {
         };
         !point.values.is_empty() && values.all(is_given)
     };
-    material.order.iter().copied().find(is_own)
+    places.into_iter().find(is_own)
+}
+
+/// How the file's own values fared, where they were given up on an earlier rung.
+fn own_given_up(material: &Material<'_>, metric: &str, best: &PointRows<'_>) -> Option<String> {
+    if own_point(material).is_some() {
+        return None;
+    }
+    let places = (0..material.points.len()).rev().filter(|place| !material.order.contains(place));
+    let own = &material.points[own_among(material, places)?];
+    let of_best =
+        |point: &&PointRows<'_>| point.point.label == best.point.label && point.level == own.level;
+    let twin = material.points.iter().find(of_best)?;
+    let [own_mean, twin_mean] = [own.moments(metric), twin.moments(metric)];
+    Some(format!(
+        "<p class=how>The file\u{2019}s own values ({}) went no further than rung {}: {} there, and the best {}.</p>",
+        text(&values(own)),
+        own.level.rung + 1,
+        spread(&own_mean),
+        spread(&twin_mean)
+    ))
 }
 
 fn against(

@@ -32,8 +32,9 @@ pub fn section(material: &Material<'_>) -> Option<Section> {
         let scored: Vec<usize> =
             ranked.filter(|place| mean(material, *place, metric).is_some()).collect();
         html += &parallel(material, metric, &axes, &scored);
-        html += &importances(material, metric, &axes, &scored);
-        html += &slices(material, metric, &axes, &scored);
+        let tried = tried(material, metric, &scored);
+        html += &importances(material, metric, &axes, &tried);
+        html += &slices(material, metric, &axes, &tried);
     }
     html += &overlay(material);
     html += &trials_table(material);
@@ -42,6 +43,24 @@ pub fn section(material: &Material<'_>) -> Option<Section> {
 
 fn mean(material: &Material<'_>, place: usize, metric: &str) -> Option<f64> {
     material.points[place].moments(metric).mean
+}
+
+/// The places of all points that were tried in one way: those that are judged, or more where there are rungs: those of the first.
+fn tried(material: &Material<'_>, metric: &str, scored: &[usize]) -> Vec<usize> {
+    let is_on_first = |place: &usize| {
+        let level = material.points[*place].level;
+        level.rung == 0 && !level.is_fresh && mean(material, *place, metric).is_some()
+    };
+    let first: Vec<usize> = (0..material.points.len()).filter(is_on_first).collect();
+    if first.len() > scored.len() { first } else { scored.to_vec() }
+}
+
+/// Where points were tried, if that is not where they are judged.
+fn on_first_rung(material: &Material<'_>, tried: &[usize]) -> &'static str {
+    match tried.iter().all(|place| material.order.contains(place)) {
+        true => "",
+        false => " on the first rung",
+    }
 }
 
 fn importances(material: &Material<'_>, metric: &str, axes: &[Axis], scored: &[usize]) -> String {
@@ -68,8 +87,9 @@ fn importances(material: &Material<'_>, metric: &str, axes: &[Axis], scored: &[u
     let rows: String = shares.iter().map(row).collect();
     let head = [("axis".to_owned(), false), ("share".to_owned(), true), (String::new(), false)];
     format!(
-        "<h3>Which axes matter</h3><p class=how>The share of the variance of the points\u{2019} means that the value along one axis alone explains: \u{3b5}\u{b2}, the correlation ratio less what chance would explain (Kelley, PNAS 21, 1935); more than four values of a number are put into four groups of equal size. It is about the {} points that were tried{}, and knows no interaction between axes.</p>{}",
+        "<h3>Which axes matter</h3><p class=how>The share of the variance of the points\u{2019} means that the value along one axis alone explains: \u{3b5}\u{b2}, the correlation ratio less what chance would explain (Kelley, PNAS 21, 1935); more than four values of a number are put into four groups of equal size. It is about the {} points that were tried{}{}, and knows no interaction between axes.</p>{}",
         scored.len(),
+        on_first_rung(material, scored),
         if material.shape.is_some_and(|shape| is_grid(material, shape.points)) {
             ""
         } else {
@@ -94,7 +114,8 @@ fn slices(material: &Material<'_>, metric: &str, axes: &[Axis], scored: &[usize]
         scored.iter().filter_map(|place| mean(material, *place, metric)).collect();
     let y_scale = Scale::of(means.iter().copied(), false);
     let y = |value: f64| 8.0 + (1.0 - y_scale.place(value)) * (HEIGHT - 40.0);
-    let chosen = material.chosen.map(|(place, _)| place);
+    let chosen = material.chosen.map(|(place, _)| &material.points[place].point.label);
+    let is_chosen = |place: usize| Some(&material.points[place].point.label) == chosen;
     let mut out = String::new();
     for axis in axes {
         let mut svg = String::new();
@@ -114,8 +135,10 @@ fn slices(material: &Material<'_>, metric: &str, axes: &[Axis], scored: &[usize]
             .expect("a string");
         }
         // The best lies on top.
-        for (place, mean) in scored.iter().zip(&means).rev() {
-            let class = if Some(*place) == chosen { "best" } else { "point" };
+        let (best, others): (Vec<_>, Vec<_>) =
+            scored.iter().zip(&means).partition(|(place, _)| is_chosen(**place));
+        for (place, mean) in others.into_iter().chain(best) {
+            let class = if is_chosen(*place) { "best" } else { "point" };
             write!(
                 svg,
                 "<circle class={class} cx={} cy={} r={} />",
@@ -127,7 +150,11 @@ fn slices(material: &Material<'_>, metric: &str, axes: &[Axis], scored: &[usize]
         }
         write!(out, "<figure class=slice><figcaption><b>{}</b></figcaption><svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=img aria-label=\"{} over {}, as in the table of trials\">{svg}</svg></figure>", text(&axis.name), text(metric), text(&axis.name)).expect("a string");
     }
-    format!("<h3>The score along each axis</h3><div class=slices>{out}</div>")
+    let aside = match on_first_rung(material, scored) {
+        "" => String::new(),
+        rung => format!("<p class=how>Of all points,{rung}.</p>"),
+    };
+    format!("<h3>The score along each axis</h3>{aside}<div class=slices>{out}</div>")
 }
 
 /// The curves of the best points over each other.
