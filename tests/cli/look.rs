@@ -24,6 +24,26 @@ fn a_corpus_is_told_in_numbers_and_examples() {
 }
 
 #[test]
+fn entities_of_examples_are_coloured_where_somebody_asks_for_it() {
+    let world = world(LINES);
+    let examples = |color| world.pipeline(["data", "experiments/lines.toml", "--color", color]);
+    assert!(examples("always").stdout.contains("\x1b[1mFAN\x1b[0m"));
+    assert!(examples("auto").stdout.contains("[3](FAN)"));
+}
+
+#[test]
+fn a_long_example_is_shown_as_far_as_it_is_read() {
+    let text = format!("{} end", "word ".repeat(200));
+    let entities =
+        r#"[{"start": 0, "end": 4, "label": "A"}, {"start": 1001, "end": 1004, "label": "B"}]"#;
+    let world = world(&format!("{{\"text\": \"{text}\", \"entities\": {entities}}}\n"));
+    let shown = world.pipeline(["data", "experiments/lines.toml"]).stdout;
+    let last = shown.lines().last().expect("an example");
+    assert!(last.starts_with("  [word](A) word ") && last.ends_with("word ..."), "{shown}");
+    assert!(last.len() < 420, "{shown}");
+}
+
+#[test]
 fn a_corpus_is_told_as_json() {
     let told = world(LINES).pipeline(["data", "experiments/lines.toml", "--json"]).json();
     let train = &told["splits"]["train"];

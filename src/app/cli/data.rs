@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use super::args::Data;
+use super::args::{Data, When};
 use super::cost::entry_folder;
 use super::project::Project;
 use super::{Failure, terminal};
@@ -19,7 +19,7 @@ use crate::stages::artifacts::{Backbone, CorpusFiles};
 const TEXTS: [&str; 10] =
     ["jsonl", "ndjson", "json", "csv", "tsv", "conll", "txt", "log", "gz", "zst"];
 
-pub fn run(arguments: &Data) -> Result<(), Failure> {
+pub fn run(arguments: &Data, when: When) -> Result<(), Failure> {
     let file = &arguments.file;
     let is_texts = file.extension().is_some_and(|it| TEXTS.iter().any(|name| it == *name));
     if is_texts && file.is_file() {
@@ -43,7 +43,7 @@ pub fn run(arguments: &Data) -> Result<(), Failure> {
         }
         return terminal::json(&value);
     }
-    let color = terminal::prints_colors();
+    let color = terminal::prints_colors(when);
     let mut text = look.to_text(stage, &messages, arguments.examples, color);
     if let (Some(index), Some(of)) = (fold["index"].as_u64(), fold["of"].as_u64()) {
         let last = of.saturating_sub(1);

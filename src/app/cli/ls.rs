@@ -6,7 +6,7 @@ use std::path::Path;
 use rayon::prelude::*;
 use serde_json::json;
 
-use super::args::{Ls, Place};
+use super::args::{Ls, Place, When};
 use super::failure::{Failure, Outcome};
 use super::root::Root;
 use super::{project, terminal};
@@ -24,7 +24,7 @@ const COLUMNS: usize = 120;
 /// Reading so many records takes long enough to say it.
 const MANY: usize = 1000;
 
-pub fn run(arguments: &Ls) -> Result<Outcome, Failure> {
+pub fn run(arguments: &Ls, when: When) -> Result<Outcome, Failure> {
     let (level, of) = asked(arguments);
     let store = project::open_store(&root(&of, &arguments.place)?)?;
     let mut index = Index::of(&store, stages::ALL, &|count| {
@@ -74,7 +74,7 @@ pub fn run(arguments: &Ls) -> Result<Outcome, Failure> {
     if items.list.is_empty() {
         return nothing(arguments, &store, level, index.runs().is_empty());
     }
-    print(arguments, items, &shown, &group_by).map(|()| Outcome::Done)
+    print(arguments, when, items, &shown, &group_by).map(|()| Outcome::Done)
 }
 
 /// Whether scores of single labels are asked for.
@@ -196,6 +196,7 @@ fn nothing(
 
 fn print(
     arguments: &Ls,
+    when: When,
     mut items: Items<'_>,
     columns: &[Column],
     group_by: &[Column],
@@ -225,7 +226,7 @@ fn print(
         let text = table.csv().map_err(|error| Failure::failed(error.to_string()))?;
         return terminal::print(&text);
     }
-    let color = terminal::prints_colors();
+    let color = terminal::prints_colors(when);
     terminal::print_styled(&table.text(Style { color, width: COLUMNS }))?;
     if more > 0 {
         let more = format::grouped(more as u64);

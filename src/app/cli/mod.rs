@@ -49,7 +49,7 @@ pub use kinds::markdown as kinds_markdown;
 use clap::Parser as _;
 use serde_json::{Map, Value, json};
 
-use args::{Cli, Command, Form, Stage};
+use args::{Cli, Command, Form, Stage, When};
 
 /// Reads the command line, does what it says, and returns the exit code.
 #[must_use]
@@ -63,9 +63,9 @@ pub fn main() -> std::process::ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage::refuse(&error),
     };
-    let color = terminal::colored(cli.color);
+    let (when, color) = (cli.color, terminal::colored(cli.color));
     let form = cli.command.form();
-    let outcome = std::panic::catch_unwind(|| dispatch(cli.command, color))
+    let outcome = std::panic::catch_unwind(|| dispatch(cli.command, when, color))
         .unwrap_or_else(|panic| Err(bug(&*panic)));
     outcome
         .unwrap_or_else(|failure| {
@@ -95,18 +95,19 @@ fn complain(failure: &Failure, form: Form, color: bool) {
     }
 }
 
-fn dispatch(command: Command, color: bool) -> Result<Outcome, Failure> {
+/// * `color`: whether standard error takes colours
+fn dispatch(command: Command, when: When, color: bool) -> Result<Outcome, Failure> {
     let done = |()| Outcome::Done;
     match command {
         Command::Run(arguments) => run::run(&arguments, color),
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Check(arguments) => check::run(&arguments, color),
-        Command::Data(arguments) => data::run(&arguments).map(done),
+        Command::Data(arguments) => data::run(&arguments, when).map(done),
         Command::Explain(arguments) => explain::run(&arguments).map(done),
         Command::Show(arguments) => show::run(&arguments).map(done),
         Command::Diff(arguments) => diff::run(&arguments),
-        Command::Watch(arguments) => watch::run(&arguments),
-        Command::Ls(arguments) => ls::run(&arguments),
+        Command::Watch(arguments) => watch::run(&arguments, when),
+        Command::Ls(arguments) => ls::run(&arguments, when),
         Command::Graph(arguments) => graph::run(&arguments).map(done),
         Command::Stage(Stage::Run(arguments)) => stage::run(&arguments, color),
         Command::Kinds(arguments) => kinds::run(&arguments).map(done),

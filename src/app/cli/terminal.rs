@@ -54,8 +54,8 @@ pub fn print_styled(text: &str) -> Result<(), Failure> {
 }
 
 /// Whether standard output takes colours.
-pub fn prints_colors() -> bool {
-    io::stdout().is_terminal() && !is_dumb() && !without_colors()
+pub fn prints_colors(when: When) -> bool {
+    takes_colors(when, io::stdout().is_terminal())
 }
 
 /// Prints indented JSON on standard output.
@@ -105,10 +105,14 @@ pub fn waiting(cancel: Option<Cancel>) -> impl Fn(&Path) -> bool + Send + Sync {
 
 /// Whether standard error takes colours.
 pub fn colored(when: When) -> bool {
+    takes_colors(when, io::stderr().is_terminal())
+}
+
+fn takes_colors(when: When, is_terminal: bool) -> bool {
     match when {
         When::Always => true,
         When::Never => false,
-        When::Auto => io::stderr().is_terminal() && !is_dumb() && !without_colors(),
+        When::Auto => is_terminal && !is_dumb() && !without_colors(),
     }
 }
 

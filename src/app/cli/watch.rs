@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 
-use super::args::{Changes, Watch};
+use super::args::{Changes, Watch, When};
 use super::behind::{Behind, run_behind};
 use super::failure::{Failure, Outcome};
 use super::root::Root;
@@ -27,7 +27,7 @@ use crate::view::{Left, Lines, Watched, on_screen};
 /// Between two looks at a record, where nobody sees that one waits.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-pub fn run(arguments: &Watch) -> Result<Outcome, Failure> {
+pub fn run(arguments: &Watch, when: When) -> Result<Outcome, Failure> {
     let (store, run) = asked(arguments)?;
     let asked = signals()?;
     let following = Following::of(&folder_of(&store, &run.id));
@@ -44,7 +44,7 @@ pub fn run(arguments: &Watch) -> Result<Outcome, Failure> {
             }
         })
     } else if io::stdin().is_terminal() && has_a_screen() && !terminal::is_dumb() {
-        watch.on_screen()
+        watch.on_screen(when)
     } else {
         let mut lines = Lines::new(stages.iter().map(String::as_str));
         watch.lines(|watched, line| match watched.line(line) {
@@ -133,7 +133,7 @@ impl Watching {
     }
 
     /// Shows the run on the terminal.
-    fn on_screen(mut self) -> Result<Outcome, Failure> {
+    fn on_screen(mut self, when: When) -> Result<Outcome, Failure> {
         let Self { store, following, watched, asked } = &mut self;
         let began = watched.run().moment();
         let elapsed = || SystemTime::now().duration_since(began).unwrap_or_default();
@@ -145,7 +145,7 @@ impl Watching {
             Ok(())
         };
         let is_asked = || asked.load(Ordering::SeqCst);
-        let color = terminal::prints_colors();
+        let color = terminal::prints_colors(when);
         let left = on_screen(watched, color, &mut update, &elapsed, &is_asked)
             .map_err(|error| Failure::failed(format!("the run cannot be watched: {error}")))?;
         match left {

@@ -20,6 +20,9 @@ use crate::view::{Mark, format, marked};
 /// Beyond this a text is not tokenized to the end: lengths are to be known, not what a model could read.
 const LONGEST: usize = 1 << 20;
 
+/// How many characters of an example are shown.
+const SHOWN: usize = 400;
+
 /// How a stage makes tokens of a corpus.
 pub struct Tokenizing {
     pub stage: Arc<str>,
@@ -287,7 +290,7 @@ impl Table {
     }
 }
 
-/// The first texts to train on, with their entities marked.
+/// The first texts to train on, as far as a person reads them, with their entities marked.
 fn examples(corpus: &Corpus, count: usize, color: bool) -> String {
     let labels: Vec<&str> = corpus.entity_labels().into_iter().collect();
     let number = |label: &str| labels.binary_search(&label).unwrap_or(0);
@@ -296,6 +299,7 @@ fn examples(corpus: &Corpus, count: usize, color: bool) -> String {
             .entities
             .iter()
             .flatten()
+            .filter(|it| it.end <= SHOWN)
             .map(|it| Mark { start: it.start, end: it.end, label: &it.label })
             .collect();
         let classes: Vec<&str> = example.classes.values().map(String::as_str).collect();
@@ -304,7 +308,7 @@ fn examples(corpus: &Corpus, count: usize, color: bool) -> String {
         } else {
             format!("{}: ", visible::line(&classes.join(", ")))
         };
-        format!("  {classes}{}\n", marked(&example.text, &marks, color, number))
+        format!("  {classes}{}\n", marked(&short(&example.text, SHOWN + 3), &marks, color, number))
     };
     // Lines of one template say no more than the first of them.
     let mut told = BTreeSet::new();
