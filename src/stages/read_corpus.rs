@@ -30,7 +30,9 @@ use crate::text::readers::{
     Classes, Columns, Encoding, Fields, Format, Heads, Lookup, Malformed, Nested, Options, Rules,
     Scheme, Shipped, check_label,
 };
-use crate::text::{ANOMALY, ClassHead, Corpus, CorpusTasks, Offsets, Split, check_head_name};
+use crate::text::{
+    ANOMALY, ClassHead, Corpus, CorpusTasks, Offsets, Split, check_head_name, head_name,
+};
 
 /// What becomes of a line that cannot be read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -157,7 +159,7 @@ pub struct ReadCorpus {
     /// The fields that say a text's classes, each a head of the model: `["severity"]`, or `{ severity = ["low", "high"], component = [] }` with the classes in order, of which the last of two is the positive one; those of an empty list are sorted by name. A class is its name, its number from 0, or false and true. `anomaly` (normal, anomaly) needs no mention. A text without a class trains the other heads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classes: Option<Classes>,
-    /// What the fields or columns are called that have a meaning of their own, such as `{ text = "message", entities = "spans", id = "ticket" }`. Default: as the tools that are known write them.
+    /// What the fields or columns are called that have a meaning of their own, such as `{ text = "message", entities = "spans", id = "ticket" }`, or that of a head of `classes`: `{ severity = "How bad?" }`. Default: as the tools that are known write them.
     #[serde(default, skip_serializing_if = "is_default")]
     pub fields: Fields,
     /// What labels of entities are called instead, such as `{ "First Name" = "FIRST_NAME" }`; in others, white space becomes `_`.
@@ -256,7 +258,6 @@ impl ReadCorpus {
         })
     }
 
-    /// What the rules say, where there are any.
     /// How windows and groups go with the other parameters.
     fn check_windows(&self) -> Vec<ParameterProblem> {
         let mut problems = Vec::new();
@@ -510,8 +511,20 @@ impl ReadCorpus {
         let mut problems = Vec::new();
         for name in self.classes.iter().flat_map(Classes::names) {
             if let Err(reason) = check_head_name(name) {
-                let help = "call the field otherwise in the file: a head gives its name to metrics, columns and pictures";
+                let other = head_name(name);
+                let help = format!(
+                    "a head gives its name to metrics, columns and pictures: call it otherwise, `classes = [\"{other}\"]` with `fields = {{ {other} = {name:?} }}`"
+                );
                 problems.push(ParameterProblem::new(["classes"], reason).help(help));
+            }
+        }
+        for name in self.fields.heads.keys() {
+            if name != ANOMALY && !self.possible_tasks().heads.iter().any(|it| it.name == *name) {
+                let message = format!("`{name}` of `fields` is nothing that a text has");
+                let help = format!(
+                    "`text`, `entities`, `id`, `tokens` and `tags` are, and heads: `classes = [{name:?}]`"
+                );
+                problems.push(ParameterProblem::new(["fields"], message).help(help));
             }
         }
         for (from, to) in &self.labels {

@@ -397,7 +397,9 @@ impl Reading<'_> {
         for name in names {
             let seen = findings.classes.get(name).ok_or_else(|| {
                 let message = format!("no text has a class in its field `{name}`");
-                let help = "`classes` names the fields that say a text's classes";
+                let help = format!(
+                    "`classes` names the fields that say a text's classes, and `fields = {{ {name} = \"...\" }}` the one that is called otherwise"
+                );
                 in_file_of(StageError::new(message).with_help(help), parameter)
             })?;
             let mut classes = self.options.heads.names(name).to_vec();

@@ -92,6 +92,13 @@ impl CorpusTasks {
             if self.heads[..number].iter().any(|other| other.name == *name) {
                 return Err(format!("there are two heads `{name}`"));
             }
+            let twin = |other: &&ClassHead| other.name.eq_ignore_ascii_case(name);
+            if let Some(other) = self.heads[..number].iter().find(twin) {
+                return Err(format!(
+                    "heads `{}` and `{name}` differ in case alone, and their pictures would have one name where files do not: `fields` of `read_corpus` calls one otherwise",
+                    other.name
+                ));
+            }
             let columns =
                 [format!("{name}_score"), format!("predicted_{name}"), format!("{name}_loss")];
             if let Some(other) = self.heads.iter().find(|other| columns.contains(&other.name)) {
@@ -139,6 +146,15 @@ pub fn check_head_name(name: &str) -> Result<(), String> {
     }
 }
 
+/// A name for a head whose field has one that [`check_head_name`] refuses, such as `First_Class` for `First Class`.
+#[must_use]
+pub fn head_name(field: &str) -> String {
+    let plain = |it: char| if it.is_ascii_alphanumeric() || it == '-' { it } else { '_' };
+    let name: String = field.chars().map(plain).collect();
+    let name = name.trim_matches('_');
+    if check_head_name(name).is_ok() { name.to_owned() } else { format!("class_{name}") }
+}
+
 /// What a text with such a label of the head [`ANOMALY`] has for [`Example::classes`](super::Example::classes).
 #[must_use]
 pub fn anomaly(is_anomaly: bool) -> BTreeMap<String, String> {
@@ -156,6 +172,26 @@ mod tests {
             classes: classes.iter().map(|class| (*class).to_owned()).collect(),
         };
         CorpusTasks { tagging: false, heads: heads.iter().map(head).collect() }.check()
+    }
+
+    #[test]
+    fn heads_that_differ_in_case_alone_are_refused() {
+        let classes = &["a", "b"][..];
+        assert!(reason(&[("severity", classes), ("Severity", classes)]).is_err());
+    }
+
+    #[test]
+    fn every_field_has_a_name_for_its_head() {
+        for (field, name) in [
+            ("First Class", "First_Class"),
+            ("How bad?", "How_bad"),
+            ("loss", "class_loss"),
+            ("2nd", "class_2nd"),
+            ("重要度", "class_"),
+        ] {
+            assert_eq!(head_name(field), name);
+            assert_eq!(check_head_name(name), Ok(()));
+        }
     }
 
     #[test]

@@ -74,8 +74,9 @@ pub struct Field {
     pub distinct: usize,
     /// The first of them.
     pub example: String,
+    /// With how many texts have each.
     #[serde(skip)]
-    values: BTreeSet<String>,
+    values: BTreeMap<String, usize>,
 }
 
 #[derive(Debug, Clone)]
@@ -104,7 +105,10 @@ impl Description {
             if field.example.is_empty() {
                 field.example.clone_from(value);
             }
-            if field.values.len() < MOST_VALUES && field.values.insert(value.clone()) {
+            if let Some(texts) = field.values.get_mut(value) {
+                *texts += 1;
+            } else if field.values.len() < MOST_VALUES {
+                field.values.insert(value.clone(), 1);
                 field.distinct += 1;
             }
         }
@@ -156,7 +160,13 @@ impl Description {
 impl Field {
     /// The values, in the order of their texts; no more than a bound.
     pub fn values(&self) -> impl Iterator<Item = &str> + Clone {
-        self.values.iter().map(String::as_str)
+        self.values.keys().map(String::as_str)
+    }
+
+    /// Texts with the most frequent value.
+    #[must_use]
+    pub fn most(&self) -> usize {
+        self.values.values().copied().max().unwrap_or(0)
     }
 }
 

@@ -212,6 +212,56 @@ fn class(n: usize) -> &'static str {
 }
 
 #[test]
+fn a_line_in_forty_that_cannot_be_read_is_left_out() {
+    let line = |n: usize| match n {
+        7 => "{\"text\": \"cut o".to_owned(),
+        _ => format!("{{\"text\": \"text {n}\", \"label\": \"{}\"}}", class(n)),
+    };
+    let written = written("lines.jsonl", line);
+    assert!(
+        written.contains("left out, since they cannot be read: 1 text, the first: lines.jsonl:8:")
+    );
+    assert!(written.contains("\non_error = \"skip\""), "{written}");
+}
+
+#[test]
+fn a_file_in_latin_1_is_read_as_that_and_one_that_is_damaged_is_not() {
+    for (other, is_latin) in [("a text", true), ("\u{fc}ber einen Text", false)] {
+        let world = World::empty();
+        let line = |n: usize| match n {
+            7 => b"\xfcber 7,low\n".to_vec(),
+            _ => format!("{other} {n},{}\n", class(n)).into_bytes(),
+        };
+        let text = [b"text,label\n".to_vec()].into_iter().chain((0..40).map(line));
+        world.write("texts.csv", text.flatten().collect::<Vec<u8>>());
+        let shot = world.pipeline(["init", "--data", "texts.csv"]);
+        let written = world.read("experiments/texts.toml");
+        assert_eq!(written.contains("encoding = \"latin-1\""), is_latin, "{shot}{written}");
+        assert_eq!(written.contains("on_error = \"skip\""), !is_latin, "{shot}{written}");
+        let shot = world.pipeline(["check", "--data", "experiments/texts.toml"]);
+        assert_eq!(shot.code, Some(0), "{shot}");
+    }
+}
+
+#[test]
+fn a_column_that_is_no_name_for_a_head_gets_one() {
+    let line = |n: usize| match n {
+        0 => "text,How bad?".to_owned(),
+        _ => format!("text {n},{}", class(n)),
+    };
+    let written = written("tickets.csv", line);
+    assert!(written.contains("classes = { How_bad = [\"high\", \"low\"] }"), "{written}");
+    assert!(written.contains("fields = { How_bad = \"How bad?\" }"), "{written}");
+}
+
+#[test]
+fn lines_of_a_log_are_ordered_by_their_times_though_many_have_the_same() {
+    let line = |n: usize| format!("Jun  9 06:{:02}:20 combo sshd[{n}]: session {n} opened", n / 3);
+    let written = written("auth.log", line);
+    assert!(written.contains("order  = \"timestamp\""), "{written}");
+}
+
+#[test]
 fn classes_in_lists_of_one_are_classes_and_lists_of_several_are_none() {
     let text = written("listed.jsonl", |n| {
         let several = if n.is_multiple_of(2) { "[\"a\", \"b\"]" } else { "[\"a\"]" };

@@ -10,10 +10,10 @@ use crate::base::disk::regular;
 use crate::base::problem::{Help as _, Problem};
 use crate::base::visible;
 use crate::text::readers::{
-    self, Classes, Columns, Findings, Format, Heads, Nested, Note, Options, Problems, ReadError,
-    Rules, Shipped,
+    self, Classes, Columns, Encoding, Findings, Format, Heads, Nested, Note, Options, Problems,
+    ReadError, Rules, Shipped,
 };
-use crate::text::{Description, Example, Field, Lengths, Scale, check_head_name};
+use crate::text::{Description, Example, Field, Lengths, Scale};
 use crate::view::format;
 
 mod written;
@@ -67,13 +67,19 @@ const MOST_CLASSES: usize = 20;
 /// Texts that are equal once numbers are masked, as a share: from here on a random split is warned of.
 const MANY_REPEATS: f64 = 0.2;
 
+/// Of fewer texts for each that cannot be read, a file is taken for something else than it was read as.
+const TEXTS_PER_PROBLEM: usize = 20;
+
 /// Below this many texts there is nothing to validate on.
 const FEWEST: usize = 10;
 
 /// What an experiment on a file would be.
 pub struct Sketch {
     reading: Reading,
+    encoding: Encoding,
     format: Format,
+    /// What cannot be read, and is left out.
+    problems: Problems,
     description: Description,
     /// Lengths in tokens, as far as they can be told before there is a tokenizer.
     tokens: Lengths,
@@ -115,7 +121,8 @@ impl Sketch {
     /// # Errors
     /// When it cannot be read, or has nothing to learn from.
     pub fn of(path: &Path) -> Result<Self, Problem<()>> {
-        let (reading, Seen { format, description, tokens, .. }) = read(path)?;
+        let (reading, encoding, seen) = read(path)?;
+        let Seen { format, description, problems, tokens, .. } = seen;
         let different = description.texts - description.repeats.equal;
         if different < FEWEST {
             let has = match description.repeats.equal {
@@ -151,7 +158,18 @@ impl Sketch {
             Division::Random => true,
         };
         let others = others.into_iter().filter(is_other).collect();
-        Ok(Self { reading, format, description, tokens, heads, others, has_anomaly, division })
+        Ok(Self {
+            reading,
+            encoding,
+            format,
+            problems,
+            description,
+            tokens,
+            heads,
+            others,
+            has_anomaly,
+            division,
+        })
     }
 
     /// What was seen, for a person.
@@ -161,6 +179,11 @@ impl Sketch {
         let mut text = format!("{}, {}", self.format.name(), format::counted(it.texts, "text"));
         if let (Some(half), Some(most)) = (it.words.quantile(0.5), it.words.quantile(0.95)) {
             write!(text, "; half of them up to {half} words long, 95 % up to {most}")
+                .expect("a string");
+        }
+        if let Some(first) = self.problems.first() {
+            let left_out = format::counted(self.problems.count(), "text");
+            write!(text, "\nleft out, since they cannot be read: {left_out}, the first: {first}")
                 .expect("a string");
         }
         let labels: Vec<String> =
@@ -210,6 +233,7 @@ impl Sketch {
 struct Seen {
     format: Format,
     description: Description,
+    problems: Problems,
     findings: Findings,
     tokens: Lengths,
     /// Texts that have entities.
@@ -218,28 +242,55 @@ struct Seen {
     brackets: usize,
     /// Every word is a number.
     is_of_numbers: bool,
+    /// What was read is ASCII.
+    is_ascii: bool,
 }
 
-/// Reads a file in the way that finds labels in it.
-fn read(path: &Path) -> Result<(Reading, Seen), Problem<()>> {
-    let plain = match look(path, &Options::default()) {
-        Ok(plain) => plain,
-        // It may be that entities overlap, and nothing else.
-        Err(problem) => {
-            let options = Options { nested: Nested::Outermost, ..Options::default() };
-            let seen = look(path, &options).map_err(|_| problem)?;
-            return Ok((Reading::Outermost, seen));
-        }
-    };
+/// Reads a file in the way that finds labels in it, and says which way that is.
+fn read(path: &Path) -> Result<(Reading, Encoding, Seen), Problem<()>> {
+    let options = Options::default();
+    let plain = look(path, &options);
+    let latin = Options { encoding: Encoding::Latin1, ..Options::default() };
+    // A file that is UTF-8 but for some damage has other characters, too, that can be read.
+    if plain.as_ref().map_or(true, |plain| plain.is_ascii)
+        && let Some(seen) = better(path, &latin, &plain)
+    {
+        return read_further(path, &latin, Ok(seen));
+    }
+    read_further(path, &options, plain)
+}
+
+/// What is seen of a file when it is read otherwise, if more of it can be read then.
+fn better(path: &Path, options: &Options, plain: &Result<Seen, Problem<()>>) -> Option<Seen> {
+    let problems = |seen: &Seen| seen.problems.count();
+    let most = plain.as_ref().map_or(usize::MAX, problems);
+    let otherwise = || look(path, options).ok().filter(|seen| problems(seen) < most);
+    if most > 0 { otherwise() } else { None }
+}
+
+fn read_further(
+    path: &Path,
+    options: &Options,
+    plain: Result<Seen, Problem<()>>,
+) -> Result<(Reading, Encoding, Seen), Problem<()>> {
+    let encoding = options.encoding;
+    // It may be that entities overlap, and nothing else.
+    let outermost = Options { nested: Nested::Outermost, ..options.clone() };
+    if let Some(seen) = better(path, &outermost, &plain) {
+        return Ok((Reading::Outermost, encoding, seen));
+    }
+    let plain = plain?;
     if plain.format == Format::Lines {
-        return shipped(path).map(|(shipped, seen)| (Reading::Rules(shipped), seen));
+        let (shipped, seen) = shipped(path, options)?;
+        return Ok((Reading::Rules(shipped), encoding, seen));
     }
     if plain.format == Format::Conll && plain.is_of_numbers {
-        return numbered(path);
+        let seen = numbered(path, options)?;
+        return Ok((Reading::Numbered, encoding, seen));
     }
     let is_many = |texts: usize| 10 * texts >= plain.description.texts;
     if plain.description.labels.is_empty() && is_many(plain.brackets) {
-        let options = Options { markup: true, ..Options::default() };
+        let options = Options { markup: true, ..options.clone() };
         // A link has brackets, too; what follows them is no name.
         let is_name =
             |name: &String| name.chars().all(|it| it.is_ascii_alphanumeric() || it == '_');
@@ -249,16 +300,16 @@ fn read(path: &Path) -> Result<(Reading, Seen), Problem<()>> {
             && marked.description.labels.keys().all(is_name)
             && !marked.findings.notes.keys().any(is_renamed)
         {
-            return Ok((Reading::Markup, marked));
+            return Ok((Reading::Markup, encoding, marked));
         }
     }
-    Ok((Reading::Plain, plain))
+    Ok((Reading::Plain, encoding, plain))
 }
 
 /// Reads a file whose first column numbers the words.
-fn numbered(path: &Path) -> Result<(Reading, Seen), Problem<()>> {
+fn numbered(path: &Path, options: &Options) -> Result<Seen, Problem<()>> {
     let columns = Columns { token: 1, ..Columns::default() };
-    let seen = look(path, &Options { columns, ..Options::default() })?;
+    let seen = look(path, &Options { columns, ..options.clone() })?;
     // What stands last may be anything, such as the notes of a treebank.
     let is_renamed = |note: &Note| matches!(note, Note::Label { .. });
     let is_note = |label: &String| label.contains('=');
@@ -271,7 +322,7 @@ fn numbered(path: &Path) -> Result<(Reading, Seen), Problem<()>> {
             help: Some("`columns = { token = 1, tag = 9 }` of `read_corpus` says which columns hold words and tags, from 0; a file without tags has nothing to learn from".to_owned()),
         });
     }
-    Ok((Reading::Numbered, seen))
+    Ok(seen)
 }
 
 /// About how many tokens a text has: two to three for a word, one for two characters where words are identifiers, and the two that stand around
@@ -285,7 +336,7 @@ fn tokens(text: &str) -> usize {
 fn look(path: &Path, options: &Options) -> Result<Seen, Problem<()>> {
     let mut description = Description::default();
     let (mut lengths, mut labelled, mut brackets) = (Lengths::default(), 0, 0);
-    let mut is_of_numbers = true;
+    let (mut is_of_numbers, mut is_ascii) = (true, true);
     let is_number = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
     let mut problems = Problems::default();
     let mut each = |read: Result<Example, readers::Malformed>| {
@@ -295,11 +346,14 @@ fn look(path: &Path, options: &Options) -> Result<Seen, Problem<()>> {
                 lengths.add(tokens(&example.text));
                 labelled += usize::from(example.entities.iter().flatten().next().is_some());
                 brackets += usize::from(example.text.contains("]("));
+                is_ascii &= example.text.is_ascii();
                 is_of_numbers &= example.text.split_whitespace().all(is_number);
             }
             Err(problem) => problems.push(path, problem),
         }
-        if problems.count() > 20 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        let is_something_else = problems.count() > readers::REPORTED
+            && problems.count() * TEXTS_PER_PROBLEM > description.texts;
+        if is_something_else { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let (guess, findings) =
         readers::read(path, None, options, &mut each).map_err(|error| match error {
@@ -314,34 +368,40 @@ fn look(path: &Path, options: &Options) -> Result<Seen, Problem<()>> {
                 help: error.help().map(Cow::into_owned),
             },
         })?;
+    let is_few = problems.count() * TEXTS_PER_PROBLEM <= description.texts;
     match problems.first() {
-        Some(first) => Err(Problem {
+        Some(first) if !is_few => Err(Problem {
             place: (),
             message: format!("`{}` was read as {}: {first}", path.display(), guess.format.name()),
-            help: Some("`format`, `fields` and `labels` of `read_corpus` say what a file is where it does not show: `pipeline kinds read_corpus`".to_owned()),
+            help: Some(match problems.help() {
+                Some(help) => format!("{help}; `pipeline kinds read_corpus` has all that an experiment can say of a file"),
+                None => "`format`, `fields` and `labels` of `read_corpus` say what a file is where it does not show: `pipeline kinds read_corpus`".to_owned(),
+            }),
         }),
         None if description.texts == 0 => Err(Problem {
             place: (),
             message: format!("`{}` has no texts", path.display()),
             help: None,
         }),
-        None => Ok(Seen {
+        _ => Ok(Seen {
             format: guess.format,
             description,
+            problems,
             findings,
             tokens: lengths,
             labelled,
             brackets,
             is_of_numbers,
+            is_ascii,
         }),
     }
 }
 
 /// The rules that come with the program and find most in a log.
-fn shipped(path: &Path) -> Result<(Shipped, Seen), Problem<()>> {
+fn shipped(path: &Path, options: &Options) -> Result<(Shipped, Seen), Problem<()>> {
     let mut best: Option<(Shipped, Seen)> = None;
     for shipped in [Shipped::Syslog, Shipped::Apache] {
-        let options = Options { rules: Some(Rules::shipped(shipped)), ..Options::default() };
+        let options = Options { rules: Some(Rules::shipped(shipped)), ..options.clone() };
         let Ok(seen) = look(path, &options) else { continue };
         let found =
             |it: &Seen| it.description.fields.values().map(|field| field.texts).sum::<usize>();
@@ -368,10 +428,7 @@ fn shipped(path: &Path) -> Result<(Shipped, Seen), Problem<()>> {
 ///
 /// * `is_known`: whether its name is one that classes have
 fn classes(it: &Description, name: &str, field: &Field, is_known: bool) -> Option<Vec<String>> {
-    if 2 * field.texts < it.texts
-        || check_head_name(name).is_err()
-        || TIMES.contains(&name.to_lowercase().as_str())
-    {
+    if 2 * field.texts < it.texts || TIMES.contains(&name.to_lowercase().as_str()) {
         return None;
     }
     let heads = Heads::of(Some(&Classes::Fields(vec![name.to_owned()])));
@@ -418,9 +475,9 @@ fn division(it: &Description, heads: &[(String, Vec<String>)]) -> Division {
             field.texts == it.texts && !heads.iter().any(|(head, _)| head == *name)
         })
     };
-    // What is compared as text, such as `3/1/2024`, is in no order of time.
+    // What is compared as text, such as `3/1/2024`, is in no order of time; equal times stay together, which many of one would not divide.
     let is_time = |(_, field): &(&String, &Field)| {
-        2 * field.distinct > it.texts && Scale::of(field.values()) != Scale::Text
+        10 * field.most() <= it.texts && Scale::of(field.values()) != Scale::Text
     };
     if let Some((name, _)) = named(&TIMES).find(is_time) {
         return Division::Order(name.clone());

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::findings::Findings;
+use crate::base::problem::Problem;
 use crate::base::visible;
 use crate::text::{ANOMALY, ANOMALY_CLASSES};
 
@@ -91,16 +92,18 @@ impl Heads {
     /// What a value of a field that [has](Self::has) classes is called; nothing where it says none.
     ///
     /// # Errors
-    /// That it is none of the classes, with what was expected.
+    /// That it is none of the classes, with what was expected, at 0.
     pub fn class(
         &self,
         field: &str,
         value: &str,
         findings: &mut Findings,
-    ) -> Result<Option<String>, String> {
+    ) -> Result<Option<String>, Problem<usize>> {
         let names = self.names(field);
         let only = only(value).map_err(|what| {
-            format!("`{}` holds {what}, expected one class", visible::line(field))
+            let message = format!("`{}` holds {what}, expected one class", visible::line(field));
+            Problem::new(0_usize, message)
+                .help("a head tells one of several classes: divide the field into one for each thing that is true or not")
         })?;
         let value = only.as_deref().unwrap_or(value).trim();
         if value.is_empty() {
@@ -119,11 +122,20 @@ impl Heads {
                     format!("`{}`", names.join("`, `"))
                 };
                 let shown: String = value.chars().take(LIMIT_CHARACTERS).collect();
-                return Err(format!(
+                let message = format!(
                     "`{}` is `{}`, expected {expected}",
                     visible::line(field),
                     visible::line(&shown)
-                ));
+                );
+                let help = if names.is_empty() {
+                    "name another field in `classes`"
+                } else if field == ANOMALY {
+                    "`classes = { anomaly = [\"fine\", \"alert\"] }` names its classes as the file has them"
+                } else {
+                    "list all classes in `classes`, or none to take those that there are"
+                };
+                return Err(Problem::new(0_usize, message)
+                    .help(format!("{help}; `on_error = \"skip\"` leaves such texts out")));
             }
         };
         let seen = findings.classes.entry(field.to_owned()).or_default();
@@ -160,13 +172,27 @@ fn only(value: &str) -> Result<Option<String>, &'static str> {
     match value.trim_start().as_bytes() {
         [b'[', ..] => match serde_json::from_str::<Vec<Value>>(value).as_deref() {
             Ok([]) => Ok(Some(String::new())),
-            Ok([one]) => Ok(one.as_str().map(str::to_owned).or_else(|| Some(one.to_string()))),
+            Ok([Value::String(one)]) => Ok(Some(one.clone())),
+            // As doccano once wrote them.
+            Ok([Value::Object(one)]) => match one.get("label") {
+                Some(Value::String(label)) => Ok(Some(label.clone())),
+                Some(Value::Number(label)) => Ok(Some(label.to_string())),
+                _ => Err("an object"),
+            },
+            Ok([one]) => Ok(Some(one.to_string())),
             Ok(_) => Err("several"),
             Err(_) => Ok(None),
         },
         [b'{', ..] => {
             let Ok(scores) = serde_json::from_str::<BTreeMap<String, f64>>(value) else {
-                return Ok(None);
+                return match serde_json::from_str::<Map<String, Value>>(value) {
+                    // As Label Studio writes several choices into a cell.
+                    Ok(chosen) => match chosen.get("choices") {
+                        Some(choices @ Value::Array(_)) => only(&choices.to_string()),
+                        _ => Err("an object"),
+                    },
+                    Err(_) => Ok(None),
+                };
             };
             let on: Vec<String> = scores
                 .into_iter()
@@ -187,7 +213,8 @@ mod tests {
     use super::*;
 
     fn class(classes: &Classes, value: &str) -> Result<Option<String>, String> {
-        Heads::of(Some(classes)).class("severity", value, &mut Findings::default())
+        let read = Heads::of(Some(classes)).class("severity", value, &mut Findings::default());
+        read.map_err(|problem| problem.message)
     }
 
     #[test]
@@ -199,6 +226,8 @@ mod tests {
             ("0.0", Some("low")),
             ("true", Some("high")),
             ("[\"high\"]", Some("high")),
+            ("[{\"label\": 1, \"user\": 1}]", Some("high")),
+            ("{\"choices\": [\"low\"]}", Some("low")),
             ("{\"low\": 0.1, \"high\": 0.9}", Some("high")),
             ("[]", None),
             (" ", None),
@@ -210,6 +239,10 @@ mod tests {
             class(&two, "[\"low\", \"high\"]"),
             Err("`severity` holds several, expected one class".into())
         );
+        assert_eq!(
+            class(&two, "{\"name\": \"high\"}"),
+            Err("`severity` holds an object, expected one class".into())
+        );
         let any = Classes::Fields(vec!["severity".into()]);
         assert_eq!(class(&any, "true"), Ok(Some("true".into())));
     }
@@ -217,7 +250,10 @@ mod tests {
     #[test]
     fn anomaly_needs_no_mention() {
         let heads = Heads::default();
-        let class = |value| heads.class("anomaly", value, &mut Findings::default());
+        let class = |value| {
+            let read = heads.class("anomaly", value, &mut Findings::default());
+            read.map_err(|problem| problem.message)
+        };
         assert_eq!(class("0"), Ok(Some("normal".into())));
         assert_eq!(class("anomaly"), Ok(Some("anomaly".into())));
         assert_eq!(class("Anomaly"), Ok(Some("anomaly".into())));

@@ -183,10 +183,11 @@ impl Reader<'_, '_> {
         }
         let mut example = Example { text, entities, line, ..Example::default() };
         for (name, value) in fields {
-            if let Err(message) =
+            if let Err(misread) =
                 shapes::put(&mut example, self.options, &name, value, &mut self.findings)
             {
-                return (self.each)(Err(in_line(line, &begin, 0, message)));
+                let place = in_line(line, &begin, 0, String::new()).place;
+                return (self.each)(Err(misread.at(place)));
             }
         }
         (self.each)(Ok(example))

@@ -14,10 +14,10 @@ use super::problems::Misread;
 use crate::text::Entity;
 use crate::text::offsets::{Offsets, Ruler};
 
-/// How members of an entity are called: by us and Prodigy, by doccano, and by others.
+/// How members of an entity are called: by us and Prodigy, by doccano, by others, and by Label Studio in a list of one.
 const STARTS: [&str; 3] = ["start", "start_offset", "begin"];
 const ENDS: [&str; 2] = ["end", "end_offset"];
-const LABELS: [&str; 3] = ["label", "type", "tag"];
+const LABELS: [&str; 4] = ["label", "type", "tag", "labels"];
 
 /// Whether a value looks like an entity: an object with a start, or `[start, end, label]`.
 pub(super) fn looks_like_one(value: &RawValue) -> bool {
@@ -122,6 +122,9 @@ fn members(
     let said = members.get("text").and_then(Value::as_str).map(str::to_owned);
     match members.remove("label") {
         Some(Value::String(label)) => Ok((start, end, label, said)),
+        Some(Value::Array(labels)) if matches!(labels.as_slice(), [Value::String(_)]) => {
+            Ok((start, end, labels[0].as_str().unwrap_or_default().to_owned(), said))
+        }
         // As older exports number them.
         Some(Value::Number(label)) if label.is_u64() => Ok((start, end, label.to_string(), said)),
         Some(other) => {

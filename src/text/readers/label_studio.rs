@@ -133,7 +133,7 @@ fn task(
     // A task in which nothing was marked says so, which JSON_MIN leaves out.
     let mut example = Example { text, entities: Some(entities), ..Example::default() };
     for (name, value) in fields {
-        shapes::put(&mut example, options, &name, value, findings).map_err(wrong)?;
+        shapes::put(&mut example, options, &name, value, findings)?;
     }
     Ok(Some(example))
 }

@@ -27,7 +27,8 @@ pub(super) fn read(
         number += 1;
         let start = Position { line: number, column: 1 };
         let piece = |line: Option<Vec<u8>>| {
-            line.map(|bytes| Piece { bytes, start }).ok_or_else(|| pieces::too_long(start))
+            line.map(|bytes| Piece { bytes, start, line: number })
+                .ok_or_else(|| pieces::too_long(start))
         };
         Ok(read_line(source, LINE_LIMIT_BYTES)?.map(piece))
     };
@@ -57,8 +58,7 @@ fn text(
     let mut example =
         Example { text: parsed.text, entities: parsed.entities, ..Example::default() };
     for (name, value) in parsed.fields {
-        shapes::put(&mut example, options, &name, value, findings)
-            .map_err(|message| Misread::new(0_usize, message))?;
+        shapes::put(&mut example, options, &name, value, findings)?;
     }
     if example.text.contains('\0') {
         findings.note(Note::Nul);

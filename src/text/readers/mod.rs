@@ -41,7 +41,7 @@ pub use joined::{Joined, Windows};
 pub use labels::check_label;
 pub use lookup::Lookup;
 pub use options::{Columns, Fields, Nested, Options};
-pub use problems::{Malformed, Problems, ReadError, Spot};
+pub use problems::{Malformed, Problems, REPORTED, ReadError, Spot};
 pub use rules::{Rules, Shipped};
 pub use source::{Encoding, LINE_LIMIT_BYTES};
 pub use tags::Scheme;

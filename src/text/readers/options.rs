@@ -1,5 +1,6 @@
 //! What a person says of files, beside where they are.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -62,7 +63,6 @@ impl Options {
 
 /// What the fields of a file are called that have a meaning of their own.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Fields {
     /// The text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -79,17 +79,29 @@ pub struct Fields {
     /// The tags of its words, as a list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<String>,
+    /// The classes of a head, where their field is called otherwise than it.
+    #[serde(flatten)]
+    pub heads: BTreeMap<String, String>,
 }
 
 impl Fields {
+    /// The head whose classes a field would say.
+    pub(super) fn head<'n>(&'n self, field: &'n str) -> Option<&'n str> {
+        match self.heads.iter().find(|(_, from)| *from == field) {
+            Some((head, _)) => Some(head),
+            // Another field says them.
+            None => Some(field).filter(|field| !self.heads.contains_key(*field)),
+        }
+    }
+
     /// What a field that has no meaning of its own here is called from now on.
-    pub(super) fn name<'n>(&self, field: &'n str) -> &'n str {
+    pub(super) fn name<'n>(&self, field: &'n str) -> Cow<'n, str> {
         match field {
-            _ if self.id.as_deref() == Some(field) => "id",
+            _ if self.id.as_deref() == Some(field) => "id".into(),
             // Where a text is stored, these are what it says itself.
-            "text" => "input_text",
-            "entities" => "input_entities",
-            _ => field,
+            "text" | "entities" => format!("input_{field}").into(),
+            _ if self.heads.contains_key(field) => format!("input_{field}").into(),
+            _ => field.into(),
         }
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn read(file: File, options: &Options, each: &mut Each<'_>) -> io::Re
         }
         number += 1;
         let start = Position { line: number, column: 1 };
-        Ok(Some(Ok(Piece { bytes: row.to_string().into_bytes(), start })))
+        Ok(Some(Ok(Piece { bytes: row.to_string().into_bytes(), start, line: start.line })))
     };
     let mut findings =
         pieces::read(&mut next, &|text, findings| shapes::read(text, options, findings), each)?;

@@ -23,6 +23,8 @@ pub(super) const DIVIDE: &str = "every example has a line of its own: end each w
 pub(super) struct Piece {
     pub(super) bytes: Vec<u8>,
     pub(super) start: Position,
+    /// The line by which its text is known: that where it begins, or its number where several begin in one.
+    pub(super) line: usize,
 }
 
 /// The next piece, or what is wrong in its place.
@@ -112,7 +114,7 @@ fn read_piece(
         return Ok(None);
     }
     match read(content, findings) {
-        Ok(example) => Ok(example.map(|example| Example { line: piece.start.line, ..example })),
+        Ok(example) => Ok(example.map(|example| Example { line: piece.line, ..example })),
         Err(misread) => {
             let place = spot(text, misread.place + cut, piece.start);
             Err(misread.at(place))

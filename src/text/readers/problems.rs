@@ -82,6 +82,14 @@ impl Problems {
         self.listed.first().map(|(path, problem)| said(path, problem))
     }
 
+    /// What to do about all of those listed, where that is one thing.
+    #[must_use]
+    pub fn help(&self) -> Option<&str> {
+        let mut helps = self.listed.iter().map(|(_, problem)| problem.help.as_deref());
+        let first = helps.next()??;
+        helps.all(|help| help.is_some()).then_some(first)
+    }
+
     #[must_use]
     pub fn listed(&self) -> &[(PathBuf, Malformed)] {
         &self.listed
@@ -147,13 +155,9 @@ impl Help for ReadError {
             Self::NoParquet { .. } => {
                 "build the program with `--features parquet`, or write the file as JSON lines: `datasets.load_dataset(\"parquet\", data_files=...)[\"train\"].to_json(\"lines.jsonl\")`"
             }
-            Self::Malformed(Problems { listed, others, .. }) => {
-                let helps: Vec<&str> =
-                    listed.iter().filter_map(|(_, problem)| problem.help.as_deref()).collect();
-                return match helps.first() {
-                    Some(first) if helps.len() == listed.len() => Some((*first).to_owned().into()),
-                    _ => Some(if *others { ANY } else { A_LINE }.into()),
-                };
+            Self::Malformed(problems) => {
+                let usual = if problems.others { ANY } else { A_LINE };
+                return Some(problems.help().unwrap_or(usual).to_owned().into());
             }
             Self::Empty { .. } => A_LINE,
         };

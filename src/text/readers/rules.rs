@@ -298,6 +298,13 @@ mod tests {
             let (_, _, fields) = said(&rules, line);
             assert!(fields[0].starts_with("timestamp=20"), "{fields:?}");
         }
+        let repeated = "Jul 27 14:41:59 combo last message repeated 3 times";
+        let (text, entities, fields) = said(&rules, repeated);
+        assert_eq!(
+            (text.as_str(), entities),
+            ("last message repeated 3 times", vec!["3/NUM".into()])
+        );
+        assert_eq!(fields, ["timestamp=0000-07-27T14:41:59", "host=combo"]);
     }
 
     #[test]

@@ -34,6 +34,8 @@ use crate::text::{Entity, Example};
 pub(super) const TEXTS: [&str; 6] = ["text", "data", "sentence", "content", "message", "review"];
 /// What entities are called.
 pub(super) const ENTITIES: [&str; 5] = ["entities", "spans", "labels", "label", "annotations"];
+/// What Prodigy asks for in a question that is answered by yes or no.
+const LABEL: &str = "label";
 const TOKENS: [&str; 2] = ["tokens", "words"];
 const TAGS: [&str; 3] = ["ner_tags", "tags", "labels"];
 
@@ -51,7 +53,8 @@ pub(super) fn read_lines(
         number += 1;
         let start = Position { line: number, column: 1 };
         let piece = |line: Option<Vec<u8>>| {
-            line.map(|bytes| Piece { bytes, start }).ok_or_else(|| pieces::too_long(start))
+            line.map(|bytes| Piece { bytes, start, line: number })
+                .ok_or_else(|| pieces::too_long(start))
         };
         Ok(read_line(source, LINE_LIMIT_BYTES)?.map(piece))
     };
@@ -130,7 +133,9 @@ pub(super) fn read(
         members
     };
     let mut rest = Rest::of(line, members)?;
-    if let Some(answer) = refused(&rest) {
+    let answer = refused(&rest);
+    let is_denied = answer.as_deref() == Some("reject") && asks_for_one_label(&rest);
+    if let Some(answer) = answer.filter(|_| !is_denied) {
         findings.note(Note::Answer(answer));
         return Ok(None);
     }
@@ -142,9 +147,12 @@ pub(super) fn read(
     let (text, entities) = content;
     let mut example = Example { text, entities, ..Example::default() };
     for (name, value) in rest.members {
-        let Some(text) = line.scalar(value)? else { continue };
+        let Some(mut text) = line.scalar(value)? else { continue };
+        if is_denied && name == LABEL {
+            text = format!("not {text}");
+        }
         put(&mut example, options, &name, text, findings)
-            .map_err(|message| line.wrong(value, message))?;
+            .map_err(|misread| misread.at(line.wrong(value, String::new()).place))?;
     }
     if example.text.contains('\0') {
         findings.note(Note::Nul);
@@ -181,6 +189,12 @@ fn refused(rest: &Rest<'_>) -> Option<String> {
         .iter()
         .any(|name| rest.get(name).is_some());
     (is_prodigy && matches!(answer.as_str(), "reject" | "ignore")).then_some(answer)
+}
+
+/// Whether Prodigy asked if the text as a whole has one label, so that "reject" says that it has not.
+fn asks_for_one_label(rest: &Rest<'_>) -> bool {
+    let has_label = rest.get(LABEL).is_some_and(|value| value.get().starts_with('"'));
+    has_label && ["spans", "options"].iter().all(|name| rest.get(name).is_none())
 }
 
 /// A text, and its entities where anything is said of them.
@@ -387,24 +401,24 @@ impl Tokens<'_> {
 /// Puts a value where it belongs: among the classes, or among the fields.
 ///
 /// # Errors
-/// That it is none of the classes.
+/// That it is none of the classes, at 0.
 pub(super) fn put(
     example: &mut Example,
     options: &Options,
     field: &str,
     value: String,
     findings: &mut Findings,
-) -> Result<(), String> {
-    if options.heads.has(field) {
-        if let Some(class) = options.heads.class(field, &value, findings)? {
-            example.classes.insert(field.to_owned(), class);
+) -> Result<(), Misread> {
+    if let Some(head) = options.fields.head(field).filter(|head| options.heads.has(head)) {
+        if let Some(class) = options.heads.class(head, &value, findings)? {
+            example.classes.insert(head.to_owned(), class);
         }
         return Ok(());
     }
     let name = options.fields.name(field);
     // What was mapped to a name goes before what has it.
-    if name != field || !example.fields.contains_key(name) {
-        example.fields.insert(name.to_owned(), value);
+    if name != field || !example.fields.contains_key(&*name) {
+        example.fields.insert(name.into_owned(), value);
     }
     Ok(())
 }

@@ -1,10 +1,12 @@
 //! Rules for logs that everybody has.
 
-/// Linux and its services: RFC 3164, RFC 5424, and the lines that rsyslog and journald write with times of ISO 8601.
+/// Linux and its services: RFC 3164, RFC 5424, and the lines that rsyslog and journald write with times of ISO 8601. What no program signs, such as
+/// `last message repeated 3 times`, is all text behind the host.
 pub(super) const SYSLOG: &str = r#"
 line = [
     '^(?:<\d+>)?(?<timestamp>[A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2}) (?<host>\S+) (?<component>[^\s\[:]+)(?:\[(?<pid>\d+)\])?: (?<text>.*)$',
     '^(?:<\d+>)?(?<timestamp>\d{4}-\d\d-\d\dT\S+) (?<host>\S+) (?<component>[^\s\[:]+)(?:\[(?<pid>\d+)\])?: (?<text>.*)$',
+    '^(?:<\d+>)?(?<timestamp>[A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2}) (?<host>\S+) (?<text>.*)$',
     '^<\d+>1 (?<timestamp>\S+) (?<host>\S+) (?<component>\S+) (?<pid>\S+) \S+ (?:-|\[.*?\]) ?(?<text>.*)$',
 ]
 times = { timestamp = ["%b %e %H:%M:%S"] }

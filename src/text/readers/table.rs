@@ -175,6 +175,8 @@ struct Columns {
     /// Whether the text has its column though nobody said so, nor is that called `text`.
     is_guessed: bool,
     entities: Option<usize>,
+    /// Where they may stand too, if nobody says where.
+    perhaps: Vec<usize>,
 }
 
 impl Columns {
@@ -213,7 +215,11 @@ impl Columns {
                 Misread::new(0_usize, format!("there is no column `{}`", visible::line(name)))
             })?),
         };
-        Ok(Self { names, text, is_guessed, entities })
+        let perhaps = match (entities, options.markup) {
+            (None, false) => ENTITIES[1..].iter().filter_map(|name| place(name)).collect(),
+            _ => Vec::new(),
+        };
+        Ok(Self { names, text, is_guessed, entities, perhaps })
     }
 
     /// The text of a row.
@@ -231,6 +237,11 @@ impl Columns {
                 .help("a cell with a delimiter, a quote or a line break in it stands in quotes"));
         }
         let text = self.text.map_or("", |at| &row[at]);
+        let guessed = self.perhaps.iter().copied().find(|at| hold_entities(&row[*at]));
+        if let Some(at) = guessed {
+            findings.note(Note::EntitiesFrom(self.names[at].clone()));
+        }
+        let in_column = self.entities.or(guessed);
         if let Some(at) = self.text.filter(|_| self.is_guessed) {
             findings.note(Note::TextFrom(self.names[at].clone()));
         }
@@ -243,7 +254,7 @@ impl Columns {
             if markup::is_marked(text) {
                 findings.note(Note::LooksMarked);
             }
-            let cell = self.entities.map(|at| (at, row[at].trim()));
+            let cell = in_column.map(|at| (at, row[at].trim()));
             let entities = match cell.filter(|(_, cell)| !cell.is_empty()) {
                 None => None,
                 Some((at, cell)) => {
@@ -259,15 +270,24 @@ impl Columns {
         }
         let mut example = Example { text, entities, line, ..Example::default() };
         for (at, (name, cell)) in self.names.iter().zip(row.iter()).enumerate() {
-            let is_used = Some(at) == self.text || self.entities == Some(at);
+            let is_used = Some(at) == self.text || in_column == Some(at);
             if is_used || cell.is_empty() || name.is_empty() {
                 continue;
             }
             shapes::put(&mut example, options, name, cell.to_owned(), findings)
-                .map_err(|message| Misread::new(at, message))?;
+                .map_err(|misread| misread.at(at))?;
         }
         Ok(example)
     }
+}
+
+/// Whether a cell is a list of entities as JSON.
+fn hold_entities(cell: &str) -> bool {
+    let items = || serde_json::from_str::<Vec<&RawValue>>(cell).ok();
+    cell.trim_start().starts_with('[')
+        && items().is_some_and(|items| {
+            !items.is_empty() && items.iter().all(|item| entities::looks_like_one(item))
+        })
 }
 
 /// The entities that stand in a cell as JSON.

@@ -103,6 +103,42 @@ fn what_others_wrote_reads_as_their_own_libraries_read_it() {
 }
 
 #[test]
+fn a_cell_with_entities_is_found_as_label_studio_writes_it() {
+    let text = "id,label,text\n1,\"[{\"\"start\"\":0,\"\"end\"\":3,\"\"text\"\":\"\"Ada\"\",\"\"labels\"\":[\"\"PER\"\"]}]\",Ada wrote\n2,,nobody\n";
+    let read = records("x.csv", text);
+    assert_eq!(said(&read), [("Ada wrote", vec![("Ada".to_owned(), "PER")]), ("nobody", vec![])]);
+    assert_eq!((&read[0].fields["id"], read[1].entities.is_none()), (&"1".to_owned(), true));
+}
+
+#[test]
+fn a_label_that_prodigy_was_told_to_be_wrong_is_a_class_and_a_span_is_none() {
+    let line = |more: &str, answer: &str| {
+        format!(
+            "{{\"text\": \"a\", \"label\": \"SPAM\", \"_input_hash\": 1, {more}\"answer\": \"{answer}\"}}\n"
+        )
+    };
+    let text = line("", "accept") + &line("", "reject") + &line("\"spans\": [], ", "reject");
+    let heads = Heads::of(Some(&Classes::Fields(vec!["label".to_owned()])));
+    let found = found("x.jsonl", text, &Options { heads, ..Options::default() });
+    let classes: Vec<&str> = found.records.iter().map(|it| it.classes["label"].as_str()).collect();
+    assert_eq!(classes, ["SPAM", "not SPAM"]);
+}
+
+#[test]
+fn a_head_is_called_otherwise_than_the_field_of_its_classes() {
+    let fields = Fields {
+        heads: BTreeMap::from([("severity".to_owned(), "How bad?".to_owned())]),
+        ..Fields::default()
+    };
+    let heads = Heads::of(Some(&Classes::Fields(vec!["severity".to_owned()])));
+    let options = Options { fields, heads, ..Options::default() };
+    let found = found("x.csv", "text,How bad?,severity\na,low,3\n", &options);
+    let record = &found.records[0];
+    assert_eq!(record.classes["severity"], "low");
+    assert_eq!(record.fields, BTreeMap::from([("input_severity".to_owned(), "3".to_owned())]));
+}
+
+#[test]
 fn doccano_of_both_generations_and_prodigy_need_no_mapping() {
     let texts = [
         r#"{"id": 1, "data": "Ada wrote", "label": [[0, 3, "PER"]], "Comments": []}"#,

@@ -14,6 +14,12 @@ pub(super) struct Values<'s> {
     source: &'s mut dyn BufRead,
     at: Position,
     state: State,
+    /// How many values there were.
+    count: usize,
+    /// The line in which the last one began.
+    last: usize,
+    /// Whether several have begun in one.
+    share_lines: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +38,8 @@ enum State {
 
 impl<'s> Values<'s> {
     pub(super) fn of(source: &'s mut dyn BufRead) -> Self {
-        Self { source, at: Position { line: 1, column: 1 }, state: State::Start }
+        let at = Position { line: 1, column: 1 };
+        Self { source, at, state: State::Start, count: 0, last: 0, share_lines: false }
     }
 
     /// # Errors
@@ -86,6 +93,10 @@ impl<'s> Values<'s> {
     /// The value that begins here.
     fn value(&mut self, first: u8) -> io::Result<Result<Piece, Malformed>> {
         let start = self.at;
+        self.count += 1;
+        self.share_lines |= start.line == self.last;
+        self.last = start.line;
+        let line = if self.share_lines { self.count } else { start.line };
         let mut bytes = Vec::new();
         let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
         let is_nested = matches!(first, b'{' | b'[' | b'"');
@@ -95,7 +106,7 @@ impl<'s> Values<'s> {
                 return Ok(if is_nested {
                     Err(self.broken("the file ends inside a value"))
                 } else {
-                    Ok(Piece { bytes, start })
+                    Ok(Piece { bytes, start, line })
                 });
             };
             if !is_nested && (byte.is_ascii_whitespace() || matches!(byte, b',' | b']' | b'}')) {
@@ -103,7 +114,7 @@ impl<'s> Values<'s> {
                 if bytes.is_empty() {
                     return Ok(Err(self.broken("a value is missing here")));
                 }
-                return Ok(Ok(Piece { bytes, start }));
+                return Ok(Ok(Piece { bytes, start, line }));
             }
             self.take()?;
             if bytes.len() == LINE_LIMIT_BYTES {
@@ -122,7 +133,11 @@ impl<'s> Values<'s> {
                 _ => {}
             }
             if is_nested && depth == 0 && !in_string {
-                return Ok(if is_long { Err(too_long(start)) } else { Ok(Piece { bytes, start }) });
+                return Ok(if is_long {
+                    Err(too_long(start))
+                } else {
+                    Ok(Piece { bytes, start, line })
+                });
             }
         }
     }
@@ -182,6 +197,17 @@ mod tests {
             });
         }
         found
+    }
+
+    #[test]
+    fn values_that_share_a_line_are_known_by_their_numbers() {
+        let lines = |text: &str| {
+            let mut source = text.as_bytes();
+            let mut values = Values::of(&mut source);
+            std::iter::from_fn(|| Some(values.next().unwrap()?.unwrap().line)).collect::<Vec<_>>()
+        };
+        assert_eq!(lines("[[1], [2], [3]]"), [1, 2, 3]);
+        assert_eq!(lines("[\n[1],\n[2],\n\n[3]]"), [2, 3, 5]);
     }
 
     fn value(text: &str, place: &str) -> Result<(String, String), String> {

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use super::{Division, Reading, Sketch};
 use crate::base::visible;
-use crate::text::readers::Shipped;
+use crate::text::readers::{Encoding, Shipped};
+use crate::text::{check_head_name, head_name};
 
 impl Sketch {
     /// The experiment.
@@ -39,6 +40,10 @@ impl Sketch {
             quoted(file),
             self.format.name()
         );
+        text += match self.encoding {
+            Encoding::Latin1 => "encoding = \"latin-1\"    # it is not UTF-8\n",
+            Encoding::Utf8 | Encoding::Utf16 => "",
+        };
         text += match self.reading {
             Reading::Plain => "",
             Reading::Rules(Shipped::Syslog) => {
@@ -55,14 +60,23 @@ impl Sketch {
                 "nested = \"outermost\"    # entities overlap, and a token has one label: those inside of others are left out\n"
             }
         };
+        if self.problems.count() > 0 {
+            text += "on_error = \"skip\"    # what cannot be read is left out and counted; `\"stop\"` lists it with its places instead\n";
+        }
         if !self.heads.is_empty() {
             text += "# The last of two classes is the positive one: turn them round where it is the other.\n";
-            let heads = self.heads.iter().map(|(name, classes)| {
+            let heads = self.heads.iter().map(|(field, classes)| {
                 let classes: Vec<String> = classes.iter().map(|class| quoted(class)).collect();
-                format!("{} = [{}]", key(name), classes.join(", "))
+                format!("{} = [{}]", name(field), classes.join(", "))
             });
             let heads: Vec<String> = heads.collect();
             writeln!(text, "classes = {{ {} }}", heads.join(", ")).expect("a string");
+            let renamed = self.heads.iter().filter(|(field, _)| name(field) != *field);
+            let renamed: Vec<String> =
+                renamed.map(|(field, _)| format!("{} = {}", name(field), quoted(field))).collect();
+            if !renamed.is_empty() {
+                writeln!(text, "fields = {{ {} }}", renamed.join(", ")).expect("a string");
+            }
         }
         if !self.others.is_empty() {
             let names: Vec<String> = self.others.iter().map(|name| format!("`{name}`")).collect();
@@ -203,8 +217,7 @@ fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }
 
-/// A TOML key, bare where it can be.
-fn key(name: &str) -> String {
-    let is_bare = name.chars().all(|it| it.is_ascii_alphanumeric() || it == '_' || it == '-');
-    if is_bare && !name.is_empty() { name.to_owned() } else { quoted(name) }
+/// What the head of a field is called: as the field, where that is a name for one.
+fn name(field: &str) -> String {
+    if check_head_name(field).is_ok() { field.to_owned() } else { head_name(field) }
 }
