@@ -8,7 +8,7 @@ use candle_core::{D, DType, Device, Result, Tensor};
 use crate::nn::{Batch, ComposedModel, JointModel, LossOptions, Losses, Parameter};
 
 use super::adamw::Update;
-use super::engine::{Engine, EngineError, StateVector};
+use super::engine::{Engine, EngineError, Forward, StateVector};
 
 /// A joint model on a candle device.
 #[derive(Debug)]
@@ -146,6 +146,13 @@ impl CandleEngine {
     }
 }
 
+impl Forward for CandleEngine {
+    fn logits(&mut self, batch: &Batch) -> std::result::Result<Vec<Vec<f32>>, EngineError> {
+        let logits = self.model.forward(batch)?;
+        Ok(logits.iter().map(|logits| logits.flatten_all()?.to_vec1()).collect::<Result<_>>()?)
+    }
+}
+
 impl Engine for CandleEngine {
     fn parameters(&self) -> &[Parameter] {
         self.model.layout().parameters()
@@ -177,11 +184,6 @@ impl Engine for CandleEngine {
 
     fn discard(&mut self) {
         self.gradient.fill(None);
-    }
-
-    fn logits(&mut self, batch: &Batch) -> std::result::Result<Vec<Vec<f32>>, EngineError> {
-        let logits = self.model.forward(batch)?;
-        Ok(logits.iter().map(|logits| logits.flatten_all()?.to_vec1()).collect::<Result<_>>()?)
     }
 
     fn updates(&self) -> u64 {

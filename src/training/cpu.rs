@@ -8,7 +8,7 @@ use crate::nn::{
 };
 
 use super::adamw::{AdamW, Gradient, Update, gradient_norm};
-use super::engine::{Engine, EngineError, StateVector};
+use super::engine::{Engine, EngineError, Forward, StateVector};
 
 /// A joint model on the CPU, on the threads of the current pool.
 ///
@@ -104,6 +104,25 @@ impl CpuEngine {
     }
 }
 
+impl Forward for CpuEngine {
+    fn logits(&mut self, batch: &Batch) -> Result<Vec<Vec<f32>>, EngineError> {
+        CpuForward { model: &self.model, workspace: &mut self.workspace }.logits(batch)
+    }
+}
+
+/// A model that nobody trains, on the threads of the current pool; it may answer several at once, each with a workspace of its own.
+#[derive(Debug)]
+pub struct CpuForward<'m> {
+    pub model: &'m JointModel,
+    pub workspace: &'m mut Workspace,
+}
+
+impl Forward for CpuForward<'_> {
+    fn logits(&mut self, batch: &Batch) -> Result<Vec<Vec<f32>>, EngineError> {
+        Ok(self.model.forward(batch, self.workspace)?.to_vec())
+    }
+}
+
 impl Engine for CpuEngine {
     fn parameters(&self) -> &[Parameter] {
         self.model.layout.parameters()
@@ -149,10 +168,6 @@ impl Engine for CpuEngine {
 
     fn discard(&mut self) {
         self.gradients.clear();
-    }
-
-    fn logits(&mut self, batch: &Batch) -> Result<Vec<Vec<f32>>, EngineError> {
-        Ok(self.model.forward(batch, &mut self.workspace)?.to_vec())
     }
 
     fn updates(&self) -> u64 {

@@ -8,11 +8,20 @@ use crate::nn::{Batch, BatchError, LossOptions, Losses, NoMemory, Parameter};
 
 use super::adamw::Update;
 
+/// A model that answers.
+pub trait Forward {
+    /// What each head says of a batch, unnormalised, `(rows, outputs)`.
+    ///
+    /// # Errors
+    /// When the batch does not fit the model, or a device operation fails.
+    fn logits(&mut self, batch: &Batch) -> Result<Vec<Vec<f32>>, EngineError>;
+}
+
 /// A model with its gradient and its optimiser's state.
 ///
 /// The life of a step: [`accumulate`](Self::accumulate) once for each micro-batch, [`gradient_norm`](Self::gradient_norm), then
 /// [`step`](Self::step) or [`discard`](Self::discard), both of which leave the gradient empty.
-pub trait Engine {
+pub trait Engine: Forward {
     /// The parameters, in the order in which [`export`](Self::export) hands them out.
     fn parameters(&self) -> &[Parameter];
 
@@ -49,12 +58,6 @@ pub trait Engine {
 
     /// Forgets the gradient.
     fn discard(&mut self);
-
-    /// The forward pass alone: what each head says, unnormalised, `(rows, outputs)`.
-    ///
-    /// # Errors
-    /// When a device operation fails.
-    fn logits(&mut self, batch: &Batch) -> Result<Vec<Vec<f32>>, EngineError>;
 
     /// The number of updates that the optimiser has made.
     fn updates(&self) -> u64;

@@ -1,6 +1,6 @@
 //! What a model says about a split: the one way from an engine to predictions, inside the loop and outside of it.
 
-use super::engine::{Engine, EngineError};
+use super::engine::{EngineError, Forward};
 use super::merge::Merge;
 use crate::base::IGNORE;
 use crate::nn::LossOptions;
@@ -8,7 +8,38 @@ use crate::nn::kernels::cross_entropy::Focus;
 use crate::tasks::{self, Answers, Kind, Predicted, Task, cross_entropy};
 use crate::text::EncodedSplit;
 
-/// Runs the model over `split` in batches of `batch_size` sequences, in order, and reads what it says of each text, also where that was read in
+/// How much of a split a model reads at once; of sequences there is always one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BatchLimit {
+    Sequences(usize),
+    Tokens(usize),
+}
+
+impl From<usize> for BatchLimit {
+    fn from(sequences: usize) -> Self {
+        Self::Sequences(sequences)
+    }
+}
+
+impl BatchLimit {
+    /// The first of these sequences that make a batch, and the others.
+    fn split_off<'r>(self, split: &EncodedSplit, rows: &'r [u32]) -> (&'r [u32], &'r [u32]) {
+        let count = match self {
+            Self::Sequences(count) => count,
+            Self::Tokens(most) => {
+                let lengths = rows.iter().map(|row| split.length_of(*row as usize));
+                let totals = lengths.scan(0, |total, length| {
+                    *total += length;
+                    Some(*total)
+                });
+                totals.take_while(|total| *total <= most).count()
+            }
+        };
+        rows.split_at(count.max(1).min(rows.len()))
+    }
+}
+
+/// Runs the model over `split` in batches, in order, and reads what it says of each text, also where that was read in
 /// windows. Returns `None` as soon as `cancelled` says so.
 ///
 /// Memory is bounded by one batch and one text, beside the predictions themselves.
@@ -18,21 +49,24 @@ use crate::text::EncodedSplit;
 /// # Errors
 /// When the split does not fit the model, or a device operation fails.
 pub fn predict(
-    engine: &mut dyn Engine,
+    model: &mut dyn Forward,
     split: &EncodedSplit,
-    batch_size: usize,
+    batches: impl Into<BatchLimit>,
     tasks: &[Task],
     cancelled: &dyn Fn() -> bool,
 ) -> Result<Option<Predicted>, EngineError> {
     let mut readers: Vec<Reader<'_>> = tasks.iter().map(|task| Reader::new(task, split)).collect();
     let mut merges: Vec<Merge> = tasks.iter().map(|task| Merge::new(&task.head())).collect();
     let rows: Vec<u32> = (0..split.sequences() as u32).collect();
-    for rows in rows.chunks(batch_size.max(1)) {
+    let (limit, mut rest) = (batches.into(), &rows[..]);
+    while !rest.is_empty() {
+        let rows;
+        (rows, rest) = limit.split_off(split, rest);
         if cancelled() {
             return Ok(None);
         }
         let batch = tasks::batch(tasks, split, rows)?;
-        let logits = engine.logits(&batch)?;
+        let logits = model.logits(&batch)?;
         let told = logits.iter().zip(batch.targets());
         for ((reader, merge), (logits, targets)) in readers.iter_mut().zip(&mut merges).zip(told) {
             merge.take(split, rows, (logits, targets), |logits, targets| {

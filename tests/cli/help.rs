@@ -83,7 +83,7 @@ fn options_say_what_they_expect() {
         run("--prof", "x"),
         run("--color", "blue"),
         world.pipeline(["run"]),
-        world.pipeline(["predict", "outputs/mini", "--batch-size", "0"]),
+        world.pipeline(["predict", "outputs/mini", "--batch-tokens", "0"]),
         world.pipeline(["completions", "tcsh"]),
     );
 }

@@ -411,21 +411,162 @@ fn a_file_and_a_model_folder_are_as_good_as_a_stream_and_a_results_folder() {
     assert_eq!(file.stdout, predict("db-07 crashed at 02:15").stdout);
 }
 
+/// Predictions with scores as far as sums in another order leave them.
+fn rounded(mut found: Vec<Value>) -> Vec<Value> {
+    fn round(value: &mut Value) {
+        match value {
+            Value::Number(number) if number.is_f64() => {
+                *value = json!(format!("{:.6}", number.as_f64().expect("a number")));
+            }
+            Value::Array(items) => items.iter_mut().for_each(round),
+            Value::Object(members) => members.values_mut().for_each(round),
+            _ => {}
+        }
+    }
+    found.iter_mut().for_each(round);
+    found
+}
+
 #[test]
-fn the_batch_size_changes_no_prediction() {
+fn a_prediction_does_not_depend_on_what_is_read_with_its_text() {
+    let lines = "db-07 crashed at 02:15\nroutine check of web-12 at 09:30\nmail-2 was restarted at 04:40 as planned\ndb-07 crashed at 02:15\n";
+    let alone: Vec<Value> =
+        lines.lines().flat_map(|line| rounded(predictions(&predict(line)))).collect();
+    for options in [["--batch-tokens", "1"], ["--batch-tokens", "4096"], ["--cache", "0"]] {
+        assert_eq!(rounded(predictions(&with(&options, lines))), alone, "{options:?}");
+    }
+    let many = with(&["--batch-tokens", "20", "--threads", "3", "--cache", "0"], lines.repeat(500));
+    let expected: Vec<Value> = std::iter::repeat_n(alone, 500).flatten().collect();
+    assert_eq!(rounded(predictions(&many)), expected);
+}
+
+#[test]
+fn a_line_is_answered_while_those_behind_it_are_still_being_read() {
+    let mut child = world()
+        .process(["predict", "outputs/mini", "--cache", "0"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut input = child.stdin.take().expect("piped");
+    let mut output = BufReader::new(child.stdout.take().expect("piped"));
+    // As `tail -f` writes them: many at once, the last of them not yet whole.
+    let whole = "db-07 crashed at 02:15\n".repeat(5000);
+    input.write_all(format!("{whole}all is").as_bytes()).expect("written");
+    let mut answer = String::new();
+    for _ in 0..5000 {
+        output.read_line(&mut answer).expect("readable");
+    }
+    assert_eq!(answer.lines().count(), 5000);
+    input.write_all(b" well\n").expect("written");
+    answer.clear();
+    output.read_line(&mut answer).expect("readable");
+    assert!(answer.starts_with("{\"text\":\"all is well\""), "{answer}");
+    drop(input);
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+}
+
+const MIXED: &str = r#"{"id": 7, "text": "db-07 crashed, \"hard\", at 02:15", "anomaly": [1]}
+{"text": " "}
+{"txt": "x"}
+{"text": "all is well", "more": true}
+"#;
+
+#[test]
+fn csv_has_a_row_for_each_line_and_loses_none_of_its_members() {
+    let shot = with(&["--format", "csv"], MIXED);
+    let mut rows = csv::Reader::from_reader(shot.stdout.as_bytes());
+    let header: Vec<String> = rows.headers().expect("a header").iter().map(str::to_owned).collect();
+    assert_eq!(
+        header,
+        [
+            "id",
+            "text",
+            "input_anomaly",
+            "entities",
+            "anomaly",
+            "anomaly_score",
+            "truncated",
+            "error",
+            "other"
+        ]
+    );
+    let rows: Vec<Vec<String>> =
+        rows.records().map(|row| row.expect("a row").iter().map(str::to_owned).collect()).collect();
+    assert_eq!(rows[0][..3], ["7", "db-07 crashed, \"hard\", at 02:15", "[1]"]);
+    let as_json = &predictions(&predict(MIXED))[0];
+    assert_eq!(serde_json::from_str::<Value>(&rows[0][3]).expect("JSON"), as_json["entities"]);
+    assert_eq!(rows[0][5], as_json["anomaly_score"].to_string());
+    assert_eq!(rows[1], ["", " ", "", "[]", "", "", "", "", ""]);
+    assert_eq!(rows[2][7..], ["the object has no `text` that is a string", r#"{"txt":"x"}"#]);
+    assert_eq!((rows[3][8].as_str(), rows.len(), shot.code), (r#"{"more":true}"#, 4, Some(1)));
+    let lines = with(&["--format", "csv"], "db-07 crashed\n");
+    assert!(
+        lines.stdout.starts_with(
+            "text,entities,anomaly,anomaly_score,truncated,error,other\ndb-07 crashed,"
+        ),
+        "{lines}"
+    );
+}
+
+#[test]
+fn conll_is_read_again_with_the_entities_that_were_found() {
+    let shot = with(&["--format", "conll"], MIXED.replace("\"txt\"", "\"text\""));
     let world = world();
-    let lines = "db-07 crashed at 02:15\nroutine check of web-12 at 09:30\nmail-2 was restarted at 04:40 as planned\n";
-    let with = |size: &str| {
-        predictions(&world.shot(
-            "predict",
-            world.command(["predict", "outputs/mini", "--batch-size", size]).write_stdin(lines),
-        ))
-    };
-    // Scores differ in their last digits, as sums in another order do.
-    let entities = |found: Vec<Value>| -> Vec<String> {
-        let all = found.iter().flat_map(|prediction| prediction["entities"].as_array()).flatten();
-        all.map(|entity| format!("{} {} {}", entity["start"], entity["end"], entity["label"]))
-            .collect()
-    };
-    assert_eq!(entities(with("1")), entities(with("32")));
+    world.write("again.conll", &shot.stdout);
+    world.write(
+        "experiments/again.toml",
+        "version = 1\n[stage.corpus]\nkind = \"read_corpus\"\ntrain = \"../again.conll\"\nvalidation = \"../again.conll\"\n",
+    );
+    let data = world.pipeline(["check", "--data", "experiments/again.toml"]);
+    assert_eq!(data.code, Some(0), "{data}\n{}", shot.stdout);
+    let tags = |text: &str| text.lines().filter(|line| line.contains("\tB-")).count();
+    let found = predictions(&predict(MIXED))
+        .iter()
+        .filter_map(|it| it["entities"].as_array().map(Vec::len))
+        .sum::<usize>();
+    assert!(found > 0 && tags(&shot.stdout) >= found, "{}", shot.stdout);
+    assert!(
+        shot.stdout.starts_with("# id = 7\n# input_anomaly = [1]\n# anomaly = "),
+        "{}",
+        shot.stdout
+    );
+}
+
+#[test]
+fn spans_are_marked_by_brackets_where_there_are_no_colours() {
+    let text = "db-07 crashed \u{1b}[31mat 02:15\n";
+    let plain = with(&["--format", "spans-in-colour", "--color", "never"], text);
+    assert!(plain.stdout.contains("](HOST)") && plain.stdout.contains("  anomaly "), "{plain}");
+    assert!(!plain.stdout.contains('\u{1b}'), "{plain}");
+    let coloured = with(&["--format", "spans-in-colour", "--color", "always"], text);
+    assert!(coloured.stdout.contains("\u{1b}[30;48;5;"), "{coloured}");
+    assert!(!coloured.stdout.contains("\u{1b}[31m"), "{coloured}");
+}
+
+#[test]
+fn a_page_has_the_answers_and_nothing_in_a_text_ends_its_script() {
+    let world = world();
+    world.write("texts.txt", "db-07 crashed at 02:15\n</script><script>alert(1)</script>\n");
+    let shot = world.pipeline(["predict", "outputs/mini", "texts.txt", "--html", "page.html"]);
+    assert_eq!((shot.code, shot.stdout.as_str(), shot.stderr.as_str()), (Some(0), "", ""));
+    let page = world.read("page.html");
+    let data = page.split("id=answers>").nth(1).and_then(|rest| rest.split("</script>").next());
+    let data: Value = serde_json::from_str(data.expect("answers")).expect("JSON");
+    let answer = &predictions(&predict(world.read("texts.txt")))[0];
+    assert_eq!(data["answers"][0]["entities"], answer["entities"]);
+    assert_eq!(data["answers"][1]["text"], "</script><script>alert(1)</script>");
+    let both = world.pipeline([
+        "predict",
+        "outputs/mini",
+        "texts.txt",
+        "--html",
+        "page.html",
+        "--format",
+        "jsonl",
+    ]);
+    assert_eq!(both.stdout.lines().count(), 2);
+    let nowhere =
+        world.pipeline(["predict", "outputs/mini", "texts.txt", "--html", "none/page.html"]);
+    assert_eq!(nowhere.code, Some(2), "{nowhere}");
 }

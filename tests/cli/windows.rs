@@ -73,7 +73,7 @@ fn a_long_text_is_read_whole_by_training_evaluation_and_prediction_alike() {
     // As the scores are of whole texts, so is what is predicted, and of both the same.
     let texts: String = (0..TEXTS).map(|row| text(row) + "\n").collect();
     world.write("texts.txt", texts);
-    let shot = world.pipeline(["predict", "outputs/long", "texts.txt", "--batch-size", "4"]);
+    let shot = world.pipeline(["predict", "outputs/long", "texts.txt", "--batch-tokens", "64"]);
     let answers: Vec<Value> =
         shot.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let scored = world.read("outputs/long/predictions.csv");

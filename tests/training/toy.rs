@@ -10,7 +10,7 @@ use pipeline::tasks::metrics::Metric;
 use pipeline::text::{CorpusTasks, EncodedSplit, Fit, LabelSet, spans};
 use pipeline::training::adamw::{AdamW, Gradient, Update, gradient_norm};
 use pipeline::training::{
-    Data, Engine, EngineError, Notice, Observer, Progress, Recipe, StateVector, Storage,
+    Data, Engine, EngineError, Forward, Notice, Observer, Progress, Recipe, StateVector, Storage,
     TrainError, Trained, train,
 };
 
@@ -131,6 +131,25 @@ fn words(batch: &Batch, rows: usize) -> Vec<u32> {
     batch.bounds()[..rows].iter().map(|first| batch.ids()[*first]).collect()
 }
 
+impl Forward for Toy {
+    fn logits(&mut self, batch: &Batch) -> Result<Vec<Vec<f32>>, EngineError> {
+        let heads = self.heads().into_iter().zip(batch.targets());
+        let of_head = |((from, outputs), targets): ((usize, usize), &Vec<u32>)| {
+            words(batch, targets.len())
+                .iter()
+                .flat_map(|word| self.head(from, outputs, *word))
+                .collect()
+        };
+        let mut logits: Vec<Vec<f32>> = heads.map(of_head).collect();
+        if self.infinite_after.is_some_and(|updates| self.updates() >= updates) {
+            let told = logits[0].chunks_exact_mut(3).zip(&batch.targets()[0]);
+            told.filter(|(_, label)| **label < 3)
+                .for_each(|(logits, label)| logits[*label as usize] = f32::INFINITY);
+        }
+        Ok(logits)
+    }
+}
+
 impl Engine for Toy {
     fn parameters(&self) -> &[Parameter] {
         &self.names
@@ -193,23 +212,6 @@ impl Engine for Toy {
 
     fn discard(&mut self) {
         self.gradient.fill(0.0);
-    }
-
-    fn logits(&mut self, batch: &Batch) -> Result<Vec<Vec<f32>>, EngineError> {
-        let heads = self.heads().into_iter().zip(batch.targets());
-        let of_head = |((from, outputs), targets): ((usize, usize), &Vec<u32>)| {
-            words(batch, targets.len())
-                .iter()
-                .flat_map(|word| self.head(from, outputs, *word))
-                .collect()
-        };
-        let mut logits: Vec<Vec<f32>> = heads.map(of_head).collect();
-        if self.infinite_after.is_some_and(|updates| self.updates() >= updates) {
-            let told = logits[0].chunks_exact_mut(3).zip(&batch.targets()[0]);
-            told.filter(|(_, label)| **label < 3)
-                .for_each(|(logits, label)| logits[*label as usize] = f32::INFINITY);
-        }
-        Ok(logits)
     }
 
     fn updates(&self) -> u64 {

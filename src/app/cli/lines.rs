@@ -108,6 +108,8 @@ pub struct Lines<R> {
     reader: BufReader<R>,
     /// How many lines were read.
     pub number: u64,
+    /// How many bytes.
+    pub bytes: u64,
     /// The member that holds the text.
     field: String,
     form: Form,
@@ -120,7 +122,8 @@ impl<R: Read> Lines<R> {
     pub fn new(input: R, field: Option<&str>) -> Self {
         let form = if field.is_some() { Form::Json } else { Form::Unknown };
         let reader = BufReader::with_capacity(BUFFER_BYTES, input);
-        Self { reader, number: 0, field: field.unwrap_or("text").to_owned(), form, failed: None }
+        let field = field.unwrap_or("text").to_owned();
+        Self { reader, number: 0, bytes: 0, field, form, failed: None }
     }
 
     /// The next lines; none at the end. It waits for a line, but not for more of them: what writes a line now and then sees each answered at
@@ -166,8 +169,10 @@ impl<R: Read> Lines<R> {
             return Ok(None);
         }
         self.number += 1;
+        self.bytes += read as u64;
         if read as u64 > LINE_LIMIT_BYTES && bytes.last() != Some(&b'\n') {
-            self.reader.skip_until(b'\n').map_err(Unreadable::Io)?;
+            let skipped = self.reader.skip_until(b'\n').map_err(Unreadable::Io)?;
+            self.bytes += skipped as u64;
             return without(Err(NoText::TooLong));
         }
         let line = match String::from_utf8(bytes) {

@@ -20,6 +20,7 @@ mod listener;
 mod ls;
 mod origin;
 mod output;
+mod page;
 mod pin;
 mod pinned;
 mod plan;
@@ -111,7 +112,7 @@ fn dispatch(command: Command, when: When, color: bool) -> Result<Outcome, Failur
         Command::Graph(arguments) => graph::run(&arguments).map(done),
         Command::Stage(Stage::Run(arguments)) => stage::run(&arguments, color),
         Command::Kinds(arguments) => kinds::run(&arguments).map(done),
-        Command::Predict(arguments) => predict::run(&arguments),
+        Command::Predict(arguments) => predict::run(&arguments, when),
         Command::Review(arguments) => review::run(&arguments).map(done),
         Command::Bench(arguments) => bench::run(&arguments).map(done),
         Command::Verify(arguments) => verify::run(&arguments),

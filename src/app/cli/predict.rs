@@ -1,82 +1,149 @@
-//! `pipeline predict`: lines or JSONL in, JSONL out, a line for each line. One that holds no text, or that the model cannot read, is answered
-//! by why, and does not keep the others from being tagged.
+//! `pipeline predict`: lines or JSONL in, answers out, one for each line, in order. One that holds no text, or that the model cannot read, is
+//! answered by why, and does not keep the others from being tagged.
+//!
+//! 1. a thread reads lines as they come, and asks the model ([`reader`]); how far it is ahead is bounded;
+//! 2. the model's threads answer ([`Service`]);
+//! 3. this one writes each answer as soon as all before it are written.
 
-use std::borrow::Cow;
-use std::io::Read;
+mod conll;
+pub mod json_lines;
+pub mod model;
+mod page;
+mod reader;
+mod spans;
+mod table;
+
+use std::io::{IsTerminal as _, Read};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
 
-use serde::Serialize;
-
-use super::args::{Predict, Threshold};
+use self::model::Opener;
+use self::page::Page;
+use self::reader::Part;
+use self::spans::Spans;
+use self::table::Table;
+use super::args::{Format, Predict, When};
 use super::failure::{Failure, Outcome};
-use super::lines::{Fields, Line, Lines, NoText, Unreadable};
+use super::lines::{Line, NoText, Unreadable};
 use super::terminal;
-use crate::app::tools::{OpenError, Prediction, Predictor};
-use crate::base::disk::regular::TO_READ;
-use crate::view;
+use crate::app::tools::{Prediction, Predictor, Service};
+use crate::view::{Status, format};
 
 /// Members that an answer has, or may have, beside those of the heads over whole texts.
 const OF_ANSWERS: [&str; 4] = ["entities", "truncated", "error", "line"];
 
-/// What stands before the names of a line's own members that an answer's could be taken for.
-const OF_INPUT: &str = "input_";
+/// Tokens that may wait: enough for all threads to have work while more is read.
+const QUEUE_TOKENS: usize = 1 << 17;
 
-pub fn run(arguments: &Predict) -> Result<Outcome, Failure> {
+/// So much is written at once, unless there is nothing to do but to wait.
+const OUTPUT_BYTES: usize = 64 << 10;
+
+/// A line with its answer.
+pub struct Answered {
+    /// From 1.
+    pub number: u64,
+    pub line: Line,
+    /// Or why there is none.
+    pub answer: Result<Arc<Prediction>, String>,
+}
+
+/// How lines and answers are called.
+pub struct Shape {
+    /// The member of a line that holds the text.
+    pub field: String,
+    /// Whether the model looks for entities.
+    pub tags: bool,
+    /// Its heads over whole texts.
+    pub heads: Vec<String>,
+    /// Members of answers.
+    pub taken: Vec<String>,
+}
+
+pub fn run(arguments: &Predict, color: When) -> Result<Outcome, Failure> {
     let input = open(arguments.file.as_deref())?;
-    let name = arguments
-        .file
-        .as_ref()
-        .map_or_else(|| "standard input".to_owned(), |path| format!("`{}`", path.display()));
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(arguments.threads.map_or(0, |threads| threads as usize))
-        .build()
-        .map_err(|error| Failure::failed(format!("threads cannot be started: {error}")))?;
-    let folder = view::model_in(&arguments.model).unwrap_or_else(|| arguments.model.clone());
-    let mut predictor = pool
-        .install(|| Predictor::open(&folder, arguments.dtype.unwrap_or_default()))
-        .map_err(|error| not_opened(&error))?;
-    set_thresholds(&mut predictor, &arguments.threshold)?;
-    let heads = predictor.heads().flat_map(|(head, _)| [head.to_owned(), format!("{head}_score")]);
-    let taken: Vec<String> = OF_ANSWERS.map(str::to_owned).into_iter().chain(heads).collect();
-    let mut lines = Lines::new(input, arguments.field.as_deref());
-    let field = arguments.field.as_deref().unwrap_or("text");
-    let mut bad = BadLines::default();
-    loop {
-        let before = lines.number;
-        let chunk = lines.chunk().map_err(|error| unreadable(&error, &name, arguments))?;
-        if chunk.is_empty() {
-            return bad.end(lines.number);
-        }
-        let texts: Vec<&str> = chunk.iter().filter_map(|line| line.text.as_deref().ok()).collect();
-        let predictions = pool.install(|| predictor.predict(&texts, arguments.batch_size as usize));
-        let mut predictions = predictions.into_iter();
-        let mut output = String::new();
-        for (number, line) in (before + 1..).zip(&chunk) {
-            let answer = match &line.text {
-                Ok(_) => predictions
-                    .next()
-                    .expect("one for each text")
-                    .map_err(|error| error.to_string()),
-                Err(reason) => {
-                    bad.without_field |= matches!(reason, NoText::NoField { .. });
-                    Err(reason.to_string())
-                }
-            };
-            output += &match answer {
-                Ok(prediction) => tagged(line, field, &prediction, &taken),
-                Err(reason) => bad.add(number, line, reason, &taken),
-            };
-            output.push('\n');
-        }
-        if !terminal::print_while_read(&output)? {
-            return bad.end(lines.number);
+    let service = Opener::new(&arguments.model, &arguments.options, QUEUE_TOKENS)?.open()?;
+    let service = Arc::new(service);
+    let shape = Shape::of(arguments.field.as_deref(), service.predictor());
+    let format = arguments.format.unwrap_or_default();
+    if format == Format::Conll && !shape.tags {
+        let message = "the model looks for no entities, which `--format conll` is about";
+        return Err(Failure::usage(message).with_help("`--format jsonl` has what it says"));
+    }
+    let page = arguments.html.as_deref().map(Page::create).transpose()?;
+    let parts = reader::start(input.source, arguments.field.as_deref(), Arc::clone(&service))
+        .map_err(|error| Failure::failed(format!("a thread cannot be started: {error}")))?;
+    let mut writer = Writer {
+        // Who looks at a page has no need of lines, unless they are asked for.
+        form: (page.is_none() || arguments.format.is_some()).then(|| Form::of(format, color)),
+        page,
+        shape,
+        waiting: String::new(),
+        bad: BadLines::default(),
+        lines: 0,
+        progress: input.bytes.and_then(|bytes| Progress::of(bytes, &service)),
+    };
+    let outcome = writer.write_all(&parts, |error| unreadable(error, &input.name, arguments))?;
+    if let Some(page) = writer.page {
+        page.finish(&writer.shape, &arguments.model)?;
+    }
+    outcome
+}
+
+impl Shape {
+    pub fn of(field: Option<&str>, predictor: &Predictor) -> Self {
+        let heads = predictor.heads();
+        let members = heads.flat_map(|(head, _)| [head.to_owned(), format!("{head}_score")]);
+        Self {
+            field: field.unwrap_or("text").to_owned(),
+            tags: predictor.tags(),
+            heads: predictor.class_heads().iter().map(|head| head.name.clone()).collect(),
+            taken: OF_ANSWERS.map(str::to_owned).into_iter().chain(members).collect(),
         }
     }
 }
 
-fn open(file: Option<&Path>) -> Result<Box<dyn Read>, Failure> {
+/// How an answer is written.
+enum Form {
+    JsonLines,
+    Table(Table),
+    Conll,
+    Spans(Spans),
+}
+
+impl Form {
+    fn of(format: Format, color: When) -> Self {
+        match format {
+            Format::Jsonl => Self::JsonLines,
+            Format::Csv => Self::Table(Table::new()),
+            Format::Conll => Self::Conll,
+            Format::SpansInColour => Self::Spans(Spans::new(terminal::prints_colors(color))),
+        }
+    }
+
+    fn write(&mut self, answered: &Answered, shape: &Shape) -> String {
+        match self {
+            Self::JsonLines => json_lines::line(answered, shape),
+            Self::Table(table) => table.row(answered, shape),
+            Self::Conll => conll::sentence(answered, shape),
+            Self::Spans(spans) => spans.line(answered),
+        }
+    }
+}
+
+/// What is read.
+struct Input {
+    source: Box<dyn Read + Send>,
+    name: String,
+    /// How much there is, of a file.
+    bytes: Option<u64>,
+}
+
+fn open(file: Option<&Path>) -> Result<Input, Failure> {
     let Some(path) = file.filter(|path| path.as_os_str() != "-") else {
-        return Ok(Box::new(std::io::stdin()));
+        let name = "standard input".to_owned();
+        return Ok(Input { source: Box::new(std::io::stdin()), name, bytes: None });
     };
     if path.is_dir() {
         return Err(Failure::usage(format!(
@@ -90,46 +157,9 @@ fn open(file: Option<&Path>) -> Result<Box<dyn Read>, Failure> {
         }
         kind => Failure::usage(format!("cannot read `{}`: {kind}", path.display())),
     })?;
-    Ok(Box::new(file))
-}
-
-/// One without a head is for all of them that have none of their own.
-fn set_thresholds(predictor: &mut Predictor, given: &[Threshold]) -> Result<(), Failure> {
-    let all: Vec<(String, bool)> =
-        predictor.heads().map(|(head, takes)| (head.to_owned(), takes)).collect();
-    let heads: Vec<&String> = all.iter().map(|(head, _)| head).collect();
-    for (index, threshold) in given.iter().enumerate() {
-        if given[..index].iter().any(|other| other.head == threshold.head) {
-            let of = threshold.head.as_ref().map(|head| format!(" of `{head}`"));
-            return Err(Failure::usage(format!(
-                "the threshold{} is given twice",
-                of.unwrap_or_default()
-            )));
-        }
-        if let Some(head) = threshold.head.as_ref().filter(|head| !heads.contains(head)) {
-            let names: Vec<&str> = heads.iter().map(|head| head.as_str()).collect();
-            return Err(Failure::usage(format!("the model has no head `{head}`"))
-                .with_help(format!("it has `{}`", names.join("`, `"))));
-        }
-        if let Some((head, _)) =
-            all.iter().find(|(head, takes)| !takes && threshold.head.as_ref() == Some(head))
-        {
-            let message = format!(
-                "head `{head}` decides between more than two classes, of which none is looked for from a threshold on"
-            );
-            return Err(Failure::usage(message).with_help(format!(
-                "leave the threshold of `{head}` out: its most likely class is the answer"
-            )));
-        }
-    }
-    for (head, _) in all.iter().filter(|(_, takes)| *takes) {
-        let own = given.iter().find(|threshold| threshold.head.as_ref() == Some(head));
-        let common = given.iter().find(|threshold| threshold.head.is_none());
-        if let Some(threshold) = own.or(common) {
-            predictor.set_threshold(head, threshold.value);
-        }
-    }
-    Ok(())
+    let metadata = file.metadata().ok().filter(std::fs::Metadata::is_file);
+    let bytes = metadata.map(|metadata| metadata.len());
+    Ok(Input { source: Box::new(file), name: format!("`{}`", path.display()), bytes })
 }
 
 fn unreadable(error: &Unreadable, name: &str, arguments: &Predict) -> Failure {
@@ -149,67 +179,130 @@ fn unreadable(error: &Unreadable, name: &str, arguments: &Predict) -> Failure {
     }
 }
 
-/// The same, with what to do about it.
-fn not_opened(error: &OpenError) -> Failure {
-    let failure = Failure::usage(error.to_string());
-    match error {
-        OpenError::Missing { .. } | OpenError::File { .. } | OpenError::NoModel { .. } => failure
-            .with_help(
-                "a trained model is a folder that `run` published, such as `outputs/tiny/model`",
-            ),
-        OpenError::Earlier { folder } => {
-            let file = view::experiment_of(folder);
-            let file = file.as_deref().unwrap_or("EXPERIMENT.toml");
-            failure.with_help(format!("train it again: `pipeline run {file}`"))
+/// Writes answers.
+struct Writer {
+    form: Option<Form>,
+    page: Option<Page>,
+    shape: Shape,
+    /// What is not yet written.
+    waiting: String,
+    bad: BadLines,
+    lines: u64,
+    progress: Option<Progress>,
+}
+
+impl Writer {
+    /// Returns how the command ends once all is written.
+    ///
+    /// * `unreadable`: says why there is no more to read
+    ///
+    /// # Errors
+    /// When something cannot be read or written.
+    fn write_all(
+        &mut self,
+        parts: &Receiver<Result<Part, Unreadable>>,
+        unreadable: impl Fn(&Unreadable) -> Failure,
+    ) -> Result<Result<Outcome, Failure>, Failure> {
+        loop {
+            let part = match parts.try_recv() {
+                Ok(part) => part,
+                Err(_) => {
+                    if !self.flush()? {
+                        return Ok(self.bad.end(self.lines));
+                    }
+                    let Ok(part) = parts.recv() else { return Ok(self.bad.end(self.lines)) };
+                    part
+                }
+            };
+            let is_read = match part {
+                Ok(part) => self.write_part(part)?,
+                Err(error) => {
+                    self.flush()?;
+                    return Err(unreadable(&error));
+                }
+            };
+            if !is_read {
+                return Ok(self.bad.end(self.lines));
+            }
         }
-        OpenError::Denied { .. } => failure.with_help(TO_READ),
-        OpenError::Unusable { help, .. } => failure.with_help_of(help.as_deref()),
+    }
+
+    /// Writes the answers of a part, each as soon as there is no earlier one to wait for; returns whether somebody still reads.
+    fn write_part(&mut self, part: Part) -> Result<bool, Failure> {
+        let Part { lines, mut answers, bytes } = part;
+        for line in lines {
+            self.lines += 1;
+            let answer = match &line.text {
+                Err(reason) => Err(reason.to_string()),
+                Ok(_) => {
+                    if !answers.is_next_there() && !self.flush()? {
+                        return Ok(false);
+                    }
+                    answers.next().map_err(|error| error.to_string())
+                }
+            };
+            let answered = Answered { number: self.lines, line, answer };
+            if answered.answer.is_err() {
+                self.bad.add(&answered);
+            }
+            if let Some(page) = &mut self.page {
+                page.add(&answered);
+            }
+            if let Some(form) = &mut self.form {
+                self.waiting += &form.write(&answered, &self.shape);
+            }
+            if self.waiting.len() > OUTPUT_BYTES && !self.flush()? {
+                return Ok(false);
+            }
+        }
+        if let Some(progress) = &mut self.progress {
+            progress.tell(bytes, self.lines);
+        }
+        Ok(true)
+    }
+
+    /// Writes what waits; returns whether somebody still reads.
+    fn flush(&mut self) -> Result<bool, Failure> {
+        let text = std::mem::take(&mut self.waiting);
+        match self.form {
+            _ if text.is_empty() => Ok(true),
+            Some(Form::Spans(_)) => terminal::print_styled_while_read(&text),
+            _ => terminal::print_while_read(&text),
+        }
     }
 }
 
-/// What the line holds, with the prediction behind it.
-fn tagged(line: &Line, field: &str, prediction: &Prediction, taken: &[String]) -> String {
-    let mut fields = Vec::new();
-    if let (true, Ok(text)) = (line.fields.0.is_empty(), &line.text) {
-        let text = serde_json::to_string(text).expect("a string");
-        fields.push(member(&kept_as(field, &line.fields, taken), &text));
+/// How far it is in a file.
+struct Progress {
+    status: Status,
+    service: Arc<Service>,
+    bytes: u64,
+    begun: Instant,
+}
+
+impl Progress {
+    /// On a terminal to which no answers go.
+    fn of(bytes: u64, service: &Arc<Service>) -> Option<Self> {
+        let is_seen = std::io::stderr().is_terminal() && !std::io::stdout().is_terminal();
+        is_seen.then(|| Self {
+            status: Status::begin(),
+            service: Arc::clone(service),
+            bytes,
+            begun: Instant::now(),
+        })
     }
-    object(fields, &line.fields, prediction, taken)
-}
 
-/// A JSON object of `first`, the line's own members, and `answer`'s.
-///
-/// * `taken`: names of members of answers
-fn object(first: Vec<String>, own: &Fields, answer: &impl Serialize, taken: &[String]) -> String {
-    let mut members = first;
-    members
-        .extend(own.0.iter().map(|(name, value)| member(&kept_as(name, own, taken), value.get())));
-    let answer = serde_json::to_string(answer).expect("plain data");
-    members.push(answer[1..answer.len() - 1].to_owned());
-    members.retain(|member| !member.is_empty());
-    format!("{{{}}}", members.join(","))
-}
-
-/// The name under which a member of the line stays: its own, unless it is one of an answer's; then a name that no other member of the line has.
-fn kept_as<'a>(name: &'a str, own: &Fields, taken: &[String]) -> Cow<'a, str> {
-    let mut kept = Cow::Borrowed(name);
-    while taken.iter().any(|taken| *taken == *kept)
-        || (kept != name && own.0.iter().any(|(other, _)| *other == *kept))
-    {
-        kept = format!("{OF_INPUT}{kept}").into();
+    /// * `bytes`, `lines`: that are done
+    fn tell(&mut self, bytes: u64, lines: u64) {
+        let elapsed = self.begun.elapsed().as_secs_f64();
+        let rate = lines as f64 / elapsed;
+        let left = elapsed * self.bytes.saturating_sub(bytes) as f64 / bytes.max(1) as f64;
+        let left = format::duration(Duration::from_secs_f64(left));
+        let repeated = self.service.repeated();
+        self.status.say(&format!(
+            "{lines} lines, {rate:.0} lines/s, about {left} left; {repeated} answered before"
+        ));
     }
-    kept
-}
-
-fn member(name: &str, value: &str) -> String {
-    format!("{}:{value}", serde_json::to_string(name).expect("a string"))
-}
-
-/// What stands in the place of a prediction.
-#[derive(Serialize)]
-struct BadLine {
-    error: String,
-    line: u64,
 }
 
 /// The lines that could not be tagged.
@@ -224,13 +317,12 @@ struct BadLines {
 impl BadLines {
     const NAMED: usize = 10;
 
-    /// The answer to line `number`, with what else it holds.
-    fn add(&mut self, number: u64, line: &Line, error: String, taken: &[String]) -> String {
+    fn add(&mut self, answered: &Answered) {
         self.count += 1;
+        self.without_field |= matches!(answered.line.text, Err(NoText::NoField { .. }));
         if self.first.len() < Self::NAMED {
-            self.first.push(number);
+            self.first.push(answered.number);
         }
-        object(Vec::new(), &line.fields, &BadLine { error, line: number }, taken)
     }
 
     fn end(&self, lines: u64) -> Result<Outcome, Failure> {

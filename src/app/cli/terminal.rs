@@ -19,15 +19,7 @@ use crate::engine::exec::Cancel;
 ///
 /// Returns whether somebody still reads.
 pub fn print_while_read(text: &str) -> Result<bool, Failure> {
-    match try_print(text) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => {
-            let help = NoRoom::of(&error, Path::new("")).map(NoRoom::help);
-            Err(Failure::failed(format!("cannot write to standard output: {}", error.kind()))
-                .with_help_of(help))
-        }
-    }
+    still_read(&try_print(text))
 }
 
 /// As [`print_while_read`], for who has nothing more to say.
@@ -44,12 +36,25 @@ pub fn try_print(text: &str) -> io::Result<()> {
 
 /// As [`print`], for a text that has colours of ours, and in which all that is foreign is written out already.
 pub fn print_styled(text: &str) -> Result<(), Failure> {
+    print_styled_while_read(text).map(drop)
+}
+
+/// As [`print_while_read`], for such a text.
+pub fn print_styled_while_read(text: &str) -> Result<bool, Failure> {
     let mut out = io::stdout().lock();
-    match out.write_all(visible::styled(text).as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::failed(format!("cannot write to standard output: {}", error.kind())))
+    still_read(&out.write_all(visible::styled(text).as_bytes()).and_then(|()| out.flush()))
+}
+
+/// Whether what was written was read.
+fn still_read(written: &io::Result<()>) -> Result<bool, Failure> {
+    match written {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => {
+            let help = NoRoom::of(error, Path::new("")).map(NoRoom::help);
+            Err(Failure::failed(format!("cannot write to standard output: {}", error.kind()))
+                .with_help_of(help))
         }
-        _ => Ok(()),
     }
 }
 

@@ -4,24 +4,24 @@ use std::borrow::Cow;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use rayon::prelude::*;
 use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 use serde_json::Value;
 
 use crate::base::IGNORE;
 use crate::base::problem::{Help, Problem};
+use crate::nn::{JointModel, Workspace};
 use crate::stages::artifacts::{Artifact as _, Checkpoint, Head, Heads, StageError, Task};
 use crate::tasks::{Decode, classification, tagging};
 use crate::text::{
     ClassHead, CorpusTasks, EncodedSplit, Entity, LabelSet, TextTokenizer, TokenizedText,
     TokenizerError, Window, Windowing, spans,
 };
-use crate::training::{self, CpuEngine, Dtype};
+use crate::training::{self, BatchLimit, CpuForward, Dtype};
 
 /// A trained model ready to tag texts.
 pub struct Predictor {
-    engine: CpuEngine,
+    model: JointModel,
     tokenizer: TextTokenizer,
     /// Those of the head that tags, where there is one.
     labels: Option<LabelSet>,
@@ -42,6 +42,16 @@ pub struct Prediction {
     /// True when the end of the text was beyond what the model was trained to read, and was not looked at.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
+}
+
+impl Prediction {
+    /// About how much memory it takes.
+    pub fn bytes(&self) -> usize {
+        let of_entity = |found: &FoundEntity| size_of::<FoundEntity>() + found.entity.label.len();
+        let of_class = |said: &Judgement| size_of::<Judgement>() + 2 * said.head.len();
+        let entities: usize = self.entities.iter().flatten().map(of_entity).sum();
+        size_of::<Self>() + entities + self.classes.iter().map(of_class).sum::<usize>()
+    }
 }
 
 /// What a head over whole texts says of one; nothing of a blank text, in which there is nothing to judge.
@@ -131,10 +141,9 @@ impl Predictor {
             TextTokenizer::load(&checkpoint.tokenizer()).map_err(|error| other(&error))?;
         let model = checkpoint.model().map_err(wrong)?;
         let model = model.with_products_in(dtype.into()).map_err(|error| other(&error))?;
-        let engine = CpuEngine::try_new(model).map_err(|error| other(&error))?;
         Ok(Self {
             vocabulary: checkpoint.encoder.vocab_size,
-            engine,
+            model,
             tokenizer,
             labels: checkpoint.labels,
             tasks: checkpoint.heads.corpus_tasks(),
@@ -148,6 +157,16 @@ impl Predictor {
         self.heads.heads.iter().map(move |head| (head.name.as_str(), takes_threshold(head)))
     }
 
+    /// Whether it looks for entities.
+    pub fn tags(&self) -> bool {
+        self.heads.get(tagging::NAME).is_some()
+    }
+
+    /// The heads over whole texts, in the order in which they answer.
+    pub fn class_heads(&self) -> &[ClassHead] {
+        &self.tasks.heads
+    }
+
     /// Sets the score from which answers of a head count: a text has the second of two classes whose probability of it is as large, and an entity whose
     /// score is smaller is left out. A name that is no head's is passed over.
     pub fn set_threshold(&mut self, head: &str, threshold: f64) {
@@ -155,41 +174,20 @@ impl Predictor {
         heads.for_each(|head| head.threshold = Some(threshold));
     }
 
-    /// Predicts texts in batches of `batch_size`, in order, each by itself: one that the model cannot read keeps no other from being tagged. Blank
-    /// ones are answered without the model.
-    pub fn predict(
-        &mut self,
-        texts: &[&str],
-        batch_size: usize,
-    ) -> Vec<Result<Prediction, Problem<()>>> {
-        let encode = |text: &&str| {
-            if text.trim().is_empty() { None } else { Some(self.encode(text)) }
-        };
-        let encoded: Vec<Option<Result<TokenizedText, Problem<()>>>> =
-            texts.par_iter().map(encode).collect();
-        let told = texts.iter().zip(&encoded);
-        let told: Vec<(&str, &TokenizedText)> = told
-            .filter_map(|(text, tokens)| Some((*text, tokens.as_ref()?.as_ref().ok()?)))
-            .collect();
-        let tagged = match self.tag(&told, batch_size) {
-            Ok(predictions) => predictions.into_iter().map(Ok).collect(),
-            // One of them is to blame, and the others are not.
-            Err(_) => told.iter().map(|text| self.tag_one(*text)).collect::<Vec<_>>(),
-        };
-        let mut tagged = tagged.into_iter();
-        let answer = |tokens: Option<Result<TokenizedText, Problem<()>>>| match tokens {
-            None => Ok(Prediction {
-                entities: self.heads.get(tagging::NAME).map(|_| Vec::new()),
-                classes: self.tasks.heads.iter().map(|head| judgement(head, None)).collect(),
-                truncated: false,
-            }),
-            Some(Err(error)) => Err(error),
-            Some(Ok(_)) => tagged.next().expect("one for each text"),
-        };
-        encoded.into_iter().map(answer).collect()
+    /// What is said of a text in which there is nothing to judge.
+    pub fn of_blank(&self) -> Prediction {
+        Prediction {
+            entities: self.heads.get(tagging::NAME).map(|_| Vec::new()),
+            classes: self.tasks.heads.iter().map(|head| judgement(head, None)).collect(),
+            truncated: false,
+        }
     }
 
-    fn encode(&self, text: &str) -> Result<TokenizedText, Problem<()>> {
+    /// Takes a text apart into tokens.
+    ///
+    /// # Errors
+    /// When the tokenizer cannot read it, or the model does not know its tokens.
+    pub fn read(&self, text: &str) -> Result<TokenizedText, Problem<()>> {
         let tokens =
             self.tokenizer.encode(text, self.heads.windowing()).map_err(|error| match error {
                 TokenizerError::Text { reason, .. } => {
@@ -206,14 +204,32 @@ impl Predictor {
         }
     }
 
-    fn tag_one(&mut self, text: (&str, &TokenizedText)) -> Result<Prediction, Problem<()>> {
-        self.tag(&[text], 1).map(|mut found| found.remove(0))
+    /// What the model says of texts, each by itself: one that it cannot read keeps no other from being tagged. On the threads of the current pool.
+    ///
+    /// * `texts`: with what [`read`](Self::read) makes of them
+    /// * `batch_tokens`: how many tokens are read at once
+    pub fn answer(
+        &self,
+        texts: &[(&str, &TokenizedText)],
+        batch_tokens: usize,
+        workspace: &mut Workspace,
+    ) -> Vec<Result<Prediction, Problem<()>>> {
+        match self.tag(texts, batch_tokens, workspace) {
+            Ok(predictions) => predictions.into_iter().map(Ok).collect(),
+            Err(error) if texts.len() == 1 => vec![Err(error)],
+            // One of them is to blame, and the others are not.
+            Err(_) => {
+                let alone = |text| self.answer(std::slice::from_ref(text), batch_tokens, workspace);
+                texts.iter().flat_map(alone).collect()
+            }
+        }
     }
 
     fn tag(
-        &mut self,
+        &self,
         texts: &[(&str, &TokenizedText)],
-        batch_size: usize,
+        batch_tokens: usize,
+        workspace: &mut Workspace,
     ) -> Result<Vec<Prediction>, Problem<()>> {
         let tokens = texts.iter().map(|(_, tokens)| *tokens);
         let mut split = unlabelled(&self.tokenizer, self.heads.windowing(), tokens);
@@ -221,7 +237,9 @@ impl Predictor {
             split.find_words(texts.iter().map(|(text, _)| *text));
         }
         let tasks = self.heads.tasks();
-        let predicted = training::predict(&mut self.engine, &split, batch_size, &tasks, &|| false)
+        let mut model = CpuForward { model: &self.model, workspace };
+        let batches = BatchLimit::Tokens(batch_tokens);
+        let predicted = training::predict(&mut model, &split, batches, &tasks, &|| false)
             .map_err(Problem::of)?
             .expect("nothing asks it to stop");
         let least_of_entity = self.heads.get(tagging::NAME).and_then(|head| head.threshold);
