@@ -229,6 +229,7 @@ fn adamw(bencher: Bencher) {
         eps: 1e-8,
         weight_decay: 0.01,
         gradient_scale: 0.5,
+        clips_updates: false,
     };
     let mut state = AdamW::new(WEIGHTS);
     bencher

@@ -101,12 +101,15 @@ const BEHIND: &[(&str, &[&str])] = &[
         &[
             "training",
             "kernels/adamw.rs",
+            "kernels/adamw",
+            "kernels/average.rs",
             "tasks/task.rs",
             "tasks/tagging.rs",
             "tasks/classification.rs",
             "base/rng.rs",
             "stages/train.rs",
             "stages/train/choosing.rs",
+            "stages/pretrain.rs",
         ],
     ),
 ];

@@ -5,6 +5,7 @@
 
 pub mod adamw;
 pub mod attention;
+pub mod average;
 pub mod bf16;
 pub mod bias;
 pub mod cross_entropy;
@@ -15,6 +16,7 @@ pub mod gelu;
 mod group;
 mod lanes;
 pub mod layer_norm;
+pub mod low_rank;
 pub mod product;
 pub mod rotary;
 mod tasks;

@@ -1,6 +1,7 @@
 //! Matrix products: `gemm` behind views whose bounds are checked.
 
 use std::marker::PhantomData;
+use std::ops::Range;
 
 use gemm::Parallelism;
 use rayon::prelude::*;
@@ -89,6 +90,19 @@ impl<'a> MatrixMut<'a> {
     pub fn new(data: &'a mut [f32], rows: usize, columns: usize) -> Self {
         check_bounds(data.len(), rows, columns, columns);
         Self { pointer: data.as_mut_ptr(), rows, columns, row_stride: columns, slice: PhantomData }
+    }
+
+    /// Some columns of rows of `width` floats that follow each other without a gap.
+    pub fn with_columns(
+        data: &'a mut [f32],
+        rows: usize,
+        width: usize,
+        columns: Range<usize>,
+    ) -> Self {
+        assert!(columns.end <= width, "rows of {width} floats have no columns {columns:?}");
+        let whole = Self::new(data, rows, width);
+        let pointer = whole.pointer.wrapping_add(columns.start);
+        Self { pointer, columns: columns.len(), ..whole }
     }
 
     /// Views of `width` columns each; the last may have fewer. They have no element in common.

@@ -6,7 +6,7 @@ use super::{EncoderSpec, HeadSpec, NoMemory, Over, PositionTable};
 use crate::base::IGNORE;
 
 /// Several sequences, one after the other, without padding, and what the heads should say of them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
     ids: Vec<u32>,
     bounds: Vec<usize>,
@@ -14,6 +14,9 @@ pub struct Batch {
     /// `(sequences,)`, or empty where each sequence is a whole text.
     shares: Vec<u32>,
     noise: Option<u64>,
+    /// `(masked,)`
+    masked: Vec<u32>,
+    hidden_states: Option<Vec<f32>>,
 }
 
 /// A batch that the model cannot work on. All but the last are mistakes of the caller; indices count from 0.
@@ -41,6 +44,8 @@ pub enum BatchError {
     Heads { expected: usize, found: usize },
     #[error("target {position} of the head `{head}` is {target}, but it tells {outputs} apart")]
     Target { head: String, position: usize, target: u32, outputs: usize },
+    #[error("the head `{head}` tells masked tokens, and the batch has none")]
+    NothingMasked { head: String },
     #[error("a batch of {tokens} tokens is too large: {source}")]
     NoMemory { tokens: usize, source: NoMemory },
 }
@@ -71,7 +76,8 @@ impl Batch {
         if bounds[last] != tokens {
             return Err(BatchError::Bounds { index: last, found: bounds[last], tokens });
         }
-        Ok(Self { ids, bounds, targets: Vec::new(), shares: Vec::new(), noise: None })
+        let (targets, shares, masked) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Self { ids, bounds, targets, shares, noise: None, masked, hidden_states: None })
     }
 
     /// * `targets`: for each head of the model, `(tokens,)` or `(sequences,)` as it looks [over](Over) them: the right class, or [`IGNORE`]
@@ -92,6 +98,32 @@ impl Batch {
     #[must_use]
     pub fn with_noise(self, noise: u64) -> Self {
         Self { noise: Some(noise), ..self }
+    }
+
+    /// * `masked`: `(masked,)`, rising: the places of the tokens that a head [over](Over::Masked) them is to tell, whose ids may be others'
+    #[must_use]
+    pub fn with_masked(self, masked: Vec<u32>) -> Self {
+        debug_assert!(masked.iter().all(|place| (*place as usize) < self.len()));
+        Self { masked, ..self }
+    }
+
+    /// The places of the tokens that are to be told.
+    #[must_use]
+    pub fn masked(&self) -> &[u32] {
+        &self.masked
+    }
+
+    /// * `hidden_states`: `(tokens, hidden)`: what the encoder leaves of it, which is then not computed, and no gradient either of what it is computed
+    ///   from
+    #[must_use]
+    pub fn with_hidden_states(self, hidden_states: Vec<f32>) -> Self {
+        Self { hidden_states: Some(hidden_states), ..self }
+    }
+
+    /// What the encoder leaves of it, where that is known.
+    #[must_use]
+    pub fn hidden_states(&self) -> Option<&[f32]> {
+        self.hidden_states.as_deref()
     }
 
     /// The number by which features are dropped; none where nothing is.
@@ -122,7 +154,7 @@ impl Batch {
     #[must_use]
     pub fn shares(&self, over: Over) -> &[u32] {
         match over {
-            Over::Tokens => &[],
+            Over::Tokens | Over::Masked => &[],
             Over::FirstToken => &self.shares,
         }
     }
@@ -145,6 +177,7 @@ impl Batch {
         match over {
             Over::Tokens => self.len(),
             Over::FirstToken => self.sequences(),
+            Over::Masked => self.masked.len(),
         }
     }
 
@@ -182,6 +215,9 @@ impl Batch {
         }
         for (head, targets) in heads.zip(&self.targets) {
             let HeadSpec { name, outputs, over } = head;
+            if *over == Over::Masked && self.masked.is_empty() {
+                return Err(BatchError::NothingMasked { head: name.clone() });
+            }
             let (expected, found) = (self.rows(*over), targets.len());
             if expected != found {
                 return Err(BatchError::Count { head: name.clone(), expected, found });

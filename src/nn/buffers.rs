@@ -71,6 +71,18 @@ pub fn room_for(length: usize, what: &'static str) -> Result<(), NoMemory> {
     Ok(())
 }
 
+/// Makes `buffer` exactly `length` long, without keeping its contents in any order; returns it as a slice.
+///
+/// It allocates only beyond the largest length so far, and then no more than needed.
+pub(super) fn fit<T: Copy + Default>(buffer: &mut Vec<T>, length: usize) -> &mut [T] {
+    if length > buffer.capacity() {
+        buffer.clear();
+        buffer.reserve_exact(length);
+    }
+    buffer.resize(length, T::default());
+    buffer
+}
+
 fn bytes_of<T>(length: usize) -> u64 {
     (length as u64).saturating_mul(size_of::<T>() as u64)
 }

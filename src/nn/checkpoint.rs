@@ -12,7 +12,7 @@ use safetensors::tensor::{Metadata, TensorInfo};
 use thiserror::Error;
 
 use super::linear::Arithmetic;
-use super::{EncoderSpec, HeadSpec, JointModel, Layout, Names, NoMemory, Parameter, zeros};
+use super::{EncoderSpec, HeadSpec, JointModel, Layout, Names, NoMemory, Over, Parameter, zeros};
 use crate::base::disk::regular;
 use crate::base::problem::Help;
 use crate::base::rng::Rng;
@@ -112,6 +112,9 @@ impl JointModel {
                     .extend(affine.bias.iter().map(|bias| (format!("{name}.bias"), bias.clone())));
             }
         }
+        for head in self.layout.heads.iter().filter(|head| head.spec.over == Over::Masked) {
+            starts.push((format!("{}.bias", self.spec.names.masked_bias), head.bias.clone()));
+        }
         if starts.is_empty() {
             return Ok(());
         }
@@ -195,7 +198,7 @@ impl JointModel {
     /// # Errors
     /// [`CheckpointError::Io`], and [`TensorProblem::NotFinite`] where the weights are beyond use.
     pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
-        self.write(path, |_| true)
+        self.write(path, &self.layout.parameters().iter().collect::<Vec<_>>())
     }
 
     /// Writes the encoder alone, as a pretrained model has it.
@@ -203,16 +206,30 @@ impl JointModel {
     /// # Errors
     /// As [`JointModel::save`].
     pub fn save_encoder(&self, path: &Path) -> Result<(), CheckpointError> {
-        self.write(path, |parameter| parameter.head().is_none())
+        let of_encoder = |parameter: &&Parameter| parameter.head().is_none();
+        self.write(path, &self.layout.parameters().iter().filter(of_encoder).collect::<Vec<_>>())
     }
 
-    fn write(
+    /// Writes the encoder with the head that tells masked tokens, named as transformers' class for that names them.
+    ///
+    /// # Errors
+    /// As [`JointModel::save`].
+    pub fn save_pretrained(&self, path: &Path) -> Result<(), CheckpointError> {
+        let prefix = self.spec.names.prefixes.first().copied().unwrap_or_default();
+        let named = self.layout.parameters().iter().map(|parameter| match parameter.head() {
+            Some(_) => parameter.clone(),
+            None => Parameter { name: format!("{prefix}{}", parameter.name), ..parameter.clone() },
+        });
+        let named: Vec<Parameter> = named.collect();
+        self.write(path, &named.iter().collect::<Vec<_>>())
+    }
+
+    /// Writes parameters, which may have other names than in the layout.
+    pub(super) fn write(
         &self,
         path: &Path,
-        wanted: impl Fn(&Parameter) -> bool,
+        parameters: &[&Parameter],
     ) -> Result<(), CheckpointError> {
-        let parameters: Vec<&Parameter> =
-            self.layout.parameters().iter().filter(|parameter| wanted(parameter)).collect();
         let spoilt = parameters
             .iter()
             .filter(|parameter| !all_finite(&self.parameters[parameter.range.clone()]));
@@ -223,9 +240,9 @@ impl JointModel {
             return Err(CheckpointError::Tensors { path: path.to_owned(), problems });
         }
         let written = File::create(path).and_then(|mut file| {
-            file.write_all(&header(&parameters))?;
+            file.write_all(&header(parameters))?;
             let mut piece = Vec::with_capacity(PIECE_BYTES);
-            for parameter in &parameters {
+            for parameter in parameters {
                 for values in self.parameters[parameter.range.clone()].chunks(PIECE_BYTES / 4) {
                     piece.clear();
                     piece.extend(values.iter().flat_map(|value| value.to_le_bytes()));

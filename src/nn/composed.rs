@@ -13,6 +13,7 @@ use candle_core::{D, DType, Device, Result, Tensor, Var};
 use candle_nn::ops::{log_softmax, softmax};
 
 use self::padded::{Block, Padded, of, turn};
+use super::adapters::Adapter;
 use super::dropout::Place;
 use super::layout::{DenseLayout, EmbeddingLayout, HeadLayout};
 use super::{
@@ -56,6 +57,19 @@ impl ComposedModel {
         self
     }
 
+    /// Another model on the same device, with products in the same type.
+    ///
+    /// # Errors
+    /// When the device has no room.
+    pub fn beside(&self, model: &JointModel) -> Result<Self> {
+        Ok(Self::new(model, &self.device)?.with_products_in(self.product_dtype))
+    }
+
+    #[must_use]
+    pub fn spec(&self) -> &EncoderSpec {
+        &self.spec
+    }
+
     #[must_use]
     pub fn layout(&self) -> &Layout {
         &self.layout
@@ -94,7 +108,16 @@ impl ComposedModel {
     /// When candle fails, for example because an id lies outside the vocabulary.
     pub fn forward(&self, batch: &Batch) -> Result<Vec<Tensor>> {
         let padded = self.pad(batch)?;
-        self.heads(&self.encode_padded(&padded)?, &padded)
+        let hidden = match batch.hidden_states() {
+            None => self.encode_padded(&padded)?,
+            Some(states) => {
+                let (rows, width) = (padded.sequences * padded.length, self.spec.hidden_size);
+                let states = Tensor::from_slice(states, (batch.len(), width), &self.device)?;
+                let nothing = Tensor::zeros((rows, width), DType::F32, &self.device)?;
+                nothing.index_add(&padded.places, &states, 0)?
+            }
+        }; // (sequences * length, hidden)
+        self.heads(&hidden, &padded)
     }
 
     /// * `hidden`: `(sequences * length, hidden)`
@@ -104,6 +127,7 @@ impl ComposedModel {
             let rows = match head.spec.over {
                 Over::Tokens => &padded.places,
                 Over::FirstToken => &padded.firsts,
+                Over::Masked => &padded.masked,
             };
             let rows = hidden.index_select(rows, 0)?;
             let rows = match &head.dense {
@@ -137,7 +161,7 @@ impl ComposedModel {
         recompute_layers: bool,
     ) -> Result<(Losses, Vec<Option<Tensor>>)> {
         let mut gradients = vec![None; self.variables.len()];
-        if !recompute_layers {
+        if !recompute_layers || batch.hidden_states().is_some() {
             let (total, losses) = self.loss(batch, options)?;
             self.collect(total.backward()?, &mut gradients);
             return Ok((losses, gradients));
@@ -366,12 +390,25 @@ impl ComposedModel {
         let centred = input.broadcast_sub(&input.mean_keepdim(D::Minus1)?)?;
         let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
         let deviation = (variance + self.spec.epsilon())?.sqrt()?;
-        let normed = centred.broadcast_div(&deviation)?.broadcast_mul(self.at(&norm.weight))?;
+        let normed = centred.broadcast_div(&deviation)?.broadcast_mul(&self.at(&norm.weight))?;
         self.biased(normed, norm)
     }
 
     fn linear(&self, input: &Tensor, matrix: &Affine) -> Result<Tensor> {
-        self.biased(self.product(input, &self.whole(&matrix.weight)?.t()?)?, matrix)
+        let mut output = self.product(input, &self.whole(&matrix.weight)?.t()?)?;
+        for adapter in self.layout.adapters_of(&matrix.weight) {
+            output = (output + self.adapted(input, adapter, &matrix.weight)?)?;
+        }
+        self.biased(output, matrix)
+    }
+
+    /// What an adapter adds to the outputs of the layer whose whole matrix is at `matrix`.
+    fn adapted(&self, input: &Tensor, adapter: &Adapter, matrix: &Range<usize>) -> Result<Tensor> {
+        let between = input.matmul(&self.at(&adapter.down).t()?)?; // (rows, rank)
+        let added = (between.matmul(&self.at(&adapter.up).t()?)? * f64::from(adapter.scale))?;
+        let outputs = |floats: usize| floats / adapter.inputs;
+        let before = outputs(adapter.matrix.start - matrix.start);
+        added.pad_with_zeros(D::Minus1, before, outputs(matrix.end - adapter.matrix.end))
     }
 
     fn biased(&self, rows: Tensor, affine: &Affine) -> Result<Tensor> {
@@ -395,7 +432,7 @@ impl ComposedModel {
     }
 
     fn classify(&self, input: &Tensor, head: &HeadLayout) -> Result<Tensor> {
-        self.product(input, &self.at(&head.weight).t()?)?.broadcast_add(self.at(&head.bias))
+        self.product(input, &self.at(&head.weight).t()?)?.broadcast_add(&self.at(&head.bias))
     }
 
     fn product(&self, left: &Tensor, right: &Tensor) -> Result<Tensor> {
@@ -430,8 +467,18 @@ impl ComposedModel {
         (losses * Tensor::from_vec(weights, rows, &self.device)?)?.sum_all()
     }
 
-    fn at(&self, range: &Range<usize>) -> &Tensor {
-        &self.variables[self.index(range)]
+    fn at(&self, range: &Range<usize>) -> Tensor {
+        self.tensor(self.index(range))
+    }
+
+    /// A parameter. One that is not trained needs no gradient, and its graph no memory.
+    fn tensor(&self, index: usize) -> Tensor {
+        let tensor = self.variables[index].as_tensor();
+        if self.layout.parameters()[index].group.trainable {
+            tensor.clone()
+        } else {
+            tensor.detach()
+        }
     }
 
     /// What may be several parameters, one after the other.
@@ -439,12 +486,10 @@ impl ComposedModel {
         let first = self.index(range);
         let parameters = self.layout.parameters()[first..].iter();
         let parts = parameters.take_while(|parameter| parameter.range.end <= range.end).count();
-        match &self.variables[first..first + parts] {
-            [one] => Ok(one.as_tensor().clone()),
-            parts => {
-                let parts: Vec<&Tensor> = parts.iter().map(|part| part.as_tensor()).collect();
-                Tensor::cat(&parts, 0)
-            }
+        let parts: Vec<Tensor> = (first..first + parts).map(|index| self.tensor(index)).collect();
+        match parts.as_slice() {
+            [one] => Ok(one.clone()),
+            parts => Tensor::cat(parts, 0),
         }
     }
 

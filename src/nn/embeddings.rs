@@ -1,6 +1,7 @@
 //! What the first layer reads: rows of tokens, of positions and of types, normed, and brought to the width of the hidden states where they have another.
 
 use super::Part;
+use super::buffers::fit;
 use super::dropout::Place;
 use super::encoder::Encoder;
 use super::gradients::Gradients;
@@ -8,7 +9,7 @@ use super::kernels::Write;
 use super::kernels::bias::{bias, bias_backward};
 use super::kernels::layer_norm::Moments;
 use super::kernels::product::{linear, linear_backward_input, linear_backward_weight};
-use super::workspace::{Scratch, fit};
+use super::workspace::Scratch;
 
 impl Encoder<'_> {
     /// What the first layer reads.

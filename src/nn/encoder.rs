@@ -20,6 +20,7 @@
 
 use std::ops::Range;
 
+use super::buffers::fit;
 use super::dropout::Place;
 use super::gradients::Gradients;
 use super::kernels::Write;
@@ -32,7 +33,7 @@ use super::kernels::layer_norm::Moments;
 use super::kernels::layer_norm::{layer_norm, layer_norm_again, layer_norm_backward};
 use super::layout::{Affine, LayerLayout, Layout};
 use super::linear::{LinearBackward, Linears, Operands};
-use super::workspace::{LayerState, Rotaries, Scratch, Workspace, fill_up, fit};
+use super::workspace::{LayerState, Rotaries, Scratch, Workspace, fill_up};
 use super::{Activation, Batch, EncoderSpec, Mlp, Norm, Part, Pass, Positions};
 
 /// What a forward leaves behind.
@@ -247,7 +248,6 @@ impl Encoder<'_> {
         let (rows, hidden, intermediate) =
             (self.batch.len(), self.spec.hidden_size, self.spec.intermediate_size);
         let LayerLayout { middle_norm, wi, mlp_wo, output_norm, .. } = &self.layout.layers[layer];
-        let write = gradients.write();
         let Scratch {
             normed,
             activated,
@@ -282,7 +282,7 @@ impl Encoder<'_> {
         }
         self.drop_out(activated, Place::Mlp(layer));
         profile.lap(Part::Activation);
-        linear.weight(gradients.at(&mlp_wo.weight), write, activated);
+        linear.weight(gradients, activated);
         self.bias_backward(d_output, mlp_wo, partial, gradients);
         let d_expanded = &state.expanded; // (tokens, expanded)
         profile.lap(Part::Linear);
@@ -290,7 +290,7 @@ impl Encoder<'_> {
         self.norm_again(normed, moments, middle, middle_norm);
         profile.lap(Part::Norms);
         let mut linear = self.linear_backward(d_expanded, wi, operands);
-        linear.weight(gradients.at(&wi.weight), write, normed);
+        linear.weight(gradients, normed);
         self.bias_backward(d_expanded, wi, partial, gradients);
         // The MLP is added to the middle, or to its norm.
         let write = match self.spec.norm {
@@ -330,7 +330,6 @@ impl Encoder<'_> {
     ) {
         let (rows, hidden) = (self.batch.len(), self.spec.hidden_size);
         let LayerLayout { input_norm, wqkv, attn_wo, .. } = &self.layout.layers[layer];
-        let write = gradients.write();
         let Scratch {
             normed,
             qkv,
@@ -346,7 +345,7 @@ impl Encoder<'_> {
         let (normed, d_normed) = (fit(normed, rows * hidden), fit(d_normed, rows * hidden));
         let d_output = self.dropped(d_stream, Place::AttentionOutput(layer), dropped); // (tokens, hidden)
         let mut linear = self.linear_backward(d_output, attn_wo, operands);
-        linear.weight(gradients.at(&attn_wo.weight), write, &state.attended);
+        linear.weight(gradients, &state.attended);
         linear.input(d_normed, Write::Replace); // (tokens, hidden)
         self.bias_backward(d_output, attn_wo, partial, gradients);
         profile.lap(Part::Linear);
@@ -367,14 +366,14 @@ impl Encoder<'_> {
         self.bias_backward(d_qkv, wqkv, partial, gradients);
         match input_norm {
             None => {
-                linear.weight(gradients.at(&wqkv.weight), write, input);
+                linear.weight(gradients, input);
                 linear.input(d_stream, Write::Add); // (tokens, hidden)
                 profile.lap(Part::Linear);
             }
             Some(norm) => {
                 self.norm_again(normed, &state.input_moments, input, norm);
                 profile.lap(Part::Norms);
-                linear.weight(gradients.at(&wqkv.weight), write, normed);
+                linear.weight(gradients, normed);
                 linear.input(d_normed, Write::Replace); // (tokens, hidden)
                 profile.lap(Part::Linear);
                 self.norm_backward(

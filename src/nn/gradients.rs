@@ -1,4 +1,5 @@
-//! The gradients of one step: dense for everything but the token embedding, of which only the rows of tokens that occurred are kept.
+//! The gradients of one step: dense for everything but the token embedding, of which only the rows of tokens that occurred are kept, unless a head
+//! computes with all of them.
 
 use std::ops::Range;
 
@@ -109,6 +110,14 @@ impl Gradients {
     /// A row's sum runs over its tokens in the order of the batch, after what earlier micro-batches left.
     pub(super) fn add_embedding(&mut self, ids: &[u32], gradient: &[f32]) {
         let width = self.embedding.width;
+        if self.dense_start == 0 {
+            // The head that computes with the embedding has written all of its rows.
+            for (&id, added) in ids.iter().zip(gradient.chunks_exact(width)) {
+                let row = &mut self.dense[id as usize * width..][..width];
+                row.iter_mut().zip(added).for_each(|(sum, added)| *sum += added);
+            }
+            return;
+        }
         let mut tokens: Vec<(u32, usize)> = ids.iter().copied().zip(0..).collect();
         tokens.sort_unstable();
 

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::buffers::fit;
 use super::gradients::Gradients;
 use super::kernels::Write;
 use super::kernels::bias::{bias, bias_backward};
@@ -10,7 +11,7 @@ use super::kernels::gelu::{gelu, gelu_backward};
 use super::kernels::layer_norm::{layer_norm, layer_norm_backward};
 use super::kernels::product::{linear, linear_backward_input, linear_backward_weight};
 use super::layout::{DenseLayout, HeadLayout, Layout};
-use super::workspace::{DenseState, Workspace, fit};
+use super::workspace::{DenseState, Workspace};
 use super::{Batch, DenseActivation, LossOptions, Losses, Over};
 
 /// Leaves the logits of the heads, from `workspace.hidden`, in `workspace.heads`.
@@ -27,11 +28,17 @@ pub(super) fn forward(
     for (row, &token) in first.chunks_exact_mut(width).zip(batch.bounds()) {
         row.copy_from_slice(&hidden[token * width..][..width]);
     }
+    let is_used = layout.heads().any(|head| head.over == Over::Masked);
+    let masked = fit(&mut heads.masked, if is_used { batch.masked().len() * width } else { 0 }); // (masked, hidden)
+    for (row, &token) in masked.chunks_exact_mut(width).zip(batch.masked()) {
+        row.copy_from_slice(&hidden[token as usize * width..][..width]);
+    }
     let of_heads = heads.logits.iter_mut().zip(&mut heads.dense);
     for (head, (logits, state)) in layout.heads.iter().zip(of_heads) {
         let input: &[f32] = match head.spec.over {
             Over::Tokens => hidden,
             Over::FirstToken => first,
+            Over::Masked => masked,
         };
         let input = match &head.dense {
             None => input,
@@ -82,7 +89,12 @@ pub(super) fn backward(
     let Workspace { hidden, heads, scratch, .. } = workspace;
     let width = hidden.len() / batch.len();
     let partial = &mut scratch.partial;
-    for (over, input) in [(Over::Tokens, &mut *hidden), (Over::FirstToken, &mut heads.first)] {
+    let inputs = [
+        (Over::Tokens, &mut *hidden),
+        (Over::FirstToken, &mut heads.first),
+        (Over::Masked, &mut heads.masked),
+    ];
+    for (over, input) in inputs {
         let of_heads = heads.logits.iter().zip(&mut heads.dense);
         let mut of_input: Vec<_> =
             layout.heads.iter().zip(of_heads).filter(|(head, _)| head.spec.over == over).collect();
@@ -113,11 +125,11 @@ pub(super) fn backward(
             input.fill(0.0);
         }
     }
-    for (d_first, &token) in heads.first.chunks_exact(width).zip(batch.bounds()) {
-        hidden[token * width..][..width]
-            .iter_mut()
-            .zip(d_first)
-            .for_each(|(sum, added)| *sum += added);
+    let firsts = heads.first.chunks_exact(width).zip(batch.bounds().iter().copied());
+    let places = batch.masked().iter().map(|token| *token as usize);
+    for (gradient, token) in firsts.chain(heads.masked.chunks_exact(width).zip(places)) {
+        let sums = hidden[token * width..][..width].iter_mut();
+        sums.zip(gradient).for_each(|(sum, added)| *sum += added);
     }
 }
 
@@ -133,7 +145,8 @@ fn dense_forward<'s>(
 ) -> &'s [f32] {
     let at = |range: &Range<usize>| &parameters[range.clone()];
     let DenseState { before, activated, output, moments, .. } = state;
-    let before = fit(before, input.len());
+    let size = rows * layout.width;
+    let before = fit(before, size); // (rows, width)
     let write = match &layout.matrix.bias {
         None => Write::Replace,
         Some(values) => {
@@ -142,13 +155,13 @@ fn dense_forward<'s>(
         }
     };
     linear(before, write, input, at(&layout.matrix.weight), rows);
-    let activated = fit(activated, input.len());
+    let activated = fit(activated, size);
     match layout.dense.activation {
         DenseActivation::Gelu => gelu(activated, before),
         DenseActivation::Tanh => each(activated, before, f32::tanh),
         DenseActivation::Relu => each(activated, before, |value| value.max(0.0)),
     }
-    let output = fit(output, input.len());
+    let output = fit(output, size);
     match &layout.norm {
         None => output.copy_from_slice(activated),
         Some(norm) => {
@@ -170,9 +183,9 @@ fn dense_backward(
     gradients: &mut Gradients,
 ) {
     let write = gradients.write();
-    let rows = input.len() / layout.width();
     let DenseState { before, activated, output, moments, d_activated } = state;
-    let d_activated = fit(d_activated, input.len());
+    let rows = before.len() / layout.width;
+    let d_activated = fit(d_activated, before.len());
     match &layout.norm {
         None => d_activated.copy_from_slice(output),
         Some(norm) => {

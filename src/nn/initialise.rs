@@ -4,7 +4,9 @@ use rand::Rng as _;
 use rayon::prelude::*;
 
 use super::linear::Arithmetic;
-use super::{EncoderSpec, HeadSpec, Initial, JointModel, Layout, NoMemory, Parameter, Role, zeros};
+use super::{
+    EncoderSpec, HeadSpec, Initial, JointModel, Layout, NoMemory, Over, Parameter, Role, zeros,
+};
 use crate::base::rng::Rng;
 
 /// Numbers that are drawn from one stream, so that a parameter's blocks are drawn side by side and do not depend on the threads.
@@ -45,8 +47,11 @@ impl JointModel {
             .for_each(|parameter| self.draw(parameter, rng));
     }
 
-    fn draw(&mut self, parameter: &Parameter, rng: &Rng) {
-        let distribution = distribution(parameter, &self.spec);
+    pub(super) fn draw(&mut self, parameter: &Parameter, rng: &Rng) {
+        // The head that tells masked tokens is drawn as the encoder is, whose own it is.
+        let head = parameter.head().map(|number| self.layout.heads[number].spec.over);
+        let is_new = head.is_some_and(|over| over != Over::Masked);
+        let distribution = distribution(parameter, is_new, &self.spec);
         let values = &mut self.parameters[parameter.range.clone()];
         values.par_chunks_mut(BLOCK).enumerate().for_each(|(block, values)| {
             let mut stream =
@@ -56,14 +61,16 @@ impl JointModel {
     }
 }
 
-/// Reference of the heads: `torch.nn.Linear.reset_parameters`.
-fn distribution(parameter: &Parameter, spec: &EncoderSpec) -> Distribution {
+/// Reference of the heads: `torch.nn.Linear.reset_parameters`; of adapters: PEFT's `reset_lora_parameters`.
+fn distribution(parameter: &Parameter, is_new: bool, spec: &EncoderSpec) -> Distribution {
     let Initial { deviation, deviation_into_stream, cutoff } = spec.initial;
     match parameter.role {
         Role::Norm => Distribution::Constant(1.0),
-        _ if parameter.head().is_some() => {
-            Distribution::Uniform { bound: 1.0 / (spec.hidden_size as f64).sqrt() }
+        Role::AdapterDown => {
+            Distribution::Uniform { bound: 1.0 / (parameter.shape[1] as f64).sqrt() }
         }
+        Role::AdapterUp => Distribution::Constant(0.0),
+        _ if is_new => Distribution::Uniform { bound: 1.0 / (spec.hidden_size as f64).sqrt() },
         Role::Bias => Distribution::Constant(0.0),
         Role::IntoStream => {
             Distribution::TruncatedNormal { deviation: deviation_into_stream, cutoff }

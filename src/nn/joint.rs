@@ -2,6 +2,7 @@
 
 use candle_core::DType;
 
+use super::buffers::fit;
 use super::dropout::Place;
 use super::encoder::{Encoder, Keep};
 use super::kernels::bf16::Instructions;
@@ -86,7 +87,7 @@ impl JointModel {
         batch.check_tokens(&self.spec)?;
         self.make_room(batch, workspace, false)?;
         on_the_pool(|| {
-            self.encoder(batch).forward(workspace, Keep::Nothing);
+            self.leave_hidden_states(batch, workspace, Keep::Nothing);
             heads::forward(&self.layout, &self.parameters, batch, workspace);
         });
         Ok(&workspace.heads.logits)
@@ -134,7 +135,7 @@ impl JointModel {
             .make_room(batch.len())
             .map_err(|source| BatchError::NoMemory { tokens: batch.len(), source })?;
         Ok(on_the_pool(|| {
-            self.encoder(batch).forward(workspace, Keep::ForBackward);
+            self.leave_hidden_states(batch, workspace, Keep::ForBackward);
             self.encoder(batch).drop_out(&mut workspace.hidden, Place::Heads);
             heads::forward(&self.layout, &self.parameters, batch, workspace);
             let losses = heads::losses(&self.layout, batch, options, workspace, true);
@@ -143,10 +144,23 @@ impl JointModel {
             heads::backward(&self.layout, &self.parameters, batch, workspace, gradients);
             self.encoder(batch).drop_out(&mut workspace.hidden, Place::Heads);
             workspace.profile_mut().lap(Part::Heads);
-            self.encoder(batch).backward(workspace, gradients);
+            if batch.hidden_states().is_none() {
+                self.encoder(batch).backward(workspace, gradients);
+            }
             gradients.written();
             losses
         }))
+    }
+
+    /// Those that the batch brings, or the encoder's.
+    fn leave_hidden_states(&self, batch: &Batch, workspace: &mut Workspace, keep: Keep) {
+        match batch.hidden_states() {
+            Some(states) => {
+                workspace.profile_mut().begin(Pass::Forward);
+                fit(&mut workspace.hidden, states.len()).copy_from_slice(states);
+            }
+            None => self.encoder(batch).forward(workspace, keep),
+        }
     }
 
     fn make_room(
@@ -156,12 +170,14 @@ impl JointModel {
         backward: bool,
     ) -> Result<(), BatchError> {
         let instructions = self.arithmetic.instructions();
+        let backward = backward && batch.hidden_states().is_none();
         let room = workspace.make_room(&self.spec, &self.layout, batch, backward, instructions);
         room.map_err(|source| BatchError::NoMemory { tokens: batch.len(), source })
     }
 
     fn encoder<'a>(&'a self, batch: &'a Batch) -> Encoder<'a> {
-        let linears = Linears { arithmetic: &self.arithmetic, parameters: &self.parameters };
+        let Self { arithmetic, parameters, layout, .. } = self;
+        let linears = Linears { arithmetic, parameters, layout };
         Encoder { spec: &self.spec, layout: &self.layout, linears, batch }
     }
 }

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
+use super::adapters::Adapter;
 use super::kernels::Group;
-use super::{Dense, Embeddings, EncoderSpec, LayerSpec, Norm};
+use super::{Dense, Dropout, Embeddings, EncoderSpec, LayerSpec, Norm};
 
 /// A classifier on top of the encoder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub enum Over {
     Tokens,
     /// The whole sequence, by the last hidden state of its first token.
     FirstToken,
+    /// The tokens that the batch [hides](super::Batch::with_masked), by their last hidden states: which tokens they are. Its matrix is the embedding.
+    Masked,
 }
 
 /// Every parameter begins on a multiple of this many floats, one cache line, unless it is a later part of a matrix that is computed with as one.
@@ -41,6 +44,10 @@ pub enum Role {
     /// Any other matrix.
     Matrix,
     Bias,
+    /// The matrix of low rank that reads what another matrix reads.
+    AdapterDown,
+    /// The one that adds to what another matrix gives.
+    AdapterUp,
 }
 
 impl HeadSpec {
@@ -114,6 +121,8 @@ pub struct Layout {
     pub(super) layers: Vec<LayerLayout>,
     pub(super) final_norm: Option<Affine>,
     pub(super) heads: Vec<HeadLayout>,
+    /// In the order of what they stand beside.
+    pub(super) adapters: Vec<Adapter>,
 }
 
 /// The places of a matrix or of a norm's factors, and of the bias that is added behind.
@@ -162,9 +171,11 @@ pub struct LayerLayout {
 #[derive(Debug, Clone)]
 pub(super) struct DenseLayout {
     pub dense: Dense,
-    /// `(hidden, hidden)`
+    /// Of what it gives; it reads hidden states.
+    pub width: usize,
+    /// `(width, hidden)`
     pub matrix: Affine,
-    /// `(hidden,)`: behind the activation.
+    /// `(width,)`: behind the activation.
     pub norm: Option<Affine>,
     /// Of the norm.
     pub epsilon: f64,
@@ -175,17 +186,10 @@ pub(super) struct DenseLayout {
 pub(super) struct HeadLayout {
     pub spec: HeadSpec,
     pub dense: Option<DenseLayout>,
-    /// `(classes, hidden)`
+    /// `(classes, hidden)`, or the embedding, `(classes, width)`
     pub weight: Range<usize>,
     /// `(classes,)`
     pub bias: Range<usize>,
-}
-
-impl DenseLayout {
-    /// Of what it reads and of what it gives.
-    pub fn width(&self) -> usize {
-        self.matrix.weight.len().isqrt()
-    }
 }
 
 impl Layout {
@@ -204,24 +208,32 @@ impl Layout {
         };
         let heads = heads.iter().enumerate().map(|(number, head)| {
             builder.section = Section::Head(number);
-            let name = format!("{}{}", head.name, HeadSpec::CLASSIFIER);
-            let matrix = [head.outputs, spec.hidden_size];
-            HeadLayout {
-                spec: head.clone(),
-                dense: spec.dense(head.over).map(|dense| builder.dense(head, dense, spec)),
-                weight: builder.place(&weight(&name), Role::Matrix, &matrix),
-                bias: builder.place(&bias(&name), Role::Bias, &[head.outputs]),
-            }
+            builder.head(head, spec, &embeddings.tokens)
         });
         let heads = heads.collect();
         let Builder { parameters, len, .. } = builder;
-        Self { parameters, len, embeddings, layers, final_norm, heads }
+        Self { parameters, len, embeddings, layers, final_norm, heads, adapters: Vec::new() }
     }
 
     /// All parameters, in the order of their ranges.
     #[must_use]
     pub fn parameters(&self) -> &[Parameter] {
         &self.parameters
+    }
+
+    /// Places another parameter behind all others.
+    pub(super) fn place(
+        &mut self,
+        name: &str,
+        role: Role,
+        shape: &[usize],
+        section: Section,
+    ) -> Range<usize> {
+        let parameters = std::mem::take(&mut self.parameters);
+        let mut builder = Builder { parameters, len: self.len, section, ..Builder::default() };
+        let range = builder.place(name, role, shape);
+        (self.parameters, self.len) = (builder.parameters, builder.len);
+        range
     }
 
     /// Puts every parameter into the group that `group` says.
@@ -233,7 +245,7 @@ impl Layout {
     #[must_use]
     pub fn dense_groups(&self) -> Vec<(Group, Range<usize>)> {
         let mut pieces: Vec<(Group, Range<usize>)> = Vec::new();
-        for parameter in &self.parameters[1..] {
+        for parameter in self.dense_parameters() {
             match pieces.last_mut() {
                 Some((group, _)) if *group == parameter.group => {}
                 Some((_, before)) => {
@@ -258,6 +270,28 @@ impl Layout {
         trained.map(|parameter| depth(parameter.section)).min().unwrap_or(1 + self.layers.len())
     }
 
+    /// Whether any of the parameters at this place is trained.
+    pub(super) fn trains(&self, place: &Range<usize>) -> bool {
+        let first = self.parameters.partition_point(|it| it.range.start < place.start);
+        let within = self.parameters[first..].iter().take_while(|it| it.range.start < place.end);
+        within.into_iter().any(|parameter| parameter.group.trainable)
+    }
+
+    /// Whether no step of a training changes what the encoder leaves of a text: nothing of it is trained, and nothing is dropped in it.
+    #[must_use]
+    pub fn fixes_encoder(&self, spec: &EncoderSpec) -> bool {
+        let drops = Dropout { heads: 0.0, ..spec.dropout } != Dropout::default();
+        let is_moved = |it: &Parameter| it.group.trainable && it.head().is_none();
+        !drops && !self.parameters.iter().any(is_moved)
+    }
+
+    /// How many numbers are trained.
+    #[must_use]
+    pub fn trained(&self) -> usize {
+        let trained = self.parameters.iter().filter(|parameter| parameter.group.trainable);
+        trained.map(|parameter| parameter.range.len()).sum()
+    }
+
     /// The length of the flat buffer in floats, padding included.
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "no model is without parameters")]
@@ -265,16 +299,23 @@ impl Layout {
         self.len
     }
 
-    /// The token embedding `(vocabulary, hidden)`, whose gradient is sparse.
+    /// The token embedding `(vocabulary, hidden)`, whose gradient is sparse unless a head computes with it, too.
     #[must_use]
     pub fn embedding(&self) -> Range<usize> {
         self.embeddings.tokens.clone()
     }
 
-    /// Everything but the token embedding.
+    /// Everything that has a dense gradient: all but the token embedding, where that is sparse.
     #[must_use]
     pub fn dense(&self) -> Range<usize> {
-        self.parameters[1].range.start..self.len
+        self.dense_parameters()[0].range.start..self.len
+    }
+
+    /// The parameters in [`dense`](Self::dense).
+    #[must_use]
+    pub fn dense_parameters(&self) -> &[Parameter] {
+        let is_tied = self.heads().any(|head| head.over == Over::Masked);
+        &self.parameters[usize::from(!is_tied)..]
     }
 
     pub fn heads(&self) -> impl ExactSizeIterator<Item = &HeadSpec> {
@@ -367,13 +408,41 @@ impl Builder {
         LayerLayout { input_norm, wqkv, attn_wo, middle_norm, wi, mlp_wo, output_norm }
     }
 
+    /// * `tokens`: the place of the embedding
+    fn head(&mut self, head: &HeadSpec, spec: &EncoderSpec, tokens: &Range<usize>) -> HeadLayout {
+        let dense = spec.dense(head.over).map(|dense| self.dense(head, dense, spec));
+        let outputs = head.outputs;
+        let (weight, name) = match head.over {
+            Over::Masked => (tokens.clone(), spec.names.masked_bias.to_owned()),
+            Over::Tokens | Over::FirstToken => {
+                let name = format!("{}{}", head.name, HeadSpec::CLASSIFIER);
+                let matrix = [outputs, spec.hidden_size];
+                (self.place(&weight(&name), Role::Matrix, &matrix), name)
+            }
+        };
+        let bias = self.place(&bias(&name), Role::Bias, &[outputs]);
+        HeadLayout { spec: head.clone(), dense, weight, bias }
+    }
+
     fn dense(&mut self, head: &HeadSpec, dense: Dense, spec: &EncoderSpec) -> DenseLayout {
-        let name = |end: &str| format!("{}{end}", head.name);
         let hidden = spec.hidden_size;
+        let ours = |end: &str| format!("{}{end}", head.name);
+        let (matrix, norm, width, role) = match head.over {
+            // That of the family's own class, whose head it is.
+            Over::Masked => {
+                let norm = dense.norm.map(str::to_owned);
+                (dense.name.to_owned(), norm, spec.embeddings.width, Role::IntoStream)
+            }
+            Over::Tokens | Over::FirstToken => {
+                let norm = dense.norm.map(|_| ours(HeadSpec::NORM));
+                (ours(HeadSpec::DENSE), norm, hidden, Role::Matrix)
+            }
+        };
         DenseLayout {
             dense,
-            matrix: self.matrix(&[name(HeadSpec::DENSE)], Role::Matrix, [hidden, hidden]),
-            norm: dense.norm.map(|_| self.norm(&name(HeadSpec::NORM), hidden)),
+            width,
+            matrix: self.matrix(&[matrix], role, [width, hidden]),
+            norm: norm.map(|name| self.norm(&name, width)),
             epsilon: spec.epsilon(),
         }
     }

@@ -1,12 +1,12 @@
-//! The linear layers of the encoder, in the arithmetic that the model computes them in.
+//! The linear layers of the encoder, in the arithmetic that the model computes them in, with the adapters beside them.
 
 use std::ops::Range;
 
-use super::buffers::room_for;
+use super::buffers::{fit, room_for};
 use super::kernels::Write;
 use super::kernels::bf16::{Instructions, Operand, Weight, backward_weight};
 use super::kernels::product::{linear, linear_backward_input, linear_backward_weight};
-use super::{EncoderSpec, Layout, NoMemory};
+use super::{EncoderSpec, Gradients, Layout, NoMemory};
 
 /// What a model's linear layers are computed in. Sums, and all else, are f32 in any case.
 #[derive(Debug, Clone, Default)]
@@ -68,11 +68,13 @@ impl Arithmetic {
     }
 }
 
-/// Rounded factors of the product that is computed.
+/// Rounded factors of the product that is computed, and what an adapter has between its two.
 #[derive(Debug, Default)]
 pub(super) struct Operands {
     input: Operand,
     d_output: Operand,
+    /// `(tokens, rank)`
+    between: Vec<f32>,
 }
 
 impl Operands {
@@ -90,10 +92,11 @@ impl Operands {
 pub(super) struct Linears<'a> {
     pub arithmetic: &'a Arithmetic,
     pub parameters: &'a [f32],
+    pub layout: &'a Layout,
 }
 
 impl<'a> Linears<'a> {
-    /// `output = input · weightᵀ`, or `+=`.
+    /// `output = input · weightᵀ`, or `+=`, and what adapters add.
     ///
     /// * `input`: `(rows, inputs)`; `output`: `(rows, outputs)`
     pub fn forward(
@@ -114,6 +117,10 @@ impl<'a> Linears<'a> {
                 weights.of(weight).forward(output, write, &operands.input);
             }
         }
+        for adapter in self.layout.adapters_of(weight) {
+            let between = fit(&mut operands.between, rows * adapter.rank);
+            adapter.within(weight, self.parameters).forward(output, input, between, rows);
+        }
     }
 
     /// The way back through a layer, from the gradient of its output, `(rows, outputs)`.
@@ -124,48 +131,74 @@ impl<'a> Linears<'a> {
         rows: usize,
         operands: &'a mut Operands,
     ) -> LinearBackward<'a> {
-        match self.arithmetic {
-            Arithmetic::F32 => {
-                LinearBackward::F32 { d_output, weight: &self.parameters[weight.clone()], rows }
-            }
+        let Operands { input, d_output: rounded, between } = operands;
+        let product = match self.arithmetic {
+            Arithmetic::F32 => Product::F32 { weight: &self.parameters[weight.clone()] },
             Arithmetic::Bf16(weights) => {
-                operands.d_output.output_gradient(d_output, rows, weights.instructions);
-                let weight = weights.of(weight);
-                LinearBackward::Bf16 { operands, weight, rows }
+                rounded.output_gradient(d_output, rows, weights.instructions);
+                Product::Bf16 { input, d_output: rounded, weight: weights.of(weight) }
             }
-        }
+        };
+        LinearBackward { linears: self, place: weight.clone(), product, d_output, rows, between }
     }
 }
 
 /// A layer on the way back.
-pub(super) enum LinearBackward<'a> {
-    F32 { d_output: &'a [f32], weight: &'a [f32], rows: usize },
-    Bf16 { operands: &'a mut Operands, weight: &'a Weight, rows: usize },
+pub(super) struct LinearBackward<'a> {
+    linears: Linears<'a>,
+    /// Of the weight.
+    place: Range<usize>,
+    product: Product<'a>,
+    d_output: &'a [f32],
+    rows: usize,
+    between: &'a mut Vec<f32>,
+}
+
+enum Product<'a> {
+    F32 { weight: &'a [f32] },
+    Bf16 { input: &'a mut Operand, d_output: &'a Operand, weight: &'a Weight },
 }
 
 impl LinearBackward<'_> {
-    /// The gradient of the input: `d_input = d_output · weight`, or `+=`.
-    pub fn input(&self, d_input: &mut [f32], write: Write) {
-        match self {
-            Self::F32 { d_output, weight, rows } => {
+    /// The gradient of the input: `d_input = d_output · weight`, or `+=`, and that through adapters.
+    pub fn input(&mut self, d_input: &mut [f32], write: Write) {
+        let Self { linears, place, product, d_output, rows, between } = self;
+        match product {
+            Product::F32 { weight } => {
                 linear_backward_input(d_input, write, d_output, weight, *rows);
             }
-            Self::Bf16 { operands, weight, .. } => {
-                weight.backward_input(d_input, write, &operands.d_output);
+            Product::Bf16 { d_output, weight, .. } => {
+                weight.backward_input(d_input, write, d_output);
             }
+        }
+        for adapter in linears.layout.adapters_of(place) {
+            let between = fit(between, *rows * adapter.rank);
+            let low_rank = adapter.within(place, linears.parameters);
+            low_rank.backward_input(d_input, d_output, between, *rows);
         }
     }
 
-    /// The gradient of the weight: `d_weight = d_outputᵀ · input`, or `+=`.
-    pub fn weight(&mut self, d_weight: &mut [f32], write: Write, input: &[f32]) {
-        match self {
-            Self::F32 { d_output, rows, .. } => {
-                linear_backward_weight(d_weight, write, d_output, input, *rows);
+    /// Writes or adds the gradient of the weight, `d_outputᵀ · input`, where it is trained, and those of adapters.
+    pub fn weight(&mut self, gradients: &mut Gradients, input: &[f32]) {
+        let Self { linears, place, product, d_output, rows, between } = self;
+        let write = gradients.write();
+        if linears.layout.trains(place) {
+            let d_weight = gradients.at(place);
+            match product {
+                Product::F32 { .. } => {
+                    linear_backward_weight(d_weight, write, d_output, input, *rows);
+                }
+                Product::Bf16 { input: operand, d_output, weight } => {
+                    operand.input_again(input, *rows, weight.instructions());
+                    backward_weight(d_weight, write, d_output, operand);
+                }
             }
-            Self::Bf16 { operands, weight, rows } => {
-                operands.input.input_again(input, *rows, weight.instructions());
-                backward_weight(d_weight, write, &operands.d_output, &operands.input);
-            }
+        }
+        for adapter in linears.layout.adapters_of(place) {
+            let between = fit(between, *rows * adapter.rank);
+            let low_rank = adapter.within(place, linears.parameters);
+            low_rank.backward_up(gradients.at(&adapter.up), write, d_output, input, between);
+            low_rank.backward_down(gradients.at(&adapter.down), write, d_output, input, between);
         }
     }
 }

@@ -27,6 +27,7 @@
 //!
 //! Optimisers, schedules and loops live in `training`, and so does the chance in them: what dropout drops follows from a number that a batch brings.
 
+mod adapters;
 mod batch;
 mod buffers;
 mod checkpoint;
@@ -50,6 +51,7 @@ mod workspace;
 
 pub use pipeline_kernels as kernels;
 
+pub use adapters::Lora;
 pub use batch::{Batch, BatchError};
 pub use buffers::{NoMemory, ask_for_large_pages, reserve, room_for, zeros};
 pub use checkpoint::CheckpointError;

@@ -184,6 +184,10 @@ pub struct Names {
     pub token_dense: Option<Dense>,
     /// The same over whole texts.
     pub text_dense: Option<Dense>,
+    /// What stands between the hidden states and the rows of the embedding in the head that tells masked tokens.
+    pub masked_dense: Dense,
+    /// What the bias of that head is called, without the `.bias` that follows.
+    pub masked_bias: &'static str,
     /// Tensors that hold nothing that was learned.
     pub constants: &'static [&'static str],
     /// How the names of the head begin that every published encoder of the family was pretrained with.
@@ -220,6 +224,7 @@ impl EncoderSpec {
     #[must_use]
     pub fn dense(&self, over: Over) -> Option<Dense> {
         match (self.head, over) {
+            (_, Over::Masked) => Some(self.names.masked_dense),
             (HeadKind::Linear, _) => None,
             (HeadKind::Prediction, Over::Tokens) => self.names.token_dense,
             (HeadKind::Prediction, Over::FirstToken) => self.names.text_dense,

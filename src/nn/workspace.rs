@@ -61,6 +61,8 @@ pub(super) struct HeadState {
     pub logits: Vec<Vec<f32>>,
     /// `(sequences, hidden)`: the hidden states of the first tokens, then their gradient.
     pub first: Vec<f32>,
+    /// `(masked, hidden)`: those of the tokens that are to be told, then their gradient.
+    pub masked: Vec<f32>,
     /// For each head, unused without a dense layer.
     pub dense: Vec<DenseState>,
 }
@@ -195,8 +197,14 @@ impl Workspace {
         self.heads.dense.resize_with(layout.heads.len(), DenseState::default);
         for (head, logits) in layout.heads().zip(&mut self.heads.logits) {
             reserve(logits, batch.rows(head.over) * head.outputs, WHAT)?;
-            if head.over == Over::FirstToken {
-                reserve(&mut self.heads.first, batch.sequences() * hidden, WHAT)?;
+            match head.over {
+                Over::Tokens => {}
+                Over::FirstToken => {
+                    reserve(&mut self.heads.first, batch.sequences() * hidden, WHAT)?;
+                }
+                Over::Masked => {
+                    reserve(&mut self.heads.masked, batch.masked().len() * hidden, WHAT)?;
+                }
             }
         }
         let Scratch { operand_tokens, .. } = &mut self.scratch;
@@ -275,18 +283,6 @@ impl Rotaries {
         let rotary = self.0.iter().find(|rotary| rotary.theta() == theta);
         rotary.expect("the forward prepares the angles before any layer runs")
     }
-}
-
-/// Makes `buffer` exactly `length` long, without keeping its contents in any order; returns it as a slice.
-///
-/// It allocates only beyond the largest length so far, and then no more than needed.
-pub(super) fn fit<T: Copy + Default>(buffer: &mut Vec<T>, length: usize) -> &mut [T] {
-    if length > buffer.capacity() {
-        buffer.clear();
-        buffer.reserve_exact(length);
-    }
-    buffer.resize(length, T::default());
-    buffer
 }
 
 /// Makes `list` at least `count` long.

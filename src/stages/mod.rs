@@ -18,11 +18,13 @@ mod groups;
 mod init_model;
 mod operating;
 mod plot;
+mod pretrain;
 mod read_corpus;
 mod reading;
 mod scoring;
 mod shared;
 mod splits;
+mod telling;
 mod tokenize;
 pub mod train;
 pub mod versions;
@@ -45,6 +47,7 @@ pub static ALL: &[StageKind] = &[
     StageKind::of::<command::Command>(),
     StageKind::of::<augment::Augment>(),
     StageKind::of::<tokenize::Tokenize>(),
+    StageKind::of::<pretrain::Pretrain>(),
     StageKind::of::<Recipe>(),
     StageKind::of::<evaluate::Evaluate>(),
     StageKind::of::<baseline::Baseline>(),

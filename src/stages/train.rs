@@ -3,7 +3,6 @@
 mod choosing;
 mod memory;
 mod speed;
-mod telling;
 
 use std::path::{Path, PathBuf};
 
@@ -11,9 +10,9 @@ use serde::Serialize;
 
 use self::choosing::Validation;
 use self::speed::Job;
-use self::telling::Watch;
 use super::corpus_caveats::LabelFindings;
-use super::{corpus_caveats, facts, versions, watched};
+use super::telling::{self, Watch};
+use super::{corpus_caveats, engine, facts, versions, watched};
 use crate::base::IGNORE;
 use crate::base::disk::durable;
 use crate::base::rng::Rng;
@@ -28,7 +27,7 @@ use crate::stages::artifacts::{Backbone, Checkpoint, Chosen, Encoded, Heads, fil
 use crate::tasks::metrics::Metric;
 use crate::tasks::{self, Contents, Decode, Task};
 use crate::text::{Corpus, CorpusTasks, EncodedSplit, LabelSet, Split, words};
-use crate::training::{self, ModelEngine, SavedStates, Storage, TrainError, Trained};
+use crate::training::{self, ModelEngine, SaveError, SavedStates, Storage, TrainError, Trained};
 
 pub use crate::training::{Dtype, Recipe};
 use memory::memory;
@@ -89,6 +88,9 @@ impl Stage for Recipe {
         problems.extend(choosing::unchoosable(self, inputs));
         if let Some(sizes) = known::sizes(inputs, "model") {
             problems.extend(self.misnamed_parts(Some(sizes.layers)));
+        }
+        if let Some(encoder) = known::encoder(inputs, "model") {
+            problems.extend(self.misnamed_targets(&encoder));
         }
         problems
     }
@@ -206,12 +208,8 @@ impl Stage for Recipe {
             context.caveat(&mut caveats, caveat.of(Split::Train));
         }
         let mut engine =
-            super::engine::open(joint, self.dtype.into(), self.activation_checkpointing, context)?;
-        let storage = Storage {
-            saved: Some(context.saved_state),
-            warm_start: context.warm_start,
-            cadence: self.cadence().unwrap_or_default(),
-        };
+            engine::open(joint, self.dtype.into(), self.activation_checkpointing, context)?;
+        let storage = self.storage(context);
         let names = tasks::names(&data.tasks);
         let watch = Watch { context, losses: names.iter().map(|task| loss_column(task)).collect() };
         let trained = training::train(engine.engine(), splits, self, storage, &watch).map_err(|error| {
@@ -221,6 +219,7 @@ impl Stage for Recipe {
             failed(error, &data)
         })?;
         if matches!(engine, ModelEngine::Cpu(_))
+            && self.trains_everything()
             && let Some(speed) = Speed::of_training(&sizes, self, &trained.timings)
         {
             speed.remember(context.cache);
@@ -233,6 +232,7 @@ impl Stage for Recipe {
             );
             context.caveat(&mut caveats, Caveat::new("steps_skipped", trained.skipped, message));
         }
+        engine = self.merged(engine, &trained, context)?;
         let order = data.order.as_deref();
         let validation = Validation { tokens: &validation, examples: &examples, order };
         let written =
@@ -243,16 +243,46 @@ impl Stage for Recipe {
                     write_result(&trained, &mut engine, &tokenizer, &result, context)
                 });
         if written.is_err()
+            && self.lora.is_none()
             && let Err(error) = trained.save(engine.engine(), storage)
         {
-            context.warn(format!("no checkpoint of the end could be written: {error}"));
+            context.warn(unsaved(&error));
         }
         written?;
         Checkpoint::open(context.output)
     }
 }
 
+fn unsaved(error: &SaveError) -> String {
+    format!("no checkpoint of the end could be written: {error}")
+}
+
 impl Recipe {
+    fn storage<'a>(&self, context: &Context<'a>) -> Storage<'a> {
+        Storage {
+            saved: Some(context.saved_state),
+            warm_start: context.warm_start,
+            cadence: self.cadence().unwrap_or_default(),
+        }
+    }
+
+    /// Writes adapters, where there are any, and merges them into the model that all else is made from.
+    fn merged(
+        &self,
+        mut engine: ModelEngine,
+        trained: &Trained,
+        context: &Context<'_>,
+    ) -> Result<ModelEngine, StageError> {
+        let Some(lora) = &self.lora else { return Ok(engine) };
+        // Afterwards there is nothing left to go on from, should the result not reach the disk.
+        if let Err(error) = trained.save(engine.engine(), self.storage(context)) {
+            context.warn(unsaved(&error));
+        }
+        context.restore_output()?;
+        Checkpoint::write_adapters(context.output, engine.model().map_err(engine::failed)?, lora)?;
+        engine.merged().map_err(engine::failed)
+    }
+
     /// The encoder with new heads, as this recipe trains it.
     fn joint_model(&self, model: &Backbone, tasks: &[Task]) -> Result<JointModel, StageError> {
         let encoder = model.encoder.clone().with_heads(self.head);
@@ -262,9 +292,14 @@ impl Recipe {
         };
         let layers = encoder.layers.len();
         watched::refuse(&self.misnamed_parts(Some(layers)))?;
+        watched::refuse(&self.misnamed_targets(&encoder))?;
         let (heads, rng) = (tasks::heads(tasks), Rng::new(self.seed));
         let mut joint = JointModel::load(&model.weights, encoder, &heads, &rng)
             .map_err(|error| StageError::of(&error))?;
+        if let Some(lora) = &self.lora {
+            let adapted = joint.with_adapters(lora, &rng);
+            joint = adapted.map_err(|error| engine::failed(error.into()))?;
+        }
         joint.layout.regroup(|parameter| self.group(parameter, layers));
         Ok(joint)
     }

@@ -3,12 +3,13 @@
 
 use std::ops::Range;
 
-use candle_core::{D, DType, Device, Result, Tensor};
+use candle_core::{D, DType, Device, Result, Tensor, Var};
 
 use crate::nn::{Batch, ComposedModel, JointModel, LossOptions, Losses, Parameter};
 
 use super::adamw::Update;
-use super::engine::{Engine, EngineError, Forward, StateVector};
+use super::engine::{Engine, EngineError, Forward, NO_AVERAGE, StateVector};
+use crate::nn::kernels::average::newest_share;
 
 /// A joint model on a candle device.
 #[derive(Debug)]
@@ -18,8 +19,16 @@ pub struct CandleEngine {
     gradient: Vec<Option<Tensor>>,
     first: Vec<Tensor>,
     second: Vec<Tensor>,
+    average: Option<Average>,
     updates: u64,
     activation_checkpointing: bool,
+}
+
+/// The average of the variables over the updates so far.
+#[derive(Debug)]
+struct Average {
+    decay: f64,
+    tensors: Vec<Tensor>,
 }
 
 impl CandleEngine {
@@ -28,19 +37,35 @@ impl CandleEngine {
     /// # Errors
     /// When the device has no room.
     pub fn new(model: &JointModel, device: &Device, products: DType) -> Result<Self> {
-        let model = ComposedModel::new(model, device)?.with_products_in(products);
-        let zeros = || {
-            model
-                .variables()
-                .iter()
-                .map(|variable| variable.zeros_like())
-                .collect::<Result<Vec<_>>>()
+        Self::of(ComposedModel::new(model, device)?.with_products_in(products))
+    }
+
+    /// One for another model, on the same device.
+    ///
+    /// # Errors
+    /// When the device has no room.
+    pub fn beside(&self, model: &JointModel) -> Result<Self> {
+        Self::of(self.model.beside(model)?)
+    }
+
+    fn of(model: ComposedModel) -> Result<Self> {
+        let moments = || {
+            let parameters = model.layout().parameters().iter();
+            let moment = |(parameter, variable): (&Parameter, &Var)| {
+                if parameter.group.trainable {
+                    variable.zeros_like()
+                } else {
+                    Tensor::zeros(0, DType::F32, variable.device())
+                }
+            };
+            parameters.zip(model.variables()).map(moment).collect::<Result<Vec<_>>>()
         };
-        let (first, second) = (zeros()?, zeros()?);
+        let (first, second) = (moments()?, moments()?);
         Ok(Self {
             gradient: vec![None; first.len()],
             first,
             second,
+            average: None,
             updates: 0,
             activation_checkpointing: false,
             model,
@@ -58,13 +83,18 @@ impl CandleEngine {
         &self.model
     }
 
-    fn vector(&self, vector: StateVector) -> Vec<&Tensor> {
+    /// The numbers of the parameters that are trained.
+    fn trained(&self) -> Vec<usize> {
+        let parameters = self.model.layout().parameters();
+        (0..parameters.len()).filter(|index| parameters[*index].group.trainable).collect()
+    }
+
+    fn tensor(&self, vector: StateVector, index: usize) -> &Tensor {
         match vector {
-            StateVector::Parameters => {
-                self.model.variables().iter().map(|variable| variable.as_tensor()).collect()
-            }
-            StateVector::FirstMoments => self.first.iter().collect(),
-            StateVector::SecondMoments => self.second.iter().collect(),
+            StateVector::Parameters => self.model.variables()[index].as_tensor(),
+            StateVector::FirstMoments => &self.first[index],
+            StateVector::SecondMoments => &self.second[index],
+            StateVector::Average => &self.average.as_ref().expect(NO_AVERAGE).tensors[index],
         }
     }
 
@@ -123,26 +153,54 @@ impl CandleEngine {
             if !parameter.group.trainable {
                 continue;
             }
-            let update = update.of(parameter.group);
-            let step_size = update.learning_rate / correction;
+            let mut update = update.of(parameter.group);
             match gradient {
                 Some(gradient) => {
                     let gradient = (gradient * update.gradient_scale)?;
                     *first = (&*first + ((&gradient - &*first)? * (1.0 - beta1))?)?;
                     *second = ((&*second * beta2)? + (gradient.sqr()? * (1.0 - beta2))?)?;
+                    if update.clips_updates {
+                        let floor = update.eps.powi(2);
+                        let variance = (&*second * root_correction.powi(2))?.maximum(floor)?;
+                        let ratio = (gradient.sqr()? / variance)?.mean_all()?.to_scalar::<f32>()?;
+                        update.learning_rate /= f64::from(ratio).sqrt().max(1.0);
+                    }
                 }
                 None => {
                     *first = (&*first * beta1)?;
                     *second = (&*second * beta2)?;
                 }
             }
+            let step_size = update.learning_rate / correction;
             let denominator = ((second.sqrt()? * root_correction)? + update.eps)?;
             let decayed =
                 (variable.as_tensor() * (1.0 - update.learning_rate * update.weight_decay))?;
             variable.set(&(decayed - (&*first / denominator)? * step_size)?.detach())?;
         }
         self.updates += 1;
+        if let Some(Average { decay, tensors }) = &mut self.average {
+            let share = newest_share(*decay, self.updates);
+            for (average, variable) in tensors.iter_mut().zip(self.model.variables()) {
+                *average = (&*average + ((variable.as_tensor() - &*average)? * share)?)?;
+            }
+        }
         Ok(())
+    }
+
+    /// Copies, as a variable's own memory changes with it.
+    fn copies(&self) -> Result<Vec<Tensor>> {
+        self.model.variables().iter().map(|variable| variable.as_tensor().copy()).collect()
+    }
+
+    fn try_exchange(&mut self) -> Result<()> {
+        let parameters = self.copies()?;
+        let average = self.average.as_mut().expect(NO_AVERAGE);
+        let averages = std::mem::replace(&mut average.tensors, parameters);
+        self.model
+            .variables()
+            .iter()
+            .zip(averages)
+            .try_for_each(|(variable, average)| variable.set(&average))
     }
 }
 
@@ -186,6 +244,16 @@ impl Engine for CandleEngine {
         self.gradient.fill(None);
     }
 
+    fn fixed_states(
+        &mut self,
+        batch: &Batch,
+    ) -> std::result::Result<Option<Vec<f32>>, EngineError> {
+        if !self.model.layout().fixes_encoder(self.model.spec()) {
+            return Ok(None);
+        }
+        Ok(Some(self.model.encode(batch)?.flatten_all()?.to_vec1()?))
+    }
+
     fn updates(&self) -> u64 {
         self.updates
     }
@@ -195,8 +263,8 @@ impl Engine for CandleEngine {
         vector: StateVector,
         sink: &mut dyn FnMut(&[f32]) -> std::io::Result<()>,
     ) -> std::result::Result<(), EngineError> {
-        for tensor in self.vector(vector) {
-            sink(&tensor.flatten_all()?.to_vec1::<f32>()?)?;
+        for index in self.trained() {
+            sink(&self.tensor(vector, index).flatten_all()?.to_vec1::<f32>()?)?;
         }
         Ok(())
     }
@@ -206,7 +274,7 @@ impl Engine for CandleEngine {
         vector: StateVector,
         source: &mut dyn FnMut(&mut [f32]) -> std::io::Result<()>,
     ) -> std::result::Result<(), EngineError> {
-        for index in 0..self.model.layout().parameters().len() {
+        for index in self.trained() {
             let mut values = vec![0.0; self.model.layout().parameters()[index].range.len()];
             source(&mut values)?;
             let variable = &self.model.variables()[index];
@@ -215,6 +283,9 @@ impl Engine for CandleEngine {
                 StateVector::Parameters => variable.set(&tensor)?,
                 StateVector::FirstMoments => self.first[index] = tensor,
                 StateVector::SecondMoments => self.second[index] = tensor,
+                StateVector::Average => {
+                    self.average.as_mut().expect(NO_AVERAGE).tensors[index] = tensor;
+                }
             }
         }
         Ok(())
@@ -222,5 +293,18 @@ impl Engine for CandleEngine {
 
     fn set_updates(&mut self, updates: u64) {
         self.updates = updates;
+    }
+
+    fn keep_average(&mut self, decay: f64) -> std::result::Result<(), EngineError> {
+        self.average = Some(Average { decay, tensors: self.copies()? });
+        Ok(())
+    }
+
+    fn exchange_average(&mut self) -> std::result::Result<(), EngineError> {
+        Ok(self.try_exchange()?)
+    }
+
+    fn vectors(&self) -> &'static [StateVector] {
+        StateVector::of(self.average.is_some())
     }
 }

@@ -22,6 +22,11 @@ struct Piece {
     elements: Range<usize>,
 }
 
+/// What reads for an adapter has no gradient before what adds for it has moved from zero, and then has one.
+fn is_looked_at(parameter: &Parameter) -> bool {
+    parameter.group.trainable && parameter.role != Role::AdapterDown
+}
+
 impl Coverage {
     /// All parts that are trained.
     ///
@@ -29,7 +34,7 @@ impl Coverage {
     pub(super) fn new(parameters: &[Parameter], longest: usize) -> Self {
         let mut missing = Vec::new();
         for (index, parameter) in
-            parameters.iter().enumerate().filter(|(_, parameter)| parameter.group.trainable)
+            parameters.iter().enumerate().filter(|(_, parameter)| is_looked_at(parameter))
         {
             let (name, head) = (&parameter.name, parameter.head());
             let length = parameter.range.len();

@@ -4,15 +4,17 @@ use std::ops::Range;
 
 use crate::nn::{
     Batch, Gradients, Group, JointModel, Layout, LossOptions, Losses, NoMemory, Parameter, Part,
-    Pass, Profile, Workspace, ask_for_large_pages, room_for,
+    Pass, Profile, Workspace, ask_for_large_pages, reserve, room_for,
 };
 
 use super::adamw::{AdamW, Gradient, Update, gradient_norm};
-use super::engine::{Engine, EngineError, Forward, StateVector};
+use super::engine::{Engine, EngineError, Forward, NO_AVERAGE, StateVector};
+use crate::nn::kernels::average::{average, newest_share};
 
 /// A joint model on the CPU, on the threads of the current pool.
 ///
-/// Moments and gradients take memory only once a step has been made, so that an engine which only predicts is as large as its model.
+/// Moments and gradients take memory only once a step has been made, and only of what is trained, so that an engine which only predicts is as large as its
+/// model.
 #[derive(Debug)]
 pub struct CpuEngine {
     model: JointModel,
@@ -21,6 +23,14 @@ pub struct CpuEngine {
     workspace: Workspace,
     /// What is dense, by group.
     dense: Vec<(Group, Range<usize>)>,
+    average: Option<Average>,
+}
+
+/// The average of the parameters over the updates so far.
+#[derive(Debug)]
+struct Average {
+    decay: f64,
+    values: Vec<f32>,
 }
 
 impl CpuEngine {
@@ -29,7 +39,7 @@ impl CpuEngine {
     /// # Errors
     /// [`NoMemory`]
     pub fn try_new(model: JointModel) -> Result<Self, NoMemory> {
-        room_for(3 * model.layout.len(), "its gradients and the optimiser's moments")?;
+        room_for(3 * model.layout.trained(), "its gradients and the optimiser's moments")?;
         Ok(Self::new(model))
     }
 
@@ -47,6 +57,7 @@ impl CpuEngine {
             gradients,
             optimiser,
             workspace: Workspace::default(),
+            average: None,
             model,
         }
     }
@@ -60,6 +71,11 @@ impl CpuEngine {
     #[must_use]
     pub fn model(&self) -> &JointModel {
         &self.model
+    }
+
+    #[must_use]
+    pub fn into_model(self) -> JointModel {
+        self.model
     }
 
     /// Whether a backward computes each layer again from its input.
@@ -85,6 +101,7 @@ impl CpuEngine {
         dense: &[(Group, Range<usize>)],
     ) -> Vec<Gradient<'g>> {
         let embedding = &layout.parameters()[0];
+        let is_sparse = layout.dense().start > embedding.range.start;
         let rows = gradients.embedding();
         let rows = Gradient::Rows {
             start: embedding.range.start,
@@ -99,7 +116,7 @@ impl CpuEngine {
             values: gradients.within(range),
             group: *group,
         });
-        let all = std::iter::once(rows).chain(dense);
+        let all = is_sparse.then_some(rows).into_iter().chain(dense);
         all.filter(|gradient| gradient.group().trainable).collect()
     }
 }
@@ -158,9 +175,20 @@ impl Engine for CpuEngine {
 
     fn step(&mut self, update: &Update) -> Result<(), EngineError> {
         self.workspace.profile_mut().begin(Pass::Update);
-        let gradient = Self::gradient(&self.gradients, &self.model.layout, &self.dense);
+        let layout = &self.model.layout;
+        let gradient = if update.clips_updates {
+            let tensors = layout.dense_parameters().iter();
+            let tensors: Vec<_> = tensors.map(|it| (it.group, it.range.clone())).collect();
+            Self::gradient(&self.gradients, layout, &tensors)
+        } else {
+            Self::gradient(&self.gradients, layout, &self.dense)
+        };
         self.optimiser.step(&mut self.model.parameters, &gradient, update);
         self.model.weights_changed();
+        if let Some(Average { decay, values }) = &mut self.average {
+            let share = newest_share(*decay, self.optimiser.updates());
+            average(values, &self.model.parameters, share);
+        }
         self.workspace.profile_mut().lap(Part::Optimiser);
         self.gradients.clear();
         Ok(())
@@ -168,6 +196,13 @@ impl Engine for CpuEngine {
 
     fn discard(&mut self) {
         self.gradients.clear();
+    }
+
+    fn fixed_states(&mut self, batch: &Batch) -> Result<Option<Vec<f32>>, EngineError> {
+        if !self.model.layout.fixes_encoder(&self.model.spec) {
+            return Ok(None);
+        }
+        Ok(Some(self.model.encode(batch, &mut self.workspace)?.to_vec()))
     }
 
     fn updates(&self) -> u64 {
@@ -184,12 +219,14 @@ impl Engine for CpuEngine {
             StateVector::Parameters => &self.model.parameters,
             StateVector::FirstMoments => first,
             StateVector::SecondMoments => second,
+            StateVector::Average => &self.average.as_ref().expect(NO_AVERAGE).values,
         };
         Ok(self
             .model
             .layout
             .parameters()
             .iter()
+            .filter(|parameter| parameter.group.trainable)
             .try_for_each(|parameter| sink(&values[parameter.range.clone()]))?)
     }
 
@@ -203,11 +240,13 @@ impl Engine for CpuEngine {
             StateVector::Parameters => &mut self.model.parameters,
             StateVector::FirstMoments => first,
             StateVector::SecondMoments => second,
+            StateVector::Average => &mut self.average.as_mut().expect(NO_AVERAGE).values,
         };
         self.model
             .layout
             .parameters()
             .iter()
+            .filter(|parameter| parameter.group.trainable)
             .try_for_each(|parameter| source(&mut values[parameter.range.clone()]))?;
         if vector == StateVector::Parameters {
             self.model.weights_changed();
@@ -217,5 +256,24 @@ impl Engine for CpuEngine {
 
     fn set_updates(&mut self, updates: u64) {
         self.optimiser.restore(updates);
+    }
+
+    fn keep_average(&mut self, decay: f64) -> Result<(), EngineError> {
+        let mut values = Vec::new();
+        reserve(&mut values, self.model.parameters.len(), "the average of its weights")?;
+        values.extend_from_slice(&self.model.parameters);
+        self.average = Some(Average { decay, values });
+        Ok(())
+    }
+
+    fn exchange_average(&mut self) -> Result<(), EngineError> {
+        let average = self.average.as_mut().expect(NO_AVERAGE);
+        std::mem::swap(&mut average.values, &mut self.model.parameters);
+        self.model.weights_changed();
+        Ok(())
+    }
+
+    fn vectors(&self) -> &'static [StateVector] {
+        StateVector::of(self.average.is_some())
     }
 }

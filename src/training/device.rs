@@ -41,6 +41,24 @@ impl ModelEngine {
         }
     }
 
+    /// The model with its adapters merged into the matrices that they stand beside.
+    ///
+    /// # Errors
+    /// When the device fails or has no room.
+    pub fn merged(self) -> Result<Self, EngineError> {
+        match self {
+            Self::Cpu(engine) => {
+                Ok(Self::Cpu(Box::new(CpuEngine::new(engine.into_model().merged()))))
+            }
+            Self::Device(pair) => {
+                let (engine, mut model) = *pair;
+                engine.model().read_back(&mut model)?;
+                let model = model.merged();
+                Ok(Self::Device(Box::new((engine.beside(&model)?, model))))
+            }
+        }
+    }
+
     pub fn engine(&mut self) -> &mut dyn Engine {
         match self {
             Self::Cpu(engine) => engine.as_mut(),

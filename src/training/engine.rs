@@ -22,7 +22,7 @@ pub trait Forward {
 /// The life of a step: [`accumulate`](Self::accumulate) once for each micro-batch, [`gradient_norm`](Self::gradient_norm), then
 /// [`step`](Self::step) or [`discard`](Self::discard), both of which leave the gradient empty.
 pub trait Engine: Forward {
-    /// The parameters, in the order in which [`export`](Self::export) hands them out.
+    /// The parameters, in the order in which [`export`](Self::export) hands out those that are trained.
     fn parameters(&self) -> &[Parameter];
 
     /// Adds the gradient of the total loss of `batch` to the gradient, and returns the losses.
@@ -59,6 +59,13 @@ pub trait Engine: Forward {
     /// Forgets the gradient.
     fn discard(&mut self);
 
+    /// The last hidden states of a batch, `(tokens, hidden)`, where no step changes them, and `None` where steps do. They may be brought with any
+    /// [batch](Batch::with_hidden_states) of the same sequences.
+    ///
+    /// # Errors
+    /// As [`accumulate`](Self::accumulate).
+    fn fixed_states(&mut self, batch: &Batch) -> Result<Option<Vec<f32>>, EngineError>;
+
     /// The number of updates that the optimiser has made.
     fn updates(&self) -> u64;
 
@@ -84,18 +91,58 @@ pub trait Engine: Forward {
 
     /// Says that the optimiser has made `updates` updates, after its moments were imported.
     fn set_updates(&mut self, updates: u64);
+
+    /// From the first step on keeps the average of the parameters over all updates, in which each counts `decay` times as much as the one after it.
+    ///
+    /// # Errors
+    /// When there is no room for it.
+    fn keep_average(&mut self, decay: f64) -> Result<(), EngineError>;
+
+    /// Exchanges the parameters and their average. It is to be done once more before the next step.
+    ///
+    /// # Panics
+    /// Without an average.
+    ///
+    /// # Errors
+    /// When a device operation fails.
+    fn exchange_average(&mut self) -> Result<(), EngineError>;
+
+    /// The vectors that the state consists of.
+    fn vectors(&self) -> &'static [StateVector];
 }
 
-/// A vector of the state with an element for every parameter.
+/// What is wrong where an average is asked for that was not to be kept.
+pub(super) const NO_AVERAGE: &str = "the average is kept before it is asked for";
+
+/// How many numbers an engine trains.
+#[must_use]
+pub fn trained(engine: &dyn Engine) -> usize {
+    let trained = engine.parameters().iter().filter(|parameter| parameter.group.trainable);
+    trained.map(|parameter| parameter.range.len()).sum()
+}
+
+/// A vector of the state with an element for every number that is trained: the others are as the model began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StateVector {
     Parameters,
     FirstMoments,
     SecondMoments,
+    /// Where an average is kept.
+    Average,
 }
 
 impl StateVector {
-    pub const ALL: [Self; 3] = [Self::Parameters, Self::FirstMoments, Self::SecondMoments];
+    /// Those of an engine.
+    #[must_use]
+    pub fn of(keeps_average: bool) -> &'static [Self] {
+        const ALL: &[StateVector] = &[
+            StateVector::Parameters,
+            StateVector::FirstMoments,
+            StateVector::SecondMoments,
+            StateVector::Average,
+        ];
+        if keeps_average { ALL } else { &ALL[..3] }
+    }
 }
 
 /// A failure below the loop.

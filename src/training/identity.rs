@@ -1,14 +1,20 @@
 //! Which training a saved state belongs to.
 
+use super::goal::Goal;
 use super::inputs::Data;
 use super::recipe::Recipe;
 use crate::nn;
 use crate::text::{CorpusTasks, Windows};
 
-/// A digest over the recipe, the data and the shapes of the parameters. Where it stops does not count, and the epochs only where they
+/// A digest over the recipe, the goal, the data and the shapes of the parameters. Where it stops does not count, and the epochs only where they
 /// change the first steps, so that a longer training knows the state of a shorter one. The initial weights are not part of it: reading them all would cost every start, and
 /// the folder belongs to one model.
-pub(super) fn of_training(parameters: &[nn::Parameter], data: Data<'_>, recipe: &Recipe) -> String {
+pub(super) fn of_training(
+    parameters: &[nn::Parameter],
+    data: Data<'_>,
+    goal: &Goal<'_>,
+    recipe: &Recipe,
+) -> String {
     // What decides nothing of the result may change on the way.
     let mut recipe =
         Recipe { checkpoint_every: None, activation_checkpointing: false, ..recipe.clone() };
@@ -23,6 +29,7 @@ pub(super) fn of_training(parameters: &[nn::Parameter], data: Data<'_>, recipe: 
     let described = serde_json::to_vec(&(recipe, shapes, data.labels.names()));
     let mut hasher = blake3::Hasher::new_derive_key("pipeline 2026-11 training");
     hasher.update(&described.expect("plain data"));
+    hasher.update(&goal.identity());
     if *data.tasks != CorpusTasks::default() {
         // Weights are given by the names of classes.
         hasher.update(&serde_json::to_vec(data.tasks).expect("plain data"));

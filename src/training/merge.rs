@@ -55,7 +55,8 @@ impl Merge {
     /// How many rows there are of so many tokens.
     fn rows(&self, tokens: usize) -> usize {
         match self.over {
-            Over::Tokens => tokens,
+            // No task is over masked tokens.
+            Over::Tokens | Over::Masked => tokens,
             Over::FirstToken => 1,
         }
     }
@@ -91,7 +92,7 @@ impl Merge {
                     self.logits.iter_mut().for_each(|logit| *logit /= count);
                 }
             }
-            Over::Tokens => {
+            Over::Tokens | Over::Masked => {
                 let (before, behind) = windows.around();
                 let Window { tokens, .. } = windows.get(row);
                 // Special tokens stand in every window; what is said of them counts nowhere.

@@ -6,7 +6,7 @@
 //! 2. the newest usable saved state of the same training is loaded, else the finished state of one with fewer epochs;
 //! 3. each step gathers its sequences in the epoch's own order ([`order`]), adds up their gradient, clips it and makes one pass of AdamW
 //!    ([`adamw`]) with the learning rate of that step ([`schedule`]);
-//! 4. evaluations look at the validation split ([`predict`], [`score`](crate::tasks::score)), keep the best weights and may stop the training;
+//! 4. evaluations look at the validation split, with the average of the weights where the recipe keeps one ([`predict`], [`score`](crate::tasks::score)), keep the best weights and may stop the training;
 //! 5. saved states are written as often as their cost allows ([`Cadence`]), and when the [`Observer`] asks to stop;
 //! 6. [`Trained`] has the history; the engine has the weights.
 //!
@@ -23,9 +23,12 @@ mod cpu;
 mod device;
 mod engine;
 mod error;
+mod fixed;
+mod goal;
 mod history;
 mod identity;
 mod inputs;
+mod masking;
 mod merge;
 mod observer;
 pub mod order;
@@ -46,13 +49,17 @@ pub use cpu::{CpuEngine, CpuForward};
 pub use device::ModelEngine;
 pub use engine::{Engine, EngineError, Forward, StateVector};
 pub use error::{TrainError, some_of};
+pub use goal::masked_head;
 pub use history::{History, Row, RowSplit, Timing, epoch_losses, kept};
 pub use inputs::{Data, Storage};
+pub use masking::Masking;
 pub use observer::{Notice, Observer, Progress};
 pub use predict::{BatchLimit, predict};
-pub use recipe::{CheckpointEvery, Dtype, EarlyStopping, OnNonfinite, Recipe, Undecayed};
+pub use recipe::{
+    CheckpointEvery, Dtype, EarlyStopping, OnNonfinite, Optimizer, Recipe, Undecayed,
+};
 pub use saved::{SaveError, SavedStates, VerifiedState};
 pub use schedule::{Schedule, Warmup};
 pub use state::{Best, State};
 pub use thresholds::{AtPrecision, AtRate, Best as BestThreshold, Threshold};
-pub use train::{Trained, train};
+pub use train::{Trained, pretrain, train};

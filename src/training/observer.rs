@@ -59,6 +59,8 @@ pub enum Notice {
     StatesBusy { folder: PathBuf },
     /// A step was skipped because its loss or gradient was not finite.
     Skipped { step: u64, what: &'static str },
+    /// No step changes what the encoder says of the texts: it has read each once.
+    EncodedOnce,
     /// No improvement for `patience` evaluations.
     StoppedEarly { step: u64, metric: String },
     /// The result has the weights of this step, of `steps` that were made.
@@ -72,6 +74,7 @@ impl Notice {
         match self {
             Self::Resumed { .. }
             | Self::Extended { .. }
+            | Self::EncodedOnce
             | Self::StoppedEarly { .. }
             | Self::KeptBest { .. } => false,
             Self::UnusableState { .. }
@@ -118,6 +121,12 @@ impl std::fmt::Display for Notice {
             }
             Self::Skipped { step, what } => {
                 write!(formatter, "step {step} was skipped: its {what} is not finite")
+            }
+            Self::EncodedOnce => {
+                write!(
+                    formatter,
+                    "the encoder is frozen: it has read each text, once for all epochs"
+                )
             }
             Self::StoppedEarly { step, metric } => {
                 write!(formatter, "stopped after step {step}: `{metric}` no longer improves")

@@ -1,6 +1,7 @@
 //! What a model says about a split: the one way from an engine to predictions, inside the loop and outside of it.
 
 use super::engine::{EngineError, Forward};
+use super::fixed::FixedStates;
 use super::merge::Merge;
 use crate::base::IGNORE;
 use crate::nn::LossOptions;
@@ -55,17 +56,32 @@ pub fn predict(
     tasks: &[Task],
     cancelled: &dyn Fn() -> bool,
 ) -> Result<Option<Predicted>, EngineError> {
+    predict_from(None, model, split, batches.into(), tasks, cancelled)
+}
+
+/// The same, with the hidden states of the split where they are known.
+pub(super) fn predict_from(
+    states: Option<&FixedStates>,
+    model: &mut dyn Forward,
+    split: &EncodedSplit,
+    limit: BatchLimit,
+    tasks: &[Task],
+    cancelled: &dyn Fn() -> bool,
+) -> Result<Option<Predicted>, EngineError> {
     let mut readers: Vec<Reader<'_>> = tasks.iter().map(|task| Reader::new(task, split)).collect();
     let mut merges: Vec<Merge> = tasks.iter().map(|task| Merge::new(&task.head())).collect();
     let rows: Vec<u32> = (0..split.sequences() as u32).collect();
-    let (limit, mut rest) = (batches.into(), &rows[..]);
+    let mut rest = &rows[..];
     while !rest.is_empty() {
         let rows;
         (rows, rest) = limit.split_off(split, rest);
         if cancelled() {
             return Ok(None);
         }
-        let batch = tasks::batch(tasks, split, rows)?;
+        let mut batch = tasks::batch(tasks, split, rows)?;
+        if let Some(states) = states {
+            batch = states.bring(batch, rows)?;
+        }
         let logits = model.logits(&batch)?;
         let told = logits.iter().zip(batch.targets());
         for ((reader, merge), (logits, targets)) in readers.iter_mut().zip(&mut merges).zip(told) {

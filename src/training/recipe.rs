@@ -17,7 +17,7 @@ use super::inputs::Data;
 use super::schedule::{LearningRate, Schedule, Warmup};
 use super::thresholds::Threshold;
 use crate::base::units;
-use crate::nn::HeadKind;
+use crate::nn::{HeadKind, Lora};
 use crate::tasks::metrics::Metric;
 use crate::tasks::{Decode, Decoding, Tagging, Task, tagging};
 use crate::text::{ANOMALY, CorpusTasks};
@@ -65,6 +65,10 @@ pub struct Recipe {
     /// AdamW's epsilon.
     #[schemars(extend("exclusiveMinimum" = 0.0), range(max = 1.0))]
     pub eps: f64,
+    /// `"adamw"`, or `"stable_adamw"`: the same with the learning rate of each tensor divided by the root mean square of its update where that is above 1 (Wortsman et al. 2023), which may take the place of clipping the gradient.
+    #[serde(skip_serializing_if = "Optimizer::is_adamw")]
+    #[schemars(extend("default" = "adamw"))]
+    pub optimizer: Optimizer,
     /// Norm to which the gradient is clipped; 0 never clips.
     #[schemars(range(min = 0.0))]
     pub max_grad_norm: f64,
@@ -72,6 +76,9 @@ pub struct Recipe {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("default" = []))]
     pub freeze: Vec<String>,
+    /// LoRA: the encoder keeps its weights, and beside matrices of its layers others of low rank are trained, with the heads. They are merged into the model, and lie beside it in `adapter/` as PEFT has them. `{}` is `{ rank = 16, alpha = 32, targets = ["attention", "mlp"] }`; there is no dropout in them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lora: Option<Lora>,
     /// Learning rate of the heads; `learning_rate` when left out. Both have the same course.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("exclusiveMinimum" = 0.0), range(max = 10.0))]
@@ -88,6 +95,10 @@ pub struct Recipe {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     pub dropout: Option<f64>,
+    /// Evaluate and keep the average of the weights over all steps so far, in which each step counts so many times as much as the one after it, such as `0.999`, instead of the weights of the step itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0.0, "exclusiveMaximum" = 1.0))]
+    pub ema: Option<f64>,
     /// What heads are: `"linear"`, one matrix over the hidden states; or `"prediction"`, as the family's own class for such a task has it: a dense layer with its activation (and norm, in ModernBERT's) before that matrix, started from the head in the model's file where it brings one (ModernBERT's `head`, BERT's `pooler`). BERT's descendants have none over tokens.
     #[serde(skip_serializing_if = "is_linear")]
     #[schemars(extend("default" = "linear"))]
@@ -168,12 +179,15 @@ impl Default for Recipe {
             weight_decay: 0.01,
             betas: [0.9, 0.999],
             eps: 1e-8,
+            optimizer: Optimizer::Adamw,
             max_grad_norm: 1.0,
             freeze: Vec::new(),
+            lora: None,
             head_learning_rate: None,
             layer_decay: None,
             no_decay: Vec::new(),
             dropout: None,
+            ema: None,
             head: HeadKind::Linear,
             ignore_outside: false,
             ner_weight: 1.0,
@@ -256,6 +270,23 @@ impl From<Dtype> for DType {
             Dtype::F32 => Self::F32,
             Dtype::Bf16 => Self::BF16,
         }
+    }
+}
+
+/// What moves the weights along the gradient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Optimizer {
+    /// AdamW
+    #[default]
+    Adamw,
+    /// AdamW with updates that are clipped tensor by tensor
+    StableAdamw,
+}
+
+impl Optimizer {
+    fn is_adamw(&self) -> bool {
+        *self == Self::Adamw
     }
 }
 

@@ -1,6 +1,7 @@
 //! One training as it runs: the loop, from the first state to the last.
 
 mod best;
+mod fixed;
 mod start;
 
 use std::cell::RefCell;
@@ -11,21 +12,22 @@ use rand::Rng as _;
 use crate::base::rng::Rng;
 use crate::nn::{Batch, Losses};
 use crate::tasks::metrics::Metric;
-use crate::tasks::{self, Task};
 use crate::text::EncodedSplit;
 
+use self::fixed::Fixed;
 use self::start::{Found, Search, Start};
 use super::adamw::{Update, clip_coefficient};
 use super::cadence::Spent;
 use super::coverage::Coverage;
 use super::engine::{Engine, EngineError};
 use super::error::TrainError;
-use super::history::{Row, RowSplit, Timing, in_order_of};
+use super::goal::{Evaluated, Goal};
+use super::history::{Row, RowSplit, Timing};
 use super::inputs::{Data, Storage};
+use super::masking::Draw;
 use super::observer::{Notice, Observer, Progress};
 use super::order::epoch_order;
-use super::predict::predict;
-use super::recipe::{OnNonfinite, Recipe};
+use super::recipe::{OnNonfinite, Optimizer, Recipe};
 use super::saved::SaveError;
 use super::saved::{BestWeights, Others, SavedStates};
 use super::schedule::LearningRate;
@@ -37,10 +39,7 @@ pub(super) struct Session<'a> {
     data: Data<'a>,
     validation: Option<&'a EncodedSplit>,
     recipe: &'a Recipe,
-    /// Those that are trained.
-    tasks: Vec<Task>,
-    /// All that the texts are labelled for.
-    pub(super) names: Vec<String>,
+    pub(super) goal: Goal<'a>,
     learning_rates: LearningRate,
     steps_per_epoch: u64,
     /// Where it ends at the latest.
@@ -49,6 +48,7 @@ pub(super) struct Session<'a> {
     states: Option<SavedStates>,
     observer: &'a dyn Observer,
     coverage: Coverage,
+    fixed: Fixed,
     /// The order of the sequences in the epoch of this number.
     order: Option<(u64, Vec<u32>)>,
     /// The weights of `state.best`, if there is one.
@@ -61,6 +61,8 @@ pub(super) struct Session<'a> {
     pub(super) history: Vec<Row>,
     pub(super) timings: Vec<Timing>,
     pub(super) resumed_from: Option<u64>,
+    /// Whether the engine has the weights of the last step, rather than others that the recipe asks for.
+    pub(super) has_last: bool,
 }
 
 /// Skipped steps in a row after which the weights are beyond hope: a bad batch or two are nothing like it.
@@ -76,9 +78,9 @@ struct LastSave {
 
 /// What came of a forward and a backward.
 struct Pass {
-    /// Of each task.
+    /// In the order of [`Goal::names`].
     losses: Vec<Option<f64>>,
-    /// Their weighted sum.
+    /// What is minimised.
     loss: f64,
     /// Of the gradient.
     norm: f64,
@@ -97,6 +99,7 @@ impl<'a> Session<'a> {
     pub(super) fn open(
         engine: &'a mut dyn Engine,
         data: Data<'a>,
+        goal: Goal<'a>,
         recipe: &'a Recipe,
         storage: Storage<'a>,
         observer: &'a dyn Observer,
@@ -105,11 +108,14 @@ impl<'a> Session<'a> {
         let last_step = recipe.last_step(sequences);
         let longest = (0..sequences).map(|row| data.train.length_of(row)).max().unwrap_or(0);
         let mut coverage = Coverage::new(engine.parameters(), longest);
-        let training = super::identity::of_training(engine.parameters(), data, recipe);
+        let training = super::identity::of_training(engine.parameters(), data, &goal, recipe);
         let shorter = storage.warm_start.map(SavedStates::read_only);
         let states = storage.saved.map(SavedStates::open).transpose()?.flatten();
         if let (Some(folder), None) = (storage.saved, &states) {
             observer.notice(&Notice::StatesBusy { folder: folder.to_path_buf() });
+        }
+        if let Some(decay) = recipe.ema {
+            engine.keep_average(decay)?;
         }
         let search = Search { training: &training, last_step, observer };
         let start = search.start(states.as_ref(), shorter.as_ref(), engine)?;
@@ -129,8 +135,7 @@ impl<'a> Session<'a> {
             data,
             validation: data.validation.filter(|split| !split.is_empty()),
             recipe,
-            tasks: recipe.tasks(data),
-            names: tasks::names(data.tasks),
+            goal,
             learning_rates: recipe.learning_rates(sequences),
             steps_per_epoch: recipe.steps_per_epoch(sequences),
             last_step,
@@ -138,6 +143,7 @@ impl<'a> Session<'a> {
             states,
             observer,
             coverage,
+            fixed: Fixed::default(),
             order: None,
             best_weights,
             last_save: LastSave {
@@ -152,6 +158,7 @@ impl<'a> Session<'a> {
             history,
             timings: Vec::new(),
             resumed_from,
+            has_last: true,
         };
         session
             .history
@@ -161,6 +168,7 @@ impl<'a> Session<'a> {
 
     /// Trains to the end. Afterwards the engine holds the weights that the recipe asks for.
     pub(super) fn run(&mut self) -> Result<(), TrainError> {
+        self.fix_states()?;
         loop {
             if self.evaluation_is_due() {
                 self.evaluate()?;
@@ -189,7 +197,7 @@ impl<'a> Session<'a> {
             self.check_alive()?;
         }
         self.tell_what_was_kept();
-        self.load_best()
+        self.take_result()
     }
 
     /// One step of the optimiser.
@@ -225,13 +233,18 @@ impl<'a> Session<'a> {
 
     /// Forward and backward over all batches of a step.
     fn accumulate(&mut self, rows: &[u32]) -> Result<Pass, TrainError> {
-        let batches = rows
-            .chunks(self.recipe.batch_size)
-            .map(|rows| tasks::batch(&self.tasks, self.data.train, rows))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(EngineError::from)?;
+        let draw = Draw::Epoch(self.state.step / self.steps_per_epoch);
+        let batch = |rows: &[u32]| {
+            let batch = self.goal.batch(self.data.train, rows, draw)?;
+            match &self.fixed.train {
+                Some(states) => states.bring(batch, rows),
+                None => Ok(batch),
+            }
+        };
+        let batches = rows.chunks(self.recipe.batch_size).map(batch);
+        let batches = batches.collect::<Result<Vec<_>, EngineError>>()?;
         let tokens = batches.iter().map(Batch::len).sum();
-        let options = tasks::loss_options(&self.tasks, &batches);
+        let options = self.goal.loss_options(&batches);
         let mut losses = Losses::default();
         // Another one for each batch that is trained on, whenever the training was interrupted.
         let first = self.state.step.wrapping_mul(self.recipe.gradient_accumulation as u64);
@@ -240,7 +253,7 @@ impl<'a> Session<'a> {
             losses += self.engine.accumulate(&batch.with_noise(noise), &options)?;
         }
         let norm = self.engine.gradient_norm()?;
-        let (losses, loss) = self.loss_of(&losses);
+        let (losses, loss) = self.goal.losses(&losses);
         Ok(Pass { losses, loss, norm, tokens })
     }
 
@@ -257,6 +270,7 @@ impl<'a> Session<'a> {
             eps: self.recipe.eps,
             weight_decay: self.recipe.weight_decay,
             gradient_scale: clip_coefficient(norm, limit),
+            clips_updates: self.recipe.optimizer == Optimizer::StableAdamw,
         })?;
         Ok(())
     }
@@ -282,14 +296,13 @@ impl<'a> Session<'a> {
         let epoch = self.state.step / self.steps_per_epoch;
         self.state.step += 1;
         self.state.updates = self.engine.updates();
-        let losses = in_order_of(&self.names, &self.tasks, &pass.losses);
         self.history.push(Row {
             split: RowSplit::Train,
             step: self.state.step,
             epoch: epoch + 1,
             learning_rate: Some(learning_rate),
             loss: pass.loss,
-            losses,
+            losses: pass.losses.clone(),
             grad_norm: Some(pass.norm),
             watched: None,
         });
@@ -304,21 +317,13 @@ impl<'a> Session<'a> {
         {
             return Err(TrainError::NoGradient {
                 parameters: self.coverage.names(),
-                help: self.coverage.head().and_then(|head| self.tasks[head].without_gradient()),
+                help: self.coverage.head().and_then(|head| self.goal.without_gradient(head)),
             });
         }
         if self.skipped_in_a_row() == SPOILT {
             return Err(TrainError::Spoilt { step, skipped: SPOILT });
         }
         Ok(())
-    }
-
-    /// The loss of each task as far as anything counts in it, and their weighted sum.
-    fn loss_of(&self, losses: &Losses) -> (Vec<Option<f64>>, f64) {
-        let known = losses.heads.iter().map(|head| (head.counted > 0).then_some(head.mean));
-        let known: Vec<_> = known.collect();
-        let total = tasks::total(&self.tasks, &known);
-        (known, total)
     }
 
     /// How many of the last steps were skipped, [`SPOILT`] at most. It asks the history, which outlives an interruption.
@@ -350,11 +355,12 @@ impl<'a> Session<'a> {
     fn loss_of_first_texts(&mut self) -> Result<f64, TrainError> {
         let rows: Vec<u32> =
             (0..self.data.train.sequences().min(self.recipe.batch_size) as u32).collect();
-        let batch = tasks::batch(&self.tasks, self.data.train, &rows).map_err(EngineError::from)?;
-        let options = tasks::loss_options(&self.tasks, std::slice::from_ref(&batch));
+        let batch = self.goal.batch(self.data.train, &rows, Draw::Fixed);
+        let batch = batch.map_err(EngineError::from)?;
+        let options = self.goal.loss_options(std::slice::from_ref(&batch));
         let losses = self.engine.accumulate(&batch, &options)?;
         self.engine.discard();
-        Ok(self.loss_of(&losses).1)
+        Ok(self.goal.losses(&losses).1)
     }
 
     /// The newest one whose weights are known to give a finite loss: that of the step after it.
@@ -394,19 +400,24 @@ impl<'a> Session<'a> {
         self.state.step.is_multiple_of(self.recipe.evaluate_every.unwrap_or(self.steps_per_epoch))
     }
 
+    /// Evaluates the weights that the recipe asks for: the present ones, or their average.
     fn evaluate(&mut self) -> Result<(), TrainError> {
         let Some(validation) = self.validation else { return Ok(()) };
+        self.exchange_average()?;
+        let evaluated = self.evaluate_on(validation);
+        self.exchange_average()?;
+        if evaluated? { Ok(()) } else { Err(self.cancel()) }
+    }
+
+    /// Evaluates the engine's weights; false when it was cancelled.
+    fn evaluate_on(&mut self, validation: &EncodedSplit) -> Result<bool, TrainError> {
         let (step, epoch) = (self.state.step, self.state.step.div_ceil(self.steps_per_epoch));
         let observer = self.observer;
-        let predicted =
-            predict(self.engine, validation, self.recipe.batch_size, &self.tasks, &|| {
-                observer.cancelled()
-            })?;
-        let Some(predicted) = predicted else { return Err(self.cancel()) };
-        let loss = predicted.loss;
-        let losses: Vec<_> = predicted.answers.iter().map(|answers| answers.loss).collect();
-        let losses = in_order_of(&self.names, &self.tasks, &losses);
-        let scores = tasks::score(validation, &predicted, self.data.labels, self.data.tasks).scores;
+        let (states, batch_size) = (self.fixed.validation.as_ref(), self.recipe.batch_size);
+        let cancelled = || observer.cancelled();
+        let evaluated =
+            self.goal.evaluate(self.engine, validation, states, batch_size, &cancelled)?;
+        let Some(Evaluated { loss, losses, scores }) = evaluated else { return Ok(false) };
         let row = Row {
             split: RowSplit::Validation,
             step,
@@ -446,7 +457,7 @@ impl<'a> Session<'a> {
                 .notice(&Notice::StoppedEarly { step, metric: stopping.metric.name().to_owned() });
         }
         self.history.push(row);
-        Ok(())
+        Ok(true)
     }
 
     /// Writes a saved state if there is a folder for it. A training does not fail because it cannot be saved: it goes on, and says so.

@@ -1,12 +1,14 @@
 //! The entry to a training, and what comes out of it.
 
 use crate::tasks::metrics::Metric;
-use crate::text::EncodedSplit;
+use crate::text::{CorpusTasks, EncodedSplit, LabelSet};
 
 use super::engine::Engine;
 use super::error::TrainError;
+use super::goal::Goal;
 use super::history::{History, Timing};
 use super::inputs::{Data, Storage};
+use super::masking::Masking;
 use super::observer::Observer;
 use super::recipe::Recipe;
 use super::saved::SaveError;
@@ -14,7 +16,7 @@ use super::saved::{Others, SavedStates};
 use super::session::Session;
 use super::state::{Best, State};
 
-/// A finished training. The weights are in the engine: the last ones, or the best where the recipe says so.
+/// A finished training. The weights are in the engine: the last ones, the best or their average, as the recipe says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trained {
     pub history: History,
@@ -30,19 +32,20 @@ pub struct Trained {
     pub never_defined: Vec<(&'static str, Metric)>,
     /// The step after which this process went on.
     pub resumed_from: Option<u64>,
+    has_last: bool,
     state: State,
 }
 
 impl Trained {
     /// Leaves a saved state of the end, for who could not store the result: the next attempt then has nothing to train. Where the engine holds
-    /// earlier, better weights, the training has left one before it took those.
+    /// other weights than the last ones, the training has left one before it took those.
     ///
     /// * `engine`: as the training left it
     ///
     /// # Errors
     /// When the disk refuses.
     pub fn save(&self, engine: &dyn Engine, storage: Storage<'_>) -> Result<(), SaveError> {
-        if self.best.as_ref().is_some_and(|best| best.step != self.steps) {
+        if !self.has_last {
             return Ok(());
         }
         let Some(folder) = storage.saved else { return Ok(()) };
@@ -98,12 +101,48 @@ pub fn train(
     if !problems.is_empty() {
         return Err(TrainError::Recipe { problems });
     }
-    let mut session = Session::open(engine, data, recipe, storage, observer)?;
+    let goal = Goal::Tasks { tasks: recipe.tasks(data), data };
+    run(Session::open(engine, data, goal, recipe, storage, observer)?)
+}
+
+/// Trains the model in `engine` to tell tokens of texts that are masked: its one head is [`masked_head`](super::masked_head). Labels count nowhere.
+///
+/// * `recipe`: of which only is read what is of no task
+///
+/// The same model, texts and recipe give the same bits, as in [`train`].
+///
+/// # Errors
+/// As [`train`].
+pub fn pretrain(
+    engine: &mut dyn Engine,
+    texts: (&EncodedSplit, Option<&EncodedSplit>),
+    masking: Masking,
+    recipe: &Recipe,
+    storage: Storage<'_>,
+    observer: &dyn Observer,
+) -> Result<Trained, TrainError> {
+    let (train, validation) = texts;
+    let mut problems: Vec<String> =
+        recipe.check().into_iter().map(|problem| problem.message).collect();
+    if train.is_empty() {
+        problems.push("the training split is empty".to_owned());
+    }
+    if !problems.is_empty() {
+        return Err(TrainError::Recipe { problems });
+    }
+    let labels = LabelSet::of([]);
+    let tasks = CorpusTasks { tagging: false, heads: Vec::new() };
+    let data = Data { train, validation, labels: &labels, tasks: &tasks };
+    run(Session::open(engine, data, Goal::Masked(masking), recipe, storage, observer)?)
+}
+
+fn run(mut session: Session<'_>) -> Result<Trained, TrainError> {
     session.run()?;
     let never_defined = session.never_defined();
-    let Session { state, history, names, timings, resumed_from, last_step, .. } = session;
+    let tasks = session.goal.names();
+    let Session { state, history, timings, resumed_from, last_step, has_last, .. } = session;
     Ok(Trained {
-        history: History { tasks: names, rows: history },
+        history: History { tasks, rows: history },
         timings,
         steps: state.step,
         skipped: state.skipped,
@@ -111,6 +150,7 @@ pub fn train(
         stopped_early: state.stopped && state.step < last_step,
         never_defined,
         resumed_from,
+        has_last,
         state,
     })
 }

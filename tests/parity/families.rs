@@ -166,6 +166,7 @@ fn assert_twenty_steps(family: &str, engine: &mut dyn Engine) {
             eps: 1e-8,
             weight_decay: 0.01,
             gradient_scale: clip_coefficient(norm, Some(1.0)),
+            clips_updates: false,
         };
         engine.step(&update).unwrap();
     }

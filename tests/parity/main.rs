@@ -6,6 +6,8 @@ mod checkpoints;
 mod configuration;
 mod families;
 mod fixture;
+mod lora;
+mod masked;
 mod numerics;
 mod predictions;
 mod threads;

@@ -14,8 +14,8 @@ use pipeline::text::{ClassHead, CorpusTasks, EncodedSplit, LabelSet};
 use pipeline::training::adamw::{Update, clip_coefficient};
 use pipeline::training::schedule::LearningRate;
 use pipeline::training::{
-    Cadence, CandleEngine, ClassWeights, CpuEngine, Data, Engine, Observer, Recipe, Schedule,
-    Storage, Trained, Warmup, predict, train,
+    Cadence, CandleEngine, ClassWeights, CpuEngine, Data, Engine, Notice, Observer, Recipe,
+    Schedule, Storage, Trained, Warmup, predict, train,
 };
 use safetensors::{Dtype, SafeTensors};
 
@@ -147,6 +147,7 @@ fn errors_of_twenty_steps(engine: &mut dyn Engine) -> BTreeMap<String, f64> {
                 eps: 1e-8,
                 weight_decay: 0.01,
                 gradient_scale,
+                clips_updates: false,
             })
             .expect("a step");
     }
@@ -343,6 +344,33 @@ fn activation_saved_stateing_changes_no_bit_in_candles_operations() {
 }
 
 #[test]
+fn a_frozen_encoder_reads_each_text_once_and_changes_no_bit() {
+    let recipe = Recipe { freeze: vec!["encoder".to_owned()], ..recipe() };
+    let engine = || {
+        let mut model = model();
+        let layers = model.spec.layers.len();
+        model.layout.regroup(|parameter| recipe.group(parameter, layers));
+        CpuEngine::new(model)
+    };
+    let (mut whole, watcher) = (engine(), Watcher::default());
+    run(&mut whole, &recipe, Storage::default(), &watcher).expect("it trains");
+    assert!(watcher.notices.borrow().contains(&Notice::EncodedOnce));
+    // Asked before each of 6 and 2 batches that are read once, 6 steps, and 2 batches of an evaluation: it ends after the first epoch.
+    let folder = tempfile::tempdir().expect("a folder");
+    let storage = Storage { saved: Some(folder.path()), ..Storage::default() };
+    run(&mut engine(), &recipe, storage, &Watcher::cancelling_at(16)).expect_err("a cancellation");
+    let (mut resumed, watcher) = (engine(), Watcher::default());
+    run(&mut resumed, &recipe, storage, &watcher).expect("it continues");
+    // In the one epoch that is left the encoder reads the texts as ever.
+    let notices = watcher.notices.borrow();
+    assert!(matches!(
+        notices.as_slice(),
+        [Notice::Resumed { step: 6, .. }, Notice::KeptBest { .. }]
+    ));
+    assert_eq!(bits(&weights(&resumed)), bits(&weights(&whole)));
+}
+
+#[test]
 fn two_micro_batches_of_eight_are_a_batch_of_sixteen() {
     let halves = undisturbed(&Recipe { batch_size: 8, gradient_accumulation: 2, ..recipe() });
     let whole = undisturbed(&Recipe { batch_size: 16, ..recipe() });
@@ -419,6 +447,7 @@ fn an_absent_head_leaves_the_gradient_of_the_rest_as_a_weight_of_zero_does() {
         eps: 1e-8,
         weight_decay: 0.0,
         gradient_scale: 1.0,
+        clips_updates: false,
     };
     let unweighted = LossOptions { weight: 0.0, ..LossOptions::EVEN };
     let options = [LossOptions::EVEN, unweighted];
@@ -491,22 +520,23 @@ fn both_engines_move_each_parameter_as_its_group_says() {
         eps: 1e-8,
         weight_decay: 100.0,
         gradient_scale: 1.0,
+        clips_updates: false,
     };
     let step = |engine: &mut dyn Engine| {
         engine.accumulate(&batches()[0], &[LossOptions::EVEN; 2]).expect("a batch");
         let norm = engine.gradient_norm().expect("a norm");
         engine.step(&update).expect("a step");
-        (norm, weights(engine))
+        norm
     };
     let mut candle = CandleEngine::new(&model, &Device::Cpu, DType::F32).expect("an engine");
     let mut cpu = CpuEngine::new(model.clone());
-    let before = weights(&cpu);
-    let ((norm, found), (candles_norm, candles)) = (step(&mut cpu), step(&mut candle));
+    let (norm, candles_norm) = (step(&mut cpu), step(&mut candle));
     assert!((norm / candles_norm - 1.0).abs() < 1e-5, "{norm} {candles_norm}");
-    let mut from = 0;
+    let (before, found) = (&model.parameters, &cpu.model().parameters);
+    let mut candles = model.clone();
+    candle.model().read_back(&mut candles).expect("a CPU");
     for parameter in model.layout.parameters() {
-        let range = from..from + parameter.range.len();
-        from = range.end;
+        let range = parameter.range.clone();
         let furthest = |after: &[f32]| {
             let kept = if parameter.group.decays {
                 1.0 - update.weight_decay * RATE * parameter.group.rate
@@ -519,7 +549,7 @@ fn both_engines_move_each_parameter_as_its_group_says() {
                 .map(|(&before, &after)| (f64::from(after) - kept * f64::from(before)).abs());
             moved.fold(0.0, f64::max)
         };
-        for after in [&found, &candles] {
+        for after in [found, &candles.parameters] {
             if parameter.group.trainable {
                 // The first step of AdamW moves what has a gradient by the learning rate.
                 let moved = furthest(after) / (RATE * parameter.group.rate);
@@ -529,4 +559,39 @@ fn both_engines_move_each_parameter_as_its_group_says() {
             }
         }
     }
+}
+
+#[test]
+fn both_engines_clip_updates_and_average_weights_alike() {
+    let update = Update {
+        learning_rate: 1e-3,
+        betas: (0.9, 0.98),
+        eps: 1e-6,
+        weight_decay: 0.01,
+        gradient_scale: 1.0,
+        clips_updates: true,
+    };
+    let run = |engine: &mut dyn Engine| {
+        engine.keep_average(0.5).expect("room");
+        for batch in &batches()[..4] {
+            engine.accumulate(batch, &[LossOptions::EVEN; 2]).expect("a batch");
+            engine.step(&update).expect("a step");
+        }
+        let last = weights(engine);
+        engine.exchange_average().expect("an average");
+        (last, weights(engine))
+    };
+    let (ours, our_average) = run(&mut CpuEngine::new(model()));
+    let (theirs, their_average) = run(&mut candle());
+    let furthest = |ours: &[f32], theirs: &[f32]| {
+        ours.iter().zip(theirs).map(|(ours, theirs)| (ours - theirs).abs()).fold(0.0, f32::max)
+    };
+    // A thousandth of a step: where a gradient is next to nothing its sign, and with it the direction of a whole step, is rounding.
+    let apart = |ours: &[f32], theirs: &[f32]| {
+        let far = ours.iter().zip(theirs).filter(|(ours, theirs)| (*ours - *theirs).abs() > 1e-6);
+        far.count() as f64 / ours.len() as f64
+    };
+    assert!(apart(&ours, &theirs) < 1e-3, "{}", apart(&ours, &theirs));
+    assert!(apart(&our_average, &their_average) < 1e-3, "{}", apart(&our_average, &their_average));
+    assert!(furthest(&ours, &our_average) > 1e-4);
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes fixtures/optimiser.json: what torch's AdamW, gradient clipping and transformers' schedules do.
+"""Makes fixtures/optimiser.json: what torch's AdamW, gradient clipping and transformers' schedules do, and a few lines of torch for StableAdamW and averages.
 
     pip install torch transformers && python make_fixtures.py
 
@@ -33,6 +33,23 @@ def adamw(max_norm, **options):
     return dict(max_norm=max_norm, after=after, norms=norms, **options)
 
 
+def stable_adamw(lr, betas, eps, weight_decay, decay):
+    """Algorithm 2 of Wortsman et al. (2023), whose corrected betas give the corrected moments, and the corrected average of the weights."""
+    parameter, first, second, average = start.clone(), *torch.zeros(3, COUNT)
+    after, averages = [], []
+    for step, gradient in enumerate(gradients, 1):
+        beta1, beta2 = (beta * (1 - beta ** (step - 1)) / (1 - beta**step) for beta in betas)
+        first = beta1 * first + (1 - beta1) * gradient
+        second = beta2 * second + (1 - beta2) * gradient**2
+        size = (gradient**2 / second.clamp(min=eps**2)).mean().sqrt()
+        rate = lr / max(1.0, size.item())
+        parameter = parameter - rate * weight_decay * parameter - rate * first / (second.sqrt() + eps)
+        average = average.lerp(parameter, (1 - decay) / (1 - decay**step))
+        after.append(parameter.tolist())
+        averages.append(average.tolist())
+    return dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, decay=decay, after=after, averages=averages)
+
+
 def rates(make, *arguments):
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=2e-5)
     schedule = make(optimizer, *arguments)
@@ -51,6 +68,10 @@ fixture = dict(
     runs=[
         adamw(1.0, lr=1e-2, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01),
         adamw(None, lr=1e-3, betas=(0.8, 0.95), eps=1e-6, weight_decay=0.3),
+    ],
+    stable=[
+        stable_adamw(lr=1e-2, betas=(0.9, 0.95), eps=1e-6, weight_decay=0.1, decay=0.9),
+        stable_adamw(lr=1e-3, betas=(0.8, 0.999), eps=1e-8, weight_decay=0.01, decay=0.999),
     ],
     schedules=[
         dict(schedule="linear", warmup=0, total=12, rates=rates(get_linear_schedule_with_warmup, 0, 12)),

@@ -1,6 +1,7 @@
 //! AdamW, clipping and schedules against PyTorch; the fixture is made by `make_fixtures.py`.
 
 use pipeline::nn::Group;
+use pipeline::nn::kernels::average::{average, newest_share};
 use pipeline::training::adamw::{AdamW, Gradient, Update, clip_coefficient, gradient_norm};
 use pipeline::training::schedule::LearningRate;
 use pipeline::training::{Schedule, Warmup};
@@ -11,6 +12,7 @@ struct Fixture {
     start: Vec<f32>,
     gradients: Vec<Vec<f32>>,
     runs: Vec<Run>,
+    stable: Vec<StableRun>,
     schedules: Vec<Rates>,
 }
 
@@ -23,6 +25,18 @@ struct Run {
     weight_decay: f64,
     after: Vec<Vec<f32>>,
     norms: Vec<f64>,
+}
+
+/// StableAdamW without clipping the gradient, and the average of the weights.
+#[derive(Deserialize)]
+struct StableRun {
+    lr: f64,
+    betas: (f64, f64),
+    eps: f64,
+    weight_decay: f64,
+    decay: f64,
+    after: Vec<Vec<f32>>,
+    averages: Vec<Vec<f32>>,
 }
 
 #[derive(Deserialize)]
@@ -57,15 +71,41 @@ fn twenty_steps_of_adamw_with_clipping_and_linear_decay_are_those_of_torch() {
                 eps: run.eps,
                 weight_decay: run.weight_decay,
                 gradient_scale: clip_coefficient(norm, run.max_norm),
+                clips_updates: false,
             };
             optimiser.step(&mut parameters, &gradient, &update);
-            for (index, (ours, theirs)) in parameters.iter().zip(&run.after[step]).enumerate() {
-                assert!(
-                    (ours - theirs).abs() < TOLERANCE,
-                    "parameter {index} after step {step}: {ours}, torch has {theirs}"
-                );
-            }
+            assert_near(&parameters, &run.after[step], &format!("weights of step {step}"));
         }
+    }
+}
+
+#[test]
+fn twenty_steps_of_stable_adamw_and_their_average_are_those_of_torch() {
+    let Fixture { start, gradients, stable, .. } = fixture();
+    for run in stable {
+        let (mut parameters, mut averages) = (start.clone(), start.clone());
+        let mut optimiser = AdamW::new(start.len());
+        for (step, values) in gradients.iter().enumerate() {
+            let gradient = [Gradient::Dense { start: 0, values, group: Group::default() }];
+            let update = Update {
+                learning_rate: run.lr,
+                betas: run.betas,
+                eps: run.eps,
+                weight_decay: run.weight_decay,
+                gradient_scale: 1.0,
+                clips_updates: true,
+            };
+            optimiser.step(&mut parameters, &gradient, &update);
+            average(&mut averages, &parameters, newest_share(run.decay, optimiser.updates()));
+            assert_near(&parameters, &run.after[step], &format!("weights of step {step}"));
+            assert_near(&averages, &run.averages[step], &format!("average of step {step}"));
+        }
+    }
+}
+
+fn assert_near(ours: &[f32], theirs: &[f32], what: &str) {
+    for (index, (ours, theirs)) in ours.iter().zip(theirs).enumerate() {
+        assert!((ours - theirs).abs() < TOLERANCE, "{what}, {index}: {ours}, torch has {theirs}");
     }
 }
 

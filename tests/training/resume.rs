@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use pipeline::training::{
-    Cadence, EarlyStopping, Notice, OnNonfinite, Recipe, SavedStates, Storage, TrainError, Trained,
+    Cadence, EarlyStopping, Notice, OnNonfinite, Optimizer, Recipe, SavedStates, Storage,
+    TrainError, Trained,
 };
 
 use crate::toy::{Toy, Watcher, metric, recipe, run, undisturbed};
@@ -29,6 +30,13 @@ fn recipes() -> Vec<Recipe> {
             keep_best: Some(metric("ner.span_f1")),
             ..recipe()
         },
+        Recipe {
+            ema: Some(0.9),
+            keep_best: Some(metric("loss")),
+            evaluate_every: Some(5),
+            ..recipe()
+        },
+        Recipe { ema: Some(0.5), optimizer: Optimizer::StableAdamw, ..recipe() },
         // Not every step has an entity, so that what earlier steps saw a gradient of must be remembered.
         Recipe { batch_size: 1, epochs: 2, ignore_outside: true, seed: 1, ..recipe() },
         Recipe {

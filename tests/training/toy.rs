@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::ops::Range;
 
 use pipeline::base::IGNORE;
+use pipeline::nn::kernels::average::{average, newest_share};
 use pipeline::nn::{Batch, Group, HeadLoss, LossOptions, Losses, Parameter, Role, Section};
 use pipeline::tasks::Decode;
 use pipeline::tasks::metrics::Metric;
@@ -25,6 +26,7 @@ pub struct Toy {
     pub parameters: Vec<f32>,
     gradient: Vec<f32>,
     optimiser: AdamW,
+    average: Option<(f64, Vec<f32>)>,
     names: Vec<Parameter>,
     cut: bool,
     poison: Option<u64>,
@@ -56,6 +58,7 @@ impl Toy {
             parameters,
             gradient: vec![0.0; ANOMALY],
             optimiser: AdamW::new(ANOMALY),
+            average: None,
             names,
             cut: false,
             poison: None,
@@ -206,12 +209,20 @@ impl Engine for Toy {
             &[Gradient::Dense { start: 0, values: &self.gradient, group: Group::default() }],
             update,
         );
+        let updates = self.updates();
+        if let Some((decay, values)) = &mut self.average {
+            average(values, &self.parameters, newest_share(*decay, updates));
+        }
         self.gradient.fill(0.0);
         Ok(())
     }
 
     fn discard(&mut self) {
         self.gradient.fill(0.0);
+    }
+
+    fn fixed_states(&mut self, _batch: &Batch) -> Result<Option<Vec<f32>>, EngineError> {
+        Ok(None)
     }
 
     fn updates(&self) -> u64 {
@@ -231,6 +242,7 @@ impl Engine for Toy {
             StateVector::Parameters => &self.parameters,
             StateVector::FirstMoments => first,
             StateVector::SecondMoments => second,
+            StateVector::Average => &self.average.as_ref().expect("an average").1,
         };
         Ok(values.chunks(7).try_for_each(sink)?)
     }
@@ -246,12 +258,28 @@ impl Engine for Toy {
             StateVector::Parameters => &mut self.parameters,
             StateVector::FirstMoments => first,
             StateVector::SecondMoments => second,
+            StateVector::Average => &mut self.average.as_mut().expect("an average").1,
         };
         Ok(values.chunks_mut(5).try_for_each(source)?)
     }
 
     fn set_updates(&mut self, updates: u64) {
         self.optimiser.restore(updates);
+    }
+
+    fn keep_average(&mut self, decay: f64) -> Result<(), EngineError> {
+        self.average = Some((decay, self.parameters.clone()));
+        Ok(())
+    }
+
+    fn exchange_average(&mut self) -> Result<(), EngineError> {
+        let (_, average) = self.average.as_mut().expect("an average");
+        std::mem::swap(average, &mut self.parameters);
+        Ok(())
+    }
+
+    fn vectors(&self) -> &'static [StateVector] {
+        StateVector::of(self.average.is_some())
     }
 }
 

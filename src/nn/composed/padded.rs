@@ -27,6 +27,8 @@ pub(super) struct Padded {
     pub places: Tensor,
     /// `(sequences,)`: where the first tokens are.
     pub firsts: Tensor,
+    /// `(masked,)`: where the tokens are that are to be told.
+    pub masked: Tensor,
     /// For each window that a layer has, its queries `0..length` in order, with the keys that it shows them.
     pub blocks: Vec<(usize, Vec<Block>)>,
     /// For each base of rotary frequencies that a layer has.
@@ -65,6 +67,8 @@ impl ComposedModel {
             }
         }
         let firsts: Vec<u32> = (0..sequences).map(|sequence| (sequence * length) as u32).collect();
+        let masked = batch.masked().iter().map(|token| places[*token as usize]);
+        let masked: Vec<u32> = masked.collect();
         let mask = Tensor::from_vec(mask, (sequences, 1, 1, length), &self.device)?;
         let mut blocks: Vec<(usize, Vec<Block>)> = Vec::new();
         let mut angles: Vec<(f64, Angles)> = Vec::new();
@@ -90,6 +94,7 @@ impl ComposedModel {
             mask,
             places: Tensor::new(places.as_slice(), &self.device)?,
             firsts: Tensor::new(firsts.as_slice(), &self.device)?,
+            masked: Tensor::new(masked.as_slice(), &self.device)?,
             bounds: batch.bounds().to_vec(),
             noise: batch.noise(),
         })

@@ -35,6 +35,8 @@ pub(super) static NAMES: Names = Names {
     final_norm: "final_norm",
     token_dense: Some(DENSE),
     text_dense: Some(DENSE),
+    masked_dense: DENSE,
+    masked_bias: "decoder",
     constants: &[],
     pretraining_heads: &["head.", "decoder."],
     task_heads: &["classifier.", "qa_outputs."],

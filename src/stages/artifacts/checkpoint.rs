@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Backbone, Heads, Origin, files, history, seal};
 use crate::engine::stage::{Artifact, Caveat, Plot, Shown, StageError};
-use crate::nn::{CheckpointError, EncoderSpec, JointModel};
+use crate::nn::{CheckpointError, EncoderSpec, JointModel, Lora};
 use crate::tasks;
 use crate::text::{LabelSet, TextTokenizer};
 use crate::training::{History, Threshold};
@@ -47,6 +47,9 @@ impl Checkpoint {
     const CAVEATS: &'static str = "caveats.json";
     const CHOSEN: &'static str = "chosen.json";
     const TOKENIZER_CONFIG: &'static str = "tokenizer_config.json";
+    const ADAPTER: &'static str = "adapter";
+    const ADAPTER_CONFIG: &'static str = "adapter/adapter_config.json";
+    const ADAPTER_WEIGHTS: &'static str = "adapter/adapter_model.safetensors";
     /// The files that make up the model.
     const MODEL: [&'static str; 5] = [
         Backbone::CONFIG,
@@ -82,6 +85,40 @@ impl Checkpoint {
         )?;
         heads.write(folder)?;
         seal::write(folder, &Self::MODEL)
+    }
+
+    /// Writes adapters as PEFT has them, beside the model that they will be merged into.
+    ///
+    /// Reference: `LoraConfig` and `save_pretrained` of `peft`. Modules are named in full, because the end of a name can be that of another one, too.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn write_adapters(
+        folder: &Path,
+        model: &JointModel,
+        lora: &Lora,
+    ) -> Result<(), StageError> {
+        let path = folder.join(Self::ADAPTER_WEIGHTS);
+        let adapter = folder.join(Self::ADAPTER);
+        std::fs::create_dir_all(&adapter)
+            .map_err(|error| StageError::io("create", &adapter, &error))?;
+        model.save_adapters(&path).map_err(|error| match error {
+            CheckpointError::Io { .. } => StageError::writing(&path, &error),
+            _ => StageError::of(&error),
+        })?;
+        let config = json!({
+            "peft_type": "LORA",
+            "base_model_name_or_path": null,
+            "task_type": "FEATURE_EXTRACTION",
+            "inference_mode": true,
+            "r": lora.rank,
+            "lora_alpha": lora.alpha,
+            "lora_dropout": 0.0,
+            "bias": "none",
+            "fan_in_fan_out": false,
+            "target_modules": model.adapted_modules(),
+        });
+        files::write_json(&folder.join(Self::ADAPTER_CONFIG), &config)
     }
 
     /// Whether `folder` looks like a model, whole or not.
@@ -161,6 +198,8 @@ impl Artifact for Checkpoint {
         Self::TOKENIZER_CONFIG,
         Heads::FILE,
         seal::DIGESTS,
+        Self::ADAPTER_CONFIG,
+        Self::ADAPTER_WEIGHTS,
     ];
     const CURVES: Shown<Plot> = Shown {
         files: &[Self::HISTORY],
@@ -173,6 +212,8 @@ impl Artifact for Checkpoint {
         (Self::TOKENIZER_CONFIG, "model/tokenizer_config.json"),
         (Heads::FILE, "model/heads.json"),
         (seal::DIGESTS, "model/digests.json"),
+        (Self::ADAPTER_CONFIG, Self::ADAPTER_CONFIG),
+        (Self::ADAPTER_WEIGHTS, Self::ADAPTER_WEIGHTS),
         (Self::HISTORY, "history.csv"),
         (Self::TIMING, "timing.csv"),
     ];

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::engine::stage::{Facts, InputFacts};
-use crate::nn::{EncoderSpec, Layout};
+use crate::nn::{EncoderSpec, Layout, Norm};
 use crate::tasks;
 use crate::text::CorpusTasks;
 
@@ -24,6 +24,8 @@ pub struct Sizes {
     pub expanded_size: usize,
     pub attention_heads: usize,
     pub layers: usize,
+    /// Whether norms stand after attention and MLP, which then keep what they are of.
+    pub norms_after: bool,
 }
 
 impl Sizes {
@@ -39,6 +41,7 @@ impl Sizes {
             expanded_size: encoder.expanded_size(),
             attention_heads: encoder.num_attention_heads,
             layers: encoder.layers.len(),
+            norms_after: matches!(encoder.norm, Norm::After { .. }),
         }
     }
 }

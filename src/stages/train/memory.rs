@@ -7,7 +7,7 @@ use crate::training::{Dtype, Recipe};
 /// The memory of training a model of these sizes with full batches of the longest texts, without the program itself. Mostly from above, since few
 /// texts are as long as they may be.
 ///
-/// The parameters take 16 bytes each: weights, gradients and both moments of AdamW; with `dtype = "bf16"` the weights of linear layers 4 more, for products in
+/// The parameters take 16 bytes each: weights, gradients and both moments of AdamW, or 4 where the encoder is not trained; 4 more where they are averaged; with `dtype = "bf16"` the weights of linear layers 4 more, for products in
 /// both directions. A batch takes what the forward keeps for the backward, and
 /// temporaries: for one micro-batch, however many are accumulated.
 ///
@@ -16,6 +16,7 @@ use crate::training::{Dtype, Recipe};
 /// | kept by each layer | input h, queries, keys and values 3 h, attended h, middle h, expanded e, log sums a, moments 4 |
 /// |---|---|
 /// | once | last hidden states and the norms around them 3 h, temporaries 9 h + i, labels l |
+/// | where norms stand after, each layer | h, moments 2, and once another h of what is dropped |
 ///
 /// With activation checkpointing every layer keeps its input only, and one layer at a time all of the above.
 ///
@@ -26,9 +27,10 @@ use crate::training::{Dtype, Recipe};
 pub fn memory(sizes: &Sizes, recipe: &Recipe, max_length: usize) -> Memory {
     let float = |count: usize| (count as u64).saturating_mul(4);
     let (hidden, layers) = (sizes.hidden_size, sizes.layers);
-    let state = 5 * hidden + sizes.expanded_size + sizes.attention_heads + 4;
+    let after = usize::from(sizes.norms_after);
+    let state = (5 + after) * hidden + sizes.expanded_size + sizes.attention_heads + 4 + 2 * after;
     let states = if recipe.activation_checkpointing { 1 } else { layers };
-    let once = 12 * hidden + sizes.intermediate_size + Sizes::LABELS;
+    let once = (12 + after) * hidden + sizes.intermediate_size + Sizes::LABELS;
     let tokens = recipe.batch_size.saturating_mul(max_length) as u64;
     let kept = hidden.saturating_mul(layers).saturating_add(state.saturating_mul(states));
     let batch = if recipe.activation_checkpointing {
@@ -42,7 +44,10 @@ pub fn memory(sizes: &Sizes, recipe: &Recipe, max_length: usize) -> Memory {
     };
     Memory(vec![
         Part {
-            bytes: float(sizes.parameters).saturating_mul(4).saturating_add(float(rounded)),
+            bytes: float(sizes.parameters.saturating_add(adapters(sizes, recipe)))
+                .saturating_mul(if recipe.ema.is_some() { 2 } else { 1 })
+                .saturating_add(float(trained(sizes, recipe)).saturating_mul(3))
+                .saturating_add(float(rounded)),
             purpose: "parameters",
             remedy: "its parameters alone do not fit: take a smaller model",
         },
@@ -54,6 +59,24 @@ pub fn memory(sizes: &Sizes, recipe: &Recipe, max_length: usize) -> Memory {
     ])
 }
 
+/// How many numbers are trained: all where only parts of the encoder are frozen.
+fn trained(sizes: &Sizes, recipe: &Recipe) -> usize {
+    let heads = (Sizes::LABELS + 2).saturating_mul(sizes.hidden_size + 1);
+    if recipe.lora.is_some() || recipe.freezes_encoder() {
+        heads.saturating_add(adapters(sizes, recipe))
+    } else {
+        sizes.parameters
+    }
+}
+
+/// The numbers of adapters beside every matrix, though there may be fewer.
+fn adapters(sizes: &Sizes, recipe: &Recipe) -> usize {
+    let Sizes { hidden_size, intermediate_size, expanded_size, layers, .. } = *sizes;
+    let ends = 8 * hidden_size + expanded_size + intermediate_size;
+    let rank = recipe.lora.as_ref().map_or(0, |lora| lora.rank);
+    rank.saturating_mul(ends).saturating_mul(layers)
+}
+
 /// Weights of the linear maps of a layer.
 fn of_layer(sizes: &Sizes) -> usize {
     let Sizes { hidden_size: hidden, intermediate_size, expanded_size, .. } = sizes;
@@ -63,7 +86,7 @@ fn of_layer(sizes: &Sizes) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::EncoderSpec;
+    use crate::nn::{EncoderSpec, Lora};
 
     /// The bytes of the parameters, and of a batch of ModernBERT-base.
     fn parts(batch_size: usize, max_length: usize, activation_checkpointing: bool) -> [u64; 2] {
@@ -84,6 +107,20 @@ mod tests {
         let sizes = Sizes::of(&EncoderSpec::published("base").unwrap());
         let bytes = |dtype| memory(&sizes, &Recipe { dtype, ..Recipe::default() }, 128).0[0].bytes;
         assert_eq!(bytes(Dtype::Bf16) - bytes(Dtype::F32), 4 * 110_297_088);
+    }
+
+    #[test]
+    fn what_is_not_trained_takes_4_bytes_and_an_average_as_many_more() {
+        let sizes = Sizes::of(&EncoderSpec::published("base").unwrap());
+        let bytes = |recipe: Recipe| memory(&sizes, &recipe, 128).0[0].bytes as f64 / 1e6;
+        let lora = bytes(Recipe { lora: Some(Lora::default()), ..Recipe::default() });
+        let (weights, adapters) =
+            (4.0 * 149.1, 16.0 * 22.0 * 16.0 * (6144.0 + 2304.0 + 1152.0) / 1e6);
+        assert!((lora - weights - adapters).abs() < 5.0, "{lora}");
+        let frozen = bytes(Recipe { freeze: vec!["encoder".to_owned()], ..Recipe::default() });
+        assert!((frozen - weights).abs() < 3.0, "{frozen}");
+        let averaged = bytes(Recipe { ema: Some(0.99), ..Recipe::default() });
+        assert!((averaged - 5.0 * weights).abs() < 3.0, "{averaged}");
     }
 
     #[test]

@@ -29,6 +29,11 @@ impl Recipe {
         );
         found.extend(self.beyond_single_precision());
         found.extend(self.misnamed_parts(None));
+        if self.lora.is_some() && !self.freeze.is_empty() {
+            let message =
+                "`lora` trains no weight of the encoder, so that there is nothing to `freeze`";
+            found.push(Found::new(["freeze", "lora"], message).help("remove one of them"));
+        }
         found.extend(self.thresholds_untrained());
         if self.cadence().is_none() {
             let message = "`checkpoint_every` is neither a number of steps nor a time";
@@ -56,21 +61,6 @@ impl Recipe {
             ("betas", self.betas.iter().all(beta), "must lie in [0, 1)"),
             ("eps", self.eps > 0.0, "must be above 0"),
             ("max_grad_norm", at_least_zero(self.max_grad_norm), "must be a number of at least 0"),
-            (
-                "dropout",
-                self.dropout.is_none_or(|share| (0.0..1.0).contains(&share)),
-                "must lie in [0, 1)",
-            ),
-            (
-                "head_learning_rate",
-                self.head_learning_rate.is_none_or(|rate| rate > 0.0 && self.learning_rate > 0.0),
-                "must be above 0, and so must `learning_rate`",
-            ),
-            (
-                "layer_decay",
-                self.layer_decay.is_none_or(|decay| decay > 0.0 && decay <= 1.0),
-                "must lie in (0, 1]",
-            ),
             ("warmup_ratio", self.warmup_ratio.iter().all(ratio), "must lie in [0, 1]"),
             ("ner_weight", at_least_zero(self.ner_weight), "must be a number of at least 0"),
             (
@@ -113,8 +103,40 @@ impl Recipe {
                 "needs a `patience` of at least 1, and a `min_delta` of at least 0",
             ),
         ];
-        let broken = rules.into_iter().filter(|(_, holds, _)| !holds);
+        let broken = rules.into_iter().chain(self.rules_of_tuning()).filter(|(_, holds, _)| !holds);
         broken.map(|(name, _, rule)| Found::new([name], format!("`{name}` {rule}"))).collect()
+    }
+
+    /// The same of how parts of the model are trained: what is bounded, whether it holds, and the bound.
+    fn rules_of_tuning(&self) -> [(&'static str, bool, &'static str); 5] {
+        [
+            (
+                "dropout",
+                self.dropout.is_none_or(|share| (0.0..1.0).contains(&share)),
+                "must lie in [0, 1)",
+            ),
+            (
+                "lora",
+                self.lora.as_ref().is_none_or(|lora| {
+                    lora.rank > 0
+                        && lora.alpha > 0.0
+                        && is_single(lora.alpha)
+                        && !lora.targets.is_empty()
+                }),
+                "needs a `rank` of at least 1, an `alpha` above 0, and `targets`",
+            ),
+            ("ema", self.ema.is_none_or(|decay| decay > 0.0 && decay < 1.0), "must lie in (0, 1)"),
+            (
+                "head_learning_rate",
+                self.head_learning_rate.is_none_or(|rate| rate > 0.0 && self.learning_rate > 0.0),
+                "must be above 0, and so must `learning_rate`",
+            ),
+            (
+                "layer_decay",
+                self.layer_decay.is_none_or(|decay| decay > 0.0 && decay <= 1.0),
+                "must lie in (0, 1]",
+            ),
+        ]
     }
 
     fn stop_beyond_the_end(&self) -> Option<Found> {

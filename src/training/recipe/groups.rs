@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Recipe;
 use crate::base::problem::Problem;
 use crate::base::visible;
-use crate::nn::{Group, Parameter, Role, Section};
+use crate::nn::{EncoderSpec, Group, Parameter, Role, Section};
 
 /// Parameters that may be left out of weight decay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -82,11 +82,23 @@ impl Recipe {
             Role::Bias => self.no_decay.contains(&Undecayed::Bias),
             _ => false,
         };
-        Group {
-            trainable: !{ frozen }.any(|frozen| frozen.holds(parameter.section)),
-            decays: !undecayed,
-            rate,
-        }
+        let is_adapter = matches!(parameter.role, Role::AdapterDown | Role::AdapterUp);
+        let in_encoder = parameter.head().is_none();
+        let is_frozen = { frozen }.any(|frozen| frozen.holds(parameter.section))
+            || self.lora.is_some() && in_encoder && !is_adapter;
+        Group { trainable: !is_frozen, decays: !undecayed, rate }
+    }
+
+    /// Whether every parameter is trained.
+    #[must_use]
+    pub fn trains_everything(&self) -> bool {
+        self.freeze.is_empty() && self.lora.is_none()
+    }
+
+    /// Whether no weight of the encoder is trained, and nothing beside them.
+    #[must_use]
+    pub fn freezes_encoder(&self) -> bool {
+        self.freeze.iter().any(|text| Frozen::parse(text) == Some(Frozen::Encoder))
     }
 
     /// What is wrong with the parts that are not to be trained, of an encoder with so many layers where that is known.
@@ -105,12 +117,30 @@ impl Recipe {
         };
         self.freeze.iter().filter_map(problem).collect()
     }
+
+    /// What is wrong with the matrices beside which others are to be trained, in this encoder.
+    #[must_use]
+    pub fn misnamed_targets(&self, encoder: &EncoderSpec) -> Vec<Problem<Vec<&'static str>>> {
+        let Some(lora) = &self.lora else { return Vec::new() };
+        let (unknown, there) = lora.unknown_targets(encoder);
+        let problem = |target: &str| {
+            let message = format!(
+                "`lora` names no matrix of a layer of {}: `{}`",
+                encoder.names.family,
+                visible::line(target)
+            );
+            let help = format!("`attention`, `mlp`, or the end of `{}`", there.join("`, `"));
+            Problem::new(vec!["lora"], message).help(help)
+        };
+        unknown.into_iter().map(problem).collect()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::{EncoderSpec, HeadSpec, Layout, Over};
+    use crate::base::rng::Rng;
+    use crate::nn::{HeadSpec, JointModel, Layout, Lora, Over};
 
     fn groups(recipe: &Recipe) -> Vec<(String, Group)> {
         let sizes = r#"{"model_type": "bert", "vocab_size": 10, "hidden_size": 4, "num_hidden_layers": 3, "num_attention_heads": 1, "intermediate_size": 4, "max_position_embeddings": 8}"#;
@@ -152,6 +182,32 @@ mod tests {
         assert_eq!(trained(&freeze(&["layers.0..2"])), [true, false, false, true, true]);
         assert_eq!(trained(&freeze(&["layers.1"])), [true, true, false, true, true]);
         assert_eq!(trained(&freeze(&["encoder"])), [false, false, false, false, true]);
+    }
+
+    #[test]
+    fn adapters_and_heads_are_trained_and_nothing_else() {
+        let sizes = r#"{"model_type": "bert", "vocab_size": 10, "hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 4, "max_position_embeddings": 8}"#;
+        let spec = EncoderSpec::from_json(sizes).expect("good sizes");
+        let heads = [HeadSpec { name: "ner".to_owned(), outputs: 3, over: Over::Tokens }];
+        let lora =
+            Lora { rank: 2, alpha: 4.0, targets: vec!["query".to_owned(), "mlp".to_owned()] };
+        let recipe = Recipe { lora: Some(lora.clone()), ..Recipe::default() };
+        let rng = Rng::new(1);
+        let model = JointModel::new_random(spec.clone(), &heads, &rng).expect("room");
+        let model = model.with_adapters(&lora, &rng).expect("room");
+        let parameters = model.layout.parameters().iter();
+        let trained = parameters.filter(|parameter| recipe.group(parameter, 1).trainable);
+        let names: Vec<&str> = trained.map(|parameter| parameter.name.as_str()).collect();
+        let of_layer = ["attention.self.query", "intermediate.dense", "output.dense"];
+        let adapters = of_layer.iter().flat_map(|module| {
+            ["lora_A", "lora_B"].map(|matrix| format!("encoder.layer.0.{module}.{matrix}.weight"))
+        });
+        let heads = ["weight", "bias"].map(|end| format!("ner_classifier.{end}"));
+        assert_eq!(names, heads.into_iter().chain(adapters).collect::<Vec<_>>());
+
+        let lora = Lora { targets: vec!["Wqkv".to_owned()], ..lora };
+        let recipe = Recipe { lora: Some(lora), ..Recipe::default() };
+        assert_eq!(recipe.misnamed_targets(&spec).len(), 1);
     }
 
     #[test]

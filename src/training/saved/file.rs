@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::super::engine::{Engine, EngineError, StateVector};
+use super::super::engine::{Engine, EngineError, StateVector, trained};
 use super::super::history::Row;
 use super::super::state::State;
 use crate::base::disk::crash::crash_point;
@@ -112,7 +112,7 @@ impl Header {
     }
 }
 
-/// Writes parameters, moments, loop state and history to `path`.
+/// Writes parameters, moments, their average where one is kept, loop state and history to `path`.
 ///
 /// # Errors
 /// [`SaveError`] when the disk refuses; then `path` is as it was.
@@ -122,7 +122,7 @@ pub fn write(
     history: &[Row],
     engine: &dyn Engine,
 ) -> Result<blake3::Hash, SaveError> {
-    let vectors = StateVector::ALL;
+    let vectors = engine.vectors();
     write_vectors(path, Some(state), history, elements(engine), vectors.len(), &|index, sink| {
         engine.export(vectors[index], sink)
     })
@@ -245,7 +245,7 @@ fn put<T>(
 pub(super) const TEMPORARY: &str = ".writing-";
 
 fn elements(engine: &dyn Engine) -> u64 {
-    engine.parameters().iter().map(|parameter| parameter.range.len() as u64).sum()
+    trained(engine) as u64
 }
 
 struct Digesting<'a> {
@@ -347,12 +347,14 @@ impl Verified {
     /// # Errors
     /// [`SaveError::Foreign`] when the engine has another number of parameters.
     pub fn load(&mut self, engine: &mut dyn Engine) -> Result<(), SaveError> {
-        if self.header.elements != elements(engine) || !matches!(self.header.vectors, 1 | 3) {
+        let (vectors, all) = (self.header.vectors as usize, engine.vectors());
+        // Weights alone are the first of them.
+        if self.header.elements != elements(engine) || ![1, all.len()].contains(&vectors) {
             return Err(SaveError::Foreign { path: self.path.clone() });
         }
         self.seek(self.body + self.header.history_length().unwrap_or_default())?;
         let mut staged = vec![0; STAGED * 4];
-        for &vector in &StateVector::ALL[..self.header.vectors as usize] {
+        for &vector in &all[..vectors] {
             let file = &mut self.file;
             engine.import(vector, &mut |values| read_floats(file, values, &mut staged))?;
         }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::super::engine::{EngineError, StateVector};
+use super::super::engine::{EngineError, StateVector, trained};
 use super::super::error::TrainError;
 use super::super::observer::Notice;
 use super::super::saved::{BestWeights, WAITING_BYTES};
@@ -22,8 +22,7 @@ impl Session<'_> {
         step: u64,
     ) -> Result<(Option<String>, BestWeights), TrainError> {
         let last = &self.last_save;
-        let elements: usize =
-            self.engine.parameters().iter().map(|parameter| parameter.range.len()).sum();
+        let elements = trained(self.engine);
         let may_wait = size_of::<f32>() as u64 * elements as u64 <= WAITING_BYTES;
         if let Some(states) = &self.states
             && (!may_wait || self.storage.cadence.affords(last.at.elapsed(), last.cost))
@@ -87,13 +86,27 @@ impl Session<'_> {
         never
     }
 
-    pub(super) fn load_best(&mut self) -> Result<(), TrainError> {
-        if self.state.best.as_ref().is_none_or(|best| best.step == self.state.step) {
+    /// Exchanges the weights and their average where one is kept.
+    pub(super) fn exchange_average(&mut self) -> Result<(), TrainError> {
+        if self.recipe.ema.is_some() {
+            self.engine.exchange_average()?;
+        }
+        Ok(())
+    }
+
+    /// Leaves the weights that the recipe asks for in the engine.
+    pub(super) fn take_result(&mut self) -> Result<(), TrainError> {
+        let last_is_best = self.state.best.as_ref().is_none_or(|best| best.step == self.state.step);
+        if last_is_best && self.recipe.ema.is_none() {
             return Ok(());
         }
         // The last weights are about to be overwritten: should the result not reach the disk, the next attempt goes on from here.
         if self.last_save.step != Some(self.state.step) {
             self.save();
+        }
+        self.has_last = false;
+        if last_is_best {
+            return self.exchange_average();
         }
         match (self.best_weights.take(), &self.state.best, &self.states) {
             (Some(BestWeights::File(file)), Some(best), Some(states)) => {

@@ -31,6 +31,8 @@ const NAMES: Names = Names {
     final_norm: "",
     token_dense: None,
     text_dense: Some(Dense { name: "pooler.dense", activation: DenseActivation::Tanh, norm: None }),
+    masked_dense: masked("cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm"),
+    masked_bias: "cls.predictions",
     constants: &["embeddings.position_ids", "embeddings.token_type_ids"],
     pretraining_heads: &["pooler.", "cls."],
     task_heads: &["classifier.", "qa_outputs."],
@@ -48,6 +50,8 @@ static ELECTRA_NAMES: Names = Names {
         norm: None,
     }),
     prefixes: &["electra."],
+    masked_dense: masked("generator_predictions.dense", "generator_predictions.LayerNorm"),
+    masked_bias: "generator_lm_head",
     pretraining_heads: &[
         "discriminator_predictions.",
         "generator_predictions.",
@@ -70,15 +74,24 @@ static DISTILBERT_NAMES: Names = Names {
     mlp_norm: "output_layer_norm",
     mlp_input: "ffn.lin1",
     mlp_output: "ffn.lin2",
+    masked_dense: masked("vocab_transform", "vocab_layer_norm"),
+    masked_bias: "vocab_projector",
     pretraining_heads: &["vocab_transform.", "vocab_layer_norm.", "vocab_projector."],
     task_heads: &["pre_classifier.", "classifier.", "qa_outputs."],
     ..NAMES
 };
 
+/// What stands before the rows of the embedding where masked tokens are told.
+const fn masked(name: &'static str, norm: &'static str) -> Dense {
+    Dense { name, activation: DenseActivation::Gelu, norm: Some(norm) }
+}
+
 const fn of_roberta(family: &'static str) -> Names {
     Names {
         family,
         prefixes: &["roberta."],
+        masked_dense: masked("lm_head.dense", "lm_head.layer_norm"),
+        masked_bias: "lm_head",
         text_dense: Some(Dense {
             name: "classifier.dense",
             activation: DenseActivation::Tanh,

@@ -7,7 +7,7 @@ use crate::stages::artifacts::loss_column;
 use crate::tasks::metrics::{Metric, Scores};
 use crate::training::{self, History, Row, RowSplit};
 
-const VALIDATION: &str = "validation";
+pub(super) const VALIDATION: &str = "validation";
 
 /// Passes on what the training says.
 pub(super) struct Watch<'a> {
