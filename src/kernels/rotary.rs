@@ -31,6 +31,12 @@ impl Rotary {
         2 * self.inverse_frequencies.len()
     }
 
+    /// `(head_dim / 2,)`: by how much each angle grows from one position to the next.
+    #[must_use]
+    pub fn inverse_frequencies(&self) -> &[f32] {
+        &self.inverse_frequencies
+    }
+
     /// Makes sure that positions up to `length` are there.
     pub fn grow(&mut self, length: usize) {
         let pairs = self.inverse_frequencies.len();

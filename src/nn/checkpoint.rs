@@ -230,32 +230,12 @@ impl JointModel {
         path: &Path,
         parameters: &[&Parameter],
     ) -> Result<(), CheckpointError> {
-        let spoilt = parameters
-            .iter()
-            .filter(|parameter| !all_finite(&self.parameters[parameter.range.clone()]));
-        let problems: Vec<_> = spoilt
-            .map(|parameter| TensorProblem::NotFinite { name: parameter.name.clone() })
-            .collect();
-        if !problems.is_empty() {
-            return Err(CheckpointError::Tensors { path: path.to_owned(), problems });
-        }
-        let written = File::create(path).and_then(|mut file| {
-            file.write_all(&header(parameters))?;
-            let mut piece = Vec::with_capacity(PIECE_BYTES);
-            for parameter in parameters {
-                for values in self.parameters[parameter.range.clone()].chunks(PIECE_BYTES / 4) {
-                    piece.clear();
-                    piece.extend(values.iter().flat_map(|value| value.to_le_bytes()));
-                    file.write_all(&piece)?;
-                }
-            }
-            file.flush()
-        });
-        written.map_err(|source| CheckpointError::Io {
-            action: "write",
-            path: path.to_owned(),
-            source,
-        })
+        let tensor = |parameter: &&Parameter| Tensor {
+            name: parameter.name.clone(),
+            shape: parameter.shape.clone(),
+            values: Cow::Borrowed(&self.parameters[parameter.range.clone()]),
+        };
+        write_tensors(path, &parameters.iter().map(tensor).collect::<Vec<_>>())
     }
 
     fn read(
@@ -305,20 +285,52 @@ fn read_tensors(
     if problems.is_empty() { Ok(()) } else { Err(wrong(problems)) }
 }
 
-/// The beginning of a safetensors file with these parameters, up to the first tensor's bytes.
-fn header(parameters: &[&Parameter]) -> Vec<u8> {
+/// A tensor to be written.
+#[derive(Debug)]
+pub(super) struct Tensor<'m> {
+    pub name: String,
+    pub shape: Vec<usize>,
+    pub values: Cow<'m, [f32]>,
+}
+
+/// Writes a safetensors file of these tensors, in this order.
+///
+/// # Errors
+/// [`CheckpointError::Io`], and [`TensorProblem::NotFinite`] where numbers are beyond use.
+pub(super) fn write_tensors(path: &Path, tensors: &[Tensor<'_>]) -> Result<(), CheckpointError> {
+    let spoilt = tensors.iter().filter(|tensor| !all_finite(&tensor.values));
+    let problems: Vec<_> =
+        spoilt.map(|tensor| TensorProblem::NotFinite { name: tensor.name.clone() }).collect();
+    if !problems.is_empty() {
+        return Err(CheckpointError::Tensors { path: path.to_owned(), problems });
+    }
+    let written = File::create(path).and_then(|mut file| {
+        file.write_all(&header(tensors))?;
+        let mut piece = Vec::with_capacity(PIECE_BYTES);
+        for tensor in tensors {
+            for values in tensor.values.chunks(PIECE_BYTES / 4) {
+                piece.clear();
+                piece.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+                file.write_all(&piece)?;
+            }
+        }
+        file.flush()
+    });
+    written.map_err(|source| CheckpointError::Io { action: "write", path: path.to_owned(), source })
+}
+
+/// The beginning of a safetensors file with these tensors, up to the first one's bytes.
+fn header(tensors: &[Tensor<'_>]) -> Vec<u8> {
     let mut end = 0;
-    let tensors = parameters.iter().map(|parameter| {
+    let tensors = tensors.iter().map(|tensor| {
         let start = end;
-        end += 4 * parameter.range.len();
-        (
-            parameter.name.clone(),
-            TensorInfo {
-                dtype: Dtype::F32,
-                shape: parameter.shape.clone(),
-                data_offsets: (start, end),
-            },
-        )
+        end += 4 * tensor.values.len();
+        let info = TensorInfo {
+            dtype: Dtype::F32,
+            shape: tensor.shape.clone(),
+            data_offsets: (start, end),
+        };
+        (tensor.name.clone(), info)
     });
     head_of(tensors.collect())
 }

@@ -134,7 +134,11 @@ pub enum HeadKind {
 pub struct Dense {
     /// What checkpoints call it that have one.
     pub name: &'static str,
+    /// What stands before that name in the family's own class.
+    pub prefix: &'static str,
     pub activation: DenseActivation,
+    /// What `config.json` calls the activation, where it may say another.
+    pub activation_key: Option<&'static str>,
     /// What they call the norm behind the activation.
     pub norm: Option<&'static str>,
 }
@@ -188,6 +192,11 @@ pub struct Names {
     pub masked_dense: Dense,
     /// What the bias of that head is called, without the `.bias` that follows.
     pub masked_bias: &'static str,
+    /// The matrix of the family's own class for tokens, and that of the one for whole texts.
+    pub token_classifier: &'static str,
+    pub text_classifier: &'static str,
+    /// What `config.json` says for the class for whole texts to look at the first token, where it may look at others: a key and its value.
+    pub first_token: Option<(&'static str, &'static str)>,
     /// Tensors that hold nothing that was learned.
     pub constants: &'static [&'static str],
     /// How the names of the head begin that every published encoder of the family was pretrained with.
@@ -200,10 +209,16 @@ impl EncoderSpec {
     /// The `config.json` that a model of this is written with.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let mut text =
-            serde_json::to_string_pretty(&self.config).expect("a JSON value always has a text");
-        text.push('\n');
-        text
+        format!("{:#}\n", self.config)
+    }
+
+    /// The same for a folder that has heads of ours beside the encoder. It says that there are no labels, so that a class of transformers, whose own head would
+    /// be drawn by chance, answers nothing.
+    #[must_use]
+    pub fn to_json_beside_heads(&self) -> String {
+        let mut config = self.config.clone();
+        config["num_labels"] = 0.into();
+        format!("{config:#}\n")
     }
 
     /// The same encoder with another number of tokens.
@@ -224,10 +239,8 @@ impl EncoderSpec {
     #[must_use]
     pub fn dense(&self, over: Over) -> Option<Dense> {
         match (self.head, over) {
-            (_, Over::Masked) => Some(self.names.masked_dense),
-            (HeadKind::Linear, _) => None,
-            (HeadKind::Prediction, Over::Tokens) => self.names.token_dense,
-            (HeadKind::Prediction, Over::FirstToken) => self.names.text_dense,
+            (HeadKind::Linear, Over::Tokens | Over::FirstToken) => None,
+            _ => self.names.dense(over),
         }
     }
 
@@ -256,6 +269,16 @@ impl EncoderSpec {
 }
 
 impl Names {
+    /// The dense layer that the family's own class for such a task has before its matrix.
+    #[must_use]
+    pub fn dense(&self, over: Over) -> Option<Dense> {
+        match over {
+            Over::Tokens => self.token_dense,
+            Over::FirstToken => self.text_dense,
+            Over::Masked => Some(self.masked_dense),
+        }
+    }
+
     /// The name by which the layout knows a tensor of a checkpoint: without what may stand before all of them, and in today's spelling.
     #[must_use]
     pub fn of<'n>(&self, name: &'n str) -> Cow<'n, str> {

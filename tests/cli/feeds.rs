@@ -8,7 +8,7 @@ use crate::world::{World, snapshot};
 
 /// The Python that a variable names, if it has what a script needs; else that is said, and nothing is tested.
 #[expect(clippy::print_stderr, reason = "a skipped test says so")]
-fn python_with(module: &str) -> Option<String> {
+pub fn python_with(module: &str) -> Option<String> {
     let found = std::env::var("PIPELINE_TEST_PYTHON").ok().filter(|python| {
         let import = format!("import {module}");
         let tried = Command::new(python).args(["-c", &import]).output();

@@ -12,6 +12,7 @@ mod common;
 mod data;
 mod diff;
 mod events;
+mod export;
 mod feeds;
 mod gc;
 mod groups;

@@ -1,6 +1,7 @@
 //! The command line as clap reads it. Help texts here are what `--help` prints.
 
 mod answering;
+mod export;
 mod looking;
 mod shared;
 
@@ -14,6 +15,7 @@ use crate::base::units;
 use crate::engine::stage::Device;
 use crate::stages::train::Dtype;
 pub use answering::{Format, ModelOptions, Predict, Threshold};
+pub use export::Export;
 pub use looking::{Diff, Ls, Watch};
 pub use shared::{Changes, Place};
 use shared::{between, count, dtype};
@@ -81,6 +83,8 @@ pub enum Command {
     Kinds(Kinds),
     /// Tag texts with a trained model: lines or JSONL in, JSONL out
     Predict(Predict),
+    /// Write a trained model as other programs read it
+    Export(Export),
     /// Find labels that are likely wrong, or unlabelled texts to label next
     Review(Review),
     /// Measure a training step on this machine, and what limits it
@@ -137,6 +141,7 @@ impl Command {
             Self::Verify(arguments) => arguments.json,
             Self::Gc(arguments) => arguments.json,
             Self::Predict(_)
+            | Self::Export(_)
             | Self::Review(_)
             | Self::Pin(_)
             | Self::Unpin(_)

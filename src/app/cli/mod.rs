@@ -9,6 +9,7 @@ mod cost;
 mod data;
 mod diff;
 mod explain;
+mod export;
 mod export_runs;
 mod failure;
 mod gc;
@@ -113,6 +114,7 @@ fn dispatch(command: Command, when: When, color: bool) -> Result<Outcome, Failur
         Command::Stage(Stage::Run(arguments)) => stage::run(&arguments, color),
         Command::Kinds(arguments) => kinds::run(&arguments).map(done),
         Command::Predict(arguments) => predict::run(&arguments, when),
+        Command::Export(arguments) => export::run(&arguments).map(done),
         Command::Review(arguments) => review::run(&arguments).map(done),
         Command::Bench(arguments) => bench::run(&arguments).map(done),
         Command::Verify(arguments) => verify::run(&arguments),

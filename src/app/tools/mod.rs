@@ -3,17 +3,21 @@
 mod bench;
 mod corpus;
 mod difference;
+mod export;
 mod predict;
 mod review;
 mod service;
 mod sketch;
 mod tagged_words;
+mod trained;
 
 pub use bench::{Measurement, Workload, bench};
 pub use corpus::{Look, Tokenizing};
 pub use difference::{Difference, Differences, Over, Replicate};
-pub use predict::{FoundEntity, Judgement, OpenError, Prediction, Predictor};
+pub use export::{ExportError, Exported, Exporter};
+pub use predict::{FoundEntity, Judgement, Prediction, Predictor};
 pub use review::{Judge, Review, TrainedOn, Unlabelled};
 pub use service::{Answer, Full, Limits, Prepared, Reply, Service};
 pub use sketch::Sketch;
 pub use tagged_words::tagged_words;
+pub use trained::OpenError;

@@ -1,17 +1,16 @@
 //! Tags texts with a trained model.
 
-use std::borrow::Cow;
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 use serde_json::Value;
 
+use super::trained::{self, OpenError};
 use crate::base::IGNORE;
-use crate::base::problem::{Help, Problem};
+use crate::base::problem::Problem;
 use crate::nn::{JointModel, Workspace};
-use crate::stages::artifacts::{Artifact as _, Checkpoint, Head, Heads, StageError, Task};
+use crate::stages::artifacts::{Head, Heads, StageError, Task};
 use crate::tasks::{Decode, classification, tagging};
 use crate::text::{
     ClassHead, CorpusTasks, EncodedSplit, Entity, LabelSet, TextTokenizer, TokenizedText,
@@ -85,23 +84,6 @@ pub struct FoundEntity {
     pub score: f64,
 }
 
-/// Why a model could not be opened.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum OpenError {
-    #[error("there is no folder `{}`", folder.display())]
-    Missing { folder: PathBuf },
-    #[error("`{}` is a file, not a model's folder", path.display())]
-    File { path: PathBuf },
-    #[error("permission denied: cannot look into `{}`", folder.display())]
-    Denied { folder: PathBuf },
-    #[error("the model in `{}` was trained by an earlier version of this program", folder.display())]
-    Earlier { folder: PathBuf },
-    #[error("`{}` holds no trained model: there is no `heads.json` in it", folder.display())]
-    NoModel { folder: PathBuf },
-    #[error("{reason}")]
-    Unusable { reason: String, help: Option<String> },
-}
-
 impl Predictor {
     /// Opens a model's folder, for matrix products in `dtype`. Every file is held against its digest; on all threads of the current
     /// pool.
@@ -109,33 +91,8 @@ impl Predictor {
     /// # Errors
     /// When there is no trained model in it, or one that is damaged.
     pub fn open(folder: &Path, dtype: Dtype) -> Result<Self, OpenError> {
-        let is_denied = |error: &std::io::Error| error.kind() == ErrorKind::PermissionDenied;
-        match std::fs::metadata(folder) {
-            Ok(metadata) if metadata.is_dir() => {}
-            Ok(_) => return Err(OpenError::File { path: folder.to_owned() }),
-            Err(error) if is_denied(&error) => {
-                return Err(OpenError::Denied { folder: folder.to_owned() });
-            }
-            Err(_) => return Err(OpenError::Missing { folder: folder.to_owned() }),
-        }
-        if !Checkpoint::is_one(folder) {
-            // Of what is in a folder that may not be entered, nobody knows whether it is there.
-            let entered = folder.join(".").symlink_metadata();
-            let folder = folder.to_owned();
-            if entered.is_err_and(|error| is_denied(&error)) {
-                return Err(OpenError::Denied { folder });
-            }
-            return Err(match Checkpoint::is_of_earlier_format(&folder) {
-                true => OpenError::Earlier { folder },
-                false => OpenError::NoModel { folder },
-            });
-        }
-        let wrong = |error: StageError| OpenError::Unusable {
-            reason: error.to_string(),
-            help: error.help().map(Cow::into_owned),
-        };
-        Checkpoint::verify(folder).map_err(wrong)?;
-        let checkpoint = Checkpoint::open(folder).map_err(wrong)?;
+        let wrong = |error: StageError| OpenError::of(&error);
+        let checkpoint = trained::open(folder)?;
         let other = |error: &dyn std::fmt::Display| wrong(StageError::new(error.to_string()));
         let tokenizer =
             TextTokenizer::load(&checkpoint.tokenizer()).map_err(|error| other(&error))?;

@@ -295,9 +295,7 @@ impl Results {
             let Some(output) = stage.output else { continue };
             for (file, name) in published(output, entry) {
                 if with_large || !output.large.contains(&file) {
-                    let inside = stage.is_at_top.then(|| name.to_owned());
-                    let name = inside.unwrap_or_else(|| format!("{}/{name}", stage.name));
-                    files.push((name, entry, file));
+                    files.push((stage.place(name), entry, file));
                 }
             }
         }
@@ -442,6 +440,11 @@ impl Results {
 }
 
 impl Stage {
+    /// Where a file of its lies among those for people.
+    fn place(&self, name: &str) -> String {
+        if self.is_at_top { name.to_owned() } else { format!("{}/{name}", self.name) }
+    }
+
     fn makes_results(&self) -> bool {
         self.output.is_some_and(|output| !output.results.is_empty())
     }

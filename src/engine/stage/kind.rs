@@ -11,8 +11,9 @@ use crate::base::problem::Problem;
 
 use super::scores::covered;
 use super::{
-    Artifact, Circumstances, CodeVersion, Context, Cost, Exhibit, Facts, InputFacts, InputFolders,
-    Inputs, Plot, Port, Resources, Shown, Signal, Stage, StageError, Survey, SurveyInputs,
+    Artifact, CardPart, Circumstances, CodeVersion, Context, Cost, Exhibit, Facts, InputFacts,
+    InputFolders, Inputs, Plot, Port, Resources, Shown, Signal, Stage, StageError, Survey,
+    SurveyInputs,
 };
 
 /// What the engine knows of an artifact type; see [`Artifact`] for the fields.
@@ -30,6 +31,8 @@ pub struct ArtifactType {
     pub facts: fn(&Path) -> Facts,
     pub curves: Shown<Plot>,
     pub exhibits: Shown<Exhibit>,
+    pub card_parts: Shown<CardPart>,
+    pub card: Option<&'static str>,
 }
 
 impl ArtifactType {
@@ -47,6 +50,8 @@ impl ArtifactType {
             facts: A::facts,
             curves: A::CURVES,
             exhibits: A::EXHIBITS,
+            card_parts: A::CARD_PARTS,
+            card: A::CARD,
         }
     }
 

@@ -14,6 +14,7 @@
 //!
 //! Nothing here reads a clock, a file or the environment.
 
+mod card;
 mod caveat;
 mod context;
 mod cost;
@@ -25,6 +26,7 @@ mod resources;
 mod scores;
 mod survey;
 
+pub use card::CardPart;
 pub use caveat::Caveat;
 pub use context::{Context, Device, Evaluated, Level, Progress, Signal};
 pub use cost::{Circumstances, Cost, Memory, Part, Time};
@@ -80,6 +82,10 @@ pub trait Artifact: Sized {
     const CURVES: Shown<Plot> = Shown::NOTHING;
     /// What it shows of itself in a report, beside its metrics.
     const EXHIBITS: Shown<Exhibit> = Shown::NOTHING;
+    /// What it says of itself in the card of a model that was made with it.
+    const CARD_PARTS: Shown<CardPart> = Shown::NOTHING;
+    /// Where the card of a model lies that the artifact is, as in [`RESULTS`](Self::RESULTS).
+    const CARD: Option<&'static str> = None;
 
     /// What is known of the artifact in `folder`, by the names of [`Stage::facts`]: more than could be foreseen. Nothing where it cannot be read.
     fn facts(_folder: &Path) -> Facts {

@@ -14,8 +14,13 @@ use crate::nn::spec::{
 pub(super) const MODEL_TYPE: &str = "modernbert";
 
 /// That of masked-language modelling, which all classes begin from.
-const DENSE: Dense =
-    Dense { name: "head.dense", activation: DenseActivation::Gelu, norm: Some("head.norm") };
+const DENSE: Dense = Dense {
+    name: "head.dense",
+    prefix: "",
+    activation: DenseActivation::Gelu,
+    activation_key: Some("classifier_activation"),
+    norm: Some("head.norm"),
+};
 
 pub(super) static NAMES: Names = Names {
     family: "ModernBERT",
@@ -37,6 +42,9 @@ pub(super) static NAMES: Names = Names {
     text_dense: Some(DENSE),
     masked_dense: DENSE,
     masked_bias: "decoder",
+    token_classifier: "classifier",
+    text_classifier: "classifier",
+    first_token: Some(("classifier_pooling", "cls")),
     constants: &[],
     pretraining_heads: &["head.", "decoder."],
     task_heads: &["classifier.", "qa_outputs."],

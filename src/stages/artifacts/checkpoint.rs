@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Backbone, Heads, Origin, files, history, seal};
-use crate::engine::stage::{Artifact, Caveat, Plot, Shown, StageError};
-use crate::nn::{CheckpointError, EncoderSpec, JointModel, Lora};
+use super::{Backbone, Head, Heads, Origin, Task, files, history, seal};
+use crate::engine::stage::{Artifact, CardPart, Caveat, Cell, Plot, Shown, StageError, Table};
+use crate::nn::{CheckpointError, EncoderSpec, JointModel, Lora, StockModel};
 use crate::tasks;
 use crate::text::{LabelSet, TextTokenizer};
 use crate::training::{History, Threshold};
@@ -71,18 +71,10 @@ impl Checkpoint {
         tokenizer: &[u8],
         heads: &Heads,
     ) -> Result<(), StageError> {
-        let weights = folder.join(Backbone::WEIGHTS);
-        model.save(&weights).map_err(|error| match error {
-            CheckpointError::Io { .. } => StageError::writing(&weights, &error),
-            _ => StageError::of(&error),
-        })?;
-        let path = folder.join(Backbone::TOKENIZER);
-        files::write(&path, tokenizer)?;
-        files::write_text(&folder.join(Backbone::CONFIG), &model.spec.to_json())?;
-        files::write_json(
-            &folder.join(Self::TOKENIZER_CONFIG),
-            &tokenizer_config(tokenizer, &path, heads.max_length)?,
-        )?;
+        let weights = |path: &Path| model.save(path);
+        let files =
+            Files { config: &model.spec.to_json_beside_heads(), weights: &weights, tokenizer };
+        files.write(folder, heads.max_length)?;
         heads.write(folder)?;
         seal::write(folder, &Self::MODEL)
     }
@@ -119,6 +111,17 @@ impl Checkpoint {
             "target_modules": model.adapted_modules(),
         });
         files::write_json(&folder.join(Self::ADAPTER_CONFIG), &config)
+    }
+
+    /// Writes one of its heads with the encoder as transformers keeps it: configuration, weights and tokenizer.
+    ///
+    /// # Errors
+    /// When the tokenizer cannot be read, or the disk refuses.
+    pub fn write_stock(&self, folder: &Path, stock: &StockModel<'_>) -> Result<(), StageError> {
+        let tokenizer = files::read(&self.tokenizer())?;
+        let weights = |path: &Path| stock.save(path);
+        let files = Files { config: &stock.config(), weights: &weights, tokenizer: &tokenizer };
+        files.write(folder, self.heads.max_length)
     }
 
     /// Whether `folder` looks like a model, whole or not.
@@ -163,6 +166,33 @@ impl Checkpoint {
         self.folder.join(Backbone::TOKENIZER)
     }
 
+    /// What its card says of it: what its heads answer.
+    fn card_part(&self) -> CardPart {
+        let task = |head: &Head| match head.task {
+            Task::Tagging => "token-classification",
+            Task::Classification => "text-classification",
+        };
+        let heads = &self.heads.heads;
+        // Hubs give a model one task.
+        let tagged = heads.iter().find(|head| head.task == Task::Tagging);
+        let first = tagged.or(heads.first()).map(|head| ("pipeline_tag", task(head).to_owned()));
+        let tags = std::iter::once(self.encoder.names.family).chain(heads.iter().map(task));
+        let fields = first.into_iter().chain(tags.map(|tag| ("tags", tag.to_owned()))).collect();
+        let columns = ["head", "task", "labels", "threshold", "temperature"].map(str::to_owned);
+        let row = |head: &Head| {
+            vec![
+                Cell::Text(head.name.clone()),
+                Cell::Text(task(head).to_owned()),
+                Cell::Text(head.labels.join(", ")),
+                head.threshold.map_or(Cell::Nothing, Cell::Score),
+                Cell::Score(head.temperature),
+            ]
+        };
+        let rows = heads.iter().map(row).collect();
+        let table = Table { title: "What it answers".to_owned(), columns: columns.to_vec(), rows };
+        CardPart { fields, table }
+    }
+
     /// Reads the weights.
     ///
     /// # Errors
@@ -201,6 +231,11 @@ impl Artifact for Checkpoint {
         Self::ADAPTER_CONFIG,
         Self::ADAPTER_WEIGHTS,
     ];
+    const CARD: Option<&'static str> = Some("model/README.md");
+    const CARD_PARTS: Shown<CardPart> = Shown {
+        files: &[Heads::FILE, Backbone::CONFIG],
+        read: |folder| Self::open(folder).map(|model| vec![model.card_part()]),
+    };
     const CURVES: Shown<Plot> = Shown {
         files: &[Self::HISTORY],
         read: |folder| Ok(history::plots(&history::read(&folder.join(Self::HISTORY))?)),
@@ -233,6 +268,31 @@ impl Artifact for Checkpoint {
         let path = folder.join(Self::CHOSEN);
         let chosen = files::present(&path)?.then(|| files::read_json(&path)).transpose()?;
         Ok(Self { folder: folder.to_owned(), encoder, heads, labels, caveats, chosen })
+    }
+}
+
+/// What transformers reads of a model.
+struct Files<'a> {
+    config: &'a str,
+    weights: &'a dyn Fn(&Path) -> Result<(), CheckpointError>,
+    /// The content of its `tokenizer.json`.
+    tokenizer: &'a [u8],
+}
+
+impl Files<'_> {
+    fn write(&self, folder: &Path, max_length: usize) -> Result<(), StageError> {
+        let weights = folder.join(Backbone::WEIGHTS);
+        (self.weights)(&weights).map_err(|error| match error {
+            CheckpointError::Io { .. } => StageError::writing(&weights, &error),
+            _ => StageError::of(&error),
+        })?;
+        let path = folder.join(Backbone::TOKENIZER);
+        files::write(&path, self.tokenizer)?;
+        files::write_text(&folder.join(Backbone::CONFIG), self.config)?;
+        files::write_json(
+            &folder.join(Checkpoint::TOKENIZER_CONFIG),
+            &tokenizer_config(self.tokenizer, &path, max_length)?,
+        )
     }
 }
 

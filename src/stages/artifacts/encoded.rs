@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::known::{self, Texts};
 use super::{corpus, files};
-use crate::engine::stage::{Artifact, Caveat, Facts, StageError};
+use crate::engine::stage::{Artifact, CardPart, Caveat, Cell, Facts, Shown, StageError, Table};
 use crate::text::{
     CorpusTasks, EncodedSplit, Example, LabelSet, Split, SplitWriter, Statistics, Windowing,
 };
@@ -169,9 +169,25 @@ impl Encoded {
     }
 }
 
+/// What the card of a model says of the data: their sizes, split by split.
+fn card_part(folder: &Path) -> Result<CardPart, StageError> {
+    let encoded = Encoded::open(folder)?;
+    let columns = ["split", "texts", "tokens", "entities"].map(str::to_owned);
+    let row = |(split, of): (&Split, &Statistics)| {
+        let counts = [of.sequences, of.tokens, of.entities].map(|count| Cell::Count(count as u64));
+        [vec![Cell::Text(split.to_string())], counts.to_vec()].concat()
+    };
+    let is_there = |(_, of): &(&Split, &Statistics)| of.sequences > 0;
+    let rows = encoded.statistics.iter().filter(is_there).map(row).collect();
+    let table = Table { title: "Data".to_owned(), columns: columns.to_vec(), rows };
+    Ok(CardPart { fields: Vec::new(), table })
+}
+
 impl Artifact for Encoded {
     const TYPE: &'static str = "encoded";
     const FORMAT: u32 = 2;
+    const CARD_PARTS: Shown<CardPart> =
+        Shown { files: &[Self::ENCODING], read: |folder| card_part(folder).map(|part| vec![part]) };
 
     fn facts(folder: &Path) -> Facts {
         let Ok(encoded) = Self::open(folder) else { return Facts::new() };

@@ -6,7 +6,7 @@ use std::io;
 use super::chart::thinned;
 use crate::engine::plan::{Objective, SweepShape};
 use crate::engine::runs::{Of, Results, RunFile, Step};
-use crate::engine::stage::{BESIDE, Caveat, Exhibit, Intervals, Plot, StageError};
+use crate::engine::stage::{BESIDE, CardPart, Caveat, Exhibit, Intervals, Plot, StageError};
 use crate::view::rows::{Names, PointRows, Row, judged, ranked};
 
 /// Points of a curve that is as small as a word.
@@ -55,6 +55,10 @@ pub struct Material<'a> {
     /// Of the chosen trial.
     pub exhibits: Vec<Of<Vec<Exhibit>>>,
     pub intervals: BTreeMap<String, Intervals>,
+    /// Of the chosen trial: what stages say in the card of a model, where the cards lie, and the key of each stage.
+    pub card_parts: Vec<Of<Vec<CardPart>>>,
+    pub cards: Vec<String>,
+    pub keys: BTreeMap<String, String>,
     /// Stages that are shown beside others, such as baselines.
     pub asides: BTreeSet<String>,
     pub caveats: Vec<Caveat>,
@@ -114,6 +118,9 @@ impl<'a> Material<'a> {
             course_name: String::new(),
             exhibits: Vec::new(),
             intervals: BTreeMap::new(),
+            card_parts: Vec::new(),
+            cards: Vec::new(),
+            keys: BTreeMap::new(),
             asides: results.asides(),
             caveats: results.caveats().map_err(|error| unreadable(error.into()))?,
             missing: missing.clone(),
@@ -133,6 +140,9 @@ impl<'a> Material<'a> {
             let trial = &results.trials[row.index];
             material.exhibits = results.exhibits(trial)?;
             material.intervals = results.intervals(trial).map_err(unreadable)?;
+            material.card_parts = results.card_parts(trial)?;
+            material.cards = results.cards(trial);
+            material.keys = results.keys(trial);
         }
         Ok(material)
     }

@@ -8,9 +8,12 @@
 //! The page is one file that needs no network: a policy in its head lets nothing else in, and names its one style and one script by their digests.
 //! It is a pure function of its material: no clock, host or path of this machine is in it, but what the run's record says.
 //!
+//! [`card`] says of the same material what who finds a model without its results has to know: the page that hubs for models show first.
+//!
 //! It knows no metric, no label and no kind: what is shown beside scores are exhibits of artifacts (`engine::stage::Exhibit`).
 
 mod answer;
+mod card;
 mod chart;
 mod failures;
 mod graph;
@@ -28,5 +31,6 @@ mod sweep;
 mod tests;
 mod training;
 
+pub use card::card;
 pub use material::{Background, Material, Setting, Subject};
 pub use page::{layout, page};

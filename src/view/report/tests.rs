@@ -173,6 +173,9 @@ impl Sweep {
                 .map(|trial| (trial, plot(24).lines[0].points.clone()))
                 .collect(),
             course_name: "loss (training)".to_owned(),
+            card_parts: Vec::new(),
+            cards: Vec::new(),
+            keys: BTreeMap::new(),
             exhibits: vec![Of { stage: "evaluate".to_owned(), it: exhibits() }],
             intervals: BTreeMap::from([(
                 "evaluate".to_owned(),

@@ -17,6 +17,13 @@ use crate::view::rows::{Names, PointRows, Row, judged, points, ranked};
 
 /// The report's name in a folder of results.
 pub(super) const REPORT: &str = "report.html";
+/// What the card of a model is called in its folder.
+const CARD: &str = "README.md";
+
+/// Whether a file in a folder of results is made from all of them.
+pub(super) fn is_about_all(name: &str) -> bool {
+    name == REPORT || Path::new(name).file_name().is_some_and(|name| name == CARD)
+}
 
 /// Which of its results a folder holds.
 #[derive(Debug, Clone, Copy)]
@@ -67,8 +74,8 @@ pub(super) type Named = Vec<(String, Item)>;
 pub(super) struct There<'a> {
     /// The pictures, where they were drawn from tables of this digest.
     pub(super) pictures: &'a dyn Fn(&str) -> Option<Named>,
-    /// The report, where it is about what has this digest.
-    pub(super) report: &'a dyn Fn(&str) -> Option<Item>,
+    /// The report and the cards of models, where they are about what has this digest.
+    pub(super) report: &'a dyn Fn(&str) -> Option<Named>,
 }
 
 impl Making<'_> {
@@ -93,7 +100,7 @@ impl Making<'_> {
         made.contents.add_made(folder).map_err(io)?;
         made.reported_from = self.reported_from(&made.contents);
         match (there.report)(&made.reported_from) {
-            Some(report) => drop(made.contents.items.insert(REPORT.to_owned(), report)),
+            Some(named) => made.contents.items.extend(named),
             None => self.report(chosen, &mut made).map_err(io)?,
         }
         Ok(made)
@@ -109,7 +116,7 @@ impl Making<'_> {
         blake3::hash(text.as_bytes()).to_hex().to_string()
     }
 
-    /// Makes the report. One that cannot be made costs no result.
+    /// Makes the report and the cards of models. Those that cannot be made cost no result.
     ///
     /// * `chosen`: the trial that stands for the others
     fn report(self, chosen: Option<usize>, made: &mut Made) -> io::Result<()> {
@@ -124,12 +131,21 @@ impl Making<'_> {
         let subject = Subject { results, background, points: &points, chosen, missing };
         match Material::gather(subject) {
             Ok(material) => {
-                let page = report::page(&material);
-                let path = folder.join(REPORT);
-                std::fs::write(&path, &page)?;
-                let blake3 = blake3::hash(page.as_bytes()).to_hex().to_string();
-                let item = Item { source: Source::Made(path), blake3 };
-                made.contents.items.insert(REPORT.to_owned(), item);
+                let mut put = |name: String, text: String| -> io::Result<()> {
+                    let path = folder.join(&name);
+                    std::fs::create_dir_all(path.parent().unwrap_or(folder))?;
+                    std::fs::write(&path, &text)?;
+                    let blake3 = blake3::hash(text.as_bytes()).to_hex().to_string();
+                    let item = Item { source: Source::Made(path), blake3 };
+                    made.contents.items.insert(name, item);
+                    Ok(())
+                };
+                put(REPORT.to_owned(), report::page(&material))?;
+                let within = results.sweep.as_ref().map(of_chosen);
+                for card in &material.cards {
+                    let name = within.map_or_else(|| card.clone(), |it| format!("{it}/{card}"));
+                    put(name, report::card(&material))?;
+                }
             }
             Err(error) => made.warnings.push(format!("there is no `{REPORT}`: {error}")),
         }
@@ -179,7 +195,7 @@ impl Making<'_> {
             return Ok(None);
         };
         let of = &results.trials[row.index];
-        let name = if shape.objective.is_some() { BEST } else { FIRST };
+        let name = of_chosen(shape);
         made.contents.add_part(name.to_owned(), files(results, of, true));
         self.write_experiment(Part::Trial(&of.trial, Some(name))).map_err(io)?;
         let label = format!("{}\n", row.label);
@@ -202,6 +218,11 @@ impl Making<'_> {
         std::fs::write(folder.join("experiment.toml"), text)?;
         pins.map_or(Ok(()), |pins| std::fs::write(folder.join("experiment.toml.lock"), pins))
     }
+}
+
+/// The folder of the trial that stands for the others.
+fn of_chosen(shape: &SweepShape) -> &'static str {
+    if shape.objective.is_some() { BEST } else { FIRST }
 }
 
 /// What a trial has for people, by name.

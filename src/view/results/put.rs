@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::build::REPORT;
+use super::build::{REPORT, is_about_all};
 use super::contents::{self, Contents, Item, Source, is_there};
 use super::error::PublishError;
 use super::ownership::Ownership;
@@ -117,12 +117,17 @@ impl<'a> Target<'a> {
         pictures.collect()
     }
 
-    /// The report that was published, where it lies there.
-    pub(super) fn report(&self, published: &Publication) -> Option<Item> {
-        let blake3 = published.files.get(REPORT)?.clone();
-        // Where the folder is built anew it is copied.
-        let source = Source::Made(self.folder.join(REPORT));
-        is_there(&self.folder, REPORT, &blake3, &self.digests).then_some(Item { source, blake3 })
+    /// The report and the cards of models that were published, where all of them lie there.
+    pub(super) fn report(&self, published: &Publication) -> Option<Vec<(String, Item)>> {
+        published.files.get(REPORT)?;
+        let files = published.files.iter().filter(|(name, _)| is_about_all(name));
+        let there = files.map(|(name, blake3)| {
+            // Where the folder is built anew it is copied.
+            let source = Source::Made(self.folder.join(name));
+            let item = Item { source, blake3: blake3.clone() };
+            is_there(&self.folder, name, blake3, &self.digests).then(|| (name.clone(), item))
+        });
+        there.collect()
     }
 
     /// Builds a new folder and puts it in the place of the old one.

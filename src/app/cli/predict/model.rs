@@ -97,7 +97,7 @@ fn set_thresholds(predictor: &mut Predictor, given: &[Threshold]) -> Result<(), 
 }
 
 /// Why a model cannot be opened, with what to do about it.
-fn not_opened(error: &OpenError) -> Failure {
+pub(in crate::app::cli) fn not_opened(error: &OpenError) -> Failure {
     let failure = Failure::usage(error.to_string());
     match error {
         OpenError::Missing { .. } | OpenError::File { .. } | OpenError::NoModel { .. } => failure

@@ -7,7 +7,8 @@ use std::io;
 use super::{Left, Results, Stage, TrialResults};
 use crate::engine::plan::CacheKey;
 use crate::engine::runs::record::{NodeStatus, RunFile};
-use crate::engine::stage::{Exhibit, Intervals, Plot, Shown, StageError};
+use crate::engine::stage::{CardPart, Exhibit, Intervals, Plot, Shown, StageError};
+use crate::engine::store::Entry;
 
 /// Something of a stage.
 #[derive(Debug, Clone, PartialEq)]
@@ -113,6 +114,21 @@ impl Results {
     pub fn exhibits(&self, trial: &TrialResults) -> Result<Vec<Of<Vec<Exhibit>>>, StageError> {
         let of = |stage: &Stage| stage.output.filter(|_| !stage.is_aside);
         self.of_each(trial, |stage| of(stage).map(|output| output.exhibits))
+    }
+
+    /// What each stage of a trial says in the card of a model that was made with it.
+    ///
+    /// # Errors
+    /// When a file of an entry cannot be read, or is not what its manifest says.
+    pub fn card_parts(&self, trial: &TrialResults) -> Result<Vec<Of<Vec<CardPart>>>, StageError> {
+        self.of_each(trial, |stage| stage.output.map(|output| output.card_parts))
+    }
+
+    /// Where the cards of a trial's models lie among its files.
+    #[must_use]
+    pub fn cards(&self, trial: &TrialResults) -> Vec<String> {
+        let card = |(stage, ..): (&Stage, usize, &Entry)| Some(stage.place(stage.output?.card?));
+        self.entries(trial).filter_map(card).collect()
     }
 
     /// What is read from the folders of a trial's entries; nothing of a stage that has nothing.

@@ -30,7 +30,10 @@ const NAMES: Names = Names {
     mlp_output: "output.dense",
     final_norm: "",
     token_dense: None,
-    text_dense: Some(Dense { name: "pooler.dense", activation: DenseActivation::Tanh, norm: None }),
+    text_dense: Some(Dense { prefix: "bert.", ..dense("pooler.dense", DenseActivation::Tanh) }),
+    token_classifier: "classifier",
+    text_classifier: "classifier",
+    first_token: None,
     masked_dense: masked("cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm"),
     masked_bias: "cls.predictions",
     constants: &["embeddings.position_ids", "embeddings.token_type_ids"],
@@ -44,11 +47,8 @@ static XLM_ROBERTA_NAMES: Names = of_roberta("XLM-RoBERTa");
 static CAMEMBERT_NAMES: Names = of_roberta("CamemBERT");
 static ELECTRA_NAMES: Names = Names {
     family: "ELECTRA",
-    text_dense: Some(Dense {
-        name: "classifier.dense",
-        activation: DenseActivation::Gelu,
-        norm: None,
-    }),
+    text_dense: Some(dense("classifier.dense", DenseActivation::Gelu)),
+    text_classifier: "classifier.out_proj",
     prefixes: &["electra."],
     masked_dense: masked("generator_predictions.dense", "generator_predictions.LayerNorm"),
     masked_bias: "generator_lm_head",
@@ -61,11 +61,7 @@ static ELECTRA_NAMES: Names = Names {
 };
 static DISTILBERT_NAMES: Names = Names {
     family: "DistilBERT",
-    text_dense: Some(Dense {
-        name: "pre_classifier",
-        activation: DenseActivation::Relu,
-        norm: None,
-    }),
+    text_dense: Some(dense("pre_classifier", DenseActivation::Relu)),
     prefixes: &["distilbert."],
     layers: "transformer.layer",
     attention_norm: "sa_layer_norm",
@@ -83,7 +79,11 @@ static DISTILBERT_NAMES: Names = Names {
 
 /// What stands before the rows of the embedding where masked tokens are told.
 const fn masked(name: &'static str, norm: &'static str) -> Dense {
-    Dense { name, activation: DenseActivation::Gelu, norm: Some(norm) }
+    Dense { norm: Some(norm), ..dense(name, DenseActivation::Gelu) }
+}
+
+const fn dense(name: &'static str, activation: DenseActivation) -> Dense {
+    Dense { name, prefix: "", activation, activation_key: None, norm: None }
 }
 
 const fn of_roberta(family: &'static str) -> Names {
@@ -92,11 +92,8 @@ const fn of_roberta(family: &'static str) -> Names {
         prefixes: &["roberta."],
         masked_dense: masked("lm_head.dense", "lm_head.layer_norm"),
         masked_bias: "lm_head",
-        text_dense: Some(Dense {
-            name: "classifier.dense",
-            activation: DenseActivation::Tanh,
-            norm: None,
-        }),
+        text_dense: Some(dense("classifier.dense", DenseActivation::Tanh)),
+        text_classifier: "classifier.out_proj",
         pretraining_heads: &["lm_head.", "pooler."],
         ..NAMES
     }
