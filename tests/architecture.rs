@@ -201,6 +201,23 @@ fn every_room_uses_only_what_the_house_allows() {
 }
 
 #[test]
+fn the_table_for_readers_has_the_rooms_of_the_house_and_fits_two_screens() {
+    let text = include_str!("../src/ARCHITECTURE.md");
+    assert!(text.lines().count() <= 120, "two screens");
+    let rows: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once("` |").map(|(room, _)| room))
+        .collect();
+    let is_part = |room: &str, row: &str| room == row || room.starts_with(&format!("{row}/"));
+    for (room, _) in HOUSE.iter().filter(|(room, _)| *room != "main") {
+        assert!(rows.iter().any(|row| is_part(room, row)), "no row tells of `{room}`");
+    }
+    for row in &rows {
+        assert!(HOUSE.iter().any(|(room, _)| is_part(room, row)), "`{row}` is no room");
+    }
+}
+
+#[test]
 fn outer_crates_stay_behind_their_doors() {
     let mut wrong = Vec::new();
     for file in sources() {

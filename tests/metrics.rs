@@ -6,7 +6,7 @@ use pipeline::tasks::metrics::{
     precision_at, precision_recall_curve, roc_curve, sign_flip, span_report, span_scores,
     temperature, threshold, token_accuracy,
 };
-use pipeline::text::{EncodedSplit, LabelSet, spans, spans::Span};
+use pipeline::text::{EncodedSplit, LabelSet, spans::Span};
 use serde_json::Value;
 
 fn cases(text: &str) -> Vec<Value> {
@@ -34,7 +34,7 @@ fn spans() -> impl Iterator<Item = (Value, SpanScores)> {
             split.ends.extend(1..=length);
             split.bounds.push(u32::try_from(split.ids.len()).unwrap());
         }
-        let read = |labels: &[u32]| spans::read_split(&split, labels, &set);
+        let read = |labels: &[u32]| split.spans(labels, &set);
         let kind = |span: &Span| set.types()[span.kind as usize].as_str();
         let scores = span_scores(&read(&truth.concat()), &read(&predicted.concat()), kind);
         (case, scores)

@@ -4,28 +4,7 @@ use std::ops::Range;
 
 use super::adapters::Adapter;
 use super::kernels::Group;
-use super::{Dense, Dropout, Embeddings, EncoderSpec, LayerSpec, Norm};
-
-/// A classifier on top of the encoder.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HeadSpec {
-    /// In checkpoints it is followed by `_classifier`, and by `_dense` and `_norm` where it has such layers.
-    pub name: String,
-    /// How many classes it tells apart.
-    pub outputs: usize,
-    pub over: Over,
-}
-
-/// What a head looks at, and answers for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Over {
-    /// Every token, by its last hidden state.
-    Tokens,
-    /// The whole sequence, by the last hidden state of its first token.
-    FirstToken,
-    /// The tokens that the batch [hides](super::Batch::with_masked), by their last hidden states: which tokens they are. Its matrix is the embedding.
-    Masked,
-}
+use super::{Dense, Dropout, Embeddings, EncoderSpec, HeadSpec, LayerSpec, Norm, Over};
 
 /// Every parameter begins on a multiple of this many floats, one cache line, unless it is a later part of a matrix that is computed with as one.
 const ALIGNMENT: usize = 16;

@@ -64,12 +64,12 @@ pub use gradients::{Gradients, SparseRows};
 pub use joint::JointModel;
 pub use kernels::Group;
 pub use kernels::bf16::Instructions;
-pub use layout::{Affine, HeadSpec, LayerLayout, Layout, Over, Parameter, Role, Section};
+pub use layout::{Affine, LayerLayout, Layout, Parameter, Role, Section};
 pub use loss::{HeadLoss, LossOptions, Losses};
 pub use products::StepProducts;
 pub use profile::{Part, Pass, Profile};
 pub use spec::{
-    Activation, Dense, DenseActivation, Dropout, Embeddings, EncoderSpec, HeadKind, Initial,
-    LayerSpec, Mlp, Names, Norm, PositionTable, Positions,
+    Activation, Dense, DenseActivation, Dropout, Embeddings, EncoderSpec, HeadKind, HeadSpec,
+    Initial, LayerSpec, Mlp, Names, Norm, Over, PositionTable, Positions,
 };
 pub use workspace::Workspace;

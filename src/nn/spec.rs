@@ -1,4 +1,4 @@
-//! What differs between encoders, as values: what forward, backward and the candle path read, beside the places in [`Layout`](super::Layout).
+//! What differs between encoders and their heads, as values: what forward, backward and the candle path read, beside the places in [`Layout`](super::Layout).
 //!
 //! A family of models reads its `config.json` into this, in a file of its own in [`configs`](super::configs), and is named nowhere else. Whatever
 //! is the same for all families is no part of it. What only some have is a variant of an enum here, which every path matches once for each layer or
@@ -9,8 +9,6 @@ use std::borrow::Cow;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-
-use super::Over;
 
 /// An encoder: sizes, arithmetic, and the names of its parameters. Sizes are called as in most families' `config.json`.
 ///
@@ -39,6 +37,27 @@ pub struct EncoderSpec {
     pub names: &'static Names,
     /// What its `config.json` says, for [`EncoderSpec::to_json`].
     pub(super) config: Value,
+}
+
+/// A classifier on top of the encoder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeadSpec {
+    /// In checkpoints it is followed by `_classifier`, and by `_dense` and `_norm` where it has such layers.
+    pub name: String,
+    /// How many classes it tells apart.
+    pub outputs: usize,
+    pub over: Over,
+}
+
+/// What a head looks at, and answers for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    /// Every token, by its last hidden state.
+    Tokens,
+    /// The whole sequence, by the last hidden state of its first token.
+    FirstToken,
+    /// The tokens that the batch [hides](super::Batch::with_masked), by their last hidden states: which tokens they are. Its matrix is the embedding.
+    Masked,
 }
 
 /// What the first layer reads, before and after its norm.

@@ -27,7 +27,9 @@ use crate::stages::artifacts::{Backbone, Checkpoint, Chosen, Encoded, Heads, fil
 use crate::tasks::metrics::Metric;
 use crate::tasks::{self, Contents, Decode, Task};
 use crate::text::{Corpus, CorpusTasks, EncodedSplit, LabelSet, Split, words};
-use crate::training::{self, ModelEngine, SaveError, SavedStates, Storage, TrainError, Trained};
+use crate::training::{
+    self, ModelEngine, Notice, SaveError, SavedStates, Storage, TrainError, Trained,
+};
 
 pub use crate::training::{Dtype, Recipe};
 use memory::memory;
@@ -164,7 +166,7 @@ impl Stage for Recipe {
     fn recall(&self, entry: &Path, _previous: &dyn Fn() -> Option<PathBuf>) -> Vec<String> {
         let kept = |metric: &Metric| {
             let history = Checkpoint::open(entry).ok()?.history().ok()?;
-            training::kept(&history.rows, metric).map(|notice| notice.to_string())
+            Notice::of_best(&history.rows, metric).map(|notice| notice.to_string())
         };
         self.keep_best.as_ref().and_then(kept).into_iter().collect()
     }

@@ -8,7 +8,7 @@ use super::classification::Judged;
 use super::metrics::{Evidence, Interval, Scores, SpanScores, Tags, Units, span_scores};
 use super::{Reading, Told, classification, tagging};
 use crate::base::IGNORE;
-use crate::text::spans::{self, Span};
+use crate::text::spans::Span;
 use crate::text::{ClassHead, CorpusTasks, EncodedSplit, LabelSet};
 
 /// What a model says of the sequences of a split, in their order.
@@ -167,7 +167,7 @@ pub fn score(
 ) -> Scored {
     let tags = predicted.of(tagging::NAME);
     let found = match tags {
-        Some(tags) => spans::read_split(split, &tags.classes, labels),
+        Some(tags) => split.spans(&tags.classes, labels),
         None => vec![Vec::new(); split.len()],
     };
     let kind = |span: &Span| labels.types()[span.kind as usize].as_str();

@@ -5,7 +5,8 @@ mod file;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::{EntityTruth, Windows, bounds, words};
+use super::spans::{self, Span};
+use super::{EntityTruth, LabelSet, Windows, bounds, words};
 use crate::base::IGNORE;
 
 pub use file::{EncodedError, SplitWriter};
@@ -99,6 +100,25 @@ impl EncodedSplit {
             false => self.ends[token] == 0,
         };
         self.range(text).map(is_special).collect()
+    }
+
+    /// What labels say of every text, as [`spans::read`] reads them; [special](Self::special) tokens carry none, whatever `labels` says of them.
+    ///
+    /// * `labels`: `(tokens,)`
+    ///
+    /// # Panics
+    /// When there is not a label for each token.
+    #[must_use]
+    pub fn spans(&self, labels: &[u32], set: &LabelSet) -> Vec<Vec<Span>> {
+        assert_eq!(labels.len(), self.tokens(), "a label for each token");
+        let text = |row: usize| {
+            let tokens = self.range(row);
+            let of_token = |(special, label): (bool, &u32)| if special { IGNORE } else { *label };
+            let told: Vec<u32> =
+                self.special(row).into_iter().zip(&labels[tokens.clone()]).map(of_token).collect();
+            spans::read(&told, &self.starts[tokens.clone()], &self.ends[tokens], set)
+        };
+        (0..self.len()).map(text).collect()
     }
 
     /// Finds where words begin.
@@ -237,7 +257,7 @@ impl EncodedSplit {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::text::{Fit, Window, spans::Span};
+    use crate::text::{Fit, Window};
 
     pub(super) fn split() -> EncodedSplit {
         let mut truth = EntityTruth::default();

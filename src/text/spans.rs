@@ -1,6 +1,6 @@
 //! From labels back to entities in characters: the one way in which predictions are read, for scores, `predictions.csv` and `predict`.
 
-use super::{EncodedSplit, Entity, LabelSet, labels::Tag};
+use super::{Entity, LabelSet, labels::Tag};
 use crate::base::IGNORE;
 
 /// An entity as scores compare it: right when its type and both its ends are. Ordered by its place in the text.
@@ -86,25 +86,6 @@ pub fn read(labels: &[u32], starts: &[u32], ends: &[u32], set: &LabelSet) -> Vec
     }
     found.retain(|span| span.start < span.end);
     found
-}
-
-/// [`read`] for every sequence of a split; [special](EncodedSplit::special) tokens carry no label, whatever `labels` says of them.
-///
-/// * `labels`: `(tokens,)`
-///
-/// # Panics
-/// When there is not a label for each token.
-#[must_use]
-pub fn read_split(split: &EncodedSplit, labels: &[u32], set: &LabelSet) -> Vec<Vec<Span>> {
-    assert_eq!(labels.len(), split.tokens(), "a label for each token");
-    let sequence = |row: usize| {
-        let tokens = split.range(row);
-        let of_token = |(special, label): (bool, &u32)| if special { IGNORE } else { *label };
-        let told: Vec<u32> =
-            split.special(row).into_iter().zip(&labels[tokens.clone()]).map(of_token).collect();
-        read(&told, &split.starts[tokens.clone()], &split.ends[tokens], set)
-    };
-    (0..split.len()).map(sequence).collect()
 }
 
 #[cfg(test)]

@@ -2,9 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Notice;
 use crate::tasks::Task;
-use crate::tasks::metrics::Metric;
 
 /// The split a row is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,22 +132,6 @@ pub fn epoch_losses(history: &[Row]) -> Vec<f64> {
         }
     }
     sums.into_iter().map(|(sum, count)| sum / count as f64).collect()
-}
-
-/// Which evaluation the result is from, where a training kept its best by `metric`.
-#[must_use]
-pub fn kept(history: &[Row], metric: &Metric) -> Option<Notice> {
-    let steps = history.last()?.step;
-    let mut best: Option<(u64, f64)> = None;
-    for row in history.iter().filter(|row| row.split == RowSplit::Validation) {
-        if let Some(value) = row.watched
-            && metric.improves(value, best.map(|(_, value)| value), 0.0)
-        {
-            best = Some((row.step, value));
-        }
-    }
-    let (step, value) = best?;
-    Some(Notice::KeptBest { step, steps, metric: metric.name().to_owned(), value })
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ pub use device::ModelEngine;
 pub use engine::{Engine, EngineError, Forward, StateVector};
 pub use error::{TrainError, some_of};
 pub use goal::masked_head;
-pub use history::{History, Row, RowSplit, Timing, epoch_losses, kept};
+pub use history::{History, Row, RowSplit, Timing, epoch_losses};
 pub use inputs::{Data, Storage};
 pub use masking::Masking;
 pub use observer::{Notice, Observer, Progress};

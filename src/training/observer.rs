@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::tasks::metrics::Scores;
-
-use super::history::Row;
+use super::history::{Row, RowSplit};
+use crate::tasks::metrics::{Metric, Scores};
 
 /// Watches a training and may end it. Every method has a default, so that `&()` watches nothing.
 pub trait Observer {
@@ -68,6 +67,22 @@ pub enum Notice {
 }
 
 impl Notice {
+    /// Which evaluation the result is from, where a training kept its best by `metric`.
+    #[must_use]
+    pub fn of_best(history: &[Row], metric: &Metric) -> Option<Self> {
+        let steps = history.last()?.step;
+        let mut best: Option<(u64, f64)> = None;
+        for row in history.iter().filter(|row| row.split == RowSplit::Validation) {
+            if let Some(value) = row.watched
+                && metric.improves(value, best.map(|(_, value)| value), 0.0)
+            {
+                best = Some((row.step, value));
+            }
+        }
+        let (step, value) = best?;
+        Some(Self::KeptBest { step, steps, metric: metric.name().to_owned(), value })
+    }
+
     /// True when someone should look into it.
     #[must_use]
     pub fn is_warning(&self) -> bool {

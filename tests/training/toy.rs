@@ -8,7 +8,7 @@ use pipeline::nn::kernels::average::{average, newest_share};
 use pipeline::nn::{Batch, Group, HeadLoss, LossOptions, Losses, Parameter, Role, Section};
 use pipeline::tasks::Decode;
 use pipeline::tasks::metrics::Metric;
-use pipeline::text::{CorpusTasks, EncodedSplit, Fit, LabelSet, spans};
+use pipeline::text::{CorpusTasks, EncodedSplit, Fit, LabelSet};
 use pipeline::training::adamw::{AdamW, Gradient, Update, gradient_norm};
 use pipeline::training::{
     Data, Engine, EngineError, Forward, Notice, Observer, Progress, Recipe, StateVector, Storage,
@@ -308,7 +308,7 @@ pub fn split(sequences: usize, shift: usize) -> EncodedSplit {
 
 /// Takes what the labels say for what the corpus says.
 pub fn told_by_labels(split: &mut EncodedSplit, labels: &LabelSet) {
-    for found in spans::read_split(split, &split.labels, labels) {
+    for found in split.spans(&split.labels, labels) {
         split.truth.push(found.into_iter().map(|span| (span, Fit::Exact)));
     }
 }

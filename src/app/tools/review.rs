@@ -194,10 +194,11 @@ impl Model {
         let tokens = &tokens;
         let predicted = self.predict(tokens)?;
         let heads = tasks::to_corpus(&self.tasks).heads;
-        let found =
-            self.labels.as_ref().zip(predicted.of(tagging::NAME)).map(|(labels, answers)| {
-                (labels, answers, spans::read_split(tokens, &answers.classes, labels))
-            });
+        let found = self
+            .labels
+            .as_ref()
+            .zip(predicted.of(tagging::NAME))
+            .map(|(labels, answers)| (labels, answers, tokens.spans(&answers.classes, labels)));
         let vote = |(row, example): (usize, &Example)| {
             let mut votes = Vec::new();
             for head in &heads {

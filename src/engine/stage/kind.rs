@@ -13,7 +13,7 @@ use super::scores::covered;
 use super::{
     Artifact, CardPart, Circumstances, CodeVersion, Context, Cost, Exhibit, Facts, InputFacts,
     InputFolders, Inputs, Plot, Port, Resources, Shown, Signal, Stage, StageError, Survey,
-    SurveyInputs,
+    SurveyInputs, UndefinedMetrics,
 };
 
 /// What the engine knows of an artifact type; see [`Artifact`] for the fields.
@@ -106,39 +106,6 @@ pub struct HubCommit {
 
 /// Something wrong with parameters that their schema cannot say: which it is about, first the one at which the message points.
 pub type ParameterProblem = Problem<Vec<&'static str>>;
-
-/// Metrics that a stage's output is known to leave undefined.
-///
-/// An objective among them is a mistake where the parameters make it so, and worth a warning where the data do: they may be what there is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UndefinedMetrics {
-    pub which: Which,
-    pub because: String,
-    /// Whether the data leave them undefined, and not the parameters.
-    pub by_data: bool,
-}
-
-/// Some of the metrics of an output.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Which {
-    /// All whose path begins like this, such as `anomaly.`.
-    Below(String),
-    /// All whose path has several parts and begins like none of these.
-    BelowNoneOf(Vec<String>),
-}
-
-impl Which {
-    #[must_use]
-    pub fn includes(&self, metric: &str) -> bool {
-        match self {
-            Self::Below(prefix) => metric.starts_with(prefix),
-            Self::BelowNoneOf(prefixes) => {
-                metric.contains('.')
-                    && !prefixes.iter().any(|prefix| metric.starts_with(prefix.as_str()))
-            }
-        }
-    }
-}
 
 /// How far the work goes: a stage that goes further does all that an equal one does, and then goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]

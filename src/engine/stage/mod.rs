@@ -25,6 +25,7 @@ mod ports;
 mod resources;
 mod scores;
 mod survey;
+mod undefined;
 
 pub use card::CardPart;
 pub use caveat::Caveat;
@@ -36,13 +37,14 @@ pub use exhibit::{
 };
 pub use kind::{
     AnyStage, ArtifactType, Content, Extension, HubCommit, Inspection, Obstacle, Outputs,
-    ParameterProblem, SourceFile, SourceProblem, StageKind, UndefinedMetrics, Which,
+    ParameterProblem, SourceFile, SourceProblem, StageKind,
 };
 
 pub use ports::{InputFolders, Inputs, Port, Wired};
 pub use resources::{Resources, Threads};
 pub use scores::{BESIDE, Intervals, Score, Scores, covered};
 pub use survey::{Finding, Remark, Survey, SurveyInputs};
+pub use undefined::{UndefinedMetrics, Which};
 
 use std::any::Any;
 use std::path::{Path, PathBuf};

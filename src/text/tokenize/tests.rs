@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::base::IGNORE;
-use crate::text::{Entity, Example, Fit, LabelSet, anomaly, spans, train_tokenizer};
+use crate::text::{Entity, Example, Fit, LabelSet, anomaly, train_tokenizer};
 
 fn tokenizer() -> TextTokenizer {
     let texts = [
@@ -140,7 +140,7 @@ fn an_entity_that_is_whole_in_no_window_counts_as_cut_and_is_learnt_in_none() {
     assert_eq!((split.truth.count(Fit::Cut), statistics.entities_cut), (1, 1));
     // What the corpus says of its tokens is what predictions are held against.
     let set = LabelSet::of(["PER", "X"]);
-    assert_eq!(spans::read_split(&split, &split.labels, &set), split.truth.spans());
+    assert_eq!(split.spans(&split.labels, &set), split.truth.spans());
 }
 
 #[test]
