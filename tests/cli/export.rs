@@ -63,6 +63,22 @@ fn what_cannot_be_exported_is_refused_and_leaves_nothing() {
 }
 
 #[test]
+fn the_card_of_a_model_has_fields_for_hubs_and_says_how_it_was_made() {
+    let world = World::trained();
+    let card = world.read("outputs/mini/model/README.md");
+    let fields = card.strip_prefix("---\n").and_then(|rest| rest.split_once("\n---\n"));
+    let (fields, text) = fields.expect("fields at its head");
+    for field in fields.lines() {
+        let (_, value) = field.split_once(": ").expect("a name and a value");
+        assert!(serde_json::from_str::<Value>(value).is_ok(), "{field}");
+    }
+    for part in ["# mini", "small enough for a test", "ner.span\\_f1", "## Scores", "## Recipe"] {
+        assert!(text.contains(part), "{part}: {card}");
+    }
+    assert!(text.contains("    pipeline run experiments/mini.toml\n"), "{card}");
+}
+
+#[test]
 fn all_heads_are_written_into_one_file_for_onnx() {
     let world = World::trained();
     snapshot!(

@@ -5,7 +5,8 @@
 //! 3. threads take them in batches within a budget of tokens ([`batcher`]), several at a time on one pool, so that no core waits for another's batch;
 //! 4. each answer goes to who asked, as soon as its batch was read.
 //!
-//! What a text is answered does not depend on what is read with it, but for the last digits of scores. There is no file, line or request here: `predict` and `serve` bring those.
+//! What a text is answered does not depend on what is read with it, but for the last digits of scores. There is no file and no line here: `predict`
+//! brings those.
 
 mod batcher;
 mod memory;

@@ -40,7 +40,7 @@ pub fn card(material: &Material<'_>) -> String {
     out + &origin(material)
 }
 
-const USE: &str = "With [pipeline](https://crates.io/crates/pipeline), in this folder:\n\n```sh\npipeline predict . texts.txt\n```\n\nWith transformers, a folder for each head, and an example that reads answers as `predict` does:\n\n```sh\npipeline export . --hf hf\npython hf/predict.py < texts.txt\n```\n\nWith ONNX, all heads in one file:\n\n```sh\npipeline export . --onnx model.onnx\npython model.py < texts.txt\n```\n\n`heads.json` says what the heads answer, `digests.json` has the BLAKE3 of every file of the model. The encoder alone loads in transformers as an `AutoModel`.\n";
+const USE: &str = "With `pipeline`, in this folder:\n\n```sh\npipeline predict . texts.txt\n```\n\nWith transformers, a folder for each head, and an example that reads answers as `predict` does:\n\n```sh\npipeline export . --hf hf\npython hf/predict.py < texts.txt\n```\n\nWith ONNX, all heads in one file:\n\n```sh\npipeline export . --onnx model.onnx\npython model.py < texts.txt\n```\n\n`heads.json` says what the heads answer, `digests.json` has the BLAKE3 of every file of the model. The encoder alone loads in transformers as an `AutoModel`.\n";
 
 fn parts<'m>(material: &'m Material<'_>) -> impl Iterator<Item = &'m CardPart> {
     material.card_parts.iter().rev().flat_map(|of| &of.it)
@@ -261,4 +261,19 @@ fn text(foreign: &str) -> String {
 fn code(foreign: &str) -> String {
     let lines = visible::text(foreign);
     lines.lines().map(|line| format!("    {line}\n")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_text_stays_in_its_cell_and_is_no_markup() {
+        let told = text("a | b</script>\n# [x](y) `z`");
+        assert!(!told.contains('\n'), "{told}");
+        for (at, _) in told.match_indices(['|', '<', '>', '#', '[', '`']) {
+            assert!(told[..at].ends_with('\\'), "{told}");
+        }
+        assert_eq!(quoted("it's"), "'it'\\''s'");
+    }
 }

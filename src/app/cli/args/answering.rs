@@ -31,7 +31,7 @@ fn threshold(text: &str) -> Result<Threshold, String> {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Each line of input is answered by one line of JSON, in order, as soon as it is there: line 7 of the output is about line 7.\n\
+    after_help = "Each line of input is answered in order, as soon as it can be: as JSONL, line 7 of the output is about line 7.\n\
     Input is JSONL where the first line that is not blank is a JSON object, else every line is a text as it stands.\n\
     A blank line, like a text of nothing but blanks, has no entities, and null for each other head, such as `anomaly` and `anomaly_score`.\n\
     A line without a text (no JSON object with a `text`, not UTF-8, longer than 16 MiB) is answered by\n\
