@@ -17,10 +17,7 @@ fn run_in(folder: &Path, arguments: &[&str]) -> Ended {
 }
 
 fn results_in(folder: &Path) -> Files {
-    let mut files = files_below(&folder.join("outputs/small"));
-    let is_of_the_run = |name: &str| name == "published.json" || name == "report.html";
-    files.retain(|name, _| !name.ends_with("timing.csv") && !is_of_the_run(name));
-    files
+    published_in(&folder.join("outputs/small"))
 }
 
 /// What a failed run has published are whole files of stages that came to their end, and its record says which are missing.

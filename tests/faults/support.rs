@@ -159,20 +159,9 @@ impl Project {
         self.write("small.toml", SMALL);
     }
 
-    /// What was published, but for what holds clocks, the record and the report, which name the run, and the command in a model's card, which names the file.
+    /// What was published for an experiment of this name: see [`published_in`].
     pub fn results(&self, name: &str) -> Files {
-        let mut files = files_below(&self.outputs().join(name));
-        let is_of_the_run = |name: &str| name == "published.json" || name == "report.html";
-        files.retain(|name, _| !name.ends_with("timing.csv") && !is_of_the_run(name));
-        for (_, card) in files.iter_mut().filter(|(name, _)| name.ends_with("model/README.md")) {
-            let lines = card.split_inclusive(|byte| *byte == b'\n');
-            *card = lines
-                .filter(|line| !line.starts_with(b"    pipeline run "))
-                .flatten()
-                .copied()
-                .collect();
-        }
-        files
+        published_in(&self.outputs().join(name))
     }
 
     /// Whether everything in the store is what its manifest says.
@@ -324,6 +313,23 @@ pub fn undisturbed(file: &str) -> &'static Files {
         );
         results
     })
+}
+
+/// What was published, but for what holds clocks, the record and the report, which name the run, and the command in a model's card, which names
+/// the file.
+pub fn published_in(folder: &Path) -> Files {
+    let mut files = files_below(folder);
+    let is_of_the_run = |name: &str| name == "published.json" || name == "report.html";
+    files.retain(|name, _| !name.ends_with("timing.csv") && !is_of_the_run(name));
+    for (_, card) in files.iter_mut().filter(|(name, _)| name.ends_with("model/README.md")) {
+        let lines = card.split_inclusive(|byte| *byte == b'\n');
+        *card = lines
+            .filter(|line| !line.starts_with(b"    pipeline run "))
+            .flatten()
+            .copied()
+            .collect();
+    }
+    files
 }
 
 /// Fails with the names of the files that differ.
