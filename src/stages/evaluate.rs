@@ -12,10 +12,12 @@ use super::operating::{Operating, Texts};
 use super::scoring::{Answered, shown_with};
 use super::{corpus_caveats, facts, versions};
 use crate::engine::stage::{
-    Caveat, CodeVersion, Context, Facts, InputFacts, ParameterProblem, Resources, Stage,
-    StageError, Survey, SurveyInputs, Threads, UndefinedMetrics,
+    Caveat, CodeVersion, Context, Facts, InputFacts, InputFolders, ParameterProblem, Resources,
+    Stage, StageError, Survey, SurveyInputs, Threads, UndefinedMetrics,
 };
-use crate::stages::artifacts::{Checkpoint, Encoded, Evaluation, Origin, files};
+use crate::stages::artifacts::{
+    Artifact as _, Checkpoint, Encoded, Evaluation, Origin, files, known,
+};
 use crate::tasks::{Contents, Decode};
 use crate::text::{self, Corpus, CorpusTasks, Example, Windowing};
 use crate::training::{self, Dtype};
@@ -113,12 +115,28 @@ impl Stage for Evaluate {
             let message = format!("the `{split}` split is empty");
             return vec![ParameterProblem::new(["split"], message).help(NO_TEXTS)];
         }
-        let Some(fields) = facts::fields(inputs, "data") else { return Vec::new() };
-        let unknown = |name: &String| {
-            let (message, help) = groups::unknown(name, "the texts", &fields);
-            ParameterProblem::new(["group_by"], message).help(help)
+        let tasks = known::tasks(inputs, "data").or_else(|| known::possible(inputs, "data"));
+        let is_head = |name: &str| tasks.as_ref().is_some_and(|tasks| tasks.head(name).is_some());
+        let fields = facts::fields(inputs, "data");
+        let problem = |name: &String| {
+            let (message, help) = match &fields {
+                Some(fields) if fields.contains(&name.as_str()) => return None,
+                _ if is_head(name) => groups::of_head(name),
+                Some(fields) => groups::unknown(name, "the texts", fields),
+                None => return None,
+            };
+            Some(ParameterProblem::new(["group_by"], message).help(help))
         };
-        self.group_by.iter().filter(|name| !fields.contains(&name.as_str())).map(unknown).collect()
+        self.group_by.iter().filter_map(problem).collect()
+    }
+
+    fn check_arrived(&self, inputs: &InputFolders) -> Result<(), StageError> {
+        let Some(folder) = inputs.get("data").filter(|_| !self.group_by.is_empty()) else {
+            return Ok(());
+        };
+        let (data, split) = (Encoded::open(folder)?, self.split.into());
+        let fields = data.fields(split, &self.group_by)?;
+        groups::check(&self.group_by, split, &data.tasks, &fields)
     }
 
     fn facts(&self, _inputs: InputFacts<'_>) -> Facts {
@@ -142,7 +160,7 @@ impl Stage for Evaluate {
         if texts.is_empty() {
             return Err(no_texts(split));
         }
-        groups::check(&self.group_by, split, texts)?;
+        groups::check(&self.group_by, split, &corpus.tasks, &groups::fields(texts))?;
         let mut undefined = facts::undefined_without(&corpus.tasks, "the corpus has", true);
         let contents = Contents::of(texts, &corpus.tasks);
         undefined.extend(facts::undefined_in(&contents, &format!("the `{split}` split")));
@@ -160,7 +178,7 @@ impl Stage for Evaluate {
         }
         let tasks = model.heads.tasks();
         let examples = data.examples(split)?;
-        groups::check(&self.group_by, split, &examples)?;
+        groups::check(&self.group_by, split, &data.tasks, &groups::fields(&examples))?;
         let groups = self.groups(&data, &examples)?;
         if model.heads.decoding == Decode::Words {
             tokens.find_words(examples.iter().map(|example| example.text.as_str()));

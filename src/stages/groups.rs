@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::base::diagnostics::{quoted, suggest};
 use crate::engine::stage::StageError;
-use crate::text::{Example, Split};
+use crate::text::{CorpusTasks, Example, Split};
 
 /// The field that sentences from templates name them by.
 pub(super) const TEMPLATE: &str = "template";
@@ -91,22 +91,37 @@ pub(super) fn unknown(name: &str, among: &str, fields: &[&str]) -> (String, Stri
     (message, help)
 }
 
+/// What to say of a name that is a head's.
+pub(super) fn of_head(name: &str) -> (String, String) {
+    let message = format!("`group_by` names {}, which is a head and no field", quoted(name));
+    let help =
+        format!("leave it out: `{name}.per_class` in `metrics.json` has the scores of its classes");
+    (message, help)
+}
+
+/// The fields that texts have.
+pub(super) fn fields(examples: &[Example]) -> BTreeSet<String> {
+    examples.iter().flat_map(|example| example.fields.keys()).cloned().collect()
+}
+
 /// Says that a name is no field of any text of a split.
+///
+/// * `fields`: that texts of it have
 pub(super) fn check(
     names: &[String],
     split: Split,
-    examples: &[Example],
+    tasks: &CorpusTasks,
+    fields: &BTreeSet<String>,
 ) -> Result<(), StageError> {
-    let fields: BTreeSet<&str> =
-        examples.iter().flat_map(|example| example.fields.keys()).map(String::as_str).collect();
-    match names.iter().find(|name| !fields.contains(name.as_str())) {
-        None => Ok(()),
-        Some(name) => {
-            let fields: Vec<&str> = fields.into_iter().collect();
-            let (message, help) = unknown(name, &format!("the `{split}` texts"), &fields);
-            Err(StageError::new(message).with_help(help))
+    let Some(name) = names.iter().find(|name| !fields.contains(*name)) else { return Ok(()) };
+    let (message, help) = match tasks.head(name) {
+        Some(_) => of_head(name),
+        None => {
+            let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+            unknown(name, &format!("the `{split}` texts"), &fields)
         }
-    }
+    };
+    Err(StageError::new(message).with_help(help).in_file_of("group_by"))
 }
 
 #[cfg(test)]
@@ -161,13 +176,19 @@ mod tests {
     #[test]
     fn a_name_that_is_no_field_is_told_with_those_that_there_are() {
         let texts = examples(&[Some("a")]);
-        let told = check(&["evnt".to_owned()], Split::Test, &texts).expect_err("refused");
+        let check = |name: &str| {
+            check(&[name.to_owned()], Split::Test, &CorpusTasks::default(), &fields(&texts))
+        };
         assert_eq!(
-            told.to_string(),
+            check("evnt").expect_err("refused").to_string(),
             "`group_by` names `evnt`, which is no field of the `test` texts"
+        );
+        assert_eq!(
+            check("anomaly").expect_err("refused").to_string(),
+            "`group_by` names `anomaly`, which is a head and no field"
         );
         assert_eq!(unknown("evnt", "", &["event"]).1, "did you mean `event`?");
         assert_eq!(unknown("x", "", &["event", "id"]).1, "there are `event`, `id`");
-        assert_eq!(check(&["event".to_owned()], Split::Test, &texts), Ok(()));
+        assert_eq!(check("event"), Ok(()));
     }
 }

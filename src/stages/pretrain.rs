@@ -12,7 +12,7 @@ use crate::engine::stage::{
 };
 use crate::nn::{EncoderSpec, JointModel};
 use crate::stages::artifacts::known;
-use crate::stages::artifacts::{Backbone, Checkpoint, Encoded, files};
+use crate::stages::artifacts::{Backbone, Checkpoint, Encoded, TrainingTexts, files};
 use crate::tasks::metrics::Scores;
 use crate::text::{EncodedSplit, Split, TextTokenizer};
 use crate::training::{
@@ -102,7 +102,7 @@ crate::inputs! {
         /// The encoder to start from.
         model: Backbone,
         /// What it is to read; its validation split is watched.
-        data: Encoded,
+        data: TrainingTexts,
     }
 }
 
@@ -141,7 +141,7 @@ impl Stage for Pretrain {
     }
 
     fn run(&self, inputs: PretrainInputs, context: &Context<'_>) -> Result<Backbone, StageError> {
-        let PretrainInputs { model, data } = inputs;
+        let PretrainInputs { model, data: TrainingTexts(data) } = inputs;
         let (train, validation) = (data.tokens(Split::Train)?, data.tokens(Split::Validation)?);
         let tokenizer = files::read(&data.tokenizer())?;
         if files::read(&model.tokenizer)? != tokenizer {

@@ -196,7 +196,7 @@ pub struct ReadCorpus {
     /// A second file that says more of texts, such as `{ path = "labels.csv", key = "session" }`: of a text whose field `session` has the value that the column `session` has in a row, the other columns are classes and fields too. It is held in memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lookup: Option<LookupIn>,
-    /// Files of lines that say the labels of single texts anew, such as `pipeline review` writes them and a person corrects them: a text has the entities and classes of the line with its `id`, else of the one with its text, and keeps what that does not say. Texts are divided before, so that each stays where it was.
+    /// Files of lines that say the labels of single texts anew, such as `pipeline review` writes them and a person corrects them: a text has the entities and classes of the line with its `id`, else of the one with its text, and keeps what that does not say. Texts are divided before, so that each stays where it was; what corrects the test split alone trains nothing anew, as long as it changes no caveat.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub corrections: Option<Files>,
     /// What becomes of lines that cannot be read: with `"skip"` they are left out, counted, and listed in `skipped.jsonl` of the result's folder in the store.

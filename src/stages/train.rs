@@ -23,7 +23,9 @@ use crate::engine::stage::{
 };
 use crate::nn::JointModel;
 use crate::stages::artifacts::known;
-use crate::stages::artifacts::{Backbone, Checkpoint, Chosen, Encoded, Heads, files, loss_column};
+use crate::stages::artifacts::{
+    Backbone, Checkpoint, Chosen, Encoded, Heads, TrainingTexts, files, loss_column,
+};
 use crate::tasks::metrics::Metric;
 use crate::tasks::{self, Contents, Decode, Task};
 use crate::text::{Corpus, CorpusTasks, EncodedSplit, LabelSet, Split, words};
@@ -40,7 +42,7 @@ crate::inputs! {
         /// The encoder to start from.
         model: Backbone,
         /// What to train on; its validation split is watched.
-        data: Encoded,
+        data: TrainingTexts,
     }
 }
 
@@ -177,7 +179,7 @@ impl Stage for Recipe {
     }
 
     fn run(&self, inputs: TrainInputs, context: &Context<'_>) -> Result<Checkpoint, StageError> {
-        let TrainInputs { model, data } = inputs;
+        let TrainInputs { model, data: TrainingTexts(data) } = inputs;
         let labels = &data.labels;
         let (train, validation) = (data.tokens(Split::Train)?, self.validation(&data)?);
         self.warn_of_words(&data, context)?;

@@ -129,6 +129,42 @@ fn wrong_labels_are_found_and_put_back_and_no_text_moves() {
 }
 
 #[test]
+fn a_corrected_test_text_trains_nothing_anew_and_a_corrected_training_text_does() {
+    let world = World::new();
+    world.write("experiments/data/lines.jsonl", lines(true));
+    let split = "split = { train = 0.6, validation = 0.2, test = 0.2 }\n";
+    let corpus =
+        format!("[stage.corpus]\nkind = \"read_corpus\"\npath = \"data/lines.jsonl\"\n{split}");
+    world.child("loop", &corpus);
+    assert_eq!(world.pipeline(["run", FILE, "--quiet"]).code, Some(0));
+    let digests = || world.read("outputs/loop/model/digests.json");
+    let before = digests();
+    let divided = divisions(&world).remove(0);
+    let text_of = |split: &str| {
+        let (id, _) = divided.iter().find(|(_, it)| *it == split).expect("a text");
+        let number: usize = id[1..].parse().expect("a number");
+        let mut said = line(number, true);
+        (said["entities"], said["anomaly"]) = (json!([]), json!(number % 2));
+        said.to_string()
+    };
+    world.write("fixes.jsonl", text_of("test"));
+    world.child("loop", &format!("{corpus}corrections = \"../fixes.jsonl\"\n"));
+    let ran = world.pipeline(["run", FILE]);
+    let is_reused = |stage: &str| {
+        let mut lines = ran.stderr.lines();
+        lines.any(|line| line.contains(stage) && line.contains("reused"))
+    };
+    assert!(ran.stderr.contains("1 with another `anomaly`, 1 with another `entities`"), "{ran}");
+    assert!(is_reused("train") && !is_reused("tokenize") && !is_reused("evaluate"), "{ran}");
+    // Nothing else would have come of it.
+    assert_eq!(world.pipeline(["run", FILE, "--rerun", "train", "--quiet"]).code, Some(0));
+    assert_eq!(digests(), before);
+    world.write("fixes.jsonl", text_of("train"));
+    assert_eq!(world.pipeline(["run", FILE, "--quiet"]).code, Some(0));
+    assert_ne!(digests(), before);
+}
+
+#[test]
 fn unlabelled_texts_and_tasks_of_label_studio_are_written() {
     let world = trained();
     let run = world.latest_run();

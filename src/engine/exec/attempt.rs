@@ -11,6 +11,7 @@ use super::executor::Verdict;
 use super::node::NodeName;
 use super::options::{Cancel, SavedStates};
 use super::order::Existing;
+use super::reads::read_of;
 use super::work::{Inputs, Job, contents, panic_error};
 use crate::base::disk::crash::crash_point;
 use crate::base::problem::Help;
@@ -50,6 +51,7 @@ impl Job<'_> {
             fingerprint: order.fingerprint.clone(),
             artifact: order.kind.output.name,
             inputs: contents(inputs),
+            read: read_of(order.kind, inputs),
             made_with: self.made_with(device),
             volatile: order.kind.output.volatile,
             replace,

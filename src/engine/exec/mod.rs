@@ -4,7 +4,7 @@
 //!
 //! 1. [`execute`] takes the plan's nodes in topological order; a node is ready when all that it depends on has ended well;
 //! 2. a ready node whose entry is in the store is done (a stat per file, nothing is read); one whose inputs have the contents that an older
-//!    entry was made from is done by naming that entry (early cutoff);
+//!    entry was made from, or of which the kind reads the same, is done by naming that entry (early cutoff);
 //! 3. any other waits for a place within [`Options::jobs`] and for threads within [`Options::threads`], becomes an order ([`WorkOrder`]) and
 //!    goes to the `Executor`, which takes its key's lock, verifies its inputs (once in a run) and runs it on a thread of its own, inside a
 //!    rayon pool of its size;
@@ -28,6 +28,7 @@ mod node;
 mod options;
 mod order;
 mod outcome;
+mod reads;
 mod schedule;
 mod survey;
 mod threads;

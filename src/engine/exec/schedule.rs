@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,7 @@ use super::node::{Because, NodeName};
 use super::options::{SavedStates, Setting};
 use super::order::Existing;
 use super::outcome::{NodeResult, Outcome, RunOutcome, millis};
+use super::reads::read_of;
 use crate::base::problem::Help;
 use crate::engine::plan::CacheKey;
 use crate::engine::stage::StageError;
@@ -123,18 +125,22 @@ impl<'a> Scheduler<'a> {
             && !(reused && self.setting.store.verify_once(entry).is_empty())
     }
 
+    /// What an input is, once it is there.
+    fn entry_of<'s>(&'s self, source: &'s Source) -> Option<&'s Entry> {
+        match source {
+            Source::Node(producer) => self.board.slot(*producer).entry.as_ref(),
+            Source::Store(entry) => Some(entry),
+        }
+    }
+
     /// The entry that a node's result is, where there is one.
     fn find(&self, index: usize) -> Result<Option<(Entry, Outcome)>, StoreError> {
         let (task, store) = (&self.agenda.tasks[index], self.setting.store);
-        let content = |source: &Source| {
-            let entry = match source {
-                Source::Node(producer) => self.board.slot(*producer).entry.as_ref(),
-                Source::Store(entry) => Some(&**entry),
-            };
-            entry.expect("a node is looked at when its inputs are there").content().to_owned()
-        };
+        let entry =
+            |source| self.entry_of(source).expect("a node is looked at when its inputs are there");
+        let inputs = || task.inputs.iter().map(|(port, source)| (port, entry(source)));
         let contents: BTreeMap<String, String> =
-            task.inputs.iter().map(|(port, source)| (port.to_string(), content(source))).collect();
+            inputs().map(|(port, entry)| (port.to_string(), entry.content().to_owned())).collect();
         match store.state(&task.key)? {
             // Made from inputs that had another content under the same keys, it would not be what this run shows.
             State::Present(entry) if entry.manifest().inputs == contents => {
@@ -148,7 +154,9 @@ impl<'a> Scheduler<'a> {
         }
         // Whoever holds the lock builds the entry, or is about to find the older one.
         let Some(_lock) = store.try_lock(&task.key)? else { return Ok(None) };
-        Ok(store.reuse(&self.agenda.fingerprint(index), &contents)?.map(|entry| {
+        let read = read_of(task.kind, inputs());
+        let reused = store.reuse(&self.agenda.fingerprint(index), &contents, &read)?;
+        Ok(reused.map(|entry| {
             let from = entry.storage_key();
             (entry, Outcome::Reused { from })
         }))
@@ -241,6 +249,27 @@ impl<'a> Scheduler<'a> {
             self.reopen_descendants(index);
         }
         self.board.wake_dependants(index);
+        self.check_waiting(index);
+    }
+
+    /// Ends what waits for more than this node and can be seen to fail.
+    fn check_waiting(&mut self, index: usize) {
+        for dependant in self.board.dependants(index).to_vec() {
+            let task = &self.agenda.tasks[dependant];
+            // What is there was right once, and is not read again.
+            if !matches!(self.board.slot(dependant).phase(), Phase::Waiting)
+                || self.setting.store.entry_folder(&task.key).exists()
+            {
+                continue;
+            }
+            let folder = |(port, source): &(Arc<str>, Source)| {
+                Some((port.to_string(), self.entry_of(source)?.folder().to_owned()))
+            };
+            let arrived = task.inputs.iter().filter_map(folder).collect();
+            if let Err(error) = task.instance.check_arrived(&arrived) {
+                self.fail(dependant, error, Duration::ZERO);
+            }
+        }
     }
 
     /// A run that died after its entry was in place left them. They are in nobody's way, unless somebody else makes the entry again.

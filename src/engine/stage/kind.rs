@@ -144,6 +144,11 @@ pub trait AnyStage: Any + Send + Sync {
     fn facts(&self, inputs: InputFacts<'_>) -> Facts;
     fn facts_of_content(&self, content: &dyn Any) -> Facts;
     fn check_inputs(&self, inputs: InputFacts<'_>) -> Vec<ParameterProblem>;
+
+    /// # Errors
+    /// What is wrong with those inputs that are there.
+    fn check_arrived(&self, inputs: &InputFolders) -> Result<(), StageError>;
+
     fn undefined_metrics(&self, inputs: InputFacts<'_>) -> Vec<UndefinedMetrics>;
     fn hub_commit(&self) -> Option<HubCommit>;
     fn resources(&self) -> Resources;
@@ -189,6 +194,10 @@ impl<S: Stage> AnyStage for S {
 
     fn check_inputs(&self, inputs: InputFacts<'_>) -> Vec<ParameterProblem> {
         Stage::check_inputs(self, inputs)
+    }
+
+    fn check_arrived(&self, inputs: &InputFolders) -> Result<(), StageError> {
+        Stage::check_arrived(self, inputs)
     }
 
     fn undefined_metrics(&self, inputs: InputFacts<'_>) -> Vec<UndefinedMetrics> {

@@ -40,7 +40,7 @@ pub use kind::{
     ParameterProblem, SourceFile, SourceProblem, StageKind,
 };
 
-pub use ports::{InputFolders, Inputs, Port, Wired};
+pub use ports::{InputFolders, Inputs, Port, Unread, Wired};
 pub use resources::{Resources, Threads};
 pub use scores::{BESIDE, Intervals, Score, Scores, covered};
 pub use survey::{Finding, Remark, Survey, SurveyInputs};
@@ -170,6 +170,17 @@ pub trait Stage: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'stat
     /// What is wrong with the parameters in view of what is known of the inputs.
     fn check_inputs(&self, _inputs: InputFacts<'_>) -> Vec<ParameterProblem> {
         Vec::new()
+    }
+
+    /// What is wrong in view of those inputs that are there, while others are still to be made: what is found before a training costs less than what
+    /// is found behind it. Asked again with each input that comes, so that it reads little.
+    ///
+    /// * `inputs`: the folders of those that are there
+    ///
+    /// # Errors
+    /// What [`run`](Self::run) would fail with.
+    fn check_arrived(&self, _inputs: &InputFolders) -> Result<(), StageError> {
+        Ok(())
     }
 
     /// The metrics of the output that are known to be undefined, in view of what is known of the inputs.

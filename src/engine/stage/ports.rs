@@ -14,6 +14,7 @@ pub struct Port {
     pub required: bool,
     /// Whether it takes a list of stages. Its inputs are then called `name.0`, `name.1` and so on.
     pub several: bool,
+    pub unread: Unread,
     pub about: &'static str,
 }
 
@@ -24,6 +25,18 @@ impl Port {
         let number = || input.strip_prefix(self.name)?.strip_prefix('.')?.parse::<usize>().ok();
         if self.several { number().is_some() } else { input == self.name }
     }
+}
+
+/// What a kind never reads of an artifact that it takes: where nothing else of an input has changed, its older result serves (early cutoff).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unread {
+    pub files: &'static [&'static str],
+    /// Members of a JSON file of which all others are read: the file, and their names.
+    pub members: Option<(&'static str, &'static [&'static str])>,
+}
+
+impl Unread {
+    pub const NOTHING: Self = Self { files: &[], members: None };
 }
 
 /// The folders that a stage's ports are wired to, by the name of the input.
@@ -45,6 +58,7 @@ pub trait Wired: Sized {
     const ARTIFACT: &'static str;
     const REQUIRED: bool = true;
     const SEVERAL: bool = false;
+    const UNREAD: Unread = Unread::NOTHING;
 
     /// * `port`: its name
     ///
@@ -104,6 +118,7 @@ macro_rules! inputs {
                 artifact: <$wired as $crate::engine::stage::Wired>::ARTIFACT,
                 required: <$wired as $crate::engine::stage::Wired>::REQUIRED,
                 several: <$wired as $crate::engine::stage::Wired>::SEVERAL,
+                unread: <$wired as $crate::engine::stage::Wired>::UNREAD,
                 about: concat!($($about),*),
             }),*];
 

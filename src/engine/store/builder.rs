@@ -41,6 +41,8 @@ pub struct Record<'a> {
     pub artifact: &'a str,
     /// The content digests of the inputs, by port.
     pub inputs: BTreeMap<String, String>,
+    /// The digests of what is read of inputs of which something is not, by port.
+    pub read: BTreeMap<String, String>,
     /// How it was made; nothing depends on it.
     pub made_with: BTreeMap<String, String>,
     /// Files that are no part of the content.
@@ -72,6 +74,7 @@ impl Store {
     /// Gives the entry that was made from equal inputs the new key as well, without copies: early cutoff.
     ///
     /// * `contents`: the content digest of each input, by port
+    /// * `read`: the digests of what is read of inputs of which something is not, by port
     ///
     /// # Errors
     /// When the store cannot be read or written.
@@ -79,9 +82,12 @@ impl Store {
         &self,
         fingerprint: &Fingerprint,
         contents: &BTreeMap<String, String>,
+        read: &BTreeMap<String, String>,
     ) -> Result<Option<Entry>, StoreError> {
-        let Some(older) = content::find(self, fingerprint, contents)? else { return Ok(None) };
-        let manifest = older.manifest().alias(fingerprint.clone());
+        let Some(older) = content::find(self, fingerprint, contents, read)? else {
+            return Ok(None);
+        };
+        let manifest = older.manifest().alias(fingerprint.clone(), contents.clone());
         let scratch = Scratch::begin(self, &manifest.key.short())?;
         self.disk.create_temporary(&scratch.folder.join("entry"))?;
         place(self, &scratch, manifest, false).map(|committed| Some(committed.entry))
@@ -175,7 +181,8 @@ impl Builder<'_> {
             record.inputs,
             record.made_with,
             files,
-        );
+        )
+        .reading(record.read);
         let committed = place(store, &self.scratch, manifest, record.replace)?;
         if committed.placed {
             store.mark_verified(committed.entry.key());

@@ -14,9 +14,23 @@ use super::{Entry, Manifest, State, Store, StoreError};
 use crate::base::disk::regular;
 use crate::engine::plan::{CacheKey, Fingerprint};
 
-fn content_key(fingerprint: &Fingerprint, contents: &BTreeMap<String, String>) -> CacheKey {
-    fingerprint
-        .content_key(contents.iter().map(|(port, content)| (port.as_str(), content.as_str())))
+/// The names under which an entry is found: what all of its inputs hold, and what is read of them where that is not all.
+fn content_keys(
+    fingerprint: &Fingerprint,
+    contents: &BTreeMap<String, String>,
+    read: &BTreeMap<String, String>,
+) -> Vec<CacheKey> {
+    let key = |digests: &BTreeMap<String, String>| {
+        fingerprint
+            .content_key(digests.iter().map(|(port, digest)| (port.as_str(), digest.as_str())))
+    };
+    let mut keys = vec![key(contents)];
+    if !read.is_empty() {
+        let mut digests = contents.clone();
+        digests.extend(read.clone());
+        keys.push(key(&digests));
+    }
+    keys
 }
 
 fn index_folder(store: &Store) -> PathBuf {
@@ -28,40 +42,44 @@ fn index_file(store: &Store, content: &CacheKey) -> PathBuf {
     index_folder(store).join(&text[..2]).join(&text[2..])
 }
 
-/// The entry that was made in the same way from inputs with the same contents, under whatever key.
+/// The entry that was made in the same way from inputs with the same contents, or of which the same was read, under whatever key.
 pub(super) fn find(
     store: &Store,
     fingerprint: &Fingerprint,
     contents: &BTreeMap<String, String>,
+    read: &BTreeMap<String, String>,
 ) -> Result<Option<Entry>, StoreError> {
     store.indexed.get_or_init(|| {
         if !index_folder(store).is_dir() {
             rebuild(store);
         }
     });
-    let content = content_key(fingerprint, contents);
-    let Ok(text) = regular::read_to_string(&index_file(store, &content)) else {
-        return Ok(None);
-    };
-    let Ok(key) = text.trim_end().parse::<CacheKey>() else { return Ok(None) };
-    if key == fingerprint.key() {
-        return Ok(None);
-    }
-    match store.state(&key)? {
-        State::Present(entry)
-            if content_key(&entry.manifest().fingerprint, &entry.manifest().inputs) == content =>
-        {
-            Ok(Some(entry))
+    for content in content_keys(fingerprint, contents, read) {
+        let Ok(text) = regular::read_to_string(&index_file(store, &content)) else { continue };
+        let Ok(key) = text.trim_end().parse::<CacheKey>() else { continue };
+        if key == fingerprint.key() {
+            continue;
         }
-        _ => Ok(None),
+        if let State::Present(entry) = store.state(&key)?
+            && keys_of(entry.manifest()).contains(&content)
+        {
+            return Ok(Some(entry));
+        }
     }
+    Ok(None)
+}
+
+fn keys_of(manifest: &Manifest) -> Vec<CacheKey> {
+    content_keys(&manifest.fingerprint, &manifest.inputs, &manifest.read)
 }
 
 /// Makes an entry findable by content. Failing costs only work later, so it is silent.
 pub(super) fn index(store: &Store, manifest: &Manifest) {
     // Without inputs, equal content means equal key.
-    if !manifest.inputs.is_empty() {
-        let content = content_key(&manifest.fingerprint, &manifest.inputs);
+    if manifest.inputs.is_empty() {
+        return;
+    }
+    for content in keys_of(manifest) {
         let _ = store
             .disk
             .replace_index(&index_file(store, &content), format!("{}\n", manifest.key).as_bytes());

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 
+use super::manifest::content_digest;
 use super::{FileRecord, Manifest};
 use crate::base::disk::regular;
 use crate::engine::plan::CacheKey;
@@ -71,6 +73,30 @@ impl Entry {
     #[must_use]
     pub fn content(&self) -> &str {
         &self.manifest.content
+    }
+
+    /// The same without some files, and without some members of a JSON file; `None` where that is none, or cannot be read.
+    ///
+    /// * `members`: the file, and their names
+    #[must_use]
+    pub fn content_without(
+        &self,
+        files: &[&str],
+        members: Option<(&str, &[&str])>,
+    ) -> Option<String> {
+        let is_read = |file: &&FileRecord| !files.contains(&file.path.as_str());
+        let mut read: Vec<FileRecord> =
+            self.manifest.files.iter().filter(is_read).cloned().collect();
+        if let Some((name, members)) = members {
+            let mut json: Map<String, Value> =
+                serde_json::from_slice(&self.read(name).ok()?).ok()?;
+            json.retain(|member, _| !members.contains(&member.as_str()));
+            let rest = serde_json::to_vec(&json).ok()?;
+            let record = read.iter_mut().find(|file| file.path == name)?;
+            record.size = rest.len() as u64;
+            record.blake3 = blake3::hash(&rest).to_hex().to_string();
+        }
+        Some(content_digest(&read))
     }
 }
 

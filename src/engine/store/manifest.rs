@@ -11,7 +11,10 @@ use crate::engine::plan::{CacheKey, Fingerprint};
 pub const MANIFEST: &str = "manifest.json";
 
 /// Raised when older programs could not read it any more.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+
+/// That of a manifest which says nothing in [`Manifest::read`].
+const WITHOUT_READ: u32 = 1;
 
 /// No manifest that this program wrote is larger.
 pub(super) const MAX_BYTES: u64 = 64 << 20;
@@ -45,6 +48,9 @@ pub struct Manifest {
     /// The content digests of the inputs that it was made from, by port.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub inputs: BTreeMap<String, String>,
+    /// The digests of what was read of inputs of which something was not, by port.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub read: BTreeMap<String, String>,
     /// How it was made, such as program version, device and threads; nothing depends on it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub made_with: BTreeMap<String, String>,
@@ -84,24 +90,34 @@ impl Manifest {
         files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         let content = content_digest(&files);
         Self {
-            version: VERSION,
+            version: WITHOUT_READ,
             key: fingerprint.key(),
             artifact: artifact.to_owned(),
             alias_of: None,
             fingerprint,
             inputs,
+            read: BTreeMap::new(),
             made_with,
             content,
             files,
         }
     }
 
+    /// Says what was read of inputs of which something was not.
+    pub(super) fn reading(self, read: BTreeMap<String, String>) -> Self {
+        let version = if read.is_empty() { WITHOUT_READ } else { VERSION };
+        Self { version, read, ..self }
+    }
+
     /// The same entry under another key.
-    pub(super) fn alias(&self, fingerprint: Fingerprint) -> Self {
+    ///
+    /// * `inputs`: the content digests of that key's inputs
+    pub(super) fn alias(&self, fingerprint: Fingerprint, inputs: BTreeMap<String, String>) -> Self {
         Self {
             key: fingerprint.key(),
             alias_of: Some(self.alias_of.unwrap_or(self.key)),
             fingerprint,
+            inputs,
             ..self.clone()
         }
     }
@@ -119,7 +135,7 @@ impl Manifest {
     /// Reads the manifest of `key`, trusting nothing in it.
     pub(super) fn read(bytes: &[u8], key: &CacheKey) -> Result<Self, ManifestError> {
         let manifest: Self = sealed::open(bytes)?;
-        if manifest.version != VERSION {
+        if !(WITHOUT_READ..=VERSION).contains(&manifest.version) {
             return Err(ManifestError::Version(manifest.version));
         }
         if manifest.key != *key || manifest.fingerprint.key() != *key {
@@ -150,7 +166,7 @@ impl Manifest {
 }
 
 /// BLAKE3 over path, size and digest of each file that is not volatile.
-fn content_digest(files: &[FileRecord]) -> String {
+pub(super) fn content_digest(files: &[FileRecord]) -> String {
     let mut hasher = blake3::Hasher::new_derive_key("pipeline 2026-11 content");
     for file in files.iter().filter(|file| !file.volatile) {
         hasher.update(&(file.path.len() as u64).to_le_bytes());
@@ -274,7 +290,8 @@ mod tests {
     #[test]
     fn an_alias_of_an_alias_names_the_files_themselves() {
         let first = manifest(vec![file("a", false, 1)]);
-        let second = first.alias(fingerprint("copy", "b"));
-        assert_eq!(second.alias(fingerprint("copy", "c")).alias_of, Some(first.key));
+        let second = first.alias(fingerprint("copy", "b"), BTreeMap::new());
+        let third = second.alias(fingerprint("copy", "c"), BTreeMap::new());
+        assert_eq!(third.alias_of, Some(first.key));
     }
 }

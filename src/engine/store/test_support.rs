@@ -34,6 +34,7 @@ pub(in crate::engine) fn record(fingerprint: Fingerprint) -> Record<'static> {
         fingerprint,
         artifact: "text",
         inputs: BTreeMap::new(),
+        read: BTreeMap::new(),
         made_with: BTreeMap::new(),
         volatile: &["timing.csv"],
         replace: false,

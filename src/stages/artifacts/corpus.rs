@@ -306,6 +306,23 @@ pub(super) fn read_examples(path: &Path, tasks: &CorpusTasks) -> Result<Vec<Exam
     Ok(examples)
 }
 
+/// The fields of texts, up to where all that are sought have come.
+pub(super) fn read_fields(
+    path: &Path,
+    tasks: &CorpusTasks,
+    sought: &[String],
+) -> Result<BTreeSet<String>, StageError> {
+    let failed = |error| StageError::io("read", path, &error);
+    let mut fields = BTreeSet::new();
+    for chunk in stored::chunks(path, tasks).map_err(failed)? {
+        fields.extend(chunk.map_err(failed)?.into_iter().flat_map(|it| it.fields.into_keys()));
+        if sought.iter().all(|name| fields.contains(name)) {
+            break;
+        }
+    }
+    Ok(fields)
+}
+
 pub(super) fn read_each_example(
     path: &Path,
     tasks: &CorpusTasks,

@@ -1,13 +1,15 @@
 //! Texts as labelled tokens.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::known::{self, Texts};
 use super::{corpus, files};
-use crate::engine::stage::{Artifact, CardPart, Caveat, Cell, Facts, Shown, StageError, Table};
+use crate::engine::stage::{
+    self, Artifact, CardPart, Caveat, Cell, Facts, InputFolders, Shown, StageError, Table, Unread,
+};
 use crate::text::{
     CorpusTasks, EncodedSplit, Example, LabelSet, Split, SplitWriter, Statistics, Windowing,
 };
@@ -27,6 +29,21 @@ pub struct Encoded {
     pub caveats: Vec<Caveat>,
     /// As the corpus has it.
     pub grouped_by: BTreeMap<Split, String>,
+}
+
+/// The same for who trains: the test split is not read, nor what was counted of any.
+pub struct TrainingTexts(pub Encoded);
+
+impl stage::Wired for TrainingTexts {
+    const ARTIFACT: &'static str = Encoded::TYPE;
+    const UNREAD: Unread = Unread {
+        files: &["test.safetensors", "test.jsonl"],
+        members: Some((Encoded::ENCODING, &["statistics"])),
+    };
+
+    fn open(folders: &InputFolders, port: &str) -> Result<Self, StageError> {
+        <Encoded as stage::Wired>::open(folders, port).map(Self)
+    }
 }
 
 /// `encoding.json`.
@@ -156,7 +173,15 @@ impl Encoded {
         corpus::read_examples(&self.folder.join(texts_file(split)), &self.tasks)
     }
 
-    /// Hands out the same one by one.
+    /// The fields that texts of a split have: all of them, unless those that are sought are among the first.
+    ///
+    /// # Errors
+    /// As [`examples`](Self::examples).
+    pub fn fields(&self, split: Split, sought: &[String]) -> Result<BTreeSet<String>, StageError> {
+        corpus::read_fields(&self.folder.join(texts_file(split)), &self.tasks, sought)
+    }
+
+    /// Hands out its texts one by one.
     ///
     /// # Errors
     /// As [`examples`](Self::examples).

@@ -25,7 +25,7 @@ pub use any_files::Files;
 pub use backbone::Backbone;
 pub use checkpoint::{Checkpoint, Chosen};
 pub use corpus::{CorpusFiles, CorpusWriter};
-pub use encoded::{Encoded, EncodedWriter};
+pub use encoded::{Encoded, EncodedWriter, TrainingTexts};
 pub use evaluation::{
     Evaluation, GroupRow, LabelConfusion, Metrics, PredictedClass, Prediction, Predictions,
     ReliabilityRow,

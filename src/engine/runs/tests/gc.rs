@@ -1,6 +1,6 @@
 //! What goes, and what stays.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
@@ -215,7 +215,7 @@ fn the_files_of_an_alias_that_is_kept_stay() {
         .expect("committed");
     let alias = case
         .store
-        .reuse(&with_input("count", second.key()), &from_input(&second))
+        .reuse(&with_input("count", second.key()), &from_input(&second), &BTreeMap::new())
         .expect("writable")
         .expect("found");
     gc(&case.store, Limits::default(), &BTreeSet::from([alias.key()]), later(1), true)

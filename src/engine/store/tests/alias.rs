@@ -1,10 +1,14 @@
 //! Early cutoff: an entry under a second key.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use crate::engine::plan::CacheKey;
 use crate::engine::store::test_support::*;
 use crate::engine::store::*;
+
+/// Inputs are read as a whole.
+const NONE: BTreeMap<String, String> = BTreeMap::new();
 
 /// Two inputs with equal content under different keys, and an entry made from the first.
 struct Cutoff {
@@ -32,7 +36,7 @@ impl Cutoff {
 
     fn reuse(&self, store: &Store) -> Option<Entry> {
         store
-            .reuse(&with_input("count", self.second.key()), &from_input(&self.second))
+            .reuse(&with_input("count", self.second.key()), &from_input(&self.second), &NONE)
             .expect("writable")
     }
 }
@@ -73,10 +77,45 @@ fn other_content_is_not_reused() {
         cutoff
             .case
             .store
-            .reuse(&with_input("count", third.key()), &from_input(&third))
+            .reuse(&with_input("count", third.key()), &from_input(&third), &NONE)
             .expect("writable")
             .is_none()
     );
+}
+
+/// An input of two files and a JSON file with two members, and what a reader of one each reads of it.
+fn half_read(
+    case: &Case,
+    name: &str,
+    [read, unread]: [&str; 2],
+) -> (Entry, BTreeMap<String, String>) {
+    let counts = format!("{{\"read\": \"{read}\", \"unread\": \"{unread}\"}}");
+    let files = [("a", read), ("b", unread), ("counts.json", counts.as_str())];
+    let entry = case.commit(&fingerprint("copy", name), &files).expect("committed").entry;
+    let digest = entry.content_without(&["b"], Some(("counts.json", &["unread"])));
+    let read = BTreeMap::from([("from".to_owned(), digest.expect("readable"))]);
+    (entry, read)
+}
+
+#[test]
+fn what_is_not_read_of_an_input_may_be_another_and_what_is_read_may_not() {
+    let case = Case::new();
+    let (first, read) = half_read(&case, "a", ["1", "2"]);
+    let parts = with_input("count", first.key());
+    let record = Record { inputs: from_input(&first), read, ..record(parts.clone()) };
+    let made = case.builder(&parts, &[("n", "1")]).commit(record).expect("committed").entry;
+    let reuse = |store: &Store, name, parts| {
+        let (input, read) = half_read(&case, name, parts);
+        let reused = store.reuse(&with_input("count", input.key()), &from_input(&input), &read);
+        reused.expect("writable").map(|entry| (entry, input))
+    };
+    assert!(reuse(&case.store, "b", ["other", "2"]).is_none());
+    let (entry, input) = reuse(&case.store, "c", ["1", "other"]).expect("found");
+    assert_eq!(entry.folder(), made.folder());
+    // It counts as made from what is there now.
+    assert_eq!(entry.manifest().inputs, from_input(&input));
+    fs::remove_dir_all(case.store.cache()).expect("ours");
+    assert!(reuse(&case.again(), "d", ["1", "another"]).is_some());
 }
 
 #[test]
