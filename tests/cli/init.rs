@@ -99,6 +99,60 @@ fn a_file_in_the_way_is_not_overwritten() {
     assert_eq!(world.read("experiments/starter_events.toml"), "mine");
 }
 
+/// Whether the experiment for a file reads its texts with these entities.
+fn is_read(world: &World, file: &str, entities: &[&str]) {
+    let shot = world.pipeline(["init", "--data", file]);
+    assert_eq!(shot.code, Some(0), "{shot}");
+    let name = file.split('.').next().expect("a name");
+    let data = world.pipeline(["data", &format!("experiments/{name}.toml"), "--json"]);
+    assert_eq!(data.code, Some(0), "{data}");
+    for entity in entities {
+        assert!(data.stdout.contains(entity), "{entity}: {data}");
+    }
+}
+
+#[test]
+fn tags_that_are_numbers_are_read_by_the_names_in_the_info_of_their_data_set() {
+    let world = World::empty();
+    let line = |number| {
+        format!("{{\"tokens\": [\"Ada\", \"wrote\", \"{number}\"], \"ner_tags\": [1, 0, 0]}}\n")
+    };
+    world.write("data.jsonl", (0..20).map(line).collect::<String>());
+    let refused = world.pipeline(["init", "--data", "data.jsonl"]);
+    assert_eq!(refused.code, Some(2), "{refused}");
+    assert!(
+        refused.stderr.contains("`dataset_info.json` or `README.md` beside the file"),
+        "{refused}"
+    );
+    let tags = |names: &str| {
+        format!(
+            "{{\"feature\": {{\"names\": [{names}], \"_type\": \"ClassLabel\"}}, \"_type\": \"List\"}}"
+        )
+    };
+    let features = [("pos_tags", "\"NN\", \"VB\""), ("ner_tags", "\"O\", \"B-PER\", \"I-PER\"")];
+    let features = features.map(|(name, names)| format!("\"{name}\": {}", tags(names)));
+    world.write("dataset_info.json", format!("{{\"features\": {{{}}}}}", features.join(", ")));
+    is_read(&world, "data.jsonl", &["PER"]);
+    let text = world.read("experiments/data.toml");
+    assert!(text.contains("label_names = [\"O\", \"B-PER\", \"I-PER\"]"), "{text}");
+}
+
+#[test]
+fn brackets_around_words_are_read_in_the_last_column_and_in_that_of_conll_2012() {
+    let world = World::empty();
+    let two = |number| format!("Ada (PER*\nLovelace *)\nwrote *\n{number} (DATE)\n\n");
+    world.write("two.txt", (0..20).map(two).collect::<String>());
+    is_read(&world, "two.txt", &["PER", "DATE"]);
+    let row = |word: &str, name: &str| format!("bc/x 0 0 {word} NN (TOP* - - - Ada {name} * -\n");
+    let many = |number: usize| {
+        row("Ada", "(PERSON*") + &row("Lovelace", "*)") + &row(&number.to_string(), "*") + "\n"
+    };
+    let sentences: String = (0..20).map(many).collect();
+    let begin = "#begin document (bc/x); part 000\n";
+    world.write("many.conll", format!("{begin}{sentences}#end document\n"));
+    is_read(&world, "many.conll", &["PERSON"]);
+}
+
 /// Small enough to train in a moment.
 const SMALL: [&str; 6] = [
     "--set",

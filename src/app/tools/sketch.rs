@@ -11,7 +11,7 @@ use crate::base::problem::{Help as _, Problem};
 use crate::base::visible;
 use crate::text::readers::{
     self, Classes, Columns, Encoding, Findings, Format, Heads, Nested, Note, Options, Problems,
-    ReadError, Rules, Shipped,
+    ReadError, Rules, Scheme, Shipped,
 };
 use crate::text::{Description, Example, Field, Lengths, Scale};
 use crate::view::format;
@@ -90,6 +90,8 @@ pub struct Sketch {
     /// Whether texts have the class `anomaly`, which needs no mention.
     has_anomaly: bool,
     division: Division,
+    /// What tags are called that are numbers.
+    label_names: Vec<String>,
 }
 
 /// What has to be said of a file beside its format.
@@ -104,6 +106,8 @@ enum Reading {
     Outermost,
     /// Words are numbered, and stand in the second column.
     Numbered,
+    /// Tags are brackets around words, in these columns.
+    Brackets(Columns),
 }
 
 /// How the texts are divided.
@@ -122,7 +126,7 @@ impl Sketch {
     /// When it cannot be read, or has nothing to learn from.
     pub fn of(path: &Path) -> Result<Self, Problem<()>> {
         let (reading, encoding, seen) = read(path)?;
-        let Seen { format, description, problems, tokens, .. } = seen;
+        let Seen { format, description, problems, tokens, label_names, .. } = seen;
         let different = description.texts - description.repeats.equal;
         if different < FEWEST {
             let has = match description.repeats.equal {
@@ -169,6 +173,7 @@ impl Sketch {
             others,
             has_anomaly,
             division,
+            label_names,
         })
     }
 
@@ -244,12 +249,22 @@ struct Seen {
     is_of_numbers: bool,
     /// What was read is ASCII.
     is_ascii: bool,
+    /// What tags are called that are numbers.
+    label_names: Vec<String>,
 }
 
 /// Reads a file in the way that finds labels in it, and says which way that is.
 fn read(path: &Path) -> Result<(Reading, Encoding, Seen), Problem<()>> {
     let options = Options::default();
     let plain = look(path, &options);
+    if plain.is_err()
+        && let Some(label_names) = readers::label_names(path)
+    {
+        let options = Options { label_names, ..Options::default() };
+        if let Ok(seen) = look(path, &options) {
+            return read_further(path, &options, Ok(seen));
+        }
+    }
     let latin = Options { encoding: Encoding::Latin1, ..Options::default() };
     // A file that is UTF-8 but for some damage has other characters, too, that can be read.
     if plain.as_ref().map_or(true, |plain| plain.is_ascii)
@@ -279,6 +294,12 @@ fn read_further(
     if let Some(seen) = better(path, &outermost, &plain) {
         return Ok((Reading::Outermost, encoding, seen));
     }
+    let may_be_words = |it: &Seen| matches!(it.format, Format::Conll | Format::Lines);
+    if plain.as_ref().map_or(true, may_be_words)
+        && let Some((reading, seen)) = bracketed(path, options)
+    {
+        return Ok((reading, encoding, seen));
+    }
     let plain = plain?;
     if plain.format == Format::Lines {
         let (shipped, seen) = shipped(path, options)?;
@@ -304,6 +325,16 @@ fn read_further(
         }
     }
     Ok((Reading::Plain, encoding, plain))
+}
+
+/// Reads a file whose tags are brackets: in its last column, or in that of the named entities of CoNLL-2012.
+fn bracketed(path: &Path, options: &Options) -> Option<(Reading, Seen)> {
+    [Columns::default(), Columns { token: 3, tag: 10 }].into_iter().find_map(|columns| {
+        let options = Options { scheme: Some(Scheme::Brackets), columns, ..options.clone() };
+        let seen = look_as(path, Some(Format::Conll), &options).ok()?;
+        let is_one = seen.problems.count() == 0 && !seen.description.labels.is_empty();
+        is_one.then_some((Reading::Brackets(columns), seen))
+    })
 }
 
 /// Reads a file whose first column numbers the words.
@@ -334,6 +365,11 @@ fn tokens(text: &str) -> usize {
 
 /// Reads a file and describes it.
 fn look(path: &Path, options: &Options) -> Result<Seen, Problem<()>> {
+    look_as(path, None, options)
+}
+
+/// The same of a file whose format is known.
+fn look_as(path: &Path, format: Option<Format>, options: &Options) -> Result<Seen, Problem<()>> {
     let mut description = Description::default();
     let (mut lengths, mut labelled, mut brackets) = (Lengths::default(), 0, 0);
     let (mut is_of_numbers, mut is_ascii) = (true, true);
@@ -356,7 +392,7 @@ fn look(path: &Path, options: &Options) -> Result<Seen, Problem<()>> {
         if is_something_else { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let (guess, findings) =
-        readers::read(path, None, options, &mut each).map_err(|error| match error {
+        readers::read(path, format, options, &mut each).map_err(|error| match error {
             ReadError::Io { error, .. } => Problem {
                 place: (),
                 message: format!("cannot read `{}`: {}", path.display(), regular::reason(&error)),
@@ -393,6 +429,7 @@ fn look(path: &Path, options: &Options) -> Result<Seen, Problem<()>> {
             brackets,
             is_of_numbers,
             is_ascii,
+            label_names: options.label_names.clone(),
         }),
     }
 }

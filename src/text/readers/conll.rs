@@ -26,6 +26,10 @@ use crate::text::Example;
 /// What begins a document, in the place of a word.
 const DOCUMENT: &str = "-DOCSTART-";
 
+/// The same, and what ends one, in the files of CoNLL-2012.
+const BEGIN: &str = "#begin document";
+const END: &str = "#end document";
+
 /// A sentence that has not ended.
 #[derive(Default)]
 struct Open {
@@ -90,8 +94,11 @@ impl Reader<'_, '_> {
         if line.chars().all(|character| character.is_whitespace() || character == '\0') {
             return self.end();
         }
-        if line.starts_with(DOCUMENT) {
+        if line.starts_with(DOCUMENT) || self.is_bracketed() && line.starts_with(BEGIN) {
             self.documents += 1;
+            return self.end();
+        }
+        if self.is_bracketed() && line.starts_with(END) {
             return self.end();
         }
         let tabs = self.shape.map_or(line.contains('\t'), |(tabs, _)| tabs);
@@ -137,6 +144,10 @@ impl Reader<'_, '_> {
         ControlFlow::Continue(())
     }
 
+    fn is_bracketed(&self) -> bool {
+        self.options.scheme == Some(Scheme::Brackets)
+    }
+
     /// A line that begins with `#` before the first word of a sentence, and could not be a word with a tag.
     fn is_comment(&self, line: &str, cells: &[&str]) -> bool {
         if !line.starts_with('#') {
@@ -166,7 +177,12 @@ impl Reader<'_, '_> {
             Err(message) => {
                 let at = tags.iter().position(|tag| Tag::prefixed(tag).is_none());
                 let (number, shown) = match at {
-                    Some(at) if self.options.scheme != Some(Scheme::Plain) => {
+                    Some(at)
+                        if !matches!(
+                            self.options.scheme,
+                            Some(Scheme::Plain | Scheme::Brackets)
+                        ) =>
+                    {
                         (line + at, format!("{} {}", words[at], tags[at]))
                     }
                     _ => (line, begin),

@@ -7,6 +7,7 @@ use super::findings::{Findings, Note};
 use super::options::Options;
 use super::pieces::{self, Piece};
 use super::problems::{Malformed, Misread};
+use super::rules::{Parsed, Rules};
 use super::shapes;
 use super::source::{LINE_LIMIT_BYTES, read_line};
 use super::years::Years;
@@ -42,6 +43,38 @@ pub(super) fn read(
     pieces::read(&mut next, &|line, findings| text(line, options, findings), &mut each)
 }
 
+/// Takes the lines of a log apart as they come, for who asks a model about each.
+pub struct LogLines {
+    rules: Rules,
+    years: Years,
+}
+
+/// What rules make of a line; which entities it has is asked of the model.
+#[derive(Debug, PartialEq, Eq)]
+pub struct LogLine {
+    pub text: String,
+    /// In the order in which the rules say them; of two with one name the last counts.
+    pub fields: Vec<(String, String)>,
+}
+
+impl LogLines {
+    #[must_use]
+    pub fn new(rules: Rules) -> Self {
+        Self { rules, years: Years::default() }
+    }
+
+    /// Takes the next line, which is not blank, as a corpus takes it.
+    pub fn read(&mut self, line: &str) -> LogLine {
+        let Parsed { text, mut fields, .. } = self.rules.read(line);
+        fields.iter_mut().for_each(|(_, value)| self.years.place(value));
+        LogLine { text: without_nul(text), fields }
+    }
+}
+
+fn without_nul(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
+}
+
 fn text(
     line: &str,
     options: &Options,
@@ -62,7 +95,7 @@ fn text(
     }
     if example.text.contains('\0') {
         findings.note(Note::Nul);
-        example.text = example.text.replace('\0', "\u{fffd}");
+        example.text = without_nul(example.text);
     }
     Ok(Some(example))
 }

@@ -7,9 +7,11 @@
 //!
 //! Everything is counted in characters from here on, labels are names that BIO labels allow, and entities never overlap.
 
+mod brackets;
 mod classes;
 mod conll;
 mod entities;
+mod features;
 mod findings;
 mod guess;
 mod joined;
@@ -35,10 +37,12 @@ mod values;
 mod years;
 
 pub use classes::{Classes, Heads};
+pub use features::label_names;
 pub use findings::{Findings, Note};
 pub use guess::{Format, Guess, Why, guess};
 pub use joined::{Joined, Windows};
 pub use labels::check_label;
+pub use lines::{LogLine, LogLines};
 pub use lookup::Lookup;
 pub use options::{Columns, Fields, Nested, Options};
 pub use problems::{Malformed, Problems, REPORTED, ReadError, Spot};

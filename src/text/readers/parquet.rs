@@ -12,6 +12,7 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use serde_json::Value;
 
+use super::features::class_names;
 use super::findings::{Findings, Note};
 use super::options::Options;
 use super::pieces::{self, Piece};
@@ -26,7 +27,7 @@ pub(super) fn read(file: File, options: &Options, each: &mut Each<'_>) -> io::Re
     let reader = guarded(|| SerializedFileReader::new(file))?;
     let metadata = reader.metadata().file_metadata().key_value_metadata();
     let said = metadata.into_iter().flatten().find(|pair| pair.key == "huggingface");
-    let names = said.and_then(|pair| pair.value.as_deref()).map(class_names).unwrap_or_default();
+    let names = said.and_then(|pair| pair.value.as_deref()).map(names_in).unwrap_or_default();
     let mut rows = guarded(|| reader.get_row_iter(None))?;
     let mut number = 0;
     let mut next = || {
@@ -67,17 +68,10 @@ fn damaged(error: ParquetError) -> io::Error {
     }
 }
 
-/// The names of the classes of each field that has some, as `datasets` writes them.
-fn class_names(metadata: &str) -> BTreeMap<String, Vec<String>> {
+/// The names of the classes of each field that has some.
+fn names_in(metadata: &str) -> BTreeMap<String, Vec<String>> {
     let said: Value = serde_json::from_str(metadata).unwrap_or_default();
-    let features = said.pointer("/info/features").and_then(Value::as_object);
-    let names = |feature: &Value| -> Option<Vec<String>> {
-        let of = feature.get("feature").unwrap_or(feature);
-        let names = of.get("names")?.as_array()?;
-        names.iter().map(|name| name.as_str().map(str::to_owned)).collect()
-    };
-    let features = features.into_iter().flatten();
-    features.filter_map(|(field, feature)| Some((field.clone(), names(feature)?))).collect()
+    said.pointer("/info/features").map(class_names).unwrap_or_default()
 }
 
 /// Puts names in the place of numbers; -1 stands for none.

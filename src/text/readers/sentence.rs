@@ -1,5 +1,8 @@
 //! Words with their tags as a text with entities.
 
+use std::borrow::Cow;
+
+use super::brackets;
 use super::findings::Findings;
 use super::labels::label;
 use super::options::Options;
@@ -26,8 +29,12 @@ impl Sentence<'_> {
         findings: &mut Findings,
     ) -> Result<(String, Option<Vec<Entity>>), String> {
         let plain = options.scheme.map(|scheme| scheme == Scheme::Plain);
-        let mut tags = Vec::with_capacity(self.tags.len());
-        for text in self.tags {
+        let said: Cow<'_, [String]> = match options.scheme {
+            Some(Scheme::Brackets) => brackets::to_iob2(self.tags)?.into(),
+            _ => self.tags.into(),
+        };
+        let mut tags = Vec::with_capacity(said.len());
+        for text in &*said {
             let prefixed = Tag::prefixed(text);
             // `O` alone does not say whether tags have prefixes.
             let decides = prefixed.is_none_or(|tag| !tag.is_outside());

@@ -37,7 +37,7 @@ pub(super) const ENTITIES: [&str; 5] = ["entities", "spans", "labels", "label", 
 /// What Prodigy asks for in a question that is answered by yes or no.
 const LABEL: &str = "label";
 const TOKENS: [&str; 2] = ["tokens", "words"];
-const TAGS: [&str; 3] = ["ner_tags", "tags", "labels"];
+pub(super) const TAGS: [&str; 3] = ["ner_tags", "tags", "labels"];
 
 /// Reads a text from each line.
 ///
@@ -369,7 +369,7 @@ impl Tokens<'_> {
                     at.and_then(|at| names.get(at)).cloned().ok_or_else(|| {
                         let is = format!("`{}` holds {number}", visible::line(tags));
                         if names.is_empty() {
-                            let names = "`label_names = [\"O\", \"B-PER\", ...]` says what the numbers are called: the `names` of the feature in `datasets`";
+                            let names = "`label_names = [\"O\", \"B-PER\", ...]` says what the numbers are called: the `names` of the feature in `datasets`, which `init` finds in `dataset_info.json` or `README.md` beside the file";
                             wrong(format!("{is}, and nothing says what it is called")).help(names)
                         } else {
                             wrong(format!("{is}, and `label_names` has {} names", names.len()))

@@ -22,6 +22,8 @@ pub enum Scheme {
     Iobes,
     /// `X` for every word; neighbours of one type are one entity
     Plain,
+    /// `(X*`, `*`, `*)`, and `(X)` for a single word, as CoNLL-2012 has them; never guessed
+    Brackets,
 }
 
 impl Scheme {
@@ -33,6 +35,7 @@ impl Scheme {
             Self::Iob2 => "iob2",
             Self::Iobes => "iobes",
             Self::Plain => "plain",
+            Self::Brackets => "brackets",
         }
     }
 }
@@ -145,7 +148,7 @@ impl Evidence {
     #[must_use]
     pub fn repaired(self, scheme: Scheme) -> usize {
         match scheme {
-            Scheme::Plain => 0,
+            Scheme::Plain | Scheme::Brackets => 0,
             Scheme::Iob1 => self.begins,
             Scheme::Iob2 => self.inside,
             Scheme::Iobes => self.unfinished,

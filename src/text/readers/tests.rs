@@ -322,6 +322,33 @@ fn the_scheme_of_tags_is_found_and_what_is_none_of_it_is_repaired_and_counted() 
         tags("x.conll", "a O\n\nb PER\nc PER\nd LOC\n", None),
         (vec!["b c/PER".into(), "d/LOC".into()], Some((Scheme::Plain, 0)))
     );
+    assert_eq!(
+        tags("x.conll", "a (PER*\nb *)\nc *\n\nd (LOC)\n", Some(Scheme::Brackets)),
+        (vec!["a b/PER".into(), "d/LOC".into()], Some((Scheme::Brackets, 0)))
+    );
+}
+
+#[test]
+fn documents_of_conll_2012_are_read_by_their_columns() {
+    let row = |word: &str, tag: &str, rest: &str| {
+        format!("bc/x 0 0 {word} NN (TOP* - - - Ada {tag} {rest} -\n")
+    };
+    let text = format!(
+        "#begin document (bc/x); part 000\n{}{}\n{}#end document\n",
+        row("Ada", "(PERSON)", "*"),
+        row("wrote", "*", "(V*)"),
+        row("Paris", "(GPE)", "* *"),
+    );
+    let columns = Columns { token: 3, tag: 10 };
+    let options = Options { scheme: Some(Scheme::Brackets), columns, ..Options::default() };
+    let found = found("x.conll", &text, &options);
+    assert_eq!(found.problems, [""; 0]);
+    let one = |text: &str, label| (text.to_owned(), label);
+    assert_eq!(
+        said(&found.records),
+        [("Ada wrote", vec![one("Ada", "PERSON")]), ("Paris", vec![one("Paris", "GPE")])]
+    );
+    assert_eq!(found.records[1].fields["document"], "1");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{Division, Reading, Sketch};
 use crate::base::visible;
-use crate::text::readers::{Encoding, Shipped};
+use crate::text::readers::{Columns, Encoding, Shipped};
 use crate::text::{check_head_name, head_name};
 
 impl Sketch {
@@ -44,8 +44,23 @@ impl Sketch {
             Encoding::Latin1 => "encoding = \"latin-1\"    # it is not UTF-8\n",
             Encoding::Utf8 | Encoding::Utf16 => "",
         };
+        if !self.label_names.is_empty() {
+            let names: Vec<String> = self.label_names.iter().map(|name| quoted(name)).collect();
+            writeln!(
+                text,
+                "label_names = [{}]    # what the numbers of the tags are called, as the data set says",
+                names.join(", ")
+            )
+            .expect("a string");
+        }
         text += match self.reading {
             Reading::Plain => "",
+            Reading::Brackets(columns) if columns == Columns::default() => {
+                "scheme = \"brackets\"    # tags are brackets around words\n"
+            }
+            Reading::Brackets(_) => {
+                "scheme = \"brackets\"\ncolumns = { token = 3, tag = 10 }    # words and named entities of CoNLL-2012\n"
+            }
             Reading::Rules(Shipped::Syslog) => {
                 "rules  = \"syslog\"    # or a file of your own: the README says how\n"
             }
