@@ -1,6 +1,7 @@
 //! What a person meets on the command line: the real program, run in a temporary folder, with all that it says and how it ends.
 
 mod advice;
+mod answers;
 mod augment;
 mod baseline;
 mod bench;

@@ -9,6 +9,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
+use crate::app::tools::{LogLine, LogLines};
 use crate::base::problem::json_reason;
 
 /// Most lines read before they are handed on, so that memory stays bounded and output begins early.
@@ -59,6 +60,20 @@ pub enum Unreadable {
 pub struct Fields(pub Vec<(String, Box<RawValue>)>);
 
 impl Fields {
+    /// * `name`: of the text's own member, which is the first
+    fn of_log(name: &str, text: &str, fields: Vec<(String, String)>) -> Self {
+        let mut members: Vec<(String, Box<RawValue>)> = Vec::new();
+        let fields = fields.into_iter().filter(|(field, _)| field != name);
+        for (name, value) in std::iter::once((name.to_owned(), text.to_owned())).chain(fields) {
+            let value = serde_json::value::to_raw_value(&value).expect("a string");
+            match members.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, known)) => *known = value,
+                None => members.push((name, value)),
+            }
+        }
+        Self(members)
+    }
+
     fn text(&self, name: &str) -> Option<String> {
         let (_, value) = self.0.iter().find(|(other, _)| other == name)?;
         serde_json::from_str(value.get()).ok()
@@ -113,6 +128,8 @@ pub struct Lines<R> {
     /// The member that holds the text.
     field: String,
     form: Form,
+    /// What takes the lines of a log apart.
+    log: Option<LogLines>,
     /// What comes after the lines that were handed on.
     failed: Option<Unreadable>,
 }
@@ -123,7 +140,12 @@ impl<R: Read> Lines<R> {
         let form = if field.is_some() { Form::Json } else { Form::Unknown };
         let reader = BufReader::with_capacity(BUFFER_BYTES, input);
         let field = field.unwrap_or("text").to_owned();
-        Self { reader, number: 0, bytes: 0, field, form, failed: None }
+        Self { reader, number: 0, bytes: 0, field, form, log: None, failed: None }
+    }
+
+    /// The same of a log, of whose lines a part is the text, and others are members.
+    pub fn of_log(input: R, log: LogLines) -> Self {
+        Self { log: Some(log), ..Self::new(input, None) }
     }
 
     /// The next lines; none at the end. It waits for a line, but not for more of them: what writes a line now and then sees each answered at
@@ -188,6 +210,13 @@ impl<R: Read> Lines<R> {
         let line = if self.number == 1 { line.trim_start_matches('\u{feff}') } else { line };
         if line.trim().is_empty() {
             return without(Ok(line.to_owned()));
+        }
+        if let Some(log) = &mut self.log {
+            let LogLine { text, fields } = log.read(line);
+            return Ok(Some(Line {
+                fields: Fields::of_log(&self.field, &text, fields),
+                text: Ok(text),
+            }));
         }
         if self.form == Form::Text {
             return without(Ok(line.to_owned()));

@@ -15,6 +15,7 @@ mod failure;
 mod gc;
 mod graph;
 mod init;
+mod input;
 mod kinds;
 mod lines;
 mod listener;

@@ -26,9 +26,9 @@ use self::spans::Spans;
 use self::table::Table;
 use super::args::{Format, Predict, When};
 use super::failure::{Failure, Outcome};
-use super::lines::{Line, NoText, Unreadable};
-use super::terminal;
-use crate::app::tools::{Prediction, Predictor, Service};
+use super::lines::{Line, Lines, NoText, Unreadable};
+use super::{input, terminal};
+use crate::app::tools::{LogLines, Prediction, Predictor, Service};
 use crate::view::{Status, format};
 
 /// Members that an answer has, or may have, beside those of the heads over whole texts.
@@ -62,7 +62,11 @@ pub struct Shape {
 }
 
 pub fn run(arguments: &Predict, color: When) -> Result<Outcome, Failure> {
-    let input = open(arguments.file.as_deref())?;
+    let Input { source, name, bytes } = open(arguments.file.as_deref())?;
+    let lines = match &arguments.rules {
+        None => Lines::new(source, arguments.field.as_deref()),
+        Some(rules) => Lines::of_log(source, LogLines::new(input::rules(rules)?)),
+    };
     let service = Opener::new(&arguments.model, &arguments.options, QUEUE_TOKENS)?.open()?;
     let service = Arc::new(service);
     let shape = Shape::of(arguments.field.as_deref(), service.predictor());
@@ -72,19 +76,20 @@ pub fn run(arguments: &Predict, color: When) -> Result<Outcome, Failure> {
         return Err(Failure::usage(message).with_help("`--format jsonl` has what it says"));
     }
     let page = arguments.html.as_deref().map(Page::create).transpose()?;
-    let parts = reader::start(input.source, arguments.field.as_deref(), Arc::clone(&service))
+    let parts = reader::start(lines, Arc::clone(&service))
         .map_err(|error| Failure::failed(format!("a thread cannot be started: {error}")))?;
+    // Who looks at a page has no need of lines, unless they are asked for.
+    let written = (page.is_none() || arguments.format.is_some()).then_some(format);
     let mut writer = Writer {
-        // Who looks at a page has no need of lines, unless they are asked for.
-        form: (page.is_none() || arguments.format.is_some()).then(|| Form::of(format, color)),
+        form: written.map(|format| Form::of(format, color)),
         page,
         shape,
         waiting: String::new(),
-        bad: BadLines::default(),
+        bad: BadLines::new(written),
         lines: 0,
-        progress: input.bytes.and_then(|bytes| Progress::of(bytes, &service)),
+        progress: bytes.and_then(|bytes| Progress::of(bytes, &service)),
     };
-    let outcome = writer.write_all(&parts, |error| unreadable(error, &input.name, arguments))?;
+    let outcome = writer.write_all(&parts, |error| unreadable(error, &name, arguments))?;
     if let Some(page) = writer.page {
         page.finish(&writer.shape, &arguments.model)?;
     }
@@ -146,17 +151,9 @@ fn open(file: Option<&Path>) -> Result<Input, Failure> {
         return Ok(Input { source: Box::new(std::io::stdin()), name, bytes: None });
     };
     if path.is_dir() {
-        return Err(Failure::usage(format!(
-            "`{}` is a folder, not a file of texts",
-            path.display()
-        )));
+        return Err(input::folder(path));
     }
-    let file = std::fs::File::open(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => {
-            Failure::usage(format!("cannot read `{}`: there is no such file", path.display()))
-        }
-        kind => Failure::usage(format!("cannot read `{}`: {kind}", path.display())),
-    })?;
+    let file = std::fs::File::open(path).map_err(|error| input::unreadable(path, &error))?;
     let metadata = file.metadata().ok().filter(std::fs::Metadata::is_file);
     let bytes = metadata.map(|metadata| metadata.len());
     Ok(Input { source: Box::new(file), name: format!("`{}`", path.display()), bytes })
@@ -306,8 +303,9 @@ impl Progress {
 }
 
 /// The lines that could not be tagged.
-#[derive(Default)]
 struct BadLines {
+    /// How answers are written; nothing where there is a page alone.
+    format: Option<Format>,
     count: u64,
     first: Vec<u64>,
     /// Whether one of them is an object without the text's field.
@@ -316,6 +314,10 @@ struct BadLines {
 
 impl BadLines {
     const NAMED: usize = 10;
+
+    fn new(format: Option<Format>) -> Self {
+        Self { format, count: 0, first: Vec::new(), without_field: false }
+    }
 
     fn add(&mut self, answered: &Answered) {
         self.count += 1;
@@ -334,7 +336,17 @@ impl BadLines {
             numbers += ", ...";
         }
         let message = format!("{} of {lines} lines could not be tagged: {numbers}", self.count);
-        let help = "each is answered by an object with `error` and `line` instead of a prediction";
+        let help = match self.format {
+            Some(Format::Jsonl) => {
+                "each is answered by an object with `error` and `line` instead of a prediction"
+            }
+            Some(Format::Csv) => "the row of each says why in the column `error`",
+            Some(Format::Conll) => {
+                "each is answered by the comments `# error = ...` and `# line = ...`, without words"
+            }
+            Some(Format::SpansInColour) => "in place of each stands its number, and why",
+            None => "the page says why in place of each",
+        };
         let field = self.without_field.then_some("`--field NAME` names the field of the text");
         Err(Failure::failed(message).with_help(help).with_help_of(field))
     }

@@ -8,11 +8,10 @@ use std::path::Path;
 use super::args::{Review as Arguments, ReviewFormat};
 use super::behind::{Behind, run_behind};
 use super::root::Root;
-use super::{Failure, project, terminal};
+use super::{Failure, input, project, terminal};
 use crate::app::tools::{Judge, Review, TrainedOn, Unlabelled};
 use crate::engine::runs::{RunFile, list_runs};
 use crate::engine::store::{Entry, Store};
-use crate::stages::RulesOf;
 use crate::stages::artifacts::{Artifact as _, Checkpoint, CorpusFiles, Encoded};
 use crate::view::{self, format};
 
@@ -23,10 +22,10 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let unlabelled = match &arguments.unlabelled {
         None => None,
         Some(file) => {
-            let wrong = |error| Failure::usage_of(&error).with_lines();
-            let rules = arguments.rules.as_deref().map(|rules| RulesOf::of(rules).read());
-            let rules = rules.transpose().map_err(wrong)?;
-            Some(Unlabelled::read(file, arguments.field.as_deref(), rules).map_err(wrong)?)
+            input::check(file)?;
+            let rules = arguments.rules.as_deref().map(input::rules).transpose()?;
+            let read = Unlabelled::read(file, arguments.field.as_deref(), rules);
+            Some(read.map_err(|error| Failure::usage_of(&error).with_lines())?)
         }
     };
     let judges = judges(arguments, unlabelled.is_some())?;

@@ -21,3 +21,5 @@ pub use service::{Answer, Full, Limits, Prepared, Reply, Service};
 pub use sketch::Sketch;
 pub use tagged_words::tagged_words;
 pub use trained::OpenError;
+
+pub use crate::text::readers::{LogLine, LogLines, Rules};

@@ -47,7 +47,7 @@ impl Prediction {
     /// About how much memory it takes.
     pub fn bytes(&self) -> usize {
         let of_entity = |found: &FoundEntity| size_of::<FoundEntity>() + found.entity.label.len();
-        let of_class = |said: &Judgement| size_of::<Judgement>() + 2 * said.head.len();
+        let of_class = |said: &Judgement| size_of::<Judgement>() + 3 * said.head.len();
         let entities: usize = self.entities.iter().flatten().map(of_entity).sum();
         size_of::<Self>() + entities + self.classes.iter().map(of_class).sum::<usize>()
     }
@@ -59,6 +59,8 @@ pub struct Judgement {
     pub head: String,
     /// As files write it.
     pub class: Option<Value>,
+    /// As people call it: `normal`, where files write 0.
+    pub name: Option<String>,
     /// Of two classes the probability of the second; of more that of the class.
     pub score: Option<f64>,
 }
@@ -66,7 +68,7 @@ pub struct Judgement {
 /// Two members for each head: `X` and `X_score`.
 fn as_members<S: Serializer>(classes: &[Judgement], serializer: S) -> Result<S::Ok, S::Error> {
     let mut map = serializer.serialize_map(None)?;
-    for Judgement { head, class, score } in classes {
+    for Judgement { head, class, score, .. } in classes {
         map.serialize_entry(head, class)?;
         map.serialize_entry(&format!("{head}_score"), score)?;
     }
@@ -251,6 +253,7 @@ fn judgement(head: &ClassHead, said: Option<(u32, f64)>) -> Judgement {
     Judgement {
         head: head.name.clone(),
         class: said.map(|(class, _)| classification::written(head, class)),
+        name: said.and_then(|(class, _)| head.classes.get(class as usize).cloned()),
         score: said.map(|(_, score)| score),
     }
 }

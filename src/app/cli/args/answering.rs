@@ -32,10 +32,10 @@ fn threshold(text: &str) -> Result<Threshold, String> {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Each line of input is answered in order, as soon as it can be: as JSONL, line 7 of the output is about line 7.\n\
-    Input is JSONL where the first line that is not blank is a JSON object, else every line is a text as it stands.\n\
+    Input is JSONL where the first line that is not blank is a JSON object, else every line is a text as it stands, or what `--rules` make of it.\n\
     A blank line, like a text of nothing but blanks, has no entities, and null for each other head, such as `anomaly` and `anomaly_score`.\n\
     A line without a text (no JSON object with a `text`, not UTF-8, longer than 16 MiB) is answered by\n\
-    {\"error\": \"...\", \"line\": 7}; the others are tagged, and the exit code is 1 at the end."
+    {\"error\": \"...\", \"line\": 7}, or says why in another format; the others are tagged, and the exit code is 1 at the end."
 )]
 pub struct Predict {
     /// A trained model's folder, such as `outputs/tiny/model`, or a results folder such as `outputs/tiny`
@@ -45,6 +45,9 @@ pub struct Predict {
     /// The JSON field of each line that holds the text [default: text]
     #[arg(long, value_name = "NAME")]
     pub field: Option<String>,
+    /// The rules by which lines of a log become texts, as for `read_corpus`: `syslog`, `apache` or a file. What of a line is no text, such as its time, is kept beside the answer
+    #[arg(long, value_name = "RULES", conflicts_with = "field")]
+    pub rules: Option<PathBuf>,
     /// How answers are written [default: jsonl]
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub format: Option<Format>,

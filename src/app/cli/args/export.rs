@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 #[derive(Debug, Args)]
 #[command(
+    group = ArgGroup::new("form").args(["hf", "onnx"]).required(true).multiple(true),
     after_help = "ONNX takes all heads in one file: `input_ids` and `attention_mask` (texts, tokens), padded behind, give `<head>_logits`. Weights of more than \
     2 GiB lie in FILE.data.\n\
     Transformers knows one head a model: each head gets a folder of its own with the encoder, which `AutoModelForTokenClassification` or \
@@ -22,7 +23,7 @@ pub struct Export {
     /// A trained model's folder, such as `outputs/tiny/model`, or a results folder such as `outputs/tiny`
     pub model: PathBuf,
     /// Write a folder for transformers of each head into this folder, which must not be there yet, or be empty
-    #[arg(long, value_name = "DIR", required_unless_present = "onnx")]
+    #[arg(long, value_name = "DIR")]
     pub hf: Option<PathBuf>,
     /// Write a file for ONNX, which ends in `.onnx`, and beside it, by the same name, labels and decoding (`.json`), tokenizer and example (`.py`), none of which
     /// may be there yet

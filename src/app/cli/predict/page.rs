@@ -95,6 +95,8 @@ fn shown(answered: &Answered) -> Value {
             shown.insert("text".to_owned(), json!(text));
             let answer = serde_json::to_value(&**prediction).expect("plain data");
             shown.extend(answer.as_object().cloned().unwrap_or_default());
+            let names = prediction.classes.iter().map(|said| (said.head.clone(), json!(said.name)));
+            shown.extend(names);
         }
         (_, Err(error)) => drop(shown.insert("error".to_owned(), json!(error))),
         (Err(_), Ok(_)) => unreachable!("without a text there is no answer"),

@@ -65,19 +65,15 @@ impl Answers {
     }
 }
 
-/// Reads `input` on a thread of its own, as far as [`AHEAD`] allows.
-///
-/// * `field`: as [`Lines::new`] takes it
+/// Reads lines on a thread of its own, as far as [`AHEAD`] allows.
 ///
 /// # Errors
 /// When the thread cannot be started.
 pub fn start(
-    input: Box<dyn Read + Send>,
-    field: Option<&str>,
+    mut lines: Lines<Box<dyn Read + Send>>,
     service: Arc<Service>,
 ) -> std::io::Result<Receiver<Result<Part, Unreadable>>> {
     let (parts, found) = mpsc::sync_channel(AHEAD);
-    let mut lines = Lines::new(input, field);
     let read = move || {
         loop {
             let is_over = match lines.chunk() {

@@ -43,9 +43,8 @@ impl Spans {
         let text = line.text.as_deref().unwrap_or_default();
         let mut out = marked(text, &marks, self.color, number);
         for said in &prediction.classes {
-            let (Some(class), Some(score)) = (&said.class, said.score) else { continue };
-            let class = class.as_str().map_or_else(|| class.to_string(), str::to_owned);
-            let (head, class) = (visible::line(&said.head), visible::line(&class));
+            let (Some(class), Some(score)) = (&said.name, said.score) else { continue };
+            let (head, class) = (visible::line(&said.head), visible::line(class));
             let said = format!("{head} {class} ({})", format::number(score));
             match self.color {
                 true => write!(out, "  \x1b[2m{said}\x1b[0m"),
