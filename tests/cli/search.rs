@@ -148,6 +148,11 @@ fn a_point_that_fails_costs_one_point_and_is_tried_again_when_that_is_asked_for(
     assert_eq!(again.code, Some(0), "{again}");
     assert!(again.stderr.contains("it has failed before: "), "{again}");
     assert!(again.stderr.contains("`--retry-failed` tries it again"), "{again}");
+    // To fail is to be done.
+    let plan = world.pipeline(["plan", FILE, "--check"]);
+    assert_eq!(plan.code, Some(0), "{plan}");
+    assert!(plan.stdout.contains("has failed before: `--retry-failed` tries it again"), "{plan}");
+    assert!(plan.stdout.contains(" 0 to run, "), "{plan}");
     // What the latest run needs to know stays.
     assert_eq!(world.pipeline(["gc", "--apply"]).code, Some(0));
     assert!(run(&world, &[]).stderr.contains("it has failed before: "));

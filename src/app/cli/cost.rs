@@ -85,7 +85,6 @@ impl PlanCost {
     /// * `threads`: what the run would use
     pub fn of(plan: &Plan, forecast: &Forecast, store: &Store, threads: usize) -> Self {
         let mut costs = Costs::new(plan, store, threads);
-        let pending = plan.ids().filter(|id| *forecast.node(*id) != NodeForecast::Hit);
         let cost = |id: NodeId| {
             let saved = || {
                 let reruns = matches!(forecast.node(id), NodeForecast::Miss(Reason::Rerun));
@@ -95,7 +94,7 @@ impl PlanCost {
             };
             Some((id, costs.of(id, saved)?))
         };
-        Self { costs: pending.filter_map(cost).collect(), available: available() }
+        Self { costs: forecast.to_do().filter_map(cost).collect(), available: available() }
     }
 
     pub fn memory(&self, id: NodeId) -> Option<&Memory> {

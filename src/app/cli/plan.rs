@@ -26,7 +26,8 @@ pub fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
         .map_or(Options::default().threads, |threads| threads as usize);
     let (project, plan) =
         Project::plan(&arguments.file, &arguments.place, &arguments.changes, &arguments.stages)?;
-    let forecast = forecast(&plan, &project.store, &[]);
+    let mut forecast = forecast(&plan, &project.store, &[]);
+    end_failed(&project, &plan, &mut forecast);
     if arguments.orders {
         orders(&plan, &forecast, &project.store)?;
     } else {
@@ -37,9 +38,8 @@ pub fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
 
 /// Prints the orders for all that would run on standard output: all of them or none, since whoever reads them works them off.
 fn orders(plan: &Plan, forecast: &Forecast, store: &Store) -> Result<(), Failure> {
-    let pending = plan.ids().filter(|id| *forecast.node(*id) != NodeForecast::Hit);
     let mut lines = String::new();
-    for id in pending {
+    for id in forecast.to_do() {
         let order = WorkOrder::of(plan, id, store).map_err(|error| Failure::usage_of(&error))?;
         let line = order.to_line().map_err(|error| {
             Failure::failed(format!("`{}` cannot be ordered: {error}", plan.node(id).title()))
@@ -67,6 +67,13 @@ pub fn forecast(plan: &Plan, store: &Store, rerun: &[String]) -> Forecast {
         }
     }
     forecast
+}
+
+/// Takes for ended what a search has tried in vain.
+pub fn end_failed(project: &Project, plan: &Plan, forecast: &mut Forecast) {
+    if project.search.as_ref().is_some_and(|search| search.searches) {
+        forecast.end_failed(plan, |key| project.store.failure(key).is_some());
+    }
 }
 
 /// Prints the forecast on standard output.
@@ -100,6 +107,7 @@ fn action(expectation: &NodeForecast) -> &'static str {
         NodeForecast::Hit => "cached",
         NodeForecast::MayBeReused { .. } => "maybe",
         NodeForecast::Miss(_) => "run",
+        NodeForecast::Failed(_) => "failed",
     }
 }
 
@@ -133,12 +141,18 @@ fn to_text(plan: &Plan, forecast: &Forecast) -> String {
             .expect("a string");
     }
     let count = |wanted: &str| plan.ids().filter(|id| action(forecast.node(*id)) == wanted).count();
-    let (run, maybe, cached) = (count("run"), count("maybe"), count("cached"));
+    let (run, maybe, failed, cached) =
+        (count("run"), count("maybe"), count("failed"), count("cached"));
     let maybe = if maybe > 0 { format!(", {maybe} may be reused") } else { String::new() };
+    let failed = if failed > 0 { format!(", {failed} failed") } else { String::new() };
     let nodes =
         format::counted(plan.nodes.len(), if plan.sweep.is_some() { "node" } else { "stage" });
-    writeln!(text, "\n{}: {nodes}{trials}: {run} to run{maybe}, {cached} cached", plan.name)
-        .expect("a string");
+    writeln!(
+        text,
+        "\n{}: {nodes}{trials}: {run} to run{maybe}{failed}, {cached} cached",
+        plan.name
+    )
+    .expect("a string");
     text
 }
 

@@ -48,7 +48,10 @@ pub fn run(arguments: &Run, color: bool) -> Result<Outcome, Failure> {
         return Err(Failure::not_found(format!("this run has no stage `{stage}`")).with_help(help));
     }
     if arguments.dry_run {
-        let forecast = planning::forecast(&plan, &project.store, &arguments.rerun);
+        let mut forecast = planning::forecast(&plan, &project.store, &arguments.rerun);
+        if !arguments.retry_failed {
+            planning::end_failed(&project, &plan, &mut forecast);
+        }
         return planning::print(&project, &plan, &forecast, options.threads, arguments.json)
             .map(|()| Outcome::Done);
     }

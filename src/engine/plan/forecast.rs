@@ -63,6 +63,8 @@ pub enum NodeForecast {
     MayBeReused { ports: Vec<Arc<str>> },
     /// It will run.
     Miss(Reason),
+    /// It will not run, since this stage was tried in vain: the node's own, or one that it needs.
+    Failed(Arc<str>),
 }
 
 /// Why a stage will run.
@@ -113,10 +115,44 @@ impl Forecast {
         &self.nodes[id.index()]
     }
 
-    /// How many nodes are not simply there.
+    /// Takes for ended what was tried in vain and is not asked for again, and what needs it: a search does not try it twice.
+    ///
+    /// * `has_failed`: whether the work of a key was
+    pub fn end_failed(&mut self, plan: &Plan, has_failed: impl Fn(&CacheKey) -> bool) {
+        for id in plan.ids() {
+            let node = plan.node(id);
+            if matches!(self.node(id), NodeForecast::Hit | NodeForecast::Miss(Reason::Rerun)) {
+                continue;
+            }
+            let mut needed = node.inputs.iter().map(|(_, input)| input).chain(&node.after);
+            let upstream = needed.find_map(|input| match self.node(*input) {
+                NodeForecast::Failed(stage) => Some(Arc::clone(stage)),
+                _ => None,
+            });
+            let own = || node.identity.key().filter(|key| has_failed(key));
+            if let Some(stage) = upstream.or_else(|| own().map(|_| Arc::clone(&node.stage))) {
+                self.continuations.remove(&id);
+                self.nodes[id.index()] = NodeForecast::Failed(stage);
+            }
+        }
+    }
+
+    /// The nodes that are neither there nor ended otherwise.
+    pub fn to_do(&self) -> impl Iterator<Item = NodeId> {
+        let numbered = (0..).map(NodeId).zip(&self.nodes);
+        numbered.filter(|(_, expectation)| expectation.is_to_do()).map(|(id, _)| id)
+    }
+
+    /// How many nodes are neither there nor ended otherwise.
     #[must_use]
     pub fn pending(&self) -> usize {
-        self.nodes.iter().filter(|expectation| **expectation != NodeForecast::Hit).count()
+        self.to_do().count()
+    }
+}
+
+impl NodeForecast {
+    fn is_to_do(&self) -> bool {
+        !matches!(self, Self::Hit | Self::Failed(_))
     }
 }
 
@@ -321,6 +357,9 @@ impl fmt::Display for NodeForecast {
                 write!(formatter, "may be reused: {} will be rebuilt", inputs_text(ports))
             }
             Self::Miss(reason) => reason.fmt(formatter),
+            Self::Failed(stage) => {
+                write!(formatter, "`{stage}` has failed before: `--retry-failed` tries it again")
+            }
         }
     }
 }
