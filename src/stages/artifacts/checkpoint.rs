@@ -183,7 +183,7 @@ impl Checkpoint {
             vec![
                 Cell::Text(head.name.clone()),
                 Cell::Text(task(head).to_owned()),
-                Cell::Text(head.labels.join(", ")),
+                Cell::Text(some_of(&head.labels)),
                 head.threshold.map_or(Cell::Nothing, Cell::Score),
                 Cell::Score(head.temperature),
             ]
@@ -214,6 +214,15 @@ impl Checkpoint {
     /// When the disk refuses.
     pub fn write_history(folder: &Path, rows: &History) -> Result<(), StageError> {
         history::write(folder.join(Self::HISTORY), rows)
+    }
+}
+
+/// Names in a table; `heads.json` has all of them.
+fn some_of(names: &[String]) -> String {
+    const NAMED: usize = 20;
+    match names.len().checked_sub(NAMED) {
+        None | Some(0) => names.join(", "),
+        Some(others) => format!("{}, and {others} more", names[..NAMED].join(", ")),
     }
 }
 

@@ -419,11 +419,15 @@ fn forest(material: &Material<'_>, metric: &str) -> String {
     let scores = |place: &usize| {
         material.points[*place].scores(metric).into_iter().map(|score| score.value())
     };
+    // No share lies beyond 0 and 1, whatever its mean and deviation come to.
+    let is_share = material.objective().is_none_or(|objective| objective.maximize)
+        && drawn.iter().flat_map(scores).all(|score| (0.0..=1.0).contains(&score));
     let ends = |place: &usize| {
         let moments = material.points[*place].moments(metric);
         let (mean, deviation) =
             (moments.mean.unwrap_or(f64::NAN), moments.deviation.unwrap_or(0.0));
-        [mean - deviation, mean + deviation]
+        let ends = [mean - deviation, mean + deviation];
+        if is_share { ends.map(|end| end.clamp(0.0, 1.0)) } else { ends }
     };
     let scale = Scale::of(drawn.iter().flat_map(|place| scores(place).chain(ends(place))), false);
     let x = |value: f64| NAMES + scale.place(value) * (WIDTH - NAMES - VALUES);
