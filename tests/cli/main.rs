@@ -21,6 +21,7 @@ mod heads;
 mod help;
 mod hostile;
 mod init;
+mod killed;
 mod kinds;
 mod look;
 mod ls;

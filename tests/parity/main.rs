@@ -6,6 +6,7 @@ mod checkpoints;
 mod configuration;
 mod families;
 mod fixture;
+mod gathered;
 mod lora;
 mod masked;
 mod numerics;
